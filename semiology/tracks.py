@@ -1,0 +1,189 @@
+"""The one container of keypoints over time: an xarray.Dataset with the dimension names of the `movement` package.
+
+    position     (time, space, keypoint)     pixels, x to the right, y down
+    position_3d  (time, space_3d, keypoint)  metres, x to the right, y down, z away from the camera
+    confidence   (time, keypoint)            0 to 1
+
+A file holds `position` or `position_3d` or both. Missing is NaN in the positions and 0 in the confidence. `time` is a regular grid in seconds
+from the start of the clip; where a frame of the video is missing, its row is NaN and `source_index` is -1: time is never closed up. Left and
+right are the patient's. What was done to the tracks after tracking is in the attribute `steps`.
+"""
+
+import json
+from importlib.metadata import version
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+
+from semiology.errors import UserError
+from semiology.files import atomic_path
+
+SCHEMA = 1  # raise when the meaning of a saved file changes: it is part of every key in the store
+
+
+def make_tracks(
+    position: np.ndarray | None,
+    keypoints: list[str],
+    fps: float,
+    *,
+    confidence: np.ndarray | None = None,
+    position_3d: np.ndarray | None = None,
+    source_time: np.ndarray | None = None,
+    source_index: np.ndarray | None = None,
+    width: int = 0,
+    height: int = 0,
+    backend: str = "",
+) -> xr.Dataset:
+    """Put arrays into the container. The one place where (time, keypoint, space) becomes (time, space, keypoint).
+
+    Args:
+        position: (time, keypoint, 2) px, or None where only 3D is known.
+        keypoints: names, in the order of the arrays.
+        fps: frames per second of the rows, Hz.
+        confidence: (time, keypoint), by default 1 where the position is finite.
+        position_3d: (time, keypoint, 3) metres.
+        source_time: (time,) s, the time of the source frame in its video; NaN where missing.
+        source_index: (time,) number of the source frame; -1 where missing.
+        width: of the frame, px; 0 where unknown.
+        height: of the frame, px; 0 where unknown.
+        backend: what tracked.
+
+    Raises:
+        UserError: a shape that does not fit, duplicate names, a frame rate that is not positive.
+    """
+    first = position if position is not None else position_3d
+    if first is None:
+        raise UserError("tracks: neither position (px) nor position_3d (m) was given")
+    frames = len(first)
+    expected = {"position": (frames, len(keypoints), 2), "position_3d": (frames, len(keypoints), 3), "confidence": (frames, len(keypoints))}
+    for name, array in {"position": position, "position_3d": position_3d, "confidence": confidence}.items():
+        if array is not None and np.shape(array) != expected[name]:
+            raise UserError(f"tracks: {name} has shape {np.shape(array)}, expected {expected[name]} for {len(keypoints)} keypoint names")
+    if len(set(keypoints)) != len(keypoints):
+        raise UserError(f"tracks: keypoint names repeat: {sorted({name for name in keypoints if keypoints.count(name) > 1})}")
+    if not (np.isfinite(fps) and fps > 0):
+        raise UserError(f"tracks: fps must be positive, got {fps}")
+
+    finite = np.isfinite(np.asarray(first, dtype=float)).all(axis=2)
+    confidence = finite.astype(np.float32) if confidence is None else np.where(finite, confidence, 0).astype(np.float32)
+    variables: dict[str, tuple[tuple[str, ...], np.ndarray]] = {"confidence": (("time", "keypoint"), confidence)}
+    if position is not None:
+        variables["position"] = (("time", "space", "keypoint"), np.asarray(position, np.float32).transpose(0, 2, 1))
+    if position_3d is not None:
+        variables["position_3d"] = (("time", "space_3d", "keypoint"), np.asarray(position_3d, np.float32).transpose(0, 2, 1))
+    time = np.arange(frames) / fps
+    index = np.arange(frames) if source_index is None else np.asarray(source_index)
+    return xr.Dataset(
+        variables,
+        coords={
+            "time": time,
+            "keypoint": list(keypoints),
+            "space": ["x", "y"],
+            "space_3d": ["x", "y", "z"],
+            "source_time": ("time", time if source_time is None else np.asarray(source_time, float)),
+            "source_index": ("time", index.astype(np.int64)),
+        },
+        attrs={
+            "fps": float(fps),
+            "width": int(width),
+            "height": int(height),
+            "backend": backend,
+            "skeleton": "",
+            "steps": "[]",
+            "schema": SCHEMA,
+            "software": f"semiology {version('semiology')}",
+        },
+    )
+
+
+def steps(tracks: xr.Dataset) -> list[dict]:
+    """What was done to the tracks since tracking, oldest first: a list of {"step": name, parameter: value}."""
+    return json.loads(tracks.attrs["steps"])
+
+
+def with_step(tracks: xr.Dataset, step: str, **parameters) -> xr.Dataset:
+    """The same tracks with one more entry in `steps`."""
+    return tracks.assign_attrs(steps=json.dumps([*steps(tracks), {"step": step, **parameters}]))
+
+
+def save_tracks(tracks: xr.Dataset, path: str | Path) -> Path:
+    """Write as netCDF (HDF5), whole or not at all, float32 and compressed. Other programs open it as any netCDF file."""
+    encoding: dict = {name: {"zlib": True, "complevel": 1} for name in tracks.data_vars}
+    with atomic_path(path) as temporary:
+        tracks.to_netcdf(temporary, engine="h5netcdf", encoding=encoding)
+    return Path(path)
+
+
+def read_tracks(path: str | Path, *, fps: float | None = None) -> xr.Dataset:
+    """Read tracks from our netCDF, or from a long CSV that the user brings.
+
+    The CSV has one row a frame and keypoint: `time` (s) or `frame` (then give `fps`), `keypoint`, and `x`, `y` (px) and/or `x_m`, `y_m`, `z_m`
+    (metres), and, if known, `confidence`. Rows that are absent are missing frames. Rows must lie on a regular grid (`time` to 1/4 frame).
+
+    Raises:
+        UserError: no such file, not a netCDF or CSV, columns missing, text among numbers, two rows for one frame and keypoint.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise UserError(f"{path}: no such file of tracks")
+    if path.suffix.lower() == ".csv":
+        return _read_csv(path, fps)
+    try:
+        with xr.open_dataset(path, engine="h5netcdf") as opened:
+            tracks = opened.load()
+    except (OSError, ValueError, KeyError) as error:
+        raise UserError(f"{path}: not a readable netCDF file of tracks; write it again, or give a .csv") from error
+    if not {"confidence", "time", "keypoint"} <= set(tracks.variables) or "fps" not in tracks.attrs:
+        raise UserError(f"{path}: a netCDF file, but not one of semiology's tracks (no confidence, keypoint or fps)")
+    return tracks.assign_coords(keypoint=[str(name) for name in tracks.keypoint.values])
+
+
+def _read_csv(path: Path, fps: float | None) -> xr.Dataset:
+    try:
+        table = pd.read_csv(path)
+    except (ValueError, UnicodeDecodeError) as error:
+        raise UserError(f"{path}: not a readable CSV: {error}") from error
+    spaces = {"position": ["x", "y"], "position_3d": ["x_m", "y_m", "z_m"]}
+    present = {name: columns for name, columns in spaces.items() if set(columns) <= set(table.columns)}
+    if "keypoint" not in table or not present or not {"time", "frame"} & set(table.columns):
+        raise UserError(f"{path}: needs the columns keypoint, time or frame, and x,y (px) or x_m,y_m,z_m (m); has {list(table.columns)}")
+    numbers = [column for column in ("time", "frame", "confidence", *sum(present.values(), [])) if column in table]
+    for column in numbers:
+        converted = pd.to_numeric(table[column], errors="coerce")
+        if (bad := converted.isna() & table[column].notna()).any():
+            row = int(np.flatnonzero(bad)[0])
+            raise UserError(f'{path}: row {row + 2}, column "{column}": {table[column].iloc[row]!r} is not a number')
+        table[column] = converted
+    if "frame" in table:
+        if fps is None:
+            raise UserError(f"{path}: has frame numbers; give the frame rate too (fps), or a column time in seconds")
+        rows = table["frame"].to_numpy()
+    else:
+        stamps = np.unique(table["time"].dropna())
+        fps = fps or (1 / float(np.median(np.diff(stamps))) if len(stamps) > 1 else None)
+        if fps is None:
+            raise UserError(f"{path}: one time stamp only; give the frame rate (fps)")
+        rows = table["time"].to_numpy() * fps
+    if np.isnan(rows).any() or (np.abs(rows - np.round(rows)) > 0.25).any():
+        row = int(np.flatnonzero(np.isnan(rows) | (np.abs(rows - np.round(rows)) > 0.25))[0])
+        raise UserError(f"{path}: row {row + 2}: time or frame is empty or off the grid of {fps:g} frames per second; resample first")
+    if (rows < 0).any():
+        raise UserError(f"{path}: row {int(np.flatnonzero(rows < 0)[0]) + 2}: negative time; time counts from the clip's start")
+    frame = np.round(rows).astype(int)
+    if (twice := table.assign(frame=frame).duplicated(["frame", "keypoint"])).any():
+        raise UserError(f"{path}: row {int(np.flatnonzero(twice)[0]) + 2}: a second row for the same frame and keypoint")
+    keypoints = list(dict.fromkeys(table["keypoint"].astype(str)))
+    column = table["keypoint"].astype(str).map({name: number for number, name in enumerate(keypoints)}).to_numpy()
+    arrays = {}
+    for name, columns in present.items():
+        arrays[name] = np.full((frame.max() + 1, len(keypoints), len(columns)), np.nan, np.float32)
+        arrays[name][frame, column] = table[columns].to_numpy()
+    confidence = None
+    if "confidence" in table:
+        confidence = np.zeros((frame.max() + 1, len(keypoints)), np.float32)
+        confidence[frame, column] = table["confidence"].fillna(0)
+    return make_tracks(
+        arrays.get("position"), keypoints, fps, confidence=confidence, position_3d=arrays.get("position_3d"), backend="csv"
+    )
