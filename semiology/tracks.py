@@ -184,6 +184,4 @@ def _read_csv(path: Path, fps: float | None) -> xr.Dataset:
     if "confidence" in table:
         confidence = np.zeros((frame.max() + 1, len(keypoints)), np.float32)
         confidence[frame, column] = table["confidence"].fillna(0)
-    return make_tracks(
-        arrays.get("position"), keypoints, fps, confidence=confidence, position_3d=arrays.get("position_3d"), backend="csv"
-    )
+    return make_tracks(arrays.get("position"), keypoints, fps, confidence=confidence, position_3d=arrays.get("position_3d"), backend="csv")
