@@ -48,7 +48,7 @@ class Skeleton:
 
     @cached_property
     def parents(self) -> np.ndarray:
-        """(joint,) index of the neighbour nearer to the root by the first edge that names the joint; a joint without one is its own parent."""
+        """(joint,) index of the inner neighbour by the first edge that names the joint; a joint without one is its own parent."""
         parents = np.arange(len(self.joints))
         for outer, inner in self.edge_index[::-1]:
             parents[outer] = inner
@@ -61,14 +61,14 @@ class Skeleton:
         return np.array([order.get(mirrored_name(name), order[name]) for name in self.names])
 
     def partitions(self) -> np.ndarray:
-        """Adjacency by spatial partition, (3, joint, joint): self, inward, outward, each column normalised to sum to one.
+        """Adjacency by spatial partition, (3, joint, joint): self, inward, outward; each column normalised to sum to one.
 
-        A[k, i, j] is the weight with which joint j hears joint i in subset k. "Inward" joins a joint to its neighbour nearer to the root.
+        A[k, i, j] is the weight with which joint j hears joint i in subset k: itself, its neighbours nearer to the root, those further out.
         Source: [C] 2s-AGCN graph/tools.py (in-degree normalisation); the edges of the 11 joints by name are from [R].
         """
         count = len(self.joints)
         inward = np.zeros((count, count))
-        inward[self.edge_index[:, 0], self.edge_index[:, 1]] = 1
+        inward[self.edge_index[:, 1], self.edge_index[:, 0]] = 1
         stack = np.stack([np.eye(count), inward, inward.T])
         degree = stack.sum(axis=1, keepdims=True)
         return (stack / np.where(degree == 0, 1, degree)).astype(np.float32)

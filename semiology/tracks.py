@@ -4,9 +4,9 @@
     position_3d  (time, space_3d, keypoint)  metres, x to the right, y down, z away from the camera
     confidence   (time, keypoint)            0 to 1
 
-A file holds `position` or `position_3d` or both. Missing is NaN in the positions and 0 in the confidence. `time` is a regular grid in seconds
-from the start of the clip; where a frame of the video is missing, its row is NaN and `source_index` is -1: time is never closed up. Left and
-right are the patient's. What was done to the tracks after tracking is in the attribute `steps`.
+A file holds `position` or `position_3d` or both. Missing is NaN in the positions and 0 in the confidence. `time` is a regular grid in
+seconds from the start of the clip; where a frame of the video is missing, its row is NaN and `source_index` is -1: time is never closed up.
+Left and right are the patient's. What was done to the tracks after tracking is in the attribute `steps`.
 """
 
 import json
@@ -119,8 +119,8 @@ def save_tracks(tracks: xr.Dataset, path: str | Path) -> Path:
 def read_tracks(path: str | Path, *, fps: float | None = None) -> xr.Dataset:
     """Read tracks from our netCDF, or from a long CSV that the user brings.
 
-    The CSV has one row a frame and keypoint: `time` (s) or `frame` (then give `fps`), `keypoint`, and `x`, `y` (px) and/or `x_m`, `y_m`, `z_m`
-    (metres), and, if known, `confidence`. Rows that are absent are missing frames. Rows must lie on a regular grid (`time` to 1/4 frame).
+    The CSV has one row a frame and keypoint: `time` (s) or `frame` (then give `fps`), `keypoint`, `x`, `y` (px) and/or `x_m`, `y_m`, `z_m`
+    (metres), and, if known, `confidence`. Rows that are absent are missing frames. Rows must lie on a regular grid (to 1/4 frame).
 
     Raises:
         UserError: no such file, not a netCDF or CSV, columns missing, text among numbers, two rows for one frame and keypoint.
@@ -149,7 +149,8 @@ def _read_csv(path: Path, fps: float | None) -> xr.Dataset:
     present = {name: columns for name, columns in spaces.items() if set(columns) <= set(table.columns)}
     if "keypoint" not in table or not present or not {"time", "frame"} & set(table.columns):
         raise UserError(f"{path}: needs the columns keypoint, time or frame, and x,y (px) or x_m,y_m,z_m (m); has {list(table.columns)}")
-    numbers = [column for column in ("time", "frame", "confidence", *sum(present.values(), [])) if column in table]
+    coordinates = [column for columns in present.values() for column in columns]
+    numbers = [column for column in ("time", "frame", "confidence", *coordinates) if column in table]
     for column in numbers:
         converted = pd.to_numeric(table[column], errors="coerce")
         if (bad := converted.isna() & table[column].notna()).any():

@@ -1,0 +1,153 @@
+"""From tracked keypoints to what a stream reads: explicit steps, each recorded in the tracks' attribute `steps`.
+
+select -> drop_low_confidence -> fill_gaps -> smooth -> normalise -> coordinates -> joint, bone and motion channels
+"""
+
+import numpy as np
+import xarray as xr
+from scipy.signal import savgol_filter
+
+from semiology.errors import UserError
+from semiology.skeleton import Skeleton
+from semiology.tracks import with_step
+
+POSITIONS = {"position": "space", "position_3d": "space_3d"}
+
+
+def select(tracks: xr.Dataset, skeleton: Skeleton) -> xr.Dataset:
+    """The joints of a skeleton, by name: each the mean of its keypoints, its confidence the lowest of theirs.
+
+    Raises:
+        UserError: the tracks hold neither a joint's own name nor all keypoints that it is the mean of.
+    """
+    tracked = set(tracks.keypoint.values.tolist())
+    joints, lacking = [], []
+    for joint, sources in skeleton.joints.items():
+        names = [joint] if joint in tracked else list(sources)
+        if not set(names) <= tracked:
+            lacking.append(joint)
+            continue
+        parts = tracks.sel(keypoint=names)
+        joined = parts.mean("keypoint", skipna=False)
+        joined["confidence"] = parts["confidence"].min("keypoint")
+        joints.append(joined)
+    if lacking:
+        raise UserError(f"skeleton {skeleton.name}: the tracks hold no keypoints for {lacking}; they hold {sorted(tracked)[:12]} ...")
+    selected = xr.concat(joints, dim="keypoint").assign_coords(keypoint=skeleton.names)
+    selected = selected.transpose("time", "space", "space_3d", "keypoint", missing_dims="ignore").assign_attrs(
+        tracks.attrs, skeleton=skeleton.name
+    )
+    return with_step(selected, "select", skeleton=skeleton.name)
+
+
+def drop_low_confidence(tracks: xr.Dataset, threshold: float) -> xr.Dataset:
+    """Positions whose confidence is below the threshold (0 to 1) become NaN; they are never dropped from the grid."""
+    keep = tracks["confidence"] >= threshold
+    dropped = tracks.assign({name: tracks[name].where(keep) for name in POSITIONS if name in tracks})
+    return with_step(dropped.assign(confidence=tracks["confidence"].where(keep, 0)), "drop_low_confidence", threshold=threshold)
+
+
+def fill_gaps(tracks: xr.Dataset, longest: float) -> xr.Dataset:
+    """Fill gaps of at most `longest` seconds by straight lines between their ends; longer gaps and the clip's ends stay open.
+
+    The confidence of what was filled stays 0, so that filled and tracked positions remain distinguishable.
+    """
+    frames = int(np.floor(longest * tracks.attrs["fps"] + 1e-9))
+    filled = {
+        name: (tracks[name].dims, _per_series(tracks[name].values, lambda line: _fill(line, frames)))
+        for name in POSITIONS
+        if name in tracks
+    }
+    return with_step(tracks.assign(filled), "fill_gaps", longest_s=longest)
+
+
+def smooth(tracks: xr.Dataset, window: float, order: int = 2) -> xr.Dataset:
+    """Savitzky-Golay smoothing over `window` seconds within each unbroken run; runs shorter than the window are left as they are."""
+    frames = round(window * tracks.attrs["fps"]) // 2 * 2 + 1
+
+    def smoothed(line: np.ndarray) -> np.ndarray:
+        for start, end in _runs(np.isfinite(line)):
+            if end - start >= frames > order:
+                line[start:end] = savgol_filter(line[start:end], frames, order)
+        return line
+
+    values = {name: (tracks[name].dims, _per_series(tracks[name].values, smoothed)) for name in POSITIONS if name in tracks}
+    return with_step(tracks.assign(values), "smooth", window_s=window, order=order)
+
+
+def normalise(tracks: xr.Dataset, skeleton: Skeleton, origin: str = "clip") -> xr.Dataset:
+    """Express positions in body units: origin at the skeleton's origin joints, unit the median length between its two scale joints.
+
+    The unit is one number a clip (a frame-wise unit would turn tracking noise into movement), so distance to the camera does not matter and
+    foreshortening within the clip is kept. Our choice.
+
+    Args:
+        origin: "clip" takes the median origin of the whole clip and keeps the movement of the trunk; "frame" follows it.
+
+    Raises:
+        UserError: `origin` is neither.
+    """
+    if origin not in ("clip", "frame"):
+        raise UserError(f'normalise: origin must be "clip" or "frame", got {origin!r}')
+    normalised = {}
+    for name, space in POSITIONS.items():
+        if name not in tracks:
+            continue
+        position = tracks[name]
+        centre = position.sel(keypoint=list(skeleton.origin)).mean("keypoint", skipna=False)
+        if origin == "clip":
+            centre = centre.median("time", skipna=True)
+        first, second = skeleton.scale
+        length = np.sqrt(((position.sel(keypoint=first) - position.sel(keypoint=second)) ** 2).sum(space, skipna=False))
+        unit = float(np.nanmedian(length)) if np.isfinite(length).any() else np.nan
+        normalised[name] = ((position - centre) / (unit if unit > 0 else np.nan)).transpose(*position.dims).astype(np.float32)
+    return with_step(tracks.assign(normalised), "normalise", origin=origin, unit=list(skeleton.scale))
+
+
+def coordinates(tracks: xr.Dataset, dimensions: int) -> np.ndarray:
+    """(time, joint, 2 or 3) array of the positions in the plane or in space.
+
+    Raises:
+        UserError: 3D is asked for and the tracks hold 2D only, or the other way round.
+    """
+    name = {2: "position", 3: "position_3d"}.get(dimensions)
+    if name is None or name not in tracks:
+        held = [n for n in POSITIONS if n in tracks]
+        raise UserError(
+            f"dimensions: {dimensions} asked for, but the tracks hold {held}; set dimensions to 2 (pixels) or 3 (metres) accordingly"
+        )
+    return tracks[name].transpose("time", "keypoint", POSITIONS[name]).values
+
+
+def bones(joints: np.ndarray, skeleton: Skeleton) -> np.ndarray:
+    """(..., joint, space): each joint minus its inner neighbour; zero at the root. [C] 2s-AGCN data_gen/gen_bone_data.py"""
+    return joints - joints[..., skeleton.parents, :]
+
+
+def motion(positions: np.ndarray) -> np.ndarray:
+    """(time, joint, space): position of the next frame minus this one's; zero in the last. [C] MS-AAGCN data_gen/gen_motion_data.py"""
+    return np.concatenate([np.diff(positions, axis=0), np.zeros_like(positions[-1:])])
+
+
+def _per_series(values: np.ndarray, change) -> np.ndarray:
+    """Apply `change` to every series along time (axis 0) of a copy."""
+    flat = values.reshape(len(values), -1).copy()
+    for column in range(flat.shape[1]):
+        flat[:, column] = change(flat[:, column].copy())
+    return flat.reshape(values.shape)
+
+
+def _fill(line: np.ndarray, longest: int) -> np.ndarray:
+    known = np.flatnonzero(np.isfinite(line))
+    if len(known) < 2:
+        return line
+    for start, end in _runs(~np.isfinite(line)):
+        if known[0] < start and end <= known[-1] and end - start <= longest:
+            line[start:end] = np.interp(np.arange(start, end), [start - 1, end], [line[start - 1], line[end]])
+    return line
+
+
+def _runs(flags: np.ndarray) -> list[tuple[int, int]]:
+    """Half-open (start, end) of each run of True."""
+    edges = np.flatnonzero(np.diff(np.concatenate([[0], flags.astype(np.int8), [0]])))
+    return list(zip(edges[::2].tolist(), edges[1::2].tolist()))

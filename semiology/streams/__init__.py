@@ -1,0 +1,7 @@
+"""The networks: plain nn.Modules, features separate from the head, that know nothing of training."""
+
+from semiology.streams.agcn import AGCN
+from semiology.streams.shape import StreamShape
+from semiology.streams.tcn import TCN
+
+__all__ = ["AGCN", "TCN", "StreamShape"]
