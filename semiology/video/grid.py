@@ -1,0 +1,108 @@
+"""Source frames to a regular grid of output frames, by nearest source timestamp; a hole in the video stays a hole in time."""
+
+import logging
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from semiology.video.decode import NOTHING_DECODES, SourceFrame, VideoError, rgb, source_frames
+
+REACH = (
+    0.75  # share of an interval over which a source frame may stand for a grid time; above 1/2 for jitter, below 1 to see one lost frame
+)
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Frame:
+    """One frame of the output grid."""
+
+    index: int  # 0, 1, 2, ...
+    time: float  # s from the clip's start: index / fps
+    source_time: float  # s from the video's first frame; NaN where missing
+    source_index: int  # place of the source frame in the video, 0 for its first; -1 where missing
+    image: np.ndarray | None  # (height, width, 3) uint8 RGB, upright; None where missing
+
+
+def read_frames(path: str | Path, start: float = 0.0, end: float | None = None, fps: float = 25.0) -> Iterator[Frame]:
+    """Frames of the video from `start` to `end` (s from its first frame), at `fps` (Hz) whatever its own rate is.
+
+    Each output frame is the source frame nearest in time. It is missing (`image` None, `source_index` -1) where the nearest whole
+    frame is further than 0.75 of an interval, the longer of 1 / fps and the source's own interval thereabouts (the median of the 16
+    around): so one lost frame of a 25 Hz video is one missing frame, and a slow video has none. Damaged frames count as lost. The last
+    frame stands for one interval, as players show it. Without `end` the grid ends there; where `end` lies further, the rest
+    is missing and a warning is logged. [our choice]
+
+    Only frames that the grid needs are converted to RGB; memory holds a few frames. A frame whose size differs from the first is scaled
+    to it. Interlaced video is not deinterlaced, high dynamic range is not tone mapped.
+
+    Raises:
+        VideoError: the file is no video, nothing of it decodes, it ends before `start`, or its shape changes between portrait and landscape.
+    """
+    if not (start >= 0 and fps > 0 and (end is None or end > start)):
+        raise VideoError(path, f"cannot be cut from {start} s to {end} s at {fps} Hz; start at 0 s or later, end after the start")
+    total = math.inf if end is None else math.ceil((end - start) * fps - 1e-6)
+    make = _FrameMaker(path, fps)
+    index = 0
+    last: SourceFrame | None = None
+    for source in source_frames(path):
+        while index < total and start + index / fps <= source.time:
+            yield make(index, _nearest(start + index / fps, last, source, fps))
+            index += 1
+        if index >= total:
+            return
+        last = source
+    if last is None:
+        raise VideoError(path, NOTHING_DECODES)
+    stop = last.time + last.period
+    if start >= stop:
+        raise VideoError(path, f"ends at {stop:.2f} s, before the start that was asked, {start:g} s; correct the start")
+    if end is not None and end > stop + 1 / fps:
+        log.warning("the video ends at %.2f s, %.2f s before the end that was asked; these frames are missing", stop, end - stop)
+    while index < total:
+        shown = start + index / fps < stop - 1e-6
+        if end is None and not shown:
+            return
+        yield make(index, last if shown else None)
+        index += 1
+
+
+def _nearest(time: float, before: SourceFrame | None, after: SourceFrame, fps: float) -> SourceFrame | None:
+    nearest = before if before is not None and time - before.time <= after.time - time else after
+    period = after.period if before is None else max(before.period, after.period)
+    return nearest if abs(nearest.time - time) <= REACH * max(1 / fps, period) else None
+
+
+class _FrameMaker:
+    """Converts source frames to output frames: all of one size, none converted twice."""
+
+    def __init__(self, path: str | Path, fps: float):
+        self.path, self.fps = path, fps
+        self.shape: tuple[int, ...] | None = None
+        self.converted: tuple[int, np.ndarray] | None = None
+
+    def __call__(self, index: int, source: SourceFrame | None) -> Frame:
+        if source is None:
+            return Frame(index, index / self.fps, math.nan, -1, None)
+        return Frame(index, index / self.fps, source.time, source.index, self._image(source))
+
+    def _image(self, source: SourceFrame) -> np.ndarray:
+        if self.converted is not None and self.converted[0] == source.index:
+            return self.converted[1].copy()  # a copy, so that drawing in one frame leaves the next alone
+        image = rgb(source.picture)
+        if self.shape is None:
+            self.shape = image.shape
+        elif image.shape != self.shape:
+            height, width = self.shape[:2]
+            if (image.shape[1] > image.shape[0]) != (width > height):
+                raise VideoError(
+                    self.path,
+                    f"changes from {width}x{height} to {image.shape[1]}x{image.shape[0]} px at {source.time:.2f} s; end the clip before that",
+                )
+            image = rgb(source.picture, width, height)
+        self.converted = (source.index, image)
+        return image
