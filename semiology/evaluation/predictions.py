@@ -1,0 +1,126 @@
+"""`predictions.csv`: what every model said of every clip whose participant it had not seen. The boundary between training and judging."""
+
+import json
+from collections.abc import Hashable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from semiology.errors import UserError
+
+COLUMNS = ("task", "label", "stream", "model", "seed", "fold", "clip_id", "participant_id", "truth", "predicted", "score", "scores")
+TOLERANCE = 1e-3  # probabilities written with four digits still sum to one
+
+
+def read_predictions(path: str | Path) -> pd.DataFrame:
+    """Read and validate a table of predictions: one row for each (task, model, seed, clip_id).
+
+    Columns: `task` ("dystonia (pose)"), `label`, `stream`, `model`, `seed`, `fold`, `clip_id`, `participant_id`, `truth` and `predicted`
+    (names of levels), `score` (probability of the positive level if the label has two levels, else of the predicted level) and `scores`
+    (JSON object: level -> probability, levels in the label's order; of two levels the second is the positive one).
+
+    Returns:
+        The table with `seed` as integer, `score` as float and `scores` parsed into dictionaries; everything else is text.
+
+    Raises:
+        UserError: the file is absent, empty or not a table; a column is missing; a row repeats another; scores do not sum to one, are not
+            what `score` says or lack the truth; a clip has two truths or two participants; a model or a seed lacks a clip that another has.
+    """
+    path = Path(path)
+    try:
+        table = pd.read_csv(path, dtype=str, keep_default_na=False)  # a level may well be called "None"
+    except FileNotFoundError as error:
+        raise UserError(f"{path}: not found; `semiology loso` writes it") from error
+    except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError) as error:
+        raise UserError(
+            f"{path}: not a table of predictions ({' '.join(str(error).split())}); write it anew with `semiology loso`"
+        ) from error
+    missing = [column for column in COLUMNS if column not in table]
+    if missing:
+        raise UserError(f"{path}: column {', '.join(missing)} missing; a table of predictions has {', '.join(COLUMNS)}")
+    if table.empty:
+        raise UserError(f"{path}: no predictions in it; run `semiology loso` to the end")
+    table["seed"] = _numbers(table, "seed", path).astype(int)
+    table["score"] = _numbers(table, "score", path)
+    parsed = [_scores(text, f"{path}, row {_line(number)}") for number, text in table["scores"].items()]
+    table["scores"] = pd.Series(parsed, index=table.index, dtype=object)
+    _check_rows(table, path)
+    _check_agreement(table, path)
+    return table
+
+
+def levels_of(rows: pd.DataFrame) -> list[str]:
+    """The label's levels in their order, as the rows of one task hold them."""
+    return list(rows["scores"].iloc[0])
+
+
+def _line(index: Hashable) -> int:
+    return int(str(index)) + 2  # line 1 is the header
+
+
+def _numbers(table: pd.DataFrame, column: str, path: Path) -> pd.Series:
+    numbers = pd.to_numeric(table[column], errors="coerce")
+    wrong = table.index[~np.isfinite(numbers)]
+    if len(wrong):
+        raise UserError(f"{path}, row {_line(wrong[0])}, column {column}: {table[column][wrong[0]]!r} is not a number")
+    return numbers
+
+
+def _scores(text: str, where: str) -> dict[str, float]:
+    try:
+        scores = {str(level): float(probability) for level, probability in json.loads(text).items()}
+    except (ValueError, TypeError, AttributeError) as error:
+        raise UserError(f'{where}, column scores: {text!r} is not a JSON object such as {{"absent": 0.4, "present": 0.6}}') from error
+    if len(scores) < 2:
+        raise UserError(f"{where}, column scores: {len(scores)} level named; a label has two or more")
+    if not abs(sum(scores.values()) - 1) <= TOLERANCE or min(scores.values()) < 0:
+        found = f"sum to {sum(scores.values()):.4g}, the least is {min(scores.values()):.4g}"
+        raise UserError(f"{where}, column scores: probabilities {found}; they have to sum to 1 and none be negative")
+    return scores
+
+
+def _check_rows(table: pd.DataFrame, path: Path) -> None:
+    """Each row by itself: levels known, score the one that scores give, not a repetition."""
+    row: Any
+    for row in table.itertuples():
+        where, scores = f"{path}, row {_line(row.Index)}", row.scores
+        for column, level in (("truth", row.truth), ("predicted", row.predicted)):
+            if level not in scores:
+                raise UserError(f"{where}, column {column}: {level!r} is none of the levels {', '.join(scores)}")
+        told = list(scores)[1] if len(scores) == 2 else row.predicted
+        if abs(scores[told] - row.score) > TOLERANCE:
+            raise UserError(f"{where}, column score: {row.score:.4g}, but scores give {told!r} {scores[told]:.4g}")
+    for column in ("task", "label", "model", "clip_id", "participant_id"):
+        empty = table.index[table[column] == ""]
+        if len(empty):
+            raise UserError(f"{path}, row {_line(empty[0])}, column {column}: empty")
+    again = table.index[table.duplicated(["task", "model", "seed", "clip_id"])]
+    if len(again):
+        row = table.loc[again[0]]
+        which = f"clip {row.clip_id} by {row.model}, seed {row.seed}, in task {row.task}"
+        raise UserError(f"{path}, row {_line(again[0])}: second prediction of {which}; keep one")
+
+
+def _check_agreement(table: pd.DataFrame, path: Path) -> None:
+    """Within a task all models and seeds judge the same clips, with the same truth, participants and levels."""
+    table = table.assign(levels=[" / ".join(scores) for scores in table["scores"]])
+    for task, rows in table.groupby("task", sort=False):
+        for column, key in (("label", "task"), ("stream", "task"), ("levels", "task"), ("truth", "clip_id"), ("participant_id", "clip_id")):
+            first = rows.groupby(key)[column].transform("first")
+            wrong = rows.index[rows[column] != first]
+            if len(wrong):
+                row = rows.loc[wrong[0]]
+                raise UserError(
+                    f"{path}, row {_line(wrong[0])}, column {column}: {row[column]!r}, but an earlier row of {row[key]} in task {task} has "
+                    f"{first[wrong[0]]!r}"
+                )
+        everyone = set(rows["clip_id"])
+        for (model, seed), ran in rows.groupby(["model", "seed"], sort=False):
+            absent = sorted(everyone - set(ran["clip_id"]))
+            if absent:
+                raise UserError(
+                    f"{path}: task {task}, model {model}, seed {seed} lacks clip {absent[0]} ({len(absent)} in all), which others have; "
+                    "run `semiology loso` to the end"
+                )
