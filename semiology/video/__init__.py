@@ -1,10 +1,12 @@
 """A video file to frames on a regular grid, and back.
 
-decode.py: a file to its source frames, in order, with time and index. grid.py: source frames to 25 frames a second. write.py: images to a file.
+container.py opens a file, decode.py turns packets into frames in order, source.py gives each its place (and seeks), grid.py lays them on a
+regular grid, picture.py makes an upright RGB array of one, info.py says what a video is, write.py encodes images.
 """
 
-from semiology.video.decode import VideoError, VideoInfo, probe
+from semiology.video.container import VideoError
 from semiology.video.grid import Frame, read_frames
+from semiology.video.info import VideoInfo, probe
 from semiology.video.write import write_video
 
 __all__ = ["Frame", "VideoError", "VideoInfo", "probe", "read_frames", "write_video"]

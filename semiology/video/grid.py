@@ -8,7 +8,10 @@ from pathlib import Path
 
 import numpy as np
 
-from semiology.video.decode import NOTHING_DECODES, SourceFrame, VideoError, rgb, source_frames
+from semiology.video.container import NOTHING_DECODES, VideoError
+from semiology.video.info import probe
+from semiology.video.picture import rgb
+from semiology.video.source import SourceFrame, source_frames
 
 REACH = (
     0.75  # share of an interval over which a source frame may stand for a grid time; above 1/2 for jitter, below 1 to see one lost frame
@@ -31,17 +34,18 @@ class Frame:
 def read_frames(path: str | Path, start: float = 0.0, end: float | None = None, fps: float = 25.0) -> Iterator[Frame]:
     """Frames of the video from `start` to `end` (s from its first frame), at `fps` (Hz) whatever its own rate is.
 
-    Each output frame is the source frame nearest in time. It is missing (`image` None, `source_index` -1) where the nearest whole
-    frame is further than 0.75 of an interval, the longer of 1 / fps and the source's own interval thereabouts (the median of the 16
-    around): so one lost frame of a 25 Hz video is one missing frame, and a slow video has none. Damaged frames count as lost. The last
-    frame stands for one interval, as players show it. Without `end` the grid ends there; where `end` lies further, the rest
-    is missing and a warning is logged. [our choice]
+    Each output frame is the source frame nearest in time. It is missing (`image` None, `source_index` -1) where the nearest whole frame is
+    further than 0.75 of an interval: the longer of 1 / fps and the source's own interval thereabouts (median of the 16 around). So one lost
+    frame of a 25 Hz video is one missing frame, and a slow video has none. A damaged frame counts as lost, and so do those after it up to
+    the next key frame, because they are built on it. The last frame stands for one interval, as players show it. Without `end` the grid
+    ends there; where `end` lies further, the rest is missing and a warning is logged. [our choice]
 
-    Only frames that the grid needs are converted to RGB; memory holds a few frames. A frame whose size differs from the first is scaled
-    to it. Interlaced video is not deinterlaced, high dynamic range is not tone mapped.
+    Frames that the grid does not need are not converted to RGB; memory holds a dozen frames, however long the video. A frame whose size
+    differs from the clip's first is scaled to it. Interlaced video is not deinterlaced, high dynamic range is not tone mapped, and pixels
+    that are not square are left so (`VideoInfo.pixel_aspect`).
 
     Raises:
-        VideoError: the file is no video, nothing of it decodes, it ends before `start`, or its shape changes between portrait and landscape.
+        VideoError: the file is no video, nothing of it decodes, it ends before `start`, or it turns from landscape to portrait.
     """
     if not (start >= 0 and fps > 0 and (end is None or end > start)):
         raise VideoError(path, f"cannot be cut from {start} s to {end} s at {fps} Hz; start at 0 s or later, end after the start")
@@ -49,7 +53,7 @@ def read_frames(path: str | Path, start: float = 0.0, end: float | None = None, 
     make = _FrameMaker(path, fps)
     index = 0
     last: SourceFrame | None = None
-    for source in source_frames(path):
+    for source in source_frames(path, start):
         while index < total and start + index / fps <= source.time:
             yield make(index, _nearest(start + index / fps, last, source, fps))
             index += 1
@@ -63,6 +67,8 @@ def read_frames(path: str | Path, start: float = 0.0, end: float | None = None, 
         raise VideoError(path, f"ends at {stop:.2f} s, before the start that was asked, {start:g} s; correct the start")
     if end is not None and end > stop + 1 / fps:
         log.warning("the video ends at %.2f s, %.2f s before the end that was asked; these frames are missing", stop, end - stop)
+    elif end is None and (probe(path).duration or 0) > stop + 1:
+        log.warning("the video ends at %.2f s, but its header promises %.2f s: it may be cut off", stop, probe(path).duration)
     while index < total:
         shown = start + index / fps < stop - 1e-6
         if end is None and not shown:
@@ -99,10 +105,8 @@ class _FrameMaker:
         elif image.shape != self.shape:
             height, width = self.shape[:2]
             if (image.shape[1] > image.shape[0]) != (width > height):
-                raise VideoError(
-                    self.path,
-                    f"changes from {width}x{height} to {image.shape[1]}x{image.shape[0]} px at {source.time:.2f} s; end the clip before that",
-                )
+                change = f"turns from {width}x{height} to {image.shape[1]}x{image.shape[0]} px at {source.time:.2f} s"
+                raise VideoError(self.path, f"{change}; end the clip before that")
             image = rgb(source.picture, width, height)
         self.converted = (source.index, image)
         return image
