@@ -17,6 +17,8 @@ REACH = (
     0.75  # share of an interval over which a source frame may stand for a grid time; above 1/2 for jitter, below 1 to see one lost frame
 )
 
+TIE = 1e-6  # s; halfway between two frames the earlier is taken, whatever the rounding
+
 log = logging.getLogger(__name__)
 
 
@@ -78,7 +80,7 @@ def read_frames(path: str | Path, start: float = 0.0, end: float | None = None, 
 
 
 def _nearest(time: float, before: SourceFrame | None, after: SourceFrame, fps: float) -> SourceFrame | None:
-    nearest = before if before is not None and time - before.time <= after.time - time else after
+    nearest = before if before is not None and time - before.time <= after.time - time + TIE else after
     period = after.period if before is None else max(before.period, after.period)
     return nearest if abs(nearest.time - time) <= REACH * max(1 / fps, period) else None
 
