@@ -170,7 +170,8 @@ def test_several_seeds_give_their_mean_and_a_joint_interval():
 
 
 def test_guesses_without_skill_by_hand():
-    guesses = no_skill(np.array([[15.0, 5.0], [2.0, 8.0]]))  # 20 without the sign, 10 with
+    guesses = no_skill(np.array([[15.0, 5.0], [2.0, 8.0]]), LEVELS)  # 20 without the sign, 10 with
+    assert guesses["majority"]["level"] == "absent"
     assert guesses["majority"]["accuracy"] == pytest.approx(2 / 3) and guesses["majority"]["f1"] == 0
     assert guesses["always_positive"]["accuracy"] == pytest.approx(1 / 3)
     assert guesses["always_positive"]["f1"] == pytest.approx(0.5)  # 2 * 10 / (2 * 10 + 20)

@@ -1,7 +1,7 @@
 """The evaluation of a run: every metric of every model with its interval, beside what guessing would give. The content of metrics.json."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -74,20 +74,22 @@ def model_name(model: str) -> str:
     return TABLE_1.get(model, model.replace("_", " "))
 
 
-def no_skill(confusion: np.ndarray) -> dict[str, dict[str, Any]]:
+def no_skill(confusion: np.ndarray, levels: list[str]) -> dict[str, dict[str, Any]]:
     """F1 and accuracy of guesses that never look at the video, from the (truth, predicted) counts of any model.
 
-    `majority` always names the commonest level, `always_positive` (two levels) always sees the sign, `prevalence` names levels at random as
-    often as they occur (expected counts). They know the cohort's prevalence, which no fold does: kind to guessing.
+    `majority` always names the commonest level (given as `level`), `always_positive` (two levels) always sees the sign, `prevalence` names
+    levels at random as often as they occur (expected counts). They know the cohort's prevalence, which no fold does: kind to guessing.
     """
     clips = confusion.sum(-1)
     shares = {"majority": np.eye(len(clips))[clips.argmax()], "prevalence": clips / clips.sum()}
     if len(clips) == 2:
         shares["always_positive"] = np.array([0.0, 1.0])
-    return {
+    guesses: dict[str, dict[str, Any]] = {
         guess: {name: _number(from_confusion(name, clips[:, None] * share)) for name in ("f1", "accuracy", "balanced_accuracy")}
         for guess, share in shares.items()
     }
+    guesses["majority"]["level"] = levels[int(clips.argmax())]
+    return guesses
 
 
 def table_text(metrics: dict[str, Any]) -> str:
@@ -110,11 +112,9 @@ def table_text(metrics: dict[str, Any]) -> str:
 
 
 def table_columns(metrics: dict[str, Any]) -> list[list[str]]:
-    """Models by column: first those of Table 1, then all others three at a time."""
+    """Models by column, three to a table: those of Table 1 first, in its order."""
     models = list(dict.fromkeys(model for judged in metrics["tasks"].values() for model in judged["models"]))
-    first = [model for model in TABLE_1 if model in models]
-    others = [model for model in models if model not in TABLE_1]
-    return [columns for columns in (first, *(others[start : start + 3] for start in range(0, len(others), 3))) if columns]
+    return [_in_order(models)[start : start + 3] for start in range(0, len(models), 3)]
 
 
 def show(value: float | None) -> str:
@@ -122,10 +122,14 @@ def show(value: float | None) -> str:
     return "–" if value is None else f"{value:.2f}".replace("-", "\N{MINUS SIGN}")
 
 
+def _in_order(models: Iterable[str]) -> list[str]:
+    """The models of Table 1 in its order, then the others in theirs."""
+    return sorted(models, key=lambda model: [*TABLE_1, model].index(model))
+
+
 def _judge_task(rows: pd.DataFrame, draws: int, seed: int, null: Mapping[str, Mapping[str, Sequence[float | None]]]) -> dict[str, Any]:
     levels = levels_of(rows)
-    models = sorted(rows["model"].unique(), key=lambda model: [*TABLE_1, model].index(model))  # a stable sort: others in their order
-    counts = {str(model): Counts.of(rows[rows["model"] == model], levels) for model in models}
+    counts = {str(model): Counts.of(rows[rows["model"] == model], levels) for model in _in_order(rows["model"].unique())}
     clips = rows.drop_duplicates("clip_id")
     participants = clips["participant_id"].nunique()
     weights = draw_participants(participants, draws, seed)
@@ -146,7 +150,7 @@ def _judge_task(rows: pd.DataFrame, draws: int, seed: int, null: Mapping[str, Ma
             }
             for level in levels
         },
-        "no_skill": no_skill(next(iter(counts.values())).confusion[0].sum(0)),
+        "no_skill": no_skill(next(iter(counts.values())).confusion[0].sum(0), levels),
         "models": {model: _judge_model(count, weights, null.get(model, {})) for model, count in counts.items()},
         "differences": [
             {"a": a, "b": b, "metric": name} | _difference(counts[a], counts[b], name, weights)
