@@ -1,7 +1,8 @@
 """The networks: plain nn.Modules, features separate from the head, that know nothing of training."""
 
 from semiology.streams.agcn import AGCN
+from semiology.streams.network import Network
 from semiology.streams.shape import StreamShape
 from semiology.streams.tcn import TCN
 
-__all__ = ["AGCN", "TCN", "StreamShape"]
+__all__ = ["AGCN", "TCN", "Network", "StreamShape"]

@@ -1,6 +1,7 @@
 """Adaptive graph convolutional network over keypoints (AGCN).
 
-Source: Shi et al., Two-Stream Adaptive Graph Convolutional Networks, CVPR 2019, and its code, lshiwjx/2s-AGCN [C]; Hou et al. 2022 name it [P].
+Source: Shi et al., Two-Stream Adaptive Graph Convolutional Networks, CVPR 2019, and its code, lshiwjx/2s-AGCN [C].
+Hou et al. 2022 read their keypoint graphs with it [P].
 """
 
 from collections.abc import Sequence
@@ -51,7 +52,7 @@ class AdaptiveGraphConv(nn.Module):
         """(batch, subset, joint, joint): entry [k, i, j] is how much joint j hears joint i."""
         batch, _, time, joints = x.shape
         theta, phi = (
-            self.embed(x).view(batch, 2, len(self.fixed), self.embedding * time, joints).unbind(1)
+            self.embed(x).reshape(batch, 2, len(self.fixed), self.embedding * time, joints).unbind(1)
         )  # each (batch, subset, E*T, joint)
         similarity = theta.transpose(2, 3) @ phi / theta.shape[2]
         if self.alpha is None:
@@ -61,7 +62,7 @@ class AdaptiveGraphConv(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         batch, channels, time, joints = x.shape
         heard = x.reshape(batch, 1, channels * time, joints) @ self.adjacency(x)  # (batch, subset, C*T, joint)
-        y = self.project(heard.view(batch, -1, time, joints))
+        y = self.project(heard.reshape(batch, -1, time, joints))
         return torch.relu(self.norm(y) + self.residual(x))
 
 
@@ -99,7 +100,6 @@ class AGCN(nn.Module):
         form: "agcn" (A + B + C) or "aagcn" (learned A + alpha tanh).
         kernel: frames of the temporal convolution, odd.
         dropout: after each temporal convolution; 0 as published.
-        head_dropout: before the head; 0 as published.
 
     Shapes: keypoints (batch, channel, time, joint), mask (batch, time, joint) with 1 where seen -> logits (batch, class).
 
@@ -116,7 +116,6 @@ class AGCN(nn.Module):
         form: str = "agcn",
         kernel: int = 9,
         dropout: float = 0.0,
-        head_dropout: float = 0.0,
     ):
         super().__init__()
         self.channels, self.joints, self.kernel = shape.keypoint_channels, len(shape.skeleton.names), kernel
@@ -128,7 +127,6 @@ class AGCN(nn.Module):
             blocks.append(Block(channels, width, partitions, stride=stride, residual=number > 0, form=form, kernel=kernel, dropout=dropout))
             channels = width
         self.blocks = nn.ModuleList(blocks)
-        self.head_dropout = nn.Dropout(head_dropout)
         self.head = nn.Linear(channels, shape.classes)
         nn.init.normal_(self.head.weight, 0, channels**-0.5)  # our choice: [C]'s sqrt(2 / classes) starts two classes at certainty
 
@@ -160,7 +158,7 @@ class AGCN(nn.Module):
         return masked_mean(x.mean(dim=3), seen)
 
     def forward(self, keypoints: Tensor, mask: Tensor) -> Tensor:
-        return self.head(self.head_dropout(self.forward_features(keypoints, mask)))
+        return self.head(self.forward_features(keypoints, mask))
 
     def graphs(self) -> tuple[Tensor, Tensor]:
         """Fixed A and learned B, each (block, subset, joint, joint): what the report draws."""

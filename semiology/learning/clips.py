@@ -1,0 +1,170 @@
+"""From a cohort and its store to arrays in memory: what a stream reads of each clip."""
+
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+import xarray as xr
+
+from semiology.cohort import Cohort, Label
+from semiology.errors import UserError
+from semiology.preparation import coordinates, drop_low_confidence, fill_gaps, normalise, select, smooth
+from semiology.skeleton import Skeleton, load_skeleton, mirrored_name
+from semiology.store import Store
+from semiology.streams.shape import StreamShape
+from semiology.tracks import read_tracks
+
+
+@dataclass(frozen=True)
+class Reading:
+    """Which label is learned, and what is read of each clip. The values are our choice where no source is named.
+
+    Attributes:
+        label: column of clips.tsv.
+        part: "body" or "face".
+        skeleton: name of a built-in skeleton or a YAML file.
+        channels: what each joint carries: "joint", "bone", "motion" [C: the streams of 2s-AGCN and MS-AAGCN], side by side.
+        dimensions: 2 (pixels) or 3 (metres) [P: Hou et al. lift the body to 3D].
+        origin: "clip" or "frame", see `preparation.normalise`.
+        min_confidence: joints below it are missing.
+        longest_gap: s, gaps up to it are filled.
+        smoothing: s, window of the smoothing; 0 for none.
+        appearance: features of the store ("face_vgg", "body_vgg") for streams that read them.
+        rate: Hz, at which frames are read; at most the tracks' own.
+        window: frames of one training example.
+        whole: True resamples the whole clip to `window` frames; False takes windows at `rate`.
+        windows: False only: how many windows, evenly spread, are averaged when a clip is scored.
+    """
+
+    label: str
+    part: Literal["body", "face"] = "body"
+    skeleton: str = "upper_body_11"
+    channels: tuple[Literal["joint", "bone", "motion"], ...] = ("joint", "bone", "motion")
+    dimensions: Literal[2, 3] = 2
+    origin: Literal["clip", "frame"] = "clip"
+    min_confidence: float = 0.0
+    longest_gap: float = 0.4
+    smoothing: float = 0.0
+    appearance: Literal["body_vgg", "face_vgg"] | None = None
+    rate: float = 25.0
+    window: int = 128
+    whole: bool = False
+    windows: int = 5
+
+    @cached_property
+    def graph(self) -> Skeleton:
+        return load_skeleton(self.skeleton)
+
+
+@dataclass(frozen=True)
+class ClipData:
+    """One clip in memory, on the grid of `Reading.rate`.
+
+    joints (time, joint, space) in body units, NaN where missing; appearance (time, channel), NaN where missing, or None.
+    """
+
+    clip_id: str
+    participant_id: str
+    target: int
+    joints: np.ndarray
+    appearance: np.ndarray | None = None
+
+
+@dataclass(frozen=True)
+class ClipSource:
+    """The scored clips of a cohort, read once.
+
+    Attributes:
+        cohort: folder of the cohort.
+        store: folder of the store that `semiology extract` filled; not needed when the cohort's clips are tracks.
+        reading: what is read.
+    """
+
+    cohort: str
+    reading: Reading
+    store: str | None = None
+    left_out: list[str] = field(default_factory=list, init=False, compare=False)
+
+    @cached_property
+    def label(self) -> Label:
+        labels = Cohort.read(self.cohort).labels
+        if self.reading.label not in labels:
+            raise UserError(f"{self.cohort}: clips.json defines no label {self.reading.label!r}; it defines {sorted(labels)}")
+        return labels[self.reading.label]
+
+    @cached_property
+    def levels(self) -> list[str]:
+        return list(self.label.levels)
+
+    @cached_property
+    def mirrored_levels(self) -> np.ndarray:
+        """(level,) index of the level seen in a mirror: from the sidecar, else by "left" and "right" in the level's name."""
+        names = [self.label.mirror.get(level, mirrored_name(level)) for level in self.levels]
+        return np.array([self.levels.index(name) if name in self.levels else own for own, name in enumerate(names)])
+
+    @cached_property
+    def clips(self) -> list[ClipData]:
+        """Every clip that carries a score and in which the patient was found; the others are listed in `left_out`, with the reason."""
+        cohort = Cohort.read(self.cohort)
+        clips = []
+        for clip in cohort.clips:
+            level = clip.labels.get(self.reading.label)
+            if level is None:
+                self.left_out.append(f"{clip.clip_id}: {self.reading.label} not scored")
+                continue
+            tracks = read_tracks(cohort.folder / clip.tracks) if clip.tracks else self._store.tracks(clip.clip_id, self.reading.part)
+            joints = prepare(tracks, self.reading)
+            if not np.isfinite(joints).any():
+                self.left_out.append(f"{clip.clip_id}: {self.reading.part} not found in any frame, not assessable for {self.reading.label}")
+                continue
+            appearance = self._appearance(clip.clip_id, len(joints)) if self.reading.appearance else None
+            clips.append(ClipData(clip.clip_id, clip.participant_id, self.levels.index(level), joints, appearance))
+        if not clips:
+            raise UserError(f"{self.cohort}: no clip can be used for {self.reading.label!r}: " + "; ".join(self.left_out[:5]))
+        return clips
+
+    @property
+    def participants(self) -> list[str]:
+        return sorted({clip.participant_id for clip in self.clips})
+
+    @cached_property
+    def shape(self) -> StreamShape:
+        first = self.clips[0]
+        return StreamShape(
+            classes=len(self.levels),
+            skeleton=self.reading.graph,
+            keypoint_channels=len(self.reading.channels) * self.reading.dimensions,
+            appearance_channels=0 if first.appearance is None else first.appearance.shape[1],
+        )
+
+    @property
+    def _store(self) -> Store:
+        if self.store is None:
+            raise UserError(f"{self.cohort}: its clips are videos; give the store that `semiology extract` filled")
+        return Store(Path(self.store))
+
+    def _appearance(self, clip_id: str, length: int) -> np.ndarray:
+        features, time = self._store.features(clip_id, str(self.reading.appearance))
+        wanted = np.arange(length) / self.reading.rate
+        nearest = np.abs(wanted[:, None] - time[None, :]).argmin(axis=1)
+        step = float(np.median(np.diff(time))) if len(time) > 1 else np.inf
+        near = np.abs(time[nearest] - wanted) <= max(step, 1 / self.reading.rate)
+        return np.where(near[:, None], features[nearest], np.nan).astype(np.float32)
+
+
+def prepare(tracks: xr.Dataset, reading: Reading) -> np.ndarray:
+    """(time, joint, space) in body units on the grid of `reading.rate`; NaN where missing."""
+    tracks = select(tracks, reading.graph)
+    if reading.min_confidence > 0:
+        tracks = drop_low_confidence(tracks, reading.min_confidence)
+    tracks = fill_gaps(tracks, reading.longest_gap)
+    if reading.smoothing > 0:
+        tracks = smooth(tracks, reading.smoothing)
+    joints = coordinates(normalise(tracks, reading.graph, reading.origin), reading.dimensions)
+    fps = tracks.attrs["fps"]
+    if reading.rate > fps + 1e-6:
+        raise UserError(f"rate: {reading.rate:g} Hz asked for, but the tracks hold {fps:g} frames per second; set rate to at most that")
+    length = int(np.floor((len(joints) - 1) / fps * reading.rate + 1e-6)) + 1
+    return joints[np.minimum(np.round(np.arange(length) * fps / reading.rate).astype(int), len(joints) - 1)]

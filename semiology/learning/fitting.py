@@ -1,0 +1,99 @@
+"""Train one module on one fold, quietly and repeatably, and score clips with it."""
+
+import logging
+import warnings
+from dataclasses import dataclass
+from pathlib import Path
+
+import lightning
+import numpy as np
+import torch
+from lightning.pytorch.callbacks import Callback, EarlyStopping
+
+from semiology.learning.data import ClipDataModule
+from semiology.learning.modules import StreamModule
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """How long one network is trained. Our choice.
+
+    Attributes:
+        epochs: at most.
+        patience: epochs without a lower validation loss before it stops; None trains all epochs and keeps the last state.
+        precision: of Lightning's Trainer ("32-true", "bf16-mixed").
+        accelerator: "auto" takes a GPU where there is one.
+    """
+
+    epochs: int = 60
+    patience: int | None = 15
+    precision: str = "32-true"
+    accelerator: str = "auto"
+
+
+class KeepBest(Callback):
+    """Remember the weights of the epoch with the lowest validation loss (inner participants, never the held-out one) and put them back."""
+
+    def __init__(self) -> None:
+        self.lowest, self.state = np.inf, None
+
+    def on_validation_end(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
+        loss = float(trainer.callback_metrics.get("val_loss", np.inf))
+        if not trainer.sanity_checking and loss < self.lowest:
+            self.lowest = loss
+            self.state = {name: value.clone() for name, value in pl_module.state_dict().items()}
+
+    def on_fit_end(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
+        if self.state is not None:
+            pl_module.load_state_dict(self.state)
+
+
+def fit(module: StreamModule, data: ClipDataModule, schedule: Schedule, seed: int) -> StreamModule:
+    """Train `module` on the training clips of `data`; the same seed gives the same weights on the same machine."""
+    quiet()
+    lightning.seed_everything(seed, verbose=False)
+    early = schedule.patience is not None and len(data.validation) > 0
+    callbacks: list[Callback] = [KeepBest(), EarlyStopping("val_loss", patience=schedule.patience or 0)] if early else []
+    _trainer(schedule, callbacks, validate=early).fit(module, datamodule=data)
+    return module
+
+
+def score(module: StreamModule, data: ClipDataModule, clips: list | None = None) -> tuple[list[str], np.ndarray]:
+    """Probabilities of clips, by default the held-out ones: clip_ids and (clip, level); windows of one clip are averaged."""
+    quiet()
+    clips = data.held_out if clips is None else clips
+    module.eval()
+    total = np.zeros((len(clips), data.shape.classes))
+    windows = np.zeros(len(clips))
+    with torch.inference_mode():
+        for batch in data.loader(clips):
+            moved = {name: value.to(module.device) for name, value in batch.items()}
+            probabilities = module(moved).softmax(1).cpu().numpy()
+            np.add.at(total, batch["clip"].numpy(), probabilities)
+            np.add.at(windows, batch["clip"].numpy(), 1)
+    return [clip.clip_id for clip in clips], total / windows[:, None]
+
+
+def quiet() -> None:
+    """Silence what Lightning says about devices, loaders and itself in each of hundreds of small trainings."""
+    for name in ("lightning.pytorch", "lightning.fabric", "lightning.pytorch.utilities.rank_zero", "lightning.pytorch.accelerators.cuda"):
+        logging.getLogger(name).setLevel(logging.ERROR)
+    warnings.filterwarnings("ignore", module="lightning")
+    warnings.filterwarnings("ignore", message=".*lr_scheduler.step.*")
+
+
+def _trainer(schedule: Schedule, callbacks: list[Callback], validate: bool) -> lightning.Trainer:
+    return lightning.Trainer(
+        max_epochs=schedule.epochs,
+        callbacks=callbacks,
+        precision=schedule.precision,  # type: ignore[arg-type]
+        accelerator=schedule.accelerator,
+        devices=1,
+        limit_val_batches=1.0 if validate else 0,
+        num_sanity_val_steps=0,
+        logger=False,
+        enable_checkpointing=False,
+        enable_progress_bar=False,
+        enable_model_summary=False,
+        default_root_dir=Path.cwd(),
+    )
