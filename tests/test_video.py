@@ -96,6 +96,13 @@ def test_a_hole_stays_a_hole_in_time(tmp_path):
     assert shown(path) == [*range(20), *[None] * 10, *range(20, 40)]
 
 
+def test_times_that_leap_are_an_error_unless_an_end_bounds_them(tmp_path):
+    path = make(tmp_path / "leap.mkv", [0, 0.04, 0.08, 900, 900.04], "matroska")
+    with pytest.raises(VideoError, match=r"times leap from 0\.08 s to 900\.00 s"):
+        list(read_frames(path))
+    assert shown(path, 0, 0.2) == [0, 1, 2, None, None]
+
+
 def test_one_lost_frame_is_one_missing_frame(tmp_path):
     path = make(tmp_path / "lost.mkv", [n / 25 for n in range(50) if n not in (1, 17)], "matroska")
     numbers = shown(path)

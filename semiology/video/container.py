@@ -1,5 +1,6 @@
 """Opening a video file: one clear error for whatever is no video, and the stream that matters."""
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -37,10 +38,10 @@ def open_video(path: str | Path) -> Iterator[tuple[InputContainer, VideoStream]]
         raise VideoError(path, "is a folder, not a video; name the file in it")
     if path.stat().st_size == 0:
         raise VideoError(path, "is empty (0 bytes); copy it again from its source")
+    if not os.access(path, os.R_OK):
+        raise VideoError(path, "may not be read; change its permissions")
     try:
         container = av.open(f"file:{path}", mode="r", metadata_errors="replace")  # "file:": a name with a colon is no network address
-    except av.error.PermissionError as error:
-        raise VideoError(path, "may not be read; change its permissions") from error
     except av.error.FFmpegError as error:
         raise VideoError(path, f"cannot be opened as a video ({error.strerror}); it is cut off, damaged or of another kind") from error
     with container:
@@ -50,6 +51,9 @@ def open_video(path: str | Path) -> Iterator[tuple[InputContainer, VideoStream]]
         streams = [stream for stream in container.streams.video if not stream.disposition & still]
         if not streams:
             raise VideoError(path, "holds no video stream (sound only?); name a video")
+        streams = [stream for stream in streams if stream.codec_context is not None]
+        if not streams:
+            raise VideoError(path, "is encoded in a way that FFmpeg does not know; convert it")
         best = container.streams.best("video")
         stream = next((stream for stream in streams if best is not None and stream.index == best.index), streams[0])
         stream.thread_type = "AUTO"

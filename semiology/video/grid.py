@@ -17,6 +17,7 @@ REACH = (
     0.75  # share of an interval over which a source frame may stand for a grid time; above 1/2 for jitter, below 1 to see one lost frame
 )
 
+LONGEST_HOLE = 600.0  # s; without an asked end, a longer one is taken for a damaged timestamp and not filled with missing frames
 TIE = 1e-6  # s; halfway between two frames the earlier is taken, whatever the rounding
 
 log = logging.getLogger(__name__)
@@ -47,7 +48,8 @@ def read_frames(path: str | Path, start: float = 0.0, end: float | None = None, 
     that are not square are left so (`VideoInfo.pixel_aspect`).
 
     Raises:
-        VideoError: the file is no video, nothing of it decodes, it ends before `start`, or it turns from landscape to portrait.
+        VideoError: the file is no video, nothing of it decodes, it ends before `start`, it turns from landscape to portrait, or (without
+            `end`) its times leap by more than ten minutes.
     """
     if not (start >= 0 and fps > 0 and (end is None or end > start)):
         raise VideoError(path, f"cannot be cut from {start} s to {end} s at {fps} Hz; start at 0 s or later, end after the start")
@@ -56,6 +58,9 @@ def read_frames(path: str | Path, start: float = 0.0, end: float | None = None, 
     index = 0
     last: SourceFrame | None = None
     for source in source_frames(path, start):
+        if end is None and last is not None and source.time - last.time > LONGEST_HOLE:
+            leap = f"times leap from {last.time:.2f} s to {source.time:.2f} s"
+            raise VideoError(path, f"its {leap}, which no recording does; give an end before that, or convert the file")
         while index < total and start + index / fps <= source.time:
             yield make(index, _nearest(start + index / fps, last, source, fps))
             index += 1
