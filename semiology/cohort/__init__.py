@@ -1,0 +1,12 @@
+"""Who was filmed, which clips, which signs were scored: a folder with participants.tsv, clips.tsv and clips.json.
+
+table.py reads a tab-separated table whatever a spreadsheet did to it, label.py the sidecar that defines the labels, row.py says what a row
+may hold, cohort.py joins and checks them, check.py makes the table that a paper prints.
+"""
+
+from semiology.cohort.check import CohortReport, check_cohort
+from semiology.cohort.cohort import Cohort, CohortError
+from semiology.cohort.label import Label
+from semiology.cohort.row import Clip, Participant
+
+__all__ = ["Clip", "Cohort", "CohortError", "CohortReport", "Label", "Participant", "check_cohort"]

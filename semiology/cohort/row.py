@@ -1,0 +1,102 @@
+"""What one row of participants.tsv or clips.tsv may hold."""
+
+import math
+import re
+from pathlib import PurePosixPath, PureWindowsPath
+from typing import Annotated
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, model_validator
+
+SEX = {"f": "F", "female": "F", "m": "M", "male": "M", "o": "O", "other": "O"}
+
+
+def _identifier(text: str) -> str:
+    if not text:
+        raise ValueError("is empty; every row needs one")
+    if re.fullmatch(r"[0-9][.,0-9]*[eE]\+[0-9]+", text):
+        raise ValueError(f"{text!r} looks like a long number that a spreadsheet has shortened; format the column as text and type it again")
+    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_.-]*", text) or len(text) > 100:
+        raise ValueError(f"{text!r} is no identifier; use letters, digits, _ . - (at most 100, a letter or digit first)")
+    return text
+
+
+def relative_path(text: str) -> str:
+    """The text, if it is a path that stays inside the cohort's folder on every system.
+
+    Raises:
+        ValueError: why it is not.
+    """
+    if "\\" in text:
+        raise ValueError("holds a backslash; write the path with / between folders")
+    if PurePosixPath(text).is_absolute() or PureWindowsPath(text).drive or text.startswith("~"):
+        raise ValueError("is an absolute path; write it relative to the cohort's folder")
+    if ".." in PurePosixPath(text).parts:
+        raise ValueError("leads out of the cohort's folder (..); put the file, or a link to it, inside")
+    return text
+
+
+def _seconds(text: str) -> float | None:
+    return None if text == "" else _number(text, "seconds")
+
+
+def _age(text: str) -> float | None:
+    years = None if text == "" else _number(text.removesuffix("+"), "years")  # BIDS: 89+ hides high ages
+    if years is not None and years > 120:
+        raise ValueError(f"{text!r} is no age in years; correct it")
+    return years
+
+
+def _number(text: str, unit: str) -> float:
+    try:
+        number = float(text)
+    except ValueError:
+        if re.fullmatch(r"[0-9]+,[0-9]+", text):
+            raise ValueError(f"{text!r} has a decimal comma; write {text.replace(',', '.')}") from None
+        if re.fullmatch(r"[0-9]+(:[0-9]+)+([.][0-9]+)?", text):
+            raise ValueError(f"{text!r} is a clock time; write it in {unit}") from None
+        raise ValueError(f"{text!r} is no number; write {unit}, or n/a") from None
+    if not (math.isfinite(number) and number >= 0):
+        raise ValueError(f"{text!r} is not possible; write {unit} of 0 or more, or n/a")
+    return number
+
+
+def _sex(text: str) -> str | None:
+    if text and text.lower() not in SEX:
+        raise ValueError(f"{text!r} is not known; write F, M, O or n/a")
+    return SEX.get(text.lower())
+
+
+Identifier = Annotated[str, BeforeValidator(_identifier)]
+RelativePath = Annotated[str, BeforeValidator(relative_path)]
+
+
+class Participant(BaseModel):
+    model_config = ConfigDict(frozen=True)
+
+    participant_id: Identifier
+    sex: Annotated[str | None, BeforeValidator(_sex)] = None  # F, M, O (other)
+    age: Annotated[float | None, BeforeValidator(_age)] = None  # years
+    covariates: dict[str, str] = {}  # every other column of participants.tsv
+
+
+class Clip(BaseModel):
+    """One seizure's main phase in one video (or in the tracks of one, where keypoints are brought along)."""
+
+    model_config = ConfigDict(frozen=True)
+
+    clip_id: Identifier
+    participant_id: Identifier
+    video: RelativePath = ""  # relative to the cohort's folder; "" where the clip has tracks only
+    tracks: RelativePath = ""  # relative to the cohort's folder; "" where keypoints are extracted from the video
+    start: Annotated[float, BeforeValidator(lambda text: _seconds(text) or 0.0)] = 0.0  # s from the video's first frame
+    end: Annotated[float | None, BeforeValidator(_seconds)] = None  # s from the video's first frame; None = to its end
+    labels: dict[str, str | None] = {}  # label -> level, None where not scored
+    covariates: dict[str, str] = {}
+
+    @model_validator(mode="after")
+    def _consistent(self) -> "Clip":
+        if not self.video and not self.tracks:
+            raise ValueError("names neither a video nor tracks; give one of them")
+        if self.end is not None and self.end <= self.start:
+            raise ValueError(f"ends at {self.end:g} s, not after its start at {self.start:g} s; correct start or end")
+        return self

@@ -1,0 +1,104 @@
+"""A tab-separated table as people save it: read whole, with every fault named by file, row and column."""
+
+import csv
+import difflib
+import io
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True)
+class Fault:
+    """One thing that is wrong in a cohort's files. Rows count as in a spreadsheet: the header is row 1."""
+
+    file: str
+    what: str  # what is wrong; what to do
+    row: int | None = None
+    column: str | None = None
+
+    def __str__(self) -> str:
+        row = [] if self.row is None else [f"row {self.row}"]
+        column = [] if self.column is None else [f'column "{self.column}"']
+        return ": ".join([self.file, *([", ".join(row + column)] if row or column else []), self.what])
+
+
+@dataclass(frozen=True)
+class Table:
+    file: str
+    columns: list[str]
+    rows: list[tuple[int, dict[str, str]]]  # (row as in a spreadsheet, column -> cell); an empty cell or n/a is ""
+
+
+def read_table(path: Path, needed: Iterable[str], faults: list[Fault], notes: list[str]) -> Table:
+    """Read a .tsv file; what is wrong goes to `faults`, what was mended silently to `notes`.
+
+    UTF-8 with or without a byte order mark, UTF-16 with one and, failing these, Windows-1252 are read, with any line ends: these are what
+    spreadsheets write. Rows without a single value are skipped.
+    """
+    text = _text(path, faults, notes)
+    try:
+        lines = list(csv.reader(io.StringIO(text, newline=""), delimiter="\t", strict=True))
+    except csv.Error as error:
+        faults.append(Fault(path.name, f"cannot be read as a table ({error}); look for a stray quotation mark"))
+        lines = []
+    if not lines:
+        if text:
+            return Table(path.name, [], [])
+        if not faults or faults[-1].file != path.name:
+            faults.append(Fault(path.name, f"is empty; its first row names the columns: {', '.join(needed)}"))
+        return Table(path.name, [], [])
+    columns = [cell.strip() for cell in lines[0]]
+    while columns and not columns[-1]:
+        columns.pop()
+    if len(columns) == 1 and (separator := next((mark for mark in ",;" if mark in columns[0]), None)):
+        kind = "commas" if separator == "," else "semicolons"
+        faults.append(Fault(path.name, f"its columns are separated by {kind}, not tabs; save it as tab-separated text", 1))
+        return Table(path.name, [], [])
+    _check_header(path.name, columns, needed, faults)
+    rows = []
+    for number, cells in enumerate(lines[1:], start=2):
+        cells = [cell.strip() for cell in cells]
+        if not any(cells):
+            continue
+        if len(cells) < len(columns) or any(cells[len(columns) :]):
+            faults.append(
+                Fault(path.name, f"has {len(cells)} cells, the header has {len(columns)}; write n/a where there is no value", number)
+            )
+            continue
+        rows.append((number, {column: "" if cell.lower() == "n/a" else cell for column, cell in zip(columns, cells)}))
+    return Table(path.name, columns, rows)
+
+
+def _text(path: Path, faults: list[Fault], notes: list[str]) -> str:
+    if not path.is_file():
+        others = [
+            other.name for other in sorted(path.parent.glob(f"{path.stem}.*")) if other.suffix.lower() in (".csv", ".txt", ".xlsx", ".xls")
+        ]
+        hint = f"there is {others[0]}: save it as tab-separated text" if others else "write it, see docs/cohort.md"
+        faults.append(Fault(path.name, f"is missing; {hint}"))
+        return ""
+    data = path.read_bytes()
+    if data[:2] == b"PK" or data[:4] == b"\xd0\xcf\x11\xe0":
+        faults.append(Fault(path.name, "is a spreadsheet workbook; save it as tab-separated text"))
+        return ""
+    if data[:2] in (b"\xff\xfe", b"\xfe\xff"):
+        return data.decode("utf-16", errors="replace")
+    try:
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        notes.append(f"{path.name} is not in UTF-8; it was read as Windows-1252, look at letters with accents")
+        return data.decode("cp1252", errors="replace")
+
+
+def _check_header(file: str, columns: list[str], needed: Iterable[str], faults: list[Fault]) -> None:
+    for column in needed:
+        if column not in columns:
+            near = difflib.get_close_matches(column, [name.lower() for name in columns], n=1, cutoff=0.75)
+            hint = f'is "{columns[[name.lower() for name in columns].index(near[0])]}" meant?' if near else "add it"
+            faults.append(Fault(file, f"this column is missing; {hint}", 1, column))
+    for position, column in enumerate(columns, start=1):
+        if not column:
+            faults.append(Fault(file, f"column {position} has no name; name it or delete it", 1))
+        elif columns.index(column) < position - 1:
+            faults.append(Fault(file, "this column is there twice; delete or rename one", 1, column))
