@@ -15,8 +15,10 @@ def _identifier(text: str) -> str:
         raise ValueError("is empty; every row needs one")
     if re.fullmatch(r"[0-9][.,0-9]*[eE]\+[0-9]+", text):
         raise ValueError(f"{text!r} looks like a long number that a spreadsheet has shortened; format the column as text and type it again")
-    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_.-]*", text) or len(text) > 100:
-        raise ValueError(f"{text!r} is no identifier; use letters, digits, _ . - (at most 100, a letter or digit first)")
+    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_.-]*", text):  # files and folders are named by it
+        raise ValueError(f"{text!r} is no identifier; use letters, digits, _ . - only")
+    if len(text) > 100:
+        raise ValueError(f"has {len(text)} characters; use at most 100")
     return text
 
 

@@ -36,25 +36,25 @@ def read_table(path: Path, needed: Iterable[str], faults: list[Fault], notes: li
     UTF-8 with or without a byte order mark, UTF-16 with one and, failing these, Windows-1252 are read, with any line ends: these are what
     spreadsheets write. Rows without a single value are skipped.
     """
+    empty = Table(path.name, [], [])
     text = _text(path, faults, notes)
+    if text is None:
+        return empty
     try:
         lines = list(csv.reader(io.StringIO(text, newline=""), delimiter="\t", strict=True))
     except csv.Error as error:
         faults.append(Fault(path.name, f"cannot be read as a table ({error}); look for a stray quotation mark"))
-        lines = []
+        return empty
     if not lines:
-        if text:
-            return Table(path.name, [], [])
-        if not faults or faults[-1].file != path.name:
-            faults.append(Fault(path.name, f"is empty; its first row names the columns: {', '.join(needed)}"))
-        return Table(path.name, [], [])
+        faults.append(Fault(path.name, f"is empty; its first row names the columns: {', '.join(needed)}"))
+        return empty
     columns = [cell.strip() for cell in lines[0]]
     while columns and not columns[-1]:
         columns.pop()
     if len(columns) == 1 and (separator := next((mark for mark in ",;" if mark in columns[0]), None)):
         kind = "commas" if separator == "," else "semicolons"
         faults.append(Fault(path.name, f"its columns are separated by {kind}, not tabs; save it as tab-separated text", 1))
-        return Table(path.name, [], [])
+        return empty
     _check_header(path.name, columns, needed, faults)
     rows = []
     for number, cells in enumerate(lines[1:], start=2):
@@ -62,26 +62,24 @@ def read_table(path: Path, needed: Iterable[str], faults: list[Fault], notes: li
         if not any(cells):
             continue
         if len(cells) < len(columns) or any(cells[len(columns) :]):
-            faults.append(
-                Fault(path.name, f"has {len(cells)} cells, the header has {len(columns)}; write n/a where there is no value", number)
-            )
+            what = f"has {len(cells)} cells, the header has {len(columns)}; write n/a where there is no value"
+            faults.append(Fault(path.name, what, number))
             continue
         rows.append((number, {column: "" if cell.lower() == "n/a" else cell for column, cell in zip(columns, cells)}))
     return Table(path.name, columns, rows)
 
 
-def _text(path: Path, faults: list[Fault], notes: list[str]) -> str:
+def _text(path: Path, faults: list[Fault], notes: list[str]) -> str | None:
+    """The file as text; None where it is none, which is then among the faults."""
     if not path.is_file():
-        others = [
-            other.name for other in sorted(path.parent.glob(f"{path.stem}.*")) if other.suffix.lower() in (".csv", ".txt", ".xlsx", ".xls")
-        ]
+        others = sorted(path.with_suffix(suffix).name for suffix in (".csv", ".txt", ".xlsx", ".xls") if path.with_suffix(suffix).is_file())
         hint = f"there is {others[0]}: save it as tab-separated text" if others else "write it, see docs/cohort.md"
         faults.append(Fault(path.name, f"is missing; {hint}"))
-        return ""
+        return None
     data = path.read_bytes()
     if data[:2] == b"PK" or data[:4] == b"\xd0\xcf\x11\xe0":
         faults.append(Fault(path.name, "is a spreadsheet workbook; save it as tab-separated text"))
-        return ""
+        return None
     if data[:2] in (b"\xff\xfe", b"\xfe\xff"):
         return data.decode("utf-16", errors="replace")
     try:

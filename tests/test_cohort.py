@@ -1,0 +1,298 @@
+import json
+import pickle  # noqa: TID251  # worker processes send exceptions this way
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from semiology.cohort import Cohort, CohortError, check_cohort
+from semiology.errors import UserError
+from semiology.video import VideoError, write_video
+
+EXAMPLE = Path(__file__).resolve().parents[1] / "data_manifests" / "example"
+
+
+@pytest.fixture
+def folder(tmp_path) -> Path:
+    """The example of data_manifests, with a video of 2 s at 25 Hz (10 s for the last clip) for each clip."""
+    folder = tmp_path / "cohort"
+    shutil.copytree(EXAMPLE, folder)
+    for line in (folder / "clips.tsv").read_text().splitlines()[1:]:
+        video = folder / line.split("\t")[2]
+        video.parent.mkdir(exist_ok=True)
+        write_video(video, [np.full((48, 64, 3), 90, np.uint8)] * (250 if "sub-03" in video.name else 50), 25)
+    return folder
+
+
+def edit(folder: Path, name: str, *changes: tuple[str, str]) -> None:
+    text = (folder / name).read_text()
+    for old, new in changes:
+        assert old in text
+        text = text.replace(old, new, 1)
+    (folder / name).write_text(text)
+
+
+def faults(folder: Path) -> list[str]:
+    with pytest.raises(CohortError) as caught:
+        Cohort.read(folder)
+    lines = str(caught.value).splitlines()
+    assert len(lines) == 1 + len(caught.value.faults)
+    return [line.strip() for line in lines[1:]]
+
+
+def test_a_cohort_is_read(folder):
+    cohort = Cohort.read(folder)
+    assert [(p.participant_id, p.sex, p.age, p.covariates) for p in cohort.participants] == [
+        ("sub-01", "F", 31, {"group": "phantom"}),
+        ("sub-02", "M", 24, {"group": "phantom"}),
+        ("sub-03", "M", None, {"group": "phantom"}),
+    ]
+    clip = cohort.clips[1]
+    assert (clip.clip_id, clip.participant_id, clip.video) == ("sub-01_sz-02", "sub-01", "videos/sub-01_sz-02.mpg")
+    assert (clip.start, clip.end, clip.tracks) == (0.0, 12.0, "")
+    assert clip.labels == {"dystonia": "present", "emotion": None, "dystonia_side": "right"}
+    assert clip.covariates == {"camera": "night"}
+
+
+def test_labels_keep_the_order_of_their_levels(folder):
+    labels = Cohort.read(folder).labels
+    assert list(labels) == ["dystonia", "emotion", "dystonia_side"]
+    assert list(labels["dystonia"].levels) == ["absent", "present"] and labels["dystonia"].positive == "present"
+    assert labels["emotion"].positive is None
+    assert labels["dystonia_side"].mirror == {"left": "right", "right": "left"} and labels["dystonia"].mirror == {}
+    assert (labels["dystonia"].hed, labels["emotion"].ilae_term) == ("Semiology-dystonic", "focal emotional (affective) seizure")
+
+
+def test_scored_leaves_out_clips_without_a_score(folder):
+    cohort = Cohort.read(folder)
+    assert [clip.clip_id for clip in cohort.scored("emotion")] == ["sub-01_sz-01", "sub-02_sz-01", "sub-03_sz-01"]
+    assert len(cohort.scored("dystonia")) == 4
+    with pytest.raises(UserError, match="there is no label 'tremor'; its labels are dystonia, emotion, dystonia_side"):
+        cohort.scored("tremor")
+
+
+def test_every_fault_is_told_at_once(folder):
+    edit(
+        folder,
+        "clips.tsv",
+        ("0\t12\tpresent\tnone\tleft", "5\t5\tPresent\tnone\tleft"),
+        ("sub-01_sz-02\tsub-01", "sub-01_sz-01\tsub-1"),
+        ("videos/sub-02_sz-01.avi\t0\t12", "videos/other.avi\t-1\t12,5"),
+        ("sub-03_sz-01\tsub-03\tvideos/sub-03_sz-01.asf", "sub 03\tsub-03\t../sub-03_sz-01.asf"),
+    )
+    assert faults(folder) == [
+        """clips.tsv: row 2, column "dystonia": unknown level 'Present'; its levels are absent, present; n/a = not scored""",
+        "clips.tsv: row 2: ends at 5 s, not after its start at 5 s; correct start or end",
+        """clips.tsv: row 3, column "clip_id": 'sub-01_sz-01' is already in row 2; give each its own (capitals do not count)""",
+        """clips.tsv: row 3, column "participant_id": participant 'sub-1' is not in participants.tsv; is 'sub-01' meant?""",
+        """clips.tsv: row 4, column "start": '-1' is not possible; write seconds of 0 or more, or n/a""",
+        """clips.tsv: row 4, column "end": '12,5' has a decimal comma; write 12.5""",
+        """clips.tsv: row 4, column "video": there is no such file in the cohort's folder; correct the path or put the file there""",
+        """clips.tsv: row 5, column "clip_id": 'sub 03' is no identifier; use letters, digits, _ . - only""",
+        """clips.tsv: row 5, column "video": leads out of the cohort's folder (..); put the file, or a link to it, inside""",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "column", "said"),
+    [
+        ("videos/sub-01_sz-01.mp4", "/data/a.mp4", "video", "is an absolute path"),
+        ("videos/sub-01_sz-01.mp4", "C:/data/a.mp4", "video", "is an absolute path"),
+        ("videos/sub-01_sz-01.mp4", "videos\\a.mp4", "video", "holds a backslash"),
+        ("sub-01_sz-01", "..", "clip_id", "is no identifier"),
+        ("sub-01_sz-01", "1.2E+05", "clip_id", "a spreadsheet has shortened"),
+        ("sub-01_sz-01", "n/a", "clip_id", "is empty"),
+        ("\t12\tpresent", "\t00:12\tpresent", "end", "is a clock time; write it in seconds"),
+        ("\t12\tpresent", "\tnan\tpresent", "end", "is not possible"),
+        ("\t12\tpresent", "\tsoon\tpresent", "end", "is no number; write seconds, or n/a"),
+    ],
+)
+def test_cells_that_cannot_be(folder, old, new, column, said):
+    edit(folder, "clips.tsv", (old, new))
+    (fault,) = faults(folder)
+    assert fault.startswith(f'clips.tsv: row 2, column "{column}": ') and said in fault
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ([("sub-02\tM", "sub-01\tM")], """participants.tsv: row 3, column "participant_id": 'sub-01' is already in row 2"""),
+        ([("\t31\t", "\t310\t")], """participants.tsv: row 2, column "age": '310' is no age in years"""),
+        ([("\tF\t", "\twoman\t")], """participants.tsv: row 2, column "sex": 'woman' is not known; write F, M, O or n/a"""),
+        ([("participant_id", "Participant_ID")], """row 1, column "participant_id": this column is missing; is "Participant_ID" meant?"""),
+        ([("\tgroup", "\tage")], """participants.tsv: row 1, column "age": this column is there twice"""),
+        ([("\t31\tphantom", "\t31")], "participants.tsv: row 2: has 3 cells, the header has 4; write n/a where there is no value"),
+    ],
+)
+def test_faults_of_participants(folder, changes, said):
+    edit(folder, "participants.tsv", *changes)
+    assert any(said in fault for fault in faults(folder))
+
+
+def test_zeros_that_a_spreadsheet_dropped_are_guessed(folder):
+    for name in ("participants.tsv", "clips.tsv"):
+        (folder / name).write_text((folder / name).read_text().replace("sub-01\t", "001\t"))
+    edit(folder, "clips.tsv", ("sub-01_sz-01\t001", "sub-01_sz-01\t1"))
+    assert faults(folder) == ["""clips.tsv: row 2, column "participant_id": participant '1' is not in participants.tsv; is '001' meant?"""]
+
+
+@pytest.mark.parametrize(
+    ("column", "entry", "said"),
+    [
+        ("dystonia", {"Role": "label"}, '"Levels" is missing; add it'),
+        ("dystonia", {"Role": "label", "Levels": {"present": ""}}, '"Levels" needs two levels or more'),
+        ("dystonia", {"Role": "label", "Level": {}, "Levels": {"absent": "", "present": ""}}, '"Level" is not known here'),
+        (
+            "dystonia",
+            {"Role": "label", "Levels": {"absent": "", "present": "", "n/a": ""}},
+            "cannot be told from a clip that was not scored",
+        ),
+        ("dystonia", {"Role": "target"}, 'give it a "Role": "label"'),
+        ("dystonia", {"Role": "label", "Levels": "absent, present"}, '"Levels": Input should be a valid dictionary'),
+        (
+            "dystonia_side",
+            {"Role": "label", "Levels": {"none": "", "left": "", "right": ""}, "Mirror": {"left": "Right"}},
+            "names the level 'Right', which \"Levels\" does not; its levels are none, left, right",
+        ),
+        (
+            "dystonia_side",
+            {"Role": "label", "Levels": {"none": "", "left": "", "right": ""}, "Mirror": {"left": "right", "right": "none"}},
+            "sends 'left' to 'right' but not back",
+        ),
+    ],
+)
+def test_faults_of_the_sidecar(folder, column, entry, said):
+    sidecar = json.loads((folder / "clips.json").read_text())
+    sidecar[column] = entry
+    (folder / "clips.json").write_text(json.dumps(sidecar))
+    (fault,) = faults(folder)
+    assert fault.startswith(f'clips.json: column "{column}": ') and said in fault
+
+
+def test_sidecar_and_table_name_the_same_columns(folder):
+    edit(folder, "clips.json", ('"dystonia":', '"dystonic":'))
+    assert faults(folder) == [
+        'clips.json: column "dystonic": clips.tsv has no such column; add it there or delete the entry',
+        'clips.tsv: row 1, column "dystonia": this column is not described in clips.json; add it there with "Role": "label" or "covariate"',
+    ]
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("{", "cannot be read as JSON"),
+        ("[]", "it holds no object"),
+        ('{"camera": {}, "camera": {}}', '"camera" is there twice; delete one'),
+    ],
+)
+def test_a_sidecar_that_is_no_json(folder, text, said):
+    (folder / "clips.json").write_text(text)
+    assert any(fault.startswith("clips.json: ") and said in fault for fault in faults(folder))
+
+
+@pytest.mark.parametrize("missing", ["participants.tsv", "clips.tsv", "clips.json"])
+def test_a_missing_file_is_one_fault(folder, missing):
+    (folder / missing).unlink()
+    assert [fault.split(";")[0] for fault in faults(folder)] == [f"{missing}: is missing"]
+
+
+def test_missing_columns_are_said_once(folder):
+    edit(folder, "clips.tsv", ("clip_id\tparticipant_id\tvideo\tstart", "clip_id\tperson\tfilm\tstart"))
+    said = [fault for fault in faults(folder) if "this column is missing" in fault]
+    assert [fault.split(":")[1].strip() for fault in said] == ['row 1, column "participant_id"', 'row 1, column "video"']
+
+
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16", "cp1252"])
+def test_what_spreadsheets_write_is_read(folder, encoding):
+    edit(folder, "participants.tsv", ("\tphantom", "\tGrüße"))
+    text = (folder / "participants.tsv").read_text(encoding="utf-8") + "\t\t\t\n"
+    (folder / "participants.tsv").write_bytes(text.replace("\n", "\r\n").encode(encoding))
+    cohort = Cohort.read(folder)
+    assert cohort.participants[0].covariates == {"group": "Grüße"} and len(cohort.participants) == 3
+    assert any("Windows-1252" in note for note in cohort.notes) == (encoding == "cp1252")
+
+
+def test_other_kinds_of_table_are_named(folder):
+    text = (folder / "clips.tsv").read_text()
+    (folder / "clips.tsv").write_text(text.replace("\t", ";"))
+    assert "clips.tsv: row 1: its columns are separated by semicolons, not tabs; save it as tab-separated text" in faults(folder)
+    (folder / "clips.tsv").write_bytes(b"PK\x03\x04rest of a workbook")
+    assert "clips.tsv: is a spreadsheet workbook; save it as tab-separated text" in faults(folder)
+    (folder / "clips.tsv").rename(folder / "clips.csv")
+    assert "clips.tsv: is missing; there is clips.csv: save it as tab-separated text" in faults(folder)
+    (folder / "clips.tsv").write_text("")
+    assert "clips.tsv: is empty; its first row names the columns: clip_id, participant_id, start, end" in faults(folder)
+    (folder / "clips.tsv").write_text(text + 'sub-03_sz-02\t"sub-03\n')
+    assert any("look for a stray quotation mark" in fault for fault in faults(folder))
+
+
+def test_tracks_may_stand_in_for_a_video(folder):
+    (folder / "a.csv").write_text("x")
+    edit(folder, "clips.tsv", ("\tvideo\t", "\ttracks\t"))
+    text = (folder / "clips.tsv").read_text()
+    for line in text.splitlines()[1:]:
+        text = text.replace(line.split("\t")[2], "a.csv")
+    (folder / "clips.tsv").write_text(text)
+    assert {(clip.video, clip.tracks) for clip in Cohort.read(folder).clips} == {("", "a.csv")}
+    assert check_cohort(folder).resolutions == {}
+    (folder / "clips.tsv").write_text(text.replace("a.csv", "n/a", 1))
+    assert faults(folder) == ["clips.tsv: row 2: names neither a video nor tracks; give one of them"]
+
+
+def test_notes_say_what_is_allowed_but_odd(folder):
+    (folder / "participants.tsv").write_text((folder / "participants.tsv").read_text() + "sub-04\tF\t40\tphantom\n")
+    edit(folder, "clips.tsv", ("videos/sub-02_sz-01.avi", "videos/sub-01_sz-01.mp4"))
+    assert Cohort.read(folder).notes == [
+        "participants without a clip: sub-04",
+        "emotion: no clip has the level anger",
+        "participants sub-01, sub-02 share one video; leaving one out would not leave it unseen",
+    ]
+
+
+def test_videos_are_looked_for_only_when_asked(folder):
+    shutil.rmtree(folder / "videos")
+    assert len(faults(folder)) == 4
+    assert len(Cohort.read(folder, check_videos=False).clips) == 4
+
+
+def test_errors_survive_the_way_between_processes(folder):
+    (folder / "clips.json").unlink()
+    with pytest.raises(CohortError) as caught:
+        Cohort.read(folder)
+    for error in (caught.value, VideoError("a.mp4", "is empty")):
+        assert str(pickle.loads(pickle.dumps(error))) == str(error)  # noqa: S301
+
+
+def test_the_table_of_the_cohort(folder):
+    edit(folder, "clips.tsv", ("sub-03_sz-01.asf\t0\t12", "sub-03_sz-01.asf\t4\tn/a"))
+    report = check_cohort(folder)
+    assert report.ok and json.loads(json.dumps(report.to_dict()))["participants"] == 3
+    assert report.groups == {"sex": {"M": 2, "F": 1}, "group": {"phantom": 3}}
+    assert report.clips_per_participant == [1, 1, 2]
+    assert report.labels["dystonia"].clips == {"absent": 2, "present": 2}
+    assert report.labels["dystonia"].participants == {"absent": 2, "present": 1}
+    assert report.labels["emotion"].not_scored == 1 and report.labels["emotion"].scored_participants == 3
+    assert report.durations == [12, 12, 12, pytest.approx(6, abs=0.2)] and report.by_header == 1
+    assert report.resolutions == {"64x48": 4} and report.frame_rates == {"25 Hz": 4}
+    assert report.containers == {"asf": 1, "avi": 1, "mp4": 1, "mpeg": 1}
+    assert any(note.startswith("sub-01_sz-01 runs past the end of its video, which by its header lasts 2.0 s") for note in report.notes)
+    text = str(report).splitlines()
+    assert text[0] == "participants  3 (M: 2, F: 1); age median 27.5 (24-31) years"
+    assert text[2] == "clips         4; per participant median 1 (1-2)"
+    assert "dystonia            absent                    2 (50 %)        2 (67 %)" in text
+    assert "                    present                   2 (50 %)        1 (33 %)" in text
+
+
+def test_videos_that_cannot_be_opened_end_the_table(folder):
+    (folder / "videos/sub-02_sz-01.avi").write_bytes(b"")
+    report = check_cohort(folder)
+    assert not report.ok and report.to_dict()["ok"] is False
+    assert report.failures == {"sub-02_sz-01": "is empty (0 bytes); copy it again from its source"}
+    assert str(report).endswith("videos that cannot be opened (1):\n  sub-02_sz-01: is empty (0 bytes); copy it again from its source")
+    assert sum(report.resolutions.values()) == 3
+
+
+def test_no_folder_is_one_line(tmp_path):
+    with pytest.raises(UserError, match="there is no such folder"):
+        Cohort.read(tmp_path / "none")
