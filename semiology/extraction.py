@@ -1,0 +1,309 @@
+"""From videos to what is stored: tracks of body and face and, where weights are given, appearance features. Resumable, clip by clip.
+
+Each clip goes through the video up to three times: for faces (a few frames a second: who is the patient), for pose (every frame), and for
+appearance (a few frames a second, from crops around the finished tracks). Memory holds a dozen frames and the clip's tracks.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+import xarray as xr
+from joblib import Parallel, delayed
+from tqdm import tqdm
+
+from semiology.cohort import Cohort
+from semiology.detect import FaceDetector, follow_patient
+from semiology.errors import UserError
+from semiology.files import content_hash
+from semiology.pose import PARTS, Landmarks, PoseBackend, pose_backend
+from semiology.store import TRACKS, Store, fingerprint, is_unchanged, make_key
+from semiology.tracks import make_tracks, read_tracks
+from semiology.video import Frame, VideoError, read_frames
+
+
+@dataclass(frozen=True)
+class ExtractOptions:
+    """How to extract. All of it goes into the keys of the store.
+
+    Attributes:
+        fps: of the tracks, Hz. 25 [P].
+        face_every: the first pass looks for faces in every so manieth frame: at 25 Hz every 0.48 s. [our choice]
+        pose: name of the pose backend.
+        face_weights: VGG-19 for the face (`semiology pretrain expression` makes one); without it no features of the face.
+        body_weights: VGG-19 for the body; without it no features of the body.
+        appearance_every: features of every so manieth frame: at 25 Hz five a second. [our choice]
+        layer: "penultimate", the layer before the classifier [P], or "pooled", the last convolution's mean over the crop.
+    """
+
+    fps: float = 25.0
+    face_every: int = 12
+    pose: str = "mediapipe"
+    face_weights: Path | None = None
+    body_weights: Path | None = None
+    appearance_every: int = 5
+    layer: str = "penultimate"
+
+    def weights(self) -> dict[str, Path]:
+        """Stage of features -> file of weights, for those that are given."""
+        given = {"face_vgg": self.face_weights, "body_vgg": self.body_weights}
+        return {stage: Path(path) for stage, path in given.items() if path is not None}
+
+
+@dataclass
+class ExtractSummary:
+    """What an extraction did, in the order of the clips.
+
+    Attributes:
+        done: clips that were worked on. skipped: clips that were complete already. failed: (clip_id, what was wrong).
+        found: clip_id -> "body" and "face" -> share of the video's frames in which that part of the patient was found.
+    """
+
+    done: list[str] = field(default_factory=list)
+    skipped: list[str] = field(default_factory=list)
+    failed: list[tuple[str, str]] = field(default_factory=list)
+    found: dict[str, dict[str, float]] = field(default_factory=dict)
+
+    @property
+    def nobody(self) -> list[str]:
+        """Clips in which no frame shows the patient: their tracks are all NaN."""
+        return [clip_id for clip_id, shares in self.found.items() if not any(shares.values())]
+
+    def text(self) -> str:
+        """A few lines to print."""
+        total = len(self.done) + len(self.skipped) + len(self.failed)
+        lines = [f"{total} clips: {len(self.done)} extracted, {len(self.skipped)} were there already, {len(self.failed)} failed"]
+        for part in PARTS:
+            shares = {clip_id: found[part] for clip_id, found in self.found.items() if part in found}
+            if shares:
+                least = min(shares, key=lambda clip_id: shares[clip_id])
+                lines.append(f"{part} found in {np.mean(list(shares.values())):.1%} of frames; least in {least} ({shares[least]:.1%})")
+        lines += [f"warning: {clip_id}: nobody was found in any frame; its tracks are empty" for clip_id in self.nobody]
+        lines += [f"failed: {clip_id}: {message}" for clip_id, message in self.failed]
+        return "\n".join(lines)
+
+
+@dataclass(frozen=True)
+class Source:
+    """One clip to extract: part of a video, or tracks that were brought along (`start`, `end` in s)."""
+
+    clip_id: str
+    path: Path
+    start: float = 0.0
+    end: float | None = None
+    is_tracks: bool = False
+
+
+def extract_cohort(
+    cohort: Cohort, store: str | Path, *, options: ExtractOptions | None = None, jobs: int = 1, progress: bool = True
+) -> ExtractSummary:
+    """Extract every clip of a cohort into a store. What is there already, from the same input with the same parameters, is not made again.
+
+    A clip that cannot be read is listed in the summary and the others go on. Clips run in parallel in `jobs` processes.
+
+    Raises:
+        UserError: weights that cannot be used, a backend that is not there; the store cannot be written or the disk is full.
+    """
+    sources = [
+        Source(clip.clip_id, cohort.folder / (clip.tracks or clip.video), clip.start, clip.end, bool(clip.tracks)) for clip in cohort.clips
+    ]
+    return _extract_all(sources, Store(store), options or ExtractOptions(), jobs, progress)
+
+
+def extract_videos(
+    videos: Sequence[str | Path], out: str | Path, *, options: ExtractOptions | None = None, jobs: int = 1, progress: bool = True
+) -> ExtractSummary:
+    """Extract whole videos into OUT/<name without suffix>/body.nc and face.nc (and features, where weights are given).
+
+    Raises:
+        UserError: as `extract_cohort`; two videos of the same name.
+    """
+    sources = [Source(Path(video).stem, Path(video)) for video in videos]
+    for source in sources:
+        twins = [str(other.path) for other in sources if other.clip_id == source.clip_id]
+        if len(twins) > 1:
+            raise UserError(
+                f"{' and '.join(twins)}: would both be written to {Path(out) / source.clip_id}; rename one or extract them apart"
+            )
+    return _extract_all(sources, Store(out, plain=True), options or ExtractOptions(), jobs, progress)
+
+
+def _extract_all(sources: Sequence[Source], store: Store, options: ExtractOptions, jobs: int, progress: bool) -> ExtractSummary:
+    pose_backend(options.pose)  # what is wrong for all clips is said before the first
+    if options.weights():
+        from semiology.appearance import load_vgg
+
+        for path in options.weights().values():
+            load_vgg(path)
+    outcomes = {source.clip_id: outcome for source in sources if (outcome := _complete(source, store, options))}
+    todo = [source for source in sources if source.clip_id not in outcomes]
+    if todo:
+        work = Parallel(n_jobs=jobs, return_as="generator_unordered")(delayed(_extract_one)(source, store, options) for source in todo)
+        for outcome in tqdm(work, total=len(sources), initial=len(outcomes), unit="clip", disable=not progress):
+            outcomes[outcome.clip_id] = outcome
+    summary = ExtractSummary()
+    for source in sources:
+        outcome = outcomes[source.clip_id]
+        if outcome.fault is not None:
+            summary.failed.append((source.clip_id, outcome.fault))
+            continue
+        (summary.done if outcome.worked else summary.skipped).append(source.clip_id)
+        summary.found[source.clip_id] = outcome.found
+    return summary
+
+
+@dataclass(frozen=True)
+class _Outcome:
+    clip_id: str
+    worked: bool = False
+    found: dict[str, float] = field(default_factory=dict)
+    fault: str | None = None
+
+
+def _complete(source: Source, store: Store, options: ExtractOptions) -> _Outcome | None:
+    """The outcome of a clip of which nothing is missing, by its record alone: a second run reads no video and starts no worker."""
+    record = store.record(source.clip_id)
+    if not is_unchanged(source.path, record["source"]):
+        return None
+    for stage, depends in _dependencies(source, record["source"], options).items():
+        if record["stages"].get(stage, {}).get("key") != make_key(depends) or not store.has(source.clip_id, stage):
+            return None
+    found = {part: record["stages"][part]["found"] for part in TRACKS if part in record["stages"]}
+    return _Outcome(source.clip_id, found=found)
+
+
+def _extract_one(source: Source, store: Store, options: ExtractOptions) -> _Outcome:
+    try:
+        return _extract_clip(source, store, options)
+    except VideoError as error:
+        return _Outcome(source.clip_id, fault=error.fault)
+    except UserError as error:
+        if isinstance(error.__cause__, OSError) and not source.is_tracks:
+            raise  # the store cannot be written: every other clip would fail too
+        return _Outcome(source.clip_id, fault=str(error))
+    except MemoryError:
+        return _Outcome(source.clip_id, fault="does not fit into memory; cut it into shorter clips by start and end")
+    except (RuntimeError, ValueError, ArithmeticError) as error:  # a model's or decoder's failure on one clip must not stop a night's work
+        return _Outcome(source.clip_id, fault=f"{type(error).__name__} in extraction: {' '.join(str(error).split())[:300]}")
+
+
+def _extract_clip(source: Source, store: Store, options: ExtractOptions) -> _Outcome:
+    if not source.path.is_file():
+        raise VideoError(source.path, "there is no such file; check the path")
+    record = store.record(source.clip_id)
+    origin = fingerprint(source.path, record["source"])
+    depends = _dependencies(source, origin, options)
+    keys = {stage: make_key(entry) for stage, entry in depends.items()}
+    missing = [stage for stage in depends if not store.has(source.clip_id, stage, keys[stage])]
+    made = {}
+    if set(missing) & set(TRACKS):
+        made = _import_tracks(source) if source.is_tracks else extract_tracks(source.path, source.start, source.end, options)
+        for part in set(missing) & set(TRACKS):
+            store.write(source.clip_id, part, keys[part], made[part])
+    entries: dict[str, dict] = {stage: {"key": keys[stage], "depends": depends[stage]} for stage in depends}
+    for part in set(depends) & set(TRACKS):
+        known = record["stages"].get(part, {})
+        if part not in made and known.get("key") == keys[part]:
+            entries[part]["found"] = known["found"]
+        else:
+            entries[part]["found"] = share_found(made[part] if part in made else read_tracks(store.file(source.clip_id, part, keys[part])))
+    store.note(source.clip_id, origin, {part: entries[part] for part in depends if part in TRACKS})
+    for stage in missing:
+        if stage not in TRACKS:
+            from semiology.appearance import appearance_features, load_vgg
+
+            vgg = load_vgg(options.weights()[stage])
+            frames = read_frames(source.path, source.start, source.end, options.fps / options.appearance_every)
+            tracks = store.tracks(source.clip_id, stage.removesuffix("_vgg"))
+            store.write(source.clip_id, stage, keys[stage], appearance_features(frames, tracks, vgg, options.layer))
+    store.note(source.clip_id, origin, entries)
+    return _Outcome(source.clip_id, bool(missing), {part: entries[part]["found"] for part in depends if part in TRACKS})
+
+
+def _dependencies(source: Source, origin: dict, options: ExtractOptions) -> dict[str, dict[str, object]]:
+    """Stage -> everything that its content depends on."""
+    clip = {"sha256": origin["sha256"], "start": source.start, "end": source.end}
+    if source.is_tracks:
+        return {"body": {"stage": "body", **clip, "imported": True}}
+    how = {"fps": options.fps, "face_every": options.face_every}
+    models = {"detector": FaceDetector.parameters(), "pose": pose_backend(options.pose).parameters()}
+    stages: dict[str, dict[str, object]] = {part: {"stage": part, **clip, **how, **models} for part in PARTS}
+    for stage, path in options.weights().items():
+        tracks = make_key(stages[stage.removesuffix("_vgg")])
+        rate = options.fps / options.appearance_every
+        stages[stage] = {"stage": stage, "tracks": tracks, "vgg": _weights_hash(path), "rate": rate, "layer": options.layer}
+    return stages
+
+
+@cache
+def _weights_hash(path: Path) -> str:
+    return content_hash(path)
+
+
+@cache
+def _models(pose: str) -> tuple[FaceDetector, PoseBackend]:
+    """The models of this process, built once and used for every clip that it works on."""
+    return FaceDetector(), pose_backend(pose)()
+
+
+def extract_tracks(
+    path: str | Path, start: float = 0.0, end: float | None = None, options: ExtractOptions | None = None
+) -> dict[str, xr.Dataset]:
+    """Tracks of the patient in a video from `start` to `end` (s): "body" and "face". Rows where the part was not found are NaN.
+
+    Raises:
+        VideoError: the video cannot be read.
+    """
+    options = options or ExtractOptions()
+    detector, backend = _models(options.pose)
+    interval = options.face_every / options.fps
+    patient = follow_patient(read_frames(path, start, end, 1 / interval), detector, interval)
+    backend.start()
+    frames: list[Frame] = []
+    found: list[dict[str, Landmarks]] = []
+    for frame in read_frames(path, start, end, options.fps):
+        found.append({} if frame.image is None else backend.track(frame.image, patient.at(frame.time)))
+        frames.append(Frame(frame.index, frame.time, frame.source_time, frame.source_index, None))
+    return {
+        part: make_tracks(
+            _stack([landmarks.get(part) for landmarks in found], "position", (len(names), 2)),
+            names,
+            options.fps,
+            confidence=np.nan_to_num(_stack([landmarks.get(part) for landmarks in found], "confidence", (len(names),))),
+            position_3d=_stack([landmarks.get(part) for landmarks in found], "position_3d", (len(names), 3)),
+            source_time=np.array([frame.source_time for frame in frames]),
+            source_index=np.array([frame.source_index for frame in frames]),
+            width=patient.width,
+            height=patient.height,
+            backend=backend.name,
+        )
+        for part, names in backend.keypoints.items()
+    }
+
+
+def _stack(found: Iterable[Landmarks | None], what: str, shape: tuple[int, ...]) -> np.ndarray:
+    """(time, *shape) float32, NaN where a frame, or a backend, has no such array."""
+    empty = np.full(shape, np.nan, np.float32)
+    arrays = [None if landmarks is None else getattr(landmarks, what) for landmarks in found]
+    return np.stack([empty if array is None else array.astype(np.float32) for array in arrays])
+
+
+def _import_tracks(source: Source) -> dict[str, xr.Dataset]:
+    """Tracks that were brought along, from `start` to `end`, with time counted from the start."""
+    tracks = read_tracks(source.path)
+    half = 0.5 / tracks.attrs["fps"]  # the first frame is the one nearest to the start
+    inside = tracks.time.values >= source.start - half
+    if source.end is not None:
+        inside &= tracks.time.values < source.end - half
+    if not inside.any():
+        raise UserError(f"its tracks have no frame from {source.start:g} s on; correct start and end")
+    cut = tracks.isel(time=inside)
+    return {"body": cut.assign_coords(time=np.arange(cut.sizes["time"]) / tracks.attrs["fps"])}
+
+
+def share_found(tracks: xr.Dataset) -> float:
+    """Share of the video's frames (holes in the video left out) in which any keypoint was found, 0 to 1."""
+    seen = tracks["source_index"].values >= 0
+    return float((tracks["confidence"].values.max(axis=1) > 0)[seen].mean()) if seen.any() else 0.0

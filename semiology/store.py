@@ -1,0 +1,155 @@
+"""What was extracted, on disk, once: files named by everything they depend on, and a record that a person can read.
+
+    STORE/<clip_id>/body-<key>.nc                 tracks of the body
+    STORE/<clip_id>/face-<key>.nc                 tracks of the face
+    STORE/<clip_id>/face_vgg-<key>.safetensors    features (time, channel) and time (time,)
+    STORE/<clip_id>/body_vgg-<key>.safetensors
+    STORE/<clip_id>/record.json                   stage -> file, key, what the key was made of, share of frames found
+
+A file appears whole or not at all, so that its presence means the work is done; two processes that make the same file make the same one.
+No name of a video is kept.
+"""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+import xarray as xr
+from safetensors import SafetensorError
+from safetensors.numpy import load_file, save
+
+from semiology.errors import UserError
+from semiology.files import atomic_path, content_hash
+from semiology.tracks import read_tracks, save_tracks
+
+SCHEMA = 1  # raise when the same input and parameters give other content than before: it is part of every key
+TRACKS = ("body", "face")
+FEATURES = ("body_vgg", "face_vgg")
+
+Features = tuple[np.ndarray, np.ndarray]
+
+
+def make_key(depends: Mapping[str, object]) -> str:
+    """Sixteen hexadecimal digits that stand for everything a result depends on."""
+    text = json.dumps({"schema": SCHEMA, **depends}, sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+class Store:
+    """A folder of what extraction made, one folder a clip.
+
+    Args:
+        folder: made when something is first written.
+        plain: name files by stage only (`body.nc`), for loose videos; then a change of parameters replaces the file.
+    """
+
+    def __init__(self, folder: str | Path, *, plain: bool = False):
+        self.folder, self.plain = Path(folder), plain
+
+    def tracks(self, clip_id: str, part: str) -> xr.Dataset:
+        """Tracks of a clip's "body" or "face".
+
+        Raises:
+            UserError: the clip, or this part of it, was not extracted.
+        """
+        return read_tracks(self.path(clip_id, part))
+
+    def features(self, clip_id: str, stage: str) -> Features:
+        """Appearance features of a clip, stage "body_vgg" or "face_vgg": (time, channel) float32, NaN rows where missing, and (time,) s.
+
+        Raises:
+            UserError: the clip, or this stage of it, was not extracted; the file is damaged.
+        """
+        path = self.path(clip_id, stage)
+        try:
+            stored = load_file(path)
+        except (SafetensorError, OSError) as error:
+            raise UserError(f"{path}: damaged; delete it and run semiology extract again") from error
+        return stored["features"], stored["time"]
+
+    def path(self, clip_id: str, stage: str) -> Path:
+        """The file of a stage, as the record names it.
+
+        Raises:
+            UserError: there is none; the message says which command makes it.
+        """
+        entry = self.record(clip_id)["stages"].get(stage)
+        if entry is None or not (path := self.folder / clip_id / entry["file"]).is_file():
+            weights = f" --{stage.removesuffix('_vgg')}-weights FILE" if stage in FEATURES else ""
+            raise UserError(f"clip {clip_id}: no {stage} in {self.folder}; run: semiology extract COHORT --store {self.folder}{weights}")
+        return path
+
+    def has(self, clip_id: str, stage: str, key: str | None = None) -> bool:
+        """Whether a stage was extracted, and, with `key`, from just this input with just these parameters."""
+        if key is not None and not self.plain:
+            return self.file(clip_id, stage, key).is_file()
+        entry = self.record(clip_id)["stages"].get(stage)
+        return entry is not None and key in (None, entry["key"]) and (self.folder / clip_id / entry["file"]).is_file()
+
+    def file(self, clip_id: str, stage: str, key: str) -> Path:
+        """Where a stage with this key is, or would be."""
+        suffix = ".nc" if stage in TRACKS else ".safetensors"
+        return self.folder / clip_id / (f"{stage}{suffix}" if self.plain else f"{stage}-{key}{suffix}")
+
+    def record(self, clip_id: str) -> dict:
+        """What is known of a clip: {"source": {...}, "stages": {stage: {...}}}; empty where nothing is stored or the file is damaged."""
+        try:
+            record = json.loads((self.folder / clip_id / "record.json").read_text(encoding="utf-8"))
+        except (FileNotFoundError, NotADirectoryError, ValueError):
+            record = {}  # a damaged record costs no work: files are found again by their keys
+        return {"clip_id": clip_id, "source": record.get("source", {}), "stages": record.get("stages", {})}
+
+    def write(self, clip_id: str, stage: str, key: str, content: xr.Dataset | Features) -> None:
+        """Write a stage's file; it counts once `note` has put it into the record.
+
+        Raises:
+            UserError: the disk is full, the folder cannot be written.
+        """
+        path = self.file(clip_id, stage, key)
+        if self.plain and self.has(clip_id, stage):
+            self._retract(clip_id, stage)  # or an interruption here would leave the record of one file with the content of another
+        if isinstance(content, xr.Dataset):
+            save_tracks(content, path)
+        else:
+            features, time = content
+            data = save({"features": np.ascontiguousarray(features, np.float32), "time": np.ascontiguousarray(time, np.float64)})
+            with atomic_path(path) as temporary:
+                temporary.write_bytes(data)
+
+    def note(self, clip_id: str, source: Mapping[str, object], stages: Mapping[str, Mapping[str, object]]) -> None:
+        """Put stages (stage -> key, depends, found ...) and the source's fingerprint into the clip's record, beside what is there."""
+        record = self.record(clip_id)
+        entries = {stage: {"file": self.file(clip_id, stage, str(entry["key"])).name, **entry} for stage, entry in stages.items()}
+        new = {**record, "source": dict(source), "stages": {**record["stages"], **entries}}
+        if new != record:
+            self._write_record(clip_id, new)
+
+    def _retract(self, clip_id: str, stage: str) -> None:
+        record = self.record(clip_id)
+        del record["stages"][stage]
+        self._write_record(clip_id, record)
+
+    def _write_record(self, clip_id: str, record: dict) -> None:
+        with atomic_path(self.folder / clip_id / "record.json") as temporary:
+            temporary.write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
+
+
+def fingerprint(path: Path, known: Mapping[str, object]) -> dict[str, object]:
+    """Content hash of a file with its size and time of change (ns); the hash that is `known` is taken over while these two are unchanged.
+
+    So a second run over hundreds of gigabytes reads none of them. A file that was changed with its size and time kept would be missed.
+    """
+    if is_unchanged(path, known):
+        return dict(known)
+    status = path.stat()
+    return {"sha256": content_hash(path), "size": status.st_size, "changed_ns": status.st_mtime_ns}
+
+
+def is_unchanged(path: Path, known: Mapping[str, object]) -> bool:
+    """Whether a file is there and still has the size and time of change of a known fingerprint."""
+    if not known or not path.is_file():
+        return False
+    status = path.stat()
+    return (status.st_size, status.st_mtime_ns) == (known["size"], known["changed_ns"])
