@@ -1,0 +1,140 @@
+"""The truth of a clip in the project's own containers."""
+
+import numpy as np
+import xarray as xr
+from numpy.typing import NDArray
+
+from semiology.phantom.clip import Performance, Plan
+from semiology.phantom.filming import FPS
+from semiology.phantom.kinematics import SIDES
+from semiology.skeleton import load_skeleton
+from semiology.tracks import make_tracks
+
+BACKEND = "phantom truth"
+TURNED_AWAY = 0.15  # cosine between a landmark's outward normal and the camera below which it does not count as seen
+HIDING = (("elbow", "wrist", 0.036), ("wrist", "hand", 0.045))  # parts of an arm that hide what is behind: from, to, radius (m)
+
+
+def body_truth(plan: Plan, performance: Performance) -> xr.Dataset:
+    """The eleven joints in px and in metres (camera axes) of the main phase; confidence 0 where hidden or out of the picture.
+
+    A hidden joint keeps its position: the truth is whole.
+    """
+    names = list(load_skeleton("upper_body_11").joints)
+    points = {name: performance.camera.to_camera(performance.figure.joints[name]) for name in names}
+    hidden = {
+        name: behind_arm(performance, point, skip=name.split("_")[0] if "wrist" in name or "elbow" in name else "")
+        for name, point in points.items()
+    }
+    if plan.subject.room.blanket_top < 0.02:
+        for name in ("left_hip", "right_hip", "spine_base"):
+            hidden[name] = np.ones_like(hidden[name])
+    return container(plan, performance, points, hidden)
+
+
+def face_truth(plan: Plan, performance: Performance) -> xr.Dataset:
+    """The 23 landmarks; confidence 0 where turned away, behind an arm or out of the picture."""
+    names = list(load_skeleton("face_23").joints)
+    points = {name: performance.camera.to_camera(performance.landmarks[name]) for name in names}
+    middle = performance.camera.to_camera(performance.figure.joints["head"])
+    axes = performance.camera.rotation @ performance.figure.head
+    half = plan.subject.person.body.head
+    hidden = {}
+    for name, point in points.items():
+        local = np.einsum("tji,tj->ti", axes, point - middle) / half**2
+        normal = np.einsum("tij,tj->ti", axes, local)
+        cosine = -np.sum(normal * point, -1) / (np.linalg.norm(normal, axis=-1) * np.linalg.norm(point, axis=-1))
+        hidden[name] = (cosine < TURNED_AWAY) | behind_arm(performance, point)
+    return container(plan, performance, points, hidden)
+
+
+def behind_arm(performance: Performance, points: NDArray, skip: str = "") -> NDArray:
+    """Whether the patient's forearm or hand stands before `points` (time, 3) m in camera axes; the arm of side `skip` does not count."""
+    hidden = np.zeros(len(points), bool)
+    ray = points / np.linalg.norm(points, axis=-1, keepdims=True)
+    for side in SIDES:
+        if side == skip:
+            continue
+        for start, stop, radius in HIDING:
+            a, b = (performance.camera.to_camera(performance.figure.joints[f"{side}_{name}"]) for name in (start, stop))
+            for share in np.linspace(0, 1, 7):  # spheres along the bone
+                centre = a + share * (b - a)
+                along = np.sum(centre * ray, -1)
+                apart = np.linalg.norm(centre - along[:, None] * ray, axis=-1)
+                hidden |= (apart < radius) & (along < np.linalg.norm(points, axis=-1) - radius)
+    return hidden
+
+
+def container(plan: Plan, performance: Performance, points: dict[str, NDArray], hidden: dict[str, NDArray]) -> xr.Dataset:
+    """Points (time, 3) m in camera axes of the whole video -> tracks of the main phase."""
+    first = round(plan.lead * FPS)
+    rows = slice(first, first + round(plan.duration * FPS))
+    camera = performance.camera
+    position_3d = np.stack(list(points.values()), 1)[rows]
+    position = camera.to_pixels(position_3d)
+    inside = ((position >= 0) & (position < [camera.width, camera.height])).all(-1)
+    seen = inside & ~np.stack(list(hidden.values()), 1)[rows]
+    index = np.arange(rows.start, rows.stop)
+    return make_tracks(
+        position,
+        list(points),
+        FPS,
+        confidence=seen.astype(np.float32),
+        position_3d=position_3d,
+        source_time=index / FPS,
+        source_index=index,
+        width=camera.width,
+        height=camera.height,
+        backend=BACKEND,
+    )
+
+
+def spans(flags: NDArray, times: NDArray) -> list[list[float]]:
+    """[start, stop] in seconds of every run of true `flags` (time,)."""
+    edges = np.flatnonzero(np.diff(np.concatenate([[0], flags.astype(int), [0]])))
+    return [[round(float(times[a]), 3), round(float(times[b - 1] + 1 / FPS), 3)] for a, b in edges.reshape(-1, 2)]
+
+
+def story(plan: Plan, performance: Performance) -> dict:
+    """What is to be seen in the clip, for JSON; times in seconds of the main phase."""
+    camera = performance.camera
+    arm, face = plan.sign_of_arm, plan.sign_of_face
+    body = plan.subject.person.body
+
+    def told(episode) -> dict | None:
+        if episode is None:
+            return None
+        return {
+            "kind": episode.kind,
+            "side": episode.side,
+            "start": round(episode.start, 3),
+            "stop": round(episode.stop, 3),
+            "strength": episode.strength,
+        }
+
+    return {
+        "rendered": {
+            "dystonia": told(arm),
+            "emotion": told(face),
+            "visits": [told(episode) for episode in plan.arms if not episode.sign],
+            "grimaces": [told(episode) for episode in plan.faces if not episode.sign],
+        },
+        "in_view": {
+            "patient": spans(np.ones_like(performance.caregiver_seen), performance.time),
+            "caregiver": spans(performance.caregiver_seen, performance.time),
+        },
+        "main_phase": {"start": plan.lead, "duration": plan.duration, "tail": plan.tail},
+        "fps": FPS,
+        "light": "infrared" if plan.light.night else "daylight",
+        "noise": plan.light.noise,
+        "bit_rate": plan.light.bit_rate(plan.subject.view),
+        "bandage": plan.subject.person.bandage,
+        "bones": {name: round(float(getattr(body, name)), 5) for name in ("trunk", "shoulder", "hip", "upper_arm", "forearm", "neck")},
+        "camera": {
+            "width": camera.width,
+            "height": camera.height,
+            "focal": camera.focal,
+            "position": camera.position.tolist(),
+            "rotation": camera.rotation.tolist(),
+        },
+    }
