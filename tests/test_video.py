@@ -296,7 +296,7 @@ def test_what_is_no_video_is_said_in_one_line(tmp_path, kind, said):
         assert str(path) not in caught.value.fault
 
 
-@pytest.mark.parametrize(("start", "end", "fps"), [(-1, 2, 25), (2, 2, 25), (3, 2, 25), (0, 1, 0), (math.nan, 1, 25)])
+@pytest.mark.parametrize(("start", "end", "fps"), [(-1, 2, 25), (2, 2, 25), (3, 2, 25), (0, 1, 0), (math.nan, 1, 25), (0, math.inf, 25)])
 def test_absurd_ranges_are_refused(tmp_path, start, end, fps):
     path = make(tmp_path / "a.mp4", [0, 0.04])
     with pytest.raises(VideoError, match="cannot be cut"):

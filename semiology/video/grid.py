@@ -51,7 +51,7 @@ def read_frames(path: str | Path, start: float = 0.0, end: float | None = None, 
         VideoError: the file is no video, nothing of it decodes, it ends before `start`, it turns from landscape to portrait, or (without
             `end`) its times leap by more than ten minutes.
     """
-    if not (start >= 0 and fps > 0 and (end is None or end > start)):
+    if not (0 <= start < math.inf and 0 < fps < math.inf and (end is None or start < end < math.inf)):
         raise VideoError(path, f"cannot be cut from {start} s to {end} s at {fps} Hz; start at 0 s or later, end after the start")
     total = math.inf if end is None else math.ceil((end - start) * fps - 1e-6)
     make = _FrameMaker(path, fps)
