@@ -1,0 +1,74 @@
+"""The command line: one verb a stage, each of which calls one public function. Options and configs go through jsonargparse."""
+
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from importlib import import_module, metadata
+
+from semiology.errors import UserError
+
+
+@dataclass(frozen=True)
+class Verb:
+    """A verb of the command line and the module-level function `run(arguments) -> exit status` that serves it."""
+
+    module: str
+    help: str
+
+
+VERBS = {
+    "doctor": Verb("doctor", "what is installed, which backends and weights are there, which device will be used"),
+    "phantom": Verb("phantom", "render a synthetic cohort whose truth is known"),
+    "cohort": Verb("cohort", "check DIR: validate a cohort and print the table that a paper prints"),
+    "extract": Verb("extract", "videos to tracks and appearance features"),
+    "pretrain": Verb("pretrain", "expression | posture: train the VGG that reads faces or bodies, on labelled images"),
+    "train": Verb("train", "fit | validate | test | predict: one stream on one split, by the Lightning command line"),
+    "loso": Verb("loso", "leave-one-subject-out: every fold of every model, to a table with intervals"),
+    "report": Verb("report", "rebuild metrics.json and report.html from a run's predictions.csv"),
+    "predict": Verb("predict", "each sign's probability over time for one video, and a copy of it with what was seen drawn in"),
+    "tracking": Verb("tracking", "truth COHORT: error of the extracted tracks against the phantom's truth"),
+}
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one verb. Exit status: 0 done, 1 done in part (what failed is listed), 2 the user's input is wrong, 130 stopped by the user."""
+    arguments = list(sys.argv[1:] if arguments is None else arguments)
+    if not arguments or arguments[0] in ("-h", "--help"):
+        print(_help())
+        return 0
+    if arguments[0] == "--version":
+        print(f"semiology {metadata.version('semiology')}")
+        return 0
+    if arguments[0] not in VERBS:
+        print(f"semiology: no verb {arguments[0]!r}; verbs are {', '.join(VERBS)}", file=sys.stderr)
+        return 2
+    try:
+        run: Callable[[list[str]], int] = import_module(f"semiology.verbs.{VERBS[arguments[0]].module}").run
+        return run(arguments[1:])
+    except UserError as error:
+        print(f"semiology {arguments[0]}: {error}", file=sys.stderr)
+        return 2
+    except OSError as error:
+        print(f"semiology {arguments[0]}: {error.filename or 'the system'}: {error.strerror or error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print(f"\nsemiology {arguments[0]}: stopped; what was finished is kept, the same command goes on from there", file=sys.stderr)
+        return 130
+
+
+def _help() -> str:
+    width = max(map(len, VERBS)) + 2
+    lines = [f"  {name:<{width}}{verb.help}" for name, verb in VERBS.items()]
+    return "\n".join(
+        [
+            "semiology: from clinical video to semiologic signs, with the evidence. Not a medical device.",
+            "",
+            "usage: semiology VERB [options]     (semiology VERB --help for its options)",
+            "",
+            *lines,
+        ]
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(main())

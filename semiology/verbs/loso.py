@@ -1,0 +1,22 @@
+"""semiology loso --config FILE [--jobs N ...]"""
+
+import json
+
+from semiology.evaluation.loso import run_loso
+from semiology.evaluation.protocol import Protocol
+from semiology.evaluation.results import table_text
+from semiology.verbs import parser
+
+
+def run(arguments: list[str]) -> int:
+    made = parser("loso", run_loso)
+    made.add_class_arguments(Protocol, None)
+    instantiated = made.instantiate_classes(made.parse_args(arguments))
+    fields = {name: getattr(instantiated, name) for name in Protocol.__dataclass_fields__}
+    result = run_loso(Protocol(**fields))
+    if result.report:
+        print(table_text(json.loads((result.run / "metrics.json").read_text(encoding="utf-8"))))
+        print(f"\nreport: {result.report}")
+    for task, why in {**result.refused, **result.failed}.items():
+        print(f"not evaluated: {task}: {why}")
+    return 1 if result.refused or result.failed else 0
