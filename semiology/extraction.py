@@ -216,8 +216,9 @@ def _extract_clip(source: Source, store: Store, options: ExtractOptions) -> _Out
 
             vgg = load_vgg(options.weights()[stage])
             frames = read_frames(source.path, source.start, source.end, options.fps / options.appearance_every)
-            tracks = store.tracks(source.clip_id, stage.removesuffix("_vgg"))
-            store.write(source.clip_id, stage, keys[stage], appearance_features(frames, tracks, vgg, options.layer))
+            part = stage.removesuffix("_vgg")
+            features = appearance_features(frames, store.tracks(source.clip_id, part), part, vgg, options.layer)
+            store.write(source.clip_id, stage, keys[stage], features)
     store.note(source.clip_id, origin, entries)
     return _Outcome(source.clip_id, bool(missing), {part: entries[part]["found"] for part in depends if part in TRACKS})
 
