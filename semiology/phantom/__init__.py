@@ -1,10 +1,12 @@
 """A synthetic cohort: rendered videos with the whole truth known.
 
 person and kinematics make a body that moves with rigid bones, face its expressions; signs and motion say what it does and when. camera,
-raster, portrait, figure and room draw it; filming is the recorder. clip puts one video together: everything random is drawn into a Plan, and
-`perform` and `pictures` apply it. design deals out the labels, truth writes down what is so, make writes a cohort and stills single pictures.
+raster, portrait, figure and room draw it; filming is the recorder. clip puts one video together: everything random is drawn into a Plan,
+and `perform` and `pictures` apply it. design deals out the labels, truth writes down what is so, make writes a cohort and stills single
+pictures of other people.
 """
 
 from semiology.phantom.make import make_phantom
+from semiology.phantom.stills import make_stills
 
-__all__ = ["make_phantom"]
+__all__ = ["make_phantom", "make_stills"]

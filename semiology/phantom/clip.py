@@ -1,6 +1,6 @@
 """One clip: everything that was drawn for it, the performance that follows from it, and its pictures."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -174,12 +174,17 @@ def stand_by(caregiver: Caregiver, time: NDArray) -> Figure:
     return pose(body, calm, seat=seat, recline=np.pi / 2, heading=-sign * np.radians(70))
 
 
-def pictures(plan: Plan, performance: Performance) -> Iterator[NDArray]:
-    """The video's frames (height, width, 3) uint8, one by one."""
-    return develop(draw_frames(plan, performance), plan.subject.view, plan.light, np.random.default_rng(plan.noise_seed))
+def pictures(plan: Plan, performance: Performance, frames: Iterable[int] | None = None) -> Iterator[NDArray]:
+    """The video's frames (height, width, 3) uint8, one by one; all of them, or those whose numbers are given."""
+    return develop(
+        draw_frames(plan, performance, range(len(performance.time)) if frames is None else frames),
+        plan.subject.view,
+        plan.light,
+        np.random.default_rng(plan.noise_seed),
+    )
 
 
-def draw_frames(plan: Plan, performance: Performance) -> Iterator[NDArray]:
+def draw_frames(plan: Plan, performance: Performance, frames: Iterable[int]) -> Iterator[NDArray]:
     """The frames at the size at which they are drawn, without noise."""
     person, room, light = plan.subject.person, plan.subject.room, plan.light
     camera = performance.camera.scaled(plan.subject.view.scale)
@@ -207,7 +212,7 @@ def draw_frames(plan: Plan, performance: Performance) -> Iterator[NDArray]:
     colours = np.concatenate([np.zeros((1, 3)), *(part_colours(p, light.seen) for p in people)])
     table = shading_table(colours, light.ambient)
     canvas = Canvas(camera, background, depth, lamp)
-    for t in range(len(performance.time)):
+    for t in frames:
         canvas.clear()
         actors[0].draw(canvas, t)
         if len(actors) > 1 and performance.caregiver_seen[t]:

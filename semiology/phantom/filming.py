@@ -74,12 +74,12 @@ class Light:
     bits_a_pixel: float
 
     def seen(self, colour: Colour) -> NDArray:
-        """What the sensor makes of a colour: a tint by day; grey at night, and the redder the brighter, as all skins are in the infrared."""
+        """What the sensor makes of a colour: a tint by day; grey at night, the redder the brighter, as skins are in the infrared."""
         rgb = np.array(colour, float)
         if self.night:
             grey = 0.75 * rgb[0] + 0.25 * rgb[1]
-            grey += 1.6 * (1 - grey) * (rgb[0] - rgb[2])
-            rgb = np.full(3, 0.12 + 0.86 * np.clip(grey, 0, 1) ** 1.2)
+            grey += 1.1 * (1 - grey) * (rgb[0] - rgb[2])
+            rgb = np.full(3, 0.10 + 0.80 * np.clip(grey, 0, 1) ** 1.2)
         return np.clip(0.5 + self.contrast * (rgb * np.array(self.tint) - 0.5), 0, 1)
 
     def bit_rate(self, view: View) -> int:

@@ -22,13 +22,12 @@ class Figure:
     Attributes:
         joints: name -> (time, 3) m in the room; the eleven joints of `upper_body_11` and `left_hand`, `right_hand` (finger tips),
             `left_palm`, `right_palm` (unit vectors out of the palm).
-        trunk, head, pelvis: (time, 3, 3), columns are the part's axes to the patient's left, up and to the front.
+        trunk, head: (time, 3, 3), columns are the part's axes to the patient's left, up and to the front.
     """
 
     joints: dict[str, NDArray]
     trunk: NDArray
     head: NDArray
-    pelvis: NDArray
 
 
 def turn(axis: str, angle: NDArray) -> NDArray:
@@ -98,4 +97,4 @@ def pose(body: Body, angles: Angles, *, seat: NDArray, recline: NDArray | float,
         joints[f"{side}_wrist"] = joints[f"{side}_elbow"] + body.forearm * fore
         joints[f"{side}_hand"] = joints[f"{side}_wrist"] + body.hand * hand
         joints[f"{side}_palm"] = palm
-    return Figure(joints, trunk, head, pelvis)
+    return Figure(joints, trunk, head)

@@ -104,22 +104,18 @@ def angles(movement: Movement, arms: list[Episode], time: NDArray, appearance: f
     slow = wave_sum(movement.twist, time)
     for episode in arms:
         course = episode.course(time)
-        in_arm, in_hand = course * (1 - appearance), np.maximum(course * (1 - appearance), plateau_of(course, episode) * appearance)
+        in_arm = course * (1 - appearance)
+        in_hand = episode.hand * np.maximum(in_arm, appearance * course / max(episode.strength, 1e-6))
         for angle in ARM_ANGLES:
             name = f"{episode.side}_{angle}"
             target = np.radians(POSTURES[episode.kind][angle]) + movement.posture_shift[angle]
-            target = target + slow * (1.0 if angle in ("twist", "pronation") else 0.4) + 0.2 * (result[name] - movement.rest[name])
+            target = target + slow * (1.0 if angle in ("twist", "pronation") else 0.4) + 0.12 * (result[name] - movement.rest[name])
             weight = in_hand if angle in ("pronation", "wrist") else in_arm
             result[name] = result[name] + weight * (target - result[name])
         clench[episode.side] = clench[episode.side] + in_hand * (0.95 - clench[episode.side])
     for side in SIDES:  # a bent or straight elbow stays within what an elbow can
         result[f"{side}_elbow"] = np.clip(result[f"{side}_elbow"], np.radians(2), np.radians(150))
     return result, clench
-
-
-def plateau_of(course: NDArray, episode: Episode) -> NDArray:
-    """The episode's course at full strength."""
-    return course / max(episode.strength, 1e-6)
 
 
 def actions(movement: Movement, faces: list[Episode], time: NDArray, appearance: float) -> NDArray:

@@ -42,7 +42,7 @@ class Canvas:
         """Start the next frame."""
         self.depth = self.still_depth.copy()
         self.index = np.zeros(self.depth.shape, np.uint16)  # 0 = background
-        self.paintings: list[tuple[tuple[slice, slice], NDArray, NDArray]] = []
+        self.paintings: list[tuple[tuple[slice, slice], int, NDArray]] = []
         self.touched = [self.camera.height, 0, self.camera.width, 0]
 
     def box(self, centres: NDArray, radii: NDArray) -> tuple[slice, slice] | None:
@@ -61,18 +61,15 @@ class Canvas:
         self.touched = [min(t[0], top), max(t[1], bottom), min(t[2], left), max(t[3], right)]
         return slice(top, bottom), slice(left, right)
 
-    def write(self, box: tuple[slice, slice], inside: NDArray, depth: NDArray, lit: NDArray, part: NDArray | int) -> NDArray:
-        """Keep what is nearer than all before. Arrays (rows, columns) of the box; `lit` is the cosine to the light. Returns what was kept."""
+    def write(self, box: tuple[slice, slice], inside: NDArray, depth: NDArray, lit: NDArray, part: NDArray | int) -> None:
+        """Keep what is nearer than all before. Arrays (rows, columns) of the box; `lit` is the cosine to the light."""
         seen = inside & (depth < self.depth[box])
         np.copyto(self.depth[box], depth, where=seen)
         level = (np.clip(lit, -1, 1) * ((LEVELS - 1) / 2) + (LEVELS - 1) / 2).astype(np.uint16)
         np.copyto(self.index[box], level + np.uint16(LEVELS) * np.asarray(part, np.uint16), where=seen)
-        return seen
 
-    def capsule(
-        self, a: NDArray, b: NDArray, radius_a: float, radius_b: float, part: int, far_part: int | None = None, cut: float = 1.0
-    ) -> None:
-        """A limb from `a` to `b` (camera axes, m); beyond the share `cut` of its length it is `far_part` (a sleeve's end)."""
+    def capsule(self, a: NDArray, b: NDArray, radius_a: float, radius_b: float, part: int) -> None:
+        """A limb that tapers from `a` to `b` (camera axes, m)."""
         centres, radii = np.stack([a, b]), np.array([radius_a, radius_b])
         box = self.box(centres, radii)
         if box is None:
@@ -91,8 +88,7 @@ class Canvas:
         axis_depth = a[2] + share * (b[2] - a[2])
         depth = axis_depth * (1 - width * nz)
         lit = nx * self.light[0] + ny * self.light[1] - nz * self.light[2]
-        which = part if far_part is None else np.where(share > cut, far_part, part)
-        self.write(box, round_ > 0, depth, lit, which)
+        self.write(box, round_ > 0, depth, lit, part)
 
     def ellipsoid(self, centre: NDArray, axes: NDArray, half: NDArray):
         """Where the rays meet an ellipsoid: (box, inside, depth, unit, normal) or None if out of sight.
@@ -128,7 +124,7 @@ class Canvas:
 
     def paint(self, box: tuple[slice, slice], part: int, colours: NDArray) -> None:
         """Replace the flat colour of `part` by `colours` (rows, columns, 3) uint8 where it is still seen when the frame is done."""
-        self.paintings.append((box, np.asarray(part), colours))
+        self.paintings.append((box, part, colours))
 
     def frame(self, table: NDArray) -> NDArray:
         """The picture (height, width, 3) uint8."""

@@ -1,8 +1,8 @@
 """When a sign is there: one sustained episode, among short visits to the same postures and expressions that mean nothing.
 
-The rule of the phantom: what tells a dystonic clip from another is that the posture is *held*. Others visit the same postures, for about the
-same time in sum, in short reaches. Emotion follows the same rule with expressions and passing grimaces. So a clip's mean pose says little,
-and its course over time says much.
+The rule of the phantom: what tells a dystonic clip from another is that the posture is *held*. Others visit the same postures, for about
+the same time in sum, in short reaches. Emotion follows the same rule with expressions and passing grimaces. So a clip's mean pose says
+little, and its course over time says much.
 """
 
 from dataclasses import dataclass
@@ -31,6 +31,7 @@ class Episode:
     side: str  # "left", "right", or "" for the face
     strength: float
     sign: bool  # the sustained, labelled one
+    hand: float = 1.0  # how far wrist and fingers take part; 0 leaves the hand open
 
     def course(self, time: NDArray) -> NDArray:
         """Strength over time (time,), between 0 and `strength`."""
@@ -53,8 +54,8 @@ def draw_episodes(rng: np.random.Generator, duration: float, *, kind: str, side:
         kind: posture or expression of the sustained episode.
         side: of the arm; "" draws expressions of the face.
         present: whether there is a sustained episode. If not, its time is given to visits.
-        difficulty: in [0, 1]. At 0 visits are short and rare and the sign is strong and long; from 0.5 on visits take as much time in sum as the
-            sign would; at 1 a visit lasts nearly as long as the sign.
+        difficulty: in [0, 1]. At 0 visits are short and rare and the sign is strong and long; from 0.5 on visits take as much time in sum
+            as the sign would; at 1 the sign is shorter and weaker, and a visit lasts longer.
     """
     held = duration * rng.uniform(0.42, 0.56) * (1.1 - 0.4 * difficulty)
     passing = 0.08 * (duration - held)

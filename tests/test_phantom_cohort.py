@@ -1,0 +1,201 @@
+"""The phantom's cohort: labels, determinism, what a simple model can see, and the files."""
+
+import json
+import sys
+
+import numpy as np
+import pytest
+from sklearn.linear_model import LogisticRegression
+from sklearn.metrics import balanced_accuracy_score
+from sklearn.model_selection import GroupKFold, cross_val_predict
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+
+from semiology.cohort import Cohort
+from semiology.errors import UserError
+from semiology.phantom import make_phantom, make_stills
+from semiology.phantom.clip import perform, pictures
+from semiology.phantom.design import labels, rendered_at_random, traits
+from semiology.phantom.make import Recipe, plan_clip
+from semiology.phantom.signs import draw_episodes
+from semiology.phantom.truth import body_truth, face_truth
+from semiology.skeleton import load_skeleton
+from semiology.tracks import read_tracks
+from semiology.video import read_frames
+
+SHORT = Recipe(seconds=(6, 8))
+
+
+def test_nineteen_participants_have_the_papers_counts():
+    for seed in range(5):
+        shown = [traits(seed, subject, 9 / 19, 9 / 19) for subject in range(19)]
+        assert sum(s.dystonia for s in shown) == 9
+        assert sum(s.emotion for s in shown) == 9
+        assert sum(s.dystonia and s.emotion for s in shown) == 2
+
+
+@pytest.mark.parametrize(("dystonia", "emotion"), [(0.0, 1.0), (0.5, 0.25), (1.0, 1.0), (0.9, 0.3)])
+def test_prevalence_is_what_was_asked_for(dystonia, emotion):
+    shown = [traits(7, subject, dystonia, emotion) for subject in range(190)]
+    assert np.mean([s.dystonia for s in shown]) == pytest.approx(dystonia, abs=0.03)
+    assert np.mean([s.emotion for s in shown]) == pytest.approx(emotion, abs=0.03)
+
+
+def test_a_positive_participant_has_a_positive_clip_and_a_negative_one_none():
+    for subject in range(38):
+        trait = traits(0, subject, 9 / 19, 9 / 19)
+        clips = labels(0, subject, 3, 9 / 19, 9 / 19)
+        assert any(c.dystonia for c in clips) == trait.dystonia
+        assert any(c.emotion for c in clips) == trait.emotion
+
+
+def test_labels_say_what_is_rendered_and_those_of_a_null_cohort_do_not():
+    for subject in range(8):
+        plan, scored = plan_clip(SHORT, subject, 1)
+        assert (plan.sign_of_arm is not None) == scored.dystonia
+        assert (plan.sign_of_face is not None) == scored.emotion
+    scored_null = np.array([labels(0, s, 1, 0.5, 0.5)[0].dystonia for s in range(1000)])
+    shown_null = np.array([rendered_at_random(0, s, 0, 0.5, 0.5).dystonia for s in range(1000)])
+    assert abs(np.corrcoef(scored_null, shown_null)[0, 1]) < 0.08  # 2.5 standard errors of 1000 pairs
+
+
+def test_same_seed_same_truth_whatever_else_is_made():
+    def truth(recipe, subject):
+        plan, _ = plan_clip(recipe, subject, 0)
+        performance = perform(plan)
+        return body_truth(plan, performance).position.to_numpy().tobytes() + face_truth(plan, performance).position.to_numpy().tobytes()
+
+    first = truth(SHORT, 2)
+    truth(SHORT, 0)
+    again = truth(SHORT, 2)
+    assert again == first
+    assert truth(SHORT, 3) != first
+    assert truth(Recipe(seconds=(6, 8), seed=1), 2) != first
+
+
+def test_a_sign_is_held_and_visits_are_short():
+    rng = np.random.default_rng(0)
+    for _ in range(30):
+        episodes = draw_episodes(rng, 7.0, kind="across", side="left", present=True, difficulty=0.5)
+        held = [e for e in episodes if e.sign]
+        assert len(held) == 1 and held[0].kind == "across" and held[0].side == "left"
+        assert held[0].start >= 0 and held[0].stop <= 7.0
+        visits = [e.stop - e.start for e in episodes if not e.sign]
+        assert held[0].stop - held[0].start > 2 * max(visits, default=0)
+        none = draw_episodes(rng, 7.0, kind="across", side="left", present=False, difficulty=0.5)
+        assert none and not any(e.sign for e in none)
+
+
+def mean_positions(tracks, skeleton):
+    """One row of features: where the joints are on average, in the skeleton's own unit of length."""
+    skeleton = load_skeleton(skeleton)
+    position = tracks.position.transpose("time", "keypoint", "space")
+    origin = position.sel(keypoint=list(skeleton.origin)).mean("keypoint")
+    length = np.linalg.norm(position.sel(keypoint=skeleton.scale[0]) - position.sel(keypoint=skeleton.scale[1]), axis=-1)
+    return ((position - origin) / np.median(length)).mean("time").to_numpy().ravel()
+
+
+def test_mean_positions_do_not_give_the_labels_away():
+    bodies, faces, dystonia, emotion, groups = [], [], [], [], []
+    for subject in range(80):
+        for clip in range(2):
+            plan, scored = plan_clip(SHORT, subject, clip)
+            performance = perform(plan)
+            bodies.append(mean_positions(body_truth(plan, performance), "upper_body_11"))
+            faces.append(mean_positions(face_truth(plan, performance), "face_23"))
+            dystonia.append(scored.dystonia)
+            emotion.append(scored.emotion)
+            groups.append(subject)
+    for features, truth in ((bodies, dystonia), (faces, emotion)):
+        for strength in (0.01, 1.0):
+            model = make_pipeline(StandardScaler(), LogisticRegression(C=strength, class_weight="balanced", max_iter=2000))
+            predicted = cross_val_predict(model, np.array(features), np.array(truth), groups=groups, cv=GroupKFold(10))
+            assert balanced_accuracy_score(truth, predicted) < 0.70
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    out = tmp_path_factory.mktemp("phantom")
+    make_phantom(out, subjects=2, clips_per_subject=1, seconds=(2, 2), seed=4, dystonia=1.0, progress=False)
+    return out
+
+
+def test_the_folder_is_a_cohort_and_says_that_it_is_synthetic(folder):
+    cohort = Cohort.read(folder)
+    assert [clip.clip_id for clip in cohort.clips] == ["sub-01_sz-01", "sub-02_sz-01"]
+    assert list(cohort.labels) == ["dystonia", "dystonia_side", "emotion", "expression"]
+    assert cohort.labels["dystonia"].positive == "present"
+    assert cohort.labels["dystonia"].hed == "Semiology-dystonic"
+    assert cohort.labels["dystonia_side"].mirror == {"left": "right", "right": "left"}
+    assert all(clip.labels["dystonia"] == "present" for clip in cohort.clips)
+    assert all("SYNTHETIC" in text for text in ((folder / "README.md").read_text(), (folder / "clips.json").read_text()))
+    told = json.loads((folder / "truth" / "sub-01_sz-01.json").read_text())
+    assert told["synthetic"] is True
+    assert told["rendered"]["dystonia"]["side"] == cohort.clips[0].labels["dystonia_side"]
+
+
+def test_truth_and_video_have_the_same_frames(folder):
+    for clip in Cohort.read(folder).clips:
+        truth = read_tracks(folder / "truth" / f"{clip.clip_id}.nc")
+        frames = list(read_frames(folder / clip.video, clip.start, clip.end, 25.0))
+        assert len(frames) == truth.sizes["time"] == 50
+        assert [frame.source_index for frame in frames] == truth.source_index.to_numpy().tolist()
+        assert frames[0].image.shape == (truth.attrs["height"], truth.attrs["width"], 3)
+        assert read_tracks(folder / "truth" / f"{clip.clip_id}_face.nc").sizes["keypoint"] == 23
+
+
+def test_a_second_call_makes_nothing_anew_and_mends_what_is_missing(folder):
+    before = {path: path.stat().st_mtime_ns for path in (folder / "videos").iterdir()}
+    lost = sorted(before)[0]
+    lost.unlink()
+    make_phantom(folder, subjects=2, clips_per_subject=1, seconds=(2, 2), seed=4, dystonia=1.0, progress=False)
+    after = {path: path.stat().st_mtime_ns for path in (folder / "videos").iterdir()}
+    assert after.keys() == before.keys()
+    assert [path for path in after if after[path] != before[path]] == [lost]
+
+
+def test_another_cohort_is_not_written_over(tmp_path):
+    (tmp_path / "clips.tsv").write_text("clip_id\n")
+    with pytest.raises(UserError, match="no phantom"):
+        make_phantom(tmp_path, subjects=1, progress=False)
+
+
+@pytest.mark.parametrize("wrong", [{"difficulty": 2}, {"dystonia": -0.1}, {"seconds": (5, 3)}, {"subjects": 0}, {"clips_per_subject": 0}])
+def test_parameters_that_make_no_sense_are_refused(tmp_path, wrong):
+    with pytest.raises(UserError, match="phantom"):
+        make_phantom(tmp_path, **{"progress": False, **wrong})
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_stills_fill_every_class(tmp_path):
+    from PIL import Image
+
+    make_stills(tmp_path, subjects=2, per_class=2, progress=False)
+    found = sorted(f"{path.parent.parent.name}/{path.parent.name}" for path in tmp_path.rglob("*.png"))
+    classes = [f"expression/{name}" for name in ("anger", "fear", "neutral", "smile")] + [
+        f"posture/{n}" for n in ("dystonic", "reach", "rest")
+    ]
+    assert found == sorted(2 * classes)
+    assert min(min(Image.open(path).size) for path in tmp_path.rglob("*.png")) >= 64
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="mediapipe is tested on Linux and macOS")
+def test_the_default_backend_finds_the_figure():
+    pose = pytest.importorskip("mediapipe").solutions.pose
+    names = {mark.name.lower(): mark.value for mark in pose.PoseLandmark}
+    plan, _ = plan_clip(Recipe(seconds=(2, 2)), 1, 0)
+    performance = perform(plan)
+    camera = performance.camera
+    errors = []
+    with pose.Pose(model_complexity=1) as model:
+        for t, image in zip(range(0, 40, 4), pictures(plan, performance, range(0, 40, 4))):
+            found = model.process(np.ascontiguousarray(image)).pose_landmarks
+            assert found is not None, f"nobody found in frame {t}"
+            true = {name: camera.to_camera(points[t]) for name, points in performance.figure.joints.items()}
+            length = np.linalg.norm(camera.to_pixels(true["neck"]) - camera.to_pixels(true["spine_base"]))
+            for joint in ("left_shoulder", "right_shoulder", "left_elbow", "right_elbow", "left_wrist", "right_wrist"):
+                mark = found.landmark[names[joint]]
+                errors.append(
+                    np.hypot(*(np.array([mark.x * camera.width, mark.y * camera.height]) - camera.to_pixels(true[joint]))) / length
+                )
+    assert np.median(errors) < 0.12  # torso lengths
