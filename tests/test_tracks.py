@@ -1,0 +1,142 @@
+import numpy as np
+import pytest
+
+from semiology import UserError, load_skeleton, make_tracks, read_tracks, save_tracks
+from semiology.preparation import bones, coordinates, drop_low_confidence, fill_gaps, motion, normalise, select, smooth
+from semiology.tracks import steps
+
+BODY = ["left_ear", "right_ear", "left_shoulder", "right_shoulder", "left_elbow", "right_elbow", "left_wrist", "right_wrist", "left_hip", "right_hip"]
+
+
+def tagged(frames: int = 4) -> np.ndarray:
+    """(time, keypoint, space) whose every value tells where it belongs: 100 time + 10 keypoint + space."""
+    t, k, s = np.meshgrid(np.arange(frames), np.arange(len(BODY)), np.arange(2), indexing="ij")
+    return (100.0 * t + 10 * k + s).astype(np.float32)
+
+
+def test_every_value_lands_at_its_time_keypoint_and_axis():
+    tracks = make_tracks(tagged(), BODY, 25.0)
+    assert float(tracks.position.sel(time=0.08, space="y", keypoint="right_wrist")) == 271.0
+    assert tracks.position.dims == ("time", "space", "keypoint")
+
+
+def test_a_saved_file_comes_back_equal_with_what_is_missing(tmp_path):
+    position = tagged()
+    position[1, 3] = np.nan
+    made = make_tracks(position, BODY, 25.0, position_3d=np.zeros((4, 10, 3)), source_index=np.array([0, 1, -1, 3]), width=704, height=576)
+    save_tracks(made, tmp_path / "body.nc")
+    read = read_tracks(tmp_path / "body.nc")
+    assert made.equals(read) and read.attrs == made.attrs
+    assert read.confidence.sel(keypoint="right_shoulder").values.tolist() == [1, 0, 1, 1]
+
+
+def test_a_long_csv_of_any_keypoints(tmp_path):
+    path = tmp_path / "mine.csv"
+    path.write_text("frame,keypoint,x,y,confidence\n0,nose,1,2,0.9\n0,chin,3,4,0.8\n2,nose,5,6,0.7\n")
+    tracks = read_tracks(path, fps=10)
+    assert tracks.position.sel(keypoint="nose").values.tolist()[2] == [5, 6]
+    assert np.isnan(tracks.position.values[1]).all() and tracks.sizes["time"] == 3  # the absent frame is a hole
+    assert tracks.confidence.sel(keypoint="chin").values == pytest.approx([0.8, 0, 0])
+
+
+@pytest.mark.parametrize(
+    "text, message",
+    [
+        ("frame,keypoint,x,y\n0,nose,1,two\n", 'row 2, column "y": \'two\' is not a number'),
+        ("time,keypoint,x,y\n0,nose,1,2\n0.1,nose,1,2\n0.2,nose,1,2\n0.25,nose,1,2\n", "row 5: time or frame is empty or off the grid"),
+        ("frame,keypoint,x,y\n0,nose,1,2\n0,nose,1,2\n", "row 3: a second row"),
+        ("frame,x,y\n0,1,2\n", "needs the columns keypoint"),
+    ],
+)
+def test_a_wrong_csv_says_where(tmp_path, text, message):
+    path = tmp_path / "wrong.csv"
+    path.write_text(text)
+    with pytest.raises(UserError, match=message):
+        read_tracks(path, fps=None if "time" in text else 10)
+
+
+def test_wrong_shapes_are_refused_with_what_was_expected():
+    with pytest.raises(UserError, match=r"position has shape \(4, 10, 2\), expected \(4, 2, 2\) for 2 keypoint names"):
+        make_tracks(tagged(), ["a", "b"], 25.0)
+
+
+def test_neck_head_and_spine_base_are_midpoints_and_carry_the_lower_confidence():
+    confidence = np.ones((4, 10), np.float32)
+    confidence[:, BODY.index("left_shoulder")] = 0.25
+    selected = select(make_tracks(tagged(), BODY, 25.0, confidence=confidence), load_skeleton("upper_body_11"))
+    assert selected.keypoint.values.tolist() == load_skeleton("upper_body_11").names
+    assert float(selected.position.sel(time=0, space="x", keypoint="neck")) == 25.0  # between 20 and 30
+    assert float(selected.confidence.sel(keypoint="neck")[0]) == 0.25
+    assert [step["step"] for step in steps(selected)] == ["select"]
+
+
+def test_a_backend_that_tracks_the_neck_itself_is_taken_at_its_word():
+    names = [*BODY, "neck"]
+    position = np.concatenate([tagged(), np.full((4, 1, 2), 7.0)], axis=1)
+    assert float(select(make_tracks(position, names, 25.0), load_skeleton("upper_body_11")).position.sel(keypoint="neck")[0, 0]) == 7.0
+
+
+def test_missing_keypoints_are_named():
+    with pytest.raises(UserError, match="no keypoints for .*left_wrist"):
+        select(make_tracks(tagged()[:, :4], BODY[:4], 25.0), load_skeleton("upper_body_11"))
+
+
+def line(values: list[float]) -> np.ndarray:
+    return np.stack([values, np.zeros(len(values))], axis=1)[:, None, :].astype(np.float32)
+
+
+def test_short_gaps_are_filled_by_lines_long_ones_and_ends_stay_open():
+    nan = np.nan
+    tracks = make_tracks(line([nan, 1, nan, 3, nan, nan, nan, 7]), ["a"], 10.0)
+    filled = fill_gaps(tracks, longest=0.2)
+    np.testing.assert_array_equal(filled.position.sel(space="x", keypoint="a"), [nan, 1, 2, 3, nan, nan, nan, 7])
+    assert filled.confidence.values[2, 0] == 0  # filled is not tracked
+    assert steps(filled) == [{"step": "fill_gaps", "longest_s": 0.2}]
+
+
+def test_low_confidence_becomes_missing_never_shorter():
+    tracks = make_tracks(line([1, 2, 3]), ["a"], 10.0, confidence=np.array([[0.9], [0.2], [0.9]]))
+    dropped = drop_low_confidence(tracks, 0.5)
+    np.testing.assert_array_equal(dropped.position.sel(space="x", keypoint="a"), [1, np.nan, 3])
+
+
+def test_smoothing_keeps_a_parabola_and_does_not_reach_across_a_gap():
+    values = [float(t * t) for t in range(9)]
+    values[4] = np.nan
+    tracks = make_tracks(line(values), ["a"], 10.0)
+    np.testing.assert_allclose(smooth(tracks, 0.3).position.sel(space="x", keypoint="a"), values, atol=1e-4)
+
+
+@pytest.mark.parametrize("origin", ["clip", "frame"])
+def test_translation_and_scale_of_the_patient_change_nothing_after_normalisation(origin):
+    skeleton = load_skeleton("upper_body_11")
+    rng = np.random.default_rng(0)
+    position = rng.normal(300, 80, (20, 10, 2))
+    near = coordinates(normalise(select(make_tracks(position, BODY, 25.0), skeleton), skeleton, origin), 2)
+    far = coordinates(normalise(select(make_tracks(position * 0.37 + [55, -20], BODY, 25.0), skeleton), skeleton, origin), 2)
+    np.testing.assert_allclose(near, far, atol=1e-4)
+    neck, base = skeleton.names.index("neck"), skeleton.names.index("spine_base")
+    assert np.median(np.linalg.norm(near[:, neck] - near[:, base], axis=1)) == pytest.approx(1, abs=1e-5)
+
+
+def test_a_clip_in_which_nobody_is_found_stays_missing():
+    skeleton = load_skeleton("upper_body_11")
+    tracks = normalise(select(make_tracks(np.full((5, 10, 2), np.nan), BODY, 25.0), skeleton), skeleton)
+    assert np.isnan(tracks.position).all()
+
+
+def test_bones_point_from_the_inner_neighbour_and_motion_to_the_next_frame():
+    skeleton = load_skeleton("upper_body_11")
+    joints = np.zeros((2, 11, 2))
+    joints[:, skeleton.names.index("left_elbow")] = [3, 4]
+    joints[1, skeleton.names.index("left_wrist")] = [3, 9]
+    bone = bones(joints, skeleton)
+    assert bone[1, skeleton.names.index("left_wrist")].tolist() == [0, 5]
+    assert bone[0, skeleton.names.index("neck")].tolist() == [0, 0]
+    moved = motion(joints)
+    assert moved[0, skeleton.names.index("left_wrist")].tolist() == [3, 9] and (moved[1] == 0).all()
+
+
+def test_dimensions_that_are_not_there_are_refused():
+    with pytest.raises(UserError, match="dimensions: 3 asked for, but the tracks hold"):
+        coordinates(make_tracks(tagged(), BODY, 25.0), 3)
