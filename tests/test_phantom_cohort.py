@@ -49,6 +49,14 @@ def test_a_positive_participant_has_a_positive_clip_and_a_negative_one_none():
         assert any(c.emotion for c in clips) == trait.emotion
 
 
+def test_twenty_subjects_bring_every_resolution_and_container_of_the_paper():
+    views = [plan_clip(SHORT, subject, 0)[0].subject.view for subject in range(20)]
+    sizes = [(view.width, view.height) for view in views]
+    assert {size: sizes.count(size) for size in sizes} == {(352, 576): 4, (352, 288): 4, (704, 576): 4, (720, 576): 4, (1280, 720): 4}
+    containers = [view.container for view in views]
+    assert {name: containers.count(name) for name in containers} == {".mpg": 5, ".mp4": 5, ".avi": 5, ".asf": 5}
+
+
 def test_labels_say_what_is_rendered_and_those_of_a_null_cohort_do_not():
     for subject in range(8):
         plan, scored = plan_clip(SHORT, subject, 1)

@@ -23,6 +23,12 @@ def generator(seed: int, *place: int) -> np.random.Generator:
     return np.random.default_rng([seed, *place])
 
 
+def deal(seed: int, pack: int, subject: int, cards: int) -> int:
+    """A number below `cards` for each subject, as from a shuffled pack: none comes again before all were dealt."""
+    turn, place = divmod(subject, cards)
+    return int(generator(seed, 8, pack, turn).permutation(cards)[place])
+
+
 def check_prevalence(dystonia: float, emotion: float) -> None:
     for name, share in (("dystonia", dystonia), ("emotion", emotion)):
         if not 0 <= share <= 1:

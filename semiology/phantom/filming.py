@@ -1,7 +1,7 @@
 """How it is filmed: where the camera hangs, its resolution and container, daylight or infrared, noise."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -59,6 +59,12 @@ def draw_view(rng: np.random.Generator, room: Room) -> View:
         shift=(float(rng.uniform(-0.08, 0.08)), float(rng.uniform(-0.02, 0.06)), 0.0),
         roll=float(np.radians(rng.uniform(-3, 3))),
     )
+
+
+def recorded_by(view: View, resolution: int, container: int) -> View:
+    """The same camera with another recorder: numbers in RESOLUTIONS and CONTAINERS."""
+    width, height, scale = RESOLUTIONS[resolution]
+    return replace(view, width=width, height=height, scale=scale, container=CONTAINERS[container])
 
 
 @dataclass(frozen=True)

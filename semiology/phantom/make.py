@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from joblib import Parallel, delayed
@@ -11,8 +11,8 @@ from tqdm import tqdm
 from semiology.errors import UserError
 from semiology.files import atomic_path
 from semiology.phantom.clip import Performance, Plan, draw_plan, draw_subject, perform, pictures
-from semiology.phantom.design import DYSTONIA, EMOTION, Signs, check_prevalence, generator, labels, rendered_at_random
-from semiology.phantom.filming import FPS
+from semiology.phantom.design import DYSTONIA, EMOTION, Signs, check_prevalence, deal, generator, labels, rendered_at_random
+from semiology.phantom.filming import CONTAINERS, FPS, RESOLUTIONS, recorded_by
 from semiology.phantom.sidecar import CLIPS_JSON, DESCRIPTION, README
 from semiology.phantom.truth import body_truth, face_truth, story
 from semiology.tracks import save_tracks
@@ -55,9 +55,11 @@ def plan_clip(recipe: Recipe, subject: int, clip: int) -> tuple[Plan, Signs]:
     """Draw one clip (subjects and clips count from 0): what will be rendered, and what the table will say of it."""
     scored = labels(recipe.seed, subject, recipe.clips_per_subject, recipe.dystonia, recipe.emotion)[clip]
     shown = rendered_at_random(recipe.seed, subject, clip, recipe.dystonia, recipe.emotion) if recipe.null else scored
+    who = draw_subject(generator(recipe.seed, 4, subject))
+    recorder = deal(recipe.seed, 0, subject, len(RESOLUTIONS)), deal(recipe.seed, 1, subject, len(CONTAINERS))
     plan = draw_plan(
         generator(recipe.seed, 5, subject, clip),
-        draw_subject(generator(recipe.seed, 4, subject)),
+        replace(who, view=recorded_by(who.view, *recorder)),
         seconds=recipe.seconds,
         dystonia=shown.dystonia,
         emotion=shown.emotion,
