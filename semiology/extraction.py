@@ -124,9 +124,7 @@ def extract_videos(
     for source in sources:
         twins = [str(other.path) for other in sources if other.clip_id == source.clip_id]
         if len(twins) > 1:
-            raise UserError(
-                f"{' and '.join(twins)}: would both be written to {Path(out) / source.clip_id}; rename one or extract them apart"
-            )
+            raise UserError(f"{' and '.join(twins)}: would share the folder {Path(out) / source.clip_id}; rename one")
     return _extract_all(sources, Store(out, plain=True), options or ExtractOptions(), jobs, progress)
 
 

@@ -1,0 +1,150 @@
+import json
+import shutil
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from semiology.cohort import Cohort
+from semiology.errors import UserError
+from semiology.extraction import ExtractOptions, ExtractSummary, extract_cohort, extract_tracks, extract_videos, share_found
+from semiology.store import Store
+from semiology.tracks import make_tracks, read_tracks, save_tracks
+from semiology.video import write_video
+
+
+@pytest.fixture
+def empty_room(tmp_path) -> Path:
+    """A video of one second in which there is nobody."""
+    path = tmp_path / "videos" / "room.mp4"
+    path.parent.mkdir()
+    write_video(path, (np.full((144, 176, 3), 90 + number, np.uint8) for number in range(25)), 25)
+    return path
+
+
+def cohort_of(folder: Path, clips: list[tuple[str, str, str]], **times: str) -> Cohort:
+    """clip_id, video, tracks; one participant."""
+    (folder / "participants.tsv").write_text("participant_id\nP1\n")
+    rows = ["clip_id\tparticipant_id\tvideo\ttracks\tstart\tend\tsign"]
+    rows += [f"{clip}\tP1\t{video}\t{tracks}\t{times.get('start', '0')}\t{times.get('end', 'n/a')}\tno" for clip, video, tracks in clips]
+    (folder / "clips.tsv").write_text("\n".join(rows) + "\n")
+    sidecar = {"sign": {"Role": "label", "LongName": "sign", "Description": "a sign", "Levels": {"no": "absent", "yes": "present"}}}
+    (folder / "clips.json").write_text(json.dumps(sidecar))
+    return Cohort.read(folder, check_videos=False)
+
+
+def test_nobody_in_the_video_gives_empty_tracks_and_a_warning(empty_room, tmp_path):
+    summary = extract_videos([empty_room], tmp_path / "out", progress=False)
+    assert summary.done == ["room"] and summary.nobody == ["room"]
+    assert "warning: room: nobody was found" in summary.text()
+    for part, keypoints in [("body", 33), ("face", 478)]:
+        tracks = read_tracks(tmp_path / "out" / "room" / f"{part}.nc")
+        assert dict(tracks.sizes) == {"time": 25, "space": 2, "space_3d": 3, "keypoint": keypoints}
+        assert np.isnan(tracks.position).all() and (tracks.confidence == 0).all()
+        assert (tracks.attrs["width"], tracks.attrs["height"], tracks.attrs["fps"]) == (176, 144, 25)
+
+
+def test_a_second_run_does_no_work_and_other_parameters_do(empty_room, tmp_path):
+    assert extract_videos([empty_room], tmp_path / "out", progress=False).done == ["room"]
+    written = {path: path.stat().st_mtime_ns for path in (tmp_path / "out" / "room").iterdir()}
+    again = extract_videos([empty_room], tmp_path / "out", progress=False)
+    assert again.skipped == ["room"] and again.found == {"room": {"body": 0.0, "face": 0.0}}
+    assert {path: path.stat().st_mtime_ns for path in (tmp_path / "out" / "room").iterdir()} == written
+    assert extract_videos([empty_room], tmp_path / "out", options=ExtractOptions(fps=12.5), progress=False).done == ["room"]
+    assert read_tracks(tmp_path / "out" / "room" / "body.nc").sizes["time"] == 13
+
+
+def test_a_copied_video_is_known_by_its_content_and_a_changed_one_is_made_again(empty_room, tmp_path):
+    cohort = cohort_of(tmp_path, [("c1", "videos/room.mp4", "n/a")])
+    extract_cohort(cohort, tmp_path / "store", progress=False)
+    first = Store(tmp_path / "store").path("c1", "body")
+    shutil.copyfile(empty_room, tmp_path / "copy.mp4")
+    (tmp_path / "copy.mp4").replace(empty_room)  # another time of change, the same bytes
+    assert extract_cohort(cohort, tmp_path / "store", progress=False).skipped == ["c1"]
+    write_video(empty_room, (np.full((144, 176, 3), 40, np.uint8) for _ in range(10)), 25)
+    assert extract_cohort(cohort, tmp_path / "store", progress=False).done == ["c1"]
+    assert Store(tmp_path / "store").path("c1", "body") != first
+
+
+def test_bad_clips_are_listed_without_file_names_and_the_others_go_on(empty_room, tmp_path):
+    (tmp_path / "videos" / "empty.mp4").write_bytes(b"")
+    (tmp_path / "videos" / "text.avi").write_text("not a video")
+    clips = [
+        ("c1", "videos/empty.mp4", "n/a"),
+        ("c2", "videos/room.mp4", "n/a"),
+        ("c3", "videos/text.avi", "n/a"),
+        ("c4", "videos/gone.mp4", "n/a"),
+    ]
+    summary = extract_cohort(cohort_of(tmp_path, clips), tmp_path / "store", jobs=2, progress=False)
+    assert summary.done == ["c2"] and [clip_id for clip_id, _ in summary.failed] == ["c1", "c3", "c4"]
+    assert "0 bytes" in summary.failed[0][1] and "no such file" in summary.failed[2][1]
+    assert not any(name in summary.text() for name in ("empty.mp4", "text.avi", "gone.mp4"))
+    assert "1 extracted, 0 were there already, 3 failed" in summary.text()
+
+
+def test_tracks_that_are_brought_along_are_cut_and_kept(tmp_path):
+    position = np.arange(100.0)[:, None, None] * np.ones((1, 1, 2))  # x of frame n is n
+    save_tracks(make_tracks(position, ["left_wrist"], 10), tmp_path / "hand.nc")
+    cohort = cohort_of(tmp_path, [("c1", "n/a", "hand.nc")], start="2", end="5")
+    summary = extract_cohort(cohort, tmp_path / "store", progress=False)
+    assert summary.found == {"c1": {"body": 1.0}}
+    tracks = Store(tmp_path / "store").tracks("c1", "body")
+    assert tracks.position.values[:, 0, 0].tolist() == list(range(20, 50))
+    assert tracks.time.values[[0, 1, -1]].tolist() == pytest.approx([0, 0.1, 2.9])
+    late = cohort_of(tmp_path, [("c1", "n/a", "hand.nc")], start="50", end="60")
+    assert "no frame from 50 s on" in extract_cohort(late, tmp_path / "store", progress=False).failed[0][1]
+
+
+def test_two_videos_of_one_name_are_refused(tmp_path):
+    with pytest.raises(UserError, match="would share the folder"):
+        extract_videos([tmp_path / "a" / "v.mp4", tmp_path / "b" / "v.avi"], tmp_path / "out")
+
+
+def test_weights_that_are_not_there_stop_before_the_first_clip(empty_room, tmp_path):
+    with pytest.raises(UserError, match="semiology pretrain expression"):
+        extract_videos([empty_room], tmp_path / "out", options=ExtractOptions(face_weights=tmp_path / "none.safetensors"))
+    assert not (tmp_path / "out").exists()
+
+
+def test_an_interrupted_run_leaves_nothing_half_written_and_goes_on(empty_room, tmp_path):
+    for number in range(6):
+        shutil.copyfile(empty_room, tmp_path / "videos" / f"room{number}.mp4")
+    videos = [str(tmp_path / "videos" / f"room{number}.mp4") for number in range(6)]
+    code = "import sys; from semiology.extraction import extract_videos; extract_videos(sys.argv[2:], sys.argv[1], progress=False)"
+    running = subprocess.Popen([sys.executable, "-c", code, str(tmp_path / "out"), *videos], cwd=Path(__file__).parents[1])
+    deadline = time.monotonic() + 120
+    while not list((tmp_path / "out").glob("*/record.json")) and time.monotonic() < deadline:
+        time.sleep(0.02)
+    running.kill()
+    running.wait()
+    complete = {path.parent.name for path in (tmp_path / "out").glob("*/record.json")}
+    assert 1 <= len(complete) < 6
+    for path in (tmp_path / "out").glob("*/body.nc"):
+        assert read_tracks(path).sizes["time"] == 25
+    summary = extract_videos(videos, tmp_path / "out", progress=False)
+    assert set(summary.skipped) == complete and len(summary.done) == 6 - len(complete)
+
+
+def test_share_found_leaves_holes_in_the_video_out():
+    position = np.full((4, 1, 2), 5.0)
+    position[[1, 3]] = np.nan
+    assert share_found(make_tracks(position, ["nose"], 25, source_index=np.array([0, 1, 2, -1]))) == pytest.approx(2 / 3)
+
+
+def test_summary_names_the_clip_where_least_was_found():
+    summary = ExtractSummary(done=["a", "b"], found={"a": {"body": 1.0, "face": 0.5}, "b": {"body": 0.5, "face": 1.0}})
+    assert "body found in 75.0% of frames; least in b (50.0%)" in summary.text()
+
+
+@pytest.mark.realdata
+def test_a_talking_face_is_tracked_in_every_frame(testdata):
+    tracks = extract_tracks(testdata / "faces/carphone_176x144.mp4", 1.0, 2.0)
+    assert share_found(tracks["body"]) == share_found(tracks["face"]) == 1.0
+    assert tracks["body"].sizes["time"] == 25
+    assert tracks["body"].source_time.values[0] == pytest.approx(1.0, abs=0.02)
+    nose = tracks["body"].position.sel(keypoint="nose").values
+    tip = tracks["face"].position.sel(keypoint="mesh_001").values
+    assert np.linalg.norm(nose - tip, axis=1).max() < 12  # px; the face is some 60 px wide
