@@ -175,14 +175,14 @@ def _read_csv(path: Path, fps: float | None) -> xr.Dataset:
     frame = np.round(rows).astype(int)
     if (twice := table.assign(frame=frame).duplicated(["frame", "keypoint"])).any():
         raise UserError(f"{path}: row {int(np.flatnonzero(twice)[0]) + 2}: a second row for the same frame and keypoint")
-    keypoints = list(dict.fromkeys(table["keypoint"].astype(str)))
-    column = table["keypoint"].astype(str).map({name: number for number, name in enumerate(keypoints)}).to_numpy()
+    keypoints = [str(name) for name in dict.fromkeys(table["keypoint"].astype(str))]
+    place = table["keypoint"].astype(str).map({name: number for number, name in enumerate(keypoints)}).to_numpy()
     arrays = {}
     for name, columns in present.items():
         arrays[name] = np.full((frame.max() + 1, len(keypoints), len(columns)), np.nan, np.float32)
-        arrays[name][frame, column] = table[columns].to_numpy()
+        arrays[name][frame, place] = table[columns].to_numpy()
     confidence = None
     if "confidence" in table:
         confidence = np.zeros((frame.max() + 1, len(keypoints)), np.float32)
-        confidence[frame, column] = table["confidence"].fillna(0)
+        confidence[frame, place] = table["confidence"].fillna(0)
     return make_tracks(arrays.get("position"), keypoints, fps, confidence=confidence, position_3d=arrays.get("position_3d"), backend="csv")

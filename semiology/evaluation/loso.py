@@ -170,9 +170,10 @@ def write_adjacency(protocol: Protocol, task: str, run: Path) -> None:
 
 def _notes(protocol: Protocol, tasks: list[str], result: LosoResult) -> list[str]:
     notes = []
-    marker = Path(protocol.cohort) / "SYNTHETIC"
-    if marker.exists():
-        notes.append(marker.read_text(encoding="utf-8").strip())
+    description = Path(protocol.cohort) / "dataset_description.json"  # BIDS
+    if description.exists():
+        said = json.loads(description.read_text(encoding="utf-8")).get("Acknowledgements", "")
+        notes += [said] if str(said).lower().startswith("synthetic") else []
     for task in tasks:
         source = open_source(protocol.cohort, protocol.store, protocol.tasks[task].reading)
         notes += [f"{task}: left out {reason}" for reason in source.left_out]

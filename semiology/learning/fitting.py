@@ -35,7 +35,8 @@ class KeepBest(Callback):
     """Remember the weights of the epoch with the lowest validation loss (inner participants, never the held-out one) and put them back."""
 
     def __init__(self) -> None:
-        self.lowest, self.state = np.inf, None
+        self.lowest = np.inf
+        self.state: dict[str, torch.Tensor] | None = None
 
     def on_validation_end(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
         loss = float(trainer.callback_metrics.get("val_loss", np.inf))

@@ -1,0 +1,42 @@
+# make setup: the environment; make demo: the main job on a small phantom; make test: lint, types, tests; make bench NAME=...: one figure.
+PYTHON ?= python3
+BIN := .venv/bin
+RUN := runs/demo
+
+.PHONY: setup demo test lint bench clean
+
+setup: .venv/ready
+
+# uv makes this fast; torch and torchvision come from the same index, so that they fit.
+.venv/ready: pyproject.toml
+	$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 12))' || \
+		{ echo "semiology needs Python 3.11 or 3.12: make PYTHON=python3.11 setup"; exit 1; }
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet uv
+	$(BIN)/uv pip install --quiet --python $(BIN)/python --editable '.[mediapipe,test]'
+	touch $@
+
+# Each step goes on where it was: a second `make demo` does no work twice.
+demo: setup
+	$(BIN)/semiology phantom $(RUN)/cohort --config configs/demo_phantom.yaml
+	$(BIN)/semiology cohort check $(RUN)/cohort
+	test -f $(RUN)/face_vgg.safetensors || $(BIN)/semiology pretrain expression $(RUN)/cohort_stills/expression --config configs/demo_pretrain.yaml --out $(RUN)/face_vgg.safetensors
+	test -f $(RUN)/body_vgg.safetensors || $(BIN)/semiology pretrain posture $(RUN)/cohort_stills/posture --config configs/demo_pretrain.yaml --out $(RUN)/body_vgg.safetensors
+	$(BIN)/semiology extract $(RUN)/cohort --store $(RUN)/store --face_weights $(RUN)/face_vgg.safetensors --body_weights $(RUN)/body_vgg.safetensors --jobs -1
+	$(BIN)/semiology tracking truth $(RUN)/cohort --store $(RUN)/store --out $(RUN)/tracking.json
+	$(BIN)/semiology loso --config configs/demo.yaml
+
+lint: setup
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy semiology
+
+test: lint
+	$(BIN)/pytest -n auto
+
+bench: setup
+	@test -f benchmarks/$(subst -,_,$(NAME)).py || { echo "no benchmark '$(NAME)'; there are: $(subst _,-,$(filter-out record utkinect_cohort,$(basename $(notdir $(wildcard benchmarks/*.py)))))"; exit 2; }
+	$(BIN)/python benchmarks/$(subst -,_,$(NAME)).py
+
+clean:
+	rm -rf runs

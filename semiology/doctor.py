@@ -1,0 +1,75 @@
+"""What is installed, whether it fits together, and what will be used."""
+
+import importlib.util
+import os
+import platform
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+PACKAGES = (
+    *("semiology", "torch", "torchvision", "torch-geometric", "lightning", "jsonargparse", "facenet-pytorch", "mediapipe", "numpy"),
+    *("scipy", "scikit-learn", "pandas", "xarray", "h5netcdf", "pydantic", "av", "safetensors", "joblib"),
+)
+MEDIAPIPE_MODELS = (
+    "modules/pose_landmark/pose_landmark_full.tflite",
+    "modules/pose_detection/pose_detection.tflite",
+    "modules/face_landmark/face_landmark_with_attention.tflite",
+    "modules/face_detection/face_detection_short_range.tflite",
+)
+
+
+def diagnose() -> tuple[list[str], list[str]]:
+    """Lines that say what is there, and lines that say what is wrong and what to do (empty where all is well)."""
+    lines = [f"Python {platform.python_version()} on {platform.platform()}, {os.cpu_count()} cores"]
+    faults = []
+    for package in PACKAGES:
+        try:
+            lines.append(f"  {package:<18}{version(package)}")
+        except PackageNotFoundError:
+            lines.append(f"  {package:<18}not installed")
+            if package != "mediapipe":
+                faults.append(f"{package} is not installed: install semiology again in this environment")
+    lines += [*_torch(faults), *_backends(faults)]
+    lines.append("appearance weights: none are shipped; `semiology pretrain` makes them, `semiology extract --face_weights FILE` uses them")
+    return lines, faults
+
+
+def _torch(faults: list[str]) -> list[str]:
+    try:
+        import torch
+        import torchvision
+
+        boxes, scores = torch.tensor([[0.0, 0.0, 2.0, 2.0], [0.0, 0.0, 2.0, 2.0]]), torch.tensor([0.5, 0.9])
+        kept = torchvision.ops.nms(boxes, scores, 0.5).tolist()
+        if kept != [1]:
+            faults.append(f"torchvision's nms gave {kept} instead of [1]: install torch and torchvision again, from the same index")
+    except (ImportError, RuntimeError, AttributeError) as error:
+        faults.append(f"torch and torchvision do not fit together ({str(error).splitlines()[0]}): install both from the same index")
+        return []
+    if torch.cuda.is_available():
+        memory = torch.cuda.get_device_properties(0).total_memory / 2**30
+        device = f"{torch.cuda.get_device_name(0)}, {memory:.0f} GiB (training; MediaPipe stays on the CPU)"
+    else:
+        device = f"CPU, {torch.get_num_threads()} threads"
+    return ["torch and torchvision fit: yes", f"device: {device}"]
+
+
+def _backends(faults: list[str]) -> list[str]:
+    lines = []
+    found = importlib.util.find_spec("mediapipe")
+    if found is None or found.origin is None:
+        faults.append("pose backend mediapipe: not installed: pip install 'semiology[mediapipe]'; users' own tracks work without it")
+        lines.append("pose backend mediapipe: not installed")
+    else:
+        missing = [name for name in MEDIAPIPE_MODELS if not (Path(found.origin).parent / name).is_file()]
+        if missing:
+            faults.append(
+                f"mediapipe {version('mediapipe')} carries no {', '.join(missing)}: install mediapipe 0.10.21, the last that does"
+            )
+        lines.append(f"pose backend mediapipe: {'models missing' if missing else 'ready, models are in the package'}")
+    found = importlib.util.find_spec("facenet_pytorch")
+    weights = list((Path(found.origin).parent / "data").glob("?net.pt")) if found and found.origin else []
+    if len(weights) != 3:
+        faults.append("facenet-pytorch: its MTCNN weights are missing: install facenet-pytorch >=2.5.3,<2.6 again")
+    lines.append(f"face detector MTCNN: {'ready, weights are in the package' if len(weights) == 3 else 'weights missing'}")
+    return lines

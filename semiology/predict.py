@@ -1,0 +1,166 @@
+"""One video in, each sign's probability over time out."""
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+import xarray as xr
+
+from semiology.errors import UserError
+from semiology.extraction import ExtractOptions, extract_tracks, share_found
+from semiology.files import atomic_path, content_hash
+from semiology.learning.clips import ClipData, ClipSource, prepare
+from semiology.learning.data import NO_CHANGE, ClipDataset
+from semiology.learning.saved import SavedModel, load_model
+from semiology.overlay import write_overlay
+from semiology.skeleton import load_skeleton
+
+PREFERRED = ("agcn_kd", "agcn")  # at test only AGCNs are used [P]
+
+
+@dataclass(frozen=True)
+class Windows:
+    """Sliding windows of the timeline: length and step in seconds."""
+
+    length: float
+    step: float
+
+    def over(self, duration: float) -> Iterator[tuple[float, float]]:
+        """(start, end) in s; the last window ends with the clip, and a clip shorter than a window is one window."""
+        last = max(duration - self.length, 0)
+        starts = np.append(np.arange(0, last, self.step), last)
+        return ((float(start), float(min(start + self.length, duration))) for start in starts)
+
+
+def predict(
+    video: Path,
+    model: Path,
+    out: Path | None = None,
+    start: float = 0.0,
+    end: float | None = None,
+    length: float | None = None,
+    step: float = 1.0,
+) -> dict[str, Any]:
+    """Score one video with a run's models: the probability of each sign in the whole clip and in sliding windows over it.
+
+    Writes OUT/prediction.json and OUT/overlay.mp4 (skeleton, face landmarks and the probabilities drawn in). Nothing here is a diagnosis.
+
+    Args:
+        video: the file.
+        model: folder of a run (its models trained on all participants are used, the distilled AGCN where there is one), or of one model.
+        out: folder of the results; by default the video's name in the current folder.
+        start: s, where the main phase of the seizure begins.
+        end: s, where it ends; by default the video's end.
+        length: s, of a window of the timeline; by default what the model was trained on: its window, or its clips' median length.
+        step: s, from window to window.
+
+    Returns:
+        The content of prediction.json.
+
+    Raises:
+        UserError: the video cannot be read, the run holds no models, a window is not positive.
+    """
+    if (length is not None and length <= 0) or step <= 0:
+        raise UserError(f"length and step of the timeline's windows must be positive, got {length} and {step:g} s")
+    models = find_models(model)
+    tracks = extract_tracks(video, start, end, ExtractOptions())
+    frames, fps = tracks["body"].sizes["time"], tracks["body"].attrs["fps"]
+    signs = {task: score_sign(saved, tracks[saved.reading.part], length, step) for task, saved in models.items()}
+    result = {
+        "note": "Research software, not a medical device. Probabilities come from models trained on the run's participants.",
+        "video_sha256": content_hash(video),
+        "start_s": start,
+        "duration_s": frames / fps,
+        "found": {part: round(share_found(found), 4) for part, found in tracks.items()},
+        "signs": signs,
+    }
+    folder = Path(Path(video).stem + "_prediction") if out is None else Path(out)
+    with atomic_path(folder / "prediction.json") as temporary:
+        temporary.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
+    write_overlay(
+        video,
+        tracks["body"],
+        tracks["face"],
+        folder / "overlay.mp4",
+        skeleton=load_skeleton("upper_body_11"),
+        face_skeleton=load_skeleton("face_23"),
+        start=start,
+        end=end,
+        captions=captions(signs, frames, fps),
+    )
+    return result
+
+
+def find_models(folder: Path) -> dict[str, SavedModel]:
+    """Task -> model: of a run, for each task the preferred one that reads keypoints; or the one model that the folder is."""
+    folder = Path(folder)
+    if (folder / "model.json").is_file():
+        saved = load_model(folder)
+        return {str(saved.about.get("task", folder.name)): saved}
+    found = {}
+    for task in sorted((folder / "models").glob("*/")):
+        names = sorted(path.name for path in task.iterdir() if (path / "model.json").is_file())
+        chosen = next((name for name in PREFERRED if name in names), names[0] if names else None)
+        if chosen:
+            saved = load_model(task / chosen)
+            found[str(saved.about.get("task", task.name))] = saved
+    if not found:
+        raise UserError(f"{folder}: holds no trained models; `semiology loso` with final: true writes them into models/")
+    if unread := [task for task, saved in found.items() if "keypoints" not in saved.network.reads]:  # type: ignore[operator]
+        raise UserError(f"{folder}: the model of {unread[0]!r} reads appearance features; predict uses models that read keypoints")
+    return found
+
+
+def score_sign(saved: SavedModel, tracks: xr.Dataset, length: float | None, step: float) -> dict[str, Any]:
+    """Probabilities of the label's levels for the clip and for each window; None where the part was not found at all."""
+    joints = prepare(tracks, saved.reading)
+    rate, duration = saved.reading.rate, len(joints) / saved.reading.rate
+    windows = Windows(length or float(saved.about["seconds"]), step)
+    timeline = []
+    for start, end in windows.over(duration):
+        part = joints[round(start * rate) : max(round(end * rate), round(start * rate) + 1)]
+        timeline.append({"start_s": round(start, 3), "end_s": round(end, 3), "probability": probabilities(saved, part)})
+    return {
+        "label": saved.reading.label,
+        "part": saved.reading.part,
+        "levels": saved.levels,
+        "probability": probabilities(saved, joints),
+        "assessable": bool(np.isfinite(joints).any()),
+        "windows": {"length_s": windows.length, "step_s": windows.step},
+        "timeline": timeline,
+    }
+
+
+def probabilities(saved: SavedModel, joints: np.ndarray) -> dict[str, float] | None:
+    """level -> probability for joints (time, joint, space), as in the evaluation of whole clips; None where nothing was seen."""
+    if not np.isfinite(joints).any():
+        return None
+    source = ClipSource("", saved.reading)
+    source.__dict__.update(mirrored_levels=np.arange(len(saved.levels)))
+    dataset = ClipDataset(source, [ClipData("clip", "patient", 0, joints)], NO_CHANGE, rng=None)
+    examples = [dataset[number] for number in range(len(dataset))]
+    with torch.inference_mode():
+        inputs = [torch.stack([example[name] for example in examples]) for name in saved.network.reads]  # type: ignore[union-attr]
+        mean = saved.network(*inputs).softmax(1).mean(0)
+    return {level: round(float(value), 4) for level, value in zip(saved.levels, mean)}
+
+
+def captions(signs: dict[str, Any], frames: int, fps: float) -> list[str]:
+    """For each frame one text: every sign's probability in the window whose middle is nearest."""
+    texts = []
+    for frame in range(frames):
+        lines = []
+        for task, sign in signs.items():
+            nearest = min(sign["timeline"], key=lambda window: abs((window["start_s"] + window["end_s"]) / 2 - frame / fps))
+            shown = nearest["probability"]
+            if shown is None:
+                lines.append(f"{task}: not assessable")
+            else:
+                level = sign["levels"][1] if len(sign["levels"]) == 2 else max(shown, key=shown.get)
+                lines.append(f"{task}: {level} {shown[level]:.2f}")
+        texts.append("\n".join(lines))
+    return texts
