@@ -117,7 +117,8 @@ def load_vgg(path: str | Path | None) -> VGG19:
     form = "fer" if "classifier.weight" in state else "torchvision"
     classes = json.loads(metadata.get("classes", "null")) or [f"class_{number}" for number in range(len(last))]
     size = int(metadata.get("size", 48 if form == "fer" else 224))
-    vgg = VGG19(classes, form=form, width=len(first) / 64, batch_norm="features.1.running_mean" in state, size=size)
+    width = float(metadata.get("width", len(first) / 64))
+    vgg = VGG19(classes, form=form, width=width, batch_norm="features.1.running_mean" in state, size=size)
     try:
         vgg.load_state_dict(state)
     except RuntimeError as error:
