@@ -127,6 +127,7 @@ class Sight:
         region: where to look for the patient, (4,): the same box for the whole clip.
         face: the patient's face, (4,), or None where it was not seen.
         probability: of that face, 0 where it was not seen.
+        size: median side of the patient's face over the clip; 0 where the clip shows none.
         others: faces of other people, (person, 4).
     """
 
@@ -134,6 +135,7 @@ class Sight:
     region: np.ndarray
     face: np.ndarray | None
     probability: float
+    size: float
     others: np.ndarray
 
 
@@ -155,6 +157,10 @@ class Patient:
     height: int
 
     @property
+    def size(self) -> float:
+        return float(np.median([side(box) for box in self.face.boxes])) if self.face else 0.0
+
+    @property
     def region(self) -> np.ndarray:
         """The whole frame, or, where the patient is small in it, the places of the face grown by twelve sides (a body has about ten).
 
@@ -164,7 +170,7 @@ class Patient:
         if self.face is None:
             return frame
         boxes = np.stack(self.face.boxes)
-        reach = SIDES * float(np.median([side(box) for box in boxes]))
+        reach = SIDES * self.size
         low, high = boxes[:, :2].min(0) - reach, boxes[:, 2:].max(0) + reach
         box = np.concatenate([np.maximum(low, 0), np.minimum(high, frame[2:])])
         return box if max(box[2:] - box[:2]) < max(frame) / 2 else frame
@@ -173,7 +179,7 @@ class Patient:
         own = self.face.at(time, self.interval) if self.face else None
         others = [seen[0] for track in self.others if (seen := track.at(time, self.interval))]
         face, probability = own if own else (None, 0.0)
-        return Sight(time, self.region, face, probability, np.array(others).reshape(-1, 4))
+        return Sight(time, self.region, face, probability, self.size, np.array(others).reshape(-1, 4))
 
 
 def follow_patient(frames: Iterable[Frame], detector: FaceDetector, interval: float) -> Patient:

@@ -14,9 +14,9 @@ from semiology.pose.mediapipe import BODY, MESH, MediaPipePose, covered, is_pati
 from semiology.video import Frame, read_frames
 
 
-def sight(face=None, others=(), time=0.0, size=(640, 360)) -> Sight:
+def sight(face=None, others=(), time=0.0, size=0.0) -> Sight:
     face = None if face is None else np.array(face, float)
-    return Sight(time, np.array([0, 0, *size], float), face, 0.0 if face is None else 0.99, np.array(others, float).reshape(-1, 4))
+    return Sight(time, np.array([0.0, 0, 640, 360]), face, 0.0 if face is None else 0.99, size, np.array(others, float).reshape(-1, 4))
 
 
 def test_names_of_keypoints():
@@ -47,7 +47,8 @@ def test_a_lost_head_does_not_come_back_faster_than_heads_move_nor_of_another_si
     far = np.array([340, 100, 380, 140])  # six sides away; 1.5 + 4 a second are allowed
     assert not is_patient(far, sight(time=1.5), last)
     assert is_patient(far, sight(time=2.5), last)
-    assert not is_patient(np.array([118, 118, 122, 122]), sight(time=1.1), last)
+    near = np.array([118, 118, 122, 122])
+    assert is_patient(near, sight(time=1.1), last) and not is_patient(near, sight(time=1.1, size=40.0), last)
 
 
 def test_other_people_are_covered_and_the_patient_is_not():
@@ -108,7 +109,7 @@ def test_body_and_face_agree_on_where_the_eyes_are_and_on_left_and_right(testdat
 def test_nobody_gives_nothing_and_nothing_is_written_to_standard_error(tmp_path):
     code = (
         "import numpy as np; from semiology.pose.mediapipe import MediaPipePose; from semiology.detect import Sight\n"
-        "print(MediaPipePose().track(np.zeros((288, 352, 3), np.uint8), Sight(0, np.array([0, 0, 352, 288]), None, 0, np.zeros((0, 4)))))"
+        "print(MediaPipePose().track(np.zeros((90, 160, 3), np.uint8), Sight(0, np.array([0, 0, 160, 90]), None, 0, 0, np.zeros((0, 4)))))"
     )
     ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=Path(__file__).parents[1], timeout=120)
     assert (ran.returncode, ran.stdout.strip(), ran.stderr) == (0, "{}", "")

@@ -142,18 +142,17 @@ class MediaPipePose:
 def is_patient(head: np.ndarray, sight: Sight, last: tuple[float, np.ndarray] | None) -> bool:
     """Whether a head (box, px) is the patient's.
 
-    Where the first pass saw the patient's face, the head must be there. Elsewhere it must not be at another person's face, nor further from
-    the `last` head (time in s, box) than a head moves in that time, nor of more than threefold or less than a third of its size; without
-    `last` (the model followed it, or never saw it) that is not asked.
+    Where the first pass saw the patient's face, the head must be there. Elsewhere it must not be at another person's face, nor of more than
+    threefold or less than a third of the size of the patient's face, nor further from the `last` head (time in s, box) than a head moves in
+    that time; without `last` (the model followed it, or never saw it) that is not asked.
     """
     if sight.face is not None:
         return distance(head, sight.face) <= AWAY
     if any(distance(head, box) <= 1 for box in sight.others):
         return False
-    if last is None:
-        return True
-    alike = 1 / 3 < side(head) / side(last[1]) < 3
-    return alike and distance(head, last[1]) <= AWAY + SPEED * (sight.time - last[0])
+    if sight.size and not 1 / 3 < side(head) / sight.size < 3:
+        return False
+    return last is None or distance(head, last[1]) <= AWAY + SPEED * (sight.time - last[0])
 
 
 def distance(box: np.ndarray, to: np.ndarray) -> float:
