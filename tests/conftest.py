@@ -1,7 +1,17 @@
+import json
 import os
 from pathlib import Path
 
+os.environ.setdefault("OMP_NUM_THREADS", "1")  # before torch: test processes that each use every core wait for each other
+
+import numpy as np
+import pandas as pd
 import pytest
+
+from semiology import load_skeleton, make_tracks, save_tracks
+
+JOINTS = load_skeleton("upper_body_11").names
+REST = np.random.default_rng(7).normal(0, 1, (11, 2)) * 40 + 200  # px
 
 
 @pytest.fixture(scope="session")
@@ -12,3 +22,30 @@ def testdata() -> Path:
     if not folder.is_dir():
         pytest.skip(f"no real test data at {folder}; set SEMIOLOGY_TESTDATA")
     return folder
+
+
+@pytest.fixture
+def cohort(tmp_path):
+    """Six participants, two clips each, of tracks: in "present" clips the left wrist swings. p5's second clip is not scored."""
+    rows = []
+    for person in range(6):
+        for clip in range(2):
+            rng = np.random.default_rng([person, clip])
+            position = REST + rng.normal(0, 1, (40, 11, 2))
+            if person % 2:
+                position[:, JOINTS.index("left_wrist"), 1] += 40 * np.sin(np.arange(40))
+            clip_id = f"p{person}_{clip}"
+            save_tracks(make_tracks(position, JOINTS, 25.0), tmp_path / f"tracks/{clip_id}.nc")
+            level = ("absent", "present")[person % 2]
+            side = ("none", "left")[person % 2]
+            scored = not (person == 5 and clip == 1)
+            rows.append([clip_id, f"p{person}", f"tracks/{clip_id}.nc", "0", "n/a", level if scored else "n/a", side if scored else "n/a"])
+    columns = ["clip_id", "participant_id", "tracks", "start", "end", "swing", "side"]
+    pd.DataFrame(rows, columns=columns).to_csv(tmp_path / "clips.tsv", sep="\t", index=False)
+    (tmp_path / "participants.tsv").write_text("participant_id\n" + "".join(f"p{n}\n" for n in range(6)))
+    levels = {"absent": "", "present": ""}
+    sides = {"none": "", "left": "", "right": ""}
+    (tmp_path / "clips.json").write_text(
+        json.dumps({"swing": {"Role": "label", "Levels": levels}, "side": {"Role": "label", "Levels": sides}})
+    )
+    return tmp_path

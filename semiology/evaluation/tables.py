@@ -77,5 +77,5 @@ def null_distribution(protocol: Protocol, records: Sequence[dict[str, Any]]) -> 
         for task, found in evaluate(table, draws=1)["tasks"].items():
             for model, judged in found["models"].items():
                 for metric in metric_names(len(found["levels"])):
-                    null.setdefault(task, {}).setdefault(model, {}).setdefault(metric, []).append(judged[metric]["value"])
+                    null.setdefault(task, {}).setdefault(model, {}).setdefault(metric, []).append(judged["metrics"][metric]["value"])
     return null

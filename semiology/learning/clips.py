@@ -107,7 +107,7 @@ class ClipSource:
     @cached_property
     def clips(self) -> list[ClipData]:
         """Every clip that carries a score and in which the patient was found; the others are listed in `left_out`, with the reason."""
-        cohort = Cohort.read(self.cohort)
+        cohort, levels = Cohort.read(self.cohort), self.levels
         clips = []
         for clip in cohort.clips:
             level = clip.labels.get(self.reading.label)
@@ -120,7 +120,7 @@ class ClipSource:
                 self.left_out.append(f"{clip.clip_id}: {self.reading.part} not found in any frame, not assessable for {self.reading.label}")
                 continue
             appearance = self._appearance(clip.clip_id, len(joints)) if self.reading.appearance else None
-            clips.append(ClipData(clip.clip_id, clip.participant_id, self.levels.index(level), joints, appearance))
+            clips.append(ClipData(clip.clip_id, clip.participant_id, levels.index(level), joints, appearance))
         if not clips:
             raise UserError(f"{self.cohort}: no clip can be used for {self.reading.label!r}: " + "; ".join(self.left_out[:5]))
         return clips

@@ -55,8 +55,34 @@ def fit(module: StreamModule, data: ClipDataModule, schedule: Schedule, seed: in
     lightning.seed_everything(seed, verbose=False)
     early = schedule.patience is not None and len(data.validation) > 0
     callbacks: list[Callback] = [KeepBest(), EarlyStopping("val_loss", patience=schedule.patience or 0)] if early else []
-    _trainer(schedule, callbacks, validate=early).fit(module, datamodule=data)
+    trainer = _trainer(schedule, callbacks, validate=early)
+    try:
+        trainer.fit(module, datamodule=data)
+    except SystemExit as stopped:  # how Lightning ends on Ctrl-C; whoever called should hear of it as usual
+        raise KeyboardInterrupt from stopped
+    settle_norms(module, data)
     return module
+
+
+def settle_norms(module: StreamModule, data: ClipDataModule) -> None:
+    """Measure the means and variances of every batch normalisation anew, over the training windows, with the final weights.
+
+    The running averages of training lag behind the weights: with some tens of clips an epoch is a handful of steps, and a network that
+    separates its training clips perfectly in training mode can call them all the same in evaluation mode. Our choice (known as precise BN).
+    """
+    norms = [layer for layer in module.modules() if isinstance(layer, torch.nn.BatchNorm1d | torch.nn.BatchNorm2d)]
+    momenta = [layer.momentum for layer in norms]
+    module.eval()
+    for layer in norms:
+        layer.reset_running_stats()
+        layer.momentum = None  # a plain average over batches
+        layer.train()
+    with torch.no_grad():
+        for batch in data.loader(data.training, training=True):
+            module({name: value.to(module.device) for name, value in batch.items()})
+    for layer, momentum in zip(norms, momenta):
+        layer.momentum = momentum
+    module.eval()
 
 
 def score(module: StreamModule, data: ClipDataModule, clips: list | None = None) -> tuple[list[str], np.ndarray]:

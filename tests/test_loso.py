@@ -1,0 +1,171 @@
+"""Leave-one-subject-out on a tiny cohort of tracks, from the command line to the report."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pandas as pd
+import pytest
+import yaml
+
+from semiology import UserError
+from semiology.cli import main
+from semiology.evaluation.loso import run_loso, slug
+from semiology.evaluation.protocol import Fusion, Model, Protocol, Task
+from semiology.evaluation.tables import fuse
+from semiology.learning.clips import Reading
+from semiology.learning.fitting import Schedule
+from semiology.streams import Network
+
+QUICK = Schedule(epochs=2, patience=None, accelerator="cpu")
+AGCN = Network("semiology.streams.AGCN", {"widths": [8, 8]})
+
+
+def protocol(cohort, **changes) -> Protocol:
+    tasks = {"swing (pose)": Task(Reading("swing", window=32))}
+    models = {"agcn": Model(AGCN, schedule=QUICK), "agcn_bone": Model(AGCN, channels=("bone",), schedule=QUICK)}
+    return Protocol(**{"cohort": str(cohort), "out": str(cohort / "run"), "tasks": tasks, "models": models, "validation": 0.0, **changes})
+
+
+def test_a_run_holds_every_clip_once_a_model_and_writes_what_it_promises(cohort):
+    fusions = [Fusion("swing (pose)", "both", ("swing (pose)/agcn", "swing (pose)/agcn_bone"))]
+    result = run_loso(protocol(cohort, fusions=fusions))
+    table = pd.read_csv(cohort / "run/predictions.csv")
+    assert table.groupby("model")["clip_id"].nunique().to_dict() == {"agcn": 11, "agcn_bone": 11, "both": 11}
+    assert (table["fold"] == table["participant_id"]).all()
+    score = table.set_index(["model", "clip_id"])["score"]
+    assert score["both", "p1_0"] == pytest.approx((score["agcn", "p1_0"] + score["agcn_bone", "p1_0"]) / 2, abs=1e-5)
+    for name in ("metrics.json", "report.html", "config.yaml", "notes.json", "cohort.json", "adjacency/swing (pose)-agcn.npz"):
+        assert (cohort / "run" / name).is_file(), name
+    assert json.loads((cohort / "run/notes.json").read_text()) == ["swing (pose): left out p5_1: swing not scored"]
+    assert result.refused == {} and result.failed == {}
+
+
+def test_records_show_that_the_held_out_participant_taught_nothing(cohort):
+    run_loso(protocol(cohort, validation=0.34, final=False))
+    records = [json.loads(path.read_text()) for path in (cohort / "run/folds").rglob("*.json")]
+    assert {record["held_out"] for record in records} == {f"p{n}" for n in range(6)}
+    for record in records:
+        assert record["held_out"] not in record["training"] + record["validation"]
+        assert not set(record["training"]) & set(record["validation"])
+        assert {row["clip_id"][:2] for row in record["predictions"]} == {record["held_out"]}
+
+
+def test_a_second_run_trains_nothing_and_a_changed_setting_trains_again(cohort):
+    run_loso(protocol(cohort))
+    records = sorted((cohort / "run/folds").rglob("*.json"))
+    stamps = [path.stat().st_mtime_ns for path in records]
+    run_loso(protocol(cohort))
+    assert [path.stat().st_mtime_ns for path in records] == stamps
+    records[0].write_text('{"key": "half')  # as an interrupted disk might leave it
+    run_loso(protocol(cohort))
+    again = [path.stat().st_mtime_ns for path in records]
+    assert again[0] != stamps[0] and again[1:] == stamps[1:]
+    run_loso(protocol(cohort, batch_size=4))
+    assert all(now != then for now, then in zip([path.stat().st_mtime_ns for path in records], again))
+
+
+def test_the_same_protocol_gives_the_same_predictions(cohort, tmp_path_factory):
+    other = tmp_path_factory.mktemp("other")
+    run_loso(protocol(cohort, final=False))
+    run_loso(protocol(cohort, final=False, out=str(other)))
+    assert (cohort / "run/predictions.csv").read_bytes() == (other / "predictions.csv").read_bytes()
+
+
+def test_a_label_with_one_level_in_training_is_refused_and_the_others_go_on(cohort):
+    clips = pd.read_csv(cohort / "clips.tsv", sep="\t", dtype=str, keep_default_na=False)
+    clips["side"] = np.where(clips["participant_id"] == "p1", "left", "none")  # without p1 nobody shows "left"
+    clips.to_csv(cohort / "clips.tsv", sep="\t", index=False)
+    tasks = {"swing (pose)": Task(Reading("swing", window=32)), "side (pose)": Task(Reading("side", window=32))}
+    config = {
+        "cohort": str(cohort),
+        "out": str(cohort / "run"),
+        "tasks": {name: {"reading": {"label": task.reading.label, "window": 32}} for name, task in tasks.items()},
+        "models": {"agcn": {"network": {"stream": AGCN.stream, "options": AGCN.options}, "schedule": {"epochs": 1, "patience": None}}},
+        "validation": 0.0,
+        "final": False,
+    }
+    (cohort / "loso.yaml").write_text(yaml.safe_dump(config))
+    assert main(["loso", "--config", str(cohort / "loso.yaml")]) == 1
+    assert set(pd.read_csv(cohort / "run/predictions.csv")["task"]) == {"swing (pose)"}
+    notes = json.loads((cohort / "run/notes.json").read_text())
+    assert any("side (pose): not evaluated" in note and "one level only" in note for note in notes)
+
+
+def test_permutations_give_a_null_for_every_model_and_metric(cohort):
+    run_loso(protocol(cohort, permutations=2, final=False))
+    null = json.loads((cohort / "run/null.json").read_text())
+    assert {len(values) for values in null["swing (pose)"]["agcn"].values()} == {2}
+    metrics = json.loads((cohort / "run/metrics.json").read_text())
+    assert metrics["method"]["chance"].startswith("permutation")
+
+
+def test_a_fusion_joins_on_the_clip_not_on_the_row():
+    rows = []
+    for task, order in (("a", ["c1", "c2"]), ("b", ["c2", "c1"])):
+        for clip_id in order:
+            level = {"c1": 0.2, "c2": 0.8}[clip_id] if task == "a" else {"c1": 0.4, "c2": 0.6}[clip_id]
+            scores = {"no": 1 - level, "yes": level}
+            rows.append({"task": task, "label": "x", "stream": task, "model": "m", "seed": 0, "clip_id": clip_id, "scores": scores})
+    fused = fuse(pd.DataFrame(rows), Fusion("both", "fused", ("a/m", "b/m")))
+    assert {row.clip_id: row.scores["yes"] for row in fused.itertuples()} == pytest.approx({"c1": 0.3, "c2": 0.7})
+    assert set(fused["stream"]) == {"fusion"}
+
+
+@pytest.mark.parametrize(
+    "changes, message",
+    [
+        ({"tasks": {"t": Task(Reading("swing"), ("lstm",))}}, r"no model \['lstm'\]"),
+        ({"models": {"kd": Model(AGCN, teacher="tcn")}}, "its teacher 'tcn' must be another model"),
+        ({"fusions": [Fusion("f", "m", ("nothing/agcn",))]}, "no 'nothing/agcn'"),
+        ({"tasks": {"t": Task(Reading("tremor"))}}, "defines no label 'tremor'"),
+    ],
+)
+def test_a_config_that_names_what_is_not_there_is_refused(cohort, changes, message):
+    with pytest.raises(UserError, match=message):
+        run_loso(protocol(cohort, **changes))
+
+
+def test_an_unknown_key_in_a_config_is_an_error(cohort, capsys):
+    (cohort / "wrong.yaml").write_text("cohort: x\nout: y\ntasks: {}\nmodels: {}\nepoch: 3\n")
+    with pytest.raises(SystemExit) as stopped:
+        main(["loso", "--config", str(cohort / "wrong.yaml")])
+    assert stopped.value.code == 2 and "epoch" in capsys.readouterr().err
+
+
+def test_an_interrupted_run_goes_on_where_it_was(cohort):
+    config = {
+        "cohort": str(cohort),
+        "out": str(cohort / "run"),
+        "tasks": {"swing": {"reading": {"label": "swing", "window": 32}}},
+        "models": {"agcn": {"network": {"stream": AGCN.stream, "options": AGCN.options}, "schedule": {"epochs": 30, "patience": None}}},
+        "validation": 0.0,
+        "final": False,
+        "jobs": 1,
+    }
+    (cohort / "loso.yaml").write_text(yaml.safe_dump(config))
+    command = [sys.executable, "-m", "semiology.cli", "loso", "--config", str(cohort / "loso.yaml")]
+    process = subprocess.Popen(
+        command, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env={**os.environ, "OMP_NUM_THREADS": "1"}
+    )
+    folds = cohort / "run/folds/swing/seed-0"
+    for _ in range(600):
+        if folds.is_dir() and len(list(folds.glob("p*.json"))) >= 2:
+            break
+        time.sleep(0.1)
+    process.send_signal(signal.SIGINT)
+    _, said = process.communicate(timeout=60)
+    done = {path: path.stat().st_mtime_ns for path in folds.glob("p*.json")}
+    assert process.returncode == 130 and "the same command goes on from there" in said and "Traceback" not in said
+    assert 2 <= len(done) < 6 and not list(folds.glob(".part-*"))
+    assert main(["loso", "--config", str(cohort / "loso.yaml")]) == 0
+    assert all(path.stat().st_mtime_ns == stamp for path, stamp in done.items())
+    assert len(list(folds.glob("p*.json"))) == 6
+
+
+def test_task_names_become_folder_names():
+    assert slug("dystonia (pose)") == "dystonia-pose"
