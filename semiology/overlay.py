@@ -47,8 +47,10 @@ def draw(
                 pen.line([*body[outer], *body[inner]], fill=colour, width=max(2, round(radius)))
         for name, joint, certain in zip(skeleton.names, body, sure):
             _dot(pen, joint, radius * 1.3, _colour(name), certain >= UNSURE)
-    for landmark in [] if face is None else face:
-        _dot(pen, landmark, radius / 3, FACE, True)
+    if face is not None and np.isfinite(face).any():
+        small = max(0.7, float(np.ptp(face[np.isfinite(face).all(axis=1)], axis=0).max()) / 100)  # so that the face stays to be seen
+        for landmark in face:
+            _dot(pen, landmark, small, FACE, True)
     if text:
         font = ImageFont.load_default(size=max(10, min(image.shape[:2]) // 28))
         lines = "\n".join(text)
