@@ -5,7 +5,7 @@ from semiology import UserError, load_skeleton, make_tracks, read_tracks, save_t
 from semiology.preparation import bones, coordinates, drop_low_confidence, fill_gaps, motion, normalise, select, smooth
 from semiology.tracks import steps
 
-BODY = ["left_ear", "right_ear", "left_shoulder", "right_shoulder", "left_elbow", "right_elbow", "left_wrist", "right_wrist", "left_hip", "right_hip"]
+BODY = [f"{side}_{joint}" for joint in ("ear", "shoulder", "elbow", "wrist", "hip") for side in ("left", "right")]
 
 
 def tagged(frames: int = 4) -> np.ndarray:
@@ -42,7 +42,7 @@ def test_a_long_csv_of_any_keypoints(tmp_path):
 @pytest.mark.parametrize(
     "text, message",
     [
-        ("frame,keypoint,x,y\n0,nose,1,two\n", 'row 2, column "y": \'two\' is not a number'),
+        ("frame,keypoint,x,y\n0,nose,1,two\n", "row 2, column \"y\": 'two' is not a number"),
         ("time,keypoint,x,y\n0,nose,1,2\n0.1,nose,1,2\n0.2,nose,1,2\n0.25,nose,1,2\n", "row 5: time or frame is empty or off the grid"),
         ("frame,keypoint,x,y\n0,nose,1,2\n0,nose,1,2\n", "row 3: a second row"),
         ("frame,x,y\n0,1,2\n", "needs the columns keypoint"),
@@ -77,7 +77,7 @@ def test_a_backend_that_tracks_the_neck_itself_is_taken_at_its_word():
 
 
 def test_missing_keypoints_are_named():
-    with pytest.raises(UserError, match="no keypoints for .*left_wrist"):
+    with pytest.raises(UserError, match=r"no keypoints for .*left_wrist"):
         select(make_tracks(tagged()[:, :4], BODY[:4], 25.0), load_skeleton("upper_body_11"))
 
 

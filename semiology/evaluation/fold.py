@@ -139,16 +139,10 @@ def train_final(protocol: Protocol, task: str, folder: Path) -> None:
             "training": sorted({clip.participant_id for clip in data[name].training}),
             "validation": sorted({clip.participant_id for clip in data[name].validation}),
             "seed": protocol.seeds[0],
-            "seconds": window_seconds(source),
+            "seconds": source.window_seconds,
         }
         reading = protocol.models[name].read(source.reading)
         SavedModel(module.network, protocol.models[name].network, reading, source.levels, data[name].shape, about).save(folder / name)
-
-
-def window_seconds(source: ClipSource) -> float:
-    """What one training window spans: the reading's window, or the median clip where whole clips are resampled."""
-    frames = np.median([len(clip.joints) for clip in source.clips]) if source.reading.whole else source.reading.window
-    return float(frames / source.reading.rate)
 
 
 def read_record(path: Path, key: str) -> dict[str, Any] | None:

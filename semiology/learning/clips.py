@@ -129,6 +129,12 @@ class ClipSource:
     def participants(self) -> list[str]:
         return sorted({clip.participant_id for clip in self.clips})
 
+    @property
+    def window_seconds(self) -> float:
+        """What one training window spans: the reading's window, or the median clip where whole clips are resampled."""
+        frames = np.median([len(clip.joints) for clip in self.clips]) if self.reading.whole else self.reading.window
+        return float(frames / self.reading.rate)
+
     @cached_property
     def shape(self) -> StreamShape:
         first = self.clips[0]
