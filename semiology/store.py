@@ -77,7 +77,7 @@ class Store:
         """
         entry = self.record(clip_id)["stages"].get(stage)
         if entry is None or not (path := self.folder / clip_id / entry["file"]).is_file():
-            weights = f" --{stage.removesuffix('_vgg')}-weights FILE" if stage in FEATURES else ""
+            weights = f" --{stage.removesuffix('_vgg')}_weights FILE" if stage in FEATURES else ""
             raise UserError(f"clip {clip_id}: no {stage} in {self.folder}; run: semiology extract COHORT --store {self.folder}{weights}")
         return path
 

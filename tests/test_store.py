@@ -39,7 +39,7 @@ def test_what_is_absent_is_said_with_the_command_that_makes_it(tmp_path):
     store = Store(tmp_path)
     with pytest.raises(UserError, match=r"clip c1: no body .* semiology extract COHORT --store"):
         store.tracks("c1", "body")
-    with pytest.raises(UserError, match="--face-weights FILE"):
+    with pytest.raises(UserError, match="--face_weights FILE"):
         store.features("c1", "face_vgg")
 
 
