@@ -54,11 +54,12 @@ def make_cohort(data: Path, out: Path) -> list[str]:
         position[place], source[place] = joints[inside], frames[inside]
         tracks = make_tracks(None, names, FPS / STEP, position_3d=position, backend="kinect", source_index=source)
         save_tracks(tracks, out / "tracks" / f"{clip_id}.nc")
-        rows.append({"clip_id": clip_id, "participant_id": recording[:3], "tracks": f"tracks/{clip_id}.nc", "start": 0, "end": "n/a", "action": action})
+        place_in_time = {"tracks": f"tracks/{clip_id}.nc", "start": 0, "end": "n/a"}
+        rows.append({"clip_id": clip_id, "participant_id": recording[:3], **place_in_time, "action": action})
     table = pd.DataFrame(rows)
     table.to_csv(out / "clips.tsv", sep="\t", index=False)
     pd.DataFrame({"participant_id": sorted(table["participant_id"].unique())}).to_csv(out / "participants.tsv", sep="\t", index=False)
     levels = {action: action for action in dict.fromkeys(table["action"])}
     sidecar = {"action": {"Role": "label", "LongName": "Action", "Description": "One of ten everyday actions", "Levels": levels}}
-    (out / "clips.json").write_text(json.dumps(sidecar, indent=1))
+    (out / "clips.json").write_text(json.dumps(sidecar, indent=1), encoding="utf-8")
     return notes
