@@ -101,7 +101,7 @@ def draw_plan(
     return Plan(
         subject=subject,
         light=draw_light(rng, subject.view),
-        movement=draw_movement(rng, duration, lead, tail),
+        movement=draw_movement(rng, duration, lead, tail, variety=min(1.0, 2 * difficulty)),
         arms=tuple(draw_episodes(rng, duration, kind=posture, side=side, present=dystonia, difficulty=difficulty)),
         faces=tuple(draw_episodes(rng, duration, kind=grimace, side="", present=emotion, difficulty=difficulty)),
         caregiver=caregiver,

@@ -35,9 +35,9 @@ ACTIONS = (
 LANDMARK_ACTIONS = ACTIONS[:12]
 EXPRESSIONS: dict[str, dict[str, float]] = {
     "neutral": {},
-    "fear": {"brow_inner": 1.0, "brow_outer": 0.8, "brow_lower": 0.15, "lid_raise": 1.0, "stretch": 0.9, "corner_down": 0.4, "jaw": 0.5},
-    "anger": {"brow_lower": 1.0, "lid_tight": 0.5, "lid_raise": 0.3, "press": 0.7, "corner_down": 0.5, "upper_lip": 0.4},
-    "smile": {"corner_up": 1.0, "lid_tight": 0.6, "upper_lip": 0.3, "jaw": 0.3},
+    "fear": {"brow_inner": 1.0, "brow_outer": 0.8, "brow_lower": 0.15, "lid_raise": 1.0, "stretch": 1.0, "corner_down": 0.5, "jaw": 0.8},
+    "anger": {"brow_lower": 1.2, "lid_tight": 0.5, "lid_raise": 0.3, "press": 0.9, "corner_down": 0.8, "upper_lip": 0.2},
+    "smile": {"corner_up": 1.2, "lid_tight": 0.8, "upper_lip": 0.4, "jaw": 0.4},
 }
 APPEARANCES: dict[str, dict[str, float]] = {
     "neutral": {},
@@ -126,6 +126,21 @@ def features(person: Person, actions: NDArray) -> Features:
     )
 
 
+def brow_middle(f: Features, share):
+    """Height v (m) of the brow's middle line: the parabola through its three points; `share` 0 at the inner end, 1 at the outer."""
+    inner, middle, outer = (f.brow_v[..., i] for i in range(3))
+    at = (f.brow_u[..., 1] - f.brow_u[..., 0]) / (f.brow_u[..., 2] - f.brow_u[..., 0])
+    return (
+        inner * (share - at) * (share - 1) / at + middle * share * (share - 1) / (at * (at - 1)) + outer * share * (share - at) / (1 - at)
+    )
+
+
+def brow_half_thickness(person: Person, share):
+    """Half the brow's thickness (m): thinner to the outside."""
+    return 0.0042 * person.brow_thickness * (1 - 0.55 * np.clip(share, 0, 1))
+
+
+BROW_MARKS = (0.0, 0.7, 1.0)  # where along the brow's upper edge the three landmarks sit, as a face mesh has them
 NOSE_FRONT = (0.004, 0.022, 0.010)  # how far bridge, tip and base of the nose stand out of the head's ellipsoid, m
 
 
@@ -135,7 +150,9 @@ def landmarks(person: Person, actions: NDArray) -> dict[str, NDArray]:
     flat: dict[str, tuple[NDArray, NDArray, float]] = {}
     for side, sign in (("left", 1.0), ("right", -1.0)):
         for i, part in enumerate(("inner", "middle", "outer")):
-            flat[f"{side}_brow_{part}"] = (sign * f.brow_u[:, i], f.brow_v[:, i], 0.002)
+            share = BROW_MARKS[i]
+            edge = brow_middle(f, share) + brow_half_thickness(person, share)
+            flat[f"{side}_brow_{part}"] = (sign * (f.brow_u[:, 0] + share * (f.brow_u[:, 2] - f.brow_u[:, 0])), edge, 0.002)
         flat[f"{side}_eye_inner"] = (sign * (f.eye_u - f.eye_half), f.eye_v - 0.001, 0.0)
         flat[f"{side}_eye_outer"] = (sign * (f.eye_u + f.eye_half), f.eye_v + 0.001, 0.0)
         flat[f"{side}_eye_upper"] = (sign * f.eye_u, f.eye_v + f.lid_upper, 0.0)

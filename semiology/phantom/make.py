@@ -18,7 +18,7 @@ from semiology.phantom.truth import body_truth, face_truth, story
 from semiology.tracks import save_tracks
 from semiology.video import write_video
 
-VERSION = 1  # raise when the same recipe draws or renders something else: older clips are then made anew
+VERSION = 2  # raise when the same recipe draws or renders something else: older clips are then made anew
 
 
 @dataclass(frozen=True)

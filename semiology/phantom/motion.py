@@ -59,14 +59,24 @@ def wave_sum(waves: NDArray, time: NDArray) -> NDArray:
     return np.sum(waves[:, 0] * np.sin(2 * np.pi * waves[:, 1] * time[:, None] + waves[:, 2]), -1)
 
 
-def draw_movement(rng: np.random.Generator, duration: float, lead: float, tail: float) -> Movement:
-    vigour = rng.uniform(0.6, 1.25)
+def draw_rest(rng: np.random.Generator, name: str, variety: float) -> float:
+    """Angle (rad) about which a joint moves: somewhere in its rest range, the nearer to the middle the less variety."""
+    low, high = np.radians(RANGES[full_name(name)][2:4])
+    return float((low + high) / 2 + variety * (rng.uniform(low, high) - (low + high) / 2))
+
+
+def draw_movement(rng: np.random.Generator, duration: float, lead: float, tail: float, variety: float = 1.0) -> Movement:
+    """Draw how somebody moves for `duration` s, and `lead` and `tail` s around it.
+
+    `variety` in [0, 1]: 0 gives every clip the same rest position and little movement, 1 the whole range.
+    """
+    vigour = rng.uniform(0.8, 1.2) * (0.4 + 0.6 * variety)
     names = (*TRUNK_ANGLES, *HEAD_ANGLES, *(f"{side}_{angle}" for side in SIDES for angle in ARM_ANGLES))
     first, last = -lead, duration + tail
     pauses = []
     at = first + rng.exponential(4.0)
     while at < last:
-        length = rng.uniform(0.6, 2.0)
+        length = rng.uniform(0.4, 1.2)
         pauses.append((float(at), float(at + length)))
         at += length + rng.uniform(2.0, 7.0)
     talk = [
@@ -74,7 +84,7 @@ def draw_movement(rng: np.random.Generator, duration: float, lead: float, tail: 
         for _ in range(rng.poisson(duration / 8 + 0.5))
     ]
     return Movement(
-        rest={name: float(np.radians(rng.uniform(*RANGES[full_name(name)][2:4]))) for name in names},
+        rest={name: draw_rest(rng, name, variety) for name in names},
         swing={name: draw_waves(rng, vigour * np.radians(RANGES[full_name(name)][4])) for name in names},
         pauses=tuple(pauses),
         clench={side: draw_waves(rng, 0.3, (0.1, 0.8)) for side in SIDES},

@@ -6,7 +6,7 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
-from semiology.phantom.face import ACTIONS, features, head_scale
+from semiology.phantom.face import ACTIONS, brow_half_thickness, brow_middle, features, head_scale
 from semiology.phantom.person import Person
 from semiology.phantom.raster import Canvas
 
@@ -139,15 +139,11 @@ def paint_face(
     under = front * soft(np.minimum(0.0007 - np.abs(dv - lower), arch * 0.01), pixel)
     lay(picture, 0.45 * under, paints.skin * np.float32(0.4))
 
-    # brows: a parabola through inner, middle and outer point, thinner to the outside
-    b_u, b_v = f.brow_u.astype(np.float32), f.brow_v.astype(np.float32)
-    t = (side - b_u[0]) / (b_u[2] - b_u[0])
-    middle = (b_u[1] - b_u[0]) / (b_u[2] - b_u[0])
-    curve = (
-        b_v[0] * (t - middle) * (t - 1) / middle + b_v[1] * t * (t - 1) / (middle * (middle - 1)) + b_v[2] * t * (t - middle) / (1 - middle)
-    )
-    thick = np.float32(0.0042 * person.brow_thickness) * (1 - 0.55 * np.clip(t, 0, 1))
-    brow = front * soft(np.minimum(thick - np.abs(v - curve), np.minimum(t, 1 - t) * 0.04 + 0.0008), pixel)
+    inner, outer = np.float32(f.brow_u[0]), np.float32(f.brow_u[2])
+    share = (side - inner) / (outer - inner)
+    beside = np.abs(v - brow_middle(f, share).astype(np.float32))
+    thick = brow_half_thickness(person, share).astype(np.float32)
+    brow = front * soft(np.minimum(thick - beside, np.minimum(share, 1 - share) * 0.04 + 0.0008), pixel)
     lay(picture, 0.85 * brow, paints.hair * np.float32(0.75))
 
     paint_mouth(picture, u, v, front, pixel, f, paints)

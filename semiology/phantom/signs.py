@@ -57,7 +57,7 @@ def draw_episodes(rng: np.random.Generator, duration: float, *, kind: str, side:
         difficulty: in [0, 1]. At 0 visits are short and rare and the sign is strong and long; from 0.5 on visits take as much time in sum
             as the sign would; at 1 the sign is shorter and weaker, and a visit lasts longer.
     """
-    held = duration * rng.uniform(0.42, 0.56) * (1.1 - 0.4 * difficulty)
+    held = duration * rng.uniform(0.45, 0.60) * (1.1 - 0.4 * difficulty)
     passing = 0.08 * (duration - held)
     episodes = []
     free = [(0.0, duration)]
@@ -81,7 +81,7 @@ def draw_strength(rng: np.random.Generator, difficulty: float) -> float:
 
 def draw_visits(rng: np.random.Generator, begin: float, end: float, budget: float, *, faces: bool, difficulty: float) -> list[Episode]:
     """Short episodes between `begin` and `end` that last `budget` seconds in sum, about."""
-    usual = 0.55 + 0.7 * difficulty  # s
+    usual = 0.3 + 0.6 * difficulty  # s
     count = int(budget / usual + rng.random())
     lengths = usual * rng.uniform(0.7, 1.3, count)
     idle = (end - begin) - lengths.sum()
