@@ -22,9 +22,8 @@ def main() -> int:
         print(f"demo-tracking: {error}; run `make demo` first", file=sys.stderr)
         return 2
     for part, row in table.items():
-        print(
-            f"{part} ({row['unit']}): found {row['found']:.3f}, median error {row['median error']:.3f}, 95 % below {row['95th percentile']:.3f}"
-        )
+        errors = f"median error {row['median error']:.3f}, 95 % below {row['95th percentile']:.3f}"
+        print(f"{part} ({row['unit']}): found {row['found']:.3f}, {errors}")
         for name, value in row.items():
             if name.startswith("median ") and name != "median error":
                 print(f"  {name.removeprefix('median '):<22}{value:.3f}")

@@ -1,4 +1,4 @@
-"""Does distillation lift the AGCN, on a phantom whose expressions show mostly in skin and eyes, where the TCN sees more than landmarks tell?
+"""Does distillation lift the AGCN, on a phantom whose expressions show mostly in skin and eyes, where the TCN sees more than landmarks?
 
 Three seeds, leave-one-subject-out, the emotion label on the face stream; the difference AGCN + distillation minus AGCN with its paired
 bootstrap interval over participants.

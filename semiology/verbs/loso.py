@@ -9,14 +9,18 @@ from semiology.verbs import parser
 
 
 def run(arguments: list[str]) -> int:
-    made = parser("loso", run_loso)
-    made.add_class_arguments(Protocol, None)
-    instantiated = made.instantiate_classes(made.parse_args(arguments))
-    fields = {name: getattr(instantiated, name) for name in Protocol.__dataclass_fields__}
-    result = run_loso(Protocol(**fields))
+    result = run_loso(read_protocol(arguments))
     if result.report:
         print(table_text(json.loads((result.run / "metrics.json").read_text(encoding="utf-8"))))
         print(f"\nreport: {result.report}")
     for task, why in {**result.refused, **result.failed}.items():
         print(f"not evaluated: {task}: {why}")
     return 1 if result.refused or result.failed else 0
+
+
+def read_protocol(arguments: list[str]) -> Protocol:
+    """A protocol from options and `--config FILE`."""
+    made = parser("loso", run_loso)
+    made.add_class_arguments(Protocol, None)
+    instantiated = made.instantiate_classes(made.parse_args(arguments))
+    return Protocol(**{name: getattr(instantiated, name) for name in Protocol.__dataclass_fields__})

@@ -18,7 +18,7 @@ def run(arguments: list[str]) -> int:
     `fit` also saves the trained network as a model folder, which a teacher and `semiology predict` read; `predict` prints the held-out
     clips' probabilities.
     """
-    sys.argv[0] = "semiology train"
+    sys.argv = ["semiology train"]  # LightningCLI looks at it, too
     line = LightningCLI(
         StreamModule,
         ClipDataModule,
