@@ -22,7 +22,7 @@ from safetensors.numpy import load_file, save
 
 from semiology.errors import UserError
 from semiology.files import atomic_path, content_hash
-from semiology.tracks import read_tracks
+from semiology.tracks import netcdf_bytes, read_tracks
 
 SCHEMA = 1  # raise when the same input and parameters give other content than before: it is part of every key
 TRACKS = ("body", "face")
@@ -108,12 +108,10 @@ class Store:
             UserError: the disk is full, the folder cannot be written.
         """
         path = self.file(clip_id, stage, key)
-        data: bytes | memoryview
         if self.plain and self.has(clip_id, stage):
             self._retract(clip_id, stage)  # or an interruption here would leave the record of one file with the content of another
         if isinstance(content, xr.Dataset):
-            # made in memory: when HDF5 itself meets a full disk, it takes the whole process down
-            data = content.to_netcdf(engine="h5netcdf", encoding={name: {"zlib": True, "complevel": 1} for name in content.data_vars})
+            data = netcdf_bytes(content)
         else:
             features, time = content
             data = save({"features": np.ascontiguousarray(features, np.float32), "time": np.ascontiguousarray(time, np.float64)})

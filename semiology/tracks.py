@@ -110,10 +110,16 @@ def with_step(tracks: xr.Dataset, step: str, **parameters) -> xr.Dataset:
 
 def save_tracks(tracks: xr.Dataset, path: str | Path) -> Path:
     """Write as netCDF (HDF5), whole or not at all, float32 and compressed. Other programs open it as any netCDF file."""
-    encoding: dict = {name: {"zlib": True, "complevel": 1} for name in tracks.data_vars}
+    content = netcdf_bytes(tracks)
     with atomic_path(path) as temporary:
-        tracks.to_netcdf(temporary, engine="h5netcdf", encoding=encoding)
+        temporary.write_bytes(content)
     return Path(path)
+
+
+def netcdf_bytes(tracks: xr.Dataset) -> bytes:
+    """The content of a netCDF file, made in memory: when HDF5 itself meets a full disk, it takes the whole process down."""
+    encoding: dict = {name: {"zlib": True, "complevel": 1} for name in tracks.data_vars}
+    return bytes(tracks.to_netcdf(engine="h5netcdf", encoding=encoding))
 
 
 def read_tracks(path: str | Path, *, fps: float | None = None) -> xr.Dataset:
