@@ -20,8 +20,10 @@ setup: .venv/ready
 demo: setup
 	$(BIN)/semiology phantom $(RUN)/cohort --config configs/demo_phantom.yaml
 	$(BIN)/semiology cohort check $(RUN)/cohort
-	test -f $(RUN)/face_vgg.safetensors || $(BIN)/semiology pretrain expression $(RUN)/cohort_stills/expression --config configs/demo_pretrain.yaml --out $(RUN)/face_vgg.safetensors
-	test -f $(RUN)/body_vgg.safetensors || $(BIN)/semiology pretrain posture $(RUN)/cohort_stills/posture --config configs/demo_pretrain.yaml --out $(RUN)/body_vgg.safetensors
+	test -f $(RUN)/face_vgg.safetensors || \
+		$(BIN)/semiology pretrain expression $(RUN)/cohort_stills/expression --config configs/demo_face_vgg.yaml --out $(RUN)/face_vgg.safetensors
+	test -f $(RUN)/body_vgg.safetensors || \
+		$(BIN)/semiology pretrain posture $(RUN)/cohort_stills/posture --config configs/demo_body_vgg.yaml --out $(RUN)/body_vgg.safetensors
 	$(BIN)/semiology extract $(RUN)/cohort --store $(RUN)/store --face_weights $(RUN)/face_vgg.safetensors --body_weights $(RUN)/body_vgg.safetensors --jobs -1
 	$(BIN)/semiology tracking truth $(RUN)/cohort --store $(RUN)/store --out $(RUN)/tracking.json
 	$(BIN)/semiology loso --config configs/demo.yaml

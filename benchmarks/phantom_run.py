@@ -23,11 +23,11 @@ def extracted_cohort(run: Path, phantom: Path, weights: Path) -> None:
                     "--seconds",
                     "[2,2]",
                     "--stills",
-                    "60",
+                    "200",
                 )
                 (weights / "people_stills").rename(weights / "stills")
             images, out = str(weights / "stills" / kind), str(weights / f"{part}_vgg.safetensors")
-            step("pretrain", kind, images, "--config", "configs/demo_pretrain.yaml", "--out", out)
+            step("pretrain", kind, images, "--config", f"configs/demo_{part}_vgg.yaml", "--out", out)
     options = [text for part in ("face", "body") for text in (f"--{part}_weights", str(weights / f"{part}_vgg.safetensors"))]
     step("extract", str(run / "cohort"), "--store", str(run / "store"), "--jobs", "-1", *options)
 

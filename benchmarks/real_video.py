@@ -24,7 +24,8 @@ TESTDATA = Path(os.environ.get("SEMIOLOGY_TESTDATA", Path(__file__).resolve().pa
 # video -> body known, face known, least and most share of frames with body, the same with face.
 # In `walking` a man leaps out of the tracker's reach, and a second person walks by, whom a pose model alone counts too: the patient's share
 # is lower. In the room the face is pixelated or turned away; in `dance` she turns her back for a third of the time. The last two show a
-# face, and anybody at all, in 60 of 161 and 61 of 160 frames (the frames around each cut and samples between were looked at): more would be as wrong as less.
+# face, and anybody at all, in 60 of 161 and 61 of 160 frames (looked at: the frames around each cut, samples between): more would be as
+# wrong as less.
 VIDEOS = {
     "people/walking_1768x994.mp4": ("43/46", "", (0.65, 0.93), (0, 0.93)),
     "people/room_cam01_portrait.mp4": ("all", "", (0.99, 1), (0, 1)),

@@ -3,6 +3,8 @@
 select -> drop_low_confidence -> fill_gaps -> smooth -> normalise -> coordinates -> joint, bone and motion channels
 """
 
+import warnings
+
 import numpy as np
 import xarray as xr
 from scipy.signal import savgol_filter
@@ -75,7 +77,7 @@ def smooth(tracks: xr.Dataset, window: float, order: int = 2) -> xr.Dataset:
     return with_step(tracks.assign(values), "smooth", window_s=window, order=order)
 
 
-def normalise(tracks: xr.Dataset, skeleton: Skeleton, origin: str = "clip") -> xr.Dataset:
+def normalise(tracks: xr.Dataset, skeleton: Skeleton, origin: str = "clip", upright: bool = False) -> xr.Dataset:
     """Express positions in body units: origin at the skeleton's origin joints, unit the median length between its two scale joints.
 
     The unit is one number a clip (a frame-wise unit would turn tracking noise into movement), so distance to the camera does not matter and
@@ -83,6 +85,8 @@ def normalise(tracks: xr.Dataset, skeleton: Skeleton, origin: str = "clip") -> x
 
     Args:
         origin: "clip" takes the median origin of the whole clip and keeps the movement of the trunk; "frame" follows it.
+        upright: turn every frame in the image plane so that the line from the second to the first scale joint points to the right. For a
+            face these are the eyes, right to left: its expression then shows apart from the head's roll.
 
     Raises:
         UserError: `origin` is neither.
@@ -100,8 +104,21 @@ def normalise(tracks: xr.Dataset, skeleton: Skeleton, origin: str = "clip") -> x
         first, second = skeleton.scale
         length = np.sqrt(((position.sel(keypoint=first) - position.sel(keypoint=second)) ** 2).sum(space, skipna=False))
         unit = float(np.nanmedian(length)) if np.isfinite(length).any() else np.nan
-        normalised[name] = ((position - centre) / (unit if unit > 0 else np.nan)).transpose(*position.dims).astype(np.float32)
-    return with_step(tracks.assign(normalised), "normalise", origin=origin, unit=list(skeleton.scale))
+        values = ((position - centre) / (unit if unit > 0 else np.nan)).transpose(*position.dims).astype(np.float32)
+        normalised[name] = _turned_level(values, skeleton, space) if upright else values
+    return with_step(tracks.assign(normalised), "normalise", origin=origin, upright=upright, unit=list(skeleton.scale))
+
+
+def _turned_level(position: xr.DataArray, skeleton: Skeleton, space: str) -> xr.DataArray:
+    """Each frame turned about the origin in the image plane, so that the second scale joint lies level to the left of the first."""
+    first, second = skeleton.scale
+    across = position.sel(keypoint=first) - position.sel(keypoint=second)
+    angle = np.arctan2(across.sel({space: "y"}, drop=True), across.sel({space: "x"}, drop=True))
+    x, y = position.sel({space: "x"}, drop=True), position.sel({space: "y"}, drop=True)
+    turned = position.copy()
+    turned.loc[{space: "x"}] = np.cos(angle) * x + np.sin(angle) * y
+    turned.loc[{space: "y"}] = np.cos(angle) * y - np.sin(angle) * x
+    return turned
 
 
 def coordinates(tracks: xr.Dataset, dimensions: int) -> np.ndarray:
@@ -127,6 +144,16 @@ def bones(joints: np.ndarray, skeleton: Skeleton) -> np.ndarray:
 def motion(positions: np.ndarray) -> np.ndarray:
     """(time, joint, space): position of the next frame minus this one's; zero in the last. [C] MS-AAGCN data_gen/gen_motion_data.py"""
     return np.concatenate([np.diff(positions, axis=0), np.zeros_like(positions[-1:])])
+
+
+def deviation(positions: np.ndarray) -> np.ndarray:
+    """(time, joint, space): each joint minus its own median over the window; NaN throughout for a joint that is never seen.
+
+    A face's landmarks differ more between people than between its expressions; this leaves the expression. Our choice.
+    """
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="All-NaN slice")
+        return positions - np.nanmedian(positions, axis=0)
 
 
 def _per_series(values: np.ndarray, change) -> np.ndarray:

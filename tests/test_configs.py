@@ -22,7 +22,7 @@ CONFIGS = Path(__file__).resolve().parents[1] / "configs"
 LOSO = ["demo", "distillation", "hou2022", "null", "utkinect"]
 PHANTOMS = ["demo_phantom", "distillation_phantom", "null_phantom"]
 TRAININGS = ["train_agcn", "train_distillation"]
-PRETRAININGS = ["demo_pretrain"]
+PRETRAININGS = ["demo_body_vgg", "demo_face_vgg"]
 
 
 def test_no_config_is_forgotten_here():
@@ -95,8 +95,9 @@ def test_a_pretraining_config_trains(name, tmp_path):
         (tmp_path / "images" / kind).mkdir(parents=True)
         for number in range(4):
             Image.fromarray(rng.integers(0, 255, (48, 48, 3), dtype=np.uint8)).save(tmp_path / "images" / kind / f"{number}.png")
-    arguments = ["expression", str(tmp_path / "images"), "--out", str(tmp_path / "vgg.safetensors"), "--epochs", "1"]
-    assert main(["pretrain", *arguments, "--config", str(CONFIGS / f"{name}.yaml"), "--epochs", "1"]) == 0
+    kind = "posture" if "body" in name else "expression"
+    where = [str(tmp_path / "images"), "--out", str(tmp_path / "vgg.safetensors")]
+    assert main(["pretrain", kind, *where, "--config", str(CONFIGS / f"{name}.yaml"), "--epochs", "1"]) == 0
     assert (tmp_path / "vgg.safetensors").stat().st_size > 0
 
 

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from semiology import UserError, load_skeleton, make_tracks, read_tracks, save_tracks
-from semiology.preparation import bones, coordinates, drop_low_confidence, fill_gaps, motion, normalise, select, smooth
+from semiology.preparation import bones, coordinates, deviation, drop_low_confidence, fill_gaps, motion, normalise, select, smooth
 from semiology.tracks import steps
 
 BODY = [f"{side}_{joint}" for joint in ("ear", "shoulder", "elbow", "wrist", "hip") for side in ("left", "right")]
@@ -140,3 +140,26 @@ def test_bones_point_from_the_inner_neighbour_and_motion_to_the_next_frame():
 def test_dimensions_that_are_not_there_are_refused():
     with pytest.raises(UserError, match="dimensions: 3 asked for, but the tracks hold"):
         coordinates(make_tracks(tagged(), BODY, 25.0), 3)
+
+
+def test_a_head_that_rolls_and_moves_leaves_an_upright_face_unchanged():
+    skeleton = load_skeleton("face_23")
+    face = np.random.default_rng(1).normal(0, 1, (23, 2))
+    face[skeleton.names.index("left_eye_outer")], face[skeleton.names.index("right_eye_outer")] = [1, 0], [-1, 0]
+    angles = np.linspace(-0.6, 0.6, 9)
+    rolled = np.stack([face @ np.array([[np.cos(a), np.sin(a)], [-np.sin(a), np.cos(a)]]) * 40 + [300 + 90 * a, 200] for a in angles])
+    tracks = make_tracks(rolled, skeleton.names, 25.0)
+    upright = coordinates(normalise(select(tracks, skeleton), skeleton, "frame", upright=True), 2)
+    np.testing.assert_allclose(upright, np.broadcast_to((face - face[skeleton.names.index("nose_bridge")]) / 2, upright.shape), atol=1e-4)
+    plain = coordinates(normalise(select(tracks, skeleton), skeleton, "frame"), 2)
+    assert np.abs(plain - plain[4]).max() > 0.1  # without it, the roll stays
+
+
+def test_deviation_takes_out_who_it_is_and_keeps_what_moves():
+    joints = np.zeros((5, 2, 2))
+    joints[:, 0] = [10, 20]
+    joints[4, 0] = [13, 20]
+    joints[:, 1] = np.nan
+    apart = deviation(joints)
+    assert apart[0, 0].tolist() == [0, 0] and apart[4, 0].tolist() == [3, 0] and np.isnan(apart[:, 1]).all()
+    np.testing.assert_array_equal(deviation(joints + 7), apart)

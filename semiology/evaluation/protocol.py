@@ -37,7 +37,7 @@ class Model:
     network: Network
     teacher: str | None = None
     distillation: Distillation = field(default_factory=Distillation)
-    channels: tuple[Literal["joint", "bone", "motion"], ...] | None = None
+    channels: tuple[Literal["joint", "bone", "motion", "deviation"], ...] | None = None
     learning_rate: float = 1e-3
     weight_decay: float = 1e-2
     balance: bool = True

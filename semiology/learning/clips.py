@@ -25,13 +25,16 @@ class Reading:
         label: column of clips.tsv.
         part: "body" or "face".
         skeleton: name of a built-in skeleton or a YAML file.
-        channels: what each joint carries: "joint", "bone", "motion" [C: the streams of 2s-AGCN and MS-AAGCN], side by side.
+        channels: what each joint carries, side by side: "joint", "bone", "motion" [C: the streams of 2s-AGCN and MS-AAGCN], and
+            "deviation", the joint minus its median over the window (ours).
         dimensions: 2 (pixels) or 3 (metres) [P: Hou et al. lift the body to 3D].
         origin: "clip" or "frame", see `preparation.normalise`.
+        upright: turn every frame level, see there; for faces.
         min_confidence: joints below it are missing.
         longest_gap: s, gaps up to it are filled.
         smoothing: s, window of the smoothing; 0 for none.
         appearance: features of the store ("face_vgg", "body_vgg") for streams that read them.
+        centred: appearance features minus their median over the clip, which takes out who it is and in what light (ours).
         rate: Hz, at which frames are read; at most the tracks' own.
         window: frames of one training example.
         whole: True resamples the whole clip to `window` frames; False takes windows at `rate`.
@@ -41,13 +44,15 @@ class Reading:
     label: str
     part: Literal["body", "face"] = "body"
     skeleton: str = "upper_body_11"
-    channels: tuple[Literal["joint", "bone", "motion"], ...] = ("joint", "bone", "motion")
+    channels: tuple[Literal["joint", "bone", "motion", "deviation"], ...] = ("joint", "bone", "motion")
     dimensions: Literal[2, 3] = 2
     origin: Literal["clip", "frame"] = "clip"
+    upright: bool = False
     min_confidence: float = 0.0
     longest_gap: float = 0.4
     smoothing: float = 0.0
     appearance: Literal["body_vgg", "face_vgg"] | None = None
+    centred: bool = False
     rate: float = 25.0
     window: int = 128
     whole: bool = False
@@ -153,6 +158,8 @@ class ClipSource:
 
     def _appearance(self, clip_id: str, length: int) -> np.ndarray:
         features, time = self._store.features(clip_id, str(self.reading.appearance))
+        if self.reading.centred and np.isfinite(features).any():
+            features = features - np.nanmedian(features, axis=0)
         wanted = np.arange(length) / self.reading.rate
         nearest = np.abs(wanted[:, None] - time[None, :]).argmin(axis=1)
         step = float(np.median(np.diff(time))) if len(time) > 1 else np.inf
@@ -168,7 +175,7 @@ def prepare(tracks: xr.Dataset, reading: Reading) -> np.ndarray:
     tracks = fill_gaps(tracks, reading.longest_gap)
     if reading.smoothing > 0:
         tracks = smooth(tracks, reading.smoothing)
-    joints = coordinates(normalise(tracks, reading.graph, reading.origin), reading.dimensions)
+    joints = coordinates(normalise(tracks, reading.graph, reading.origin, reading.upright), reading.dimensions)
     fps = tracks.attrs["fps"]
     if reading.rate > fps + 1e-6:
         raise UserError(f"rate: {reading.rate:g} Hz asked for, but the tracks hold {fps:g} frames per second; set rate to at most that")

@@ -9,7 +9,7 @@ from torch.utils.data import DataLoader, Dataset
 from semiology.errors import UserError
 from semiology.learning.augment import Augmentation
 from semiology.learning.clips import ClipData, ClipSource
-from semiology.preparation import bones, motion
+from semiology.preparation import bones, deviation, motion
 from semiology.streams.shape import StreamShape
 
 NO_CHANGE = Augmentation(rotation=0, scale=0, noise=0, mirror=0, joint_dropout=0, crop=1)
@@ -54,7 +54,7 @@ class ClipDataset(Dataset):
             target = int(self.mirrored_levels[target]) if change.mirror else target
         mask = np.isfinite(joints).all(axis=2)
         bone = bones(joints, self.graph)
-        kinds = {"joint": joints, "bone": bone, "motion": motion(joints)}
+        kinds = {"joint": joints, "bone": bone, "motion": motion(joints), "deviation": deviation(joints)}
         stacked = np.concatenate([kinds[kind] for kind in reading.channels], axis=2)  # (time, joint, channel)
         example = {
             "keypoints": torch.from_numpy(np.nan_to_num(stacked, nan=0.0).transpose(2, 0, 1).astype(np.float32)),  # (channel, time, joint)
