@@ -1,0 +1,98 @@
+"""What a user's mistakes say, from the command line: one clear line, an exit status, nothing lost, no traceback."""
+
+import json
+import wave
+
+import numpy as np
+import pytest
+
+from semiology.cli import main
+from semiology.video import write_video
+
+
+def grey_video(path, seconds: float = 1.0) -> None:
+    write_video(path, (np.full((96, 128, 3), 90 + n % 3, np.uint8) for n in range(int(seconds * 25))), 25)
+
+
+@pytest.fixture
+def bad_cohort(tmp_path):
+    """One clip a kind of bad video; `grey` can be read, but nobody is in it."""
+    videos = tmp_path / "cohort/videos"
+    videos.mkdir(parents=True)
+    grey_video(videos / "grey.mp4")
+    grey_video(videos / "whole.mp4")
+    (videos / "truncated.mp4").write_bytes((videos / "whole.mp4").read_bytes()[:400])
+    (videos / "empty.mp4").write_bytes(b"")
+    with wave.open(str(videos / "audio.wav"), "wb") as sound:
+        sound.setnchannels(1), sound.setsampwidth(2), sound.setframerate(8000), sound.writeframes(bytes(16000))
+    rows = [(name.split(".")[0], name) for name in ("grey.mp4", "truncated.mp4", "empty.mp4", "audio.wav", "missing.mp4")]
+    lines = [f"{clip_id}\tp{number}\tvideos/{name}\t0\tn/a\tabsent" for number, (clip_id, name) in enumerate(rows)]
+    write_tables(tmp_path / "cohort", lines, 5)
+    return tmp_path / "cohort"
+
+
+def write_tables(folder, lines: list[str], people: int) -> None:
+    folder.mkdir(exist_ok=True)
+    (folder / "clips.tsv").write_text("clip_id\tparticipant_id\tvideo\tstart\tend\tdystonia\n" + "\n".join(lines) + "\n")
+    (folder / "participants.tsv").write_text("participant_id\n" + "".join(f"p{n}\n" for n in range(people)))
+    (folder / "clips.json").write_text(json.dumps({"dystonia": {"Role": "label", "Levels": {"absent": "", "present": ""}}}))
+
+
+def test_an_extraction_goes_on_past_bad_clips_and_lists_each_in_one_line(bad_cohort, capsys):
+    assert main(["extract", str(bad_cohort), "--store", str(bad_cohort / "store")]) == 1
+    said = capsys.readouterr().out
+    failed = {line.split(": ")[1]: line for line in said.splitlines() if line.startswith("failed")}
+    assert set(failed) == {"truncated", "empty", "audio", "missing"}
+    assert "no video" in failed["audio"]
+    assert "warning: grey: nobody was found" in said
+    assert "Traceback" not in said and str(bad_cohort) not in said  # clips by their id, never by a patient's file
+    assert sorted(path.parent.name for path in (bad_cohort / "store").rglob("body-*.nc")) == ["grey"]
+    assert main(["extract", str(bad_cohort), "--store", str(bad_cohort / "store")]) == 1
+    assert "1 were there already, 4 failed" in capsys.readouterr().out
+
+
+def test_a_check_of_the_cohort_lists_them_too(bad_cohort, capsys):
+    assert main(["cohort", "check", str(bad_cohort)]) == 2
+    said = capsys.readouterr().err
+    assert 'row 6, column "video": there is no such file' in said and "Traceback" not in said
+
+
+def test_every_fault_of_the_tables_is_said_at_once(tmp_path, capsys):
+    grey_video(tmp_path / "a.mp4")
+    lines = ["c1\tp0\ta.mp4\t0\t1\tabsent", "c1\tp0\ta.mp4\t0\t1\tsevere", "c2\tp9\ta.mp4\t2\t1\tabsent"]
+    write_tables(tmp_path, lines, 2)
+    assert main(["cohort", "check", str(tmp_path)]) == 2
+    said = capsys.readouterr().err
+    for fault in (
+        'row 3, column "clip_id"',
+        'row 3, column "dystonia"',
+        'row 4, column "participant_id"',
+        "row 4: ends at 1 s, not after its start at 2 s",
+    ):
+        assert fault in said
+    assert "absent, present" in said  # which levels there are
+
+
+def test_a_participant_without_clips_is_noted(tmp_path, capsys):
+    grey_video(tmp_path / "a.mp4")
+    write_tables(tmp_path, ["c1\tp0\ta.mp4\t0\t1\tabsent"], 2)
+    assert main(["cohort", "check", str(tmp_path)]) == 0
+    assert "p1" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    "arguments, message",
+    [
+        (["extract", "nowhere.mp4", "--out", "out"], "nowhere"),
+        (["extract", "somewhere.mp4"], "need --out"),
+        (["report", "nowhere"], "not found"),
+        (["predict", "nowhere.mp4", "--model", "."], "holds no trained models"),
+        (["fly"], "no verb 'fly'"),
+    ],
+)
+def test_a_wrong_command_is_one_line(arguments, message, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    assert main(arguments) in (1, 2)
+    output = capsys.readouterr()
+    said = [line for line in (output.out + output.err).splitlines() if message in line]
+    assert len(said) == 1 and "Traceback" not in output.err
