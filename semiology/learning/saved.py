@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file, save
 from torch import nn
 
 from semiology.errors import UserError
@@ -39,8 +39,9 @@ class SavedModel:
     def save(self, folder: str | Path) -> Path:
         """Write the folder; each file whole or not at all, the description last."""
         folder = Path(folder)
+        weights = save({name: value.cpu().contiguous() for name, value in self.network.state_dict().items()})
         with atomic_path(folder / "weights.safetensors") as temporary:
-            save_file({name: value.contiguous() for name, value in self.network.state_dict().items()}, temporary)
+            temporary.write_bytes(weights)
         description = {
             "network": asdict(self.options),
             "reading": asdict(self.reading),
