@@ -7,14 +7,15 @@ bootstrap interval over participants.
 import sys
 from pathlib import Path
 
-from phantom_run import extracted_cohort, metrics, step
+from phantom_run import extracted_cohort, metrics, step, trained_vgg
 from record import record
 
 RUN = Path("runs/distillation")
 
 
 def main() -> int:
-    extracted_cohort(RUN, Path("configs/distillation_phantom.yaml"), Path("runs/weights"))
+    face = trained_vgg(RUN / "weights", "face", Path("configs/distillation_face_vgg.yaml"), stills=400)
+    extracted_cohort(RUN, Path("configs/distillation_phantom.yaml"), {"face": face})
     step("loso", "--config", "configs/distillation.yaml")
     found = metrics(RUN)["tasks"]["emotion (face)"]
     models = {name: {metric: judged["metrics"][metric] for metric in ("f1", "accuracy", "auc")} for name, judged in found["models"].items()}

@@ -10,14 +10,15 @@ import sys
 from pathlib import Path
 
 import numpy as np
-from phantom_run import extracted_cohort, metrics, step
+from phantom_run import extracted_cohort, metrics, step, trained_vgg
 from record import record
 
 RUN = Path("runs/null")
 
 
 def main() -> int:
-    extracted_cohort(RUN, Path("configs/null_phantom.yaml"), Path("runs/weights"))
+    weights = {part: trained_vgg(RUN / "weights", part, Path(f"configs/demo_{part}_vgg.yaml"), stills=200) for part in ("face", "body")}
+    extracted_cohort(RUN, Path("configs/null_phantom.yaml"), weights)
     step("loso", "--config", "configs/null.yaml")
     null = json.loads((RUN / "null.json").read_text(encoding="utf-8"))
     observed, permuted, shown = [], [], {}

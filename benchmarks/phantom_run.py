@@ -1,4 +1,4 @@
-"""From a phantom recipe to a run, by the command line, as a user would; each step goes on where it was."""
+"""From a phantom recipe to a store, by the command line, as a user would; each step goes on where it was."""
 
 import json
 from pathlib import Path
@@ -6,30 +6,24 @@ from typing import Any
 
 from semiology.cli import main as semiology
 
+KINDS = {"face": "expression", "body": "posture"}
+ONE_CLIP = ("--subjects", "1", "--clips_per_subject", "1", "--seconds", "[2,2]")
 
-def extracted_cohort(run: Path, phantom: Path, weights: Path) -> None:
-    """Render the cohort of a recipe (YAML) under `run` and extract it, appearance included; the VGGs are trained once, into `weights`."""
+
+def extracted_cohort(run: Path, phantom: Path, weights: dict[str, Path]) -> None:
+    """Render the cohort of a recipe (YAML) under `run` and extract it with the VGGs of `weights` (part -> file)."""
     step("phantom", str(run / "cohort"), "--config", str(phantom))
-    for kind, part in (("expression", "face"), ("posture", "body")):
-        if not (weights / f"{part}_vgg.safetensors").is_file():
-            if not (weights / "stills").is_dir():
-                step(
-                    "phantom",
-                    str(weights / "people"),
-                    "--subjects",
-                    "1",
-                    "--clips_per_subject",
-                    "1",
-                    "--seconds",
-                    "[2,2]",
-                    "--stills",
-                    "200",
-                )
-                (weights / "people_stills").rename(weights / "stills")
-            images, out = str(weights / "stills" / kind), str(weights / f"{part}_vgg.safetensors")
-            step("pretrain", kind, images, "--config", f"configs/demo_{part}_vgg.yaml", "--out", out)
-    options = [text for part in ("face", "body") for text in (f"--{part}_weights", str(weights / f"{part}_vgg.safetensors"))]
+    options = [text for part, path in weights.items() for text in (f"--{part}_weights", str(path))]
     step("extract", str(run / "cohort"), "--store", str(run / "store"), "--jobs", "-1", *options)
+
+
+def trained_vgg(folder: Path, part: str, config: Path, stills: int) -> Path:
+    """A VGG for "face" or "body", trained once on `stills` pictures a class of phantom people who are in no cohort."""
+    path = folder / f"{part}_vgg.safetensors"
+    if not path.is_file():
+        step("phantom", str(folder / "people"), *ONE_CLIP, "--stills", str(stills))
+        step("pretrain", KINDS[part], str(folder / "people_stills" / KINDS[part]), "--config", str(config), "--out", str(path))
+    return path
 
 
 def metrics(run: Path) -> dict[str, Any]:
