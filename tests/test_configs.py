@@ -22,7 +22,7 @@ CONFIGS = Path(__file__).resolve().parents[1] / "configs"
 LOSO = ["demo", "distillation", "hou2022", "null", "utkinect"]
 PHANTOMS = ["demo_phantom", "distillation_phantom", "null_phantom"]
 TRAININGS = ["train_agcn", "train_distillation"]
-PRETRAININGS = ["demo_body_vgg", "demo_face_vgg", "distillation_face_vgg"]
+PRETRAININGS = ["demo_body_vgg", "demo_face_vgg"]
 
 
 def test_no_config_is_forgotten_here():
