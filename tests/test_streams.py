@@ -99,8 +99,7 @@ def test_permuting_joints_together_with_the_graph_permutes_nothing_in_the_output
     for name, value in state.items():
         if name.endswith("learned"):
             state[name] = value[:, order][:, :, order]
-    del_names = [name for name in state if name.endswith("graph.fixed")]
-    for name in del_names:
+    for name in [name for name in state if name.endswith("graph.fixed")]:
         state[name] = other.state_dict()[name]  # the other skeleton's own
         torch.testing.assert_close(state[name], network.state_dict()[name][:, order][:, :, order])
     other.load_state_dict(state)
