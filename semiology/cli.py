@@ -26,7 +26,7 @@ VERBS = {
     "loso": Verb("loso", "leave-one-subject-out: every fold of every model, to a table with intervals"),
     "report": Verb("report", "rebuild metrics.json and report.html from a run's predictions.csv"),
     "predict": Verb("predict", "each sign's probability over time for one video, and a copy of it with what was seen drawn in"),
-    "tracking": Verb("tracking", "truth COHORT: error of the extracted tracks against the phantom's truth"),
+    "tracking": Verb("tracking", "labelled frames, tracking error, fine-tuning: `semiology tracking` lists its actions"),
 }
 
 

@@ -44,6 +44,12 @@ def atomic_path(path: str | Path) -> Iterator[Path]:
             temporary.unlink(missing_ok=True)
 
 
+def write_text(path: str | Path, text: str) -> None:
+    """Write a text file (UTF-8), whole or not at all; raises as `atomic_path`."""
+    with atomic_path(path) as temporary:
+        temporary.write_text(text, encoding="utf-8")
+
+
 def content_hash(path: str | Path) -> str:
     """SHA-256 of a file's bytes, in hexadecimal; reads 1 MiB at a time."""
     digest = hashlib.sha256()

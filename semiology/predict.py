@@ -12,7 +12,7 @@ import xarray as xr
 
 from semiology.errors import UserError
 from semiology.extraction import ExtractOptions, extract_tracks, share_found
-from semiology.files import atomic_path, content_hash
+from semiology.files import content_hash, write_text
 from semiology.learning.clips import ClipData, ClipSource, prepare
 from semiology.learning.data import NO_CHANGE, ClipDataset
 from semiology.learning.saved import SavedModel, load_model
@@ -79,8 +79,7 @@ def predict(
         "signs": signs,
     }
     folder = Path(Path(video).stem + "_prediction") if out is None else Path(out)
-    with atomic_path(folder / "prediction.json") as temporary:
-        temporary.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
+    write_text(folder / "prediction.json", json.dumps(result, indent=1) + "\n")
     write_overlay(
         video,
         tracks["body"],

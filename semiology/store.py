@@ -21,7 +21,7 @@ from safetensors import SafetensorError
 from safetensors.numpy import load_file, save
 
 from semiology.errors import UserError
-from semiology.files import atomic_path, content_hash
+from semiology.files import atomic_path, content_hash, write_text
 from semiology.tracks import netcdf_bytes, read_tracks
 
 SCHEMA = 1  # raise when the same input and parameters give other content than before: it is part of every key
@@ -132,8 +132,7 @@ class Store:
         self._write_record(clip_id, record)
 
     def _write_record(self, clip_id: str, record: dict) -> None:
-        with atomic_path(self.folder / clip_id / "record.json") as temporary:
-            temporary.write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
+        write_text(self.folder / clip_id / "record.json", json.dumps(record, indent=1) + "\n")
 
 
 def fingerprint(path: Path, known: Mapping[str, object]) -> dict[str, object]:

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from semiology.evaluation.protocol import Protocol
-from semiology.files import atomic_path
+from semiology.files import write_text
 from semiology.learning.clips import ClipData, ClipSource, Reading
 from semiology.learning.data import ClipDataModule
 from semiology.learning.fitting import fit, score
@@ -106,8 +106,7 @@ def run_fold(protocol: Protocol, task: str, seed: int, held_out: str, permutatio
         "levels": source.levels,
         "predictions": rows,
     }
-    with atomic_path(path) as temporary:
-        temporary.write_text(json.dumps(record), encoding="utf-8")
+    write_text(path, json.dumps(record))
 
 
 def train_models(

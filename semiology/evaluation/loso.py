@@ -17,7 +17,7 @@ from semiology.evaluation.fold import fold_key, open_source, read_record, run_fo
 from semiology.evaluation.protocol import Protocol
 from semiology.evaluation.report import write_report
 from semiology.evaluation.tables import null_distribution, predictions_table
-from semiology.files import atomic_path
+from semiology.files import atomic_path, write_text
 from semiology.learning.data import ClipDataModule
 from semiology.learning.saved import load_model
 from semiology.streams import AGCN
@@ -84,8 +84,7 @@ def run_loso(protocol: Protocol) -> LosoResult:
         predictions.to_csv(temporary, index=False)
     _write_json(run / "notes.json", _notes(protocol, finished, result))
     _write_json(run / "cohort.json", _cohort(protocol, finished))
-    with atomic_path(run / "config.yaml") as temporary:
-        temporary.write_text(yaml.safe_dump(_plain(asdict(protocol)), sort_keys=False, allow_unicode=True), encoding="utf-8")
+    write_text(run / "config.yaml", yaml.safe_dump(_plain(asdict(protocol)), sort_keys=False, allow_unicode=True))
     if protocol.permutations:
         _write_json(run / "null.json", null_distribution(protocol, [record for record in records if record["permutation"] is not None]))
     if protocol.final:
@@ -195,8 +194,7 @@ def _cohort(protocol: Protocol, tasks: list[str]) -> dict[str, Any]:
 
 
 def _write_json(path: Path, content: Any) -> None:
-    with atomic_path(path) as temporary:
-        temporary.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
+    write_text(path, json.dumps(content, indent=1) + "\n")
 
 
 def _plain(value: Any) -> Any:

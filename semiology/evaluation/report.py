@@ -17,7 +17,7 @@ from semiology.evaluation import figures
 from semiology.evaluation.metrics import NAMES
 from semiology.evaluation.predictions import levels_of, read_predictions
 from semiology.evaluation.results import evaluate, model_name, show, table_columns
-from semiology.files import atomic_path
+from semiology.files import write_text
 
 # [P] Hou et al. 2022, Table 1: F1 / accuracy
 PUBLISHED = {
@@ -40,10 +40,8 @@ def write_report(run: Path) -> Path:
     run = Path(run)
     predictions = read_predictions(run / "predictions.csv")
     metrics = evaluate(predictions, null=_read_json(run / "null.json")) | {"versions": _versions()}
-    with atomic_path(run / "metrics.json") as temporary:
-        temporary.write_text(json.dumps(metrics, indent=1, allow_nan=False) + "\n", encoding="utf-8")
-    with atomic_path(run / "report.html") as temporary:
-        temporary.write_text(_render(run, predictions, metrics), encoding="utf-8")
+    write_text(run / "metrics.json", json.dumps(metrics, indent=1, allow_nan=False) + "\n")
+    write_text(run / "report.html", _render(run, predictions, metrics))
     return run / "report.html"
 
 

@@ -10,7 +10,7 @@ from safetensors.torch import load_file, save
 from torch import nn
 
 from semiology.errors import UserError
-from semiology.files import atomic_path
+from semiology.files import atomic_path, write_text
 from semiology.learning.clips import Reading
 from semiology.skeleton import Skeleton
 from semiology.streams import Network, StreamShape
@@ -49,8 +49,7 @@ class SavedModel:
             "shape": asdict(self.shape),
             "about": self.about,
         }
-        with atomic_path(folder / "model.json") as temporary:
-            temporary.write_text(json.dumps(description, indent=1), encoding="utf-8")
+        write_text(folder / "model.json", json.dumps(description, indent=1))
         return folder
 
 

@@ -9,7 +9,7 @@ from joblib import Parallel, delayed
 from tqdm import tqdm
 
 from semiology.errors import UserError
-from semiology.files import atomic_path
+from semiology.files import write_text
 from semiology.phantom.clip import Performance, Plan, draw_plan, draw_subject, perform, pictures
 from semiology.phantom.design import DYSTONIA, EMOTION, Signs, check_prevalence, deal, generator, labels, rendered_at_random
 from semiology.phantom.filming import CONTAINERS, FPS, RESOLUTIONS, recorded_by
@@ -188,8 +188,3 @@ def make_phantom(
 
 def table(rows: list[dict[str, str]]) -> str:
     return "".join("\t".join(cells) + "\n" for cells in [list(rows[0]), *(list(row.values()) for row in rows)])
-
-
-def write_text(path: Path, text: str) -> None:
-    with atomic_path(path) as temporary:
-        temporary.write_text(text, encoding="utf-8")

@@ -9,7 +9,7 @@ from PIL import Image
 from tqdm import tqdm
 
 from semiology.errors import UserError
-from semiology.files import atomic_path
+from semiology.files import atomic_path, write_text
 from semiology.phantom.clip import Performance, Plan, draw_plan, draw_subject, perform, pictures
 from semiology.phantom.design import generator
 from semiology.phantom.face import EXPRESSIONS
@@ -40,8 +40,7 @@ def make_stills(out: str | Path, *, subjects: int = 40, per_class: int = 200, se
     if subjects < 1 or per_class < 1:
         raise UserError(f"stills: subjects={subjects}, per_class={per_class}; give 1 or more of each")
     out = Path(out)
-    with atomic_path(out / "README.md") as temporary:
-        temporary.write_text(f"# Still pictures\n\n{NOTICE}\n", encoding="utf-8")
+    write_text(out / "README.md", f"# Still pictures\n\n{NOTICE}\n")
     rounds = np.bincount(np.arange(per_class) % subjects, minlength=subjects)
     for subject in tqdm(range(subjects), desc="phantom stills", unit="person", disable=not progress):
         photograph_person(out, seed, subject, int(rounds[subject]))

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from semiology.cohort import check_cohort
 from semiology.errors import UserError
-from semiology.files import atomic_path
+from semiology.files import write_text
 from semiology.verbs import parser
 
 
@@ -20,6 +20,5 @@ def run(arguments: list[str]) -> int:
     report = check_cohort(parsed.folder)
     print(report)
     if parsed.json:
-        with atomic_path(parsed.json) as temporary:
-            temporary.write_text(json.dumps(report.to_dict(), indent=1), encoding="utf-8")
+        write_text(parsed.json, json.dumps(report.to_dict(), indent=1))
     return 0 if report.ok else 1

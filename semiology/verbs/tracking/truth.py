@@ -3,14 +3,13 @@
 import json
 from pathlib import Path
 
-from semiology.files import atomic_path
-from semiology.tracking import tracking_truth
+from semiology.files import write_text
+from semiology.tracking.truth import tracking_truth
 from semiology.verbs import parser
 
 
 def run(arguments: list[str]) -> int:
-    made = parser("tracking", tracking_truth)
-    made.add_argument("action", choices=["truth"], help="truth: compare extracted tracks with a phantom's truth")
+    made = parser("tracking truth", tracking_truth)
     made.add_argument("cohort", type=Path, help="the phantom cohort")
     made.add_argument("--store", type=Path, required=True, help="the store that `semiology extract` filled")
     made.add_argument("--out", type=Path | None, default=None, help="also write the table here; a run's folder shows it in its report")
@@ -19,6 +18,5 @@ def run(arguments: list[str]) -> int:
     for part, row in table.items():
         print(f"{part}: found in {row['found']:.1%} of what is in view, median error {row['median error']:.3f} {row['unit']}")
     if parsed.out:
-        with atomic_path(parsed.out) as temporary:
-            temporary.write_text(json.dumps(table, indent=1) + "\n", encoding="utf-8")
+        write_text(parsed.out, json.dumps(table, indent=1) + "\n")
     return 0
