@@ -135,7 +135,7 @@ def read_image(frame: LabelledFrame) -> np.ndarray:
     except OSError as error:
         raise UserError(f"{frame.image}: not a readable picture; export it again") from error
     if image.shape[:2] != (frame.height, frame.width):
-        size = f"{image.shape[1]}x{image.shape[0]}"
+        found = f"{image.shape[1]}x{image.shape[0]}"
         raise UserError(
             f"{frame.image}: {size} px, but it was labelled at {frame.width}x{frame.height}; give the pictures that were labelled"
         )
