@@ -137,6 +137,6 @@ def read_image(frame: LabelledFrame) -> np.ndarray:
     if image.shape[:2] != (frame.height, frame.width):
         found = f"{image.shape[1]}x{image.shape[0]}"
         raise UserError(
-            f"{frame.image}: {size} px, but it was labelled at {frame.width}x{frame.height}; give the pictures that were labelled"
+            f"{frame.image}: {found} px, but it was labelled at {frame.width}x{frame.height}; give the pictures that were labelled"
         )
     return image
