@@ -1,12 +1,14 @@
 """A video file to frames on a regular grid, and back.
 
 container.py opens a file, decode.py turns packets into frames in order, source.py gives each its place (and seeks), grid.py lays them on a
-regular grid, picture.py makes an upright RGB array of one, info.py says what a video is, write.py encodes images.
+regular grid, picture.py makes an upright RGB array of one, info.py says what a video is, write.py encodes images. copy.py goes past the
+grid: every frame of a video at its own time, in and out.
 """
 
 from semiology.video.container import VideoError
+from semiology.video.copy import every_frame, write_copy
 from semiology.video.grid import Frame, read_frames
 from semiology.video.info import VideoInfo, probe
 from semiology.video.write import write_video
 
-__all__ = ["Frame", "VideoError", "VideoInfo", "probe", "read_frames", "write_video"]
+__all__ = ["Frame", "VideoError", "VideoInfo", "every_frame", "probe", "read_frames", "write_copy", "write_video"]

@@ -54,7 +54,7 @@ def read_frames(path: str | Path, start: float = 0.0, end: float | None = None, 
     if not (0 <= start < math.inf and 0 < fps < math.inf and (end is None or start < end < math.inf)):
         raise VideoError(path, f"cannot be cut from {start} s to {end} s at {fps} Hz; start at 0 s or later, end after the start")
     total = math.inf if end is None else math.ceil((end - start) * fps - 1e-6)
-    make = _FrameMaker(path, fps)
+    make = FrameMaker(path, fps)
     index = 0
     last: SourceFrame | None = None
     for source in source_frames(path, start):
@@ -90,7 +90,7 @@ def _nearest(time: float, before: SourceFrame | None, after: SourceFrame, fps: f
     return nearest if abs(nearest.time - time) <= REACH * max(1 / fps, period) else None
 
 
-class _FrameMaker:
+class FrameMaker:
     """Converts source frames to output frames: all of one size, none converted twice."""
 
     def __init__(self, path: str | Path, fps: float):
@@ -101,9 +101,9 @@ class _FrameMaker:
     def __call__(self, index: int, source: SourceFrame | None) -> Frame:
         if source is None:
             return Frame(index, index / self.fps, math.nan, -1, None)
-        return Frame(index, index / self.fps, source.time, source.index, self._image(source))
+        return Frame(index, index / self.fps, source.time, source.index, self.image(source))
 
-    def _image(self, source: SourceFrame) -> np.ndarray:
+    def image(self, source: SourceFrame) -> np.ndarray:
         if self.converted is not None and self.converted[0] == source.index:
             return self.converted[1].copy()  # a copy, so that drawing in one frame leaves the next alone
         image = rgb(source.picture)
