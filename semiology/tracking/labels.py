@@ -1,5 +1,7 @@
 """Labelled frames: pictures from videos in which a person marked keypoints. What detectors are fine-tuned on and judged by."""
 
+import re
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -8,6 +10,7 @@ import numpy as np
 from PIL import Image
 
 from semiology.errors import UserError
+from semiology.skeleton import Skeleton
 
 UNLABELLED, HIDDEN, VISIBLE = 0, 1, 2  # visibility, as COCO writes it
 
@@ -61,7 +64,7 @@ class Labels:
         if self.position.shape != (*expected, 2) or self.visibility.shape != expected:
             raise UserError(f"labels: position {self.position.shape} and visibility {self.visibility.shape}, expected {expected} and 2")
         for what, names in {"keypoint": self.keypoints, "frame": [frame.frame_id for frame in self.frames]}.items():
-            if repeated := sorted({name for name in names if names.count(name) > 1}):
+            if repeated := [name for name, count in Counter(names).items() if count > 1]:
                 raise UserError(f"labels: {what} {repeated[0]!r} is there twice; a {what} has one name")
 
     def __len__(self) -> int:
@@ -93,6 +96,20 @@ class Labels:
         columns = [self.keypoints.index(name) for name in keypoints]
         return Labels(list(keypoints), self.frames, self.position[:, columns], self.visibility[:, columns])
 
+    def match(self, skeleton: Skeleton) -> "Labels":
+        """The same frames with the joints of a skeleton, in its order; for models whose joints must be those that were labelled.
+
+        Raises:
+            UserError: a joint that was not labelled, or a label for a joint that the skeleton lacks.
+        """
+        if missing := [name for name in skeleton.names if name not in self.keypoints]:
+            raise UserError(f"skeleton {skeleton.name}: its joint {missing[0]!r} is not labelled; labelled are {', '.join(self.keypoints)}")
+        if extra := [name for name in self.keypoints if name not in skeleton.names]:
+            raise UserError(
+                f"skeleton {skeleton.name}: has no joint {extra[0]!r}, which is labelled; its joints are {', '.join(skeleton.names)}"
+            )
+        return self.select(skeleton.names)
+
     def assign_participants(self, participants: dict[str, str]) -> "Labels":
         """The same labels with participants given by video name.
 
@@ -103,6 +120,12 @@ class Labels:
             raise UserError(f"labels: no participant is given for video {missing[0]!r}; {len(missing)} videos lack one")
         frames = [replace(frame, participant_id=participants[frame.video]) for frame in self.frames]
         return Labels(self.keypoints, frames, self.position, self.visibility)
+
+
+def frame_number(file: Path) -> int | None:
+    """The number at the end of a picture's name, by which labelling programs count the frames of a video: 5 for img005.png."""
+    digits = re.search(r"(\d+)$", file.stem)
+    return int(digits[1]) if digits else None
 
 
 def joined(parts: Sequence[Labels]) -> Labels:
