@@ -3,18 +3,18 @@
 import json
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
 import torch
 import xarray as xr
 from PIL import Image
-from safetensors import SafetensorError, safe_open
+from safetensors import safe_open
 from torch import nn
 
 from semiology.errors import UserError
 from semiology.video import Frame
+from semiology.weights import load_state
 
 STAGES = ((64, 2), (128, 2), (256, 4), (512, 4), (512, 4))  # channels and convolutions before each halving: configuration E of VGG [P]
 IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
@@ -110,7 +110,10 @@ def load_vgg(path: str | Path | None) -> VGG19:
             f"VGG-19 weights: {'none given' if path is None else f'{path} is not there'}; train them on images you hold "
             "(semiology pretrain expression IMAGES --out FILE reads FER-2013 or class folders), or give torchvision's vgg19 .pth"
         )
-    state, metadata = _read_weights(Path(path))
+    state, metadata = load_state(path), dict[str, str]()
+    if Path(path).suffix == ".safetensors":
+        with safe_open(path, framework="pt") as stored:
+            metadata = stored.metadata() or {}
     first, last = state.get("features.0.weight"), state.get("classifier.weight", state.get("classifier.6.weight"))
     if first is None or last is None:
         raise UserError(f"{path}: not a VGG-19 (no features.0.weight, classifier.weight or classifier.6.weight)")
@@ -124,22 +127,6 @@ def load_vgg(path: str | Path | None) -> VGG19:
     except RuntimeError as error:
         raise UserError(f"{path}: not a VGG-19: {' '.join(str(error).split())[:200]}") from error
     return vgg.eval()
-
-
-def _read_weights(path: Path) -> tuple[dict[str, torch.Tensor], dict[str, str]]:
-    if path.suffix == ".safetensors":
-        try:
-            with safe_open(path, framework="pt") as stored:
-                return {name: stored.get_tensor(name) for name in stored.keys()}, stored.metadata() or {}  # noqa: SIM118
-        except SafetensorError as error:
-            raise UserError(f"{path}: not a readable safetensors file ({error}); copy or train it again") from error
-    try:
-        content: Any = torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:  # whatever the unpickler meets in a foreign file
-        raise UserError(f"{path}: refused: it holds more than tensors, or is damaged; save a plain state_dict or safetensors") from error
-    state: Any = content if isinstance(content, dict) else {}
-    state = state.get("net", state.get("state_dict", state))  # as training scripts wrap it
-    return {name.removeprefix("module."): value for name, value in state.items() if isinstance(value, torch.Tensor)}, {}
 
 
 def crop_boxes(tracks: xr.Dataset, part: str) -> np.ndarray:

@@ -26,6 +26,8 @@ VERBS = {
     "loso": Verb("loso", "leave-one-subject-out: every fold of every model, to a table with intervals"),
     "report": Verb("report", "rebuild metrics.json and report.html from a run's predictions.csv"),
     "predict": Verb("predict", "each sign's probability over time for one video, and a copy of it with what was seen drawn in"),
+    "weights": Verb("weights", "list | get | add | verify: published weights, fetched or brought by hand, their hashes checked"),
+    "deidentify": Verb("deidentify", "copies of videos with every head covered, checked, without sound and metadata"),
     "tracking": Verb("tracking", "labelled frames, tracking error, fine-tuning: `semiology tracking` lists its actions"),
 }
 

@@ -6,6 +6,8 @@ import platform
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
+from semiology.weights import known_weights, weights_folder
+
 PACKAGES = (
     *("semiology", "torch", "torchvision", "torch-geometric", "lightning", "jsonargparse", "facenet-pytorch", "mediapipe", "numpy"),
     *("scipy", "scikit-learn", "pandas", "xarray", "h5netcdf", "pydantic", "av", "safetensors", "joblib"),
@@ -31,6 +33,9 @@ def diagnose() -> tuple[list[str], list[str]]:
                 faults.append(f"{package} is not installed: install semiology again in this environment")
     lines += [*_torch(faults), *_backends(faults)]
     lines.append("appearance weights: none are shipped; `semiology pretrain` makes them, `semiology extract --face_weights FILE` uses them")
+    known, folder = known_weights().values(), weights_folder()
+    here = sum((folder / entry.file).is_file() for entry in known)
+    lines.append(f"published weights: {here} of {len(known)} in {folder}; `semiology weights list` names them")
     return lines, faults
 
 

@@ -1,0 +1,230 @@
+"""Published weights: their names, where they come from, whether a file is the one that was published; and reading any weights safely.
+
+Nothing here touches the network except `get`, which the user calls by name. Weights that the user trained are not listed: `load_state`
+reads them by path.
+"""
+
+import os
+import re
+import urllib.request
+from collections.abc import Iterator
+from dataclasses import dataclass, fields
+from http.client import HTTPException
+from pathlib import Path
+from shutil import copyfile
+from typing import TYPE_CHECKING, Any
+
+import yaml
+from tqdm import tqdm
+
+from semiology.errors import UserError
+from semiology.files import atomic_path, content_hash
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+REGISTRY = Path(__file__).with_name("weights.yaml")
+
+
+@dataclass(frozen=True)
+class Weights:
+    """One published file.
+
+    Attributes:
+        name: what the project calls it.
+        task: what reads it: regions, joints, appearance, snippets, backbone.
+        purpose: what it is good for, in a few words.
+        file: its published name.
+        url: where it is published.
+        sha256: of the file, in hexadecimal; or its first eight digits where no more is known (torchvision has them in the file's name).
+        licence: its terms, and what it was trained on.
+        torchvision: its name in torchvision's own list; empty where it is not from there.
+    """
+
+    name: str
+    task: str
+    purpose: str
+    file: str
+    url: str
+    sha256: str
+    licence: str
+    torchvision: str = ""
+
+
+def known_weights(registry: str | Path = REGISTRY) -> dict[str, Weights]:
+    """The published weights by name.
+
+    Args:
+        registry: YAML of the entries; another one, e.g. with the addresses of a mirror within the clinic, has the same form.
+
+    Raises:
+        UserError: no such file, an entry with an unknown or missing key, a hash that is none.
+    """
+    try:
+        raw = yaml.safe_load(Path(registry).read_text(encoding="utf-8"))
+    except (OSError, yaml.YAMLError) as error:
+        raise UserError(f"{registry}: no readable list of weights ({' '.join(str(error).split())})") from error
+    keys = {field.name for field in fields(Weights)} - {"name"}
+    for name, entry in (raw or {}).items():
+        if not set(entry) <= keys or not keys - {"torchvision"} <= set(entry):
+            wrong = sorted((keys - {"torchvision"}) ^ (set(entry) - {"torchvision"}))
+            raise UserError(f"{registry}: {name}: missing or unknown {', '.join(wrong)}; an entry has {', '.join(sorted(keys))}")
+        if not re.fullmatch("[0-9a-f]{8,64}", str(entry["sha256"])):  # an empty one would let everything pass
+            raise UserError(f"{registry}: {name}: sha256 {entry['sha256']!r} is not 8 to 64 hexadecimal digits in quotes")
+    return {name: Weights(name, **{key: str(value) for key, value in entry.items()}) for name, entry in (raw or {}).items()}
+
+
+def published(name: str, registry: str | Path = REGISTRY) -> Weights:
+    """One entry.
+
+    Raises:
+        UserError: no weights of that name.
+    """
+    known = known_weights(registry)
+    if name not in known:
+        raise UserError(f"no published weights are called {name!r}; known are {', '.join(known)}. Your own are given by the file's path")
+    return known[name]
+
+
+def weights_folder() -> Path:
+    """Where published weights are kept: SEMIOLOGY_WEIGHTS, by default ~/.cache/semiology/weights (or below XDG_CACHE_HOME)."""
+    if chosen := os.environ.get("SEMIOLOGY_WEIGHTS"):
+        return Path(chosen)
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "semiology" / "weights"
+
+
+def find(name: str, folder: str | Path | None = None, registry: str | Path = REGISTRY) -> Path:
+    """The file of published weights.
+
+    Raises:
+        UserError: no weights of that name, or they are not in the folder.
+    """
+    entry = published(name, registry)
+    path = Path(folder or weights_folder()) / entry.file
+    if not path.is_file():
+        raise UserError(
+            f"{path}: weights {name} are not there; `semiology weights get {name}` fetches them, "
+            f"or `semiology weights add FILE {name}` takes a file that you brought"
+        )
+    return path
+
+
+def load(name: str, folder: str | Path | None = None, registry: str | Path = REGISTRY) -> "dict[str, Tensor]":
+    """Tensors of published weights, by name; the file's hash is checked first. Raises as `find` and `load_state`."""
+    return load_state(find(name, folder, registry), published(name, registry).sha256)
+
+
+def add(file: str | Path, name: str, folder: str | Path | None = None, registry: str | Path = REGISTRY) -> Path:
+    """Take a file that was brought by hand: checked against the published hash, then copied, whole or not at all.
+
+    Raises:
+        UserError: no such file, no weights of that name, another file than the published one.
+    """
+    entry, file = published(name, registry), Path(file)
+    if not file.is_file():
+        raise UserError(f"{file}: no such file; it is published at {entry.url}")
+    target = Path(folder or weights_folder()) / entry.file
+    with atomic_path(target) as temporary:
+        copyfile(file, temporary)
+        check_hash(temporary, entry.sha256, called=file)
+    return target
+
+
+def get(name: str, folder: str | Path | None = None, registry: str | Path = REGISTRY) -> Path:
+    """Fetch published weights, unless they are there already; the hash is checked before the file takes its place.
+
+    Raises:
+        UserError: no weights of that name, an address that cannot be reached or refuses, another file than the published one.
+    """
+    entry = published(name, registry)
+    target = Path(folder or weights_folder()) / entry.file
+    if not (target.is_file() and content_hash(target).startswith(entry.sha256)):
+        with atomic_path(target) as temporary:
+            with open(temporary, "wb") as stream:
+                for block in _download(entry):
+                    stream.write(block)
+            check_hash(temporary, entry.sha256, called=entry.url)
+    return target
+
+
+def _download(entry: Weights) -> Iterator[bytes]:
+    try:
+        with urllib.request.urlopen(entry.url, timeout=30) as answer:
+            size = int(answer.headers.get("Content-Length") or 0) or None
+            with tqdm(total=size, desc=entry.file, unit="B", unit_scale=True) as progress:
+                while block := answer.read(1 << 20):
+                    progress.update(len(block))
+                    yield block
+    except (OSError, HTTPException, ValueError) as error:  # refused, unreachable, cut off, no address at all
+        raise UserError(
+            f"{entry.url}: could not be fetched ({getattr(error, 'reason', None) or error}); fetch it on a machine that can, "
+            f"bring the file, and run `semiology weights add FILE {entry.name}`"
+        ) from error
+
+
+def verify(folder: str | Path | None = None, registry: str | Path = REGISTRY) -> dict[str, str]:
+    """Every published file in the folder: name -> "ok", "changed" or "missing"."""
+    states = {}
+    for name, entry in known_weights(registry).items():
+        path = Path(folder or weights_folder()) / entry.file
+        there = path.is_file()
+        states[name] = ("ok" if content_hash(path).startswith(entry.sha256) else "changed") if there else "missing"
+    return states
+
+
+def check_hash(path: Path, sha256: str, *, called: str | Path | None = None) -> None:
+    """Compare a file with a SHA-256 or with its first digits.
+
+    Args:
+        called: what the message calls the file, where it lies under a temporary name.
+
+    Raises:
+        UserError: they differ.
+    """
+    found = content_hash(path)
+    if not found.startswith(sha256.lower()):
+        raise UserError(
+            f"{called or path}: not the published file: SHA-256 {found[: len(sha256)]}, expected {sha256} ({path.stat().st_size} bytes); "
+            "it was changed or cut short: fetch or copy it again"
+        )
+
+
+def load_state(path: str | Path, sha256: str | None = None) -> "dict[str, Tensor]":
+    """Tensors by name, on the CPU, from .safetensors or from what `torch.save` wrote; nothing in the file can run.
+
+    A state_dict that a training script wrapped ("state_dict", "net", "model") is taken out, and "module." before every name dropped.
+
+    Args:
+        sha256: what the file must be; None for the user's own weights, of which nobody published a hash.
+
+    Raises:
+        UserError: no such file, another hash, a file that is damaged, or that holds more than tensors and plain values.
+    """
+    import torch  # here, so that `semiology weights list` and `doctor` do not wait for it
+    from safetensors import SafetensorError
+    from safetensors.torch import load_file
+
+    path = Path(path)
+    if not path.is_file():
+        raise UserError(f"{path}: no such file of weights")
+    if sha256:
+        check_hash(path, sha256)
+    if path.suffix == ".safetensors":
+        try:
+            return load_file(path)
+        except SafetensorError as error:
+            raise UserError(f"{path}: not a readable safetensors file ({error}); copy or train it again") from error
+    try:
+        content: Any = torch.load(path, map_location="cpu", weights_only=True)
+    except (EOFError, RuntimeError) as error:  # torch's reader meets the end too soon
+        reason = str(error).partition("\n")[0] or "it ends too soon"
+        raise UserError(f"{path}: not a readable file of weights ({reason}); copy or train it again") from error
+    except Exception as error:  # whatever the unpickler meets in a foreign file
+        raise UserError(f"{path}: refused: it holds more than tensors, or is damaged; save a plain state_dict or safetensors") from error
+    for wrapper in ("state_dict", "net", "model"):
+        if isinstance(content, dict) and isinstance(content.get(wrapper), dict):
+            content = content[wrapper]
+    tensors = {name: value for name, value in content.items() if isinstance(value, torch.Tensor)} if isinstance(content, dict) else {}
+    if not tensors:
+        raise UserError(f"{path}: holds no tensors by name; save the network's state_dict")
+    return {name.removeprefix("module."): value for name, value in tensors.items()}
