@@ -4,8 +4,8 @@ Each clip goes through the video up to three times: for faces (a few frames a se
 appearance (a few frames a second, from crops around the finished tracks). Memory holds a dozen frames and the clip's tracks.
 """
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import Path
 
@@ -15,10 +15,10 @@ from joblib import Parallel, delayed
 from tqdm import tqdm
 
 from semiology.cohort import Cohort
-from semiology.detect import FaceDetector, follow_patient
+from semiology.detect import FaceDetector, Sight, follow_patient
 from semiology.errors import UserError
 from semiology.files import content_hash
-from semiology.pose import PARTS, Landmarks, PoseBackend, pose_backend
+from semiology.pose import PARTS, KeypointRCNNOptions, Landmarks, PoseBackend, pose_backend
 from semiology.store import TRACKS, Store, fingerprint, is_unchanged, make_key
 from semiology.tracks import make_tracks, read_tracks
 from semiology.video import Frame, VideoError, read_frames
@@ -31,7 +31,8 @@ class ExtractOptions:
     Attributes:
         fps: of the tracks, Hz. 25 [P].
         face_every: the first pass looks for faces in every so manieth frame: at 25 Hz every 0.48 s. [our choice]
-        pose: name of the pose backend.
+        pose: the pose backend: mediapipe or keypoint-rcnn.
+        keypoint_rcnn: how the latter works, with its weights.
         face_weights: VGG-19 for the face (`semiology pretrain expression` makes one); without it no features of the face.
         body_weights: VGG-19 for the body; without it no features of the body.
         appearance_every: features of every so manieth frame: at 25 Hz five a second. [our choice]
@@ -41,6 +42,7 @@ class ExtractOptions:
     fps: float = 25.0
     face_every: int = 12
     pose: str = "mediapipe"
+    keypoint_rcnn: KeypointRCNNOptions = field(default_factory=KeypointRCNNOptions)
     face_weights: Path | None = None
     body_weights: Path | None = None
     appearance_every: int = 5
@@ -129,7 +131,7 @@ def extract_videos(
 
 
 def _extract_all(sources: Sequence[Source], store: Store, options: ExtractOptions, jobs: int, progress: bool) -> ExtractSummary:
-    pose_backend(options.pose)  # what is wrong for all clips is said before the first
+    _backend(options)  # what is wrong for all clips is said before the first
     if options.weights():
         from semiology.appearance import load_vgg
 
@@ -227,8 +229,9 @@ def _dependencies(source: Source, origin: dict, options: ExtractOptions) -> dict
     if source.is_tracks:
         return {"body": {"stage": "body", **clip, "imported": True}}
     how = {"fps": options.fps, "face_every": options.face_every}
-    models = {"detector": FaceDetector.parameters(), "pose": pose_backend(options.pose).parameters()}
-    stages: dict[str, dict[str, object]] = {part: {"stage": part, **clip, **how, **models} for part in PARTS}
+    backend = _backend(options)
+    models = {"detector": FaceDetector.parameters(), "pose": backend.parameters()}
+    stages: dict[str, dict[str, object]] = {part: {"stage": part, **clip, **how, **models} for part in backend.keypoints}
     for stage, path in options.weights().items():
         tracks = make_key(stages[stage.removesuffix("_vgg")])
         rate = options.fps / options.appearance_every
@@ -242,9 +245,19 @@ def _weights_hash(path: Path) -> str:
 
 
 @cache
-def _models(pose: str) -> tuple[FaceDetector, PoseBackend]:
-    """The models of this process, built once and used for every clip that it works on."""
-    return FaceDetector(), pose_backend(pose)()
+def _detector() -> FaceDetector:
+    """The face detector of this process, built once and used for every clip that it works on."""
+    return FaceDetector()
+
+
+def _backend(options: ExtractOptions) -> PoseBackend:
+    return _backend_of(options.pose, options.keypoint_rcnn)
+
+
+@cache
+def _backend_of(pose: str, keypoint_rcnn: KeypointRCNNOptions) -> PoseBackend:
+    """The pose backend of this process, likewise."""
+    return pose_backend(pose, keypoint_rcnn)
 
 
 def extract_tracks(
@@ -256,30 +269,33 @@ def extract_tracks(
         VideoError: the video cannot be read.
     """
     options = options or ExtractOptions()
-    detector, backend = _models(options.pose)
+    backend = _backend(options)
     interval = options.face_every / options.fps
-    patient = follow_patient(read_frames(path, start, end, 1 / interval), detector, interval)
-    backend.start()
+    patient = follow_patient(read_frames(path, start, end, 1 / interval), _detector(), interval)
     frames: list[Frame] = []
-    found: list[dict[str, Landmarks]] = []
-    for frame in read_frames(path, start, end, options.fps):
-        found.append({} if frame.image is None else backend.track(frame.image, patient.at(frame.time)))
-        frames.append(Frame(frame.index, frame.time, frame.source_time, frame.source_index, None))
-    return {
-        part: make_tracks(
-            _stack([landmarks.get(part) for landmarks in found], "position", (len(names), 2)),
+
+    def seen() -> Iterator[tuple[np.ndarray | None, Sight]]:
+        for frame in read_frames(path, start, end, options.fps):
+            frames.append(replace(frame, image=None))
+            yield frame.image, patient.at(frame.time)
+
+    found = list(backend.track(seen()))
+    made = {}
+    for part, names in backend.keypoints.items():
+        landmarks = [parts.get(part) for parts in found]
+        made[part] = make_tracks(
+            _stack(landmarks, "position", (len(names), 2)),
             names,
             options.fps,
-            confidence=np.nan_to_num(_stack([landmarks.get(part) for landmarks in found], "confidence", (len(names),))),
-            position_3d=_stack([landmarks.get(part) for landmarks in found], "position_3d", (len(names), 3)),
+            confidence=np.nan_to_num(_stack(landmarks, "confidence", (len(names),))),
+            position_3d=_stack(landmarks, "position_3d", (len(names), 3)) if part in backend.in_metres else None,
             source_time=np.array([frame.source_time for frame in frames]),
             source_index=np.array([frame.source_index for frame in frames]),
             width=patient.width,
             height=patient.height,
             backend=backend.name,
         )
-        for part, names in backend.keypoints.items()
-    }
+    return made
 
 
 def _stack(found: Iterable[Landmarks | None], what: str, shape: tuple[int, ...]) -> np.ndarray:

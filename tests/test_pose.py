@@ -26,7 +26,7 @@ def test_names_of_keypoints():
 
 
 def test_unknown_backend_is_refused():
-    with pytest.raises(UserError, match="there is mediapipe"):
+    with pytest.raises(UserError, match="there are mediapipe, keypoint-rcnn"):
         pose_backend("no-such")
 
 
@@ -81,7 +81,7 @@ def test_the_pose_stays_with_the_patient_when_another_person_enters_and_the_pati
     followed = follow_patient(frames[::12], FaceDetector(), 12 / 25)
     assert followed.face is not None and all(box[2] < 352 for box in followed.face.boxes)
     backend = MediaPipePose()
-    found = [backend.track(frame.image, followed.at(frame.time)) for frame in frames]
+    found = list(backend.track((frame.image, followed.at(frame.time)) for frame in frames))
     noses = np.array([each["body"].position[0, 0] if "body" in each else np.nan for each in found])
     assert np.isfinite(noses[[*range(36), *range(48, 60)]]).mean() > 0.9
     assert np.nanmax(noses) < 352
@@ -93,7 +93,7 @@ def test_the_pose_stays_with_the_patient_when_another_person_enters_and_the_pati
 def test_body_and_face_agree_on_where_the_eyes_are_and_on_left_and_right(testdata):
     image = pictures(testdata / "faces/WolfgangLanger_Pexels.mp4", 5, 640, 360)[-1]
     backend = MediaPipePose()
-    found = backend.track(image, sight())
+    [found] = backend.track([(image, sight())])
     body = dict(zip(BODY, found["body"].position))
     mesh = dict(zip(MESH, found["face"].position))
     eyes = np.linalg.norm(mesh["mesh_473"] - mesh["mesh_468"])
@@ -109,7 +109,7 @@ def test_body_and_face_agree_on_where_the_eyes_are_and_on_left_and_right(testdat
 def test_nobody_gives_nothing_and_nothing_is_written_to_standard_error(tmp_path):
     code = (
         "import numpy as np; from semiology.pose.mediapipe import MediaPipePose; from semiology.detect import Sight\n"
-        "print(MediaPipePose().track(np.zeros((90, 160, 3), np.uint8), Sight(0, np.array([0, 0, 160, 90]), None, 0, 0, np.zeros((0, 4)))))"
+        "print(*MediaPipePose().track([(np.zeros((90, 160, 3), np.uint8), Sight(0, np.array([0, 0, 160, 90]), None, 0, 0, np.zeros((0, 4))))]))"
     )
     ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=Path(__file__).parents[1], timeout=120)
     assert (ran.returncode, ran.stdout.strip(), ran.stderr) == (0, "{}", "")

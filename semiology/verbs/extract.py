@@ -15,7 +15,7 @@ def run(arguments: list[str]) -> int:
     made.add_argument("--out", type=Path | None, default=None, help="for videos: DIR/<name>/body.nc and face.nc are written here")
     made.add_argument("--jobs", type=int, default=1, help="clips at a time; -1 uses every core")
     made.add_class_arguments(ExtractOptions, None)
-    parsed = made.parse_args(arguments)
+    parsed = made.instantiate_classes(made.parse_args(arguments))
     chosen = ExtractOptions(**options(parsed, "inputs", "store", "out", "jobs"))
     folders = [path for path in parsed.inputs if path.is_dir()]
     if folders and len(parsed.inputs) > 1:

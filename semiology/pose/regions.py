@@ -1,0 +1,61 @@
+"""Where the patient and the patient's face are in a frame: SSDLite320 with MobileNetV3 (Liu et al. 2016; Howard et al. 2019).
+
+Hou et al. 2022 fine-tune an SSD with a MobileNet backbone to these two classes [P]; which MobileNet is not stated, torchvision's
+SSDLite is our choice.
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from torch import Tensor
+from torchvision.models.detection import ssdlite320_mobilenet_v3_large
+from torchvision.models.detection.ssd import SSD
+
+from semiology.errors import UserError
+
+REGIONS = ("patient", "face")
+COCO_PERSON = 1  # its number in torchvision's COCO models
+SURE = 0.3  # least score of a box that counts. [our choice]
+
+
+def region_network(classes: int = len(REGIONS)) -> SSD:
+    """SSDLite320 for `classes` kinds of boxes (background not counted), with random weights.
+
+    Training: model(pictures, targets) gives its losses; evaluation: model(pictures) gives boxes, labels (from 1) and scores of each.
+    """
+    return ssdlite320_mobilenet_v3_large(weights=None, weights_backbone=None, num_classes=classes + 1)
+
+
+def start_from_coco(network: SSD, state: dict[str, Tensor]) -> None:
+    """Take the published COCO weights but for the layer that names the classes, whose patient starts as COCO's person.
+
+    Raises:
+        UserError: the weights are not SSDLite320's.
+    """
+    own = network.state_dict()
+    for name, value in state.items():
+        if name not in own:
+            raise UserError(f"weights of the regions: {name} is not in SSDLite320 with MobileNetV3; give that network's")
+        if value.shape == own[name].shape:
+            own[name].copy_(value)
+            continue
+        classes = network.head.classification_head.num_columns
+        old = value.unflatten(0, (-1, 91))  # (anchor, class, ...) of COCO
+        new = own[name].unflatten(0, (-1, classes))
+        new[:, 0], new[:, 1] = old[:, 0], old[:, COCO_PERSON]
+        own[name].copy_(new.flatten(0, 1))
+
+
+def find_regions(network: SSD, images: Sequence[np.ndarray]) -> list[list[tuple[np.ndarray, np.ndarray]]]:
+    """Boxes in RGB images, (height, width, 3) uint8: for each image and each class, boxes (box, 4) px and scores (box,), best first."""
+    device = next(network.parameters()).device
+    pictures = [torch.from_numpy(np.ascontiguousarray(image)).to(device).permute(2, 0, 1).float() / 255 for image in images]
+    classes = network.head.classification_head.num_columns - 1
+    found = []
+    with torch.inference_mode():
+        for result in network(pictures):
+            boxes, scores, labels = (result[name].cpu().float().numpy() for name in ("boxes", "scores", "labels"))
+            kept = [(labels == number + 1) & (scores >= SURE) for number in range(min(classes, len(REGIONS)))]
+            found.append([(boxes[mask], scores[mask]) for mask in kept])
+    return found
