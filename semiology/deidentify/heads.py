@@ -1,0 +1,114 @@
+"""What every frame of a video shows of heads: the patient's, by face landmarks, pose and face detector; and every face of anybody."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+from tqdm import tqdm
+
+from semiology.detect import FaceDetector, Faces, Sight, centre, follow_patient, side
+from semiology.pose import Landmarks, pose_backend
+from semiology.video import every_frame, read_frames
+
+SAMPLE = 0.48  # s between the frames in which the first pass looks for faces, as in extraction
+JOINTS = ("nose", "left_eye", "right_eye", "left_ear", "right_ear")
+SURE = 0.5  # mean confidence of these joints from which they count as a head that was found [our choice]
+NO_FACES = Faces(np.zeros((0, 4)), np.zeros(0))
+
+
+@dataclass(frozen=True)
+class Sighting:
+    """What one frame shows.
+
+    Attributes:
+        index: place of the frame in the video.
+        time: s from the first frame.
+        head: box of the patient's head, (4,) x0, y0, x1, y1 in px, not grown; None where it was not found.
+        by: what it rests on: "face", face landmarks or detector; "head", the pose's head joints only; "" where it was not found.
+        faces: every face that MTCNN finds at its default thresholds, the patient's and others', false alarms too.
+        damaged: the frame cannot be decoded.
+    """
+
+    index: int
+    time: float
+    head: np.ndarray | None
+    by: str
+    faces: Faces
+    damaged: bool = False
+
+
+def look(video: str | Path, *, progress: bool = False) -> list[Sighting]:
+    """Look for heads in every frame. Who the patient is, is decided as in extraction; MediaPipe gives pose and landmarks.
+
+    Goes through the video twice, a few frames a second and then each; memory holds a dozen frames and the boxes.
+
+    Raises:
+        VideoError: the video cannot be read.
+        UserError: mediapipe is not installed.
+    """
+    backend = pose_backend("mediapipe")
+    patient = follow_patient(read_frames(video, fps=1 / SAMPLE), FaceDetector(), SAMPLE)
+    detector = FaceDetector(smallest=0, threshold=0)
+    looked: list[Sighting] = []
+
+    def frames() -> Iterator[tuple[np.ndarray | None, Sight]]:
+        for frame in tqdm(every_frame(video), "looking for heads", leave=False, unit="frame", disable=not progress):
+            faces = NO_FACES if frame.image is None else detector(frame.image)
+            looked.append(Sighting(frame.index, frame.time, None, "", faces, damaged=frame.image is None))
+            yield frame.image, patient.at(frame.time)
+
+    for number, found in enumerate(backend.track(frames())):
+        seen = looked[number]
+        names, expected = backend.keypoints["body"], patient.at(seen.time).face
+        head, by = find_head(found, names, expected, seen.faces, patient.width, patient.height)
+        looked[number] = replace(seen, head=head, by=by)
+    return looked
+
+
+def find_head(
+    found: Mapping[str, Landmarks], names: Sequence[str], expected: np.ndarray | None, faces: Faces, width: int, height: int
+) -> tuple[np.ndarray | None, str]:
+    """The patient's head in one frame: its box and what it rests on, as in `Sighting`.
+
+    Args:
+        found: "body", with joints `names`, and "face", as the pose backend found them.
+        expected: box of the patient's face by the first pass, or None.
+        faces: every face in the frame; those at the landmarks, the head joints or the expected place are the patient's.
+        width, height: px; a head whose middle is outside of the picture is a guess of the pose, and nothing that could be covered.
+    """
+    landmarks = [bounds(found["face"].position)] if "face" in found else []
+    joints = head_of(found["body"], names) if "body" in found else None
+    if joints is not None and not (0 <= centre(joints)[0] < width and 0 <= centre(joints)[1] < height):
+        joints = None
+    known = [box for box in (*landmarks, joints, expected) if box is not None]
+    faced = landmarks + [face for face in faces.boxes if any(_meet(face, box) for box in known)]
+    boxes = faced if joints is None else [*faced, joints]
+    return (union(boxes) if boxes else None), "face" if faced else "head" if boxes else ""
+
+
+def head_of(body: Landmarks, names: Sequence[str]) -> np.ndarray | None:
+    """Square around the pose's head joints, about as large as a head seen from the front, px; None where the pose is not sure of them."""
+    rows = [names.index(joint) for joint in JOINTS]
+    points, confidence = body.position[rows], body.confidence[rows]
+    if not np.isfinite(points).all() or confidence.mean() < SURE:
+        return None
+    box = bounds(points)
+    half = 0.6 * max(box[2:] - box[:2])
+    return np.concatenate([centre(box) - half, centre(box) + half])
+
+
+def bounds(points: np.ndarray) -> np.ndarray:
+    """Box (4,) around points (point, 2)."""
+    return np.concatenate([points.min(0), points.max(0)])
+
+
+def union(boxes: Sequence[np.ndarray]) -> np.ndarray:
+    """Box (4,) around boxes (box, 4)."""
+    stacked = np.stack(boxes)
+    return np.concatenate([stacked[:, :2].min(0), stacked[:, 2:].max(0)])
+
+
+def _meet(face: np.ndarray, head: np.ndarray) -> bool:
+    """Whether a face is that of a head: their centres are less than one side of the larger apart."""
+    return bool(np.linalg.norm(centre(face) - centre(head)) < max(side(face), side(head)))
