@@ -1,0 +1,263 @@
+"""Labelled frames in and out: tagged positions (x tells frame and joint, y the joint), real projects, and each fault told in one line."""
+
+import json
+import shutil
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import yaml
+from PIL import Image
+
+from semiology import load_skeleton
+from semiology.errors import UserError
+from semiology.tracking.coco import write_coco
+from semiology.tracking.deeplabcut import write_project
+from semiology.tracking.labels import LabelledFrame, Labels, joined, read_image
+from semiology.tracking.reading import read_labels
+
+JOINTS = ["wrist", "elbow", "hip"]
+
+
+def tagged(folder, *, boxes=True):
+    """Four frames of two videos, 64x48 px; x is 10 times the frame's place plus the joint's, y 10 times the joint's place plus 0.25.
+
+    The elbow of the second frame is hidden, the hip of the third is not labelled.
+    """
+    frames = []
+    for place, (video, index) in enumerate([("v1", 3), ("v1", 12), ("v2", 3), ("v2", 100)]):
+        image = folder / "pictures" / video / f"img{index:03d}.png"
+        image.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(np.full((48, 64, 3), 50 * place, np.uint8)).save(image)
+        regions = {"patient": (1.0, 2.0, 60.0, 40.0), "face": (5.0, 5.0, 15.5, 20.0)} if boxes and place == 1 else {}
+        frames.append(LabelledFrame(f"{video}/{image.name}", image, video, f"p_{video}", index, 64, 48, regions))
+    x = 10.0 * np.arange(4)[:, None] + np.arange(3)
+    y = np.broadcast_to(10.0 * np.arange(3) + 0.25, (4, 3))
+    position, visibility = np.stack([x, y], axis=2), np.full((4, 3), 2)
+    position[2, 2], visibility[2, 2], visibility[1, 1] = np.nan, 0, 1
+    return Labels(JOINTS, frames, position, visibility)
+
+
+def same(labels, expected):
+    """Everything but where the pictures lie."""
+    assert labels.keypoints == expected.keypoints
+    place = expected.frames[0].image
+    assert [replace(frame, image=place) for frame in labels.frames] == [replace(frame, image=place) for frame in expected.frames]
+    np.testing.assert_array_equal(labels.position, expected.position)
+    np.testing.assert_array_equal(labels.visibility, expected.visibility)
+
+
+def test_coco_and_back(tmp_path):
+    labels = tagged(tmp_path)
+    content = json.loads(write_coco(labels, tmp_path / "labels.json").read_text())
+    assert content["images"][1] == {
+        "id": 2,
+        "file_name": "pictures/v1/img012.png",
+        "width": 64,
+        "height": 48,
+        "video": "v1",
+        "frame_index": 12,
+        "participant_id": "p_v1",
+        "frame_id": "v1/img012.png",
+    }
+    body = next(entry for entry in content["annotations"] if entry["image_id"] == 2 and "keypoints" in entry)
+    assert body["keypoints"] == [10, 0.25, 2, 11, 10.25, 1, 12, 20.25, 2] and body["bbox"] == [10, 0.25, 2, 20]
+    lacking = next(entry for entry in content["annotations"] if entry["image_id"] == 3)
+    assert lacking["keypoints"][6:] == [0, 0, 0] and lacking["num_keypoints"] == 2
+    same(read_labels(tmp_path / "labels.json"), labels)
+
+
+def test_deeplabcut_and_back(tmp_path):
+    labels = tagged(tmp_path, boxes=False)
+    folder = write_project(labels, tmp_path / "project", scorer="anna")
+    table = (folder / "labeled-data/v2/CollectedData_anna.csv").read_text().splitlines()
+    assert table[:3] == ["scorer,anna,anna,anna,anna,anna,anna", "bodyparts,wrist,wrist,elbow,elbow,hip,hip", "coords,x,y,x,y,x,y"]
+    assert table[3] == "labeled-data/v2/img003.png,20.0,0.25,21.0,10.25,,"
+    config = yaml.safe_load((folder / "config.yaml").read_text())
+    assert config["bodyparts"] == JOINTS and [path.split("/")[-1] for path in config["video_sets"]] == ["v1.mp4", "v2.mp4"]
+    participants = tmp_path / "participants.tsv"
+    participants.write_text("video\tparticipant_id\nv1\tp_v1\nv2\tp_v2\n")
+    visible = Labels(JOINTS, labels.frames, labels.position, np.where(labels.visibility > 0, 2, 0))  # DeepLabCut knows no hidden points
+    same(read_labels(folder, participants), visible)
+    lone = read_labels(folder / "labeled-data/v2/CollectedData_anna.csv", participants)
+    same(lone, visible.take([2, 3]))
+    assert read_image(lone.frames[1])[0, 0, 0] == 150
+    with pytest.raises(UserError, match="a project is there already"):
+        write_project(labels, folder)
+
+
+@pytest.mark.realdata
+def test_the_real_reaching_project(testdata, tmp_path):
+    """55 frames, five parts, 42 points that nobody marked; two sizes of picture; csv and h5 say the same."""
+    project = testdata / "keypoints/dlc/reaching"
+    labels = read_labels(project)
+    assert len(labels) == 55 and labels.keypoints == ["Hand", "Finger1", "Tongue", "Joystick1", "Joystick2"]
+    assert np.isnan(labels.position).sum() == 84 and (labels.visibility == 0).sum() == 42
+    assert labels.frames[0].frame_id == "reachingvideo1/img005.png" and labels.frames[0].index == 5
+    assert labels.position[0, 0].tolist() == [185.25173502386923, 610.3622760638572]
+    assert {(frame.width, frame.height) for frame in labels.frames} == {(832, 747), (640, 470)}
+    folder = project / "labeled-data/reachingvideo1"
+    np.testing.assert_array_equal(read_labels(folder / "CollectedData_Mackenzie.h5").position, labels.position)
+    same(read_labels(write_project(labels, tmp_path / "out", scorer="Mackenzie")), labels)
+    lines = [(path / "CollectedData_Mackenzie.csv").read_text().split() for path in (folder, tmp_path / "out/labeled-data/reachingvideo1")]
+    assert lines[0] == lines[1]
+    again = read_labels(write_coco(labels, tmp_path / "labels.json"))
+    np.testing.assert_allclose(again.position, labels.position, atol=5e-5)  # written to 1/10000 px
+
+
+@pytest.mark.realdata
+def test_a_real_project_whose_pictures_are_elsewhere(testdata):
+    table = testdata / "keypoints/dlc/openfield/CollectedData_Pranav.csv"
+    labels = read_labels(table, pictures=False)
+    assert len(labels) == 116 and set(labels.videos) == {"m4s1"}
+    with pytest.raises(UserError, match=r"116 of 116 pictures are not there, first .*img0000.png"):
+        read_labels(table)
+
+
+@pytest.fixture
+def coco(tmp_path):
+    """A COCO file of the tagged labels, and a call that changes its content and reads it."""
+    path = write_coco(tagged(tmp_path), tmp_path / "labels.json")
+
+    def changed(change):
+        content = json.loads(path.read_text())
+        change(content)
+        path.write_text(json.dumps(content))
+        return read_labels(path)
+
+    return changed
+
+
+def people(content):
+    return [entry for entry in content["annotations"] if "keypoints" in entry]
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        (lambda c: c["annotations"].append(people(c)[2]), r"pictures/v2/img003.png: two people are labelled"),
+        (lambda c: c["images"][0].update(width=128), r"img003.png: 64x48 px, but it was labelled at 128x48"),
+        (lambda c: people(c)[1].update(keypoints=[70, 5, 2] * 3), r"wrist of v1/img012.png lies at 70.0, 5.0, outside 64x48 px; 3 such"),
+        (lambda c: people(c)[0].update(keypoints=[1, 1, 2] * 2), r"its keypoints must be 3 times"),
+        (lambda c: people(c)[0].update(keypoints=[1, 1, 3] * 3), r"visibility must be 0, 1 or 2"),
+        (lambda c: people(c)[0].update(keypoints=["left"] * 9), r"its keypoints must be 3 times"),
+        (lambda c: people(c)[0].update(image_id=99), r"image 99 and category 1; one of them is not listed"),
+        (lambda c: c["images"][0].update(frame_index="third"), r"frame_index must be whole numbers"),
+        (lambda c: c["categories"][0].pop("keypoints"), r"0 categories with keypoints"),
+        (lambda c: c.update(annotations=[]), r"nothing is labelled"),
+        (lambda c: c.pop("images"), r'"images" must be a list'),
+        (lambda c: c["annotations"][2].update(bbox=[1, 2]), r"bbox must be x, y, width, height"),
+    ],
+)
+def test_coco_faults_are_told(coco, change, told):
+    with pytest.raises(UserError, match=told) as fault:
+        coco(change)
+    assert "\n" not in str(fault.value)
+
+
+def test_coco_of_others_has_no_keys_of_ours(coco):
+    def foreign(content):
+        for image in content["images"]:
+            for key in ("video", "frame_index", "participant_id", "frame_id"):
+                del image[key]
+        for entry in people(content):
+            entry["bbox"] = [1, 1, 40, 40]
+            del entry["attributes"]
+
+    labels = coco(foreign)
+    assert [(frame.video, frame.participant_id, frame.index) for frame in labels.frames[:2]] == [("v1", "v1", 3), ("v1", "v1", 12)]
+    assert labels.frames[0].regions == {"patient": (1, 1, 41, 41)}
+
+
+def test_pictures_that_moved(tmp_path):
+    labels = tagged(tmp_path)
+    path = write_coco(labels, tmp_path / "labels.json")
+    shutil.move(tmp_path / "pictures", tmp_path / "moved")
+    with pytest.raises(UserError, match=r"4 of 4 pictures are not there, first .*v1/img003.png; move them back"):
+        read_labels(path)
+    assert [frame.image for frame in read_labels(path, images=tmp_path / "moved").frames] == [
+        tmp_path / "moved" / frame.frame_id for frame in labels.frames
+    ]
+    (tmp_path / "moved/v2/img100.png").unlink()
+    with pytest.raises(UserError, match=r"1 of 4 pictures are not there, first .*v2/img100.png"):
+        read_labels(path, images=tmp_path / "moved")
+
+
+def test_one_picture_does_not_stand_for_two_frames(tmp_path):
+    path = write_coco(tagged(tmp_path), tmp_path / "labels.json")
+    for image in (tmp_path / "pictures").glob("*/*.png"):
+        shutil.copy(image, tmp_path / image.name)
+    shutil.rmtree(tmp_path / "pictures")  # the two img003.png are one file now
+    with pytest.raises(UserError, match=r"v2/img003.png and v1/img003.png are both .*img003.png"):
+        read_labels(path)
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "told"),
+    [
+        ("labels.json", b'{"images": [', "not a readable JSON"),
+        ("labels.json", b"3", "no labels that are known"),
+        ("labels.h5", b"\x89HDF\r\n\x1a\n" + bytes(100), "not a readable table"),
+        ("labels.csv", b"time,x,y\n1,2,3\n", "not DeepLabCut's"),
+        ("labels.csv", b"scorer,a,a\nbodyparts,wrist,wrist\ncoords,x,y\n", "nothing is labelled"),
+        ("labels.csv", b"scorer,a,a\nbodyparts,wrist,wrist\ncoords,x,y\nlabeled-data/v/i1.png,5,\n", "i1.png: wrist has x or y only"),
+        ("labels.csv", b"scorer,n,n,n\nbodyparts,w,w,w\ncoords,x,y,likelihood\n0,5,5,1\n", "holds tracks, not labels"),
+        ("labels.txt", b"", "no labels that are known"),
+        ("project/config.yaml", b"scorer: [", "not valid YAML"),
+        ("project/config.yaml", b"name: x", "names no scorer"),
+        ("project/config.yaml", b"scorer: a\nbodyparts: [wrist]", "no labeled-data"),
+        ("project/other.txt", b"", "no config.yaml in it"),
+    ],
+)
+def test_files_that_are_no_labels(tmp_path, name, content, told):
+    path = tmp_path / name
+    path.parent.mkdir(exist_ok=True)
+    path.write_bytes(content)
+    with pytest.raises(UserError, match=told) as fault:
+        read_labels(path.parent if "/" in name else path)
+    assert "\n" not in str(fault.value)
+
+
+def test_a_bodypart_that_the_project_does_not_name(tmp_path):
+    folder = write_project(tagged(tmp_path), tmp_path / "project")
+    config = (folder / "config.yaml").read_text()
+    (folder / "config.yaml").write_text(config.replace("- elbow\n", ""))
+    with pytest.raises(UserError, match=r"bodypart 'elbow' is not in config\.yaml, which names wrist, hip"):
+        read_labels(folder)
+
+
+def test_joints_that_skeleton_and_labels_do_not_share(tmp_path):
+    labels = tagged(tmp_path)
+    with pytest.raises(UserError, match="skeleton upper_body_11: its joint 'head' is not labelled; labelled are wrist, elbow, hip"):
+        labels.match(load_skeleton("upper_body_11"))
+    names = ["knee", *load_skeleton("upper_body_11").names]
+    wide = Labels(names, labels.frames, np.zeros((4, 12, 2)), np.full((4, 12), 2))
+    with pytest.raises(UserError, match="skeleton upper_body_11: has no joint 'knee', which is labelled"):
+        wide.match(load_skeleton("upper_body_11"))
+    with pytest.raises(UserError, match="no keypoint 'knee'"):
+        labels.select(["knee"])
+    assert labels.select(["hip", "wrist"]).position[1].tolist() == [[12, 20.25], [10, 0.25]]
+
+
+@pytest.mark.parametrize(
+    ("table", "told"),
+    [
+        ("video,participant_id\nv1,p1\n", "no participant is given for video 'v2'"),
+        ("video,who\nv1,p1\n", "needs the columns video and participant_id"),
+        ("video,participant_id\nv1,p1\nv1,p2\n", "row 3: 'v1' has two participants, 'p1' and 'p2'"),
+        ("video,participant_id\nv1,\n", "row 2: video or participant_id is empty"),
+    ],
+)
+def test_tables_of_participants(tmp_path, table, told):
+    path = write_coco(tagged(tmp_path), tmp_path / "labels.json")
+    (tmp_path / "participants.csv").write_text(table)
+    with pytest.raises(UserError, match=told):
+        read_labels(path, tmp_path / "participants.csv")
+
+
+def test_labels_of_two_sources_become_one(tmp_path):
+    labels = tagged(tmp_path)
+    both = joined([labels.take([0, 1]), labels.take([2, 3]).select(["hip", "elbow", "wrist"])])
+    same(both, labels)
+    with pytest.raises(UserError, match=r"'v1/img003.png' is there twice"):
+        joined([labels, labels])
