@@ -11,7 +11,7 @@ import pytest
 import torch
 import yaml
 from safetensors.torch import save_file
-from torchvision.models import get_weight
+from torchvision.models import get_weight, list_models
 
 import semiology
 from semiology.cli import main
@@ -68,6 +68,7 @@ def test_the_list_says_what_torchvisions_own_list_says():
     for entry in known.values():
         theirs = get_weight(entry.torchvision).url
         assert entry.url == theirs and entry.file == theirs.rsplit("/", 1)[1]
+        assert entry.name in list_models()
         assert entry.file == f"{entry.file[:-13]}-{entry.sha256[:8]}.pth"  # the file's name ends in the hash's first eight digits
         assert len(entry.sha256) in (8, 64) and "BSD-3-Clause" in entry.licence and "trained on" in entry.licence
 
