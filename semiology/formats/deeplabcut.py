@@ -9,11 +9,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import xarray as xr
 
 from semiology.errors import UserError
-from semiology.formats.cells import numbers, read_cells
-from semiology.formats.pandas_h5 import read_frame
+from semiology.formats.arrays import choose, frame_number, names_of, pixels, tracks_from_rows
+from semiology.formats.cells import number_texts, numbers, read_cells, write_cells
+from semiology.formats.pandas_h5 import read_frame, write_frame
 
+SCORER = "semiology"  # of tables that are written
 HEADER = ("scorer", "individuals", "bodyparts", "coords")
 
 
@@ -90,3 +93,47 @@ def _rows(path: Path, index: list[tuple]) -> list[str] | list[int]:
         twice = next(row for row in named if named.count(row) > 1)
         raise UserError(f"{path}: the row {twice} is there twice")
     return [int(row) for row in named] if named and all(row.isdecimal() for row in named) else named
+
+
+def read(path: Path, *, fps: float | None = None, individual: str | None = None, width: int = 0, height: int = 0) -> xr.Dataset:
+    """Tracks of one individual. Rows that name images stand at the number in the image's name; the frames between them are missing.
+
+    Raises:
+        UserError: as `read_table`; no frame rate, several individuals and none chosen, labels of several videos.
+    """
+    table = read_table(path)
+    chosen = choose(path, individual, table.individuals)
+    if folders := sorted({str(Path(row).parent) for row in table.rows if isinstance(row, str)})[1:]:
+        raise UserError(f"{path}: labels of several videos (also {folders[0]}); tracks are of one video: split the table")
+    frames = [row if isinstance(row, int) else frame_number(row, path) for row in table.rows]
+    present = table.present[chosen]
+    values = table.values[:, chosen, present]
+    return tracks_from_rows(
+        path,
+        frames,
+        [name for name, there in zip(table.keypoints, present, strict=True) if there],
+        values[..., :2],
+        fps=fps,
+        confidence=values[..., 2] if values.shape[-1] == 3 else None,
+        width=width,
+        height=height,
+        backend=f"deeplabcut: {table.scorer}",
+    )
+
+
+def write(tracks: xr.Dataset, path: Path) -> None:
+    """A single-animal table of tracks, as DeepLabCut's video analysis writes it: csv, or h5 that `pandas.read_hdf` reads. One row a frame.
+
+    Raises:
+        UserError: a suffix other than .csv and .h5, tracks without positions in px, a folder that cannot be written.
+    """
+    if path.suffix.lower() not in (".csv", ".h5"):
+        raise UserError(f"{path}: DeepLabCut's tables end in .csv or .h5")
+    position, confidence = pixels(tracks, path)
+    values = np.concatenate([position, confidence[..., None]], axis=2).reshape(len(position), -1)
+    columns = [(SCORER, name, coord) for name in names_of(tracks) for coord in ("x", "y", "likelihood")]
+    if path.suffix.lower() == ".h5":
+        write_frame(path, "df_with_missing", ("scorer", "bodyparts", "coords"), columns, values)
+    else:
+        header = [[name, *(column[level] for column in columns)] for level, name in enumerate((HEADER[0], *HEADER[2:]))]
+        write_cells(path, [*header, *([str(frame), *row] for frame, row in enumerate(number_texts(values)))])

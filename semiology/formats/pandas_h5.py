@@ -1,17 +1,20 @@
-"""Tables that pandas wrote as HDF5, read without running anything that is in them.
+"""Tables of pandas in HDF5, read without running anything that is in them, and written so that `pandas.read_hdf` reads them.
 
 `pandas.read_hdf` unpickles attributes of the file, and unpickling a planted file runs its code. Here h5py reads the arrays; where column
 names are kept pickled only, the pickle's opcodes are listed and those that build strings, numbers, lists, tuples and dicts are followed;
 any other opcode is refused. Layouts: [C] pandas io/pytables.py, "fixed" and "table".
 """
 
+import io
 import pickletools
+from collections.abc import Sequence
 from pathlib import Path
 
 import h5py
 import numpy as np
 
 from semiology.errors import UserError
+from semiology.files import atomic_path
 
 # what h5py and numpy raise when bytes are not what they should be
 H5_FAULTS = (OSError, KeyError, ValueError, RuntimeError, TypeError, IndexError, AttributeError, OverflowError, MemoryError, EOFError)
@@ -139,3 +142,53 @@ def literal(pickled: bytes):
             case other:
                 raise ValueError(f"its column names are a pickle with the opcode {other}, which is not followed")
     raise ValueError("a pickle without an end")
+
+
+def write_frame(path: Path, key: str, levels: Sequence[str], columns: Sequence[tuple[str, ...]], values: np.ndarray) -> None:
+    """Write numbers (row, column) in the "fixed" layout, rows numbered from 0, whole or not at all.
+
+    Args:
+        path: of the file.
+        key: name of the table in it.
+        levels: names of the levels of the columns.
+        columns: one name a level for each column.
+        values: (row, column); kept as float64.
+
+    Raises:
+        UserError: the folder cannot be written.
+    """
+    memory = io.BytesIO()  # when HDF5 itself meets a full disk, it takes the whole process down
+    with h5py.File(memory, "w") as file:
+        _attributes(file, CLASS="GROUP", PYTABLES_FORMAT_VERSION="2.1", TITLE="", VERSION="1.0")
+        group = file.create_group(key)
+        _attributes(group, CLASS="GROUP", TITLE="", VERSION="1.0", pandas_type="frame", encoding="UTF-8", errors="strict")
+        _attributes(group, axis0_variety="multi", block0_items_variety="multi", axis1_variety="regular")
+        for name, number in {"ndim": 2, "nblocks": 1, "axis0_nlevels": len(levels), "block0_items_nlevels": len(levels)}.items():
+            group.attrs[name] = np.int64(number)
+        for axis in ("axis0", "block0_items"):
+            for level, level_name in enumerate(levels):
+                names = list(dict.fromkeys(column[level] for column in columns))
+                encoded = np.array([name.encode("utf-8") for name in names], dtype="S")
+                made = _array(group, f"{axis}_level{level}", encoded, kind="string", name=level_name)
+                _attributes(made, nan_rep="", **{f"{axis}_name{level_name}": level_name})
+                _array(group, f"{axis}_label{level}", np.array([names.index(column[level]) for column in columns], np.int16))
+        rows = _array(group, "axis1", np.arange(len(values)), kind="integer")
+        rows.attrs["name"] = np.bytes_("N.")  # no name: None, as PyTables keeps it
+        _array(group, "block0_values", values.astype(float))
+    with atomic_path(path) as temporary:
+        temporary.write_bytes(memory.getvalue())
+
+
+def _array(group: h5py.Group, place: str, values: np.ndarray, **attributes: str) -> h5py.Dataset:
+    made = group.create_dataset(place, data=values)
+    made.attrs["transposed"] = np.uint8(1)
+    _attributes(made, CLASS="ARRAY", FLAVOR="numpy", TITLE="", VERSION="2.4", **attributes)
+    return made
+
+
+def _attributes(place: h5py.Group | h5py.Dataset, **attributes: str) -> None:
+    for name, value in attributes.items():
+        if value:  # marked as UTF-8: PyTables hands ASCII attributes on as bytes, over which pandas stumbles
+            place.attrs.create(name, value.encode("utf-8"), dtype=h5py.string_dtype("utf-8", len(value.encode("utf-8"))))
+        else:
+            place.attrs[name] = h5py.Empty("S1")
