@@ -15,6 +15,7 @@ from semiology.tracking.coco import write_coco
 from semiology.tracking.deeplabcut import write_project
 from semiology.tracking.labels import LabelledFrame, Labels, joined, read_image
 from semiology.tracking.reading import read_labels
+from semiology.tracking.writing import write_labels
 
 JOINTS = ["wrist", "elbow", "hip"]
 
@@ -82,8 +83,135 @@ def test_deeplabcut_and_back(tmp_path):
     lone = read_labels(folder / "labeled-data/v2/CollectedData_anna.csv", participants)
     same(lone, visible.take([2, 3]))
     assert read_image(lone.frames[1])[0, 0, 0] == 150
-    with pytest.raises(UserError, match="a project is there already"):
-        write_project(labels, folder)
+
+
+def test_label_studio_and_back(tmp_path):
+    """Our predictions become what a person submitted: the same marks under "annotations"."""
+    labels = tagged(tmp_path)
+    path = write_labels(labels, tmp_path / "tasks for anna", "label-studio")
+    tasks = json.loads(path.read_text())
+    assert tasks[1]["data"]["image"] == "/data/local-files/?d=tasks%20for%20anna/images/v1/img012.png"
+    wrist, _, hidden = tasks[1]["predictions"][0]["result"][:3]
+    assert wrist["value"] == {"x": 10 / 64 * 100, "y": 0.25 / 48 * 100, "width": 0.5, "keypointlabels": ["wrist"]}
+    assert (wrist["original_width"], wrist["original_height"]) == (64, 48) and hidden["value"]["choices"] == ["hidden"]
+    with pytest.raises(UserError, match="nothing is labelled"):
+        read_labels(path)  # nobody has looked at predictions
+    for task in tasks:
+        result = task["predictions"][0]["result"]
+        moved = [{**mark, "value": {**mark["value"], "x": 0}} for mark in result if mark["type"] == "keypointlabels"]
+        task["annotations"] = [
+            {"updated_at": "2026-01-03T00:00:00Z", "was_cancelled": True, "result": moved},
+            {"updated_at": "2026-01-02T00:00:00Z", "was_cancelled": False, "result": result},  # the last that was not skipped
+            {"updated_at": "2026-01-01T00:00:00Z", "was_cancelled": False, "result": moved},
+        ]
+    path.write_text(json.dumps(tasks))
+    back = read_labels(path)
+    np.testing.assert_allclose(back.position, labels.position, atol=1e-9)
+    regions = back.frames[1].regions
+    assert regions == {name: pytest.approx(box) for name, box in labels.frames[1].regions.items()}
+    exact = [replace(frame, regions=given.regions) for frame, given in zip(back.frames, labels.frames)]
+    same(Labels(back.keypoints, exact, labels.position, back.visibility), labels)
+    elsewhere = tmp_path / "downloads/export.json"
+    elsewhere.parent.mkdir()
+    elsewhere.write_text(path.read_text())
+    with pytest.raises(UserError, match="4 of 4 pictures are not there"):
+        read_labels(elsewhere)
+    assert len(read_labels(elsewhere, images=path.parent)) == 4
+
+
+def test_cvat_and_back(tmp_path):
+    labels = tagged(tmp_path)
+    path = write_labels(labels, tmp_path / "task", "cvat")
+    assert '<points label="elbow" source="auto" occluded="1" points="11.0000,10.2500" z_order="0" />' in path.read_text()
+    assert [label["name"] for label in json.loads((path.parent / "labels.json").read_text())] == [*JOINTS, "patient", "face"]
+    participants = tmp_path / "participants.tsv"
+    participants.write_text("video\tparticipant_id\nv1\tp_v1\nv2\tp_v2\n")
+    same(read_labels(path, participants), labels)
+
+
+CVAT_EXPORT = """<?xml version="1.0" encoding="utf-8"?>
+<annotations>
+  <version>1.1</version>
+  <meta><task><mode>annotation</mode><labels>
+    <label><name>body</name><type>skeleton</type></label>
+    <label><name>hip</name><type>points</type><parent>body</parent></label>
+    <label><name>wrist</name><type>points</type><parent>body</parent></label>
+  </labels></task></meta>
+  <image id="0" name="c1/img00007.png" width="64" height="48">
+    <skeleton label="body" source="manual" z_order="0">
+      <points label="wrist" source="manual" outside="0" occluded="1" points="10.50,20.25"></points>
+      <points label="hip" source="manual" outside="1" occluded="0" points="30.00,40.00"></points>
+    </skeleton>
+  </image>
+  <image id="1" name="c1/img00009.png" width="64" height="48">
+  </image>
+</annotations>
+"""
+
+
+def test_a_skeleton_of_cvat(tmp_path):
+    """Written by hand after CVAT's exporter: an occluded point, one that is outside, and a picture that nobody marked."""
+    (tmp_path / "annotations.xml").write_text(CVAT_EXPORT)
+    labels = read_labels(tmp_path / "annotations.xml", pictures=False)
+    assert labels.keypoints == ["hip", "wrist"] and [frame.frame_id for frame in labels.frames] == ["c1/img00007.png"]
+    assert labels.visibility.tolist() == [[0, 1]] and labels.position[0, 1].tolist() == [10.5, 20.25]
+    assert labels.frames[0].index == 7
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "told"),
+    [
+        ('label="hip" source', 'label="wrist" source', "c1/img00007.png: wrist is marked twice"),
+        ("10.50,20.25", "10.50,20.25;1,2", "one point a joint"),
+        ('width="64"', "", "cannot be read"),
+        ("</annotations>", "", "not readable XML"),
+        ("<annotations>", "<!DOCTYPE annotations><annotations>", "declares a document type"),
+        ("<version>", '<track id="0"/><version>', 'not "CVAT for images 1.1"'),
+    ],
+)
+def test_cvat_faults_are_told(tmp_path, old, new, told):
+    (tmp_path / "annotations.xml").write_text(CVAT_EXPORT.replace(old, new))
+    with pytest.raises(UserError, match=told):
+        read_labels(tmp_path / "annotations.xml", pictures=False)
+
+
+@pytest.mark.parametrize(
+    ("result", "told"),
+    [
+        ([{"type": "keypointlabels", "value": {"x": 1, "y": 2, "keypointlabels": ["wrist"]}}], "original_width"),
+        (
+            [{"type": "keypointlabels", "original_width": 9, "original_height": 9, "value": {"x": 1, "y": 2, "keypointlabels": []}}],
+            "one label",
+        ),
+        (
+            [{"type": "keypointlabels", "original_width": 9, "original_height": 9, "value": {"x": 1, "y": 2, "keypointlabels": ["w"]}}] * 2,
+            "w is marked twice",
+        ),
+    ],
+)
+def test_label_studio_faults_are_told(tmp_path, result, told):
+    path = tmp_path / "export.json"
+    path.write_text(json.dumps([{"data": {"image": "/data/upload/1/a.png"}, "annotations": [{"result": result}]}]))
+    with pytest.raises(UserError, match=told):
+        read_labels(path)
+    path.write_text(json.dumps([{"image": "/data/upload/1/a.png", "joint": []}]))  # JSON-MIN
+    with pytest.raises(UserError, match=r"its tasks need data\.image"):
+        read_labels(path)
+
+
+@pytest.mark.parametrize("program", ["deeplabcut", "coco", "label-studio", "cvat"])
+def test_an_export_brings_its_pictures_and_is_never_overwritten(tmp_path, program):
+    labels = tagged(tmp_path, boxes=False)
+    path = write_labels(labels, tmp_path / "export", program)
+    pictures = sorted(file.relative_to(tmp_path / "export").as_posix().split("/", 1)[1] for file in path.parent.rglob("*.png"))
+    assert pictures == sorted(frame.frame_id for frame in labels.frames)
+    assert str(tmp_path) not in path.read_text() or program == "deeplabcut"  # which wants its own folder's path
+    before = path.read_bytes()
+    with pytest.raises(UserError, match="is there already; choose another folder"):
+        write_labels(labels, tmp_path / "export", program)
+    assert path.read_bytes() == before
+    with pytest.raises(UserError, match="no export for 'word'; there is deeplabcut, coco, label-studio, cvat"):
+        write_labels(labels, tmp_path / "other", "word")
 
 
 @pytest.mark.realdata

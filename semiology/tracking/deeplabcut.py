@@ -6,7 +6,7 @@ projects and its `create_project`.
 
 import csv
 import io
-import shutil
+from collections.abc import Sequence
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -15,9 +15,9 @@ import numpy as np
 import yaml
 
 from semiology.errors import UserError
-from semiology.files import atomic_path, write_text
+from semiology.files import write_text
 from semiology.formats.deeplabcut import read_table
-from semiology.tracking.labels import UNLABELLED, VISIBLE, LabelledFrame, Labels, frame_number, joined
+from semiology.tracking.labels import UNLABELLED, VISIBLE, LabelledFrame, Labels, copy_picture, frame_number, joined
 
 
 def read_project(folder: Path) -> Labels:
@@ -74,21 +74,19 @@ def read_table_of_labels(path: Path) -> Labels:
     return Labels(table.keypoints, frames, position, np.where(labelled.all(axis=2), VISIBLE, UNLABELLED))
 
 
-def write_project(labels: Labels, folder: str | Path, scorer: str = "semiology", skeleton: tuple[tuple[str, str], ...] = ()) -> Path:
+def write_project(labels: Labels, folder: str | Path, scorer: str = "semiology", edges: Sequence[tuple[str, str]] = ()) -> Path:
     """Write labels as a project that DeepLabCut opens: config.yaml, tables and copies of the pictures.
 
     The tables are csv. DeepLabCut's own `convertcsv2h5(config)` makes the h5 that its training reads. config.yaml names videos
     `videos/<video>.mp4`, which are not there: labelling and training need none.
 
     Args:
-        skeleton: pairs of keypoints that are drawn connected.
+        edges: pairs of keypoints that are drawn connected.
 
     Raises:
-        UserError: a project is there already, two pictures of a video have one name, a picture is not there.
+        UserError: two pictures of a video have one name, a picture is not there.
     """
     folder = Path(folder)
-    if (folder / "config.yaml").exists():
-        raise UserError(f"{folder}: a project is there already; choose another folder, so that no labels are overwritten")
     for video in dict.fromkeys(labels.videos.tolist()):
         part = labels.take(labels.videos == video)
         header = [["scorer", *[scorer] * (2 * len(part.keypoints))], ["bodyparts", *np.repeat(part.keypoints, 2)]]
@@ -103,21 +101,8 @@ def write_project(labels: Labels, folder: str | Path, scorer: str = "semiology",
         text = io.StringIO()
         csv.writer(text, lineterminator="\n").writerows(header + sorted(rows))
         write_text(folder / "labeled-data" / video / f"CollectedData_{scorer}.csv", text.getvalue())
-    write_text(folder / "config.yaml", yaml.safe_dump(_config(labels, folder, scorer, skeleton), sort_keys=False))
+    write_text(folder / "config.yaml", yaml.safe_dump(_config(labels, folder, scorer, edges), sort_keys=False))
     return folder
-
-
-def copy_picture(frame: LabelledFrame, target: Path) -> None:
-    """Copy a frame's picture, unless it lies there already.
-
-    Raises:
-        UserError: it is not there.
-    """
-    if not frame.image.is_file():
-        raise UserError(f"{frame.image}: no such picture, but {frame.frame_id} is labelled; if the pictures moved, move them back")
-    if frame.image.resolve() != target.resolve():
-        with atomic_path(target) as temporary:
-            shutil.copyfile(frame.image, temporary)
 
 
 def _widened(labels: Labels, keypoints: list[str]) -> Labels:
@@ -129,7 +114,7 @@ def _widened(labels: Labels, keypoints: list[str]) -> Labels:
     return Labels(keypoints, labels.frames, position, visibility)
 
 
-def _config(labels: Labels, folder: Path, scorer: str, skeleton: tuple[tuple[str, str], ...]) -> dict[str, Any]:
+def _config(labels: Labels, folder: Path, scorer: str, edges: Sequence[tuple[str, str]]) -> dict[str, Any]:
     """What DeepLabCut's `create_new_project` writes; numbers are its defaults [C]."""
     sizes = {frame.video: (frame.width, frame.height) for frame in labels.frames}
     root = folder.resolve()
@@ -146,7 +131,7 @@ def _config(labels: Labels, folder: Path, scorer: str, skeleton: tuple[tuple[str
         "start": 0,
         "stop": 1,
         "numframes2pick": 20,
-        "skeleton": [list(pair) for pair in skeleton],
+        "skeleton": [list(pair) for pair in edges],
         "skeleton_color": "black",
         "pcutoff": 0.6,
         "dotsize": 12,

@@ -1,8 +1,9 @@
 """Labelled frames: pictures from videos in which a person marked keypoints. What detectors are fine-tuned on and judged by."""
 
 import re
+import shutil
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -10,6 +11,7 @@ import numpy as np
 from PIL import Image
 
 from semiology.errors import UserError
+from semiology.files import atomic_path
 from semiology.skeleton import Skeleton
 
 UNLABELLED, HIDDEN, VISIBLE = 0, 1, 2  # visibility, as COCO writes it
@@ -122,6 +124,18 @@ class Labels:
         return Labels(self.keypoints, frames, self.position, self.visibility)
 
 
+Mark = tuple[float, float, int]  # x, y in px, visibility
+
+
+def gathered(keypoints: Iterable[str], found: Sequence[tuple[LabelledFrame, dict[str, Mark]]]) -> Labels:
+    """Labels from frames and the marks in each, by name; `keypoints` come first in their order, others as they appear."""
+    names = list(dict.fromkeys([*keypoints, *(name for _, marks in found for name in marks)]))
+    marks = np.array([[marks.get(name, (0.0, 0.0, UNLABELLED)) for name in names] for _, marks in found], float)
+    marks = marks.reshape(len(found), len(names), 3)
+    visibility = marks[:, :, 2].astype(np.int64)
+    return Labels(names, [frame for frame, _ in found], np.where(visibility[:, :, None] > 0, marks[:, :, :2], np.nan), visibility)
+
+
 def frame_number(file: Path) -> int | None:
     """The number at the end of a picture's name, by which labelling programs count the frames of a video: 5 for img005.png."""
     digits = re.search(r"(\d+)$", file.stem)
@@ -163,3 +177,16 @@ def read_image(frame: LabelledFrame) -> np.ndarray:
             f"{frame.image}: {found} px, but it was labelled at {frame.width}x{frame.height}; give the pictures that were labelled"
         )
     return image
+
+
+def copy_picture(frame: LabelledFrame, target: Path) -> None:
+    """Copy a frame's picture, unless it lies there already.
+
+    Raises:
+        UserError: it is not there.
+    """
+    if not frame.image.is_file():
+        raise UserError(f"{frame.image}: no such picture, but {frame.frame_id} is labelled; if the pictures moved, move them back")
+    if frame.image.resolve() != target.resolve():
+        with atomic_path(target) as temporary:
+            shutil.copyfile(frame.image, temporary)

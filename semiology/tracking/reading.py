@@ -11,14 +11,19 @@ from PIL import Image
 
 from semiology.errors import UserError
 from semiology.tracking.coco import from_coco
+from semiology.tracking.cvat import from_cvat
 from semiology.tracking.deeplabcut import read_project, read_table_of_labels
+from semiology.tracking.label_studio import from_label_studio
 from semiology.tracking.labels import LabelledFrame, Labels
+
+KNOWN = "a DeepLabCut project's folder, a CollectedData table, a COCO or Label Studio JSON, or CVAT's XML"
 
 log = logging.getLogger(__name__)
 
 
 def read_labels(path: str | Path, participants: Path | None = None, *, images: Path | None = None, pictures: bool = True) -> Labels:
-    """Labelled frames of a DeepLabCut project (its folder, or one CollectedData table) or of a COCO keypoints JSON.
+    """Labelled frames of a DeepLabCut project (its folder, or one CollectedData table), a COCO keypoints JSON, an export of Label Studio
+    (JSON) or of CVAT (XML).
 
     Args:
         path: the folder or file.
@@ -72,7 +77,7 @@ def _read(path: Path) -> Labels:
     if path.is_dir():
         return read_project(path)
     if not path.is_file():
-        raise UserError(f"{path}: no such labels; give a DeepLabCut project's folder, a CollectedData table or a COCO keypoints JSON")
+        raise UserError(f"{path}: no such labels; give {KNOWN}")
     suffix = path.suffix.lower()
     if suffix in (".csv", ".h5"):
         return read_table_of_labels(path)
@@ -83,7 +88,11 @@ def _read(path: Path) -> Labels:
             raise UserError(f"{path}: not a readable JSON file ({error}); export it again") from error
         if isinstance(content, dict):
             return from_coco(path, content)
-    raise UserError(f"{path}: no labels that are known; give a DeepLabCut project's folder, a CollectedData table or a COCO keypoints JSON")
+        if isinstance(content, list):
+            return from_label_studio(path, content)
+    if suffix == ".xml":
+        return from_cvat(path)
+    raise UserError(f"{path}: no labels that are known; give {KNOWN}")
 
 
 def _with_pictures(labels: Labels, source: Path, images: Path | None) -> Labels:
