@@ -47,7 +47,7 @@ def main() -> int:
         {"options": str(DeidentifyOptions()), **share, **figures},
         "a face in 0 frames; as many frames as the source; no sound, no metadata",
         faces == 0 and not faults,
-        headline=f"a face in {faces} of {frames} frames (before: in {before:.0%} on average over videos), {len(faults)} faults in frames, streams and metadata",
+        headline=f"a face in {faces} of {frames} frames (before: {before:.0%}), {len(faults)} faults in count, streams, metadata",
     )
 
 
@@ -73,8 +73,8 @@ def measure(source: Path, out: Path) -> dict:
     }
     whole = record_of["reasons"]["whole frame"] / frames
     print(
-        f"{source.name:<32}{frames:>6} frames; a face in {before:.0%} before, in {after} after; {figure['covered']:.3f} of the picture covered, "
-        f"{whole:.3f} of the frames whole; {figure['rounds']} rounds, {figure['ms_a_frame']:.0f} ms a frame",
+        f"{source.name:<32}{frames:>6} frames; a face in {before:.0%} before, in {after} after; {figure['covered']:.3f} of the picture "
+        f"covered, {whole:.3f} of the frames whole; {figure['rounds']} rounds, {figure['ms_a_frame']:.0f} ms a frame",
         flush=True,
     )
     return figure

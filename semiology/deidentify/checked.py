@@ -13,7 +13,7 @@ import numpy as np
 from tqdm import tqdm
 
 from semiology.deidentify.cover import AROUND, GREY, Cover, enlarged, paint, to_pixels
-from semiology.detect import FaceDetector
+from semiology.detect import THRESHOLD, FaceDetector, Faces
 from semiology.errors import UserError
 from semiology.video import VideoInfo, every_frame, write_copy
 
@@ -26,8 +26,9 @@ def write_checked(
 ) -> tuple[list[Cover], int]:
     """Write `video` with `plan` covered to `out`, so that MTCNN at its default thresholds finds no face in any frame of the written file.
 
-    A face that it still finds gets a box, `grow` times its size, in its frame and those within 0.1 s; after three such rounds the frame is
-    covered whole. A frame whose decoded picture is the same as in an earlier round is not searched twice.
+    A face that it still finds gets a box in its frame and those within 0.1 s, `grow` times its size where its probability is 0.9 or more
+    (the others are mostly patterns); after three such rounds the frame is covered whole. A frame whose decoded picture is the same as in
+    an earlier round is not searched twice.
 
     Returns:
         What was covered in the end, and the number of rounds.
@@ -53,10 +54,8 @@ def _painted(video: str | Path, plan: Sequence[Cover], info: VideoInfo) -> Itera
         yield cover.time, np.full((info.height, info.width, 3), GREY, np.uint8) if frame.image is None else paint(frame.image, cover.boxes)
 
 
-def faces_left(
-    images: Iterator[np.ndarray | None], frames: int, detector: FaceDetector, searched: dict[int, bytes]
-) -> dict[int, np.ndarray]:
-    """Frame -> boxes (face, 4) that the detector finds in the written copy.
+def faces_left(images: Iterator[np.ndarray | None], frames: int, detector: FaceDetector, searched: dict[int, bytes]) -> dict[int, Faces]:
+    """Frame -> faces that the detector finds in the written copy.
 
     Args:
         images: of the copy, in order; there must be as many as `frames`.
@@ -71,7 +70,7 @@ def faces_left(
             continue
         faces = detector(image)
         if len(faces.boxes):
-            left[count - 1] = faces.boxes
+            left[count - 1] = faces
         else:
             searched[count - 1] = digest
     if count != frames:
@@ -79,7 +78,7 @@ def faces_left(
     return left
 
 
-def covered_again(plan: Sequence[Cover], left: dict[int, np.ndarray], info: VideoInfo, grow: float, *, whole: bool) -> list[Cover]:
+def covered_again(plan: Sequence[Cover], left: dict[int, Faces], info: VideoInfo, grow: float, *, whole: bool) -> list[Cover]:
     """The plan with what was found in the copy covered too: by boxes, or, with `whole`, by covering its frames whole."""
     again, frame = list(plan), np.array([[0, 0, info.width, info.height]])
     times = np.array([cover.time for cover in plan])
@@ -87,9 +86,10 @@ def covered_again(plan: Sequence[Cover], left: dict[int, np.ndarray], info: Vide
         if whole:
             again[place] = replace(again[place], reason="whole frame", boxes=frame)
             continue
-        first, last = np.searchsorted(times, [times[place] - AROUND, times[place] + AROUND + 1e-9])
+        added = np.where(faces.probability[:, None] >= THRESHOLD, enlarged(faces.boxes, grow), faces.boxes)
+        first, last = np.searchsorted(times, [times[place] - AROUND - 1e-9, times[place] + AROUND + 1e-9])
         for near in range(first, last):
             cover = again[near]
-            boxes = to_pixels([*cover.boxes, *enlarged(faces, grow)], info.width, info.height)
-            again[near] = replace(cover, boxes=boxes, added=cover.added + len(faces))
+            boxes = to_pixels([*cover.boxes, *added], info.width, info.height)
+            again[near] = replace(cover, boxes=boxes, added=cover.added + len(added))
     return again

@@ -27,7 +27,7 @@ class DeidentifyOptions:
 
     lost: Literal["cover", "keep"] = "cover"
     lost_after: float = 0.5
-    grow: float = 1.6
+    grow: float = 1.5
 
     def __post_init__(self) -> None:
         if self.lost not in ("cover", "keep"):
@@ -59,29 +59,38 @@ class Cover:
 def covers(sightings: Sequence[Sighting], width: int, height: int, options: DeidentifyOptions) -> list[Cover]:
     """What each frame of a video of `width` times `height` px gets.
 
-    The patient's head and every face (linked over time) are filled each for themselves, see `fill`. A face seen three times or more, with
-    a median probability of 0.9 or more, is a person's and is filled like the patient's head; the others are mostly patterns, and only
-    carried to their neighbouring frames. The patient's head alone decides whether a frame is covered whole: that a caregiver's face was
-    found says nothing of where the patient is.
+    The patient's head and every other face (linked over time) are filled each for themselves, see `fill`. A face seen three times or more,
+    with a median probability of 0.9 or more, is a person's, and is grown and filled like the patient's head; the others are mostly
+    patterns, and covered as found, in their own frame and those within 0.1 s. The patient's head alone decides whether a frame is covered
+    whole: that a caregiver's face was found says nothing of where the patient is.
     """
     times = np.array([sighting.time for sighting in sightings])
     found = np.array([np.full(4, np.nan) if sighting.head is None else sighting.head for sighting in sightings])
     filled = fill(times, found, options.lost_after)
-    layers = [spread(times, enlarged(filled, options.grow))]
+    wanted: list[list[np.ndarray]] = [[] for _ in times]
+    _add(wanted, spread(times, enlarged(filled, options.grow)))
     for track in link((sighting.time, sighting.faces) for sighting in sightings):
         seen = np.full((len(times), 4), np.nan)
         seen[np.searchsorted(times, track.times)] = track.boxes
-        layers.append(spread(times, enlarged(fill(times, seen, options.lost_after if is_person(track) else AROUND), options.grow)))
+        if is_person(track):
+            seen = enlarged(fill(times, seen, options.lost_after), options.grow)
+        _add(wanted, spread(times, seen))
     frame = np.array([0, 0, width, height])
     result = []
     for number, sighting in enumerate(sightings):
-        is_lost = bool(np.isnan(filled[number]).any())
+        boxes = to_pixels(wanted[number], width, height)
+        is_lost = bool(np.isnan(filled[number]).any()) or not len(boxes)
         if sighting.damaged or (is_lost and options.lost == "cover"):
             result.append(Cover(sighting.index, sighting.time, "damaged" if sighting.damaged else "whole frame", frame[None]))
             continue
         reason = "nothing" if is_lost else sighting.by or "filled"
-        result.append(Cover(sighting.index, sighting.time, reason, to_pixels([layer[number] for layer in layers], width, height)))
+        result.append(Cover(sighting.index, sighting.time, reason, boxes))
     return result
+
+
+def _add(wanted: list[list[np.ndarray]], boxes: np.ndarray) -> None:
+    for row in np.flatnonzero(~np.isnan(boxes).any(axis=1)):
+        wanted[row].append(boxes[row])
 
 
 def fill(times: np.ndarray, boxes: np.ndarray, longest: float) -> np.ndarray:
@@ -116,12 +125,12 @@ def enlarged(boxes: np.ndarray, factor: float) -> np.ndarray:
 
 
 def spread(times: np.ndarray, boxes: np.ndarray) -> np.ndarray:
-    """Each box (time, 4) united with those within 0.1 s of it; rows that are NaN stay so."""
-    united = boxes.copy()
+    """For each time the union of the boxes (time, 4) within 0.1 s of it; NaN where there are none."""
+    united = np.full_like(boxes, np.nan)
     for row in np.flatnonzero(~np.isnan(boxes).any(axis=1)):
-        first, last = np.searchsorted(times, [times[row] - AROUND, times[row] + AROUND + 1e-9])
-        near = boxes[first:last]
-        united[row] = np.concatenate([np.nanmin(near[:, :2], axis=0), np.nanmax(near[:, 2:], axis=0)])
+        first, last = np.searchsorted(times, [times[row] - AROUND - 1e-9, times[row] + AROUND + 1e-9])
+        united[first:last, :2] = np.fmin(united[first:last, :2], boxes[row, :2])
+        united[first:last, 2:] = np.fmax(united[first:last, 2:], boxes[row, 2:])
     return united
 
 
@@ -130,11 +139,9 @@ def is_person(track: FaceTrack) -> bool:
 
 
 def to_pixels(boxes: Sequence[np.ndarray], width: int, height: int) -> np.ndarray:
-    """Boxes, (box, 4), in whole px and cut to the picture; NaN, empty and repeated ones, and those inside another, are left out."""
+    """Boxes, (box, 4), in whole px and cut to the picture; empty and repeated ones, and those inside another, are left out."""
     rows: list[np.ndarray] = []
     for box in boxes:
-        if np.isnan(box).any():
-            continue
         low, high = np.floor(box[:2]), np.ceil(box[2:])
         row = np.concatenate([low.clip(0, [width, height]), high.clip(0, [width, height])]).astype(int)
         if (row[2:] > row[:2]).all() and not any(_inside(row, other) for other in rows):

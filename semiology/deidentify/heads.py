@@ -13,6 +13,7 @@ from semiology.video import every_frame, read_frames
 
 SAMPLE = 0.48  # s between the frames in which the first pass looks for faces, as in extraction
 JOINTS = ("nose", "left_eye", "right_eye", "left_ear", "right_ear")
+HEAD = 0.20  # m, least side of the square around the head joints: seen from behind or the side they lie close together [our choice]
 SURE = 0.5  # mean confidence of these joints from which they count as a head that was found [our choice]
 NO_FACES = Faces(np.zeros((0, 4)), np.zeros(0))
 
@@ -26,7 +27,7 @@ class Sighting:
         time: s from the first frame.
         head: box of the patient's head, (4,) x0, y0, x1, y1 in px, not grown; None where it was not found.
         by: what it rests on: "face", face landmarks or detector; "head", the pose's head joints only; "" where it was not found.
-        faces: every face that MTCNN finds at its default thresholds, the patient's and others', false alarms too.
+        faces: every other face that MTCNN finds at its default thresholds, false alarms too.
         damaged: the frame cannot be decoded.
     """
 
@@ -61,20 +62,19 @@ def look(video: str | Path, *, progress: bool = False) -> list[Sighting]:
     for number, found in enumerate(backend.track(frames())):
         seen = looked[number]
         names, expected = backend.keypoints["body"], patient.at(seen.time).face
-        head, by = find_head(found, names, expected, seen.faces, patient.width, patient.height)
-        looked[number] = replace(seen, head=head, by=by)
+        looked[number] = with_head(seen, found, names, expected, patient.width, patient.height)
     return looked
 
 
-def find_head(
-    found: Mapping[str, Landmarks], names: Sequence[str], expected: np.ndarray | None, faces: Faces, width: int, height: int
-) -> tuple[np.ndarray | None, str]:
-    """The patient's head in one frame: its box and what it rests on, as in `Sighting`.
+def with_head(
+    seen: Sighting, found: Mapping[str, Landmarks], names: Sequence[str], expected: np.ndarray | None, width: int, height: int
+) -> Sighting:
+    """The sighting with the patient's head told from the other faces.
 
     Args:
+        seen: with every face of the frame; those at the landmarks, the head joints or the expected place are the patient's.
         found: "body", with joints `names`, and "face", as the pose backend found them.
         expected: box of the patient's face by the first pass, or None.
-        faces: every face in the frame; those at the landmarks, the head joints or the expected place are the patient's.
         width, height: px; a head whose middle is outside of the picture is a guess of the pose, and nothing that could be covered.
     """
     landmarks = [bounds(found["face"].position)] if "face" in found else []
@@ -82,19 +82,28 @@ def find_head(
     if joints is not None and not (0 <= centre(joints)[0] < width and 0 <= centre(joints)[1] < height):
         joints = None
     known = [box for box in (*landmarks, joints, expected) if box is not None]
-    faced = landmarks + [face for face in faces.boxes if any(_meet(face, box) for box in known)]
-    boxes = faced if joints is None else [*faced, joints]
-    return (union(boxes) if boxes else None), "face" if faced else "head" if boxes else ""
+    own = np.array([any(_meet(face, box) for box in known) for face in seen.faces.boxes], bool)
+    boxes = [*landmarks, *seen.faces.boxes[own]]
+    by = "face" if boxes else "head"
+    boxes += [] if joints is None else [joints]
+    others = Faces(seen.faces.boxes[~own], seen.faces.probability[~own])
+    return replace(seen, head=union(boxes), by=by, faces=others) if boxes else replace(seen, faces=others)
 
 
 def head_of(body: Landmarks, names: Sequence[str]) -> np.ndarray | None:
-    """Square around the pose's head joints, about as large as a head seen from the front, px; None where the pose is not sure of them."""
+    """Square around the pose's head joints, about as large as a head, px; None where the pose is not sure of them.
+
+    Its side is 1.2 times their extent, which from the front is the head's width, and 0.20 m at least, by the body's joints in px and in
+    metres.
+    """
     rows = [names.index(joint) for joint in JOINTS]
-    points, confidence = body.position[rows], body.confidence[rows]
-    if not np.isfinite(points).all() or confidence.mean() < SURE:
+    if not np.isfinite(body.position[rows]).all() or body.confidence[rows].mean() < SURE:
         return None
-    box = bounds(points)
+    box = bounds(body.position[rows])
     half = 0.6 * max(box[2:] - box[:2])
+    if body.position_3d is not None:
+        flat, metres = (points - points.mean(0) for points in (body.position, body.position_3d[:, :2]))
+        half = max(half, HEAD / 2 * np.sqrt((flat**2).sum() / (metres**2).sum()))
     return np.concatenate([centre(box) - half, centre(box) + half])
 
 
