@@ -199,7 +199,7 @@ def test_a_head_rests_on_landmarks_detector_and_joints_and_other_faces_stay_apar
 
 @pytest.fixture
 def told(tmp_path) -> Path:
-    """A video of nobody, 20 frames at uneven times, with sound, a title, a date and a place."""
+    """A video of nobody, 20 frames at uneven times, stored lying on its side, with sound, a title, a date and a place."""
     path = tmp_path / "told.mov"
     with av.open(str(path), "w", options={"movflags": "use_metadata_tags"}) as container:
         container.metadata.update(
@@ -208,7 +208,9 @@ def told(tmp_path) -> Path:
         video = container.add_stream("mpeg4", rate=25)
         video.width, video.height, video.pix_fmt = 176, 144, "yuv420p"
         video.codec_context.time_base = Fraction(1, 1000)
+        video.codec_context.sample_aspect_ratio = Fraction(16, 15)
         video.metadata["handler_name"] = "bed 7"
+        video.set_display_rotation(90)
         audio = container.add_stream("aac", rate=44100)
         time = 0
         for number in range(20):
@@ -233,6 +235,8 @@ def test_sound_and_metadata_are_gone_and_every_frame_has_its_time(told, tmp_path
         assert [stream.type for stream in container.streams] == ["video"]
         assert container.metadata.keys() <= {"major_brand", "minor_version", "compatible_brands"}
         assert container.streams.video[0].metadata == {"language": "und", "handler_name": "VideoHandler"}
+        stream = container.streams.video[0]
+        assert (stream.width, stream.height, stream.sample_aspect_ratio) == (144, 176, Fraction(15, 16))  # upright
         pictures = list(container.decode(video=0))
         assert [round(picture.time * 1000) for picture in pictures][:5] == [0, 30, 70, 120, 150] and len(pictures) == 20
         assert all(np.abs(picture.to_ndarray(format="rgb24").astype(int) - 127).max() < 3 for picture in pictures)

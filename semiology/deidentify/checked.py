@@ -37,10 +37,11 @@ def write_checked(
         UserError: faces are found after twenty rounds, or the copy lost frames: it must not be used.
     """
     detector = FaceDetector(smallest=0, threshold=0)
+    aspect = 1 / info.pixel_aspect if info.rotation % 180 else info.pixel_aspect  # the copy stands upright
     searched: dict[int, bytes] = {}
     for number in range(1, MOST + 1):
         painted = _painted(video, plan, info)
-        write_copy(out, tqdm(painted, "writing", len(plan), False, unit="frame", disable=not progress), pixel_aspect=info.pixel_aspect)
+        write_copy(out, tqdm(painted, "writing", len(plan), False, unit="frame", disable=not progress), pixel_aspect=aspect)
         decoded = tqdm(every_frame(out), f"check {number}", len(plan), False, unit="frame", disable=not progress)
         left = faces_left((frame.image for frame in decoded), len(plan), detector, searched)
         if not left:

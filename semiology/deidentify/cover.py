@@ -135,6 +135,7 @@ def spread(times: np.ndarray, boxes: np.ndarray) -> np.ndarray:
 
 
 def is_person(track: FaceTrack) -> bool:
+    """Whether a track of faces is a person's: seen three times or more, with a median probability of 0.9 or more."""
     return len(track.times) >= STEADY and float(np.median(track.probabilities)) >= THRESHOLD
 
 

@@ -185,8 +185,7 @@ def log(plan: Sequence[Cover], shares: Sequence[float]) -> str:
 
 
 def _key(video: Path, options: DeidentifyOptions) -> str:
-    if not video.is_file():
-        probe(video)  # says what is wrong
+    probe(video)  # says what is wrong with a file before all of it is read
     models = {"detector": FaceDetector.parameters(), "pose": pose_backend("mediapipe").parameters()}
     return make_key({"made": "deidentify", "version": VERSION, "sha256": content_hash(video), "options": asdict(options), **models})
 
