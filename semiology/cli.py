@@ -28,6 +28,7 @@ VERBS = {
     "predict": Verb("predict", "each sign's probability over time for one video, and a copy of it with what was seen drawn in"),
     "weights": Verb("weights", "list | get | add | verify: published weights, fetched or brought by hand, their hashes checked"),
     "deidentify": Verb("deidentify", "copies of videos with every head covered, checked, without sound and metadata"),
+    "tracks": Verb("tracks", "import | export: keypoints of OpenPose, DeepLabCut, SLEAP, COCO, OpenFace, Py-Feat, MediaPipe, movement"),
     "tracking": Verb("tracking", "labelled frames, tracking error, fine-tuning: `semiology tracking` lists its actions"),
 }
 

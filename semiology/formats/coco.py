@@ -112,7 +112,7 @@ def write(tracks: xr.Dataset, path: Path) -> None:
             low, high = points[found].min(axis=0), points[found].max(axis=0)
             annotations.append(
                 {
-                    "id": len(annotations),
+                    "id": len(annotations) + 1,
                     "image_id": frame,
                     "category_id": 1,
                     "track_id": 0,

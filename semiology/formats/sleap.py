@@ -21,6 +21,7 @@ from semiology.formats.people import choose_person, note_person
 USER, PREDICTED = 0, 1  # types of instances
 CORNER = 1.1  # before this version of the format, (0, 0) was the corner of the first pixel, since then its centre
 VERSION = 1.2  # of files that are written
+VIDEO = "video.mp4"  # in place of the video's name, which tracks do not hold
 POINT = [("x", "<f8"), ("y", "<f8"), ("visible", "?"), ("complete", "?")]
 FRAME = [("frame_id", "<u8"), ("video", "<u4"), ("frame_idx", "<u8"), ("instance_id_start", "<u8"), ("instance_id_end", "<u8")]
 INSTANCE = [
@@ -98,7 +99,7 @@ def _content(path: Path, file: h5py.File) -> tuple[list[str], list[str], dict[in
 
 
 def write(tracks: xr.Dataset, path: Path) -> None:
-    """Predictions of one track, "patient", in every frame; no edges, and a video without a file name, which SLEAP asks for.
+    """Predictions of one track, "patient", a row for every frame; no edges. The video is called video.mp4: SLEAP asks where it is.
 
     Raises:
         UserError: tracks without positions in px, a folder that cannot be written.
@@ -143,7 +144,7 @@ def write(tracks: xr.Dataset, path: Path) -> None:
         file["frames"], file["instances"], file["pred_points"] = frames, instances, points
         file["points"] = np.zeros(0, dtype=POINT)
         file["tracks_json"] = [np.bytes_(json.dumps([0, "patient"]).encode())]
-        file["videos_json"] = [np.bytes_(json.dumps({"backend": {"filename": ""}}).encode())]
+        file["videos_json"] = [np.bytes_(json.dumps({"backend": {"filename": VIDEO}}).encode())]
         file["suggestions_json"] = np.zeros(0)
     with atomic_path(path) as temporary:
         temporary.write_bytes(memory.getvalue())
