@@ -217,7 +217,7 @@ def _extract_clip(source: Source, store: Store, options: ExtractOptions) -> _Out
             vgg = load_vgg(options.weights()[stage])
             frames = read_frames(source.path, source.start, source.end, options.fps / options.appearance_every)
             part = stage.removesuffix("_vgg")
-            features = appearance_features(frames, store.tracks(source.clip_id, part), part, vgg, options.layer)
+            features = appearance_features(frames, store.predicted(source.clip_id, part), part, vgg, options.layer)
             store.write(source.clip_id, stage, keys[stage], features)
     store.note(source.clip_id, origin, entries)
     return _Outcome(source.clip_id, bool(missing), {part: entries[part]["found"] for part in depends if part in TRACKS})

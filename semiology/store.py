@@ -2,6 +2,7 @@
 
     STORE/<clip_id>/body-<key>.nc                 tracks of the body
     STORE/<clip_id>/face-<key>.nc                 tracks of the face
+    STORE/<clip_id>/body.corrections.csv          what people corrected in them; laid over them whenever they are read
     STORE/<clip_id>/face_vgg-<key>.safetensors    features (time, channel) and time (time,)
     STORE/<clip_id>/body_vgg-<key>.safetensors
     STORE/<clip_id>/record.json                   stage -> file, key, what the key was made of, share of frames found
@@ -20,6 +21,7 @@ import xarray as xr
 from safetensors import SafetensorError
 from safetensors.numpy import load_file, save
 
+from semiology.corrections import corrections_file, read_corrections, with_corrections
 from semiology.errors import UserError
 from semiology.files import atomic_path, content_hash, write_text
 from semiology.tracks import netcdf_bytes, read_tracks
@@ -49,12 +51,34 @@ class Store:
         self.folder, self.plain = Path(folder), plain
 
     def tracks(self, clip_id: str, part: str) -> xr.Dataset:
-        """Tracks of a clip's "body" or "face".
+        """Tracks of a clip's "body" or "face", with what people corrected in them.
+
+        Raises:
+            UserError: the clip, or this part of it, was not extracted; its corrections cannot be read, or are of another video.
+        """
+        corrections = read_corrections(self.corrections_file(clip_id, part))
+        if any(row.video != self.video_digits(clip_id) for row in corrections):
+            path = self.corrections_file(clip_id, part)
+            raise UserError(
+                f"{path}: of another file of clip {clip_id}: its frame numbers do not hold; move the table away, or bring that file back"
+            )
+        return with_corrections(self.predicted(clip_id, part), corrections)
+
+    def predicted(self, clip_id: str, part: str) -> xr.Dataset:
+        """Tracks as the tracker made them.
 
         Raises:
             UserError: the clip, or this part of it, was not extracted.
         """
         return read_tracks(self.path(clip_id, part))
+
+    def corrections_file(self, clip_id: str, part: str) -> Path:
+        """Where corrections of the part's tracks are, or would be: one table, whatever the tracks' key."""
+        return corrections_file(self.folder / clip_id / f"{part}.nc")
+
+    def video_digits(self, clip_id: str) -> str:
+        """The first sixteen digits of the SHA-256 of the file that the clip was extracted from; empty where unknown."""
+        return str(self.record(clip_id)["source"].get("sha256", ""))[:16]
 
     def features(self, clip_id: str, stage: str) -> Features:
         """Appearance features of a clip, stage "body_vgg" or "face_vgg": (time, channel) float32, NaN rows where missing, and (time,) s.

@@ -9,12 +9,12 @@ import numpy as np
 import xarray as xr
 
 from semiology.cohort import Cohort, Label
+from semiology.corrections import read_corrected
 from semiology.errors import UserError
 from semiology.preparation import coordinates, drop_low_confidence, fill_gaps, normalise, select, smooth
 from semiology.skeleton import Skeleton, load_skeleton, mirrored_name
 from semiology.store import Store
 from semiology.streams.shape import StreamShape
-from semiology.tracks import read_tracks
 
 
 @dataclass(frozen=True)
@@ -119,7 +119,7 @@ class ClipSource:
             if level is None:
                 self.left_out.append(f"{clip.clip_id}: {self.reading.label} not scored")
                 continue
-            tracks = read_tracks(cohort.folder / clip.tracks) if clip.tracks else self._store.tracks(clip.clip_id, self.reading.part)
+            tracks = read_corrected(cohort.folder / clip.tracks) if clip.tracks else self._store.tracks(clip.clip_id, self.reading.part)
             joints = prepare(tracks, self.reading)
             if not np.isfinite(joints).any():
                 self.left_out.append(f"{clip.clip_id}: {self.reading.part} not found in any frame, not assessable for {self.reading.label}")

@@ -1,0 +1,217 @@
+"""Corrections lie over the predictions: the tracks' file stays as it is, and what a fold reads changes, and its key with it."""
+
+import json
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from semiology import load_skeleton, make_tracks, save_tracks
+from semiology.corrections import Correction, corrections_file, read_corrected, read_corrections, with_corrections, write_corrections
+from semiology.errors import UserError
+from semiology.evaluation.fold import clips_digest
+from semiology.learning.clips import ClipSource, Reading
+from semiology.store import Store
+from semiology.tracking.corrections import import_corrections
+from semiology.tracking.labels import LabelledFrame, Labels
+from semiology.tracks import read_tracks, steps
+
+NOON = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
+LATER = datetime(2026, 3, 1, 13, 0, tzinfo=UTC)
+
+
+def predicted():
+    """Ten rows at 25 Hz from source frame 100 on; x is 10 times the row, y 10 times the keypoint's place; the hip is lost in row 4."""
+    names = ["left_shoulder", "right_shoulder", "left_wrist", "left_hip"]
+    position = np.zeros((10, 4, 2))
+    position[..., 0], position[..., 1] = 10 * np.arange(10)[:, None], 10 * np.arange(4)
+    position[4, 3] = np.nan
+    space = np.concatenate([position, np.ones((10, 4, 1))], axis=2) / 100
+    confidence = np.full((10, 4), 0.6)
+    index = np.arange(100, 110)
+    return make_tracks(position, names, 25.0, confidence=confidence, position_3d=space, source_index=index, width=640, height=480)
+
+
+def labels_of(tracks, rows, **moved):
+    """Labels as a person gets them, filled from the tracks; `moved` says joint -> (place among the rows, x, y)."""
+    names = tracks.keypoint.values.tolist()
+    frames = [LabelledFrame(f"c1/img{100 + row:05d}.png", Path(f"img{100 + row:05d}.png"), "c1", "p1", 100 + row, 640, 480) for row in rows]
+    position = tracks["position"].transpose("time", "keypoint", "space").values[rows].astype(float)
+    for joint, (place, x, y) in moved.items():
+        position[place, names.index(joint)] = (x, y)
+    return Labels(names, frames, position, np.where(np.isfinite(position).all(axis=2), 2, 0))
+
+
+def imported(labels, tracks, known=(), who="AB", when=NOON, **more):
+    return [*known, *import_corrections(labels, tracks, known, who=who, origin="export.json", when=when, **more)]
+
+
+def test_only_what_was_moved_is_a_correction():
+    tracks = predicted()
+    labels = labels_of(tracks, [2, 4], left_wrist=(0, 25.5, 21.25), left_hip=(1, 41, 31))
+    labels.position[0, 0] += 0.01  # as a program that rounds would
+    assert imported(labels, tracks) == [
+        Correction(102, "left_wrist", (), 25.5, 21.25, 2, "AB", "2026-03-01T12:00:00Z", "export.json"),
+        Correction(104, "left_hip", (), 41, 31, 2, "AB", "2026-03-01T12:00:00Z", "export.json"),
+    ]
+
+
+def test_corrected_tracks_are_new_and_say_what_was_done():
+    tracks = predicted()
+    rows = imported(labels_of(tracks, [2, 4], left_wrist=(0, 25.5, 21.25), left_hip=(1, 41, 31)), tracks)
+    corrected = with_corrections(tracks, rows)
+    at = corrected.isel(time=2).sel(keypoint="left_wrist")
+    assert at["position"].values.tolist() == [25.5, 21.25] and float(at["confidence"]) == 1 and np.isnan(at["position_3d"].values).all()
+    assert corrected["position"].isel(time=4).sel(keypoint="left_hip").values.tolist() == [41, 31]
+    untouched = np.ones((10, 4), bool)
+    untouched[[2, 4], [2, 3]] = False
+    for name, axes in {"position": (0, 2, 1), "position_3d": (0, 2, 1), "confidence": (0, 1)}.items():
+        np.testing.assert_array_equal(corrected[name].values.transpose(axes)[untouched], tracks[name].values.transpose(axes)[untouched])
+    assert tracks["position"].isel(time=2).sel(keypoint="left_wrist").values.tolist() == [20, 20]
+    assert steps(corrected) == [{"step": "with_corrections", "points": 2, "frames": 2, "who": ["AB"], "elsewhere": 0}]
+    assert with_corrections(tracks, []) is tracks
+
+
+def test_the_file_of_tracks_keeps_its_bytes(tmp_path):
+    tracks = predicted()
+    path = save_tracks(tracks, tmp_path / "body.nc")
+    before = path.read_bytes()
+    rows = imported(labels_of(tracks, [2], left_wrist=(0, 25.5, 21.25)), tracks)
+    write_corrections(rows, corrections_file(path))
+    assert (tmp_path / "body.corrections.csv").read_text() == (
+        "source_index,keypoint,mean_of,x,y,visibility,who,when,from,video\n"
+        "102,left_wrist,,25.5000,21.2500,2,AB,2026-03-01T12:00:00Z,export.json,\n"
+    )
+    assert read_corrected(path)["position"].isel(time=2).sel(keypoint="left_wrist").values.tolist() == [25.5, 21.25]
+    assert path.read_bytes() == before and read_tracks(path).identical(read_tracks(path))
+    assert read_corrections(corrections_file(path)) == rows
+
+
+def test_importing_twice_adds_nothing_and_putting_a_point_back_takes_it_back():
+    tracks = predicted()
+    moved, back = labels_of(tracks, [2], left_wrist=(0, 25.5, 21.25)), labels_of(tracks, [2])
+    once = imported(moved, tracks)
+    assert imported(moved, tracks, once, when=LATER) == once
+    taken_back = imported(back, tracks, once, when=LATER)
+    assert len(taken_back) == 2 and imported(back, tracks, taken_back, when=LATER) == taken_back
+    assert with_corrections(tracks, taken_back)["position"].isel(time=2).sel(keypoint="left_wrist").values.tolist() == [20, 20]
+
+
+def test_of_two_people_both_are_kept_and_the_later_holds():
+    tracks = predicted()
+    first = imported(labels_of(tracks, [2], left_wrist=(0, 25, 21)), tracks, who="AB", when=LATER)
+    both = imported(labels_of(tracks, [2], left_wrist=(0, 30, 22)), tracks, first, who="CD", when=NOON)
+    assert [(row.who, row.x) for row in both] == [("AB", 25), ("CD", 30)]
+    for rows in (both, both[::-1]):
+        assert with_corrections(tracks, rows)["position"].isel(time=2).sel(keypoint="left_wrist").values.tolist() == [25, 21]
+    silent = imported(labels_of(tracks, [2]), tracks, first, who="CD")
+    assert silent == first  # CD looked and moved nothing: that is no word against AB
+
+
+def test_a_point_that_was_taken_away():
+    tracks = predicted()
+    labels = labels_of(tracks, [2])
+    labels.position[0, 2], labels.visibility[0, 2] = np.nan, 0
+    assert imported(labels, tracks) == []  # not labelled says nothing
+    rows = imported(labels, tracks, removed=True)
+    assert [(row.keypoint, row.visibility) for row in rows] == [("left_wrist", 0)]
+    at = with_corrections(tracks, rows).isel(time=2).sel(keypoint="left_wrist")
+    assert np.isnan(at["position"].values).all() and float(at["confidence"]) == 0
+    assert imported(labels, tracks, rows, removed=True, when=LATER) == rows
+
+
+def test_a_joint_that_is_a_mean_becomes_a_keypoint_and_follows_what_was_corrected_in_its_sources():
+    tracks = predicted()
+    skeleton = load_skeleton("upper_body_11")
+    frames = labels_of(tracks, [2, 6]).frames
+    neck = Labels(["neck", "left_shoulder"], frames, np.array([[[22.0, 7.0], [20, 0]], [[60, 5], [64, 4]]]), np.full((2, 2), 2))
+    rows = imported(neck, tracks, skeleton=skeleton)
+    assert [(row.source_index, row.keypoint, row.mean_of) for row in rows] == [
+        (102, "neck", ("left_shoulder", "right_shoulder")),
+        (106, "left_shoulder", ()),
+    ]
+    at = with_corrections(tracks, rows)["position"].sel(keypoint="neck").transpose("time", "space").values
+    assert at[2].tolist() == [22, 7]  # as it was corrected
+    assert at[6].tolist() == [62, 7]  # the mean of the corrected left shoulder, 64, 4, and the right one, 60, 10
+    assert at[7].tolist() == [70, 5]
+    with pytest.raises(UserError, match="no keypoint 'neck', nor those that a skeleton makes it of"):
+        imported(neck, tracks)
+    with pytest.raises(UserError, match="no keypoint 'head', nor those whose mean it is: 'left_ear'"):
+        imported(Labels(["head", "left_shoulder"], frames, neck.position, neck.visibility), tracks, skeleton=skeleton)
+
+
+def test_a_correction_holds_in_each_row_that_shows_its_frame():
+    """Tracks of twice the rate show every frame twice; tracks of a later part do not show it at all."""
+    row = Correction(102, "wrist", (), 5, 6, 2, "AB", "2026-03-01T12:00:00Z", "x")
+    twice = make_tracks(np.zeros((8, 1, 2)), ["wrist"], 50.0, source_index=np.repeat([100, 101, 102, 103], 2))
+    assert with_corrections(twice, [row])["position"].values[:, 0, 0].tolist() == [0, 0, 0, 0, 5, 5, 0, 0]
+    later = make_tracks(np.zeros((2, 1, 2)), ["wrist"], 25.0, source_index=np.array([110, 111]))
+    assert (with_corrections(later, [row])["position"] == 0).all()
+    assert steps(with_corrections(later, [row]))[0]["elsewhere"] == 1
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        ({"index": 99}, "its frame number is 99, which the tracks of c1 do not show"),
+        ({"index": None}, "its frame number is None"),
+        ({"width": 1280, "height": 960}, "labelled at 1280x960 px, but the tracks are of 640x480"),
+    ],
+)
+def test_labels_of_other_frames_are_told(change, told):
+    labels = labels_of(predicted(), [2])
+    other = Labels(labels.keypoints, [replace(labels.frames[0], **change)], labels.position, labels.visibility)
+    with pytest.raises(UserError, match=told):
+        imported(other, predicted())
+
+
+@pytest.mark.parametrize(
+    ("row", "told"),
+    [
+        ("102,left_wrist,,5,,2,AB,2026-03-01T12:00:00Z,x,", "row 2: visibility is 1 or 2 with x and y, or 0 without"),
+        ("102,left_wrist,,5,6,7,AB,2026-03-01T12:00:00Z,x,", "row 2: visibility is 1 or 2"),
+        ("two,left_wrist,,5,6,2,AB,2026-03-01T12:00:00Z,x,", "row 2: source_index, x, y and visibility must be numbers"),
+    ],
+)
+def test_a_damaged_table_is_told(tmp_path, row, told):
+    path = tmp_path / "body.corrections.csv"
+    path.write_text(f"source_index,keypoint,mean_of,x,y,visibility,who,when,from,video\n{row}\n")
+    with pytest.raises(UserError, match=told):
+        read_corrections(path)
+    path.write_text("frame,x,y\n")
+    with pytest.raises(UserError, match='no column "source_index"'):
+        read_corrections(path)
+
+
+def test_the_store_reads_tracks_with_their_corrections_whatever_key_they_have(tmp_path):
+    store = Store(tmp_path)
+    tracks = predicted()
+    for key in ("0" * 16, "1" * 16):  # extracted again with other parameters: the corrections stay
+        store.write("c1", "body", key, tracks)
+        store.note("c1", {"sha256": "ab" * 32}, {"body": {"key": key, "depends": {}, "found": 1.0}})
+        rows = imported(labels_of(tracks, [2], left_wrist=(0, 25.5, 21.25)), tracks, video="ab" * 8)
+        write_corrections(rows, store.corrections_file("c1", "body"))
+        assert store.tracks("c1", "body")["position"].isel(time=2).sel(keypoint="left_wrist").values.tolist() == [25.5, 21.25]
+        assert store.predicted("c1", "body")["position"].isel(time=2).sel(keypoint="left_wrist").values.tolist() == [20, 20]
+    store.note("c1", {"sha256": "cd" * 32}, {"body": {"key": "1" * 16, "depends": {}, "found": 1.0}})
+    with pytest.raises(UserError, match="of another file of clip c1"):
+        store.tracks("c1", "body")
+
+
+def test_what_a_fold_reads_is_corrected_and_its_key_changes(cohort):
+    """The cohort of tracks: a correction beside p0_0 moves one joint in one frame, and the digest that every fold's key holds."""
+    reading = Reading("swing", rate=25.0, window=20)
+    before = ClipSource(str(cohort), reading)
+    digest = clips_digest(before)  # which reads the clips
+    tracks = read_tracks(cohort / "tracks/p0_0.nc")
+    row = Correction(7, "left_wrist", (), 1.0, 2.0, 2, "AB", "2026-03-01T12:00:00Z", "x")
+    write_corrections([row], corrections_file(cohort / "tracks/p0_0.nc"))
+    after = ClipSource(str(cohort), reading)
+    moved = [np.argwhere((old.joints != new.joints).any(axis=2)) for old, new in zip(before.clips, after.clips)]
+    wrist = reading.graph.names.index("left_wrist")
+    assert moved[0].tolist() == [[7, wrist]] and all(len(places) == 0 for places in moved[1:])
+    assert digest != clips_digest(after)
+    assert json.loads(read_corrected(cohort / "tracks/p0_0.nc").attrs["steps"])[0]["points"] == 1
+    assert read_tracks(cohort / "tracks/p0_0.nc").identical(tracks)
