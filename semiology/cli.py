@@ -21,6 +21,7 @@ VERBS = {
     "phantom": Verb("phantom", "render a synthetic cohort whose truth is known"),
     "cohort": Verb("cohort", "check DIR: validate a cohort and print the table that a paper prints"),
     "extract": Verb("extract", "videos to tracks and appearance features"),
+    "lift": Verb("lift", "train | apply: joints in space from joints in the picture, for trackers without depth"),
     "pretrain": Verb("pretrain", "expression | posture: train the VGG that reads faces or bodies, on labelled images"),
     "train": Verb("train", "fit | validate | test | predict: one stream on one split, by the Lightning command line"),
     "loso": Verb("loso", "leave-one-subject-out: every fold of every model, to a table with intervals"),
