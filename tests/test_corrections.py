@@ -204,7 +204,7 @@ def test_what_a_fold_reads_is_corrected_and_its_key_changes(cohort):
     """The cohort of tracks: a correction beside p0_0 moves one joint in one frame, and the digest that every fold's key holds."""
     reading = Reading("swing", rate=25.0, window=20)
     before = ClipSource(str(cohort), reading)
-    digest = clips_digest(before)  # which reads the clips
+    digest = clips_digest.__wrapped__(before)  # reads the clips; as another process would, without what this one remembers
     tracks = read_tracks(cohort / "tracks/p0_0.nc")
     row = Correction(7, "left_wrist", (), 1.0, 2.0, 2, "AB", "2026-03-01T12:00:00Z", "x")
     write_corrections([row], corrections_file(cohort / "tracks/p0_0.nc"))
@@ -212,6 +212,6 @@ def test_what_a_fold_reads_is_corrected_and_its_key_changes(cohort):
     moved = [np.argwhere((old.joints != new.joints).any(axis=2)) for old, new in zip(before.clips, after.clips)]
     wrist = reading.graph.names.index("left_wrist")
     assert moved[0].tolist() == [[7, wrist]] and all(len(places) == 0 for places in moved[1:])
-    assert digest != clips_digest(after)
+    assert digest != clips_digest.__wrapped__(after)
     assert json.loads(read_corrected(cohort / "tracks/p0_0.nc").attrs["steps"])[0]["points"] == 1
     assert read_tracks(cohort / "tracks/p0_0.nc").identical(tracks)
