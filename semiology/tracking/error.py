@@ -119,7 +119,8 @@ class ErrorTable:
     def text(self) -> str:
         """The table for the terminal; the scale is always said."""
         scale = "no scale given, so px only" if self.cm_per_px is None else f"scale {self.cm_per_px:g} cm a px"
-        lines = [f"{self.overall.labelled} labelled points in {self.frames} frames of {self.participants} participants; {scale}"]
+        people = f"{self.participants} participant{'s' if self.participants > 1 else ''}"
+        lines = [f"{self.overall.labelled} labelled points in {self.frames} frames of {people}; {scale}"]
         if self.left_out:
             lines.append(f"{self.left_out} more labelled frames are not among the tracked ones and are left out")
         rows = {"all": self.overall, **self.keypoints}

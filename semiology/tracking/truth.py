@@ -11,6 +11,7 @@ from semiology.errors import UserError
 from semiology.preparation import select
 from semiology.skeleton import Skeleton, load_skeleton
 from semiology.store import Store
+from semiology.tracking.error import distance
 from semiology.tracks import read_tracks
 
 PARTS = {"body": ("upper_body_11", "torso lengths"), "face": ("face_23", "distances between the eyes")}
@@ -28,9 +29,8 @@ def distances(tracks: xr.Dataset, truth: xr.Dataset, skeleton: Skeleton) -> np.n
         raise UserError(f"tracks at {tracks.attrs['fps']:g} and truth at {truth.attrs['fps']:g} frames per second cannot be joined")
     found, true = select(tracks, skeleton), select(truth, skeleton)
     frames = min(found.sizes["time"], true.sizes["time"])
-    found, true = found.isel(time=slice(frames)), true.isel(time=slice(frames))
-    difference = (found["position"] - true["position"].assign_coords(time=found.time)).transpose("time", "keypoint", "space").values
-    return np.where(true["confidence"].values > 0, np.linalg.norm(difference, axis=2), np.nan)
+    position, labelled = (part["position"].transpose("time", "keypoint", "space").values[:frames] for part in (found, true))
+    return np.where(true["confidence"].values[:frames] > 0, distance(position, labelled), np.nan)
 
 
 def unit(truth: xr.Dataset, skeleton: Skeleton) -> float:

@@ -6,6 +6,7 @@ from importlib import import_module
 from semiology.errors import UserError
 
 ACTIONS = {
+    "error": "error of any tracks against any labels: mean, median, with and without p-cutoff, by keypoint",
     "truth": "error of a phantom cohort's extracted tracks against its truth",
 }
 
