@@ -31,9 +31,8 @@ WHOLE = [[0, 0, 176, 144]]
 def phantom(tmp_path_factory):
     """Two seconds of a phantom at 352x288, its covered copy, and the 23 landmarks of each frame, (time, landmark, 2) px."""
     folder = tmp_path_factory.mktemp("phantom")
-    recipe = Recipe(seconds=(2, 2))
-    plans = (plan_clip(recipe, subject, 0)[0] for subject in range(5))
-    plan = next(plan for plan in plans if (plan.subject.view.width, plan.subject.view.height) == (352, 288))
+    plan, _ = plan_clip(Recipe(seconds=(2, 2)), 7, 0)
+    assert (plan.subject.view.width, plan.subject.view.height) == (352, 288)
     performance = perform(plan)
     write_video(folder / "in.mp4", pictures(plan, performance), 25)
     summary = deidentify_videos([folder / "in.mp4"], folder / "out", progress=False)
@@ -329,8 +328,15 @@ def test_a_cohorts_copy_is_a_cohort_with_videos_named_by_clip(told, tmp_path):
     assert [(person.participant_id, person.sex) for person in copy.participants] == [("P1", "F")]
     everything = summary.text() + "".join(path.read_text() for path in (tmp_path / "copy").rglob("*.*") if path.suffix != ".mp4")
     assert "smith" not in everything
+    assert json.loads((tmp_path / "copy" / "deidentified.json").read_text())["videos"]["c1"]["frames"] == 20
+    cohort = Cohort.read(folder, check_videos=False)
+    assert deidentify_cohort(cohort, tmp_path / "copy", progress=False).skipped == ["c1"]
     with pytest.raises(UserError, match="is the cohort itself"):
-        deidentify_cohort(Cohort.read(folder, check_videos=False), folder, progress=False)
+        deidentify_cohort(cohort, folder, progress=False)
+    (tmp_path / "other").mkdir()
+    (tmp_path / "other" / "clips.tsv").write_text("theirs")
+    with pytest.raises(UserError, match="holds a cohort that was not made by"):
+        deidentify_cohort(cohort, tmp_path / "other", progress=False)
 
 
 @pytest.mark.realdata

@@ -1,5 +1,7 @@
 """De-identifying many videos, or all videos of a cohort: what is done already is not done again, what fails is listed."""
 
+import csv
+import io
 import json
 from collections import Counter
 from collections.abc import Sequence
@@ -9,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from semiology.cohort import Cohort
-from semiology.cohort.table import Fault, read_table
+from semiology.cohort.table import read_table
 from semiology.deidentify.checked import write_checked
 from semiology.deidentify.cover import Cover, DeidentifyOptions, covers, share_covered
 from semiology.deidentify.heads import look
@@ -21,6 +23,7 @@ from semiology.store import make_key
 from semiology.video import VideoError, probe
 
 VERSION = 1  # raise when the same video and options give another copy: it is part of the key
+MARK = "deidentified.json"  # says of a cohort's folder that it is a copy of ours
 REASONS = ("face", "head", "filled", "whole frame", "damaged", "nothing")
 
 
@@ -87,33 +90,39 @@ def deidentify_cohort(
 
     Start and end of the clips stay true, because no frame is left out. Participants' table and sidecar are copied as they are: what they
     tell of a person is the user's to judge. Clips whose video failed, and those with tracks only, are not in the copy; the column `tracks`
-    is dropped, because tracks hold the face's landmarks.
+    is dropped, because tracks hold the face's landmarks. OUT/deidentified.json says in sum what each video got.
 
     Raises:
-        UserError: OUT is the cohort itself or holds something else; it cannot be written.
+        UserError: OUT is the cohort itself or holds something else; the cohort has no video; OUT cannot be written.
     """
     out = Path(out)
     if out.resolve() == cohort.folder.resolve():
         raise UserError(f"{out}: is the cohort itself; choose another folder for the copy")
+    if (out / "clips.tsv").exists() and not (out / MARK).exists():
+        raise UserError(f"{out}: holds a cohort that was not made by semiology deidentify; choose another folder")
     names: dict[str, str] = {}
     for clip in cohort.clips:
         if clip.video:
             names.setdefault(clip.video, clip.clip_id)
+    if not names:
+        raise UserError(f"{cohort.folder}: no clip of it names a video; there is nothing to cover")
     sources = [(name, cohort.folder / video) for video, name in names.items()]
     summary = _all(sources, out / "videos", options or DeidentifyOptions(), progress)
     failed = {name for name, _ in summary.failed}
     summary.left_out = [clip.clip_id for clip in cohort.clips if not clip.video]
-    faults: list[Fault] = []
-    table = read_table(cohort.folder / "clips.tsv", [], faults, [])
+    table = read_table(cohort.folder / "clips.tsv", [], [], [])
     columns = [column for column in table.columns if column != "tracks"]
-    rows = [
-        {**row, "video": f"videos/{names[row['video']]}.mp4"} for _, row in table.rows if row["video"] and names[row["video"]] not in failed
-    ]
-    lines = [columns, *([row[column] or "n/a" for column in columns] for row in rows)]
+    copied = [row for _, row in table.rows if row["video"] and names[row["video"]] not in failed]
+    rows = [{**row, "video": f"videos/{names[row['video']]}.mp4"} for row in copied]
+    clips = io.StringIO()
+    csv.writer(clips, delimiter="\t", lineterminator="\n").writerows(
+        [columns, *([row[column] or "n/a" for column in columns] for row in rows)]
+    )
+    write_text(out / MARK, json.dumps({"options": asdict(options or DeidentifyOptions()), "videos": summary.records}, indent=1) + "\n")
     for name in ("participants.tsv", "clips.json"):
         with atomic_path(out / name) as temporary:
             temporary.write_bytes((cohort.folder / name).read_bytes())
-    write_text(out / "clips.tsv", "".join("\t".join(line) + "\n" for line in lines))
+    write_text(out / "clips.tsv", clips.getvalue())
     return summary
 
 
