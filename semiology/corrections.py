@@ -9,6 +9,7 @@ keypoint and frame the latest holds, and where that one says "not there" (visibi
 import csv
 import io
 import math
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -50,8 +51,9 @@ class Correction:
 
 
 def corrections_file(tracks: str | Path) -> Path:
-    """Where the corrections of a file of tracks lie: beside it."""
-    return Path(tracks).with_suffix(".corrections.csv")
+    """Where the corrections of a file of tracks lie: beside it, and for a store's file under its part's name, whatever its key."""
+    path = Path(tracks)
+    return path.with_name(re.sub(r"-[0-9a-f]{16}$", "", path.stem) + ".corrections.csv")
 
 
 def read_corrections(path: str | Path) -> list[Correction]:

@@ -57,7 +57,7 @@ class Store:
             UserError: the clip, or this part of it, was not extracted; its corrections cannot be read, or are of another video.
         """
         corrections = read_corrections(self.corrections_file(clip_id, part))
-        if any(row.video != self.video_digits(clip_id) for row in corrections):
+        if any(row.video not in ("", self.video_digits(clip_id)) for row in corrections):
             path = self.corrections_file(clip_id, part)
             raise UserError(
                 f"{path}: of another file of clip {clip_id}: its frame numbers do not hold; move the table away, or bring that file back"

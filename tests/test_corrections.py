@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from semiology import load_skeleton, make_tracks, save_tracks
+from semiology.cli import main
 from semiology.corrections import Correction, corrections_file, read_corrected, read_corrections, with_corrections, write_corrections
 from semiology.errors import UserError
 from semiology.evaluation.fold import clips_digest
@@ -17,6 +18,7 @@ from semiology.store import Store
 from semiology.tracking.corrections import import_corrections
 from semiology.tracking.labels import LabelledFrame, Labels
 from semiology.tracks import read_tracks, steps
+from semiology.video import write_video
 
 NOON = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 LATER = datetime(2026, 3, 1, 13, 0, tzinfo=UTC)
@@ -215,3 +217,91 @@ def test_what_a_fold_reads_is_corrected_and_its_key_changes(cohort):
     assert digest != clips_digest.__wrapped__(after)
     assert json.loads(read_corrected(cohort / "tracks/p0_0.nc").attrs["steps"])[0]["points"] == 1
     assert read_tracks(cohort / "tracks/p0_0.nc").identical(tracks)
+
+
+@pytest.fixture
+def clinic(tmp_path):
+    """A cohort of two clips of one video, in each a wrist that leaps once, and its store; the second clip begins at 1 s."""
+    write_video(tmp_path / "named_after_nobody.mp4", (np.full((48, 64, 3), 3 * n, np.uint8) for n in range(60)), 25)
+    (tmp_path / "participants.tsv").write_text("participant_id\np1\n")
+    clips = "c1\tp1\tnamed_after_nobody.mp4\t0\t1\nc2\tp1\tnamed_after_nobody.mp4\t1\t2\n"
+    (tmp_path / "clips.tsv").write_text("clip_id\tparticipant_id\tvideo\tstart\tend\n" + clips)
+    (tmp_path / "clips.json").write_text("{}")
+    store = Store(tmp_path / "store")
+    for clip_id, first, leap in (("c1", 0, 10), ("c2", 25, 20)):
+        position = np.full((25, 2, 2), 20.0) + np.random.default_rng(1).uniform(-0.2, 0.2, (25, 2, 2))
+        position[leap:, 0, 0] += 15
+        tracks = make_tracks(position, ["wrist", "elbow"], 25.0, source_index=first + np.arange(25), width=64, height=48)
+        store.write(clip_id, "body", "0" * 16, tracks)
+        store.note(clip_id, {"sha256": "ab" * 32}, {"body": {"key": "0" * 16, "depends": {}, "found": 1.0}})
+    arm = ["name: arm", "part: body", "joints: [wrist, elbow]", "edges: [[wrist, elbow]]", "root: elbow", "origin: [elbow]"]
+    (tmp_path / "arm.yaml").write_text("\n".join([*arm, "scale: [wrist, elbow]"]))
+    return tmp_path
+
+
+def test_from_a_cohort_to_a_labelling_program_and_back(clinic, capsys):
+    """select, a person moves one point in one picture, correct: twice the same labels, the store, the bytes, nobody's file name."""
+    out, store = clinic / "check", Store(clinic / "store")
+    before = {path: path.read_bytes() for path in (clinic / "store").rglob("*.nc")}
+    choose = ["tracking", "select", str(clinic), "--store", str(clinic / "store"), "--method", "jumps", "--share", "0.1"]
+    assert main([*choose, "--format", "coco", "--skeleton", str(clinic / "arm.yaml"), "--out", str(out)]) == 0
+    assert "2 frames of 2 clips" in capsys.readouterr().out
+    assert sorted(path.relative_to(out).as_posix() for path in out.rglob("*.png")) == ["images/c1/img00010.png", "images/c2/img00045.png"]
+    assert "named_after_nobody" not in (out / "labels.json").read_text()
+    content = json.loads((out / "labels.json").read_text())
+    mark = next(entry for entry in content["annotations"] if entry["image_id"] == 2)
+    assert abs(mark["keypoints"][0] - 35) < 0.3  # filled with where the tracker saw the wrist
+    mark["keypoints"][:2] = [21.0, 22.0]
+    (out / "labels.json").write_text(json.dumps(content))
+    correct = ["tracking", "correct", str(out / "labels.json"), "--store", str(clinic / "store"), "--who", "AB"]
+    for new in (1, 0):
+        assert main([*correct, "--skeleton", str(clinic / "arm.yaml")]) == 0
+        assert f"{new} new corrections in 2 frames of 2 clips\nc1: 0\nc2: {new}\n" in capsys.readouterr().out
+    wrist = store.tracks("c2", "body")["position"].sel(keypoint="wrist").transpose("time", "space").values
+    assert wrist[20].tolist() == [21, 22] and abs(wrist[21, 0] - 35) < 0.3
+    assert not store.corrections_file("c1", "body").exists()
+    (row,) = read_corrections(store.corrections_file("c2", "body"))
+    assert (row.source_index, row.keypoint, row.who, row.origin, row.video) == (45, "wrist", "AB", "labels.json", "ab" * 8)
+    assert abs(datetime.now(UTC) - datetime.fromisoformat(row.when)).total_seconds() < 600
+    assert {path: path.read_bytes() for path in (clinic / "store").rglob("*.nc")} == before
+    again = [*choose[:-3], "confidence", "--frames", "25", "--format", "coco"]
+    assert main([*again, "--skeleton", str(clinic / "arm.yaml"), "--out", str(out)]) == 2  # a person worked there
+    assert "labels.json is there already" in capsys.readouterr().err
+
+
+def test_corrections_of_one_file_and_corrected_tracks_in_another(clinic, tmp_path, capsys):
+    arm = ["--skeleton", str(clinic / "arm.yaml")]
+    assert main(["tracking", "select", str(clinic), "--frames", "2", "--out", str(tmp_path / "dlc"), *arm]) == 0  # to label from nothing
+    tables = [tmp_path / f"dlc/labeled-data/{clip_id}/CollectedData_semiology.csv" for clip_id in ("c1", "c2")]
+    for table in tables:
+        lines = table.read_text().splitlines()
+        assert lines[3].endswith(".png,,,,")
+        table.write_text("\n".join([*lines[:3], lines[3].replace(",,,,", ",5.5,6.5,,")]) + "\n")
+    source = Store(clinic / "store").path("c1", "body")
+    about = ["--tracks", str(source), "--who", "AB", *arm]
+    assert main(["tracking", "correct", str(tables[0]), *about, "--out", str(tmp_path / "corrected.nc")]) == 0
+    assert "1 new corrections in 1 frames" in capsys.readouterr().out
+    wrist = read_tracks(tmp_path / "corrected.nc")["position"].sel(keypoint="wrist").transpose("time", "space").values
+    assert (Store(clinic / "store").tracks("c1", "body")["position"].sel(keypoint="wrist").transpose("time", "space").values == wrist).all()
+    assert np.flatnonzero((wrist == [5.5, 6.5]).all(axis=1)).tolist() == [read_corrections(corrections_file(source))[0].source_index]
+    for labels, more, told in (
+        (tables[0], ["--out", str(source)], "these are the predicted tracks"),
+        (tables[1], [], "which the tracks of c2 do not show"),
+        (tmp_path / "dlc", [], "labels of 2 videos"),
+        (tables[0], ["--store", str(clinic / "store")], "give --store DIR, or --tracks FILE"),
+    ):
+        assert main(["tracking", "correct", str(labels), *about, *more]) == 2 and told in capsys.readouterr().err
+
+
+def test_a_clip_without_a_video_is_left_out_and_said(clinic, capsys):
+    (clinic / "named_after_nobody.mp4").rename(clinic / "away.mp4")
+    words = ["tracking", "select", str(clinic), "--frames", "1", "--out", str(clinic / "out"), "--format", "cvat"]
+    assert main(words) == 2 and "no frame was chosen: c1: there is no such file" in capsys.readouterr().err
+    (clinic / "c2.mp4").write_bytes((clinic / "away.mp4").read_bytes())
+    table = (clinic / "clips.tsv").read_text()
+    (clinic / "clips.tsv").write_text(
+        "".join(line.replace("named_after_nobody", "c2") if "c2" in line else line for line in table.splitlines(True))
+    )
+    assert main(words) == 1
+    said = capsys.readouterr().out
+    assert "1 frames of 1 clips" in said and "left out: c1: there is no such file" in said and "named_after_nobody" not in said

@@ -57,6 +57,12 @@ def test_another_seed_draws_other_frames_and_as_many_are_returned_as_asked(video
     ]
 
 
+def test_a_tenth_of_the_frames(video):
+    assert len(choose_rows(video, share=0.1)) == 9
+    tracks = still(90, confidence=np.tile(np.linspace(0.2, 1, 90)[:, None], (1, 2)))
+    assert choose_rows(video, share=0.1, method="confidence", tracks=tracks).tolist() == [0, 5, 10, 15, 20, 25, 30, 35, 40]
+
+
 def test_equal_frames_still_give_the_number_asked_for():
     assert len(set(different_frames(np.full((20, 6), 7, np.uint8), 4).tolist())) == 4
 
@@ -146,5 +152,6 @@ def test_frames_that_do_not_fit_are_told(video, tmp_path, change, told):
 def test_what_needs_tracks_says_so(video):
     with pytest.raises(UserError, match="looks at tracks"):
         choose_rows(video, 3, "jumps")
-    with pytest.raises(UserError, match="one at least"):
-        choose_rows(video, 0)
+    for wrong in ({"count": 0}, {}, {"count": 3, "share": 0.1}, {"share": 1.5}, {"share": 0.0}):
+        with pytest.raises(UserError, match="give a number of one or more, or a share"):
+            choose_rows(video, **wrong)

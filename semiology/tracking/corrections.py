@@ -2,14 +2,17 @@
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from pathlib import Path
 
 import numpy as np
 import xarray as xr
 
-from semiology.corrections import Correction, mean_keypoint
+from semiology.corrections import Correction, corrections_file, mean_keypoint, read_corrections, with_corrections, write_corrections
 from semiology.errors import UserError
 from semiology.skeleton import Skeleton
+from semiology.store import Store
 from semiology.tracking.labels import UNLABELLED, Labels
+from semiology.tracks import read_tracks, save_tracks
 
 ROUNDING = 0.05  # px; labelling programs keep two decimals or more, and nobody moves a point by less [our choice]
 
@@ -90,3 +93,47 @@ def _predicted(tracks: xr.Dataset, keypoint: str, skeleton: Skeleton | None) -> 
     sources = tuple(skeleton.joints.get(keypoint, ())) if skeleton is not None else ()
     mean = mean_keypoint(tracks, keypoint, sources)
     return sources, mean["position"].sel(keypoint=keypoint).transpose("time", "space").values
+
+
+def correct_store(labels: Labels, store: Store, skeleton: Skeleton, *, who: str, origin: str, removed: bool = False) -> dict[str, int]:
+    """Add what was corrected to the clips of a store, whose clip_ids are the labels' videos; clip -> new corrections.
+
+    From then on `Store.tracks` gives the corrected tracks, and with them everything that reads the store.
+
+    Raises:
+        UserError: see `import_corrections`; a clip that is not in the store, or whose tracks were brought along.
+    """
+    plan = {}
+    for clip_id in dict.fromkeys(labels.videos.tolist()):
+        tracks = store.predicted(clip_id, skeleton.part)
+        if store.record(clip_id)["stages"][skeleton.part]["depends"].get("imported"):
+            raise UserError(f"clip {clip_id}: its tracks were brought along; correct them where they are, by --tracks FILE")
+        path = store.corrections_file(clip_id, skeleton.part)
+        known = read_corrections(path)
+        part, video = labels.take(labels.videos == clip_id), store.video_digits(clip_id)
+        new = import_corrections(part, tracks, known, who=who, origin=origin, skeleton=skeleton, removed=removed, video=video)
+        plan[clip_id] = (path, known, new)
+    for path, known, new in plan.values():  # nothing is written before all of it is known to fit
+        if new:
+            write_corrections([*known, *new], path)
+    return {clip_id: len(new) for clip_id, (_, _, new) in plan.items()}
+
+
+def correct_file(
+    labels: Labels, path: str | Path, skeleton: Skeleton, *, who: str, origin: str, removed: bool = False, out: Path | None = None
+) -> int:
+    """Add what was corrected to the table beside a file of tracks, and write corrected tracks to `out` if asked; how many are new.
+
+    Raises:
+        UserError: see `import_corrections`; `out` is the file of tracks itself, which stays as it is.
+    """
+    if out is not None and Path(out).resolve() == Path(path).resolve():
+        raise UserError(f"{out}: these are the predicted tracks, which stay as they are; name another file")
+    tracks, table = read_tracks(path), corrections_file(path)
+    known = read_corrections(table)
+    new = import_corrections(labels, tracks, known, who=who, origin=origin, skeleton=skeleton, removed=removed)
+    if new:
+        write_corrections([*known, *new], table)
+    if out is not None:
+        save_tracks(with_corrections(tracks, [*known, *new]), out)
+    return len(new)

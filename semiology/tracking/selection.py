@@ -4,6 +4,7 @@ Frames are named by row: the place on the grid on which tracks lie (`video.read_
 that row 12 is row 12 of the clip's tracks.
 """
 
+import math
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
@@ -31,33 +32,38 @@ SHORTEST = 2.0  # px; a displacement up to this is never a jump, however still t
 
 def choose_rows(
     video: str | Path,
-    count: int,
+    count: int | None = None,
     method: Method = "kmeans",
     *,
+    share: float | None = None,
     tracks: xr.Dataset | None = None,
     fps: float = 25.0,
     start: float = 0.0,
     end: float | None = None,
     seed: int = 0,
 ) -> np.ndarray:
-    """At most `count` rows of a video that are worth labelling, sorted.
+    """At most `count` rows of a video that are worth labelling, or at most a `share` of them, sorted.
 
     Args:
+        share: in place of count; 0.1 for the tenth of the frames that were checked by hand [P: Hou et al. 2022].
         method: "kmeans" takes frames that look different, "uniform" any; "confidence" and "jumps" look at the current tracks for frames
             where the tracker is unsure or leaps, and find fewer where there are fewer.
         tracks: for "confidence" and "jumps"; their frame rate then holds.
         fps: of the rows, Hz. start, end: of the clip in the video, s.
 
     Raises:
-        UserError: no tracks where they are needed, a count below one. VideoError: the video cannot be read.
+        UserError: no tracks where they are needed; count and share both or neither given, or out of bounds. VideoError: the video cannot
+            be read.
     """
-    if count < 1:
-        raise UserError(f"frames: {count} asked for; choose one at least")
+    if (count is None) == (share is None) or (count is not None and count < 1) or (share is not None and not 0 < share <= 1):
+        raise UserError(f"frames: {count} and share: {share} asked for; give a number of one or more, or a share above 0 and up to 1")
     if method in ("confidence", "jumps"):
         if tracks is None:
             raise UserError(f"method {method!r} looks at tracks; extract the video first, or choose by kmeans")
+        count = count or math.ceil(share * (tracks["source_index"].values >= 0).sum())
         return unsure_rows(tracks, count) if method == "confidence" else jump_rows(tracks, count)
-    rows, thumbnails = look(video, fps, start, end)
+    rows, thumbnails = look(video, tracks.attrs["fps"] if tracks is not None else fps, start, end)
+    count = count or math.ceil(share * (rows[-1] + 1))
     if method == "uniform":
         return np.sort(np.random.default_rng(seed).permutation(rows)[:count])
     return rows[different_frames(thumbnails, count, seed)]

@@ -58,7 +58,7 @@ def tracking_truth(cohort: Path, store: Path) -> dict[str, Any]:
         errors, in_view, tracked = [], 0, 0
         for clip in Cohort.read(cohort).clips:
             truth = read_tracks(folder / (f"{clip.clip_id}.nc" if part == "body" else f"{clip.clip_id}_face.nc"))
-            apart = distances(Store(store).tracks(clip.clip_id, part), truth, skeleton)
+            apart = distances(Store(store).predicted(clip.clip_id, part), truth, skeleton)
             errors.append(apart / unit(truth, skeleton))
             seen = select(truth, skeleton)["confidence"].values[: len(apart)] > 0
             in_view += int(seen.sum())

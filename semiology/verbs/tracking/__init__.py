@@ -6,7 +6,11 @@ from importlib import import_module
 from semiology.errors import UserError
 
 ACTIONS = {
+    "select": "choose frames of clips or videos, and export them for labelling",
+    "correct": "corrections from labels, as a layer over predicted tracks",
     "error": "error of any tracks against any labels: mean, median, with and without p-cutoff, by keypoint",
+    "finetune": "train the detectors (regions, joints) on labelled frames",
+    "curve": "tracking error against the number of labelled frames a video, with people never seen",
     "truth": "error of a phantom cohort's extracted tracks against its truth",
 }
 
