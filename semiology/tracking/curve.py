@@ -1,0 +1,202 @@
+"""Tracking error against the number of labelled frames: how many frames of each video have to be labelled?
+
+The method is that of the dyskinetic cerebral palsy study [P]: participants split 80/20, n frames labelled in each video of the training
+participants, detectors trained on them, error in the trained frames, in other frames of the same people, and in people never seen, with and
+without a p-cutoff. What differs is said in `CurveOptions`.
+"""
+
+import csv
+import io
+import json
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+
+import numpy as np
+
+from semiology.errors import UserError
+from semiology.files import atomic_path, write_text
+from semiology.tracking.error import CUTOFF, ErrorRow, ErrorTable
+from semiology.tracking.finetune import finetune, measure, split_by_participant, untrained
+from semiology.tracking.labels import Labels
+from semiology.tracking.training import FinetuneOptions
+
+SETS = ("train", "test", "unseen")
+
+
+@dataclass(frozen=True)
+class CurveOptions:
+    """What is varied and what is measured.
+
+    Attributes:
+        counts: labelled frames of each video that are trained on. 0 is the network before any training. [P: 0, 1, 2, 6, 10, 15, 20]
+        unseen: share of the participants that are never trained on; 0 for labels of one participant. [P: 0.2, drawn once]
+        test: share of each training video's labelled frames that are never trained on, whatever the count. [our choice; the study takes 5 %
+            of the frames labelled at each count, so that with one frame a video a handful of frames is its test]
+        cutoff: p-cutoff. [P: 0.8]
+        cm_per_px: the scale, printed with the table. [P: 0.4 there]
+        seed: of every draw.
+        finetune: how the detectors are trained; the same number of steps at every count.
+    """
+
+    counts: tuple[int, ...] = (0, 1, 2, 6, 10, 15, 20)
+    unseen: float = 0.2
+    test: float = 0.2
+    cutoff: float = CUTOFF
+    cm_per_px: float | None = None
+    seed: int = 0
+    finetune: FinetuneOptions = field(default_factory=FinetuneOptions)
+
+    def __post_init__(self) -> None:
+        if not self.counts or min(self.counts) < 0 or list(self.counts) != sorted(set(self.counts)):
+            raise UserError(f"curve: counts {list(self.counts)}; give numbers of frames from few to many, e.g. [0,1,2,6]")
+        if not 0 < self.test < 1:
+            raise UserError(f"curve: test={self.test:g}; give a share between 0 and 1")
+
+
+@dataclass(frozen=True)
+class Curve:
+    """The curve's points: for each count the error tables of the frames trained on, of test frames, and of people never seen.
+
+    Attributes:
+        errors: count -> "train", "test", "unseen" -> table; absent where there are no such frames.
+        options: what was asked.
+        frames: count -> how many frames were trained on.
+    """
+
+    errors: dict[int, dict[str, ErrorTable]]
+    options: CurveOptions
+    frames: dict[int, int]
+
+    def rows(self, unit: str = "px", form: str = ".2f") -> list[dict[str, str]]:
+        """The study's table: one row a count, mean error of each set, that of the points above the cutoff, and their share."""
+        factor = 1.0 if unit == "px" else self.options.cm_per_px or np.nan
+        kept = f"p > {self.options.cutoff:g}"
+        rows = []
+        for count, tables in self.errors.items():
+            row = {"labelled": str(count), "frames": str(self.frames[count])}
+            for name in SETS:
+                overall = tables[name].overall if name in tables else None
+                for title, value in _cells(overall, factor, form).items():
+                    row[f"{name}{title.replace('kept', kept)}"] = value
+            rows.append(row)
+        return rows
+
+    def text(self) -> str:
+        """The table for the terminal, in px and, where the scale is given, in cm."""
+        scale = "no scale given" if self.options.cm_per_px is None else f"scale {self.options.cm_per_px:g} cm a px"
+        lines = []
+        for unit in ["px"] + (["cm"] if self.options.cm_per_px is not None else []):
+            rows = self.rows(unit)
+            widths = {name: max(len(name), *(len(row[name]) for row in rows)) for name in rows[0]}
+            lines += [f"mean error in {unit} ({scale}), intervals by participant where given"]
+            lines += ["  ".join(name.ljust(width) for name, width in widths.items()).rstrip()]
+            lines += ["  ".join(row[name].ljust(width) for name, width in widths.items()).rstrip() for row in rows]
+        return "\n".join(lines)
+
+    def save(self, folder: str | Path) -> Path:
+        """Write curve.json (everything, joint by joint), curve.csv (the table) and curve.png into a folder."""
+        folder = Path(folder)
+        points = {str(count): {name: table.to_dict() for name, table in tables.items()} for count, tables in self.errors.items()}
+        content = {"options": asdict(self.options), "frames": self.frames, "errors": points}
+        write_text(folder / "curve.json", json.dumps(content, indent=1, default=str) + "\n")
+        rows = self.rows()
+        stream = io.StringIO()
+        table = csv.DictWriter(stream, rows[0])
+        table.writeheader()
+        table.writerows(rows)
+        write_text(folder / "curve.csv", stream.getvalue())
+        draw_curve(self, folder / "curve.png")
+        return folder
+
+
+def label_count_curve(
+    labels: Labels, out: str | Path, options: CurveOptions | None = None, *, say: Callable[[str], None] = print, progress: bool = True
+) -> Curve:
+    """Tracking error against the number of labelled frames a video: for each count detectors are trained and their error measured.
+
+    Detectors are kept in OUT/labelled-N; stopped at any moment, the same call goes on from there. The frames of a smaller count are among
+    those of a larger one.
+
+    Raises:
+        UserError: a video with fewer labelled frames than the largest count needs, too few participants, as `finetune`.
+    """
+    options, out = options or CurveOptions(), Path(out)
+    seen, unseen = split_by_participant(labels, options.unseen, options.seed)
+    pool, test = split_frames(seen, options.test, max(options.counts), options.seed)
+    errors: dict[int, dict[str, ErrorTable]] = {}
+    frames: dict[int, int] = {}
+    for count in options.counts:
+        chosen = seen.take(sorted(row for rows in pool.values() for row in rows[:count]))
+        how = replace(options.finetune, held_out=0.0)
+        if count == 0:
+            detectors = untrained(seen, how).to("cpu")
+        else:
+            detectors = finetune(chosen, out / f"labelled-{count:02d}", how, progress=progress)
+        sets = {"train": chosen, "test": seen.take(test), "unseen": unseen}
+        errors[count] = {
+            name: measure(detectors, part, cutoff=options.cutoff, cm_per_px=options.cm_per_px, seed=options.seed)
+            for name, part in sets.items()
+            if len(part)
+        }
+        frames[count] = len(chosen)
+        parts = ", ".join(f"{name} {table.overall.mean.value:.1f} px" for name, table in errors[count].items())
+        say(f"{count} labelled frames a video, {len(chosen)} in all: {parts}")
+    curve = Curve(errors, options, frames)
+    curve.save(out)
+    return curve
+
+
+def split_frames(labels: Labels, share: float, most: int, seed: int) -> tuple[dict[str, list[int]], list[int]]:
+    """For each video its rows in the order in which they are taken for training, and the rows kept for the test.
+
+    Raises:
+        UserError: a video has too few labelled frames for `most` of them and a test.
+    """
+    draw = np.random.default_rng(seed)
+    pool: dict[str, list[int]] = {}
+    test: list[int] = []
+    for video in sorted(set(labels.videos)):
+        rows = draw.permutation(np.flatnonzero(labels.videos == video)).tolist()
+        kept = max(1, round(share * len(rows)))
+        if len(rows) - kept < most:
+            raise UserError(
+                f"curve: video {video!r} has {len(rows)} labelled frames; {most} to train on and {kept} to test are {most + kept}. "
+                "Label more, or give smaller --counts"
+            )
+        test += rows[:kept]
+        pool[video] = rows[kept:]
+    return pool, sorted(test)
+
+
+def draw_curve(curve: Curve, path: str | Path) -> None:
+    """The figure: mean error against labelled frames, its interval over participants, and dashed that of the points above the cutoff."""
+    import matplotlib
+
+    matplotlib.use("Agg")
+    from matplotlib import pyplot
+
+    figure, axes = pyplot.subplots(figsize=(6.4, 4.0), layout="constrained")
+    places = np.arange(len(curve.errors))
+    for colour, name in zip(("#8a8a8a", "#0072b2", "#d55e00"), SETS):
+        drawn = [(place, tables[name].overall) for place, tables in zip(places, curve.errors.values()) if name in tables]
+        if not drawn:
+            continue
+        at, rows = [place for place, _ in drawn], [row for _, row in drawn]
+        axes.plot(at, [row.mean.value for row in rows], "o-", color=colour, label=name)
+        axes.plot(at, [row.mean_kept.value for row in rows], "o:", color=colour, alpha=0.7, markersize=3)
+        axes.fill_between(at, [row.mean.low for row in rows], [row.mean.high for row in rows], color=colour, alpha=0.12, linewidth=0)
+    axes.plot([], [], "k:", label=f"points with p > {curve.options.cutoff:g}")
+    axes.set(xlabel="labelled frames a video", ylabel="mean error, px", yscale="log", xticks=places)
+    axes.set_xticklabels([str(count) for count in curve.errors])
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.legend(frameon=False)
+    with atomic_path(path) as temporary:
+        figure.savefig(temporary, dpi=150)
+    pyplot.close(figure)
+
+
+def _cells(row: ErrorRow | None, factor: float, form: str) -> dict[str, str]:
+    if row is None:
+        return {"": "-", ", kept": "-", ", share kept": "-"}
+    return {"": row.mean.text(form, factor), ", kept": row.mean_kept.text(form, factor), ", share kept": row.kept.text(".0%")}

@@ -1,0 +1,159 @@
+"""One detector's training: the losses as Lightning modules, and a loop whose state is saved on the way."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import lightning
+import numpy as np
+import torch
+from lightning.pytorch.callbacks import ModelCheckpoint, TQDMProgressBar
+from lightning.pytorch.utilities.types import OptimizerLRSchedulerConfig
+from torch import Tensor
+from torch.utils.data import DataLoader
+from torchvision.models.detection.ssd import SSD
+
+from semiology.errors import UserError
+from semiology.learning.fitting import quiet
+from semiology.pose.joints import BACKBONES, JointNetwork
+from semiology.tracking.pictures import Augmentation, JointPictures, RegionPictures, heatmap_targets
+
+BETWEEN = 64  # batches between two saved states
+
+
+@dataclass(frozen=True)
+class FinetuneOptions:
+    """How detectors are fine-tuned. Our choice, where nothing else is said: the papers do not say.
+
+    Attributes:
+        start: where the weights come from: coco (torchvision's published ones), the folder of detectors trained before, or scratch:
+            random weights, which take some hundred labelled frames to become anything.
+        backbone: of the joint network: mobilenet_v3_large for CPUs, or resnet50 [P: Keypoint R-CNN on COCO].
+        region: "patient" reads the picture around the patient's box; "frame" the whole frame, as DeepLabCut does: for one fixed camera.
+        size: side of the picture that the joint network reads, px.
+        joint_steps: batches for the joints. region_steps: batches for the regions.
+        batch: pictures in a batch.
+        learning_rate: highest of one cycle (AdamW).
+        held_out: share of the participants whose frames are never trained on, and on which the error is measured; 0 trains on everybody.
+        augmentation: what happens to the pictures.
+        precision: of Lightning's Trainer ("32-true", "bf16-mixed").
+        workers: processes that prepare pictures.
+        seed: of the held-out participants, the weights and the pictures.
+    """
+
+    start: str = "coco"
+    backbone: str = "mobilenet_v3_large"
+    region: str = "patient"
+    size: int = 256
+    joint_steps: int = 2000
+    region_steps: int = 1500
+    batch: int = 16
+    learning_rate: float = 1e-3
+    held_out: float = 0.2
+    augmentation: Augmentation = field(default_factory=Augmentation)
+    precision: str = "32-true"
+    workers: int = 0
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        if self.backbone not in BACKBONES:
+            raise UserError(f"finetune: backbone {self.backbone!r}; give {' or '.join(BACKBONES)}")
+        if self.region not in ("patient", "frame"):
+            raise UserError(f"finetune: region {self.region!r}; give patient or frame")
+        if self.start == "coco" and self.backbone != "resnet50":
+            raise UserError(
+                "finetune: COCO's published joints are resnet50's; give --backbone resnet50, or --start FOLDER of detectors trained "
+                "before, or --start scratch for random weights, which need some hundred labelled frames"
+            )
+        if not 0 <= self.held_out < 1 or self.batch < 2 or min(self.joint_steps, self.region_steps) < 0:
+            raise UserError("finetune: held_out is 0 or more and below 1, batch 2 or more, steps 0 or more")
+
+
+class JointTraining(lightning.LightningModule):
+    """Cross-entropy between each joint's heatmap and a Gaussian around where it was labelled; joints not labelled say nothing."""
+
+    def __init__(self, network: JointNetwork, options: FinetuneOptions):
+        super().__init__()
+        self.network, self.options = network, options
+
+    def training_step(self, batch: Sequence[Tensor], _: int) -> Tensor:
+        pictures, position, known = batch
+        logits = self.network(pictures).float()
+        log_probability = logits.flatten(2).log_softmax(2)  # (batch, joint, bin²)
+        target = heatmap_targets(position, logits.shape[-1]).flatten(2)
+        each = -(target * log_probability).sum(2)
+        return (each * known).sum() / known.sum().clamp_min(1)
+
+    def configure_optimizers(self) -> OptimizerLRSchedulerConfig:
+        return _one_cycle(self, self.options)
+
+
+class RegionTraining(lightning.LightningModule):
+    """SSD's own losses: of the boxes and of their classes, as torchvision computes them."""
+
+    def __init__(self, network: SSD, options: FinetuneOptions):
+        super().__init__()
+        self.network, self.options = network, options
+
+    def training_step(self, batch: tuple[list[Tensor], list[dict[str, Tensor]]], _: int) -> Tensor:
+        losses: dict[str, Tensor] = self.network(*batch)
+        return torch.stack(list(losses.values())).sum()
+
+    def configure_optimizers(self) -> OptimizerLRSchedulerConfig:
+        return _one_cycle(self, self.options)
+
+
+def _one_cycle(module: lightning.LightningModule, options: FinetuneOptions) -> OptimizerLRSchedulerConfig:
+    optimizer = torch.optim.AdamW(module.parameters(), lr=options.learning_rate, weight_decay=1e-4)
+    cycle = torch.optim.lr_scheduler.OneCycleLR(optimizer, options.learning_rate, total_steps=module.trainer.max_steps + 1, pct_start=0.1)
+    return {"optimizer": optimizer, "lr_scheduler": {"scheduler": cycle, "interval": "step"}}
+
+
+def train(
+    module: lightning.LightningModule,
+    pictures: JointPictures | RegionPictures,
+    steps: int,
+    folder: Path,
+    options: FinetuneOptions,
+    progress: bool,
+) -> None:
+    """Train for a number of batches, saving the state every so many of them; goes on from a saved state where there is one."""
+    quiet()
+    lightning.seed_everything(options.seed, verbose=False)
+    last = folder / "last.ckpt"
+    done = torch.load(last, weights_only=True)["global_step"] if last.is_file() else 0
+    order = np.roll(draws(len(pictures), steps * options.batch, options.seed), -done * options.batch)  # goes on with the next picture
+    loader: DataLoader = DataLoader(
+        pictures,
+        options.batch,
+        sampler=order.tolist(),
+        num_workers=options.workers,
+        collate_fn=as_lists if isinstance(module, RegionTraining) else None,
+    )
+    saved = ModelCheckpoint(folder, save_last=True, save_top_k=0, every_n_train_steps=min(BETWEEN, steps))
+    trainer = lightning.Trainer(
+        max_steps=steps,
+        callbacks=[saved, *([TQDMProgressBar(refresh_rate=10)] if progress else [])],
+        precision=options.precision,  # type: ignore[arg-type]
+        devices=1,
+        logger=False,
+        enable_progress_bar=progress,
+        enable_model_summary=False,
+    )
+    module.train()
+    try:
+        trainer.fit(module, loader, ckpt_path=last if done else None, weights_only=True)
+    except SystemExit as stopped:  # how Lightning ends on Ctrl-C; whoever called should hear of it as usual
+        raise KeyboardInterrupt from stopped
+
+
+def draws(frames: int, count: int, seed: int) -> np.ndarray:
+    """The numbers of `count` pictures: round after round of all frames, each round in another order."""
+    order = np.random.default_rng(seed)
+    rounds = [round_number * frames + order.permutation(frames) for round_number in range(-(-count // frames))]
+    return np.concatenate(rounds)[:count]
+
+
+def as_lists(items: list[tuple[Tensor, dict[str, Tensor]]]) -> tuple[list[Tensor], list[dict[str, Tensor]]]:
+    """What torchvision's detectors read: a list of pictures and one of targets."""
+    return [picture for picture, _ in items], [target for _, target in items]

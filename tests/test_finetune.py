@@ -1,0 +1,242 @@
+"""Fine-tuning and the curve, on pictures in which every joint is a dot of its own colour, so that a place can be told by its colour."""
+
+import json
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from semiology.errors import UserError
+from semiology.extraction import ExtractOptions, extract_videos
+from semiology.pose import KeypointRCNNOptions, pose_backend
+from semiology.pose.detectors import load_detectors
+from semiology.pose.joints import JointNetwork
+from semiology.store import Store
+from semiology.tracking import training
+from semiology.tracking.curve import CurveOptions, label_count_curve, split_frames
+from semiology.tracking.finetune import finetune, measure, split_by_participant, untrained
+from semiology.tracking.labels import LabelledFrame, Labels
+from semiology.tracking.pictures import Augmentation, JointPictures, RegionPictures, heatmap_targets, mirrored
+from semiology.tracking.training import FinetuneOptions, JointTraining, draws
+from semiology.video import write_video
+
+JOINTS = ["left_wrist", "right_wrist", "head"]
+COLOURS = np.array([[255, 0, 0], [0, 255, 0], [0, 0, 255]])
+WIDTH, HEIGHT, DOT = 160, 120, 7
+QUICK = FinetuneOptions(start="scratch", region="frame", size=96, batch=8, joint_steps=150, learning_rate=2e-3)
+STILL = Augmentation(1, 0, 0, 0, 0, 0)
+
+
+def dots(positions: np.ndarray) -> np.ndarray:
+    """A grey picture with a dot at each joint, x, y px."""
+    image = np.full((HEIGHT, WIDTH, 3), 90, np.uint8)
+    y, x = np.mgrid[:HEIGHT, :WIDTH] + 0.5
+    for colour, (at_x, at_y) in zip(COLOURS, positions):
+        image[(x - at_x) ** 2 + (y - at_y) ** 2 < DOT**2] = colour
+    return image
+
+
+def dotted(folder, people=5, frames=8, seed=0) -> Labels:
+    rng = np.random.default_rng(seed)
+    positions, entries = [], []
+    for person in range(people):
+        for number in range(frames):
+            positions.append(np.stack([rng.uniform(20, WIDTH - 20, 3), rng.uniform(20, HEIGHT - 20, 3)], axis=1))
+            path = folder / f"p{person}/img{number:03d}.png"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            Image.fromarray(dots(positions[-1])).save(path)
+            entries.append(LabelledFrame(f"p{person}/{path.name}", path, f"p{person}", f"P{person}", number, WIDTH, HEIGHT))
+    return Labels(JOINTS, entries, np.stack(positions), np.full((len(entries), 3), 2))
+
+
+def test_in_a_mirror_left_becomes_right():
+    assert mirrored(["head", "left_wrist", "left_knee", "right_wrist"]) == [0, 3, 2, 1]
+
+
+@pytest.mark.parametrize("what", [STILL, Augmentation(light=0, cover=0, mirror=0), Augmentation(light=0, cover=0, mirror=1)])
+def test_after_any_disturbance_each_joint_lies_on_its_own_colour(tmp_path, what):
+    labels = dotted(tmp_path, people=1, frames=4)
+    pictures = JointPictures(labels, 96, 1.0, "frame", what, seed=3)
+    seen = 0
+    for number in range(12):
+        picture, position, known = pictures[number]
+        for joint in range(3):
+            if known[joint]:
+                x, y = (position[joint].numpy() * 96).astype(int)
+                named = JOINTS[mirrored(JOINTS)[joint]] if what.mirror else JOINTS[joint]
+                colour = picture[:, min(y, 95), min(x, 95)].numpy() * 255
+                distances = np.abs(COLOURS - colour).sum(1)
+                if np.abs(labels.position[number % 4] - labels.position[number % 4][:, None]).sum(2)[np.triu_indices(3, 1)].min() > 40:
+                    assert JOINTS[distances.argmin()] == named  # where no dots overlap
+                    seen += 1
+    assert seen >= 6
+
+
+def test_boxes_follow_their_picture(tmp_path):
+    image = np.full((120, 160, 3), 90, np.uint8)
+    image[30:90, 40:100] = [255, 0, 0]
+    Image.fromarray(image).save(tmp_path / "a.png")
+    frame = LabelledFrame("a", tmp_path / "a.png", "v", "P", 0, 160, 120, {"patient": (40, 30, 100, 90)})
+    labels = Labels(["head"], [frame], np.full((1, 1, 2), np.nan), np.zeros((1, 1), int))
+    picture, target = RegionPictures(labels, ["patient", "face"], STILL)[0]
+    np.testing.assert_allclose(target["boxes"], [[80, 80, 200, 240]])  # 320 px for 160 across and for 120 down
+    assert target["labels"].tolist() == [1]
+    disturbed = RegionPictures(labels, ["patient", "face"], Augmentation(light=0, cover=0), seed=1)
+    for number in range(6):
+        picture, target = disturbed[number]
+        left, top, right, bottom = target["boxes"][0].round().int().tolist()
+        inside = picture[0, top + 3 : bottom - 3, left + 3 : right - 3]
+        assert (inside > 0.98).all() and (picture[0] > 0.98).sum() <= (right - left + 2) * (bottom - top + 2)
+
+
+def test_a_target_is_a_distribution_around_the_joint():
+    heat = heatmap_targets(torch.tensor([[[0.25, 0.75]]]), 56)[0, 0]
+    assert heat.sum() == pytest.approx(1.0)
+    assert np.unravel_index(int(heat.argmax()), (56, 56)) in [(41, 13), (41, 14), (42, 13), (42, 14)]  # between bins 13|14 and 41|42
+
+
+def test_whole_participants_are_held_out(tmp_path):
+    labels = dotted(tmp_path, people=5, frames=2)
+    training_part, held_out = split_by_participant(labels, 0.4, seed=1)
+    assert len(set(held_out.participants)) == 2 and not set(held_out.participants) & set(training_part.participants)
+    assert len(training_part) + len(held_out) == len(labels)
+    with pytest.raises(UserError, match="one participant only, P0: nobody can be held out"):
+        split_by_participant(labels.take([0, 1]), 0.2, 0)
+
+
+def test_draws_go_through_all_frames_before_any_comes_again():
+    order = draws(5, 13, seed=0)
+    assert sorted(order[:5]) == [0, 1, 2, 3, 4] and sorted(order[5:10]) == [5, 6, 7, 8, 9] and len(order) == 13
+
+
+def test_a_stopped_training_goes_on_to_the_same_weights(tmp_path, monkeypatch):
+    monkeypatch.setattr(training, "BETWEEN", 2)
+    labels = dotted(tmp_path / "labels", people=1, frames=4)
+    options = replace(QUICK, batch=2, size=64)
+
+    class Stopped(JointPictures):
+        def __getitem__(self, draw):
+            if draw >= 12:  # in the seventh of ten batches
+                raise KeyboardInterrupt
+            return super().__getitem__(draw)
+
+    def trained(kinds, folder):
+        torch.manual_seed(0)
+        module = JointTraining(JointNetwork(JOINTS), options)
+        for kind in kinds:
+            pictures = kind(labels, 64, 1.0, "frame", options.augmentation, 0)
+            if kind is Stopped:
+                with pytest.raises(KeyboardInterrupt):
+                    training.train(module, pictures, 10, folder, options, False)
+                torch.manual_seed(1)
+                module = JointTraining(JointNetwork(JOINTS), options)  # as another process would begin
+            else:
+                training.train(module, pictures, 10, folder, options, False)
+        return module.network.state_dict()
+
+    whole, resumed = trained([JointPictures], tmp_path / "a"), trained([Stopped, JointPictures], tmp_path / "b")
+    assert all(torch.equal(whole[name], resumed[name]) for name in whole)
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory):
+    """Detectors trained for seconds on forty pictures of dots, with one of five people held out."""
+    folder = tmp_path_factory.mktemp("finetune")
+    labels = dotted(folder / "labels")
+    return folder, labels, finetune(labels, folder / "detectors", QUICK, progress=False)
+
+
+def test_training_finds_the_dots_of_people_never_seen(trained):
+    _, labels, detectors = trained
+    _, unseen = split_by_participant(labels, QUICK.held_out, QUICK.seed)
+    before = measure(untrained(labels, QUICK).to("cpu"), unseen).overall.mean.value
+    after = detectors.about["held out"]["overall"]["mean_px"]["value"]
+    assert before > 35 and after < 10  # a picture is 160 px wide, a dot 14
+
+
+def test_what_is_finished_is_only_read(trained):
+    folder, labels, _ = trained
+    written = (folder / "detectors/detectors.json").stat().st_mtime_ns
+    again = finetune(labels, folder / "detectors", QUICK, progress=False)
+    assert (folder / "detectors/detectors.json").stat().st_mtime_ns == written
+    assert again.setup.joints == JOINTS and again.regions is None
+    assert not list((folder / "detectors").glob("training-*"))
+
+
+def test_the_backend_tracks_a_video_with_them(trained, tmp_path):
+    folder, _, _ = trained
+    times = np.arange(20)
+    still = np.tile([80.0, 65.0], (20, 1))
+    paths = np.stack([np.stack([30 + 4 * times, 0 * times + 40], 1), np.stack([130 - 3 * times, 0 * times + 90], 1), still], 1)
+    write_video(tmp_path / "dots.mp4", [dots(positions) for positions in paths], 25.0)
+    weights = KeypointRCNNOptions(weights=folder / "detectors", batch=8, face=False)
+    how = ExtractOptions(pose="keypoint-rcnn", keypoint_rcnn=weights)
+    summary = extract_videos([tmp_path / "dots.mp4"], tmp_path / "out", options=how, progress=False)
+    assert summary.done == ["dots"] and summary.found["dots"] == {"body": 1.0}
+    tracks = Store(tmp_path / "out", plain=True).tracks("dots", "body")
+    assert tracks.keypoint.values.tolist() == JOINTS and "position_3d" not in tracks and tracks.attrs["backend"] == "keypoint-rcnn"
+    error = np.linalg.norm(tracks["position"].transpose("time", "keypoint", "space").values - paths, axis=2)
+    assert np.median(error) < 6 and len(error) == 20
+
+
+def test_detectors_that_were_changed_or_are_not_there_are_refused(trained, tmp_path):
+    folder, _, _ = trained
+    copy = tmp_path / "copy"
+    copy.mkdir()
+    for name in ("detectors.json", "joints.safetensors"):
+        (copy / name).write_bytes((folder / "detectors" / name).read_bytes())
+    changed = bytearray((copy / "joints.safetensors").read_bytes())
+    changed[-1] ^= 1
+    (copy / "joints.safetensors").write_bytes(changed)
+    with pytest.raises(UserError, match=r"joints\.safetensors"):
+        load_detectors(copy)
+    with pytest.raises(UserError, match="no detectors"):
+        load_detectors(tmp_path / "nowhere")
+    (copy / "detectors.json").write_text("{}")
+    with pytest.raises(UserError, match="not a description of detectors"):
+        load_detectors(copy)
+    with pytest.raises(UserError, match="needs trained detectors"):
+        pose_backend("keypoint-rcnn")
+
+
+def test_nothing_begins_without_weights_to_begin_with(tmp_path, monkeypatch):
+    monkeypatch.setenv("SEMIOLOGY_WEIGHTS", str(tmp_path / "empty"))
+    labels = dotted(tmp_path, people=2, frames=2)
+    with pytest.raises(UserError, match="semiology weights get"):
+        finetune(labels, tmp_path / "out", FinetuneOptions(backbone="resnet50"), progress=False)
+    with pytest.raises(UserError, match="--start scratch for random weights"):
+        FinetuneOptions()
+    (tmp_path / "p1/img001.png").unlink()
+    with pytest.raises(UserError, match="no such picture"):
+        finetune(labels, tmp_path / "out", QUICK, progress=False)
+    assert not (tmp_path / "out").exists()
+
+
+def test_frames_of_a_smaller_count_are_among_those_of_a_larger_and_none_is_tested(tmp_path):
+    labels = dotted(tmp_path, people=3, frames=10)
+    pool, test = split_frames(labels, 0.2, 8, seed=0)
+    assert len(test) == 6 and all(len(rows) == 8 for rows in pool.values())
+    assert not set(test) & {row for rows in pool.values() for row in rows}
+    with pytest.raises(UserError, match="has 10 labelled frames; 9 to train on and 2 to test are 11"):
+        split_frames(labels, 0.2, 9, seed=0)
+
+
+def test_the_curve_has_a_point_a_count_with_every_set(tmp_path):
+    labels = dotted(tmp_path / "labels", people=3, frames=6)
+    how = CurveOptions((0, 1, 4), unseen=0.34, cm_per_px=0.4, finetune=replace(QUICK, joint_steps=6, size=64))
+    said: list[str] = []
+    curve = label_count_curve(labels, tmp_path / "out", how, say=said.append, progress=False)
+    assert curve.frames == {0: 0, 1: 2, 4: 8} and len(said) == 3  # two people are trained on, one is never seen
+    assert list(curve.errors[0]) == ["test", "unseen"] and list(curve.errors[4]) == ["train", "test", "unseen"]
+    assert curve.errors[4]["unseen"].overall.labelled == 18 and curve.errors[4]["test"].overall.labelled == 6
+    assert "scale 0.4 cm a px" in curve.text() and "mean error in cm" in curve.text()
+    rows, in_cm = curve.rows(), curve.rows("cm")
+    assert float(in_cm[1]["unseen"].split()[0]) == pytest.approx(0.4 * float(rows[1]["unseen"].split()[0]), abs=0.01)
+    assert (tmp_path / "out/curve.png").stat().st_size > 10_000
+    kept = json.loads((tmp_path / "out/curve.json").read_text())
+    assert set(kept["errors"]["4"]["unseen"]["keypoints"]) == set(JOINTS)
+    assert (tmp_path / "out/curve.csv").read_text().splitlines()[0].startswith("labelled,frames,train")
+    with pytest.raises(UserError, match="from few to many"):
+        CurveOptions((2, 1))
