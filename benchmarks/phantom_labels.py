@@ -51,3 +51,14 @@ def face_region(face: xr.Dataset, index: int) -> dict[str, tuple[float, float, f
     low, high = points.min(0), points.max(0)
     reach = 0.2 * (high - low).max()
     return {"face": (*(low - reach).tolist(), *(high + reach).tolist())}
+
+
+def cm_per_px(folder: Path) -> float:
+    """Median over people of their torso's length in cm (in space) over that in px (in the picture): the clips differ in resolution."""
+    scales = []
+    for path in sorted((folder / "cohort" / "truth").glob("*.nc")):
+        if not path.stem.endswith("_face"):
+            ends = read_tracks(path).sel(keypoint=["neck", "spine_base"])
+            px, metres = (np.linalg.norm(ends[name].diff("keypoint").values, axis=1) for name in ("position", "position_3d"))
+            scales.append(100 * float(np.nanmedian(metres)) / float(np.nanmedian(px)))
+    return float(np.median(scales))
