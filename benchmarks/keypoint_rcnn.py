@@ -1,6 +1,6 @@
 """The paper's detectors, fine-tuned, through `extract` and `loso`, beside the default backend on the same clips.
 
-Detectors are trained from random weights on labelled frames of fourteen phantom people; both backends then track the demo's cohort, other
+Detectors are trained from random weights on labelled frames of thirty phantom people; both backends then track the demo's cohort, other
 people, and the error against its truth is compared; the AGCN reads each backend's tracks, leave-one-subject-out.
 """
 
@@ -24,8 +24,8 @@ TASK = "dystonia (pose)"
 
 
 def main() -> int:
-    labels = phantom_labels(RUN / "labelled", subjects=14, frames=20, seconds=(6.0, 8.0), difficulty=0.3, seed=101)
-    how = FinetuneOptions(start="scratch", batch=8, joint_steps=1200, region_steps=900, held_out=0.15)
+    labels = phantom_labels(RUN / "labelled", subjects=30, frames=12, seconds=(6.0, 8.0), difficulty=0.3, seed=101)
+    how = FinetuneOptions(start="scratch", size=192, batch=8, joint_steps=1500, region_steps=600, held_out=0.15)
     detectors = finetune(labels, RUN / "detectors", how)
     held_out = detectors.about["held out"]["overall"]["mean_px"]["value"]
     print(f"people held out of the labels: mean error {held_out:.1f} px")

@@ -29,7 +29,10 @@ COCO_KEYPOINTS = COCO_NAMES.split()
 BACKBONES = ("mobilenet_v3_large", "resnet50")
 MEAN, SD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # of ImageNet, as torchvision's detectors use them
 PYRAMID, HEAD, POOLED = 64, 96, 28  # channels of the small model's pyramid and keypoint branch, side of its pooled map. [our choice]
-NEAR = 2  # bins around the peak of a heatmap that belong to it
+BLUR = (
+    1 / 56
+)  # sd of what a joint's heatmap is trained to, in sides of the picture: one bin of Keypoint R-CNN's (theirs: one bin, hard). [ours]
+NEAR = 2.5 * BLUR  # what lies this near to a heatmap's peak, across and down, belongs to it. [our choice]
 
 
 class JointNetwork(nn.Module):
@@ -108,9 +111,9 @@ class JointNetwork(nn.Module):
 def locate(logits: Tensor) -> tuple[Tensor, Tensor]:
     """Heatmaps to positions and confidences.
 
-    The position is the mean of the distribution within two bins of its peak, so that it is finer than a bin; the confidence is the
-    probability of that neighbourhood: how sure the network is that the joint is there and nowhere else. [our choice: torchvision gives the
-    peak's logit, which has no scale]
+    The position is the mean of the distribution near its peak (within 4.5 % of the picture's side), so that it is finer than a bin; the
+    confidence is the probability of that neighbourhood: how sure the network is that the joint is there and nowhere else. [our choice:
+    torchvision gives the peak's logit, which has no scale]
 
     Shapes: (batch, joint, bin, bin) to positions (batch, joint, 2) as x, y in 0 to 1 of the picture, and (batch, joint) 0 to 1.
     """
@@ -119,7 +122,7 @@ def locate(logits: Tensor) -> tuple[Tensor, Tensor]:
     peak = probability.argmax(2, keepdim=True)  # (batch, joint, 1)
     y, x = torch.meshgrid(torch.arange(bins, device=logits.device), torch.arange(bins, device=logits.device), indexing="ij")
     x, y = x.flatten(), y.flatten()
-    near = ((x - peak % bins).abs() <= NEAR) & ((y - peak // bins).abs() <= NEAR)  # (batch, joint, bins²)
+    near = ((x - peak % bins).abs() <= NEAR * bins) & ((y - peak // bins).abs() <= NEAR * bins)  # (batch, joint, bins²)
     mass = probability * near
     total = mass.sum(2)
     centre = torch.stack([(mass * (x + 0.5)).sum(2), (mass * (y + 0.5)).sum(2)], dim=2) / total[..., None]

@@ -97,8 +97,8 @@ class KeypointRCNNPose:
             if self.options.face and (mesh := self._mesh.find(picture, *faces[number])):
                 results[-1]["face"] = mesh
         following = iter(results)
-        for image, _ in batch:
-            yield {} if image is None else next(following)
+        for frame, _ in batch:
+            yield {} if frame is None else next(following)
 
 
 class Carried:

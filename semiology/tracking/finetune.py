@@ -84,6 +84,11 @@ def untrained(labels: Labels, options: FinetuneOptions) -> Detectors:
     Raises:
         UserError: weights to start from that are not there or of another network.
     """
+    if options.start == "coco" and options.backbone != "resnet50":
+        raise UserError(
+            "finetune: COCO's published joints are resnet50's; give --backbone resnet50, or --start FOLDER of detectors trained "
+            "before, or --start scratch for random weights, which need some hundred labelled frames"
+        )
     torch.manual_seed(options.seed)
     faces = any("face" in frame.regions for frame in labels.frames)
     regions = [name for name in REGIONS if name != "face" or faces] if options.region == "patient" else []

@@ -84,7 +84,8 @@ class Labels:
 
     def take(self, rows: Sequence[int] | np.ndarray) -> "Labels":
         """The labels of some frames, by row number or by a mask."""
-        chosen = np.arange(len(self))[np.asarray(rows)]
+        asked = np.asarray(rows)
+        chosen = np.flatnonzero(asked) if asked.dtype == bool else asked.astype(int)
         return Labels(self.keypoints, [self.frames[row] for row in chosen], self.position[chosen], self.visibility[chosen])
 
     def select(self, keypoints: Sequence[str]) -> "Labels":

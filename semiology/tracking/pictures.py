@@ -8,11 +8,10 @@ import torch
 from torch import Tensor
 from torch.utils.data import Dataset
 
-from semiology.pose.joints import apply, as_tensor, cut, square, unapply
+from semiology.pose.joints import BLUR, apply, as_tensor, cut, square, unapply
 from semiology.tracking.labels import Labels, read_image
 
 GROWN = 0.2  # of the labelled points' extent, added on each side where no box of the patient was marked. [our choice]
-BLUR = 1 / 56  # sd of a joint's target in sides of the picture: one bin of Keypoint R-CNN's heatmap. [our choice; theirs is one bin, hard]
 
 
 @dataclass(frozen=True)

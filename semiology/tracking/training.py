@@ -60,11 +60,6 @@ class FinetuneOptions:
             raise UserError(f"finetune: backbone {self.backbone!r}; give {' or '.join(BACKBONES)}")
         if self.region not in ("patient", "frame"):
             raise UserError(f"finetune: region {self.region!r}; give patient or frame")
-        if self.start == "coco" and self.backbone != "resnet50":
-            raise UserError(
-                "finetune: COCO's published joints are resnet50's; give --backbone resnet50, or --start FOLDER of detectors trained "
-                "before, or --start scratch for random weights, which need some hundred labelled frames"
-            )
         if not 0 <= self.held_out < 1 or self.batch < 2 or min(self.joint_steps, self.region_steps) < 0:
             raise UserError("finetune: held_out is 0 or more and below 1, batch 2 or more, steps 0 or more")
 
