@@ -17,6 +17,7 @@ from semiology.learning.clips import ClipData, ClipSource, prepare
 from semiology.learning.data import NO_CHANGE, ClipDataset
 from semiology.learning.saved import SavedModel, load_model
 from semiology.overlay import write_overlay
+from semiology.pose import KeypointRCNNOptions
 from semiology.skeleton import load_skeleton
 
 PREFERRED = ("agcn_kd", "agcn")  # at test only AGCNs are used [P]
@@ -44,6 +45,8 @@ def predict(
     end: float | None = None,
     length: float | None = None,
     step: float = 1.0,
+    pose: str = "mediapipe",
+    keypoint_rcnn: KeypointRCNNOptions | None = None,
 ) -> dict[str, Any]:
     """Score one video with a run's models: the probability of each sign in the whole clip and in sliding windows over it.
 
@@ -57,17 +60,24 @@ def predict(
         end: s, where it ends; by default the video's end.
         length: s, of a window of the timeline; by default what the model was trained on: its window, or its clips' median length.
         step: s, from window to window.
+        pose: the pose backend; the one whose tracks the models learned from.
+        keypoint_rcnn: its options, where it is keypoint-rcnn.
 
     Returns:
         The content of prediction.json.
 
     Raises:
-        UserError: the video cannot be read, the run holds no models, a window is not positive.
+        UserError: the video cannot be read, the run holds no models or models that learned from another backend's tracks, a window is not
+            positive.
     """
     if (length is not None and length <= 0) or step <= 0:
         raise UserError(f"length and step of the timeline's windows must be positive, got {length} and {step:g} s")
     models = find_models(model)
-    tracks = extract_tracks(video, start, end, ExtractOptions())
+    for task, saved in models.items():
+        trackers = saved.about.get("trackers", [])
+        if trackers and pose not in trackers:
+            raise UserError(f"{task}: the model learned from tracks by {', '.join(trackers)}, not by {pose}; track with that (--pose)")
+    tracks = extract_tracks(video, start, end, ExtractOptions(pose=pose, keypoint_rcnn=keypoint_rcnn or KeypointRCNNOptions()))
     frames, fps = tracks["body"].sizes["time"], tracks["body"].attrs["fps"]
     signs = {task: score_sign(saved, tracks[saved.reading.part], length, step) for task, saved in models.items()}
     result = {

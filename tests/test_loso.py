@@ -11,13 +11,14 @@ import pandas as pd
 import pytest
 import yaml
 
-from semiology import UserError
+from semiology import UserError, read_tracks, save_tracks
 from semiology.cli import main
 from semiology.evaluation.loso import run_loso, slug
 from semiology.evaluation.protocol import Fusion, Model, Protocol, Task
 from semiology.evaluation.tables import fuse
 from semiology.learning.clips import Reading
 from semiology.learning.fitting import Schedule
+from semiology.predict import predict
 from semiology.streams import Network
 
 QUICK = Schedule(epochs=2, patience=None, accelerator="cpu")
@@ -52,6 +53,14 @@ def test_records_show_that_the_held_out_participant_taught_nothing(cohort):
         assert record["held_out"] not in record["training"] + record["validation"]
         assert not set(record["training"]) & set(record["validation"])
         assert {row["clip_id"][:2] for row in record["predictions"]} == {record["held_out"]}
+
+
+def test_a_model_is_not_given_another_trackers_tracks(cohort):
+    for path in (cohort / "tracks").glob("*.nc"):
+        save_tracks(read_tracks(path).assign_attrs(backend="keypoint-rcnn"), path)
+    run_loso(protocol(cohort))
+    with pytest.raises(UserError, match="learned from tracks by keypoint-rcnn, not by mediapipe"):
+        predict(cohort / "no_video.mp4", cohort / "run")
 
 
 def test_a_second_run_trains_nothing_and_a_changed_setting_trains_again(cohort):

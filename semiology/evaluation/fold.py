@@ -139,6 +139,7 @@ def train_final(protocol: Protocol, task: str, folder: Path) -> None:
             "validation": sorted({clip.participant_id for clip in data[name].validation}),
             "seed": protocol.seeds[0],
             "seconds": source.window_seconds,
+            "trackers": sorted(source.trackers),
         }
         reading = protocol.models[name].read(source.reading)
         SavedModel(module.network, protocol.models[name].network, reading, source.levels, data[name].shape, about).save(folder / name)

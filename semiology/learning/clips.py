@@ -91,6 +91,7 @@ class ClipSource:
     reading: Reading
     store: str | None = None
     left_out: list[str] = field(default_factory=list, init=False, compare=False)
+    trackers: set[str] = field(default_factory=set, init=False, compare=False)  # what made the tracks that were read
 
     @cached_property
     def label(self) -> Label:
@@ -120,6 +121,7 @@ class ClipSource:
                 self.left_out.append(f"{clip.clip_id}: {self.reading.label} not scored")
                 continue
             tracks = read_corrected(cohort.folder / clip.tracks) if clip.tracks else self._store.tracks(clip.clip_id, self.reading.part)
+            self.trackers.update({tracks.attrs.get("backend", "")} - {""})
             joints = prepare(tracks, self.reading)
             if not np.isfinite(joints).any():
                 self.left_out.append(f"{clip.clip_id}: {self.reading.part} not found in any frame, not assessable for {self.reading.label}")

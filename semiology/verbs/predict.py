@@ -10,7 +10,7 @@ def run(arguments: list[str]) -> int:
     made = parser("predict", predict)
     made.add_argument("video", type=Path, help="the video")
     made.add_function_arguments(predict, skip={"video"})
-    parsed = made.parse_args(arguments)
+    parsed = made.instantiate_classes(made.parse_args(arguments))
     result = predict(**options(parsed))
     for task, sign in result["signs"].items():
         shown = sign["probability"]
