@@ -13,6 +13,7 @@ import json
 from importlib.metadata import version
 from pathlib import Path
 
+import h5py
 import numpy as np
 import pandas as pd
 import xarray as xr
@@ -20,6 +21,8 @@ import xarray as xr
 from semiology.errors import UserError
 from semiology.files import atomic_path
 
+# what h5py raises, and numpy on what it hands over, where bytes are not what they should be
+H5_FAULTS = (OSError, KeyError, ValueError, RuntimeError, TypeError, IndexError, AttributeError, OverflowError, MemoryError, EOFError)
 SCHEMA = 1  # raise when the meaning of a saved file changes: it is part of every key in the store
 
 
@@ -136,14 +139,25 @@ def read_tracks(path: str | Path, *, fps: float | None = None) -> xr.Dataset:
         raise UserError(f"{path}: no such file of tracks")
     if path.suffix.lower() == ".csv":
         return _read_csv(path, fps)
-    try:
-        with xr.open_dataset(path, engine="h5netcdf") as opened:
-            tracks = opened.load()
-    except (OSError, ValueError, KeyError) as error:
-        raise UserError(f"{path}: not a readable netCDF file of tracks; write it again, or give a .csv") from error
+    tracks = read_netcdf(path)
     if not {"confidence", "time", "keypoint"} <= set(tracks.variables) or "fps" not in tracks.attrs:
         raise UserError(f"{path}: a netCDF file, but not one of semiology's tracks (no confidence, keypoint or fps)")
     return tracks.assign_coords(keypoint=[str(name) for name in tracks.keypoint.values])
+
+
+def read_netcdf(path: Path) -> xr.Dataset:
+    """The content of a netCDF (HDF5) file, whole in memory.
+
+    Raises:
+        UserError: not such a file, or a damaged one.
+    """
+    try:
+        with h5py.File(path, "r") as file:  # if h5netcdf fails at this, it prints a second failure on the screen
+            file.attrs.get("_nc3_strict")
+        with xr.open_dataset(path, engine="h5netcdf") as opened:
+            return opened.load()
+    except H5_FAULTS as error:
+        raise UserError(f"{path}: not a readable netCDF file of tracks; write it again, or give a .csv") from error
 
 
 def _read_csv(path: Path, fps: float | None) -> xr.Dataset:

@@ -14,7 +14,7 @@ import yaml
 
 from semiology.errors import UserError
 from semiology.formats.arrays import names_of
-from semiology.tracks import with_step
+from semiology.tracks import read_netcdf, with_step
 
 
 @dataclass(frozen=True)
@@ -115,7 +115,8 @@ def recognise(path: Path) -> str:
     if suffix in by_suffix:
         return by_suffix[suffix]
     if suffix == ".nc":
-        return _recognise_netcdf(path)
+        data = read_netcdf(path)
+        return "movement" if "ds_type" in data.attrs or {"individuals", "individual"} & set(data.dims) else "netcdf"
     if suffix == ".csv":
         with open(path, encoding="utf-8-sig", errors="replace") as stream:
             first = [cell.strip() for cell in stream.readline().split(",")]
@@ -129,14 +130,6 @@ def recognise(path: Path) -> str:
             return "long_csv"
         raise UserError(f"{path}: not recognised by its first line ({', '.join(first[:4])}, ...); say which format: {', '.join(FORMATS)}")
     raise UserError(f"{path}: the suffix {suffix!r} is none of a format; say which format: {', '.join(FORMATS)}")
-
-
-def _recognise_netcdf(path: Path) -> str:
-    try:
-        with xr.open_dataset(path, engine="h5netcdf") as opened:
-            return "movement" if "ds_type" in opened.attrs or {"individuals", "individual"} & set(opened.dims) else "netcdf"
-    except (OSError, ValueError, KeyError) as error:
-        raise UserError(f"{path}: not a readable netCDF (HDF5) file; write it again") from error
 
 
 def read_names(path: str | Path) -> dict[str, str]:

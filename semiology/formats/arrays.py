@@ -10,6 +10,7 @@ import xarray as xr
 from semiology.errors import UserError
 from semiology.tracks import make_tracks
 
+FURTHEST = 1e7  # px; positions beyond are no positions in a picture [our choice]
 LONGEST = 10_000_000  # rows; frame numbers above are no frame numbers (110 h at 25 Hz) [our choice]
 
 
@@ -40,18 +41,21 @@ def tracks_from_rows(
         backend: what tracked.
 
     Raises:
-        UserError: no frame rate, no rows, two rows for one frame, a frame number below 0.
+        UserError: no frame rate, no rows, two rows for one frame, a frame number below 0, a position beyond any picture.
     """
-    number = np.asarray(frames, dtype=np.int64)
     if fps is None:
         raise UserError(f"{path}: this format has no frame rate; give the video's, frames per second (fps)")
-    if not len(number):
+    if not len(frames):
         raise UserError(f"{path}: holds no frames")
+    if strange := [frame for frame in frames if not 0 <= frame < LONGEST]:
+        raise UserError(f"{path}: {strange[0]} is not the number of a frame, counted from 0")
+    number = np.asarray(frames, dtype=np.int64)
     if len(np.unique(number)) != len(number):
         values, counts = np.unique(number, return_counts=True)
         raise UserError(f"{path}: frame {values[counts > 1][0]} is there twice; give one row a frame")
-    if number.min() < 0 or number.max() >= LONGEST:
-        raise UserError(f"{path}: {number.min() if number.min() < 0 else number.max()} is not the number of a frame, counted from 0")
+    if (beyond := np.argwhere(np.abs(np.nan_to_num(position, posinf=2 * FURTHEST, neginf=2 * FURTHEST)) > FURTHEST)).size:
+        row, keypoint, _ = beyond[0]
+        raise UserError(f"{path}: frame {number[row]}, {keypoints[keypoint]}: {position[row, keypoint]} is no position in px")
 
     def on_grid(array: np.ndarray | None, fill: float) -> np.ndarray | None:
         if array is None:

@@ -12,6 +12,7 @@ import xarray as xr
 from semiology.errors import UserError
 from semiology.files import atomic_path
 from semiology.formats.arrays import choose, names_of, pixels, tracks_from_rows
+from semiology.tracks import read_netcdf
 
 SINGULAR = {"keypoints": "keypoint", "individuals": "individual"}
 
@@ -24,11 +25,7 @@ def read(path: Path, *, fps: float | None = None, individual: str | None = None,
     """
     if not path.is_file():
         raise UserError(f"{path}: no such file")
-    try:
-        with xr.open_dataset(path, engine="h5netcdf") as opened:
-            data = opened.load()
-    except (OSError, ValueError, KeyError) as error:
-        raise UserError(f"{path}: not a readable netCDF (HDF5) file; write it again with to_netcdf") from error
+    data = read_netcdf(path)
     data = data.rename({many: one for many, one in SINGULAR.items() if many in data.dims})
     if "individual" not in data.dims and "position" in data:
         data = data.expand_dims(individual=[""])

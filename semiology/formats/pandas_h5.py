@@ -15,9 +15,7 @@ import numpy as np
 
 from semiology.errors import UserError
 from semiology.files import atomic_path
-
-# what h5py and numpy raise when bytes are not what they should be
-H5_FAULTS = (OSError, KeyError, ValueError, RuntimeError, TypeError, IndexError, AttributeError, OverflowError, MemoryError, EOFError)
+from semiology.tracks import H5_FAULTS
 
 
 def read_frame(path: Path) -> tuple[list[tuple[str, ...]], list[tuple], np.ndarray]:
@@ -144,8 +142,15 @@ def literal(pickled: bytes):
     raise ValueError("a pickle without an end")
 
 
-def write_frame(path: Path, key: str, levels: Sequence[str], columns: Sequence[tuple[str, ...]], values: np.ndarray) -> None:
-    """Write numbers (row, column) in the "fixed" layout, rows numbered from 0, whole or not at all.
+def write_frame(
+    path: Path,
+    key: str,
+    levels: Sequence[str],
+    columns: Sequence[tuple[str, ...]],
+    values: np.ndarray,
+    rows: Sequence[str] | None = None,
+) -> None:
+    """Write numbers (row, column) in the "fixed" layout, whole or not at all.
 
     Args:
         path: of the file.
@@ -153,6 +158,7 @@ def write_frame(path: Path, key: str, levels: Sequence[str], columns: Sequence[t
         levels: names of the levels of the columns.
         columns: one name a level for each column.
         values: (row, column); kept as float64.
+        rows: names of the rows; by default they are numbered from 0.
 
     Raises:
         UserError: the folder cannot be written.
@@ -172,8 +178,11 @@ def write_frame(path: Path, key: str, levels: Sequence[str], columns: Sequence[t
                 made = _array(group, f"{axis}_level{level}", encoded, kind="string", name=level_name)
                 _attributes(made, nan_rep="", **{f"{axis}_name{level_name}": level_name})
                 _array(group, f"{axis}_label{level}", np.array([names.index(column[level]) for column in columns], np.int16))
-        rows = _array(group, "axis1", np.arange(len(values)), kind="integer")
-        rows.attrs["name"] = np.bytes_("N.")  # no name: None, as PyTables keeps it
+        if rows is None:
+            index = _array(group, "axis1", np.arange(len(values)), kind="integer")
+        else:
+            index = _array(group, "axis1", np.array([row.encode("utf-8") for row in rows], dtype="S"), kind="string")
+        index.attrs["name"] = np.bytes_("N.")  # no name: None, as PyTables keeps it
         _array(group, "block0_values", values.astype(float))
     with atomic_path(path) as temporary:
         temporary.write_bytes(memory.getvalue())

@@ -15,8 +15,8 @@ import xarray as xr
 from semiology.errors import UserError
 from semiology.files import atomic_path
 from semiology.formats.arrays import choose, names_of, pixels, tracks_from_rows
-from semiology.formats.pandas_h5 import H5_FAULTS
 from semiology.formats.people import choose_person, note_person
+from semiology.tracks import H5_FAULTS
 
 USER, PREDICTED = 0, 1  # types of instances
 CORNER = 1.1  # before this version of the format, (0, 0) was the corner of the first pixel, since then its centre
