@@ -24,8 +24,8 @@ class Views:
         aside: how far from the picture's middle the body may be, in focal lengths: 0.2 is 11 degrees.
     """
 
-    azimuth: float = 75.0
-    elevation: tuple[float, float] = (-45.0, 60.0)
+    azimuth: float = 60.0
+    elevation: tuple[float, float] = (-30.0, 50.0)
     roll: float = 30.0
     distance: tuple[float, float] = (1.5, 5.0)
     focal: tuple[float, float] = (0.9, 2.5)

@@ -77,7 +77,7 @@ def evaluate(lifter: Lifter, motions: Sequence[Motion], cameras: Cameras, baseli
         one-body step (raw_...), of the baseline that is given the true x and y in metres, which no lifter has (baseline_...), and of the
         baseline on the lifter's own input (tracked_baseline_...).
     """
-    rows = []
+    pooled: dict[tuple[str, int], dict[str, list[np.ndarray]]] = {}  # (participant, camera) -> error -> (frame,) of each recording, m
     for number, motion in enumerate(motions):
         generator = torch.Generator().manual_seed(1000 * seed + number)
         joints = torch.tensor(motion.joints, dtype=torch.float32)
@@ -89,13 +89,14 @@ def evaluate(lifter: Lifter, motions: Sequence[Motion], cameras: Cameras, baseli
             flat = lifter.normalised(tracked[camera])
             compared = {"": one_body(raw), "raw_": raw, "baseline_": baseline.lift(true), "tracked_baseline_": baseline.lift(flat)}
             seen = np.isfinite(flat).all(2)
-            row: dict[str, object] = {"participant_id": motion.participant_id, "camera": camera}
+            errors = pooled.setdefault((motion.participant_id, camera), {})
             for name, found in compared.items():
                 plain, aligned = joint_errors(np.where(seen[:, :, None], found, np.nan), true)
-                row |= {f"{name}mpjpe": plain, f"{name}p_mpjpe": aligned}
-            rows.append(row)
-    table = pd.DataFrame(rows).groupby(["participant_id", "camera"], as_index=False).agg(lambda parts: np.concatenate(list(parts)))
-    table["frames"] = table["mpjpe"].map(lambda errors: int(np.isfinite(errors).sum()))
-    for name in (name for name in table if name.endswith("mpjpe")):
-        table[name] = table[name].map(lambda errors: 1000 * np.nanmean(errors) if np.isfinite(errors).any() else np.nan)
-    return table
+                errors.setdefault(f"{name}mpjpe", []).append(plain)
+                errors.setdefault(f"{name}p_mpjpe", []).append(aligned)
+    rows = []
+    for (participant, camera), errors in sorted(pooled.items()):
+        whole = {name: np.concatenate(parts) for name, parts in errors.items()}
+        means = {name: 1000 * float(np.nanmean(values)) if np.isfinite(values).any() else np.nan for name, values in whole.items()}
+        rows.append({"participant_id": participant, "camera": camera, "frames": int(np.isfinite(whole["mpjpe"]).sum()), **means})
+    return pd.DataFrame(rows)

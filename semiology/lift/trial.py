@@ -9,6 +9,7 @@ import pandas as pd
 import torch
 
 from semiology.errors import UserError
+from semiology.lift.camera import Cameras
 from semiology.lift.lifter import Lifter
 from semiology.lift.motions import Motion, read_motions
 from semiology.lift.score import MeanDepth, evaluate
@@ -21,31 +22,36 @@ TEST_SEED = 1  # of the test's cameras and tracking errors: not the training's
 def trial(
     training: Sequence[Motion], test: Sequence[Motion], recipe: Recipe | None = None, *, progress: bool = True
 ) -> tuple[Lifter, pd.DataFrame]:
-    """A lifter trained on some recordings, and its errors on others (`score.evaluate`), in mm, one row a participant and camera.
-
-    The test's tracker jitters and drifts as in training but loses no joint: every frame has all of them.
-    """
+    """A lifter trained on some recordings, with its errors on others on its card, and those errors as a table (see `examine`)."""
     recipe = recipe or Recipe()
     lifter = train_lifter(training, recipe, progress=progress)
-    cameras = recipe.views.draw(CAMERAS, torch.Generator().manual_seed(TEST_SEED))
-    depths = MeanDepth.of(training, recipe.views.draw(64, torch.Generator().manual_seed(TEST_SEED + 1)))
-    table = evaluate(lifter, test, cameras, depths, replace(recipe.tracker, lost=0.0, covered=0.0), TEST_SEED)
-    error = {name: round(float(value), 1) for name, value in participant_means(table).mean().items()}
-    card = {
-        **lifter.card,
-        "held_out": {
-            "participants": sorted(table["participant_id"].unique().tolist()),
-            "frames_times_cameras": int(table["frames"].sum()),
-            "error_mm": error,
-            "cameras": cameras.text(),
-        },
+    table = examine(lifter, training, test, recipe)
+    held_out = {
+        "participants": sorted(table["participant_id"].unique().tolist()),
+        "frames_times_cameras": int(table["frames"].sum()),
+        "error_mm": {name: round(float(value), 1) for name, value in participant_means(table).mean().items()},
+        "cameras": cameras_of(recipe).text(),
     }
-    return replace(lifter, card=card), table
+    return replace(lifter, card={**lifter.card, "held_out": held_out}), table
+
+
+def examine(lifter: Lifter, training: Sequence[Motion], test: Sequence[Motion], recipe: Recipe) -> pd.DataFrame:
+    """Errors of a lifter in mm, one row a participant and camera (`score.evaluate`), beside the mean depths of its training recordings.
+
+    The tracker of the test jitters and drifts as the recipe's but loses no joint: every frame has all of them.
+    """
+    depths = MeanDepth.of(training, recipe.views.draw(64, torch.Generator().manual_seed(TEST_SEED + 1)))
+    return evaluate(lifter, test, cameras_of(recipe), depths, replace(recipe.tracker, lost=0.0, covered=0.0), TEST_SEED)
+
+
+def cameras_of(recipe: Recipe) -> Cameras:
+    """The test's cameras."""
+    return recipe.views.draw(CAMERAS, torch.Generator().manual_seed(TEST_SEED))
 
 
 def participant_means(table: pd.DataFrame) -> pd.DataFrame:
     """One row a participant: means over cameras of the errors."""
-    return table.groupby("participant_id")[[name for name in table if name.endswith("mpjpe")]].mean()
+    return table.drop(columns=["camera", "frames"]).groupby("participant_id").mean()
 
 
 def train_and_test(
