@@ -1,0 +1,329 @@
+"""Tracks of other programs: real files and small ones by hand, in and out; faults told in one line."""
+
+import json
+
+import h5py
+import numpy as np
+import pytest
+import xarray as xr
+
+from semiology import UserError, formats, load_skeleton, make_tracks
+from semiology.cli import main
+from semiology.formats.deeplabcut import read_table
+from semiology.formats.names import BODY_25, COCO_17, FACE_68
+from semiology.formats.pandas_h5 import literal
+from semiology.pose.mediapipe import BODY
+from semiology.preparation import select
+from semiology.tracks import read_tracks, save_tracks, steps
+
+SUFFIX = {"netcdf": ".nc", "long_csv": ".csv", "sleap": ".slp", "coco": ".json", "openface": ".csv", "movement": ".nc", "mediapipe": ".npz"}
+
+
+def tagged(names, frames=4, size=(640, 480)):
+    """x = 100 t + k + 1/8, y = x + 1/2; keypoint 1 is missing in frame 2."""
+    x = 100.0 * np.arange(frames)[:, None] + np.arange(len(names)) + 0.125
+    position = np.stack([x, x + 0.5], axis=2)
+    position[2, 1] = np.nan
+    return make_tracks(position, list(names), 25.0, confidence=np.full(x.shape, 0.75), width=size[0], height=size[1])
+
+
+def assert_same(one, other):
+    assert list(one.keypoint.values) == list(other.keypoint.values)
+    np.testing.assert_array_equal(
+        one.position.transpose("time", "space", "keypoint"), other.position.transpose("time", "space", "keypoint")
+    )
+    np.testing.assert_array_equal(one.confidence, other.confidence)
+
+
+def in_and_out(tracks, format, path):
+    formats.write(tracks, path, format)
+    return formats.read(path, fps=None if format == "netcdf" else tracks.attrs["fps"])
+
+
+@pytest.mark.parametrize(
+    ("format", "file", "names"),
+    [
+        ("netcdf", "a.nc", ["nose", "left_wrist"]),
+        ("long_csv", "a.csv", ["nose", "left_wrist"]),
+        ("deeplabcut", "a.csv", ["nose", "left_wrist"]),
+        ("deeplabcut", "a.h5", ["nose", "Händchen"]),
+        ("sleap", "a.slp", ["nose", "left_wrist"]),
+        ("coco", "a.json", ["nose", "left_wrist"]),
+        ("movement", "a.nc", ["nose", "left_wrist"]),
+        ("openpose", "folder", BODY_25),
+        ("openface", "a.csv", FACE_68),
+        ("mediapipe", "a.npz", BODY),
+    ],
+)
+def test_tagged_tracks_come_back_the_same_and_the_format_is_recognised(tmp_path, format, file, names):
+    tracks = tagged(names)
+    again = in_and_out(tracks, format, tmp_path / file)
+    assert_same(tracks, again)
+    assert float(again.position.sel(keypoint=names[1], space="y")[3]) == 301.625
+    if format != "netcdf":
+        assert steps(again)[-1]["format"] == format
+
+
+def test_metres_come_back_where_the_format_has_them(tmp_path):
+    position_3d = np.random.default_rng(0).normal(0, 1, (4, 68, 3)).astype(np.float32)
+    tracks = tagged(FACE_68).assign(position_3d=(("time", "space_3d", "keypoint"), position_3d.transpose(0, 2, 1)))
+    for format in ("openface", "long_csv", "netcdf"):
+        again = in_and_out(tracks, format, tmp_path / f"{format}{SUFFIX[format]}")
+        there = again.position_3d.transpose("time", "keypoint", "space_3d").values
+        seen = np.isfinite(there).all(axis=2)
+        np.testing.assert_array_equal(there[seen], position_3d[seen])
+        assert seen.sum() >= 4 * 68 - 1
+
+
+# Small files by hand
+
+
+def test_deeplabcut_three_cells_name_a_row_and_gaps_between_labels_stay(tmp_path):
+    path = tmp_path / "CollectedData_me.csv"
+    path.write_text("scorer,,,me,me\nbodyparts,,,hand,hand\ncoords,,,x,y\nlabeled-data,v,img001.png,1,2\nlabeled-data,v,img003.png,3,4\n")
+    assert read_table(path).rows == ["labeled-data/v/img001.png", "labeled-data/v/img003.png"]
+    tracks = formats.read(path, fps=10)
+    np.testing.assert_array_equal(tracks.position.sel(keypoint="hand", space="x"), [np.nan, 1, np.nan, 3])
+    np.testing.assert_array_equal(tracks.source_index, [-1, 1, -1, 3])
+
+
+def openpose_frame(folder, frame, *people):
+    """Each of the people stands at an x, all 25 points within 20 px; confidence 0.5."""
+    points = [[value for k in range(25) for value in (x + k % 5, 100 + 4 * k, 0.5)] for x in people]
+    content = {"version": 1.3, "people": [{"person_id": [-1], "pose_keypoints_2d": flat} for flat in points]}
+    folder.mkdir(exist_ok=True)
+    (folder / f"clip_{frame:012d}_keypoints.json").write_text(json.dumps(content))
+
+
+def test_openpose_a_gap_in_the_frame_numbers_stays_a_gap(tmp_path):
+    for frame in (0, 1, 4):
+        openpose_frame(tmp_path / "out", frame, 50)
+    tracks = formats.read(tmp_path / "out", fps=25)
+    np.testing.assert_array_equal(tracks.position.sel(keypoint="nose", space="x"), [50, 50, np.nan, np.nan, 50])
+    np.testing.assert_array_equal(tracks.source_index, [0, 1, -1, -1, 4])
+
+
+def test_openpose_the_patient_is_who_is_there_longest_whatever_the_order(tmp_path):
+    for frame, people in enumerate([(300, 50), (52, 302), (304,), (306,), (308,)]):
+        openpose_frame(tmp_path / "out", frame, *people)
+    tracks = formats.read(tmp_path / "out", fps=25)
+    np.testing.assert_array_equal(tracks.position.sel(keypoint="nose", space="x"), [300, 302, 304, 306, 308])
+    noted = {"step": "choose_person", "people": 2, "chosen": "in the most frames of the people linked by distance", "frames": 5}
+    assert steps(tracks)[0] == noted
+    other = formats.read(tmp_path / "out", fps=25, individual="person_1")
+    np.testing.assert_array_equal(other.position.sel(keypoint="nose", space="x"), [50, 52, np.nan, np.nan, np.nan])
+
+
+def test_coco_results_are_the_17_joints_at_the_images_number(tmp_path):
+    flat = [value for k in range(17) for value in (10 * k, 5 * k + 1, 0.9)]
+    (tmp_path / "r.json").write_text(json.dumps([{"image_id": 2, "category_id": 1, "keypoints": flat, "score": 1}]))
+    tracks = formats.read(tmp_path / "r.json", fps=25)
+    assert list(tracks.keypoint.values) == COCO_17 and tracks.sizes["time"] == 3
+    assert tracks.position.sel(keypoint="left_wrist").values[2].tolist() == [90, 46]
+
+
+def test_coco_points_that_are_not_labelled_are_missing_and_two_people_need_a_name(tmp_path):
+    image = [{"id": 7, "file_name": "v/img0001.png", "width": 64, "height": 48}]
+    people = [{"id": n, "image_id": 7, "category_id": 1, "track_id": n, "keypoints": [n, 2, 2, 0, 0, 0]} for n in (1, 2)]
+    category = [{"id": 1, "keypoints": ["a", "b"]}]
+    (tmp_path / "d.json").write_text(json.dumps({"images": image, "annotations": people, "categories": category}))
+    with pytest.raises(UserError, match=r"2 individuals.*1, 2"):
+        formats.read(tmp_path / "d.json", fps=25)
+    tracks = formats.read(tmp_path / "d.json", fps=25, individual="2")
+    assert tracks.position.values[1].tolist() == [[2.0, pytest.approx(np.nan, nan_ok=True)], [2.0, pytest.approx(np.nan, nan_ok=True)]]
+    assert (tracks.attrs["width"], tracks.attrs["height"]) == (64, 48)
+
+
+def test_mediapipe_shares_of_the_picture_become_px_and_zeros_are_nobody(tmp_path):
+    landmarks = np.full((3, 33, 5), [0.25, 0.5, -0.1, 0.9, 1.0])
+    landmarks[1] = 0
+    np.save(tmp_path / "l.npy", landmarks)
+    with pytest.raises(UserError, match="width and height"):
+        formats.read(tmp_path / "l.npy", fps=25)
+    tracks = formats.read(tmp_path / "l.npy", fps=25, width=640, height=480)
+    np.testing.assert_array_equal(tracks.position.sel(keypoint="left_wrist"), [[160, 240], [np.nan, np.nan], [160, 240]])
+    np.testing.assert_array_equal(tracks.confidence[:, 0], np.float32([0.9, 0, 0.9]))
+
+
+@pytest.mark.parametrize(("keypoint", "individual"), [("keypoints", "individuals"), ("keypoint", "individual")])
+def test_movement_dimensions_in_plural_and_singular(tmp_path, keypoint, individual):
+    position = np.arange(2 * 2 * 3 * 2.0).reshape(2, 2, 3, 2)
+    coords = {"space": ["x", "y"], keypoint: ["a", "b", "c"], individual: ["p", "q"]}
+    data = xr.Dataset({"position": (("time", "space", keypoint, individual), position)}, coords, {"ds_type": "poses", "fps": 50.0})
+    data.to_netcdf(tmp_path / "m.nc", engine="h5netcdf")
+    with pytest.raises(UserError, match="p, q"):
+        formats.read(tmp_path / "m.nc")
+    tracks = formats.read(tmp_path / "m.nc", individual="q")
+    assert tracks.attrs["fps"] == 50
+    np.testing.assert_array_equal(tracks.position, position[..., 1])
+
+
+def openface_table(path, success=(1, 0, 1), timestamps=("0.000", "0.033", "0.067")):
+    header = ["frame", "timestamp", "confidence", "success", *(f"{a}_{k}" for a in "xyXYZ" for k in range(68)), "AU01_r"]
+    rows = [
+        [str(t + 1), timestamps[t], "0.98", str(ok), *(str(t * 1000 + n) for n in range(5 * 68)), "1.5"] for t, ok in enumerate(success)
+    ]
+    path.write_text("\n".join(", ".join(row) for row in [header, *rows]) + "\n")
+    return path
+
+
+def test_openface_without_success_is_missing_mm_become_metres_and_the_rate_is_the_timestamps(tmp_path):
+    tracks = formats.read(openface_table(tmp_path / "o.csv"))
+    assert tracks.attrs["fps"] == pytest.approx(2 / 0.067)
+    assert tracks.position.sel(keypoint="landmark_03").values.tolist()[2] == [2003, 2068 + 3]
+    assert np.isnan(tracks.position.values[1]).all() and (tracks.confidence.values[1] == 0).all()
+    assert tracks.position_3d.sel(keypoint="landmark_00").values[0].tolist() == pytest.approx([0.136, 0.204, 0.272])
+    assert "action units" in steps(tracks)[0]["left_out"]
+
+
+def test_openface_irregular_timestamps_are_refused_until_the_rate_is_given(tmp_path):
+    path = openface_table(tmp_path / "o.csv", timestamps=("0.000", "0.033", "1.900"))
+    with pytest.raises(UserError, match=r"row 3: timestamps are irregular"):
+        formats.read(path)
+    assert formats.read(path, fps=30).attrs["fps"] == 30
+
+
+def test_the_23_joints_from_68_points_are_those_of_face_23():
+    points, mesh = load_skeleton("face_23_from_68"), load_skeleton("face_23")
+    assert (points.names, points.edges, points.origin, points.scale) == (mesh.names, mesh.edges, mesh.origin, mesh.scale)
+    joints = select(tagged(FACE_68), points)
+    assert float(joints.position.sel(keypoint="left_eye_upper", space="x")[0]) == pytest.approx((43 + 44) / 2 + 0.125)
+
+
+# Names
+
+
+def test_names_are_mapped_by_a_file_and_an_absent_one_is_told(tmp_path):
+    formats.write(tagged(["Hand", "Tongue"]), tmp_path / "a.csv", "deeplabcut")
+    (tmp_path / "names.yaml").write_text("Hand: left_wrist\n")
+    tracks = formats.read(tmp_path / "a.csv", fps=25, names=tmp_path / "names.yaml")
+    assert list(tracks.keypoint.values) == ["left_wrist", "Tongue"]
+    with pytest.raises(UserError, match=r"no keypoint 'Elbow'.*Hand, Tongue"):
+        formats.read(tmp_path / "a.csv", fps=25, names={"Elbow": "left_elbow"})
+    with pytest.raises(UserError, match="two keypoints would be named 'Tongue'"):
+        formats.read(tmp_path / "a.csv", fps=25, names={"Hand": "Tongue"})
+
+
+# Faults
+
+
+def test_a_format_without_frame_rate_asks_for_it(tmp_path):
+    formats.write(tagged(["a", "b"]), tmp_path / "a.csv", "deeplabcut")
+    with pytest.raises(UserError, match="no frame rate"):
+        formats.read(tmp_path / "a.csv")
+
+
+def test_text_among_numbers_is_told_by_file_row_and_column(tmp_path):
+    path = tmp_path / "a.csv"
+    path.write_text("scorer,me,me\nbodyparts,hand,hand\ncoords,x,y\n0,1,2\n1,oops,4\n")
+    with pytest.raises(UserError, match=r'a\.csv: row 5, column "hand x": \'oops\' is not a number'):
+        formats.read(path, fps=25)
+
+
+@pytest.mark.parametrize("suffix", [".h5", ".slp", ".nc", ".npz", ".json", ".csv"])
+def test_a_file_cut_in_half_gives_one_line(tmp_path, suffix):
+    format = {".h5": "deeplabcut", ".csv": "deeplabcut", ".slp": "sleap", ".nc": "movement", ".npz": "mediapipe", ".json": "coco"}[suffix]
+    path = tmp_path / f"a{suffix}"
+    formats.write(tagged(BODY), path, format)
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2 + 3])
+    with pytest.raises(UserError) as caught:
+        formats.read(path, fps=25)
+    assert str(path) in str(caught.value) and "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("suffix", [".h5", ".slp", ".nc"])
+def test_flipped_bytes_in_the_structure_give_one_line(tmp_path, suffix):
+    path = tmp_path / f"a{suffix}"
+    formats.write(tagged(["a", "b"]), path, {".h5": "deeplabcut", ".slp": "sleap", ".nc": "movement"}[suffix])
+    whole = path.read_bytes()
+    path.write_bytes(bytes(byte ^ 0xFF if 48 <= place < 200 else byte for place, byte in enumerate(whole)))
+    with pytest.raises(UserError) as caught:
+        formats.read(path, fps=25)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_pickle_in_an_h5_is_followed_as_far_as_names_go_and_never_run(tmp_path):
+    assert literal(b"(lp0\n(VPranav\np1\nVsnout\np2\nVx\np3\ntp4\na(g1\ng2\nVy\np5\ntp6\na.") == [
+        ("Pranav", "snout", "x"),
+        ("Pranav", "snout", "y"),
+    ]
+    trap, path = tmp_path / "ran", tmp_path / "trap.h5"
+    with h5py.File(path, "w") as file:
+        group = file.create_group("df_with_missing")
+        group.attrs["pandas_type"] = "frame_table"
+        table = group.create_dataset("table", data=np.zeros(2, [("index", "i8"), ("values_block_0", "f8", (2,))]))
+        table.attrs["values_block_0_kind"] = np.bytes_(f"cos\nsystem\n(S'touch {trap}'\ntR.".encode())
+    with pytest.raises(UserError, match=r"opcode GLOBAL.*give the csv beside it"):
+        formats.read(path, fps=25)
+    assert not trap.exists()
+
+
+def test_what_a_format_cannot_hold_is_told(tmp_path):
+    with pytest.raises(UserError, match="no place for keypoint 'tail'"):
+        formats.write(tagged(["nose", "tail"]), tmp_path / "o", "openpose")
+    with pytest.raises(UserError, match="pyfeat is only read"):
+        formats.write(tagged(FACE_68), tmp_path / "o.csv", "pyfeat")
+    with pytest.raises(UserError, match="metres only"):
+        formats.write(make_tracks(None, ["a"], 25.0, position_3d=np.zeros((2, 1, 3))), tmp_path / "o.csv", "deeplabcut")
+    with pytest.raises(UserError, match="no format 'c3d'"):
+        formats.read(tmp_path, "c3d")
+
+
+def test_the_verb_imports_and_exports(tmp_path, capsys):
+    save_tracks(tagged(["nose", "left_wrist"]), tmp_path / "a.nc")
+    assert main(["tracks", "export", str(tmp_path / "a.nc"), "--out", str(tmp_path / "a.h5"), "--format", "deeplabcut"]) == 0
+    assert main(["tracks", "import", str(tmp_path / "a.h5"), "--out", str(tmp_path / "b.nc"), "--fps", "25"]) == 0
+    assert_same(read_tracks(tmp_path / "a.nc"), read_tracks(tmp_path / "b.nc"))
+    assert "left_out" in capsys.readouterr().out
+    assert main(["tracks", "import", str(tmp_path / "a.h5"), "--out", str(tmp_path / "b.nc")]) == 2
+    assert "no frame rate" in capsys.readouterr().err
+
+
+# Real files
+
+
+@pytest.mark.realdata
+@pytest.mark.parametrize("project", ["openfield", "reaching/labeled-data/reachingvideo1"])
+def test_real_deeplabcut_csv_and_h5_agree(testdata, project):
+    folder = testdata / "keypoints/dlc" / project
+    csv, h5 = (read_table(next(folder.glob(f"CollectedData_*{suffix}"))) for suffix in (".csv", ".h5"))
+    assert (csv.scorer, csv.keypoints, csv.rows) == (h5.scorer, h5.keypoints, h5.rows)
+    np.testing.assert_allclose(csv.values, h5.values, rtol=1e-12)
+    if "reaching" in project:
+        assert csv.values.shape == (55, 1, 5, 2) and np.isnan(csv.values).sum() == 84
+
+
+@pytest.mark.realdata
+def test_real_tables_in_sleaps_three_forms(testdata):
+    folder = testdata / "keypoints/sleap"
+    one, three = (formats.read(folder / f"dlc_testdata{form}.csv", fps=10) for form in ("", "_v2"))
+    assert_same(one, three)
+    with pytest.raises(UserError, match="Animal1, Animal2"):
+        formats.read(folder / "madlc_testdata.csv", fps=10)
+    second = formats.read(folder / "madlc_testdata.csv", fps=10, individual="Animal2")
+    assert second.position.values[0].tolist() == [[6, 8, 10], [7, 9, 11]]
+
+
+@pytest.mark.realdata
+@pytest.mark.parametrize("file", ["clip.slp", "clip.2node.slp", "clip.predictions.slp"])
+def test_real_slp_goes_through_every_format_that_can_hold_it(testdata, tmp_path, file):
+    tracks = formats.read(testdata / "keypoints/sleap/tracks" / file, fps=30, individual="male").isel(time=slice(0, 300))
+    assert np.isfinite(tracks.position.values).mean() > 0.8 and list(tracks.keypoint.values)[:2] == ["head", "thorax"]
+    for format in ("sleap", "coco", "movement", "long_csv"):
+        assert_same(tracks, in_and_out(tracks, format, tmp_path / f"{format}{SUFFIX[format]}"))
+
+
+@pytest.mark.realdata
+def test_real_openface_and_pyfeat_landmarks_lie_on_a_face(testdata, tmp_path):
+    openface = formats.read(testdata / "faces/OpenFace_Test.csv", fps=30)
+    pyfeat = formats.read(testdata / "keypoints/news/001.csv", fps=30)
+    assert openface.sizes["time"] == 100 and openface.position_3d.sel(space_3d="z").mean() == pytest.approx(0.6, abs=0.1)  # 60 cm away
+    assert pyfeat.sizes["time"] == 39 and (pyfeat.source_index.values[1::2] == -1).all()  # every second frame was looked at
+    assert (pyfeat.attrs["width"], pyfeat.attrs["height"]) == (1080, 1080)
+    for tracks in (openface, pyfeat):
+        face = select(tracks, load_skeleton("face_23_from_68")).position.isel(time=0)
+        where = {name: face.sel(keypoint=name).values for name in face.keypoint.values}
+        assert where["right_eye_outer"][0] < where["right_eye_inner"][0] < where["left_eye_inner"][0] < where["left_eye_outer"][0]
+        assert where["left_brow_middle"][1] < where["left_eye_upper"][1] < where["left_eye_lower"][1] < where["nose_tip"][1]
+        assert where["nose_base"][1] < where["mouth_upper_outer"][1] < where["mouth_lower_outer"][1]
+        assert_same(tracks, in_and_out(tracks, "openface", tmp_path / "o.csv"))
