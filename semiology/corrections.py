@@ -12,6 +12,7 @@ import math
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 
 import numpy as np
@@ -60,28 +61,34 @@ def read_corrections(path: str | Path) -> list[Correction]:
     """The rows of a table, oldest first; none where there is no table.
 
     Raises:
-        UserError: a column is missing, a number is none, a visibility that is not 0, 1 or 2.
+        UserError: not text, a column is missing, a number or time is none, a visibility that is not 0, 1 or 2.
     """
     path = Path(path)
     if not path.is_file():
         return []
-    with open(path, encoding="utf-8-sig", newline="") as stream:
-        table = csv.DictReader(stream)
-        if lacking := [column for column in COLUMNS if column not in (table.fieldnames or [])]:
-            raise UserError(f'{path}: no column "{lacking[0]}"; corrections have {", ".join(COLUMNS)}')
-        rows = []
-        for number, row in enumerate(table, start=2):
-            try:
-                seen, index = int(row["visibility"]), int(row["source_index"])
-                x, y = (float(row[axis] or "nan") for axis in ("x", "y"))
-            except (TypeError, ValueError) as error:
-                raise UserError(f"{path}: row {number}: source_index, x, y and visibility must be numbers; correct it") from error
-            if seen not in (0, 1, 2) or (seen > 0) != (math.isfinite(x) and math.isfinite(y)):
-                raise UserError(f"{path}: row {number}: visibility is 1 or 2 with x and y, or 0 without; correct it")
-            words = {column: row[column] or "" for column in ("keypoint", "who", "when", "from", "video")}
-            origin = words.pop("from")
-            mean_of = tuple((row["mean_of"] or "").split())
-            rows.append(Correction(source_index=index, mean_of=mean_of, x=x, y=y, visibility=seen, origin=origin, **words))
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+        table = csv.DictReader(io.StringIO(text, newline=""))
+        columns, lines = table.fieldnames or [], list(table)
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise UserError(f"{path}: not a readable table ({error}); bring back a copy of it") from error
+    if lacking := [column for column in COLUMNS if column not in columns]:
+        raise UserError(f'{path}: no column "{lacking[0]}"; corrections have {", ".join(COLUMNS)}')
+    rows = []
+    for number, row in enumerate(lines, start=2):
+        try:
+            seen, index = int(row["visibility"]), int(row["source_index"])
+            x, y = (float(row[axis] or "nan") for axis in ("x", "y"))
+            datetime.fromisoformat(row["when"])
+        except (TypeError, ValueError) as error:
+            what = "source_index, x, y and visibility must be numbers, when a time like 2026-03-01T12:00:00Z"
+            raise UserError(f"{path}: row {number}: {what}; correct it") from error
+        if seen not in (0, 1, 2) or (seen > 0) != (math.isfinite(x) and math.isfinite(y)):
+            raise UserError(f"{path}: row {number}: visibility is 1 or 2 with x and y, or 0 without; correct it")
+        words = {column: row[column] or "" for column in ("keypoint", "who", "when", "from", "video")}
+        origin = words.pop("from")
+        mean_of = tuple((row["mean_of"] or "").split())
+        rows.append(Correction(source_index=index, mean_of=mean_of, x=x, y=y, visibility=seen, origin=origin, **words))
     return sorted(rows, key=lambda row: row.when)
 
 

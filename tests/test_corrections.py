@@ -174,6 +174,7 @@ def test_labels_of_other_frames_are_told(change, told):
     [
         ("102,left_wrist,,5,,2,AB,2026-03-01T12:00:00Z,x,", "row 2: visibility is 1 or 2 with x and y, or 0 without"),
         ("102,left_wrist,,5,6,7,AB,2026-03-01T12:00:00Z,x,", "row 2: visibility is 1 or 2"),
+        ("102,left_wrist,,5,6,2,AB,01/03/2026 12:00,x,", "row 2: source_index, x, y and visibility must be numbers, when a time"),
         ("two,left_wrist,,5,6,2,AB,2026-03-01T12:00:00Z,x,", "row 2: source_index, x, y and visibility must be numbers"),
     ],
 )
@@ -181,6 +182,9 @@ def test_a_damaged_table_is_told(tmp_path, row, told):
     path = tmp_path / "body.corrections.csv"
     path.write_text(f"source_index,keypoint,mean_of,x,y,visibility,who,when,from,video\n{row}\n")
     with pytest.raises(UserError, match=told):
+        read_corrections(path)
+    path.write_bytes(b"\xff\xfes\x00")
+    with pytest.raises(UserError, match="not a readable table"):
         read_corrections(path)
     path.write_text("frame,x,y\n")
     with pytest.raises(UserError, match='no column "source_index"'):

@@ -82,6 +82,7 @@ def test_deeplabcut_and_back(tmp_path):
     same(read_labels(folder, participants), visible)
     lone = read_labels(folder / "labeled-data/v2/CollectedData_anna.csv", participants)
     same(lone, visible.take([2, 3]))
+    same(read_labels(folder / "labeled-data/v2/CollectedData_anna.h5", participants), lone)
     assert read_image(lone.frames[1])[0, 0, 0] == 150
 
 
@@ -229,6 +230,7 @@ def test_the_real_reaching_project(testdata, tmp_path):
     same(read_labels(write_project(labels, tmp_path / "out", scorer="Mackenzie")), labels)
     lines = [(path / "CollectedData_Mackenzie.csv").read_text().split() for path in (folder, tmp_path / "out/labeled-data/reachingvideo1")]
     assert lines[0] == lines[1]
+    same(read_labels(tmp_path / "out/labeled-data/reachingvideo1/CollectedData_Mackenzie.h5"), labels)
     again = read_labels(write_coco(labels, tmp_path / "labels.json"))
     np.testing.assert_allclose(again.position, labels.position, atol=5e-5)  # written to 1/10000 px
 
@@ -274,6 +276,9 @@ def people(content):
         (lambda c: c["categories"][0].pop("keypoints"), r"0 categories with keypoints"),
         (lambda c: c.update(annotations=[]), r"nothing is labelled"),
         (lambda c: c.pop("images"), r'"images" must be a list'),
+        (lambda c: c["images"][0].update(id=[1]), r"its parts are not of the kind that COCO or Label Studio write"),
+        (lambda c: c["categories"][0].update(keypoints=True), r"its parts are not of the kind"),
+        (lambda c: people(c)[0].update(attributes=None), r"its parts are not of the kind"),
         (lambda c: c["annotations"][2].update(bbox=[1, 2]), r"bbox must be x, y, width, height"),
     ],
 )

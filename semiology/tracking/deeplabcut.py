@@ -17,7 +17,10 @@ import yaml
 from semiology.errors import UserError
 from semiology.files import write_text
 from semiology.formats.deeplabcut import read_table
+from semiology.formats.pandas_h5 import write_frame
 from semiology.tracking.labels import UNLABELLED, VISIBLE, LabelledFrame, Labels, copy_picture, frame_number, joined
+
+LEVELS = ("scorer", "bodyparts", "coords")
 
 
 def read_project(folder: Path) -> Labels:
@@ -75,10 +78,9 @@ def read_table_of_labels(path: Path) -> Labels:
 
 
 def write_project(labels: Labels, folder: str | Path, scorer: str = "semiology", edges: Sequence[tuple[str, str]] = ()) -> Path:
-    """Write labels as a project that DeepLabCut opens: config.yaml, tables and copies of the pictures.
+    """Write labels as a project that DeepLabCut opens: config.yaml, tables (csv and h5) and copies of the pictures.
 
-    The tables are csv. DeepLabCut's own `convertcsv2h5(config)` makes the h5 that its training reads. config.yaml names videos
-    `videos/<video>.mp4`, which are not there: labelling and training need none.
+    config.yaml names videos `videos/<video>.mp4`, which are not there: labelling and training need none.
 
     Args:
         edges: pairs of keypoints that are drawn connected.
@@ -87,20 +89,22 @@ def write_project(labels: Labels, folder: str | Path, scorer: str = "semiology",
         UserError: two pictures of a video have one name, a picture is not there.
     """
     folder = Path(folder)
+    columns = [(scorer, name, axis) for name in labels.keypoints for axis in ("x", "y")]
+    header = [[level, *(column[number] for column in columns)] for number, level in enumerate(LEVELS)]
     for video in dict.fromkeys(labels.videos.tolist()):
-        part = labels.take(labels.videos == video)
-        header = [["scorer", *[scorer] * (2 * len(part.keypoints))], ["bodyparts", *np.repeat(part.keypoints, 2)]]
-        header.append(["coords", *["x", "y"] * len(part.keypoints)])
-        rows = []
-        for frame, position in zip(part.frames, part.position):
-            copy_picture(frame, folder / "labeled-data" / video / frame.image.name)
-            name = f"labeled-data/{video}/{frame.image.name}"
-            rows.append([name, *("" if np.isnan(number) else repr(float(number)) for number in position.ravel())])
-        if len({row[0] for row in rows}) < len(rows):
+        part = labels.take(sorted(np.flatnonzero(labels.videos == video), key=lambda row: labels.frames[row].image.name))
+        names = [f"labeled-data/{video}/{frame.image.name}" for frame in part.frames]
+        if len(set(names)) < len(names):
             raise UserError(f"{folder}: two pictures of {video!r} have one name; rename one")
+        for frame, name in zip(part.frames, names):
+            copy_picture(frame, folder / name)
+        values = part.position.reshape(len(part), -1)
         text = io.StringIO()
-        csv.writer(text, lineterminator="\n").writerows(header + sorted(rows))
-        write_text(folder / "labeled-data" / video / f"CollectedData_{scorer}.csv", text.getvalue())
+        cells = [[name, *("" if np.isnan(number) else repr(number) for number in row)] for name, row in zip(names, values.tolist())]
+        csv.writer(text, lineterminator="\n").writerows(header + cells)
+        table = folder / "labeled-data" / video / f"CollectedData_{scorer}.csv"
+        write_text(table, text.getvalue())
+        write_frame(table.with_suffix(".h5"), "df_with_missing", LEVELS, columns, values, names)
     write_text(folder / "config.yaml", yaml.safe_dump(_config(labels, folder, scorer, edges), sort_keys=False))
     return folder
 

@@ -18,6 +18,16 @@ from semiology.tracking.labels import LabelledFrame, Labels
 
 KNOWN = "a DeepLabCut project's folder, a CollectedData table, a COCO or Label Studio JSON, or CVAT's XML"
 
+LARGEST = 100_000  # px; no picture is wider
+NOT_ITS_SHAPE = (
+    AttributeError,
+    IndexError,
+    KeyError,
+    OverflowError,
+    TypeError,
+    ValueError,
+)  # a list where a number should be, and the like
+
 log = logging.getLogger(__name__)
 
 
@@ -59,17 +69,21 @@ def read_participants(path: str | Path) -> dict[str, str]:
     path = Path(path)
     if not path.is_file():
         raise UserError(f"{path}: no such table of participants; write one with the columns video and participant_id")
-    with open(path, encoding="utf-8-sig", newline="") as stream:
-        table = csv.DictReader(stream, delimiter="\t" if path.suffix.lower() == ".tsv" else ",")
-        if not {"video", "participant_id"} <= set(table.fieldnames or []):
-            raise UserError(f"{path}: needs the columns video and participant_id; has {table.fieldnames}")
-        found: dict[str, str] = {}
-        for row, line in enumerate(table, start=2):
-            video, participant = (line["video"] or "").strip(), (line["participant_id"] or "").strip()
-            if not video or not participant:
-                raise UserError(f"{path}: row {row}: video or participant_id is empty; fill it in")
-            if found.setdefault(video, participant) != participant:
-                raise UserError(f"{path}: row {row}: {video!r} has two participants, {found[video]!r} and {participant!r}; keep one")
+    try:
+        with open(path, encoding="utf-8-sig", newline="") as stream:
+            table = csv.DictReader(stream, delimiter="\t" if path.suffix.lower() == ".tsv" else ",")
+            columns, lines = table.fieldnames or [], list(table)
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise UserError(f"{path}: not a readable table ({error}); save it as text in UTF-8") from error
+    if not {"video", "participant_id"} <= set(columns):
+        raise UserError(f"{path}: needs the columns video and participant_id; has {', '.join(columns) or 'none'}")
+    found: dict[str, str] = {}
+    for row, line in enumerate(lines, start=2):
+        video, participant = (line["video"] or "").strip(), (line["participant_id"] or "").strip()
+        if not video or not participant:
+            raise UserError(f"{path}: row {row}: video or participant_id is empty; fill it in")
+        if found.setdefault(video, participant) != participant:
+            raise UserError(f"{path}: row {row}: {video!r} has two participants, {found[video]!r} and {participant!r}; keep one")
     return found
 
 
@@ -86,10 +100,13 @@ def _read(path: Path) -> Labels:
             content = json.loads(path.read_text(encoding="utf-8"))
         except ValueError as error:
             raise UserError(f"{path}: not a readable JSON file ({error}); export it again") from error
-        if isinstance(content, dict):
-            return from_coco(path, content)
-        if isinstance(content, list):
-            return from_label_studio(path, content)
+        try:
+            if isinstance(content, dict):
+                return from_coco(path, content)
+            if isinstance(content, list):
+                return from_label_studio(path, content)
+        except NOT_ITS_SHAPE as error:
+            raise UserError(f"{path}: its parts are not of the kind that COCO or Label Studio write ({error}); export it again") from error
     if suffix == ".xml":
         return from_cvat(path)
     raise UserError(f"{path}: no labels that are known; give {KNOWN}")
@@ -137,6 +154,9 @@ def _size(frame: LabelledFrame, image: Path) -> tuple[int, int]:
 
 
 def _check_positions(labels: Labels, source: Path) -> None:
+    for frame in labels.frames:
+        if not (0 <= frame.width < LARGEST and 0 <= frame.height < LARGEST):
+            raise UserError(f"{source}: {frame.frame_id} is said to be {frame.width}x{frame.height} px; correct its size")
     limit = np.array([[frame.width or np.inf, frame.height or np.inf] for frame in labels.frames])[:, None]
     outside = ((labels.position < 0) | (labels.position > limit)).any(axis=2)
     if outside.any():
