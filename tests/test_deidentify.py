@@ -146,17 +146,17 @@ def test_a_short_gap_is_filled_on_a_straight_line_and_a_long_one_from_its_ends()
     times = np.arange(6) * 0.1
     boxes = np.full((6, 4), np.nan)
     boxes[0], boxes[2] = [0, 0, 10, 10], [20, 0, 30, 10]
-    filled = fill(times, boxes, 0.25)
+    filled = fill(times, boxes, 0.25, 4)
     # half-way, 0.1 s from either end: 4 sides of 10 px a second for 0.1 s are 4 px at each edge
     assert filled[1] == pytest.approx([10 - 4, -4, 20 + 4, 14])
     assert filled[3] == pytest.approx([20 - 4, -4, 30 + 4, 14]) and filled[4] == pytest.approx([20 - 8, -8, 30 + 8, 18])
     assert np.isnan(filled[5]).all()  # 0.3 s away
-    assert np.array_equal(fill(times, boxes, 0)[[0, 2]], boxes[[0, 2]]) and np.isnan(fill(times, boxes, 0)[1]).all()
-    assert np.isnan(fill(times, np.full((6, 4), np.nan), 9.0)).all()
+    assert np.array_equal(fill(times, boxes, 0, 4)[[0, 2]], boxes[[0, 2]]) and np.isnan(fill(times, boxes, 0, 4)[1]).all()
+    assert np.isnan(fill(times, np.full((6, 4), np.nan), 9.0, 4)).all()
     far = np.full((6, 4), np.nan)
     far[0], far[5] = [0, 0, 10, 10], [100, 0, 110, 10]
-    assert fill(times, far, 0.2)[1] == pytest.approx([-4, -4, 14, 14])  # 0.5 s apart is more than twice 0.2 s: no line between them
-    assert np.isnan(fill(times, far, 0.15)[2]).all()
+    assert fill(times, far, 0.2, 4)[1] == pytest.approx([-4, -4, 14, 14])  # 0.5 s apart is more than twice 0.2 s: no line between them
+    assert np.isnan(fill(times, far, 0.15, 4)[2]).all()
 
 
 def test_neighbours_boxes_are_united_within_a_tenth_of_a_second():
@@ -185,13 +185,16 @@ def test_a_head_rests_on_landmarks_detector_and_joints_and_other_faces_stay_apar
     body = Landmarks(points, np.array([1, 1, 1, 1, 1, 0.2]))
     assert head_of(body, names).tolist() == [38, 36, 62, 60]  # 20 px from ear to ear: a square of 24 px around (50, 48)
     assert head_of(Landmarks(points, np.full(6, 0.4)), names) is None
-    metres = np.column_stack([(points - points.mean(0)) / 400, np.zeros(6)])  # 400 px are a metre: 0.20 m are 80 px
-    assert head_of(Landmarks(points, np.ones(6), metres), names).tolist() == [10, 8, 90, 88]
+    metres = np.column_stack([(points - points.mean(0)) / 250, np.zeros(6)])  # 250 px are a metre: 0.32 m are 80 px
+    deep = Landmarks(points, body.confidence, metres)
     own, other = [40, 40, 60, 66], [120, 40, 140, 66]
     seen = with_head(sighting(0, None, [own, other]), {"body": body}, names, None, 176, 144)
     assert (seen.head.tolist(), seen.by, seen.faces.boxes.tolist()) == ([38, 36, 62, 66], "face", [other])
     alone = with_head(sighting(0), {"body": body}, names, None, 176, 144)
     assert (alone.head.tolist(), alone.by) == ([38, 36, 62, 60], "head")
+    alone = with_head(sighting(0), {"body": deep}, names, None, 176, 144)
+    assert (alone.head.tolist(), alone.by) == (pytest.approx([10, 8, 90, 88]), "head")
+    assert with_head(sighting(0, None, [own]), {"body": deep}, names, None, 176, 144).head.tolist() == [38, 36, 62, 66]
     outside = with_head(sighting(0), {"body": Landmarks(points - [100, 0], body.confidence)}, names, None, 176, 144)
     assert outside.head is None and outside.by == ""
 

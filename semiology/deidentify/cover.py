@@ -12,7 +12,7 @@ from semiology.errors import UserError
 
 GREY = 127  # flat: a filled area holds nothing of what was there; blurring and pixels can be undone
 AROUND = 0.1  # s; each frame gets its neighbours' boxes within this time too: heads move while a frame is exposed [our choice]
-SPEED = 4.0  # sides of the head a second by which a box grows at each edge while the head is not seen, as fast as heads move in seizures
+SPEED = 4.0  # sides of the head a second by which its box grows at each edge while it is not seen, as fast as heads move in seizures
 
 
 @dataclass(frozen=True)
@@ -60,20 +60,21 @@ def covers(sightings: Sequence[Sighting], width: int, height: int, options: Deid
     """What each frame of a video of `width` times `height` px gets.
 
     The patient's head and every other face (linked over time) are filled each for themselves, see `fill`. A face seen three times or more,
-    with a median probability of 0.9 or more, is a person's, and is grown and filled like the patient's head; the others are mostly
+    with a median probability of 0.9 or more, is a person's: it is grown and filled like the patient's head, but its box does not grow while
+    it is not seen, because a face that turned away need not be found, and the check covers one that went on. The others are mostly
     patterns, and covered as found, in their own frame and those within 0.1 s. The patient's head alone decides whether a frame is covered
     whole: that a caregiver's face was found says nothing of where the patient is.
     """
     times = np.array([sighting.time for sighting in sightings])
     found = np.array([np.full(4, np.nan) if sighting.head is None else sighting.head for sighting in sightings])
-    filled = fill(times, found, options.lost_after)
+    filled = fill(times, found, options.lost_after, SPEED)
     wanted: list[list[np.ndarray]] = [[] for _ in times]
     _add(wanted, spread(times, enlarged(filled, options.grow)))
     for track in link((sighting.time, sighting.faces) for sighting in sightings):
         seen = np.full((len(times), 4), np.nan)
         seen[np.searchsorted(times, track.times)] = track.boxes
         if is_person(track):
-            seen = enlarged(fill(times, seen, options.lost_after), options.grow)
+            seen = enlarged(fill(times, seen, options.lost_after, 0), options.grow)
         _add(wanted, spread(times, seen))
     frame = np.array([0, 0, width, height])
     result = []
@@ -93,11 +94,11 @@ def _add(wanted: list[list[np.ndarray]], boxes: np.ndarray) -> None:
         wanted[row].append(boxes[row])
 
 
-def fill(times: np.ndarray, boxes: np.ndarray, longest: float) -> np.ndarray:
+def fill(times: np.ndarray, boxes: np.ndarray, longest: float, speed: float) -> np.ndarray:
     """Boxes (time, 4) px, NaN where not seen, with the rows filled that are within `longest` s of a row that was seen; others stay NaN.
 
     Between two sightings at most twice `longest` apart the box goes from one to the other on a straight line; otherwise the nearer one
-    stays. Either grows at each edge by 4 of its sides for every second that it is away from the nearer sighting.
+    stays. Either grows at each edge by `speed` of its sides for every second that it is away from the nearer sighting.
     """
     filled = boxes.copy()
     seen = np.flatnonzero(~np.isnan(boxes).any(axis=1))
@@ -112,7 +113,7 @@ def fill(times: np.ndarray, boxes: np.ndarray, longest: float) -> np.ndarray:
         if first < row < last and times[last] - times[first] <= 2 * longest:
             share = (times[row] - times[first]) / (times[last] - times[first])
             box = (1 - share) * boxes[first] + share * boxes[last]
-        reach = SPEED * away * side(box)
+        reach = speed * away * side(box)
         filled[row] = box + np.array([-reach, -reach, reach, reach])
     return filled
 

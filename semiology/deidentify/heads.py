@@ -13,7 +13,8 @@ from semiology.video import every_frame, read_frames
 
 SAMPLE = 0.48  # s between the frames in which the first pass looks for faces, as in extraction
 JOINTS = ("nose", "left_eye", "right_eye", "left_ear", "right_ear")
-HEAD = 0.20  # m, least side of the square around the head joints: seen from behind or the side they lie close together [our choice]
+HEAD = 0.32  # m, least side of the square around the head joints where no face is seen: from behind or aside they lie close together, and
+# from above far from the crown [our choice]
 SURE = 0.5  # mean confidence of these joints from which they count as a head that was found [our choice]
 NO_FACES = Faces(np.zeros((0, 4)), np.zeros(0))
 
@@ -85,7 +86,8 @@ def with_head(
     own = np.array([any(_meet(face, box) for box in known) for face in seen.faces.boxes], bool)
     boxes = [*landmarks, *seen.faces.boxes[own]]
     by = "face" if boxes else "head"
-    boxes += [] if joints is None else [joints]
+    if joints is not None:
+        boxes.append(joints if boxes else at_least(joints, HEAD, found["body"]))
     others = Faces(seen.faces.boxes[~own], seen.faces.probability[~own])
     return replace(seen, head=union(boxes), by=by, faces=others) if boxes else replace(seen, faces=others)
 
@@ -93,18 +95,26 @@ def with_head(
 def head_of(body: Landmarks, names: Sequence[str]) -> np.ndarray | None:
     """Square around the pose's head joints, about as large as a head, px; None where the pose is not sure of them.
 
-    Its side is 1.2 times their extent, which from the front is the head's width, and 0.20 m at least, by the body's joints in px and in
-    metres.
+    Its side is 1.2 times their extent, which from the front is the head's width.
     """
     rows = [names.index(joint) for joint in JOINTS]
     if not np.isfinite(body.position[rows]).all() or body.confidence[rows].mean() < SURE:
         return None
     box = bounds(body.position[rows])
-    half = 0.6 * max(box[2:] - box[:2])
-    if body.position_3d is not None:
-        flat, metres = (points - points.mean(0) for points in (body.position, body.position_3d[:, :2]))
-        half = max(half, HEAD / 2 * np.sqrt((flat**2).sum() / (metres**2).sum()))
-    return np.concatenate([centre(box) - half, centre(box) + half])
+    return square(box, 1.2 * max(box[2:] - box[:2]))
+
+
+def at_least(box: np.ndarray, metres: float, body: Landmarks) -> np.ndarray:
+    """The box, or the square of a side of `metres` around its centre where that is larger, by the body's joints in px and in metres."""
+    if body.position_3d is None:
+        return box
+    flat, deep = (points - points.mean(0) for points in (body.position, body.position_3d[:, :2]))
+    return square(box, max(side(box), metres * np.sqrt((flat**2).sum() / (deep**2).sum())))
+
+
+def square(box: np.ndarray, length: float) -> np.ndarray:
+    """The square of a side of `length` around a box's centre."""
+    return np.concatenate([centre(box) - length / 2, centre(box) + length / 2])
 
 
 def bounds(points: np.ndarray) -> np.ndarray:
