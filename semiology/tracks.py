@@ -141,7 +141,9 @@ def read_tracks(path: str | Path, *, fps: float | None = None) -> xr.Dataset:
         return _read_csv(path, fps)
     tracks = read_netcdf(path)
     if not {"confidence", "time", "keypoint"} <= set(tracks.variables) or "fps" not in tracks.attrs:
-        raise UserError(f"{path}: a netCDF file, but not one of semiology's tracks (no confidence, keypoint or fps)")
+        raise UserError(
+            f"{path}: a netCDF file, but not one of semiology's tracks (no confidence, keypoint or fps); try semiology tracks import"
+        )
     return tracks.assign_coords(keypoint=[str(name) for name in tracks.keypoint.values])
 
 
@@ -168,7 +170,9 @@ def _read_csv(path: Path, fps: float | None) -> xr.Dataset:
     spaces = {"position": ["x", "y"], "position_3d": ["x_m", "y_m", "z_m"]}
     present = {name: columns for name, columns in spaces.items() if set(columns) <= set(table.columns)}
     if "keypoint" not in table or not present or not {"time", "frame"} & set(table.columns):
-        raise UserError(f"{path}: needs the columns keypoint, time or frame, and x,y (px) or x_m,y_m,z_m (m); has {list(table.columns)}")
+        needed = "keypoint, time or frame, and x,y (px) or x_m,y_m,z_m (m)"
+        found = f"has {list(table.columns)[:8]}; if it is another program's: semiology tracks import"
+        raise UserError(f"{path}: needs the columns {needed}; {found}")
     coordinates = [column for columns in present.values() for column in columns]
     numbers = [column for column in ("time", "frame", "confidence", *coordinates) if column in table]
     for column in numbers:

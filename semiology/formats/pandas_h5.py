@@ -103,7 +103,7 @@ def literal(pickled: bytes):
                 marks.append(len(stack))
             case "NONE" | "NEWTRUE" | "NEWFALSE":
                 stack.append({"NONE": None, "NEWTRUE": True, "NEWFALSE": False}[opcode.name])
-            case name if name.endswith("UNICODE") or name.endswith("UNICODE8"):
+            case name if name.endswith(("UNICODE", "UNICODE8", "STRING")):
                 stack.append(str(argument))
             case "INT" | "BININT" | "BININT1" | "BININT2" | "LONG" | "LONG1" | "FLOAT" | "BINFLOAT":
                 stack.append(argument)
