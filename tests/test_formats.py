@@ -145,6 +145,31 @@ def test_mediapipe_shares_of_the_picture_become_px_and_zeros_are_nobody(tmp_path
     np.testing.assert_array_equal(tracks.confidence[:, 0], np.float32([0.9, 0, 0.9]))
 
 
+def test_sleap_a_label_takes_the_place_of_the_prediction_and_old_files_count_from_the_corner(tmp_path):
+    formats.write(tagged(["a", "b"]), tmp_path / "a.slp", "sleap")
+    with h5py.File(tmp_path / "a.slp", "r+") as file:
+        instances, frames = file["instances"][:], file["frames"][:]
+        label = instances[:1].copy()
+        label["instance_id"], label["instance_type"], label["from_predicted"] = 9, 0, 0  # of frame 0, made from its prediction
+        frames["instance_id_start"][1:] += 1
+        frames["instance_id_end"] += 1
+        for name, rows in {"instances": np.concatenate([instances[:1], label, instances[1:]]), "frames": frames}.items():
+            del file[name]
+            file[name] = rows
+        dtype = file["points"].dtype
+        del file["points"]
+        file["points"] = np.array([(7, 8, True, True), (9, 10, True, True)], dtype=dtype)
+    tracks = formats.read(tmp_path / "a.slp", fps=25)
+    assert tracks.position.values[0].tolist() == [[7, 9], [8, 10]] and tracks.confidence.values[0].tolist() == [1, 1]
+    assert tracks.position.values[1].tolist() == [[100.125, 101.125], [100.625, 101.625]] and tracks.confidence.values[1].tolist() == [
+        0.75,
+        0.75,
+    ]
+    with h5py.File(tmp_path / "a.slp", "r+") as file:
+        file["metadata"].attrs["format_id"] = 1.0
+    assert formats.read(tmp_path / "a.slp", fps=25).position.values[0].tolist() == [[6.5, 8.5], [7.5, 9.5]]
+
+
 @pytest.mark.parametrize(("keypoint", "individual"), [("keypoints", "individuals"), ("keypoint", "individual")])
 def test_movement_dimensions_in_plural_and_singular(tmp_path, keypoint, individual):
     position = np.arange(2 * 2 * 3 * 2.0).reshape(2, 2, 3, 2)
