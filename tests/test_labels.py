@@ -288,7 +288,7 @@ def test_coco_faults_are_told(coco, change, told):
     assert "\n" not in str(fault.value)
 
 
-def test_coco_of_others_has_no_keys_of_ours(coco):
+def test_coco_of_others_has_no_keys_of_ours(coco, caplog):
     def foreign(content):
         for image in content["images"]:
             for key in ("video", "frame_index", "participant_id", "frame_id"):
@@ -300,6 +300,7 @@ def test_coco_of_others_has_no_keys_of_ours(coco):
     labels = coco(foreign)
     assert [(frame.video, frame.participant_id, frame.index) for frame in labels.frames[:2]] == [("v1", "v1", 3), ("v1", "v1", 12)]
     assert labels.frames[0].regions == {"patient": (1, 1, 41, 41)}
+    assert "each of its 2 videos counts as a participant" in caplog.text
 
 
 def test_pictures_that_moved(tmp_path):

@@ -52,8 +52,8 @@ def read_labels(path: str | Path, participants: Path | None = None, *, images: P
         raise UserError(f"{path}: nothing is labelled in it; label some frames and save them")
     if participants is not None:
         labels = labels.assign_participants(read_participants(participants))
-    elif all(frame.participant_id == frame.video for frame in labels.frames):
-        log.warning("%s: no participants are given: each of the %d videos counts as one", path, len(set(labels.videos)))
+    elif len(videos := set(labels.videos)) > 1 and all(frame.participant_id == frame.video for frame in labels.frames):
+        log.warning("%s: no participants are given: each of its %d videos counts as a participant", path, len(videos))
     if pictures:
         labels = _with_pictures(labels, path, images)
     _check_positions(labels, path)
