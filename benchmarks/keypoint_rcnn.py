@@ -28,7 +28,8 @@ def main() -> int:
     how = FinetuneOptions(start="scratch", size=192, batch=8, joint_steps=1500, region_steps=600, held_out=0.15)
     detectors = finetune(labels, RUN / "detectors", how)
     held_out = detectors.about["held out"]["overall"]["mean_px"]["value"]
-    print(f"people held out of the labels: mean error {held_out:.1f} px")
+    regions = detectors.about["held out"]["regions"]
+    print(f"people held out of the labels: mean error {held_out:.1f} px; regions {regions}")
     step("phantom", str(RUN / "cohort"), "--config", "configs/demo_phantom.yaml", "--stills", "0")
     figures = {}
     for backend, options in {"mediapipe": [], "keypoint-rcnn": ["--keypoint_rcnn.weights", str(RUN / "detectors")]}.items():
@@ -45,7 +46,7 @@ def main() -> int:
     ratio = ours["median error"] / theirs["median error"]
     return record(
         "keypoint-rcnn",
-        {**figures, "held_out_px": held_out, "ratio": ratio},
+        {**figures, "held_out_px": held_out, "regions": regions, "ratio": ratio},
         f"found in at least {FOUND:.0%} of what is in view, median error at most {RATIO:g} times the default backend's (our choice)",
         ours["found"] >= FOUND and ratio <= RATIO,
         headline=f"found {ours['found']:.1%}, median error {ours['median error']:.3f} torso lengths, the default's "

@@ -182,6 +182,14 @@ def test_the_backend_tracks_a_video_with_them(trained, tmp_path):
     assert np.median(error) < 6 and len(error) == 20
 
 
+def test_joints_that_make_no_body_are_not_lifted(trained, tmp_path):
+    folder, _, _ = trained
+    write_video(tmp_path / "dots.mp4", [dots(np.array([[30, 40], [130, 90], [80, 65]]))] * 4, 25.0)
+    how = ExtractOptions(pose="keypoint-rcnn", keypoint_rcnn=KeypointRCNNOptions(weights=folder / "detectors", face=False), lift=True)
+    summary = extract_videos([tmp_path / "dots.mp4"], tmp_path / "out", options=how, progress=False)
+    assert [clip for clip, _ in summary.failed] == ["dots"] and "left_shoulder" in summary.failed[0][1]
+
+
 def test_detectors_that_were_changed_or_are_not_there_are_refused(trained, tmp_path):
     folder, _, _ = trained
     copy = tmp_path / "copy"

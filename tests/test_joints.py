@@ -8,8 +8,8 @@ from torchvision.models.detection import keypointrcnn_resnet50_fpn
 from semiology.detect import Sight
 from semiology.errors import UserError
 from semiology.pose.joints import COCO_KEYPOINTS, JointNetwork, apply, cut, locate, square, unapply
-from semiology.pose.keypoint_rcnn import Carried, choose_patient, overlap
-from semiology.pose.regions import region_network, start_from_coco
+from semiology.pose.keypoint_rcnn import Carried, choose_patient
+from semiology.pose.regions import coco_network, overlap, region_network, start_from_coco
 
 
 def sight(face=None, others=(), time=0.0) -> Sight:
@@ -74,7 +74,7 @@ def test_weights_of_another_network_are_refused():
 
 
 def test_the_patients_class_starts_as_cocos_person():
-    coco, ours = region_network(90), region_network(2)
+    coco, ours = coco_network(), region_network(2)
     start_from_coco(ours, coco.state_dict())
     name = "head.classification_head.module_list.0.1.weight"
     theirs, mine = coco.state_dict()[name].unflatten(0, (-1, 91)), ours.state_dict()[name].unflatten(0, (-1, 3))

@@ -109,7 +109,8 @@ def test_body_and_face_agree_on_where_the_eyes_are_and_on_left_and_right(testdat
 def test_nobody_gives_nothing_and_nothing_is_written_to_standard_error(tmp_path):
     code = (
         "import numpy as np; from semiology.pose.mediapipe import MediaPipePose; from semiology.detect import Sight\n"
-        "print(*MediaPipePose().track([(np.zeros((90, 160, 3), np.uint8), Sight(0, np.array([0, 0, 160, 90]), None, 0, 0, np.zeros((0, 4))))]))"
+        "seen = Sight(0, np.array([0, 0, 160, 90]), None, 0, 0, np.zeros((0, 4)))\n"
+        "print(*MediaPipePose().track([(np.zeros((90, 160, 3), np.uint8), seen)]))"
     )
     ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=Path(__file__).parents[1], timeout=120)
     assert (ran.returncode, ran.stdout.strip(), ran.stderr) == (0, "{}", "")

@@ -14,7 +14,7 @@ from torchvision.models.detection.ssd import SSD
 from semiology.errors import UserError
 from semiology.files import atomic_path, content_hash, write_text
 from semiology.pose.joints import COCO_KEYPOINTS, JointNetwork, apply, as_tensor, cut, locate, square
-from semiology.pose.regions import REGIONS, find_regions, region_network
+from semiology.pose.regions import REGIONS, coco_network, find_regions, region_network
 from semiology.weights import load, load_state
 
 MARGIN = 1.25  # side of the picture of the patient, in longer sides of the patient's box. [our choice]
@@ -107,7 +107,7 @@ def load_detectors(weights: str | Path) -> Detectors:
     """
     if str(weights) == "coco":
         setup = Setup(COCO_KEYPOINTS, "resnet50", 320, regions=["patient"])
-        networks = JointNetwork(setup.joints, setup.backbone), region_network(90)
+        networks = JointNetwork(setup.joints, setup.backbone), coco_network()
         networks[0].start_from(load(COCO["joints"]), COCO_KEYPOINTS)
         networks[1].load_state_dict(load(COCO["regions"]))
         return Detectors(setup, *networks).to("cpu")

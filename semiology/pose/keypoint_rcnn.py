@@ -17,6 +17,7 @@ from semiology.pose import KeypointRCNNOptions, Landmarks, face_mesh
 from semiology.pose.detectors import COCO, Detectors, describe, load_detectors
 from semiology.pose.face_mesh import MESH, FaceMesh, model_hash
 from semiology.pose.joints import COCO_KEYPOINTS
+from semiology.pose.regions import overlap
 from semiology.weights import published
 
 CARRIED = 1.0  # s that a patient's box is carried while the detector sees no patient. [our choice]
@@ -154,13 +155,6 @@ def choose_patient(boxes: np.ndarray, scores: np.ndarray, sight: Sight, last: np
         return free[0]
     shared = [overlap(box, last) for box in free]
     return free[int(np.argmax(shared))] if max(shared) > 0 else None
-
-
-def overlap(first: np.ndarray, second: np.ndarray) -> float:
-    """Intersection over union of two boxes, 0 to 1."""
-    shared = np.prod(np.maximum(np.minimum(first[2:], second[2:]) - np.maximum(first[:2], second[:2]), 0))
-    total = np.prod(first[2:] - first[:2]) + np.prod(second[2:] - second[:2]) - shared
-    return float(shared / total) if total > 0 else 0.0
 
 
 def _face_in(body: np.ndarray | None, faces: tuple[np.ndarray, np.ndarray] | None) -> tuple[np.ndarray | None, float]:

@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 from torchvision.models.detection import ssdlite320_mobilenet_v3_large
+from torchvision.models.detection.anchor_utils import DefaultBoxGenerator
 from torchvision.models.detection.ssd import SSD
 
 from semiology.errors import UserError
@@ -19,12 +20,21 @@ COCO_PERSON = 1  # its number in torchvision's COCO models
 SURE = 0.3  # least score of a box that counts. [our choice]
 
 
-def region_network(classes: int = len(REGIONS)) -> SSD:
-    """SSDLite320 for `classes` kinds of boxes (background not counted), with random weights.
+def region_network(regions: int = len(REGIONS)) -> SSD:
+    """SSDLite320 for our `regions`, with random weights.
+
+    Its smallest default boxes have a tenth of the frame's side, not a fifth as torchvision's: a face in a room is small. [our choice]
 
     Training: model(pictures, targets) gives its losses; evaluation: model(pictures) gives boxes, labels (from 1) and scores of each.
     """
-    return ssdlite320_mobilenet_v3_large(weights=None, weights_backbone=None, num_classes=classes + 1)
+    made = ssdlite320_mobilenet_v3_large(weights=None, weights_backbone=None, num_classes=regions + 1)
+    made.anchor_generator = DefaultBoxGenerator([[2, 3]] * 6, min_ratio=0.1, max_ratio=0.95)
+    return made
+
+
+def coco_network() -> SSD:
+    """SSDLite320 as torchvision publishes it for COCO's 90 classes, with random weights."""
+    return ssdlite320_mobilenet_v3_large(weights=None, weights_backbone=None, num_classes=91)
 
 
 def start_from_coco(network: SSD, state: dict[str, Tensor]) -> None:
@@ -59,3 +69,10 @@ def find_regions(network: SSD, images: Sequence[np.ndarray]) -> list[list[tuple[
             kept = [(labels == number + 1) & (scores >= SURE) for number in range(min(classes, len(REGIONS)))]
             found.append([(boxes[mask], scores[mask]) for mask in kept])
     return found
+
+
+def overlap(first: np.ndarray, second: np.ndarray) -> float:
+    """Intersection over union of two boxes (x0, y0, x1, y1), 0 to 1."""
+    shared = np.prod(np.maximum(np.minimum(first[2:], second[2:]) - np.maximum(first[:2], second[:2]), 0))
+    total = np.prod(first[2:] - first[:2]) + np.prod(second[2:] - second[:2]) - shared
+    return float(shared / total) if total > 0 else 0.0

@@ -13,10 +13,10 @@ import torch
 from semiology.errors import UserError
 from semiology.pose.detectors import COCO, MARGIN, Detectors, Setup, load_detectors
 from semiology.pose.joints import COCO_KEYPOINTS, JointNetwork
-from semiology.pose.regions import REGIONS, region_network, start_from_coco
+from semiology.pose.regions import REGIONS, overlap, region_network, start_from_coco
 from semiology.tracking.error import CUTOFF, ErrorTable, distance, error_table
 from semiology.tracking.labels import Labels, read_image
-from semiology.tracking.pictures import JointPictures, RegionPictures, frame_box
+from semiology.tracking.pictures import JointPictures, RegionPictures, frame_box, patient_box
 from semiology.tracking.training import FinetuneOptions, JointTraining, RegionTraining, train
 from semiology.weights import load
 
@@ -52,7 +52,8 @@ def finetune(labels: Labels, out: str | Path, options: FinetuneOptions | None = 
     detectors.to("cpu")
     if len(held_out):
         error = measure(detectors, held_out, seed=options.seed)
-        about["held out"] = {"participants": sorted(set(held_out.participants)), **error.to_dict()}
+        found = measure_regions(detectors, held_out)
+        about["held out"] = {"participants": sorted(set(held_out.participants)), **error.to_dict(), "regions": found}
     made = Detectors(detectors.setup, detectors.joints, detectors.regions, about)
     made.save(out)
     shutil.rmtree(states, ignore_errors=True)
@@ -145,6 +146,25 @@ def measure(detectors: Detectors, labels: Labels, *, cutoff: float = CUTOFF, cm_
         cm_per_px=cm_per_px,
         seed=seed,
     )
+
+
+def measure_regions(detectors: Detectors, labels: Labels) -> dict[str, dict[str, float]]:
+    """For each region, the number of marked boxes, the share of them found (intersection over union with the best above one half), and the
+    mean of that overlap. The patient's box is that around the joints where none was marked. Empty without a region network.
+    """
+    overlaps: dict[str, list[float]] = {name: [] for name in (detectors.setup.regions if detectors.regions is not None else [])}
+    for row, frame in enumerate(labels.frames if overlaps else []):
+        found = detectors.find_regions([read_image(frame)])[0]
+        for name, shares in overlaps.items():
+            marked = patient_box(labels, row) if name == "patient" else frame.regions.get(name)
+            if marked is not None:
+                boxes = found[name][0]
+                shares.append(overlap(boxes[0], np.asarray(marked)) if len(boxes) else 0.0)
+    return {
+        name: {"marked": len(shares), "found": float(np.mean(np.array(shares) > 0.5)), "overlap": float(np.mean(shares))}
+        for name, shares in overlaps.items()
+        if shares
+    }
 
 
 def training_key(labels: Labels, options: FinetuneOptions) -> str:

@@ -29,5 +29,7 @@ def run(arguments: list[str]) -> int:
             f"on {error['frames']} frames of {len(error['participants'])} participants held out: mean error {mean} px, median {median} px;"
         )
         print(f"{kept:.0%} of points above the cutoff {error['cutoff']:g}")
+        for name, region in error["regions"].items():
+            print(f"{name}: {region['found']:.0%} of {region['marked']} boxes found, mean overlap {region['overlap']:.2f}")
     print(f"semiology extract COHORT --store DIR --pose keypoint-rcnn --keypoint_rcnn.weights {parsed.out}")
     return 0

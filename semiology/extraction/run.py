@@ -4,8 +4,8 @@ Each clip goes through the video up to three times: for faces (a few frames a se
 appearance (a few frames a second, from crops around the finished tracks). Memory holds a dozen frames and the clip's tracks.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 
@@ -15,76 +15,14 @@ from joblib import Parallel, delayed
 from tqdm import tqdm
 
 from semiology.cohort import Cohort
-from semiology.detect import FaceDetector, Sight, follow_patient
+from semiology.detect import FaceDetector
 from semiology.errors import UserError
+from semiology.extraction.options import ExtractOptions, ExtractSummary
+from semiology.extraction.tracks import backend, extract_tracks, is_lifted, share_found
 from semiology.files import content_hash
-from semiology.pose import PARTS, KeypointRCNNOptions, Landmarks, PoseBackend, pose_backend
 from semiology.store import TRACKS, Store, fingerprint, is_unchanged, make_key
-from semiology.tracks import make_tracks, read_tracks
-from semiology.video import Frame, VideoError, read_frames
-
-
-@dataclass(frozen=True)
-class ExtractOptions:
-    """How to extract. All of it goes into the keys of the store.
-
-    Attributes:
-        fps: of the tracks, Hz. 25 [P].
-        face_every: the first pass looks for faces in every so manieth frame: at 25 Hz every 0.48 s. [our choice]
-        pose: the pose backend: mediapipe or keypoint-rcnn.
-        keypoint_rcnn: how the latter works, with its weights.
-        face_weights: VGG-19 for the face (`semiology pretrain expression` makes one); without it no features of the face.
-        body_weights: VGG-19 for the body; without it no features of the body.
-        appearance_every: features of every so manieth frame: at 25 Hz five a second. [our choice]
-        layer: "penultimate", the layer before the classifier [P], or "pooled", the last convolution's mean over the crop.
-    """
-
-    fps: float = 25.0
-    face_every: int = 12
-    pose: str = "mediapipe"
-    keypoint_rcnn: KeypointRCNNOptions = field(default_factory=KeypointRCNNOptions)
-    face_weights: Path | None = None
-    body_weights: Path | None = None
-    appearance_every: int = 5
-    layer: str = "penultimate"
-
-    def weights(self) -> dict[str, Path]:
-        """Stage of features -> file of weights, for those that are given."""
-        given = {"face_vgg": self.face_weights, "body_vgg": self.body_weights}
-        return {stage: Path(path) for stage, path in given.items() if path is not None}
-
-
-@dataclass
-class ExtractSummary:
-    """What an extraction did, in the order of the clips.
-
-    Attributes:
-        done: clips that were worked on. skipped: clips that were complete already. failed: (clip_id, what was wrong).
-        found: clip_id -> "body" and "face" -> share of the video's frames in which that part of the patient was found.
-    """
-
-    done: list[str] = field(default_factory=list)
-    skipped: list[str] = field(default_factory=list)
-    failed: list[tuple[str, str]] = field(default_factory=list)
-    found: dict[str, dict[str, float]] = field(default_factory=dict)
-
-    @property
-    def nobody(self) -> list[str]:
-        """Clips in which no frame shows the patient: their tracks are all NaN."""
-        return [clip_id for clip_id, shares in self.found.items() if not any(shares.values())]
-
-    def text(self) -> str:
-        """A few lines to print."""
-        total = len(self.done) + len(self.skipped) + len(self.failed)
-        lines = [f"{total} clips: {len(self.done)} extracted, {len(self.skipped)} were there already, {len(self.failed)} failed"]
-        for part in PARTS:
-            shares = {clip_id: found[part] for clip_id, found in self.found.items() if part in found}
-            if shares:
-                least = min(shares, key=lambda clip_id: shares[clip_id])
-                lines.append(f"{part} found in {np.mean(list(shares.values())):.1%} of frames; least in {least} ({shares[least]:.1%})")
-        lines += [f"warning: {clip_id}: nobody was found in any frame; its tracks are empty" for clip_id in self.nobody]
-        lines += [f"failed: {clip_id}: {message}" for clip_id, message in self.failed]
-        return "\n".join(lines)
+from semiology.tracks import read_tracks
+from semiology.video import VideoError, read_frames
 
 
 @dataclass(frozen=True)
@@ -131,7 +69,7 @@ def extract_videos(
 
 
 def _extract_all(sources: Sequence[Source], store: Store, options: ExtractOptions, jobs: int, progress: bool) -> ExtractSummary:
-    _backend(options)  # what is wrong for all clips is said before the first
+    backend(options)  # what is wrong for all clips is said before the first
     if options.weights():
         from semiology.appearance import load_vgg
 
@@ -229,9 +167,13 @@ def _dependencies(source: Source, origin: dict, options: ExtractOptions) -> dict
     if source.is_tracks:
         return {"body": {"stage": "body", **clip, "imported": True}}
     how = {"fps": options.fps, "face_every": options.face_every}
-    backend = _backend(options)
-    models = {"detector": FaceDetector.parameters(), "pose": backend.parameters()}
-    stages: dict[str, dict[str, object]] = {part: {"stage": part, **clip, **how, **models} for part in backend.keypoints}
+    tracker = backend(options)
+    models = {"detector": FaceDetector.parameters(), "pose": tracker.parameters()}
+    stages: dict[str, dict[str, object]] = {part: {"stage": part, **clip, **how, **models} for part in tracker.keypoints}
+    if is_lifted(options):
+        from semiology.lift.lifter import SHIPPED
+
+        stages["body"]["lift"] = _weights_hash(SHIPPED)
     for stage, path in options.weights().items():
         tracks = make_key(stages[stage.removesuffix("_vgg")])
         rate = options.fps / options.appearance_every
@@ -242,67 +184,6 @@ def _dependencies(source: Source, origin: dict, options: ExtractOptions) -> dict
 @cache
 def _weights_hash(path: Path) -> str:
     return content_hash(path)
-
-
-@cache
-def _detector() -> FaceDetector:
-    """The face detector of this process, built once and used for every clip that it works on."""
-    return FaceDetector()
-
-
-def _backend(options: ExtractOptions) -> PoseBackend:
-    return _backend_of(options.pose, options.keypoint_rcnn)
-
-
-@cache
-def _backend_of(pose: str, keypoint_rcnn: KeypointRCNNOptions) -> PoseBackend:
-    """The pose backend of this process, likewise."""
-    return pose_backend(pose, keypoint_rcnn)
-
-
-def extract_tracks(
-    path: str | Path, start: float = 0.0, end: float | None = None, options: ExtractOptions | None = None
-) -> dict[str, xr.Dataset]:
-    """Tracks of the patient in a video from `start` to `end` (s): "body" and "face". Rows where the part was not found are NaN.
-
-    Raises:
-        VideoError: the video cannot be read.
-    """
-    options = options or ExtractOptions()
-    backend = _backend(options)
-    interval = options.face_every / options.fps
-    patient = follow_patient(read_frames(path, start, end, 1 / interval), _detector(), interval)
-    frames: list[Frame] = []
-
-    def seen() -> Iterator[tuple[np.ndarray | None, Sight]]:
-        for frame in read_frames(path, start, end, options.fps):
-            frames.append(replace(frame, image=None))
-            yield frame.image, patient.at(frame.time)
-
-    found = list(backend.track(seen()))
-    made = {}
-    for part, names in backend.keypoints.items():
-        landmarks = [parts.get(part) for parts in found]
-        made[part] = make_tracks(
-            _stack(landmarks, "position", (len(names), 2)),
-            names,
-            options.fps,
-            confidence=np.nan_to_num(_stack(landmarks, "confidence", (len(names),))),
-            position_3d=_stack(landmarks, "position_3d", (len(names), 3)) if part in backend.in_metres else None,
-            source_time=np.array([frame.source_time for frame in frames]),
-            source_index=np.array([frame.source_index for frame in frames]),
-            width=patient.width,
-            height=patient.height,
-            backend=backend.name,
-        )
-    return made
-
-
-def _stack(found: Iterable[Landmarks | None], what: str, shape: tuple[int, ...]) -> np.ndarray:
-    """(time, *shape) float32, NaN where a frame, or a backend, has no such array."""
-    empty = np.full(shape, np.nan, np.float32)
-    arrays = [None if landmarks is None else getattr(landmarks, what) for landmarks in found]
-    return np.stack([empty if array is None else array.astype(np.float32) for array in arrays])
 
 
 def _import_tracks(source: Source) -> dict[str, xr.Dataset]:
@@ -316,9 +197,3 @@ def _import_tracks(source: Source) -> dict[str, xr.Dataset]:
         raise UserError(f"its tracks have no frame from {source.start:g} s on; correct start and end")
     cut = tracks.isel(time=inside)
     return {"body": cut.assign_coords(time=np.arange(cut.sizes["time"]) / tracks.attrs["fps"])}
-
-
-def share_found(tracks: xr.Dataset) -> float:
-    """Share of the video's frames (holes in the video left out) in which any keypoint was found, 0 to 1."""
-    seen = tracks["source_index"].values >= 0
-    return float((tracks["confidence"].values.max(axis=1) > 0)[seen].mean()) if seen.any() else 0.0

@@ -1,0 +1,74 @@
+"""How to extract, and what an extraction did."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+from semiology.pose import PARTS, KeypointRCNNOptions
+
+
+@dataclass(frozen=True)
+class ExtractOptions:
+    """How to extract. All of it goes into the keys of the store.
+
+    Attributes:
+        fps: of the tracks, Hz. 25 [P].
+        face_every: the first pass looks for faces in every so manieth frame: at 25 Hz every 0.48 s. [our choice]
+        pose: the pose backend: mediapipe or keypoint-rcnn.
+        keypoint_rcnn: how the latter works, with its weights.
+        lift: the body's joints are put into space by the shipped lifter, where the backend gives no depth. [P: a 3D estimator, which one is
+            not stated; ours is `lift/`]
+        face_weights: VGG-19 for the face (`semiology pretrain expression` makes one); without it no features of the face.
+        body_weights: VGG-19 for the body; without it no features of the body.
+        appearance_every: features of every so manieth frame: at 25 Hz five a second. [our choice]
+        layer: "penultimate", the layer before the classifier [P], or "pooled", the last convolution's mean over the crop.
+    """
+
+    fps: float = 25.0
+    face_every: int = 12
+    pose: str = "mediapipe"
+    keypoint_rcnn: KeypointRCNNOptions = field(default_factory=KeypointRCNNOptions)
+    lift: bool = False
+    face_weights: Path | None = None
+    body_weights: Path | None = None
+    appearance_every: int = 5
+    layer: str = "penultimate"
+
+    def weights(self) -> dict[str, Path]:
+        """Stage of features -> file of weights, for those that are given."""
+        given = {"face_vgg": self.face_weights, "body_vgg": self.body_weights}
+        return {stage: Path(path) for stage, path in given.items() if path is not None}
+
+
+@dataclass
+class ExtractSummary:
+    """What an extraction did, in the order of the clips.
+
+    Attributes:
+        done: clips that were worked on. skipped: clips that were complete already. failed: (clip_id, what was wrong).
+        found: clip_id -> "body" and "face" -> share of the video's frames in which that part of the patient was found.
+    """
+
+    done: list[str] = field(default_factory=list)
+    skipped: list[str] = field(default_factory=list)
+    failed: list[tuple[str, str]] = field(default_factory=list)
+    found: dict[str, dict[str, float]] = field(default_factory=dict)
+
+    @property
+    def nobody(self) -> list[str]:
+        """Clips in which no frame shows the patient: their tracks are all NaN."""
+        return [clip_id for clip_id, shares in self.found.items() if not any(shares.values())]
+
+    def text(self) -> str:
+        """A few lines to print."""
+        total = len(self.done) + len(self.skipped) + len(self.failed)
+        lines = [f"{total} clips: {len(self.done)} extracted, {len(self.skipped)} were there already, {len(self.failed)} failed"]
+        for part in PARTS:
+            shares = {clip_id: found[part] for clip_id, found in self.found.items() if part in found}
+            if shares:
+                least = min(shares, key=lambda clip_id: shares[clip_id])
+                lines.append(f"{part} found in {np.mean(list(shares.values())):.1%} of frames; least in {least} ({shares[least]:.1%})")
+        lines += [f"warning: {clip_id}: nobody was found in any frame; its tracks are empty" for clip_id in self.nobody]
+        lines += [f"failed: {clip_id}: {message}" for clip_id, message in self.failed]
+        return "\n".join(lines)
