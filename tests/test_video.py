@@ -1,3 +1,4 @@
+import gc
 import logging
 import math
 import shutil
@@ -319,3 +320,16 @@ def test_a_name_with_a_colon_is_a_file(tmp_path):
     path = make(tmp_path / "plain.mp4", [0, 0.04, 0.08])
     shutil.copy(path, tmp_path / "http:clip.mp4")
     assert shown(tmp_path / "http:clip.mp4") == [0, 1, 2]
+
+
+@pytest.mark.skipif(not Path("/proc/self/task").is_dir(), reason="Linux lists a process's threads there")
+def test_reading_gathers_neither_threads_nor_pictures(tmp_path):
+    """Also while Python's collector is off: an hour of video has 90,000 frames."""
+    write_video(tmp_path / "a.mp4", [np.full((64, 64, 3), number, np.uint8) for number in range(120)], 25.0)
+    gc.collect()
+    gc.disable()
+    try:
+        threads = [len(list(Path("/proc/self/task").iterdir())) for frame in read_frames(tmp_path / "a.mp4") if frame.index % 10 == 0]
+    finally:
+        gc.enable()
+    assert max(threads[1:]) - min(threads[1:]) <= 2

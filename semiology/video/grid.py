@@ -10,7 +10,7 @@ import numpy as np
 
 from semiology.video.container import NOTHING_DECODES, VideoError
 from semiology.video.info import probe
-from semiology.video.picture import rgb
+from semiology.video.picture import Converter
 from semiology.video.source import SourceFrame, source_frames
 
 REACH = (
@@ -97,6 +97,7 @@ class FrameMaker:
         self.path, self.fps = path, fps
         self.shape: tuple[int, ...] | None = None
         self.converted: tuple[int, np.ndarray] | None = None
+        self.convert = Converter()
 
     def __call__(self, index: int, source: SourceFrame | None) -> Frame:
         if source is None:
@@ -106,7 +107,7 @@ class FrameMaker:
     def image(self, source: SourceFrame) -> np.ndarray:
         if self.converted is not None and self.converted[0] == source.index:
             return self.converted[1].copy()  # a copy, so that drawing in one frame leaves the next alone
-        image = rgb(source.picture)
+        image = self.convert(source.picture)
         if self.shape is None:
             self.shape = image.shape
         elif image.shape != self.shape:
@@ -114,6 +115,6 @@ class FrameMaker:
             if (image.shape[1] > image.shape[0]) != (width > height):
                 change = f"turns from {width}x{height} to {image.shape[1]}x{image.shape[0]} px at {source.time:.2f} s"
                 raise VideoError(self.path, f"{change}; end the clip before that")
-            image = rgb(source.picture, width, height)
+            image = self.convert(source.picture, width, height)
         self.converted = (source.index, image)
         return image

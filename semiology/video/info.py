@@ -5,7 +5,7 @@ from pathlib import Path
 
 from semiology.video.container import NOTHING_DECODES, VideoError, header_duration, open_video
 from semiology.video.decode import in_order
-from semiology.video.picture import rgb, rotation
+from semiology.video.picture import Converter, rotation
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,7 @@ def probe(path: str | Path) -> VideoInfo:
                 break
         else:
             raise VideoError(path, NOTHING_DECODES)
-        height, width = rgb(picture).shape[:2]
+        height, width = Converter()(picture).shape[:2]
         rate = float(stream.average_rate or 0)
         names = container.format.name.split(",")  # "mov,mp4,m4a,...": one reader, several containers
         suffix = Path(path).suffix.lower().lstrip(".")
