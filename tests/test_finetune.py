@@ -240,7 +240,8 @@ def test_the_curve_has_a_point_a_count_with_every_set(tmp_path):
     assert curve.frames == {0: 0, 1: 2, 4: 8} and len(said) == 3  # two people are trained on, one is never seen
     assert list(curve.errors[0]) == ["test", "unseen"] and list(curve.errors[4]) == ["train", "test", "unseen"]
     assert curve.errors[4]["unseen"].overall.labelled == 18 and curve.errors[4]["test"].overall.labelled == 6
-    assert "scale 0.4 cm a px" in curve.text() and "mean error in cm" in curve.text()
+    assert "mean error in cm (scale 0.4 cm a px)" in curve.text() and "median error in px" in curve.text()
+    assert [row["joint"] for row in curve.joints()] == JOINTS and set(curve.joints()[0]) == {"joint", "train", "test", "unseen"}
     rows, in_cm = curve.rows(), curve.rows("cm")
     assert float(in_cm[1]["unseen"].split()[0]) == pytest.approx(0.4 * float(rows[1]["unseen"].split()[0]), abs=0.01)
     assert (tmp_path / "out/curve.png").stat().st_size > 10_000

@@ -16,7 +16,7 @@ import numpy as np
 
 from semiology.errors import UserError
 from semiology.files import atomic_path, write_text
-from semiology.tracking.error import CUTOFF, ErrorRow, ErrorTable
+from semiology.tracking.error import CUTOFF, ErrorTable
 from semiology.tracking.finetune import finetune, measure, split_by_participant, untrained
 from semiology.tracking.labels import Labels
 from semiology.tracking.training import FinetuneOptions
@@ -68,41 +68,55 @@ class Curve:
     options: CurveOptions
     frames: dict[int, int]
 
-    def rows(self, unit: str = "px", form: str = ".2f") -> list[dict[str, str]]:
-        """The study's table: one row a count, mean error of each set, that of the points above the cutoff, and their share."""
-        factor = 1.0 if unit == "px" else self.options.cm_per_px or np.nan
-        kept = f"p > {self.options.cutoff:g}"
+    def rows(self, unit: str = "px", statistic: str = "mean") -> list[dict[str, str]]:
+        """The study's table: one row a count; mean (or median) error of each set, that of the points above the cutoff, and their share."""
         rows = []
         for count, tables in self.errors.items():
             row = {"labelled": str(count), "frames": str(self.frames[count])}
             for name in SETS:
-                overall = tables[name].overall if name in tables else None
-                for title, value in _cells(overall, factor, form).items():
-                    row[f"{name}{title.replace('kept', kept)}"] = value
+                row |= {f"{name}{title}": value for title, value in self._cells(tables.get(name), unit, statistic).items()}
             rows.append(row)
         return rows
 
+    def joints(self, unit: str = "px") -> list[dict[str, str]]:
+        """Mean error of each joint at the largest count, one row a joint."""
+        tables = self.errors[max(self.errors)]
+        names = next(iter(tables.values())).keypoints
+        factor = self._factor(unit)
+        return [{"joint": joint, **{name: tables[name].keypoints[joint].mean.text(".2f", factor) for name in tables}} for joint in names]
+
     def text(self) -> str:
-        """The table for the terminal, in px and, where the scale is given, in cm."""
+        """The tables for the terminal, in px and, where the scale is given, in cm."""
         scale = "no scale given" if self.options.cm_per_px is None else f"scale {self.options.cm_per_px:g} cm a px"
-        lines = []
+        parts = []
         for unit in ["px"] + (["cm"] if self.options.cm_per_px is not None else []):
-            rows = self.rows(unit)
-            widths = {name: max(len(name), *(len(row[name]) for row in rows)) for name in rows[0]}
-            lines += [f"mean error in {unit} ({scale}), intervals by participant where given"]
-            lines += ["  ".join(name.ljust(width) for name, width in widths.items()).rstrip()]
-            lines += ["  ".join(row[name].ljust(width) for name, width in widths.items()).rstrip() for row in rows]
-        return "\n".join(lines)
+            for statistic in ("mean", "median"):
+                parts.append(f"{statistic} error in {unit} ({scale}), with intervals over participants where there are two or more")
+                parts.append(_columns(self.rows(unit, statistic)))
+            parts.append(f"mean error of each joint in {unit}, {max(self.errors)} labelled frames a video")
+            parts.append(_columns(self.joints(unit)))
+        return "\n".join(parts)
+
+    def _factor(self, unit: str) -> float:
+        return 1.0 if unit == "px" else self.options.cm_per_px or np.nan
+
+    def _cells(self, table: ErrorTable | None, unit: str, statistic: str) -> dict[str, str]:
+        kept = f", p > {self.options.cutoff:g}"
+        if table is None:
+            return {"": "-", kept: "-", f"{kept}, share": "-"}
+        every, sure = getattr(table.overall, statistic), getattr(table.overall, f"{statistic}_kept")
+        shown = {"": every.text(".2f", self._factor(unit)), kept: sure.text(".2f", self._factor(unit))}
+        return {**shown, f"{kept}, share": table.overall.kept.text(".0%")}
 
     def save(self, folder: str | Path) -> Path:
-        """Write curve.json (everything, joint by joint), curve.csv (the table) and curve.png into a folder."""
+        """Write curve.json (everything, joint by joint), curve.csv (the table of means in px) and curve.png into a folder."""
         folder = Path(folder)
         points = {str(count): {name: table.to_dict() for name, table in tables.items()} for count, tables in self.errors.items()}
         content = {"options": asdict(self.options), "frames": self.frames, "errors": points}
         write_text(folder / "curve.json", json.dumps(content, indent=1, default=str) + "\n")
-        rows = self.rows()
         stream = io.StringIO()
-        table = csv.DictWriter(stream, rows[0])
+        rows = self.rows()
+        table = csv.DictWriter(stream, rows[0], lineterminator="\n")
         table.writeheader()
         table.writerows(rows)
         write_text(folder / "curve.csv", stream.getvalue())
@@ -196,7 +210,7 @@ def draw_curve(curve: Curve, path: str | Path) -> None:
     pyplot.close(figure)
 
 
-def _cells(row: ErrorRow | None, factor: float, form: str) -> dict[str, str]:
-    if row is None:
-        return {"": "-", ", kept": "-", ", share kept": "-"}
-    return {"": row.mean.text(form, factor), ", kept": row.mean_kept.text(form, factor), ", share kept": row.kept.text(".0%")}
+def _columns(rows: list[dict[str, str]]) -> str:
+    table = [list(rows[0]), *(list(row.values()) for row in rows)]
+    widths = [max(map(len, column)) for column in zip(*table)]
+    return "\n".join("  ".join(cell.ljust(width) for cell, width in zip(line, widths)).rstrip() for line in table)
