@@ -61,6 +61,24 @@ def mirrored(joints: Sequence[str]) -> list[int]:
     return [names.index(to) if to in names else number for number, to in enumerate(swapped)]
 
 
+class Images:
+    """The pictures of labelled frames by row, decoded once as long as they fit into a gigabyte."""
+
+    def __init__(self, labels: Labels):
+        self.labels = labels
+        self.kept: dict[int, np.ndarray] = {}
+        self.room = 1 << 30  # bytes
+
+    def __getitem__(self, row: int) -> np.ndarray:
+        if row in self.kept:
+            return self.kept[row]
+        image = read_image(self.labels.frames[row])
+        if image.nbytes <= self.room:
+            self.kept[row] = image
+            self.room -= image.nbytes
+        return image
+
+
 class JointPictures(Dataset):
     """Pictures around the patient, each time differently cut and lit: any number is an item, and every round of the frames another draw.
 
@@ -91,7 +109,7 @@ class JointPictures(Dataset):
         self.labels, self.size, self.margin = labels, size, margin
         self.augmentation, self.seed = augmentation, seed
         self.mirror = mirrored(labels.keypoints)
-        self.images: dict[int, np.ndarray] = {}  # decoded once; a gigabyte at most
+        self.images = Images(labels)
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -102,32 +120,24 @@ class JointPictures(Dataset):
         position, known = self.labels.position[row], self.labels.visibility[row] > 0
         matrix = square(self.boxes[number], self.margin)
         if self.augmentation is None:
-            picture = cut(self.image(row), matrix, self.size)
+            picture = cut(self.images[row], matrix, self.size)
         else:
             rng = np.random.default_rng([self.seed, draw])
             matrix = matrix_after(rng, matrix, self.augmentation)
             if self.mirror != list(range(len(self.mirror))) and rng.random() < self.augmentation.mirror:
                 matrix = matrix @ np.array([[-1, 0, 1], [0, 1, 0], [0, 0, 1]])  # u becomes 1 - u
                 position, known = position[self.mirror], known[self.mirror]
-            picture = disturbed(rng, cut(self.image(row), matrix, self.size), self.augmentation)
+            picture = disturbed(rng, cut(self.images[row], matrix, self.size), self.augmentation)
         unit = unapply(matrix, position)
         inside = known & (unit > 0).all(1) & (unit < 1).all(1)
         return as_tensor([picture])[0], torch.from_numpy(np.where(inside[:, None], unit, 0.5)).float(), torch.from_numpy(inside)
-
-    def image(self, row: int) -> np.ndarray:
-        if row not in self.images:
-            image = read_image(self.labels.frames[row])
-            if sum(kept.nbytes for kept in self.images.values()) + image.nbytes > 1 << 30:
-                return image
-            self.images[row] = image
-        return self.images[row]
 
 
 class RegionPictures(Dataset):
     """Whole frames with the boxes of the patient and, where marked, the face. Item: picture (3, height, width), {"boxes", "labels"}."""
 
     def __init__(self, labels: Labels, regions: Sequence[str], augmentation: Augmentation | None = None, seed: int = 0):
-        self.labels, self.regions = labels, list(regions)
+        self.labels, self.regions, self.images = labels, list(regions), Images(labels)
         self.augmentation, self.seed = augmentation, seed
         self.rows = [row for row in range(len(labels)) if patient_box(labels, row) is not None]
 
@@ -136,7 +146,7 @@ class RegionPictures(Dataset):
 
     def __getitem__(self, draw: int) -> tuple[Tensor, dict[str, Tensor]]:
         row = self.rows[draw % len(self.rows)]
-        frame, image = self.labels.frames[row], read_image(self.labels.frames[row])
+        frame, image = self.labels.frames[row], self.images[row]
         marked = {name: np.array(box, float) for name, box in frame.regions.items()}
         if (patient := patient_box(self.labels, row)) is not None:
             marked["patient"] = patient
