@@ -27,7 +27,7 @@ def main() -> int:
     labels = phantom_labels(RUN / "labelled", subjects=30, frames=12, seconds=(6.0, 8.0), difficulty=0.3, seed=101)
     how = FinetuneOptions(start="scratch", size=192, batch=8, joint_steps=1500, region_steps=600, held_out=0.15)
     detectors = finetune(labels, RUN / "detectors", how)
-    held_out = detectors.about["held out"]["overall"]["mean_px"]["value"]
+    held_out = detectors.about["held out"]["error"]["overall"]["mean_px"]["value"]
     regions = detectors.about["held out"]["regions"]
     print(f"people held out of the labels: mean error {held_out:.1f} px; regions {regions}")
     step("phantom", str(RUN / "cohort"), "--config", "configs/demo_phantom.yaml", "--stills", "0")

@@ -24,7 +24,7 @@ def main() -> int:
         return 2
     labels = read_labels(PROJECT)
     still = Augmentation(shift=0.05, rotation=10, mirror=0)  # one fixed camera
-    how = FinetuneOptions(start="scratch", region="frame", size=192, batch=8, joint_steps=300, augmentation=still)
+    how = FinetuneOptions(start="scratch", region="frame", size=192, batch=8, joint_steps=600, augmentation=still)
     curve = label_count_curve(labels, RUN, CurveOptions(COUNTS, unseen=0, test=0.25, finetune=how))
     print(curve.text())
     means = {count: tables["test"].overall.mean.value for count, tables in curve.errors.items()}

@@ -20,6 +20,7 @@ from record import record
 from semiology import UserError, formats
 from semiology.formats.deeplabcut import read_table
 from semiology.formats.names import FACE_68
+from semiology.tracks import read_tracks, save_tracks
 
 TESTDATA = Path(os.environ.get("SEMIOLOGY_TESTDATA", Path(__file__).resolve().parents[2] / "shared" / "data"))
 FPS = 25.0  # for formats without a frame rate: positions do not depend on it
@@ -110,7 +111,7 @@ def round_trip(path: Path, format: str, individual: str | None) -> dict:
     with tempfile.TemporaryDirectory() as folder:
         for number, (way, suffix) in enumerate(ways.items()):
             out, name = Path(folder) / f"{number}{suffix}", way.split()[0]
-            formats.write(tracks, out, name)
+            formats.write(read_tracks(save_tracks(tracks, Path(folder) / "ours.nc")), out, name)
             again = formats.read(out, fps=FPS)
             there = again["position"].transpose("time", "space", "keypoint").values
             kept = there.shape == position.shape and np.array_equal(np.isfinite(there), seen)

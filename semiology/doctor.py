@@ -72,6 +72,7 @@ def _backends(faults: list[str]) -> list[str]:
                 f"mediapipe {version('mediapipe')} carries no {', '.join(missing)}: install mediapipe 0.10.21, the last that does"
             )
         lines.append(f"pose backend mediapipe: {'models missing' if missing else 'ready, models are in the package'}")
+    lines.append("pose backend keypoint-rcnn: needs detectors from `semiology tracking finetune`, or published COCO weights")
     found = importlib.util.find_spec("facenet_pytorch")
     weights = list((Path(found.origin).parent / "data").glob("?net.pt")) if found and found.origin else []
     if len(weights) != 3:

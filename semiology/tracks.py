@@ -112,7 +112,13 @@ def with_step(tracks: xr.Dataset, step: str, **parameters) -> xr.Dataset:
 
 
 def save_tracks(tracks: xr.Dataset, path: str | Path) -> Path:
-    """Write as netCDF (HDF5), whole or not at all, float32 and compressed. Other programs open it as any netCDF file."""
+    """Write as netCDF (HDF5), whole or not at all, float32 and compressed. Other programs open it as any netCDF file.
+
+    Raises:
+        UserError: a suffix other than .nc, by which it could not be read again; the folder cannot be written.
+    """
+    if Path(path).suffix.lower() != ".nc":
+        raise UserError(f"{path}: tracks are written as .nc; `semiology tracks export` writes other formats")
     content = netcdf_bytes(tracks)
     with atomic_path(path) as temporary:
         temporary.write_bytes(content)

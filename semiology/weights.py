@@ -184,8 +184,8 @@ def check_hash(path: Path, sha256: str, *, called: str | Path | None = None) -> 
     found = content_hash(path)
     if not found.startswith(sha256.lower()):
         raise UserError(
-            f"{called or path}: not the published file: SHA-256 {found[: len(sha256)]}, expected {sha256} ({path.stat().st_size} bytes); "
-            "it was changed or cut short: fetch or copy it again"
+            f"{called or path}: not the file that belongs here: SHA-256 {found[: len(sha256)]}, expected {sha256} "
+            f"({path.stat().st_size} bytes); it was changed or cut short: fetch, copy or train it again"
         )
 
 

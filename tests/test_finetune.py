@@ -2,12 +2,14 @@
 
 import json
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 from PIL import Image
 
+from semiology.cli import main
 from semiology.errors import UserError
 from semiology.extraction import ExtractOptions, extract_videos
 from semiology.pose import KeypointRCNNOptions, pose_backend
@@ -15,8 +17,9 @@ from semiology.pose.detectors import load_detectors
 from semiology.pose.joints import JointNetwork
 from semiology.store import Store
 from semiology.tracking import training
+from semiology.tracking.coco import write_coco
 from semiology.tracking.curve import CurveOptions, label_count_curve, split_frames
-from semiology.tracking.finetune import finetune, measure, split_by_participant, untrained
+from semiology.tracking.finetune import finetune, measure, split_by_participant, training_key, untrained
 from semiology.tracking.labels import LabelledFrame, Labels
 from semiology.tracking.pictures import Augmentation, JointPictures, RegionPictures, heatmap_targets, mirrored
 from semiology.tracking.training import FinetuneOptions, JointTraining, draws
@@ -53,7 +56,7 @@ def dotted(folder, people=5, frames=8, seed=0) -> Labels:
 
 
 def test_in_a_mirror_left_becomes_right():
-    assert mirrored(["head", "left_wrist", "left_knee", "right_wrist"]) == [0, 3, 2, 1]
+    assert mirrored(["head", "left_wrist", "left_knee", "right_wrist"]) == [0, 3, -1, 1]  # where the right knee is, nobody labelled
 
 
 @pytest.mark.parametrize("what", [STILL, Augmentation(light=0, cover=0, mirror=0), Augmentation(light=0, cover=0, mirror=1)])
@@ -153,7 +156,8 @@ def test_training_finds_the_dots_of_people_never_seen(trained):
     _, labels, detectors = trained
     _, unseen = split_by_participant(labels, QUICK.held_out, QUICK.seed)
     before = measure(untrained(labels, QUICK).to("cpu"), unseen).overall.mean.value
-    after = detectors.about["held out"]["overall"]["mean_px"]["value"]
+    after = detectors.about["held out"]["error"]["overall"]["mean_px"]["value"]
+    assert detectors.about["held out"]["participants"] == sorted(set(unseen.participants))
     assert before > 35 and after < 10  # px; a picture is 160 wide, a dot 14
 
 
@@ -164,6 +168,55 @@ def test_what_is_finished_is_only_read(trained):
     assert (folder / "detectors/detectors.json").stat().st_mtime_ns == written
     assert again.setup.joints == JOINTS and again.regions is None
     assert not list((folder / "detectors").glob("training-*"))
+
+
+def test_other_pictures_are_another_training(trained, tmp_path):
+    _, labels, _ = trained
+    key = training_key(labels, QUICK)
+    assert training_key(labels, replace(QUICK, workers=3)) == key != training_key(labels, replace(QUICK, seed=1))
+    copy = dotted(tmp_path)
+    Image.fromarray(255 - dots(copy.position[0])).save(copy.frames[0].image)
+    assert training_key(copy, QUICK) != key
+
+
+def test_the_verb_trains_says_the_error_and_checks_the_joints(tmp_path, capsys):
+    labels = dotted(tmp_path / "pictures", people=3, frames=3)
+    write_coco(labels, tmp_path / "pictures/labels.json")
+    arm = "name: arm\npart: body\njoints: [left_wrist, right_wrist, {}]\nedges: [[left_wrist, right_wrist]]\nroot: right_wrist\n"
+    (tmp_path / "other.yaml").write_text(arm.format("nose") + "origin: [right_wrist]\nscale: [left_wrist, right_wrist]\n")
+    quick = ["--start", "scratch", "--size", "64", "--batch", "2", "--joint_steps", "2", "--region_steps", "2"]
+    command = ["tracking", "finetune", str(tmp_path / "pictures/labels.json"), "--out", str(tmp_path / "out"), *quick]
+    assert main([*command, "--skeleton", str(tmp_path / "other.yaml")]) == 2
+    assert "'nose'" in capsys.readouterr().err
+    assert main(command) == 0
+    said = capsys.readouterr().out
+    assert "on 3 frames of 1 participants held out: mean" in said and "patient: " in said and "--pose keypoint-rcnn" in said
+    assert json.loads((tmp_path / "out/detectors.json").read_text())["about"]["frames"] == 6
+
+
+@pytest.mark.parametrize("wrong", [{"learning_rate": -1.0}, {"size": 0}, {"workers": -1}, {"held_out": 1.0}, {"batch": 1}])
+def test_options_out_of_bounds_are_refused(wrong):
+    with pytest.raises(UserError, match="finetune: "):
+        FinetuneOptions(**wrong)
+    with pytest.raises(UserError, match="scale is 1 or more"):
+        Augmentation(scale=0)
+    with pytest.raises(UserError, match="cutoff 0 to 1"):
+        CurveOptions(cutoff=7)
+
+
+def test_a_training_that_could_not_end_well_does_not_begin(tmp_path):
+    labels = dotted(tmp_path, people=3, frames=2)
+    _, held_out = split_by_participant(labels, QUICK.held_out, QUICK.seed)
+    hidden = np.where(np.isin(labels.participants, held_out.participants)[:, None], 0, labels.visibility)
+    with pytest.raises(UserError, match="held out have no labelled point"):
+        finetune(Labels(JOINTS, labels.frames, labels.position, hidden), tmp_path / "out", QUICK, progress=False)
+    with pytest.raises(UserError, match="no frame shows where the patient is"):
+        finetune(labels.select(["head"]), tmp_path / "out", replace(QUICK, region="patient", region_steps=1), progress=False)
+    with pytest.raises(UserError, match="region network would stay random"):
+        finetune(labels, tmp_path / "out", replace(QUICK, region="patient", region_steps=0), progress=False)
+    with pytest.raises(UserError, match="cannot start from scratch"):
+        finetune(labels, tmp_path / "out", replace(QUICK, backbone="resnet50"), progress=False)
+    assert not (tmp_path / "out").exists()
 
 
 def test_the_backend_tracks_a_video_with_them(trained, tmp_path):
@@ -201,6 +254,10 @@ def test_detectors_that_were_changed_or_are_not_there_are_refused(trained, tmp_p
     (copy / "joints.safetensors").write_bytes(changed)
     with pytest.raises(UserError, match=r"joints\.safetensors"):
         load_detectors(copy)
+    with pytest.raises(UserError, match="not the file that belongs here"):
+        pose_backend("keypoint-rcnn", KeypointRCNNOptions(weights=copy, face=False))  # before any video is opened
+    with pytest.raises(UserError, match="no device is called 'abacus'"):
+        pose_backend("keypoint-rcnn", KeypointRCNNOptions(weights=folder / "detectors", face=False, device="abacus"))
     with pytest.raises(UserError, match="no detectors"):
         load_detectors(tmp_path / "nowhere")
     (copy / "detectors.json").write_text("{}")
@@ -213,10 +270,11 @@ def test_detectors_that_were_changed_or_are_not_there_are_refused(trained, tmp_p
 def test_nothing_begins_without_weights_to_begin_with(tmp_path, monkeypatch):
     monkeypatch.setenv("SEMIOLOGY_WEIGHTS", str(tmp_path / "empty"))
     labels = dotted(tmp_path, people=2, frames=2)
+    for start in ("coco", "imagenet"):
+        with pytest.raises(UserError, match="semiology weights get"):
+            finetune(labels, tmp_path / "out", FinetuneOptions(start=start), progress=False)
     with pytest.raises(UserError, match="semiology weights get"):
-        finetune(labels, tmp_path / "out", FinetuneOptions(backbone="resnet50"), progress=False)
-    with pytest.raises(UserError, match="--start scratch for random weights"):
-        finetune(labels, tmp_path / "out", progress=False)
+        pose_backend("keypoint-rcnn", KeypointRCNNOptions(weights=Path("coco")))
     (tmp_path / "p1/img001.png").unlink()
     with pytest.raises(UserError, match="no such picture"):
         finetune(labels, tmp_path / "out", QUICK, progress=False)

@@ -1,9 +1,16 @@
 """The detectors' geometry, networks and boxes: values that can be worked out by hand."""
 
+import re
+from functools import partial
+
 import numpy as np
 import pytest
 import torch
+from torchvision.models import mobilenet_v3_large, resnet50
 from torchvision.models.detection import keypointrcnn_resnet50_fpn
+from torchvision.models.detection.backbone_utils import resnet_fpn_backbone
+from torchvision.models.detection.keypoint_rcnn import KeypointRCNN
+from torchvision.ops import FrozenBatchNorm2d
 
 from semiology.detect import Sight
 from semiology.errors import UserError
@@ -51,20 +58,43 @@ def test_every_backbone_gives_one_heatmap_a_joint(backbone, bins):
         assert network(torch.rand(2, 3, 128, 128)).shape == (2, 3, bins, bins)
 
 
-def test_torchvisions_own_weights_fit_and_joints_are_taken_by_name():
-    published = keypointrcnn_resnet50_fpn(weights=None, weights_backbone=None).state_dict()
+def published_keypoint_rcnn() -> dict[str, torch.Tensor]:
+    """Parameters as torchvision's COCO file names them: batch norms frozen, and the pyramid by the names of its time."""
+    frozen = partial(FrozenBatchNorm2d, eps=0.0)
+    made = KeypointRCNN(resnet_fpn_backbone(backbone_name="resnet50", weights=None, norm_layer=frozen), 2, num_keypoints=17)
+    state = {re.sub(r"(fpn\.\w+_blocks\.\d)\.0\.", r"\1.", name): value for name, value in made.state_dict().items()}
+    keypointrcnn_resnet50_fpn(weights=None, weights_backbone=None).load_state_dict(state, strict=False)  # torchvision reads these names too
+    return state
+
+
+def test_torchvisions_published_weights_fit_and_joints_are_taken_by_name():
+    published = published_keypoint_rcnn()
+    assert "backbone.fpn.inner_blocks.0.weight" in published and not any("num_batches_tracked" in name for name in published)
     network = JointNetwork(["right_wrist", "spine_base", "nose"], "resnet50")
     before = network.state_dict()["keypoint_predictor.kps_score_lowres.weight"].clone()
     assert network.start_from(published, COCO_KEYPOINTS) == ["right_wrist", "nose"]
-    after = network.state_dict()["keypoint_predictor.kps_score_lowres.weight"]
+    after = network.state_dict()
+    heat = after["keypoint_predictor.kps_score_lowres.weight"]
     theirs = published["roi_heads.keypoint_predictor.kps_score_lowres.weight"]
-    assert (after[:, 0] == theirs[:, COCO_KEYPOINTS.index("right_wrist")]).all() and (after[:, 2] == theirs[:, 0]).all()
-    assert (after[:, 1] == before[:, 1]).all()  # COCO has no spine base
-    assert (network.state_dict()["backbone.body.conv1.weight"] == published["backbone.body.conv1.weight"]).all()
+    assert (heat[:, 0] == theirs[:, COCO_KEYPOINTS.index("right_wrist")]).all() and (heat[:, 2] == theirs[:, 0]).all()
+    assert (heat[:, 1] == before[:, 1]).all()  # COCO has no spine base
+    assert (after["backbone.body.conv1.weight"] == published["backbone.body.conv1.weight"]).all()
+    assert (after["backbone.fpn.layer_blocks.3.0.bias"] == published["backbone.fpn.layer_blocks.3.bias"]).all()
+
+
+def test_a_backbone_starts_from_a_published_classifier():
+    network = JointNetwork(["nose"])
+    network.start_from_imagenet(mobilenet_v3_large(weights=None).state_dict())
+    resnet = JointNetwork(["nose"], "resnet50")
+    state = resnet50(weights=None).state_dict()
+    resnet.start_from_imagenet(state)
+    assert (resnet.state_dict()["backbone.body.layer4.2.conv3.weight"] == state["layer4.2.conv3.weight"]).all()
+    with pytest.raises(UserError, match="another network than mobilenet_v3_large"):
+        network.start_from_imagenet(state)
 
 
 def test_weights_of_another_network_are_refused():
-    published = keypointrcnn_resnet50_fpn(weights=None, weights_backbone=None).state_dict()
+    published = published_keypoint_rcnn()
     with pytest.raises(UserError, match="another network than mobilenet_v3_large"):
         JointNetwork(["nose"]).start_from(published, COCO_KEYPOINTS)
     with pytest.raises(UserError, match="not in SSDLite320"):

@@ -130,7 +130,7 @@ def test_get_keeps_nothing_that_was_not_published(mirror, tmp_path):
     here = tmp_path / "here"
     published = next((tmp_path / "published").iterdir())
     change_one_byte(published)
-    with pytest.raises(UserError, match=r"127\.0\.0\.1.*not the published file"):
+    with pytest.raises(UserError, match=r"127\.0\.0\.1.*not the file that belongs here"):
         get("small", here, mirror)
     assert list(here.iterdir()) == []
 
@@ -174,7 +174,7 @@ def test_add_takes_the_published_file_and_no_other(mirror, tmp_path):
     assert add(brought, "small", here, mirror).read_bytes() == brought.read_bytes()
     change_one_byte(brought)
     other = tmp_path / "other"
-    with pytest.raises(UserError, match=r"from_a_stick\.pth: not the published file: SHA-256 [0-9a-f]{8}, expected [0-9a-f]{8} "):
+    with pytest.raises(UserError, match=r"from_a_stick\.pth: not the file that belongs here: SHA-256 [0-9a-f]{8}, expected [0-9a-f]{8} "):
         add(brought, "small", other, mirror)
     assert list(other.iterdir()) == []
     with pytest.raises(UserError, match=r"absent\.pth: no such file; it is published at http"):

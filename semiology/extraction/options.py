@@ -14,14 +14,14 @@ class ExtractOptions:
 
     Attributes:
         fps: of the tracks, Hz. 25 [P].
-        face_every: the first pass looks for faces in every so manieth frame: at 25 Hz every 0.48 s. [our choice]
+        face_every: the first pass looks for faces in every n-th frame: at 25 Hz every 0.48 s. [our choice]
         pose: the pose backend: mediapipe or keypoint-rcnn.
         keypoint_rcnn: how the latter works, with its weights.
         lift: the body's joints are put into space by the shipped lifter, where the backend gives no depth. [P: a 3D estimator, which one is
             not stated; ours is `lift/`]
         face_weights: VGG-19 for the face (`semiology pretrain expression` makes one); without it no features of the face.
         body_weights: VGG-19 for the body; without it no features of the body.
-        appearance_every: features of every so manieth frame: at 25 Hz five a second. [our choice]
+        appearance_every: features of every n-th frame: at 25 Hz five a second. [our choice]
         layer: "penultimate", the layer before the classifier [P], or "pooled", the last convolution's mean over the crop.
     """
 

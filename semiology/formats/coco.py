@@ -104,7 +104,7 @@ def write(tracks: xr.Dataset, path: Path) -> None:
         UserError: tracks without positions in px, a folder that cannot be written.
     """
     position, confidence = pixels(tracks, path)
-    size = {"width": tracks.attrs["width"], "height": tracks.attrs["height"]}
+    size = {"width": int(tracks.attrs["width"]), "height": int(tracks.attrs["height"])}
     annotations: list[dict] = []
     for frame, points in enumerate(position):
         found = np.isfinite(points).all(axis=1)

@@ -124,8 +124,8 @@ def lift(tracks: xr.Dataset, lifter: Lifter | None = None, *, shoulder_width: fl
         UserError: tracks without position (px) or without the joints; a shoulder width that is not positive.
     """
     lifter = lifter or _shipped()
-    if shoulder_width is not None and not (np.isfinite(shoulder_width) and shoulder_width > 0):
-        raise UserError(f"lift: shoulder_width must be positive, in metres, got {shoulder_width}")
+    if shoulder_width is not None and not 0.1 <= shoulder_width <= 0.8:
+        raise UserError(f"lift: shoulder_width is in metres, 0.1 to 0.8, got {shoulder_width:g}")
     selected = select(tracks, SKELETON)
     position, fps = coordinates(selected, 2), tracks.attrs["fps"]
     joints = lifter.joints(position) if abs(fps - FPS) < 1e-6 else _at_own_rate(lifter, position, fps)

@@ -35,9 +35,9 @@ class KeypointRCNNOptions:
 
     Attributes:
         weights: the folder that `semiology tracking finetune` wrote, or coco for torchvision's published weights.
-        region_every: the patient's box is looked for in every so manieth frame and carried in between. [our choice]
+        region_every: the patient's box is looked for in every n-th frame and carried in between. [our choice]
         batch: frames at a time.
-        precision: "fp32" or "bf16".
+        precision: "fp32" or "bf16", of the joint network.
         device: "auto" takes a GPU where there is one.
         face: whether the face's landmarks are wanted too (by MediaPipe's face mesh).
     """

@@ -5,6 +5,7 @@ so it takes the place of the proposals, and what is run is backbone, feature pyr
 torchvision's names, so that its COCO weights and those of any Keypoint R-CNN trained with torchvision fit.
 """
 
+import re
 from collections import OrderedDict
 from collections.abc import Sequence
 from functools import partial
@@ -14,10 +15,9 @@ import torch
 from PIL import Image
 from torch import Tensor, nn
 from torchvision.models import mobilenet_v3_large
-from torchvision.models.detection import keypointrcnn_resnet50_fpn
-from torchvision.models.detection.backbone_utils import BackboneWithFPN
-from torchvision.models.detection.keypoint_rcnn import KeypointRCNNHeads, KeypointRCNNPredictor
-from torchvision.ops import MultiScaleRoIAlign
+from torchvision.models.detection.backbone_utils import BackboneWithFPN, resnet_fpn_backbone
+from torchvision.models.detection.keypoint_rcnn import KeypointRCNN, KeypointRCNNHeads, KeypointRCNNPredictor
+from torchvision.ops import FrozenBatchNorm2d, MultiScaleRoIAlign
 
 from semiology.errors import UserError
 
@@ -54,7 +54,8 @@ class JointNetwork(nn.Module):
         super().__init__()
         self.joints, self.backbone_name = list(joints), backbone
         if backbone == "resnet50":
-            whole = keypointrcnn_resnet50_fpn(weights=None, weights_backbone=None, num_keypoints=len(joints))
+            frozen = partial(FrozenBatchNorm2d, eps=0.0)  # as torchvision builds it for the published COCO weights
+            whole = KeypointRCNN(resnet_fpn_backbone(backbone_name=backbone, weights=None, norm_layer=frozen), 2, num_keypoints=len(joints))
             self.backbone = whole.backbone
             self.pool = whole.roi_heads.keypoint_roi_pool
             self.keypoint_head = whole.roi_heads.keypoint_head
@@ -89,7 +90,8 @@ class JointNetwork(nn.Module):
             UserError: the parameters belong to another backbone.
         """
         own = self.state_dict()
-        given = {name.removeprefix("roi_heads."): value for name, value in state.items()}
+        old = re.compile(r"(fpn\.(?:inner|layer)_blocks\.\d)\.(weight|bias)$")  # how torchvision named the pyramid when it published COCO's
+        given = {old.sub(r"\1.0.\2", name.removeprefix("roi_heads.")): value for name, value in state.items()}
         matched = [name for name in self.joints if name in joints]
         for name in own:
             value = given.get(name)
@@ -106,6 +108,20 @@ class JointNetwork(nn.Module):
             else:
                 own[name].copy_(value)
         return matched
+
+    def start_from_imagenet(self, state: dict[str, Tensor]) -> None:
+        """Take the backbone of a classifier that torchvision published; pyramid and keypoint branch stay as they are.
+
+        Raises:
+            UserError: the parameters belong to another backbone.
+        """
+        given = {name.removeprefix("features."): value for name, value in state.items()}
+        for name, own in self.state_dict().items():
+            if name.startswith("backbone.body."):
+                value = given.get(name.removeprefix("backbone.body."))
+                if value is None or value.shape != own.shape:
+                    raise UserError(f"weights of the backbone: no {name} that fits; they are of another network than {self.backbone_name}")
+                own.copy_(value)
 
 
 def locate(logits: Tensor) -> tuple[Tensor, Tensor]:
@@ -166,6 +182,3 @@ def unapply(matrix: np.ndarray, points: np.ndarray) -> np.ndarray:
 def as_tensor(pictures: Sequence[np.ndarray]) -> Tensor:
     """(batch, 3, height, width) float, 0 to 1, of RGB pictures."""
     return torch.from_numpy(np.stack(pictures)).permute(0, 3, 1, 2).float() / 255
-
-
-COCO_KEYPOINTS = COCO_NAMES.split()

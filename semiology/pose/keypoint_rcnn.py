@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator
 from functools import cached_property
 from importlib.metadata import version
 from itertools import islice
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -18,7 +19,7 @@ from semiology.pose.detectors import COCO, Detectors, describe, load_detectors
 from semiology.pose.face_mesh import MESH, FaceMesh, model_hash
 from semiology.pose.joints import COCO_KEYPOINTS
 from semiology.pose.regions import overlap
-from semiology.weights import published
+from semiology.weights import check_hash, find, published
 
 CARRIED = 1.0  # s that a patient's box is carried while the detector sees no patient. [our choice]
 
@@ -51,6 +52,22 @@ class KeypointRCNNPose:
         if options.face:
             version("mediapipe")  # says at once when it is not installed
         self._mesh = FaceMesh()
+        self._check()
+
+    def _check(self) -> None:
+        """What would fail in every clip is said before the first."""
+        if self._about is None:
+            for name in COCO.values():
+                find(name)
+        else:
+            for name, sha256 in self._about["sha256"].items():
+                check_hash(Path(str(self.options.weights)) / f"{name}.safetensors", sha256)
+        try:
+            device = torch.device("cpu" if self.options.device == "auto" else self.options.device)
+        except RuntimeError as error:
+            raise UserError(f"keypoint-rcnn: no device is called {self.options.device!r}; give cpu, cuda or auto") from error
+        if device.type == "cuda" and not torch.cuda.is_available():
+            raise UserError("keypoint-rcnn: there is no GPU that torch can use here; give --keypoint_rcnn.device cpu")
 
     def parameters(self) -> dict[str, object]:
         if self._about is None:
@@ -103,7 +120,7 @@ class KeypointRCNNPose:
 
 
 class Carried:
-    """The patient's box from frame to frame: found in every so manieth frame, carried in between."""
+    """The patient's box from frame to frame: found in every n-th frame, carried in between."""
 
     def __init__(self, every: int):
         self.every = every

@@ -60,7 +60,7 @@ def start_from_coco(network: SSD, state: dict[str, Tensor]) -> None:
 def find_regions(network: SSD, images: Sequence[np.ndarray]) -> list[list[tuple[np.ndarray, np.ndarray]]]:
     """Boxes in RGB images, (height, width, 3) uint8: for each image and each class, boxes (box, 4) px and scores (box,), best first."""
     device = next(network.parameters()).device
-    pictures = [torch.from_numpy(np.ascontiguousarray(image)).to(device).permute(2, 0, 1).float() / 255 for image in images]
+    pictures = [torch.from_numpy(np.array(image)).to(device).permute(2, 0, 1).float() / 255 for image in images]
     classes = network.head.classification_head.num_columns - 1
     found = []
     with torch.inference_mode():

@@ -36,7 +36,7 @@ class CurveOptions:
         cutoff: p-cutoff. [P: 0.8]
         cm_per_px: the scale, printed with the table. [P: 0.4 there]
         seed: of every draw.
-        finetune: how the detectors are trained; the same number of steps at every count.
+        finetune: how the detectors are trained; the same number of steps at every count. Its `held_out` is not used: `unseen` is.
     """
 
     counts: tuple[int, ...] = (0, 1, 2, 6, 10, 15, 20)
@@ -50,8 +50,10 @@ class CurveOptions:
     def __post_init__(self) -> None:
         if not self.counts or min(self.counts) < 0 or list(self.counts) != sorted(set(self.counts)):
             raise UserError(f"curve: counts {list(self.counts)}; give numbers of frames from few to many, e.g. [0,1,2,6]")
-        if not 0 < self.test < 1:
-            raise UserError(f"curve: test={self.test:g}; give a share between 0 and 1")
+        if not (0 < self.test < 1 and 0 <= self.unseen < 1 and 0 <= self.cutoff <= 1):
+            raise UserError("curve: test is a share between 0 and 1, unseen 0 or more and below 1, cutoff 0 to 1")
+        if self.cm_per_px is not None and not self.cm_per_px > 0:
+            raise UserError(f"curve: cm_per_px={self.cm_per_px:g}; give the cm that one px stands for")
 
 
 @dataclass(frozen=True)

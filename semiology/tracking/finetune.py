@@ -11,7 +11,8 @@ import numpy as np
 import torch
 
 from semiology.errors import UserError
-from semiology.pose.detectors import COCO, MARGIN, Detectors, Setup, load_detectors
+from semiology.files import content_hash
+from semiology.pose.detectors import COCO, MARGIN, Detectors, Setup, describe, load_detectors
 from semiology.pose.joints import COCO_KEYPOINTS, JointNetwork
 from semiology.pose.regions import REGIONS, overlap, region_network, start_from_coco
 from semiology.tracking.error import CUTOFF, ErrorTable, distance, error_table
@@ -19,6 +20,8 @@ from semiology.tracking.labels import Labels, read_image
 from semiology.tracking.pictures import JointPictures, RegionPictures, frame_box, patient_box
 from semiology.tracking.training import FinetuneOptions, JointTraining, RegionTraining, train
 from semiology.weights import load
+
+VERSION = 1  # raise when the same labels and options train something else
 
 
 def finetune(labels: Labels, out: str | Path, options: FinetuneOptions | None = None, *, progress: bool = True) -> Detectors:
@@ -36,27 +39,27 @@ def finetune(labels: Labels, out: str | Path, options: FinetuneOptions | None = 
     if _finished(out, key):
         return load_detectors(out)
     training, held_out = split_by_participant(labels, options.held_out, options.seed)
-    for frame in labels.frames:
-        read_image(frame)  # a picture that is missing is said before hours of training
+    if len(held_out) and not (held_out.visibility > 0).any():
+        raise UserError("labels: the participants held out have no labelled point; label some, or give another --seed, or --held_out 0")
     detectors = untrained(training, options)
-    people = sorted(set(training.participants))
-    about: dict[str, Any] = {"key": key, "options": asdict(options), "frames": len(training), "participants": people}
-    states = out / f"training-{key}"
     setup = detectors.setup
+    about: dict[str, Any] = {"key": key, "options": asdict(options), "frames": len(training), "participants": _people(training)}
+    states = out / f"training-{key}"
     if detectors.regions is not None and options.region_steps:
         frames = RegionPictures(training, setup.regions, options.augmentation, options.seed)
+        about["frames with a patient"] = len(frames)
         train(RegionTraining(detectors.regions, options), frames, options.region_steps, states / "regions", options, progress)
     if options.joint_steps:
         pictures = JointPictures(training, setup.size, setup.margin, setup.region, options.augmentation, options.seed)
         train(JointTraining(detectors.joints, options), pictures, options.joint_steps, states / "joints", options, progress)
     detectors.to("cpu")
     if len(held_out):
-        error = measure(detectors, held_out, seed=options.seed)
-        found = measure_regions(detectors, held_out)
-        about["held out"] = {"participants": sorted(set(held_out.participants)), **error.to_dict(), "regions": found}
+        error, found = measure(detectors, held_out, seed=options.seed), measure_regions(detectors, held_out)
+        about["held out"] = {"participants": _people(held_out), "error": error.to_dict(), "regions": found}
     made = Detectors(detectors.setup, detectors.joints, detectors.regions, about)
     made.save(out)
-    shutil.rmtree(states, ignore_errors=True)
+    for left in out.glob("training-*"):  # also those of other options
+        shutil.rmtree(left, ignore_errors=True)
     return made
 
 
@@ -85,26 +88,34 @@ def untrained(labels: Labels, options: FinetuneOptions) -> Detectors:
     Raises:
         UserError: weights to start from that are not there or of another network.
     """
-    if options.start == "coco" and options.backbone != "resnet50":
-        raise UserError(
-            "finetune: COCO's published joints are resnet50's; give --backbone resnet50, or --start FOLDER of detectors trained "
-            "before, or --start scratch for random weights, which need some hundred labelled frames"
-        )
     torch.manual_seed(options.seed)
+    before = load_detectors(options.start) if options.start not in ("coco", "imagenet", "scratch") else None
+    usual = "resnet50" if options.start == "coco" else before.setup.backbone if before else "mobilenet_v3_large"
+    backbone = options.backbone or usual
+    if backbone != usual and (options.start == "coco" or before):
+        raise UserError(f"finetune: the weights to start from are of {usual}, not {backbone}; leave --backbone out, or start from others")
+    if backbone == "resnet50" and options.start == "scratch":
+        raise UserError("finetune: resnet50's batch norms are frozen, so it cannot start from scratch; give --start coco or imagenet")
     faces = any("face" in frame.regions for frame in labels.frames)
     regions = [name for name in REGIONS if name != "face" or faces] if options.region == "patient" else []
     margin = MARGIN if options.region == "patient" else 1.0
-    setup = Setup(list(labels.keypoints), options.backbone, options.size, options.region, margin, regions)
-    made = Detectors(setup, JointNetwork(setup.joints, setup.backbone), region_network(len(regions)) if regions else None)
+    setup = Setup(list(labels.keypoints), backbone, options.size, options.region, margin, regions)
+    made = Detectors(setup, JointNetwork(setup.joints, backbone), region_network(len(regions)) if regions else None)
+    found_regions = made.regions is None
     if options.start == "coco":
         made.joints.start_from(load(COCO["joints"]), COCO_KEYPOINTS)
         if made.regions is not None:
             start_from_coco(made.regions, load(COCO["regions"]))
-    elif options.start != "scratch":
-        before = load_detectors(options.start)
+            found_regions = True
+    elif options.start == "imagenet":
+        made.joints.start_from_imagenet(load(backbone))
+    elif before:
         made.joints.start_from(before.joints.state_dict(), before.setup.joints)
         if made.regions is not None and before.regions is not None and before.setup.regions == regions:
             made.regions.load_state_dict(before.regions.state_dict())
+            found_regions = True
+    if not found_regions and not options.region_steps:
+        raise UserError("finetune: the region network would stay random; give --region_steps, or --start coco, or --region frame")
     return made
 
 
@@ -168,14 +179,32 @@ def measure_regions(detectors: Detectors, labels: Labels) -> dict[str, dict[str,
 
 
 def training_key(labels: Labels, options: FinetuneOptions) -> str:
-    """Stands for the labels (positions and which frames) and the options; the pictures are taken to be those that were labelled."""
-    what = [[frame.frame_id, frame.participant_id, frame.width, frame.height, frame.regions] for frame in labels.frames]
-    digest = hashlib.sha256(json.dumps([labels.keypoints, what, asdict(options)], sort_keys=True).encode())
+    """Stands for all that the detectors depend on: labels, the pictures' content, options, and the weights to start from.
+
+    Raises:
+        UserError: a picture that is missing, or of another size than labelled.
+    """
+    digest = hashlib.sha256()
+    for frame in labels.frames:
+        read_image(frame)  # a picture that is wrong is said before hours of training
+        what = [frame.frame_id, frame.participant_id, frame.width, frame.height, frame.regions, content_hash(frame.image)]
+        digest.update(json.dumps(what, sort_keys=True).encode())
     digest.update(np.ascontiguousarray(labels.position).tobytes() + np.ascontiguousarray(labels.visibility, np.int64).tobytes())
+    start = describe(options.start)["sha256"] if options.start not in ("coco", "imagenet", "scratch") else options.start
+    how = {name: value for name, value in asdict(options).items() if name not in ("start", "workers")}
+    digest.update(json.dumps([labels.keypoints, start, how, VERSION], sort_keys=True).encode())
     return digest.hexdigest()[:16]
 
 
 def _finished(out: Path, key: str) -> bool:
-    if not (out / "detectors.json").is_file():
+    try:
+        return describe(out)["about"].get("key") == key
+    except UserError:  # none there, or a damaged one: it is made anew
         return False
-    return json.loads((out / "detectors.json").read_text(encoding="utf-8")).get("about", {}).get("key") == key
+
+
+def _people(labels: Labels) -> list[str]:
+    """Participants, for the record. Where nobody said who is in a video, its name stands for the person: it is not passed on."""
+    named = {frame.participant_id for frame in labels.frames if frame.participant_id != frame.video}
+    unnamed = {frame.video for frame in labels.frames if frame.participant_id == frame.video}
+    return sorted(named) + ([f"{len(unnamed)} videos whose participants were not given"] if unnamed else [])

@@ -8,10 +8,14 @@ import torch
 from torch import Tensor
 from torch.utils.data import Dataset
 
+from semiology.errors import UserError
 from semiology.pose.joints import BLUR, apply, as_tensor, cut, square, unapply
 from semiology.tracking.labels import Labels, read_image
 
 GROWN = 0.2  # of the labelled points' extent, added on each side where no box of the patient was marked. [our choice]
+
+
+BOXES = "mark boxes called patient, or two joints a frame, or give --region frame"
 
 
 @dataclass(frozen=True)
@@ -34,6 +38,17 @@ class Augmentation:
     cover: float = 0.3
     mirror: float = 0.5
 
+    def __post_init__(self) -> None:
+        bounds = {
+            "scale is 1 or more": self.scale >= 1,
+            "shift is 0 to 0.5": 0 <= self.shift <= 0.5,
+            "rotation is 0 to 180 degrees": 0 <= self.rotation <= 180,
+            "light is 0 to 1": 0 <= self.light <= 1,
+            "cover and mirror are probabilities": 0 <= self.cover <= 1 and 0 <= self.mirror <= 1,
+        }
+        if broken := [bound for bound, holds in bounds.items() if not holds]:
+            raise UserError(f"augmentation: {'; '.join(broken)}")
+
 
 def patient_box(labels: Labels, row: int) -> np.ndarray | None:
     """The patient's box in a frame, x0, y0, x1, y1 px: as marked, or around the labelled joints; None where there is neither."""
@@ -54,11 +69,13 @@ def frame_box(labels: Labels, row: int) -> np.ndarray:
 
 
 def mirrored(joints: Sequence[str]) -> list[int]:
-    """For each joint the number of the one that it becomes in a mirror: left_wrist becomes right_wrist; without a side, itself."""
+    """For each joint the number of the one that it becomes in a mirror: left_wrist becomes right_wrist; without a side, itself; -1 where
+    the other side is not among the joints, so that nobody knows where it is in a mirror.
+    """
     other = {"left_": "right_", "right_": "left_"}
     names = list(joints)
     swapped = [next((name.replace(side, to, 1) for side, to in other.items() if name.startswith(side)), name) for name in names]
-    return [names.index(to) if to in names else number for number, to in enumerate(swapped)]
+    return [names.index(to) if to in names else -1 for to in swapped]
 
 
 class Images:
@@ -106,6 +123,8 @@ class JointPictures(Dataset):
         boxes = [box_of(labels, row) for row in range(len(labels))]
         self.rows = [row for row, box in enumerate(boxes) if box is not None]
         self.boxes = [box for box in boxes if box is not None]
+        if not self.rows:
+            raise UserError(f"labels: no frame shows where the patient is; {BOXES}")
         self.labels, self.size, self.margin = labels, size, margin
         self.augmentation, self.seed = augmentation, seed
         self.mirror = mirrored(labels.keypoints)
@@ -126,7 +145,7 @@ class JointPictures(Dataset):
             matrix = matrix_after(rng, matrix, self.augmentation)
             if self.mirror != list(range(len(self.mirror))) and rng.random() < self.augmentation.mirror:
                 matrix = matrix @ np.array([[-1, 0, 1], [0, 1, 0], [0, 0, 1]])  # u becomes 1 - u
-                position, known = position[self.mirror], known[self.mirror]
+                position, known = position[self.mirror], known[self.mirror] & (np.array(self.mirror) >= 0)
             picture = disturbed(rng, cut(self.images[row], matrix, self.size), self.augmentation)
         unit = unapply(matrix, position)
         inside = known & (unit > 0).all(1) & (unit < 1).all(1)
@@ -140,6 +159,8 @@ class RegionPictures(Dataset):
         self.labels, self.regions, self.images = labels, list(regions), Images(labels)
         self.augmentation, self.seed = augmentation, seed
         self.rows = [row for row in range(len(labels)) if patient_box(labels, row) is not None]
+        if not self.rows:
+            raise UserError(f"labels: no frame shows where the patient is; {BOXES}")
 
     def __len__(self) -> int:
         return len(self.rows)

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Literal
 
 import lightning
 import numpy as np
@@ -15,7 +16,7 @@ from torchvision.models.detection.ssd import SSD
 
 from semiology.errors import UserError
 from semiology.learning.fitting import quiet
-from semiology.pose.joints import BACKBONES, JointNetwork
+from semiology.pose.joints import JointNetwork
 from semiology.tracking.pictures import Augmentation, JointPictures, RegionPictures, heatmap_targets
 
 BETWEEN = 64  # batches between two saved states
@@ -26,9 +27,10 @@ class FinetuneOptions:
     """How detectors are fine-tuned. Our choice, where nothing else is said: the papers do not say.
 
     Attributes:
-        start: where the weights come from: coco (torchvision's published ones), the folder of detectors trained before, or scratch:
-            random weights, which take some hundred labelled frames to become anything.
-        backbone: of the joint network: mobilenet_v3_large for CPUs, or resnet50 [P: Keypoint R-CNN on COCO].
+        start: where the weights come from: coco (torchvision's published detectors [P]), imagenet (its backbone, the rest random), the
+            folder of detectors trained before, or scratch: random weights, which take some hundred labelled frames to become anything.
+        backbone: of the joint network: resnet50 [P: Keypoint R-CNN on COCO], or mobilenet_v3_large for CPUs. By default that of the start:
+            resnet50 of coco, the folder's own, mobilenet_v3_large otherwise.
         region: "patient" reads the picture around the patient's box; "frame" the whole frame, as DeepLabCut does: for one fixed camera.
         size: side of the picture that the joint network reads, px.
         joint_steps: batches for the joints. region_steps: batches for the regions.
@@ -36,14 +38,17 @@ class FinetuneOptions:
         learning_rate: highest of one cycle (AdamW).
         held_out: share of the participants whose frames are never trained on, and on which the error is measured; 0 trains on everybody.
         augmentation: what happens to the pictures.
-        precision: of Lightning's Trainer ("32-true", "bf16-mixed").
+        precision: of Lightning's Trainer.
         workers: processes that prepare pictures.
         seed: of the held-out participants, the weights and the pictures.
+
+    Raises:
+        UserError: an option out of bounds.
     """
 
     start: str = "coco"
-    backbone: str = "mobilenet_v3_large"
-    region: str = "patient"
+    backbone: Literal["mobilenet_v3_large", "resnet50"] | None = None
+    region: Literal["patient", "frame"] = "patient"
     size: int = 256
     joint_steps: int = 2000
     region_steps: int = 1500
@@ -51,17 +56,21 @@ class FinetuneOptions:
     learning_rate: float = 1e-3
     held_out: float = 0.2
     augmentation: Augmentation = field(default_factory=Augmentation)
-    precision: str = "32-true"
+    precision: Literal["32-true", "bf16-mixed", "16-mixed"] = "32-true"
     workers: int = 0
     seed: int = 0
 
     def __post_init__(self) -> None:
-        if self.backbone not in BACKBONES:
-            raise UserError(f"finetune: backbone {self.backbone!r}; give {' or '.join(BACKBONES)}")
-        if self.region not in ("patient", "frame"):
-            raise UserError(f"finetune: region {self.region!r}; give patient or frame")
-        if not 0 <= self.held_out < 1 or self.batch < 2 or min(self.joint_steps, self.region_steps) < 0:
-            raise UserError("finetune: held_out is 0 or more and below 1, batch 2 or more, steps 0 or more")
+        bounds = {
+            "held_out is 0 or more and below 1": 0 <= self.held_out < 1,
+            "batch is 2 or more": self.batch >= 2,
+            "steps are 0 or more": min(self.joint_steps, self.region_steps) >= 0,
+            "size is 32 px or more": self.size >= 32,
+            "learning_rate is above 0": self.learning_rate > 0,
+            "workers and seed are 0 or more": min(self.workers, self.seed) >= 0,
+        }
+        if broken := [bound for bound, holds in bounds.items() if not holds]:
+            raise UserError(f"finetune: {'; '.join(broken)}")
 
 
 class JointTraining(lightning.LightningModule):
@@ -129,7 +138,7 @@ def train(
     trainer = lightning.Trainer(
         max_steps=steps,
         callbacks=[saved, *([TQDMProgressBar(refresh_rate=10)] if progress else [])],
-        precision=options.precision,  # type: ignore[arg-type]
+        precision=options.precision,
         devices=1,
         logger=False,
         enable_progress_bar=progress,

@@ -44,6 +44,8 @@ def _apply(arguments: list[str]) -> int:
     made.add_argument("--fps", type=float | None, default=None, help="Hz; for a .csv with frame numbers")
     made.add_function_arguments(lift, skip={"tracks", "lifter"})
     parsed = made.parse_args(arguments)
+    if parsed.out.resolve() == parsed.tracks.resolve():
+        raise UserError(f"{parsed.out}: is the tracks' own file; give another name")
     tracks = read_tracks(parsed.tracks, fps=parsed.fps)
     lifted = lift(tracks, load_lifter(parsed.weights), shoulder_width=parsed.shoulder_width, rigid=parsed.rigid)
     save_tracks(lifted, parsed.out)

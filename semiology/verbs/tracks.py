@@ -35,6 +35,8 @@ def _import(arguments: list[str]) -> int:
     asked = made.parse_args(arguments)
     if asked.out.suffix.lower() != ".nc":
         raise UserError(f"{asked.out}: tracks are written as .nc")
+    if asked.width < 0 or asked.height < 0 or (asked.fps is not None and not asked.fps > 0):
+        raise UserError("width and height are px, 0 where unknown; fps is above 0")
     tracks = formats.read(
         asked.file,
         asked.format,
@@ -59,8 +61,17 @@ def _export(arguments: list[str]) -> int:
     made.add_argument("tracks", type=Path, help="our tracks, .nc or .csv")
     made.add_argument("--out", type=Path, required=True, help="the file; for OpenPose a new folder")
     made.add_argument("--format", type=str, required=True, help=", ".join(formats.FORMATS))
+    made.add_argument("--keypoints", type=list[str] | None, default=None, help="only these, by our names: [nose,left_wrist]")
+    made.add_argument("--names", type=Path | None, default=None, help="YAML file, one line a keypoint, `ours: theirs`")
     asked = made.parse_args(arguments)
-    formats.write(read_tracks(asked.tracks), asked.out, asked.format)
+    tracks = read_tracks(asked.tracks)
+    if asked.keypoints is not None:
+        if lacking := [name for name in asked.keypoints if name not in tracks.keypoint.values]:
+            raise UserError(f"{asked.tracks}: has no keypoint {lacking[0]!r}; it has {', '.join(tracks.keypoint.values)}")
+        tracks = tracks.sel(keypoint=asked.keypoints)
+    if asked.names is not None:
+        tracks = formats.rename(tracks, formats.read_names(asked.names), asked.tracks)
+    formats.write(tracks, asked.out, asked.format)
     lost = formats.FORMATS[asked.format].lost
     print(f"{asked.out}: written" + (f"; this format does not hold: {lost}" if lost else ""))
     return 0

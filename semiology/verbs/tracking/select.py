@@ -23,6 +23,8 @@ def run(arguments: list[str]) -> int:
     made.add_argument("--fps", type=float, default=25.0, help="Hz, of the frames to choose from; with --store that of the tracks")
     made.add_argument("--seed", type=int, default=0)
     parsed = made.parse_args(arguments)
+    if (parsed.frames is None) == (parsed.share is None):
+        raise UserError("give --frames N of each clip, or --share 0.1 of its frames")
     folders = [path for path in parsed.inputs if path.is_dir()]
     if folders and len(parsed.inputs) > 1:
         raise UserError(f"{folders[0]}: give the folder of one cohort alone, or videos without folders")
@@ -41,6 +43,6 @@ def run(arguments: list[str]) -> int:
     print(f"{sum(sent.frames.values())} frames of {len(sent.frames)} clips: {sent.path}")
     for name, count in sent.frames.items():
         if parsed.frames is not None and count < parsed.frames:
-            print(f"{name}: {count} frames; no more that {parsed.method} would choose")
+            print(f"{name}: {count} frames, all that {parsed.method} found in it")
     print("\n".join(f"left out: {name}: {fault}" for name, fault in sent.failed), end="\n" if sent.failed else "")
     return 1 if sent.failed else 0
