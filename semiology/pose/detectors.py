@@ -117,7 +117,13 @@ def load_detectors(weights: str | Path) -> Detectors:
     made = Detectors(setup, JointNetwork(setup.joints, setup.backbone), regions, description["about"])
     for name, network in {"joints": made.joints, "regions": regions}.items():
         if network is not None:
-            network.load_state_dict(load_state(Path(weights) / f"{name}.safetensors", description["sha256"][name]))
+            state = load_state(Path(weights) / f"{name}.safetensors", description["sha256"][name])
+            try:
+                network.load_state_dict(state)
+            except RuntimeError as error:
+                raise UserError(
+                    f"{weights}: {name}.safetensors is not of the network that detectors.json describes; train again"
+                ) from error
     return made.to("cpu")
 
 

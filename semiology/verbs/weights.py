@@ -4,7 +4,7 @@ from pathlib import Path
 
 from semiology.errors import UserError
 from semiology.verbs import parser
-from semiology.weights import REGISTRY, add, get, known_weights, verify, weights_folder
+from semiology.weights import REGISTRY, add, get, known_weights, published, verify, weights_folder
 
 
 def run(arguments: list[str]) -> int:
@@ -28,11 +28,12 @@ def run(arguments: list[str]) -> int:
         print(add(file, name, folder, parsed.registry))
         return 0
     states = verify(folder, parsed.registry)
-    for name, entry in known_weights(parsed.registry).items():
+    for entry in [published(name, parsed.registry) for name in parsed.inputs or known_weights(parsed.registry)]:
+        name = entry.name
         print(f"{name:<36}{states[name]:<9}{entry.file}")
         if parsed.action == "list":
             print(f"    for {entry.task}: {entry.purpose}\n    {entry.url}\n    SHA-256 {entry.sha256}\n    {entry.licence}")
-    changed = [name for name, state in states.items() if state == "changed"]
+    changed = [name for name in parsed.inputs or states if states[name] == "changed"]
     if changed:
         print(f"{folder}: changed since they were published: {', '.join(changed)}; remove them and get or add them again")
     return 1 if changed and parsed.action == "verify" else 0
