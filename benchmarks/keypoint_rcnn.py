@@ -62,9 +62,9 @@ def judged(out: Path) -> dict[str, float]:
     run_loso(
         replace(
             demo,
-            cohort=RUN / "cohort",
-            store=out / "store",
-            out=out,
+            cohort=str(RUN / "cohort"),
+            store=str(out / "store"),
+            out=str(out),
             tasks={TASK: replace(demo.tasks[TASK], reading=reading)},
             models={"agcn": demo.models["agcn"]},
             final=False,
