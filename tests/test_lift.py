@@ -277,7 +277,7 @@ def test_shoulder_width_sets_the_scale():
     narrow = lift(flat_tracks(), shoulder_width=0.25)
     apart = narrow["position_3d"].sel(keypoint="left_shoulder") - narrow["position_3d"].sel(keypoint="right_shoulder")
     assert float(np.median(np.sqrt((apart**2).sum("space_3d")))) == pytest.approx(0.25, rel=1e-4)
-    with pytest.raises(UserError, match="shoulder_width must be positive"):
+    with pytest.raises(UserError, match="shoulder_width is in metres"):
         lift(flat_tracks(), shoulder_width=-1)
 
 
