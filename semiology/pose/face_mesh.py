@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from functools import cache, cached_property
 from importlib.util import find_spec
 from pathlib import Path
@@ -29,6 +29,9 @@ class FaceMesh:
 
     The mesh's relative depth is put into metres by a distance of 63 mm between the irises, origin between them.
     """
+
+    def __init__(self) -> None:
+        self._greeted = False
 
     @cached_property
     def _mesh(self) -> Any:
@@ -57,9 +60,11 @@ class FaceMesh:
         view, x, y = cut(image, self._crop)
         if min(view.shape[:2]) < 2:
             return None
-        result = self._mesh.process(view)
+        with nullcontext() if self._greeted else quiet():  # the first face that it finds is worth a warning to it
+            result = self._mesh.process(view)
         if result.multi_face_landmarks is None:
             return None
+        self._greeted = True
         mesh = np.array([(mark.x, mark.y, mark.z) for mark in result.multi_face_landmarks[0].landmark])
         mesh = mesh * (view.shape[1], view.shape[0], view.shape[1]) + (x, y, 0)  # depth has the scale of x
         if np.linalg.norm(mesh[:, :2].mean(0) - centre(expected)) > side(expected):
