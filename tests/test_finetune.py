@@ -214,6 +214,8 @@ def test_a_training_that_could_not_end_well_does_not_begin(tmp_path):
         finetune(labels.select(["head"]), tmp_path / "out", replace(QUICK, region="patient", region_steps=1), progress=False)
     with pytest.raises(UserError, match="region network would stay random"):
         finetune(labels, tmp_path / "out", replace(QUICK, region="patient", region_steps=0), progress=False)
+    with pytest.raises(UserError, match="joints would stay random"):
+        finetune(labels, tmp_path / "out", replace(QUICK, joint_steps=0), progress=False)
     with pytest.raises(UserError, match="cannot start from scratch"):
         finetune(labels, tmp_path / "out", replace(QUICK, backbone="resnet50"), progress=False)
     assert not (tmp_path / "out").exists()

@@ -114,6 +114,8 @@ def untrained(labels: Labels, options: FinetuneOptions) -> Detectors:
         if made.regions is not None and before.regions is not None and before.setup.regions == regions:
             made.regions.load_state_dict(before.regions.state_dict())
             found_regions = True
+    if not options.joint_steps and not (before and set(setup.joints) <= set(before.setup.joints)):
+        raise UserError("finetune: joints would stay random; give --joint_steps, or --start FOLDER of detectors of these joints")
     if not found_regions and not options.region_steps:
         raise UserError("finetune: the region network would stay random; give --region_steps, or --start coco, or --region frame")
     return made
