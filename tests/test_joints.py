@@ -14,7 +14,8 @@ from torchvision.ops import FrozenBatchNorm2d
 
 from semiology.detect import Sight
 from semiology.errors import UserError
-from semiology.pose.joints import COCO_KEYPOINTS, JointNetwork, apply, cut, locate, square, unapply
+from semiology.formats.names import COCO_17
+from semiology.pose.joints import JointNetwork, apply, cut, locate, square, unapply
 from semiology.pose.keypoint_rcnn import Carried, choose_patient
 from semiology.pose.regions import coco_network, overlap, region_network, start_from_coco
 
@@ -72,11 +73,11 @@ def test_torchvisions_published_weights_fit_and_joints_are_taken_by_name():
     assert "backbone.fpn.inner_blocks.0.weight" in published and not any("num_batches_tracked" in name for name in published)
     network = JointNetwork(["right_wrist", "spine_base", "nose"], "resnet50")
     before = network.state_dict()["keypoint_predictor.kps_score_lowres.weight"].clone()
-    assert network.start_from(published, COCO_KEYPOINTS) == ["right_wrist", "nose"]
+    assert network.start_from(published, COCO_17) == ["right_wrist", "nose"]
     after = network.state_dict()
     heat = after["keypoint_predictor.kps_score_lowres.weight"]
     theirs = published["roi_heads.keypoint_predictor.kps_score_lowres.weight"]
-    assert (heat[:, 0] == theirs[:, COCO_KEYPOINTS.index("right_wrist")]).all() and (heat[:, 2] == theirs[:, 0]).all()
+    assert (heat[:, 0] == theirs[:, COCO_17.index("right_wrist")]).all() and (heat[:, 2] == theirs[:, 0]).all()
     assert (heat[:, 1] == before[:, 1]).all()  # COCO has no spine base
     assert (after["backbone.body.conv1.weight"] == published["backbone.body.conv1.weight"]).all()
     assert (after["backbone.fpn.layer_blocks.3.0.bias"] == published["backbone.fpn.layer_blocks.3.bias"]).all()
@@ -96,7 +97,7 @@ def test_a_backbone_starts_from_a_published_classifier():
 def test_weights_of_another_network_are_refused():
     published = published_keypoint_rcnn()
     with pytest.raises(UserError, match="another network than mobilenet_v3_large"):
-        JointNetwork(["nose"]).start_from(published, COCO_KEYPOINTS)
+        JointNetwork(["nose"]).start_from(published, COCO_17)
     with pytest.raises(UserError, match="not in SSDLite320"):
         start_from_coco(region_network(), published)
     with pytest.raises(UserError, match="there are mobilenet_v3_large, resnet50"):

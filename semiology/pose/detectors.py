@@ -13,7 +13,8 @@ from torchvision.models.detection.ssd import SSD
 
 from semiology.errors import UserError
 from semiology.files import atomic_path, content_hash, write_text
-from semiology.pose.joints import COCO_KEYPOINTS, JointNetwork, apply, as_tensor, cut, locate, square
+from semiology.formats.names import COCO_17
+from semiology.pose.joints import JointNetwork, apply, as_tensor, cut, locate, square
 from semiology.pose.regions import REGIONS, coco_network, find_regions, region_network
 from semiology.weights import load, load_state
 
@@ -106,9 +107,9 @@ def load_detectors(weights: str | Path) -> Detectors:
         UserError: no such folder, the published weights are not there, a file was changed.
     """
     if str(weights) == "coco":
-        setup = Setup(COCO_KEYPOINTS, "resnet50", 320, regions=["patient"])
+        setup = Setup(COCO_17, "resnet50", 320, regions=["patient"])
         networks = JointNetwork(setup.joints, setup.backbone), coco_network()
-        networks[0].start_from(load(COCO["joints"]), COCO_KEYPOINTS)
+        networks[0].start_from(load(COCO["joints"]), COCO_17)
         networks[1].load_state_dict(load(COCO["regions"]))
         return Detectors(setup, *networks).to("cpu")
     description = describe(weights)

@@ -21,11 +21,6 @@ from torchvision.ops import FrozenBatchNorm2d, MultiScaleRoIAlign
 
 from semiology.errors import UserError
 
-COCO_NAMES = """
-nose left_eye right_eye left_ear right_ear left_shoulder right_shoulder left_elbow right_elbow left_wrist right_wrist
-left_hip right_hip left_knee right_knee left_ankle right_ankle
-"""  # in COCO's order; left and right are the person's
-COCO_KEYPOINTS = COCO_NAMES.split()
 BACKBONES = ("mobilenet_v3_large", "resnet50")
 MEAN, SD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # of ImageNet, as torchvision's detectors use them
 PYRAMID, HEAD, POOLED = 64, 96, 28  # channels of the small model's pyramid and keypoint branch, side of its pooled map. [our choice]

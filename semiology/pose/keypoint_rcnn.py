@@ -14,10 +14,10 @@ import torch
 
 from semiology.detect import Sight, centre
 from semiology.errors import UserError
+from semiology.formats.names import COCO_17
 from semiology.pose import KeypointRCNNOptions, Landmarks, face_mesh
 from semiology.pose.detectors import COCO, Detectors, describe, load_detectors
 from semiology.pose.face_mesh import MESH, FaceMesh, model_hash
-from semiology.pose.joints import COCO_KEYPOINTS
 from semiology.pose.regions import overlap
 from semiology.weights import check_hash, find, published
 
@@ -47,7 +47,7 @@ class KeypointRCNNPose:
         self.options = options
         self._is_coco = str(options.weights) == "coco"
         self._about = None if self._is_coco else describe(options.weights)
-        joints = COCO_KEYPOINTS if self._about is None else self._about["setup"]["joints"]
+        joints = COCO_17 if self._about is None else self._about["setup"]["joints"]
         self.keypoints = {"body": list(joints), **({"face": MESH} if options.face else {})}
         if options.face:
             version("mediapipe")  # says at once when it is not installed

@@ -12,8 +12,9 @@ import torch
 
 from semiology.errors import UserError
 from semiology.files import content_hash
+from semiology.formats.names import COCO_17
 from semiology.pose.detectors import COCO, MARGIN, Detectors, Setup, describe, load_detectors
-from semiology.pose.joints import COCO_KEYPOINTS, JointNetwork
+from semiology.pose.joints import JointNetwork
 from semiology.pose.regions import REGIONS, overlap, region_network, start_from_coco
 from semiology.tracking.error import CUTOFF, ErrorTable, distance, error_table
 from semiology.tracking.labels import Labels, read_image
@@ -103,7 +104,7 @@ def untrained(labels: Labels, options: FinetuneOptions) -> Detectors:
     made = Detectors(setup, JointNetwork(setup.joints, backbone), region_network(len(regions)) if regions else None)
     found_regions = made.regions is None
     if options.start == "coco":
-        made.joints.start_from(load(COCO["joints"]), COCO_KEYPOINTS)
+        made.joints.start_from(load(COCO["joints"]), COCO_17)
         if made.regions is not None:
             start_from_coco(made.regions, load(COCO["regions"]))
             found_regions = True
