@@ -11,10 +11,10 @@ import pytest
 import sklearn.metrics
 
 from semiology.errors import UserError
-from semiology.evaluation import metrics
-from semiology.evaluation.bootstrap import Counts, draw_participants, interval
-from semiology.evaluation.predictions import read_predictions
-from semiology.evaluation.results import evaluate, no_skill, paired_difference, table_text
+from semiology.predictions import read_predictions
+from semiology.statistics import metrics
+from semiology.statistics.bootstrap import Counts, draw_participants, interval
+from semiology.statistics.results import evaluate, no_skill, paired_difference, table_text
 
 LEVELS = ["absent", "present"]
 

@@ -12,8 +12,8 @@ import pandas as pd
 import pytest
 
 from semiology.errors import UserError
-from semiology.evaluation.figures import link_strength, strongest_links
-from semiology.evaluation.report import read_links, write_report
+from semiology.report.figures import link_strength, strongest_links
+from semiology.report.page import read_links, write_report
 
 JOINTS = ["neck", "left_elbow", "right_elbow", "left_wrist"]
 EDGES = np.array([[1, 0], [2, 0], [3, 1]])
@@ -178,5 +178,5 @@ def test_making_it_again_changes_nothing(tmp_path):
 
 
 def test_judging_needs_no_torch():
-    code = "import sys, semiology.evaluation.report; print('torch' in sys.modules, 'matplotlib' in sys.modules)"
+    code = "import sys, semiology.report; print('torch' in sys.modules, 'matplotlib' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split() == ["False", "False"]

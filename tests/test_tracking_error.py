@@ -8,7 +8,7 @@ import pytest
 from semiology import formats, load_skeleton, make_tracks, save_tracks
 from semiology.cli import main
 from semiology.errors import UserError
-from semiology.evaluation.bootstrap import draw_participants
+from semiology.statistics.bootstrap import draw_participants
 from semiology.tracking.coco import write_coco
 from semiology.tracking.compare import as_labels, tracking_error
 from semiology.tracking.error import DRAWS, distance, error_table

@@ -1,1 +1,1 @@
-"""From out-of-fold predictions to a judged statement: metrics with intervals over participants, chance, and the report."""
+"""Runs a protocol: its folds, each with fresh models, to out-of-fold predictions."""

@@ -15,11 +15,11 @@ from tqdm import tqdm
 from semiology.errors import UserError
 from semiology.evaluation.fold import fold_key, open_source, read_record, run_fold, train_final
 from semiology.evaluation.protocol import Protocol
-from semiology.evaluation.report import write_report
 from semiology.evaluation.tables import null_distribution, predictions_table
 from semiology.files import atomic_path, write_text
 from semiology.learning.data import ClipDataModule
 from semiology.learning.saved import load_model
+from semiology.report import write_report
 from semiology.streams import AGCN
 
 

@@ -8,14 +8,14 @@ import numpy as np
 import pandas as pd
 
 from semiology.errors import UserError
-from semiology.evaluation.metrics import metric_names
-from semiology.evaluation.predictions import COLUMNS
 from semiology.evaluation.protocol import Fusion, Protocol
-from semiology.evaluation.results import evaluate
+from semiology.predictions import COLUMNS
+from semiology.statistics.metrics import metric_names
+from semiology.statistics.results import evaluate
 
 
 def predictions_table(protocol: Protocol, records: Sequence[dict[str, Any]]) -> pd.DataFrame:
-    """One row a clip, model and seed, fusions included; the columns of `semiology.evaluation.predictions`."""
+    """One row a clip, model and seed, fusions included; the columns of `semiology.predictions`."""
     rows = []
     for record in records:
         reading, levels = protocol.tasks[record["task"]].reading, record["levels"]

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from semiology.errors import UserError
-from semiology.evaluation.bootstrap import LEVEL, draw_participants, interval
+from semiology.statistics.bootstrap import LEVEL, draw_participants, interval
 
 CUTOFF = 0.8  # [P]
 DRAWS = 2000  # resampled sets of participants [our choice]

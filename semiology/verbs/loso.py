@@ -4,7 +4,7 @@ import json
 
 from semiology.evaluation.loso import run_loso
 from semiology.evaluation.protocol import Protocol
-from semiology.evaluation.results import table_text
+from semiology.statistics.results import table_text
 from semiology.verbs import parser
 
 

@@ -2,8 +2,8 @@
 
 import json
 
-from semiology.evaluation.report import write_report
-from semiology.evaluation.results import table_text
+from semiology.report import write_report
+from semiology.statistics.results import table_text
 from semiology.verbs import parser
 
 

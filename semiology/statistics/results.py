@@ -8,9 +8,9 @@ import numpy as np
 import pandas as pd
 
 from semiology.errors import UserError
-from semiology.evaluation.bootstrap import LEVEL, Counts, draw_participants, interval
-from semiology.evaluation.metrics import NAMES, from_confusion, metric_names
-from semiology.evaluation.predictions import levels_of
+from semiology.predictions import levels_of
+from semiology.statistics.bootstrap import LEVEL, Counts, draw_participants, interval
+from semiology.statistics.metrics import NAMES, from_confusion, metric_names
 
 TABLE_1 = {"agcn": "AGCN", "tcn": "TCN", "agcn_kd": "AGCN + distillation"}  # the columns of Hou et al. 2022, Table 1
 Null = Mapping[str, Mapping[str, Mapping[str, Sequence[float | None]]]]

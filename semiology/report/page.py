@@ -13,11 +13,11 @@ import pandas as pd
 from sklearn.metrics import roc_curve
 
 from semiology.errors import UserError
-from semiology.evaluation import figures
-from semiology.evaluation.metrics import NAMES
-from semiology.evaluation.predictions import levels_of, read_predictions
-from semiology.evaluation.results import evaluate, model_name, show, table_columns
 from semiology.files import write_text
+from semiology.predictions import levels_of, read_predictions
+from semiology.report import figures
+from semiology.statistics.metrics import NAMES
+from semiology.statistics.results import evaluate, model_name, show, table_columns
 
 # [P] Hou et al. 2022, Table 1: F1 / accuracy
 PUBLISHED = {

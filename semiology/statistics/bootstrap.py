@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from semiology.evaluation.metrics import Array, auc, confusion_table, from_confusion, pairs_won
+from semiology.statistics.metrics import Array, auc, confusion_table, from_confusion, pairs_won
 
 LEVEL = 95  # per cent
 

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from markupsafe import Markup, escape
 
-from semiology.evaluation.metrics import Array
+from semiology.statistics.metrics import Array
 
 BLUE, ORANGE, GREEN, PURPLE, GREY = "#0072b2", "#b34a00", "#007a5a", "#8f4a78", "#767676"
 LINES = ((BLUE, ""), (ORANGE, "6 3"), (GREEN, "2 2"), (PURPLE, "8 2 2 2"), (GREY, "4 4"))
