@@ -11,6 +11,7 @@ import pandas as pd
 from semiology.errors import UserError
 
 COLUMNS = ("task", "label", "stream", "model", "seed", "fold", "clip_id", "participant_id", "truth", "predicted", "score", "scores")
+OPTIONAL = ("recording_id", "calibrated", "plausible")
 TOLERANCE = 1e-3  # probabilities written with four digits still sum to one
 
 
@@ -21,8 +22,14 @@ def read_predictions(path: str | Path) -> pd.DataFrame:
     (names of levels), `score` (probability of the positive level if the label has two levels, else of the predicted level) and `scores`
     (JSON object: level -> probability, levels in the label's order; of two levels the second is the positive one).
 
+    Columns that may be absent: `recording_id` (what several clips or views of one seizure share; the clip_id by default), `calibrated`
+    (as `scores`, after a calibration fitted on training participants; empty where there was none), `plausible` (JSON list: the levels
+    that cannot be ruled out at the run's coverage; empty where that was not asked for. The model commits itself where it is one level, and
+    abstains otherwise).
+
     Returns:
-        The table with `seed` as integer, `score` as float and `scores` parsed into dictionaries; everything else is text.
+        The table with all these columns: `seed` integer, `score` float, `scores` dictionaries, `calibrated` dictionaries or None,
+        `plausible` lists or None; everything else text.
 
     Raises:
         UserError: the file is absent, empty or not a table; a column is missing; a row repeats another; scores do not sum to one, are not
@@ -44,8 +51,14 @@ def read_predictions(path: str | Path) -> pd.DataFrame:
         raise UserError(f"{path}: no predictions in it; run `semiology loso` to the end")
     table["seed"] = _numbers(table, "seed", path).astype(int)
     table["score"] = _numbers(table, "score", path)
-    parsed = [_scores(text, f"{path}, row {_line(number)}") for number, text in table["scores"].items()]
+    parsed = [_scores(text, f"{path}, row {_line(number)}", "scores") for number, text in table["scores"].items()]
     table["scores"] = pd.Series(parsed, index=table.index, dtype=object)
+    if "recording_id" not in table:
+        table["recording_id"] = table["clip_id"]
+    for column, parse in (("calibrated", _scores), ("plausible", _levels)):
+        texts = table[column] if column in table else pd.Series("", index=table.index)
+        values = [parse(text, f"{path}, row {_line(number)}", column) if text else None for number, text in texts.items()]
+        table[column] = pd.Series(values, index=table.index, dtype=object)
     _check_rows(table, path)
     _check_agreement(table, path)
     return table
@@ -68,16 +81,26 @@ def _numbers(table: pd.DataFrame, column: str, path: Path) -> pd.Series:
     return numbers
 
 
-def _scores(text: str, where: str) -> dict[str, float]:
+def _levels(text: str, where: str, column: str) -> list[str]:
+    try:
+        levels = json.loads(text)
+    except ValueError:
+        levels = None
+    if not isinstance(levels, list) or not all(isinstance(level, str) for level in levels):
+        raise UserError(f'{where}, column {column}: {text!r} is not a JSON list of levels such as ["absent"]')
+    return levels
+
+
+def _scores(text: str, where: str, column: str) -> dict[str, float]:
     try:
         scores = {str(level): float(probability) for level, probability in json.loads(text).items()}
     except (ValueError, TypeError, AttributeError) as error:
-        raise UserError(f'{where}, column scores: {text!r} is not a JSON object such as {{"absent": 0.4, "present": 0.6}}') from error
+        raise UserError(f'{where}, column {column}: {text!r} is not a JSON object such as {{"absent": 0.4, "present": 0.6}}') from error
     if len(scores) < 2:
-        raise UserError(f"{where}, column scores: {len(scores)} level named; a label has two or more")
+        raise UserError(f"{where}, column {column}: {len(scores)} level named; a label has two or more")
     if not abs(sum(scores.values()) - 1) <= TOLERANCE or min(scores.values()) < 0:
         found = f"sum to {sum(scores.values()):.4g}, the least is {min(scores.values()):.4g}"
-        raise UserError(f"{where}, column scores: probabilities {found}; they have to sum to 1 and none be negative")
+        raise UserError(f"{where}, column {column}: probabilities {found}; they have to sum to 1 and none be negative")
     return scores
 
 
@@ -89,6 +112,10 @@ def _check_rows(table: pd.DataFrame, path: Path) -> None:
         for column, level in (("truth", row.truth), ("predicted", row.predicted)):
             if level not in scores:
                 raise UserError(f"{where}, column {column}: {level!r} is none of the levels {', '.join(scores)}")
+        if row.calibrated is not None and list(row.calibrated) != list(scores):
+            raise UserError(f"{where}, column calibrated: its levels are {', '.join(row.calibrated)}, but scores has {', '.join(scores)}")
+        if unknown := set(row.plausible or ()) - set(scores):
+            raise UserError(f"{where}, column plausible: {sorted(unknown)[0]!r} is none of the levels {', '.join(scores)}")
         told = list(scores)[1] if len(scores) == 2 else row.predicted
         if abs(scores[told] - row.score) > TOLERANCE:
             raise UserError(f"{where}, column score: {row.score:.4g}, but scores give {told!r} {scores[told]:.4g}")
@@ -107,7 +134,14 @@ def _check_agreement(table: pd.DataFrame, path: Path) -> None:
     """Within a task all models and seeds judge the same clips, with the same truth, participants and levels."""
     table = table.assign(levels=[" / ".join(scores) for scores in table["scores"]])
     for task, rows in table.groupby("task", sort=False):
-        for column, key in (("label", "task"), ("stream", "task"), ("levels", "task"), ("truth", "clip_id"), ("participant_id", "clip_id")):
+        for column, key in (
+            ("label", "task"),
+            ("stream", "task"),
+            ("levels", "task"),
+            ("truth", "clip_id"),
+            ("participant_id", "clip_id"),
+            ("recording_id", "clip_id"),
+        ):
             first = rows.groupby(key)[column].transform("first")
             wrong = rows.index[rows[column] != first]
             if len(wrong):
