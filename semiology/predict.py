@@ -13,7 +13,7 @@ import xarray as xr
 from semiology.errors import UserError
 from semiology.extraction import ExtractOptions, extract_tracks, share_found
 from semiology.files import content_hash, write_text
-from semiology.learning.clips import ClipData, ClipSource, prepare
+from semiology.learning.clips import ClipData, ClipSource, prepare, too_little
 from semiology.learning.data import NO_CHANGE, ClipDataset
 from semiology.learning.saved import SavedModel, load_model
 from semiology.overlay import write_overlay
@@ -125,7 +125,7 @@ def find_models(folder: Path) -> dict[str, SavedModel]:
 
 
 def score_sign(saved: SavedModel, tracks: xr.Dataset, length: float | None, step: float) -> dict[str, Any]:
-    """Probabilities of the label's levels for the clip and for each window; None where the part was not found at all."""
+    """Probabilities of the label's levels for the clip and for each window; None where too little of the patient was found."""
     joints = prepare(tracks, saved.reading)
     rate, duration = saved.reading.rate, len(joints) / saved.reading.rate
     windows = Windows(length or float(saved.about["seconds"]), step)
@@ -138,15 +138,15 @@ def score_sign(saved: SavedModel, tracks: xr.Dataset, length: float | None, step
         "part": saved.reading.part,
         "levels": saved.levels,
         "probability": probabilities(saved, joints),
-        "assessable": bool(np.isfinite(joints).any()),
+        "not_assessable": too_little(joints, saved.reading),
         "windows": {"length_s": windows.length, "step_s": windows.step},
         "timeline": timeline,
     }
 
 
 def probabilities(saved: SavedModel, joints: np.ndarray) -> dict[str, float] | None:
-    """level -> probability for joints (time, joint, space), as in the evaluation of whole clips; None where nothing was seen."""
-    if not np.isfinite(joints).any():
+    """level -> probability for joints (time, joint, space), as in the evaluation of whole clips; None where too little was seen."""
+    if too_little(joints, saved.reading):
         return None
     source = ClipSource("", saved.reading)
     source.__dict__.update(mirrored_levels=np.arange(len(saved.levels)))

@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from semiology import UserError, load_skeleton
-from semiology.evaluation.fold import permuted
+from semiology.evaluation.source import permuted
 from semiology.learning.augment import Augmentation, Change
 from semiology.learning.clips import ClipSource, Reading
 from semiology.learning.data import NO_CHANGE, ClipDataModule, ClipDataset, validation_participants

@@ -3,68 +3,29 @@
 import hashlib
 import json
 import time
-import zlib
-from dataclasses import asdict, replace
-from functools import lru_cache
+from collections.abc import Iterable
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from semiology.errors import UserError
+from semiology.evaluation.calibration import Calibrator
 from semiology.evaluation.protocol import Protocol
+from semiology.evaluation.source import clips_digest, open_source, task_source, with_clips
+from semiology.evaluation.splits import TEST, Part
+from semiology.evaluation.training import Trained, calibrators, inner_rows, scored, selected, train_models
 from semiology.files import write_text
-from semiology.learning.clips import ClipData, ClipSource, Reading
+from semiology.learning.clips import ClipSource
 from semiology.learning.data import ClipDataModule
-from semiology.learning.fitting import fit, score
-from semiology.learning.modules import StreamModule
-from semiology.learning.saved import SavedModel
+from semiology.learning.saved import SavedModel, load_model
 
-SCHEMA = 1  # raise when the same config would give other predictions
+SCHEMA = 2  # raise when the same config would give other predictions
 
 
-@lru_cache(maxsize=8)
-def open_source(cohort: str, store: str | None, reading: Reading) -> ClipSource:
-    """The clips of a task, read once in each process."""
-    return ClipSource(cohort, reading, store)
-
-
-def task_source(protocol: Protocol, task: str, permutation: int | None = None) -> ClipSource:
-    """The task's clips; with a permutation, the participants have exchanged their labels."""
-    source = open_source(protocol.cohort, protocol.store, protocol.tasks[task].reading)
-    if permutation is None:
-        return source
-    rng = np.random.default_rng([permutation, zlib.crc32(task.encode())])
-    return with_clips(source, permuted(source.clips, rng))
-
-
-def with_clips(source: ClipSource, clips: list[ClipData], reading: Reading | None = None) -> ClipSource:
-    """The same source with other clips in memory, or with the same clips read into other channels."""
-    other = ClipSource(source.cohort, reading or source.reading, source.store)
-    other.__dict__.update(clips=clips, label=source.label)  # fills the cached properties, so that nothing is read again
-    return other
-
-
-def permuted(clips: list[ClipData], rng: np.random.Generator) -> list[ClipData]:
-    """Whole participants exchange their lists of labels, so that clips of one participant stay together (our choice).
-
-    A participant with more clips than the other had goes through the other's list again.
-    """
-    owned: dict[str, list[int]] = {}
-    for clip in clips:
-        owned.setdefault(clip.participant_id, []).append(clip.target)
-    names = sorted(owned)
-    given = {name: owned[names[other]] for name, other in zip(names, rng.permutation(len(names)))}
-    seen = dict.fromkeys(names, 0)
-    exchanged = []
-    for clip in clips:
-        targets = given[clip.participant_id]
-        exchanged.append(replace(clip, target=targets[seen[clip.participant_id] % len(targets)]))
-        seen[clip.participant_id] += 1
-    return exchanged
-
-
-def fold_key(protocol: Protocol, task: str, seed: int, held_out: str | None, permutation: int | None) -> str:
-    """Hash of everything that the fold's predictions depend on: data, reading, models, training, seed."""
+def fold_key(protocol: Protocol, task: str, seed: int, part: Part | None, permutation: int | None) -> str:
+    """Hash of everything that the fold's predictions depend on: data, reading, models, training, seed, who is held out."""
     source = open_source(protocol.cohort, protocol.store, protocol.tasks[task].reading)
     content = {
         "schema": SCHEMA,
@@ -73,76 +34,119 @@ def fold_key(protocol: Protocol, task: str, seed: int, held_out: str | None, per
         "skeleton": asdict(source.reading.graph),
         "models": {name: asdict(model) for name, model in protocol.models_of(task).items()},
         "training": [protocol.validation, protocol.batch_size, protocol.repeats, asdict(protocol.augmentation)],
-        "fold": [seed, held_out, permutation],
+        "inner": [asdict(protocol.calibration), protocol.calibrated_models(task), protocol.selections_of(task)],
+        "fold": [seed, asdict(part) if part else None, permutation],
     }
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:16]
 
 
-def run_fold(protocol: Protocol, task: str, seed: int, held_out: str, permutation: int | None, path: Path) -> None:
-    """Train the task's models without one participant, score that participant's clips, and write the record to `path`.
+def run_fold(protocol: Protocol, task: str, seed: int, part: Part, permutation: int | None, path: Path, kept: Path | None = None) -> None:
+    """Train every model of a task without the part's clips, score these, and write the record to `path`.
 
-    The record is what the leakage audit reads: who was trained on, who stopped the training early, who was held out.
+    Args:
+        protocol: of the run.
+        task: its name there.
+        seed: of weights, windows and inner splits.
+        part: who is held out.
+        permutation: number of a run with permuted labels; None for the true labels.
+        path: of the record.
+        kept: folder for the trained models, a folder each.
     """
+    began, key = time.monotonic(), fold_key(protocol, task, seed, part, permutation)
     source = task_source(protocol, task, permutation)
-    began = time.monotonic()
-    modules, data = train_models(protocol, task, source, seed, [held_out])
-    rows = []
-    for name, module in modules.items():
-        clip_ids, probabilities = score(module, data[name])
-        for clip, clip_id, levels in zip(data[name].held_out, clip_ids, probabilities):
-            rows.append({"model": name, "clip_id": clip_id, "truth": clip.target, "probabilities": levels.round(6).tolist()})
-    first = next(iter(data.values()))
+    taking_part = with_clips(source, [clip for clip in source.clips if clip.clip_id not in part.unused])
+    training = with_clips(source, [clip for clip in taking_part.clips if clip.clip_id not in part.held_out])
+    trained = train_models(protocol, task, taking_part, seed, part.held_out, part.name)
+    inner = inner_rows(protocol, task, training, seed, part.name)
+    fitted, chosen = calibrators(protocol, task, inner), selected(protocol, task, inner)
+    rows = with_calibration(scored(trained), fitted)
+    for name, model in chosen.items():
+        rows += [{**row, "model": name} for row in rows if row["model"] == model]
+    for name, (_, data) in trained.items():
+        note_inner(data, training, name, inner, fitted, protocol.selections_of(task))
+        if kept:
+            save(protocol, task, trained, name, seed, key, kept / name)
+    held = {clip.clip_id for clip in source.clips if clip.clip_id in part.held_out}
     record = {
-        "key": fold_key(protocol, task, seed, held_out, permutation),
+        "key": key,
         "task": task,
         "seed": seed,
         "permutation": permutation,
-        "held_out": held_out,
-        "training": sorted({clip.participant_id for clip in first.training}),
-        "validation": sorted({clip.participant_id for clip in first.validation}),
-        "class_weights": first.class_weights().tolist(),
-        "epochs": {name: int(module.trainer.current_epoch) for name, module in modules.items()},
-        "seconds": round(time.monotonic() - began, 2),
+        "split": TEST if part.name == TEST else protocol.split.by,
+        "fold": part.name,
+        "held_out": sorted({clip.participant_id for clip in source.clips if clip.clip_id in held}),
+        "held_out_clips": sorted(held),
+        "clips": {clip.clip_id: clip.participant_id for clip in source.clips},
         "levels": source.levels,
+        "models": {
+            name: {
+                "teacher": protocol.models[name].teacher,
+                "seen": data.seen,
+                "epochs": int(module.trainer.current_epoch),
+                "calibration": asdict(fitted[name]) if name in fitted else None,
+            }
+            for name, (module, data) in trained.items()
+        },
+        "inner": inner,
+        "selected": chosen,
         "predictions": rows,
+        "seconds": round(time.monotonic() - began, 2),
     }
     write_text(path, json.dumps(record))
 
 
-def train_models(
-    protocol: Protocol, task: str, source: ClipSource, seed: int, held_out: list[str]
-) -> tuple[dict[str, StreamModule], dict[str, ClipDataModule]]:
-    """Train the task's models, teachers first; the same participants train, and the same stop early, for all of them."""
-    modules: dict[str, StreamModule] = {}
-    data: dict[str, ClipDataModule] = {}
-    for name, model in protocol.models_of(task).items():
-        own = with_clips(source, source.clips, model.read(source.reading))
-        data[name] = ClipDataModule(
-            own, held_out, protocol.validation, protocol.batch_size, protocol.repeats, protocol.augmentation, seed=seed
-        )
-        module = model.module(modules[model.teacher] if model.teacher else None)
-        number = zlib.crc32(f"{seed}/{name}/{held_out}".encode()) % 2**31
-        modules[name] = fit(module, data[name], model.schedule, number)
-    return modules, data
+def with_calibration(rows: list[dict[str, Any]], fitted: dict[str, Calibrator]) -> list[dict[str, Any]]:
+    """Rows of predictions with `calibrated` probabilities and `plausible` levels, where their model has a calibration."""
+    done = []
+    for row in rows:
+        if row["model"] in fitted:
+            calibrator, probabilities = fitted[row["model"]], np.array([row["probabilities"]])
+            sets = calibrator.plausible(probabilities)
+            row = {**row, "calibrated": calibrator.apply(probabilities)[0].round(6).tolist(), "plausible": sets[0] if sets else None}
+        done.append(row)
+    return done
+
+
+def note_inner(
+    data: ClipDataModule,
+    training: ClipSource,
+    name: str,
+    inner: list[dict[str, Any]],
+    fitted: dict[str, Calibrator],
+    selections: dict[str, tuple[str, ...]],
+) -> None:
+    """Note on which clips a model's calibration was fitted, and on which it was compared with others."""
+    used = {row["clip_id"] for row in inner if row["model"] == name}
+    clips = [clip for clip in training.clips if clip.clip_id in used]
+    if name in fitted:
+        data.note("calibration", clips)
+    if any(name in among for among in selections.values()):
+        data.note("selection", clips)
 
 
 def train_final(protocol: Protocol, task: str, folder: Path) -> None:
     """Train the task's models on all participants and save each under `folder`/<model>; nothing is measured on them."""
-    source = task_source(protocol, task)
-    modules, data = train_models(protocol, task, source, protocol.seeds[0], [])
-    for name, module in modules.items():
-        about = {
-            "task": task,
-            "label": source.reading.label,
-            "key": fold_key(protocol, task, protocol.seeds[0], None, None),
-            "training": sorted({clip.participant_id for clip in data[name].training}),
-            "validation": sorted({clip.participant_id for clip in data[name].validation}),
-            "seed": protocol.seeds[0],
-            "seconds": source.window_seconds,
-            "trackers": sorted(source.trackers),
-        }
-        reading = protocol.models[name].read(source.reading)
-        SavedModel(module.network, protocol.models[name].network, reading, source.levels, data[name].shape, about).save(folder / name)
+    seed = protocol.seeds[0]
+    trained = train_models(protocol, task, task_source(protocol, task), seed, [], "everybody")
+    for name in trained:
+        save(protocol, task, trained, name, seed, fold_key(protocol, task, seed, None, None), folder / name)
+
+
+def save(protocol: Protocol, task: str, trained: Trained, name: str, seed: int, key: str, folder: Path) -> None:
+    """Save one trained model with what a reader of it must know."""
+    module, data = trained[name]
+    source = data.source
+    about = {
+        "task": task,
+        "label": source.reading.label,
+        "key": key,
+        "training": sorted({clip.participant_id for clip in data.training}),
+        "validation": sorted({clip.participant_id for clip in data.validation}),
+        "seed": seed,
+        "seconds": source.window_seconds,
+        "trackers": sorted(open_source(protocol.cohort, protocol.store, protocol.tasks[task].reading).trackers),
+    }
+    SavedModel(module.network, protocol.models[name].network, source.reading, source.levels, data.shape, about).save(folder)
 
 
 def read_record(path: Path, key: str) -> dict[str, Any] | None:
@@ -154,13 +158,9 @@ def read_record(path: Path, key: str) -> dict[str, Any] | None:
     return record if record.get("key") == key else None
 
 
-@lru_cache(maxsize=8)
-def clips_digest(source: ClipSource) -> str:
-    """SHA-256 of what the models will read of every clip."""
-    digest = hashlib.sha256()
-    for clip in source.clips:
-        digest.update(f"{clip.clip_id}/{clip.participant_id}/{clip.target}".encode())
-        digest.update(np.ascontiguousarray(clip.joints).tobytes())
-        if clip.appearance is not None:
-            digest.update(np.ascontiguousarray(clip.appearance).tobytes())
-    return digest.hexdigest()
+def is_saved(folder: Path, names: Iterable[str], key: str) -> bool:
+    """Whether every one of these models is in the folder, made with this key."""
+    try:
+        return all(load_model(folder / name).about["key"] == key for name in names)
+    except UserError:
+        return False

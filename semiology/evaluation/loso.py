@@ -1,4 +1,4 @@
-"""Leave-one-subject-out: every fold of every task, resumable, to `predictions.csv`, `metrics.json` and `report.html`."""
+"""A run: every fold of every task, resumable, to `predictions.csv`, `metrics.json` and `report.html`."""
 
 import json
 import re
@@ -13,8 +13,10 @@ import yaml
 from tqdm import tqdm
 
 from semiology.errors import UserError
-from semiology.evaluation.fold import fold_key, open_source, read_record, run_fold, train_final
+from semiology.evaluation.fold import fold_key, is_saved, read_record, run_fold, train_final
 from semiology.evaluation.protocol import Protocol
+from semiology.evaluation.source import open_source
+from semiology.evaluation.splits import Part, deal
 from semiology.evaluation.tables import null_distribution, predictions_table
 from semiology.files import atomic_path, write_text
 from semiology.learning.data import ClipDataModule
@@ -25,16 +27,20 @@ from semiology.streams import AGCN
 
 @dataclass(frozen=True)
 class Fold:
-    """One unit of work: a task without one participant, for one seed, or under one permutation of the labels."""
+    """One unit of work: a task without one part of its clips, for one seed, or under one permutation of the labels."""
 
     task: str
     seed: int
-    held_out: str
+    part: Part
     permutation: int | None = None
 
     def path(self, run: Path) -> Path:
         under = f"seed-{self.seed}" if self.permutation is None else f"permutation-{self.permutation}"
-        return run / "folds" / slug(self.task) / under / f"{self.held_out}.json"
+        return run / "folds" / slug(self.task) / under / f"{self.part.name}.json"
+
+    def kept(self, run: Path) -> Path | None:
+        """Where its models are kept; those of permuted labels are not."""
+        return run / "kept" / slug(self.task) / f"seed-{self.seed}" / self.part.name if self.permutation is None else None
 
 
 @dataclass
@@ -50,8 +56,9 @@ class LosoResult:
 def run_loso(protocol: Protocol) -> LosoResult:
     """Run a protocol, or what is left of it: folds whose record is there, made from the same data and settings, are not trained again.
 
-    Writes into `protocol.out`: folds/ (a record each), models/ (trained on everybody, for prediction), predictions.csv, null.json (with
-    permutations), cohort.json, notes.json, config.yaml, adjacency/, metrics.json, report.html.
+    Writes into `protocol.out`: folds/ (a record each), kept/ (their models, if asked for), models/ (trained on everybody, for prediction),
+    predictions.csv, null.json (with permutations), cohort.json, not_assessable.json, notes.json, config.yaml, adjacency/, metrics.json,
+    report.html.
 
     A task that cannot be evaluated (fewer than two levels among training participants, say) is refused and the others go on.
 
@@ -71,8 +78,8 @@ def run_loso(protocol: Protocol) -> LosoResult:
         raise UserError("no task can be evaluated: " + "; ".join(f"{task}: {why}" for task, why in result.refused.items()))
 
     folds = list(_folds(protocol, tasks))
-    keys = {fold: fold_key(protocol, fold.task, fold.seed, fold.held_out, fold.permutation) for fold in folds}
-    todo = [fold for fold in folds if read_record(fold.path(run), keys[fold]) is None]
+    keys = {fold: fold_key(protocol, fold.task, fold.seed, fold.part, fold.permutation) for fold in folds}
+    todo = [fold for fold in folds if not _is_done(protocol, fold, run, keys[fold])]
     _work(protocol, run, todo, result, done=len(folds) - len(todo))
     finished = [task for task in tasks if task not in result.failed]
     records = [record for fold in folds if (record := read_record(fold.path(run), keys[fold])) and fold.task in finished]
@@ -84,6 +91,7 @@ def run_loso(protocol: Protocol) -> LosoResult:
         predictions.to_csv(temporary, index=False)
     _write_json(run / "notes.json", _notes(protocol, finished, result))
     _write_json(run / "cohort.json", _cohort(protocol, finished))
+    _write_json(run / "not_assessable.json", _not_assessable(protocol, finished))
     write_text(run / "config.yaml", yaml.safe_dump(_plain(asdict(protocol)), sort_keys=False, allow_unicode=True))
     if protocol.permutations:
         _write_json(run / "null.json", null_distribution(protocol, [record for record in records if record["permutation"] is not None]))
@@ -101,20 +109,29 @@ def slug(name: str) -> str:
 
 def _folds(protocol: Protocol, tasks: list[str]) -> Iterator[Fold]:
     for task in tasks:
-        participants = open_source(protocol.cohort, protocol.store, protocol.tasks[task].reading).participants
         for seed in protocol.seeds:
-            yield from (Fold(task, seed, participant) for participant in participants)
+            yield from (Fold(task, seed, part) for part in _parts(protocol, task, seed))
         for permutation in range(protocol.permutations):
-            yield from (Fold(task, protocol.seeds[0], participant, permutation) for participant in participants)
+            yield from (Fold(task, protocol.seeds[0], part, permutation) for part in _parts(protocol, task, protocol.seeds[0]))
+
+
+def _parts(protocol: Protocol, task: str, seed: int) -> list[Part]:
+    source = open_source(protocol.cohort, protocol.store, protocol.tasks[task].reading)
+    return deal(protocol.split, source.clips, protocol.cohort, seed)
+
+
+def _is_done(protocol: Protocol, fold: Fold, run: Path, key: str) -> bool:
+    if read_record(fold.path(run), key) is None:
+        return False
+    kept = fold.kept(run)
+    return kept is None or not protocol.keep or is_saved(kept, protocol.models_of(fold.task), key)
 
 
 def _check_task(protocol: Protocol, task: str) -> None:
     """Build every fold's split once, before anything is trained."""
     source = open_source(protocol.cohort, protocol.store, protocol.tasks[task].reading)
-    if len(source.participants) < 3:
-        raise UserError(f"{source.reading.label}: scored in {len(source.participants)} participants; leaving one out needs three or more")
-    for participant in source.participants:
-        ClipDataModule(source, [participant], protocol.validation, seed=protocol.seeds[0])
+    for part in _parts(protocol, task, protocol.seeds[0]):
+        ClipDataModule(source, None, protocol.validation, seed=protocol.seeds[0], held_out_clips=[*part.held_out, *part.unused])
     for model in protocol.models_of(task).values():
         model.network(source.shape)
 
@@ -122,10 +139,11 @@ def _check_task(protocol: Protocol, task: str) -> None:
 def _work(protocol: Protocol, run: Path, todo: list[Fold], result: LosoResult, done: int) -> None:
     """Train folds, then the final models; a fold that fails marks its task and the others go on."""
     final = [task for task in protocol.tasks if protocol.final and task not in result.refused and not _final_is_there(protocol, task, run)]
-    calls = [
-        joblib.delayed(_try)(run_fold, fold.task, protocol, fold.task, fold.seed, fold.held_out, fold.permutation, fold.path(run))
-        for fold in todo
-    ]
+    calls = []
+    for fold in todo:
+        kept = fold.kept(run) if protocol.keep else None
+        arguments = (protocol, fold.task, fold.seed, fold.part, fold.permutation, fold.path(run), kept)
+        calls.append(joblib.delayed(_try)(run_fold, fold.task, *arguments))
     calls += [joblib.delayed(_try)(train_final, task, protocol, task, run / "models" / slug(task)) for task in final]
     parallel = joblib.Parallel(n_jobs=protocol.jobs, return_as="generator_unordered")
     with tqdm(total=len(calls) + done, initial=done, desc="folds", unit="fold") as bar:
@@ -145,13 +163,7 @@ def _try(work: Any, task: str, *arguments: Any) -> tuple[str, str | None]:
 
 def _final_is_there(protocol: Protocol, task: str, run: Path) -> bool:
     key = fold_key(protocol, task, protocol.seeds[0], None, None)
-    for name in protocol.models_of(task):
-        try:
-            if load_model(run / "models" / slug(task) / name).about["key"] != key:
-                return False
-        except UserError:
-            return False
-    return True
+    return is_saved(run / "models" / slug(task), protocol.models_of(task), key)
 
 
 def write_adjacency(protocol: Protocol, task: str, run: Path) -> None:
@@ -176,8 +188,17 @@ def _notes(protocol: Protocol, tasks: list[str], result: LosoResult) -> list[str
     for task in tasks:
         source = open_source(protocol.cohort, protocol.store, protocol.tasks[task].reading)
         notes += [f"{task}: left out {reason}" for reason in source.left_out]
+        notes += [f"{task}: {clip.clip_id} is not assessable: {clip.reason}" for clip in source.not_assessable]
     notes += [f"{task}: not evaluated: {why}" for task, why in {**result.refused, **result.failed}.items()]
     return notes
+
+
+def _not_assessable(protocol: Protocol, tasks: list[str]) -> dict[str, list[dict[str, str]]]:
+    table = {}
+    for task in tasks:
+        source = open_source(protocol.cohort, protocol.store, protocol.tasks[task].reading)
+        table[task] = [asdict(clip) for clip in source.not_assessable]
+    return table
 
 
 def _cohort(protocol: Protocol, tasks: list[str]) -> dict[str, Any]:

@@ -1,9 +1,12 @@
-"""What a leave-one-subject-out run is asked to do: tasks, models, training. The content of a config file."""
+"""What a run is asked to do: tasks, models, training, who is held out. The content of a config file."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from semiology.errors import UserError
+from semiology.evaluation.calibration import Calibration
+from semiology.evaluation.splits import Split
 from semiology.learning.augment import Augmentation
 from semiology.learning.clips import Reading
 from semiology.learning.fitting import Schedule
@@ -82,7 +85,7 @@ class Fusion:
 
 @dataclass(frozen=True)
 class Protocol:
-    """A leave-one-subject-out run.
+    """A run: every model of every task, trained without and scored on whoever is held out; leave-one-subject-out, if nothing else is said.
 
     Attributes:
         cohort: folder of the cohort.
@@ -91,11 +94,16 @@ class Protocol:
         models: name -> model; "agcn", "tcn" and "agcn_kd" are the columns of Hou et al. 2022, Table 1 [P].
         store: folder that `semiology extract` filled; not needed for cohorts of tracks.
         fusions: late fusions of what was trained.
+        split: who is held out together; see Split.
         seeds: every fold is trained once for each.
         validation: share of training participants kept for early stopping.
         batch_size: windows a step.
         repeats: windows a clip and epoch.
         augmentation: of training windows.
+        calibration: of probabilities, and of when a model abstains; fitted on inner folds of training participants.
+        selections: name of a column -> models of this config, of which each fold takes the one with the lowest log loss on inner folds of
+            its training participants (nested selection: no choice sees the held-out participant).
+        keep: keep the models of every fold (true labels only), for `semiology probe` and `semiology explain`.
         permutations: times that the whole run is repeated with permuted labels, to see what chance gives (first seed only).
         final: train every model once more on all participants, for `semiology predict`.
         jobs: folds at a time; -1 uses every core.
@@ -107,11 +115,15 @@ class Protocol:
     models: dict[str, Model]
     store: str | None = None
     fusions: list[Fusion] = field(default_factory=list)
+    split: Split = field(default_factory=Split)
     seeds: tuple[int, ...] = (0,)
     validation: float = 0.2
     batch_size: int = 8
     repeats: int = 1
     augmentation: Augmentation = field(default_factory=Augmentation)
+    calibration: Calibration = field(default_factory=Calibration)
+    selections: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    keep: bool = False
     permutations: int = 0
     final: bool = True
     jobs: int = 1
@@ -125,14 +137,42 @@ class Protocol:
                 raise UserError(
                     f"model {name!r}: its teacher {model.teacher!r} must be another model of this config, without a teacher itself"
                 )
+        for name, among in {**self.selections, "calibration": self.calibration.models}.items():
+            if unknown := set(among) - set(self.models):
+                raise UserError(f"{name!r}: no model {', '.join(sorted(unknown))} in this config; there are {', '.join(self.models)}")
+        for name, among in self.selections.items():
+            if name in self.models or len(among) < 2:
+                raise UserError(f"selection {name!r}: needs a name that no model has, and two models or more to choose from")
+        if self.inner_folds_wanted and self.calibration.folds < 2:
+            raise UserError(f"calibration.folds: {self.calibration.folds}; inner folds are two or more")
+        if self.calibration.coverage is not None and not 0 < self.calibration.coverage < 1:
+            raise UserError(f"calibration.coverage: {self.calibration.coverage:g}; a share between 0 and 1, 0.9 for example")
         for fusion in self.fusions:
             for member in fusion.members:
                 task_name, _, model_name = member.rpartition("/")
                 if task_name not in self.tasks or model_name not in self.models_of(task_name):
                     raise UserError(f"fusion {fusion.task!r}: no {member!r} (task/model) in this config")
 
-    def models_of(self, task: str) -> dict[str, Model]:
-        """The task's models, teachers before their students; a teacher is trained even where the task does not name it."""
-        named = self.tasks[task].models or tuple(self.models)
+    @property
+    def inner_folds_wanted(self) -> bool:
+        return self.calibration.wanted or bool(self.selections)
+
+    def models_of(self, task: str, only: Iterable[str] | None = None) -> dict[str, Model]:
+        """The task's models, or some of them, teachers before their students; a teacher is trained even where the task does not name it."""
+        named = tuple(only) if only is not None else self.tasks[task].models or tuple(self.models)
         needed = [name for name in self.models if name in named or name in {self.models[other].teacher for other in named}]
         return {name: self.models[name] for name in sorted(needed, key=lambda name: self.models[name].teacher is not None)}
+
+    def selections_of(self, task: str) -> dict[str, tuple[str, ...]]:
+        """The selections between models that the task has."""
+        return {name: among for name, among in self.selections.items() if set(among) <= set(self.models_of(task))}
+
+    def calibrated_models(self, task: str) -> list[str]:
+        """The task's models whose probabilities are calibrated."""
+        names = self.calibration.models or tuple(self.models)
+        return [name for name in self.models_of(task) if self.calibration.wanted and name in names]
+
+    def inner_models(self, task: str) -> list[str]:
+        """The task's models that have to be scored on inner folds."""
+        chosen_from = {name for among in self.selections_of(task).values() for name in among}
+        return [name for name in self.models_of(task) if name in chosen_from or name in self.calibrated_models(task)]

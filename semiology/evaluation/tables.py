@@ -9,9 +9,12 @@ import pandas as pd
 
 from semiology.errors import UserError
 from semiology.evaluation.protocol import Fusion, Protocol
-from semiology.predictions import COLUMNS
+from semiology.evaluation.splits import TEST
+from semiology.predictions import COLUMNS, OPTIONAL
 from semiology.statistics.metrics import metric_names
 from semiology.statistics.results import evaluate
+
+TEST_SET = " in the unseen test set"
 
 
 def predictions_table(protocol: Protocol, records: Sequence[dict[str, Any]]) -> pd.DataFrame:
@@ -22,36 +25,42 @@ def predictions_table(protocol: Protocol, records: Sequence[dict[str, Any]]) -> 
         for row in record["predictions"]:
             rows.append(
                 {
-                    "task": record["task"],
+                    "task": record["task"] + (TEST_SET if record["split"] == TEST else ""),
                     "label": reading.label,
                     "stream": "pose" if reading.part == "body" else "face",
                     "model": row["model"],
                     "seed": record["seed"],
-                    "fold": record["held_out"],
+                    "fold": record["fold"],
                     "clip_id": row["clip_id"],
-                    "participant_id": record["held_out"],
+                    "participant_id": record["clips"][row["clip_id"]],
                     "truth": levels[row["truth"]],
                     "scores": dict(zip(levels, row["probabilities"])),
+                    "recording_id": row["recording_id"],
+                    "calibrated": json.dumps(dict(zip(levels, row["calibrated"]))) if "calibrated" in row else "",
+                    "plausible": json.dumps([levels[level] for level in row["plausible"]]) if row.get("plausible") is not None else "",
                 }
             )
     table = pd.DataFrame(rows)
     for fusion in protocol.fusions:
-        fused = fuse(table, fusion)
-        table = pd.concat([table, fused], ignore_index=True)
+        for suffix in ("", TEST_SET) if protocol.split.test else ("",):
+            table = pd.concat([table, fuse(table, fusion, suffix)], ignore_index=True)
     levels = table["scores"].map(list)
     best = table["scores"].map(lambda scores: max(scores, key=scores.get))
     table["predicted"] = best
     table["score"] = [scores[names[1] if len(names) == 2 else top] for scores, names, top in zip(table["scores"], levels, best)]
     table["scores"] = table["scores"].map(json.dumps)
-    return table[list(COLUMNS)]
+    return table[[*COLUMNS, *OPTIONAL]]
 
 
-def fuse(table: pd.DataFrame, fusion: Fusion) -> pd.DataFrame:
-    """Mean of the members' probabilities on the clips that all of them scored, joined on clip and seed."""
+def fuse(table: pd.DataFrame, fusion: Fusion, suffix: str = "") -> pd.DataFrame:
+    """Mean of the members' probabilities on the clips that all of them scored, joined on clip and seed; not calibrated.
+
+    `suffix` is added to every task's name, for the unseen test set.
+    """
     parts = []
     for member in fusion.members:
         task, _, model = member.rpartition("/")
-        parts.append(table[(table["task"] == task) & (table["model"] == model)].set_index(["clip_id", "seed"]))
+        parts.append(table[(table["task"] == task + suffix) & (table["model"] == model)].set_index(["clip_id", "seed"]))
     if len({label for part in parts for label in part["label"].unique()}) > 1:
         raise UserError(f"fusion {fusion.task!r}: its members speak of different labels")
     common = [index for index in parts[0].index if all(index in part.index for part in parts)]
@@ -61,8 +70,10 @@ def fuse(table: pd.DataFrame, fusion: Fusion) -> pd.DataFrame:
         for index in common
     ]
     fused["scores"] = pd.Series(means, index=fused.index, dtype=object)
+    fused["calibrated"], fused["plausible"] = "", ""
     streams = {stream for part in parts for stream in part["stream"]}
-    return fused.reset_index().assign(task=fusion.task, model=fusion.model, stream=streams.pop() if len(streams) == 1 else "fusion")
+    stream = streams.pop() if len(streams) == 1 else "fusion"
+    return fused.reset_index().assign(task=fusion.task + suffix, model=fusion.model, stream=stream)
 
 
 def null_distribution(protocol: Protocol, records: Sequence[dict[str, Any]]) -> dict[str, Any]:
@@ -74,6 +85,7 @@ def null_distribution(protocol: Protocol, records: Sequence[dict[str, Any]]) -> 
             continue
         table = predictions_table(protocol, these)
         table["scores"] = table["scores"].map(json.loads)
+        table[["calibrated", "plausible"]] = None  # chance is that of the scores
         for task, found in evaluate(table, draws=1)["tasks"].items():
             for model, judged in found["models"].items():
                 for metric in metric_names(len(found["levels"])):

@@ -31,6 +31,7 @@ class Reading:
         origin: "clip" or "frame", see `preparation.normalise`.
         upright: turn every frame level, see there; for faces.
         min_confidence: joints below it are missing.
+        min_found: share of a clip's frames in which half of the joints or more must be there; below it the clip is not assessable.
         longest_gap: s, gaps up to it are filled.
         smoothing: s, window of the smoothing; 0 for none.
         appearance: features of the store ("face_vgg", "body_vgg") for streams that read them.
@@ -49,6 +50,7 @@ class Reading:
     origin: Literal["clip", "frame"] = "clip"
     upright: bool = False
     min_confidence: float = 0.0
+    min_found: float = 0.1
     longest_gap: float = 0.4
     smoothing: float = 0.0
     appearance: Literal["body_vgg", "face_vgg"] | None = None
@@ -67,7 +69,8 @@ class Reading:
 class ClipData:
     """One clip in memory, on the grid of `Reading.rate`.
 
-    joints (time, joint, space) in body units, NaN where missing; appearance (time, channel), NaN where missing, or None.
+    joints (time, joint, space) in body units, NaN where missing; appearance (time, channel), NaN where missing, or None. `recording_id`
+    is shared by the clips (or views) of one seizure.
     """
 
     clip_id: str
@@ -75,6 +78,17 @@ class ClipData:
     target: int
     joints: np.ndarray
     appearance: np.ndarray | None = None
+    recording_id: str = ""
+
+
+@dataclass(frozen=True)
+class NotAssessable:
+    """A scored clip in which too little of the patient was found to say anything."""
+
+    clip_id: str
+    participant_id: str
+    truth: str
+    reason: str
 
 
 @dataclass(frozen=True)
@@ -91,6 +105,7 @@ class ClipSource:
     reading: Reading
     store: str | None = None
     left_out: list[str] = field(default_factory=list, init=False, compare=False)
+    not_assessable: list[NotAssessable] = field(default_factory=list, init=False, compare=False)
     trackers: set[str] = field(default_factory=set, init=False, compare=False)  # what made the tracks that were read
 
     @cached_property
@@ -112,7 +127,7 @@ class ClipSource:
 
     @cached_property
     def clips(self) -> list[ClipData]:
-        """Every clip that carries a score and in which the patient was found; the others are listed in `left_out`, with the reason."""
+        """Every clip that carries a score and in which the patient was followed; the others are in `left_out` and `not_assessable`."""
         cohort, levels = Cohort.read(self.cohort), self.levels
         clips = []
         for clip in cohort.clips:
@@ -123,13 +138,15 @@ class ClipSource:
             tracks = read_corrected(cohort.folder / clip.tracks) if clip.tracks else self._store.tracks(clip.clip_id, self.reading.part)
             self.trackers.update({tracks.attrs.get("backend", "")} - {""})
             joints = prepare(tracks, self.reading)
-            if not np.isfinite(joints).any():
-                self.left_out.append(f"{clip.clip_id}: {self.reading.part} not found in any frame, not assessable for {self.reading.label}")
+            if reason := too_little(joints, self.reading):
+                self.not_assessable.append(NotAssessable(clip.clip_id, clip.participant_id, level, reason))
                 continue
             appearance = self._appearance(clip.clip_id, len(joints)) if self.reading.appearance else None
-            clips.append(ClipData(clip.clip_id, clip.participant_id, levels.index(level), joints, appearance))
+            recording = clip.covariates.get("recording_id") or clip.clip_id
+            clips.append(ClipData(clip.clip_id, clip.participant_id, levels.index(level), joints, appearance, recording))
         if not clips:
-            raise UserError(f"{self.cohort}: no clip can be used for {self.reading.label!r}: " + "; ".join(self.left_out[:5]))
+            why = [*self.left_out, *(f"{clip.clip_id}: {clip.reason}" for clip in self.not_assessable)]
+            raise UserError(f"{self.cohort}: no clip can be used for {self.reading.label!r}: " + "; ".join(why[:5]))
         return clips
 
     @property
@@ -167,6 +184,15 @@ class ClipSource:
         step = float(np.median(np.diff(time))) if len(time) > 1 else np.inf
         near = np.abs(time[nearest] - wanted) <= max(step, 1 / self.reading.rate)
         return np.where(near[:, None], features[nearest], np.nan).astype(np.float32)
+
+
+def too_little(joints: np.ndarray, reading: Reading) -> str:
+    """Why a clip's joints (time, joint, space) are not assessable; empty where they are."""
+    there = np.isfinite(joints).all(axis=2)
+    found = float((there.mean(axis=1) >= 0.5).mean())
+    if found >= reading.min_found and there.any():
+        return ""
+    return f"{reading.part} followed in {found:.0%} of the frames; {reading.min_found:.0%} are asked for"
 
 
 def prepare(tracks: xr.Dataset, reading: Reading) -> np.ndarray:

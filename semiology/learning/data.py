@@ -108,14 +108,18 @@ class ClipDataModule(lightning.LightningDataModule):
     Args:
         source: cohort, store and reading.
         held_out: participants that are tested on and touched by nothing else.
+        held_out_clips: instead, single clips (folds dealt by seizure).
         validation: share of the other participants kept for early stopping, taken from each level in turn.
         batch_size: windows a step.
         repeats: windows a clip and epoch.
         augmentation: how training windows are changed.
         seed: of the split and the windows.
 
+    Attributes:
+        seen: what was fitted -> the clips that it was fitted on, noted where it is fitted; the leakage audit reads it.
+
     Raises:
-        UserError: an unknown participant, or training participants that show fewer than two levels.
+        UserError: an unknown participant or clip, or training participants that show fewer than two levels.
     """
 
     def __init__(
@@ -127,20 +131,24 @@ class ClipDataModule(lightning.LightningDataModule):
         repeats: int = 1,
         augmentation: Augmentation = Augmentation(),  # noqa: B008 (frozen)
         seed: int = 0,
+        held_out_clips: list[str] | None = None,
     ):
         super().__init__()
         self.source, self.batch_size, self.repeats, self.augmentation, self.seed = source, batch_size, repeats, augmentation, seed
-        held = set(held_out or [])
-        if unknown := held - set(source.participants):
+        people, single = set(held_out or []), set(held_out_clips or [])
+        if unknown := people - set(source.participants):
             raise UserError(f"held_out: no scored clips of {sorted(unknown)}; participants are {source.participants}")
-        rest = [clip for clip in source.clips if clip.participant_id not in held]
+        if unknown := single - {clip.clip_id for clip in source.clips}:
+            raise UserError(f"held_out_clips: no scored clips {sorted(unknown)}")
+        self.held_out = [clip for clip in source.clips if clip.participant_id in people or clip.clip_id in single]
+        rest = [clip for clip in source.clips if clip.participant_id not in people and clip.clip_id not in single]
         inner = validation_participants(rest, validation, seed)
-        self.held_out = [clip for clip in source.clips if clip.participant_id in held]
         self.training = [clip for clip in rest if clip.participant_id not in inner]
         self.validation = [clip for clip in rest if clip.participant_id in inner]
+        self.seen: dict[str, list[str]] = {}
         if len({clip.target for clip in self.training}) < 2:
             raise UserError(
-                f"{source.reading.label}: without {sorted(held) or 'anybody'} the training participants show one level only; "
+                f"{source.reading.label}: without {sorted(people | single) or 'anybody'} the training participants show one level only; "
                 "nothing can be learned: score more participants or leave this label out"
             )
 
@@ -148,15 +156,22 @@ class ClipDataModule(lightning.LightningDataModule):
     def shape(self) -> StreamShape:
         return self.source.shape
 
+    def note(self, what: str, clips: list[ClipData]) -> list[ClipData]:
+        """Note that `what` is fitted on these clips, and hand them on."""
+        self.seen[what] = sorted({*self.seen.get(what, []), *(clip.clip_id for clip in clips)})
+        return clips
+
     def class_weights(self) -> Tensor:
         """(level,) inverse frequency among training clips, mean one over the clips; 0 for a level that they do not show."""
-        counts = np.bincount([clip.target for clip in self.training], minlength=self.shape.classes)
-        weights = np.where(counts > 0, len(self.training) / (np.maximum(counts, 1) * np.count_nonzero(counts)), 0)
+        clips = self.note("class_weights", self.training)
+        counts = np.bincount([clip.target for clip in clips], minlength=self.shape.classes)
+        weights = np.where(counts > 0, len(clips) / (np.maximum(counts, 1) * np.count_nonzero(counts)), 0)
         return torch.tensor(weights, dtype=torch.float32)
 
     def appearance_statistics(self) -> tuple[Tensor, Tensor]:
         """Mean and spread of each appearance channel over the seen frames of training clips."""
-        rows = np.concatenate([clip.appearance for clip in self.training if clip.appearance is not None])
+        clips = self.note("standardisation", self.training)
+        rows = np.concatenate([clip.appearance for clip in clips if clip.appearance is not None])
         rows = rows[np.isfinite(rows).all(axis=1)]
         if len(rows) == 0:
             raise UserError(
@@ -174,10 +189,10 @@ class ClipDataModule(lightning.LightningDataModule):
         return DataLoader(dataset, self.batch_size, shuffle=training, drop_last=drop, generator=generator)
 
     def train_dataloader(self) -> DataLoader:
-        return self.loader(self.training, training=True)
+        return self.loader(self.note("weights", self.training), training=True)
 
     def val_dataloader(self) -> DataLoader:
-        return self.loader(self.validation)
+        return self.loader(self.note("early_stopping", self.validation))
 
     def test_dataloader(self) -> DataLoader:
         return self.loader(self.held_out)

@@ -78,7 +78,7 @@ def settle_norms(module: StreamModule, data: ClipDataModule) -> None:
         layer.momentum = None  # a plain average over batches
         layer.train()
     with torch.no_grad():
-        for batch in data.loader(data.training, training=True):
+        for batch in data.loader(data.note("batch_norm", data.training), training=True):
             module({name: value.to(module.device) for name, value in batch.items()})
     for layer, momentum in zip(norms, momenta):
         layer.momentum = momentum

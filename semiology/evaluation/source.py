@@ -1,0 +1,64 @@
+"""The clips of a task, read once in each process; with permuted labels; as a digest."""
+
+import hashlib
+import zlib
+from dataclasses import replace
+from functools import lru_cache
+
+import numpy as np
+
+from semiology.evaluation.protocol import Protocol
+from semiology.learning.clips import ClipData, ClipSource, Reading
+
+
+@lru_cache(maxsize=8)
+def open_source(cohort: str, store: str | None, reading: Reading) -> ClipSource:
+    """The clips of a reading, read once in each process."""
+    return ClipSource(cohort, reading, store)
+
+
+def task_source(protocol: Protocol, task: str, permutation: int | None = None) -> ClipSource:
+    """The task's clips; with a permutation, the participants have exchanged their labels."""
+    source = open_source(protocol.cohort, protocol.store, protocol.tasks[task].reading)
+    if permutation is None:
+        return source
+    rng = np.random.default_rng([permutation, zlib.crc32(task.encode())])
+    return with_clips(source, permuted(source.clips, rng))
+
+
+def with_clips(source: ClipSource, clips: list[ClipData], reading: Reading | None = None) -> ClipSource:
+    """The same source with other clips in memory, or with the same clips read into other channels."""
+    other = ClipSource(source.cohort, reading or source.reading, source.store)
+    other.__dict__.update(clips=clips, label=source.label)  # fills the cached properties, so that nothing is read again
+    return other
+
+
+def permuted(clips: list[ClipData], rng: np.random.Generator) -> list[ClipData]:
+    """Whole participants exchange their lists of labels, so that clips of one participant stay together (our choice).
+
+    A participant with more clips than the other had goes through the other's list again.
+    """
+    owned: dict[str, list[int]] = {}
+    for clip in clips:
+        owned.setdefault(clip.participant_id, []).append(clip.target)
+    names = sorted(owned)
+    given = {name: owned[names[other]] for name, other in zip(names, rng.permutation(len(names)))}
+    seen = dict.fromkeys(names, 0)
+    exchanged = []
+    for clip in clips:
+        targets = given[clip.participant_id]
+        exchanged.append(replace(clip, target=targets[seen[clip.participant_id] % len(targets)]))
+        seen[clip.participant_id] += 1
+    return exchanged
+
+
+@lru_cache(maxsize=8)
+def clips_digest(source: ClipSource) -> str:
+    """SHA-256 of what the models will read of every clip."""
+    digest = hashlib.sha256()
+    for clip in source.clips:
+        digest.update(f"{clip.clip_id}/{clip.participant_id}/{clip.target}".encode())
+        digest.update(np.ascontiguousarray(clip.joints).tobytes())
+        if clip.appearance is not None:
+            digest.update(np.ascontiguousarray(clip.appearance).tobytes())
+    return digest.hexdigest()
