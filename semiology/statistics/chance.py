@@ -1,0 +1,109 @@
+"""Chance, judged by what the same pipeline gives when labels mean nothing."""
+
+import math
+from collections.abc import Mapping, Sequence
+from itertools import combinations
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from semiology.errors import UserError
+
+MOST = 200_000  # assignments that are still enumerated: 19 participants, 9 with the sign, have 92,378
+
+
+def exchange(participants: ArrayLike, targets: ArrayLike, rng: np.random.Generator) -> NDArray[np.int_]:
+    """(clip,) targets after whole participants have exchanged their lists of labels, so that clips of one stay together [our choice].
+
+    A participant with more clips than the other had goes through the other's list again. Labels are never shuffled within a participant:
+    with one label a participant that would change nothing.
+    """
+    targets = np.asarray(targets)
+    names, who = np.unique(np.asarray(participants), return_inverse=True)
+    given = np.empty_like(targets)
+    for number, other in enumerate(rng.permutation(len(names))):
+        given[who == number] = np.resize(targets[who == other], (who == number).sum())
+    return given
+
+
+def all_assignments(participants: ArrayLike, targets: ArrayLike) -> NDArray[np.int_]:
+    """(assignment, clip): every distinct way to deal the participants' labels, of two levels and with one label a participant.
+
+    Raises:
+        UserError: a participant's clips differ, there are more than two levels, or more than 200,000 assignments.
+    """
+    targets = np.asarray(targets)
+    names, first, who = np.unique(np.asarray(participants), return_index=True, return_inverse=True)
+    if (targets != targets[first][who]).any() or not set(targets.tolist()) <= {0, 1}:
+        raise UserError("all assignments can be listed for two levels and one label a participant only; use random exchanges")
+    positive = int(targets[first].sum())
+    if math.comb(len(names), positive) > MOST:
+        raise UserError(f"{math.comb(len(names), positive)} assignments are more than {MOST}; use random exchanges")
+    chosen = np.array(list(combinations(range(len(names)), positive)), dtype=int).reshape(-1, positive)
+    by_participant = np.zeros((len(chosen), len(names)), dtype=int)
+    np.put_along_axis(by_participant, chosen, 1, axis=1)
+    return by_participant[:, who]
+
+
+def against_null(value: float | None, null: Sequence[float | None], lower_is_better: bool = False) -> dict[str, Any]:
+    """{"n", "p", "resolution", "median", "low", "high"}: p = (1 + b) / (1 + n), b of n values under exchanged labels at least as good.
+
+    `low` to `high` holds 95 % of the null. `resolution` is the smallest p that n allows, 1 / (1 + n).
+    """
+    values = np.array([np.nan if entry is None else entry for entry in null], dtype=float)
+    values = values[np.isfinite(values)]
+    if value is None or not len(values):
+        return {"n": len(values), "p": None, "resolution": None, "median": None, "low": None, "high": None}
+    low, median, high = np.percentile(values, [2.5, 50, 97.5])
+    sign = -1 if lower_is_better else 1
+    reached = int((sign * values >= sign * value - 1e-12).sum())  # equal counts can differ in the last bit
+    return {
+        "n": len(values),
+        "p": (1 + reached) / (1 + len(values)),
+        "resolution": 1 / (1 + len(values)),
+        "median": float(median),
+        "low": float(low),
+        "high": float(high),
+    }
+
+
+def resolution_in_words(permutations: int) -> str:
+    """What so many runs with exchanged labels can show, for the reader of a report."""
+    smallest = 1 / (1 + permutations)
+    enough = "" if smallest <= 0.05 else ", so that nothing can be called significant at 5 %"
+    return f"{permutations} runs with exchanged labels: no p can be below {smallest:.2g}{enough}"
+
+
+def together(observed: Mapping[str, float], null: Mapping[str, Sequence[float]]) -> dict[str, Any]:
+    """p-values of several models judged together: Westfall and Young's single-step maximum.
+
+    Each value is measured in spreads of its own null; the largest of each permuted run is what the observed ones are held against, so that
+    the correlation between models counts. Permutation k of every model has to be the same exchange of labels; between tasks whose labels
+    were exchanged separately the maximum is that of independent nulls, which asks somewhat more.
+
+    Args:
+        observed: model -> value, higher is better.
+        null: model -> (permutation,) values, in the same order for all models.
+
+    Returns:
+        {"p" of the best model, "n" permutations, "resolution", "adjusted": {model: p}}.
+
+    Raises:
+        ValueError: a model has no null, the nulls differ in length or lack values, or there are fewer than two permutations.
+    """
+    names = list(observed)
+    values = np.array([null[name] for name in names], dtype=float)
+    if values.ndim != 2 or values.shape[1] < 2 or not np.isfinite(values).all():
+        raise ValueError("models judged together need a null each, of the same two or more permutations, without missing values")
+    spread = values.std(axis=1, ddof=1)
+    spread = np.where(spread > 0, spread, 1)
+    away = (np.array([observed[name] for name in names]) - values.mean(1)) / spread
+    largest = ((values - values.mean(1, keepdims=True)) / spread[:, None]).max(0)
+    p = (1 + (largest[None] >= away[:, None] - 1e-12).sum(1)) / (1 + len(largest))
+    return {
+        "p": float(p.min()),
+        "n": len(largest),
+        "resolution": 1 / (1 + len(largest)),
+        "adjusted": {name: float(value) for name, value in zip(names, p)},
+    }

@@ -1,0 +1,60 @@
+"""The main table as plain text for a terminal, in the form of Hou et al. 2022, Table 1."""
+
+from collections.abc import Iterable
+from typing import Any
+
+from semiology.statistics.metrics import NAMES
+
+TABLE_1 = {"agcn": "AGCN", "tcn": "TCN", "agcn_kd": "AGCN + distillation"}  # the columns of Hou et al. 2022, Table 1
+
+
+def table_text(metrics: dict[str, Any]) -> str:
+    """Signs by models: F1 / accuracy, their intervals, AUC."""
+    lines = []
+    for columns in table_columns(metrics):
+        width = max(23, *(len(model_name(model)) + 2 for model in columns))
+        lines += [" " * 24 + "".join(model_name(model).ljust(width) for model in columns).rstrip()]
+        for task, judged in metrics["tasks"].items():
+            cells = [_cell(judged["models"].get(model)) for model in columns]
+            if any(any(cell) for cell in cells):
+                majority = judged["no_skill"]["majority"]["accuracy"]
+                heads = [task, f"{judged['clips']} clips, {judged['participants']} people", f"majority guess {show(majority)}"]
+                lines += [
+                    head[:23].ljust(24) + "".join(part.ljust(width) for part in row).rstrip() for head, row in zip(heads, zip(*cells))
+                ]
+        lines += [""]
+    method = metrics["method"]
+    return "\n".join([*lines, f"F1 / accuracy with {method['interval']} ({method['draws']} draws). Chance: {method['chance']}."])
+
+
+def table_columns(metrics: dict[str, Any]) -> list[list[str]]:
+    """Models by column, three to a table: those of Table 1 first, in its order."""
+    models = list(dict.fromkeys(model for judged in metrics["tasks"].values() for model in judged["models"]))
+    return [in_order(models)[start : start + 3] for start in range(0, len(models), 3)]
+
+
+def model_name(model: str) -> str:
+    """A model's name as a reader sees it."""
+    return TABLE_1.get(model, model.replace("_", " "))
+
+
+def in_order(models: Iterable[str]) -> list[str]:
+    """The models of Table 1 in its order, then the others in theirs."""
+    return sorted(models, key=lambda model: [*TABLE_1, model].index(model))
+
+
+def show(value: float | None) -> str:
+    """A number as the tables print it: two digits, a dash where there is none."""
+    return "–" if value is None else f"{value:.2f}".replace("-", "\N{MINUS SIGN}")
+
+
+def _cell(model: dict[str, Any] | None) -> tuple[str, str, str]:
+    if model is None:
+        return "", "", ""
+    f1, accuracy, area = (model["metrics"][name] for name in ("f1", "accuracy", "auc"))
+    ranges = [f"{show(metric['low'])}–{show(metric['high'])}" for metric in (f1, accuracy)]
+    return (
+        f"{show(f1['value'])} / {show(accuracy['value'])}",
+        " / ".join(ranges),
+        f"{NAMES['auc']} {show(area['value'])} ({show(area['low'])}–{show(area['high'])})",
+    )
