@@ -1,0 +1,122 @@
+"""Control tasks: what the same probe makes of labels that mean nothing, and how much a layer knows of who the patient is.
+
+Source: Hewitt and Liang, Designing and Interpreting Probes with Control Tasks, EMNLP 2019 (random labels, selectivity).
+"""
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import pandas as pd
+
+from semiology.errors import UserError
+from semiology.probe.features import Features
+from semiology.probe.linear import ModelName, check_levels, coded, make_splits, predict_targets, shared_clips
+from semiology.probe.result import ProbeResult, judged, metric, metric_names
+
+
+@dataclass(frozen=True)
+class RandomLabels:
+    """A probe's scores on random labels.
+
+    Attributes:
+        to: what the labels were dealt to.
+        metric: which score, the same that the probe is judged by.
+        values: (repeat,) one for each deal.
+    """
+
+    to: str
+    metric: str
+    values: np.ndarray
+
+    @property
+    def mean(self) -> float:
+        return float(self.values.mean())
+
+    def selectivity(self, result: ProbeResult) -> float:
+        """The probe's score minus its mean score on random labels."""
+        return result.score - self.mean
+
+
+def random_labels(
+    features: Features,
+    target: pd.Series,
+    to: Literal["clip", "participant"] = "clip",
+    model: ModelName = "ridge",
+    repeats: int = 20,
+    seed: int = 0,
+) -> RandomLabels:
+    """Scores of the same probe on the target's values dealt at random.
+
+    Dealt to clips, the probe is judged on participants left out, as the real one: whatever it reaches is reached without meaning. Dealt to
+    participants, all clips of one get the same value and the probe is judged on other clips of the same people: it can only be right by
+    recognising them, and reaches as much as a label that follows the person would without any sign being seen.
+
+    Args:
+        features: of one layer, per clip.
+        target: whose values are dealt.
+        to: "clip" or "participant".
+        model: as of the probe.
+        repeats: deals.
+        seed: of the deals.
+
+    Raises:
+        UserError: as `linear_probe`.
+    """
+    clips, owners, truth = shared_clips(features, target)
+    codes, levels = coded(truth)
+    by: Literal["clip", "participant"] = "participant" if to == "clip" else "clip"
+    check_levels(codes, [], owners, by)
+    rng = np.random.default_rng(seed)
+    dealt = [_dealt(codes, owners, to, rng) for _ in range(repeats)]
+    drawn = predict_targets(make_splits(features, clips, owners, by, None, seed), np.stack(dealt), levels, model)
+    there = np.isfinite(drawn.scores[0]).any(axis=1)
+    name = metric_names(levels)[0]
+    values = [metric(name, labels[there], scores[there], len(levels)) for labels, scores in zip(drawn.targets, drawn.scores)]
+    return RandomLabels(to, name, np.array(values))
+
+
+def identity_probe(
+    features: Features,
+    clip_ids: list[str] | None = None,
+    model: ModelName = "ridge",
+    permutations: int = 200,
+    draws: int = 2000,
+    seed: int = 0,
+) -> ProbeResult:
+    """How well the layer tells who the patient is: the participant as the target, judged on clips that the probe was not fitted on.
+
+    Every participant's clips are divided in five parts at most; a probe fitted on the other parts names the participant of each clip.
+    Features with folds keep to them: a participant is only looked for in the layer of the model that never saw this participant. The null
+    deals the names to the clips at random; guessing is right in 1 of as many as there are participants.
+
+    Args:
+        features: of one layer, per clip.
+        clip_ids: only these clips; by default all.
+        model: "ridge" or "logistic".
+        permutations, draws, seed: as of `linear_probe`.
+
+    Raises:
+        UserError: a participant with a single clip, or one participant only.
+    """
+    owned = features.table.drop_duplicates("clip_id").set_index("clip_id")["participant_id"]
+    target = owned.loc[clip_ids if clip_ids is not None else owned.index].rename("participant_id").astype(str)
+    clips, owners, truth = shared_clips(features, target)
+    if len(set(owners)) < 2:
+        raise UserError(f"layer {features.layer}: one participant only; who it is needs two or more to be told apart")
+    check_levels(np.empty(0), [], owners, "clip")
+    codes, levels = coded(truth)
+    rng = np.random.default_rng(seed)
+    targets = np.stack([codes, *(rng.permutation(codes) for _ in range(permutations))])
+    drawn = predict_targets(make_splits(features, clips, owners, "clip", None, seed), targets, levels, model)
+    return judged(drawn, features, "participant_id", clips, owners, levels, by="clip", model=model, draws=draws, seed=seed)
+
+
+def _dealt(codes: np.ndarray, owners: np.ndarray, to: str, rng: np.random.Generator) -> np.ndarray:
+    """The values in random order over clips, or one drawn from them for each participant."""
+    if to == "clip":
+        return rng.permutation(codes)
+    names, number = np.unique(owners, return_inverse=True)
+    while len(set(drawn := rng.choice(codes, len(names)))) < 2:  # one value for everybody would be no task
+        pass
+    return drawn[number]

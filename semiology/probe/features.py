@@ -1,0 +1,107 @@
+"""Features of one layer as a plain table: a row a clip (or a frame), the keys first, then one column a feature."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal, get_args
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+
+from semiology.errors import UserError
+from semiology.files import atomic_path
+
+Seen = Literal["nobody", "others", "everybody"]  # whose clips trained the layer
+SEEN = {
+    "nobody": "nothing was trained: what the stream reads",
+    "others": "each clip is judged on the layer of the fold whose model never saw its participant",
+    "everybody": "the layer was trained on all participants, and has seen those that it is judged on",
+}
+KEYS = ("fold", "held_out", "clip_id", "participant_id", "window", "time")
+
+
+@dataclass(frozen=True)
+class Features:
+    """What one layer says of each clip.
+
+    Attributes:
+        layer: its name.
+        table: columns `clip_id`, `participant_id`, with folds also `fold` and `held_out` (True where the fold's model never saw the
+            participant), for frames also `window` and `time` (s from the start of the clip); every other column is a feature. With folds
+            the clips are there once for each fold, because each fold's model has a feature space of its own: never compare across.
+        seen: whose clips trained the layer: "nobody" (the input), "others" (a model for each fold) or "everybody" (a final model).
+    """
+
+    layer: str
+    table: pd.DataFrame
+    seen: Seen
+
+    @property
+    def names(self) -> list[str]:
+        """The columns that are features."""
+        return [name for name in self.table.columns if name not in KEYS]
+
+    @property
+    def values(self) -> np.ndarray:
+        """(row, feature)."""
+        return self.table[self.names].to_numpy(float)
+
+    @property
+    def by_frame(self) -> bool:
+        return "time" in self.table.columns
+
+    def spaces(self, clip_ids: Sequence[str]) -> list[tuple[np.ndarray, np.ndarray]]:
+        """For each feature space: values (clip, feature) of these clips, in this order, and (clip,) whether it may be judged on them.
+
+        Without folds there is one space, in which every clip may be judged.
+
+        Raises:
+            UserError: a row a frame, or a clip that is not in the table.
+        """
+        if self.by_frame:
+            raise UserError(f"layer {self.layer}: has a row for each frame; ask for its features per clip")
+        if lacking := sorted(set(clip_ids) - set(self.table["clip_id"])):
+            raise UserError(f"layer {self.layer}: no features of clip {lacking[0]} ({len(lacking)} such clips)")
+        parts = [part for _, part in self.table.groupby("fold")] if "fold" in self.table else [self.table]
+        spaces = []
+        for part in parts:
+            rows = part.set_index("clip_id").loc[list(clip_ids)]
+            judged = rows["held_out"].to_numpy(bool) if "held_out" in rows else np.ones(len(rows), bool)
+            spaces.append((rows[self.names].to_numpy(float), judged))
+        return spaces
+
+    def to_xarray(self) -> xr.DataArray:
+        """(row, feature) with the keys as coordinates of the rows."""
+        keys = {key: ("row", self.table[key].to_numpy()) for key in KEYS if key in self.table}
+        return xr.DataArray(
+            self.values, dims=("row", "feature"), coords={**keys, "feature": self.names}, name=self.layer, attrs={"seen": self.seen}
+        )
+
+    def to_csv(self, path: str | Path) -> Path:
+        """Write a plain table, with `layer` and `seen` before the other columns; `read_features` reads it."""
+        with atomic_path(path) as temporary:
+            told = self.table.assign(layer=self.layer, seen=self.seen)
+            told[["layer", "seen", *self.table.columns]].to_csv(temporary, index=False)
+        return Path(path)
+
+
+def read_features(path: str | Path) -> Features:
+    """Features from the table that `Features.to_csv` wrote.
+
+    Raises:
+        UserError: the file is not there or is no such table.
+    """
+    texts = dict.fromkeys(("layer", "seen", "fold", "clip_id", "participant_id"), str)
+    try:
+        table = pd.read_csv(path, dtype=texts, keep_default_na=False, na_values=[""], float_precision="round_trip")
+    except FileNotFoundError as error:
+        raise UserError(f"{path}: not found; `semiology probe` or Features.to_csv writes it") from error
+    except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError) as error:
+        raise UserError(f"{path}: not a table of features ({' '.join(str(error).split())})") from error
+    if missing := [name for name in ("layer", "seen", "clip_id", "participant_id") if name not in table]:
+        raise UserError(f"{path}: column {', '.join(missing)} missing; a table of features has layer, seen, clip_id and participant_id")
+    if table.empty or table["layer"].nunique() != 1 or table["seen"].iloc[0] not in get_args(Seen):
+        raise UserError(f"{path}: holds {table['layer'].nunique()} layers, seen by {list(table['seen'].unique())}; a table holds one layer")
+    layer, seen = table["layer"].iloc[0], table["seen"].iloc[0]
+    return Features(layer, table.drop(columns=["layer", "seen"]), seen)
