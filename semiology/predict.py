@@ -11,6 +11,7 @@ import torch
 import xarray as xr
 
 from semiology.errors import UserError
+from semiology.evaluation.calibration import Calibrator
 from semiology.extraction import ExtractOptions, extract_tracks, share_found
 from semiology.files import content_hash, write_text
 from semiology.learning.clips import ClipData, ClipSource, prepare, too_little
@@ -133,11 +134,14 @@ def score_sign(saved: SavedModel, tracks: xr.Dataset, length: float | None, step
     for start, end in windows.over(duration):
         part = joints[round(start * rate) : max(round(end * rate), round(start * rate) + 1)]
         timeline.append({"start_s": round(start, 3), "end_s": round(end, 3), "probability": probabilities(saved, part)})
+    whole = probabilities(saved, joints)
     return {
         "label": saved.reading.label,
         "part": saved.reading.part,
         "levels": saved.levels,
-        "probability": probabilities(saved, joints),
+        "probability": whole,
+        "calibrated": calibrator(saved) is not None,
+        "plausible": plausible(saved, whole),
         "not_assessable": too_little(joints, saved.reading),
         "windows": {"length_s": windows.length, "step_s": windows.step},
         "timeline": timeline,
@@ -145,7 +149,10 @@ def score_sign(saved: SavedModel, tracks: xr.Dataset, length: float | None, step
 
 
 def probabilities(saved: SavedModel, joints: np.ndarray) -> dict[str, float] | None:
-    """level -> probability for joints (time, joint, space), as in the evaluation of whole clips; None where too little was seen."""
+    """level -> probability for joints (time, joint, space), as in the evaluation of whole clips; None where too little was seen.
+
+    Calibrated, where the run has calibrated its models (by what the folds said of participants they had not seen).
+    """
     if too_little(joints, saved.reading):
         return None
     source = ClipSource("", saved.reading)
@@ -154,8 +161,24 @@ def probabilities(saved: SavedModel, joints: np.ndarray) -> dict[str, float] | N
     examples = [dataset[number] for number in range(len(dataset))]
     with torch.inference_mode():
         inputs = [torch.stack([example[name] for example in examples]) for name in saved.network.reads]  # type: ignore[union-attr]
-        mean = saved.network(*inputs).softmax(1).mean(0)
+        mean = saved.network(*inputs).softmax(1).mean(0).numpy()
+    fitted = calibrator(saved)
+    mean = fitted.apply(mean[None])[0] if fitted else mean
     return {level: round(float(value), 4) for level, value in zip(saved.levels, mean)}
+
+
+def calibrator(saved: SavedModel) -> Calibrator | None:
+    """The calibration that the run noted in the model, if there is one."""
+    noted = saved.about.get("calibration")
+    return Calibrator(**noted) if noted else None
+
+
+def plausible(saved: SavedModel, calibrated: dict[str, float] | None) -> list[str] | None:
+    """Levels that cannot be ruled out at the run's coverage: one, and the model commits itself. None where no coverage was asked for."""
+    fitted = calibrator(saved)
+    if calibrated is None or fitted is None or fitted.threshold is None:
+        return None
+    return [level for level, probability in calibrated.items() if probability >= fitted.threshold]
 
 
 def captions(signs: dict[str, Any], frames: int, fps: float) -> list[str]:

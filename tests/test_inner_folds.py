@@ -10,9 +10,10 @@ from semiology import UserError, read_tracks, save_tracks
 from semiology.evaluation.calibration import Calibration, Calibrator, fit_calibrator
 from semiology.evaluation.loso import run_loso
 from semiology.evaluation.protocol import Model, Protocol, Task
-from semiology.learning.clips import Reading
+from semiology.learning.clips import Reading, prepare
 from semiology.learning.fitting import Schedule
 from semiology.learning.saved import load_model
+from semiology.predict import probabilities
 from semiology.predictions import read_predictions
 from semiology.streams import Network
 
@@ -172,3 +173,25 @@ def test_clips_with_too_little_tracking_are_reported_as_not_assessable(cohort):
         "reason": "body followed in 5% of the frames; 10% are asked for",
     }
     assert "p1_0" not in set(pd.read_csv(cohort / "run/predictions.csv")["clip_id"])
+
+
+def test_final_models_are_calibrated_by_what_the_folds_said(cohort):
+    run_loso(protocol(cohort, calibration=Calibration("temperature", 2, 0.6)))
+    saved = load_model(cohort / "run/models/swing-pose/small")
+    table = read_predictions(cohort / "run/predictions.csv")
+    own = table[table["model"] == "small"]
+    expected = fit_calibrator(
+        np.array([list(scores.values()) for scores in own["scores"]]),
+        (own["truth"] == "present").astype(int).to_numpy(),
+        "temperature",
+        0.6,
+    )
+    assert saved.about["calibration"]["temperature"] == pytest.approx(expected.temperature, rel=1e-3)
+    assert saved.about["calibration"]["clips"] == 11
+
+    joints = prepare(read_tracks(cohort / "tracks/p1_0.nc"), saved.reading)
+    calibrated = probabilities(saved, joints)
+    saved.about.pop("calibration")
+    raw = probabilities(saved, joints)
+    assert list(calibrated.values()) == pytest.approx(expected.apply(np.array([list(raw.values())]))[0].tolist(), abs=2e-3)
+    assert probabilities(saved, np.full_like(joints, np.nan)) is None

@@ -16,12 +16,14 @@ from semiology.errors import UserError
 from semiology.evaluation.fold import fold_key, is_saved, read_record, run_fold, train_final
 from semiology.evaluation.protocol import Protocol
 from semiology.evaluation.source import open_source
-from semiology.evaluation.splits import Part, deal
+from semiology.evaluation.splits import TEST, Part, deal
 from semiology.evaluation.tables import null_distribution, predictions_table
+from semiology.evaluation.training import calibrators
 from semiology.files import atomic_path, write_text
 from semiology.learning.data import ClipDataModule
-from semiology.learning.saved import load_model
+from semiology.learning.saved import load_model, note
 from semiology.report import write_report
+from semiology.report.model_card import write_cards
 from semiology.streams import AGCN
 
 
@@ -98,7 +100,9 @@ def run_loso(protocol: Protocol) -> LosoResult:
     if protocol.final:
         for task in finished:
             write_adjacency(protocol, task, run)
+            _calibrate_final(protocol, task, [record for record in records if record["task"] == task], run)
     result.report = write_report(run)
+    write_cards(run)
     return result
 
 
@@ -164,6 +168,14 @@ def _try(work: Any, task: str, *arguments: Any) -> tuple[str, str | None]:
 def _final_is_there(protocol: Protocol, task: str, run: Path) -> bool:
     key = fold_key(protocol, task, protocol.seeds[0], None, None)
     return is_saved(run / "models" / slug(task), protocol.models_of(task), key)
+
+
+def _calibrate_final(protocol: Protocol, task: str, records: list[dict[str, Any]], run: Path) -> None:
+    """Calibrate the models trained on everybody by what the folds' models said of participants they had not seen."""
+    own = [record for record in records if record["permutation"] is None and record["seed"] == protocol.seeds[0]]
+    rows = [row for record in own if record["split"] != TEST for row in record["predictions"]]
+    for name, calibrator in calibrators(protocol, task, rows).items():
+        note(run / "models" / slug(task) / name, calibration=asdict(calibrator))
 
 
 def write_adjacency(protocol: Protocol, task: str, run: Path) -> None:

@@ -65,7 +65,7 @@ def inner_rows(protocol: Protocol, task: str, source: ClipSource, seed: int, nam
 
 
 def calibrators(protocol: Protocol, task: str, rows: list[dict[str, Any]]) -> dict[str, Calibrator]:
-    """Model -> its calibration, fitted on inner rows."""
+    """Model -> its calibration, fitted on out-of-fold rows: of inner folds for a fold's models, of the folds for the final models."""
     asked, found = protocol.calibration, {}
     for name in protocol.calibrated_models(task):
         own = [row for row in rows if row["model"] == name]

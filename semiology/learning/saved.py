@@ -53,6 +53,14 @@ class SavedModel:
         return folder
 
 
+def note(folder: str | Path, **entries: Any) -> None:
+    """Put entries into the `about` of a saved model, beside or in place of what is there."""
+    path = Path(folder) / "model.json"
+    description = json.loads(path.read_text(encoding="utf-8"))
+    description["about"] |= entries
+    write_text(path, json.dumps(description, indent=1))
+
+
 def load_model(folder: str | Path) -> SavedModel:
     """Read a saved model. The skeleton is the one it was trained with, whatever the YAML of that name says today.
 
