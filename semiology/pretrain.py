@@ -67,6 +67,7 @@ def pretrain(
     learning_rate: float = 1e-3,
     held_out: float = 0.15,
     seed: int = 0,
+    participants: list[str] | None = None,
     device: str = "",
     progress: bool = True,
 ) -> Pretrained:
@@ -83,6 +84,8 @@ def pretrain(
         size: side of the input, px; by default the form's own.
         held_out: share of each class to hold out where the images do not say it themselves. A random share: with several images of one
             person it flatters. Folders or `Usage` that part people are better.
+        participants: participant_ids of a cohort who are on the images, [] where none is (a public set). Kept with the weights: the leakage
+            audit cannot pass features of which nobody said this.
         device: such as "cuda"; by default a GPU where there is one.
 
     Raises:
@@ -109,6 +112,7 @@ def pretrain(
         "epochs": epochs,
     }
     facts |= {"accuracy": accuracy, "balanced_accuracy": balanced, "software": f"semiology {version('semiology')}"}
+    facts |= {} if participants is None else {"participants": json.dumps(sorted(participants))}
     state = {name: value.detach().cpu().contiguous() for name, value in vgg.state_dict().items()}
     with atomic_path(out) as temporary:
         temporary.write_bytes(save(state, {name: str(value) for name, value in facts.items()}))

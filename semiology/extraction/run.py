@@ -19,6 +19,7 @@ from semiology.detect import FaceDetector
 from semiology.errors import UserError
 from semiology.extraction.options import ExtractOptions, ExtractSummary
 from semiology.extraction.tracks import backend, extract_tracks, is_lifted, share_found
+from semiology.extraction.trained_on import trained_on
 from semiology.files import content_hash
 from semiology.store import TRACKS, Store, fingerprint, is_unchanged, make_key
 from semiology.tracks import read_tracks
@@ -141,6 +142,8 @@ def _extract_clip(source: Source, store: Store, options: ExtractOptions) -> _Out
         for part in set(missing) & set(TRACKS):
             store.write(source.clip_id, part, keys[part], made[part])
     entries: dict[str, dict] = {stage: {"key": keys[stage], "depends": depends[stage]} for stage in depends}
+    if not source.is_tracks and (told := trained_on(options)):
+        entries = {stage: {**entry, "trained_on": told} for stage, entry in entries.items()}
     for part in set(depends) & set(TRACKS):
         known = record["stages"].get(part, {})
         if part not in made and known.get("key") == keys[part]:
