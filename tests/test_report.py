@@ -12,8 +12,9 @@ import pandas as pd
 import pytest
 
 from semiology.errors import UserError
+from semiology.report.explained import read_links
 from semiology.report.figures import link_strength, strongest_links
-from semiology.report.page import read_links, write_report
+from semiology.report.page import write_report
 
 JOINTS = ["neck", "left_elbow", "right_elbow", "left_wrist"]
 EDGES = np.array([[1, 0], [2, 0], [3, 1]])

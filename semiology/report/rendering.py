@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any
 
 import jinja2
+from markupsafe import Markup
 
 from semiology.statistics.results import model_name, show
 
@@ -28,6 +29,7 @@ def render(template: str, **values: Any) -> str:
         "counts": lambda value: f"{value:.1f}".removesuffix(".0"),
         "cell": cell,
     }
+    environment.globals["style"] = Markup((FOLDER / "style.css").read_text(encoding="utf-8"))
     return environment.get_template(template).render(**values)
 
 

@@ -1,0 +1,68 @@
+"""What the figures cannot say, in plain words, from the run itself."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from semiology.report.inputs import Audit
+from semiology.report.rendering import listed
+
+
+def limits(metrics: Mapping[str, Any], *, unseen: bool, seeds: int, synthetic: bool, audit: Audit | None, lost: int) -> list[str]:
+    """Sentences, the gravest first.
+
+    Args:
+        metrics: content of metrics.json.
+        unseen: nobody was judged by a model that had been trained on other clips of the same person.
+        seeds: how often training was repeated.
+        synthetic: the cohort is synthetic.
+        audit: of the run; None if it was not audited.
+        lost: clips that could not be assessed.
+    """
+    tasks = metrics["tasks"]
+    said = ["Synthetic videos: nothing here holds for patients."] if synthetic else []
+    for task, found in tasks.items():
+        rarest = min(found["prevalence"].values(), key=lambda level: level["participants"])
+        said.append(
+            f"{task}: {found['participants']} people, the rarest level in {rarest['participants']} of them. {_width(found)}".strip()
+        )
+    said += _confounds(audit)
+    said.append(
+        "Whatever goes along with the sign in the whole cohort (camera, room, time of day, a carer at the bed, clothing) may be what was "
+        "recognised. Leaving people out does not show it; other hospitals’ videos would."
+    )
+    if not unseen:
+        said.append("Models had seen other clips of the people they judged: this says nothing of new people.")
+    compared = sum(len(found["models"]) for found in tasks.values())
+    if compared > 1:
+        said.append(f"{compared} results stand side by side: the best of several looks better than it is. No single p is corrected for it.")
+    if seeds == 1:
+        said.append("Training was done once: how much another random start would change is unknown.")
+    if lost:
+        said.append(
+            f"{lost} {'clip' if lost == 1 else 'clips'} could not be assessed: results hold for clips in which the patient can be followed."
+        )
+    degenerate = [
+        name
+        for name, found in tasks.items()
+        if any(metric.get("degenerate") for model in found["models"].values() for metric in model["metrics"].values())
+    ]
+    if degenerate:
+        said.append(f"{listed(degenerate)}: levels are so rare that some resampled cohorts lacked one; intervals leave these out.")
+    return said
+
+
+def _width(found: Mapping[str, Any]) -> str:
+    widths = [
+        metric["high"] - metric["low"]
+        for model in found["models"].values()
+        if (metric := model["metrics"]["accuracy"])["low"] is not None and metric["high"] is not None
+    ]
+    return f"The interval of accuracy is up to {100 * max(widths):.0f} points wide." if widths else "No interval can be given."
+
+
+def _confounds(audit: Audit | None) -> list[str]:
+    checks = [check for check in audit.checks if "confound" in f"{check.name} {check.question}".lower()] if audit else []
+    if not checks:
+        return ["Not checked: whether camera, centre, length or light alone would tell the answer."]
+    failed = [check for check in checks if check.result != "passed"]
+    return [f"{check.name}: {check.found}" for check in failed if check.found]

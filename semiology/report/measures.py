@@ -1,0 +1,82 @@
+"""The longer tables: every measure at every level of analysis, models compared, calibration and abstention."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from semiology.report import figures
+from semiology.statistics.results import model_name
+
+
+def measures(found: Mapping[str, Any]) -> list[tuple[str, int, str, list[tuple[str, list[Any]]]]]:
+    """Of one task: (level of analysis, its number of units, how clips become one, [(measure, [one result a model or None])]).
+
+    A level at which there are as many units as clips says nothing new and is left out.
+    """
+    models = list(found["models"].values())
+    levels = [("clip", found["clips"], "", [judged["metrics"] for judged in models])]
+    names = dict.fromkeys(level for judged in models for level in (judged.get("by") or {}))
+    for level in names:
+        judged_at = [(judged.get("by") or {}).get(level) or {} for judged in models]
+        first = next((judged for judged in judged_at if judged), {})
+        if first.get("n") not in (None, found["clips"]):
+            levels.append((level, first["n"], first.get("rule", ""), [judged.get("metrics", {}) for judged in judged_at]))
+    return [
+        (
+            level,
+            n,
+            rule,
+            [
+                (name, [metrics.get(name) for metrics in by_model])
+                for name in dict.fromkeys(name for metrics in by_model for name in metrics)
+            ],
+        )
+        for level, n, rule, by_model in levels
+    ]
+
+
+def compared(metrics: Mapping[str, Any]) -> list[tuple[str, Mapping[str, Any]]]:
+    """(task, difference) of all pairs of models, by F1, accuracy and AUC."""
+    return [
+        (task, difference)
+        for task, found in metrics["tasks"].items()
+        for difference in found.get("differences", [])
+        if difference["metric"] in ("f1", "accuracy", "auc")
+    ]
+
+
+def calibration(metrics: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Models whose calibration was measured: the figure, and the numbers before and after (empty) calibration."""
+    found = []
+    for task, judged in metrics["tasks"].items():
+        for model, result in judged["models"].items():
+            raw = result.get("calibration")
+            if raw:
+                after = raw.get("calibrated") or {}
+                title = f"reliability: {task}, {model_name(model)}"
+                figure = figures.reliability_figure(title, raw.get("bins", []), after.get("bins", []))
+                found.append({"task": task, "model": model, "raw": raw, "calibrated": after, "figure": figure})
+    return found
+
+
+def abstentions(metrics: Mapping[str, Any]) -> list[tuple[str, str, Mapping[str, Any]]]:
+    """(task, model, how often it committed itself and was right) of models that may abstain."""
+    return [
+        (task, model, result["abstention"])
+        for task, judged in metrics["tasks"].items()
+        for model, result in judged["models"].items()
+        if result.get("abstention")
+    ]
+
+
+def missing(metrics: Mapping[str, Any], names: Mapping[str, str]) -> list[str]:
+    """Values and intervals that cannot be given, and why; resamples that were left out."""
+    said = []
+    for task, found in metrics["tasks"].items():
+        for model, judged in found["models"].items():
+            for name, metric in judged["metrics"].items():
+                who = f"{task}, {model_name(model)}, {names.get(name, name)}"
+                if metric.get("reason"):
+                    said.append(f"{who}: no {'value' if metric['value'] is None else 'interval'} ({metric['reason']})")
+                elif metric.get("degenerate"):
+                    said.append(f"{who}: {metric['degenerate']} resamples without a value left out")
+    return said

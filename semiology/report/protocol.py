@@ -1,0 +1,128 @@
+"""The protocol in plain words: who was held out, what was fitted on whom, how often. From the configuration and the folds' records."""
+
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from semiology.errors import UserError
+from semiology.report.inputs import read_json
+from semiology.report.rendering import listed, plain
+from semiology.statistics.results import model_name
+
+SPLITS = {
+    "participant": "One person at a time was left out; models trained on all others judged that person’s clips.",
+    "grouped": "Whole persons were dealt to {folds} groups; models trained on the other groups judged each group’s clips.",
+    "centre": "One centre at a time was left out; models trained on the other centres judged its clips.",
+    "recording": "Recordings, not persons, were dealt to {folds} groups: a person may be on both sides. It does not hold for new persons.",
+}
+# what a fold's record notes under `seen` -> words
+FITTED = {
+    "weights": "the networks’ weights",
+    "class_weights": "weights of rare and common levels",
+    "standardisation": "mean and spread of the features",
+    "batch_norm": "the networks’ running means",
+    "early_stopping": "when to stop training",
+    "calibration": "calibration of the probabilities",
+    "selection": "choice between models",
+}
+
+
+def read_config(run: Path) -> tuple[dict[str, Any], str]:
+    """config.yaml of the run, parsed and as text without folders; both empty where there is none.
+
+    Raises:
+        UserError: it is not YAML.
+    """
+    path = run / "config.yaml"
+    if not path.exists():
+        return {}, ""
+    try:
+        text = path.read_text(encoding="utf-8")
+        parsed = yaml.safe_load(text)
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise UserError(f"{path}: not YAML ({' '.join(str(error).split())}); delete it, or write it anew with `semiology loso`") from error
+    return parsed if isinstance(parsed, dict) else {}, without_folders(text)
+
+
+def without_folders(text: str) -> str:
+    """The configuration with absolute paths cut to their last part: folders on a hospital's disk may bear names."""
+    return re.sub(r"""(?<=[\s'"\[])(?:~|[A-Za-z]:)?[/\\][^'",\n\]}]*[/\\]""", "…/", text)
+
+
+def sentences(config: Mapping[str, Any], metrics: Mapping[str, Any], seeds: Sequence[int]) -> list[str]:
+    """How the run was made, one idea a sentence; only what its files say."""
+    tasks = metrics["tasks"].values()
+    split = config.get("split") or {}
+    if split.get("by") in SPLITS:
+        said = [SPLITS[split["by"]].format(folds=split.get("folds", "some"))]
+    elif all(found["one_participant_a_fold"] for found in tasks):
+        said = [SPLITS["participant"]]
+    else:
+        said = [f"Clips were judged in {max(found['folds'] for found in tasks)} groups (folds) by models trained on the other groups."]
+    if split.get("test"):
+        said.append(
+            f"{len(split['test'])} persons were kept out of everything and judged once, at the end, by models trained on all others."
+        )
+    said.append(
+        "Training was done once." if len(seeds) == 1 else f"Training was repeated {len(seeds)} times from other random starts (seeds)."
+    )
+    said += [_model(name, model) for name, model in (config.get("models") or {}).items()]
+    for name, among in (config.get("selections") or {}).items():
+        among = listed(model_name(model) for model in among)
+        said.append(f"{model_name(name)}: each fold took the better of {among}, judged on training persons only.")
+    calibration = config.get("calibration") or {}
+    if calibration.get("method", "none") != "none":
+        said.append(
+            f"Probabilities were calibrated on training persons ({calibration['method']}, {calibration.get('folds', 'some')} inner groups)."
+        )
+    if calibration.get("coverage"):
+        said.append(
+            f"A model abstains where more than one level stays possible; sets of levels were made to hold the truth in "
+            f"{100 * calibration['coverage']:.0f} % of clips."
+        )
+    if config.get("permutations"):
+        said.append(
+            f"All of it was repeated {config['permutations']} times with labels dealt to persons at random, to see what chance gives."
+        )
+    return said
+
+
+def fitted(run: Path) -> list[dict[str, Any]]:
+    """What was fitted in the folds, on how many clips, and whether a held-out clip was among them: counted in the folds' records.
+
+    A record without notes of what it fitted (an older run) counts for nothing; permuted runs are left out.
+    """
+    found: dict[str, dict[str, Any]] = {}
+    for path in sorted((run / "folds").glob("*/seed-*/*.json")):
+        record = read_json(path, "loso")
+        held = set(record.get("held_out_clips") or ())
+        models = record.get("models")
+        for model in models.values() if isinstance(models, dict) else ():
+            for what, clips in (model.get("seen") or {}).items():
+                entry = found.setdefault(what, {"what": FITTED.get(what, plain(what)), "counts": [], "leaks": 0})
+                entry["counts"].append(len(clips))
+                entry["leaks"] += bool(held & set(clips))
+    order = [*FITTED, *found]
+    return [
+        {
+            "what": entry["what"],
+            "least": min(entry["counts"]),
+            "most": max(entry["counts"]),
+            "fits": len(entry["counts"]),
+            "leaks": entry["leaks"],
+        }
+        for _, entry in sorted(found.items(), key=lambda item: order.index(item[0]))
+    ]
+
+
+def _model(name: str, model: Mapping[str, Any]) -> str:
+    network = str((model.get("network") or {}).get("stream", "")).rpartition(".")[2]
+    teacher = f", taught by {model_name(model['teacher'])}" if model.get("teacher") else ""
+    schedule = model.get("schedule") or {}
+    length = f", {schedule['epochs']} passes over the data (epochs)" if "epochs" in schedule else ""
+    early = ", or fewer if people kept aside for it got worse" if schedule.get("patience") else ""
+    shown = model_name(name)
+    return f"{shown}: {network if network and network != shown else 'a network of that kind'}{teacher}{length}{early}."

@@ -1,0 +1,120 @@
+"""The first screen: what was asked, how good, how sure, better than chance, to be trusted? In words and few numbers."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from semiology.report.inputs import Audit
+from semiology.report.rendering import listed, plain
+from semiology.statistics.results import model_name
+
+ALPHA = 0.05  # where a table speaks of "better than chance" [convention]
+WIDE, NARROW = 0.4, 0.2  # widths of an interval that are called very uncertain, and fairly sure [our choice]
+
+
+def question(metrics: Mapping[str, Any], unseen: bool) -> str:
+    """What was asked, in one sentence; `unseen`: nobody was judged by a model that knew other clips of the same person."""
+    labels = listed(dict.fromkeys(found["label"] for found in metrics["tasks"].values()))
+    streams = listed(dict.fromkeys(found["stream"] for found in metrics["tasks"].values() if found["stream"] != "fusion"))
+    source = f", from {streams}," if streams else ""
+    whom = "somebody whom the model has never seen" if unseen else "another recording of somebody whom the model may know"
+    return f"Can {labels} be recognised{source} in {whom}?"
+
+
+def short_answers(metrics: Mapping[str, Any]) -> list[dict[str, str]]:
+    """For each task: how good, how sure, better than chance. All models together: to pick the best one afterwards would flatter."""
+    return [
+        {"task": task, "good": _good(found), "guess": _guess(found), "sure": _sure(found), "chance": _chance(found)}
+        for task, found in metrics["tasks"].items()
+    ]
+
+
+def main_metric(metrics: Mapping[str, Any]) -> str:
+    """The measure by which chance is shown: AUC where there is one (it needs no threshold), else balanced accuracy."""
+    return "auc" if "auc" in metrics else "balanced_accuracy"
+
+
+def chance_words(found: Mapping[str, Any]) -> str:
+    """p and its resolution in words, from a metric's `value` and `null`."""
+    null = found["null"]
+    if null.get("p") is None:
+        return "No p: the measure has no value here."
+    n = null["n"]
+    reached = round(null["p"] * (1 + n)) - 1
+    least = 1 / (1 + n)
+    did = "none" if reached == 0 else str(reached)
+    words = f"{did} of {n} repeats did as well: p = {_p(null['p'])}."
+    if least > ALPHA:
+        return f"{words} With so few repeats p cannot fall below {_p(least)}, so nothing can be shown."
+    return f"{words} The smallest that {n} repeats can show is {_p(least)}."
+
+
+def verdict(audit: Audit | None) -> dict[str, str]:
+    """The leakage audit's verdict as a sign that needs no colour, a word and a sentence."""
+    if audit is None:
+        return {"mark": "–", "word": "not run", "kind": "none", "words": "Nobody has checked this run for leaks: `semiology audit` does."}
+    counts = {result: sum(check.result == result for check in audit.checks) for result in ("passed", "failed", "not possible")}
+    told = f"{counts['passed']} of {len(audit.checks)} checks passed"
+    if audit.verdict == "passed":
+        return {
+            "mark": "✓",
+            "word": "passed",
+            "kind": "passed",
+            "words": f"{told}: no way was found by which a model could have known the answer.",
+        }
+    if audit.verdict == "failed":
+        return {
+            "mark": "✗",
+            "word": "failed",
+            "kind": "failed",
+            "words": f"{counts['failed']} of {len(audit.checks)} checks failed. Do not rely on the figures below.",
+        }
+    return {"mark": "?", "word": "incomplete", "kind": "none", "words": f"{told}; {counts['not possible']} could not be made."}
+
+
+def _p(value: float) -> str:
+    return f"{value:.3f}" if value < 0.1 else f"{value:.2f}"
+
+
+def _good(found: Mapping[str, Any]) -> str:
+    values = [model["metrics"]["accuracy"]["value"] for model in found["models"].values()]
+    values = [value for value in values if value is not None]
+    if not values:
+        return "no value"
+    low, high = (f"{100 * value:.0f}" for value in (min(values), max(values)))
+    span = f"{low} %" if low == high else f"{low} to {high} %"
+    models = len(found["models"])
+    return f"{span} of {found['clips']} clips named rightly" + (
+        f" ({models} models)" if models > 1 else f" ({model_name(next(iter(found['models'])))})"
+    )
+
+
+def _guess(found: Mapping[str, Any]) -> str:
+    guess = found["no_skill"]["majority"]
+    return "" if guess["accuracy"] is None else f"{100 * guess['accuracy']:.0f} % by always saying “{plain(guess['level'])}”"
+
+
+def _sure(found: Mapping[str, Any]) -> str:
+    bounds = [(model["metrics"]["accuracy"]["low"], model["metrics"]["accuracy"]["high"]) for model in found["models"].values()]
+    bounds = [(low, high) for low, high in bounds if low is not None]
+    people = f"{found['participants']} people"
+    if not bounds:
+        return f"cannot be said from {people}"
+    width = max(high - low for low, high in bounds)
+    word = "very uncertain" if width > WIDE else "fairly sure" if width < NARROW else "uncertain"
+    low, high = min(low for low, _ in bounds), max(high for _, high in bounds)
+    return f"{word}: {people}; other people could give {100 * low:.0f} to {100 * high:.0f} %"
+
+
+def _chance(found: Mapping[str, Any]) -> str:
+    nulls = [metric["null"] for model in found["models"].values() if "null" in (metric := model["metrics"][main_metric(model["metrics"])])]
+    nulls = [null for null in nulls if null.get("p") is not None]
+    if not nulls:
+        return "not tested"
+    if all(1 / (1 + null["n"]) > ALPHA for null in nulls):
+        return f"cannot be told: {nulls[0]['n']} repeats are too few"
+    ps = [null["p"] for null in nulls]
+    span = f"p = {_p(min(ps))}" if min(ps) == max(ps) else f"p = {_p(min(ps))} to {_p(max(ps))}"
+    better = sum(p <= ALPHA + 1e-9 for p in ps)
+    if better == len(ps):
+        return f"yes: {span}"
+    return f"not shown: {span}" if better == 0 else f"for {better} of {len(ps)} models: {span}"
