@@ -1,20 +1,17 @@
 """The report of a run: one HTML file that needs nothing else, made from predictions.csv and what lies beside it."""
 
-import json
-import platform
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
 from semiology.files import write_text
-from semiology.predictions import read_predictions
 from semiology.report import figures, inputs
 from semiology.report.chance import chance, untested
 from semiology.report.explained import explained, read_links
 from semiology.report.facts import tables_of
 from semiology.report.glossary import glossary
+from semiology.report.judging import judge
 from semiology.report.limits import limits
 from semiology.report.measures import abstentions, calibration, compared, measures, missing
 from semiology.report.protocol import fitted, read_config, sentences
@@ -23,14 +20,13 @@ from semiology.report.strips import marks_used, roc, strip
 from semiology.report.summary import question, short_answers, verdict
 from semiology.report.tripod import checklist
 from semiology.statistics.metrics import NAMES
-from semiology.statistics.results import evaluate, table_columns
+from semiology.statistics.results import table_columns
 
 # [P] Hou et al. 2022, Table 1: F1 / accuracy
 PUBLISHED = {
     ("dystonia", "pose"): {"agcn": "0.78 / 0.76", "tcn": "0.76 / 0.73", "agcn_kd": "0.83 / 0.81"},
     ("emotion", "face"): {"agcn": "0.74 / 0.71", "tcn": "0.84 / 0.80", "agcn_kd": "0.80 / 0.78"},
 }
-PACKAGES = ("semiology", "torch", "lightning", "numpy", "pandas", "scikit-learn")
 
 
 def write_report(run: Path) -> Path:
@@ -44,11 +40,7 @@ def write_report(run: Path) -> Path:
         UserError: the predictions or one of these files cannot be read, or the folder cannot be written.
     """
     run = Path(run)
-    predictions = read_predictions(run / "predictions.csv")
-    null = inputs.read_json(run / "null.json", "loso")
-    metrics = evaluate(predictions, null=null or None) | {"versions": _versions()}
-    write_text(run / "metrics.json", json.dumps(metrics, indent=1, allow_nan=False) + "\n")
-    write_text(run / "report.html", render("page.html.jinja", **contents(run, predictions, metrics, null)))
+    write_text(run / "report.html", render("page.html.jinja", **contents(run, *judge(run))))
     return run / "report.html"
 
 
@@ -139,14 +131,3 @@ def _words(metrics: dict[str, Any], explanations: list[Any]) -> set[str]:
 
 def _line(versions: dict[str, str]) -> str:
     return ", ".join(f"{package} {number}" for package, number in versions.items())
-
-
-def _versions() -> dict[str, str]:
-    """Versions of what made the report, read from package records: nothing is imported for it."""
-    found = {"python": platform.python_version()}
-    for package in PACKAGES:
-        try:
-            found[package] = version(package)
-        except PackageNotFoundError:
-            continue
-    return found

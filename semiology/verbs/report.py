@@ -1,8 +1,9 @@
-"""semiology report RUN"""
+"""semiology report RUN [--format html|csv]"""
 
 import json
+from pathlib import Path
 
-from semiology.report import write_report
+from semiology.report import write_cards, write_report, write_tables
 from semiology.statistics.results import table_text
 from semiology.verbs import parser
 
@@ -10,8 +11,14 @@ from semiology.verbs import parser
 def run(arguments: list[str]) -> int:
     made = parser("report", write_report)
     made.add_function_arguments(write_report, as_positional=True)
-    folder = made.parse_args(arguments).run
-    path = write_report(folder)
-    print(table_text(json.loads((path.parent / "metrics.json").read_text(encoding="utf-8"))))
+    made.add_argument("--format", choices=["html", "csv"], default="html", help="html: report.html; csv: metrics.csv and participants.csv")
+    parsed = made.parse_args(arguments)
+    if parsed.format == "csv":
+        for path in write_tables(parsed.run):
+            print(f"table: {path}")
+        return 0
+    path = write_report(parsed.run)
+    write_cards(parsed.run)
+    print(table_text(json.loads((Path(parsed.run) / "metrics.json").read_text(encoding="utf-8"))))
     print(f"\nreport: {path}")
     return 0

@@ -1,0 +1,40 @@
+"""From predictions.csv to metrics.json: what the page and the plain tables both begin with."""
+
+import json
+import platform
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from semiology.files import write_text
+from semiology.predictions import read_predictions
+from semiology.report.inputs import read_json
+from semiology.statistics.results import evaluate
+
+PACKAGES = ("semiology", "torch", "lightning", "numpy", "pandas", "scikit-learn")
+
+
+def judge(run: Path) -> tuple[pd.DataFrame, dict[str, Any], dict[str, Any]]:
+    """Judge the run's predictions, write `metrics.json`, and return predictions, metrics and null.json's content (empty without one).
+
+    Raises:
+        UserError: predictions.csv or null.json cannot be read, or the folder cannot be written.
+    """
+    predictions = read_predictions(run / "predictions.csv")
+    null = read_json(run / "null.json", "loso")
+    metrics = evaluate(predictions, null=null or None) | {"versions": _versions()}
+    write_text(run / "metrics.json", json.dumps(metrics, indent=1, allow_nan=False) + "\n")
+    return predictions, metrics, null
+
+
+def _versions() -> dict[str, str]:
+    """Versions of what judged, read from package records: nothing is imported for it."""
+    found = {"python": platform.python_version()}
+    for package in PACKAGES:
+        try:
+            found[package] = version(package)
+        except PackageNotFoundError:
+            continue
+    return found
