@@ -1,0 +1,195 @@
+"""Hou et al. 2022, Table 1, on a cohort of one's own: AGCN, TCN and AGCN with distillation, leave-one-subject-out."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from semiology.cohort import Cohort
+from semiology.errors import UserError
+from semiology.evaluation.loso import run_loso
+from semiology.evaluation.protocol import Protocol, Task
+from semiology.evaluation.source import open_source
+from semiology.reproduce.agreement import CORRELATION, Row, compare
+from semiology.reproduce.outcome import Reproduction
+from semiology.reproduce.published import HOU_2022, HOU_2022_PATIENTS_WITH, HOU_2022_TABLE_1
+from semiology.reproduce.settings import constants, departures, merged, parsed, protocol_file, read_tags, read_yaml
+from semiology.statistics.metrics import NAMES
+from semiology.statistics.results import model_name
+from semiology.store import Store
+
+TASKS = {("dystonia", "pose"): "dystonia (pose)", ("emotion", "face"): "emotion (face)"}  # Table 1 -> names in configs/hou2022.yaml
+KEYPOINTS_ONLY = ("agcn",)  # the model of Table 1 that needs no appearance features
+NONE = "none"
+
+UNSTATED = [
+    "which 3D estimator lifts the joints (here: semiology's lifter, or the tracker's own depth)",
+    "which network gives the body's appearance features (here: a VGG-19 on crops of the body)",
+    "which 23 face landmarks, and which edges join them (here: brows 3 + 3, eyes 4 + 4, nose 3, mouth 6)",
+    "layers of the TCN, optimiser, epochs, windows and augmentation (here: configs/hou2022.yaml)",
+    "the form of the distillation (here: that of a third-party reimplementation)",
+    "which F1: that of the sign's presence over pooled clips is assumed. Of 38 clips, no count gives an accuracy of 0.80, so that it may "
+    "have been averaged otherwise",
+]
+
+
+def reproduce_hou2022(
+    cohort: Path,
+    out: Path,
+    store: Path | None = None,
+    dystonia: str = "dystonia",
+    emotion: str = "emotion",
+    settings: Path | None = None,
+    epochs: int | None = None,
+    seeds: Sequence[int] | None = None,
+    jobs: int | None = None,
+    correlation: float = CORRELATION,
+) -> Reproduction:
+    """Run the protocol of Hou et al. 2022 on a cohort, and set what comes out beside Table 1 of the paper.
+
+    Writes a run as `semiology loso` does (resumable), and reproduction.json into it. Models that read appearance features are left out of a
+    task if the store lacks them for any scored clip; this is said.
+
+    Args:
+        cohort: folder of the cohort.
+        out: folder of the run.
+        store: folder that `semiology extract` filled; not needed for cohorts of tracks.
+        dystonia: column of clips.tsv that scores dystonia, with two levels, the second its presence; "none" leaves the task out.
+        emotion: the same for emotional signs.
+        settings: YAML file with the keys of configs/hou2022.yaml that are changed; every change is listed as a deviation.
+        epochs: of every model, instead of the protocol's.
+        seeds: instead of the protocol's.
+        jobs: folds at a time; -1 uses every core.
+        correlation: of being right in two clips of one patient, 0 to 1; the published values' intervals rest on it [choice].
+
+    Raises:
+        UserError: the cohort lacks a label, or a label has other than two levels; settings that do not fit; as `run_loso`.
+    """
+    if not 0 <= correlation <= 1:
+        raise UserError(f"correlation: {correlation:g} is not possible; give 0 (clips of a patient are independent) to 1 (all alike)")
+    file = protocol_file("hou2022")
+    raw = read_yaml(file)
+    paper = parsed(raw, Protocol, str(file))
+    changed = merged(raw, read_yaml(settings)) if settings else raw
+    used = parsed(changed, Protocol, str(settings or file))
+    used = replace(used, cohort=str(cohort), out=str(out), store=str(store) if store else None)
+    if epochs is not None:
+        models = {name: replace(model, schedule=replace(model.schedule, epochs=epochs)) for name, model in used.models.items()}
+        used = replace(used, models=models)
+    if seeds is not None:
+        used = replace(used, seeds=tuple(seeds))
+    if jobs is not None:
+        used = replace(used, jobs=jobs)
+    tags = read_tags(file)
+    deviations = departures(paper, used, tags)
+    used, not_run = _on_this_cohort(used, {"dystonia": dystonia, "emotion": emotion})
+    result = run_loso(used)
+    not_run += [f"{task}: {why}" for task, why in {**result.refused, **result.failed}.items()]
+    metrics = _read_json(out / "metrics.json") if result.report else {"tasks": {}}
+    notes = _read_json(out / "notes.json") if result.report else []
+    reproduction = Reproduction(
+        cohort=HOU_2022,
+        correlation=correlation,
+        rows=_rows(metrics, correlation),
+        deviations=[*deviations, *_other_people(metrics), *_other_trackers(used, metrics)],
+        not_run=not_run,
+        unstated=UNSTATED,
+        constants=constants(used, tags),
+        banner=next((note for note in notes if note.lower().startswith("synthetic")), ""),
+    )
+    reproduction.write(out)
+    return reproduction
+
+
+def _on_this_cohort(protocol: Protocol, columns: dict[str, str]) -> tuple[Protocol, list[str]]:
+    """The protocol with the cohort's own columns, without what cannot run on it, and a sentence for each thing that cannot."""
+    cohort = Cohort.read(protocol.cohort)
+    tasks, not_run = dict(protocol.tasks), []
+    for (sign, _), name in TASKS.items():
+        column = columns[sign]
+        if column == NONE:
+            not_run.append(f"{name}: left out on request")
+            del tasks[name]
+            continue
+        _check_label(protocol.cohort, cohort, sign, column)
+        reading = replace(tasks[name].reading, label=column)
+        scored = [clip.clip_id for clip in cohort.clips if clip.labels.get(column) is not None]
+        stage = reading.appearance
+        store = Store(protocol.store) if protocol.store else None
+        lacking = [clip for clip in scored if stage and not (store and store.has(clip, stage))]
+        if lacking:
+            dropped = [model for model in protocol.models_of(name) if model not in KEYPOINTS_ONLY]
+            not_run.append(
+                f"{name}: {', '.join(model_name(model) for model in dropped)}: {len(lacking)} of {len(scored)} clips have no {stage} "
+                f"features (the first is {lacking[0]}); run: semiology extract COHORT --store DIR "
+                f"--{str(stage).removesuffix('_vgg')}_weights FILE"
+            )
+            tasks[name] = Task(replace(reading, appearance=None), KEYPOINTS_ONLY)
+        else:
+            tasks[name] = replace(tasks[name], reading=reading)
+    if not tasks:
+        raise UserError("nothing is left to run: give a column for --dystonia or for --emotion")
+    return replace(protocol, tasks=tasks), not_run
+
+
+def _check_label(folder: str, cohort: Cohort, sign: str, column: str) -> None:
+    if column not in cohort.labels:
+        raise UserError(
+            f"{folder}: clips.json defines no label {column!r}; it defines {', '.join(sorted(cohort.labels)) or 'none'}. "
+            f"Say which column scores it (--{sign} COLUMN), or leave the task out (--{sign} {NONE})"
+        )
+    levels = list(cohort.labels[column].levels)
+    if len(levels) != 2:
+        raise UserError(
+            f"{folder}: label {column!r} has {len(levels)} levels ({', '.join(levels)}); Table 1 is of two, absence and presence: "
+            f"add such a column to clips.tsv and name it by --{sign}"
+        )
+
+
+def _rows(metrics: dict[str, Any], correlation: float) -> list[Row]:
+    rows = []
+    for key, models in HOU_2022_TABLE_1.items():
+        task = metrics["tasks"].get(TASKS[key])
+        judged = task["models"] if task else {}
+        share = task["prevalence"][task["levels"][1]]["share"] if task else None
+        for model, published in models.items():
+            for metric in ("f1", "accuracy"):
+                obtained = judged[model]["metrics"][metric] if model in judged else None
+                what = f"{TASKS[key]}, {model_name(model)}, {NAMES[metric]}"
+                rows.append(compare(what, metric, published, HOU_2022, obtained, share, correlation))
+    return rows
+
+
+def _other_people(metrics: dict[str, Any]) -> list[str]:
+    """How the cohort differs from the paper's in size and in how many show the sign."""
+    found = []
+    for (sign, _), name in TASKS.items():
+        judged = metrics["tasks"].get(name)
+        if judged is None:
+            continue
+        showing = judged["prevalence"][judged["levels"][1]]["participants"]
+        own = (judged["participants"], judged["clips"], showing)
+        paper = (HOU_2022.participants, HOU_2022.clips, HOU_2022_PATIENTS_WITH[sign])
+        if own != paper:
+            found.append(
+                f"{name}: {own[0]} participants, {own[1]} clips, {own[2]} participants with the sign instead of "
+                f"{paper[0]}, {paper[1]} and {paper[2]} [P]"
+            )
+    return found
+
+
+def _other_trackers(protocol: Protocol, metrics: dict[str, Any]) -> list[str]:
+    """Which trackers made the keypoints, where they are not the paper's."""
+    found = []
+    for name, task in protocol.tasks.items():
+        if name in metrics["tasks"]:
+            trackers = sorted(open_source(protocol.cohort, protocol.store, task.reading).trackers)
+            if trackers != ["keypoint-rcnn"]:
+                paper = "fine-tuned Keypoint R-CNN" if task.reading.part == "body" else "a toolbox that is not named"
+                found.append(f"{name}: keypoints by {', '.join(trackers) or 'an unnamed tracker'}; the paper's are by {paper} [P]")
+    return found
+
+
+def _read_json(path: Path) -> Any:
+    return json.loads(path.read_text(encoding="utf-8"))

@@ -1,0 +1,175 @@
+"""The public feature set of GESTURES (doi 10.5522/04/14781771), as it is unpacked.
+
+    FOLDER/seizures.csv                                                   one row a seizure
+    FOLDER/features_fpc_8_fps_15/<subject>_<seizure>_<L|S>/*.pth          one vector of 512 numbers for each start frame of a snippet
+
+The layout is read from the authors' code [C] (fepegar/gestures-miccai-2021); L and S are the large and the small camera view. Vectors are
+loaded as tensors and nothing else: a file that holds code is refused.
+"""
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+from tqdm import tqdm
+
+from semiology.errors import UserError
+
+COLUMNS = ("Subject", "Seizure", "Discard", "OnsetClonic")
+LEVELS = ["FOS", "TCS"]  # focal onset; focal to bilateral tonic-clonic, the positive one
+CHANNELS = 512  # [T]
+VIEWS = {"L": "Large", "S": "Small"}  # folder's ending [C] -> how column Discard calls it [C]
+
+
+@dataclass(frozen=True)
+class View:
+    """One camera's recording of one seizure.
+
+    Attributes:
+        clip_id: "<subject>_<seizure>_<L|S>"; recording_id: without the view; participant_id: the subject.
+        target: 1 for TCS, 0 for FOS.
+        features: (start frame, channel) float32.
+    """
+
+    clip_id: str
+    recording_id: str
+    participant_id: str
+    target: int
+    features: np.ndarray
+
+
+@dataclass(frozen=True)
+class FeatureSet:
+    """What was read.
+
+    Attributes:
+        views: sorted by clip_id.
+        snippet: frames of a snippet; rate: frames a second.
+        notes: what was left out, one view missing, what else a reader should know.
+    """
+
+    views: list[View]
+    snippet: int
+    rate: float
+    notes: list[str]
+
+
+def read_feature_set(folder: Path, snippet: int = 8, rate: int = 15, shortest: float = 15.0) -> FeatureSet:
+    """Read seizures.csv and the features of every view that it does not discard.
+
+    A seizure is TCS if OnsetClonic has a value, else FOS [C]. Views that Discard names ("Yes", "Large", "Small") are not read [C]. Seizures
+    that last less than `shortest` s by their number of vectors are left out [T, C]. A seizure with one view goes on with one. A seizure
+    without any is left out. All of this is counted in `notes`.
+
+    Raises:
+        UserError: no such folder, no or a damaged seizures.csv, a column missing, an unknown word in Discard, a seizure that is there
+            twice, no features at all; a vector of another length or with numbers that are not finite; a damaged .pth, or one that holds
+            more than a tensor.
+    """
+    table = _read_table(folder / "seizures.csv")
+    where = folder / f"features_fpc_{snippet}_fps_{rate}"
+    if not where.is_dir():
+        others = sorted(path.name for path in folder.glob("features_fpc_*") if path.is_dir())
+        hint = f"there is {', '.join(others)}: set snippet and rate to match" if others else "unpack the published archive there"
+        raise UserError(f"{where}: no such folder of features; {hint}")
+    views: list[View] = []
+    reasons: dict[str, list[str]] = {"discarded": [], "no features": [], "short": [], "one view": []}
+    row: Any
+    for row in tqdm(list(table.itertuples()), desc="seizures", unit="seizure"):
+        recording = f"{row.Subject}_{row.Seizure}"
+        kept = {end: name for end, name in VIEWS.items() if row.Discard not in ("Yes", name)}
+        there = [end for end in kept if (where / f"{recording}_{end}").is_dir()]
+        own = [
+            View(f"{recording}_{end}", recording, row.Subject, int(row.OnsetClonic != ""), read_vectors(where / f"{recording}_{end}"))
+            for end in there
+        ]
+        if not own:
+            reasons["no features" if kept else "discarded"].append(recording)
+        elif max(duration(len(view.features), snippet, rate) for view in own) < shortest:
+            reasons["short"].append(recording)
+        else:
+            reasons["one view"] += [recording] if len(own) == 1 else []
+            views += own
+    if not views:
+        raise UserError(f"{where}: no features of any seizure in seizures.csv; folders there are named <Subject>_<Seizure>_<L|S>")
+    told = {
+        "discarded": "left out, both views discarded in seizures.csv",
+        "no features": "left out, without features",
+        "short": f"left out, shorter than {shortest:g} s",
+        "one view": "read from one view, the other is discarded or missing",
+    }
+    notes = [f"{len(ids)} seizures {told[why]}: {_first(ids)}" for why, ids in reasons.items() if ids]
+    if "RatioGTCS" in table:
+        unlike = table.loc[(table["RatioGTCS"] != "") != (table["OnsetClonic"] != "")]
+        which = [f"{row.Subject}_{row.Seizure}" for row in unlike.itertuples()]
+        notes += (
+            [f"{len(which)} seizures have only one of OnsetClonic and RatioGTCS, OnsetClonic decides: {_first(which)}"] if which else []
+        )
+    return FeatureSet(sorted(views, key=lambda view: view.clip_id), snippet, rate, notes)
+
+
+def read_vectors(folder: Path) -> np.ndarray:
+    """The vectors of one view in the order of their frame numbers (the last digits of their names): (start frame, channel) float32."""
+    paths = sorted(folder.glob("*.pth"))
+    if not paths:
+        raise UserError(f"{folder}: holds no .pth file; unpack the archive again")
+    numbers = {path: int(digits[-1]) for path in paths if (digits := re.findall(r"\d+", path.stem))}
+    if len(numbers) < len(paths) or len(set(numbers.values())) < len(paths):
+        raise UserError(f"{folder}: .pth files without a frame number of their own in their names; the order of the snippets is unknown")
+    return np.stack([_vector(path) for path in sorted(paths, key=numbers.__getitem__)])
+
+
+def duration(vectors: int, snippet: int, rate: float) -> float:
+    """Seconds that so many vectors cover: the last snippet begins at the last vector's frame [C]."""
+    return (vectors - 1 + snippet) / rate
+
+
+def _vector(path: Path) -> np.ndarray:
+    try:
+        content = torch.load(path, map_location="cpu", weights_only=True)
+    except (EOFError, RuntimeError) as error:
+        reason = str(error).partition("\n")[0] or "it ends too soon"
+        raise UserError(f"{path}: damaged ({reason}); unpack the archive again") from error
+    except Exception as error:  # whatever the unpickler meets in a foreign file
+        raise UserError(f"{path}: refused: it holds more than a tensor, or is damaged; nothing in it was run") from error
+    if not isinstance(content, torch.Tensor) or content.numel() != CHANNELS or content.squeeze().ndim != 1:
+        found = f"a tensor of shape {tuple(content.shape)}" if isinstance(content, torch.Tensor) else f"a {type(content).__name__}"
+        raise UserError(f"{path}: holds {found}, not a vector of {CHANNELS} numbers")
+    vector = content.squeeze().float().numpy()
+    if not np.isfinite(vector).all():
+        raise UserError(f"{path}: holds numbers that are not finite; unpack the archive again")
+    return vector
+
+
+def _read_table(path: Path) -> pd.DataFrame:
+    """seizures.csv as text; "" where a cell has no value."""
+    try:
+        table = pd.read_csv(path, dtype=str, encoding="utf-8-sig")
+    except FileNotFoundError as error:
+        raise UserError(f"{path}: not found; FOLDER is where the published archive was unpacked, with seizures.csv in it") from error
+    except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError) as error:
+        raise UserError(f"{path}: not a table ({' '.join(str(error).split())}); unpack the archive again") from error
+    table = table.rename(columns=str.strip)
+    missing = [column for column in COLUMNS if column not in table]
+    if missing:
+        raise UserError(f"{path}: column {', '.join(missing)} missing; it has {', '.join(table.columns)}")
+    table = table.fillna("").apply(lambda column: column.str.strip())
+    row: Any
+    for row in table.itertuples():
+        line = int(row.Index) + 2  # line 1 is the header
+        if not (row.Subject and row.Seizure):
+            raise UserError(f"{path}, row {line}: Subject and Seizure have to be there")
+        if row.Discard not in ("", "No", "Yes", *VIEWS.values()):
+            raise UserError(f"{path}, row {line}, column Discard: {row.Discard!r}; known are Yes, Large, Small, No and empty")
+    again = table[table.duplicated(["Subject", "Seizure"])]
+    if len(again):
+        raise UserError(f"{path}, row {int(again.index[0]) + 2}: seizure {again['Seizure'].iloc[0]} of this subject is there twice")
+    return table
+
+
+def _first(ids: list[str]) -> str:
+    return ", ".join(ids[:5]) + (", ..." if len(ids) > 5 else "")

@@ -1,0 +1,43 @@
+"""semiology reproduce hou2022 --cohort DIR --store DIR --out RUN, or semiology reproduce gestures --features DIR --out RUN"""
+
+from semiology.errors import UserError
+from semiology.verbs import options, parser
+
+
+def run(arguments: list[str]) -> int:
+    papers = {"hou2022": _hou2022, "gestures": _gestures}
+    if not arguments or arguments[0] in ("-h", "--help"):
+        print("usage: semiology reproduce hou2022 --cohort DIR --store DIR --out RUN     Hou et al. 2022, Table 1, on your videos")
+        print("       semiology reproduce gestures --features DIR --out RUN                GESTURES (MICCAI 2021) on its public features")
+        return 0
+    if arguments[0] not in papers:
+        raise UserError(f"no protocol {arguments[0]!r}; protocols are {', '.join(papers)}")
+    return papers[arguments[0]](arguments[1:])
+
+
+def _hou2022(arguments: list[str]) -> int:
+    from semiology.reproduce.hou2022 import reproduce_hou2022
+
+    made = parser("reproduce hou2022", reproduce_hou2022)
+    made.add_function_arguments(reproduce_hou2022)
+    parsed = made.parse_args(arguments)
+    found = reproduce_hou2022(**options(parsed))
+    print(found)
+    print(f"\nreproduction: {parsed.out / 'reproduction.json'}")
+    return 1 if found.not_run else 0
+
+
+def _gestures(arguments: list[str]) -> int:
+    from semiology.reproduce.agreement import CORRELATION
+    from semiology.reproduce.gestures import reproduce_gestures
+    from semiology.reproduce.gestures_protocol import GesturesProtocol
+
+    made = parser("reproduce gestures", reproduce_gestures)
+    made.add_class_arguments(GesturesProtocol, None)
+    made.add_argument("--correlation", type=float, default=CORRELATION, help="of being right in two seizures of one patient [choice]")
+    instantiated = made.instantiate_classes(made.parse_args(arguments))
+    protocol = GesturesProtocol(**{name: getattr(instantiated, name) for name in GesturesProtocol.__dataclass_fields__})
+    found = reproduce_gestures(protocol, instantiated.correlation)
+    print(found)
+    print(f"\nreproduction: {protocol.out}/reproduction.json, report: {protocol.out}/report.html")
+    return 0
