@@ -12,8 +12,8 @@ from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-ALPHAS = tuple(10.0**power for power in range(-1, 6))  # penalties of ridge, on standardised features [our choice]
-STRENGTHS = tuple(10.0**power for power in range(-4, 3))  # C of the logistic regression [our choice]
+ALPHAS = tuple(10.0**power for power in range(5))  # penalties of ridge, on standardised features [our choice]
+STRENGTHS = tuple(10.0**power for power in range(-3, 2))  # C of the logistic regression [our choice]
 
 Inner = Sequence[tuple[np.ndarray, np.ndarray]]
 

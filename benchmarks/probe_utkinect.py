@@ -1,0 +1,93 @@
+"""Linear probes by layer of an AGCN trained leave-one-subject-out on UTKinect-Action3D (ten people, ten actions), with both controls.
+
+Every layer of a person's clips comes from the model of the fold that never saw this person; the models are trained here if they are not
+there. Beside the action stand the same probe on random labels and the probe of who the person is.
+"""
+
+import os
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import matplotlib
+
+matplotlib.use("Agg")
+import matplotlib.pyplot as plt
+from record import record
+from utkinect_cohort import make_cohort
+
+from semiology.evaluation.loso import run_loso
+from semiology.evaluation.protocol import Protocol, Task
+from semiology.files import atomic_path
+from semiology.probe import Probing, probe_run
+from semiology.verbs.loso import read_protocol
+
+DATA = Path(os.environ.get("SEMIOLOGY_TESTDATA", Path(__file__).resolve().parents[2] / "shared" / "data")) / "skeletons" / "utkinect"
+RUN = Path("runs/probe-utkinect")
+FIGURE = Path("docs/images/probe_utkinect.png")
+TASK, MODEL = "action (pose)", "agcn_joint"
+TARGET = 0.90  # accuracy of the features layer [our choice, fixed before the first run]
+
+
+def protocol() -> Protocol:
+    """The joint stream of configs/utkinect.yaml alone, its fold models kept."""
+    whole = read_protocol(["--config", "configs/utkinect.yaml"])
+    task = Task(whole.tasks[TASK].reading, (MODEL,))
+    alone = {"tasks": {TASK: task}, "models": {MODEL: whole.models[MODEL]}, "fusions": [], "selections": {}}
+    return replace(whole, **alone, cohort=str(RUN / "cohort"), out=str(RUN), keep=True, final=False, permutations=0, jobs=1)
+
+
+def draw(probing: Probing) -> None:
+    """By layer: the action, the same probe on random labels, and who the person is, with intervals over people."""
+    table = probing.table()
+    place = range(len(table))
+    figure, axes = plt.subplots(figsize=(7, 3.6), layout="constrained")
+    for results, label, colour in ((probing.results, "action", "#1b6ca8"), (probing.identity or {}, "who it is", "#c8553d")):
+        scores = [results[layer].scores["accuracy"] for layer in table["layer"]]
+        values = [score.value for score in scores]
+        below = [score.value - score.interval.low for score in scores]
+        above = [score.interval.high - score.value for score in scores]
+        axes.errorbar(place, values, yerr=[below, above], marker="o", capsize=3, label=label, color=colour)
+    axes.plot(place, table["random_labels"], marker="s", linestyle=":", color="#777777", label="random labels")
+    axes.axhline(0.1, color="#bbbbbb", linewidth=1, zorder=0)
+    axes.text(len(table) - 1, 0.105, "one in ten", ha="right", va="bottom", fontsize=8, color="#777777")
+    axes.set_xticks(list(place), table["layer"])
+    axes.set(ylim=(0, 1.02), ylabel="accuracy of a linear probe", xlabel="layer of the AGCN, in people its fold did not train on")
+    axes.legend(frameon=False, loc="center left", bbox_to_anchor=(1, 0.5))
+    for side in ("top", "right"):
+        axes.spines[side].set_visible(False)
+    with atomic_path(FIGURE) as temporary:
+        figure.savefig(temporary, dpi=150)
+
+
+def main() -> int:
+    if not DATA.is_dir():
+        print(f"probe-utkinect: no data at {DATA}; set SEMIOLOGY_TESTDATA", file=sys.stderr)
+        return 2
+    print("\n".join(make_cohort(DATA, RUN / "cohort")))
+    result = run_loso(protocol())
+    if result.refused or result.failed:
+        print(f"probe-utkinect: {result.refused | result.failed}", file=sys.stderr)
+        return 1
+    probing = probe_run(RUN, "action", TASK, MODEL)
+    print(probing.text())
+    draw(probing)
+    accuracy = {layer: found.scores["accuracy"] for layer, found in probing.results.items()}
+    above = all(found.score > probing.random[layer].values.max() for layer, found in probing.results.items())
+    assert probing.identity is not None
+    identity = {layer: found.scores["accuracy"] for layer, found in probing.identity.items()}
+    return record(
+        "probe-utkinect",
+        probing.told(),
+        f"accuracy of the features layer at least {TARGET}, and every layer above all of its random-label controls",
+        accuracy["features"].value >= TARGET and above,
+        headline="accuracy "
+        + ", ".join(f"{layer} {score.value:.2f}" for layer, score in accuracy.items())
+        + "; who it is (one in ten by chance) "
+        + ", ".join(f"{layer} {score.value:.2f}" for layer, score in identity.items()),
+        seed=0,
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(main())
