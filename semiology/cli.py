@@ -29,6 +29,7 @@ VERBS = {
     "report": Verb("report", "rebuild metrics.json and report.html from a run's predictions.csv"),
     "reproduce": Verb("reproduce", "hou2022 | gestures: a paper's protocol on your data: published, obtained, and whether they agree"),
     "probe": Verb("probe", "what each layer of a run's stream knows: linear probes of any column of the cohort, with controls and chance"),
+    "audit": Verb("audit", "proves from a run's own records that those held out taught nothing, or says what is missing"),
     "predict": Verb("predict", "each sign's probability over time for one video, and a copy of it with what was seen drawn in"),
     "weights": Verb("weights", "list | get | add | verify: published weights, fetched or brought by hand, their hashes checked"),
     "deidentify": Verb("deidentify", "copies of videos with every head covered, checked, without sound and metadata"),

@@ -10,6 +10,7 @@ from collections.abc import Iterable
 import numpy as np
 import xarray as xr
 from PIL import Image
+from scipy.fft import irfft, rfft
 
 from semiology.video import Frame
 
@@ -74,32 +75,49 @@ def changes(course: np.ndarray, level: float) -> np.ndarray:
     return np.nan_to_num(np.clip(steps / np.maximum(spread + level * usual, 1e-9), -highest, highest))
 
 
-def likeness(first: np.ndarray, second: np.ndarray, rate: float) -> tuple[float, float]:
-    """Highest correlation of two courses' `changes` over all shifts in time, -1 to 1, and the shift in s at which they fit.
+class Changes:
+    """The `changes` of one recording (time, channel), kept with what comparing it with many others needs."""
 
-    A shift counts where at least half of the shorter course, SHORTEST s, and a quarter of the usual amount of change are in common.
+    def __init__(self, steps: np.ndarray, rate: float):
+        self.steps, self.rate = steps.astype(np.float32), rate
+        self.energy = np.concatenate([[0.0], np.cumsum((steps**2).sum(axis=1))])
+        self._spectra: dict[int, np.ndarray] = {}
+
+    def __len__(self) -> int:
+        return len(self.steps)
+
+    def spectrum(self, length: int) -> np.ndarray:
+        """(channel, frequency) of the steps, padded with zeros to `length`."""
+        if length not in self._spectra:
+            self._spectra[length] = rfft(np.ascontiguousarray(self.steps.T), length, axis=1)
+        return self._spectra[length]
+
+
+def likeness(first: Changes, second: Changes) -> tuple[float, float]:
+    """Highest correlation of two recordings' changes over all shifts in time, -1 to 1, and the shift in s at which they fit.
+
+    A shift counts where at least half of the shorter one, SHORTEST s, and a quarter of the usual amount of change are in common.
     """
     size = min(len(first), len(second))
-    least = max(int(SHORTEST * rate), -(-size // 2))
-    if size < least or first.shape[1] != second.shape[1]:
+    least = max(int(SHORTEST * first.rate), -(-size // 2))
+    if size < least or first.steps.shape[1] != second.steps.shape[1]:
         return 0.0, 0.0
     length = 1 << int(np.ceil(np.log2(len(first) + len(second))))
-    product = np.fft.rfft(first, length, axis=0) * np.conj(np.fft.rfft(second, length, axis=0))
-    together = np.fft.irfft(product.sum(axis=1), length)
+    together = irfft((first.spectrum(length) * np.conj(second.spectrum(length))).sum(axis=0), length)
     shifts = np.arange(-(len(second) - least), len(first) - least + 1)
     begin, end = np.maximum(shifts, 0), np.minimum(len(first), len(second) + shifts)
-    energies = [_energy(first, begin, end), _energy(second, begin - shifts, end - shifts)]
+    energies = [first.energy[end] - first.energy[begin], second.energy[end - shifts] - second.energy[begin - shifts]]
     fits = together[shifts] / np.sqrt(np.maximum(energies[0] * energies[1], 1e-12))
-    for course, energy in zip((first, second), energies):
-        fits[energy < 0.25 * (course**2).sum() * (end - begin) / len(course)] = 0
+    for whole, energy in zip((first, second), energies):
+        fits[energy < 0.25 * whole.energy[-1] * (end - begin) / len(whole)] = 0
     best = int(np.argmax(fits))
-    return float(fits[best]), float(shifts[best] / rate)
+    return float(fits[best]), float(shifts[best] / first.rate)
 
 
-def _energy(course: np.ndarray, begin: np.ndarray, end: np.ndarray) -> np.ndarray:
-    """Sum of squares between rows, for many pairs of rows."""
-    total = np.concatenate([[0.0], np.cumsum((course**2).sum(axis=1))])
-    return total[end] - total[begin]
+def in_common(first: Changes, second: Changes, shift: float) -> float:
+    """Seconds that two recordings share at a shift."""
+    moved = round(shift * first.rate)
+    return (min(len(first), len(second) + moved) - max(moved, 0)) / first.rate
 
 
 def hash_distance(first: np.ndarray, second: np.ndarray, shift: float) -> float:

@@ -1,9 +1,9 @@
 """RUN/sources.json: what the audit has to know of every clip, written beside the run so that nothing else is needed to judge it.
 
     {"schema": 1,
-     "clips": {clip_id: {"participant_id", "recording_id", "content": SHA-256 of the video or of the tracks brought along, "start", "end" (s),
-                         "covariates": {name: value}, "width", "height" (px), "fps" (Hz), "duration" (s), "brightness", "colour" (0 to 1),
-                         "pictures", "movement": courses as text, see fingerprint.py}},
+     "clips": {clip_id: {"participant_id", "recording_id", "kind": "video" or "tracks" (brought along), "content": SHA-256 of that file,
+                         "start", "end" (s), "covariates": {name: value}, "width", "height" (px), "fps" (Hz), "duration" (s),
+                         "brightness", "colour" (0 to 1), "pictures", "movement": courses as text, see fingerprint.py}},
      "weights": {SHA-256: {"what", "origin", "participants": [participant_id] or null where unknown}}}
 
 Names of video files are not kept, and nobody can be recognised in pictures of 72 cells.
@@ -79,10 +79,15 @@ def _seen(folder: Path, clip: Clip, store: Store | None) -> dict[str, Any]:
         tracks = store.predicted(clip.clip_id, part)
     fps, frames = float(tracks.attrs["fps"]), tracks.sizes["time"]
     size = {name: int(tracks.attrs.get(name, 0)) or None for name in ("width", "height")}
-    told = {**size, "fps": fps, "duration": round(frames / fps, 3), "movement": to_text(positions(tracks), UNIT)}
+    told: dict[str, Any] = {
+        "kind": "tracks" if clip.tracks else "video",
+        **size,
+        "fps": fps,
+        "duration": round(frames / fps, 3),
+        "movement": to_text(positions(tracks), UNIT),
+    }
     told |= {name: value for name, value in video.items() if value is not None}
-    if told.get("end") is None:
-        told["end"] = told["start"] + told["duration"]
+    told.setdefault("end", clip.start + told["duration"])
     return told
 
 
@@ -140,7 +145,7 @@ def used_weights(stages: dict[str, Any]) -> dict[str, dict[str, Any]]:
         used = {depends.get("vgg"): (stage, None), depends.get("lift"): ("lifter", "semiology")}
         for tracker in (depends.get("detector", {}), depends.get("pose", {})):
             name = str(tracker.get("name") or tracker.get("detector") or "")
-            used |= {digest: (f"{name}, {part}", IN_PACKAGES.get(name)) for part, digest in tracker.get("weights", {}).items()}
+            used |= {digest: (f"{name} {part}", IN_PACKAGES.get(name)) for part, digest in tracker.get("weights", {}).items()}
             used |= {digest: (part, IN_PACKAGES["mediapipe"]) for part, digest in tracker.get("mesh", {}).items()}
         for digest, (what, package) in used.items():
             public = next((name for start, name in published.items() if digest and digest.startswith(start)), None)

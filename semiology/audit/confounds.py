@@ -1,0 +1,128 @@
+"""Labels that a confound predicts: a tiny model on centre, camera, light or size alone, beside what it gives with exchanged labels."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from semiology.audit.check import Check
+from semiology.audit.copies import NO_SOURCES
+from semiology.audit.records import Run
+from semiology.predictions import levels_of
+from semiology.statistics.chance import exchange
+from semiology.statistics.ridge import LosoRidge
+
+PERMUTATIONS = 1999  # exchanges of the participants' labels: no p below 0.0005. [our choice]
+LEVEL = 0.05  # after Holm's correction over all labels and confounds. [our choice]
+QUESTION = "Does something about the recording, rather than the patient's signs, predict a label?"
+MEASURED = {"resolution": ("width", "height"), "frame rate": ("fps",), "duration": ("duration",), "light": ("brightness", "colour")}
+DURATION = "duration"  # warns only: how long a seizure lasts is a sign too
+
+
+@dataclass(frozen=True)
+class Tested:
+    """One label by one confound: AUC over participants left out in turn, its p, and p after Holm."""
+
+    label: str
+    confound: str
+    auc: float
+    p: float
+    holm: float = 1.0
+
+    def __str__(self) -> str:
+        return f"{self.label} by {self.confound} alone: AUC {self.auc:.2f}, p = {self.p:.4f}, {self.holm:.3f} after correction"
+
+
+def check_confounds(run: Run) -> Check:
+    """No confound by itself, and not all together, predict a label above chance; each participant is left out in turn.
+
+    Ridge regression on the confound (names as indicators), AUC of the pooled scores (mean over levels, each against the others), against
+    1,999 exchanges of the participants' labels. Failed where p < 0.05 after Holm. Duration is judged alike but only told.
+    """
+    if run.sources is None:
+        return Check("confounds", QUESTION, "not possible", f"cannot be shown: {NO_SOURCES}", [NO_SOURCES])
+    tests, untold = [], []
+    for label, rows in run.table.groupby("label", sort=False):
+        truths = dict(zip(rows["clip_id"], rows["truth"]))
+        clips = {clip_id: run.sources["clips"][clip_id] for clip_id in truths if clip_id in run.sources["clips"]}
+        if len({clip["participant_id"] for clip in clips.values()}) < 3:
+            untold.append(f"{label}: fewer than three participants in sources.json")
+            continue
+        confounds, skipped = confounds_of(clips)
+        untold += [f"{label}: {why}" for why in skipped]
+        people = np.array([clip["participant_id"] for clip in clips.values()])
+        targets = np.array([levels_of(rows).index(truths[clip_id]) for clip_id in clips])
+        tests += [Tested(str(label), name, *_test(features, people, targets)) for name, features in confounds.items()]
+    tests = _holm(tests)
+    details = [str(test) for test in sorted(tests, key=lambda test: test.p)] + untold
+    bad = [test for test in tests if test.holm < LEVEL and test.confound != DURATION]
+    long = [test for test in tests if test.p < LEVEL and test.confound == DURATION]
+    worth = "; ".join(f"worth a look: {test}" for test in long)
+    if bad:
+        return Check("confounds", QUESTION, "failed", f"{bad[0]}" + (f" ({len(bad)} such)" if len(bad) > 1 else ""), details)
+    if not tests:
+        return Check("confounds", QUESTION, "passed", "no confound differs between clips", details)
+    least = min(tests, key=lambda test: test.p)
+    found = f"none of {len(tests)} tests after correction; least p: {least}" if not worth else f"none that fails; {worth}"
+    return Check("confounds", QUESTION, "passed", found, details)
+
+
+def confounds_of(clips: Mapping[str, dict[str, Any]]) -> tuple[dict[str, np.ndarray], list[str]]:
+    """Confound -> (clip, feature) of those that differ between clips, "all together" among them; and why others are not judged."""
+    found: dict[str, np.ndarray] = {}
+    skipped = []
+    for name, parts in MEASURED.items():
+        columns = [_numbers([clip.get(part) for clip in clips.values()]) for part in parts]
+        found[name] = np.hstack(columns)
+    people = len({clip["participant_id"] for clip in clips.values()})
+    for name in sorted({name for clip in clips.values() for name in clip["covariates"]}):
+        values = [clip["covariates"].get(name) for clip in clips.values()]
+        try:
+            found[name] = _numbers([None if value is None else float(value) for value in values])
+        except ValueError:
+            words = sorted({str(value) for value in values})
+            if len(words) > max(people / 2, 2):
+                skipped.append(f"{name} has {len(words)} different entries among {people} participants, too many to carry over to others")
+                continue
+            found[name] = np.array([[str(value) == word for word in words] for value in values], float)
+    found = {name: features for name, features in found.items() if (features != features[0]).any()}
+    if len(found) > 1:
+        found["all of these together"] = np.hstack([features for name, features in found.items() if name != DURATION])
+    return found, skipped
+
+
+def _numbers(values: list[float | None]) -> np.ndarray:
+    """(clip, 2): the numbers, their mean where one is missing, and whether it is."""
+    given = np.array([np.nan if value is None else float(value) for value in values])
+    absent = ~np.isfinite(given)
+    mean = given[~absent].mean() if (~absent).any() else 0.0
+    return np.column_stack([np.where(absent, mean, given), absent])
+
+
+def _test(features: np.ndarray, people: np.ndarray, targets: np.ndarray) -> tuple[float, float]:
+    """AUC and p. Participants exchange their lists of labels; then each one's labels are shuffled, for labels that differ within one."""
+    rng = np.random.default_rng(0)
+    null = np.stack([_shuffled(people, exchange(people, targets, rng), rng) for _ in range(PERMUTATIONS)])
+    ridge = LosoRidge(features, people)
+    levels = [1] if targets.max() == 1 else np.unique(targets)
+    every = np.vstack([targets, null])
+    values = np.nanmean([ridge.metric("auc", every == level) for level in levels], axis=0)
+    return float(values[0]), float((1 + (values[1:] >= values[0] - 1e-12).sum()) / (1 + PERMUTATIONS))
+
+
+def _shuffled(people: np.ndarray, targets: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    order = np.lexsort([rng.random(len(people)), people])
+    given = np.empty_like(targets)
+    given[np.argsort(people, kind="stable")] = targets[order]
+    return given
+
+
+def _holm(tests: list[Tested]) -> list[Tested]:
+    """The same tests with p after Holm: the k-th smallest times the number of those not smaller, never below a smaller one's."""
+    highest = 0.0
+    corrected = {}
+    for rank, number in enumerate(sorted(range(len(tests)), key=lambda number: tests[number].p)):
+        highest = max(highest, min(1.0, tests[number].p * (len(tests) - rank)))
+        corrected[number] = highest
+    return [Tested(test.label, test.confound, test.auc, test.p, corrected[number]) for number, test in enumerate(tests)]

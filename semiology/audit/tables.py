@@ -1,0 +1,92 @@
+"""predictions.csv is what the records say, row by row; fusions and selections are computed again."""
+
+from typing import Any
+
+import numpy as np
+
+from semiology.audit.check import Check, answer
+from semiology.audit.records import TEST_SET, Run, place, table_task
+
+NEAR = 2e-6  # scores are written with six digits
+
+Key = tuple[str, str, int, str]  # task, model, seed, clip_id
+
+
+def check_table(run: Run) -> Check:
+    """Every row of predictions.csv stands in a record, or is a fusion of rows that do; nothing of the records is left out."""
+    faults, missing = [], list(run.missing)
+    row: Any
+    rows: dict[Key, Any] = {(row.task, row.model, row.seed, row.clip_id): row for row in run.table.itertuples()}
+    known: set[Key] = set()
+    for record in run.judged:
+        task, levels = table_task(record), record["levels"]
+        for told in record["predictions"]:
+            key = (task, told["model"], record["seed"], told["clip_id"])
+            where = f"{place(record)}: {told['model']}, clip {told['clip_id']}"
+            known.add(key)
+            if key not in rows:
+                faults.append(f"{where}: not in predictions.csv")
+            elif differing := _differing(rows[key], record, told, levels):
+                faults.append(f"{where}: {differing} in predictions.csv is not what the record says")
+        for selection, chosen in record.get("selected", {}).items():
+            if _said(record, selection) != _said(record, chosen):
+                faults.append(f"{place(record)}: the rows of {selection} are not those of {chosen}, which it chose")
+    fused, wrong = _fusions(run, rows)
+    faults += wrong
+    for key in rows.keys() - known - fused:
+        missing.append(f"{key[0]}, seed {key[2]}: no record holds {key[1]}'s prediction of {key[3]}")
+    return answer(
+        "table",
+        "Is predictions.csv what the records of the folds say?",
+        faults,
+        sorted(missing),
+        f"all {len(rows)} rows are those of the records" + (f" ({len(fused)} fused ones computed again)" if fused else ""),
+        "predictions.csv is not what the records say",
+    )
+
+
+def _differing(row: Any, record: dict[str, Any], told: dict[str, Any], levels: list[str]) -> str:
+    """The first column of a row that is not what the record says; empty where all are."""
+    facts = {
+        "fold": (row.fold, str(record["fold"])),
+        "participant_id": (row.participant_id, record["clips"].get(told["clip_id"])),
+        "recording_id": (row.recording_id, told.get("recording_id", row.recording_id)),
+        "truth": (row.truth, levels[told["truth"]]),
+        "plausible": (row.plausible, None if told.get("plausible") is None else [levels[level] for level in told["plausible"]]),
+    }
+    for column, (written, meant) in facts.items():
+        if written != meant:
+            return column
+    for column, key in (("scores", "probabilities"), ("calibrated", "calibrated")):
+        written, meant = getattr(row, column), told.get(key)
+        if (written is None) != (meant is None):
+            return column
+        if (
+            written is not None
+            and meant is not None
+            and (list(written) != levels or not np.allclose(list(written.values()), meant, atol=NEAR))
+        ):
+            return column
+    return ""
+
+
+def _said(record: dict[str, Any], model: str) -> dict[str, list[float]]:
+    return {row["clip_id"]: row["probabilities"] for row in record["predictions"] if row["model"] == model}
+
+
+def _fusions(run: Run, rows: dict[Key, Any]) -> tuple[set[Key], list[str]]:
+    """The rows that are fusions, and what is wrong with them: each has to be the mean of its members' probabilities."""
+    keys, wrong = set(), []
+    for fusion in run.config.get("fusions") or []:
+        members = [tuple(member.rpartition("/")[::2]) for member in fusion["members"]]
+        for suffix in ("", TEST_SET):
+            for key in [key for key in rows if key[:2] == (fusion["task"] + suffix, fusion["model"])]:
+                parts: list[Any] = [rows.get((task + suffix, model, key[2], key[3])) for task, model in members]
+                keys.add(key)
+                if any(part is None for part in parts):
+                    wrong.append(f"{key[0]}: {key[1]} of clip {key[3]} is fused from predictions that are not there")
+                    continue
+                mean = np.mean([[part.scores[level] for level in rows[key].scores] for part in parts], axis=0)
+                if not np.allclose(list(rows[key].scores.values()), mean, atol=NEAR):
+                    wrong.append(f"{key[0]}: {key[1]} of clip {key[3]}, seed {key[2]}, is not the mean of {', '.join(fusion['members'])}")
+    return keys, wrong
