@@ -1,0 +1,179 @@
+"""Features of layers: shapes, times, missing frames, and that a fold's features come from the fold's own model."""
+
+import json
+import shutil
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+
+from semiology import UserError, load_skeleton, make_tracks, save_tracks
+from semiology.cli import main
+from semiology.evaluation.loso import run_loso
+from semiology.evaluation.protocol import Model, Protocol, Task
+from semiology.files import write_text
+from semiology.learning.clips import ClipSource, Reading
+from semiology.learning.fitting import Schedule
+from semiology.learning.saved import SavedModel
+from semiology.probe import cohort_target, input_features, layer_features, layer_names, linear_probe, run_features
+from semiology.probe.layers import by_step
+from semiology.probe.linear import make_splits
+from semiology.streams import AGCN, Network
+
+NETWORK = Network("semiology.streams.AGCN", {"widths": [4, 8]})
+
+
+@pytest.fixture
+def saved(cohort) -> SavedModel:
+    """An untrained AGCN of two blocks (stride 2 in the second) that reads the cohort."""
+    reading = Reading("swing", window=32, channels=("joint",))
+    shape = ClipSource(str(cohort), reading).shape
+    torch.manual_seed(0)
+    return SavedModel(AGCN(shape, [4, 8]).eval(), NETWORK, reading, ["absent", "present"], shape, {})
+
+
+@pytest.fixture
+def run(saved, cohort):
+    """A run's folder with a model kept for each fold; the head of fold pN's says the number N of every clip."""
+    owners = {clip.clip_id: clip.participant_id for clip in ClipSource(str(cohort), saved.reading).clips}
+    for number, held_out in enumerate(sorted(set(owners.values()))):
+        torch.nn.init.zeros_(saved.network.head.weight)
+        torch.nn.init.constant_(saved.network.head.bias, float(number))
+        saved.save(cohort / f"run/kept/swing-pose/seed-0/{held_out}/agcn")
+        record = {"clips": owners, "held_out_clips": [clip for clip, owner in owners.items() if owner == held_out]}
+        write_text(cohort / f"run/folds/swing-pose/seed-0/{held_out}.json", json.dumps(record))
+    write_text(cohort / "run/config.yaml", f"cohort: {cohort}\nstore: null\n")
+    return cohort / "run"
+
+
+def test_layers_have_their_names_widths_and_clips(saved, cohort):
+    found = layer_features(saved, cohort)
+    assert {layer: features.values.shape for layer, features in found.items()} == {
+        "input": (11, 11 * 2 * 5),
+        "blocks.0": (11, 4),
+        "blocks.1": (11, 8),
+        "features": (11, 8),
+        "logits": (11, 2),
+    }
+    for features in found.values():
+        assert features.table["participant_id"].tolist() == [clip[:2] for clip in features.table["clip_id"]]
+    assert np.allclose(found["features"].values, found["blocks.1"].values, atol=1e-6)  # pooled as the network itself pools
+    head = saved.network.head
+    assert np.allclose(found["logits"].values, head(torch.tensor(found["features"].values).float()).detach(), atol=1e-5)
+    assert {"blocks.0.graph.embed", "norm", "head"} <= set(layer_names(saved))
+
+
+def test_a_saved_folder_gives_what_the_model_gives(saved, cohort, tmp_path):
+    there = layer_features(saved.save(tmp_path / "model"), str(cohort), layers=["blocks.0"])
+    assert list(there) == ["blocks.0"]
+    assert np.array_equal(there["blocks.0"].values, layer_features(saved, cohort)["blocks.0"].values)
+
+
+def test_frames_have_times_in_seconds_and_what_was_not_seen_is_missing(saved, cohort):
+    names = load_skeleton("upper_body_11").names
+    position = np.random.default_rng(0).normal(200, 40, (40, 11, 2))
+    position[10:30] = np.nan  # 0.8 s, longer than gaps that are filled
+    save_tracks(make_tracks(position, names, 25.0), cohort / "tracks/p0_0.nc")
+    found = layer_features(saved, cohort, layers=["input", "blocks.0", "blocks.1"], per="frame")
+    rows = {layer: features.table[features.table["clip_id"] == "p0_0"] for layer, features in found.items()}
+    assert rows["input"]["time"].tolist() == pytest.approx(np.arange(40) / 25)
+    first = rows["blocks.0"][rows["blocks.0"]["window"] == 0]
+    assert first["time"].tolist() == pytest.approx(np.arange(32) / 25)
+    second = rows["blocks.0"][rows["blocks.0"]["window"] == 1]  # two windows of 32 frames cover 40: the other starts at frame 8
+    assert second["time"].iloc[0] == pytest.approx(8 / 25) and set(rows["blocks.0"]["window"]) == {0, 1}
+    assert np.flatnonzero(first["f0"].isna()).tolist() == list(range(10, 30))
+    halved = rows["blocks.1"][rows["blocks.1"]["window"] == 0]
+    assert halved["time"].tolist() == pytest.approx(np.arange(0, 32, 2) / 25)
+    assert np.flatnonzero(halved["f0"].isna()).tolist() == list(range(5, 15))
+
+
+def test_outputs_of_every_known_layout_come_out_by_window_and_step():
+    windows, steps, joints = 2, 3, 2
+    tags = torch.tensor([[[100.0 * w + 10 * s + j for j in range(joints)] for s in range(steps)] for w in range(windows)])
+    wanted = torch.tensor([[[0.5, 10.5, 20.5]], [[100.5, 110.5, 120.5]]])  # (window, channel, step), joints averaged
+    assert torch.equal(by_step(tags[:, None], windows, joints), wanted)
+    assert torch.equal(by_step(tags.reshape(-1, 1), windows, joints), wanted)  # nodes in order of window, step, joint
+    assert torch.equal(by_step(wanted, windows, joints), wanted)
+    with pytest.raises(UserError, match=r"its output \(3,\)"):
+        by_step(torch.zeros(3), windows, joints, "odd")
+
+
+def test_features_of_a_fold_come_from_its_own_model_and_are_judged_on_whom_it_never_saw(run):
+    logits = run_features(run, layers=["logits"])["logits"]
+    assert logits.seen == "others" and len(logits.table) == 6 * 11
+    assert (logits.table["f0"] == logits.table["fold"].str[1:].astype(float)).all()
+    unseen = logits.table[logits.table["held_out"]]
+    assert sorted(unseen["clip_id"]) == sorted(set(logits.table["clip_id"])) and (unseen["fold"] == unseen["participant_id"]).all()
+    clips = sorted(set(logits.table["clip_id"]))
+    owners = np.array([clip[:2] for clip in clips])
+    for by in ("participant", "clip"):
+        splits = make_splits(logits, clips, owners, by, None, 0)
+        assert sorted(np.concatenate([split.test for split in splits])) == list(range(11))  # every clip once
+        for split in splits:
+            (who,) = set(owners[split.test])
+            assert set(split.values.ravel()) == {float(who[1:])}  # one space, of the model that never saw this participant
+            assert by == "clip" or who not in owners[split.train]
+
+
+def test_the_verb_probes_what_loso_kept(cohort, capsys):
+    schedule = Schedule(epochs=1, patience=None, accelerator="cpu")
+    task = Task(Reading("swing", window=32, windows=1, channels=("joint",)))
+    models = {"agcn": Model(NETWORK, schedule=schedule)}
+    run = cohort / "run"
+    run_loso(Protocol(str(cohort), str(run), {"swing (pose)": task}, models, validation=0.0, keep=True))
+    asked = ["probe", str(run), "--target", "swing", "--permutations", "9", "--task", "swing (pose)"]
+    assert main([*asked, "--layers", "[input, blocks.1, features]"]) == 0
+    printed = capsys.readouterr().out
+    assert "who is it" in printed and "whose model never saw its participant" in printed
+    table = pd.read_csv(run / "probe/swing-pose-agcn-swing.csv")
+    assert table["layer"].tolist() == ["input", "blocks.1", "features"]
+    assert table.loc[0, "score"] > 0.9  # the wrist swings or it does not
+    told = json.loads((run / "probe/swing-pose-agcn-swing.json").read_text())
+    assert told["layers"]["features"]["levels"] == ["absent", "present"] and told["layers"]["input"]["permutations"] == 9
+    assert told["cka"]["values"][1][2] == pytest.approx(1, abs=1e-4)
+    assert main([*asked, "--layers", "[logits]", "--final", "true"]) == 0  # the model that was trained on everybody
+    assert "has seen those that it is judged on" in capsys.readouterr().out
+
+
+def test_columns_of_participants_and_clips_can_be_probed(cohort):
+    people = pd.DataFrame({"participant_id": [f"p{n}" for n in range(6)], "sex": list("FMFMFM"), "age": [20, 31, 25, 60, "n/a", 44]})
+    people.to_csv(cohort / "participants.tsv", sep="\t", index=False)
+    sex, age = cohort_target(cohort, "sex"), cohort_target(cohort, "age")
+    assert list(sex.cat.categories) == ["F", "M"] and sex["p1_0"] == "M"
+    assert age["p3_1"] == 60 and "p4_0" not in age.index and len(age) == 10
+    assert cohort_target(cohort, "age", "categorical").dtype == "category"
+    layer = input_features(ClipSource(str(cohort), Reading("swing", window=32)))
+    assert linear_probe(layer, sex, permutations=0).score > 0.9  # here men swing and women do not
+    assert set(linear_probe(layer, age, permutations=0).scores) == {"r2", "spearman"}
+
+
+def test_faults_are_told_in_one_line(run, cohort, saved, capsys):
+    def said(*arguments):
+        assert main(["probe", *map(str, arguments)]) == 2
+        line = capsys.readouterr().err
+        assert line.count("\n") == 1
+        return line
+
+    assert "no column 'mood'" in (line := said(run, "--target", "mood")) and "swing, side" in line
+    assert "no layer 'blocks.7'" in (line := said(run, "--target", "swing", "--layers", "[blocks.7]")) and "blocks.1, " in line
+    assert "gives nothing itself" in said(run, "--target", "swing", "--layers", "[blocks]")
+    assert "no model 'tcn'" in (line := said(run, "--target", "swing", "--model", "tcn")) and "agcn" in line
+    assert "no task 'face'" in said(run, "--target", "swing", "--task", "face")
+    assert "no such folder" in said(cohort / "nowhere", "--target", "swing")
+    record = run / "folds/swing-pose/seed-0/p0.json"
+    told = json.loads(record.read_text())
+    record.write_text(json.dumps({**told, "held_out_clips": ["p0_0"]}))
+    assert "trains on others" in said(run, "--target", "swing")
+    record.unlink()
+    assert "p0.json" in said(run, "--target", "swing")
+    shutil.rmtree(run / "kept")
+    assert "keep: true" in said(run, "--target", "swing")
+    other = ClipSource(str(cohort), replace(saved.reading, window=16))
+    with pytest.raises(UserError, match="read in another way"):
+        layer_features(saved, other)
+    with pytest.raises(UserError, match="no time any more"):
+        layer_features(saved, cohort, layers=["logits"], per="frame")
+    with pytest.raises(UserError, match="names no appearance features"):
+        input_features(other, "appearance")
