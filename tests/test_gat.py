@@ -9,7 +9,9 @@ import torch.nn.functional as F
 
 from semiology import load_skeleton, make_tracks
 from semiology.graphs import to_graph
-from semiology.streams import GAT, StreamShape
+from semiology.learning.clips import Reading
+from semiology.learning.saved import SavedModel, load_model
+from semiology.streams import GAT, Network, StreamShape
 
 SKELETON = load_skeleton("upper_body_11")
 SHAPE = StreamShape(classes=2, skeleton=SKELETON, keypoint_channels=3)
@@ -106,6 +108,15 @@ def test_a_wrist_that_swings_is_told_from_one_that_rests_in_the_same_place():
             F.cross_entropy(network(x[batch], torch.ones(16, 16, 11)), target[batch]).backward()
             optimiser.step()
     assert (network.eval()(unseen, torch.ones(64, 16, 11)).argmax(1) == truth).float().mean() >= 0.9
+
+
+def test_a_saved_network_comes_back_the_same(tmp_path):
+    torch.manual_seed(0)
+    options = Network("semiology.streams.GAT", {"width": 16})
+    network = options(SHAPE).eval()
+    SavedModel(network, options, Reading("sign"), ["absent", "present"], SHAPE, {}).save(tmp_path)
+    x, mask = torch.randn(2, 3, 8, 11), torch.ones(2, 8, 11)
+    torch.testing.assert_close(load_model(tmp_path).network(x, mask), network(x, mask))
 
 
 def test_wrong_sizes_are_refused_with_what_was_expected():

@@ -25,7 +25,7 @@ class Block(nn.Module):
 
     def __init__(self, width: int, heads: int, kernel: int, dropout: float):
         super().__init__()
-        self.attention = GATv2Conv(width, width // heads, heads, add_self_loops=False, edge_dim=KINDS, share_weights=True)
+        self.attention = GATv2Conv(width, width // heads, heads, add_self_loops=False, edge_dim=KINDS)
         self.heard = nn.BatchNorm1d(width)
         self.time = nn.Conv1d(width, width, kernel, padding=kernel // 2)
         self.norm = nn.BatchNorm1d(width)
