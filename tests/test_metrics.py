@@ -156,7 +156,7 @@ def test_resampled_cohorts_of_one_level_are_counted():
     found = judged["tasks"]["dystonia (pose)"]["models"]["agcn"]["metrics"]
     assert found["auc"]["degenerate"] == pytest.approx(1000, abs=100)
     assert found["accuracy"]["degenerate"] == 0
-    assert interval(np.array([0.5, np.nan, np.nan]), participants=2).reason == "2 of 3 resampled cohorts have one level only"
+    assert interval(np.array([0.5, np.nan, np.nan]), participants=2).reason == "2 of 3 resampled cohorts have no value"
     assert interval(np.array([0.5, 0.5]), participants=1).reason == "one participant only"
 
 

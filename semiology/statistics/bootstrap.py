@@ -4,12 +4,13 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.stats import norm, t
+from scipy.special import ndtr, ndtri, stdtrit
 
 from semiology.statistics.metrics import Array
 from semiology.statistics.proportion import LEVEL, wilson
 
 METHOD = "BCa bootstrap over participants, tails widened for their number"
+DIFFERENCE = "paired bootstrap over participants, tails widened for their number, the longer arm on both sides"
 AT_BOUND = "Wilson over participants, as every resample has the same perfect value"
 
 
@@ -56,7 +57,7 @@ def interval(values: Array, participants: int) -> Interval:
 
 
 def bca_interval(value: float, values: Array, left_out: Array, participants: int) -> Interval:
-    """95 % interval: bias-corrected and accelerated (Efron 1987), with tails widened for few participants (Hesterberg 2015, section 4.1).
+    """95 % interval: bias-corrected and accelerated (Efron 1987), with tails widened for few participants (Hesterberg 2015).
 
     A percentile interval of n participants is too narrow, as a z-interval with divisor n is beside Student's t. Therefore the tails are
     not 2.5 % but Phi(-t sqrt(n / (n - 1))), t the 97.5 % point of Student's with n - 1 degrees of freedom: 1.5 % for n = 19. BCa then
@@ -73,15 +74,32 @@ def bca_interval(value: float, values: Array, left_out: Array, participants: int
         return Interval(np.nan, np.nan, len(values), "no value in the cohort itself")
     drawn, left_out = values[np.isfinite(values)], left_out[np.isfinite(left_out)]
     below = ((drawn < value - 1e-12).mean() + (drawn <= value + 1e-12).mean()) / 2
-    bias = norm.ppf(np.clip(below, 1 / len(drawn), 1 - 1 / len(drawn)))
+    bias = ndtri(np.clip(below, 1 / len(drawn), 1 - 1 / len(drawn)))
     away = left_out.mean() - left_out if len(left_out) else np.zeros(1)
     spread = (away**2).sum()
     acceleration = (away**3).sum() / (6 * spread**1.5) if spread > 1e-15 else 0.0
-    widened = t.ppf((100 - LEVEL) / 200, participants - 1) * math.sqrt(participants / (participants - 1))
+    widened = _widened(participants)
     wanted = bias + np.array([widened, -widened])
-    tails = norm.cdf(bias + wanted / np.maximum(1 - acceleration * wanted, 1e-6))
+    tails = ndtr(bias + wanted / np.maximum(1 - acceleration * wanted, 1e-6))
     low, high = np.percentile(drawn, 100 * tails)
     return Interval(float(low), float(high), len(values) - len(drawn), method=METHOD)
+
+
+def difference_interval(value: float, values: Array, participants: int) -> Interval:
+    """95 % interval of a paired difference: the percentile interval with widened tails, its longer arm taken on both sides.
+
+    A difference has no upper end to lean on, and estimates of its skewness from few participants only add noise: BCa covers 88 to 93 % of
+    the differences of two models of 19 participants, this about 95 [our choice].
+    """
+    if refused := _refused(values, participants):
+        return refused
+    degenerate = int(np.isnan(values).sum())
+    if math.isnan(value):
+        return Interval(np.nan, np.nan, degenerate, "no value in the cohort itself")
+    tail = 100 * float(ndtr(_widened(participants)))
+    low, high = np.nanpercentile(values, [tail, 100 - tail])
+    arm = float(max(value - low, high - value))
+    return Interval(value - arm, value + arm, degenerate, method=DIFFERENCE)
 
 
 def at_bound(value: float, lowest: float, participants: int) -> Interval | None:
@@ -97,6 +115,11 @@ def at_bound(value: float, lowest: float, participants: int) -> Interval | None:
     return Interval(low, high, 0, method=AT_BOUND)
 
 
+def _widened(participants: int) -> float:
+    """The normal quantile whose tail Hesterberg 2015 takes instead of 2.5 %."""
+    return float(stdtrit(participants - 1, (100 - LEVEL) / 200)) * math.sqrt(participants / (participants - 1))
+
+
 def _refused(values: Array, participants: int) -> Interval | None:
     degenerate = int(np.isnan(values).sum())
     if participants < 2:
@@ -104,5 +127,5 @@ def _refused(values: Array, participants: int) -> Interval | None:
     if len(values) < 2:
         return Interval(np.nan, np.nan, degenerate, "no resampled cohorts were asked for")
     if 2 * degenerate >= len(values):
-        return Interval(np.nan, np.nan, degenerate, f"{degenerate} of {len(values)} resampled cohorts have one level only")
+        return Interval(np.nan, np.nan, degenerate, f"{degenerate} of {len(values)} resampled cohorts have no value")
     return None

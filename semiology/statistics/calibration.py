@@ -32,7 +32,7 @@ def reliability(truth: ArrayLike, probability: Array, bins: int = BINS) -> dict[
     else:
         said, right = probability.max(1), (probability.argmax(1) == truth).astype(float)
     edges = np.linspace(0, 1, bins + 1)
-    place = np.clip(np.digitize(said, edges[1:-1]), 0, bins - 1)
+    place = np.searchsorted(edges[1:-1], said)  # a probability on an edge belongs to the bin below, as scikit-learn has it
     clips = np.bincount(place, minlength=bins)
     sums = np.bincount(place, said, bins)
     shares = np.bincount(place, right, bins)

@@ -93,8 +93,9 @@ def together(observed: Mapping[str, float], null: Mapping[str, Sequence[float]])
         ValueError: a model has no null, the nulls differ in length or lack values, or there are fewer than two permutations.
     """
     names = list(observed)
-    values = np.array([null[name] for name in names], dtype=float)
-    if values.ndim != 2 or values.shape[1] < 2 or not np.isfinite(values).all():
+    permutations = {len(null[name]) for name in names}
+    values = np.array([null[name] for name in names], dtype=float) if len(permutations) == 1 else np.empty((0, 0))
+    if values.shape[1] < 2 or not np.isfinite(values).all():
         raise ValueError("models judged together need a null each, of the same two or more permutations, without missing values")
     spread = values.std(axis=1, ddof=1)
     spread = np.where(spread > 0, spread, 1)

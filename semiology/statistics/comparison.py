@@ -10,7 +10,7 @@ from scipy.stats import binom
 
 from semiology.errors import UserError
 from semiology.predictions import levels_of
-from semiology.statistics.bootstrap import bca_interval, draw_participants, leave_one_out
+from semiology.statistics.bootstrap import difference_interval, draw_participants
 from semiology.statistics.metrics import Array, metric_names
 from semiology.statistics.out_of_fold import OutOfFold
 from semiology.statistics.stated import number, stated
@@ -41,7 +41,7 @@ def paired_difference(
 def difference(a: OutOfFold, b: OutOfFold, metric: str, weights: Array, seed: int = 0) -> dict[str, Any]:
     """The difference a - b of a metric, of the means over seeds where there are several.
 
-    Its interval is that of `bca_interval`, where every resampled cohort holds the same participants for both models.
+    Its interval is that of `difference_interval`, where every resampled cohort holds the same participants for both models.
 
     Args:
         weights: (draw, participant) resampled cohorts; as many exchanges are made for p.
@@ -50,10 +50,9 @@ def difference(a: OutOfFold, b: OutOfFold, metric: str, weights: Array, seed: in
     Returns:
         {"value", "low", "high", "degenerate", "interval", "seeds" (a - b by seed), "p" of `exchange_models`, "mcnemar_p" of `mcnemar`}.
     """
-    people = len(a.participants)
     value = float(a.observed(metric).mean() - b.observed(metric).mean())
-    drawn, left_out = (a.metric(metric, rows).mean(0) - b.metric(metric, rows).mean(0) for rows in (weights, leave_one_out(people)))
-    result = stated(value, bca_interval(value, drawn, left_out, people))
+    drawn = a.metric(metric, weights).mean(0) - b.metric(metric, weights).mean(0)
+    result = stated(value, difference_interval(value, drawn, len(a.participants)))
     if a.seeds == b.seeds:
         result["seeds"] = [number(each) for each in a.observed(metric) - b.observed(metric)]
     return result | {"p": exchange_models(a, b, metric, len(weights), seed), "mcnemar_p": mcnemar(*right_by_one_only(a, b))}

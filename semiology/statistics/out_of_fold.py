@@ -92,7 +92,8 @@ class OutOfFold:
             distance = np.stack([brier(self.truth, run) for run in self.probability])
             total = np.stack([np.bincount(self.participant, run, len(self.participants)) for run in distance])
             return (total @ weights.T) / (weights @ self._clips().sum(1))
-        return from_confusion(name, np.einsum("dp,sptq->sdtq", weights, self.confusion))
+        drawn = weights @ self.confusion.reshape(len(self.seeds), len(self.participants), -1)
+        return from_confusion(name, drawn.reshape(*drawn.shape[:2], self.levels, self.levels))
 
     def observed(self, name: str) -> Array:
         """(seed,) values in the cohort itself."""

@@ -1,0 +1,141 @@
+"""Chance and comparison: exchange of labels, the exact null of a ridge classifier, models against each other."""
+
+from itertools import product
+
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn.linear_model import Ridge
+from sklearn.metrics import roc_auc_score
+from sklearn.preprocessing import StandardScaler
+from test_metrics import LEVELS, cohort, predictions
+
+from semiology.errors import UserError
+from semiology.statistics.chance import against_null, all_assignments, exchange, resolution_in_words, together
+from semiology.statistics.comparison import exchange_models, holm, mcnemar, pairs_to_compare, right_by_one_only
+from semiology.statistics.out_of_fold import OutOfFold
+from semiology.statistics.results import evaluate
+from semiology.statistics.ridge import LosoRidge
+
+WHOSE = np.repeat(np.arange(7), [1, 2, 3, 1, 2, 2, 1])
+
+
+def test_exchange_keeps_the_labels_of_a_participant_together():
+    participants, targets = ["b", "a", "b", "c"], np.array([1, 0, 2, 3])
+    seen = {tuple(exchange(participants, targets, np.random.default_rng(seed))) for seed in range(60)}
+    # a has [0], b has [1, 2], c has [3]: six ways to deal the lists; a shorter one repeats, a longer one is cut
+    assert seen == {(1, 0, 2, 3), (1, 3, 2, 0), (0, 1, 0, 3), (0, 3, 0, 1), (3, 0, 3, 1), (3, 1, 3, 0)}
+
+
+def test_all_assignments_are_all_of_them_once():
+    labels = np.array([1, 0, 0, 1, 0, 0, 0])[WHOSE]
+    rows = all_assignments(WHOSE, labels)
+    assert rows.shape == (21, 12) and len(set(map(tuple, rows.tolist()))) == 21  # 7 choose 2
+    assert all(len(set(row[who == WHOSE])) == 1 for row in rows for who in range(7))
+    assert labels.tolist() in rows.tolist()
+    with pytest.raises(UserError, match="one label a participant"):
+        all_assignments([1, 1, 2], [0, 1, 1])
+    with pytest.raises(UserError, match="more than 200000"):
+        all_assignments(np.arange(30), np.arange(30) % 2)
+
+
+@pytest.mark.parametrize("features", [3, 40])
+def test_ridge_scores_are_those_of_folds_fitted_one_by_one(features):
+    draw = np.random.default_rng(features)
+    x, labels = draw.normal(size=(len(WHOSE), features)), draw.integers(0, 2, len(WHOSE))
+    expected = np.empty(len(WHOSE))
+    for who in range(7):
+        training = who != WHOSE
+        scaler = StandardScaler().fit(x[training])
+        fitted = Ridge(alpha=2.0).fit(scaler.transform(x[training]), 2 * labels[training] - 1)
+        expected[~training] = fitted.predict(scaler.transform(x[~training]))
+    model = LosoRidge(x, WHOSE, alpha=2.0)
+    assert model.scores(labels) == pytest.approx(expected)
+    assert model.metric("auc", labels)[0] == pytest.approx(roc_auc_score(labels, expected))
+    assert model.metric("accuracy", labels)[0] == pytest.approx(((expected > 0) == labels).mean())
+
+
+def test_exact_and_random_null_agree_and_a_real_difference_has_the_smallest_p():
+    draw = np.random.default_rng(1)
+    people = np.repeat(np.arange(12), 2)
+    labels = (np.arange(12) % 2)[people]
+    noise = draw.normal(size=(24, 3))
+    model = LosoRidge(noise, people)
+    exact, random = model.test(labels), model.test(labels, permutations=2000, seed=3)
+    assert exact.exact and len(exact.null) == 924 and exact.resolution == 1 / 924
+    assert random.p == pytest.approx(exact.p, abs=0.03) and random.resolution == 1 / 2001
+    told = LosoRidge(noise + 9 * labels[:, None], people).test(labels)
+    assert told.value == 1 and told.p <= 2 / 924  # its mirror image separates as well
+    with pytest.raises(UserError, match="clip 3"):
+        LosoRidge(np.where(np.arange(24)[:, None] == 3, np.nan, noise), people)
+
+
+def test_p_counts_the_right_tail_and_says_its_resolution():
+    assert against_null(0.8, [0.5, 0.9, None])["p"] == pytest.approx(2 / 3)
+    assert against_null(0.2, [0.1, 0.3, 0.4], lower_is_better=True)["p"] == pytest.approx(2 / 4)
+    assert against_null(0.2, [0.1, 0.3, 0.4])["resolution"] == 0.25
+    assert "no p can be below 0.05" in resolution_in_words(19) and "nothing" not in resolution_in_words(19)
+    assert "nothing can be called significant" in resolution_in_words(9)
+
+
+def test_models_together_need_more_than_the_best_by_itself():
+    draw = np.random.default_rng(0)
+    null = {name: draw.normal(0.5, 0.1, 999).tolist() for name in "abcdefgh"}
+    found = together({name: 0.7 if name == "a" else 0.5 for name in null}, null)
+    alone = against_null(0.7, null["a"])["p"]
+    assert found["adjusted"]["a"] == found["p"] and 4 * alone < found["p"] < 12 * alone
+    one = together({"a": 0.7}, {"a": null["a"]})
+    assert one["p"] == pytest.approx(alone)
+    with pytest.raises(ValueError, match="a null each"):
+        together({"a": 0.7, "b": 0.5}, {"a": [0.1, 0.2], "b": [0.1]})
+
+
+def test_every_model_of_a_run_is_held_against_the_nulls_together():
+    truth, score, participant = cohort()
+    table = predictions(truth, score, participant)
+    null = {"dystonia (pose)": {"agcn": {"auc": np.linspace(0.2, 0.7, 39).tolist()}}}
+    judged = evaluate(table, draws=50, null=null)
+    assert judged["together"]["p"] == judged["tasks"]["dystonia (pose)"]["models"]["agcn"]["metrics"]["auc"]["null"]["p"] == 1 / 40
+    assert evaluate(table, draws=50)["together"] is None
+
+
+def test_mcnemar_gives_the_published_example():
+    assert mcnemar(2, 9) == pytest.approx(0.06543, abs=5e-6)  # Fay, vignette of exact2x2
+    assert mcnemar(0, 0) == 1 and mcnemar(5, 5) == 1
+
+
+def test_holm_by_hand():
+    assert holm([0.01, 0.04, 0.03]) == pytest.approx([0.03, 0.06, 0.06])
+    assert holm([0.5, 0.9]) == [1.0, 1.0] and holm([]) == []
+
+
+def test_pairs_are_those_with_the_first_and_the_distilled_ones():
+    assert pairs_to_compare(["agcn", "tcn", "tcn_kd"]) == [("tcn", "agcn"), ("tcn_kd", "agcn"), ("tcn_kd", "tcn")]
+    assert pairs_to_compare(["agcn", "agcn_kd"]) == [("agcn_kd", "agcn")] and pairs_to_compare(["tcn"]) == []
+
+
+def test_exchanging_models_is_the_sign_test_where_they_differ_by_participant():
+    # one clip each; a is right in all of 6, b in none: |difference| = 1 is reached by 2 of 64 exchanges
+    truth, people = np.array([0, 1, 0, 1, 0, 1]), [f"P{number}" for number in range(6)]
+    a = OutOfFold.of(predictions(truth, truth * 0.8 + 0.1, people), LEVELS)
+    b = OutOfFold.of(predictions(truth, 0.9 - truth * 0.8, people), LEVELS)
+    assert right_by_one_only(a, b) == (6, 0)
+    assert exchange_models(a, b, "accuracy", 64) == pytest.approx(2 / 64)
+    assert exchange_models(a, a, "accuracy", 64) == 1
+    by_hand = [abs(sum(signs)) / 6 >= 1 for signs in product([-1, 1], repeat=6)]
+    assert np.mean(by_hand) == pytest.approx(2 / 64)
+
+
+def test_clips_of_one_participant_do_not_make_a_difference_sure():
+    # 5 participants with 20 clips each: by clips the difference is beyond doubt, by participants it is not
+    people = np.repeat([f"P{number}" for number in range(5)], 20)
+    truth = np.arange(100) % 2
+    table = pd.concat(
+        [
+            predictions(truth, truth * 0.8 + 0.1, people),
+            predictions(truth, np.where(people < "P4", 0.9 - truth * 0.8, truth * 0.8 + 0.1), people, model="tcn"),
+        ]
+    )
+    found = next(entry for entry in evaluate(table, draws=500)["tasks"]["dystonia (pose)"]["differences"] if entry["metric"] == "accuracy")
+    assert found["mcnemar_p"] < 1e-9 and found["p"] == pytest.approx(4 / 32)
+    assert found["comparisons"] == 1 and found["p_corrected"] == found["p"]
