@@ -26,6 +26,16 @@ def testdata() -> Path:
 
 @pytest.fixture
 def cohort(tmp_path):
+    return write_cohort(tmp_path)
+
+
+@pytest.fixture(scope="session")
+def shared_cohort(tmp_path_factory):
+    """The same, made once, for tests that only read it."""
+    return write_cohort(tmp_path_factory.mktemp("cohort"))
+
+
+def write_cohort(folder: Path) -> Path:
     """Six participants, two clips each, of tracks: in "present" clips the left wrist swings. p5's second clip is not scored."""
     rows = []
     for person in range(6):
@@ -35,17 +45,17 @@ def cohort(tmp_path):
             if person % 2:
                 position[:, JOINTS.index("left_wrist"), 1] += 40 * np.sin(np.arange(40))
             clip_id = f"p{person}_{clip}"
-            save_tracks(make_tracks(position, JOINTS, 25.0), tmp_path / f"tracks/{clip_id}.nc")
+            save_tracks(make_tracks(position, JOINTS, 25.0), folder / f"tracks/{clip_id}.nc")
             level = ("absent", "present")[person % 2]
             side = ("none", "left")[person % 2]
             scored = not (person == 5 and clip == 1)
             rows.append([clip_id, f"p{person}", f"tracks/{clip_id}.nc", "0", "n/a", level if scored else "n/a", side if scored else "n/a"])
     columns = ["clip_id", "participant_id", "tracks", "start", "end", "swing", "side"]
-    pd.DataFrame(rows, columns=columns).to_csv(tmp_path / "clips.tsv", sep="\t", index=False)
-    (tmp_path / "participants.tsv").write_text("participant_id\n" + "".join(f"p{n}\n" for n in range(6)))
+    pd.DataFrame(rows, columns=columns).to_csv(folder / "clips.tsv", sep="\t", index=False)
+    (folder / "participants.tsv").write_text("participant_id\n" + "".join(f"p{n}\n" for n in range(6)))
     levels = {"absent": "", "present": ""}
     sides = {"none": "", "left": "", "right": ""}
-    (tmp_path / "clips.json").write_text(
+    (folder / "clips.json").write_text(
         json.dumps({"swing": {"Role": "label", "Levels": levels}, "side": {"Role": "label", "Levels": sides}})
     )
-    return tmp_path
+    return folder
