@@ -3,76 +3,38 @@
 import html.parser
 import json
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 import pytest
+from report_run import audit, write_adjacency, write_everything, write_predictions
 
 from semiology.errors import UserError
+from semiology.report import write_report
 from semiology.report.explained import read_links
-from semiology.report.figures import link_strength, strongest_links
-from semiology.report.page import write_report
-
-JOINTS = ["neck", "left_elbow", "right_elbow", "left_wrist"]
-EDGES = np.array([[1, 0], [2, 0], [3, 1]])
-
-
-def write_predictions(run: Path, seeds=(0,), models=("agcn", "tcn", "agcn_kd")) -> None:
-    """Eight people with one clip each, four with the sign; AGCN misses P1 and P8, the others P8 only: by hand 6/8 and 7/8 right."""
-    rows = []
-    for model in models:
-        for seed in seeds:
-            for number in range(1, 9):
-                truth = ["absent", "present"][number > 4]
-                wrong = number == 8 or (number == 1 and model == "agcn")
-                score = 0.9 if (truth == "present") != wrong else 0.1
-                rows.append(
-                    {
-                        "task": "dystonia (pose)",
-                        "label": "dystonia",
-                        "stream": "pose",
-                        "model": model,
-                        "seed": seed,
-                        "fold": f"P{number}",
-                        "clip_id": f"P{number}_a",
-                        "participant_id": f"P{number}",
-                        "truth": truth,
-                        "predicted": ["absent", "present"][score > 0.5],
-                        "score": score,
-                        "scores": json.dumps({"absent": round(1 - score, 6), "present": score}),
-                    }
-                )
-    run.mkdir(exist_ok=True)
-    pd.DataFrame(rows).to_csv(run / "predictions.csv", index=False)
-
-
-def write_adjacency(path: Path, learned_link: float) -> None:
-    """Bones of strength 1 in A; B holds one link, neck to left wrist."""
-    fixed, learned = np.zeros((3, 4, 4)), np.zeros((3, 4, 4))
-    for outer, inner in EDGES:
-        fixed[1, outer, inner] = 1
-    learned[2, 0, 3] = -learned_link
-    path.parent.mkdir(exist_ok=True)
-    layout = np.array([[0.0, 0.0], [1.0, 1.0], [-1.0, 1.0], [1.0, 2.0]])
-    np.savez(path, A=fixed, B=learned, joints=np.array(JOINTS), edges=EDGES, layout=layout)
+from semiology.report.figures import link_strength, null_counts, strongest_links
+from semiology.report.protocol import without_folders
 
 
 class Page(html.parser.HTMLParser):
-    """Text of the main table's cells, and every attribute that could fetch something."""
+    """The page's text, tags, marks, and every attribute that could fetch something."""
 
     def __init__(self, text: str):
         super().__init__()
         self.references: list[str] = []
         self.tags: list[str] = []
         self.words: list[str] = []
+        self.ids: list[str] = []
+        self.marks = re.findall(r"<title>([^<]*): ([a-z ]+)</title><use", text)
         self.feed(text)
 
     def handle_starttag(self, tag, attrs):
         self.tags.append(tag)
         self.references += [value or "" for name, value in attrs if name in ("src", "href", "xlink:href", "action", "data", "srcset")]
+        self.ids += [value or "" for name, value in attrs if name == "id"]
 
     def handle_data(self, data):
         self.words.append(data)
@@ -82,71 +44,164 @@ class Page(html.parser.HTMLParser):
         return " ".join(" ".join(self.words).split())
 
 
+@pytest.fixture(scope="module")
+def everything(tmp_path_factory) -> Path:
+    """A run with all files, reported."""
+    run = tmp_path_factory.mktemp("everything")
+    write_everything(run)
+    write_report(run)
+    return run
+
+
+@pytest.fixture
+def copy(everything, tmp_path) -> Path:
+    """The same run, to be changed."""
+    return shutil.copytree(everything, tmp_path / "run")
+
+
+@pytest.fixture(scope="module")
+def page(everything) -> Page:
+    return Page((everything / "report.html").read_text())
+
+
 def test_report_from_predictions_alone_holds_the_numbers_counted_by_hand(tmp_path):
     write_predictions(tmp_path)
     assert write_report(tmp_path) == tmp_path / "report.html"
     page = Page((tmp_path / "report.html").read_text())
     # AGCN: of 4 with the sign 3 found, one false alarm: F1 = 6 / 8, accuracy 6 / 8; the others: F1 = 6 / 7, accuracy 7 / 8
     assert "0.75 / 0.75" in page.text and page.text.count("0.86 / 0.88") == 2
+    assert "75 to 88 % of 8 clips named rightly (3 models)" in page.text and "50 % by always saying “absent”" in page.text
     assert "published 0.83 / 0.81" in page.text and "38 videos of 19 patients" in page.text
     assert "8 clips of 8 people" in page.text and "present in 4 clips, 4 people" in page.text
     assert "Can dystonia be recognised, from pose, in somebody whom the model has never seen?" in page.text
     assert "0.67 / 0.50 always “present”" in page.text
-    assert "Not a medical device" in page.text and "Not tested" in page.text
-    assert "Synthetic" not in page.text
+    assert "Leak check: not run" in page.text and "Not a medical device" in page.text and "Not tested" in page.text
+    assert not re.search("Synthetic|What it looked at|What the layers know|Beside the paper|Not assessable|not assessable:", page.text)
     judged = json.loads((tmp_path / "metrics.json").read_text())["tasks"]["dystonia (pose)"]["models"]["agcn"]
     assert judged["metrics"]["f1"]["value"] == 0.75 and judged["confusion"] == [[3, 1], [1, 3]]
 
 
-def test_a_mark_for_every_clip_and_model(tmp_path):
-    write_predictions(tmp_path)
-    text = write_report(tmp_path).read_text()
-    assert text.count("<title>P1_a: wrong</title>") == 1 and text.count("<title>P1_a: right</title>") == 2
-    assert text.count("<title>P8_a: wrong</title>") == 3
+def test_every_participant_and_clip_has_a_mark_for_every_model(page):
+    marks = {}
+    for clip, mark in page.marks:
+        marks.setdefault(clip, []).append(mark)
+    assert set(marks) == {*(f"P{number}_a" for number in range(1, 9)), "P3_b", "P9_b"}
+    assert all(len(of_models) == 3 for of_models in marks.values())
+    assert sorted(marks["P1_a"]) == ["right", "right", "wrong"] and marks["P8_a"] == ["wrong"] * 3
+    assert marks["P2_a"] == ["abstained"] * 3 and marks["P3_b"] == marks["P9_b"] == ["not assessable"] * 3
+    assert all(re.search(rf"\bP{number} (absent|present)", page.text) for number in range(1, 10))  # P9 has no other clip
 
 
-def test_report_is_one_file_that_fetches_and_runs_nothing(tmp_path):
-    write_everything(tmp_path)
-    text = write_report(tmp_path).read_text()
-    page = Page(text)
+def test_seeds_that_disagree_are_marked_so(tmp_path):
+    write_predictions(tmp_path, seeds=(0, 1), models=("tcn",))
+    table = (tmp_path / "predictions.csv").read_text()
+    right, wrong = '0.9,"{""absent"": 0.1, ""present"": 0.9}"', '0.1,"{""absent"": 0.9, ""present"": 0.1}"'
+    assert f"tcn,1,P5,P5_a,P5,present,present,{right}" in table
+    (tmp_path / "predictions.csv").write_text(
+        table.replace(f"tcn,1,P5,P5_a,P5,present,present,{right}", f"tcn,1,P5,P5_a,P5,present,absent,{wrong}")
+    )
+    assert ("P5_a", "mixed") in Page(write_report(tmp_path).read_text()).marks
+
+
+def test_report_is_one_file_that_fetches_and_runs_nothing(everything, page):
+    text = (everything / "report.html").read_text()
     assert page.references and all(reference.startswith("#") for reference in page.references)
+    assert {reference[1:] for reference in page.references} <= set(page.ids)  # every link leads somewhere
     assert not {"script", "link", "iframe", "img", "object", "embed"} & set(page.tags)
     assert not re.search(r"@import|url\(|https?://", text)
     assert "default-src 'none'" in text
 
 
-def write_everything(run: Path) -> None:
-    write_predictions(run, seeds=(0, 1))
-    (run / "notes.json").write_text(json.dumps(["Synthetic: rendered figures.", "Clip P9_a was left out: <not scored>."]))
-    (run / "null.json").write_text(json.dumps({"dystonia (pose)": {"agcn": {"f1": [0.1, 0.3, 0.5, 0.8], "auc": [0.4, 0.5, None]}}}))
-    (run / "cohort.json").write_text(json.dumps({"participants": 8, "labels": {"dystonia": {"absent": 4, "present": 4}}}))
-    (run / "tracking.json").write_text(json.dumps({"body": {"median error (torso lengths)": 0.04123}, "face": {"frames found": 0.9}}))
-    (run / "config.yaml").write_text("cohort: /data/Jane Doe/cohort\nwindows: C:\\films\\Jane\\cohort\nmodel: {init_args: {ratio: 1/2}}\n")
-    write_adjacency(run / "adjacency" / "dystonia (pose)-agcn.npz", 0.5)
-
-
-def test_all_that_lies_beside_the_predictions_is_shown(tmp_path):
-    write_everything(tmp_path)
-    page = Page(write_report(tmp_path).read_text())
+def test_all_that_lies_beside_the_predictions_is_shown(page):
     assert page.text.index("Synthetic: rendered figures.") < page.text.index("Result")
     assert "Clip P9_a was left out: <not scored>." in page.text
-    assert "0.400" in page.text  # F1 0.75 is reached by one of four: p = 2 / 5
-    assert "0.40 (0.12–0.78)" in page.text
     assert "Not tested: dystonia (pose) (TCN, AGCN + distillation)." in page.text
     assert "0.0412" in page.text and "participants 8" in page.text and "dystonia 4 4" in page.text
-    assert "neck – left wrist · 50 %" in page.text and "left is on the right" in page.text
     assert "2 seeds: F1 0.75–0.75" in page.text
     assert "F1 changes by +0.11" in page.text  # 6/7 - 6/8
+    assert "2 clips could not be assessed" in page.text and "P3_b (found in 4 % of frames)" in page.text
 
 
-def test_configuration_loses_its_folders(tmp_path):
-    write_everything(tmp_path)
-    text = write_report(tmp_path).read_text()
+def test_chance_is_told_with_its_resolution(page):
+    # AUC of AGCN: by hand 9 of 16 pairs won, 6 tied: 0.75; of the three null values with a number one (0.9) is as good: p = 2 / 4
+    assert "1 of 3 repeats did as well: p = 0.50. With so few repeats p cannot fall below 0.25, so nothing can be shown." in page.text
+    assert "Cannot be told: 3 repeats are too few" in page.text
+    assert "0.40 (0.12–0.78)" in page.text and "0.400" in page.text  # F1 0.75 is reached by one of four: p = 2 / 5
+
+
+def test_histogram_counts_the_null():
+    counts = null_counts([0.0, 0.04, 0.07, None, 0.5, 1.0])
+    assert counts[0] == 2 and counts[1] == 1 and counts[10] == 1 and counts[19] == 1 and counts.sum() == 5
+
+
+def test_verdict_of_the_audit_stands_near_the_top(page, copy):
+    assert page.text.index("✗ Leak check: failed 1 of 3 checks failed") < page.text.index("Who was filmed")
+    assert "the camera tells dystonia (AUC 0.91, p = 0.01)" in page.text and "centre 0.5" in page.text and "2 checks passed" in page.text
+    for verdict, words in (("passed", "✓ Leak check: passed"), ("incomplete", "? Leak check: incomplete")):
+        (copy / "audit.json").write_text(json.dumps(audit(verdict)))
+        assert words in Page(write_report(copy).read_text()).text
+
+
+def test_what_was_fitted_on_whom_is_counted_in_the_records(page):
+    assert "the networks’ weights 2 ✓ none" in page.text
+    assert "calibration of the probabilities 1 ✗ in 1 of 1 fits" in page.text  # the record says that it saw the held-out clip
+    assert "One person at a time was left out" in page.text and "All of it was repeated 4 times with labels dealt" in page.text
+
+
+def test_calibration_and_abstention(page):
+    # AGCN calls 6 of 8 rightly at 0.9 or 0.1: Brier (6 * 0.01 + 2 * 0.81) / 8 = 0.21; calibrated to 0.8 and 0.2:
+    # (6 * 0.04 + 2 * 0.64) / 8 = 0.19; its two bins hold 4 clips each, a quarter wrong: error 0.15 before, 0.05 after
+    row = re.search(r"AGCN 0\.21 0\.15 (0\.\d\d) 0\.19 0\.05", page.text)
+    assert row and 0 < float(row[1]) < 0.4
+    # it commits itself in 7 of 8 clips and is right in 5 of these; all levels of the abstained clip are possible: 6 of 8 hold the truth
+    assert "AGCN 88 % 71 % 75 %" in page.text
+
+
+def test_explanation_is_drawn_and_judged(everything, page):
+    assert "left wrist 65 %" in page.text and "If all joints weighed alike: 25 % each." in page.text
+    assert "mean of 4 clips, of people whom the model had not seen. The patient’s left is on the right" in page.text
+    assert "Check passed" in page.text and "correlation with it 0.08" in page.text
+    assert "85 % of it fell on the joints that truly carried the sign (95 % interval 70–95 %, chance 50 %)." in page.text
+    text = (everything / "report.html").read_text()
+    radii = {joint: float(size) for size, joint in re.findall(r'r="([\d.]+)"[^>]*><title>([a-z ]+): \d+ %', text)}
+    assert radii["left wrist"] > radii["left elbow"] > radii["neck"] > radii["right elbow"] > 0
+    assert "Links it keeps for every clip" in page.text and "neck – left wrist" in page.text
+
+
+def test_probe_and_reproduction_tables(page):
+    assert "Sex, from dystonia (pose), agcn" in page.text
+    assert "block 1 balanced accuracy 0.75 (0.60–0.90) 0.010 0.25 1" in page.text
+    assert "Beside the paper: Hou et al. 2022" in page.text
+    assert "dystonia, AGCN: F1 0.78 (0.60–0.90) 0.75 (0.40–0.90) −0.03 (−0.40–0.20) ? cannot tell" in page.text
+    assert "tracked by another backend" in page.text and "which 3D estimator" in page.text
+
+
+def test_configuration_loses_its_folders(everything):
+    text = (everything / "report.html").read_text()
     assert "cohort: …/cohort" in text and "windows: …/cohort" in text and "ratio: 1/2" in text
     assert "Jane" not in text
+    assert without_folders("a: ~/films/x.mp4") == "a: …/x.mp4"
 
 
-def test_links_off_the_skeleton_are_measured_in_bones(tmp_path):
+def test_hostile_names_stay_text(tmp_path):
+    write_predictions(tmp_path)
+    evil = "<script>alert(1)</script>"
+    text = (
+        (tmp_path / "predictions.csv")
+        .read_text()
+        .replace("P1_a", evil)
+        .replace("agcn_kd", "<b>kd</b>")
+        .replace("dystonia (pose)", "a & <i>b</i>")
+    )
+    (tmp_path / "predictions.csv").write_text(text)
+    (tmp_path / "notes.json").write_text(json.dumps(["Synthetic " + evil, evil]))
+    (tmp_path / "audit.json").write_text(json.dumps({"verdict": "failed", "checks": [{"name": evil, "result": "failed", "found": evil}]}))
+    found = write_report(tmp_path).read_text()
+    assert "<script" not in found and "<b>kd" not in found and "<i>b</i>" not in found
+    assert found.count("&lt;script&gt;") >= 6
+
+
+def test_links_off_the_skeleton_are_measured_in_bones():
     fixed = np.zeros((1, 3, 3))
     fixed[0, 0, 1], fixed[0, 1, 2] = 1, 3  # two bones, on the mean 2
     learned = np.zeros((1, 3, 3))
@@ -158,24 +213,44 @@ def test_links_off_the_skeleton_are_measured_in_bones(tmp_path):
 def test_untrained_links_are_not_drawn(tmp_path):
     write_adjacency(tmp_path / "a.npz", 1e-6)
     drawn = read_links(tmp_path / "a.npz")
-    assert drawn["pairs"] == [] and drawn["figure"].count("<line") == len(EDGES) and "<path" not in drawn["figure"]
+    assert drawn["pairs"] == [] and drawn["figure"].count("<line") == 3 and "<path" not in drawn["figure"]
     assert read_links(tmp_path / "none.npz") == {}
 
 
-@pytest.mark.parametrize("name", ["notes.json", "null.json", "cohort.json", "adjacency/dystonia (pose)-agcn.npz"])
-def test_a_damaged_file_is_named(tmp_path, name):
-    write_everything(tmp_path)
-    (tmp_path / name).write_text("{")
+def test_links_of_the_final_model_are_drawn_where_no_explanation_has_them(copy):
+    shutil.rmtree(copy / "explanation")
+    text = Page(write_report(copy).read_text()).text
+    assert "neck – left wrist · 50 %" in text and "left is on the right" in text
+
+
+DAMAGED = {
+    "notes.json": "{",
+    "null.json": "[1, 2]",
+    "cohort.json": "[]",
+    "not_assessable.json": '{"dystonia (pose)": [{"participant_id": "P1"}]}',
+    "audit.json": '{"checks": []}',
+    "reproduction.json": '{"rows": [{"published": 1}]}',
+    "config.yaml": "a: [1, 2",
+    "explanation/dystonia-pose-agcn.json": '{"task": "t", "model": "m", "joints": {"neck": "much"}}',
+    "probe/dystonia-pose-agcn-sex.json": "{",
+    "adjacency/dystonia (pose)-agcn.npz": "{",
+    "folds/dystonia-pose/seed-0/P1.json": "[",
+}
+
+
+@pytest.mark.parametrize("name", DAMAGED)
+def test_a_damaged_file_is_named_in_one_line(copy, name):
+    (copy / "explanation" / "dystonia-pose-agcn.json").unlink() if name.startswith("adjacency") else None
+    (copy / name).write_text(DAMAGED[name])
     with pytest.raises(UserError, match=re.escape(name)) as caught:
-        write_report(tmp_path)
-    assert "\n" not in str(caught.value)
+        write_report(copy)
+    assert "\n" not in str(caught.value) and "`semiology " in str(caught.value)
 
 
-def test_making_it_again_changes_nothing(tmp_path):
-    write_everything(tmp_path)
-    first = write_report(tmp_path).read_text(), (tmp_path / "metrics.json").read_text()
-    assert (write_report(tmp_path).read_text(), (tmp_path / "metrics.json").read_text()) == first
-    assert not list(tmp_path.glob(".part-*"))
+def test_making_it_again_changes_nothing(copy):
+    first = (copy / "report.html").read_text(), (copy / "metrics.json").read_text()
+    assert (write_report(copy).read_text(), (copy / "metrics.json").read_text()) == first
+    assert not list(copy.glob(".part-*"))
 
 
 def test_judging_needs_no_torch():

@@ -5,7 +5,7 @@ import re
 from pathlib import Path
 
 import pytest
-from test_report import write_predictions
+from report_run import write_predictions
 
 from semiology.errors import UserError
 from semiology.report import write_card, write_cards, write_report

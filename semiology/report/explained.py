@@ -1,76 +1,37 @@
 """What the models looked at: learned links, attributions by joint and time, and whether the explanation can be believed."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import yaml
 
 from semiology.errors import UserError
 from semiology.report import figures
 from semiology.report.inputs import Explanation
-from semiology.report.rendering import plain
-from semiology.skeleton import FOLDER
+from semiology.report.rendering import percent, plain, sentence
 
 WORTH_DRAWING = 0.05  # of the mean bone: a weaker link is what training leaves of its random start [our choice]
 NAMED = 5  # joints listed beside the picture
 
-# Where the joints of the built-in skeletons are drawn, seen from in front: x to the right (the patient's left), y down [our choice]
-MIDDLE = {
-    "head": (0.0, -0.4),
-    "neck": (0.0, 0.0),
-    "shoulder_centre": (0.0, 0.0),
-    "spine": (0.0, 0.6),
-    "spine_base": (0.0, 1.0),
-    "hip_centre": (0.0, 1.0),
-    "nose_bridge": (0.0, 0.0),
-    "nose_tip": (0.0, 0.45),
-    "nose_base": (0.0, 0.58),
-    "mouth_upper_outer": (0.0, 0.8),
-    "mouth_upper_inner": (0.0, 0.88),
-    "mouth_lower_inner": (0.0, 0.98),
-    "mouth_lower_outer": (0.0, 1.06),
-}
-LEFT = {
-    "shoulder": (0.38, 0.05),
-    "elbow": (0.62, 0.5),
-    "wrist": (0.6, 0.95),
-    "hand": (0.6, 1.12),
-    "hip": (0.25, 1.02),
-    "knee": (0.28, 1.7),
-    "ankle": (0.28, 2.35),
-    "foot": (0.34, 2.5),
-    "brow_inner": (0.16, -0.24),
-    "brow_middle": (0.42, -0.32),
-    "brow_outer": (0.64, -0.2),
-    "eye_inner": (0.2, 0.06),
-    "eye_outer": (0.52, 0.04),
-    "eye_upper": (0.36, -0.05),
-    "eye_lower": (0.36, 0.13),
-}
-LAYOUT = {
-    **MIDDLE,
-    **{f"left_{name}": (x, y) for name, (x, y) in LEFT.items()},
-    **{f"right_{name}": (-x, y) for name, (x, y) in LEFT.items()},
-    "mouth_left": (0.27, 0.93),
-    "mouth_right": (-0.27, 0.93),
-}
-
 
 def explained(explanation: Explanation) -> dict[str, Any]:
     """An explanation for the page: figures (None where there is nothing to draw), joints by share, and sentences."""
-    shares = explanation.joints
-    drawn = bool(shares) and set(shares) <= set(LAYOUT)
+    shares, deletion = explanation.joints, explanation.deletion
     title = f"attribution by joint: {explanation.task}, {explanation.model}"
-    layout = {joint: np.array(place) for joint, place in LAYOUT.items()}
-    deletion = explanation.deletion
+    layout = {joint: np.array(place) for joint, place in explanation.layout.items()}
+    bones = [(bone.a, bone.b) for bone in explanation.edges if bone.b in shares and bone.a in shares]
+    drawn = bool(shares) and set(shares) <= set(layout)
+    clips = explanation.shown.get("clips", len(explanation.clips))
     return {
         "task": explanation.task,
         "model": explanation.model,
         "method": plain(explanation.method),
-        "clips": len(explanation.clips) if isinstance(explanation.clips, list) else explanation.clips,
-        "skeleton": figures.attribution_figure(title, shares, bones(shares), layout) if drawn else None,
+        "what": _what(explanation, clips),
+        "facing": _facing(explanation.layout),
+        "regions": sorted(explanation.regions.items(), key=lambda item: -item[1]),
+        "graphs": _graphs(explanation.graph or {}, explanation.layout, bones),
+        "skeleton": figures.attribution_figure(title, shares, bones, layout) if drawn else None,
         "joints": [(plain(joint), share) for joint, share in sorted(shares.items(), key=lambda item: -item[1])[:NAMED]],
         "even": 1 / len(shares) if shares else None,
         "time": figures.time_strip("attribution over the clip", explanation.time) if explanation.time else None,
@@ -80,15 +41,6 @@ def explained(explanation: Explanation) -> dict[str, Any]:
         "sanity": _sanity(explanation),
         "truth": _truth(explanation.truth or {}),
     }
-
-
-def bones(joints: Mapping[str, Any] | Sequence[str]) -> list[tuple[str, str]]:
-    """The bones of the built-in skeleton that has exactly these joints; none, if no skeleton has."""
-    for path in sorted(FOLDER.glob("*.yaml")):
-        skeleton = yaml.safe_load(path.read_text(encoding="utf-8"))
-        if set(skeleton["joints"]) == set(joints):
-            return [(outer, inner) for outer, inner in skeleton["edges"]]
-    return []
 
 
 def read_links(path: Path) -> dict[str, Any]:
@@ -128,11 +80,49 @@ def _sanity(explanation: Explanation) -> dict[str, Any]:
     return {"mark": "✗", "words": f"Check failed: random weights give much the same map{left}. It does not show what was learned."}
 
 
+def _what(explanation: Explanation, clips: int) -> str:
+    """Which clips the picture is the mean of."""
+    whose = {True: ", of people whom the model had not seen", False: ", of people it was trained on", None: ""}[explanation.held_out]
+    return f"mean of {clips} {'clip' if clips == 1 else 'clips'}{whose}" if clips else ""
+
+
+def _facing(layout: Mapping[str, tuple[float, float]]) -> bool:
+    """Whether the patient's left is drawn on the right."""
+    left, right = ([x for joint, (x, _) in layout.items() if joint.startswith(side)] for side in ("left_", "right_"))
+    return bool(left and right and np.mean(left) > np.mean(right))
+
+
+def _graphs(graph: Mapping[str, Any], layout: Mapping[str, tuple[float, float]], bones: list[tuple[str, str]]) -> list[dict[str, Any]]:
+    """The links that a graph network uses: learned once for all clips (A + B), and made anew for these (C)."""
+    joints = graph.get("joints")
+    if graph.get("kind") != "agcn" or not bones or not isinstance(joints, list) or not set(joints) <= set(layout):
+        return []
+    order = {joint: number for number, joint in enumerate(joints)}
+    edges, places = np.array([[order[a], order[b]] for a, b in bones]), np.array([layout[joint] for joint in joints])
+    given, learned, made = (np.array(graph[name], dtype=float)[None] for name in ("A", "B", "C"))
+    drawn = []
+    for words, strength in (
+        ("Links it keeps for every clip", figures.link_strength(given, learned)),
+        ("Links with what it adds for these clips", figures.link_strength(given + learned, made)),
+    ):
+        links = [link for link in figures.strongest_links(strength, edges) if link[2] >= WORTH_DRAWING]
+        pairs = [(plain(joints[a]), plain(joints[b]), round(100 * share)) for a, b, share in links]
+        drawn.append({"words": words, "figure": figures.skeleton_figure(words, strength, edges, places, links), "pairs": pairs})
+    return drawn
+
+
 def _truth(truth: Mapping[str, Any]) -> list[str]:
     """On synthetic clips: how much of the attribution fell where the sign truly was, beside what chance gives."""
     said = []
-    for share, chance, where in (("joint_share", "joint_chance", "the joints"), ("time_share", "time_chance", "the times")):
-        if isinstance(truth.get(share), int | float):
-            beside = f" (chance: {100 * truth[chance]:.0f} %)" if isinstance(truth.get(chance), int | float) else ""
-            said.append(f"{100 * truth[share]:.0f} % of it fell on {where} that truly carried the sign{beside}.")
+    for figure, words in (
+        ("joint_share", "{} of it fell on the joints that truly carried the sign"),
+        ("time_share", "{} of it fell in the time of the sign"),
+        ("hit", "in {} of clips the joint that weighed most truly carried the sign"),
+    ):
+        if isinstance(truth.get(figure), int | float):
+            low, high = truth.get(f"{figure}_interval") or (None, None)
+            chance = truth.get(f"{figure.removesuffix('_share')}_chance")
+            beside = [f"95 % interval {100 * low:.0f}–{percent(high)}"] if low is not None else []
+            beside += [f"chance {percent(chance)}"] if chance is not None else []
+            said.append(sentence(words.format(percent(truth[figure]))) + (f" ({', '.join(beside)})" if beside else "") + ".")
     return said

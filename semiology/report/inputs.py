@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 from typing import Any, TypeVar
 
+import pandas as pd
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from semiology.errors import UserError
@@ -48,31 +49,51 @@ class Deletion(_File):
     random: list[float] = []
 
 
+class Bone(_File):
+    """A bone's share of attribution; `b` is None for the movement of the whole figure."""
+
+    a: str
+    b: str | None = None
+    share: float = 0.0
+
+
 class Explanation(_File):
     """explanation/<task>-<model>.json of `semiology explain`; shares of attribution by joint, and by step of time."""
 
     task: str
     model: str
     method: str = ""
-    clips: list[Any] | int = 0
+    level: str = ""
+    held_out: bool | None = None
+    shown: dict[str, Any] = {}
     joints: dict[str, float] = {}
+    edges: list[Bone] = []
+    layout: dict[str, tuple[float, float]] = {}
+    regions: dict[str, float] = {}
     time: list[float] = []
-    edges: list[dict[str, Any]] = []
     sanity: Sanity | None = None
     deletion: Deletion | None = None
     truth: dict[str, Any] | None = None
+    graph: dict[str, Any] | None = None
+    clips: list[Any] = []
 
 
 class Comparison(_File):
     """One row of a reproduction: the paper's value beside ours."""
 
     what: str
-    published: Any = None
+    published: float | str | None = None
+    published_low: float | None = None
+    published_high: float | None = None
     obtained: float | None = None
     low: float | None = None
     high: float | None = None
     difference: float | None = None
+    difference_low: float | None = None
+    difference_high: float | None = None
     agrees: bool | None = None
+    verdict: str = ""
+    remark: str = ""
 
 
 class Reproduction(_File):
@@ -80,7 +101,11 @@ class Reproduction(_File):
 
     paper: str = ""
     rows: list[Comparison] = []
-    deviations: list[Any] = []
+    rule: str = ""
+    assumption: str = ""
+    deviations: list[str] = []
+    not_run: list[str] = []
+    unstated: list[str] = []
 
 
 class NotAssessable(_File):
@@ -137,9 +162,22 @@ def read_not_assessable(run: Path) -> dict[str, list[NotAssessable]]:
     return _fitted(path, "loso", NotAssessed, {"tasks": read_json(path, "loso")}).tasks
 
 
-def read_probes(run: Path) -> dict[str, Any]:
-    """All of probe/*.json by name of the file. Raises as `read_json`."""
-    return {path.stem: read_json(path, "probe", object) for path in sorted((run / "probe").glob("*.json"))}
+def read_probes(run: Path) -> list[tuple[str, pd.DataFrame]]:
+    """All of probe/*.csv: title and table, a row a layer. The title is told by the JSON file beside it, else by the file's name.
+
+    Raises:
+        UserError: a file is not a table, or not JSON.
+    """
+    found = []
+    for path in sorted((run / "probe").glob("*.csv")):
+        try:
+            table = pd.read_csv(path)
+        except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError) as error:
+            raise UserError(f"{path}: not a table ({' '.join(str(error).split())}); write it anew with `semiology probe`") from error
+        told = read_json(path.with_suffix(".json"), "probe")
+        title = f"{told['target']}, from {told.get('task', '')}, {told.get('model', '')}" if "target" in told else path.stem
+        found.append((title, table))
+    return found
 
 
 def _checked(path: Path, maker: str, kind: type[File]) -> File:

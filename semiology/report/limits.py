@@ -6,6 +6,8 @@ from typing import Any
 from semiology.report.inputs import Audit
 from semiology.report.rendering import listed
 
+RARE = 0.02  # share of resampled cohorts without a value that is worth a word [our choice]
+
 
 def limits(metrics: Mapping[str, Any], *, unseen: bool, seeds: int, synthetic: bool, audit: Audit | None, lost: int) -> list[str]:
     """Sentences, the gravest first.
@@ -41,14 +43,15 @@ def limits(metrics: Mapping[str, Any], *, unseen: bool, seeds: int, synthetic: b
         said.append(
             f"{lost} {'clip' if lost == 1 else 'clips'} could not be assessed: results hold for clips in which the patient can be followed."
         )
-    degenerate = [
-        name
-        for name, found in tasks.items()
-        if any(metric.get("degenerate") for model in found["models"].values() for metric in model["metrics"].values())
-    ]
-    if degenerate:
-        said.append(f"{listed(degenerate)}: levels are so rare that some resampled cohorts lacked one; intervals leave these out.")
+    rare = [task for task, found in tasks.items() if _degenerate(found) > RARE * metrics["method"]["draws"]]
+    if rare:
+        said.append(f"{listed(rare)}: levels are so rare that many resampled cohorts lacked one; intervals leave these out.")
     return said
+
+
+def _degenerate(found: Mapping[str, Any]) -> int:
+    """The most resampled cohorts in which a metric had no value."""
+    return max(metric.get("degenerate", 0) for model in found["models"].values() for metric in model["metrics"].values())
 
 
 def _width(found: Mapping[str, Any]) -> str:

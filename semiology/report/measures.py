@@ -3,8 +3,11 @@
 from collections.abc import Mapping
 from typing import Any
 
+import pandas as pd
+
 from semiology.report import figures
-from semiology.statistics.results import model_name
+from semiology.report.rendering import plain
+from semiology.statistics.results import model_name, show
 
 
 def measures(found: Mapping[str, Any]) -> list[tuple[str, int, str, list[tuple[str, list[Any]]]]]:
@@ -69,14 +72,45 @@ def abstentions(metrics: Mapping[str, Any]) -> list[tuple[str, str, Mapping[str,
 
 
 def missing(metrics: Mapping[str, Any], names: Mapping[str, str]) -> list[str]:
-    """Values and intervals that cannot be given, and why; resamples that were left out."""
-    said = []
-    for task, found in metrics["tasks"].items():
-        for model, judged in found["models"].items():
-            for name, metric in judged["metrics"].items():
-                who = f"{task}, {model_name(model)}, {names.get(name, name)}"
+    """Values and intervals that cannot be given, and why; resamples that were left out. One sentence a task, model and reason."""
+    found: dict[tuple[str, str, str], list[str]] = {}
+    for task, judged in metrics["tasks"].items():
+        for model, result in judged["models"].items():
+            for name, metric in result["metrics"].items():
                 if metric.get("reason"):
-                    said.append(f"{who}: no {'value' if metric['value'] is None else 'interval'} ({metric['reason']})")
+                    why = f"no {'value' if metric['value'] is None else 'interval'}, {metric['reason']}"
                 elif metric.get("degenerate"):
-                    said.append(f"{who}: {metric['degenerate']} resamples without a value left out")
-    return said
+                    why = f"{metric['degenerate']} resamples without a value left out"
+                else:
+                    continue
+                found.setdefault((task, model_name(model), why), []).append(names.get(name, name))
+    return [f"{task}, {model}: {why} ({', '.join(measures)})" for (task, model, why), measures in found.items()]
+
+
+PROBED = {
+    "layer": ("layer", "from the input to the answer"),
+    "metric": ("measure", ""),
+    "score": ("result", ""),
+    "null_median": ("by chance", "median under permuted labels"),
+    "p": ("p", "share of permutations, the result counted among them, that reach the result"),
+    "random_labels": ("random labels", "the same on labels dealt to clips: what the method can fit without meaning"),
+    "selectivity": ("selectivity", "result minus random labels"),
+    "identity_accuracy": ("who is it", "accuracy of naming the person of a clip from the person’s other clips"),
+    "identity_chance": ("by chance", "of naming the person"),
+}
+
+
+def probed(title: str, table: pd.DataFrame) -> dict[str, Any]:
+    """A probe's table for the page: columns with words and hints, the interval beside the score; columns we do not know keep their name."""
+    shown = table.drop(columns=[column for column in ("low", "high", "identity_p") if column in table])
+    rows = []
+    for row in table.to_dict("records"):
+        cells = ["–" if pd.isna(row[column]) else f"{row[column]:.3f}" if column == "p" else _cell(row[column]) for column in shown.columns]
+        if {"score", "low", "high"} <= row.keys() and not pd.isna(row["low"]):
+            cells[list(shown.columns).index("score")] += f" ({show(row['low'])}–{show(row['high'])})"
+        rows.append(cells)
+    return {"title": title, "columns": [PROBED.get(str(column), (plain(column), "")) for column in shown.columns], "rows": rows}
+
+
+def _cell(value: Any) -> str:
+    return show(value) if isinstance(value, float) else plain(value)

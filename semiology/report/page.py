@@ -13,7 +13,7 @@ from semiology.report.facts import tables_of
 from semiology.report.glossary import glossary
 from semiology.report.judging import judge
 from semiology.report.limits import limits
-from semiology.report.measures import abstentions, calibration, compared, measures, missing
+from semiology.report.measures import abstentions, calibration, compared, measures, missing, probed
 from semiology.report.protocol import fitted, read_config, sentences
 from semiology.report.rendering import render
 from semiology.report.strips import marks_used, roc, strip
@@ -62,6 +62,7 @@ def contents(run: Path, predictions: pd.DataFrame, metrics: dict[str, Any], null
     limited = limits(metrics, unseen=unseen, seeds=len(seeds), synthetic=bool(banner), audit=audit, lost=clips_lost)
     strips = {task: strip(own, list(judged[task]["models"]), lost.get(task, ())) for task, own in rows.items()}
     explanations = [explained(explanation) for explanation in inputs.read_explanations(run)]
+    graphed = {(one["task"], one["model"]) for one in explanations if one["graphs"]}
     tested, calibrated = chance(metrics, null), calibration(metrics)
     return {
         "metrics": metrics,
@@ -89,6 +90,7 @@ def contents(run: Path, predictions: pd.DataFrame, metrics: dict[str, Any], null
         "calibrated_models": calibrated,
         "any_calibrated": any(one["calibrated"] for one in calibrated),
         "abstentions": abstentions(metrics),
+        "coverage": (config.get("calibration") or {}).get("coverage"),
         "roc": {task: roc(task, own, list(judged[task]["models"])) for task, own in rows.items() if len(judged[task]["levels"]) == 2},
         "strips": strips,
         "marks": marks_used(list(strips.values())),
@@ -97,10 +99,10 @@ def contents(run: Path, predictions: pd.DataFrame, metrics: dict[str, Any], null
             drawn | {"task": task, "model": model}
             for task in judged
             for model in judged[task]["models"]
-            if (drawn := read_links(run / "adjacency" / f"{task}-{model}.npz"))
+            if (task, model) not in graphed and (drawn := read_links(run / "adjacency" / f"{task}-{model}.npz"))
         ],
         "explanations": explanations,
-        "probes": {name: tables_of(name, content) for name, content in inputs.read_probes(run).items()},
+        "probes": [probed(title, table) for title, table in inputs.read_probes(run)],
         "reproduction": reproduction,
         "cohort": tables_of("cohort.json", inputs.read_json(run / "cohort.json", "loso")),
         "tracking": tables_of("tracking.json", inputs.read_json(run / "tracking.json", "tracking truth")),

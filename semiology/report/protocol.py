@@ -120,9 +120,9 @@ def fitted(run: Path) -> list[dict[str, Any]]:
 
 def _model(name: str, model: Mapping[str, Any]) -> str:
     network = str((model.get("network") or {}).get("stream", "")).rpartition(".")[2]
-    teacher = f", taught by {model_name(model['teacher'])}" if model.get("teacher") else ""
-    schedule = model.get("schedule") or {}
-    length = f", {schedule['epochs']} passes over the data (epochs)" if "epochs" in schedule else ""
-    early = ", or fewer if people kept aside for it got worse" if schedule.get("patience") else ""
-    shown = model_name(name)
-    return f"{shown}: {network if network and network != shown else 'a network of that kind'}{teacher}{length}{early}."
+    schedule, shown = model.get("schedule") or {}, model_name(name)
+    parts = [network] if network and network.lower() != name.lower() else []
+    parts += [f"taught by {model_name(model['teacher'])}"] if model.get("teacher") else []
+    parts += [f"{schedule['epochs']} passes over the training clips (epochs)"] if "epochs" in schedule else []
+    parts += ["fewer if people kept aside for it got worse"] if schedule.get("patience") else []
+    return f"{shown}: {', '.join(parts) or 'settings not recorded'}."

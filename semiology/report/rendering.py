@@ -46,7 +46,7 @@ def sentence(text: Any) -> str:
 
 def percent(share: float | None) -> str:
     """A share as whole per cent; a dash where there is none."""
-    return "–" if share is None else f"{100 * share:.0f} %"
+    return "–" if share is None else f"{100 * share:.0f}\N{NO-BREAK SPACE}%"
 
 
 def listed(words: Any) -> str:

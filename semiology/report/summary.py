@@ -7,6 +7,7 @@ from semiology.report.inputs import Audit
 from semiology.report.rendering import listed, plain
 from semiology.statistics.results import model_name
 
+NBSP = "\N{NO-BREAK SPACE}"  # keeps a number and its unit on one line
 ALPHA = 0.05  # where a table speaks of "better than chance" [convention]
 WIDE, NARROW = 0.4, 0.2  # widths of an interval that are called very uncertain, and fairly sure [our choice]
 
@@ -81,7 +82,7 @@ def _good(found: Mapping[str, Any]) -> str:
     if not values:
         return "no value"
     low, high = (f"{100 * value:.0f}" for value in (min(values), max(values)))
-    span = f"{low} %" if low == high else f"{low} to {high} %"
+    span = f"{low}{NBSP}%" if low == high else f"{low} to {high}{NBSP}%"
     models = len(found["models"])
     return f"{span} of {found['clips']} clips named rightly" + (
         f" ({models} models)" if models > 1 else f" ({model_name(next(iter(found['models'])))})"
@@ -90,7 +91,7 @@ def _good(found: Mapping[str, Any]) -> str:
 
 def _guess(found: Mapping[str, Any]) -> str:
     guess = found["no_skill"]["majority"]
-    return "" if guess["accuracy"] is None else f"{100 * guess['accuracy']:.0f} % by always saying “{plain(guess['level'])}”"
+    return "" if guess["accuracy"] is None else f"{100 * guess['accuracy']:.0f}{NBSP}% by always saying “{plain(guess['level'])}”"
 
 
 def _sure(found: Mapping[str, Any]) -> str:
@@ -102,7 +103,7 @@ def _sure(found: Mapping[str, Any]) -> str:
     width = max(high - low for low, high in bounds)
     word = "very uncertain" if width > WIDE else "fairly sure" if width < NARROW else "uncertain"
     low, high = min(low for low, _ in bounds), max(high for _, high in bounds)
-    return f"{word}: {people}; other people could give {100 * low:.0f} to {100 * high:.0f} %"
+    return f"{word}: {people}; other people could give {100 * low:.0f} to {100 * high:.0f}{NBSP}%"
 
 
 def _chance(found: Mapping[str, Any]) -> str:

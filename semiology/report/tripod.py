@@ -8,7 +8,7 @@ from typing import Any
 
 from semiology.report.rendering import listed, plain
 from semiology.statistics.metrics import NAMES
-from semiology.statistics.results import model_name, show
+from semiology.statistics.results import model_name
 
 YOURS = "to be written by you"
 
@@ -100,7 +100,7 @@ def checklist(
         **_read(config),
         **_data(metrics, notes, lost),
         **_done(metrics, config, protocol, seeds),
-        **_found(metrics, limits),
+        **_found(limits),
         "18f": f"Analysed with {versions}. Availability of your own code: {YOURS}.",
     }
     return [
@@ -165,6 +165,7 @@ def _data(metrics: Mapping[str, Any], notes: list[str], lost: int) -> dict[str, 
 def _done(metrics: Mapping[str, Any], config: Mapping[str, Any], protocol: list[str], seeds: int) -> dict[str, str]:
     method = metrics.get("method", {})
     models = config.get("models") or {}
+    names = dict.fromkeys(model_name(name) for found in metrics["tasks"].values() for name in found["models"])
     balanced = [model_name(name) for name, model in models.items() if model.get("balance")]
     calibrated = (config.get("calibration") or {}).get("method", "none") != "none"
     measures = listed(
@@ -174,7 +175,7 @@ def _done(metrics: Mapping[str, Any], config: Mapping[str, Any], protocol: list[
     )
     said = {
         "12a": protocol[0],
-        "12c": " ".join(protocol),
+        "12c": f"{listed(names)}, trained anew in each fold; steps under “Who was filmed, how it was tested”. Why these models: {YOURS}.",
         "12e": f"{measures}, with {method.get('interval', 'intervals')}; chance: {method.get('chance', 'not recorded')}.",
         "12g": f"By the networks of each fold; measures are means over {seeds} seeds." if seeds > 1 else "By the networks of each fold.",
         "15": "A probability for each level; the most probable level is named (of two, the one above 0.5); no threshold was fitted.",
@@ -192,14 +193,9 @@ def _done(metrics: Mapping[str, Any], config: Mapping[str, Any], protocol: list[
     return said
 
 
-def _found(metrics: Mapping[str, Any], limits: list[str]) -> dict[str, str]:
-    results = []
-    for task, found in metrics["tasks"].items():
-        for model, judged in found["models"].items():
-            metric = judged["metrics"]["accuracy"]
-            results.append(f"{task}, {model_name(model)}: accuracy {show(metric['value'])} ({show(metric['low'])}–{show(metric['high'])})")
+def _found(limits: list[str]) -> dict[str, str]:
     return {
-        "23a": f"{'; '.join(results)}; the rest in the main table. By group of people: {YOURS}.",
-        "26": f"{' '.join(limits)} Further ones: {YOURS}.",
+        "23a": f"Main table and “All measures”, with intervals. By group of people: {YOURS}.",
+        "26": f"{len(limits)} under “What this cannot say”. Further ones: {YOURS}.",
         "27a": "A clip in which too little of the patient is found is called not assessable and gets no answer.",
     }
