@@ -13,6 +13,8 @@ import numpy as np
 from phantom_run import extracted_cohort, metrics, step, trained_vgg
 from record import record
 
+from semiology.statistics.chance import together
+
 RUN = Path("runs/null")
 
 
@@ -21,23 +23,22 @@ def main() -> int:
     extracted_cohort(RUN, Path("configs/null_phantom.yaml"), weights)
     step("loso", "--config", "configs/null.yaml")
     null = json.loads((RUN / "null.json").read_text(encoding="utf-8"))
-    observed, permuted, shown = [], [], {}
+    observed, permuted, shown = {}, {}, {}
     for task, found in metrics(RUN)["tasks"].items():
         for model, judged in found["models"].items():
-            value, chance = judged["metrics"]["auc"]["value"], np.array(null[task][model]["auc"], dtype=float)
-            observed.append((value - chance.mean()) / chance.std(ddof=1))
-            permuted.append((chance - chance.mean()) / chance.std(ddof=1))
+            name, value, chance = f"{task} {model}", judged["metrics"]["auc"]["value"], np.array(null[task][model]["auc"], dtype=float)
+            observed[name], permuted[name] = value, chance.tolist()
             p = judged["metrics"]["auc"]["null"]["p"]
-            shown[f"{task} {model}"] = {"auc": value, "null_mean": chance.mean(), "null_sd": chance.std(ddof=1), "p": p}
+            shown[name] = {"auc": value, "null_mean": chance.mean(), "null_sd": chance.std(ddof=1), "p": p}
             print(f"{task:<18}{model:<10}AUC {value:.3f}, null {chance.mean():.3f} +- {chance.std(ddof=1):.3f}, p = {p:.3f} by itself")
-    largest = np.array(permuted).max(axis=0)
-    p = float((1 + np.sum(largest >= max(observed))) / (1 + len(largest)))
+    overall = together(observed, permuted)
+    p, permutations = overall["p"], overall["n"]
     return record(
         "null-cohort",
-        {"p": p, "permutations": len(largest), "models": shown},
+        {"p": p, "permutations": permutations, "models": shown},
         "p of the largest AUC above 0.05",
         p > 0.05,
-        headline=f"p = {p:.3f} over {len(observed)} models together, {len(largest)} permutations (resolution {1 / (1 + len(largest)):.3f})",
+        headline=f"p = {p:.3f} over {len(observed)} models together, {permutations} permutations (resolution {overall['resolution']:.3f})",
         seed=0,
     )
 

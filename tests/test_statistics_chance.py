@@ -27,6 +27,12 @@ def test_exchange_keeps_the_labels_of_a_participant_together():
     assert seen == {(1, 0, 2, 3), (1, 3, 2, 0), (0, 1, 0, 3), (0, 3, 0, 1), (3, 0, 3, 1), (3, 1, 3, 0)}
 
 
+def test_exchange_shuffles_where_all_participants_have_the_same_labels():
+    participants, targets = ["a", "a", "b", "b"], np.array([0, 1, 0, 1])
+    seen = {tuple(exchange(participants, targets, np.random.default_rng(seed))) for seed in range(60)}
+    assert seen == {(0, 1, 0, 1), (0, 1, 1, 0), (1, 0, 0, 1), (1, 0, 1, 0)}
+
+
 def test_all_assignments_are_all_of_them_once():
     labels = np.array([1, 0, 0, 1, 0, 0, 0])[WHOSE]
     rows = all_assignments(WHOSE, labels)

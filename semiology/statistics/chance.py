@@ -16,14 +16,17 @@ MOST = 200_000  # assignments that are still enumerated: 19 participants, 9 with
 def exchange(participants: ArrayLike, targets: ArrayLike, rng: np.random.Generator) -> NDArray[np.int_]:
     """(clip,) targets after whole participants have exchanged their lists of labels, so that clips of one stay together [our choice].
 
-    A participant with more clips than the other had goes through the other's list again. Labels are never shuffled within a participant:
-    with one label a participant that would change nothing.
+    A participant with more clips than the other had goes through the other's list again. Lists keep their order; only where all
+    participants have the same labels, so that exchanging would do nothing, is each one's list shuffled.
     """
     targets = np.asarray(targets)
     names, who = np.unique(np.asarray(participants), return_inverse=True)
+    lists = [targets[who == number] for number in range(len(names))]
+    alike = all(np.array_equal(np.sort(own), np.sort(lists[0])) for own in lists)
     given = np.empty_like(targets)
     for number, other in enumerate(rng.permutation(len(names))):
-        given[who == number] = np.resize(targets[who == other], (who == number).sum())
+        dealt = rng.permutation(lists[other]) if alike else lists[other]
+        given[who == number] = np.resize(dealt, len(lists[number]))
     return given
 
 
