@@ -10,15 +10,18 @@ import numpy as np
 import pandas as pd
 import pytest
 import yaml
+from sklearn.linear_model import Ridge
 
 from semiology import UserError, read_tracks, save_tracks
 from semiology.cli import main
+from semiology.evaluation.baseline import clip_features, linear_fold
 from semiology.evaluation.loso import run_loso, slug
 from semiology.evaluation.protocol import Fusion, Model, Protocol, Task
 from semiology.evaluation.tables import fuse
-from semiology.learning.clips import Reading
+from semiology.learning.clips import ClipSource, Reading
 from semiology.learning.fitting import Schedule
 from semiology.predict import predict
+from semiology.predictions import read_predictions
 from semiology.streams import Network
 
 QUICK = Schedule(epochs=2, patience=None, accelerator="cpu")
@@ -184,3 +187,34 @@ def test_an_interrupted_run_goes_on_where_it_was(cohort):
 
 def test_task_names_become_folder_names():
     assert slug("dystonia (pose)") == "dystonia-pose"
+
+
+def test_the_linear_model_stands_beside_the_others_with_a_null_of_its_own(cohort):
+    run_loso(protocol(cohort, baseline=True, final=False))
+    table = read_predictions(cohort / "run/predictions.csv")
+    linear = table[table["model"] == "linear"].set_index("clip_id")
+    swings, score = linear["truth"] == "present", linear["score"]
+    metrics = json.loads((cohort / "run/metrics.json").read_text())["tasks"]["swing (pose)"]["models"]["linear"]["metrics"]
+    pairs = [float(a > b) for a in score[swings] for b in score[~swings]]
+    assert len(pairs) == 5 * 6 and metrics["auc"]["value"] == pytest.approx(np.mean(pairs))
+    null = json.loads((cohort / "run/null.json").read_text())["swing (pose)"]["linear"]
+    assert len(null["auc"]) == 1999
+    assert np.mean(null["auc"]) < 0.5  # pooled leave-one-subject-out scores of exchanged labels are biased downwards
+    reached = sum(value >= np.mean(pairs) - 1e-9 for value in null["auc"])
+    assert metrics["auc"]["null"]["p"] == pytest.approx((1 + reached) / 2000)
+    for path in (cohort / "run/folds").rglob("*.json"):
+        record = json.loads(path.read_text())
+        assert record["models"]["linear"]["seen"]["weights"] == sorted(set(record["clips"]) - set(record["held_out_clips"]))
+
+
+def test_the_linear_model_is_trained_without_the_held_out_participant(cohort):
+    source = ClipSource(str(cohort), Reading("swing", window=32))
+    clips = source.clips
+    own = [number for number, clip in enumerate(clips) if clip.participant_id == "p1"]
+    features, targets = clip_features(source), np.array([clip.target for clip in clips])
+    rest = np.array([number for number in range(len(clips)) if number not in own])
+    mean, spread = features[rest].mean(0), features[rest].std(0)
+    by_library = Ridge(alpha=features.shape[1]).fit((features[rest] - mean) / spread, 2 * targets[rest] - 1)
+    score = by_library.predict((features[own] - mean) / spread)
+    rows, _ = linear_fold(source, [clips[number].clip_id for number in own])
+    assert [row["probabilities"][1] for row in rows] == pytest.approx(1 / (1 + np.exp(-4 * score)), abs=1e-5)

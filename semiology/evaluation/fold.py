@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from semiology.errors import UserError
+from semiology.evaluation.baseline import LINEAR, linear_fold
 from semiology.evaluation.calibration import Calibrator
 from semiology.evaluation.protocol import Protocol
 from semiology.evaluation.source import clips_digest, open_source, task_source, with_clips
@@ -35,6 +36,7 @@ def fold_key(protocol: Protocol, task: str, seed: int, part: Part | None, permut
         "models": {name: asdict(model) for name, model in protocol.models_of(task).items()},
         "training": [protocol.validation, protocol.batch_size, protocol.repeats, asdict(protocol.augmentation)],
         "inner": [asdict(protocol.calibration), protocol.calibrated_models(task), protocol.selections_of(task)],
+        "baseline": protocol.baseline,
         "fold": [seed, asdict(part) if part else None, permutation],
     }
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:16]
@@ -60,6 +62,9 @@ def run_fold(protocol: Protocol, task: str, seed: int, part: Part, permutation: 
     inner = inner_rows(protocol, task, training, seed, part.name)
     fitted, chosen = calibrators(protocol, task, inner), selected(protocol, task, inner)
     rows = with_calibration(scored(trained), fitted)
+    if baseline := protocol.has_baseline(part) and permutation is None:
+        linear_rows, taught = linear_fold(taking_part, part.held_out)
+        rows += linear_rows
     for name, model in chosen.items():
         rows += [{**row, "model": name} for row in rows if row["model"] == model]
     for name, (_, data) in trained.items():
@@ -86,7 +91,8 @@ def run_fold(protocol: Protocol, task: str, seed: int, part: Part, permutation: 
                 "calibration": asdict(fitted[name]) if name in fitted else None,
             }
             for name, (module, data) in trained.items()
-        },
+        }
+        | ({LINEAR: {"teacher": None, "seen": taught, "epochs": 0, "calibration": None}} if baseline else {}),
         "inner": inner,
         "selected": chosen,
         "predictions": rows,

@@ -12,10 +12,12 @@ import numpy as np
 import yaml
 from tqdm import tqdm
 
+from semiology.audit.sources import write_sources
 from semiology.errors import UserError
+from semiology.evaluation.baseline import LINEAR, linear_null
 from semiology.evaluation.fold import fold_key, is_saved, read_record, run_fold, train_final
 from semiology.evaluation.protocol import Protocol
-from semiology.evaluation.source import open_source
+from semiology.evaluation.source import open_source, with_clips
 from semiology.evaluation.splits import TEST, Part, deal
 from semiology.evaluation.tables import null_distribution, predictions_table
 from semiology.evaluation.training import calibrators
@@ -95,12 +97,14 @@ def run_loso(protocol: Protocol) -> LosoResult:
     _write_json(run / "cohort.json", _cohort(protocol, finished))
     _write_json(run / "not_assessable.json", _not_assessable(protocol, finished))
     write_text(run / "config.yaml", yaml.safe_dump(_plain(asdict(protocol)), sort_keys=False, allow_unicode=True))
-    if protocol.permutations:
-        _write_json(run / "null.json", null_distribution(protocol, [record for record in records if record["permutation"] is not None]))
+    if null := _null(protocol, finished, records):
+        _write_json(run / "null.json", null)
     if protocol.final:
         for task in finished:
             write_adjacency(protocol, task, run)
             _calibrate_final(protocol, task, [record for record in records if record["task"] == task], run)
+    clip_ids = sorted(set(predictions["clip_id"]))
+    write_sources(protocol.cohort, protocol.store, clip_ids, run / "sources.json")
     result.report = write_report(run)
     write_cards(run)
     return result
@@ -168,6 +172,18 @@ def _try(work: Any, task: str, *arguments: Any) -> tuple[str, str | None]:
 def _final_is_there(protocol: Protocol, task: str, run: Path) -> bool:
     key = fold_key(protocol, task, protocol.seeds[0], None, None)
     return is_saved(run / "models" / slug(task), protocol.models_of(task), key)
+
+
+def _null(protocol: Protocol, tasks: list[str], records: list[dict[str, Any]]) -> dict[str, Any]:
+    """task -> model -> metric -> its values under exchanged labels: of the linear model always often."""
+    null = null_distribution(protocol, [record for record in records if record["permutation"] is not None])
+    if protocol.baseline:
+        for task in tasks:
+            source = open_source(protocol.cohort, protocol.store, protocol.tasks[task].reading)
+            test = set(protocol.split.test or ())
+            development = with_clips(source, [clip for clip in source.clips if clip.participant_id not in test])
+            null.setdefault(task, {})[LINEAR] = linear_null(development)
+    return null
 
 
 def _calibrate_final(protocol: Protocol, task: str, records: list[dict[str, Any]], run: Path) -> None:

@@ -6,7 +6,7 @@ from typing import Literal
 
 from semiology.errors import UserError
 from semiology.evaluation.calibration import Calibration
-from semiology.evaluation.splits import Split
+from semiology.evaluation.splits import TEST, Part, Split
 from semiology.learning.augment import Augmentation
 from semiology.learning.clips import Reading
 from semiology.learning.fitting import Schedule
@@ -103,6 +103,8 @@ class Protocol:
         calibration: of probabilities, and of when a model abstains; fitted on inner folds of training participants.
         selections: name of a column -> models of this config, of which each fold takes the one with the lowest log loss on inner folds of
             its training participants (nested selection: no choice sees the held-out participant).
+        baseline: put a ridge classifier on summed-up joints beside the models, with a permutation null of its own (a "linear" column); for
+            one participant a fold.
         keep: keep the models of every fold (true labels only), for `semiology probe` and `semiology explain`.
         permutations: times that the whole run is repeated with permuted labels, to see what chance gives (first seed only).
         final: train every model once more on all participants, for `semiology predict`.
@@ -123,6 +125,7 @@ class Protocol:
     augmentation: Augmentation = field(default_factory=Augmentation)
     calibration: Calibration = field(default_factory=Calibration)
     selections: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    baseline: bool = False
     keep: bool = False
     permutations: int = 0
     final: bool = True
@@ -143,6 +146,8 @@ class Protocol:
         for name, among in self.selections.items():
             if name in self.models or len(among) < 2:
                 raise UserError(f"selection {name!r}: needs a name that no model has, and two models or more to choose from")
+        if self.baseline and (self.split.by != "participant" or "linear" in self.models):
+            raise UserError('baseline: needs split.by "participant", and no other model called "linear"')
         if self.inner_folds_wanted and self.calibration.folds < 2:
             raise UserError(f"calibration.folds: {self.calibration.folds}; inner folds are two or more")
         if self.calibration.coverage is not None and not 0 < self.calibration.coverage < 1:
@@ -156,6 +161,10 @@ class Protocol:
     @property
     def inner_folds_wanted(self) -> bool:
         return self.calibration.wanted or bool(self.selections)
+
+    def has_baseline(self, part: Part) -> bool:
+        """Whether the linear model is scored in this fold: not in the unseen test set."""
+        return self.baseline and part.name != TEST
 
     def models_of(self, task: str, only: Iterable[str] | None = None) -> dict[str, Model]:
         """The task's models, or some of them, teachers before their students; a teacher is trained even where the task does not name it."""

@@ -9,6 +9,7 @@ import numpy as np
 
 from semiology.evaluation.protocol import Protocol
 from semiology.learning.clips import ClipData, ClipSource, Reading
+from semiology.statistics.chance import exchange
 
 
 @lru_cache(maxsize=8)
@@ -34,22 +35,9 @@ def with_clips(source: ClipSource, clips: list[ClipData], reading: Reading | Non
 
 
 def permuted(clips: list[ClipData], rng: np.random.Generator) -> list[ClipData]:
-    """Whole participants exchange their lists of labels, so that clips of one participant stay together (our choice).
-
-    A participant with more clips than the other had goes through the other's list again.
-    """
-    owned: dict[str, list[int]] = {}
-    for clip in clips:
-        owned.setdefault(clip.participant_id, []).append(clip.target)
-    names = sorted(owned)
-    given = {name: owned[names[other]] for name, other in zip(names, rng.permutation(len(names)))}
-    seen = dict.fromkeys(names, 0)
-    exchanged = []
-    for clip in clips:
-        targets = given[clip.participant_id]
-        exchanged.append(replace(clip, target=targets[seen[clip.participant_id] % len(targets)]))
-        seen[clip.participant_id] += 1
-    return exchanged
+    """The clips after whole participants have exchanged their labels."""
+    targets = exchange([clip.participant_id for clip in clips], [clip.target for clip in clips], rng)
+    return [replace(clip, target=int(target)) for clip, target in zip(clips, targets)]
 
 
 @lru_cache(maxsize=8)

@@ -1,13 +1,12 @@
 """What a stream reads, summed up clip by clip: the layer below the first, against which the others are judged."""
 
-import warnings
 from typing import Literal
 
-import numpy as np
 import pandas as pd
 
 from semiology.errors import UserError
 from semiology.learning.clips import ClipData, ClipSource
+from semiology.learning.summary import summaries
 from semiology.probe.features import Features
 
 AXES = ("x", "y", "z")
@@ -51,16 +50,3 @@ def _rows(clip: ClipData, source: ClipSource, what: str, per: str) -> list[dict]
     kinds = ("mean", "spread", "least", "greatest", "speed") if what == "joints" else ("mean", "spread")
     summed = summaries(series, reading.rate)
     return [{**keys, **{f"{name}.{kind}": value for kind in kinds for name, value in zip(names, summed[kind])}}]
-
-
-def summaries(series: np.ndarray, rate: float) -> dict[str, np.ndarray]:
-    """mean, spread, least, greatest and speed (per second) over time of series (time, channel) -> (channel,) each; NaN is missing."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", RuntimeWarning)  # a channel that was never seen is NaN, and that is said by NaN
-        return {
-            "mean": np.nanmean(series, axis=0),
-            "spread": np.nanstd(series, axis=0),
-            "least": np.nanmin(series, axis=0),
-            "greatest": np.nanmax(series, axis=0),
-            "speed": np.nanmean(np.abs(np.diff(series, axis=0)), axis=0) * rate,
-        }
