@@ -1,8 +1,8 @@
 """On a phantom whose labels mean nothing, no model may differ from chance.
 
 Chance is judged by a permutation null of the whole pipeline: participants exchange their labels, every fold of every model is trained
-again. Over all tasks and models together (Westfall and Young's maximum): each AUC is measured in spreads of its own null, the largest of
-them is compared with the largest of each permuted run, p = (1 + b) / (1 + n).
+again. Over all tasks and models together (Westfall and Young's maximum): each AUC is measured in spreads of its model's values, the largest
+of them is compared with the largest of each permuted run, p = (1 + b) / (1 + n).
 """
 
 import json

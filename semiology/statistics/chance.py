@@ -81,9 +81,9 @@ def resolution_in_words(permutations: int) -> str:
 def together(observed: Mapping[str, float], null: Mapping[str, Sequence[float]]) -> dict[str, Any]:
     """p-values of several models judged together: Westfall and Young's single-step maximum.
 
-    Each value is measured in spreads of its own null; the largest of each permuted run is what the observed ones are held against, so that
-    the correlation between models counts. Permutation k of every model has to be the same exchange of labels; between tasks whose labels
-    were exchanged separately the maximum is that of independent nulls, which asks somewhat more.
+    Each value is measured in spreads of its model's values, observed and permuted; the largest of each permuted run is what the observed
+    ones are held against, so that the correlation between models counts. Permutation k of every model has to be the same exchange of
+    labels; between tasks whose labels were exchanged separately the maximum is that of independent nulls, which asks somewhat more.
 
     Args:
         observed: model -> value, higher is better.
@@ -100,10 +100,10 @@ def together(observed: Mapping[str, float], null: Mapping[str, Sequence[float]])
     values = np.array([null[name] for name in names], dtype=float) if len(permutations) == 1 else np.empty((0, 0))
     if values.shape[1] < 2 or not np.isfinite(values).all():
         raise ValueError("models judged together need a null each, of the same two or more permutations, without missing values")
-    spread = values.std(axis=1, ddof=1)
-    spread = np.where(spread > 0, spread, 1)
-    away = (np.array([observed[name] for name in names]) - values.mean(1)) / spread
-    largest = ((values - values.mean(1, keepdims=True)) / spread[:, None]).max(0)
+    everything = np.column_stack([[observed[name] for name in names], values])  # the observed run counts as one of them, so that p is exact
+    spread = everything.std(axis=1, ddof=1)
+    away = (everything - everything.mean(1, keepdims=True)) / np.where(spread > 0, spread, 1)[:, None]
+    away, largest = away[:, 0], away[:, 1:].max(0)
     p = (1 + (largest[None] >= away[:, None] - 1e-12).sum(1)) / (1 + len(largest))
     return {
         "p": float(p.min()),
