@@ -14,7 +14,7 @@ from semiology.errors import UserError
 from semiology.predictions import read_predictions
 from semiology.statistics import metrics
 from semiology.statistics.bootstrap import draw_participants, interval
-from semiology.statistics.out_of_fold import OutOfFold as Counts
+from semiology.statistics.out_of_fold import OutOfFold
 from semiology.statistics.results import evaluate, no_skill, paired_difference, table_text
 
 LEVELS = ["absent", "present"]
@@ -90,19 +90,19 @@ def test_confusion_metrics_are_those_of_scikit_learn(levels):
 
 def test_auc_of_every_resampled_cohort_is_that_of_scikit_learn_on_its_clips():
     truth, score, participant = cohort()
-    counts = Counts.of(predictions(truth, score, participant), LEVELS)
-    weights = draw_participants(len(counts.participants), 40, seed=3)
-    ours = counts.metric("auc", weights)[0]
-    place = [counts.participants.index(who) for who in participant]
+    model = OutOfFold.of(predictions(truth, score, participant), LEVELS)
+    weights = draw_participants(len(model.participants), 40, seed=3)
+    ours = model.metric("auc", weights)[0]
+    place = [model.participants.index(who) for who in participant]
     for row, value in zip(weights, ours):
         assert value == pytest.approx(sklearn.metrics.roc_auc_score(truth, score, sample_weight=row[place]))
 
 
 def test_a_participant_drawn_twice_counts_as_two_with_the_same_clips():
     truth, score, participant = cohort()
-    once = Counts.of(predictions(truth, score, participant), LEVELS)
+    once = OutOfFold.of(predictions(truth, score, participant), LEVELS)
     again = [number for number, who in enumerate(participant) if who == "P00"]
-    doubled = Counts.of(
+    doubled = OutOfFold.of(
         predictions([*truth, *truth[again]], [*score, *score[again]], [*participant, *("P99" for _ in again)]), LEVELS
     )  # fmt: skip
     weights = np.ones((1, len(once.participants)))

@@ -55,8 +55,7 @@ def _judge(binary: dict[str, pd.DataFrame], model: str, draws: int, seed: int) -
     judged = {}
     for name in NAMES:
         value = float(values[name][0])
-        upwards = 1 - value if name == "hamming" else value
-        perfect = at_bound(upwards, 0.0, len(people)) if name != "hamming" and len(people) > 1 else None
+        perfect = at_bound(value, 0.0, len(people)) if len(people) > 1 else None
         judged[name] = stated(value, perfect or bca_interval(value, drawn[name], left_out[name], len(people)))
     return {
         "tasks": tasks,
