@@ -106,9 +106,8 @@ def read_feature_set(folder: Path, snippet: int = 8, rate: int = 15, shortest: f
     if "RatioGTCS" in table:
         unlike = table.loc[(table["RatioGTCS"] != "") != (table["OnsetClonic"] != "")]
         which = [f"{row.Subject}_{row.Seizure}" for row in unlike.itertuples()]
-        notes += (
-            [f"{len(which)} seizures have only one of OnsetClonic and RatioGTCS, OnsetClonic decides: {_first(which)}"] if which else []
-        )
+        said = f"{len(which)} seizures with only one of OnsetClonic (which decides) and RatioGTCS: {_first(which)}"
+        notes += [said] if which else []
     return FeatureSet(sorted(views, key=lambda view: view.clip_id), snippet, rate, notes)
 
 
