@@ -96,12 +96,17 @@ def test_models_together_need_more_than_the_best_by_itself():
         together({"a": 0.7, "b": 0.5}, {"a": [0.1, 0.2], "b": [0.1]})
 
 
-def test_every_model_of_a_run_is_held_against_the_nulls_together():
+def test_models_of_a_run_with_the_same_permutations_are_held_against_their_nulls_together():
     truth, score, participant = cohort()
-    table = predictions(truth, score, participant)
-    null = {"dystonia (pose)": {"agcn": {"auc": np.linspace(0.2, 0.7, 39).tolist()}}}
-    judged = evaluate(table, draws=50, null=null)
-    assert judged["together"]["p"] == judged["tasks"]["dystonia (pose)"]["models"]["agcn"]["metrics"]["auc"]["null"]["p"] == 1 / 40
+    table = pd.concat([predictions(truth, score, participant, model=name) for name in ("agcn", "tcn", "linear")])
+    draw = np.random.default_rng(0)
+    nulls = {name: {"auc": draw.normal(0.45, 0.1, n).tolist()} for name, n in (("agcn", 39), ("tcn", 39), ("linear", 199))}
+    judged = evaluate(table, draws=50, null={"dystonia (pose)": nulls})
+    found = judged["together"]
+    assert found["models"] == 2 and set(found["adjusted"]) == {"dystonia (pose) / agcn", "dystonia (pose) / tcn"}
+    alone = judged["tasks"]["dystonia (pose)"]["models"]["agcn"]["metrics"]["auc"]["null"]
+    assert alone["p"] <= found["p"] and found["resolution"] == alone["resolution"] == 1 / 40
+    assert judged["method"]["permutations"].startswith("39 runs") and "199 runs" in judged["method"]["permutations"]
     assert evaluate(table, draws=50)["together"] is None
 
 

@@ -61,7 +61,7 @@ def evaluate(
         str(task): _judge_task(rows, draws, seed, null.get(str(task), {}), coverage, closed_form) for task, rows in _by_task(predictions)
     }
     _correct([found for judged in tasks.values() for found in judged["differences"]])
-    longest = max((len(value) for models in null.values() for metrics in models.values() for value in metrics.values()), default=0)
+    permutations = sorted({len(value) for models in null.values() for metrics in models.values() for value in metrics.values() if value})
     return {
         "method": {
             "unit": "clip, pooled over folds",
@@ -70,7 +70,7 @@ def evaluate(
             "draws": draws,
             "seed": seed,
             "chance": "permutation of labels" if null else "no permutation null was run: compare with the guesses",
-            "permutations": resolution_in_words(longest) if longest else "none",
+            "permutations": "; ".join(map(resolution_in_words, permutations)) or "none",
             "differences": DIFFERENCES,
             "calibration": f"{BINS} bins of equal width; ece_if_right is what the error would be if every probability were right",
         },
@@ -193,16 +193,20 @@ def _correct(differences: list[dict[str, Any]]) -> None:
 
 
 def _together(tasks: Mapping[str, Any], null: Null) -> dict[str, Any] | None:
-    """All models of the run against their nulls at once (`together`), where every model has a complete one; else None."""
-    observed: dict[str, float] = {}
-    nulls: dict[str, list[float]] = {}
+    """The models of the run against their nulls at once (`together`); None where fewer than two can be.
+
+    One permutation has to be one exchange of labels for all of them: where models have different numbers of permutations, those that share
+    theirs with most others are judged.
+    """
+    groups: dict[int, dict[str, tuple[float, list[float]]]] = {}
     for task, judged in tasks.items():
         for model, found in judged["models"].items():
             value, values = found["metrics"][JUDGED_TOGETHER]["value"], null.get(task, {}).get(model, {}).get(JUDGED_TOGETHER, [])
             known = [float(entry) for entry in values if entry is not None]
-            if value is None or len(known) < max(2, len(values)):
-                return None
-            observed[f"{task} / {model}"], nulls[f"{task} / {model}"] = value, known
-    if len({len(values) for values in nulls.values()}) > 1:
+            if value is not None and 1 < len(known) == len(values):
+                groups.setdefault(len(known), {})[f"{task} / {model}"] = (value, known)
+    most = max(groups.values(), key=len, default={})
+    if len(most) < 2:
         return None
-    return {"metric": JUDGED_TOGETHER, "models": len(observed)} | together(observed, nulls)
+    observed, nulls = {name: value for name, (value, _) in most.items()}, {name: known for name, (_, known) in most.items()}
+    return {"metric": JUDGED_TOGETHER, "models": len(most)} | together(observed, nulls)
