@@ -104,8 +104,14 @@ def test_verdicts():
     assert (far.verdict, far.agrees) == ("differs", False) and far.difference == pytest.approx(-0.46)
     assert (near.verdict, near.agrees) == ("compatible", True) and near.difference_low < 0 < near.difference_high
     assert (vague.verdict, vague.agrees) == ("cannot tell", None)  # the majority guess, 0.6, is as good
-    assert compare("", "accuracy", figures, HOU_2022, None, None).verdict == ""
-    assert compare("", "f1", None, HOU_2022, {"value": 0.5, "low": 0.4, "high": 0.6}, 0.4).difference is None
+    absent = compare("", "accuracy", figures, HOU_2022, None, None)
+    unheard = compare("", "f1", None, HOU_2022, {"value": 0.5, "low": 0.4, "high": 0.6}, 0.4)
+    alone = compare("", "f1", figures, HOU_2022, {"value": 0.5, "low": None, "high": None}, 0.4)  # one participant has no interval
+    assert [(row.verdict, row.agrees) for row in (absent, unheard, alone)] == [
+        ("not run", None),
+        ("not printed", None),
+        ("no interval", None),
+    ]
 
 
 def test_the_best_guess_is_that_of_scikit_learns_dummies():

@@ -28,7 +28,7 @@ class Row:
         source: tag of the published value.
         obtained, low, high: the user's, with its interval over participants.
         difference, difference_low, difference_high: obtained minus published.
-        verdict: "differs", "compatible" or "cannot tell", see `RULE`; empty where one side is missing.
+        verdict: "differs", "compatible" or "cannot tell", see `RULE`; "not printed", "not run" or "no interval" where something is missing.
         remark: what a reader should know.
     """
 
@@ -79,7 +79,7 @@ def compare(
     low, high = published_interval(metric, published, cohort, correlation) if published and printed is not None else (None, None)
     value, own_low, own_high = (obtained or {}).get("value"), (obtained or {}).get("low"), (obtained or {}).get("high")
     difference = value - printed if value is not None and printed is not None else None
-    bounds, verdict = None, ""
+    bounds, verdict = None, "not printed" if printed is None else "not run" if value is None else "no interval"
     if None not in (value, own_low, own_high, printed, low, high):
         bounds = difference_interval((value, own_low, own_high), (printed, low, high))  # type: ignore[arg-type]
         guessed = share is not None and own_low <= best_guess(metric, share)  # type: ignore[operator]

@@ -24,6 +24,7 @@ from semiology.reproduce.public_features import LEVELS, FeatureSet, View, read_f
 from semiology.reproduce.published import GESTURES, GESTURES_SEIZURES
 from semiology.reproduce.settings import constants, departures, parsed, protocol_file, read_tags, read_yaml
 from semiology.reproduce.snippet_training import probabilities, train_aggregator
+from semiology.statistics.results import evaluate
 
 SCHEMA = 1  # raise when the same settings would give other predictions
 TASKS = {"seizure": "TCS (folds by seizure)", "subject": "TCS (folds by subject)"}
@@ -74,21 +75,23 @@ def reproduce_gestures(protocol: GesturesProtocol, correlation: float = CORRELAT
     }
     _write_json(out / "cohort.json", cohort)
     _write_json(out / "notes.json", data.notes)
-    write_report(out)
-    metrics = json.loads((out / "metrics.json").read_text(encoding="utf-8"))
-    found = differences(read_predictions(out / "predictions.csv"), TASKS)
+    predictions = read_predictions(out / "predictions.csv")
+    found = differences(predictions, TASKS)
     file = protocol_file("gestures")
     tags, paper = read_tags(file), parsed(read_yaml(file), GesturesProtocol, str(file))
     reproduction = Reproduction(
         cohort=GESTURES,
         correlation=correlation,
-        rows=rows(metrics, TASKS, protocol.aggregators, protocol.segments, cohort["seizures TCS"] / len(seizures), correlation),
+        rows=rows(
+            evaluate(predictions), TASKS, protocol.aggregators, protocol.segments, cohort["seizures TCS"] / len(seizures), correlation
+        ),
         deviations=[*departures(paper, protocol, tags), *_other_people(cohort), *DEPARTURES, *data.notes],
         constants=constants(protocol, tags),
         extra={"folds": found},
         text=difference_text(found),
     )
     reproduction.write(out)
+    write_report(out)
     return reproduction
 
 

@@ -11,6 +11,7 @@ from semiology.errors import UserError
 from semiology.evaluation.loso import run_loso
 from semiology.evaluation.protocol import Protocol, Task
 from semiology.evaluation.source import open_source
+from semiology.report import write_report
 from semiology.reproduce.agreement import CORRELATION, Row, compare
 from semiology.reproduce.outcome import Reproduction
 from semiology.reproduce.published import HOU_2022, HOU_2022_PATIENTS_WITH, HOU_2022_TABLE_1
@@ -99,6 +100,8 @@ def reproduce_hou2022(
         banner=next((note for note in notes if note.lower().startswith("synthetic")), ""),
     )
     reproduction.write(out)
+    if result.report:
+        write_report(out)  # again, now that there is something to stand beside the paper
     return reproduction
 
 
