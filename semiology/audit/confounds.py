@@ -16,7 +16,12 @@ from semiology.statistics.ridge import LosoRidge
 PERMUTATIONS = 1999  # exchanges of the participants' labels: no p below 0.0005. [our choice]
 LEVEL = 0.05  # after Holm's correction over all labels and confounds. [our choice]
 QUESTION = "Does something about the recording, rather than the patient's signs, predict a label?"
-MEASURED = {"resolution": ("width", "height"), "frame rate": ("fps",), "duration": ("duration",), "light": ("brightness", "colour")}
+MEASURED = {
+    "resolution": ("width", "height"),
+    "frame rate": ("fps",),
+    "duration": ("duration",),
+    "brightness and colour": ("brightness", "colour"),
+}
 DURATION = "duration"  # warns only: how long a seizure lasts is a sign too
 
 
@@ -53,11 +58,12 @@ def check_confounds(run: Run) -> Check:
         untold += [f"{label}: {why}" for why in skipped]
         people = np.array([clip["participant_id"] for clip in clips.values()])
         targets = np.array([levels_of(rows).index(truths[clip_id]) for clip_id in clips])
-        tests += [Tested(str(label), name, *_test(features, people, targets)) for name, features in confounds.items()]
+        labellings = exchanged(people, targets) if confounds else targets[None]
+        tests += [Tested(str(label), name, *_test(features, people, labellings)) for name, features in confounds.items()]
     tests = _holm(tests)
     details = [str(test) for test in sorted(tests, key=lambda test: test.p)] + untold
     bad = [test for test in tests if test.holm < LEVEL and test.confound != DURATION]
-    long = [test for test in tests if test.p < LEVEL and test.confound == DURATION]
+    long = [test for test in tests if test.holm < LEVEL and test.confound == DURATION]
     worth = "; ".join(f"worth a look: {test}" for test in long)
     if bad:
         return Check("confounds", QUESTION, "failed", f"{bad[0]}" + (f" ({len(bad)} such)" if len(bad) > 1 else ""), details)
@@ -100,14 +106,20 @@ def _numbers(values: list[float | None]) -> np.ndarray:
     return np.column_stack([np.where(absent, mean, given), absent])
 
 
-def _test(features: np.ndarray, people: np.ndarray, targets: np.ndarray) -> tuple[float, float]:
-    """AUC and p. Participants exchange their lists of labels; then each one's labels are shuffled, for labels that differ within one."""
+def exchanged(people: np.ndarray, targets: np.ndarray) -> np.ndarray:
+    """(1 + PERMUTATIONS, clip) labels, the true ones first.
+
+    Participants exchange their lists of labels; then each one's labels are shuffled, for labels that differ within a participant.
+    """
     rng = np.random.default_rng(0)
-    null = np.stack([_shuffled(people, exchange(people, targets, rng), rng) for _ in range(PERMUTATIONS)])
+    return np.vstack([targets, *(_shuffled(people, exchange(people, targets, rng), rng) for _ in range(PERMUTATIONS))])
+
+
+def _test(features: np.ndarray, people: np.ndarray, labellings: np.ndarray) -> tuple[float, float]:
+    """AUC of the first labelling, and its p among all of them."""
     ridge = LosoRidge(features, people)
-    levels = [1] if targets.max() == 1 else np.unique(targets)
-    every = np.vstack([targets, null])
-    values = np.nanmean([ridge.metric("auc", every == level) for level in levels], axis=0)
+    levels = [1] if labellings.max() == 1 else np.unique(labellings)
+    values = np.nanmean([ridge.metric("auc", labellings == level) for level in levels], axis=0)
     return float(values[0]), float((1 + (values[1:] >= values[0] - 1e-12).sum()) / (1 + PERMUTATIONS))
 
 

@@ -16,6 +16,7 @@ THINGS = {  # what the record calls it -> name of the check
     "selection": "selection",
 }
 STANDARDISES = {"TCN"}  # streams that standardise appearance features before training
+LINEAR = "linear"  # the ridge classifier beside the models: it standardises its features, and has nothing else of THINGS
 
 
 def check_fitted(run: Run) -> list[Check]:
@@ -69,6 +70,8 @@ def _check(run: Run, thing: str, name: str) -> Check:
 
 def _is_asked(run: Run, record: Record, thing: str, model_name: str) -> bool:
     """Whether the protocol has this fitted for this model."""
+    if model_name == LINEAR and not run.model(LINEAR):
+        return thing in ("weights", "standardisation")
     config, model = run.config, run.model(model_name)
     if thing in ("weights", "batch_norm"):  # statistics of batch norms are measured anew after every training
         return True

@@ -41,7 +41,7 @@ def check_refitted(run: Run) -> Check:
             elif best != chosen:
                 faults.append(f"{place(record)}: {selection} chose {chosen}, but inner predictions are best for {best}")
     return answer(
-        "threshold",
+        "threshold and choice",
         "Do the inner predictions of training participants give the recorded calibration, threshold and selection again?",
         faults,
         missing,

@@ -15,8 +15,8 @@ Key = tuple[str, str, int, str]  # task, model, seed, clip_id
 def check_table(run: Run) -> Check:
     """Every row of predictions.csv stands in a record, or is a fusion of rows that do; nothing of the records is left out."""
     faults, missing = [], list(run.missing)
-    row: Any
-    rows: dict[Key, Any] = {(row.task, row.model, row.seed, row.clip_id): row for row in run.table.itertuples()}
+    written: Any = run.table.itertuples()
+    rows: dict[Key, Any] = {(row.task, row.model, row.seed, row.clip_id): row for row in written}
     known: set[Key] = set()
     for record in run.judged:
         task, levels = table_task(record), record["levels"]

@@ -1,0 +1,299 @@
+"""What the audit finds in a run's folder and cohort: copies, confounds, foreign networks, tampering, what is missing."""
+
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from audit_leaks import JOINTS, TASK, add_clip, filmed, moving_cohort, quick_run, read_clips, wandering, write_clips
+from PIL import Image
+
+from semiology import UserError, make_tracks, read_tracks, save_tracks
+from semiology.audit import Check, audit, verdict, write_sources
+from semiology.audit.check import text
+from semiology.audit.fingerprint import Changes, changes, from_text, likeness, positions, to_text
+from semiology.audit.sources import used_weights
+from semiology.cli import main
+from semiology.evaluation.splits import Split
+from semiology.video import read_frames, write_video
+
+
+def found(run: Path, name: str) -> Check:
+    return {check.name: check for check in audit(run)}[name]
+
+
+def failed(run: Path) -> set[str]:
+    return {check.name for check in audit(run) if check.result == "failed"}
+
+
+@pytest.fixture(scope="module")
+def moving(tmp_path_factory):
+    return moving_cohort(tmp_path_factory.mktemp("moving"))
+
+
+@pytest.fixture(scope="module")
+def honest(moving, tmp_path_factory):
+    return quick_run(moving, tmp_path_factory.mktemp("honest") / "run")
+
+
+@pytest.fixture
+def run(honest, tmp_path):
+    return Path(shutil.copytree(honest, tmp_path / "run"))
+
+
+@pytest.fixture
+def cohort(moving, tmp_path):
+    return Path(shutil.copytree(moving, tmp_path / "cohort"))
+
+
+def resourced(run: Path, cohort: Path) -> Path:
+    """The run with the sources of another cohort of the same clips (and of clips that were added)."""
+    write_sources(cohort, None, read_clips(cohort)["clip_id"], run / "sources.json")
+    return run
+
+
+def test_the_verb_prints_a_line_a_check_and_exits_with_zero_one_or_two(run, tmp_path, capsys):
+    assert main(["audit", str(run)]) == 0
+    said = capsys.readouterr().out
+    assert said.count("passed") == len(json.loads((run / "audit.json").read_text())["checks"]) + 1
+    (run / "sources.json").unlink()
+    assert main(["audit", str(run)]) == 1
+    assert "INCOMPLETE: the records do not show same stretch, copies, outside, confounds" in capsys.readouterr().out
+    assert main(["audit", str(tmp_path)]) == 2
+    assert "not a run (no predictions.csv in it)" in capsys.readouterr().err
+
+
+def test_folds_dealt_by_seizure_answer_another_question(moving, tmp_path):
+    cohort = Path(shutil.copytree(moving, tmp_path / "cohort"))
+    table = read_clips(cohort)
+    table["participant_id"] = [f"p{number // 2}" for number in range(len(table))]
+    write_clips(cohort, table)
+    run = quick_run(cohort, tmp_path / "by_seizure", split=Split("recording", folds=3))
+    check = found(run, "participants")
+    assert check.result == "failed" and "seizures of known patients were judged, not new patients" in check.found
+
+
+def test_one_stretch_of_a_file_under_two_clips_is_found_and_a_later_stretch_is_a_copy_of_the_file(run, cohort):
+    add_clip(cohort, "c1", clip_id="other", participant_id="p99", start="2", end="8")
+    resourced(run, cohort)
+    table = read_clips(cohort)
+    cohort_run = quick_run(cohort, run.parent / "planted", split=Split("participant"))
+    check = found(cohort_run, "same stretch")
+    assert check.result == "failed" and "c1 (p1) and other (p99) share 6.0 s of one file" in check.found
+    table.loc[table["clip_id"] == "c1", "end"] = "2"  # now they touch, and do not overlap
+    write_clips(cohort, table)
+    write_sources(cohort, None, table["clip_id"], cohort_run / "sources.json")
+    assert found(cohort_run, "same stretch").result == "passed" and "the same file" in found(cohort_run, "copies").found
+
+
+@pytest.mark.parametrize("shift", [0, 33])
+def test_tracks_copied_with_noise_to_another_participant_are_found(run, cohort, shift):
+    copied = read_tracks(cohort / "tracks/c1.nc").position.transpose("time", "keypoint", "space").values[shift:]
+    noisy = 1.2 * copied + 40 + np.random.default_rng(5).normal(0, 1.5, copied.shape)  # nearer to the camera, and elsewhere in the picture
+    save_tracks(make_tracks(noisy, JOINTS, 25.0), cohort / "tracks/c4.nc")
+    check = found(resourced(run, cohort), "copies")
+    assert check.result == "failed" and len(check.details) == 1
+    assert "c1 (p1) and c4 (p4): the keypoints move alike" in check.found
+
+
+def test_a_video_encoded_again_under_another_participant_is_found_though_all_rooms_look_alike(run, cohort):
+    store = filmed(cohort, trained_on=[], again=(1, 4))
+    ids = read_clips(cohort)["clip_id"]
+    write_sources(cohort, store, ids, run / "sources.json")
+    check = found(run, "copies")
+    assert check.result == "failed" and len(check.details) == 1
+    assert "c1 (p1) and c4 (p4): the pictures change alike" in check.found
+    assert ".mp4" not in (run / "sources.json").read_text()
+    made = {path: path.stat().st_mtime_ns for path in store.rglob("pictures-*.json")}
+    write_sources(cohort, store, ids, run / "again.json")
+    assert (run / "again.json").read_bytes() == (run / "sources.json").read_bytes()
+    assert len(made) == 12 and all(path.stat().st_mtime_ns == stamp for path, stamp in made.items())
+    shutil.rmtree(cohort / "videos")  # archived since
+    write_sources(cohort, store, ids, run / "again.json")
+    clips = json.loads((run / "again.json").read_text())["clips"]
+    assert all("pictures" not in clip and "movement" in clip for clip in clips.values())
+
+
+def test_a_label_that_the_centre_predicts_fails_and_is_named(run, cohort):
+    table = read_clips(cohort)
+    table["centre"] = np.where(table["swing"] == "present", "north", "south")
+    write_clips(cohort, table)
+    check = found(resourced(run, cohort), "confounds")
+    assert check.result == "failed" and check.found.startswith("swing by centre alone: AUC 1.00")
+    assert not any("lens alone" in detail and ", 0.0" in detail.rpartition(",")[2] for detail in check.details)
+
+
+def test_duration_alone_is_told_and_does_not_fail(run, cohort):
+    for row in read_clips(cohort).itertuples():
+        seconds = 6 if row.swing == "present" else 9
+        save_tracks(make_tracks(wandering(int(row.clip_id[1:]), seconds), JOINTS, 25.0), cohort / row.tracks)
+    check = found(resourced(run, cohort), "confounds")
+    assert check.result == "passed" and "worth a look: swing by duration alone: AUC 1.00" in check.found
+
+
+def weights(run: Path, **entries) -> Path:
+    sources = json.loads((run / "sources.json").read_text())
+    sources["weights"] = entries
+    (run / "sources.json").write_text(json.dumps(sources))
+    return run
+
+
+def test_a_detector_that_knew_a_held_out_participant_fails_and_an_unknown_one_is_not_passed(run):
+    weights(run, abcdef0123={"what": "keypoint-rcnn joints", "origin": None, "participants": ["p3", "somebody"]})
+    check = found(run, "outside")
+    assert check.result == "failed" and "keypoint-rcnn joints (abcdef01) was trained on p3, held out here" in check.found
+    weights(run, abcdef0123={"what": "face_vgg", "origin": None, "participants": None})
+    assert found(run, "outside").result == "not possible"
+    stated = {check.name: check for check in audit(run, elsewhere=["abcdef01"])}["outside"]
+    assert stated.result == "passed" and "stated by the user" in stated.found
+    assert main(["audit", str(run), "--elsewhere", '["abcdef01"]']) == 0
+    weights(run, abcdef0123={"what": "face_vgg", "origin": None, "participants": ["somebody"]})
+    assert found(run, "outside").result == "passed"
+
+
+def test_what_made_the_tracks_is_read_from_the_stores_record():
+    vgg, joints, mtcnn = "1" * 64, "2" * 64, "3" * 64
+    coco = "fc266e953d2b302cdcbb9ae66f71f6b0d4649928bf02dc573961e361e4918926"  # torchvision's Keypoint R-CNN
+    body = {
+        "detector": {"detector": "mtcnn", "weights": {"pnet.pt": mtcnn}},
+        "pose": {"name": "keypoint-rcnn", "weights": {"joints": joints}},
+    }
+    used = used_weights(
+        {
+            "body": {"depends": body, "trained_on": {joints: ["p1"]}},
+            "face": {"depends": {"pose": {"name": "keypoint-rcnn", "weights": {"joints": coco}}}},
+            "face_vgg": {"depends": {"vgg": vgg}},
+        }
+    )
+    assert {digest: entry["participants"] for digest, entry in used.items()} == {mtcnn: [], joints: ["p1"], coco: [], vgg: None}
+
+
+def edited(run: Path, change) -> Path:
+    """The run with the record of the fold that held c3 out changed."""
+    path = fold_of_c3(run)
+    record = json.loads(path.read_text())
+    change(record)
+    path.write_text(json.dumps(record))
+    return run
+
+
+def read_table(run: Path) -> pd.DataFrame:
+    return pd.read_csv(run / "predictions.csv", dtype=str, keep_default_na=False)
+
+
+def add_prediction(record: dict) -> None:
+    """Of a clip that another fold held out."""
+    other = next(clip_id for clip_id in record["clips"] if clip_id not in record["held_out_clips"])
+    record["predictions"].append({**record["predictions"][0], "clip_id": other})
+
+
+def fold_of_c3(run: Path) -> Path:
+    return next(path for path in (run / "folds").rglob("*.json") if "c3" in json.loads(path.read_text())["held_out_clips"])
+
+
+def test_a_changed_score_in_the_table_is_found(run):
+    table = read_table(run)
+    row = table.index[table["clip_id"] == "c3"][0]
+    table.loc[row, ["score", "predicted", "scores"]] = ["0.9", "present", '{"absent": 0.1, "present": 0.9}']
+    table.to_csv(run / "predictions.csv", index=False)
+    check = found(run, "table")
+    assert check.result == "failed" and "clip c3: scores in predictions.csv is not what the record says" in check.found
+
+
+def test_a_missing_record_and_a_missing_note_are_incomplete_not_passed(run):
+    edited(run, lambda record: record["models"]["agcn"]["seen"].pop("class_weights"))
+    check = found(run, "class weights")
+    assert check.result == "not possible" and ": nothing says on whom the class weights of agcn were fitted" in check.found
+    fold_of_c3(run).unlink()
+    checks = audit(run)
+    assert verdict(checks) == "incomplete"
+    assert {"predicted once", "table"} <= {check.name for check in checks if check.result == "not possible"}
+    assert "no record holds agcn's prediction of c3" in text(checks)
+
+
+@pytest.mark.parametrize(
+    "change, name, words",
+    [
+        (lambda record: record["models"]["agcn"]["seen"]["batch_norm"].append("c3"), "batch norm", "c3 of p3, who is held out"),
+        (
+            lambda record: record["models"]["agcn"].update(teacher="tcn"),
+            "teacher",
+            "does not say on whom it was trained",
+        ),
+        (add_prediction, "predicted once", "did not hold out"),
+        (lambda record: record["clips"].update(c5="p4"), "participants", "clip c5 is given to p4, p5"),
+        (lambda record: record.update(held_out=["p4"]), "participants", "names p4 as held out"),
+        (lambda record: record["models"]["agcn"]["seen"]["weights"].append("nobody"), "weights", "nobody is no clip of this task"),
+    ],
+)
+def test_a_record_that_contradicts_itself_is_found(run, change, name, words):
+    check = found(edited(run, change), name)
+    assert check.result in ("failed", "not possible") and words in text([check])
+
+
+def test_a_teacher_the_record_does_not_hold_is_not_passed(run):
+    edited(run, lambda record: record["models"]["agcn"].update(teacher="tcn"))
+    assert found(run, "teacher").result == "not possible"
+
+
+def test_a_fusion_that_is_not_the_mean_of_its_members_is_found(run):
+    table = read_table(run)
+    wrong = table.assign(model="fused")
+    pd.concat([table, wrong]).to_csv(run / "predictions.csv", index=False)
+    assert found(run, "table").result == "not possible"  # nothing says what these rows are
+    config = (run / "config.yaml").read_text().replace("fusions: []", f"fusions:\n- task: {TASK}\n  model: fused\n  members: [{TASK}/agcn]")
+    (run / "config.yaml").write_text(config)
+    assert found(run, "table").result == "passed"
+    wrong.loc[0, ["score", "predicted", "scores"]] = ["0.9", "present", '{"absent": 0.1, "present": 0.9}']
+    pd.concat([table, wrong]).to_csv(run / "predictions.csv", index=False)
+    assert found(run, "table").result == "failed"
+
+
+def test_records_of_an_older_run_and_damaged_ones_are_told(run):
+    path = fold_of_c3(run)
+    path.write_text('{"key": "x", "task": "swing (pose)"}')
+    assert "does not say" in found(run, "weights").found
+    path.write_text('{"key')
+    assert "cannot be read" in found(run, "weights").found
+
+
+def test_likeness_is_one_for_a_shifted_copy_and_survives_text():
+    course = np.random.default_rng(0).normal(size=(80, 6)).cumsum(axis=0)
+    kept = from_text(to_text(course, 1000), 1000)
+    assert np.abs(kept - course).max() <= 0.0005 + 1e-12
+    whole, part = Changes(changes(kept, 0.5), 5.0), Changes(changes(course[20:], 0.5), 5.0)
+    value, shift = likeness(whole, part)
+    assert value == pytest.approx(1, abs=0.02) and shift == 4.0  # 20 rows at 5 Hz
+    other = Changes(changes(np.random.default_rng(1).normal(size=(80, 6)).cumsum(axis=0), 0.5), 5.0)
+    assert likeness(whole, other)[0] < 0.4
+
+
+def test_positions_do_not_depend_on_place_and_size_in_the_picture():
+    position = wandering(3, 4)
+    first, second = (positions(make_tracks(p, JOINTS, 25.0)) for p in (position, 2 * position - 70))
+    assert first.shape == (20, 2 * len(JOINTS)) and np.abs(first - second).max() < 1e-5
+    holes = position.copy()
+    holes[10:15] = np.nan
+    assert np.isnan(positions(make_tracks(holes, JOINTS, 25.0))[2]).all()
+
+
+def test_sources_name_a_clip_that_is_not_in_the_cohort(moving, tmp_path):
+    with pytest.raises(UserError, match=r"clips\.tsv has no clip gone, which the run holds"):
+        write_sources(moving, None, ["c1", "gone"], tmp_path / "sources.json")
+
+
+@pytest.mark.realdata
+def test_a_real_video_encoded_again_is_recognised_and_another_view_of_the_room_is_not(testdata, tmp_path):
+    from semiology.audit.fingerprint import PICTURE_RATE, small_pictures
+
+    def seen(path: Path, end: float) -> Changes:
+        return Changes(changes(small_pictures(read_frames(path, 0, end, PICTURE_RATE))[0], 4), PICTURE_RATE)
+
+    dance, room, other_view = (testdata / f"people/{name}.mp4" for name in ("dance_720x406", "room_cam01_portrait", "room_cam03_portrait"))
+    images = [np.asarray(Image.fromarray(frame.image).resize((180, 320))) for frame in read_frames(dance, 1.3, 7, 25)]
+    write_video(tmp_path / "again.avi", images, 25, bit_rate=250_000)
+    assert likeness(seen(dance, 7), seen(tmp_path / "again.avi", 5.6))[0] > 0.6
+    assert likeness(seen(room, 1.6), seen(other_view, 1.6))[0] < 0.4
+    assert likeness(seen(room, 1.6), seen(tmp_path / "again.avi", 5.6))[0] < 0.4

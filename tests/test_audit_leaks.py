@@ -1,0 +1,45 @@
+"""Leaks planted in the code that trains, one a kind: the audit names each, and passes the same run without it."""
+
+import json
+import shutil
+
+import pytest
+from audit_leaks import LEAKS, TASK, Leak, add_features, protocol
+
+from semiology.audit import audit
+from semiology.evaluation.fold import run_fold
+from semiology.evaluation.loso import Fold, run_loso
+from semiology.evaluation.source import task_source
+from semiology.evaluation.splits import deal
+
+
+@pytest.fixture(scope="module")
+def clean(shared_cohort, tmp_path_factory):
+    """An honest run in which everything that can be fitted is fitted."""
+    folder = tmp_path_factory.mktemp("audited")
+    add_features(shared_cohort, folder / "store")
+    asked = protocol(shared_cohort, folder)
+    run_loso(asked)
+    return asked, folder / "run"
+
+
+def results(run) -> dict[str, str]:
+    return {check.name: check.result for check in audit(run)}
+
+
+def test_an_honest_run_passes_every_check(clean):
+    assert set(results(clean[1]).values()) == {"passed"}
+    assert json.loads((clean[1] / "audit.json").read_text())["verdict"] == "passed"
+
+
+@pytest.mark.parametrize("leak", LEAKS, ids=[leak.what for leak in LEAKS])
+def test_a_leak_in_one_fold_is_found_and_named(clean, tmp_path, leak: Leak):
+    asked, honest = clean
+    run = tmp_path / "run"
+    shutil.copytree(honest, run)
+    parts = deal(asked.split, task_source(asked, TASK).clips, asked.cohort, 0)
+    with leak.plant():
+        for part in parts[:3] if leak.several_folds else parts[2:3]:
+            run_fold(asked, TASK, 0, part, None, Fold(TASK, 0, part).path(run))
+    found = results(run)
+    assert {name: found[name] for name in leak.caught_by} == dict.fromkeys(leak.caught_by, "failed")
