@@ -172,7 +172,7 @@ def test_probe_and_reproduction_tables(page):
     assert "Sex, from dystonia (pose), agcn" in page.text
     assert "block 1 balanced accuracy 0.75 (0.60–0.90) 0.010 0.25 1" in page.text
     assert "Beside the paper: Hou et al. 2022" in page.text
-    assert "dystonia, AGCN: F1 0.78 (0.60–0.90) 0.75 (0.40–0.90) −0.03 (−0.40–0.20) ? cannot tell" in page.text
+    assert "dystonia, AGCN: F1 0.78 (0.60–0.90) 0.75 (0.40–0.90) −0.03 (−0.40 to 0.20) ? cannot tell" in page.text
     assert "tracked by another backend" in page.text and "which 3D estimator" in page.text
 
 

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from semiology.report.inputs import Audit
-from semiology.report.rendering import listed
+from semiology.report.rendering import listed, sentence
 
 RARE = 0.02  # share of resampled cohorts without a value that is worth a word [our choice]
 
@@ -68,4 +68,4 @@ def _confounds(audit: Audit | None) -> list[str]:
     if not checks:
         return ["Not checked: whether camera, centre, length or light alone would tell the answer."]
     failed = [check for check in checks if check.result != "passed"]
-    return [f"{check.name}: {check.found}" for check in failed if check.found]
+    return [f"{sentence(check.question or check.name)} {sentence(check.found)}." for check in failed if check.found]

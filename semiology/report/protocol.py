@@ -123,6 +123,6 @@ def _model(name: str, model: Mapping[str, Any]) -> str:
     schedule, shown = model.get("schedule") or {}, model_name(name)
     parts = [network] if network and network.lower() != name.lower() else []
     parts += [f"taught by {model_name(model['teacher'])}"] if model.get("teacher") else []
-    parts += [f"{schedule['epochs']} passes over the training clips (epochs)"] if "epochs" in schedule else []
+    parts += [f"{schedule['epochs']} epochs (passes over the training clips)"] if "epochs" in schedule else []
     parts += ["fewer if people kept aside for it got worse"] if schedule.get("patience") else []
     return f"{shown}: {', '.join(parts) or 'settings not recorded'}."

@@ -1,10 +1,11 @@
 """Templates into text: the page (HTML, everything escaped) and the model card (Markdown)."""
 
+import re
 from pathlib import Path
 from typing import Any
 
 import jinja2
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
 from semiology.statistics.results import model_name, show
 
@@ -28,6 +29,7 @@ def render(template: str, **values: Any) -> str:
         "percent": percent,
         "counts": lambda value: f"{value:.1f}".removesuffix(".0"),
         "cell": cell,
+        "code": code,
     }
     environment.globals["style"] = Markup((FOLDER / "style.css").read_text(encoding="utf-8"))
     return environment.get_template(template).render(**values)
@@ -47,6 +49,11 @@ def sentence(text: Any) -> str:
 def percent(share: float | None) -> str:
     """A share as whole per cent; a dash where there is none."""
     return "–" if share is None else f"{100 * share:.0f}\N{NO-BREAK SPACE}%"
+
+
+def code(text: Any) -> Markup:
+    """The text, escaped, with what stands between backticks set as code."""
+    return Markup(re.sub(r"`([^`]+)`", r"<code>\1</code>", str(escape(text))))
 
 
 def listed(words: Any) -> str:
