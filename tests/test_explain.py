@@ -240,8 +240,11 @@ def test_a_map_on_the_truth_agrees_and_an_even_map_is_at_chance():
 
 
 def test_intervals_are_over_participants():
-    """Two people, one always 0 with three clips, one always 1 with one: resampled means are 0, 1/4 or 1."""
-    assert over_participants(np.array([0.0, 0, 0, 1]), ["a", "a", "a", "b"]) == [0, 1]
+    """Twelve clips of one person say no more than one clip of each of two; and two people say nearly nothing."""
+    one_each = over_participants(np.array([0.2, 0.4, 0.6, 0.8]), ["a", "b", "c", "d"], difference=True)
+    many = over_participants(np.repeat([0.2, 0.4, 0.6, 0.8], 12), np.repeat(["a", "b", "c", "d"], 12).tolist(), difference=True)
+    assert one_each == many and one_each[0] < 0.3 and one_each[1] > 0.7
+    assert one_each[0] + one_each[1] == pytest.approx(1), "the same arm on both sides of the mean, 0.5"
     assert over_participants(np.array([0.5, 0.5]), ["a", "a"]) == [None, None]
     told = summary([{"hit": 1.0, "hit_chance": 0.25}, {"hit": 1.0, "hit_chance": 0.25}], ["a", "b"])
     assert told["hit"] == 1 and told["hit_above_chance"] == [0.75, 0.75] and told["participants"] == 2

@@ -8,7 +8,7 @@ import numpy as np
 from semiology.explain.maps import ClipMap, share
 from semiology.explain.truth import SignTruth
 from semiology.skeleton import Skeleton, mirrored_name
-from semiology.statistics.bootstrap import draw_participants, interval
+from semiology.statistics.bootstrap import bca_interval, difference_interval, draw_participants, leave_one_out
 
 DRAWS = 2000
 
@@ -52,9 +52,9 @@ def summary(rows: Sequence[Mapping[str, float]], participants: Sequence[str]) ->
         if not name.endswith("chance"):
             told[f"{name}_interval"] = over_participants(values[name], participants)
     for name, chance in against(figures).items():
-        told[f"{name}_above_chance"] = over_participants(values[name] - values[chance], participants)
+        told[f"{name}_above_chance"] = over_participants(values[name] - values[chance], participants, difference=True)
     if "mirror_share" in figures:
-        told["joint_share_above_mirror"] = over_participants(values["joint_share"] - values["mirror_share"], participants)
+        told["joint_share_above_mirror"] = over_participants(values["joint_share"] - values["mirror_share"], participants, difference=True)
     return told
 
 
@@ -64,10 +64,21 @@ def against(figures: Sequence[str]) -> dict[str, str]:
     return {name: chance for name, chance in pairs.items() if chance in figures}
 
 
-def over_participants(values: np.ndarray, participants: Sequence[str]) -> list[float | None]:
-    """[low, high], 95 %, of the mean over clips when whole participants are drawn with replacement; None where there is no interval."""
+def over_participants(values: np.ndarray, participants: Sequence[str], difference: bool = False) -> list[float | None]:
+    """[low, high], 95 %, of the mean over clips when whole participants are drawn with replacement; None where there is no interval.
+
+    By the methods that the metrics have (semiology.statistics.bootstrap), which are wider than percentiles where people are few.
+    """
     names = sorted(set(participants))
     member = np.array([[who == name for who in participants] for name in names], float)  # (participant, clip)
-    weights = draw_participants(len(names), DRAWS, seed=0)
-    found = interval((weights @ (member @ values)) / (weights @ member.sum(axis=1)), len(names))
+    sums, counts = member @ values, member.sum(axis=1)
+
+    def means(weights: np.ndarray) -> np.ndarray:
+        return (weights @ sums) / np.maximum(weights @ counts, 1e-12)
+
+    drawn, value = means(draw_participants(len(names), DRAWS, seed=0)), float(values.mean())
+    if difference:
+        found = difference_interval(value, drawn, len(names))
+    else:
+        found = bca_interval(value, drawn, means(leave_one_out(len(names))), len(names))
     return [None if np.isnan(bound) else round(bound, 4) for bound in (found.low, found.high)]

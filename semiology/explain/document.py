@@ -98,7 +98,7 @@ def deleted(found: Findings, shown: list[int]) -> dict[str, Any]:
         "attributed": [round(float(value), 5) for value in np.mean([curve.attributed for curve in curves], axis=0)],
         "random": [round(float(value), 5) for value in np.mean([curve.random for curve in curves], axis=0)],
         "area": round(float(areas.mean()), 4),
-        "area_interval": over_participants(areas, people),
+        "area_interval": over_participants(areas, people, difference=True),
         "clips": len(curves),
     }
 
@@ -130,7 +130,9 @@ def agreements(found: Findings) -> dict[str, Any] | None:
             owners.append(clip.participant_id)
     told["random_network"] = summary(random, owners) if random else None
     told["above_random_network"] = (
-        {name: over_participants(np.array([row[name] for row in differences]), owners) for name in differences[0]} if differences else None
+        {name: over_participants(np.array([row[name] for row in differences]), owners, difference=True) for name in differences[0]}
+        if differences
+        else None
     )
     return told
 
