@@ -3,6 +3,7 @@
 import errno
 import hashlib
 import os
+import re
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -57,3 +58,8 @@ def content_hash(path: str | Path) -> str:
         while block := stream.read(1 << 20):
             digest.update(block)
     return digest.hexdigest()
+
+
+def slug(name: str) -> str:
+    """A name fit for a folder: "dystonia (pose)" -> "dystonia-pose"."""
+    return re.sub(r"[^A-Za-z0-9_]+", "-", name).strip("-")

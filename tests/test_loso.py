@@ -15,9 +15,10 @@ from sklearn.linear_model import Ridge
 from semiology import UserError, read_tracks, save_tracks
 from semiology.cli import main
 from semiology.evaluation.baseline import clip_features, linear_fold
-from semiology.evaluation.loso import run_loso, slug
+from semiology.evaluation.loso import run_loso
 from semiology.evaluation.protocol import Fusion, Model, Protocol, Task
 from semiology.evaluation.tables import fuse
+from semiology.files import slug
 from semiology.learning.clips import ClipSource, Reading
 from semiology.learning.fitting import Schedule
 from semiology.predict import predict
@@ -171,7 +172,7 @@ def test_an_interrupted_run_goes_on_where_it_was(cohort):
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # where the tests run in the background, Ctrl-C is ignored
     )
     folds = cohort / "run/folds/swing/seed-0"
-    for _ in range(600):
+    for _ in range(1800):
         if folds.is_dir() and len(list(folds.glob("p*.json"))) >= 2:
             break
         time.sleep(0.1)

@@ -11,8 +11,7 @@ from semiology.errors import UserError
 from semiology.evaluation.protocol import Fusion, Protocol
 from semiology.evaluation.splits import TEST
 from semiology.predictions import COLUMNS, OPTIONAL
-from semiology.statistics.metrics import metric_names
-from semiology.statistics.results import evaluate
+from semiology.statistics.results import values
 
 TEST_SET = " in the unseen test set"
 
@@ -86,8 +85,8 @@ def null_distribution(protocol: Protocol, records: Sequence[dict[str, Any]]) -> 
         table = predictions_table(protocol, these)
         table["scores"] = table["scores"].map(json.loads)
         table[["calibrated", "plausible"]] = None  # chance is that of the scores
-        for task, found in evaluate(table, draws=1)["tasks"].items():
-            for model, judged in found["models"].items():
-                for metric in metric_names(len(found["levels"])):
-                    null.setdefault(task, {}).setdefault(model, {}).setdefault(metric, []).append(judged["metrics"][metric]["value"])
+        for task, models in values(table).items():
+            for model, metrics in models.items():
+                for metric, value in metrics.items():
+                    null.setdefault(task, {}).setdefault(model, {}).setdefault(metric, []).append(value)
     return null

@@ -9,7 +9,7 @@ import pandas as pd
 import yaml
 
 from semiology.errors import UserError
-from semiology.evaluation.loso import slug
+from semiology.files import slug
 from semiology.learning.clips import ClipSource
 from semiology.learning.saved import load_model
 from semiology.probe.features import Features

@@ -9,8 +9,7 @@ from typing import Any
 import pandas as pd
 
 from semiology.errors import UserError
-from semiology.evaluation.loso import slug
-from semiology.files import atomic_path, write_text
+from semiology.files import atomic_path, slug, write_text
 from semiology.probe.controls import RandomLabels, identity_probe, random_labels
 from semiology.probe.features import SEEN, Features
 from semiology.probe.kept import find_stream, run_cohort, stream_features
