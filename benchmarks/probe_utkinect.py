@@ -60,6 +60,28 @@ def draw(probing: Probing) -> None:
         figure.savefig(temporary, dpi=150)
 
 
+def judge(probing: Probing) -> int:
+    """Print, draw and record what was found; exit status."""
+    print(probing.text())
+    draw(probing)
+    assert probing.identity is not None  # every person has several clips
+    accuracy = {layer: found.scores["accuracy"].value for layer, found in probing.results.items()}
+    identity = {layer: found.scores["accuracy"].value for layer, found in probing.identity.items()}
+    above = all(found.score > probing.random[layer].values.max() for layer, found in probing.results.items())
+    return record(
+        "probe-utkinect",
+        probing.told(),
+        f"accuracy of the features layer at least {TARGET}, and every layer above all of its random-label controls",
+        accuracy["features"] >= TARGET and above,
+        headline=f"accuracy {by_layer(accuracy)}; who it is (one in ten by chance) {by_layer(identity)}",
+        seed=0,
+    )
+
+
+def by_layer(values: dict[str, float]) -> str:
+    return ", ".join(f"{layer} {value:.2f}" for layer, value in values.items())
+
+
 def main() -> int:
     if not DATA.is_dir():
         print(f"probe-utkinect: no data at {DATA}; set SEMIOLOGY_TESTDATA", file=sys.stderr)
@@ -69,24 +91,7 @@ def main() -> int:
     if result.refused or result.failed:
         print(f"probe-utkinect: {result.refused | result.failed}", file=sys.stderr)
         return 1
-    probing = probe_run(RUN, "action", TASK, MODEL)
-    print(probing.text())
-    draw(probing)
-    accuracy = {layer: found.scores["accuracy"] for layer, found in probing.results.items()}
-    above = all(found.score > probing.random[layer].values.max() for layer, found in probing.results.items())
-    assert probing.identity is not None
-    identity = {layer: found.scores["accuracy"] for layer, found in probing.identity.items()}
-    return record(
-        "probe-utkinect",
-        probing.told(),
-        f"accuracy of the features layer at least {TARGET}, and every layer above all of its random-label controls",
-        accuracy["features"].value >= TARGET and above,
-        headline="accuracy "
-        + ", ".join(f"{layer} {score.value:.2f}" for layer, score in accuracy.items())
-        + "; who it is (one in ten by chance) "
-        + ", ".join(f"{layer} {score.value:.2f}" for layer, score in identity.items()),
-        seed=0,
-    )
+    return judge(probe_run(RUN, "action", TASK, MODEL))
 
 
 if __name__ == "__main__":

@@ -8,7 +8,6 @@ from typing import Any
 
 import pandas as pd
 
-from semiology.errors import UserError
 from semiology.files import atomic_path, slug, write_text
 from semiology.probe.controls import RandomLabels, identity_probe, random_labels
 from semiology.probe.features import SEEN, Features
@@ -75,7 +74,8 @@ class Probing:
         if self.identity is None:
             lines.append(f"who is it: not asked: {self.no_identity}")
         else:
-            lines.append("who is it: accuracy of naming the participant of a clip from the participants' other clips")
+            among = next(iter(self.identity.values())).participants
+            lines.append(f"who is it: accuracy of naming the participant of a clip, among the {among} with two clips or more")
         return "\n".join(lines)
 
     def told(self) -> dict[str, Any]:
@@ -154,8 +154,10 @@ def probe_run(
 
 
 def _identity(features: dict[str, Features], permutations: int, seed: int) -> tuple[dict[str, ProbeResult] | None, str]:
-    """The control of every layer, or why there is none: the main result does not hang on it."""
-    try:
-        return {layer: identity_probe(found, permutations=permutations, seed=seed) for layer, found in features.items()}, ""
-    except UserError as error:
-        return None, str(error)
+    """The control of every layer, among the participants with several clips, or why there is none: the main result does not hang on it."""
+    owned = next(iter(features.values())).table.drop_duplicates("clip_id")
+    several = owned[owned.groupby("participant_id")["clip_id"].transform("count") > 1]
+    if several["participant_id"].nunique() < 2:
+        return None, "it needs two participants with two clips or more"
+    clips = several["clip_id"].tolist()
+    return {layer: identity_probe(found, clips, permutations=permutations, seed=seed) for layer, found in features.items()}, ""
