@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +18,12 @@ from semiology.audit.fingerprint import Changes, changes, from_text, likeness, p
 from semiology.audit.sources import used_weights
 from semiology.cli import main
 from semiology.evaluation.splits import Split
+from semiology.extraction import ExtractOptions
+from semiology.extraction.trained_on import trained_on
+from semiology.files import content_hash
+from semiology.pose import KeypointRCNNOptions
+from semiology.pose.detectors import Setup
+from semiology.pretrain import pretrain
 from semiology.video import read_frames, write_video
 
 
@@ -168,6 +175,29 @@ def test_what_made_the_tracks_is_read_from_the_stores_record():
         }
     )
     assert {digest: entry["participants"] for digest, entry in used.items()} == {mtcnn: [], joints: ["p1"], coco: [], vgg: None}
+
+
+def test_weights_say_who_taught_them_and_the_store_hears_of_it(tmp_path):
+    for name in ("sad", "happy"):
+        (tmp_path / f"images/{name}").mkdir(parents=True)
+        for number in range(4):
+            Image.fromarray(np.full((48, 48), 30 * number, np.uint8)).save(tmp_path / f"images/{name}/{number}.png")
+    told = {}
+    for name, participants in (("own", ["p2", "p1"]), ("public", []), ("silent", None)):
+        path = tmp_path / f"{name}.safetensors"
+        pretrain("expression", tmp_path / "images", path, width=0.03125, epochs=1, participants=participants, progress=False)
+        told[name] = trained_on(ExtractOptions(face_weights=path))
+    assert list(told["own"].values()) == [["p1", "p2"]] and list(told["own"]) == [content_hash(tmp_path / "own.safetensors")]
+    assert list(told["public"].values()) == [[]] and told["silent"] == {}
+
+
+@pytest.mark.parametrize("start, known", [("coco", True), ("runs/earlier", False)])
+def test_fine_tuned_detectors_say_who_taught_them(tmp_path, start, known):
+    setup = Setup(["nose"], "mobilenet_v3_large", 64)
+    about = {"participants": ["p1"], "options": {"start": start}}
+    (tmp_path / "detectors.json").write_text(json.dumps({"setup": asdict(setup), "sha256": {"joints": "ab" * 32}, "about": about}))
+    options = ExtractOptions(pose="keypoint-rcnn", keypoint_rcnn=KeypointRCNNOptions(weights=tmp_path))
+    assert trained_on(options) == ({"ab" * 32: ["p1"]} if known else {})
 
 
 def edited(run: Path, change) -> Path:

@@ -79,7 +79,7 @@ def confounds_of(clips: Mapping[str, dict[str, Any]]) -> tuple[dict[str, np.ndar
     found: dict[str, np.ndarray] = {}
     skipped = []
     for name, parts in MEASURED.items():
-        columns = [_numbers([clip.get(part) for clip in clips.values()]) for part in parts]
+        columns = [_numbers([_coarse(clip.get(part)) for clip in clips.values()]) for part in parts]
         found[name] = np.hstack(columns)
     people = len({clip["participant_id"] for clip in clips.values()})
     for name in sorted({name for clip in clips.values() for name in clip["covariates"]}):
@@ -96,6 +96,11 @@ def confounds_of(clips: Mapping[str, dict[str, Any]]) -> tuple[dict[str, np.ndar
     if len(found) > 1:
         found["all of these together"] = np.hstack([features for name, features in found.items() if name != DURATION])
     return found, skipped
+
+
+def _coarse(value: float | None) -> float | None:
+    """A measured number to two decimals: a hundredth of brightness is not seen, and what is finer is the codec's noise. [our choice]"""
+    return None if value is None else round(value, 2)
 
 
 def _numbers(values: list[float | None]) -> np.ndarray:

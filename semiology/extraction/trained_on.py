@@ -15,8 +15,8 @@ from semiology.pose.detectors import describe
 def trained_on(options: ExtractOptions) -> dict[str, list[str]]:
     """SHA-256 of weights -> participants they were trained on, of fine-tuned detectors and of VGGs that say so; others are left out.
 
-    A folder of detectors says it in detectors.json, a VGG in its metadata (`semiology pretrain --participants`). Detectors that were fine-tuned
-    from other fine-tuned ones do not say who taught those, and are left out.
+    A folder of detectors says it in detectors.json, a VGG in its metadata (`semiology pretrain --participants`). Detectors that were
+    fine-tuned from other fine-tuned ones do not say who taught those, and are left out.
     """
     told: dict[str, list[str]] = {}
     folder = options.keypoint_rcnn.weights
