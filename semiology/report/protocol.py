@@ -73,6 +73,8 @@ def sentences(config: Mapping[str, Any], metrics: Mapping[str, Any], seeds: Sequ
     for name, among in (config.get("selections") or {}).items():
         among = listed(model_name(model) for model in among)
         said.append(f"{model_name(name)}: each fold took the better of {among}, judged on training persons only.")
+    for fusion in config.get("fusions") or ():
+        said.append(f"{fusion['task']}, {model_name(fusion['model'])}: the mean of what {listed(fusion['members'])} say of a clip.")
     calibration = config.get("calibration") or {}
     if calibration.get("method", "none") != "none":
         said.append(
