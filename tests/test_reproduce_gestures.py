@@ -371,3 +371,8 @@ def test_from_features_to_a_verdict(public, tmp_path, capsys):
     assert main([*call, "--epochs", "6", "--device", "cpu"]) == 0  # nothing is trained again
     assert before == ((out / "predictions.csv").read_bytes(), (out / "folds/TCS-by-subject/seed-0/1.json").stat().st_mtime_ns)
     assert main(["report", str(out)]) == 0
+    assert "Beside the paper" in (out / "report.html").read_text(encoding="utf-8")
+    main(["audit", str(out)])
+    checks = {check["name"]: check for check in json.loads((out / "audit.json").read_text())["checks"]}
+    assert checks["participants"]["result"] == "failed" and checks["weights"]["result"] == checks["table"]["result"] == "passed"
+    assert all("folds by seizure" in detail for detail in checks["participants"]["details"])

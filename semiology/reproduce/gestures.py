@@ -10,6 +10,7 @@ from typing import Any
 
 import joblib
 import pandas as pd
+import yaml
 from tqdm import tqdm
 
 from semiology.files import atomic_path, write_text
@@ -75,6 +76,7 @@ def reproduce_gestures(protocol: GesturesProtocol, correlation: float = CORRELAT
     }
     _write_json(out / "cohort.json", cohort)
     _write_json(out / "notes.json", data.notes)
+    write_text(out / "config.yaml", yaml.safe_dump(asdict(protocol), sort_keys=False))
     predictions = read_predictions(out / "predictions.csv")
     found = differences(predictions, TASKS)
     file = protocol_file("gestures")
@@ -107,7 +109,8 @@ def _run_fold(
         for segments in protocol.segments:
             name = f"{kind}_{segments}"
             network = train_aggregator(training, kind, segments, protocol, zlib.crc32(f"{protocol.seed}/{name}/{fold}".encode()))
-            models[name] = {"teacher": None, "seen": {"weights": seen, "class_weights": seen}, "epochs": protocol.epochs}
+            fitted = {"weights": seen, "class_weights": seen, "batch_norm": []}  # there is no batch normalisation
+            models[name] = {"teacher": None, "seen": fitted, "epochs": protocol.epochs}
             for view, levels in zip(held_out, probabilities(network, held_out, protocol.snippet, segments).tolist()):
                 row = {"model": name, "clip_id": view.clip_id, "recording_id": view.recording_id, "truth": view.target}
                 predictions.append(row | {"probabilities": [round(level, 6) for level in levels]})
