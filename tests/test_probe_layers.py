@@ -126,9 +126,10 @@ def test_the_verb_probes_what_loso_kept(cohort, capsys):
     asked = ["probe", str(run), "--target", "swing", "--permutations", "9", "--task", "swing (pose)"]
     assert main([*asked, "--layers", "[input, blocks.1, features]"]) == 0
     printed = capsys.readouterr().out
-    assert "who is it" in printed and "whose model never saw its participant" in printed
+    assert "among the 5 with two clips or more" in printed and "whose model never saw its participant" in printed
     table = pd.read_csv(run / "probe/swing-pose-agcn-swing.csv")
     assert table["layer"].tolist() == ["input", "blocks.1", "features"]
+    assert (table["identity_chance"] == 0.2).all()
     assert table.loc[0, "score"] > 0.9  # the wrist swings or it does not
     told = json.loads((run / "probe/swing-pose-agcn-swing.json").read_text())
     assert told["layers"]["features"]["levels"] == ["absent", "present"] and told["layers"]["input"]["permutations"] == 9
