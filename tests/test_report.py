@@ -125,8 +125,19 @@ def test_all_that_lies_beside_the_predictions_is_shown(page):
 def test_chance_is_told_with_its_resolution(page):
     # AUC of AGCN: by hand 9 of 16 pairs won, 6 tied: 0.75; of the three null values with a number one (0.9) is as good: p = 2 / 4
     assert "1 of 3 repeats did as well: p = 0.50. With so few repeats p cannot fall below 0.25, so nothing can be shown." in page.text
-    assert "Cannot be told: 3 repeats are too few" in page.text
+    assert "AGCN (the only tested): cannot be told, 3 repeats are too few" in page.text
     assert "0.40 (0.12–0.78)" in page.text and "0.400" in page.text  # F1 0.75 is reached by one of four: p = 2 / 5
+
+
+def test_a_model_whose_null_has_no_auc_is_judged_by_what_it_has(tmp_path):
+    write_predictions(tmp_path, models=("agcn", "linear"))
+    null = {"dystonia (pose)": {"linear": {"accuracy": [0.5] * 30, "balanced_accuracy": [0.5] * 29 + [0.9]}}}
+    (tmp_path / "null.json").write_text(json.dumps(null))
+    page = Page(write_report(tmp_path).read_text())
+    # balanced accuracy 7/8, reached by one of thirty: p = 2 / 31
+    assert "Linear (the only tested): not shown, p = 0.065" in page.text
+    assert "1 of 30 repeats did as well: p = 0.065. The smallest that 30 repeats can show is 0.032." in page.text
+    assert "Not tested: dystonia (pose) (AGCN)." in page.text
 
 
 def test_histogram_counts_the_null():

@@ -4,13 +4,13 @@ from collections.abc import Mapping
 from typing import Any
 
 from semiology.report import figures
-from semiology.report.summary import chance_words, main_metric
+from semiology.report.summary import chance_words, tested_metric
 from semiology.statistics.metrics import NAMES
 from semiology.statistics.results import model_name
 
 
 def chance(metrics: Mapping[str, Any], null: Mapping[str, Any]) -> dict[str, list[dict[str, Any]]]:
-    """For each task with a null, its tested models: rows of the table (F1 and the main measure), a histogram and p in words.
+    """For each task with a null, its tested models: rows of the table (F1 and the measure of `tested_metric`), a histogram and p in words.
 
     Args:
         metrics: content of metrics.json.
@@ -19,24 +19,19 @@ def chance(metrics: Mapping[str, Any], null: Mapping[str, Any]) -> dict[str, lis
     tested: dict[str, list[dict[str, Any]]] = {}
     for task, found in metrics["tasks"].items():
         for model, judged in found["models"].items():
-            measured = {name: metric for name, metric in judged["metrics"].items() if "null" in metric}
-            if not measured:
+            measured = judged["metrics"]
+            shown = tested_metric(measured)
+            if shown is None:
                 continue
-            main = main_metric(judged["metrics"])
-            shown = main if main in measured else next(iter(measured))
-            values = null.get(task, {}).get(model, {}).get(shown, [])
-            title = f"{task}, {model_name(model)}: {NAMES.get(shown, shown)} under permuted labels and with the real ones"
+            values, name = null.get(task, {}).get(model, {}).get(shown, []), NAMES.get(shown, shown)
+            title = f"{task}, {model_name(model)}: {name} under permuted labels and with the real ones"
+            rows = [measure for measure in dict.fromkeys(("f1", shown)) if "null" in measured[measure]]
             tested.setdefault(task, []).append(
                 {
                     "model": model,
-                    "rows": [
-                        (NAMES[name], metric, figures.chance_figure(metric)) for name in ("f1", main) if (metric := measured.get(name))
-                    ],
-                    "histogram": figures.null_histogram(title, values, measured[shown]["value"], NAMES.get(shown, shown))
-                    if values
-                    else None,
+                    "rows": [(NAMES.get(row, row), measured[row], figures.chance_figure(measured[row])) for row in rows],
+                    "histogram": figures.null_histogram(title, values, measured[shown]["value"], name) if values else None,
                     "words": chance_words(measured[shown]),
-                    "median": measured[shown]["null"]["median"],
                 }
             )
     return tested

@@ -25,6 +25,7 @@ WORDS = {
     "agcn": ("AGCN", "network over joints and the links between them, which it partly learns."),
     "tcn": ("TCN", "network over time alone, without the graph of joints."),
     "gat": ("GAT", "network over joints that weighs each neighbour by attention."),
+    "linear": ("linear", "no network: a weighted sum of each joint’s mean place, spread and speed; the yardstick for the networks."),
     "agcn_kd": ("distillation", "the AGCN learns to agree with a trained TCN as well as with the labels."),
     "leak": ("leak check", "whether a model could have known the answer: the same person, stretch of video or setting on both sides."),
     "fold": ("fold", "one round: some clips are held out, models are trained on the others and judge the held-out ones."),

@@ -70,6 +70,8 @@ def sentences(config: Mapping[str, Any], metrics: Mapping[str, Any], seeds: Sequ
         "Training was done once." if len(seeds) == 1 else f"Training was repeated {len(seeds)} times from other random starts (seeds)."
     )
     said += [_model(name, model) for name, model in (config.get("models") or {}).items()]
+    if config.get("baseline"):
+        said.append("linear: no network, a weighted sum of each joint’s mean place, spread and speed; the yardstick for the networks.")
     for name, among in (config.get("selections") or {}).items():
         among = listed(model_name(model) for model in among)
         said.append(f"{model_name(name)}: each fold took the better of {among}, judged on training persons only.")

@@ -29,9 +29,10 @@ def short_answers(metrics: Mapping[str, Any]) -> list[dict[str, str]]:
     ]
 
 
-def main_metric(metrics: Mapping[str, Any]) -> str:
-    """The measure by which chance is shown: AUC where there is one (it needs no threshold), else balanced accuracy."""
-    return "auc" if "auc" in metrics else "balanced_accuracy"
+def tested_metric(metrics: Mapping[str, Any]) -> str | None:
+    """The measure by which chance is shown: AUC where it has a null (no threshold), else balanced accuracy, else any that has one."""
+    tested = [name for name, metric in metrics.items() if (metric.get("null") or {}).get("p") is not None]
+    return next((name for name in ("auc", "balanced_accuracy", *tested) if name in tested), None)
 
 
 def chance_words(found: Mapping[str, Any]) -> str:
@@ -107,15 +108,16 @@ def _sure(found: Mapping[str, Any]) -> str:
 
 
 def _chance(found: Mapping[str, Any]) -> str:
-    nulls = [metric["null"] for model in found["models"].values() if "null" in (metric := model["metrics"][main_metric(model["metrics"])])]
-    nulls = [null for null in nulls if null.get("p") is not None]
+    by_model = {model: judged["metrics"] for model, judged in found["models"].items()}
+    nulls = {model: metrics[name]["null"] for model, metrics in by_model.items() if (name := tested_metric(metrics))}
     if not nulls:
         return "not tested"
-    if all(1 / (1 + null["n"]) > ALPHA for null in nulls):
-        return f"cannot be told: {nulls[0]['n']} repeats are too few"
-    ps = [null["p"] for null in nulls]
+    whose = "" if len(nulls) == len(found["models"]) else f"{listed(model_name(model) for model in nulls)} (the only tested): "
+    repeats, ps = max(null["n"] for null in nulls.values()), [null["p"] for null in nulls.values()]
+    if 1 / (1 + repeats) > ALPHA:
+        return f"{whose}cannot be told, {repeats} repeats are too few"
     span = f"p = {_p(min(ps))}" if min(ps) == max(ps) else f"p = {_p(min(ps))} to {_p(max(ps))}"
     better = sum(p <= ALPHA + 1e-9 for p in ps)
-    if better == len(ps):
-        return f"yes: {span}"
-    return f"not shown: {span}" if better == 0 else f"for {better} of {len(ps)} models: {span}"
+    if better in (0, len(ps)):
+        return f"{whose}{'yes' if better else 'not shown'}, {span}"
+    return f"{whose}for {better} of {len(ps)} models, {span}"
