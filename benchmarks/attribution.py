@@ -37,8 +37,7 @@ def protocol() -> Path:
 
 def main() -> int:
     if not (DEMO / "store").is_dir():
-        config = Path("configs/demo_{}_vgg.yaml".format("face")), Path("configs/demo_{}_vgg.yaml".format("body"))
-        weights = {part: trained_vgg(WEIGHTS, part, path, stills=200) for part, path in zip(("face", "body"), config)}
+        weights = {part: trained_vgg(WEIGHTS, part, Path(f"configs/demo_{part}_vgg.yaml"), stills=200) for part in ("face", "body")}
         extracted_cohort(RUN, Path("configs/demo_phantom.yaml"), weights)
     step("loso", "--config", str(protocol()))
     step("explain", str(RUN), "--model", "agcn")
