@@ -1,6 +1,9 @@
 """What the papers print, intervals and verdicts by hand, and the protocol of Hou et al. 2022 on a small cohort."""
 
 import json
+import subprocess
+import sys
+import tomllib
 from dataclasses import asdict
 from pathlib import Path
 
@@ -19,6 +22,7 @@ from semiology.reproduce.hou2022 import reproduce_hou2022
 from semiology.reproduce.published import GESTURES, GESTURES_ACCURACY, HOU_2022, HOU_2022_TABLE_1, Published, PublishedCohort
 from semiology.reproduce.settings import departures, merged, parsed, protocol_file, read_tags, read_yaml, source_of
 from semiology.statistics.proportion import wilson
+from semiology.store import Store
 
 ALONE = PublishedCohort("independent clips", 40, 40, (1,) * 40, "choice", "")
 
@@ -198,8 +202,6 @@ def test_what_can_run_without_features_runs_and_the_rest_is_named(two_signs, sma
 
 
 def test_with_features_in_the_store_all_three_models_run(two_signs, small, tmp_path):
-    from semiology.store import Store
-
     rng, store = np.random.default_rng(0), Store(tmp_path / "store")
     for person in range(6):
         for clip in range(2):
@@ -255,9 +257,13 @@ def test_the_command_prints_the_table_and_says_that_something_was_left_out(two_s
     assert "0.78 (0.55 to 0.91)" in printed and "Not run:" in printed and str(out / "reproduction.json") in printed
 
 
-def test_published_values_come_without_torch():
-    import subprocess
-    import sys
+def test_an_installed_package_brings_the_protocols():
+    project = tomllib.loads((Path(__file__).resolve().parents[1] / "pyproject.toml").read_text(encoding="utf-8"))
+    shipped = project["tool"]["hatch"]["build"]["targets"]["wheel"]["force-include"]
+    assert shipped == {f"configs/{name}.yaml": f"semiology/reproduce/{name}.yaml" for name in ("hou2022", "gestures")}
+    assert all(protocol_file(name).is_file() for name in ("hou2022", "gestures"))
 
+
+def test_published_values_come_without_torch():
     code = "import sys, semiology.reproduce.published; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
