@@ -82,6 +82,18 @@ def test_folds_dealt_by_seizure_answer_another_question(moving, tmp_path):
     assert check.result == "failed" and "seizures of known patients were judged, not new patients" in check.found
 
 
+def test_an_unseen_test_set_beside_folds_passes_and_teaches_nobody(moving, tmp_path):
+    run = quick_run(moving, tmp_path / "run", split=Split("grouped", folds=2, test=["p1", "p4"]))
+    assert verdict(audit(run)) == "passed"
+    path = next(path for path in (run / "folds").rglob("*.json") if json.loads(path.read_text())["fold"] != "test")
+    record = json.loads(path.read_text())
+    record["models"]["agcn"]["seen"]["weights"].append("c4")
+    path.write_text(json.dumps(record))
+    assert "p4 of the unseen test set taught" in found(run, "participants").found
+    path.with_name("test.json").unlink()
+    assert found(run, "table").result == "not possible"
+
+
 def test_one_stretch_of_a_file_under_two_clips_is_found_and_a_later_stretch_is_a_copy_of_the_file(run, cohort):
     add_clip(cohort, "c1", clip_id="other", participant_id="p99", start="2", end="8")
     resourced(run, cohort)

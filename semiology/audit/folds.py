@@ -49,15 +49,15 @@ def check_sides(run: Run) -> Check:
 def check_once(run: Run) -> Check:
     """Every clip of a task predicted once a model and seed, by the fold that held it out."""
     faults, missing = [], list(run.missing)
+    test = set((run.config.get("split") or {}).get("test") or [])
     runs: dict[tuple, list[Record]] = defaultdict(list)
     for record in run.records:
-        runs[record["task"], record["seed"], record["permutation"]].append(record)
-    for (task, seed, permutation), records in runs.items():
-        what = f"{task}, seed {seed}" + ("" if permutation is None else f", permutation {permutation}")
+        runs[record["task"], record["seed"], record["permutation"], record["split"] == TEST].append(record)
+    for (task, seed, permutation, unseen), records in runs.items():
+        what = f"{task}, seed {seed}" + ("" if permutation is None else f", permutation {permutation}") + (", test set" if unseen else "")
         names = {name for record in records for name in [*record["models"], *record.get("selected", {})]}
-        expected = {clip_id for record in records for clip_id in record["clips"]}
-        if all(record["split"] == TEST for record in records):
-            expected = {clip_id for record in records for clip_id in record["held_out_clips"]}
+        clips = {clip_id: participant for record in records for clip_id, participant in record["clips"].items()}
+        expected = {clip_id for clip_id, participant in clips.items() if (participant in test) == unseen}
         count: Counter[tuple[str, str]] = Counter()
         for record in records:
             for row in record["predictions"]:
