@@ -195,3 +195,16 @@ def test_a_table_that_is_no_table_of_features_is_named(tmp_path):
     (tmp_path / "other.csv").write_text("clip_id,x\nc1,2\n")
     with pytest.raises(UserError, match="column layer, seen, participant_id missing"):
         read_features(tmp_path / "other.csv")
+
+
+def test_a_layer_that_knows_only_the_action_does_not_know_the_person_less_than_by_chance():
+    """Everybody shows each of four actions twice; a part that lacks one action of one person alone would tell who it is not."""
+    owners, actions = np.repeat([f"p{n}" for n in range(6)], 8), np.tile(np.repeat(np.arange(4), 2), 6)
+    ids = [f"c{number}" for number in range(len(owners))]
+    values = np.eye(4)[actions] + 0.01 * np.random.default_rng(0).normal(size=(len(ids), 4))
+    table = pd.DataFrame({"clip_id": ids, "participant_id": owners})
+    layer = Features("features", pd.concat([table, pd.DataFrame(values).add_prefix("f")], axis=1), "nobody")
+    action = pd.Series(actions.astype(str), index=ids)
+    balanced = identity_probe(layer, balance=action, permutations=39).scores["accuracy"]
+    assert identity_probe(layer, permutations=0).scores["accuracy"].value < 0.05 < balanced.value
+    assert balanced.p > 0.05 and abs(balanced.value - 1 / 6) < 0.15

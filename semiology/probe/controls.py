@@ -11,7 +11,7 @@ import pandas as pd
 
 from semiology.errors import UserError
 from semiology.probe.features import Features
-from semiology.probe.linear import ModelName, check_levels, coded, make_splits, predict_targets, shared_clips
+from semiology.probe.linear import ModelName, check_levels, clip_parts, coded, make_splits, predict_targets, shared_clips
 from semiology.probe.result import ProbeResult, judged, metric, metric_names
 
 
@@ -69,7 +69,7 @@ def random_labels(
     check_levels(codes, [], owners, by)
     rng = np.random.default_rng(seed)
     dealt = [_dealt(codes, owners, to, rng) for _ in range(repeats)]
-    drawn = predict_targets(make_splits(features, clips, owners, by, None, seed), np.stack(dealt), levels, model)
+    drawn = predict_targets(make_splits(features, clips, owners, by, None, seed, codes), np.stack(dealt), levels, model)
     there = np.isfinite(drawn.scores[0]).any(axis=1)
     name = metric_names(levels)[0]
     values = [metric(name, labels[there], scores[there], len(levels)) for labels, scores in zip(drawn.targets, drawn.scores)]
@@ -79,6 +79,7 @@ def random_labels(
 def identity_probe(
     features: Features,
     clip_ids: list[str] | None = None,
+    balance: pd.Series | None = None,
     model: ModelName = "ridge",
     permutations: int = 200,
     draws: int = 2000,
@@ -88,11 +89,13 @@ def identity_probe(
 
     Every participant's clips are divided in five parts at most; a probe fitted on the other parts names the participant of each clip.
     Features with folds keep to them: a participant is only looked for in the layer of the model that never saw this participant. The null
-    deals the names to the clips at random; guessing is right in 1 of as many as there are participants.
+    deals the names to the clips of each part at random, to clips of one level of `balance` among themselves; guessing is right in 1 of
+    as many as there are participants.
 
     Args:
         features: of one layer, per clip.
         clip_ids: only these clips; by default all.
+        balance: clip_id -> what else the layer may know of a clip, its action for example; the parts hold its levels alike.
         model: "ridge" or "logistic".
         permutations, draws, seed: as of `linear_probe`.
 
@@ -107,9 +110,18 @@ def identity_probe(
     check_levels(np.empty(0), [], owners, "clip")
     codes, levels = coded(truth)
     rng = np.random.default_rng(seed)
-    targets = np.stack([codes, *(rng.permutation(codes) for _ in range(permutations))])
-    drawn = predict_targets(make_splits(features, clips, owners, "clip", None, seed), targets, levels, model)
+    strata = np.zeros(len(clips), int) if balance is None else pd.factorize(balance.reindex(clips), sort=True)[0]
+    parts = clip_parts(owners, strata, None, seed)  # names stay in their part: the null is divided as evenly as the clips are
+    targets = np.stack([codes, *(_shuffled_within(codes, strata * (parts.max() + 1) + parts, rng) for _ in range(permutations))])
+    drawn = predict_targets(make_splits(features, clips, owners, "clip", None, seed, strata), targets, levels, model)
     return judged(drawn, features, "participant_id", clips, owners, levels, by="clip", model=model, draws=draws, seed=seed)
+
+
+def _shuffled_within(codes: np.ndarray, strata: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    shuffled = codes.copy()
+    for stratum in np.unique(strata):
+        shuffled[strata == stratum] = rng.permutation(codes[strata == stratum])
+    return shuffled
 
 
 def _dealt(codes: np.ndarray, owners: np.ndarray, to: str, rng: np.random.Generator) -> np.ndarray:

@@ -65,7 +65,7 @@ def linear_probe(
     check_levels(codes, levels, owners, by)
     if model == "logistic" and not levels:
         raise UserError(f"{target.name}: is numeric; probe it with ridge, or read it as categorical")
-    splits = make_splits(features, clips, owners, by, folds, seed)
+    splits = make_splits(features, clips, owners, by, folds, seed, codes)
     rng = np.random.default_rng(seed)
     targets = np.stack([codes, *(exchanged(codes, owners, rng) for _ in range(permutations))])
     drawn = predict_targets(splits, targets, levels, model)
@@ -93,19 +93,26 @@ def predict_targets(splits: list[Split], targets: np.ndarray, levels: list[str],
     return Drawn(targets, scores, penalties)
 
 
-def make_splits(features: Features, clips: list[str], owners: np.ndarray, by: By, folds: int | None, seed: int) -> list[Split]:
-    """The folds of a probe; features are never taken from two feature spaces at once."""
+def make_splits(
+    features: Features, clips: list[str], owners: np.ndarray, by: By, folds: int | None, seed: int, levels: np.ndarray | None = None
+) -> list[Split]:
+    """The folds of a probe; features are never taken from two feature spaces at once.
+
+    Groups of clips are dealt level by level (clip,), so that everybody lacks much the same levels in training: else a layer that knows the
+    level, in a cohort where each shows each level equally often, names everybody but the right person.
+    """
     rng = np.random.default_rng(seed)
     spaces = features.spaces(clips)
     everything = np.arange(len(clips))
     splits = []
     if by == "clip":
-        part = _ranks(owners, rng) % (folds or 5)
+        levels = np.zeros(len(clips)) if levels is None else levels
+        part = clip_parts(owners, levels, folds, seed)
         for values, may_judge in spaces:
             for number in range(part.max() + 1):
                 train, test = everything[part != number], everything[(part == number) & may_judge]
                 if len(test) and len(train):
-                    inner = _inner(_ranks(owners[train], rng))
+                    inner = _inner(_ranks(owners[train], levels[train], rng))
                     splits.append(Split(values, train, test, inner))
         return splits
     if len(spaces) > 1:
@@ -121,6 +128,11 @@ def make_splits(features: Features, clips: list[str], owners: np.ndarray, by: By
     return splits
 
 
+def clip_parts(owners: np.ndarray, levels: np.ndarray, folds: int | None, seed: int) -> np.ndarray:
+    """(clip,) the part in which each clip is judged where participants are divided: five parts if not said otherwise."""
+    return _ranks(owners, levels, np.random.default_rng(seed)) % (folds or 5)
+
+
 def _inner(groups: np.ndarray, most: int = 5) -> list[tuple[np.ndarray, np.ndarray]]:
     """Inner folds: groups (clip,) numbered from 0 stay together, dealt in turn to at most five folds; none where there is one group."""
     count = min(int(groups.max()) + 1, most)
@@ -132,12 +144,12 @@ def _number(names: np.ndarray) -> np.ndarray:
     return np.unique(names, return_inverse=True)[1]
 
 
-def _ranks(owners: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """(clip,) a random order of each participant's clips: 0, 1, 2, ..."""
+def _ranks(owners: np.ndarray, levels: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """(clip,) an order of each participant's clips: 0, 1, 2, ..., level by level, else at random."""
     ranks = np.zeros(len(owners), int)
     for owner in np.unique(owners):
-        own = np.flatnonzero(owners == owner)
-        ranks[own] = rng.permutation(len(own))
+        own = rng.permutation(np.flatnonzero(owners == owner))
+        ranks[own[np.argsort(levels[own], kind="stable")]] = np.arange(len(own))
     return ranks
 
 

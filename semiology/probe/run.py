@@ -143,7 +143,7 @@ def probe_run(
     features = stream_features(stream, layers)
     results = {layer: linear_probe(found, wanted, probe, permutations=permutations, seed=seed) for layer, found in features.items()}
     random = {layer: random_labels(found, wanted, model=probe, seed=seed) for layer, found in features.items()}
-    identity, why = _identity(features, permutations, seed)
+    identity, why = _identity(features, wanted, permutations, seed)
     probing = Probing(target, stream.task, stream.model, results, random, identity, why, similarity(list(features.values())))
     folder = Path(out) if out is not None else stream.run / "probe"
     name = f"{stream.task}-{stream.model}-{slug(target)}"
@@ -153,11 +153,12 @@ def probe_run(
     return probing
 
 
-def _identity(features: dict[str, Features], permutations: int, seed: int) -> tuple[dict[str, ProbeResult] | None, str]:
+def _identity(features: dict[str, Features], target: pd.Series, permutations: int, seed: int) -> tuple[dict[str, ProbeResult] | None, str]:
     """The control of every layer, among the participants with several clips, or why there is none: the main result does not hang on it."""
     owned = next(iter(features.values())).table.drop_duplicates("clip_id")
     several = owned[owned.groupby("participant_id")["clip_id"].transform("count") > 1]
     if several["participant_id"].nunique() < 2:
         return None, "it needs two participants with two clips or more"
     clips = several["clip_id"].tolist()
-    return {layer: identity_probe(found, clips, permutations=permutations, seed=seed) for layer, found in features.items()}, ""
+    balance = target if isinstance(target.dtype, pd.CategoricalDtype) else None
+    return {layer: identity_probe(found, clips, balance, permutations=permutations, seed=seed) for layer, found in features.items()}, ""
