@@ -64,7 +64,7 @@ def _check(run: Run, thing: str, name: str) -> Check:
             if thing == "weights" and not clip_ids:
                 missing.append(f"{place(record)}: {model_name} was trained on no clip, says the record")
     good = f"of training participants alone, {fitted} times" if fitted else "none was fitted"
-    question = f"Was the {name} of any model fitted on somebody who is held out?"
+    question = f"Was somebody who is held out among those on whom {name} of any model was fitted?"
     return answer(name, question, faults, missing, good, "fitted on those held out")
 
 
