@@ -16,7 +16,7 @@ from semiology.errors import UserError
 from semiology.report import write_report
 from semiology.report.explained import read_links
 from semiology.report.figures import link_strength, null_counts, strongest_links
-from semiology.report.protocol import without_folders
+from semiology.report.inputs import without_folders
 
 
 class Page(html.parser.HTMLParser):

@@ -1,10 +1,12 @@
 """What lies beside the predictions of a run, read and checked: what is absent is empty, what is damaged is named in one line."""
 
 import json
+import re
 from pathlib import Path
 from typing import Any, TypeVar
 
 import pandas as pd
+import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from semiology.errors import UserError
@@ -191,3 +193,25 @@ def _fitted(path: Path, maker: str, kind: type[File], content: Any) -> File:
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"])
         raise UserError(f"{path}: {where}: {first['msg']}; delete it, or write it anew with `semiology {maker}`") from error
+
+
+def read_config(run: Path) -> tuple[dict[str, Any], str]:
+    """config.yaml of the run, parsed and as text without folders; both empty where there is none.
+
+    Raises:
+        UserError: it is not YAML.
+    """
+    path = run / "config.yaml"
+    if not path.exists():
+        return {}, ""
+    try:
+        text = path.read_text(encoding="utf-8")
+        parsed = yaml.safe_load(text)
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise UserError(f"{path}: not YAML ({' '.join(str(error).split())}); delete it, or write it anew with `semiology loso`") from error
+    return parsed if isinstance(parsed, dict) else {}, without_folders(text)
+
+
+def without_folders(text: str) -> str:
+    """The configuration with absolute paths cut to their last part: folders on a hospital's disk may bear names."""
+    return re.sub(r"""(?<=[\s'"\[])(?:~|[A-Za-z]:)?[/\\][^'",\n\]}]*[/\\]""", "…/", text)

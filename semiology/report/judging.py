@@ -10,7 +10,7 @@ import pandas as pd
 
 from semiology.files import write_text
 from semiology.predictions import read_predictions
-from semiology.report.inputs import read_json
+from semiology.report.inputs import read_config, read_json
 from semiology.statistics.results import evaluate
 
 PACKAGES = ("semiology", "torch", "lightning", "numpy", "pandas", "scikit-learn")
@@ -19,12 +19,15 @@ PACKAGES = ("semiology", "torch", "lightning", "numpy", "pandas", "scikit-learn"
 def judge(run: Path) -> tuple[pd.DataFrame, dict[str, Any], dict[str, Any]]:
     """Judge the run's predictions, write `metrics.json`, and return predictions, metrics and null.json's content (empty without one).
 
+    The coverage that was asked of plausible levels is read from config.yaml.
+
     Raises:
         UserError: predictions.csv or null.json cannot be read, or the folder cannot be written.
     """
     predictions = read_predictions(run / "predictions.csv")
     null = read_json(run / "null.json", "loso")
-    metrics = evaluate(predictions, null=null or None) | {"versions": _versions()}
+    coverage = (read_config(run)[0].get("calibration") or {}).get("coverage")
+    metrics = evaluate(predictions, null=null or None, coverage=coverage) | {"versions": _versions()}
     write_text(run / "metrics.json", json.dumps(metrics, indent=1, allow_nan=False) + "\n")
     return predictions, metrics, null
 

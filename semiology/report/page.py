@@ -14,19 +14,14 @@ from semiology.report.glossary import glossary
 from semiology.report.judging import judge
 from semiology.report.limits import limits
 from semiology.report.measures import abstentions, calibration, compared, measures, missing, probed
-from semiology.report.protocol import fitted, read_config, sentences
+from semiology.report.protocol import fitted, sentences
 from semiology.report.rendering import render
 from semiology.report.strips import marks_used, roc, strip
 from semiology.report.summary import question, short_answers, verdict
 from semiology.report.tripod import checklist
+from semiology.reproduce.published import HOU_2022_TABLE_1
 from semiology.statistics.metrics import NAMES
 from semiology.statistics.results import table_columns
-
-# [P] Hou et al. 2022, Table 1: F1 / accuracy
-PUBLISHED = {
-    ("dystonia", "pose"): {"agcn": "0.78 / 0.76", "tcn": "0.76 / 0.73", "agcn_kd": "0.83 / 0.81"},
-    ("emotion", "face"): {"agcn": "0.74 / 0.71", "tcn": "0.84 / 0.80", "agcn_kd": "0.80 / 0.78"},
-}
 
 
 def write_report(run: Path) -> Path:
@@ -49,7 +44,7 @@ def contents(run: Path, predictions: pd.DataFrame, metrics: dict[str, Any], null
     notes = [str(note) for note in inputs.read_json(run / "notes.json", "loso", list)]
     banner = [note for note in notes if note.lower().startswith("synthetic")]
     notes = [note for note in notes if note not in banner]
-    config, config_text = read_config(run)
+    config, config_text = inputs.read_config(run)
     audit = inputs.read_audit(run)
     lost = inputs.read_not_assessable(run)
     reproduction = inputs.read_reproduction(run)
@@ -90,7 +85,6 @@ def contents(run: Path, predictions: pd.DataFrame, metrics: dict[str, Any], null
         "calibrated_models": calibrated,
         "any_calibrated": any(one["calibrated"] for one in calibrated),
         "abstentions": abstentions(metrics),
-        "coverage": (config.get("calibration") or {}).get("coverage"),
         "roc": {task: roc(task, own, list(judged[task]["models"])) for task, own in rows.items() if len(judged[task]["levels"]) == 2},
         "strips": strips,
         "marks": marks_used(list(strips.values())),
@@ -117,8 +111,8 @@ def contents(run: Path, predictions: pd.DataFrame, metrics: dict[str, Any], null
 
 def _published(found: dict[str, Any]) -> dict[str, str]:
     """The paper's values of these models, where this is the paper's question and its split."""
-    values = PUBLISHED.get((found["label"].lower(), found["stream"].lower()), {}) if found["one_participant_a_fold"] else {}
-    return {model: value for model, value in values.items() if model in found["models"]}
+    values = HOU_2022_TABLE_1.get((found["label"].lower(), found["stream"].lower()), {}) if found["one_participant_a_fold"] else {}
+    return {model: f"{value.f1:.2f} / {value.accuracy:.2f}" for model, value in values.items() if model in found["models"]}
 
 
 def _words(metrics: dict[str, Any], explanations: list[Any]) -> set[str]:

@@ -1,13 +1,9 @@
 """The protocol in plain words: who was held out, what was fitted on whom, how often. From the configuration and the folds' records."""
 
-import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import yaml
-
-from semiology.errors import UserError
 from semiology.report.inputs import read_json
 from semiology.report.rendering import listed, plain
 from semiology.statistics.results import model_name
@@ -28,28 +24,6 @@ FITTED = {
     "calibration": "calibration of the probabilities",
     "selection": "choice between models",
 }
-
-
-def read_config(run: Path) -> tuple[dict[str, Any], str]:
-    """config.yaml of the run, parsed and as text without folders; both empty where there is none.
-
-    Raises:
-        UserError: it is not YAML.
-    """
-    path = run / "config.yaml"
-    if not path.exists():
-        return {}, ""
-    try:
-        text = path.read_text(encoding="utf-8")
-        parsed = yaml.safe_load(text)
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise UserError(f"{path}: not YAML ({' '.join(str(error).split())}); delete it, or write it anew with `semiology loso`") from error
-    return parsed if isinstance(parsed, dict) else {}, without_folders(text)
-
-
-def without_folders(text: str) -> str:
-    """The configuration with absolute paths cut to their last part: folders on a hospital's disk may bear names."""
-    return re.sub(r"""(?<=[\s'"\[])(?:~|[A-Za-z]:)?[/\\][^'",\n\]}]*[/\\]""", "…/", text)
 
 
 def sentences(config: Mapping[str, Any], metrics: Mapping[str, Any], seeds: Sequence[int]) -> list[str]:
