@@ -27,6 +27,8 @@ demo: setup
 	$(BIN)/semiology extract $(RUN)/cohort --store $(RUN)/store --face_weights $(RUN)/face_vgg.safetensors --body_weights $(RUN)/body_vgg.safetensors --jobs -1
 	$(BIN)/semiology tracking truth $(RUN)/cohort --store $(RUN)/store --out $(RUN)/tracking.json
 	$(BIN)/semiology loso --config configs/demo.yaml
+	$(BIN)/semiology explain $(RUN) --model agcn
+	$(BIN)/semiology report $(RUN)
 
 lint: setup
 	$(BIN)/ruff check .
