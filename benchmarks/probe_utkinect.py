@@ -49,8 +49,7 @@ def draw(probing: Probing) -> None:
         above = [score.interval.high - score.value for score in scores]
         axes.errorbar(place, values, yerr=[below, above], marker="o", capsize=3, label=label, color=colour)
     axes.plot(place, table["random_labels"], marker="s", linestyle=":", color="#777777", label="random labels")
-    axes.axhline(0.1, color="#bbbbbb", linewidth=1, zorder=0)
-    axes.text(len(table) - 1, 0.105, "one in ten", ha="right", va="bottom", fontsize=8, color="#777777")
+    axes.axhline(0.1, color="#bbbbbb", linewidth=1, zorder=0, label="one in ten")
     axes.set_xticks(list(place), table["layer"])
     axes.set(ylim=(0, 1.02), ylabel="accuracy of a linear probe", xlabel="layer of the AGCN, in people its fold did not train on")
     axes.legend(frameon=False, loc="center left", bbox_to_anchor=(1, 0.5))
