@@ -31,12 +31,12 @@ def test_no_config_is_forgotten_here():
 
 
 def tiny_cohort(folder: Path, readings: list[Reading]) -> None:
-    """Four people, one clip of 24 frames each: random tracks of what the readings ask for, random features, two levels a label."""
+    """Six people, one clip of 24 frames each: random tracks of what the readings ask for, random features, two levels a label."""
     rng = np.random.default_rng(0)
     names = sorted({source for reading in readings for sources in reading.graph.joints.values() for source in sources})
     labels = sorted({reading.label for reading in readings})
     rows = []
-    for person in range(4):
+    for person in range(6):
         clip_id = f"p{person}_1"
         tracks = make_tracks(
             rng.normal(200, 40, (24, len(names), 2)), names, 25.0, position_3d=rng.normal(0, 0.3, (24, len(names), 3)), backend="random"
@@ -49,7 +49,7 @@ def tiny_cohort(folder: Path, readings: list[Reading]) -> None:
         rows.append([clip_id, f"p{person}", f"tracks/{clip_id}.nc", 0, "n/a", *[("a", "b")[person % 2] for _ in labels]])
     columns = ["clip_id", "participant_id", "tracks", "start", "end", *labels]
     pd.DataFrame(rows, columns=columns).to_csv(folder / "clips.tsv", sep="\t", index=False)
-    (folder / "participants.tsv").write_text("participant_id\np0\np1\np2\np3\n")
+    (folder / "participants.tsv").write_text("participant_id\np0\np1\np2\np3\np4\np5\n")
     sidecar = {label: {"Role": "label", "Levels": {"a": "", "b": ""}} for label in labels}
     (folder / "clips.json").write_text(json.dumps(sidecar))
 
@@ -72,6 +72,7 @@ def test_a_loso_config_runs_every_model_of_every_task(name, tmp_path):
     table = pd.read_csv(tmp_path / "run/predictions.csv")
     expected = {(task, model) for task in protocol.tasks for model in protocol.models_of(task)}
     expected |= {(fusion.task, fusion.model) for fusion in protocol.fusions}
+    expected |= {(task, "linear") for task in protocol.tasks if protocol.baseline}
     assert set(zip(table["task"], table["model"])) == expected
 
 

@@ -40,6 +40,12 @@ def test_grouped_folds_hold_every_clip_once_and_whole_participants(seed):
     assert len(people) == 3 and sum(map(len, people)) == 6
 
 
+def test_more_folds_than_clips_of_any_level_are_dealt_all_the_same():
+    one_each = [clip(f"p{person}", person) for person in range(6)]  # three clips of each level
+    held = [clip_id for part in deal(Split(by="grouped", folds=6), one_each, "", 0) for clip_id in part.held_out]
+    assert sorted(held) == sorted(clip.clip_id for clip in one_each)
+
+
 def test_each_seed_deals_anew():
     dealt = {tuple(deal(Split(by="grouped", folds=3), CLIPS, "", seed)) for seed in range(5)}
     assert len(dealt) > 1

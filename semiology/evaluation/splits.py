@@ -1,5 +1,6 @@
 """Who is held out together: the folds of a protocol."""
 
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
@@ -80,12 +81,17 @@ def _dealt(split: Split, clips: list[ClipData], cohort: str, seed: int) -> dict[
 
 
 def deal_groups(clips: Sequence[ClipData], groups: Sequence[str], folds: int, seed: int) -> dict[str, tuple[str, ...]]:
-    """Whole groups dealt to numbered folds, the levels spread evenly (scikit-learn's StratifiedGroupKFold)."""
+    """Whole groups dealt to numbered folds, levels spread evenly (scikit-learn's StratifiedGroupKFold) where there are enough."""
     if not 2 <= folds <= len(set(groups)):
         raise UserError(f"folds: {folds} asked for, but there are {len(set(groups))} participants or recordings to deal; ask for 2 or more")
     splitter = StratifiedGroupKFold(folds, shuffle=True, random_state=seed)
     targets = [clip.target for clip in clips]
-    dealt = [tuple(clips[number].clip_id for number in held) for _, held in splitter.split(np.zeros(len(clips)), targets, groups)]
+    if max(map(targets.count, set(targets))) < folds:  # too few of every level to have one in each fold
+        targets = [0] * len(clips)
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="The least populated class")  # a rare level is in some folds only
+        parts = list(splitter.split(np.zeros(len(clips)), targets, groups))
+    dealt = [tuple(clips[number].clip_id for number in held) for _, held in parts]
     return {f"{number:02d}": held for number, held in enumerate(dealt, 1) if held}
 
 

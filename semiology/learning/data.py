@@ -44,7 +44,7 @@ class ClipDataset(Dataset):
     def __getitem__(self, number: int) -> dict[str, Tensor]:
         index, share = self.items[number]
         clip, reading = self.clips[index], self.reading
-        rows = self._rows(len(clip.joints), share)
+        rows = self.rows(len(clip.joints), share)
         inside = rows >= 0
         joints = np.where(inside[:, None, None], _at(clip.joints, np.maximum(rows, 0)), np.nan)
         target = clip.target
@@ -78,7 +78,7 @@ class ClipDataset(Dataset):
         count = min(self.reading.windows, 1 + -(-room // self.reading.window))
         return np.linspace(0, 1, count).tolist() if count > 1 else [0.5]
 
-    def _rows(self, length: int, share: float | None) -> np.ndarray:
+    def rows(self, length: int, share: float | None) -> np.ndarray:
         """(window,) positions in the clip, fractional when the whole clip is resampled; -1 beyond its end."""
         window = self.reading.window
         if self.reading.whole:

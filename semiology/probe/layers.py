@@ -187,7 +187,7 @@ def _frame_table(values: np.ndarray, seen: np.ndarray, dataset: ClipDataset) -> 
     for number, (index, share) in enumerate(dataset.items):
         clip, steps = dataset.clips[index], values.shape[2]
         window = window + 1 if number and dataset.items[number - 1][0] == index else 0
-        rows = dataset._rows(len(clip.joints), share)
+        rows = dataset.rows(len(clip.joints), share)
         stride = max(round(len(rows) / steps), 1)
         frames = rows[np.minimum(np.arange(steps) * stride, len(rows) - 1)]
         there = np.where(seen[number][:, None] > 0, values[number].T, np.nan)[frames >= 0]
