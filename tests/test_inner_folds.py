@@ -10,6 +10,7 @@ from semiology import UserError, read_tracks, save_tracks
 from semiology.evaluation.calibration import Calibration, Calibrator, fit_calibrator
 from semiology.evaluation.loso import run_loso
 from semiology.evaluation.protocol import Model, Protocol, Task
+from semiology.evaluation.splits import Split
 from semiology.learning.clips import Reading, prepare
 from semiology.learning.fitting import Schedule
 from semiology.learning.saved import load_model
@@ -146,6 +147,12 @@ def test_kept_models_are_those_that_made_the_predictions(cohort):
     assert load_model(folders[0]).about["task"] == "swing (pose)"
 
 
+def test_kept_models_of_another_protocol_go(cohort):
+    run_loso(protocol(cohort, keep=True, final=False))
+    run_loso(protocol(cohort, keep=True, final=False, split=Split(by="grouped", folds=2)))
+    assert sorted(path.name for path in (cohort / "run/kept/swing-pose/seed-0").iterdir()) == ["01", "02"]
+
+
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
@@ -153,6 +160,8 @@ def test_kept_models_are_those_that_made_the_predictions(cohort):
         ({"selections": {"small": ("small", "large")}}, "needs a name that no model has"),
         ({"calibration": Calibration("temperature", 1)}, "inner folds are two or more"),
         ({"calibration": Calibration(coverage=90)}, "a share between 0 and 1"),
+        ({"seeds": ()}, "name one or more, each once"),
+        ({"seeds": (0, 0)}, "name one or more, each once"),
     ],
 )
 def test_what_cannot_be_fitted_is_refused(cohort, changes, message):

@@ -1,5 +1,6 @@
 """A run: every fold of every task, resumable, to `predictions.csv`, `metrics.json` and `report.html`."""
 
+import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -86,12 +87,20 @@ def run_loso(protocol: Protocol) -> LosoResult:
     predictions = predictions_table(protocol, [record for record in records if record["permutation"] is None])
     with atomic_path(run / "predictions.csv") as temporary:
         predictions.to_csv(temporary, index=False)
+    _forget_others(folds, run)
     write_beside(protocol, finished, records, {**result.refused, **result.failed}, run)
     write_sources(protocol.cohort, protocol.store, sorted(set(predictions["clip_id"])), run / "sources.json")
     result.audit = verdict(audit(run))
     result.report = write_report(run)
     write_cards(run)
     return result
+
+
+def _forget_others(folds: list[Fold], run: Path) -> None:
+    """Take away kept models of folds that this protocol deals otherwise: a reader of the folder would take them for its own."""
+    wanted = {fold.kept(run) for fold in folds}
+    for folder in {path for fold in folds for path in (run / "kept" / slug(fold.task)).glob("*/*")} - wanted:
+        shutil.rmtree(folder)
 
 
 def _folds(protocol: Protocol, tasks: list[str]) -> Iterator[Fold]:

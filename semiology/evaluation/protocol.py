@@ -146,6 +146,10 @@ class Protocol:
         for name, among in self.selections.items():
             if name in self.models or len(among) < 2:
                 raise UserError(f"selection {name!r}: needs a name that no model has, and two models or more to choose from")
+        if not self.seeds or len(set(self.seeds)) < len(self.seeds):
+            raise UserError(f"seeds: {list(self.seeds)}; name one or more, each once")
+        if self.permutations < 0:
+            raise UserError(f"permutations: {self.permutations}; 0 or more")
         if self.baseline and (self.split.by != "participant" or "linear" in self.models):
             raise UserError('baseline: needs split.by "participant", and no other model called "linear"')
         if self.inner_folds_wanted and self.calibration.folds < 2:

@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from lightning.pytorch.callbacks import Callback, EarlyStopping
 
+from semiology.errors import UserError
 from semiology.learning.data import ClipDataModule
 from semiology.learning.modules import StreamModule
 
@@ -29,6 +30,10 @@ class Schedule:
     patience: int | None = 15
     precision: str = "32-true"
     accelerator: str = "auto"
+
+    def __post_init__(self) -> None:
+        if self.epochs < 1:
+            raise UserError(f"schedule.epochs: {self.epochs}; one or more, a network that was never trained says nothing")
 
 
 class KeepBest(Callback):
