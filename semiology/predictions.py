@@ -13,6 +13,8 @@ from semiology.errors import UserError
 COLUMNS = ("task", "label", "stream", "model", "seed", "fold", "clip_id", "participant_id", "truth", "predicted", "score", "scores")
 OPTIONAL = ("recording_id", "calibrated", "plausible")
 TOLERANCE = 1e-3  # probabilities written with four digits still sum to one
+ROUNDED = 1e-4  # two of them that were all but equal may have changed places by rounding
+TEST_SET = " in the unseen test set"  # what the tasks of such rows end with
 
 
 def read_predictions(path: str | Path) -> pd.DataFrame:
@@ -33,7 +35,8 @@ def read_predictions(path: str | Path) -> pd.DataFrame:
 
     Raises:
         UserError: the file is absent, empty or not a table; a column is missing; a row repeats another; scores do not sum to one, are not
-            what `score` says or lack the truth; a clip has two truths or two participants; a model or a seed lacks a clip that another has.
+            what `score` says or lack the truth; `predicted` is not the most probable level; a clip has two truths or two participants; a
+            model or a seed lacks a clip that another has.
     """
     path = Path(path)
     try:
@@ -49,7 +52,7 @@ def read_predictions(path: str | Path) -> pd.DataFrame:
         raise UserError(f"{path}: column {', '.join(missing)} missing; a table of predictions has {', '.join(COLUMNS)}")
     if table.empty:
         raise UserError(f"{path}: no predictions in it; run `semiology loso` to the end")
-    table["seed"] = _numbers(table, "seed", path).astype(int)
+    table["seed"] = _whole(table, "seed", path)
     table["score"] = _numbers(table, "score", path)
     parsed = [_scores(text, f"{path}, row {_line(number)}", "scores") for number, text in table["scores"].items()]
     table["scores"] = pd.Series(parsed, index=table.index, dtype=object)
@@ -81,6 +84,14 @@ def _numbers(table: pd.DataFrame, column: str, path: Path) -> pd.Series:
     return numbers
 
 
+def _whole(table: pd.DataFrame, column: str, path: Path) -> pd.Series:
+    numbers = _numbers(table, column, path)
+    wrong = table.index[numbers % 1 != 0]
+    if len(wrong):
+        raise UserError(f"{path}, row {_line(wrong[0])}, column {column}: {table[column][wrong[0]]!r} is not a whole number")
+    return numbers.astype(int)
+
+
 def _levels(text: str, where: str, column: str) -> list[str]:
     try:
         levels = json.loads(text)
@@ -105,7 +116,7 @@ def _scores(text: str, where: str, column: str) -> dict[str, float]:
 
 
 def _check_rows(table: pd.DataFrame, path: Path) -> None:
-    """Each row by itself: levels known, score the one that scores give, not a repetition."""
+    """Each row by itself: levels known, predicted and score those that scores give, not a repetition."""
     row: Any
     for row in table.itertuples():
         where, scores = f"{path}, row {_line(row.Index)}", row.scores
@@ -116,6 +127,12 @@ def _check_rows(table: pd.DataFrame, path: Path) -> None:
             raise UserError(f"{where}, column calibrated: its levels are {', '.join(row.calibrated)}, but scores has {', '.join(scores)}")
         if unknown := set(row.plausible or ()) - set(scores):
             raise UserError(f"{where}, column plausible: {sorted(unknown)[0]!r} is none of the levels {', '.join(scores)}")
+        most = max(scores, key=scores.__getitem__)
+        if scores[row.predicted] < scores[most] - ROUNDED:
+            raise UserError(
+                f"{where}, column predicted: {row.predicted!r}, but scores give {most!r} {scores[most]:.4g} and {row.predicted!r} only "
+                f"{scores[row.predicted]:.4g}; write it anew with `semiology loso`"
+            )
         told = list(scores)[1] if len(scores) == 2 else row.predicted
         if abs(scores[told] - row.score) > TOLERANCE:
             raise UserError(f"{where}, column score: {row.score:.4g}, but scores give {told!r} {scores[told]:.4g}")
