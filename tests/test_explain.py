@@ -1,6 +1,8 @@
 """Attribution against networks whose answer is known, and the checks against maps that are right or wrong by construction."""
 
 import json
+from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -11,20 +13,23 @@ from semiology import load_skeleton
 from semiology.explain.agreement import agreement, over_participants, summary
 from semiology.explain.attribution import bone_coordinates, integrated_gradients, occlusion
 from semiology.explain.deletion import FRACTIONS, deletion
+from semiology.explain.document import Findings, agreements
 from semiology.explain.graphs import clip_graphs
-from semiology.explain.inputs import ClipInput, clip_input, mean_pose
-from semiology.explain.maps import ClipMap, over_clip, region_shares, share
+from semiology.explain.inputs import ClipInput, clip_input, mean_pose, valid
+from semiology.explain.maps import ClipMap, course, over_clip, region_shares, share
 from semiology.explain.nodes import explain_graph
 from semiology.explain.sanity import cascade, randomised, rank_correlation, sanity_check, stages
-from semiology.explain.score import LogOdds
+from semiology.explain.score import Gated, LogOdds
 from semiology.explain.truth import SignTruth, moving_landmarks, sign_truth
 from semiology.learning.clips import ClipSource, Reading
 from semiology.learning.saved import SavedModel
+from semiology.statistics.proportion import wilson
 from semiology.streams import AGCN, GAT, Network, StreamShape
 
 SKELETON = load_skeleton("upper_body_11")
 NAMES = SKELETON.names
-WRIST = NAMES.index("left_wrist")
+WRIST, NECK = NAMES.index("left_wrist"), NAMES.index("neck")
+KINDS = ("joint", "bone", "motion", "deviation")
 
 
 class Linear(nn.Module):
@@ -56,11 +61,74 @@ def test_integrated_gradients_of_a_linear_network_are_weight_times_difference_jo
     weight, x, baseline = torch.randn(4, 6, 11), torch.randn(1, 4, 6, 11), torch.randn(4, 11)
     mask = torch.ones(1, 6, 11)
     mask[0, 2, 3] = 0
+    x[0, 2:, 1, 3] = 0  # frame 1 does not know where the joint moves to
     found = integrated_gradients(LogOdds(Linear(weight), 1), clip_of(x, mask), baseline, SKELETON, ["joint", "motion"], steps=8)
-    by_hand = (weight * (x[0] - baseline[:, None])).sum(dim=0) * mask[0]
-    np.testing.assert_allclose(found.joints[0], by_hand.detach(), atol=1e-5)
+    each = weight * (x[0] - baseline[:, None]) * mask[0]
+    each[2:, 1, 3] = 0
+    np.testing.assert_allclose(found.joints[0], each.sum(dim=0).detach(), atol=1e-5)
     assert found.joints[0, 2, 3] == 0, "what is missing gets nothing"
     assert found.gap < 1e-4
+
+
+def test_channels_have_a_value_where_all_that_they_are_made_of_is_seen():
+    mask = torch.ones(4, 11)
+    mask[1, NECK] = 0
+    there = valid(mask, SKELETON, ["joint", "bone", "motion", "deviation"], 2).bool()
+    assert there.shape == (8, 4, 11) and (there[0::2] == there[1::2]).all()
+    joint, bone, motion, deviation = there[0::2]
+    assert (~joint).nonzero().tolist() == [[1, NECK]] == (~deviation).nonzero().tolist()
+    hanging = [joint for joint, parent in enumerate(SKELETON.parents) if NECK in (joint, parent)]
+    assert (~bone).nonzero().tolist() == [[1, joint] for joint in hanging] and NAMES.index("left_shoulder") in hanging
+    assert (~motion).nonzero().tolist() == [[0, NECK], [1, NECK]]
+
+
+@pytest.fixture
+def with_bones(cohort) -> tuple[ClipInput, ClipInput]:
+    """A clip's positions, bones, motion and deviation as they are read, and as they are read where the neck was never found."""
+    source = ClipSource(str(cohort), Reading("swing", channels=KINDS, window=16, whole=True, rate=12.5, min_found=0))
+    joints = source.clips[0].joints.copy()
+    joints[:, NECK] = np.nan
+    return clip_input(source, source.clips[0]), clip_input(source, replace(source.clips[0], joints=joints))
+
+
+def test_a_bone_whose_inner_joint_is_missing_gets_nothing_and_is_no_part_of_the_mean_pose(with_bones):
+    whole, lost = with_bones
+    shoulder = NAMES.index("left_shoulder")
+    assert lost.mask[0, :, shoulder].all() and not lost.keypoints[0, 2:4, :, shoulder].any()
+    baseline = mean_pose([whole, lost], SKELETON, KINDS)
+    torch.testing.assert_close(baseline[2:4, shoulder], whole.keypoints[0, 2:4, :, shoulder].mean(dim=1))
+    weight = torch.zeros(8, 16, 11)
+    weight[2:4, :, shoulder] = 1  # reads the shoulder's bone, from the neck, and nothing else
+    score = LogOdds(Linear(weight), 1)
+    found = integrated_gradients(score, lost, baseline, SKELETON, list(KINDS), steps=4)
+    assert not found.joints.any() and found.score == found.start == 0
+    assert integrated_gradients(score, whole, torch.zeros(8, 11), SKELETON, list(KINDS), steps=4).joints[0, :, shoulder].any()
+
+
+def test_taking_a_joint_away_is_losing_it(with_bones):
+    whole, lost = with_bones
+    given = {}
+
+    class Listener(nn.Module):
+        def forward(self, keypoints, mask):
+            given["keypoints"], given["mask"] = keypoints, mask
+            return keypoints.sum(dim=(1, 2, 3))
+
+    gate = torch.ones(1, 16, 11)
+    gate[:, :, NECK] = 0
+    Gated(Listener(), whole.keypoints[0], whole.mask[0], SKELETON, KINDS)(gate)
+    torch.testing.assert_close(given["keypoints"], lost.keypoints)
+    torch.testing.assert_close(given["mask"], lost.mask)
+
+
+def test_occlusion_finds_a_joint_that_is_read_through_its_neighbours_bone_alone(with_bones):
+    whole, _ = with_bones
+    weight = torch.zeros(8, 16, 11)
+    weight[2:4, :, NAMES.index("left_shoulder")] = 1
+    found = occlusion(LogOdds(Linear(weight), 1), whole, SKELETON, list(KINDS))
+    expected = np.zeros(11)
+    expected[[NECK, NAMES.index("left_shoulder")]] = whole.keypoints[0, 2:4, :, NAMES.index("left_shoulder")].sum()
+    np.testing.assert_allclose(found.joints[0].sum(axis=0), expected, atol=1e-4)
 
 
 def test_what_only_one_joint_carries_is_given_to_that_joint_by_name():
@@ -70,7 +138,7 @@ def test_what_only_one_joint_carries_is_given_to_that_joint_by_name():
         x = torch.ones(1, 2, 6, 11)
         for found in (
             integrated_gradients(LogOdds(Linear(weight), 1), clip_of(x), torch.zeros(2, 11), SKELETON, ["joint"], steps=4),
-            occlusion(LogOdds(Linear(weight), 1), clip_of(x), SKELETON, pieces=6),
+            occlusion(LogOdds(Linear(weight), 1), clip_of(x), SKELETON, ["joint"], pieces=6),
         ):
             where = np.argwhere(np.abs(found.joints[0]) > 1e-6)
             assert where.tolist() == [[3, joint]]
@@ -92,8 +160,9 @@ def test_attributions_of_a_network_add_up_to_its_score_by_joints_and_by_bones():
         if isinstance(layer, nn.BatchNorm2d):
             nn.init.ones_(layer.weight)  # the published start makes most of the network vanish
     x, mask = torch.randn(2, 4, 32, 11), (torch.rand(2, 32, 11) > 0.1).float()
-    clip = ClipInput("c", "P", 1, x * mask.unsqueeze(1), mask, np.zeros((2, 32)))
-    found = integrated_gradients(LogOdds(network, 2), clip, torch.randn(4, 11) * 0.1, SKELETON, ["joint", "bone"], steps=64)
+    kinds = ["joint", "bone"]
+    clip = ClipInput("c", "P", 1, x * valid(mask, SKELETON, kinds, 2), mask, np.zeros((2, 32)))
+    found = integrated_gradients(LogOdds(network, 2), clip, torch.randn(4, 11) * 0.1, SKELETON, kinds, steps=64)
     assert found.gap < 0.02 * abs(found.score - found.start)
     assert found.joints.sum(axis=(1, 2)).mean() == pytest.approx(found.score - found.start, abs=0.02 * abs(found.score - found.start))
     np.testing.assert_allclose(found.bones.sum(axis=(1, 2)), found.joints.sum(axis=(1, 2)), atol=1e-3)
@@ -122,7 +191,7 @@ def test_the_baseline_is_the_mean_over_seen_frames():
     x = torch.arange(8, dtype=torch.float32).view(1, 1, 8, 1).expand(1, 1, 8, 11).clone()
     mask = torch.ones(1, 8, 11)
     mask[0, 4:, 0] = 0
-    pose = mean_pose([clip_of(x, mask), clip_of(x + 10, mask)])
+    pose = mean_pose([clip_of(x, mask), clip_of(x + 10, mask)], SKELETON, ["joint"])
     assert pose[0, 0] == pytest.approx((0 + 1 + 2 + 3) / 4 + 5)
     assert pose[0, 1] == pytest.approx(3.5 + 5)
 
@@ -213,12 +282,12 @@ def test_deleting_what_matters_first_takes_the_score_down_first():
     score, clip = LogOdds(Linear(weight), 1), clip_of(torch.ones(1, 1, 32, 11))
     right, wrong = np.zeros((1, 32, 11)), np.zeros((1, 32, 11))
     right[:, :, WRIST], wrong[:, :, WRIST] = 1, -1
-    found = deletion(score, clip, right, np.random.default_rng(0))
+    found = deletion(score, clip, right, SKELETON, ["joint"], np.random.default_rng(0))
     full, none = 1 / (1 + np.exp(-8)), 0.5
     assert found.attributed[0] == pytest.approx(full, abs=1e-4) and found.random[0] == pytest.approx(full, abs=1e-4)
     np.testing.assert_allclose(found.attributed[1:], none, atol=1e-5)  # 16 cells are fewer than a tenth of 176, which is 18
     assert found.random[5] == pytest.approx(1 / (1 + np.exp(-4)), abs=0.05), "half of the wrist is left on average"
-    backwards = deletion(score, clip, wrong, np.random.default_rng(0))
+    backwards = deletion(score, clip, wrong, SKELETON, ["joint"], np.random.default_rng(0))
     assert found.area > 0.2 and backwards.area < 0
     assert len(found.attributed) == len(FRACTIONS)
 
@@ -246,8 +315,31 @@ def test_intervals_are_over_participants():
     assert one_each == many and one_each[0] < 0.3 and one_each[1] > 0.7
     assert one_each[0] + one_each[1] == pytest.approx(1), "the same arm on both sides of the mean, 0.5"
     assert over_participants(np.array([0.5, 0.5]), ["a", "a"]) == [None, None]
-    told = summary([{"hit": 1.0, "hit_chance": 0.25}, {"hit": 1.0, "hit_chance": 0.25}], ["a", "b"])
-    assert told["hit"] == 1 and told["hit_above_chance"] == [0.75, 0.75] and told["participants"] == 2
+
+
+def test_where_all_participants_are_alike_a_rate_has_wilsons_interval_and_a_share_none():
+    rows = [{"hit": 1.0, "hit_chance": chance, "joint_share": 0.5} for chance in (0.2, 0.25, 0.3)]
+    told = summary(rows, ["a", "b", "c"])
+    assert told["hit"] == 1 and told["hit_interval"] == [0.4385, 1] == [round(bound, 4) for bound in wilson(3, 3)]
+    assert told["hit_above_chance"] == [0.1885, 0.75] and told["joint_share_interval"] == [None, None]
+    never = summary([row | {"hit": 0.0} for row in rows], ["a", "b", "c"])
+    assert never["hit_interval"] == [0, 0.5615] and never["hit_above_chance"] == [-0.25, 0.3115]
+    assert summary(rows, ["a", "a", "a"])["hit_interval"] == [None, None]
+    assert over_participants(np.array([0.0, 1.0, 0.0, 1.0]), ["a", "a", "b", "b"]) == [None, None], "a half in both"
+
+
+def test_a_clip_without_evidence_counts_as_none_on_the_truth():
+    truth = SignTruth(frozenset({NAMES[0]}), 0.0, 0.3)  # the first joint and the first moment, where argmax of nothing points
+    found = agreement(map_of(-np.ones((10, 11))), truth, SKELETON)
+    assert [found[name] for name in ("joint_share", "time_share", "hit", "time_hit")] == [0, 0, 0, 0]
+    on = np.zeros((10, 11))
+    on[1, 0] = 1
+    assert course([map_of(on), map_of(-on)]) == course([map_of(on)]) and sum(course([map_of(on)])) == pytest.approx(1)
+    source = SimpleNamespace(reading=SimpleNamespace(graph=SKELETON))
+    maps = [map_of(on), map_of(-on)]
+    findings = Findings("t", "m", "occlusion", source, True, "never seen", 2, [], maps=maps, predicted=[1, 1], truths=[truth, truth])
+    told = agreements(findings)
+    assert (told["clips"], told["without_evidence"], told["hit"], told["joint_share"]) == (2, 1, 0.5, 0.5)
 
 
 def test_the_truth_of_a_phantom_names_the_arm_that_is_held_and_the_landmarks_that_an_expression_moves(tmp_path):

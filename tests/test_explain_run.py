@@ -1,6 +1,7 @@
 """`semiology explain` on a small run: who is explained by which model, what is written, and what is refused in one line."""
 
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -11,8 +12,9 @@ from semiology import UserError
 from semiology.cli import main
 from semiology.evaluation.loso import run_loso
 from semiology.evaluation.protocol import Model, Protocol, Task
+from semiology.evaluation.splits import Split
 from semiology.explain import explain
-from semiology.explain.models import explained
+from semiology.explain.models import explained, run_data
 from semiology.learning.clips import Reading
 from semiology.learning.fitting import Schedule
 from semiology.streams import TCN, Network, StreamShape
@@ -61,9 +63,64 @@ def test_a_run_is_explained_and_not_twice(made, capsys):
 def test_single_clips_and_the_other_method(made):
     (path,) = explain(made, task="swing (pose)", model="gat", clips=["p1_0"], method="occlusion")
     told = json.loads(path.read_text())
-    assert path.name == "swing-pose-gat-occlusion.json"
+    assert path == made / "explanation" / "clips" / "swing-pose-gat-occlusion.json"
     assert [row["clip_id"] for row in told["clips"]] == ["p1_0"] and told["completeness"] is None
     assert told["graph"]["algorithm"] == "GNNExplainer" and len(told["graph"]["edges"]) == 10
+
+
+def test_single_clips_do_not_touch_the_explanation_of_the_run(made):
+    (whole,) = explain(made, model="agcn")
+    before = whole.read_bytes()
+    assert main(["explain", str(made), "--model", "agcn", "--clips", "p1_0"]) == 0
+    assert whole.read_bytes() == before
+    told = json.loads((made / "explanation" / "clips" / whole.name).read_text())
+    assert [row["clip_id"] for row in told["clips"]] == ["p1_0"] and told["left_out"] == []
+
+
+def copy_of(made: Path, folder: Path) -> Path:
+    return Path(shutil.copytree(made, folder, ignore=shutil.ignore_patterns("explanation")))
+
+
+def test_what_was_not_kept_or_left_the_cohort_is_told(made, tmp_path, capsys):
+    run = copy_of(made, tmp_path / "run")
+    shutil.rmtree(run / "kept" / "swing-pose" / "seed-0" / "p3")
+    assert main(["explain", str(run), "--model", "agcn"]) == 0
+    assert "2 of 11 scored clips are left out: p3_0, p3_1 (" in capsys.readouterr().out
+    told = json.loads((run / "explanation" / "swing-pose-agcn.json").read_text())
+    assert told["left_out"] == ["p3_0", "p3_1"] and told["shown"]["left_out"] == 2 and told["shown"]["scored"] == 11
+    assert len(told["clips"]) == 9
+    cohort = Path(shutil.copytree(run_data(made)[0], tmp_path / "cohort"))
+    lines = (cohort / "clips.tsv").read_text().splitlines()
+    (cohort / "clips.tsv").write_text("\n".join(line for line in lines if not line.startswith("p0_1")) + "\n")
+    (run / "config.yaml").write_text(f"cohort: {cohort}\n")
+    (path,) = explain(run, model="agcn", clips=["p1_0"])
+    assert json.loads(path.read_text())["left_out"] == ["p0_1", "p3_0", "p3_1"]
+
+
+def test_leftovers_of_another_protocol_are_not_explained(made, tmp_path):
+    run = copy_of(made, tmp_path / "run")
+    kept = run / "kept" / "swing-pose" / "seed-0"
+    shutil.copytree(kept / "p0", kept / "fold-1")
+    shutil.copy(run / "folds/swing-pose/seed-0/p0.json", run / "folds/swing-pose/seed-0/fold-1.json")
+    clips = [clip for one in explained(run, "swing-pose", "agcn") for clip in one.clip_ids]
+    assert len(clips) == len(set(clips)) == 11
+
+
+def test_folds_by_recording_know_the_person_and_that_is_said(shared_cohort, tmp_path, capsys):
+    reading = Reading("swing", channels=("joint",), window=16, whole=True, rate=12.5)
+    schedule = Schedule(epochs=1, patience=None, accelerator="cpu")
+    models = {"agcn": Model(Network("semiology.streams.AGCN", {"widths": [4]}), schedule=schedule)}
+    split, tasks = Split(by="recording", folds=2), {"swing (pose)": Task(reading)}
+    asked = {"tasks": tasks, "models": models, "validation": 0.0, "keep": True, "final": False, "split": split}
+    run_loso(Protocol(cohort=str(shared_cohort), out=str(tmp_path), **asked))
+    found = list(explained(tmp_path, "swing-pose", "agcn"))
+    known = {clip for one in found for clip in one.clip_ids if clip.split("_")[0] in one.saved.about["training"]}
+    assert known and frozenset().union(*(one.known for one in found)) == known
+    assert main(["explain", str(tmp_path)]) == 0
+    printed = capsys.readouterr().out
+    assert "never saw the person" not in printed and "never saw this clip, but knows" in printed
+    told = json.loads((tmp_path / "explanation" / "swing-pose-agcn.json").read_text())
+    assert told["held_out"] and told["shown"]["people"] == ("known" if len(known) == 11 else "some known")
 
 
 @pytest.mark.parametrize(
@@ -72,6 +129,7 @@ def test_single_clips_and_the_other_method(made):
         ({"task": "smile"}, "no models for the task 'smile'; tasks are swing-pose"),
         ({"model": "tcn"}, "swing-pose has no model 'tcn'; it has agcn, gat"),
         ({"clips": ["p9_0"]}, "no clip 'p9_0' among those that the run's models were tested on"),
+        ({"clips": []}, "clips: none is named"),
         ({"method": "lime"}, "method 'lime': there are integrated_gradients, occlusion"),
     ],
 )
@@ -84,19 +142,38 @@ def test_what_is_not_there_is_said_in_one_line(made, options, said):
 def test_runs_without_models_and_models_of_appearance_are_refused(made, tmp_path, capsys):
     assert main(["explain", str(tmp_path)]) == 2
     assert "holds no trained models; run `semiology loso` with keep: true" in capsys.readouterr().err
-    folder = next((made / "kept" / "swing-pose" / "seed-0").iterdir()) / "agcn"
     copy = tmp_path / "models" / "swing-pose" / "tcn"
     copy.mkdir(parents=True)
-    told = json.loads((folder / "model.json").read_text())
-    told["network"] = {"stream": "semiology.streams.TCN", "options": {"width": 8, "blocks": 1}}
-    told["shape"]["appearance_channels"] = 5
-    (copy / "model.json").write_text(json.dumps(told))
-    shape = StreamShape(2, explained_skeleton(made), told["shape"]["keypoint_channels"], 5)
-    save_file(TCN(shape, width=8, blocks=1).state_dict(), copy / "weights.safetensors")
+    appearance_model(made, copy)
     with pytest.raises(UserError, match="reads appearance features"):
         explain(tmp_path, model="tcn")
     with pytest.raises(UserError, match="no model of swing-pose reads keypoints only; there are tcn"):
         explain(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("file", "content", "said"),
+    [
+        ("config.yaml", "a: [", "config.yaml: not YAML"),
+        ("config.yaml", "out: x", "config.yaml: names no cohort"),
+        ("folds/swing-pose/seed-0/p0.json", "[]", "p0.json: the fold's record is missing or damaged"),
+    ],
+)
+def test_damaged_files_of_a_run_are_named_in_one_line(made, tmp_path, file, content, said):
+    run = copy_of(made, tmp_path / "run")
+    (run / file).write_text(content)
+    with pytest.raises(UserError, match=said) as caught:
+        explain(run, model="agcn")
+    assert "\n" not in str(caught.value)
+
+
+def test_a_task_without_a_model_of_keypoints_does_not_stop_the_others(made, tmp_path, capsys):
+    run = copy_of(made, tmp_path / "run")
+    (run / "models" / "voice" / "tcn").mkdir(parents=True)
+    appearance_model(run, run / "models" / "voice" / "tcn")
+    (path,) = explain(run)
+    assert path.name == "swing-pose-agcn.json"
+    assert "left out: " in (said := capsys.readouterr().err) and "no model of voice reads keypoints only; there are tcn" in said
 
 
 def explained_skeleton(run: Path):
@@ -112,4 +189,15 @@ def test_models_trained_on_everybody_are_said_to_be_that(made, tmp_path, capsys)
     (tmp_path / "config.yaml").write_bytes((made / "config.yaml").read_bytes())
     assert main(["explain", str(tmp_path), "--clips", "[p1_0]"]) == 0
     assert "TRAINED ON THESE CLIPS" in capsys.readouterr().out
-    assert not json.loads((tmp_path / "explanation" / "swing-pose-agcn.json").read_text())["held_out"]
+    told = json.loads((tmp_path / "explanation" / "clips" / "swing-pose-agcn.json").read_text())
+    assert not told["held_out"] and told["shown"]["people"] == "trained on"
+
+
+def appearance_model(made: Path, folder: Path) -> None:
+    """A TCN with the description of one of the run's AGCNs."""
+    told = json.loads((made / "kept" / "swing-pose" / "seed-0" / "p0" / "agcn" / "model.json").read_text())
+    told["network"] = {"stream": "semiology.streams.TCN", "options": {"width": 8, "blocks": 1}}
+    told["shape"]["appearance_channels"] = 5
+    (folder / "model.json").write_text(json.dumps(told))
+    shape = StreamShape(2, explained_skeleton(made), told["shape"]["keypoint_channels"], 5)
+    save_file(TCN(shape, width=8, blocks=1).state_dict(), folder / "weights.safetensors")

@@ -8,9 +8,10 @@ import numpy as np
 from semiology.explain.maps import ClipMap, share
 from semiology.explain.truth import SignTruth
 from semiology.skeleton import Skeleton, mirrored_name
-from semiology.statistics.bootstrap import bca_interval, difference_interval, draw_participants, leave_one_out
+from semiology.statistics.bootstrap import at_bound, bca_interval, difference_interval, draw_participants, leave_one_out
 
 DRAWS = 2000
+RATES = ("hit", "time_hit")  # 0 or 1 a clip
 
 
 def agreement(clip: ClipMap, truth: SignTruth, skeleton: Skeleton) -> dict[str, float]:
@@ -18,7 +19,7 @@ def agreement(clip: ClipMap, truth: SignTruth, skeleton: Skeleton) -> dict[str, 
 
     Chance is the share of the clip's seen (time, joint) cells. `hit` is 1 where the joint with most evidence is a true one, `time_hit`
     where the moment with most evidence is within the sign. `mirror_share` is the share on the same joints of the other side, for signs of
-    one side: what the same map would get had the sign been there.
+    one side: what the same map would get had the sign been there. A map without any evidence for the level has shares and hits of 0.
     """
     names = skeleton.names
     on = np.array([name in truth.joints for name in names])
@@ -26,14 +27,15 @@ def agreement(clip: ClipMap, truth: SignTruth, skeleton: Skeleton) -> dict[str, 
     evidence = share(clip.joints)
     even = share(clip.seen.astype(float))
     by_joint, by_time = evidence.sum(axis=0), evidence.sum(axis=1)
+    any_evidence = bool(evidence.any())
     found = {
         "joint_share": float(by_joint[on].sum()),
         "joint_chance": float(even[:, on].sum()),
         "time_share": float(by_time[within].sum()),
         "time_chance": float(even[within].sum()),
-        "hit": float(on[by_joint.argmax()]),
+        "hit": float(any_evidence and on[by_joint.argmax()]),
         "hit_chance": float(on[clip.seen.any(axis=0)].mean()),
-        "time_hit": float(within[by_time.argmax()]),
+        "time_hit": float(any_evidence and within[by_time.argmax()]),
         "time_hit_chance": float(within.mean()),
     }
     other = np.array([mirrored_name(name) in truth.joints for name in names])
@@ -50,9 +52,15 @@ def summary(rows: Sequence[Mapping[str, float]], participants: Sequence[str]) ->
     for name in figures:
         told[name] = round(float(values[name].mean()), 4)
         if not name.endswith("chance"):
-            told[f"{name}_interval"] = over_participants(values[name], participants)
+            rate = of_rate(values[name], participants) if name in RATES else None
+            told[f"{name}_interval"] = rate or over_participants(values[name], participants)
     for name, chance in against(figures).items():
-        told[f"{name}_above_chance"] = over_participants(values[name] - values[chance], participants, difference=True)
+        rate, even = of_rate(values[name], participants) if name in RATES else None, float(values[chance].mean())
+        told[f"{name}_above_chance"] = (
+            [round(bound - even, 4) for bound in rate]
+            if rate
+            else over_participants(values[name] - values[chance], participants, difference=True)
+        )
     if "mirror_share" in figures:
         told["joint_share_above_mirror"] = over_participants(values["joint_share"] - values["mirror_share"], participants, difference=True)
     return told
@@ -64,14 +72,28 @@ def against(figures: Sequence[str]) -> dict[str, str]:
     return {name: chance for name, chance in pairs.items() if chance in figures}
 
 
+def of_rate(hits: np.ndarray, participants: Sequence[str]) -> list[float] | None:
+    """[low, high] of a rate of hits (0 or 1 a clip) that is 1 or 0 throughout, by Wilson over participants; None of any other.
+
+    Drawing people again would give the same rate each time, and an interval without width. One participant has no interval.
+    """
+    if len(set(participants)) < 2 or len(set(hits.tolist())) > 1:
+        return None
+    found = at_bound(float(hits[0]), 0.0, len(set(participants)))
+    return [round(found.low, 4), round(found.high, 4)] if found else None
+
+
 def over_participants(values: np.ndarray, participants: Sequence[str], difference: bool = False) -> list[float | None]:
     """[low, high], 95 %, of the mean over clips when whole participants are drawn with replacement; None where there is no interval.
 
-    By the methods that the metrics have (semiology.statistics.bootstrap), which are wider than percentiles where people are few.
+    By the methods that the metrics have (semiology.statistics.bootstrap), which are wider than percentiles where people are few. There is
+    none where all participants have the same mean: drawing them again tells nothing.
     """
     names = sorted(set(participants))
     member = np.array([[who == name for who in participants] for name in names], float)  # (participant, clip)
     sums, counts = member @ values, member.sum(axis=1)
+    if np.ptp(sums / counts) < 1e-9:
+        return [None, None]
 
     def means(weights: np.ndarray) -> np.ndarray:
         return (weights @ sums) / np.maximum(weights @ counts, 1e-12)

@@ -12,7 +12,7 @@ import torch
 from captum.attr import IntegratedGradients, Occlusion
 from torch import Tensor
 
-from semiology.explain.inputs import ClipInput
+from semiology.explain.inputs import ClipInput, valid
 from semiology.explain.score import Gated, LogOdds
 from semiology.skeleton import Skeleton
 
@@ -46,7 +46,8 @@ def integrated_gradients(
     """The clip's difference from the baseline times the mean gradient on the straight way between the two.
 
     A joint's channels are added up: its position, its bone (which belongs to the outer joint), its motion (to the frame that it starts
-    from), its deviation. What is missing in the clip is missing on the whole way and gets nothing.
+    from), its deviation. What is missing in the clip is missing on the whole way and gets nothing: a joint, a bone without its inner
+    joint, motion towards a gap.
 
     For bones the same way is told in other coordinates: a joint's place is the sum of the bones from the root to it, so a bone is owed
     what all joints beyond it are owed when it alone turns. The sum over bones and root is the sum over joints.
@@ -59,13 +60,14 @@ def integrated_gradients(
         kinds: of the channels, in order ("joint", "bone", "motion", "deviation").
         steps: of the Gauss-Legendre sum.
     """
-    start = baseline[None, :, None, :] * clip.mask.unsqueeze(1)
+    there = valid(clip.mask, skeleton, kinds, clip.keypoints.shape[1] // len(kinds))
+    start = baseline[None, :, None, :] * there
     method = IntegratedGradients(score, multiply_by_inputs=False)
     gradients = []
     for window, first, mask in zip(clip.keypoints, start, clip.mask):
         found = method.attribute(window[None], first[None], additional_forward_args=mask[None], n_steps=steps, internal_batch_size=64)
         gradients.append(found.detach())
-    gradient, difference = torch.cat(gradients), (clip.keypoints - start) * clip.mask.unsqueeze(1)
+    gradient, difference = torch.cat(gradients), (clip.keypoints - start) * there
     with torch.no_grad():
         ends, starts = score(clip.keypoints, clip.mask), score(start, clip.mask)
     each = gradient * difference  # (window, channel, time, joint)
@@ -102,15 +104,16 @@ def bone_coordinates(skeleton: Skeleton) -> tuple[Tensor, Tensor]:
     return beyond, apart
 
 
-def occlusion(score: LogOdds, clip: ClipInput, skeleton: Skeleton, pieces: int = 16) -> Attribution:
+def occlusion(score: LogOdds, clip: ClipInput, skeleton: Skeleton, kinds: list[str], pieces: int = 16) -> Attribution:
     """How much the score falls when one joint is missing for a sixteenth of the window, spread over these frames.
 
-    Missing is what the mask says of it, as a lost joint would be. A bone is taken away with both of its ends.
+    Missing as a lost joint is, see `Gated`. A bone is taken away with both of its ends.
 
     Args:
         score: what is explained.
         clip: the input.
         skeleton: of the joints.
+        kinds: of the channels, in order.
         pieces: of a window in time.
     """
     time, count = clip.mask.shape[1:]
@@ -119,7 +122,7 @@ def occlusion(score: LogOdds, clip: ClipInput, skeleton: Skeleton, pieces: int =
     joints, bones, scores, nothing = [], [], [], []
     with torch.no_grad():
         for keypoints, mask in zip(clip.keypoints, clip.mask):
-            shown = Gated(score, keypoints, mask)
+            shown = Gated(score, keypoints, mask, skeleton, kinds)
             whole = torch.ones(1, time, count)
             found = Occlusion(shown).attribute(
                 whole, sliding_window_shapes=(length, 1), strides=(length, 1), baselines=0, perturbations_per_eval=32

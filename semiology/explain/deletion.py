@@ -12,6 +12,7 @@ from scipy.integrate import trapezoid
 
 from semiology.explain.inputs import ClipInput
 from semiology.explain.score import Gated, LogOdds
+from semiology.skeleton import Skeleton
 
 FRACTIONS = np.linspace(0, 1, 11)
 PIECES = 16  # of a window in time, as in occlusion
@@ -31,10 +32,13 @@ class Deletion:
         return float(trapezoid(self.random - self.attributed, FRACTIONS))
 
 
-def deletion(score: LogOdds, clip: ClipInput, joints: np.ndarray, rng: np.random.Generator) -> Deletion:
+def deletion(
+    score: LogOdds, clip: ClipInput, joints: np.ndarray, skeleton: Skeleton, kinds: list[str], rng: np.random.Generator
+) -> Deletion:
     """Delete cells, joint by piece of time, in order of their attribution (window, time, joint), and in random orders.
 
-    Cells in which the joint was never seen are no part of it: there is nothing to take away.
+    Cells in which the joint was never seen are no part of it: there is nothing to take away. What is deleted is missing as a lost joint is,
+    see `Gated`.
     """
     attributed, random = [], []
     for keypoints, mask, values in zip(clip.keypoints, clip.mask, joints):
@@ -53,7 +57,7 @@ def deletion(score: LogOdds, clip: ClipInput, joints: np.ndarray, rng: np.random
                 gone = cells[ranks[: round(fraction * len(cells))]]
                 gates[number, step, gone[:, 0], gone[:, 1]] = 0
         with torch.no_grad():
-            shown = Gated(score, keypoints, mask)
+            shown = Gated(score, keypoints, mask, skeleton, kinds)
             found = [shown(torch.from_numpy(gate[:, piece])).sigmoid().numpy() for gate in gates]
         attributed.append(found[0])
         random.append(np.mean(found[1:], axis=0))

@@ -28,6 +28,9 @@ class Findings:
     method: str
     source: ClipSource
     kept: bool
+    people: str  # what the models know of the people explained, see `semiology.explain.models.acquaintance`
+    scored: int  # clips that the run's models were scored on
+    left_out: list[str]  # those of them that no model or no cohort is left of
     maps: list[ClipMap] = field(default_factory=list)
     predicted: list[int] = field(default_factory=list)
     truths: list[SignTruth | None] = field(default_factory=list)
@@ -55,9 +58,14 @@ def document(found: Findings) -> dict[str, Any]:
         "level": levels[1] if len(levels) == 2 else "the predicted one",
         "baseline": BASELINES[found.method],
         "held_out": found.kept,
+        "left_out": found.left_out,
         "shown": {
             "clips": len(shown),
             "which": "clips in which the model sees the level" if named else "all clips: the model sees the level in none",
+            "without_evidence": sum(not (clip.joints > 0).any() for clip in maps),
+            "people": found.people,
+            "scored": found.scored,
+            "left_out": len(found.left_out),
         },
         "joints": joints,
         "edges": bone_shares(maps, skeleton),
@@ -104,18 +112,21 @@ def deleted(found: Findings, shown: list[int]) -> dict[str, Any]:
 
 
 def agreements(found: Findings) -> dict[str, Any] | None:
-    """Agreement with a phantom's truth over the clips that show the sign: of the model, of it where it was right, of random networks."""
+    """Agreement with a phantom's truth over the clips that show the sign: of the model, of it where it was right, of random networks.
+
+    A clip whose map has no evidence for the level counts as 0; `without_evidence` tells how many there are.
+    """
     skeleton = found.source.reading.graph
     marked = [
         (clip, truth, level)
         for clip, truth, level in zip(found.maps, found.truths, found.predicted)
-        if truth is not None and clip.truth == clip.level and (clip.joints > 0).any()
+        if truth is not None and clip.truth == clip.level
     ]
     if not marked:
         return None
     rows = [agreement(clip, truth, skeleton) for clip, truth, _ in marked]
     people = [clip.participant_id for clip, _, _ in marked]
-    told = summary(rows, people)
+    told = summary(rows, people) | {"without_evidence": sum(not (clip.joints > 0).any() for clip, _, _ in marked)}
     right = [number for number, (clip, _, level) in enumerate(marked) if level == clip.level]
     told["where_right"] = summary([rows[number] for number in right], [people[number] for number in right]) if right else None
     random, differences, owners = [], [], []

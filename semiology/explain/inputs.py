@@ -9,6 +9,7 @@ from torch import Tensor
 
 from semiology.learning.clips import ClipData, ClipSource
 from semiology.learning.data import NO_CHANGE, ClipDataset
+from semiology.skeleton import Skeleton
 
 
 @dataclass(frozen=True)
@@ -52,12 +53,31 @@ def windows(source: ClipSource, clip: ClipData) -> list[dict[str, Tensor]]:
     return [dataset[number] for number in range(len(dataset))]
 
 
-def mean_pose(inputs: Sequence[ClipInput]) -> Tensor:
-    """(channel, joint) mean over all seen frames of these clips: the baseline that a clip's attribution starts from.
+def valid(mask: Tensor, skeleton: Skeleton, kinds: Sequence[str], space: int) -> Tensor:
+    """Which channels have a value where only the joints in `mask` are seen: (..., time, joint) -> (..., channel, time, joint).
+
+    A position and its deviation need the joint, a bone its inner joint as well, motion the same joint in the next frame (in the last frame
+    motion is zero by definition). The channels without a value are zeros under a mask of one (semiology.learning.data).
+
+    Args:
+        mask: 1 where seen, 0 where missing.
+        skeleton: of the joints.
+        kinds: of the channels, in order ("joint", "bone", "motion", "deviation").
+        space: channels of each kind, 2 or 3.
+    """
+    after = torch.cat([mask[..., 1:, :], mask[..., -1:, :]], dim=-2)
+    of = {"joint": mask, "bone": mask * mask[..., list(skeleton.parents)], "motion": mask * after, "deviation": mask}
+    return torch.stack([of[kind] for kind in kinds], dim=-3).repeat_interleave(space, dim=-3)
+
+
+def mean_pose(inputs: Sequence[ClipInput], skeleton: Skeleton, kinds: Sequence[str]) -> Tensor:
+    """(channel, joint) mean over all frames of these clips that have a value: the baseline that a clip's attribution starts from.
 
     Of clips of the training participants this is a patient who keeps still in the mean pose: mean positions and bones, no movement and no
     deviation to speak of. Our choice: a figure of zeros would have all joints in one point, which no network has met.
     """
-    total = sum(((clip.keypoints * clip.mask.unsqueeze(1)).sum(dim=(0, 2)) for clip in inputs), torch.zeros(()))
-    count = sum((clip.mask.sum(dim=(0, 1)) for clip in inputs), torch.zeros(()))
-    return total / torch.as_tensor(count).clamp(min=1)
+    total, count = torch.zeros(()), torch.zeros(())
+    for clip in inputs:
+        there = valid(clip.mask, skeleton, kinds, clip.keypoints.shape[1] // len(kinds))
+        total, count = total + (clip.keypoints * there).sum(dim=(0, 2)), count + there.sum(dim=(0, 2))
+    return total / count.clamp(min=1)

@@ -97,9 +97,9 @@ def time_shares(clip: ClipMap) -> np.ndarray:
 
 
 def course(maps: Sequence[ClipMap]) -> list[float]:
-    """Mean share of the evidence in each twentieth of the clips."""
+    """Mean share of the evidence in each twentieth of the clips. Clips without evidence are left out, as by joints."""
     found = []
-    for clip in maps:
+    for clip in (clip for clip in maps if (clip.joints > 0).any()):
         part = np.minimum((np.arange(len(clip.time)) * PARTS_OF_TIME) // len(clip.time), PARTS_OF_TIME - 1)
         found.append(np.bincount(part, time_shares(clip), PARTS_OF_TIME))
     return [round(float(value), 5) for value in np.mean(found, axis=0)] if found else []

@@ -1,13 +1,13 @@
-"""Which clips of a run are explained, each by a model that never saw the person."""
+"""Which clips of a run are explained, each by a model that never saw it."""
 
-import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import yaml
 
 from semiology.errors import UserError
+from semiology.evaluation.kept import KeptFolds, kept_folds
 from semiology.learning.saved import SavedModel, load_model
 
 PREFERRED = ("agcn_kd", "agcn")  # what `semiology predict` prefers, too
@@ -17,24 +17,31 @@ PREFERRED = ("agcn_kd", "agcn")  # what `semiology predict` prefers, too
 class Explained:
     """One saved model and the clips that it is asked about (None: all).
 
-    `kept`: the model is a fold's, which never saw them; else it was trained on everybody.
+    `kept`: the model is a fold's, which never saw them; else it was trained on everybody. `known`: those of them whose person it knows from
+    other clips, as where folds are dealt by recording.
     """
 
     saved: SavedModel
     clip_ids: frozenset[str] | None
     kept: bool
+    known: frozenset[str] = frozenset()
 
 
 def run_data(run: Path) -> tuple[str, str | None]:
     """The cohort and the store of a run.
 
     Raises:
-        UserError: the folder is no run, or its cohort is not there any more.
+        UserError: the folder is no run, its config.yaml is damaged, or its cohort is not there any more.
     """
     path = run / "config.yaml"
     if not path.is_file():
         raise UserError(f"{run}: is no finished run (it has no config.yaml); `semiology loso` makes one")
-    config = yaml.safe_load(path.read_text(encoding="utf-8"))
+    try:
+        config = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise UserError(f"{path}: not YAML ({' '.join(str(error).split())}); run `semiology loso` again") from error
+    if not isinstance(config, dict) or not isinstance(config.get("cohort"), str):
+        raise UserError(f"{path}: names no cohort; run `semiology loso` again, which writes it")
     if not Path(config["cohort"]).is_dir():
         raise UserError(f"{run}: its cohort {config['cohort']} is not there; call from the folder that the run was made from")
     return config["cohort"], config.get("store")
@@ -49,27 +56,42 @@ def tasks_of(run: Path) -> list[str]:
 
 
 def models_of(run: Path, task: str) -> list[str]:
-    """Names of a task's models, of the kept ones where there are any."""
+    """Names of a task's models, of the kept ones where there are any that belong to the run's predictions."""
     kept = sorted({path.parent.name for path in (run / "kept" / task).glob("seed-*/*/*/model.json")})
-    return kept or sorted(path.parent.name for path in (run / "models" / task).glob("*/model.json"))
+    return [name for name in kept if kept_of(run, task, name)] or sorted(
+        path.parent.name for path in (run / "models" / task).glob("*/model.json")
+    )
+
+
+def kept_of(run: Path, task: str, model: str) -> KeptFolds | None:
+    """The kept folds of the first seed that has any; None where nothing was kept.
+
+    Raises:
+        UserError: as `kept_folds`.
+    """
+    seeds = sorted(int(path.name.removeprefix("seed-")) for path in (run / "kept" / task).glob("seed-*"))
+    return next((found for seed in seeds if (found := kept_folds(run, task, model, seed)).folds), None)
 
 
 def explained(run: Path, task: str, model: str) -> Iterator[Explained]:
     """The first seed's kept models with their held-out clips; where nothing was kept, the model that was trained on everybody."""
-    seeds = sorted((run / "kept" / task).glob("seed-*"), key=lambda path: int(path.name.removeprefix("seed-")))
-    folders = [folder / model for folder in sorted(seeds[0].iterdir()) if (folder / model / "model.json").is_file()] if seeds else []
-    for folder in folders:
-        fold = folder.parent
-        yield Explained(load_model(folder), held_out(run / "folds" / task / fold.parent.name / f"{fold.name}.json"), kept=True)
-    if not folders:
+    kept = kept_of(run, task, model)
+    if kept is None:
         yield Explained(load_model(run / "models" / task / model), None, kept=False)
+        return
+    for fold in kept.folds:
+        saved = load_model(fold.folder)
+        people = {*saved.about.get("training", []), *saved.about.get("validation", [])}
+        known = frozenset(clip for clip in fold.held_out_clips if fold.clips[clip] in people)
+        yield Explained(saved, fold.held_out_clips, kept=True, known=known)
 
 
-def held_out(record: Path) -> frozenset[str]:
-    try:
-        return frozenset(json.loads(record.read_text(encoding="utf-8"))["held_out_clips"])
-    except (OSError, ValueError, KeyError) as error:
-        raise UserError(f"{record}: the fold's record is missing or damaged; run `semiology loso` again") from error
+def acquaintance(models: Sequence[Explained]) -> str:
+    """What the models know of the people whose clips they explain: "never seen", "known" from other clips, "some known", "trained on"."""
+    if not models[0].kept:
+        return "trained on"
+    known, clips = (frozenset().union(*part) for part in ((one.known for one in models), (one.clip_ids or () for one in models)))
+    return "never seen" if not known else "known" if known == clips else "some known"
 
 
 def readable(run: Path, task: str, model: str) -> bool:

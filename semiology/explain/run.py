@@ -1,7 +1,8 @@
-"""Explain a run's models: RUN/explanation/<task>-<model>.json and .npz."""
+"""Explain a run's models: RUN/explanation/<task>-<model>.json and .npz; of single clips in RUN/explanation/clips/."""
 
 import hashlib
 import json
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,17 +19,17 @@ from semiology.explain.document import Findings, arrays, document
 from semiology.explain.graphs import clip_graphs
 from semiology.explain.inputs import ClipInput, clip_input, mean_pose
 from semiology.explain.maps import ClipMap, over_clip
-from semiology.explain.models import Explained, chosen_model, explained, run_data, tasks_of
+from semiology.explain.models import Explained, acquaintance, chosen_model, explained, kept_of, run_data, tasks_of
 from semiology.explain.nodes import explain_graph
 from semiology.explain.sanity import Randomised, randomised
 from semiology.explain.score import LogOdds
 from semiology.explain.truth import sign_truth
 from semiology.files import atomic_path, write_text
-from semiology.learning.clips import ClipSource
+from semiology.learning.clips import ClipSource, Reading
 from semiology.learning.saved import SavedModel
 from semiology.streams import AGCN, GAT
 
-SCHEMA = 2  # raise when the same models would be explained otherwise
+SCHEMA = 3  # raise when the same models would be explained otherwise
 CHECKED = 24  # clips, evenly chosen, on which the sanity check is made; all where there are no more
 
 
@@ -46,7 +47,8 @@ class Work:
     def baseline(self, saved: SavedModel, without: frozenset[str]) -> Tensor:
         """Mean pose of the clips that the model was trained on."""
         people = set(saved.about.get("training", []))
-        return mean_pose([clip for clip in self.inputs.values() if clip.participant_id in people and clip.clip_id not in without])
+        clips = [clip for clip in self.inputs.values() if clip.participant_id in people and clip.clip_id not in without]
+        return mean_pose(clips, self.source.reading.graph, self.source.reading.channels)
 
     def map(self, network: nn.Module, clip: ClipInput, level: int, baseline: Tensor) -> tuple[ClipMap, np.ndarray]:
         """The clip's map, and the same by window."""
@@ -54,24 +56,29 @@ class Work:
         if self.method == "integrated_gradients":
             found = integrated_gradients(score, clip, baseline, reading.graph, list(reading.channels))
         else:
-            found = occlusion(score, clip, reading.graph)
+            found = occlusion(score, clip, reading.graph, list(reading.channels))
         return over_clip(clip, found, level, reading.rate), found.joints
 
 
 def explain(
-    run: Path, task: str | None = None, model: str | None = None, clips: Sequence[str] | None = None, method: str = "integrated_gradients"
+    run: Path,
+    task: str | None = None,
+    model: str | None = None,
+    clips: Sequence[str] | str | None = None,
+    method: str = "integrated_gradients",
 ) -> list[Path]:
     """Which joints, bones, times and regions of the face a run's models look at, and whether that can be believed.
 
     Each clip is explained by the model of the fold that held it out (`keep: true` in the protocol); where none were kept, by the model that
     was trained on everybody, which the result says. With two levels the second is explained, with more the predicted one. What is there
-    already, made from the same models in the same way, is not made again.
+    already, made from the same models in the same way, is not made again. An explanation of single clips is written beside that of
+    the whole run, not over it, and is no part of the report.
 
     Args:
         run: folder of the run.
-        task: its name, or that of its folder; all by default.
+        task: its name, or that of its folder; all by default, without those that have no model that reads keypoints (said on stderr).
         model: one that reads keypoints; by default the distilled AGCN, else the AGCN, else the first.
-        clips: clip_ids; all by default.
+        clips: clip_ids, or one; all by default.
         method: "integrated_gradients" or "occlusion".
 
     Returns:
@@ -87,22 +94,52 @@ def explain(
     asked = [name for name in there if task in (None, name) or _name(run, name) == task]
     if not asked:
         raise UserError(f"{run}: has no models for the task {task!r}; tasks are {', '.join(there)}")
-    return [explain_model(run, name, chosen_model(run, name, model), clips, method) for name in asked]
+    if clips is not None and not clips:
+        raise UserError("clips: none is named; name one or more, or leave the option out for all")
+    clips = [clips] if isinstance(clips, str) else clips
+    return [explain_model(run, name, one, clips, method) for name, one in _models(run, asked, model).items()]
+
+
+def _models(run: Path, tasks: list[str], model: str | None) -> dict[str, str]:
+    """Task -> the model that is explained. Of several tasks those without such a model are passed over, which stderr is told."""
+    found, refused = {}, []
+    for task in tasks:
+        try:
+            found[task] = chosen_model(run, task, model)
+        except UserError as error:
+            refused.append(error)
+    if not found:
+        raise refused[0]
+    for reason in refused:
+        print(f"left out: {reason}", file=sys.stderr)
+    return found
 
 
 def explain_model(run: Path, task: str, model: str, clips: Sequence[str] | None, method: Method) -> Path:
     """Explain one task's model and write its two files; returns the JSON."""
     models = list(explained(run, task, model))
     key = _key(models, clips, method)
-    path = run / "explanation" / (f"{task}-{model}" + ("" if method == "integrated_gradients" else f"-{method}"))
+    folder = run / "explanation" if clips is None else run / "explanation" / "clips"
+    path = folder / (f"{task}-{model}" + ("" if method == "integrated_gradients" else f"-{method}"))
     if _is_there(path.with_name(path.name + ".json"), key):
         return path.with_name(path.name + ".json")
     cohort, store = run_data(run)
     work = Work(ClipSource(cohort, models[0].saved.reading, store), method)
     work.read()
-    chosen = _chosen(work, models, clips)
+    there = [name for name in work.inputs if any(one.clip_ids is None or name in one.clip_ids for one in models)]
+    chosen, kept = _chosen(run, there, clips), kept_of(run, task, model)
+    scored = kept.scored if kept else frozenset(there)
     checked = set(chosen[:: -(-len(chosen) // CHECKED)])
-    findings = Findings(_name(run, task), model, method, work.source, models[0].kept)
+    findings = Findings(
+        _name(run, task),
+        model,
+        method,
+        work.source,
+        models[0].kept,
+        acquaintance(models),
+        len(scored),
+        sorted(scored - set(there)),
+    )
     with tqdm(total=len(chosen), desc=f"{task} {model}", unit="clip") as bar:
         for one in models:
             own = [work.inputs[name] for name in chosen if one.clip_ids is None or name in one.clip_ids]
@@ -126,7 +163,7 @@ def _explain_fold(work: Work, one: Explained, clips: list[ClipInput], checked: s
         findings.maps.append(found)
         findings.predicted.append(levels[clip.clip_id][0])
         findings.truths.append(sign_truth(Path(work.source.cohort), clip.clip_id, work.source.reading.label))
-        findings.deletions.append(_deletion(network, clip, level, by_window, rng))
+        findings.deletions.append(_deletion(network, clip, level, by_window, work.source.reading, rng))
         if isinstance(network, AGCN):
             findings.made.append(clip_graphs(network, clip).numpy())
         if isinstance(network, GAT):
@@ -154,12 +191,17 @@ def _level(network: nn.Module, clip: ClipInput) -> tuple[int, int]:
     return predicted, 1 if len(mean) == 2 else predicted
 
 
-def _deletion(network: nn.Module, clip: ClipInput, level: int, by_window: np.ndarray, rng: np.random.Generator) -> Deletion:
-    return deletion(LogOdds(network, level), clip, by_window, rng)
+def _deletion(
+    network: nn.Module, clip: ClipInput, level: int, by_window: np.ndarray, reading: Reading, rng: np.random.Generator
+) -> Deletion:
+    return deletion(LogOdds(network, level), clip, by_window, reading.graph, list(reading.channels), rng)
 
 
-def _chosen(work: Work, models: list[Explained], clips: Sequence[str] | None) -> list[str]:
-    there = [name for name in work.inputs if any(one.clip_ids is None or name in one.clip_ids for one in models)]
+def _chosen(run: Path, there: list[str], clips: Sequence[str] | None) -> list[str]:
+    if not there:
+        raise UserError(
+            f"{run}: its cohort holds none of the clips that its models were tested on; call with the cohort that it was made from"
+        )
     if clips is None:
         return there
     if unknown := [name for name in clips if name not in there]:

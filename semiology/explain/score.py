@@ -1,7 +1,12 @@
 """The number that is explained, and the places of a clip that may be taken away."""
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor, nn
+
+from semiology.explain.inputs import valid
+from semiology.skeleton import Skeleton
 
 
 class LogOdds(nn.Module):
@@ -21,11 +26,17 @@ class LogOdds(nn.Module):
 
 
 class Gated(nn.Module):
-    """The score as a function of what is shown: gate (batch, time, joint), 1 as seen, 0 missing; missing is what the mask says of it."""
+    """The score as a function of what is shown: gate (batch, time, joint), 1 as seen, 0 missing.
 
-    def __init__(self, score: nn.Module, keypoints: Tensor, mask: Tensor):
+    What is missing is gone as if it had never been tracked: from the mask, from its neighbours' bones, and from the motion towards it.
+    Deviations of the frames that are left keep the median of all.
+    """
+
+    def __init__(self, score: nn.Module, keypoints: Tensor, mask: Tensor, skeleton: Skeleton, kinds: Sequence[str]):
         super().__init__()
+        self.skeleton, self.kinds = skeleton, kinds
         self.score, self.keypoints, self.mask = score, keypoints, mask  # (channel, time, joint), (time, joint)
 
     def forward(self, gate: Tensor) -> Tensor:
-        return self.score(self.keypoints * gate.unsqueeze(1), self.mask * gate)
+        mask = self.mask * gate
+        return self.score(self.keypoints * valid(mask, self.skeleton, self.kinds, len(self.keypoints) // len(self.kinds)), mask)

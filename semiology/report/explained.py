@@ -12,6 +12,12 @@ from semiology.report.inputs import Explanation
 from semiology.report.rendering import percent, plain, sentence
 
 WORTH_DRAWING = 0.05  # of the mean bone: a weaker link is what training leaves of its random start [our choice]
+WHOSE = {
+    "never seen": ", of people whom the model had not seen",
+    "known": ", which the model had not seen, of people whom it knows from other clips",
+    "some known": ", which the model had not seen, of people some of whom it knows from other clips",
+    "trained on": ", of people it was trained on",
+}
 NAMED = 5  # joints listed beside the picture
 
 
@@ -82,8 +88,11 @@ def _sanity(explanation: Explanation) -> dict[str, Any]:
 
 def _what(explanation: Explanation, clips: int) -> str:
     """Which clips the picture is the mean of."""
-    whose = {True: ", of people whom the model had not seen", False: ", of people it was trained on", None: ""}[explanation.held_out]
-    return f"mean of {clips} {'clip' if clips == 1 else 'clips'}{whose}" if clips else ""
+    people = {True: "never seen", False: "trained on", None: ""}[explanation.held_out]  # of files that do not say it more closely
+    left_out, scored = (explanation.shown.get(name, 0) for name in ("left_out", "scored"))
+    missing = f"; {left_out} of {scored} scored clips are left out" if left_out else ""
+    whose = WHOSE.get(explanation.shown.get("people", people), "")
+    return f"mean of {clips} {'clip' if clips == 1 else 'clips'}{whose}{missing}" if clips else ""
 
 
 def _facing(layout: Mapping[str, tuple[float, float]]) -> bool:

@@ -6,6 +6,13 @@ from typing import Any
 from semiology.explain import explain
 from semiology.verbs import options, parser
 
+WHO = {
+    "never seen": "each clip by a model that never saw the person",
+    "known": "each clip by a model that never saw this clip, but knows this person",
+    "some known": "each clip by a model that never saw this clip, but knows some of these people",
+    "trained on": "by a model that was TRAINED ON THESE CLIPS (none kept)",
+}
+
 
 def run(arguments: list[str]) -> int:
     made = parser("explain", explain)
@@ -19,13 +26,20 @@ def run(arguments: list[str]) -> int:
 def text(told: dict[str, Any]) -> str:
     """The main figures of one explanation, to read in a terminal."""
     ranked = sorted(told["joints"].items(), key=lambda item: -item[1])
-    sanity, deletion, truth = told["sanity"], told["deletion"], told["truth"]
-    who = "each clip by a model that never saw the person" if told["held_out"] else "by a model that was TRAINED ON THESE CLIPS (none kept)"
+    shown, sanity, deletion, truth = told["shown"], told["sanity"], told["deletion"], told["truth"]
     lines = [
-        f"{told['task']}, {told['model']}: what speaks for {told['level']}, {told['method'].replace('_', ' ')}; {who}",
-        f"  {told['shown']['clips']} clips: {told['shown']['which']}",
+        f"{told['task']}, {told['model']}: what speaks for {told['level']}, {told['method'].replace('_', ' ')}; {WHO[shown['people']]}",
+        f"  {shown['clips']} clips: {shown['which']}",
         "  joints: " + ", ".join(f"{name} {share:.0%}" for name, share in ranked[:5]),
     ]
+    if told["left_out"]:
+        lines.insert(
+            2,
+            f"  {shown['left_out']} of {shown['scored']} scored clips are left out: {', '.join(told['left_out'])} "
+            "(their fold's model is not kept, or the cohort has them no more)",
+        )
+    if shown["without_evidence"]:
+        lines.append(f"  {shown['without_evidence']} of these clips have no evidence for the level and are no part of the shares")
     if told["regions"]:
         lines.append("  face: " + ", ".join(f"{region} {share:.0%}" for region, share in told["regions"].items()))
     if told["completeness"]:
