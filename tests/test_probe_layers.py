@@ -18,6 +18,7 @@ from semiology.learning.clips import ClipSource, Reading
 from semiology.learning.fitting import Schedule
 from semiology.learning.saved import SavedModel
 from semiology.probe import cohort_target, input_features, layer_features, layer_names, linear_probe, run_features
+from semiology.probe.kept import find_stream
 from semiology.probe.layers import by_step
 from semiology.probe.linear import make_splits
 from semiology.streams import AGCN, Network
@@ -38,14 +39,27 @@ def saved(cohort) -> SavedModel:
 def run(saved, cohort):
     """A run's folder with a model kept for each fold; the head of fold pN's says the number N of every clip."""
     owners = {clip.clip_id: clip.participant_id for clip in ClipSource(str(cohort), saved.reading).clips}
-    for number, held_out in enumerate(sorted(set(owners.values()))):
+    write_run(cohort / "run", saved, owners, owners)
+    return cohort / "run"
+
+
+def write_run(folder, saved, owners, folds):
+    """A run of these folds (clip -> fold); that called test is the unseen test set."""
+    rows = []
+    for number, fold in enumerate(sorted(set(folds.values()))):
         torch.nn.init.zeros_(saved.network.head.weight)
         torch.nn.init.constant_(saved.network.head.bias, float(number))
-        saved.save(cohort / f"run/kept/swing-pose/seed-0/{held_out}/agcn")
-        record = {"clips": owners, "held_out_clips": [clip for clip, owner in owners.items() if owner == held_out]}
-        write_text(cohort / f"run/folds/swing-pose/seed-0/{held_out}.json", json.dumps(record))
-    write_text(cohort / "run/config.yaml", f"cohort: {cohort}\nstore: null\n")
-    return cohort / "run"
+        replace(saved, about={"key": f"key {fold}"}).save(folder / f"kept/swing-pose/seed-0/{fold}/agcn")
+        held_out = [clip for clip in owners if folds[clip] == fold]
+        split = "test" if fold == "test" else "participant"
+        record = {"key": f"key {fold}", "split": split, "clips": owners, "held_out_clips": held_out}
+        write_text(folder / f"folds/swing-pose/seed-0/{fold}.json", json.dumps(record))
+        task = {"task": "swing (pose)" + (" in the unseen test set" if fold == "test" else ""), "label": "swing", "stream": "pose"}
+        said = {"truth": "absent", "predicted": "absent", "score": 0.4, "scores": json.dumps({"absent": 0.6, "present": 0.4})}
+        for clip in held_out:
+            rows.append({**task, "model": "agcn", "seed": 0, "fold": fold, "clip_id": clip, "participant_id": owners[clip], **said})
+    pd.DataFrame(rows).to_csv(folder / "predictions.csv", index=False)
+    write_text(folder / "config.yaml", f"cohort: {folder.parent}\nstore: null\n")
 
 
 def test_layers_have_their_names_widths_and_clips(saved, cohort):
@@ -117,6 +131,37 @@ def test_features_of_a_fold_come_from_its_own_model_and_are_judged_on_whom_it_ne
             assert by == "clip" or who not in owners[split.train]
 
 
+def test_what_an_earlier_protocol_left_is_passed_over(run):
+    stale = run / "kept/swing-pose/seed-0/01"
+    shutil.copytree(run / "kept/swing-pose/seed-0/p0", stale)
+    shutil.copy(run / "folds/swing-pose/seed-0/p0.json", run / "folds/swing-pose/seed-0/01.json")
+    logits = run_features(run, layers=["logits"])["logits"]
+    assert sorted(set(logits.table["fold"])) == [f"p{number}" for number in range(6)]
+
+
+def test_the_unseen_test_set_neither_teaches_the_probe_nor_is_pooled(saved, cohort):
+    owners = {clip.clip_id: clip.participant_id for clip in ClipSource(str(cohort), saved.reading).clips}
+    folds = {clip: "test" if owner in ("p0", "p1") else owner for clip, owner in owners.items()}
+    write_run(cohort / "run", saved, owners, folds)
+    logits = run_features(cohort / "run", layers=["logits"])["logits"]
+    assert sorted(set(logits.table["fold"])) == ["p2", "p3", "p4", "p5"]
+    assert sorted(set(logits.table["participant_id"])) == ["p2", "p3", "p4", "p5"] and len(logits.table) == 4 * 7
+    assert logits.table["held_out"].sum() == 7
+
+
+def test_with_one_kept_fold_only_its_held_out_clips_are_judged(run):
+    for number in range(1, 6):
+        shutil.rmtree(run / f"kept/swing-pose/seed-0/p{number}")
+    stream = find_stream(run)
+    logits = run_features(run, layers=["logits"])["logits"]
+    assert set(logits.table["fold"]) == {"p0"}
+    clips = sorted(logits.table["clip_id"])
+    splits = make_splits(logits, clips, np.array([clip[:2] for clip in clips]), "participant", None, 0)
+    assert [[clips[number] for number in split.test] for split in splits] == [["p0_0", "p0_1"]]
+    left_out = stream.left_out(["p0_0"])
+    assert len(left_out) == 10 and left_out["p4_1"] == "no kept model of fold p4" and left_out["p0_1"] == "no longer in the cohort"
+
+
 def test_the_verb_probes_what_loso_kept(cohort, capsys):
     schedule = Schedule(epochs=1, patience=None, accelerator="cpu")
     task = Task(Reading("swing", window=32, windows=1, channels=("joint",)))
@@ -169,8 +214,11 @@ def test_faults_are_told_in_one_line(run, cohort, saved, capsys):
     assert "trains on others" in said(run, "--target", "swing")
     record.unlink()
     assert "p0.json" in said(run, "--target", "swing")
-    shutil.rmtree(run / "kept")
-    assert "keep: true" in said(run, "--target", "swing")
+    assert "final: true" in said(run, "--target", "swing", "--final", "true")
+    for empty in ("kept/swing-pose/seed-0", "kept/swing-pose", "kept"):
+        shutil.rmtree(run / empty)
+        (run / empty).mkdir()
+        assert "keep: true" in said(run, "--target", "swing")
     other = ClipSource(str(cohort), replace(saved.reading, window=16))
     with pytest.raises(UserError, match="read in another way"):
         layer_features(saved, other)

@@ -51,6 +51,11 @@ class Features:
     def by_frame(self) -> bool:
         return "time" in self.table.columns
 
+    @property
+    def by_fold(self) -> bool:
+        """Whether each fold has a feature space of its own, in which only some clips may be judged; one kept fold is enough."""
+        return "fold" in self.table.columns
+
     def spaces(self, clip_ids: Sequence[str]) -> list[tuple[np.ndarray, np.ndarray]]:
         """For each feature space: values (clip, feature) of these clips, in this order, and (clip,) whether it may be judged on them.
 
@@ -63,7 +68,7 @@ class Features:
             raise UserError(f"layer {self.layer}: has a row for each frame; ask for its features per clip")
         if lacking := sorted(set(clip_ids) - set(self.table["clip_id"])):
             raise UserError(f"layer {self.layer}: no features of clip {lacking[0]} ({len(lacking)} such clips)")
-        parts = [part for _, part in self.table.groupby("fold")] if "fold" in self.table else [self.table]
+        parts = [part for _, part in self.table.groupby("fold")] if self.by_fold else [self.table]
         spaces = []
         for part in parts:
             rows = part.set_index("clip_id").loc[list(clip_ids)]

@@ -1,14 +1,14 @@
 """Features from a run: of each fold's kept models, which never saw the fold's participants, or of the models trained on everybody."""
 
-import json
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import pandas as pd
 import yaml
 
 from semiology.errors import UserError
+from semiology.evaluation.kept import KeptFold, kept_folds
 from semiology.files import slug
 from semiology.learning.clips import ClipSource
 from semiology.learning.saved import load_model
@@ -17,23 +17,30 @@ from semiology.probe.layers import Per, layer_features
 
 
 @dataclass(frozen=True)
-class KeptFold:
-    """One fold's kept model and the clips that it was not trained on."""
-
-    name: str
-    folder: Path
-    held_out: frozenset[str]
-
-
-@dataclass(frozen=True)
 class Stream:
-    """One task's one model in a run: the kept models of its folds, or the final one, which was trained on everybody."""
+    """One task's one model in a run: the kept models of its folds, or the final one, which was trained on everybody.
+
+    Attributes:
+        run: its folder.
+        task, model: as their folders are called.
+        folds: without that of the unseen test set, of which a probe learns nothing.
+        final: folder of the final model.
+        scored: clips that the run scored, the unseen test set's left out.
+        missing: fold -> scored clips that no kept model can speak of.
+    """
 
     run: Path
-    task: str  # as its folder is called
+    task: str
     model: str
     folds: tuple[KeptFold, ...]
     final: Path | None = None
+    scored: frozenset[str] = frozenset()
+    missing: dict[str, frozenset[str]] = field(default_factory=dict)
+
+    def left_out(self, judged: Iterable[str]) -> dict[str, str]:
+        """Scored clip -> why it is not among those that can be judged."""
+        why = {clip: f"no kept model of fold {name}" for name, clips in self.missing.items() for clip in clips}
+        return {clip: why.get(clip, "no longer in the cohort") for clip in sorted(self.scored - set(judged))}
 
 
 def run_features(
@@ -46,6 +53,8 @@ def run_features(
     final: bool = False,
 ) -> dict[str, Features]:
     """Features of a run's stream. With kept fold models, each clip of each fold from that fold's model, the held-out clips marked.
+
+    Kept models that do not belong to the run's predictions.csv are passed over (`kept_folds`), and so are the clips of an unseen test set.
 
     Args:
         run: folder of the run; its config.yaml says which cohort and store to read.
@@ -97,59 +106,66 @@ def find_stream(run: str | Path, task: str | None = None, model: str | None = No
     if not run.is_dir():
         raise UserError(f"{run}: there is no such folder; name the folder of a run")
     if final:
-        folder = _one(_one(run / "models", task, "task"), model, "model")
-        return Stream(run, folder.parent.name, folder.name, (), folder)
-    kept = _one(run / "kept", task, "task")
-    seeds = {int(folder.name.removeprefix("seed-")): folder for folder in kept.glob("seed-*")}
-    if seed is not None and seed not in seeds:
-        raise UserError(f"{kept}: no models kept for seed {seed}; there are {', '.join(map(str, sorted(seeds)))}")
-    of_seed = seeds[min(seeds) if seed is None else seed]
-    names = sorted(folder.name for folder in of_seed.iterdir() if folder.is_dir())
-    chosen = _one(of_seed / names[0], model, "model").name
-    folds = [
-        KeptFold(name, of_seed / name / chosen, _held_out(run / "folds" / kept.name / of_seed.name / f"{name}.json")) for name in names
-    ]
-    return Stream(run, kept.name, chosen, tuple(folds))
-
-
-def _held_out(record: Path) -> frozenset[str]:
-    """The clips that a fold held out, from its record, where these are all clips of their participants."""
-    try:
-        told = json.loads(record.read_text(encoding="utf-8"))
-        owners, held_out = told["clips"], frozenset(told["held_out_clips"])
-        people = {owners[clip] for clip in held_out}
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise UserError(f"{record}: the fold's record is missing or damaged; run `semiology loso` again") from error
-    if shared := people & {owner for clip, owner in owners.items() if clip not in held_out}:
+        folder = _one(run, "models/*", task, "task")
+        trained = _one(run, f"models/{folder.name}/*", model, "model")
+        return Stream(run, folder.name, trained.name, (), trained)
+    kept = _one(run, "kept/*", task, "task")
+    seeds = sorted(int(path.name.removeprefix("seed-")) for path in kept.glob("seed-*") if path.name.removeprefix("seed-").isdigit())
+    if not seeds or (seed is not None and seed not in seeds):
+        asked = "" if seed is None else f" for seed {seed}"
+        there = f"there are {', '.join(map(str, seeds))}" if seeds else "run `semiology loso` with keep: true"
+        raise UserError(f"{kept}: no models kept{asked}; {there}")
+    seed = seeds[0] if seed is None else seed
+    chosen = _one(run, f"kept/{kept.name}/seed-{seed}/*/*", model, "model").name
+    found = kept_folds(run, kept.name, chosen, seed)
+    folds = tuple(fold for fold in found.folds if not fold.test)
+    if not folds:
         raise UserError(
-            f"{record}: holds out some clips of participant {min(shared)} and trains on others; probing across participants needs a "
-            "run that holds out whole participants"
+            f"{kept}: no kept {chosen} belongs to the folds in predictions.csv; run `semiology loso` with keep: true to the end"
         )
-    return held_out
+    for fold in folds:
+        _check_whole(fold)
+    scored = found.scored - folds[0].unused
+    return Stream(run, kept.name, chosen, folds, None, scored, {name: clips & scored for name, clips in found.missing.items()})
 
 
-def _one(folder: Path, asked: str | None, what: str) -> Path:
-    """The folder's part that is asked for, or its only one."""
-    there = sorted(path.name for path in folder.iterdir() if path.is_dir()) if folder.is_dir() else []
+def _check_whole(fold: KeptFold) -> None:
+    """All clips of the fold's participants are held out."""
+    rest = set(fold.clips) - fold.held_out_clips - fold.unused
+    if shared := fold.held_out & {fold.clips[clip] for clip in rest}:
+        raise UserError(
+            f"{fold.folder.parent}: holds out some clips of participant {min(shared)} and trains on others; probing across participants "
+            "needs a run that holds out whole participants"
+        )
+
+
+def _one(run: Path, pattern: str, asked: str | None, what: str) -> Path:
+    """The one folder of this pattern that is asked for, or the only one."""
+    there = {path.name: path for path in sorted(run.glob(pattern)) if path.is_dir()}
+    if not there and pattern.startswith("kept"):
+        raise UserError(
+            f"{run}: no models of folds are kept; run `semiology loso` with keep: true, or ask for the models that were trained on "
+            "everybody (--final true)"
+        )
     if not there:
-        missing = "kept" if "kept" in folder.parts else "final"
-        raise UserError(
-            f"{folder}: no models {missing}; run `semiology loso` with keep: true"
-            + (", or ask for the models that were trained on everybody (--final true)" if missing == "kept" else " (or final: true)")
-        )
+        raise UserError(f"{run}: no models that were trained on everybody; run `semiology loso` with final: true")
     if asked is None and len(there) == 1:
-        return folder / there[0]
-    found = [name for name in there if asked is not None and name in (asked, slug(asked))]
+        return next(iter(there.values()))
+    found = [path for name, path in there.items() if asked is not None and name in (asked, slug(asked))]
     if not found:
         wrong = f"{what} not named" if asked is None else f"no {what} {asked!r}"
-        raise UserError(f"{folder}: {wrong}; there are {', '.join(there)} (--{what} NAME)")
-    return folder / found[0]
+        raise UserError(f"{run}: {wrong}; there are {', '.join(there)} (--{what} NAME)")
+    return found[0]
 
 
 def _joined(layer: str, found: list[Features], folds: Sequence[KeptFold]) -> Features:
-    """The folds' tables one below the other, each row marked by its fold and by whether that fold's model never saw it."""
+    """The folds' tables one below the other, each row marked by its fold and by whether that fold's model never saw it.
+
+    Clips that took no part in a fold are left out: what an unseen test set shows is not for the probe to learn.
+    """
     tables = []
     for fold, part in zip(folds, found):
-        keys = pd.DataFrame({"fold": fold.name, "held_out": part.table["clip_id"].isin(fold.held_out)}, index=part.table.index)
-        tables.append(pd.concat([keys, part.table], axis=1))
+        own = part.table[~part.table["clip_id"].isin(fold.unused)]
+        keys = pd.DataFrame({"fold": fold.name, "held_out": own["clip_id"].isin(fold.held_out_clips)}, index=own.index)
+        tables.append(pd.concat([keys, own], axis=1))
     return Features(layer, pd.concat(tables, ignore_index=True), "nobody" if layer == "input" else "others")

@@ -114,8 +114,8 @@ def make_splits(
                 if len(test) and len(train):
                     inner = _inner(_ranks(owners[train], levels[train], rng))
                     splits.append(Split(values, train, test, inner))
-        return splits
-    if len(spaces) > 1:
+        return _some(splits, features)
+    if features.by_fold:
         tests = [(values, everything[may_judge]) for values, may_judge in spaces]
     else:
         people = rng.permutation(sorted(set(owners))) if folds else np.array(sorted(set(owners)))
@@ -125,6 +125,12 @@ def make_splits(
         train = everything[~np.isin(owners, owners[test])]
         if len(test) and len(train):
             splits.append(Split(values, train, test, _inner(_number(owners[train]))))
+    return _some(splits, features)
+
+
+def _some(splits: list[Split], features: Features) -> list[Split]:
+    if not splits:
+        raise UserError(f"layer {features.layer}: no clip with a value may be judged: those held out from a kept model have none")
     return splits
 
 
