@@ -10,7 +10,9 @@ from semiology.statistics.metrics import Array
 from semiology.statistics.proportion import LEVEL, wilson
 
 METHOD = "BCa bootstrap over participants, tails widened for their number"
-DIFFERENCE = "paired bootstrap over participants, tails widened for their number, the longer arm on both sides"
+DIFFERENCE = (
+    "paired bootstrap over participants, tails widened for their number, the longer arm on both sides, cut at the greatest difference"
+)
 AT_BOUND = "Wilson over participants, as every resample has the same perfect value"
 
 
@@ -85,21 +87,29 @@ def bca_interval(value: float, values: Array, left_out: Array, participants: int
     return Interval(float(low), float(high), len(values) - len(drawn), method=METHOD)
 
 
-def difference_interval(value: float, values: Array, participants: int) -> Interval:
+def difference_interval(value: float, values: Array, participants: int, greatest: float = math.inf) -> Interval:
     """95 % interval of a paired difference: the percentile interval with widened tails, its longer arm taken on both sides.
 
     A difference has no upper end to lean on, and estimates of its skewness from few participants only add noise: BCa covers 88 to 93 % of
-    the differences of two models of 19 participants, this about 95 [our choice].
+    the differences of two models of 19 participants, this about 95 [our choice]. There is none where every resampled cohort has the same
+    difference: drawing the participants again then tells nothing of others, and an interval without width would call it certain.
+
+    Args:
+        value: in the cohort itself.
+        values: (draw,) in resampled cohorts.
+        greatest: difference that the metric allows (`greatest_difference`); the interval is cut there, on both sides of zero.
     """
     if refused := _refused(values, participants):
         return refused
     degenerate = int(np.isnan(values).sum())
     if math.isnan(value):
         return Interval(np.nan, np.nan, degenerate, "no value in the cohort itself")
+    if np.nanmax(values) - np.nanmin(values) < 1e-12:
+        return Interval(np.nan, np.nan, degenerate, "every resampled cohort has the same difference")
     tail = 100 * float(ndtr(_widened(participants)))
     low, high = np.nanpercentile(values, [tail, 100 - tail])
     arm = float(max(value - low, high - value))
-    return Interval(value - arm, value + arm, degenerate, method=DIFFERENCE)
+    return Interval(max(value - arm, -greatest), min(value + arm, greatest), degenerate, method=DIFFERENCE)
 
 
 def at_bound(value: float, lowest: float, participants: int) -> Interval | None:

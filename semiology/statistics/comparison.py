@@ -11,7 +11,7 @@ from scipy.stats import binom
 from semiology.errors import UserError
 from semiology.predictions import levels_of
 from semiology.statistics.bootstrap import difference_interval, draw_participants
-from semiology.statistics.metrics import Array, metric_names
+from semiology.statistics.metrics import Array, greatest_difference, metric_names
 from semiology.statistics.out_of_fold import OutOfFold
 from semiology.statistics.stated import number, stated
 
@@ -52,7 +52,7 @@ def difference(a: OutOfFold, b: OutOfFold, metric: str, weights: Array, seed: in
     """
     value = float(a.observed(metric).mean() - b.observed(metric).mean())
     drawn = a.metric(metric, weights).mean(0) - b.metric(metric, weights).mean(0)
-    result = stated(value, difference_interval(value, drawn, len(a.participants)))
+    result = stated(value, difference_interval(value, drawn, len(a.participants), greatest_difference(metric, a.levels)))
     if a.seeds == b.seeds:
         result["seeds"] = [number(each) for each in a.observed(metric) - b.observed(metric)]
     return result | {"p": exchange_models(a, b, metric, len(weights), seed), "mcnemar_p": mcnemar(*right_by_one_only(a, b))}
@@ -63,7 +63,10 @@ def exchange_models(a: OutOfFold, b: OutOfFold, metric: str, exchanges: int, see
 
     A participant's clips change places together, so that clips of one may depend on each other. Where `exchanges` allows for all 2^n of n
     participants they are all made, and p is the share that reaches the difference found; else random ones, p = (1 + b) / (1 + exchanges).
-    None where the metric has no value or the models have different numbers of seeds.
+    Exchanges in which the metric has no value for one of the two (PPV where it calls nothing positive) cannot say whether they reach it and
+    are left out of both counts; to count them as not reaching it would make p too small.
+
+    None where the metric has no value in the cohort itself, or the models have different numbers of seeds.
     """
     people = len(a.participants)
     if len(a.seeds) != len(b.seeds):
@@ -79,8 +82,9 @@ def exchange_models(a: OutOfFold, b: OutOfFold, metric: str, exchanges: int, see
     second = both.metric(metric, np.hstack([1 - kept, kept]).astype(float)).mean(0)
     if not np.isfinite(found):
         return None
-    reached = int((np.abs(first - second) >= found - 1e-12).sum())
-    return reached / len(kept) if exact else (1 + reached) / (1 + len(kept))
+    known = np.abs(first - second)[np.isfinite(first - second)]
+    reached = int((known >= found - 1e-12).sum())
+    return reached / len(known) if exact else (1 + reached) / (1 + len(known))
 
 
 def right_by_one_only(a: OutOfFold, b: OutOfFold) -> tuple[int, int]:

@@ -34,6 +34,11 @@ def metric_names(levels: int) -> list[str]:
     return [name for name in NAMES if levels == 2 or name not in TWO_LEVELS]
 
 
+def greatest_difference(name: str, levels: int) -> float:
+    """How far two values of the metric can be apart: 1, 2 for Matthews correlation (-1 to 1) and for the Brier score of several levels."""
+    return 2.0 if name == "mcc" or (name == "brier" and levels > 2) else 1.0
+
+
 def confusion_table(truth: ArrayLike, predicted: ArrayLike, levels: int) -> Array:
     """(level, level) counts from integer codes of the truth and of the prediction."""
     table = np.zeros((levels, levels))
