@@ -10,10 +10,11 @@ from semiology.errors import UserError
 from semiology.predictions import levels_of
 from semiology.statistics.bootstrap import AT_BOUND, METHOD, draw_participants
 from semiology.statistics.calibration import BINS, abstention, calibration
-from semiology.statistics.chance import against_null, resolution_in_words, together
+from semiology.statistics.chance import against_null, together
 from semiology.statistics.comparison import difference, holm, paired_difference, pairs_to_compare
 from semiology.statistics.joint import judge_jointly
 from semiology.statistics.metrics import LOWER_IS_BETTER, Array, from_confusion, metric_names
+from semiology.statistics.null import Null, check_null, in_words
 from semiology.statistics.out_of_fold import OutOfFold
 from semiology.statistics.proportion import LEVEL
 from semiology.statistics.stated import number, state
@@ -22,9 +23,9 @@ from semiology.statistics.units import UNITS, combine
 
 __all__ = ["evaluate", "model_name", "no_skill", "paired_difference", "show", "table_columns", "table_text", "values"]
 
-Null = Mapping[str, Mapping[str, Mapping[str, Sequence[float | None]]]]
 DIFFERENCES = (
-    "every model with the first of its task, and a distilled one with its own; p: two-sided, the two models exchanged within participants; "
+    "every model with the first of its task, and a distilled one with its own; p: two-sided, the two models exchanged within participants, "
+    "exchanges without a value left out; "
     "p_corrected: Holm over the comparisons of the run, metric by metric; mcnemar_p: exact, takes clips as independent, which those of one "
     "participant are not"
 )
@@ -50,18 +51,21 @@ def evaluate(
         predictions: table of `read_predictions`.
         draws: resampled cohorts, and exchanges in the comparison of models.
         seed: of the resampling.
-        null: {task: {model: {metric: values under permuted labels}}}, made by the same pipeline on the same clips. Given, every metric in
-            it gets p = (1 + b) / (1 + n), b of n values reaching the observed one, and the null's median and 95 % range. Chance is judged
-            by this and not by 0.5, since pooled leave-one-subject-out scores of a useless model lie below it.
+        null: {task: {model: {metric: values under permuted labels, of one seed}}}, by the same pipeline on the same clips. Given, every
+            metric in it gets p = (1 + b) / (1 + n), b of n values reaching the observed one, and the null's median and 95 % range. Chance
+            is judged by this and not by 0.5, since pooled leave-one-subject-out scores of a useless model lie below it.
         coverage: what was asked of the conformal prediction sets, to be stated beside what they reached.
         closed_form: Wilson and DeLong instead of the bootstrap, where they hold (see `state`).
+
+    Raises:
+        UserError: the null is not of that form (`check_null`).
     """
-    null = null or {}
+    null = {} if null is None else null
+    check_null(null)
     tasks = {
         str(task): _judge_task(rows, draws, seed, null.get(str(task), {}), coverage, closed_form) for task, rows in _by_task(predictions)
     }
     _correct([found for judged in tasks.values() for found in judged["differences"]])
-    permutations = sorted({len(value) for models in null.values() for metrics in models.values() for value in metrics.values() if value})
     return {
         "method": {
             "unit": "clip, pooled over folds",
@@ -69,8 +73,7 @@ def evaluate(
             "at_bound": AT_BOUND,
             "draws": draws,
             "seed": seed,
-            "chance": "permutation of labels" if null else "no permutation null was run: compare with the guesses",
-            "permutations": "; ".join(map(resolution_in_words, permutations)) or "none",
+            **in_words(tasks, null),
             "differences": DIFFERENCES,
             "calibration": f"{BINS} bins of equal width; ece_if_right is what the error would be if every probability were right",
         },
