@@ -14,6 +14,7 @@ from semiology.errors import UserError
 from semiology.learning.segments import segment_starts
 from semiology.predictions import read_predictions
 from semiology.reproduce.dealing import by_seizure, by_subject
+from semiology.reproduce.gestures import reproduce_gestures
 from semiology.reproduce.gestures_protocol import GesturesProtocol
 from semiology.reproduce.public_features import View, duration, read_feature_set, read_vectors
 from semiology.reproduce.settings import parsed, protocol_file, read_yaml
@@ -145,6 +146,23 @@ def test_frame_numbers_are_ordered_as_numbers(tmp_path):
     for frame in (9, 10, 100):
         torch.save(torch.full((512,), float(frame)), tmp_path / f"frame_{frame}.pth")
     assert read_vectors(tmp_path)[:, 0].tolist() == [9, 10, 100]
+
+
+def test_frame_numbers_with_gaps_are_told(own):
+    assert read_feature_set(own, 4, 4, shortest=1.0).notes == []
+    where = own / "features_fpc_4_fps_4"
+    (where / "001_01_L/001_01_L_000003.pth").unlink()
+    for path in where.glob("002_02_S/*.pth"):  # every third frame: a step as good as any other
+        path.rename(path.with_name(f"{3 * int(path.stem[-6:]):06d}.pth"))
+    told = "1 views whose frame numbers have gaps, read as if they had none: 001_01_L"
+    assert read_feature_set(own, 4, 4, shortest=1.0).notes == [told]
+
+
+def test_an_impossible_correlation_is_refused_before_anything_is_trained(public, tmp_path):
+    for correlation in (-0.1, 7.0, float("nan")):
+        with pytest.raises(UserError, match=r"correlation: .* is not possible; give 0"):
+            reproduce_gestures(GesturesProtocol(str(public), str(tmp_path / "run"), snippet=4, rate=4), correlation)
+    assert not (tmp_path / "run").exists()
 
 
 def test_what_is_left_out_is_counted(own):

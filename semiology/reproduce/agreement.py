@@ -4,6 +4,7 @@ import math
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from semiology.errors import UserError
 from semiology.reproduce.published import Published, PublishedCohort
 from semiology.statistics.proportion import wilson
 
@@ -54,6 +55,16 @@ class Row:
     def to_dict(self) -> dict[str, Any]:
         content = {name: round(value, 6) if isinstance(value, float) else value for name, value in asdict(self).items()}
         return content | {"agrees": self.agrees}
+
+
+def check_correlation(correlation: float) -> None:
+    """Refuse what is no correlation of clips of one patient.
+
+    Raises:
+        UserError: below 0, above 1, or no number.
+    """
+    if not 0 <= correlation <= 1:
+        raise UserError(f"correlation: {correlation:g} is not possible; give 0 (clips of a patient are independent) to 1 (all alike)")
 
 
 def compare(

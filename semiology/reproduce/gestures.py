@@ -16,7 +16,7 @@ from tqdm import tqdm
 from semiology.files import atomic_path, write_text
 from semiology.predictions import COLUMNS, read_predictions
 from semiology.report import write_report
-from semiology.reproduce.agreement import CORRELATION
+from semiology.reproduce.agreement import CORRELATION, check_correlation
 from semiology.reproduce.dealing import by_seizure, by_subject
 from semiology.reproduce.gestures_protocol import GesturesProtocol
 from semiology.reproduce.gestures_results import difference_text, differences, rows
@@ -48,8 +48,10 @@ def reproduce_gestures(protocol: GesturesProtocol, correlation: float = CORRELAT
     predictions.csv (a clip is a view, a recording the seizure), notes.json, cohort.json, metrics.json, report.html and reproduction.json.
 
     Raises:
-        UserError: the features cannot be read, see `read_feature_set`; seizures that cannot be dealt into folds.
+        UserError: the features cannot be read, see `read_feature_set`; seizures that cannot be dealt into folds; a correlation outside
+            0 to 1.
     """
+    check_correlation(correlation)
     out = Path(protocol.out)
     data = read_feature_set(Path(protocol.features), protocol.snippet, protocol.rate, protocol.shortest)
     dealt = {

@@ -63,7 +63,7 @@ def read_feature_set(folder: Path, snippet: int = 8, rate: int = 15, shortest: f
 
     A seizure is TCS if OnsetClonic has a value, else FOS [C]. Views that Discard names ("Yes", "Large", "Small") are not read [C]. Seizures
     that last less than `shortest` s by their number of vectors are left out [T, C]. A seizure with one view goes on with one. A seizure
-    without any is left out. All of this is counted in `notes`.
+    without any is left out. All of this is counted in `notes`, and so are views whose frame numbers have gaps.
 
     Raises:
         UserError: no such folder, no or a damaged seizures.csv, a column missing, an unknown word in Discard, a seizure that is there
@@ -103,6 +103,8 @@ def read_feature_set(folder: Path, snippet: int = 8, rate: int = 15, shortest: f
         "one view": "read from one view, the other is discarded or missing",
     }
     notes = [f"{len(ids)} seizures {told[why]}: {_first(ids)}" for why, ids in reasons.items() if ids]
+    if uneven := [view.clip_id for view in views if gaps(where / view.clip_id)]:
+        notes.append(f"{len(uneven)} views whose frame numbers have gaps, read as if they had none: {_first(uneven)}")
     if "RatioGTCS" in table:
         unlike = table.loc[(table["RatioGTCS"] != "") != (table["OnsetClonic"] != "")]
         which = [f"{row.Subject}_{row.Seizure}" for row in unlike.itertuples()]
@@ -112,14 +114,24 @@ def read_feature_set(folder: Path, snippet: int = 8, rate: int = 15, shortest: f
 
 
 def read_vectors(folder: Path) -> np.ndarray:
-    """The vectors of one view in the order of their frame numbers (the last digits of their names): (start frame, channel) float32."""
+    """The vectors of one view in the order of their frame numbers: (start frame, channel) float32."""
+    return np.stack([_vector(path) for path in frame_numbers(folder)])
+
+
+def gaps(folder: Path) -> bool:
+    """Whether the frame numbers of a view do not all lie equally far apart: vectors are missing, and its course and duration are wrong."""
+    return len(set(np.diff(list(frame_numbers(folder).values())).tolist())) > 1
+
+
+def frame_numbers(folder: Path) -> dict[Path, int]:
+    """The vectors' files of one view with their frame numbers (the last digits of their names), in the order of these."""
     paths = sorted(folder.glob("*.pth"))
     if not paths:
         raise UserError(f"{folder}: holds no .pth file; unpack the archive again")
     numbers = {path: int(digits[-1]) for path in paths if (digits := re.findall(r"\d+", path.stem))}
     if len(numbers) < len(paths) or len(set(numbers.values())) < len(paths):
         raise UserError(f"{folder}: .pth files without a frame number of their own in their names; the order of the snippets is unknown")
-    return np.stack([_vector(path) for path in sorted(paths, key=numbers.__getitem__)])
+    return dict(sorted(numbers.items(), key=lambda item: item[1]))
 
 
 def duration(vectors: int, snippet: int, rate: float) -> float:
