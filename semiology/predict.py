@@ -141,7 +141,7 @@ def score_sign(saved: SavedModel, tracks: xr.Dataset, length: float | None, step
         "levels": saved.levels,
         "probability": whole,
         "calibrated": calibrator(saved) is not None,
-        "plausible": plausible(saved, whole),
+        "plausible": plausible(saved, joints),
         "not_assessable": too_little(joints, saved.reading),
         "windows": {"length_s": windows.length, "step_s": windows.step},
         "timeline": timeline,
@@ -153,6 +153,22 @@ def probabilities(saved: SavedModel, joints: np.ndarray) -> dict[str, float] | N
 
     Calibrated, where the run has calibrated its models (by what the folds said of participants they had not seen).
     """
+    raw, fitted = scores(saved, joints), calibrator(saved)
+    if raw is None:
+        return None
+    shown = fitted.apply(raw)[0] if fitted else raw[0]
+    return {level: round(float(value), 4) for level, value in zip(saved.levels, shown)}
+
+
+def plausible(saved: SavedModel, joints: np.ndarray) -> list[str] | None:
+    """Levels that cannot be ruled out at the run's coverage: one, and the model commits itself. None where no coverage was asked for."""
+    raw, fitted = scores(saved, joints), calibrator(saved)
+    sets = fitted.plausible(raw) if fitted and raw is not None else None
+    return [saved.levels[level] for level in sets[0]] if sets else None
+
+
+def scores(saved: SavedModel, joints: np.ndarray) -> np.ndarray | None:
+    """(1, level) what the network says of joints (time, joint, space), mean over windows; None where too little was seen."""
     if too_little(joints, saved.reading):
         return None
     source = ClipSource("", saved.reading)
@@ -161,24 +177,13 @@ def probabilities(saved: SavedModel, joints: np.ndarray) -> dict[str, float] | N
     examples = [dataset[number] for number in range(len(dataset))]
     with torch.inference_mode():
         inputs = [torch.stack([example[name] for example in examples]) for name in saved.network.reads]  # type: ignore[union-attr]
-        mean = saved.network(*inputs).softmax(1).mean(0).numpy()
-    fitted = calibrator(saved)
-    mean = fitted.apply(mean[None])[0] if fitted else mean
-    return {level: round(float(value), 4) for level, value in zip(saved.levels, mean)}
+        return saved.network(*inputs).softmax(1).mean(0, keepdim=True).numpy()
 
 
 def calibrator(saved: SavedModel) -> Calibrator | None:
     """The calibration that the run noted in the model, if there is one."""
     noted = saved.about.get("calibration")
     return Calibrator(**noted) if noted else None
-
-
-def plausible(saved: SavedModel, calibrated: dict[str, float] | None) -> list[str] | None:
-    """Levels that cannot be ruled out at the run's coverage: one, and the model commits itself. None where no coverage was asked for."""
-    fitted = calibrator(saved)
-    if calibrated is None or fitted is None or fitted.threshold is None:
-        return None
-    return [level for level, probability in calibrated.items() if probability >= fitted.threshold]
 
 
 def captions(signs: dict[str, Any], frames: int, fps: float) -> list[str]:

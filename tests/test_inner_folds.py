@@ -1,6 +1,7 @@
 """What is fitted on inner folds of training participants: calibration, abstention, the choice between models."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -9,7 +10,7 @@ import pytest
 from semiology import UserError, read_tracks, save_tracks
 from semiology.evaluation.calibration import Calibration, Calibrator, fit_calibrator
 from semiology.evaluation.loso import run_loso
-from semiology.evaluation.protocol import Model, Protocol, Task
+from semiology.evaluation.protocol import Fusion, Model, Protocol, Task
 from semiology.evaluation.splits import Split
 from semiology.learning.clips import Reading, prepare
 from semiology.learning.fitting import Schedule
@@ -77,6 +78,7 @@ def test_plausible_levels_hold_the_truth_as_often_as_asked_for():
     assert 0.79 < np.mean(covered) < 0.84  # split conformal: between 0.8 and 0.8 + 1/41
 
 
+SWING = Task(Reading("swing", window=32))
 QUICK = Schedule(epochs=2, patience=None, accelerator="cpu")
 
 
@@ -85,7 +87,7 @@ def protocol(cohort, **changes) -> Protocol:
         "small": Model(Network("semiology.streams.AGCN", {"widths": [4]}), schedule=QUICK),
         "large": Model(Network("semiology.streams.AGCN", {"widths": [8, 8]}), schedule=QUICK),
     }
-    tasks = {"swing (pose)": Task(Reading("swing", window=32))}
+    tasks = {"swing (pose)": SWING}
     return Protocol(**{"cohort": str(cohort), "out": str(cohort / "run"), "tasks": tasks, "models": models, "validation": 0.0, **changes})
 
 
@@ -153,6 +155,40 @@ def test_kept_models_of_another_protocol_go(cohort):
     assert sorted(path.name for path in (cohort / "run/kept/swing-pose/seed-0").iterdir()) == ["01", "02"]
 
 
+def test_models_of_another_protocol_in_the_same_folder_go(cohort):
+    run_loso(protocol(cohort))
+    models = protocol(cohort).models
+    faster = replace(models["small"], learning_rate=0.01)
+    run_loso(protocol(cohort, models={"small": faster}))
+    (left,) = (cohort / "run/models/swing-pose").iterdir()
+    assert left.name == "small" and [path.name for path in (cohort / "run/adjacency").iterdir()] == ["swing (pose)-small.npz"]
+
+
+def test_renamed_levels_and_recordings_are_read_anew(cohort):
+    run_loso(protocol(cohort, final=False))
+    for name in ("clips.tsv", "clips.json"):
+        text = (cohort / name).read_text().replace("absent", "no").replace("present", "yes")
+        (cohort / name).write_text(text)
+    run_loso(protocol(cohort, final=False))
+    assert set(read_predictions(cohort / "run/predictions.csv")["truth"]) == {"no", "yes"}
+
+
+def test_permutations_that_cannot_be_trained_are_left_out_and_counted(cohort):
+    clips = pd.read_csv(cohort / "clips.tsv", sep="\t", dtype=str, keep_default_na=False)
+    rare = clips["participant_id"].isin(["p1", "p3"])
+    clips["swing"] = np.where(rare, "present", "absent")
+    clips.to_csv(cohort / "clips.tsv", sep="\t", index=False)
+    people = pd.DataFrame({"participant_id": [f"p{n}" for n in range(6)], "centre": ["a", "a", "b", "b", "c", "c"]})
+    people.to_csv(cohort / "participants.tsv", sep="\t", index=False)
+    result = run_loso(
+        protocol(cohort, split=Split(by="centre"), permutations=8, final=False, models={"small": protocol(cohort).models["small"]})
+    )
+    assert result.failed == {} and result.refused == {}
+    null = json.loads((cohort / "run/null.json").read_text())["swing (pose)"]["small"]["auc"]
+    (note,) = [note for note in json.loads((cohort / "run/notes.json").read_text()) if "permutations left out" in note]
+    assert 0 < len(null) < 8 and f"{8 - len(null)} of 8 permutations left out" in note
+
+
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
@@ -160,6 +196,13 @@ def test_kept_models_of_another_protocol_go(cohort):
         ({"selections": {"small": ("small", "large")}}, "needs a name that no model has"),
         ({"calibration": Calibration("temperature", 1)}, "inner folds are two or more"),
         ({"calibration": Calibration(coverage=90)}, "a share between 0 and 1"),
+        ({"models": {}}, "name one or more of each"),
+        ({"validation": 2.0}, "a share of the training participants"),
+        ({"batch_size": 0}, "batch_size: 0; 1 or more"),
+        ({"jobs": 0}, "jobs: 0"),
+        ({"fusions": [Fusion("all", "both", ("swing (pose)/small",))]}, "name two members or more"),
+        ({"fusions": [Fusion("swing (pose)", "small", ("swing (pose)/small", "swing (pose)/large"))]}, "is there already"),
+        ({"tasks": {"swing (pose)": SWING, "swing pose": SWING}}, "would share the folder swing-pose"),
         ({"seeds": ()}, "name one or more, each once"),
         ({"seeds": (0, 0)}, "name one or more, each once"),
     ],

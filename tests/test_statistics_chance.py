@@ -22,9 +22,17 @@ WHOSE = np.repeat(np.arange(7), [1, 2, 3, 1, 2, 2, 1])
 
 def test_exchange_keeps_the_labels_of_a_participant_together():
     participants, targets = ["b", "a", "b", "c"], np.array([1, 0, 2, 3])
-    seen = {tuple(exchange(participants, targets, np.random.default_rng(seed))) for seed in range(60)}
-    # a has [0], b has [1, 2], c has [3]: six ways to deal the lists; a shorter one repeats, a longer one is cut
-    assert seen == {(1, 0, 2, 3), (1, 3, 2, 0), (0, 1, 0, 3), (0, 3, 0, 1), (3, 0, 3, 1), (3, 1, 3, 0)}
+    seen = {tuple(exchange(participants, targets, np.random.default_rng(seed))) for seed in range(400)}
+    # a has [0], b has [1, 2], c has [3]: six ways to deal the lists, b's in either order; short ones repeat, of long ones some are taken
+    ways = {(1, 0, 2, 3), (1, 3, 2, 0), (0, 1, 0, 3), (0, 3, 0, 1), (3, 0, 3, 1), (3, 1, 3, 0)}
+    assert seen == ways | {tuple({1: 2, 2: 1}.get(label, label) for label in way) for way in ways}
+
+
+def test_exchange_changes_labels_where_almost_all_participants_have_the_same():
+    participants = np.repeat(np.arange(12), 2)[:-1]  # a clip with the sign and one without; the last person has one clip
+    targets = np.tile([0, 1], 12)[:-1]
+    kept = [np.mean(exchange(participants, targets, np.random.default_rng(seed)) == targets) for seed in range(200)]
+    assert 0.45 < np.mean(kept) < 0.6
 
 
 def test_exchange_shuffles_where_all_participants_have_the_same_labels():

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import yaml
 
+from semiology.errors import UserError
 from semiology.evaluation.baseline import LINEAR, linear_null
 from semiology.evaluation.protocol import Protocol
 from semiology.evaluation.source import open_source, with_clips
@@ -27,7 +28,7 @@ def write_beside(protocol: Protocol, tasks: list[str], records: list[dict[str, A
         protocol: of the run.
         tasks: those that were evaluated.
         records: of all their folds.
-        missing: task -> why it was not evaluated.
+        missing: task -> what of it is not there, and why.
         run: the folder.
     """
     _write_json(run / "notes.json", _notes(protocol, tasks, missing))
@@ -38,6 +39,8 @@ def write_beside(protocol: Protocol, tasks: list[str], records: list[dict[str, A
         _write_json(run / "null.json", null)
     else:
         (run / "null.json").unlink(missing_ok=True)  # of an earlier protocol
+    for drawn in (run / "adjacency").glob("*.npz"):  # of an earlier protocol, too
+        drawn.unlink()
     if protocol.final:
         for task in tasks:
             _write_adjacency(protocol, task, run)
@@ -81,13 +84,27 @@ def _notes(protocol: Protocol, tasks: list[str], missing: Mapping[str, str]) -> 
     notes = []
     description = Path(protocol.cohort) / "dataset_description.json"  # BIDS
     if description.exists():
-        said = json.loads(description.read_text(encoding="utf-8")).get("Acknowledgements", "")
+        try:
+            said = json.loads(description.read_text(encoding="utf-8")).get("Acknowledgements", "")
+        except (ValueError, AttributeError) as error:
+            raise UserError(f"{description}: not a JSON object ({error}); correct it or take it away") from error
         notes += [said] if str(said).lower().startswith("synthetic") else []
     for task in tasks:
         source = open_source(protocol.cohort, protocol.store, protocol.tasks[task].reading)
         notes += [f"{task}: left out {reason}" for reason in source.left_out]
         notes += [f"{task}: {clip.clip_id} is not assessable: {clip.reason}" for clip in source.not_assessable]
-    notes += [f"{task}: not evaluated: {why}" for task, why in missing.items()]
+    notes += [f"{task}: {what}" for task, what in missing.items()]
+    evaluated = {member.rpartition("/")[0] for fusion in protocol.fusions for member in fusion.members} & set(tasks)
+    notes += [
+        f"{fusion.task}: not fused, as {member} was not evaluated"
+        for fusion in protocol.fusions
+        for member in fusion.members
+        if member.rpartition("/")[0] not in evaluated
+    ]
+    if protocol.permutations and len(protocol.seeds) > 1:
+        notes.append(
+            f"Chance: permuted runs were trained with seed {protocol.seeds[0]} alone, results are means over {len(protocol.seeds)}"
+        )
     return notes
 
 

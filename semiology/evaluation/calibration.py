@@ -68,15 +68,13 @@ def fit_calibrator(probabilities: Array, truth: Array, method: str, coverage: fl
     """Fit on out-of-fold probabilities (clip, level) and true levels (clip,) of training participants.
 
     Sets are split-conformal (Vovk et al. 2005): with n clips, the threshold is the ceil((n + 1) coverage)-th largest of the true levels'
-    probabilities. Where clips were exchangeable the true level would be plausible in at least that share. The clips of one participant
-    are not, and inner models learned from fewer people: coverage is asked for here and measured in the report.
+    probabilities. Where clips were exchangeable the true level would be plausible in at least that share; after isotonic steps, which
+    learn from the same clips, in somewhat less (0.87 for 0.9 and 20 clips). The clips of one participant are not exchangeable with
+    another's, and inner models learned from fewer people: coverage is asked for here and measured in the report.
     """
     steps, temperature = None, 1.0
     if method == "temperature":
-        found = minimize_scalar(
-            lambda log: _log_loss(_softened(probabilities, float(np.exp(log))), truth), bounds=(-3, 3), method="bounded"
-        )
-        temperature = float(np.exp(found.x))
+        temperature = _temperature(probabilities, truth)
     elif method == "isotonic":
         steps = [_steps(probabilities[:, level], truth == level) for level in range(probabilities.shape[1])]
     fitted = Calibrator(temperature, steps, None, len(truth))

@@ -155,18 +155,23 @@ def save(protocol: Protocol, task: str, trained: Trained, name: str, seed: int, 
     SavedModel(module.network, protocol.models[name].network, source.reading, source.levels, data.shape, about).save(folder)
 
 
-def read_record(path: Path, key: str) -> dict[str, Any] | None:
-    """The record of a fold if it is there and was made with this key; else None, and the fold is to be trained."""
+def read_record(path: Path, key: str, source: ClipSource) -> dict[str, Any] | None:
+    """The record of a fold if it is there, made with this key and from these names; else None, and the fold is to be trained.
+
+    The names of levels and recordings change nothing in a model, but stand in the record.
+    """
     try:
         record = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+        names = record["levels"], {row["clip_id"]: row["recording_id"] for row in record["predictions"]}
+    except (OSError, ValueError, KeyError, TypeError):
         return None
-    return record if record.get("key") == key else None
+    recordings = {clip.clip_id: clip.recording_id for clip in source.clips if clip.clip_id in names[1]}
+    return record if record.get("key") == key and names == (source.levels, recordings) else None
 
 
 def is_saved(folder: Path, names: Iterable[str], key: str) -> bool:
     """Whether every one of these models is in the folder, made with this key."""
     try:
-        return all(load_model(folder / name).about["key"] == key for name in names)
+        return all(load_model(folder / name).about.get("key") == key for name in names)
     except UserError:
         return False

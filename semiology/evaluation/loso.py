@@ -1,7 +1,6 @@
 """A run: every fold of every task, resumable, to `predictions.csv`, `metrics.json` and `report.html`."""
 
 import shutil
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -14,11 +13,11 @@ from semiology.errors import UserError
 from semiology.evaluation.beside import write_beside
 from semiology.evaluation.fold import fold_key, is_saved, read_record, run_fold, train_final
 from semiology.evaluation.protocol import Protocol
-from semiology.evaluation.source import open_source
-from semiology.evaluation.splits import Part, deal
+from semiology.evaluation.source import forget_sources, task_source
+from semiology.evaluation.splits import Part
 from semiology.evaluation.tables import predictions_table
+from semiology.evaluation.training import check_parts, deal_parts
 from semiology.files import atomic_path, slug
-from semiology.learning.data import ClipDataModule
 from semiology.report import write_report
 from semiology.report.model_card import write_cards
 
@@ -63,6 +62,7 @@ def run_loso(protocol: Protocol) -> LosoResult:
     Raises:
         UserError: the cohort or the store cannot be read, or no task at all can be evaluated.
     """
+    forget_sources()
     run = Path(protocol.out)
     result = LosoResult(run)
     tasks = []
@@ -75,20 +75,21 @@ def run_loso(protocol: Protocol) -> LosoResult:
     if not tasks:
         raise UserError("no task can be evaluated: " + "; ".join(f"{task}: {why}" for task, why in result.refused.items()))
 
-    folds = list(_folds(protocol, tasks))
+    folds, untrainable = _folds(protocol, tasks)
     keys = {fold: fold_key(protocol, fold.task, fold.seed, fold.part, fold.permutation) for fold in folds}
     todo = [fold for fold in folds if not _is_done(protocol, fold, run, keys[fold])]
     _work(protocol, run, todo, result, done=len(folds) - len(todo))
     finished = [task for task in tasks if task not in result.failed]
-    records = [record for fold in folds if (record := read_record(fold.path(run), keys[fold])) and fold.task in finished]
     if not finished:
         return result
+    records = [_record(protocol, fold, run, keys[fold]) for fold in folds if fold.task in finished]
 
     predictions = predictions_table(protocol, [record for record in records if record["permutation"] is None])
     with atomic_path(run / "predictions.csv") as temporary:
         predictions.to_csv(temporary, index=False)
-    _forget_others(folds, run)
-    write_beside(protocol, finished, records, {**result.refused, **result.failed}, run)
+    _forget_others(protocol, finished, folds, run)
+    missing = {task: f"not evaluated: {why}" for task, why in {**result.refused, **result.failed}.items()}
+    write_beside(protocol, finished, records, {**missing, **untrainable}, run)
     write_sources(protocol.cohort, protocol.store, sorted(set(predictions["clip_id"])), run / "sources.json")
     result.audit = verdict(audit(run))
     result.report = write_report(run)
@@ -96,40 +97,60 @@ def run_loso(protocol: Protocol) -> LosoResult:
     return result
 
 
-def _forget_others(folds: list[Fold], run: Path) -> None:
-    """Take away kept models of folds that this protocol deals otherwise: a reader of the folder would take them for its own."""
+def _forget_others(protocol: Protocol, tasks: list[str], folds: list[Fold], run: Path) -> None:
+    """Take away the models that this protocol does not make: a reader of the folder would take them for its own."""
     wanted = {fold.kept(run) for fold in folds}
-    for folder in {path for fold in folds for path in (run / "kept" / slug(fold.task)).glob("*/*")} - wanted:
+    for task in tasks:
+        names, key = protocol.models_of(task), fold_key(protocol, task, protocol.seeds[0], None, None)
+        wanted |= {
+            folder
+            for folder in (run / "models" / slug(task)).glob("*")
+            if folder.name in names and is_saved(folder.parent, [folder.name], key)
+        }
+    for folder in {*run.glob("models/*/*"), *run.glob("kept/*/*/*")} - wanted:
         shutil.rmtree(folder)
 
 
-def _folds(protocol: Protocol, tasks: list[str]) -> Iterator[Fold]:
+def _folds(protocol: Protocol, tasks: list[str]) -> tuple[list[Fold], dict[str, str]]:
+    """All folds; and for each task whose permutations cannot all be trained, as somewhere one level alone is left, how many."""
+    folds, untrainable = [], {}
     for task in tasks:
         for seed in protocol.seeds:
-            yield from (Fold(task, seed, part) for part in _parts(protocol, task, seed))
+            folds += [Fold(task, seed, part) for part in deal_parts(protocol, task, seed)]
+        skipped = 0
         for permutation in range(protocol.permutations):
-            yield from (Fold(task, protocol.seeds[0], part, permutation) for part in _parts(protocol, task, protocol.seeds[0]))
+            parts = deal_parts(protocol, task, protocol.seeds[0], permutation)
+            try:
+                check_parts(protocol, task, protocol.seeds[0], parts, permutation)
+            except UserError:
+                skipped += 1
+                continue
+            folds += [Fold(task, protocol.seeds[0], part, permutation) for part in parts]
+        if skipped:
+            untrainable[task] = f"{skipped} of {protocol.permutations} permutations left out: in some fold all training clips had one level"
+    return folds, untrainable
 
 
-def _parts(protocol: Protocol, task: str, seed: int) -> list[Part]:
-    source = open_source(protocol.cohort, protocol.store, protocol.tasks[task].reading)
-    return deal(protocol.split, source.clips, protocol.cohort, seed)
+def _record(protocol: Protocol, fold: Fold, run: Path, key: str) -> dict[str, Any]:
+    record = read_record(fold.path(run), key, task_source(protocol, fold.task))
+    if record is None:
+        raise UserError(f"{fold.path(run)}: the fold's record is not there any more; run the same command again")
+    return record
 
 
 def _is_done(protocol: Protocol, fold: Fold, run: Path, key: str) -> bool:
-    if read_record(fold.path(run), key) is None:
+    if read_record(fold.path(run), key, task_source(protocol, fold.task)) is None:
         return False
     kept = fold.kept(run)
     return kept is None or not protocol.keep or is_saved(kept, protocol.models_of(fold.task), key)
 
 
 def _check_task(protocol: Protocol, task: str) -> None:
-    """Build every fold's split once, before anything is trained."""
-    source = open_source(protocol.cohort, protocol.store, protocol.tasks[task].reading)
-    for part in _parts(protocol, task, protocol.seeds[0]):
-        ClipDataModule(source, None, protocol.validation, seed=protocol.seeds[0], held_out_clips=[*part.held_out, *part.unused])
+    """Build every fold's split of every seed, inner folds too, before anything is trained."""
+    for seed in protocol.seeds:
+        check_parts(protocol, task, seed, deal_parts(protocol, task, seed))
     for model in protocol.models_of(task).values():
-        model.network(source.shape)
+        model.network(task_source(protocol, task).shape)
 
 
 def _work(protocol: Protocol, run: Path, todo: list[Fold], result: LosoResult, done: int) -> None:

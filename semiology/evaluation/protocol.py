@@ -7,6 +7,7 @@ from typing import Literal
 from semiology.errors import UserError
 from semiology.evaluation.calibration import Calibration
 from semiology.evaluation.splits import TEST, Part, Split
+from semiology.files import slug
 from semiology.learning.augment import Augmentation
 from semiology.learning.clips import Reading
 from semiology.learning.fitting import Schedule
@@ -132,6 +133,12 @@ class Protocol:
     jobs: int = 1
 
     def __post_init__(self) -> None:
+        self._check_numbers()
+        if not self.tasks or not self.models:
+            raise UserError("tasks and models: name one or more of each")
+        slugs = {slug(name): name for name in self.tasks}
+        if twin := next((name for name in self.tasks if slugs[slug(name)] != name), None):
+            raise UserError(f"tasks {twin!r} and {slugs[slug(twin)]!r} would share the folder {slug(twin)}; call one otherwise")
         for name, task in self.tasks.items():
             if unknown := set(task.models) - set(self.models):
                 raise UserError(f"task {name!r}: no model {sorted(unknown)} in this config; there are {sorted(self.models)}")
@@ -146,21 +153,42 @@ class Protocol:
         for name, among in self.selections.items():
             if name in self.models or len(among) < 2:
                 raise UserError(f"selection {name!r}: needs a name that no model has, and two models or more to choose from")
-        if not self.seeds or len(set(self.seeds)) < len(self.seeds):
-            raise UserError(f"seeds: {list(self.seeds)}; name one or more, each once")
-        if self.permutations < 0:
-            raise UserError(f"permutations: {self.permutations}; 0 or more")
-        if self.baseline and (self.split.by != "participant" or "linear" in self.models):
+            if not any(name in self.selections_of(task) for task in self.tasks):
+                raise UserError(f"selection {name!r}: no task has all of {', '.join(among)}")
+        if self.baseline and (self.split.by != "participant" or "linear" in {*self.models, *self.selections}):
             raise UserError('baseline: needs split.by "participant", and no other model called "linear"')
         if self.inner_folds_wanted and self.calibration.folds < 2:
             raise UserError(f"calibration.folds: {self.calibration.folds}; inner folds are two or more")
         if self.calibration.coverage is not None and not 0 < self.calibration.coverage < 1:
             raise UserError(f"calibration.coverage: {self.calibration.coverage:g}; a share between 0 and 1, 0.9 for example")
         for fusion in self.fusions:
-            for member in fusion.members:
-                task_name, _, model_name = member.rpartition("/")
-                if task_name not in self.tasks or model_name not in self.models_of(task_name):
-                    raise UserError(f"fusion {fusion.task!r}: no {member!r} (task/model) in this config")
+            self._check_fusion(fusion)
+
+    def _check_numbers(self) -> None:
+        if not self.seeds or len(set(self.seeds)) < len(self.seeds):
+            raise UserError(f"seeds: {list(self.seeds)}; name one or more, each once")
+        for name, least in (("batch_size", 1), ("repeats", 1), ("permutations", 0)):
+            if getattr(self, name) < least:
+                raise UserError(f"{name}: {getattr(self, name)}; {least} or more")
+        if self.jobs == 0:
+            raise UserError("jobs: 0; a number of folds at a time, or -1 for every core")
+        if not 0 <= self.validation < 1:
+            raise UserError(f"validation: {self.validation:g}; a share of the training participants, 0 for none, below 1")
+
+    def _check_fusion(self, fusion: Fusion) -> None:
+        parts = set()
+        for member in fusion.members:
+            task_name, _, model_name = member.rpartition("/")
+            if task_name not in self.tasks or model_name not in self.models_of(task_name):
+                raise UserError(f"fusion {fusion.task!r}: no {member!r} (task/model) in this config")
+            parts.add(self.tasks[task_name].reading.part)
+        if len(fusion.members) < 2:
+            raise UserError(f"fusion {fusion.task!r}: name two members or more")
+        if fusion.task in self.tasks:
+            if fusion.model in {*self.models_of(fusion.task), *self.selections_of(fusion.task)}:
+                raise UserError(f"fusion {fusion.task!r}: its model {fusion.model!r} is there already; call it otherwise")
+            if parts != {self.tasks[fusion.task].reading.part}:
+                raise UserError(f"fusion {fusion.task!r}: members that read another part of the body need a task of their own")
 
     @property
     def inner_folds_wanted(self) -> bool:

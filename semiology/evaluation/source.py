@@ -18,6 +18,11 @@ def open_source(cohort: str, store: str | None, reading: Reading) -> ClipSource:
     return ClipSource(cohort, reading, store)
 
 
+def forget_sources() -> None:
+    """Read the clips again when they are next asked for: the cohort may have been edited since, in a notebook say."""
+    open_source.cache_clear()
+
+
 def task_source(protocol: Protocol, task: str, permutation: int | None = None) -> ClipSource:
     """The task's clips; with a permutation, the participants have exchanged their labels."""
     source = open_source(protocol.cohort, protocol.store, protocol.tasks[task].reading)

@@ -1,5 +1,6 @@
 """Who is held out together: the folds of a protocol."""
 
+import re
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -68,6 +69,8 @@ def deal(split: Split, clips: Sequence[ClipData], cohort: str, seed: int) -> lis
     if people < 3:
         raise UserError(f"scored in {people} participants{' beside the test set' if test else ''}; leaving one out needs three or more")
     parts = [Part(name, held_out, unused) for name, held_out in _dealt(split, rest, cohort, seed).items()]
+    if TEST in {part.name for part in parts}:
+        raise UserError(f"a participant or centre is called {TEST!r}, which is the name of the unseen test set's fold; call it otherwise")
     return [*parts, Part(TEST, unused)] if test else parts
 
 
@@ -118,4 +121,6 @@ def _column(clips: list[ClipData], folder: str, column: str) -> list[str]:
                 f"split.column: participant {clip.participant_id} has two values of {column!r} ({values[clip.participant_id]}, {value}); "
                 "leaving one out would not leave the participant unseen"
             )
+    if odd := next((value for value in values.values() if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_.-]*", value)), None):
+        raise UserError(f"split.column: {odd!r} names a fold and its file; use letters, digits, _ . - only")
     return [values[clip.participant_id] for clip in clips]

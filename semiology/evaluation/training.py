@@ -1,4 +1,4 @@
-"""Training a task's models on some clips, and what is fitted on their inner folds: calibration and the choice between models."""
+"""Folds and inner folds of a task, training its models on some clips, and what is fitted on inner folds."""
 
 import zlib
 from collections.abc import Iterable, Sequence
@@ -8,14 +8,41 @@ import numpy as np
 
 from semiology.evaluation.calibration import Calibrator, fit_calibrator
 from semiology.evaluation.protocol import Protocol
-from semiology.evaluation.source import with_clips
-from semiology.evaluation.splits import deal_groups
+from semiology.evaluation.source import task_source, with_clips
+from semiology.evaluation.splits import Part, deal, deal_groups
 from semiology.learning.clips import ClipSource
 from semiology.learning.data import ClipDataModule
 from semiology.learning.fitting import fit, score
 from semiology.learning.modules import StreamModule
 
 Trained = dict[str, tuple[StreamModule, ClipDataModule]]
+
+
+def deal_parts(protocol: Protocol, task: str, seed: int, permutation: int | None = None) -> list[Part]:
+    """The folds of a task; of permuted labels they are dealt by these, as levels are spread evenly over folds."""
+    return deal(protocol.split, task_source(protocol, task, permutation).clips, protocol.cohort, seed)
+
+
+def check_parts(protocol: Protocol, task: str, seed: int, parts: list[Part], permutation: int | None = None) -> None:
+    """Build the split of every fold, and of every inner fold, without training anything.
+
+    Raises:
+        UserError: somewhere the training clips have one level only.
+    """
+    source = task_source(protocol, task, permutation)
+    for part in parts:
+        aside = {*part.held_out, *part.unused}
+        ClipDataModule(source, None, protocol.validation, seed=seed, held_out_clips=sorted(aside))
+        if protocol.inner_models(task):
+            training = with_clips(source, [clip for clip in source.clips if clip.clip_id not in aside])
+            for held_out in inner_folds(protocol, training, seed).values():
+                ClipDataModule(training, None, protocol.validation, seed=seed, held_out_clips=list(held_out))
+
+
+def inner_folds(protocol: Protocol, training: ClipSource, seed: int) -> dict[str, tuple[str, ...]]:
+    """Whole training participants dealt to inner folds."""
+    people = [clip.participant_id for clip in training.clips]
+    return deal_groups(training.clips, people, min(protocol.calibration.folds, len(set(people))), seed)
 
 
 def train_models(
@@ -56,9 +83,8 @@ def inner_rows(protocol: Protocol, task: str, source: ClipSource, seed: int, nam
     only = protocol.inner_models(task)
     if not only:
         return []
-    people = [clip.participant_id for clip in source.clips]
     rows = []
-    for number, held_out in deal_groups(source.clips, people, min(protocol.calibration.folds, len(set(people))), seed).items():
+    for number, held_out in inner_folds(protocol, source, seed).items():
         trained = train_models(protocol, task, source, seed, held_out, f"{name}/{number}", only)
         rows += [{**row, "fold": number} for row in scored(trained, only)]
     return rows

@@ -60,6 +60,11 @@ class Reading:
     whole: bool = False
     windows: int = 5
 
+    def __post_init__(self) -> None:
+        for name in ("rate", "window", "windows"):
+            if getattr(self, name) <= 0:
+                raise UserError(f"reading.{name}: {getattr(self, name):g}; it has to be positive")
+
     @cached_property
     def graph(self) -> Skeleton:
         return load_skeleton(self.skeleton)

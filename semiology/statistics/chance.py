@@ -14,19 +14,18 @@ MOST = 200_000  # assignments that are still enumerated: 19 participants, 9 with
 
 
 def exchange(participants: ArrayLike, targets: ArrayLike, rng: np.random.Generator) -> NDArray[np.int_]:
-    """(clip,) targets after whole participants have exchanged their lists of labels, so that clips of one stay together [our choice].
+    """(clip,) targets after whole participants have exchanged their lists of labels, each list dealt anew to its new owner's clips.
 
-    A participant with more clips than the other had goes through the other's list again. Lists keep their order; only where all
-    participants have the same labels, so that exchanging would do nothing, is each one's list shuffled.
+    So the clips of one participant keep a composition that somebody had, and where everybody has much the same list (a session with every
+    action, a clip with the sign and one without) labels change hands all the same. A participant with more clips than the other had goes
+    through the other's list again. Our choice.
     """
     targets = np.asarray(targets)
     names, who = np.unique(np.asarray(participants), return_inverse=True)
-    lists = [targets[who == number] for number in range(len(names))]
-    alike = all(np.array_equal(np.sort(own), np.sort(lists[0])) for own in lists)
     given = np.empty_like(targets)
     for number, other in enumerate(rng.permutation(len(names))):
-        dealt = rng.permutation(lists[other]) if alike else lists[other]
-        given[who == number] = np.resize(dealt, len(lists[number]))
+        own = who == number
+        given[own] = rng.permutation(np.resize(rng.permutation(targets[who == other]), own.sum()))
     return given
 
 
