@@ -12,6 +12,8 @@ from semiology.probe import Features, cka, identity_probe, linear_probe, random_
 from semiology.probe.fitting import Split, ridge
 from semiology.probe.inputs import summaries
 from semiology.probe.linear import exchanged, make_splits
+from semiology.probe.run import _alike
+from semiology.report.measures import probed
 
 PEOPLE, CLIPS = 8, 4
 OWNERS = np.repeat([f"p{number}" for number in range(PEOPLE)], CLIPS)
@@ -68,6 +70,61 @@ def test_identity_of_noise_is_at_its_chance():
     result = identity_probe(features(noise()), permutations=39)
     assert result.levels == sorted(set(OWNERS)) and result.by == "clip"
     assert result.scores["accuracy"].value < 0.3 and result.scores["accuracy"].p > 0.05
+
+
+def test_who_was_not_met_stands_out_and_is_not_taken_for_being_known():
+    """In each fold's layer nothing but the person held out differs: novelty, not identity."""
+    folds = []
+    for number, person in enumerate(f"p{number}" for number in range(PEOPLE)):
+        keys = pd.DataFrame({"fold": person, "held_out": person == OWNERS, "clip_id": IDS, "participant_id": OWNERS})
+        values = pd.DataFrame(0.01 * noise(number)).add_prefix("f") + 5.0 * (person == OWNERS)[:, None]
+        folds.append(pd.concat([keys, values], axis=1))
+    layer = Features("features", pd.concat(folds, ignore_index=True), "others")
+    unmet = identity_probe(layer, permutations=0)
+    assert unmet.scores["accuracy"].value == 1 and unmet.guessing == 1 / PEOPLE
+    trained = identity_probe(layer, among="trained on", permutations=19)
+    assert len(trained.predictions) == PEOPLE * (PEOPLE - 1) * CLIPS and trained.guessing == pytest.approx(1 / (PEOPLE - 1))
+    assert trained.scores["accuracy"].value < 0.25 and trained.scores["accuracy"].p > 0.05
+
+
+def test_people_that_the_model_trained_on_and_that_the_layer_knows_are_named():
+    own = np.eye(PEOPLE)[np.repeat(np.arange(PEOPLE), CLIPS)]
+    keys = [pd.DataFrame({"fold": who, "held_out": who == OWNERS, "clip_id": IDS, "participant_id": OWNERS}) for who in ("p0", "p1")]
+    table = pd.concat([pd.concat([part, pd.DataFrame(own).add_prefix("f")], axis=1) for part in keys], ignore_index=True)
+    known = identity_probe(Features("features", table, "others"), among="trained on", permutations=0)
+    assert known.scores["accuracy"].value == 1 and len(known.predictions) == 2 * (PEOPLE - 1) * CLIPS
+
+
+def test_a_perfect_score_hangs_on_the_people_with_the_rarest_level():
+    rare = target(np.where(np.isin(OWNERS, ["p0", "p1"]), "present", "absent"))
+    scores = linear_probe(features((rare == "present").to_numpy(float)[:, None]), rare, permutations=0).scores
+    assert all(score.value == 1 for score in scores.values())
+    # Wilson of n of n reaches down to n / (n + 1.96 ** 2): of 2 people 0.342, of 8 people 0.676
+    assert scores["accuracy"].interval.low == pytest.approx(0.676, abs=1e-3)
+    assert [scores[name].interval.low for name in ("balanced_accuracy", "f1", "auc")] == pytest.approx([0.342] * 3, abs=1e-3)
+
+
+def test_a_perfect_rank_correlation_is_a_share_of_the_way_from_minus_one():
+    age = target(np.arange(len(IDS)) ** 1.05, "age")
+    scores = linear_probe(features(age.to_numpy()[:, None]), age, permutations=0).scores
+    assert scores["spearman"].value == pytest.approx(1)
+    assert scores["spearman"].interval.low == pytest.approx(-1 + 2 * 0.676, abs=2e-3)
+    assert "Wilson" not in scores["r2"].interval.method and scores["r2"].interval.low > 0.9
+
+
+def test_layers_of_three_clips_have_no_similarity_and_it_is_said_why():
+    layer = Features("features", features(noise()).table.iloc[:3], "nobody")
+    alike, why = _alike({"features": layer})
+    assert alike is None and "3 clips; needs four" in why
+
+
+def test_the_report_warns_of_a_table_whose_model_had_seen_the_people():
+    row = {"layer": "features", "score": 0.9, "p": np.nan, "clips": 11, "participants": 6, "probe": "ridge", "permutations": 0}
+    honest = probed("sex", pd.DataFrame([{**row, "seen": "never saw the participant"}]))
+    assert not honest["had_seen"] and honest["rests_on"] == "11 clips of 6 people; ridge; no null asked for"
+    assert honest["rows"] == [["features", "0.90", "–"]]
+    assert probed("sex", pd.DataFrame([{**row, "seen": "had seen the participant"}]))["had_seen"]
+    assert not probed("sex", pd.DataFrame([{"layer": "features", "score": 0.9}]))["had_seen"]
 
 
 def test_a_number_is_read_off_by_ridge_with_r2_and_spearman():
@@ -177,6 +234,8 @@ def few(values):
         (lambda: linear_probe(features(noise()), target(["yes"] * len(IDS))), "nothing to tell apart"),
         (lambda: linear_probe(features(noise()), pd.Series(["a"], index=["elsewhere"], name="sign")), "not one of its clips"),
         (lambda: linear_probe(features(noise()), target(noise()[:, 0], "age"), "logistic"), "age: is numeric"),
+        (lambda: linear_probe(features(noise()), SIGN, permutations=-1), "permutations: -1"),
+        (lambda: identity_probe(features(noise()), permutations=-1), "permutations: -1"),
         (lambda: identity_probe(features(noise()), IDS[:5]), "participants with a single clip: p1"),
         (lambda: identity_probe(features(noise()), IDS[:4]), "one participant only"),
         (lambda: cka(noise()[:3], noise()[:3]), "four or more"),

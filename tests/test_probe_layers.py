@@ -171,16 +171,49 @@ def test_the_verb_probes_what_loso_kept(cohort, capsys):
     asked = ["probe", str(run), "--target", "swing", "--permutations", "9", "--task", "swing (pose)"]
     assert main([*asked, "--layers", "[input, blocks.1, features]"]) == 0
     printed = capsys.readouterr().out
-    assert "among the 5 with two clips or more" in printed and "whose model never saw its participant" in printed
-    table = pd.read_csv(run / "probe/swing-pose-agcn-swing.csv")
+    assert (
+        "5 with two clips or more" in printed
+        and "includes whether the model had met the person" in printed
+        and "whose model never saw its participant" in printed
+    )
+    table = pd.read_csv(run / "probe/swing-pose-agcn-swing-input-blocks-1-features.csv")
     assert table["layer"].tolist() == ["input", "blocks.1", "features"]
-    assert (table["identity_chance"] == 0.2).all()
+    # five people have two clips; each fold leaves out one of them or p5: five times 4 to choose from (8 clips), once 5 (10 clips)
+    assert np.allclose(table["identity_trained_chance"], (5 * 8 / 4 + 10 / 5) / 50) and (table["identity_unmet_chance"] == 0.2).all()
     assert table.loc[0, "score"] > 0.9  # the wrist swings or it does not
-    told = json.loads((run / "probe/swing-pose-agcn-swing.json").read_text())
+    told = json.loads((run / "probe/swing-pose-agcn-swing-input-blocks-1-features.json").read_text())
     assert told["layers"]["features"]["levels"] == ["absent", "present"] and told["layers"]["input"]["permutations"] == 9
     assert told["cka"]["values"][1][2] == pytest.approx(1, abs=1e-4)
     assert main([*asked, "--layers", "[logits]", "--final", "true"]) == 0  # the model that was trained on everybody
     assert "has seen those that it is judged on" in capsys.readouterr().out
+    assert pd.read_csv(run / "probe/swing-pose-agcn-swing-final-logits.csv")["seen"].tolist() == ["had seen the participant"]
+
+
+def test_each_way_of_probing_has_a_table_of_its_own(run, capsys):
+    asked = ["probe", str(run), "--target", "swing", "--permutations", "0"]
+    for more in ((), ("--layers", "logits"), ("--layers", "[input, logits]", "--probe", "logistic"), ("--layers", "[]")):
+        assert main([*asked, *more]) == 0
+    assert sorted(path.stem for path in (run / "probe").glob("*.csv")) == sorted(
+        f"swing-pose-agcn-swing{name}" for name in ("", "-logits", "-logistic-input-logits")
+    )
+    table = pd.read_csv(run / "probe/swing-pose-agcn-swing.csv")
+    assert table["layer"].tolist() == ["input", "blocks.0", "blocks.1", "features", "logits"]
+    assert table["seen"].tolist() == ["nothing was trained", *["never saw the participant"] * 4]
+    assert table[["clips", "participants", "probe", "permutations"]].drop_duplicates().to_numpy().tolist() == [[11, 6, "ridge", 0]]
+    printed = capsys.readouterr().out
+    assert "no null asked for" in printed and "nan" not in printed and "left out" not in printed
+
+
+def test_scored_clips_that_are_left_out_are_said(run, cohort, capsys):
+    shutil.rmtree(run / "kept/swing-pose/seed-0/p3")
+    clips = (cohort / "clips.tsv").read_text().splitlines(keepends=True)
+    (cohort / "clips.tsv").write_text("".join(line for line in clips if not line.startswith("p0_1")))
+    assert main(["probe", str(run), "--target", "swing", "--permutations", "0", "--layers", "logits"]) == 0
+    wanted = "3 of 11 scored clips are left out: p0_1 (no longer in the cohort); p3_0, p3_1 (no kept model of fold p3)"
+    assert wanted in capsys.readouterr().out
+    told = json.loads((run / "probe/swing-pose-agcn-swing-logits.json").read_text())
+    assert told["scored"] == 11 and list(told["left_out"]) == ["p0_1", "p3_0", "p3_1"]
+    assert told["layers"]["logits"]["clips"] == 8
 
 
 def test_columns_of_participants_and_clips_can_be_probed(cohort):

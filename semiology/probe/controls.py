@@ -3,7 +3,7 @@
 Source: Hewitt and Liang, Designing and Interpreting Probes with Control Tasks, EMNLP 2019 (random labels, selectivity).
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
@@ -11,8 +11,17 @@ import pandas as pd
 
 from semiology.errors import UserError
 from semiology.probe.features import Features
-from semiology.probe.linear import ModelName, check_levels, clip_parts, coded, make_splits, predict_targets, shared_clips
-from semiology.probe.result import ProbeResult, judged, metric, metric_names
+from semiology.probe.linear import (
+    ModelName,
+    check_levels,
+    check_permutations,
+    clip_parts,
+    coded,
+    make_splits,
+    predict_targets,
+    shared_clips,
+)
+from semiology.probe.result import Drawn, ProbeResult, judged, metric, metric_names
 
 
 @dataclass(frozen=True)
@@ -80,6 +89,7 @@ def identity_probe(
     features: Features,
     clip_ids: list[str] | None = None,
     balance: pd.Series | None = None,
+    among: Literal["everybody", "trained on"] = "everybody",
     model: ModelName = "ridge",
     permutations: int = 200,
     draws: int = 2000,
@@ -88,33 +98,74 @@ def identity_probe(
     """How well the layer tells who the patient is: the participant as the target, judged on clips that the probe was not fitted on.
 
     Every participant's clips are divided in five parts at most; a probe fitted on the other parts names the participant of each clip.
-    Features with folds keep to them: a participant is only looked for in the layer of the model that never saw this participant. The null
-    deals the names to the clips of each part at random, to clips of one level of `balance` among themselves; guessing is right in 1 of
-    as many as there are participants.
+    Features with folds keep to them, in one of two ways:
+
+    - among="everybody": a participant is only looked for in the layer of the model that never saw this participant, among all. This
+      includes whether the model had met the person: who was held out alone may stand out in the layer for that reason.
+    - among="trained on": in each fold's layer all clips of the participants whom its model was trained on, among these; the clips of all
+      folds count alike. All were met, so that only who they are can tell them apart: this is the fair one.
+
+    The null deals the names to the clips of each part at random, to clips of one level of `balance` among themselves; guessing is right in
+    1 of as many as there are participants to choose from (`guessing`). Where no model was held out from anybody (features without folds),
+    both ways are the same.
 
     Args:
         features: of one layer, per clip.
         clip_ids: only these clips; by default all.
         balance: clip_id -> what else the layer may know of a clip, its action for example; the parts hold its levels alike.
+        among: "everybody" or "trained on".
         model: "ridge" or "logistic".
         permutations, draws, seed: as of `linear_probe`.
 
     Raises:
-        UserError: a participant with a single clip, or one participant only.
+        UserError: permutations below 0, a participant with a single clip, or one participant only.
     """
+    check_permutations(permutations)
     owned = features.table.drop_duplicates("clip_id").set_index("clip_id")["participant_id"]
-    target = owned.loc[clip_ids if clip_ids is not None else owned.index].rename("participant_id").astype(str)
-    clips, owners, truth = shared_clips(features, target)
+    clip_ids = list(owned.index) if clip_ids is None else clip_ids
+    levels = sorted(set(owned.loc[clip_ids].astype(str)))
+    apart = among == "trained on" and features.by_fold
+    spaces = [_trained_on(part, features) for _, part in features.table.groupby("fold")] if apart else [features]
+    named, asked, owners, guessing = [], [], [], []
+    for number, space in enumerate(spaces):
+        there = set(space.table["clip_id"])
+        clips = [clip for clip in clip_ids if clip in there]
+        drawn, own = _name(space, clips, levels, balance, model, permutations, seed + number)
+        named.append(drawn)
+        asked += clips
+        owners.append(own)
+        guessing += [1 / len(set(own))] * len(clips)
+    drawn = Drawn(
+        np.concatenate([drawn.targets for drawn in named], axis=1),
+        np.concatenate([drawn.scores for drawn in named], axis=1),
+        [penalty for drawn in named for penalty in drawn.penalties],
+    )
+    everybody = np.concatenate(owners)
+    result = judged(drawn, features, "participant_id", asked, everybody, levels, by="clip", model=model, draws=draws, seed=seed)
+    return replace(result, guessing=float(np.mean(guessing)))
+
+
+def _trained_on(fold: pd.DataFrame, features: Features) -> Features:
+    """One fold's features of the participants whom its model was trained on, as a space of its own."""
+    unmet = set(fold.loc[fold["held_out"], "participant_id"])
+    return Features(features.layer, fold[~fold["participant_id"].isin(unmet)].drop(columns=["fold", "held_out"]), features.seen)
+
+
+def _name(
+    features: Features, clip_ids: list[str], levels: list[str], balance: pd.Series | None, model: ModelName, permutations: int, seed: int
+) -> tuple[Drawn, np.ndarray]:
+    """Scores of every participant (level) for these clips, observed and permuted, and whose they are; clips in the order given."""
+    owned = features.table.drop_duplicates("clip_id").set_index("clip_id")["participant_id"]
+    owners = owned.loc[clip_ids].to_numpy(str)
     if len(set(owners)) < 2:
         raise UserError(f"layer {features.layer}: one participant only; who it is needs two or more to be told apart")
     check_levels(np.empty(0), [], owners, "clip")
-    codes, levels = coded(truth)
+    codes = np.array([levels.index(owner) for owner in owners], float)
     rng = np.random.default_rng(seed)
-    strata = np.zeros(len(clips), int) if balance is None else pd.factorize(balance.reindex(clips), sort=True)[0]
+    strata = np.zeros(len(clip_ids), int) if balance is None else pd.factorize(balance.reindex(clip_ids), sort=True)[0]
     parts = clip_parts(owners, strata, None, seed)  # names stay in their part: the null is divided as evenly as the clips are
     targets = np.stack([codes, *(_shuffled_within(codes, strata * (parts.max() + 1) + parts, rng) for _ in range(permutations))])
-    drawn = predict_targets(make_splits(features, clips, owners, "clip", None, seed, strata), targets, levels, model)
-    return judged(drawn, features, "participant_id", clips, owners, levels, by="clip", model=model, draws=draws, seed=seed)
+    return predict_targets(make_splits(features, clip_ids, owners, "clip", None, seed, strata), targets, levels, model), owners
 
 
 def _shuffled_within(codes: np.ndarray, strata: np.ndarray, rng: np.random.Generator) -> np.ndarray:

@@ -53,9 +53,10 @@ def linear_probe(
         seed: of permutations, resampling and folds.
 
     Raises:
-        UserError: a row a frame, no clip in common, one value only, a level that fewer than two participants show, fewer than three
-            participants; with by="clip", participants with a single clip.
+        UserError: permutations below 0, a row a frame, no clip in common, one value only, a level that fewer than two participants show,
+            fewer than three participants, no clip that may be judged; with by="clip", participants with a single clip.
     """
+    check_permutations(permutations)
     clips, owners, truth = shared_clips(features, target)
     codes, levels = coded(truth)
     if len(set(owners)) < 3 and by == "participant":
@@ -184,6 +185,11 @@ def coded(truth: pd.Series) -> tuple[np.ndarray, list[str]]:
     known = truth.cat.categories if isinstance(truth.dtype, pd.CategoricalDtype) else sorted(truth.astype(str).unique())
     levels = [str(level) for level in known if (truth.astype(str) == str(level)).any()]
     return truth.astype(str).map(levels.index).to_numpy(float), levels
+
+
+def check_permutations(permutations: int) -> None:
+    if permutations < 0:
+        raise UserError(f"permutations: {permutations} asked for; ask for 0 (no null) or more")
 
 
 def check_levels(codes: np.ndarray, levels: list[str], owners: np.ndarray, by: By) -> None:

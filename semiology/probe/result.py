@@ -79,6 +79,7 @@ class ProbeResult:
         scores: metric -> Score; of text "balanced_accuracy", "accuracy", "f1" (macro; of two levels that of the second) and, of two levels,
             "auc"; of numbers "r2" and "spearman". The first is `score`.
         participants, permutations, seed: how many, how many, which.
+        guessing: accuracy of guessing who it is among those who can be named; NaN where something else was asked.
         penalties: chosen in each fold.
         predictions: a row a judged clip: clip_id, participant_id, truth, predicted and, of two levels, score.
     """
@@ -95,6 +96,7 @@ class ProbeResult:
     seed: int
     penalties: list[float]
     predictions: pd.DataFrame = field(repr=False)
+    guessing: float = np.nan
 
     @property
     def metric(self) -> str:
@@ -172,10 +174,17 @@ def _interval(
     count = weights.shape[1]
     if np.isnan(value):
         return Interval(np.nan, np.nan, len(weights), "all judged clips have the same value", "none")
-    if found := at_bound(value, -np.inf if name in NUMERIC else 0.0, count):
+    if name != "r2" and (found := at_bound(value, -1.0 if name == "spearman" else 0.0, _behind(name, truth, levels, people))):
         return found
     resampled = resampled_metric(name, truth, scores, levels, people, weights)
     return bca_interval(value, resampled, resampled_metric(name, truth, scores, levels, people, leave_one_out(count)), count)
+
+
+def _behind(name: str, truth: np.ndarray, levels: int, people: np.ndarray) -> int:
+    """How many participants a metric hangs on: all, or of the rarest level that there is; as `OutOfFold.behind` of the run itself."""
+    if name == "accuracy" or not levels:
+        return len(set(people))
+    return min(len(set(people[truth == level])) for level in np.unique(truth))
 
 
 def metric_names(levels: list[str]) -> tuple[str, ...]:

@@ -178,6 +178,8 @@ def read_probes(run: Path) -> list[tuple[str, pd.DataFrame]]:
             raise UserError(f"{path}: not a table ({' '.join(str(error).split())}); write it anew with `semiology probe`") from error
         told = read_json(path.with_suffix(".json"), "probe")
         title = f"{told['target']}, from {told.get('task', '')}, {told.get('model', '')}" if "target" in told else path.stem
+        if left_out := told.get("left_out"):
+            title += f" ({len(left_out)} of {told.get('scored')} scored clips left out)"
         found.append((title, table))
     return found
 

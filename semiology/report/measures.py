@@ -95,21 +95,43 @@ PROBED = {
     "p": ("p", "share of permutations, the result counted among them, that reach the result"),
     "random_labels": ("random labels", "the same on labels dealt to clips: what the method can fit without meaning"),
     "selectivity": ("selectivity", "result minus random labels"),
-    "identity_accuracy": ("who is it", "accuracy of naming the person of a clip from the person’s other clips"),
-    "identity_chance": ("by chance", "of naming the person"),
+    "identity_trained_accuracy": ("who it is, among those it trained on", "accuracy of naming the person of a clip from other clips"),
+    "identity_trained_chance": ("by chance", "of naming the person"),
+    "identity_unmet_accuracy": (
+        "who it is, of those never met",
+        "the same for the person held out, among all; includes whether the model had met the person",
+    ),
+    "identity_unmet_chance": ("by chance", "of naming the person"),
 }
+RESTS_ON = ("seen", "clips", "participants", "probe", "permutations")  # the same in every row but for `seen`; said above the table
+HAD_SEEN = "had seen the participant"  # as `semiology probe` writes it
 
 
 def probed(title: str, table: pd.DataFrame) -> dict[str, Any]:
     """A probe's table for the page: columns with words and hints, the interval beside the score; columns we do not know keep their name."""
-    shown = table.drop(columns=[column for column in ("low", "high", "identity_p") if column in table])
+    hidden = ("low", "high", "identity_trained_p", "identity_unmet_p", *RESTS_ON)
+    shown = table.drop(columns=[column for column in hidden if column in table])
     rows = []
     for row in table.to_dict("records"):
         cells = ["–" if pd.isna(row[column]) else f"{row[column]:.3f}" if column == "p" else _cell(row[column]) for column in shown.columns]
         if {"score", "low", "high"} <= row.keys() and not pd.isna(row["low"]):
             cells[list(shown.columns).index("score")] += f" ({show(row['low'])}–{show(row['high'])})"
         rows.append(cells)
-    return {"title": title, "columns": [PROBED.get(str(column), (plain(column), "")) for column in shown.columns], "rows": rows}
+    columns = [PROBED.get(str(column), (plain(column), "")) for column in shown.columns]
+    return {"title": title, "columns": columns, "rows": rows, "rests_on": _rests_on(table), "had_seen": _had_seen(table)}
+
+
+def _had_seen(table: pd.DataFrame) -> bool:
+    return "seen" in table and bool((table["seen"] == HAD_SEEN).any())
+
+
+def _rests_on(table: pd.DataFrame) -> str:
+    """What the figures rest on, in one line; empty of a table that does not say."""
+    if table.empty or not set(RESTS_ON) <= set(table.columns):
+        return ""
+    first = table.iloc[0]
+    null = f"{first['permutations']} permutations" if first["permutations"] else "no null asked for"
+    return f"{first['clips']} clips of {first['participants']} people; {first['probe']}; {null}"
 
 
 def _cell(value: Any) -> str:
