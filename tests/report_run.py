@@ -6,6 +6,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from semiology.run_files import digests
+
 SHARES = {"neck": 0.1, "left_elbow": 0.2, "right_elbow": 0.05, "left_wrist": 0.65}
 PLACES = {"neck": [0, 0], "left_elbow": [1, 1], "right_elbow": [-1, 1], "left_wrist": [1, 2]}
 BONES = [("left_elbow", "neck"), ("right_elbow", "neck"), ("left_wrist", "left_elbow")]
@@ -61,7 +63,6 @@ def write_everything(run: Path) -> None:
         "cohort.json": {"participants": 8, "labels": {"dystonia": {"absent": 4, "present": 4}}},
         "tracking.json": {"body": {"median error (torso lengths)": 0.04123}, "face": {"frames found": 0.9}},
         "not_assessable.json": {"dystonia (pose)": [lost("P3_b", "P3"), lost("P9_b", "P9")]},
-        "audit.json": audit("failed"),
         "explanation/dystonia-pose-agcn.json": explanation(),
         "probe/dystonia-pose-agcn-sex.json": {"target": "sex", "task": "dystonia (pose)", "model": "agcn"},
         "reproduction.json": reproduction(),
@@ -71,6 +72,7 @@ def write_everything(run: Path) -> None:
     for name, content in files.items():
         (run / name).parent.mkdir(parents=True, exist_ok=True)
         (run / name).write_text(json.dumps(content))
+    (run / "audit.json").write_text(json.dumps(audit("failed", run)))
     probe = {"layer": ["input", "block 1"], "metric": "balanced_accuracy", "score": [0.5, 0.75], "low": [0.3, 0.6], "high": [0.7, 0.9]}
     probe |= {"p": [0.4, 0.01], "identity_accuracy": [0.9, 0.25], "depth": [0, 1]}
     pd.DataFrame(probe).to_csv(run / "probe" / "dystonia-pose-agcn-sex.csv", index=False)
@@ -80,11 +82,16 @@ def lost(clip: str, participant: str) -> dict:
     return {"clip_id": clip, "participant_id": participant, "truth": "present", "reason": "found in 4 % of frames"}
 
 
-def audit(verdict: str) -> dict:
+def audit(verdict: str, run: Path) -> dict:
+    """An audit of the run's predictions and null as they are now."""
     failed = {"name": "confounds", "question": "does camera or centre alone tell the label?", "result": "failed"}
     failed |= {"found": "the camera tells dystonia (AUC 0.91, p = 0.01)", "details": ["camera: AUC 0.91", {"centre": 0.5}]}
     passed = {"name": "participants", "question": "is anybody on both sides of a fold?", "result": "passed", "found": "nobody in 8 folds"}
-    return {"verdict": verdict, "checks": [failed, passed, passed | {"name": "twins", "question": "is a video there twice?"}]}
+    return {
+        "verdict": verdict,
+        "of": digests(run),
+        "checks": [failed, passed, passed | {"name": "twins", "question": "is a video there twice?"}],
+    }
 
 
 def explanation() -> dict:
@@ -118,7 +125,19 @@ def reproduction() -> dict:
 
 def fold(weights: list[str]) -> dict:
     seen = {"weights": weights, "class_weights": ["P2_a"], "calibration": ["P1_a"]}  # the last one leaks: P1_a is held out
-    return {"fold": "P1", "held_out_clips": ["P1_a"], "models": {"agcn": {"teacher": None, "seen": seen}}}
+    return {
+        "task": "dystonia (pose)",
+        "seed": 0,
+        "permutation": None,
+        "split": "participant",
+        "fold": "P1",
+        "held_out": ["P1"],
+        "held_out_clips": ["P1_a"],
+        "clips": {f"P{number}_a": f"P{number}" for number in range(1, 9)},
+        "levels": ["absent", "present"],
+        "models": {"agcn": {"teacher": None, "seen": seen}},
+        "predictions": [{"model": "agcn", "clip_id": "P1_a", "truth": 0, "probabilities": [0.1, 0.9]}],
+    }
 
 
 def _scores(present: float) -> str:

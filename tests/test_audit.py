@@ -298,7 +298,7 @@ def test_records_of_an_older_run_and_damaged_ones_are_told(run):
     path.write_text('{"key": "x", "task": "swing (pose)"}')
     assert "does not say" in found(run, "weights").found
     path.write_text('{"key')
-    assert "cannot be read" in found(run, "weights").found
+    assert "not JSON" in found(run, "weights").found
 
 
 def test_likeness_is_one_for_a_shifted_copy_and_survives_text():

@@ -10,13 +10,16 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from report_run import audit, write_adjacency, write_everything, write_predictions
+from report_run import audit, fold, write_adjacency, write_everything, write_predictions
 
 from semiology.errors import UserError
+from semiology.predictions import read_predictions
 from semiology.report import write_report
 from semiology.report.explained import read_links
 from semiology.report.figures import link_strength, null_counts, strongest_links
 from semiology.report.inputs import without_folders
+from semiology.report.protocol import fitted
+from semiology.run_files import digests
 
 
 class Page(html.parser.HTMLParser):
@@ -149,14 +152,33 @@ def test_verdict_of_the_audit_stands_near_the_top(page, copy):
     assert page.text.index("✗ Leak check: failed 1 of 3 checks failed") < page.text.index("Who was filmed")
     assert "the camera tells dystonia (AUC 0.91, p = 0.01)" in page.text and "centre 0.5" in page.text and "2 checks passed" in page.text
     for verdict, words in (("passed", "✓ Leak check: passed"), ("incomplete", "? Leak check: incomplete")):
-        (copy / "audit.json").write_text(json.dumps(audit(verdict)))
+        (copy / "audit.json").write_text(json.dumps(audit(verdict, copy)))
         assert words in Page(write_report(copy).read_text()).text
+
+
+def test_an_audit_of_other_predictions_is_not_shown_as_this_ones(copy):
+    text = (copy / "predictions.csv").read_text()
+    (copy / "predictions.csv").write_text(text.replace("P8_a", "P8_b"))
+    shown = Page(write_report(copy).read_text()).text
+    assert "? Leak check: of other predictions" in shown and "run semiology audit again" in shown
+    assert "the camera tells dystonia" not in shown and "Not checked: whether camera" in shown
+    (copy / "predictions.csv").write_text(text)
+    (copy / "null.json").unlink()
+    assert "Leak check: of other predictions" in Page(write_report(copy).read_text()).text
 
 
 def test_what_was_fitted_on_whom_is_counted_in_the_records(page):
     assert "the networks’ weights 2 ✓ none" in page.text
     assert "calibration of the probabilities 1 ✗ in 1 of 1 fits" in page.text  # the record says that it saw the held-out clip
     assert "One person at a time was left out" in page.text and "All of it was repeated 4 times with labels dealt" in page.text
+
+
+def test_records_that_the_table_does_not_name_count_for_nothing(copy):
+    old = {**fold(["P2_a"]), "task": "dystonia (earlier)"}
+    (copy / "folds/dystonia-earlier/seed-0").mkdir(parents=True)
+    (copy / "folds/dystonia-earlier/seed-0/P1.json").write_text(json.dumps(old))
+    (copy / "folds/dystonia-pose/seed-0/03.json").write_text(json.dumps({**fold(["P2_a"]), "fold": "03"}))  # dealt otherwise
+    assert [entry["fits"] for entry in fitted(copy, read_predictions(copy / "predictions.csv"))] == [1, 1, 1]
 
 
 def test_calibration_and_abstention(page):
@@ -206,7 +228,8 @@ def test_hostile_names_stay_text(tmp_path):
     )
     (tmp_path / "predictions.csv").write_text(text)
     (tmp_path / "notes.json").write_text(json.dumps(["Synthetic " + evil, evil]))
-    (tmp_path / "audit.json").write_text(json.dumps({"verdict": "failed", "checks": [{"name": evil, "result": "failed", "found": evil}]}))
+    checks = [{"name": evil, "result": "failed", "found": evil}]
+    (tmp_path / "audit.json").write_text(json.dumps({"verdict": "failed", "of": digests(tmp_path), "checks": checks}))
     found = write_report(tmp_path).read_text()
     assert "<script" not in found and "<b>kd" not in found and "<i>b</i>" not in found
     assert found.count("&lt;script&gt;") >= 6
@@ -249,10 +272,24 @@ DAMAGED = {
 }
 
 
-@pytest.mark.parametrize("name", DAMAGED)
-def test_a_damaged_file_is_named_in_one_line(copy, name):
+FORMS = [  # what is JSON or YAML, and not what it has to be
+    ("config.yaml", "split: participant"),
+    ("config.yaml", "calibration: temperature"),
+    ("config.yaml", "tasks: {dystonia: {models: agcn}}"),
+    ("null.json", '{"dystonia (pose)": []}'),
+    ("null.json", '{"dystonia (pose)": {"agcn": {"auc": 0.5}}}'),
+    ("null.json", '{"dystonia (pose)": {"agcn": {"auc": ["x"]}}}'),
+    *(("folds/dystonia-pose/seed-0/P1.json", json.dumps(fold(["P2_a"]) | change)) for change in ({"models": []}, {"clips": None})),
+    ("folds/dystonia-pose/seed-0/P1.json", json.dumps(fold(["P2_a"]) | {"models": {"agcn": {"seen": None}}})),
+    ("folds/dystonia-pose/seed-0/P1.json", json.dumps(fold(["P2_a"]) | {"inner": [{}]})),
+    ("folds/dystonia-pose/seed-0/P1.json", json.dumps(fold(["P2_a"]) | {"levels": ["absent"]})),
+]
+
+
+@pytest.mark.parametrize(("name", "content"), [*DAMAGED.items(), *FORMS])
+def test_a_damaged_file_is_named_in_one_line(copy, name, content):
     (copy / "explanation" / "dystonia-pose-agcn.json").unlink() if name.startswith("adjacency") else None
-    (copy / name).write_text(DAMAGED[name])
+    (copy / name).write_text(content)
     with pytest.raises(UserError, match=re.escape(name)) as caught:
         write_report(copy)
     assert "\n" not in str(caught.value) and "`semiology " in str(caught.value)

@@ -61,6 +61,14 @@ def test_without_a_configuration_nothing_is_claimed_of_it(tmp_path):
     assert f"{filled} of 52 parts of its 27 items" in Page(text).text
 
 
+def test_a_threshold_that_was_fitted_for_abstaining_is_told(tmp_path):
+    write_predictions(tmp_path)
+    assert "no threshold was fitted" in parts(write_report(tmp_path).read_text())["15"]
+    (tmp_path / "config.yaml").write_text("calibration: {method: none, coverage: 0.8}\n")
+    said = parts(write_report(tmp_path).read_text())["15"]
+    assert "no threshold was fitted" not in said and "hold the truth in 80 % of clips" in said and "fitted on training participants" in said
+
+
 def test_items_are_in_our_own_short_words():
     assert all(len(asked) < 100 for _, asked in ITEMS.values())
     assert files("semiology.report").joinpath("tripod.py").read_text().count("BMJ 2024;385:e078378") == 1

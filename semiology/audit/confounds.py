@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from semiology.audit.check import Check
-from semiology.audit.copies import NO_SOURCES
+from semiology.audit.check import Check, answer
+from semiology.audit.copies import unknown_clips
 from semiology.audit.records import Run
 from semiology.predictions import levels_of
 from semiology.statistics.chance import exchange
@@ -22,6 +22,7 @@ MEASURED = {
     "duration": ("duration",),
     "brightness and colour": ("brightness", "colour"),
 }
+NAMED = ("centre", "camera")  # covariates whose absence is told
 DURATION = "duration"  # warns only: how long a seizure lasts is a sign too
 
 
@@ -46,13 +47,13 @@ def check_confounds(run: Run) -> Check:
     1,999 exchanges of the participants' labels. Failed where p < 0.05 after Holm. Duration is judged alike but only told.
     """
     if run.sources is None:
-        return Check("confounds", QUESTION, "not possible", f"cannot be shown: {NO_SOURCES}", [NO_SOURCES])
-    tests, untold = [], []
+        return answer("confounds", QUESTION, [], [run.unsourced], "", "")
+    tests, untold, missing = [], [], unknown_clips(run, run.sources["clips"])
     for label, rows in run.table.groupby("label", sort=False):
         truths = dict(zip(rows["clip_id"], rows["truth"]))
         clips = {clip_id: run.sources["clips"][clip_id] for clip_id in truths if clip_id in run.sources["clips"]}
         if len({clip["participant_id"] for clip in clips.values()}) < 3:
-            untold.append(f"{label}: fewer than three participants in sources.json")
+            missing.append(f"{label}: fewer than three participants in sources.json")
             continue
         confounds, skipped = confounds_of(clips)
         untold += [f"{label}: {why}" for why in skipped]
@@ -67,11 +68,15 @@ def check_confounds(run: Run) -> Check:
     worth = "; ".join(f"worth a look: {test}" for test in long)
     if bad:
         return Check("confounds", QUESTION, "failed", f"{bad[0]}" + (f" ({len(bad)} such)" if len(bad) > 1 else ""), details)
+    if missing:
+        return answer("confounds", QUESTION, [], missing, "", "")
+    known = {name.lower() for clip in run.sources["clips"].values() for name in clip["covariates"]}
+    unrecorded = "".join(f"; no column {name} was recorded" for name in NAMED if not any(name in column for column in known))
     if not tests:
-        return Check("confounds", QUESTION, "passed", "no confound differs between clips", details)
+        return Check("confounds", QUESTION, "passed", f"no confound that was recorded differs between clips{unrecorded}", details)
     least = min(tests, key=lambda test: test.p)
     found = f"none of {len(tests)} tests after correction; least p: {least}" if not worth else f"none that fails; {worth}"
-    return Check("confounds", QUESTION, "passed", found, details)
+    return Check("confounds", QUESTION, "passed", found + unrecorded, details)
 
 
 def confounds_of(clips: Mapping[str, dict[str, Any]]) -> tuple[dict[str, np.ndarray], list[str]]:
@@ -84,14 +89,18 @@ def confounds_of(clips: Mapping[str, dict[str, Any]]) -> tuple[dict[str, np.ndar
     people = len({clip["participant_id"] for clip in clips.values()})
     for name in sorted({name for clip in clips.values() for name in clip["covariates"]}):
         values = [clip["covariates"].get(name) for clip in clips.values()]
+        words = sorted({str(value) for value in values})
+        few = len(words) <= max(people / 2, 2)
+        indicators = np.array([[str(value) == word for word in words] for value in values], float)
         try:
-            found[name] = _numbers([None if value is None else float(value) for value in values])
-        except ValueError:
-            words = sorted({str(value) for value in values})
-            if len(words) > max(people / 2, 2):
+            numbers = _numbers([None if value is None else float(value) for value in values])
+        except (ValueError, TypeError):
+            if not few:
                 skipped.append(f"{name} has {len(words)} different entries among {people} participants, too many to carry over to others")
                 continue
-            found[name] = np.array([[str(value) == word for word in words] for value in values], float)
+            found[name] = indicators
+        else:
+            found[name] = np.hstack([numbers, indicators]) if few else numbers  # of centre 1, 2 and 3 the second may be the one
     found = {name: features for name, features in found.items() if (features != features[0]).any()}
     if len(found) > 1:
         found["all of these together"] = np.hstack([features for name, features in found.items() if name != DURATION])

@@ -28,7 +28,7 @@ MOVEMENT_ALIKE, MOVEMENT_ALIKE_SHORT = 0.5, 0.85  # the second where less than L
 LONG = 6.0  # s
 APART = 6.0  # robust deviations above the cohort's other pairs, so that a lamp that flickers in all clips does not make them copies
 ENOUGH_PAIRS = 20  # for that comparison
-NO_SOURCES = "sources.json is missing; run `semiology loso` again with the cohort at hand (nothing is trained anew)"
+COURSES = ("pictures", "movement")
 
 
 @dataclass(frozen=True)
@@ -44,11 +44,10 @@ def check_stretches(run: Run) -> Check:
     """No stretch of a file overlaps one on the other side of a fold, whatever the clips and participants are called."""
     question = "Is any stretch of the same file on both sides of a fold?"
     if run.sources is None:
-        return answer("same stretch", question, [], [NO_SOURCES], "", "")
+        return answer("same stretch", question, [], [run.unsourced], "", "")
     clips = run.sources["clips"]
+    unknown = unknown_clips(run, clips)
     by_content: dict[str, list[str]] = defaultdict(list)
-    missing = sorted({clip_id for record in run.judged for clip_id in record["clips"]} - clips.keys())
-    unknown = [f"sources.json says nothing of clip {clip_id}" for clip_id in missing]
     for clip_id, clip in clips.items():
         if not clip.get("content"):
             unknown.append(f"clip {clip_id}: neither its file nor a record of its content was there")
@@ -69,7 +68,7 @@ def check_copies(run: Run) -> Check:
     """No recording under two participants: by content, by how small pictures change, by how keypoints move."""
     question = "Is any recording there twice, under two participants?"
     if run.sources is None:
-        return answer("copies", question, [], [NO_SOURCES], "", "")
+        return answer("copies", question, [], [run.unsourced], "", "")
     clips = run.sources["clips"]
     pairs = [
         (first, second)
@@ -84,11 +83,24 @@ def check_copies(run: Run) -> Check:
         f"{first} ({clips[first]['participant_id']}) and {second} ({clips[second]['participant_id']}): {'; '.join(reasons)}"
         for (first, second), reasons in sorted(why.items())
     ]
-    seen = sum("pictures" in clip for clip in clips.values())
-    good = f"none among {len(pairs)} pairs of clips of different participants, by content, movement" + (
+    seen = sum(bool(clip.get("pictures")) for clip in clips.values())
+    missing = unknown_clips(run, clips)
+    missing += [f"clip {clip_id} has neither pictures nor movement to compare" for clip_id, clip in clips.items() if not _compared(clip)]
+    both = sum(any(clips[first].get(kind) and clips[second].get(kind) for kind in COURSES) for first, second in pairs)
+    good = f"none among {len(pairs)} pairs of clips of different participants by content, none among {both} by movement" + (
         f" and pictures ({seen} clips)" if seen else ""
     )
-    return answer("copies", question, faults, [], good, "two participants seem to share a recording")
+    return answer("copies", question, faults, missing, good, "two participants seem to share a recording")
+
+
+def unknown_clips(run: Run, clips: dict[str, Any]) -> list[str]:
+    """A sentence for each clip of the run of which sources.json holds nothing."""
+    missing = {clip_id for record in run.judged for clip_id in record["clips"]} | set(run.table["clip_id"])
+    return [f"sources.json says nothing of clip {clip_id}" for clip_id in sorted(missing - clips.keys())]
+
+
+def _compared(clip: dict[str, Any]) -> bool:
+    return any(clip.get(kind) for kind in COURSES)
 
 
 def _parted(run: Run, first: str, second: str) -> int:

@@ -22,7 +22,8 @@ LINEAR = "linear"  # the ridge classifier beside the models: it standardises its
 def check_fitted(run: Run) -> list[Check]:
     """One check a thing: fitted on clips of training participants alone, for every model of every fold.
 
-    A thing that the protocol asks for and that no record notes is not passed: the check is then not possible.
+    A thing that the protocol asks for and that no record notes is not passed: the check is then not possible. So it is for a model that
+    predicted, or that the protocol names, and of which the record holds nothing.
     """
     return [_check(run, thing, name) for thing, name in THINGS.items()]
 
@@ -31,7 +32,7 @@ def check_teachers(run: Run) -> Check:
     """The teacher that a student heard was trained in the same fold, on training participants alone; followed by name in the record."""
     faults, missing, students = [], list(run.missing), 0
     for record in run.records:
-        for name, model in record["models"].items():
+        for name, model in run.models_of(record).items():
             asked, told = run.model(name).get("teacher"), model.get("teacher")
             if asked != told:
                 missing.append(f"{place(record)}: {name} was to hear {asked}, the record names {told}")
@@ -53,7 +54,7 @@ def check_teachers(run: Run) -> Check:
 def _check(run: Run, thing: str, name: str) -> Check:
     faults, missing, fitted = [], list(run.missing), 0
     for record in run.records:
-        for model_name, model in record["models"].items():
+        for model_name, model in run.models_of(record).items():
             clip_ids = model.get("seen", {}).get(thing)
             if clip_ids is None:
                 if _is_asked(run, record, thing, model_name):
@@ -84,10 +85,10 @@ def _is_asked(run: Run, record: Record, thing: str, model_name: str) -> bool:
         return wanted and _somebody_is_left(run, record, model_name)
     if thing == "calibration":
         asked = config.get("calibration") or {}
-        names = asked.get("models") or list(record["models"])
+        names = asked.get("models") or list(run.models_of(record))
         return (asked.get("method", "none") != "none" or asked.get("coverage") is not None) and model_name in names
     among = [set(names) for names in (config.get("selections") or {}).values()]
-    return any(model_name in names and names <= set(record["models"]) for names in among)
+    return any(model_name in names and names <= set(run.models_of(record)) for names in among)
 
 
 def _stream(model: dict[str, Any]) -> str:
@@ -97,7 +98,7 @@ def _stream(model: dict[str, Any]) -> str:
 def _somebody_is_left(run: Run, record: Record, model_name: str) -> bool:
     """Whether somebody neither taught the weights nor is held out or in the test set: those can only have stopped the training."""
     test = set((run.config.get("split") or {}).get("test") or [])
-    taught = people(record, record["models"][model_name].get("seen", {}).get("weights", []))
+    taught = people(record, record["models"].get(model_name, {}).get("seen", {}).get("weights", []))
     return bool(set(record["clips"].values()) - taught - people(record, record["held_out_clips"]) - test)
 
 

@@ -55,7 +55,7 @@ def check_once(run: Run) -> Check:
         runs[record["task"], record["seed"], record["permutation"], record["split"] == TEST].append(record)
     for (task, seed, permutation, unseen), records in runs.items():
         what = f"{task}, seed {seed}" + ("" if permutation is None else f", permutation {permutation}") + (", test set" if unseen else "")
-        names = {name for record in records for name in [*record["models"], *record.get("selected", {})]}
+        names = {name for record in records for name in [*run.models_of(record), *record.get("selected", {})]}
         clips = {clip_id: participant for record in records for clip_id, participant in record["clips"].items()}
         expected = {clip_id for clip_id, participant in clips.items() if (participant in test) == unseen}
         count: Counter[tuple[str, str]] = Counter()

@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 
 from semiology.audit.check import Check, answer
-from semiology.audit.copies import NO_SOURCES
 from semiology.audit.records import Run
 
 QUESTION = "Were detectors or feature networks trained on participants who are held out?"
@@ -16,7 +15,7 @@ def check_outside(run: Run, elsewhere: Sequence[str] = ()) -> Check:
         elsewhere: first digits (eight or more) of the SHA-256 of weights of which the user states that nobody of this cohort taught them.
     """
     if run.sources is None:
-        return answer("outside", QUESTION, [], [NO_SOURCES], "", "")
+        return answer("outside", QUESTION, [], [run.unsourced], "", "")
     held = {participant for record in run.judged for participant in record["held_out"]}
     faults, missing, stated = [], [], 0
     for digest, weights in run.sources["weights"].items():

@@ -1,20 +1,21 @@
-"""What a run's folder holds for the audit: its protocol, its table of predictions, the records of its folds, its sources."""
+"""What a run's folder holds for the audit: its protocol, its table of predictions, the records of its folds, its sources, its null."""
 
-import json
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import pandas as pd
-import yaml
 
+from semiology.audit.shapes import Sources
 from semiology.errors import UserError
-from semiology.predictions import read_predictions
+from semiology.predictions import TEST_SET, read_predictions
+from semiology.run_files import checked, read_config, read_json, read_null
+from semiology.run_records import KEYS, TEST, Record, is_named, read_record, table_task
 
-TEST, TEST_SET = "test", " in the unseen test set"  # split of a record, and what its rows' tasks end with
-KEYS = {"task", "seed", "permutation", "split", "fold", "held_out", "held_out_clips", "clips", "levels", "models", "predictions"}
+__all__ = ["TEST", "TEST_SET", "Record", "Run", "place", "read_run", "table_task"]
 
-Record = dict[str, Any]
+Content = TypeVar("Content")
 
 
 @dataclass(frozen=True)
@@ -23,11 +24,13 @@ class Run:
 
     Attributes:
         folder: of the run.
-        config: the protocol, as config.yaml holds it; empty where that is missing.
+        config: the protocol, as config.yaml holds it; empty where that is missing or damaged.
         table: predictions.csv, see `semiology.predictions`.
         records: of the folds that the table names, true labels, and of the permuted runs behind null.json.
-        sources: sources.json; None where it is missing.
-        missing: what could not be read, one sentence each.
+        sources: sources.json; None where it is missing or damaged.
+        unsourced: why it is None.
+        null: null.json; None where it is damaged, empty where it is missing.
+        missing: what of protocol and records could not be read, one sentence each.
     """
 
     folder: Path
@@ -35,6 +38,8 @@ class Run:
     table: pd.DataFrame
     records: list[Record]
     sources: dict[str, Any] | None
+    unsourced: str = ""
+    null: dict[str, Any] | None = field(default_factory=dict)
     missing: list[str] = field(default_factory=list)
 
     @property
@@ -45,6 +50,17 @@ class Run:
     def model(self, name: str) -> dict[str, Any]:
         """A model's part of the protocol; empty where it has none."""
         return (self.config.get("models") or {}).get(name) or {}
+
+    def models_of(self, record: Record) -> dict[str, dict[str, Any]]:
+        """Model -> what the record notes of it, of all that had to be trained in this fold; empty where the record is silent.
+
+        These are the ones that the record notes, those that predicted and are no selection, and those that the protocol names for the task.
+        """
+        every = self.config.get("models") or {}
+        asked = ((self.config.get("tasks") or {}).get(record["task"]) or {}).get("models") or list(every)
+        teachers = [teacher for name in asked if (teacher := self.model(name).get("teacher"))]
+        predicted = [row["model"] for row in record["predictions"] if row["model"] not in record.get("selected", {})]
+        return {name: record["models"].get(name, {}) for name in dict.fromkeys([*record["models"], *predicted, *asked, *teachers])}
 
 
 def read_run(folder: str | Path) -> Run:
@@ -58,25 +74,26 @@ def read_run(folder: str | Path) -> Run:
         raise UserError(f"{folder}: not a run (no predictions.csv in it); name the folder that `semiology loso` wrote")
     table = read_predictions(folder / "predictions.csv")
     missing: list[str] = []
-    config = _read(folder / "config.yaml", "config.yaml", missing) or {}
-    sources = _read(folder / "sources.json", "sources.json", [])
-    named = set(table[["task", "seed", "fold"]].itertuples(index=False, name=None))
+    config, _ = _read(folder, "config.yaml", read_config, missing) or ({}, "")
+    if not config and not missing:
+        missing.append("config.yaml is missing; run `semiology loso` again (what is finished is not trained anew)")
+    why: list[str] = []
+    sources = _read(folder, "sources.json", _sources, why)
+    if not (folder / "sources.json").is_file():
+        why = ["sources.json is missing; run `semiology loso` again with the cohort at hand (nothing is trained anew)"]
+        sources = None
+    null = _read(folder, "null.json", read_null, [])
     records = []
     for path in sorted((folder / "folds").rglob("*.json")):
         name = path.relative_to(folder).as_posix()
-        record = _read(path, name, missing)
+        record = _read(folder, name, read_record, missing)
         if record is None:
             continue
         if lacking := KEYS - record.keys():
             missing.append(f"{name} does not say {', '.join(sorted(lacking))} (older version?); run `semiology loso` again")
-        elif _is_of(record, config, named):
+        elif _was_asked(record, config) and is_named(record, table):
             records.append(record)
-    return Run(folder, config, table, records, sources, missing)
-
-
-def table_task(record: Record) -> str:
-    """The task's name in predictions.csv."""
-    return record["task"] + (TEST_SET if record["split"] == TEST else "")
+    return Run(folder, config, table, records, sources, "".join(why), null, missing)
 
 
 def place(record: Record) -> str:
@@ -85,22 +102,21 @@ def place(record: Record) -> str:
     return f"{record['task']}, seed {record['seed']}{permuted}, fold {record['fold']}"
 
 
-def _is_of(record: Record, config: dict[str, Any], named: set[tuple[str, int, str]]) -> bool:
-    if record["permutation"] is not None and record["permutation"] >= (config.get("permutations") or 0):
-        return False
-    return (table_task(record), record["seed"], str(record["fold"])) in named
+def _was_asked(record: Record, config: dict[str, Any]) -> bool:
+    return record["permutation"] is None or record["permutation"] < (config.get("permutations") or 0)
 
 
-def _read(path: Path, name: str, missing: list[str]) -> dict[str, Any] | None:
+def _sources(path: Path) -> dict[str, Any]:
+    content: dict[str, Any] = read_json(path, "loso")
+    if path.is_file():
+        checked(path, "loso", Sources, content)
+    return content
+
+
+def _read(folder: Path, name: str, reader: Callable[[Path], Content], missing: list[str]) -> Content | None:
+    """What the reader makes of a file, or None and a sentence where it is damaged."""
     try:
-        text = path.read_text(encoding="utf-8")
-        content = yaml.safe_load(text) if path.suffix == ".yaml" else json.loads(text)
-        if isinstance(content, dict):
-            return content
-    except FileNotFoundError:
-        missing.append(f"{name} is missing; run `semiology loso` again (what is finished is not trained anew)")
+        return reader(folder / name)
+    except UserError as error:
+        missing.append(str(error).removeprefix(f"{folder}/"))
         return None
-    except (ValueError, yaml.YAMLError):
-        pass
-    missing.append(f"{name} cannot be read; delete it and run `semiology loso` again")
-    return None

@@ -15,13 +15,14 @@ from semiology.audit.outside import check_outside
 from semiology.audit.records import read_run
 from semiology.audit.tables import check_table
 from semiology.files import write_text
+from semiology.run_files import digests
 
 
 def audit(run: str | Path, *, elsewhere: Sequence[str] = ()) -> list[Check]:
     """Ask a run whether anything of those held out taught its models; needs the run's folder alone, and trains nothing.
 
     Each answer is passed, failed, or not possible where the run does not hold what it needs: then the audit is incomplete and says what is
-    missing. Writes RUN/audit.json.
+    missing. Writes RUN/audit.json, with the SHA-256 of the predictions and the null that were judged.
 
     Args:
         run: folder that `semiology loso` wrote.
@@ -44,6 +45,6 @@ def audit(run: str | Path, *, elsewhere: Sequence[str] = ()) -> list[Check]:
         check_outside(read, elsewhere),
         check_confounds(read),
     ]
-    found = {"verdict": verdict(checks), "checks": [asdict(check) for check in checks]}
+    found = {"verdict": verdict(checks), "of": digests(run), "checks": [asdict(check) for check in checks]}
     write_text(Path(run) / "audit.json", json.dumps(found, indent=1) + "\n")
     return checks

@@ -52,6 +52,7 @@ def _differing(row: Any, record: dict[str, Any], told: dict[str, Any], levels: l
         "participant_id": (row.participant_id, record["clips"].get(told["clip_id"])),
         "recording_id": (row.recording_id, told.get("recording_id", row.recording_id)),
         "truth": (row.truth, levels[told["truth"]]),
+        "predicted": (row.predicted, max(row.scores, key=row.scores.__getitem__)),
         "plausible": (row.plausible, None if told.get("plausible") is None else [levels[level] for level in told["plausible"]]),
     }
     for column, (written, meant) in facts.items():
@@ -67,7 +68,12 @@ def _differing(row: Any, record: dict[str, Any], told: dict[str, Any], levels: l
             and (list(written) != levels or not np.allclose(list(written.values()), meant, atol=NEAR))
         ):
             return column
-    return ""
+    return "" if abs(row.score - _score(row.scores)) <= NEAR else "score"
+
+
+def _score(scores: dict[str, float]) -> float:
+    """What stands in the column: of two levels the second's probability, of more the highest."""
+    return list(scores.values())[1] if len(scores) == 2 else max(scores.values())
 
 
 def _said(record: dict[str, Any], model: str) -> dict[str, list[float]]:
@@ -75,18 +81,49 @@ def _said(record: dict[str, Any], model: str) -> dict[str, list[float]]:
 
 
 def _fusions(run: Run, rows: dict[Key, Any]) -> tuple[set[Key], list[str]]:
-    """The rows that are fusions, and what is wrong with them: each has to be the mean of its members' probabilities."""
-    keys, wrong = set(), []
+    """The rows that are fusions, and what is wrong with them.
+
+    For every seed there has to be one of each clip that all members predicted, and no other; each the mean of its members' probabilities,
+    with their truth, participant and recording, in the fold of the first member.
+    """
+    found, wrong = set(), []
     for fusion in run.config.get("fusions") or []:
         members = [tuple(member.rpartition("/")[::2]) for member in fusion["members"]]
         for suffix in ("", TEST_SET):
-            for key in [key for key in rows if key[:2] == (fusion["task"] + suffix, fusion["model"])]:
-                parts: list[Any] = [rows.get((task + suffix, model, key[2], key[3])) for task, model in members]
-                keys.add(key)
-                if any(part is None for part in parts):
-                    wrong.append(f"{key[0]}: {key[1]} of clip {key[3]} is fused from predictions that are not there")
-                    continue
-                mean = np.mean([[part.scores[level] for level in rows[key].scores] for part in parts], axis=0)
-                if not np.allclose(list(rows[key].scores.values()), mean, atol=NEAR):
-                    wrong.append(f"{key[0]}: {key[1]} of clip {key[3]}, seed {key[2]}, is not the mean of {', '.join(fusion['members'])}")
-    return keys, wrong
+            task, name = fusion["task"] + suffix, fusion["model"]
+            given = {key[2:] for key in rows if key[:2] == (task, name)}
+            found |= {(task, name, *which) for which in given}
+            predicted = [{key[2:] for key in rows if key[:2] == (member + suffix, model)} for member, model in members]
+            common = set.intersection(*predicted)
+            wrong += [
+                f"{task}: {name} of clip {clip_id}, seed {seed}, is fused from predictions that are not there"
+                for seed, clip_id in sorted(given - common)
+            ]
+            wrong += [
+                f"{task}: {name} of clip {clip_id}, seed {seed}, is not in predictions.csv, though all members predicted it"
+                for seed, clip_id in sorted(common - given)
+            ]
+            for seed, clip_id in sorted(given & common):
+                parts = [rows[member + suffix, model, seed, clip_id] for member, model in members]
+                if differing := _misfused(rows[task, name, seed, clip_id], parts):
+                    of = ", ".join(fusion["members"])
+                    wrong.append(f"{task}: {differing} of {name}, clip {clip_id}, seed {seed}, is not what the mean of {of} gives")
+    return found, wrong
+
+
+def _misfused(row: Any, parts: list[Any]) -> str:
+    """The first column of a fused row that its members do not give; empty where they give all."""
+    for column in ("truth", "participant_id", "recording_id"):
+        if {getattr(part, column) for part in parts} != {getattr(row, column)}:
+            return column
+    if row.fold != parts[0].fold:
+        return "fold"
+    if any(list(part.scores) != list(row.scores) for part in parts):
+        return "scores"
+    if not np.allclose(list(row.scores.values()), np.mean([list(part.scores.values()) for part in parts], axis=0), atol=NEAR):
+        return "scores"
+    if row.predicted != max(row.scores, key=row.scores.__getitem__):
+        return "predicted"
+    if row.calibrated is not None or row.plausible is not None:
+        return "calibrated" if row.calibrated is not None else "plausible"
+    return "" if abs(row.score - _score(row.scores)) <= NEAR else "score"

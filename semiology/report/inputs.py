@@ -1,57 +1,53 @@
 """What lies beside the predictions of a run, read and checked: what is absent is empty, what is damaged is named in one line."""
 
-import json
 import re
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import pandas as pd
-import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import Field
 
+from semiology import run_files
 from semiology.errors import UserError
+from semiology.run_files import Checked, File, checked, digests, read_json
+
+STALE = "of other predictions"  # verdict of an audit whose predictions.csv or null.json are not those that lie beside it
 
 
-class _File(BaseModel):
-    model_config = ConfigDict(extra="ignore", allow_inf_nan=False)
-
-
-File = TypeVar("File", bound=_File)
-
-
-class Check(_File):
+class Check(File):
     """One question of the leakage audit and what was found."""
 
     name: str
     question: str = ""
     result: str = "not possible"
     found: str = ""
-    details: list[Any] = []
+    details: list[Any] = Field([])
 
 
-class Audit(_File):
+class Audit(File):
     """audit.json of `semiology audit`."""
 
     verdict: str
-    checks: list[Check] = []
+    of: dict[str, str | None] = Field({})
+    checks: list[Check] = Field([])
 
 
-class Sanity(_File):
+class Sanity(File):
     """Randomised weights must destroy the map: the correlation that was left, and whether that is little enough."""
 
     correlation: float | None = None
     passed: bool | None = None
 
 
-class Deletion(_File):
+class Deletion(File):
     """The model's probability after deleting these shares of the input, most important first and at random."""
 
-    fractions: list[float] = []
-    attributed: list[float] = []
-    random: list[float] = []
+    fractions: list[float] = Field([])
+    attributed: list[float] = Field([])
+    random: list[float] = Field([])
 
 
-class Bone(_File):
+class Bone(File):
     """A bone's share of attribution; `b` is None for the movement of the whole figure."""
 
     a: str
@@ -59,7 +55,7 @@ class Bone(_File):
     share: float = 0.0
 
 
-class Explanation(_File):
+class Explanation(File):
     """explanation/<task>-<model>.json of `semiology explain`; shares of attribution by joint, and by step of time."""
 
     task: str
@@ -67,20 +63,20 @@ class Explanation(_File):
     method: str = ""
     level: str = ""
     held_out: bool | None = None
-    shown: dict[str, Any] = {}
-    joints: dict[str, float] = {}
-    edges: list[Bone] = []
-    layout: dict[str, tuple[float, float]] = {}
-    regions: dict[str, float] = {}
-    time: list[float] = []
+    shown: dict[str, Any] = Field({})
+    joints: dict[str, float] = Field({})
+    edges: list[Bone] = Field([])
+    layout: dict[str, tuple[float, float]] = Field({})
+    regions: dict[str, float] = Field({})
+    time: list[float] = Field([])
     sanity: Sanity | None = None
     deletion: Deletion | None = None
     truth: dict[str, Any] | None = None
     graph: dict[str, Any] | None = None
-    clips: list[Any] = []
+    clips: list[Any] = Field([])
 
 
-class Comparison(_File):
+class Comparison(File):
     """One row of a reproduction: the paper's value beside ours."""
 
     what: str
@@ -98,19 +94,19 @@ class Comparison(_File):
     remark: str = ""
 
 
-class Reproduction(_File):
+class Reproduction(File):
     """reproduction.json of `semiology reproduce`."""
 
     paper: str = ""
-    rows: list[Comparison] = []
+    rows: list[Comparison] = Field([])
     rule: str = ""
     assumption: str = ""
-    deviations: list[str] = []
-    not_run: list[str] = []
-    unstated: list[str] = []
+    deviations: list[str] = Field([])
+    not_run: list[str] = Field([])
+    unstated: list[str] = Field([])
 
 
-class NotAssessable(_File):
+class NotAssessable(File):
     """A scored clip of which nothing is said, because it was tracked too poorly."""
 
     clip_id: str
@@ -119,33 +115,21 @@ class NotAssessable(_File):
     reason: str = ""
 
 
-class NotAssessed(_File):
+class NotAssessed(File):
     """not_assessable.json: the clips of each task."""
 
     tasks: dict[str, list[NotAssessable]] = Field(default_factory=dict)
 
 
-def read_json(path: Path, maker: str, kind: type = dict) -> Any:
-    """The JSON object (or list) in a file; an empty one where there is no such file.
-
-    Raises:
-        UserError: the file is not JSON or not of this kind; `maker` is the command that writes it anew.
-    """
-    if not path.exists():
-        return kind()
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise UserError(f"{path}: not JSON ({error}); delete it, or write it anew with `semiology {maker}`") from error
-    if not isinstance(content, kind):
-        wanted = "object" if kind is dict else "list"
-        raise UserError(f"{path}: not a JSON {wanted}; delete it, or write it anew with `semiology {maker}`")
-    return content
-
-
 def read_audit(run: Path) -> Audit | None:
-    """audit.json, or None where the run was not audited. Raises as `read_json`."""
-    return _checked(run / "audit.json", "audit", Audit) if (run / "audit.json").exists() else None
+    """audit.json, or None where the run was not audited; its verdict is STALE, without checks, where it judged other predictions.
+
+    Raises as `read_json`.
+    """
+    if not (run / "audit.json").exists():
+        return None
+    audit = _checked(run / "audit.json", "audit", Audit)
+    return audit if audit.of == digests(run) else Audit(verdict=STALE)
 
 
 def read_explanations(run: Path) -> list[Explanation]:
@@ -161,7 +145,7 @@ def read_reproduction(run: Path) -> Reproduction | None:
 def read_not_assessable(run: Path) -> dict[str, list[NotAssessable]]:
     """not_assessable.json: clips of each task that were not scored. Raises as `read_json`."""
     path = run / "not_assessable.json"
-    return _fitted(path, "loso", NotAssessed, {"tasks": read_json(path, "loso")}).tasks
+    return checked(path, "loso", NotAssessed, {"tasks": read_json(path, "loso")}).tasks
 
 
 def read_probes(run: Path) -> list[tuple[str, pd.DataFrame]]:
@@ -184,34 +168,18 @@ def read_probes(run: Path) -> list[tuple[str, pd.DataFrame]]:
     return found
 
 
-def _checked(path: Path, maker: str, kind: type[File]) -> File:
-    return _fitted(path, maker, kind, read_json(path, maker))
-
-
-def _fitted(path: Path, maker: str, kind: type[File], content: Any) -> File:
-    try:
-        return kind.model_validate(content)
-    except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(str(part) for part in first["loc"])
-        raise UserError(f"{path}: {where}: {first['msg']}; delete it, or write it anew with `semiology {maker}`") from error
+def _checked(path: Path, maker: str, kind: type[Checked]) -> Checked:
+    return checked(path, maker, kind, read_json(path, maker))
 
 
 def read_config(run: Path) -> tuple[dict[str, Any], str]:
     """config.yaml of the run, parsed and as text without folders; both empty where there is none.
 
     Raises:
-        UserError: it is not YAML.
+        UserError: it is not YAML, or not a protocol.
     """
-    path = run / "config.yaml"
-    if not path.exists():
-        return {}, ""
-    try:
-        text = path.read_text(encoding="utf-8")
-        parsed = yaml.safe_load(text)
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise UserError(f"{path}: not YAML ({' '.join(str(error).split())}); delete it, or write it anew with `semiology loso`") from error
-    return parsed if isinstance(parsed, dict) else {}, without_folders(text)
+    parsed, text = run_files.read_config(run / "config.yaml")
+    return parsed, without_folders(text)
 
 
 def without_folders(text: str) -> str:

@@ -10,7 +10,8 @@ import pandas as pd
 
 from semiology.files import write_text
 from semiology.predictions import read_predictions
-from semiology.report.inputs import read_config, read_json
+from semiology.report.inputs import read_config
+from semiology.run_files import read_null
 from semiology.statistics.results import evaluate
 
 PACKAGES = ("semiology", "torch", "lightning", "numpy", "pandas", "scikit-learn")
@@ -25,7 +26,7 @@ def judge(run: Path) -> tuple[pd.DataFrame, dict[str, Any], dict[str, Any]]:
         UserError: predictions.csv or null.json cannot be read, or the folder cannot be written.
     """
     predictions = read_predictions(run / "predictions.csv")
-    null = read_json(run / "null.json", "loso")
+    null = read_null(run / "null.json")
     coverage = (read_config(run)[0].get("calibration") or {}).get("coverage")
     metrics = evaluate(predictions, null=null or None, coverage=coverage) | {"versions": _versions()}
     write_text(run / "metrics.json", json.dumps(metrics, indent=1, allow_nan=False) + "\n")

@@ -6,8 +6,8 @@ from typing import Any
 
 from semiology.errors import UserError
 from semiology.files import write_text
-from semiology.report.inputs import read_json
 from semiology.report.rendering import cell, plain, render
+from semiology.run_files import read_json
 from semiology.statistics.metrics import NAMES
 
 # what a reader of the card wants to know of the reading: key in model.json -> words

@@ -75,7 +75,7 @@ def contents(run: Path, predictions: pd.DataFrame, metrics: dict[str, Any], null
         "seeds": seeds,
         "unseen": unseen,
         "protocol": protocol,
-        "fitted": fitted(run),
+        "fitted": fitted(run, predictions),
         "published": {task: _published(found) for task, found in judged.items()},
         "measures": {task: measures(found) for task, found in judged.items()},
         "compared": compared(metrics),

@@ -4,8 +4,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from semiology.report.inputs import read_json
+import pandas as pd
+
 from semiology.report.rendering import listed, plain
+from semiology.run_records import KEYS, is_named, read_record
 from semiology.statistics.results import model_name
 
 SPLITS = {
@@ -68,18 +70,23 @@ def sentences(config: Mapping[str, Any], metrics: Mapping[str, Any], seeds: Sequ
     return said
 
 
-def fitted(run: Path) -> list[dict[str, Any]]:
+def fitted(run: Path, predictions: pd.DataFrame) -> list[dict[str, Any]]:
     """What was fitted in the folds, on how many clips, and whether a held-out clip was among them: counted in the folds' records.
 
-    A record without notes of what it fitted (an older run) counts for nothing; permuted runs are left out.
+    Records that predictions.csv does not name (of an earlier protocol), those without notes of what was fitted (an older version) and
+    permuted runs count for nothing.
+
+    Raises:
+        UserError: a record is damaged.
     """
     found: dict[str, dict[str, Any]] = {}
     for path in sorted((run / "folds").glob("*/seed-*/*.json")):
-        record = read_json(path, "loso")
-        held = set(record.get("held_out_clips") or ())
-        models = record.get("models")
-        for model in models.values() if isinstance(models, dict) else ():
-            for what, clips in (model.get("seen") or {}).items():
+        record = read_record(path)
+        if not record.keys() >= KEYS or not is_named(record, predictions):
+            continue
+        held = set(record["held_out_clips"])
+        for model in record["models"].values():
+            for what, clips in model.get("seen", {}).items():
                 entry = found.setdefault(what, {"what": FITTED.get(what, plain(what)), "counts": [], "leaks": 0})
                 entry["counts"].append(len(clips))
                 entry["leaks"] += bool(held & set(clips))

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from semiology.report.inputs import Audit
+from semiology.report.inputs import STALE, Audit
 from semiology.report.rendering import listed, plain
 from semiology.statistics.results import model_name
 
@@ -54,6 +54,8 @@ def verdict(audit: Audit | None) -> dict[str, str]:
     """The leakage audit's verdict as a sign that needs no colour, a word and a sentence."""
     if audit is None:
         return {"mark": "–", "word": "not run", "kind": "none", "words": "Nobody has checked this run for leaks: `semiology audit` does."}
+    if audit.verdict == STALE:
+        return {"mark": "?", "word": STALE, "kind": "none", "words": "Predictions or null have changed since: run `semiology audit` again."}
     counts = {result: sum(check.result == result for check in audit.checks) for result in ("passed", "failed", "not possible")}
     told = f"{counts['passed']} of {len(audit.checks)} checks passed"
     if audit.verdict == "passed":

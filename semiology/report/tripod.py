@@ -178,7 +178,7 @@ def _done(metrics: Mapping[str, Any], config: Mapping[str, Any], protocol: list[
         "12c": f"{listed(names)}, trained anew in each fold; steps under “Who was filmed, how it was tested”. Why these models: {YOURS}.",
         "12e": f"{measures}, with {method.get('interval', 'intervals')}; chance: {method.get('chance', 'not recorded')}.",
         "12g": f"By the networks of each fold; measures are means over {seeds} seeds." if seeds > 1 else "By the networks of each fold.",
-        "15": "A probability for each level; the most probable level is named (of two, the one above 0.5); no threshold was fitted.",
+        "15": f"A probability for each level; the most probable level is named (of two, the one above 0.5); {_threshold(config)}.",
     }
     if balanced:
         after = "Probabilities were recalibrated." if calibrated else "Probabilities were not recalibrated."
@@ -191,6 +191,16 @@ def _done(metrics: Mapping[str, Any], config: Mapping[str, Any], protocol: list[
     if calibrated:
         said["12f"] = f"Probabilities recalibrated ({config['calibration']['method']}) on training participants; no updating by group."
     return said
+
+
+def _threshold(config: Mapping[str, Any]) -> str:
+    coverage = (config.get("calibration") or {}).get("coverage")
+    if coverage is None:
+        return "no threshold was fitted"
+    return (
+        "the only threshold, fitted on training participants, says which levels stay possible, so that these hold the truth in "
+        f"{100 * coverage:.0f} % of clips; where more than one does, the model abstains"
+    )
 
 
 def _found(limits: list[str]) -> dict[str, str]:
