@@ -17,6 +17,8 @@ from semiology.explain import explain
 from semiology.explain.models import explained, run_data
 from semiology.learning.clips import Reading
 from semiology.learning.fitting import Schedule
+from semiology.report.explained import explained as shown_by_the_report
+from semiology.report.inputs import read_explanations
 from semiology.streams import TCN, Network, StreamShape
 
 
@@ -77,6 +79,12 @@ def test_single_clips_do_not_touch_the_explanation_of_the_run(made):
     assert [row["clip_id"] for row in told["clips"]] == ["p1_0"] and told["left_out"] == []
 
 
+def on_the_page(run: Path) -> str:
+    """What the report says that its picture is the mean of."""
+    (one,) = read_explanations(run)
+    return shown_by_the_report(one)["what"]
+
+
 def copy_of(made: Path, folder: Path) -> Path:
     return Path(shutil.copytree(made, folder, ignore=shutil.ignore_patterns("explanation")))
 
@@ -89,6 +97,7 @@ def test_what_was_not_kept_or_left_the_cohort_is_told(made, tmp_path, capsys):
     told = json.loads((run / "explanation" / "swing-pose-agcn.json").read_text())
     assert told["left_out"] == ["p3_0", "p3_1"] and told["shown"]["left_out"] == 2 and told["shown"]["scored"] == 11
     assert len(told["clips"]) == 9
+    assert on_the_page(run).endswith(", of people whom the model had not seen; 2 of 11 scored clips are left out")
     cohort = Path(shutil.copytree(run_data(made)[0], tmp_path / "cohort"))
     lines = (cohort / "clips.tsv").read_text().splitlines()
     (cohort / "clips.tsv").write_text("\n".join(line for line in lines if not line.startswith("p0_1")) + "\n")
@@ -121,6 +130,7 @@ def test_folds_by_recording_know_the_person_and_that_is_said(shared_cohort, tmp_
     assert "never saw the person" not in printed and "never saw this clip, but knows" in printed
     told = json.loads((tmp_path / "explanation" / "swing-pose-agcn.json").read_text())
     assert told["held_out"] and told["shown"]["people"] == ("known" if len(known) == 11 else "some known")
+    assert ", which the model had not seen, of people" in on_the_page(tmp_path)
 
 
 @pytest.mark.parametrize(
