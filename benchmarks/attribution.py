@@ -40,6 +40,11 @@ def main() -> int:
         weights = {part: trained_vgg(WEIGHTS, part, Path(f"configs/demo_{part}_vgg.yaml"), stills=200) for part in ("face", "body")}
         extracted_cohort(RUN, Path("configs/demo_phantom.yaml"), weights)
     step("loso", "--config", str(protocol()))
+    return judge()
+
+
+def judge() -> int:
+    """Explain the kept models and hold the maps against the truth."""
     step("explain", str(RUN), "--model", "agcn")
     figures, missed = {}, []
     for path in sorted((RUN / "explanation").glob("*-agcn.json")):
@@ -47,18 +52,16 @@ def main() -> int:
         truth, deletion, sanity = told["truth"], told["deletion"], told["sanity"]
         figures[told["task"]] = {name: told[name] for name in ("shown", "joints", "regions", "completeness", "sanity", "deletion", "truth")}
         reached = {
-            "joint share": truth["joint_share_above_chance"][0] > 0,
-            "hit rate": truth["hit_above_chance"][0] > 0,
+            "joint share": above(truth["joint_share_above_chance"]),
+            "hit rate": above(truth["hit_above_chance"]),
             "sanity": sanity["passed"],
-            "deletion": deletion["area_interval"][0] > 0,
+            "deletion": above(deletion["area_interval"]),
         }
         missed += [f"{told['task']}: {name}" for name, met in reached.items() if not met]
         print(f"\n{told['task']}: {truth['clips']} clips with the sign, {truth['participants']} participants")
         for name in FIGURES:
-            low, high = truth[f"{name}_interval"]
-            print(
-                f"  {name:<12}{truth[name]:.3f} ({low:.3f} to {high:.3f}), by chance {truth[name.removesuffix('_share') + '_chance']:.3f}"
-            )
+            chance = truth[name.removesuffix("_share") + "_chance"]
+            print(f"  {name:<12}{truth[name]:.3f} {truth[f'{name}_interval']}, by chance {chance:.3f}")
     return record(
         "attribution",
         figures,
@@ -73,6 +76,11 @@ def main() -> int:
         + (f"; short: {', '.join(missed)}" if missed else ""),
         seed=0,
     )
+
+
+def above(interval: list[float | None]) -> bool:
+    """Whether the interval lies above 0; without an interval nothing is shown."""
+    return interval[0] is not None and interval[0] > 0
 
 
 if __name__ == "__main__":
