@@ -17,7 +17,7 @@ from semiology.files import write_text
 from semiology.learning.clips import ClipSource, Reading
 from semiology.learning.fitting import Schedule
 from semiology.learning.saved import SavedModel
-from semiology.probe import cohort_target, input_features, layer_features, layer_names, linear_probe, run_features
+from semiology.probe import cohort_target, input_features, layer_features, layer_names, linear_probe, probe_run, run_features
 from semiology.probe.kept import find_stream
 from semiology.probe.layers import by_step
 from semiology.probe.linear import make_splits
@@ -147,6 +147,9 @@ def test_the_unseen_test_set_neither_teaches_the_probe_nor_is_pooled(saved, coho
     assert sorted(set(logits.table["fold"])) == ["p2", "p3", "p4", "p5"]
     assert sorted(set(logits.table["participant_id"])) == ["p2", "p3", "p4", "p5"] and len(logits.table) == 4 * 7
     assert logits.table["held_out"].sum() == 7
+    probing = probe_run(cohort / "run", "swing", layers="logits", permutations=0)
+    assert (probing.scored, probing.left_out, probing.apart) == (7, {}, 4)
+    assert "4 clips of the unseen test set take no part" in probing.text()
 
 
 def test_with_one_kept_fold_only_its_held_out_clips_are_judged(run):
@@ -191,10 +194,10 @@ def test_the_verb_probes_what_loso_kept(cohort, capsys):
 
 def test_each_way_of_probing_has_a_table_of_its_own(run, capsys):
     asked = ["probe", str(run), "--target", "swing", "--permutations", "0"]
-    for more in ((), ("--layers", "logits"), ("--layers", "[input, logits]", "--probe", "logistic"), ("--layers", "[]")):
+    for more in (("--layers", "[]"), ("--layers", "logits"), ("--layers", "logits", "--probe", "logistic")):
         assert main([*asked, *more]) == 0
     assert sorted(path.stem for path in (run / "probe").glob("*.csv")) == sorted(
-        f"swing-pose-agcn-swing{name}" for name in ("", "-logits", "-logistic-input-logits")
+        f"swing-pose-agcn-swing{name}" for name in ("", "-logits", "-logistic-logits")
     )
     table = pd.read_csv(run / "probe/swing-pose-agcn-swing.csv")
     assert table["layer"].tolist() == ["input", "blocks.0", "blocks.1", "features", "logits"]

@@ -122,14 +122,14 @@ def identity_probe(
     """
     check_permutations(permutations)
     owned = features.table.drop_duplicates("clip_id").set_index("clip_id")["participant_id"]
-    clip_ids = list(owned.index) if clip_ids is None else clip_ids
-    levels = sorted(set(owned.loc[clip_ids].astype(str)))
+    wanted = [str(clip) for clip in owned.index] if clip_ids is None else clip_ids
+    levels = sorted({str(who) for who in owned.loc[wanted]})
     apart = among == "trained on" and features.by_fold
     spaces = [_trained_on(part, features) for _, part in features.table.groupby("fold")] if apart else [features]
     named, asked, owners, guessing = [], [], [], []
     for number, space in enumerate(spaces):
         there = set(space.table["clip_id"])
-        clips = [clip for clip in clip_ids if clip in there]
+        clips = [clip for clip in wanted if clip in there]
         drawn, own = _name(space, clips, levels, balance, model, permutations, seed + number)
         named.append(drawn)
         asked += clips

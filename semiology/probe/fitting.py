@@ -81,6 +81,7 @@ def logistic(split: Split, codes: np.ndarray, levels: int) -> tuple[np.ndarray, 
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)  # with a weak penalty on separable clips; such a C is seldom chosen
         warnings.filterwarnings("ignore", message="y_pred contains classes")
+        warnings.filterwarnings("ignore", message="A single label was found")  # inner folds of people who show one level only
         if inner:
             search = GridSearchCV(pipeline, {"logisticregression__C": STRENGTHS}, cv=inner, scoring="balanced_accuracy")
             fitted_model, chosen = search.fit(split.values[split.train], y).best_estimator_, search.best_params_["logisticregression__C"]

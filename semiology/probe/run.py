@@ -38,6 +38,7 @@ class Probing:
         alike: debiased CKA between the layers; None where it cannot be had, and `no_cka` says why.
         scored: clips that the run scored.
         left_out: those that could not be judged -> why.
+        apart: how many clips of an unseen test set took no part.
     """
 
     target: str
@@ -53,6 +54,7 @@ class Probing:
     no_cka: str
     scored: int
     left_out: dict[str, str]
+    apart: int
 
     def table(self) -> pd.DataFrame:
         """A row a layer: the score with its interval, null and p, then the controls, then what all of this rests on."""
@@ -94,6 +96,10 @@ class Probing:
         ]
         if self.left_out:
             lines.append(f"{len(self.left_out)} of {self.scored} scored clips are left out: {_reasons(self.left_out)}")
+        if self.apart:
+            lines.append(
+                f"{self.apart} clips of the unseen test set take no part: the probe neither learns from them nor is judged on them"
+            )
         if self.alike is None:
             lines.append(f"similarity of layers: not asked: {self.no_cka}")
         return "\n".join(lines)
@@ -135,6 +141,7 @@ class Probing:
             "cka": self.no_cka if self.alike is None else _cka_told(self.alike),
             "scored": self.scored,
             "left_out": self.left_out,
+            "unseen_test_set": self.apart,
         }
 
 
@@ -199,9 +206,9 @@ def probe_run(
     ways = ["final"] * final + ["logistic"] * (probe == "logistic") + [kind] * (kind != "auto") + [_named(layers)] * bool(layers)
     name = "-".join([stream.task, stream.model, slug(target), *ways])
     left_out = stream.left_out(_may_be_judged(features))
-    probing = Probing(
-        target, stream.task, stream.model, name, results, random, identity, unmet, no_identity, alike, no_cka, len(stream.scored), left_out
-    )
+    scored, apart = len(stream.scored), len(stream.folds[0].unused) if stream.folds else 0
+    controls = (results, random, identity, unmet, no_identity, alike, no_cka)
+    probing = Probing(target, stream.task, stream.model, name, *controls, scored, left_out, apart)
     folder = Path(out) if out is not None else stream.run / "probe"
     with atomic_path(folder / f"{name}.csv") as temporary:
         probing.table().to_csv(temporary, index=False)
