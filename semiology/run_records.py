@@ -27,7 +27,7 @@ class Trained(File):
     """A model of the fold, its teacher, and on which clips each thing of it was fitted."""
 
     teacher: str | None = None
-    seen: dict[str, list[str]] = Field({})
+    seen: dict[str, list[str]] = Field(default={})
     calibration: Calibrator | None = None
 
 
@@ -67,8 +67,8 @@ class Fold(File):
     levels: list[str]
     models: dict[str, Trained]
     predictions: list[Said]
-    inner: list[SaidInside] = Field([])
-    selected: dict[str, str] = Field({})
+    inner: list[SaidInside] = Field(default=[])
+    selected: dict[str, str] = Field(default={})
 
     @model_validator(mode="after")
     def levels_are_known(self) -> Self:

@@ -43,3 +43,19 @@ def test_a_leak_in_one_fold_is_found_and_named(clean, tmp_path, leak: Leak):
             run_fold(asked, TASK, 0, part, None, Fold(TASK, 0, part).path(run))
     found = results(run)
     assert {name: found[name] for name in leak.caught_by} == dict.fromkeys(leak.caught_by, "failed")
+
+
+def test_a_model_that_leaked_and_of_which_the_record_is_silent_is_not_passed(clean, tmp_path):
+    asked, honest = clean
+    run = tmp_path / "run"
+    shutil.copytree(honest, run)
+    part = deal(asked.split, task_source(asked, TASK).clips, asked.cohort, 0)[2]
+    path = Fold(TASK, 0, part).path(run)
+    with LEAKS[0].plant():
+        run_fold(asked, TASK, 0, part, None, path)
+    record = json.loads(path.read_text())
+    del record["models"]["agcn"], record["models"]["tcn"]
+    path.write_text(json.dumps(record))
+    found = {check.name: check for check in audit(run)}
+    assert {found[name].result for name in ("weights", "class weights", "batch norm", "teacher")} == {"not possible"}
+    assert "nothing says on whom the weights of" in found["weights"].found

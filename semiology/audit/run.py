@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 
+from semiology.audit.chance import check_chance
 from semiology.audit.check import Check, verdict
 from semiology.audit.confounds import check_confounds
 from semiology.audit.copies import check_copies, check_stretches
@@ -40,6 +41,7 @@ def audit(run: str | Path, *, elsewhere: Sequence[str] = ()) -> list[Check]:
         check_refitted(read),
         check_once(read),
         check_table(read),
+        check_chance(read),
         check_stretches(read),
         check_copies(read),
         check_outside(read, elsewhere),

@@ -21,15 +21,15 @@ class Check(File):
     question: str = ""
     result: str = "not possible"
     found: str = ""
-    details: list[Any] = Field([])
+    details: list[Any] = Field(default=[])
 
 
 class Audit(File):
     """audit.json of `semiology audit`."""
 
     verdict: str
-    of: dict[str, str | None] = Field({})
-    checks: list[Check] = Field([])
+    of: dict[str, str | None] = Field(default={})
+    checks: list[Check] = Field(default=[])
 
 
 class Sanity(File):
@@ -42,9 +42,9 @@ class Sanity(File):
 class Deletion(File):
     """The model's probability after deleting these shares of the input, most important first and at random."""
 
-    fractions: list[float] = Field([])
-    attributed: list[float] = Field([])
-    random: list[float] = Field([])
+    fractions: list[float] = Field(default=[])
+    attributed: list[float] = Field(default=[])
+    random: list[float] = Field(default=[])
 
 
 class Bone(File):
@@ -63,17 +63,17 @@ class Explanation(File):
     method: str = ""
     level: str = ""
     held_out: bool | None = None
-    shown: dict[str, Any] = Field({})
-    joints: dict[str, float] = Field({})
-    edges: list[Bone] = Field([])
-    layout: dict[str, tuple[float, float]] = Field({})
-    regions: dict[str, float] = Field({})
-    time: list[float] = Field([])
+    shown: dict[str, Any] = Field(default={})
+    joints: dict[str, float] = Field(default={})
+    edges: list[Bone] = Field(default=[])
+    layout: dict[str, tuple[float, float]] = Field(default={})
+    regions: dict[str, float] = Field(default={})
+    time: list[float] = Field(default=[])
     sanity: Sanity | None = None
     deletion: Deletion | None = None
     truth: dict[str, Any] | None = None
     graph: dict[str, Any] | None = None
-    clips: list[Any] = Field([])
+    clips: list[Any] = Field(default=[])
 
 
 class Comparison(File):
@@ -98,12 +98,12 @@ class Reproduction(File):
     """reproduction.json of `semiology reproduce`."""
 
     paper: str = ""
-    rows: list[Comparison] = Field([])
+    rows: list[Comparison] = Field(default=[])
     rule: str = ""
     assumption: str = ""
-    deviations: list[str] = Field([])
-    not_run: list[str] = Field([])
-    unstated: list[str] = Field([])
+    deviations: list[str] = Field(default=[])
+    not_run: list[str] = Field(default=[])
+    unstated: list[str] = Field(default=[])
 
 
 class NotAssessable(File):

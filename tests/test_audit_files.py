@@ -1,0 +1,216 @@
+"""Files of a run that were changed, damaged or lost: what each check says of them; nothing that cannot be shown is passed."""
+
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import yaml
+from audit_leaks import TASK, moving_cohort, quick_run, read_clips, write_clips
+
+from semiology.audit import Check, audit, verdict, write_sources
+from semiology.evaluation.splits import Split
+
+
+@pytest.fixture(scope="module")
+def moving(tmp_path_factory):
+    return moving_cohort(tmp_path_factory.mktemp("moving"), people=6)
+
+
+@pytest.fixture(scope="module")
+def honest(moving, tmp_path_factory):
+    """Everybody left out in turn, with a linear model and two permutations."""
+    folder = tmp_path_factory.mktemp("honest") / "run"
+    return quick_run(moving, folder, split=Split("participant"), permutations=2, baseline=True)
+
+
+@pytest.fixture
+def run(honest, tmp_path):
+    return Path(shutil.copytree(honest, tmp_path / "run"))
+
+
+def asked(run: Path) -> dict[str, Check]:
+    return {check.name: check for check in audit(run)}
+
+
+def changed(run: Path, name: str, change) -> Path:
+    """A JSON or YAML file of the run, changed in place by `change`."""
+    path = run / name
+    content = yaml.safe_load(path.read_text())
+    change(content)
+    path.write_text(json.dumps(content))
+    return run
+
+
+def first_fold(run: Path) -> str:
+    return sorted((run / "folds").rglob("seed-0/*.json"))[0].relative_to(run).as_posix()
+
+
+def test_an_honest_run_with_a_null_passes(run):
+    checks = asked(run)
+    assert verdict(list(checks.values())) == "passed"
+    assert checks["chance"].found.startswith("computed again from 2 of 2 permutations; the null of linear was not computed again")
+
+
+def test_a_column_that_is_not_what_the_scores_say_is_found(run):
+    table = pd.read_csv(run / "predictions.csv", dtype=str, keep_default_na=False)
+    table.loc[3, "score"] = str(float(table.loc[3, "score"]) + 0.0009)  # within what a reader takes for rounding
+    table.to_csv(run / "predictions.csv", index=False)
+    assert asked(run)["table"].result == "failed" and "score in predictions.csv is not" in asked(run)["table"].found
+
+
+def fused(run: Path, change=lambda rows: rows) -> Path:
+    """The run with a fusion of one model, its rows changed."""
+    table = pd.read_csv(run / "predictions.csv", dtype=str, keep_default_na=False)
+    rows = table[table["model"] == "agcn"].assign(task="fused", model="mean").reset_index(drop=True)
+    pd.concat([table, change(rows)]).to_csv(run / "predictions.csv", index=False)
+    changed(run, "null.json", lambda null: null.update(fused={"mean": null[TASK]["agcn"]}))
+    return changed(
+        run, "config.yaml", lambda config: config.update(fusions=[{"task": "fused", "model": "mean", "members": [f"{TASK}/agcn"]}])
+    )
+
+
+def test_a_fusion_has_the_clips_and_facts_of_its_members(run, tmp_path):
+    def copy(number: int) -> Path:
+        return Path(shutil.copytree(run, tmp_path / f"fused-{number}"))
+
+    checks = asked(fused(copy(0)))
+    assert checks["table"].result == checks["chance"].result == "passed"
+    changes = {
+        "not in predictions.csv, though all members predicted it": lambda rows: rows.iloc[1:],
+        "truth of mean, clip": lambda rows: rows.assign(truth=rows["truth"].map({"absent": "present", "present": "absent"})),
+        "participant_id of mean, clip": lambda rows: rows.assign(participant_id="p0"),
+        "recording_id of mean, clip": lambda rows: rows.assign(recording_id="one"),
+        "fold of mean, clip": lambda rows: rows.assign(fold="p0"),
+    }
+    for number, (words, change) in enumerate(changes.items(), 1):
+        check = asked(fused(copy(number), change))["table"]
+        assert check.result == "failed" and words in check.found, words
+
+
+def test_a_model_that_predicts_and_of_which_the_record_is_silent_is_not_passed(run):
+    for path in (run / "folds").rglob("*.json"):
+        changed(run, path.relative_to(run).as_posix(), lambda record: record["models"].pop("agcn"))
+    checks = asked(run)
+    assert {checks[name].result for name in ("weights", "class weights", "batch norm")} == {"not possible"}
+    assert "nothing says on whom the weights of agcn were fitted" in checks["weights"].found
+
+
+def test_a_model_of_the_protocol_without_any_prediction_is_not_passed(run):
+    changed(run, "config.yaml", lambda config: config["models"].update(other=config["models"]["agcn"]))
+    checks = asked(run)
+    assert checks["weights"].result == checks["predicted once"].result == "not possible"
+
+
+@pytest.mark.parametrize(
+    ("change", "result", "words"),
+    [
+        (lambda null: null[TASK]["agcn"].update(auc=[0.0, 0.0]), "failed", "auc of agcn in null.json is not what"),
+        (lambda null: null[TASK]["agcn"].update(auc=null[TASK]["agcn"]["auc"] * 500), "failed", "auc of agcn in null.json is not what"),
+        (lambda null: null[TASK].update(tcn=null[TASK]["agcn"]), "failed", "null.json holds values of tcn, which no permuted run gave"),
+        (lambda null: null[TASK]["linear"].update(f1=[0.5] * 30), "failed", "f1 of linear in null.json has 30 values"),
+        (
+            lambda null: null[TASK]["linear"].update(auc=[-1.0] * 1999),
+            "failed",
+            "auc of linear in null.json has values that it cannot have",
+        ),
+        (lambda null: null[TASK]["linear"].update(auc=[0.0] * 1999), "not possible", "is the same in all 1999 exchanges"),
+        (lambda null: null.update({TASK: []}), "not possible", "null.json is damaged"),
+    ],
+)
+def test_an_invented_null_is_not_passed(run, change, result, words):
+    check = asked(changed(run, "null.json", change))["chance"]
+    assert check.result == result and words in check.found
+
+
+def test_permutations_that_are_not_there_have_to_be_told(run):
+    for path in (run / "folds").rglob("permutation-1/*.json"):
+        path.unlink()
+    assert "records of 1 permutations, 2 were asked for and 0 left out" in asked(run)["chance"].found
+    changed(
+        run,
+        "notes.json",
+        lambda notes: notes.append(f"{TASK}: 1 of 2 permutations left out: in some fold all training clips had one level"),
+    )
+    check = asked(run)["chance"]
+    assert check.result == "failed"  # the null still has two values
+    changed(run, "null.json", lambda null: null[TASK].update(agcn={name: found[:1] for name, found in null[TASK]["agcn"].items()}))
+    assert asked(run)["chance"].found.startswith("computed again from 1 of 2 permutations")
+    next((run / "folds").rglob("permutation-0/*.json")).unlink()
+    assert "permutation 0: no record of fold" in asked(run)["chance"].found
+
+
+def test_sources_without_anything_to_compare_are_not_passed(run):
+    def emptied(sources: dict) -> None:
+        for clip in sources["clips"].values():
+            clip.pop("movement")
+            clip["covariates"] = {}
+
+    checks = asked(changed(run, "sources.json", emptied))
+    assert checks["copies"].result == "not possible" and "has neither pictures nor movement to compare" in checks["copies"].found
+    assert (
+        checks["confounds"].result == "passed"
+        and "no column centre was recorded; no column camera was recorded" in checks["confounds"].found
+    )
+    checks = asked(changed(run, "sources.json", lambda sources: sources.update(clips={})))
+    assert {checks[name].result for name in ("same stretch", "copies", "confounds")} == {"not possible"}
+
+
+def test_a_centre_that_is_a_number_need_not_rise_with_the_label(moving, tmp_path):
+    cohort = moving_cohort(tmp_path / "centres", people=18)
+    table = read_clips(cohort)
+    number = np.arange(len(table)) % 3 + 1
+    table["swing"], table["centre"] = np.where(number == 2, "present", "absent"), number.astype(str)
+    write_clips(cohort, table)
+    run = quick_run(cohort, tmp_path / "run")
+    write_sources(cohort, None, table["clip_id"], run / "sources.json")
+    check = asked(run)["confounds"]
+    assert check.result == "failed" and "swing by centre alone: AUC 1.00" in text_of(check)
+
+
+def text_of(check: Check) -> str:
+    return "\n".join(check.details)
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("sources.json", "{}"),
+        ("sources.json", "[1"),
+        ("config.yaml", "split: participant"),
+        ("config.yaml", "calibration: temperature"),
+        ("config.yaml", "a: [1"),
+        ("null.json", '{"swing (pose)": {"agcn": {"auc": 0.5}}}'),
+    ],
+)
+def test_a_damaged_file_is_named_and_not_called_missing(run, name, content):
+    (run / name).write_text(content)
+    checks = list(asked(run).values())
+    troubled = [check for check in checks if check.result == "not possible"]
+    assert verdict(checks) == "incomplete" and all(name in check.found for check in troubled)
+    assert not any("is missing" in check.found for check in troubled)
+
+
+@pytest.mark.parametrize("change", [{"movement": "xx"}, {"covariates": None}, {"start": "early"}])
+def test_a_damaged_clip_of_the_sources_is_named(run, change):
+    check = asked(changed(run, "sources.json", lambda sources: sources["clips"]["c2"].update(change)))["copies"]
+    assert check.result == "not possible" and f"sources.json: clips.c2.{next(iter(change))}" in check.found
+
+
+@pytest.mark.parametrize(
+    "change", [{"models": []}, {"clips": None}, {"inner": [{}]}, {"models": {"agcn": {"seen": None}}}, {"levels": ["a"]}]
+)
+def test_a_damaged_record_is_named(run, change):
+    name = first_fold(run)
+    check = asked(changed(run, name, lambda record: record.update(change)))["weights"]
+    assert check.result == "not possible" and name in check.found
+
+
+def test_without_its_protocol_a_calibrated_run_is_not_judged_rather_than_failed(run):
+    calibration = {"temperature": 2.0, "steps": None, "threshold": 0.3, "clips": 5}
+    changed(run, first_fold(run), lambda record: record["models"]["agcn"].update(calibration=calibration))
+    (run / "config.yaml").unlink()
+    check = asked(run)["threshold and choice"]
+    assert check.result == "not possible" and "config.yaml is missing" in check.found
