@@ -25,6 +25,7 @@ from semiology.evaluation.fold import run_fold
 from semiology.evaluation.loso import Fold, run_loso
 from semiology.evaluation.source import task_source
 from semiology.evaluation.splits import Split, deal
+from semiology.predictions import read_predictions
 
 DEMO = Path("runs/demo")
 
@@ -83,7 +84,8 @@ def in_training(folder: Path) -> Iterator[tuple[str, tuple[str, ...], Path]]:
 def in_the_cohort(folder: Path) -> Iterator[tuple[str, tuple[str, ...], Path]]:
     """Leaks that lie in the data or in the protocol, each a run of its own."""
     honest = planted.moving_cohort(folder / "honest")
-    yield "none (leave one participant out)", (), planted.quick_run(honest, folder / "run", split=Split("participant"))
+    run = planted.quick_run(honest, folder / "run", split=Split("participant"), permutations=1, baseline=True)
+    yield "none (leave one participant out, with its null)", (), run
 
     def changed(name: str) -> Path:
         return Path(shutil.copytree(honest, folder / name))
@@ -147,15 +149,43 @@ def in_the_files(folder: Path) -> Iterator[tuple[str, tuple[str, ...], Path]]:
     yield "predictions.csv changed by hand", ("table",), run
 
     run = changed("missing")
-    sorted((run / "folds").rglob("*.json"))[3].unlink()
+    sorted((run / "folds").rglob("seed-0/*.json"))[3].unlink()
     yield "the record of a fold taken away", ("?predicted once", "?table"), run
 
     run = changed("silent")
-    path = sorted((run / "folds").rglob("*.json"))[3]
+    path = sorted((run / "folds").rglob("seed-0/*.json"))[3]
     kept = json.loads(path.read_text())
     del kept["models"]["agcn"]["seen"]["batch_norm"]
     path.write_text(json.dumps(kept))
     yield "a record that does not note the batch norms", ("?batch norm",), run
+
+    run = changed("no-entry")
+    for path in (run / "folds").rglob("*.json"):
+        kept = json.loads(path.read_text())
+        del kept["models"]["agcn"]
+        path.write_text(json.dumps(kept))
+    yield "records that hold nothing of a model that predicted", ("?weights", "?batch norm"), run
+
+    run = changed("null")
+    null = json.loads((run / "null.json").read_text())
+    null[planted.TASK]["agcn"]["auc"] = [0.0] * 999
+    (run / "null.json").write_text(json.dumps(null))
+    yield "a null invented by hand", ("chance",), run
+
+    run = changed("numbered-centres")
+    sources = json.loads((run / "sources.json").read_text())
+    truths = read_predictions(run / "predictions.csv").set_index("clip_id")["truth"]
+    for number, (clip_id, clip) in enumerate(sources["clips"].items()):
+        clip["covariates"]["centre"] = 2 if truths[clip_id].iloc[0] == "present" else 1 + 2 * (number % 4 // 2)
+    (run / "sources.json").write_text(json.dumps(sources))
+    yield "a label that the second of three numbered centres predicts", ("confounds",), run
+
+    run = changed("bare-sources")
+    sources = json.loads((run / "sources.json").read_text())
+    for clip in sources["clips"].values():
+        del clip["movement"]
+    (run / "sources.json").write_text(json.dumps(sources))
+    yield "sources.json without anything to compare", ("?copies",), run
 
     run = changed("without-sources")
     (run / "sources.json").unlink()
