@@ -7,18 +7,15 @@ from semiology.lift.lifter import SHIPPED, lift, load_lifter
 from semiology.lift.train import Recipe
 from semiology.lift.trial import train_and_test
 from semiology.tracks import read_tracks, save_tracks
-from semiology.verbs import options, parser
+from semiology.verbs import act, options, parser
 
 
 def run(arguments: list[str]) -> int:
-    actions = {"train": _train, "apply": _apply}
-    if not arguments or arguments[0] in ("-h", "--help"):
-        print("usage: semiology lift train INPUT... --out FILE      a lifter of your own, from 3D skeletons")
-        print("       semiology lift apply TRACKS --out TRACKS      add joints in space to 2D tracks")
-        return 0
-    if arguments[0] not in actions:
-        raise UserError(f"no action {arguments[0]!r}; actions are {', '.join(actions)}")
-    return actions[arguments[0]](arguments[1:])
+    actions = {
+        "train": ("INPUT... --out FILE: a lifter of your own, from 3D skeletons", _train),
+        "apply": ("TRACKS --out TRACKS: add joints in space to 2D tracks", _apply),
+    }
+    return act("lift", actions, arguments)
 
 
 def _train(arguments: list[str]) -> int:

@@ -1,18 +1,14 @@
 """semiology reproduce hou2022 --cohort DIR --store DIR --out RUN, or semiology reproduce gestures --features DIR --out RUN"""
 
-from semiology.errors import UserError
-from semiology.verbs import options, parser
+from semiology.verbs import act, options, parser
 
 
 def run(arguments: list[str]) -> int:
-    papers = {"hou2022": _hou2022, "gestures": _gestures}
-    if not arguments or arguments[0] in ("-h", "--help"):
-        print("usage: semiology reproduce hou2022 --cohort DIR --store DIR --out RUN     Hou et al. 2022, Table 1, on your videos")
-        print("       semiology reproduce gestures --features DIR --out RUN                GESTURES (MICCAI 2021) on its public features")
-        return 0
-    if arguments[0] not in papers:
-        raise UserError(f"no protocol {arguments[0]!r}; protocols are {', '.join(papers)}")
-    return papers[arguments[0]](arguments[1:])
+    papers = {
+        "hou2022": ("--cohort DIR --store DIR --out RUN: Hou et al. 2022, Table 1, on your videos", _hou2022),
+        "gestures": ("--features DIR --out RUN: GESTURES (MICCAI 2021) on its public features", _gestures),
+    }
+    return act("reproduce", papers, arguments)
 
 
 def _hou2022(arguments: list[str]) -> int:

@@ -7,19 +7,15 @@ from semiology import formats
 from semiology.errors import UserError
 from semiology.extraction import share_found
 from semiology.tracks import read_tracks, save_tracks, steps
-from semiology.verbs import parser
-
-ACTIONS = {"import": "a file of another program to our tracks", "export": "our tracks to a file of another program"}
+from semiology.verbs import act, parser
 
 
 def run(arguments: list[str]) -> int:
-    if not arguments or arguments[0] in ("-h", "--help"):
-        print("usage: semiology tracks ACTION [options]     (semiology tracks ACTION --help for its options)\n")
-        print("\n".join(f"  {name:<8}{what}" for name, what in ACTIONS.items()))
-        return 0
-    if arguments[0] not in ACTIONS:
-        raise UserError(f"no action {arguments[0]!r}; actions are {', '.join(ACTIONS)}")
-    return _import(arguments[1:]) if arguments[0] == "import" else _export(arguments[1:])
+    actions = {
+        "import": ("FILE --out TRACKS.nc: a file of another program to our tracks", _import),
+        "export": ("TRACKS.nc --out FILE --format NAME: our tracks to a file of another program", _export),
+    }
+    return act("tracks", actions, arguments)
 
 
 def _import(arguments: list[str]) -> int:

@@ -1,9 +1,9 @@
 """semiology tracking ACTION: labelled frames, tracking error and fine-tuning; one file an action."""
 
-from collections.abc import Callable
+from functools import partial
 from importlib import import_module
 
-from semiology.errors import UserError
+from semiology.verbs import act
 
 ACTIONS = {
     "select": "choose frames of clips or videos, and export them for labelling",
@@ -16,12 +16,8 @@ ACTIONS = {
 
 
 def run(arguments: list[str]) -> int:
-    if not arguments or arguments[0] in ("-h", "--help"):
-        width = max(map(len, ACTIONS)) + 2
-        print("usage: semiology tracking ACTION [options]     (semiology tracking ACTION --help for its options)\n")
-        print("\n".join(f"  {name:<{width}}{what}" for name, what in ACTIONS.items()))
-        return 0
-    if arguments[0] not in ACTIONS:
-        raise UserError(f"no action {arguments[0]!r}; actions are {', '.join(ACTIONS)}")
-    act: Callable[[list[str]], int] = import_module(f"semiology.verbs.tracking.{arguments[0].replace('-', '_')}").run
-    return act(arguments[1:])
+    return act("tracking", {name: (what, partial(_run, name)) for name, what in ACTIONS.items()}, arguments)
+
+
+def _run(action: str, arguments: list[str]) -> int:
+    return import_module(f"semiology.verbs.tracking.{action}").run(arguments)
