@@ -255,7 +255,7 @@ def test_settings_that_do_not_fit_are_refused_in_one_line(two_signs, tmp_path, c
     bad.unlink()
     assert main(call) == 2 and "no such file of settings" in capsys.readouterr().err
     assert main([*call[:-2], "--correlation", "2"]) == 2 and "correlation: 2 is not possible" in capsys.readouterr().err
-    assert main(["reproduce", "nobody2020"]) == 2 and "protocols are hou2022, gestures" in capsys.readouterr().err
+    assert main(["reproduce", "nobody2020"]) == 2 and "not one of hou2022, gestures" in capsys.readouterr().err
 
 
 def test_the_command_prints_the_table_and_says_that_something_was_left_out(two_signs, small, tmp_path, capsys):
