@@ -11,9 +11,10 @@ from semiology import UserError
 from semiology.probe import Features, cka, identity_probe, linear_probe, random_labels, read_features, similarity
 from semiology.probe.fitting import Split, ridge
 from semiology.probe.inputs import summaries
-from semiology.probe.linear import exchanged, make_splits
+from semiology.probe.linear import make_splits
 from semiology.probe.run import _alike
 from semiology.report.measures import probed
+from semiology.statistics.chance import exchange
 
 PEOPLE, CLIPS = 8, 4
 OWNERS = np.repeat([f"p{number}" for number in range(PEOPLE)], CLIPS)
@@ -167,10 +168,10 @@ def test_nobody_is_on_both_sides_of_a_fold_nor_of_an_inner_fold():
 def test_permuted_labels_stay_in_lists_and_lists_that_are_the_same_are_shuffled():
     rng = np.random.default_rng(0)
     constant = np.repeat(np.arange(PEOPLE) % 2, CLIPS)
-    given = exchanged(constant, OWNERS, rng).reshape(PEOPLE, CLIPS)
+    given = exchange(OWNERS, constant, rng).reshape(PEOPLE, CLIPS)
     assert (given == given[:, :1]).all() and given[:, 0].sum() == PEOPLE // 2
     same = np.tile(np.arange(CLIPS), PEOPLE)  # everybody did the same four things in the same order
-    given = exchanged(same, OWNERS, rng).reshape(PEOPLE, CLIPS)
+    given = exchange(OWNERS, same, rng).reshape(PEOPLE, CLIPS)
     assert (np.sort(given, axis=1) == np.arange(CLIPS)).all() and (given != np.arange(CLIPS)).any(axis=1).sum() > 4
 
 

@@ -121,12 +121,9 @@ def _numbers(values: list[float | None]) -> np.ndarray:
 
 
 def exchanged(people: np.ndarray, targets: np.ndarray) -> np.ndarray:
-    """(1 + PERMUTATIONS, clip) labels, the true ones first.
-
-    Participants exchange their lists of labels; then each one's labels are shuffled, for labels that differ within a participant.
-    """
+    """(1 + PERMUTATIONS, clip) labels, the true ones first."""
     rng = np.random.default_rng(0)
-    return np.vstack([targets, *(_shuffled(people, exchange(people, targets, rng), rng) for _ in range(PERMUTATIONS))])
+    return np.vstack([targets, *(exchange(people, targets, rng) for _ in range(PERMUTATIONS))])
 
 
 def _test(features: np.ndarray, people: np.ndarray, labellings: np.ndarray) -> tuple[float, float]:
@@ -135,13 +132,6 @@ def _test(features: np.ndarray, people: np.ndarray, labellings: np.ndarray) -> t
     levels = [1] if labellings.max() == 1 else np.unique(labellings)
     values = np.nanmean([ridge.metric("auc", labellings == level) for level in levels], axis=0)
     return float(values[0]), float((1 + (values[1:] >= values[0] - 1e-12).sum()) / (1 + PERMUTATIONS))
-
-
-def _shuffled(people: np.ndarray, targets: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    order = np.lexsort([rng.random(len(people)), people])
-    given = np.empty_like(targets)
-    given[np.argsort(people, kind="stable")] = targets[order]
-    return given
 
 
 def _holm(tests: list[Tested]) -> list[Tested]:

@@ -28,16 +28,17 @@ def clip_features(source: ClipSource) -> np.ndarray:
     return np.nan_to_num(np.stack(rows), nan=0.0)
 
 
-def linear_model(source: ClipSource) -> LosoRidge:
-    """The classifier of all folds at once; its penalty is the number of features, fixed before any label is seen."""
+def linear_model(source: ClipSource, only: Sequence[str] | None = None) -> LosoRidge:
+    """The classifier of all folds at once, or of `only` some participants'; its penalty is the number of features, fixed beforehand."""
     features = clip_features(source)
-    return LosoRidge(features, [clip.participant_id for clip in source.clips], alpha=float(features.shape[1]))
+    return LosoRidge(features, [clip.participant_id for clip in source.clips], alpha=float(features.shape[1]), only=only)
 
 
 def linear_fold(source: ClipSource, held_out: Sequence[str]) -> tuple[list[dict[str, Any]], dict[str, list[str]]]:
     """Rows of a fold's predictions as `training.scored` gives them, and the clips that taught: those with any weight in its scores."""
-    ridge, clips = linear_model(source), source.clips
+    clips = source.clips
     own = [number for number, clip in enumerate(clips) if clip.clip_id in set(held_out)]
+    ridge = linear_model(source, sorted({clips[number].participant_id for number in own}))
     scores = 2 * _scores(ridge, np.array([clip.target for clip in clips]), len(source.levels))[own]
     raised = np.exp(scores - scores.max(axis=1, keepdims=True))  # softmax; of two levels the scores are opposite
     probabilities = (raised / raised.sum(axis=1, keepdims=True)).round(6)

@@ -68,7 +68,7 @@ def linear_probe(
         raise UserError(f"{target.name}: is numeric; probe it with ridge, or read it as categorical")
     splits = make_splits(features, clips, owners, by, folds, seed, codes)
     rng = np.random.default_rng(seed)
-    targets = np.stack([codes, *(exchanged(codes, owners, rng) for _ in range(permutations))])
+    targets = np.stack([codes, *(exchange(owners, codes, rng) for _ in range(permutations))])
     drawn = predict_targets(splits, targets, levels, model)
     return judged(drawn, features, str(target.name), clips, owners, levels, by=by, model=model, draws=draws, seed=seed)
 
@@ -158,14 +158,6 @@ def _ranks(owners: np.ndarray, levels: np.ndarray, rng: np.random.Generator) -> 
         own = rng.permutation(np.flatnonzero(owners == owner))
         ranks[own[np.argsort(levels[own], kind="stable")]] = np.arange(len(own))
     return ranks
-
-
-def exchanged(codes: np.ndarray, owners: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Participants exchange their lists of labels, each in a new order: where all have the same list, exchanging alone does nothing."""
-    given = exchange(owners, codes, rng)
-    for name in np.unique(owners):
-        given[owners == name] = rng.permutation(given[owners == name])
-    return given
 
 
 def shared_clips(features: Features, target: pd.Series) -> tuple[list[str], np.ndarray, pd.Series]:

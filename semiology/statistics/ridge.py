@@ -47,13 +47,14 @@ class LosoRidge:
         matrix: (clip, clip) M of the module's equation.
     """
 
-    def __init__(self, features: ArrayLike, participants: ArrayLike, alpha: float = 1.0):
+    def __init__(self, features: ArrayLike, participants: ArrayLike, alpha: float = 1.0, only: ArrayLike | None = None):
         """Fit nothing but the matrix.
 
         Args:
             features: (clip, feature).
             participants: (clip,) who is in it.
             alpha: penalty of the squared weights, for standardised features; fixed beforehand, since a choice by the labels is not linear.
+            only: participants whose rows of the matrix are wanted, where one fold is; all by default.
 
         Raises:
             UserError: a feature is not finite, or there are fewer than three participants.
@@ -66,7 +67,7 @@ class LosoRidge:
         if len(set(self.participants.tolist())) < 3:
             raise UserError("leaving one participant out needs three or more")
         self.matrix = np.zeros((len(features), len(features)))
-        for held_out in np.unique(self.participants):
+        for held_out in np.unique(self.participants if only is None else np.asarray(only)):
             test = np.flatnonzero(self.participants == held_out)
             training = np.flatnonzero(self.participants != held_out)
             mean, spread = features[training].mean(0), features[training].std(0)
