@@ -1,0 +1,16 @@
+"""Events: when a sign begins and ends, found in a probability over time, kept in tables, scored against another's, tuned, drawn."""
+
+from semiology.events.event import Event
+from semiology.events.hysteresis import EventDetector, Hysteresis, find_events
+from semiology.events.table import EventTable, read_events, read_folder, write_events
+
+__all__ = [
+    "Event",
+    "EventDetector",
+    "EventTable",
+    "Hysteresis",
+    "find_events",
+    "read_events",
+    "read_folder",
+    "write_events",
+]
