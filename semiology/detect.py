@@ -8,7 +8,7 @@ detector is an SSD fine-tuned on the clinic's frames]
 import warnings
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from functools import cache
+from functools import cache, cached_property
 from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
@@ -157,11 +157,11 @@ class Patient:
     width: int
     height: int
 
-    @property
+    @cached_property
     def size(self) -> float:
         return float(np.median([side(box) for box in self.face.boxes])) if self.face else 0.0
 
-    @property
+    @cached_property
     def region(self) -> np.ndarray:
         """The whole frame, or, where the patient is small in it, the places of the face grown by twelve sides (a body has about ten).
 
@@ -213,21 +213,26 @@ def link(samples: Iterable[tuple[float, Faces]]) -> list[FaceTrack]:
     """
     tracks: list[FaceTrack] = []
     for time, faces in samples:
-        cost = np.full((len(tracks), len(faces.boxes)), np.inf)
-        for row, track in enumerate(tracks):
-            for column, box in enumerate(faces.boxes):
-                sides = side(track.boxes[-1]), side(box)
-                distance = float(np.linalg.norm(centre(track.boxes[-1]) - centre(box))) / np.mean(sides)
-                gap = time - track.times[-1]
-                if distance <= min(REACH + GROWTH * gap, FAR) and max(sides) <= min(2 + gap, 4) * min(sides):
-                    cost[row, column] = distance
-        rows, columns = linear_sum_assignment(np.where(np.isfinite(cost), cost, 1e6))
-        paired = {column: row for row, column in zip(rows, columns) if np.isfinite(cost[row, column])}
-        for column, (box, probability) in enumerate(zip(faces.boxes, faces.probability)):
-            if column not in paired:
-                tracks.append(FaceTrack())
-            tracks[paired.get(column, -1)].add(time, box, float(probability))
+        join(tracks, time, faces)
     return tracks
+
+
+def join(tracks: list[FaceTrack], time: float, faces: Faces) -> None:
+    """Add the faces of one more sample to the tracks of the people so far, as `link` says; people who are new are added at the end."""
+    cost = np.full((len(tracks), len(faces.boxes)), np.inf)
+    for row, track in enumerate(tracks):
+        for column, box in enumerate(faces.boxes):
+            sides = side(track.boxes[-1]), side(box)
+            distance = float(np.linalg.norm(centre(track.boxes[-1]) - centre(box))) / np.mean(sides)
+            gap = time - track.times[-1]
+            if distance <= min(REACH + GROWTH * gap, FAR) and max(sides) <= min(2 + gap, 4) * min(sides):
+                cost[row, column] = distance
+    rows, columns = linear_sum_assignment(np.where(np.isfinite(cost), cost, 1e6))
+    paired = {column: row for row, column in zip(rows, columns) if np.isfinite(cost[row, column])}
+    for column, (box, probability) in enumerate(zip(faces.boxes, faces.probability)):
+        if column not in paired:
+            tracks.append(FaceTrack())
+        tracks[paired.get(column, -1)].add(time, box, float(probability))
 
 
 def centre(box: np.ndarray) -> np.ndarray:

@@ -30,7 +30,7 @@ class VideoError(UserError):
 
 @contextmanager
 def open_video(path: str | Path) -> Iterator[tuple[InputContainer, VideoStream]]:
-    """The opened file and its best video stream; cover art does not count as video."""
+    """The opened file and its video stream."""
     path = Path(path)
     if not path.exists():
         raise VideoError(path, "there is no such file; check the path")
@@ -45,20 +45,25 @@ def open_video(path: str | Path) -> Iterator[tuple[InputContainer, VideoStream]]
     except av.error.FFmpegError as error:
         raise VideoError(path, f"cannot be opened as a video ({error.strerror}); it is cut off, damaged or of another kind") from error
     with container:
-        if container.format.name in ("tty", "image2") or container.format.name.endswith("_pipe"):  # FFmpeg also plays text and pictures
-            raise VideoError(path, "is a text or a single picture, not a video")
-        still = Disposition.attached_pic | Disposition.timed_thumbnails
-        streams = [stream for stream in container.streams.video if not stream.disposition & still]
-        if not streams:
-            raise VideoError(path, "holds no video stream (sound only?); name a video")
-        streams = [stream for stream in streams if stream.codec_context is not None]
-        if not streams:
-            raise VideoError(path, "is encoded in a way that FFmpeg does not know; convert it")
-        best = container.streams.best("video")
-        stream = next((stream for stream in streams if best is not None and stream.index == best.index), streams[0])
-        stream.thread_type = "AUTO"
-        stream.codec_context.thread_count = THREADS
-        yield container, stream
+        yield container, video_stream(container, path)
+
+
+def video_stream(container: InputContainer, name: str | Path) -> VideoStream:
+    """The best video stream of an opened container, which is called `name` in errors; cover art does not count as video."""
+    if container.format.name in ("tty", "image2") or container.format.name.endswith("_pipe"):  # FFmpeg also plays text and pictures
+        raise VideoError(name, "is a text or a single picture, not a video")
+    still = Disposition.attached_pic | Disposition.timed_thumbnails
+    streams = [stream for stream in container.streams.video if not stream.disposition & still]
+    if not streams:
+        raise VideoError(name, "holds no video stream (sound only?); name a video")
+    streams = [stream for stream in streams if stream.codec_context is not None]
+    if not streams:
+        raise VideoError(name, "is encoded in a way that FFmpeg does not know; convert it")
+    best = container.streams.best("video")
+    stream = next((stream for stream in streams if best is not None and stream.index == best.index), streams[0])
+    stream.thread_type = "AUTO"
+    stream.codec_context.thread_count = THREADS
+    return stream
 
 
 def header_duration(container: InputContainer, stream: VideoStream) -> float | None:

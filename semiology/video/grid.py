@@ -2,7 +2,7 @@
 
 import logging
 import math
-from collections.abc import Iterator
+from collections.abc import Generator, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,7 +11,7 @@ import numpy as np
 from semiology.video.container import NOTHING_DECODES, VideoError
 from semiology.video.info import probe
 from semiology.video.picture import Converter
-from semiology.video.source import SourceFrame, source_frames
+from semiology.video.source import Damage, SourceFrame, source_frames
 
 REACH = (
     0.75  # share of an interval over which a source frame may stand for a grid time; above 1/2 for jitter, below 1 to see one lost frame
@@ -34,7 +34,9 @@ class Frame:
     image: np.ndarray | None  # (height, width, 3) uint8 RGB, upright; None where missing
 
 
-def read_frames(path: str | Path, start: float = 0.0, end: float | None = None, fps: float = 25.0) -> Iterator[Frame]:
+def read_frames(
+    path: str | Path, start: float = 0.0, end: float | None = None, fps: float = 25.0, damage: Damage | None = None
+) -> Iterator[Frame]:
     """Frames of the video from `start` to `end` (s from its first frame), at `fps` (Hz) whatever its own rate is.
 
     Each output frame is the source frame nearest in time. It is missing (`image` None, `source_index` -1) where the nearest whole frame is
@@ -45,7 +47,7 @@ def read_frames(path: str | Path, start: float = 0.0, end: float | None = None, 
 
     Frames that the grid does not need are not converted to RGB; memory holds a dozen frames, however long the video. A frame whose size
     differs from the clip's first is scaled to it. Interlaced video is not deinterlaced, high dynamic range is not tone mapped, and pixels
-    that are not square are left so (`VideoInfo.pixel_aspect`).
+    that are not square are left so (`VideoInfo.pixel_aspect`). What of the source was damaged is noted in `damage`, where one is given.
 
     Raises:
         VideoError: the file is no video, nothing of it decodes, it ends before `start`, it turns from landscape to portrait, or (without
@@ -53,11 +55,26 @@ def read_frames(path: str | Path, start: float = 0.0, end: float | None = None, 
     """
     if not (0 <= start < math.inf and 0 < fps < math.inf and (end is None or start < end < math.inf)):
         raise VideoError(path, f"cannot be cut from {start} s to {end} s at {fps} Hz; start at 0 s or later, end after the start")
+    stop = yield from on_grid(source_frames(path, start, damage), path, start, end, fps)
+    if end is not None and end > stop + 1 / fps:
+        log.warning("the video ends at %.2f s, %.2f s before the end that was asked; these frames are missing", stop, end - stop)
+    elif end is None and (probe(path).duration or 0) > stop + 1:
+        log.warning("the video ends at %.2f s, but its header promises %.2f s: it may be cut off", stop, probe(path).duration)
+
+
+def on_grid(sources: Iterable[SourceFrame], path: str | Path, start: float, end: float | None, fps: float) -> Generator[Frame, None, float]:
+    """Lay source frames, wherever they come from, on the grid of `read_frames`; `path` is named in errors.
+
+    Returns (as a generator does) where the last source frame ends, s; infinity where the asked `end` came before that.
+
+    Raises:
+        VideoError: as `read_frames`.
+    """
     total = math.inf if end is None else math.ceil((end - start) * fps - 1e-6)
     make = FrameMaker(path, fps)
     index = 0
     last: SourceFrame | None = None
-    for source in source_frames(path, start):
+    for source in sources:
         if end is None and last is not None and source.time - last.time > LONGEST_HOLE:
             leap = f"times leap from {last.time:.2f} s to {source.time:.2f} s"
             raise VideoError(path, f"its {leap}, which no recording does; give an end before that, or convert the file")
@@ -65,23 +82,20 @@ def read_frames(path: str | Path, start: float = 0.0, end: float | None = None, 
             yield make(index, _nearest(start + index / fps, last, source, fps))
             index += 1
         if index >= total:
-            return
+            return math.inf
         last = source
     if last is None:
         raise VideoError(path, NOTHING_DECODES)
     stop = last.time + last.period
     if start >= stop:
         raise VideoError(path, f"ends at {stop:.2f} s, before the start that was asked, {start:g} s; correct the start")
-    if end is not None and end > stop + 1 / fps:
-        log.warning("the video ends at %.2f s, %.2f s before the end that was asked; these frames are missing", stop, end - stop)
-    elif end is None and (probe(path).duration or 0) > stop + 1:
-        log.warning("the video ends at %.2f s, but its header promises %.2f s: it may be cut off", stop, probe(path).duration)
     while index < total:
         shown = start + index / fps < stop - 1e-6
         if end is None and not shown:
-            return
+            break
         yield make(index, last if shown else None)
         index += 1
+    return stop
 
 
 def _nearest(time: float, before: SourceFrame | None, after: SourceFrame, fps: float) -> SourceFrame | None:

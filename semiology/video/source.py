@@ -2,7 +2,7 @@
 
 import math
 from bisect import bisect_left
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -25,8 +25,19 @@ class SourceFrame:
     picture: VideoFrame
 
 
-def source_frames(path: str | Path, start: float = 0.0) -> Iterator[SourceFrame]:
-    """All whole frames of the video by time, beginning before `start` (s from the first frame). Memory holds a dozen frames."""
+@dataclass(slots=True)
+class Damage:
+    """What was damaged in a video, as far as it was read: how many source frames, and whether the last one is among them."""
+
+    frames: int = 0
+    at_end: bool = False
+
+
+def source_frames(path: str | Path, start: float = 0.0, damage: Damage | None = None) -> Iterator[SourceFrame]:
+    """All whole frames of the video by time, beginning before `start` (s from the first frame). Memory holds a dozen frames.
+
+    Damaged frames keep their place in the count and are noted in `damage`.
+    """
     landing = _landing(path, start) if start >= SEEK_FROM else None
     with open_video(path) as (container, stream):
         if landing is None:
@@ -34,13 +45,25 @@ def source_frames(path: str | Path, start: float = 0.0) -> Iterator[SourceFrame]
         else:
             origin, index, first = landing.origin, landing.index, landing.first
             container.seek(landing.offset, stream=stream)
-        for seconds, period, picture in in_order(container, stream):
-            if seconds < first:
-                continue
-            origin = seconds if origin is None else origin
-            if picture is not None:
-                yield SourceFrame(seconds - origin, index, period, picture)
-            index += 1
+        frames = ((seconds, period, picture) for seconds, period, picture in in_order(container, stream) if seconds >= first)
+        yield from placed(frames, origin, index, damage)
+
+
+def placed(
+    frames: Iterable[tuple[float, float, VideoFrame | None]], origin: float | None = None, index: int = 0, damage: Damage | None = None
+) -> Iterator[SourceFrame]:
+    """Frames as `in_order` gives them, each with its place: `origin` (s) is the timestamp of the video's first frame, by default of these.
+
+    `index` is the place of the first of these.
+    """
+    damage = Damage() if damage is None else damage
+    for number, (seconds, period, picture) in enumerate(frames, index):
+        origin = seconds if origin is None else origin
+        damage.at_end = picture is None
+        if picture is None:
+            damage.frames += 1
+        else:
+            yield SourceFrame(seconds - origin, number, period, picture)
 
 
 @dataclass(frozen=True, slots=True)

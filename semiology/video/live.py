@@ -1,0 +1,230 @@
+"""Video that comes while it is looked at: a file that still grows, a camera. A thread reads, a bounded queue holds what waits.
+
+Only `camera_frames` opens a network connection, and only to the address that it is given.
+"""
+
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import av
+from av.container import InputContainer
+
+from semiology.errors import UserError
+from semiology.video.container import VideoError, video_stream
+from semiology.video.decode import LOOK_AHEAD, in_order
+from semiology.video.source import Damage, SourceFrame, placed
+
+SCHEMES = ("rtsp", "rtsps", "http", "https", "udp")
+NETWORK = "rtsp,rtsps,rtp,srtp,http,https,httpproxy,udp,tcp,tls"  # what a camera may make FFmpeg open: nothing on this disk
+FRONT_TO_BACK = ("mpegts", "mpeg", "matroska,webm", "mov,mp4,m4a,3gp,3g2,mj2")
+WAITING = 64  # frames that a queue holds: two and a half seconds of a 25 Hz camera, 200 MB of full HD. [our choice]
+POLL = 0.1  # s between looks at a file that grows
+
+
+class Stalled(UserError):
+    """A stream that gave nothing for too long."""
+
+
+class Waiting:
+    """A queue of at most `limit` things between a thread that reads and one that works.
+
+    Where it is full, the reader waits; or, with `drop`, the oldest thing is dropped and counted in `dropped`, so that a slow worker is late
+    by no more than the queue.
+    """
+
+    def __init__(self, limit: int = WAITING, drop: bool = False):
+        self.limit, self.drop, self.dropped = limit, drop, 0
+        self._things: deque = deque()
+        self._change = threading.Condition()
+        self._closed = False
+
+    def put(self, thing: object) -> bool:
+        """Add one; False where nobody wants more."""
+        with self._change:
+            while len(self._things) >= self.limit and not self.drop and not self._closed:
+                self._change.wait()
+            if self._closed:
+                return False
+            if len(self._things) >= self.limit:
+                self._things.popleft()
+                self.dropped += 1
+            self._things.append(thing)
+            self._change.notify_all()
+            return True
+
+    def get(self, patience: float | None = None) -> object:
+        """Take the oldest; waits for it up to `patience` s, then raises `Stalled`."""
+        with self._change:
+            if not self._change.wait_for(lambda: self._things, patience):
+                raise Stalled(f"nothing came for {patience:g} s: the stream stalled")
+            thing = self._things.popleft()
+            self._change.notify_all()
+            return thing
+
+    def close(self) -> None:
+        """Tell the reader that nobody wants more."""
+        with self._change:
+            self._closed = True
+            self._change.notify_all()
+
+
+class LiveFrames:
+    """Source frames read by a thread, as an iterator. `dropped` counts those that were dropped, `damage` those that came damaged.
+
+    Args:
+        read: what the thread iterates over; its error is raised where the frames are taken.
+        patience: s; a wait for longer raises `Stalled`; None waits for ever.
+        drop: drop the oldest where the queue is full, else let the reader wait.
+    """
+
+    def __init__(self, read: Callable[[Damage], Iterator[SourceFrame]], patience: float | None, drop: bool, limit: int = WAITING):
+        self.damage, self.patience = Damage(), patience
+        self._read, self._waiting = read, Waiting(limit, drop)
+        self._arrivals: deque[tuple[int, float]] = deque(maxlen=1024)
+        self._released: deque[float] = deque(maxlen=LOOK_AHEAD)
+        self._thread = threading.Thread(target=self._run, daemon=True)
+
+    @property
+    def dropped(self) -> int:
+        return self._waiting.dropped
+
+    def arrival(self, index: int) -> float | None:
+        """When the source frame of that place was decoded, by `time.monotonic()`; None where that is long ago."""
+        return next((when for number, when in reversed(self._arrivals) if number == index), None)
+
+    def __iter__(self) -> Iterator[SourceFrame]:
+        self._thread.start()
+        try:
+            while (thing := self._waiting.get(self.patience)) is not None:
+                if isinstance(thing, BaseException):
+                    raise thing
+                assert isinstance(thing, tuple)
+                frame, arrival = thing
+                self._arrivals.append((frame.index, arrival))
+                yield frame
+        finally:
+            self._waiting.close()
+
+    def _run(self) -> None:
+        try:
+            for frame in self._read(self.damage):
+                # frames are held back to put late ones in order: this one was decoded when the one so many before it was released
+                arrival = self._released[0] if len(self._released) == LOOK_AHEAD else time.monotonic()
+                self._released.append(time.monotonic())
+                if not self._waiting.put((frame, arrival)):
+                    return
+            self._end(None)
+        except UserError as error:
+            self._end(error)
+        except (av.error.FFmpegError, OSError) as error:
+            self._end(UserError(f"the stream broke off: {error.strerror or error}"))
+
+    def _end(self, why: BaseException | None) -> None:
+        """The last thing in the queue is not to push out a frame."""
+        self._waiting.drop = False
+        self._waiting.put(why)
+
+
+def camera_frames(url: str, stall: float) -> LiveFrames:
+    """Frames of a camera or stream, the oldest dropped where work is too slow.
+
+    Args:
+        url: rtsp, rtsps, http, https or udp.
+        stall: s; nothing for so long raises `Stalled`.
+
+    Raises:
+        UserError: another kind of address. When frames are taken: it cannot be reached, it holds no video.
+    """
+    check_url(url)
+
+    def read(damage: Damage) -> Iterator[SourceFrame]:
+        try:
+            container = av.open(url, mode="r", timeout=(stall, stall), options={"protocol_whitelist": NETWORK})
+        except av.error.FFmpegError as error:
+            raise UserError(f"{named(url)}: cannot be opened ({error.strerror}); check address, user and password") from error
+        with container:
+            yield from _frames(container, named(url), damage)
+
+    return LiveFrames(read, stall + 1, drop=True)  # a little longer than the reader, whose own message says more
+
+
+def check_url(url: str) -> None:
+    """Raises UserError where this is no address of a camera."""
+    scheme = urlsplit(url).scheme
+    if scheme not in SCHEMES:
+        raise UserError(f"{named(url)}: addresses of the kind {scheme}:// are not read; give {', '.join(f'{s}://' for s in SCHEMES)}")
+
+
+def named(url: str) -> str:
+    """The address without user and password, for messages and files."""
+    parts = urlsplit(url)
+    return parts._replace(netloc=parts.netloc.rpartition("@")[2], query="").geturl()
+
+
+def growing_frames(path: str | Path, patience: float) -> LiveFrames:
+    """Frames of a file that is still being written; it has ended when it has not grown for `patience` s. No frame is dropped.
+
+    Raises:
+        VideoError: no such file. When frames are taken: not a format that can be read front to back (MPEG-TS, MPEG-PS, Matroska or WebM,
+            fragmented MP4), no video in it.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise VideoError(path, "there is no such file; start the recording first")
+
+    def read(damage: Damage) -> Iterator[SourceFrame]:
+        with open(path, "rb", buffering=0) as stream:
+            growing = Growing(stream, patience)
+            _check_front_to_back(path, growing)
+            stream.seek(0)
+            try:
+                container = av.open(growing, mode="r", metadata_errors="replace")
+            except av.error.FFmpegError as error:
+                raise VideoError(path, f"cannot be opened as a video ({error.strerror}); it is damaged or of another kind") from error
+            with container:
+                if container.format.name not in FRONT_TO_BACK:
+                    raise VideoError(path, f"a {container.format.name} file cannot be read while it grows; record MPEG-TS or Matroska")
+                yield from _frames(container, path, damage)
+
+    return LiveFrames(read, None, drop=False)
+
+
+def _frames(container: InputContainer, name: str | Path, damage: Damage) -> Iterator[SourceFrame]:
+    return placed(in_order(container, video_stream(container, name)), damage=damage)
+
+
+class Growing:
+    """A file as FFmpeg reads it, front to back: at its end a read waits for more, up to `patience` s."""
+
+    def __init__(self, stream, patience: float):
+        self._stream, self._patience = stream, patience
+
+    def read(self, size: int) -> bytes:
+        until = time.monotonic() + self._patience
+        while not (content := self._stream.read(size)) and time.monotonic() < until:
+            time.sleep(min(POLL, self._patience))
+        return content
+
+
+def _check_front_to_back(path: Path, stream: Growing) -> None:
+    """An MP4 whose index comes after its pictures has none while it is written: say so at once, and do not wait for it."""
+    while len(head := _exactly(stream, 8)) == 8:
+        size, kind = int.from_bytes(head[:4], "big"), head[4:]
+        if kind == b"mdat":
+            raise VideoError(
+                path, "an MP4 whose index comes last cannot be read while it grows; record fragmented MP4, MPEG-TS or Matroska"
+            )
+        if kind not in (b"ftyp", b"styp", b"free", b"skip", b"wide", b"uuid", b"sidx") or size < 8:
+            return  # no MP4, or its index comes first
+        _exactly(stream, size - 8)
+
+
+def _exactly(stream: Growing, size: int) -> bytes:
+    content = b""
+    while len(content) < size and (more := stream.read(size - len(content))):
+        content += more
+    return content
