@@ -1,14 +1,15 @@
 """From a cohort and its store to arrays in memory: what a stream reads of each clip."""
 
+import math
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import xarray as xr
 
-from semiology.cohort import Cohort, Label
+from semiology.cohort import Clip, Cohort, Label
 from semiology.corrections import read_corrected
 from semiology.errors import UserError
 from semiology.preparation import coordinates, drop_low_confidence, fill_gaps, normalise, select, smooth
@@ -23,27 +24,35 @@ class Reading:
 
     Attributes:
         label: column of clips.tsv.
-        part: "body" or "face".
-        skeleton: name of a built-in skeleton or a YAML file.
+        part: "body", "face", or "frame", the whole picture: no tracks are read, and `appearance` is "snippets".
+        skeleton: name of a built-in skeleton or a YAML file; nothing is read of it for "frame".
         channels: what each joint carries, side by side: "joint", "bone", "motion" [C: the streams of 2s-AGCN and MS-AAGCN], and
-            "deviation", the joint minus its median over the window (ours).
+            "deviation", the joint minus its median over the window (ours). None for "frame".
         dimensions: 2 (pixels) or 3 (metres) [P: Hou et al. lift the body to 3D].
         origin: "clip" or "frame", see `preparation.normalise`.
         upright: turn every frame level, see there; for faces.
         min_confidence: joints below it are missing.
-        min_found: share of a clip's frames in which half of the joints or more must be there; below it the clip is not assessable.
+        min_found: share of a clip's frames in which half of the joints or more must be there; below it the clip is not assessable. For
+            "frame" the share of its snippets that have features.
         longest_gap: s, gaps up to it are filled.
         smoothing: s, window of the smoothing; 0 for none.
-        appearance: features of the store ("face_vgg", "body_vgg") for streams that read them.
+        appearance: features of the store ("face_vgg", "body_vgg", a vector a frame) for streams that read them; "snippets", a vector a
+            snippet of `window` frames at `rate`, of the part "frame" and nothing else [T: GESTURES].
         centred: appearance features minus their median over the clip, which takes out who it is and in what light (ours).
-        rate: Hz, at which frames are read; at most the tracks' own.
-        window: frames of one training example.
+        rate: Hz, at which frames are read; at most the tracks' own, and that of the snippets where these are read.
+        window: frames of one training example, or of one in each segment; where snippets are read the frames of a snippet.
         whole: True resamples the whole clip to `window` frames; False takes windows at `rate`.
         windows: False only: how many windows, evenly spread, are averaged when a clip is scored.
+        segments: 0, or into how many equal segments a clip of any length is divided; an example is then a window of each [T: GESTURES],
+            read by `semiology.streams.Segments`.
+        gamma: of Beta(gamma, gamma), where in its segment a window lies in training; at its centre when scored [T: GESTURES].
+
+    Raises:
+        UserError: values that are not possible, or not together.
     """
 
     label: str
-    part: Literal["body", "face"] = "body"
+    part: Literal["body", "face", "frame"] = "body"
     skeleton: str = "upper_body_11"
     channels: tuple[Literal["joint", "bone", "motion", "deviation"], ...] = ("joint", "bone", "motion")
     dimensions: Literal[2, 3] = 2
@@ -53,17 +62,32 @@ class Reading:
     min_found: float = 0.1
     longest_gap: float = 0.4
     smoothing: float = 0.0
-    appearance: Literal["body_vgg", "face_vgg"] | None = None
+    appearance: Literal["body_vgg", "face_vgg", "snippets"] | None = None
     centred: bool = False
     rate: float = 25.0
     window: int = 128
     whole: bool = False
     windows: int = 5
+    segments: int = 0
+    gamma: float = 4.0
 
     def __post_init__(self) -> None:
-        for name in ("rate", "window", "windows"):
-            if getattr(self, name) <= 0:
+        for name in ("rate", "window", "windows", "gamma"):
+            if not getattr(self, name) > 0:
                 raise UserError(f"reading.{name}: {getattr(self, name):g}; it has to be positive")
+        if self.segments < 0:
+            raise UserError(f"reading.segments: {self.segments}; 0 for none, or how many")
+        if self.segments and self.whole:
+            raise UserError("reading: `whole` resamples the clip, `segments` takes windows from it; set whole to false, or segments to 0")
+        if (self.part == "frame") != (self.appearance == "snippets"):
+            raise UserError(
+                f'reading: part {self.part!r} with appearance {self.appearance!r}; the part "frame" has snippets and nothing else, and '
+                "snippets are of the frame: set both, or neither"
+            )
+        if self.part == "frame" and (self.channels or self.whole):
+            raise UserError('reading: the part "frame" has no keypoints and its snippets are not resampled; set channels: [], whole: false')
+        if self.part != "frame" and not self.channels:
+            raise UserError("reading.channels: none is named; name one or more of joint, bone, motion, deviation")
 
     @cached_property
     def graph(self) -> Skeleton:
@@ -74,8 +98,9 @@ class Reading:
 class ClipData:
     """One clip in memory, on the grid of `Reading.rate`.
 
-    joints (time, joint, space) in body units, NaN where missing; appearance (time, channel), NaN where missing, or None. `recording_id`
-    is shared by the clips (or views) of one seizure.
+    joints (time, joint, space) in body units, NaN where missing, without any joint for the part "frame"; appearance (time, channel), NaN
+    where missing, or None. Where snippets are read, appearance is (snippet, channel), and `starts` (snippet,) their first frames,
+    ascending. `recording_id` is shared by the clips (or views) of one seizure.
     """
 
     clip_id: str
@@ -84,6 +109,10 @@ class ClipData:
     joints: np.ndarray
     appearance: np.ndarray | None = None
     recording_id: str = ""
+    starts: np.ndarray | None = None
+
+
+Content = tuple[dict[str, Any], str]  # what a clip holds, by ClipData's names; and why that is not assessable, or nothing
 
 
 @dataclass(frozen=True)
@@ -140,15 +169,12 @@ class ClipSource:
             if level is None:
                 self.left_out.append(f"{clip.clip_id}: {self.reading.label} not scored")
                 continue
-            tracks = read_corrected(cohort.folder / clip.tracks) if clip.tracks else self._store.tracks(clip.clip_id, self.reading.part)
-            self.trackers.update({tracks.attrs.get("backend", "")} - {""})
-            joints = prepare(tracks, self.reading)
-            if reason := too_little(joints, self.reading):
+            content, reason = self._snippets(clip) if self.reading.part == "frame" else self._tracks(clip, cohort.folder)
+            if reason:
                 self.not_assessable.append(NotAssessable(clip.clip_id, clip.participant_id, level, reason))
                 continue
-            appearance = self._appearance(clip.clip_id, len(joints)) if self.reading.appearance else None
             recording = clip.covariates.get("recording_id") or clip.clip_id
-            clips.append(ClipData(clip.clip_id, clip.participant_id, levels.index(level), joints, appearance, recording))
+            clips.append(ClipData(clip.clip_id, clip.participant_id, levels.index(level), recording_id=recording, **content))
         if not clips:
             why = [*self.left_out, *(f"{clip.clip_id}: {clip.reason}" for clip in self.not_assessable)]
             raise UserError(f"{self.cohort}: no clip can be used for {self.reading.label!r}: " + "; ".join(why[:5]))
@@ -160,8 +186,9 @@ class ClipSource:
 
     @property
     def window_seconds(self) -> float:
-        """What one training window spans: the reading's window, or the median clip where whole clips are resampled."""
-        frames = np.median([len(clip.joints) for clip in self.clips]) if self.reading.whole else self.reading.window
+        """What one example spans: the reading's window, or the median clip where whole clips are resampled or divided into segments."""
+        over_clip = self.reading.whole or self.reading.segments
+        frames = np.median([len(clip.joints) for clip in self.clips]) if over_clip else self.reading.window
         return float(frames / self.reading.rate)
 
     @cached_property
@@ -170,20 +197,47 @@ class ClipSource:
         return StreamShape(
             classes=len(self.levels),
             skeleton=self.reading.graph,
-            keypoint_channels=len(self.reading.channels) * self.reading.dimensions,
+            keypoint_channels=len(self.reading.channels) * self.reading.dimensions,  # 0 for the part "frame"
             appearance_channels=0 if first.appearance is None else first.appearance.shape[1],
         )
 
     @property
     def _store(self) -> Store:
         if self.store is None:
-            raise UserError(f"{self.cohort}: its clips are videos; give the store that `semiology extract` filled")
+            raise UserError(f"{self.cohort}: is read from its videos; give the store that `semiology extract` filled")
         return Store(Path(self.store))
 
-    def _appearance(self, clip_id: str, length: int) -> np.ndarray:
+    def _tracks(self, clip: Clip, folder: Path) -> Content:
+        tracks = read_corrected(folder / clip.tracks) if clip.tracks else self._store.tracks(clip.clip_id, self.reading.part)
+        self.trackers.update({tracks.attrs.get("backend", "")} - {""})
+        joints = prepare(tracks, self.reading)
+        reason = too_little(joints, self.reading)
+        features = self._appearance(clip.clip_id, len(joints)) if self.reading.appearance and not reason else None
+        return {"joints": joints, "appearance": features}, reason
+
+    def _snippets(self, clip: Clip) -> Content:
+        features, time = self._features(clip.clip_id)
+        made = self._store.record(clip.clip_id)["stages"]["snippets"].get("depends", {})
+        rate, frames = made.get("rate", self.reading.rate), made.get("frames", self.reading.window)
+        if not math.isclose(rate, self.reading.rate) or frames != self.reading.window:
+            raise UserError(
+                f"clip {clip.clip_id}: the store holds snippets of {frames} frames at {rate:g} Hz, the reading asks for "
+                f"{self.reading.window} at {self.reading.rate:g} Hz; set window: {frames} and rate: {rate:g}, or extract again"
+            )
+        starts = np.round(time * self.reading.rate).astype(int)
+        if reason := too_few(features, self.reading):
+            return {}, reason
+        length = int(starts[-1]) + self.reading.window
+        return {"joints": np.empty((length, 0, 2), np.float32), "appearance": features, "starts": starts}, ""
+
+    def _features(self, clip_id: str) -> tuple[np.ndarray, np.ndarray]:
         features, time = self._store.features(clip_id, str(self.reading.appearance))
         if self.reading.centred and np.isfinite(features).any():
             features = features - np.nanmedian(features, axis=0)
+        return features, time
+
+    def _appearance(self, clip_id: str, length: int) -> np.ndarray:
+        features, time = self._features(clip_id)
         wanted = np.arange(length) / self.reading.rate
         nearest = np.abs(wanted[:, None] - time[None, :]).argmin(axis=1)
         step = float(np.median(np.diff(time))) if len(time) > 1 else np.inf
@@ -198,6 +252,16 @@ def too_little(joints: np.ndarray, reading: Reading) -> str:
     if found >= reading.min_found and there.any():
         return ""
     return f"{reading.part} followed in {found:.0%} of the frames; {reading.min_found:.0%} are asked for"
+
+
+def too_few(snippets: np.ndarray, reading: Reading) -> str:
+    """Why a clip's snippets (snippet, channel) are not assessable; empty where they are."""
+    if len(snippets) == 0:
+        return f"shorter than one snippet of {reading.window} frames"
+    found = float(np.isfinite(snippets).all(axis=1).mean())
+    if found >= reading.min_found and found > 0:
+        return ""
+    return f"{found:.0%} of the snippets have features; {reading.min_found:.0%} are asked for"
 
 
 def prepare(tracks: xr.Dataset, reading: Reading) -> np.ndarray:

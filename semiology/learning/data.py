@@ -9,6 +9,7 @@ from torch.utils.data import DataLoader, Dataset
 from semiology.errors import UserError
 from semiology.learning.augment import Augmentation
 from semiology.learning.clips import ClipData, ClipSource
+from semiology.learning.windows import example_rows, nearest_snippet, scoring_shares
 from semiology.preparation import bones, deviation, motion
 from semiology.streams.shape import StreamShape
 
@@ -19,9 +20,12 @@ class ClipDataset(Dataset):
     """Windows of clips as dictionaries of tensors.
 
     keypoints (channel, time, joint), keypoint_mask (time, joint), target, clip (index), and where the reading names appearance features
-    appearance (channel, time), appearance_mask (time). Missing values are zeros under a zero mask.
+    appearance (channel, time), appearance_mask (time). Missing values are zeros under a zero mask. The part "frame" has no keypoints. Where
+    the reading divides clips into segments each of these tensors has a segment axis in front. The vector of a snippet is that of the one
+    that starts nearest to the window's first frame, time being one.
 
-    With `rng` a window is drawn at random and changed at each access (training); without, windows lie evenly over the clip (scoring).
+    With `rng` a window is drawn at random and changed at each access (training); without, windows lie evenly over the clip (scoring). A
+    change is drawn once an example: all segments of a clip are turned, scaled and mirrored alike, as one camera would have filmed them.
     """
 
     def __init__(
@@ -36,68 +40,67 @@ class ClipDataset(Dataset):
         if rng is not None:
             self.items = [(number, None) for _ in range(repeats) for number in range(len(clips))]
         else:
-            self.items = [(number, share) for number, clip in enumerate(clips) for share in self._shares(len(clip.joints))]
+            self.items = [(number, share) for number, clip in enumerate(clips) for share in scoring_shares(self.reading, len(clip.joints))]
 
     def __len__(self) -> int:
         return len(self.items)
 
     def __getitem__(self, number: int) -> dict[str, Tensor]:
         index, share = self.items[number]
-        clip, reading = self.clips[index], self.reading
+        clip = self.clips[index]
         rows = self.rows(len(clip.joints), share)
-        inside = rows >= 0
-        joints = np.where(inside[:, None, None], _at(clip.joints, np.maximum(rows, 0)), np.nan)
-        target = clip.target
-        if self.rng is not None:
-            change = self.augmentation.draw(self.rng, *joints.shape, mirror=self.mirror)
-            joints = change.apply(joints, self.graph.mirrored)
-            target = int(self.mirrored_levels[target]) if change.mirror else target
+        target, example = clip.target, {}
+        if self.reading.part != "frame":
+            joints = np.where((rows >= 0)[..., None, None], _at(clip.joints, np.maximum(rows, 0)), np.nan)  # (..., time, joint, space)
+            if self.rng is not None:
+                flat = joints.reshape(-1, *joints.shape[-2:])
+                change = self.augmentation.draw(self.rng, *flat.shape, mirror=self.mirror)
+                joints = change.apply(flat, self.graph.mirrored).reshape(joints.shape)
+                target = int(self.mirrored_levels[target]) if change.mirror else target
+            example = self._keypoints(joints)
+        if clip.appearance is not None:
+            example |= self._appearance(clip, rows)
+        return example | {"target": torch.tensor(target), "clip": torch.tensor(index)}
+
+    def rows(self, length: int, share: float | None) -> np.ndarray:
+        """(window,) or (segment, window) positions in a clip of `length` frames; see `example_rows`."""
+        return example_rows(self.reading, length, share, self.rng, self.augmentation.crop)
+
+    def _keypoints(self, joints: np.ndarray) -> dict[str, Tensor]:
+        """Channels and mask of joints (time, joint, space), or of each segment's with a segment axis in front."""
+        if joints.ndim == 4:
+            segments = [self._keypoints(segment) for segment in joints]  # each by itself: no movement from one to the next
+            return {name: torch.stack([segment[name] for segment in segments]) for name in segments[0]}
         mask = np.isfinite(joints).all(axis=2)
         bone = bones(joints, self.graph)
         kinds = {"joint": joints, "bone": bone, "motion": motion(joints), "deviation": deviation(joints)}
-        stacked = np.concatenate([kinds[kind] for kind in reading.channels], axis=2)  # (time, joint, channel)
-        example = {
+        stacked = np.concatenate([kinds[kind] for kind in self.reading.channels], axis=2)  # (time, joint, channel)
+        return {
             "keypoints": torch.from_numpy(np.nan_to_num(stacked, nan=0.0).transpose(2, 0, 1).astype(np.float32)),  # (channel, time, joint)
             "keypoint_mask": torch.from_numpy(mask.astype(np.float32)),
-            "target": torch.tensor(target),
-            "clip": torch.tensor(index),
         }
-        if clip.appearance is not None:
-            nearest = np.round(np.maximum(rows, 0)).astype(int)
-            features = np.where(inside[:, None], clip.appearance[nearest], np.nan)
-            seen = np.isfinite(features).all(axis=1)
-            example["appearance"] = torch.from_numpy(np.where(seen[:, None], features, 0).T.astype(np.float32))  # (channel, time)
-            example["appearance_mask"] = torch.from_numpy(seen.astype(np.float32))
-        return example
 
-    def _shares(self, length: int) -> list[float]:
-        """Where the scoring windows start, as shares of the room that they have: 0 at the beginning, 1 at the end."""
-        room = length - self.reading.window
-        if self.reading.whole or room <= 0:
-            return [0.0]
-        count = min(self.reading.windows, 1 + -(-room // self.reading.window))
-        return np.linspace(0, 1, count).tolist() if count > 1 else [0.5]
-
-    def rows(self, length: int, share: float | None) -> np.ndarray:
-        """(window,) positions in the clip, fractional when the whole clip is resampled; -1 beyond its end."""
-        window = self.reading.window
-        if self.reading.whole:
-            start, kept = 0.0, 1.0
-            if self.rng is not None:
-                kept = self.rng.uniform(self.augmentation.crop, 1)
-                start = self.rng.uniform(0, 1 - kept)
-            return np.linspace(start, start + kept, window) * (length - 1)
-        room = max(length - window, 0)
-        first = round(share * room) if share is not None else int(self.rng.integers(room + 1))  # type: ignore[union-attr]
-        rows = first + np.arange(window, dtype=float)
-        return np.where(rows < length, rows, -1)
+    def _appearance(self, clip: ClipData, rows: np.ndarray) -> dict[str, Tensor]:
+        """Features and mask of the frames in these rows, or of the snippets that start nearest to the windows' first frames."""
+        assert clip.appearance is not None
+        if clip.starts is None:
+            nearest, inside = np.round(np.maximum(rows, 0)).astype(int), rows >= 0
+        else:
+            nearest, inside = nearest_snippet(clip.starts, rows[..., :1])
+        features = np.where(inside[..., None], clip.appearance[nearest], np.nan)
+        seen = np.isfinite(features).all(axis=-1)
+        features = np.where(seen[..., None], features, 0).astype(np.float32)
+        return {
+            "appearance": torch.from_numpy(np.ascontiguousarray(features.swapaxes(-1, -2))),  # (..., channel, time)
+            "appearance_mask": torch.from_numpy(seen.astype(np.float32)),
+        }
 
 
 def _at(values: np.ndarray, rows: np.ndarray) -> np.ndarray:
     """Values at fractional rows by straight lines; the nearer row where the other is missing."""
     low = np.floor(rows).astype(int)
     high = np.minimum(low + 1, len(values) - 1)
-    share = (rows - low)[:, None, None]
+    share = (rows - low)[..., None, None]
     between = values[low] * (1 - share) + values[high] * share
     return np.where(np.isfinite(between), between, np.where(share < 0.5, values[low], values[high]))
 
@@ -169,7 +172,7 @@ class ClipDataModule(lightning.LightningDataModule):
         return torch.tensor(weights, dtype=torch.float32)
 
     def appearance_statistics(self) -> tuple[Tensor, Tensor]:
-        """Mean and spread of each appearance channel over the seen frames of training clips."""
+        """Mean and spread of each appearance channel over the seen frames, or snippets, of training clips."""
         clips = self.note("standardisation", self.training)
         rows = np.concatenate([clip.appearance for clip in clips if clip.appearance is not None])
         rows = rows[np.isfinite(rows).all(axis=1)]
