@@ -74,10 +74,7 @@ def predict(
     if (length is not None and length <= 0) or step <= 0:
         raise UserError(f"length and step of the timeline's windows must be positive, got {length} and {step:g} s")
     models = find_models(model)
-    for task, saved in models.items():
-        trackers = saved.about.get("trackers", [])
-        if trackers and pose not in trackers:
-            raise UserError(f"{task}: the model learned from tracks by {', '.join(trackers)}, not by {pose}; track with that (--pose)")
+    check_trackers(models, pose)
     tracks = extract_tracks(video, start, end, ExtractOptions(pose=pose, keypoint_rcnn=keypoint_rcnn or KeypointRCNNOptions()))
     frames, fps = tracks["body"].sizes["time"], tracks["body"].attrs["fps"]
     signs = {task: score_sign(saved, tracks[saved.reading.part], length, step) for task, saved in models.items()}
@@ -123,6 +120,14 @@ def find_models(folder: Path) -> dict[str, SavedModel]:
     if unread := [task for task, saved in found.items() if "keypoints" not in saved.network.reads]:  # type: ignore[operator]
         raise UserError(f"{folder}: the model of {unread[0]!r} reads appearance features; predict uses models that read keypoints")
     return found
+
+
+def check_trackers(models: dict[str, SavedModel], pose: str) -> None:
+    """Raises UserError where a model learned from the tracks of another backend than `pose`."""
+    for task, saved in models.items():
+        trackers = saved.about.get("trackers", [])
+        if trackers and pose not in trackers:
+            raise UserError(f"{task}: the model learned from tracks by {', '.join(trackers)}, not by {pose}; track with that (--pose)")
 
 
 def score_sign(saved: SavedModel, tracks: xr.Dataset, length: float | None, step: float) -> dict[str, Any]:

@@ -1,0 +1,97 @@
+"""A timeline's folder: what is written block by block, so that a run that was stopped at any moment goes on from its last block."""
+
+import csv
+import io
+import json
+import os
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from safetensors import SafetensorError, safe_open
+from safetensors.numpy import save
+
+from semiology.errors import UserError
+from semiology.events import Event, write_events
+from semiology.files import atomic_path, write_text
+from semiology.timeline.signs import Row
+
+COLUMNS = "task", "level", "start", "end", "probability"
+NAMES = "timeline.json", "timeline.png", "events.tsv", "events.json", "timeline.csv", "state.safetensors"
+
+
+class Record:
+    """OUT/timeline.csv grows by a block; OUT/state.safetensors then takes the place of its predecessor and says how far the table is valid.
+
+    What a killed run wrote after its last state is cut off when the next one begins; so both end with the same bytes. OUT/timeline.json is
+    written last: where it is, the run is complete.
+
+    Args:
+        folder: OUT.
+        key: of everything that the result depends on; a state of another key is thrown away.
+    """
+
+    def __init__(self, folder: Path, key: str):
+        self.folder, self.key = folder, key
+        self.table = folder / "timeline.csv"
+
+    def finished(self, size: int | None) -> dict[str, Any] | None:
+        """The result of a run that is complete, of a source of `size` bytes; None where there is none."""
+        try:
+            result = json.loads((self.folder / "timeline.json").read_text(encoding="utf-8"))
+            return result if result["key"] == self.key and result["source_bytes"] == size else None
+        except (OSError, ValueError, KeyError, TypeError):
+            return None
+
+    def resume(self) -> tuple[dict[str, Any], dict[str, np.ndarray]] | None:
+        """The state of the last block and its arrays, the table cut to it; None where the run begins anew, without old files."""
+        (self.folder / "timeline.json").unlink(missing_ok=True)
+        try:
+            with safe_open(self.folder / "state.safetensors", framework="np") as stored:
+                state = json.loads((stored.metadata() or {})["state"])
+                arrays = {name: stored.get_tensor(name) for name in stored.keys()}  # noqa: SIM118 (no mapping)
+            if state["key"] == self.key and self.table.stat().st_size >= state["bytes"]:
+                os.truncate(self.table, state["bytes"])
+                return state, arrays
+        except (OSError, SafetensorError, ValueError, KeyError, TypeError):
+            pass  # nothing there, or nothing that can be used
+        for name in NAMES:
+            (self.folder / name).unlink(missing_ok=True)
+        write_text(self.table, _lines([COLUMNS]))
+        return None
+
+    def block(self, rows: Iterable[Row], events: list[Event], seconds: float, state: dict[str, Any], arrays: dict[str, np.ndarray]) -> None:
+        """A block is done: its rows, all events so far, the video's seconds so far, and what is needed to go on."""
+        self.add(rows)
+        write_events(self.folder / "events.tsv", events, seconds)
+        whole = {**state, "key": self.key, "bytes": self.table.stat().st_size}
+        with atomic_path(self.folder / "state.safetensors") as temporary:
+            temporary.write_bytes(save(arrays, metadata={"state": json.dumps(whole)}))
+
+    def add(self, rows: Iterable[Row]) -> None:
+        """Append rows to the table, times to the millisecond."""
+        cells = [[row.task, row.level, f"{row.start:.3f}", f"{row.end:.3f}", _shown(row.probability)] for row in rows]
+        try:
+            with open(self.table, "a", encoding="utf-8", newline="") as stream:
+                stream.write(_lines(cells))
+                stream.flush()
+                os.fsync(stream.fileno())
+        except OSError as error:
+            raise UserError(f"{self.table}: cannot be written ({error.strerror}); the same command goes on from the last block") from error
+
+    def finish(self, rows: Iterable[Row], events: list[Event], result: dict[str, Any]) -> None:
+        """The end: the last rows, the events, and timeline.json."""
+        self.add(rows)
+        write_events(self.folder / "events.tsv", events, result["duration_s"])
+        write_text(self.folder / "timeline.json", json.dumps({**result, "key": self.key}, indent=1) + "\n")
+
+
+def _lines(cells: Iterable[Iterable[str]]) -> str:
+    stream = io.StringIO()
+    csv.writer(stream, lineterminator="\n").writerows(cells)
+    return stream.getvalue()
+
+
+def _shown(probability: float | None) -> str:
+    return "" if probability is None else f"{probability:.4f}"
