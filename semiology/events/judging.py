@@ -90,9 +90,8 @@ def judge(recordings: Sequence[Recording], tolerances: Tolerances | None = None,
 
 def text(judged: dict[str, Any]) -> str:
     """The tables for the terminal."""
-    lines = [
-        f"{judged['recordings']} recordings of {judged['participants']} participants, {judged['hours']:.2f} h; {_in_words(judged['tolerances'])}"
-    ]
+    size = f"{judged['recordings']} recordings of {judged['participants']} participants, {judged['hours']:.2f} h"
+    lines = [f"{size}; {_in_words(judged['tolerances'])}"]
     for sign, found in judged["signs"].items():
         counts, error = found["counts"], found["onset_error_s"]
         lines += ["", f"{sign}: {counts['hits']} of {counts['events']} events found, {counts['false_alarms']} false alarms"]
