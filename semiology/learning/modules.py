@@ -8,8 +8,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from semiology.errors import UserError
+from semiology.learning.clips import Reading
 from semiology.learning.saved import load_model
-from semiology.streams import TCN, Network
+from semiology.streams import Network
+from semiology.streams.standardised import Standardised
 
 
 class StreamModule(lightning.LightningModule):
@@ -46,12 +49,14 @@ class StreamModule(lightning.LightningModule):
         data = self.trainer.datamodule  # type: ignore[attr-defined]
         if not hasattr(self, "network"):
             self.network = self.make_network(data.shape)
+            check_segments(self.network, self.make_network.stream, data.source.reading)
             self.register_buffer("class_weights", torch.ones(data.shape.classes))
         if stage == "fit":
             if self.balance:
                 self.class_weights.copy_(data.class_weights())
-            if isinstance(self.network, TCN):
-                self.network.standardise(*data.appearance_statistics())
+            for layer in self.network.modules():  # the network, or its encoder of segments
+                if isinstance(layer, Standardised) and layer.wants_statistics:
+                    layer.standardise(*data.appearance_statistics())
 
     def forward(self, batch: dict[str, Tensor]) -> Tensor:
         """Logits (batch, class)."""
@@ -133,6 +138,7 @@ class DistillationModule(StreamModule):
 
     def setup(self, stage: str) -> None:
         super().setup(stage)
+        check_segments(self.teacher, "the teacher", self.trainer.datamodule.source.reading)  # type: ignore[attr-defined]
         self._teacher[0] = self.teacher.to(self.device)
         if self.feature_weight > 0 and not hasattr(self, "match"):
             self.match = nn.Linear(self.network.features, self.teacher.features)  # type: ignore[arg-type]
@@ -153,6 +159,21 @@ class DistillationModule(StreamModule):
             loss = loss + self.feature_weight * F.mse_loss(self.match(features), told_features)
         self.log("train_loss", loss, batch_size=len(batch["target"]))
         return loss
+
+
+def check_segments(network: nn.Module, name: str, reading: Reading) -> None:
+    """Whether a network reads clips as they are read: divided into segments, or not.
+
+    Raises:
+        UserError: it does not.
+    """
+    if hasattr(network, "over_segments") and not reading.segments:
+        raise UserError(f"{name}: reads segments, and the reading makes none; set reading.segments to how many")
+    if reading.segments and not hasattr(network, "over_segments"):
+        raise UserError(
+            f"{name}: reads one window, and the reading makes {reading.segments} segments; make it the encoder of "
+            "semiology.streams.Segments, or set reading.segments to 0"
+        )
 
 
 def distillation_loss(student: Tensor, teacher: Tensor, temperature: float) -> Tensor:

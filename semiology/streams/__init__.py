@@ -3,11 +3,13 @@
 from typing import Any
 
 from semiology.streams.agcn import AGCN
+from semiology.streams.aggregator import Aggregator
 from semiology.streams.network import Network
+from semiology.streams.segments import Segments
 from semiology.streams.shape import StreamShape
 from semiology.streams.tcn import TCN
 
-__all__ = ["AGCN", "GAT", "TCN", "Network", "StreamShape"]
+__all__ = ["AGCN", "GAT", "TCN", "Aggregator", "Network", "Segments", "StreamShape"]
 
 
 def __getattr__(name: str) -> Any:

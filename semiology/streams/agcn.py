@@ -118,6 +118,8 @@ class AGCN(nn.Module):
         dropout: float = 0.0,
     ):
         super().__init__()
+        if shape.keypoint_channels < 1:
+            raise ValueError("AGCN: the data hold no keypoints; leave it out, or read a body or a face")
         self.channels, self.joints, self.kernel = shape.keypoint_channels, len(shape.skeleton.names), kernel
         partitions = torch.from_numpy(shape.skeleton.partitions())
         self.norm = nn.BatchNorm1d(self.channels * self.joints)

@@ -74,6 +74,8 @@ class GAT(nn.Module):
         super().__init__()
         if width % heads or kernel % 2 == 0:
             raise ValueError(f"GAT: width must be a multiple of heads and kernel odd, got width {width}, heads {heads}, kernel {kernel}")
+        if shape.keypoint_channels < 1:
+            raise ValueError("GAT: the data hold no keypoints; leave it out, or read a body or a face")
         self.channels, self.joints, self.stride = shape.keypoint_channels, len(shape.skeleton.names), stride
         self.bones = torch.from_numpy(shape.skeleton.edge_index)  # (bone, 2): joint, its inner neighbour
         self.norm = nn.BatchNorm1d(self.channels * self.joints)
@@ -106,6 +108,8 @@ class GAT(nn.Module):
         """
         key = (batch, steps, self.head.weight.device)
         if key not in self._edges:
+            if len(self._edges) == 8:  # segments in which nothing was seen are not encoded, so that sizes vary
+                self._edges.clear()
             nodes = torch.arange(batch * steps * self.joints).view(batch, steps, self.joints)
             outer, inner = nodes[:, :, self.bones[:, 0]].flatten(), nodes[:, :, self.bones[:, 1]].flatten()
             now, then = nodes[:, :-1].flatten(), nodes[:, 1:].flatten()

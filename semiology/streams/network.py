@@ -17,7 +17,8 @@ class Network:
 
     Attributes:
         stream: import path of the class, `semiology.streams.AGCN` or one of the user's own: an nn.Module that takes a StreamShape first,
-            names the batch entries it reads in `reads`, and has `forward_features` apart from `head`.
+            names the batch entries it reads in `reads`, and has `forward_features` apart from `head`. One that reads clips divided into
+            segments says so by an attribute `over_segments`.
         options: its other arguments, by name.
 
     Raises:

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from semiology.streams.shape import StreamShape, masked_mean
+from semiology.streams.standardised import Standardised
 
 
 class Block(nn.Module):
@@ -23,7 +24,7 @@ class Block(nn.Module):
         return x + self.dropout(torch.relu(self.norm(self.time(x))))
 
 
-class TCN(nn.Module):
+class TCN(Standardised):
     """Standardise, project, dilated residual blocks (dilation 1, 2, 4, ...), mean over seen frames, linear head. All sizes are our choice.
 
     Args:
@@ -33,24 +34,18 @@ class TCN(nn.Module):
         kernel: frames of each convolution, odd.
         dropout: after each block and after the projection.
 
-    The mean and spread of the features are buffers (`feature_mean`, `feature_std`), fitted on training participants by `standardise` and
-    saved with the weights. Shapes: appearance (batch, channel, time), mask (batch, time) -> logits (batch, class).
+    The features are standardised with what is measured on training participants. Shapes: appearance (batch, channel, time), mask
+    (batch, time) -> logits (batch, class).
 
     Raises:
-        ValueError: the input's channels differ from the shape's.
+        ValueError: the data hold no appearance features; the input's channels differ from the shape's.
     """
 
     reads = ("appearance", "appearance_mask")
-    feature_mean: Tensor
-    feature_std: Tensor
 
     def __init__(self, shape: StreamShape, width: int = 64, blocks: int = 4, kernel: int = 3, dropout: float = 0.2):
-        super().__init__()
-        if shape.appearance_channels < 1:
-            raise ValueError("TCN: the data hold no appearance features; extract them (see docs/appearance.md) or leave the TCN out")
+        super().__init__(shape.appearance_channels)
         self.kernel = kernel
-        self.register_buffer("feature_mean", torch.zeros(shape.appearance_channels))
-        self.register_buffer("feature_std", torch.ones(shape.appearance_channels))
         self.project = nn.Conv1d(shape.appearance_channels, width, 1)
         self.dropout = nn.Dropout(dropout)
         self.blocks = nn.ModuleList(Block(width, kernel, 2**number, dropout) for number in range(blocks))
@@ -66,17 +61,9 @@ class TCN(nn.Module):
         """Input frames that one output step sees: 1 + (kernel - 1) (2^blocks - 1)."""
         return 1 + (self.kernel - 1) * (2 ** len(self.blocks) - 1)
 
-    def standardise(self, mean: Tensor, std: Tensor) -> None:
-        """Set the mean and spread, each (channel,), measured on training participants; a constant channel keeps the spread 1."""
-        self.feature_mean.copy_(mean)
-        self.feature_std.copy_(torch.where(std > 1e-6, std, torch.ones_like(std)))
-
     def forward_features(self, appearance: Tensor, mask: Tensor) -> Tensor:
         """(batch, features), the vector before the head."""
-        if appearance.shape[1] != len(self.feature_mean):
-            raise ValueError(f"TCN: expected (batch, {len(self.feature_mean)}, time), got {tuple(appearance.shape)}")
-        x = (appearance - self.feature_mean[:, None]) / self.feature_std[:, None]
-        x = self.dropout(self.project(x * mask.unsqueeze(1)))
+        x = self.dropout(self.project(self.standard(appearance) * mask.unsqueeze(1)))
         for block in self.blocks:
             x = block(x)
         return masked_mean(x, mask)
