@@ -71,7 +71,7 @@ def judge(recordings: Sequence[Recording], tolerances: Tolerances | None = None,
         counts = np.zeros((len(people), len(fields(Counts))))
         for recording in recordings:
             counts[people.index(recording.participant_id)] += scores[recording.clip_id].counts.array()
-        judged[name] = _judged(counts, weights, people) | {
+        judged[name] = judged_counts(counts, weights, people) | {
             "onset_error_s": _onset_error([error for score in scores.values() for error in score.onset_errors]),
             "recordings": {clip_id: _rounded(asdict(score.counts)) for clip_id, score in scores.items()},
         }
@@ -81,11 +81,43 @@ def judge(recordings: Sequence[Recording], tolerances: Tolerances | None = None,
         "recordings": len(recordings),
         "participants": len(people),
         "hours": round(sum(recording.duration for recording in recordings) / 3600, 4),
-        "interval": f"{LEVEL} % {METHOD}; {NONE_HEARD}" if len(people) > 1 and draws > 1 else "none",
+        "interval": f"{LEVEL} % {METHOD}; of a rate of zero, Poisson" if len(people) > 1 and draws > 1 else "none",
         "draws": draws,
         "seed": seed,
         "signs": judged,
     }
+
+
+def judged_counts(counts: np.ndarray, weights: np.ndarray, people: list[str]) -> dict[str, Any]:
+    """Counts, figures with intervals, and participants of one sign.
+
+    Args:
+        counts: (participant, count) in the order of `Counts`.
+        weights: (draw, participant) resampled cohorts; fewer than two: no intervals.
+        people: names of the participants.
+    """
+    total, own = figures(counts.sum(0)), figures(counts)
+    drawn, left_out = figures(weights @ counts), figures(leave_one_out(len(people)) @ counts)
+    found = {}
+    for name, value in total.items():
+        behind = int(np.isfinite(own[name]).sum())
+        if len(people) < 2:
+            limits = Interval(np.nan, np.nan, 0, "one participant only")
+        elif len(weights) < 2:
+            limits = Interval(np.nan, np.nan, 0, "no resampled cohorts were asked for")
+        elif name in RATES and value == 0:
+            hours = counts[:, 0].sum() / 3600
+            most = -math.log((100 - LEVEL) / 200) / hours * (1 if name == RATES[0] else 24)
+            limits = Interval(0.0, most, 0, method=NONE_HEARD)
+        else:
+            perfect = None if name in RATES else at_bound(float(value), 0.0, behind)
+            limits = perfect or bca_interval(float(value), drawn[name], left_out[name], len(people))
+        found[name] = stated(float(value), limits)
+    rows = {
+        person: _rounded(asdict(Counts(*row))) | {name: number(own[name][place]) for name in total}
+        for place, (person, row) in enumerate(zip(people, counts.tolist()))
+    }
+    return {"counts": _rounded(asdict(Counts(*counts.sum(0).tolist()))), "figures": found, "participants": rows}
 
 
 def text(judged: dict[str, Any]) -> str:
@@ -130,32 +162,6 @@ def _score(recording: Recording, sign: str, level: str | None, tolerances: Toler
         return score_events(chosen(recording.reference), chosen(recording.hypothesis), recording.duration, tolerances)
     except UserError as error:
         raise UserError(f"{recording.clip_id}: {error}") from error
-
-
-def _judged(counts: np.ndarray, weights: np.ndarray, people: list[str]) -> dict[str, Any]:
-    """Counts, figures and participants of one sign, from (participant, count)."""
-    total, own = figures(counts.sum(0)), figures(counts)
-    drawn, left_out = figures(weights @ counts), figures(leave_one_out(len(people)) @ counts)
-    found = {}
-    for name, value in total.items():
-        behind = int(np.isfinite(own[name]).sum())
-        if len(people) < 2:
-            limits = Interval(np.nan, np.nan, 0, "one participant only")
-        elif len(weights) < 2:
-            limits = Interval(np.nan, np.nan, 0, "no resampled cohorts were asked for")
-        elif name in RATES and value == 0:
-            hours = counts[:, 0].sum() / 3600
-            most = -math.log((100 - LEVEL) / 200) / hours * (1 if name == RATES[0] else 24)
-            limits = Interval(0.0, most, 0, method=NONE_HEARD)
-        else:
-            perfect = None if name in RATES else at_bound(float(value), 0.0, behind)
-            limits = perfect or bca_interval(float(value), drawn[name], left_out[name], len(people))
-        found[name] = stated(float(value), limits)
-    rows = {
-        person: _rounded(asdict(Counts(*row))) | {name: number(own[name][place]) for name in total}
-        for place, (person, row) in enumerate(zip(people, counts.tolist()))
-    }
-    return {"counts": _rounded(asdict(Counts(*counts.sum(0).tolist()))), "figures": found, "participants": rows}
 
 
 def _onset_error(errors: list[float]) -> dict[str, Any]:

@@ -96,7 +96,7 @@ def read_events(path: str | Path) -> EventTable:
 
 
 def read_folder(folder: str | Path) -> dict[str, EventTable]:
-    """clip_id -> its table, of all `<clip_id>_events.tsv` in a folder and the folders in it.
+    """clip_id -> its table: `<clip_id>_events.tsv` anywhere in a folder, and `<clip_id>/events.tsv`, as `semiology timeline` writes it.
 
     Raises:
         UserError: no such folder, none in it, two of one recording, as `read_events`.
@@ -105,14 +105,18 @@ def read_folder(folder: str | Path) -> dict[str, EventTable]:
     if not folder.is_dir():
         raise UserError(f"{folder}: no such folder of tables of events")
     paths: dict[str, Path] = {}
-    for path in sorted(folder.rglob(f"*{ENDING}")):
-        clip_id = path.name.removesuffix(ENDING)
-        if clip_id in paths:
+    for path in sorted([*folder.rglob(f"*{ENDING}"), *folder.glob("*/events.tsv")]):
+        if (clip_id := recording_of(path)) in paths:
             raise UserError(f"{path}: second table of {clip_id}, after {paths[clip_id]}; keep one")
         paths[clip_id] = path
     if not paths:
-        raise UserError(f"{folder}: holds no table of events; they are named <clip_id>{ENDING}")
+        raise UserError(f"{folder}: holds no table of events; they are named <clip_id>{ENDING} or <clip_id>/events.tsv")
     return {clip_id: read_events(path) for clip_id, path in paths.items()}
+
+
+def recording_of(path: Path) -> str:
+    """The clip_id of a table by its name."""
+    return path.name.removesuffix(ENDING) if path.name.endswith(ENDING) else path.resolve().parent.name
 
 
 def _number(path: Path, row: int, cells: dict[str, str], column: str, least: float = -math.inf, most: float = math.inf) -> float:

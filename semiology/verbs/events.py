@@ -1,0 +1,83 @@
+"""semiology events score REFERENCE HYPOTHESIS, and semiology events tune TIMELINES --truth REFERENCE --out FILE"""
+
+import json
+import sys
+from pathlib import Path
+from typing import Literal
+
+from jsonargparse import ArgumentParser
+
+from semiology.events import judging, tuning
+from semiology.events.hysteresis import Hysteresis
+from semiology.events.pairing import pair_tables, pair_timelines
+from semiology.events.scoring import SZCORE, Tolerances
+from semiology.files import write_text
+from semiology.verbs import act, parser
+
+
+def run(arguments: list[str]) -> int:
+    actions = {
+        "score": ("REFERENCE HYPOTHESIS: found events against true ones, tables or folders of them", _score),
+        "tune": ("TIMELINES --truth REFERENCE --out FILE: thresholds, and what they give on people they were not found on", _tune),
+    }
+    return act("events", actions, arguments)
+
+
+def _score(arguments: list[str]) -> int:
+    made = parser("events score", judging.judge)
+    made.add_argument("reference", type=Path, help="true events: an events.tsv (BIDS or SzCORE), or a folder of <clip_id>_events.tsv")
+    made.add_argument("hypothesis", type=Path, help="found events, in the same way")
+    made.add_argument("--duration", type=float | None, default=None, help="s, of recordings whose tables do not say their length")
+    _add_shared(made)
+    made.add_argument("--out", type=Path | None, default=None, help="also write everything here, as JSON")
+    asked = made.instantiate_classes(made.parse_args(arguments))
+    recordings, missing = pair_tables(asked.reference, asked.hypothesis, asked.duration, asked.participants, asked.names)
+    judged = judging.judge(recordings, _tolerances(asked.tolerances), asked.draws, asked.seed) | {"missing": missing}
+    if asked.out:
+        write_text(asked.out, json.dumps(judged, indent=1) + "\n")
+    print(judging.text(judged))
+    return _told(missing)
+
+
+def _tune(arguments: list[str]) -> int:
+    made = parser("events tune", tuning.tune)
+    made.add_argument(
+        "timelines", type=Path, help="timeline.csv, or a folder with <clip_id>/timeline.csv, of people the model had not seen"
+    )
+    made.add_argument("--truth", type=Path, required=True, help="true events: an events.tsv, or a folder of <clip_id>_events.tsv")
+    made.add_argument("--out", type=Path, required=True, help="thresholds.json")
+    _add_shared(made)
+    made.add_class_arguments(tuning.Grid, "grid")
+    made.add_argument("--merge", type=float, default=Hysteresis.merge, help="s; events no further apart than this are one")
+    made.add_argument("--unseen", type=float, default=Hysteresis.unseen, help="s, without a probability, that an event goes on through")
+    asked = made.instantiate_classes(made.parse_args(arguments))
+    traces, missing = pair_timelines(asked.timelines, asked.truth, asked.participants, asked.names)
+    base = Hysteresis(merge=asked.merge, unseen=asked.unseen)
+    tuned = tuning.tune(traces, asked.grid, base, _tolerances(asked.tolerances), asked.draws, asked.seed) | {"missing": missing}
+    tuning.write_thresholds(asked.out, tuned)
+    print(tuning.text(tuned))
+    return _told(missing)
+
+
+def _add_shared(made: ArgumentParser) -> None:
+    made.add_argument("--participants", type=Path | None, default=None, help="table with clip_id and participant_id: a cohort's clips.tsv")
+    made.add_argument("--names", type=dict[str, str] | None, default=None, help="{sign as found or task: sign in the reference}")
+    made.add_argument(
+        "--tolerances",
+        type=Tolerances | Literal["szcore"] | None,
+        default=None,
+        help="what counts as found; by default any overlap; szcore: those for seizures in EEG (30 s before, 60 s after, 90 s apart, 300 s)",
+    )
+    made.add_argument("--draws", type=int, default=2000, help="resampled cohorts, for the intervals")
+    made.add_argument("--seed", type=int, default=0, help="of the resampling")
+
+
+def _tolerances(asked: Tolerances | str | None) -> Tolerances:
+    return SZCORE if isinstance(asked, str) else asked or Tolerances()
+
+
+def _told(missing: list[str]) -> int:
+    """What could not be done, to standard error; 1 where there is any."""
+    for line in missing:
+        print(line, file=sys.stderr)
+    return 1 if missing else 0
