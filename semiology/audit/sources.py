@@ -76,6 +76,8 @@ def _seen(folder: Path, clip: Clip, store: Store | None) -> dict[str, Any]:
             raise UserError(f"clip {clip.clip_id} is a video; give the store that `semiology extract` filled")
         video = _pictures(folder / clip.video, clip, store)
         part = "body" if store.has(clip.clip_id, "body") else "face"
+        if store.has(clip.clip_id, "snippets") and not store.has(clip.clip_id, part):
+            return _without_tracks(clip, store, video)
         tracks = store.predicted(clip.clip_id, part)
     fps, frames = float(tracks.attrs["fps"]), tracks.sizes["time"]
     size = {name: int(tracks.attrs.get(name, 0)) or None for name in ("width", "height")}
@@ -89,6 +91,14 @@ def _seen(folder: Path, clip: Clip, store: Store | None) -> dict[str, Any]:
     told |= {name: value for name, value in video.items() if value is not None}
     told.setdefault("end", clip.start + told["duration"])
     return told
+
+
+def _without_tracks(clip: Clip, store: Store, video: dict[str, Any]) -> dict[str, Any]:
+    """The same of a video whose snippets were extracted and nothing else: it has no movement, and is judged by its pictures."""
+    _, time = store.features(clip.clip_id, "snippets")
+    duration = round(float(time[-1]), 3)  # to the start of its last snippet
+    told = {"kind": "video", "duration": duration, **{name: value for name, value in video.items() if value is not None}}
+    return {"end": clip.start + duration, **told}
 
 
 def _cut(tracks: xr.Dataset, start: float, end: float | None) -> xr.Dataset:

@@ -94,26 +94,28 @@ def acquaintance(models: Sequence[Explained]) -> str:
     return "never seen" if not known else "known" if known == clips else "some known"
 
 
-def readable(run: Path, task: str, model: str) -> bool:
-    """Whether the model reads keypoints and nothing else: what is explained here."""
-    first = next(explained(run, task, model))
-    return tuple(first.saved.network.reads) == ("keypoints", "keypoint_mask")  # type: ignore[arg-type]
+def unreadable(run: Path, task: str, model: str) -> str:
+    """Why a model cannot be explained here, which takes one that reads the keypoints of one window and nothing else; empty if it can."""
+    network = next(explained(run, task, model)).saved.network
+    if tuple(network.reads) != ("keypoints", "keypoint_mask"):  # type: ignore[arg-type]
+        return "reads appearance features; joints are explained for models that read keypoints only"
+    return "reads segments of a clip; joints are explained for models that read windows" if hasattr(network, "over_segments") else ""
 
 
 def chosen_model(run: Path, task: str, asked: str | None) -> str:
     """The model that is asked for, else the distilled AGCN, the AGCN, or the first that reads keypoints.
 
     Raises:
-        UserError: no such model, or none that reads keypoints.
+        UserError: no such model, or none that reads keypoints of windows.
     """
     names = models_of(run, task)
     if asked is not None and asked not in names:
         raise UserError(f"{run}: {task} has no model {asked!r}; it has {', '.join(names)}")
-    if asked is not None and not readable(run, task, asked):
-        raise UserError(f"{run}: model {asked!r} reads appearance features; joints are explained for models that read keypoints only")
+    if asked is not None and (reason := unreadable(run, task, asked)):
+        raise UserError(f"{run}: model {asked!r} {reason}")
     if asked is not None:
         return asked
     for name in [*(name for name in PREFERRED if name in names), *names]:
-        if readable(run, task, name):
+        if not unreadable(run, task, name):
             return name
-    raise UserError(f"{run}: no model of {task} reads keypoints only; there are {', '.join(names)}")
+    raise UserError(f"{run}: no model of {task} reads keypoints only; there are {', '.join(names)}; those of segments are not explained")

@@ -2,6 +2,7 @@
 
 from typing import Literal
 
+import numpy as np
 import pandas as pd
 
 from semiology.errors import UserError
@@ -19,8 +20,8 @@ def input_features(
 
     Per clip, of each joint's coordinate (body units): `mean`, `spread` (standard deviation), `least`, `greatest` over the frames in which
     it was seen, and `speed`, the mean absolute change from frame to frame times the rate (body units / s); of each appearance feature the
-    mean and the spread. NaN where it was never seen. Per frame: the coordinates, or the appearance features, themselves. The choice of
-    summaries is ours.
+    mean and the spread. NaN where it was never seen. Per frame: the coordinates, or the appearance features, themselves; of snippets a row
+    at each one's start. The choice of summaries is ours.
 
     Args:
         source: the clips and how they are read.
@@ -28,8 +29,10 @@ def input_features(
         per: "clip" or "frame".
 
     Raises:
-        UserError: appearance is asked for and the reading names none.
+        UserError: appearance is asked for and the reading names none; joints of the part "frame", which has none.
     """
+    if what == "joints" and source.reading.part == "frame":
+        raise UserError(f"{source.cohort}: the whole picture is read, without joints; ask for appearance")
     if what == "appearance" and source.reading.appearance is None:
         raise UserError(f"{source.cohort}: the reading names no appearance features; set its `appearance`, or ask for joints")
     rows = [row for clip in source.clips for row in _rows(clip, source, what, per)]
@@ -46,7 +49,8 @@ def _rows(clip: ClipData, source: ClipSource, what: str, per: str) -> list[dict]
         names = [f"{reading.appearance}.{number}" for number in range(clip.appearance.shape[1])]
         series = clip.appearance.astype(float)
     if per == "frame":
-        return [{**keys, "window": 0, "time": frame / reading.rate, **dict(zip(names, row))} for frame, row in enumerate(series)]
+        frames = np.arange(len(series)) if clip.starts is None or what == "joints" else clip.starts
+        return [{**keys, "window": 0, "time": frame / reading.rate, **dict(zip(names, row))} for frame, row in zip(frames.tolist(), series)]
     kinds = ("mean", "spread", "least", "greatest", "speed") if what == "joints" else ("mean", "spread")
     summed = summaries(series, reading.rate)
     return [{**keys, **{f"{name}.{kind}": value for kind in kinds for name, value in zip(names, summed[kind])}}]

@@ -23,8 +23,13 @@ Per = Literal["clip", "frame"]
 
 
 def layer_names(model: SavedModel | nn.Module | str | Path) -> list[str]:
-    """Every layer that can be asked for, in the network's order: "input", its modules ("blocks.0", ...), "features", "logits"."""
+    """Every layer that can be asked for, in the network's order: "input", its modules ("blocks.0", ...), "features", "logits".
+
+    Of a network over segments the modules cannot be asked for: they see a clip's segments, each by itself.
+    """
     network = model if isinstance(model, nn.Module) else _load(model).network
+    if hasattr(network, "over_segments"):
+        return ["input", "features", "logits"]
     return ["input", *(name for name, _ in network.named_modules() if name), "features", "logits"]
 
 
@@ -128,7 +133,7 @@ def _run(network: nn.Module, source: ClipSource, layers: list[str], outputs: dic
             features = network.forward_features(*inputs)  # type: ignore[operator]
             found = {**outputs, "features": features, "logits": network.head(features)}  # type: ignore[operator]
             mask = inputs[1].amax(dim=2) if inputs[1].ndim == 3 else inputs[1]  # (window, frame)
-            joints = batch["keypoints"].shape[3]
+            joints = len(source.reading.graph.names)
             for layer in gathered:
                 if layer not in found:
                     raise UserError(f"layer {layer!r} gives nothing itself; name one of its parts, for example {_part_of(network, layer)}")
