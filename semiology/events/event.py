@@ -18,7 +18,8 @@ class Event:
         confidence: 0 to 1; None where unknown.
 
     Raises:
-        UserError: a number that is not finite, a negative duration, a confidence outside of 0 to 1, a sign or level without a name.
+        UserError: a number that is not finite, a negative duration, a confidence outside of 0 to 1, a sign or level whose name cannot
+            stand in a table.
     """
 
     onset: float
@@ -34,8 +35,9 @@ class Event:
             raise UserError(f"the event at {self.onset:g} s lasts {self.duration:g} s; give 0 or more")
         if self.confidence is not None and not 0 <= self.confidence <= 1:
             raise UserError(f"the event at {self.onset:g} s has a confidence of {self.confidence:g}; give 0 to 1")
-        if not self.sign.strip() or (self.level is not None and not self.level.strip()):
-            raise UserError(f"the event at {self.onset:g} s has a sign or level without a name; name it")
+        for name in (self.sign, self.level):
+            if name is not None and (not name.strip() or name == "n/a" or any(mark in name for mark in '\t\r\n"')):
+                raise UserError(f"the event at {self.onset:g} s is called {name!r}; give its sign and level names without tabs and quotes")
 
     @property
     def offset(self) -> float:
