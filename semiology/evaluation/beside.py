@@ -53,7 +53,7 @@ def _null(protocol: Protocol, tasks: list[str], records: list[dict[str, Any]]) -
     if protocol.baseline:
         for task in tasks:
             source = open_source(protocol.cohort, protocol.store, protocol.tasks[task].reading)
-            test = set(protocol.split.test or ())
+            test = set(protocol.split_of(task).test or ())
             development = with_clips(source, [clip for clip in source.clips if clip.participant_id not in test])
             null.setdefault(task, {})[LINEAR] = linear_null(development)
     return null
@@ -70,6 +70,8 @@ def _calibrate_final(protocol: Protocol, task: str, records: list[dict[str, Any]
 def _write_adjacency(protocol: Protocol, task: str, run: Path) -> None:
     """The graphs that the final models learned, with the mean pose to draw them on, for the report."""
     source = open_source(protocol.cohort, protocol.store, protocol.tasks[task].reading)
+    if source.reading.part == "frame":
+        return
     layout = np.nanmean(np.concatenate([clip.joints for clip in source.clips]), axis=0)[:, :2]
     for name in protocol.models_of(task):
         network = load_model(run / "models" / slug(task) / name).network

@@ -13,16 +13,17 @@ import numpy as np
 from semiology.errors import UserError
 from semiology.evaluation.baseline import LINEAR, linear_fold
 from semiology.evaluation.calibration import Calibrator
-from semiology.evaluation.protocol import Protocol
+from semiology.evaluation.protocol import Model, Protocol
 from semiology.evaluation.source import clips_digest, open_source, task_source, with_clips
 from semiology.evaluation.splits import TEST, Part
 from semiology.evaluation.training import Trained, calibrators, inner_rows, scored, selected, train_models
 from semiology.files import write_text
-from semiology.learning.clips import ClipSource
+from semiology.learning.clips import ClipSource, Reading
 from semiology.learning.data import ClipDataModule
 from semiology.learning.saved import SavedModel, load_model
 
 SCHEMA = 2  # raise when the same config would give other predictions
+SINCE = {"segments": (0, None), "gamma": (4.0, None)}  # settings younger than SCHEMA, with the values that change nothing
 
 
 def fold_key(protocol: Protocol, task: str, seed: int, part: Part | None, permutation: int | None) -> str:
@@ -31,15 +32,20 @@ def fold_key(protocol: Protocol, task: str, seed: int, part: Part | None, permut
     content = {
         "schema": SCHEMA,
         "clips": clips_digest(source),
-        "reading": asdict(source.reading),
+        "reading": _settings(source.reading),
         "skeleton": asdict(source.reading.graph),
-        "models": {name: asdict(model) for name, model in protocol.models_of(task).items()},
+        "models": {name: _settings(model) for name, model in protocol.models_of(task).items()},
         "training": [protocol.validation, protocol.batch_size, protocol.repeats, asdict(protocol.augmentation)],
         "inner": [asdict(protocol.calibration), protocol.calibrated_models(task), protocol.selections_of(task)],
         "baseline": protocol.baseline,
         "fold": [seed, asdict(part) if part else None, permutation],
     }
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:16]
+
+
+def _settings(chosen: Reading | Model) -> dict[str, Any]:
+    """All settings, less younger ones that are left as they were: a run from before they were there keeps its folds."""
+    return {name: value for name, value in asdict(chosen).items() if value not in SINCE.get(name, ())}
 
 
 def run_fold(protocol: Protocol, task: str, seed: int, part: Part, permutation: int | None, path: Path, kept: Path | None = None) -> None:
@@ -77,7 +83,7 @@ def run_fold(protocol: Protocol, task: str, seed: int, part: Part, permutation: 
         "task": task,
         "seed": seed,
         "permutation": permutation,
-        "split": TEST if part.name == TEST else protocol.split.by,
+        "split": TEST if part.name == TEST else protocol.split_of(task).by,
         "fold": part.name,
         "held_out": sorted({clip.participant_id for clip in source.clips if clip.clip_id in held}),
         "held_out_clips": sorted(held),

@@ -34,6 +34,7 @@ class Model:
         teacher: name of another model of this run, trained in the same fold on the same participants; None trains on labels alone.
         distillation: used with a teacher.
         channels: instead of the task's, for models that each read joints, bones or motion and are fused afterwards.
+        segments: instead of the task's, for a table of aggregators by number of segments; so is `gamma`.
         learning_rate: see StreamModule; so are the next three.
         schedule: epochs and early stopping.
     """
@@ -42,6 +43,8 @@ class Model:
     teacher: str | None = None
     distillation: Distillation = field(default_factory=Distillation)
     channels: tuple[Literal["joint", "bone", "motion", "deviation"], ...] | None = None
+    segments: int | None = None
+    gamma: float | None = None
     learning_rate: float = 1e-3
     weight_decay: float = 1e-2
     balance: bool = True
@@ -58,15 +61,23 @@ class Model:
         return DistillationModule(self.network, teacher.network, *weights, *common)
 
     def read(self, reading: Reading) -> Reading:
-        return replace(reading, channels=self.channels) if self.channels else reading
+        own = {"channels": self.channels or None, "segments": self.segments, "gamma": self.gamma}
+        return replace(reading, **{name: value for name, value in own.items() if value is not None})  # type: ignore[arg-type]
 
 
 @dataclass(frozen=True)
 class Task:
-    """One row of the table: what is read, and by which models (all of the run, if none are named)."""
+    """One row of the table.
+
+    Attributes:
+        reading: what is read.
+        models: by which it is judged; all of the run, if none are named.
+        split: who is held out, instead of the run's: two tasks that differ in nothing else show what the split does.
+    """
 
     reading: Reading
     models: tuple[str, ...] = ()
+    split: Split | None = None
 
 
 @dataclass(frozen=True)
@@ -95,7 +106,7 @@ class Protocol:
         models: name -> model; "agcn", "tcn" and "agcn_kd" are the columns of Hou et al. 2022, Table 1 [P].
         store: folder that `semiology extract` filled; not needed for cohorts of tracks.
         fusions: late fusions of what was trained.
-        split: who is held out together; see Split.
+        split: who is held out together; see Split. A task may have its own.
         seeds: every fold is trained once for each.
         validation: share of training participants kept for early stopping.
         batch_size: windows a step.
@@ -105,7 +116,7 @@ class Protocol:
         selections: name of a column -> models of this config, of which each fold takes the one with the lowest log loss on inner folds of
             its training participants (nested selection: no choice sees the held-out participant).
         baseline: put a ridge classifier on summed-up joints beside the models, with a permutation null of its own (a "linear" column); for
-            one participant a fold.
+            one participant a fold, of the body or the face.
         keep: keep the models of every fold (true labels only), for `semiology probe` and `semiology explain`.
         permutations: times that the whole run is repeated with permuted labels, to see what chance gives (first seed only).
         final: train every model once more on all participants, for `semiology predict`.
@@ -155,8 +166,7 @@ class Protocol:
                 raise UserError(f"selection {name!r}: needs a name that no model has, and two models or more to choose from")
             if not any(name in self.selections_of(task) for task in self.tasks):
                 raise UserError(f"selection {name!r}: no task has all of {', '.join(among)}")
-        if self.baseline and (self.split.by != "participant" or "linear" in {*self.models, *self.selections}):
-            raise UserError('baseline: needs split.by "participant", and no other model called "linear"')
+        self._check_baseline()
         if self.inner_folds_wanted and self.calibration.folds < 2:
             raise UserError(f"calibration.folds: {self.calibration.folds}; inner folds are two or more")
         if self.calibration.coverage is not None and not 0 < self.calibration.coverage < 1:
@@ -175,15 +185,26 @@ class Protocol:
         if not 0 <= self.validation < 1:
             raise UserError(f"validation: {self.validation:g}; a share of the training participants, 0 for none, below 1")
 
+    def _check_baseline(self) -> None:
+        if self.baseline and (
+            any(self.split_of(task).by != "participant" for task in self.tasks) or "linear" in {*self.models, *self.selections}
+        ):
+            raise UserError('baseline: needs split.by "participant", and no other model called "linear"')
+        if self.baseline and (frames := [name for name, task in self.tasks.items() if task.reading.part == "frame"]):
+            raise UserError(f"baseline: it sums joints up, and task {frames[0]!r} reads none; set baseline to false")
+
     def _check_fusion(self, fusion: Fusion) -> None:
-        parts = set()
+        parts, splits = set(), []
         for member in fusion.members:
             task_name, _, model_name = member.rpartition("/")
             if task_name not in self.tasks or model_name not in self.models_of(task_name):
                 raise UserError(f"fusion {fusion.task!r}: no {member!r} (task/model) in this config")
             parts.add(self.tasks[task_name].reading.part)
+            splits.append(self.split_of(task_name))
         if len(fusion.members) < 2:
             raise UserError(f"fusion {fusion.task!r}: name two members or more")
+        if any(split != splits[0] for split in splits):
+            raise UserError(f"fusion {fusion.task!r}: its members hold out different clips; fuse tasks of one split")
         if fusion.task in self.tasks:
             if fusion.model in {*self.models_of(fusion.task), *self.selections_of(fusion.task)}:
                 raise UserError(f"fusion {fusion.task!r}: its model {fusion.model!r} is there already; call it otherwise")
@@ -193,6 +214,10 @@ class Protocol:
     @property
     def inner_folds_wanted(self) -> bool:
         return self.calibration.wanted or bool(self.selections)
+
+    def split_of(self, task: str) -> Split:
+        """Who is held out together in a task."""
+        return self.tasks[task].split or self.split
 
     def has_baseline(self, part: Part) -> bool:
         """Whether the linear model is scored in this fold: not in the unseen test set."""

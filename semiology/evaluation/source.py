@@ -54,4 +54,6 @@ def clips_digest(source: ClipSource) -> str:
         digest.update(np.ascontiguousarray(clip.joints).tobytes())
         if clip.appearance is not None:
             digest.update(np.ascontiguousarray(clip.appearance).tobytes())
+        if clip.starts is not None:
+            digest.update(np.ascontiguousarray(clip.starts).tobytes())
     return digest.hexdigest()

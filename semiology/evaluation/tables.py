@@ -14,6 +14,7 @@ from semiology.predictions import COLUMNS, OPTIONAL
 from semiology.statistics.results import values
 
 TEST_SET = " in the unseen test set"
+STREAMS = {"body": "pose", "face": "face", "frame": "snippets"}  # what is read -> as tables call it
 
 
 def predictions_table(protocol: Protocol, records: Sequence[dict[str, Any]]) -> pd.DataFrame:
@@ -26,7 +27,7 @@ def predictions_table(protocol: Protocol, records: Sequence[dict[str, Any]]) -> 
                 {
                     "task": record["task"] + (TEST_SET if record["split"] == TEST else ""),
                     "label": reading.label,
-                    "stream": "pose" if reading.part == "body" else "face",
+                    "stream": STREAMS[reading.part],
                     "model": row["model"],
                     "seed": record["seed"],
                     "fold": record["fold"],
@@ -41,7 +42,8 @@ def predictions_table(protocol: Protocol, records: Sequence[dict[str, Any]]) -> 
             )
     table = pd.DataFrame(rows)
     for fusion in protocol.fusions:
-        for suffix in ("", TEST_SET) if protocol.split.test else ("",):
+        member = fusion.members[0].rpartition("/")[0]  # all of one split
+        for suffix in ("", TEST_SET) if protocol.split_of(member).test else ("",):
             table = pd.concat([table, fuse(table, fusion, suffix)], ignore_index=True)
     levels = table["scores"].map(list)
     best = table["scores"].map(lambda scores: max(scores, key=scores.get))

@@ -20,7 +20,7 @@ Trained = dict[str, tuple[StreamModule, ClipDataModule]]
 
 def deal_parts(protocol: Protocol, task: str, seed: int, permutation: int | None = None) -> list[Part]:
     """The folds of a task; of permuted labels they are dealt by these, as levels are spread evenly over folds."""
-    return deal(protocol.split, task_source(protocol, task, permutation).clips, protocol.cohort, seed)
+    return deal(protocol.split_of(task), task_source(protocol, task, permutation).clips, protocol.cohort, seed)
 
 
 def check_parts(protocol: Protocol, task: str, seed: int, parts: list[Part], permutation: int | None = None) -> None:
