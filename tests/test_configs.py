@@ -23,11 +23,12 @@ LOSO = ["demo", "distillation", "hou2022", "null", "utkinect"]
 PHANTOMS = ["demo_phantom", "distillation_phantom", "null_phantom"]
 TRAININGS = ["train_agcn", "train_distillation"]
 PRETRAININGS = ["demo_body_vgg", "demo_face_vgg"]
+TIMELINES = ["utkinect_timeline"]  # run small in test_localise.py
 PUBLIC_FEATURES = ["gestures"]  # run small in test_reproduce_gestures.py
 
 
 def test_no_config_is_forgotten_here():
-    assert {path.stem for path in CONFIGS.glob("*.yaml")} == {*LOSO, *PHANTOMS, *TRAININGS, *PRETRAININGS, *PUBLIC_FEATURES}
+    assert {path.stem for path in CONFIGS.glob("*.yaml")} == {*LOSO, *PHANTOMS, *TRAININGS, *PRETRAININGS, *TIMELINES, *PUBLIC_FEATURES}
 
 
 def tiny_cohort(folder: Path, readings: list[Reading]) -> None:
