@@ -1,0 +1,274 @@
+import json
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from semiology.cli import main
+from semiology.errors import UserError
+from semiology.events import Event, Hysteresis, find_events, write_events
+from semiology.events.picture import clock, draw_timeline, not_assessable, thinned
+from semiology.events.scoring import Counts
+from semiology.events.timeline import find_timelines, read_timeline
+from semiology.events.tuning import Grid, Traced, choose, read_thresholds, tune, write_thresholds
+
+NAN = float("nan")
+
+
+def traced(person, inside, outside, clip="1"):
+    """100 s, a true event from 40 to 60 s; the probability is `inside` there, 0.1 elsewhere and `outside` in a spell of 5 s at 80 s."""
+    start = np.arange(0.0, 99.0)
+    centre = start + 1.0
+    value = np.where((centre > 40) & (centre < 60), inside, np.where((centre > 80) & (centre < 85), outside, 0.1))
+    windows = np.stack([start, start + 2, value], axis=1)
+    return Traced(f"{person}_{clip}", person, 100.0, windows, [Event(40.0, 20.0, "dystonia")])
+
+
+SIGN = ("dystonia", "present")
+GRID = Grid(on=(0.2, 0.5, 0.8), off=(0.2,), shortest=(0.0,))
+
+
+def test_the_threshold_lies_between_what_is_true_and_what_is_not():
+    """Inside 0.7, a false spell of 0.4: of 0.2, 0.5 and 0.8 only 0.5 finds the one and not the other."""
+    tuned = tune({SIGN: [traced(f"p{n}", 0.7, 0.4) for n in range(4)]}, GRID, Hysteresis(merge=3.0, unseen=1.0))
+    assert tuned["signs"] == {"dystonia": {"present": {"on": 0.5, "off": 0.2, "shortest": 0.0, "merge": 3.0, "unseen": 1.0}}}
+    assert tuned["tuned_on"] == {"participants": 4, "recordings": 4, "hours": round(400 / 3600, 4)}
+    expected = tuned["expected"]["dystonia present"]
+    assert expected["apparent_f1"] == 1 and expected["figures"]["event_f1"]["value"] == 1
+
+
+def test_shortest_takes_out_what_lasts_too_short():
+    """The false spell is as high as the true event, but lasts 4 s instead of 20."""
+    tuned = tune({SIGN: [traced("p1", 0.9, 0.9), traced("p2", 0.9, 0.9)]}, Grid(on=(0.5,), off=(0.5,), shortest=(0.0, 2.0, 10.0)))
+    assert tuned["signs"]["dystonia"]["present"]["shortest"] == 10
+
+
+def test_what_is_expected_of_new_people_is_not_the_figure_of_those_it_was_tuned_on():
+    """p1 and p2 need 0.5, p3 less. All three: 0.5 (two hits, a miss) has F1 0.8 and beats 0.2 (three hits, two false alarms) with 0.75.
+
+    Without p1 (or p2) it is 0.2 (two hits, one false alarm: 0.8) or 0.5 (one hit of two: 0.67), so p1 and p2 are judged by 0.2, each with a
+    false alarm. Without p3 it is 0.5, which misses p3's. Two hits, two false alarms, a miss: 4/7.
+    """
+    people = [traced("p1", 0.7, 0.4), traced("p2", 0.7, 0.4), traced("p3", 0.3, 0.1)]
+    tuned = tune({SIGN: people}, Grid(on=(0.2, 0.5), off=(0.2,), shortest=(0.0,)))
+    expected = tuned["expected"]["dystonia present"]
+    assert tuned["signs"]["dystonia"]["present"]["on"] == 0.5 and expected["apparent_f1"] == pytest.approx(0.8)
+    assert expected["figures"]["event_f1"]["value"] == pytest.approx(4 / 7)
+    assert [expected["participants"][person]["on"] for person in ("p1", "p2", "p3")] == [0.2, 0.2, 0.5]
+
+
+def test_recordings_without_events_have_a_say():
+    """By p1 alone 0.5 would do; p2 has no event but a spell of 0.6."""
+    spell = traced("p2", 0.1, 0.6)
+    silent = Traced(spell.clip_id, "p2", 100.0, spell.windows, [])
+    tuned = tune({SIGN: [traced("p1", 0.9, 0.1), silent]}, Grid(on=(0.5, 0.7), off=(0.5,), shortest=(0.0,)))
+    assert tuned["signs"]["dystonia"]["present"]["on"] == 0.7
+
+
+def test_ties_go_to_fewer_false_alarms_then_to_seconds_then_to_the_first():
+    more_alarms = Counts(100, 4, 4, 4, 10, 9, 0).array()  # F1 2/3
+    fewer_alarms = Counts(100, 4, 2, 0, 10, 5, 0).array()  # F1 2/3
+    better_seconds = Counts(100, 4, 2, 0, 10, 6, 0).array()
+    assert choose(np.stack([more_alarms, fewer_alarms])) == 1
+    assert choose(np.stack([more_alarms, fewer_alarms, better_seconds])) == 2
+    assert choose(np.stack([better_seconds, better_seconds])) == 0
+    cells = Grid(on=(0.1, 0.5, 0.9), off=(0.1, 0.5), shortest=(1.0, 0.0)).cells(Hysteresis())
+    assert (cells[0].on, cells[0].off, cells[0].shortest) == (0.5, 0.5, 0.0) and len(cells) == 10
+
+
+def test_one_participant_tells_nothing_of_others():
+    expected = tune({SIGN: [traced("p1", 0.7, 0.4)]}, GRID)["expected"]["dystonia present"]
+    assert expected == {"apparent_f1": 1.0, "reason": "one participant only: nothing is known of others"}
+
+
+def test_thresholds_read_back(tmp_path):
+    tuned = tune({SIGN: [traced("p1", 0.7, 0.4), traced("p2", 0.7, 0.4)]}, GRID)
+    write_thresholds(tmp_path / "thresholds.json", tuned)
+    assert read_thresholds(tmp_path / "thresholds.json") == {"dystonia": {"present": Hysteresis(0.5, 0.2, 0.0)}}
+
+
+@pytest.mark.parametrize(
+    ("text", "what"),
+    [
+        ("[", "not a file of thresholds"),
+        ("[]", "not a file of thresholds"),
+        ('{"signs": {"a": {"b": {"on": 0.5, "high": 1}}}}', "not a file of thresholds"),
+        ('{"signs": {"a": {"b": {"on": "x"}}}}', "not a file of thresholds"),
+        ('{"signs": {"a": {"b": {"on": 0.1, "off": 0.5}}}}', "off is at most on"),
+    ],
+)
+def test_bad_files_of_thresholds_are_told(tmp_path, text, what):
+    (tmp_path / "t.json").write_text(text)
+    with pytest.raises(UserError, match=what):
+        read_thresholds(tmp_path / "t.json")
+    with pytest.raises(UserError, match="no such file"):
+        read_thresholds(tmp_path / "u.json")
+
+
+def test_what_cannot_be_tuned_is_refused():
+    recording = traced("p1", 0.7, 0.4)
+    with pytest.raises(UserError, match="no true event in 1 recordings"):
+        tune({SIGN: [Traced("c", "p1", 100.0, recording.windows, [])]}, GRID)
+    with pytest.raises(UserError, match="no timeline"):
+        tune({}, GRID)
+    with pytest.raises(UserError, match="grid: nothing to try"):
+        tune({SIGN: [recording]}, Grid(on=(0.2,), off=(0.5,)))
+
+
+# timeline.csv
+
+
+def write_timeline(path, windows, task="dystonia", level="present"):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    rows = [f"{task},{level},{a:.3f},{b:.3f},{'' if np.isnan(p) else f'{p:.4f}'}" for a, b, p in windows]
+    path.write_text("\n".join(["task,level,start,end,probability", *rows]) + "\n")
+
+
+def test_a_timeline_reads_back_by_task_and_level(tmp_path):
+    (tmp_path / "timeline.csv").write_text("task,level,start,end,probability\na,x,0,2,0.5\na,y,0,2,0.1\na,x,1,3,\n")
+    timeline = read_timeline(tmp_path / "timeline.csv")
+    np.testing.assert_array_equal(timeline.windows["a", "x"], [[0, 2, 0.5], [1, 3, NAN]])
+    assert timeline.windows["a", "y"].tolist() == [[0, 2, 0.1]] and timeline.duration == 3
+
+
+@pytest.mark.parametrize(
+    ("rows", "what"),
+    [
+        ("a,x,0,2,high\n", r'row 2, column "probability": \'high\' is not a number'),
+        ("a,x,0,2,1.5\n", r'row 2, column "probability": it is 0 to 1'),
+        ("a,x,2,2,0.5\n", r'row 2, column "end"'),
+        ("a,x,,2,0.5\n", r'row 2, column "end"'),
+        ("a,x,0,2,0.5\na,y,0,2,0.5\na,x,0,2,0.5\n", r'row 4, column "start": windows of one task and level go forward'),
+        ("a,x,0,2\n", "row 2 has 4 cells"),
+        ("", "holds no windows"),
+    ],
+)
+def test_bad_timelines_are_told_by_row_and_column(tmp_path, rows, what):
+    (tmp_path / "timeline.csv").write_text("task,level,start,end,probability\n" + rows)
+    with pytest.raises(UserError, match=what):
+        read_timeline(tmp_path / "timeline.csv")
+
+
+def test_a_timeline_lacking_a_column_is_told(tmp_path):
+    (tmp_path / "timeline.csv").write_text("task,start,end,probability\na,0,2,0.5\n")
+    with pytest.raises(UserError, match="has no column 'level'"):
+        read_timeline(tmp_path / "timeline.csv")
+
+
+def test_timelines_are_found_by_recording(tmp_path):
+    write_timeline(tmp_path / "p1/timeline.csv", [(0, 1, 0.5)])
+    write_timeline(tmp_path / "p2_timeline.csv", [(0, 1, 0.5)])
+    assert find_timelines(tmp_path) == {"p1": tmp_path / "p1/timeline.csv", "p2": tmp_path / "p2_timeline.csv"}
+    assert find_timelines(tmp_path / "p1/timeline.csv") == {"p1": tmp_path / "p1/timeline.csv"}
+    write_timeline(tmp_path / "p1_timeline.csv", [(0, 1, 0.5)])
+    with pytest.raises(UserError, match="second timeline of p1"):
+        find_timelines(tmp_path)
+    with pytest.raises(UserError, match="holds no timelines"):
+        find_timelines(tmp_path / "p1/none")
+
+
+# the verb
+
+
+@pytest.fixture
+def folder(tmp_path):
+    for recording in [traced(f"p{n}", 0.7, 0.4) for n in range(3)]:
+        write_timeline(tmp_path / f"timelines/{recording.clip_id}/timeline.csv", recording.windows)
+        write_events(tmp_path / f"true/{recording.clip_id}_events.tsv", recording.truth)
+    return tmp_path
+
+
+def arguments(folder, *more):
+    return ["events", "tune", f"{folder}/timelines", f"--truth={folder}/true", f"--out={folder}/thresholds.json", *more]
+
+
+def test_tune_writes_thresholds_and_says_what_to_expect(folder, capsys):
+    assert main(arguments(folder, "--grid.on=[0.2,0.5,0.8]", "--grid.off=[0.2]", "--grid.shortest=[0]", "--merge=1.5")) == 0
+    said = capsys.readouterr().out
+    assert "dystonia present: on 0.5, off 0.2, shortest 0 s" in said and "F1 by event on new people 1.00" in said
+    assert read_thresholds(folder / "thresholds.json")["dystonia"]["present"].merge == 1.5
+
+
+def test_what_has_no_counterpart_is_listed_and_the_status_says_so(folder, capsys):
+    (folder / "true/p2_1_events.tsv").unlink()
+    write_events(folder / "true/p9_1_events.tsv", [])
+    assert main(arguments(folder)) == 1
+    told = capsys.readouterr()
+    assert "p2_1: has a timeline, but no table of true events" in told.err
+    assert "p9_1: has a table of true events, but no timeline" in told.err and "2 recordings of 2 participants" in told.out
+    assert json.loads((folder / "thresholds.json").read_text())["missing"] == told.err.splitlines()
+
+
+def test_a_level_may_be_the_true_signs_name_and_a_level_without_true_events_is_listed(folder, capsys):
+    """Phases: the task is not in the truth, its levels are."""
+    for clip in ("p0_1", "p1_1", "p2_1"):
+        path = folder / f"timelines/{clip}/timeline.csv"
+        windows = read_timeline(path).windows[SIGN]
+        write_timeline(path, windows, "phase", "dystonia")
+        path.write_text(path.read_text() + "phase,clonic,0.000,2.000,0.5\n")
+    assert main(arguments(folder)) == 1
+    assert capsys.readouterr().err == "phase clonic: no true event, nothing to tune on\n"
+    assert list(read_thresholds(folder / "thresholds.json")["phase"]) == ["dystonia"]
+
+
+def test_a_task_of_another_name_is_told_and_can_be_named(folder, capsys):
+    for clip in ("p0_1", "p1_1", "p2_1"):
+        write_events(folder / f"true/{clip}_events.tsv", [Event(40.0, 20.0, "posturing")])
+    assert main(arguments(folder)) == 2
+    assert "tasks (dystonia) are none of the true signs (posturing); say which is which by --names" in capsys.readouterr().err
+    assert main(arguments(folder, "--names={dystonia: posturing}")) == 0
+
+
+# the picture
+
+
+def test_a_long_recording_is_thinned_and_no_peak_is_lost():
+    """36,000 windows a second apart, one of them at 0.9, ten minutes without a probability."""
+    start = np.arange(36_000.0)
+    value = np.full(36_000, 0.2)
+    value[12_345] = 0.9
+    value[20_000:20_600] = NAN
+    windows = np.stack([start, start + 2, value], axis=1)
+    time, lowest, highest = thinned(windows, 36_001, 1500)
+    assert len(time) == 1500 and np.nanmax(highest) == 0.9 and np.nanmin(lowest) == 0.2
+    assert abs(time[np.nanargmax(highest)] - 12_346) <= 12 and np.isnan(lowest).sum() == pytest.approx(25, abs=1)
+    assert not_assessable(windows) == [(20_000.5, 20_600.5)]
+    np.testing.assert_array_equal(thinned(windows[:5], 10)[0], [1, 2, 3, 4, 5])
+
+
+def test_stretches_that_are_not_assessable_by_hand():
+    windows = np.array([[0, 2, NAN], [1, 3, 0.5], [2, 4, NAN], [3, 5, NAN]])
+    assert not_assessable(windows) == [(0, 1.5), (2.5, 5)]
+    assert not_assessable(windows[1:2]) == [] and not_assessable(np.empty((0, 3))) == []
+
+
+def test_times_are_written_as_long_as_they_need():
+    assert [clock(75, 100), clock(75, 600), clock(4521, 36_000)] == ["75", "1:15", "1:15:21"]
+
+
+def test_the_picture_shows_what_was_found_and_what_is_true(tmp_path):
+    recording = traced("p1", 0.9, 0.1)
+    found = find_events([tuple(row) for row in recording.windows.tolist()], Hysteresis(), "dystonia")
+    draw_timeline(tmp_path / "t.png", {"dystonia": recording.windows}, {"dystonia": found}, 100.0, {"dystonia": recording.truth})
+    draw_timeline(tmp_path / "u.png", {"dystonia": recording.windows}, {}, 100.0)
+
+    def share(name, colour):
+        picture = np.asarray(Image.open(tmp_path / name).convert("RGB")).astype(int)
+        return (np.abs(picture - colour).max(axis=2) < 8).mean()
+
+    orange, green = (213, 94, 0), (0, 158, 115)
+    assert share("t.png", orange) > 2 * share("u.png", orange) > 0  # the key shows the colour too
+    assert share("t.png", green) > 0.005 and share("u.png", green) == 0
+
+
+@pytest.mark.parametrize(
+    ("windows", "duration", "what"),
+    [
+        ({}, 10.0, "0 signs"),
+        ({str(n): np.empty((0, 3)) for n in range(41)}, 10.0, "41 signs"),
+        ({"a": np.empty((0, 3))}, 0.0, "0 s cannot be drawn"),
+    ],
+)
+def test_timelines_that_cannot_be_drawn_are_refused(tmp_path, windows, duration, what):
+    with pytest.raises(UserError, match=what):
+        draw_timeline(tmp_path / "t.png", windows, {}, duration)
