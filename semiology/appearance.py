@@ -9,12 +9,11 @@ import pandas as pd
 import torch
 import xarray as xr
 from PIL import Image
-from safetensors import safe_open
 from torch import nn
 
 from semiology.errors import UserError
 from semiology.video import Frame
-from semiology.weights import load_state
+from semiology.weights import load_state, metadata
 
 STAGES = ((64, 2), (128, 2), (256, 4), (512, 4), (512, 4))  # channels and convolutions before each halving: configuration E of VGG [P]
 IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
@@ -110,17 +109,14 @@ def load_vgg(path: str | Path | None) -> VGG19:
             f"VGG-19 weights: {'none given' if path is None else f'{path} is not there'}; train them on images you hold "
             "(semiology pretrain expression IMAGES --out FILE reads FER-2013 or class folders), or give torchvision's vgg19 .pth"
         )
-    state, metadata = load_state(path), dict[str, str]()
-    if Path(path).suffix == ".safetensors":
-        with safe_open(path, framework="pt") as stored:
-            metadata = stored.metadata() or {}
+    state, told = load_state(path), metadata(path)
     first, last = state.get("features.0.weight"), state.get("classifier.weight", state.get("classifier.6.weight"))
     if first is None or last is None:
         raise UserError(f"{path}: not a VGG-19 (no features.0.weight, classifier.weight or classifier.6.weight)")
     form = "fer" if "classifier.weight" in state else "torchvision"
-    classes = json.loads(metadata.get("classes", "null")) or [f"class_{number}" for number in range(len(last))]
-    size = int(metadata.get("size", 48 if form == "fer" else 224))
-    width = float(metadata.get("width", len(first) / 64))
+    classes = json.loads(told.get("classes", "null")) or [f"class_{number}" for number in range(len(last))]
+    size = int(told.get("size", 48 if form == "fer" else 224))
+    width = float(told.get("width", len(first) / 64))
     vgg = VGG19(classes, form=form, width=width, batch_norm="features.1.running_mean" in state, size=size)
     try:
         vgg.load_state_dict(state)

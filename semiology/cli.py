@@ -22,7 +22,9 @@ VERBS = {
     "cohort": Verb("cohort", "check DIR: validate a cohort and print the table that a paper prints"),
     "extract": Verb("extract", "videos to tracks and appearance features"),
     "lift": Verb("lift", "train | apply: joints in space from joints in the picture, for trackers without depth"),
-    "pretrain": Verb("pretrain", "expression | posture: train the VGG that reads faces or bodies, on labelled images"),
+    "pretrain": Verb(
+        "pretrain", "expression | posture | action: train the network that reads faces, bodies or snippets, on what you labelled"
+    ),
     "train": Verb("train", "fit | validate | test | predict: one stream on one split, by the Lightning command line"),
     "loso": Verb("loso", "leave-one-subject-out: every fold of every model, to a table with intervals"),
     "localise": Verb("localise", "when each sign is there, learned from recordings with marked events, leaving one participant out"),

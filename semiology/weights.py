@@ -114,6 +114,35 @@ def load(name: str, folder: str | Path | None = None, registry: str | Path = REG
     return load_state(find(name, folder, registry), published(name, registry).sha256)
 
 
+def weights_file(given: str | Path | None, what: str, how: str) -> tuple[Path, str | None]:
+    """The file that a user means by a path or by the name of published weights, and the SHA-256 that it must have (None for a path).
+
+    Args:
+        what: begins the message where there is no such file. how: ends it: where such weights come from.
+
+    Raises:
+        UserError: nothing was given, or it is neither a file nor the name of published weights that are there.
+    """
+    if given is not None and Path(given).is_file():
+        return Path(given), None
+    if given is not None and str(given) in known_weights():
+        return find(str(given)), published(str(given)).sha256
+    raise UserError(f"{what}: {'none given' if given is None else f'{given} is not there'}; {how}")
+
+
+def metadata(path: str | Path) -> dict[str, str]:
+    """What a .safetensors file says of itself; empty for other files, and where it is damaged."""
+    from safetensors import SafetensorError, safe_open
+
+    if Path(path).suffix != ".safetensors":
+        return {}
+    try:
+        with safe_open(path, framework="np") as stored:
+            return stored.metadata() or {}
+    except SafetensorError:
+        return {}
+
+
 def add(file: str | Path, name: str, folder: str | Path | None = None, registry: str | Path = REGISTRY) -> Path:
     """Take a file that was brought by hand: checked against the published hash, then copied, whole or not at all.
 
