@@ -24,7 +24,7 @@ class WindowsBLSTM(nn.Module):
     class). A window without anything seen is a zero vector, and is answered from what is around it.
     """
 
-    reads = ("keypoints", "keypoint_mask")
+    reads = ("windows", "window_mask")  # not a clip's "keypoints": who scores single windows is told so
 
     def __init__(self, shape: StreamShape, encoder: dict[str, Any], width: int = 64, dropout: float = 0.3):
         super().__init__()

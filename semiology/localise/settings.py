@@ -65,7 +65,7 @@ class Localisation:
         jobs: folds at a time; -1 uses every core.
 
     Raises:
-        UserError: no sign, a sign named twice or called "none", a step that is not positive.
+        UserError: no sign, a sign named twice or called "none", a step below one frame, a reading or model that is not of single windows.
     """
 
     cohort: str
@@ -91,8 +91,10 @@ class Localisation:
             raise UserError(f'signs: {", ".join(named) or "none given"}; name one or more, each once, none of them "{NONE}"')
         if not self.step > 0 or self.step_frames < 1:
             raise UserError(f"step: {self.step:g} s; it has to be at least one frame, {1 / self.reading.rate:g} s")
-        if self.reading.appearance or self.reading.whole:
-            raise UserError("reading: windows of keypoints at a fixed rate are read here; leave out appearance and whole")
+        if self.reading.part == "frame" or self.reading.appearance or self.reading.whole or self.reading.segments:
+            raise UserError("reading: windows of keypoints at a fixed rate are read here; leave out appearance, whole and segments")
+        if self.windows.teacher or self.windows.channels or self.windows.segments or self.windows.gamma:
+            raise UserError("windows: one network that reads what `reading` says, with no teacher; leave out channels, segments and gamma")
 
     @property
     def levels(self) -> list[str]:
