@@ -21,7 +21,7 @@ from semiology.verbs.loso import read_protocol
 CONFIGS = Path(__file__).resolve().parents[1] / "configs"
 LOSO = ["demo", "distillation", "hou2022", "null", "utkinect"]
 PHANTOMS = ["demo_phantom", "distillation_phantom", "null_phantom"]
-TRAININGS = ["train_agcn", "train_distillation"]
+TRAININGS = ["train_agcn", "train_distillation", "train_segments"]
 PRETRAININGS = ["demo_body_vgg", "demo_face_vgg"]
 TIMELINES = ["utkinect_timeline"]  # run small in test_localise.py
 PUBLIC_FEATURES = ["gestures"]  # run small in test_reproduce_gestures.py
@@ -116,4 +116,7 @@ def test_training_by_the_lightning_command_line_and_its_model_as_a_teacher(tmp_p
     teacher = next(Path("runs/train").rglob("model.json")).parent
     second = ["--config", str(CONFIGS / "train_distillation.yaml"), *where, *short]
     assert main(["train", "fit", *second, "--model.init_args.teacher", str(teacher)]) == 0
-    assert len(list(Path("runs/train").rglob("model.json"))) == 2
+    third = ["--config", str(CONFIGS / "train_segments.yaml"), *where, *short, "--data.held_out", "[p0]"]
+    assert main(["train", "fit", *third]) == 0
+    readings = [json.loads(path.read_text())["reading"] for path in Path("runs/train").rglob("model.json")]
+    assert sorted(reading["segments"] for reading in readings) == [0, 0, 8]
