@@ -3,10 +3,12 @@
 person and kinematics make a body that moves with rigid bones, face its expressions; signs and motion say what it does and when. camera,
 raster, portrait, figure and room draw it; filming is the recorder. clip puts one video together: everything random is drawn into a Plan,
 and `perform` and `pictures` apply it. design deals out the labels, truth writes down what is so, make writes a cohort and stills single
-pictures of other people.
+pictures of other people. seizures says how a seizure moves phase by phase, rest what goes on around it, recording puts both into a video of
+any length.
 """
 
 from semiology.phantom.make import make_phantom
+from semiology.phantom.recording import render_long
 from semiology.phantom.stills import make_stills
 
-__all__ = ["make_phantom", "make_stills"]
+__all__ = ["make_phantom", "make_stills", "render_long"]

@@ -135,24 +135,29 @@ class Performance:
 
 def perform(plan: Plan) -> Performance:
     """Everybody's joints and landmarks over time; a second of clip costs about a millisecond."""
-    person, room = plan.subject.person, plan.subject.room
     frames = round((plan.lead + plan.duration + plan.tail) * FPS)
     time = np.arange(frames) / FPS - plan.lead
     joint_angles, clench = angles(plan.movement, list(plan.arms), time, plan.appearance)
-    flatness = max(np.radians(62) - room.recline, 0)  # who lies flatter has more pillow under the head
-    joint_angles["head_pitch"] = joint_angles["head_pitch"] + np.radians(7) + 0.5 * flatness
-    figure = pose(person.body, joint_angles, seat=np.array([0, HIP_HEIGHT, 0.0]), recline=room.recline)
     facial = actions(plan.movement, list(plan.faces), time, plan.appearance)
+    acted = enact(plan.subject, time, joint_angles, clench, facial)
+    if plan.caregiver is None:
+        return acted
+    second, camera = stand_by(plan.caregiver, time), acted.camera
+    pixels = camera.project(np.stack([p for name, p in second.joints.items() if not name.endswith("_palm")]))
+    seen = ((pixels >= 0) & (pixels < [camera.width, camera.height])).all(-1).any(0)
+    return replace(acted, caregiver=second, caregiver_seen=seen)
+
+
+def enact(subject: Subject, time: NDArray, joint_angles: Angles, clench: dict[str, NDArray], facial: NDArray) -> Performance:
+    """Angles (name -> (time,) rad), hands and facial actions (time, action) of a subject who is alone -> joints and landmarks."""
+    person, room = subject.person, subject.room
+    flatness = max(np.radians(62) - room.recline, 0)  # who lies flatter has more pillow under the head
+    pitched = joint_angles | {"head_pitch": joint_angles["head_pitch"] + np.radians(7) + 0.5 * flatness}
+    figure = pose(person.body, pitched, seat=np.array([0, HIP_HEIGHT, 0.0]), recline=room.recline)
     points = {
         name: figure.joints["head"] + np.einsum("tij,tj->ti", figure.head, local) for name, local in landmarks(person, facial).items()
     }
-    camera = plan.subject.view.camera(person.body, room)
-    second = stand_by(plan.caregiver, time) if plan.caregiver else None
-    seen = np.zeros(frames, bool)
-    if second is not None:
-        pixels = camera.project(np.stack([p for name, p in second.joints.items() if not name.endswith("_palm")]))
-        seen = ((pixels >= 0) & (pixels < [camera.width, camera.height])).all(-1).any(0)
-    return Performance(time, camera, figure, facial, clench, points, second, seen)
+    return Performance(time, subject.view.camera(person.body, room), figure, facial, clench, points, None, np.zeros(len(time), bool))
 
 
 def stand_by(caregiver: Caregiver, time: NDArray) -> Figure:
@@ -177,29 +182,31 @@ def stand_by(caregiver: Caregiver, time: NDArray) -> Figure:
 def pictures(plan: Plan, performance: Performance, frames: Iterable[int] | None = None) -> Iterator[NDArray]:
     """The video's frames (height, width, 3) uint8, one by one; all of them, or those whose numbers are given."""
     return develop(
-        draw_frames(plan, performance, range(len(performance.time)) if frames is None else frames),
+        draw_frames(plan.subject, plan.light, performance, range(len(performance.time)) if frames is None else frames, plan.caregiver),
         plan.subject.view,
         plan.light,
         np.random.default_rng(plan.noise_seed),
     )
 
 
-def draw_frames(plan: Plan, performance: Performance, frames: Iterable[int]) -> Iterator[NDArray]:
+def draw_frames(
+    subject: Subject, light: Light, performance: Performance, frames: Iterable[int], caregiver: Caregiver | None = None
+) -> Iterator[NDArray]:
     """The frames at the size at which they are drawn, without noise."""
-    person, room, light = plan.subject.person, plan.subject.room, plan.light
-    camera = performance.camera.scaled(plan.subject.view.scale)
+    person, room = subject.person, subject.room
+    camera = performance.camera.scaled(subject.view.scale)
     lamp = camera.rotation @ np.array(light.towards)
     background, depth = photograph(room, person.body, person.skin, person.gown, camera, lamp, light.ambient, light.seen)
     actors = [Actor.of(performance.figure, person, camera, performance.actions, performance.clench, seen=light.seen, ambient=light.ambient)]
     people = [person]
-    if plan.caregiver and performance.caregiver:
+    if caregiver and performance.caregiver:
         still = np.zeros((len(performance.time), len(ACTIONS)))
         hands = {side: np.full(len(performance.time), 0.3) for side in SIDES}
-        people.append(plan.caregiver.person)
+        people.append(caregiver.person)
         actors.append(
             Actor.of(
                 performance.caregiver,
-                plan.caregiver.person,
+                caregiver.person,
                 camera,
                 still,
                 hands,

@@ -4,7 +4,7 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
-from semiology.phantom.clip import Performance, Plan
+from semiology.phantom.clip import Performance, Plan, Subject
 from semiology.phantom.filming import FPS
 from semiology.phantom.kinematics import SIDES
 from semiology.skeleton import load_skeleton
@@ -16,7 +16,24 @@ HIDING = (("elbow", "wrist", 0.036), ("wrist", "hand", 0.045))  # parts of an ar
 
 
 def body_truth(plan: Plan, performance: Performance) -> xr.Dataset:
-    """The eleven joints in px and in metres (camera axes) of the main phase; confidence 0 where hidden or out of the picture.
+    """`joint_tracks` of the main phase."""
+    return main_phase(plan, joint_tracks(plan.subject, performance, FPS))
+
+
+def face_truth(plan: Plan, performance: Performance) -> xr.Dataset:
+    """`landmark_tracks` of the main phase."""
+    return main_phase(plan, landmark_tracks(plan.subject, performance, FPS))
+
+
+def main_phase(plan: Plan, tracks: xr.Dataset) -> xr.Dataset:
+    """Tracks of the whole video -> those of the main phase, which begins at 0 s."""
+    first = round(plan.lead * FPS)
+    kept = tracks.isel(time=slice(first, first + round(plan.duration * FPS)))
+    return kept.assign_coords(time=tracks.time.values[: kept.sizes["time"]])
+
+
+def joint_tracks(subject: Subject, performance: Performance, fps: float) -> xr.Dataset:
+    """The eleven joints in px and in metres (camera axes) of the whole video; confidence 0 where hidden or out of the picture.
 
     A hidden joint keeps its position: the truth is whole.
     """
@@ -26,26 +43,26 @@ def body_truth(plan: Plan, performance: Performance) -> xr.Dataset:
         name: behind_arm(performance, point, skip=name.split("_")[0] if "wrist" in name or "elbow" in name else "")
         for name, point in points.items()
     }
-    if plan.subject.room.blanket_top < 0.02:
+    if subject.room.blanket_top < 0.02:
         for name in ("left_hip", "right_hip", "spine_base"):
             hidden[name] = np.ones_like(hidden[name])
-    return container(plan, performance, points, hidden)
+    return container(performance, points, hidden, fps)
 
 
-def face_truth(plan: Plan, performance: Performance) -> xr.Dataset:
-    """The 23 landmarks; confidence 0 where turned away, behind an arm or out of the picture."""
+def landmark_tracks(subject: Subject, performance: Performance, fps: float) -> xr.Dataset:
+    """The 23 landmarks, likewise; confidence 0 where turned away, behind an arm or out of the picture."""
     names = list(load_skeleton("face_23").joints)
     points = {name: performance.camera.to_camera(performance.landmarks[name]) for name in names}
     middle = performance.camera.to_camera(performance.figure.joints["head"])
     axes = performance.camera.rotation @ performance.figure.head
-    half = plan.subject.person.body.head
+    half = subject.person.body.head
     hidden = {}
     for name, point in points.items():
         local = np.einsum("tji,tj->ti", axes, point - middle) / half**2
         normal = np.einsum("tij,tj->ti", axes, local)
         cosine = -np.sum(normal * point, -1) / (np.linalg.norm(normal, axis=-1) * np.linalg.norm(point, axis=-1))
         hidden[name] = (cosine < TURNED_AWAY) | behind_arm(performance, point)
-    return container(plan, performance, points, hidden)
+    return container(performance, points, hidden, fps)
 
 
 def behind_arm(performance: Performance, points: NDArray, skip: str = "") -> NDArray:
@@ -65,23 +82,21 @@ def behind_arm(performance: Performance, points: NDArray, skip: str = "") -> NDA
     return hidden
 
 
-def container(plan: Plan, performance: Performance, points: dict[str, NDArray], hidden: dict[str, NDArray]) -> xr.Dataset:
-    """Points (time, 3) m in camera axes of the whole video -> tracks of the main phase."""
-    first = round(plan.lead * FPS)
-    rows = slice(first, first + round(plan.duration * FPS))
+def container(performance: Performance, points: dict[str, NDArray], hidden: dict[str, NDArray], fps: float) -> xr.Dataset:
+    """Points (time, 3) m in camera axes -> tracks."""
     camera = performance.camera
-    position_3d = np.stack(list(points.values()), 1)[rows]
+    position_3d = np.stack(list(points.values()), 1)
     position = camera.to_pixels(position_3d)
     inside = ((position >= 0) & (position < [camera.width, camera.height])).all(-1)
-    seen = inside & ~np.stack(list(hidden.values()), 1)[rows]
-    index = np.arange(rows.start, rows.stop)
+    seen = inside & ~np.stack(list(hidden.values()), 1)
+    index = np.arange(len(seen))
     return make_tracks(
         position,
         list(points),
-        FPS,
+        fps,
         confidence=seen.astype(np.float32),
         position_3d=position_3d,
-        source_time=index / FPS,
+        source_time=index / fps,
         source_index=index,
         width=camera.width,
         height=camera.height,
