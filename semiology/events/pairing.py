@@ -48,7 +48,7 @@ def pair_timelines(
     participants: str | Path | None = None,
     names: Mapping[str, str] | None = None,
 ) -> tuple[dict[Trace, list[Traced]], list[str]]:
-    """(task, level) -> the recordings in which it was followed, with their truth, and a line about what has no counterpart.
+    """(task, level) -> the recordings in which it was followed, with their truth, and a line about each that has only one of the two.
 
     A timeline's task and level belong to the true events whose sign is the task (and whose level, if they have one, is the level); where no
     true event has that sign, to those whose sign is the level.
@@ -80,12 +80,10 @@ def pair_timelines(
         for trace, windows in timeline.windows.items():
             events = _of(tables[clip_id].events, trace[1], (names or {}).get(trace[0], trace[0]), signs)
             traces.setdefault(trace, []).append(Traced(clip_id, people[clip_id], length, windows, events))
-    empty = [trace for trace, recordings in traces.items() if not any(recording.truth for recording in recordings)]
-    if len(empty) == len(traces):
+    if not any(recording.truth for recordings in traces.values() for recording in recordings):
         those, these = ", ".join(sorted(signs)) or "none", ", ".join(sorted({task for task, _ in traces}))
         raise UserError(f"the timelines' tasks ({these}) are none of the true signs ({those}); say which is which by --names")
-    missing += [f"{' '.join(trace)}: no true event, nothing to tune on" for trace in empty]
-    return {trace: recordings for trace, recordings in traces.items() if trace not in empty}, missing
+    return traces, missing
 
 
 def _both(reference: str | Path, hypothesis: str | Path) -> tuple[dict[str, EventTable], dict[str, EventTable], list[str]]:

@@ -1,12 +1,15 @@
 """Reading `timeline.csv`: the probability of each level of each task in windows over one recording."""
 
+import csv
+import math
+from array import array
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
 from semiology.errors import UserError
-from semiology.formats.cells import read_cells, take
 
 Trace = tuple[str, str]  # task and level
 
@@ -28,31 +31,53 @@ class Timeline:
 
 
 def read_timeline(path: str | Path) -> Timeline:
-    """Read one `timeline.csv`.
+    """Read one `timeline.csv`, row by row: of a night there are hundreds of thousands, of which only the numbers are kept.
 
     Raises:
-        UserError: no such file, a column that is missing, a cell that is no number, a window that ends before it starts or does not come
-            after the one before, a probability outside of 0 to 1.
+        UserError: no such file, not a csv in UTF-8, a column that is missing, a cell that is no number, a window that ends before it starts
+            or does not come after the one before, a probability outside of 0 to 1.
     """
     path = Path(path)
-    cells = read_cells(path)
-    numbers = take(path, cells, COLUMNS[2:])
-    names = [cells[0].index(name) if name in cells[0] else -1 for name in COLUMNS[:2]]
-    if -1 in names:
-        raise UserError(f"{path}: has no column {COLUMNS[names.index(-1)]!r}")
-    if not len(numbers):
+    if not path.is_file():
+        raise UserError(f"{path}: no such timeline")
+    kinds: dict[Trace, array[float]] = {}
+    try:
+        with open(path, newline="", encoding="utf-8-sig") as stream:
+            rows = csv.reader(stream)
+            header = next(rows, [])
+            if missing := [column for column in COLUMNS if column not in header]:
+                raise UserError(f"{path}: has no column {missing[0]!r}; a timeline has {', '.join(COLUMNS)}")
+            places = [header.index(column) for column in COLUMNS]
+            for number, row in enumerate(rows, start=2):
+                if len(row) != len(header):
+                    raise UserError(f"{path}: row {number} has {len(row)} cells, the header has {len(header)}; is the file whole?")
+                task, level, *cells = (row[place].strip() for place in places)
+                numbers = kinds.setdefault((task, level), array("d"))
+                numbers.extend(_window(f"{path}: row {number}", cells, numbers[-3:]))
+    except (csv.Error, UnicodeDecodeError) as error:
+        raise UserError(f"{path}: not a readable csv ({error}); write it anew") from error
+    if not kinds:
         raise UserError(f"{path}: holds no windows")
-    start, end, probability = numbers.T
-    _refuse(path, ~(end > start), "end", "a window ends after it starts")
-    _refuse(path, (probability < 0) | (probability > 1), "probability", "it is 0 to 1, or empty where not assessable")
-    kinds: dict[Trace, list[int]] = {}
-    for place, row in enumerate(cells[1:]):
-        kinds.setdefault((row[names[0]], row[names[1]]), []).append(place)
-    backward = np.zeros(len(numbers), bool)
-    for rows in kinds.values():
-        backward[rows[1:]] = ~(np.diff(start[rows] + end[rows]) > 0)
-    _refuse(path, backward, "start", "windows of one task and level go forward in time")
-    return Timeline({kind: numbers[rows] for kind, rows in kinds.items()}, float(end.max()))
+    windows = {kind: np.array(numbers).reshape(-1, 3) for kind, numbers in kinds.items()}
+    return Timeline(windows, max(float(values[:, 1].max()) for values in windows.values()))
+
+
+def _window(where: str, cells: Sequence[str], before: Sequence[float]) -> list[float]:
+    """Start, end and probability of a row, checked against the window before."""
+    numbers = []
+    for column, cell in zip(COLUMNS[2:], cells):
+        try:
+            numbers.append(float("nan" if cell == "" and column == "probability" else cell))
+        except ValueError:
+            raise UserError(f'{where}, column "{column}": {cell!r} is no number') from None
+    start, end, probability = numbers
+    if not (math.isfinite(start) and math.isfinite(end) and end > start):
+        raise UserError(f'{where}, column "end": {end:g} s; a window ends after it starts, at {start:g} s')
+    if probability < 0 or probability > 1:
+        raise UserError(f'{where}, column "probability": {probability:g}; it is 0 to 1, or empty where not assessable')
+    if len(before) and not start + end > before[0] + before[1]:
+        raise UserError(f'{where}, column "start": {start:g} s; windows of one task and level go forward in time')
+    return numbers
 
 
 def find_timelines(path: str | Path) -> dict[str, Path]:
@@ -76,8 +101,3 @@ def find_timelines(path: str | Path) -> dict[str, Path]:
 
 def _clip_id(path: Path) -> str:
     return path.parent.resolve().name if path.name == NAME else path.name.removesuffix(f"_{NAME}").removesuffix(path.suffix)
-
-
-def _refuse(path: Path, wrong: np.ndarray, column: str, what: str) -> None:
-    if wrong.any():
-        raise UserError(f'{path}: row {int(wrong.argmax()) + 2}, column "{column}": {what}')

@@ -93,18 +93,20 @@ def tune(
         seed: of the resampling.
 
     Raises:
-        UserError: nothing to tune on, a sign without a true event, as `find_events` and `score_events`.
+        UserError: no true event at all, as `find_events` and `score_events`.
     """
     base, tolerances = base or Hysteresis(), tolerances or Tolerances()
     cells = (grid or Grid()).cells(base)
-    if not traces:
-        raise UserError("no timeline to tune on")
+    if not any(recording.truth for recordings in traces.values() for recording in recordings):
+        raise UserError("no true event in any recording; there is nothing to tune on")
+    untuned: list[str] = []
     signs: dict[str, dict[str, Any]] = {}
     expected = {}
     for (task, level), recordings in traces.items():
         name = f"{task} {level}"
         if not any(recording.truth for recording in recordings):
-            raise UserError(f"{name}: no true event in {len(recordings)} recordings; there is nothing to tune on")
+            untuned.append(name)
+            continue
         people = sorted({recording.participant_id for recording in recordings})
         counts = _counted(recordings, people, cells, tolerances)
         best = choose(counts.sum(1))
@@ -119,6 +121,7 @@ def tune(
             "hours": round(sum(recording.duration for recording in everything) / 3600, 4),
         },
         "expected": expected,
+        "untuned": untuned,
         "rule": RULE,
         "tolerances": asdict(tolerances),
     }
@@ -141,7 +144,7 @@ def text(tuned: dict[str, Any]) -> str:
             lines.append(
                 f"  F1 by event on new people {show(f1['value'])}{limits} {flattered}, {show(alarms['value'])} false alarms an hour"
             )
-    return "\n".join(lines)
+    return "\n".join([*lines, *(f"{name}: no true event, nothing to tune on" for name in tuned["untuned"])])
 
 
 def choose(counts: np.ndarray) -> int:
