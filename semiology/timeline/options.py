@@ -10,6 +10,7 @@ from safetensors.torch import save
 
 from semiology.errors import UserError
 from semiology.events import Hysteresis
+from semiology.events.tuning import read_thresholds
 from semiology.learning.saved import SavedModel
 
 Thresholds = dict[str, dict[str, Hysteresis]]  # task -> level -> when an event begins and ends
@@ -54,7 +55,15 @@ def thresholds_of(models: dict[str, SavedModel], path: Path | None) -> tuple[Thr
     Raises:
         UserError: a file that cannot be read, or that says nothing of a sign.
     """
-    return {task: {level: Hysteresis() for level in saved.levels[1:]} for task, saved in models.items()}, False
+    if path is None:
+        return {task: {level: Hysteresis() for level in saved.levels[1:]} for task, saved in models.items()}, False
+    tuned = read_thresholds(path)
+    for task, saved in models.items():
+        if lacking := [level for level in saved.levels[1:] if level not in tuned.get(task, {})]:
+            raise UserError(
+                f"{path}: says nothing of {task} {lacking[0]}; tune on timelines by this run's folds, or leave --thresholds out"
+            )
+    return {task: {level: tuned[task][level] for level in saved.levels[1:]} for task, saved in models.items()}, True
 
 
 def model_digest(saved: SavedModel) -> str:

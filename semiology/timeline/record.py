@@ -13,7 +13,9 @@ from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 
 from semiology.errors import UserError
-from semiology.events import Event, write_events
+from semiology.events import Event, Hysteresis, write_events
+from semiology.events.picture import draw_timeline
+from semiology.events.timeline import read_timeline
 from semiology.files import atomic_path, write_text
 from semiology.timeline.signs import Row
 
@@ -80,10 +82,13 @@ class Record:
         except OSError as error:
             raise UserError(f"{self.table}: cannot be written ({error.strerror}); the same command goes on from the last block") from error
 
-    def finish(self, rows: Iterable[Row], events: list[Event], result: dict[str, Any]) -> None:
-        """The end: the last rows, the events, and timeline.json."""
+    def finish(self, rows: Iterable[Row], events: list[Event], thresholds: dict[str, Hysteresis], result: dict[str, Any]) -> None:
+        """The end: the last rows, the events, the picture with the thresholds of each sign by its name there, and timeline.json."""
         self.add(rows)
         write_events(self.folder / "events.tsv", events, result["duration_s"])
+        windows = {f"{task}: {level}": values for (task, level), values in read_timeline(self.table).windows.items()}
+        found = {name: [event for event in events if f"{event.sign}: {event.level}" == name] for name in windows}
+        draw_timeline(self.folder / "timeline.png", windows, found, result["duration_s"], thresholds=thresholds)
         write_text(self.folder / "timeline.json", json.dumps({**result, "key": self.key}, indent=1) + "\n")
 
 

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from tqdm import tqdm
 
-from semiology.detect import FaceDetector
+from semiology.detect import FaceDetector, Sight
 from semiology.errors import UserError
 from semiology.events import Event
 from semiology.extraction import ExtractOptions
@@ -147,7 +147,11 @@ class Course:
                 sign.restore(state["signs"][sign.task])
 
     def follow(self, video: Source, progress: bool) -> str | None:
-        """Go through the video to its end; returns why it broke off, if it did. Ctrl-C ends a camera; of a file it goes on to the caller."""
+        """Go through the video to its end; returns why it broke off, if it did. Ctrl-C ends a camera, and goes on to a file's caller."""
+        if video.live:  # what it sends while models are loaded would be dropped
+            grey = np.full((64, 64, 3), 127, np.uint8)
+            detector()(grey)
+            list(self.tracker.track([(grey, Sight(0.0, np.array([0.0, 0.0, 64.0, 64.0]), None, 0.0, 0.0, np.zeros((0, 4))))]))
         known = self.frames if self.first else -1
         stretches = Stretches(sighted(video.frames(self.first), detector(), self.patient, self.every, known))
         total = video.duration()
@@ -232,7 +236,8 @@ class Course:
 
     def close(self, result: dict[str, Any]) -> None:
         """Write what remains."""
-        self.record.finish(self.rows, self.events, result)
+        thresholds = {f"{sign.task}: {level}": each.hysteresis for sign in self.signs for level, each in sign.detectors.items()}
+        self.record.finish(self.rows, self.events, thresholds, result)
 
 
 def _bar(total: float | None) -> str:

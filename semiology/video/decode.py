@@ -81,6 +81,8 @@ def _decoded(container: InputContainer, stream: VideoStream) -> Iterator[tuple[f
             continue
         for picture in pictures:
             whole = (whole or picture.key_frame) and not picture.is_corrupt
+            if picture.time_base is None:  # what the decoder still held when the container broke off
+                picture.time_base = stream.time_base
             yield None if picture.pts is None else timestamp(picture), picture if whole else None
 
 

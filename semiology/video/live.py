@@ -19,6 +19,7 @@ from semiology.video.decode import LOOK_AHEAD, in_order
 from semiology.video.source import Damage, SourceFrame, placed
 
 SCHEMES = ("rtsp", "rtsps", "http", "https", "udp")
+PROBING = "1000000"  # us of a stream that FFmpeg looks at before it says what it is; its own five seconds are long for a camera
 NETWORK = "rtsp,rtsps,rtp,srtp,http,https,httpproxy,udp,tcp,tls"  # what a camera may make FFmpeg open: nothing on this disk
 FRONT_TO_BACK = ("mpegts", "mpeg", "matroska,webm", "mov,mp4,m4a,3gp,3g2,mj2")
 WAITING = 64  # frames that a queue holds: two and a half seconds of a 25 Hz camera, 200 MB of full HD. [our choice]
@@ -143,13 +144,14 @@ def camera_frames(url: str, stall: float) -> LiveFrames:
 
     def read(damage: Damage) -> Iterator[SourceFrame]:
         try:
-            container = av.open(url, mode="r", timeout=(stall, stall), options={"protocol_whitelist": NETWORK})
+            options = {"protocol_whitelist": NETWORK, "analyzeduration": PROBING}
+            container = av.open(url, mode="r", timeout=(stall + 5, stall + 5), options=options)
         except av.error.FFmpegError as error:
             raise UserError(f"{named(url)}: cannot be opened ({error.strerror}); check address, user and password") from error
         with container:
             yield from _frames(container, named(url), damage)
 
-    return LiveFrames(read, stall + 1, drop=True)  # a little longer than the reader, whose own message says more
+    return LiveFrames(read, stall, drop=True)
 
 
 def check_url(url: str) -> None:
@@ -198,16 +200,20 @@ def _frames(container: InputContainer, name: str | Path, damage: Damage) -> Iter
 
 
 class Growing:
-    """A file as FFmpeg reads it, front to back: at its end a read waits for more, up to `patience` s."""
+    """A file as FFmpeg reads it, front to back: at its end a read waits for more, up to `patience` s; then it has ended for good."""
 
     def __init__(self, stream, patience: float):
         self._stream, self._patience = stream, patience
+        self._ended = False
 
     def read(self, size: int) -> bytes:
         until = time.monotonic() + self._patience
-        while not (content := self._stream.read(size)) and time.monotonic() < until:
+        while not self._ended:
+            if content := self._stream.read(size):
+                return content
+            self._ended = time.monotonic() >= until
             time.sleep(min(POLL, self._patience))
-        return content
+        return b""
 
 
 def _check_front_to_back(path: Path, stream: Growing) -> None:

@@ -1,0 +1,487 @@
+"""A video of any length in one pass: windows, the patient as he goes along, live sources, what was stopped goes on."""
+
+import http.server
+import json
+import socket
+import threading
+import time
+from dataclasses import asdict, replace
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+
+from semiology import UserError, load_skeleton, make_tracks
+from semiology.cli import main
+from semiology.detect import Faces, follow_patient
+from semiology.events import Hysteresis, read_events
+from semiology.files import write_text
+from semiology.learning.clips import Reading, prepare
+from semiology.learning.saved import SavedModel
+from semiology.phantom import make_phantom
+from semiology.pose import Landmarks, pose_backend
+from semiology.predict import Windows, find_models, probabilities
+from semiology.streams import Network, StreamShape
+from semiology.timeline import TimelineOptions, timeline
+from semiology.timeline.options import thresholds_of
+from semiology.timeline.patient import MEMORY, OnlinePatient
+from semiology.timeline.recent import Recent
+from semiology.timeline.record import Record
+from semiology.timeline.signs import Sign
+from semiology.timeline.tracking import sighted
+from semiology.video import Frame, write_video
+from semiology.video.live import LiveFrames, Waiting, growing_frames, named
+from semiology.video.source import Damage, SourceFrame, source_frames
+
+FAST = TimelineOptions(fps=12.5, length=1.6, step=0.8, block=1.92)  # windows of 20 frames every 10, blocks of 24 = 4 looks for faces
+TABLES = "timeline.csv", "events.tsv"
+
+
+def save_model(folder: Path, label: str, levels: list[str], part: str = "body", **about) -> SavedModel:
+    """An AGCN with random weights and a head that makes the most of small differences, so that its probabilities move."""
+    skeleton = {"body": "upper_body_11", "face": "face_23"}[part]
+    reading = Reading(label, part=part, skeleton=skeleton, channels=("joint", "motion"), rate=12.5, window=20)
+    options, shape = Network("semiology.streams.AGCN", {"widths": [4, 4]}), StreamShape(len(levels), load_skeleton(skeleton), 4)
+    torch.manual_seed(3)
+    network = options(shape).eval()
+    with torch.no_grad():
+        network.head.weight.mul_(30)
+    saved = SavedModel(network, options, reading, levels, shape, {"task": label, "seconds": 1.6, "trackers": ["mediapipe"], **about})
+    saved.save(folder)
+    return saved
+
+
+@pytest.fixture(scope="session")
+def run(tmp_path_factory) -> Path:
+    """A run with a model of two levels on the body, and one of three on the face."""
+    folder = tmp_path_factory.mktemp("run")
+    save_model(folder / "models/swing/agcn", "swing", ["absent", "present"])
+    save_model(folder / "models/side/agcn", "side", ["none", "left", "right"], part="face")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def video(tmp_path_factory) -> Path:
+    """Five seconds of a phantom's seizure, MPEG-1."""
+    folder = make_phantom(tmp_path_factory.mktemp("phantom"), subjects=1, clips_per_subject=1, seconds=(5, 5), seed=5, progress=False)
+    return next((folder / "videos").glob("*.mpg"))
+
+
+@pytest.fixture(scope="session")
+def whole(video, run, tmp_path_factory) -> Path:
+    """The undisturbed timeline of that video."""
+    out = tmp_path_factory.mktemp("whole")
+    timeline(str(video), run, out, FAST, progress=False)
+    return out
+
+
+def same(one: Path, other: Path) -> bool:
+    return all((one / name).read_bytes() == (other / name).read_bytes() for name in TABLES)
+
+
+# the patient
+
+
+def box(x: float, y: float, size: float) -> np.ndarray:
+    return np.array([x - size / 2, y - size / 2, x + size / 2, y + size / 2])
+
+
+def seen(*boxes: np.ndarray) -> Faces:
+    return Faces(np.array(boxes).reshape(-1, 4), np.full(len(boxes), 0.99))
+
+
+def frames(count: int, fps: float) -> list[Frame]:
+    return [Frame(index, index / fps, index / fps, index, np.full((360, 640, 3), index, np.uint8)) for index in range(count)]
+
+
+def followed_both_ways(samples: list[Faces], every: int = 4):
+    """Sights of the frames from the two passes and from one: a look every fourth frame of eight a second."""
+    film = frames(every * len(samples), 8.0)
+
+    def detector(image: np.ndarray) -> Faces:
+        return samples[int(image[0, 0, 0]) // every]
+
+    offline = follow_patient(film[::every], detector, every / 8)
+    online = OnlinePatient(every / 8)
+    return [offline.at(frame.time) for frame in film], [sight for _, sight in sighted(film, detector, online, every, -1)]
+
+
+def test_one_who_moves_is_followed_as_in_two_passes():
+    two, one = followed_both_ways([seen(box(300 + 10 * n, 150, 60)) for n in range(6)])
+    assert len(two) == len(one) == 24
+    for offline, online in zip(two[:23], one):  # the last frame is more than half an interval after the last look
+        np.testing.assert_allclose(online.face, offline.face)
+        assert (online.time, online.probability) == (offline.time, offline.probability)
+        assert online.region.tolist() == offline.region.tolist() == [0, 0, 640, 360]
+    assert two[23].face is None and one[23].face is None
+    np.testing.assert_allclose(one[2].face, box(305, 150, 60))  # halfway between the first two samples
+
+
+def test_a_caregiver_who_bends_over_the_bed_is_another_person():
+    patient, caregiver = box(200, 150, 60), box(420, 120, 80)
+    samples = [seen(patient), seen(patient), *[seen(caregiver, patient)] * 4, seen(patient)]
+    two, one = followed_both_ways(samples)
+    for offline, online in zip(two[:27], one):
+        np.testing.assert_allclose(online.face, patient)
+        np.testing.assert_allclose(offline.face, patient)
+    for offline, online in list(zip(two, one))[12:]:  # from the interval that ends with her third sample (at frame 16) on
+        np.testing.assert_allclose(online.others, offline.others)
+    assert len(two[8].others) == 1 and len(one[8].others) == 0  # the one thing that two passes know earlier
+
+
+def test_who_was_seen_more_takes_over_and_who_is_long_gone_is_forgotten():
+    online = OnlinePatient(0.5)
+    for number in range(3):
+        online.look(number / 2, seen(box(420, 120, 80)), 640, 360)
+    assert online.at(1.0).face.tolist() == box(420, 120, 80).tolist()
+    for number in range(3, 8):
+        online.look(number / 2, seen(box(200, 150, 60)), 640, 360)
+    assert online.at(3.5).face.tolist() == box(200, 150, 60).tolist()  # 5 x 60 > 3 x 80
+    online.look(1.0 + MEMORY + 0.5, seen(box(200, 150, 60)), 640, 360)
+    assert [person.count for person in online.people] == [6]
+    state, arrays = online.state()
+    again = OnlinePatient(0.5)
+    again.restore(json.loads(json.dumps(state)), arrays)
+    assert again.state()[0] == state and again.at(601.5).face.tolist() == box(200, 150, 60).tolist()
+
+
+def test_the_region_of_a_small_patient_is_kept_until_he_leaves_it():
+    online = OnlinePatient(0.5)
+    online.look(0.0, seen(box(500, 400, 20)), 1280, 720)
+    assert online.region.tolist() == [250, 150, 750, 650]  # the face grown by twelve sides of 20 px
+    for when, x in ((0.5, 525), (1.0, 550)):
+        online.look(when, seen(box(x, 400, 20)), 1280, 720)
+    assert online.region.tolist() == [250, 150, 750, 650]  # nine sides still fit: up to x = 740
+    online.look(1.5, seen(box(570, 400, 20)), 1280, 720)
+    assert online.region.tolist() == [250, 150, 820, 650]
+
+
+# windows
+
+
+def landmarks_at(x: float) -> Landmarks:
+    names = pose_backend("mediapipe").keypoints["body"]
+    position = np.random.default_rng(0).normal(300, 50, (len(names), 2))
+    position[names.index("left_wrist"), 0] = x
+    return Landmarks(position, np.full(len(names), 0.9), np.zeros((len(names), 3)))
+
+
+def test_windows_lie_where_length_and_step_say_and_the_last_ends_with_the_video(run):
+    saved = save_model(run / "other", "swing", ["absent", "present"])
+    sign = Sign("swing", saved, Windows(1.6, 0.8), 12.5, thresholds_of({"swing": saved}, None)[0]["swing"])
+    recent = Recent(pose_backend("mediapipe"), [saved.reading], sign.length, 12.5)
+    path = 300 + 100 * np.sin(np.arange(57))
+    rows = []
+    for index, x in enumerate(path):
+        recent.add(index, True, {"body": landmarks_at(x)})
+        for more, _ in sign.advance(index + 1, lambda first, end: recent.tracks("body", first, end)):
+            rows += more
+            assert (rows[-1].end * 12.5) == pytest.approx(index + 1)  # as soon as the window is whole
+    last, _ = sign.finish(57, lambda first, end: recent.tracks("body", first, end))
+    times = [(row.start, row.end) for row in rows + last]
+    np.testing.assert_allclose(times, [(0, 1.6), (0.8, 2.4), (1.6, 3.2), (2.4, 4.0), (37 / 12.5, 57 / 12.5)])
+    assert {row.level for row in rows} == {"present"}
+    # the fourth window by hand: frames 30 to 49, all of the body's keypoints
+    names = pose_backend("mediapipe").keypoints["body"]
+    position = np.stack([landmarks_at(x).position for x in path[30:50]])
+    tracks = make_tracks(position, names, 12.5, confidence=np.full((20, 33), 0.9))
+    assert rows[3].probability == probabilities(saved, prepare(tracks, saved.reading))["present"]
+
+
+def test_of_more_levels_each_but_the_first_is_a_sign_and_a_window_without_a_patient_has_no_probability(run):
+    saved = save_model(run / "third", "side", ["none", "left", "right"])
+    sign = Sign("side", saved, Windows(1.6, 0.8), 12.5, thresholds_of({"side": saved}, None)[0]["side"])
+    recent = Recent(pose_backend("mediapipe"), [saved.reading], sign.length, 12.5)
+    assert recent.kept["body"].shape == (20, 10, 6)  # eleven joints: two ears, shoulders, elbows, wrists, hips
+    for index in range(20):
+        recent.add(index, True, {})
+    [(rows, events)] = sign.advance(20, lambda first, end: recent.tracks("body", first, end))
+    assert [(row.level, row.probability) for row in rows] == [("left", None), ("right", None)] and events == []
+
+
+# from the command line, and what was stopped
+
+
+def test_a_video_is_followed_from_end_to_end(whole, video, run, capsys):
+    table = pd.read_csv(whole / "timeline.csv")
+    assert list(table.columns) == ["task", "level", "start", "end", "probability"]
+    result = json.loads((whole / "timeline.json").read_text())
+    count = result["frames"]["grid"]
+    assert count == -(-len(list(source_frames(video))) // 2) == 63 and result["complete"] and result["ended"] is None
+    starts = [*range(0, count - 19, 10), *([count - 20] if (count - 20) % 10 else [])]
+    for task, level in [("swing", "present"), ("side", "left"), ("side", "right")]:
+        own = table[(table["task"] == task) & (table["level"] == level)]
+        assert own["start"].tolist() == [round(start / 12.5, 3) for start in starts]
+    assert table["probability"].notna().all() and result["found"]["body"] == 1.0
+    events = read_events(whole / "events.tsv")
+    assert events.duration == pytest.approx(count / 12.5) and len(events.events) == len(result["events"]) > 0
+    assert (whole / "timeline.png").stat().st_size > 1000
+    before = (whole / "timeline.json").stat().st_mtime_ns
+    options = ["--fps", "12.5", "--length", "1.6", "--step", "0.8", "--block", "1.92", "--progress", "false"]
+    assert main(["timeline", str(video), "--model", str(run), "--out", str(whole), *options]) == 0  # all done: nothing is done again
+    assert (whole / "timeline.json").stat().st_mtime_ns == before
+    assert "untuned thresholds" in capsys.readouterr().out
+
+
+def test_a_run_that_is_killed_goes_on_to_the_same_bytes(whole, video, run, tmp_path, monkeypatch):
+    """Killed at the worst moment: the block's rows are in the table, its state is not written yet."""
+    block, blocks = 2, []
+
+    def killed(record, rows):
+        add(record, rows)
+        blocks.append(1)
+        if len(blocks) == block:
+            raise KeyboardInterrupt
+
+    add = Record.add
+    monkeypatch.setattr(Record, "add", killed)
+    with pytest.raises(KeyboardInterrupt):
+        timeline(str(video), run, tmp_path, FAST, progress=False)
+    assert not (tmp_path / "timeline.json").exists() and (tmp_path / "state.safetensors").exists()
+    looked = []
+    monkeypatch.setattr(Record, "add", add)
+    monkeypatch.setattr(OnlinePatient, "look", lambda *given: (looked.append(given[1]), look(*given))[1])
+    timeline(str(video), run, tmp_path, FAST, progress=False)
+    assert same(tmp_path, whole)
+    assert looked[0] == pytest.approx(1.92 + 0.48)  # the state of the first block knows the sample at its end
+
+
+look = OnlinePatient.look
+
+
+def test_a_state_of_other_options_and_a_damaged_one_begin_anew(whole, tmp_path):
+    key = json.loads((whole / "timeline.json").read_text())["key"]
+
+    def copied() -> Record:
+        for name in ("timeline.csv", "events.tsv", "state.safetensors"):
+            (tmp_path / name).write_bytes((whole / name).read_bytes())
+        return Record(tmp_path, key)
+
+    state, arrays = copied().resume()
+    assert state["frames"] == 48 and arrays["recent/body"].shape == (20, 10, 6)  # two blocks of 24 frames in 63
+    assert (tmp_path / "timeline.csv").stat().st_size == state["bytes"] < (whole / "timeline.csv").stat().st_size
+    copied()
+    assert Record(tmp_path, "another").resume() is None
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["timeline.csv"]
+    assert (tmp_path / "timeline.csv").read_text() == "task,level,start,end,probability\n"
+    record = copied()
+    (tmp_path / "state.safetensors").write_bytes(b"half")
+    assert record.resume() is None
+
+
+# live
+
+
+def test_a_file_that_grows_is_followed_while_it_is_written(whole, video, run, tmp_path):
+    content = video.read_bytes()
+    growing = tmp_path / "growing.mpg"
+    growing.write_bytes(content[:40_000])
+
+    def write():
+        for place in range(40_000, len(content), 40_000):
+            time.sleep(0.02)
+            with open(growing, "ab") as stream:
+                stream.write(content[place : place + 40_000])
+
+    writer = threading.Thread(target=write)
+    writer.start()
+    result = timeline(str(growing), run, tmp_path / "out", replace(FAST, growing=2.0), progress=False)
+    writer.join()
+    assert same(tmp_path / "out", whole)
+    assert result["frames"]["dropped"] == 0 and result["latency_s"]["largest"] > 0
+
+
+@pytest.fixture
+def camera(video):
+    """A "camera" on this machine: sends what it is told to, and then hangs up or hangs."""
+    content = video.read_bytes()
+    release = threading.Event()
+
+    class Handler(http.server.BaseHTTPRequestHandler):
+        def do_GET(self):
+            self.send_response(200)
+            self.send_header("Content-Type", "video/mpeg")
+            self.end_headers()
+            part = content if self.path == "/whole" else content[: len(content) // 2]
+            try:
+                for place in range(0, len(part), 20_000):
+                    self.wfile.write(part[place : place + 20_000])
+                    time.sleep(0.02)
+                if self.path == "/stalls":
+                    release.wait(30)
+            except OSError:
+                pass  # whoever looked has gone
+
+        def log_message(self, *given):
+            pass
+
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    server.daemon_threads = True
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield f"http://127.0.0.1:{server.server_address[1]}"
+    release.set()
+    server.shutdown()
+
+
+def test_a_camera_is_followed_with_its_latency_and_is_not_seen_twice(camera, run, tmp_path):
+    result = timeline(f"{camera}/whole", run, tmp_path, FAST, progress=False)
+    assert result["complete"] and result["latency_s"]["largest"] >= result["latency_s"]["median"] > 0
+    assert result["duration_s"] == pytest.approx(5, abs=0.5) and result["frames"]["dropped"] >= 0
+    assert read_events(tmp_path / "events.tsv").duration == pytest.approx(result["duration_s"], abs=1e-3)
+    with pytest.raises(UserError, match="holds a timeline already, and a camera cannot be seen again"):
+        timeline(f"{camera}/whole", run, tmp_path, FAST, progress=False)
+
+
+def test_a_camera_that_stalls_ends_with_a_line_and_what_was_seen(camera, run, tmp_path, capsys):
+    options = ["--fps", "12.5", "--length", "1.6", "--stall", "1.5", "--progress", "false"]
+    assert main(["timeline", f"{camera}/stalls", "--model", str(run), "--out", str(tmp_path / "out"), *options]) == 1
+    assert "nothing came for 1.5 s: the stream stalled" in capsys.readouterr().err
+    assert len(pd.read_csv(tmp_path / "out/timeline.csv")) > 0
+    assert json.loads((tmp_path / "out/timeline.json").read_text())["complete"] is False
+
+
+def test_ctrl_c_ends_a_camera_properly(camera, run, tmp_path, monkeypatch, capsys):
+    taken = []
+
+    def stopped(sign, frames, tracks):
+        if len(taken) == 30:
+            raise KeyboardInterrupt
+        taken.append(frames)
+        return advance(sign, frames, tracks)
+
+    advance = Sign.advance
+    monkeypatch.setattr(Sign, "advance", stopped)
+    assert main(["timeline", f"{camera}/whole", "--model", str(run), "--out", str(tmp_path), "--fps", "12.5", "--progress", "false"]) == 0
+    assert json.loads((tmp_path / "timeline.json").read_text())["ended"] == "stopped by the user"
+    assert (tmp_path / "events.tsv").is_file()
+
+
+def test_a_slow_worker_loses_the_oldest_frames_and_they_are_counted():
+    queue = Waiting(limit=4, drop=True)
+    for number in range(10):
+        queue.put(number)
+    assert queue.dropped == 6 and [queue.get() for _ in range(4)] == [6, 7, 8, 9]
+    done = threading.Event()
+
+    def read(damage: Damage):
+        for index in range(100):
+            yield SourceFrame(index / 25, index, 0.04, None)
+        done.set()
+
+    source = LiveFrames(read, 5.0, drop=True, limit=8)
+    taken = []
+    for frame in source:
+        assert done.wait(5)  # the gate: nothing more is taken before the reader has come to its end
+        taken.append(frame.index)
+    assert len(taken) + source.dropped == 100 and taken[-8:] == list(range(92, 100)) and len(taken) <= 9
+
+
+def test_a_reader_of_a_growing_file_waits_and_loses_nothing(video):
+    index = [frame.index for frame in growing_frames(video, 0.1)]
+    assert index == list(range(len(index))) and len(index) == len(list(source_frames(video)))
+
+
+# what is wrong
+
+
+def test_a_video_that_ends_in_a_frame_ends_the_timeline_there(video, run, tmp_path, capsys):
+    content = video.read_bytes()
+    cut = tmp_path / "cut.mpg"
+    cut.write_bytes(content[: len(content) // 2 + 1234])
+    options = ["--fps", "12.5", "--length", "1.6", "--progress", "false"]
+    assert main(["timeline", str(cut), "--model", str(run), "--out", str(tmp_path / "out"), *options]) == 0
+    assert "ends in the middle of a frame" in capsys.readouterr().out
+    table = pd.read_csv(tmp_path / "out/timeline.csv")
+    assert 1.6 < table["end"].max() < 4 and table["probability"].notna().all()
+
+
+def test_a_window_longer_than_the_video_is_the_whole_video(run):
+    saved = save_model(run / "fourth", "swing", ["absent", "present"])
+    sign = Sign("swing", saved, Windows(100.0, 1.0), 12.5, {"present": Hysteresis()})
+    recent = Recent(pose_backend("mediapipe"), [saved.reading], sign.length, 12.5)
+    for index in range(25):
+        recent.add(index, True, {"body": landmarks_at(300 + index)})
+        assert list(sign.advance(index + 1, lambda first, end: recent.tracks("body", first, end))) == []
+    [row], _ = sign.finish(25, lambda first, end: recent.tracks("body", first, end))
+    assert (row.start, row.end) == (0, 2) and row.probability is not None
+
+
+def test_tuned_thresholds_make_the_events_and_have_to_name_every_sign(whole, run, tmp_path):
+    models = find_models(run)
+    tuned = {"swing": {"present": asdict(Hysteresis(on=0.9, off=0.1))}, "side": {"left": asdict(Hysteresis())}}
+    write_text(tmp_path / "thresholds.json", json.dumps({"signs": tuned}))
+    with pytest.raises(UserError, match="says nothing of side right"):
+        thresholds_of(models, tmp_path / "thresholds.json")
+    tuned["side"]["right"] = asdict(Hysteresis(shortest=3.0))
+    write_text(tmp_path / "thresholds.json", json.dumps({"signs": tuned}))
+    thresholds, is_tuned = thresholds_of(models, tmp_path / "thresholds.json")
+    assert is_tuned and thresholds["swing"]["present"].on == 0.9 and thresholds["side"]["right"].shortest == 3.0
+    assert thresholds_of(models, None) == (
+        {"side": {level: Hysteresis() for level in ("left", "right")}, "swing": {"present": Hysteresis()}},
+        False,
+    )
+
+
+@pytest.mark.parametrize(
+    ("source", "options", "message"),
+    [
+        ("nowhere.mp4", {}, "there is no such file"),
+        ("ftp://127.0.0.1/a.mpg", {}, "addresses of the kind ftp:// are not read; give rtsp://"),
+        ("http://127.0.0.1/a.mpg", {"growing": 1.0}, "--growing is for a file"),
+        ("nowhere.mp4", {"growing": 1.0}, "start the recording first"),
+        ("VIDEO", {"fps": 10.0}, "reads 12.5 frames a second; set fps to that or more, not 10"),
+        ("VIDEO", {"thresholds": Path("nowhere.json")}, "nowhere.json"),
+    ],
+)
+def test_a_source_that_cannot_be_followed_is_refused(source, options, message, video, run, tmp_path):
+    with pytest.raises(UserError, match=message):
+        timeline(source.replace("VIDEO", str(video)), run, tmp_path / "out", replace(FAST, **options), progress=False)
+    assert not (tmp_path / "out").exists()
+
+
+def test_options_that_make_no_sense_are_refused():
+    for name in ("fps", "length", "step", "block", "growing", "stall"):
+        with pytest.raises(UserError, match=f"{name}=0; it has to be positive"):
+            TimelineOptions(**{name: 0.0})
+
+
+def test_models_that_are_not_there_or_learned_from_another_tracker_are_refused(video, tmp_path):
+    with pytest.raises(UserError, match="holds no trained models"):
+        timeline(str(video), tmp_path, tmp_path / "out", FAST, progress=False)
+    save_model(tmp_path / "models/swing/agcn", "swing", ["absent", "present"], trackers=["keypoint-rcnn"])
+    with pytest.raises(UserError, match="learned from tracks by keypoint-rcnn, not by mediapipe"):
+        timeline(str(video), tmp_path, tmp_path / "out", FAST, progress=False)
+
+
+def test_a_camera_that_is_not_there_is_refused_without_its_password(run, tmp_path):
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    with pytest.raises(UserError, match="cannot be opened") as caught:
+        timeline(f"http://me:secret@127.0.0.1:{port}/a?key=1", run, tmp_path / "out", FAST, progress=False)
+    assert "secret" not in str(caught.value) and "key" not in str(caught.value)
+    assert named("rtsp://me:secret@10.0.0.1:554/live") == "rtsp://10.0.0.1:554/live"
+
+
+def test_formats_that_need_their_end_are_not_read_while_they_grow(tmp_path):
+    pictures = [np.full((64, 96, 3), 9 * n, np.uint8) for n in range(20)]
+    for suffix, message in (
+        (".mp4", "index comes last cannot be read while it grows"),
+        (".avi", "a avi file cannot be read while it grows"),
+    ):
+        write_video(tmp_path / f"a{suffix}", iter(pictures), 25)
+        with pytest.raises(UserError, match=message):
+            list(growing_frames(tmp_path / f"a{suffix}", 0.2))
+    write_video(tmp_path / "a.mkv", iter(pictures), 25)
+    assert len(list(growing_frames(tmp_path / "a.mkv", 0.2))) == 20
+
+
+@pytest.mark.realdata
+def test_a_real_dancer_is_followed_from_end_to_end(testdata, run, tmp_path):
+    result = timeline(str(testdata / "people/dance_720x406.mp4"), run, tmp_path, replace(FAST, step=1.6), progress=False)
+    assert result["found"]["body"] > 0.95 and 0.4 < result["found"]["face"] < 0.8  # she turns her back for a third of the time
+    assert result["duration_s"] == pytest.approx(15, abs=0.1)
+    table = pd.read_csv(tmp_path / "timeline.csv")
+    assert table.loc[table["task"] == "swing", "probability"].notna().all()
