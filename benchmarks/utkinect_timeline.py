@@ -82,7 +82,7 @@ def forest(settings: Localisation, recordings: list[Recording]) -> dict[str, np.
                     taken = np.flatnonzero((recording.truth != LEFT_OUT) & np.isfinite(recording.joints).all(axis=(1, 2)))[::EVERY]
                     rows.append(features[recording.clip_id][taken])
                     truth.append(recording.truth[taken])
-            trees = RandomForestClassifier(200, random_state=0, min_samples_leaf=2, n_jobs=settings.jobs)
+            trees = RandomForestClassifier(100, random_state=0, min_samples_leaf=2, n_jobs=settings.jobs)
             trees.fit(np.concatenate(rows), np.concatenate(truth))
             for clip_id, path in paths.items():
                 probabilities = np.zeros((len(features[clip_id]), len(settings.levels)))
