@@ -99,7 +99,13 @@ class FaceTrack:
 
         The side and not the area, because a caregiver who bends over the bed is nearer to the camera for a while. [our choice]
         """
-        return len(self.times) * float(np.median([side(box) for box in self.boxes]))
+        return len(self.times) * self.size
+
+    @property
+    def size(self) -> float:
+        """Median side, px."""
+        boxes = np.stack(self.boxes)
+        return float(np.median(np.sqrt(np.prod(np.maximum(boxes[:, 2:] - boxes[:, :2], 1e-6), axis=1))))
 
     def at(self, time: float, interval: float) -> tuple[np.ndarray, float] | None:
         """Box and probability at a time, by straight lines between neighbouring samples; None where the face was not seen thereabouts.
@@ -159,7 +165,7 @@ class Patient:
 
     @cached_property
     def size(self) -> float:
-        return float(np.median([side(box) for box in self.face.boxes])) if self.face else 0.0
+        return self.face.size if self.face else 0.0
 
     @cached_property
     def region(self) -> np.ndarray:

@@ -13,6 +13,7 @@ import xarray as xr
 from semiology.errors import UserError
 from semiology.evaluation.calibration import Calibrator
 from semiology.extraction import ExtractOptions, extract_tracks, share_found
+from semiology.extraction.tracks import backend, keypoints_read
 from semiology.files import content_hash, write_text
 from semiology.learning.clips import ClipData, ClipSource, prepare, too_little
 from semiology.learning.data import NO_CHANGE, ClipDataset
@@ -75,7 +76,12 @@ def predict(
         raise UserError(f"length and step of the timeline's windows must be positive, got {length} and {step:g} s")
     models = find_models(model)
     check_trackers(models, pose)
-    tracks = extract_tracks(video, start, end, ExtractOptions(pose=pose, keypoint_rcnn=keypoint_rcnn or KeypointRCNNOptions()))
+    options = ExtractOptions(pose=pose, keypoint_rcnn=keypoint_rcnn or KeypointRCNNOptions())
+    drawn = {"body": load_skeleton("upper_body_11"), "face": load_skeleton("face_23")}
+    tracker = backend(options)
+    read = [saved.reading.graph for saved in models.values()]
+    keep = keypoints_read([*read, *(drawn[part] for part in tracker.keypoints)], tracker)
+    tracks = extract_tracks(video, start, end, options, keep)
     frames, fps = tracks["body"].sizes["time"], tracks["body"].attrs["fps"]
     signs = {task: score_sign(saved, tracks[saved.reading.part], length, step) for task, saved in models.items()}
     result = {
@@ -91,10 +97,10 @@ def predict(
     write_overlay(
         video,
         tracks["body"],
-        tracks["face"],
+        tracks.get("face"),
         folder / "overlay.mp4",
-        skeleton=load_skeleton("upper_body_11"),
-        face_skeleton=load_skeleton("face_23"),
+        skeleton=drawn["body"],
+        face_skeleton=drawn["face"],
         start=start,
         end=end,
         captions=captions(signs, frames, fps),

@@ -17,6 +17,8 @@ from semiology import UserError, load_skeleton, make_tracks
 from semiology.cli import main
 from semiology.detect import Faces, follow_patient
 from semiology.events import Hysteresis, read_events
+from semiology.extraction import ExtractOptions, extract_tracks
+from semiology.extraction.tracks import keypoints_read
 from semiology.files import write_text
 from semiology.learning.clips import Reading, prepare
 from semiology.learning.saved import SavedModel
@@ -485,3 +487,13 @@ def test_a_real_dancer_is_followed_from_end_to_end(testdata, run, tmp_path):
     assert result["duration_s"] == pytest.approx(15, abs=0.1)
     table = pd.read_csv(tmp_path / "timeline.csv")
     assert table.loc[table["task"] == "swing", "probability"].notna().all()
+
+
+def test_only_the_keypoints_that_are_read_are_held(video):
+    everything = extract_tracks(video, 0, 1, ExtractOptions(fps=12.5))
+    keep = keypoints_read([load_skeleton("upper_body_11"), load_skeleton("face_23")], pose_backend("mediapipe"))
+    assert keep["body"][:2] == ["left_ear", "right_ear"] and len(keep["body"]) == 10
+    kept = extract_tracks(video, 0, 1, ExtractOptions(fps=12.5), keep)
+    for part, names in keep.items():
+        assert kept[part].keypoint.values.tolist() == names
+        assert kept[part].equals(everything[part].sel(keypoint=names))

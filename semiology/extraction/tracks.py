@@ -1,6 +1,6 @@
 """One clip's tracks: a first pass through its video says who the patient is, a second tracks the patient in every frame."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
@@ -9,16 +9,24 @@ import numpy as np
 import xarray as xr
 
 from semiology.detect import FaceDetector, Sight, follow_patient
+from semiology.errors import UserError
 from semiology.extraction.options import ExtractOptions
 from semiology.pose import KeypointRCNNOptions, Landmarks, PoseBackend, pose_backend
+from semiology.skeleton import Skeleton
 from semiology.tracks import make_tracks
 from semiology.video import Frame, read_frames
 
 
 def extract_tracks(
-    path: str | Path, start: float = 0.0, end: float | None = None, options: ExtractOptions | None = None
+    path: str | Path,
+    start: float = 0.0,
+    end: float | None = None,
+    options: ExtractOptions | None = None,
+    keep: Mapping[str, Sequence[str]] | None = None,
 ) -> dict[str, xr.Dataset]:
     """Tracks of the patient in a video from `start` to `end` (s): "body" and "face". Rows where the part was not found are NaN.
+
+    `keep`, part -> names of keypoints, makes tracks of these parts and keypoints only: all 511 take a gigabyte an hour while they are made.
 
     Raises:
         VideoError: the video cannot be read.
@@ -35,9 +43,11 @@ def extract_tracks(
             frames.append(replace(frame, image=None))
             yield frame.image, patient.at(frame.time)
 
-    found = list(tracker.track(seen()))
+    kept = tracker.keypoints if keep is None else {part: list(names) for part, names in keep.items()}
+    rows = {part: [tracker.keypoints[part].index(name) for name in names] for part, names in kept.items()}
+    found = [{part: _only(parts[part], chosen) for part, chosen in rows.items() if part in parts} for parts in tracker.track(seen())]
     made = {}
-    for part, names in tracker.keypoints.items():
+    for part, names in kept.items():
         landmarks = [parts.get(part) for parts in found]
         made[part] = make_tracks(
             _stack(landmarks, "position", (len(names), 2)),
@@ -61,6 +71,31 @@ def extract_tracks(
 def is_lifted(options: ExtractOptions) -> bool:
     """Whether the body is put into space by the lifter: asked for, and the backend gives no depth."""
     return options.lift and "body" not in backend(options).in_metres
+
+
+def keypoints_read(skeletons: Iterable[Skeleton], tracker: PoseBackend) -> dict[str, list[str]]:
+    """Part -> the backend's keypoints that the joints of these skeletons are made of, in its order: 10 of 33 for the body's eleven joints.
+
+    Raises:
+        UserError: the backend tracks neither a joint nor what it is the mean of.
+    """
+    wanted: dict[str, set[str]] = {}
+    for skeleton in skeletons:
+        tracked = set(tracker.keypoints.get(skeleton.part, []))
+        for joint, sources in skeleton.joints.items():
+            names = {joint} if joint in tracked else set(sources)
+            if not names <= tracked:
+                raise UserError(
+                    f"skeleton {skeleton.name}: {tracker.name} tracks no {joint}; track with the backend the model learned from"
+                )
+            wanted.setdefault(skeleton.part, set()).update(names)
+    return {part: [name for name in tracker.keypoints[part] if name in names] for part, names in sorted(wanted.items())}
+
+
+def _only(landmarks: Landmarks, rows: list[int]) -> Landmarks:
+    """Some of the keypoints, as float32."""
+    metres = None if landmarks.position_3d is None else landmarks.position_3d[rows].astype(np.float32)
+    return Landmarks(landmarks.position[rows].astype(np.float32), landmarks.confidence[rows].astype(np.float32), metres)
 
 
 def _stack(found: Iterable[Landmarks | None], what: str, shape: tuple[int, ...]) -> np.ndarray:

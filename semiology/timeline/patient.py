@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from semiology.detect import SIDES, STEADY, Faces, FaceTrack, Patient, Sight, join, side
+from semiology.detect import SIDES, STEADY, Faces, FaceTrack, Patient, Sight, join
 
 MEMORY = 600.0  # s; older samples of a face are dropped, and with the last one the person. [our choice]
 SLACK = 0.75  # the region stays while it holds the face's places grown by this share of what a new region would be grown by. [our choice]
@@ -23,7 +23,7 @@ class Person:
     @property
     def weight(self) -> float:
         """Presence times size so far: samples in all times the median side (px) of those of the last ten minutes."""
-        return self.count * float(np.median([side(box) for box in self.face.boxes]))
+        return self.count * self.face.size
 
 
 class OnlinePatient:

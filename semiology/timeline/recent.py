@@ -5,32 +5,12 @@ from collections.abc import Iterable, Mapping
 import numpy as np
 import xarray as xr
 
-from semiology.errors import UserError
+from semiology.extraction.tracks import keypoints_read
 from semiology.learning.clips import Reading
 from semiology.pose import Landmarks, PoseBackend
-from semiology.skeleton import Skeleton
 from semiology.tracks import make_tracks
 
 X_Y, CONFIDENCE, METRES = slice(0, 2), 2, slice(3, 6)  # columns of a kept keypoint
-
-
-def keypoints_read(skeletons: Iterable[Skeleton], backend: PoseBackend) -> dict[str, list[str]]:
-    """Part -> the backend's keypoints that these skeletons are made of, in the backend's order: 15 for the body's eleven joints.
-
-    Raises:
-        UserError: the backend does not track a joint, nor what it is the mean of.
-    """
-    wanted: dict[str, set[str]] = {}
-    for skeleton in skeletons:
-        tracked = set(backend.keypoints.get(skeleton.part, []))
-        for joint, sources in skeleton.joints.items():
-            names = {joint} if joint in tracked else set(sources)
-            if not names <= tracked:
-                raise UserError(
-                    f"skeleton {skeleton.name}: {backend.name} tracks no {joint}; track with the backend the model learned from"
-                )
-            wanted.setdefault(skeleton.part, set()).update(names)
-    return {part: [name for name in backend.keypoints[part] if name in names] for part, names in sorted(wanted.items())}
 
 
 class Recent:

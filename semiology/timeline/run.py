@@ -2,6 +2,7 @@
 
 import time
 from collections import deque
+from collections.abc import Callable
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
@@ -10,7 +11,7 @@ from typing import Any
 import numpy as np
 from tqdm import tqdm
 
-from semiology.detect import FaceDetector, Sight
+from semiology.detect import FaceDetector, Faces, Sight
 from semiology.errors import UserError
 from semiology.events import Event
 from semiology.extraction import ExtractOptions
@@ -91,7 +92,7 @@ def timeline(
         raise UserError(f"{folder}: holds a timeline already, and a camera cannot be seen again; name another folder (--out)")
     if (result := record.finished(video.size())) is not None:
         return result
-    course = Course(signs, tracker, options.fps, record)
+    course = Course(signs, detector(), tracker, options.fps, record)
     course.begin(options.block)
     ended = course.follow(video, progress)
     result = {
@@ -119,8 +120,8 @@ def timeline(
 class Course:
     """The run through a video: everything that is remembered from frame to frame and from block to block."""
 
-    def __init__(self, signs: list[Sign], tracker: PoseBackend, fps: float, record: Record):
-        self.signs, self.tracker, self.fps, self.record = signs, tracker, fps, record
+    def __init__(self, signs: list[Sign], faces: Callable[[np.ndarray], Faces], tracker: PoseBackend, fps: float, record: Record):
+        self.signs, self.faces, self.tracker, self.fps, self.record = signs, faces, tracker, fps, record
         self.every = max(round(FACES_EVERY * fps), 1)
         self.patient = OnlinePatient(self.every / fps)
         longest = max(sign.length for sign in signs)
@@ -150,10 +151,10 @@ class Course:
         """Go through the video to its end; returns why it broke off, if it did. Ctrl-C ends a camera, and goes on to a file's caller."""
         if video.live:  # what it sends while models are loaded would be dropped
             grey = np.full((64, 64, 3), 127, np.uint8)
-            detector()(grey)
+            self.faces(grey)
             list(self.tracker.track([(grey, Sight(0.0, np.array([0.0, 0.0, 64.0, 64.0]), None, 0.0, 0.0, np.zeros((0, 4))))]))
         known = self.frames if self.first else -1
-        stretches = Stretches(sighted(video.frames(self.first), detector(), self.patient, self.every, known))
+        stretches = Stretches(sighted(video.frames(self.first), self.faces, self.patient, self.every, known))
         total = video.duration()
         with tqdm(total=total, initial=self.first / self.fps, unit="s", mininterval=1, disable=not progress, bar_format=_bar(total)) as bar:
             try:
