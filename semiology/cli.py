@@ -18,8 +18,8 @@ class Verb:
 
 VERBS = {
     "doctor": Verb("doctor", "what is installed, which backends and weights are there, which device will be used"),
-    "phantom": Verb("phantom", "render a synthetic cohort whose truth is known"),
-    "cohort": Verb("cohort", "check DIR: validate a cohort and print the table that a paper prints"),
+    "phantom": Verb("phantom", "OUT | seizures OUT | actions OUT: render a synthetic cohort whose truth is known"),
+    "cohort": Verb("cohort", "check DIR | import gestures FOLDER: validate a cohort and print its table, or make one of public features"),
     "extract": Verb("extract", "videos to tracks and appearance features"),
     "lift": Verb("lift", "train | apply: joints in space from joints in the picture, for trackers without depth"),
     "pretrain": Verb(

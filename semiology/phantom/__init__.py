@@ -4,11 +4,13 @@ person and kinematics make a body that moves with rigid bones, face its expressi
 raster, portrait, figure and room draw it; filming is the recorder. clip puts one video together: everything random is drawn into a Plan,
 and `perform` and `pictures` apply it. design deals out the labels, truth writes down what is so, make writes a cohort and stills single
 pictures of other people. seizures says how a seizure moves phase by phase, rest what goes on around it, recording puts both into a video of
-any length.
+any length; seizure_cohort writes a cohort of them, action_clips short clips of single phases.
 """
 
+from semiology.phantom.action_clips import make_actions
 from semiology.phantom.make import make_phantom
 from semiology.phantom.recording import render_long
+from semiology.phantom.seizure_cohort import make_seizures
 from semiology.phantom.stills import make_stills
 
-__all__ = ["make_phantom", "make_stills", "render_long"]
+__all__ = ["make_actions", "make_phantom", "make_seizures", "make_stills", "render_long"]

@@ -103,7 +103,7 @@ def make_clip(out: Path, recipe: Recipe, subject: int, clip: int) -> dict[str, s
     performance = perform(plan)
     row = clip_row(recipe, subject, clip, plan, scored, performance)
     truth = out / "truth" / f"{row['clip_id']}.json"
-    if is_made(truth, recipe, out / row["video"]):
+    if is_made(truth, recipe.name(), out / row["video"]):
         return row
     truth.unlink(missing_ok=True)
     video = out / row["video"]
@@ -118,11 +118,12 @@ def make_clip(out: Path, recipe: Recipe, subject: int, clip: int) -> dict[str, s
 LABELS = ("dystonia", "dystonia_side", "emotion", "expression")
 
 
-def is_made(truth: Path, recipe: Recipe, video: Path) -> bool:
+def is_made(truth: Path, recipe_name: str, video: Path) -> bool:
+    """Whether a clip is whole, and from the recipe of that name."""
     if not (truth.is_file() and video.is_file()):
         return False
     try:
-        return json.loads(truth.read_text()).get("recipe_name") == recipe.name()
+        return json.loads(truth.read_text()).get("recipe_name") == recipe_name
     except ValueError:
         return False
 
@@ -170,20 +171,30 @@ def make_phantom(
     recipe = Recipe(clips_per_subject, (float(seconds[0]), float(seconds[1])), seed, dystonia, emotion, difficulty, appearance, null)
     if subjects < 1:
         raise UserError(f"phantom: subjects={subjects}; give 1 or more")
-    sidecar = out / "clips.json"
-    if (out / "clips.tsv").exists() and not (sidecar.is_file() and '"synthetic"' in sidecar.read_text(errors="replace")):
-        raise UserError(f"{out}: holds a cohort that is no phantom; choose another folder")
+    check_folder(out)
     places = [(subject, clip) for subject in range(subjects) for clip in range(clips_per_subject)]
     made = Parallel(n_jobs=jobs, return_as="generator")(delayed(make_clip)(out, recipe, *place) for place in places)
     rows = list(tqdm(made, total=len(places), desc="phantom clips", unit="clip", disable=not progress))
 
-    people = [{"participant_id": f"sub-{s + 1:02d}", "synthetic": "yes"} for s in range(subjects)]
-    write_text(out / "participants.tsv", table(people))
-    write_text(sidecar, json.dumps(CLIPS_JSON, indent=2) + "\n")
-    write_text(out / "dataset_description.json", json.dumps({**DESCRIPTION, "Recipe": asdict(recipe)}, indent=2) + "\n")
-    write_text(out / "README.md", README)
-    write_text(out / "clips.tsv", table(rows))
+    write_tables(out, rows, CLIPS_JSON, README, asdict(recipe))
     return out
+
+
+def check_folder(out: Path) -> None:
+    """Raises UserError where the folder holds a cohort that is no phantom."""
+    sidecar = out / "clips.json"
+    if (out / "clips.tsv").exists() and not (sidecar.is_file() and '"synthetic"' in sidecar.read_text(errors="replace")):
+        raise UserError(f"{out}: holds a cohort that is no phantom; choose another folder")
+
+
+def write_tables(out: Path, rows: list[dict[str, str]], sidecar: dict[str, dict], readme: str, recipe: dict) -> None:
+    """Everything of a phantom cohort but its clips; clips.tsv last."""
+    people = [{"participant_id": name, "synthetic": "yes"} for name in dict.fromkeys(row["participant_id"] for row in rows)]
+    write_text(out / "participants.tsv", table(people))
+    write_text(out / "clips.json", json.dumps(sidecar, indent=2) + "\n")
+    write_text(out / "dataset_description.json", json.dumps({**DESCRIPTION, "Recipe": recipe}, indent=2) + "\n")
+    write_text(out / "README.md", readme)
+    write_text(out / "clips.tsv", table(rows))
 
 
 def table(rows: list[dict[str, str]]) -> str:

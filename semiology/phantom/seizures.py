@@ -3,7 +3,8 @@
 What the phases are follows the ILAE's words (Blume et al. 2001, doi 10.1046/j.1528-1157.2001.22001.x; Fisher et al. 2017,
 doi 10.1111/epi.13671): hyperkinetic is irregular, sequential, large movement of proximal limbs and trunk; tonic a sustained stiffening;
 clonic a regular repetition of jerks of the same muscles; versive a forced turn of the head; tonic-clonic the tonic phase, then the clonic.
-That jerks become exponentially rarer towards the end is from Kalitzin et al. 2016 (doi 10.1142/S0129065716500131).
+That jerks become rarer towards the end, exponentially, is from Kalitzin et al. 2016 (Automated video detection of epileptic convulsion
+slowing, International Journal of Neural Systems).
 
 All angles, rates, shares and durations of phases are our choice, and so is that an FOS holds moments which look like either phase: one
 moment does not tell the two types apart, their order does.
@@ -258,9 +259,8 @@ def mixed(share: dict[str, NDArray], parts: dict[str, NDArray]) -> NDArray:
 def seizure_actions(seizure: Seizure, time: NDArray, rest: NDArray) -> NDArray:
     """Facial actions (time, action): talk and blinks while hyperkinetic, then the phases' faces; `rest` as without the seizure."""
     share = weights(seizure, time)
-    result = (1 - np.sum(list(share.values()), 0))[:, None] * rest + share["hyperkinetic"][:, None] * actions(
-        seizure.movement, [], time, 0.0
-    )
+    calm = 1 - np.sum(list(share.values()), 0)
+    result = calm[:, None] * rest + share["hyperkinetic"][:, None] * actions(seizure.movement, [], time, 0.0)
     for kind in share.keys() & FACES.keys():
         result += share[kind][:, None] * np.array([FACES[kind].get(name, 0.0) for name in ACTIONS])
     if seizure.kind == "TCS":  # eyes go where the head is turned

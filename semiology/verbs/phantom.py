@@ -1,11 +1,15 @@
-"""semiology phantom OUT [--subjects 19 --seed 0 ...], and with --stills N also pictures of other people to pretrain on."""
+"""semiology phantom OUT [--subjects 19 --seed 0 ...], semiology phantom seizures OUT, and semiology phantom actions OUT"""
 
-from semiology.phantom import make_phantom, make_stills
+from semiology.phantom import make_actions, make_phantom, make_seizures, make_stills
 from semiology.verbs import options, parser
 
 
 def run(arguments: list[str]) -> int:
+    actions = {"seizures": _seizures, "actions": _actions}
+    if arguments and arguments[0] in actions:
+        return actions[arguments[0]](arguments[1:])
     made = parser("phantom", make_phantom)
+    made.epilog = "semiology phantom seizures OUT: seizures of two types, any length; semiology phantom actions OUT: clips to pretrain on"
     made.add_function_arguments(make_phantom, as_positional=True, skip={"null"})
     made.add_argument("--null", action="store_true", help="labels are drawn without regard to what is rendered")
     made.add_argument(
@@ -17,4 +21,21 @@ def run(arguments: list[str]) -> int:
     if parsed.stills:
         stills = make_stills(f"{folder}_stills", per_class=parsed.stills, seed=parsed.seed, progress=parsed.progress)
         print(f"{stills}: {parsed.stills} stills a class of other people")
+    return 0
+
+
+def _seizures(arguments: list[str]) -> int:
+    made = parser("phantom seizures", make_seizures)
+    made.add_function_arguments(make_seizures, as_positional=True)
+    parsed = made.parse_args(arguments)
+    folder = make_seizures(**options(parsed))
+    print(f"{folder}: seizures of {parsed.subjects} synthetic subjects; truth in {folder / 'truth'}, phases in {folder / 'events'}")
+    return 0
+
+
+def _actions(arguments: list[str]) -> int:
+    made = parser("phantom actions", make_actions)
+    made.add_function_arguments(make_actions, as_positional=True)
+    folder = make_actions(**options(made.parse_args(arguments)))
+    print(f"{folder}: labelled clips of synthetic people who are in no cohort, to pretrain on")
     return 0
