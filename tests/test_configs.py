@@ -24,7 +24,7 @@ PHANTOMS = ["demo_phantom", "distillation_phantom", "null_phantom"]
 TRAININGS = ["train_agcn", "train_distillation", "train_segments"]
 PRETRAININGS = ["demo_body_vgg", "demo_face_vgg"]
 TIMELINES = ["utkinect_timeline"]  # run small in test_localise.py
-PUBLIC_FEATURES = ["gestures"]  # run small in test_reproduce_gestures.py
+PUBLIC_FEATURES = ["gestures", "gestures_table", "seizure_type"]  # run small in test_public_features.py and test_reproduce_gestures.py
 
 
 def test_no_config_is_forgotten_here():
@@ -117,6 +117,6 @@ def test_training_by_the_lightning_command_line_and_its_model_as_a_teacher(tmp_p
     second = ["--config", str(CONFIGS / "train_distillation.yaml"), *where, *short]
     assert main(["train", "fit", *second, "--model.init_args.teacher", str(teacher)]) == 0
     third = ["--config", str(CONFIGS / "train_segments.yaml"), *where, *short, "--data.held_out", "[p0]"]
-    assert main(["train", "fit", *third]) == 0
+    assert main(["train", "fit", *third]) == 0 == main(["train", "predict", *third])
     readings = [json.loads(path.read_text())["reading"] for path in Path("runs/train").rglob("model.json")]
     assert sorted(reading["segments"] for reading in readings) == [0, 0, 8]

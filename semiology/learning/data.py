@@ -189,7 +189,7 @@ class ClipDataModule(lightning.LightningDataModule):
         generator = torch.Generator().manual_seed(self.seed)
         # a last batch of one clip would break batch normalisation
         drop = training and len(dataset) > self.batch_size and len(dataset) % self.batch_size == 1
-        return DataLoader(dataset, self.batch_size, shuffle=training, drop_last=drop, generator=generator)
+        return DataLoader(dataset, batch_size=self.batch_size, shuffle=training, drop_last=drop, generator=generator)
 
     def train_dataloader(self) -> DataLoader:
         return self.loader(self.note("weights", self.training), training=True)
