@@ -231,6 +231,7 @@ GOOD = "onset\tduration\ttrial_type\n1.0\t2.0\tdystonia\n"
         (GOOD + "9\t-1\ttonic\n", r'row 3, column "duration": \'-1\' is not possible; write seconds of 0 or more'),
         (GOOD + "inf\t1\ttonic\n", r'row 3, column "onset": \'inf\' is not possible'),
         (GOOD + "9\t1\tn/a\n", r'row 3, column "trial_type": is empty'),
+        (GOOD + '9\t1\ta"b\n', r'row 3, column "trial_type": the event at 9 s is called'),
         (GOOD + "9\t1\n", "row 3: has 2 cells, the header has 3"),
         (GOOD + "2.5\t1\tdystonia\n", r'row 3, column "onset": \'dystonia\' begins at 2.5 s, but that of row 2 lasts until 3 s'),
         ("onset\tduration\ttrial_type\tconfidence\n1\t2\ttonic\t7\n", r'row 2, column "confidence": \'7\' is not possible; write 0 to 1'),

@@ -268,10 +268,23 @@ def test_score_of_two_folders(folders, capsys):
 
 
 def test_tolerances_are_asked_for_and_stated(folders, capsys):
-    assert main(["events", "score", f"{folders}/true", f"{folders}/found", "--tolerances=szcore"]) == 0
+    assert main(["events", "score", f"{folders}/true", f"{folders}/found", "--szcore=true"]) == 0
     assert "tolerances before 30, after 60, overlap 0, longest 300, apart 90" in capsys.readouterr().out
     assert main(["events", "score", f"{folders}/true", f"{folders}/found", "--tolerances.before=2.5"]) == 0
     assert "before 2.5, after 0" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("asked", "what"),
+    [
+        (["--szcore=true", "--tolerances.after=5"], "give it or --tolerances, not both"),
+        (["--tolerances.before=-1"], "tolerances: before=-1; give 0 or more"),
+        (["--draws=-5"], "draws=-5"),
+    ],
+)
+def test_options_that_cannot_be_are_told(folders, capsys, asked, what):
+    assert main(["events", "score", f"{folders}/true", f"{folders}/found", *asked]) == 2
+    assert what in capsys.readouterr().err
 
 
 def test_recordings_that_only_one_side_has_are_listed_and_the_status_says_so(folders, capsys):
@@ -319,3 +332,5 @@ def test_faults_are_told_in_one_line(folders, capsys, change, what):
 def test_a_file_is_not_scored_against_a_folder(folders, capsys):
     assert main(["events", "score", f"{folders}/true/p1_1_events.tsv", f"{folders}/found"]) == 2
     assert "give two tables of events or two folders" in capsys.readouterr().err
+    assert main(["events", "score", f"{folders}/true", f"{folders}/nowhere"]) == 2
+    assert "nowhere: no such table of events, nor a folder of them" in capsys.readouterr().err

@@ -59,9 +59,12 @@ def judge(recordings: Sequence[Recording], tolerances: Tolerances | None = None,
         seed: of the resampling.
 
     Raises:
-        UserError: no recording, no event anywhere, not one sign that is both in the truth and among what was found, as `score_events`.
+        UserError: a negative number of draws, no recording, no event anywhere, not one sign that is both in the truth and among what was
+            found, as `score_events`.
     """
     tolerances = tolerances or Tolerances()
+    if draws < 0:
+        raise UserError(f"draws={draws}; give the number of resampled cohorts, 0 for no intervals")
     signs = _signs(recordings)
     people = sorted({recording.participant_id for recording in recordings})
     weights = draw_participants(len(people), draws, seed)

@@ -88,6 +88,9 @@ def pair_timelines(
 
 def _both(reference: str | Path, hypothesis: str | Path) -> tuple[dict[str, EventTable], dict[str, EventTable], list[str]]:
     """The tables of the recordings that are in both, and a line about each of the others."""
+    for path in (reference, hypothesis):
+        if not Path(path).exists():
+            raise UserError(f"{path}: no such table of events, nor a folder of them")
     if Path(reference).is_dir() != Path(hypothesis).is_dir():
         raise UserError(f"{reference} and {hypothesis}: give two tables of events or two folders of them")
     if not Path(reference).is_dir():

@@ -88,7 +88,10 @@ def read_events(path: str | Path) -> EventTable:
         if not cells[name]:
             raise UserError(_fault(path, row, name, "is empty; name the sign"))
         if cells[name] != BACKGROUND:
-            rows.append((row, Event(onset, duration, cells[name], cells.get("level") or None, confidence)))
+            try:
+                rows.append((row, Event(onset, duration, cells[name], cells.get("level") or None, confidence)))
+            except UserError as error:
+                raise UserError(_fault(path, row, name, str(error))) from error
     if len(lengths) > 1:
         raise UserError(_fault(path, max(lengths.values()), "recordingDuration", "differs from an earlier row; a recording has one length"))
     _check_overlap(path, rows)

@@ -93,10 +93,12 @@ def tune(
         seed: of the resampling.
 
     Raises:
-        UserError: no true event at all, as `find_events` and `score_events`.
+        UserError: a negative number of draws, no true event at all, as `find_events` and `score_events`.
     """
     base, tolerances = base or Hysteresis(), tolerances or Tolerances()
     cells = (grid or Grid()).cells(base)
+    if draws < 0:
+        raise UserError(f"draws={draws}; give the number of resampled cohorts, 0 for no intervals")
     if not any(recording.truth for recordings in traces.values() for recording in recordings):
         raise UserError("no true event in any recording; there is nothing to tune on")
     untuned: list[str] = []

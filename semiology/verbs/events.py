@@ -3,10 +3,10 @@
 import json
 import sys
 from pathlib import Path
-from typing import Literal
 
-from jsonargparse import ArgumentParser
+from jsonargparse import ArgumentParser, Namespace
 
+from semiology.errors import UserError
 from semiology.events import judging, tuning
 from semiology.events.hysteresis import Hysteresis
 from semiology.events.pairing import pair_tables, pair_timelines
@@ -32,7 +32,7 @@ def _score(arguments: list[str]) -> int:
     made.add_argument("--out", type=Path | None, default=None, help="also write everything here, as JSON")
     asked = made.instantiate_classes(made.parse_args(arguments))
     recordings, missing = pair_tables(asked.reference, asked.hypothesis, asked.duration, asked.participants, asked.names)
-    judged = judging.judge(recordings, _tolerances(asked.tolerances), asked.draws, asked.seed) | {"missing": missing}
+    judged = judging.judge(recordings, _tolerances(asked), asked.draws, asked.seed) | {"missing": missing}
     if asked.out:
         write_text(asked.out, json.dumps(judged, indent=1) + "\n")
     print(judging.text(judged))
@@ -53,7 +53,7 @@ def _tune(arguments: list[str]) -> int:
     asked = made.instantiate_classes(made.parse_args(arguments))
     traces, missing = pair_timelines(asked.timelines, asked.truth, asked.participants, asked.names)
     base = Hysteresis(merge=asked.merge, unseen=asked.unseen)
-    tuned = tuning.tune(traces, asked.grid, base, _tolerances(asked.tolerances), asked.draws, asked.seed) | {"missing": missing}
+    tuned = tuning.tune(traces, asked.grid, base, _tolerances(asked), asked.draws, asked.seed) | {"missing": missing}
     tuning.write_thresholds(asked.out, tuned)
     print(tuning.text(tuned))
     return _told(missing)
@@ -62,18 +62,16 @@ def _tune(arguments: list[str]) -> int:
 def _add_shared(made: ArgumentParser) -> None:
     made.add_argument("--participants", type=Path | None, default=None, help="table with clip_id and participant_id: a cohort's clips.tsv")
     made.add_argument("--names", type=dict[str, str] | None, default=None, help="{sign as found or task: sign in the reference}")
-    made.add_argument(
-        "--tolerances",
-        type=Tolerances | Literal["szcore"] | None,
-        default=None,
-        help="what counts as found; by default any overlap; szcore: those for seizures in EEG (30 s before, 60 s after, 90 s apart, 300 s)",
-    )
+    made.add_class_arguments(Tolerances, "tolerances")
+    made.add_argument("--szcore", type=bool, default=False, help="true: SzCORE's tolerances, which are for seizures in EEG")
     made.add_argument("--draws", type=int, default=2000, help="resampled cohorts, for the intervals")
     made.add_argument("--seed", type=int, default=0, help="of the resampling")
 
 
-def _tolerances(asked: Tolerances | str | None) -> Tolerances:
-    return SZCORE if isinstance(asked, str) else asked or Tolerances()
+def _tolerances(asked: Namespace) -> Tolerances:
+    if asked.szcore and asked.tolerances != Tolerances():
+        raise UserError("--szcore true has tolerances of its own; give it or --tolerances, not both")
+    return SZCORE if asked.szcore else asked.tolerances
 
 
 def _told(missing: list[str]) -> int:
