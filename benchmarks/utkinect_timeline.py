@@ -105,8 +105,9 @@ def frame_features(recording: Recording, settings: Localisation) -> np.ndarray:
 
 def reordered(recording: Recording, rng: np.random.Generator) -> Recording:
     """The recording with its actions in random order: cut in the middle of the time between neighbouring ones, and put together anew."""
-    edges = np.flatnonzero(np.diff(recording.truth != 0)) + 1  # where an action begins or ends
-    cuts = [(end + start) // 2 for end, start in zip(edges[1:-1:2], edges[2::2])]
+    busy = np.concatenate([[0], recording.truth != 0, [0]]).astype(int)
+    starts, ends = np.flatnonzero(np.diff(busy) == 1), np.flatnonzero(np.diff(busy) == -1)
+    cuts = (ends[:-1] + starts[1:]) // 2
     pieces = np.split(np.arange(len(recording.truth)), cuts)
     frames = np.concatenate([pieces[place] for place in rng.permutation(len(pieces))])
     return replace(recording, joints=recording.joints[frames], truth=recording.truth[frames])

@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 import torch
 
-from semiology import load_skeleton, make_tracks, save_tracks
+from semiology import load_skeleton, make_tracks, read_tracks, save_tracks
 from semiology.cli import main
 from semiology.errors import UserError
 from semiology.evaluation.protocol import Model
@@ -27,6 +27,7 @@ from semiology.localise.run import fold_path, localise, out_of_fold
 from semiology.localise.sequence import Embedded, cut
 from semiology.localise.settings import Sequence
 from semiology.localise.windows import by_frame, first_frames, window_joints, window_levels, windows_source
+from semiology.predict import score_sign
 from semiology.streams import Network
 from semiology.verbs.localise import read_settings
 
@@ -51,7 +52,7 @@ def write_recordings(folder: Path, people: int = 3, each: tuple[int, ...] = (2, 
                 position[frames, JOINTS.index(joint), axis] += 50 * np.sin(np.arange(40) * 1.5)
                 events.append(Event(onset, 4.0, sign))
             clip_id = f"p{person}_{take}"
-            save_tracks(make_tracks(position, JOINTS, RATE), folder / f"tracks/{clip_id}.nc")
+            save_tracks(make_tracks(position, JOINTS, RATE, backend="test"), folder / f"tracks/{clip_id}.nc")
             write_events(events_file(folder, clip_id), events)
             rows.append([clip_id, f"p{person}", f"tracks/{clip_id}.nc", 0, "n/a"])
     columns = ["clip_id", "participant_id", "tracks", "start", "end"]
@@ -243,6 +244,16 @@ def test_saved_models_are_read_again_by_their_folders(done):
     keypoints, mask = torch.randn(3, 4, 12, 11), torch.ones(3, 12, 11)
     with torch.inference_mode():  # the timeline's encoder is the windows' network
         assert torch.equal(timeline.network.encoder(keypoints, mask), windows.network(keypoints, mask))
+
+
+def test_the_windows_model_scores_tracks_as_any_model_does(done):
+    """Where `semiology timeline` and `predict` meet it: the swing of a recording is seen in windows of its own model, and no sway."""
+    saved = load_model(Path(done.out) / "models" / "windows")
+    assert saved.about["trackers"] == ["test"]
+    scored = score_sign(saved, read_tracks(Path(done.cohort) / "tracks/p0_0.nc"), None, 0.4)
+    onset = next(event.onset for event in read_events(events_file(done.cohort, "p0_0")).events if event.sign == "swing")
+    within = [one["probability"] for one in scored["timeline"] if onset + 0.5 < one["start_s"] and one["end_s"] < onset + 3.5]
+    assert len(within) > 2 and all(one["swing"] > 0.5 > one["sway"] for one in within)
 
 
 # recordings as they come

@@ -121,6 +121,7 @@ def save(settings: Localisation, recordings: Sequence[Recording], trained: Train
         "seconds": settings.reading.window / settings.reading.rate,
         "step_s": settings.step_frames / settings.reading.rate,
         "hysteresis": asdict(settings.hysteresis),
+        "trackers": sorted({recording.tracker for recording in recordings} - {""}),
     }
     for name, saved, how in ((MODELS[0], module.network, settings.windows.network), (MODELS[1], network, options)):
         SavedModel(saved, how, settings.reading, settings.levels, data.shape, about).save(folder / name)

@@ -24,7 +24,7 @@ class Recording:
     """One recording in memory, on the grid of `Reading.rate`; frame t stands for the time from t / rate to (t + 1) / rate.
 
     joints (time, joint, space) in body units, NaN where missing; truth (time,) index of the level, `LEFT_OUT` where it is not judged;
-    events: the marked signs, in s from the recording's start.
+    events: the marked signs, in s from the recording's start; tracker: what made the tracks, "" where they do not say.
     """
 
     clip_id: str
@@ -32,6 +32,7 @@ class Recording:
     joints: np.ndarray
     truth: np.ndarray
     events: tuple[Event, ...]
+    tracker: str = ""
 
 
 def events_file(cohort: str | Path, clip_id: str) -> Path:
@@ -61,7 +62,7 @@ def read_recordings(settings: Localisation) -> list[Recording]:
         events = read_events(path).events
         truth = frame_levels(events, len(joints), settings, path)
         signs = tuple(event for event in events if event.sign in settings.signs)
-        recordings.append(Recording(clip.clip_id, clip.participant_id, joints, truth, signs))
+        recordings.append(Recording(clip.clip_id, clip.participant_id, joints, truth, signs, tracks.attrs.get("backend", "")))
     marked = {event.sign for recording in recordings for event in recording.events}
     if unmarked := [sign for sign in settings.signs if sign not in marked]:
         raise UserError(f"{settings.cohort}: no recording has an event of {', '.join(unmarked)}; take it out of signs, or mark some")
