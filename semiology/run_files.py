@@ -4,6 +4,8 @@ Checked is only what a reader relies on; whatever else lies in a file is let thr
 """
 
 import json
+from collections.abc import Mapping
+from itertools import combinations
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
@@ -12,6 +14,7 @@ from pydantic import BaseModel, ConfigDict, RootModel, ValidationError
 
 from semiology.errors import UserError
 from semiology.files import content_hash
+from semiology.predictions import TEST_SET
 
 
 class File(BaseModel):
@@ -53,10 +56,11 @@ class Model(File):
 
 
 class Task(File):
-    """A task of the protocol, and the models that it names."""
+    """A task of the protocol, the models that it names, and its own split if it has one."""
 
     reading: dict[str, Any] | None = None
     models: list[str] | None = None
+    split: Split | None = None
 
 
 class Fusion(File):
@@ -143,6 +147,34 @@ def read_config(path: Path) -> tuple[dict[str, Any], str]:
         raise UserError(f"{path}: not YAML ({' '.join(str(error).split())}); delete it, or write it anew with `semiology loso`") from error
     checked(path, "loso", Protocol, parsed)
     return parsed, text
+
+
+def split_of(config: Mapping[str, Any], task: str) -> dict[str, Any]:
+    """How a task's clips were dealt to folds, as config.yaml says: its own split, else the run's; empty where neither is there.
+
+    A fusion that is a task of its own is dealt as its members, and so is the unseen test set's part of a task.
+    """
+    task, tasks = task.removesuffix(TEST_SET), config.get("tasks") or {}
+    members = [member for fusion in config.get("fusions") or () if fusion["task"] == task for member in fusion["members"]]
+    name = members[0].rpartition("/")[0] if members and task not in tasks else task
+    return (tasks.get(name) or {}).get("split") or config.get("split") or {}
+
+
+def tested_people(config: Mapping[str, Any], task: str) -> set[str]:
+    """Participants of a task's unseen test set."""
+    return set(split_of(config, task).get("test") or [])
+
+
+def split_pairs(config: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """Pairs of tasks that differ in nothing but their split; of two the one dealt by recording comes second."""
+    tasks = {
+        name: {key: value for key, value in (task or {}).items() if key != "split"} for name, task in (config.get("tasks") or {}).items()
+    }
+    return [
+        (first, second) if split_of(config, first).get("by") != "recording" else (second, first)
+        for first, second in combinations(tasks, 2)
+        if tasks[first] == tasks[second] and split_of(config, first) != split_of(config, second)
+    ]
 
 
 def read_null(path: Path) -> dict[str, Any]:

@@ -135,7 +135,7 @@ def test_constants_carry_the_tag_that_stands_beside_them():
     assert source_of("models/agcn/network/options/widths", tags) == "C"
     assert source_of("models/agcn_kd/distillation/temperature", tags) == "R"  # under a tagged key
     assert source_of("models/agcn/network/options/dropout", tags) == source_of("seeds", tags) == "choice"
-    gestures = read_tags(protocol_file("gestures"))
+    gestures = read_tags(protocol_file("gestures_table"))
     assert gestures["shortest"] == gestures["splits"] == "T, C" and gestures["gamma"] == "P" and "seed" not in gestures
 
 
@@ -270,8 +270,8 @@ def test_the_command_prints_the_table_and_says_that_something_was_left_out(two_s
 def test_an_installed_package_brings_the_protocols():
     project = tomllib.loads((Path(__file__).resolve().parents[1] / "pyproject.toml").read_text(encoding="utf-8"))
     shipped = project["tool"]["hatch"]["build"]["targets"]["wheel"]["force-include"]
-    assert shipped == {f"configs/{name}.yaml": f"semiology/reproduce/{name}.yaml" for name in ("hou2022", "gestures")}
-    assert all(protocol_file(name).is_file() for name in ("hou2022", "gestures"))
+    assert shipped == {f"configs/{name}.yaml": f"semiology/reproduce/{name}.yaml" for name in ("hou2022", "gestures_table")}
+    assert all(protocol_file(name).is_file() for name in ("hou2022", "gestures_table"))
 
 
 def test_published_values_come_without_torch():

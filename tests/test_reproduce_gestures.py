@@ -7,16 +7,17 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from published_layout import write_view
 from scipy.stats import beta, kstest
 
 from semiology.cli import main
+from semiology.cohort.public_features import View, duration, read_feature_set, read_vectors
 from semiology.errors import UserError
 from semiology.learning.segments import segment_starts
 from semiology.predictions import read_predictions
 from semiology.reproduce.dealing import by_seizure, by_subject
 from semiology.reproduce.gestures import reproduce_gestures
 from semiology.reproduce.gestures_protocol import GesturesProtocol
-from semiology.reproduce.public_features import View, duration, read_feature_set, read_vectors
 from semiology.reproduce.settings import parsed, protocol_file, read_yaml
 from semiology.reproduce.snippet_training import probabilities, sampled, train_aggregator
 from semiology.streams.aggregator import Aggregator
@@ -88,12 +89,6 @@ def test_the_blstm_reads_the_same_backwards_with_its_directions_exchanged():
         {name.removesuffix("_reverse"): value for name, value in network.recurrent.state_dict().items() if "reverse" in name}
     )
     assert torch.allclose(lstm(x.flip(1))[1][0][0], backwards, atol=1e-6) and not torch.allclose(forwards, backwards)
-
-
-def write_view(folder: Path, vectors: np.ndarray) -> None:
-    folder.mkdir(parents=True)
-    for frame, vector in enumerate(vectors):
-        torch.save(torch.tensor(vector, dtype=torch.float32), folder / f"{folder.name}_{frame:06d}.pth")
 
 
 def feature_set(folder: Path, subjects: int = 6, frames: int = 24, snippet: int = 4, rate: int = 4) -> pd.DataFrame:
@@ -320,7 +315,7 @@ def test_seizures_that_cannot_be_dealt_are_refused():
 
 
 def test_the_shipped_config_is_the_papers_protocol():
-    paper = parsed(read_yaml(protocol_file("gestures")), GesturesProtocol, "")
+    paper = parsed(read_yaml(protocol_file("gestures_table")), GesturesProtocol, "")
     assert paper == GesturesProtocol("my_features", "my_run")
 
 
@@ -352,7 +347,7 @@ def test_training_on_snippets_learns_the_pattern_and_repeats_itself(public):
 def test_from_features_to_a_verdict(public, tmp_path, capsys):
     out = tmp_path / "run"
     small = ["--snippet", "4", "--rate", "4", "--shortest", "1", "--segments", "[16]", "--aggregators", "[mean,blstm]", "--folds", "4"]
-    call = ["reproduce", "gestures", "--config", str(protocol_file("gestures")), "--features", str(public), "--out", str(out), *small]
+    call = ["reproduce", "gestures", "--config", str(protocol_file("gestures_table")), "--features", str(public), "--out", str(out), *small]
     assert main([*call, "--epochs", "6", "--device", "cpu"]) == 0
     printed = capsys.readouterr().out
     assert any(

@@ -51,14 +51,32 @@ def positions(tracks: xr.Dataset) -> np.ndarray:
     values = values - centre
     spread = np.nanmedian(np.linalg.norm(values, axis=2)) if np.isfinite(values).any() else np.nan
     values = (values / (spread if spread > 0 else np.nan)).reshape(len(values), -1)
-    place = np.floor(np.arange(len(values)) / float(tracks.attrs["fps"]) * TRACK_RATE + 1e-9).astype(int)
-    course = np.full((int(place[-1]) + 1, values.shape[1]), np.nan)
+    return _fifths(values, np.arange(len(values)) / float(tracks.attrs["fps"]))
+
+
+def course(features: np.ndarray, time: np.ndarray) -> np.ndarray:
+    """Some channels (time, channel) of features (snippet, channel) at TRACK_RATE, in their own spreads; NaN where missing.
+
+    Args:
+        features: NaN rows where missing.
+        time: (snippet,) s, when each starts.
+    """
+    values = features[:, np.unique(np.linspace(0, features.shape[1] - 1, KEYPOINTS).round().astype(int))].astype(float)
+    values = values - np.nanmean(values, axis=0)
+    spread = np.nanstd(values, axis=0)
+    return _fifths(values / np.where(spread > 0, spread, np.nan), time - time[0])
+
+
+def _fifths(values: np.ndarray, time: np.ndarray) -> np.ndarray:
+    """Means (time, channel) over each fifth of a second of what is there, NaN where nothing is."""
+    place = np.floor(time * TRACK_RATE + 1e-9).astype(int)
+    means = np.full((int(place[-1]) + 1, values.shape[1]), np.nan)
     for row in np.unique(place):
         inside = values[place == row]
         seen = np.isfinite(inside)
         count = seen.sum(axis=0)
-        course[row] = np.where(count > 0, np.where(seen, inside, 0).sum(axis=0) / np.maximum(count, 1), np.nan)
-    return course
+        means[row] = np.where(count > 0, np.where(seen, inside, 0).sum(axis=0) / np.maximum(count, 1), np.nan)
+    return means
 
 
 def changes(course: np.ndarray, level: float) -> np.ndarray:

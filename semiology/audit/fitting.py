@@ -5,6 +5,7 @@ from typing import Any
 from semiology.audit.check import Check, answer
 from semiology.audit.folds import people
 from semiology.audit.records import Record, Run, place
+from semiology.run_files import tested_people
 
 THINGS = {  # what the record calls it -> name of the check
     "weights": "weights",
@@ -79,7 +80,7 @@ def _is_asked(run: Run, record: Record, thing: str, model_name: str) -> bool:
     if thing == "class_weights":
         return bool(model.get("balance", True))
     if thing == "standardisation":
-        return _stream(model) in STANDARDISES
+        return _standardises(model.get("network") or {})
     if thing == "early_stopping":
         wanted = (model.get("schedule") or {}).get("patience") is not None and (config.get("validation") or 0) > 0
         return wanted and _somebody_is_left(run, record, model_name)
@@ -91,13 +92,16 @@ def _is_asked(run: Run, record: Record, thing: str, model_name: str) -> bool:
     return any(model_name in names and names <= set(run.models_of(record)) for names in among)
 
 
-def _stream(model: dict[str, Any]) -> str:
-    return str((model.get("network") or {}).get("stream", "")).rpartition(".")[2]
+def _standardises(network: dict[str, Any]) -> bool:
+    """Whether a stream takes out mean and spread of what it reads; one over segments may, or its encoder."""
+    options = network.get("options") or {}
+    name, encoder = str(network.get("stream", "")).rpartition(".")[2], options.get("encoder")
+    return name in STANDARDISES or bool(options.get("standardised")) or (encoder is not None and _standardises(encoder))
 
 
 def _somebody_is_left(run: Run, record: Record, model_name: str) -> bool:
     """Whether somebody neither taught the weights nor is held out or in the test set: those can only have stopped the training."""
-    test = set((run.config.get("split") or {}).get("test") or [])
+    test = tested_people(run.config, record["task"])
     taught = people(record, record["models"].get(model_name, {}).get("seen", {}).get("weights", []))
     return bool(set(record["clips"].values()) - taught - people(record, record["held_out_clips"]) - test)
 

@@ -5,6 +5,7 @@ from collections.abc import Iterable
 
 from semiology.audit.check import Check, answer
 from semiology.audit.records import TEST, Record, Run, place
+from semiology.run_files import tested_people
 
 
 def taught(record: Record) -> set[str]:
@@ -19,8 +20,8 @@ def people(record: Record, clip_ids: Iterable[str]) -> set[str]:
 def check_sides(run: Run) -> Check:
     """No participant whose clips teach is held out in the same fold; nobody of the unseen test set teaches at all."""
     faults, missing = [], list(run.missing)
-    test = set((run.config.get("split") or {}).get("test") or [])
     for record in run.records:
+        test = tested_people(run.config, record["task"])
         held, teaching = people(record, record["held_out_clips"]), people(record, taught(record))
         if not teaching:
             missing.append(f"{place(record)}: nothing says who taught its models")
@@ -40,21 +41,19 @@ def check_sides(run: Run) -> Check:
         faults,
         missing,
         f"nobody is on both sides, in {len(run.records)} folds",
-        "seizures of known patients were judged, not new patients"
-        if any(record["split"] == "recording" for record in run.records)
-        else "a participant is on both sides",
+        _known_patients(run) or "a participant is on both sides",
     )
 
 
 def check_once(run: Run) -> Check:
     """Every clip of a task predicted once a model and seed, by the fold that held it out."""
     faults, missing = [], list(run.missing)
-    test = set((run.config.get("split") or {}).get("test") or [])
     runs: dict[tuple, list[Record]] = defaultdict(list)
     for record in run.records:
         runs[record["task"], record["seed"], record["permutation"], record["split"] == TEST].append(record)
     for (task, seed, permutation, unseen), records in runs.items():
         what = f"{task}, seed {seed}" + ("" if permutation is None else f", permutation {permutation}") + (", test set" if unseen else "")
+        test = tested_people(run.config, task)
         names = {name for record in records for name in [*run.models_of(record), *record.get("selected", {})]}
         clips = {clip_id: participant for record in records for clip_id, participant in record["clips"].items()}
         expected = {clip_id for clip_id, participant in clips.items() if (participant in test) == unseen}
@@ -80,6 +79,21 @@ def check_once(run: Run) -> Check:
         "every clip was predicted once a model and seed, by the fold that held it out",
         "a clip was predicted twice, or by a fold that knew it",
     )
+
+
+def _known_patients(run: Run) -> str:
+    """Which tasks were dealt by recording, and what that means for them alone; empty where none was."""
+    tasks = {task: [record for record in run.records if record["task"] == task] for task in {record["task"] for record in run.records}}
+    known = sorted(task for task, records in tasks.items() if any(record["split"] == "recording" for record in records))
+    apart = sorted(
+        task
+        for task in tasks.keys() - set(known)
+        if not any(people(record, record["held_out_clips"]) & people(record, taught(record)) for record in tasks[task])
+    )
+    if not known:
+        return ""
+    others = f" (nobody is on both sides in {', '.join(apart)})" if apart else ""
+    return f"{', '.join(known)}: seizures of known patients were judged, not new patients{others}"
 
 
 def _two_names(run: Run) -> list[str]:

@@ -33,12 +33,13 @@ def check_outside(run: Run, elsewhere: Sequence[str] = ()) -> Check:
         elif unnamed := [person for person in people if " " in person]:
             missing.append(f"{name}: {unnamed[0]}")
     clips = run.sources["clips"].values()
-    brought = sum(clip["kind"] == "tracks" for clip in clips)
+    brought = sum(clip["kind"] in ("tracks", "features") for clip in clips)
     if brought < len(clips) and not run.sources["weights"]:
         missing.append("the store does not say which networks made the tracks; run `semiology extract` again")
     public = sum(weights["participants"] == [] for weights in run.sources["weights"].values())
     good = [f"{public} networks are public or of nobody here" if public else "", f"{stated} so stated by the user" if stated else ""]
-    good.append(f"tracks of {brought} clips were brought along: what made them is not part of this run, and not judged" if brought else "")
+    told = f"tracks or features of {brought} clips were brought along: what made them is not part of this run, and not judged"
+    good.append(told if brought else "")
     others = len(run.sources["weights"]) - public - stated
     good.append(f"{others} trained on other participants" if others else "")
     return answer("outside", QUESTION, faults, missing, "; ".join(part for part in good if part), "a network knew participants held out")

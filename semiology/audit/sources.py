@@ -1,9 +1,10 @@
 """RUN/sources.json: what the audit has to know of every clip, written beside the run so that nothing else is needed to judge it.
 
     {"schema": 1,
-     "clips": {clip_id: {"participant_id", "recording_id", "kind": "video" or "tracks" (brought along), "content": SHA-256 of that file,
-                         "start", "end" (s), "covariates": {name: value}, "width", "height" (px), "fps" (Hz), "duration" (s),
-                         "brightness", "colour" (0 to 1), "pictures", "movement": courses as text, see fingerprint.py}},
+     "clips": {clip_id: {"participant_id", "recording_id", "kind": "video", or "tracks" or "features" (brought along),
+                         "content": SHA-256 of that file, "start", "end" (s), "covariates": {name: value}, "width", "height" (px),
+                         "fps" (Hz), "duration" (s), "brightness", "colour" (0 to 1), "pictures", "movement": courses as text, see
+                         fingerprint.py}},
      "weights": {SHA-256: {"what", "origin", "participants": [participant_id] or null where unknown}}}
 
 Names of video files are not kept, and nobody can be recognised in pictures of 72 cells.
@@ -17,7 +18,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from semiology.audit.fingerprint import PICTURE_RATE, UNIT, positions, small_pictures, to_text
+from semiology.audit.fingerprint import PICTURE_RATE, UNIT, course, positions, small_pictures, to_text
 from semiology.cohort import Clip, Cohort
 from semiology.errors import UserError
 from semiology.files import write_text
@@ -66,6 +67,8 @@ def write_sources(cohort: str | Path, store: str | Path | None, clip_ids: Iterab
 
 def _seen(folder: Path, clip: Clip, store: Store | None) -> dict[str, Any]:
     """What can be measured in a clip: its stretch, picture and movement."""
+    if clip.features:
+        return _brought_features(folder, clip, store)
     if clip.tracks:
         path = folder / clip.tracks
         tracks = read_tracks(path)
@@ -99,6 +102,21 @@ def _without_tracks(clip: Clip, store: Store, video: dict[str, Any]) -> dict[str
     duration = round(float(time[-1]), 3)  # to the start of its last snippet
     told = {"kind": "video", "duration": duration, **{name: value for name, value in video.items() if value is not None}}
     return {"end": clip.start + duration, **told}
+
+
+def _brought_features(folder: Path, clip: Clip, store: Store | None) -> dict[str, Any]:
+    """The same of features without a video: how some of their channels change over time tells a copy as keypoints do."""
+    if store is None:
+        raise UserError(f"clip {clip.clip_id} has features; give the store that they lie in")
+    features, time = store.features(clip.clip_id, "snippets")
+    duration = clip.end - clip.start if clip.end is not None else float(time[-1])
+    told = {
+        "kind": "features",
+        "content": fingerprint(folder / clip.features, {})["sha256"],
+        "start": clip.start,
+        "end": clip.start + duration,
+    }
+    return told | {"duration": round(duration, 3), "movement": to_text(course(features, time), UNIT)}
 
 
 def _cut(tracks: xr.Dataset, start: float, end: float | None) -> xr.Dataset:
@@ -152,7 +170,7 @@ def used_weights(stages: dict[str, Any]) -> dict[str, dict[str, Any]]:
     found: dict[str, dict[str, Any]] = {}
     for stage, entry in stages.items():
         depends, told = entry.get("depends", {}), entry.get("trained_on", {})
-        used = {depends.get("vgg"): (stage, None), depends.get("lift"): ("lifter", "semiology")}
+        used = {depends.get("vgg"): (stage, None), depends.get("network"): (stage, None), depends.get("lift"): ("lifter", "semiology")}
         for tracker in (depends.get("detector", {}), depends.get("pose", {})):
             name = str(tracker.get("name") or tracker.get("detector") or "")
             used |= {digest: (f"{name} {part}", IN_PACKAGES.get(name)) for part, digest in tracker.get("weights", {}).items()}

@@ -1,7 +1,8 @@
 """Who was filmed, which clips, which signs were scored: a folder with participants.tsv, clips.tsv and clips.json.
 
 table.py reads a tab-separated table whatever a spreadsheet did to it, label.py the sidecar that defines the labels, row.py says what a row
-may hold, cohort.py joins and checks them, check.py makes the table that a paper prints.
+may hold, cohort.py joins and checks them, check.py makes the table that a paper prints. public_features.py reads the published features of
+GESTURES, gestures.py makes a cohort of them.
 """
 
 from semiology.cohort.check import CohortReport, check_cohort

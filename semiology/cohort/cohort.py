@@ -55,7 +55,7 @@ class Cohort:
         notes: list[str] = []
         participant_table = read_table(folder / "participants.tsv", ["participant_id"], faults, notes)
         clip_table = read_table(folder / "clips.tsv", ["clip_id", "participant_id", "start", "end"], faults, notes)
-        if clip_table.columns and not {"video", "tracks"} & set(clip_table.columns):
+        if clip_table.columns and not {"video", "tracks", "features"} & set(clip_table.columns):
             faults.append(Fault(clip_table.file, "this column is missing; add it (or tracks, for keypoints brought along)", 1, "video"))
         labels = read_labels(folder / "clips.json", clip_table.columns, faults)
         participants = _participants(participant_table, faults)
@@ -132,7 +132,7 @@ def _check_unique(table: Table, column: str, faults: list[Fault]) -> None:
 
 def _check_files(folder: Path, table: Table, faults: list[Fault]) -> None:
     for number, row in table.rows:
-        for column in ("video", "tracks"):
+        for column in ("video", "tracks", "features"):
             try:
                 there = not row.get(column) or (folder / relative_path(row[column])).is_file()
             except ValueError:  # a path that leads out is a fault of its own

@@ -8,8 +8,8 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError,
 
 from semiology.cohort.table import Fault
 
-FIXED_COLUMNS = ("clip_id", "participant_id", "video", "tracks", "start", "end")
-KNOWN_COVARIATES = ("recording_id", "centre", "camera")
+FIXED_COLUMNS = ("clip_id", "participant_id", "video", "tracks", "features", "start", "end")
+KNOWN_COVARIATES = ("recording_id", "view", "centre", "camera")
 
 
 class _Column(BaseModel):

@@ -90,6 +90,7 @@ class Clip(BaseModel):
     participant_id: Identifier
     video: RelativePath = ""  # relative to the cohort's folder; "" where the clip has tracks only
     tracks: RelativePath = ""  # relative to the cohort's folder; "" where keypoints are extracted from the video
+    features: RelativePath = ""  # file of a store inside the cohort's folder; "" where features are extracted from the video
     start: Annotated[float, BeforeValidator(lambda text: _seconds(text) or 0.0)] = 0.0  # s from the video's first frame
     end: Annotated[float | None, BeforeValidator(_seconds)] = None  # s from the video's first frame; None = to its end
     labels: dict[str, str | None] = {}  # label -> level, None where not scored
@@ -97,7 +98,7 @@ class Clip(BaseModel):
 
     @model_validator(mode="after")
     def _consistent(self) -> "Clip":
-        if not self.video and not self.tracks:
+        if not (self.video or self.tracks or self.features):
             raise ValueError("names neither a video nor tracks; give one of them")
         if self.end is not None and self.end <= self.start:
             raise ValueError(f"ends at {self.end:g} s, not after its start at {self.start:g} s; correct start or end")

@@ -18,6 +18,7 @@ from semiology.evaluation.tables import null_distribution
 from semiology.evaluation.training import calibrators
 from semiology.files import atomic_path, slug, write_text
 from semiology.learning.saved import load_model, note
+from semiology.run_files import read_json
 from semiology.streams import AGCN
 
 
@@ -91,6 +92,7 @@ def _notes(protocol: Protocol, tasks: list[str], missing: Mapping[str, str]) -> 
         except (ValueError, AttributeError) as error:
             raise UserError(f"{description}: not a JSON object ({error}); correct it or take it away") from error
         notes += [said] if str(said).lower().startswith("synthetic") else []
+    notes += [str(note) for note in read_json(Path(protocol.cohort) / "notes.json", "cohort import", list)]  # of features brought along
     for task in tasks:
         source = open_source(protocol.cohort, protocol.store, protocol.tasks[task].reading)
         notes += [f"{task}: left out {reason}" for reason in source.left_out]

@@ -1,7 +1,7 @@
 """A run: every fold of every task, resumable, to `predictions.csv`, `metrics.json` and `report.html`."""
 
 import shutil
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +9,7 @@ import joblib
 from tqdm import tqdm
 
 from semiology.audit import audit, verdict, write_sources
+from semiology.cohort.gestures import import_gestures
 from semiology.errors import UserError
 from semiology.evaluation.beside import write_beside
 from semiology.evaluation.fold import fold_key, is_saved, read_record, run_fold, train_final
@@ -57,12 +58,15 @@ def run_loso(protocol: Protocol) -> LosoResult:
     Writes into `protocol.out`: folds/ (a record each), kept/ (their models, if asked for), models/ (trained on everybody, for prediction),
     predictions.csv, what lies beside it (see beside.py), sources.json and audit.json, metrics.json, report.html.
 
+    Where `cohort` is the public feature set of GESTURES as it was unpacked, a cohort and its store are made of it in RUN/cohort first.
+
     A task that cannot be evaluated (fewer than two levels among training participants, say) is refused and the others go on.
 
     Raises:
         UserError: the cohort or the store cannot be read, or no task at all can be evaluated.
     """
     forget_sources()
+    protocol = imported(protocol)
     run = Path(protocol.out)
     result = LosoResult(run)
     tasks = []
@@ -95,6 +99,23 @@ def run_loso(protocol: Protocol) -> LosoResult:
     result.report = write_report(run)
     write_cards(run)
     return result
+
+
+def imported(protocol: Protocol) -> Protocol:
+    """The protocol on the cohort made of the public feature set, where its cohort is that: seizures.csv is there and no clips.tsv.
+
+    Raises:
+        UserError: as `import_gestures`; tasks that read snippets of different lengths or rates, of which the set has one.
+    """
+    folder = Path(protocol.cohort)
+    if (folder / "clips.tsv").exists() or not (folder / "seizures.csv").is_file():
+        return protocol
+    asked = {(task.reading.window, task.reading.rate) for task in protocol.tasks.values()}
+    if len(asked) > 1:
+        raise UserError(f"{folder}: the public features have one length of snippets and one rate; set window and rate alike in all tasks")
+    window, rate = asked.pop()
+    made = Path(protocol.out) / "cohort"
+    return replace(protocol, cohort=str(made), store=str(import_gestures(folder, made, window, round(rate))))
 
 
 def _forget_others(protocol: Protocol, tasks: list[str], folds: list[Fold], run: Path) -> None:

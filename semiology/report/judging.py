@@ -11,7 +11,7 @@ import pandas as pd
 from semiology.files import write_text
 from semiology.predictions import read_predictions
 from semiology.report.inputs import read_config
-from semiology.run_files import read_null
+from semiology.run_files import read_null, split_pairs
 from semiology.statistics.results import evaluate
 
 PACKAGES = ("semiology", "torch", "lightning", "numpy", "pandas", "scikit-learn")
@@ -20,15 +20,16 @@ PACKAGES = ("semiology", "torch", "lightning", "numpy", "pandas", "scikit-learn"
 def judge(run: Path) -> tuple[pd.DataFrame, dict[str, Any], dict[str, Any]]:
     """Judge the run's predictions, write `metrics.json`, and return predictions, metrics and null.json's content (empty without one).
 
-    The coverage that was asked of plausible levels is read from config.yaml.
+    The coverage that was asked of plausible levels, and which tasks differ in their split alone, are read from config.yaml.
 
     Raises:
         UserError: predictions.csv or null.json cannot be read, or the folder cannot be written.
     """
     predictions = read_predictions(run / "predictions.csv")
     null = read_null(run / "null.json")
-    coverage = (read_config(run)[0].get("calibration") or {}).get("coverage")
-    metrics = evaluate(predictions, null=null or None, coverage=coverage) | {"versions": _versions()}
+    config, _ = read_config(run)
+    coverage = (config.get("calibration") or {}).get("coverage")
+    metrics = evaluate(predictions, null=null or None, coverage=coverage, pairs=split_pairs(config)) | {"versions": _versions()}
     write_text(run / "metrics.json", json.dumps(metrics, indent=1, allow_nan=False) + "\n")
     return predictions, metrics, null
 

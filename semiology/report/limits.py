@@ -9,12 +9,11 @@ from semiology.report.rendering import listed, sentence
 RARE = 0.02  # share of resampled cohorts without a value that is worth a word [our choice]
 
 
-def limits(metrics: Mapping[str, Any], *, unseen: bool, seeds: int, synthetic: bool, audit: Audit | None, lost: int) -> list[str]:
+def limits(metrics: Mapping[str, Any], *, seeds: int, synthetic: bool, audit: Audit | None, lost: int) -> list[str]:
     """Sentences, the gravest first.
 
     Args:
         metrics: content of metrics.json.
-        unseen: nobody was judged by a model that had been trained on other clips of the same person.
         seeds: how often training was repeated.
         synthetic: the cohort is synthetic.
         audit: of the run; None if it was not audited.
@@ -32,8 +31,11 @@ def limits(metrics: Mapping[str, Any], *, unseen: bool, seeds: int, synthetic: b
         "Whatever goes along with the sign in the whole cohort (camera, room, time of day, a carer at the bed, clothing) may be what was "
         "recognised. Leaving people out does not show it; other hospitals’ videos would."
     )
-    if not unseen:
-        said.append("Models had seen other clips of the people they judged: this says nothing of new people.")
+    if known := [task for task, found in tasks.items() if not found["unseen"]]:
+        which = "" if len(known) == len(tasks) else f"{listed(known)}: "
+        said.append(
+            f"{which}{'models' if which else 'Models'} had seen other clips of the people they judged: this says nothing of new people."
+        )
     compared = sum(len(found["models"]) for found in tasks.values())
     if compared > 1:
         said.append(f"{compared} results stand side by side: the best of several looks better than it is. No single p is corrected for it.")

@@ -47,6 +47,16 @@ def compared(metrics: Mapping[str, Any]) -> list[tuple[str, Mapping[str, Any]]]:
     ]
 
 
+def splits(metrics: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Pairs of tasks that differ in their split alone: {"a", "b", "n", "unit", "known" (b has people on both sides, a has not), "rows"}."""
+    found = []
+    for a, b in dict.fromkeys((each["a"], each["b"]) for each in metrics.get("splits", [])):
+        rows = [each for each in metrics["splits"] if (each["a"], each["b"]) == (a, b)]
+        known = metrics["tasks"][a]["unseen"] and not metrics["tasks"][b]["unseen"]
+        found.append({"a": a, "b": b, "n": rows[0]["n"], "unit": rows[0]["unit"], "known": known, "rows": rows})
+    return found
+
+
 def calibration(metrics: Mapping[str, Any]) -> list[dict[str, Any]]:
     """Models whose calibration was measured: the figure, and the numbers before and after (empty) calibration."""
     found = []

@@ -27,6 +27,8 @@ READING = {
     "rate": "frames read each second (Hz)",
     "window": "frames of one example",
     "whole": "whole clip in one example",
+    "segments": "segments of a clip, a window of each",
+    "gamma": "place of a window in its segment, Beta(gamma, gamma) in training",
 }
 
 

@@ -13,7 +13,7 @@ from semiology.report.facts import tables_of
 from semiology.report.glossary import glossary
 from semiology.report.judging import judge
 from semiology.report.limits import limits
-from semiology.report.measures import abstentions, calibration, compared, measures, missing, probed
+from semiology.report.measures import abstentions, calibration, compared, measures, missing, probed, splits
 from semiology.report.protocol import fitted, sentences
 from semiology.report.rendering import render
 from semiology.report.strips import marks_used, roc, strip
@@ -21,7 +21,7 @@ from semiology.report.summary import question, short_answers, verdict
 from semiology.report.tripod import checklist
 from semiology.reproduce.published import HOU_2022_TABLE_1
 from semiology.statistics.metrics import NAMES
-from semiology.statistics.results import table_columns
+from semiology.statistics.results import main_level, table_columns
 
 
 def write_report(run: Path) -> Path:
@@ -51,10 +51,9 @@ def contents(run: Path, predictions: pd.DataFrame, metrics: dict[str, Any], null
     judged = metrics["tasks"]
     rows = {str(task): rows for task, rows in predictions.groupby("task", sort=False)}
     seeds = sorted(int(seed) for seed in predictions["seed"].unique())
-    unseen = bool((predictions.groupby(["task", "seed", "participant_id"])["fold"].nunique() == 1).all())
     clips_lost = len({clip.clip_id for clips in lost.values() for clip in clips})
     protocol = sentences(config, metrics, seeds)
-    limited = limits(metrics, unseen=unseen, seeds=len(seeds), synthetic=bool(banner), audit=audit, lost=clips_lost)
+    limited = limits(metrics, seeds=len(seeds), synthetic=bool(banner), audit=audit, lost=clips_lost)
     strips = {task: strip(own, list(judged[task]["models"]), lost.get(task, ())) for task, own in rows.items()}
     explanations = [explained(explanation) for explanation in inputs.read_explanations(run)]
     graphed = {(one["task"], one["model"]) for one in explanations if one["graphs"]}
@@ -64,7 +63,7 @@ def contents(run: Path, predictions: pd.DataFrame, metrics: dict[str, Any], null
         "tasks": judged,
         "names": NAMES,
         "columns": table_columns(metrics),
-        "question": question(metrics, unseen),
+        "question": question(metrics),
         "answers": short_answers(metrics),
         "verdict": verdict(audit),
         "audit": audit,
@@ -73,11 +72,12 @@ def contents(run: Path, predictions: pd.DataFrame, metrics: dict[str, Any], null
         "clips": predictions["clip_id"].nunique(),
         "people": predictions["participant_id"].nunique(),
         "seeds": seeds,
-        "unseen": unseen,
         "protocol": protocol,
         "fitted": fitted(run, predictions),
         "published": {task: _published(found) for task, found in judged.items()},
         "measures": {task: measures(found) for task, found in judged.items()},
+        "levels": {task: main_level(found) for task, found in judged.items()},
+        "splits": splits(metrics),
         "compared": compared(metrics),
         "missing": missing(metrics, NAMES),
         "tested": tested,

@@ -7,6 +7,7 @@ from typing import Any
 import pandas as pd
 
 from semiology.report.rendering import listed, plain
+from semiology.run_files import split_of
 from semiology.run_records import KEYS, is_named, read_record
 from semiology.statistics.results import model_name
 
@@ -31,17 +32,18 @@ FITTED = {
 def sentences(config: Mapping[str, Any], metrics: Mapping[str, Any], seeds: Sequence[int]) -> list[str]:
     """How the run was made, one idea a sentence; only what its files say."""
     tasks = metrics["tasks"].values()
-    split = config.get("split") or {}
-    if split.get("by") in SPLITS:
-        said = [SPLITS[split["by"]].format(folds=split.get("folds", "some"))]
+    dealt: dict[str, list[str]] = {}
+    for task in metrics["tasks"]:
+        if sentence := _split(split_of(config, task)):
+            dealt.setdefault(sentence, []).append(task)
+    if len(dealt) == 1:
+        said = list(dealt)
+    elif dealt:
+        said = [" ".join(f"{listed(names)}: {sentence}" for sentence, names in dealt.items())]
     elif all(found["one_participant_a_fold"] for found in tasks):
         said = [SPLITS["participant"]]
     else:
         said = [f"Clips were judged in {max(found['folds'] for found in tasks)} groups (folds) by models trained on the other groups."]
-    if split.get("test"):
-        said.append(
-            f"{len(split['test'])} persons were kept out of everything and judged once, at the end, by models trained on all others."
-        )
     said.append(
         "Training was done once." if len(seeds) == 1 else f"Training was repeated {len(seeds)} times from other random starts (seeds)."
     )
@@ -68,6 +70,17 @@ def sentences(config: Mapping[str, Any], metrics: Mapping[str, Any], seeds: Sequ
             f"All of it was repeated {config['permutations']} times with labels dealt to persons at random, to see what chance gives."
         )
     return said
+
+
+def _split(split: Mapping[str, Any]) -> str:
+    """Who was held out together; empty where nothing says."""
+    if split.get("by") not in SPLITS:
+        return ""
+    said = SPLITS[split["by"]].format(folds=split.get("folds", "some"))
+    kept = len(split.get("test") or ())
+    return said + (
+        f" {kept} persons were kept out of everything and judged once, at the end, by models trained on all others." if kept else ""
+    )
 
 
 def fitted(run: Path, predictions: pd.DataFrame) -> list[dict[str, Any]]:

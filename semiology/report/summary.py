@@ -5,19 +5,22 @@ from typing import Any
 
 from semiology.report.inputs import STALE, Audit
 from semiology.report.rendering import listed, plain
-from semiology.statistics.results import model_name
+from semiology.statistics.results import main_level, model_name
 
 NBSP = "\N{NO-BREAK SPACE}"  # keeps a number and its unit on one line
 ALPHA = 0.05  # where a table speaks of "better than chance" [convention]
+NOBODY = "nobody is on both sides in"  # as the audit says it of the other tasks, where some were dealt by recording on purpose
 WIDE, NARROW = 0.4, 0.2  # widths of an interval that are called very uncertain, and fairly sure [our choice]
 
 
-def question(metrics: Mapping[str, Any], unseen: bool) -> str:
-    """What was asked, in one sentence; `unseen`: nobody was judged by a model that knew other clips of the same person."""
+def question(metrics: Mapping[str, Any]) -> str:
+    """What was asked, in one sentence."""
     labels = listed(dict.fromkeys(found["label"] for found in metrics["tasks"].values()))
     streams = listed(dict.fromkeys(found["stream"] for found in metrics["tasks"].values() if found["stream"] != "fusion"))
     source = f", from {streams}," if streams else ""
-    whom = "somebody whom the model has never seen" if unseen else "another recording of somebody whom the model may know"
+    unseen = {found["unseen"] for found in metrics["tasks"].values()}
+    whose = {True: "somebody whom the model has never seen", False: "another recording of somebody whom the model may know"}
+    whom = ", and in ".join(whose[each] for each in sorted(unseen, reverse=True))
     return f"Can {labels} be recognised{source} in {whom}?"
 
 
@@ -70,9 +73,17 @@ def verdict(audit: Audit | None) -> dict[str, str]:
             "mark": "✗",
             "word": "failed",
             "kind": "failed",
-            "words": f"{counts['failed']} of {len(audit.checks)} checks failed. Do not rely on the figures below.",
+            "words": f"{counts['failed']} of {len(audit.checks)} checks failed. {_which(audit)}",
         }
     return {"mark": "?", "word": "incomplete", "kind": "none", "words": f"{told}; {counts['not possible']} could not be made."}
+
+
+def _which(audit: Audit) -> str:
+    """Which figures a failed audit speaks of."""
+    failed = [check for check in audit.checks if check.result == "failed"]
+    if len(failed) == 1 and failed[0].name == "participants" and NOBODY in failed[0].found:
+        return "The figures of the tasks that it names hold for people whom the model knows, those of the others for new people."
+    return "Do not rely on the figures below."
 
 
 def _p(value: float) -> str:
@@ -80,25 +91,26 @@ def _p(value: float) -> str:
 
 
 def _good(found: Mapping[str, Any]) -> str:
-    values = [model["metrics"]["accuracy"]["value"] for model in found["models"].values()]
+    level = main_level(found)
+    values = [metrics["accuracy"]["value"] for metrics in level["metrics"].values()]
     values = [value for value in values if value is not None]
     if not values:
         return "no value"
     low, high = (f"{100 * value:.0f}" for value in (min(values), max(values)))
     span = f"{low}{NBSP}%" if low == high else f"{low} to {high}{NBSP}%"
     models = len(found["models"])
-    return f"{span} of {found['clips']} clips named rightly" + (
+    return f"{span} of {level['n']} {level['unit']}s named rightly" + (
         f" ({models} models)" if models > 1 else f" ({model_name(next(iter(found['models'])))})"
     )
 
 
 def _guess(found: Mapping[str, Any]) -> str:
-    guess = found["no_skill"]["majority"]
+    guess = main_level(found)["no_skill"]["majority"]
     return "" if guess["accuracy"] is None else f"{100 * guess['accuracy']:.0f}{NBSP}% by always saying “{plain(guess['level'])}”"
 
 
 def _sure(found: Mapping[str, Any]) -> str:
-    bounds = [(model["metrics"]["accuracy"]["low"], model["metrics"]["accuracy"]["high"]) for model in found["models"].values()]
+    bounds = [(metrics["accuracy"]["low"], metrics["accuracy"]["high"]) for metrics in main_level(found)["metrics"].values()]
     bounds = [(low, high) for low, high in bounds if low is not None]
     people = f"{found['participants']} people"
     if not bounds:

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from semiology.report.rendering import listed, plain
+from semiology.run_files import split_of
 from semiology.statistics.metrics import NAMES
 from semiology.statistics.results import model_name
 
@@ -128,6 +129,13 @@ def _read(config: Mapping[str, Any]) -> dict[str, str]:
         return {}
     prepared, inputs, scaled = [], [], []
     for task, reading in readings.items():
+        if reading.get("part") == "frame":
+            prepared.append(f"{task}: pictures cropped, padded to a square and made small")
+            inputs.append(
+                f"{task}: snippets of {reading.get('window', '?')} frames, {reading.get('rate', '?')} a second, by a frozen network"
+            )
+            scaled.append(f"{task}: the network’s vectors as they are")
+            continue
         prepared.append(
             f"{task}: joints below confidence {reading.get('min_confidence', 'not recorded')} dropped, gaps up to "
             f"{reading.get('longest_gap', '?')} s filled, smoothing {reading.get('smoothing', '?')} s"
@@ -183,8 +191,8 @@ def _done(metrics: Mapping[str, Any], config: Mapping[str, Any], protocol: list[
     if balanced:
         after = "Probabilities were recalibrated." if calibrated else "Probabilities were not recalibrated."
         said["13"] = f"Rare levels weigh more in training ({listed(balanced)}); weights from training clips. {after}"
-    split = config.get("split") or {}
-    if split.get("by", "participant") != "centre" and not split.get("test"):
+    splits = [split_of(config, task) for task in metrics["tasks"]]
+    if all(split.get("by", "participant") != "centre" and not split.get("test") for split in splits):
         said["16"] = "None by design: both are parts of the same cohort."
     if config.get("final"):
         said["22"] = f"Saved with the run: weights, settings and a card for each model. Restrictions to use: {YOURS}."

@@ -5,8 +5,8 @@ from collections.abc import Sequence
 import numpy as np
 from sklearn.model_selection import StratifiedGroupKFold
 
+from semiology.cohort.public_features import LEVELS, View
 from semiology.errors import UserError
-from semiology.reproduce.public_features import LEVELS, View
 
 
 def by_seizure(views: Sequence[View], folds: int) -> dict[str, int]:

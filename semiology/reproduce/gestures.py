@@ -13,6 +13,7 @@ import pandas as pd
 import yaml
 from tqdm import tqdm
 
+from semiology.cohort.public_features import LEVELS, FeatureSet, View, read_feature_set
 from semiology.files import atomic_path, write_text
 from semiology.predictions import COLUMNS, read_predictions
 from semiology.report import write_report
@@ -21,7 +22,6 @@ from semiology.reproduce.dealing import by_seizure, by_subject
 from semiology.reproduce.gestures_protocol import GesturesProtocol
 from semiology.reproduce.gestures_results import difference_text, differences, rows
 from semiology.reproduce.outcome import Reproduction
-from semiology.reproduce.public_features import LEVELS, FeatureSet, View, read_feature_set
 from semiology.reproduce.published import GESTURES, GESTURES_SEIZURES
 from semiology.reproduce.settings import constants, departures, parsed, protocol_file, read_tags, read_yaml
 from semiology.reproduce.snippet_training import probabilities, train_aggregator
@@ -78,10 +78,11 @@ def reproduce_gestures(protocol: GesturesProtocol, correlation: float = CORRELAT
     }
     _write_json(out / "cohort.json", cohort)
     _write_json(out / "notes.json", data.notes)
-    write_text(out / "config.yaml", yaml.safe_dump(asdict(protocol), sort_keys=False))
+    dealing = {TASKS[split]: {"split": {"by": SPLIT[split], "folds": protocol.folds}} for split in dealt}
+    write_text(out / "config.yaml", yaml.safe_dump(asdict(protocol) | {"tasks": dealing}, sort_keys=False))  # the report compares them
     predictions = read_predictions(out / "predictions.csv")
     found = differences(predictions, TASKS)
-    file = protocol_file("gestures")
+    file = protocol_file("gestures_table")
     tags, paper = read_tags(file), parsed(read_yaml(file), GesturesProtocol, str(file))
     reproduction = Reproduction(
         cohort=GESTURES,

@@ -1,4 +1,4 @@
-"""What a run of GESTURES is asked to do: the content of configs/gestures.yaml."""
+"""What a run of GESTURES is asked to do: the content of configs/gestures_table.yaml."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -9,10 +9,10 @@ from semiology.streams.aggregator import Kind
 
 @dataclass(frozen=True)
 class GesturesProtocol:
-    """GESTURES on its public feature set. Defaults are the paper's; their sources stand in configs/gestures.yaml.
+    """GESTURES on its public feature set. Defaults are the paper's; their sources stand in configs/gestures_table.yaml.
 
     Attributes:
-        features: folder of the public feature set, see `public_features`.
+        features: folder of the public feature set, see `cohort.public_features`.
         out: folder of the run.
         snippet: frames of a snippet.
         rate: frames a second.

@@ -5,13 +5,10 @@ from typing import Any
 
 import pandas as pd
 
-from semiology.errors import UserError
-from semiology.predictions import levels_of
 from semiology.reproduce.agreement import Row, compare
 from semiology.reproduce.published import GESTURES, GESTURES_ACCURACY
-from semiology.statistics.comparison import paired_difference
 from semiology.statistics.metrics import NAMES
-from semiology.statistics.units import combine
+from semiology.statistics.splits import split_differences
 
 PEOPLE = {"mean": "mean", "lstm": "LSTM", "blstm": "BLSTM"}
 
@@ -50,21 +47,10 @@ def differences(predictions: pd.DataFrame, tasks: Mapping[str, str]) -> list[dic
     Paired bootstrap over subjects. Empty unless both kinds of folds were run.
 
     Returns:
-        [{"model", "value", "low", "high", "p"}], as `paired_difference` gives them.
+        [{"model", "value", "low", "high", "p"}], as `split_differences` gives them.
     """
-    both = []
-    for split, task in tasks.items():
-        part = predictions[predictions["task"] == task]
-        if part.empty:
-            return []
-        for model, own in part.groupby("model", sort=False):
-            both.append(_seizures(own).assign(task=str(model), model=split))
-    table = pd.concat(both, ignore_index=True)
-    return [
-        {"model": str(model)} | {key: found[key] for key in ("value", "low", "high", "p")}
-        for model in table["task"].unique()
-        if (found := paired_difference(table, str(model), "subject", "seizure", "accuracy"))
-    ]
+    found = split_differences(predictions, [(tasks["subject"], tasks["seizure"])])
+    return [{key: each[key] for key in ("model", "value", "low", "high", "p")} for each in found if each["metric"] == "accuracy"]
 
 
 def difference_text(found: Sequence[Mapping[str, Any]]) -> str:
@@ -78,11 +64,3 @@ def difference_text(found: Sequence[Mapping[str, Any]]) -> str:
         shown = [("–" if value is None else f"{value:+.2f}").replace("-", "\N{MINUS SIGN}") for value in numbers]
         lines.append(f"  {PEOPLE[kind]}, {number} segments: {shown[0]} ({shown[1]} to {shown[2]})")
     return "\n".join(lines)
-
-
-def _seizures(rows: pd.DataFrame) -> pd.DataFrame:
-    """One row a seizure, its views averaged; as they are, where every seizure has one view."""
-    try:
-        return combine(rows, levels_of(rows), "recording")[0]
-    except UserError:
-        return rows[["model", "seed", "clip_id", "participant_id", "truth", "predicted", "score", "scores"]]

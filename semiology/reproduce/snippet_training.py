@@ -7,9 +7,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from semiology.cohort.public_features import CHANNELS, LEVELS, View
 from semiology.learning.segments import segment_starts
 from semiology.reproduce.gestures_protocol import GesturesProtocol
-from semiology.reproduce.public_features import CHANNELS, LEVELS, View
 from semiology.streams.aggregator import Aggregator, Kind
 
 

@@ -17,11 +17,12 @@ from semiology.statistics.metrics import LOWER_IS_BETTER, Array, from_confusion,
 from semiology.statistics.null import Null, check_null, in_words
 from semiology.statistics.out_of_fold import OutOfFold
 from semiology.statistics.proportion import LEVEL
+from semiology.statistics.splits import split_differences
 from semiology.statistics.stated import number, state
-from semiology.statistics.table import in_order, model_name, show, table_columns, table_text
+from semiology.statistics.table import in_order, main_level, model_name, show, table_columns, table_text
 from semiology.statistics.units import UNITS, combine
 
-__all__ = ["evaluate", "model_name", "no_skill", "paired_difference", "show", "table_columns", "table_text", "values"]
+__all__ = ["evaluate", "main_level", "model_name", "no_skill", "paired_difference", "show", "table_columns", "table_text", "values"]
 
 DIFFERENCES = (
     "every model with the first of its task, and a distilled one with its own; p: two-sided, the two models exchanged within participants, "
@@ -40,6 +41,7 @@ def evaluate(
     null: Null | None = None,
     coverage: float | None = None,
     closed_form: bool = False,
+    pairs: Sequence[tuple[str, str]] = (),
 ) -> dict[str, Any]:
     """Judge out-of-fold predictions: the content of metrics.json, JSON-safe (what has no value is None, with a `reason`).
 
@@ -56,6 +58,7 @@ def evaluate(
             is judged by this and not by 0.5, since pooled leave-one-subject-out scores of a useless model lie below it.
         coverage: what was asked of the conformal prediction sets, to be stated beside what they reached.
         closed_form: Wilson and DeLong instead of the bootstrap, where they hold (see `state`).
+        pairs: tasks that differ in nothing but their split, to be compared by `split_differences`.
 
     Raises:
         UserError: the null is not of that form (`check_null`).
@@ -78,6 +81,7 @@ def evaluate(
             "calibration": f"{BINS} bins of equal width; ece_if_right is what the error would be if every probability were right",
         },
         "tasks": tasks,
+        "splits": split_differences(predictions, pairs, draws=draws, seed=seed),
         "joint": judge_jointly(predictions, draws, seed),
         "together": _together(tasks, null),
     }
@@ -146,6 +150,7 @@ def _judge_task(
         "clips": len(clips),
         "participants": clips["participant_id"].nunique(),
         "folds": int(rows["fold"].nunique()),
+        "unseen": bool((rows.groupby(["seed", "participant_id"])["fold"].nunique() == 1).all()),  # nobody on both sides of a fold
         "one_participant_a_fold": bool((rows.groupby("fold")["participant_id"].nunique() == 1).all()),
         "prevalence": {
             level: {
@@ -166,7 +171,7 @@ def _judge_task(
 
 
 def _judge_unit(rows: pd.DataFrame, levels: list[str], unit: str, weights: Array, closed_form: bool) -> dict[str, Any]:
-    """{"n", "rule", "metrics": {model: metrics}}; with a reason instead of metrics where clips cannot be combined."""
+    """{"n", "rule", "no_skill", "metrics": {model: metrics}}; with a reason instead of these where clips cannot be combined."""
     units = rows[UNITS[unit] if UNITS[unit] in rows else "clip_id"].nunique()
     try:
         combined, rule = combine(rows, levels, unit)
@@ -174,7 +179,7 @@ def _judge_unit(rows: pd.DataFrame, levels: list[str], unit: str, weights: Array
         return {"n": units, "rule": "", "metrics": {}, "reason": str(error)}
     models = _models(combined, levels)
     found = {model: _judge_metrics(own, weights, closed_form, {}) for model, own in models.items()}
-    return {"n": units, "rule": rule, "metrics": found}
+    return {"n": units, "rule": rule, "no_skill": no_skill(next(iter(models.values())).confusion[0].sum(0), levels), "metrics": found}
 
 
 def _judge_metrics(model: OutOfFold, weights: Array, closed_form: bool, null: Mapping[str, Sequence[float | None]]) -> dict[str, Any]:

@@ -1,6 +1,6 @@
 """The main table as plain text for a terminal, in the form of Hou et al. 2022, Table 1."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from semiology.statistics.metrics import NAMES
@@ -15,16 +15,33 @@ def table_text(metrics: dict[str, Any]) -> str:
         width = max(23, *(len(model_name(model)) + 2 for model in columns))
         lines += [" " * 24 + "".join(model_name(model).ljust(width) for model in columns).rstrip()]
         for task, judged in metrics["tasks"].items():
-            cells = [_cell(judged["models"].get(model)) for model in columns]
+            level = main_level(judged)
+            cells = [_cell(level["metrics"].get(model)) for model in columns]
             if any(any(cell) for cell in cells):
-                majority = judged["no_skill"]["majority"]["accuracy"]
-                heads = [task, f"{judged['clips']} clips, {judged['participants']} people", f"majority guess {show(majority)}"]
+                majority = level["no_skill"]["majority"]["accuracy"]
+                heads = [task, f"{level['n']} {level['unit']}s, {judged['participants']} people", f"majority guess {show(majority)}"]
                 lines += [
                     head[:23].ljust(24) + "".join(part.ljust(width) for part in row).rstrip() for head, row in zip(heads, zip(*cells))
                 ]
         lines += [""]
     method = metrics["method"]
+    lines += _splits(metrics.get("splits", []))
     return "\n".join([*lines, f"F1 / accuracy with {method['interval']} ({method['draws']} draws). Chance: {method['chance']}."])
+
+
+def main_level(judged: Mapping[str, Any]) -> dict[str, Any]:
+    """A task's results as the main tables show them: by recording where one has several clips or views, else by clip.
+
+    Returns:
+        {"unit": "recording" or "clip", "n", "no_skill", "metrics": {model: metrics}}.
+    """
+    combined = {model: (found.get("by") or {}).get("recording") or {} for model, found in judged["models"].items()}
+    if all(found.get("metrics") for found in combined.values()):
+        first = next(iter(combined.values()))
+        metrics = {model: found["metrics"] for model, found in combined.items()}
+        return {"unit": "recording", "n": first["n"], "no_skill": first["no_skill"], "metrics": metrics}
+    metrics = {model: found["metrics"] for model, found in judged["models"].items()}
+    return {"unit": "clip", "n": judged["clips"], "no_skill": judged["no_skill"], "metrics": metrics}
 
 
 def table_columns(metrics: dict[str, Any]) -> list[list[str]]:
@@ -48,10 +65,20 @@ def show(value: float | None) -> str:
     return "–" if value is None else f"{value:.2f}".replace("-", "\N{MINUS SIGN}")
 
 
-def _cell(model: dict[str, Any] | None) -> tuple[str, str, str]:
-    if model is None:
+def _splits(found: Sequence[Mapping[str, Any]]) -> list[str]:
+    """What the way of dealing clips to folds does to the accuracy of each model."""
+    lines = []
+    for pair in dict.fromkeys((each["a"], each["b"]) for each in found):
+        own = [each for each in found if (each["a"], each["b"]) == pair and each["metric"] == "accuracy"]
+        parts = [f"{model_name(each['model'])} {show(each['value'])} ({show(each['low'])} to {show(each['high'])})" for each in own]
+        lines += [f"accuracy, {pair[0]} minus {pair[1]}, {own[0]['n']} {own[0]['unit']}s: {', '.join(parts)}", ""]
+    return lines
+
+
+def _cell(metrics: Mapping[str, Any] | None) -> tuple[str, str, str]:
+    if metrics is None:
         return "", "", ""
-    f1, accuracy, area = (model["metrics"][name] for name in ("f1", "accuracy", "auc"))
+    f1, accuracy, area = (metrics[name] for name in ("f1", "accuracy", "auc"))
     ranges = [f"{show(metric['low'])}–{show(metric['high'])}" for metric in (f1, accuracy)]
     return (
         f"{show(f1['value'])} / {show(accuracy['value'])}",

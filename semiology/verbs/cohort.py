@@ -1,17 +1,25 @@
-"""semiology cohort check DIR"""
+"""semiology cohort check DIR, or semiology cohort import gestures FOLDER --out COHORT"""
 
 import json
 from pathlib import Path
 
-from semiology.cohort import check_cohort
 from semiology.errors import UserError
 from semiology.files import write_text
-from semiology.verbs import parser
+from semiology.verbs import act, parser
 
 
 def run(arguments: list[str]) -> int:
-    made = parser("cohort", check_cohort)
-    made.add_argument("action", choices=["check"], help="check: validate, open every video, print the cohort table")
+    actions = {
+        "check": ("DIR: validate, open every video, print the cohort table", _check),
+        "import": ("gestures FOLDER --out COHORT: make a cohort and its store of the public features of GESTURES", _import),
+    }
+    return act("cohort", actions, arguments)
+
+
+def _check(arguments: list[str]) -> int:
+    from semiology.cohort import check_cohort
+
+    made = parser("cohort check", check_cohort)
     made.add_argument("folder", type=Path, help="the cohort")
     made.add_argument("--json", type=Path, default=None, help="also write the table here")
     parsed = made.parse_args(arguments)
@@ -22,3 +30,20 @@ def run(arguments: list[str]) -> int:
     if parsed.json:
         write_text(parsed.json, json.dumps(report.to_dict(), indent=1))
     return 0 if report.ok else 1
+
+
+def _import(arguments: list[str]) -> int:
+    from semiology.cohort.gestures import import_gestures
+
+    made = parser("cohort import", import_gestures)
+    made.add_argument("format", choices=["gestures"], help="gestures: the layout of doi 10.5522/04/14781771")
+    made.add_argument("folder", type=Path, help="where it was unpacked, with seizures.csv in it")
+    made.add_argument("--out", type=Path, required=True, help="folder of the new cohort")
+    made.add_argument("--snippet", type=int, default=8, help="frames of a snippet, as the folder of features is named")
+    made.add_argument("--rate", type=int, default=15, help="frames a second, likewise")
+    made.add_argument("--shortest", type=float, default=15.0, help="s; shorter seizures are left out")
+    parsed = made.parse_args(arguments)
+    store = import_gestures(parsed.folder, parsed.out, parsed.snippet, parsed.rate, parsed.shortest)
+    notes = json.loads((parsed.out / "notes.json").read_text(encoding="utf-8"))
+    print("\n".join([*(f"note: {note}" for note in notes), f"cohort: {parsed.out}, store: {store}"]))
+    return 0

@@ -4,7 +4,8 @@
     FOLDER/features_fpc_8_fps_15/<subject>_<seizure>_<L|S>/*.pth          one vector of 512 numbers for each start frame of a snippet
 
 The layout is read from the authors' code [C] (fepegar/gestures-miccai-2021); L and S are the large and the small camera view. Vectors are
-loaded as tensors and nothing else: a file that holds code is refused.
+loaded as tensors and nothing else: a file that holds code is refused. `semiology reproduce gestures` reads the set as it is, gestures.py
+makes a cohort and a store of it.
 """
 
 import re
@@ -26,14 +27,28 @@ VIEWS = {"L": "Large", "S": "Small"}  # folder's ending [C] -> how column Discar
 
 
 @dataclass(frozen=True)
-class View:
-    """One camera's recording of one seizure.
+class PublishedView:
+    """One camera's recording of one seizure, as it lies in the folder.
 
     Attributes:
-        clip_id: "<subject>_<seizure>_<L|S>"; recording_id: without the view; participant_id: the subject.
+        clip_id: "<subject>_<seizure>_<L|S>"; recording_id: without the view; participant_id: the subject; view: "L" or "S".
         target: 1 for TCS, 0 for FOS.
-        features: (start frame, channel) float32.
+        folder: of its vectors.
+        numbers: the vectors' files with their frame numbers, in the order of these.
     """
+
+    clip_id: str
+    recording_id: str
+    participant_id: str
+    view: str
+    target: int
+    folder: Path
+    numbers: dict[Path, int]
+
+
+@dataclass(frozen=True)
+class View:
+    """One camera's recording of one seizure, read: as `PublishedView`, and features (start frame, channel) float32."""
 
     clip_id: str
     recording_id: str
@@ -59,16 +74,25 @@ class FeatureSet:
 
 
 def read_feature_set(folder: Path, snippet: int = 8, rate: int = 15, shortest: float = 15.0) -> FeatureSet:
-    """Read seizures.csv and the features of every view that it does not discard.
+    """Read the vectors of every view of `find_views`, which has the rules; raises as it does, and as `read_vectors`."""
+    found, notes = find_views(folder, snippet, rate, shortest)
+    views = [
+        View(view.clip_id, view.recording_id, view.participant_id, view.target, read_vectors(view.folder))
+        for view in tqdm(found, desc="views", unit="view")
+    ]
+    return FeatureSet(views, snippet, rate, notes)
+
+
+def find_views(folder: Path, snippet: int = 8, rate: int = 15, shortest: float = 15.0) -> tuple[list[PublishedView], list[str]]:
+    """Read seizures.csv and find the vectors of every view that it does not discard, without loading them: views by clip_id, and notes.
 
     A seizure is TCS if OnsetClonic has a value, else FOS [C]. Views that Discard names ("Yes", "Large", "Small") are not read [C]. Seizures
     that last less than `shortest` s by their number of vectors are left out [T, C]. A seizure with one view goes on with one. A seizure
-    without any is left out. All of this is counted in `notes`, and so are views whose frame numbers have gaps.
+    without any is left out. All of this is counted in the notes, and so are views whose frame numbers have gaps.
 
     Raises:
-        UserError: no such folder, no or a damaged seizures.csv, a column missing, an unknown word in Discard, a seizure that is there
-            twice, no features at all; a vector of another length or with numbers that are not finite; a damaged .pth, or one that holds
-            more than a tensor.
+        UserError: no such folder, no or a damaged seizures.csv, a column missing, an unknown word in Discard, a name that no file can bear,
+            a seizure that is there twice, no features at all, a view's files without frame numbers.
     """
     table = _read_table(folder / "seizures.csv")
     where = folder / f"features_fpc_{snippet}_fps_{rate}"
@@ -76,20 +100,20 @@ def read_feature_set(folder: Path, snippet: int = 8, rate: int = 15, shortest: f
         others = sorted(path.name for path in folder.glob("features_fpc_*") if path.is_dir())
         hint = f"there is {', '.join(others)}: set snippet and rate to match" if others else "unpack the published archive there"
         raise UserError(f"{where}: no such folder of features; {hint}")
-    views: list[View] = []
+    views: list[PublishedView] = []
     reasons: dict[str, list[str]] = {"discarded": [], "no features": [], "short": [], "one view": []}
     row: Any
-    for row in tqdm(list(table.itertuples()), desc="seizures", unit="seizure"):
+    for row in table.itertuples():
         recording = f"{row.Subject}_{row.Seizure}"
         kept = {end: name for end, name in VIEWS.items() if row.Discard not in ("Yes", name)}
-        there = [end for end in kept if (where / f"{recording}_{end}").is_dir()]
+        there = {end: path for end in kept if (path := where / f"{recording}_{end}").is_dir()}
         own = [
-            View(f"{recording}_{end}", recording, row.Subject, int(row.OnsetClonic != ""), read_vectors(where / f"{recording}_{end}"))
-            for end in there
+            PublishedView(f"{recording}_{end}", recording, row.Subject, end, int(row.OnsetClonic != ""), path, frame_numbers(path))
+            for end, path in there.items()
         ]
         if not own:
             reasons["no features" if kept else "discarded"].append(recording)
-        elif max(duration(len(view.features), snippet, rate) for view in own) < shortest:
+        elif max(duration(len(view.numbers), snippet, rate) for view in own) < shortest:
             reasons["short"].append(recording)
         else:
             reasons["one view"] += [recording] if len(own) == 1 else []
@@ -103,24 +127,19 @@ def read_feature_set(folder: Path, snippet: int = 8, rate: int = 15, shortest: f
         "one view": "read from one view, the other is discarded or missing",
     }
     notes = [f"{len(ids)} seizures {told[why]}: {_first(ids)}" for why, ids in reasons.items() if ids]
-    if uneven := [view.clip_id for view in views if gaps(where / view.clip_id)]:
+    if uneven := [view.clip_id for view in views if len(set(np.diff(list(view.numbers.values())).tolist())) > 1]:
         notes.append(f"{len(uneven)} views whose frame numbers have gaps, read as if they had none: {_first(uneven)}")
     if "RatioGTCS" in table:
         unlike = table.loc[(table["RatioGTCS"] != "") != (table["OnsetClonic"] != "")]
         which = [f"{row.Subject}_{row.Seizure}" for row in unlike.itertuples()]
         said = f"{len(which)} seizures with only one of OnsetClonic (which decides) and RatioGTCS: {_first(which)}"
         notes += [said] if which else []
-    return FeatureSet(sorted(views, key=lambda view: view.clip_id), snippet, rate, notes)
+    return sorted(views, key=lambda view: view.clip_id), notes
 
 
 def read_vectors(folder: Path) -> np.ndarray:
     """The vectors of one view in the order of their frame numbers: (start frame, channel) float32."""
     return np.stack([_vector(path) for path in frame_numbers(folder)])
-
-
-def gaps(folder: Path) -> bool:
-    """Whether the frame numbers of a view do not all lie equally far apart: vectors are missing, and its course and duration are wrong."""
-    return len(set(np.diff(list(frame_numbers(folder).values())).tolist())) > 1
 
 
 def frame_numbers(folder: Path) -> dict[Path, int]:
@@ -174,6 +193,8 @@ def _read_table(path: Path) -> pd.DataFrame:
         line = int(row.Index) + 2  # line 1 is the header
         if not (row.Subject and row.Seizure):
             raise UserError(f"{path}, row {line}: Subject and Seizure have to be there")
+        if odd := next((name for name in (row.Subject, row.Seizure) if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9.-]*", name)), None):
+            raise UserError(f"{path}, row {line}: {odd!r} names folders; letters, digits, . and - only")
         if row.Discard not in ("", "No", "Yes", *VIEWS.values()):
             raise UserError(f"{path}, row {line}, column Discard: {row.Discard!r}; known are Yes, Large, Small, No and empty")
     again = table[table.duplicated(["Subject", "Seizure"])]
