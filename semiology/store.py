@@ -5,6 +5,7 @@
     STORE/<clip_id>/body.corrections.csv          what people corrected in them; laid over them whenever they are read
     STORE/<clip_id>/face_vgg-<key>.safetensors    features (time, channel) and time (time,)
     STORE/<clip_id>/body_vgg-<key>.safetensors
+    STORE/<clip_id>/snippets-<key>.safetensors    the same of snippets: features (snippet, channel), time (snippet,) of their first frames
     STORE/<clip_id>/record.json                   stage -> file, key, what the key was made of, share of frames found
 
 A file appears whole or not at all, so that its presence means the work is done; two processes that make the same file make the same one.
@@ -28,7 +29,7 @@ from semiology.tracks import netcdf_bytes, read_tracks
 
 SCHEMA = 1  # raise when the same input and parameters give other content than before: it is part of every key
 TRACKS = ("body", "face")
-FEATURES = ("body_vgg", "face_vgg")
+FEATURES = {"body_vgg": "--body_weights", "face_vgg": "--face_weights", "snippets": "--snippet_weights"}  # stage -> what extract needs
 
 Features = tuple[np.ndarray, np.ndarray]
 
@@ -81,7 +82,9 @@ class Store:
         return str(self.record(clip_id)["source"].get("sha256", ""))[:16]
 
     def features(self, clip_id: str, stage: str) -> Features:
-        """Appearance features of a clip, stage "body_vgg" or "face_vgg": (time, channel) float32, NaN rows where missing, and (time,) s.
+        """Features of a clip, stage "body_vgg", "face_vgg" or "snippets": (time, channel) float32, NaN rows where missing, and (time,) s.
+
+        A row of the first two stands for a frame, one of "snippets" for the snippet that begins at its time.
 
         Raises:
             UserError: the clip, or this stage of it, was not extracted; the file is damaged.
@@ -101,7 +104,7 @@ class Store:
         """
         entry = self.record(clip_id)["stages"].get(stage)
         if entry is None or not (path := self.folder / clip_id / entry["file"]).is_file():
-            weights = f" --{stage.removesuffix('_vgg')}_weights FILE" if stage in FEATURES else ""
+            weights = f" {FEATURES[stage]} FILE" if stage in FEATURES else ""
             raise UserError(f"clip {clip_id}: no {stage} in {self.folder}; run: semiology extract COHORT --store {self.folder}{weights}")
         return path
 

@@ -114,11 +114,9 @@ def load(name: str, folder: str | Path | None = None, registry: str | Path = REG
     return load_state(find(name, folder, registry), published(name, registry).sha256)
 
 
-def weights_file(given: str | Path | None, what: str, how: str) -> tuple[Path, str | None]:
-    """The file that a user means by a path or by the name of published weights, and the SHA-256 that it must have (None for a path).
-
-    Args:
-        what: begins the message where there is no such file. how: ends it: where such weights come from.
+def snippet_weights(given: str | Path | None) -> tuple[Path, str | None]:
+    """The file of a snippet network that a user means by its path or by the name of published weights, and the SHA-256 that it must have
+    (None for a path).
 
     Raises:
         UserError: nothing was given, or it is neither a file nor the name of published weights that are there.
@@ -127,7 +125,12 @@ def weights_file(given: str | Path | None, what: str, how: str) -> tuple[Path, s
         return Path(given), None
     if given is not None and str(given) in known_weights():
         return find(str(given)), published(str(given)).sha256
-    raise UserError(f"{what}: {'none given' if given is None else f'{given} is not there'}; {how}")
+    fault = "none given" if given is None else f"{given} is not there"
+    raise UserError(
+        f"snippet network weights: {fault}; `semiology weights get r2plus1d_18` fetches torchvision's (`semiology weights add FILE "
+        "r2plus1d_18` takes a file that you brought), `semiology pretrain action CLIPS --out FILE` trains a small one on labelled clips "
+        "that you hold, and an R(2+1)D-34 in the IG-65M layout is given by its path"
+    )
 
 
 def metadata(path: str | Path) -> dict[str, str]:

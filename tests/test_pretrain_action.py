@@ -39,15 +39,16 @@ def read(folder, **how):
 def test_a_small_network_learns_which_way_things_move(tmp_path):
     """Also that a mirrored left is a right: were the label kept, half of the training would contradict the other half."""
     folder = class_folders(tmp_path / "clips", ["left", "right"], 8)
-    made = pretrain_action(folder, tmp_path / "net.safetensors", width=0.125, depth=10, epochs=8, batch=8, held_out=0.25, progress=False)
-    assert (made.trained, made.held_out, made.classes) == (36, 12, ["left", "right"])  # 24 frames are three snippets of eight
+    how = {"width": 0.0625, "depth": 10, "frames": 4, "epochs": 12, "batch": 8, "held_out": 0.25, "per_file": 3, "progress": False}
+    made = pretrain_action(folder, tmp_path / "net.safetensors", **how)
+    assert (made.trained, made.held_out, made.classes) == (36, 12, ["left", "right"])
     assert made.accuracy > 0.9 and not made.failed
     assert "36 snippets trained on, 12 held out" in made.text()
     network = load_snippet_network(made.path)
-    assert network.classes == ["left", "right"] and network.channels == 64
+    assert network.classes == ["left", "right"] and network.channels == 32
     with safe_open(made.path, framework="np") as stored:
         facts = stored.metadata()
-    assert facts["frames"] == "8" and facts["width"] == "0.125" and json.loads(facts["classes"]) == ["left", "right"]
+    assert facts["frames"] == "4" and facts["width"] == "0.0625" and json.loads(facts["classes"]) == ["left", "right"]
     assert "participants" not in facts
 
 

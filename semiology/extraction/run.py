@@ -1,13 +1,15 @@
-"""From videos to what is stored: tracks of body and face and, where weights are given, appearance features. Resumable, clip by clip.
+"""From videos to what is stored: tracks of body and face and, where weights are given, features. Resumable, clip by clip.
 
-Each clip goes through the video up to three times: for faces (a few frames a second: who is the patient), for pose (every frame), and for
-appearance (a few frames a second, from crops around the finished tracks). Memory holds a dozen frames and the clip's tracks.
+Each clip goes through the video up to four times: for faces (a few frames a second: who is the patient), for pose (every frame), for
+appearance (a few frames a second, from crops around the finished tracks), and for snippets (15 a second, the whole picture). Memory holds a
+dozen frames and the clip's tracks.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import xarray as xr
@@ -17,13 +19,16 @@ from tqdm import tqdm
 from semiology.cohort import Cohort
 from semiology.detect import FaceDetector
 from semiology.errors import UserError
-from semiology.extraction.options import ExtractOptions, ExtractSummary
+from semiology.extraction.options import NO_POSE, ExtractOptions, ExtractSummary
 from semiology.extraction.tracks import backend, extract_tracks, is_lifted, share_found
 from semiology.extraction.trained_on import trained_on
 from semiology.files import content_hash
-from semiology.store import TRACKS, Store, fingerprint, is_unchanged, make_key
+from semiology.store import TRACKS, Features, Store, fingerprint, is_unchanged, make_key
 from semiology.tracks import read_tracks
 from semiology.video import VideoError, read_frames
+
+if TYPE_CHECKING:
+    from semiology.snippets import SnippetNetwork
 
 
 @dataclass(frozen=True)
@@ -70,12 +75,7 @@ def extract_videos(
 
 
 def _extract_all(sources: Sequence[Source], store: Store, options: ExtractOptions, jobs: int, progress: bool) -> ExtractSummary:
-    backend(options)  # what is wrong for all clips is said before the first
-    if options.weights():
-        from semiology.appearance import load_vgg
-
-        for path in options.weights().values():
-            load_vgg(path)
+    _check(options)  # what is wrong for all clips is said before the first
     outcomes = {source.clip_id: outcome for source in sources if (outcome := _complete(source, store, options))}
     todo = [source for source in sources if source.clip_id not in outcomes]
     if todo:
@@ -89,8 +89,30 @@ def _extract_all(sources: Sequence[Source], store: Store, options: ExtractOption
             summary.failed.append((source.clip_id, outcome.fault))
             continue
         (summary.done if outcome.worked else summary.skipped).append(source.clip_id)
-        summary.found[source.clip_id] = outcome.found
+        if outcome.found:
+            summary.found[source.clip_id] = outcome.found
     return summary
+
+
+def _check(options: ExtractOptions) -> None:
+    """Load every network once.
+
+    Raises:
+        UserError: one cannot be used; nothing, or what needs tracks, is to be made of no tracks.
+    """
+    if options.pose != NO_POSE:
+        backend(options)
+    elif options.vgg_weights():
+        raise UserError("--pose none: --face_weights and --body_weights read crops around tracks; give a pose backend, or leave them out")
+    elif options.snippet_weights is None:
+        raise UserError("--pose none: leaves nothing to extract; give --snippet_weights FILE, or a pose backend")
+    if options.vgg_weights():
+        from semiology.appearance import load_vgg
+
+        for path in options.vgg_weights().values():
+            load_vgg(path)
+    if options.snippet_weights is not None:
+        _snippet_network(options)
 
 
 @dataclass(frozen=True)
@@ -151,17 +173,36 @@ def _extract_clip(source: Source, store: Store, options: ExtractOptions) -> _Out
         else:
             entries[part]["found"] = share_found(made[part] if part in made else read_tracks(store.file(source.clip_id, part, keys[part])))
     store.note(source.clip_id, origin, {part: entries[part] for part in depends if part in TRACKS})
-    for stage in missing:
-        if stage not in TRACKS:
-            from semiology.appearance import appearance_features, load_vgg
-
-            vgg = load_vgg(options.weights()[stage])
-            frames = read_frames(source.path, source.start, source.end, options.fps / options.appearance_every)
-            part = stage.removesuffix("_vgg")
-            features = appearance_features(frames, store.predicted(source.clip_id, part), part, vgg, options.layer)
-            store.write(source.clip_id, stage, keys[stage], features)
-    store.note(source.clip_id, origin, entries)
+    for stage in [stage for stage in depends if stage not in TRACKS]:
+        if stage in missing:
+            make = _snippets if stage == "snippets" else _appearance
+            store.write(source.clip_id, stage, keys[stage], make(source, store, options, stage))
+        store.note(source.clip_id, origin, {stage: entries[stage]})  # at once: a clip too short for snippets keeps its other features
     return _Outcome(source.clip_id, bool(missing), {part: entries[part]["found"] for part in depends if part in TRACKS})
+
+
+def _appearance(source: Source, store: Store, options: ExtractOptions, stage: str) -> Features:
+    from semiology.appearance import appearance_features, load_vgg
+
+    frames = read_frames(source.path, source.start, source.end, options.fps / options.appearance_every)
+    part = stage.removesuffix("_vgg")
+    return appearance_features(frames, store.predicted(source.clip_id, part), part, load_vgg(options.weights()[stage]), options.layer)
+
+
+def _snippets(source: Source, store: Store, options: ExtractOptions, stage: str) -> Features:
+    from semiology.snippets import RATE, snippet_features
+
+    how = options.snippets
+    frames = read_frames(source.path, source.start, source.end, RATE)
+    return snippet_features(frames, _snippet_network(options), length=how.frames, stride=how.stride, batch=how.batch)
+
+
+@cache
+def _snippet_network(options: ExtractOptions) -> "SnippetNetwork":
+    """The network of this process, read once and used for every clip that it works on."""
+    from semiology.snippets import load_snippet_network
+
+    return load_snippet_network(options.snippet_weights, precision=options.snippets.precision, device=options.snippets.device)
 
 
 def _dependencies(source: Source, origin: dict, options: ExtractOptions) -> dict[str, dict[str, object]]:
@@ -169,18 +210,28 @@ def _dependencies(source: Source, origin: dict, options: ExtractOptions) -> dict
     clip = {"sha256": origin["sha256"], "start": source.start, "end": source.end}
     if source.is_tracks:
         return {"body": {"stage": "body", **clip, "imported": True}}
-    how = {"fps": options.fps, "face_every": options.face_every}
-    tracker = backend(options)
-    models = {"detector": FaceDetector.parameters(), "pose": tracker.parameters()}
-    stages: dict[str, dict[str, object]] = {part: {"stage": part, **clip, **how, **models} for part in tracker.keypoints}
-    if is_lifted(options):
-        from semiology.lift.lifter import SHIPPED
+    stages: dict[str, dict[str, object]] = {}
+    if options.pose != NO_POSE:
+        how = {"fps": options.fps, "face_every": options.face_every}
+        tracker = backend(options)
+        models = {"detector": FaceDetector.parameters(), "pose": tracker.parameters()}
+        stages |= {part: {"stage": part, **clip, **how, **models} for part in tracker.keypoints}
+        if is_lifted(options):
+            from semiology.lift.lifter import SHIPPED
 
-        stages["body"]["lift"] = _weights_hash(SHIPPED)
-    for stage, path in options.weights().items():
+            stages["body"]["lift"] = _weights_hash(SHIPPED)
+    for stage, path in options.vgg_weights().items():
         tracks = make_key(stages[stage.removesuffix("_vgg")])
         rate = options.fps / options.appearance_every
         stages[stage] = {"stage": stage, "tracks": tracks, "vgg": _weights_hash(path), "rate": rate, "layer": options.layer}
+    if options.snippet_weights is not None:
+        from semiology.snippets import pictures
+
+        stages["snippets"] = {
+            **{"stage": "snippets", **clip, "rate": pictures.RATE, "crop": pictures.CROP, "size": pictures.SIZE},
+            **{"frames": options.snippets.frames, "stride": options.snippets.stride, "precision": _snippet_network(options).precision},
+            "network": _weights_hash(options.weights()["snippets"]),
+        }
     return stages
 
 

@@ -4,18 +4,17 @@ import json
 from functools import cache
 from pathlib import Path
 
-from safetensors import SafetensorError, safe_open
-
 from semiology.extraction.options import ExtractOptions
 from semiology.files import content_hash
 from semiology.pose.detectors import describe
+from semiology.weights import metadata
 
 
 @cache
 def trained_on(options: ExtractOptions) -> dict[str, list[str]]:
-    """SHA-256 of weights -> participants they were trained on, of fine-tuned detectors and of VGGs that say so; others are left out.
+    """SHA-256 of weights -> participants they were trained on, of detectors, VGGs and snippet networks that say so; others are left out.
 
-    A folder of detectors says it in detectors.json, a VGG in its metadata (`semiology pretrain --participants`). Detectors that were
+    A folder of detectors says it in detectors.json, the others in their metadata (`semiology pretrain --participants`). Detectors that were
     fine-tuned from other fine-tuned ones do not say who taught those, and are left out.
     """
     told: dict[str, list[str]] = {}
@@ -34,11 +33,8 @@ def trained_on(options: ExtractOptions) -> dict[str, list[str]]:
 
 
 def _participants(path: Path) -> list[str] | None:
-    """What a VGG's metadata say of who is on its pictures; None where nothing is said."""
-    if path.suffix != ".safetensors":
-        return None
+    """What a network's metadata say of who is on its pictures or clips; None where nothing is said."""
     try:
-        with safe_open(path, framework="np") as stored:
-            return json.loads((stored.metadata() or {}).get("participants", "null"))
-    except (SafetensorError, ValueError):
+        return json.loads(metadata(path).get("participants", "null"))
+    except ValueError:
         return None

@@ -11,14 +11,9 @@ from semiology.errors import UserError
 from semiology.snippets.frame_resnet import FrameResNet
 from semiology.snippets.pictures import SIZE
 from semiology.snippets.r2plus1d import R2Plus1D, Shape, normalised
-from semiology.weights import load_state, metadata, weights_file
+from semiology.weights import load_state, metadata, snippet_weights
 
 PRECISIONS = ("auto", "fp32", "bf16")
-HOW_TO_GET = (
-    "`semiology weights get r2plus1d_18` fetches torchvision's (`semiology weights add FILE r2plus1d_18` takes a file that you brought), "
-    "`semiology pretrain action CLIPS --out FILE` trains a small one on labelled clips that you hold, and an R(2+1)D-34 checkpoint in the "
-    "IG-65M layout is given by its path"
-)
 
 
 class SnippetNetwork:
@@ -70,7 +65,7 @@ def load_snippet_network(weights: str | Path | None, *, precision: str = "auto",
         UserError: no weights (the message says how to get them), weights of another network, another file than the published one, an
             unknown precision, no such device.
     """
-    path, sha256 = weights_file(weights, "a snippet network needs weights", HOW_TO_GET)
+    path, sha256 = snippet_weights(weights)
     device = fit_device(device)
     state = load_state(path, sha256)
     try:
