@@ -216,13 +216,16 @@ class ClipSource:
         return {"joints": joints, "appearance": features}, reason
 
     def _snippets(self, clip: Clip) -> Content:
+        frames = math.inf if clip.end is None else round((clip.end - clip.start) * self.reading.rate)
+        if frames < self.reading.window and not self._store.has(clip.clip_id, "snippets"):
+            return {}, too_few(np.empty((0, 0)), self.reading)  # extraction leaves such a clip out
         features, time = self._features(clip.clip_id)
         made = self._store.record(clip.clip_id)["stages"]["snippets"].get("depends", {})
-        rate, frames = made.get("rate", self.reading.rate), made.get("frames", self.reading.window)
-        if not math.isclose(rate, self.reading.rate) or frames != self.reading.window:
+        rate, window = made.get("rate", self.reading.rate), made.get("frames", self.reading.window)
+        if not math.isclose(rate, self.reading.rate) or window != self.reading.window:
             raise UserError(
-                f"clip {clip.clip_id}: the store holds snippets of {frames} frames at {rate:g} Hz, the reading asks for "
-                f"{self.reading.window} at {self.reading.rate:g} Hz; set window: {frames} and rate: {rate:g}, or extract again"
+                f"clip {clip.clip_id}: the store holds snippets of {window} frames at {rate:g} Hz, the reading asks for "
+                f"{self.reading.window} at {self.reading.rate:g} Hz; set window: {window} and rate: {rate:g}, or extract again"
             )
         starts = np.round(time * self.reading.rate).astype(int)
         if reason := too_few(features, self.reading):
