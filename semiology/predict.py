@@ -15,7 +15,7 @@ from semiology.evaluation.calibration import Calibrator
 from semiology.extraction import ExtractOptions, extract_tracks, share_found
 from semiology.extraction.tracks import backend, keypoints_read
 from semiology.files import content_hash, write_text
-from semiology.learning.clips import ClipData, ClipSource, prepare, too_little
+from semiology.learning.clips import ClipData, ClipSource, prepare, too_few, too_little
 from semiology.learning.data import NO_CHANGE, ClipDataset
 from semiology.learning.saved import SavedModel, load_model
 from semiology.overlay import write_overlay
@@ -108,23 +108,31 @@ def predict(
     return result
 
 
-def find_models(folder: Path) -> dict[str, SavedModel]:
-    """Task -> model: of a run, for each task the preferred one that reads keypoints; or the one model that the folder is."""
+def find_models(folder: Path, snippets: bool = False) -> dict[str, SavedModel]:
+    """Task -> model: of a run, for each task the preferred one; or the one model that the folder is.
+
+    They read keypoints, or, with `snippets`, vectors of the whole picture.
+
+    Raises:
+        UserError: no models there, one that reads something else.
+    """
     folder = Path(folder)
+    found = {}
     if (folder / "model.json").is_file():
         saved = load_model(folder)
-        return {str(saved.about.get("task", folder.name)): saved}
-    found = {}
-    for task in sorted((folder / "models").glob("*/")):
-        names = sorted(path.name for path in task.iterdir() if (path / "model.json").is_file())
+        found[str(saved.about.get("task", folder.name))] = saved
+    for place in sorted((folder / "models").glob("*/")):
+        names = sorted(path.name for path in place.iterdir() if (path / "model.json").is_file())
         chosen = next((name for name in PREFERRED if name in names), names[0] if names else None)
         if chosen:
-            saved = load_model(task / chosen)
-            found[str(saved.about.get("task", task.name))] = saved
+            saved = load_model(place / chosen)
+            found[str(saved.about.get("task", place.name))] = saved
     if not found:
         raise UserError(f"{folder}: holds no trained models; `semiology loso` with final: true writes them into models/")
-    if unread := [task for task, saved in found.items() if "keypoints" not in saved.network.reads]:  # type: ignore[operator]
-        raise UserError(f"{folder}: the model of {unread[0]!r} reads appearance features; predict uses models that read keypoints")
+    for task, saved in found.items():
+        if "keypoints" not in saved.network.reads and not (snippets and saved.reading.part == "frame"):  # type: ignore[operator]
+            only = "keypoints, or snippets of the whole picture" if snippets else "keypoints"
+            raise UserError(f"{folder}: the model of {task!r} reads appearance features; this verb uses models that read {only}")
     return found
 
 
@@ -164,11 +172,27 @@ def probabilities(saved: SavedModel, joints: np.ndarray) -> dict[str, float] | N
 
     Calibrated, where the run has calibrated its models (by what the folds said of participants they had not seen).
     """
-    raw, fitted = scores(saved, joints), calibrator(saved)
+    return shown(saved, scores(saved, joints))
+
+
+def snippet_probabilities(saved: SavedModel, features: np.ndarray, starts: np.ndarray, frames: int) -> dict[str, float] | None:
+    """The same for a model of the whole picture: features (snippet, channel), NaN where the video had a hole, and their first frames.
+
+    `starts` (snippet,) and the length, `frames`, count at the reading's rate.
+    """
+    if too_few(features, saved.reading):
+        return None
+    empty = np.empty((frames, 0, 2), np.float32)
+    return shown(saved, _scores(saved, ClipData("clip", "patient", 0, empty, features, starts=starts)))
+
+
+def shown(saved: SavedModel, raw: np.ndarray | None) -> dict[str, float] | None:
+    """level -> probability of what the network said, (1, level); calibrated, where the run has calibrated its models."""
     if raw is None:
         return None
-    shown = fitted.apply(raw)[0] if fitted else raw[0]
-    return {level: round(float(value), 4) for level, value in zip(saved.levels, shown)}
+    fitted = calibrator(saved)
+    values = fitted.apply(raw)[0] if fitted else raw[0]
+    return {level: round(float(value), 4) for level, value in zip(saved.levels, values)}
 
 
 def plausible(saved: SavedModel, joints: np.ndarray) -> list[str] | None:
@@ -180,11 +204,13 @@ def plausible(saved: SavedModel, joints: np.ndarray) -> list[str] | None:
 
 def scores(saved: SavedModel, joints: np.ndarray) -> np.ndarray | None:
     """(1, level) what the network says of joints (time, joint, space), mean over windows; None where too little was seen."""
-    if too_little(joints, saved.reading):
-        return None
+    return None if too_little(joints, saved.reading) else _scores(saved, ClipData("clip", "patient", 0, joints))
+
+
+def _scores(saved: SavedModel, clip: ClipData) -> np.ndarray:
     source = ClipSource("", saved.reading)
     source.__dict__.update(mirrored_levels=np.arange(len(saved.levels)))
-    dataset = ClipDataset(source, [ClipData("clip", "patient", 0, joints)], NO_CHANGE, rng=None)
+    dataset = ClipDataset(source, [clip], NO_CHANGE, rng=None)
     examples = [dataset[number] for number in range(len(dataset))]
     with torch.inference_mode():
         inputs = [torch.stack([example[name] for example in examples]) for name in saved.network.reads]  # type: ignore[union-attr]
@@ -199,16 +225,16 @@ def calibrator(saved: SavedModel) -> Calibrator | None:
 
 def captions(signs: dict[str, Any], frames: int, fps: float) -> list[str]:
     """For each frame one text: every sign's probability in the window whose middle is nearest."""
-    texts = []
-    for frame in range(frames):
-        lines = []
-        for task, sign in signs.items():
-            nearest = min(sign["timeline"], key=lambda window: abs((window["start_s"] + window["end_s"]) / 2 - frame / fps))
-            shown = nearest["probability"]
-            if shown is None:
-                lines.append(f"{task}: not assessable")
-            else:
-                level = sign["levels"][1] if len(sign["levels"]) == 2 else max(shown, key=shown.get)
-                lines.append(f"{task}: {level} {shown[level]:.2f}")
-        texts.append("\n".join(lines))
-    return texts
+    lines = {task: [_caption(task, sign, window["probability"]) for window in sign["timeline"]] for task, sign in signs.items()}
+    nearest = {}
+    for task, sign in signs.items():
+        centres = np.array([(window["start_s"] + window["end_s"]) / 2 for window in sign["timeline"]])
+        nearest[task] = np.searchsorted((centres[1:] + centres[:-1]) / 2, np.arange(frames) / fps)
+    return ["\n".join(lines[task][nearest[task][frame]] for task in signs) for frame in range(frames)]
+
+
+def _caption(task: str, sign: dict[str, Any], probability: dict[str, float] | None) -> str:
+    if probability is None:
+        return f"{task}: not assessable"
+    level = sign["levels"][1] if len(sign["levels"]) == 2 else max(probability, key=probability.get)  # type: ignore[arg-type]
+    return f"{task}: {level} {probability[level]:.2f}"

@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from safetensors.torch import save_file
 
 from semiology import UserError, load_skeleton, make_tracks
 from semiology.cli import main
@@ -20,11 +21,14 @@ from semiology.events import Hysteresis, read_events
 from semiology.extraction import ExtractOptions, extract_tracks
 from semiology.extraction.tracks import keypoints_read
 from semiology.files import write_text
-from semiology.learning.clips import Reading, prepare
-from semiology.learning.saved import SavedModel
+from semiology.learning.clips import ClipData, ClipSource, Reading, prepare
+from semiology.learning.data import NO_CHANGE, ClipDataset
+from semiology.learning.saved import SavedModel, load_model
 from semiology.phantom import make_phantom
 from semiology.pose import Landmarks, pose_backend
-from semiology.predict import Windows, find_models, probabilities
+from semiology.predict import Windows, find_models, probabilities, snippet_probabilities
+from semiology.snippets import load_snippet_network, snippet_features
+from semiology.snippets.r2plus1d import R2Plus1D, Shape
 from semiology.streams import Network, StreamShape
 from semiology.timeline import TimelineOptions, timeline
 from semiology.timeline.options import thresholds_of
@@ -32,8 +36,9 @@ from semiology.timeline.patient import MEMORY, OnlinePatient
 from semiology.timeline.recent import Recent
 from semiology.timeline.record import Record
 from semiology.timeline.signs import Sign
+from semiology.timeline.snippets import RecentSnippets
 from semiology.timeline.tracking import sighted
-from semiology.video import Frame, write_video
+from semiology.video import Frame, read_frames, write_video
 from semiology.video.live import LiveFrames, Waiting, growing_frames, named
 from semiology.video.source import Damage, SourceFrame, source_frames
 
@@ -170,6 +175,10 @@ def landmarks_at(x: float) -> Landmarks:
     return Landmarks(position, np.full(len(names), 0.9), np.zeros((len(names), 3)))
 
 
+def said(saved: SavedModel, recent: Recent, first: int, end: int):
+    return probabilities(saved, prepare(recent.tracks("body", first, end), saved.reading))
+
+
 def test_windows_lie_where_length_and_step_say_and_the_last_ends_with_the_video(run):
     saved = save_model(run / "other", "swing", ["absent", "present"])
     sign = Sign("swing", saved, Windows(1.6, 0.8), 12.5, thresholds_of({"swing": saved}, None)[0]["swing"])
@@ -178,10 +187,10 @@ def test_windows_lie_where_length_and_step_say_and_the_last_ends_with_the_video(
     rows = []
     for index, x in enumerate(path):
         recent.add(index, True, {"body": landmarks_at(x)})
-        for more, _ in sign.advance(index + 1, lambda first, end: recent.tracks("body", first, end)):
+        for more, _ in sign.advance(index + 1, lambda first, end: said(saved, recent, first, end)):
             rows += more
             assert (rows[-1].end * 12.5) == pytest.approx(index + 1)  # as soon as the window is whole
-    last, _ = sign.finish(57, lambda first, end: recent.tracks("body", first, end))
+    last, _ = sign.finish(57, lambda first, end: said(saved, recent, first, end))
     times = [(row.start, row.end) for row in rows + last]
     np.testing.assert_allclose(times, [(0, 1.6), (0.8, 2.4), (1.6, 3.2), (2.4, 4.0), (37 / 12.5, 57 / 12.5)])
     assert {row.level for row in rows} == {"present"}
@@ -199,8 +208,92 @@ def test_of_more_levels_each_but_the_first_is_a_sign_and_a_window_without_a_pati
     assert recent.kept["body"].shape == (20, 10, 6)  # eleven joints: two ears, shoulders, elbows, wrists, hips
     for index in range(20):
         recent.add(index, True, {})
-    [(rows, events)] = sign.advance(20, lambda first, end: recent.tracks("body", first, end))
+    [(rows, events)] = sign.advance(20, lambda first, end: said(saved, recent, first, end))
     assert [(row.level, row.probability) for row in rows] == [("left", None), ("right", None)] and events == []
+
+
+def test_a_model_over_segments_reads_a_window_of_any_length(run):
+    skeleton, levels = load_skeleton("upper_body_11"), ["FOS", "TCS"]
+    encoder = {"stream": "semiology.streams.AGCN", "options": {"widths": [4, 4]}}
+    options, shape = Network("semiology.streams.Segments", {"encoder": encoder, "kind": "blstm", "width": 4}), StreamShape(2, skeleton, 2)
+    reading = Reading("seizure_type", channels=("joint",), rate=12.5, window=8, segments=4)
+    torch.manual_seed(0)
+    SavedModel(options(shape).eval(), options, reading, levels, shape, {"seconds": 4.0}).save(run / "segments")
+    saved = load_model(run / "segments")
+    sign = Sign("seizure type", saved, Windows(4.0, 2.0), 12.5, {"TCS": Hysteresis()})
+    recent = Recent(pose_backend("mediapipe"), [saved.reading], sign.length, 12.5)
+    rows = []
+    for index in range(75):
+        recent.add(index, True, {"body": landmarks_at(300 + index)})
+        rows += [row for more, _ in sign.advance(index + 1, lambda first, end: said(saved, recent, first, end)) for row in more]
+    assert [(row.level, row.start, row.end) for row in rows] == [("TCS", 0.0, 4.0), ("TCS", 2.0, 6.0)]
+    # by hand: 50 frames in four segments, a window of eight at the centre of each
+    tracks = prepare(recent.tracks("body", 25, 75), reading)
+    parts = [ClipData("", "", 0, tracks[start : start + 8]) for start in (2, 14, 27, 39)]
+    source = ClipSource("", replace(reading, segments=0))
+    source.__dict__.update(mirrored_levels=np.arange(2))
+    examples = [ClipDataset(source, [part], NO_CHANGE, None)[0] for part in parts]
+    inputs = [torch.stack([example[name] for example in examples])[None] for name in ("keypoints", "keypoint_mask")]
+    with torch.inference_mode():
+        assert rows[1].probability == pytest.approx(saved.network(*inputs).softmax(1)[0, 1].item(), abs=6e-5)
+
+
+def test_snippets_of_the_stream_are_those_of_extraction(video, tmp_path):
+    torch.manual_seed(0)
+    layers = R2Plus1D(Shape.make(2, depth=10, width=0.0625))
+    save_file(layers.state_dict(), tmp_path / "small.safetensors")
+    network = load_snippet_network(tmp_path / "small.safetensors", precision="fp32")
+    vectors, starts = snippet_features(read_frames(video, fps=15), network, length=8, stride=8, batch=1)
+    options = Network("semiology.streams.Segments", {"kind": "mean"})
+    shape = StreamShape(2, load_skeleton("upper_body_11"), 0, network.channels)
+    reading = Reading("type", part="frame", channels=(), appearance="snippets", rate=15.0, window=8, segments=2)
+    saved = SavedModel(options(shape).eval(), options, reading, ["FOS", "TCS"], shape, {"seconds": 3.2})
+    recent = RecentSnippets(network, [saved], 80, 25.0, 8)
+    for index, frame in enumerate(read_frames(video)):
+        recent.add(index, frame.image)
+        if index == 79:
+            early = recent.window(0, 80)
+    assert early[1].tolist() == [0, 8, 16, 24, 32, 40] and early[2] == 48  # 3.2 s at 15 Hz
+    np.testing.assert_allclose(early[0], vectors[:6], rtol=1e-5, atol=1e-6)
+    late, places, frames = recent.window(40, 120)  # from 1.6 s on: 24 frames of 15 Hz
+    np.testing.assert_allclose(late, vectors[3:9], rtol=1e-5, atol=1e-6)
+    assert places.tolist() == [0, 8, 16, 24, 32, 40] and np.round(starts[3] * 15) == 24
+    again = RecentSnippets(network, [saved], 80, 25.0, 8)
+    again.restore(recent.arrays())
+    np.testing.assert_array_equal(again.window(40, 120)[0], late)
+    # two segments of 24 frames, the snippet nearest to the centre of each: those that start at 8 and 32
+    with torch.inference_mode():
+        chosen = torch.from_numpy(late[[1, 4]].T.copy()).T[None, :, :, None]  # (1, segment, channel, 1)
+        expected = saved.network(chosen, torch.ones(1, 2, 1)).softmax(1)[0, 1].item()
+    assert snippet_probabilities(saved, late, places, frames)["TCS"] == pytest.approx(expected, abs=6e-5)
+    with pytest.raises(UserError, match="reads 5 numbers a snippet, this network gives"):
+        RecentSnippets(network, [replace(saved, shape=replace(shape, appearance_channels=5))], 80, 25.0, 8)
+
+
+def test_a_model_of_snippets_is_followed_without_tracking_and_goes_on_where_it_was(video, tmp_path, monkeypatch):
+    torch.manual_seed(0)
+    layers = R2Plus1D(Shape.make(2, depth=10, width=0.0625))
+    save_file(layers.state_dict(), tmp_path / "small.safetensors")
+    options, shape = Network("semiology.streams.Segments", {"kind": "mean"}), StreamShape(2, load_skeleton("upper_body_11"), 0, 32)
+    reading = Reading("type", part="frame", channels=(), appearance="snippets", rate=15.0, window=8, segments=2)
+    SavedModel(options(shape).eval(), options, reading, ["FOS", "TCS"], shape, {"seconds": 2.0, "task": "type"}).save(tmp_path / "model")
+    chosen = replace(FAST, fps=15.0, length=2.0, snippet_weights=tmp_path / "small.safetensors")
+    with pytest.raises(UserError, match="weights"):
+        timeline(str(video), tmp_path / "model", tmp_path / "none", replace(chosen, snippet_weights=None), progress=False)
+    timeline(str(video), tmp_path / "model", tmp_path / "whole", chosen, progress=False)
+    assert pd.read_csv(tmp_path / "whole/timeline.csv")["probability"].notna().all()
+
+    def killed(*given):
+        block(*given)
+        raise KeyboardInterrupt
+
+    block = Record.block
+    monkeypatch.setattr(Record, "block", killed)
+    with pytest.raises(KeyboardInterrupt):
+        timeline(str(video), tmp_path / "model", tmp_path / "stopped", chosen, progress=False)
+    monkeypatch.setattr(Record, "block", block)
+    timeline(str(video), tmp_path / "model", tmp_path / "stopped", chosen, progress=False)
+    assert same(tmp_path / "stopped", tmp_path / "whole")
 
 
 # from the command line, and what was stopped
@@ -347,11 +440,11 @@ def test_a_camera_that_stalls_ends_with_a_line_and_what_was_seen(camera, run, tm
 def test_ctrl_c_ends_a_camera_properly(camera, run, tmp_path, monkeypatch, capsys):
     taken = []
 
-    def stopped(sign, frames, tracks):
+    def stopped(sign, frames, said):
         if len(taken) == 30:
             raise KeyboardInterrupt
         taken.append(frames)
-        return advance(sign, frames, tracks)
+        return advance(sign, frames, said)
 
     advance = Sign.advance
     monkeypatch.setattr(Sign, "advance", stopped)
@@ -405,8 +498,8 @@ def test_a_window_longer_than_the_video_is_the_whole_video(run):
     recent = Recent(pose_backend("mediapipe"), [saved.reading], sign.length, 12.5)
     for index in range(25):
         recent.add(index, True, {"body": landmarks_at(300 + index)})
-        assert list(sign.advance(index + 1, lambda first, end: recent.tracks("body", first, end))) == []
-    [row], _ = sign.finish(25, lambda first, end: recent.tracks("body", first, end))
+        assert list(sign.advance(index + 1, lambda first, end: said(saved, recent, first, end))) == []
+    [row], _ = sign.finish(25, lambda first, end: said(saved, recent, first, end))
     assert (row.start, row.end) == (0, 2) and row.probability is not None
 
 

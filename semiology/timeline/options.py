@@ -28,6 +28,8 @@ class TimelineOptions:
         block: s of video after which the state is saved, and the pose tracker starts afresh.
         growing: s; the file is still being written, and has ended when it has not grown for so long.
         stall: s; a camera that gives nothing for so long has broken off.
+        snippet_weights: the network of snippets, where models read these: a file or the name of published weights.
+        snippet_stride: frames from one snippet's start to the next, as in the extraction that the models learned from.
     """
 
     fps: float = 25.0
@@ -37,12 +39,16 @@ class TimelineOptions:
     block: float = 60.0
     growing: float | None = None
     stall: float = 10.0
+    snippet_weights: Path | None = None
+    snippet_stride: int = 8
 
     def __post_init__(self) -> None:
-        for name in ("fps", "length", "step", "block", "stall", "growing"):
+        for name in ("fps", "length", "step", "block", "stall", "growing", "snippet_stride"):
             value = getattr(self, name)
             if value is not None and value <= 0:
                 raise UserError(f"timeline: {name}={value:g}; it has to be positive")
+        if self.step * self.fps < 1 - 1e-6:
+            raise UserError(f"timeline: step={self.step:g} s is less than a frame at {self.fps:g} Hz; give {1 / self.fps:g} or more")
 
     def key(self) -> dict[str, Any]:
         """What the result depends on: how long to wait is not among it, and the thresholds count by their values."""

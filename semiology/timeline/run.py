@@ -16,16 +16,19 @@ from semiology.errors import UserError
 from semiology.events import Event
 from semiology.extraction import ExtractOptions
 from semiology.extraction.tracks import backend, detector
+from semiology.learning.clips import prepare
+from semiology.learning.saved import SavedModel
 from semiology.pose import KeypointRCNNOptions, PoseBackend
-from semiology.predict import Windows, check_trackers, find_models
+from semiology.predict import Windows, check_trackers, find_models, probabilities, snippet_probabilities
 from semiology.store import make_key
 from semiology.timeline.options import TimelineOptions, model_digest, thresholds_of
 from semiology.timeline.patient import OnlinePatient
 from semiology.timeline.recent import Recent
 from semiology.timeline.record import Record
 from semiology.timeline.signs import Row, Sign
+from semiology.timeline.snippets import RecentSnippets, recent_snippets, snippets_key
 from semiology.timeline.sources import Source, open_source
-from semiology.timeline.tracking import Stretches, Tracked, sighted, tracked
+from semiology.timeline.tracking import NoTracking, Stretches, Tracked, nobody, sighted, tracked
 
 SCHEMA = 1  # raise when the same input gives other results than before
 FACES_EVERY = 0.48  # s between looks for faces, as in extraction. [our choice]
@@ -63,14 +66,15 @@ def timeline(
             make no sense, a camera's folder that holds a timeline already.
     """
     options = options or TimelineOptions()
-    models = find_models(model)
+    models = find_models(model, snippets=True)
     check_trackers(models, pose)
     for task, saved in models.items():
         if options.fps < saved.reading.rate - 1e-6:
             raise UserError(f"{task}: the model reads {saved.reading.rate:g} frames a second; set fps to that or more, not {options.fps:g}")
     thresholds, tuned = thresholds_of(models, options.thresholds)
     video = open_source(source, options.fps, options.growing, options.stall)
-    tracker = backend(ExtractOptions(pose=pose, keypoint_rcnn=keypoint_rcnn or KeypointRCNNOptions()))
+    tracks = any(saved.reading.part != "frame" for saved in models.values())
+    tracker = backend(ExtractOptions(pose=pose, keypoint_rcnn=keypoint_rcnn or KeypointRCNNOptions())) if tracks else NoTracking()
     signs = [
         Sign(task, saved, Windows(options.length or float(saved.about["seconds"]), options.step), options.fps, thresholds[task])
         for task, saved in models.items()
@@ -84,7 +88,8 @@ def timeline(
             "options": options.key(),
             "thresholds": {task: {level: asdict(each) for level, each in levels.items()} for task, levels in thresholds.items()},
             "pose": tracker.parameters(),
-            "faces": FaceDetector.parameters(),
+            "faces": FaceDetector.parameters() if tracks else None,
+            "snippets": snippets_key(models, options),
         }
     )
     record = Record(folder, key)
@@ -92,7 +97,7 @@ def timeline(
         raise UserError(f"{folder}: holds a timeline already, and a camera cannot be seen again; name another folder (--out)")
     if (result := record.finished(video.size())) is not None:
         return result
-    course = Course(signs, detector(), tracker, options.fps, record)
+    course = Course(signs, detector() if tracks else nobody, tracker, options.fps, record, recent_snippets(signs, options))
     course.begin(options.block)
     ended = course.follow(video, progress)
     result = {
@@ -120,8 +125,16 @@ def timeline(
 class Course:
     """The run through a video: everything that is remembered from frame to frame and from block to block."""
 
-    def __init__(self, signs: list[Sign], faces: Callable[[np.ndarray], Faces], tracker: PoseBackend, fps: float, record: Record):
-        self.signs, self.faces, self.tracker, self.fps, self.record = signs, faces, tracker, fps, record
+    def __init__(
+        self,
+        signs: list[Sign],
+        faces: Callable[[np.ndarray], Faces],
+        tracker: PoseBackend,
+        fps: float,
+        record: Record,
+        snippets: RecentSnippets | None = None,
+    ):
+        self.signs, self.faces, self.tracker, self.fps, self.record, self.snippets = signs, faces, tracker, fps, record, snippets
         self.every = max(round(FACES_EVERY * fps), 1)
         self.patient = OnlinePatient(self.every / fps)
         longest = max(sign.length for sign in signs)
@@ -144,6 +157,8 @@ class Course:
             self.events = [Event(**event) for event in state["events"]]
             self.patient.restore(state["patient"], arrays)
             self.recent.restore(arrays)
+            if self.snippets is not None:
+                self.snippets.restore(arrays)
             for sign in self.signs:
                 sign.restore(state["signs"][sign.task])
 
@@ -160,7 +175,7 @@ class Course:
             try:
                 while True:
                     end = (self.frames // self.block + 1) * self.block
-                    for each in tracked(stretches, self.tracker, end):
+                    for each in tracked(stretches, self.tracker, end, self.snippets is not None):
                         self.take(each, video)
                         bar.update(1 / self.fps)
                     if video.latest < end:
@@ -178,16 +193,25 @@ class Course:
     def take(self, each: Tracked, video: Source | None = None) -> None:
         """One more frame."""
         self.recent.add(self.frames, each.seen, each.found)
+        if self.snippets is not None:
+            self.snippets.add(self.frames, each.frame.image)
         self.frames += 1
         self.missing += not each.seen
         for part in self.found:
             self.found[part] += part in each.found
         for sign in self.signs:
-            for rows, events in sign.advance(self.frames, partial(self.recent.tracks, sign.saved.reading.part)):
+            for rows, events in sign.advance(self.frames, partial(self.said, sign.saved)):
                 self.rows += rows
                 self.events += events
                 if video is not None and (arrival := video.arrival(each.frame)) is not None:
                     self.latencies.append(time.monotonic() - arrival)
+
+    def said(self, saved: SavedModel, first: int, end: int) -> dict[str, float] | None:
+        """level -> probability by a model in the window from one frame up to another, prepared by itself; None where not assessable."""
+        if saved.reading.part == "frame":
+            assert self.snippets is not None
+            return snippet_probabilities(saved, *self.snippets.window(first, end))
+        return probabilities(saved, prepare(self.recent.tracks(saved.reading.part, first, end), saved.reading))
 
     def save(self) -> None:
         """A block is done."""
@@ -200,13 +224,14 @@ class Course:
             "patient": remembered,
             "signs": {sign.task: sign.state() for sign in self.signs},
         }
-        self.record.block(self.rows, self.events, self.frames / self.fps, state, arrays | self.recent.arrays())
+        arrays |= self.recent.arrays() | ({} if self.snippets is None else self.snippets.arrays())
+        self.record.block(self.rows, self.events, self.frames / self.fps, state, arrays)
         self.rows = []
 
     def summary(self, video: Source) -> dict[str, Any]:
         """What is told of the run beside its events: counts, shares, speed; the last windows and events are taken first."""
         for sign in self.signs:
-            rows, events = sign.finish(self.frames, partial(self.recent.tracks, sign.saved.reading.part))
+            rows, events = sign.finish(self.frames, partial(self.said, sign.saved))
             self.rows += rows
             self.events += events
         seen = max(self.frames - self.missing, 1)

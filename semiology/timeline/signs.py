@@ -4,12 +4,11 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-import xarray as xr
-
 from semiology.events import Event, EventDetector, Hysteresis
-from semiology.learning.clips import prepare
 from semiology.learning.saved import SavedModel
-from semiology.predict import Windows, probabilities
+from semiology.predict import Windows
+
+Said = Callable[[int, int], dict[str, float] | None]  # first frame and end of a window -> level -> probability; None: not assessable
 
 
 @dataclass(frozen=True)
@@ -46,22 +45,22 @@ class Sign:
         self._number = 0  # of the next window
         self._scored = 0  # frame at which the last one ended
 
-    def advance(self, frames: int, tracks: Callable[[int, int], xr.Dataset]) -> Iterator[tuple[list[Row], list[Event]]]:
-        """The windows that are whole now that the video has `frames` frames; `tracks(first, end)` gives the tracks of some."""
+    def advance(self, frames: int, said: Said) -> Iterator[tuple[list[Row], list[Event]]]:
+        """The windows that are whole now that the video has `frames` frames; `said(first, end)` scores some."""
         while (first := round(self._number * self.windows.step * self.fps)) + self.length <= frames:
-            yield self._score(first, first + self.length, tracks)
+            yield self._score(first, first + self.length, said)
             self._number += 1
 
-    def finish(self, frames: int, tracks: Callable[[int, int], xr.Dataset]) -> tuple[list[Row], list[Event]]:
+    def finish(self, frames: int, said: Said) -> tuple[list[Row], list[Event]]:
         """The video ends after `frames` frames: the window that ends with it, unless it was there already, and what events are open."""
         rows: list[Row] = []
         events: list[Event] = []
         if frames > self._scored:
-            rows, events = self._score(max(frames - self.length, 0), frames, tracks)
+            rows, events = self._score(max(frames - self.length, 0), frames, said)
         return rows, events + [event for detector in self.detectors.values() for event in detector.finish()]
 
-    def _score(self, first: int, end: int, tracks: Callable[[int, int], xr.Dataset]) -> tuple[list[Row], list[Event]]:
-        shown = probabilities(self.saved, prepare(tracks(first, end), self.saved.reading))
+    def _score(self, first: int, end: int, said: Said) -> tuple[list[Row], list[Event]]:
+        shown = said(first, end)
         rows, events = [], []
         for level, detector in self.detectors.items():
             probability = None if shown is None else shown[level]

@@ -88,3 +88,22 @@ def _watched(pairs: Iterator[tuple[Frame, Sight]], waiting: deque[Frame]) -> Ite
     for frame, sight in pairs:
         waiting.append(frame)
         yield frame.image, sight
+
+
+class NoTracking:
+    """A pose backend that finds nothing, where no model reads keypoints."""
+
+    name = "none"
+    keypoints: dict[str, list[str]] = {}  # noqa: RUF012
+    in_metres: frozenset[str] = frozenset()
+
+    def parameters(self) -> dict[str, object]:
+        return {"name": self.name}
+
+    def track(self, frames: Iterable[tuple[np.ndarray | None, Sight]]) -> Iterator[dict[str, Landmarks]]:
+        return ({} for _ in frames)
+
+
+def nobody(image: np.ndarray) -> Faces:
+    """A face detector that finds nothing, likewise."""
+    return Faces(np.zeros((0, 4)), np.zeros(0))
