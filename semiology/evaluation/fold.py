@@ -32,9 +32,9 @@ def fold_key(protocol: Protocol, task: str, seed: int, part: Part | None, permut
     content = {
         "schema": SCHEMA,
         "clips": clips_digest(source),
-        "reading": _settings(source.reading),
+        "reading": key_settings(source.reading),
         "skeleton": asdict(source.reading.graph),
-        "models": {name: _settings(model) for name, model in protocol.models_of(task).items()},
+        "models": {name: key_settings(model) for name, model in protocol.models_of(task).items()},
         "training": [protocol.validation, protocol.batch_size, protocol.repeats, asdict(protocol.augmentation)],
         "inner": [asdict(protocol.calibration), protocol.calibrated_models(task), protocol.selections_of(task)],
         "baseline": protocol.baseline,
@@ -43,7 +43,7 @@ def fold_key(protocol: Protocol, task: str, seed: int, part: Part | None, permut
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:16]
 
 
-def _settings(chosen: Reading | Model) -> dict[str, Any]:
+def key_settings(chosen: Reading | Model) -> dict[str, Any]:
     """All settings, less younger ones that are left as they were: a run from before they were there keeps its folds."""
     return {name: value for name, value in asdict(chosen).items() if value not in SINCE.get(name, ())}
 
