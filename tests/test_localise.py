@@ -35,7 +35,7 @@ CONFIG = Path(__file__).resolve().parents[1] / "configs/utkinect_timeline.yaml"
 JOINTS = load_skeleton("upper_body_11").names
 REST = np.random.default_rng(7).normal(0, 1, (11, 2)) * 40 + 200  # px
 RATE = 10.0  # Hz
-SMALL = Model(Network("semiology.streams.AGCN", {"widths": [8, 8], "kernel": 5}), learning_rate=0.01, schedule=Schedule(15, None))
+SMALL = Model(Network("semiology.streams.AGCN", {"widths": [8, 8], "kernel": 5}), learning_rate=0.01, schedule=Schedule(8, None))
 
 
 def write_recordings(folder: Path, people: int = 3, each: tuple[int, ...] = (2, 2, 1)) -> Localisation:
@@ -66,6 +66,7 @@ def write_recordings(folder: Path, people: int = 3, each: tuple[int, ...] = (2, 
         Reading("sign", channels=("joint", "motion"), rate=RATE, window=12),
         SMALL,
         step=0.4,
+        batch_size=16,
         augmentation=Augmentation(mirror=0.0),
         sequence=Sequence(width=16, chunk=20, epochs=40, learning_rate=0.01, draws=1),
         hysteresis=Hysteresis(on=0.5, off=0.4, shortest=0.8, merge=0.8),
