@@ -23,6 +23,7 @@ def measures(found: Mapping[str, Any]) -> list[tuple[str, int, str, list[tuple[s
         first = next((judged for judged in judged_at if judged), {})
         if first.get("n") not in (None, found["clips"]):
             levels.append((level, first["n"], first.get("rule", ""), [judged.get("metrics", {}) for judged in judged_at]))
+    levels.sort(key=lambda one: one[0] != "recording")  # first, as in the main table
     return [
         (
             level,

@@ -120,6 +120,12 @@ def _model(name: str, model: Mapping[str, Any]) -> str:
     network = str((model.get("network") or {}).get("stream", "")).rpartition(".")[2]
     schedule, shown = model.get("schedule") or {}, model_name(name)
     parts = [network] if network and network.lower() != name.lower() else []
+    if network == "Segments":
+        options = model["network"].get("options") or {}
+        encoder = str((options.get("encoder") or {}).get("stream", "")).rpartition(".")[2]
+        parts = [
+            f"{model_name(options.get('kind', 'blstm'))} over segments of the recording" + (f", each read by {encoder}" if encoder else "")
+        ]
     parts += [f"taught by {model_name(model['teacher'])}"] if model.get("teacher") else []
     parts += [f"{schedule['epochs']} epochs (passes over the training clips)"] if "epochs" in schedule else []
     parts += ["fewer if people kept aside for it got worse"] if schedule.get("patience") else []

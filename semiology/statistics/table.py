@@ -52,7 +52,7 @@ def table_columns(metrics: dict[str, Any]) -> list[list[str]]:
 
 def model_name(model: str) -> str:
     """A model's name as a reader sees it."""
-    return TABLE_1.get(model, "GAT" if model == "gat" else model.replace("_", " "))
+    return TABLE_1.get(model, model.upper() if model in ("gat", "lstm", "blstm") else model.replace("_", " "))
 
 
 def in_order(models: Iterable[str]) -> list[str]:
