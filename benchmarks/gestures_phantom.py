@@ -1,11 +1,10 @@
 """GESTURES on the phantom: FOS against TCS by aggregator, number of segments and gamma, in people whom no model has met.
 
-The seizures last from 15 s to 18 min and are filmed by two cameras; an FOS holds moments that look like a phase of a TCS. The snippet network
-is trained by `pretrain action` on clips of other phantom people. The published table's question (gamma 4) is asked twice, with folds dealt
-by subject and by seizure as in the paper, and their difference is told.
+The seizures last from 15 s to 18 min and are filmed by two cameras; an FOS holds moments that look like a phase of a TCS. The snippet
+network is trained by `pretrain action` on clips of other phantom people. The published table's question (gamma 4) is asked twice, with
+folds dealt by subject and by seizure as in the paper, and their difference is told.
 """
 
-import json
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -27,10 +26,8 @@ SEGMENTS = (2, 4, 8, 16)  # [T]
 GAMMAS = {"gamma 4": 4.0, "gamma 1": 1.0, "centre": 1e6}  # 4 is the published table's [P]
 SUBJECT, SEIZURE = "TCS (by subject)", "TCS (by seizure)"
 FOLDS, EPOCHS, BATCH = 4, 30, 16  # [our choice, by measured cost: 768 trainings]
-TARGET, SLACK = (
-    0.90,
-    0.02,
-)  # accuracy of BLSTM at 16 segments, and by how much the mean may be better [our choice, set before the first run]
+TARGET = 0.90  # accuracy of the BLSTM at 16 segments, by subject [our choice, set before the first run]
+SLACK = 0.02  # by which the mean of as many may be better [our choice, likewise]
 
 
 def main() -> int:
@@ -39,7 +36,7 @@ def main() -> int:
     if result.refused or result.failed:
         print(f"gestures-phantom: {result.refused | result.failed}", file=sys.stderr)
         return 1
-    return judge(metrics(RUN / "loso"))
+    return judge(metrics(RUN / "loso"), result.audit)
 
 
 def make_cohort() -> None:
@@ -73,7 +70,7 @@ def protocol() -> Protocol:
     return replace(paper, tasks=tasks, models=models, batch_size=BATCH, seeds=(0, 1, 2), final=False, jobs=1, **run)
 
 
-def judge(found: dict[str, Any]) -> int:
+def judge(found: dict[str, Any], audit: str) -> int:
     """Print the table and record it; exit status. Accuracies are of seizures, their views averaged, with intervals over participants."""
     units = {task: own["units"]["recording"] for task, own in found["tasks"].items()}
     table = {
@@ -98,7 +95,6 @@ def judge(found: dict[str, Any]) -> int:
         "duration_s": clips.groupby("seizure_type")["duration"].agg(["min", "median", "max"]).to_dict("index"),
     }
     network = {key: value for key, value in metadata(RUN / "snippets.safetensors").items() if key not in ("format", "classes")}
-    audit = json.loads((RUN / "loso" / "audit.json").read_text(encoding="utf-8"))
     return record(
         "gestures-phantom",
         {"accuracy": table, "chance": chance, "by_subject_minus_by_seizure": splits, "cohort": cohort, "network": network, "audit": audit},
