@@ -35,7 +35,7 @@ VERBS = {
     "audit": Verb("audit", "proves from a run's own records that those held out taught nothing, or says what is missing"),
     "predict": Verb("predict", "each sign's probability over time for one video, and a copy of it with what was seen drawn in"),
     "timeline": Verb("timeline", "each sign's probability and events through a video of any length, a growing file or a camera"),
-    "events": Verb("events", "score | tune: found events against true ones; thresholds, and what they give on new people"),
+    "events": Verb("events", "score | tune | find: events against true ones; thresholds and what they give on new people; events by them"),
     "weights": Verb("weights", "list | get | add | verify: published weights, fetched or brought by hand, their hashes checked"),
     "deidentify": Verb("deidentify", "copies of videos with every head covered, checked, without sound and metadata"),
     "tracks": Verb("tracks", "import | export: keypoints of OpenPose, DeepLabCut, SLEAP, COCO, OpenFace, Py-Feat, MediaPipe, movement"),

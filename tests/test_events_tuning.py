@@ -6,7 +6,7 @@ from PIL import Image
 
 from semiology.cli import main
 from semiology.errors import UserError
-from semiology.events import Event, Hysteresis, find_events, write_events
+from semiology.events import Event, Hysteresis, find_events, read_events, write_events
 from semiology.events.picture import clock, draw_timeline, not_assessable, thinned
 from semiology.events.scoring import Counts
 from semiology.events.timeline import find_timelines, read_timeline
@@ -221,6 +221,22 @@ def test_a_task_of_another_name_is_told_and_can_be_named(folder, capsys):
     assert main(arguments(folder)) == 2
     assert "tasks (dystonia) are none of the true signs (posturing); say which is which by --names" in capsys.readouterr().err
     assert main(arguments(folder, "--names={dystonia: posturing}")) == 0
+
+
+def test_find_makes_events_and_a_picture_of_a_timeline_by_tuned_thresholds(folder, capsys):
+    """Untuned, 0.7 from 40 to 60 s is found; by thresholds of 0.8 and 0.75 nothing is. A task that they do not name is drawn only."""
+    path = folder / "timelines/p0_1/timeline.csv"
+    path.write_text(path.read_text() + "side,left,0.000,2.000,0.9\n")
+    asked = ["events", "find", str(path), f"--truth={folder}/true/p0_1_events.tsv", f"--out={folder}/again"]
+    assert main(asked) == 0 and "dystonia present: 40.5 to 59.5 s, confidence 0.70" in capsys.readouterr().out
+    assert [event.kind for event in read_events(folder / "again/events.tsv").events] == [("side", "left"), SIGN]
+    (folder / "high.json").write_text('{"signs": {"dystonia": {"present": {"on": 0.8, "off": 0.75}}}}')
+    assert main([*asked, f"--thresholds={folder}/high.json"]) == 0
+    table = read_events(folder / "again/events.tsv")
+    assert table.events == [] and table.duration == 100 and Image.open(folder / "again/timeline.png").size[0] > 1000
+    (folder / "other.json").write_text('{"signs": {"tonic": {"present": {}}}}')
+    assert main([*asked, f"--thresholds={folder}/other.json"]) == 2
+    assert "name none of the timeline's signs, dystonia present, side left" in capsys.readouterr().err
 
 
 # the picture

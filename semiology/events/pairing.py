@@ -1,6 +1,6 @@
 """Which found events, which timeline and which truth are of one recording; what has no counterpart is named, never passed over."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -78,12 +78,27 @@ def pair_timelines(
     for clip_id, timeline in read.items():
         length = _known_length(timeline, tables[clip_id])
         for trace, windows in timeline.windows.items():
-            events = _of(tables[clip_id].events, trace[1], (names or {}).get(trace[0], trace[0]), signs)
+            events = true_events(tables[clip_id].events, trace, names, signs)
             traces.setdefault(trace, []).append(Traced(clip_id, people[clip_id], length, windows, events))
     if not any(recording.truth for recordings in traces.values() for recording in recordings):
         those, these = ", ".join(sorted(signs)) or "none", ", ".join(sorted({task for task, _ in traces}))
         raise UserError(f"the timelines' tasks ({these}) are none of the true signs ({those}); say which is which by --names")
     return traces, missing
+
+
+def true_events(events: Sequence[Event], trace: Trace, names: Mapping[str, str] | None, signs: Collection[str]) -> list[Event]:
+    """Those that a timeline's task and level are judged by.
+
+    Args:
+        events: true ones of a recording.
+        names: task -> sign in the truth.
+        signs: all that are in the truth.
+    """
+    task, level = trace
+    sign = (names or {}).get(task, task)
+    if sign in signs:
+        return [event for event in events if event.sign == sign and event.level in (None, level)]
+    return [event for event in events if event.sign == level]
 
 
 def _both(reference: str | Path, hypothesis: str | Path) -> tuple[dict[str, EventTable], dict[str, EventTable], list[str]]:
@@ -118,12 +133,6 @@ def _length(clip_id: str, true: EventTable, found: EventTable, given: float | No
 
 def _known_length(timeline: Timeline, table: EventTable) -> float:
     return max(timeline.duration, table.duration or 0.0)
-
-
-def _of(events: Sequence[Event], level: str, sign: str, signs: set[str]) -> list[Event]:
-    if sign in signs:
-        return [event for event in events if event.sign == sign and event.level in (None, level)]
-    return [event for event in events if event.sign == level]
 
 
 def _people(path: str | Path | None, clips: list[str]) -> dict[str, str]:

@@ -1,4 +1,4 @@
-"""semiology events score REFERENCE HYPOTHESIS, and semiology events tune TIMELINES --truth REFERENCE --out FILE"""
+"""semiology events score REFERENCE HYPOTHESIS, tune TIMELINES --truth REFERENCE --out FILE, find TIMELINE --out DIR"""
 
 import json
 import sys
@@ -8,9 +8,12 @@ from jsonargparse import ArgumentParser, Namespace
 
 from semiology.errors import UserError
 from semiology.events import judging, tuning
+from semiology.events.finding import find_in_timeline
 from semiology.events.hysteresis import Hysteresis
 from semiology.events.pairing import pair_tables, pair_timelines
 from semiology.events.scoring import SZCORE, Tolerances
+from semiology.events.table import read_events
+from semiology.events.timeline import read_timeline
 from semiology.files import write_text
 from semiology.verbs import act, parser
 
@@ -19,6 +22,7 @@ def run(arguments: list[str]) -> int:
     actions = {
         "score": ("REFERENCE HYPOTHESIS: found events against true ones, tables or folders of them", _score),
         "tune": ("TIMELINES --truth REFERENCE --out FILE: thresholds, and what they give on people they were not found on", _tune),
+        "find": ("TIMELINE --out DIR: events and picture of a timeline that is there, by other thresholds", _find),
     }
     return act("events", actions, arguments)
 
@@ -57,6 +61,23 @@ def _tune(arguments: list[str]) -> int:
     tuning.write_thresholds(asked.out, tuned)
     print(tuning.text(tuned))
     return _told(missing)
+
+
+def _find(arguments: list[str]) -> int:
+    made = parser("events find", find_in_timeline)
+    made.add_argument("timeline", type=Path, help="timeline.csv")
+    made.add_argument("--out", type=Path, required=True, help="folder of events.tsv, events.json and timeline.png")
+    made.add_argument("--thresholds", type=Path | None, default=None, help="file from `semiology events tune`; by default untuned ones")
+    made.add_argument("--truth", type=Path | None, default=None, help="true events, which are drawn too: an events.tsv")
+    made.add_argument("--names", type=dict[str, str] | None, default=None, help="{task: sign in the truth}")
+    asked = made.parse_args(arguments)
+    thresholds = asked.thresholds and tuning.read_thresholds(asked.thresholds)
+    truth = asked.truth and read_events(asked.truth)
+    events = find_in_timeline(read_timeline(asked.timeline), asked.out, thresholds, truth, asked.names)
+    for event in events:
+        print(f"{event.sign} {event.level}: {event.onset:.1f} to {event.offset:.1f} s, confidence {event.confidence:.2f}")
+    print(f"{asked.out}: {len(events)} events, by {'tuned' if thresholds else 'untuned'} thresholds")
+    return 0
 
 
 def _add_shared(made: ArgumentParser) -> None:
