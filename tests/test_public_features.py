@@ -25,6 +25,7 @@ from semiology.verbs.loso import read_protocol
 
 CONFIGS = Path(__file__).resolve().parents[1] / "configs"
 SEIZURE, SUBJECT = "TCS (by seizure)", "TCS (by subject)"
+KINDS = ["attention", "blstm", "lstm", "mean"]
 FEATURES = "features_fpc_2_fps_1"
 
 
@@ -243,6 +244,32 @@ def test_the_shipped_configs_are_the_papers_two_protocols(name):
         (0.01, 400, None)
     }
     assert protocol.batch_size == 64
+
+
+def test_the_config_for_own_videos_runs_all_its_models_on_snippets_of_its_length(tmp_path):
+    rng, store, rows = np.random.default_rng(0), Store(tmp_path / "store"), []
+    for subject in range(6):
+        for view in "ab":
+            clip_id, key = f"s{subject}_{view}", "0" * 16
+            store.write(clip_id, "snippets", key, (rng.normal(size=(30, 16)), np.arange(30) * 8 / 15))
+            store.note(clip_id, {}, {"snippets": {"key": key, "depends": {"rate": 15.0, "frames": 8}}})
+            file = store.file(clip_id, "snippets", key).relative_to(tmp_path)
+            rows.append([clip_id, f"s{subject}", file, 0, "n/a", f"s{subject}_1", ("FOS", "TCS")[subject % 2]])
+    columns = ["clip_id", "participant_id", "features", "start", "end", "recording_id", "seizure_type"]
+    pd.DataFrame(rows, columns=columns).to_csv(tmp_path / "clips.tsv", sep="\t", index=False)
+    (tmp_path / "participants.tsv").write_text("participant_id\n" + "".join(f"s{subject}\n" for subject in range(6)))
+    (tmp_path / "clips.json").write_text(json.dumps({"seizure_type": {"Role": "label", "Levels": {"FOS": "", "TCS": ""}}}))
+    raw = yaml.safe_load((CONFIGS / "seizure_type.yaml").read_text())
+    for task in raw["tasks"].values():
+        task["split"]["folds"] = 2
+    for model in raw["models"].values():
+        model["schedule"] |= {"epochs": 1, "accelerator": "cpu"}
+    raw |= {"cohort": str(tmp_path), "store": str(store.folder), "out": str(tmp_path / "run"), "seeds": [0], "final": False}
+    (tmp_path / "small.yaml").write_text(yaml.safe_dump(raw))
+    assert main(["loso", "--config", str(tmp_path / "small.yaml")]) == 0
+    metrics = json.loads((tmp_path / "run/metrics.json").read_text())
+    assert {task: list(found["models"]) for task, found in metrics["tasks"].items()} == dict.fromkeys((SEIZURE, SUBJECT), KINDS)
+    assert {each["model"] for each in metrics["splits"]} == set(KINDS)
 
 
 def protocol(**changes) -> Protocol:
