@@ -92,7 +92,8 @@ def test_a_sign_of_eight_tenths_of_a_second_has_eight_tenths_of_a_second():
 
 def test_levels_of_a_sign_that_overlap_are_not_counted_twice():
     both = events((100, 110), level="left") + events((105, 120), level="right")
-    assert score_events(both, both, 1000).counts.true_seconds == 20
+    counts = score_events(both, both, 1000).counts
+    assert (counts.true_seconds, counts.right_seconds, counts.false_seconds) == (20, 20, 0)
 
 
 def test_the_onset_is_dated_by_the_first_alarm_and_an_alarm_dates_one_onset():
