@@ -21,7 +21,7 @@ from semiology.localise.report import write_report
 from semiology.localise.settings import Localisation
 from semiology.localise.windows import by_frame
 
-TASK = "sign"  # what timeline.csv calls the one question asked here
+PRESENT = "present"  # the one level that a marked sign has, in timeline.csv
 
 
 @dataclass
@@ -89,13 +89,13 @@ def out_of_fold(settings: Localisation, recordings: list[Recording]) -> dict[str
 
 
 def write_timeline(settings: Localisation, recording: Recording, probabilities: np.ndarray) -> None:
-    """timeline.csv, one row a level and window, empty where not assessable; and events.tsv, of probabilities (time, level)."""
+    """timeline.csv, one row a sign and window, empty where not assessable; and events.tsv, of probabilities (time, level)."""
     folder, rate, step = Path(settings.out) / "timelines" / recording.clip_id, settings.reading.rate, settings.step_frames
     starts = np.arange(0, len(probabilities), step)
     ends = np.minimum(starts + step, len(probabilities))
     windows = {"start": starts / rate, "end": ends / rate}
-    columns = {level: probabilities[starts, place] for place, level in enumerate(settings.levels)}
-    table = pd.concat(pd.DataFrame({"task": TASK, "level": level, **windows, "probability": own}) for level, own in columns.items())
+    columns = {sign: probabilities[starts, place] for place, sign in enumerate(settings.signs, 1)}
+    table = pd.concat(pd.DataFrame({"task": sign, "level": PRESENT, **windows, "probability": own}) for sign, own in columns.items())
     with atomic_path(folder / "timeline.csv") as temporary:
         table.round({"start": 4, "end": 4}).to_csv(temporary, index=False)
     events = events_of(probabilities, settings.levels, rate, settings.hysteresis)
