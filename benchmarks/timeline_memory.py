@@ -45,6 +45,7 @@ FILMS = {  # minutes -> type, onset and duration, s, of its seizures
     ],
 }
 HOURS, LOOP_FPS = 10, 25.0
+STEP = 2.0  # s, between windows of the ten hours; the recordings are watched at every second
 EVERY = 1500  # frames between two samples of memory: a minute
 MOST, SHARE = 2048.0, 1.05  # MiB; an hour's peak over ten minutes'
 
@@ -165,7 +166,7 @@ def loop(path: Path, model: Path, told: Path) -> None:
 
     source = Loop(path, 12, HOURS)
     signs = [
-        Sign(task, saved, Windows(float(saved.about["seconds"]), 1.0), LOOP_FPS, {"seizure": Hysteresis()})
+        Sign(task, saved, Windows(float(saved.about["seconds"]), STEP), LOOP_FPS, {"seizure": Hysteresis()})
         for task, saved in find_models(model).items()
     ]
     out = RUN / "ten_hours"

@@ -24,8 +24,10 @@ class Recent:
     """
 
     def __init__(self, backend: PoseBackend, readings: Iterable[Reading], length: int, fps: float):
+        readings = list(readings)
         self.names = keypoints_read([reading.graph for reading in readings if reading.part in backend.keypoints], backend)
         self.length, self.fps, self._backend = length, fps, backend
+        self._in_metres = backend.in_metres & {reading.part for reading in readings if reading.dimensions == 3}
         self._rows = {part: [backend.keypoints[part].index(name) for name in names] for part, names in self.names.items()}
         self.kept = {part: np.full((length, len(names), 6), np.nan, np.float32) for part, names in self.names.items()}
         self.seen = np.zeros(length, bool)
@@ -52,7 +54,7 @@ class Recent:
             self.names[part],
             self.fps,
             confidence=np.nan_to_num(kept[:, :, CONFIDENCE]),
-            position_3d=kept[:, :, METRES] if part in self._backend.in_metres else None,
+            position_3d=kept[:, :, METRES] if part in self._in_metres else None,
             source_index=np.where(self.seen[places], np.arange(first, end), -1),
             backend=self._backend.name,
         )
