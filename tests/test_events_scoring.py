@@ -264,13 +264,16 @@ def test_score_of_two_folders(folders, capsys):
     said = capsys.readouterr().out
     assert status == 0
     assert "4 recordings of 3 participants, 2.00 h; any overlap counts, no tolerance" in said
-    assert "sign: 2 of 3 events found, 2 false alarms" in said
+    assert "sign: 2 of 3 events found, 2 false alarms" in said and "Participants: as clips.tsv has them" in said
     assert json.loads((folders / "s.json").read_text())["signs"] == judge(cohort())["signs"]
 
 
 def test_tolerances_are_asked_for_and_stated(folders, capsys):
     assert main(["events", "score", f"{folders}/true", f"{folders}/found", "--szcore=true"]) == 0
-    assert "tolerances before 30, after 60, overlap 0, longest 300, apart 90" in capsys.readouterr().out
+    said = capsys.readouterr().out
+    assert (
+        "tolerances before 30, after 60, overlap 0, longest 300, apart 90" in said and "each recording is taken for one of its own" in said
+    )
     assert main(["events", "score", f"{folders}/true", f"{folders}/found", "--tolerances.before=2.5"]) == 0
     assert "before 2.5, after 0" in capsys.readouterr().out
 

@@ -36,10 +36,10 @@ def _score(arguments: list[str]) -> int:
     made.add_argument("--out", type=Path | None, default=None, help="also write everything here, as JSON")
     asked = made.instantiate_classes(made.parse_args(arguments))
     recordings, missing = pair_tables(asked.reference, asked.hypothesis, asked.duration, asked.participants, asked.names)
-    judged = judging.judge(recordings, _tolerances(asked), asked.draws, asked.seed) | {"missing": missing}
+    judged = judging.judge(recordings, _tolerances(asked), asked.draws, asked.seed) | {"missing": missing, "people": _people(asked)}
     if asked.out:
         write_text(asked.out, json.dumps(judged, indent=1) + "\n")
-    print(judging.text(judged))
+    print(f"{judging.text(judged)}\n{judged['people']}")
     return _told(missing)
 
 
@@ -57,9 +57,12 @@ def _tune(arguments: list[str]) -> int:
     asked = made.instantiate_classes(made.parse_args(arguments))
     traces, missing = pair_timelines(asked.timelines, asked.truth, asked.participants, asked.names)
     base = Hysteresis(merge=asked.merge, unseen=asked.unseen)
-    tuned = tuning.tune(traces, asked.grid, base, _tolerances(asked), asked.draws, asked.seed) | {"missing": missing}
+    tuned = tuning.tune(traces, asked.grid, base, _tolerances(asked), asked.draws, asked.seed) | {
+        "missing": missing,
+        "people": _people(asked),
+    }
     tuning.write_thresholds(asked.out, tuned)
-    print(tuning.text(tuned))
+    print(f"{tuning.text(tuned)}\n{tuned['people']}")
     return _told(missing)
 
 
@@ -93,6 +96,12 @@ def _tolerances(asked: Namespace) -> Tolerances:
     if asked.szcore and asked.tolerances != Tolerances():
         raise UserError("--szcore true has tolerances of its own; give it or --tolerances, not both")
     return SZCORE if asked.szcore else asked.tolerances
+
+
+def _people(asked: Namespace) -> str:
+    if asked.participants is None:
+        return "Participants: each recording is taken for one of its own; where a person has several, give --participants."
+    return f"Participants: as {asked.participants.name} has them."
 
 
 def _told(missing: list[str]) -> int:
