@@ -7,6 +7,7 @@ from PIL import Image
 from semiology.cli import main
 from semiology.errors import UserError
 from semiology.events import Event, Hysteresis, find_events, read_events, write_events
+from semiology.events.pairing import true_events
 from semiology.events.picture import clock, draw_timeline, not_assessable, thinned
 from semiology.events.scoring import Counts
 from semiology.events.timeline import find_timelines, read_timeline
@@ -201,6 +202,20 @@ def test_what_has_no_counterpart_is_listed_and_the_status_says_so(folder, capsys
     assert "p2_1: has a timeline, but no table of true events" in told.err
     assert "p9_1: has a table of true events, but no timeline" in told.err and "2 recordings of 2 participants" in told.out
     assert json.loads((folder / "thresholds.json").read_text())["missing"] == told.err.splitlines()
+
+
+def test_which_true_events_a_task_and_level_are_judged_by():
+    left, right, any_side, clonic = (
+        Event(1, 1, "side", "left"),
+        Event(3, 1, "side", "right"),
+        Event(5, 1, "side"),
+        Event(7, 1, "clonic"),
+    )
+    everything, signs = [left, right, any_side, clonic], {"side", "clonic"}
+    assert true_events(everything, ("side", "left"), None, signs) == [left, any_side]
+    assert true_events(everything, ("head", "left"), {"head": "side"}, signs) == [left, any_side]
+    assert true_events(everything, ("phase", "clonic"), None, signs) == [clonic]
+    assert true_events(everything, ("phase", "tonic"), None, signs) == []
 
 
 def test_a_level_may_be_the_true_signs_name_and_a_level_without_true_events_is_listed(folder, capsys):
