@@ -569,6 +569,18 @@ def test_formats_that_need_their_end_are_not_read_while_they_grow(tmp_path):
         write_video(tmp_path / f"a{suffix}", iter(pictures), 25)
         with pytest.raises(UserError, match=message):
             list(growing_frames(tmp_path / f"a{suffix}", 0.2))
+    asked = []
+    with socket.socket() as listener:  # a playlist that calls itself a video: nobody is called
+        listener.bind(("127.0.0.1", 0))
+        listener.listen()
+        listener.settimeout(0.5)
+        address = f"http://127.0.0.1:{listener.getsockname()[1]}/a.ts"
+        (tmp_path / "list.m3u8").write_text(f"#EXTM3U\n#EXT-X-TARGETDURATION:5\n#EXTINF:5,\n{address}\n#EXT-X-ENDLIST\n")
+        with pytest.raises(UserError, match=r"list\.m3u8"):
+            list(growing_frames(tmp_path / "list.m3u8", 0.2))
+        with pytest.raises(TimeoutError):
+            asked.append(listener.accept())
+    assert not asked
     write_video(tmp_path / "a.mkv", iter(pictures), 25)
     assert len(list(growing_frames(tmp_path / "a.mkv", 0.2))) == 20
 

@@ -60,13 +60,12 @@ class Sign:
         return rows, events + [event for detector in self.detectors.values() for event in detector.finish()]
 
     def _score(self, first: int, end: int, said: Said) -> tuple[list[Row], list[Event]]:
-        shown = said(first, end)
+        shown, self._scored = said(first, end), end
         rows, events = [], []
         for level, detector in self.detectors.items():
             probability = None if shown is None else shown[level]
             rows.append(Row(self.task, level, first / self.fps, end / self.fps, probability))
             events += detector.push(first / self.fps, end / self.fps, probability)
-        self._scored = end
         return rows, events
 
     def state(self) -> dict[str, Any]:

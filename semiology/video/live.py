@@ -19,6 +19,7 @@ from semiology.video.decode import LOOK_AHEAD, in_order
 from semiology.video.source import Damage, SourceFrame, placed
 
 SCHEMES = ("rtsp", "rtsps", "http", "https", "udp")
+NOTHING = "data"  # a growing file is read through us; a playlist that calls itself a video may open nothing more
 PROBING = "1000000"  # us of a stream that FFmpeg looks at before it says what it is; its own five seconds are long for a camera
 NETWORK = "rtsp,rtsps,rtp,srtp,http,https,httpproxy,udp,tcp,tls"  # what a camera may make FFmpeg open: nothing on this disk
 FRONT_TO_BACK = ("mpegts", "mpeg", "matroska,webm", "mov,mp4,m4a,3gp,3g2,mj2")
@@ -184,7 +185,7 @@ def growing_frames(path: str | Path, patience: float) -> LiveFrames:
             _check_front_to_back(path, growing)
             stream.seek(0)
             try:
-                container = av.open(growing, mode="r", metadata_errors="replace")
+                container = av.open(growing, mode="r", metadata_errors="replace", options={"protocol_whitelist": NOTHING})
             except av.error.FFmpegError as error:
                 raise VideoError(path, f"cannot be opened as a video ({error.strerror}); it is damaged or of another kind") from error
             with container:
