@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from scipy.signal import find_peaks
 
+from semiology.cli import main
 from semiology.cohort import Cohort
 from semiology.errors import UserError
 from semiology.events import read_events
@@ -192,6 +193,17 @@ def test_recipes_that_make_no_sense_are_refused(tmp_path, wrong):
     with pytest.raises(UserError, match="phantom"):
         make_seizures(tmp_path, **{"progress": False, **wrong})
     assert list(tmp_path.iterdir()) == []
+
+
+def test_the_verb_makes_both(tmp_path, capsys):
+    size = ["--width", "64", "--height", "64", "--progress", "false"]
+    made = ["--subjects", "1", "--seizures_per_subject", "1", "--views", "1", "--seconds", "[5,5]", "--fps", "5"]
+    assert main(["phantom", "seizures", str(tmp_path / "cohort"), *made, *size]) == 0
+    assert main(["phantom", "actions", str(tmp_path / "clips"), "--people", "2", "--seconds", "1", *size]) == 0
+    assert [clip.clip_id for clip in Cohort.read(tmp_path / "cohort").clips] == ["sub-01_sz-01_L"]
+    assert len(list((tmp_path / "clips").rglob("*.mp4"))) == 8
+    assert main(["phantom", "seizures", str(tmp_path / "other"), "--subjects", "0"]) == 2
+    assert "give 1 or more" in capsys.readouterr().err
 
 
 def test_clips_of_single_phases_part_people(tmp_path):
