@@ -3,8 +3,9 @@
     python benchmarks/timeline_memory.py
 
 Two rendered recordings of a phantom at rest with seizures at known times, watched by a model that learned from other phantom people. Peak
-memory is each run's own process (ru_maxrss). The ten hours loop two minutes of what the pose tracker and the face detector found at 25 Hz:
-decoding and tracking are not run again, everything after them is: the patient, the ring of keypoints, windows, events, blocks on disk.
+memory is each run's own process (ru_maxrss). The ten hours loop two minutes of what the pose tracker and the face detector found, at the
+same rate: decoding and tracking are not run again, everything after them is: the patient, the ring of keypoints, windows, events, blocks on
+disk.
 
 Every step is kept in runs/timeline-memory/ and goes on where it was; a timeline that was stopped is begun anew, for its memory's sake.
 """
@@ -29,6 +30,7 @@ from semiology.detect import Faces, Sight
 from semiology.events import Event, Hysteresis, read_events, score_events
 from semiology.files import atomic_path, write_text
 from semiology.pose import Landmarks, pose_backend
+from semiology.timeline.run import FACES_EVERY
 from semiology.video import Frame, read_frames
 
 FILMS = {  # minutes -> type, onset and duration, s, of its seizures
@@ -44,9 +46,9 @@ FILMS = {  # minutes -> type, onset and duration, s, of its seizures
         ("TCS", 3400.0, 70.0),
     ],
 }
-HOURS, LOOP_FPS = 10, 25.0
+HOURS = 10
 STEP = 2.0  # s, between windows of the ten hours; the recordings are watched at every second
-EVERY = 1500  # frames between two samples of memory: a minute
+EVERY = round(60 * RATE)  # frames between two samples of memory: a minute
 MOST, SHARE = 2048.0, 1.05  # MiB; an hour's peak over ten minutes'
 
 
@@ -124,10 +126,10 @@ class Loop:
         self.keypoints, self.in_metres = self.backend.keypoints, self.backend.in_metres
         self.faces: list[Faces] = []
         self.samples: list[tuple[float, float]] = []
-        self._count, self._looks, self.total = 0, 0, round(hours * 3600 * LOOP_FPS)
-        frames = read_frames(path, fps=LOOP_FPS)
+        self._count, self._looks, self._every, self.total = 0, 0, every, round(hours * 3600 * RATE)
+        frames = read_frames(path, fps=RATE)
         pairs = sighted(
-            frames, lambda image: self.faces.append(detector()(image)) or self.faces[-1], OnlinePatient(every / LOOP_FPS), every, -1
+            frames, lambda image: self.faces.append(detector()(image)) or self.faces[-1], OnlinePatient(every / RATE), every, -1
         )
         self.found = list(self.backend.track((frame.image, sight) for frame, sight in pairs))
         self.found = self.found[: len(self.found) // every * every]
@@ -140,19 +142,19 @@ class Loop:
     def frames(self, first: int) -> Iterator[Frame]:
         for index in range(first, self.total):
             self.latest = index
-            yield Frame(index, index / LOOP_FPS, index / LOOP_FPS, index, self._picture)
+            yield Frame(index, index / RATE, index / RATE, index, self._picture)
 
     def arrival(self, frame: Frame) -> None:
         return None
 
     def __call__(self, image: np.ndarray) -> Faces:
         self._looks += 1
-        return self.faces[(self._looks - 1) % (len(self.found) // 12)]
+        return self.faces[(self._looks - 1) % (len(self.found) // self._every)]
 
     def track(self, frames: Iterable[tuple[np.ndarray | None, Sight]]) -> Iterator[dict[str, Landmarks]]:
         for _ in frames:
             if self._count % EVERY == 0:
-                self.samples.append((self._count / LOOP_FPS / 3600, resident()))
+                self.samples.append((self._count / RATE / 3600, resident()))
             yield self.found[self._count % len(self.found)]
             self._count += 1
 
@@ -164,14 +166,14 @@ def loop(path: Path, model: Path, told: Path) -> None:
     from semiology.timeline.run import Course
     from semiology.timeline.signs import Sign
 
-    source = Loop(path, 12, HOURS)
+    source = Loop(path, round(FACES_EVERY * RATE), HOURS)
     signs = [
-        Sign(task, saved, Windows(float(saved.about["seconds"]), STEP), LOOP_FPS, {"seizure": Hysteresis()})
+        Sign(task, saved, Windows(float(saved.about["seconds"]), STEP), RATE, {"seizure": Hysteresis()})
         for task, saved in find_models(model).items()
     ]
     out = RUN / "ten_hours"
     shutil.rmtree(out, ignore_errors=True)
-    course = Course(signs, source, source, LOOP_FPS, Record(out, "loop"))  # type: ignore[arg-type]
+    course = Course(signs, source, source, RATE, Record(out, "loop"))  # type: ignore[arg-type]
     course.begin(60.0)
     began = time.monotonic()
     course.follow(source, progress=False)  # type: ignore[arg-type]
@@ -180,7 +182,7 @@ def loop(path: Path, model: Path, told: Path) -> None:
     course.close({"duration_s": summary["duration_s"], "source_bytes": None})
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     told_of = {"frames": summary["frames"]["grid"], "events": len(summary["events"]), "took_s": took, "peak_mib": peak}
-    write_text(told, json.dumps({**told_of, "looped": "faces and landmarks of two minutes at 25 Hz", "samples": source.samples}))
+    write_text(told, json.dumps({**told_of, "looped": "faces and landmarks of two minutes", "samples": source.samples}))
 
 
 def resident() -> float:
@@ -199,7 +201,7 @@ def draw(samples: list[tuple[float, float]], path: Path) -> None:
     figure, axes = pyplot.subplots(figsize=(8, 2.6), layout="constrained")
     axes.plot(hours, memory, color="#0072b2", linewidth=1)
     axes.set(xlabel="hours of video gone through", ylabel="memory, MiB", ylim=(0, 1.2 * memory.max()), xlim=(0, hours.max()))
-    axes.set_title("semiology timeline, ten hours at 25 Hz (landmarks of two minutes looped)", fontsize=10, loc="left")
+    axes.set_title("semiology timeline, ten hours (landmarks of two minutes looped)", fontsize=10, loc="left")
     axes.spines[["top", "right"]].set_visible(False)
     with atomic_path(path) as temporary:
         figure.savefig(temporary, dpi=110)
