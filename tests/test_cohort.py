@@ -237,7 +237,7 @@ def test_tracks_may_stand_in_for_a_video(folder):
     assert {(clip.video, clip.tracks) for clip in Cohort.read(folder).clips} == {("", "a.csv")}
     assert check_cohort(folder).resolutions == {}
     (folder / "clips.tsv").write_text(text.replace("a.csv", "n/a", 1))
-    assert faults(folder) == ["clips.tsv: row 2: names neither a video nor tracks; give one of them"]
+    assert faults(folder) == ["clips.tsv: row 2: names neither a video nor tracks nor features; give one of them"]
 
 
 def test_notes_say_what_is_allowed_but_odd(folder):

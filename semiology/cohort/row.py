@@ -99,7 +99,7 @@ class Clip(BaseModel):
     @model_validator(mode="after")
     def _consistent(self) -> "Clip":
         if not (self.video or self.tracks or self.features):
-            raise ValueError("names neither a video nor tracks; give one of them")
+            raise ValueError("names neither a video nor tracks nor features; give one of them")
         if self.end is not None and self.end <= self.start:
             raise ValueError(f"ends at {self.end:g} s, not after its start at {self.start:g} s; correct start or end")
         return self

@@ -73,7 +73,7 @@ def _text(path: Path, faults: list[Fault], notes: list[str]) -> str | None:
     """The file as text; None where it is none, which is then among the faults."""
     if not path.is_file():
         others = sorted(path.with_suffix(suffix).name for suffix in (".csv", ".txt", ".xlsx", ".xls") if path.with_suffix(suffix).is_file())
-        hint = f"there is {others[0]}: save it as tab-separated text" if others else "write it, see docs/cohort.md"
+        hint = f"there is {others[0]}: save it as tab-separated text" if others else "write it, or correct the path"
         faults.append(Fault(path.name, f"is missing; {hint}"))
         return None
     data = path.read_bytes()
