@@ -20,9 +20,10 @@ def atomic_path(path: str | Path) -> Iterator[Path]:
     of `path`, because many writers choose their format by it.
 
     Raises:
-        UserError: the folder cannot be written, or the disk is full.
+        UserError: the folder cannot be written, the disk is full, or `path` is a folder.
     """
     path = Path(path)
+    refuse_folder(path)
     temporary: Path | None = None
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -43,6 +44,16 @@ def atomic_path(path: str | Path) -> Iterator[Path]:
     finally:
         if temporary is not None:
             temporary.unlink(missing_ok=True)
+
+
+def refuse_folder(path: str | Path) -> None:
+    """For an output that is one file: what takes hours to make asks before it begins.
+
+    Raises:
+        UserError: `path` is a folder.
+    """
+    if Path(path).is_dir():
+        raise UserError(f"{path}: is a folder; name the file to write")
 
 
 def write_text(path: str | Path, text: str) -> None:

@@ -107,6 +107,11 @@ def test_impossible_options_are_refused_before_a_video_is_read(tmp_path, options
         pretrain_action(tmp_path, tmp_path / "net.safetensors", **options)
 
 
+def test_a_folder_as_output_is_refused_before_a_video_is_read(tmp_path):
+    with pytest.raises(UserError, match=f"{tmp_path}: is a folder; name the file to write"):
+        pretrain_action(tmp_path / "not there", tmp_path)
+
+
 def test_folders_without_videos_are_refused(tmp_path):
     with pytest.raises(UserError, match="not there"):
         read(tmp_path / "nowhere")

@@ -151,6 +151,32 @@ def test_what_cannot_be_extracted_is_said_before_the_first_clip(tmp_path, option
     assert not (tmp_path / "out").exists()
 
 
+def test_a_network_of_our_own_knows_the_frames_of_its_snippets(tmp_path):
+    film(tmp_path / "videos" / "a.mp4", 20)
+    cohort = cohort_of(tmp_path, [("c1", "videos/a.mp4", "0", "n/a")])
+    own = write_weights(tmp_path / "own.safetensors", frames=16)
+    with pytest.raises(
+        UserError, match=r"own.safetensors: was trained on snippets of 16 frames, 8 are asked for; give --snippets.frames 16"
+    ):
+        extract_cohort(cohort, tmp_path / "store", options=only(own), progress=False)
+    assert extract_cohort(cohort, tmp_path / "store", options=only(own, frames=16), progress=False).done == ["c1"]
+
+
+def test_a_clip_that_brings_features_has_no_video_to_open(tmp_path, weights):
+    film(tmp_path / "videos" / "a.mp4", 20)
+    (tmp_path / "own.safetensors").write_bytes(b"")
+    cohort_of(tmp_path, [("c1", "videos/a.mp4", "0", "n/a")])
+    table = tmp_path / "clips.tsv"
+    header, filmed = table.read_text().splitlines()
+    table.write_text(f"{header}\tfeatures\n{filmed}\tn/a\nc2\tP1\tn/a\t0\tn/a\tno\town.safetensors\n")
+    summary = extract_cohort(Cohort.read(tmp_path), tmp_path / "store", options=only(weights), progress=False)
+    assert (summary.done, summary.brought, summary.failed) == (["c1"], ["c2"], [])
+    assert "1 clips: 1 extracted" in summary.text() and "1 more bring their features along" in summary.text()
+    table.write_text(table.read_text().replace(f"{filmed}\tn/a\n", ""))
+    with pytest.raises(UserError, match="nothing to extract"):
+        extract_cohort(Cohort.read(tmp_path), tmp_path / "store", options=only(weights), progress=False)
+
+
 def test_impossible_snippets_are_refused():
     with pytest.raises(UserError, match="stride=0"):
         SnippetOptions(stride=0)

@@ -90,12 +90,14 @@ class ExtractSummary:
 
     Attributes:
         done: clips that were worked on. skipped: clips that were complete already. failed: (clip_id, what was wrong).
+            brought: clips that bring features along and have no video.
         found: clip_id -> "body" and "face" -> share of the video's frames in which that part of the patient was found.
     """
 
     done: list[str] = field(default_factory=list)
     skipped: list[str] = field(default_factory=list)
     failed: list[tuple[str, str]] = field(default_factory=list)
+    brought: list[str] = field(default_factory=list)
     found: dict[str, dict[str, float]] = field(default_factory=dict)
 
     @property
@@ -107,6 +109,8 @@ class ExtractSummary:
         """A few lines to print."""
         total = len(self.done) + len(self.skipped) + len(self.failed)
         lines = [f"{total} clips: {len(self.done)} extracted, {len(self.skipped)} were there already, {len(self.failed)} failed"]
+        if self.brought:
+            lines.append(f"{len(self.brought)} more bring their features along and have no video: nothing was extracted of them")
         for part in PARTS:
             shares = {clip_id: found[part] for clip_id, found in self.found.items() if part in found}
             if shares:

@@ -47,15 +47,24 @@ def extract_cohort(
 ) -> ExtractSummary:
     """Extract every clip of a cohort into a store. What is there already, from the same input with the same parameters, is not made again.
 
-    A clip that cannot be read is listed in the summary and the others go on. Clips run in parallel in `jobs` processes.
+    A clip that cannot be read is listed in the summary and the others go on; so is one that brings its features along and has neither video
+    nor tracks. Clips run in parallel in `jobs` processes.
 
     Raises:
-        UserError: weights that cannot be used, a backend that is not there; the store cannot be written or the disk is full.
+        UserError: weights that cannot be used, a backend that is not there; the store cannot be written or the disk is full; no clip has a
+            video or tracks.
     """
+    brought = [clip.clip_id for clip in cohort.clips if not (clip.video or clip.tracks)]
+    if cohort.clips and len(brought) == len(cohort.clips):
+        raise UserError(f"{cohort.folder}: its clips bring their features along and have no video: there is nothing to extract")
     sources = [
-        Source(clip.clip_id, cohort.folder / (clip.tracks or clip.video), clip.start, clip.end, bool(clip.tracks)) for clip in cohort.clips
+        Source(clip.clip_id, cohort.folder / (clip.tracks or clip.video), clip.start, clip.end, bool(clip.tracks))
+        for clip in cohort.clips
+        if clip.clip_id not in brought
     ]
-    return _extract_all(sources, Store(store), options or ExtractOptions(), jobs, progress)
+    summary = _extract_all(sources, Store(store), options or ExtractOptions(), jobs, progress)
+    summary.brought = brought
+    return summary
 
 
 def extract_videos(
@@ -112,7 +121,12 @@ def _check(options: ExtractOptions) -> None:
         for path in options.vgg_weights().values():
             load_vgg(path)
     if options.snippet_weights is not None:
-        _snippet_network(options)
+        trained = _snippet_network(options).frames
+        if trained not in (None, options.snippets.frames):
+            raise UserError(
+                f"{options.snippet_weights}: was trained on snippets of {trained} frames, {options.snippets.frames} are asked for; give "
+                f"--snippets.frames {trained}, or train another by `semiology pretrain action --frames {options.snippets.frames}`"
+            )
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,7 @@ import numpy as np
 import torch
 
 from semiology.errors import UserError
+from semiology.files import refuse_folder
 from semiology.pretrain.clips import LabelledClips, read_clips
 from semiology.pretrain.fitting import Pretrained, fit, judge, save_trained
 from semiology.snippets.networks import fit_device, fit_precision
@@ -52,11 +53,13 @@ def pretrain_action(
         device: such as cuda; auto takes a GPU where there is one.
 
     Raises:
-        UserError: no video that can be used, fewer than two classes, a class without videos to train on, an impossible option.
+        UserError: no video that can be used, fewer than two classes, a class without videos to train on, an impossible option;
+            `out` is a folder.
     """
     if depth not in LAYERS or min(width, epochs, batch, frames) <= 0 or (per_file is not None and per_file < 1):
         asked = f"depth={depth}, width={width}, frames={frames}, per_file={per_file}, epochs={epochs}, batch={batch}"
         raise UserError(f"pretrain action: {asked}; depth is one of {', '.join(map(str, LAYERS))}, the others are above 0")
+    refuse_folder(out)
     device = fit_device(device)
     bf16 = torch.device(device).type == "cuda" and fit_precision("auto", device) == "bf16"  # CPU: see docs/snippets.md, wrong gradients
     out = Path(out)

@@ -11,6 +11,7 @@ from torch import nn
 
 from semiology.appearance import VGG19
 from semiology.errors import UserError
+from semiology.files import refuse_folder
 from semiology.pretrain.fitting import Pretrained, fit, judge, save_trained
 from semiology.pretrain.folders import TRAINING, class_files, hold_out
 
@@ -64,10 +65,11 @@ def pretrain(
         device: such as "cuda"; by default a GPU where there is one.
 
     Raises:
-        UserError: images that cannot be read, fewer than two classes, a class without images to train on.
+        UserError: images that cannot be read, fewer than two classes, a class without images to train on; `out` is a folder.
     """
     if kind not in FORMS:
         raise UserError(f"pretrain {kind!r}: unknown; say expression or posture")
+    refuse_folder(out)
     form, own_size = FORMS[kind]
     data = read_images(images, size or own_size, held_out, seed)
     torch.manual_seed(seed)

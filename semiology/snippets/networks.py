@@ -27,12 +27,15 @@ class SnippetNetwork:
 
     Attributes:
         channels: length of a vector: 512 at full width; 2048 of a 2D ResNet-50.
+        frames: of the snippets that it was trained on, as its file says; None where nothing is said, as of published weights.
     """
 
-    def __init__(self, network: R2Plus1D | FrameResNet, classes: list[str], precision: str = "fp32", device: str = "cpu"):
+    def __init__(
+        self, network: R2Plus1D | FrameResNet, classes: list[str], precision: str = "fp32", device: str = "cpu", frames: int | None = None
+    ):
         self.network = network.eval().requires_grad_(False).to(device)
         self.classes, self.precision, self.device = classes, precision, device
-        self.channels = network.channels
+        self.channels, self.frames = network.channels, frames
 
     @torch.inference_mode()
     def embed(self, snippets: np.ndarray) -> np.ndarray:
@@ -75,8 +78,10 @@ def load_snippet_network(weights: str | Path | None, *, precision: str = "auto",
         fault = " ".join(str(error).split())[:200]
         raise UserError(f"{path}: neither an R(2+1)D in torchvision's or the IG-65M layout nor a 2D ResNet ({fault})") from error
     count = network.fc.out_features
-    classes = json.loads(metadata(path).get("classes", "null")) or [f"class_{number}" for number in range(count)]
-    return SnippetNetwork(network, classes, fit_precision(precision, device), device)
+    told = metadata(path)
+    classes = json.loads(told.get("classes", "null")) or [f"class_{number}" for number in range(count)]
+    frames = int(told["frames"]) if told.get("frames", "").isdigit() else None
+    return SnippetNetwork(network, classes, fit_precision(precision, device), device, frames)
 
 
 def fit_device(device: str) -> str:
