@@ -32,7 +32,13 @@ def diagnose() -> tuple[list[str], list[str]]:
             if package != "mediapipe":
                 faults.append(f"{package} is not installed: install semiology again in this environment")
     lines += [*_torch(faults), *_backends(faults)]
-    lines.append("appearance weights: none are shipped; `semiology pretrain` makes them, `semiology extract --face_weights FILE` uses them")
+    lines.append(
+        "appearance weights: none shipped; `semiology pretrain expression` makes them, `semiology extract --face_weights FILE` uses them"
+    )
+    lines.append(
+        "snippet weights: none shipped; `semiology weights get r2plus1d_18` fetches published ones, `semiology pretrain action` makes "
+        "them, `semiology extract --snippet_weights FILE` uses them"
+    )
     known, folder = known_weights().values(), weights_folder()
     here = sum((folder / entry.file).is_file() for entry in known)
     lines.append(f"published weights: {here} of {len(known)} in {folder}; `semiology weights list` names them")

@@ -43,7 +43,7 @@ def limits(metrics: Mapping[str, Any], *, seeds: int, synthetic: bool, audit: Au
         said.append("Training was done once: how much another random start would change is unknown.")
     if lost:
         said.append(
-            f"{lost} {'clip' if lost == 1 else 'clips'} could not be assessed: results hold for clips in which the patient can be followed."
+            f"{lost} {'clip' if lost == 1 else 'clips'} could not be assessed: results hold for clips of which enough can be read."
         )
     rare = [task for task, found in tasks.items() if _degenerate(found) > RARE * metrics["method"]["draws"]]
     if rare:

@@ -164,7 +164,7 @@ def _data(metrics: Mapping[str, Any], notes: list[str], lost: int) -> dict[str, 
     people = max(found["participants"] for found in tasks.values())
     return {
         "10": f"{people} people; the widths of the intervals show what that allows. How the number was arrived at: {YOURS}.",
-        "11": f"Missing joints are masked, not guessed, beyond short gaps. {lost} clips not assessable; {left_out}.",
+        "11": f"What is missing of a clip is masked, not guessed, beyond short gaps. {lost} clips not assessable; {left_out}.",
         "20a": f"{counts}. {lost} clips not assessable. Recruitment before that: {YOURS}.",
         "21": f"In every fold all but the held-out clips: {counts}.",
     }
@@ -215,5 +215,5 @@ def _found(limits: list[str]) -> dict[str, str]:
     return {
         "23a": f"Main table and “All measures”, with intervals. By group of people: {YOURS}.",
         "26": f"{len(limits)} under “What this cannot say”. Further ones: {YOURS}.",
-        "27a": "A clip in which too little of the patient is found is called not assessable and gets no answer.",
+        "27a": "A clip of which too little can be read is called not assessable and gets no answer.",
     }

@@ -10,7 +10,7 @@ from semiology.reproduce.published import GESTURES, GESTURES_ACCURACY
 from semiology.statistics.metrics import NAMES
 from semiology.statistics.splits import split_differences
 
-PEOPLE = {"mean": "mean", "lstm": "LSTM", "blstm": "BLSTM"}
+PEOPLE = {"mean": "mean", "lstm": "LSTM", "blstm": "BLSTM", "attention": "attention"}
 
 
 def rows(
