@@ -22,23 +22,19 @@ def select(tracks: xr.Dataset, skeleton: Skeleton) -> xr.Dataset:
     Raises:
         UserError: the tracks hold neither a joint's own name nor all keypoints that it is the mean of.
     """
-    tracked = set(tracks.keypoint.values.tolist())
-    joints, lacking = [], []
-    for joint, sources in skeleton.joints.items():
-        names = [joint] if joint in tracked else list(sources)
-        if not set(names) <= tracked:
-            lacking.append(joint)
-            continue
-        parts = tracks.sel(keypoint=names)
-        joined = parts.mean("keypoint", skipna=False)
-        joined["confidence"] = parts["confidence"].min("keypoint")
-        joints.append(joined)
-    if lacking:
-        raise UserError(f"skeleton {skeleton.name}: the tracks hold no keypoints for {lacking}; they hold {sorted(tracked)[:12]} ...")
-    selected = xr.concat(joints, dim="keypoint").assign_coords(keypoint=skeleton.names)
-    selected = selected.transpose("time", "space", "space_3d", "keypoint", missing_dims="ignore").assign_attrs(
-        tracks.attrs, skeleton=skeleton.name
-    )
+    place = {name: number for number, name in enumerate(tracks.keypoint.values.tolist())}
+    sources = {joint: [joint] if joint in place else list(names) for joint, names in skeleton.joints.items()}
+    if lacking := [joint for joint, names in sources.items() if not set(names) <= set(place)]:
+        raise UserError(f"skeleton {skeleton.name}: the tracks hold no keypoints for {lacking}; they hold {sorted(place)[:12]} ...")
+    columns = [[place[name] for name in names] for names in sources.values()]
+    joined = {}
+    for name, values in tracks.data_vars.items():
+        if "keypoint" in values.dims:  # in arrays: xarray would take longer than the networks that read a window
+            by_joint = values.transpose(..., "keypoint")
+            join = np.min if name == "confidence" else np.mean
+            joints = np.stack([join(by_joint.values[..., of_joint], axis=-1) for of_joint in columns], axis=-1)
+            joined[name] = (by_joint.dims, joints)
+    selected = tracks.drop_dims("keypoint").assign_coords(keypoint=skeleton.names).assign(joined).assign_attrs(skeleton=skeleton.name)
     return with_step(selected, "select", skeleton=skeleton.name)
 
 
@@ -93,31 +89,35 @@ def normalise(tracks: xr.Dataset, skeleton: Skeleton, origin: str = "clip", upri
     """
     if origin not in ("clip", "frame"):
         raise UserError(f'normalise: origin must be "clip" or "frame", got {origin!r}')
+    joint = {name: number for number, name in enumerate(tracks.keypoint.values.tolist())}
     normalised = {}
     for name, space in POSITIONS.items():
         if name not in tracks:
             continue
-        position = tracks[name]
-        centre = position.sel(keypoint=list(skeleton.origin)).mean("keypoint", skipna=False)
+        position = tracks[name].transpose("time", "keypoint", space).values
+        centre = position[:, [joint[of] for of in skeleton.origin]].mean(axis=1)  # (time, space)
         if origin == "clip":
-            centre = centre.median("time", skipna=True)
-        first, second = skeleton.scale
-        length = np.sqrt(((position.sel(keypoint=first) - position.sel(keypoint=second)) ** 2).sum(space, skipna=False))
+            with warnings.catch_warnings():
+                warnings.filterwarnings("ignore", message="All-NaN slice")
+                centre = np.nanmedian(centre, axis=0, keepdims=True)
+        first, second = (joint[of] for of in skeleton.scale)
+        across = position[:, first] - position[:, second]
+        length = np.sqrt((across**2).sum(axis=1))
         unit = float(np.nanmedian(length)) if np.isfinite(length).any() else np.nan
-        values = ((position - centre) / (unit if unit > 0 else np.nan)).transpose(*position.dims).astype(np.float32)
-        normalised[name] = _turned_level(values, skeleton, space) if upright else values
+        values = ((position - centre[:, None]) / (unit if unit > 0 else np.nan)).astype(np.float32)
+        values = _turned_level(values, first, second) if upright else values
+        normalised[name] = (("time", space, "keypoint"), values.swapaxes(1, 2))
     return with_step(tracks.assign(normalised), "normalise", origin=origin, upright=upright, unit=list(skeleton.scale))
 
 
-def _turned_level(position: xr.DataArray, skeleton: Skeleton, space: str) -> xr.DataArray:
-    """Each frame turned about the origin in the image plane, so that the second scale joint lies level to the left of the first."""
-    first, second = skeleton.scale
-    across = position.sel(keypoint=first) - position.sel(keypoint=second)
-    angle = np.arctan2(across.sel({space: "y"}, drop=True), across.sel({space: "x"}, drop=True))
-    x, y = position.sel({space: "x"}, drop=True), position.sel({space: "y"}, drop=True)
-    turned = position.copy()
-    turned.loc[{space: "x"}] = np.cos(angle) * x + np.sin(angle) * y
-    turned.loc[{space: "y"}] = np.cos(angle) * y - np.sin(angle) * x
+def _turned_level(positions: np.ndarray, first: int, second: int) -> np.ndarray:
+    """(time, keypoint, space), each frame turned about the origin in the image plane, so that `second` lies level, left of `first`."""
+    across = positions[:, first] - positions[:, second]
+    angle = np.arctan2(across[:, 1], across[:, 0])[:, None]
+    x, y = positions[..., 0], positions[..., 1]
+    turned = positions.copy()
+    turned[..., 0] = np.cos(angle) * x + np.sin(angle) * y
+    turned[..., 1] = np.cos(angle) * y - np.sin(angle) * x
     return turned
 
 

@@ -72,9 +72,9 @@ class ClipDataset(Dataset):
             segments = [self._keypoints(segment) for segment in joints]  # each by itself: no movement from one to the next
             return {name: torch.stack([segment[name] for segment in segments]) for name in segments[0]}
         mask = np.isfinite(joints).all(axis=2)
-        bone = bones(joints, self.graph)
-        kinds = {"joint": joints, "bone": bone, "motion": motion(joints), "deviation": deviation(joints)}
-        stacked = np.concatenate([kinds[kind] for kind in self.reading.channels], axis=2)  # (time, joint, channel)
+        kinds = {"joint": lambda: joints, "bone": lambda: bones(joints, self.graph), "motion": lambda: motion(joints)}
+        kinds["deviation"] = lambda: deviation(joints)
+        stacked = np.concatenate([kinds[kind]() for kind in self.reading.channels], axis=2)  # (time, joint, channel)
         return {
             "keypoints": torch.from_numpy(np.nan_to_num(stacked, nan=0.0).transpose(2, 0, 1).astype(np.float32)),  # (channel, time, joint)
             "keypoint_mask": torch.from_numpy(mask.astype(np.float32)),
