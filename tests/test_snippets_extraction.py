@@ -17,6 +17,7 @@ from semiology.extraction import ExtractOptions, extract_cohort, extract_videos
 from semiology.extraction.options import SnippetOptions
 from semiology.extraction.trained_on import trained_on
 from semiology.files import content_hash
+from semiology.learning.clips import ClipSource, Reading
 from semiology.snippets import load_snippet_network, prepare_picture
 from semiology.snippets.r2plus1d import R2Plus1D, Shape, initialise
 from semiology.store import Store
@@ -123,18 +124,24 @@ def test_snippets_stand_beside_tracks_and_leave_their_keys_alone(tmp_path, weigh
     assert sorted(after) == ["body", "face", "snippets"] and {part: after[part] for part in before} == before
 
 
-def test_a_clip_shorter_than_a_snippet_is_refused_by_its_id_and_the_batch_goes_on(tmp_path, weights, capsys):
+def test_a_clip_shorter_than_a_snippet_is_stored_without_any_and_told_by_its_id(tmp_path, weights, capsys):
     film(tmp_path / "videos" / "secret.mp4", 40)
-    cohort_of(tmp_path, [("short", "videos/secret.mp4", "0", "0.4"), ("long", "videos/secret.mp4", "0", "n/a")])
+    film(tmp_path / "videos" / "brief.mp4", 6)
+    cohort_of(tmp_path, [("short", "videos/brief.mp4", "0", "n/a"), ("long", "videos/secret.mp4", "0", "n/a")])
     where = ["extract", str(tmp_path), "--store", str(tmp_path / "store"), "--pose", "none", "--snippet_weights", str(weights)]
-    assert main(where) == 1
+    assert main(where) == 0
     said = capsys.readouterr().out
-    assert "failed: short: too short for a snippet: 6 frames at 15 Hz (0.40 s), a snippet needs 8 (0.53 s)" in said
-    assert "secret" not in said
+    assert "warning: short: shorter than one snippet" in said and "secret" not in said and "brief" not in said
     store = Store(tmp_path / "store")
     assert store.features("long", "snippets")[0].shape == (5, 32)
-    with pytest.raises(UserError, match=r"no snippets in .*--snippet_weights FILE"):
-        store.features("short", "snippets")
+    assert store.features("short", "snippets")[0].shape == (0, 32)
+    for clip in ("short", "long"):  # a second run has nothing to do
+        assert store.has(clip, "snippets")
+    source = ClipSource(
+        str(tmp_path), Reading("sign", part="frame", appearance="snippets", channels=(), rate=15, window=8), str(tmp_path / "store")
+    )
+    assert [clip.clip_id for clip in source.clips] == ["long"]
+    assert [clip.reason for clip in source.not_assessable] == ["shorter than one snippet of 8 frames"]
 
 
 @pytest.mark.parametrize(

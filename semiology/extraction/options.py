@@ -90,6 +90,7 @@ class ExtractSummary:
 
     Attributes:
         done: clips that were worked on. skipped: clips that were complete already. failed: (clip_id, what was wrong).
+            short: clips, worked on now, that are shorter than one snippet; they have none, and are not assessable where snippets are read.
             brought: clips that bring features along and have no video.
         found: clip_id -> "body" and "face" -> share of the video's frames in which that part of the patient was found.
     """
@@ -97,6 +98,7 @@ class ExtractSummary:
     done: list[str] = field(default_factory=list)
     skipped: list[str] = field(default_factory=list)
     failed: list[tuple[str, str]] = field(default_factory=list)
+    short: list[str] = field(default_factory=list)
     brought: list[str] = field(default_factory=list)
     found: dict[str, dict[str, float]] = field(default_factory=dict)
 
@@ -117,5 +119,6 @@ class ExtractSummary:
                 least = min(shares, key=lambda clip_id: shares[clip_id])
                 lines.append(f"{part} found in {np.mean(list(shares.values())):.1%} of frames; least in {least} ({shares[least]:.1%})")
         lines += [f"warning: {clip_id}: nobody was found in any frame; its tracks are empty" for clip_id in self.nobody]
+        lines += [f"warning: {clip_id}: shorter than one snippet; it has none and cannot be assessed by them" for clip_id in self.short]
         lines += [f"failed: {clip_id}: {message}" for clip_id, message in self.failed]
         return "\n".join(lines)

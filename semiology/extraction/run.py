@@ -100,6 +100,8 @@ def _extract_all(sources: Sequence[Source], store: Store, options: ExtractOption
         (summary.done if outcome.worked else summary.skipped).append(source.clip_id)
         if outcome.found:
             summary.found[source.clip_id] = outcome.found
+        if outcome.short:
+            summary.short.append(source.clip_id)
     return summary
 
 
@@ -135,6 +137,7 @@ class _Outcome:
     worked: bool = False
     found: dict[str, float] = field(default_factory=dict)
     fault: str | None = None
+    short: bool = False
 
 
 def _complete(source: Source, store: Store, options: ExtractOptions) -> _Outcome | None:
@@ -187,12 +190,15 @@ def _extract_clip(source: Source, store: Store, options: ExtractOptions) -> _Out
         else:
             entries[part]["found"] = share_found(made[part] if part in made else read_tracks(store.file(source.clip_id, part, keys[part])))
     store.note(source.clip_id, origin, {part: entries[part] for part in depends if part in TRACKS})
+    short = False
     for stage in [stage for stage in depends if stage not in TRACKS]:
         if stage in missing:
-            make = _snippets if stage == "snippets" else _appearance
-            store.write(source.clip_id, stage, keys[stage], make(source, store, options, stage))
-        store.note(source.clip_id, origin, {stage: entries[stage]})  # at once: a clip too short for snippets keeps its other features
-    return _Outcome(source.clip_id, bool(missing), {part: entries[part]["found"] for part in depends if part in TRACKS})
+            content = (_snippets if stage == "snippets" else _appearance)(source, store, options, stage)
+            store.write(source.clip_id, stage, keys[stage], content)
+            short |= stage == "snippets" and len(content[0]) == 0
+        store.note(source.clip_id, origin, {stage: entries[stage]})  # at once: what fails next costs nothing that is there
+    found = {part: entries[part]["found"] for part in depends if part in TRACKS}
+    return _Outcome(source.clip_id, bool(missing), found, short=short)
 
 
 def _appearance(source: Source, store: Store, options: ExtractOptions, stage: str) -> Features:

@@ -216,9 +216,6 @@ class ClipSource:
         return {"joints": joints, "appearance": features}, reason
 
     def _snippets(self, clip: Clip) -> Content:
-        frames = math.inf if clip.end is None else round((clip.end - clip.start) * self.reading.rate)
-        if frames < self.reading.window and not self._store.has(clip.clip_id, "snippets"):
-            return {}, too_few(np.empty((0, 0)), self.reading)  # extraction leaves such a clip out
         features, time = self._features(clip.clip_id)
         made = self._store.record(clip.clip_id)["stages"]["snippets"].get("depends", {})
         rate, window = made.get("rate", self.reading.rate), made.get("frames", self.reading.window)

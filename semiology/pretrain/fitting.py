@@ -39,10 +39,11 @@ class Pretrained:
     def text(self) -> str:
         """A few lines to print."""
         chance = 1 / len(self.classes)
-        line = (
-            f"{self.path}: {len(self.classes)} classes, {self.trained} {self.what}s trained on, {self.held_out} held out: "
-            f"accuracy {self.accuracy:.3f}, mean over classes {self.balanced_accuracy:.3f} (chance {chance:.3f})"
-        )
+        line = f"{self.path}: {len(self.classes)} classes, {self.trained} {self.what}s trained on, {self.held_out} held out: "
+        if self.held_out:
+            line += f"accuracy {self.accuracy:.3f}, mean over classes {self.balanced_accuracy:.3f} (chance {chance:.3f})"
+        else:
+            line += "nothing says how good it is; hold more out, or bring a folder test/"
         return "\n".join([line, *(f"failed: {place}: {fault}" for place, fault in self.failed)])
 
 

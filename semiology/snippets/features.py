@@ -5,7 +5,6 @@ from collections.abc import Iterable
 
 import numpy as np
 
-from semiology.errors import UserError
 from semiology.snippets.networks import SnippetNetwork
 from semiology.snippets.pictures import RATE, prepare_picture, whole_snippet
 from semiology.video import Frame
@@ -17,20 +16,17 @@ def snippet_features(
     """Vectors (snippet, channel) float32 and each snippet's start (snippet,) in s from the first frame.
 
     A snippet of `length` frames begins at every `stride`-th frame, as long as a whole one is left. One of which the video lacks more than
-    half is a row of NaN; see `whole_snippet`. Memory holds `length` small pictures, `batch` snippets, and the vectors.
+    half is a row of NaN; see `whole_snippet`. A video shorter than one snippet has no row. Memory holds `length` small pictures, `batch`
+    snippets, and the vectors.
 
     Args:
         frames: at 15 Hz, as `read_frames(path, start, end, RATE)` gives them.
-
-    Raises:
-        UserError: fewer frames than a snippet has.
     """
     recent: deque[np.ndarray | None] = deque(maxlen=length)
     rows: list[np.ndarray] = []
     waiting: list[np.ndarray] = []
     empty = np.full(network.channels, np.nan, np.float32)
     places: list[int] = []  # of the rows that wait for the network
-    count = 0
 
     def flush() -> None:
         if waiting:
@@ -39,9 +35,8 @@ def snippet_features(
             waiting.clear()
             places.clear()
 
-    for frame in frames:
+    for count, frame in enumerate(frames, 1):
         recent.append(None if frame.image is None else prepare_picture(frame.image))
-        count += 1
         if count >= length and (count - length) % stride == 0:
             snippet = whole_snippet(list(recent))
             if snippet is not None:
@@ -51,7 +46,4 @@ def snippet_features(
             if len(waiting) == batch:
                 flush()
     flush()
-    if not rows:
-        needed = f"a snippet needs {length} ({length / RATE:.2f} s)"
-        raise UserError(f"too short for a snippet: {count} frames at {RATE:g} Hz ({count / RATE:.2f} s), {needed}; leave the clip out")
-    return np.stack(rows), np.arange(len(rows)) * stride / RATE
+    return np.array(rows, np.float32).reshape(-1, network.channels), np.arange(len(rows)) * stride / RATE
