@@ -347,23 +347,45 @@ look = OnlinePatient.look
 
 
 def test_a_state_of_other_options_and_a_damaged_one_begin_anew(whole, tmp_path):
-    key = json.loads((whole / "timeline.json").read_text())["key"]
+    told = json.loads((whole / "timeline.json").read_text())
 
     def copied() -> Record:
         for name in ("timeline.csv", "events.tsv", "state.safetensors"):
             (tmp_path / name).write_bytes((whole / name).read_bytes())
-        return Record(tmp_path, key)
+        return Record(tmp_path, told["key"], told["video"])
 
     state, arrays = copied().resume()
     assert state["frames"] == 48 and arrays["recent/body"].shape == (20, 10, 6)  # two blocks of 24 frames in 63
     assert (tmp_path / "timeline.csv").stat().st_size == state["bytes"] < (whole / "timeline.csv").stat().st_size
     copied()
-    assert Record(tmp_path, "another").resume() is None
+    assert Record(tmp_path, "another", told["video"]).resume() is None
     assert sorted(path.name for path in tmp_path.iterdir()) == ["timeline.csv"]
     assert (tmp_path / "timeline.csv").read_text() == "task,level,start,end,probability\n"
     record = copied()
     (tmp_path / "state.safetensors").write_bytes(b"half")
     assert record.resume() is None
+
+
+def test_the_timeline_of_another_video_is_not_written_over(whole, tmp_path):
+    for held in ("timeline.json", "state.safetensors"):  # a complete run, and one that was stopped
+        folder = tmp_path / held
+        folder.mkdir()
+        (folder / held).write_bytes((whole / held).read_bytes())
+        with pytest.raises(UserError, match="holds the timeline of another video; name another folder"):
+            Record(folder, "key", "0" * 64)
+    (tmp_path / "file").write_text("mine")
+    with pytest.raises(UserError, match=r"file: cannot be made \(File exists\); name another folder"):
+        Record(tmp_path / "file", "key", "0" * 64)
+
+
+def test_a_complete_run_whose_tables_were_changed_is_not_taken_for_complete(whole, tmp_path):
+    for path in whole.iterdir():
+        (tmp_path / path.name).write_bytes(path.read_bytes())
+    told = json.loads((whole / "timeline.json").read_text())
+    record = Record(tmp_path, told["key"], told["video"])
+    assert record.finished(told["source_bytes"]) == told and record.finished(1) is None
+    (tmp_path / "events.tsv").write_text("x")
+    assert record.finished(told["source_bytes"]) is None
 
 
 # live
@@ -527,6 +549,7 @@ def test_tuned_thresholds_make_the_events_and_have_to_name_every_sign(whole, run
         ("http://127.0.0.1/a.mpg", {"growing": 1.0}, "--growing is for a file"),
         ("nowhere.mp4", {"growing": 1.0}, "start the recording first"),
         ("VIDEO", {"fps": 10.0}, "reads 12.5 frames a second; set fps to that or more, not 10"),
+        ("VIDEO", {"fps": 50.0}, "has 25 frames a second; fps=50 would look at each again and again; set 25 or less"),
         ("VIDEO", {"thresholds": Path("nowhere.json")}, "nowhere.json"),
     ],
 )
@@ -538,8 +561,11 @@ def test_a_source_that_cannot_be_followed_is_refused(source, options, message, v
 
 def test_options_that_make_no_sense_are_refused():
     for name in ("fps", "length", "step", "block", "growing", "stall"):
-        with pytest.raises(UserError, match=f"{name}=0; it has to be positive"):
-            TimelineOptions(**{name: 0.0})
+        for value in (0.0, float("nan"), float("inf")):
+            with pytest.raises(UserError, match=f"{name}={value:g}; it has to be a positive number"):
+                TimelineOptions(**{name: value})
+    with pytest.raises(UserError, match="less than two frames at 25 Hz"):
+        TimelineOptions(length=0.05)
 
 
 def test_models_that_are_not_there_or_learned_from_another_tracker_are_refused(video, tmp_path):

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import math
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -45,10 +46,12 @@ class TimelineOptions:
     def __post_init__(self) -> None:
         for name in ("fps", "length", "step", "block", "stall", "growing", "snippet_stride"):
             value = getattr(self, name)
-            if value is not None and value <= 0:
-                raise UserError(f"timeline: {name}={value:g}; it has to be positive")
+            if value is not None and not 0 < value < math.inf:
+                raise UserError(f"timeline: {name}={value:g}; it has to be a positive number")
         if self.step * self.fps < 1 - 1e-6:
             raise UserError(f"timeline: step={self.step:g} s is less than a frame at {self.fps:g} Hz; give {1 / self.fps:g} or more")
+        if self.length is not None and self.length * self.fps < 2 - 1e-6:
+            raise UserError(f"timeline: length={self.length:g} s is less than two frames at {self.fps:g} Hz; nothing moves in one")
 
     def key(self) -> dict[str, Any]:
         """What the result depends on: how long to wait is not among it, and the thresholds count by their values."""

@@ -16,7 +16,7 @@ from semiology.errors import UserError
 from semiology.events import Event, Hysteresis, write_events
 from semiology.events.picture import draw_timeline
 from semiology.events.timeline import read_timeline
-from semiology.files import atomic_path, write_text
+from semiology.files import atomic_path, content_hash, write_text
 from semiology.timeline.signs import Row
 
 COLUMNS = "task", "level", "start", "end", "probability"
@@ -32,32 +32,61 @@ class Record:
     Args:
         folder: OUT.
         key: of everything that the result depends on; a state of another key is thrown away.
+        video: what the source is known by; the timeline of another one is not.
+
+    Raises:
+        UserError: the folder cannot be made, or holds the timeline of another video.
     """
 
-    def __init__(self, folder: Path, key: str):
-        self.folder, self.key = folder, key
+    def __init__(self, folder: Path, key: str, video: str = ""):
+        self.folder, self.key, self.video = folder, key, video
         self.table = folder / "timeline.csv"
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise UserError(f"{folder}: cannot be made ({error.strerror}); name another folder (--out)") from error
+        if self._held() not in (None, video):
+            raise UserError(f"{folder}: holds the timeline of another video; name another folder (--out)")
+
+    def begun(self) -> bool:
+        """Whether the table has a row."""
+        return self.table.is_file() and self.table.stat().st_size > len(_lines([COLUMNS]))
+
+    def _held(self) -> str | None:
+        """The video whose timeline, complete or not, is in the folder; None where there is none."""
+        try:
+            return str(json.loads((self.folder / "timeline.json").read_text(encoding="utf-8"))["video"])
+        except (OSError, ValueError, KeyError, TypeError):
+            state = self._state()
+            return None if state is None else state[0].get("video")
+
+    def _state(self) -> tuple[dict[str, Any], dict[str, np.ndarray]] | None:
+        """The state of the last block and its arrays; None where there is none, or none that can be used."""
+        try:
+            with safe_open(self.folder / "state.safetensors", framework="np") as stored:
+                state = json.loads((stored.metadata() or {})["state"])
+                return state, {name: stored.get_tensor(name) for name in stored.keys()}  # noqa: SIM118 (no mapping)
+        except (OSError, SafetensorError, ValueError, KeyError, TypeError):
+            return None
 
     def finished(self, size: int | None) -> dict[str, Any] | None:
-        """The result of a run that is complete, of a source of `size` bytes; None where there is none."""
+        """The result of a complete run, of a source of `size` bytes, where its tables are as it wrote them; None where there is none."""
         try:
             result = json.loads((self.folder / "timeline.json").read_text(encoding="utf-8"))
-            return result if result["key"] == self.key and result["source_bytes"] == size else None
+            same = result["key"] == self.key and result["source_bytes"] == size and result["tables"] == self._tables()
+            return result if same else None
         except (OSError, ValueError, KeyError, TypeError):
             return None
 
     def resume(self) -> tuple[dict[str, Any], dict[str, np.ndarray]] | None:
         """The state of the last block and its arrays, the table cut to it; None where the run begins anew, without old files."""
         (self.folder / "timeline.json").unlink(missing_ok=True)
-        try:
-            with safe_open(self.folder / "state.safetensors", framework="np") as stored:
-                state = json.loads((stored.metadata() or {})["state"])
-                arrays = {name: stored.get_tensor(name) for name in stored.keys()}  # noqa: SIM118 (no mapping)
-            if state["key"] == self.key and self.table.stat().st_size >= state["bytes"]:
+        stored = self._state()
+        if stored is not None:
+            state, _ = stored
+            if state.get("key") == self.key and self.table.is_file() and self.table.stat().st_size >= state["bytes"]:
                 os.truncate(self.table, state["bytes"])
-                return state, arrays
-        except (OSError, SafetensorError, ValueError, KeyError, TypeError):
-            pass  # nothing there, or nothing that can be used
+                return stored
         for name in NAMES:
             (self.folder / name).unlink(missing_ok=True)
         write_text(self.table, _lines([COLUMNS]))
@@ -67,7 +96,7 @@ class Record:
         """A block is done: its rows, all events so far, the video's seconds so far, and what is needed to go on."""
         self.add(rows)
         write_events(self.folder / "events.tsv", events, seconds)
-        whole = {**state, "key": self.key, "bytes": self.table.stat().st_size}
+        whole = {**state, "key": self.key, "video": self.video, "bytes": self.table.stat().st_size}
         with atomic_path(self.folder / "state.safetensors") as temporary:
             temporary.write_bytes(save(arrays, metadata={"state": json.dumps(whole)}))
 
@@ -89,7 +118,12 @@ class Record:
         windows = {f"{task}: {level}": values for (task, level), values in read_timeline(self.table).windows.items()}
         found = {name: [event for event in events if f"{event.sign}: {event.level}" == name] for name in windows}
         draw_timeline(self.folder / "timeline.png", windows, found, result["duration_s"], thresholds=thresholds)
-        write_text(self.folder / "timeline.json", json.dumps({**result, "key": self.key}, indent=1) + "\n")
+        told = {**result, "video": self.video, "tables": self._tables(), "key": self.key}
+        write_text(self.folder / "timeline.json", json.dumps(told, indent=1) + "\n")
+
+    def _tables(self) -> dict[str, str]:
+        """Name -> SHA-256 of the tables."""
+        return {name: content_hash(self.folder / name) for name in (self.table.name, "events.tsv")}
 
 
 def _lines(cells: Iterable[Iterable[str]]) -> str:

@@ -63,7 +63,7 @@ def timeline(
 
     Raises:
         UserError: the source cannot be read, the run holds no models or models that learned from another backend's tracks, options that
-            make no sense, a camera's folder that holds a timeline already.
+            make no sense, a folder that holds the timeline of another video, a camera's that holds any.
     """
     options = options or TimelineOptions()
     models = find_models(model, snippets=True)
@@ -92,8 +92,8 @@ def timeline(
             "snippets": snippets_key(models, options),
         }
     )
-    record = Record(folder, key)
-    if video.live and record.table.exists():
+    record = Record(folder, key, video.identity())
+    if video.live and record.begun():
         raise UserError(f"{folder}: holds a timeline already, and a camera cannot be seen again; name another folder (--out)")
     if (result := record.finished(video.size())) is not None:
         return result

@@ -14,6 +14,7 @@ from semiology.video.live import LiveFrames, camera_frames, growing_frames, name
 from semiology.video.source import Damage
 
 FIRST = 1 << 16  # bytes of a growing file by which it is known again: a second or less of a recording. [our choice]
+USUAL = 25.0  # Hz, of tracks [P]: a slower video is read at it, too
 
 
 class Source(Protocol):
@@ -62,7 +63,7 @@ def open_source(source: str, fps: float, growing: float | None, stall: float) ->
     """A file by its path, a camera by its address (anything with ://).
 
     Raises:
-        UserError: no such file, an address of a kind that is not read, a wait that makes no sense.
+        UserError: no such file, an address of a kind that is not read, a wait that makes no sense, more frames a second than a file has.
     """
     if stall <= 0 or (growing is not None and growing <= 0):
         raise UserError(f"growing={growing}, stall={stall:g}: give seconds above 0")
@@ -73,7 +74,11 @@ def open_source(source: str, fps: float, growing: float | None, stall: float) ->
     path = Path(source)
     if growing is not None:
         return Live(growing_frames(path, growing), path, fps, _first_hash(path))
-    probe(path)  # what is no video is said before anything is loaded
+    own = probe(path).fps  # what is no video is said before anything is loaded
+    if own is not None and fps > max(own, USUAL) + 1e-6:
+        raise UserError(
+            f"{path}: has {own:g} frames a second; fps={fps:g} would look at each again and again; set {max(own, USUAL):g} or less"
+        )
     return File(path, fps)
 
 
