@@ -132,7 +132,9 @@ def find_models(folder: Path, snippets: bool = False) -> dict[str, SavedModel]:
     for task, saved in found.items():
         if "keypoints" not in saved.network.reads and not (snippets and saved.reading.part == "frame"):  # type: ignore[operator]
             only = "keypoints, or snippets of the whole picture" if snippets else "keypoints"
-            raise UserError(f"{folder}: the model of {task!r} reads appearance features; this verb uses models that read {only}")
+            frame = saved.reading.part == "frame"
+            what, hint = ("snippets", "; `semiology timeline` reads these") if frame else ("appearance features", "")
+            raise UserError(f"{folder}: the model of {task!r} reads {what}; this verb uses models that read {only}{hint}")
     return found
 
 

@@ -42,9 +42,7 @@ def limits(metrics: Mapping[str, Any], *, seeds: int, synthetic: bool, audit: Au
     if seeds == 1:
         said.append("Training was done once: how much another random start would change is unknown.")
     if lost:
-        said.append(
-            f"{lost} {'clip' if lost == 1 else 'clips'} could not be assessed: results hold for clips of which enough can be read."
-        )
+        said.append(f"{lost} {'clip' if lost == 1 else 'clips'} could not be assessed: results hold for clips of which enough can be read.")
     rare = [task for task, found in tasks.items() if _degenerate(found) > RARE * metrics["method"]["draws"]]
     if rare:
         said.append(f"{listed(rare)}: levels are so rare that many resampled cohorts lacked one; intervals leave these out.")
