@@ -20,7 +20,7 @@ from semiology.detect import Faces, follow_patient
 from semiology.events import Hysteresis, read_events
 from semiology.extraction import ExtractOptions, extract_tracks
 from semiology.extraction.tracks import keypoints_read
-from semiology.files import write_text
+from semiology.files import content_hash, write_text
 from semiology.learning.clips import ClipData, ClipSource, Reading, prepare
 from semiology.learning.data import NO_CHANGE, ClipDataset
 from semiology.learning.saved import SavedModel, load_model
@@ -276,10 +276,20 @@ def test_a_model_of_snippets_is_followed_without_tracking_and_goes_on_where_it_w
     save_file(layers.state_dict(), tmp_path / "small.safetensors")
     options, shape = Network("semiology.streams.Segments", {"kind": "mean"}), StreamShape(2, load_skeleton("upper_body_11"), 0, 32)
     reading = Reading("type", part="frame", channels=(), appearance="snippets", rate=15.0, window=8, segments=2)
-    SavedModel(options(shape).eval(), options, reading, ["FOS", "TCS"], shape, {"seconds": 2.0, "task": "type"}).save(tmp_path / "model")
+    about = {"seconds": 2.0, "task": "type", "snippet_networks": [content_hash(tmp_path / "small.safetensors")]}
+    SavedModel(options(shape).eval(), options, reading, ["FOS", "TCS"], shape, about).save(tmp_path / "model")
     chosen = replace(FAST, fps=15.0, length=2.0, snippet_weights=tmp_path / "small.safetensors")
     with pytest.raises(UserError, match="weights"):
         timeline(str(video), tmp_path / "model", tmp_path / "none", replace(chosen, snippet_weights=None), progress=False)
+    save_file({name: 2 * value for name, value in layers.state_dict().items()}, tmp_path / "other.safetensors")
+    with pytest.raises(UserError, match="type: the model learned from another network's vectors"):
+        timeline(
+            str(video),
+            tmp_path / "model",
+            tmp_path / "none",
+            replace(chosen, snippet_weights=tmp_path / "other.safetensors"),
+            progress=False,
+        )
     timeline(str(video), tmp_path / "model", tmp_path / "whole", chosen, progress=False)
     assert pd.read_csv(tmp_path / "whole/timeline.csv")["probability"].notna().all()
 

@@ -147,7 +147,7 @@ def train_final(protocol: Protocol, task: str, folder: Path) -> None:
 def save(protocol: Protocol, task: str, trained: Trained, name: str, seed: int, key: str, folder: Path) -> None:
     """Save one trained model with what a reader of it must know."""
     module, data = trained[name]
-    source = data.source
+    source, read = data.source, open_source(protocol.cohort, protocol.store, protocol.tasks[task].reading)
     about = {
         "task": task,
         "label": source.reading.label,
@@ -156,7 +156,8 @@ def save(protocol: Protocol, task: str, trained: Trained, name: str, seed: int, 
         "validation": sorted({clip.participant_id for clip in data.validation}),
         "seed": seed,
         "seconds": source.window_seconds,
-        "trackers": sorted(open_source(protocol.cohort, protocol.store, protocol.tasks[task].reading).trackers),
+        "trackers": sorted(read.trackers),
+        "snippet_networks": sorted(read.snippet_networks),
     }
     SavedModel(module.network, protocol.models[name].network, source.reading, source.levels, data.shape, about).save(folder)
 

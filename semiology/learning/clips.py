@@ -141,6 +141,7 @@ class ClipSource:
     left_out: list[str] = field(default_factory=list, init=False, compare=False)
     not_assessable: list[NotAssessable] = field(default_factory=list, init=False, compare=False)
     trackers: set[str] = field(default_factory=set, init=False, compare=False)  # what made the tracks that were read
+    snippet_networks: set[str] = field(default_factory=set, init=False, compare=False)  # SHA-256 of what made the snippets' vectors
 
     @cached_property
     def label(self) -> Label:
@@ -224,6 +225,7 @@ class ClipSource:
                 f"clip {clip.clip_id}: the store holds snippets of {window} frames at {rate:g} Hz, the reading asks for "
                 f"{self.reading.window} at {self.reading.rate:g} Hz; set window: {window} and rate: {rate:g}, or extract again"
             )
+        self.snippet_networks.update({made.get("network", "")} - {""})
         starts = np.round(time * self.reading.rate).astype(int)
         if reason := too_few(features, self.reading):
             return {}, reason

@@ -24,6 +24,13 @@ def recent_snippets(signs: list[Sign], options: TimelineOptions) -> "RecentSnipp
     if not reading:
         return None
     network = load_snippet_network(options.snippet_weights)
+    path, _ = snippet_weights(options.snippet_weights)
+    for sign in reading:
+        if content_hash(path) not in (learned := sign.saved.about.get("snippet_networks") or [content_hash(path)]):
+            raise UserError(
+                f"{sign.task}: the model learned from another network's vectors (SHA-256 {learned[0][:16]}; {options.snippet_weights}: "
+                f"{content_hash(path)[:16]}); give the weights that the snippets were extracted with (--snippet_weights)"
+            )
     longest = max(sign.length for sign in reading)
     return RecentSnippets(network, [sign.saved for sign in reading], longest, options.fps, options.snippet_stride)
 
