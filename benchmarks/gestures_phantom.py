@@ -87,7 +87,8 @@ def judge(found: dict[str, Any], audit: str) -> int:
             print(f"  {name:<34}{own['value']:.3f} ({own['low']:.2f} to {own['high']:.2f}; {seeds})")
     print(f"the bigger class alone: {chance:.3f}; by subject minus by seizure:")
     for name, each in splits.items():
-        print(f"  {name:<34}{each['value']:+.3f} ({each['low']:+.2f} to {each['high']:+.2f})")
+        interval = "no interval" if each["low"] is None else f"{each['low']:+.2f} to {each['high']:+.2f}"
+        print(f"  {name:<34}{each['value']:+.3f} ({interval})")
     blstm, plain = table[SUBJECT][best], table[SUBJECT][mean]
     clips = pd.read_csv(RUN / "cohort" / "clips.tsv", sep="\t")
     cohort = {
