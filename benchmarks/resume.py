@@ -93,5 +93,5 @@ def command(video: Path, model: Path, out: Path) -> subprocess.Popen:
 
 if __name__ == "__main__":
     os.environ.setdefault("OMP_NUM_THREADS", "1")
-    signal.signal(signal.SIGINT, signal.default_int_handler)  # else what a shell puts in the background would hand on that it ignores Ctrl-C
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background job ignores Ctrl-C, and hands that on
     sys.exit(main())
