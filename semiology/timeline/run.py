@@ -80,10 +80,11 @@ def timeline(
         for task, saved in models.items()
     ]
     folder = Path(out) if out is not None else Path((Path(source).stem if not video.live else "camera") + "_timeline")
+    identity = video.identity()  # reads the whole file
     key = make_key(
         {
             "timeline": SCHEMA,
-            "video": video.identity(),
+            "video": identity,
             "models": {task: model_digest(saved) for task, saved in models.items()},
             "options": options.key(),
             "thresholds": {task: {level: asdict(each) for level, each in levels.items()} for task, levels in thresholds.items()},
@@ -92,7 +93,7 @@ def timeline(
             "snippets": snippets_key(models, options),
         }
     )
-    record = Record(folder, key, video.identity())
+    record = Record(folder, key, identity)
     if video.live and record.begun():
         raise UserError(f"{folder}: holds a timeline already, and a camera cannot be seen again; name another folder (--out)")
     if (result := record.finished(video.size())) is not None:
