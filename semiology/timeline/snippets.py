@@ -24,12 +24,12 @@ def recent_snippets(signs: list[Sign], options: TimelineOptions) -> "RecentSnipp
     if not reading:
         return None
     network = load_snippet_network(options.snippet_weights)
-    path, _ = snippet_weights(options.snippet_weights)
+    given = content_hash(snippet_weights(options.snippet_weights)[0])
     for sign in reading:
-        if content_hash(path) not in (learned := sign.saved.about.get("snippet_networks") or [content_hash(path)]):
+        if given not in (learned := sign.saved.about.get("snippet_networks") or [given]):
             raise UserError(
                 f"{sign.task}: the model learned from another network's vectors (SHA-256 {learned[0][:16]}; {options.snippet_weights}: "
-                f"{content_hash(path)[:16]}); give the weights that the snippets were extracted with (--snippet_weights)"
+                f"{given[:16]}); give the weights that the snippets were extracted with (--snippet_weights)"
             )
     longest = max(sign.length for sign in reading)
     return RecentSnippets(network, [sign.saved for sign in reading], longest, options.fps, options.snippet_stride)
