@@ -155,14 +155,14 @@ def score_sign(saved: SavedModel, tracks: xr.Dataset, length: float | None, step
     for start, end in windows.over(duration):
         part = joints[round(start * rate) : max(round(end * rate), round(start * rate) + 1)]
         timeline.append({"start_s": round(start, 3), "end_s": round(end, 3), "probability": probabilities(saved, part)})
-    whole = probabilities(saved, joints)
+    raw = scores(saved, joints)
     return {
         "label": saved.reading.label,
         "part": saved.reading.part,
         "levels": saved.levels,
-        "probability": whole,
+        "probability": shown(saved, raw),
         "calibrated": calibrator(saved) is not None,
-        "plausible": plausible(saved, joints),
+        "plausible": plausible(saved, raw),
         "not_assessable": too_little(joints, saved.reading),
         "windows": {"length_s": windows.length, "step_s": windows.step},
         "timeline": timeline,
@@ -197,9 +197,12 @@ def shown(saved: SavedModel, raw: np.ndarray | None) -> dict[str, float] | None:
     return {level: round(float(value), 4) for level, value in zip(saved.levels, values)}
 
 
-def plausible(saved: SavedModel, joints: np.ndarray) -> list[str] | None:
-    """Levels that cannot be ruled out at the run's coverage: one, and the model commits itself. None where no coverage was asked for."""
-    raw, fitted = scores(saved, joints), calibrator(saved)
+def plausible(saved: SavedModel, raw: np.ndarray | None) -> list[str] | None:
+    """Levels that what the network said, (1, level), cannot rule out at the run's coverage: one, and the model commits itself.
+
+    None where no coverage was asked for.
+    """
+    fitted = calibrator(saved)
     sets = fitted.plausible(raw) if fitted and raw is not None else None
     return [saved.levels[level] for level in sets[0]] if sets else None
 
