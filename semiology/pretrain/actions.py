@@ -8,7 +8,7 @@ import torch
 
 from semiology.errors import UserError
 from semiology.files import refuse_folder
-from semiology.pretrain.clips import LabelledClips, read_clips
+from semiology.pretrain.clips import read_clips
 from semiology.pretrain.fitting import Pretrained, fit, judge, save_trained
 from semiology.snippets.networks import fit_device, fit_precision
 from semiology.snippets.pictures import FRAMES
@@ -81,9 +81,7 @@ def pretrain_action(
         fit(
             network,
             augmented,
-            data.labels,
-            np.flatnonzero(~data.held_out),
-            data.classes,
+            data,
             epochs=epochs,
             batch=batch,
             learning_rate=learning_rate,
@@ -92,22 +90,12 @@ def pretrain_action(
             bf16=bf16,
         )
         with torch.autocast(torch.device(device).type, torch.bfloat16, enabled=bf16):
-            accuracy, balanced = judge(
-                network,
-                lambda rows: normalised(snippets(rows), network.mean, network.std),
-                data.labels,
-                np.flatnonzero(data.held_out),
-                batch,
-            )
-        return _save(network, Path(out), data, accuracy, balanced, participants, width=width, depth=depth, seed=seed, epochs=epochs)
-
-
-def _save(
-    network: R2Plus1D, out: Path, data: LabelledClips, accuracy: float, balanced: float, participants: list[str] | None, **facts: object
-) -> Pretrained:
+            accuracy, balanced = judge(network, lambda rows: normalised(snippets(rows), network.mean, network.std), data, batch)
+    facts = {"form": "r2plus1d", "kind": "action", "frames": frames, "videos": data.files}
+    facts |= {"width": width, "depth": depth, "seed": seed, "epochs": epochs}
     count = int(data.held_out.sum())
     made = Pretrained(out, data.classes, len(data.labels) - count, count, accuracy, balanced, "snippet", data.failed)
-    save_trained(network, made, {"form": "r2plus1d", "kind": "action", "frames": data.length, "videos": data.files, **facts}, participants)
+    save_trained(network, made, facts, participants)
     return made
 
 

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from importlib.metadata import version
 from pathlib import Path
+from typing import Protocol
 
 import numpy as np
 import torch
@@ -15,6 +16,25 @@ from tqdm import tqdm
 
 from semiology.files import atomic_path
 from semiology.skeleton import mirrored_name
+
+
+class Labelled(Protocol):
+    """Items with what is known of them.
+
+    Attributes:
+        labels: (item,) number of the class.
+        held_out: (item,) whether it is judged, not trained on.
+        classes: their names.
+    """
+
+    @property
+    def labels(self) -> np.ndarray: ...
+
+    @property
+    def held_out(self) -> np.ndarray: ...
+
+    @property
+    def classes(self) -> list[str]: ...
 
 
 @dataclass(frozen=True)
@@ -50,9 +70,7 @@ class Pretrained:
 def fit(
     network: nn.Module,
     inputs: Callable[[np.ndarray, Tensor], Tensor],
-    labels: np.ndarray,
-    rows: np.ndarray,
-    classes: list[str],
+    data: Labelled,
     *,
     epochs: int,
     batch: int,
@@ -61,14 +79,14 @@ def fit(
     progress: bool,
     bf16: bool = False,
 ) -> None:
-    """Train in place: cross-entropy weighted against class imbalance, AdamW with a one-cycle rate; half of the inputs are mirrored, and a
-    class that names a side then becomes its mirror. The last epoch is kept. [our choices]
+    """Train in place on what is not held out: cross-entropy weighted against class imbalance, AdamW with a one-cycle rate; half of the
+    inputs are mirrored, and a class that names a side then becomes its mirror. The last epoch is kept. [our choices]
 
     Args:
         inputs: (rows, which of them to mirror) to what the network reads, augmented, on the device.
-        labels: (item,) number of the class. rows: of the items to train on.
         bf16: the forward pass computes in bfloat16 where autocast says so.
     """
+    labels, classes, rows = data.labels, data.classes, np.flatnonzero(~data.held_out)
     counts = Counter(labels[rows].tolist())
     weights = torch.tensor([len(rows) / (len(counts) * counts[number]) for number in range(len(classes))], dtype=torch.float32)
     loss_of = nn.CrossEntropyLoss(weight=weights.to(device), label_smoothing=0.05)
@@ -98,10 +116,9 @@ def fit(
 
 
 @torch.inference_mode()
-def judge(
-    network: nn.Module, inputs: Callable[[np.ndarray], Tensor], labels: np.ndarray, rows: np.ndarray, batch: int
-) -> tuple[float, float]:
-    """Accuracy over `rows`, plain and as the mean over classes; NaN where there are none."""
+def judge(network: nn.Module, inputs: Callable[[np.ndarray], Tensor], data: Labelled, batch: int) -> tuple[float, float]:
+    """Accuracy over what is held out, plain and as the mean over classes; NaN where nothing is."""
+    labels, rows = data.labels, np.flatnonzero(data.held_out)
     if len(rows) == 0:
         return float("nan"), float("nan")
     network.eval()

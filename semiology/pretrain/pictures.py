@@ -87,19 +87,17 @@ def pretrain(
     fit(
         vgg,
         augmented,
-        data.labels,
-        np.flatnonzero(~data.held_out),
-        data.classes,
+        data,
         epochs=epochs,
         batch=batch,
         learning_rate=learning_rate,
         device=device,
         progress=progress,
     )
-    rows = np.flatnonzero(data.held_out)
-    accuracy, balanced = judge(vgg, lambda part: vgg.normalise(images_of(part)), data.labels, rows, batch)
+    accuracy, balanced = judge(vgg, lambda part: vgg.normalise(images_of(part)), data, batch)
     facts = {"form": form, "width": width, "size": vgg.size, "kind": kind, "seed": seed, "epochs": epochs}
-    made = Pretrained(Path(out), data.classes, len(data.labels) - len(rows), len(rows), accuracy, balanced)
+    count = int(data.held_out.sum())
+    made = Pretrained(Path(out), data.classes, len(data.labels) - count, count, accuracy, balanced)
     save_trained(vgg, made, facts, participants)
     return made
 
