@@ -34,6 +34,16 @@ class Camera:
         rolled = np.cos(roll) * right + np.sin(roll) * down
         return cls(width, height, focal, np.asarray(position, float), np.stack([rolled, np.cross(away, rolled), away]))
 
+    def story(self) -> dict[str, object]:
+        """The camera, for JSON."""
+        return {
+            "width": self.width,
+            "height": self.height,
+            "focal": self.focal,
+            "position": self.position.tolist(),
+            "rotation": self.rotation.tolist(),
+        }
+
     def scaled(self, scale: float) -> "Camera":
         """The same view with `scale` times as many pixels a side."""
         return replace(self, width=round(self.width * scale), height=round(self.height * scale), focal=self.focal * scale)

@@ -141,13 +141,7 @@ def story(recording: Recording) -> dict:
         "light": "infrared" if recording.light.night else "daylight",
         "noise": recording.light.noise,
         "bit_rate": bit_rate(recording),
-        "camera": {
-            "width": camera.width,
-            "height": camera.height,
-            "focal": camera.focal,
-            "position": camera.position.tolist(),
-            "rotation": camera.rotation.tolist(),
-        },
+        "camera": camera.story(),
     }
 
 

@@ -145,11 +145,5 @@ def story(plan: Plan, performance: Performance) -> dict:
         "bit_rate": plan.light.bit_rate(plan.subject.view),
         "bandage": plan.subject.person.bandage,
         "bones": {name: round(float(getattr(body, name)), 5) for name in ("trunk", "shoulder", "hip", "upper_arm", "forearm", "neck")},
-        "camera": {
-            "width": camera.width,
-            "height": camera.height,
-            "focal": camera.focal,
-            "position": camera.position.tolist(),
-            "rotation": camera.rotation.tolist(),
-        },
+        "camera": camera.story(),
     }
