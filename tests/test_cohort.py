@@ -174,8 +174,70 @@ def test_sidecar_and_table_name_the_same_columns(folder):
     edit(folder, "clips.json", ('"dystonia":', '"dystonic":'))
     assert faults(folder) == [
         'clips.json: column "dystonic": clips.tsv has no such column; add it there or delete the entry',
-        'clips.tsv: row 1, column "dystonia": this column is not described in clips.json; add it there with "Role": "label" or "covariate"',
+        'clips.tsv: row 1, column "dystonia": this column is not described in clips.json; '
+        'add it there with "Role": "label", "score" or "covariate"',
     ]
+
+
+@pytest.fixture
+def rated(folder) -> Path:
+    """The example with a rater's score and a visit for each of its four clips."""
+    rows = (folder / "clips.tsv").read_text().splitlines()
+    added = ["umrs\tvisit", "2.5\tbaseline", "4\tweek-12", "n/a\tbaseline", "0\tweek-12"]
+    (folder / "clips.tsv").write_text("".join(f"{row}\t{more}\n" for row, more in zip(rows, added)))
+    sidecar = json.loads((folder / "clips.json").read_text())
+    sidecar["umrs"] = {"Role": "score", "Units": "points", "Minimum": 0, "Maximum": 4, "Rater": "first", "Of": "action"}
+    (folder / "clips.json").write_text(json.dumps(sidecar))
+    return folder
+
+
+def test_scores_are_numbers_and_no_labels(rated):
+    cohort = Cohort.read(rated)
+    assert [clip.scores for clip in cohort.clips] == [{"umrs": 2.5}, {"umrs": 4.0}, {"umrs": None}, {"umrs": 0.0}]
+    score = cohort.scores["umrs"]
+    assert (score.units, score.minimum, score.maximum, score.rater, score.of) == ("points", 0, 4, "first", "action")
+    assert "umrs" not in cohort.labels and all("umrs" not in {**clip.labels, **clip.covariates} for clip in cohort.clips)
+    assert cohort.clips[0].covariates == {"camera": "day", "visit": "baseline"}  # visit is known: clips.json need not describe it
+
+
+@pytest.mark.parametrize(
+    ("cell", "said"),
+    [
+        ("moderate", "'moderate' is no number; write points, or n/a"),
+        ("2,5", "'2,5' has a decimal comma; write 2.5"),
+        ("nan", "'nan' is not possible; write points, or n/a"),
+        ("4.5", "'4.5' is above 4, the upper end of the scale in clips.json; correct one of them"),
+        ("-1", "'-1' is below 0, the lower end of the scale in clips.json; correct one of them"),
+    ],
+)
+def test_scores_that_cannot_be(rated, cell, said):
+    edit(rated, "clips.tsv", ("\t2.5\t", f"\t{cell}\t"))
+    assert faults(rated) == [f'clips.tsv: row 2, column "umrs": {said}']
+
+
+def test_faults_of_a_score_in_the_sidecar(rated):
+    edit(rated, "clips.json", ('"Minimum": 0', '"Minimum": 4'))
+    assert faults(rated)[0] == 'clips.json: column "umrs": "Minimum" is 4, not below "Maximum", 4; correct them'
+    edit(rated, "clips.json", ('"Minimum": 4', '"Mirror": {}'))
+    assert faults(rated)[0] == 'clips.json: column "umrs": "Mirror" is not known here; correct its spelling or delete it'
+
+
+def test_visits_follow_clips_json_else_their_names(rated):
+    assert Cohort.read(rated).visits == ["baseline", "week-12"]
+    sidecar = json.loads((rated / "clips.json").read_text())
+    sidecar["visit"] = {"Role": "covariate", "Levels": {"week-12": "", "baseline": ""}}
+    (rated / "clips.json").write_text(json.dumps(sidecar))
+    assert Cohort.read(rated).visits == ["week-12", "baseline"]
+    edit(rated, "clips.tsv", ("\tweek-12", "\tweek 12"))
+    assert faults(rated) == [
+        """clips.tsv: row 3, column "visit": unknown visit 'week 12'; clips.json gives the order of week-12, baseline"""
+    ]
+
+
+def test_the_table_counts_scores(rated):
+    report = check_cohort(rated)
+    assert report.scores == {"umrs": [2.5, 4.0, 0.0]}
+    assert "umrs                2.5 (0-4)                 3 (75 %)" in str(report)
 
 
 @pytest.mark.parametrize(

@@ -40,6 +40,7 @@ class CohortReport:
     resolutions: dict[str, int]  # "width x height" px, upright -> clips
     frame_rates: dict[str, int]  # Hz by the header -> clips
     containers: dict[str, int]  # -> clips
+    scores: dict[str, list[float]] = field(default_factory=dict)  # score -> the numbers of the clips that have one
     notes: list[str] = field(default_factory=list)
     failures: dict[str, str] = field(default_factory=dict)  # clip_id -> why its video cannot be opened
 
@@ -74,6 +75,11 @@ class CohortReport:
                 text.append(f"{name if position == 0 else '':<20}{level:<20}{clips:>14}{participants:>16}")
             if count.not_scored:
                 text.append(f"{'':<20}{'not scored':<20}{count.not_scored:>7}       ")
+        if self.scores:
+            text += ["", f"{'score':<20}{'median':<20}{'clips':>14}"]
+        text += [
+            f"{name:<20}{_spread(own) if own else 'not scored':<20}{_share(len(own), self.clips):>14}" for name, own in self.scores.items()
+        ]
         text += ["", *(f"note: {note}" for note in self.notes)] if self.notes else []
         if self.failures:
             text += ["", f"videos that cannot be opened ({len(self.failures)}):"]
@@ -115,6 +121,7 @@ def check_cohort(folder: str | Path) -> CohortReport:
         resolutions=_tally(f"{info.width}x{info.height}" for info in infos.values()),
         frame_rates=_tally("not known" if info.fps is None else f"{info.fps:.5g} Hz" for info in infos.values()),
         containers=_tally(info.container for info in infos.values()),
+        scores={name: [own for clip in cohort.clips if (own := clip.scores[name]) is not None] for name in cohort.scores},
         notes=cohort.notes + overruns,
         failures={clip.clip_id: faults[clip.video] for clip in cohort.clips if clip.video in faults},
     )

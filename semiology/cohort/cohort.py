@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 
 from pydantic import ValidationError
 
-from semiology.cohort.label import FIXED_COLUMNS, Label, read_labels
+from semiology.cohort.label import FIXED_COLUMNS, Columns, Label, Score, read_columns
 from semiology.cohort.row import Clip, Participant, relative_path
 from semiology.cohort.table import Fault, Table, read_table
 from semiology.errors import UserError
@@ -30,13 +30,15 @@ class CohortError(UserError):
 
 @dataclass(frozen=True)
 class Cohort:
-    """Participants, clips and labels of a folder, free of faults. `notes` says what is allowed but should be known."""
+    """Participants, clips, labels and scores of a folder, free of faults. `notes` says what is allowed but should be known."""
 
     folder: Path
     participants: list[Participant]
     clips: list[Clip]
     labels: dict[str, Label]
     notes: list[str] = field(default_factory=list)
+    scores: dict[str, Score] = field(default_factory=dict)
+    visits: list[str] = field(default_factory=list)  # of the column `visit`, first to last
 
     @classmethod
     def read(cls, folder: str | Path, check_videos: bool = True) -> "Cohort":
@@ -57,14 +59,16 @@ class Cohort:
         clip_table = read_table(folder / "clips.tsv", ["clip_id", "participant_id", "start", "end"], faults, notes)
         if clip_table.columns and not {"video", "tracks", "features"} & set(clip_table.columns):
             faults.append(Fault(clip_table.file, "this column is missing; add it (or tracks, for keypoints brought along)", 1, "video"))
-        labels = read_labels(folder / "clips.json", clip_table.columns, faults)
+        columns = read_columns(folder / "clips.json", clip_table.columns, faults)
         participants = _participants(participant_table, faults)
-        clips = _clips(clip_table, labels, {row["participant_id"] for _, row in participant_table.rows if "participant_id" in row}, faults)
+        clips = _clips(clip_table, columns, {row["participant_id"] for _, row in participant_table.rows if "participant_id" in row}, faults)
         if check_videos:
             _check_files(folder, clip_table, faults)
         if faults:
             raise CohortError(folder, sorted(faults, key=lambda fault: (fault.file, fault.row or 0)))
-        return cls(folder, participants, clips, labels, notes + _notes(participants, clips, labels))
+        visits = list(columns.visits) or sorted({clip.covariates["visit"] for clip in clips if clip.covariates.get("visit")})
+        notes += _notes(participants, clips, columns)
+        return cls(folder, participants, clips, columns.labels, notes, columns.scores, visits)
 
     def scored(self, label: str) -> list[Clip]:
         """The clips that carry a score for `label`, binary or categorical.
@@ -87,7 +91,8 @@ def _participants(table: Table, faults: list[Fault]) -> list[Participant]:
     return participants
 
 
-def _clips(table: Table, labels: dict[str, Label], known: set[str], faults: list[Fault]) -> list[Clip]:
+def _clips(table: Table, columns: Columns, known: set[str], faults: list[Fault]) -> list[Clip]:
+    labels = columns.labels
     _check_unique(table, "clip_id", faults)
     clips = []
     for number, row in table.rows:
@@ -95,6 +100,9 @@ def _clips(table: Table, labels: dict[str, Label], known: set[str], faults: list
             if row[name] and row[name] not in labels[name].levels:
                 what = f"unknown level {row[name]!r}; its levels are {', '.join(labels[name].levels)}; n/a = not scored"
                 faults.append(Fault(table.file, what, number, name))
+        if columns.visits and row.get("visit") and row["visit"] not in columns.visits:
+            what = f"unknown visit {row['visit']!r}; clips.json gives the order of {', '.join(columns.visits)}"
+            faults.append(Fault(table.file, what, number, "visit"))
         who = row.get("participant_id", "")
         if who and known and who not in known:
             stripped = {other.lstrip("0"): other for other in known}
@@ -103,9 +111,20 @@ def _clips(table: Table, labels: dict[str, Label], known: set[str], faults: list
             faults.append(Fault(table.file, f"participant {who!r} is not in participants.tsv; {hint}", number, "participant_id"))
         values: dict[str, Any] = {name: cell for name, cell in row.items() if name in FIXED_COLUMNS}
         values["labels"] = {name: row.get(name) or None for name in labels}
-        values["covariates"] = {name: cell for name, cell in row.items() if name not in FIXED_COLUMNS and name not in labels}
+        values["scores"] = _scores(columns.scores, table.file, number, row, faults)
+        values["covariates"] = {name: cell for name, cell in row.items() if name not in {*FIXED_COLUMNS, *labels, *columns.scores}}
         clips += _validated(Clip, values, table.file, number, faults)
     return clips
+
+
+def _scores(scores: dict[str, Score], file: str, number: int, row: dict[str, str], faults: list[Fault]) -> dict[str, float | None]:
+    values: dict[str, float | None] = {}
+    for name, score in scores.items():
+        try:
+            values[name] = score.value(row.get(name, ""))
+        except ValueError as error:
+            faults.append(Fault(file, str(error), number, name))
+    return values
 
 
 def _validated(model: type[Row], values: dict[str, Any], file: str, row: int, faults: list[Fault]) -> list[Row]:
@@ -142,13 +161,14 @@ def _check_files(folder: Path, table: Table, faults: list[Fault]) -> None:
                 faults.append(Fault(table.file, what, number, column))
 
 
-def _notes(participants: list[Participant], clips: list[Clip], labels: dict[str, Label]) -> list[str]:
+def _notes(participants: list[Participant], clips: list[Clip], columns: Columns) -> list[str]:
     """What the cohort may hold but its user should know."""
     notes = []
     with_clips = {clip.participant_id for clip in clips}
     if without := [participant.participant_id for participant in participants if participant.participant_id not in with_clips]:
         notes.append(f"participants without a clip: {', '.join(without)}")
-    for name, label in labels.items():
+    notes += [f"{name} is scored in no clip" for name in columns.scores if all(clip.scores[name] is None for clip in clips)]
+    for name, label in columns.labels.items():
         seen = {clip.labels[name] for clip in clips} - {None}
         if not seen:
             notes.append(f"{name} is scored in no clip")

@@ -1,15 +1,17 @@
-"""The labels of a cohort, as clips.json defines them."""
+"""The labels and scores of a cohort, as clips.json defines them."""
 
 import json
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, model_validator
 
+from semiology.cohort.row import finite
 from semiology.cohort.table import Fault
 
 FIXED_COLUMNS = ("clip_id", "participant_id", "video", "tracks", "features", "start", "end")
-KNOWN_COVARIATES = ("recording_id", "view", "centre", "camera")
+KNOWN_COVARIATES = ("recording_id", "view", "centre", "camera", "panel", "item", "visit")
 
 
 class _Column(BaseModel):
@@ -60,6 +62,41 @@ class Label(_Column):
         return list(self.levels)[1] if len(self.levels) == 2 else None
 
 
+class Score(_Column):
+    """A clinician's number for each clip, of a scale such as the UMRS: measured against, never predicted as a label is.
+
+    `minimum` and `maximum` are the ends of the scale (units as in `units`, points where it says nothing), `rater` who scored, `of` the
+    machine score that it rates, such as "umrs_action".
+    """
+
+    role: Literal["score"] = Field(alias="Role")
+    minimum: float | None = Field(None, alias="Minimum", allow_inf_nan=False)
+    maximum: float | None = Field(None, alias="Maximum", allow_inf_nan=False)
+    rater: str = Field("", alias="Rater")
+    of: str = Field("", alias="Of")
+
+    @model_validator(mode="after")
+    def _consistent(self) -> "Score":
+        if self.minimum is not None and self.maximum is not None and self.minimum >= self.maximum:
+            raise ValueError(f'"Minimum" is {self.minimum:g}, not below "Maximum", {self.maximum:g}; correct them')
+        return self
+
+    def value(self, cell: str) -> float | None:
+        """The number in a cell of clips.tsv; None where it was not scored.
+
+        Raises:
+            ValueError: text, or a number outside the scale.
+        """
+        if cell == "":
+            return None
+        number = finite(cell, self.units or "points")
+        if self.minimum is not None and number < self.minimum:
+            raise ValueError(f"{cell!r} is below {self.minimum:g}, the lower end of the scale in clips.json; correct one of them")
+        if self.maximum is not None and number > self.maximum:
+            raise ValueError(f"{cell!r} is above {self.maximum:g}, the upper end of the scale in clips.json; correct one of them")
+        return number
+
+
 class _Covariate(_Column):
     """A column that describes a clip and is not to be predicted."""
 
@@ -68,22 +105,34 @@ class _Covariate(_Column):
     hed: str | dict[str, str] = Field("", alias="HED")
 
 
-_ROLE: TypeAdapter[Label | _Covariate] = TypeAdapter(Annotated[Label | _Covariate, Field(discriminator="role")])
+_ROLE: TypeAdapter[Label | Score | _Covariate] = TypeAdapter(Annotated[Label | Score | _Covariate, Field(discriminator="role")])
+_ROLES = '"Role": "label" if it is to be predicted, "score" if it is a number of a scale, else "covariate"'
 
 
-def read_labels(path: Path, columns: list[str], faults: list[Fault]) -> dict[str, Label]:
-    """The labels among `columns` of clips.tsv, in the order of the sidecar; every fault of the sidecar goes to `faults`."""
+@dataclass(frozen=True)
+class Columns:
+    """What the sidecar says of the columns of clips.tsv, in its order."""
+
+    labels: dict[str, Label] = field(default_factory=dict)
+    scores: dict[str, Score] = field(default_factory=dict)
+    visits: tuple[str, ...] = ()  # the levels of `visit` in their order, () where it gives none
+
+
+def read_columns(path: Path, columns: list[str], faults: list[Fault]) -> Columns:
+    """The labels and scores among `columns` of clips.tsv; every fault of the sidecar goes to `faults`."""
     if not path.is_file():
         faults.append(Fault(path.name, "is missing; it says which columns of clips.tsv are labels, see docs/cohort.md"))
-        return {}
+        return Columns()
     try:
         entries = json.loads(path.read_bytes().decode("utf-8-sig"), object_pairs_hook=_no_name_twice)
         if not isinstance(entries, dict):
             raise ValueError('it holds no object at its top; write {"column": {...}}')
     except ValueError as error:  # of JSON, of UTF-8, or ours
         faults.append(Fault(path.name, f"cannot be read as JSON: {error}"))
-        return {}
-    labels = {}
+        return Columns()
+    labels: dict[str, Label] = {}
+    scores: dict[str, Score] = {}
+    visits: tuple[str, ...] = ()
     for name, entry in entries.items():
         if name in FIXED_COLUMNS:
             continue
@@ -91,9 +140,10 @@ def read_labels(path: Path, columns: list[str], faults: list[Fault]) -> dict[str
             faults.append(Fault(path.name, "clips.tsv has no such column; add it there or delete the entry", column=name))
         if not isinstance(entry, dict) or entry.get("Role", "covariate" if name in KNOWN_COVARIATES else None) not in (
             "label",
+            "score",
             "covariate",
         ):
-            faults.append(Fault(path.name, 'give it a "Role": "label" if it is to be predicted, else "covariate"', column=name))
+            faults.append(Fault(path.name, f"give it a {_ROLES}", column=name))
             continue
         try:
             column = _ROLE.validate_python({"Role": "covariate", **entry, "name": name})
@@ -102,11 +152,15 @@ def read_labels(path: Path, columns: list[str], faults: list[Fault]) -> dict[str
             continue
         if isinstance(column, Label):
             labels[name] = column
+        elif isinstance(column, Score):
+            scores[name] = column
+        elif name == "visit":
+            visits = tuple(column.levels)
     for column_name in columns:
         if column_name not in entries and column_name not in FIXED_COLUMNS + KNOWN_COVARIATES:
-            what = 'is not described in clips.json; add it there with "Role": "label" or "covariate"'
+            what = 'is not described in clips.json; add it there with "Role": "label", "score" or "covariate"'
             faults.append(Fault("clips.tsv", f"this column {what}", 1, column_name))
-    return labels
+    return Columns(labels, scores, visits)
 
 
 def _no_name_twice(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -119,7 +173,7 @@ def _no_name_twice(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 def _explain(detail: Any) -> str:
     if "error" in detail.get("ctx", {}):
         return str(detail["ctx"]["error"])
-    where = ".".join(str(part) for part in detail["loc"] if part not in ("label", "covariate"))
+    where = ".".join(str(part) for part in detail["loc"] if part not in ("label", "score", "covariate"))
     if detail["type"] == "missing":
         return f'"{where}" is missing; add it'
     if detail["type"] == "extra_forbidden":

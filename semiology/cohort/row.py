@@ -49,16 +49,28 @@ def _age(text: str) -> float | None:
 
 
 def _number(text: str, unit: str) -> float:
+    number = finite(text, unit)
+    if number < 0:
+        raise ValueError(f"{text!r} is not possible; write {unit} of 0 or more, or n/a")
+    return number
+
+
+def finite(text: str, unit: str) -> float:
+    """The number in a cell.
+
+    Raises:
+        ValueError: it is none, with what to write (`unit`) in place of it.
+    """
     try:
         number = float(text)
     except ValueError:
-        if re.fullmatch(r"[0-9]+,[0-9]+", text):
+        if re.fullmatch(r"-?[0-9]+,[0-9]+", text):
             raise ValueError(f"{text!r} has a decimal comma; write {text.replace(',', '.')}") from None
         if re.fullmatch(r"[0-9]+(:[0-9]+)+([.][0-9]+)?", text):
             raise ValueError(f"{text!r} is a clock time; write it in {unit}") from None
         raise ValueError(f"{text!r} is no number; write {unit}, or n/a") from None
-    if not (math.isfinite(number) and number >= 0):
-        raise ValueError(f"{text!r} is not possible; write {unit} of 0 or more, or n/a")
+    if not math.isfinite(number):
+        raise ValueError(f"{text!r} is not possible; write {unit}, or n/a")
     return number
 
 
@@ -94,6 +106,7 @@ class Clip(BaseModel):
     start: Annotated[float, BeforeValidator(lambda text: _seconds(text) or 0.0)] = 0.0  # s from the video's first frame
     end: Annotated[float | None, BeforeValidator(_seconds)] = None  # s from the video's first frame; None = to its end
     labels: dict[str, str | None] = {}  # label -> level, None where not scored
+    scores: dict[str, float | None] = {}  # score -> number, None where not scored
     covariates: dict[str, str] = {}
 
     @model_validator(mode="after")

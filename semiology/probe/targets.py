@@ -1,4 +1,4 @@
-"""Any column of a cohort as something to probe for: labels, covariates of clips and of participants, sex and age."""
+"""Any column of a cohort as something to probe for: labels, scores, covariates of clips and of participants, sex and age."""
 
 from pathlib import Path
 from typing import Literal
@@ -13,7 +13,10 @@ Kind = Literal["auto", "categorical", "numeric"]
 
 
 def cohort_columns(cohort: str | Path) -> pd.DataFrame:
-    """Every clip's labels, covariates and its participant's, as text; indexed by clip_id, with `participant_id`; "" where not given."""
+    """Every clip's labels, scores, covariates and its participant's, as text; "" where not given.
+
+    Indexed by clip_id, with `participant_id`.
+    """
     read = Cohort.read(cohort, check_videos=False)
     people = {person.participant_id: person for person in read.participants}
     rows = []
@@ -21,7 +24,8 @@ def cohort_columns(cohort: str | Path) -> pd.DataFrame:
         person = people[clip.participant_id]
         own = {"sex": person.sex or "", "age": "" if person.age is None else f"{person.age:g}", **person.covariates}
         labels = {name: level or "" for name, level in clip.labels.items()}
-        rows.append({"clip_id": clip.clip_id, "participant_id": clip.participant_id, **own, **clip.covariates, **labels})
+        scores = {name: "" if score is None else f"{score:g}" for name, score in clip.scores.items()}
+        rows.append({"clip_id": clip.clip_id, "participant_id": clip.participant_id, **own, **clip.covariates, **labels, **scores})
     return pd.DataFrame(rows).set_index("clip_id").fillna("")
 
 
