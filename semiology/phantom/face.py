@@ -2,21 +2,23 @@
 
 One set of curves serves the painter (`portrait`) and the truth: what is drawn is what is stated. Positions on the face are (u, v) in metres
 from the middle of the head at head size 1: u to the patient's left, v up. Proportions and actions are our choice; the actions' names follow
-the action units of the Facial Action Coding System that they stand for.
+the action units of the Facial Action Coding System that they stand for. Actions are the same on both sides of a face, (..., action), or
+each side's own, (..., action, side) with the left one first.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
+from semiology.phantom.kinematics import SIDES
 from semiology.phantom.person import Person
 
 ACTIONS = (
     "brow_inner",  # AU1: inner brow raised
     "brow_outer",  # AU2: outer brow raised
     "brow_lower",  # AU4: brows lowered and drawn together
-    "lid_raise",  # AU5: upper lids raised
+    "lid_raise",  # AU5: upper lids raised; below 0 they droop
     "lid_tight",  # AU7 with AU6: lids narrowed from below
     "blink",  # AU45
     "corner_up",  # AU12: corners of the mouth drawn up and out
@@ -56,9 +58,9 @@ def expression(name: str, appearance: float) -> NDArray:
 
 @dataclass(frozen=True)
 class Features:
-    """Curves of the face, in metres; every entry has the shape of the actions' time axis (or none, for one frame).
+    """Curves of one side of the face, in metres; every entry has the shape of the actions' time axis (or none, for one frame).
 
-    Eyes and brows are given for the left side at +u, the right side is their mirror image.
+    All are given for the left side at +u; the right side is their mirror image.
     """
 
     brow_u: NDArray  # (..., 3) inner, middle, outer
@@ -75,8 +77,28 @@ class Features:
     lip_v: NDArray  # (..., 4) above mouth_v: upper outer, upper inner, lower inner, lower outer
 
 
+def by_side(actions: NDArray) -> dict[str, NDArray]:
+    """Actions (..., action) or (..., action, side) -> left and right, each (..., action)."""
+    if actions.shape[-1] == len(ACTIONS):
+        return dict.fromkeys(SIDES, actions)
+    return {side: actions[..., i] for i, side in enumerate(SIDES)}
+
+
+def common(actions: NDArray) -> NDArray:
+    """Actions (..., action) or (..., action, side) -> their mean over the sides (..., action): gaze and looks have no side."""
+    return actions if actions.shape[-1] == len(ACTIONS) else actions.mean(-1)
+
+
+def both_sides(person: Person, actions: NDArray) -> dict[str, Features]:
+    """Curves of the left and of the right side under `actions` (..., action) or (..., action, side); the lips meet in the middle."""
+    sides = {side: features(person, own) for side, own in by_side(actions).items()}
+    left, right = sides.values()
+    mouth_v, lip_v = (left.mouth_v + right.mouth_v) / 2, (left.lip_v + right.lip_v) / 2
+    return {side: replace(own, mouth_v=mouth_v, lip_v=lip_v) for side, own in sides.items()}
+
+
 def features(person: Person, actions: NDArray) -> Features:
-    """Curves of `person`'s face under `actions` (..., action)."""
+    """Curves of a side of `person`'s face whose actions are `actions` (..., action)."""
     a = {name: actions[..., i] for i, name in enumerate(ACTIONS)}
     rest = person.face
     eye_u = 0.0325 + 0.0010 * rest["eye_distance"] + 0 * a["jaw"]
@@ -145,10 +167,14 @@ NOSE_FRONT = (0.004, 0.022, 0.010)  # how far bridge, tip and base of the nose s
 
 
 def landmarks(person: Person, actions: NDArray) -> dict[str, NDArray]:
-    """The 23 landmarks in the head's own axes: name of `face_23` -> (time, 3) m from the middle of the head."""
-    f = features(person, actions)
+    """The 23 landmarks in the head's own axes: name of `face_23` -> (time, 3) m from the middle of the head.
+
+    `actions` (time, action) or (time, action, side).
+    """
+    sides = both_sides(person, actions)
     flat: dict[str, tuple[NDArray, NDArray, float]] = {}
-    for side, sign in (("left", 1.0), ("right", -1.0)):
+    for side, sign in SIDES.items():
+        f = sides[side]
         for i, part in enumerate(("inner", "middle", "outer")):
             share = BROW_MARKS[i]
             edge = brow_middle(f, share) + brow_half_thickness(person, share)

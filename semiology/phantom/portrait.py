@@ -6,7 +6,7 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
-from semiology.phantom.face import ACTIONS, brow_half_thickness, brow_middle, features, head_scale
+from semiology.phantom.face import ACTIONS, Features, both_sides, brow_half_thickness, brow_middle, common, head_scale
 from semiology.phantom.person import Person
 from semiology.phantom.raster import Canvas
 
@@ -57,7 +57,10 @@ def relief() -> tuple[NDArray, NDArray, NDArray]:
 def paint_head(
     canvas: Canvas, centre: NDArray, axes: NDArray, person: Person, paints: Paints, actions: NDArray, part: int, ambient: float
 ) -> None:
-    """Draw the head at `centre` (camera axes, m) with `axes` (3, 3) columns left, up, front, and the face under `actions` (action,)."""
+    """Draw the head at `centre` (camera axes, m) with `axes` (3, 3) columns left, up, front, and the face under `actions`.
+
+    `actions` (action,) or (action, side), see `face`.
+    """
     half = person.body.head
     hit = canvas.ellipsoid(centre, axes, half)
     if hit is None:
@@ -112,10 +115,30 @@ def hair_cover(person: Person, u: NDArray, v: NDArray, z: NDArray) -> NDArray:
 def paint_face(
     picture: NDArray, u: NDArray, v: NDArray, front: NDArray, pixel: np.float32, person: Person, paints: Paints, actions: NDArray
 ) -> None:
-    f = features(person, actions)
-    a = dict(zip(ACTIONS, actions.astype(np.float32)))
+    """Paint skin, eyes, brows, mouth and nostrils; a face whose sides differ is painted side by side."""
+    a = dict(zip(ACTIONS, common(actions).astype(np.float32)))
     front = front.astype(np.float32)
     paint_skin_looks(picture, u, v, front, pixel, paints, a)
+    left, right = both_sides(person, actions).values()
+    if actions.ndim == 1:
+        paint_side(picture, u, v, front, pixel, person, paints, left, a)
+    else:
+        paint_side(picture, u, v, front * (u >= 0), pixel, person, paints, left, a)
+        paint_side(picture, u, v, front * (u < 0), pixel, person, paints, right, a)
+
+
+def paint_side(
+    picture: NDArray,
+    u: NDArray,
+    v: NDArray,
+    front: NDArray,
+    pixel: np.float32,
+    person: Person,
+    paints: Paints,
+    f: Features,
+    a: dict[str, np.float32],
+) -> None:
+    """Paint eye, brow, nostril and mouth by the curves `f` wherever `front` (rows, columns) is 1, on both sides of the midline alike."""
     side = np.abs(u)
     mirrored_gaze = np.where(u >= 0, 1, -1).astype(np.float32) * a["gaze_u"]
 
@@ -151,7 +174,7 @@ def paint_face(
     lay(picture, 0.7 * nostril, paints.skin * np.float32(0.25))
 
 
-def paint_mouth(picture: NDArray, u: NDArray, v: NDArray, front: NDArray, pixel: np.float32, f, paints: Paints) -> None:
+def paint_mouth(picture: NDArray, u: NDArray, v: NDArray, front: NDArray, pixel: np.float32, f: Features, paints: Paints) -> None:
     across = (u / np.float32(f.mouth_half)) ** 2
     arch = np.maximum(1 - across, 0)
     middle = np.float32(f.mouth_v) + np.float32(f.corner_v) * across
