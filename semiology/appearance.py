@@ -66,8 +66,7 @@ class VGG19(nn.Module):
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
         """Logits (batch, class) of prepared images (batch, 3, size, size)."""
-        hidden = self.embed(images)
-        return self.classifier(hidden) if isinstance(self.classifier, nn.Linear) else self.classifier[6](hidden)  # type: ignore[index]
+        return self.classify(self.embed(images))
 
     def embed(self, images: torch.Tensor, layer: str = "penultimate") -> torch.Tensor:
         """Features (batch, channel): the layer before the classifier, or "pooled", the last convolution's mean over the image."""
@@ -76,6 +75,10 @@ class VGG19(nn.Module):
             return maps.mean((2, 3))
         hidden = nn.functional.adaptive_avg_pool2d(maps, 7).flatten(1)  # (batch, 49 * 512 width)
         return self.classifier[:6](hidden)  # type: ignore[index]
+
+    def classify(self, hidden: torch.Tensor) -> torch.Tensor:
+        """Logits (batch, class) of features (batch, channel) of the layer before the classifier."""
+        return self.classifier(hidden) if isinstance(self.classifier, nn.Linear) else self.classifier[6](hidden)  # type: ignore[index]
 
     def prepare(self, crops: Sequence[np.ndarray]) -> torch.Tensor:
         """RGB crops of any size, (height, width, 3) uint8, to the input (batch, 3, size, size)."""

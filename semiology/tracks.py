@@ -153,6 +153,22 @@ def read_tracks(path: str | Path, *, fps: float | None = None) -> xr.Dataset:
     return tracks.assign_coords(keypoint=[str(name) for name in tracks.keypoint.values])
 
 
+def between(tracks: xr.Dataset, start: float, end: float | None = None) -> xr.Dataset:
+    """The frames from `start` to `end` (s; None: to the end of the tracks), with time counted from the first of them.
+
+    Raises:
+        UserError: there is none.
+    """
+    half = 0.5 / tracks.attrs["fps"]  # the first frame is the one nearest to the start
+    inside = tracks.time.values >= start - half
+    if end is not None:
+        inside &= tracks.time.values < end - half
+    if not inside.any():
+        raise UserError(f"its tracks have no frame from {start:g} s on; correct start and end")
+    cut = tracks.isel(time=inside)
+    return cut.assign_coords(time=np.arange(cut.sizes["time"]) / tracks.attrs["fps"])
+
+
 def read_netcdf(path: Path) -> xr.Dataset:
     """The content of a netCDF (HDF5) file, whole in memory.
 

@@ -11,7 +11,6 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import numpy as np
 import xarray as xr
 from joblib import Parallel, delayed
 from tqdm import tqdm
@@ -24,7 +23,7 @@ from semiology.extraction.tracks import backend, extract_tracks, is_lifted, shar
 from semiology.extraction.trained_on import trained_on
 from semiology.files import content_hash
 from semiology.store import TRACKS, Features, Store, fingerprint, is_unchanged, make_key
-from semiology.tracks import read_tracks
+from semiology.tracks import between, read_tracks
 from semiology.video import VideoError, read_frames
 
 if TYPE_CHECKING:
@@ -177,7 +176,7 @@ def _extract_clip(source: Source, store: Store, options: ExtractOptions) -> _Out
     missing = [stage for stage in depends if not store.has(source.clip_id, stage, keys[stage])]
     made = {}
     if set(missing) & set(TRACKS):
-        made = _import_tracks(source) if source.is_tracks else extract_tracks(source.path, source.start, source.end, options)
+        made = _brought(source) if source.is_tracks else extract_tracks(source.path, source.start, source.end, options)
         for part in set(missing) & set(TRACKS):
             store.write(source.clip_id, part, keys[part], made[part])
     entries: dict[str, dict] = {stage: {"key": keys[stage], "depends": depends[stage]} for stage in depends}
@@ -260,14 +259,6 @@ def _weights_hash(path: Path) -> str:
     return content_hash(path)
 
 
-def _import_tracks(source: Source) -> dict[str, xr.Dataset]:
-    """Tracks that were brought along, from `start` to `end`, with time counted from the start."""
-    tracks = read_tracks(source.path)
-    half = 0.5 / tracks.attrs["fps"]  # the first frame is the one nearest to the start
-    inside = tracks.time.values >= source.start - half
-    if source.end is not None:
-        inside &= tracks.time.values < source.end - half
-    if not inside.any():
-        raise UserError(f"its tracks have no frame from {source.start:g} s on; correct start and end")
-    cut = tracks.isel(time=inside)
-    return {"body": cut.assign_coords(time=np.arange(cut.sizes["time"]) / tracks.attrs["fps"])}
+def _brought(source: Source) -> dict[str, xr.Dataset]:
+    """Tracks that were brought along, from `start` to `end`."""
+    return {"body": between(read_tracks(source.path), source.start, source.end)}
