@@ -187,9 +187,12 @@ def check_folder(out: Path) -> None:
         raise UserError(f"{out}: holds a cohort that is no phantom; choose another folder")
 
 
-def write_tables(out: Path, rows: list[dict[str, str]], sidecar: dict[str, dict], readme: str, recipe: dict) -> None:
-    """Everything of a phantom cohort but its clips; clips.tsv last."""
-    people = [{"participant_id": name, "synthetic": "yes"} for name in dict.fromkeys(row["participant_id"] for row in rows)]
+def write_tables(
+    out: Path, rows: list[dict[str, str]], sidecar: dict[str, dict], readme: str, recipe: dict, groups: dict[str, str] | None = None
+) -> None:
+    """Everything of a phantom cohort but its clips; clips.tsv last. `groups`: participant_id -> control or patient."""
+    names = dict.fromkeys(row["participant_id"] for row in rows)
+    people = [{"participant_id": name, "synthetic": "yes"} | ({"group": groups[name]} if groups else {}) for name in names]
     write_text(out / "participants.tsv", table(people))
     write_text(out / "clips.json", json.dumps(sidecar, indent=2) + "\n")
     write_text(out / "dataset_description.json", json.dumps({**DESCRIPTION, "Recipe": recipe}, indent=2) + "\n")
