@@ -1,0 +1,111 @@
+"""Derivatives of a position over time by Savitzky-Golay filters, whose smoothing is said as a cut-off in Hz.
+
+A Savitzky-Golay filter fits a polynomial to the frames of a window and takes its derivative at the window's centre. What it does to a
+movement of frequency f is the ratio of its response to the ideal differentiator's (2 pi f) ** order; the cut-off is the frequency at which
+this ratio falls to 1 / sqrt(2), that is by 3 dB. It depends on the window, the degree and the order of the derivative, and is computed,
+not estimated (Schafer 2011, "What is a Savitzky-Golay filter?", IEEE Signal Processing Magazine 28:111, gives the relation for order 0).
+`savitzky_golay` turns it round: the filter whose cut-off lies nearest to the one asked for. Filters are few at 25 frames a second:
+the exact cut-off of the one taken is in `Filter.cutoff`.
+"""
+
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.signal import freqz, savgol_coeffs, savgol_filter
+
+from semiology.errors import UserError
+
+CUTOFF = 6.0  # Hz, for voluntary movement of the limbs (Winter 2009, ch. 3: 99.7 % of gait's power lies below 6 Hz); faster signs need more
+ABOVE = (0, 2, 4)  # degree of the polynomial above the order of the derivative. [our choice: enough filters to come near any cut-off]
+NEAR = 0.25  # a filter whose cut-off misses the one asked for by more than this share is not what was asked for. [our choice]
+POINTS = 2048  # of the frequency response, from 0 Hz to half the frame rate
+
+
+@dataclass(frozen=True)
+class Filter:
+    """A Savitzky-Golay filter: frames of its window, degree of its polynomial, and its -3 dB point in Hz."""
+
+    window: int
+    degree: int
+    cutoff: float
+
+
+def savitzky_golay(order: int, cutoff: float, fps: float) -> Filter:
+    """The Savitzky-Golay filter for a derivative of this order whose -3 dB point is nearest to `cutoff` (Hz), the shorter of equals.
+
+    Raises:
+        UserError: a cut-off that is not between 0 and half the frame rate, or that no filter comes near to (by a quarter).
+    """
+    if not (np.isfinite(fps) and fps > 0 and 0 < cutoff < fps / 2):
+        raise UserError(f"cut-off of {cutoff:g} Hz: must lie between 0 and half the frame rate ({fps:g} frames per second)")
+    found = _nearest(order, cutoff / fps)
+    if abs(found.cutoff * fps - cutoff) > NEAR * cutoff:
+        reach = highest_cutoff(order, fps)
+        raise UserError(
+            f"cut-off of {cutoff:g} Hz: no filter for the derivative of order {order} at {fps:g} frames per second comes near; "
+            f"give at most {reach:.3g} Hz"
+        )
+    return Filter(found.window, found.degree, found.cutoff * fps)
+
+
+def highest_cutoff(order: int, fps: float) -> float:
+    """The highest -3 dB point in Hz that a filter for a derivative of this order has at this frame rate."""
+    return max(found.cutoff for found in _filters(order, 3, 15)) * fps
+
+
+def derivative(position: NDArray, fps: float, order: int, cutoff: float) -> NDArray:
+    """The derivative of (time, ...) along time, in units / s ** order; NaN wherever the filter's window meets a NaN or the clip's ends.
+
+    Args:
+        order: 0 (smoothed position), 1 (velocity), 2 (acceleration), 3 (jerk).
+        cutoff: -3 dB point in Hz (see `savitzky_golay`).
+    """
+    chosen = savitzky_golay(order, cutoff, fps)
+    position = np.asarray(position, float)
+    if not len(position):
+        return position.copy()
+    return savgol_filter(
+        position, chosen.window, chosen.degree, deriv=order, delta=1 / fps, axis=0, mode="constant", cval=np.nan
+    )  # a filter of finite length: a NaN reaches half a window, no further
+
+
+def speed(position: NDArray, fps: float, cutoff: float = CUTOFF) -> NDArray:
+    """Magnitude of the velocity: (time, space, ...) in, (time, ...) out, units / s."""
+    return np.linalg.norm(derivative(position, fps, 1, cutoff), axis=1)
+
+
+def acceleration(position: NDArray, fps: float, cutoff: float = CUTOFF) -> NDArray:
+    """Magnitude of the acceleration: (time, space, ...) in, (time, ...) out, units / s^2."""
+    return np.linalg.norm(derivative(position, fps, 2, cutoff), axis=1)
+
+
+def jerk(position: NDArray, fps: float, cutoff: float = CUTOFF) -> NDArray:
+    """Magnitude of the jerk: (time, space, ...) in, (time, ...) out, units / s^3."""
+    return np.linalg.norm(derivative(position, fps, 3, cutoff), axis=1)
+
+
+@lru_cache(maxsize=256)
+def _nearest(order: int, relative: float) -> Filter:
+    """The filter whose cut-off is nearest to `relative` (cycles a frame) as a ratio. Windows are about 0.5 to 2.5 frames / cut-off."""
+    candidates = _filters(order, max(3, int(0.3 / relative)), int(3 / relative) + order + 10)
+    return min(candidates, key=lambda one: (round(abs(np.log(one.cutoff / relative)), 3), one.window))
+
+
+def _filters(order: int, shortest: int, longest: int) -> list[Filter]:
+    found = []
+    for window in range(shortest | 1, longest + 1, 2):
+        for degree in (order + above for above in ABOVE if order + above < window):
+            if cutoff := _cutoff(order, window, degree):
+                found.append(Filter(window, degree, cutoff))
+    return found
+
+
+@lru_cache(maxsize=4096)
+def _cutoff(order: int, window: int, degree: int) -> float | None:
+    """-3 dB point in cycles a frame; None for a filter that lets everything pass."""
+    frequency, response = freqz(savgol_coeffs(window, degree, deriv=order), worN=POINTS, fs=1.0)
+    kept = np.abs(response[1:]) / (2 * np.pi * frequency[1:]) ** order
+    below = np.flatnonzero(kept < np.sqrt(0.5))
+    return float(frequency[1:][below[0]]) if len(below) else None

@@ -1,0 +1,110 @@
+"""How smooth and how direct a movement is: spectral arc length, log dimensionless jerk, path length, speed peaks.
+
+Balasubramanian, Melendez-Calderon, Roby-Brami, Burdet 2015, "On the analysis of movement smoothness", J NeuroEngineering Rehabil 12:112.
+Both measures of smoothness are of one movement: their value on a recording with gaps is that of its longest unbroken run, and values
+of recordings are comparable where these are equally long (`kinematic_table` cuts pieces of one length).
+"""
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.integrate import trapezoid
+from scipy.signal import find_peaks
+
+from semiology.severity.kinematics.derivatives import CUTOFF, derivative
+from semiology.severity.kinematics.runs import longest_run, unbroken_runs, usable
+
+PADDING = 4  # the spectrum has 2 ** (ceil(log2(frames)) + 4) points [P: Balasubramanian 2015]
+HIGHEST = 10.0  # Hz, where the spectrum ends at the latest [P: their recommendation for healthy and impaired movement]
+THRESHOLD = 0.05  # share of the spectrum's maximum below which its end is cut off [P]
+PROMINENCE = 0.05  # share of the highest speed by which a peak must stand out of its valleys [our choice]
+
+
+def sparc(speed: NDArray, fps: float, highest: float = HIGHEST, threshold: float = THRESHOLD) -> float:
+    """Spectral arc length (SPARC): minus the length of the normalised spectrum of the speed; nearer to 0 is smoother.
+
+    The spectrum's frequency axis and height are both scaled to 1, from 0 Hz to the last frequency, at most `highest` (Hz), at which it
+    still reaches `threshold`. About -1.4 for one bell-shaped reach [P].
+
+    Args:
+        speed: (time,) magnitude of the velocity, any unit.
+
+    Returns: NaN where fewer than three frames are unbroken, or nothing moves.
+    """
+    run = longest_run(speed)
+    if len(run) < 3 or not run.any():
+        return float("nan")
+    points = 2 ** (int(np.ceil(np.log2(len(run)))) + PADDING)
+    frequency = np.fft.rfftfreq(points, 1 / fps)
+    magnitude = np.abs(np.fft.rfft(run, points))
+    magnitude = magnitude / magnitude.max()
+    last = np.flatnonzero((frequency <= highest) & (magnitude >= threshold))[-1]
+    if last == 0:
+        return float("nan")
+    across = np.diff(frequency[: last + 1]) / frequency[last]
+    return float(-np.hypot(across, np.diff(magnitude[: last + 1])).sum())
+
+
+def log_dimensionless_jerk(position: NDArray, fps: float, cutoff: float = CUTOFF) -> float:
+    """Log dimensionless jerk (LDLJ): -ln(duration^3 / peak speed^2 * integral of |jerk|^2 dt); nearer to 0 is smoother.
+
+    A minimum-jerk reach has duration^3 * 720 (D^2 / T^5) / (1.875 D / T)^2 = 204.8, whose value here is -5.32.
+
+    Args:
+        position: (time, space), any unit.
+        cutoff: Hz, of both derivatives (`derivative`).
+
+    Returns: NaN where fewer than three frames of jerk are unbroken, or nothing moves.
+    """
+    velocity, third = derivative(position, fps, 1, cutoff), derivative(position, fps, 3, cutoff)
+    run = longest_run(np.concatenate([velocity, third], axis=1))
+    speeds, jerks = np.split(run, 2, axis=1)
+    return jerk_to_speed(speeds, jerks, fps)
+
+
+def jerk_to_speed(velocity: NDArray, jerk: NDArray, fps: float) -> float:
+    """Log dimensionless jerk of a movement without gaps whose velocity and jerk (time, space) are known already; NaN as there."""
+    if len(velocity) < 3:
+        return float("nan")
+    peak = np.linalg.norm(velocity, axis=1).max()
+    integral = trapezoid((jerk**2).sum(axis=1), dx=1 / fps)
+    duration = (len(velocity) - 1) / fps
+    return float(-np.log(duration**3 / peak**2 * integral)) if peak > 0 and integral > 0 else float("nan")
+
+
+def path_length(position: NDArray) -> float:
+    """Way travelled by (time, space): the sum of the steps between neighbouring frames that are both known. NaN without any such step."""
+    steps = np.linalg.norm(np.diff(np.asarray(position, float), axis=0), axis=1)
+    return float(np.nansum(steps)) if np.isfinite(steps).any() else float("nan")
+
+
+def path_length_ratio(position: NDArray) -> float:
+    """Way travelled over the straight way between its ends, 1 for a straight movement; of the longest unbroken run of (time, space).
+
+    The inverse of `movement`'s straightness. NaN for fewer than two frames and for a way that ends where it began.
+    """
+    run = longest_run(position)
+    if len(run) < 2:
+        return float("nan")
+    straight = float(np.linalg.norm(run[-1] - run[0]))
+    return path_length(run) / straight if straight > 0 else float("nan")
+
+
+def speed_peaks(speed: NDArray, fps: float, prominence: float = PROMINENCE, apart: float = 0.1) -> NDArray:
+    """Frames of the peaks in (time,) speed: those that stand out by `prominence` of the highest speed, at least `apart` s from each other.
+
+    Sought within each unbroken run; a run's first and last frame are never peaks.
+    """
+    speed = np.asarray(speed, float)
+    runs = unbroken_runs(usable(speed))
+    if not runs:
+        return np.zeros(0, int)
+    height = prominence * np.nanmax(speed)
+    distance = max(1, round(apart * fps))
+    found = [run.start + find_peaks(speed[run], prominence=height, distance=distance)[0] for run in runs]
+    return np.concatenate(found).astype(int)
+
+
+def excursion(position: NDArray) -> float:
+    """The largest distance of (time, space) from its median position; NaN where it is never known."""
+    known = np.asarray(position, float)[usable(position)]
+    return float(np.linalg.norm(known - np.median(known, axis=0), axis=1).max()) if len(known) else float("nan")
