@@ -5,12 +5,16 @@ raster, portrait, figure and room draw it; filming is the recorder. clip puts on
 and `perform` and `pictures` apply it. design deals out the labels, truth writes down what is so, make writes a cohort and stills single
 pictures of other people. seizures says how a seizure moves phase by phase, rest what goes on around it, recording puts both into a video of
 any length; seizure_cohort writes a cohort of them, action_clips short clips of single phases.
+myoclonus says how a jerk moves and how many follow from a severity, myoclonus_tasks what is done while they are looked for;
+myoclonus_exam fits them to their amplitudes and films them, myoclonus_noise adds a tracker's errors, myoclonus_cohort writes a cohort,
+myoclonus_tables its truth.
 """
 
 from semiology.phantom.action_clips import make_actions
 from semiology.phantom.make import make_phantom
+from semiology.phantom.myoclonus_cohort import make_myoclonus
 from semiology.phantom.recording import render_long
 from semiology.phantom.seizure_cohort import make_seizures
 from semiology.phantom.stills import make_stills
 
-__all__ = ["make_actions", "make_phantom", "make_seizures", "make_stills", "render_long"]
+__all__ = ["make_actions", "make_myoclonus", "make_phantom", "make_seizures", "make_stills", "render_long"]

@@ -1,15 +1,18 @@
-"""semiology phantom OUT [--subjects 19 --seed 0 ...], semiology phantom seizures OUT, and semiology phantom actions OUT"""
+"""semiology phantom OUT [--subjects 19 --seed 0 ...], and semiology phantom seizures|actions|myoclonus OUT"""
 
-from semiology.phantom import make_actions, make_phantom, make_seizures, make_stills
+from semiology.phantom import make_actions, make_myoclonus, make_phantom, make_seizures, make_stills
 from semiology.verbs import options, parser
 
 
 def run(arguments: list[str]) -> int:
-    actions = {"seizures": _seizures, "actions": _actions}
+    actions = {"seizures": _seizures, "actions": _actions, "myoclonus": _myoclonus}
     if arguments and arguments[0] in actions:
         return actions[arguments[0]](arguments[1:])
     made = parser("phantom", make_phantom)
-    made.epilog = "semiology phantom seizures OUT: seizures of two types, any length; semiology phantom actions OUT: clips to pretrain on"
+    made.epilog = (
+        "semiology phantom seizures OUT: seizures of two types, any length; semiology phantom actions OUT: clips to pretrain on; "
+        "semiology phantom myoclonus OUT: jerks of known time, joint and amplitude"
+    )
     made.add_function_arguments(make_phantom, as_positional=True, skip={"null"})
     made.add_argument("--null", action="store_true", help="labels are drawn without regard to what is rendered")
     made.add_argument(
@@ -38,4 +41,13 @@ def _actions(arguments: list[str]) -> int:
     made.add_function_arguments(make_actions, as_positional=True)
     folder = make_actions(**options(made.parse_args(arguments)))
     print(f"{folder}: labelled clips of synthetic people who are in no cohort, to pretrain on")
+    return 0
+
+
+def _myoclonus(arguments: list[str]) -> int:
+    made = parser("phantom myoclonus", make_myoclonus)
+    made.add_function_arguments(make_myoclonus, as_positional=True)
+    parsed = made.parse_args(arguments)
+    folder = make_myoclonus(**options(parsed))
+    print(f"{folder}: myoclonus of {parsed.subjects} synthetic participants; every jerk is in {folder / 'truth'}")
     return 0
