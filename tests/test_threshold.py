@@ -1,0 +1,58 @@
+"""Hanley and McNeil's interval beside published figures; thresholds by hand."""
+
+import numpy as np
+import pytest
+
+from semiology.statistics.delong import delong
+from semiology.statistics.hanley_mcneil import hanley_mcneil, standard_error
+from semiology.statistics.threshold import youden
+
+
+def test_hanley_and_mcneils_own_example():
+    """Their Table II: 109 CT images rated 1 to 5 by one reader, 58 normal and 51 abnormal; W = 0.893 with a standard error of 0.032."""
+    normal, abnormal = np.repeat(range(1, 6), [33, 6, 6, 11, 2]), np.repeat(range(1, 6), [3, 2, 2, 11, 33])
+    truth, ratings = np.r_[np.zeros(58), np.ones(51)], np.r_[normal, abnormal]
+    area = float(delong(truth, ratings).areas[0])
+    assert round(area, 3) == 0.893 and round(standard_error(area, 51, 58), 3) == 0.032
+    found = hanley_mcneil(area, 51, 58)
+    assert (found.low, found.high) == pytest.approx((0.8295, 0.9568), abs=1e-4)  # 0.8932 -+ 1.96 * 0.03249
+    assert standard_error(area, 51, 58) > delong(truth, ratings).errors[0]  # the exponential moments are on the safe side
+
+
+@pytest.mark.parametrize(("positive", "negative", "printed"), [(20, 200, 0.06498283), (110, 110, 0.03282048), (20, 20, 0.07789072)])
+def test_standard_errors_as_the_r_package_auctestr_prints_them(positive, negative, printed):
+    assert standard_error(0.75, positive, negative) == pytest.approx(printed, abs=1e-8)
+
+
+def test_a_standard_error_by_hand():
+    # area 0.5, 2 and 3: both chances are 1/3; (0.25 + 1 / 12 + 2 / 12) / 6 = 1 / 12, the variance of Wilcoxon's statistic
+    assert standard_error(0.5, 2, 3) == pytest.approx((1 / 12) ** 0.5)
+
+
+def test_limits_stay_between_0_and_1_and_what_is_no_area_is_refused():
+    assert hanley_mcneil(0.98, 5, 5).high == 1.0 and hanley_mcneil(1.0, 5, 5).low == 1.0
+    for wrong in ((1.2, 5, 5), (0.7, 0, 5)):
+        with pytest.raises(ValueError, match="no standard error"):
+            standard_error(*wrong)
+
+
+def test_youdens_threshold_by_hand():
+    # above 0.525 two of three positives and no negative: 2/3 + 1; above 0.25 all positives and two of four negatives: 1 + 1/2
+    found = youden([0, 0, 0, 0, 1, 1, 1], [0.1, 0.2, 0.4, 0.45, 0.3, 0.6, 0.9])
+    assert (found.value, found.sensitivity, found.specificity) == pytest.approx((0.525, 2 / 3, 1.0))
+
+
+def test_of_equal_thresholds_the_balanced_one_then_the_lowest():
+    # at 0.25 (1, 1/2), at 0.45 (1/2, 1/2), at 0.7 (1/2, 1): the outer two both come to 3/2, equally out of balance
+    assert youden([0, 1, 0, 1], [0.2, 0.3, 0.6, 0.8]).value == pytest.approx(0.25)
+    # 4 and 4: (1, 1/2), (3/4, 3/4), (1/2, 1) all come to 3/2
+    truth, score = [0, 0, 1, 0, 1, 0, 1, 1], [1, 2, 3, 4, 5, 6, 7, 8]
+    found = youden(truth, score)
+    assert (found.value, found.sensitivity, found.specificity) == (4.5, 0.75, 0.75)
+
+
+def test_a_score_that_tells_nothing_calls_everybody_positive():
+    found = youden([0, 1, 1], [0.4, 0.4, 0.4])
+    assert (found.value, found.sensitivity, found.specificity) == (0.4, 1.0, 0.0)
+    with pytest.raises(ValueError, match="both levels"):
+        youden([1, 1], [0.2, 0.3])
