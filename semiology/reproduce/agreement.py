@@ -1,7 +1,8 @@
 """How far a printed figure can be trusted, and whether what was obtained agrees with it."""
 
 import math
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from semiology.errors import UserError
@@ -72,7 +73,7 @@ def compare(
     metric: str,
     published: Published | None,
     cohort: PublishedCohort,
-    obtained: dict[str, Any] | None,
+    obtained: Mapping[str, Any] | None,
     share: float | None,
     correlation: float = CORRELATION,
 ) -> Row:
@@ -88,19 +89,41 @@ def compare(
     """
     printed = published.get(metric) if published else None
     low, high = published_interval(metric, published, cohort, correlation) if published and printed is not None else (None, None)
+    source = f"[{published.source}]" if published and printed is not None else ""
+    guess = best_guess(metric, share) if share is not None else None
+    row = set_beside(what, (printed, low, high), source, obtained, guess)
+    return replace(row, remark=published.remark) if published and metric == "f1" else row
+
+
+def set_beside(
+    what: str,
+    printed: tuple[float | None, float | None, float | None],
+    source: str,
+    obtained: Mapping[str, Any] | None,
+    guess: float | None,
+) -> Row:
+    """A printed figure and its interval beside an obtained one, with the verdict of `RULE`.
+
+    Args:
+        what: in words.
+        printed: value, low and high; None where not known.
+        source: tag of the printed value.
+        obtained: {"value", "low", "high"}, in the form of metrics.json; None where it was not run.
+        guess: what the best guess that never looks at the video has; None where none can be told.
+    """
     value, own_low, own_high = (obtained or {}).get("value"), (obtained or {}).get("low"), (obtained or {}).get("high")
-    difference = value - printed if value is not None and printed is not None else None
-    bounds, verdict = None, "not printed" if printed is None else "not run" if value is None else "no interval"
-    if None not in (value, own_low, own_high, printed, low, high):
-        bounds = difference_interval((value, own_low, own_high), (printed, low, high))  # type: ignore[arg-type]
-        guessed = share is not None and own_low <= best_guess(metric, share)  # type: ignore[operator]
+    difference = value - printed[0] if value is not None and printed[0] is not None else None
+    bounds, verdict = None, "not printed" if printed[0] is None else "not run" if value is None else "no interval"
+    if None not in (value, own_low, own_high, *printed):
+        bounds = difference_interval((value, own_low, own_high), printed)  # type: ignore[arg-type]
+        guessed = guess is not None and own_low <= guess  # type: ignore[operator]
         verdict = "differs" if not bounds[0] <= 0 <= bounds[1] else "cannot tell" if guessed else "compatible"
     return Row(
         what=what,
-        published=printed,
-        published_low=low,
-        published_high=high,
-        source=f"[{published.source}]" if published and printed is not None else "",
+        published=printed[0],
+        published_low=printed[1],
+        published_high=printed[2],
+        source=source,
         obtained=value,
         low=own_low,
         high=own_high,
@@ -108,7 +131,6 @@ def compare(
         difference_low=bounds[0] if bounds else None,
         difference_high=bounds[1] if bounds else None,
         verdict=verdict,
-        remark=published.remark if published and metric == "f1" else "",
     )
 
 

@@ -21,7 +21,7 @@ from semiology.reproduce.agreement import CORRELATION, check_correlation
 from semiology.reproduce.dealing import by_seizure, by_subject
 from semiology.reproduce.gestures_protocol import GesturesProtocol
 from semiology.reproduce.gestures_results import difference_text, differences, rows
-from semiology.reproduce.outcome import Reproduction
+from semiology.reproduce.outcome import Reproduction, wilson_of_clips
 from semiology.reproduce.published import GESTURES, GESTURES_SEIZURES
 from semiology.reproduce.settings import constants, departures, parsed, protocol_file, read_tags, read_yaml
 from semiology.reproduce.snippet_training import probabilities, train_aggregator
@@ -85,8 +85,8 @@ def reproduce_gestures(protocol: GesturesProtocol, correlation: float = CORRELAT
     file = protocol_file("gestures_table")
     tags, paper = read_tags(file), parsed(read_yaml(file), GesturesProtocol, str(file))
     reproduction = Reproduction(
-        cohort=GESTURES,
-        correlation=correlation,
+        paper=GESTURES.paper,
+        assumption=wilson_of_clips(GESTURES, correlation),
         rows=rows(
             evaluate(predictions), TASKS, protocol.aggregators, protocol.segments, cohort["seizures TCS"] / len(seizures), correlation
         ),

@@ -13,16 +13,14 @@ from semiology.evaluation.protocol import Protocol, Task
 from semiology.evaluation.source import open_source
 from semiology.report import write_report
 from semiology.reproduce.agreement import CORRELATION, Row, check_correlation, compare
-from semiology.reproduce.outcome import Reproduction
+from semiology.reproduce.needs import KEYPOINTS_ONLY, NONE, check_two_levels, without_features
+from semiology.reproduce.outcome import Reproduction, wilson_of_clips
 from semiology.reproduce.published import HOU_2022, HOU_2022_PATIENTS_WITH, HOU_2022_TABLE_1
 from semiology.reproduce.settings import constants, departures, merged, parsed, protocol_file, read_tags, read_yaml
 from semiology.statistics.metrics import NAMES
 from semiology.statistics.results import model_name
-from semiology.store import Store
 
 TASKS = {("dystonia", "pose"): "dystonia (pose)", ("emotion", "face"): "emotion (face)"}  # Table 1 -> names in configs/hou2022.yaml
-KEYPOINTS_ONLY = ("agcn",)  # the model of Table 1 that needs no appearance features
-NONE = "none"
 
 UNSTATED = [
     "which 3D estimator lifts the joints (here: semiology's lifter, or the tracker's own depth)",
@@ -89,8 +87,8 @@ def reproduce_hou2022(
     metrics = _read_json(out / "metrics.json") if result.report else {"tasks": {}}
     notes = _read_json(out / "notes.json") if result.report else []
     reproduction = Reproduction(
-        cohort=HOU_2022,
-        correlation=correlation,
+        paper=HOU_2022.paper,
+        assumption=wilson_of_clips(HOU_2022, correlation),
         rows=_rows(metrics, correlation),
         deviations=[*deviations, *left_out, *_other_people(metrics), *_other_trackers(used, metrics)],
         not_run=not_run,
@@ -114,39 +112,17 @@ def _on_this_cohort(protocol: Protocol, columns: dict[str, str]) -> tuple[Protoc
             left_out.append(f"{name}: left out on request")
             del tasks[name]
             continue
-        _check_label(protocol.cohort, cohort, sign, column)
+        check_two_levels(cohort, sign, column, "Table 1")
         reading = replace(tasks[name].reading, label=column)
-        scored = [clip.clip_id for clip in cohort.clips if clip.labels.get(column) is not None]
-        stage = reading.appearance
-        store = Store(protocol.store) if protocol.store else None
-        lacking = [clip for clip in scored if stage and not (store and store.has(clip, stage))]
-        if lacking:
+        if lacking := without_features(cohort, column, reading.appearance, protocol.store):
             dropped = [model for model in protocol.models_of(name) if model not in KEYPOINTS_ONLY]
-            not_run.append(
-                f"{name}: {', '.join(model_name(model) for model in dropped)}: {len(lacking)} of {len(scored)} clips have no {stage} "
-                f"features (the first is {lacking[0]}); run: semiology extract COHORT --store DIR "
-                f"--{str(stage).removesuffix('_vgg')}_weights FILE"
-            )
+            not_run.append(f"{name}: {', '.join(model_name(model) for model in dropped)}: {lacking}")
             tasks[name] = Task(replace(reading, appearance=None), KEYPOINTS_ONLY)
         else:
             tasks[name] = replace(tasks[name], reading=reading)
     if not tasks:
         raise UserError("nothing is left to run: give a column for --dystonia or for --emotion")
     return replace(protocol, tasks=tasks), left_out, not_run
-
-
-def _check_label(folder: str, cohort: Cohort, sign: str, column: str) -> None:
-    if column not in cohort.labels:
-        raise UserError(
-            f"{folder}: clips.json defines no label {column!r}; it defines {', '.join(sorted(cohort.labels)) or 'none'}. "
-            f"Say which column scores it (--{sign} COLUMN), or leave the task out (--{sign} {NONE})"
-        )
-    levels = list(cohort.labels[column].levels)
-    if len(levels) != 2:
-        raise UserError(
-            f"{folder}: label {column!r} has {len(levels)} levels ({', '.join(levels)}); Table 1 is of two, absence and presence: "
-            f"add such a column to clips.tsv and name it by --{sign}"
-        )
 
 
 def _rows(metrics: dict[str, Any], correlation: float) -> list[Row]:

@@ -18,8 +18,8 @@ class Reproduction:
     """One paper's protocol, run.
 
     Attributes:
-        cohort: whom the published figures speak of.
-        correlation: assumed of two clips of one patient, for the published intervals.
+        paper: how it is cited.
+        assumption: how the published intervals came about, in words.
         rows: published and obtained, figure by figure.
         deviations: what differs from the paper's protocol, a sentence each.
         not_run: models or tasks that could not be run, and why.
@@ -30,8 +30,8 @@ class Reproduction:
         text: printed below the table.
     """
 
-    cohort: PublishedCohort
-    correlation: float
+    paper: str
+    assumption: str
     rows: list[Row]
     deviations: list[str]
     not_run: list[str] = field(default_factory=list)
@@ -41,21 +41,10 @@ class Reproduction:
     extra: dict[str, Any] = field(default_factory=dict)
     text: str = ""
 
-    @property
-    def assumption(self) -> str:
-        """How the published intervals came about, in words."""
-        effect = design_effect(self.cohort.clips_each, self.correlation)
-        return (
-            f"The intervals of published values are ours, the paper prints none: Wilson's, for {self.cohort.clips} clips of "
-            f"{self.cohort.participants} patients [{self.cohort.source}] that count as {self.cohort.clips / effect:.0f} independent ones, "
-            f"if being right in two clips of one patient correlates at {self.correlation:g} [choice] and the clips are dealt out as "
-            f"{_dealt(self.cohort.clips_each)} [choice; {self.cohort.stated}]."
-        )
-
     def write(self, run: Path) -> Path:
         """Write `run`/reproduction.json."""
         content = {
-            "paper": self.cohort.paper,
+            "paper": self.paper,
             "banner": self.banner,
             "rows": [row.to_dict() for row in self.rows],
             "rule": RULE,
@@ -70,12 +59,23 @@ class Reproduction:
         return run / "reproduction.json"
 
     def __str__(self) -> str:
-        parts = [self.cohort.paper, *([self.banner] if self.banner else []), "", table_text(self.rows), ""]
+        parts = [self.paper, *([self.banner] if self.banner else []), "", table_text(self.rows), ""]
         parts += [*([self.text, ""] if self.text else []), fill(RULE, WIDTH), fill(self.assumption, WIDTH)]
         parts += [*(["", "Not run:"] if self.not_run else []), *(f"- {entry}" for entry in self.not_run)]
         parts += ["", "Deviations from the paper's protocol:" if self.deviations else "No deviation from the protocol's file."]
         parts += [f"- {entry}" for entry in self.deviations]
         return "\n".join(parts)
+
+
+def wilson_of_clips(cohort: PublishedCohort, correlation: float) -> str:
+    """How the intervals of a paper that prints none came about, in words (`published_interval`)."""
+    effect = design_effect(cohort.clips_each, correlation)
+    return (
+        f"The intervals of published values are ours, the paper prints none: Wilson's, for {cohort.clips} clips of "
+        f"{cohort.participants} patients [{cohort.source}] that count as {cohort.clips / effect:.0f} independent ones, "
+        f"if being right in two clips of one patient correlates at {correlation:g} [choice] and the clips are dealt out as "
+        f"{_dealt(cohort.clips_each)} [choice; {cohort.stated}]."
+    )
 
 
 def _dealt(clips_each: tuple[int, ...]) -> str:
