@@ -1,0 +1,113 @@
+"""Blinks from the eyes' apertures: each eye against its own opening around the blink, joined to one where both close together.
+
+The eye aspect ratio falls in a blink [P: Soukupova and Cech 2016, who set one bound for everybody]. Here a dip counts below a share of
+the eye's own level, a running high quantile of its aperture before and after, so that narrow eyes, a smile and a drooping lid are judged
+by themselves; and each side keeps its amplitude: an eye that does not follow is seen. Head turns are taken out of the aperture
+beforehand, and a blink that a frame without a face cuts off is left out, as is what lasts longer than a blink: a look down, eyes held
+shut. Bounds and windows are our choice; amplitude as the share of the opening that is lost follows [P] Ousler et al. 2014, durations [P]
+Stern et al. 1984 (spontaneous blinks end within 0.5 s) with a margin for weak lids.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from semiology.severity.face.landmarks import SIDES
+
+SHARE = 0.7  # of the eye's level, below which a dip is a blink
+AWAY = 0.8  # of its level: a blink lasts from falling below this to regaining it
+LONGEST = 0.8  # s
+HIGH = 0.75  # quantile: in 0.8 s beside its deepest point even a long blink leaves the eye open for the upper half
+OPEN = 0.9  # quantile of the clip's apertures: the participant's own open eye
+SHUT = 0.4  # of the own open eye: where the level is below it, the eye was shut or looked down, and cannot blink
+
+
+@dataclass(frozen=True)
+class Blink:
+    """One blink of one eye or both.
+
+    Attributes:
+        onset: s, when the first eye falls below 0.8 of its level, between frames by a straight line.
+        peak: s, the frame in which the eye that closes further is most closed.
+        duration: s, until the last eye is back at 0.8 of its level.
+        left, right: amplitude, the share of the eye's level that is lost at its deepest; NaN where that eye was not seen.
+        completeness: the smaller of the two amplitudes: 1 where both eyes closed wholly; NaN where one was not seen.
+    """
+
+    onset: float
+    peak: float
+    duration: float
+    left: float
+    right: float
+    completeness: float
+
+
+def blinks(measures: pd.DataFrame, share: float = SHARE, longest: float = LONGEST) -> list[Blink]:
+    """The blinks of a clip in their order, from the table of `face_measures`.
+
+    Args:
+        measures: one row a frame on a regular grid; index s.
+        share: of its level, below which the aperture of at least one eye has to fall.
+        longest: s.
+    """
+    time = measures.index.to_numpy(dtype=float)
+    aperture = {side: measures[f"{side}_eye_aperture"] for side in SIDES}
+    level = {side: _level(aperture[side], time, longest) for side in SIDES}
+    dips = sorted(dip for side in SIDES for dip in _dips(time, aperture[side].to_numpy(), level[side], share))
+    found = []
+    for start, end in _joined(dips):
+        if end - start > longest:
+            continue
+        inside = np.flatnonzero((time >= start) & (time <= end))
+        opening = np.array([(aperture[side] / level[side]).to_numpy()[inside] for side in SIDES])  # (side, frame)
+        deepest = inside[np.nanargmin(np.fmin(*opening))]
+        left, right = (1 - float(np.nanmin(row)) if np.isfinite(row).any() else np.nan for row in opening)
+        found.append(Blink(start, float(time[deepest]), end - start, left, right, float(np.minimum(left, right))))
+    return found
+
+
+def open_eye(aperture: pd.Series) -> float:
+    """The participant's own open eye: the 0.9 quantile of the clip's apertures; NaN where none is known."""
+    return float(aperture.quantile(OPEN))
+
+
+def _level(aperture: pd.Series, time: np.ndarray, longest: float) -> pd.Series:
+    """The lower of the openings before and after each frame; NaN where too little of either is known."""
+    frames = max(round(longest / float(np.median(np.diff(time)))), 2) if len(time) > 1 else 2
+    before = aperture.shift(1).rolling(frames, min_periods=max(frames // 4, 2)).quantile(HIGH)
+    after = aperture[::-1].shift(1).rolling(frames, min_periods=max(frames // 4, 2)).quantile(HIGH)[::-1]
+    return pd.Series(np.minimum(before, after), index=aperture.index)
+
+
+def _dips(time: np.ndarray, aperture: np.ndarray, level: pd.Series, share: float) -> Iterator[tuple[float, float]]:
+    """(start, end) s of every dip below `share` that is seen from start to end."""
+    around = level.to_numpy()
+    with np.errstate(invalid="ignore"):
+        low = (aperture < share * around) & (around >= SHUT * np.nanquantile(aperture, OPEN)) if np.isfinite(aperture).any() else []
+        edges = np.flatnonzero(np.diff(np.concatenate([[0], np.asarray(low, dtype=np.int8), [0]])))
+        for first, after in zip(edges[::2], edges[1::2]):
+            deepest = first + int(np.argmin(aperture[first:after]))
+            bound = AWAY * around[deepest]
+            shut = aperture < bound  # not where the aperture is unknown
+            start = deepest - int(np.argmin(shut[deepest::-1]))  # the last frame before with an open eye
+            end = deepest + int(np.argmin(shut[deepest:]))
+            if not shut[start] and not shut[end] and np.isfinite(aperture[[start, end]]).all():
+                yield _crossing(time, aperture, bound, start), _crossing(time, aperture, bound, end - 1)
+
+
+def _crossing(time: np.ndarray, aperture: np.ndarray, bound: float, frame: int) -> float:
+    before, after = aperture[frame], aperture[frame + 1]
+    return float(time[frame] + (bound - before) / (after - before) * (time[frame + 1] - time[frame]))
+
+
+def _joined(dips: list[tuple[float, float]]) -> list[tuple[float, float]]:
+    """Dips that overlap in time are one."""
+    joined: list[tuple[float, float]] = []
+    for start, end in dips:
+        if joined and start <= joined[-1][1]:
+            joined[-1] = joined[-1][0], max(end, joined[-1][1])
+        else:
+            joined.append((start, end))
+    return joined
