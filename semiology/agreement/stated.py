@@ -1,0 +1,79 @@
+"""One figure as the tables hold it: its value, its interval over participants, how it was made, and why where there is none."""
+
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, replace
+
+import numpy as np
+
+from semiology.statistics.bootstrap import Interval, at_bound, bca_interval, leave_one_out
+from semiology.statistics.metrics import Array
+from semiology.statistics.stated import number
+
+
+@dataclass(frozen=True)
+class Figure:
+    """A row of agreement.tsv.
+
+    Attributes:
+        kind: "machine-rater", "inter-rater", "repeatability" or "change".
+        first, second: columns compared; `second` is "" for what is said of one column, "raters" where `first` is "all" of several.
+        figure: what was measured.
+        value, low, high: None where there is none, with a `reason`.
+        method: how value and interval were made.
+    """
+
+    kind: str
+    first: str
+    second: str
+    figure: str
+    value: float | None
+    low: float | None
+    high: float | None
+    participants: int
+    rows: int
+    method: str = ""
+    reason: str = ""
+
+    def with_interval(self, interval: Interval, how: str = "") -> "Figure":
+        """The same with another interval."""
+        method = "; ".join(text for text in (how, interval.method if np.isfinite(interval.low) else "") if text)
+        return replace(self, low=number(interval.low), high=number(interval.high), method=method, reason=interval.reason)
+
+
+COLUMNS = tuple(Figure.__dataclass_fields__)
+
+
+def state(
+    about: tuple[str, str, str, str],
+    measure: Callable[[Array], Array],
+    weights: Array,
+    rows: int,
+    *,
+    coefficient: bool = False,
+    how: str = "",
+    why: str = "",
+) -> Figure:
+    """A figure with its 95 % interval: whole participants are drawn with replacement (`bca_interval`).
+
+    Args:
+        about: kind, first, second, figure.
+        measure: (draw, participant) weights -> (draw,) values.
+        weights: (draw, participant) of the resampled cohorts.
+        rows: that the figure is of.
+        coefficient: lies between -1 and 1; at either end no resampling gives a width, and `at_bound` does.
+        how: what is to be said of the value's method.
+        why: the reason, should there be no value.
+    """
+    people = weights.shape[1]
+    value = float(measure(np.ones((1, people)))[0]) if people else np.nan
+    found = Figure(*about, number(value), None, None, people, rows)
+    if not np.isfinite(value):
+        return replace(found, method=how, reason=why or "too few scores")
+    end = at_bound(value, -1.0, people) if coefficient and people > 1 else None
+    left_out = measure(leave_one_out(people)) if people > 1 else np.empty(0)
+    return found.with_interval(end or bca_interval(value, measure(weights), left_out, people), how)
+
+
+def rows_of(figures: list[Figure]) -> list[dict[str, object]]:
+    """The figures as dictionaries, for JSON and tables."""
+    return [asdict(figure) for figure in figures]

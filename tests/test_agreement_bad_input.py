@@ -1,0 +1,133 @@
+"""What is wrong with a table of scores is told in one line; what cannot be computed has a reason."""
+
+import pytest
+
+from semiology.agreement import agree, read_scores
+from semiology.cli import main
+from semiology.errors import UserError
+
+HEADER = "participant_id\tvisit\tmachine\tr1\n"
+
+
+def table(tmp_path, rows, header=HEADER, name="scores.tsv"):
+    path = tmp_path / name
+    path.write_text(header + rows, encoding="utf-8")
+    return path
+
+
+def figures(path, **options):
+    found, document = agree(read_scores(path, "machine", ["r1"], **options), draws=100)
+    return {figure.figure: figure for figure in found}, document
+
+
+@pytest.mark.parametrize(
+    ("rows", "told"),
+    [
+        ("p1\tone\t1\t2\np2\tone\t1\tmild\n", "row 3, column \"r1\": 'mild' is no number; write a number, or n/a"),
+        ("p1\tone\t1,5\t2\n", "row 2, column \"machine\": '1,5' is no number; write 1.5"),
+        ("p1\tone\t1\tinf\n", "row 2, column \"r1\": 'inf' is no score"),
+        ("p1\tone\t1\t2\n\n\tone\t1\t2\n", 'row 3, column "participant_id": is empty'),
+        ("p1\tn/a\t1\t2\n", 'row 2, column "visit": is empty'),
+        ("p1\tone\t1\t2\np2\tone\t1\t2\np1\tone\t2\t2\n", "rows 2, 4: participant p1 is there 2 times at visit one"),
+        ("", "no scores in it, only a header"),
+        ("p1\tone\t1\t2\t9\n", "its rows have more cells than its header"),
+    ],
+)
+def test_a_faulty_table_is_told_by_row_and_column(tmp_path, rows, told):
+    with pytest.raises(UserError) as error:
+        read_scores(table(tmp_path, rows), "machine", ["r1"], visit="visit")
+    assert told in str(error.value) and "\n" not in str(error.value)
+
+
+def test_columns_that_are_not_there(tmp_path, capsys):
+    path = table(tmp_path, "p1\tone\t1\t2\n")
+    assert main(["agreement", str(path), "--machine", "score", "--raters", "r1", "--out", str(tmp_path / "out")]) == 2
+    assert 'no column "score"; there are participant_id, visit, machine, r1' in capsys.readouterr().err
+    with pytest.raises(UserError, match='no column "subject"; there are'):
+        read_scores(path, "machine", ["r1"], participant="subject")
+    with pytest.raises(UserError, match="name each rater once"):
+        read_scores(path, "machine", ["machine"])
+
+
+def test_files_that_are_no_table(tmp_path):
+    with pytest.raises(UserError, match="not found"):
+        read_scores(tmp_path / "none.tsv", "machine", ["r1"])
+    with pytest.raises(UserError, match="save the table as one of these"):
+        read_scores(table(tmp_path, "", name="scores.xlsx"), "machine", ["r1"])
+    with pytest.raises(UserError, match="cannot be read as a table"):
+        read_scores(table(tmp_path, "", header="", name="empty.tsv"), "machine", ["r1"])
+
+
+def test_visits_that_are_not_there(tmp_path):
+    scores = read_scores(table(tmp_path, "p1\tone\t1\t2\np1\ttwo\t1\t2\n"), "machine", ["r1"], visit="visit")
+    with pytest.raises(UserError, match='no visit "three" in the table; there are one, two'):
+        agree(scores, change=["one", "three"])
+    with pytest.raises(UserError, match="retest needs two visits or more"):
+        agree(scores, retest=["one"])
+    with pytest.raises(UserError, match="not different ones"):
+        agree(scores, change=["one", "one"])
+    with pytest.raises(UserError, match="name the column of visits with --visit"):
+        agree(read_scores(table(tmp_path, "p1\tone\t1\t2\n"), "machine", ["r1"]), retest=["one", "two"])
+
+
+def test_a_constant_column_has_no_correlation_and_says_so(tmp_path):
+    found, _ = figures(table(tmp_path, "".join(f"p{number}\tone\t{number}\t2\n" for number in range(6))))
+    assert found["spearman"].value is None and found["spearman"].reason == "r1 has the same score, 2, in all 6 rows: no correlation"
+    assert found["mean_absolute_error"].value == pytest.approx(9 / 6)
+    same, _ = figures(table(tmp_path, "".join(f"p{number}\tone\t2\t2\n" for number in range(6))))
+    assert same["kappa_quadratic"].reason == same["icc_2_1"].reason == "all scores are the same"
+    assert same["bias"].value == 0
+
+
+def test_one_participant_only(tmp_path):
+    found, document = figures(table(tmp_path, "p1\tone\t1\t2\np1\ttwo\t3\t3\np1\tthree\t5\t4\n"), visit="visit")
+    assert found["spearman"].value == pytest.approx(1) and found["spearman"].low is None
+    assert found["spearman"].reason == "one participant only"
+    assert found["lower_limit"].value is None and found["lower_limit"].reason == "one participant only"
+    assert "one rater only: how far raters disagree with each other is not known" in document["notes"]
+
+
+def test_scores_with_ties_have_figures(tmp_path):
+    found, _ = figures(table(tmp_path, "".join(f"p{number}\tone\t{number % 2}\t{number % 2 if number else 1}\n" for number in range(12))))
+    assert all(figure.value is not None for figure in found.values())
+    assert found["kappa_linear"].value == found["kappa_quadratic"].value  # of two levels they are one
+
+
+def test_cells_without_a_score(tmp_path):
+    path = table(tmp_path, "p1\tone\t1\tn/a\np2\tone\t2\t3\np3\tone\t\t3\np4\tone\t4\t5\n")
+    found, document = figures(path)
+    assert (found["bias"].rows, found["bias"].value) == (2, -1)
+    assert "r1: 1 of 4 rows have no score" in document["notes"] and "machine: 1 of 4 rows have no score" in document["notes"]
+    none, _ = figures(table(tmp_path, "p1\tone\t1\tn/a\np2\tone\tn/a\t3\n"))
+    assert {figure.reason for figure in none.values()} == {"no row has a score of both machine and r1"}
+
+
+def test_a_visit_that_somebody_misses_is_told(tmp_path):
+    rows = "".join(
+        f"p{number}\t{visit}\t{number + step}\t{number}\n" for number in range(5) for visit, step in (("one", 0), ("two", number % 3))
+    )
+    scores = read_scores(table(tmp_path, rows.replace("p3\ttwo\t3\t3\n", "")), "machine", ["r1"], visit="visit")
+    found, document = agree(scores, change=["one", "two"], draws=100)
+    response = next(figure for figure in found if figure.figure == "standardised_response_mean" and figure.first == "machine")
+    assert response.participants == 4
+    assert "change of machine: left out, without a score at visit two: p3" in document["notes"]
+    still = next(figure for figure in found if figure.figure == "standardised_response_mean" and figure.first == "r1")
+    assert still.reason == "every participant changed by 0"
+
+
+def test_kappa_of_scores_that_are_not_ordinal(tmp_path):
+    found, _ = figures(table(tmp_path, "".join(f"p{number}\tone\t{number}\t{number * 1.3:.2f}\n" for number in range(6))))
+    assert found["kappa_linear"].reason == "r1 has scores between half points: kappa is for ordinal scores"
+    rounded, _ = figures(table(tmp_path, "".join(f"p{number}\tone\t{number + 0.3}\t{number}\n" for number in range(6))))
+    assert rounded["kappa_linear"].value == 1 and "machine rounded to whole points" in rounded["kappa_linear"].method
+
+
+def test_scales_that_are_far_apart_are_told(tmp_path):
+    _, document = figures(table(tmp_path, "".join(f"p{number}\tone\t{number * 50}\t{number}\n" for number in range(6))))
+    assert any("machine spreads 50 times as far as r1" in note for note in document["notes"])
+
+
+def test_several_rows_without_a_column_of_visits_are_repeated_measures(tmp_path):
+    found, document = figures(table(tmp_path, "p1\tone\t1\t2\np1\ttwo\t3\t3\np2\tone\t5\t4\n"))
+    assert "1 participants have several rows, which are taken as repeated measures" in document["notes"]
+    assert "Bland & Altman 2007" in found["lower_limit"].method
