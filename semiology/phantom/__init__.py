@@ -7,7 +7,8 @@ pictures of other people. seizures says how a seizure moves phase by phase, rest
 any length; seizure_cohort writes a cohort of them, action_clips short clips of single phases.
 myoclonus says how a jerk moves and how many follow from a severity, myoclonus_tasks what is done while they are looked for;
 myoclonus_exam fits them to their amplitudes and films them, myoclonus_noise adds a tracker's errors, myoclonus_cohort writes a cohort,
-myoclonus_tables its truth.
+myoclonus_tables its truth. weakness says what a weak face makes of its actions, weakness_exam films one panel, weakness_cohort writes a
+cohort, weakness_tables what its columns mean.
 """
 
 from semiology.phantom.action_clips import make_actions
@@ -16,5 +17,6 @@ from semiology.phantom.myoclonus_cohort import make_myoclonus
 from semiology.phantom.recording import render_long
 from semiology.phantom.seizure_cohort import make_seizures
 from semiology.phantom.stills import make_stills
+from semiology.phantom.weakness_cohort import make_weakness
 
-__all__ = ["make_actions", "make_myoclonus", "make_phantom", "make_seizures", "make_stills", "render_long"]
+__all__ = ["make_actions", "make_myoclonus", "make_phantom", "make_seizures", "make_stills", "make_weakness", "render_long"]

@@ -1,17 +1,18 @@
-"""semiology phantom OUT [--subjects 19 --seed 0 ...], and semiology phantom seizures|actions|myoclonus OUT"""
+"""semiology phantom OUT [--subjects 19 --seed 0 ...], and semiology phantom seizures|actions|myoclonus|weakness OUT"""
 
-from semiology.phantom import make_actions, make_myoclonus, make_phantom, make_seizures, make_stills
+from semiology.phantom import make_actions, make_myoclonus, make_phantom, make_seizures, make_stills, make_weakness
 from semiology.verbs import options, parser
 
 
 def run(arguments: list[str]) -> int:
-    actions = {"seizures": _seizures, "actions": _actions, "myoclonus": _myoclonus}
+    actions = {"seizures": _seizures, "actions": _actions, "myoclonus": _myoclonus, "weakness": _weakness}
     if arguments and arguments[0] in actions:
         return actions[arguments[0]](arguments[1:])
     made = parser("phantom", make_phantom)
     made.epilog = (
         "semiology phantom seizures OUT: seizures of two types, any length; semiology phantom actions OUT: clips to pretrain on; "
-        "semiology phantom myoclonus OUT: jerks of known time, joint and amplitude"
+        "semiology phantom myoclonus OUT: jerks of known time, joint and amplitude; "
+        "semiology phantom weakness OUT: faces of known weakness and side"
     )
     made.add_function_arguments(make_phantom, as_positional=True, skip={"null"})
     made.add_argument("--null", action="store_true", help="labels are drawn without regard to what is rendered")
@@ -50,4 +51,14 @@ def _myoclonus(arguments: list[str]) -> int:
     parsed = made.parse_args(arguments)
     folder = make_myoclonus(**options(parsed))
     print(f"{folder}: myoclonus of {parsed.subjects} synthetic participants; every jerk is in {folder / 'truth'}")
+    return 0
+
+
+def _weakness(arguments: list[str]) -> int:
+    made = parser("phantom weakness", make_weakness)
+    made.add_function_arguments(make_weakness, as_positional=True)
+    parsed = made.parse_args(arguments)
+    folder = make_weakness(**options(parsed))
+    who = f"{parsed.patients} synthetic patients and {parsed.controls} controls"
+    print(f"{folder}: faces of {who}, panel by panel; truth of landmarks and of either side in {folder / 'truth'}")
     return 0
