@@ -33,7 +33,7 @@ VERBS = {
     "reproduce": Verb("reproduce", "hou2022 | gestures: a paper's protocol on your data: published, obtained, and whether they agree"),
     "probe": Verb("probe", "what each layer of a run's stream knows: linear probes of any column of the cohort, with controls and chance"),
     "audit": Verb("audit", "proves from a run's own records that those held out taught nothing, or says what is missing"),
-    "weakness": Verb("weakness", "facial weakness of a cohort: expressions per emotion, the face by side, a score, patients beside controls"),
+    "weakness": Verb("weakness", "facial weakness of a cohort: expressions, the face by side, a score, patients beside controls"),
     "predict": Verb("predict", "each sign's probability over time for one video, and a copy of it with what was seen drawn in"),
     "timeline": Verb("timeline", "each sign's probability and events through a video of any length, a growing file or a camera"),
     "events": Verb("events", "score | tune | find: events against true ones; thresholds and what they give on new people; events by them"),

@@ -41,7 +41,7 @@ def read_face_scores(path: str | Path, fps: float | None = None) -> FaceScores:
 
     Args:
         path: the .csv of one video with one face.
-        fps: of the video, Hz; Py-Feat's tables count frames and do not tell it. It takes the place of OpenFace's timestamps.
+        fps: of the video, Hz, for Py-Feat's tables, which count frames and do not tell it; OpenFace's have timestamps.
 
     Raises:
         UserError: neither program's table, text among numbers, several faces, one frame twice, no frame rate.
@@ -51,8 +51,7 @@ def read_face_scores(path: str | Path, fps: float | None = None) -> FaceScores:
     names = cells[0]
     if "success" in names and any(name.startswith("AU") for name in names):
         units = [name for name in names if name.startswith("AU")]
-        frame, time, success = take(path, cells, ["frame", "timestamp", "success"]).T
-        time = time if fps is None else (frame - 1) / fps  # OpenFace counts frames from 1
+        time, success = take(path, cells, ["timestamp", "success"]).T
         faces = [row[names.index("face_id")] for row in cells[1:]] if "face_id" in names else [""] * len(time)
         return _in_order(path, "openface", time, success == 1, [unit[:4] for unit in units], take(path, cells, units), faces)
     emotions = [name for name in names if name.lower() in EMOTIONS]

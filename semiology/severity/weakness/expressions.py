@@ -4,7 +4,7 @@ Every source gives one long table, `COLUMNS`: a row a moment and emotion, scores
 have one name whatever a source calls them ("happy", "smile": happiness); other classes keep theirs.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -50,15 +50,11 @@ def emotion_name(word: str) -> str:
     return next((name for name, others in SAME.items() if word in (name, *others)), word)
 
 
-def vgg_expressions(store: Store, clip_id: str, weights: str | Path | None) -> pd.DataFrame:
-    """Probability of each class of the VGG that made a clip's features: its own classifier on them, without the video (softmax).
-
-    Args:
-        store: holds the clip's `face_vgg`, made by these very weights from the layer before the classifier.
-        weights: of `semiology pretrain expression`, or any that `load_vgg` reads.
+def check_weights(weights: str | Path | None, store: Store | None, clip_ids: Iterable[str]) -> None:
+    """Whether the network's weights are there and made the features of the face of these clips; clips without features are passed over.
 
     Raises:
-        UserError: no weights, none of the clip's features, features of other weights or of another layer.
+        UserError: no weights, no store, features of other weights, or of a layer that the classifier does not read.
     """
     if weights is None or not Path(weights).is_file():
         given = "none given" if weights is None else f"{weights} is not there"
@@ -66,18 +62,36 @@ def vgg_expressions(store: Store, clip_id: str, weights: str | Path | None) -> p
             f"expression weights: {given}; train them on images that you hold (semiology pretrain expression IMAGES --out FILE), extract "
             "with them (semiology extract COHORT --store DIR --face_weights FILE), or give tables of OpenFace or Py-Feat"
         )
+    if store is None:
+        raise UserError(f"{weights}: reads features of the face from a store; give --store DIR, extracted with --face_weights {weights}")
+    for clip_id in clip_ids:
+        entry = store.record(clip_id)["stages"].get("face_vgg")
+        if entry is None:
+            continue
+        if entry["depends"]["vgg"] != weights_hash(Path(weights)):
+            raise UserError(
+                f"clip {clip_id}: its features in {store.folder} were made by other weights than {weights}; give those, or run: "
+                f"semiology extract COHORT --store {store.folder} --face_weights {weights}"
+            )
+        if entry["depends"]["layer"] != "penultimate" and _network(Path(weights)).form == "torchvision":  # else both layers are the same
+            raise UserError(f"clip {clip_id}: its features are of the layer {entry['depends']['layer']}; extract with --layer penultimate")
+
+
+def vgg_expressions(store: Store, clip_id: str, weights: str | Path) -> pd.DataFrame:
+    """Probability of each class of the VGG that made a clip's features: its own classifier on them, without the video (softmax).
+
+    Args:
+        store: holds the clip's `face_vgg`, made by these very weights from the layer before the classifier.
+        weights: of `semiology pretrain expression`, or any that `load_vgg` reads.
+
+    Raises:
+        UserError: as `check_weights`; the clip has no features.
+    """
+    check_weights(weights, store, [clip_id])
     import torch  # the one place of `severity` that needs it
 
     features, time = store.features(clip_id, "face_vgg")
-    made = store.record(clip_id)["stages"]["face_vgg"].get("depends", {})
-    vgg, digest = _network(Path(weights))
-    if made.get("vgg") != digest:
-        raise UserError(
-            f"clip {clip_id}: its features in {store.folder} were made by other weights than {weights}; give those, or run: "
-            f"semiology extract COHORT --store {store.folder} --face_weights {weights}"
-        )
-    if vgg.form == "torchvision" and made.get("layer") != "penultimate":  # of the other form both layers are the same
-        raise UserError(f"clip {clip_id}: its features are of the layer {made.get('layer')}; extract with --layer penultimate")
+    vgg = _network(Path(weights))
     with torch.inference_mode():
         probability = torch.softmax(vgg.classify(torch.from_numpy(features)), dim=1).numpy()  # (time, class)
     scores: dict[str, np.ndarray] = {}
@@ -87,11 +101,17 @@ def vgg_expressions(store: Store, clip_id: str, weights: str | Path | None) -> p
 
 
 @cache
-def _network(weights: Path) -> "tuple[VGG19, str]":
-    """The network of a file and the file's SHA-256, read once a process."""
+def _network(weights: Path) -> "VGG19":
+    """The network of a file, read once a process."""
     from semiology.appearance import load_vgg
 
-    return load_vgg(weights), content_hash(weights)
+    return load_vgg(weights)
+
+
+@cache
+def weights_hash(weights: Path) -> str:
+    """SHA-256 of a file of weights, taken once a process."""
+    return content_hash(weights)
 
 
 def table_expressions(

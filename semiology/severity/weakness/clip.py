@@ -1,0 +1,124 @@
+"""One clip: its face's measures and expressions over time, and what they come to. Kept with a key, so that they are not made again.
+
+OUT/measures/<clip_id>.csv       `face_measures`: a row a frame
+OUT/expressions/<clip_id>.csv    the long table of `expressions`
+OUT/measures/<clip_id>.json      key, summary
+"""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import xarray as xr
+
+from semiology.cohort import Clip
+from semiology.corrections import corrections_file, read_corrected
+from semiology.errors import UserError
+from semiology.files import content_hash, write_text
+from semiology.severity.face import face_measures, face_summary
+from semiology.severity.weakness.expressions import table_expressions, vgg_expressions, weights_hash
+from semiology.store import Store, make_key
+from semiology.tracks import between
+from semiology.video import probe
+
+VERSION = 1  # raise when the same clip gives other numbers than before
+
+
+@dataclass(frozen=True)
+class Sources:
+    """Where a cohort's faces come from.
+
+    Attributes:
+        folder: of the cohort; clips with `tracks` of their own are read there.
+        store: holds the other clips' tracks of the face, and features of the face for `weights`.
+        weights: of the VGG that gives expressions; None for none.
+        tables: folder of <clip_id>.csv of OpenFace or Py-Feat, that give expressions; None for none.
+        fps: of the videos, for Py-Feat's tables; None: each video's own.
+    """
+
+    folder: Path
+    store: Store | None = None
+    weights: Path | None = None
+    tables: Path | None = None
+    fps: float | None = None
+
+
+def measured(clip: Clip, sources: Sources, out: Path) -> tuple[dict[str, float], bool]:
+    """What a clip comes to: `face_summary` and `expression_<emotion>` (mean over the frames with a face); and whether it was made now.
+
+    Raises:
+        UserError: no tracks, or none of a face; the face is never in view; expressions were asked for and cannot be had.
+    """
+    record, key = out / "measures" / f"{clip.clip_id}.json", make_key(_depends(clip, sources))
+    kept = _kept(record)
+    if kept.get("key") == key:
+        return kept["summary"], False
+    tracks = face_of(clip, sources)
+    measures = face_measures(tracks)
+    if not measures["assessable"].any():
+        raise UserError("the face is in view in no frame, or turned away in all of them: there is nothing to measure")
+    summary = dict(face_summary(tracks))
+    if sources.weights or sources.tables:
+        expressions = expressions_of(clip, sources)
+        write_text(out / "expressions" / f"{clip.clip_id}.csv", expressions.to_csv(index=False, float_format="%.5g"))
+        summary |= {f"expression_{emotion}": score for emotion, score in expressions.groupby("emotion")["score"].mean().items()}
+    write_text(out / "measures" / f"{clip.clip_id}.csv", measures.to_csv(float_format="%.5g"))
+    write_text(record, json.dumps({"key": key, "summary": summary}, indent=1) + "\n")
+    return summary, True
+
+
+def face_of(clip: Clip, sources: Sources) -> xr.Dataset:
+    """Tracks of the clip's face, with what people corrected in them, time counted from the clip's start.
+
+    Raises:
+        UserError: there are none; the message says how to get them.
+    """
+    if clip.tracks:
+        return between(read_corrected(sources.folder / clip.tracks), clip.start, clip.end)
+    if sources.store is None:
+        raise UserError("has no tracks of its own; extract the cohort (semiology extract COHORT --store DIR) and give --store DIR")
+    return sources.store.tracks(clip.clip_id, "face")
+
+
+def expressions_of(clip: Clip, sources: Sources) -> pd.DataFrame:
+    """The clip's long table of expressions, from tables where there are any, else from the network's features in the store.
+
+    Raises:
+        UserError: see `table_expressions` and `vgg_expressions`; no store.
+    """
+    if sources.tables is not None:
+        video = sources.folder / clip.video
+        fps = sources.fps or (probe(video).fps if clip.video and video.is_file() else None)
+        return table_expressions(sources.tables / f"{clip.clip_id}.csv", clip.clip_id, clip.start, clip.end, fps)
+    if sources.store is None or sources.weights is None:
+        raise UserError("expressions by a network need --store DIR with features of the face (extract with --face_weights FILE)")
+    return vgg_expressions(sources.store, clip.clip_id, sources.weights)
+
+
+def _depends(clip: Clip, sources: Sources) -> dict[str, object]:
+    """Everything that a clip's numbers depend on."""
+    depends: dict[str, object] = {"made": "weakness", "version": VERSION, "start": clip.start, "end": clip.end}
+    if clip.tracks:
+        files = {"tracks": sources.folder / clip.tracks, "corrections": corrections_file(sources.folder / clip.tracks)}
+    elif sources.store is not None:
+        stages = sources.store.record(clip.clip_id)["stages"]
+        depends |= {stage: stages.get(stage, {}).get("key") for stage in ("face", "face_vgg")}
+        files = {"corrections": sources.store.corrections_file(clip.clip_id, "face")}
+    else:
+        files = {}
+    if sources.tables is not None:
+        files["table"] = sources.tables / f"{clip.clip_id}.csv"
+        depends["fps"] = sources.fps
+    if sources.weights is not None and sources.weights.is_file():
+        depends["weights"] = weights_hash(sources.weights)
+    return depends | {name: content_hash(path) for name, path in files.items() if path.is_file()}
+
+
+def _kept(record: Path) -> dict[str, Any]:
+    """What was made before; empty where nothing was, or the file is damaged."""
+    try:
+        return json.loads(record.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}

@@ -1,0 +1,193 @@
+"""OUT/report.html, one file: groups in the study's table form, every measure's spread, each participant's measures, sides and upgaze."""
+
+from collections import Counter
+from collections.abc import Hashable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from markupsafe import Markup
+
+from semiology.files import write_text
+from semiology.report.figures.svg import line_key
+from semiology.report.rendering import plain, render
+from semiology.severity.face.landmarks import SIDES
+from semiology.severity.weakness.figures import course_figure, distribution_figure
+from semiology.severity.weakness.measures import FATIGUE, MEASURES, Measure, is_asked
+from semiology.severity.weakness.score import ENOUGH, GREATEST
+
+FAMILIES = {
+    "expression": ("Expressions", "Mean score of each emotion over the clips that asked for it, 0 to 1."),
+    "measure": ("Measures of the face", "Left and right halves apart; the asymmetry by its size."),
+    "score": ("Weakness", "In standard deviations of the controls; every control judged against the others."),
+}
+
+
+def write_report(
+    out: Path,
+    tables: dict[str, pd.DataFrame],
+    notes: Sequence[str],
+    failed: Sequence[tuple[str, str]],
+    control: str,
+    margin: float,
+) -> Path:
+    """Write OUT/report.html from the tables of `weakness_tables` and the measures in OUT/measures; returns its path.
+
+    Raises:
+        UserError: the folder cannot be written.
+    """
+    people, banner = tables["participants"], [note for note in notes if note.startswith("Synthetic")]
+    counts = Counter(people.drop_duplicates("participant_id")["group"])
+    page = render(
+        "weakness.html.jinja",
+        banner=banner,
+        notes=[note for note in notes if note not in banner],
+        failed=failed,
+        clips=len(tables["clips"]),
+        counts=", ".join(f"{count} {group or 'without a group'}" for group, count in counts.items()),
+        control=control,
+        families=families(tables["groups"]),
+        several=tables["groups"]["group"].nunique() > 1 if len(tables["groups"]) else False,
+        distributions=distributions(tables, control),
+        visits=bool((people["visit"] != "").any()),
+        clinical=clinical_names(people),
+        people=[person(out, number, row, tables, control) for number, row in enumerate(people.to_dict("records"))],
+        method=method(control, margin),
+    )
+    write_text(out / "report.html", page)
+    return out / "report.html"
+
+
+def families(groups: pd.DataFrame) -> list[tuple[str, str, list[dict[str, str]]]]:
+    """Heading, explanation and rows of each table of comparisons, every cell as it is printed."""
+    shown = []
+    for family, (heading, words) in FAMILIES.items():
+        own = groups[groups["family"] == family].sort_values("group", kind="stable") if len(groups) else groups
+        rows = [compared_row(row) for row in own.to_dict("records")]
+        shown += [(heading, words, rows)] if rows else []
+    return shown
+
+
+def compared_row(row: Mapping[Hashable, Any]) -> dict[str, str]:
+    """One comparison as the table prints it."""
+    limits = f" ({show(row['effect_low'])} to {show(row['effect_high'])})" if np.isfinite(row["effect_low"]) else ""
+    cells = {name: f"{row[name]:g}" for name in ("n", "n_control")} | {
+        name: str(row[name]) for name in ("measure", "panel", "group", "note")
+    }
+    for which in ("", "_control"):
+        middle, low, high = (show(row[name + which]) for name in ("median", "q25", "q75"))
+        cells[f"spread{which}"] = f"{middle} ({low} to {high})" if row[f"n{which}"] else "–"
+    tested = np.isfinite(row["p"])
+    return cells | {
+        "u": f"{row['u']:g}" if tested else "",
+        "p": probability(row["p"]) if tested else "",
+        "q": probability(row["q"]) if tested else "",
+        "effect": show(row["effect"]) + limits,
+    }
+
+
+def distributions(tables: dict[str, pd.DataFrame], control: str) -> list[tuple[str, Markup]]:
+    """What is drawn and its figure: the score, each emotion, each measure by side; one row a group, controls first."""
+    first = tables["participants"].drop_duplicates("participant_id")
+    groups = sorted(set(first["group"]), key=lambda group: (group != control, group))
+    drawn = []
+
+    def add(words: str, table: pd.DataFrame, columns: dict[str, str]) -> None:
+        rows = [
+            (f"{group or 'no group'}{beside}", table.loc[table["group"] == group, column].to_numpy(float))
+            for beside, column in columns.items()
+            for group in groups
+        ]
+        if any(np.isfinite(values).any() for _, values in rows):
+            drawn.append((words, distribution_figure(words, rows, control)))
+
+    add("weakness score", first, {"": "score"})
+    for emotion, own in tables["expressions"].groupby("emotion", sort=False):
+        add(f"expression: {emotion}", own.drop_duplicates("participant_id"), {"": "score"})
+    for measure in MEASURES:
+        add(f"{measure.name} ({measure.unit})", first, {f", {side}": f"{measure.name}, {side}" for side in SIDES})
+    return drawn
+
+
+def person(out: Path, number: int, row: Mapping[Hashable, Any], tables: dict[str, pd.DataFrame], control: str) -> dict[str, Any]:
+    """All that the page shows of one participant and visit."""
+    people, clips = tables["participants"], tables["clips"]
+    controls = people[(people["group"] == control) & ~people["participant_id"].duplicated()]
+    own = clips[(clips["participant_id"] == row["participant_id"]) & (clips["visit"] == row["visit"])]
+    numbers = ("score", "score_left", "score_right", "asymmetry", "fatigue_left", "fatigue_right")
+    return {
+        **{name: row[name] for name in ("participant_id", "visit", "group", "weaker_side", "measures", "reason")},
+        **{name: show(row[name]) for name in numbers},
+        "number": number,
+        "clinical": [show(row[name]) for name in clinical_names(people)],
+        "rows": [measure_row(measure, row, controls) for measure in MEASURES],
+        "courses": [drawn for clip in own.to_dict("records") if is_asked(clip["panel"], "upgaze") for drawn in upgaze(out, clip)],
+    }
+
+
+def measure_row(measure: Measure, row: Mapping[Hashable, Any], controls: pd.DataFrame) -> dict[str, str]:
+    """A measure of one participant by side, with the controls' medians beside."""
+    left, right = (row[f"{measure.name}, {side}"] for side in SIDES)
+    others = [controls[f"{measure.name}, {side}"].median() for side in SIDES]
+    weaker = "" if not np.isfinite([left, right]).all() or left == right else ("left" if left < right else "right")
+    shown = {"measure": measure.name, "panel": measure.panel, "left": show(left), "right": show(right), "weaker": weaker}
+    return shown | {"controls": " / ".join(map(show, others)) if np.isfinite(others).all() else "–"}
+
+
+def upgaze(out: Path, clip: Mapping[Hashable, Any]) -> list[tuple[Markup, Markup]]:
+    """The lids of a clip in which the patient looks up: words and figure; nothing where neither lid was seen."""
+    measures = pd.read_csv(out / "measures" / f"{clip['clip_id']}.csv", index_col="time")
+    courses = {side: measures[f"{side}_upper_lid"].to_numpy(float) for side in SIDES}
+    if not any(np.isfinite(values).any() for values in courses.values()):
+        return []
+    slopes = {side: float(clip[f"{side}_lid_drift"]) for side in SIDES}
+    told = Markup("; ").join(
+        Markup("{}{} {} per minute").format(line_key(number), side, show(slopes[side])) for number, side in enumerate(SIDES)
+    )
+    words = Markup("Upper lids, upgaze ({}): {}").format(clip["clip_id"], told)
+    figure = course_figure(
+        f"upper lids over the upgaze of {clip['clip_id']}", measures.index.to_numpy(float), courses, slopes, "lid, eye widths"
+    )
+    return [(words, figure)]
+
+
+def clinical_names(people: pd.DataFrame) -> list[str]:
+    """The clinicians' scores among the columns: between `reason` and the first measure."""
+    columns = [str(column) for column in people]
+    return columns[columns.index("reason") + 1 : columns.index(f"{MEASURES[0].name}, {SIDES[0]}")]
+
+
+def method(control: str, margin: float) -> list[tuple[str, str]]:
+    """What each number is, for the page's last section."""
+    return [
+        ("measures", "landmarks with the head's pose taken out, in distances between the outer eye corners unless another unit is named"),
+        ("range", "how far a measure moved in the clip: from its 0.05 to its 0.95 quantile"),
+        (FATIGUE, "Theil-Sen slope of the upper lid's height over the upgaze, blinks left out"),
+        (
+            "score",
+            f"for each measure and half of the face: how many standard deviations below the median of the {plain(control)}s, cut to 0 to "
+            f"{GREATEST:g}; mean over the measures of a half; the greater half counts. A control is judged against the other controls. "
+            f"Needs {ENOUGH:.0%} of the measures",
+        ),
+        (
+            "weaker side",
+            f"mean over measures of (left - right) / (left + right); above {margin:g} the right half is the weaker one, below -{margin:g} "
+            "the left, between them none. Sides are the patient's",
+        ),
+        ("groups", "one value a participant (first visit); Mann-Whitney, two-sided; q by Benjamini and Hochberg over one table"),
+        (
+            "effect",
+            "rank-biserial correlation 2 U / (n n) - 1: negative where the group lies below the controls; interval over participants",
+        ),
+        ("a choice", "the formula of the score, its bounds and which measures count are this program's choice, not the study's"),
+    ]
+
+
+def show(value: float) -> str:
+    """Three digits, a dash where there is no number."""
+    return f"{value:.3g}".replace("-", "\N{MINUS SIGN}") if np.isfinite(value) else "–"
+
+
+def probability(p: float) -> str:
+    return "<\N{NO-BREAK SPACE}0.001" if p < 0.001 else f"{p:.3f}"

@@ -1,0 +1,169 @@
+"""The cohort: every clip measured once, then participants scored, groups compared, and all of it written as tables and one page."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pandas as pd
+from tqdm import tqdm
+
+from semiology.cohort import Cohort
+from semiology.errors import UserError
+from semiology.files import refuse_folder, write_text
+from semiology.severity.weakness.clip import Sources, measured
+from semiology.severity.weakness.expressions import check_weights
+from semiology.severity.weakness.groups import DRAWS, compare_groups
+from semiology.severity.weakness.measures import MEASURES, is_asked, measure_values
+from semiology.severity.weakness.report import write_report
+from semiology.severity.weakness.score import MARGIN, weakness_scores
+from semiology.severity.weakness.tables import clinical_scores, clip_table, compared_values, expression_table, groups_of, missing_visits
+from semiology.store import Store
+from semiology.video import VideoError
+
+
+@dataclass(frozen=True)
+class WeaknessOptions:
+    """How facial weakness is measured.
+
+    Attributes:
+        expression_weights: of the VGG whose features of the face are in the store; gives expression scores.
+        expression_tables: a folder of <clip_id>.csv, OpenFace's or Py-Feat's table of each clip's video; gives them instead.
+        table_fps: of the videos, Hz, for Py-Feat's tables where there are no videos to ask.
+        control: what participants.tsv calls the group of controls.
+        margin: asymmetry below which neither side is called the weaker one.
+        draws: resampled cohorts behind each interval.
+        seed: of these.
+    """
+
+    expression_weights: Path | None = None
+    expression_tables: Path | None = None
+    table_fps: float | None = None
+    control: str = "control"
+    margin: float = MARGIN
+    draws: int = DRAWS
+    seed: int = 0
+
+
+@dataclass
+class WeaknessSummary:
+    """What was done, and the tables: `clips`, `participants`, `expressions`, `groups`, as written.
+
+    Attributes:
+        done: clips that were measured. skipped: that had been before. failed: (clip_id, what was wrong).
+        notes: what a reader should know.
+    """
+
+    out: Path
+    done: list[str] = field(default_factory=list)
+    skipped: list[str] = field(default_factory=list)
+    failed: list[tuple[str, str]] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+    tables: dict[str, pd.DataFrame] = field(default_factory=dict)
+
+    def text(self) -> str:
+        """A few lines to print."""
+        total = len(self.done) + len(self.skipped) + len(self.failed)
+        lines = [f"{total} clips: {len(self.done)} measured, {len(self.skipped)} were there already, {len(self.failed)} failed"]
+        lines += [f"note: {note}" for note in self.notes]
+        lines += [f"failed: {clip_id}: {fault}" for clip_id, fault in self.failed]
+        return "\n".join([*lines, f"report: {self.out / 'report.html'}"])
+
+
+def measure_weakness(
+    cohort: Cohort, out: str | Path, *, store: str | Path | None = None, options: WeaknessOptions | None = None, progress: bool = True
+) -> WeaknessSummary:
+    """Facial weakness of a cohort: expression scores per emotion, measures of the face by side, a score with its weaker side, and groups.
+
+    Writes OUT/measures/<clip_id>.csv, OUT/expressions/<clip_id>.csv, OUT/clips.tsv, OUT/participants.tsv, OUT/expressions.tsv,
+    OUT/groups.tsv, OUT/failed.tsv and OUT/report.html. A clip that cannot be measured is listed and the others go on; a clip that was
+    measured from the same tracks is not measured again.
+
+    Raises:
+        UserError: weights that are not there or are not those of the features; no clip can be measured; OUT cannot be written.
+    """
+    options, out = options or WeaknessOptions(), Path(out)
+    if out.is_file():
+        raise UserError(f"{out}: is a file; name the folder to write")
+    if options.expression_tables is not None and not options.expression_tables.is_dir():
+        raise UserError(f"{options.expression_tables}: is no folder; name the one that holds <clip_id>.csv of OpenFace or Py-Feat")
+    if options.expression_weights is not None and options.expression_tables is not None:
+        raise UserError("expressions come from --expression_weights or from --expression_tables; give one of them")
+    kept = None if store is None else Store(store)
+    if options.expression_weights is not None:
+        check_weights(options.expression_weights, kept, [clip.clip_id for clip in cohort.clips])
+    sources = Sources(cohort.folder, kept, options.expression_weights, options.expression_tables, options.table_fps)
+    summary = WeaknessSummary(out)
+    summaries = _measure_all(cohort, sources, summary, progress)
+    write_table(out / "failed.tsv", pd.DataFrame(summary.failed, columns=["clip_id", "what"]))
+    if not summaries:
+        first = f"; {summary.failed[0][0]}: {summary.failed[0][1]}" if summary.failed else ""
+        raise UserError(f"{cohort.folder}: no clip of it can be measured{first}")
+    summary.tables = weakness_tables(cohort, summaries, options)
+    summary.notes = notes_of(cohort, summary.tables, options)
+    for name, table in summary.tables.items():
+        write_table(out / f"{name}.tsv", table)
+    write_report(out, summary.tables, summary.notes, summary.failed, options.control, options.margin)
+    return summary
+
+
+def _measure_all(cohort: Cohort, sources: Sources, summary: WeaknessSummary, progress: bool) -> dict[str, dict[str, float]]:
+    """clip_id -> what it comes to; what was done goes into the summary."""
+    found = {}
+    for clip in tqdm(cohort.clips, unit="clip", disable=not progress):
+        try:
+            found[clip.clip_id], is_new = measured(clip, sources, summary.out)
+            (summary.done if is_new else summary.skipped).append(clip.clip_id)
+        except VideoError as error:
+            summary.failed.append((clip.clip_id, error.fault))  # without the video's name
+        except UserError as error:
+            if isinstance(error.__cause__, OSError):
+                raise  # the folder cannot be written: every other clip would fail too
+            summary.failed.append((clip.clip_id, str(error)))
+        except (ValueError, ArithmeticError, RuntimeError) as error:  # one clip's failure must not stop a night's work
+            summary.failed.append((clip.clip_id, f"{type(error).__name__}: {' '.join(str(error).split())[:300]}"))
+    return found
+
+
+def weakness_tables(cohort: Cohort, summaries: dict[str, dict[str, float]], options: WeaknessOptions) -> dict[str, pd.DataFrame]:
+    """`clips`, `participants`, `expressions` and `groups` of measured clips."""
+    clips, groups = clip_table(cohort, summaries), groups_of(cohort)
+    values = measure_values(clips)
+    scores = weakness_scores(values, groups, options.control, options.margin)
+    expressions = expression_table(clips)
+    panels = {measure.name: measure.panel for measure in MEASURES}
+    compared = compared_values(values, scores, expressions, groups, panels)
+    wide = values.set_axis(values.columns.map(", ".join), axis=1)
+    people = scores.join(clinical_scores(clips, list(cohort.scores))).join(wide).reset_index()
+    people.insert(2, "group", [groups[person] for person in people["participant_id"]])
+    return {
+        "clips": clips,
+        "participants": people,
+        "expressions": expressions,
+        "groups": compare_groups(compared, options.control, draws=options.draws, seed=options.seed),
+    }
+
+
+def notes_of(cohort: Cohort, tables: dict[str, pd.DataFrame], options: WeaknessOptions) -> list[str]:
+    """What a reader of the tables should know: what is synthetic, missing, or could not be said."""
+    clips, notes = tables["clips"], list[str]()
+    if any(clip.covariates.get("synthetic") for clip in cohort.clips):
+        notes.append("Synthetic faces, made by a program: nothing here holds for patients.")
+    named = set(clips["group"])
+    if options.control not in named:
+        groups = ", ".join(sorted(named - {""})) or "none"
+        notes.append(f"no participant is of the group {options.control!r} (groups: {groups}): no score, no comparison; see --control")
+    if not (clips["panel"] != "").any():
+        notes.append("clips.tsv has no column panel: every measure is read from every clip, whatever was asked for")
+    else:
+        unasked = [measure.panel for measure in MEASURES if not any(is_asked(panel, measure.panel) for panel in set(clips["panel"]))]
+        notes += [f"no clip of the panel {panel}: what it asks for is missing" for panel in dict.fromkeys(unasked)]
+    if tables["expressions"].empty:
+        notes.append("no expression scores: give --expression_weights FILE, the network by which the store's features were made, or tables")
+    for person, visits in missing_visits(cohort).items():
+        notes.append(f"{person}: no clip of {', '.join(visits)}")
+    return notes
+
+
+def write_table(path: Path, table: pd.DataFrame) -> None:
+    """Tab-separated, n/a where there is no value."""
+    refuse_folder(path)
+    write_text(path, table.replace("", "n/a").to_csv(sep="\t", index=False, na_rep="n/a", float_format="%.6g"))
