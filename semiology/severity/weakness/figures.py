@@ -66,7 +66,8 @@ def course_figure(title: str, time: np.ndarray, courses: Mapping[str, np.ndarray
             ends = [at(seconds, level + slopes[side] * (seconds - middle) / 60) for seconds in (0.0, end)]
             parts.append(f'<polyline points="{" ".join(ends)}" stroke="{colour}" stroke-width="2.4" stroke-dasharray="{dash}"/>')
     parts += [text(-6, height * (1 - (tick - low) / (high - low)) + 4, f"{tick:g}", "end") for tick in ticks]
-    parts += [text(WIDTH * share, height + 15, f"{end * share:.3g}") for share in (0, 0.5, 1)] + [text(WIDTH / 2, height + 30, "seconds")]
+    parts += [text(WIDTH * tick / end, height + 15, f"{tick:g}") for tick in axis(np.array([0.0, end]))[2] if tick <= end]
+    parts.append(text(WIDTH / 2, height + 30, "seconds"))
     parts.append(text(-height / 2, -40, beside, extra='transform="rotate(-90)"'))
     return svg(title, f"-54 -6 {WIDTH + 66:g} {height + 42:g}", parts)
 

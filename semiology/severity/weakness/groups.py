@@ -16,7 +16,7 @@ from semiology.statistics.metrics import Array, auc, pairs_won
 
 FEWEST = 3  # participants in each group; below it nothing is compared [our choice]
 DRAWS = 2000
-MEASURE = ["family", "measure", "panel"]  # what one comparison is of
+MEASURE = ["family", "measure", "side", "panel"]  # what one comparison is of
 
 
 def compare_groups(values: pd.DataFrame, control: str = "control", *, draws: int = DRAWS, seed: int = 0) -> pd.DataFrame:
@@ -24,13 +24,13 @@ def compare_groups(values: pd.DataFrame, control: str = "control", *, draws: int
 
     Args:
         values: a row a participant and measure: `participant_id`, `group`, `family` (q-values are for one family of measures, such as all
-            emotions, together), `measure`, `panel`, `value`; NaN where there is none.
+            emotions, together), `measure`, `side`, `panel`, `value`; NaN where there is none.
         control: the name of the controls' group.
         draws: resampled cohorts behind each interval.
 
     Returns:
-        A row a measure and group, in the order of `values`: `family`, `measure`, `panel`, `group`; `n`, `median`, `q25`, `q75` of each
-        group and, ending in `_control`, of the controls; `u` of the group, `p` (two-sided), `q`, `effect` with `effect_low` and
+        A row a measure and group, in the order of `values`: `family`, `measure`, `side`, `panel`, `group`; `n`, `median`, `q25`, `q75` of
+        each group and, ending in `_control`, of the controls; `u` of the group, `p` (two-sided), `q`, `effect` with `effect_low` and
         `effect_high`; `note` says why something is missing.
     """
     rows: list[dict[str, Any]] = []

@@ -12,14 +12,18 @@ from markupsafe import Markup
 from semiology.files import write_text
 from semiology.report.figures.svg import line_key
 from semiology.report.rendering import plain, render
+from semiology.severity.face import asymmetry
 from semiology.severity.face.landmarks import SIDES
 from semiology.severity.weakness.figures import course_figure, distribution_figure
 from semiology.severity.weakness.measures import FATIGUE, MEASURES, Measure, is_asked
-from semiology.severity.weakness.score import ENOUGH, GREATEST
+from semiology.severity.weakness.score import ENOUGH, GREATEST, weaker_side
 
 FAMILIES = {
     "expression": ("Expressions", "Mean score of each emotion over the clips that asked for it, 0 to 1."),
-    "measure": ("Measures of the face", "Left and right halves apart; the asymmetry by its size."),
+    "measure": (
+        "Measures of the face",
+        "The patient's left and right halves apart; the asymmetry by its size, whichever half is the weaker one.",
+    ),
     "score": ("Weakness", "In standard deviations of the controls; every control judged against the others."),
 }
 
@@ -45,14 +49,14 @@ def write_report(
         notes=[note for note in notes if note not in banner],
         failed=failed,
         clips=len(tables["clips"]),
-        counts=", ".join(f"{count} {group or 'without a group'}" for group, count in counts.items()),
+        counts=", ".join(f"{count} {group}s" if group else f"{count} without a group" for group, count in counts.items()),
         control=control,
         families=families(tables["groups"]),
         several=tables["groups"]["group"].nunique() > 1 if len(tables["groups"]) else False,
         distributions=distributions(tables, control),
         visits=bool((people["visit"] != "").any()),
         clinical=clinical_names(people),
-        people=[person(out, number, row, tables, control) for number, row in enumerate(people.to_dict("records"))],
+        people=[person(out, number, row, tables, control, margin) for number, row in enumerate(people.to_dict("records"))],
         method=method(control, margin),
     )
     write_text(out / "report.html", page)
@@ -71,19 +75,17 @@ def families(groups: pd.DataFrame) -> list[tuple[str, str, list[dict[str, str]]]
 
 def compared_row(row: Mapping[Hashable, Any]) -> dict[str, str]:
     """One comparison as the table prints it."""
-    limits = f" ({show(row['effect_low'])} to {show(row['effect_high'])})" if np.isfinite(row["effect_low"]) else ""
-    cells = {name: f"{row[name]:g}" for name in ("n", "n_control")} | {
-        name: str(row[name]) for name in ("measure", "panel", "group", "note")
-    }
+    cells = {name: str(row[name]) for name in ("n", "n_control", "measure", "side", "panel", "group", "note")}
     for which in ("", "_control"):
         middle, low, high = (show(row[name + which]) for name in ("median", "q25", "q75"))
-        cells[f"spread{which}"] = f"{middle} ({low} to {high})" if row[f"n{which}"] else "–"
+        cells |= {f"median{which}": middle, f"quartiles{which}": f"{low} to {high}" if row[f"n{which}"] else ""}
     tested = np.isfinite(row["p"])
     return cells | {
         "u": f"{row['u']:g}" if tested else "",
         "p": probability(row["p"]) if tested else "",
         "q": probability(row["q"]) if tested else "",
-        "effect": show(row["effect"]) + limits,
+        "effect": show(row["effect"]),
+        "limits": f"{show(row['effect_low'])} to {show(row['effect_high'])}" if np.isfinite(row["effect_low"]) else "",
     }
 
 
@@ -110,7 +112,9 @@ def distributions(tables: dict[str, pd.DataFrame], control: str) -> list[tuple[s
     return drawn
 
 
-def person(out: Path, number: int, row: Mapping[Hashable, Any], tables: dict[str, pd.DataFrame], control: str) -> dict[str, Any]:
+def person(
+    out: Path, number: int, row: Mapping[Hashable, Any], tables: dict[str, pd.DataFrame], control: str, margin: float
+) -> dict[str, Any]:
     """All that the page shows of one participant and visit."""
     people, clips = tables["participants"], tables["clips"]
     controls = people[(people["group"] == control) & ~people["participant_id"].duplicated()]
@@ -121,16 +125,16 @@ def person(out: Path, number: int, row: Mapping[Hashable, Any], tables: dict[str
         **{name: show(row[name]) for name in numbers},
         "number": number,
         "clinical": [show(row[name]) for name in clinical_names(people)],
-        "rows": [measure_row(measure, row, controls) for measure in MEASURES],
+        "rows": [measure_row(measure, row, controls, margin) for measure in MEASURES],
         "courses": [drawn for clip in own.to_dict("records") if is_asked(clip["panel"], "upgaze") for drawn in upgaze(out, clip)],
     }
 
 
-def measure_row(measure: Measure, row: Mapping[Hashable, Any], controls: pd.DataFrame) -> dict[str, str]:
-    """A measure of one participant by side, with the controls' medians beside."""
+def measure_row(measure: Measure, row: Mapping[Hashable, Any], controls: pd.DataFrame, margin: float) -> dict[str, str]:
+    """A measure of one participant by side, which is the weaker one by this measure alone, and the controls' medians."""
     left, right = (row[f"{measure.name}, {side}"] for side in SIDES)
     others = [controls[f"{measure.name}, {side}"].median() for side in SIDES]
-    weaker = "" if not np.isfinite([left, right]).all() or left == right else ("left" if left < right else "right")
+    weaker = weaker_side(float(asymmetry(left, right)), margin) if measure.paired else ""
     shown = {"measure": measure.name, "panel": measure.panel, "left": show(left), "right": show(right), "weaker": weaker}
     return shown | {"controls": " / ".join(map(show, others)) if np.isfinite(others).all() else "–"}
 
@@ -186,7 +190,7 @@ def method(control: str, margin: float) -> list[tuple[str, str]]:
 
 def show(value: float) -> str:
     """Three digits, a dash where there is no number."""
-    return f"{value:.3g}".replace("-", "\N{MINUS SIGN}") if np.isfinite(value) else "–"
+    return f"{value:#.3g}".rstrip(".").replace("-", "\N{MINUS SIGN}") if np.isfinite(value) else "–"
 
 
 def probability(p: float) -> str:

@@ -6,7 +6,6 @@ import pandas as pd
 
 from semiology.cohort import Clip, Cohort
 from semiology.severity.face.landmarks import SIDES
-from semiology.severity.weakness.expressions import emotion_name
 from semiology.severity.weakness.measures import PERSON, asymmetries, is_asked
 
 EXPRESSION = "expression_"
@@ -85,26 +84,28 @@ def compared_values(
 ) -> pd.DataFrame:
     """What `compare_groups` reads: one value a participant, of the first visit, of every emotion, measure and side, and of the score.
 
+    Sides are "left", "right", "asymmetry" (its size, whichever side is the weaker one) or "" for what has none.
+
     Args:
         values: of `measure_values`. scores: of `weakness_scores`. expressions: of `expression_table`.
         panels: measure -> panel that asks for it.
     """
     parts: list[pd.DataFrame] = []
 
-    def add(family: str, measure: str, panel: str, column: pd.Series) -> None:
+    def add(family: str, measure: str, side: str, panel: str, column: pd.Series) -> None:
         first = column[~column.index.get_level_values(0).duplicated()]
         people = first.index.get_level_values(0)
         who = pd.DataFrame({"participant_id": people, "group": [groups.get(person, "") for person in people]})
-        parts.append(who.assign(family=family, measure=measure, panel=panel, value=first.to_numpy(float)))
+        parts.append(who.assign(family=family, measure=measure, side=side, panel=panel, value=first.to_numpy(float)))
 
     for emotion, own in expressions.groupby("emotion", sort=False):
-        add("expression", str(emotion), emotion_name(str(emotion)), own.set_index(PERSON)["score"])
+        add("expression", str(emotion), "", str(emotion), own.set_index(PERSON)["score"])
     beside = asymmetries(values).abs()
     for name in dict.fromkeys(values.columns.get_level_values(0)):
         for side in SIDES:
-            add("measure", f"{name}, {side}", panels[name], values[name, side])
+            add("measure", name, side, panels[name], values[name, side])
         if name in beside:
-            add("measure", f"{name}, size of the asymmetry", panels[name], beside[name])
-    add("score", "weakness score", "", scores["score"])
-    add("score", "size of the asymmetry", "", scores["asymmetry"].abs())
+            add("measure", name, "asymmetry", panels[name], beside[name])
+    add("score", "weakness score", "", "", scores["score"])
+    add("score", "asymmetry over all measures", "asymmetry", "", scores["asymmetry"].abs())
     return pd.concat(parts, ignore_index=True)
