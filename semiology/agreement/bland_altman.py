@@ -10,13 +10,13 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import norm, t
+from scipy.stats import t
 
 from semiology.statistics.bootstrap import Interval
 from semiology.statistics.metrics import Array
 from semiology.statistics.proportion import LEVEL
 
-Z = float(norm.ppf(0.5 + LEVEL / 200))  # 1.96; Bland & Altman 1986 rounded it to 2
+Z = 1.96  # as Bland & Altman 1999 have it; in 1986 they took 2
 CLOSED = "Bland & Altman 1999, Student's t, one row a participant"
 REPEATED = "repeated measures, variance within and between participants (Bland & Altman 2007)"
 

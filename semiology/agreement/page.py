@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from semiology.report.rendering import render
+from semiology.statistics.bootstrap import METHOD
 
 NAMES = {
     "spearman": "Spearman",
@@ -41,6 +42,7 @@ def page(document: Mapping[str, Any], pictures: Mapping[str, Path]) -> str:
     """
     groups: dict[tuple[str, str, str], list[Mapping[str, Any]]] = {}
     for found in document["figures"]:
-        groups.setdefault((found["kind"], found["first"], found["second"]), []).append(found)
+        unusual = "; ".join(part for part in found["method"].split("; ") if part != METHOD)
+        groups.setdefault((found["kind"], found["first"], found["second"]), []).append({**found, "said": found["reason"] or unusual})
     inside = {title: base64.b64encode(path.read_bytes()).decode("ascii") for title, path in pictures.items()}
     return render("agreement.html.jinja", document=document, groups=groups, pictures=inside, names=NAMES)
