@@ -26,11 +26,12 @@ def figures(path, **options):
         ("p1\tone\t1\t2\np2\tone\t1\tmild\n", "row 3, column \"r1\": 'mild' is no number; write a number, or n/a"),
         ("p1\tone\t1,5\t2\n", "row 2, column \"machine\": '1,5' is no number; write 1.5"),
         ("p1\tone\t1\tinf\n", "row 2, column \"r1\": 'inf' is no score"),
-        ("p1\tone\t1\t2\n\n\tone\t1\t2\n", 'row 3, column "participant_id": is empty'),
+        ("p1\tone\t1\t2\n\n\tone\t1\t2\n", 'row 4, column "participant_id": is empty'),
         ("p1\tn/a\t1\t2\n", 'row 2, column "visit": is empty'),
         ("p1\tone\t1\t2\np2\tone\t1\t2\np1\tone\t2\t2\n", "rows 2, 4: participant p1 is there 2 times at visit one"),
         ("", "no scores in it, only a header"),
-        ("p1\tone\t1\t2\t9\n", "its rows have more cells than its header"),
+        ("p1\tone\t1\t2\t9\n", "row 2: has 5 cells, the header has 4; write n/a"),
+        ("p1\tone\t1\t2\np2\tone\t1\n", "row 3: has 3 cells, the header has 4; write n/a"),
     ],
 )
 def test_a_faulty_table_is_told_by_row_and_column(tmp_path, rows, told):
@@ -54,8 +55,24 @@ def test_files_that_are_no_table(tmp_path):
         read_scores(tmp_path / "none.tsv", "machine", ["r1"])
     with pytest.raises(UserError, match="save the table as one of these"):
         read_scores(table(tmp_path, "", name="scores.xlsx"), "machine", ["r1"])
-    with pytest.raises(UserError, match="cannot be read as a table"):
+    with pytest.raises(UserError, match="has no names of columns"):
         read_scores(table(tmp_path, "", header="", name="empty.tsv"), "machine", ["r1"])
+    with pytest.raises(UserError, match="not separated by commas"):
+        read_scores(table(tmp_path, "p1;1;2\n", header="participant_id;machine;r1\n", name="scores.csv"), "machine", ["r1"])
+    with pytest.raises(UserError, match='column "r1" is there twice'):
+        read_scores(table(tmp_path, "p1\t1\t2\n", header="participant_id\tr1\tr1\n"), "machine", ["r1"])
+    (tmp_path / "latin.tsv").write_bytes("participant_id\tm\xfcde\n".encode("latin-1"))
+    with pytest.raises(UserError, match="save it as text in UTF-8"):
+        read_scores(tmp_path / "latin.tsv", "machine", ["r1"])
+
+
+def test_a_table_with_commas_is_the_same_table(tmp_path):
+    rows = "p1\tone\t1\t2\np2\tone\t2.5\tn/a\n"
+    tabs = read_scores(table(tmp_path, rows), "machine", ["r1"], visit="visit")
+    commas = read_scores(
+        table(tmp_path, rows.replace("\t", ","), HEADER.replace("\t", ","), "scores.csv"), "machine", ["r1"], visit="visit"
+    )
+    assert tabs.table.equals(commas.table)
 
 
 def test_visits_that_are_not_there(tmp_path):

@@ -1,5 +1,6 @@
 """A table of scores as people save it: participants, visits, one column a rater. Faults are told by file, row and column."""
 
+import csv
 import math
 import re
 from collections.abc import Sequence
@@ -89,7 +90,7 @@ def read_scores(
     twice = table.duplicated(["participant", "visit"], keep=False)
     if visit and twice.any():
         first = table[twice].iloc[0]
-        rows = [_row(number) for number in table.index[(table["participant"] == first["participant"]) & (table["visit"] == first["visit"])]]
+        rows = [int(number) for number in table.index[(table["participant"] == first["participant"]) & (table["visit"] == first["visit"])]]
         raise UserError(
             f"{path}: rows {', '.join(map(str, rows))}: participant {first['participant']} is there {len(rows)} times at visit "
             f"{first['visit']}; keep one row a participant and visit"
@@ -100,30 +101,44 @@ def read_scores(
 
 
 def _cells(path: Path) -> pd.DataFrame:
-    """The table as text; the index keeps counting where rows without a single value are left out."""
-    if path.suffix.lower() not in SEPARATORS:
+    """The table as text, indexed by row as in a spreadsheet, where the header is row 1; rows without a single value are left out."""
+    separator = SEPARATORS.get(path.suffix.lower())
+    if separator is None:
         raise UserError(f"{path}: scores are read from .tsv or .csv; save the table as one of these")
     try:
-        table = pd.read_csv(path, sep=SEPARATORS[path.suffix.lower()], dtype=str, keep_default_na=False, encoding="utf-8-sig")
+        with path.open(encoding="utf-8-sig", newline="") as stream:
+            lines = [[cell.strip() for cell in cells] for cells in csv.reader(stream, delimiter=separator, strict=True)]
     except FileNotFoundError as error:
         raise UserError(f"{path}: not found; correct the path") from error
-    except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError) as error:
-        raise UserError(f"{path}: cannot be read as a table ({' '.join(str(error).split())}); save it as UTF-8 text") from error
-    table = table.apply(lambda column: column.str.strip()).rename(columns=str.strip)
-    if not isinstance(table.index, pd.RangeIndex):
-        raise UserError(f"{path}: its rows have more cells than its header; name every column")
-    return table[(table != "").any(axis=1)]
+    except (csv.Error, UnicodeDecodeError) as error:
+        raise UserError(f"{path}: cannot be read as a table ({error}); save it as text in UTF-8") from error
+    header = lines[0] if lines else []
+    if not any(header):
+        raise UserError(f"{path}: row 1: has no names of columns; write them there")
+    if len(header) == 1 and set(header[0]) & set(",;\t"):
+        mark = "tabs" if separator == "\t" else "commas"
+        raise UserError(f"{path}: row 1: its columns are not separated by {mark}; save it so, or change the file's ending")
+    twice = next((column for column in header if column and header.count(column) > 1), None)
+    if twice:
+        raise UserError(f'{path}: row 1: column "{twice}" is there twice; delete or rename one')
+    rows = {number: cells for number, cells in enumerate(lines[1:], start=2) if any(cells)}
+    for number, cells in rows.items():
+        if len(cells) != len(header):
+            raise UserError(
+                f"{path}: row {number}: has {len(cells)} cells, the header has {len(header)}; write n/a where there is no score"
+            )
+    return pd.DataFrame.from_dict(rows, orient="index", columns=header, dtype=str)
 
 
 def _names(cells: pd.DataFrame, column: str, path: Path) -> pd.Series:
     for number, text in cells[column].items():
         if text.lower() in MISSING:
-            raise UserError(f'{path}: row {_row(number)}, column "{column}": is empty; every row of scores needs one')
+            raise UserError(f'{path}: row {number}, column "{column}": is empty; every row of scores needs one')
     return cells[column]
 
 
 def _numbers(texts: pd.Series, path: Path) -> np.ndarray:
-    return np.array([_score(text, f'{path}: row {_row(number)}, column "{texts.name}"') for number, text in texts.items()])
+    return np.array([_score(text, f'{path}: row {number}, column "{texts.name}"') for number, text in texts.items()])
 
 
 def _score(text: str, where: str) -> float:
@@ -137,7 +152,3 @@ def _score(text: str, where: str) -> float:
     if not math.isfinite(score):
         raise UserError(f"{where}: {text!r} is no score; write a number, or n/a")
     return score
-
-
-def _row(index: object) -> int:
-    return int(str(index)) + 2  # as in a spreadsheet: the header is row 1
