@@ -46,12 +46,13 @@ def weakness_scores(
     """
     beside = asymmetries(values, measures).mean(axis=1)
     deficits = deficits_of(values, groups, control)
+    controls = {person for person in values.index.get_level_values(0) if groups.get(person, "") == control}
     rows = []
     for place, person in enumerate(values.index.get_level_values(0)):
         own = deficits.iloc[place]
         by_side = {side: own.xs(side, level=1) for side in SIDES}
         known = int(own.notna().sum())
-        reason = why_no_score(person, groups, control, known, len(own))
+        reason = why_no_score(len(controls - {person}), known, len(own))
         scores = {side: np.nan if reason else float(one.mean()) for side, one in by_side.items()}
         rows.append(
             {
@@ -86,9 +87,8 @@ def weaker_side(asymmetry: float, margin: float = MARGIN) -> str:
     return "none" if abs(asymmetry) <= margin else ("right" if asymmetry > 0 else "left")
 
 
-def why_no_score(person: str, groups: Mapping[str, str], control: str, known: int, of: int) -> str:
-    """Why a participant has no score; empty where there is one."""
-    others = sum(group == control and name != person for name, group in groups.items())
+def why_no_score(others: int, known: int, of: int) -> str:
+    """Why a participant with `others` other controls and `known` of so many measures has no score; empty where there is one."""
     if others < FEWEST:
         return f"{others or 'no'} other controls, {FEWEST} are needed: asymmetry and fatigue alone"
     if known < ENOUGH * of:
