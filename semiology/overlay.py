@@ -1,4 +1,4 @@
-"""A copy of the video with what was seen drawn in: skeleton, face landmarks, lines of text."""
+"""A copy of the video with what was seen drawn in: skeleton, face landmarks, rings around marked points, lines of text."""
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -13,6 +13,7 @@ from semiology.video import read_frames, write_video
 
 COLOURS = {"left": (255, 170, 0), "right": (0, 190, 255), "": (120, 255, 120)}  # the patient's left, right, midline
 FACE = (255, 255, 255)
+MARK = (255, 60, 200)
 UNSURE = 0.5  # below this confidence a joint is drawn hollow, its bones dark
 
 
@@ -23,6 +24,7 @@ def draw(
     *,
     skeleton: Skeleton | None = None,
     confidence: np.ndarray | None = None,
+    marks: np.ndarray | None = None,
     text: Sequence[str] = (),
 ) -> np.ndarray:
     """Draw into a copy of an RGB image, (height, width, 3) uint8. What is NaN is not drawn.
@@ -32,6 +34,7 @@ def draw(
         face: (landmark, 2) px, as white dots.
         skeleton: the joints' names and edges.
         confidence: of the joints, (joint,) 0 to 1: those below 0.5 are drawn hollow.
+        marks: (point, 2) px, around each of which a ring is drawn.
         text: lines at the top left.
     """
     canvas = Image.fromarray(image)
@@ -51,6 +54,9 @@ def draw(
         small = max(0.7, float(np.ptp(face[np.isfinite(face).all(axis=1)], axis=0).max()) / 100)  # so that the face stays to be seen
         for landmark in face:
             _dot(pen, landmark, small, FACE, True)
+    for mark in () if marks is None else marks[np.isfinite(marks).all(axis=1)]:
+        box = (*(mark - 4 * radius), *(mark + 4 * radius))
+        pen.ellipse(box, outline=MARK, width=max(2, round(radius)))
     if text:
         font = ImageFont.load_default(size=max(10, min(image.shape[:2]) // 28))
         lines = "\n".join(text)
@@ -81,6 +87,7 @@ def write_overlay(
     start: float = 0.0,
     end: float | None = None,
     captions: Sequence[str] | None = None,
+    marks: Sequence[np.ndarray] | None = None,
 ) -> Path:
     """Write a copy of a video from `start` to `end` (s) with tracks drawn in, at the tracks' frame rate, without sound.
 
@@ -88,6 +95,7 @@ def write_overlay(
         body: tracks of the body over the same part of the video; `skeleton` says which joints are drawn.
         face: tracks of the face; all landmarks are drawn, or those of `face_skeleton`.
         captions: one text a frame, several lines parted by a line break; fewer than frames: the last one stays.
+        marks: (point, 2) px a frame, around which rings are drawn; fewer than frames: none after the last.
 
     Raises:
         UserError: the video cannot be read, the tracks lack the skeleton's joints, the copy cannot be written.
@@ -112,6 +120,7 @@ def write_overlay(
                 _points(landmarks, frame.index),
                 skeleton=skeleton,
                 confidence=None if joints is None or frame.index >= joints.sizes["time"] else joints["confidence"].values[frame.index],
+                marks=marks[frame.index] if marks is not None and frame.index < len(marks) else None,
                 text=lines,
             )
 
