@@ -24,11 +24,12 @@ PHANTOMS = ["demo_phantom", "distillation_phantom", "null_phantom"]
 TRAININGS = ["train_agcn", "train_distillation", "train_segments"]
 PRETRAININGS = ["demo_body_vgg", "demo_face_vgg"]
 TIMELINES = ["utkinect_timeline"]  # run small in test_localise.py
+REPRODUCED = ["myasthenia"]  # run small in test_reproduce_myasthenia.py
 PUBLIC_FEATURES = ["gestures", "gestures_table", "seizure_type"]  # run small in test_public_features.py and test_reproduce_gestures.py
 
 
 def test_no_config_is_forgotten_here():
-    assert {path.stem for path in CONFIGS.glob("*.yaml")} == {*LOSO, *PHANTOMS, *TRAININGS, *PRETRAININGS, *TIMELINES, *PUBLIC_FEATURES}
+    assert {path.stem for path in CONFIGS.glob("*.yaml")} == {*LOSO, *PHANTOMS, *TRAININGS, *PRETRAININGS, *TIMELINES, *PUBLIC_FEATURES, *REPRODUCED}
 
 
 def tiny_cohort(folder: Path, readings: list[Reading]) -> None:

@@ -24,6 +24,7 @@ from semiology.reproduce.settings import departures, merged, parsed, protocol_fi
 from semiology.statistics.proportion import wilson
 from semiology.store import Store
 
+PROTOCOLS = ("hou2022", "gestures_table", "myasthenia")
 ALONE = PublishedCohort("independent clips", 40, 40, (1,) * 40, "choice", "")
 
 
@@ -270,8 +271,8 @@ def test_the_command_prints_the_table_and_says_that_something_was_left_out(two_s
 def test_an_installed_package_brings_the_protocols():
     project = tomllib.loads((Path(__file__).resolve().parents[1] / "pyproject.toml").read_text(encoding="utf-8"))
     shipped = project["tool"]["hatch"]["build"]["targets"]["wheel"]["force-include"]
-    assert shipped == {f"configs/{name}.yaml": f"semiology/reproduce/{name}.yaml" for name in ("hou2022", "gestures_table")}
-    assert all(protocol_file(name).is_file() for name in ("hou2022", "gestures_table"))
+    assert shipped == {f"configs/{name}.yaml": f"semiology/reproduce/{name}.yaml" for name in PROTOCOLS}
+    assert all(protocol_file(name).is_file() for name in PROTOCOLS)
 
 
 def test_published_values_come_without_torch():

@@ -55,6 +55,26 @@ class Published:
         return {"f1": self.f1, "accuracy": self.accuracy}[metric]
 
 
+@dataclass(frozen=True)
+class PublishedArea:
+    """One model's area under the ROC curve with its interval, and what it has at one threshold, as a study prints them; all [P].
+
+    Attributes:
+        auc, low, high: the interval's method is not stated.
+        sensitivity, specificity, accuracy: at a threshold that is not stated.
+        positive, negative: participants of either level; None where not printed.
+    """
+
+    auc: float
+    low: float
+    high: float
+    sensitivity: float
+    specificity: float
+    accuracy: float
+    positive: int | None = None
+    negative: int | None = None
+
+
 HOU_2022 = PublishedCohort(
     paper="Hou et al. 2022 (dystonia and emotion in hyperkinetic seizures)",
     participants=19,
@@ -111,4 +131,14 @@ GESTURES_ACCURACY: Mapping[tuple[str, int], Published] = {
     ("blstm", 4): Published(None, 0.956, "P"),
     ("blstm", 8): Published(None, 0.967, "P"),
     ("blstm", 16): Published(0.987, 0.989, "P", confusion=(77, 104, 2, 0)),
+}
+
+MYASTHENIA_PAPER = "Facial weakness in myasthenia gravis by a deep model (70 patients, 69 controls)"
+
+# [P] (label, set) -> figures. The numbers of mild and severe patients are not printed
+MYASTHENIA: Mapping[tuple[str, str], PublishedArea] = {
+    ("diagnosis", "development"): PublishedArea(0.75, 0.65, 0.85, 0.76, 0.76, 0.76, positive=50, negative=50),
+    ("diagnosis", "unseen"): PublishedArea(0.82, 0.67, 0.97, 1.0, 0.74, 0.87, positive=20, negative=19),
+    ("severity", "development"): PublishedArea(0.75, 0.60, 0.90, 0.93, 0.63, 0.80),
+    ("severity", "unseen"): PublishedArea(0.88, 0.67, 1.0, 1.0, 0.86, 0.94),
 }

@@ -1,4 +1,6 @@
-"""semiology reproduce hou2022 --cohort DIR --store DIR --out RUN, or semiology reproduce gestures --features DIR --out RUN"""
+"""semiology reproduce hou2022|myasthenia --cohort DIR --store DIR --out RUN, or semiology reproduce gestures --features DIR --out RUN"""
+
+from collections.abc import Callable
 
 from semiology.verbs import act, options, parser
 
@@ -7,6 +9,7 @@ def run(arguments: list[str]) -> int:
     papers = {
         "hou2022": ("--cohort DIR --store DIR --out RUN: Hou et al. 2022, Table 1, on your videos", _hou2022),
         "gestures": ("--features DIR --out RUN: GESTURES (MICCAI 2021) on its public features", _gestures),
+        "myasthenia": ("--cohort DIR [--store DIR] --out RUN: diagnosis and severity from the face, then unseen people", _myasthenia),
     }
     return act("reproduce", papers, arguments)
 
@@ -14,10 +17,20 @@ def run(arguments: list[str]) -> int:
 def _hou2022(arguments: list[str]) -> int:
     from semiology.reproduce.hou2022 import reproduce_hou2022
 
-    made = parser("reproduce hou2022", reproduce_hou2022)
-    made.add_function_arguments(reproduce_hou2022)
+    return _on_a_cohort("hou2022", reproduce_hou2022, arguments)
+
+
+def _myasthenia(arguments: list[str]) -> int:
+    from semiology.reproduce.myasthenia import reproduce_myasthenia
+
+    return _on_a_cohort("myasthenia", reproduce_myasthenia, arguments)
+
+
+def _on_a_cohort(paper: str, reproduce: Callable, arguments: list[str]) -> int:
+    made = parser(f"reproduce {paper}", reproduce)
+    made.add_function_arguments(reproduce)
     parsed = made.parse_args(arguments)
-    found = reproduce_hou2022(**options(parsed))
+    found = reproduce(**options(parsed))
     print(found)
     print(f"\nreproduction: {parsed.out / 'reproduction.json'}")
     return 1 if found.not_run else 0
