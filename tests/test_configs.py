@@ -29,7 +29,15 @@ PUBLIC_FEATURES = ["gestures", "gestures_table", "seizure_type"]  # run small in
 
 
 def test_no_config_is_forgotten_here():
-    assert {path.stem for path in CONFIGS.glob("*.yaml")} == {*LOSO, *PHANTOMS, *TRAININGS, *PRETRAININGS, *TIMELINES, *PUBLIC_FEATURES, *REPRODUCED}
+    assert {path.stem for path in CONFIGS.glob("*.yaml")} == {
+        *LOSO,
+        *PHANTOMS,
+        *TRAININGS,
+        *PRETRAININGS,
+        *TIMELINES,
+        *PUBLIC_FEATURES,
+        *REPRODUCED,
+    }
 
 
 def tiny_cohort(folder: Path, readings: list[Reading]) -> None:
