@@ -123,8 +123,11 @@ def paint_face(
     if actions.ndim == 1:
         paint_side(picture, u, v, front, pixel, person, paints, left, a)
     else:
-        paint_side(picture, u, v, front * (u >= 0), pixel, person, paints, left, a)
-        paint_side(picture, u, v, front * (u < 0), pixel, person, paints, right, a)
+        for f, here in ((left, u >= 0), (right, u < 0)):
+            mine = here & (front > 0)
+            painted = picture[mine]
+            paint_side(painted, u[mine], v[mine], front[mine], pixel, person, paints, f, a)
+            picture[mine] = painted
 
 
 def paint_side(
@@ -138,7 +141,10 @@ def paint_side(
     f: Features,
     a: dict[str, np.float32],
 ) -> None:
-    """Paint eye, brow, nostril and mouth by the curves `f` wherever `front` (rows, columns) is 1, on both sides of the midline alike."""
+    """Paint eye, brow, nostril and mouth by the curves `f` wherever `front` is 1, on both sides of the midline alike.
+
+    Arrays are those of `paint_head`, (rows, columns), or of some of their pixels.
+    """
     side = np.abs(u)
     mirrored_gaze = np.where(u >= 0, 1, -1).astype(np.float32) * a["gaze_u"]
 
