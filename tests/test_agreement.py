@@ -133,7 +133,9 @@ def test_closed_form_intervals_by_hand():
     """n = 10, sd 2, t = 2.2622: the bias's arm is 2.2622 * 2 / sqrt(10), a limit's 2.2622 * 2 * sqrt(1 / 10 + 1.96^2 / 18)."""
     intervals = closed_form(0.0, 2.0, 10)
     assert intervals["bias"].high == pytest.approx(1.43072, abs=1e-4)
-    assert intervals["high"].high - intervals["high"].low == pytest.approx(2 * 2.26216 * 2 * np.sqrt(0.1 + 3.8416 / 18), abs=1e-4)
+    assert intervals["upper_limit"].high - intervals["upper_limit"].low == pytest.approx(
+        2 * 2.26216 * 2 * np.sqrt(0.1 + 3.8416 / 18), abs=1e-4
+    )
 
 
 def test_errors_of_one_score_by_hand():
@@ -207,11 +209,14 @@ def test_rows_of_one_participant_are_not_taken_as_independent(tmp_path):
 def test_the_machine_beside_the_raters(cohort, tmp_path):
     """A machine that is the mean of both raters is nearer to each of them than they are to each other."""
     cohort["machine"] = (cohort["r1"] + cohort["r2"]) / 2
-    _, document = agree(read_scores(written(tmp_path, cohort), "machine", ["r1", "r2"], visit="visit"), draws=300)
-    by = {found["figure"]: found for found in document["beside"]}
-    assert by["mean_absolute_error"]["machine"] == pytest.approx(by["mean_absolute_error"]["raters"] / 2)
-    assert by["mean_absolute_error"]["high"] < 0
-    assert by["icc_2_1"]["machine"] > by["icc_2_1"]["raters"]
+    figures, _ = agree(read_scores(written(tmp_path, cohort), "machine", ["r1", "r2"], visit="visit"), draws=300)
+    by = {(figure.figure, figure.first): figure for figure in figures if figure.kind == "beside"}
+    machine, raters, apart = (by["mean_absolute_error", side] for side in ("machine and raters", "raters among themselves", "difference"))
+    assert machine.value == pytest.approx(raters.value / 2)
+    assert apart.value == pytest.approx(machine.value - raters.value) and apart.high < 0
+    assert by["icc_2_1", "difference"].value > 0
+    between = next(figure for figure in figures if (figure.kind, figure.figure) == ("inter-rater", "mean_absolute_error"))
+    assert (between.value, between.low, between.high) == pytest.approx((raters.value, raters.low, raters.high))
 
 
 # the verb

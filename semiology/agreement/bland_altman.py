@@ -22,7 +22,7 @@ REPEATED = "repeated measures, variance within and between participants (Bland &
 
 
 @dataclass(frozen=True)
-class Agreement:
+class Limits:
     """(draw,) bias and sd of a single difference; `low` and `high` are the limits of agreement."""
 
     bias: Array
@@ -37,7 +37,7 @@ class Agreement:
         return self.bias + Z * self.sd
 
 
-def limits_of_agreement(difference: Array, participant: NDArray[np.integer], weights: Array) -> Agreement:
+def limits_of_agreement(difference: Array, participant: NDArray[np.integer], weights: Array) -> Limits:
     """Bias and sd in each resampled cohort; the sd is NaN with one participant only.
 
     Args:
@@ -56,15 +56,19 @@ def limits_of_agreement(difference: Array, participant: NDArray[np.integer], wei
         within = np.where(total > n, weights @ inside / np.maximum(total - n, 1), 0.0)
         typical = (total - weights @ rows**2 / total) / (n - 1)  # rows a participant, as the analysis of variance counts them
         variance = within + np.maximum(between - within, 0) / typical
-    return Agreement(bias, np.sqrt(np.maximum(variance, 0)))
+    return Limits(bias, np.sqrt(np.maximum(variance, 0)))
 
 
 def closed_form(bias: float, sd: float, n: int) -> dict[str, Interval]:
-    """Intervals of bias, low, high; one row for each of `n` participants. The limits' variance is (1/n + 1.96^2 / (2 (n - 1))) sd^2."""
+    """Intervals of `bias`, `lower_limit` and `upper_limit` with one row for each of `n` participants.
+
+    The variance of a limit is (1/n + 1.96^2 / (2 (n - 1))) sd^2, the bias's sd^2 / n.
+    """
     quantile = float(t.ppf(0.5 + LEVEL / 200, n - 1))
-    arms = {"bias": np.sqrt(1 / n), "low": np.sqrt(1 / n + Z**2 / (2 * (n - 1)))}
-    centres = {"bias": (bias, arms["bias"]), "low": (bias - Z * sd, arms["low"]), "high": (bias + Z * sd, arms["low"])}
-    return {
-        name: Interval(float(centre - quantile * arm * sd), float(centre + quantile * arm * sd), 0, method=CLOSED)
-        for name, (centre, arm) in centres.items()
+    arm = quantile * sd * np.sqrt(1 / n + Z**2 / (2 * (n - 1)))
+    ends = {
+        "bias": (bias, quantile * sd / np.sqrt(n)),
+        "lower_limit": (bias - Z * sd, arm),
+        "upper_limit": (bias + Z * sd, arm),
     }
+    return {name: Interval(float(centre - half), float(centre + half), 0, method=CLOSED) for name, (centre, half) in ends.items()}

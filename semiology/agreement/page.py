@@ -1,10 +1,12 @@
 """The page that holds everything: tables and pictures in one file, which loads nothing and runs no script."""
 
 import base64
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from semiology.agreement.beside import DIFFERENCE, SIDES
+from semiology.agreement.stated import Figure, told
 from semiology.report.rendering import render
 from semiology.statistics.bootstrap import METHOD
 
@@ -34,15 +36,22 @@ NAMES = {
 }
 
 
-def page(document: Mapping[str, Any], pictures: Mapping[str, Path]) -> str:
-    """The HTML of agreement.json's content; every value is escaped.
+def page(figures: Sequence[Figure], document: Mapping[str, Any], pictures: Mapping[str, Path]) -> str:
+    """The HTML of the figures and of agreement.json's notes and method; every value is escaped.
 
     Args:
         pictures: title -> PNG, which is put into the page.
     """
-    groups: dict[tuple[str, str, str], list[Mapping[str, Any]]] = {}
-    for found in document["figures"]:
-        unusual = "; ".join(part for part in found["method"].split("; ") if part != METHOD)
-        groups.setdefault((found["kind"], found["first"], found["second"]), []).append({**found, "said": found["reason"] or unusual})
+    groups: dict[tuple[str, str, str], list[tuple[Figure, str]]] = {}
+    beside: dict[str, dict[str, Figure]] = {}
+    for figure in figures:
+        if figure.kind == "beside":
+            beside.setdefault(figure.figure, {})[figure.first] = figure
+        else:
+            unusual = "; ".join(part for part in figure.method.split("; ") if part != METHOD)
+            groups.setdefault((figure.kind, figure.first, figure.second), []).append((figure, figure.reason or unusual))
     inside = {title: base64.b64encode(path.read_bytes()).decode("ascii") for title, path in pictures.items()}
-    return render("agreement.html.jinja", document=document, groups=groups, pictures=inside, names=NAMES)
+    sides = [*SIDES.values(), DIFFERENCE]
+    return render(
+        "agreement.html.jinja", document=document, groups=groups, beside=beside, sides=sides, pictures=inside, names=NAMES, told=told
+    )

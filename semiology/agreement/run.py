@@ -3,20 +3,24 @@
 import json
 import math
 from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
+from semiology.agreement.beside import judge_beside
 from semiology.agreement.change import judge_change, judge_repeatability
 from semiology.agreement.page import page
-from semiology.agreement.pairs import beside, judge_all_raters, judge_pair, kinds_of_pairs, notes_on_scale, paired
+from semiology.agreement.pairs import judge_all_raters, judge_pair, kinds_of_pairs, notes_on_scale, paired
 from semiology.agreement.picture import draw_bland_altman
 from semiology.agreement.scores import Scores
-from semiology.agreement.stated import COLUMNS, Figure, rows_of
+from semiology.agreement.stated import COLUMNS, Figure, told
 from semiology.errors import UserError
 from semiology.files import atomic_path, slug, write_text
 from semiology.statistics.bootstrap import METHOD
+
+SHOWN = ("spearman", "icc_2_1", "kappa_quadratic", "bias", "mean_absolute_error")  # of each pair, in the terminal
 
 
 def agree(
@@ -34,8 +38,7 @@ def agree(
         seed: of the resampling.
 
     Returns:
-        The figures, and what agreement.json holds: these as dictionaries, `beside` (the machine with raters, and raters with each other),
-        `notes` (who was left out and why), and the method.
+        The figures, and what agreement.json holds: these as dictionaries, the `notes` (who was left out and why), and the method.
 
     Raises:
         UserError: a visit is not there, `retest` is one visit only, `change` is not two.
@@ -45,7 +48,7 @@ def agree(
     if len(change) not in (0, 2):
         raise UserError(f"change is from one visit to another: name two, not {len(change)}")
     figures = [figure for pair in kinds_of_pairs(scores) for figure in judge_pair(scores.table, *pair, draws, seed)]
-    figures += judge_all_raters(scores, draws, seed)
+    figures += [*judge_all_raters(scores, draws, seed), *judge_beside(scores, draws, seed)]
     notes = [*scores.notes, *_unscored(scores), *notes_on_scale(scores)]
     if len(scores.raters) == 1:
         notes.append("one rater only: how far raters disagree with each other is not known")
@@ -63,8 +66,7 @@ def agree(
         "visits": scores.visits,
         "retest": list(retest),
         "change": list(change),
-        "figures": rows_of(figures),
-        "beside": beside(scores, draws, seed),
+        "figures": [asdict(figure) for figure in figures],
         "notes": notes,
         "method": {"interval": f"95 % {METHOD}, unless the figure's own method says otherwise", "draws": draws, "seed": seed},
     }
@@ -72,12 +74,8 @@ def agree(
 
 def write_agreement(
     scores: Scores, out: Path, retest: Sequence[str] = (), change: Sequence[str] = (), *, draws: int = 2000, seed: int = 0
-) -> dict[str, Any]:
-    """`agree`, and OUT/agreement.tsv, agreement.json, bland_altman_<first>_<second>.png and report.html; raises as `agree`.
-
-    Returns:
-        What agreement.json holds.
-    """
+) -> tuple[list[Figure], dict[str, Any]]:
+    """`agree`, and OUT/agreement.tsv, agreement.json, bland_altman_<first>_<second>.png and report.html."""
     figures, document = agree(scores, retest, change, draws=draws, seed=seed)
     pictures = {}
     for _, first, second in kinds_of_pairs(scores):
@@ -88,37 +86,20 @@ def write_agreement(
             draw_bland_altman(out / name, pair, of_pair, first, second)
             pictures[f"{first} and {second}"] = out / name
     with atomic_path(out / "agreement.tsv") as temporary:
-        pd.DataFrame(rows_of(figures), columns=list(COLUMNS)).map(_cell).to_csv(temporary, sep="\t", index=False)
+        pd.DataFrame(document["figures"], columns=list(COLUMNS)).map(_cell).to_csv(temporary, sep="\t", index=False)
     write_text(out / "agreement.json", json.dumps(document, indent=1) + "\n")
-    write_text(out / "report.html", page(document, pictures))
-    return document
+    write_text(out / "report.html", page(figures, document, pictures))
+    return figures, document
 
 
-def text(document: dict[str, Any]) -> str:
-    """The main figures for a terminal: one line a pair, then the machine beside the raters."""
-    lines = []
-    for kind in ("machine-rater", "inter-rater", "repeatability", "change"):
-        for found in document["figures"]:
-            if found["kind"] == kind and (kind in ("repeatability", "change") or found["figure"] in SHOWN):
-                names = " and ".join(name for name in (found["first"], found["second"]) if name)
-                lines.append(f"{kind:<14}{names:<40}{found['figure']:<28}{told(found)}")
-    for found in document["beside"]:
-        if found["difference"] is not None:
-            lines.append(
-                f"{found['figure']}: machine {found['machine']:.3g}, raters {found['raters']:.3g}, difference {told(found, 'difference')}"
-            )
-    return "\n".join([*lines, *(f"note: {note}" for note in document["notes"])])
-
-
-SHOWN = ("spearman", "icc_2_1", "kappa_quadratic", "bias", "mean_absolute_error")
-
-
-def told(found: dict[str, Any], value: str = "value") -> str:
-    """ "0.81 (0.62 to 0.91)", or why there is no value or no interval."""
-    if found[value] is None:
-        return f"none: {found['reason']}"
-    between = f"{found['low']:.3g} to {found['high']:.3g}" if found["low"] is not None else f"no interval: {found['reason']}"
-    return f"{found[value]:.3g} ({between})"
+def text(figures: Sequence[Figure], notes: Sequence[str]) -> str:
+    """The main figures and the notes, for a terminal."""
+    shown = [figure for figure in figures if figure.kind not in ("machine-rater", "inter-rater") or figure.figure in SHOWN]
+    lines = [
+        f"{figure.kind:<14}{' and '.join(name for name in (figure.first, figure.second) if name):<34} {figure.figure:<27} {told(figure)}"
+        for figure in shown
+    ]
+    return "\n".join([*lines, *(f"note: {note}" for note in notes)])
 
 
 def _unscored(scores: Scores) -> list[str]:

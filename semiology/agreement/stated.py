@@ -1,7 +1,7 @@
 """One figure as the tables hold it: its value, its interval over participants, how it was made, and why where there is none."""
 
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -15,8 +15,9 @@ class Figure:
     """A row of agreement.tsv.
 
     Attributes:
-        kind: "machine-rater", "inter-rater", "repeatability" or "change".
-        first, second: columns compared; `second` is "" for what is said of one column, "raters" where `first` is "all" of several.
+        kind: "machine-rater", "inter-rater", "beside", "repeatability" or "change".
+        first, second: columns compared; `second` is "" for what is said of one column, or of means over pairs; all raters at once are
+            "all", "raters".
         figure: what was measured.
         value, low, high: None where there is none, with a `reason`.
         method: how value and interval were made.
@@ -41,6 +42,11 @@ class Figure:
 
 
 COLUMNS = tuple(Figure.__dataclass_fields__)
+
+
+def without(about: tuple[str, str, str, str], participants: int, rows: int, reason: str) -> Figure:
+    """A figure that has no value, and why."""
+    return Figure(*about, None, None, None, participants, rows, reason=reason)
 
 
 def state(
@@ -74,6 +80,10 @@ def state(
     return found.with_interval(end or bca_interval(value, measure(weights), left_out, people), how)
 
 
-def rows_of(figures: list[Figure]) -> list[dict[str, object]]:
-    """The figures as dictionaries, for JSON and tables."""
-    return [asdict(figure) for figure in figures]
+def told(figure: Figure) -> str:
+    """ "0.81 (0.62 to 0.91)", or why there is no value or no interval."""
+    if figure.value is None:
+        return f"none: {figure.reason}"
+    if figure.low is None or figure.high is None:
+        return f"{figure.value:.3g} (no interval: {figure.reason})"
+    return f"{figure.value:.3g} ({figure.low:.3g} to {figure.high:.3g})"

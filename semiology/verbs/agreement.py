@@ -21,6 +21,6 @@ def run(arguments: list[str]) -> int:
     made.add_argument("--out", type=Path, required=True, help="folder of agreement.tsv, agreement.json, the pictures and report.html")
     asked = made.parse_args(arguments)
     scores = read_scores(asked.table, asked.machine, asked.raters, asked.participant, asked.visit)
-    document = write_agreement(scores, asked.out, asked.retest, asked.change, draws=asked.draws, seed=asked.seed)
-    print(f"{text(document)}\n{asked.out / 'report.html'}: every figure, with pictures")
+    figures, document = write_agreement(scores, asked.out, asked.retest, asked.change, draws=asked.draws, seed=asked.seed)
+    print(f"{text(figures, document['notes'])}\n{asked.out / 'report.html'}: every figure, with pictures")
     return 0

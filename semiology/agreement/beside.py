@@ -1,0 +1,54 @@
+"""Does the machine disagree with raters more than they with each other? Both means, and their difference, in one table."""
+
+from collections.abc import Sequence
+from functools import partial
+
+import numpy as np
+
+from semiology.agreement.paired import COEFFICIENTS, Paired
+from semiology.agreement.pairs import as_judged, kinds_of_pairs, paired
+from semiology.agreement.scores import Scores
+from semiology.agreement.stated import Figure, state, without
+from semiology.statistics.bootstrap import difference_interval, draw_participants
+from semiology.statistics.metrics import Array
+from semiology.statistics.stated import number
+
+BESIDE = ("spearman", "icc_2_1", "icc_3_1", "kappa_quadratic", "mean_absolute_error")
+SIDES = {"machine-rater": "machine and raters", "inter-rater": "raters among themselves"}
+DIFFERENCE = "difference"
+
+
+def judge_beside(scores: Scores, draws: int, seed: int) -> list[Figure]:
+    """BESIDE on the rows that all have scored; three rows of kind "beside" each, told apart by `first`.
+
+    The mean over the machine's pairs with the raters, the mean over the raters' pairs, and the first minus the second, with the same
+    participants drawn for both. None with one rater, or without a row that all have scored.
+    """
+    table = scores.table.dropna(subset=list(scores.columns))
+    if len(scores.raters) < 2 or table.empty:
+        return []
+    people, rows = int(table["participant"].nunique()), len(table)
+    weights = draw_participants(people, draws, seed)
+    found = []
+    for name in BESIDE:
+        pairs: dict[str, list[Paired]] = {kind: [] for kind in SIDES}
+        why_not = ""
+        for kind, first, second in kinds_of_pairs(scores):
+            pair, _, why = as_judged(paired(table, first, second), name, kind, first, second)
+            pairs[kind].append(pair)
+            why_not = why_not or why
+        if why_not:
+            found += [without(("beside", of, "", name), people, rows, why_not) for of in (*SIDES.values(), DIFFERENCE)]
+            continue
+        means = [partial(_mean, pairs[kind], name) for kind in SIDES]
+        for of, mean in zip(SIDES.values(), means):
+            why = "a pair has none"
+            found.append(state(("beside", of, "", name), mean, weights, rows, coefficient=name in COEFFICIENTS, why=why))
+        value, drawn = (means[0](cohorts) - means[1](cohorts) for cohorts in (np.ones((1, people)), weights))
+        apart = Figure("beside", DIFFERENCE, "", name, number(value[0]), None, None, people, rows)
+        found.append(apart.with_interval(difference_interval(float(value[0]), drawn, people)))
+    return found
+
+
+def _mean(pairs: Sequence[Paired], name: str, weights: Array) -> Array:
+    return np.mean([pair.figure(name, weights) for pair in pairs], axis=0)
