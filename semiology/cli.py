@@ -30,6 +30,7 @@ VERBS = {
     "localise": Verb("localise", "when each sign is there, learned from recordings with marked events, leaving one participant out"),
     "explain": Verb("explain", "which joints, bones and times a run's models look at, with the checks that say whether to believe it"),
     "report": Verb("report", "rebuild metrics.json and report.html from a run's predictions.csv"),
+    "myoclonus": Verb("myoclonus", "jerks in a cohort's tracks, scored by body part, panel and visit, with a report a patient"),
     "reproduce": Verb("reproduce", "hou2022 | gestures: a paper's protocol on your data: published, obtained, and whether they agree"),
     "probe": Verb("probe", "what each layer of a run's stream knows: linear probes of any column of the cohort, with controls and chance"),
     "audit": Verb("audit", "proves from a run's own records that those held out taught nothing, or says what is missing"),

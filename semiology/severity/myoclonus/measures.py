@@ -1,0 +1,152 @@
+"""What is measured in one clip, whoever it is of and whatever panel it belongs to; kept as JSON beside the clip's jerks."""
+
+from dataclasses import dataclass, field
+
+import numpy as np
+import xarray as xr
+from pydantic import BaseModel, ConfigDict
+
+from semiology.errors import UserError
+from semiology.preparation import drop_low_confidence
+from semiology.severity.jerks import Found, Jerk, JerkSettings, by_part, find_jerks, synchronous
+from semiology.severity.kinematics import SEGMENTS, highest_cutoff, kinematic_table, speed
+from semiology.severity.kinematics.segments import positions_of
+from semiology.severity.myoclonus.task import Figure, Task, perform
+
+BINS = 600  # of a speed trace at most; a report's figure is about as many pixels wide
+TRACE_CUTOFF = 8.0  # Hz, of the speed that is drawn: jerks still stand out of it [our choice]
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How myoclonus is scored.
+
+    Attributes:
+        jerks: how jerks are found, see `JerkSettings`; its `confidence` holds for all that is measured.
+        seen: s, for which a part of the body has to be usable in an item to be scored there; one jerk in a shorter time would already be a
+            high rate. [our choice]
+        within: s, after the first onset, in which other joints may join an event, see `synchronous`.
+    """
+
+    jerks: JerkSettings = field(default_factory=JerkSettings)
+    seen: float = 5.0
+    within: float = 0.1
+
+    def __post_init__(self) -> None:
+        if not (self.seen > 0 and self.within > 0):
+            raise UserError(f"seen and within: {self.seen:g} and {self.within:g} s; both have to be positive")
+
+
+class PartMeasure(BaseModel):
+    """A part of the body over a clip.
+
+    Attributes:
+        seconds: for which the joint of it that was seen longest was usable.
+        amplitudes: torso lengths, one an event: the largest of its joints.
+        peaks: s, when each event was at its peak.
+        speed: torso lengths / s, median over frames and mean over joints.
+        sparc, ldlj: smoothness, see `kinematic_table`.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    seconds: float
+    amplitudes: tuple[float, ...] = ()
+    peaks: tuple[float, ...] = ()
+    speed: Figure = np.nan
+    sparc: Figure = np.nan
+    ldlj: Figure = np.nan
+
+
+class Trace(BaseModel):
+    """Speed over a clip for a figure: the highest of each bin of `step` s, torso lengths / s by part; NaN where it was not seen."""
+
+    model_config = ConfigDict(frozen=True)
+
+    step: float
+    speed: dict[str, tuple[Figure, ...]]
+
+
+class ClipMeasures(BaseModel):
+    """A clip's jerks and movement by part of the body.
+
+    Attributes:
+        key: stands for the tracks and settings that it was made of.
+        seconds: length of the clip.
+        torso: length of the trunk in px (m where the tracks are in m); NaN where it was never seen.
+        spread: "focal", "segmental", "multifocal", "generalised" -> events over the whole body.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    key: str
+    seconds: float
+    torso: Figure
+    parts: dict[str, PartMeasure]
+    spread: dict[str, int]
+    task: Task
+    trace: Trace
+
+
+def measure_clip(tracks: xr.Dataset, settings: Settings | None = None, key: str = "") -> tuple[ClipMeasures, Found]:
+    """Find a clip's jerks and measure its movement.
+
+    Args:
+        tracks: of the body, in px or m.
+        key: put into the measures.
+
+    Raises:
+        UserError: no keypoint of the tracks is a joint of the body; the frame rate is too low for the settings.
+    """
+    settings = settings or Settings()
+    tracks = drop_low_confidence(tracks, settings.jerks.confidence)
+    found = find_jerks(tracks, settings.jerks)
+    table = kinematic_table(tracks)
+    movement = table[table["level"] == "segment"].set_index("name").to_dict("index")
+    counted = by_part(found.jerks, settings.within)
+    parts = {}
+    for part, segment in SEGMENTS.items():
+        usable = [found.usable[joint] for joint in segment.keypoints if joint in found.usable]
+        if not usable:
+            continue
+        events = [jerk for jerk in counted if jerk.segment == part]
+        row = movement[part]
+        parts[part] = PartMeasure(
+            seconds=max(usable),
+            amplitudes=tuple(jerk.amplitude for jerk in events),
+            peaks=tuple(jerk.peak for jerk in events),
+            speed=row["speed"],
+            sparc=row["sparc"],
+            ldlj=row["log_dimensionless_jerk"],
+        )
+    fps = float(tracks.attrs["fps"])
+    measures = ClipMeasures(
+        key=key,
+        seconds=tracks.sizes["time"] / fps,
+        torso=found.torso,
+        parts=parts,
+        spread=_spread(found.jerks, settings.within),
+        task=perform(tracks),
+        trace=_trace(tracks, list(parts)),
+    )
+    return measures, found
+
+
+def _spread(jerks: list[Jerk], within: float) -> dict[str, int]:
+    kinds = [event.extent for event in synchronous(jerks, within)]
+    return {kind: kinds.count(kind) for kind in dict.fromkeys(kinds)}
+
+
+def _trace(tracks: xr.Dataset, parts: list[str]) -> Trace:
+    fps, names = float(tracks.attrs["fps"]), tracks.keypoint.values.tolist()
+    positions, torso = positions_of(tracks, "torso")
+    positions = positions / torso
+    width = max(1, -(-len(positions) // BINS))  # frames of a bin
+    edges = range(0, len(positions), width)
+    traces = {}
+    for part in parts:
+        joints = [names.index(name) for name in SEGMENTS[part].keypoints if name in names]
+        speeds = [speed(positions[:, joint], fps, min(TRACE_CUTOFF, highest_cutoff(1, fps))) for joint in joints]
+        fastest = np.fmax.reduce(speeds)
+        traces[part] = tuple(float(np.fmax.reduce(fastest[start : start + width])) for start in edges)
+    return Trace(step=width / fps, speed=traces)

@@ -1,0 +1,81 @@
+"""A copy of a clip's video with its jerks ringed where and while they happen."""
+
+from pathlib import Path
+
+import numpy as np
+import xarray as xr
+from numpy.typing import NDArray
+
+from semiology.cohort import Clip
+from semiology.errors import UserError
+from semiology.overlay import write_overlay
+from semiology.severity.jerks import Jerk
+from semiology.skeleton import Skeleton, load_skeleton
+
+SKELETONS = ("full_body_15", "upper_body_11", "limbs_12", "kinect_20")  # the first that the tracks hold is drawn
+LONGEST = 0.3  # s that a ring stays at least, so that an eye can follow it
+
+
+def write_jerk_overlay(folder: Path, clip: Clip, tracks: xr.Dataset, jerks: list[Jerk], out: Path) -> Path:
+    """Write a copy of the clip's video, skeleton drawn in, a ring around each joint while it jerks, and what jerks in words.
+
+    Raises:
+        UserError: the clip has no video, or it cannot be read; the tracks are in m, or hold no skeleton's joints.
+    """
+    if not clip.video:
+        raise UserError("has no video to draw in; leave --overlay out for clips that are tracks alone")
+    if "position" not in tracks:
+        raise UserError("its tracks are in metres and cannot be drawn into the video; bring them in px")
+    try:
+        return write_overlay(
+            folder / clip.video,
+            tracks,
+            None,
+            out,
+            skeleton=_skeleton(tracks),
+            start=clip.start,
+            end=clip.end,
+            captions=captions(tracks, jerks),
+            marks=marks(tracks, jerks),
+        )
+    except UserError as error:
+        raise UserError(str(error).replace(str(folder / clip.video), "its video")) from error
+
+
+def marks(tracks: xr.Dataset, jerks: list[Jerk]) -> list[NDArray]:
+    """(joint, 2) px of the joints that jerk, by frame."""
+    names = tracks.keypoint.values.tolist()
+    position = tracks["position"].transpose("time", "keypoint", "space").values
+    joints: list[list[int]] = [[] for _ in position]
+    for jerk in jerks:
+        for frame in _frames(tracks, jerk):
+            joints[frame].append(names.index(jerk.joint))
+    return [position[frame, own] for frame, own in enumerate(joints)]
+
+
+def captions(tracks: xr.Dataset, jerks: list[Jerk]) -> list[str]:
+    """Time and, while there are any, the jerks: a line a part of the body with its largest amplitude."""
+    fps = tracks.attrs["fps"]
+    largest: list[dict[str, float]] = [{} for _ in range(tracks.sizes["time"])]
+    for jerk in jerks:
+        name = (jerk.segment or jerk.joint).replace("_", " ")
+        for frame in _frames(tracks, jerk):
+            largest[frame][name] = max(largest[frame].get(name, 0.0), float(np.nan_to_num(jerk.amplitude)))
+    return [
+        "\n".join([f"{frame / fps:.2f} s", *(f"{name}: {100 * amplitude:.1f} % of torso length" for name, amplitude in own.items())])
+        for frame, own in enumerate(largest)
+    ]
+
+
+def _frames(tracks: xr.Dataset, jerk: Jerk) -> range:
+    fps, frames = tracks.attrs["fps"], tracks.sizes["time"]
+    first = max(0, round(jerk.onset * fps))
+    return range(first, min(frames, round((jerk.onset + max(jerk.duration, LONGEST)) * fps) + 1))
+
+
+def _skeleton(tracks: xr.Dataset) -> Skeleton:
+    held = set(tracks.keypoint.values.tolist())
+    for skeleton in map(load_skeleton, SKELETONS):
+        if all(joint in held or set(sources) <= held for joint, sources in skeleton.joints.items()):
+            return skeleton
+    raise UserError(f"its tracks hold the joints of none of {', '.join(SKELETONS)}; there is nothing to draw")

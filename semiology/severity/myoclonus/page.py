@@ -1,0 +1,170 @@
+"""A patient's report: one HTML file that needs nothing else. It shows the tables' numbers and names clips by clip_id alone."""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from markupsafe import Markup
+
+from semiology.files import write_text
+from semiology.report.rendering import plain, render
+from semiology.severity.myoclonus.changes import Change
+from semiology.severity.myoclonus.figures import body_figure, trace_figure
+from semiology.severity.myoclonus.fit import Fit, Key
+from semiology.severity.myoclonus.measures import ClipMeasures
+from semiology.severity.myoclonus.scale import AMPLITUDE, FREQUENCY, PARTS, SLOWNESS, SMOOTHNESS
+from semiology.severity.myoclonus.score import PERFORMANCE, ItemScore, Visit, panel_order
+
+
+@dataclass(frozen=True)
+class Cohorts:
+    """What all reports of a cohort draw on."""
+
+    order: Sequence[str]  # of its visits
+    measures: Mapping[str, ClipMeasures]
+    rated: Mapping[str, Mapping[Key, float]]  # score -> (participant, visit) -> the clinician's number
+    raters: Mapping[str, str]  # score -> who gave it, where clips.json says so
+    fits: Sequence[Fit]
+    changes: Sequence[Change]
+    seen: float
+    synthetic: bool
+
+
+def write_page(path: Path, participant: str, visits: Sequence[Visit], cohort: Cohorts, failed: Mapping[str, str]) -> Path:
+    """Write the report of one participant.
+
+    Args:
+        visits: the participant's own.
+        failed: clip_id -> why it could not be measured, of this participant.
+
+    Raises:
+        UserError: the folder cannot be written.
+    """
+    write_text(path, render("myoclonus.html.jinja", **contents(participant, visits, cohort, failed)))
+    return path
+
+
+def contents(participant: str, visits: Sequence[Visit], cohort: Cohorts, failed: Mapping[str, str]) -> dict[str, Any]:
+    """All that the page's template shows."""
+    own = sorted(visits, key=lambda visit: cohort.order.index(visit.visit) if visit.visit in cohort.order else len(cohort.order))
+    changed = [change for change in cohort.changes if change.participant_id == participant]
+    names = [visit.visit or "the one visit" for visit in own]
+    return {
+        "participant": participant,
+        "synthetic": cohort.synthetic,
+        "clips": sum(len(item.clip_ids) for visit in own for item in visit.items),
+        "visits": names,
+        "answer": _answer(own, names, changed),
+        "missing": [visit for visit in cohort.order if visit not in {one.visit for one in own}],
+        "rows": _score_rows(participant, own, cohort),
+        "changes": [_change(change) for change in changed],
+        "bodies": [_bodies(visit, name) for visit, name in zip(own, names)],
+        "columns": [plain(part) for part in PARTS],
+        "items": [(name, [_item(item) for item in visit.items]) for visit, name in zip(own, names)],
+        "traces": [(name, _traces(visit, cohort.measures)) for visit, name in zip(own, names)],
+        "refused": [fit for fit in cohort.fits if fit.reason],
+        "fitted": any(not fit.reason for fit in cohort.fits),
+        "failed": failed,
+        "seen": cohort.seen,
+        "cuts": {"frequency": FREQUENCY, "amplitude": AMPLITUDE, "smoothness": SMOOTHNESS, "slowness": SLOWNESS},
+    }
+
+
+def _answer(visits: Sequence[Visit], names: Sequence[str], changed: Sequence[Change]) -> str:
+    """The total at each visit and its change, in a sentence."""
+    if not visits:
+        return "No clip of this participant could be measured."
+    totals = ", ".join(f"{_shown(visit.total())} at {name}" for visit, name in zip(visits, names))
+    told = [change for change in changed if change.score == "umrs_total"]
+    differences = [
+        f"Change {_signed(change.change)} from {change.first} to {change.later}, over {change.rests_on} parts of items seen at both"
+        if not math.isnan(change.change)
+        else f"No change from {change.first} to {change.later} can be given: {change.reason}"
+        for change in told
+    ]
+    return ". ".join([f"Total score {totals}", *differences]) + "."
+
+
+def _score_rows(participant: str, visits: Sequence[Visit], cohort: Cohorts) -> list[tuple[str, list[str], str]]:
+    """Rows of the first table: what, its value at each visit, how it was made."""
+    panels = sorted({item.panel for visit in visits for item in visit.items}, key=panel_order)
+    rows = []
+    for panel in panels:
+        cells = [f"{_shown(visit.panels().get(panel, math.nan))} ({len(visit.parts(panel))} parts)" for visit in visits]
+        rows.append((f"{plain(panel)}", cells, "formula"))
+    rows.append(("total", [f"{_shown(visit.total())} ({len(visit.parts())} parts)" for visit in visits], "formula"))
+    keys = [(participant, visit.visit) for visit in visits]
+    fits = {fit.name: fit for fit in cohort.fits if fit.predicted}
+    for name, values in cohort.rated.items():
+        rows.append((plain(name), [_shown(values.get(key, math.nan)) for key in keys], cohort.raters.get(name) or "clips.tsv"))
+        if name in fits:
+            rows.append(
+                (f"{plain(name)}, fitted", [_shown(fits[name].predicted.get(key, math.nan)) for key in keys], "without this patient")
+            )
+    return rows
+
+
+def _change(change: Change) -> dict[str, str]:
+    return {
+        "score": plain(change.score if change.rests_on is None else change.score.removeprefix("umrs_")),
+        "visits": f"{change.first} to {change.later}",
+        "before": _shown(change.before),
+        "after": _shown(change.after),
+        "change": "n/a" if math.isnan(change.change) else _signed(change.change),
+        "rests": change.reason or (f"{change.rests_on} parts of items, seen both times" if change.rests_on is not None else ""),
+    }
+
+
+def _bodies(visit: Visit, name: str) -> tuple[str, list[tuple[str, Markup]]]:
+    figures = []
+    for item in visit.items:
+        scores = {part: item.values.get(part, math.nan) for part in PARTS}
+        figures.append((_named(item), body_figure(f"{name}, {_named(item)}: score by part of the body", scores)))
+    return name, figures
+
+
+def _item(item: ItemScore) -> tuple[str, list[tuple[str, str]], str]:
+    """An item's row: its name, (product, what it is made of) by part and for the performance, its sum."""
+    cells = []
+    for part in PARTS:
+        found = item.parts[part]
+        if math.isnan(found.score):
+            cells.append(("n/a", f"{found.seconds:.0f} s seen"))
+        else:
+            made = f"{found.frequency_class:g} × {found.amplitude_class:g}"
+            size = "" if math.isnan(found.amplitude) else f", {100 * found.amplitude:.1f} %"
+            cells.append((f"{found.score:g}", f"{made}: {found.per_minute:.1f}/min{size}"))
+    done = item.performance
+    if done is None:
+        cells.append(("", ""))
+    else:
+        slow = "" if math.isnan(done.ratio) else f", {done.ratio:.2g} × controls"
+        cells.append((_shown(item.values.get(PERFORMANCE, math.nan)), f"SPARC {_shown(done.sparc)}, {_shown(done.seconds)} s{slow}"))
+    return _named(item), cells, _shown(item.score)
+
+
+def _traces(visit: Visit, measures: Mapping[str, ClipMeasures]) -> list[tuple[str, Markup | None]]:
+    """A caption and a figure a clip, None where nobody was in view."""
+    figures: list[tuple[str, Markup | None]] = []
+    for item in visit.items:
+        for clip_id in item.clip_ids:
+            one = measures[clip_id]
+            seen = any(part.seconds > 0 for part in one.parts.values())
+            spread = ", ".join(f"{count} {kind}" for kind, count in one.spread.items())
+            caption = f"{clip_id} · {_named(item)} · {one.seconds:.0f} s" + (f" · events: {spread}" if spread else "")
+            figures.append((caption, trace_figure(f"Speed by part of the body, {clip_id}", one) if seen else None))
+    return figures
+
+
+def _named(item: ItemScore) -> str:
+    return plain(item.panel if item.item in ("unnamed", item.panel) else f"{item.panel}, {item.item}")
+
+
+def _signed(value: float) -> str:
+    return f"{value:+.3g}".replace("-", "\N{MINUS SIGN}")
+
+
+def _shown(value: float) -> str:
+    return "n/a" if math.isnan(value) else f"{value:.3g}"

@@ -1,0 +1,222 @@
+"""From a cohort and its store to tables and reports. Resumable, clip by clip.
+
+OUT/jerks/<clip_id>.tsv       jerks of a clip
+OUT/measures/<clip_id>.json   what was measured in it; a clip whose file is there, from the same tracks and settings, is not made again
+OUT/clips.tsv, items.tsv, scores.tsv, changes.tsv, fits.tsv, failed.tsv
+OUT/reports/<participant_id>.html
+OUT/overlays/<clip_id>.mp4    where asked for
+"""
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+import numpy as np
+import xarray as xr
+from pydantic import ValidationError
+from tqdm import tqdm
+
+from semiology.cohort import Clip, Cohort
+from semiology.corrections import read_corrected
+from semiology.errors import UserError
+from semiology.files import write_text
+from semiology.severity.jerks import read_jerks, write_jerks
+from semiology.severity.myoclonus import tables
+from semiology.severity.myoclonus.changes import changes
+from semiology.severity.myoclonus.clinicians import rated_panel, rated_visits
+from semiology.severity.myoclonus.features import visit_features
+from semiology.severity.myoclonus.fit import Fit, Key, fit_score
+from semiology.severity.myoclonus.measures import ClipMeasures, Settings, measure_clip
+from semiology.severity.myoclonus.overlay import write_jerk_overlay
+from semiology.severity.myoclonus.page import Cohorts, write_page
+from semiology.severity.myoclonus.score import Visit, panel_of, score_visits
+from semiology.store import Store, make_key
+from semiology.tracks import between
+
+SCHEMA = 1  # raise when the same tracks and settings give other measures than before
+
+
+@dataclass
+class Summary:
+    """What became of a cohort's clips."""
+
+    made: list[str] = field(default_factory=list)
+    kept: list[str] = field(default_factory=list)  # were there already
+    failed: dict[str, str] = field(default_factory=dict)  # clip_id -> why
+    fits: list[Fit] = field(default_factory=list)
+    participants: int = 0
+
+    def text(self) -> str:
+        lines = [f"measured {len(self.made)} clips, {len(self.kept)} were there; {self.participants} participants scored"]
+        for fit in self.fits:
+            said = f"not fitted: {fit.reason}" if fit.reason else f"fitted, leaving out one of {fit.participants} participants at a time"
+            lines.append(f"{fit.name}: {said}")
+        if self.failed:
+            lines += [f"failed ({len(self.failed)}):", *(f"  {clip_id}: {reason}" for clip_id, reason in self.failed.items())]
+        return "\n".join(lines)
+
+
+def score_cohort(
+    cohort: Cohort,
+    store: str | Path | None,
+    out: str | Path,
+    *,
+    settings: Settings | None = None,
+    overlay: bool = False,
+    progress: bool = True,
+) -> Summary:
+    """Find jerks in every clip of a cohort and score its participants' myoclonus by body part, panel and visit.
+
+    A clip that cannot be read is listed in the summary and in failed.tsv, and the others go on. Clips that bring their tracks along need
+    no store.
+
+    Args:
+        cohort: with `panel`, `item` and `visit` in clips.tsv, where there are several; clinicians' scores have the role "score".
+        store: that `semiology extract` filled.
+        out: folder of what is written.
+        overlay: also write each clip's video with its jerks ringed.
+
+    Raises:
+        UserError: there are clips without tracks and no store; `out` cannot be written; the disk is full.
+    """
+    out, settings = Path(out), settings or Settings()
+    if store is None and (lacking := [clip.clip_id for clip in cohort.clips if not clip.tracks]):
+        raise UserError(f"{cohort.folder}: {len(lacking)} clips have no tracks of their own ({lacking[0]}); give the store: --store DIR")
+    place = None if store is None else Store(store)
+    summary, measures = Summary(), {}
+    for clip in tqdm(cohort.clips, unit="clip", disable=not progress):
+        try:
+            measures[clip.clip_id] = _measure(cohort.folder, clip, place, out, settings, summary)
+        except UserError as error:
+            if isinstance(error.__cause__, OSError) and not (out / "measures").is_dir():
+                raise
+            summary.failed[clip.clip_id] = str(error)
+    groups = {person.participant_id: person.covariates.get("group", "") for person in cohort.participants}
+    controls = [participant for participant, group in groups.items() if group.lower() in ("control", "controls")]
+    visits = score_visits(cohort.clips, measures, controls, settings.seen)
+    rated = {name: rated_visits(cohort.clips, score) for name, score in cohort.scores.items()}
+    summary.fits = _fit(cohort, measures, rated)
+    summary.participants = len({visit.participant_id for visit in visits})
+    if overlay:
+        _overlays(cohort, place, out, measures, summary, progress)
+    _write(out, cohort, visits, measures, groups, rated, settings, summary)
+    return summary
+
+
+def _measure(folder: Path, clip: Clip, store: Store | None, out: Path, settings: Settings, summary: Summary) -> ClipMeasures:
+    tracks = _tracks(folder, clip, store)
+    key = make_key({"schema": SCHEMA, "tracks": _digest(tracks), "settings": asdict(settings)})
+    kept = _kept(out, clip.clip_id)
+    if kept is not None and kept.key == key:
+        summary.kept.append(clip.clip_id)
+        return kept
+    measures, found = measure_clip(tracks, settings, key)
+    _overlay_path(out, clip.clip_id).unlink(missing_ok=True)  # it would show other jerks
+    write_jerks(out / "jerks" / f"{clip.clip_id}.tsv", found.jerks)
+    write_text(out / "measures" / f"{clip.clip_id}.json", measures.model_dump_json() + "\n")
+    summary.made.append(clip.clip_id)
+    return measures
+
+
+def _tracks(folder: Path, clip: Clip, store: Store | None) -> xr.Dataset:
+    """The clip's tracks of the body, with corrections, from its start to its end."""
+    if not clip.tracks:
+        if store is None:
+            raise UserError("has neither tracks nor a store")
+        return store.tracks(clip.clip_id, "body")
+    path = folder / clip.tracks
+    try:
+        return between(read_corrected(path), clip.start, clip.end)
+    except UserError as error:
+        raise UserError(str(error).replace(f"{path}", "its tracks")) from error
+
+
+def _digest(tracks: xr.Dataset) -> str:
+    digest = hashlib.sha256(repr((tracks.attrs["fps"], tracks.keypoint.values.tolist())).encode())
+    for name in sorted({"position", "position_3d", "confidence"} & set(tracks.variables)):
+        digest.update(np.ascontiguousarray(tracks[name].values).tobytes())
+    return digest.hexdigest()
+
+
+def _kept(out: Path, clip_id: str) -> ClipMeasures | None:
+    """What was measured before; None where nothing is there, or the file is damaged."""
+    path = out / "measures" / f"{clip_id}.json"
+    if not path.is_file() or not (out / "jerks" / f"{clip_id}.tsv").is_file():
+        return None
+    try:
+        return ClipMeasures.model_validate_json(path.read_bytes())
+    except ValidationError:
+        return None
+
+
+def _fit(cohort: Cohort, measures: dict[str, ClipMeasures], rated: dict[str, dict[Key, float]]) -> list[Fit]:
+    """A fit for each clinician's score that says which machine score it rates."""
+    fits = []
+    for name, score in cohort.scores.items():
+        if not score.of:
+            continue
+        panel = rated_panel(cohort.clips, score)
+        if panel is None:
+            reason = f'"Of" is {score.of!r}, which no clip belongs to; write umrs_total, or umrs_ and a panel, as in umrs_action'
+            fits.append(Fit(name, score.of, reason=reason))
+            continue
+        groups: dict[Key, list[ClipMeasures]] = {}
+        for clip in cohort.clips:
+            if clip.clip_id in measures and panel in ("", panel_of(clip)):
+                groups.setdefault((clip.participant_id, clip.covariates.get("visit", "")), []).append(measures[clip.clip_id])
+        fits.append(fit_score(score, rated[name], {key: visit_features(own) for key, own in groups.items()}))
+    return fits
+
+
+def _overlays(cohort: Cohort, store: Store | None, out: Path, measures: dict[str, ClipMeasures], summary: Summary, progress: bool) -> None:
+    clips = [clip for clip in cohort.clips if clip.clip_id in measures and not _overlay_path(out, clip.clip_id).is_file()]
+    for clip in tqdm(clips, unit="overlay", disable=not progress):
+        try:
+            tracks = _tracks(cohort.folder, clip, store)
+            jerks = read_jerks(out / "jerks" / f"{clip.clip_id}.tsv")
+            write_jerk_overlay(cohort.folder, clip, tracks, jerks, _overlay_path(out, clip.clip_id))
+        except UserError as error:
+            summary.failed[clip.clip_id] = f"overlay: {error}"
+
+
+def _overlay_path(out: Path, clip_id: str) -> Path:
+    return out / "overlays" / f"{clip_id}.mp4"
+
+
+def _write(
+    out: Path,
+    cohort: Cohort,
+    visits: Sequence[Visit],
+    measures: dict[str, ClipMeasures],
+    groups: dict[str, str],
+    rated: dict[str, dict[Key, float]],
+    settings: Settings,
+    summary: Summary,
+) -> None:
+    """The tables and a report a participant."""
+    scores = tables.score_rows(visits, measures, groups, rated, summary.fits)
+    beside = {
+        (visit.participant_id, visit.visit): {name: row[name] for name in row if name in rated or name.endswith("_fitted")}
+        for visit, row in zip(visits, scores)
+    }
+    found = changes(visits, cohort.visits, beside)
+    who = ("participant_id", "visit")
+    tables.write_table(out / "clips.tsv", tables.clip_rows(cohort.clips, measures, settings.seen), (*who, "clip_id", "umrs"))
+    tables.write_table(out / "items.tsv", tables.item_rows(visits), (*who, "panel", "item", "part", "score"))
+    tables.write_table(out / "scores.tsv", scores, (*who, "umrs_total"))
+    tables.write_table(out / "changes.tsv", tables.change_rows(found), ("participant_id", "score", "first", "later", "change", "reason"))
+    tables.write_table(out / "fits.tsv", tables.fit_rows(summary.fits), ("score", "of", "reason"))
+    failed = [{"clip_id": clip_id, "reason": reason} for clip_id, reason in summary.failed.items()]
+    tables.write_table(out / "failed.tsv", failed, ("clip_id", "reason"))
+    synthetic = any("synthetic" in clip.covariates for clip in cohort.clips)
+    raters = {name: score.rater for name, score in cohort.scores.items()}
+    shown = Cohorts(cohort.visits, measures, rated, raters, summary.fits, found, settings.seen, synthetic)
+    for participant in dict.fromkeys(clip.participant_id for clip in cohort.clips):
+        own = [visit for visit in visits if visit.participant_id == participant]
+        lost = {
+            clip.clip_id: summary.failed[clip.clip_id]
+            for clip in cohort.clips
+            if clip.participant_id == participant and clip.clip_id in summary.failed
+        }
+        write_page(out / "reports" / f"{participant}.html", participant, own, shown, lost)

@@ -1,0 +1,219 @@
+"""The formula, the fit and the changes of myoclonus' severity, on figures that can be worked out by hand."""
+
+import math
+
+import numpy as np
+import pytest
+
+from semiology.cohort import Clip, Score
+from semiology.severity.myoclonus import ClipMeasures, PartMeasure, amplitude_class, changes, fit_score, frequency_class, score_visits
+from semiology.severity.myoclonus.clinicians import rated_panel, rated_visits
+from semiology.severity.myoclonus.features import visit_features
+from semiology.severity.myoclonus.measures import Trace
+from semiology.severity.myoclonus.scale import PARTS, slowness_class, smoothness_class
+from semiology.severity.myoclonus.task import Task
+
+QUIET = {part: PartMeasure(seconds=60) for part in PARTS}
+
+
+def jerking(count: int, amplitude: float, seconds: float = 60) -> PartMeasure:
+    return PartMeasure(seconds=seconds, amplitudes=(amplitude,) * count, peaks=tuple(range(count)))
+
+
+def measured(task: Task | None = None, spread: dict[str, int] | None = None, **parts: PartMeasure) -> ClipMeasures:
+    """A minute in which the parts named do what is said and the others are seen and still."""
+    return ClipMeasures(
+        key="", seconds=60, torso=100, parts=QUIET | parts, spread=spread or {}, task=task or Task(), trace=Trace(step=1, speed={})
+    )
+
+
+def clip(clip_id: str, participant: str = "p1", panel: str = "action", visit: str = "", item: str = "", **scores: float | None) -> Clip:
+    covariates = {"panel": panel, "visit": visit, "item": item}
+    return Clip(clip_id=clip_id, participant_id=participant, tracks="t.nc", scores=scores, covariates=covariates)
+
+
+def visits_of(pairs: list[tuple[Clip, ClipMeasures]], controls: tuple[str, ...] = ()) -> list:
+    return score_visits([one for one, _ in pairs], {one.clip_id: found for one, found in pairs}, controls, seen=5.0)
+
+
+@pytest.mark.parametrize(("per_minute", "expected"), [(0, 0), (1, 1), (6, 1), (12, 2), (18, 2), (24, 3), (54, 3), (60, 4), (200, 4)])
+def test_frequency_is_counted_in_ten_seconds(per_minute, expected):
+    """The UMRS: none; up to 1; 2 to 3; 4 to 9; 10 or more jerks in ten seconds."""
+    assert frequency_class(per_minute) == expected
+
+
+def test_classes_of_amplitude_smoothness_and_slowness():
+    assert [amplitude_class(value) for value in (0.005, 0.01, 0.029, 0.05, 0.1, 0.5)] == [1, 2, 2, 3, 4, 4]
+    assert [smoothness_class(value) for value in (-1.41, -1.6, -1.7, -2.2, -3.5, -9)] == [0, 0, 1, 2, 3, 4]
+    assert [slowness_class(value) for value in (0.8, 1.0, 1.3, 1.9, 2.0, 5)] == [0, 0, 1, 2, 3, 4]
+    assert all(math.isnan(grade(math.nan)) for grade in (frequency_class, amplitude_class, smoothness_class, slowness_class))
+
+
+def test_a_score_is_frequency_times_amplitude_by_part():
+    # left arm: 30 a minute = 5 in ten seconds = class 3, of 2 % = small = class 2: 6. Neck: 3 a minute = class 1, of 12 % = class 4: 4
+    found = measured(left_arm=jerking(30, 0.02), neck=jerking(3, 0.12))
+    (visit,) = visits_of([(clip("a"), found)])
+    (item,) = visit.items
+    assert (item.parts["left_arm"].frequency_class, item.parts["left_arm"].amplitude_class, item.parts["left_arm"].score) == (3, 2, 6)
+    assert item.parts["neck"].score == 4 and item.parts["right_leg"].score == 0
+    assert item.score == visit.panels()["action"] == visit.total() == 10
+    assert visit.parts() == set(PARTS)
+
+
+def test_rates_count_usable_time_only():
+    # 5 jerks in 10 usable s are 5 in ten seconds; over the whole minute they would be 0.8
+    (visit,) = visits_of([(clip("a"), measured(left_arm=jerking(5, 0.02, seconds=10)))])
+    assert visit.items[0].parts["left_arm"].per_minute == 30
+    assert visit.items[0].parts["left_arm"].frequency_class == 3
+
+
+def test_a_part_that_was_not_seen_enough_is_not_scored_and_the_total_says_on_what_it_rests():
+    found = measured(left_arm=jerking(2, 0.02, seconds=4.9), left_leg=PartMeasure(seconds=0))
+    (visit,) = visits_of([(clip("a"), found)])
+    assert math.isnan(visit.items[0].parts["left_arm"].score) and visit.items[0].parts["left_arm"].jerks == 2
+    assert visit.parts() == set(PARTS) - {"left_arm", "left_leg"} and visit.total() == 0
+
+
+def test_clips_of_one_item_are_pooled_items_averaged_panels_added():
+    arm = {"left_arm": jerking(12, 0.02)}  # 12 a minute: class 2, of 2 %: class 2: 4
+    pairs = [
+        (clip("a1", item="reach"), measured(left_arm=jerking(24, 0.02))),  # with a2: 24 in two minutes, as in `arm`
+        (clip("a2", item="reach"), measured()),
+        (clip("b", item="hold"), measured(left_arm=jerking(60, 0.2))),  # class 4 x 4: 16
+        (clip("c", panel="rest"), measured(**arm)),
+    ]
+    (visit,) = visits_of(pairs)
+    assert visit.panels() == {"rest": 4, "action": (4 + 16) / 2} and visit.total() == 14
+    assert [(item.panel, item.item, item.clip_ids) for item in visit.items] == [
+        ("rest", "unnamed", ("c",)),
+        ("action", "reach", ("a1", "a2")),
+        ("action", "hold", ("b",)),
+    ]
+
+
+def test_functional_items_are_scored_by_smoothness_and_time_besides_jerks():
+    slow, quick = Task(side="right", seconds=16, sparc=-3.5), Task(side="right", seconds=10, sparc=-1.5)
+    patient = (clip("a", panel="functional"), measured(slow, left_arm=jerking(30, 0.02)))  # jerks: 6
+    (alone,) = visits_of([patient])
+    assert alone.items[0].performance.score == 12  # smoothness class 3 of 4; nobody says how long it should take
+    assert alone.total() == 6 + 12
+    control = (clip("b", "p2", panel="functional"), measured(quick))
+    beside = visits_of([patient, control], controls=("p2",))
+    assert beside[0].items[0].performance.ratio == 1.6  # class 2: 2 x (3 + 2)
+    assert [visit.total() for visit in beside] == [6 + 10, 0]
+    (action,) = visits_of([(clip("a"), measured(slow))])
+    assert action.items[0].performance is None
+
+
+def test_change_is_taken_over_what_was_seen_both_times():
+    before = measured(left_arm=jerking(30, 0.02), left_leg=jerking(60, 0.2))  # 6 + 16
+    after = measured(left_arm=jerking(3, 0.02), left_leg=PartMeasure(seconds=0))  # 2, leg out of view
+    visits = visits_of([(clip("a", visit="baseline"), before), (clip("b", visit="week-12"), after)])
+    panel, total = changes(visits, ["baseline", "week-12"], {})
+    assert (visits[0].total(), visits[1].total()) == (22, 2)
+    assert (total.before, total.after, total.change, total.rests_on) == (6, 2, -4, 6)
+    assert (panel.score, panel.change, panel.reason) == ("umrs_action", -4, "")
+
+
+def test_a_missing_visit_is_said_and_not_filled():
+    pairs = [(clip("a", visit="baseline"), measured()), (clip("b", "p2", visit="week-12"), measured())]
+    first, second = changes(visits_of(pairs), ["baseline", "week-12"], {})
+    assert (first.participant_id, first.reason) == ("p1", "no measured clip of the visit week-12") and math.isnan(first.change)
+    assert (second.participant_id, second.reason) == ("p2", "no measured clip of the visit baseline") and math.isnan(second.change)
+    assert changes(visits_of(pairs), ["baseline"], {}) == []
+
+
+def test_changes_of_other_scores_are_differences():
+    visits = visits_of([(clip("a", visit="v1"), measured()), (clip("b", visit="v2"), measured())])
+    scores = {("p1", "v1"): {"rater": 12.0, "other": 3.0}, ("p1", "v2"): {"rater": 7.0, "other": math.nan}}
+    rater, other = changes(visits, ["v1", "v2"], scores)[-2:]
+    assert (rater.score, rater.change, rater.rests_on) == ("rater", -5, None)
+    assert math.isnan(other.change) and other.reason == "no score at v2"
+
+
+def test_no_common_item_is_no_change():
+    visits = visits_of([(clip("a", visit="v1", item="reach"), measured()), (clip("b", visit="v2", item="drink"), measured())])
+    total = changes(visits, ["v1", "v2"], {})[-1]
+    assert math.isnan(total.change) and total.reason == "no part of the body was seen in the same item at both visits"
+
+
+def test_clinicians_scores_are_means_over_the_clips_that_they_rate():
+    score = Score(name="rater", role="score", of="umrs_action")
+    clips = [clip("a", rater=3), clip("b", rater=5), clip("c", panel="rest", rater=0), clip("d", "p2", rater=None)]
+    assert rated_visits(clips, score) == {("p1", ""): 4}
+    assert rated_visits(clips, score.model_copy(update={"of": "umrs_total"})) == {("p1", ""): pytest.approx(8 / 3)}
+    rates = [rated_panel(clips, score.model_copy(update={"of": of})) for of in ("umrs_total", "total", "umrs_rest", "rest", "weakness")]
+    assert rates == ["", "", "rest", "rest", None]
+
+
+def test_features_are_named_figures_of_a_visit():
+    found = measured(spread={"focal": 3, "segmental": 1}, left_arm=jerking(30, 0.02), right_arm=jerking(30, 0.04))
+    features = visit_features([found, measured()])
+    assert features["arms_rate"] == pytest.approx(math.log(1 + 60 / 4))  # 60 events in four arm-minutes
+    assert features["arms_amplitude"] == pytest.approx(0.03) and features["legs_amplitude"] == 0
+    assert features["parts_jerking"] == 2 / 7 and features["share_spread"] == 0.25
+    unseen = visit_features(
+        [ClipMeasures(key="", seconds=1, torso=math.nan, parts={}, spread={}, task=Task(), trace=Trace(step=1, speed={}))]
+    )
+    assert all(math.isnan(value) for value in unseen.values())
+
+
+def cohort_of(people: int, seed: int = 0) -> tuple[dict, dict]:
+    """Clinicians' scores and features at two visits each: the score follows the arms' rate."""
+    rng = np.random.default_rng(seed)
+    features, rated = {}, {}
+    for number in range(people):
+        for visit in ("v1", "v2"):
+            count = int(rng.integers(0, 60))
+            features[f"p{number}", visit] = visit_features([measured(left_arm=jerking(count, 0.02), right_arm=jerking(count, 0.02))])
+            rated[f"p{number}", visit] = float(round(count / 6))
+    return rated, features
+
+
+SCALE = Score(name="rater", role="score", of="umrs_action", minimum=0, maximum=10)
+
+
+def test_the_fit_follows_the_clinician():
+    rated, features = cohort_of(12)
+    fit = fit_score(SCALE, rated, features)
+    assert fit.reason == "" and fit.predicted.keys() == rated.keys() and (fit.participants, fit.visits) == (12, 24)
+    assert np.corrcoef([fit.predicted[key] for key in rated], [*rated.values()])[0, 1] > 0.8
+
+
+def test_a_participants_fitted_score_never_saw_that_participant():
+    rated, features = cohort_of(12)
+    fit = fit_score(SCALE, rated, features)
+    lied = {key: 10.0 - value if key[0] == "p3" else value for key, value in rated.items()}
+    other = fit_score(SCALE, lied, features)
+    assert all(other.predicted["p3", visit] == fit.predicted["p3", visit] for visit in ("v1", "v2"))
+    assert any(other.predicted[key] != fit.predicted[key] for key in rated if key[0] != "p3")
+    unrated = fit_score(SCALE, {key: value for key, value in rated.items() if key[0] != "p3"}, features)
+    assert unrated.predicted["p3", "v1"] == fit.predicted["p3", "v1"]  # the model of the others, again
+
+
+def test_fitted_scores_stay_on_the_scale():
+    rated, features = cohort_of(12)
+    narrow = SCALE.model_copy(update={"minimum": 3.0, "maximum": 5.0})
+    predicted = [*fit_score(narrow, rated, features).predicted.values()]
+    assert min(predicted) == 3 and max(predicted) == 5
+
+
+@pytest.mark.parametrize(
+    ("people", "change", "reason"),
+    [
+        (7, lambda key, value: value, "7 participants have a score and features; 8 are needed"),
+        (12, lambda key, value: 4.0, "every score is 4: there is nothing to tell apart"),
+        (12, lambda key, value: float(key[0] == "p3"), "all but one participant have the same score"),
+        (12, lambda key, value: math.nan, "0 participants have a score and features; 8 are needed"),
+    ],
+)
+def test_what_cannot_be_fitted_is_refused_with_a_reason(people, change, reason):
+    rated, features = cohort_of(people)
+    fit = fit_score(SCALE, {key: change(key, value) for key, value in rated.items()}, features)
+    assert fit.predicted == {} and fit.reason.startswith(reason)
+
+
+def test_ties_are_no_reason_to_refuse():
+    rated, features = cohort_of(12)
+    fit = fit_score(SCALE, {key: float(value > 4) for key, value in rated.items()}, features)
+    assert fit.reason == "" and len(fit.predicted) == 24

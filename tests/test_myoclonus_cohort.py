@@ -1,0 +1,201 @@
+"""The verb myoclonus on a small cohort of made-up tracks, as a user runs it."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from semiology.cli import main
+from semiology.cohort import Cohort
+from semiology.errors import UserError
+from semiology.severity.jerks import read_jerks
+from semiology.severity.myoclonus import Settings, score_cohort
+from semiology.severity.myoclonus.overlay import captions, marks
+from semiology.tracks import make_tracks, save_tracks
+from semiology.video import read_frames, write_video
+
+FPS = 25.0
+PLACES = {  # px, of somebody who sits 100 px of torso tall; the legs are out of the picture
+    **{"nose": (160, 50), "left_ear": (170, 50), "right_ear": (150, 50)},
+    **{f"{side}_{joint}": (160 + sign * x, y) for side, sign in (("left", 1), ("right", -1)) for joint, x, y in (("shoulder", 30, 80),)},
+    **{"left_elbow": (205, 120), "right_elbow": (115, 120), "left_wrist": (200, 160), "right_wrist": (120, 160)},
+    **{"left_hip": (180, 180), "right_hip": (140, 180)},
+}
+
+
+def person(path: Path, seconds: float, jerks: list[float], seed: int = 0, seen: bool = True) -> None:
+    """Tracks of somebody who sits still (jitter of 0.05 px), whose left wrist jumps by 5 px and back at each of `jerks` (s)."""
+    time = np.arange(round(seconds * FPS)) / FPS
+    position = np.array([*PLACES.values()])[None] + np.random.default_rng(seed).normal(0, 0.05, (len(time), len(PLACES), 2))
+    for jerk in jerks:
+        position[:, list(PLACES).index("left_wrist"), 1] -= 5 * np.exp(-0.5 * ((time - jerk) / 0.05) ** 2)
+    if not seen:
+        position[:] = np.nan
+    path.parent.mkdir(parents=True, exist_ok=True)
+    save_tracks(make_tracks(position, list(PLACES), FPS, width=320, height=240), path)
+
+
+RESTLESS = [1 + 0.8 * number for number in range(12)]  # 12 jerks in about 11 s
+ROWS = [  # clip, participant, panel, visit, rating, jerks
+    ("sub-01_v1", "sub-01", "action", "baseline", "8", RESTLESS),
+    ("sub-01_v2", "sub-01", "action", "week-12", "2", [3.0, 7.0]),
+    ("sub-02_v1", "sub-02", "action", "baseline", "1", []),
+    ("sub-03_v1", "sub-03", "action", "baseline", "n/a", []),
+    ("sub-04_v1", "sub-04", "rest", "baseline", "0", []),
+]
+
+
+@pytest.fixture
+def cohort(tmp_path) -> Path:
+    """Four participants: two visits, one visit, never in view, ten frames. Each clip also names a video of a telling name."""
+    folder = tmp_path / "cohort"
+    rows = ["clip_id\tparticipant_id\tvideo\ttracks\tstart\tend\tpanel\tvisit\trater"]
+    for clip_id, participant, panel, visit, rating, jerks in ROWS:
+        seconds = 0.4 if participant == "sub-04" else 12.0
+        person(folder / "tracks" / f"{clip_id}.nc", seconds, jerks, seen=participant != "sub-03")
+        rows.append(f"{clip_id}\t{participant}\tvideos/Jane_Doe_{clip_id}.mp4\ttracks/{clip_id}.nc\t0\tn/a\t{panel}\t{visit}\t{rating}")
+    (folder / "clips.tsv").write_text("\n".join(rows) + "\n")
+    people = sorted({row[1] for row in ROWS})
+    (folder / "participants.tsv").write_text("\n".join(["participant_id", *people]) + "\n")
+    score = {"Role": "score", "Minimum": 0, "Maximum": 10, "Of": "umrs_action", "Rater": "A < B & C"}
+    (folder / "clips.json").write_text(json.dumps({"rater": score}))
+    return folder
+
+
+def run(cohort: Path, out: Path, *more: str) -> int:
+    return main(["myoclonus", str(cohort), "--out", str(out), *more])
+
+
+def table(out: Path, name: str) -> pd.DataFrame:
+    return pd.read_csv(out / name, sep="\t")
+
+
+def test_a_cohort_is_scored(cohort, tmp_path, capsys):
+    out = tmp_path / "out"
+    assert run(cohort, out) == 0
+    assert "measured 5 clips, 0 were there" in capsys.readouterr().out
+    scores = table(out, "scores.tsv").set_index(["participant_id", "visit"])
+    restless, calm = scores.loc[("sub-01", "baseline")], scores.loc[("sub-01", "week-12")]
+    # left wrist, 5 % of the torso's length: moderate, class 3. 12 jerks in 11 s: class 4; 2 in 11 s: class 2
+    assert (restless.umrs_action, calm.umrs_action, scores.loc[("sub-02", "baseline")].umrs_action) == (12, 6, 0)
+    assert restless.umrs_total_parts == 5  # face, neck, trunk, arms: the legs have no keypoints
+    assert (restless.rater, calm.rater) == (8, 2) and scores.rater_fitted.isna().all()
+    items = table(out, "items.tsv").set_index(["participant_id", "visit", "part"])
+    arm = items.loc[("sub-01", "baseline", "left_arm")]
+    assert (arm.jerks, arm.frequency_class, arm.amplitude_class, arm.side) == (12, 4, 3, "left")
+    assert arm.amplitude == pytest.approx(0.05, abs=0.01)
+    jerks = read_jerks(out / "jerks" / "sub-01_v1.tsv")
+    assert {jerk.joint for jerk in jerks} == {"left_wrist"} and np.allclose([jerk.peak for jerk in jerks], RESTLESS, atol=0.05)
+
+
+def test_nobody_in_view_and_ten_frames_are_not_scored(cohort, tmp_path):
+    out = tmp_path / "out"
+    assert run(cohort, out) == 0
+    scores = table(out, "scores.tsv").set_index("participant_id")
+    for participant in ("sub-03", "sub-04"):
+        assert np.isnan(scores.loc[participant].umrs_total) and scores.loc[participant].umrs_total_parts == 0
+    assert "Nobody was in view." in (out / "reports" / "sub-03.html").read_text()
+    assert "Total score n/a at baseline" in (out / "reports" / "sub-04.html").read_text()
+
+
+def test_what_is_missing_is_said(cohort, tmp_path):
+    out = tmp_path / "out"
+    run(cohort, out)
+    found = table(out, "changes.tsv").set_index(["participant_id", "score"])
+    assert found.loc[("sub-01", "umrs_action")].change == -6
+    assert found.loc[("sub-01", "rater")].change == -6
+    gone = found.loc[("sub-02", "umrs_total")]
+    assert np.isnan(gone.change) and gone.reason == "no measured clip of the visit week-12"
+    (fit,) = table(out, "fits.tsv").itertuples()
+    assert fit.reason == "2 participants have a score and features; 8 are needed"
+
+
+def test_a_second_run_measures_nothing_again(cohort, tmp_path, capsys):
+    out = tmp_path / "out"
+    run(cohort, out)
+    written = {path: path.stat().st_mtime_ns for folder in ("jerks", "measures") for path in (out / folder).iterdir()}
+    scores = (out / "scores.tsv").read_text()
+    capsys.readouterr()
+    assert run(cohort, out) == 0
+    assert "measured 0 clips, 5 were there" in capsys.readouterr().out
+    assert written == {path: path.stat().st_mtime_ns for path in written} and scores == (out / "scores.tsv").read_text()
+    (out / "measures" / "sub-02_v1.json").write_text("{")
+    person(cohort / "tracks" / "sub-01_v1.nc", 12, [])
+    run(cohort, out)
+    assert "measured 2 clips, 3 were there" in capsys.readouterr().out  # the damaged one, and the one of other tracks
+    run(cohort, out, "--within", "0.2")
+    assert "measured 5 clips, 0 were there" in capsys.readouterr().out
+
+
+def test_a_bad_clip_is_listed_and_the_others_go_on(cohort, tmp_path, capsys):
+    (cohort / "tracks" / "sub-02_v1.nc").write_bytes(b"no netCDF")
+    out = tmp_path / "out"
+    assert run(cohort, out) == 1
+    assert "sub-02_v1: its tracks: not a readable netCDF file" in capsys.readouterr().out
+    (failed,) = table(out, "failed.tsv").itertuples()
+    assert failed.clip_id == "sub-02_v1" and "tracks/" not in failed.reason
+    report = (out / "reports" / "sub-02.html").read_text()
+    assert "No clip of this participant could be measured." in report and "not a readable netCDF" in report
+    assert len(table(out, "scores.tsv")) == 4
+
+
+def test_a_cohort_without_tracks_needs_a_store(cohort, tmp_path, capsys):
+    text = (cohort / "clips.tsv").read_text()
+    (cohort / "clips.tsv").write_text(text.replace("tracks/sub-02_v1.nc", "n/a"))
+    assert run(cohort, tmp_path / "out") == 2
+    assert "1 clips have no tracks of their own (sub-02_v1); give the store: --store DIR" in capsys.readouterr().err
+    assert run(cohort, tmp_path / "out", "--store", str(tmp_path / "store")) == 1
+    assert "sub-02_v1: clip sub-02_v1: no body in" in capsys.readouterr().out
+
+
+def test_nothing_that_is_written_names_a_video_and_reports_escape(cohort, tmp_path):
+    text = (cohort / "clips.tsv").read_text().replace("week-12", "<u>12</u>").replace("\taction\t", "\t<i>action\t")
+    (cohort / "clips.tsv").write_text(text)
+    out = tmp_path / "out"
+    assert run(cohort, out, "--overlay") == 1  # there are no such videos
+    assert not [path for path in out.rglob("*") if path.is_file() and (b"Jane" in path.read_bytes() or "Jane" in path.name)]
+    report = (out / "reports" / "sub-01.html").read_text()
+    assert "&lt;u&gt;12&lt;/u&gt;" in report and "<u>" not in report and "<i>" not in report
+    assert "A &lt; B &amp; C" in report and "<script" not in report and "//" not in report
+
+
+def test_jerks_are_ringed_in_the_video(cohort, tmp_path):
+    clip = next(clip for clip in Cohort.read(cohort, check_videos=False).clips if clip.clip_id == "sub-01_v2")
+    for row in Cohort.read(cohort, check_videos=False).clips:
+        (cohort / row.video).parent.mkdir(exist_ok=True)
+        write_video(cohort / row.video, [np.zeros((240, 320, 3), np.uint8)] * (10 if row.participant_id == "sub-04" else 300), FPS)
+    out = tmp_path / "out"
+    assert run(cohort, out, "--overlay") == 0
+    frames = list(read_frames(out / "overlays" / f"{clip.clip_id}.mp4"))
+    assert len(frames) == 300
+
+    def magenta(second: float) -> int:
+        """Pixels of the colour of rings around the left wrist."""
+        around = frames[round(second * FPS)].image[130:190, 170:230].astype(int)
+        return int(((around[..., 0] > 130) & (around[..., 2] > 100) & (around[..., 1] < 110)).sum())
+
+    assert magenta(3.0) > 50 and magenta(7.0) > 50 and magenta(5.0) == 0
+
+
+def test_marks_and_captions_follow_the_jerks(cohort, tmp_path):
+    out = tmp_path / "out"
+    run(cohort, out)
+    from semiology.tracks import read_tracks
+
+    tracks, jerks = read_tracks(cohort / "tracks" / "sub-01_v2.nc"), read_jerks(out / "jerks" / "sub-01_v2.tsv")
+    assert [len(points) for points in marks(tracks, jerks)][75] == 1 and len(marks(tracks, jerks)[125]) == 0
+    assert captions(tracks, jerks)[75].startswith("3.00 s\nleft arm: ") and captions(tracks, jerks)[125] == "5.00 s"
+
+
+def test_settings_that_cannot_be():
+    with pytest.raises(UserError, match="both have to be positive"):
+        Settings(seen=0)
+
+
+def test_an_empty_cohort_is_scored_to_empty_tables(cohort, tmp_path):
+    (cohort / "clips.tsv").write_text((cohort / "clips.tsv").read_text().splitlines()[0] + "\n")
+    summary = score_cohort(Cohort.read(cohort, check_videos=False), None, tmp_path / "out", progress=False)
+    assert (summary.made, summary.failed, summary.participants) == ([], {}, 0)
+    assert table(tmp_path / "out", "scores.tsv").empty
