@@ -1,8 +1,8 @@
 """What a tracker adds to the truth: white jitter, a slow wander, joints lost for some frames, sides swapped for a moment.
 
 Measured on the default backend's tracks of this phantom without jerks (three people at rest and in action, 352x288 px, 72 s), against its
-truth: jitter 0.1 px (head) to 0.3 px (wrists, hips) in calm clips and up to 1 px in one; a wander three to four times as large that is
-forgotten after half a second; no joint lost, no sides swapped. Losses and swaps are our choice: other trackers have them.
+truth: at rest jitter of 0.15 px and a wander of 0.5 px that is forgotten after half a second (medians over joints); in action the wander is
+1 to 4 px, as its error follows the posture. No joint was lost, no sides were swapped: these two are our choice, other trackers have them.
 """
 
 import numpy as np
@@ -10,7 +10,7 @@ import xarray as xr
 from numpy.typing import NDArray
 from scipy.signal import lfilter
 
-WANDER = 3.0  # standard deviation of the wander, in those of the jitter
+WANDER = 3.5  # standard deviation of the wander, in those of the jitter
 WANDERS_FOR = 0.5  # s, time constant of its autocorrelation
 LOST = 0.01  # share of a joint's frames
 LOST_FOR = 0.12  # s in the mean, one frame at least
