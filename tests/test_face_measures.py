@@ -35,8 +35,8 @@ KNOWN = {
     "right_brow_height": 0.245 * 0.9994,
     "left_mouth_reach": 0.33,
     "right_mouth_reach": 0.27,
-    "left_corner_lift": -0.24,
-    "right_corner_lift": -0.32,
+    "left_corner_lift": -0.27,
+    "right_corner_lift": -0.35,
     "mouth_width": np.hypot(0.60, 0.08),
     "mouth_opening": 0.05,
 }
@@ -64,9 +64,9 @@ def test_a_turned_head_shows_the_same_measures(yaw, pitch):
 
 
 def test_a_face_of_other_proportions_is_measured_within_a_stated_tolerance_under_turns():
-    """A nose 15 % longer and deeper, flatter cheeks: in a picture, lids and brows stay within 0.01 and the mouth within 0.04 up to 20 degrees."""
+    """A nose 15 % longer and deeper, flatter cheeks, in a picture: up to 20 degrees lids stay within 0.01 and the mouth within 0.04."""
     other = {place: position * (1, 1.0, 0.85) for place, position in LOPSIDED.items()}
-    for place in ("nose_tip", "nose_base", "left_nose_wing", "right_nose_wing"):
+    for place in ("nose_ridge", "nose_base", "left_nose_wing", "right_nose_wing"):
         other[place] = LOPSIDED[place] * (1, 1.15, 1.15)
     heads = [turned(yaw, pitch) for yaw in (-20, -10, 0, 10, 20) for pitch in (-20, -10, 0, 10, 20)]
     measures = face_measures(filmed([other] * len(heads), "mesh", heads))
@@ -81,12 +81,12 @@ def test_angles_are_the_patients():
     nose = {"left": 0, "up": 1}
     for side, head in (("left", turned(yaw=15)), ("up", turned(pitch=15))):
         tracks = filmed([own_face()], "68", [head])
-        tip, bridge = (tracks.position.sel(keypoint=name).values[0] for name in ("landmark_30", "landmark_27"))
+        tip, bridge = (tracks.position.sel(keypoint=name).values[0] for name in ("landmark_29", "landmark_27"))
         face = face_measures(tracks).iloc[0]
         if side == "left":  # the patient's left is the picture's right
             assert tip[nose[side]] > bridge[nose[side]] and face.yaw == pytest.approx(15, abs=0.05)
         else:
-            assert tip[1] - bridge[1] < 100 * (0.26 + 0.07) and face.pitch == pytest.approx(15, abs=0.05)
+            assert tip[1] - bridge[1] < 100 * (0.15 + 0.07) and face.pitch == pytest.approx(15, abs=0.05)
 
 
 def test_a_mirrored_face_changes_sides_and_nothing_else():
@@ -106,8 +106,8 @@ def test_a_mirrored_face_changes_sides_and_nothing_else():
 
 
 def test_a_skewed_orbital_line_is_reported_and_not_levelled_away():
-    """The left eye with lids and brow 0.06 lower: atan(0.06) = 3.43 degrees between eyes and nose. The fit of the head takes up a quarter."""
-    lowered = {place: at + (0, 0.06, 0) for place, at in LOPSIDED.items() if place.startswith("left") and at[1] < 0.2}
+    """The left eye with lids and brow is 0.06 lower: atan(0.06) = 3.43 degrees. The fit of the head takes up a quarter of them."""
+    lowered = {place: at + np.array([0, 0.06, 0]) for place, at in LOPSIDED.items() if place.startswith("left") and at[1] < 0.2}
     skewed = LOPSIDED | lowered
     for roll in (0, 25):
         measures = face_measures(filmed([skewed], "mesh", [turned(roll=roll)])).iloc[0]
@@ -143,7 +143,7 @@ def test_a_missing_point_takes_its_measures_and_no_others():
 
 
 def test_tracks_without_a_face_are_refused():
-    with pytest.raises(UserError, match="the tracks hold left_wrist, nose, .*needed are a face's landmarks"):
+    with pytest.raises(UserError, match=r"the tracks hold left_wrist, nose, .*needed are a face's landmarks"):
         face_measures(make_tracks(np.zeros((5, 2, 2)), ["nose", "left_wrist"], 25.0))
 
 

@@ -20,7 +20,7 @@ STABLE = (  # places that no expression moves much: the head's pose is read from
     "right_eye_outer",
     "right_eye_inner",
     "nose_bridge",
-    "nose_tip",
+    "nose_ridge",
     "nose_base",
 )
 MOVING = (
@@ -55,8 +55,8 @@ MESH = {
     "right_nose_wing": _mesh(98),
     "right_mouth_corner": _mesh(61),
     "nose_bridge": _mesh(168),
-    "nose_tip": _mesh(4, 5),  # between them lies the tip of the 68
-    "nose_base": _mesh(2),
+    "nose_ridge": _mesh(195),
+    "nose_base": _mesh(460, 305, 75, 240),
     "lip_upper": _mesh(13),
     "lip_lower": _mesh(14),
 }
@@ -76,12 +76,12 @@ IBUG_68 = {
     "right_nose_wing": _of_68(31),
     "right_mouth_corner": _of_68(48),
     "nose_bridge": _of_68(27),
-    "nose_tip": _of_68(30),
-    "nose_base": _of_68(33),
+    "nose_ridge": _of_68(29),
+    "nose_base": _of_68(35, 34, 32, 31),  # Py-Feat's 30 and 33 are not where OpenFace's are, these four and 29 are
     "lip_upper": _of_68(62),
     "lip_lower": _of_68(66),
 }
-FACE_23 = {  # its nose_tip is another point when read from the mesh than from the 68, and is left out; it has no wings of the nose
+FACE_23 = {  # it has no ridge and no wings of the nose; its nose_tip is another point when read from the mesh than from the 68: left out
     **{
         f"{side}_{place}": tuple(f"{side}_{joint}" for joint in joints)
         for side in SIDES
