@@ -8,7 +8,6 @@ OUT/measures/<clip_id>.json      key, summary
 import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 import xarray as xr
@@ -45,28 +44,70 @@ class Sources:
     fps: float | None = None
 
 
-def measured(clip: Clip, sources: Sources, out: Path) -> tuple[dict[str, float], bool]:
-    """What a clip comes to: `face_summary` and `expression_<emotion>` (mean over the frames with a face); and whether it was made now.
+@dataclass(frozen=True)
+class Measured:
+    """A clip's face.
+
+    Attributes:
+        summary: `face_summary` and `expression_<emotion>`, the mean over the frames with a face.
+        measures: of `face_measures`. expressions: the long table; None where none was asked for.
+    """
+
+    summary: dict[str, float]
+    measures: pd.DataFrame
+    expressions: pd.DataFrame | None
+
+
+def measure_clip(clip: Clip, sources: Sources) -> Measured:
+    """Read and measure one clip; nothing is written.
 
     Raises:
         UserError: no tracks, or none of a face; the face is never in view; expressions were asked for and cannot be had.
     """
-    record, key = out / "measures" / f"{clip.clip_id}.json", make_key(_depends(clip, sources))
-    kept = _kept(record)
-    if kept.get("key") == key:
-        return kept["summary"], False
     tracks = face_of(clip, sources)
     measures = face_measures(tracks)
     if not measures["assessable"].any():
         raise UserError("the face is in view in no frame, or turned away in all of them: there is nothing to measure")
     summary = dict(face_summary(tracks))
-    if sources.weights or sources.tables:
-        expressions = expressions_of(clip, sources)
-        write_text(out / "expressions" / f"{clip.clip_id}.csv", expressions.to_csv(index=False, float_format="%.5g"))
+    expressions = expressions_of(clip, sources) if sources.weights or sources.tables else None
+    if expressions is not None:
         summary |= {f"expression_{emotion}": score for emotion, score in expressions.groupby("emotion")["score"].mean().items()}
-    write_text(out / "measures" / f"{clip.clip_id}.csv", measures.to_csv(float_format="%.5g"))
-    write_text(record, json.dumps({"key": key, "summary": summary}, indent=1) + "\n")
-    return summary, True
+    return Measured(summary, measures, expressions)
+
+
+def keep(made: Measured, clip_id: str, key: str, out: Path) -> None:
+    """Write a clip's files, the record last: what it names is whole. Raises UserError where OUT cannot be written."""
+    write_text(out / "measures" / f"{clip_id}.csv", made.measures.to_csv(float_format="%.5g"))
+    if made.expressions is not None:
+        write_text(out / "expressions" / f"{clip_id}.csv", made.expressions.to_csv(index=False, float_format="%.5g"))
+    write_text(out / "measures" / f"{clip_id}.json", json.dumps({"key": key, "summary": made.summary}, indent=1) + "\n")
+
+
+def kept(clip_id: str, key: str, out: Path) -> dict[str, float] | None:
+    """The summary of a clip that was measured before from just this; None where it was not, or its record is damaged."""
+    try:
+        record = json.loads((out / "measures" / f"{clip_id}.json").read_text(encoding="utf-8"))
+        return record["summary"] if record["key"] == key else None
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+
+
+def clip_key(clip: Clip, sources: Sources) -> str:
+    """Stands for everything that a clip's numbers depend on."""
+    depends: dict[str, object] = {"made": "weakness", "version": VERSION, "start": clip.start, "end": clip.end}
+    files: dict[str, Path] = {}
+    if clip.tracks:
+        files |= {"tracks": sources.folder / clip.tracks, "corrections": corrections_file(sources.folder / clip.tracks)}
+    elif sources.store is not None:
+        stages = sources.store.record(clip.clip_id)["stages"]
+        depends |= {stage: stages.get(stage, {}).get("key") for stage in ("face", "face_vgg")}
+        files["corrections"] = sources.store.corrections_file(clip.clip_id, "face")
+    if sources.tables is not None:
+        files["table"] = sources.tables / f"{clip.clip_id}.csv"
+        depends["fps"] = sources.fps
+    if sources.weights is not None and sources.weights.is_file():
+        depends["weights"] = weights_hash(sources.weights)
+    return make_key(depends | {name: content_hash(path) for name, path in files.items() if path.is_file()})
 
 
 def face_of(clip: Clip, sources: Sources) -> xr.Dataset:
@@ -95,30 +136,3 @@ def expressions_of(clip: Clip, sources: Sources) -> pd.DataFrame:
     if sources.store is None or sources.weights is None:
         raise UserError("expressions by a network need --store DIR with features of the face (extract with --face_weights FILE)")
     return vgg_expressions(sources.store, clip.clip_id, sources.weights)
-
-
-def _depends(clip: Clip, sources: Sources) -> dict[str, object]:
-    """Everything that a clip's numbers depend on."""
-    depends: dict[str, object] = {"made": "weakness", "version": VERSION, "start": clip.start, "end": clip.end}
-    if clip.tracks:
-        files = {"tracks": sources.folder / clip.tracks, "corrections": corrections_file(sources.folder / clip.tracks)}
-    elif sources.store is not None:
-        stages = sources.store.record(clip.clip_id)["stages"]
-        depends |= {stage: stages.get(stage, {}).get("key") for stage in ("face", "face_vgg")}
-        files = {"corrections": sources.store.corrections_file(clip.clip_id, "face")}
-    else:
-        files = {}
-    if sources.tables is not None:
-        files["table"] = sources.tables / f"{clip.clip_id}.csv"
-        depends["fps"] = sources.fps
-    if sources.weights is not None and sources.weights.is_file():
-        depends["weights"] = weights_hash(sources.weights)
-    return depends | {name: content_hash(path) for name, path in files.items() if path.is_file()}
-
-
-def _kept(record: Path) -> dict[str, Any]:
-    """What was made before; empty where nothing was, or the file is damaged."""
-    try:
-        return json.loads(record.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return {}

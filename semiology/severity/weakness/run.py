@@ -9,7 +9,7 @@ from tqdm import tqdm
 from semiology.cohort import Cohort
 from semiology.errors import UserError
 from semiology.files import refuse_folder, write_text
-from semiology.severity.weakness.clip import Sources, measured
+from semiology.severity.weakness.clip import Sources, clip_key, keep, kept, measure_clip
 from semiology.severity.weakness.expressions import check_weights
 from semiology.severity.weakness.groups import DRAWS, compare_groups
 from semiology.severity.weakness.measures import MEASURES, is_asked, measure_values
@@ -87,10 +87,10 @@ def measure_weakness(
         raise UserError(f"{options.expression_tables}: is no folder; name the one that holds <clip_id>.csv of OpenFace or Py-Feat")
     if options.expression_weights is not None and options.expression_tables is not None:
         raise UserError("expressions come from --expression_weights or from --expression_tables; give one of them")
-    kept = None if store is None else Store(store)
+    stored = None if store is None else Store(store)
     if options.expression_weights is not None:
-        check_weights(options.expression_weights, kept, [clip.clip_id for clip in cohort.clips])
-    sources = Sources(cohort.folder, kept, options.expression_weights, options.expression_tables, options.table_fps)
+        check_weights(options.expression_weights, stored, [clip.clip_id for clip in cohort.clips])
+    sources = Sources(cohort.folder, stored, options.expression_weights, options.expression_tables, options.table_fps)
     summary = WeaknessSummary(out)
     summaries = _measure_all(cohort, sources, summary, progress)
     write_table(out / "failed.tsv", pd.DataFrame(summary.failed, columns=["clip_id", "what"]))
@@ -109,17 +109,23 @@ def _measure_all(cohort: Cohort, sources: Sources, summary: WeaknessSummary, pro
     """clip_id -> what it comes to; what was done goes into the summary."""
     found = {}
     for clip in tqdm(cohort.clips, unit="clip", disable=not progress):
+        key = clip_key(clip, sources)
+        if (before := kept(clip.clip_id, key, summary.out)) is not None:
+            found[clip.clip_id] = before
+            summary.skipped.append(clip.clip_id)
+            continue
         try:
-            found[clip.clip_id], is_new = measured(clip, sources, summary.out)
-            (summary.done if is_new else summary.skipped).append(clip.clip_id)
+            made = measure_clip(clip, sources)
         except VideoError as error:
             summary.failed.append((clip.clip_id, error.fault))  # without the video's name
         except UserError as error:
-            if isinstance(error.__cause__, OSError):
-                raise  # the folder cannot be written: every other clip would fail too
             summary.failed.append((clip.clip_id, str(error)))
         except (ValueError, ArithmeticError, RuntimeError) as error:  # one clip's failure must not stop a night's work
             summary.failed.append((clip.clip_id, f"{type(error).__name__}: {' '.join(str(error).split())[:300]}"))
+        else:
+            keep(made, clip.clip_id, key, summary.out)
+            found[clip.clip_id] = made.summary
+            summary.done.append(clip.clip_id)
     return found
 
 

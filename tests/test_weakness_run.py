@@ -1,0 +1,188 @@
+"""The verb weakness on faces put together by hand: tables, resume, clips that cannot be measured, what the page may not hold."""
+
+import re
+
+import numpy as np
+import pandas as pd
+import pytest
+from face_by_hand import filmed, own_face, turned
+from weak_faces import performed, write_weak_cohort
+
+from semiology import save_tracks
+from semiology.cli import main
+from semiology.cohort import Cohort
+from semiology.errors import UserError
+from semiology.severity.weakness.run import WeaknessOptions, measure_weakness
+
+PEOPLE = {  # group, what the left and the right half of the face can do
+    "c1": ("control", 0.80, 0.80),
+    "c2": ("control", 0.95, 0.97),
+    "c3": ("control", 1.05, 1.03),
+    "c4": ("control", 1.20, 1.18),
+    "p1": ("patient", 0.4, 1.0),
+    "p2": ("patient", 1.0, 0.6),
+    "p3": ("patient", 0.7, 0.7),
+}
+
+
+def table(path):
+    return pd.read_csv(path, sep="\t", keep_default_na=False, na_values="n/a").dropna(axis="columns", how="all")
+
+
+@pytest.fixture(scope="module")
+def measured(tmp_path_factory):
+    """The cohort and what the verb made of it."""
+    folder = write_weak_cohort(tmp_path_factory.mktemp("weak") / "cohort", PEOPLE, scores={"p1": 8, "p2": 5, "p3": 5})
+    out = folder.parent / "out"
+    assert main(["weakness", str(folder), "--out", str(out), "--draws", "100"]) == 0
+    return folder, out
+
+
+def test_scores_follow_the_weakness_and_sides_are_recovered(measured):
+    people = table(measured[1] / "participants.tsv").set_index("participant_id")
+    assert people["weaker_side"].to_dict() == {**dict.fromkeys(("c1", "c2", "c3", "c4", "p3"), "none"), "p1": "left", "p2": "right"}
+    assert people.loc["p1", "score"] == people.loc["p1", "score_left"] > people.loc["p1", "score_right"]
+    assert people.loc["p1", "score_left"] > people.loc["p3", "score_left"] > people.loc[["c2", "c3", "c4"], "score_left"].max()
+    assert people["doctor"].dropna().to_dict() == {"p1": 8, "p2": 5, "p3": 5}  # for `semiology agreement`
+    assert (people["measures"] == "8 of 16").all()  # eye aperture, closure, corner lift, smile reach
+
+
+def test_measures_are_those_that_were_put_there(measured):
+    """The left eye of p1, 0.4 strong: the lid stands 0.10 x (0.5 + 0.2) over the lower one. A smile moves a corner by 0.12 x strength."""
+    people = table(measured[1] / "participants.tsv").set_index("participant_id")
+    assert people.loc["p1", "eye aperture, left"] == pytest.approx(0.07, abs=0.002)
+    assert people.loc["p1", "eye aperture, right"] == pytest.approx(0.10, abs=0.002)
+    lift = people.loc["p1", ["corner lift, left", "corner lift, right"]]
+    assert lift.tolist() == pytest.approx([0.4 * 0.12, 0.12], abs=0.003)
+    frames = pd.read_csv(measured[1] / "measures/p1_baseline_rest.csv")
+    assert len(frames) == 60 and frames["left_eye_aperture"].to_numpy() == pytest.approx(0.07, abs=0.002)
+
+
+def test_groups_are_compared_by_one_value_a_participant(measured):
+    groups = table(measured[1] / "groups.tsv").set_index(["measure", "side"])
+    row = groups.loc[("corner lift", "left")]
+    assert (row["group"], row["n"], row["n_control"], row["panel"]) == ("patient", 3, 4, "happiness")
+    assert row["u"] == 2 and row["effect"] == pytest.approx(2 * 2 / 12 - 1)  # 0.4 and 0.7 win none of four, 1.0 wins two
+    assert groups.loc[("corner lift", "asymmetry"), "median"] > 0
+
+
+def test_a_second_run_measures_nothing_again(measured, capsys):
+    folder, out = measured
+    before = {path: path.stat().st_mtime_ns for path in (out / "measures").iterdir()}
+    page = (out / "report.html").read_bytes()
+    assert main(["weakness", str(folder), "--out", str(out), "--draws", "100"]) == 0
+    assert "21 clips: 0 measured, 21 were there already, 0 failed" in capsys.readouterr().out
+    assert {path: path.stat().st_mtime_ns for path in (out / "measures").iterdir()} == before
+    assert (out / "report.html").read_bytes() == page
+
+
+def test_a_clip_that_changed_is_measured_again(tmp_path):
+    folder = write_weak_cohort(tmp_path / "cohort", {"p1": ("patient", 0.4, 1.0)}, panels=["rest"])
+    cohort = Cohort.read(folder)
+    first = measure_weakness(cohort, tmp_path / "out", progress=False)
+    save_tracks(performed("rest", 1.0, 1.0), folder / "tracks/p1_baseline_rest.nc")
+    second = measure_weakness(cohort, tmp_path / "out", progress=False)
+    assert (first.done, second.done) == (["p1_baseline_rest"], ["p1_baseline_rest"])
+    name = "eye aperture, left"
+    assert second.tables["participants"][name][0] > first.tables["participants"][name][0] + 0.02
+
+
+def test_bad_clips_are_listed_and_the_others_go_on(tmp_path, capsys):
+    folder = write_weak_cohort(
+        tmp_path / "cohort", {**PEOPLE, "p4": ("patient", 0.5, 0.5)}, panels=["rest"], visits={"p4": ["a", "b", "c"]}
+    )
+    away = filmed([own_face()] * 30, heads=[turned(yaw=70)] * 30)
+    save_tracks(away.where(False), folder / "tracks/p1_baseline_rest.nc")  # nobody in any frame
+    save_tracks(away, folder / "tracks/p2_baseline_rest.nc")  # the face looks aside
+    save_tracks(performed("rest", 0.7, 0.7, frames=10), folder / "tracks/p3_baseline_rest.nc")  # ten frames can be measured
+    save_tracks(away.assign_coords(keypoint=[f"joint_{n}" for n in range(68)]), folder / "tracks/p4_a_rest.nc")
+    (folder / "tracks/p4_b_rest.nc").write_bytes(b"no tracks")
+    (folder / "tracks/p4_c_rest.nc").unlink()
+    assert main(["weakness", str(folder), "--out", str(tmp_path / "out"), "--draws", "50"]) == 1
+    printed = capsys.readouterr().out
+    failed = table(tmp_path / "out/failed.tsv").set_index("clip_id")["what"]
+    assert list(failed.index) == ["p1_baseline_rest", "p2_baseline_rest", "p4_a_rest", "p4_b_rest", "p4_c_rest"]
+    assert failed["p1_baseline_rest"] == failed["p2_baseline_rest"] and "in view in no frame" in failed["p1_baseline_rest"]
+    assert "face's landmarks" in failed["p4_a_rest"] and "not a readable netCDF" in failed["p4_b_rest"]
+    for clip, what in failed.items():
+        assert f"failed: {clip}: {what}" in printed and clip in (tmp_path / "out/report.html").read_text(encoding="utf-8")
+    people = table(tmp_path / "out/participants.tsv").set_index("participant_id")
+    assert "p1" not in people.index and people.loc["p3", "eye aperture, left"] == pytest.approx(0.085, abs=0.002)
+
+
+def test_nothing_to_measure_or_nowhere_to_write_is_said_at_once(tmp_path):
+    folder = write_weak_cohort(tmp_path / "cohort", {"p1": ("patient", 1, 1)}, panels=["rest"])
+    cohort = Cohort.read(folder)
+    (tmp_path / "file").write_text("")
+    for message, out, options in (
+        ("is a file; name the folder", tmp_path / "file", WeaknessOptions()),
+        ("nothing: is no folder", tmp_path / "out", WeaknessOptions(expression_tables=tmp_path / "nothing")),
+        ("pretrain expression IMAGES", tmp_path / "out", WeaknessOptions(expression_weights=tmp_path / "nothing")),
+        ("no clip of it can be measured; p1_baseline_rest:", tmp_path / "out", WeaknessOptions(expression_tables=tmp_path)),
+    ):
+        with pytest.raises(UserError, match=message):
+            measure_weakness(cohort, out, options=options, progress=False)
+
+
+def test_visits_are_scored_apart_and_a_missing_one_is_told(tmp_path):
+    visits = {person: ["baseline", "week-12"] for person in ("c1", "p1")}
+    folder = write_weak_cohort(tmp_path / "cohort", PEOPLE, panels=["rest"], visits=visits)
+    save_tracks(performed("rest", 1.0, 1.0), folder / "tracks/p1_week-12_rest.nc")  # p1 has recovered
+    options = WeaknessOptions(draws=50)
+    found = measure_weakness(Cohort.read(folder), tmp_path / "out", options=options, progress=False)
+    people = found.tables["participants"].set_index(["participant_id", "visit"])
+    assert people.loc[("p1", "baseline"), "weaker_side"] == "left" and people.loc[("p1", "week-12"), "weaker_side"] == "none"
+    assert "p2: no clip of week-12" in found.notes and "p1: no clip of week-12" not in found.notes
+    assert (found.tables["groups"]["n"] + found.tables["groups"]["n_control"]).max() == len(PEOPLE)  # the first visit of each
+
+
+def test_a_cohort_of_one_level_or_without_controls_says_what_cannot_be_said(tmp_path):
+    same = {person: (group, 0.9, 0.9) for person, (group, _, _) in PEOPLE.items()}
+    folder = write_weak_cohort(tmp_path / "same", same, panels=["rest"])
+    groups = measure_weakness(Cohort.read(folder), tmp_path / "a", progress=False).tables["groups"].set_index(["measure", "side"])
+    assert groups.loc[("eye aperture", "left"), "note"] == "everybody has the same value"
+    assert groups.loc[("corner lift", "left"), "note"].startswith("nobody of the group has a value")
+    folder = write_weak_cohort(tmp_path / "alone", {"p1": ("", 0.4, 1.0), "p2": ("", 1.0, 1.0)}, panels=["rest"])
+    found = measure_weakness(Cohort.read(folder), tmp_path / "b", progress=False)
+    assert any("no participant is of the group 'control'" in note for note in found.notes)
+    people = found.tables["participants"]
+    assert people["score"].isna().all() and people["weaker_side"].tolist() == ["left", "none"]
+    assert found.tables["groups"].empty and (tmp_path / "b/report.html").is_file()
+
+
+def test_expressions_of_tables_reach_the_groups(tmp_path):
+    folder = write_weak_cohort(tmp_path / "cohort", PEOPLE, panels=["happiness"])
+    tables = tmp_path / "tables"
+    tables.mkdir()
+    for clip in Cohort.read(folder).clips:
+        weak = PEOPLE[clip.participant_id][0] == "patient"
+        happy = 0.3 if weak else 0.9
+        rows = "".join(f"{frame},0.99,{happy},{1 - happy}\n" for frame in range(3))
+        (tables / f"{clip.clip_id}.csv").write_text("frame,FaceScore,Happy,Neutral\n" + rows, encoding="utf-8")
+    options = WeaknessOptions(expression_tables=tables, table_fps=25.0, draws=50)
+    found = measure_weakness(Cohort.read(folder), tmp_path / "out", options=options, progress=False)
+    happiness = found.tables["groups"].query("family == 'expression'").set_index("measure").loc["happiness"]
+    assert (happiness["median"], happiness["median_control"], happiness["effect"]) == (pytest.approx(0.3), pytest.approx(0.9), -1)
+    assert set(found.tables["expressions"]["emotion"]) == {"happiness"}  # no panel asked for neutral
+    long = pd.read_csv(tmp_path / "out/expressions/p1_baseline_happiness.csv")
+    assert list(long) == ["clip_id", "time", "emotion", "score", "found"] and len(long) == 6
+    assert "expression: happiness" in (tmp_path / "out/report.html").read_text(encoding="utf-8")
+
+
+def test_the_page_needs_nothing_else_escapes_everything_and_names_no_video(tmp_path):
+    people = {person: (group.replace("patient", "<script>x</script>"), left, right) for person, (group, left, right) in PEOPLE.items()}
+    folder = write_weak_cohort(tmp_path / "cohort", people, panels=["upgaze"])
+    clips = (folder / "clips.tsv").read_text(encoding="utf-8").splitlines()
+    named = [clips[0] + "\tvideo", *(f"{line}\t{'n/a' if number else 'Jane_Doe.mp4'}" for number, line in enumerate(clips[1:]))]
+    first = named[1].split("\t")
+    named[1] = "\t".join([*first[:2], "n/a", *first[3:]])  # a video, and no tracks
+    (folder / "clips.tsv").write_text("\n".join(named).replace("\tbaseline\t", "\t<i>first</i>\t", 2) + "\n", encoding="utf-8")
+    found = measure_weakness(Cohort.read(folder, check_videos=False), tmp_path / "out", options=WeaknessOptions(draws=50), progress=False)
+    assert found.failed[0][0] == "c1_baseline_upgaze" and "--store DIR" in found.failed[0][1]
+    page = (tmp_path / "out/report.html").read_text(encoding="utf-8")
+    assert "<script" not in page and "&lt;script&gt;" in page and "<i>" not in page and "&lt;i&gt;first" in page
+    assert not re.search(r'(src|href)="(?!#)', page) and "http" not in page.replace("http-equiv", "")
+    assert "<polyline" in page  # the lids over an upgaze
+    for path in (tmp_path / "out").rglob("*"):
+        assert path.is_dir() or "Jane" not in path.read_text(encoding="utf-8")
+    assert np.isfinite(found.tables["clips"]["assessable"]).all()
