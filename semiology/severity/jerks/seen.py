@@ -48,6 +48,8 @@ def on_time(positions: NDArray, time: NDArray, source_time: NDArray) -> NDArray:
     if len(time) < 3 or not np.isfinite(late).any():
         return positions
     late = late - np.nanmedian(late)
+    if not np.nan_to_num(late).any():
+        return positions
     span = source_time[2:] - source_time[:-2]
     velocity = np.full_like(positions, np.nan)
     velocity[1:-1] = (positions[2:] - positions[:-2]) / _along(np.where(span > 0, span, np.nan), positions)
