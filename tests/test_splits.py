@@ -140,6 +140,14 @@ def test_the_test_set_takes_no_part_in_any_fold_and_comes_last():
     assert all(part.unused == test.held_out for part in parts)
 
 
+def test_participants_of_the_test_set_who_are_not_scored_are_passed_over_if_others_are_left(cohort):
+    scored = [own for own in CLIPS if own.participant_id != "p4"]
+    *_, test = deal(Split(test=["p1", "p4"]), scored, str(cohort), seed=0)
+    assert test.held_out == ("p1_0", "p1_1")
+    with pytest.raises(UserError, match=r"split.test: no scored clips of p4$"):
+        deal(Split(test=["p4"]), scored, str(cohort), seed=0)
+
+
 def with_centres(cohort, centres):
     people = pd.DataFrame({"participant_id": [f"p{n}" for n in range(6)], "centre": centres})
     people.to_csv(cohort / "participants.tsv", sep="\t", index=False)

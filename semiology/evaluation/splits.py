@@ -29,7 +29,8 @@ class Split:
         folds: number of folds where they are dealt; each seed deals anew.
         column: of clips.tsv or participants.tsv, for "centre".
         test: participants of an unseen test set, kept out of every fold and scored once, by models trained on all others [P: the
-            myasthenia study's 50 + 50 and 20 + 19].
+            myasthenia study's 50 + 50 and 20 + 19]. Those of them who are not scored for a task, or in whom nothing was found, are passed
+            over there, if others are left.
     """
 
     by: Literal["participant", "grouped", "centre", "recording"] = "participant"
@@ -57,12 +58,13 @@ def deal(split: Split, clips: Sequence[ClipData], cohort: str, seed: int) -> lis
     """The folds of these clips, test set last.
 
     Raises:
-        UserError: fewer than three participants (or two groups) to deal, more folds than groups, an unknown participant in the test set,
-            no such column, or a participant with two values in it.
+        UserError: fewer than three participants (or two groups) to deal, more folds than groups, a participant in the test set whom the
+            cohort does not know, nobody left in it, no such column, or a participant with two values in it.
     """
     test = set(split.test or ())
-    if unknown := test - {clip.participant_id for clip in clips}:
-        raise UserError(f"split.test: no scored clips of {', '.join(sorted(unknown))}")
+    absent = test - {clip.participant_id for clip in clips}
+    if absent and (absent == test or absent - {person.participant_id for person in Cohort.read(cohort).participants}):
+        raise UserError(f"split.test: no scored clips of {', '.join(sorted(absent))}")
     unused = tuple(clip.clip_id for clip in clips if clip.participant_id in test)
     rest = [clip for clip in clips if clip.participant_id not in test]
     people = len({clip.participant_id for clip in rest})

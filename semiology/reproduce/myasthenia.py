@@ -9,7 +9,6 @@ from semiology.cohort import Cohort
 from semiology.errors import UserError
 from semiology.evaluation.loso import run_loso
 from semiology.evaluation.protocol import Protocol, Task
-from semiology.evaluation.source import forget_sources, open_source
 from semiology.predictions import read_predictions
 from semiology.report import write_report
 from semiology.reproduce.agreement import Row, best_guess, set_beside
@@ -160,7 +159,6 @@ def _asked_for(protocol: Protocol, columns: Mapping[str, str], models: Sequence[
 
 def _on_this_cohort(protocol: Protocol, columns: Mapping[str, str], draw: int) -> tuple[Protocol, str]:
     """The protocol with the cohort's unseen participants, who are said in words, after a look whether it can run."""
-    forget_sources()
     cohort = Cohort.read(protocol.cohort)
     for sign, column in columns.items():
         check_two_levels(cohort, sign, column, "the study's table")
@@ -173,9 +171,7 @@ def _on_this_cohort(protocol: Protocol, columns: Mapping[str, str], draw: int) -
             others = [model for model in protocol.models if model not in readers]
             instead = f", or leave {', '.join(readers)} out: --models '[{', '.join(others)}]'" if others else ""
             raise UserError(f"{name}: {lacking}{instead}")
-        followed = set(open_source(protocol.cohort, protocol.store, task.reading).participants)  # in whom a face was found at all
-        people = {who: level for who, level in levels_by_participant(cohort, label).items() if who in followed}
-        held = check_sets(people, unseen, label, list(cohort.labels[label].levels), split.folds)
+        held = check_sets(levels_by_participant(cohort, label), unseen, label, list(cohort.labels[label].levels), split.folds)
         tasks[name] = replace(task, split=replace(split, test=held))
     return replace(protocol, tasks=tasks), how
 
