@@ -11,7 +11,8 @@ from semiology.severity.myoclonus.clinicians import rated_panel, rated_visits
 from semiology.severity.myoclonus.features import visit_features
 from semiology.severity.myoclonus.measures import Trace
 from semiology.severity.myoclonus.scale import PARTS, slowness_class, smoothness_class
-from semiology.severity.myoclonus.task import Task
+from semiology.severity.myoclonus.task import Task, perform
+from semiology.tracks import make_tracks
 
 QUIET = {part: PartMeasure(seconds=60) for part in PARTS}
 
@@ -156,6 +157,32 @@ def test_features_are_named_figures_of_a_visit():
         [ClipMeasures(key="", seconds=1, torso=math.nan, parts={}, spread={}, task=Task(), trace=Trace(step=1, speed={}))]
     )
     assert all(math.isnan(value) for value in unseen.values())
+
+
+def reaching(gap: range = range(0)) -> Task:
+    """Four reaches of a wrist by 100 px (a torso's length) and back, each of 1 s, 1 s apart, at 50 Hz; other joints still."""
+    names = ["left_shoulder", "right_shoulder", "left_hip", "right_hip", "left_wrist"]
+    time = np.arange(500) / 50
+    share = np.clip((time - 1) % 2, 0, 1) * ((time >= 1) & (time < 9))
+    way = share**3 * (10 - 15 * share + 6 * share**2)
+    way = np.where((time - 1) // 2 % 2 == 0, way, 1 - way) * ((time >= 1) & (time < 9))
+    position = np.tile(np.array([[130, 80], [70, 80], [120, 180], [80, 180], [130, 170]], float), (len(time), 1, 1))
+    position[:, 4, 0] += 100 * way
+    position[gap.start : gap.stop, 4] = np.nan
+    return perform(make_tracks(position, names, 50.0))
+
+
+def test_movements_of_a_task_are_timed_and_their_smoothness_is_that_of_minimum_jerk():
+    task = reaching()
+    assert (task.side, task.movements) == ("left", 4)
+    assert task.seconds == pytest.approx(6.9, abs=0.1) and task.movement_seconds == pytest.approx(0.9, abs=0.05)
+    assert task.sparc == pytest.approx(-1.41, abs=0.02)
+
+
+def test_a_movement_that_a_gap_cuts_is_not_counted_and_a_hand_that_is_hardly_seen_says_nothing():
+    assert reaching(gap=range(170, 180)).movements == 3
+    lost = reaching(gap=range(100, 400))
+    assert lost.side == "left" and lost.movements == 0 and math.isnan(lost.sparc)
 
 
 def cohort_of(people: int, seed: int = 0) -> tuple[dict, dict]:

@@ -11,17 +11,18 @@ from semiology.severity.kinematics.derivatives import CUTOFF
 from semiology.severity.kinematics.segments import positions_of
 
 STILL = 0.1  # torso lengths / s, about 5 cm/s: below it a hand is at rest [our choice]
-SHARE = 0.1  # of the 95th percentile of the hand's speed, below which it pauses [our choice, after the usual 5 to 10 % of peak speed]
+SHARE = 0.05  # of the 95th percentile of the hand's speed, below which it pauses; at 0.1 what is cut off already tells in SPARC [our choice]
+FOLLOWED = 0.5  # share of the clip in which the hand has to be seen, or nothing is said of its movements [our choice]
 SHORTEST = 0.4  # s of a movement; what is shorter is a jerk of a hand at rest [our choice]
 
 Figure = Annotated[float, BeforeValidator(lambda value: np.nan if value is None else value)]  # JSON has no NaN: it is null there
 
 
 class Task(BaseModel):
-    """What the hand that moved more did.
+    """What the hand that moved more did; without figures where it was not followed. A movement that a gap cuts off is not counted.
 
     Attributes:
-        side: that hand's, "left" or "right"; "" where neither moved in view.
+        side: that hand's, "left" or "right"; "" where neither was in view.
         seconds: from the first movement's beginning to the last one's end.
         movements: how many.
         movement_seconds: their median length, s.
@@ -47,12 +48,14 @@ def perform(tracks: xr.Dataset) -> Task:
         return Task()
     side = max(ways, key=lambda name: ways[name])
     fast = speed(wrists[side], fps, min(CUTOFF, highest_cutoff(1, fps)))
-    if not np.isfinite(fast).any():
-        return Task()
+    known = np.isfinite(fast)
+    if known.mean() < FOLLOWED:
+        return Task(side=side)
     moving = fast > max(STILL, SHARE * float(np.nanpercentile(fast, 95)))
-    runs = [run for run in unbroken_runs(moving) if run.stop - run.start >= SHORTEST * fps]
+    whole = [run for run in unbroken_runs(moving) if run.start and known[run.start - 1] and known[run.stop : run.stop + 1].all()]
+    runs = [run for run in whole if run.stop - run.start >= SHORTEST * fps]
     if not runs:
-        return Task()
+        return Task(side=side)
     return Task(
         side=side,
         seconds=(runs[-1].stop - runs[0].start) / fps,
