@@ -96,6 +96,16 @@ def test_a_constant_column_has_no_correlation_and_says_so(tmp_path):
     assert same["bias"].value == 0
 
 
+def test_no_interval_where_it_would_only_look_certain(tmp_path):
+    """The machine sees something in one participant only: every cohort with them has nearly the same rank correlation."""
+    found, _ = figures(table(tmp_path, "".join(f"p{number}\tone\t{5 if number == 7 else 0}\t{number}\n" for number in range(8))))
+    assert found["spearman"].value == pytest.approx(0.577, abs=1e-3) and found["spearman"].low is None
+    assert found["spearman"].reason == "without one of the participants there is no value"
+    shifted, _ = figures(table(tmp_path, "".join(f"p{number}\tone\t{number + 1}\t{number}\n" for number in range(8))))
+    assert shifted["bias"].value == 1 and shifted["bias"].low is None
+    assert shifted["bias"].reason == shifted["mean_absolute_error"].reason == "every resampled cohort has the same value"
+
+
 def test_one_participant_only(tmp_path):
     found, document = figures(table(tmp_path, "p1\tone\t1\t2\np1\ttwo\t3\t3\np1\tthree\t5\t4\n"), visit="visit")
     assert found["spearman"].value == pytest.approx(1) and found["spearman"].low is None

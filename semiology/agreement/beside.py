@@ -9,13 +9,13 @@ from semiology.agreement.paired import COEFFICIENTS, Paired
 from semiology.agreement.pairs import as_judged, kinds_of_pairs, paired
 from semiology.agreement.scores import Scores
 from semiology.agreement.stated import Figure, state, without
-from semiology.statistics.bootstrap import difference_interval, draw_participants
+from semiology.statistics.bootstrap import draw_participants
 from semiology.statistics.metrics import Array
-from semiology.statistics.stated import number
 
 BESIDE = ("spearman", "icc_2_1", "icc_3_1", "kappa_quadratic", "mean_absolute_error")
 SIDES = {"machine-rater": "machine and raters", "inter-rater": "raters among themselves"}
 DIFFERENCE = "difference"
+NO_VALUE = "one of the pairs has no value"
 
 
 def judge_beside(scores: Scores, draws: int, seed: int) -> list[Figure]:
@@ -40,15 +40,17 @@ def judge_beside(scores: Scores, draws: int, seed: int) -> list[Figure]:
         if why_not:
             found += [without(("beside", of, "", name), people, rows, why_not) for of in (*SIDES.values(), DIFFERENCE)]
             continue
-        means = [partial(_mean, pairs[kind], name) for kind in SIDES]
-        for of, mean in zip(SIDES.values(), means):
-            why = "a pair has none"
-            found.append(state(("beside", of, "", name), mean, weights, rows, coefficient=name in COEFFICIENTS, why=why))
-        value, drawn = (means[0](cohorts) - means[1](cohorts) for cohorts in (np.ones((1, people)), weights))
-        apart = Figure("beside", DIFFERENCE, "", name, number(value[0]), None, None, people, rows)
-        found.append(apart.with_interval(difference_interval(float(value[0]), drawn, people)))
+        for kind, of in SIDES.items():
+            mean = partial(_mean, pairs[kind], name)
+            found.append(state(("beside", of, "", name), mean, weights, rows, coefficient=name in COEFFICIENTS, why=NO_VALUE))
+        apart = partial(_difference, pairs["machine-rater"], pairs["inter-rater"], name)
+        found.append(state(("beside", DIFFERENCE, "", name), apart, weights, rows, difference=True, why=NO_VALUE))
     return found
 
 
 def _mean(pairs: Sequence[Paired], name: str, weights: Array) -> Array:
     return np.mean([pair.figure(name, weights) for pair in pairs], axis=0)
+
+
+def _difference(machine: Sequence[Paired], raters: Sequence[Paired], name: str, weights: Array) -> Array:
+    return _mean(machine, name, weights) - _mean(raters, name, weights)

@@ -49,7 +49,7 @@ def judge_pair(table: pd.DataFrame, kind: str, first: str, second: str, draws: i
             if why_not
             else state(about, partial(judged.figure, name), weights, rows, coefficient=name in COEFFICIENTS, how=how, why=why)
         )
-    if pair.participants > 1 and not pair.repeated:
+    if np.ptp(pair.difference) > 0 and not pair.repeated:
         closed = closed_form(pair.observed("bias"), pair.observed("sd_of_difference"), rows)
         found |= {name: found[name].with_interval(interval) for name, interval in closed.items()}
     return list(found.values())

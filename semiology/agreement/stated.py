@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from semiology.statistics.bootstrap import Interval, at_bound, bca_interval, leave_one_out
+from semiology.statistics.bootstrap import Interval, at_bound, bca_interval, difference_interval, leave_one_out
 from semiology.statistics.metrics import Array
 from semiology.statistics.stated import number
 
@@ -56,6 +56,7 @@ def state(
     rows: int,
     *,
     coefficient: bool = False,
+    difference: bool = False,
     how: str = "",
     why: str = "",
 ) -> Figure:
@@ -67,6 +68,7 @@ def state(
         weights: (draw, participant) of the resampled cohorts.
         rows: that the figure is of.
         coefficient: lies between -1 and 1; at either end no resampling gives a width, and `at_bound` does.
+        difference: of two figures in the same cohorts, whose interval is `difference_interval`.
         how: what is to be said of the value's method.
         why: the reason, should there be no value.
     """
@@ -76,8 +78,21 @@ def state(
     if not np.isfinite(value):
         return replace(found, method=how, reason=why or "too few scores")
     end = at_bound(value, -1.0, people) if coefficient and people > 1 else None
-    left_out = measure(leave_one_out(people)) if people > 1 else np.empty(0)
-    return found.with_interval(end or bca_interval(value, measure(weights), left_out, people), how)
+    return found.with_interval(end or _resampled(value, measure, weights, difference), how)
+
+
+def _resampled(value: float, measure: Callable[[Array], Array], weights: Array, difference: bool) -> Interval:
+    """The bootstrap's interval, but none where one participant makes the figure, or resampling gives it no width: it would look certain."""
+    people = weights.shape[1]
+    if people < 2:
+        return Interval(np.nan, np.nan, 0, "one participant only")
+    drawn, left_out = measure(weights), measure(leave_one_out(people))
+    if np.isnan(left_out).any():
+        return Interval(np.nan, np.nan, int(np.isnan(drawn).sum()), "without one of the participants there is no value")
+    known = drawn[np.isfinite(drawn)]
+    if len(known) > 1 and np.ptp(known) < 1e-12 * max(1.0, abs(value)):
+        return Interval(np.nan, np.nan, len(drawn) - len(known), "every resampled cohort has the same value")
+    return difference_interval(value, drawn, people) if difference else bca_interval(value, drawn, left_out, people)
 
 
 def told(figure: Figure) -> str:
