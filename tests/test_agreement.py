@@ -215,6 +215,7 @@ def test_the_machine_beside_the_raters(cohort, tmp_path):
     assert machine.value == pytest.approx(raters.value / 2)
     assert apart.value == pytest.approx(machine.value - raters.value) and apart.high < 0
     assert by["icc_2_1", "difference"].value > 0
+    assert "machine rounded to whole points" in by["kappa_quadratic", "difference"].method
     between = next(figure for figure in figures if (figure.kind, figure.figure) == ("inter-rater", "mean_absolute_error"))
     assert (between.value, between.low, between.high) == pytest.approx((raters.value, raters.low, raters.high))
 

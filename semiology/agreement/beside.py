@@ -32,19 +32,19 @@ def judge_beside(scores: Scores, draws: int, seed: int) -> list[Figure]:
     found = []
     for name in BESIDE:
         pairs: dict[str, list[Paired]] = {kind: [] for kind in SIDES}
-        why_not = ""
+        how = why_not = ""
         for kind, first, second in kinds_of_pairs(scores):
-            pair, _, why = as_judged(paired(table, first, second), name, kind, first, second)
+            pair, own, why = as_judged(paired(table, first, second), name, kind, first, second)
             pairs[kind].append(pair)
-            why_not = why_not or why
+            how, why_not = how or own, why_not or why
         if why_not:
             found += [without(("beside", of, "", name), people, rows, why_not) for of in (*SIDES.values(), DIFFERENCE)]
             continue
         for kind, of in SIDES.items():
-            mean = partial(_mean, pairs[kind], name)
-            found.append(state(("beside", of, "", name), mean, weights, rows, coefficient=name in COEFFICIENTS, why=NO_VALUE))
+            mean, said = partial(_mean, pairs[kind], name), how if kind == "machine-rater" else ""
+            found.append(state(("beside", of, "", name), mean, weights, rows, coefficient=name in COEFFICIENTS, how=said, why=NO_VALUE))
         apart = partial(_difference, pairs["machine-rater"], pairs["inter-rater"], name)
-        found.append(state(("beside", DIFFERENCE, "", name), apart, weights, rows, difference=True, why=NO_VALUE))
+        found.append(state(("beside", DIFFERENCE, "", name), apart, weights, rows, difference=True, how=how, why=NO_VALUE))
     return found
 
 
