@@ -125,11 +125,11 @@ def make_clip(out: Path, recipe: WeaknessRecipe, group: str, number: int, panel:
     face = landmark_tracks(exam.subject, performance, recipe.fps)
     if recipe.render:
         write_video(clip, film(exam, performance), recipe.fps)
+        save_tracks(joint_tracks(exam.subject, performance, recipe.fps), truth.with_suffix(".nc"))
     else:
         rng = generator(recipe.seed, 32, GROUPS.index(group), number, list(PANELS).index(panel))
         save_tracks(as_tracked(face, recipe.noise, rng) if recipe.noise else face, clip)
     save_tracks(face, truth.with_name(f"{row['clip_id']}_face.nc"))
-    save_tracks(joint_tracks(exam.subject, performance, recipe.fps), truth.with_suffix(".nc"))
     write_text(truth.with_name(f"{row['clip_id']}_sides.tsv"), sides(exam).to_csv(sep="\t", index=False, float_format="%.4f"))
     told = {"synthetic": True, **{key: row[key] for key in ("clip_id", "participant_id", "panel")}, **story(exam, performance)}
     write_text(truth, json.dumps({**told, "recipe": asdict(recipe), "recipe_name": recipe.name()}, indent=1))
