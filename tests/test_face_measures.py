@@ -133,6 +133,17 @@ def test_frames_turned_too_far_or_unlike_a_face_are_not_assessable():
     assert face_measures(tracks, widest=45).assessable.tolist() == [True, True, True, False]
 
 
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("depth", [True, False])
+def test_landmarks_on_one_spot_are_no_face(depth):
+    tracks = filmed([own_face()] * 3, "mesh", depth=True)
+    tracks["position"][1], tracks["position_3d"][1] = 100, 0
+    tracks["position"][2] = tracks["position"][2] * [[0], [1]]  # on one line
+    tracks["position_3d"][2] = tracks["position_3d"][2] * [[0], [1], [0]]
+    measures = face_measures(tracks if depth else tracks.drop_vars("position_3d"))
+    assert measures.assessable.tolist() == [True, False, False]
+
+
 def test_a_missing_point_takes_its_measures_and_no_others():
     tracks = filmed([LOPSIDED], "68")
     tracks["position"].loc[{"keypoint": "landmark_54"}] = np.nan  # the left mouth corner

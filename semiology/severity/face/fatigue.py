@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 import numpy as np
+import pandas as pd
 from numpy.typing import ArrayLike
 from scipy.stats import norm, theilslopes
 
@@ -31,8 +32,8 @@ def fatigue_slope(time: ArrayLike, values: ArrayLike) -> Slope:
 
     Windows, because neighbouring frames repeat each other (and pairs of frames grow with the square of the clip). The interval is Sen's
     from Kendall's statistic, widened by (1 + r) / (1 - r) in variance where the residuals of neighbouring windows correlate by r > 0.
-    Windows without a finite value are left out; fewer than five give NaN. [P] Sen 1968; [P] Hamed and Rao 1998 for the idea of widening,
-    here for one lag; windows and their number: our choice.
+    Windows with less than a quarter of the fullest one's values are left out; fewer than five give NaN. [P] Sen 1968; [P] Hamed and Rao
+    1998 for the idea of widening, here for one lag; windows and their number: our choice.
 
     Args:
         time: (time,) s.
@@ -40,20 +41,19 @@ def fatigue_slope(time: ArrayLike, values: ArrayLike) -> Slope:
     """
     seconds, level = np.asarray(time, dtype=float), np.asarray(values, dtype=float)
     known = np.isfinite(level)
-    seconds, level = seconds[known], level[known]
-    window = np.floor(seconds / WINDOW + 1e-9)
-    numbers, count = np.unique(window, return_counts=True)
-    numbers = numbers[count >= count.max(initial=0) / 2]  # the end of a clip and the edge of a gap are no whole window
-    if len(numbers) < FEWEST:
-        return Slope(np.nan, np.nan, np.nan, len(numbers))
-    middles = np.array([np.median(level[window == number]) for number in numbers])
-    minutes = np.array([np.mean(seconds[window == number]) for number in numbers]) / 60
+    frames = pd.DataFrame({"minutes": seconds[known] / 60, "level": level[known]})
+    by_window = frames.groupby(np.floor(seconds[known] / WINDOW + 1e-9))
+    count = by_window.size()
+    whole = count >= count.max() / 4  # the end of a clip, the edge of a gap and what blinks leave over are no whole window
+    if whole.sum() < FEWEST:
+        return Slope(np.nan, np.nan, np.nan, int(whole.sum()))
+    middles, minutes = (column[whole].to_numpy() for column in (by_window["level"].median(), by_window["minutes"].mean()))
     if np.ptp(middles) == 0:
-        return Slope(0.0, 0.0, 0.0, len(numbers))
+        return Slope(0.0, 0.0, 0.0, len(middles))
     slope = theilslopes(middles, minutes).slope
     rest = middles - slope * minutes
     rest = rest - rest.mean()
     repeated = np.clip((rest[1:] * rest[:-1]).sum() / max((rest**2).sum(), 1e-300), 0, 0.9)
     reach = norm.isf(TAIL) * np.sqrt((1 + repeated) / (1 - repeated))
     _, _, low, high = theilslopes(middles, minutes, alpha=1 - 2 * norm.sf(reach))
-    return Slope(float(slope), float(low), float(high), len(numbers))
+    return Slope(float(slope), float(low), float(high), len(middles))

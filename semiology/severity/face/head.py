@@ -95,7 +95,7 @@ def head_pose(stable: dict[str, np.ndarray]) -> HeadPose:
     model = np.stack([MEAN_FACE[place] for place in stable])
     points = np.stack(list(stable.values()), axis=1)  # (time, place, 2 or 3)
     frames, _, axes = points.shape
-    known = np.isfinite(points).all(axis=(1, 2))
+    known = np.isfinite(points).all(axis=(1, 2)) & (np.ptp(points, axis=1) > 0).any(axis=1)  # on one spot they are no face
     rotation, scale = np.full((frames, 3, 3), np.nan), np.full(frames, np.nan)
     shift, residual = np.full((frames, axes), np.nan), np.full(frames, np.nan)
     if known.any():
