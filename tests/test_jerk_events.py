@@ -114,7 +114,7 @@ def test_a_table_is_read_as_it_was_written(tmp_path):
     assert read[:2] == [jerks[1], jerks[0]]
     assert dataclasses.astuple(read[2])[:6] == dataclasses.astuple(jerks[2])[:6]
     assert (np.isnan(read[2].amplitude), read[2].direction) == (True, ())
-    table = jerk_table(Found(jerks, {}, {}, 100.0, 25.0, 6.0))
+    table = jerk_table(Found(jerks, {}, {}, {}, 100.0, 25.0, 6.0))
     assert list(table.columns) == lines[0].split("\t")
     assert table["amplitude"].tolist()[:2] == [0.0625, 0.02]
     assert np.isnan(table["direction_z"].iloc[0])
@@ -123,7 +123,7 @@ def test_a_table_is_read_as_it_was_written(tmp_path):
 def test_a_table_without_jerks(tmp_path):
     write_jerks(tmp_path / "none.tsv", [])
     assert read_jerks(tmp_path / "none.tsv") == []
-    empty = jerk_table(Found([], {}, {}, 100.0, 25.0, 6.0))
+    empty = jerk_table(Found([], {}, {}, {}, 100.0, 25.0, 6.0))
     assert (len(empty), empty["onset"].dtype) == (0, float)
 
 

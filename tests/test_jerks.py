@@ -102,6 +102,19 @@ def test_noise_level_is_the_noise():
     assert np.nanmean(noise_around(nothing, mean, 25.0, 6.0, 2)) == pytest.approx(deviation, rel=0.05)
 
 
+def test_the_smallest_jerk_that_stands_out_is_told():
+    """A few of that size are found, half of those a tenth or a fifth larger, nearly all half as large again."""
+    smallest = found_in(still(60.0, jitter=0.3)).smallest["left_wrist"]
+    assert 0.01 < smallest < 0.03
+    shares = []
+    for amplitude in (0.7 * smallest, 1.15 * smallest, 1.6 * smallest):
+        position = still(60.0, jitter=0.3)
+        for onset in np.arange(1.0, 59.0, 1.0):
+            jerking(by=(100 * amplitude, 0.0), onset=onset, position=position, rise=0.1, fall=0.1)
+        shares.append(len(found_in(position).jerks) / 58)
+    assert shares[0] < 0.1 < 0.3 < shares[1] < 0.8 < 0.9 < shares[2]
+
+
 def test_many_jerks_do_not_hide_each_other():
     """Two a second for 40 s, 10 % of the torso."""
     onsets = np.arange(1.0, 39.0, 0.5) + np.random.default_rng(3).uniform(-0.04, 0.04, 76)

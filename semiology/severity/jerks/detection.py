@@ -10,7 +10,7 @@ from scipy.ndimage import maximum_filter1d
 
 from semiology.errors import UserError
 from semiology.severity.jerks.jerk import Jerk, JerkSettings, in_order
-from semiology.severity.jerks.noise import CLIP, QUIETEST, band_limited, cutoff_at, noise_around, noise_level
+from semiology.severity.jerks.noise import CLIP, QUIETEST, acceleration_of_a_jerk, band_limited, cutoff_at, noise_around, noise_level
 from semiology.severity.jerks.seen import dips, seen_positions
 from semiology.severity.jerks.shape import Shapes, measure
 from semiology.severity.kinematics import segment_of, side_of
@@ -26,6 +26,8 @@ class Found:
     Attributes:
         jerks: by onset.
         noise: joint -> noise level of its brief acceleration, torso lengths / s^2; NaN where it was not seen for long enough.
+        smallest: joint -> amplitude at which a jerk of 0.2 s stands out of this noise, torso lengths; nine in ten are found from half as
+            much again. Where the joint moves, or is followed less well than in the clip's best quarter, it takes more.
         usable: joint -> s in which a jerk would have been found.
         torso: length of the torso, px or, for tracks without px, m; NaN where it was never seen.
         fps: Hz.
@@ -34,6 +36,7 @@ class Found:
 
     jerks: list[Jerk]
     noise: dict[str, float]
+    smallest: dict[str, float]
     usable: dict[str, float]
     torso: float
     fps: float
@@ -69,6 +72,7 @@ def find_jerks(tracks: xr.Dataset, settings: JerkSettings | None = None, joints:
     return Found(
         jerks=_jerks(shapes, names, rows, (brief / level)[frames, rows], settings),
         noise=dict(zip(names, noise.tolist())),
+        smallest=dict(zip(names, (settings.threshold * noise / acceleration_of_a_jerk(fps, cutoff)).tolist())),
         usable=dict(zip(names, (np.isfinite(brief).sum(axis=0) / fps).tolist())),
         torso=torso,
         fps=fps,

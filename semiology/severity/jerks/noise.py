@@ -2,7 +2,7 @@
 
 The acceleration is taken by a Savitzky-Golay filter with a cut-off in Hz (`kinematics.derivative`), its mean over a moment is taken away.
 That mean is the change of velocity over the moment: nothing for a jerk, which lets go of the joint as it found it, and most of the
-acceleration of a voluntary turn. What is left lies, at 25 frames a second, between 4.6 and 8.2 Hz (half power).
+acceleration of a voluntary turn. What is left of a position lies, at 25 frames a second, between 4.4 and 7.7 Hz (half power), most at 6 Hz.
 
 The noise level is what remains when nothing happens: a low quantile, so that jerks raise it little, as the standard deviation per axis of
 the white noise that has this quantile. Around each moment it is taken anew, for a limb in motion is tracked less well than one at rest.
@@ -22,6 +22,7 @@ SLOWEST = 15.0  # Hz; below it a jerk of 0.2 s is less than three frames. [our c
 CLIP, QUIETEST = 0.25, 0.1  # quantiles that are the clip's noise: with the jerks taken out, and before that. [our choice]
 BRIEF, MEAN = 0.4, 0.5  # quantiles of brief and of mean acceleration around a moment. [our choice]
 SPAN, STEP = 3.0, 0.5  # s that is around a moment, taken every so many s. [our choice]
+USUAL = 0.2  # s, duration of the jerk by which noise is told as an amplitude. [our choice]
 FLOOR = 0.1  # torso lengths / s^2: less noise than this, some 0.0003 torso lengths of jitter, is not believed of any track. [our choice]
 
 
@@ -47,6 +48,17 @@ def band_limited(positions: NDArray, fps: float, cutoff: float) -> tuple[NDArray
 def noise_level(brief: NDArray, quantile: float, dimensions: int) -> NDArray:
     """(joint,) noise of a clip from (time, joint) magnitudes of brief acceleration; NaN for a joint that was never seen for long enough."""
     return np.maximum(_quantile(brief, quantile) / _unit(quantile, dimensions), FLOOR)
+
+
+def acceleration_of_a_jerk(fps: float, cutoff: float) -> float:
+    """Peak brief acceleration of a jerk of amplitude 1 that comes and goes, as a raised cosine, within 0.2 s: lengths / s^2.
+
+    The mean over where frames may fall in it.
+    """
+    phase = np.linspace(-0.5, 0.5, 8, endpoint=False)
+    time = (np.arange(-round(2 * fps), round(2 * fps) + 1)[:, None] + phase) / fps
+    course = np.where(np.abs(time) < USUAL / 2, (1 + np.cos(2 * np.pi * time / USUAL)) / 2, 0.0)
+    return float(np.nanmax(band_limited(course[:, :, None], fps, cutoff)[0], axis=0).mean())
 
 
 def noise_around(brief: NDArray, mean: NDArray, fps: float, cutoff: float, dimensions: int) -> NDArray:
