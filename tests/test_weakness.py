@@ -6,7 +6,7 @@ import pytest
 
 from semiology.severity.weakness.groups import benjamini_hochberg, compare, compare_groups
 from semiology.severity.weakness.measures import MEASURES, asymmetries, measure_values
-from semiology.severity.weakness.score import deficits_of, weaker_side, weakness_scores
+from semiology.severity.weakness.score import deficits_of, margin_of, weaker_side, weakness_scores
 
 # Hollander and Wolfe 1973, page 69: permeability of the human chorioamnion at term and before; W = 35, one-sided p = 0.1272
 TERM = np.array([0.80, 0.83, 1.89, 1.04, 1.45, 1.38, 1.91, 1.64, 0.73, 1.46])
@@ -126,16 +126,26 @@ def test_somebody_with_few_measures_has_no_score_and_is_told_why():
 
 
 @pytest.mark.parametrize(
-    ("left", "right", "side"), [(0.6, 1.0, "left"), (1.0, 0.6, "right"), (1.0, 1.0, "none"), (0.4, 0.4, "none"), (1.0, 0.92, "none")]
+    ("left", "right", "side"), [(0.6, 1.0, "left"), (1.0, 0.6, "right"), (1.0, 1.0, "none"), (0.4, 0.4, "none"), (1.0, 0.82, "none")]
 )
 def test_the_weaker_side_is_found_and_equal_weakness_has_none(left, right, side):
-    """(1 - 0.92) / (1 + 0.92) = 0.042 lies within the margin of 0.05."""
+    """Without controls the margin is 0.1: (1 - 0.82) / (1 + 0.82) = 0.099."""
     assert weakness_scores(values_of({"p1": (left, right)}), {})["weaker_side"].tolist() == [side]
     mirrored = asymmetries(values_of({"p1": (right, left)}))
     assert (mirrored.to_numpy() == -asymmetries(values_of({"p1": (left, right)})).to_numpy()).all()
 
 
-def test_margin_and_unknown_asymmetry():
+def test_margin_is_what_the_other_controls_show():
+    """Asymmetries of 0.06, 0.06 and -0.06 have a root mean square of 0.06; the fourth control's own, 0.5, makes no margin for itself."""
+    assert margin_of(pd.Series([0.06, 0.06, -0.06, np.nan])) == pytest.approx(0.12)
+    assert margin_of(pd.Series([0.01, 0.0, 0.0])) == 0.05 and margin_of(pd.Series([0.3, 0.3])) == 0.1
+    sided = {"c1": (1.06, 0.94), "c2": (1.06, 0.94), "c3": (0.94, 1.06), "c4": (1.5, 0.5)}
+    found = weakness_scores(values_of(sided), GROUPS)
+    assert found.loc["c4", "margin"].iloc[0] == pytest.approx(0.12) and found.loc["c4", "weaker_side"].iloc[0] == "right"
+    assert found.loc["c1", "margin"].iloc[0] == pytest.approx(2 * np.sqrt((0.06**2 * 2 + 0.5**2) / 3))
+
+
+def test_unknown_asymmetry_has_no_side():
     assert [weaker_side(value, 0.1) for value in (0.11, -0.11, 0.1, np.nan)] == ["right", "left", "none", ""]
 
 

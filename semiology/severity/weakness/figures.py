@@ -9,6 +9,7 @@ from semiology.report.figures.svg import BLUE, GREY, frame, line_style, svg, tex
 
 WIDTH, ROW = 250.0, 26.0  # SVG units
 MOST_POINTS = 400  # of a curve; a picture shows no more
+HOLE = 0.25  # s without the face, over which no line is drawn; trackers that look at every n-th frame leave shorter ones
 
 
 def distribution_figure(title: str, rows: Sequence[tuple[str, np.ndarray]], control: str) -> Markup:
@@ -57,7 +58,7 @@ def course_figure(title: str, time: np.ndarray, courses: Mapping[str, np.ndarray
     parts = [frame(WIDTH, height)]
     for number, (side, values) in enumerate(courses.items()):
         colour, dash = line_style(number)
-        for run in _runs(values[::every]):
+        for run in _runs(time[::every], values[::every]):
             points = " ".join(at(time[::every][row], values[::every][row]) for row in run)
             parts.append(f'<polyline points="{points}" fill="none" stroke="{colour}" stroke-width="1.1" stroke-opacity="0.65"/>')
         if np.isfinite(slopes[side]):
@@ -84,7 +85,7 @@ def axis(values: np.ndarray) -> tuple[float, float, list[float]]:
     return ticks[0], ticks[-1], ticks
 
 
-def _runs(values: np.ndarray) -> list[np.ndarray]:
-    """The stretches of finite values, as rows."""
+def _runs(time: np.ndarray, values: np.ndarray) -> list[np.ndarray]:
+    """The stretches of finite values without a hole, as rows."""
     rows = np.flatnonzero(np.isfinite(values))
-    return np.split(rows, np.flatnonzero(np.diff(rows) > 1) + 1) if len(rows) else []
+    return np.split(rows, np.flatnonzero(np.diff(time[rows]) > HOLE) + 1) if len(rows) else []

@@ -17,6 +17,20 @@ from semiology.statistics.metrics import Array, auc, pairs_won
 FEWEST = 3  # participants in each group; below it nothing is compared [our choice]
 DRAWS = 2000
 MEASURE = ["family", "measure", "side", "panel"]  # what one comparison is of
+SPREAD = ["n", "median", "q25", "q75"]
+COLUMNS = [
+    *MEASURE,
+    "group",
+    *SPREAD,
+    *(f"{name}_control" for name in SPREAD),
+    "u",
+    "p",
+    "q",
+    "effect",
+    "effect_low",
+    "effect_high",
+    "note",
+]
 
 
 def compare_groups(values: pd.DataFrame, control: str = "control", *, draws: int = DRAWS, seed: int = 0) -> pd.DataFrame:
@@ -39,10 +53,8 @@ def compare_groups(values: pd.DataFrame, control: str = "control", *, draws: int
         for group in dict.fromkeys(values.loc[~values["group"].isin([control, ""]), "group"]):
             others = one.loc[one["group"] == group, "value"].to_numpy(float)
             rows.append(dict(zip(MEASURE, names)) | {"group": group} | compare(others, controls, draws=draws, seed=seed))
-    table = pd.DataFrame(rows)
-    if len(table):
-        q = table.groupby(["family", "group"], sort=False)["p"].transform(benjamini_hochberg)
-        table.insert(list(table).index("p") + 1, "q", q)
+    table = pd.DataFrame(rows, columns=COLUMNS)
+    table["q"] = table.groupby(["family", "group"], sort=False)["p"].transform(benjamini_hochberg)
     return table
 
 
@@ -96,4 +108,4 @@ def benjamini_hochberg(p: pd.Series) -> pd.Series:
 
 def _spread(values: np.ndarray, which: str) -> dict[str, float]:
     low, middle, high = np.percentile(values, [25, 50, 75]) if len(values) else (np.nan,) * 3
-    return {f"n{which}": len(values), f"median{which}": float(middle), f"q25{which}": float(low), f"q75{which}": float(high)}
+    return dict(zip([f"{name}{which}" for name in SPREAD], (len(values), float(middle), float(low), float(high))))

@@ -16,7 +16,7 @@ from semiology.severity.face import asymmetry
 from semiology.severity.face.landmarks import SIDES
 from semiology.severity.weakness.figures import course_figure, distribution_figure
 from semiology.severity.weakness.measures import FATIGUE, MEASURES, Measure, is_asked
-from semiology.severity.weakness.score import ENOUGH, GREATEST, weaker_side
+from semiology.severity.weakness.score import ENOUGH, GREATEST, LEAST_MARGIN, MARGIN_ALONE, weaker_side
 
 FAMILIES = {
     "expression": ("Expressions", "Mean score of each emotion over the clips that asked for it, 0 to 1."),
@@ -34,7 +34,6 @@ def write_report(
     notes: Sequence[str],
     failed: Sequence[tuple[str, str]],
     control: str,
-    margin: float,
 ) -> Path:
     """Write OUT/report.html from the tables of `weakness_tables` and the measures in OUT/measures; returns its path.
 
@@ -52,12 +51,12 @@ def write_report(
         counts=", ".join(f"{count} {group}s" if group else f"{count} without a group" for group, count in counts.items()),
         control=control,
         families=families(tables["groups"]),
-        several=tables["groups"]["group"].nunique() > 1 if len(tables["groups"]) else False,
+        several=tables["groups"]["group"].nunique() > 1,
         distributions=distributions(tables, control),
         visits=bool((people["visit"] != "").any()),
         clinical=clinical_names(people),
-        people=[person(out, number, row, tables, control, margin) for number, row in enumerate(people.to_dict("records"))],
-        method=method(control, margin),
+        people=[person(out, number, row, tables, control) for number, row in enumerate(people.to_dict("records"))],
+        method=method(control),
     )
     write_text(out / "report.html", page)
     return out / "report.html"
@@ -67,7 +66,7 @@ def families(groups: pd.DataFrame) -> list[tuple[str, str, list[dict[str, str]]]
     """Heading, explanation and rows of each table of comparisons, every cell as it is printed."""
     shown = []
     for family, (heading, words) in FAMILIES.items():
-        own = groups[groups["family"] == family].sort_values("group", kind="stable") if len(groups) else groups
+        own = groups[groups["family"] == family].sort_values("group", kind="stable")
         rows = [compared_row(row) for row in own.to_dict("records")]
         shown += [(heading, words, rows)] if rows else []
     return shown
@@ -112,9 +111,7 @@ def distributions(tables: dict[str, pd.DataFrame], control: str) -> list[tuple[s
     return drawn
 
 
-def person(
-    out: Path, number: int, row: Mapping[Hashable, Any], tables: dict[str, pd.DataFrame], control: str, margin: float
-) -> dict[str, Any]:
+def person(out: Path, number: int, row: Mapping[Hashable, Any], tables: dict[str, pd.DataFrame], control: str) -> dict[str, Any]:
     """All that the page shows of one participant and visit."""
     people, clips = tables["participants"], tables["clips"]
     controls = people[(people["group"] == control) & ~people["participant_id"].duplicated()]
@@ -125,16 +122,16 @@ def person(
         **{name: show(row[name]) for name in numbers},
         "number": number,
         "clinical": [show(row[name]) for name in clinical_names(people)],
-        "rows": [measure_row(measure, row, controls, margin) for measure in MEASURES],
+        "rows": [measure_row(measure, row, controls) for measure in MEASURES],
         "courses": [drawn for clip in own.to_dict("records") if is_asked(clip["panel"], "upgaze") for drawn in upgaze(out, clip)],
     }
 
 
-def measure_row(measure: Measure, row: Mapping[Hashable, Any], controls: pd.DataFrame, margin: float) -> dict[str, str]:
+def measure_row(measure: Measure, row: Mapping[Hashable, Any], controls: pd.DataFrame) -> dict[str, str]:
     """A measure of one participant by side, which is the weaker one by this measure alone, and the controls' medians."""
     left, right = (row[f"{measure.name}, {side}"] for side in SIDES)
     others = [controls[f"{measure.name}, {side}"].median() for side in SIDES]
-    weaker = weaker_side(float(asymmetry(left, right)), margin) if measure.paired else ""
+    weaker = weaker_side(float(asymmetry(left, right)), row["margin"]) if measure.paired else ""
     shown = {"measure": measure.name, "panel": measure.panel, "left": show(left), "right": show(right), "weaker": weaker}
     return shown | {"controls": " / ".join(map(show, others)) if np.isfinite(others).all() else "–"}
 
@@ -162,7 +159,7 @@ def clinical_names(people: pd.DataFrame) -> list[str]:
     return columns[columns.index("reason") + 1 : columns.index(f"{MEASURES[0].name}, {SIDES[0]}")]
 
 
-def method(control: str, margin: float) -> list[tuple[str, str]]:
+def method(control: str) -> list[tuple[str, str]]:
     """What each number is, for the page's last section."""
     return [
         ("measures", "landmarks with the head's pose taken out, in distances between the outer eye corners unless another unit is named"),
@@ -176,8 +173,9 @@ def method(control: str, margin: float) -> list[tuple[str, str]]:
         ),
         (
             "weaker side",
-            f"mean over measures of (left - right) / (left + right); above {margin:g} the right half is the weaker one, below -{margin:g} "
-            "the left, between them none. Sides are the patient's",
+            "mean over measures of (left - right) / (left + right): above the margin the right half is the weaker one, below minus the "
+            f"margin the left. The margin is twice the root mean square of the other {plain(control)}s' asymmetries, at least "
+            f"{LEAST_MARGIN:g}, and {MARGIN_ALONE:g} without them, unless one was given. Sides are the patient's",
         ),
         ("groups", "one value a participant (first visit); Mann-Whitney, two-sided; q by Benjamini and Hochberg over one table"),
         (

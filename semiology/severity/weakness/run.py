@@ -14,7 +14,7 @@ from semiology.severity.weakness.expressions import check_weights
 from semiology.severity.weakness.groups import DRAWS, compare_groups
 from semiology.severity.weakness.measures import MEASURES, is_asked, measure_values
 from semiology.severity.weakness.report import write_report
-from semiology.severity.weakness.score import MARGIN, weakness_scores
+from semiology.severity.weakness.score import weakness_scores
 from semiology.severity.weakness.tables import clinical_scores, clip_table, compared_values, expression_table, groups_of, missing_visits
 from semiology.store import Store
 from semiology.video import VideoError
@@ -29,7 +29,7 @@ class WeaknessOptions:
         expression_tables: a folder of <clip_id>.csv, OpenFace's or Py-Feat's table of each clip's video; gives them instead.
         table_fps: of the videos, Hz, for Py-Feat's tables where there are no videos to ask.
         control: what participants.tsv calls the group of controls.
-        margin: asymmetry below which neither side is called the weaker one.
+        margin: asymmetry below which neither side is called the weaker one; None: what the other controls show, see `score.margin_of`.
         draws: resampled cohorts behind each interval.
         seed: of these.
     """
@@ -38,7 +38,7 @@ class WeaknessOptions:
     expression_tables: Path | None = None
     table_fps: float | None = None
     control: str = "control"
-    margin: float = MARGIN
+    margin: float | None = None
     draws: int = DRAWS
     seed: int = 0
 
@@ -101,7 +101,7 @@ def measure_weakness(
     summary.notes = notes_of(cohort, summary.tables, options)
     for name, table in summary.tables.items():
         write_table(out / f"{name}.tsv", table)
-    write_report(out, summary.tables, summary.notes, summary.failed, options.control, options.margin)
+    write_report(out, summary.tables, summary.notes, summary.failed, options.control)
     return summary
 
 
