@@ -11,7 +11,7 @@ from semiology.severity.myoclonus.score import panel_of
 
 def rated_panel(clips: Sequence[Clip], score: Score) -> str | None:
     """The panel whose machine score this one rates: "action" for "umrs_action" or "action", "" for the total; None where it is neither."""
-    panel = score.of.removeprefix("umrs_")
+    panel = score.of.lower().removeprefix("umrs_")
     if panel == "total":
         return ""
     return panel if panel in {panel_of(clip) for clip in clips} else None

@@ -21,7 +21,7 @@ from semiology.cohort import Clip, Cohort
 from semiology.corrections import read_corrected
 from semiology.errors import UserError
 from semiology.files import write_text
-from semiology.severity.jerks import read_jerks, write_jerks
+from semiology.severity.jerks import Jerk, read_jerks, write_jerks
 from semiology.severity.myoclonus import tables
 from semiology.severity.myoclonus.changes import changes
 from semiology.severity.myoclonus.clinicians import rated_panel, rated_visits
@@ -87,11 +87,14 @@ def score_cohort(
     summary, measures = Summary(), {}
     for clip in tqdm(cohort.clips, unit="clip", disable=not progress):
         try:
-            measures[clip.clip_id] = _measure(cohort.folder, clip, place, out, settings, summary)
+            one, jerks = _measure(cohort.folder, clip, place, out, settings)
         except UserError as error:
-            if isinstance(error.__cause__, OSError) and not (out / "measures").is_dir():
-                raise
             summary.failed[clip.clip_id] = str(error)
+            continue
+        if jerks is not None:
+            _write_clip(out, clip.clip_id, one, jerks)  # where this fails, it would for every other clip
+        (summary.kept if jerks is None else summary.made).append(clip.clip_id)
+        measures[clip.clip_id] = one
     groups = {person.participant_id: person.covariates.get("group", "") for person in cohort.participants}
     controls = [participant for participant, group in groups.items() if group.lower() in ("control", "controls")]
     visits = score_visits(cohort.clips, measures, controls, settings.seen)
@@ -104,19 +107,21 @@ def score_cohort(
     return summary
 
 
-def _measure(folder: Path, clip: Clip, store: Store | None, out: Path, settings: Settings, summary: Summary) -> ClipMeasures:
+def _measure(folder: Path, clip: Clip, store: Store | None, out: Path, settings: Settings) -> tuple[ClipMeasures, list[Jerk] | None]:
+    """A clip's measures and its jerks, None where both were there already."""
     tracks = _tracks(folder, clip, store)
     key = make_key({"schema": SCHEMA, "tracks": _digest(tracks), "settings": asdict(settings)})
     kept = _kept(out, clip.clip_id)
     if kept is not None and kept.key == key:
-        summary.kept.append(clip.clip_id)
-        return kept
+        return kept, None
     measures, found = measure_clip(tracks, settings, key)
-    _overlay_path(out, clip.clip_id).unlink(missing_ok=True)  # it would show other jerks
-    write_jerks(out / "jerks" / f"{clip.clip_id}.tsv", found.jerks)
-    write_text(out / "measures" / f"{clip.clip_id}.json", measures.model_dump_json() + "\n")
-    summary.made.append(clip.clip_id)
-    return measures
+    return measures, found.jerks
+
+
+def _write_clip(out: Path, clip_id: str, measures: ClipMeasures, jerks: list[Jerk]) -> None:
+    write_jerks(out / "jerks" / f"{clip_id}.tsv", jerks)
+    _overlay_path(out, clip_id).unlink(missing_ok=True)  # it would show other jerks
+    write_text(out / "measures" / f"{clip_id}.json", measures.model_dump_json() + "\n")
 
 
 def _tracks(folder: Path, clip: Clip, store: Store | None) -> xr.Dataset:

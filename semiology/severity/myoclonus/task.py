@@ -11,7 +11,7 @@ from semiology.severity.kinematics.derivatives import CUTOFF
 from semiology.severity.kinematics.segments import positions_of
 
 STILL = 0.1  # torso lengths / s, about 5 cm/s: below it a hand is at rest [our choice]
-SHARE = 0.05  # of the 95th percentile of the hand's speed, below which it pauses; at 0.1 what is cut off already tells in SPARC [our choice]
+SHARE = 0.05  # of the 95th percentile of the hand's speed, below which it pauses; 0.1 would cut off so much that SPARC tells [our choice]
 FOLLOWED = 0.5  # share of the clip in which the hand has to be seen, or nothing is said of its movements [our choice]
 SHORTEST = 0.4  # s of a movement; what is shorter is a jerk of a hand at rest [our choice]
 
