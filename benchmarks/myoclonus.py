@@ -172,6 +172,7 @@ def severity() -> dict[str, object]:
     names = ("umrs_total", "umrs_rest", "umrs_action", "umrs_rater_1_fitted", "umrs_rater_1")
     return {
         **{name: correlation(table, name, "severity_true", SEED) for name in names},
+        "umrs_total_of_patients": correlation(table[table["group"] == "patient"], "umrs_total", "severity_true", SEED),
         "change_of_umrs_total": change(table, "umrs_total", SEED),
     }
 
