@@ -60,7 +60,7 @@ def main() -> int:
         print(f"false-jerks: no test data at {TESTDATA}; set SEMIOLOGY_TESTDATA", file=sys.stderr)
         return 2
     tracks = {name: tracked(name) for name in (*JUDGED, *BESIDE)}
-    print(f"{'video':<30}{'s':>7}{'usable':>8}{'jerks':>7}{'events':>8}{'a minute':>10}{'noise at rest (quietest, median joint)':>42}")
+    print(f"{'video':<30}{'s':>7}{'usable':>8}{'jerks':>7}{'events':>8}{'a minute':>10}{'noise':>8}{'smallest':>10}")
     false = {name: false_events(name, one) for name, one in tracks.items()}
     noise = white_noise()
     print(f"{'white noise, 33 joints':<30}{HOUR:>7}{'':>8}{noise['jerks']:>7}{noise['events']:>8}{noise['a_minute']:>10.2f}")
@@ -91,19 +91,18 @@ def false_events(name: str, tracks: xr.Dataset) -> dict[str, float]:
     """Jerks and events in a video in which nobody jerks, and how much of it counted."""
     found = find_jerks(tracks)
     seconds = tracks.sizes["time"] / found.fps
-    levels = np.array([level for level in found.noise.values() if np.isfinite(level)])
     figures = {
         "seconds": seconds,
         "usable": float(np.mean(list(found.usable.values())) / seconds),
         "jerks": len(found.jerks),
         "events": len(synchronous(found.jerks)),
         "a_minute": len(synchronous(found.jerks)) * 60 / seconds,
-        "noise": np.quantile(levels, [0, 0.5]).tolist(),
+        "noise": float(np.nanmedian(list(found.noise.values()))),  # torso lengths / s^2, of the median joint
+        "smallest": float(np.nanmedian(list(found.smallest.values()))),  # torso lengths
     }
-    levels_text = "{:.1f}, {:.1f} torso lengths/s²".format(*figures["noise"])
     print(
         f"{Path(name).stem:<30}{seconds:>7.1f}{figures['usable']:>8.0%}{figures['jerks']:>7}{figures['events']:>8}"
-        f"{figures['a_minute']:>10.2f}{levels_text:>42}"
+        f"{figures['a_minute']:>10.2f}{figures['noise']:>8.1f}{figures['smallest']:>10.1%}"
     )
     for event in synchronous(found.jerks):
         joints = ", ".join(f"{jerk.joint} {jerk.amplitude:.3f} (snr {jerk.snr:.1f})" for jerk in event.jerks)
