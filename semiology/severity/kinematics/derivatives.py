@@ -8,6 +8,7 @@ not estimated (Schafer 2011, "What is a Savitzky-Golay filter?", IEEE Signal Pro
 the exact cut-off of the one taken is in `Filter.cutoff`.
 """
 
+from bisect import bisect_left
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -18,9 +19,12 @@ from scipy.signal import freqz, savgol_coeffs, savgol_filter
 from semiology.errors import UserError
 
 CUTOFF = 6.0  # Hz, for voluntary movement of the limbs (Winter 2009, ch. 3: 99.7 % of gait's power lies below 6 Hz); faster signs need more
-ABOVE = (0, 2, 4)  # degree of the polynomial above the order of the derivative. [our choice: enough filters to come near any cut-off]
+ABOVE = (
+    2,
+    4,
+)  # degree of the polynomial above the order of the derivative; 0 lets through twice the noise at one cut-off. [ours]
 NEAR = 0.25  # a filter whose cut-off misses the one asked for by more than this share is not what was asked for. [our choice]
-POINTS = 2048  # of the frequency response, from 0 Hz to half the frame rate
+POINTS = 2048  # of the frequency response
 
 
 @dataclass(frozen=True)
@@ -33,7 +37,7 @@ class Filter:
 
 
 def savitzky_golay(order: int, cutoff: float, fps: float) -> Filter:
-    """The Savitzky-Golay filter for a derivative of this order whose -3 dB point is nearest to `cutoff` (Hz), the shorter of equals.
+    """The Savitzky-Golay filter for a derivative of this order whose -3 dB point is nearest to `cutoff` (Hz); the shorter of equals.
 
     Raises:
         UserError: a cut-off that is not between 0 and half the frame rate, or that no filter comes near to (by a quarter).
@@ -52,7 +56,8 @@ def savitzky_golay(order: int, cutoff: float, fps: float) -> Filter:
 
 def highest_cutoff(order: int, fps: float) -> float:
     """The highest -3 dB point in Hz that a filter for a derivative of this order has at this frame rate."""
-    return max(found.cutoff for found in _filters(order, 3, 15)) * fps
+    shortest = [_cutoff(order, window, degree) for degree in _degrees(order) for window in _windows(degree)[:2]]
+    return max(cutoff for cutoff in shortest if cutoff) * fps
 
 
 def derivative(position: NDArray, fps: float, order: int, cutoff: float) -> NDArray:
@@ -88,24 +93,31 @@ def jerk(position: NDArray, fps: float, cutoff: float = CUTOFF) -> NDArray:
 
 @lru_cache(maxsize=256)
 def _nearest(order: int, relative: float) -> Filter:
-    """The filter whose cut-off is nearest to `relative` (cycles a frame) as a ratio. Windows are about 0.5 to 2.5 frames / cut-off."""
-    candidates = _filters(order, max(3, int(0.3 / relative)), int(3 / relative) + order + 10)
-    return min(candidates, key=lambda one: (round(abs(np.log(one.cutoff / relative)), 3), one.window))
-
-
-def _filters(order: int, shortest: int, longest: int) -> list[Filter]:
-    found = []
-    for window in range(shortest | 1, longest + 1, 2):
-        for degree in (order + above for above in ABOVE if order + above < window):
+    """The filter whose cut-off is nearest to `relative` (cycles a frame) as a ratio; a longer window has a lower cut-off."""
+    candidates = []
+    for degree in _degrees(order):
+        windows = _windows(degree, round(4 / relative) + degree)
+        place = bisect_left(windows, -relative, key=lambda window: -(_cutoff(order, window, degree) or 0.5))
+        for window in windows[max(place - 1, 0) : place + 1]:
             if cutoff := _cutoff(order, window, degree):
-                found.append(Filter(window, degree, cutoff))
-    return found
+                candidates.append(Filter(window, degree, cutoff))
+    return min(candidates, key=lambda one: (round(abs(np.log(one.cutoff / relative)), 2), one.window))
+
+
+def _degrees(order: int) -> list[int]:
+    return [order + above for above in ABOVE]
+
+
+def _windows(degree: int, longest: int = 99) -> range:
+    """Odd windows that hold more frames than the polynomial's degree."""
+    return range((degree + 1) | 1, longest + 4, 2)
 
 
 @lru_cache(maxsize=4096)
 def _cutoff(order: int, window: int, degree: int) -> float | None:
-    """-3 dB point in cycles a frame; None for a filter that lets everything pass."""
-    frequency, response = freqz(savgol_coeffs(window, degree, deriv=order), worN=POINTS, fs=1.0)
-    kept = np.abs(response[1:]) / (2 * np.pi * frequency[1:]) ** order
+    """-3 dB point in cycles a frame; None for a filter that lets everything pass. It lies below 4 / window."""
+    frequency = np.linspace(0, min(0.5, 4 / window), POINTS + 1)[1:]
+    _, response = freqz(savgol_coeffs(window, degree, deriv=order), worN=frequency, fs=1.0)
+    kept = np.abs(response) / (2 * np.pi * frequency) ** order
     below = np.flatnonzero(kept < np.sqrt(0.5))
-    return float(frequency[1:][below[0]]) if len(below) else None
+    return float(frequency[below[0]]) if len(below) else None
