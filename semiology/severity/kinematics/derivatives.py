@@ -19,10 +19,7 @@ from scipy.signal import freqz, savgol_coeffs, savgol_filter
 from semiology.errors import UserError
 
 CUTOFF = 6.0  # Hz, for voluntary movement of the limbs (Winter 2009, ch. 3: 99.7 % of gait's power lies below 6 Hz); faster signs need more
-ABOVE = (
-    2,
-    4,
-)  # degree of the polynomial above the order of the derivative; 0 lets through twice the noise at one cut-off. [ours]
+ABOVE = (2, 4)  # degree of the polynomial above the derivative's order; 0 lets through twice the noise at one cut-off. [our choice]
 NEAR = 0.25  # a filter whose cut-off misses the one asked for by more than this share is not what was asked for. [our choice]
 POINTS = 2048  # of the frequency response
 
