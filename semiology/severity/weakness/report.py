@@ -146,10 +146,8 @@ def upgaze(out: Path, clip: Mapping[Hashable, Any]) -> list[tuple[Markup, Markup
     told = Markup("; ").join(
         Markup("{}{} {} per minute").format(line_key(number), side, show(slopes[side])) for number, side in enumerate(SIDES)
     )
-    words = Markup("Upper lids, upgaze ({}): {}").format(clip["clip_id"], told)
-    figure = course_figure(
-        f"upper lids over the upgaze of {clip['clip_id']}", measures.index.to_numpy(float), courses, slopes, "lid, eye widths"
-    )
+    words = Markup("Upper lids, {}: {}").format(clip["clip_id"], told)
+    figure = course_figure(f"upper lids over {clip['clip_id']}", measures.index.to_numpy(float), courses, slopes, "lid, eye widths")
     return [(words, figure)]
 
 
