@@ -32,7 +32,7 @@ SECONDS = {"truth": 40.0, "noise": 40.0, "rendered": 20.0}  # of a clip; each pe
 class Input:
     """A clip's tracks and the truth: the jerks as they were drawn, and every joint that they carry off."""
 
-    name: str
+    panel: str
     tracks: xr.Dataset
     named: set[tuple[str, float]]  # part of the body and peak (s)
     carried: list[Jerk]
@@ -54,5 +54,5 @@ def inputs(kind: str, amplitude: float | None) -> list[Input]:
         told = json.loads((out / f"truth/{clip.clip_id}.json").read_text())
         named = {(segment_of(jerk["joint"]), round(jerk["peak"], 4)) for jerk in told["jerks"]}
         carried = read_jerks(out / f"truth/{clip.clip_id}_jerks.tsv")
-        found.append(Input(clip.clip_id, tracks, named, carried, told["frames"] / told["fps"] / 60))
+        found.append(Input(clip.covariates["panel"], tracks, named, carried, told["frames"] / told["fps"] / 60))
     return found

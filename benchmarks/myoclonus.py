@@ -10,6 +10,7 @@ no false alarm, and missing them no miss. All of it is kept under runs/myoclonus
 
 import os
 import sys
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -85,8 +86,12 @@ def score(clip: Input, threshold: float) -> Counts:
     )
 
 
+def total(counts: Iterable[Counts]) -> Counts:
+    return sum(counts, Counts())
+
+
 def added(clips: list[Input], threshold: float) -> Counts:
-    return sum((score(clip, threshold) for clip in clips), Counts())
+    return total(score(clip, threshold) for clip in clips)
 
 
 def at_one_a_minute(calm: list[Input]) -> float:
@@ -120,10 +125,12 @@ def detection(kind: str) -> dict[str, object]:
     by_amplitude, recalls = {}, {}
     for amplitude in RENDERED if kind == "rendered" else AMPLITUDES:
         clips = inputs(kind, amplitude)
-        usual = added(clips, default)
+        each = [(clip.panel, score(clip, default)) for clip in clips]
+        usual = total(counts for _, counts in each)
         recalls[amplitude] = added(clips, threshold).recall
         by_amplitude[amplitude] = {
             "f1": usual.f1,
+            **{f"f1_{panel}": total(counts for own, counts in each if own == panel).f1 for panel in ("rest", "action")},
             "recall": usual.recall,
             "jerks": usual.hits + usual.misses,
             "false_alarms_a_minute": usual.false_alarms / usual.minutes,
