@@ -18,8 +18,8 @@ BODY = {
     "face": ("M60 4a15 17 0 0 1 15 17a15 19 0 0 1 -30 0a15 17 0 0 1 15 -17z", (60, 25)),
     "neck": ("M50 42h20v12h-20z", (60, 52)),
     "trunk": ("M38 56h44l-5 76h-34z", (60, 96)),
-    "left_arm": ("M85 57l11 7l10 42l8 38l-10 3l-11 -38l-10 -32z", (99, 100)),
-    "right_arm": ("M35 57l-11 7l-10 42l-8 38l10 3l11 -38l10 -32z", (21, 100)),
+    "left_arm": ("M85 57l13 6l12 44l9 38l-13 4l-11 -38l-10 -32z", (100, 104)),
+    "right_arm": ("M35 57l-13 6l-12 44l-9 38l13 4l11 -38l10 -32z", (20, 104)),
     "left_leg": ("M62 135h15l2 50l1 48h-12l-4 -48z", (71, 186)),
     "right_leg": ("M58 135h-15l-2 50l-1 48h12l4 -48z", (49, 186)),
 }
@@ -71,7 +71,7 @@ def body_figure(title: str, scores: Mapping[str, float]) -> Markup:
         colour = "#fff" if seen and score / HIGHEST > 0.3 else "#333"
         drawn.append(text(x, y, f"{score:g}" if seen else "–", extra=f'style="fill:{colour};font-size:10px"'))
     drawn += [text(6, 12, "R", extra='class="faint"'), text(114, 12, "L", extra='class="faint"')]
-    return svg(title, "-2 0 124 238", drawn)
+    return svg(title, "-3 0 126 238", drawn)
 
 
 def _runs(points: list[tuple[float, float]]) -> list[list[tuple[float, float]]]:

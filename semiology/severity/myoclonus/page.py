@@ -77,6 +77,8 @@ def _answer(visits: Sequence[Visit], names: Sequence[str], changed: Sequence[Cha
     if not visits:
         return "No clip of this participant could be measured."
     totals = ", ".join(f"{_shown(visit.total())} at {name}" for visit, name in zip(visits, names))
+    if all(math.isnan(visit.total()) for visit in visits):
+        totals += ": no part of the body was seen for long enough"
     told = [change for change in changed if change.score == "umrs_total"]
     differences = [
         f"Change {_signed(change.change)} from {change.first} to {change.later}, over {change.rests_on} parts of items seen at both"
