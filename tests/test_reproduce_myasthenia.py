@@ -91,8 +91,10 @@ def test_a_row_has_the_printed_figure_with_its_interval_and_a_guess_to_beat():
     assert (area.published, area.published_low, area.published_high) == (0.82, 0.67, 0.97)
     assert area.verdict == "compatible"
     assert (sensitivity.published_low, sensitivity.published_high) == pytest.approx(wilson(20, 20))
-    assert sensitivity.verdict == "cannot tell"  # who calls 70 % of the controls ill finds 70 % of the patients at random
+    assert sensitivity.verdict == "cannot tell"  # who calls up to 90 % of the controls ill finds as many patients at random
     assert specificity.verdict == "differs" and accuracy.verdict == "differs"
+    own |= {"specificity": {"value": 0.8, "low": 0.7, "high": 0.9}}
+    assert _rows(own)[1].verdict == "compatible"  # 0.65 lies above 1 - 0.7
     severe = _rows(own | {"task": "severity (face)"})
     assert severe[0].published_low == 0.67 and severe[1].published_low is None and severe[1].verdict == "no interval"
 

@@ -28,8 +28,8 @@ ASSUMPTION = (
     "The published intervals of the AUC are printed [P], their method is not. Those of sensitivity, specificity and accuracy are ours, "
     "Wilson's over the printed numbers of participants; the numbers of mild and severe patients are not printed, so theirs have none. "
     "Obtained: mean over seeds, BCa bootstrap over participants; DeLong's and Hanley and McNeil's intervals of the AUC stand beside. The "
-    "best guess has an AUC of 0.5, the accuracy of the commoner level, and the sensitivity of calling so many at random: 1 - specificity, "
-    "and the other way round."
+    "best guess has an AUC of 0.5, the accuracy of the commoner level, and the sensitivity of calling so many at random: 1 - specificity "
+    "(at the lower end of its interval), and the other way round."
 )
 
 UNSTATED = [
@@ -187,7 +187,7 @@ def _rows(own: Mapping[str, Any]) -> list[Row]:
     printed, count = MYASTHENIA[sign_of(own["task"]), own["set"]], own["participants"]
     share = own["positive"] / count
     by_chance = {"auc": 0.5, "accuracy": best_guess("accuracy", share)}
-    by_chance |= {one: 1 - (own[other]["value"] or 0) for one, other in (AT_THRESHOLD[:2], AT_THRESHOLD[1::-1])}
+    by_chance |= {one: 1 - (own[other]["low"] or 0) for one, other in (AT_THRESHOLD[:2], AT_THRESHOLD[1::-1])}
     head = f"{own['task']}, {SETS[own['set']]}, {model_name(own['model'])}"
     return [
         set_beside(f"{head}, {NAMES[metric]}", _printed(printed, metric), "[P]", own[metric], by_chance[metric])
