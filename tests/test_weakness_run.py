@@ -103,6 +103,7 @@ def test_bad_clips_are_listed_and_the_others_go_on(tmp_path, capsys):
     failed = table(tmp_path / "out/failed.tsv").set_index("clip_id")["what"]
     assert list(failed.index) == ["p1_baseline_rest", "p2_baseline_rest", "p4_a_rest", "p4_b_rest", "p4_c_rest"]
     assert failed["p1_baseline_rest"] == failed["p2_baseline_rest"] and "in view in no frame" in failed["p1_baseline_rest"]
+    assert failed["p4_c_rest"] == "its tracks: no such file of tracks"  # files are named after people
     assert "face's landmarks" in failed["p4_a_rest"] and "not a readable netCDF" in failed["p4_b_rest"]
     for clip, what in failed.items():
         assert f"failed: {clip}: {what}" in printed and clip in (tmp_path / "out/report.html").read_text(encoding="utf-8")
@@ -122,6 +123,14 @@ def test_nothing_to_measure_or_nowhere_to_write_is_said_at_once(tmp_path):
     ):
         with pytest.raises(UserError, match=message):
             measure_weakness(cohort, out, options=options, progress=False)
+
+
+def test_a_clinicians_score_must_not_have_the_name_of_ours(tmp_path):
+    folder = write_weak_cohort(tmp_path / "cohort", {"p1": ("patient", 1, 1)}, panels=["rest"])
+    for file in ("clips.tsv", "clips.json"):
+        (folder / file).write_text((folder / file).read_text(encoding="utf-8").replace("doctor", "asymmetry"), encoding="utf-8")
+    with pytest.raises(UserError, match=r"clips\.json: the score 'asymmetry' has the name of one of our columns; rename it"):
+        measure_weakness(Cohort.read(folder), tmp_path / "out", progress=False)
 
 
 def test_visits_are_scored_apart_and_a_missing_one_is_told(tmp_path):

@@ -117,7 +117,11 @@ def face_of(clip: Clip, sources: Sources) -> xr.Dataset:
         UserError: there are none; the message says how to get them.
     """
     if clip.tracks:
-        return between(read_corrected(sources.folder / clip.tracks), clip.start, clip.end)
+        path = sources.folder / clip.tracks
+        try:
+            return between(read_corrected(path), clip.start, clip.end)
+        except UserError as error:  # tracks are named after videos, and what is wrong goes into the report
+            raise UserError(str(error).replace(str(path), "its tracks")) from error
     if sources.store is None:
         raise UserError("has no tracks of its own; extract the cohort (semiology extract COHORT --store DIR) and give --store DIR")
     return sources.store.tracks(clip.clip_id, "face")

@@ -134,6 +134,9 @@ def weakness_tables(cohort: Cohort, summaries: dict[str, dict[str, float]], opti
     clips, groups = clip_table(cohort, summaries), groups_of(cohort)
     values = measure_values(clips)
     scores = weakness_scores(values, groups, options.control, options.margin)
+    known = {*scores, *(name for summary in summaries.values() for name in summary)}
+    if taken := sorted(known & set(cohort.scores)):
+        raise UserError(f"{cohort.folder / 'clips.json'}: the score {taken[0]!r} has the name of one of our columns; rename it")
     expressions = expression_table(clips)
     panels = {measure.name: measure.panel for measure in MEASURES}
     compared = compared_values(values, scores, expressions, groups, panels)
