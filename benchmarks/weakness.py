@@ -11,18 +11,23 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import yaml
 from phantom_run import step, trained_vgg
 from record import record
 
+from semiology.severity.face import face_measures
+from semiology.severity.face.landmarks import SIDES
 from semiology.statistics.proportion import wilson
+from semiology.tracks import read_tracks
 
 RUN = Path("runs/weakness")
 DEMO_VGG = Path("runs/demo/face_vgg.safetensors")  # of `make demo`: the same stills and config as ours
 CLIPS = ("--seconds", "5", "--fps", "12.5")
 PEOPLE = {"filmed": ("--patients", "16", "--controls", "16"), "tracked": ("--patients", "70", "--controls", "69", "--render", "false")}
 EMOTIONS = ("anger", "fear", "happiness")  # in which the study's patients scored lower [P: p = 0.026, 0.003, < 0.001]
+FOLLOWED = ("eye_aperture", "brow_height", "corner_lift")
 ORDER, FILMED_ORDER = 0.80, 0.70  # Spearman's correlation of score and truth, at least, by tracks and by videos
 SIDE = 0.80  # share of one-sided participants whose side is found, at least, in both cohorts
 AREA = 0.75  # AUC on unseen participants, at least, of diagnosis and of severity: the study's, cross-validated [P]
@@ -44,7 +49,7 @@ def main() -> int:
         "tracked": measured("tracked"),
         "filmed": measured("filmed", "--store", str(RUN / "store"), "--expression_weights", str(weights)),
     }
-    return judge(figures | {"areas": areas()})
+    return judge(figures | {"followed": followed(), "areas": areas()})
 
 
 def make_tracks_and_films() -> Path:
@@ -63,6 +68,31 @@ def measured(name: str, *options: str) -> dict[str, Any]:
     scores = ("--machine", "score", "--raters", "weakness_true", "clinician_score")
     step("agreement", str(out / "participants.tsv"), *scores, "--out", str(RUN / f"{name}_agreement"))
     return {"order": orders(name), "side": sides(name), "groups": groups(name)}
+
+
+def followed() -> dict[str, dict[str, float]]:
+    """How the tracked face follows the painted one in the films: frame by frame, each measure and side against that of the true landmarks.
+
+    The correlation over all of a participant's frames, its median over participants and sides with the lowest, and the median distance.
+    """
+    clips = pd.read_csv(RUN / "filmed" / "clips.tsv", sep="\t", keep_default_na=False)
+    pairs = []
+    for clip_id, participant in zip(clips["clip_id"], clips["participant_id"]):
+        true = face_measures(read_tracks(RUN / "filmed" / "truth" / f"{clip_id}_face.nc")).reset_index(drop=True)
+        found = pd.read_csv(RUN / "filmed_weakness" / "measures" / f"{clip_id}.csv")
+        pairs += [
+            pd.DataFrame({"who": f"{participant}, {side}", "measure": name, "true": true[column], "found": found[column]})
+            for name in FOLLOWED
+            for side in SIDES
+            for column in (f"{side}_{name}",)
+        ]
+    frames = pd.concat(pairs).dropna()
+    result = {}
+    for name, own in frames.groupby("measure"):
+        each = [one["true"].corr(one["found"]) for _, one in own.groupby("who")]
+        apart = float((own["found"] - own["true"]).abs().median())
+        result[str(name)] = {"median": float(np.median(each)), "lowest": float(np.min(each)), "apart": apart, "frames": len(own)}
+    return result
 
 
 def orders(name: str) -> dict[str, dict[str, float]]:
@@ -109,6 +139,11 @@ def judge(figures: dict[str, Any]) -> int:
             print(f"{name}: score and {rater}: Spearman {span(own)}, {own['participants']:.0f} participants")
         print(f"{name}: side of one-sided participants found {span(side)} of {side['of']}; true, then said: {side['true_then_said']}")
         reached |= {f"order, {name}": order["weakness_true"]["value"] >= least, f"side, {name}": side["value"] >= SIDE}
+    for name, own in figures["followed"].items():
+        print(
+            f"filmed: {name} of mesh and truth over a participant's frames: correlation {own['median']:.2f} (lowest {own['lowest']:.2f}), "
+            f"{own['apart']:.3f} distances between the outer eye corners apart, {own['frames']} frames"
+        )
     emotions = [row for row in figures["filmed"]["groups"] if row["family"] == "expression" and row["panel"] in EMOTIONS]
     for row in emotions:
         print(
