@@ -8,6 +8,7 @@ import pytest
 
 from semiology.cohort import Cohort, CohortError, check_cohort
 from semiology.errors import UserError
+from semiology.probe.targets import cohort_target
 from semiology.video import VideoError, write_video
 
 EXAMPLE = Path(__file__).resolve().parents[1] / "data_manifests" / "example"
@@ -232,6 +233,10 @@ def test_visits_follow_clips_json_else_their_names(rated):
     assert faults(rated) == [
         """clips.tsv: row 3, column "visit": unknown visit 'week 12'; clips.json gives the order of week-12, baseline"""
     ]
+
+
+def test_scores_can_be_probed_for(rated):
+    assert cohort_target(rated, "umrs").to_dict() == {"sub-01_sz-01": 2.5, "sub-01_sz-02": 4, "sub-03_sz-01": 0}
 
 
 def test_the_table_counts_scores(rated):

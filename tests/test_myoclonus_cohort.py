@@ -125,6 +125,8 @@ def test_a_second_run_measures_nothing_again(cohort, tmp_path, capsys):
     person(cohort / "tracks" / "sub-01_v1.nc", 12, [])
     run(cohort, out)
     assert "measured 2 clips, 3 were there" in capsys.readouterr().out  # the damaged one, and the one of other tracks
+    run(cohort, out, "--seen", "20")
+    assert "measured 0 clips, 5 were there" in capsys.readouterr().out and table(out, "scores.tsv").umrs_total.isna().all()
     run(cohort, out, "--within", "0.2")
     assert "measured 5 clips, 0 were there" in capsys.readouterr().out
 

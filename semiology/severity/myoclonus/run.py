@@ -110,7 +110,8 @@ def score_cohort(
 def _measure(folder: Path, clip: Clip, store: Store | None, out: Path, settings: Settings) -> tuple[ClipMeasures, list[Jerk] | None]:
     """A clip's measures and its jerks, None where both were there already."""
     tracks = _tracks(folder, clip, store)
-    key = make_key({"schema": SCHEMA, "tracks": _digest(tracks), "settings": asdict(settings)})
+    how = {"jerks": asdict(settings.jerks), "within": settings.within}  # not `seen`: it is asked when scores are made
+    key = make_key({"schema": SCHEMA, "tracks": _digest(tracks), "settings": how})
     kept = _kept(out, clip.clip_id)
     if kept is not None and kept.key == key:
         return kept, None
