@@ -127,6 +127,13 @@ def test_a_wandering_measure_has_a_wider_interval():
     assert tied.low < 0 < tied.high
 
 
+def test_a_measure_that_only_wanders_has_an_interval_as_wide_as_its_slopes():
+    """One slow wave over the clip: the widening is at its greatest, z = 8.5, whose tail of 7e-18 is still a tail."""
+    time = np.arange(0, 60, 0.1)
+    slope = fatigue_slope(time, np.sin(2 * np.pi * time / 60))
+    assert slope.low < -2 and slope.high > 2 and slope.low < slope.per_minute < slope.high
+
+
 @pytest.mark.filterwarnings("error")
 def test_a_face_never_in_view_gives_nothing():
     tracks = make_tracks(np.full((40, 478, 2), np.nan), [f"mesh_{number:03d}" for number in range(478)], 25.0)

@@ -55,5 +55,5 @@ def fatigue_slope(time: ArrayLike, values: ArrayLike) -> Slope:
     rest = rest - rest.mean()
     repeated = np.clip((rest[1:] * rest[:-1]).sum() / max((rest**2).sum(), 1e-300), 0, 0.9)
     reach = norm.isf(TAIL) * np.sqrt((1 + repeated) / (1 - repeated))
-    _, _, low, high = theilslopes(middles, minutes, alpha=1 - 2 * norm.sf(reach))
+    _, _, low, high = theilslopes(middles, minutes, alpha=2 * norm.sf(reach))  # the tails; 1 less them would be 1 in floating point
     return Slope(float(slope), float(low), float(high), len(middles))
