@@ -76,6 +76,14 @@ def test_the_cutoff_is_where_a_sine_loses_3_db(order, fps):
     assert np.sqrt(2 * np.nanmean(kept**2)) == pytest.approx(np.sqrt(0.5), abs=0.01)
 
 
+def test_the_filters_at_25_frames_a_second_are_those_that_the_page_tells():
+    told = {3.0: [(9, 3.0), (11, 2.9), (17, 3.2), (19, 3.1)], 6.0: [(5, 6.0), (9, 5.9), (7, 5.8), (11, 5.8)]}
+    for cutoff, filters in told.items():
+        for order, (window, exact) in enumerate(filters):
+            found = savitzky_golay(order, cutoff, 25.0)
+            assert found.window == window and found.cutoff == pytest.approx(exact, abs=0.06), (cutoff, order)
+
+
 def test_a_pulse_of_known_amplitude():
     t = np.arange(-100, 101) / 100
     pulse = np.outer(5 * np.exp(-(t**2) / (2 * 0.1**2)), [1.0, 0.0])  # px, s
@@ -212,6 +220,22 @@ def test_table_in_torso_lengths_by_joint_segment_and_side():
     assert table.loc[("side", "left")].joints == 6 and table.loc[("side", "left")].amplitude == pytest.approx(0.15 / 6, rel=1e-3)
     face = table.loc[("segment", "face")]
     assert face.joints == 0 and face.share == 0 and np.isnan(face.speed)
+
+
+def test_a_segments_frequency_is_that_of_the_joint_that_moves_most():
+    t = np.arange(200) / 25
+    shake, drift = (np.outer(size * np.sin(2 * np.pi * frequency * t), [1.0, 0.0]) for size, frequency in ((10, 5), (1, 0.75)))
+    table = kinematic_table(body(200, left_wrist=shake, left_elbow=drift)).set_index("name")
+    assert table.loc["left_elbow"].frequency == 0.75 and table.loc["left_arm"].frequency == table.loc["left"].frequency == 5
+
+
+def test_what_stands_still_has_no_smoothness_and_no_frequency():
+    """A tenth of a pixel is no binary number, and a torso of 100.1 px is none: rounding must not pass for movement."""
+    tracks = body(200)
+    tracks["position"] = tracks["position"] * 1.001 + 0.1
+    row = kinematic_table(tracks).set_index("name").loc["left_wrist"]
+    assert (row.speed, row.excursion, row.amplitude, row.path_per_second) == (0, 0, 0, 0)
+    assert np.isnan([row.frequency, row.sparc, row.log_dimensionless_jerk, row.path_length_ratio]).all()
 
 
 def test_units_and_what_the_tracks_do_not_hold():

@@ -47,6 +47,7 @@ def sparc(speed: NDArray, fps: float, highest: float = HIGHEST, threshold: float
 def log_dimensionless_jerk(position: NDArray, fps: float, cutoff: float = CUTOFF) -> float:
     """Log dimensionless jerk (LDLJ): -ln(duration^3 / peak speed^2 * integral of |jerk|^2 dt); nearer to 0 is smoother.
 
+    Of the jerk as a vector; the paper's is of the speed's second derivative, which on a straight way is the same and does not see bends.
     A minimum-jerk reach has duration^3 * 720 (D^2 / T^5) / (1.875 D / T)^2 = 204.8, whose value here is -5.32.
 
     Args:

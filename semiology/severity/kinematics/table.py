@@ -19,7 +19,8 @@ PIECE = 4.0  # s: smoothness is that of unbroken pieces of this length, so that 
 def kinematic_table(tracks: xr.Dataset, unit: str = "torso", cutoff: float = CUTOFF, joints: list[str] | None = None) -> pd.DataFrame:
     """Figures of a clip by joint, then by segment (all seven), then by side.
 
-    A segment's and a side's figures are the mean over their joints, each weighted by its usable frames. Lengths (L) are in `unit`.
+    A segment's and a side's figures are the mean over their joints, each weighted by its usable frames, but for the frequency, which is
+    that of the joint with the largest amplitude: a hand at 5 Hz and an arm at 1 Hz are no movement at 3 Hz. Lengths (L) are in `unit`.
 
         level, name, segment, side   "joint", "segment" or "side"; its name; the segment and side that it belongs to
         joints                       how many joints the row is the mean of
@@ -70,7 +71,8 @@ def kinematic_table(tracks: xr.Dataset, unit: str = "torso", cutoff: float = CUT
 def _figures(position: np.ndarray, length: float, fps: float, cutoffs: dict[int, float]) -> dict[str, float]:
     """Figures of one joint's (time, space)."""
     known = usable(position)
-    position = position / length
+    if known.any():
+        position = (position - position[known.argmax()]) / length  # from its first place: what stands still then does so to the last digit
     velocity, second, third = (derivative(position, fps, order, cutoffs[order]) for order in (1, 2, 3))
     speeds = np.linalg.norm(velocity, axis=1)
     moving = speeds[np.isfinite(speeds)]
@@ -114,11 +116,16 @@ def _by_piece(values: np.ndarray, fps: float, measure: Callable[[np.ndarray], fl
 
 
 def _mean(rows: pd.DataFrame) -> dict[str, float]:
-    """Mean of the joints' figures, each weighted by its share of usable frames; the share is their plain mean, 0 without any joint."""
+    """Mean of the joints' figures, each weighted by its share of usable frames; the share is their plain mean, 0 without any joint.
+
+    The frequency is that of the joint with the largest amplitude.
+    """
     figures = rows.drop(columns=["level", "name", "segment", "side", "joints", "share"])
     weights = figures.notna().mul(rows["share"], axis=0)
     total = weights.sum()
     means = (figures.fillna(0) * weights).sum() / total.where(total > 0)
+    if rows["amplitude"].notna().any():
+        means["frequency"] = rows["frequency"][rows["amplitude"].idxmax()]
     return {
         "joints": len(rows),
         "share": float(rows["share"].mean()) if len(rows) else 0.0,
