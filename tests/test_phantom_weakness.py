@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from semiology.cli import main
 from semiology.cohort import Cohort, check_cohort
 from semiology.errors import UserError
 from semiology.phantom import make_weakness
@@ -201,3 +202,11 @@ def test_parameters_that_make_no_sense_are_refused(tmp_path, wrong):
     with pytest.raises(UserError, match="phantom"):
         make_weakness(tmp_path, **{"progress": False, **wrong})
     assert list(tmp_path.iterdir()) == []
+
+
+def test_the_verb_makes_a_cohort_and_tells_a_users_mistake_in_one_line(tmp_path, capsys):
+    asked = ["phantom", "weakness", str(tmp_path / "made"), "--render", "false", "--progress", "false", "--controls", "0", "--seconds", "2"]
+    assert main([*asked, "--patients", "1"]) == 0
+    assert len(Cohort.read(tmp_path / "made").clips) == len(PANELS)
+    assert main([*asked, "--patients", "0"]) != 0
+    assert "give 0 or more of each" in capsys.readouterr().err
