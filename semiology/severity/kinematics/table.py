@@ -125,7 +125,7 @@ def _mean(rows: pd.DataFrame) -> dict[str, float]:
     total = weights.sum()
     means = (figures.fillna(0) * weights).sum() / total.where(total > 0)
     if rows["amplitude"].notna().any():
-        means["frequency"] = rows["frequency"][rows["amplitude"].idxmax()]
+        means["frequency"] = rows["frequency"].to_numpy()[np.nanargmax(rows["amplitude"].to_numpy())]
     return {
         "joints": len(rows),
         "share": float(rows["share"].mean()) if len(rows) else 0.0,
