@@ -20,6 +20,7 @@ from jerk_severity import change, correlation, scored
 from record import RESULTS, record
 
 from semiology.files import atomic_path
+from semiology.phantom.myoclonus_noise import as_tracked
 from semiology.severity.jerks import Jerk, JerkSettings, find_jerks, match_jerks, synchronous
 
 FIGURE = RESULTS.parents[1] / "docs/images/myoclonus.png"
@@ -38,6 +39,7 @@ THRESHOLDS = (
     20.0,
     30.0,
 )  # noise levels that are tried for one false event a minute
+NOISES = (0.1, 0.2, 0.3, 0.5, 1.0)  # px
 SUBJECTS = 30  # of the cohort whose severities are judged; six are controls
 LARGE, F1, RHO, RHO_LOW = 0.05, 0.8, 0.8, 0.5  # the targets, our choice: F1 on truth + noise at 0.05 and more; Spearman, its lower bound
 
@@ -149,6 +151,16 @@ def detection(kind: str) -> dict[str, object]:
     }
 
 
+def by_noise() -> dict[float, float]:
+    """px of jitter -> F1 at LARGE, on the truth with less and with more of a tracker's errors."""
+    clips = inputs("truth", LARGE)
+    found = {}
+    for px in NOISES:
+        noisy = [replace(clip, tracks=as_tracked(clip.tracks, px, np.random.default_rng([SEED, n]))) for n, clip in enumerate(clips)]
+        found[px] = added(noisy, JerkSettings().threshold).f1
+    return found
+
+
 def draw(found: dict[str, dict], path: Path) -> None:
     """F1 by amplitude, one line a kind of tracks."""
     import matplotlib
@@ -193,6 +205,7 @@ def main() -> int:
     passed = worst >= F1 and all(rho["value"] >= RHO and rho["low"] > RHO_LOW for rho in told)
     figures = {
         "detection": found,
+        "f1_by_noise": by_noise(),
         "severity": scores,
         "how": {"rate_a_minute": RATE, "noise_px": NOISE, "people": PEOPLE, "seconds": SECONDS, "subjects_scored": SUBJECTS},
     }
