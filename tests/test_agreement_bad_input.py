@@ -29,7 +29,7 @@ def figures(path, **options):
         ("p1\tone\t1\t2\n\n\tone\t1\t2\n", 'row 4, column "participant_id": is empty'),
         ("p1\tn/a\t1\t2\n", 'row 2, column "visit": is empty'),
         ("p1\tone\t1\t2\np2\tone\t1\t2\np1\tone\t2\t2\n", "rows 2, 4: participant p1 is there 2 times at visit one"),
-        ("", "no scores in it, only a header"),
+        ("", "no scores in it; write one row a participant"),
         ("p1\tone\t1\t2\t9\n", "row 2: has 5 cells, the header has 4; write n/a"),
         ("p1\tone\t1\t2\np2\tone\t1\n", "row 3: has 3 cells, the header has 4; write n/a"),
     ],
@@ -46,24 +46,35 @@ def test_columns_that_are_not_there(tmp_path, capsys):
     assert 'no column "score"; there are participant_id, visit, machine, r1' in capsys.readouterr().err
     with pytest.raises(UserError, match='no column "subject"; there are'):
         read_scores(path, "machine", ["r1"], participant="subject")
-    with pytest.raises(UserError, match="name each rater once"):
+    with pytest.raises(UserError, match="name each once"):
         read_scores(path, "machine", ["machine"])
 
 
 def test_files_that_are_no_table(tmp_path):
-    with pytest.raises(UserError, match="not found"):
+    with pytest.raises(UserError, match="none.tsv: is missing"):
         read_scores(tmp_path / "none.tsv", "machine", ["r1"])
     with pytest.raises(UserError, match="save the table as one of these"):
         read_scores(table(tmp_path, "", name="scores.xlsx"), "machine", ["r1"])
-    with pytest.raises(UserError, match="has no names of columns"):
+    with pytest.raises(UserError, match="empty.tsv: is empty; its first row names the columns: participant_id, machine, r1"):
         read_scores(table(tmp_path, "", header="", name="empty.tsv"), "machine", ["r1"])
-    with pytest.raises(UserError, match="not separated by commas"):
+    with pytest.raises(UserError, match="separated by semicolons, not commas; save it as text separated by commas"):
         read_scores(table(tmp_path, "p1;1;2\n", header="participant_id;machine;r1\n", name="scores.csv"), "machine", ["r1"])
-    with pytest.raises(UserError, match='column "r1" is there twice'):
-        read_scores(table(tmp_path, "p1\t1\t2\n", header="participant_id\tr1\tr1\n"), "machine", ["r1"])
-    (tmp_path / "latin.tsv").write_bytes("participant_id\tm\xfcde\n".encode("latin-1"))
-    with pytest.raises(UserError, match="save it as text in UTF-8"):
-        read_scores(tmp_path / "latin.tsv", "machine", ["r1"])
+    with pytest.raises(UserError, match='row 1, column "r1": this column is there twice'):
+        read_scores(table(tmp_path, "p1\t1\t2\t2\n", header="participant_id\tmachine\tr1\tr1\n"), "machine", ["r1"])
+    (tmp_path / "book.tsv").write_bytes(b"PK\x03\x04 and what a workbook holds")
+    with pytest.raises(UserError, match="is a spreadsheet workbook"):
+        read_scores(tmp_path / "book.tsv", "machine", ["r1"])
+    with pytest.raises(UserError, match="name each once"):
+        read_scores(table(tmp_path, "p1\tone\t1\t2\n"), "machine", ["r1"], participant="machine")
+
+
+def test_what_spreadsheets_write_is_read(tmp_path):
+    rows = "M\xfcller\tone\t1\t2\t\np2\tone\t3\tn/a\t\n"  # with an empty column at the end
+    for name, encoding in (("utf16.tsv", "utf-16"), ("latin.tsv", "cp1252"), ("marked.tsv", "utf-8-sig")):
+        (tmp_path / name).write_bytes((HEADER.replace("\n", "\t\n") + rows).replace("\n", "\r\n").encode(encoding))
+        scores = read_scores(tmp_path / name, "machine", ["r1"], visit="visit")
+        assert scores.table["participant"].tolist() == ["M\xfcller", "p2"] and scores.table["machine"].tolist() == [1, 3]
+        assert len(scores.notes) == (encoding == "cp1252")
 
 
 def test_a_table_with_commas_is_the_same_table(tmp_path):
@@ -156,5 +167,5 @@ def test_scales_that_are_far_apart_are_told(tmp_path):
 
 def test_several_rows_without_a_column_of_visits_are_repeated_measures(tmp_path):
     found, document = figures(table(tmp_path, "p1\tone\t1\t2\np1\ttwo\t3\t3\np2\tone\t5\t4\n"))
-    assert "1 participants have several rows, which are taken as repeated measures" in document["notes"]
+    assert "participants with several rows: 1; their rows are taken as repeated measures" in document["notes"]
     assert "Bland & Altman 2007" in found["lower_limit"].method

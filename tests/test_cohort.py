@@ -283,7 +283,7 @@ def test_what_spreadsheets_write_is_read(folder, encoding):
 def test_other_kinds_of_table_are_named(folder):
     text = (folder / "clips.tsv").read_text()
     (folder / "clips.tsv").write_text(text.replace("\t", ";"))
-    assert "clips.tsv: row 1: its columns are separated by semicolons, not tabs; save it as tab-separated text" in faults(folder)
+    assert "clips.tsv: row 1: its columns are separated by semicolons, not tabs; save it as text separated by tabs" in faults(folder)
     (folder / "clips.tsv").write_bytes(b"PK\x03\x04rest of a workbook")
     assert "clips.tsv: is a spreadsheet workbook; save it as tab-separated text" in faults(folder)
     (folder / "clips.tsv").rename(folder / "clips.csv")

@@ -1,6 +1,5 @@
 """A table of scores as people save it: participants, visits, one column a rater. Faults are told by file, row and column."""
 
-import csv
 import math
 import re
 from collections.abc import Sequence
@@ -10,9 +9,10 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from semiology.cohort.table import Fault, read_table
 from semiology.errors import UserError
 
-MISSING = {"", "n/a", "na", "nan"}  # cells without a score, whatever their case
+MISSING = {"", "na", "nan"}  # cells without a score, whatever their case; n/a is "" already
 SEPARATORS = {".tsv": "\t", ".csv": ","}
 
 
@@ -76,17 +76,14 @@ def read_scores(
             or no visit, a participant has two rows of one visit, or there is no row.
     """
     path = Path(path)
-    cells = _cells(path)
-    asked = [machine, *raters]
+    scored = [machine, *raters]
+    asked = [participant, *([visit] if visit else []), *scored]
     if len(set(asked)) < len(asked):
-        raise UserError(f"{path}: the columns {', '.join(asked)} are not different ones; name each rater once")
-    for column in [participant, *([visit] if visit else []), *asked]:
-        if column not in cells:
-            raise UserError(f'{path}: no column "{column}"; there are {", ".join(map(str, cells.columns))}')
-    if cells.empty:
-        raise UserError(f"{path}: no scores in it, only a header; write one row a participant")
+        raise UserError(f"{path}: the columns {', '.join(asked)} are not different ones; name each once")
+    notes: list[str] = []
+    cells = _cells(path, asked, notes)
     names = {"participant": _names(cells, participant, path), "visit": _names(cells, visit, path) if visit else ""}
-    table = pd.DataFrame(names, index=cells.index).assign(**{column: _numbers(cells[column], path) for column in asked})
+    table = pd.DataFrame(names, index=cells.index).assign(**{column: _numbers(cells[column], path) for column in scored})
     twice = table.duplicated(["participant", "visit"], keep=False)
     if visit and twice.any():
         first = table[twice].iloc[0]
@@ -96,38 +93,28 @@ def read_scores(
             f"{first['visit']}; keep one row a participant and visit"
         )
     people = table.loc[twice, "participant"].nunique()
-    notes = () if visit or not people else (f"{people} participants have several rows, which are taken as repeated measures",)
-    return Scores(machine, tuple(raters), table.reset_index(drop=True), notes)
+    if people and not visit:
+        notes.append(f"participants with several rows: {people}; their rows are taken as repeated measures")
+    return Scores(machine, tuple(raters), table.reset_index(drop=True), tuple(notes))
 
 
-def _cells(path: Path) -> pd.DataFrame:
-    """The table as text, indexed by row as in a spreadsheet, where the header is row 1; rows without a single value are left out."""
+def _cells(path: Path, asked: Sequence[str], notes: list[str]) -> pd.DataFrame:
+    """The table as text, indexed by row as in a spreadsheet, where the header is row 1."""
     separator = SEPARATORS.get(path.suffix.lower())
     if separator is None:
         raise UserError(f"{path}: scores are read from .tsv or .csv; save the table as one of these")
-    try:
-        with path.open(encoding="utf-8-sig", newline="") as stream:
-            lines = [[cell.strip() for cell in cells] for cells in csv.reader(stream, delimiter=separator, strict=True)]
-    except FileNotFoundError as error:
-        raise UserError(f"{path}: not found; correct the path") from error
-    except (csv.Error, UnicodeDecodeError) as error:
-        raise UserError(f"{path}: cannot be read as a table ({error}); save it as text in UTF-8") from error
-    header = lines[0] if lines else []
-    if not any(header):
-        raise UserError(f"{path}: row 1: has no names of columns; write them there")
-    if len(header) == 1 and set(header[0]) & set(",;\t"):
-        mark = "tabs" if separator == "\t" else "commas"
-        raise UserError(f"{path}: row 1: its columns are not separated by {mark}; save it so, or change the file's ending")
-    twice = next((column for column in header if column and header.count(column) > 1), None)
-    if twice:
-        raise UserError(f'{path}: row 1: column "{twice}" is there twice; delete or rename one')
-    rows = {number: cells for number, cells in enumerate(lines[1:], start=2) if any(cells)}
-    for number, cells in rows.items():
-        if len(cells) != len(header):
-            raise UserError(
-                f"{path}: row {number}: has {len(cells)} cells, the header has {len(header)}; write n/a where there is no score"
-            )
-    return pd.DataFrame.from_dict(rows, orient="index", columns=header, dtype=str)
+    faults: list[Fault] = []
+    table = read_table(path, asked, faults, notes, separator)
+    if table.columns:
+        for column in asked:
+            if column not in table.columns:
+                raise UserError(f'{path}: no column "{column}"; there are {", ".join(table.columns)}')
+    if faults:
+        raise UserError(str(faults[0]))
+    if not table.rows:
+        raise UserError(f"{path}: no scores in it; write one row a participant under the names of the columns")
+    numbers, rows = zip(*table.rows)
+    return pd.DataFrame(list(rows), index=list(numbers), columns=table.columns, dtype=str)
 
 
 def _names(cells: pd.DataFrame, column: str, path: Path) -> pd.Series:

@@ -1,4 +1,4 @@
-"""A tab-separated table as people save it: read whole, with every fault named by file, row and column."""
+"""A table of text as people save it: read whole, with every fault named by file, row and column."""
 
 import csv
 import difflib
@@ -6,6 +6,8 @@ import io
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
+
+MARKS = {"\t": "tabs", ",": "commas", ";": "semicolons"}
 
 
 @dataclass(frozen=True)
@@ -30,8 +32,8 @@ class Table:
     rows: list[tuple[int, dict[str, str]]]  # (row as in a spreadsheet, column -> cell); an empty cell or n/a is ""
 
 
-def read_table(path: Path, needed: Iterable[str], faults: list[Fault], notes: list[str]) -> Table:
-    """Read a .tsv file; what is wrong goes to `faults`, what was mended silently to `notes`.
+def read_table(path: Path, needed: Iterable[str], faults: list[Fault], notes: list[str], separator: str = "\t") -> Table:
+    """Read a table whose columns are separated by tabs (or by `separator`); what is wrong goes to `faults`, what was mended to `notes`.
 
     UTF-8 with or without a byte order mark, UTF-16 with one and, failing these, Windows-1252 are read, with any line ends: these are what
     spreadsheets write. Rows without a single value are skipped.
@@ -41,7 +43,7 @@ def read_table(path: Path, needed: Iterable[str], faults: list[Fault], notes: li
     if text is None:
         return empty
     try:
-        lines = list(csv.reader(io.StringIO(text, newline=""), delimiter="\t", strict=True))
+        lines = list(csv.reader(io.StringIO(text, newline=""), delimiter=separator, strict=True))
     except csv.Error as error:
         faults.append(Fault(path.name, f"cannot be read as a table ({error}); look for a stray quotation mark"))
         return empty
@@ -51,9 +53,11 @@ def read_table(path: Path, needed: Iterable[str], faults: list[Fault], notes: li
     columns = [cell.strip() for cell in lines[0]]
     while columns and not columns[-1]:
         columns.pop()
-    if len(columns) == 1 and (separator := next((mark for mark in ",;" if mark in columns[0]), None)):
-        kind = "commas" if separator == "," else "semicolons"
-        faults.append(Fault(path.name, f"its columns are separated by {kind}, not tabs; save it as tab-separated text", 1))
+    if len(columns) == 1 and (other := next((mark for mark in MARKS if mark in columns[0]), None)):
+        wanted = MARKS[separator]
+        faults.append(
+            Fault(path.name, f"its columns are separated by {MARKS[other]}, not {wanted}; save it as text separated by {wanted}", 1)
+        )
         return empty
     _check_header(path.name, columns, needed, faults)
     rows = []
