@@ -5,8 +5,8 @@ from functools import partial
 
 import numpy as np
 
+from semiology.agreement.judging import as_judged, kinds_of_pairs, paired
 from semiology.agreement.paired import COEFFICIENTS, Paired
-from semiology.agreement.pairs import as_judged, kinds_of_pairs, paired
 from semiology.agreement.scores import Scores
 from semiology.agreement.stated import Figure, state, without
 from semiology.statistics.bootstrap import draw_participants

@@ -11,8 +11,8 @@ import pandas as pd
 
 from semiology.agreement.beside import judge_beside
 from semiology.agreement.change import judge_change, judge_repeatability
+from semiology.agreement.judging import judge_all_raters, judge_pair, kinds_of_pairs, notes_on_scale, paired
 from semiology.agreement.page import page
-from semiology.agreement.pairs import judge_all_raters, judge_pair, kinds_of_pairs, notes_on_scale, paired
 from semiology.agreement.picture import draw_bland_altman
 from semiology.agreement.scores import Scores
 from semiology.agreement.stated import COLUMNS, Figure, told
@@ -34,15 +34,17 @@ def agree(
         scores: of `read_scores`.
         retest: visits between which nothing should have changed: repeatability and minimal detectable change.
         change: two visits, before and after: mean change and standardised response mean.
-        draws: resampled cohorts.
-        seed: of the resampling.
+        draws: resampled cohorts; below 2: no intervals.
+        seed: of the resampling, 0 or more.
 
     Returns:
         The figures, and what agreement.json holds: these as dictionaries, the `notes` (who was left out and why), and the method.
 
     Raises:
-        UserError: a visit is not there, `retest` is one visit only, `change` is not two.
+        UserError: a visit is not there, `retest` is one visit only, `change` is not two, draws or seed are negative.
     """
+    if draws < 0 or seed < 0:
+        raise UserError(f"draws={draws}, seed={seed}: neither may be negative; draws=0 gives no intervals")
     if len(retest) == 1:
         raise UserError(f"retest needs two visits or more between which nothing changed; only {retest[0]} was named")
     if len(change) not in (0, 2):
@@ -75,13 +77,13 @@ def agree(
 def write_agreement(
     scores: Scores, out: Path, retest: Sequence[str] = (), change: Sequence[str] = (), *, draws: int = 2000, seed: int = 0
 ) -> tuple[list[Figure], dict[str, Any]]:
-    """`agree`, and OUT/agreement.tsv, agreement.json, bland_altman_<first>_<second>.png and report.html."""
+    """`agree`, and OUT/agreement.tsv, agreement.json, bland_altman_<number>_<first>_<second>.png and report.html."""
     figures, document = agree(scores, retest, change, draws=draws, seed=seed)
     pictures = {}
-    for _, first, second in kinds_of_pairs(scores):
+    for number, (_, first, second) in enumerate(kinds_of_pairs(scores), 1):
         pair = paired(scores.table, first, second)
         if len(pair.first) > 1:
-            name = f"bland_altman_{slug(first)}_{slug(second)}.png"
+            name = f"bland_altman_{number}_{slug(first)}_{slug(second)}.png"  # numbered: "rater 1" and "rater-1" are one slug
             of_pair = {figure.figure: figure for figure in figures if (figure.first, figure.second) == (first, second)}
             draw_bland_altman(out / name, pair, of_pair, first, second)
             pictures[f"{first} and {second}"] = out / name
