@@ -146,6 +146,12 @@ def test_errors_of_one_score_by_hand():
     assert within_subject_sd(squares)[0] == pytest.approx(np.sqrt(2))
 
 
+def test_scores_that_repeat_have_an_error_of_nothing():
+    """Thirds are no binary numbers: the root of their rounding, 1e-16, is not stated."""
+    squares = mean_squares(np.repeat([[0.1], [1 / 3], [4.0]], 3, axis=1), np.ones((1, 3)))
+    assert sem_agreement(squares)[0] == sem_consistency(squares)[0] == within_subject_sd(squares)[0] == 0
+
+
 def test_standardised_response_mean_by_hand():
     assert standardised_response_mean(np.array([1.0, 2, 3]), np.ones((1, 3)))[0] == pytest.approx(2.0)
     assert standardised_response_mean(np.array([1.0, 2, 3]), np.array([[2.0, 0, 1]]))[0] == pytest.approx((5 / 3) / np.sqrt(4 / 3))
@@ -243,5 +249,5 @@ def test_the_verb_writes_tables_pictures_and_a_page(cohort, tmp_path, capsys):
     assert "change of r2: left out, without a score at visit first: p00" in document["notes"]
     page = (tmp_path / "out/report.html").read_text()
     assert page.count("data:image/png;base64,") == 3 and "<script" not in page and "http" not in page.replace("http-equiv", "")
-    assert (tmp_path / "out/bland_altman_machine_r1.png").is_file()
+    assert (tmp_path / "out/bland_altman_1_machine_r1.png").is_file()
     assert "icc_2_1" in capsys.readouterr().out

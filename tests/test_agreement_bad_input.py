@@ -51,11 +51,11 @@ def test_columns_that_are_not_there(tmp_path, capsys):
 
 
 def test_files_that_are_no_table(tmp_path):
-    with pytest.raises(UserError, match="none.tsv: is missing"):
+    with pytest.raises(UserError, match=r"none\.tsv: is missing"):
         read_scores(tmp_path / "none.tsv", "machine", ["r1"])
     with pytest.raises(UserError, match="save the table as one of these"):
         read_scores(table(tmp_path, "", name="scores.xlsx"), "machine", ["r1"])
-    with pytest.raises(UserError, match="empty.tsv: is empty; its first row names the columns: participant_id, machine, r1"):
+    with pytest.raises(UserError, match=r"empty\.tsv: is empty; its first row names the columns: participant_id, machine, r1"):
         read_scores(table(tmp_path, "", header="", name="empty.tsv"), "machine", ["r1"])
     with pytest.raises(UserError, match="separated by semicolons, not commas; save it as text separated by commas"):
         read_scores(table(tmp_path, "p1;1;2\n", header="participant_id;machine;r1\n", name="scores.csv"), "machine", ["r1"])
@@ -98,6 +98,20 @@ def test_visits_that_are_not_there(tmp_path):
         agree(read_scores(table(tmp_path, "p1\tone\t1\t2\n"), "machine", ["r1"]), retest=["one", "two"])
 
 
+def test_negative_draws_and_seeds(tmp_path):
+    scores = read_scores(table(tmp_path, "p1\tone\t1\t2\n"), "machine", ["r1"])
+    for options in ({"draws": -1}, {"seed": -1}):
+        with pytest.raises(UserError, match="neither may be negative"):
+            agree(scores, **options)
+
+
+def test_raters_whose_names_make_one_file_name_keep_their_own_pictures(tmp_path):
+    path = table(tmp_path, "".join(f"p{n}\t{n}\t{n * n}\t{-n}\n" for n in range(3)), "participant_id\tmachine\tr 1\tr-1\n")
+    assert main(["agreement", str(path), "--machine", "machine", "--raters", "r 1", "r-1", "--out", str(tmp_path / "out")]) == 0
+    pictures = {picture.read_bytes() for picture in (tmp_path / "out").glob("*.png")}
+    assert len(pictures) == 3
+
+
 def test_a_constant_column_has_no_correlation_and_says_so(tmp_path):
     found, _ = figures(table(tmp_path, "".join(f"p{number}\tone\t{number}\t2\n" for number in range(6))))
     assert found["spearman"].value is None and found["spearman"].reason == "r1 has the same score, 2, in all 6 rows: no correlation"
@@ -115,6 +129,17 @@ def test_no_interval_where_it_would_only_look_certain(tmp_path):
     shifted, _ = figures(table(tmp_path, "".join(f"p{number}\tone\t{number + 1}\t{number}\n" for number in range(8))))
     assert shifted["bias"].value == 1 and shifted["bias"].low is None
     assert shifted["bias"].reason == shifted["mean_absolute_error"].reason == "every resampled cohort has the same value"
+
+
+def test_few_participants_are_not_resampled(tmp_path):
+    """Four participants can be drawn in 35 ways only, of which many leave two: such intervals miss the truth too often."""
+    rows = "".join(f"p{number}\tone\t{[0, 2, 1, 3, 4][number]}\t{number}\n" for number in range(5))
+    few, _ = figures(table(tmp_path, rows.rpartition("p4")[0]))
+    assert (few["spearman"].value, few["spearman"].low) == (pytest.approx(0.8), None)
+    assert few["spearman"].reason == few["mean_absolute_error"].reason == "4 participants are too few to resample"
+    assert few["bias"].low is not None  # by Student's t
+    enough, _ = figures(table(tmp_path, rows))
+    assert enough["spearman"].low < 0.9 <= enough["spearman"].high
 
 
 def test_one_participant_only(tmp_path):

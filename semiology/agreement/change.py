@@ -24,17 +24,17 @@ DETECTABLE = Z * np.sqrt(2)
 
 def sem_consistency(squares: MeanSquares) -> Array:
     """(draw,) error of one score: SD sqrt(1 - ICC(3,1)), which is the root of the error mean square."""
-    return np.sqrt(squares.error)
+    return _root(squares.error, squares)
 
 
 def sem_agreement(squares: MeanSquares) -> Array:
     """(draw,) error of one score: SD sqrt(1 - ICC(2,1)). The visits' own variance counts, as 0 where its estimate is negative."""
-    return np.sqrt(squares.error + np.maximum(squares.raters - squares.error, 0) / squares.n)
+    return _root(squares.error + np.maximum(squares.raters - squares.error, 0) / squares.n, squares)
 
 
 def within_subject_sd(squares: MeanSquares) -> Array:
     """(draw,) root of the mean square within participants (Bland & Altman 1996)."""
-    return np.sqrt(squares.within)
+    return _root(squares.within, squares)
 
 
 REPEATABILITY: dict[str, tuple[Callable[[MeanSquares], Array], str]] = {
@@ -109,6 +109,10 @@ def judge_change(scores: Scores, before: str, after: str, draws: int, seed: int)
 
 def _repeated(values: Array, measure: Callable[[MeanSquares], Array], weights: Array) -> Array:
     return measure(mean_squares(values, weights))
+
+
+def _root(variance: Array, squares: MeanSquares) -> Array:
+    return np.where(variance <= 1e-12 * squares.scale, 0.0, np.sqrt(variance))  # rounding is no error of a score
 
 
 def _mean(change: Array, weights: Array) -> Array:

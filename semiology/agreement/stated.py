@@ -42,6 +42,7 @@ class Figure:
 
 
 COLUMNS = tuple(Figure.__dataclass_fields__)
+FEWEST = 5  # participants from which on they are resampled [our choice: of 2 to 4 too many intervals miss the truth, see docs/agreement.md]
 
 
 def without(about: tuple[str, str, str, str], participants: int, rows: int, reason: str) -> Figure:
@@ -82,10 +83,10 @@ def state(
 
 
 def _resampled(value: float, measure: Callable[[Array], Array], weights: Array, difference: bool) -> Interval:
-    """The bootstrap's interval, but none where one participant makes the figure, or resampling gives it no width: it would look certain."""
+    """The bootstrap's interval, but none of few participants, where one makes the figure, or without width: it would look certain."""
     people = weights.shape[1]
-    if people < 2:
-        return Interval(np.nan, np.nan, 0, "one participant only")
+    if people < FEWEST:
+        return Interval(np.nan, np.nan, 0, "one participant only" if people == 1 else f"{people} participants are too few to resample")
     drawn, left_out = measure(weights), measure(leave_one_out(people))
     if np.isnan(left_out).any():
         return Interval(np.nan, np.nan, int(np.isnan(drawn).sum()), "without one of the participants there is no value")
