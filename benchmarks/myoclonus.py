@@ -39,6 +39,7 @@ THRESHOLDS = (
     20.0,
     30.0,
 )  # noise levels that are tried for one false event a minute
+PANELS = ("rest", "action")
 NOISES = (0.1, 0.2, 0.3, 0.5, 1.0)  # px
 SUBJECTS = 30  # of the cohort whose severities are judged; six are controls
 LARGE, F1, RHO, RHO_LOW = 0.05, 0.8, 0.8, 0.5  # the targets, our choice: F1 on truth + noise at 0.05 and more; Spearman, its lower bound
@@ -124,6 +125,7 @@ def detection(kind: str) -> dict[str, object]:
     calm = inputs(kind, None)
     threshold, default = at_one_a_minute(calm), JerkSettings().threshold
     alarms, kept = added(calm, default), added(calm, threshold)
+    apart = {panel: added([clip for clip in calm if clip.panel == panel], default) for panel in PANELS}
     by_amplitude, recalls = {}, {}
     for amplitude in RENDERED if kind == "rendered" else AMPLITUDES:
         clips = inputs(kind, amplitude)
@@ -132,7 +134,7 @@ def detection(kind: str) -> dict[str, object]:
         recalls[amplitude] = added(clips, threshold).recall
         by_amplitude[amplitude] = {
             "f1": usual.f1,
-            **{f"f1_{panel}": total(counts for own, counts in each if own == panel).f1 for panel in ("rest", "action")},
+            **{f"f1_{panel}": total(counts for own, counts in each if own == panel).f1 for panel in PANELS},
             "recall": usual.recall,
             "jerks": usual.hits + usual.misses,
             "false_alarms_a_minute": usual.false_alarms / usual.minutes,
@@ -142,7 +144,11 @@ def detection(kind: str) -> dict[str, object]:
         print(f"{kind} {amplitude:g}: {by_amplitude[amplitude]}", flush=True)
     return {
         "by_amplitude": by_amplitude,
-        "without_jerks": {"minutes": alarms.minutes, "false_events_a_minute": alarms.false_moments / alarms.minutes},
+        "without_jerks": {
+            "minutes": alarms.minutes,
+            "false_events_a_minute": alarms.false_moments / alarms.minutes,
+            **{f"{panel}_false_events_a_minute": counts.false_moments / counts.minutes for panel, counts in apart.items()},
+        },
         "one_a_minute": {
             "threshold": threshold,
             "false_events_a_minute": kept.false_moments / kept.minutes,
