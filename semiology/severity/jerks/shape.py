@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 LONG_BEFORE, BEFORE = (-0.60, -0.40), (-0.36, -0.16)  # s from the acceleration's peak: the joint's velocity before is between these
 AFTER, LONG_AFTER = (0.24, 0.44), (0.48, 0.68)  # s: and after, between these
-EXTREME = (-0.12, 0.16)  # s: where the displacement's extreme may lie
+EXTREME = (-0.08, 0.12)  # s: where the displacement's extreme may lie
 BEGUN = 0.2  # of the amplitude: below it, a jerk has not begun, or has returned
 REACHED = 0.9  # of the amplitude: the first frame at or above it is the peak
 
