@@ -4,8 +4,9 @@ The eye aspect ratio falls in a blink [P: Soukupova and Cech 2016, who set one b
 the eye's own level, a running high quantile of its aperture before and after, so that narrow eyes, a smile and a drooping lid are judged
 by themselves; and each side keeps its amplitude: an eye that does not follow is seen. Head turns are taken out of the aperture
 beforehand, and a blink that a frame without a face cuts off is left out, as is what lasts longer than a blink: a look down, eyes held
-shut. Bounds and windows are our choice; amplitude as the share of the opening that is lost follows [P] Ousler et al. 2014, durations [P]
-Stern et al. 1984 (spontaneous blinks end within 0.5 s) with a margin for weak lids.
+shut. A dip also has to stand out of the eye's own noise, or a jittering tracker would blink. Bounds and windows are our choice; amplitude
+as the share of the opening that is lost follows [P] Ousler et al. 2014, durations [P] Stern et al. 1984 (spontaneous blinks end within
+0.5 s) with a margin for weak lids.
 """
 
 from collections.abc import Iterator
@@ -22,6 +23,7 @@ LONGEST = 0.8  # s
 HIGH = 0.75  # quantile: in 0.8 s beside its deepest point even a long blink leaves the eye open for the upper half
 OPEN = 0.9  # quantile of the clip's apertures: the participant's own open eye
 SHUT = 0.4  # of the own open eye: where the level is below it, the eye was shut or looked down, and cannot blink
+STANDS_OUT = 5  # standard deviations of the aperture's noise from frame to frame by which a dip lies below the level
 
 
 @dataclass(frozen=True)
@@ -49,13 +51,13 @@ def blinks(measures: pd.DataFrame, share: float = SHARE, longest: float = LONGES
 
     Args:
         measures: one row a frame on a regular grid; index s.
-        share: of its level, below which the aperture of at least one eye has to fall.
+        share: of its level, below which the aperture of at least one eye has to fall, and further than its noise.
         longest: s.
     """
     time = measures.index.to_numpy(dtype=float)
     aperture = {side: measures[f"{side}_eye_aperture"] for side in SIDES}
     level = {side: _level(aperture[side], time, longest) for side in SIDES}
-    dips = sorted(dip for side in SIDES for dip in _dips(time, aperture[side].to_numpy(), level[side], share))
+    dips = sorted(dip for side in SIDES for dip in _dips(time, aperture[side], level[side].to_numpy(), share))
     found = []
     for start, end in _joined(dips):
         if end - start > longest:
@@ -73,6 +75,16 @@ def open_eye(aperture: pd.Series) -> float:
     return float(aperture.quantile(OPEN))
 
 
+def blinks_would_show(aperture: pd.Series) -> bool:
+    """Whether a complete blink of this eye would stand out of its noise: where not, that there is no blink says nothing."""
+    return STANDS_OUT * _noise(aperture) < open_eye(aperture)
+
+
+def _noise(aperture: pd.Series) -> float:
+    """Standard deviation from frame to frame: by the median of the second differences, which blinks are too few to move."""
+    return float(aperture.diff().diff().abs().median()) * 1.4826 / np.sqrt(6)
+
+
 def _level(aperture: pd.Series, time: np.ndarray, longest: float) -> pd.Series:
     """The lower of the openings before and after each frame; NaN where too little of either is known."""
     frames = max(round(longest / float(np.median(np.diff(time)))), 2) if len(time) > 1 else 2
@@ -81,25 +93,25 @@ def _level(aperture: pd.Series, time: np.ndarray, longest: float) -> pd.Series:
     return pd.Series(np.minimum(before, after), index=aperture.index)
 
 
-def _dips(time: np.ndarray, aperture: np.ndarray, level: pd.Series, share: float) -> Iterator[tuple[float, float]]:
-    """(start, end) s of every dip below `share` that is seen from start to end."""
-    around = level.to_numpy()
+def _dips(time: np.ndarray, eye: pd.Series, around: np.ndarray, share: float) -> Iterator[tuple[float, float]]:
+    """(start, end) s of every dip that is seen from start to end; `eye` is the aperture, `around` its level."""
+    aperture, bound = eye.to_numpy(), np.minimum(share * around, around - STANDS_OUT * _noise(eye))
     with np.errstate(invalid="ignore"):
-        low = (aperture < share * around) & (around >= SHUT * np.nanquantile(aperture, OPEN)) if np.isfinite(aperture).any() else []
+        low = (aperture < bound) & (around >= SHUT * np.nanquantile(aperture, OPEN)) if np.isfinite(aperture).any() else []
         edges = np.flatnonzero(np.diff(np.concatenate([[0], np.asarray(low, dtype=np.int8), [0]])))
         for first, after in zip(edges[::2], edges[1::2]):
             deepest = first + int(np.argmin(aperture[first:after]))
-            bound = AWAY * around[deepest]
-            shut = aperture < bound  # not where the aperture is unknown
+            edge = AWAY * around[deepest]
+            shut = aperture < edge  # not where the aperture is unknown
             start = deepest - int(np.argmin(shut[deepest::-1]))  # the last frame before with an open eye
             end = deepest + int(np.argmin(shut[deepest:]))
             if not shut[start] and not shut[end] and np.isfinite(aperture[[start, end]]).all():
-                yield _crossing(time, aperture, bound, start), _crossing(time, aperture, bound, end - 1)
+                yield _crossing(time, aperture, edge, start), _crossing(time, aperture, edge, end - 1)
 
 
-def _crossing(time: np.ndarray, aperture: np.ndarray, bound: float, frame: int) -> float:
+def _crossing(time: np.ndarray, aperture: np.ndarray, edge: float, frame: int) -> float:
     before, after = aperture[frame], aperture[frame + 1]
-    return float(time[frame] + (bound - before) / (after - before) * (time[frame + 1] - time[frame]))
+    return float(time[frame] + (edge - before) / (after - before) * (time[frame + 1] - time[frame]))
 
 
 def _joined(dips: list[tuple[float, float]]) -> list[tuple[float, float]]:

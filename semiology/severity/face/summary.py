@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from semiology.severity.face.blinks import blinks, open_eye
+from semiology.severity.face.blinks import LONGEST, blinks, blinks_would_show, open_eye
 from semiology.severity.face.fatigue import fatigue_slope
 from semiology.severity.face.landmarks import SIDES
 from semiology.severity.face.lids import ptosis
@@ -22,8 +22,9 @@ def face_summary(tracks: xr.Dataset, widest: float = WIDEST) -> dict[str, float]
     `<measure>_asymmetry` of the medians and `<measure>_range_asymmetry` (positive: the patient's left is larger; differences left - right
     for `upper_lid` and `corner_lift`, whose heights may be negative). Of the eyes: `<side>_closure` (share of the own open aperture that
     was lost at the 0.05 quantile: how far the eye closed in a clip of held closure), `<side>_lid` and `<side>_lid_drift` (see `lids`),
-    `blink_rate` (per minute of assessable time), `left_blink_amplitude`, `right_blink_amplitude`, `blink_completeness`, `blink_duration`
-    (medians; s). `orbit_tilt` (degrees), `assessable` (share of frames), `seconds` (assessable time).
+    `blink_rate` (per minute of assessable time; NaN where the tracker's noise would hide blinks, and below 1.6 s),
+    `left_blink_amplitude`, `right_blink_amplitude`, `blink_completeness`, `blink_duration` (medians; s). `orbit_tilt` (degrees),
+    `assessable` (share of frames), `seconds` (assessable time).
     """
     table = face_measures(tracks, widest)
     summary: dict[str, float] = {}
@@ -53,7 +54,8 @@ def _eyes(table: pd.DataFrame, seconds: float) -> dict[str, float]:
         eyes[f"{side}_closure"] = 1 - float(aperture.quantile(EXTREMES[0])) / open_eye(aperture)
         eyes[f"{side}_lid"], eyes[f"{side}_lid_drift"] = lids[side].upper_lid, lids[side].drift.per_minute
         eyes[f"{side}_blink_amplitude"] = _middle([getattr(blink, side) for blink in found])
-    eyes["blink_rate"] = 60 * len(found) / seconds if seconds > 0 else np.nan
+    shown = any(blinks_would_show(table[f"{side}_eye_aperture"]) for side in SIDES)
+    eyes["blink_rate"] = 60 * len(found) / seconds if seconds >= 2 * LONGEST and (shown or found) else np.nan
     eyes["blink_completeness"] = _middle([blink.completeness for blink in found])
     eyes["blink_duration"] = _middle([blink.duration for blink in found])
     return eyes
