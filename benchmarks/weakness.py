@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import yaml
-from phantom_run import step, trained_vgg
+from phantom_run import step
 from record import record
 
 from semiology.severity.face import face_measures
@@ -23,9 +23,11 @@ from semiology.statistics.proportion import wilson
 from semiology.tracks import read_tracks
 
 RUN = Path("runs/weakness")
-DEMO_VGG = Path("runs/demo/face_vgg.safetensors")  # of `make demo`: the same stills and config as ours
 CLIPS = ("--seconds", "5", "--fps", "12.5")
-PEOPLE = {"filmed": ("--patients", "16", "--controls", "16"), "tracked": ("--patients", "70", "--controls", "69", "--render", "false")}
+PEOPLE = {
+    "filmed": ("--patients", "16", "--controls", "16", "--stills", "200"),
+    "tracked": ("--patients", "70", "--controls", "69", "--render", "false"),
+}
 EMOTIONS = ("anger", "fear", "happiness")  # in which the study's patients scored lower [P: p = 0.026, 0.003, < 0.001]
 FOLLOWED = ("eye_aperture", "brow_height", "corner_lift")
 ORDER, FILMED_ORDER = 0.80, 0.70  # Spearman's correlation of score and truth, at least, by tracks and by videos
@@ -56,7 +58,10 @@ def make_tracks_and_films() -> Path:
     """Both cohorts, and what extraction finds in the films; returns the weights of the VGG that scores expressions."""
     for name, people in PEOPLE.items():
         step("phantom", "weakness", str(RUN / name), *people, *CLIPS)
-    weights = DEMO_VGG if DEMO_VGG.is_file() else trained_vgg(Path("runs/weights"), "face", Path("configs/demo_face_vgg.yaml"), stills=200)
+    weights = RUN / "face_vgg.safetensors"
+    if not weights.is_file():
+        pictures = str(RUN / "filmed_stills" / "expression")
+        step("pretrain", "expression", pictures, "--config", "configs/demo_face_vgg.yaml", "--out", str(weights))
     step("extract", str(RUN / "filmed"), "--store", str(RUN / "store"), "--face_weights", str(weights), "--fps", "12.5")
     return weights
 

@@ -9,7 +9,7 @@ import pytest
 from semiology.cli import main
 from semiology.cohort import Cohort, check_cohort
 from semiology.errors import UserError
-from semiology.phantom import make_weakness
+from semiology.phantom import make_face_stills, make_weakness
 from semiology.phantom.face import ACTIONS, expression, landmarks
 from semiology.phantom.person import draw_person
 from semiology.phantom.weakness import Weakness, tiredness, weakened
@@ -210,3 +210,13 @@ def test_the_verb_makes_a_cohort_and_tells_a_users_mistake_in_one_line(tmp_path,
     assert len(Cohort.read(tmp_path / "made").clips) == len(PANELS)
     assert main([*asked, "--patients", "0"]) != 0
     assert "give 0 or more of each" in capsys.readouterr().err
+
+
+def test_stills_of_other_people_fill_every_class_and_are_kept(tmp_path):
+    make_face_stills(tmp_path, subjects=2, per_class=2, size=128, progress=False)
+    made = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*.png")}
+    assert sorted(path.parent.name for path in made) == sorted(2 * ["anger", "fear", "neutral", "smile"])
+    make_face_stills(tmp_path, subjects=2, per_class=2, size=128, progress=False)
+    assert {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*.png")} == made
+    with pytest.raises(UserError, match="stills"):
+        make_face_stills(tmp_path, subjects=0)

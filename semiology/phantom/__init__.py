@@ -8,7 +8,8 @@ any length; seizure_cohort writes a cohort of them, action_clips short clips of 
 myoclonus says how a jerk moves and how many follow from a severity, myoclonus_tasks what is done while they are looked for;
 myoclonus_exam fits them to their amplitudes and films them, myoclonus_noise adds a tracker's errors, myoclonus_cohort writes a cohort,
 myoclonus_tables its truth. weakness says what a weak face makes of its actions, weakness_exam films one panel, weakness_cohort writes a
-cohort, weakness_tables what its columns mean.
+cohort, weakness_tables what its columns mean,
+weakness_stills pictures of other people filmed alike.
 """
 
 from semiology.phantom.action_clips import make_actions
@@ -18,5 +19,15 @@ from semiology.phantom.recording import render_long
 from semiology.phantom.seizure_cohort import make_seizures
 from semiology.phantom.stills import make_stills
 from semiology.phantom.weakness_cohort import make_weakness
+from semiology.phantom.weakness_stills import make_face_stills
 
-__all__ = ["make_actions", "make_myoclonus", "make_phantom", "make_seizures", "make_stills", "make_weakness", "render_long"]
+__all__ = [
+    "make_actions",
+    "make_face_stills",
+    "make_myoclonus",
+    "make_phantom",
+    "make_seizures",
+    "make_stills",
+    "make_weakness",
+    "render_long",
+]

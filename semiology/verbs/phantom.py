@@ -1,6 +1,6 @@
 """semiology phantom OUT [--subjects 19 --seed 0 ...], and semiology phantom seizures|actions|myoclonus|weakness OUT"""
 
-from semiology.phantom import make_actions, make_myoclonus, make_phantom, make_seizures, make_stills, make_weakness
+from semiology.phantom import make_actions, make_face_stills, make_myoclonus, make_phantom, make_seizures, make_stills, make_weakness
 from semiology.verbs import options, parser
 
 
@@ -57,8 +57,12 @@ def _myoclonus(arguments: list[str]) -> int:
 def _weakness(arguments: list[str]) -> int:
     made = parser("phantom weakness", make_weakness)
     made.add_function_arguments(make_weakness, as_positional=True)
+    made.add_argument("--stills", type=int, default=0, help="also this many stills a class, in OUT_stills, of healthy people of no cohort")
     parsed = made.parse_args(arguments)
-    folder = make_weakness(**options(parsed))
+    folder = make_weakness(**options(parsed, "stills"))
     who = f"{parsed.patients} synthetic patients and {parsed.controls} controls"
     print(f"{folder}: faces of {who}, panel by panel; truth of landmarks and of either side in {folder / 'truth'}")
+    if parsed.stills:
+        shown = {"per_class": parsed.stills, "size": parsed.size, "seed": parsed.seed, "progress": parsed.progress}
+        print(f"{make_face_stills(f'{folder}_stills', **shown)}: {parsed.stills} stills a class of other people")
     return 0
