@@ -73,6 +73,15 @@ def test_cut_off_follows_slow_tracks_and_too_slow_ones_are_refused():
         found_in(still(fps=12.5), fps=12.5)
 
 
+def test_frames_that_a_slow_video_repeats_do_not_count():
+    position, twice, five_of_six = still(), np.arange(250) // 2, np.arange(250) * 5 // 6
+    tracks = make_tracks(position[twice], NAMES, 25.0, source_index=twice, source_time=twice / 12.5)
+    with pytest.raises(UserError, match=r"tracks of 12\.5 frames a second"):
+        find_jerks(tracks)
+    slower = find_jerks(make_tracks(position[five_of_six], NAMES, 25.0, source_index=five_of_six))
+    assert slower.cutoff == pytest.approx(0.24 * 25 * 5 / 6, rel=0.01)
+
+
 def test_small_jerks_of_two_percent_are_found_where_the_tracker_is_calm():
     onsets = np.arange(1.0, 9.0, 1.0)
     position = still(jitter=0.1)

@@ -11,7 +11,7 @@ from scipy.ndimage import maximum_filter1d
 from semiology.errors import UserError
 from semiology.severity.jerks.jerk import Jerk, JerkSettings, in_order
 from semiology.severity.jerks.noise import CLIP, QUIETEST, acceleration_of_a_jerk, band_limited, cutoff_at, noise_around, noise_level
-from semiology.severity.jerks.seen import dips, seen_positions
+from semiology.severity.jerks.seen import dips, seen_positions, true_rate
 from semiology.severity.jerks.shape import Shapes, measure
 from semiology.severity.kinematics import segment_of, side_of
 
@@ -60,11 +60,11 @@ def find_jerks(tracks: xr.Dataset, settings: JerkSettings | None = None, joints:
     if lacking := [name for name in names if name not in held]:
         raise UserError(f"jerks: the tracks hold no {', '.join(lacking[:3])}; they hold {', '.join(held[:12])} ...")
     fps = float(tracks.attrs["fps"])
-    cutoff = cutoff_at(fps, settings.cutoff)
+    cutoff = cutoff_at(true_rate(tracks), settings.cutoff)
     positions, torso = seen_positions(tracks, settings)
     positions = positions[:, [held.index(name) for name in names]]
     brief, mean = band_limited(positions, fps, cutoff)
-    noise, level = noise_without_jerks(positions, brief, mean, fps, settings)
+    noise, level = noise_without_jerks(positions, brief, mean, fps, cutoff, settings)
     frames, rows = candidates(brief, mean, level, fps, settings)
     trusted = ~dips(tracks["confidence"].values[:, [held.index(name) for name in names]], fps, frames, rows)
     frames, rows = frames[trusted], rows[trusted]
@@ -80,13 +80,15 @@ def find_jerks(tracks: xr.Dataset, settings: JerkSettings | None = None, joints:
     )
 
 
-def noise_without_jerks(positions: NDArray, brief: NDArray, mean: NDArray, fps: float, settings: JerkSettings) -> tuple[NDArray, NDArray]:
+def noise_without_jerks(
+    positions: NDArray, brief: NDArray, mean: NDArray, fps: float, cutoff: float, settings: JerkSettings
+) -> tuple[NDArray, NDArray]:
     """Noise of the clip (joint,) and around each moment (time, joint), of the tracks with their jerks taken out.
 
     Several jerks a second leave no quiet moment in between. So what stands out of the quietest tenth of the clip and looks like a jerk is
     first replaced by a straight line; what remains is movement and noise.
     """
-    cutoff, dimensions = cutoff_at(fps, settings.cutoff), positions.shape[2]
+    dimensions = positions.shape[2]
     frames, rows = candidates(brief, mean, noise_level(brief, QUIETEST, dimensions), fps, settings)
     shapes = measure(positions, fps, frames, rows, settings.longest)
     rest = positions.copy()

@@ -23,7 +23,7 @@ CLIP, QUIETEST = 0.25, 0.1  # quantiles that are the clip's noise: with the jerk
 BRIEF, MEAN = 0.4, 0.5  # quantiles of brief and of mean acceleration around a moment. [our choice]
 SPAN, STEP = 3.0, 0.5  # s that is around a moment, taken every so many s. [our choice]
 USUAL = 0.2  # s, duration of the jerk by which noise is told as an amplitude. [our choice]
-FLOOR = 0.1  # torso lengths / s^2: less noise than this, some 0.0003 torso lengths of jitter, is not believed of any track. [our choice]
+FLOOR = 0.1  # torso lengths / s^2: less noise than this, some 0.0002 torso lengths of jitter, is not believed of any track. [our choice]
 
 
 def cutoff_at(fps: float, wanted: float) -> float:
@@ -32,8 +32,8 @@ def cutoff_at(fps: float, wanted: float) -> float:
     Raises:
         UserError: fewer than 15 frames a second.
     """
-    if fps < SLOWEST:
-        raise UserError(f"tracks of {fps:g} frames a second: a jerk lasts 50 to 250 ms; jerks need {SLOWEST:g} frames a second or more")
+    if fps < SLOWEST - 0.1:  # NTSC's 14.985 is 15
+        raise UserError(f"tracks of {fps:.3g} frames a second: a jerk lasts 50 to 250 ms; jerks need {SLOWEST:g} frames a second or more")
     return min(wanted, HIGHEST * fps)
 
 

@@ -33,6 +33,13 @@ def seen_positions(tracks: xr.Dataset, settings: JerkSettings) -> tuple[NDArray,
     return positions, torso
 
 
+def true_rate(tracks: xr.Dataset) -> float:
+    """Different frames a second: fewer than the tracks' own where these repeat the frames of a slower video."""
+    source, fps = tracks["source_index"].values, float(tracks.attrs["fps"])
+    seen = (source[1:] >= 0) & (source[:-1] >= 0)
+    return fps * float((1 + (source[1:] != source[:-1])[seen].sum()) / (1 + seen.sum()))
+
+
 def on_time(positions: NDArray, time: NDArray, source_time: NDArray) -> NDArray:
     """Positions moved from the time of their source frame to that of the grid, by the velocity there.
 
