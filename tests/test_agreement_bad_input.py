@@ -185,6 +185,22 @@ def test_kappa_of_scores_that_are_not_ordinal(tmp_path):
     assert rounded["kappa_linear"].value == 1 and "machine rounded to whole points" in rounded["kappa_linear"].method
 
 
+def test_visits_that_are_named_as_unchanged_and_as_a_change(tmp_path):
+    rows = "".join(f"p{number}\t{visit}\t{number}\t{number}\n" for number in range(5) for visit in ("one", "two"))
+    scores = read_scores(table(tmp_path, rows), "machine", ["r1"], visit="visit")
+    for change, said in ((["one", "two"], True), ([], False)):
+        notes = agree(scores, ["one", "two"], change, draws=50)[1]["notes"]
+        assert any("one and two are named both as unchanged and as a change" in note for note in notes) == said
+
+
+def test_a_bias_that_grows_with_the_score_is_told(tmp_path):
+    def notes(step):
+        rows = "".join(f"p{number}\tone\t{number * step + number % 3}\t{number}\n" for number in range(12))
+        return [note for note in figures(table(tmp_path, rows))[1]["notes"] if "proportional bias" in note]
+
+    assert len(notes(2)) == 1 and "machine minus r1 changes by 0.7" in notes(2)[0] and notes(1) == []
+
+
 def test_scales_that_are_far_apart_are_told(tmp_path):
     _, document = figures(table(tmp_path, "".join(f"p{number}\tone\t{number * 50}\t{number}\n" for number in range(6))))
     assert any("machine spreads 50 times as far as r1" in note for note in document["notes"])

@@ -1,5 +1,6 @@
 """Every figure of two raters, or the reason why there is none."""
 
+from collections.abc import Sequence
 from functools import partial
 from itertools import combinations
 
@@ -103,6 +104,16 @@ def notes_on_scale(scores: Scores) -> list[str]:
                 "correlations only, and not ICC, kappa, bias, limits and absolute error"
             )
     return notes
+
+
+def notes_on_bias(figures: Sequence[Figure]) -> list[str]:
+    """Said where the interval of the proportional bias leaves out zero: bias and limits then are those of the middle of the scale only."""
+    return [
+        f"{found.first} minus {found.second} changes by {found.value:.2g} with each point of their mean (proportional bias): bias and limits "
+        "of agreement do not hold over the whole scale"
+        for found in figures
+        if found.figure == "proportional_bias" and found.low is not None and found.high is not None and found.low * found.high > 0
+    ]
 
 
 def _why_none(pair: Paired, name: str, first: str, second: str) -> str:

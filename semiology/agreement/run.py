@@ -11,7 +11,7 @@ import pandas as pd
 
 from semiology.agreement.beside import judge_beside
 from semiology.agreement.change import judge_change, judge_repeatability
-from semiology.agreement.judging import judge_all_raters, judge_pair, kinds_of_pairs, notes_on_scale, paired
+from semiology.agreement.judging import judge_all_raters, judge_pair, kinds_of_pairs, notes_on_bias, notes_on_scale, paired
 from semiology.agreement.page import page
 from semiology.agreement.picture import draw_bland_altman
 from semiology.agreement.scores import Scores
@@ -51,7 +51,11 @@ def agree(
         raise UserError(f"change is from one visit to another: name two, not {len(change)}")
     figures = [figure for pair in kinds_of_pairs(scores) for figure in judge_pair(scores.table, *pair, draws, seed)]
     figures += [*judge_all_raters(scores, draws, seed), *judge_beside(scores, draws, seed)]
-    notes = [*scores.notes, *_unscored(scores), *notes_on_scale(scores)]
+    notes = [*scores.notes, *_unscored(scores), *notes_on_scale(scores), *notes_on_bias(figures)]
+    if change and set(change) <= set(retest):
+        notes.append(
+            f"{change[0]} and {change[1]} are named both as unchanged and as a change: one of the two is wrong, and its figures too"
+        )
     if len(scores.raters) == 1:
         notes.append("one rater only: how far raters disagree with each other is not known")
     for found, left_out in (
