@@ -109,8 +109,8 @@ def notes_on_scale(scores: Scores) -> list[str]:
 def notes_on_bias(figures: Sequence[Figure]) -> list[str]:
     """Said where the interval of the proportional bias leaves out zero: bias and limits then are those of the middle of the scale only."""
     return [
-        f"{found.first} minus {found.second} changes by {found.value:.2g} with each point of their mean (proportional bias): bias and limits "
-        "of agreement do not hold over the whole scale"
+        f"{found.first} minus {found.second} changes by {found.value:.2g} with each point of their mean (proportional bias): bias and "
+        "limits of agreement do not hold over the whole scale"
         for found in figures
         if found.figure == "proportional_bias" and found.low is not None and found.high is not None and found.low * found.high > 0
     ]
