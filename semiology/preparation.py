@@ -64,9 +64,9 @@ def smooth(tracks: xr.Dataset, window: float, order: int = 2) -> xr.Dataset:
     frames = round(window * tracks.attrs["fps"]) // 2 * 2 + 1
 
     def smoothed(line: np.ndarray) -> np.ndarray:
-        for start, end in _runs(np.isfinite(line)):
-            if end - start >= frames > order:
-                line[start:end] = savgol_filter(line[start:end], frames, order)
+        for run in unbroken_runs(np.isfinite(line)):
+            if run.stop - run.start >= frames > order:
+                line[run] = savgol_filter(line[run], frames, order)
         return line
 
     values = {name: (tracks[name].dims, _per_series(tracks[name].values, smoothed)) for name in POSITIONS if name in tracks}
@@ -156,6 +156,12 @@ def deviation(positions: np.ndarray) -> np.ndarray:
         return positions - np.nanmedian(positions, axis=0)
 
 
+def unbroken_runs(flags: np.ndarray) -> list[slice]:
+    """The stretches of True in (time,) flags, in their order."""
+    edges = np.flatnonzero(np.diff(np.concatenate([[0], np.asarray(flags, np.int8), [0]])))
+    return [slice(start, end) for start, end in edges.reshape(-1, 2).tolist()]
+
+
 def _per_series(values: np.ndarray, change) -> np.ndarray:
     """Apply `change` to every series along time (axis 0) of a copy."""
     flat = values.reshape(len(values), -1).copy()
@@ -168,13 +174,8 @@ def _fill(line: np.ndarray, longest: int) -> np.ndarray:
     known = np.flatnonzero(np.isfinite(line))
     if len(known) < 2:
         return line
-    for start, end in _runs(~np.isfinite(line)):
+    for gap in unbroken_runs(~np.isfinite(line)):
+        start, end = gap.start, gap.stop
         if known[0] < start and end <= known[-1] and end - start <= longest:
             line[start:end] = np.interp(np.arange(start, end), [start - 1, end], [line[start - 1], line[end]])
     return line
-
-
-def _runs(flags: np.ndarray) -> list[tuple[int, int]]:
-    """Half-open (start, end) of each run of True."""
-    edges = np.flatnonzero(np.diff(np.concatenate([[0], flags.astype(np.int8), [0]])))
-    return list(zip(edges[::2].tolist(), edges[1::2].tolist()))

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from semiology.preparation import unbroken_runs
 from semiology.severity.face.landmarks import SIDES
 
 SHARE = 0.7  # of the eye's level, below which a dip is a blink
@@ -46,21 +47,19 @@ class Blink:
     completeness: float
 
 
-def blinks(measures: pd.DataFrame, share: float = SHARE, longest: float = LONGEST) -> list[Blink]:
+def blinks(measures: pd.DataFrame) -> list[Blink]:
     """The blinks of a clip in their order, from the table of `face_measures`.
 
     Args:
         measures: one row a frame on a regular grid; index s.
-        share: of its level, below which the aperture of at least one eye has to fall, and further than its noise.
-        longest: s.
     """
     time = measures.index.to_numpy(dtype=float)
     aperture = {side: measures[f"{side}_eye_aperture"] for side in SIDES}
-    level = {side: _level(aperture[side], time, longest) for side in SIDES}
-    dips = sorted(dip for side in SIDES for dip in _dips(time, aperture[side], level[side].to_numpy(), share))
+    level = {side: _level(aperture[side], time) for side in SIDES}
+    dips = sorted(dip for side in SIDES for dip in _dips(time, aperture[side], level[side].to_numpy()))
     found = []
     for start, end in _joined(dips):
-        if end - start > longest:
+        if end - start > LONGEST:
             continue
         inside = np.flatnonzero((time >= start) & (time <= end))
         opening = np.array([(aperture[side] / level[side]).to_numpy()[inside] for side in SIDES])  # (side, frame)
@@ -85,22 +84,21 @@ def _noise(aperture: pd.Series) -> float:
     return float(aperture.diff().diff().abs().median()) * 1.4826 / np.sqrt(6)
 
 
-def _level(aperture: pd.Series, time: np.ndarray, longest: float) -> pd.Series:
+def _level(aperture: pd.Series, time: np.ndarray) -> pd.Series:
     """The lower of the openings before and after each frame; NaN where too little of either is known."""
-    frames = max(round(longest / float(np.median(np.diff(time)))), 2) if len(time) > 1 else 2
+    frames = max(round(LONGEST / float(np.median(np.diff(time)))), 2) if len(time) > 1 else 2
     before = aperture.shift(1).rolling(frames, min_periods=max(frames // 4, 2)).quantile(HIGH)
     after = aperture[::-1].shift(1).rolling(frames, min_periods=max(frames // 4, 2)).quantile(HIGH)[::-1]
     return pd.Series(np.minimum(before, after), index=aperture.index)
 
 
-def _dips(time: np.ndarray, eye: pd.Series, around: np.ndarray, share: float) -> Iterator[tuple[float, float]]:
+def _dips(time: np.ndarray, eye: pd.Series, around: np.ndarray) -> Iterator[tuple[float, float]]:
     """(start, end) s of every dip that is seen from start to end; `eye` is the aperture, `around` its level."""
-    aperture, bound = eye.to_numpy(), np.minimum(share * around, around - STANDS_OUT * _noise(eye))
+    aperture, bound = eye.to_numpy(), np.minimum(SHARE * around, around - STANDS_OUT * _noise(eye))
     with np.errstate(invalid="ignore"):
-        low = (aperture < bound) & (around >= SHUT * np.nanquantile(aperture, OPEN)) if np.isfinite(aperture).any() else []
-        edges = np.flatnonzero(np.diff(np.concatenate([[0], np.asarray(low, dtype=np.int8), [0]])))
-        for first, after in zip(edges[::2], edges[1::2]):
-            deepest = first + int(np.argmin(aperture[first:after]))
+        low = (aperture < bound) & (around >= SHUT * open_eye(eye))
+        for run in unbroken_runs(low):
+            deepest = run.start + int(np.argmin(aperture[run]))
             edge = AWAY * around[deepest]
             shut = aperture < edge  # not where the aperture is unknown
             start = deepest - int(np.argmin(shut[deepest::-1]))  # the last frame before with an open eye

@@ -11,6 +11,7 @@ fissure, brow height, excursion of the commissure].
 import numpy as np
 import pandas as pd
 import xarray as xr
+from numpy.typing import ArrayLike
 
 from semiology.severity.face.head import MEAN_FACE, head_pose
 from semiology.severity.face.landmarks import SIDES, STABLE, places
@@ -65,14 +66,14 @@ def face_measures(tracks: xr.Dataset, widest: float = WIDEST) -> pd.DataFrame:
     return table[list(MEASURES)].assign(yaw=pose.yaw, pitch=pose.pitch, roll=pose.roll, orbit_tilt=np.degrees(tilt), assessable=assessable)
 
 
-def asymmetry(left, right):
+def asymmetry(left: ArrayLike, right: ArrayLike) -> np.ndarray:
     """(left - right) / (left + right), of the patient's sides: positive where the left one is larger, 0 where both are the same.
 
     For lengths, which are positive. Of `corner_lift`, which has a sign of its own, the difference is taken. NaN where the sum is not
     positive.
     """
-    total = np.asarray(left, dtype=float) + np.asarray(right, dtype=float)
-    return (np.asarray(left, dtype=float) - right) / np.where(total > 0, total, np.nan)
+    one, other = np.asarray(left, dtype=float), np.asarray(right, dtype=float)
+    return (one - other) / np.where(one + other > 0, one + other, np.nan)
 
 
 def _height(place: np.ndarray, inner: np.ndarray, outer: np.ndarray) -> np.ndarray:

@@ -10,20 +10,22 @@ from numpy.typing import NDArray
 from scipy.integrate import trapezoid
 from scipy.signal import find_peaks
 
+from semiology.preparation import unbroken_runs
 from semiology.severity.kinematics.derivatives import CUTOFF, derivative
-from semiology.severity.kinematics.runs import longest_run, unbroken_runs, usable
+from semiology.severity.kinematics.runs import longest_run, usable
 
 PADDING = 4  # the spectrum has 2 ** (ceil(log2(frames)) + 4) points [P: Balasubramanian 2015]
 HIGHEST = 10.0  # Hz, where the spectrum ends at the latest [P: their recommendation for healthy and impaired movement]
 THRESHOLD = 0.05  # share of the spectrum's maximum below which its end is cut off [P]
 PROMINENCE = 0.05  # share of the highest speed by which a peak must stand out of its valleys [our choice]
+APART = 0.1  # s [our choice]
 
 
-def sparc(speed: NDArray, fps: float, highest: float = HIGHEST, threshold: float = THRESHOLD) -> float:
+def sparc(speed: NDArray, fps: float) -> float:
     """Spectral arc length (SPARC): minus the length of the normalised spectrum of the speed; nearer to 0 is smoother.
 
-    The spectrum's frequency axis and height are both scaled to 1, from 0 Hz to the last frequency, at most `highest` (Hz), at which it
-    still reaches `threshold`. About -1.4 for one bell-shaped reach [P].
+    The spectrum's frequency axis and height are both scaled to 1, from 0 Hz to the last frequency, at most 10 Hz, at which it still
+    reaches 0.05. About -1.4 for one bell-shaped reach [P].
 
     Args:
         speed: (time,) magnitude of the velocity, any unit.
@@ -37,7 +39,7 @@ def sparc(speed: NDArray, fps: float, highest: float = HIGHEST, threshold: float
     frequency = np.fft.rfftfreq(points, 1 / fps)
     magnitude = np.abs(np.fft.rfft(run, points))
     magnitude = magnitude / magnitude.max()
-    last = np.flatnonzero((frequency <= highest) & (magnitude >= threshold))[-1]
+    last = np.flatnonzero((frequency <= HIGHEST) & (magnitude >= THRESHOLD))[-1]
     if last == 0:
         return float("nan")
     across = np.diff(frequency[: last + 1]) / frequency[last]
@@ -90,8 +92,8 @@ def path_length_ratio(position: NDArray) -> float:
     return path_length(run) / straight if straight > 0 else float("nan")
 
 
-def speed_peaks(speed: NDArray, fps: float, prominence: float = PROMINENCE, apart: float = 0.1) -> NDArray:
-    """Frames of the peaks in (time,) speed: those that stand out by `prominence` of the highest speed, at least `apart` s from each other.
+def speed_peaks(speed: NDArray, fps: float) -> NDArray:
+    """Frames of the peaks in (time,) speed: those that stand out by 0.05 of the highest speed, at least 0.1 s from each other.
 
     Sought within each unbroken run; a run's first and last frame are never peaks.
     """
@@ -99,8 +101,8 @@ def speed_peaks(speed: NDArray, fps: float, prominence: float = PROMINENCE, apar
     runs = unbroken_runs(usable(speed))
     if not runs:
         return np.zeros(0, int)
-    height = prominence * np.nanmax(speed)
-    distance = max(1, round(apart * fps))
+    height = PROMINENCE * np.nanmax(speed)
+    distance = max(1, round(APART * fps))
     found = [run.start + find_peaks(speed[run], prominence=height, distance=distance)[0] for run in runs]
     return np.concatenate(found).astype(int)
 

@@ -7,9 +7,10 @@ import pandas as pd
 import xarray as xr
 
 from semiology.errors import UserError
+from semiology.preparation import unbroken_runs
 from semiology.severity.kinematics.derivatives import CUTOFF, derivative, highest_cutoff
 from semiology.severity.kinematics.rhythm import rhythm
-from semiology.severity.kinematics.runs import unbroken_runs, usable
+from semiology.severity.kinematics.runs import usable
 from semiology.severity.kinematics.segments import SEGMENTS, positions_of, segment_of, side_of
 from semiology.severity.kinematics.smoothness import excursion, jerk_to_speed, path_length, path_length_ratio, sparc, speed_peaks
 
