@@ -1,9 +1,9 @@
 """The classes of the formula: how often, how large, how smooth, how slow, each 0 to 4.
 
-The Unified Myoclonus Rating Scale (Frucht, Leurgans, Hallett and Fahn 2002, Adv Neurol 89:361) rates the frequency and the amplitude of
-jerks from 0 to 4 for each part of the body, at rest and with action, and multiplies the two [P]. Its frequency is counted in ten seconds:
-none, up to 1, 2 to 3, 4 to 9, 10 or more; its amplitude is judged by eye: none, trace, small, moderate, large. Cut-offs of amplitude, of
-smoothness and of time are our choice.
+The Unified Myoclonus Rating Scale rates the frequency and the amplitude of jerks from 0 to 4 for each part of the body, at rest and with
+action, and multiplies the two. Its frequency is counted in ten seconds: none, up to 1, 2 to 3, 4 to 9, 10 or more; its amplitude is judged
+by eye: none, trace, small, moderate, large. This is recalled from Frucht, Leurgans, Hallett and Fahn 2002 (Adv Neurol 89:361); nobody here
+had the printed form: to be checked against it. Cut-offs of amplitude, of smoothness and of time are our choice.
 """
 
 import math
@@ -14,7 +14,7 @@ from semiology.severity.kinematics import SEGMENTS
 
 PARTS = tuple(SEGMENTS)  # face, neck, trunk, left_arm, right_arm, left_leg, right_leg
 PANELS = ("rest", "stimulus", "action", "functional")  # of the UMRS, in its order; a cohort may name others
-FREQUENCY = (1.5, 3.5, 9.5)  # jerks in ten seconds between the classes 1 to 4; a rate that is measured falls between whole jerks
+FREQUENCY = (1.5, 3.5, 9.5)  # jerks in ten seconds between the classes 1 to 4, recalled (above); a measured rate falls between whole jerks
 AMPLITUDE = (0.01, 0.03, 0.10)  # torso lengths between trace, small, moderate and large: 5 mm, 15 mm and 5 cm in an adult [our choice]
 SMOOTHNESS = (
     -1.6,
