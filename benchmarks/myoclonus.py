@@ -24,21 +24,8 @@ from semiology.phantom.myoclonus_noise import as_tracked
 from semiology.severity.jerks import Jerk, JerkSettings, find_jerks, match_jerks, synchronous
 
 FIGURE = RESULTS.parents[1] / "docs/images/myoclonus.png"
-THRESHOLDS = (
-    3.0,
-    3.5,
-    4.0,
-    4.5,
-    5.0,
-    6.0,
-    7.0,
-    8.0,
-    10.0,
-    12.0,
-    15.0,
-    20.0,
-    30.0,
-)  # noise levels that are tried for one false event a minute
+# noise levels, tried for one false event a minute
+THRESHOLDS = (3.0, 3.5, 4.0, 4.5, 5.0, 6.0, 7.0, 8.0, 9.0, 10.0, 12.0, 15.0, 20.0, 30.0)
 PANELS = ("rest", "action")
 NOISES = (0.1, 0.2, 0.3, 0.5, 1.0)  # px
 SUBJECTS = 30  # of the cohort whose severities are judged; six are controls
