@@ -144,6 +144,13 @@ def test_landmarks_on_one_spot_are_no_face(depth):
     assert measures.assessable.tolist() == [True, False, False]
 
 
+def test_a_face_without_depth_in_a_body_that_has_it_is_measured_in_the_picture():
+    tracks = filmed([LOPSIDED], "68", depth=True)
+    tracks["position_3d"][:] = np.nan
+    measures = face_measures(tracks).iloc[0]
+    assert measures.assessable and measures.left_eye_aperture == pytest.approx(KNOWN["left_eye_aperture"], abs=1e-4)
+
+
 def test_a_missing_point_takes_its_measures_and_no_others():
     tracks = filmed([LOPSIDED], "68")
     tracks["position"].loc[{"keypoint": "landmark_54"}] = np.nan  # the left mouth corner

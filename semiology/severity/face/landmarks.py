@@ -120,13 +120,16 @@ def scheme_of(tracks: xr.Dataset) -> str:
 
 
 def places(tracks: xr.Dataset) -> dict[str, np.ndarray]:
-    """Every place that the scheme has: (time, 3) m where the tracks have depth, else (time, 2) px; NaN where a point of it is missing.
+    """Every place that the scheme has: (time, 3) m where the tracks have the face's depth, else (time, 2) px; NaN where a point of it is missing.
 
     Raises:
         UserError: as `scheme_of`.
     """
     points = SCHEMES[scheme_of(tracks)]
-    name, space = ("position_3d", "space_3d") if "position_3d" in tracks else ("position", "space")
     column = {keypoint: number for number, keypoint in enumerate(tracks.keypoint.values.tolist())}
+    needed = [name for names in points.values() for name in names]
+    # a body that was lifted into space has no depth in its face: then the picture's
+    deep = "position_3d" in tracks and ("position" not in tracks or np.isfinite(tracks["position_3d"].sel(keypoint=needed)).any())
+    name, space = ("position_3d", "space_3d") if deep else ("position", "space")
     position = tracks[name].transpose("time", "keypoint", space).values.astype(float)
     return {place: position[:, [column[name] for name in points[place]]].mean(axis=1) for place in PLACES if place in points}
