@@ -120,7 +120,7 @@ def scheme_of(tracks: xr.Dataset) -> str:
 
 
 def places(tracks: xr.Dataset) -> dict[str, np.ndarray]:
-    """Every place that the scheme has: (time, 3) m where the tracks have the face's depth, else (time, 2) px; NaN where a point of it is missing.
+    """Every place that the scheme has: (time, 3) m where the face has depth, else (time, 2) px; NaN where a point of it is missing.
 
     Raises:
         UserError: as `scheme_of`.
