@@ -10,6 +10,7 @@ from semiology import make_tracks
 from semiology.errors import UserError
 from semiology.formats import read
 from semiology.severity.face import MEASURES, PAIRED, asymmetry, face_measures
+from semiology.severity.face.landmarks import places
 from semiology.skeleton import mirrored_name
 
 # the left eye 0.10 open and the right one 0.06, the left mouth corner higher and further out
@@ -182,6 +183,28 @@ def test_two_pictures_annotated_by_hand(testdata):
     turned_away, asked = face_measures(einstein).iloc[0], face_measures(einstein, widest=60).iloc[0]
     assert turned_away.yaw > 30 and 10 < turned_away.roll < 30 and not turned_away.assessable
     assert asked.assessable and asked.left_eye_aperture > 0.03 and asked.mouth_opening > 0.03  # he speaks
+
+
+@pytest.mark.realdata
+@pytest.mark.parametrize("scheme", ["mesh", "68"])
+def test_the_places_of_both_schemes_lie_where_their_names_say_on_a_real_face(testdata, scheme):
+    """The patient's left is the picture's right; faces made by hand share the numbers of the points and could not tell."""
+    table = pd.read_csv(testdata / "keypoints" / "news" / "016.csv")
+    if scheme == "mesh":
+        points = np.stack([table[[f"mesh_{axis}_{number}" for number in range(478)]].median() for axis in "xy"], axis=1)
+        tracks = make_tracks(points[None], [f"mesh_{number:03d}" for number in range(478)], 25.0)
+    else:
+        tracks = annotated(testdata / "faces" / "takeo.pts")
+    x, y = np.stack([position[0] for position in places(tracks).values()], axis=1)
+    at = dict(zip(places(tracks), zip(x, y)))
+    order = ["right_eye_outer", "right_upper_lid", "right_eye_inner", "nose_base", "left_eye_inner", "left_upper_lid", "left_eye_outer"]
+    assert np.diff([at[place][0] for place in order]).min() > 0
+    for place in ("brow", "lower_lid", "nose_wing", "mouth_corner"):
+        assert at[f"right_{place}"][0] < at["nose_base"][0] < at[f"left_{place}"][0], place
+    for side in ("left", "right"):
+        down = [f"{side}_brow", f"{side}_upper_lid", f"{side}_lower_lid", f"{side}_nose_wing", f"{side}_mouth_corner"]
+        assert np.diff([at[place][1] for place in down]).min() > 0, side
+        assert abs(at[f"{side}_upper_lid"][0] - at[f"{side}_lower_lid"][0]) < 0.2 * abs(at["left_eye_outer"][0] - at["left_eye_inner"][0])
 
 
 @pytest.mark.realdata
