@@ -27,6 +27,19 @@ def test_clips_that_are_not_scored_are_left_out_and_said_so(cohort):
     assert made.left_out == ["p5_1: swing not scored"]
 
 
+def test_tracks_that_a_clip_brings_are_read_from_its_start_to_its_end(cohort):
+    whole = source(cohort).clips[0]
+    text = (cohort / "clips.tsv").read_text()
+    (cohort / "clips.tsv").write_text(text.replace("p0_0.nc\t0\tn/a", "p0_0.nc\t0.2\t1.0"))
+    cut = source(cohort, channels=("joint",), origin="frame").clips[0]  # frames 5 to 24 of 40, each in units of its own body
+    assert (len(whole.joints), len(cut.joints)) == (40, 20)
+    (cohort / "clips.tsv").write_text(text)
+    np.testing.assert_array_equal(cut.joints, source(cohort, channels=("joint",), origin="frame").clips[0].joints[5:25])
+    (cohort / "clips.tsv").write_text(text.replace("p0_0.nc\t0\tn/a", "p0_0.nc\t9\tn/a"))
+    with pytest.raises(UserError, match="clip p0_0: its tracks have no frame from 9 s on"):
+        _ = source(cohort).clips
+
+
 def test_no_participant_is_on_two_sides(cohort):
     made = source(cohort)
     for held in made.participants:

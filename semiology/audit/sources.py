@@ -16,14 +16,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import xarray as xr
 
 from semiology.audit.fingerprint import PICTURE_RATE, UNIT, course, positions, small_pictures, to_text
 from semiology.cohort import Clip, Cohort
 from semiology.errors import UserError
 from semiology.files import write_text
 from semiology.store import Store, fingerprint, make_key
-from semiology.tracks import read_tracks
+from semiology.tracks import between, read_tracks
 from semiology.video import VideoError, probe, read_frames
 from semiology.weights import known_weights
 
@@ -73,7 +72,7 @@ def _seen(folder: Path, clip: Clip, store: Store | None) -> dict[str, Any]:
         path = folder / clip.tracks
         tracks = read_tracks(path)
         video: dict[str, Any] = {"content": fingerprint(path, {})["sha256"], "start": clip.start, "end": clip.end}
-        tracks = _cut(tracks, clip.start, clip.end)
+        tracks = between(tracks, clip.start, clip.end)
     else:
         if store is None:
             raise UserError(f"clip {clip.clip_id} is a video; give the store that `semiology extract` filled")
@@ -117,16 +116,6 @@ def _brought_features(folder: Path, clip: Clip, store: Store | None) -> dict[str
         "end": clip.start + duration,
     }
     return told | {"duration": round(duration, 3), "movement": to_text(course(features, time), UNIT)}
-
-
-def _cut(tracks: xr.Dataset, start: float, end: float | None) -> xr.Dataset:
-    half = 0.5 / tracks.attrs["fps"]
-    inside = tracks.time.values >= start - half
-    if end is not None:
-        inside &= tracks.time.values < end - half
-    if not inside.any():
-        raise UserError(f"its tracks have no frame from {start:g} s on; correct start and end")
-    return tracks.isel(time=inside)
 
 
 def _pictures(path: Path, clip: Clip, store: Store) -> dict[str, Any]:

@@ -9,8 +9,8 @@ from typing import Any, Literal
 import numpy as np
 import xarray as xr
 
+from semiology.clip_tracks import clip_tracks
 from semiology.cohort import Clip, Cohort, Label
-from semiology.corrections import read_corrected
 from semiology.errors import UserError
 from semiology.preparation import coordinates, drop_low_confidence, fill_gaps, normalise, select, smooth
 from semiology.skeleton import Skeleton, load_skeleton, mirrored_name
@@ -209,7 +209,7 @@ class ClipSource:
         return Store(Path(self.store))
 
     def _tracks(self, clip: Clip, folder: Path) -> Content:
-        tracks = read_corrected(folder / clip.tracks) if clip.tracks else self._store.tracks(clip.clip_id, self.reading.part)
+        tracks = clip_tracks(folder, clip, None if clip.tracks else self._store, self.reading.part)
         self.trackers.update({tracks.attrs.get("backend", "")} - {""})
         joints = prepare(tracks, self.reading)
         reason = too_little(joints, self.reading)

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import numpy as np
 
+from semiology.clip_tracks import clip_tracks
 from semiology.cohort import Cohort
-from semiology.corrections import read_corrected
 from semiology.errors import UserError
 from semiology.events import Event, read_events
 from semiology.learning.clips import Reading, prepare
@@ -49,12 +49,8 @@ def read_recordings(settings: Localisation) -> list[Recording]:
     """
     cohort, recordings = Cohort.read(settings.cohort), []
     for clip in cohort.clips:
-        if clip.tracks:
-            tracks = read_corrected(cohort.folder / clip.tracks)
-        elif settings.store:
-            tracks = Store(settings.store).tracks(clip.clip_id, settings.reading.part)
-        else:
-            raise UserError(f"{settings.cohort}: its recordings are videos; give the store that `semiology extract` filled")
+        store = Store(settings.store) if settings.store else None
+        tracks = clip_tracks(cohort.folder, clip, store, settings.reading.part)
         joints = prepare(tracks, settings.reading)
         path = events_file(settings.cohort, clip.clip_id)
         if not path.is_file():

@@ -17,8 +17,8 @@ import xarray as xr
 from pydantic import ValidationError
 from tqdm import tqdm
 
+from semiology.clip_tracks import clip_tracks
 from semiology.cohort import Clip, Cohort
-from semiology.corrections import read_corrected
 from semiology.errors import UserError
 from semiology.files import write_text
 from semiology.severity.jerks import Jerk, read_jerks, write_jerks
@@ -32,7 +32,6 @@ from semiology.severity.myoclonus.overlay import write_jerk_overlay
 from semiology.severity.myoclonus.page import Cohorts, write_page
 from semiology.severity.myoclonus.score import Visit, panel_of, score_visits
 from semiology.store import Store, make_key
-from semiology.tracks import between
 
 SCHEMA = 1  # raise when the same tracks and settings give other measures than before
 
@@ -78,7 +77,8 @@ def score_cohort(
         overlay: also write each clip's video with its jerks ringed.
 
     Raises:
-        UserError: there are clips without tracks and no store; `out` cannot be written; the disk is full.
+        UserError: there are clips without tracks and no store; a clinician's score has the name of one of our columns; `out` cannot be
+            written; the disk is full.
     """
     out, settings = Path(out), settings or Settings()
     if store is None and (lacking := [clip.clip_id for clip in cohort.clips if not clip.tracks]):
@@ -89,7 +89,10 @@ def score_cohort(
         try:
             one, jerks = _measure(cohort.folder, clip, place, out, settings)
         except UserError as error:
-            summary.failed[clip.clip_id] = str(error)
+            summary.failed[clip.clip_id] = str(error).removeprefix(f"clip {clip.clip_id}: ")
+            continue
+        except (ValueError, ArithmeticError, RuntimeError) as error:  # one clip's failure must not stop a night's work
+            summary.failed[clip.clip_id] = f"{type(error).__name__}: {' '.join(str(error).split())[:300]}"
             continue
         if jerks is not None:
             _write_clip(out, clip.clip_id, one, jerks)  # where this fails, it would for every other clip
@@ -100,7 +103,7 @@ def score_cohort(
     visits = score_visits(cohort.clips, measures, controls, settings.seen)
     rated = {name: rated_visits(cohort.clips, score) for name, score in cohort.scores.items()}
     summary.fits = _fit(cohort, measures, rated)
-    summary.participants = len({visit.participant_id for visit in visits})
+    summary.participants = len({visit.participant_id for visit in visits if visit.items})
     if overlay:
         _overlays(cohort, place, out, measures, summary, progress)
     _write(out, cohort, visits, measures, groups, rated, settings, summary)
@@ -109,7 +112,7 @@ def score_cohort(
 
 def _measure(folder: Path, clip: Clip, store: Store | None, out: Path, settings: Settings) -> tuple[ClipMeasures, list[Jerk] | None]:
     """A clip's measures and its jerks, None where both were there already."""
-    tracks = _tracks(folder, clip, store)
+    tracks = clip_tracks(folder, clip, store, "body")
     how = {"jerks": asdict(settings.jerks), "within": settings.within}  # not `seen`: it is asked when scores are made
     key = make_key({"schema": SCHEMA, "tracks": _digest(tracks), "settings": how})
     kept = _kept(out, clip.clip_id)
@@ -123,19 +126,6 @@ def _write_clip(out: Path, clip_id: str, measures: ClipMeasures, jerks: list[Jer
     write_jerks(out / "jerks" / f"{clip_id}.tsv", jerks)
     _overlay_path(out, clip_id).unlink(missing_ok=True)  # it would show other jerks
     write_text(out / "measures" / f"{clip_id}.json", measures.model_dump_json() + "\n")
-
-
-def _tracks(folder: Path, clip: Clip, store: Store | None) -> xr.Dataset:
-    """The clip's tracks of the body, with corrections, from its start to its end."""
-    if not clip.tracks:
-        if store is None:
-            raise UserError("has neither tracks nor a store")
-        return store.tracks(clip.clip_id, "body")
-    path = folder / clip.tracks
-    try:
-        return between(read_corrected(path), clip.start, clip.end)
-    except UserError as error:
-        raise UserError(str(error).replace(f"{path}", "its tracks")) from error
 
 
 def _digest(tracks: xr.Dataset) -> str:
@@ -179,7 +169,7 @@ def _overlays(cohort: Cohort, store: Store | None, out: Path, measures: dict[str
     clips = [clip for clip in cohort.clips if clip.clip_id in measures and not _overlay_path(out, clip.clip_id).is_file()]
     for clip in tqdm(clips, unit="overlay", disable=not progress):
         try:
-            tracks = _tracks(cohort.folder, clip, store)
+            tracks = clip_tracks(cohort.folder, clip, store, "body")
             jerks = read_jerks(out / "jerks" / f"{clip.clip_id}.tsv")
             write_jerk_overlay(cohort.folder, clip, tracks, jerks, _overlay_path(out, clip.clip_id))
         except UserError as error:
@@ -219,7 +209,7 @@ def _write(
     raters = {name: score.rater for name, score in cohort.scores.items()}
     shown = Cohorts(cohort.visits, measures, rated, raters, summary.fits, found, settings.seen, synthetic)
     for participant in dict.fromkeys(clip.participant_id for clip in cohort.clips):
-        own = [visit for visit in visits if visit.participant_id == participant]
+        own = [visit for visit in visits if visit.participant_id == participant and visit.items]
         lost = {
             clip.clip_id: summary.failed[clip.clip_id]
             for clip in cohort.clips

@@ -10,16 +10,15 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pandas as pd
-import xarray as xr
 
+from semiology.clip_tracks import clip_tracks
 from semiology.cohort import Clip
-from semiology.corrections import corrections_file, read_corrected
+from semiology.corrections import corrections_file
 from semiology.errors import UserError
 from semiology.files import content_hash, write_text
 from semiology.severity.face import face_measures, face_summary
 from semiology.severity.weakness.expressions import table_expressions, vgg_expressions, weights_hash
 from semiology.store import Store, make_key
-from semiology.tracks import between
 from semiology.video import probe
 
 VERSION = 1  # raise when the same clip gives other numbers than before
@@ -64,7 +63,7 @@ def measure_clip(clip: Clip, sources: Sources) -> Measured:
     Raises:
         UserError: no tracks, or none of a face; the face is never in view; expressions were asked for and cannot be had.
     """
-    tracks = face_of(clip, sources)
+    tracks = clip_tracks(sources.folder, clip, sources.store, "face")
     measures = face_measures(tracks)
     if not measures["assessable"].any():
         raise UserError("the face is in view in no frame, or turned away in all of them: there is nothing to measure")
@@ -80,6 +79,8 @@ def keep(made: Measured, clip_id: str, key: str, out: Path) -> None:
     write_text(out / "measures" / f"{clip_id}.csv", made.measures.to_csv(float_format="%.5g"))
     if made.expressions is not None:
         write_text(out / "expressions" / f"{clip_id}.csv", made.expressions.to_csv(index=False, float_format="%.5g"))
+    else:
+        (out / "expressions" / f"{clip_id}.csv").unlink(missing_ok=True)  # of another source, which is asked for no more
     write_text(out / "measures" / f"{clip_id}.json", json.dumps({"key": key, "summary": made.summary}, indent=1) + "\n")
 
 
@@ -108,23 +109,6 @@ def clip_key(clip: Clip, sources: Sources) -> str:
     if sources.weights is not None and sources.weights.is_file():
         depends["weights"] = weights_hash(sources.weights)
     return make_key(depends | {name: content_hash(path) for name, path in files.items() if path.is_file()})
-
-
-def face_of(clip: Clip, sources: Sources) -> xr.Dataset:
-    """Tracks of the clip's face, with what people corrected in them, time counted from the clip's start.
-
-    Raises:
-        UserError: there are none; the message says how to get them.
-    """
-    if clip.tracks:
-        path = sources.folder / clip.tracks
-        try:
-            return between(read_corrected(path), clip.start, clip.end)
-        except UserError as error:  # tracks are named after videos, and what is wrong goes into the report
-            raise UserError(str(error).replace(str(path), "its tracks")) from error
-    if sources.store is None:
-        raise UserError("has no tracks of its own; extract the cohort (semiology extract COHORT --store DIR) and give --store DIR")
-    return sources.store.tracks(clip.clip_id, "face")
 
 
 def expressions_of(clip: Clip, sources: Sources) -> pd.DataFrame:

@@ -119,7 +119,7 @@ def _measure_all(cohort: Cohort, sources: Sources, summary: WeaknessSummary, pro
         except VideoError as error:
             summary.failed.append((clip.clip_id, error.fault))  # without the video's name
         except UserError as error:
-            summary.failed.append((clip.clip_id, str(error)))
+            summary.failed.append((clip.clip_id, str(error).removeprefix(f"clip {clip.clip_id}: ")))
         except (ValueError, ArithmeticError, RuntimeError) as error:  # one clip's failure must not stop a night's work
             summary.failed.append((clip.clip_id, f"{type(error).__name__}: {' '.join(str(error).split())[:300]}"))
         else:
