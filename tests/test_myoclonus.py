@@ -93,17 +93,34 @@ def test_clips_of_one_item_are_pooled_items_averaged_panels_added():
 
 
 def test_functional_items_are_scored_by_smoothness_and_time_besides_jerks():
-    slow, quick = Task(side="right", seconds=16, sparc=-3.5), Task(side="right", seconds=10, sparc=-1.5)
+    slow = Task(side="right", seconds=16, sparc=-3.5)
     patient = (clip("a", panel="functional"), measured(slow, left_arm=jerking(30, 0.02)))  # jerks: 6
     (alone,) = visits_of([patient])
     assert alone.items[0].performance.score == 12  # smoothness class 3 of 4; nobody says how long it should take
     assert alone.total() == 6 + 12
-    control = (clip("b", "p2", panel="functional"), measured(quick))
-    beside = visits_of([patient, control], controls=("p2",))
-    assert beside[0].items[0].performance.ratio == 1.6  # class 2: 2 x (3 + 2)
-    assert [visit.total() for visit in beside] == [6 + 10, 0]
     (action,) = visits_of([(clip("a"), measured(slow))])
     assert action.items[0].performance is None
+
+
+def test_a_functional_items_time_is_held_against_other_controls():
+    patient = (clip("a", panel="functional"), measured(Task(side="right", seconds=16, sparc=-3.5)))
+    times = {"c1": 8.0, "c2": 10.0, "c3": 12.0, "c4": 24.0}
+    controls = [
+        (clip(name, name, panel="functional"), measured(Task(side="left", seconds=time, sparc=-1.5))) for name, time in times.items()
+    ]
+    three = [visit.items[0].performance for visit in visits_of([patient, *controls[:3]], controls=tuple(times))]
+    assert three[0].ratio == 1.6 and three[0].score == 10  # class 2: 2 x (3 + 2)
+    assert all(math.isnan(control.ratio) for control in three[1:])  # two others: too few to say
+    four = [visit.items[0].performance for visit in visits_of([patient, *controls], controls=tuple(times))]
+    assert four[0].ratio == pytest.approx(16 / 11) and four[4].ratio == pytest.approx(24 / 10)  # the slow control is not its own measure
+
+
+def test_a_visit_without_a_measured_clip_keeps_its_place():
+    clips = [clip("a", visit="v1"), clip("b", visit="v2")]
+    visits = score_visits(clips, {"a": measured()}, (), seen=5.0)
+    assert [(visit.visit, len(visit.items)) for visit in visits] == [("v1", 1), ("v2", 0)] and math.isnan(visits[1].total())
+    total, rater = changes(visits, ["v1", "v2"], {("p1", "v1"): {"rater": 5.0}, ("p1", "v2"): {"rater": 3.0}})
+    assert total.reason == "no measured clip of the visit v2" and (rater.change, rater.reason) == (-2, "")
 
 
 def test_change_is_taken_over_what_was_seen_both_times():

@@ -1,6 +1,7 @@
 """The verb myoclonus on a small cohort of made-up tracks, as a user runs it."""
 
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -140,7 +141,25 @@ def test_a_bad_clip_is_listed_and_the_others_go_on(cohort, tmp_path, capsys):
     assert failed.clip_id == "sub-02_v1" and "tracks/" not in failed.reason
     report = (out / "reports" / "sub-02.html").read_text()
     assert "No clip of this participant could be measured." in report and "not a readable netCDF" in report
-    assert len(table(out, "scores.tsv")) == 4
+    scores = table(out, "scores.tsv").set_index("participant_id")
+    assert (
+        len(scores) == 5
+        and (scores.loc["sub-02"].clips, scores.loc["sub-02"].rater) == (0, 1)
+        and np.isnan(scores.loc["sub-02"].umrs_total)
+    )
+    gone = table(out, "changes.tsv").set_index(["participant_id", "score"]).loc[("sub-02", "umrs_total")]
+    assert gone.reason == "no measured clip of the visit baseline and week-12"
+
+
+def test_a_clinicians_score_may_not_hide_one_of_ours(cohort, tmp_path, capsys):
+    for name in ("umrs_action", "seconds"):
+        text = (cohort / "clips.tsv").read_text().replace("\trater", f"\t{name}")
+        folder = tmp_path / name
+        shutil.copytree(cohort, folder)
+        (folder / "clips.tsv").write_text(text)
+        (folder / "clips.json").write_text((cohort / "clips.json").read_text().replace('"rater"', f'"{name}"'))
+        assert run(folder, tmp_path / "out") == 2
+        assert f"the score '{name}' has the name of one of our columns; rename it" in capsys.readouterr().err
 
 
 def test_a_cohort_without_tracks_needs_a_store(cohort, tmp_path, capsys):
@@ -149,7 +168,7 @@ def test_a_cohort_without_tracks_needs_a_store(cohort, tmp_path, capsys):
     assert run(cohort, tmp_path / "out") == 2
     assert "1 clips have no tracks of their own (sub-02_v1); give the store: --store DIR" in capsys.readouterr().err
     assert run(cohort, tmp_path / "out", "--store", str(tmp_path / "store")) == 1
-    assert "sub-02_v1: clip sub-02_v1: no body in" in capsys.readouterr().out
+    assert "sub-02_v1: no body in" in capsys.readouterr().out
 
 
 def test_a_folder_that_cannot_be_written_stops_at_once(cohort, tmp_path, capsys):

@@ -33,13 +33,13 @@ def changes(visits: Sequence[Visit], order: Sequence[str], others: Mapping[tuple
     """Every participant's changes from the first visit of `order` to each later one, by score. One visit or none in `order` gives no rows.
 
     Args:
-        visits: scored visits.
+        visits: every participant's; those without a measured clip are missing.
         order: the cohort's visits, first to last.
         others: (participant, visit) -> other scores, such as the clinicians' and the fitted ones, NaN where there is none.
     """
     if len(order) < 2:
         return []
-    known = {(visit.participant_id, visit.visit): visit for visit in visits}
+    known = {(visit.participant_id, visit.visit): visit for visit in visits if visit.items}
     found = []
     for participant in dict.fromkeys(visit.participant_id for visit in visits):
         for later in order[1:]:
@@ -48,8 +48,8 @@ def changes(visits: Sequence[Visit], order: Sequence[str], others: Mapping[tuple
             if one is None or other is None:
                 missing = " and ".join(name for name, visit in ((order[0], one), (later, other)) if visit is None)
                 found.append(replace(pair, reason=f"no measured clip of the visit {missing}"))
-                continue
-            found += _of_formula(pair, one, other)
+            else:
+                found += _of_formula(pair, one, other)
             found += _of_others(pair, others.get((participant, order[0]), {}), others.get((participant, later), {}))
     return found
 

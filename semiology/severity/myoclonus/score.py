@@ -14,6 +14,7 @@ from semiology.severity.myoclonus.scale import HIGHEST, PANELS, PARTS, amplitude
 
 PERFORMANCE = "performance"  # stands beside the body's parts in a functional item
 UNNAMED = "unnamed"  # panel or item of clips that name none
+CONTROLS = 3  # who did an item, besides the participant, before it is said how long it should take [our choice]
 
 
 @dataclass(frozen=True)
@@ -35,7 +36,7 @@ class Performance:
 
     sparc: float
     seconds: float
-    ratio: float  # of the seconds to the controls' median; NaN without controls
+    ratio: float  # of the seconds to the other controls' median; NaN with fewer than CONTROLS of them
     smoothness_class: float
     slowness_class: float
     score: float  # 0 to 16
@@ -72,7 +73,7 @@ Cell = tuple[str, str, str]  # panel, item, part of the body or PERFORMANCE
 
 @dataclass(frozen=True)
 class Visit:
-    """A participant's visit and its items."""
+    """A participant's visit and its items, none where no clip of it could be measured."""
 
     participant_id: str
     visit: str
@@ -103,18 +104,18 @@ class Visit:
 
 
 def score_visits(clips: Sequence[Clip], measures: Mapping[str, ClipMeasures], controls: Iterable[str], seen: float) -> list[Visit]:
-    """Every participant's visits, in the order of the clips; clips without measures are left out.
+    """Every participant's visits, in the order of the clips; items rest on the clips that have measures.
 
     Args:
         clips: of the cohort; `panel`, `item` and `visit` are read from their covariates.
         measures: clip_id -> what was measured.
-        controls: participants whose times say how long an item takes.
+        controls: participants whose times say how long an item takes; their own are held against the others'.
         seen: s for which a part of the body has to be usable in an item; else it is not scored.
     """
     groups: Groups = {}
     for clip in clips:
+        visit = groups.setdefault((clip.participant_id, clip.covariates.get("visit", "")), {})
         if clip.clip_id in measures:
-            visit = groups.setdefault((clip.participant_id, clip.covariates.get("visit", "")), {})
             visit.setdefault((panel_of(clip), clip.covariates.get("item") or UNNAMED), []).append(clip)
     times = _control_times(groups, measures, set(controls))
     visits = []
@@ -122,7 +123,8 @@ def score_visits(clips: Sequence[Clip], measures: Mapping[str, ClipMeasures], co
         scored = []
         for panel, item in sorted(items, key=lambda name: panel_order(name[0])):
             own = items[panel, item]
-            found = score_item([measures[clip.clip_id] for clip in own], seen, times.get(item, math.nan) if panel == "functional" else None)
+            usual = _usual_time(times.get(item, {}), participant) if panel == "functional" else None
+            found = score_item([measures[clip.clip_id] for clip in own], seen, usual)
             scored.append(ItemScore(participant, visit_name, panel, item, tuple(clip.clip_id for clip in own), *found))
         visits.append(Visit(participant, visit_name, tuple(scored)))
     return visits
@@ -135,7 +137,7 @@ def score_item(
 
     Args:
         seen: as for `score_visits`.
-        control_seconds: the time that controls take, NaN where there are none; None for what is no functional test.
+        control_seconds: the time that controls take, NaN where it is not known; None for what is no functional test.
     """
     parts = {part: _score_part([one.parts[part] for one in measures if part in one.parts], seen) for part in PARTS}
     if control_seconds is None:
@@ -158,14 +160,20 @@ def _score_part(measures: Sequence[PartMeasure], seen: float) -> PartScore:
     return PartScore(seconds, len(amplitudes), rate, typical, often, large, often * large)
 
 
-def _control_times(groups: Groups, measures: Mapping[str, ClipMeasures], controls: set[str]) -> dict[str, float]:
-    """Functional item -> median over controls' clips of the time that it took."""
-    times: dict[str, list[float]] = {}
+def _control_times(groups: Groups, measures: Mapping[str, ClipMeasures], controls: set[str]) -> dict[str, dict[str, float]]:
+    """Functional item -> control -> the time that it took at the control's first visit with it, median over clips."""
+    times: dict[str, dict[str, float]] = {}
     for (participant, _), items in groups.items():
         for (panel, item), clips in items.items():
             if participant in controls and panel == "functional":
-                times.setdefault(item, []).extend(measures[clip.clip_id].task.seconds for clip in clips)
-    return {item: _middle(own) for item, own in times.items()}
+                times.setdefault(item, {}).setdefault(participant, _middle(measures[clip.clip_id].task.seconds for clip in clips))
+    return times
+
+
+def _usual_time(times: Mapping[str, float], participant: str) -> float:
+    """Median of the controls' times but for the participant's own; NaN with fewer than `CONTROLS` of them."""
+    others = [seconds for control, seconds in times.items() if control != participant and not math.isnan(seconds)]
+    return median(others) if len(others) >= CONTROLS else math.nan
 
 
 def _middle(values: Iterable[float]) -> float:

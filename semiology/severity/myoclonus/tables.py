@@ -9,6 +9,7 @@ from typing import Any
 import pandas as pd
 
 from semiology.cohort import Clip
+from semiology.errors import UserError
 from semiology.files import atomic_path
 from semiology.severity.kinematics import SEGMENTS
 from semiology.severity.myoclonus.changes import Change
@@ -46,7 +47,7 @@ def clip_rows(clips: Sequence[Clip], measures: Mapping[str, ClipMeasures], seen:
             row |= {f"{part}_{name}": getattr(found, name) for name in ("seconds", "jerks", "per_minute", "amplitude", "score")}
         row |= {kind: one.spread.get(kind, 0) for kind in KINDS}
         row |= {f"task_{name}": value for name, value in one.task.model_dump().items()}
-        rows.append(row | {name: math.nan if value is None else value for name, value in clip.scores.items()})
+        rows.append(_beside(row, {name: math.nan if value is None else value for name, value in clip.scores.items()}))
     return rows
 
 
@@ -71,9 +72,14 @@ def score_rows(
 ) -> list[dict[str, Any]]:
     """One row a participant and visit: `umrs_<panel>` and `umrs_total`, what they rest on, the clinicians' scores, `<score>_fitted`.
 
+    A visit without a measured clip has the clinicians' scores alone.
+
     Args:
         groups: participant -> group, as participants.tsv has it.
         rated: score -> (participant, visit) -> the clinician's number.
+
+    Raises:
+        UserError: a clinician's score has the name of another column, which it would hide.
     """
     panels = sorted({item.panel for visit in visits for item in visit.items}, key=panel_order)
     rows = []
@@ -87,8 +93,8 @@ def score_rows(
         row["umrs_total_panels"] = ",".join(panel for panel, score in scores.items() if not math.isnan(score)) or "n/a"
         looked = sum(max((part.seconds for part in one.parts.values()), default=0.0) for one in own)
         row["events_per_minute"] = 60 * sum(sum(one.spread.values()) for one in own) / looked if looked else math.nan
-        row |= {name: values.get(key, math.nan) for name, values in rated.items()}
-        rows.append(row | {f"{fit.name}_fitted": fit.predicted.get(key, math.nan) for fit in fits})
+        row = _beside(row, {name: values.get(key, math.nan) for name, values in rated.items()})
+        rows.append(_beside(row, {f"{fit.name}_fitted": fit.predicted.get(key, math.nan) for fit in fits}))
     return rows
 
 
@@ -109,6 +115,13 @@ def fit_rows(fits: Sequence[Fit]) -> list[dict[str, Any]]:
         | {"features": ",".join(fit.features) or "n/a", "predicted": len(fit.predicted), "reason": fit.reason or "n/a"}
         for fit in fits
     ]
+
+
+def _beside(row: Mapping[str, Any], scores: Mapping[str, float]) -> dict[str, Any]:
+    """The row with the clinicians' scores or the fitted ones."""
+    if taken := sorted(row.keys() & scores.keys()):
+        raise UserError(f"clips.json: the score {taken[0]!r} has the name of one of our columns; rename it")
+    return {**row, **scores}
 
 
 def _who(participant: str, visit: str) -> dict[str, Any]:
