@@ -165,8 +165,8 @@ def test_expressions_of_tables_reach_the_groups(tmp_path):
     tables.mkdir()
     for clip in Cohort.read(folder).clips:
         weak = PEOPLE[clip.participant_id][0] == "patient"
-        happy = 0.3 if weak else 0.9
-        rows = "".join(f"{frame},0.99,{happy},{1 - happy}\n" for frame in range(3))
+        happy = np.linspace(0.4, 0.2, 251) if weak else np.full(251, 0.9)  # ten seconds; the patients' smile fades by 0.02 a second
+        rows = "".join(f"{frame},0.99,{value},{1 - value}\n" for frame, value in enumerate(happy))
         (tables / f"{clip.clip_id}.csv").write_text("frame,FaceScore,Happy,Neutral\n" + rows, encoding="utf-8")
     options = WeaknessOptions(expression_tables=tables, table_fps=25.0, draws=50)
     found = measure_weakness(Cohort.read(folder), tmp_path / "out", options=options, progress=False)
@@ -174,8 +174,13 @@ def test_expressions_of_tables_reach_the_groups(tmp_path):
     assert (happiness["median"], happiness["median_control"], happiness["effect"]) == (pytest.approx(0.3), pytest.approx(0.9), -1)
     assert set(found.tables["expressions"]["emotion"]) == {"happiness"}  # no panel asked for neutral
     long = pd.read_csv(tmp_path / "out/expressions/p1_baseline_happiness.csv")
-    assert list(long) == ["clip_id", "time", "emotion", "score", "found"] and len(long) == 6
-    assert "expression: happiness" in (tmp_path / "out/report.html").read_text(encoding="utf-8")
+    assert list(long) == ["clip_id", "time", "emotion", "score", "found"] and len(long) == 2 * 251
+    page = (tmp_path / "out/report.html").read_text(encoding="utf-8")
+    assert "expression: happiness" in page
+    (p1,) = re.findall("Expression, p1_baseline_happiness: .*?</figcaption>", page)
+    assert "happiness \N{MINUS SIGN}1.20 per minute (\N{MINUS SIGN}1.20 to \N{MINUS SIGN}1.20)" in p1 and "neutral" not in p1
+    measure_weakness(Cohort.read(folder), tmp_path / "out", options=WeaknessOptions(draws=50), progress=False)
+    assert not list((tmp_path / "out/expressions").iterdir())  # nothing stays of tables that are not given any more
 
 
 def test_the_page_needs_nothing_else_escapes_everything_and_names_no_video(tmp_path):

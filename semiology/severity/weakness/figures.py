@@ -85,6 +85,11 @@ def axis(values: np.ndarray) -> tuple[float, float, list[float]]:
     return ticks[0], ticks[-1], ticks
 
 
+def show(value: float) -> str:
+    """Three digits, a dash where there is no number."""
+    return f"{value:#.3g}".rstrip(".").replace("-", "\N{MINUS SIGN}") if np.isfinite(value) else "–"
+
+
 def _runs(time: np.ndarray, values: np.ndarray) -> list[np.ndarray]:
     """The stretches of finite values without a hole, as rows."""
     rows = np.flatnonzero(np.isfinite(values))

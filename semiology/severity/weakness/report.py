@@ -1,4 +1,5 @@
-"""OUT/report.html, one file: groups in the study's table form, every measure's spread, each participant's measures, sides and upgaze."""
+"""OUT/report.html, one file: groups in the study's table form, every measure's spread, each participant's measures, sides, upgaze
+and emotions over time."""
 
 from collections import Counter
 from collections.abc import Hashable, Mapping, Sequence
@@ -10,11 +11,11 @@ import pandas as pd
 from markupsafe import Markup
 
 from semiology.files import write_text
-from semiology.report.figures.svg import line_key
 from semiology.report.rendering import plain, render
 from semiology.severity.face import asymmetry
 from semiology.severity.face.landmarks import SIDES
-from semiology.severity.weakness.figures import course_figure, distribution_figure
+from semiology.severity.weakness.courses import emotions, upgaze
+from semiology.severity.weakness.figures import distribution_figure, show
 from semiology.severity.weakness.measures import FATIGUE, MEASURES, Measure, is_asked
 from semiology.severity.weakness.score import ENOUGH, GREATEST, LEAST_MARGIN, MARGIN_ALONE, weaker_side
 
@@ -123,7 +124,10 @@ def person(out: Path, number: int, row: Mapping[Hashable, Any], tables: dict[str
         "number": number,
         "clinical": [show(row[name]) for name in clinical_names(people)],
         "rows": [measure_row(measure, row, controls) for measure in MEASURES],
-        "courses": [drawn for clip in own.to_dict("records") if is_asked(clip["panel"], "upgaze") for drawn in upgaze(out, clip)],
+        "courses": [
+            *(drawn for clip in own.to_dict("records") if is_asked(clip["panel"], "upgaze") for drawn in upgaze(out, clip)),
+            *(drawn for clip in own.to_dict("records") for drawn in emotions(out, clip)),
+        ],
     }
 
 
@@ -134,21 +138,6 @@ def measure_row(measure: Measure, row: Mapping[Hashable, Any], controls: pd.Data
     weaker = weaker_side(float(asymmetry(left, right)), row["margin"]) if measure.paired else ""
     shown = {"measure": measure.name, "panel": measure.panel, "left": show(left), "right": show(right), "weaker": weaker}
     return shown | {"controls": " / ".join(map(show, others)) if np.isfinite(others).all() else "–"}
-
-
-def upgaze(out: Path, clip: Mapping[Hashable, Any]) -> list[tuple[Markup, Markup]]:
-    """The lids of a clip in which the patient looks up: words and figure; nothing where neither lid was seen."""
-    measures = pd.read_csv(out / "measures" / f"{clip['clip_id']}.csv", index_col="time")
-    courses = {side: measures[f"{side}_upper_lid"].to_numpy(float) for side in SIDES}
-    if not any(np.isfinite(values).any() for values in courses.values()):
-        return []
-    slopes = {side: float(clip[f"{side}_lid_drift"]) for side in SIDES}
-    told = Markup("; ").join(
-        Markup("{}{} {} per minute").format(line_key(number), side, show(slopes[side])) for number, side in enumerate(SIDES)
-    )
-    words = Markup("Upper lids, {}: {}").format(clip["clip_id"], told)
-    figure = course_figure(f"upper lids over {clip['clip_id']}", measures.index.to_numpy(float), courses, slopes, "lid, eye widths")
-    return [(words, figure)]
 
 
 def clinical_names(people: pd.DataFrame) -> list[str]:
@@ -162,7 +151,7 @@ def method(control: str) -> list[tuple[str, str]]:
     return [
         ("measures", "landmarks with the head's pose taken out, in distances between the outer eye corners unless another unit is named"),
         ("range", "how far a measure moved in the clip: from its 0.05 to its 0.95 quantile"),
-        (FATIGUE, "Theil-Sen slope of the upper lid's height over the upgaze, blinks left out"),
+        (FATIGUE, "Theil-Sen slope of the upper lid's height over the upgaze, blinks left out; its 95 % interval stands over the curve"),
         (
             "score",
             f"for each measure and half of the face: how many standard deviations below the median of the {plain(control)}s, cut to 0 to "
@@ -182,11 +171,6 @@ def method(control: str) -> list[tuple[str, str]]:
         ),
         ("a choice", "the formula of the score, its bounds and which measures count are this program's choice, not the study's"),
     ]
-
-
-def show(value: float) -> str:
-    """Three digits, a dash where there is no number."""
-    return f"{value:#.3g}".rstrip(".").replace("-", "\N{MINUS SIGN}") if np.isfinite(value) else "–"
 
 
 def probability(p: float) -> str:
