@@ -176,6 +176,13 @@ def test_rhythm_does_not_cross_gaps_and_says_what_counted():
     assert found.amplitude == pytest.approx(0.3, rel=1e-3) and found.frequency == 5 and found.seconds == 18
 
 
+def test_a_drift_has_no_frequency_and_the_slowest_rhythm_has():
+    t = np.arange(40 * 25) / 25
+    swaying = np.outer(np.sin(2 * np.pi * 0.15 * t) + 0.5 * np.sin(2 * np.pi * 0.07 * t), [1.0, 0.0])
+    assert np.isnan(rhythm(swaying, 25.0).frequency)
+    assert rhythm(np.outer(np.sin(2 * np.pi * 0.5 * t), [1.0, 0.0]), 25.0).frequency == 0.5
+
+
 def test_a_band_beyond_half_the_frame_rate_is_not_given():
     power = rhythm(np.random.default_rng(0).normal(0, 1, (300, 2)), 20.0).power
     assert np.isfinite([power[BANDS[0]], power[BANDS[1]]]).all() and np.isnan(power[BANDS[2]])

@@ -22,7 +22,7 @@ class Rhythm:
 
     Attributes:
         amplitude: of the sine that has the power from 0.5 to 12 Hz (or to half the frame rate): sqrt(2 * power), in the position's unit.
-        frequency: at which the spectrum is highest from 0.5 to 12 Hz, Hz.
+        frequency: at which the spectrum is highest from 0.5 to 12 Hz, Hz; NaN where it only falls from below 0.5 Hz: a drift, no rhythm.
         power: by band (Hz, Hz), the lower edge in and the upper one out, in the position's unit squared; NaN for a band that ends beyond
             half the frame rate.
         seconds: how much was unbroken for long enough to count.
@@ -61,5 +61,6 @@ def rhythm(position: NDArray, fps: float) -> Rhythm:
         (low, high): float(spectrum[(frequency >= low) & (frequency < high)].sum() * width) if high <= fps / 2 else float("nan")
         for low, high in BANDS
     }
-    peak = float(frequency[within][spectrum[within].argmax()]) if spectrum[within].any() else float("nan")
+    highest = int(np.where(within, spectrum, -1).argmax())
+    peak = float(frequency[highest]) if spectrum[highest] > spectrum[highest - 1] else float("nan")
     return Rhythm(float(np.sqrt(2 * spectrum[within].sum() * width)), peak, power, frames / fps)
