@@ -113,7 +113,8 @@ def test_raters_whose_names_make_one_file_name_keep_their_own_pictures(tmp_path)
 
 
 def test_a_constant_column_has_no_correlation_and_says_so(tmp_path):
-    found, _ = figures(table(tmp_path, "".join(f"p{number}\tone\t{number}\t2\n" for number in range(6))))
+    found, document = figures(table(tmp_path, "".join(f"p{number}\tone\t{number}\t2\n" for number in range(6))))
+    assert "r1 has one score only: ICC and kappa with it are 0, whoever is right" in document["notes"]
     assert found["spearman"].value is None and found["spearman"].reason == "r1 has the same score, 2, in all 6 rows: no correlation"
     assert found["mean_absolute_error"].value == pytest.approx(9 / 6)
     same, _ = figures(table(tmp_path, "".join(f"p{number}\tone\t2\t2\n" for number in range(6))))

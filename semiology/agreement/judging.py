@@ -93,9 +93,9 @@ def judge_all_raters(scores: Scores, draws: int, seed: int) -> list[Figure]:
 
 
 def notes_on_scale(scores: Scores) -> list[str]:
-    """Said where the machine can hardly be on the raters' scale: all but the correlations then mean little."""
+    """Said where a column does not vary, or the machine can hardly be on the raters' scale: all but the correlations then mean little."""
     spread = {column: float(scores.table[column].std()) for column in scores.columns}
-    notes = []
+    notes = [f"{column} has one score only: ICC and kappa with it are 0, whoever is right" for column in spread if spread[column] == 0]
     for rater in scores.raters:
         ratio = spread[scores.machine] / spread[rater] if spread[rater] else np.nan
         if np.isfinite(ratio) and not 1 / SCALES_APART <= ratio <= SCALES_APART:
