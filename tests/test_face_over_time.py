@@ -42,6 +42,16 @@ def test_a_blink_of_known_depth_and_length_is_measured():
     assert (blink.left, blink.right, blink.completeness) == pytest.approx((0.9, 0.9, 0.9), abs=0.002)
 
 
+@pytest.mark.parametrize("fps", [15.0, 25.0, 60.0])
+def test_blinks_are_the_same_at_any_frame_rate(fps):
+    time = np.arange(round(12 * fps)) / fps
+    eye = 0.1 * dip(time, 4.0, 0.95, 0.15) * dip(time, 8.0, 0.95, 0.15)
+    found = blinks(face_measures(filmed([with_lids(0.1, lid) for lid in eye], "68", fps=fps)))
+    assert [blink.peak for blink in found] == pytest.approx([4.0, 8.0], abs=0.5 / fps)
+    assert [blink.duration for blink in found] == pytest.approx([2 * 0.15 * (1 - 0.2 / 0.95)] * 2, abs=0.5 / fps)
+    assert [(blink.left, blink.right) for blink in found] == [pytest.approx((0, 0.95), abs=0.01)] * 2
+
+
 def test_each_side_is_judged_by_itself():
     """The left eye is half as open throughout and closes by half of that; the right eye does not move in the second blink."""
     time = np.arange(400) / FPS
