@@ -5,6 +5,7 @@ mean over them, and its bootstrap draws participants for all of them together.
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -24,6 +25,7 @@ from semiology.statistics.table import in_order, model_name, show
 from semiology.statistics.threshold import Threshold, youden
 
 AT_THRESHOLD = ("sensitivity", "specificity", "accuracy")
+NO_WIDTH = "no participant is on the wrong side of another, or every one is: this formula then gives no width"
 SETS = {"development": "cross-validated", "unseen": "unseen"}
 DRAWS, SEED = 2000, 0
 
@@ -91,14 +93,18 @@ def _figures(people: pd.DataFrame, levels: list[str]) -> dict[str, Any]:
 
 
 def _closed_forms(judged: OutOfFold, area: float | None, positive: int) -> list[dict[str, Any]]:
-    """DeLong's and Hanley and McNeil's intervals of the mean area over seeds; without those that its participants do not allow."""
+    """DeLong's and Hanley and McNeil's intervals of the mean area over seeds; without those that its participants do not allow.
+
+    Of an area of 1 or 0 both would be a point, as if it were certain: they have a reason in place of limits.
+    """
     negative = len(judged.truth) - positive
     if area is None:
         return []
     found = [hanley_mcneil(area, positive, negative)]
     if min(positive, negative) > 1:
         found.insert(0, _delong_of_mean(judged.truth, judged.probability[:, :, 1]))
-    return [stated(area, interval) for interval in found]
+    wide = [one if one.high - one.low > 1e-9 else replace(one, low=np.nan, high=np.nan, reason=NO_WIDTH) for one in found]
+    return [stated(area, interval) for interval in wide]
 
 
 def _delong_of_mean(truth: Any, scores: Array) -> Interval:
