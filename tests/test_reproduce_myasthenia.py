@@ -74,9 +74,7 @@ def test_unseen_participants_are_called_at_the_threshold_of_development_and_thei
     )
     first, second = judge(table, "diagnosis (face)")
     assert (first["set"], first["auc"]["value"], first["thresholds"]) == ("development", 1.0, [pytest.approx(0.4)])
-    assert (
-        first["auc"]["low"] < 0.7
-    )  # of three and three: not certain, as the closed forms would say
+    assert first["auc"]["low"] < 0.7  # of three and three: not certain, as the closed forms would say
     assert [(one["low"], "no width" in one["reason"]) for one in first["intervals"]] == [(None, True)] * 2
     assert (second["set"], second["participants"], second["positive"], second["negative"]) == ("unseen", 4, 2, 2)
     assert second["thresholds"] == first["thresholds"]
