@@ -13,8 +13,8 @@ from semiology.phantom import make_myoclonus
 from semiology.phantom.myoclonus import FALL, PULLED, RISE, Burden, Jerk, burden, course, draw_jerks
 from semiology.phantom.myoclonus_cohort import MyoclonusRecipe, draw_course, plan_exam
 from semiology.phantom.myoclonus_exam import JOINTS, act, displacements
-from semiology.phantom.myoclonus_noise import LOST, WANDER, WANDERS_FOR, as_tracked
 from semiology.phantom.myoclonus_tables import MOVED, jerk_truth
+from semiology.phantom.tracker_noise import LOST, WANDER, WANDERS_FOR, as_tracked
 from semiology.phantom.truth import joint_tracks
 from semiology.skeleton import load_skeleton
 from semiology.tracks import make_tracks, read_tracks

@@ -1,19 +1,14 @@
 """A phantom cohort on disk: participants.tsv, clips.tsv, clips.json, videos and the truth of each clip."""
 
-import hashlib
-import json
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
-from joblib import Parallel, delayed
-from tqdm import tqdm
-
 from semiology.errors import UserError
-from semiology.files import write_text
 from semiology.phantom.clip import Performance, Plan, draw_plan, draw_subject, perform, pictures
+from semiology.phantom.cohort import is_made, make_clips, recipe_name, write_tables, write_truth
 from semiology.phantom.design import DYSTONIA, EMOTION, Signs, check_prevalence, deal, generator, labels, rendered_at_random
 from semiology.phantom.filming import CONTAINERS, FPS, RESOLUTIONS, recorded_by
-from semiology.phantom.sidecar import CLIPS_JSON, DESCRIPTION, README
+from semiology.phantom.sidecar import CLIPS_JSON, README
 from semiology.phantom.truth import body_truth, face_truth, story
 from semiology.tracks import save_tracks
 from semiology.video import write_video
@@ -48,7 +43,7 @@ class Recipe:
 
     def name(self) -> str:
         """A digest that names the recipe in each clip's truth."""
-        return hashlib.sha256(json.dumps([VERSION, asdict(self)], sort_keys=True).encode()).hexdigest()[:16]
+        return recipe_name(self, VERSION)
 
 
 def plan_clip(recipe: Recipe, subject: int, clip: int) -> tuple[Plan, Signs]:
@@ -110,22 +105,12 @@ def make_clip(out: Path, recipe: Recipe, subject: int, clip: int) -> dict[str, s
     write_video(video, pictures(plan, performance), FPS, bit_rate=plan.light.bit_rate(plan.subject.view))
     save_tracks(body_truth(plan, performance), truth.with_suffix(".nc"))
     save_tracks(face_truth(plan, performance), truth.with_name(f"{row['clip_id']}_face.nc"))
-    told = {"synthetic": True, "clip_id": row["clip_id"], "participant_id": row["participant_id"], "labels": {k: row[k] for k in LABELS}}
-    write_text(truth, json.dumps({**told, **story(plan, performance), "recipe": asdict(recipe), "recipe_name": recipe.name()}, indent=1))
+    told = {"clip_id": row["clip_id"], "participant_id": row["participant_id"], "labels": {k: row[k] for k in LABELS}}
+    write_truth(truth, {**told, **story(plan, performance)}, recipe, recipe.name())
     return row
 
 
 LABELS = ("dystonia", "dystonia_side", "emotion", "expression")
-
-
-def is_made(truth: Path, recipe_name: str, video: Path) -> bool:
-    """Whether a clip is whole, and from the recipe of that name."""
-    if not (truth.is_file() and video.is_file()):
-        return False
-    try:
-        return json.loads(truth.read_text()).get("recipe_name") == recipe_name
-    except ValueError:
-        return False
 
 
 def make_phantom(
@@ -171,34 +156,7 @@ def make_phantom(
     recipe = Recipe(clips_per_subject, (float(seconds[0]), float(seconds[1])), seed, dystonia, emotion, difficulty, appearance, null)
     if subjects < 1:
         raise UserError(f"phantom: subjects={subjects}; give 1 or more")
-    check_folder(out)
     places = [(subject, clip) for subject in range(subjects) for clip in range(clips_per_subject)]
-    made = Parallel(n_jobs=jobs, return_as="generator")(delayed(make_clip)(out, recipe, *place) for place in places)
-    rows = list(tqdm(made, total=len(places), desc="phantom clips", unit="clip", disable=not progress))
-
+    rows = make_clips(make_clip, out, recipe, places, jobs=jobs, progress=progress, what="phantom clips")
     write_tables(out, rows, CLIPS_JSON, README, asdict(recipe))
     return out
-
-
-def check_folder(out: Path) -> None:
-    """Raises UserError where the folder holds a cohort that is no phantom."""
-    sidecar = out / "clips.json"
-    if (out / "clips.tsv").exists() and not (sidecar.is_file() and '"synthetic"' in sidecar.read_text(errors="replace")):
-        raise UserError(f"{out}: holds a cohort that is no phantom; choose another folder")
-
-
-def write_tables(
-    out: Path, rows: list[dict[str, str]], sidecar: dict[str, dict], readme: str, recipe: dict, groups: dict[str, str] | None = None
-) -> None:
-    """Everything of a phantom cohort but its clips; clips.tsv last. `groups`: participant_id -> control or patient."""
-    names = dict.fromkeys(row["participant_id"] for row in rows)
-    people = [{"participant_id": name, "synthetic": "yes"} | ({"group": groups[name]} if groups else {}) for name in names]
-    write_text(out / "participants.tsv", table(people))
-    write_text(out / "clips.json", json.dumps(sidecar, indent=2) + "\n")
-    write_text(out / "dataset_description.json", json.dumps({**DESCRIPTION, "Recipe": recipe}, indent=2) + "\n")
-    write_text(out / "README.md", readme)
-    write_text(out / "clips.tsv", table(rows))
-
-
-def table(rows: list[dict[str, str]]) -> str:
-    return "".join("\t".join(cells) + "\n" for cells in [list(rows[0]), *(list(row.values()) for row in rows)])

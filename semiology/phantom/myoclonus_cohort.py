@@ -1,26 +1,22 @@
 """A phantom cohort with myoclonus: who has how much of it at which visit, how two raters see that, the files of each clip."""
 
-import hashlib
-import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
-from joblib import Parallel, delayed
-from tqdm import tqdm
 
 from semiology.errors import UserError
 from semiology.files import write_text
+from semiology.phantom.cohort import is_made, make_clips, recipe_name, write_tables, write_truth
 from semiology.phantom.design import deal, generator
 from semiology.phantom.filming import FPS
-from semiology.phantom.make import check_folder, is_made, write_tables
 from semiology.phantom.myoclonus import LARGEST, PULLED, SMALLEST, Burden, burden
 from semiology.phantom.myoclonus_exam import Exam, act, draw_exam, draw_examined, film
-from semiology.phantom.myoclonus_noise import as_tracked
 from semiology.phantom.myoclonus_tables import HIGHEST, MYOCLONUS_JSON, MYOCLONUS_README, jerk_truth, story
 from semiology.phantom.myoclonus_tasks import PANELS
 from semiology.phantom.recording import check_film
+from semiology.phantom.tracker_noise import as_tracked
 from semiology.phantom.truth import joint_tracks
 from semiology.tracks import save_tracks
 from semiology.video import write_video
@@ -68,7 +64,7 @@ class MyoclonusRecipe:
 
     def name(self) -> str:
         """A digest that names the recipe in each clip's truth."""
-        return hashlib.sha256(json.dumps(["myoclonus", VERSION, asdict(self)], sort_keys=True).encode()).hexdigest()[:16]
+        return recipe_name(self, VERSION, "myoclonus")
 
 
 @dataclass(frozen=True)
@@ -148,8 +144,8 @@ def make_clip(out: Path, recipe: MyoclonusRecipe, subject: int, visit: int, pane
         save_tracks(as_tracked(flat, recipe.noise, rng) if recipe.noise else flat, out / path)
     save_tracks(tracks, truth.with_suffix(".nc"))
     write_text(truth.with_name(f"{clip_id}_jerks.tsv"), jerk_truth(exam).to_csv(sep="\t", index=False))
-    told = {"synthetic": True, "clip_id": clip_id, "participant_id": row["participant_id"], "severity": course.severities[visit]}
-    write_text(truth, json.dumps({**told, **story(exam), "recipe": asdict(recipe), "recipe_name": recipe.name()}, indent=1))
+    told = {"clip_id": clip_id, "participant_id": row["participant_id"], "severity": course.severities[visit]}
+    write_truth(truth, {**told, **story(exam)}, recipe, recipe.name())
     return row
 
 
@@ -211,10 +207,8 @@ def make_myoclonus(
     )
     if subjects < 1:
         raise UserError(f"phantom: subjects={subjects}; give 1 or more")
-    check_folder(out)
     places = [(subject, visit, panel) for subject in range(subjects) for visit in range(visits) for panel in recipe.panels]
-    made = Parallel(n_jobs=jobs, return_as="generator")(delayed(make_clip)(out, recipe, *place) for place in places)
-    rows = list(tqdm(made, total=len(places), desc="phantom myoclonus", unit="clip", disable=not progress))
+    rows = make_clips(make_clip, out, recipe, places, jobs=jobs, progress=progress, what="phantom myoclonus")
     groups = {f"sub-{s + 1:02d}": "control" if draw_course(recipe, s).control else "patient" for s in range(subjects)}
     order = {"visit": {"Role": "covariate", "Levels": {visit_name(v): f"{12 * v} weeks after the first" for v in range(visits)}}}
     write_tables(out, rows, MYOCLONUS_JSON | order, MYOCLONUS_README, asdict(recipe), groups)

@@ -1,22 +1,17 @@
 """A phantom cohort of two seizure types: who has which, how long, seen by which cameras; the files of each clip."""
 
-import hashlib
-import json
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import numpy as np
-from joblib import Parallel, delayed
 from scipy.stats import norm
-from tqdm import tqdm
 
 from semiology.errors import UserError
 from semiology.events import write_events
-from semiology.files import write_text
 from semiology.phantom.clip import draw_subject
+from semiology.phantom.cohort import is_made, make_clips, recipe_name, write_tables, write_truth
 from semiology.phantom.design import deal, generator
 from semiology.phantom.filming import FPS, View, draw_light, draw_view
-from semiology.phantom.make import check_folder, is_made, write_tables
 from semiology.phantom.recording import SHORTEST, Recording, act, bit_rate, check_film, draw_recording, events, film, with_picture
 from semiology.phantom.seizures import Kind, jerk_rate
 from semiology.phantom.sidecar import SEIZURES_JSON, SEIZURES_README
@@ -54,7 +49,7 @@ class SeizureRecipe:
 
     def name(self) -> str:
         """A digest that names the recipe in each clip's truth."""
-        return hashlib.sha256(json.dumps(["seizures", VERSION, asdict(self)], sort_keys=True).encode()).hexdigest()[:16]
+        return recipe_name(self, VERSION, "seizures")
 
 
 def draw_duration(rng: np.random.Generator, kind: Kind, share: float) -> float:
@@ -121,8 +116,8 @@ def make_clip(out: Path, recipe: SeizureRecipe, subject: int, seizure: int, view
     performance = act(recording, range(recording.frames))
     save_tracks(joint_tracks(recording.subject, performance, recipe.fps), truth.with_suffix(".nc"))
     save_tracks(landmark_tracks(recording.subject, performance, recipe.fps), truth.with_name(f"{clip_id}_face.nc"))
-    told = {"synthetic": True, "clip_id": clip_id, "participant_id": row["participant_id"], "recording_id": recording_id, "view": view}
-    write_text(truth, json.dumps({**told, **story(recording), "recipe": asdict(recipe), "recipe_name": recipe.name()}, indent=1))
+    told = {"clip_id": clip_id, "participant_id": row["participant_id"], "recording_id": recording_id, "view": view}
+    write_truth(truth, {**told, **story(recording)}, recipe, recipe.name())
     return row
 
 
@@ -185,9 +180,7 @@ def make_seizures(
     recipe = SeizureRecipe(seizures_per_subject, (float(seconds[0]), float(seconds[1])), views, float(fps), width, height, seed)
     if subjects < 1:
         raise UserError(f"phantom: subjects={subjects}; give 1 or more")
-    check_folder(out)
     places = [(subject, seizure, view) for subject in range(subjects) for seizure in range(seizures_per_subject) for view in VIEWS[:views]]
-    made = Parallel(n_jobs=jobs, return_as="generator")(delayed(make_clip)(out, recipe, *place) for place in places)
-    rows = list(tqdm(made, total=len(places), desc="phantom seizures", unit="clip", disable=not progress))
+    rows = make_clips(make_clip, out, recipe, places, jobs=jobs, progress=progress, what="phantom seizures")
     write_tables(out, rows, SEIZURES_JSON, SEIZURES_README, asdict(recipe))
     return out

@@ -1,25 +1,21 @@
 """A phantom cohort of facial weakness: patients and controls, what each shows panel by panel, as videos or as noisy landmarks."""
 
-import hashlib
-import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from joblib import Parallel, delayed
 from numpy.typing import NDArray
-from tqdm import tqdm
 
 from semiology.errors import UserError
 from semiology.files import write_text
 from semiology.phantom.clip import Performance, Subject
+from semiology.phantom.cohort import is_made, make_clips, recipe_name, write_tables, write_truth
 from semiology.phantom.design import generator
 from semiology.phantom.filming import FPS
 from semiology.phantom.kinematics import SIDES
-from semiology.phantom.make import check_folder, is_made, write_tables
-from semiology.phantom.myoclonus_noise import as_tracked
 from semiology.phantom.recording import check_film
+from semiology.phantom.tracker_noise import as_tracked
 from semiology.phantom.truth import joint_tracks, landmark_tracks
 from semiology.phantom.weakness import SEVERE, Weakness, draw_unevenness, draw_weakness
 from semiology.phantom.weakness_exam import PANELS, WILLING, Exam, act, draw_exam, draw_sitter, film
@@ -53,7 +49,7 @@ class WeaknessRecipe:
 
     def name(self) -> str:
         """A digest that names the recipe in each clip's truth."""
-        return hashlib.sha256(json.dumps(["weakness", VERSION, asdict(self)], sort_keys=True).encode()).hexdigest()[:16]
+        return recipe_name(self, VERSION, "weakness")
 
 
 @dataclass(frozen=True)
@@ -131,8 +127,8 @@ def make_clip(out: Path, recipe: WeaknessRecipe, group: str, number: int, panel:
         save_tracks(as_tracked(face, recipe.noise, rng) if recipe.noise else face, clip)
     save_tracks(face, truth.with_name(f"{row['clip_id']}_face.nc"))
     write_text(truth.with_name(f"{row['clip_id']}_sides.tsv"), sides(exam).to_csv(sep="\t", index=False, float_format="%.4f"))
-    told = {"synthetic": True, **{key: row[key] for key in ("clip_id", "participant_id", "panel")}, **story(exam, performance)}
-    write_text(truth, json.dumps({**told, "recipe": asdict(recipe), "recipe_name": recipe.name()}, indent=1))
+    told = {**{key: row[key] for key in ("clip_id", "participant_id", "panel")}, **story(exam, performance)}
+    write_truth(truth, told, recipe, recipe.name())
     return row
 
 
@@ -177,7 +173,7 @@ def make_weakness(
         fps: frames a second.
         size: px of the square picture's side.
         render: videos; if not, tracks of the 23 landmarks as a tracker would give them, in no time.
-        noise: of these tracks, px of jitter, see `myoclonus_noise`; the default backend has about 0.15 in these pictures; 0: the truth.
+        noise: of these tracks, px of jitter, see `tracker_noise`; the default backend has about 0.15 in these pictures; 0: the truth.
         seed: of everything random.
         jobs: processes.
 
@@ -191,11 +187,9 @@ def make_weakness(
     recipe = WeaknessRecipe(float(seconds), float(fps), size, render, float(noise), seed)
     if patients < 0 or controls < 0 or patients + controls < 1:
         raise UserError(f"phantom weakness: patients={patients}, controls={controls}; give 0 or more of each, and one in sum")
-    check_folder(out)
     people = [(group, number) for group, count in zip(GROUPS, (patients, controls)) for number in range(count)]
     places = [(*person, panel) for person in people for panel in PANELS]
-    made = Parallel(n_jobs=jobs, return_as="generator")(delayed(make_clip)(out, recipe, *place) for place in places)
-    rows = list(tqdm(made, total=len(places), desc="phantom weakness", unit="clip", disable=not progress))
+    rows = make_clips(make_clip, out, recipe, places, jobs=jobs, progress=progress, what="phantom weakness")
     groups = {row["participant_id"]: row["diagnosis"] for row in rows}
     write_tables(out, rows, WEAKNESS_JSON, WEAKNESS_README, asdict(recipe), groups)
     return out
