@@ -94,21 +94,25 @@ def test_bad_clips_are_listed_and_the_others_go_on(tmp_path, capsys):
     away = filmed([own_face()] * 30, heads=[turned(yaw=70)] * 30)
     save_tracks(away.where(False), folder / "tracks/p1_baseline_rest.nc")  # nobody in any frame
     save_tracks(away, folder / "tracks/p2_baseline_rest.nc")  # the face looks aside
-    save_tracks(performed("rest", 0.7, 0.7, frames=10), folder / "tracks/p3_baseline_rest.nc")  # ten frames can be measured
+    save_tracks(performed("rest", 0.7, 0.7, frames=10), folder / "tracks/p3_baseline_rest.nc")
     save_tracks(away.assign_coords(keypoint=[f"joint_{n}" for n in range(68)]), folder / "tracks/p4_a_rest.nc")
     (folder / "tracks/p4_b_rest.nc").write_bytes(b"no tracks")
     (folder / "tracks/p4_c_rest.nc").unlink()
     assert main(["weakness", str(folder), "--out", str(tmp_path / "out"), "--draws", "50"]) == 1
     printed = capsys.readouterr().out
     failed = table(tmp_path / "out/failed.tsv").set_index("clip_id")["what"]
-    assert list(failed.index) == ["p1_baseline_rest", "p2_baseline_rest", "p4_a_rest", "p4_b_rest", "p4_c_rest"]
+    assert list(failed.index) == [f"{clip}_rest" for clip in ("p1_baseline", "p2_baseline", "p3_baseline", "p4_a", "p4_b", "p4_c")]
+    assert failed["p3_baseline_rest"] == "the face can be assessed for 0.4 s; 2 s are needed for a movement to show"
     assert failed["p1_baseline_rest"] == failed["p2_baseline_rest"] and "in view in no frame" in failed["p1_baseline_rest"]
     assert failed["p4_c_rest"] == "its tracks: no such file of tracks"  # files are named after people
     assert "face's landmarks" in failed["p4_a_rest"] and "not a readable netCDF" in failed["p4_b_rest"]
     for clip, what in failed.items():
         assert f"failed: {clip}: {what}" in printed and clip in (tmp_path / "out/report.html").read_text(encoding="utf-8")
     people = table(tmp_path / "out/participants.tsv").set_index("participant_id")
-    assert "p1" not in people.index and people.loc["p3", "eye aperture, left"] == pytest.approx(0.085, abs=0.002)
+    assert (
+        people.loc[["p1", "p2", "p3", "p4"], "reason"].str.startswith("0 of 16 measures").all() and people.loc["p1", "group"] == "patient"
+    )
+    assert people.loc["c1", "eye aperture, left"] > 0 and len(table(tmp_path / "out/clips.tsv")) == len(PEOPLE) + 3
 
 
 def test_nothing_to_measure_or_nowhere_to_write_is_said_at_once(tmp_path):
@@ -199,4 +203,6 @@ def test_the_page_needs_nothing_else_escapes_everything_and_names_no_video(tmp_p
     assert "<polyline" in page  # the lids over an upgaze
     for path in (tmp_path / "out").rglob("*"):
         assert path.is_dir() or "Jane" not in path.read_text(encoding="utf-8")
-    assert np.isfinite(found.tables["clips"]["assessable"]).all()
+    assert found.tables["clips"].set_index("clip_id")["assessable"].isna().to_dict() == {
+        f"{person}_baseline_upgaze": person == "c1" for person in PEOPLE
+    }

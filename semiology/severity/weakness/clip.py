@@ -21,7 +21,8 @@ from semiology.severity.weakness.expressions import table_expressions, vgg_expre
 from semiology.store import Store, make_key
 from semiology.video import probe
 
-VERSION = 1  # raise when the same clip gives other numbers than before
+VERSION = 2  # raise when the same clip gives other numbers than before
+SEEN = 2.0  # s of an assessable face that a clip has to hold: in less a smile has not come, and a blink may be all [our choice]
 
 
 @dataclass(frozen=True)
@@ -61,13 +62,16 @@ def measure_clip(clip: Clip, sources: Sources) -> Measured:
     """Read and measure one clip; nothing is written.
 
     Raises:
-        UserError: no tracks, or none of a face; the face is never in view; expressions were asked for and cannot be had.
+        UserError: no tracks, or none of a face; the face is in view for less than `SEEN`; expressions were asked for and cannot be
+            had.
     """
     tracks = clip_tracks(sources.folder, clip, sources.store, "face")
     measures = face_measures(tracks)
     if not measures["assessable"].any():
         raise UserError("the face is in view in no frame, or turned away in all of them: there is nothing to measure")
     summary = dict(face_summary(tracks))
+    if summary["seconds"] < SEEN:
+        raise UserError(f"the face can be assessed for {summary['seconds']:.1f} s; {SEEN:g} s are needed for a movement to show")
     expressions = expressions_of(clip, sources) if sources.weights or sources.tables else None
     if expressions is not None:
         summary |= {f"expression_{emotion}": score for emotion, score in expressions.groupby("emotion")["score"].mean().items()}

@@ -48,7 +48,7 @@ def write_report(
         banner=banner,
         notes=[note for note in notes if note not in banner],
         failed=failed,
-        clips=len(tables["clips"]),
+        clips=int(tables["clips"]["assessable"].notna().sum()),  # that were measured
         counts=", ".join(f"{count} {group}s" if group else f"{count} without a group" for group, count in counts.items()),
         control=control,
         families=families(tables["groups"]),
@@ -116,7 +116,7 @@ def person(out: Path, number: int, row: Mapping[Hashable, Any], tables: dict[str
     """All that the page shows of one participant and visit."""
     people, clips = tables["participants"], tables["clips"]
     controls = people[(people["group"] == control) & ~people["participant_id"].duplicated()]
-    own = clips[(clips["participant_id"] == row["participant_id"]) & (clips["visit"] == row["visit"])]
+    own = clips[(clips["participant_id"] == row["participant_id"]) & (clips["visit"] == row["visit"]) & clips["assessable"].notna()]
     numbers = ("score", "score_left", "score_right", "asymmetry", "fatigue_left", "fatigue_right")
     return {
         **{name: row[name] for name in ("participant_id", "visit", "group", "weaker_side", "measures", "reason")},

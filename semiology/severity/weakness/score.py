@@ -50,7 +50,8 @@ def weakness_scores(
     beside = asymmetries(values, measures).mean(axis=1)
     deficits = deficits_of(values, groups, control)
     people = values.index.get_level_values(0)
-    controls = {person for person in people if groups.get(person, "") == control}
+    seen = people[values.notna().any(axis=1)]
+    controls = {person for person in seen if groups.get(person, "") == control}
     first = beside[~people.duplicated()].droplevel(1)
     rows = []
     for place, person in enumerate(people):

@@ -12,7 +12,7 @@ EXPRESSION = "expression_"
 
 
 def clip_table(cohort: Cohort, summaries: Mapping[str, Mapping[str, float]]) -> pd.DataFrame:
-    """A row a measured clip: who, group, visit and panel ("" where not given), the clinicians' scores, and the clip's summary."""
+    """A row a clip: who, group, visit and panel ("" where not given), the clinicians' scores, and the clip's summary if it was measured."""
     groups = groups_of(cohort)
     rows = [
         {
@@ -22,10 +22,9 @@ def clip_table(cohort: Cohort, summaries: Mapping[str, Mapping[str, float]]) -> 
             "visit": clip.covariates.get("visit", ""),
             "panel": clip.covariates.get("panel", ""),
             **clip.scores,
-            **summaries[clip.clip_id],
+            **summaries.get(clip.clip_id, {}),
         }
         for clip in in_order(cohort)
-        if clip.clip_id in summaries
     ]
     return pd.DataFrame(rows)
 
