@@ -64,7 +64,7 @@ def contents(participant: str, visits: Sequence[Visit], cohort: Cohorts, failed:
         "columns": [plain(part) for part in PARTS],
         "items": [(name, [_item(item) for item in visit.items]) for visit, name in zip(own, names)],
         "traces": [(name, _traces(visit, cohort.measures)) for visit, name in zip(own, names)],
-        "refused": [fit for fit in cohort.fits if fit.reason],
+        "refused": [(_title(fit.name), fit.reason) for fit in cohort.fits if fit.reason],
         "fitted": any(not fit.reason for fit in cohort.fits),
         "failed": failed,
         "seen": cohort.seen,
@@ -81,7 +81,7 @@ def _answer(visits: Sequence[Visit], names: Sequence[str], changed: Sequence[Cha
         totals += ": no part of the body was seen for long enough"
     told = [change for change in changed if change.score == "umrs_total"]
     differences = [
-        f"Change {_signed(change.change)} from {change.first} to {change.later}, over {change.rests_on} parts of items seen at both"
+        f"Change {_signed(change.change)} from {change.first} to {change.later}, over {change.rests_on} scores of body parts seen at both"
         if not math.isnan(change.change)
         else f"No change from {change.first} to {change.later} can be given: {change.reason}"
         for change in told
@@ -100,22 +100,22 @@ def _score_rows(participant: str, visits: Sequence[Visit], cohort: Cohorts) -> l
     keys = [(participant, visit.visit) for visit in visits]
     fits = {fit.name: fit for fit in cohort.fits if fit.predicted}
     for name, values in cohort.rated.items():
-        rows.append((plain(name), [_shown(values.get(key, math.nan)) for key in keys], cohort.raters.get(name) or "clips.tsv"))
+        rows.append((_title(name), [_shown(values.get(key, math.nan)) for key in keys], cohort.raters.get(name) or "clips.tsv"))
         if name in fits:
             rows.append(
-                (f"{plain(name)}, fitted", [_shown(fits[name].predicted.get(key, math.nan)) for key in keys], "without this patient")
+                (f"{_title(name)}, fitted", [_shown(fits[name].predicted.get(key, math.nan)) for key in keys], "without this patient")
             )
     return rows
 
 
 def _change(change: Change) -> dict[str, str]:
     return {
-        "score": plain(change.score if change.rests_on is None else change.score.removeprefix("umrs_")),
+        "score": _title(change.score if change.rests_on is None else change.score.removeprefix("umrs_")),
         "visits": f"{change.first} to {change.later}",
         "before": _shown(change.before),
         "after": _shown(change.after),
         "change": "n/a" if math.isnan(change.change) else _signed(change.change),
-        "rests": change.reason or (f"{change.rests_on} parts of items, seen both times" if change.rests_on is not None else ""),
+        "rests": change.reason or (f"{change.rests_on} scores of body parts, seen both times" if change.rests_on is not None else ""),
     }
 
 
@@ -162,6 +162,11 @@ def _traces(visit: Visit, measures: Mapping[str, ClipMeasures]) -> list[tuple[st
 
 def _named(item: ItemScore) -> str:
     return plain(item.panel if item.item in ("unnamed", item.panel) else f"{item.panel}, {item.item}")
+
+
+def _title(score: str) -> str:
+    """The name of a score's column in words."""
+    return plain(score).replace("umrs", "UMRS")
 
 
 def _signed(value: float) -> str:

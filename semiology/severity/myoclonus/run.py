@@ -198,13 +198,13 @@ def _write(
     }
     found = changes(visits, cohort.visits, beside)
     who = ("participant_id", "visit")
-    tables.write_table(out / "clips.tsv", tables.clip_rows(cohort.clips, measures, settings.seen), (*who, "clip_id", "umrs"))
-    tables.write_table(out / "items.tsv", tables.item_rows(visits), (*who, "panel", "item", "part", "score"))
-    tables.write_table(out / "scores.tsv", scores, (*who, "umrs_total"))
-    tables.write_table(out / "changes.tsv", tables.change_rows(found), ("participant_id", "score", "first", "later", "change", "reason"))
-    tables.write_table(out / "fits.tsv", tables.fit_rows(summary.fits), ("score", "of", "reason"))
+    tables.write_rows(out / "clips.tsv", tables.clip_rows(cohort.clips, measures, settings.seen), (*who, "clip_id", "umrs"))
+    tables.write_rows(out / "items.tsv", tables.item_rows(visits), (*who, "panel", "item", "part", "score"))
+    tables.write_rows(out / "scores.tsv", scores, (*who, "umrs_total"))
+    tables.write_rows(out / "changes.tsv", tables.change_rows(found), ("participant_id", "score", "first", "later", "change", "reason"))
+    tables.write_rows(out / "fits.tsv", tables.fit_rows(summary.fits), ("score", "of", "reason"))
     failed = [{"clip_id": clip_id, "reason": reason} for clip_id, reason in summary.failed.items()]
-    tables.write_table(out / "failed.tsv", failed, ("clip_id", "reason"))
+    tables.write_rows(out / "failed.tsv", failed, ("clip_id", "reason"))
     synthetic = any("synthetic" in clip.covariates for clip in cohort.clips)
     raters = {name: score.rater for name, score in cohort.scores.items()}
     shown = Cohorts(cohort.visits, measures, rated, raters, summary.fits, found, settings.seen, synthetic)

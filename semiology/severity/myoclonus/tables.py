@@ -10,25 +10,19 @@ import pandas as pd
 
 from semiology.cohort import Clip
 from semiology.errors import UserError
-from semiology.files import atomic_path
 from semiology.severity.kinematics import SEGMENTS
 from semiology.severity.myoclonus.changes import Change
 from semiology.severity.myoclonus.fit import Fit, Key
 from semiology.severity.myoclonus.measures import ClipMeasures
 from semiology.severity.myoclonus.score import ItemScore, Visit, panel_of, panel_order, score_item
+from semiology.severity.table import write_table
 
 KINDS = ("focal", "segmental", "multifocal", "generalised")
 
 
-def write_table(path: Path, rows: Sequence[Mapping[str, Any]], columns: Sequence[str] = ()) -> None:
-    """Write rows as tab-separated text; `columns` name them where there may be no row.
-
-    Raises:
-        UserError: the folder cannot be written, or the disk is full.
-    """
-    table = pd.DataFrame(list(rows), columns=None if rows else list(columns))
-    with atomic_path(path) as temporary:
-        table.to_csv(temporary, sep="\t", index=False, na_rep="n/a", float_format="%.6g")
+def write_rows(path: Path, rows: Sequence[Mapping[str, Any]], columns: Sequence[str]) -> None:
+    """Write rows as a table; `columns` name them where there is no row."""
+    write_table(path, pd.DataFrame(list(rows), columns=None if rows else list(columns)))
 
 
 def clip_rows(clips: Sequence[Clip], measures: Mapping[str, ClipMeasures], seen: float) -> list[dict[str, Any]]:

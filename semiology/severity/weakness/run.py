@@ -8,7 +8,7 @@ from tqdm import tqdm
 
 from semiology.cohort import Cohort
 from semiology.errors import UserError
-from semiology.files import refuse_folder, write_text
+from semiology.severity.table import write_table
 from semiology.severity.weakness.clip import Sources, clip_key, keep, kept, measure_clip
 from semiology.severity.weakness.expressions import check_weights
 from semiology.severity.weakness.groups import DRAWS, compare_groups
@@ -170,9 +170,3 @@ def notes_of(cohort: Cohort, tables: dict[str, pd.DataFrame], options: WeaknessO
     for person, visits in missing_visits(cohort).items():
         notes.append(f"{person}: no clip of {', '.join(visits)}")
     return notes
-
-
-def write_table(path: Path, table: pd.DataFrame) -> None:
-    """Tab-separated, n/a where there is no value."""
-    refuse_folder(path)
-    write_text(path, table.replace("", "n/a").to_csv(sep="\t", index=False, na_rep="n/a", float_format="%.6g"))

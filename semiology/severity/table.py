@@ -1,0 +1,17 @@
+"""The tables that are written of a cohort: tab-separated as the cohort's own, n/a where there is no value, six digits."""
+
+from pathlib import Path
+
+import pandas as pd
+
+from semiology.files import refuse_folder, write_text
+
+
+def write_table(path: Path, table: pd.DataFrame) -> None:
+    """Write a table without its index; empty text is n/a too.
+
+    Raises:
+        UserError: the path is a folder, its folder cannot be written, or the disk is full.
+    """
+    refuse_folder(path)
+    write_text(path, table.replace("", "n/a").to_csv(sep="\t", index=False, na_rep="n/a", float_format="%.6g"))
