@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -213,6 +214,8 @@ def test_marks_and_captions_follow_the_jerks(cohort, tmp_path):
     tracks, jerks = read_tracks(cohort / "tracks" / "sub-01_v2.nc"), read_jerks(out / "jerks" / "sub-01_v2.tsv")
     assert [len(points) for points in marks(tracks, jerks)][75] == 1 and len(marks(tracks, jerks)[125]) == 0
     assert captions(tracks, jerks)[75].startswith("3.00 s\nleft arm: ") and captions(tracks, jerks)[125] == "5.00 s"
+    smaller = [replace(jerk, joint="left_elbow", amplitude=jerk.amplitude / 2) for jerk in jerks]  # of the same arm: one ring, on the wrist
+    assert np.array_equal(marks(tracks, [*jerks, *smaller])[75], marks(tracks, jerks)[75])
 
 
 def test_settings_that_cannot_be():

@@ -43,28 +43,33 @@ def write_jerk_overlay(folder: Path, clip: Clip, tracks: xr.Dataset, jerks: list
 
 
 def marks(tracks: xr.Dataset, jerks: list[Jerk]) -> list[NDArray]:
-    """(joint, 2) px of the joints that jerk, by frame."""
+    """(part, 2) px by frame: of each part of the body that jerks the joint that goes farthest; a ring on each would hide the face."""
     names = tracks.keypoint.values.tolist()
     position = tracks["position"].transpose("time", "keypoint", "space").values
-    joints: list[list[int]] = [[] for _ in position]
-    for jerk in jerks:
-        for frame in _frames(tracks, jerk):
-            joints[frame].append(names.index(jerk.joint))
-    return [position[frame, own] for frame, own in enumerate(joints)]
+    rows = [[names.index(jerk.joint) for jerk in own.values()] for own in _farthest(tracks, jerks)]
+    return [position[frame, own] for frame, own in enumerate(rows)]
 
 
 def captions(tracks: xr.Dataset, jerks: list[Jerk]) -> list[str]:
     """Time and, while there are any, the jerks: a line a part of the body with its largest amplitude."""
     fps = tracks.attrs["fps"]
-    largest: list[dict[str, float]] = [{} for _ in range(tracks.sizes["time"])]
-    for jerk in jerks:
-        name = (jerk.segment or jerk.joint).replace("_", " ")
-        for frame in _frames(tracks, jerk):
-            largest[frame][name] = max(largest[frame].get(name, 0.0), float(np.nan_to_num(jerk.amplitude)))
     return [
-        "\n".join([f"{frame / fps:.2f} s", *(f"{name}: {100 * amplitude:.1f} % of torso length" for name, amplitude in own.items())])
-        for frame, own in enumerate(largest)
+        "\n".join([f"{frame / fps:.2f} s", *(f"{part}: {100 * _size(jerk):.1f} % of torso length" for part, jerk in own.items())])
+        for frame, own in enumerate(_farthest(tracks, jerks))
     ]
+
+
+def _farthest(tracks: xr.Dataset, jerks: list[Jerk]) -> list[dict[str, Jerk]]:
+    """Part of the body -> its largest jerk, by frame."""
+    farthest: list[dict[str, Jerk]] = [{} for _ in range(tracks.sizes["time"])]
+    for jerk in sorted(jerks, key=_size):  # the largest last: it stays
+        for frame in _frames(tracks, jerk):
+            farthest[frame][jerk.part.replace("_", " ")] = jerk
+    return farthest
+
+
+def _size(jerk: Jerk) -> float:
+    return float(np.nan_to_num(jerk.amplitude))
 
 
 def _frames(tracks: xr.Dataset, jerk: Jerk) -> range:
