@@ -100,7 +100,7 @@ def test_bad_clips_are_listed_and_the_others_go_on(tmp_path, capsys):
     (folder / "tracks/p4_c_rest.nc").unlink()
     assert main(["weakness", str(folder), "--out", str(tmp_path / "out"), "--draws", "50"]) == 1
     printed = capsys.readouterr().out
-    failed = table(tmp_path / "out/failed.tsv").set_index("clip_id")["what"]
+    failed = table(tmp_path / "out/failed.tsv").set_index("clip_id")["reason"]
     assert list(failed.index) == [f"{clip}_rest" for clip in ("p1_baseline", "p2_baseline", "p3_baseline", "p4_a", "p4_b", "p4_c")]
     assert failed["p3_baseline_rest"] == "the face can be assessed for 0.4 s; 2 s are needed for a movement to show"
     assert failed["p1_baseline_rest"] == failed["p2_baseline_rest"] and "in view in no frame" in failed["p1_baseline_rest"]

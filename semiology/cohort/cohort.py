@@ -40,6 +40,11 @@ class Cohort:
     scores: dict[str, Score] = field(default_factory=dict)
     visits: list[str] = field(default_factory=list)  # of the column `visit`, first to last
 
+    @property
+    def groups(self) -> dict[str, str]:
+        """participant_id -> group, "" where participants.tsv gives none."""
+        return {person.participant_id: person.covariates.get("group", "") for person in self.participants}
+
     @classmethod
     def read(cls, folder: str | Path, check_videos: bool = True) -> "Cohort":
         """Read participants.tsv, clips.tsv and clips.json.

@@ -98,15 +98,14 @@ def score_cohort(
             _write_clip(out, clip.clip_id, one, jerks)  # where this fails, it would for every other clip
         (summary.kept if jerks is None else summary.made).append(clip.clip_id)
         measures[clip.clip_id] = one
-    groups = {person.participant_id: person.covariates.get("group", "") for person in cohort.participants}
-    controls = [participant for participant, group in groups.items() if group.lower() in ("control", "controls")]
+    controls = [participant for participant, group in cohort.groups.items() if group.lower() in ("control", "controls")]
     visits = score_visits(cohort.clips, measures, controls, settings.seen)
     rated = {name: rated_visits(cohort.clips, score) for name, score in cohort.scores.items()}
     summary.fits = _fit(cohort, measures, rated)
     summary.participants = len({visit.participant_id for visit in visits if visit.items})
     if overlay:
         _overlays(cohort, place, out, measures, summary, progress)
-    _write(out, cohort, visits, measures, groups, rated, settings, summary)
+    _write(out, cohort, visits, measures, rated, settings, summary)
     return summary
 
 
@@ -185,13 +184,12 @@ def _write(
     cohort: Cohort,
     visits: Sequence[Visit],
     measures: dict[str, ClipMeasures],
-    groups: dict[str, str],
     rated: dict[str, dict[Key, float]],
     settings: Settings,
     summary: Summary,
 ) -> None:
     """The tables and a report a participant."""
-    scores = tables.score_rows(visits, measures, groups, rated, summary.fits)
+    scores = tables.score_rows(visits, measures, cohort.groups, rated, summary.fits)
     beside = {
         (visit.participant_id, visit.visit): {name: row[name] for name in row if name in rated or name.endswith("_fitted")}
         for visit, row in zip(visits, scores)

@@ -15,7 +15,7 @@ from semiology.severity.weakness.groups import DRAWS, compare_groups
 from semiology.severity.weakness.measures import MEASURES, is_asked, measure_values
 from semiology.severity.weakness.report import write_report
 from semiology.severity.weakness.score import weakness_scores
-from semiology.severity.weakness.tables import clinical_scores, clip_table, compared_values, expression_table, groups_of, missing_visits
+from semiology.severity.weakness.tables import clinical_scores, clip_table, compared_values, expression_table, missing_visits
 from semiology.store import Store
 from semiology.video import VideoError
 
@@ -93,7 +93,7 @@ def measure_weakness(
     sources = Sources(cohort.folder, stored, options.expression_weights, options.expression_tables, options.table_fps)
     summary = WeaknessSummary(out)
     summaries = _measure_all(cohort, sources, summary, progress)
-    write_table(out / "failed.tsv", pd.DataFrame(summary.failed, columns=["clip_id", "what"]))
+    write_table(out / "failed.tsv", pd.DataFrame(summary.failed, columns=["clip_id", "reason"]))
     if not summaries:
         first = f"; {summary.failed[0][0]}: {summary.failed[0][1]}" if summary.failed else ""
         raise UserError(f"{cohort.folder}: no clip of it can be measured{first}")
@@ -131,7 +131,7 @@ def _measure_all(cohort: Cohort, sources: Sources, summary: WeaknessSummary, pro
 
 def weakness_tables(cohort: Cohort, summaries: dict[str, dict[str, float]], options: WeaknessOptions) -> dict[str, pd.DataFrame]:
     """`clips`, `participants`, `expressions` and `groups` of measured clips."""
-    clips, groups = clip_table(cohort, summaries), groups_of(cohort)
+    clips, groups = clip_table(cohort, summaries), cohort.groups
     values = measure_values(clips)
     scores = weakness_scores(values, groups, options.control, options.margin)
     known = {*scores, *(name for summary in summaries.values() for name in summary)}

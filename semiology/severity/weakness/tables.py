@@ -13,7 +13,7 @@ EXPRESSION = "expression_"
 
 def clip_table(cohort: Cohort, summaries: Mapping[str, Mapping[str, float]]) -> pd.DataFrame:
     """A row a clip: who, group, visit and panel ("" where not given), the clinicians' scores, and the clip's summary if it was measured."""
-    groups = groups_of(cohort)
+    groups = cohort.groups
     rows = [
         {
             "clip_id": clip.clip_id,
@@ -27,11 +27,6 @@ def clip_table(cohort: Cohort, summaries: Mapping[str, Mapping[str, float]]) -> 
         for clip in in_order(cohort)
     ]
     return pd.DataFrame(rows)
-
-
-def groups_of(cohort: Cohort) -> dict[str, str]:
-    """participant_id -> group, "" where participants.tsv gives none."""
-    return {one.participant_id: one.covariates.get("group", "") for one in cohort.participants}
 
 
 def in_order(cohort: Cohort) -> list[Clip]:
