@@ -43,7 +43,8 @@ class Fit:
 def fit_score(score: Score, rated: Mapping[Key, float], features: Mapping[Key, Mapping[str, float]]) -> Fit:
     """Ridge regression of a clinician's score on `FEATURES`, leaving one participant (all visits) out at a time.
 
-    Missing features take the median, all are scaled, and the strength of the ridge is chosen, each within the fold's own participants.
+    Missing features take the median, all are scaled, and the strength of the ridge is chosen (by leaving one visit out), each within the
+    fold's own participants.
     Visits without the clinician's score are predicted too, by the model of that participant's fold.
 
     Args:
