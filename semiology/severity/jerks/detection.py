@@ -9,7 +9,9 @@ from numpy.typing import NDArray
 from scipy.ndimage import maximum_filter1d
 
 from semiology.errors import UserError
+from semiology.severity.jerks.head import alone_on_head
 from semiology.severity.jerks.jerk import Jerk, JerkSettings, in_order
+from semiology.severity.jerks.limbs import greatest_of_limb
 from semiology.severity.jerks.noise import CLIP, QUIETEST, acceleration_of_a_jerk, band_limited, cutoff_at, noise_around, noise_level
 from semiology.severity.jerks.seen import dips, seen_positions, true_rate
 from semiology.severity.jerks.shape import Shapes, measure
@@ -62,15 +64,18 @@ def find_jerks(tracks: xr.Dataset, settings: JerkSettings | None = None, joints:
     fps = float(tracks.attrs["fps"])
     cutoff = cutoff_at(true_rate(tracks), settings.cutoff)
     positions, torso = seen_positions(tracks, settings)
-    positions = positions[:, [held.index(name) for name in names]]
     brief, mean = band_limited(positions, fps, cutoff)
+    of_limb = greatest_of_limb(mean, held)
+    asked = [held.index(name) for name in names]
+    everyone, positions, brief, mean, of_limb = positions, *(values[:, asked] for values in (positions, brief, mean, of_limb))
     noise, level = noise_without_jerks(positions, brief, mean, fps, cutoff, settings)
-    frames, rows = candidates(brief, mean, level, fps, settings)
-    trusted = ~dips(tracks["confidence"].values[:, [held.index(name) for name in names]], fps, frames, rows)
+    frames, rows = candidates(brief, of_limb, level, fps, settings)
+    trusted = ~dips(tracks["confidence"].values[:, asked], fps, frames, rows)
     frames, rows = frames[trusted], rows[trusted]
     shapes = measure(positions, fps, frames, rows, settings.longest)
+    genuine = are_jerks(shapes, settings) & ~alone_on_head(everyone, held, fps, frames, np.array(asked, int)[rows], shapes)
     return Found(
-        jerks=_jerks(shapes, names, rows, (brief / level)[frames, rows], settings),
+        jerks=_jerks(shapes, names, rows, (brief / level)[frames, rows], genuine),
         noise=dict(zip(names, noise.tolist())),
         smallest=dict(zip(names, (settings.threshold * noise / acceleration_of_a_jerk(fps, cutoff)).tolist())),
         usable=dict(zip(names, (np.isfinite(brief).sum(axis=0) / fps).tolist())),
@@ -118,8 +123,8 @@ def are_jerks(shapes: Shapes, settings: JerkSettings) -> NDArray:
     return brief & (shapes.amplitude <= settings.largest) & (shapes.jump <= JUMP)
 
 
-def _jerks(shapes: Shapes, names: list[str], rows: NDArray, snr: NDArray, settings: JerkSettings) -> list[Jerk]:
-    """In order; of two of one joint that overlap, the greater."""
+def _jerks(shapes: Shapes, names: list[str], rows: NDArray, snr: NDArray, genuine: NDArray) -> list[Jerk]:
+    """Those that are genuine, in order; of two of one joint that overlap, the greater."""
     jerks = [
         Jerk(
             joint=names[rows[number]],
@@ -132,7 +137,7 @@ def _jerks(shapes: Shapes, names: list[str], rows: NDArray, snr: NDArray, settin
             direction=tuple(shapes.direction[number].tolist()),
             snr=float(snr[number]),
         )
-        for number in np.flatnonzero(are_jerks(shapes, settings))
+        for number in np.flatnonzero(genuine)
     ]
     kept: dict[str, list[Jerk]] = {}
     for jerk in in_order(jerks):

@@ -60,8 +60,8 @@ class JerkSettings:
         threshold: noise levels that the peak acceleration reaches. In white noise |acceleration| in the plane is Rayleigh distributed:
             P(> 5.5) = exp(-15), one frame of one joint in four million. Trackers err more often; chosen on their tracks of real people.
         cutoff: Hz, -3 dB point of the acceleration's filter. 6 is 0.24 of 25 frames a second; slower tracks get 0.24 of theirs.
-        transience: how far the peak acceleration exceeds the mean acceleration over `bands.MOMENT`: a jerk leaves the joint with the
-            velocity that it had, a voluntary turn does not.
+        transience: how far the peak acceleration exceeds the mean acceleration over `noise.MOMENT`, the joint's and that of the joints of
+            its limb: a jerk leaves them with the velocity that they had, a voluntary turn does not.
         shortest: s; a movement over sooner than this is the tracker's.
         longest: s; a movement that lasts longer is voluntary.
         largest: torso lengths; a brief movement beyond this is taken for a flick or kick (dancers do 0.5 to 1 within 0.2 s), or for a
@@ -76,7 +76,7 @@ class JerkSettings:
 
     threshold: float = 5.5
     cutoff: float = 6.0
-    transience: float = 2.0
+    transience: float = 3.0
     shortest: float = 0.05
     longest: float = 0.3
     largest: float = 0.5

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from semiology.preparation import drop_low_confidence
 from semiology.severity.jerks.jerk import JerkSettings
+from semiology.severity.jerks.limbs import completed
 from semiology.severity.kinematics.segments import positions_of
 from semiology.skeleton import mirrored_name
 
@@ -30,6 +31,7 @@ def seen_positions(tracks: xr.Dataset, settings: JerkSettings) -> tuple[NDArray,
     positions = on_time(positions / torso, tracks["time"].values, tracks["source_time"].values)
     leapt = leaps(positions, tracks.attrs["fps"], settings.fastest) | swaps(positions, tracks.keypoint.values.tolist())
     positions[leapt] = np.nan
+    positions[completed(np.isfinite(positions).all(axis=2), tracks.keypoint.values.tolist())] = np.nan
     return positions, torso
 
 

@@ -45,13 +45,7 @@ def measure(positions: NDArray, fps: float, frames: NDArray, joints: NDArray, lo
         joints: (n,) of which joint.
         longest: s; what has not returned within so long from its onset stays.
     """
-    ahead, back = round(-LONG_BEFORE[0] * fps), round(max(EXTREME[1] + longest, LONG_AFTER[1]) * fps) + 1
-    offsets = np.arange(-ahead, back + 1)
-    place = frames[:, None] + offsets
-    course = positions[np.clip(place, 0, len(positions) - 1), joints[:, None]]  # (n, frame, space)
-    course[(place < 0) | (place >= len(positions))] = np.nan
-    course = course - _line(course, offsets / fps)
-
+    course, offsets = courses(positions, fps, frames, joints, EXTREME[1] + longest)
     size = np.linalg.norm(course, axis=2)
     extreme = np.where(_within(offsets / fps, EXTREME), np.nan_to_num(size, nan=-1.0), -1.0).argmax(axis=1)
     each = np.arange(len(frames))
@@ -70,7 +64,7 @@ def measure(positions: NDArray, fps: float, frames: NDArray, joints: NDArray, lo
     end = np.where(back_again == len(offsets), np.nan, back_again - 1 + _crossing(along, back_again - 1, back_again))
     returns = end - onset <= longest * fps
     there, off = _greatest_step(along, rest, extreme), _greatest_step(-along, extreme, back_again)
-    start = (frames - ahead) / fps
+    start = (frames + offsets[0]) / fps
     return Shapes(
         onset=start + onset / fps,
         peak=start + peak / fps,
@@ -79,6 +73,16 @@ def measure(positions: NDArray, fps: float, frames: NDArray, joints: NDArray, lo
         direction=direction,
         jump=np.where(returns, np.minimum(there, off), there),
     )
+
+
+def courses(positions: NDArray, fps: float, frames: NDArray, joints: NDArray, after: float = 0.0) -> tuple[NDArray, NDArray]:
+    """(n, frame, space) displacements around some frames, from where each joint would have been (`_line`), NaN where it was not seen; and
+    (frame,) how many frames each is from that one: as far as the line needs, and for `after` s at least."""
+    offsets = np.arange(-round(-LONG_BEFORE[0] * fps), round(max(after, LONG_AFTER[1]) * fps) + 2)
+    place = frames[:, None] + offsets
+    course = positions[np.clip(place, 0, len(positions) - 1), joints[:, None]]
+    course[(place < 0) | (place >= len(positions))] = np.nan
+    return course - _line(course, offsets / fps), offsets
 
 
 def _line(course: NDArray, time: NDArray) -> NDArray:
