@@ -2,7 +2,7 @@
 
 A tracker of whole bodies gives every joint a place, also where it sees none. Two of its errors look like jerks, and bones tell them:
 
-- Elbow and knee lie between two bones. Where the far end of the outer one is not seen (a foot under the blanket, a hand out of the picture),
+- Elbow and knee lie between two bones. Where the far end of the outer one is not seen (a foot under the blanket, a hand out of view),
   the tracker completes the limb, and what it completed leaps.
 - The joints of a limb hang on each other. While one of them turns or stops at will, the tracker follows its neighbours late, and they leap
   to where they belong: a reaching hand makes its elbow jerk.
