@@ -87,6 +87,7 @@ def test_a_cohort_is_scored(cohort, tmp_path, capsys):
     items = table(out, "items.tsv").set_index(["participant_id", "visit", "part"])
     arm = items.loc[("sub-01", "baseline", "left_arm")]
     assert (arm.jerks, arm.frequency_class, arm.amplitude_class, arm.side) == (12, 4, 3, "left")
+    assert items.loc[("sub-01", "baseline", "sum")].score == 12 and np.isnan(items.loc[("sub-03", "baseline", "sum")].score)
     assert arm.amplitude == pytest.approx(0.05, abs=0.01)
     jerks = read_jerks(out / "jerks" / "sub-01_v1.tsv")
     assert {jerk.joint for jerk in jerks} == {"left_wrist"} and np.allclose([jerk.peak for jerk in jerks], RESTLESS, atol=0.05)

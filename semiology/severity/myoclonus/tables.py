@@ -14,7 +14,7 @@ from semiology.severity.kinematics import SEGMENTS
 from semiology.severity.myoclonus.changes import Change
 from semiology.severity.myoclonus.fit import Fit, Key
 from semiology.severity.myoclonus.measures import ClipMeasures
-from semiology.severity.myoclonus.score import ItemScore, Visit, panel_of, panel_order, score_item
+from semiology.severity.myoclonus.score import PERFORMANCE, ItemScore, Visit, panel_of, panel_order, score_item
 from semiology.severity.table import write_table
 
 KINDS = ("focal", "segmental", "multifocal", "generalised")
@@ -46,14 +46,15 @@ def clip_rows(clips: Sequence[Clip], measures: Mapping[str, ClipMeasures], seen:
 
 
 def item_rows(visits: Sequence[Visit]) -> list[dict[str, Any]]:
-    """One row a participant, visit, item and part of the body; functional items have one more, their performance."""
+    """One row a participant, visit, item and part of the body; functional items have one more, their performance; the last is the sum."""
     rows = []
     for visit in visits:
         for item in visit.items:
             known = _who(visit.participant_id, visit.visit) | {"panel": item.panel, "item": item.item, "clips": len(item.clip_ids)}
             rows += [known | {"part": part, "side": SEGMENTS[part].side or "n/a"} | asdict(found) for part, found in item.parts.items()]
             if item.performance is not None:
-                rows.append(known | {"part": "performance", "side": "n/a"} | asdict(item.performance))
+                rows.append(known | {"part": PERFORMANCE, "side": "n/a"} | asdict(item.performance))
+            rows.append(known | {"part": "sum", "side": "n/a", "score": item.score})
     return rows
 
 
