@@ -85,6 +85,8 @@ def test_a_clip_that_changed_is_measured_again(tmp_path):
     assert (first.done, second.done) == (["p1_baseline_rest"], ["p1_baseline_rest"])
     name = "eye aperture, left"
     assert second.tables["participants"][name][0] > first.tables["participants"][name][0] + 0.02
+    (tmp_path / "out/measures/p1_baseline_rest.csv").unlink()
+    assert measure_weakness(cohort, tmp_path / "out", progress=False).done == ["p1_baseline_rest"]
 
 
 def test_bad_clips_are_listed_and_the_others_go_on(tmp_path, capsys):

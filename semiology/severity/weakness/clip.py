@@ -89,12 +89,14 @@ def keep(made: Measured, clip_id: str, key: str, out: Path) -> None:
 
 
 def kept(clip_id: str, key: str, out: Path) -> dict[str, float] | None:
-    """The summary of a clip that was measured before from just this; None where it was not, or its record is damaged."""
+    """The summary of a clip that was measured before from just this; None where it was not, its record is damaged, or a table is gone."""
     try:
         record = json.loads((out / "measures" / f"{clip_id}.json").read_text(encoding="utf-8"))
-        return record["summary"] if record["key"] == key else None
+        summary = record["summary"] if record["key"] == key else None
     except (OSError, ValueError, KeyError, TypeError):
         return None
+    folders = ["measures", "expressions"] if any(name.startswith("expression_") for name in summary or ()) else ["measures"]
+    return summary if all((out / folder / f"{clip_id}.csv").is_file() for folder in folders) else None
 
 
 def clip_key(clip: Clip, sources: Sources) -> str:
