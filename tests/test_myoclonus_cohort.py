@@ -111,6 +111,7 @@ def test_what_is_missing_is_said(cohort, tmp_path):
     assert found.loc[("sub-01", "rater")].change == -6
     gone = found.loc[("sub-02", "umrs_total")]
     assert np.isnan(gone.change) and gone.reason == "no measured clip of the visit week-12"
+    assert set(found.index.get_level_values("score")) == {"umrs_action", "umrs_total", "rater"}  # nothing was fitted
     (fit,) = table(out, "fits.tsv").itertuples()
     assert fit.reason == "2 participants have a score and features; 8 are needed"
 

@@ -109,8 +109,9 @@ def _score_rows(participant: str, visits: Sequence[Visit], cohort: Cohorts) -> l
 
 
 def _change(change: Change) -> dict[str, str]:
+    ours = change.score == "umrs_total" or change.rests_on is not None
     return {
-        "score": _title(change.score if change.rests_on is None else change.score.removeprefix("umrs_")),
+        "score": _title(change.score.removeprefix("umrs_") if ours else change.score),
         "visits": f"{change.first} to {change.later}",
         "before": _shown(change.before),
         "after": _shown(change.after),

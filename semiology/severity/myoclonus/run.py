@@ -190,9 +190,9 @@ def _write(
 ) -> None:
     """The tables and a report a participant."""
     scores = tables.score_rows(visits, measures, cohort.groups, rated, summary.fits)
+    others = {*rated, *(f"{fit.name}_fitted" for fit in summary.fits if fit.predicted)}
     beside = {
-        (visit.participant_id, visit.visit): {name: row[name] for name in row if name in rated or name.endswith("_fitted")}
-        for visit, row in zip(visits, scores)
+        (visit.participant_id, visit.visit): {name: row[name] for name in row if name in others} for visit, row in zip(visits, scores)
     }
     found = changes(visits, cohort.visits, beside)
     who = ("participant_id", "visit")
