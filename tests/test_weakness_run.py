@@ -85,6 +85,10 @@ def test_a_clip_that_changed_is_measured_again(tmp_path):
     assert (first.done, second.done) == (["p1_baseline_rest"], ["p1_baseline_rest"])
     name = "eye aperture, left"
     assert second.tables["participants"][name][0] > first.tables["participants"][name][0] + 0.02
+    assert not any("no measure is read" in note for note in second.notes)
+    (folder / "clips.tsv").write_text((folder / "clips.tsv").read_text().replace("\trest\t", "\tresting\t"))
+    named = measure_weakness(Cohort.read(folder), tmp_path / "out", progress=False)
+    assert any(note.startswith("panel resting: no measure is read from its clips") for note in named.notes)
     (tmp_path / "out/measures/p1_baseline_rest.csv").unlink()
     assert measure_weakness(cohort, tmp_path / "out", progress=False).done == ["p1_baseline_rest"]
 

@@ -165,6 +165,9 @@ def notes_of(cohort: Cohort, tables: dict[str, pd.DataFrame], options: WeaknessO
     else:
         unasked = [measure.panel for measure in MEASURES if not any(is_asked(panel, measure.panel) for panel in set(clips["panel"]))]
         notes += [f"no clip of the panel {panel}: what it asks for is missing" for panel in dict.fromkeys(unasked)]
+        asked = {*(measure.panel for measure in MEASURES), *tables["expressions"]["emotion"]}
+        idle = sorted(panel for panel in set(clips["panel"]) if not any(is_asked(panel, one) for one in asked))
+        notes += [f"panel {panel}: no measure is read from its clips; is it spelt as in docs/weakness.md?" for panel in idle]
     if tables["expressions"].empty:
         notes.append("no expression scores: give --expression_weights FILE, the network by which the store's features were made, or tables")
     for person, visits in missing_visits(cohort).items():
