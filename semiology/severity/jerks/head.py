@@ -33,7 +33,8 @@ def alone_on_head(positions: NDArray, names: list[str], fps: float, frames: NDAr
         time = (frames[number] + offsets) / fps
         along = (course @ shapes.direction[number])[:, (time >= shapes.onset[number]) & (time <= shapes.end[number])]
         own = np.nan_to_num(along[0])
-        shares = along[1:] @ own / (own @ own)
+        with np.errstate(invalid="ignore", divide="ignore"):  # a course that was not seen
+            shares = along[1:] @ own / (own @ own)
         shares = shares[np.isfinite(shares)]
         alone[number] = len(shares) >= OTHERS and np.median(shares) < SHARE
     return alone
