@@ -75,6 +75,12 @@ def test_a_part_that_was_not_seen_enough_is_not_scored_and_the_total_says_on_wha
     assert visit.parts() == set(PARTS) - {"left_arm", "left_leg"} and visit.total() == 0
 
 
+def test_the_smallest_jerk_that_could_be_found_is_that_of_the_noisier_clip():
+    clear, noisy = measured(neck=PartMeasure(seconds=60, smallest=0.01)), measured(neck=PartMeasure(seconds=60, smallest=0.04))
+    (visit,) = visits_of([(clip("a"), clear), (clip("b"), noisy)])
+    assert visit.items[0].parts["neck"].smallest == 0.04 and math.isnan(visit.items[0].parts["trunk"].smallest)
+
+
 def test_clips_of_one_item_are_pooled_items_averaged_panels_added():
     arm = {"left_arm": jerking(12, 0.02)}  # 12 a minute: class 2, of 2 %: class 2: 4
     pairs = [

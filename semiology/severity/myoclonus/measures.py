@@ -44,6 +44,7 @@ class PartMeasure(BaseModel):
         seconds: for which the joint of it that was seen longest was usable.
         amplitudes: torso lengths, one an event: the largest of its joints.
         peaks: s, when each event was at its peak.
+        smallest: torso lengths, of a jerk of 0.2 s that stands out of the noise of its quietest joint: smaller ones are not found.
         speed: torso lengths / s, median over frames and mean over joints.
         sparc, ldlj: smoothness, see `kinematic_table`.
     """
@@ -53,6 +54,7 @@ class PartMeasure(BaseModel):
     seconds: float
     amplitudes: tuple[float, ...] = ()
     peaks: tuple[float, ...] = ()
+    smallest: Figure = np.nan
     speed: Figure = np.nan
     sparc: Figure = np.nan
     ldlj: Figure = np.nan
@@ -106,15 +108,16 @@ def measure_clip(tracks: xr.Dataset, settings: Settings | None = None, key: str 
     counted = by_part(found.jerks, settings.within)
     parts = {}
     for part, segment in SEGMENTS.items():
-        usable = [found.usable[joint] for joint in segment.keypoints if joint in found.usable]
+        usable = {joint: found.usable[joint] for joint in segment.keypoints if joint in found.usable}
         if not usable:
             continue
         events = [jerk for jerk in counted if jerk.segment == part]
         row = movement[part]
         parts[part] = PartMeasure(
-            seconds=max(usable),
+            seconds=max(usable.values()),
             amplitudes=tuple(jerk.amplitude for jerk in events),
             peaks=tuple(jerk.peak for jerk in events),
+            smallest=float(np.fmin.reduce([found.smallest[joint] for joint in usable])),
             speed=row["speed"],
             sparc=row["sparc"],
             ldlj=row["log_dimensionless_jerk"],

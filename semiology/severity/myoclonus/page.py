@@ -137,8 +137,9 @@ def _item(item: ItemScore) -> tuple[str, list[tuple[str, str]], str]:
             cells.append(("n/a", f"{found.seconds:.0f} s seen"))
         else:
             made = f"{found.frequency_class:g} × {found.amplitude_class:g}"
-            size = "" if math.isnan(found.amplitude) else f", {100 * found.amplitude:.1f} %"
-            cells.append((f"{found.score:g}", f"{made}: {found.per_minute:.1f}/min{size}"))
+            size = "" if math.isnan(found.amplitude) else f", {100 * found.amplitude:.1f}\N{NO-BREAK SPACE}%"
+            floor = "" if math.isnan(found.smallest) else f"; found from {100 * found.smallest:.1f}\N{NO-BREAK SPACE}%"
+            cells.append((f"{found.score:g}", f"{made}: {found.per_minute:.1f}/min{size}{floor}"))
     done = item.performance
     if done is None:
         cells.append(("", ""))

@@ -33,7 +33,7 @@ from semiology.severity.myoclonus.page import Cohorts, write_page
 from semiology.severity.myoclonus.score import Visit, panel_of, score_visits
 from semiology.store import Store, make_key
 
-SCHEMA = 2  # raise when the same tracks and settings give other measures than before
+SCHEMA = 3  # raise when the same tracks and settings give other measures than before
 
 
 @dataclass

@@ -25,6 +25,7 @@ class PartScore:
     jerks: int  # events: synchronous jerks of the part's joints are one
     per_minute: float
     amplitude: float  # torso lengths, median over the events
+    smallest: float  # torso lengths: what a jerk needs to be found in each of the clips, see `PartMeasure`
     frequency_class: float
     amplitude_class: float
     score: float  # the product of the two classes, 0 to 16
@@ -152,12 +153,13 @@ def score_item(
 def _score_part(measures: Sequence[PartMeasure], seen: float) -> PartScore:
     seconds = sum(one.seconds for one in measures)
     amplitudes = [amplitude for one in measures for amplitude in one.amplitudes]
+    smallest = max((one.smallest for one in measures if not math.isnan(one.smallest)), default=math.nan)
     if seconds < seen:
-        return PartScore(seconds, len(amplitudes), math.nan, math.nan, math.nan, math.nan, math.nan)
+        return PartScore(seconds, len(amplitudes), math.nan, math.nan, smallest, math.nan, math.nan, math.nan)
     rate = 60 * len(amplitudes) / seconds
     typical = median(amplitudes) if amplitudes else math.nan
     often, large = frequency_class(rate), amplitude_class(typical) if amplitudes else 0.0
-    return PartScore(seconds, len(amplitudes), rate, typical, often, large, often * large)
+    return PartScore(seconds, len(amplitudes), rate, typical, smallest, often, large, often * large)
 
 
 def _control_times(groups: Groups, measures: Mapping[str, ClipMeasures], controls: set[str]) -> dict[str, dict[str, float]]:

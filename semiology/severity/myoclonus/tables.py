@@ -38,7 +38,7 @@ def clip_rows(clips: Sequence[Clip], measures: Mapping[str, ClipMeasures], seen:
         row |= {"item": clip.covariates.get("item") or "n/a", "seconds": one.seconds, "torso": one.torso, "umrs": item.score}
         row["parts"] = sum(part in item.values for part in SEGMENTS)
         for part, found in parts.items():
-            row |= {f"{part}_{name}": getattr(found, name) for name in ("seconds", "jerks", "per_minute", "amplitude", "score")}
+            row |= {f"{part}_{name}": getattr(found, name) for name in ("seconds", "jerks", "per_minute", "amplitude", "smallest", "score")}
         row |= {kind: one.spread.get(kind, 0) for kind in KINDS}
         row |= {f"task_{name}": value for name, value in one.task.model_dump().items()}
         rows.append(_beside(row, {name: math.nan if value is None else value for name, value in clip.scores.items()}))
