@@ -126,6 +126,12 @@ def groups(name: str) -> list[dict[str, Any]]:
     return pd.read_csv(RUN / f"{name}_weakness" / "groups.tsv", sep="\t", keep_default_na=True).to_dict("records")
 
 
+def area_of_score(rows: list[dict[str, Any]]) -> dict[str, float]:
+    """AUC of the weakness score for patient or control: (1 + rank-biserial effect) / 2, and so its interval."""
+    row = next(row for row in rows if row["measure"] == "weakness score")
+    return {key: (1 + row[of]) / 2 for key, of in (("value", "effect"), ("low", "effect_low"), ("high", "effect_high"))}
+
+
 def areas() -> list[dict[str, Any]]:
     """`semiology reproduce myasthenia` on the tracked cohort: figures of both tasks, cross-validated and on unseen participants."""
     settings = RUN / "settings.yaml"
@@ -143,6 +149,7 @@ def judge(figures: dict[str, Any]) -> int:
         for rater, own in order.items():
             print(f"{name}: score and {rater}: Spearman {span(own)}, {own['participants']:.0f} participants")
         print(f"{name}: side of one-sided participants found {span(side)} of {side['of']}; true, then said: {side['true_then_said']}")
+        print(f"{name}: patient or control by the score: AUC {span(area_of_score(figures[name]['groups']))}")
         reached |= {f"order, {name}": order["weakness_true"]["value"] >= least, f"side, {name}": side["value"] >= SIDE}
     for name, own in figures["followed"].items():
         print(
