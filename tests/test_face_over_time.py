@@ -121,6 +121,7 @@ def test_one_sided_ptosis_stays_one_sided():
     assert lids["right"].drift.per_minute == pytest.approx(-0.03 / width, abs=2e-3)
     assert lids["right"].drift.high < 0
     summary = face_summary(tracks)
+    assert summary["right_lid_drift_low"] <= summary["right_lid_drift"] <= summary["right_lid_drift_high"] < 0
     assert summary["eye_aperture_asymmetry"] == pytest.approx(asymmetry(0.10, 0.045), abs=0.01) and summary["upper_lid_asymmetry"] > 0.1
     assert summary["brow_height_asymmetry"] == pytest.approx(0, abs=0.01) and summary["mouth_reach_asymmetry"] == pytest.approx(0, abs=0.01)
 

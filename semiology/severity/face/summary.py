@@ -21,8 +21,8 @@ def face_summary(tracks: xr.Dataset, widest: float = WIDEST) -> dict[str, float]
     `<measure>_slope` with `_slope_low`, `_slope_high` (per minute, Theil-Sen with 95 % interval). For each PAIRED one:
     `<measure>_asymmetry` of the medians and `<measure>_range_asymmetry` (positive: the patient's left is larger; differences left - right
     for `upper_lid` and `corner_lift`, whose heights may be negative). Of the eyes: `<side>_closure` (share of the own open aperture that
-    was lost at the 0.05 quantile: how far the eye closed in a clip of held closure), `<side>_lid` and `<side>_lid_drift` (see `lids`),
-    `blink_rate` (per minute of assessable time; NaN where the tracker's noise would hide blinks, and below 1.6 s),
+    was lost at the 0.05 quantile: how far the eye closed in a clip of held closure), `<side>_lid` and `<side>_lid_drift` with `_low` and
+    `_high` (see `lids`), `blink_rate` (per minute of assessable time; NaN where the tracker's noise would hide blinks, and below 1.6 s),
     `left_blink_amplitude`, `right_blink_amplitude`, `blink_completeness`, `blink_duration` (medians; s). `orbit_tilt` (degrees),
     `assessable` (share of frames), `seconds` (assessable time).
     """
@@ -52,7 +52,9 @@ def _eyes(table: pd.DataFrame, seconds: float) -> dict[str, float]:
     for side in SIDES:
         aperture = table[f"{side}_eye_aperture"]
         eyes[f"{side}_closure"] = 1 - float(aperture.quantile(EXTREMES[0])) / open_eye(aperture)
-        eyes[f"{side}_lid"], eyes[f"{side}_lid_drift"] = lids[side].upper_lid, lids[side].drift.per_minute
+        drift = lids[side].drift
+        eyes |= {f"{side}_lid": lids[side].upper_lid, f"{side}_lid_drift": drift.per_minute}
+        eyes |= {f"{side}_lid_drift_low": drift.low, f"{side}_lid_drift_high": drift.high}
         eyes[f"{side}_blink_amplitude"] = _middle([getattr(blink, side) for blink in found])
     shown = any(blinks_would_show(table[f"{side}_eye_aperture"]) for side in SIDES)
     eyes["blink_rate"] = 60 * len(found) / seconds if seconds >= 2 * LONGEST and (shown or found) else np.nan

@@ -21,7 +21,7 @@ from semiology.severity.weakness.expressions import table_expressions, vgg_expre
 from semiology.store import Store, make_key
 from semiology.video import probe
 
-VERSION = 2  # raise when the same clip gives other numbers than before
+VERSION = 3  # raise when the same clip gives other numbers than before
 SEEN = 2.0  # s of an assessable face that a clip has to hold: in less a smile has not come, and a blink may be all [our choice]
 
 
