@@ -8,7 +8,7 @@ from semiology.severity.face.blinks import Blink, blinks
 from semiology.severity.face.fatigue import Slope, fatigue_slope
 from semiology.severity.face.lids import Ptosis, ptosis
 from semiology.severity.face.measures import MEASURES, PAIRED, asymmetry, face_measures
-from semiology.severity.face.summary import face_summary
+from semiology.severity.face.summary import face_summary, summarise
 
 __all__ = [
     "MEASURES",
@@ -22,4 +22,5 @@ __all__ = [
     "face_summary",
     "fatigue_slope",
     "ptosis",
+    "summarise",
 ]

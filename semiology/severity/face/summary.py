@@ -15,7 +15,12 @@ SIGNED = ("upper_lid", "corner_lift")  # heights that may be negative: their sid
 
 
 def face_summary(tracks: xr.Dataset, widest: float = WIDEST) -> dict[str, float]:
-    """What `face_measures` says of a whole clip; NaN where too little was seen, never an error.
+    """`summarise` of a clip's tracks, for those who do not need the measures themselves."""
+    return summarise(face_measures(tracks, widest), tracks.attrs["fps"])
+
+
+def summarise(table: pd.DataFrame, fps: float) -> dict[str, float]:
+    """What the `face_measures` of a whole clip at `fps` Hz come to; NaN where too little was seen, never an error.
 
     Keys, for each MEASURE of `measures`: `<measure>_median`, `<measure>_range` (0.05 to 0.95 quantile: the amplitude of its movement),
     `<measure>_slope` with `_slope_low`, `_slope_high` (per minute, Theil-Sen with 95 % interval). For each PAIRED one:
@@ -26,7 +31,6 @@ def face_summary(tracks: xr.Dataset, widest: float = WIDEST) -> dict[str, float]
     `left_blink_amplitude`, `right_blink_amplitude`, `blink_completeness`, `blink_duration` (medians; s). `orbit_tilt` (degrees),
     `assessable` (share of frames), `seconds` (assessable time).
     """
-    table = face_measures(tracks, widest)
     summary: dict[str, float] = {}
     for measure in MEASURES:
         low, high = (float(table[measure].quantile(extreme)) for extreme in EXTREMES)
@@ -38,7 +42,7 @@ def face_summary(tracks: xr.Dataset, widest: float = WIDEST) -> dict[str, float]
         ranges = [summary[f"{side}_{measure}_range"] for side in SIDES]
         summary[f"{measure}_asymmetry"] = medians[0] - medians[1] if measure in SIGNED else float(asymmetry(*medians))
         summary[f"{measure}_range_asymmetry"] = float(asymmetry(*ranges))
-    seconds = float(table["assessable"].sum()) / tracks.attrs["fps"]
+    seconds = float(table["assessable"].sum()) / fps
     summary |= _eyes(table, seconds)
     shown = float(table["assessable"].mean()) if len(table) else 0.0
     summary |= {"orbit_tilt": table["orbit_tilt"].median(), "assessable": shown, "seconds": seconds}

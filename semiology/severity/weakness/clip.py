@@ -16,7 +16,7 @@ from semiology.cohort import Clip
 from semiology.corrections import corrections_file
 from semiology.errors import UserError
 from semiology.files import content_hash, write_text
-from semiology.severity.face import face_measures, face_summary
+from semiology.severity.face import face_measures, summarise
 from semiology.severity.weakness.expressions import table_expressions, vgg_expressions, weights_hash
 from semiology.store import Store, make_key
 from semiology.video import probe
@@ -49,7 +49,7 @@ class Measured:
     """A clip's face.
 
     Attributes:
-        summary: `face_summary` and `expression_<emotion>`, the mean over the frames with a face.
+        summary: `summarise` of its face, and `expression_<emotion>`, the mean over the frames with a face.
         measures: of `face_measures`. expressions: the long table; None where none was asked for.
     """
 
@@ -69,7 +69,7 @@ def measure_clip(clip: Clip, sources: Sources) -> Measured:
     measures = face_measures(tracks)
     if not measures["assessable"].any():
         raise UserError("the face is in view in no frame, or turned away in all of them: there is nothing to measure")
-    summary = dict(face_summary(tracks))
+    summary = summarise(measures, tracks.attrs["fps"])
     if summary["seconds"] < SEEN:
         raise UserError(f"the face can be assessed for {summary['seconds']:.1f} s; {SEEN:g} s are needed for a movement to show")
     expressions = expressions_of(clip, sources) if sources.weights or sources.tables else None
