@@ -1,5 +1,6 @@
 """Still pictures of other phantom people, in folders by class: to pretrain an appearance network without a real data set."""
 
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -37,13 +38,22 @@ def make_stills(out: str | Path, *, subjects: int = 40, per_class: int = 200, se
     Raises:
         UserError: fewer than one person or picture, a full disk.
     """
+    out = Path(out)
+    return photograph_everybody(out, subjects, per_class, lambda person, rounds: photograph_person(out, seed, person, rounds), progress)
+
+
+def photograph_everybody(out: Path, subjects: int, per_class: int, photograph: Callable[[int, int], None], progress: bool) -> Path:
+    """`photograph(person, pictures)` of each person, the pictures of a class spread over the people; returns the folder.
+
+    Raises:
+        UserError: fewer than one person or picture.
+    """
     if subjects < 1 or per_class < 1:
         raise UserError(f"stills: subjects={subjects}, per_class={per_class}; give 1 or more of each")
-    out = Path(out)
     write_text(out / "README.md", f"# Still pictures\n\n{NOTICE}\n")
     rounds = np.bincount(np.arange(per_class) % subjects, minlength=subjects)
     for subject in tqdm(range(subjects), desc="phantom stills", unit="person", disable=not progress):
-        photograph_person(out, seed, subject, int(rounds[subject]))
+        photograph(subject, int(rounds[subject]))
     return out
 
 

@@ -2,16 +2,10 @@
 
 from pathlib import Path
 
-import numpy as np
-from tqdm import tqdm
-
-from semiology.errors import UserError
-from semiology.files import write_text
 from semiology.phantom.clip import draw_frames
 from semiology.phantom.design import generator
 from semiology.phantom.filming import FPS, develop
-from semiology.phantom.sidecar import NOTICE
-from semiology.phantom.stills import crop, save
+from semiology.phantom.stills import crop, photograph_everybody, save
 from semiology.phantom.truth import landmark_tracks
 from semiology.phantom.weakness import LOSS, Weakness, draw_unevenness
 from semiology.phantom.weakness_exam import act, draw_exam, draw_sitter
@@ -37,14 +31,8 @@ def make_face_stills(
     Raises:
         UserError: fewer than one person or picture, a full disk.
     """
-    if subjects < 1 or per_class < 1:
-        raise UserError(f"stills: subjects={subjects}, per_class={per_class}; give 1 or more of each")
     out = Path(out)
-    write_text(out / "README.md", f"# Still pictures\n\n{NOTICE}\n")
-    rounds = np.bincount(np.arange(per_class) % subjects, minlength=subjects)
-    for number in tqdm(range(subjects), desc="phantom stills", unit="person", disable=not progress):
-        photograph_face(out, seed, number, int(rounds[number]), size)
-    return out
+    return photograph_everybody(out, subjects, per_class, lambda person, rounds: photograph_face(out, seed, person, rounds, size), progress)
 
 
 def photograph_face(out: Path, seed: int, number: int, rounds: int, size: int) -> None:
