@@ -8,6 +8,7 @@ import numpy as np
 from semiology.events import Event, Hysteresis, find_events, score_events
 from semiology.localise.overlap import THRESHOLDS, count_matches, f1_of_counts, outside
 from semiology.localise.recordings import LEFT_OUT, Recording, participants
+from semiology.preparation import unbroken_runs
 from semiology.statistics.bootstrap import bca_interval, difference_interval, draw_participants, leave_one_out
 from semiology.statistics.comparison import difference
 from semiology.statistics.metrics import recall
@@ -137,8 +138,7 @@ def _any_overlap(recording: Recording, found: Sequence[Event], sign: str, rate: 
 
 def left_out_stretches(truth: np.ndarray, rate: float) -> list[tuple[float, float]]:
     """(start, end) in s of each run of frames that nobody can judge."""
-    edges = np.flatnonzero(np.diff(np.concatenate([[0], (truth == LEFT_OUT).astype(np.int8), [0]])))
-    return [(start / rate, end / rate) for start, end in edges.reshape(-1, 2).tolist()]
+    return [(run.start / rate, run.stop / rate) for run in unbroken_runs(truth == LEFT_OUT)]
 
 
 def _shares(recordings: Sequence[Recording], counted: Mapping[str, np.ndarray], levels: list[str]) -> dict[str, float]:

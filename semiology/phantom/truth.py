@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 from semiology.phantom.clip import Performance, Plan, Subject
 from semiology.phantom.filming import FPS
 from semiology.phantom.kinematics import SIDES
+from semiology.preparation import unbroken_runs
 from semiology.skeleton import load_skeleton
 from semiology.tracks import make_tracks
 
@@ -106,8 +107,7 @@ def container(performance: Performance, points: dict[str, NDArray], hidden: dict
 
 def spans(flags: NDArray, times: NDArray) -> list[list[float]]:
     """[start, stop] in seconds of every run of true `flags` (time,)."""
-    edges = np.flatnonzero(np.diff(np.concatenate([[0], flags.astype(int), [0]])))
-    return [[round(float(times[a]), 3), round(float(times[b - 1] + 1 / FPS), 3)] for a, b in edges.reshape(-1, 2)]
+    return [[round(float(times[run.start]), 3), round(float(times[run.stop - 1] + 1 / FPS), 3)] for run in unbroken_runs(flags)]
 
 
 def story(plan: Plan, performance: Performance) -> dict:
