@@ -1,11 +1,12 @@
 """Named features of a visit, from which a clinician's score may be predicted."""
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Sequence
 
 import numpy as np
 
-from semiology.severity.myoclonus.measures import ClipMeasures
+from semiology.severity.myoclonus.measures import ClipMeasures, middle
 
 GROUPS = {  # few features for few participants: sides and neighbours together [our choice]
     "head": ("face", "neck"),
@@ -36,26 +37,15 @@ def visit_features(clips: Sequence[ClipMeasures]) -> dict[str, float]:
         values |= {
             f"{group}_rate": math.log1p(60 * len(amplitudes) / seconds) if own else math.nan,
             f"{group}_amplitude": float(np.median(amplitudes)) if amplitudes else 0.0 if own else math.nan,
-            f"{group}_speed": _median(one.speed for one in own),
-            f"{group}_sparc": _median(one.sparc for one in own),
-            f"{group}_ldlj": _median(one.ldlj for one in own),
+            f"{group}_speed": middle(one.speed for one in own),
+            f"{group}_sparc": middle(one.sparc for one in own),
+            f"{group}_ldlj": middle(one.ldlj for one in own),
         }
     seen = {part for clip in clips for part, one in clip.parts.items() if one.seconds > 0}
     jerked = {part for clip in clips for part, one in clip.parts.items() if one.amplitudes}
-    events = _sum(clip.spread for clip in clips)
+    events = Counter[str]()
+    for clip in clips:
+        events.update(clip.spread)
     values["parts_jerking"] = len(jerked) / len(seen) if seen else math.nan
-    values["share_spread"] = 1 - events.get("focal", 0) / sum(events.values()) if events else 0.0 if seen else math.nan
+    values["share_spread"] = 1 - events["focal"] / events.total() if events else 0.0 if seen else math.nan
     return values
-
-
-def _median(values: Iterable[float]) -> float:
-    known = [value for value in values if not math.isnan(value)]
-    return float(np.median(known)) if known else math.nan
-
-
-def _sum(counts: Iterable[Mapping[str, int]]) -> dict[str, int]:
-    total: dict[str, int] = {}
-    for count in counts:
-        for name, number in count.items():
-            total[name] = total.get(name, 0) + number
-    return total

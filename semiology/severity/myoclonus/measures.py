@@ -1,6 +1,9 @@
 """What is measured in one clip, whoever it is of and whatever panel it belongs to; kept as JSON beside the clip's jerks."""
 
+import math
+from collections.abc import Iterable
 from dataclasses import dataclass, field
+from statistics import median
 
 import numpy as np
 import xarray as xr
@@ -153,3 +156,9 @@ def _trace(tracks: xr.Dataset, parts: list[str]) -> Trace:
         fastest = np.fmax.reduce(speeds)
         traces[part] = tuple(float(np.fmax.reduce(fastest[start : start + width])) for start in edges)
     return Trace(step=width / fps, speed=traces)
+
+
+def middle(values: Iterable[float]) -> float:
+    """Median of the values that are known; NaN where none is."""
+    known = [value for value in values if not math.isnan(value)]
+    return median(known) if known else math.nan

@@ -9,7 +9,7 @@ import numpy as np
 
 from semiology.cohort import Clip
 from semiology.files import slug
-from semiology.severity.myoclonus.measures import ClipMeasures, PartMeasure
+from semiology.severity.myoclonus.measures import ClipMeasures, PartMeasure, middle
 from semiology.severity.myoclonus.scale import HIGHEST, PANELS, PARTS, amplitude_class, frequency_class, slowness_class, smoothness_class
 
 PERFORMANCE = "performance"  # stands beside the body's parts in a functional item
@@ -143,8 +143,8 @@ def score_item(
     parts = {part: _score_part([one.parts[part] for one in measures if part in one.parts], seen) for part in PARTS}
     if control_seconds is None:
         return parts, None
-    smooth = _middle(one.task.sparc for one in measures)
-    seconds = _middle(one.task.seconds for one in measures)
+    smooth = middle(one.task.sparc for one in measures)
+    seconds = middle(one.task.seconds for one in measures)
     smoothness, slowness = smoothness_class(smooth), slowness_class(seconds / control_seconds)
     score = HIGHEST / 4 * (smoothness if math.isnan(slowness) else (smoothness + slowness) / 2)
     return parts, Performance(smooth, seconds, seconds / control_seconds, smoothness, slowness, score)
@@ -168,7 +168,7 @@ def _control_times(groups: Groups, measures: Mapping[str, ClipMeasures], control
     for (participant, _), items in groups.items():
         for (panel, item), clips in items.items():
             if participant in controls and panel == "functional":
-                times.setdefault(item, {}).setdefault(participant, _middle(measures[clip.clip_id].task.seconds for clip in clips))
+                times.setdefault(item, {}).setdefault(participant, middle(measures[clip.clip_id].task.seconds for clip in clips))
     return times
 
 
@@ -176,11 +176,6 @@ def _usual_time(times: Mapping[str, float], participant: str) -> float:
     """Median of the controls' times but for the participant's own; NaN with fewer than `CONTROLS` of them."""
     others = [seconds for control, seconds in times.items() if control != participant and not math.isnan(seconds)]
     return median(others) if len(others) >= CONTROLS else math.nan
-
-
-def _middle(values: Iterable[float]) -> float:
-    known = [value for value in values if not math.isnan(value)]
-    return median(known) if known else math.nan
 
 
 def panel_of(clip: Clip) -> str:
