@@ -14,6 +14,7 @@ from semiology.extraction import ExtractOptions, ExtractSummary, extract_cohort,
 from semiology.store import Store
 from semiology.tracks import make_tracks, read_tracks, save_tracks
 from semiology.video import write_video
+from semiology.work import Workers
 
 
 @pytest.fixture
@@ -78,7 +79,7 @@ def test_bad_clips_are_listed_without_file_names_and_the_others_go_on(empty_room
         ("c3", "videos/text.avi", "n/a"),
         ("c4", "videos/gone.mp4", "n/a"),
     ]
-    summary = extract_cohort(cohort_of(tmp_path, clips), tmp_path / "store", jobs=2, progress=False)
+    summary = extract_cohort(cohort_of(tmp_path, clips), tmp_path / "store", workers=Workers(jobs=2), progress=False)
     assert summary.done == ["c2"] and [clip_id for clip_id, _ in summary.failed] == ["c1", "c3", "c4"]
     assert "0 bytes" in summary.failed[0][1] and "no such file" in summary.failed[2][1]
     assert not any(name in summary.text() for name in ("empty.mp4", "text.avi", "gone.mp4"))

@@ -21,6 +21,7 @@ from semiology.evaluation.training import check_parts, deal_parts
 from semiology.files import atomic_path, slug
 from semiology.report import write_report
 from semiology.report.model_card import write_cards
+from semiology.work import work
 
 
 @dataclass(frozen=True)
@@ -183,17 +184,17 @@ def _work(protocol: Protocol, run: Path, todo: list[Fold], result: LosoResult, d
         arguments = (protocol, fold.task, fold.seed, fold.part, fold.permutation, fold.path(run), kept)
         calls.append(joblib.delayed(_try)(run_fold, fold.task, *arguments))
     calls += [joblib.delayed(_try)(train_final, task, protocol, task, run / "models" / slug(task)) for task in final]
-    parallel = joblib.Parallel(n_jobs=protocol.jobs, return_as="generator_unordered")
+    names = [*(fold.task for fold in todo), *final]
     with tqdm(total=len(calls) + done, initial=done, desc="folds", unit="fold") as bar:
-        for task, why in parallel(calls):
+        for task, why in work(calls, protocol, lost=lambda number, why: (names[number], why)):
             if why:
                 result.failed[task] = why
             bar.update()
 
 
-def _try(work: Any, task: str, *arguments: Any) -> tuple[str, str | None]:
+def _try(function: Any, task: str, *arguments: Any) -> tuple[str, str | None]:
     try:
-        work(*arguments)
+        function(*arguments)
     except UserError as error:
         return task, str(error)
     return task, None

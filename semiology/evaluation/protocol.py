@@ -13,6 +13,7 @@ from semiology.learning.clips import Reading
 from semiology.learning.fitting import Schedule
 from semiology.learning.modules import DistillationModule, StreamModule
 from semiology.streams import Network
+from semiology.work import Workers
 
 
 @dataclass(frozen=True)
@@ -96,7 +97,7 @@ class Fusion:
 
 
 @dataclass(frozen=True)
-class Protocol:
+class Protocol(Workers):
     """A run: every model of every task, trained without and scored on whoever is held out; leave-one-subject-out, if nothing else is said.
 
     Attributes:
@@ -120,7 +121,7 @@ class Protocol:
         keep: keep the models of every fold (true labels only), for `semiology probe` and `semiology explain`.
         permutations: times that the whole run is repeated with permuted labels, to see what chance gives (first seed only).
         final: train every model once more on all participants, for `semiology predict`.
-        jobs: folds at a time; -1 uses every core.
+        jobs: folds at a time; -1 uses every core. See Workers.
     """
 
     cohort: str
@@ -141,9 +142,9 @@ class Protocol:
     keep: bool = False
     permutations: int = 0
     final: bool = True
-    jobs: int = 1
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         self._check_numbers()
         if not self.tasks or not self.models:
             raise UserError("tasks and models: name one or more of each")
@@ -180,8 +181,6 @@ class Protocol:
         for name, least in (("batch_size", 1), ("repeats", 1), ("permutations", 0)):
             if getattr(self, name) < least:
                 raise UserError(f"{name}: {getattr(self, name)}; {least} or more")
-        if self.jobs == 0:
-            raise UserError("jobs: 0; a number of folds at a time, or -1 for every core")
         if not 0 <= self.validation < 1:
             raise UserError(f"validation: {self.validation:g}; a share of the training participants, 0 for none, below 1")
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import xarray as xr
-from joblib import Parallel, delayed
+from joblib import delayed
 from tqdm import tqdm
 
 from semiology.cohort import Cohort
@@ -25,6 +25,7 @@ from semiology.files import content_hash
 from semiology.store import TRACKS, Features, Store, fingerprint, is_unchanged, make_key
 from semiology.tracks import between, read_tracks
 from semiology.video import VideoError, read_frames
+from semiology.work import Workers, work
 
 if TYPE_CHECKING:
     from semiology.snippets import SnippetNetwork
@@ -42,12 +43,12 @@ class Source:
 
 
 def extract_cohort(
-    cohort: Cohort, store: str | Path, *, options: ExtractOptions | None = None, jobs: int = 1, progress: bool = True
+    cohort: Cohort, store: str | Path, *, options: ExtractOptions | None = None, workers: Workers | None = None, progress: bool = True
 ) -> ExtractSummary:
     """Extract every clip of a cohort into a store. What is there already, from the same input with the same parameters, is not made again.
 
     A clip that cannot be read is listed in the summary and the others go on; so is one that brings its features along and has neither video
-    nor tracks. Clips run in parallel in `jobs` processes.
+    nor tracks. Clips are dealt to `workers`; one after the other in this process, by default.
 
     Raises:
         UserError: weights that cannot be used, a backend that is not there; the store cannot be written or the disk is full; no clip has a
@@ -61,13 +62,18 @@ def extract_cohort(
         for clip in cohort.clips
         if clip.clip_id not in brought
     ]
-    summary = _extract_all(sources, Store(store), options or ExtractOptions(), jobs, progress)
+    summary = _extract_all(sources, Store(store), options or ExtractOptions(), workers or Workers(), progress)
     summary.brought = brought
     return summary
 
 
 def extract_videos(
-    videos: Sequence[str | Path], out: str | Path, *, options: ExtractOptions | None = None, jobs: int = 1, progress: bool = True
+    videos: Sequence[str | Path],
+    out: str | Path,
+    *,
+    options: ExtractOptions | None = None,
+    workers: Workers | None = None,
+    progress: bool = True,
 ) -> ExtractSummary:
     """Extract whole videos into OUT/<name without suffix>/body.nc and face.nc (and features, where weights are given).
 
@@ -79,16 +85,17 @@ def extract_videos(
         twins = [str(other.path) for other in sources if other.clip_id == source.clip_id]
         if len(twins) > 1:
             raise UserError(f"{' and '.join(twins)}: would share the folder {Path(out) / source.clip_id}; rename one")
-    return _extract_all(sources, Store(out, plain=True), options or ExtractOptions(), jobs, progress)
+    return _extract_all(sources, Store(out, plain=True), options or ExtractOptions(), workers or Workers(), progress)
 
 
-def _extract_all(sources: Sequence[Source], store: Store, options: ExtractOptions, jobs: int, progress: bool) -> ExtractSummary:
+def _extract_all(sources: Sequence[Source], store: Store, options: ExtractOptions, workers: Workers, progress: bool) -> ExtractSummary:
     _check(options)  # what is wrong for all clips is said before the first
     outcomes = {source.clip_id: outcome for source in sources if (outcome := _complete(source, store, options))}
     todo = [source for source in sources if source.clip_id not in outcomes]
     if todo:
-        work = Parallel(n_jobs=jobs, return_as="generator_unordered")(delayed(_extract_one)(source, store, options) for source in todo)
-        for outcome in tqdm(work, total=len(sources), initial=len(outcomes), unit="clip", disable=not progress):
+        calls = [delayed(_extract_one)(source, store, options) for source in todo]
+        made = work(calls, workers, lost=lambda number, why: _Outcome(todo[number].clip_id, fault=why))
+        for outcome in tqdm(made, total=len(sources), initial=len(outcomes), unit="clip", disable=not progress):
             outcomes[outcome.clip_id] = outcome
     summary = ExtractSummary()
     for source in sources:

@@ -22,12 +22,13 @@ from semiology.localise.sequence import answer, answer_alone, embed, timeline_ne
 from semiology.localise.settings import Localisation
 from semiology.localise.windows import windows_source
 from semiology.streams import Network
+from semiology.work import Workers
 
 Trained = tuple[StreamModule, WindowsBLSTM, Network, ClipDataModule]
 
 SCHEMA = 1  # raise when the same settings would give other predictions
 MODELS = ("windows", "timeline")  # every window for itself; the BLSTM over them
-NOT_LEARNED = ("cohort", "out", "store", "hysteresis", "keep", "final", "jobs")  # settings that no prediction depends on
+NOT_LEARNED = {"cohort", "out", "store", "hysteresis", "keep", "final", *Workers.__dataclass_fields__}  # no prediction depends on these
 
 
 def fold_key(settings: Localisation, recordings: Sequence[Recording], held_out: str | None) -> str:

@@ -20,6 +20,7 @@ from semiology.localise.recordings import Recording, participants, read_recordin
 from semiology.localise.report import write_report
 from semiology.localise.settings import Localisation
 from semiology.localise.windows import by_frame
+from semiology.work import work
 
 PRESENT = "present"  # the one level that a marked sign has, in timeline.csv
 
@@ -49,9 +50,8 @@ def localise(settings: Localisation) -> LocaliseResult:
     keys = {person: fold_key(settings, recordings, person) for person in people}
     todo = [person for person in people if not _is_done(settings, person, keys[person])]
     calls = [joblib.delayed(_try)(settings, recordings, person) for person in todo]
-    parallel = joblib.Parallel(n_jobs=settings.jobs, return_as="generator_unordered")
     with tqdm(total=len(people), initial=len(people) - len(todo), desc="folds", unit="fold") as bar:
-        for person, why in parallel(calls):
+        for person, why in work(calls, settings, lost=lambda number, why: (todo[number], why)):
             if why:
                 result.failed[person] = why
             bar.update()

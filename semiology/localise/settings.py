@@ -7,6 +7,7 @@ from semiology.evaluation.protocol import Model
 from semiology.events import Hysteresis
 from semiology.learning.augment import Augmentation
 from semiology.learning.clips import Reading
+from semiology.work import Workers
 
 NONE = "none"  # the level of all time in which no sign is marked
 
@@ -43,7 +44,7 @@ class Sequence:
 
 
 @dataclass(frozen=True)
-class Localisation:
+class Localisation(Workers):
     """Where in time signs are, learned from recordings with marked events, leaving one participant out at a time.
 
     Attributes:
@@ -62,7 +63,7 @@ class Localisation:
         seed: of weights, chunks and changes.
         keep: keep the networks of every fold.
         final: train once more on all participants and keep the models.
-        jobs: folds at a time; -1 uses every core.
+        jobs: folds at a time; -1 uses every core. See Workers.
 
     Raises:
         UserError: no sign, a sign named twice or called "none", a step below one frame, a reading or model that is not of single windows.
@@ -83,9 +84,9 @@ class Localisation:
     seed: int = 0
     keep: bool = False
     final: bool = False
-    jobs: int = 1
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         named = [*self.signs, *self.leave_out]
         if not self.signs or NONE in named or len(set(named)) < len(named):
             raise UserError(f'signs: {", ".join(named) or "none given"}; name one or more, each once, none of them "{NONE}"')

@@ -26,8 +26,10 @@ from semiology.reproduce.published import GESTURES, GESTURES_SEIZURES
 from semiology.reproduce.settings import constants, departures, parsed, protocol_file, read_tags, read_yaml
 from semiology.reproduce.snippet_training import probabilities, train_aggregator
 from semiology.statistics.results import evaluate
+from semiology.work import Workers, work
 
 SCHEMA = 1  # raise when the same settings would give other predictions
+NOT_LEARNED = {"features", "out", "splits", *Workers.__dataclass_fields__}  # settings that no fold's predictions depend on
 TASKS = {"seizure": "TCS (folds by seizure)", "subject": "TCS (folds by subject)"}
 FOLDERS = {"seizure": "TCS-by-seizure", "subject": "TCS-by-subject"}
 SPLIT = {"seizure": "recording", "subject": "grouped"}  # as the records of folds call it
@@ -62,9 +64,9 @@ def reproduce_gestures(protocol: GesturesProtocol, correlation: float = CORRELAT
     units = [(split, fold) for split in dealt for fold in range(protocol.folds)]
     paths = {(split, fold): out / f"folds/{FOLDERS[split]}/seed-{protocol.seed}/{fold}.json" for split, fold in units}
     todo = [(split, fold) for (split, fold), path in paths.items() if _read_record(path, key) is None]
-    calls = (joblib.delayed(_run_fold)(protocol, data.views, dealt[split], split, fold, key, paths[split, fold]) for split, fold in todo)
+    calls = [joblib.delayed(_run_fold)(protocol, data.views, dealt[split], split, fold, key, paths[split, fold]) for split, fold in todo]
     with tqdm(total=len(paths), initial=len(paths) - len(todo), desc="folds", unit="fold") as bar:
-        for _ in joblib.Parallel(n_jobs=protocol.jobs, return_as="generator_unordered")(calls):
+        for _ in work(calls, protocol):
             bar.update()
     records = [_read_record(path, key) for path in paths.values()]
     with atomic_path(out / "predictions.csv") as temporary:
@@ -173,7 +175,7 @@ def _other_people(cohort: dict[str, int]) -> list[str]:
 def _key(protocol: GesturesProtocol, data: FeatureSet) -> str:
     """Hash of everything that a fold's predictions depend on: settings, who shows what, every vector."""
     digest = hashlib.sha256()
-    settings = {name: value for name, value in asdict(protocol).items() if name not in ("features", "out", "jobs", "splits")}
+    settings = {name: value for name, value in asdict(protocol).items() if name not in NOT_LEARNED}
     digest.update(json.dumps({"schema": SCHEMA, **settings}, sort_keys=True).encode())
     for view in data.views:
         digest.update(f"{view.clip_id}/{view.participant_id}/{view.target}".encode())

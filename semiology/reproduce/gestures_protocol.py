@@ -5,10 +5,11 @@ from typing import Literal
 
 from semiology.errors import UserError
 from semiology.streams.aggregator import Kind
+from semiology.work import Workers
 
 
 @dataclass(frozen=True)
-class GesturesProtocol:
+class GesturesProtocol(Workers):
     """GESTURES on its public feature set. Defaults are the paper's; their sources stand in configs/gestures_table.yaml.
 
     Attributes:
@@ -27,7 +28,7 @@ class GesturesProtocol:
         folds: how many.
         splits: "seizure" deals seizures as the paper did; "subject" keeps all seizures of a subject together.
         seed: of weights and snippets, and of the deal by subject.
-        jobs: folds at a time; -1 uses every core.
+        jobs: folds at a time; -1 uses every core. See Workers.
         device: "auto" takes a GPU where there is one.
 
     Raises:
@@ -49,10 +50,10 @@ class GesturesProtocol:
     folds: int = 10
     splits: tuple[Literal["seizure", "subject"], ...] = ("seizure", "subject")
     seed: int = 0
-    jobs: int = 1
     device: Literal["auto", "cpu", "cuda"] = "auto"
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         positive = ("snippet", "rate", "gamma", "width", "learning_rate", "batch_size", "epochs")
         for name in positive:
             if not getattr(self, name) > 0:

@@ -12,9 +12,10 @@ import yaml
 from jsonargparse import ArgumentError, ArgumentParser
 
 from semiology.errors import UserError
+from semiology.work import Workers
 
 T = TypeVar("T")
-PLACES = ("cohort", "store", "features", "out", "jobs", "final")  # where and how fast, not what
+PLACES = {"cohort", "store", "features", "out", "final", *Workers.__dataclass_fields__}  # where and how fast, not what
 TAGGED = re.compile(r"^\s*(?P<key>[\w()+ ]+):.*#.*?\[(?P<tags>[PTCRI](?:, ?[PTCRI])*)\]")
 
 
