@@ -93,7 +93,7 @@ def run_fold(protocol: Protocol, task: str, seed: int, part: Part, permutation: 
             name: {
                 "teacher": protocol.models[name].teacher,
                 "seen": data.seen,
-                "epochs": int(module.trainer.current_epoch),
+                "epochs": module.epochs,
                 "calibration": asdict(fitted[name]) if name in fitted else None,
             }
             for name, (module, data) in trained.items()

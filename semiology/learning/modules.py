@@ -1,5 +1,6 @@
 """Lightning modules: a stream that learns from labels, and a student that also learns from a frozen teacher."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -7,9 +8,12 @@ import lightning
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+from torch.optim import AdamW
+from torch.optim.lr_scheduler import CosineAnnealingLR
 
 from semiology.errors import UserError
 from semiology.learning.clips import Reading
+from semiology.learning.data import ClipDataModule
 from semiology.learning.saved import load_model
 from semiology.streams import Network
 from semiology.streams.standardised import Standardised
@@ -26,10 +30,14 @@ class StreamModule(lightning.LightningModule):
         weight_decay: of AdamW.
         balance: weight the levels by their inverse frequency among training clips.
         label_smoothing: of the cross-entropy, 0 to 1.
+
+    Attributes:
+        epochs: how many it was trained.
     """
 
     network: nn.Module
     class_weights: Tensor
+    epochs: int = 0
 
     def __init__(
         self,
@@ -45,13 +53,15 @@ class StreamModule(lightning.LightningModule):
         self.balance, self.label_smoothing = balance, label_smoothing
 
     def setup(self, stage: str) -> None:
+        self.build(self.trainer.datamodule, fitting=stage == "fit")  # type: ignore[attr-defined]
+
+    def build(self, data: ClipDataModule, *, fitting: bool) -> None:
         """Build the network for the data at hand, once; then fit on training clips what is fitted before training."""
-        data = self.trainer.datamodule  # type: ignore[attr-defined]
         if not hasattr(self, "network"):
             self.network = self.make_network(data.shape)
             check_segments(self.network, self.make_network.stream, data.source.reading)
             self.register_buffer("class_weights", torch.ones(data.shape.classes))
-        if stage == "fit":
+        if fitting:
             if self.balance:
                 self.class_weights.copy_(data.class_weights())
             for layer in self.network.modules():  # the network, or its encoder of segments
@@ -65,10 +75,21 @@ class StreamModule(lightning.LightningModule):
     def loss(self, logits: Tensor, batch: dict[str, Tensor]) -> Tensor:
         return F.cross_entropy(logits, batch["target"], self.class_weights, label_smoothing=self.label_smoothing)
 
+    def told(self, batch: dict[str, Tensor]) -> dict[str, Tensor]:
+        """What a teacher says of a batch; nothing without one."""
+        return {}
+
+    def objective(self, batch: dict[str, Tensor]) -> Tensor:
+        """What training makes small, of a batch with what was told of it."""
+        return self.loss(self(batch), batch)
+
     def training_step(self, batch: dict[str, Tensor], _: int) -> Tensor:
-        loss = self.loss(self(batch), batch)
+        loss = self.objective(batch | self.told(batch))
         self.log("train_loss", loss, batch_size=len(batch["target"]))
         return loss
+
+    def on_train_epoch_end(self) -> None:
+        self.epochs += 1
 
     def validation_step(self, batch: dict[str, Tensor], _: int) -> None:
         self._measure("val", batch)
@@ -86,9 +107,13 @@ class StreamModule(lightning.LightningModule):
 
     def configure_optimizers(self) -> Any:
         parameters = [parameter for parameter in self.parameters() if parameter.requires_grad]
-        optimiser = torch.optim.AdamW(parameters, self.learning_rate, weight_decay=self.weight_decay)
-        schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, max(self.trainer.max_epochs or 1, 1))
+        optimiser, schedule = self.optimiser(parameters, max(self.trainer.max_epochs or 1, 1))
         return {"optimizer": optimiser, "lr_scheduler": schedule}
+
+    def optimiser(self, parameters: Sequence[Tensor], epochs: int) -> tuple[AdamW, CosineAnnealingLR]:
+        """How these are trained for so many epochs: the optimiser, and its learning rate, which falls once an epoch."""
+        optimiser = AdamW(parameters, self.learning_rate, weight_decay=self.weight_decay)
+        return optimiser, CosineAnnealingLR(optimiser, epochs)
 
 
 class DistillationModule(StreamModule):
@@ -136,9 +161,9 @@ class DistillationModule(StreamModule):
     def teacher(self) -> nn.Module:
         return self._teacher[0]
 
-    def setup(self, stage: str) -> None:
-        super().setup(stage)
-        check_segments(self.teacher, "the teacher", self.trainer.datamodule.source.reading)  # type: ignore[attr-defined]
+    def build(self, data: ClipDataModule, *, fitting: bool) -> None:
+        super().build(data, fitting=fitting)
+        check_segments(self.teacher, "the teacher", data.source.reading)
         self._teacher[0] = self.teacher.to(self.device)
         if self.feature_weight > 0 and not hasattr(self, "match"):
             self.match = nn.Linear(self.network.features, self.teacher.features)  # type: ignore[arg-type]
@@ -146,18 +171,19 @@ class DistillationModule(StreamModule):
     def on_fit_start(self) -> None:
         self._teacher[0] = self.teacher.to(self.device)
 
-    def training_step(self, batch: dict[str, Tensor], _: int) -> Tensor:
+    def told(self, batch: dict[str, Tensor]) -> dict[str, Tensor]:
+        """teacher_features (batch, feature) and teacher_logits (batch, class)."""
         with torch.no_grad():
-            seen = [batch[name] for name in self.teacher.reads]  # type: ignore[union-attr]
-            told_features = self.teacher.forward_features(*seen)  # type: ignore[operator]
-            told = self.teacher.head(told_features)  # type: ignore[operator]
+            features = self.teacher.forward_features(*(batch[name] for name in self.teacher.reads))  # type: ignore[operator,union-attr]
+            return {"teacher_features": features, "teacher_logits": self.teacher.head(features)}  # type: ignore[operator]
+
+    def objective(self, batch: dict[str, Tensor]) -> Tensor:
         features = self.network.forward_features(*(batch[name] for name in self.network.reads))  # type: ignore[operator,union-attr]
         logits = self.network.head(features)  # type: ignore[operator]
         loss = self.label_weight * self.loss(logits, batch)
-        loss = loss + self.teacher_weight * distillation_loss(logits, told, self.temperature)
+        loss = loss + self.teacher_weight * distillation_loss(logits, batch["teacher_logits"], self.temperature)
         if self.feature_weight > 0:
-            loss = loss + self.feature_weight * F.mse_loss(self.match(features), told_features)
-        self.log("train_loss", loss, batch_size=len(batch["target"]))
+            loss = loss + self.feature_weight * F.mse_loss(self.match(features), batch["teacher_features"])
         return loss
 
 
