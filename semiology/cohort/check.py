@@ -1,6 +1,7 @@
 """The table of a cohort that a paper prints: who was filmed, how often each sign was scored, and what the videos are."""
 
 from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from statistics import median
@@ -12,6 +13,7 @@ from semiology.cohort.row import Clip
 from semiology.video import VideoError, VideoInfo, probe
 
 OVERRUN = 1.0  # s; a clip that ends further behind the end of its video is named
+OPENED = 4  # videos at a time: one waits for the disk while others are decoded; each holds a dozen frames
 
 
 @dataclass(frozen=True)
@@ -130,12 +132,22 @@ def check_cohort(folder: str | Path) -> CohortReport:
 def _open(cohort: Cohort) -> tuple[dict[str, VideoInfo], dict[str, str]]:
     """What each video is, and why the others cannot be opened, by their path in clips.tsv."""
     videos, faults = {}, {}
-    for video in sorted({clip.video for clip in cohort.clips if clip.video}):
-        try:
-            videos[video] = probe(cohort.folder / video)
-        except VideoError as error:
-            faults[video] = error.fault
+    named = sorted({clip.video for clip in cohort.clips if clip.video})
+    with ThreadPoolExecutor(OPENED) as pool:
+        for video, found in zip(named, pool.map(_opened, [cohort.folder / video for video in named])):
+            if isinstance(found, VideoInfo):
+                videos[video] = found
+            else:
+                faults[video] = found
     return videos, faults
+
+
+def _opened(path: Path) -> VideoInfo | str:
+    """What a video is, or why it cannot be opened."""
+    try:
+        return probe(path)
+    except VideoError as error:
+        return error.fault
 
 
 def _groups(cohort: Cohort) -> dict[str, dict[str, int]]:
