@@ -51,19 +51,19 @@ class AdaptiveGraphConv(nn.Module):
     def adjacency(self, x: Tensor) -> Tensor:
         """(batch, subset, joint, joint): entry [k, i, j] is how much joint j hears joint i."""
         batch, _, time, joints = x.shape
-        theta, phi = (
-            self.embed(x).reshape(batch, 2, len(self.fixed), self.embedding * time, joints).unbind(1)
-        )  # each (batch, subset, E*T, joint)
-        similarity = theta.transpose(2, 3) @ phi / theta.shape[2]
+        rows = self.embed(x).permute(0, 2, 3, 1).reshape(batch, time, joints, 2, len(self.fixed), self.embedding)
+        theta, phi = rows.permute(3, 0, 4, 2, 1, 5).reshape(2, batch, len(self.fixed), joints, -1).unbind(0)  # (batch, subset, joint, T*E)
+        similarity = theta @ phi.transpose(2, 3) / theta.shape[3]
         if self.alpha is None:
             return self.fixed + self.learned + similarity.softmax(dim=-2)
         return self.learned + self.alpha * similarity.tanh()
 
     def forward(self, x: Tensor) -> Tensor:
         batch, channels, time, joints = x.shape
-        heard = x.reshape(batch, 1, channels * time, joints) @ self.adjacency(x)  # (batch, subset, C*T, joint)
-        y = self.project(heard.reshape(batch, -1, time, joints))
-        return torch.relu(self.norm(y) + self.residual(x))
+        hears = self.adjacency(x).permute(0, 3, 1, 2).reshape(batch, 1, -1, joints)  # (batch, 1, joint*subset, joint heard)
+        heard = hears.to(x.dtype) @ x.permute(0, 2, 3, 1)  # (batch, time, joint*subset, channel): the same graph at every time
+        y = self.project(heard.reshape(batch, time, joints, -1).permute(0, 3, 1, 2))
+        return (self.norm(y) + self.residual(x)).relu_()
 
 
 class Block(nn.Module):
@@ -87,7 +87,7 @@ class Block(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         y = self.dropout(self.norm(self.time(self.graph(x))))
-        return torch.relu(y if self.residual is None else y + self.residual(x))
+        return torch.relu(y) if self.residual is None else (y + self.residual(x)).relu_()
 
 
 class AGCN(nn.Module):
@@ -152,8 +152,8 @@ class AGCN(nn.Module):
         if (channels, joints) != (self.channels, self.joints):
             raise ValueError(f"AGCN: expected (batch, {self.channels}, time, {self.joints}), got {tuple(keypoints.shape)}")
         x = keypoints.permute(0, 3, 1, 2).reshape(batch, joints * channels, time)  # normalised joint by joint, as in [C]
-        x = self.norm(x).view(batch, joints, channels, time).permute(0, 2, 3, 1)
-        x = (x * mask.unsqueeze(1)).contiguous()
+        x = self.norm(x).view(batch, joints, channels, time).permute(0, 3, 1, 2)  # channels last in memory, to the network's end
+        x = (x * mask.unsqueeze(3)).contiguous().permute(0, 3, 1, 2)
         for block in self.blocks:
             x = block(x)
         seen = strided_mask(mask.amax(dim=2), x.shape[2])
