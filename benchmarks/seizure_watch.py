@@ -25,6 +25,19 @@ SECONDS = 4.0  # of a window
 PEOPLE = 6  # to learn from; seeds 100, 101, ...
 SEIZURES = [("TCS", 15.0, 30.0), ("FOS", 60.0, 20.0)]  # type, onset and duration, s, of each of them
 FILMED = 1.5  # minutes of each
+FILMS = {  # minutes -> type, onset and duration, s, of its seizures
+    10: [("FOS", 95.0, 40.0), ("TCS", 290.0, 70.0), ("FOS", 480.0, 25.0)],
+    60: [
+        ("FOS", 300.0, 30.0),
+        ("TCS", 700.0, 80.0),
+        ("FOS", 1150.0, 60.0),
+        ("TCS", 1600.0, 60.0),
+        ("FOS", 2100.0, 20.0),
+        ("TCS", 2500.0, 110.0),
+        ("FOS", 3000.0, 45.0),
+        ("TCS", 3400.0, 70.0),
+    ],
+}
 MOVING = ("hyperkinetic", "tonic", "clonic")  # phases that are a seizure; the limp one after it is neither that nor rest
 
 

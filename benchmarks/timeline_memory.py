@@ -24,7 +24,7 @@ from typing import Any
 
 import numpy as np
 from record import RESULTS, record
-from seizure_watch import RATE, RUN, film, trained_model, truth
+from seizure_watch import FILMS, RATE, RUN, film, trained_model, truth
 
 from semiology.detect import Faces, Sight
 from semiology.events import Event, Hysteresis, read_events, score_events
@@ -33,19 +33,6 @@ from semiology.pose import Landmarks, pose_backend
 from semiology.timeline.run import FACES_EVERY
 from semiology.video import Frame, read_frames
 
-FILMS = {  # minutes -> type, onset and duration, s, of its seizures
-    10: [("FOS", 95.0, 40.0), ("TCS", 290.0, 70.0), ("FOS", 480.0, 25.0)],
-    60: [
-        ("FOS", 300.0, 30.0),
-        ("TCS", 700.0, 80.0),
-        ("FOS", 1150.0, 60.0),
-        ("TCS", 1600.0, 60.0),
-        ("FOS", 2100.0, 20.0),
-        ("TCS", 2500.0, 110.0),
-        ("FOS", 3000.0, 45.0),
-        ("TCS", 3400.0, 70.0),
-    ],
-}
 HOURS = 10
 STEP = 2.0  # s, between windows of the ten hours; the recordings are watched at every second
 EVERY = round(60 * RATE)  # frames between two samples of memory: a minute
