@@ -4,7 +4,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from semiology.cohort import Cohort
 from semiology.errors import UserError
@@ -16,7 +16,7 @@ from semiology.reproduce.agreement import CORRELATION, Row, check_correlation, c
 from semiology.reproduce.needs import KEYPOINTS_ONLY, NONE, check_two_levels, without_features
 from semiology.reproduce.outcome import Reproduction, wilson_of_clips
 from semiology.reproduce.published import HOU_2022, HOU_2022_PATIENTS_WITH, HOU_2022_TABLE_1
-from semiology.reproduce.settings import constants, departures, merged, parsed, protocol_file, read_tags, read_yaml
+from semiology.reproduce.settings import constants, departures, merged, parsed, protocol_file, read_tags, read_yaml, with_workers
 from semiology.statistics.metrics import NAMES
 from semiology.statistics.results import model_name
 
@@ -43,6 +43,9 @@ def reproduce_hou2022(
     epochs: int | None = None,
     seeds: Sequence[int] | None = None,
     jobs: int | None = None,
+    backend: Literal["loky", "ray", "dask"] | None = None,
+    address: str | None = None,
+    gpus_per_task: float | None = None,
     correlation: float = CORRELATION,
 ) -> Reproduction:
     """Run the protocol of Hou et al. 2022 on a cohort, and set what comes out beside Table 1 of the paper.
@@ -59,7 +62,10 @@ def reproduce_hou2022(
         settings: YAML file with the keys of configs/hou2022.yaml that are changed; every change is listed as a deviation.
         epochs: of every model, instead of the protocol's.
         seeds: instead of the protocol's.
-        jobs: folds at a time; -1 uses every core.
+        jobs: folds at a time; -1 uses every core. See Workers, also for the next three; all instead of the protocol's.
+        backend: who runs them.
+        address: of a cluster.
+        gpus_per_task: of a cluster.
         correlation: of being right in two clips of one patient, 0 to 1; the published values' intervals rest on it [choice].
 
     Raises:
@@ -77,8 +83,7 @@ def reproduce_hou2022(
         used = replace(used, models=models)
     if seeds is not None:
         used = replace(used, seeds=tuple(seeds))
-    if jobs is not None:
-        used = replace(used, jobs=jobs)
+    used = with_workers(used, jobs=jobs, backend=backend, address=address, gpus_per_task=gpus_per_task)
     tags = read_tags(file)
     deviations = departures(paper, used, tags)
     used, left_out, not_run = _on_this_cohort(used, {"dystonia": dystonia, "emotion": emotion})

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from semiology.cohort import Cohort
 from semiology.errors import UserError
@@ -17,7 +17,7 @@ from semiology.reproduce.myasthenia_sets import check_sets, levels_by_participan
 from semiology.reproduce.needs import KEYPOINTS_ONLY, NONE, check_two_levels, without_features
 from semiology.reproduce.outcome import Reproduction
 from semiology.reproduce.published import MYASTHENIA, MYASTHENIA_PAPER, PublishedArea
-from semiology.reproduce.settings import constants, departures, merged, parsed, protocol_file, read_tags, read_yaml
+from semiology.reproduce.settings import constants, departures, merged, parsed, protocol_file, read_tags, read_yaml, with_workers
 from semiology.run_files import read_json
 from semiology.statistics.metrics import NAMES
 from semiology.statistics.proportion import wilson
@@ -57,6 +57,9 @@ def reproduce_myasthenia(
     seeds: Sequence[int] | None = None,
     draw: int = 0,
     jobs: int | None = None,
+    backend: Literal["loky", "ray", "dask"] | None = None,
+    address: str | None = None,
+    gpus_per_task: float | None = None,
 ) -> Reproduction:
     """Run the protocol of the myasthenia study on a cohort, and set what comes out beside the published figures.
 
@@ -75,7 +78,10 @@ def reproduce_myasthenia(
         epochs: of every model, instead of the protocol's.
         seeds: instead of the protocol's; each is one repeat.
         draw: seed of the draw of unseen participants.
-        jobs: folds at a time; -1 uses every core.
+        jobs: folds at a time; -1 uses every core. See Workers, also for the next three; all instead of the protocol's.
+        backend: who runs them.
+        address: of a cluster.
+        gpus_per_task: of a cluster.
 
     Raises:
         UserError: the cohort lacks a label, or a label has other than two levels; a participant with two levels; no unseen participants,
@@ -94,8 +100,8 @@ def reproduce_myasthenia(
         used,
         split=used.split if folds is None else replace(used.split, folds=folds),
         seeds=used.seeds if seeds is None else tuple(seeds),
-        jobs=used.jobs if jobs is None else jobs,
     )
+    used = with_workers(used, jobs=jobs, backend=backend, address=address, gpus_per_task=gpus_per_task)
     tags = read_tags(file)
     deviations = departures(paper, used, tags)
     columns = {sign: column for sign, column in (("diagnosis", diagnosis), ("severity", severity)) if column != NONE}

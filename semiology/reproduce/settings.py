@@ -3,7 +3,7 @@
 import re
 from collections.abc import Mapping
 from copy import deepcopy
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from importlib import resources
 from pathlib import Path
 from typing import Any, TypeVar
@@ -15,6 +15,7 @@ from semiology.errors import UserError
 from semiology.work import Workers
 
 T = TypeVar("T")
+P = TypeVar("P", bound=Workers)
 PLACES = {"cohort", "store", "features", "out", "final", *Workers.__dataclass_fields__}  # where and how fast, not what
 TAGGED = re.compile(r"^\s*(?P<key>[\w()+ ]+):.*#.*?\[(?P<tags>[PTCRI](?:, ?[PTCRI])*)\]")
 
@@ -64,6 +65,11 @@ def parsed(content: Mapping[str, Any], kind: type[T], where: str) -> T:
     except (ArgumentError, TypeError, ValueError) as error:
         raise UserError(f"{where}: {' '.join(str(error).split())}") from error
     return kind(**{name: getattr(instantiated, name) for name in kind.__dataclass_fields__})  # type: ignore[attr-defined]
+
+
+def with_workers(used: P, **chosen: Any) -> P:
+    """The protocol with those settings of Workers that were chosen; None leaves the protocol's."""
+    return replace(used, **{name: value for name, value in chosen.items() if value is not None})
 
 
 def read_tags(path: Path) -> dict[str, str]:

@@ -1,0 +1,120 @@
+"""Calls dealt to worker processes; workers that die."""
+
+import os
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from joblib import delayed
+
+from semiology.cli import main
+from semiology.errors import UserError
+from semiology.work import Workers, work
+
+
+def square(number: int, seconds: float = 0.0) -> int:
+    time.sleep(seconds)
+    return number * number
+
+
+def refuse(number: int) -> int:
+    raise UserError(f"clip {number}: has no frame")
+
+
+def die_at_first(number: int, marker: Path) -> int:
+    """Kills its process, but not twice."""
+    if number == 1 and not marker.exists():
+        marker.touch()
+        os._exit(9)
+    return number * number
+
+
+def die(number: int) -> int:
+    if number == 1:
+        os._exit(9)
+    return number * number
+
+
+def test_results_come_in_the_order_in_which_they_are_done():
+    slow_first = [delayed(square)(2, seconds=1.0), delayed(square)(3)]
+    assert list(work(slow_first, Workers(jobs=2))) == [9, 4]
+    assert list(work(slow_first[::-1], Workers())) == [9, 4]  # in this process: one after the other
+    assert list(work([], Workers(jobs=2))) == []
+
+
+def test_what_a_call_raises_travels_as_it_is():
+    with pytest.raises(UserError, match=r"^clip 7: has no frame$"):
+        list(work([delayed(refuse)(7)] * 2, Workers(jobs=2)))
+
+
+def test_a_call_whose_worker_died_is_started_again(tmp_path):
+    calls = [delayed(die_at_first)(number, tmp_path / "died") for number in range(4)]
+    assert sorted(work(calls, Workers(jobs=2))) == [0, 1, 4, 9]
+    assert (tmp_path / "died").exists()
+
+
+def test_a_call_that_kills_every_worker_fails_alone():
+    calls = [delayed(die)(number) for number in range(4)]
+    done = list(work(calls, Workers(jobs=2, retries=0), lost=lambda number, why: f"{number}: {why.split(';')[0]}"))
+    assert sorted(map(str, done)) == ["0", "1: its worker process died each time that it was tried (out of memory?)", "4", "9"]
+
+
+def test_without_a_stand_in_a_lost_call_is_told_after_all_others():
+    done = []
+    with pytest.raises(UserError, match="a task was lost: its worker process died each time"):
+        for result in work([delayed(die)(number) for number in range(3)], Workers(jobs=2, retries=0)):
+            done.append(result)
+    assert sorted(done) == [0, 4]
+
+
+@pytest.mark.parametrize(
+    ("settings", "told"),
+    [
+        ({"jobs": 0}, "jobs: 0"),
+        ({"jobs": -2}, "jobs: -2"),
+        ({"retries": -1}, "retries: -1"),
+        ({"backend": "ray", "address": "auto"}, "jobs: 1; Ray's pool has two processes or more"),
+        ({"backend": "dask"}, "backend dask: give --address"),
+        ({"address": "tcp://10.0.0.1:8786"}, "address and gpus_per_task: go with --backend ray or --backend dask"),
+        ({"gpus_per_task": 0.5}, "address and gpus_per_task: go with"),
+        ({"backend": "dask", "address": "tcp://10.0.0.1:8786", "gpus_per_task": 1.5}, "gpus_per_task: 1.5; a share of one GPU"),
+    ],
+)
+def test_settings_that_are_not_possible_are_told(settings, told):
+    with pytest.raises(UserError, match="^" + told):
+        Workers(**settings)
+
+
+@pytest.mark.parametrize(("backend", "package"), [("ray", "ray"), ("dask", "distributed")])
+def test_a_backend_that_is_not_installed_says_what_to_install(backend, package, monkeypatch, tmp_path, capsys):
+    monkeypatch.setitem(sys.modules, package, None)  # importing it now fails as if it were not there
+    (tmp_path / "a.mp4").touch()
+    asked = ["--backend", backend, "--address", "127.0.0.1:1", "--jobs", "2", "--out", str(tmp_path / "out")]
+    assert main(["extract", str(tmp_path / "a.mp4"), *asked]) == 2
+    assert f"pip install 'semiology[{backend}]'" in capsys.readouterr().err
+
+
+@pytest.fixture(scope="module")
+def dask_cluster(tmp_path_factory):
+    """Two workers of one thread on this machine."""
+    from distributed import LocalCluster
+
+    where = {"host": "127.0.0.1", "dashboard_address": None, "local_directory": str(tmp_path_factory.mktemp("dask"))}
+    with LocalCluster(n_workers=2, threads_per_worker=1, **where) as cluster:
+        yield cluster
+
+
+def test_dask_workers_do_the_same_and_a_dead_one_costs_its_task_only(dask_cluster, tmp_path):
+    workers = Workers(backend="dask", address=dask_cluster.scheduler_address)
+    calls = [delayed(die_at_first)(number, tmp_path / "died") for number in range(4)]
+    assert sorted(work(calls, workers)) == [0, 1, 4, 9]
+    assert (tmp_path / "died").exists()
+    with pytest.raises(UserError, match=r"^clip 7: has no frame$"):
+        list(work([delayed(refuse)(7)], workers))
+
+
+def test_dask_workers_without_the_gpus_that_are_asked_for_are_refused(dask_cluster):
+    address = dask_cluster.scheduler_address
+    with pytest.raises(UserError, match=f"gpus_per_task 0.5: no worker of {address} has it"):
+        list(work([delayed(square)(2)], Workers(backend="dask", address=address, gpus_per_task=0.5)))
