@@ -207,6 +207,5 @@ def distillation_loss(student: Tensor, teacher: Tensor, temperature: float) -> T
 
     T^2 keeps the size of the gradient when T changes.
     """
-    return temperature**2 * F.kl_div(
-        F.log_softmax(student / temperature, 1), F.log_softmax(teacher / temperature, 1), reduction="batchmean", log_target=True
-    )
+    said, told = F.log_softmax(student / temperature, 1), F.log_softmax(teacher / temperature, 1)
+    return temperature**2 * (told.exp() * (told - said)).sum(dim=1).mean()  # F.kl_div knows no vmap

@@ -1,0 +1,96 @@
+"""Many modules trained at once learn what each learns alone, up to the order of sums."""
+
+import logging
+from itertools import pairwise
+
+import numpy as np
+import pytest
+import torch
+
+from semiology.learning.clips import ClipSource, Reading
+from semiology.learning.data import ClipDataModule
+from semiology.learning.fitting import Schedule, fit, score
+from semiology.learning.modules import DistillationModule, StreamModule
+from semiology.learning.together import fit_together
+from semiology.streams import Network
+
+PEOPLE = ["p0", "p1", "p4", "p5"]  # p5 has one scored clip: its fold has one more to train on, and another last batch
+CLOSE = 2e-3  # of probabilities: a difference in the last bit grows from step to step
+AGCN = Network("semiology.streams.AGCN", {"widths": [4, 8]})
+DROPPING = Network("semiology.streams.AGCN", {"widths": [4, 8], "dropout": 0.3})
+
+
+@pytest.fixture(scope="module")
+def source(shared_cohort) -> ClipSource:
+    return ClipSource(str(shared_cohort), Reading("swing", window=16, whole=True))
+
+
+def folds(source, validation=0.0) -> list[ClipDataModule]:
+    return [ClipDataModule(source, [person], validation, batch_size=4, seed=number) for number, person in enumerate(PEOPLE)]
+
+
+def both_ways(source, make, epochs, patience=None, validation=0.0):
+    """Modules trained one after the other, and at once, each with the data of its fold."""
+    schedule, seeds = Schedule(epochs, patience, accelerator="cpu"), range(7, 11)
+    alone, together = folds(source, validation), folds(source, validation)
+    one_by_one = [fit(make(number), data, schedule, seed) for number, (data, seed) in enumerate(zip(alone, seeds))]
+    at_once = fit_together([make(number) for number in range(4)], together, schedule, seeds)
+    return list(zip(one_by_one, alone)), list(zip(at_once, together))
+
+
+def assert_alike(one_by_one, at_once, source):
+    for (alone, data), (together, same) in zip(one_by_one, at_once):
+        assert alone.epochs == together.epochs
+        assert data.seen == same.seen
+        assert not together.training
+        expected, found = score(alone, data, source.clips)[1], score(together, same, source.clips)[1]
+        np.testing.assert_allclose(found, expected, atol=CLOSE)
+    probabilities = [score(module, data, source.clips)[1] for module, data in at_once]
+    assert min(np.abs(one - other).max() for one, other in pairwise(probabilities)) > 5 * CLOSE  # each is its own
+
+
+def plain(network):
+    return lambda _: StreamModule(network, learning_rate=0.005)
+
+
+def test_folds_of_different_sizes(source):
+    assert [len(data.training) for data in folds(source)] == [9, 9, 9, 10]  # 2 steps an epoch in three folds, 3 in the last
+    assert_alike(*both_ways(source, plain(AGCN), epochs=5), source)
+
+
+def test_dropout_draws_what_it_would_draw_alone(source):
+    assert_alike(*both_ways(source, plain(DROPPING), epochs=5), source)
+
+
+def test_each_fold_stops_early_by_itself_and_keeps_its_best_weights(source):
+    one_by_one, at_once = both_ways(source, plain(DROPPING), epochs=12, patience=2, validation=0.4)
+    assert_alike(one_by_one, at_once, source)
+    assert len({module.epochs for module, _ in at_once}) > 1
+
+
+def test_students_hear_their_own_teachers(source):
+    teachers, _ = both_ways(source, plain(AGCN), epochs=1)
+
+    def student(number):
+        return DistillationModule(DROPPING, teachers[number][0].network, 2.0, feature_weight=0.1, learning_rate=0.005)
+
+    before = [{name: value.clone() for name, value in module.network.state_dict().items()} for module, _ in teachers]
+    assert_alike(*both_ways(source, student, epochs=4), source)
+    for state, (module, _) in zip(before, teachers):
+        assert all(torch.equal(state[name], value) for name, value in module.network.state_dict().items())
+
+
+def test_graph_attention_of_torch_geometric(source):
+    assert_alike(*both_ways(source, plain(Network("semiology.streams.GAT", {"width": 8, "blocks": 1})), epochs=2), source)
+
+
+def test_what_cannot_be_stacked_is_trained_one_at_a_time_and_the_log_says_so(shared_cohort, caplog):
+    source = ClipSource(str(shared_cohort), Reading("swing", window=16, segments=2))
+    encoder = {"stream": "semiology.streams.AGCN", "options": {"widths": [4]}}
+    with caplog.at_level(logging.WARNING, "semiology.learning.together"):
+        one_by_one, at_once = both_ways(
+            source, plain(Network("semiology.streams.Segments", {"encoder": encoder, "kind": "blstm"})), epochs=1
+        )
+    assert len(caplog.messages) == 1 and "semiology.streams.Segments" in caplog.text and "one at a time" in caplog.text
+    for (alone, _), (together, _) in zip(one_by_one, at_once):
+        assert all(torch.equal(value, together.state_dict()[name]) for name, value in alone.state_dict().items())
