@@ -1,8 +1,10 @@
 """How face and body look: VGG-19 features of crops around the tracks. Weights come from a local file; there are none of ours."""
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import islice
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 import pandas as pd
@@ -13,16 +15,20 @@ from torch import nn
 
 from semiology.errors import UserError
 from semiology.video import Frame
+from semiology.video.ahead import several
 from semiology.weights import load_state, metadata
 
 STAGES = ((64, 2), (128, 2), (256, 4), (512, 4), (512, 4))  # channels and convolutions before each halving: configuration E of VGG [P]
 IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 LAYERS = ("penultimate", "pooled")
 BATCH = 32
+PART = 1500  # frames of tracks that memory holds at a time, where they are read from a file
 
 MARGIN = {"face": 1.1, "body": 1.2}  # side of the crop over the longer side of the landmarks' box [our choice]
 CONFIDENT = 0.5  # keypoints below this do not count for the box [our choice]
 STEADY = 1.0  # s, window of the running median that keeps the crop from trembling [our choice]
+
+Thing = TypeVar("Thing")
 
 
 class VGG19(nn.Module):
@@ -82,8 +88,11 @@ class VGG19(nn.Module):
 
     def prepare(self, crops: Sequence[np.ndarray]) -> torch.Tensor:
         """RGB crops of any size, (height, width, 3) uint8, to the input (batch, 3, size, size)."""
-        images = [np.asarray(Image.fromarray(crop).resize((self.size, self.size), Image.Resampling.BILINEAR)) for crop in crops]
-        return self.normalise(torch.from_numpy(np.stack(images)))
+        return self.normalise(torch.from_numpy(np.stack([self.shrink(Image.fromarray(crop)) for crop in crops])))
+
+    def shrink(self, crop: Image.Image) -> np.ndarray:
+        """A crop of any size as (size, size, 3) uint8."""
+        return np.asarray(crop.resize((self.size, self.size), Image.Resampling.BILINEAR))
 
     def normalise(self, images: torch.Tensor) -> torch.Tensor:
         """(batch, size, size, 3) 0 to 255 to what the network reads, (batch, 3, size, size)."""
@@ -133,13 +142,19 @@ def crop_boxes(tracks: xr.Dataset, part: str) -> np.ndarray:
 
     Centre and side are running medians over one second, so that the crop neither trembles nor breathes with every movement of an arm.
     """
-    position = tracks["position"].where(tracks["confidence"] >= CONFIDENT)
-    low, high = position.min("keypoint").values, position.max("keypoint").values  # (time, 2)
-    square = np.column_stack([(low + high) / 2, (high - low).max(axis=1)])  # x, y, side
+    frames = tracks.sizes["time"]
+    square = np.concatenate([_squares(tracks.isel(time=slice(first, first + PART))) for first in range(0, frames, PART)])
     window = max(1, round(STEADY * tracks.attrs["fps"]))
     steady = pd.DataFrame(square).rolling(window, center=True, min_periods=1).median().to_numpy()
     centre, half = steady[:, :2], MARGIN[part] * steady[:, 2:] / 2
     return np.where(np.isnan(square[:, :1]), np.nan, np.hstack([centre - half, centre + half]))
+
+
+def _squares(tracks: xr.Dataset) -> np.ndarray:
+    """(time, 3) in px: centre x, y and longer side of the box of each frame's confident keypoints."""
+    position = tracks["position"].where(tracks["confidence"] >= CONFIDENT)
+    low, high = position.min("keypoint").values, position.max("keypoint").values  # (time, 2)
+    return np.column_stack([(low + high) / 2, (high - low).max(axis=1)])
 
 
 def appearance_features(
@@ -148,30 +163,34 @@ def appearance_features(
     """Features of the crops around tracks: (time, channel) float32, NaN rows where the part was not found, and the frames' times (s).
 
     Frames may come at a lower rate than the tracks; each takes the crop of the row nearest in time. What lies outside the picture is black.
+    Batches are computed on all cores, one on each, while the next frames are decoded.
     """
     boxes = crop_boxes(tracks, part)
-    times: list[float] = []
-    features: dict[int, np.ndarray] = {}  # row -> channels
-    waiting: list[tuple[int, np.ndarray]] = []
-
-    def flush() -> None:
-        if waiting:
-            with torch.inference_mode():
-                batch = vgg.embed(vgg.prepare([crop for _, crop in waiting]), layer).numpy()
-            features.update({row: channels for (row, _), channels in zip(waiting, batch)})
-            waiting.clear()
-
-    for frame in frames:
-        row = round(frame.time * tracks.attrs["fps"])
-        if frame.image is not None and row < len(boxes) and np.isfinite(boxes[row]).all() and boxes[row, 2] - boxes[row, 0] >= 2:
-            left, top, right, bottom = boxes[row].round().astype(int).tolist()
-            waiting.append((len(times), np.asarray(Image.fromarray(frame.image).crop((left, top, right, bottom)))))
-        times.append(frame.time)
-        if len(waiting) == BATCH:
-            flush()
-    flush()
     channels = scaled(4096 if vgg.form == "torchvision" and layer == "penultimate" else 512, vgg.width)
-    table = np.full((len(times), channels), np.nan, np.float32)
-    for row, values in features.items():
-        table[row] = values
-    return table, np.array(times)
+    table = np.empty((len(boxes) + 1, channels), np.float32)  # what is never written takes no memory
+    times: list[float] = []
+
+    def crops() -> Iterator[tuple[int, np.ndarray]]:
+        for count, frame in enumerate(frames):
+            table[count] = np.nan
+            times.append(frame.time)
+            row = round(frame.time * tracks.attrs["fps"])
+            if frame.image is not None and row < len(boxes) and np.isfinite(boxes[row]).all() and boxes[row, 2] - boxes[row, 0] >= 2:
+                left, top, right, bottom = boxes[row].round().astype(int).tolist()
+                yield count, vgg.shrink(Image.fromarray(frame.image).crop((left, top, right, bottom)))
+
+    def embed(batch: Sequence[tuple[int, np.ndarray]]) -> tuple[list[int], np.ndarray]:
+        with torch.inference_mode():
+            images = torch.from_numpy(np.stack([crop for _, crop in batch]))
+            return [count for count, _ in batch], vgg.embed(vgg.normalise(images), layer).numpy()
+
+    for rows, features in several(embed, batched(crops(), BATCH)):
+        table[rows] = features
+    return table[: len(times)], np.array(times)
+
+
+def batched(things: Iterable[Thing], size: int) -> Iterator[list[Thing]]:
+    """Lists of `size` successive things; the last may be shorter."""
+    things = iter(things)
+    while batch := list(islice(things, size)):
+        yield batch

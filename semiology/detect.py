@@ -5,8 +5,7 @@ pass (pose) then knows for every frame where the patient's face should be and wh
 detector is an SSD fine-tuned on the clinic's frames]
 """
 
-import warnings
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from functools import cache, cached_property
 from importlib.metadata import version
@@ -18,6 +17,7 @@ from scipy.optimize import linear_sum_assignment
 
 from semiology.files import content_hash
 from semiology.video import Frame
+from semiology.video.ahead import several
 
 SMALLEST, THRESHOLD = 0.04, 0.9  # smallest face as a share of the image's shorter side; least probability
 REACH = 1.5  # how far, in sides of the face, a face may move from one sample to the next; grows by GROWTH a second to at most FAR
@@ -63,9 +63,7 @@ class FaceDetector:
         self._mtcnn.min_face_size = max(20.0, self._smallest * min(image.shape[:2]))
         if min(image.shape[:2]) <= self._mtcnn.min_face_size:  # MTCNN itself fails on an image without room for a face
             return Faces(np.zeros((0, 4)), np.zeros(0))
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            boxes, probability = self._mtcnn.detect(image)
+        boxes, probability = self._mtcnn.detect(image)
         if boxes is None:  # its way to say "no face"; otherwise object arrays may come
             return Faces(np.zeros((0, 4)), np.zeros(0))
         boxes, probability = np.asarray(boxes, float).reshape(-1, 4), np.asarray(probability, float).reshape(-1)
@@ -193,13 +191,19 @@ def follow_patient(frames: Iterable[Frame], detector: FaceDetector, interval: fl
     """First pass: look for faces in frames that are `interval` seconds apart and choose the patient.
 
     The patient is the person whose track of faces has the largest presence times size over the clip (`FaceTrack.weight`). A track that is
-    never seen together with the patient's may be the patient's own, broken off, and is not held against a pose.
+    never seen together with the patient's may be the patient's own, broken off, and is not held against a pose. Frames are looked at on all
+    cores, while the next are decoded.
     """
-    samples, width, height = [], 0, 0
-    for frame in frames:
-        if frame.image is not None:
-            height, width = frame.image.shape[:2]
-            samples.append((frame.time, detector(frame.image)))
+    width = height = 0
+
+    def pictures() -> Iterator[tuple[float, np.ndarray]]:
+        nonlocal width, height
+        for frame in frames:
+            if frame.image is not None:
+                height, width = frame.image.shape[:2]
+                yield frame.time, frame.image
+
+    samples = list(several(lambda picture: (picture[0], detector(picture[1])), pictures()))
     tracks = link(samples)
     if not tracks:
         return Patient(None, [], interval, width, height)

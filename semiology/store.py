@@ -14,18 +14,20 @@ No name of a video is kept.
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import numpy as np
 import xarray as xr
 from safetensors import SafetensorError
-from safetensors.numpy import load_file, save
+from safetensors.numpy import load_file
 
 from semiology.corrections import corrections_file, read_corrections, with_corrections
 from semiology.errors import UserError
-from semiology.files import atomic_path, content_hash, write_text
-from semiology.tracks import netcdf_bytes, read_tracks
+from semiology.files import content_hash, write_text
+from semiology.growing import growing_tracks, write_arrays
+from semiology.tracks import read_tracks, save_tracks
 
 SCHEMA = 1  # raise when the same input and parameters give other content than before: it is part of every key
 TRACKS = ("body", "face")
@@ -134,16 +136,38 @@ class Store:
         Raises:
             UserError: the disk is full, the folder cannot be written.
         """
-        path = self.file(clip_id, stage, key)
-        if self.plain and self.has(clip_id, stage):
-            self._retract(clip_id, stage)  # or an interruption here would leave the record of one file with the content of another
+        path = self._free(clip_id, stage, key)
         if isinstance(content, xr.Dataset):
-            data = netcdf_bytes(content)
+            save_tracks(content, path)
         else:
             features, time = content
-            data = save({"features": np.ascontiguousarray(features, np.float32), "time": np.ascontiguousarray(time, np.float64)})
-        with atomic_path(path) as temporary:
-            temporary.write_bytes(data)
+            write_arrays(path, {"features": features.astype(np.float32, copy=False), "time": time.astype(np.float64, copy=False)})
+
+    @contextmanager
+    def growing(self, clip_id: str, keys: Mapping[str, str]) -> Iterator[Callable[[Mapping[str, xr.Dataset]], None]]:
+        """Write tracks in blocks of frames (`growing_tracks`), several stages (stage -> key) side by side; they count once noted.
+
+        Gives the function that takes a block, stage -> tracks; stages that were not asked for are left out.
+
+        Raises:
+            UserError: the disk is full, the folder cannot be written.
+        """
+        with ExitStack() as files:
+            add = {stage: files.enter_context(growing_tracks(self.file(clip_id, stage, key))) for stage, key in keys.items()}
+
+            def take(block: Mapping[str, xr.Dataset]) -> None:
+                for stage, write in add.items():
+                    write(block[stage])
+
+            yield take
+            for stage, key in keys.items():
+                self._free(clip_id, stage, key)
+
+    def _free(self, clip_id: str, stage: str, key: str) -> Path:
+        """Where to write a stage's file, which the record does not name any more."""
+        if self.plain and self.has(clip_id, stage):
+            self._retract(clip_id, stage)  # or an interruption here would leave the record of one file with the content of another
+        return self.file(clip_id, stage, key)
 
     def note(self, clip_id: str, source: Mapping[str, object], stages: Mapping[str, Mapping[str, object]]) -> None:
         """Put stages (stage -> key, depends, found ...) and the source's fingerprint into the clip's record, beside what is there."""

@@ -10,6 +10,8 @@ Left and right are the patient's. What was done to the tracks after tracking is 
 """
 
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib.metadata import version
 from pathlib import Path
 
@@ -125,10 +127,16 @@ def save_tracks(tracks: xr.Dataset, path: str | Path) -> Path:
     return Path(path)
 
 
-def netcdf_bytes(tracks: xr.Dataset) -> bytes:
-    """The content of a netCDF file, made in memory: when HDF5 itself meets a full disk, it takes the whole process down."""
+def netcdf_bytes(tracks: xr.Dataset, *, growing: bool = False) -> bytes:
+    """The content of a netCDF file, made in memory: when HDF5 itself meets a full disk, it takes the whole process down.
+
+    With `growing`, more frames can be appended to it, as many at a time.
+    """
     encoding: dict = {name: {"zlib": True, "complevel": 1} for name in tracks.data_vars}
-    return bytes(tracks.to_netcdf(engine="h5netcdf", encoding=encoding))
+    if growing:
+        for name in [name for name, variable in tracks.variables.items() if "time" in variable.dims]:
+            encoding.setdefault(name, {})["chunksizes"] = tracks[name].shape
+    return bytes(tracks.to_netcdf(engine="h5netcdf", encoding=encoding, unlimited_dims=["time"] if growing else None))
 
 
 def read_tracks(path: str | Path, *, fps: float | None = None) -> xr.Dataset:
@@ -151,6 +159,21 @@ def read_tracks(path: str | Path, *, fps: float | None = None) -> xr.Dataset:
             f"{path}: a netCDF file, but not one of semiology's tracks (no confidence, keypoint or fps); try semiology tracks import"
         )
     return tracks.assign_coords(keypoint=[str(name) for name in tracks.keypoint.values])
+
+
+@contextmanager
+def open_tracks(path: str | Path) -> Iterator[xr.Dataset]:
+    """Tracks from our netCDF, whose arrays are read when they are used: for files that are larger than memory should be.
+
+    Raises:
+        UserError: not such a file, or a damaged one.
+    """
+    try:
+        opened = xr.open_dataset(path, engine="h5netcdf")
+    except H5_FAULTS as error:
+        raise UserError(f"{path}: not a readable netCDF file of tracks; write it again") from error
+    with opened:
+        yield opened
 
 
 def between(tracks: xr.Dataset, start: float, end: float | None = None) -> xr.Dataset:

@@ -1,11 +1,11 @@
 """From videos to what is stored: tracks of body and face and, where weights are given, features. Resumable, clip by clip.
 
 Each clip goes through the video up to four times: for faces (a few frames a second: who is the patient), for pose (every frame), for
-appearance (a few frames a second, from crops around the finished tracks), and for snippets (15 a second, the whole picture). Memory holds a
-dozen frames and the clip's tracks.
+appearance (a few frames a second, from crops around the finished tracks), and for snippets (15 a second, the whole picture). In each, the
+next frames are decoded while these are computed on. Memory holds a few dozen frames and 20 s of tracks.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
@@ -13,17 +13,17 @@ from typing import TYPE_CHECKING
 
 import xarray as xr
 from joblib import delayed
-from tqdm import tqdm
 
 from semiology.cohort import Cohort
 from semiology.detect import FaceDetector
 from semiology.errors import UserError
 from semiology.extraction.options import NO_POSE, ExtractOptions, ExtractSummary
-from semiology.extraction.tracks import backend, extract_tracks, is_lifted, share_found
+from semiology.extraction.progress import Marks, Progress, marked
+from semiology.extraction.tracks import Shares, backend, extract_tracks, is_lifted, share_found, track_blocks
 from semiology.extraction.trained_on import trained_on
 from semiology.files import content_hash
 from semiology.store import TRACKS, Features, Store, fingerprint, is_unchanged, make_key
-from semiology.tracks import between, read_tracks
+from semiology.tracks import between, open_tracks, read_tracks
 from semiology.video import VideoError, read_frames
 from semiology.work import Workers, work
 
@@ -93,10 +93,12 @@ def _extract_all(sources: Sequence[Source], store: Store, options: ExtractOption
     outcomes = {source.clip_id: outcome for source in sources if (outcome := _complete(source, store, options))}
     todo = [source for source in sources if source.clip_id not in outcomes]
     if todo:
-        calls = [delayed(_extract_one)(source, store, options) for source in todo]
-        made = work(calls, workers, lost=lambda number, why: _Outcome(todo[number].clip_id, fault=why))
-        for outcome in tqdm(made, total=len(sources), initial=len(outcomes), unit="clip", disable=not progress):
-            outcomes[outcome.clip_id] = outcome
+        place = {source.clip_id: number for number, source in enumerate(todo)}
+        with Progress([(source.path, source.start, source.end) for source in todo], options.fps, progress) as shown:
+            calls = [delayed(_extract_one)(source, store, options, shown.file(number)) for number, source in enumerate(todo)]
+            for outcome in work(calls, workers, lost=lambda number, why: _Outcome(todo[number].clip_id, fault=why)):
+                outcomes[outcome.clip_id] = outcome
+                shown.done(place[outcome.clip_id])
     summary = ExtractSummary()
     for source in sources:
         outcome = outcomes[source.clip_id]
@@ -158,9 +160,9 @@ def _complete(source: Source, store: Store, options: ExtractOptions) -> _Outcome
     return _Outcome(source.clip_id, found=found)
 
 
-def _extract_one(source: Source, store: Store, options: ExtractOptions) -> _Outcome:
+def _extract_one(source: Source, store: Store, options: ExtractOptions, marks: Path | None) -> _Outcome:
     try:
-        return _extract_clip(source, store, options)
+        return _extract_clip(source, store, options, Marks(marks))
     except VideoError as error:
         return _Outcome(source.clip_id, fault=error.fault)
     except UserError as error:
@@ -173,7 +175,7 @@ def _extract_one(source: Source, store: Store, options: ExtractOptions) -> _Outc
         return _Outcome(source.clip_id, fault=f"{type(error).__name__} in extraction: {' '.join(str(error).split())[:300]}")
 
 
-def _extract_clip(source: Source, store: Store, options: ExtractOptions) -> _Outcome:
+def _extract_clip(source: Source, store: Store, options: ExtractOptions, marks: Marks) -> _Outcome:
     if not source.path.is_file():
         raise VideoError(source.path, "there is no such file; check the path")
     record = store.record(source.clip_id)
@@ -181,25 +183,25 @@ def _extract_clip(source: Source, store: Store, options: ExtractOptions) -> _Out
     depends = _dependencies(source, origin, options)
     keys = {stage: make_key(entry) for stage, entry in depends.items()}
     missing = [stage for stage in depends if not store.has(source.clip_id, stage, keys[stage])]
-    made = {}
-    if set(missing) & set(TRACKS):
-        made = _brought(source) if source.is_tracks else extract_tracks(source.path, source.start, source.end, options)
-        for part in set(missing) & set(TRACKS):
-            store.write(source.clip_id, part, keys[part], made[part])
+    parts = [part for part in TRACKS if part in missing]
+    marks.begin(marked(missing))
+    shares = _tracks(source, store, options, {part: keys[part] for part in parts}, marks) if parts else {}
     entries: dict[str, dict] = {stage: {"key": keys[stage], "depends": depends[stage]} for stage in depends}
     if not source.is_tracks and (told := trained_on(options)):
         entries = {stage: {**entry, "trained_on": told} for stage, entry in entries.items()}
     for part in set(depends) & set(TRACKS):
         known = record["stages"].get(part, {})
-        if part not in made and known.get("key") == keys[part]:
+        if part in shares:
+            entries[part]["found"] = shares[part]
+        elif known.get("key") == keys[part]:
             entries[part]["found"] = known["found"]
         else:
-            entries[part]["found"] = share_found(made[part] if part in made else read_tracks(store.file(source.clip_id, part, keys[part])))
+            entries[part]["found"] = share_found(read_tracks(store.file(source.clip_id, part, keys[part])))
     store.note(source.clip_id, origin, {part: entries[part] for part in depends if part in TRACKS})
     short = False
     for stage in [stage for stage in depends if stage not in TRACKS]:
         if stage in missing:
-            content = (_snippets if stage == "snippets" else _appearance)(source, store, options, stage)
+            content = (_snippets if stage == "snippets" else _appearance)(source, store, options, stage, marks)
             store.write(source.clip_id, stage, keys[stage], content)
             short |= stage == "snippets" and len(content[0]) == 0
         store.note(source.clip_id, origin, {stage: entries[stage]})  # at once: what fails next costs nothing that is there
@@ -207,19 +209,40 @@ def _extract_clip(source: Source, store: Store, options: ExtractOptions) -> _Out
     return _Outcome(source.clip_id, bool(missing), found, short=short)
 
 
-def _appearance(source: Source, store: Store, options: ExtractOptions, stage: str) -> Features:
+def _tracks(source: Source, store: Store, options: ExtractOptions, keys: Mapping[str, str], marks: Marks) -> dict[str, float]:
+    """Make and store these tracks (part -> key). Returns the share of frames in which each part was found."""
+    shares = {part: Shares() for part in keys}
+    with store.growing(source.clip_id, keys) as take:
+        for block in _blocks(source, options, marks):
+            take(block)
+            for part, share in shares.items():
+                share.add(block[part])
+    return {part: share.found for part, share in shares.items()}
+
+
+def _blocks(source: Source, options: ExtractOptions, marks: Marks) -> Iterator[dict[str, xr.Dataset]]:
+    if source.is_tracks:
+        yield {"body": between(read_tracks(source.path), source.start, source.end)}
+    elif is_lifted(options):
+        yield extract_tracks(source.path, source.start, source.end, options)  # the lift reads a clip as a whole
+    else:
+        yield from track_blocks(source.path, source.start, source.end, options, marks=marks)
+
+
+def _appearance(source: Source, store: Store, options: ExtractOptions, stage: str, marks: Marks) -> Features:
     from semiology.appearance import appearance_features, load_vgg
 
-    frames = read_frames(source.path, source.start, source.end, options.fps / options.appearance_every)
+    frames = marks.over(read_frames(source.path, source.start, source.end, options.fps / options.appearance_every), stage)
     part = stage.removesuffix("_vgg")
-    return appearance_features(frames, store.predicted(source.clip_id, part), part, load_vgg(options.weights()[stage]), options.layer)
+    with open_tracks(store.path(source.clip_id, part)) as tracks:
+        return appearance_features(frames, tracks, part, load_vgg(options.weights()[stage]), options.layer)
 
 
-def _snippets(source: Source, store: Store, options: ExtractOptions, stage: str) -> Features:
+def _snippets(source: Source, store: Store, options: ExtractOptions, stage: str, marks: Marks) -> Features:
     from semiology.snippets import RATE, snippet_features
 
     how = options.snippets
-    frames = read_frames(source.path, source.start, source.end, RATE)
+    frames = marks.over(read_frames(source.path, source.start, source.end, RATE), stage)
     return snippet_features(frames, _snippet_network(options), length=how.frames, stride=how.stride, batch=how.batch)
 
 
@@ -264,8 +287,3 @@ def _dependencies(source: Source, origin: dict, options: ExtractOptions) -> dict
 @cache
 def _weights_hash(path: Path) -> str:
     return content_hash(path)
-
-
-def _brought(source: Source) -> dict[str, xr.Dataset]:
-    """Tracks that were brought along, from `start` to `end`."""
-    return {"body": between(read_tracks(source.path), source.start, source.end)}

@@ -1,20 +1,28 @@
 """One clip's tracks: a first pass through its video says who the patient is, a second tracks the patient in every frame."""
 
+from collections import deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import xarray as xr
 
-from semiology.detect import FaceDetector, Sight, follow_patient
+from semiology.detect import FaceDetector, Patient, Sight, follow_patient
 from semiology.errors import UserError
 from semiology.extraction.options import ExtractOptions
+from semiology.extraction.progress import Marks
 from semiology.pose import KeypointRCNNOptions, Landmarks, PoseBackend, pose_backend
 from semiology.skeleton import Skeleton
 from semiology.tracks import make_tracks
 from semiology.video import Frame, read_frames
+from semiology.video.ahead import ahead
+
+AHEAD = 8  # frames that are decoded ahead of the pose backend
+BLOCK = 500  # frames of tracks that memory holds while they are made: 20 s, 6 MB. [our choice]
+JOINED: Any = {"data_vars": "minimal", "coords": "minimal", "compat": "override", "combine_attrs": "override", "join": "exact"}
 
 
 def extract_tracks(
@@ -26,41 +34,83 @@ def extract_tracks(
 ) -> dict[str, xr.Dataset]:
     """Tracks of the patient in a video from `start` to `end` (s): "body" and "face". Rows where the part was not found are NaN.
 
-    `keep`, part -> names of keypoints, makes tracks of these parts and keypoints only: all 511 take a gigabyte an hour while they are made.
+    `keep`, part -> names of keypoints, makes tracks of these parts and keypoints only: all 511 take a gigabyte an hour.
 
     Raises:
         VideoError: the video cannot be read.
         UserError: joints are to be lifted, and the backend does not track those that the lifter reads.
     """
     options = options or ExtractOptions()
+    blocks = list(track_blocks(path, start, end, options, keep))
+    made = {part: xr.concat([block[part] for block in blocks], "time", **JOINED) for part in blocks[0]}
+    return lifted(made, options)
+
+
+def track_blocks(
+    path: str | Path,
+    start: float,
+    end: float | None,
+    options: ExtractOptions,
+    keep: Mapping[str, Sequence[str]] | None = None,
+    marks: Marks | None = None,
+) -> Iterator[dict[str, xr.Dataset]]:
+    """What `extract_tracks` gives, but for the lift, in blocks of 500 frames: memory holds one of them, however long the clip.
+
+    Args:
+        marks: told of every frame that is taken for "faces" and for "tracks".
+    """
+    marks = marks or Marks()
     tracker = backend(options)
     interval = options.face_every / options.fps
-    patient = follow_patient(read_frames(path, start, end, 1 / interval), detector(), interval)
-    frames: list[Frame] = []
+    patient = follow_patient(marks.over(read_frames(path, start, end, 1 / interval), "faces"), detector(), interval)
+    frames: deque[Frame] = deque()  # that were given to the tracker and did not come back yet
 
     def seen() -> Iterator[tuple[np.ndarray | None, Sight]]:
-        for frame in read_frames(path, start, end, options.fps):
+        for frame in ahead(marks.over(read_frames(path, start, end, options.fps), "tracks"), AHEAD):
             frames.append(replace(frame, image=None))
             yield frame.image, patient.at(frame.time)
 
     kept = tracker.keypoints if keep is None else {part: list(names) for part, names in keep.items()}
     rows = {part: [tracker.keypoints[part].index(name) for name in names] for part, names in kept.items()}
-    found = [{part: _only(parts[part], chosen) for part, chosen in rows.items() if part in parts} for parts in tracker.track(seen())]
+    block: list[tuple[Frame, dict[str, Landmarks]]] = []
+    for parts in tracker.track(seen()):
+        block.append((frames.popleft(), {part: _only(parts[part], chosen) for part, chosen in rows.items() if part in parts}))
+        if len(block) == BLOCK:
+            yield _datasets(block, kept, tracker, patient, options.fps)
+            block = []
+    if block:
+        yield _datasets(block, kept, tracker, patient, options.fps)
+
+
+def _datasets(
+    block: Sequence[tuple[Frame, Mapping[str, Landmarks]]],
+    kept: Mapping[str, list[str]],
+    tracker: PoseBackend,
+    patient: Patient,
+    fps: float,
+) -> dict[str, xr.Dataset]:
+    """Part -> tracks of some successive frames, with their times in the clip."""
     made = {}
     for part, names in kept.items():
-        landmarks = [parts.get(part) for parts in found]
-        made[part] = make_tracks(
+        landmarks = [found.get(part) for _, found in block]
+        tracks = make_tracks(
             _stack(landmarks, "position", (len(names), 2)),
             names,
-            options.fps,
+            fps,
             confidence=np.nan_to_num(_stack(landmarks, "confidence", (len(names),))),
             position_3d=_stack(landmarks, "position_3d", (len(names), 3)) if part in tracker.in_metres else None,
-            source_time=np.array([frame.source_time for frame in frames]),
-            source_index=np.array([frame.source_index for frame in frames]),
+            source_time=np.array([frame.source_time for frame, _ in block]),
+            source_index=np.array([frame.source_index for frame, _ in block]),
             width=patient.width,
             height=patient.height,
             backend=tracker.name,
         )
+        made[part] = tracks.assign_coords(time=np.array([frame.index for frame, _ in block]) / fps)
+    return made
+
+
+def lifted(made: dict[str, xr.Dataset], options: ExtractOptions) -> dict[str, xr.Dataset]:
+    """The same tracks, with the body put into space where that is asked for."""
     if is_lifted(options):
         from semiology.lift import lift
 
@@ -107,8 +157,26 @@ def _stack(found: Iterable[Landmarks | None], what: str, shape: tuple[int, ...])
 
 def share_found(tracks: xr.Dataset) -> float:
     """Share of the video's frames (holes in the video left out) in which any keypoint was found, 0 to 1."""
-    seen = tracks["source_index"].values >= 0
-    return float((tracks["confidence"].values.max(axis=1) > 0)[seen].mean()) if seen.any() else 0.0
+    share = Shares()
+    share.add(tracks)
+    return share.found
+
+
+@dataclass
+class Shares:
+    """`share_found` of tracks that come in blocks: frames that the video has, and those in which any keypoint was found."""
+
+    frames: int = 0
+    with_any: int = 0
+
+    def add(self, tracks: xr.Dataset) -> None:
+        seen = tracks["source_index"].values >= 0
+        self.frames += int(seen.sum())
+        self.with_any += int((tracks["confidence"].values.max(axis=1) > 0)[seen].sum())
+
+    @property
+    def found(self) -> float:
+        return self.with_any / self.frames if self.frames else 0.0
 
 
 @cache

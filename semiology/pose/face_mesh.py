@@ -1,6 +1,7 @@
 """Face landmarks by MediaPipe's face mesh, which is in its wheel (0.10.21): nothing is downloaded. Any pose backend may use it."""
 
 import os
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from functools import cache, cached_property
@@ -21,6 +22,7 @@ EYE_DISTANCE = (
 )
 CROP = 3.0  # side of the square in which the face mesh looks, in sides of the face
 GREY = 127
+STANDARD_ERROR = threading.Lock()
 MODELS = ("face_landmark/face_landmark_with_attention", "face_detection/face_detection_short_range")
 
 
@@ -103,12 +105,13 @@ def model_hash(name: str) -> str:
 
 @contextmanager
 def quiet() -> Iterator[None]:
-    """Keep the C++ library's notes on its start, for which it has no switch, off standard error."""
-    kept = os.dup(2)
-    with open(os.devnull, "w") as nothing:
-        os.dup2(nothing.fileno(), 2)
-    try:
-        yield
-    finally:
-        os.dup2(kept, 2)
-        os.close(kept)
+    """Keep the C++ library's notes on its start, for which it has no switch, off standard error; one thread at a time."""
+    with STANDARD_ERROR:
+        kept = os.dup(2)
+        with open(os.devnull, "w") as nothing:
+            os.dup2(nothing.fileno(), 2)
+        try:
+            yield
+        finally:
+            os.dup2(kept, 2)
+            os.close(kept)

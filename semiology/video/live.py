@@ -14,6 +14,7 @@ import av
 from av.container import InputContainer
 
 from semiology.errors import UserError
+from semiology.video.ahead import WAITING, Waiting
 from semiology.video.container import VideoError, video_stream
 from semiology.video.decode import LOOK_AHEAD, in_order
 from semiology.video.source import Damage, SourceFrame, placed
@@ -23,55 +24,7 @@ NOTHING = "data"  # a growing file is read through us; a playlist that calls its
 PROBING = "1000000"  # us of a stream that FFmpeg looks at before it says what it is; its own five seconds are long for a camera
 NETWORK = "rtsp,rtsps,rtp,srtp,http,https,httpproxy,udp,tcp,tls"  # what a camera may make FFmpeg open: nothing on this disk
 FRONT_TO_BACK = ("mpegts", "mpeg", "matroska,webm", "mov,mp4,m4a,3gp,3g2,mj2")
-WAITING = 64  # frames that a queue holds: two and a half seconds of a 25 Hz camera, 200 MB of full HD. [our choice]
 POLL = 0.1  # s between looks at a file that grows
-
-
-class Stalled(UserError):
-    """A stream that gave nothing for too long."""
-
-
-class Waiting:
-    """A queue of at most `limit` things between a thread that reads and one that works.
-
-    Where it is full, the reader waits; or, with `drop`, the oldest thing is dropped and counted in `dropped`, so that a slow worker is late
-    by no more than the queue.
-    """
-
-    def __init__(self, limit: int = WAITING, drop: bool = False):
-        self.limit, self.drop, self.dropped = limit, drop, 0
-        self._things: deque = deque()
-        self._change = threading.Condition()
-        self._closed = False
-
-    def put(self, thing: object) -> bool:
-        """Add one; False where nobody wants more."""
-        with self._change:
-            while len(self._things) >= self.limit and not self.drop and not self._closed:
-                self._change.wait()
-            if self._closed:
-                return False
-            if len(self._things) >= self.limit:
-                self._things.popleft()
-                self.dropped += 1
-            self._things.append(thing)
-            self._change.notify_all()
-            return True
-
-    def get(self, patience: float | None = None) -> object:
-        """Take the oldest; waits for it up to `patience` s, then raises `Stalled`."""
-        with self._change:
-            if not self._change.wait_for(lambda: self._things, patience):
-                raise Stalled(f"nothing came for {patience:g} s: the stream stalled")
-            thing = self._things.popleft()
-            self._change.notify_all()
-            return thing
-
-    def close(self) -> None:
-        """Tell the reader that nobody wants more."""
-        with self._change:
-            self._closed = True
-            self._change.notify_all()
 
 
 class LiveFrames:

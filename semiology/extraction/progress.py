@@ -1,0 +1,131 @@
+"""One display for all clips, whoever works on them: frames done, frames a second, time left. No names of files.
+
+Each clip's worker lets a small file grow, one byte a second of video; a thread of the display adds up their sizes. Where a worker's files
+are not seen here (a cluster), clips count when they are done.
+"""
+
+import tempfile
+import threading
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+
+from tqdm import tqdm
+
+from semiology.video import Frame, VideoError
+from semiology.video.container import header_duration, open_video
+
+LOOK = 0.5  # s between looks at the files
+COST = {"faces": 1, "tracks": 4, "face_vgg": 1, "body_vgg": 4, "snippets": 4}  # of a second of video, one stage to another, roughly
+
+
+class Marks:
+    """How far the work on one clip is, as its worker tells it.
+
+    Args:
+        path: of the file that grows; None tells nobody.
+    """
+
+    def __init__(self, path: Path | None = None):
+        self._path = path
+        self._at: dict[str, float] = {}  # stage -> s of video that are done
+        self._told = 0
+        self._costs: dict[str, int] = {}
+
+    def begin(self, stages: Iterable[str]) -> None:
+        """What is to be done for this clip: stages of `COST`."""
+        self._costs = {stage: COST[stage] for stage in stages}
+        if self._path is not None:
+            try:
+                self._path.write_bytes(b"")
+            except OSError:  # the display is on another machine
+                self._path = None
+
+    def over(self, frames: Iterable[Frame], stage: str) -> Iterator[Frame]:
+        """The same frames; each that is taken is told."""
+        for frame in frames:
+            self._at[stage] = frame.time
+            done = sum(cost * self._at.get(each, 0.0) for each, cost in self._costs.items()) / max(sum(self._costs.values()), 1)
+            if self._path is not None and done >= self._told + 1:
+                with open(self._path, "ab") as stream:
+                    stream.write(b"." * (int(done) - self._told))
+                self._told = int(done)
+            yield frame
+
+
+class Progress:
+    """The display, while the `with` block lasts.
+
+    Args:
+        clips: (path, start, end) of those that are to be worked on; their lengths are told by `end`, or by the header of the video.
+        fps: frames of a second, Hz.
+        shown: False shows nothing and looks at nothing.
+    """
+
+    def __init__(self, clips: Sequence[tuple[Path, float, float | None]], fps: float, shown: bool):
+        self.clips, self.fps, self.shown = clips, fps, shown
+        self._done: set[int] = set()
+        self._over = threading.Event()
+
+    def __enter__(self) -> "Progress":
+        if self.shown:
+            self._folder = tempfile.TemporaryDirectory(prefix="semiology-progress-")
+            self._thread = threading.Thread(target=self._show, daemon=True)
+            self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self.shown:
+            self._over.set()
+            self._thread.join()
+            self._folder.cleanup()
+
+    def file(self, number: int) -> Path | None:
+        """Where the worker on the clip of that number marks how far it is."""
+        return Path(self._folder.name) / str(number) if self.shown else None
+
+    def done(self, number: int) -> None:
+        self._done.add(number)
+
+    def _show(self) -> None:
+        lengths: dict[int, float] = {}
+        with tqdm(unit=" frames", smoothing=0, bar_format=_FORMAT) as bar:
+            for number, clip in enumerate(self.clips):
+                lengths[number] = seconds(*clip)
+                if self._over.is_set():
+                    return
+            bar.total = round(sum(lengths.values()) * self.fps)
+            last = False
+            while not last:
+                last = self._over.wait(LOOK)
+                bar.set_postfix_str(f"{len(self._done)} of {len(self.clips)} clips", refresh=False)
+                bar.n = round(self.fps * sum(self._seconds(number, length) for number, length in lengths.items()))
+                bar.refresh()
+
+    def _seconds(self, number: int, length: float) -> float:
+        """Of the clip that are done."""
+        if number in self._done:
+            return length
+        try:
+            return min((Path(self._folder.name) / str(number)).stat().st_size, length)
+        except FileNotFoundError:
+            return 0.0
+
+
+_FORMAT = "{percentage:3.0f}%|{bar:20}| {n_fmt} of {total_fmt} frames, {rate_noinv_fmt}, {remaining} left{postfix}"
+
+
+def seconds(path: Path, start: float, end: float | None) -> float:
+    """Length of a clip, s, without reading its video; 0 where its header gives none."""
+    if end is not None:
+        return end - start
+    try:
+        with open_video(path) as (container, stream):
+            return max((header_duration(container, stream) or 0.0) - start, 0.0)
+    except VideoError:
+        return 0.0
+
+
+def marked(stages: Sequence[str]) -> list[str]:
+    """The stages of `COST` by which these stages of the store are made."""
+    made = [stage for stage in stages if stage in COST]
+    return ["faces", "tracks", *made] if {"body", "face"} & set(stages) else made

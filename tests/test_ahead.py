@@ -1,0 +1,89 @@
+import threading
+from itertools import count
+
+import pytest
+
+from semiology.video.ahead import ahead, several
+
+
+def test_things_come_in_order_and_no_more_than_the_depth_are_made_ahead():
+    made = []
+
+    def things():
+        for number in range(20):
+            made.append(number)
+            yield number
+
+    for number in ahead(things(), 3):
+        assert len(made) <= number + 1 + 3 + 1  # taken, waiting, and the one that waits for room
+    assert made == list(range(20))
+    assert list(ahead([], 3)) == []
+
+
+def test_the_maker_works_in_another_thread_while_the_taker_works():
+    both = threading.Barrier(2, timeout=10)  # broken unless both are there at once
+
+    def things():
+        yield 1
+        both.wait()
+        yield 2
+
+    taken = []
+    for number in ahead(things(), 1):
+        if number == 1:
+            both.wait()
+        taken.append(number)
+    assert taken == [1, 2]
+
+
+def test_an_error_in_the_making_is_raised_after_what_came_before_it():
+    def things():
+        yield from (1, 2)
+        raise ValueError("the third cannot be made")
+
+    taken = []
+    with pytest.raises(ValueError, match="third"):
+        for number in ahead(things(), 8):
+            taken.append(number)
+    assert taken == [1, 2]
+
+
+def test_when_the_taker_stops_the_whole_chain_of_makers_is_closed_and_no_thread_is_left():
+    closed = []
+
+    def things():
+        try:
+            yield from count()
+        finally:
+            closed.append(threading.current_thread())
+
+    def squares(numbers):
+        for number in numbers:
+            yield number**2
+
+    before = threading.active_count()
+    chain = ahead(squares(ahead(things(), 2)), 2)
+    assert [next(chain) for _ in range(3)] == [0, 1, 4]
+    chain.close()
+    assert len(closed) == 1 and closed[0] is not threading.current_thread()
+    assert threading.active_count() == before
+
+
+def test_several_calls_at_a_time_keep_the_order_and_torch_computes_on_one_core_in_each():
+    import torch
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(2)
+    both = threading.Barrier(2, timeout=10)
+
+    def call(number: int) -> tuple[int, int]:
+        both.wait()
+        return number, torch.get_num_threads()
+
+    try:
+        assert list(several(call, range(6))) == [(number, 1) for number in range(6)]
+        assert torch.get_num_threads() == 2
+        with pytest.raises(ZeroDivisionError):
+            list(several(lambda number: 1 / number, [1, 0, 1]))
+    finally:
+        torch.set_num_threads(before)
