@@ -142,18 +142,19 @@ def bones(joints: np.ndarray, skeleton: Skeleton) -> np.ndarray:
 
 
 def motion(positions: np.ndarray) -> np.ndarray:
-    """(time, joint, space): position of the next frame minus this one's; zero in the last. [C] MS-AAGCN data_gen/gen_motion_data.py"""
-    return np.concatenate([np.diff(positions, axis=0), np.zeros_like(positions[-1:])])
+    """(..., time, joint, space): position of the next frame minus this one's; zero in the last. [C] MS-AAGCN data_gen/gen_motion_data.py"""
+    return np.concatenate([np.diff(positions, axis=-3), np.zeros_like(positions[..., -1:, :, :])], axis=-3)
 
 
 def deviation(positions: np.ndarray) -> np.ndarray:
-    """(time, joint, space): each joint minus its own median over the window; NaN throughout for a joint that is never seen.
+    """(..., time, joint, space): each joint minus its own median over the window; NaN throughout for a joint that is never seen.
 
     A face's landmarks differ more between people than between its expressions; this leaves the expression. Our choice.
     """
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", message="All-NaN slice")
-        return positions - np.nanmedian(positions, axis=0)
+    ordered = np.sort(positions, axis=-3)  # NaN last; np.nanmedian gives the same, at ten times the price
+    known = np.isfinite(positions).sum(axis=-3, keepdims=True)
+    low, high = (np.take_along_axis(ordered, middle, axis=-3) for middle in (np.maximum(known - 1, 0) // 2, known // 2))
+    return positions - (low + high) / 2
 
 
 def unbroken_runs(flags: np.ndarray) -> list[slice]:

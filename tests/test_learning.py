@@ -115,6 +115,36 @@ def test_a_label_that_names_a_side_is_not_mirrored_where_appearance_is_read(coho
     assert dataset.mirror is False
 
 
+def test_a_batch_holds_the_windows_that_are_drawn_one_after_the_other(cohort):
+    made = source(cohort, window=16, channels=("joint", "bone", "motion", "deviation"))
+    changed = Augmentation(noise=0.1, joint_dropout=0.3)
+    batch = ClipDataset(made, made.clips, changed, np.random.default_rng(4)).__getitems__([3, 0, 7])
+    one_by_one = ClipDataset(made, made.clips, changed, np.random.default_rng(4))
+    examples = [one_by_one[number] for number in (3, 0, 7)]
+    assert batch["clip"].tolist() == [3, 0, 7] and set(batch) == set(examples[0])
+    for name, values in batch.items():
+        torch.testing.assert_close(values, torch.stack([example[name] for example in examples]), rtol=0, atol=0)
+
+
+def test_what_no_network_reads_is_not_made_and_changes_no_draw(cohort):
+    made = source(cohort, window=16)
+    every, some, none = (
+        ClipDataset(made, made.clips, Augmentation(), np.random.default_rng(4), reads=reads)
+        for reads in (None, {"keypoints"}, {"appearance"})
+    )
+    for number in range(4):
+        whole, part, bare = every[number], some[number], none[number]
+        assert set(bare) == {"target", "clip"} and bare["target"] == whole["target"]
+        torch.testing.assert_close(part["keypoints"], whole["keypoints"], rtol=0, atol=0)
+    assert every.rng.random() == some.rng.random() == none.rng.random()
+
+
+def test_a_module_says_what_batches_have_to_hold(cohort):
+    data, student = ClipDataModule(source(cohort, window=32), ["p0"], validation=0), DistillationModule(small().make_network, Seen())
+    fit(student, data, Schedule(epochs=1, patience=None, accelerator="cpu"), seed=0)
+    assert data.reads == student.reads == {"keypoints", "keypoint_mask"}
+
+
 def test_a_rotation_keeps_lengths_and_a_change_is_repeatable():
     change = Augmentation(rotation=30, scale=0).draw(np.random.default_rng(1), 5, 11, 3, mirror=False)
     joints = np.random.default_rng(2).normal(size=(5, 11, 3)).astype(np.float32)

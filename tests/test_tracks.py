@@ -163,3 +163,7 @@ def test_deviation_takes_out_who_it_is_and_keeps_what_moves():
     apart = deviation(joints)
     assert apart[0, 0].tolist() == [0, 0] and apart[4, 0].tolist() == [3, 0] and np.isnan(apart[:, 1]).all()
     np.testing.assert_array_equal(deviation(joints + 7), apart)
+    windows = np.random.default_rng(0).normal(size=(3, 8, 2, 2))
+    windows[0, 2, 0] = windows[1, 1:6] = np.nan  # seven and three frames known of eight
+    medians = np.nanmedian(windows, axis=1, keepdims=True)
+    np.testing.assert_array_equal(deviation(windows), windows - medians)

@@ -19,7 +19,8 @@ class Change:
         """Change joints (time, joint, space); `mirrored` (joint,) gives each joint's partner on the other side."""
         if self.mirror:
             joints = joints[:, mirrored] * np.array([-1.0, 1.0, 1.0], np.float32)[: joints.shape[2]]
-        joints = joints @ (self.rotation.T * self.scale).astype(np.float32)
+        turn = (self.rotation.T * self.scale).astype(np.float32)
+        joints = (joints.reshape(-1, len(turn)) @ turn).reshape(joints.shape)  # one product, not one a frame
         if self.noise is not None:
             joints = joints + self.noise
         return np.where(self.dropped[None, :, None], np.nan, joints).astype(np.float32)

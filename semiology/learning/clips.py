@@ -111,6 +111,12 @@ class ClipData:
     recording_id: str = ""
     starts: np.ndarray | None = None
 
+    @cached_property
+    def seen(self) -> np.ndarray:
+        """(time,) or (snippet,) True where there is appearance."""
+        assert self.appearance is not None
+        return np.isfinite(self.appearance).all(axis=1)
+
 
 Content = tuple[dict[str, Any], str]  # what a clip holds, by ClipData's names; and why that is not assessable, or nothing
 

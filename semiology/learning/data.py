@@ -1,13 +1,15 @@
 """Clips as training examples: windows, masks, the split by participant, and the Lightning data module around them."""
 
+from collections.abc import Collection
+
 import lightning
 import numpy as np
 import torch
 from torch import Tensor
-from torch.utils.data import DataLoader, Dataset
+from torch.utils.data import DataLoader, Dataset, default_convert
 
 from semiology.errors import UserError
-from semiology.learning.augment import Augmentation
+from semiology.learning.augment import Augmentation, Change
 from semiology.learning.clips import ClipData, ClipSource
 from semiology.learning.windows import example_rows, nearest_snippet, scoring_shares
 from semiology.preparation import bones, deviation, motion
@@ -26,13 +28,20 @@ class ClipDataset(Dataset):
 
     With `rng` a window is drawn at random and changed at each access (training); without, windows lie evenly over the clip (scoring). A
     change is drawn once an example: all segments of a clip are turned, scaled and mirrored alike, as one camera would have filmed them.
+    Where `reads` names what a network reads, nothing else is made; the draws stay the same.
     """
 
     def __init__(
-        self, source: ClipSource, clips: list[ClipData], augmentation: Augmentation, rng: np.random.Generator | None, repeats: int = 1
+        self,
+        source: ClipSource,
+        clips: list[ClipData],
+        augmentation: Augmentation,
+        rng: np.random.Generator | None,
+        repeats: int = 1,
+        reads: Collection[str] | None = None,
     ):
         self.reading, self.graph = source.reading, source.reading.graph
-        self.clips, self.augmentation, self.rng = clips, augmentation, rng
+        self.clips, self.augmentation, self.rng, self.reads = clips, augmentation, rng, reads
         self.mirrored_levels = source.mirrored_levels
         sided = bool((self.mirrored_levels != np.arange(len(self.mirrored_levels))).any())
         self.mirror = not (sided and source.reading.appearance)
@@ -46,61 +55,90 @@ class ClipDataset(Dataset):
         return len(self.items)
 
     def __getitem__(self, number: int) -> dict[str, Tensor]:
-        index, share = self.items[number]
-        clip = self.clips[index]
-        rows = self.rows(len(clip.joints), share)
-        target, example = clip.target, {}
-        if self.reading.part != "frame":
-            joints = np.where((rows >= 0)[..., None, None], _at(clip.joints, np.maximum(rows, 0)), np.nan)  # (..., time, joint, space)
-            if self.rng is not None:
-                flat = joints.reshape(-1, *joints.shape[-2:])
-                change = self.augmentation.draw(self.rng, *flat.shape, mirror=self.mirror)
-                joints = change.apply(flat, self.graph.mirrored).reshape(joints.shape)
-                target = int(self.mirrored_levels[target]) if change.mirror else target
-            example = self._keypoints(joints)
-        if clip.appearance is not None:
-            example |= self._appearance(clip, rows)
-        return example | {"target": torch.tensor(target), "clip": torch.tensor(index)}
+        return {name: values[0] for name, values in self.__getitems__([number]).items()}
+
+    def __getitems__(self, numbers: list[int]) -> dict[str, Tensor]:
+        """A batch, made at once: each tensor with a batch axis in front. What is random is drawn item by item, in their order."""
+        items = [self.items[number] for number in numbers]
+        clips = [self.clips[index] for index, _ in items]
+        rows, changes = zip(*(self._draw(clip, share) for clip, (_, share) in zip(clips, items)))
+        mirrors = [change is not None and change.mirror for change in changes]
+        targets = [int(self.mirrored_levels[clip.target]) if mirror else clip.target for clip, mirror in zip(clips, mirrors)]
+        batch: dict[str, Tensor] = {}
+        if self.reading.part != "frame" and self._is_read("keypoints"):
+            batch |= self._keypoints(np.stack([self._joints(*drawn) for drawn in zip(clips, rows, changes)]))
+        if clips[0].appearance is not None and self._is_read("appearance"):
+            batch |= self._appearance(clips, np.stack(rows))
+        return batch | {"target": torch.tensor(targets), "clip": torch.tensor([index for index, _ in items])}
+
+    def loader(
+        self, batch_size: int, *, shuffle: bool = False, drop_last: bool = False, generator: torch.Generator | None = None
+    ) -> DataLoader:
+        """Batches as `__getitems__` makes them, so that nothing is left to collate."""
+        return DataLoader(self, batch_size, shuffle, drop_last=drop_last, generator=generator, collate_fn=default_convert)
 
     def rows(self, length: int, share: float | None) -> np.ndarray:
         """(window,) or (segment, window) positions in a clip of `length` frames; see `example_rows`."""
         return example_rows(self.reading, length, share, self.rng, self.augmentation.crop)
 
+    def _is_read(self, name: str) -> bool:
+        return self.reads is None or name in self.reads
+
+    def _draw(self, clip: ClipData, share: float | None) -> tuple[np.ndarray, Change | None]:
+        """The rows of an example and how its joints are changed; the same draws whether joints are read or not."""
+        rows = self.rows(len(clip.joints), share)
+        if self.rng is None or self.reading.part == "frame":
+            return rows, None
+        return rows, self.augmentation.draw(self.rng, rows.size, *clip.joints.shape[1:], mirror=self.mirror)
+
+    def _joints(self, clip: ClipData, rows: np.ndarray, change: Change | None) -> np.ndarray:
+        """(..., time, joint, space) of the clip at these rows, NaN beyond its end, changed."""
+        joints = _at(clip.joints, np.maximum(rows, 0))
+        joints[rows < 0] = np.nan
+        return joints if change is None else change.apply(joints.reshape(-1, *joints.shape[-2:]), self.graph.mirrored).reshape(joints.shape)
+
     def _keypoints(self, joints: np.ndarray) -> dict[str, Tensor]:
-        """Channels and mask of joints (time, joint, space), or of each segment's with a segment axis in front."""
-        if joints.ndim == 4:
-            segments = [self._keypoints(segment) for segment in joints]  # each by itself: no movement from one to the next
-            return {name: torch.stack([segment[name] for segment in segments]) for name in segments[0]}
-        mask = np.isfinite(joints).all(axis=2)
+        """Channels (..., channel, time, joint) and mask (..., time, joint) of joints (..., time, joint, space)."""
         kinds = {"joint": lambda: joints, "bone": lambda: bones(joints, self.graph), "motion": lambda: motion(joints)}
         kinds["deviation"] = lambda: deviation(joints)
-        stacked = np.concatenate([kinds[kind]() for kind in self.reading.channels], axis=2)  # (time, joint, channel)
+        stacked = np.concatenate([kinds[kind]() for kind in self.reading.channels], axis=-1)  # (..., time, joint, channel)
+        values = np.ascontiguousarray(np.moveaxis(stacked, -1, -3), np.float32)  # (..., channel, time, joint)
+        values[np.isnan(values)] = 0
         return {
-            "keypoints": torch.from_numpy(np.nan_to_num(stacked, nan=0.0).transpose(2, 0, 1).astype(np.float32)),  # (channel, time, joint)
-            "keypoint_mask": torch.from_numpy(mask.astype(np.float32)),
+            "keypoints": torch.from_numpy(values),
+            "keypoint_mask": torch.from_numpy(np.isfinite(joints).all(axis=-1).astype(np.float32)),
         }
 
-    def _appearance(self, clip: ClipData, rows: np.ndarray) -> dict[str, Tensor]:
+    def _appearance(self, clips: list[ClipData], rows: np.ndarray) -> dict[str, Tensor]:
         """Features and mask of the frames in these rows, or of the snippets that start nearest to the windows' first frames."""
-        assert clip.appearance is not None
-        if clip.starts is None:
-            nearest, inside = np.round(np.maximum(rows, 0)).astype(int), rows >= 0
-        else:
-            nearest, inside = nearest_snippet(clip.starts, rows[..., :1])
-        features = np.where(inside[..., None], clip.appearance[nearest], np.nan)
-        seen = np.isfinite(features).all(axis=-1)
-        features = np.where(seen[..., None], features, 0).astype(np.float32)
+        found = [_vectors(clip, of_clip) for clip, of_clip in zip(clips, rows)]
+        features, seen = np.stack([values for values, _ in found]), np.stack([there for _, there in found])
         return {
             "appearance": torch.from_numpy(np.ascontiguousarray(features.swapaxes(-1, -2))),  # (..., channel, time)
             "appearance_mask": torch.from_numpy(seen.astype(np.float32)),
         }
 
 
+def _vectors(clip: ClipData, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Appearance (..., time, channel) at these rows of one clip, and (..., time) where it is known; zeros elsewhere."""
+    assert clip.appearance is not None
+    if clip.starts is None:
+        nearest, inside = np.round(np.maximum(rows, 0)).astype(int), rows >= 0
+    else:
+        nearest, inside = nearest_snippet(clip.starts, rows[..., :1])
+    seen = inside & clip.seen[nearest]
+    features = clip.appearance[nearest].astype(np.float32, copy=False)
+    features[~seen] = 0
+    return features, seen
+
+
 def _at(values: np.ndarray, rows: np.ndarray) -> np.ndarray:
     """Values at fractional rows by straight lines; the nearer row where the other is missing."""
     low = np.floor(rows).astype(int)
-    high = np.minimum(low + 1, len(values) - 1)
     share = (rows - low)[..., None, None]
+    if not share.any():
+        return values[low].astype(float)
+    high = np.minimum(low + 1, len(values) - 1)
     between = values[low] * (1 - share) + values[high] * share
     return np.where(np.isfinite(between), between, np.where(share < 0.5, values[low], values[high]))
 
@@ -120,6 +158,7 @@ class ClipDataModule(lightning.LightningDataModule):
 
     Attributes:
         seen: what was fitted -> the clips that it was fitted on, noted where it is fitted; the leakage audit reads it.
+        reads: tensors that batches hold beside target and clip; None for all that there are. The module that is trained says which.
 
     Raises:
         UserError: an unknown participant or clip, or training participants that show fewer than two levels.
@@ -149,6 +188,7 @@ class ClipDataModule(lightning.LightningDataModule):
         self.training = [clip for clip in rest if clip.participant_id not in inner]
         self.validation = [clip for clip in rest if clip.participant_id in inner]
         self.seen: dict[str, list[str]] = {}
+        self.reads: Collection[str] | None = None
         if len({clip.target for clip in self.training}) < 2:
             raise UserError(
                 f"{source.reading.label}: without {sorted(people | single) or 'anybody'} the training participants show one level only; "
@@ -185,11 +225,11 @@ class ClipDataModule(lightning.LightningDataModule):
     def loader(self, clips: list[ClipData], *, training: bool = False) -> DataLoader:
         rng = np.random.default_rng(self.seed) if training else None
         augmentation = self.augmentation if training else NO_CHANGE
-        dataset = ClipDataset(self.source, clips, augmentation, rng, self.repeats)
+        dataset = ClipDataset(self.source, clips, augmentation, rng, self.repeats, self.reads)
         generator = torch.Generator().manual_seed(self.seed)
         # a last batch of one clip would break batch normalisation
         drop = training and len(dataset) > self.batch_size and len(dataset) % self.batch_size == 1
-        return DataLoader(dataset, batch_size=self.batch_size, shuffle=training, drop_last=drop, generator=generator)
+        return dataset.loader(self.batch_size, shuffle=training, drop_last=drop, generator=generator)
 
     def train_dataloader(self) -> DataLoader:
         return self.loader(self.note("weights", self.training), training=True)

@@ -37,6 +37,7 @@ class StreamModule(lightning.LightningModule):
 
     network: nn.Module
     class_weights: Tensor
+    precision = "32-true"  # what it computes in, as the trainer was told
     epochs: int = 0
 
     def __init__(
@@ -61,12 +62,18 @@ class StreamModule(lightning.LightningModule):
             self.network = self.make_network(data.shape)
             check_segments(self.network, self.make_network.stream, data.source.reading)
             self.register_buffer("class_weights", torch.ones(data.shape.classes))
+        data.reads = self.reads
         if fitting:
             if self.balance:
                 self.class_weights.copy_(data.class_weights())
             for layer in self.network.modules():  # the network, or its encoder of segments
                 if isinstance(layer, Standardised) and layer.wants_statistics:
                     layer.standardise(*data.appearance_statistics())
+
+    @property
+    def reads(self) -> set[str]:
+        """The tensors of a batch that training and scoring read, beside target and clip."""
+        return set(self.network.reads)  # type: ignore[arg-type]
 
     def forward(self, batch: dict[str, Tensor]) -> Tensor:
         """Logits (batch, class)."""
@@ -160,6 +167,10 @@ class DistillationModule(StreamModule):
     @property
     def teacher(self) -> nn.Module:
         return self._teacher[0]
+
+    @property
+    def reads(self) -> set[str]:
+        return {*super().reads, *self.teacher.reads}  # type: ignore[misc]
 
     def build(self, data: ClipDataModule, *, fitting: bool) -> None:
         super().build(data, fitting=fitting)

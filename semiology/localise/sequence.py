@@ -7,7 +7,6 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
-from torch.utils.data import DataLoader
 
 from semiology.learning.clips import ClipData
 from semiology.learning.data import NO_CHANGE, ClipDataset
@@ -49,7 +48,7 @@ def _vectors(encoder: nn.Module, windows: list[ClipData], settings: Localisation
     features: int = encoder.features  # type: ignore[assignment]
     vectors = [torch.zeros(0, features)]
     with torch.inference_mode():
-        for batch in DataLoader(dataset, BATCH):
+        for batch in dataset.loader(BATCH):
             vectors.append(encoder.forward_features(*(batch[name] for name in encoder.reads)))  # type: ignore[operator,union-attr]
     return torch.cat(vectors)
 

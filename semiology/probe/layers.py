@@ -9,7 +9,6 @@ import numpy as np
 import pandas as pd
 import torch
 from torch import Tensor, nn
-from torch.utils.data import DataLoader
 
 from semiology.errors import UserError
 from semiology.learning.clips import ClipSource
@@ -128,7 +127,7 @@ def _run(network: nn.Module, source: ClipSource, layers: list[str], outputs: dic
     steps_seen: dict[str, list[np.ndarray]] = {layer: [] for layer in gathered}
     network.eval()
     with torch.inference_mode():
-        for batch in DataLoader(dataset, 64):
+        for batch in dataset.loader(64):
             inputs = [batch[name] for name in network.reads]  # type: ignore[union-attr]
             features = network.forward_features(*inputs)  # type: ignore[operator]
             found = {**outputs, "features": features, "logits": network.head(features)}  # type: ignore[operator]
