@@ -9,6 +9,7 @@ from torch import nn
 from semiology import UserError, load_skeleton
 from semiology.streams import AGCN, TCN, Network, StreamShape
 from semiology.streams.agcn import AdaptiveGraphConv
+from semiology.streams.folded import FoldedAGCN
 from semiology.streams.shape import masked_mean, strided_mask
 
 SKELETON = load_skeleton("upper_body_11")
@@ -105,6 +106,63 @@ def test_permuting_joints_together_with_the_graph_permutes_nothing_in_the_output
     other.load_state_dict(state)
     x, mask = torch.randn(4, 3, 32, 11).double(), (torch.rand(4, 32, 11) > 0.2).double()
     torch.testing.assert_close(network(x, mask), other(x[..., order], mask[..., order]))
+
+
+def settled(form: str = "agcn", widths=(8, 8, 16, 16)) -> AGCN:
+    """A network whose batch norms have seen something and whose every term matters, in evaluation mode."""
+    torch.manual_seed(1)
+    network = AGCN(SHAPE, widths=widths, form=form)
+    with torch.no_grad():
+        for name, parameter in network.named_parameters():
+            if "norm.weight" in name or "residual.1.weight" in name:
+                parameter.uniform_(0.5, 1.5)
+            elif "learned" in name or "bias" in name or "alpha" in name:
+                parameter.add_(torch.randn_like(parameter) * 0.2)
+        for _ in range(5):
+            network(torch.randn(4, 3, 32, 11) * 2 + 1, torch.ones(4, 32, 11))
+    return network.eval()
+
+
+@pytest.mark.parametrize("form", ["agcn", "aagcn"])
+def test_the_network_folded_for_scoring_says_what_the_network_says(form):
+    network = settled(form)
+    x, mask = torch.randn(3, 3, 32, 11), (torch.rand(3, 32, 11) > 0.2).float()
+    with torch.no_grad():
+        said, folded = network(x, mask), FoldedAGCN(network)
+        torch.testing.assert_close(folded(x, mask), said, rtol=1e-5, atol=1e-5)
+        torch.testing.assert_close(folded(x[:1, :, :20], mask[:1, :20]), network(x[:1, :, :20], mask[:1, :20]), rtol=1e-5, atol=1e-5)
+        # without oneDNN, as on a GPU: the same network in float64, and to the last digits
+        network.double()
+        torch.testing.assert_close(FoldedAGCN(network, torch.float64)(x.double(), mask.double()), network(x.double(), mask.double()))
+
+
+def test_the_network_folded_in_bf16_is_off_by_bf16s_digits():
+    network = settled()
+    x, mask = torch.randn(16, 3, 32, 11), torch.ones(16, 32, 11)
+    with torch.no_grad():
+        said, folded = network(x, mask), FoldedAGCN(network, torch.bfloat16)(x, mask)
+    assert folded.dtype == torch.float32
+    error = (folded - said).abs().max() / said.std()
+    assert 0 < error < 0.05  # eight bits of mantissa: 0.4 % a rounding, some tens of them in a row
+
+
+def test_a_stack_of_networks_trains_as_each_by_itself():
+    """Forward and gradients under torch.func.vmap over stacked parameters, batch norms in training mode."""
+    networks = [settled(widths=(8, 16)).double().train() for _ in range(2)]
+    with torch.no_grad():
+        for parameter in networks[1].parameters():
+            parameter.mul_(1.3)
+    parameters, buffers = torch.func.stack_module_state(networks)
+    x, mask = torch.randn(2, 3, 3, 16, 11).double(), torch.ones(2, 3, 16, 11).double()
+
+    def loss(parameters, buffers, x, mask):
+        return (torch.func.functional_call(networks[0], (parameters, buffers), (x, mask)) ** 2).sum()
+
+    together = torch.func.vmap(torch.func.grad(loss))(parameters, buffers, x, mask)
+    for number, network in enumerate(networks):
+        alone = torch.func.grad(loss)(dict(network.named_parameters()), dict(network.named_buffers()), x[number], mask[number])
+        for name, gradient in alone.items():
+            torch.testing.assert_close(together[name][number], gradient, rtol=1e-7, atol=1e-9)
 
 
 def test_the_published_network_has_ten_blocks_that_halve_time_at_the_fifth_and_eighth():

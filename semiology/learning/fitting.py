@@ -13,6 +13,9 @@ from lightning.pytorch.callbacks import Callback, EarlyStopping
 from semiology.errors import UserError
 from semiology.learning.data import ClipDataModule
 from semiology.learning.modules import StreamModule
+from semiology.learning.precision import PRECISIONS, chosen_precision, computing
+from semiology.streams import AGCN
+from semiology.streams.folded import FoldedAGCN
 
 
 @dataclass(frozen=True)
@@ -22,7 +25,7 @@ class Schedule:
     Attributes:
         epochs: at most.
         patience: epochs without a lower validation loss before it stops; None trains all epochs and keeps the last state.
-        precision: of Lightning's Trainer ("32-true", "bf16-mixed").
+        precision: "32-true", "bf16-mixed", or "auto": bf16 where the device computes clearly faster in it, so that results depend on it.
         accelerator: "auto" takes a GPU where there is one.
     """
 
@@ -34,6 +37,8 @@ class Schedule:
     def __post_init__(self) -> None:
         if self.epochs < 1:
             raise UserError(f"schedule.epochs: {self.epochs}; one or more, a network that was never trained says nothing")
+        if self.precision not in PRECISIONS:
+            raise UserError(f"schedule.precision: {self.precision!r}; give {', '.join(PRECISIONS)}")
 
 
 class KeepBest(Callback):
@@ -60,7 +65,8 @@ def fit(module: StreamModule, data: ClipDataModule, schedule: Schedule, seed: in
     lightning.seed_everything(seed, verbose=False)
     early = schedule.patience is not None and len(data.validation) > 0
     callbacks: list[Callback] = [KeepBest(), EarlyStopping("val_loss", patience=schedule.patience or 0)] if early else []
-    trainer = _trainer(schedule, callbacks, validate=early)
+    module.precision = chosen_precision(schedule.precision, schedule.accelerator)
+    trainer = _trainer(schedule, module.precision, callbacks, validate=early)
     try:
         trainer.fit(module, datamodule=data)
     except SystemExit as stopped:  # how Lightning ends on Ctrl-C; whoever called should hear of it as usual
@@ -82,7 +88,7 @@ def settle_norms(module: StreamModule, data: ClipDataModule) -> None:
         layer.reset_running_stats()
         layer.momentum = None  # a plain average over batches
         layer.train()
-    with torch.no_grad():
+    with torch.no_grad(), computing(module.precision, module.device):
         for batch in data.loader(data.note("batch_norm", data.training), training=True):
             module({name: value.to(module.device) for name, value in batch.items()})
     for layer, momentum in zip(norms, momenta):
@@ -91,16 +97,22 @@ def settle_norms(module: StreamModule, data: ClipDataModule) -> None:
 
 
 def score(module: StreamModule, data: ClipDataModule, clips: list | None = None) -> tuple[list[str], np.ndarray]:
-    """Probabilities of clips, by default the held-out ones: clip_ids and (clip, level); windows of one clip are averaged."""
+    """Probabilities of clips, by default the held-out ones: clip_ids and (clip, level); windows of one clip are averaged.
+
+    The network computes in the precision that it was trained in; an AGCN with its batch norms folded.
+    """
     quiet()
     clips = data.held_out if clips is None else clips
     module.eval()
     total = np.zeros((len(clips), data.shape.classes))
     windows = np.zeros(len(clips))
-    with torch.inference_mode():
+    network, mixed = module.network, module.precision
+    if type(network) is AGCN:
+        network, mixed = FoldedAGCN(network, torch.bfloat16 if mixed == "bf16-mixed" else torch.float32), "32-true"
+    with torch.inference_mode(), computing(mixed, module.device):
         for batch in data.loader(clips):
-            moved = {name: value.to(module.device) for name, value in batch.items()}
-            probabilities = module(moved).softmax(1).cpu().numpy()
+            logits = network(*(batch[name].to(module.device) for name in network.reads))  # type: ignore[union-attr]
+            probabilities = logits.float().softmax(1).cpu().numpy()
             np.add.at(total, batch["clip"].numpy(), probabilities)
             np.add.at(windows, batch["clip"].numpy(), 1)
     return [clip.clip_id for clip in clips], total / windows[:, None]
@@ -114,11 +126,11 @@ def quiet() -> None:
     warnings.filterwarnings("ignore", message=".*lr_scheduler.step.*")
 
 
-def _trainer(schedule: Schedule, callbacks: list[Callback], validate: bool) -> lightning.Trainer:
+def _trainer(schedule: Schedule, precision: str, callbacks: list[Callback], validate: bool) -> lightning.Trainer:
     return lightning.Trainer(
         max_epochs=schedule.epochs,
         callbacks=callbacks,
-        precision=schedule.precision,  # type: ignore[arg-type]
+        precision=precision,  # type: ignore[arg-type]
         accelerator=schedule.accelerator,
         devices=1,
         limit_val_batches=1.0 if validate else 0,

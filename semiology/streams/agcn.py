@@ -59,7 +59,7 @@ class AdaptiveGraphConv(nn.Module):
         return self.learned + self.alpha * similarity.tanh()
 
     def forward(self, x: Tensor) -> Tensor:
-        batch, channels, time, joints = x.shape
+        batch, _, time, joints = x.shape
         hears = self.adjacency(x).permute(0, 3, 1, 2).reshape(batch, 1, -1, joints)  # (batch, 1, joint*subset, joint heard)
         heard = hears.to(x.dtype) @ x.permute(0, 2, 3, 1)  # (batch, time, joint*subset, channel): the same graph at every time
         y = self.project(heard.reshape(batch, time, joints, -1).permute(0, 3, 1, 2))
