@@ -14,6 +14,7 @@ from semiology.cohort.table import Fault, Table, read_table
 from semiology.errors import UserError
 
 Row = TypeVar("Row", Participant, Clip)
+HINTED = 20  # unknown participants for whom a known one is looked for: where all are unknown, that would take minutes
 
 
 class CohortError(UserError):
@@ -100,6 +101,7 @@ def _clips(table: Table, columns: Columns, known: set[str], faults: list[Fault])
     labels = columns.labels
     _check_unique(table, "clip_id", faults)
     clips = []
+    hints: dict[str, str] = {}
     for number, row in table.rows:
         for name in labels.keys() & row.keys():
             if row[name] and row[name] not in labels[name].levels:
@@ -110,16 +112,22 @@ def _clips(table: Table, columns: Columns, known: set[str], faults: list[Fault])
             faults.append(Fault(table.file, what, number, "visit"))
         who = row.get("participant_id", "")
         if who and known and who not in known:
-            stripped = {other.lstrip("0"): other for other in known}
-            near = [stripped[who]] if who in stripped else difflib.get_close_matches(who, known, n=1)
-            hint = f"is {near[0]!r} meant?" if near else "add a row there"
-            faults.append(Fault(table.file, f"participant {who!r} is not in participants.tsv; {hint}", number, "participant_id"))
+            if who not in hints:
+                hints[who] = _hint(who, known) if len(hints) < HINTED else "add a row there"
+            faults.append(Fault(table.file, f"participant {who!r} is not in participants.tsv; {hints[who]}", number, "participant_id"))
         values: dict[str, Any] = {name: cell for name, cell in row.items() if name in FIXED_COLUMNS}
         values["labels"] = {name: row.get(name) or None for name in labels}
         values["scores"] = _scores(columns.scores, table.file, number, row, faults)
         values["covariates"] = {name: cell for name, cell in row.items() if name not in {*FIXED_COLUMNS, *labels, *columns.scores}}
         clips += _validated(Clip, values, table.file, number, faults)
     return clips
+
+
+def _hint(who: str, known: set[str]) -> str:
+    """Which participant may be meant by a name that is none."""
+    stripped = {other.lstrip("0"): other for other in known}
+    near = [stripped[who]] if who in stripped else difflib.get_close_matches(who, known, n=1)
+    return f"is {near[0]!r} meant?" if near else "add a row there"
 
 
 def _scores(scores: dict[str, Score], file: str, number: int, row: dict[str, str], faults: list[Fault]) -> dict[str, float | None]:
