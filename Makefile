@@ -39,8 +39,8 @@ test: lint
 	$(BIN)/pytest -n auto
 
 bench: setup
-	@test -f benchmarks/$(subst -,_,$(NAME)).py || { echo "no benchmark '$(NAME)'; there are: $(subst _,-,$(filter-out record utkinect_cohort kinect_skeletons phantom_run phantom_labels seizure_watch jerk_inputs jerk_severity many_clips,$(basename $(notdir $(wildcard benchmarks/*.py)))))"; exit 2; }
-	$(BIN)/python benchmarks/$(subst -,_,$(NAME)).py
+	@test -f benchmarks/$(subst -,_,$(NAME)).py || { echo "no benchmark '$(NAME)'; there are: $(subst _,-,$(filter-out record utkinect_cohort kinect_skeletons phantom_run phantom_labels seizure_watch jerk_inputs jerk_severity many_clips original_agcn,$(basename $(notdir $(wildcard benchmarks/*.py)))))"; exit 2; }
+	$(BIN)/python benchmarks/$(subst -,_,$(NAME)).py $(ARGS)
 
 clean:
 	rm -rf runs
