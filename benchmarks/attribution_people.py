@@ -23,11 +23,11 @@ RUN, PEOPLE, SEED = Path("runs/attribution-people"), 40, 1
 TARGET = "joint share and hit rate above chance, above the other arm and above random networks (95 % over participants)"
 
 
-def make_cohort(folder: Path) -> None:
+def make_cohort(folder: Path, people: int = PEOPLE) -> None:
     demo = yaml.safe_load(Path("configs/demo_phantom.yaml").read_text(encoding="utf-8"))
     recipe = Recipe(demo["clips_per_subject"], tuple(demo["seconds"]), SEED, difficulty=demo["difficulty"])
     rows = []
-    for subject in range(PEOPLE):
+    for subject in range(people):
         for clip in range(recipe.clips_per_subject):
             plan, scored = plan_clip(recipe, subject, clip)
             performance = perform(plan)

@@ -3,7 +3,9 @@
 No cluster is started here: who starts one decides who may reach its ports. On one machine joblib's own processes do the same work.
 """
 
+import logging
 import os
+import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -33,7 +35,7 @@ def ray_pool(address: str, jobs: int, gpus: float, retries: int) -> Iterator[Poo
     Args:
         address: host:port of the cluster's head, of which this machine is a node; or "auto", for the cluster that this machine is part of.
         jobs: processes, two or more; -1 for as many as there are CPUs, or places for their GPUs.
-        gpus: of a process; a share below one (0.5: two processes share a GPU), or a whole number. Ray hides all others from it.
+        gpus: of a process; a share below one (0.5: two processes share a GPU), or a whole number; Ray hides the others.
         retries: of one call.
 
     Raises:
@@ -50,21 +52,32 @@ def ray_pool(address: str, jobs: int, gpus: float, retries: int) -> Iterator[Poo
         supports_return_generator = True  # as each call ends, Ray's pool calls joblib back; its backend does not say so
 
     joblib.register_parallel_backend("ray", Streaming)
+    if address != "auto" and "://" not in address:
+        _knock(address)
     try:
-        ray.init(address=address, log_to_driver=False, logging_level="error")
+        ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR)
     except (ConnectionError, ValueError, RuntimeError, AssertionError) as error:
-        raise UserError(f"address {address}: no Ray cluster that this machine is part of; start one by `ray start --head`") from error
+        raise UserError(f"address {address}: no Ray cluster that this machine is part of, or of another token (RAY_AUTH_TOKEN)") from error
     try:
         places = sum(_places(node["Resources"], gpus) for node in ray.nodes() if node["Alive"])
         wanted = places if jobs == -1 else jobs
         if wanted > places or wanted < 2:
             told = f" with {gpus:g} GPUs each" if gpus else ""
-            raise UserError(f"jobs {jobs}: the Ray cluster at {address} has place for {places} tasks at a time{told}; give 2 to {places}")
+            raise UserError(f"jobs {jobs}: the Ray cluster at {address} has place for {places} tasks{told}; two or more, at most so many")
         # max_restarts: of the process, -1 without end; max_task_retries: of the call it was at
         asked = {"max_restarts": -1, "max_task_retries": retries} | ({"num_gpus": gpus} if gpus else {})
         yield Pool({"backend": "ray", "n_jobs": wanted, "ray_remote_args": asked}, wanted, (ray.exceptions.RayError,))
     finally:
         ray.shutdown()
+
+
+def _knock(address: str) -> None:
+    """Ray itself tries for two minutes."""
+    host, _, port = address.rpartition(":")
+    try:
+        socket.create_connection((host, int(port)), timeout=10).close()
+    except (OSError, ValueError, OverflowError) as error:
+        raise UserError(f"address {address}: nobody answers there; give host:port of what `ray start --head` started") from error
 
 
 def _places(has: dict[str, float], gpus: float) -> int:

@@ -26,7 +26,7 @@ class Workers:
         jobs: tasks (folds, clips) at a time; -1 uses every core, or all of a Ray cluster. Dask always takes all of its workers.
         backend: who runs them: "loky", processes on this machine; "ray" or "dask", the workers of a cluster.
         address: of the cluster: "auto" or host:port for Ray, tcp://host:port or a scheduler file for Dask.
-        gpus_per_task: of a cluster: 0.5 lets two tasks share a GPU. 0 asks for none; Ray then hides them from the tasks.
+        gpus_per_task: of a cluster: 0.5 lets two tasks share a GPU. 0 asks for none; tasks then use what their process sees.
         retries: times that a task is started again whose worker died; then it counts as failed and the others go on. Dask counts itself.
 
     Raises:
