@@ -66,7 +66,9 @@ def ray_pool(address: str, jobs: int, gpus: float, retries: int) -> Iterator[Poo
             raise UserError(f"jobs {jobs}: the Ray cluster at {address} has place for {places} tasks{told}; two or more, at most so many")
         # max_restarts: of the process, -1 without end; max_task_retries: of the call it was at
         asked = {"max_restarts": -1, "max_task_retries": retries} | ({"num_gpus": gpus} if gpus else {})
-        yield Pool({"backend": "ray", "n_jobs": wanted, "ray_remote_args": asked}, wanted, (ray.exceptions.RayError,))
+        of = ray.exceptions
+        died = (of.RayActorError, of.WorkerCrashedError, of.NodeDiedError, of.OutOfMemoryError, of.ObjectLostError)
+        yield Pool({"backend": "ray", "n_jobs": wanted, "ray_remote_args": asked}, wanted, died)
     finally:
         ray.shutdown()
 
