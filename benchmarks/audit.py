@@ -21,8 +21,8 @@ from conftest import write_cohort
 
 from semiology import make_tracks, read_tracks, save_tracks
 from semiology.audit import audit, verdict
-from semiology.evaluation.fold import run_fold
-from semiology.evaluation.loso import Fold, run_loso
+from semiology.evaluation.fold import Fold, run_folds
+from semiology.evaluation.loso import run_loso
 from semiology.evaluation.source import task_source
 from semiology.evaluation.splits import Split, deal
 from semiology.predictions import read_predictions
@@ -77,7 +77,7 @@ def in_training(folder: Path) -> Iterator[tuple[str, tuple[str, ...], Path]]:
         run = Path(shutil.copytree(folder / "run", folder / f"leak-{number}"))
         with leak.plant():
             for part in parts[:3] if leak.several_folds else parts[2:3]:
-                run_fold(asked, planted.TASK, 0, part, None, Fold(planted.TASK, 0, part).path(run))
+                run_folds(asked, planted.TASK, [Fold(planted.TASK, 0, part)], run)
         yield leak.what, leak.caught_by, run
 
 

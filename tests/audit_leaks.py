@@ -6,7 +6,7 @@ Each leak replaces a function by one that really fits on somebody who is held ou
 import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 from unittest.mock import patch
@@ -17,12 +17,12 @@ from PIL import Image
 
 from semiology import load_skeleton, make_tracks, save_tracks
 from semiology.cohort import Cohort
-from semiology.evaluation import fold, training
+from semiology.evaluation import fold
 from semiology.evaluation.calibration import Calibration
 from semiology.evaluation.loso import run_loso
 from semiology.evaluation.protocol import Model, Protocol, Task
 from semiology.evaluation.splits import Split
-from semiology.learning import fitting
+from semiology.learning import fitting, together
 from semiology.learning.clips import Reading
 from semiology.learning.data import ClipDataModule
 from semiology.learning.fitting import Schedule
@@ -85,7 +85,7 @@ def _teach_everybody() -> Any:
 
 
 def _teacher_knows_everybody() -> Any:
-    honest = training.fit
+    honest = together.fit
 
     def leaking(module: Any, data: ClipDataModule, *rest: Any) -> Any:
         if module.make_network.stream.endswith("TCN"):
@@ -93,7 +93,7 @@ def _teacher_knows_everybody() -> Any:
                 return honest(module, data, *rest)
         return honest(module, data, *rest)
 
-    return patch.object(training, "fit", leaking)
+    return patch.object(together, "fit", leaking)
 
 
 def _fitted_on_everybody(method: str) -> Callable[[], Any]:
@@ -132,8 +132,8 @@ def _stopped_by_those_held_out() -> Any:
 def _inner_folds_of_everybody() -> Any:
     honest = fold.inner_rows
 
-    def leaking(asked: Protocol, task: str, source: Any, *rest: Any) -> Any:
-        return honest(asked, task, fold.task_source(asked, task), *rest)
+    def leaking(asked: Protocol, task: str, sets: Any) -> Any:
+        return honest(asked, task, [replace(each, source=fold.task_source(asked, task), held_out=()) for each in sets])
 
     return patch.object(fold, "inner_rows", leaking)
 
@@ -146,9 +146,10 @@ def _also_given_those_held_out(name: str, leaking: Callable[..., Any]) -> Callab
         trained: dict[str, Any] = {}
 
         def training_models(*arguments: Any) -> Any:
+            [only] = train(*arguments)
             trained.clear()
-            trained.update(train(*arguments))
-            return trained
+            trained.update(only)
+            return [only]
 
         def replaced(asked: Protocol, task: str, inner: Any) -> Any:
             return leaking(honest, asked, task, inner, fold.scored(trained))

@@ -1,12 +1,19 @@
 """Many modules trained at once learn what each learns alone, up to the order of sums."""
 
+import json
 import logging
+from dataclasses import replace
 from itertools import pairwise
 
 import numpy as np
 import pytest
 import torch
+from audit_leaks import add_features
 
+from semiology.evaluation.calibration import Calibration
+from semiology.evaluation.loso import run_loso
+from semiology.evaluation.protocol import Model, Protocol, Task
+from semiology.evaluation.splits import Split
 from semiology.learning.clips import ClipSource, Reading
 from semiology.learning.data import ClipDataModule
 from semiology.learning.fitting import Schedule, fit, score
@@ -16,6 +23,7 @@ from semiology.streams import Network
 
 PEOPLE = ["p0", "p1", "p4", "p5"]  # p5 has one scored clip: its fold has one more to train on, and another last batch
 CLOSE = 2e-3  # of probabilities: a difference in the last bit grows from step to step
+QUICK = Schedule(epochs=2, patience=1, accelerator="cpu")
 AGCN = Network("semiology.streams.AGCN", {"widths": [4, 8]})
 DROPPING = Network("semiology.streams.AGCN", {"widths": [4, 8], "dropout": 0.3})
 
@@ -94,3 +102,47 @@ def test_what_cannot_be_stacked_is_trained_one_at_a_time_and_the_log_says_so(sha
     assert len(caplog.messages) == 1 and "semiology.streams.Segments" in caplog.text and "one at a time" in caplog.text
     for (alone, _), (together, _) in zip(one_by_one, at_once):
         assert all(torch.equal(value, together.state_dict()[name]) for name, value in alone.state_dict().items())
+
+
+def test_a_run_of_bundles_gives_the_predictions_of_a_run_fold_by_fold(cohort, tmp_path):
+    """Teachers, inner folds and permutations in bundles; the records of each fold under the same keys, in the same places."""
+    models = {
+        "tcn": Model(Network("semiology.streams.TCN", {"width": 4, "blocks": 1, "dropout": 0.2}), schedule=QUICK),
+        "agcn": Model(DROPPING, teacher="tcn", schedule=QUICK),
+    }
+    add_features(cohort, tmp_path / "store")
+    common = {"cohort": str(cohort), "store": str(tmp_path / "store"), "models": models, "permutations": 1, "final": False}
+    tasks = {"swing (pose)": Task(Reading("swing", window=16, whole=True, appearance="body_vgg"))}
+    inner = Calibration("temperature", 2, None, models=("agcn",))
+    folders = {}
+    for together in (1, 4):
+        folders[together] = tmp_path / f"together-{together}"
+        asked = Protocol(
+            **common,
+            tasks=tasks,
+            split=Split("grouped", folds=3),
+            calibration=inner,
+            out=str(folders[together]),
+            together=together,
+            validation=0.34,
+            keep=True,
+        )
+        assert not run_loso(asked).failed
+    paths = sorted(path.relative_to(folders[1]) for path in (folders[1] / "folds").rglob("*.json"))
+    assert len(paths) == 2 * 3  # true and permuted labels, three folds
+    assert paths == sorted(path.relative_to(folders[4]) for path in (folders[4] / "folds").rglob("*.json"))
+    for path in paths:
+        alone, bundled = (json.loads((folder / path).read_text()) for folder in folders.values())
+        same = ("key", "seed", "permutation", "held_out_clips", "levels", "split")
+        assert {name: alone[name] for name in same} == {name: bundled[name] for name in same}
+        assert [(model["seen"], model["epochs"]) for model in alone["models"].values()] == [
+            (model["seen"], model["epochs"]) for model in bundled["models"].values()
+        ]
+        for rows in ("predictions", "inner"):
+            assert [row["clip_id"] for row in alone[rows]] == [row["clip_id"] for row in bundled[rows]]
+            expected, found = ([row["probabilities"] for row in record[rows]] for record in (alone, bundled))
+            np.testing.assert_allclose(found, expected, atol=CLOSE)
+    before = {path: (folders[4] / path).stat().st_mtime_ns for path in paths}
+    (folders[4] / paths[3]).unlink()
+    run_loso(replace(asked, together=1))  # of what was done in bundles nothing is done again
+    assert [path for path in paths if (folders[4] / path).stat().st_mtime_ns != before[path]] == [paths[3]]

@@ -3,8 +3,8 @@
 import hashlib
 import json
 import time
-from collections.abc import Iterable
-from dataclasses import asdict
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -16,8 +16,8 @@ from semiology.evaluation.calibration import Calibrator
 from semiology.evaluation.protocol import Model, Protocol
 from semiology.evaluation.source import clips_digest, open_source, task_source, with_clips
 from semiology.evaluation.splits import TEST, Part
-from semiology.evaluation.training import Trained, calibrators, inner_rows, scored, selected, train_models
-from semiology.files import write_text
+from semiology.evaluation.training import Trained, TrainingSet, calibrators, inner_rows, scored, selected, train_models
+from semiology.files import slug, write_text
 from semiology.learning.clips import ClipSource, Reading
 from semiology.learning.data import ClipDataModule
 from semiology.learning.saved import SavedModel, load_model
@@ -48,41 +48,81 @@ def key_settings(chosen: Reading | Model) -> dict[str, Any]:
     return {name: value for name, value in asdict(chosen).items() if value not in SINCE.get(name, ())}
 
 
-def run_fold(protocol: Protocol, task: str, seed: int, part: Part, permutation: int | None, path: Path, kept: Path | None = None) -> None:
-    """Train every model of a task without the part's clips, score these, and write the record to `path`.
+@dataclass(frozen=True)
+class Fold:
+    """One unit of work: a task without one part of its clips, for one seed, or under one permutation of the labels."""
+
+    task: str
+    seed: int
+    part: Part
+    permutation: int | None = None
+
+    def path(self, run: Path) -> Path:
+        under = f"seed-{self.seed}" if self.permutation is None else f"permutation-{self.permutation}"
+        return run / "folds" / slug(self.task) / under / f"{self.part.name}.json"
+
+    def kept(self, run: Path) -> Path | None:
+        """Where its models are kept; those of permuted labels are not."""
+        return run / "kept" / slug(self.task) / f"seed-{self.seed}" / self.part.name if self.permutation is None else None
+
+    def training(self, protocol: Protocol) -> TrainingSet:
+        source = task_source(protocol, self.task, self.permutation)
+        taking_part = with_clips(source, [clip for clip in source.clips if clip.clip_id not in self.part.unused])
+        return TrainingSet(taking_part, self.seed, self.part.held_out, self.part.name)
+
+
+def run_folds(protocol: Protocol, task: str, folds: Sequence[Fold], run: Path) -> None:
+    """Train every model of a task without each fold's clips, score these, and write the folds' records.
 
     Args:
         protocol: of the run.
         task: its name there.
-        seed: of weights, windows and inner splits.
-        part: who is held out.
-        permutation: number of a run with permuted labels; None for the true labels.
-        path: of the record.
-        kept: folder for the trained models, a folder each.
+        folds: of this task; `protocol.together` of them are trained at once.
+        run: folder of the run.
     """
-    began, key = time.monotonic(), fold_key(protocol, task, seed, part, permutation)
-    source = task_source(protocol, task, permutation)
-    taking_part = with_clips(source, [clip for clip in source.clips if clip.clip_id not in part.unused])
-    training = with_clips(source, [clip for clip in taking_part.clips if clip.clip_id not in part.held_out])
-    trained = train_models(protocol, task, taking_part, seed, part.held_out, part.name)
-    inner = inner_rows(protocol, task, training, seed, part.name)
+    began = time.monotonic()
+    sets = [fold.training(protocol) for fold in folds]
+    trained = train_models(protocol, task, sets)
+    inner = inner_rows(protocol, task, sets)
+    share = (time.monotonic() - began) / len(folds)
+    for fold, training, models, rows in zip(folds, sets, trained, inner):
+        write_record(protocol, fold, training, models, rows, run, share)
+
+
+def write_record(
+    protocol: Protocol, fold: Fold, training: TrainingSet, trained: Trained, inner: list[dict[str, Any]], run: Path, seconds: float
+) -> None:
+    """Score a fold's held-out clips by its trained models, and write what the run needs of it, and the models if they are kept.
+
+    Args:
+        protocol: of the run.
+        fold: which.
+        training: what its models were trained on.
+        trained: these.
+        inner: out-of-fold rows of its training clips.
+        run: folder of the run.
+        seconds: that training took; a share, where several folds were trained at once.
+    """
+    task, part, key = fold.task, fold.part, fold_key(protocol, fold.task, fold.seed, fold.part, fold.permutation)
     fitted, chosen = calibrators(protocol, task, inner), selected(protocol, task, inner)
     rows = with_calibration(scored(trained), fitted)
-    if baseline := protocol.has_baseline(part) and permutation is None:
-        linear_rows, taught = linear_fold(taking_part, part.held_out)
+    if baseline := protocol.has_baseline(part) and fold.permutation is None:
+        linear_rows, taught = linear_fold(training.source, part.held_out)
         rows += linear_rows
     for name, model in chosen.items():
         rows += [{**row, "model": name} for row in rows if row["model"] == model]
+    kept = fold.kept(run) if protocol.keep else None
     for name, (_, data) in trained.items():
-        note_inner(data, training, name, inner, fitted, protocol.selections_of(task))
+        note_inner(data, training.source, name, inner, fitted, protocol.selections_of(task))
         if kept:
-            save(protocol, task, trained, name, seed, key, kept / name)
+            save(protocol, task, trained, name, fold.seed, key, kept / name)
+    source = task_source(protocol, task, fold.permutation)
     held = {clip.clip_id for clip in source.clips if clip.clip_id in part.held_out}
     record = {
         "key": key,
         "task": task,
-        "seed": seed,
-        "permutation": permutation,
+        "seed": fold.seed,
+        "permutation": fold.permutation,
         "split": TEST if part.name == TEST else protocol.split_of(task).by,
         "fold": part.name,
         "held_out": sorted({clip.participant_id for clip in source.clips if clip.clip_id in held}),
@@ -102,9 +142,9 @@ def run_fold(protocol: Protocol, task: str, seed: int, part: Part, permutation: 
         "inner": inner,
         "selected": chosen,
         "predictions": rows,
-        "seconds": round(time.monotonic() - began, 2),
+        "seconds": round(seconds, 2),
     }
-    write_text(path, json.dumps(record))
+    write_text(fold.path(run), json.dumps(record))
 
 
 def with_calibration(rows: list[dict[str, Any]], fitted: dict[str, Calibrator]) -> list[dict[str, Any]]:
@@ -139,7 +179,7 @@ def note_inner(
 def train_final(protocol: Protocol, task: str, folder: Path) -> None:
     """Train the task's models on all participants and save each under `folder`/<model>; nothing is measured on them."""
     seed = protocol.seeds[0]
-    trained = train_models(protocol, task, task_source(protocol, task), seed, [], "everybody")
+    [trained] = train_models(protocol, task, [TrainingSet(task_source(protocol, task), seed, (), "everybody")])
     for name in trained:
         save(protocol, task, trained, name, seed, fold_key(protocol, task, seed, None, None), folder / name)
 

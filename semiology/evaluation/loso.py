@@ -12,34 +12,15 @@ from semiology.audit import audit, verdict, write_sources
 from semiology.cohort.gestures import import_gestures
 from semiology.errors import UserError
 from semiology.evaluation.beside import write_beside
-from semiology.evaluation.fold import fold_key, is_saved, read_record, run_fold, train_final
+from semiology.evaluation.fold import Fold, fold_key, is_saved, read_record, run_folds, train_final
 from semiology.evaluation.protocol import Protocol
 from semiology.evaluation.source import forget_sources, task_source
-from semiology.evaluation.splits import Part
 from semiology.evaluation.tables import predictions_table
 from semiology.evaluation.training import check_parts, deal_parts
 from semiology.files import atomic_path, slug
 from semiology.report import write_report
 from semiology.report.model_card import write_cards
 from semiology.work import work
-
-
-@dataclass(frozen=True)
-class Fold:
-    """One unit of work: a task without one part of its clips, for one seed, or under one permutation of the labels."""
-
-    task: str
-    seed: int
-    part: Part
-    permutation: int | None = None
-
-    def path(self, run: Path) -> Path:
-        under = f"seed-{self.seed}" if self.permutation is None else f"permutation-{self.permutation}"
-        return run / "folds" / slug(self.task) / under / f"{self.part.name}.json"
-
-    def kept(self, run: Path) -> Path | None:
-        """Where its models are kept; those of permuted labels are not."""
-        return run / "kept" / slug(self.task) / f"seed-{self.seed}" / self.part.name if self.permutation is None else None
 
 
 @dataclass
@@ -176,28 +157,35 @@ def _check_task(protocol: Protocol, task: str) -> None:
 
 
 def _work(protocol: Protocol, run: Path, todo: list[Fold], result: LosoResult, done: int) -> None:
-    """Train folds, then the final models; a fold that fails marks its task and the others go on."""
+    """Train folds, then the final models; a bundle of folds that fails marks its task and the others go on."""
     final = [task for task in protocol.tasks if protocol.final and task not in result.refused and not _final_is_there(protocol, task, run)]
-    calls = []
-    for fold in todo:
-        kept = fold.kept(run) if protocol.keep else None
-        arguments = (protocol, fold.task, fold.seed, fold.part, fold.permutation, fold.path(run), kept)
-        calls.append(joblib.delayed(_try)(run_fold, fold.task, *arguments))
-    calls += [joblib.delayed(_try)(train_final, task, protocol, task, run / "models" / slug(task)) for task in final]
-    names = [*(fold.task for fold in todo), *final]
-    with tqdm(total=len(calls) + done, initial=done, desc="folds", unit="fold") as bar:
-        for task, why in work(calls, protocol, lost=lambda number, why: (names[number], why)):
+    bundles = _bundles(protocol, todo)
+    asked = [*((bundle[0].task, len(bundle)) for bundle in bundles), *((task, 1) for task in final)]
+    calls = [joblib.delayed(_try)(run_folds, bundle[0].task, len(bundle), protocol, bundle[0].task, bundle, run) for bundle in bundles]
+    calls += [joblib.delayed(_try)(train_final, task, 1, protocol, task, run / "models" / slug(task)) for task in final]
+    with tqdm(total=len(todo) + len(final) + done, initial=done, desc="folds", unit="fold") as bar:
+        for task, count, why in work(calls, protocol, lost=lambda number, why: (*asked[number], why)):
             if why:
                 result.failed[task] = why
-            bar.update()
+            bar.update(count)
 
 
-def _try(function: Any, task: str, *arguments: Any) -> tuple[str, str | None]:
+def _bundles(protocol: Protocol, todo: list[Fold]) -> list[list[Fold]]:
+    """Folds that are trained at once: of one task, at most `protocol.together`, in bundles of the same size but for one."""
+    bundles = []
+    for task in dict.fromkeys(fold.task for fold in todo):
+        folds = [fold for fold in todo if fold.task == task]
+        count = -(-len(folds) // protocol.together)
+        bundles += [folds[number::count] for number in range(count)]
+    return bundles
+
+
+def _try(function: Any, task: str, count: int, *arguments: Any) -> tuple[str, int, str | None]:
     try:
         function(*arguments)
     except UserError as error:
-        return task, str(error)
-    return task, None
+        return task, count, str(error)
+    return task, count, None
 
 
 def _final_is_there(protocol: Protocol, task: str, run: Path) -> bool:

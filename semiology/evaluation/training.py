@@ -2,20 +2,45 @@
 
 import zlib
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from semiology.evaluation.calibration import Calibrator, fit_calibrator
-from semiology.evaluation.protocol import Protocol
+from semiology.evaluation.protocol import Model, Protocol
 from semiology.evaluation.source import task_source, with_clips
 from semiology.evaluation.splits import Part, deal, deal_groups
 from semiology.learning.clips import ClipSource
 from semiology.learning.data import ClipDataModule
-from semiology.learning.fitting import fit, score
+from semiology.learning.fitting import score
 from semiology.learning.modules import StreamModule
+from semiology.learning.together import fit_together
 
 Trained = dict[str, tuple[StreamModule, ClipDataModule]]
+
+
+@dataclass(frozen=True)
+class TrainingSet:
+    """On what the models of one fold, or inner fold, are trained: all clips of `source` but those held out.
+
+    Attributes:
+        source: clips.
+        seed: of weights, windows and inner splits.
+        held_out: clip_ids.
+        name: the fold's; makes its random numbers.
+    """
+
+    source: ClipSource
+    seed: int
+    held_out: tuple[str, ...]
+    name: str
+
+    def inner(self, protocol: Protocol) -> dict[str, "TrainingSet"]:
+        """Inner fold -> its set: some of this set's own training participants are held out."""
+        training = with_clips(self.source, [clip for clip in self.source.clips if clip.clip_id not in self.held_out])
+        dealt = inner_folds(protocol, training, self.seed)
+        return {fold: TrainingSet(training, self.seed, held_out, f"{self.name}/{fold}") for fold, held_out in dealt.items()}
 
 
 def deal_parts(protocol: Protocol, task: str, seed: int, permutation: int | None = None) -> list[Part]:
@@ -45,24 +70,29 @@ def inner_folds(protocol: Protocol, training: ClipSource, seed: int) -> dict[str
     return deal_groups(training.clips, people, min(protocol.calibration.folds, len(set(people))), seed)
 
 
-def train_models(
-    protocol: Protocol, task: str, source: ClipSource, seed: int, held_out: Sequence[str], name: str, only: Iterable[str] | None = None
-) -> Trained:
-    """Train the task's models, teachers first, on all clips of `source` that are not held out.
+def train_models(protocol: Protocol, task: str, sets: Sequence[TrainingSet], only: Iterable[str] | None = None) -> list[Trained]:
+    """Train the task's models, teachers first, on each of these sets; at most `protocol.together` sets at once.
 
-    The same participants train, and the same stop early, for all models. `name` is the fold's and makes its random numbers; `only` trains
-    some models and their teachers.
+    In a set the same participants train, and the same stop early, for all models. `only` trains some models and their teachers.
     """
-    trained: Trained = {}
-    for model_name, model in protocol.models_of(task, only).items():
-        own = with_clips(source, source.clips, model.read(source.reading))
-        data = ClipDataModule(
-            own, None, protocol.validation, protocol.batch_size, protocol.repeats, protocol.augmentation, seed, list(held_out)
-        )
-        module = model.module(trained[model.teacher][0] if model.teacher else None)
-        number = zlib.crc32(f"{seed}/{model_name}/{name}".encode()) % 2**31
-        trained[model_name] = fit(module, data, model.schedule, number), data
+    trained: list[Trained] = []
+    for first in range(0, len(sets), protocol.together):
+        bundle = sets[first : first + protocol.together]
+        of_bundle: list[Trained] = [{} for _ in bundle]
+        for name, model in protocol.models_of(task, only).items():
+            datas = [_data(protocol, model, each) for each in bundle]
+            modules = [model.module(done[model.teacher][0] if model.teacher else None) for done in of_bundle]
+            numbers = [zlib.crc32(f"{each.seed}/{name}/{each.name}".encode()) % 2**31 for each in bundle]
+            for done, module, data in zip(of_bundle, fit_together(modules, datas, model.schedule, numbers), datas):
+                done[name] = module, data
+        trained += of_bundle
     return trained
+
+
+def _data(protocol: Protocol, model: Model, training: TrainingSet) -> ClipDataModule:
+    own = with_clips(training.source, training.source.clips, model.read(training.source.reading))
+    windows = (protocol.validation, protocol.batch_size, protocol.repeats, protocol.augmentation)
+    return ClipDataModule(own, None, *windows, training.seed, list(training.held_out))
 
 
 def scored(trained: Trained, only: Iterable[str] | None = None) -> list[dict[str, Any]]:
@@ -78,15 +108,15 @@ def scored(trained: Trained, only: Iterable[str] | None = None) -> list[dict[str
     return rows
 
 
-def inner_rows(protocol: Protocol, task: str, source: ClipSource, seed: int, name: str) -> list[dict[str, Any]]:
-    """Out-of-fold probabilities of training clips: `source` holds no others. Empty where the protocol fits nothing on them."""
+def inner_rows(protocol: Protocol, task: str, sets: Sequence[TrainingSet]) -> list[list[dict[str, Any]]]:
+    """Out-of-fold probabilities of each set's training clips. Empty where the protocol fits nothing on them."""
     only = protocol.inner_models(task)
     if not only:
-        return []
-    rows = []
-    for number, held_out in inner_folds(protocol, source, seed).items():
-        trained = train_models(protocol, task, source, seed, held_out, f"{name}/{number}", only)
-        rows += [{**row, "fold": number} for row in scored(trained, only)]
+        return [[] for _ in sets]
+    inner = [(number, fold, each) for number, outer in enumerate(sets) for fold, each in outer.inner(protocol).items()]
+    rows: list[list[dict[str, Any]]] = [[] for _ in sets]
+    for (number, fold, _), trained in zip(inner, train_models(protocol, task, [each for *_, each in inner], only)):
+        rows[number] += [{**row, "fold": fold} for row in scored(trained, only)]
     return rows
 
 
