@@ -35,7 +35,7 @@ from semiology.streams import Network
 from semiology.work import Call, Workers, work
 
 RUN = Path("runs/cluster")
-PEOPLE, EPOCHS, KILLED_AT = 6, 6, 5
+PEOPLE, EPOCHS, KILLED_AT = 6, 20, 5
 WAIT = 180.0  # s, for a cluster's process to come up
 ENVIRONMENT = {
     "OMP_NUM_THREADS": "1",
