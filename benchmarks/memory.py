@@ -29,7 +29,15 @@ from record import record
 from seizure_watch import FILMS, RATE, film
 from seizure_watch import RUN as FILMED
 
+from semiology.cohort import Cohort
+from semiology.evaluation.protocol import Model, Protocol, Task
+from semiology.evaluation.source import task_source
+from semiology.evaluation.splits import Split
+from semiology.evaluation.training import check_parts, deal_parts
+from semiology.extraction import ExtractOptions, extract_cohort
 from semiology.files import write_text
+from semiology.learning.clips import Reading
+from semiology.streams import Network
 from semiology.video import read_frames, write_video
 
 RUN = Path("runs/memory")
@@ -120,6 +128,7 @@ def begun() -> dict[str, float]:
     cohort, store = small_cohort(), RUN / "store"
     verbs = {
         "import torch": ["-c", "import torch"],
+        "imports": ["-c", "import semiology.extraction, semiology.evaluation.loso"],
         "cohort check": ["-m", "semiology.cli", "cohort", "check", str(cohort)],
         "extract again": ["-m", "semiology.cli", "extract", str(cohort), "--store", str(store), "--fps", f"{RATE:g}"],
     }
@@ -153,17 +162,7 @@ def small_cohort() -> Path:
 
 def stages(folder: str, store: str) -> None:
     """The steps of a start, in this fresh process, one after the other."""
-    began = time.perf_counter()
-    from semiology.cohort import Cohort
-    from semiology.evaluation.protocol import Model, Protocol, Task
-    from semiology.evaluation.source import task_source
-    from semiology.evaluation.splits import Split
-    from semiology.evaluation.training import check_parts, deal_parts
-    from semiology.extraction import ExtractOptions, extract_cohort
-    from semiology.learning.clips import Reading
-    from semiology.streams import Network
-
-    taken = {"imports": time.perf_counter() - began}
+    began, taken = time.perf_counter(), {}
 
     def lap(name: str) -> None:
         taken[name] = time.perf_counter() - began - sum(taken.values())
