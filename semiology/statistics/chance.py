@@ -21,11 +21,12 @@ def exchange(participants: ArrayLike, targets: ArrayLike, rng: np.random.Generat
     through the other's list again. Our choice.
     """
     targets = np.asarray(targets)
-    names, who = np.unique(np.asarray(participants), return_inverse=True)
+    _, who = np.unique(np.asarray(participants), return_inverse=True)
+    clips = np.split(np.argsort(who, kind="stable"), np.cumsum(np.bincount(who))[:-1])  # of each participant
     given = np.empty_like(targets)
-    for number, other in enumerate(rng.permutation(len(names))):
-        own = who == number
-        given[own] = rng.permutation(np.resize(rng.permutation(targets[who == other]), own.sum()))
+    for own, other in zip(clips, rng.permutation(len(clips))):
+        dealt = rng.permutation(targets[clips[other]])
+        given[own] = rng.permutation(dealt.take(range(len(own)), mode="wrap"))
     return given
 
 

@@ -185,8 +185,8 @@ def average_precision(truth: ArrayLike, score: ArrayLike, weights: Array) -> Arr
     truth, score = np.asarray(truth), np.asarray(score, dtype=float)
     order = np.argsort(-score, kind="stable")
     last = np.r_[np.flatnonzero(np.diff(score[order])), len(order) - 1]  # a threshold takes all clips of one score
-    found = np.cumsum(weights[:, order] * (truth[order] == 1), axis=1)[:, last]
-    called = np.cumsum(weights[:, order], axis=1)[:, last]
+    counted = weights[:, order]
+    found, called = (np.cumsum(clips, axis=1)[:, last] for clips in (counted * (truth[order] == 1), counted))
     gained = np.diff(found, axis=1, prepend=0)
     value = _ratio((gained * np.nan_to_num(_ratio(found, called))).sum(1), found[:, -1])
     return np.where(found[:, -1] < called[:, -1], value, np.nan)
