@@ -13,6 +13,7 @@ from torch.utils.data import DataLoader
 from semiology.learning.data import ClipDataModule
 from semiology.learning.fitting import Schedule, fit, quiet, settle_norms
 from semiology.learning.modules import StreamModule
+from semiology.learning.precision import chosen_precision
 from semiology.learning.stack import Batch, Question, Stack
 
 logger = logging.getLogger(__name__)
@@ -30,8 +31,8 @@ def fit_together(
     On a CPU the dropout masks are those of `fit`. On a GPU they are drawn from a generator of each module's own: what a module learns
     does not depend on its company, but with dropout it is another draw than that of `fit`.
 
-    A single module, and networks that cannot be stacked (recurrent ones, torch-geometric's, those that branch on values), are trained by
-    `fit`, one at a time.
+    A single module, networks that cannot be stacked (recurrent ones, those that branch on values) and other precisions than fp32 are
+    trained by `fit`, one at a time; the log says so.
 
     Args:
         modules: unbuilt, alike but for their teachers' weights.
@@ -90,8 +91,8 @@ def stacked(
 
 def why_not(modules: Sequence[StreamModule], datas: Sequence[ClipDataModule], schedule: Schedule, seeds: Sequence[int]) -> str:
     """Why modules like these cannot be stacked, tried on copies with a first batch; empty where together they say what they say alone."""
-    if schedule.precision != "32-true":
-        return f"precision {schedule.precision}; autocast does nothing under torch.func.vmap"
+    if (precision := chosen_precision(schedule.precision)) != "32-true":
+        return f"precision {precision}; autocast does nothing under torch.func.vmap"
     fabric, stack = stacked(copy.deepcopy(list(modules)), datas, schedule, seeds)
     [(rows, batch), *_] = next(rounds({row: data.loader(data.training) for row, data in enumerate(datas)}))
     batch = fabric.to_device(batch)
