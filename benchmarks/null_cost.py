@@ -37,10 +37,8 @@ def main() -> int:
     sizes = {people: measured(people, *literal) for people, literal in LITERAL.items()}
     for people, found in sizes.items():
         for what in ("null", "intervals"):
-            own = found[what]
-            print(
-                f"{people * CLIPS} clips, {what}: {own['seconds']:.2f} s, literally {own['literal_s']:.0f} s, {own['ratio']:.0f} times faster"
-            )
+            seconds, literal, ratio = found[what].values()
+            print(f"{people * CLIPS} clips, {what}: {seconds:.2f} s, literally {literal:.0f} s, ratio {ratio:.0f}")
     most = sizes[max(sizes)]
     slowest = max(most["null"]["seconds"], most["intervals"]["seconds"])
     return record(

@@ -19,8 +19,8 @@ from semiology.store import Store
 from semiology.verbs.loso import read_protocol
 
 CONFIGS = Path(__file__).resolve().parents[1] / "configs"
-LOSO = ["demo", "distillation", "hou2022", "null", "utkinect"]
-PHANTOMS = ["demo_phantom", "distillation_phantom", "null_phantom"]
+LOSO = ["demo", "distillation", "hou2022", "null", "table1", "utkinect"]
+PHANTOMS = ["demo_phantom", "distillation_phantom", "null_phantom", "table1_phantom"]
 TRAININGS = ["train_agcn", "train_distillation", "train_segments"]
 PRETRAININGS = ["demo_body_vgg", "demo_face_vgg"]
 TIMELINES = ["utkinect_timeline"]  # run small in test_localise.py
