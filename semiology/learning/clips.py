@@ -247,10 +247,18 @@ class ClipSource:
     def _appearance(self, clip_id: str, length: int) -> np.ndarray:
         features, time = self._features(clip_id)
         wanted = np.arange(length) / self.reading.rate
-        nearest = np.abs(wanted[:, None] - time[None, :]).argmin(axis=1)
+        own = nearest(time, wanted)
         step = float(np.median(np.diff(time))) if len(time) > 1 else np.inf
-        near = np.abs(time[nearest] - wanted) <= max(step, 1 / self.reading.rate)
-        return np.where(near[:, None], features[nearest], np.nan).astype(np.float32)
+        near = np.abs(time[own] - wanted) <= max(step, 1 / self.reading.rate)
+        return np.where(near[:, None], features[own], np.nan).astype(np.float32)
+
+
+def nearest(times: np.ndarray, wanted: np.ndarray) -> np.ndarray:
+    """Which of ascending times lies nearest to each that is wanted, of any shape; the earlier of two."""
+    after = np.searchsorted(times, wanted).clip(1, max(len(times) - 1, 1))
+    before = after - 1
+    after = after.clip(max=len(times) - 1)
+    return np.where(wanted - times[before] <= times[after] - wanted, before, after)
 
 
 def too_little(joints: np.ndarray, reading: Reading) -> str:

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from semiology.learning.clips import Reading
+from semiology.learning.clips import Reading, nearest
 from semiology.learning.segments import segment_starts
 
 
@@ -54,9 +54,6 @@ def nearest_snippet(starts: np.ndarray, wanted: np.ndarray) -> tuple[np.ndarray,
         starts: (snippet,) first frames, ascending.
         wanted: frames, of any shape; so are the two results.
     """
-    after = np.searchsorted(starts, wanted).clip(1, max(len(starts) - 1, 1))
-    before = after - 1
-    after = after.clip(max=len(starts) - 1)
-    nearest = np.where(wanted - starts[before] <= starts[after] - wanted, before, after)
+    own = nearest(starts, wanted)
     stride = np.median(np.diff(starts)) if len(starts) > 1 else np.inf
-    return nearest, np.abs(starts[nearest] - wanted) <= stride
+    return own, np.abs(starts[own] - wanted) <= stride
