@@ -6,10 +6,12 @@ from dataclasses import replace
 from itertools import pairwise
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 from audit_leaks import add_features
 
+from semiology import load_skeleton, make_tracks, save_tracks
 from semiology.evaluation.calibration import Calibration
 from semiology.evaluation.loso import run_loso
 from semiology.evaluation.protocol import Model, Protocol, Task
@@ -146,3 +148,29 @@ def test_a_run_of_bundles_gives_the_predictions_of_a_run_fold_by_fold(cohort, tm
     (folders[4] / paths[3]).unlink()
     run_loso(replace(asked, together=1))  # of what was done in bundles nothing is done again
     assert [path for path in paths if (folders[4] / path).stat().st_mtime_ns != before[path]] == [paths[3]]
+
+
+@pytest.mark.realdata
+def test_actions_of_real_people(testdata, tmp_path):
+    recordings, names = np.load(testdata / "skeletons" / "utkinect" / "joints.npz"), load_skeleton("kinect_20").names
+    rows = []
+    for number, name in enumerate(sorted(recordings.files)[:12]):  # both recordings of six people; the label: is it the second
+        joints = recordings[name][:200:4, 1:].reshape(-1, 20, 3)
+        save_tracks(make_tracks(None, names, 7.5, position_3d=joints, backend="kinect"), tmp_path / f"tracks/{name}.nc")
+        rows.append([name, name[:3], f"tracks/{name}.nc", "0", "n/a", ("first", "second")[number % 2]])
+    table = pd.DataFrame(rows, columns=["clip_id", "participant_id", "tracks", "start", "end", "recording"])
+    table.to_csv(tmp_path / "clips.tsv", sep="\t", index=False)
+    (tmp_path / "participants.tsv").write_text("participant_id\n" + "\n".join(sorted(set(table["participant_id"]))) + "\n")
+    (tmp_path / "clips.json").write_text('{"recording": {"Role": "label", "Levels": {"first": "", "second": ""}}}')
+    reading = Reading("recording", skeleton="kinect_20", dimensions=3, rate=7.5, window=16, whole=True)
+    real = ClipSource(str(tmp_path), reading)
+    schedule, people = Schedule(5, None, accelerator="cpu"), real.participants[:3]
+    ways = []
+    for train in (
+        lambda *folds: [fit(*fold[:2], schedule, fold[2]) for fold in zip(*folds)],
+        lambda *f: fit_together(*f[:2], schedule, f[2]),
+    ):
+        datas = [ClipDataModule(real, [person], 0.0, batch_size=4) for person in people]
+        modules = train([StreamModule(DROPPING, 0.005) for _ in people], datas, range(3))
+        ways.append([score(module, data, real.clips)[1] for module, data in zip(modules, datas)])
+    np.testing.assert_allclose(ways[1], ways[0], atol=CLOSE)
