@@ -26,7 +26,7 @@ from semiology.work import Workers
 
 Trained = tuple[StreamModule, WindowsBLSTM, Network, ClipDataModule]
 
-SCHEMA = 1  # raise when the same settings would give other predictions
+SCHEMA = 2  # raise when the same settings would give other predictions
 MODELS = ("windows", "timeline")  # every window for itself; the BLSTM over them
 NOT_LEARNED = {"cohort", "out", "store", "hysteresis", "keep", "final", *Workers.__dataclass_fields__}  # no prediction depends on these
 

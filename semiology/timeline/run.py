@@ -30,7 +30,7 @@ from semiology.timeline.snippets import RecentSnippets, recent_snippets, snippet
 from semiology.timeline.sources import Source, open_source
 from semiology.timeline.tracking import NoTracking, Stretches, Tracked, nobody, sighted, tracked
 
-SCHEMA = 1  # raise when the same input gives other results than before
+SCHEMA = 2  # raise when the same input gives other results than before
 FACES_EVERY = 0.48  # s between looks for faces, as in extraction. [our choice]
 LATENCIES = 100_000  # so many of the last windows' latencies are kept for the summary
 
