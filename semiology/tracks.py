@@ -25,6 +25,8 @@ from semiology.files import atomic_path
 
 # what h5py raises, and numpy on what it hands over, where bytes are not what they should be
 H5_FAULTS = (OSError, KeyError, ValueError, RuntimeError, TypeError, IndexError, AttributeError, OverflowError, MemoryError, EOFError)
+OWN = {"schema", "fps", "software"}  # attributes of every file that was written from `make_tracks`
+PLAIN = {"_FillValue", "coordinates", "CLASS", "NAME", "DIMENSION_LIST", "REFERENCE_LIST", "_Netcdf4Dimid", "_Netcdf4Coordinates"}
 SCHEMA = 1  # raise when the meaning of a saved file changes: it is part of every key in the store
 
 
@@ -199,12 +201,36 @@ def read_netcdf(path: Path) -> xr.Dataset:
         UserError: not such a file, or a damaged one.
     """
     try:
-        with h5py.File(path, "r") as file:  # if h5netcdf fails at this, it prints a second failure on the screen
-            file.attrs.get("_nc3_strict")
+        with h5py.File(path, "r") as file:  # first: if h5netcdf fails at opening one, it prints a second failure on the screen
+            if (own := _own(file)) is not None:
+                return own
         with xr.open_dataset(path, engine="h5netcdf") as opened:
             return opened.load()
     except H5_FAULTS as error:
         raise UserError(f"{path}: not a readable netCDF file of tracks; write it again, or give a .csv") from error
+
+
+def _own(file: h5py.File) -> xr.Dataset | None:
+    """The content of a file that was written from `make_tracks`, as xarray would read it; None of any other file.
+
+    xarray asks HDF5 hundreds of small questions a file, which take five times as long as its content. A file in which there is something to
+    decode (units, scales, a fill value that is a number) is left to xarray.
+    """
+    if not set(file.attrs) >= OWN:
+        return None
+    variables, coordinates = {}, set()
+    for name, stored in file.items():
+        if not isinstance(stored, h5py.Dataset) or not set(stored.attrs) <= PLAIN:
+            return None
+        fill = stored.attrs.get("_FillValue", np.nan)
+        axes = stored.attrs.get("DIMENSION_LIST")
+        if np.any(fill == fill) or (axes is None and bytes(stored.attrs.get("NAME", b"")) != name.encode()):
+            return None
+        dims = (name,) if axes is None else tuple(file[axis[0]].name[1:] for axis in axes)
+        variables[name] = dims, stored.asstr()[()].astype(str) if stored.dtype.kind == "O" else stored[()]
+        coordinates |= {*dims, *stored.attrs.get("coordinates", "").split()}
+    attributes = {key: value[0] if np.shape(value) == (1,) else value for key, value in file.attrs.items() if not key.startswith("_")}
+    return xr.Dataset(variables, attrs=attributes).set_coords(coordinates & set(variables))
 
 
 def _read_csv(path: Path, fps: float | None) -> xr.Dataset:

@@ -1,5 +1,6 @@
 import numpy as np
 import pytest
+import xarray as xr
 
 from semiology import UserError, load_skeleton, make_tracks, read_tracks, save_tracks
 from semiology.preparation import bones, coordinates, deviation, drop_low_confidence, fill_gaps, motion, normalise, select, smooth
@@ -28,6 +29,47 @@ def test_a_saved_file_comes_back_equal_with_what_is_missing(tmp_path):
     read = read_tracks(tmp_path / "body.nc")
     assert made.equals(read) and read.attrs == made.attrs
     assert read.confidence.sel(keypoint="right_shoulder").values.tolist() == [1, 0, 1, 1]
+
+
+def decoded_by_xarray(path) -> xr.Dataset:
+    with xr.open_dataset(path, engine="h5netcdf") as opened:
+        return opened.load()
+
+
+@pytest.mark.parametrize("given", ["plain", "one frame", "metres", "step", "more attributes", "units", "scaled", "true or false"])
+def test_files_are_read_as_xarray_reads_them(tmp_path, given):
+    position = tagged(1 if given == "one frame" else 4)
+    position[0, 3] = np.nan
+    metres = np.zeros((len(position), 10, 3))
+    written = make_tracks(None if given == "metres" else position, BODY, 25, position_3d=metres, backend="by hand")
+    if given == "step":
+        written = drop_low_confidence(written, 0.5)
+    elif given == "more attributes":
+        written = written.assign_attrs(rates=np.array([25.0, 50.0]), room="Zimmer 3, grün", empty="")
+    elif given == "units":
+        written.time.attrs["units"] = "milliseconds"
+    elif given == "scaled":
+        written.position.encoding = {"dtype": "int16", "scale_factor": 0.5, "_FillValue": -9}
+    elif given == "true or false":
+        written = written.assign(corrected=written.confidence > 0.5)
+    read, expected = read_tracks(save_tracks(written, tmp_path / "t.nc")), decoded_by_xarray(tmp_path / "t.nc")
+    xr.testing.assert_identical(read, expected)
+    assert list(read.data_vars) == list(expected.data_vars) and list(read.attrs) == list(expected.attrs)
+    assert {name: str(read[name].dtype) for name in expected.variables} == {name: str(expected[name].dtype) for name in expected.variables}
+    assert [type(value) for value in read.attrs.values()] == [type(value) for value in expected.attrs.values()]
+
+
+def test_a_damaged_file_is_one_line_wherever_the_damage_is(tmp_path):
+    path = save_tracks(make_tracks(tagged(), BODY, 25.0), tmp_path / "t.nc")
+    content = path.read_bytes()
+    refused = 0
+    for cut in range(0, len(content), len(content) // 40):
+        path.write_bytes(content[:cut] + b"\xff" * 16 + content[cut + 16 :])
+        try:
+            read_tracks(path)
+        except UserError as error:
+            refused += "\n" not in str(error)
+    assert refused >= 5
 
 
 def test_a_long_csv_of_any_keypoints(tmp_path):
