@@ -19,8 +19,7 @@ from semiology.tracks import netcdf_bytes
 def growing_tracks(path: str | Path) -> Iterator[Callable[[xr.Dataset], None]]:
     """Write tracks as netCDF in blocks of successive frames, by the function that is given; the file appears, whole, when the block ends.
 
-    All blocks have as many frames as the first, but for the last. A block whose time is 0 begins the file anew. It reads as if it had been
-    written at once.
+    All blocks have as many frames as the first, but for the last. The file reads as if it had been written at once.
 
     Raises:
         UserError: the disk is full, the folder cannot be written.
@@ -30,9 +29,7 @@ def growing_tracks(path: str | Path) -> Iterator[Callable[[xr.Dataset], None]]:
 
         def add(block: xr.Dataset) -> None:
             nonlocal file
-            if file is None or block.time.values[0] == 0:
-                if file is not None:
-                    file.close()
+            if file is None:
                 file = _Growing(temporary, block)
             else:
                 file.append(block)
@@ -110,14 +107,15 @@ class _Disk(io.RawIOBase):
 
 
 def write_arrays(path: str | Path, arrays: dict[str, np.ndarray]) -> None:
-    """Write arrays as safetensors, whole or not at all, without a copy of them in memory.
+    """Write arrays as safetensors, whole or not at all, without a copy of them in memory; in its own library's order, so of the same bytes.
 
     Raises:
         UserError: the disk is full, the folder cannot be written.
     """
     kinds = {"float32": "F32", "float64": "F64"}
     header, offset = {}, 0
-    whole = {name: np.ascontiguousarray(array) for name, array in arrays.items()}
+    wide_first = sorted(arrays, key=lambda name: (-arrays[name].itemsize, name))  # so every number lies on a multiple of its size
+    whole = {name: np.ascontiguousarray(arrays[name]) for name in wide_first}
     for name, array in whole.items():
         header[name] = {"dtype": kinds[str(array.dtype)], "shape": list(array.shape), "data_offsets": [offset, offset + array.nbytes]}
         offset += array.nbytes
