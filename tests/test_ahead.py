@@ -1,5 +1,9 @@
+import gc
+import subprocess
+import sys
 import threading
 from itertools import count
+from pathlib import Path
 
 import pytest
 
@@ -46,6 +50,49 @@ def test_an_error_in_the_making_is_raised_after_what_came_before_it():
         for number in ahead(things(), 8):
             taken.append(number)
     assert taken == [1, 2]
+
+
+def test_an_error_on_the_way_closes_the_makers_before_it_at_once():
+    def things():
+        yield from count()
+
+    def halves(numbers):
+        for number in numbers:
+            yield 1 / (3 - number)
+
+    before = threading.active_count()
+    gc.disable()
+    try:
+        with pytest.raises(ZeroDivisionError) as caught:
+            list(ahead(halves(ahead(things(), 2)), 2))
+        del caught
+        assert threading.active_count() == before
+    finally:
+        gc.enable()
+
+
+@pytest.mark.parametrize("fault", ["begin", "close"])
+def test_what_cannot_be_begun_or_closed_is_an_error_and_no_endless_wait(fault):
+    class Things:
+        def __iter__(self):
+            if fault == "begin":
+                raise OSError("no such video")
+            return self
+
+        def __next__(self):
+            raise StopIteration
+
+        def close(self):
+            raise OSError("no such video")
+
+    with pytest.raises(OSError, match="no such video"):
+        list(ahead(Things(), 2))
+
+
+def test_python_ends_although_nobody_took_the_rest():
+    code = "from itertools import count; from semiology.video.ahead import ahead; begun = ahead(count(), 2); print(next(begun))"
+    ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=Path(__file__).parents[1], timeout=60)
+    assert (ran.returncode, ran.stdout) == (0, "0\n"), ran.stderr
 
 
 def test_when_the_taker_stops_the_whole_chain_of_makers_is_closed_and_no_thread_is_left():

@@ -4,6 +4,7 @@ PyAV, MediaPipe and torch let go of Python's lock while they compute, so threads
 process.
 """
 
+import sys
 import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
@@ -82,29 +83,33 @@ def ahead(things: Iterable[Thing], depth: int) -> Iterator[Thing]:
     waiting = Waiting(depth)
 
     def make() -> None:
-        error = None
-        making = iter(things)
         try:
-            for thing in making:
-                if not waiting.put(thing):
-                    break
-        except BaseException as raised:  # whatever it is, it belongs to who takes the things
-            error = raised
-        finally:
-            if (close := getattr(making, "close", None)) is not None:
-                close()
+            making = iter(things)
+            try:
+                for thing in making:
+                    if not waiting.put(thing):
+                        break
+            finally:
+                if (close := getattr(making, "close", None)) is not None:
+                    close()
+        except BaseException as error:  # whatever it is, it belongs to who takes the things
             waiting.put(_End(error))
+        else:
+            waiting.put(_End())
 
     thread = threading.Thread(target=make, daemon=True)
     thread.start()
+    thing: object = None
     try:
         while not isinstance(thing := waiting.get(), _End):
             yield thing  # type: ignore[misc]
         if thing.error is not None:
             raise thing.error
     finally:
-        waiting.close()
-        thread.join()
+        thing = None  # an error refers to this frame: if the frame refers to it too, what they hold stays until Python's collector comes by
+        if not sys.is_finalizing():  # at the very end of Python such threads stand still: waiting for one would be for ever
+            waiting.close()
+            thread.join()
 
 
 def several(call: Callable[[Thing], Made], things: Iterable[Thing]) -> Iterator[Made]:

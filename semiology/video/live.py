@@ -77,6 +77,8 @@ class LiveFrames:
             self._end(error)
         except (av.error.FFmpegError, OSError) as error:
             self._end(UserError(f"the stream broke off: {error.strerror or error}"))
+        except BaseException as error:  # whatever it is, who takes the frames would wait for ever
+            self._end(error)
 
     def _end(self, why: BaseException | None) -> None:
         """The last thing in the queue is not to push out a frame."""
