@@ -16,6 +16,7 @@ import hashlib
 import json
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -194,7 +195,13 @@ def fingerprint(path: Path, known: Mapping[str, object]) -> dict[str, object]:
     if is_unchanged(path, known):
         return dict(known)
     status = path.stat()
-    return {"sha256": content_hash(path), "size": status.st_size, "changed_ns": status.st_mtime_ns}
+    return {"sha256": _sha256(path, status.st_size, status.st_mtime_ns), "size": status.st_size, "changed_ns": status.st_mtime_ns}
+
+
+@cache
+def _sha256(path: Path, size: int, changed_ns: int) -> str:
+    """Of the file while it is of this size and time of change: many clips of one recording have it read once a process."""
+    return content_hash(path)
 
 
 def is_unchanged(path: Path, known: Mapping[str, object]) -> bool:

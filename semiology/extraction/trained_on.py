@@ -6,7 +6,6 @@ from pathlib import Path
 
 from semiology.extraction.options import ExtractOptions
 from semiology.files import content_hash
-from semiology.pose.detectors import describe
 from semiology.weights import metadata
 
 
@@ -20,6 +19,8 @@ def trained_on(options: ExtractOptions) -> dict[str, list[str]]:
     told: dict[str, list[str]] = {}
     folder = options.keypoint_rcnn.weights
     if options.pose == "keypoint-rcnn" and folder is not None and str(folder) != "coco":
+        from semiology.pose.detectors import describe
+
         description = describe(folder)
         about = description["about"]
         from_public = about.get("options", {}).get("start") in ("coco", "imagenet", "scratch")
