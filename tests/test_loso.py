@@ -17,6 +17,8 @@ from semiology.cli import main
 from semiology.evaluation.baseline import clip_features, linear_fold
 from semiology.evaluation.loso import run_loso
 from semiology.evaluation.protocol import Fusion, Model, Protocol, Task
+from semiology.evaluation.source import begin_run, open_source
+from semiology.evaluation.splits import Split
 from semiology.evaluation.tables import fuse
 from semiology.files import slug
 from semiology.learning.clips import ClipSource, Reading
@@ -82,6 +84,32 @@ def test_a_second_run_trains_nothing_and_a_changed_setting_trains_again(cohort):
     assert again[0] != stamps[0] and again[1:] == stamps[1:]
     run_loso(protocol(cohort, batch_size=4))
     assert all(now != then for now, then in zip([path.stat().st_mtime_ns for path in records], again))
+
+
+def test_a_cohort_edited_between_two_runs_is_read_anew(cohort):
+    asked = protocol(cohort, models={"agcn": Model(AGCN, schedule=QUICK)}, split=Split("grouped", 2), final=False)
+    keys = []
+    for _ in range(2):
+        assert run_loso(asked).failed == {}
+        keys.append([json.loads(path.read_text())["key"] for path in sorted((cohort / "run/folds").rglob("*.json"))])
+        path = cohort / "tracks/p0_0.nc"
+        tracks = read_tracks(path)
+        save_tracks(tracks.assign(position=tracks["position"].roll(time=7)), path)
+    assert len(keys[0]) == len(keys[1]) == 2 and not set(keys[0]) & set(keys[1])
+
+
+def test_a_process_reads_once_a_run(cohort):
+    """Joblib's and Dask's processes are still there at the next run, with what they read for this one."""
+
+    def read():
+        return open_source(str(cohort), None, Reading("swing", window=32))
+
+    begin_run("this run")
+    first = read()
+    begin_run("this run")
+    assert read() is first
+    begin_run("the next")
+    assert read() is not first
 
 
 def test_the_same_protocol_gives_the_same_predictions(cohort, tmp_path_factory):

@@ -1,6 +1,7 @@
 """A run: every fold of every task, resumable, to `predictions.csv`, `metrics.json` and `report.html`."""
 
 import shutil
+import uuid
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,7 @@ from semiology.errors import UserError
 from semiology.evaluation.beside import write_beside
 from semiology.evaluation.fold import Fold, fold_key, is_saved, read_record, run_folds, train_final
 from semiology.evaluation.protocol import Protocol
-from semiology.evaluation.source import forget_sources, task_source
+from semiology.evaluation.source import begin_run, task_source
 from semiology.evaluation.tables import predictions_table
 from semiology.evaluation.training import check_parts, deal_parts
 from semiology.files import atomic_path, slug
@@ -47,7 +48,8 @@ def run_loso(protocol: Protocol) -> LosoResult:
     Raises:
         UserError: the cohort or the store cannot be read, or no task at all can be evaluated.
     """
-    forget_sources()
+    word = uuid.uuid4().hex
+    begin_run(word)
     protocol = imported(protocol)
     run = Path(protocol.out)
     result = LosoResult(run)
@@ -64,7 +66,7 @@ def run_loso(protocol: Protocol) -> LosoResult:
     folds, untrainable = _folds(protocol, tasks)
     keys = {fold: fold_key(protocol, fold.task, fold.seed, fold.part, fold.permutation) for fold in folds}
     todo = [fold for fold in folds if not _is_done(protocol, fold, run, keys[fold])]
-    _work(protocol, run, todo, result, done=len(folds) - len(todo))
+    _work(protocol, run, todo, result, done=len(folds) - len(todo), word=word)
     finished = [task for task in tasks if task not in result.failed]
     if not finished:
         return result
@@ -156,13 +158,13 @@ def _check_task(protocol: Protocol, task: str) -> None:
         model.network(task_source(protocol, task).shape)
 
 
-def _work(protocol: Protocol, run: Path, todo: list[Fold], result: LosoResult, done: int) -> None:
+def _work(protocol: Protocol, run: Path, todo: list[Fold], result: LosoResult, done: int, word: str) -> None:
     """Train folds, then the final models; a bundle of folds that fails marks its task and the others go on."""
     final = [task for task in protocol.tasks if protocol.final and task not in result.refused and not _final_is_there(protocol, task, run)]
     bundles = _bundles(protocol, todo)
     asked = [*((bundle[0].task, len(bundle)) for bundle in bundles), *((task, 1) for task in final)]
-    calls = [joblib.delayed(_try)(run_folds, bundle[0].task, len(bundle), protocol, bundle[0].task, bundle, run) for bundle in bundles]
-    calls += [joblib.delayed(_try)(train_final, task, 1, protocol, task, run / "models" / slug(task)) for task in final]
+    calls = [joblib.delayed(_try)(word, run_folds, len(bundle), protocol, bundle[0].task, bundle, run) for bundle in bundles]
+    calls += [joblib.delayed(_try)(word, train_final, 1, protocol, task, run / "models" / slug(task)) for task in final]
     with tqdm(total=len(todo) + len(final) + done, initial=done, desc="folds", unit="fold") as bar:
         for task, count, why in work(calls, protocol, lost=lambda number, why: (*asked[number], why)):
             if why:
@@ -180,9 +182,10 @@ def _bundles(protocol: Protocol, todo: list[Fold]) -> list[list[Fold]]:
     return bundles
 
 
-def _try(function: Any, task: str, count: int, *arguments: Any) -> tuple[str, int, str | None]:
+def _try(word: str, function: Any, count: int, protocol: Protocol, task: str, *arguments: Any) -> tuple[str, int, str | None]:
+    begin_run(word)
     try:
-        function(*arguments)
+        function(protocol, task, *arguments)
     except UserError as error:
         return task, count, str(error)
     return task, count, None

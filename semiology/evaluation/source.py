@@ -21,6 +21,17 @@ def open_source(cohort: str, store: str | None, reading: Reading) -> ClipSource:
 def forget_sources() -> None:
     """Read the clips again when they are next asked for: the cohort may have been edited since, in a notebook say."""
     open_source.cache_clear()
+    clips_digest.cache_clear()
+
+
+@lru_cache(maxsize=1)
+def begin_run(run: str) -> None:
+    """Forget what was read for other runs, once in each process: those of joblib and of a cluster outlive the run that they began with.
+
+    Args:
+        run: a word that no other run has.
+    """
+    forget_sources()
 
 
 def task_source(protocol: Protocol, task: str, permutation: int | None = None) -> ClipSource:
