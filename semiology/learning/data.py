@@ -247,10 +247,12 @@ class ClipDataModule(lightning.LightningDataModule):
 def validation_participants(clips: list[ClipData], share: float, seed: int) -> set[str]:
     """Participants for early stopping: from those whose most frequent level is the same, `share` of them, at least one of three or more."""
     rng = np.random.default_rng(seed)
+    targets: dict[str, list[int]] = {}
+    for clip in clips:
+        targets.setdefault(clip.participant_id, []).append(clip.target)
     groups: dict[int, list[str]] = {}
-    for participant in sorted({clip.participant_id for clip in clips}):
-        targets = [clip.target for clip in clips if clip.participant_id == participant]
-        groups.setdefault(int(np.bincount(targets).argmax()), []).append(participant)
+    for participant in sorted(targets):
+        groups.setdefault(int(np.bincount(targets[participant]).argmax()), []).append(participant)
     chosen: set[str] = set()
     for members in groups.values():
         count = round(share * len(members)) if share > 0 else 0
