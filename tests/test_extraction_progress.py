@@ -28,6 +28,15 @@ def test_a_worker_that_does_not_see_the_display_works_on(tmp_path):
     assert len(list(marks.over(frames(3, 1), "faces"))) == 4
 
 
+def test_a_display_that_is_gone_stops_no_work(tmp_path):
+    (tmp_path / "display").mkdir()
+    marks = Marks(tmp_path / "display" / "clip")
+    marks.begin(["faces"])
+    (tmp_path / "display" / "clip").unlink()
+    (tmp_path / "display").rmdir()
+    assert len(list(marks.over(frames(3, 1), "faces"))) == 4
+
+
 def test_tracks_take_two_passes_and_features_one_each():
     assert marked(["body", "face"]) == ["faces", "tracks"]
     assert marked(["face", "face_vgg", "snippets"]) == ["faces", "tracks", "face_vgg", "snippets"]

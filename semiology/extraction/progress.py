@@ -34,22 +34,25 @@ class Marks:
     def begin(self, stages: Iterable[str]) -> None:
         """What is to be done for this clip: stages of `COST`."""
         self._costs = {stage: COST[stage] for stage in stages}
-        if self._path is not None:
-            try:
-                self._path.write_bytes(b"")
-            except OSError:  # the display is on another machine
-                self._path = None
+        self._write("wb", b"")
 
     def over(self, frames: Iterable[Frame], stage: str) -> Iterator[Frame]:
         """The same frames; each that is taken is told."""
         for frame in frames:
             self._at[stage] = frame.time
             done = sum(cost * self._at.get(each, 0.0) for each, cost in self._costs.items()) / max(sum(self._costs.values()), 1)
-            if self._path is not None and done >= self._told + 1:
-                with open(self._path, "ab") as stream:
-                    stream.write(b"." * (int(done) - self._told))
+            if done >= self._told + 1:
+                self._write("ab", b"." * (int(done) - self._told))
                 self._told = int(done)
             yield frame
+
+    def _write(self, mode: str, content: bytes) -> None:
+        if self._path is not None:
+            try:
+                with open(self._path, mode) as stream:
+                    stream.write(content)
+            except OSError:  # the display is on another machine, has ended, or has no room: the work goes on
+                self._path = None
 
 
 class Progress:
