@@ -9,7 +9,7 @@ from torch import nn
 from semiology import UserError, load_skeleton
 from semiology.streams import AGCN, TCN, Network, StreamShape
 from semiology.streams.agcn import AdaptiveGraphConv
-from semiology.streams.folded import FoldedAGCN
+from semiology.streams.folded import FoldedAGCN, FoldedConv, is_fused
 from semiology.streams.shape import masked_mean, strided_mask
 
 SKELETON = load_skeleton("upper_body_11")
@@ -136,14 +136,30 @@ def test_the_network_folded_for_scoring_says_what_the_network_says(form):
         torch.testing.assert_close(FoldedAGCN(network, torch.float64)(x.double(), mask.double()), network(x.double(), mask.double()))
 
 
-def test_the_network_folded_in_bf16_is_off_by_bf16s_digits():
+@pytest.mark.parametrize("fused", [True, False])
+def test_the_network_folded_in_bf16_is_off_by_bf16s_digits(fused):
     network = settled()
     x, mask = torch.randn(16, 3, 32, 11), torch.ones(16, 32, 11)
     with torch.no_grad():
-        said, folded = network(x, mask), FoldedAGCN(network, torch.bfloat16)(x, mask)
-    assert folded.dtype == torch.float32
-    error = (folded - said).abs().max() / said.std()
+        said, folded = network(x, mask), FoldedAGCN(network, torch.bfloat16)
+        if not fused:
+            for layer in folded.modules():
+                if isinstance(layer, FoldedConv):
+                    layer.packs = False
+        found = folded(x, mask)
+    assert found.dtype == torch.float32
+    error = (found - said).abs().max() / said.std()
     assert 0 < error < 0.05  # eight bits of mantissa: 0.4 % a rounding, some tens of them in a row
+
+
+def test_the_fused_convolution_is_asked_for_where_it_is_and_in_types_that_it_has():
+    assert is_fused(torch.float32) == torch.backends.mkldnn.is_available()
+    assert not is_fused(torch.float64)
+
+
+def test_a_kernel_that_would_shift_time_is_refused():
+    with pytest.raises(UserError, match="AGCN: kernel 8; an odd number of frames"):
+        Network("semiology.streams.AGCN", {"kernel": 8})(SHAPE)
 
 
 def test_a_stack_of_networks_trains_as_each_by_itself():

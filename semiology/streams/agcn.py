@@ -118,6 +118,8 @@ class AGCN(nn.Module):
         dropout: float = 0.0,
     ):
         super().__init__()
+        if kernel % 2 == 0:
+            raise ValueError(f"AGCN: kernel {kernel}; an odd number of frames, so that time keeps its length")
         if shape.keypoint_channels < 1:
             raise ValueError("AGCN: the data hold no keypoints; leave it out, or read a body or a face")
         self.channels, self.joints, self.kernel = shape.keypoint_channels, len(shape.skeleton.names), kernel

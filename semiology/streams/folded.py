@@ -1,11 +1,32 @@
 """An AGCN for scoring only: the same sums in fewer passes, in fp32 or bf16."""
 
+from functools import cache
+from math import prod
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from semiology.streams.agcn import AGCN, AdaptiveGraphConv, Block
 from semiology.streams.shape import masked_mean, strided_mask
+
+
+@cache
+def is_fused(dtype: torch.dtype) -> bool:
+    """Whether torch's convolution with a sum and ReLU in one pass is there and says what its parts say; tried once in a process.
+
+    It is oneDNN's, and private to torch: another release may lack it or call it otherwise, and a processor may not know bfloat16.
+    """
+    if not torch.backends.mkldnn.is_available() or dtype not in (torch.float32, torch.bfloat16):
+        return False
+    x, weight, bias = (torch.linspace(-1, 1, prod(shape)).view(shape).to(dtype) for shape in ((2, 4, 4, 1), (4, 4, 3, 1), (4,)))
+    how = ([1, 0], [1, 1], [1, 1], 1)
+    try:
+        packed = torch.ops.mkldnn._reorder_convolution_weight(weight, *how, list(x.shape))
+        fused = torch.ops.mkldnn._convolution_pointwise.binary(x, x, packed, bias, *how, "add", None, "relu", [], None)
+    except (AttributeError, RuntimeError, TypeError):
+        return False
+    return torch.allclose(fused.float(), torch.relu(F.conv2d(x, weight, bias, padding=(1, 0)) + x).float(), atol=0.05)
 
 
 class FoldedConv(nn.Module):
@@ -22,9 +43,8 @@ class FoldedConv(nn.Module):
         super().__init__()
         self.weight, self.bias, self.stride, self.relu = weight.contiguous(memory_format=torch.channels_last), bias, [stride, 1], relu
         self.padding = [weight.shape[2] // 2, 0]
-        self.packed: Tensor | None = None  # in the order that oneDNN likes for inputs of the first one's size; made at the first call
-        kinds = (torch.float32, torch.bfloat16)
-        self.packs = weight.device.type == "cpu" and torch.backends.mkldnn.is_available() and weight.dtype in kinds
+        self.packed: Tensor | None = None  # in an order that oneDNN likes for inputs of the first one's size, and reads for any other
+        self.packs = weight.device.type == "cpu" and is_fused(weight.dtype)
 
     def forward(self, x: Tensor, plus: Tensor | None = None) -> Tensor:
         if not self.packs:
