@@ -65,8 +65,7 @@ def fit(module: StreamModule, data: ClipDataModule, schedule: Schedule, seed: in
     lightning.seed_everything(seed, verbose=False)
     early = schedule.patience is not None and len(data.validation) > 0
     callbacks: list[Callback] = [KeepBest(), EarlyStopping("val_loss", patience=schedule.patience or 0)] if early else []
-    module.precision = chosen_precision(schedule.precision, schedule.accelerator)
-    trainer = _trainer(schedule, module.precision, callbacks, validate=early)
+    trainer = _trainer(schedule, chosen_precision(schedule.precision, schedule.accelerator), callbacks, validate=early)
     try:
         trainer.fit(module, datamodule=data)
     except SystemExit as stopped:  # how Lightning ends on Ctrl-C; whoever called should hear of it as usual

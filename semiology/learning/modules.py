@@ -54,6 +54,7 @@ class StreamModule(lightning.LightningModule):
         self.balance, self.label_smoothing = balance, label_smoothing
 
     def setup(self, stage: str) -> None:
+        self.precision = str(self.trainer.precision)
         self.build(self.trainer.datamodule, fitting=stage == "fit")  # type: ignore[attr-defined]
 
     def build(self, data: ClipDataModule, *, fitting: bool) -> None:
@@ -181,6 +182,9 @@ class DistillationModule(StreamModule):
 
     def on_fit_start(self) -> None:
         self._teacher[0] = self.teacher.to(self.device)
+
+    def on_fit_end(self) -> None:
+        self._teacher[0] = self.teacher.cpu()  # beside its own module, which Lightning took from the GPU, and which is still to score
 
     def told(self, batch: dict[str, Tensor]) -> dict[str, Tensor]:
         """teacher_features (batch, feature) and teacher_logits (batch, class)."""
