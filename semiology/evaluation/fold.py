@@ -134,6 +134,7 @@ def write_record(
                 "teacher": protocol.models[name].teacher,
                 "seen": data.seen,
                 "epochs": module.epochs,
+                "precision": module.precision,
                 "calibration": asdict(fitted[name]) if name in fitted else None,
             }
             for name, (module, data) in trained.items()

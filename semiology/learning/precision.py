@@ -15,7 +15,7 @@ CLEARLY = 1.5  # times as fast; our choice: less is not worth other last digits
 
 
 def chosen_precision(precision: str, accelerator: str = "auto") -> str:
-    """ "32-true" or "bf16-mixed", in Lightning's words; "auto" takes bf16 where the device computes clearly faster in it.
+    """What Lightning calls it, "32-true" or "bf16-mixed"; "auto" takes bf16 where the device computes clearly faster in it.
 
     Args:
         precision: "auto", "32-true" or "bf16-mixed".

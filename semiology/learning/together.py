@@ -91,7 +91,7 @@ def stacked(
 
 def why_not(modules: Sequence[StreamModule], datas: Sequence[ClipDataModule], schedule: Schedule, seeds: Sequence[int]) -> str:
     """Why modules like these cannot be stacked, tried on copies with a first batch; empty where together they say what they say alone."""
-    if (precision := chosen_precision(schedule.precision)) != "32-true":
+    if (precision := chosen_precision(schedule.precision, schedule.accelerator)) != "32-true":
         return f"precision {precision}; autocast does nothing under torch.func.vmap"
     fabric, stack = stacked(copy.deepcopy(list(modules)), datas, schedule, seeds)
     [(rows, batch), *_] = next(rounds({row: data.loader(data.training) for row, data in enumerate(datas)}))
