@@ -15,7 +15,7 @@ import torch
 from record import record
 from wrist_folds import NETWORKS, PEOPLE, make_cohort, train
 
-ROUNDS = 3
+ROUNDS, CLOSE, TIMES = 3, 0.005, 8
 
 
 def two_jobs(name: str, *, together: bool) -> list[np.ndarray]:
