@@ -57,26 +57,24 @@ def main() -> int:
 
 def compared(protocol: Protocol) -> dict[str, Any]:
     """Seconds by task and model of `FOLDS` folds, fold by fold and at once; `ratio` is above 1 where at once is faster over all models."""
-    seconds: dict[str, dict[str, list[float]]] = {}
+    seconds: dict[str, dict[str, float]] = {}
+    ways = {"fold_by_fold": 1, "at_once": FOLDS}
     for task in protocol.tasks:
         sets = [Fold(task, 0, part).training(protocol) for part in deal_parts(protocol, task, 0)[:FOLDS]]
         short = {name: replace(model, schedule=replace(model.schedule, epochs=1)) for name, model in protocol.models.items()}
-        for together in (1, FOLDS):  # first calls of kernels, and what is cached
+        for together in ways.values():  # first calls of kernels, and what is cached
             train_models(replace(protocol, models=short, together=together), task, sets)
         for name, model in protocol.models.items():
-            for together in (1, FOLDS):
+            for way, together in ways.items():
                 began = time.perf_counter()
                 train_models(replace(protocol, together=together), task, sets, [name])
                 spent = time.perf_counter() - began
-                own = seconds.setdefault(f"{task} / {name}", {"fold_by_fold": [], "at_once": []})
-                key = "at_once" if together > 1 else "fold_by_fold"
-                own[key].append(
-                    spent - (seconds[f"{task} / {model.teacher}"][key][0] if model.teacher else 0)
-                )  # its teacher is trained, too
-    found = {name: {way: values[0] / FOLDS for way, values in own.items()} for name, own in seconds.items()}
+                teacher = seconds[f"{task} / {model.teacher}"][way] if model.teacher else 0.0  # is trained, too
+                seconds.setdefault(f"{task} / {name}", {})[way] = spent - teacher
+    found = {name: {way: spent / FOLDS for way, spent in own.items()} for name, own in seconds.items()}
     for name, own in found.items():
         print(f"{name:<28}{own['fold_by_fold']:6.2f} s a fold, {own['at_once']:6.2f} at once", flush=True)
-    sums = {way: sum(own[way] for own in found.values()) for way in ("fold_by_fold", "at_once")}
+    sums = {way: sum(own[way] for own in found.values()) for way in ways}
     return {"folds": FOLDS, "seconds_a_fold": found, "ratio": sums["fold_by_fold"] / sums["at_once"]}
 
 
