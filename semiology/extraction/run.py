@@ -2,7 +2,8 @@
 
 Each clip goes through the video up to four times: for faces (a few frames a second: who is the patient), for pose (every frame), for
 appearance (a few frames a second, from crops around the finished tracks), and for snippets (15 a second, the whole picture). In each, the
-next frames are decoded while these are computed on. Memory holds a few dozen frames and 20 s of tracks.
+next frames are decoded while these are computed on. Memory holds a few dozen frames and 20 s of tracks; all tracks where they are
+lifted.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -224,7 +225,7 @@ def _blocks(source: Source, options: ExtractOptions, marks: Marks) -> Iterator[d
     if source.is_tracks:
         yield {"body": between(read_tracks(source.path), source.start, source.end)}
     elif is_lifted(options):
-        yield extract_tracks(source.path, source.start, source.end, options)  # the lift reads a clip as a whole
+        yield extract_tracks(source.path, source.start, source.end, options, marks=marks)  # the lift reads a clip as a whole
     else:
         yield from track_blocks(source.path, source.start, source.end, options, marks=marks)
 

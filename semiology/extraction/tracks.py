@@ -31,17 +31,19 @@ def extract_tracks(
     end: float | None = None,
     options: ExtractOptions | None = None,
     keep: Mapping[str, Sequence[str]] | None = None,
+    marks: Marks | None = None,
 ) -> dict[str, xr.Dataset]:
     """Tracks of the patient in a video from `start` to `end` (s): "body" and "face". Rows where the part was not found are NaN.
 
-    `keep`, part -> names of keypoints, makes tracks of these parts and keypoints only: all 511 take a gigabyte an hour.
+    `keep`, part -> names of keypoints, makes tracks of these parts and keypoints only: all 511 take a gigabyte an hour. `marks` as in
+    `track_blocks`.
 
     Raises:
         VideoError: the video cannot be read.
         UserError: joints are to be lifted, and the backend does not track those that the lifter reads.
     """
     options = options or ExtractOptions()
-    blocks = list(track_blocks(path, start, end, options, keep))
+    blocks = list(track_blocks(path, start, end, options, keep, marks))
     made = {part: xr.concat([block[part] for block in blocks], "time", **JOINED) for part in blocks[0]}
     return lifted(made, options)
 
