@@ -108,14 +108,24 @@ def _round(left: dict[int, Call], pool: Pool, only: int | None = None) -> Iterat
     numbers = list(left) if only is None else [only]
     with joblib.parallel_config(**pool.config):
         parallel = joblib.Parallel(return_as="generator_unordered", pre_dispatch="2 * n_jobs", batch_size=1)
-    for number, result in parallel(joblib.delayed(_numbered)(os.getcwd(), number, left[number]) for number in numbers):
+    asker = _process()
+    for number, result in parallel(joblib.delayed(_numbered)(asker, os.getcwd(), number, left[number]) for number in numbers):
         del left[number]
         yield result
 
 
-def _numbered(folder: str, number: int, call: Call) -> tuple[int, Any]:
+def _process() -> tuple[str, int]:
+    return socket.gethostname(), os.getpid()
+
+
+def _numbered(asker: tuple[str, int], folder: str, number: int, call: Call) -> tuple[int, Any]:
     if not Path(folder).is_dir():
         raise UserError(f"{socket.gethostname()}: has no {folder}; a cluster's workers need the run, cohort and store at the same paths")
     os.chdir(folder)
     function, positional, named = call
-    return number, function(*positional, **named)
+    try:
+        return number, function(*positional, **named)
+    except KeyboardInterrupt:  # also what Lightning makes of SIGTERM, by which queues of clusters end a worker
+        if _process() == asker:
+            raise
+        os._exit(1)  # stopped from outside is dead as any other; who asked for the work is told of Ctrl-C itself

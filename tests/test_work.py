@@ -30,6 +30,14 @@ def die_at_first(number: int, marker: Path) -> int:
     return number * number
 
 
+def stop_at_first(number: int, marker: Path) -> int:
+    """What is left of a fold when its worker gets SIGTERM."""
+    if number == 1 and not marker.exists():
+        marker.touch()
+        raise KeyboardInterrupt
+    return number * number
+
+
 def die(number: int) -> int:
     if number == 1:
         os._exit(9)
@@ -52,6 +60,13 @@ def test_a_call_whose_worker_died_is_started_again(tmp_path):
     calls = [delayed(die_at_first)(number, tmp_path / "died") for number in range(4)]
     assert sorted(work(calls, Workers(jobs=2))) == [0, 1, 4, 9]
     assert (tmp_path / "died").exists()
+
+
+def test_a_worker_that_is_told_to_stop_costs_its_task_only_and_the_asker_itself_stops(tmp_path):
+    calls = [delayed(stop_at_first)(number, tmp_path / "stopped") for number in range(4)]
+    assert sorted(work(calls, Workers(jobs=2))) == [0, 1, 4, 9]
+    with pytest.raises(KeyboardInterrupt):
+        list(work([delayed(stop_at_first)(1, tmp_path / "here")], Workers()))
 
 
 def test_a_call_that_kills_every_worker_fails_alone():
