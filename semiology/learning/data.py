@@ -75,7 +75,10 @@ class ClipDataset(Dataset):
         self, batch_size: int, *, shuffle: bool = False, drop_last: bool = False, generator: torch.Generator | None = None
     ) -> DataLoader:
         """Batches as `__getitems__` makes them, so that nothing is left to collate."""
-        return DataLoader(self, batch_size, shuffle, drop_last=drop_last, generator=generator, collate_fn=default_convert)
+        # by name, all of it: Lightning makes a loader of its own of this one to predict
+        return DataLoader(
+            self, batch_size=batch_size, shuffle=shuffle, drop_last=drop_last, generator=generator, collate_fn=default_convert
+        )
 
     def rows(self, length: int, share: float | None) -> np.ndarray:
         """(window,) or (segment, window) positions in a clip of `length` frames; see `example_rows`."""
