@@ -4,7 +4,7 @@
 
 - `semiology extract` of ten minutes and of an hour (two phantoms at rest with seizures, 352x288, 10 Hz: the films of timeline-memory), each
   in a process of its own: its peak, and that of all its processes together. 25 Hz has 2.5 times the rows, and is told by their growth.
-- `semiology myoclonus` of the tracks that these left: a verb that reads a clip whole.
+- `semiology myoclonus` of the body's tracks that these left, a verb that reads a clip whole: rows repeated to the 25 Hz that jerks need.
 - A cohort of 500 small videos, all of them extracted: in a fresh process, after its imports, from the call until the tables are read, the
   files are seen to be there and it is decided what is left to do (nothing). Beside it what the rest of the wait is: the imports, `semiology
   cohort check`, which decodes a frame of every video, `semiology extract` again from end to end, and reading the 500 clips' tracks and
@@ -24,6 +24,7 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
+import numpy as np
 from many_clips import video_cohort
 from record import record
 from seizure_watch import FILMS, RATE, film
@@ -38,10 +39,12 @@ from semiology.extraction import ExtractOptions, extract_cohort
 from semiology.files import write_text
 from semiology.learning.clips import Reading
 from semiology.streams import Network
+from semiology.tracks import read_tracks, save_tracks
 from semiology.video import read_frames, write_video
 
 RUN = Path("runs/memory")
 CLIPS, FRAMES = 500, 5  # of the large cohort, and frames of each of its videos
+FASTER = 25.0  # Hz of a camera
 ROUNDS = 3  # of everything that is timed, in turn; the medians count
 SHARE, SECONDS = 1.05, 2.0  # an hour's peak over ten minutes', and s until the work is known
 
@@ -51,7 +54,7 @@ def main() -> int:
     reading = {minutes: read_whole(minutes) for minutes in FILMS}
     long, short = (peaks[minutes]["together_mib"] for minutes in (60, 10))
     ratio, grown = long / short, (long - short) / 50  # MiB a minute at this rate
-    more = grown * (25 / RATE - 1)  # that 25 Hz would take on top
+    more = grown * (FASTER / RATE - 1)  # that 25 Hz would take on top
     at_25_hz = (long + 60 * more) / (short + 10 * more)
     start = begun()
     figures = {
@@ -80,11 +83,16 @@ def extracted(minutes: int) -> dict[str, float]:
 
 
 def read_whole(minutes: int) -> dict[str, float]:
-    """The verb that reads the same minutes' tracks."""
+    """A verb that reads the same minutes' tracks."""
     told, cohort = RUN / f"myoclonus_{minutes}.json", RUN / f"cohort_{minutes}"
     if not told.is_file():
         cohort.mkdir(parents=True, exist_ok=True)
-        shutil.copy(RUN / f"tracks/{minutes}_min/body.nc", cohort / "body.nc")
+        tracks = read_tracks(RUN / f"tracks/{minutes}_min/body.nc")
+        rows = (np.arange(round(len(tracks.time) * FASTER / RATE)) * RATE / FASTER).astype(int)
+        times = np.arange(len(rows)) / FASTER
+        faster = tracks.isel(time=rows).assign_attrs(fps=FASTER)
+        faster = faster.assign_coords(time=times, source_time=("time", times), source_index=("time", np.arange(len(rows))))
+        save_tracks(faster, cohort / "body.nc")
         write_text(cohort / "participants.tsv", "participant_id\nan\n")
         write_text(cohort / "clips.json", "{}")
         write_text(cohort / "clips.tsv", "clip_id\tparticipant_id\ttracks\tstart\tend\na\tan\tbody.nc\t0\tn/a\n")

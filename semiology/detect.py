@@ -35,16 +35,16 @@ class Faces:
 
 
 class FaceDetector:
-    """MTCNN (Zhang et al. 2016) as packaged by facenet-pytorch, whose weights are in its wheel.
+    """MTCNN (Zhang et al. 2016) with the weights of facenet-pytorch, which are in its wheel.
 
     The smallest face looked for has 4 % of the image's shorter side, but at least 20 px; faces of probability below 0.9 are left out.
     [our choice] With `smallest` and `threshold` 0 it is MTCNN at its defaults: faces from 20 px and, by its last network, 0.7 on.
     """
 
     def __init__(self, smallest: float = SMALLEST, threshold: float = THRESHOLD) -> None:
-        from facenet_pytorch import MTCNN
+        from semiology.mtcnn import MTCNN
 
-        self._mtcnn = MTCNN(keep_all=True)
+        self._mtcnn = MTCNN()
         self._smallest, self._threshold = smallest, threshold
 
     @staticmethod
@@ -60,13 +60,8 @@ class FaceDetector:
 
     def __call__(self, image: np.ndarray) -> Faces:
         """Find faces in an RGB image, (height, width, 3) uint8; none gives arrays of length 0."""
-        self._mtcnn.min_face_size = max(20.0, self._smallest * min(image.shape[:2]))
-        if min(image.shape[:2]) <= self._mtcnn.min_face_size:  # MTCNN itself fails on an image without room for a face
-            return Faces(np.zeros((0, 4)), np.zeros(0))
-        boxes, probability = self._mtcnn.detect(image)
-        if boxes is None:  # its way to say "no face"; otherwise object arrays may come
-            return Faces(np.zeros((0, 4)), np.zeros(0))
-        boxes, probability = np.asarray(boxes, float).reshape(-1, 4), np.asarray(probability, float).reshape(-1)
+        boxes, probability = self._mtcnn(image, max(20.0, self._smallest * min(image.shape[:2])))
+        boxes, probability = boxes.astype(float), probability.astype(float)
         keep = probability >= self._threshold
         return Faces(boxes[keep], probability[keep])
 
