@@ -6,6 +6,7 @@ probabilities are facenet-pytorch's to the last bit.
 """
 
 from collections.abc import Sequence
+from functools import reduce
 
 import numpy as np
 import torch
@@ -27,7 +28,10 @@ class MTCNN:
         from facenet_pytorch.models.mtcnn import ONet, PNet, RNet
 
         self._first, self._second, self._third = PNet(), RNet(), ONet()
-        self._first.pool1 = PairwiseMaxPool()
+        for network in (self._first, self._second, self._third):
+            for name, pool in network.named_children():
+                if isinstance(pool, nn.MaxPool2d):
+                    setattr(network, name, MaxPool(pool.kernel_size))
 
     def __call__(self, image: np.ndarray, smallest: float) -> tuple[np.ndarray, np.ndarray]:
         """Boxes (face, 4) as x0, y0, x1, y1 in px and probabilities (face,), the largest face first; float32.
@@ -118,16 +122,21 @@ def _edges(start: int, end: int, parts: int) -> tuple[np.ndarray, np.ndarray]:
     return start + part * (end - start) // parts, start - (-(part + 1) * (end - start)) // parts
 
 
-class PairwiseMaxPool(nn.Module):
-    """The maximum of every two by two pixels, of fewer at a last odd row or column, as torch's MaxPool2d(2, ceil_mode=True).
+class MaxPool(nn.Module):
+    """The maximum of every window of `size` by `size` pixels, two apart; at the end of a row or column windows may stick out.
 
-    A processor takes a seventh of the time for it, as long as channels are few.
+    As torch's MaxPool2d(size, 2, ceil_mode=True), but by shifted copies, which takes a processor a seventh of the time where channels are few.
     """
 
+    def __init__(self, size: int) -> None:
+        super().__init__()
+        self.size = size
+
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        x = functional.pad(x, (0, x.shape[-1] % 2, 0, x.shape[-2] % 2), value=-torch.inf)
-        rows = torch.maximum(x[..., ::2, :], x[..., 1::2, :])
-        return torch.maximum(rows[..., ::2], rows[..., 1::2])
+        height, width = (max(0, -(-(side - self.size) // 2)) + 1 for side in x.shape[2:])
+        x = functional.pad(x, (0, 2 * width + self.size - 2 - x.shape[3], 0, 2 * height + self.size - 2 - x.shape[2]), value=-torch.inf)
+        rows = reduce(torch.maximum, [x[:, :, first : first + 2 * height - 1 : 2] for first in range(self.size)])
+        return reduce(torch.maximum, [rows[..., first : first + 2 * width - 1 : 2] for first in range(self.size)])
 
 
 def _prepared(pictures: list[np.ndarray]) -> torch.Tensor:

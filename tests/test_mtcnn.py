@@ -6,7 +6,7 @@ import torch
 from facenet_pytorch import MTCNN as Packaged
 from torch.nn import functional
 
-from semiology.mtcnn import MTCNN, PairwiseMaxPool, RectangleSums
+from semiology.mtcnn import MTCNN, MaxPool, RectangleSums
 from semiology.video import read_frames
 
 
@@ -30,10 +30,11 @@ def test_resized_boxes_are_those_of_torch_to_the_last_bit():
         np.testing.assert_array_equal(sums.resized((left, top, right, bottom), height, width), expected)
 
 
-@pytest.mark.parametrize(("height", "width"), [(6, 8), (7, 8), (6, 9), (7, 9), (1, 1)])
-def test_pairwise_maxima_are_those_of_torch(height, width):
+@pytest.mark.parametrize(("height", "width"), [(6, 8), (7, 8), (6, 9), (7, 9), (3, 3)])
+@pytest.mark.parametrize("size", [2, 3])
+def test_maxima_are_those_of_torch(height, width, size):
     x = torch.randn(2, 3, height, width)
-    torch.testing.assert_close(PairwiseMaxPool()(x), functional.max_pool2d(x, 2, ceil_mode=True), rtol=0, atol=0)
+    assert torch.equal(MaxPool(size)(x), functional.max_pool2d(x, size, 2, ceil_mode=True))
 
 
 @pytest.mark.realdata
