@@ -125,7 +125,7 @@ def _edges(start: int, end: int, parts: int) -> tuple[np.ndarray, np.ndarray]:
 class MaxPool(nn.Module):
     """The maximum of every window of `size` by `size` pixels, two apart; at the end of a row or column windows may stick out.
 
-    As torch's MaxPool2d(size, 2, ceil_mode=True), but by shifted copies, which takes a processor a seventh of the time where channels are few.
+    As torch's MaxPool2d(size, 2, ceil_mode=True), but by shifted copies, which takes a processor a seventh of the time.
     """
 
     def __init__(self, size: int) -> None:
