@@ -78,7 +78,7 @@ def main() -> int:
         for backend in asked
     }
     killed = all(runs[backend, "killed"]["killed"] for backend in asked)
-    again = ", ".join(f"{backend} {told['folds_started_again']} (+{told['extra_s_of_a_death']:.0f} s)" for backend, told in figures.items())
+    again = ", ".join(f"{backend} {told['folds_started_again']} ({told['extra_s_of_a_death']:+.0f} s)" for backend, told in figures.items())
     return record(
         "cluster",
         figures,

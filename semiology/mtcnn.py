@@ -38,7 +38,7 @@ class MTCNN:
 
         Args:
             image: RGB, (height, width, 3) uint8.
-            smallest: side of the smallest face to look for, px; an image that is not longer on both sides has none.
+            smallest: side of the smallest face to look for, px; an image with a shorter side has none.
         """
         with torch.inference_mode():
             sums = RectangleSums(image)
