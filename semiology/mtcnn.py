@@ -1,7 +1,7 @@
 """MTCNN (Zhang et al. 2016): three small networks look for faces, each at fewer places and closer than the one before.
 
 Networks and weights are facenet-pytorch's. The way through them is ours, since its own takes most of its time outside them: here one
-table of sums makes the image's scaled copies and cut-outs, and pooling goes pair by pair. Both are exact, so that boxes and
+table of sums makes the image's scaled copies and cut-outs, and pooling takes maxima of shifted copies. Both are exact, so that boxes and
 probabilities are facenet-pytorch's to the last bit.
 """
 
@@ -30,7 +30,7 @@ class MTCNN:
         self._first, self._second, self._third = PNet(), RNet(), ONet()
         for network in (self._first, self._second, self._third):
             for name, pool in network.named_children():
-                if isinstance(pool, nn.MaxPool2d):
+                if isinstance(pool, nn.MaxPool2d) and isinstance(pool.kernel_size, int):
                     setattr(network, name, MaxPool(pool.kernel_size))
 
     def __call__(self, image: np.ndarray, smallest: float) -> tuple[np.ndarray, np.ndarray]:
@@ -43,10 +43,10 @@ class MTCNN:
         with torch.inference_mode():
             sums = RectangleSums(image)
             boxes = self._proposed(sums, smallest)
-            boxes, probability, shift = self._seen(sums, boxes, 0)
+            boxes, probability, shift = _seen(self._second, SIDES[0], LEAST[1], sums, boxes)
             kept = _apart(boxes, probability, OVERLAP)
             boxes = _square(_shifted(boxes[kept], shift[kept]))
-            boxes, probability, shift = self._seen(sums, boxes, 1)
+            boxes, probability, shift = _seen(self._third, SIDES[1], LEAST[2], sums, boxes)
             boxes = _shifted(boxes, shift)
         kept = _not_inside(boxes, probability, OVERLAP)
         boxes, probability = boxes[kept], probability[kept]
@@ -72,23 +72,6 @@ class MTCNN:
         every = every[_apart(every[:, :4], every[:, 4], OVERLAP)]
         boxes, size = every[:, :4], every[:, 2:4] - every[:, :2]
         return _square(boxes + every[:, 5:] * np.tile(size, 2))
-
-    def _seen(self, sums: "RectangleSums", boxes: np.ndarray, which: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Those boxes in which the second (0) or third (1) network sees a face, its probability, and how to shift their edges."""
-        pixels = boxes.astype(int)
-        pixels[:, :2] = np.maximum(pixels[:, :2] - 1, 0)
-        pixels[:, 2:] = np.minimum(pixels[:, 2:], (sums.width, sums.height))
-        inside = (pixels[:, 2:] > pixels[:, :2]).all(axis=1)
-        boxes, pixels = boxes[inside], pixels[inside]
-        if not len(boxes):
-            return boxes, np.zeros(0, np.float32), boxes
-        squares = _prepared([sums.resized(box, SIDES[which], SIDES[which]) for box in pixels])
-        shift, *_, chance = (self._second, self._third)[which](
-            squares.contiguous()
-        )  # plane by plane, as facenet-pytorch: the same last digits
-        probability = chance[:, 1].numpy()
-        kept = probability > np.float32(LEAST[1 + which])
-        return boxes[kept], probability[kept], shift.numpy()[kept]
 
 
 class RectangleSums:
@@ -137,6 +120,22 @@ class MaxPool(nn.Module):
         x = functional.pad(x, (0, 2 * width + self.size - 2 - x.shape[3], 0, 2 * height + self.size - 2 - x.shape[2]), value=-torch.inf)
         rows = reduce(torch.maximum, [x[:, :, first : first + 2 * height - 1 : 2] for first in range(self.size)])
         return reduce(torch.maximum, [rows[..., first : first + 2 * width - 1 : 2] for first in range(self.size)])
+
+
+def _seen(network: nn.Module, side: int, least: float, sums: RectangleSums, boxes: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Those of the boxes in which a network sees a face with more than the `least` probability, the probability, and its shift of edges."""
+    pixels = boxes.astype(int)
+    pixels[:, :2] = np.maximum(pixels[:, :2] - 1, 0)
+    pixels[:, 2:] = np.minimum(pixels[:, 2:], (sums.width, sums.height))
+    inside = (pixels[:, 2:] > pixels[:, :2]).all(axis=1)
+    boxes, pixels = boxes[inside], pixels[inside]
+    if not len(boxes):
+        return boxes, np.zeros(0, np.float32), boxes
+    squares = _prepared([sums.resized(box, side, side) for box in pixels])
+    shift, *_, chance = network(squares.contiguous())  # plane by plane, as facenet-pytorch: the same last digits
+    probability = chance[:, 1].numpy()
+    kept = probability > np.float32(least)
+    return boxes[kept], probability[kept], shift.numpy()[kept]
 
 
 def _prepared(pictures: list[np.ndarray]) -> torch.Tensor:
