@@ -1,10 +1,13 @@
 """Splits, windows, augmentation, distillation: what may leak, and what must not change."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
 
 from semiology import UserError, load_skeleton
+from semiology.cohort import Cohort
 from semiology.evaluation.source import permuted
 from semiology.learning.augment import Augmentation, Change
 from semiology.learning.clips import ClipSource, Reading
@@ -12,6 +15,7 @@ from semiology.learning.data import NO_CHANGE, ClipDataModule, ClipDataset, vali
 from semiology.learning.fitting import Schedule, fit, score
 from semiology.learning.modules import DistillationModule, StreamModule, distillation_loss
 from semiology.learning.saved import SavedModel, load_model
+from semiology.store import Store
 from semiology.streams import TCN, Network, StreamShape
 
 JOINTS = load_skeleton("upper_body_11").names
@@ -137,6 +141,26 @@ def test_what_no_network_reads_is_not_made_and_changes_no_draw(cohort):
         assert set(bare) == {"target", "clip"} and bare["target"] == whole["target"]
         torch.testing.assert_close(part["keypoints"], whole["keypoints"], rtol=0, atol=0)
     assert every.rng.random() == some.rng.random() == none.rng.random()
+
+
+def test_a_stored_vector_stands_for_the_frames_around_it(cohort, tmp_path):
+    store = Store(tmp_path / "store")
+    vectors = np.array([[1, -1], [np.nan, np.nan], [3, -3], [4, -4]], np.float32)
+    for clip in Cohort.read(cohort).clips:
+        store.write(clip.clip_id, "body_vgg", "0" * 16, (vectors, np.array([0, 0.2, 0.4, 1.0])))
+        store.note(clip.clip_id, {}, {"body_vgg": {"key": "0" * 16, "depends": {}}})
+    made = ClipSource(str(cohort), Reading("swing", appearance="body_vgg", window=40, windows=1), str(store.folder))
+    assert made.clips[0].appearance.shape == (4, 2) and len(made.clips[0].joints) >= 40
+    example = ClipDataset(made, [replace(made.clips[0], joints=made.clips[0].joints[:40], held=made.clips[0].held[:40])], NO_CHANGE, None)[
+        0
+    ]
+    # 25 frames a second: 0.2 s, the usual interval of the vectors, are five frames; what is further away is not known
+    expected = [1] * 3 + [0] * 5 + [3] * 8 + [0] * 4 + [4] * 11 + [0] * 9
+    assert example["appearance"][0].tolist() == expected and example["appearance"][1].tolist() == [-value for value in expected]
+    assert example["appearance_mask"].tolist() == [float(value > 0) for value in expected]
+    mean, spread = ClipDataModule(made, ["p0"], validation=0).appearance_statistics()
+    np.testing.assert_allclose(mean, [8 / 3, -8 / 3], rtol=1e-6)
+    np.testing.assert_allclose(spread, np.sqrt([14 / 9, 14 / 9]), rtol=1e-6)  # squares of 1, 3, 4 less their mean: 25 + 1 + 16 over 27
 
 
 def test_a_module_says_what_batches_have_to_hold(cohort):

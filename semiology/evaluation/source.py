@@ -63,8 +63,7 @@ def clips_digest(source: ClipSource) -> str:
     for clip in source.clips:
         digest.update(f"{clip.clip_id}/{clip.participant_id}/{clip.target}".encode())
         digest.update(np.ascontiguousarray(clip.joints).tobytes())
-        if clip.appearance is not None:
-            digest.update(np.ascontiguousarray(clip.appearance).tobytes())
-        if clip.starts is not None:
-            digest.update(np.ascontiguousarray(clip.starts).tobytes())
+        for read in (clip.appearance, clip.held, clip.starts):
+            if read is not None:
+                digest.update(np.ascontiguousarray(read).tobytes())
     return digest.hexdigest()

@@ -98,9 +98,12 @@ class Reading:
 class ClipData:
     """One clip in memory, on the grid of `Reading.rate`.
 
-    joints (time, joint, space) in body units, NaN where missing, without any joint for the part "frame"; appearance (time, channel), NaN
-    where missing, or None. Where snippets are read, appearance is (snippet, channel), and `starts` (snippet,) their first frames,
-    ascending. `recording_id` is shared by the clips (or views) of one seizure.
+    Attributes:
+        joints: (time, joint, space) in body units, NaN where missing; without any joint for the part "frame".
+        appearance: (vector, channel) as the store holds them, NaN where missing; or None.
+        recording_id: shared by the clips (or views) of one seizure.
+        held: (time,) which vector stands for each frame, -1 where none is near; None where there is one a frame, or one a snippet.
+        starts: (snippet,) the snippets' first frames, ascending, where snippets are read.
     """
 
     clip_id: str
@@ -109,11 +112,12 @@ class ClipData:
     joints: np.ndarray
     appearance: np.ndarray | None = None
     recording_id: str = ""
+    held: np.ndarray | None = None
     starts: np.ndarray | None = None
 
     @cached_property
     def seen(self) -> np.ndarray:
-        """(time,) or (snippet,) True where there is appearance."""
+        """(vector,) True where there is appearance."""
         assert self.appearance is not None
         return np.isfinite(self.appearance).all(axis=1)
 
@@ -219,8 +223,8 @@ class ClipSource:
         self.trackers.update({tracks.attrs.get("backend", "")} - {""})
         joints = prepare(tracks, self.reading)
         reason = too_little(joints, self.reading)
-        features = self._appearance(clip.clip_id, len(joints)) if self.reading.appearance and not reason else None
-        return {"joints": joints, "appearance": features}, reason
+        appearance = self._appearance(clip.clip_id, len(joints)) if self.reading.appearance and not reason else {}
+        return {"joints": joints, **appearance}, reason
 
     def _snippets(self, clip: Clip) -> Content:
         features, time = self._features(clip.clip_id)
@@ -244,13 +248,14 @@ class ClipSource:
             features = features - np.nanmedian(features, axis=0)
         return features, time
 
-    def _appearance(self, clip_id: str, length: int) -> np.ndarray:
+    def _appearance(self, clip_id: str, length: int) -> dict[str, np.ndarray]:
+        """The stored vectors, and which of them each of so many frames reads: the nearest, at most one of their intervals away."""
         features, time = self._features(clip_id)
         wanted = np.arange(length) / self.reading.rate
         own = nearest(time, wanted)
         step = float(np.median(np.diff(time))) if len(time) > 1 else np.inf
         near = np.abs(time[own] - wanted) <= max(step, 1 / self.reading.rate)
-        return np.where(near[:, None], features[own], np.nan).astype(np.float32)
+        return {"appearance": features.astype(np.float32, copy=False), "held": np.where(near, own, -1).astype(np.int32)}
 
 
 def nearest(times: np.ndarray, wanted: np.ndarray) -> np.ndarray:

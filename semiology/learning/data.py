@@ -122,15 +122,23 @@ class ClipDataset(Dataset):
         }
 
 
+def _seen_vectors(clip: ClipData) -> np.ndarray:
+    """(vector, channel) float64, those that the store has."""
+    assert clip.appearance is not None
+    return clip.appearance[clip.seen].astype(float)
+
+
 def _vectors(clip: ClipData, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Appearance (..., time, channel) at these rows of one clip, and (..., time) where it is known; zeros elsewhere."""
     assert clip.appearance is not None
-    if clip.starts is None:
-        nearest, inside = np.round(np.maximum(rows, 0)).astype(int), rows >= 0
+    if clip.starts is not None:
+        own, inside = nearest_snippet(clip.starts, rows[..., :1])
     else:
-        nearest, inside = nearest_snippet(clip.starts, rows[..., :1])
-    seen = inside & clip.seen[nearest]
-    features = clip.appearance[nearest].astype(np.float32, copy=False)
+        own, inside = np.round(np.maximum(rows, 0)).astype(int), rows >= 0
+    if clip.held is not None:
+        own = clip.held[own]
+    seen = inside & (own >= 0) & clip.seen[own]
+    features = clip.appearance[own].astype(np.float32, copy=False)
     features[~seen] = 0
     return features, seen
 
@@ -215,15 +223,16 @@ class ClipDataModule(lightning.LightningDataModule):
         return torch.tensor(weights, dtype=torch.float32)
 
     def appearance_statistics(self) -> tuple[Tensor, Tensor]:
-        """Mean and spread of each appearance channel over the seen frames, or snippets, of training clips."""
+        """Mean and spread of each appearance channel over the vectors of training clips that the store holds."""
         clips = self.note("standardisation", self.training)
-        rows = np.concatenate([clip.appearance for clip in clips if clip.appearance is not None])
-        rows = rows[np.isfinite(rows).all(axis=1)]
-        if len(rows) == 0:
+        count = sum(np.count_nonzero(clip.seen) for clip in clips)
+        if not count:
             raise UserError(
                 f"{self.source.reading.appearance}: not one frame of the training clips has features; look at the tracking first"
             )
-        return torch.from_numpy(rows.mean(axis=0)), torch.from_numpy(rows.std(axis=0))
+        mean = sum(_seen_vectors(clip).sum(axis=0) for clip in clips) / count
+        variance = sum(((_seen_vectors(clip) - mean) ** 2).sum(axis=0) for clip in clips) / count
+        return torch.from_numpy(mean).float(), torch.from_numpy(variance).sqrt().float()
 
     def loader(self, clips: list[ClipData], *, training: bool = False) -> DataLoader:
         rng = np.random.default_rng(self.seed) if training else None

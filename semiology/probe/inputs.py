@@ -48,6 +48,8 @@ def _rows(clip: ClipData, source: ClipSource, what: str, per: str) -> list[dict]
         assert clip.appearance is not None
         names = [f"{reading.appearance}.{number}" for number in range(clip.appearance.shape[1])]
         series = clip.appearance.astype(float)
+        if clip.held is not None:
+            series = np.where(clip.held[:, None] >= 0, series[clip.held], np.nan)
     if per == "frame":
         frames = np.arange(len(series)) if clip.starts is None or what == "joints" else clip.starts
         return [{**keys, "window": 0, "time": frame / reading.rate, **dict(zip(names, row))} for frame, row in zip(frames.tolist(), series)]
