@@ -29,8 +29,8 @@ from record import record
 
 from semiology.evaluation import loso
 from semiology.evaluation.protocol import Model, Protocol, Task
-from semiology.learning.clips import Reading
 from semiology.learning.fitting import Schedule
+from semiology.learning.reading import Reading
 from semiology.streams import Network
 from semiology.work import Call, Workers, work
 

@@ -32,8 +32,8 @@ from semiology.evaluation.protocol import Model, Protocol, Task
 from semiology.evaluation.source import clips_digest, forget_sources, task_source
 from semiology.evaluation.splits import Split
 from semiology.evaluation.training import check_parts, deal_parts
-from semiology.learning.clips import Reading
 from semiology.learning.fitting import Schedule
+from semiology.learning.reading import Reading
 from semiology.report import write_report
 from semiology.streams import Network
 

@@ -37,7 +37,7 @@ from semiology.evaluation.splits import Split
 from semiology.evaluation.training import check_parts, deal_parts
 from semiology.extraction import ExtractOptions, extract_cohort
 from semiology.files import write_text
-from semiology.learning.clips import Reading
+from semiology.learning.reading import Reading
 from semiology.streams import Network
 from semiology.tracks import read_tracks, save_tracks
 from semiology.video import read_frames, write_video

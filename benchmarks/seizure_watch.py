@@ -14,8 +14,8 @@ from semiology.evaluation.protocol import Model, Protocol, Task
 from semiology.evaluation.splits import Split
 from semiology.events import Event, read_events
 from semiology.extraction import ExtractOptions, extract_cohort
-from semiology.learning.clips import Reading
 from semiology.learning.fitting import Schedule
+from semiology.learning.reading import Reading
 from semiology.phantom import render_long
 from semiology.streams import Network
 

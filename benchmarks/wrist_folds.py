@@ -14,10 +14,11 @@ import torch
 from semiology import load_skeleton, make_tracks, save_tracks
 from semiology.evaluation.source import with_clips
 from semiology.files import write_text
-from semiology.learning.clips import ClipSource, Reading
+from semiology.learning.clips import ClipSource
 from semiology.learning.data import ClipDataModule
 from semiology.learning.fitting import Schedule, fit, score
 from semiology.learning.modules import StreamModule
+from semiology.learning.reading import Reading
 from semiology.learning.together import fit_together
 from semiology.streams import Network
 

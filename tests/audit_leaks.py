@@ -23,9 +23,9 @@ from semiology.evaluation.loso import run_loso
 from semiology.evaluation.protocol import Model, Protocol, Task
 from semiology.evaluation.splits import Split
 from semiology.learning import fitting, together
-from semiology.learning.clips import Reading
 from semiology.learning.data import ClipDataModule
 from semiology.learning.fitting import Schedule
+from semiology.learning.reading import Reading
 from semiology.store import Store
 from semiology.streams import Network
 from semiology.video import write_video

@@ -14,7 +14,7 @@ from semiology import make_tracks, save_tracks
 from semiology.cli import main
 from semiology.evaluation.loso import run_loso
 from semiology.evaluation.protocol import Protocol
-from semiology.learning.clips import Reading
+from semiology.learning.reading import Reading
 from semiology.store import Store
 from semiology.verbs.loso import read_protocol
 

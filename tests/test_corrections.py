@@ -13,7 +13,8 @@ from semiology.cli import main
 from semiology.corrections import Correction, corrections_file, read_corrected, read_corrections, with_corrections, write_corrections
 from semiology.errors import UserError
 from semiology.evaluation.fold import clips_digest
-from semiology.learning.clips import ClipSource, Reading
+from semiology.learning.clips import ClipSource
+from semiology.learning.reading import Reading
 from semiology.store import Store
 from semiology.tracking.corrections import import_corrections
 from semiology.tracking.labels import LabelledFrame, Labels

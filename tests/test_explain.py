@@ -21,7 +21,8 @@ from semiology.explain.nodes import explain_graph
 from semiology.explain.sanity import cascade, randomised, rank_correlation, sanity_check, stages
 from semiology.explain.score import Gated, LogOdds
 from semiology.explain.truth import SignTruth, moving_landmarks, sign_truth
-from semiology.learning.clips import ClipSource, Reading
+from semiology.learning.clips import ClipSource
+from semiology.learning.reading import Reading
 from semiology.learning.saved import SavedModel
 from semiology.statistics.proportion import wilson
 from semiology.streams import AGCN, GAT, Network, StreamShape

@@ -15,8 +15,8 @@ from semiology.evaluation.protocol import Model, Protocol, Task
 from semiology.evaluation.splits import Split
 from semiology.explain import explain
 from semiology.explain.models import explained, run_data
-from semiology.learning.clips import Reading
 from semiology.learning.fitting import Schedule
+from semiology.learning.reading import Reading
 from semiology.report.explained import explained as shown_by_the_report
 from semiology.report.inputs import read_explanations
 from semiology.streams import TCN, Network, StreamShape

@@ -9,7 +9,7 @@ import torch.nn.functional as F
 
 from semiology import load_skeleton, make_tracks
 from semiology.graphs import to_graph
-from semiology.learning.clips import Reading
+from semiology.learning.reading import Reading
 from semiology.learning.saved import SavedModel, load_model
 from semiology.streams import GAT, Network, StreamShape
 

@@ -12,8 +12,9 @@ from semiology.evaluation.calibration import Calibration, Calibrator, fit_calibr
 from semiology.evaluation.loso import run_loso
 from semiology.evaluation.protocol import Fusion, Model, Protocol, Task
 from semiology.evaluation.splits import Split
-from semiology.learning.clips import Reading, prepare
+from semiology.learning.clips import prepare
 from semiology.learning.fitting import Schedule
+from semiology.learning.reading import Reading
 from semiology.learning.saved import load_model
 from semiology.predict import probabilities
 from semiology.predictions import read_predictions

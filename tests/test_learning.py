@@ -10,10 +10,11 @@ from semiology import UserError, load_skeleton
 from semiology.cohort import Cohort
 from semiology.evaluation.source import permuted
 from semiology.learning.augment import Augmentation, Change
-from semiology.learning.clips import ClipSource, Reading
+from semiology.learning.clips import ClipSource
 from semiology.learning.data import NO_CHANGE, ClipDataModule, ClipDataset, validation_participants
 from semiology.learning.fitting import Schedule, fit, score
 from semiology.learning.modules import DistillationModule, StreamModule, distillation_loss
+from semiology.learning.reading import Reading
 from semiology.learning.saved import SavedModel, load_model
 from semiology.store import Store
 from semiology.streams import TCN, Network, StreamShape

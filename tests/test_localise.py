@@ -15,8 +15,8 @@ from semiology.errors import UserError
 from semiology.evaluation.protocol import Model
 from semiology.events import Event, Hysteresis, read_events, write_events
 from semiology.learning.augment import Augmentation
-from semiology.learning.clips import Reading
 from semiology.learning.fitting import Schedule
+from semiology.learning.reading import Reading
 from semiology.learning.saved import load_model
 from semiology.localise import Localisation, WindowsBLSTM
 from semiology.localise.fold import fold_key, read_record, train

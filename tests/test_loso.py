@@ -21,8 +21,9 @@ from semiology.evaluation.source import begin_run, open_source
 from semiology.evaluation.splits import Split
 from semiology.evaluation.tables import fuse
 from semiology.files import slug
-from semiology.learning.clips import ClipSource, Reading
+from semiology.learning.clips import ClipSource
 from semiology.learning.fitting import Schedule
+from semiology.learning.reading import Reading
 from semiology.predict import predict
 from semiology.predictions import read_predictions
 from semiology.streams import Network

@@ -5,11 +5,12 @@ import pytest
 import torch
 
 from semiology import UserError
-from semiology.learning.clips import ClipSource, Reading
+from semiology.learning.clips import ClipSource
 from semiology.learning.data import ClipDataModule
 from semiology.learning.fitting import Schedule, fit, score
 from semiology.learning.modules import StreamModule
 from semiology.learning.precision import bf16_pays, chosen_precision, computing
+from semiology.learning.reading import Reading
 from semiology.snippets.networks import fit_precision
 from semiology.streams import Network
 

@@ -14,8 +14,9 @@ from semiology.cli import main
 from semiology.evaluation.loso import run_loso
 from semiology.evaluation.protocol import Model, Protocol, Task
 from semiology.files import write_text
-from semiology.learning.clips import ClipSource, Reading
+from semiology.learning.clips import ClipSource
 from semiology.learning.fitting import Schedule
+from semiology.learning.reading import Reading
 from semiology.learning.saved import SavedModel
 from semiology.probe import cohort_target, input_features, layer_features, layer_names, linear_probe, probe_run, run_features
 from semiology.probe.kept import find_stream

@@ -18,7 +18,8 @@ from semiology.cohort.gestures import import_gestures
 from semiology.errors import UserError
 from semiology.evaluation.protocol import Fusion, Protocol, Task
 from semiology.evaluation.splits import Split
-from semiology.learning.clips import ClipSource, Reading
+from semiology.learning.clips import ClipSource
+from semiology.learning.reading import Reading
 from semiology.predictions import read_predictions
 from semiology.store import Store
 from semiology.verbs.loso import read_protocol

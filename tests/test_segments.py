@@ -13,10 +13,11 @@ from semiology.evaluation.loso import run_loso
 from semiology.evaluation.protocol import Model, Protocol, Task
 from semiology.explain import explain
 from semiology.learning.augment import Augmentation
-from semiology.learning.clips import ClipData, ClipSource, Reading
+from semiology.learning.clips import ClipData, ClipSource
 from semiology.learning.data import NO_CHANGE, ClipDataModule, ClipDataset
 from semiology.learning.fitting import Schedule, fit, score
 from semiology.learning.modules import DistillationModule, StreamModule
+from semiology.learning.reading import Reading
 from semiology.learning.saved import SavedModel, load_model
 from semiology.learning.segments import segment_starts
 from semiology.learning.windows import nearest_snippet

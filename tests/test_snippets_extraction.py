@@ -17,7 +17,8 @@ from semiology.extraction import ExtractOptions, extract_cohort, extract_videos
 from semiology.extraction.options import SnippetOptions
 from semiology.extraction.trained_on import trained_on
 from semiology.files import content_hash
-from semiology.learning.clips import ClipSource, Reading
+from semiology.learning.clips import ClipSource
+from semiology.learning.reading import Reading
 from semiology.snippets import load_snippet_network, prepare_picture
 from semiology.snippets.r2plus1d import R2Plus1D, Shape, initialise
 from semiology.store import Store

@@ -12,8 +12,9 @@ from semiology.evaluation.fold import key_settings
 from semiology.evaluation.loso import run_loso
 from semiology.evaluation.protocol import Model, Protocol, Task
 from semiology.evaluation.splits import Split, deal
-from semiology.learning.clips import ClipData, Reading
+from semiology.learning.clips import ClipData
 from semiology.learning.fitting import Schedule
+from semiology.learning.reading import Reading
 from semiology.run_files import split_of, split_pairs
 from semiology.statistics.splits import split_differences
 from semiology.statistics.units import combine

@@ -20,8 +20,9 @@ from semiology.events import Hysteresis, read_events
 from semiology.extraction import ExtractOptions, extract_tracks
 from semiology.extraction.tracks import keypoints_read
 from semiology.files import content_hash, write_text
-from semiology.learning.clips import ClipData, ClipSource, Reading, prepare
+from semiology.learning.clips import ClipData, ClipSource, prepare
 from semiology.learning.data import NO_CHANGE, ClipDataset
+from semiology.learning.reading import Reading
 from semiology.learning.saved import SavedModel, load_model
 from semiology.phantom import make_phantom
 from semiology.pose import Landmarks, pose_backend

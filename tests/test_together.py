@@ -16,10 +16,11 @@ from semiology.evaluation.calibration import Calibration
 from semiology.evaluation.loso import run_loso
 from semiology.evaluation.protocol import Model, Protocol, Task
 from semiology.evaluation.splits import Split
-from semiology.learning.clips import ClipSource, Reading
+from semiology.learning.clips import ClipSource
 from semiology.learning.data import ClipDataModule
 from semiology.learning.fitting import Schedule, fit, score
 from semiology.learning.modules import DistillationModule, StreamModule
+from semiology.learning.reading import Reading
 from semiology.learning.together import fit_together
 from semiology.streams import Network
 

@@ -18,8 +18,9 @@ from semiology.evaluation.source import clips_digest, open_source, task_source, 
 from semiology.evaluation.splits import TEST, Part
 from semiology.evaluation.training import Trained, TrainingSet, calibrators, inner_rows, scored, selected, train_models
 from semiology.files import slug, write_text
-from semiology.learning.clips import ClipSource, Reading
+from semiology.learning.clips import ClipSource
 from semiology.learning.data import ClipDataModule
+from semiology.learning.reading import Reading
 from semiology.learning.saved import SavedModel, load_model
 
 SCHEMA = 3  # raise when the same config would give other predictions

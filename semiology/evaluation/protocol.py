@@ -9,9 +9,9 @@ from semiology.evaluation.calibration import Calibration
 from semiology.evaluation.splits import TEST, Part, Split
 from semiology.files import slug
 from semiology.learning.augment import Augmentation
-from semiology.learning.clips import Reading
 from semiology.learning.fitting import Schedule
 from semiology.learning.modules import DistillationModule, StreamModule
+from semiology.learning.reading import Reading
 from semiology.streams import Network
 from semiology.work import Workers
 

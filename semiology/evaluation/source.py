@@ -8,7 +8,8 @@ from functools import lru_cache
 import numpy as np
 
 from semiology.evaluation.protocol import Protocol
-from semiology.learning.clips import ClipData, ClipSource, Reading
+from semiology.learning.clips import ClipData, ClipSource
+from semiology.learning.reading import Reading
 from semiology.statistics.chance import exchange
 
 

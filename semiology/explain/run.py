@@ -25,7 +25,8 @@ from semiology.explain.sanity import Randomised, randomised
 from semiology.explain.score import LogOdds
 from semiology.explain.truth import sign_truth
 from semiology.files import atomic_path, write_text
-from semiology.learning.clips import ClipSource, Reading
+from semiology.learning.clips import ClipSource
+from semiology.learning.reading import Reading
 from semiology.learning.saved import SavedModel
 from semiology.streams import AGCN, GAT
 

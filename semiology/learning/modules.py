@@ -12,8 +12,8 @@ from torch.optim import AdamW
 from torch.optim.lr_scheduler import CosineAnnealingLR
 
 from semiology.errors import UserError
-from semiology.learning.clips import Reading
 from semiology.learning.data import ClipDataModule
+from semiology.learning.reading import Reading
 from semiology.learning.saved import load_model
 from semiology.streams import Network
 from semiology.streams.standardised import Standardised

@@ -11,7 +11,7 @@ from torch import nn
 
 from semiology.errors import UserError
 from semiology.files import atomic_path, write_text
-from semiology.learning.clips import Reading
+from semiology.learning.reading import Reading
 from semiology.skeleton import Skeleton
 from semiology.streams import Network, StreamShape
 

@@ -2,7 +2,8 @@
 
 import numpy as np
 
-from semiology.learning.clips import Reading, nearest
+from semiology.learning.clips import nearest
+from semiology.learning.reading import Reading
 from semiology.learning.segments import segment_starts
 
 

@@ -12,7 +12,8 @@ from semiology.clip_tracks import clip_tracks
 from semiology.cohort import Cohort
 from semiology.errors import UserError
 from semiology.events import Event, read_events
-from semiology.learning.clips import Reading, prepare
+from semiology.learning.clips import prepare
+from semiology.learning.reading import Reading
 from semiology.localise.settings import Localisation
 from semiology.store import Store
 

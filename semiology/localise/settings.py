@@ -6,7 +6,7 @@ from semiology.errors import UserError
 from semiology.evaluation.protocol import Model
 from semiology.events import Hysteresis
 from semiology.learning.augment import Augmentation
-from semiology.learning.clips import Reading
+from semiology.learning.reading import Reading
 from semiology.work import Workers
 
 NONE = "none"  # the level of all time in which no sign is marked

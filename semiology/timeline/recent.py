@@ -6,7 +6,7 @@ import numpy as np
 import xarray as xr
 
 from semiology.extraction.tracks import keypoints_read
-from semiology.learning.clips import Reading
+from semiology.learning.reading import Reading
 from semiology.pose import Landmarks, PoseBackend
 from semiology.tracks import make_tracks
 
