@@ -27,6 +27,7 @@ from semiology.files import atomic_path
 H5_FAULTS = (OSError, KeyError, ValueError, RuntimeError, TypeError, IndexError, AttributeError, OverflowError, MemoryError, EOFError)
 OWN = {"schema", "fps", "software"}  # attributes of every file that was written from `make_tracks`
 PLAIN = {"_FillValue", "coordinates", "CLASS", "NAME", "DIMENSION_LIST", "REFERENCE_LIST", "_Netcdf4Dimid", "_Netcdf4Coordinates"}
+DAMAGED = "not a readable netCDF file of tracks; make it again (delete it first where semiology extract made it)"
 SCHEMA = 1  # raise when the meaning of a saved file changes: it is part of every key in the store
 
 
@@ -173,7 +174,7 @@ def open_tracks(path: str | Path) -> Iterator[xr.Dataset]:
     try:
         opened = xr.open_dataset(path, engine="h5netcdf")
     except H5_FAULTS as error:
-        raise UserError(f"{path}: not a readable netCDF file of tracks; write it again") from error
+        raise UserError(f"{path}: {DAMAGED}") from error
     with opened:
         yield opened
 
@@ -207,7 +208,7 @@ def read_netcdf(path: Path) -> xr.Dataset:
         with xr.open_dataset(path, engine="h5netcdf") as opened:
             return opened.load()
     except H5_FAULTS as error:
-        raise UserError(f"{path}: not a readable netCDF file of tracks; write it again, or give a .csv") from error
+        raise UserError(f"{path}: {DAMAGED}, or give a .csv") from error
 
 
 def _own(file: h5py.File) -> xr.Dataset | None:

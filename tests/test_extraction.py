@@ -86,6 +86,20 @@ def test_bad_clips_are_listed_without_file_names_and_the_others_go_on(empty_room
     assert "1 extracted, 0 were there already, 3 failed" in summary.text()
 
 
+def test_damaged_tracks_in_the_store_cost_their_own_clip_only(empty_room, tmp_path):
+    shutil.copy(empty_room, tmp_path / "videos" / "other.mp4")
+    cohort = cohort_of(tmp_path, [("c1", "videos/room.mp4", "n/a"), ("c2", "videos/other.mp4", "n/a")])
+    extract_cohort(cohort, tmp_path / "store", progress=False)
+    (tmp_path / "store" / "c1" / "record.json").unlink()  # so that the share of frames found has to be read again
+    body = next((tmp_path / "store" / "c1").glob("body-*.nc"))
+    body.write_bytes(body.read_bytes()[:1000])
+    summary = extract_cohort(cohort, tmp_path / "store", progress=False)
+    assert summary.skipped == ["c2"] and [clip_id for clip_id, _ in summary.failed] == ["c1"]
+    assert "not a readable netCDF" in summary.failed[0][1]
+    body.unlink()  # as the message says
+    assert extract_cohort(cohort, tmp_path / "store", progress=False).done == ["c1"]
+
+
 def test_tracks_that_are_brought_along_are_cut_and_kept(tmp_path):
     position = np.arange(100.0)[:, None, None] * np.ones((1, 1, 2))  # x of frame n is n
     save_tracks(make_tracks(position, ["left_wrist"], 10), tmp_path / "hand.nc")

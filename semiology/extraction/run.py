@@ -167,8 +167,9 @@ def _extract_one(source: Source, store: Store, options: ExtractOptions, marks: P
     except VideoError as error:
         return _Outcome(source.clip_id, fault=error.fault)
     except UserError as error:
-        if isinstance(error.__cause__, OSError) and not source.is_tracks:
-            raise  # the store cannot be written: every other clip would fail too
+        cause = error.__cause__
+        if isinstance(cause, OSError) and cause.errno is not None and not source.is_tracks:
+            raise  # the store cannot be written: every other clip would fail too (of a damaged file HDF5 complains without a number)
         return _Outcome(source.clip_id, fault=str(error))
     except MemoryError:
         return _Outcome(source.clip_id, fault="does not fit into memory; cut it into shorter clips by start and end")
