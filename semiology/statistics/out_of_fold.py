@@ -91,7 +91,8 @@ class OutOfFold:
         if name == "brier":
             distance = np.stack([brier(self.truth, run) for run in self.probability])
             total = np.stack([np.bincount(self.participant, run, len(self.participants)) for run in distance])
-            return (total @ weights.T) / (weights @ self._clips().sum(1))
+            with np.errstate(invalid="ignore"):  # a draw of participants without a clip has no Brier score: NaN
+                return (total @ weights.T) / (weights @ self._clips().sum(1))
         drawn = weights @ self.confusion.reshape(len(self.seeds), len(self.participants), -1)
         return from_confusion(name, drawn.reshape(*drawn.shape[:2], self.levels, self.levels))
 
