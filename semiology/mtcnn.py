@@ -75,7 +75,10 @@ class MTCNN:
 
 
 class RectangleSums:
-    """Sums of an image over rectangles, from a table of the sums above and left of each pixel: any size at the same price, and exact."""
+    """Sums of an image over rectangles, from a table of the sums above and left of each pixel: any size at the same price, and exact.
+
+    The table may run over; differences of its entries, the sums of rectangles of up to 8 million pixels, are right all the same.
+    """
 
     def __init__(self, image: np.ndarray) -> None:
         self.height, self.width = image.shape[:2]

@@ -30,6 +30,11 @@ def test_resized_boxes_are_those_of_torch_to_the_last_bit():
         np.testing.assert_array_equal(sums.resized((left, top, right, bottom), height, width), expected)
 
 
+def test_sums_that_no_longer_fit_into_32_bits_give_the_same_means():
+    white = np.full((3000, 4000, 3), 255, np.uint8)  # 3,060 million in all
+    np.testing.assert_array_equal(RectangleSums(white).resized((0, 0, 4000, 3000), 30, 40), 255)
+
+
 @pytest.mark.parametrize(("height", "width"), [(6, 8), (7, 8), (6, 9), (7, 9), (3, 3)])
 @pytest.mark.parametrize("size", [2, 3])
 def test_maxima_are_those_of_torch(height, width, size):
