@@ -10,6 +10,7 @@ from functools import reduce
 
 import numpy as np
 import torch
+from facenet_pytorch.models.mtcnn import ONet, PNet, RNet
 from torch import nn
 from torch.nn import functional
 from torchvision.ops import nms
@@ -25,8 +26,6 @@ class MTCNN:
     """Looks for faces; several threads may call the same one."""
 
     def __init__(self) -> None:
-        from facenet_pytorch.models.mtcnn import ONet, PNet, RNet
-
         self._first, self._second, self._third = PNet(), RNet(), ONet()
         for network in (self._first, self._second, self._third):
             for name, pool in network.named_children():

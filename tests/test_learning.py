@@ -151,10 +151,9 @@ def test_a_stored_vector_stands_for_the_frames_around_it(cohort, tmp_path):
         store.write(clip.clip_id, "body_vgg", "0" * 16, (vectors, np.array([0, 0.2, 0.4, 1.0])))
         store.note(clip.clip_id, {}, {"body_vgg": {"key": "0" * 16, "depends": {}}})
     made = ClipSource(str(cohort), Reading("swing", appearance="body_vgg", window=40, windows=1), str(store.folder))
-    assert made.clips[0].appearance.shape == (4, 2) and len(made.clips[0].joints) >= 40
-    example = ClipDataset(made, [replace(made.clips[0], joints=made.clips[0].joints[:40], held=made.clips[0].held[:40])], NO_CHANGE, None)[
-        0
-    ]
+    clip = made.clips[0]
+    assert clip.appearance.shape == (4, 2) and len(clip.joints) >= 40
+    example = ClipDataset(made, [replace(clip, joints=clip.joints[:40], held=clip.held[:40])], NO_CHANGE, None)[0]
     # 25 frames a second: 0.2 s, the usual interval of the vectors, are five frames; what is further away is not known
     expected = [1] * 3 + [0] * 5 + [3] * 8 + [0] * 4 + [4] * 11 + [0] * 9
     assert example["appearance"][0].tolist() == expected and example["appearance"][1].tolist() == [-value for value in expected]

@@ -26,8 +26,8 @@ class Reading:
             "frame" the share of its snippets that have features.
         longest_gap: s, gaps up to it are filled.
         smoothing: s, window of the smoothing; 0 for none.
-        appearance: features of the store ("face_vgg", "body_vgg", a vector a frame) for streams that read them; "snippets", a vector a
-            snippet of `window` frames at `rate`, of the part "frame" and nothing else [T: GESTURES].
+        appearance: features of the store ("face_vgg", "body_vgg", the nearest vector for each frame) for streams that read them;
+            "snippets", a vector a snippet of `window` frames at `rate`, of the part "frame" and nothing else [T: GESTURES].
         centred: appearance features minus their median over the clip, which takes out who it is and in what light (ours).
         rate: Hz, at which frames are read; at most the tracks' own, and that of the snippets where these are read.
         window: frames of one training example, or of one in each segment; where snippets are read the frames of a snippet.
