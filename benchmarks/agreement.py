@@ -27,12 +27,12 @@ from record import record
 from scipy.stats import pearsonr, spearmanr
 from sklearn.metrics import cohen_kappa_score
 
-from semiology.agreement import Paired
-from semiology.agreement.bland_altman import closed_form
-from semiology.agreement.change import sem_consistency, standardised_response_mean
-from semiology.agreement.icc import mean_squares
-from semiology.agreement.stated import FEWEST, state
-from semiology.statistics.bootstrap import draw_participants
+from semiology.evaluation.agreement import Paired
+from semiology.evaluation.agreement.bland_altman import closed_form
+from semiology.evaluation.agreement.change import sem_consistency, standardised_response_mean
+from semiology.evaluation.agreement.coefficients import mean_squares
+from semiology.evaluation.agreement.pairs import FEWEST, state
+from semiology.evaluation.statistics.intervals import draw_participants
 
 LOW, HIGH = 0.92, 0.98  # of 95 %, in 300 cohorts whose share has a standard error of 1.3 %; our choice, before the run
 DRAWS = 1000

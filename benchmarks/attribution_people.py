@@ -13,11 +13,11 @@ from attribution import above
 from phantom_run import step
 from record import record
 
-from semiology.phantom.clip import perform
-from semiology.phantom.make import Recipe, clip_row, plan_clip
-from semiology.phantom.sidecar import CLIPS_JSON
-from semiology.phantom.truth import body_truth, story
-from semiology.tracks import save_tracks
+from semiology.data.tracks import save_tracks
+from semiology.phantom.drawing.clip import perform
+from semiology.phantom.dystonia_emotion.cohort import Recipe, clip_row, plan_clip
+from semiology.phantom.shared.cohort import CLIPS_JSON
+from semiology.phantom.shared.truth import body_truth, story
 
 RUN, PEOPLE, SEED = Path("runs/attribution-people"), 40, 1
 TARGET = "joint share and hit rate above chance, above the other arm and above random networks (95 % over participants)"

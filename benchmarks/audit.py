@@ -20,12 +20,12 @@ import audit_leaks as planted
 from conftest import write_cohort
 
 from semiology import make_tracks, read_tracks, save_tracks
-from semiology.audit import audit, verdict
-from semiology.evaluation.fold import Fold, run_folds
-from semiology.evaluation.loso import run_loso
-from semiology.evaluation.source import task_source
-from semiology.evaluation.splits import Split, deal
-from semiology.predictions import read_predictions
+from semiology.evaluation.audit import audit, verdict
+from semiology.evaluation.run.predictions import read_predictions
+from semiology.experiments.clips import task_source
+from semiology.experiments.fold import Fold, run_folds
+from semiology.experiments.loso import run_loso
+from semiology.experiments.splits import Split, deal
 
 DEMO = Path("runs/demo")
 

@@ -27,11 +27,11 @@ from attribution_people import make_cohort
 from joblib import delayed
 from record import record
 
-from semiology.evaluation import loso
-from semiology.evaluation.protocol import Model, Protocol, Task
-from semiology.learning.fitting import Schedule
-from semiology.learning.reading import Reading
-from semiology.streams import Network
+from semiology.experiments import loso
+from semiology.experiments.protocol import Model, Protocol, Task
+from semiology.models.networks import Network
+from semiology.models.training.reading import Reading
+from semiology.models.training.trainer import Schedule
 from semiology.work import Call, Workers, work
 
 RUN = Path("runs/cluster")
@@ -90,7 +90,7 @@ def main() -> int:
 
 
 def protocol(out: Path, workers: dict[str, Any]) -> Protocol:
-    network = Network("semiology.streams.AGCN", {"widths": [16, 32, 32]})
+    network = Network("semiology.models.networks.AGCN", {"widths": [16, 32, 32]})
     task = Task(Reading("dystonia", part="body", rate=12.5, window=64))
     return Protocol(
         cohort=str(RUN / "cohort"),
@@ -143,7 +143,7 @@ def kill_one(starts: Path, killed: list[int]) -> None:
 
 
 def warm() -> None:
-    import semiology.evaluation.loso  # noqa: F401
+    pass
 
 
 @contextmanager

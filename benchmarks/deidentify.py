@@ -21,7 +21,7 @@ from facenet_pytorch import MTCNN
 from real_video import TESTDATA, VIDEOS
 from record import record
 
-from semiology.deidentify import DeidentifyOptions, deidentify_videos
+from semiology.tracking.deidentify import DeidentifyOptions, deidentify_videos
 
 NEEDED = ("major_brand", "minor_version", "compatible_brands", "language")  # what MP4 cannot do without, beside a generic handler name
 BEFORE = 10  # every so manieth frame of the source is searched

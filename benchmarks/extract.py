@@ -30,13 +30,13 @@ from PIL import Image
 from record import record
 from safetensors.torch import save_file
 
-from semiology.appearance import VGG19
-from semiology.detect import follow_patient
-from semiology.extraction import ExtractOptions, extract_videos
-from semiology.extraction.tracks import detector
-from semiology.phantom.recording import render_long
-from semiology.pose.face_mesh import FaceMesh
-from semiology.pose.mediapipe import DETECTION, TRACKING, MediaPipePose, head_box
+from semiology.models.features.vgg import VGG19
+from semiology.phantom.seizures.recording import render_long
+from semiology.tracking.extraction import ExtractOptions, extract_videos
+from semiology.tracking.extraction.tracks import detector
+from semiology.tracking.patient import follow_patient
+from semiology.tracking.pose.face_mesh import FaceMesh
+from semiology.tracking.pose.mediapipe import DETECTION, TRACKING, MediaPipePose, head_box
 from semiology.video import read_frames, write_video
 from semiology.work import Workers
 
@@ -124,7 +124,7 @@ def warm_up(folder: Path, weights: Path) -> None:
 
 def stages(path: Path, weights: Path) -> dict[str, float]:
     """Stage -> ms of a frame of the video, each alone on one thread."""
-    from semiology.appearance import load_vgg
+    from semiology.models.features.vgg import load_vgg
 
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
@@ -275,7 +275,9 @@ def peak(path: Path, weights: Path) -> float:
     """Peak memory (MiB) of the verb in a process of its own, with features of the face."""
     with tempfile.TemporaryDirectory() as folder:
         command = ["extract", str(path), "--out", folder, "--face_weights", str(weights)]
-        running = subprocess.Popen([sys.executable, "-m", "semiology.cli", *command], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        running = subprocess.Popen(
+            [sys.executable, "-m", "semiology.cli.main", *command], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        )
         _, status, usage = os.wait4(running.pid, 0)
     assert status == 0, f"semiology extract: exit status {status}"
     return usage.ru_maxrss / 1024

@@ -29,11 +29,11 @@ from record import record
 from scipy.stats import spearmanr
 
 from semiology import make_tracks
-from semiology.extraction import extract_tracks
-from semiology.formats import read
+from semiology.data.formats import read
+from semiology.data.tracks import read_tracks, save_tracks
+from semiology.evaluation.statistics.intervals import draw_participants, interval
 from semiology.severity.face import blinks, face_measures
-from semiology.statistics.bootstrap import draw_participants, interval
-from semiology.tracks import read_tracks, save_tracks
+from semiology.tracking.extraction import extract_tracks
 
 TESTDATA = Path(os.environ.get("SEMIOLOGY_TESTDATA", Path(__file__).resolve().parents[2] / "shared" / "data"))
 RUN = Path(__file__).resolve().parents[1] / "runs" / "face-measures"

@@ -21,12 +21,12 @@ import xarray as xr
 from real_video import TESTDATA
 from record import record
 
-from semiology.extraction import extract_tracks
-from semiology.phantom.myoclonus import FALL, RISE, minimum_jerk
+from semiology.data.tracks import make_tracks, read_tracks, save_tracks
+from semiology.phantom.myoclonus.jerks import FALL, RISE, minimum_jerk
 from semiology.severity.jerks import Found, Jerk, JerkSettings, Matched, find_jerks, match_jerks, synchronous
-from semiology.severity.jerks.seen import seen_positions
+from semiology.severity.jerks.artefacts import seen_positions
 from semiology.severity.kinematics import SEGMENTS
-from semiology.tracks import make_tracks, read_tracks, save_tracks
+from semiology.tracking.extraction import extract_tracks
 
 RUN = Path("runs/false-jerks")
 JUDGED = ("people/dance_720x406.mp4", "people/walking_1768x994.mp4")

@@ -14,10 +14,10 @@ import pandas as pd
 from phantom_run import metrics, step
 from record import record
 
-from semiology.evaluation.loso import run_loso
-from semiology.evaluation.protocol import Model, Protocol, Task
-from semiology.evaluation.splits import Split
-from semiology.verbs.loso import read_protocol
+from semiology.cli.loso import read_protocol
+from semiology.experiments.loso import run_loso
+from semiology.experiments.protocol import Model, Protocol, Task
+from semiology.experiments.splits import Split
 from semiology.weights import metadata
 
 RUN = Path("runs/gestures-phantom")

@@ -23,19 +23,19 @@ from typing import Any
 from many_clips import tracks_cohort
 from record import record
 
-from semiology.audit import audit, write_sources
-from semiology.audit.copies import check_copies
-from semiology.audit.records import read_run
-from semiology.cohort import Cohort
-from semiology.evaluation.loso import run_loso
-from semiology.evaluation.protocol import Model, Protocol, Task
-from semiology.evaluation.source import clips_digest, forget_sources, task_source
-from semiology.evaluation.splits import Split
-from semiology.evaluation.training import check_parts, deal_parts
-from semiology.learning.fitting import Schedule
-from semiology.learning.reading import Reading
-from semiology.report import write_report
-from semiology.streams import Network
+from semiology.data.cohort import Cohort
+from semiology.evaluation.audit import audit, write_sources
+from semiology.evaluation.audit.copies import check_copies
+from semiology.evaluation.audit.records import read_run
+from semiology.evaluation.report import write_report
+from semiology.experiments.clips import clips_digest, forget_sources, task_source
+from semiology.experiments.loso import run_loso
+from semiology.experiments.protocol import Model, Protocol, Task
+from semiology.experiments.splits import Split
+from semiology.experiments.training import check_parts, deal_parts
+from semiology.models.networks import Network
+from semiology.models.training.reading import Reading
+from semiology.models.training.trainer import Schedule
 
 RUN = Path("runs/growth")
 SMALL, LARGE = 100, 500
@@ -65,7 +65,7 @@ def steps(clips: int) -> dict[str, Any]:
     """Every step for so many clips, in this process: seconds, bytes, and the peak of its memory in MiB."""
     cohort, run = tracks_cohort(RUN / f"cohort_{clips}", clips, SECONDS), RUN / f"run_{clips}"
     reading = Reading("dystonia", channels=("joint",), rate=12.5, window=64)
-    network = Network("semiology.streams.AGCN", {"widths": [8]})
+    network = Network("semiology.models.networks.AGCN", {"widths": [8]})
     model = Model(network, schedule=Schedule(epochs=1, patience=None))
     places = {"cohort": str(cohort), "out": str(run), "tasks": {TASK: Task(reading)}, "models": {"agcn": model}}
     protocol = Protocol(split=Split("grouped", 2), validation=0.0, final=False, **places)

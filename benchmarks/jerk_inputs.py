@@ -9,13 +9,13 @@ from pathlib import Path
 
 import xarray as xr
 
-from semiology.cohort import Cohort
-from semiology.extraction import ExtractOptions, extract_cohort
+from semiology.data.cohort import Cohort
+from semiology.data.store import Store
+from semiology.data.tracks import read_tracks
 from semiology.phantom import make_myoclonus
 from semiology.severity.jerks import Jerk, read_jerks
 from semiology.severity.kinematics import segment_of
-from semiology.store import Store
-from semiology.tracks import read_tracks
+from semiology.tracking.extraction import ExtractOptions, extract_cohort
 
 RUN = Path("runs/myoclonus")
 AMPLITUDES = (0.005, 0.01, 0.02, 0.03, 0.05, 0.10)  # torso lengths

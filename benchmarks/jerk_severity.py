@@ -9,9 +9,9 @@ from pathlib import Path
 import pandas as pd
 from phantom_run import step
 
-from semiology.agreement.paired import Paired
-from semiology.agreement.stated import state
-from semiology.statistics.bootstrap import draw_participants
+from semiology.evaluation.agreement.paired import Paired
+from semiology.evaluation.agreement.pairs import state
+from semiology.evaluation.statistics.intervals import draw_participants
 
 DRAWS = 2000
 

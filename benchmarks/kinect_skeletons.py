@@ -10,10 +10,10 @@ from pathlib import Path
 import numpy as np
 from utkinect_cohort import FPS, STEP, read_recording
 
-from semiology.lift.motions import SHORTEST, Motion, as_motion
-from semiology.preparation import fill_gaps
-from semiology.skeleton import load_skeleton
-from semiology.tracks import make_tracks
+from semiology.data.preprocessing import fill_gaps
+from semiology.data.skeleton import load_skeleton
+from semiology.data.tracks import make_tracks
+from semiology.tracking.lift.motions import SHORTEST, Motion, as_motion
 
 NAMES = load_skeleton("kinect_20").names
 GAP = 0.2  # s, of lost frames that straight lines bridge

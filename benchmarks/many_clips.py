@@ -9,8 +9,8 @@ from pathlib import Path
 
 import numpy as np
 
-from semiology.pose import pose_backend
-from semiology.tracks import make_tracks, save_tracks
+from semiology.data.tracks import make_tracks, save_tracks
+from semiology.tracking.pose import pose_backend
 
 EACH = 5  # clips a participant
 RATE = 25.0  # Hz

@@ -30,16 +30,16 @@ from record import record
 from seizure_watch import FILMS, RATE, film
 from seizure_watch import RUN as FILMED
 
-from semiology.cohort import Cohort
-from semiology.evaluation.protocol import Model, Protocol, Task
-from semiology.evaluation.source import task_source
-from semiology.evaluation.splits import Split
-from semiology.evaluation.training import check_parts, deal_parts
-from semiology.extraction import ExtractOptions, extract_cohort
+from semiology.data.cohort import Cohort
+from semiology.data.tracks import read_tracks, save_tracks
+from semiology.experiments.clips import task_source
+from semiology.experiments.protocol import Model, Protocol, Task
+from semiology.experiments.splits import Split
+from semiology.experiments.training import check_parts, deal_parts
 from semiology.files import write_text
-from semiology.learning.reading import Reading
-from semiology.streams import Network
-from semiology.tracks import read_tracks, save_tracks
+from semiology.models.networks import Network
+from semiology.models.training.reading import Reading
+from semiology.tracking.extraction import ExtractOptions, extract_cohort
 from semiology.video import read_frames, write_video
 
 RUN = Path("runs/memory")
@@ -108,7 +108,7 @@ def shown(what: str, told: Path) -> dict[str, float]:
 
 def watched(*arguments: str) -> dict[str, float]:
     """A verb in a process of its own: its peak (ru_maxrss), and the most that it and its children shared among them, twice a second."""
-    running = subprocess.Popen([sys.executable, "-m", "semiology.cli", *arguments])
+    running = subprocess.Popen([sys.executable, "-m", "semiology.cli.main", *arguments])
     together, ended = 0.0, 0
     while not ended:
         time.sleep(0.5)
@@ -136,9 +136,9 @@ def begun() -> dict[str, float]:
     cohort, store = small_cohort(), RUN / "store"
     verbs = {
         "import torch": ["-c", "import torch"],
-        "imports": ["-c", "import semiology.extraction, semiology.evaluation.loso"],
-        "cohort check": ["-m", "semiology.cli", "cohort", "check", str(cohort)],
-        "extract again": ["-m", "semiology.cli", "extract", str(cohort), "--store", str(store), "--fps", f"{RATE:g}"],
+        "imports": ["-c", "import semiology.tracking.extraction, semiology.experiments.loso"],
+        "cohort check": ["-m", "semiology.cli.main", "cohort", "check", str(cohort)],
+        "extract again": ["-m", "semiology.cli.main", "extract", str(cohort), "--store", str(store), "--fps", f"{RATE:g}"],
     }
     told: list[dict[str, Any]] = []
     for _ in range(ROUNDS):
@@ -164,7 +164,7 @@ def small_cohort() -> Path:
         write_video(video, (image for image in images if image is not None), RATE)
     cohort = video_cohort(RUN / "cohort", CLIPS, video)
     command = ["extract", str(cohort), "--store", str(RUN / "store"), "--jobs", "-1", "--fps", f"{RATE:g}"]
-    subprocess.run([sys.executable, "-m", "semiology.cli", *command], check=True, stdout=subprocess.DEVNULL)
+    subprocess.run([sys.executable, "-m", "semiology.cli.main", *command], check=True, stdout=subprocess.DEVNULL)
     return cohort
 
 
@@ -181,7 +181,7 @@ def stages(folder: str, store: str) -> None:
     lap("what is left to do")
     assert len(summary.skipped) == CLIPS, summary.text()
     reading = Reading("dystonia", rate=RATE, window=FRAMES)
-    agcn = Model(Network("semiology.streams.AGCN"))
+    agcn = Model(Network("semiology.models.networks.AGCN"))
     protocol = Protocol(cohort=folder, store=store, out="", tasks={"d": Task(reading)}, models={"a": agcn}, split=Split("grouped"))
     task_source(protocol, "d").clips  # noqa: B018
     lap("tracks read")

@@ -20,7 +20,7 @@ from jerk_severity import change, correlation, scored
 from record import RESULTS, record
 
 from semiology.files import atomic_path
-from semiology.phantom.tracker_noise import as_tracked
+from semiology.phantom.shared.tracker_noise import as_tracked
 from semiology.severity.jerks import Jerk, JerkSettings, find_jerks, match_jerks, synchronous
 
 FIGURE = RESULTS.parents[1] / "docs/images/myoclonus.png"

@@ -13,7 +13,7 @@ import numpy as np
 from phantom_run import extracted_cohort, metrics, step, trained_vgg
 from record import record
 
-from semiology.statistics.chance import together
+from semiology.evaluation.statistics.permutation import together
 
 RUN = Path("runs/null")
 

@@ -20,10 +20,10 @@ from sklearn.linear_model import Ridge
 from sklearn.metrics import roc_auc_score
 from sklearn.preprocessing import StandardScaler
 
-from semiology.statistics.bootstrap import draw_participants
-from semiology.statistics.chance import exchange
-from semiology.statistics.results import evaluate
-from semiology.statistics.ridge import LosoRidge
+from semiology.evaluation.statistics.intervals import draw_participants
+from semiology.evaluation.statistics.permutation import exchange
+from semiology.evaluation.statistics.results import evaluate
+from semiology.evaluation.statistics.ridge import LosoRidge
 
 CLIPS, FEATURES = 2, 20
 PERMUTATIONS, DRAWS = 1000, 2000

@@ -16,8 +16,8 @@ import numpy as np
 from record import record
 from scipy.stats import kstest
 
+from semiology.evaluation.statistics.ridge import LosoRidge
 from semiology.files import atomic_path
-from semiology.statistics.ridge import LosoRidge
 
 COHORTS, PEOPLE, WITH_SIGN, CLIPS, FEATURES = 200, 19, 9, 2, 10
 PERMUTATIONS = 999

@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from semiology.streams import AGCN
+from semiology.models.networks import AGCN
 
 
 class TimeUnit(nn.Module):

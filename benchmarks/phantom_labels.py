@@ -6,12 +6,12 @@ from pathlib import Path
 import numpy as np
 import xarray as xr
 
-from semiology.cohort import Cohort
+from semiology.data.cohort import Cohort
+from semiology.data.skeleton import load_skeleton
+from semiology.data.tracks import read_tracks
 from semiology.phantom import make_phantom
-from semiology.skeleton import load_skeleton
-from semiology.tracking.labels import Labels, joined
-from semiology.tracking.selection import different_frames, label_frames, look
-from semiology.tracks import read_tracks
+from semiology.tracking.labels.labels import Labels, joined
+from semiology.tracking.labels.selection import different_frames, label_frames, look
 
 
 def phantom_labels(folder: Path, *, subjects: int, frames: int, seconds: tuple[float, float], difficulty: float, seed: int) -> Labels:

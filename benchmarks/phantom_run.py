@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from semiology.cli import main as semiology
+from semiology.cli.main import main as semiology
 
 KINDS = {"face": "expression", "body": "posture"}
 ONE_CLIP = ("--subjects", "1", "--clips_per_subject", "1", "--seconds", "[2,2]")

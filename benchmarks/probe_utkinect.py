@@ -17,11 +17,11 @@ import matplotlib.pyplot as plt
 from record import record
 from utkinect_cohort import make_cohort
 
-from semiology.evaluation.loso import run_loso
-from semiology.evaluation.protocol import Protocol, Task
+from semiology.cli.loso import read_protocol
+from semiology.experiments.loso import run_loso
+from semiology.experiments.probe import Probing, probe_run
+from semiology.experiments.protocol import Protocol, Task
 from semiology.files import atomic_path
-from semiology.probe import Probing, probe_run
-from semiology.verbs.loso import read_protocol
 
 DATA = Path(os.environ.get("SEMIOLOGY_TESTDATA", Path(__file__).resolve().parents[2] / "shared" / "data")) / "skeletons" / "utkinect"
 RUN = Path("runs/probe-utkinect")

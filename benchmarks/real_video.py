@@ -15,9 +15,9 @@ from pathlib import Path
 
 from record import record
 
-from semiology.extraction import ExtractOptions, extract_tracks, share_found
-from semiology.overlay import write_overlay
-from semiology.skeleton import load_skeleton
+from semiology.data.overlay import write_overlay
+from semiology.data.skeleton import load_skeleton
+from semiology.tracking.extraction import ExtractOptions, extract_tracks, share_found
 
 TESTDATA = Path(os.environ.get("SEMIOLOGY_TESTDATA", Path(__file__).resolve().parents[2] / "shared" / "data"))
 

@@ -21,8 +21,8 @@ from typing import Any
 from record import record
 from seizure_watch import film, trained_model
 
-from semiology.events import read_events
 from semiology.files import write_text
+from semiology.timeline.events import read_events
 
 RUN = Path("runs/resume")
 STOPS = 10
@@ -88,7 +88,7 @@ def stop_and_resume(video: Path, model: Path, out: Path, after: float, how: sign
 
 def command(video: Path, model: Path, out: Path) -> subprocess.Popen:
     arguments = ["timeline", str(video), "--model", str(model), "--out", str(out), *OPTIONS]
-    return subprocess.Popen([sys.executable, "-m", "semiology.cli", *arguments], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    return subprocess.Popen([sys.executable, "-m", "semiology.cli.main", *arguments], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
 
 
 if __name__ == "__main__":

@@ -17,10 +17,11 @@ import numpy as np
 import xarray as xr
 from record import record
 
-from semiology import UserError, formats
-from semiology.formats.deeplabcut import read_table
-from semiology.formats.names import FACE_68
-from semiology.tracks import read_tracks, save_tracks
+from semiology import UserError
+from semiology.data import formats
+from semiology.data.formats.deeplabcut import read_table
+from semiology.data.keypoint_names import FACE_68
+from semiology.data.tracks import read_tracks, save_tracks
 
 TESTDATA = Path(os.environ.get("SEMIOLOGY_TESTDATA", Path(__file__).resolve().parents[2] / "shared" / "data"))
 FPS = 25.0  # for formats without a frame rate: positions do not depend on it

@@ -8,16 +8,16 @@ from pathlib import Path
 
 import pandas as pd
 
-from semiology.cohort import Cohort
-from semiology.evaluation.loso import run_loso
-from semiology.evaluation.protocol import Model, Protocol, Task
-from semiology.evaluation.splits import Split
-from semiology.events import Event, read_events
-from semiology.extraction import ExtractOptions, extract_cohort
-from semiology.learning.fitting import Schedule
-from semiology.learning.reading import Reading
+from semiology.data.cohort import Cohort
+from semiology.experiments.loso import run_loso
+from semiology.experiments.protocol import Model, Protocol, Task
+from semiology.experiments.splits import Split
+from semiology.models.networks import Network
+from semiology.models.training.reading import Reading
+from semiology.models.training.trainer import Schedule
 from semiology.phantom import render_long
-from semiology.streams import Network
+from semiology.timeline.events import Event, read_events
+from semiology.tracking.extraction import ExtractOptions, extract_cohort
 
 RUN = Path("runs/timeline-memory")
 RATE = 10.0  # Hz, of films, tracks and model: what 60 minutes cost is set by it. [our choice]
@@ -67,7 +67,7 @@ def trained_model() -> Path:
         (folder / "cohort/clips.json").write_text(json.dumps({"state": label}))
         extract_cohort(Cohort.read(folder / "cohort"), folder / "store", options=ExtractOptions(fps=RATE, face_every=5))
         reading = Reading("state", channels=("joint", "motion"), rate=RATE, window=round(SECONDS * RATE))
-        network = Network("semiology.streams.AGCN", {"widths": [16, 32], "dropout": 0.2})
+        network = Network("semiology.models.networks.AGCN", {"widths": [16, 32], "dropout": 0.2})
         model = Model(network, learning_rate=0.003, schedule=Schedule(epochs=25, patience=None))
         places = {"cohort": str(folder / "cohort"), "store": str(folder / "store"), "out": str(folder / "run")}
         run_loso(Protocol(tasks={"seizure": Task(reading)}, models={"agcn": model}, split=Split("grouped", 2), validation=0.0, **places))

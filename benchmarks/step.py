@@ -26,12 +26,12 @@ from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 from utkinect_cohort import make_cohort
 
-from semiology.evaluation.loso import run_loso
-from semiology.learning.precision import product_rate, seconds
-from semiology.skeleton import load_skeleton
-from semiology.streams import AGCN, TCN, Segments, StreamShape
-from semiology.streams.folded import FoldedAGCN
-from semiology.verbs.loso import read_protocol
+from semiology.cli.loso import read_protocol
+from semiology.data.skeleton import load_skeleton
+from semiology.experiments.loso import run_loso
+from semiology.models.device import product_rate, seconds
+from semiology.models.networks import AGCN, TCN, Segments, StreamShape
+from semiology.models.networks.folded_agcn import FoldedAGCN
 
 DATA = Path(os.environ.get("SEMIOLOGY_TESTDATA", Path(__file__).resolve().parents[2] / "shared" / "data")) / "skeletons" / "utkinect"
 RUN = Path("runs/step")

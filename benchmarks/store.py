@@ -23,9 +23,9 @@ import xarray as xr
 from record import record
 from seizure_watch import film
 
-from semiology.extraction import extract_tracks
-from semiology.store import Features, Store
-from semiology.tracks import read_tracks, save_tracks
+from semiology.data.store import Features, Store
+from semiology.data.tracks import read_tracks, save_tracks
+from semiology.tracking.extraction import extract_tracks
 
 RUN = Path("runs/store")
 ROUNDS = 3

@@ -22,11 +22,11 @@ import torch
 from phantom_run import extracted_cohort, metrics, trained_vgg
 from record import record
 
-from semiology.evaluation.fold import Fold
-from semiology.evaluation.loso import run_loso
-from semiology.evaluation.protocol import Protocol
-from semiology.evaluation.training import deal_parts, train_models
-from semiology.verbs.loso import read_protocol
+from semiology.cli.loso import read_protocol
+from semiology.experiments.fold import Fold
+from semiology.experiments.loso import run_loso
+from semiology.experiments.protocol import Protocol
+from semiology.experiments.training import deal_parts, train_models
 
 RUN = Path("runs/table1")
 FOLDS, EPOCHS = 4, 8  # of the comparison

@@ -26,11 +26,11 @@ import numpy as np
 from record import RESULTS, record
 from seizure_watch import FILMS, RATE, RUN, film, trained_model, truth
 
-from semiology.detect import Faces, Sight
-from semiology.events import Event, Hysteresis, read_events, score_events
 from semiology.files import atomic_path, write_text
-from semiology.pose import Landmarks, pose_backend
-from semiology.timeline.run import FACES_EVERY
+from semiology.timeline.events import Event, Hysteresis, read_events, score_events
+from semiology.timeline.stream.run import FACES_EVERY
+from semiology.tracking.patient import Faces, Sight
+from semiology.tracking.pose import Landmarks, pose_backend
 from semiology.video import Frame, read_frames
 
 HOURS = 10
@@ -68,7 +68,7 @@ def watch(minutes: int, model: Path) -> dict[str, Any]:
     if not told.is_file():
         shutil.rmtree(out, ignore_errors=True)
         arguments = ["timeline", str(path), "--model", str(model), "--out", str(out), "--fps", f"{RATE:g}", "--progress", "false"]
-        running = subprocess.Popen([sys.executable, "-m", "semiology.cli", *arguments])
+        running = subprocess.Popen([sys.executable, "-m", "semiology.cli.main", *arguments])
         _, status, usage = os.wait4(running.pid, 0)
         if status:
             raise SystemExit(f"semiology {' '.join(arguments)}: exit status {status}")
@@ -104,10 +104,10 @@ class Loop:
     name, live, dropped, latest = "loop", False, 0, -1
 
     def __init__(self, path: Path, every: int, hours: float):
-        from semiology.extraction.tracks import detector
-        from semiology.timeline.patient import OnlinePatient
-        from semiology.timeline.tracking import sighted
-        from semiology.video.source import Damage
+        from semiology.timeline.stream.patient import OnlinePatient
+        from semiology.timeline.stream.tracking import sighted
+        from semiology.tracking.extraction.tracks import detector
+        from semiology.video.reader import Damage
 
         self.backend, self.damage = pose_backend("mediapipe"), Damage()
         self.keypoints, self.in_metres = self.backend.keypoints, self.backend.in_metres
@@ -148,10 +148,10 @@ class Loop:
 
 def loop(path: Path, model: Path, told: Path) -> None:
     """Run the ten hours, in this process."""
-    from semiology.predict import Windows, find_models
-    from semiology.timeline.record import Record
-    from semiology.timeline.run import Course
-    from semiology.timeline.signs import Sign
+    from semiology.timeline.predict import Windows, find_models
+    from semiology.timeline.stream.record import Record
+    from semiology.timeline.stream.run import Course
+    from semiology.timeline.stream.signs import Sign
 
     source = Loop(path, round(FACES_EVERY * RATE), HOURS)
     signs = [

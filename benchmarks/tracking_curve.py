@@ -12,8 +12,8 @@ import numpy as np
 from phantom_labels import cm_per_px, phantom_labels
 from record import record
 
-from semiology.tracking.curve import SETS, CurveOptions, label_count_curve
-from semiology.tracking.training import FinetuneOptions
+from semiology.tracking.finetune.curve import SETS, CurveOptions, label_count_curve
+from semiology.tracking.finetune.training import FinetuneOptions
 
 RUN = Path("runs/tracking-curve")
 FIGURE = Path("docs/images/tracking_curve.png")

@@ -14,9 +14,9 @@ from sklearn.ensemble import RandomForestClassifier
 from sklearn.model_selection import LeaveOneGroupOut, cross_val_predict
 from utkinect_cohort import make_cohort
 
-from semiology.cli import main as semiology
-from semiology.learning.clips import ClipSource
-from semiology.learning.reading import Reading
+from semiology.cli.main import main as semiology
+from semiology.models.training.clips import ClipSource
+from semiology.models.training.reading import Reading
 
 DATA = Path(os.environ.get("SEMIOLOGY_TESTDATA", Path(__file__).resolve().parents[2] / "shared" / "data")) / "skeletons" / "utkinect"
 RUN = Path("runs/utkinect")

@@ -10,8 +10,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from semiology.skeleton import load_skeleton
-from semiology.tracks import make_tracks, save_tracks
+from semiology.data.skeleton import load_skeleton
+from semiology.data.tracks import make_tracks, save_tracks
 
 FPS, STEP = 30.0, 2  # rate of the sensor, Hz; the recordings hold every second frame number at best, and skip more where frames were lost
 

@@ -17,10 +17,10 @@ import yaml
 from phantom_run import step
 from record import record
 
+from semiology.data.tracks import read_tracks
+from semiology.evaluation.statistics.proportion import wilson
 from semiology.severity.face import face_measures
 from semiology.severity.face.landmarks import SIDES
-from semiology.statistics.proportion import wilson
-from semiology.tracks import read_tracks
 
 RUN = Path("runs/weakness")
 CLIPS = ("--seconds", "5", "--fps", "12.5")

@@ -12,21 +12,21 @@ import pandas as pd
 import torch
 
 from semiology import load_skeleton, make_tracks, save_tracks
-from semiology.evaluation.source import with_clips
+from semiology.experiments.clips import with_clips
 from semiology.files import write_text
-from semiology.learning.clips import ClipSource
-from semiology.learning.data import ClipDataModule
-from semiology.learning.fitting import Schedule, fit, score
-from semiology.learning.modules import StreamModule
-from semiology.learning.reading import Reading
-from semiology.learning.together import fit_together
-from semiology.streams import Network
+from semiology.models.networks import Network
+from semiology.models.training.batched_folds import fit_together
+from semiology.models.training.clips import ClipSource
+from semiology.models.training.datamodule import ClipDataModule
+from semiology.models.training.modules import StreamModule
+from semiology.models.training.reading import Reading
+from semiology.models.training.trainer import Schedule, fit, score
 
 COHORT = Path("runs/folds/cohort")
 PEOPLE, CLIPS, EPOCHS = 10, 4, 5
 NETWORKS = {
-    "agcn": Network("semiology.streams.AGCN", {"widths": [16, 32, 32], "dropout": 0.2}),
-    "tcn": Network("semiology.streams.TCN", {"width": 32, "blocks": 4, "dropout": 0.3}),
+    "agcn": Network("semiology.models.networks.AGCN", {"widths": [16, 32, 32], "dropout": 0.2}),
+    "tcn": Network("semiology.models.networks.TCN", {"width": 32, "blocks": 4, "dropout": 0.3}),
 }
 
 

@@ -5,11 +5,11 @@ from importlib import import_module
 # What `semiology.<name>` offers, loaded when first asked for, so that `import semiology` stays light.
 _PUBLIC = {
     "UserError": "semiology.errors",
-    "Cohort": "semiology.cohort",
-    "load_skeleton": "semiology.skeleton",
-    "make_tracks": "semiology.tracks",
-    "read_tracks": "semiology.tracks",
-    "save_tracks": "semiology.tracks",
+    "Cohort": "semiology.data.cohort",
+    "load_skeleton": "semiology.data.skeleton",
+    "make_tracks": "semiology.data.tracks",
+    "read_tracks": "semiology.data.tracks",
+    "save_tracks": "semiology.data.tracks",
 }
 __all__ = [*_PUBLIC]
 

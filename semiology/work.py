@@ -11,8 +11,8 @@ from typing import Any, Literal
 import joblib
 from joblib.externals.loky.process_executor import BrokenProcessPool
 
-from semiology.cluster import Pool, dask_pool, ray_pool
 from semiology.errors import UserError
+from semiology.parallel import Pool, dask_pool, ray_pool
 
 Call = tuple[Callable[..., Any], tuple[Any, ...], dict[str, Any]]  # what joblib.delayed(function)(...) makes
 LOST = "its worker process died each time that it was tried (out of memory?)"

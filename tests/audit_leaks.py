@@ -16,26 +16,27 @@ import pandas as pd
 from PIL import Image
 
 from semiology import load_skeleton, make_tracks, save_tracks
-from semiology.cohort import Cohort
-from semiology.evaluation import fold
-from semiology.evaluation.calibration import Calibration
-from semiology.evaluation.loso import run_loso
-from semiology.evaluation.protocol import Model, Protocol, Task
-from semiology.evaluation.splits import Split
-from semiology.learning import fitting, together
-from semiology.learning.data import ClipDataModule
-from semiology.learning.fitting import Schedule
-from semiology.learning.reading import Reading
-from semiology.store import Store
-from semiology.streams import Network
+from semiology.data.cohort import Cohort
+from semiology.data.store import Store
+from semiology.evaluation.statistics.calibration import Calibration
+from semiology.experiments import fold
+from semiology.experiments.loso import run_loso
+from semiology.experiments.protocol import Model, Protocol, Task
+from semiology.experiments.splits import Split
+from semiology.models.networks import Network
+from semiology.models.training import batched_folds as together
+from semiology.models.training import trainer as fitting
+from semiology.models.training.datamodule import ClipDataModule
+from semiology.models.training.reading import Reading
+from semiology.models.training.trainer import Schedule
 from semiology.video import write_video
 
 TASK = "swing (pose)"
 DETECTOR = "d" * 64  # SHA-256 of a detector of the clinic's own
 JOINTS = load_skeleton("upper_body_11").names
 QUICK = Schedule(epochs=1, patience=1, accelerator="cpu")
-AGCN = Network("semiology.streams.AGCN", {"widths": [8]})
-TCN = Network("semiology.streams.TCN", {"width": 8, "blocks": 2})
+AGCN = Network("semiology.models.networks.AGCN", {"widths": [8]})
+TCN = Network("semiology.models.networks.TCN", {"width": 8, "blocks": 2})
 
 
 def add_features(cohort: Path, folder: Path) -> Path:

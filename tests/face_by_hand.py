@@ -3,7 +3,7 @@
 import numpy as np
 
 from semiology import make_tracks
-from semiology.severity.face.head import MEAN_FACE
+from semiology.severity.face.head_pose import MEAN_FACE
 from semiology.severity.face.landmarks import SCHEMES
 
 ALL_POINTS = {

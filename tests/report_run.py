@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from semiology.run_files import digests
+from semiology.evaluation.run.files import digests
 
 SHARES = {"neck": 0.1, "left_elbow": 0.2, "right_elbow": 0.05, "left_wrist": 0.65}
 PLACES = {"neck": [0, 0], "left_elbow": [1, 1], "right_elbow": [-1, 1], "left_wrist": [1, 2]}
@@ -55,7 +55,7 @@ def write_everything(run: Path) -> None:
     (run / "config.yaml").write_text(
         "cohort: /data/Jane Doe/cohort\nwindows: C:\\films\\Jane\\cohort\nsplit: {by: participant}\npermutations: 4\n"
         "tasks:\n  dystonia (pose):\n    reading: {label: dystonia, skeleton: upper_body_11, channels: [joint, motion], rate: 12.5}\n"
-        "models:\n  agcn: {network: {stream: semiology.streams.AGCN, options: {ratio: 1/2}}, balance: true, schedule: {epochs: 40}}\n"
+        "models:\n  agcn: {network: {stream: semiology.models.networks.AGCN, options: {ratio: 1/2}}, balance: true, schedule: {epochs: 40}}\n"
     )
     files = {
         "notes.json": ["Synthetic: rendered figures.", "Clip P9_a was left out: <not scored>."],

@@ -2,9 +2,9 @@
 
 import pytest
 
-from semiology.agreement import agree, read_scores
-from semiology.cli import main
+from semiology.cli.main import main
 from semiology.errors import UserError
+from semiology.evaluation.agreement import agree, read_scores
 
 HEADER = "participant_id\tvisit\tmachine\tr1\n"
 

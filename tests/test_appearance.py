@@ -6,9 +6,9 @@ import torch
 from safetensors.torch import save_file
 from torchvision.models import vgg19
 
-from semiology.appearance import VGG19, appearance_features, crop_boxes, load_vgg
+from semiology.data.tracks import make_tracks
 from semiology.errors import UserError
-from semiology.tracks import make_tracks
+from semiology.models.features.vgg import VGG19, appearance_features, crop_boxes, load_vgg
 from semiology.video import Frame
 
 

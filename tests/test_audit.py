@@ -12,18 +12,18 @@ from audit_leaks import JOINTS, TASK, add_clip, filmed, moving_cohort, quick_run
 from PIL import Image
 
 from semiology import UserError, make_tracks, read_tracks, save_tracks
-from semiology.audit import Check, audit, verdict, write_sources
-from semiology.audit.check import text
-from semiology.audit.fingerprint import Changes, changes, from_text, likeness, positions, to_text
-from semiology.audit.sources import used_weights
-from semiology.cli import main
-from semiology.evaluation.splits import Split
-from semiology.extraction import ExtractOptions
-from semiology.extraction.trained_on import trained_on
+from semiology.cli.main import main
+from semiology.evaluation.audit import Check, audit, verdict, write_sources
+from semiology.evaluation.audit.check import text
+from semiology.evaluation.audit.fingerprint import Changes, changes, from_text, likeness, positions, to_text
+from semiology.evaluation.audit.sources import used_weights
+from semiology.experiments.splits import Split
 from semiology.files import content_hash
-from semiology.pose import KeypointRCNNOptions
-from semiology.pose.detectors import Setup
-from semiology.pretrain import pretrain
+from semiology.models.pretraining import pretrain
+from semiology.tracking.extraction import ExtractOptions
+from semiology.tracking.extraction.trained_on import trained_on
+from semiology.tracking.pose import KeypointRCNNOptions
+from semiology.tracking.pose.detectors import Setup
 from semiology.video import read_frames, write_video
 
 
@@ -328,7 +328,7 @@ def test_sources_name_a_clip_that_is_not_in_the_cohort(moving, tmp_path):
 
 @pytest.mark.realdata
 def test_a_real_video_encoded_again_is_recognised_and_another_view_of_the_room_is_not(testdata, tmp_path):
-    from semiology.audit.fingerprint import PICTURE_RATE, small_pictures
+    from semiology.evaluation.audit.fingerprint import PICTURE_RATE, small_pictures
 
     def seen(path: Path, end: float) -> Changes:
         return Changes(changes(small_pictures(read_frames(path, 0, end, PICTURE_RATE))[0], 4), PICTURE_RATE)

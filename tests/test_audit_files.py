@@ -10,8 +10,8 @@ import pytest
 import yaml
 from audit_leaks import TASK, moving_cohort, quick_run, read_clips, write_clips
 
-from semiology.audit import Check, audit, verdict, write_sources
-from semiology.evaluation.splits import Split
+from semiology.evaluation.audit import Check, audit, verdict, write_sources
+from semiology.experiments.splits import Split
 
 
 @pytest.fixture(scope="module")

@@ -6,11 +6,11 @@ import shutil
 import pytest
 from audit_leaks import LEAKS, TASK, Leak, add_features, protocol
 
-from semiology.audit import audit
-from semiology.evaluation.fold import Fold, run_folds
-from semiology.evaluation.loso import run_loso
-from semiology.evaluation.source import task_source
-from semiology.evaluation.splits import deal
+from semiology.evaluation.audit import audit
+from semiology.experiments.clips import task_source
+from semiology.experiments.fold import Fold, run_folds
+from semiology.experiments.loso import run_loso
+from semiology.experiments.splits import deal
 
 
 @pytest.fixture(scope="module")

@@ -6,7 +6,7 @@ import wave
 import numpy as np
 import pytest
 
-from semiology.cli import main
+from semiology.cli.main import main
 from semiology.video import write_video
 
 

@@ -6,9 +6,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from semiology.cohort import Cohort, CohortError, check_cohort
+from semiology.data.cohort import Cohort, CohortError, check_cohort
 from semiology.errors import UserError
-from semiology.probe.targets import cohort_target
+from semiology.experiments.probe.targets import cohort_target
 from semiology.video import VideoError, write_video
 
 EXAMPLE = Path(__file__).resolve().parents[1] / "data_manifests" / "example"

@@ -11,12 +11,12 @@ import yaml
 from PIL import Image
 
 from semiology import make_tracks, save_tracks
-from semiology.cli import main
-from semiology.evaluation.loso import run_loso
-from semiology.evaluation.protocol import Protocol
-from semiology.learning.reading import Reading
-from semiology.store import Store
-from semiology.verbs.loso import read_protocol
+from semiology.cli.loso import read_protocol
+from semiology.cli.main import main
+from semiology.data.store import Store
+from semiology.experiments.loso import run_loso
+from semiology.experiments.protocol import Protocol
+from semiology.models.training.reading import Reading
 
 CONFIGS = Path(__file__).resolve().parents[1] / "configs"
 LOSO = ["demo", "distillation", "hou2022", "null", "table1", "utkinect"]

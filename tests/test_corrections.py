@@ -9,16 +9,16 @@ import numpy as np
 import pytest
 
 from semiology import load_skeleton, make_tracks, save_tracks
-from semiology.cli import main
-from semiology.corrections import Correction, corrections_file, read_corrected, read_corrections, with_corrections, write_corrections
+from semiology.cli.main import main
+from semiology.data.corrections import Correction, corrections_file, read_corrected, read_corrections, with_corrections, write_corrections
+from semiology.data.store import Store
+from semiology.data.tracks import read_tracks, steps
 from semiology.errors import UserError
-from semiology.evaluation.fold import clips_digest
-from semiology.learning.clips import ClipSource
-from semiology.learning.reading import Reading
-from semiology.store import Store
-from semiology.tracking.corrections import import_corrections
-from semiology.tracking.labels import LabelledFrame, Labels
-from semiology.tracks import read_tracks, steps
+from semiology.experiments.fold import clips_digest
+from semiology.models.training.clips import ClipSource
+from semiology.models.training.reading import Reading
+from semiology.tracking.labels.corrections import import_corrections
+from semiology.tracking.labels.labels import LabelledFrame, Labels
 from semiology.video import write_video
 
 NOON = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from semiology.video import VideoError, probe, read_frames
-from semiology.video.source import source_frames
+from semiology.video.reader import source_frames
 
 pytestmark = pytest.mark.realdata
 

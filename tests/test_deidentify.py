@@ -9,18 +9,18 @@ import numpy as np
 import pytest
 from facenet_pytorch import MTCNN
 
-from semiology.cli import main
-from semiology.cohort import Cohort
-from semiology.deidentify import DeidentifyOptions, deidentify_cohort, deidentify_videos
-from semiology.deidentify.checked import write_checked
-from semiology.deidentify.cover import Cover, covers, enlarged, fill, paint, share_covered, spread, to_pixels
-from semiology.deidentify.heads import Sighting, head_of, with_head
-from semiology.detect import Faces
+from semiology.cli.main import main
+from semiology.data.cohort import Cohort
 from semiology.errors import UserError
-from semiology.phantom.clip import perform, pictures
-from semiology.phantom.make import Recipe, plan_clip
-from semiology.phantom.truth import face_truth
-from semiology.pose import Landmarks
+from semiology.phantom.drawing.clip import perform, pictures
+from semiology.phantom.dystonia_emotion.cohort import Recipe, plan_clip
+from semiology.phantom.shared.truth import face_truth
+from semiology.tracking.deidentify import DeidentifyOptions, deidentify_cohort, deidentify_videos
+from semiology.tracking.deidentify.checked import write_checked
+from semiology.tracking.deidentify.cover import Cover, covers, enlarged, fill, paint, share_covered, spread, to_pixels
+from semiology.tracking.deidentify.heads import Sighting, head_of, with_head
+from semiology.tracking.patient import Faces
+from semiology.tracking.pose import Landmarks
 from semiology.video import every_frame, probe, write_copy, write_video
 
 NO_FACES = Faces(np.zeros((0, 4)), np.zeros(0))

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from semiology.detect import FaceDetector, Faces, FaceTrack, Patient, follow_patient, link, side
+from semiology.tracking.patient import FaceDetector, Faces, FaceTrack, Patient, follow_patient, link, side
 from semiology.video import Frame
 
 

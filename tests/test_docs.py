@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from semiology.cli import VERBS, main
+from semiology.cli.main import VERBS, main
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")), ROOT / "data_manifests/README.md"]

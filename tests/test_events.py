@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from semiology.errors import UserError
-from semiology.events import Event, EventDetector, Hysteresis, find_events, read_events, read_folder, write_events
+from semiology.timeline.events import Event, EventDetector, Hysteresis, find_events, read_events, read_folder, write_events
 
 NAN = float("nan")
 PLAIN = Hysteresis(on=0.6, off=0.4, shortest=0.0, merge=0.0, unseen=0.0)

@@ -6,10 +6,10 @@ import pytest
 from timescoring.annotations import Annotation
 from timescoring.scoring import EventScoring, SampleScoring
 
-from semiology.cli import main
+from semiology.cli.main import main
 from semiology.errors import UserError
-from semiology.events import SZCORE, Event, Recording, Tolerances, judge, score_events, write_events
-from semiology.events.scoring import Counts, figures
+from semiology.timeline.events import SZCORE, Event, Recording, Tolerances, judge, score_events, write_events
+from semiology.timeline.events.scoring import Counts, figures
 
 
 def events(*spans, sign="sign", level=None):

@@ -4,14 +4,14 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from semiology.cli import main
+from semiology.cli.main import main
 from semiology.errors import UserError
-from semiology.events import Event, Hysteresis, find_events, read_events, write_events
-from semiology.events.pairing import true_events
-from semiology.events.picture import clock, draw_timeline, not_assessable, thinned
-from semiology.events.scoring import Counts
-from semiology.events.timeline import find_timelines, read_timeline
-from semiology.events.tuning import Grid, Traced, choose, read_thresholds, tune, write_thresholds
+from semiology.timeline.events import Event, Hysteresis, find_events, read_events, write_events
+from semiology.timeline.events.pairing import true_events
+from semiology.timeline.events.plot import clock, draw_timeline, not_assessable, thinned
+from semiology.timeline.events.scoring import Counts
+from semiology.timeline.events.timeline import find_timelines, read_timeline
+from semiology.timeline.events.tuning import Grid, Traced, choose, read_thresholds, tune, write_thresholds
 
 NAN = float("nan")
 

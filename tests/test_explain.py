@@ -10,22 +10,22 @@ import torch
 from torch import nn
 
 from semiology import load_skeleton
-from semiology.explain.agreement import agreement, over_participants, summary
-from semiology.explain.attribution import bone_coordinates, integrated_gradients, occlusion
-from semiology.explain.deletion import FRACTIONS, deletion
-from semiology.explain.document import Findings, agreements
-from semiology.explain.graphs import clip_graphs
-from semiology.explain.inputs import ClipInput, clip_input, mean_pose, valid
-from semiology.explain.maps import ClipMap, course, over_clip, region_shares, share
-from semiology.explain.nodes import explain_graph
-from semiology.explain.sanity import cascade, randomised, rank_correlation, sanity_check, stages
-from semiology.explain.score import Gated, LogOdds
-from semiology.explain.truth import SignTruth, moving_landmarks, sign_truth
-from semiology.learning.clips import ClipSource
-from semiology.learning.reading import Reading
-from semiology.learning.saved import SavedModel
-from semiology.statistics.proportion import wilson
-from semiology.streams import AGCN, GAT, Network, StreamShape
+from semiology.evaluation.statistics.proportion import wilson
+from semiology.experiments.explain.attribution import bone_coordinates, integrated_gradients, occlusion
+from semiology.experiments.explain.checks import cascade, randomised, rank_correlation, sanity_check, stages
+from semiology.experiments.explain.deletion import FRACTIONS, deletion
+from semiology.experiments.explain.document import Findings, agreements
+from semiology.experiments.explain.explain_graphs import clip_graphs
+from semiology.experiments.explain.explain_truth import SignTruth, moving_landmarks, sign_truth
+from semiology.experiments.explain.graphs import explain_graph
+from semiology.experiments.explain.inputs import ClipInput, clip_input, mean_pose, valid
+from semiology.experiments.explain.maps import ClipMap, course, over_clip, region_shares, share
+from semiology.experiments.explain.score import Gated, LogOdds
+from semiology.experiments.explain.truth import agreement, over_participants, summary
+from semiology.models.networks import AGCN, GAT, Network, StreamShape
+from semiology.models.training.clips import ClipSource
+from semiology.models.training.reading import Reading
+from semiology.models.training.saved import SavedModel
 
 SKELETON = load_skeleton("upper_body_11")
 NAMES = SKELETON.names
@@ -234,7 +234,7 @@ def saved_model(network: nn.Module, options: Network, shape: StreamShape) -> Sav
 
 
 def test_randomisation_goes_from_the_head_to_the_input_and_ends_with_no_trained_weight():
-    shape, options = StreamShape(2, SKELETON, 2), Network("semiology.streams.AGCN", {"widths": [4, 4]})
+    shape, options = StreamShape(2, SKELETON, 2), Network("semiology.models.networks.AGCN", {"widths": [4, 4]})
     torch.manual_seed(0)
     trained, fresh = options(shape), options(shape)
     with torch.no_grad():
@@ -248,7 +248,7 @@ def test_randomisation_goes_from_the_head_to_the_input_and_ends_with_no_trained_
 
 
 def test_the_sanity_check_refuses_a_map_that_ignores_the_weights_and_passes_one_that_is_the_weights():
-    shape, options = StreamShape(2, SKELETON, 2), Network("semiology.streams.AGCN", {"widths": [8]})
+    shape, options = StreamShape(2, SKELETON, 2), Network("semiology.models.networks.AGCN", {"widths": [8]})
     torch.manual_seed(0)
     saved = saved_model(options(shape), options, shape)
     x = torch.randn(2, 16, 11)

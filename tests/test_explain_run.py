@@ -9,17 +9,17 @@ import pytest
 from safetensors.torch import save_file
 
 from semiology import UserError
-from semiology.cli import main
-from semiology.evaluation.loso import run_loso
-from semiology.evaluation.protocol import Model, Protocol, Task
-from semiology.evaluation.splits import Split
-from semiology.explain import explain
-from semiology.explain.models import explained, run_data
-from semiology.learning.fitting import Schedule
-from semiology.learning.reading import Reading
-from semiology.report.explained import explained as shown_by_the_report
-from semiology.report.inputs import read_explanations
-from semiology.streams import TCN, Network, StreamShape
+from semiology.cli.main import main
+from semiology.evaluation.report.explanations import explained as shown_by_the_report
+from semiology.evaluation.report.inputs import read_explanations
+from semiology.experiments.explain import explain
+from semiology.experiments.explain.models import explained, run_data
+from semiology.experiments.loso import run_loso
+from semiology.experiments.protocol import Model, Protocol, Task
+from semiology.experiments.splits import Split
+from semiology.models.networks import TCN, Network, StreamShape
+from semiology.models.training.reading import Reading
+from semiology.models.training.trainer import Schedule
 
 
 @pytest.fixture(scope="module")
@@ -27,8 +27,8 @@ def made(shared_cohort, tmp_path_factory) -> Path:
     """A run with kept folds of an AGCN and a GAT, on the wrist that swings in half of the clips."""
     reading = Reading("swing", channels=("joint", "motion"), window=16, whole=True, rate=12.5)
     schedule = Schedule(epochs=8, patience=None, accelerator="cpu")
-    agcn = Model(Network("semiology.streams.AGCN", {"widths": [8, 8]}), learning_rate=0.01, schedule=schedule)
-    gat = Model(Network("semiology.streams.GAT", {"width": 8, "blocks": 1}), learning_rate=0.01, schedule=schedule)
+    agcn = Model(Network("semiology.models.networks.AGCN", {"widths": [8, 8]}), learning_rate=0.01, schedule=schedule)
+    gat = Model(Network("semiology.models.networks.GAT", {"width": 8, "blocks": 1}), learning_rate=0.01, schedule=schedule)
     run = tmp_path_factory.mktemp("run")
     tasks, models = {"swing (pose)": Task(reading)}, {"agcn": agcn, "gat": gat}
     run_loso(Protocol(cohort=str(shared_cohort), out=str(run), tasks=tasks, models=models, validation=0.0, keep=True, final=False))
@@ -118,7 +118,7 @@ def test_leftovers_of_another_protocol_are_not_explained(made, tmp_path):
 def test_folds_by_recording_know_the_person_and_that_is_said(shared_cohort, tmp_path, capsys):
     reading = Reading("swing", channels=("joint",), window=16, whole=True, rate=12.5)
     schedule = Schedule(epochs=1, patience=None, accelerator="cpu")
-    models = {"agcn": Model(Network("semiology.streams.AGCN", {"widths": [4]}), schedule=schedule)}
+    models = {"agcn": Model(Network("semiology.models.networks.AGCN", {"widths": [4]}), schedule=schedule)}
     split, tasks = Split(by="recording", folds=2), {"swing (pose)": Task(reading)}
     asked = {"tasks": tasks, "models": models, "validation": 0.0, "keep": True, "final": False, "split": split}
     run_loso(Protocol(cohort=str(shared_cohort), out=str(tmp_path), **asked))
@@ -206,7 +206,7 @@ def test_models_trained_on_everybody_are_said_to_be_that(made, tmp_path, capsys)
 def appearance_model(made: Path, folder: Path) -> None:
     """A TCN with the description of one of the run's AGCNs."""
     told = json.loads((made / "kept" / "swing-pose" / "seed-0" / "p0" / "agcn" / "model.json").read_text())
-    told["network"] = {"stream": "semiology.streams.TCN", "options": {"width": 8, "blocks": 1}}
+    told["network"] = {"stream": "semiology.models.networks.TCN", "options": {"width": 8, "blocks": 1}}
     told["shape"]["appearance_channels"] = 5
     (folder / "model.json").write_text(json.dumps(told))
     shape = StreamShape(2, explained_skeleton(made), told["shape"]["keypoint_channels"], 5)

@@ -8,11 +8,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from semiology.cohort import Cohort
+from semiology.data.cohort import Cohort
+from semiology.data.store import Store
+from semiology.data.tracks import make_tracks, read_tracks, save_tracks
 from semiology.errors import UserError
-from semiology.extraction import ExtractOptions, ExtractSummary, extract_cohort, extract_tracks, extract_videos, share_found
-from semiology.store import Store
-from semiology.tracks import make_tracks, read_tracks, save_tracks
+from semiology.tracking.extraction import ExtractOptions, ExtractSummary, extract_cohort, extract_tracks, extract_videos, share_found
 from semiology.video import write_video
 from semiology.work import Workers
 
@@ -130,7 +130,7 @@ def test_an_interrupted_run_leaves_nothing_half_written_and_goes_on(empty_room, 
     videos = [str(tmp_path / "videos" / f"room{number}.mp4") for number in range(6)]
     code = """
 import glob, os, signal, sys, threading, time
-from semiology.extraction import extract_videos
+from semiology.tracking.extraction import extract_videos
 
 def die():
     while not glob.glob(sys.argv[1] + "/*/record.json"):

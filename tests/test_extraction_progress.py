@@ -3,7 +3,7 @@ import time
 import numpy as np
 import pytest
 
-from semiology.extraction.progress import Marks, Progress, marked, seconds
+from semiology.tracking.extraction.progress import Marks, Progress, marked, seconds
 from semiology.video import Frame, write_video
 
 

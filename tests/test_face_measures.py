@@ -7,11 +7,11 @@ from face_by_hand import filmed, own_face, turned
 from scipy.stats import spearmanr
 
 from semiology import make_tracks
+from semiology.data.formats import read
+from semiology.data.skeleton import mirrored_name
 from semiology.errors import UserError
-from semiology.formats import read
 from semiology.severity.face import MEASURES, PAIRED, asymmetry, face_measures
 from semiology.severity.face.landmarks import places
-from semiology.skeleton import mirrored_name
 
 # the left eye 0.10 open and the right one 0.06, the left mouth corner higher and further out
 LOPSIDED = own_face(

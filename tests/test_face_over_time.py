@@ -194,7 +194,7 @@ def test_a_news_table_of_pyfeat(testdata):
     """Its landmarks close the eyes where its own action unit 43 says that they are closed."""
     from scipy.stats import spearmanr
 
-    from semiology.formats import read
+    from semiology.data.formats import read
 
     path = testdata / "keypoints" / "news" / "016.csv"
     theirs = pd.read_csv(path, usecols=["frame", "AU43"]).set_index("frame")

@@ -9,20 +9,20 @@ import pytest
 import torch
 from PIL import Image
 
-from semiology.cli import main
+from semiology.cli.main import main
+from semiology.data.store import Store
 from semiology.errors import UserError
-from semiology.extraction import ExtractOptions, extract_videos
-from semiology.pose import KeypointRCNNOptions, pose_backend
-from semiology.pose.detectors import load_detectors
-from semiology.pose.joints import JointNetwork
-from semiology.store import Store
-from semiology.tracking import training
-from semiology.tracking.coco import write_coco
-from semiology.tracking.curve import CurveOptions, label_count_curve, split_frames
-from semiology.tracking.finetune import finetune, measure, split_by_participant, training_key, untrained
-from semiology.tracking.labels import LabelledFrame, Labels
-from semiology.tracking.pictures import Augmentation, JointPictures, RegionPictures, heatmap_targets, mirrored
-from semiology.tracking.training import FinetuneOptions, JointTraining, draws
+from semiology.tracking.extraction import ExtractOptions, extract_videos
+from semiology.tracking.finetune import training
+from semiology.tracking.finetune.curve import CurveOptions, label_count_curve, split_frames
+from semiology.tracking.finetune.finetune import finetune, measure, split_by_participant, training_key, untrained
+from semiology.tracking.finetune.pictures import Augmentation, JointPictures, RegionPictures, heatmap_targets, mirrored
+from semiology.tracking.finetune.training import FinetuneOptions, JointTraining, draws
+from semiology.tracking.labels.coco import write_coco
+from semiology.tracking.labels.labels import LabelledFrame, Labels
+from semiology.tracking.pose import KeypointRCNNOptions, pose_backend
+from semiology.tracking.pose.detectors import load_detectors
+from semiology.tracking.pose.joints import JointNetwork
 from semiology.video import write_video
 
 JOINTS = ["left_wrist", "right_wrist", "head"]

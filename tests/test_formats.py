@@ -7,14 +7,15 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from semiology import UserError, formats, load_skeleton, make_tracks
-from semiology.cli import main
-from semiology.formats.deeplabcut import read_table
-from semiology.formats.names import BODY_25, COCO_17, FACE_68
-from semiology.formats.pandas_h5 import literal
-from semiology.pose.mediapipe import BODY
-from semiology.preparation import select
-from semiology.tracks import read_tracks, save_tracks, steps
+from semiology import UserError, load_skeleton, make_tracks
+from semiology.cli.main import main
+from semiology.data import formats
+from semiology.data.formats.deeplabcut import read_table
+from semiology.data.formats.pandas_h5 import literal
+from semiology.data.keypoint_names import BODY_25, COCO_17, FACE_68
+from semiology.data.preprocessing import select
+from semiology.data.tracks import read_tracks, save_tracks, steps
+from semiology.tracking.pose.mediapipe import BODY
 
 SUFFIX = {"netcdf": ".nc", "long_csv": ".csv", "sleap": ".slp", "coco": ".json", "openface": ".csv", "movement": ".nc", "mediapipe": ".npz"}
 

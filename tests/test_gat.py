@@ -8,10 +8,10 @@ import torch
 import torch.nn.functional as F
 
 from semiology import load_skeleton, make_tracks
-from semiology.graphs import to_graph
-from semiology.learning.reading import Reading
-from semiology.learning.saved import SavedModel, load_model
-from semiology.streams import GAT, Network, StreamShape
+from semiology.data.graphs import to_graph
+from semiology.models.networks import GAT, Network, StreamShape
+from semiology.models.training.reading import Reading
+from semiology.models.training.saved import SavedModel, load_model
 
 SKELETON = load_skeleton("upper_body_11")
 SHAPE = StreamShape(classes=2, skeleton=SKELETON, keypoint_channels=3)
@@ -112,7 +112,7 @@ def test_a_wrist_that_swings_is_told_from_one_that_rests_in_the_same_place():
 
 def test_a_saved_network_comes_back_the_same(tmp_path):
     torch.manual_seed(0)
-    options = Network("semiology.streams.GAT", {"width": 16})
+    options = Network("semiology.models.networks.GAT", {"width": 16})
     network = options(SHAPE).eval()
     SavedModel(network, options, Reading("sign"), ["absent", "present"], SHAPE, {}).save(tmp_path)
     x, mask = torch.randn(2, 3, 8, 11), torch.ones(2, 8, 11)

@@ -8,8 +8,8 @@ import safetensors.numpy
 import safetensors.torch
 import xarray as xr
 
-from semiology.growing import growing_tracks, write_arrays
-from semiology.tracks import make_tracks, open_tracks, read_tracks, save_tracks
+from semiology.data.growing import growing_tracks, write_arrays
+from semiology.data.tracks import make_tracks, open_tracks, read_tracks, save_tracks
 
 
 def tracks(frames: int) -> xr.Dataset:
@@ -49,8 +49,8 @@ def test_a_disk_that_is_full_is_an_error_and_not_the_end_of_the_process(tmp_path
 import resource, signal
 import numpy as np
 from pathlib import Path
-from semiology.growing import growing_tracks
-from semiology.tracks import make_tracks
+from semiology.data.growing import growing_tracks
+from semiology.data.tracks import make_tracks
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 resource.setrlimit(resource.RLIMIT_FSIZE, ({limit}, {limit}))  # a file may not grow beyond: the system refuses as a full disk does
 whole = make_tracks(np.random.default_rng(0).random((4000, 8, 2)), list("abcdefgh"), 25)

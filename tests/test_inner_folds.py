@@ -8,17 +8,17 @@ import pandas as pd
 import pytest
 
 from semiology import UserError, read_tracks, save_tracks
-from semiology.evaluation.calibration import Calibration, Calibrator, fit_calibrator
-from semiology.evaluation.loso import run_loso
-from semiology.evaluation.protocol import Fusion, Model, Protocol, Task
-from semiology.evaluation.splits import Split
-from semiology.learning.clips import prepare
-from semiology.learning.fitting import Schedule
-from semiology.learning.reading import Reading
-from semiology.learning.saved import load_model
-from semiology.predict import probabilities
-from semiology.predictions import read_predictions
-from semiology.streams import Network
+from semiology.evaluation.run.predictions import read_predictions
+from semiology.evaluation.statistics.calibration import Calibration, Calibrator, fit_calibrator
+from semiology.experiments.loso import run_loso
+from semiology.experiments.protocol import Fusion, Model, Protocol, Task
+from semiology.experiments.splits import Split
+from semiology.models.networks import Network
+from semiology.models.training.clips import prepare
+from semiology.models.training.reading import Reading
+from semiology.models.training.saved import load_model
+from semiology.models.training.trainer import Schedule
+from semiology.timeline.predict import probabilities
 
 
 def two_levels(positive) -> np.ndarray:
@@ -85,8 +85,8 @@ QUICK = Schedule(epochs=2, patience=None, accelerator="cpu")
 
 def protocol(cohort, **changes) -> Protocol:
     models = {
-        "small": Model(Network("semiology.streams.AGCN", {"widths": [4]}), schedule=QUICK),
-        "large": Model(Network("semiology.streams.AGCN", {"widths": [8, 8]}), schedule=QUICK),
+        "small": Model(Network("semiology.models.networks.AGCN", {"widths": [4]}), schedule=QUICK),
+        "large": Model(Network("semiology.models.networks.AGCN", {"widths": [8, 8]}), schedule=QUICK),
     }
     tasks = {"swing (pose)": SWING}
     return Protocol(**{"cohort": str(cohort), "out": str(cohort / "run"), "tasks": tasks, "models": models, "validation": 0.0, **changes})

@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 
 from semiology import UserError
-from semiology.evaluation.kept import kept_folds
+from semiology.evaluation.run.kept import kept_folds
 from semiology.files import write_text
 
 CLIPS = {"a_1": "a", "a_2": "a", "b_1": "b", "c_1": "c", "t_1": "t"}

@@ -4,7 +4,6 @@ import numpy as np
 import pytest
 
 from semiology import UserError, load_skeleton, make_tracks
-from semiology.pose.mediapipe import BODY
 from semiology.severity.kinematics import (
     BANDS,
     SEGMENTS,
@@ -26,6 +25,7 @@ from semiology.severity.kinematics import (
     speed_peaks,
     torso_length,
 )
+from semiology.tracking.pose.mediapipe import BODY
 
 NAMES = load_skeleton("full_body_15").names
 

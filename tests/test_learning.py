@@ -7,17 +7,17 @@ import pytest
 import torch
 
 from semiology import UserError, load_skeleton
-from semiology.cohort import Cohort
-from semiology.evaluation.source import permuted
-from semiology.learning.augment import Augmentation, Change
-from semiology.learning.clips import ClipSource
-from semiology.learning.data import NO_CHANGE, ClipDataModule, ClipDataset, validation_participants
-from semiology.learning.fitting import Schedule, fit, score
-from semiology.learning.modules import DistillationModule, StreamModule, distillation_loss
-from semiology.learning.reading import Reading
-from semiology.learning.saved import SavedModel, load_model
-from semiology.store import Store
-from semiology.streams import TCN, Network, StreamShape
+from semiology.data.cohort import Cohort
+from semiology.data.store import Store
+from semiology.experiments.clips import permuted
+from semiology.models.networks import TCN, Network, StreamShape
+from semiology.models.training.augmentation import Augmentation, Change
+from semiology.models.training.clips import ClipSource
+from semiology.models.training.datamodule import NO_CHANGE, ClipDataModule, ClipDataset, validation_participants
+from semiology.models.training.modules import DistillationModule, StreamModule, distillation_loss
+from semiology.models.training.reading import Reading
+from semiology.models.training.saved import SavedModel, load_model
+from semiology.models.training.trainer import Schedule, fit, score
 
 JOINTS = load_skeleton("upper_body_11").names
 
@@ -180,7 +180,7 @@ def test_a_rotation_keeps_lengths_and_a_change_is_repeatable():
 
 
 def small(**options) -> StreamModule:
-    return StreamModule(Network("semiology.streams.AGCN", {"widths": [8, 8]}), learning_rate=0.01, **options)
+    return StreamModule(Network("semiology.models.networks.AGCN", {"widths": [8, 8]}), learning_rate=0.01, **options)
 
 
 def test_a_stream_learns_the_swing_and_the_same_seed_gives_the_same_scores(cohort):
@@ -223,7 +223,7 @@ class Seen(torch.nn.Module):
 def test_the_teacher_is_frozen_and_absent_from_the_student(cohort):
     teacher = Seen()
     before = {name: value.clone() for name, value in teacher.state_dict().items()}
-    module = DistillationModule(Network("semiology.streams.AGCN", {"widths": [8, 8]}), teacher, feature_weight=0.1)
+    module = DistillationModule(Network("semiology.models.networks.AGCN", {"widths": [8, 8]}), teacher, feature_weight=0.1)
     data = ClipDataModule(source(cohort, window=32), ["p0"], validation=0)
     fit(module, data, Schedule(epochs=2, patience=None, accelerator="cpu"), seed=0)
     assert all(torch.equal(before[name], value) for name, value in teacher.state_dict().items())
@@ -238,7 +238,7 @@ def test_a_saved_model_says_the_same(cohort, tmp_path):
     made = source(cohort, window=32)
     data = ClipDataModule(made, ["p0"], validation=0)
     module = fit(small(), data, Schedule(epochs=1, patience=None, accelerator="cpu"), seed=0)
-    options = Network("semiology.streams.AGCN", {"widths": [8, 8]})
+    options = Network("semiology.models.networks.AGCN", {"widths": [8, 8]})
     SavedModel(module.network, options, made.reading, made.levels, made.shape, {"note": 1}).save(tmp_path / "model")
     loaded = load_model(tmp_path / "model")
     example = ClipDataset(made, made.clips[:1], NO_CHANGE, None)[0]

@@ -8,19 +8,19 @@ import torch
 from scipy.spatial.transform import Rotation
 
 from semiology import UserError, load_skeleton, make_tracks, read_tracks, save_tracks
-from semiology.cli import main
+from semiology.cli.main import main
+from semiology.data.tracks import steps
 from semiology.files import content_hash
-from semiology.lift import LifterNetwork, lift, load_lifter
-from semiology.lift.body import BONES, bone_lengths, one_body
-from semiology.lift.camera import HEIGHT, WIDTH, Cameras, Views
-from semiology.lift.lifter import SHIPPED
-from semiology.lift.motions import Motion, at_times, read_motions
-from semiology.lift.normalise import normalise
-from semiology.lift.score import MeanDepth, joint_errors, procrustes
-from semiology.lift.tracker import Tracker
-from semiology.lift.train import Recipe, train_lifter
-from semiology.lift.trial import participant_means, trial
-from semiology.tracks import steps
+from semiology.tracking.lift import LifterNetwork, lift, load_lifter
+from semiology.tracking.lift.body import BONES, bone_lengths, one_body
+from semiology.tracking.lift.lifter import SHIPPED
+from semiology.tracking.lift.motions import Motion, at_times, read_motions
+from semiology.tracking.lift.normalise import normalise
+from semiology.tracking.lift.score import MeanDepth, joint_errors, procrustes
+from semiology.tracking.lift.simulation import HEIGHT, WIDTH, Cameras, Views
+from semiology.tracking.lift.tracker import Tracker
+from semiology.tracking.lift.training import Recipe, train_lifter
+from semiology.tracking.lift.trial import participant_means, trial
 
 JOINTS = load_skeleton("upper_body_11").names
 PLACE = {name: number for number, name in enumerate(JOINTS)}

@@ -10,32 +10,32 @@ import pytest
 import torch
 
 from semiology import load_skeleton, make_tracks, read_tracks, save_tracks
-from semiology.cli import main
+from semiology.cli.localise import read_settings
+from semiology.cli.main import main
 from semiology.errors import UserError
-from semiology.evaluation.protocol import Model
-from semiology.events import Event, Hysteresis, read_events, write_events
-from semiology.learning.augment import Augmentation
-from semiology.learning.fitting import Schedule
-from semiology.learning.reading import Reading
-from semiology.learning.saved import load_model
-from semiology.localise import Localisation, WindowsBLSTM
-from semiology.localise.fold import fold_key, read_record, train
-from semiology.localise.judge import judge, left_out_stretches
-from semiology.localise.overlap import count_matches, f1_of_counts, outside, temporal_iou
-from semiology.localise.recordings import LEFT_OUT, Recording, events_file, frame_levels, read_recordings
-from semiology.localise.run import fold_path, localise, out_of_fold
-from semiology.localise.sequence import Embedded, cut
-from semiology.localise.settings import Sequence
-from semiology.localise.windows import by_frame, first_frames, window_joints, window_levels, windows_source
-from semiology.predict import score_sign
-from semiology.streams import Network
-from semiology.verbs.localise import read_settings
+from semiology.experiments.protocol import Model
+from semiology.models.networks import Network
+from semiology.models.training.augmentation import Augmentation
+from semiology.models.training.reading import Reading
+from semiology.models.training.saved import load_model
+from semiology.models.training.trainer import Schedule
+from semiology.timeline.events import Event, Hysteresis, read_events, write_events
+from semiology.timeline.localise import Localisation, WindowsBLSTM
+from semiology.timeline.localise.evaluate import judge, left_out_stretches
+from semiology.timeline.localise.fold import fold_key, read_record, train
+from semiology.timeline.localise.network import Embedded, cut
+from semiology.timeline.localise.overlap import count_matches, f1_of_counts, outside, temporal_iou
+from semiology.timeline.localise.recordings import LEFT_OUT, Recording, events_file, frame_levels, read_recordings
+from semiology.timeline.localise.run import fold_path, localise, out_of_fold
+from semiology.timeline.localise.settings import Sequence
+from semiology.timeline.localise.windows import by_frame, first_frames, window_joints, window_levels, windows_source
+from semiology.timeline.predict import score_sign
 
 CONFIG = Path(__file__).resolve().parents[1] / "configs/utkinect_timeline.yaml"
 JOINTS = load_skeleton("upper_body_11").names
 REST = np.random.default_rng(7).normal(0, 1, (11, 2)) * 40 + 200  # px
 RATE = 10.0  # Hz
-SMALL = Model(Network("semiology.streams.AGCN", {"widths": [8, 8], "kernel": 5}), learning_rate=0.01, schedule=Schedule(8, None))
+SMALL = Model(Network("semiology.models.networks.AGCN", {"widths": [8, 8], "kernel": 5}), learning_rate=0.01, schedule=Schedule(8, None))
 
 
 def write_recordings(folder: Path, people: int = 3, each: tuple[int, ...] = (2, 2, 1)) -> Localisation:
@@ -123,7 +123,7 @@ def test_chunks_hold_every_window_once_in_order():
 def test_a_network_answers_every_window_and_hears_those_around_it():
     source_shape = windows_source_shape()
     torch.manual_seed(0)
-    network = WindowsBLSTM(source_shape, {"stream": "semiology.streams.AGCN", "options": {"widths": [8]}}, width=4).eval()
+    network = WindowsBLSTM(source_shape, {"stream": "semiology.models.networks.AGCN", "options": {"widths": [8]}}, width=4).eval()
     keypoints, mask = torch.randn(2, 5, 4, 12, 11), torch.ones(2, 5, 12, 11)
     logits = network(keypoints, mask)
     assert logits.shape == (2, 5, 3)

@@ -13,23 +13,23 @@ import yaml
 from sklearn.linear_model import Ridge
 
 from semiology import UserError, read_tracks, save_tracks
-from semiology.cli import main
-from semiology.evaluation.baseline import clip_features, linear_fold
-from semiology.evaluation.loso import run_loso
-from semiology.evaluation.protocol import Fusion, Model, Protocol, Task
-from semiology.evaluation.source import begin_run, open_source
-from semiology.evaluation.splits import Split
-from semiology.evaluation.tables import fuse
+from semiology.cli.main import main
+from semiology.evaluation.run.predictions import read_predictions
+from semiology.experiments.baseline import clip_features, linear_fold
+from semiology.experiments.clips import begin_run, open_source
+from semiology.experiments.loso import run_loso
+from semiology.experiments.protocol import Fusion, Model, Protocol, Task
+from semiology.experiments.splits import Split
+from semiology.experiments.tables import fuse
 from semiology.files import slug
-from semiology.learning.clips import ClipSource
-from semiology.learning.fitting import Schedule
-from semiology.learning.reading import Reading
-from semiology.predict import predict
-from semiology.predictions import read_predictions
-from semiology.streams import Network
+from semiology.models.networks import Network
+from semiology.models.training.clips import ClipSource
+from semiology.models.training.reading import Reading
+from semiology.models.training.trainer import Schedule
+from semiology.timeline.predict import predict
 
 QUICK = Schedule(epochs=2, patience=None, accelerator="cpu")
-AGCN = Network("semiology.streams.AGCN", {"widths": [8, 8]})
+AGCN = Network("semiology.models.networks.AGCN", {"widths": [8, 8]})
 
 
 def protocol(cohort, **changes) -> Protocol:
@@ -192,7 +192,7 @@ def test_an_interrupted_run_goes_on_where_it_was(cohort):
         "jobs": 1,
     }
     (cohort / "loso.yaml").write_text(yaml.safe_dump(config))
-    command = [sys.executable, "-m", "semiology.cli", "loso", "--config", str(cohort / "loso.yaml")]
+    command = [sys.executable, "-m", "semiology.cli.main", "loso", "--config", str(cohort / "loso.yaml")]
     process = subprocess.Popen(
         command,
         stderr=subprocess.PIPE,

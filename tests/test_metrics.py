@@ -11,11 +11,11 @@ import pytest
 import sklearn.metrics
 
 from semiology.errors import UserError
-from semiology.predictions import read_predictions
-from semiology.statistics import metrics
-from semiology.statistics.bootstrap import draw_participants, interval
-from semiology.statistics.out_of_fold import OutOfFold
-from semiology.statistics.results import evaluate, no_skill, paired_difference, table_text
+from semiology.evaluation.run.predictions import read_predictions
+from semiology.evaluation.statistics import metrics
+from semiology.evaluation.statistics.intervals import draw_participants, interval
+from semiology.evaluation.statistics.out_of_fold import OutOfFold
+from semiology.evaluation.statistics.results import evaluate, no_skill, paired_difference, table_text
 
 LEVELS = ["absent", "present"]
 

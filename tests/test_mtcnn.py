@@ -6,7 +6,7 @@ import torch
 from facenet_pytorch import MTCNN as Packaged
 from torch.nn import functional
 
-from semiology.mtcnn import MTCNN, MaxPool, RectangleSums
+from semiology.tracking.mtcnn import MTCNN, MaxPool, RectangleSums
 from semiology.video import read_frames
 
 

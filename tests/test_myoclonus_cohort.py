@@ -9,13 +9,13 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from semiology.cli import main
-from semiology.cohort import Cohort
+from semiology.cli.main import main
+from semiology.data.cohort import Cohort
+from semiology.data.tracks import make_tracks, read_tracks, save_tracks
 from semiology.errors import UserError
 from semiology.severity.jerks import read_jerks
 from semiology.severity.myoclonus import Settings, score_cohort
 from semiology.severity.myoclonus.overlay import captions, marks
-from semiology.tracks import make_tracks, read_tracks, save_tracks
 from semiology.video import read_frames, write_video
 
 FPS = 25.0

@@ -1,8 +1,8 @@
 import numpy as np
 
-from semiology.overlay import draw, write_overlay
-from semiology.skeleton import load_skeleton
-from semiology.tracks import make_tracks
+from semiology.data.overlay import draw, write_overlay
+from semiology.data.skeleton import load_skeleton
+from semiology.data.tracks import make_tracks
 from semiology.video import read_frames, write_video
 
 SKELETON = load_skeleton("upper_body_11")

@@ -5,12 +5,12 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from semiology.phantom.camera import Camera
-from semiology.phantom.clip import draw_plan, draw_subject, perform
-from semiology.phantom.face import ACTIONS, expression, features, landmarks
-from semiology.phantom.kinematics import ARM_ANGLES, HEAD_ANGLES, SIDES, TRUNK_ANGLES, pose
-from semiology.phantom.person import draw_person
-from semiology.phantom.truth import body_truth, face_truth
+from semiology.phantom.drawing.camera import Camera
+from semiology.phantom.drawing.clip import draw_plan, draw_subject, perform
+from semiology.phantom.drawing.face import ACTIONS, expression, features, landmarks
+from semiology.phantom.drawing.kinematics import ARM_ANGLES, HEAD_ANGLES, SIDES, TRUNK_ANGLES, pose
+from semiology.phantom.drawing.person import draw_person
+from semiology.phantom.shared.truth import body_truth, face_truth
 
 PERSON = draw_person(np.random.default_rng(0))
 

@@ -11,16 +11,16 @@ from sklearn.model_selection import GroupKFold, cross_val_predict
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from semiology.cohort import Cohort
+from semiology.data.cohort import Cohort
+from semiology.data.skeleton import load_skeleton
+from semiology.data.tracks import read_tracks
 from semiology.errors import UserError
 from semiology.phantom import make_phantom, make_stills
-from semiology.phantom.clip import perform, pictures
-from semiology.phantom.design import labels, rendered_at_random, traits
-from semiology.phantom.make import Recipe, plan_clip
-from semiology.phantom.signs import draw_episodes
-from semiology.phantom.truth import body_truth, face_truth
-from semiology.skeleton import load_skeleton
-from semiology.tracks import read_tracks
+from semiology.phantom.drawing.clip import perform, pictures
+from semiology.phantom.drawing.episodes import draw_episodes
+from semiology.phantom.dystonia_emotion.cohort import Recipe, plan_clip
+from semiology.phantom.shared.design import labels, rendered_at_random, traits
+from semiology.phantom.shared.truth import body_truth, face_truth
 from semiology.video import read_frames
 
 SHORT = Recipe(seconds=(6, 8))

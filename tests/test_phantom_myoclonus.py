@@ -6,18 +6,18 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from semiology.cli import main
-from semiology.cohort import Cohort
+from semiology.cli.main import main
+from semiology.data.cohort import Cohort
+from semiology.data.skeleton import load_skeleton
+from semiology.data.tracks import make_tracks, read_tracks
 from semiology.errors import UserError
 from semiology.phantom import make_myoclonus
-from semiology.phantom.myoclonus import FALL, PULLED, RISE, Burden, Jerk, burden, course, draw_jerks
-from semiology.phantom.myoclonus_cohort import MyoclonusRecipe, draw_course, plan_exam
-from semiology.phantom.myoclonus_exam import JOINTS, act, displacements
-from semiology.phantom.myoclonus_tables import MOVED, jerk_truth
-from semiology.phantom.tracker_noise import LOST, WANDER, WANDERS_FOR, as_tracked
-from semiology.phantom.truth import joint_tracks
-from semiology.skeleton import load_skeleton
-from semiology.tracks import make_tracks, read_tracks
+from semiology.phantom.myoclonus.cohort import MyoclonusRecipe, draw_course, plan_exam
+from semiology.phantom.myoclonus.exam import JOINTS, act, displacements
+from semiology.phantom.myoclonus.jerks import FALL, PULLED, RISE, Burden, Jerk, burden, course, draw_jerks
+from semiology.phantom.myoclonus.tables import MOVED, jerk_truth
+from semiology.phantom.shared.tracker_noise import LOST, WANDER, WANDERS_FOR, as_tracked
+from semiology.phantom.shared.truth import joint_tracks
 from semiology.video import read_frames
 
 STATED = MyoclonusRecipe(seconds=30, amplitude=0.04, rate=30, controls=0, fps=60)  # frames so near each other that one is at the peak

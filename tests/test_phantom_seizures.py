@@ -6,15 +6,15 @@ import numpy as np
 import pytest
 from scipy.signal import find_peaks
 
-from semiology.cli import main
-from semiology.cohort import Cohort
+from semiology.cli.main import main
+from semiology.data.cohort import Cohort
+from semiology.data.tracks import read_tracks
 from semiology.errors import UserError
-from semiology.events import read_events
 from semiology.phantom import make_actions, make_seizures, render_long
-from semiology.phantom.recording import act, draw_recording, events, film
-from semiology.phantom.seizure_cohort import DURATIONS, SeizureRecipe, plan_seizure
-from semiology.phantom.seizures import draw_seizure, jerk_rate, weights
-from semiology.tracks import read_tracks
+from semiology.phantom.seizures.cohort import DURATIONS, SeizureRecipe, plan_seizure
+from semiology.phantom.seizures.phases import draw_seizure, jerk_rate, weights
+from semiology.phantom.seizures.recording import act, draw_recording, events, film
+from semiology.timeline.events import read_events
 from semiology.video import read_frames
 
 FPS = 50.0  # Hz, of truth that is not rendered

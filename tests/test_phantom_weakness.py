@@ -6,16 +6,16 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from semiology.cli import main
-from semiology.cohort import Cohort, check_cohort
+from semiology.cli.main import main
+from semiology.data.cohort import Cohort, check_cohort
+from semiology.data.tracks import read_tracks
 from semiology.errors import UserError
 from semiology.phantom import make_face_stills, make_weakness
-from semiology.phantom.face import ACTIONS, expression, landmarks
-from semiology.phantom.person import draw_person
-from semiology.phantom.weakness import Weakness, tiredness, weakened
-from semiology.phantom.weakness_cohort import WeaknessRecipe, draw_participant, examine
-from semiology.phantom.weakness_exam import PANELS, act, effort, film, meant
-from semiology.tracks import read_tracks
+from semiology.phantom.drawing.face import ACTIONS, expression, landmarks
+from semiology.phantom.drawing.person import draw_person
+from semiology.phantom.weakness.cohort import WeaknessRecipe, draw_participant, examine
+from semiology.phantom.weakness.exam import PANELS, act, effort, film, meant
+from semiology.phantom.weakness.weakness import Weakness, tiredness, weakened
 from semiology.video import read_frames
 
 PERSON = draw_person(np.random.default_rng(0))

@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from semiology.detect import FaceDetector, Sight, follow_patient
 from semiology.errors import UserError
-from semiology.pose import pose_backend
-from semiology.pose.mediapipe import BODY, MESH, MediaPipePose, covered, is_patient
+from semiology.tracking.patient import FaceDetector, Sight, follow_patient
+from semiology.tracking.pose import pose_backend
+from semiology.tracking.pose.mediapipe import BODY, MESH, MediaPipePose, covered, is_patient
 from semiology.video import Frame, read_frames
 
 
@@ -108,7 +108,7 @@ def test_body_and_face_agree_on_where_the_eyes_are_and_on_left_and_right(testdat
 
 def test_nobody_gives_nothing_and_nothing_is_written_to_standard_error(tmp_path):
     code = (
-        "import numpy as np; from semiology.pose.mediapipe import MediaPipePose; from semiology.detect import Sight\n"
+        "import numpy as np; from semiology.tracking.pose.mediapipe import MediaPipePose; from semiology.tracking.patient import Sight\n"
         "seen = Sight(0, np.array([0, 0, 160, 90]), None, 0, 0, np.zeros((0, 4)))\n"
         "print(*MediaPipePose().track([(np.zeros((90, 160, 3), np.uint8), seen)]))"
     )

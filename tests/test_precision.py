@@ -5,14 +5,14 @@ import pytest
 import torch
 
 from semiology import UserError
-from semiology.learning.clips import ClipSource
-from semiology.learning.data import ClipDataModule
-from semiology.learning.fitting import Schedule, fit, score
-from semiology.learning.modules import StreamModule
-from semiology.learning.precision import bf16_pays, chosen_precision, computing
-from semiology.learning.reading import Reading
-from semiology.snippets.networks import fit_precision
-from semiology.streams import Network
+from semiology.models.device import bf16_pays, chosen_precision, computing
+from semiology.models.features.snippets import fit_precision
+from semiology.models.networks import Network
+from semiology.models.training.clips import ClipSource
+from semiology.models.training.datamodule import ClipDataModule
+from semiology.models.training.modules import StreamModule
+from semiology.models.training.reading import Reading
+from semiology.models.training.trainer import Schedule, fit, score
 
 
 def test_a_precision_that_is_named_is_taken_and_another_word_is_refused():
@@ -37,7 +37,7 @@ def test_layers_compute_in_bf16_inside_and_in_fp32_outside():
 
 def test_a_network_scores_in_the_precision_that_it_was_trained_in(cohort):
     data = ClipDataModule(ClipSource(str(cohort), Reading(label="swing", window=16)), ["p0"], validation=0)
-    network = Network("semiology.streams.AGCN", {"widths": [8, 16]})
+    network = Network("semiology.models.networks.AGCN", {"widths": [8, 16]})
     module = fit(StreamModule(network), data, Schedule(epochs=2, patience=None, precision="bf16-mixed"), seed=3)
     assert module.precision == "bf16-mixed" and next(module.parameters()).dtype == torch.float32
     names, mixed = score(module, data)

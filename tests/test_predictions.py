@@ -7,7 +7,7 @@ import pytest
 from report_run import write_predictions
 
 from semiology.errors import UserError
-from semiology.predictions import read_predictions
+from semiology.evaluation.run.predictions import read_predictions
 
 
 def changed(folder: Path, **cells: str) -> Path:

@@ -5,9 +5,9 @@ import pytest
 from PIL import Image
 from safetensors import safe_open
 
-from semiology.appearance import load_vgg
 from semiology.errors import UserError
-from semiology.pretrain import pretrain, read_images
+from semiology.models.features.vgg import load_vgg
+from semiology.models.pretraining import pretrain, read_images
 
 
 def picture(dark: str, generator: np.random.Generator, size: int = 48) -> np.ndarray:

@@ -5,11 +5,11 @@ import numpy as np
 import pytest
 from safetensors import safe_open
 
-from semiology.cli import main
+from semiology.cli.main import main
 from semiology.errors import UserError
-from semiology.pretrain import pretrain_action
-from semiology.pretrain.clips import read_clips
-from semiology.snippets import load_snippet_network
+from semiology.models.features import load_snippet_network
+from semiology.models.pretraining import pretrain_action
+from semiology.models.pretraining.clips import read_clips
 from semiology.video import write_video
 
 

@@ -8,13 +8,13 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from semiology import UserError
-from semiology.probe import Features, cka, identity_probe, linear_probe, random_labels, read_features, similarity
-from semiology.probe.fitting import Split, ridge
-from semiology.probe.inputs import summaries
-from semiology.probe.linear import make_splits
-from semiology.probe.run import _alike
-from semiology.report.measures import probed
-from semiology.statistics.chance import exchange
+from semiology.evaluation.report.measures import probed
+from semiology.evaluation.statistics.permutation import exchange
+from semiology.experiments.probe import Features, cka, identity_probe, linear_probe, random_labels, read_features, similarity
+from semiology.experiments.probe.fitting import Split, ridge
+from semiology.experiments.probe.inputs import summaries
+from semiology.experiments.probe.linear import make_splits
+from semiology.experiments.probe.run import _alike
 
 PEOPLE, CLIPS = 8, 4
 OWNERS = np.repeat([f"p{number}" for number in range(PEOPLE)], CLIPS)

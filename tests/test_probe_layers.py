@@ -10,21 +10,21 @@ import pytest
 import torch
 
 from semiology import UserError, load_skeleton, make_tracks, save_tracks
-from semiology.cli import main
-from semiology.evaluation.loso import run_loso
-from semiology.evaluation.protocol import Model, Protocol, Task
+from semiology.cli.main import main
+from semiology.experiments.loso import run_loso
+from semiology.experiments.probe import cohort_target, input_features, layer_features, layer_names, linear_probe, probe_run, run_features
+from semiology.experiments.probe.layers import by_step
+from semiology.experiments.probe.linear import make_splits
+from semiology.experiments.probe.models import find_stream
+from semiology.experiments.protocol import Model, Protocol, Task
 from semiology.files import write_text
-from semiology.learning.clips import ClipSource
-from semiology.learning.fitting import Schedule
-from semiology.learning.reading import Reading
-from semiology.learning.saved import SavedModel
-from semiology.probe import cohort_target, input_features, layer_features, layer_names, linear_probe, probe_run, run_features
-from semiology.probe.kept import find_stream
-from semiology.probe.layers import by_step
-from semiology.probe.linear import make_splits
-from semiology.streams import AGCN, Network
+from semiology.models.networks import AGCN, Network
+from semiology.models.training.clips import ClipSource
+from semiology.models.training.reading import Reading
+from semiology.models.training.saved import SavedModel
+from semiology.models.training.trainer import Schedule
 
-NETWORK = Network("semiology.streams.AGCN", {"widths": [4, 8]})
+NETWORK = Network("semiology.models.networks.AGCN", {"widths": [4, 8]})
 
 
 @pytest.fixture

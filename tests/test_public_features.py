@@ -12,17 +12,17 @@ import torch
 import yaml
 from published_layout import write_people
 
-from semiology.cli import main
-from semiology.cohort import Cohort
-from semiology.cohort.gestures import import_gestures
+from semiology.cli.loso import read_protocol
+from semiology.cli.main import main
+from semiology.data.cohort import Cohort
+from semiology.data.cohort_gestures import import_gestures
+from semiology.data.store import Store
 from semiology.errors import UserError
-from semiology.evaluation.protocol import Fusion, Protocol, Task
-from semiology.evaluation.splits import Split
-from semiology.learning.clips import ClipSource
-from semiology.learning.reading import Reading
-from semiology.predictions import read_predictions
-from semiology.store import Store
-from semiology.verbs.loso import read_protocol
+from semiology.evaluation.run.predictions import read_predictions
+from semiology.experiments.protocol import Fusion, Protocol, Task
+from semiology.experiments.splits import Split
+from semiology.models.training.clips import ClipSource
+from semiology.models.training.reading import Reading
 
 CONFIGS = Path(__file__).resolve().parents[1] / "configs"
 SEIZURE, SUBJECT = "TCS (by seizure)", "TCS (by subject)"

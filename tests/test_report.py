@@ -13,13 +13,13 @@ import pytest
 from report_run import audit, fold, write_adjacency, write_everything, write_predictions
 
 from semiology.errors import UserError
-from semiology.predictions import read_predictions
-from semiology.report import write_report
-from semiology.report.explained import read_links
-from semiology.report.figures import link_strength, null_counts, strongest_links
-from semiology.report.inputs import without_folders
-from semiology.report.protocol import fitted
-from semiology.run_files import digests
+from semiology.evaluation.report import write_report
+from semiology.evaluation.report.explanations import read_links
+from semiology.evaluation.report.figures_init import link_strength, null_counts, strongest_links
+from semiology.evaluation.report.inputs import without_folders
+from semiology.evaluation.report.protocol import fitted
+from semiology.evaluation.run.files import digests
+from semiology.evaluation.run.predictions import read_predictions
 
 
 class Page(html.parser.HTMLParser):
@@ -302,5 +302,5 @@ def test_making_it_again_changes_nothing(copy):
 
 
 def test_judging_needs_no_torch():
-    code = "import sys, semiology.report; print('torch' in sys.modules, 'matplotlib' in sys.modules)"
+    code = "import sys, semiology.evaluation.report; print('torch' in sys.modules, 'matplotlib' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split() == ["False", "False"]

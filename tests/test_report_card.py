@@ -8,11 +8,11 @@ import pytest
 from report_run import write_predictions
 
 from semiology.errors import UserError
-from semiology.report import write_card, write_cards, write_report
+from semiology.evaluation.report import write_card, write_cards, write_report
 
 READING = {"label": "dystonia", "part": "body", "skeleton": "upper_body_11", "channels": ["joint", "motion"], "rate": 12.5, "window": 64}
 MODEL = {
-    "network": {"stream": "semiology.streams.AGCN", "options": {"widths": [16, 32], "dropout": 0.2}},
+    "network": {"stream": "semiology.models.networks.AGCN", "options": {"widths": [16, 32], "dropout": 0.2}},
     "reading": READING,
     "levels": ["absent", "present"],
     "shape": {},

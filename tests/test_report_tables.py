@@ -7,8 +7,8 @@ import pandas as pd
 import pytest
 from report_run import write_everything, write_predictions
 
-from semiology.cli import main
-from semiology.report.tables import METRICS, PARTICIPANTS
+from semiology.cli.main import main
+from semiology.evaluation.report.tables import METRICS, PARTICIPANTS
 
 
 @pytest.fixture(scope="module")

@@ -7,8 +7,8 @@ import pytest
 from report_run import write_everything, write_predictions
 from test_report import Page
 
-from semiology.report import write_report
-from semiology.report.tripod import ITEMS, YOURS
+from semiology.evaluation.report import write_report
+from semiology.evaluation.report.tripod import ITEMS, YOURS
 
 # what no run can know: dates, places, treatments, assessors, approval, funding, conflicts, registration, sharing, the public, meaning
 NEVER = {"2", "3a", "3b", "3c", "5b", "6a", "6b", "6c", "8b", "8c", "9a", "9c", "12d", "14", "17", "18a", "18b", "18c"}
@@ -71,4 +71,4 @@ def test_a_threshold_that_was_fitted_for_abstaining_is_told(tmp_path):
 
 def test_items_are_in_our_own_short_words():
     assert all(len(asked) < 100 for _, asked in ITEMS.values())
-    assert files("semiology.report").joinpath("tripod.py").read_text().count("BMJ 2024;385:e078378") == 1
+    assert files("semiology.evaluation.report").joinpath("tripod.py").read_text().count("BMJ 2024;385:e078378") == 1

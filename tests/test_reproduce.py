@@ -13,16 +13,23 @@ import pytest
 import sklearn.metrics
 import yaml
 
-from semiology.cli import main
+from semiology.cli.main import main
+from semiology.data.store import Store
 from semiology.errors import UserError
-from semiology.evaluation.protocol import Protocol
-from semiology.reproduce import published
-from semiology.reproduce.agreement import best_guess, clips_of_f1, compare, design_effect, difference_interval, published_interval
-from semiology.reproduce.hou2022 import UNSTATED, reproduce_hou2022
-from semiology.reproduce.published import GESTURES, GESTURES_ACCURACY, HOU_2022, HOU_2022_TABLE_1, Published, PublishedCohort
-from semiology.reproduce.settings import departures, merged, parsed, protocol_file, read_tags, read_yaml, source_of
-from semiology.statistics.proportion import wilson
-from semiology.store import Store
+from semiology.evaluation import published
+from semiology.evaluation.published import GESTURES, GESTURES_ACCURACY, HOU_2022, HOU_2022_TABLE_1, Published, PublishedCohort
+from semiology.evaluation.statistics.proportion import wilson
+from semiology.experiments.protocol import Protocol
+from semiology.experiments.reproduce.comparison import (
+    best_guess,
+    clips_of_f1,
+    compare,
+    design_effect,
+    difference_interval,
+    published_interval,
+)
+from semiology.experiments.reproduce.hou2022 import UNSTATED, reproduce_hou2022
+from semiology.experiments.reproduce.settings import departures, merged, parsed, protocol_file, read_tags, read_yaml, source_of
 
 PROTOCOLS = ("hou2022", "gestures_table", "myasthenia")
 ALONE = PublishedCohort("independent clips", 40, 40, (1,) * 40, "choice", "")
@@ -276,5 +283,5 @@ def test_an_installed_package_brings_the_protocols():
 
 
 def test_published_values_come_without_torch():
-    code = "import sys, semiology.reproduce.published; sys.exit('torch' in sys.modules)"
+    code = "import sys, semiology.evaluation.published; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

@@ -9,15 +9,15 @@ import pytest
 import yaml
 
 from semiology import UserError, load_skeleton, make_tracks, save_tracks
-from semiology.cli import main
-from semiology.cohort import Cohort
-from semiology.reproduce.myasthenia import _rows, reproduce_myasthenia
-from semiology.reproduce.myasthenia_results import by_participant, cross_validated_calls, judge
-from semiology.reproduce.myasthenia_sets import unseen_participants
-from semiology.reproduce.published import MYASTHENIA
-from semiology.statistics.hanley_mcneil import hanley_mcneil
-from semiology.statistics.proportion import wilson
-from semiology.store import Store
+from semiology.cli.main import main
+from semiology.data.cohort import Cohort
+from semiology.data.store import Store
+from semiology.evaluation.published import MYASTHENIA
+from semiology.evaluation.statistics.hanley_mcneil import hanley_mcneil
+from semiology.evaluation.statistics.proportion import wilson
+from semiology.experiments.reproduce.myasthenia import _rows, reproduce_myasthenia
+from semiology.experiments.reproduce.myasthenia_results import by_participant, cross_validated_calls, judge
+from semiology.experiments.reproduce.myasthenia_sets import unseen_participants
 
 LEVELS = ["control", "patient"]
 

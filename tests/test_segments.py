@@ -9,26 +9,26 @@ import pytest
 import torch
 
 from semiology import UserError, load_skeleton
-from semiology.evaluation.loso import run_loso
-from semiology.evaluation.protocol import Model, Protocol, Task
-from semiology.explain import explain
-from semiology.learning.augment import Augmentation
-from semiology.learning.clips import ClipData, ClipSource
-from semiology.learning.data import NO_CHANGE, ClipDataModule, ClipDataset
-from semiology.learning.fitting import Schedule, fit, score
-from semiology.learning.modules import DistillationModule, StreamModule
-from semiology.learning.reading import Reading
-from semiology.learning.saved import SavedModel, load_model
-from semiology.learning.segments import segment_starts
-from semiology.learning.windows import nearest_snippet
-from semiology.predict import scores
-from semiology.probe import layer_features, layer_names
-from semiology.store import Store
-from semiology.streams import AGCN, GAT, TCN, Aggregator, Network, Segments, StreamShape
+from semiology.data.store import Store
+from semiology.experiments.explain import explain
+from semiology.experiments.loso import run_loso
+from semiology.experiments.probe import layer_features, layer_names
+from semiology.experiments.protocol import Model, Protocol, Task
+from semiology.models.networks import AGCN, GAT, TCN, Aggregator, Network, Segments, StreamShape
+from semiology.models.training.augmentation import Augmentation
+from semiology.models.training.clips import ClipData, ClipSource
+from semiology.models.training.datamodule import NO_CHANGE, ClipDataModule, ClipDataset
+from semiology.models.training.modules import DistillationModule, StreamModule
+from semiology.models.training.reading import Reading
+from semiology.models.training.saved import SavedModel, load_model
+from semiology.models.training.segments import segment_starts
+from semiology.models.training.trainer import Schedule, fit, score
+from semiology.models.training.windows import nearest_snippet
+from semiology.timeline.predict import scores
 
 SKELETON = load_skeleton("upper_body_11")
 SHAPE = StreamShape(2, SKELETON, 2, 5)
-BODY = {"encoder": {"stream": "semiology.streams.AGCN", "options": {"widths": [8, 8]}}}
+BODY = {"encoder": {"stream": "semiology.models.networks.AGCN", "options": {"widths": [8, 8]}}}
 FRAME = Reading("seizure_type", part="frame", appearance="snippets", channels=(), rate=15, window=8, segments=3)
 
 
@@ -277,7 +277,7 @@ def test_readings_that_do_not_go_together(wrong, said):
 )
 def test_a_segment_in_which_nobody_was_seen_has_no_influence_and_the_encoder_learns(encoder, options):
     torch.manual_seed(0)
-    network = Segments(SHAPE, {"stream": f"semiology.streams.{encoder}", "options": {**options, "dropout": 0.0}}, "attention")
+    network = Segments(SHAPE, {"stream": f"semiology.models.networks.{encoder}", "options": {**options, "dropout": 0.0}}, "attention")
     values, mask = (
         (torch.randn(2, 4, 5, 12), torch.ones(2, 4, 12))
         if encoder == "TCN"
@@ -326,25 +326,25 @@ def test_segments_are_counted_by_the_data_and_not_by_the_network():
 
 def test_networks_that_cannot_be_built_say_so():
     keypoints, pictures = replace(SHAPE, appearance_channels=0), replace(SHAPE, keypoint_channels=0)
-    make = Network("semiology.streams.Segments", {"encoder": {"stream": "semiology.streams.TCN", "options": {"layers": 2}}})
+    make = Network("semiology.models.networks.Segments", {"encoder": {"stream": "semiology.models.networks.TCN", "options": {"layers": 2}}})
     with pytest.raises(UserError, match="has no option layers"):
         make(SHAPE)
     with pytest.raises(UserError, match="no appearance features"):
-        Network("semiology.streams.Segments")(keypoints)
+        Network("semiology.models.networks.Segments")(keypoints)
     for stream in (AGCN, GAT):
         with pytest.raises(ValueError, match="no keypoints"):
             stream(pictures)
     with pytest.raises(ValueError, match="one window's values and their mask"):
-        Segments(SHAPE, {"stream": "semiology.streams.Segments"})
+        Segments(SHAPE, {"stream": "semiology.models.networks.Segments"})
     with pytest.raises(ValueError, match="a TCN standardises"):
         Segments(SHAPE, BODY["encoder"], standardised=True)
 
 
 def test_features_are_standardised_on_training_clips_alone_where_it_is_asked_for(frames):
     source = frame_source(frames)
-    for options, wanted in (({"standardised": True}, True), ({"encoder": {"stream": "semiology.streams.TCN"}}, True), ({}, False)):
+    for options, wanted in (({"standardised": True}, True), ({"encoder": {"stream": "semiology.models.networks.TCN"}}, True), ({}, False)):
         data = ClipDataModule(source, ["p0", "p1"], validation=0, augmentation=NO_CHANGE)
-        module = StreamModule(Network("semiology.streams.Segments", {"kind": "mean", **options}))
+        module = StreamModule(Network("semiology.models.networks.Segments", {"kind": "mean", **options}))
         fit(module, data, Schedule(epochs=1, patience=None, accelerator="cpu"), seed=0)
         rows = np.concatenate([clip.appearance for clip in source.clips if clip.participant_id not in ("p0", "p1")])
         expected = rows.mean(axis=0) if wanted else np.zeros(4)
@@ -354,7 +354,7 @@ def test_features_are_standardised_on_training_clips_alone_where_it_is_asked_for
 
 def test_a_network_and_a_reading_that_do_not_fit_are_refused(cohort):
     schedule = Schedule(epochs=1, patience=None, accelerator="cpu")
-    plain, over = Network("semiology.streams.AGCN", {"widths": [8]}), Network("semiology.streams.Segments", BODY)
+    plain, over = Network("semiology.models.networks.AGCN", {"widths": [8]}), Network("semiology.models.networks.Segments", BODY)
     with pytest.raises(UserError, match="AGCN: reads one window, and the reading makes 3 segments; make it the encoder"):
         fit(StreamModule(plain), ClipDataModule(body(cohort), ["p0"]), schedule, 0)
     with pytest.raises(UserError, match="Segments: reads segments, and the reading makes none"):
@@ -369,7 +369,7 @@ def test_a_network_and_a_reading_that_do_not_fit_are_refused(cohort):
 def test_pose_segments_learn_are_saved_and_score_a_new_clip(cohort, tmp_path):
     source = body(cohort, channels=("joint", "motion"), window=8)
     data = ClipDataModule(source, ["p0", "p1"], validation=0, repeats=4)
-    options = Network("semiology.streams.Segments", {**BODY, "kind": "blstm", "width": 8})
+    options = Network("semiology.models.networks.Segments", {**BODY, "kind": "blstm", "width": 8})
     module = fit(StreamModule(options, learning_rate=0.01), data, Schedule(epochs=20, patience=None, accelerator="cpu"), seed=0)
     _, probabilities = score(module, data)
     assert [clip.target for clip in data.held_out] == probabilities.argmax(1).tolist()
@@ -391,7 +391,7 @@ def test_pose_segments_learn_are_saved_and_score_a_new_clip(cohort, tmp_path):
 def test_two_views_of_a_seizure_end_in_one_statement(frames):
     schedule = Schedule(epochs=6, patience=None, accelerator="cpu")
     models = {
-        kind: Model(Network("semiology.streams.Segments", {"kind": kind, "width": 8}), learning_rate=0.05, schedule=schedule)
+        kind: Model(Network("semiology.models.networks.Segments", {"kind": kind, "width": 8}), learning_rate=0.05, schedule=schedule)
         for kind in ("attention", "blstm")
     }
     where = {"cohort": str(frames), "store": str(frames / "store"), "out": str(frames / "run")}

@@ -6,9 +6,9 @@ from PIL import Image
 
 from semiology import make_tracks
 from semiology.errors import UserError
-from semiology.tracking import selection
-from semiology.tracking.labels import HIDDEN, UNLABELLED, VISIBLE
-from semiology.tracking.selection import choose_rows, different_frames, jump_rows, label_frames, look, unsure_rows
+from semiology.tracking.labels import selection
+from semiology.tracking.labels.labels import HIDDEN, UNLABELLED, VISIBLE
+from semiology.tracking.labels.selection import choose_rows, different_frames, jump_rows, label_frames, look, unsure_rows
 from semiology.video import write_video
 
 SCENES = {0: (200, 30, 30), 30: (30, 30, 200), 60: (230, 230, 230)}  # first frame -> colour of the left half

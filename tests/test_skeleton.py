@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from semiology import UserError, load_skeleton
-from semiology.skeleton import built_in_skeletons, mirrored_name
+from semiology.data.skeleton import built_in_skeletons, mirrored_name
 
 
 def test_the_eleven_joints_and_their_edges_by_name():

@@ -11,9 +11,9 @@ from torchvision.models.video import r2plus1d_18
 
 from semiology import weights
 from semiology.errors import UserError
-from semiology.snippets import load_snippet_network, prepare_picture, snippet_features, whole_snippet
-from semiology.snippets.frame_resnet import FrameResNet
-from semiology.snippets.r2plus1d import R2Plus1D, Shape, initialise
+from semiology.models.features import load_snippet_network, prepare_picture, snippet_features, whole_snippet
+from semiology.models.features.frame_resnet import FrameResNet
+from semiology.models.features.r2plus1d import R2Plus1D, Shape, initialise
 from semiology.video import Frame
 
 
@@ -96,7 +96,7 @@ def test_every_frame_comes_to_its_place_in_the_networks_input():
 
 
 def load_small(kind=R2Plus1D):
-    from semiology.snippets import SnippetNetwork
+    from semiology.models.features import SnippetNetwork
 
     return SnippetNetwork(kind(Shape.make(2, depth=10, width=0.0625)), ["a", "b"])
 

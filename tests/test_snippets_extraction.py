@@ -9,19 +9,19 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from semiology.audit.sources import used_weights
-from semiology.cli import main
-from semiology.cohort import Cohort
+from semiology.cli.main import main
+from semiology.data.cohort import Cohort
+from semiology.data.store import Store
 from semiology.errors import UserError
-from semiology.extraction import ExtractOptions, extract_cohort, extract_videos
-from semiology.extraction.options import SnippetOptions
-from semiology.extraction.trained_on import trained_on
+from semiology.evaluation.audit.sources import used_weights
 from semiology.files import content_hash
-from semiology.learning.clips import ClipSource
-from semiology.learning.reading import Reading
-from semiology.snippets import load_snippet_network, prepare_picture
-from semiology.snippets.r2plus1d import R2Plus1D, Shape, initialise
-from semiology.store import Store
+from semiology.models.features import load_snippet_network, prepare_picture
+from semiology.models.features.r2plus1d import R2Plus1D, Shape, initialise
+from semiology.models.training.clips import ClipSource
+from semiology.models.training.reading import Reading
+from semiology.tracking.extraction import ExtractOptions, extract_cohort, extract_videos
+from semiology.tracking.extraction.options import SnippetOptions
+from semiology.tracking.extraction.trained_on import trained_on
 from semiology.video import read_frames, write_video
 
 

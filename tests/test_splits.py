@@ -8,17 +8,17 @@ import pandas as pd
 import pytest
 
 from semiology import UserError
-from semiology.evaluation.fold import key_settings
-from semiology.evaluation.loso import run_loso
-from semiology.evaluation.protocol import Model, Protocol, Task
-from semiology.evaluation.splits import Split, deal
-from semiology.learning.clips import ClipData
-from semiology.learning.fitting import Schedule
-from semiology.learning.reading import Reading
-from semiology.run_files import split_of, split_pairs
-from semiology.statistics.splits import split_differences
-from semiology.statistics.units import combine
-from semiology.streams import Network
+from semiology.evaluation.run.files import split_of, split_pairs
+from semiology.evaluation.statistics.splits import split_differences
+from semiology.evaluation.statistics.statistics_units import combine
+from semiology.experiments.fold import key_settings
+from semiology.experiments.loso import run_loso
+from semiology.experiments.protocol import Model, Protocol, Task
+from semiology.experiments.splits import Split, deal
+from semiology.models.networks import Network
+from semiology.models.training.clips import ClipData
+from semiology.models.training.reading import Reading
+from semiology.models.training.trainer import Schedule
 
 NOTHING = np.zeros((1, 1, 2))
 
@@ -130,7 +130,9 @@ def test_the_difference_that_a_split_makes_by_hand():
 
 
 def test_folds_of_runs_without_younger_settings_stay_valid():
-    assert not {"segments", "gamma"} & (key_settings(Reading("x")).keys() | key_settings(Model(Network("semiology.streams.AGCN"))).keys())
+    assert not {"segments", "gamma"} & (
+        key_settings(Reading("x")).keys() | key_settings(Model(Network("semiology.models.networks.AGCN"))).keys()
+    )
     assert key_settings(Reading("x", segments=4, gamma=1.0)) == asdict(Reading("x", segments=4, gamma=1.0))
 
 
@@ -195,7 +197,7 @@ def test_a_task_holds_out_whom_its_own_split_says(cohort):
             "new": Task(Reading("swing", window=32)),
             "known": Task(Reading("swing", window=32), split=Split("recording", 3, test=["p0"])),
         },
-        models={"agcn": Model(Network("semiology.streams.AGCN", {"widths": [4]}), schedule=quick)},
+        models={"agcn": Model(Network("semiology.models.networks.AGCN", {"widths": [4]}), schedule=quick)},
         split=Split(by="grouped", folds=2),
         validation=0.0,
         final=False,
@@ -216,7 +218,7 @@ def test_a_run_with_a_test_set_scores_it_by_models_that_saw_all_others(cohort):
         cohort=str(cohort),
         out=str(cohort / "run"),
         tasks={"swing (pose)": Task(Reading("swing", window=32))},
-        models={"agcn": Model(Network("semiology.streams.AGCN", {"widths": [4]}), schedule=quick)},
+        models={"agcn": Model(Network("semiology.models.networks.AGCN", {"widths": [4]}), schedule=quick)},
         split=Split(by="grouped", folds=2, test=["p0", "p1"]),
         validation=0.0,
         final=False,

@@ -9,14 +9,21 @@ import sklearn.metrics
 from test_metrics import LEVELS, cohort, predictions
 
 from semiology.errors import UserError
-from semiology.statistics import metrics
-from semiology.statistics.bootstrap import AT_BOUND, at_bound, bca_interval, difference_interval, draw_participants, leave_one_out
-from semiology.statistics.calibration import reliability
-from semiology.statistics.delong import delong
-from semiology.statistics.out_of_fold import OutOfFold
-from semiology.statistics.proportion import wilson
-from semiology.statistics.results import evaluate, values
-from semiology.statistics.units import ANY, MEAN, combine
+from semiology.evaluation.statistics import metrics
+from semiology.evaluation.statistics.delong import delong
+from semiology.evaluation.statistics.intervals import (
+    AT_BOUND,
+    at_bound,
+    bca_interval,
+    difference_interval,
+    draw_participants,
+    leave_one_out,
+)
+from semiology.evaluation.statistics.out_of_fold import OutOfFold
+from semiology.evaluation.statistics.proportion import wilson
+from semiology.evaluation.statistics.results import evaluate, values
+from semiology.evaluation.statistics.statistics_calibration import reliability
+from semiology.evaluation.statistics.statistics_units import ANY, MEAN, combine
 
 TASK = "dystonia (pose)"
 

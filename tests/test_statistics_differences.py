@@ -5,11 +5,11 @@ import pandas as pd
 import pytest
 from test_metrics import LEVELS, predictions
 
-from semiology.statistics.bootstrap import difference_interval
-from semiology.statistics.comparison import exchange_models
-from semiology.statistics.metrics import NAMES, greatest_difference
-from semiology.statistics.out_of_fold import OutOfFold
-from semiology.statistics.results import evaluate
+from semiology.evaluation.statistics.comparison import exchange_models
+from semiology.evaluation.statistics.intervals import difference_interval
+from semiology.evaluation.statistics.metrics import NAMES, greatest_difference
+from semiology.evaluation.statistics.out_of_fold import OutOfFold
+from semiology.evaluation.statistics.results import evaluate
 
 PEOPLE = [f"P{number}" for number in range(8)]
 TRUTH = np.array([0, 1] * 4)

@@ -5,7 +5,7 @@ import pytest
 from test_metrics import predictions
 
 from semiology.errors import UserError
-from semiology.statistics.results import evaluate, table_text
+from semiology.evaluation.statistics.results import evaluate, table_text
 
 TASK = "dystonia (pose)"
 OTHER = "emotion (face)"

@@ -4,9 +4,9 @@ import os
 import numpy as np
 import pytest
 
+from semiology.data.store import Store, fingerprint, make_key
+from semiology.data.tracks import make_tracks
 from semiology.errors import UserError
-from semiology.store import Store, fingerprint, make_key
-from semiology.tracks import make_tracks
 
 
 def tracks(x: float):

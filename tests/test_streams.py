@@ -7,10 +7,10 @@ import torch.nn.functional as F
 from torch import nn
 
 from semiology import UserError, load_skeleton
-from semiology.streams import AGCN, TCN, Network, StreamShape
-from semiology.streams.agcn import AdaptiveGraphConv
-from semiology.streams.folded import FoldedAGCN, FoldedConv, is_fused
-from semiology.streams.shape import masked_mean, strided_mask
+from semiology.models.networks import AGCN, TCN, Network, StreamShape
+from semiology.models.networks.agcn import AdaptiveGraphConv
+from semiology.models.networks.folded_agcn import FoldedAGCN, FoldedConv, is_fused
+from semiology.models.networks.shape import masked_mean, strided_mask
 
 SKELETON = load_skeleton("upper_body_11")
 SHAPE = StreamShape(classes=2, skeleton=SKELETON, keypoint_channels=3, appearance_channels=5)
@@ -159,7 +159,7 @@ def test_the_fused_convolution_is_asked_for_where_it_is_and_in_types_that_it_has
 
 def test_a_kernel_that_would_shift_time_is_refused():
     with pytest.raises(UserError, match="AGCN: kernel 8; an odd number of frames"):
-        Network("semiology.streams.AGCN", {"kernel": 8})(SHAPE)
+        Network("semiology.models.networks.AGCN", {"kernel": 8})(SHAPE)
 
 
 def test_a_stack_of_networks_trains_as_each_by_itself():
@@ -230,11 +230,11 @@ def test_wrong_shapes_and_options_are_refused_with_what_was_expected():
     with pytest.raises(ValueError, match=r"expected \(batch, 5, time\), got \(2, 6, 16\)"):
         TCN(SHAPE)(torch.zeros(2, 6, 16), torch.ones(2, 16))
     with pytest.raises(UserError, match="has no option depth; its options are widths, form"):
-        Network("semiology.streams.AGCN", {"depth": 3})
+        Network("semiology.models.networks.AGCN", {"depth": 3})
     with pytest.raises(UserError, match=r"cannot be imported"):
-        Network("semiology.streams.Nothing")
+        Network("semiology.models.networks.Nothing")
     with pytest.raises(UserError, match="hold no appearance features"):
-        Network("semiology.streams.TCN")(StreamShape(2, SKELETON, 3))
+        Network("semiology.models.networks.TCN")(StreamShape(2, SKELETON, 3))
 
 
 def test_softmax_runs_over_the_joint_that_is_heard():

@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from semiology.statistics.delong import delong
-from semiology.statistics.hanley_mcneil import hanley_mcneil, standard_error
-from semiology.statistics.threshold import youden
+from semiology.evaluation.statistics.delong import delong
+from semiology.evaluation.statistics.hanley_mcneil import hanley_mcneil, standard_error
+from semiology.evaluation.statistics.threshold import youden
 
 
 def test_hanley_and_mcneils_own_example():

@@ -15,31 +15,31 @@ import torch
 from safetensors.torch import save_file
 
 from semiology import UserError, load_skeleton, make_tracks
-from semiology.cli import main
-from semiology.events import Hysteresis, read_events
-from semiology.extraction import ExtractOptions, extract_tracks
-from semiology.extraction.tracks import keypoints_read
+from semiology.cli.main import main
 from semiology.files import content_hash, write_text
-from semiology.learning.clips import ClipData, ClipSource, prepare
-from semiology.learning.data import NO_CHANGE, ClipDataset
-from semiology.learning.reading import Reading
-from semiology.learning.saved import SavedModel, load_model
+from semiology.models.features import load_snippet_network, snippet_features
+from semiology.models.features.r2plus1d import R2Plus1D, Shape
+from semiology.models.networks import Network, StreamShape
+from semiology.models.training.clips import ClipData, ClipSource, prepare
+from semiology.models.training.datamodule import NO_CHANGE, ClipDataset
+from semiology.models.training.reading import Reading
+from semiology.models.training.saved import SavedModel, load_model
 from semiology.phantom import make_phantom
-from semiology.pose import Landmarks, pose_backend
-from semiology.predict import Windows, find_models, probabilities, snippet_probabilities
-from semiology.snippets import load_snippet_network, snippet_features
-from semiology.snippets.r2plus1d import R2Plus1D, Shape
-from semiology.streams import Network, StreamShape
-from semiology.timeline import TimelineOptions, timeline
-from semiology.timeline.options import thresholds_of
-from semiology.timeline.patient import OnlinePatient
-from semiology.timeline.recent import Recent
-from semiology.timeline.record import Record
-from semiology.timeline.signs import Sign
-from semiology.timeline.snippets import RecentSnippets
+from semiology.timeline.events import Hysteresis, read_events
+from semiology.timeline.predict import Windows, find_models, probabilities, snippet_probabilities
+from semiology.timeline.stream import TimelineOptions, timeline
+from semiology.timeline.stream.buffers import RecentSnippets
+from semiology.timeline.stream.options import thresholds_of
+from semiology.timeline.stream.patient import OnlinePatient
+from semiology.timeline.stream.recent import Recent
+from semiology.timeline.stream.record import Record
+from semiology.timeline.stream.signs import Sign
+from semiology.tracking.extraction import ExtractOptions, extract_tracks
+from semiology.tracking.extraction.tracks import keypoints_read
+from semiology.tracking.pose import Landmarks, pose_backend
 from semiology.video import read_frames, write_video
 from semiology.video.live import LiveFrames, Waiting, growing_frames, named
-from semiology.video.source import Damage, SourceFrame, source_frames
+from semiology.video.reader import Damage, SourceFrame, source_frames
 
 FAST = TimelineOptions(fps=12.5, length=1.6, step=0.8, block=1.92)  # windows of 20 frames every 10, blocks of 24 = 4 looks for faces
 TABLES = "timeline.csv", "events.tsv"
@@ -49,7 +49,7 @@ def save_model(folder: Path, label: str, levels: list[str], part: str = "body", 
     """An AGCN with random weights and a head that makes the most of small differences, so that its probabilities move."""
     skeleton = {"body": "upper_body_11", "face": "face_23"}[part]
     reading = Reading(label, part=part, skeleton=skeleton, channels=("joint", "motion"), rate=12.5, window=20)
-    options, shape = Network("semiology.streams.AGCN", {"widths": [4, 4]}), StreamShape(len(levels), load_skeleton(skeleton), 4)
+    options, shape = Network("semiology.models.networks.AGCN", {"widths": [4, 4]}), StreamShape(len(levels), load_skeleton(skeleton), 4)
     torch.manual_seed(3)
     network = options(shape).eval()
     with torch.no_grad():
@@ -136,8 +136,11 @@ def test_of_more_levels_each_but_the_first_is_a_sign_and_a_window_without_a_pati
 
 def test_a_model_over_segments_reads_a_window_of_any_length(run):
     skeleton, levels = load_skeleton("upper_body_11"), ["FOS", "TCS"]
-    encoder = {"stream": "semiology.streams.AGCN", "options": {"widths": [4, 4]}}
-    options, shape = Network("semiology.streams.Segments", {"encoder": encoder, "kind": "blstm", "width": 4}), StreamShape(2, skeleton, 2)
+    encoder = {"stream": "semiology.models.networks.AGCN", "options": {"widths": [4, 4]}}
+    options, shape = (
+        Network("semiology.models.networks.Segments", {"encoder": encoder, "kind": "blstm", "width": 4}),
+        StreamShape(2, skeleton, 2),
+    )
     reading = Reading("seizure_type", channels=("joint",), rate=12.5, window=8, segments=4)
     torch.manual_seed(0)
     SavedModel(options(shape).eval(), options, reading, levels, shape, {"seconds": 4.0}).save(run / "segments")
@@ -166,7 +169,7 @@ def test_snippets_of_the_stream_are_those_of_extraction(video, tmp_path):
     save_file(layers.state_dict(), tmp_path / "small.safetensors")
     network = load_snippet_network(tmp_path / "small.safetensors", precision="fp32")
     vectors, starts = snippet_features(read_frames(video, fps=15), network, length=8, stride=8, batch=1)
-    options = Network("semiology.streams.Segments", {"kind": "mean"})
+    options = Network("semiology.models.networks.Segments", {"kind": "mean"})
     shape = StreamShape(2, load_skeleton("upper_body_11"), 0, network.channels)
     reading = Reading("type", part="frame", channels=(), appearance="snippets", rate=15.0, window=8, segments=2)
     saved = SavedModel(options(shape).eval(), options, reading, ["FOS", "TCS"], shape, {"seconds": 3.2})
@@ -196,7 +199,7 @@ def test_a_model_of_snippets_is_followed_without_tracking_and_goes_on_where_it_w
     torch.manual_seed(0)
     layers = R2Plus1D(Shape.make(2, depth=10, width=0.0625))
     save_file(layers.state_dict(), tmp_path / "small.safetensors")
-    options, shape = Network("semiology.streams.Segments", {"kind": "mean"}), StreamShape(2, load_skeleton("upper_body_11"), 0, 32)
+    options, shape = Network("semiology.models.networks.Segments", {"kind": "mean"}), StreamShape(2, load_skeleton("upper_body_11"), 0, 32)
     reading = Reading("type", part="frame", channels=(), appearance="snippets", rate=15.0, window=8, segments=2)
     about = {"seconds": 2.0, "task": "type", "snippet_networks": [content_hash(tmp_path / "small.safetensors")]}
     SavedModel(options(shape).eval(), options, reading, ["FOS", "TCS"], shape, about).save(tmp_path / "model")

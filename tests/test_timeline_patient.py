@@ -4,9 +4,9 @@ import json
 
 import numpy as np
 
-from semiology.detect import Faces, follow_patient
-from semiology.timeline.patient import MEMORY, OnlinePatient
-from semiology.timeline.tracking import sighted
+from semiology.timeline.stream.patient import MEMORY, OnlinePatient
+from semiology.timeline.stream.tracking import sighted
+from semiology.tracking.patient import Faces, follow_patient
 from semiology.video import Frame
 
 

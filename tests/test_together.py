@@ -12,23 +12,23 @@ import torch
 from audit_leaks import add_features
 
 from semiology import load_skeleton, make_tracks, save_tracks
-from semiology.evaluation.calibration import Calibration
-from semiology.evaluation.loso import run_loso
-from semiology.evaluation.protocol import Model, Protocol, Task
-from semiology.evaluation.splits import Split
-from semiology.learning.clips import ClipSource
-from semiology.learning.data import ClipDataModule
-from semiology.learning.fitting import Schedule, fit, score
-from semiology.learning.modules import DistillationModule, StreamModule
-from semiology.learning.reading import Reading
-from semiology.learning.together import fit_together
-from semiology.streams import Network
+from semiology.evaluation.statistics.calibration import Calibration
+from semiology.experiments.loso import run_loso
+from semiology.experiments.protocol import Model, Protocol, Task
+from semiology.experiments.splits import Split
+from semiology.models.networks import Network
+from semiology.models.training.batched_folds import fit_together
+from semiology.models.training.clips import ClipSource
+from semiology.models.training.datamodule import ClipDataModule
+from semiology.models.training.modules import DistillationModule, StreamModule
+from semiology.models.training.reading import Reading
+from semiology.models.training.trainer import Schedule, fit, score
 
 PEOPLE = ["p0", "p1", "p4", "p5"]  # p5 has one scored clip: its fold has one more to train on, and another last batch
 CLOSE = 2e-3  # of probabilities: a difference in the last bit grows from step to step
 QUICK = Schedule(epochs=2, patience=1, accelerator="cpu")
-AGCN = Network("semiology.streams.AGCN", {"widths": [4, 8]})
-DROPPING = Network("semiology.streams.AGCN", {"widths": [4, 8], "dropout": 0.3})
+AGCN = Network("semiology.models.networks.AGCN", {"widths": [4, 8]})
+DROPPING = Network("semiology.models.networks.AGCN", {"widths": [4, 8], "dropout": 0.3})
 
 
 @pytest.fixture(scope="module")
@@ -92,17 +92,17 @@ def test_students_hear_their_own_teachers(source):
 
 
 def test_graph_attention_of_torch_geometric(source):
-    assert_alike(*both_ways(source, plain(Network("semiology.streams.GAT", {"width": 8, "blocks": 1})), epochs=2), source)
+    assert_alike(*both_ways(source, plain(Network("semiology.models.networks.GAT", {"width": 8, "blocks": 1})), epochs=2), source)
 
 
 def test_what_cannot_be_stacked_is_trained_one_at_a_time_and_the_log_says_so(shared_cohort, caplog):
     source = ClipSource(str(shared_cohort), Reading("swing", window=16, segments=2))
-    encoder = {"stream": "semiology.streams.AGCN", "options": {"widths": [4]}}
-    with caplog.at_level(logging.WARNING, "semiology.learning.together"):
+    encoder = {"stream": "semiology.models.networks.AGCN", "options": {"widths": [4]}}
+    with caplog.at_level(logging.WARNING, "semiology.models.training.batched_folds"):
         one_by_one, at_once = both_ways(
-            source, plain(Network("semiology.streams.Segments", {"encoder": encoder, "kind": "blstm"})), epochs=1
+            source, plain(Network("semiology.models.networks.Segments", {"encoder": encoder, "kind": "blstm"})), epochs=1
         )
-    assert len(caplog.messages) == 1 and "semiology.streams.Segments" in caplog.text and "one at a time" in caplog.text
+    assert len(caplog.messages) == 1 and "semiology.models.networks.Segments" in caplog.text and "one at a time" in caplog.text
     for (alone, _), (together, _) in zip(one_by_one, at_once):
         assert all(torch.equal(value, together.state_dict()[name]) for name, value in alone.state_dict().items())
 
@@ -110,7 +110,7 @@ def test_what_cannot_be_stacked_is_trained_one_at_a_time_and_the_log_says_so(sha
 def test_a_run_of_bundles_gives_the_predictions_of_a_run_fold_by_fold(cohort, tmp_path):
     """Teachers, inner folds and permutations in bundles; the records of each fold under the same keys, in the same places."""
     models = {
-        "tcn": Model(Network("semiology.streams.TCN", {"width": 4, "blocks": 1, "dropout": 0.2}), schedule=QUICK),
+        "tcn": Model(Network("semiology.models.networks.TCN", {"width": 4, "blocks": 1, "dropout": 0.2}), schedule=QUICK),
         "agcn": Model(DROPPING, teacher="tcn", schedule=QUICK),
     }
     add_features(cohort, tmp_path / "store")

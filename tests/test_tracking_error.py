@@ -5,15 +5,16 @@ import h5py
 import numpy as np
 import pytest
 
-from semiology import formats, load_skeleton, make_tracks, save_tracks
-from semiology.cli import main
+from semiology import load_skeleton, make_tracks, save_tracks
+from semiology.cli.main import main
+from semiology.data import formats
 from semiology.errors import UserError
-from semiology.statistics.bootstrap import draw_participants
-from semiology.tracking.coco import write_coco
-from semiology.tracking.compare import as_labels, tracking_error
-from semiology.tracking.error import DRAWS, distance, error_table
-from semiology.tracking.labels import LabelledFrame, Labels, joined
-from semiology.tracking.truth import distances as distances_to_truth
+from semiology.evaluation.statistics.intervals import draw_participants
+from semiology.tracking.finetune.compare import as_labels, tracking_error
+from semiology.tracking.finetune.error import DRAWS, distance, error_table
+from semiology.tracking.finetune.truth import distances as distances_to_truth
+from semiology.tracking.labels.coco import write_coco
+from semiology.tracking.labels.labels import LabelledFrame, Labels, joined
 
 NAN = np.nan
 

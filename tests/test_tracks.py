@@ -3,8 +3,8 @@ import pytest
 import xarray as xr
 
 from semiology import UserError, load_skeleton, make_tracks, read_tracks, save_tracks
-from semiology.preparation import bones, coordinates, deviation, drop_low_confidence, fill_gaps, motion, normalise, select, smooth
-from semiology.tracks import steps
+from semiology.data.preprocessing import bones, coordinates, deviation, drop_low_confidence, fill_gaps, motion, normalise, select, smooth
+from semiology.data.tracks import steps
 
 BODY = [f"{side}_{joint}" for joint in ("ear", "shoulder", "elbow", "wrist", "hip") for side in ("left", "right")]
 

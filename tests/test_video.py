@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 
 from semiology.errors import UserError
-from semiology.video import VideoError, probe, read_frames, source, write_video
+from semiology.video import VideoError, probe, read_frames, write_video
+from semiology.video import reader as source
 
 WIDTH, HEIGHT = 64, 48
 

@@ -8,12 +8,12 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from semiology.appearance import VGG19, load_vgg
+from semiology.data.formats.face_scores import read_face_scores
+from semiology.data.store import Store, make_key
 from semiology.errors import UserError
 from semiology.files import content_hash
-from semiology.formats.face_scores import read_face_scores
+from semiology.models.features.vgg import VGG19, load_vgg
 from semiology.severity.weakness.expressions import COLUMNS, EMFACS, check_weights, emotion_name, table_expressions, vgg_expressions
-from semiology.store import Store, make_key
 
 UNITS = sorted({unit for units in EMFACS.values() for unit in units} - {"AU16"})  # OpenFace has no AU16
 

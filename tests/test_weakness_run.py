@@ -9,8 +9,8 @@ from face_by_hand import filmed, own_face, turned
 from weak_faces import performed, write_weak_cohort
 
 from semiology import save_tracks
-from semiology.cli import main
-from semiology.cohort import Cohort
+from semiology.cli.main import main
+from semiology.data.cohort import Cohort
 from semiology.errors import UserError
 from semiology.severity.weakness.run import WeaknessOptions, measure_weakness
 

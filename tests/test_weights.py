@@ -14,7 +14,7 @@ from safetensors.torch import save_file
 from torchvision.models import get_weight, list_models
 
 import semiology
-from semiology.cli import main
+from semiology.cli.main import main
 from semiology.errors import UserError
 from semiology.weights import add, find, get, known_weights, load, load_state, verify, weights_folder
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from joblib import delayed
 
-from semiology.cli import main
+from semiology.cli.main import main
 from semiology.errors import UserError
 from semiology.work import Workers, work
 

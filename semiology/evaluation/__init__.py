@@ -1,1 +1,1 @@
-"""Runs a protocol: its folds, each with fresh models, to out-of-fold predictions."""
+"""What a run says, without torch: statistics, agreement, leakage audit, report."""

@@ -11,14 +11,14 @@ what a weak face makes of its actions, weakness_exam films one panel, weakness_c
 mean, weakness_stills pictures of other people filmed alike. tracker_noise adds a tracker's errors where tracks stand for videos.
 """
 
-from semiology.phantom.action_clips import make_actions
-from semiology.phantom.make import make_phantom
-from semiology.phantom.myoclonus_cohort import make_myoclonus
-from semiology.phantom.recording import render_long
-from semiology.phantom.seizure_cohort import make_seizures
-from semiology.phantom.stills import make_stills
-from semiology.phantom.weakness_cohort import make_weakness
-from semiology.phantom.weakness_stills import make_face_stills
+from semiology.phantom.dystonia_emotion.cohort import make_phantom
+from semiology.phantom.dystonia_emotion.stills import make_stills
+from semiology.phantom.myoclonus.cohort import make_myoclonus
+from semiology.phantom.seizures.action_clips import make_actions
+from semiology.phantom.seizures.cohort import make_seizures
+from semiology.phantom.seizures.recording import render_long
+from semiology.phantom.weakness.cohort import make_weakness
+from semiology.phantom.weakness.stills import make_face_stills
 
 __all__ = [
     "make_actions",

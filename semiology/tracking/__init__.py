@@ -1,1 +1,1 @@
-"""How good the keypoints are, and how to make them better: labelled frames, tracking error, fine-tuning, the curve over labelled frames."""
+"""From frames to keypoints: the patient, landmarks, joints in space, the store of a cohort; and how good they are."""

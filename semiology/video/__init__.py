@@ -6,9 +6,9 @@ grid: every frame of a video at its own time, in and out. live.py reads what sti
 """
 
 from semiology.video.container import VideoError
-from semiology.video.copy import every_frame, write_copy
 from semiology.video.grid import Frame, read_frames
 from semiology.video.info import VideoInfo, probe
 from semiology.video.write import write_video
+from semiology.video.writer import every_frame, write_copy
 
 __all__ = ["Frame", "VideoError", "VideoInfo", "every_frame", "probe", "read_frames", "write_copy", "write_video"]

@@ -11,7 +11,7 @@ import numpy as np
 from semiology.video.container import NOTHING_DECODES, VideoError
 from semiology.video.info import probe
 from semiology.video.picture import Converter
-from semiology.video.source import Damage, SourceFrame, source_frames
+from semiology.video.reader import Damage, SourceFrame, source_frames
 
 REACH = (
     0.75  # share of an interval over which a source frame may stand for a grid time; above 1/2 for jitter, below 1 to see one lost frame

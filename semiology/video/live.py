@@ -14,10 +14,10 @@ import av
 from av.container import InputContainer
 
 from semiology.errors import UserError
-from semiology.video.ahead import WAITING, Waiting
 from semiology.video.container import VideoError, video_stream
 from semiology.video.decode import LOOK_AHEAD, in_order
-from semiology.video.source import Damage, SourceFrame, placed
+from semiology.video.prefetch import WAITING, Waiting
+from semiology.video.reader import Damage, SourceFrame, placed
 
 SCHEMES = ("rtsp", "rtsps", "http", "https", "udp")
 NOTHING = "data"  # a growing file is read through us; a playlist that calls itself a video may open nothing more

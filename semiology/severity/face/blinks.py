@@ -15,7 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from semiology.preparation import unbroken_runs
+from semiology.data.preprocessing import unbroken_runs
 from semiology.severity.face.landmarks import SIDES
 
 SHARE = 0.7  # of the eye's level, below which a dip is a blink

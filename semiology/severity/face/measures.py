@@ -13,7 +13,7 @@ import pandas as pd
 import xarray as xr
 from numpy.typing import ArrayLike
 
-from semiology.severity.face.head import MEAN_FACE, head_pose
+from semiology.severity.face.head_pose import MEAN_FACE, head_pose
 from semiology.severity.face.landmarks import SIDES, STABLE, places
 
 WIDEST = 30.0  # degrees of yaw and of pitch up to which a face is measured [our choice: beyond, the far eye hides behind the nose]

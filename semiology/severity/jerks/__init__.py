@@ -6,10 +6,10 @@ ones, table.py keeps them.
 """
 
 from semiology.severity.jerks.detection import Found, find_jerks
+from semiology.severity.jerks.events import jerk_table, read_jerks, write_jerks
 from semiology.severity.jerks.jerk import Jerk, JerkSettings
 from semiology.severity.jerks.matching import Matched, match_jerks
 from semiology.severity.jerks.synchrony import MyoclonicEvent, by_part, synchronous
-from semiology.severity.jerks.table import jerk_table, read_jerks, write_jerks
 
 __all__ = [
     "Found",

@@ -9,11 +9,11 @@ from numpy.typing import NDArray
 from scipy.ndimage import maximum_filter1d
 
 from semiology.errors import UserError
+from semiology.severity.jerks.artefacts import dips, seen_positions, true_rate
 from semiology.severity.jerks.head import alone_on_head
 from semiology.severity.jerks.jerk import Jerk, JerkSettings, in_order
 from semiology.severity.jerks.limbs import greatest_of_limb
 from semiology.severity.jerks.noise import CLIP, QUIETEST, acceleration_of_a_jerk, band_limited, cutoff_at, noise_around, noise_level
-from semiology.severity.jerks.seen import dips, seen_positions, true_rate
 from semiology.severity.jerks.shape import Shapes, measure
 from semiology.severity.kinematics import segment_of, side_of
 

@@ -4,19 +4,12 @@ Time is the first axis of every array. Missing is NaN, and nothing is computed a
 or torso lengths once divided by `torso_length`); time is in seconds, frequency in Hz.
 """
 
-from semiology.preparation import unbroken_runs
+from semiology.data.preprocessing import unbroken_runs
 from semiology.severity.kinematics.derivatives import Filter, acceleration, derivative, highest_cutoff, jerk, savitzky_golay, speed
 from semiology.severity.kinematics.rhythm import BANDS, Rhythm, rhythm
 from semiology.severity.kinematics.runs import longest_run
 from semiology.severity.kinematics.segments import SEGMENTS, Segment, segment_of, side_of, torso_length
-from semiology.severity.kinematics.smoothness import (
-    excursion,
-    log_dimensionless_jerk,
-    path_length,
-    path_length_ratio,
-    sparc,
-    speed_peaks,
-)
+from semiology.severity.kinematics.smoothness import excursion, log_dimensionless_jerk, path_length, path_length_ratio, sparc, speed_peaks
 from semiology.severity.kinematics.table import kinematic_table
 
 __all__ = [

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.signal import welch
 
-from semiology.preparation import unbroken_runs
+from semiology.data.preprocessing import unbroken_runs
 from semiology.severity.kinematics.runs import usable
 
 EDGES = (0.5, 3.0, 8.0, 12.0)  # Hz. Slow movement, tremor and slow jerks, fast jerks. [our choice]

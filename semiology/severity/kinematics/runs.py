@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from semiology.preparation import unbroken_runs
+from semiology.data.preprocessing import unbroken_runs
 
 
 def usable(values: NDArray) -> NDArray:

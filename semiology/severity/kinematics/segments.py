@@ -12,8 +12,8 @@ from dataclasses import dataclass
 import numpy as np
 import xarray as xr
 
+from semiology.data.preprocessing import coordinates
 from semiology.errors import UserError
-from semiology.preparation import coordinates
 
 SHOULDERS, HIPS = ("left_shoulder", "right_shoulder"), ("left_hip", "right_hip")
 # Torso by shoulder width, where the hips are out of view: (0.818 - 0.530) / 0.259 of the body's height (Drillis and Contini 1966, as in

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from scipy.integrate import trapezoid
 from scipy.signal import find_peaks
 
-from semiology.preparation import unbroken_runs
+from semiology.data.preprocessing import unbroken_runs
 from semiology.severity.kinematics.derivatives import CUTOFF, derivative
 from semiology.severity.kinematics.runs import longest_run, usable
 

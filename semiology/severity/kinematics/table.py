@@ -6,8 +6,8 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
+from semiology.data.preprocessing import unbroken_runs
 from semiology.errors import UserError
-from semiology.preparation import unbroken_runs
 from semiology.severity.kinematics.derivatives import CUTOFF, derivative, highest_cutoff
 from semiology.severity.kinematics.rhythm import rhythm
 from semiology.severity.kinematics.runs import usable

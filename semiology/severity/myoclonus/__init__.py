@@ -6,11 +6,11 @@ visits, tables.py, figures.py and page.py what is shown, overlay.py the videos w
 """
 
 from semiology.severity.myoclonus.changes import Change, changes
-from semiology.severity.myoclonus.fit import Fit, fit_score
 from semiology.severity.myoclonus.measures import ClipMeasures, PartMeasure, Settings, measure_clip
+from semiology.severity.myoclonus.regression import Fit, fit_score
 from semiology.severity.myoclonus.run import Summary, score_cohort
 from semiology.severity.myoclonus.scale import amplitude_class, frequency_class
-from semiology.severity.myoclonus.score import ItemScore, PartScore, Visit, score_item, score_visits
+from semiology.severity.myoclonus.umrs import ItemScore, PartScore, Visit, score_item, score_visits
 
 __all__ = [
     "Change",

@@ -4,7 +4,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from semiology.severity.myoclonus.score import Cell, Visit, panel_order
+from semiology.severity.myoclonus.umrs import Cell, Visit, panel_order
 
 
 @dataclass(frozen=True)

@@ -4,9 +4,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from semiology.cohort import Clip, Score
-from semiology.severity.myoclonus.fit import Key
-from semiology.severity.myoclonus.score import panel_of
+from semiology.data.cohort import Clip, Score
+from semiology.severity.myoclonus.regression import Key
+from semiology.severity.myoclonus.umrs import panel_of
 
 
 def rated_panel(clips: Sequence[Clip], score: Score) -> str | None:

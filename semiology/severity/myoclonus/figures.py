@@ -5,8 +5,8 @@ from collections.abc import Mapping
 
 from markupsafe import Markup, escape
 
-from semiology.report.figures.attribution import shade
-from semiology.report.figures.svg import BLUE, ORANGE, svg, text
+from semiology.evaluation.report.attribution import shade
+from semiology.evaluation.report.svg import BLUE, ORANGE, svg, text
 from semiology.severity.myoclonus.measures import ClipMeasures
 from semiology.severity.myoclonus.scale import HIGHEST, amplitude_class
 

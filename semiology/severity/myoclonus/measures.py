@@ -9,8 +9,8 @@ import numpy as np
 import xarray as xr
 from pydantic import BaseModel, ConfigDict
 
+from semiology.data.preprocessing import drop_low_confidence
 from semiology.errors import UserError
-from semiology.preparation import drop_low_confidence
 from semiology.severity.jerks import Found, Jerk, JerkSettings, by_part, find_jerks, synchronous
 from semiology.severity.kinematics import SEGMENTS, highest_cutoff, kinematic_table, speed
 from semiology.severity.kinematics.segments import positions_of

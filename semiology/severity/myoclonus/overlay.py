@@ -6,11 +6,11 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
-from semiology.cohort import Clip
+from semiology.data.cohort import Clip
+from semiology.data.overlay import write_overlay
+from semiology.data.skeleton import Skeleton, load_skeleton
 from semiology.errors import UserError
-from semiology.overlay import write_overlay
 from semiology.severity.jerks import Jerk
-from semiology.skeleton import Skeleton, load_skeleton
 
 SKELETONS = ("full_body_15", "upper_body_11", "limbs_12", "kinect_20")  # the first that the tracks hold is drawn
 LONGEST = 0.3  # s that a ring stays at least, so that an eye can follow it

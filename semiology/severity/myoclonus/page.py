@@ -8,14 +8,14 @@ from typing import Any
 
 from markupsafe import Markup
 
+from semiology.evaluation.report.rendering import plain, render
 from semiology.files import write_text
-from semiology.report.rendering import plain, render
 from semiology.severity.myoclonus.changes import Change
 from semiology.severity.myoclonus.figures import body_figure, trace_figure
-from semiology.severity.myoclonus.fit import Fit, Key
 from semiology.severity.myoclonus.measures import ClipMeasures
+from semiology.severity.myoclonus.regression import Fit, Key
 from semiology.severity.myoclonus.scale import AMPLITUDE, FREQUENCY, PARTS, SLOWNESS, SMOOTHNESS
-from semiology.severity.myoclonus.score import PERFORMANCE, ItemScore, Visit, panel_order
+from semiology.severity.myoclonus.umrs import PERFORMANCE, ItemScore, Visit, panel_order
 
 
 @dataclass(frozen=True)

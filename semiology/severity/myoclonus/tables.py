@@ -8,13 +8,13 @@ from typing import Any
 
 import pandas as pd
 
-from semiology.cohort import Clip
+from semiology.data.cohort import Clip
 from semiology.errors import UserError
 from semiology.severity.kinematics import SEGMENTS
 from semiology.severity.myoclonus.changes import Change
-from semiology.severity.myoclonus.fit import Fit, Key
 from semiology.severity.myoclonus.measures import ClipMeasures
-from semiology.severity.myoclonus.score import PERFORMANCE, ItemScore, Visit, panel_of, panel_order, score_item
+from semiology.severity.myoclonus.regression import Fit, Key
+from semiology.severity.myoclonus.umrs import PERFORMANCE, ItemScore, Visit, panel_of, panel_order, score_item
 from semiology.severity.table import write_table
 
 KINDS = ("focal", "segmental", "multifocal", "generalised")

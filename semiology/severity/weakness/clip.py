@@ -11,14 +11,14 @@ from pathlib import Path
 
 import pandas as pd
 
-from semiology.clip_tracks import clip_tracks
-from semiology.cohort import Clip
-from semiology.corrections import corrections_file
+from semiology.data.clip_tracks import clip_tracks
+from semiology.data.cohort import Clip
+from semiology.data.corrections import corrections_file
+from semiology.data.store import Store, make_key
 from semiology.errors import UserError
 from semiology.files import content_hash, write_text
 from semiology.severity.face import face_measures, summarise
 from semiology.severity.weakness.expressions import table_expressions, vgg_expressions, weights_hash
-from semiology.store import Store, make_key
 from semiology.video import probe
 
 VERSION = 3  # raise when the same clip gives other numbers than before

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 from markupsafe import Markup
 
-from semiology.report.figures.svg import line_key
+from semiology.evaluation.report.svg import line_key
 from semiology.severity.face import Slope, blinks, fatigue_slope, ptosis
 from semiology.severity.face.fatigue import FEWEST
 from semiology.severity.face.landmarks import SIDES

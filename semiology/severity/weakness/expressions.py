@@ -12,13 +12,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
+from semiology.data.formats.face_scores import read_face_scores
+from semiology.data.store import Store
 from semiology.errors import UserError
 from semiology.files import content_hash
-from semiology.formats.face_scores import read_face_scores
-from semiology.store import Store
 
 if TYPE_CHECKING:
-    from semiology.appearance import VGG19
+    from semiology.models.features.vgg import VGG19
 
 COLUMNS = ["clip_id", "time", "emotion", "score", "found"]
 SAME = {
@@ -103,7 +103,7 @@ def vgg_expressions(store: Store, clip_id: str, weights: str | Path) -> pd.DataF
 @cache
 def _network(weights: Path) -> "VGG19":
     """The network of a file, read once a process."""
-    from semiology.appearance import load_vgg
+    from semiology.models.features.vgg import load_vgg
 
     return load_vgg(weights)
 

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from markupsafe import Markup
 
-from semiology.report.figures.svg import BLUE, GREY, frame, line_style, svg, text
+from semiology.evaluation.report.svg import BLUE, GREY, frame, line_style, svg, text
 
 WIDTH, ROW = 250.0, 26.0  # SVG units
 MOST_POINTS = 400  # of a curve; a picture shows no more

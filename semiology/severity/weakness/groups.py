@@ -11,8 +11,8 @@ import numpy as np
 import pandas as pd
 from scipy.stats import false_discovery_control, mannwhitneyu
 
-from semiology.statistics.bootstrap import Interval, at_bound, bca_interval, draw_participants, leave_one_out
-from semiology.statistics.metrics import Array, auc, pairs_won
+from semiology.evaluation.statistics.intervals import Interval, at_bound, bca_interval, draw_participants, leave_one_out
+from semiology.evaluation.statistics.metrics import Array, auc, pairs_won
 
 FEWEST = 3  # participants in each group; below it nothing is compared [our choice]
 DRAWS = 2000

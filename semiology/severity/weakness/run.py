@@ -6,17 +6,17 @@ from pathlib import Path
 import pandas as pd
 from tqdm import tqdm
 
-from semiology.cohort import Cohort
+from semiology.data.cohort import Cohort
+from semiology.data.store import Store
 from semiology.errors import UserError
 from semiology.severity.table import write_table
 from semiology.severity.weakness.clip import Sources, clip_key, keep, kept, measure_clip
 from semiology.severity.weakness.expressions import check_weights
 from semiology.severity.weakness.groups import DRAWS, compare_groups
 from semiology.severity.weakness.measures import MEASURES, is_asked, measure_values
-from semiology.severity.weakness.report import write_report
+from semiology.severity.weakness.page import write_report
 from semiology.severity.weakness.score import weakness_scores
 from semiology.severity.weakness.tables import clinical_scores, clip_table, compared_values, expression_table, missing_visits
-from semiology.store import Store
 from semiology.video import VideoError
 
 

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 
 import pandas as pd
 
-from semiology.cohort import Clip, Cohort
+from semiology.data.cohort import Clip, Cohort
 from semiology.severity.face.landmarks import SIDES
 from semiology.severity.weakness.measures import PERSON, asymmetries, is_asked
 

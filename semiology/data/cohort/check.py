@@ -1,0 +1,184 @@
+"""The table of a cohort that a paper prints: who was filmed, how often each sign was scored, and what the videos are."""
+
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+from semiology.data.cohort.cohort import Cohort
+from semiology.data.cohort.label import Label
+from semiology.data.cohort.row import Clip
+from semiology.video import VideoError, VideoInfo, probe
+
+OVERRUN = 1.0  # s; a clip that ends further behind the end of its video is named
+OPENED = 4  # videos at a time: one waits for the disk while others are decoded; each holds a dozen frames
+
+
+@dataclass(frozen=True)
+class LabelCount:
+    """How often a label's levels were scored. A participant counts for each level that one of the own clips shows."""
+
+    clips: dict[str, int]  # level -> clips
+    participants: dict[str, int]  # level -> participants
+    scored_clips: int
+    scored_participants: int
+    not_scored: int  # clips
+
+
+@dataclass(frozen=True)
+class CohortReport:
+    """Counts of a cohort. `str()` is the printed table, `to_dict()` the same for JSON; `ok` is false where a video cannot be opened."""
+
+    participants: int
+    groups: dict[str, dict[str, int]]  # sex, group, centre, as far as given -> value -> participants
+    ages: list[float]  # years
+    clips: int
+    clips_per_participant: list[int]  # of participants with a clip
+    labels: dict[str, LabelCount]
+    durations: list[float]  # s, of clips whose length is known
+    by_header: int  # durations that rest on a video's header
+    resolutions: dict[str, int]  # "width x height" px, upright -> clips
+    frame_rates: dict[str, int]  # Hz by the header -> clips
+    containers: dict[str, int]  # -> clips
+    scores: dict[str, list[float]] = field(default_factory=dict)  # score -> the numbers of the clips that have one
+    notes: list[str] = field(default_factory=list)
+    failures: dict[str, str] = field(default_factory=dict)  # clip_id -> why its video cannot be opened
+
+    @property
+    def ok(self) -> bool:
+        return not self.failures
+
+    def to_dict(self) -> dict[str, Any]:
+        return {**asdict(self), "ok": self.ok}
+
+    def __str__(self) -> str:
+        sex = self.groups.get("sex", {})
+        people = f"{self.participants}" + (f" ({_counts(sex)})" if sex else "")
+        ages = f"; age median {_spread(self.ages)} years" if self.ages else ""
+        total = f", total {sum(self.durations) / 60:.1f} min" + (f" ({self.by_header} to the end by the header)" if self.by_header else "")
+        lines = [
+            ("participants", people + ages),
+            *((name, _counts(values)) for name, values in self.groups.items() if name != "sex"),
+            ("clips", f"{self.clips}; per participant median {_spread(self.clips_per_participant)}" if self.clips else "0"),
+            ("duration", f"median {_spread(self.durations)} s{total}" if self.durations else "not known"),
+            ("resolution", _counts(self.resolutions) or "no video"),
+            ("frame rate", _counts(self.frame_rates) or "no video"),
+            ("container", _counts(self.containers) or "no video"),
+        ]
+        text = [f"{name:<14}{value}" for name, value in lines]
+        if self.labels:
+            text += ["", f"{'label':<20}{'level':<20}{'clips':>14}{'participants':>16}"]
+        for name, count in self.labels.items():
+            for position, level in enumerate(count.clips):
+                clips = _share(count.clips[level], count.scored_clips)
+                participants = _share(count.participants[level], count.scored_participants)
+                text.append(f"{name if position == 0 else '':<20}{level:<20}{clips:>14}{participants:>16}")
+            if count.not_scored:
+                text.append(f"{'':<20}{'not scored':<20}{count.not_scored:>7}       ")
+        if self.scores:
+            text += ["", f"{'score':<20}{'median':<20}{'clips':>14}"]
+        text += [
+            f"{name:<20}{_spread(own) if own else 'not scored':<20}{_share(len(own), self.clips):>14}" for name, own in self.scores.items()
+        ]
+        text += ["", *(f"note: {note}" for note in self.notes)] if self.notes else []
+        if self.failures:
+            text += ["", f"videos that cannot be opened ({len(self.failures)}):"]
+            text += [f"  {clip_id}: {fault}" for clip_id, fault in self.failures.items()]
+        return "\n".join(line.rstrip() for line in text)
+
+
+def check_cohort(folder: str | Path) -> CohortReport:
+    """Read a cohort, open each of its videos once, and count.
+
+    Raises:
+        CohortError: the tables hold faults. A video that cannot be opened is no fault but is listed, and `ok` is false.
+    """
+    cohort = Cohort.read(folder)
+    videos, faults = _open(cohort)
+    infos = {clip.clip_id: videos[clip.video] for clip in cohort.clips if clip.video in videos}
+    durations, by_header, overruns = [], 0, []
+    for clip in cohort.clips:
+        header = infos[clip.clip_id].duration if clip.clip_id in infos else None
+        end = header if clip.end is None else clip.end
+        if end is not None and end > clip.start:
+            durations.append(round(end - clip.start, 3))
+            by_header += clip.end is None
+        if header is not None and max(clip.start, clip.end or 0) > header + OVERRUN:
+            overruns.append(f"{clip.clip_id} runs past the end of its video, which by its header lasts {header:.1f} s")
+    oblong = [clip_id for clip_id, info in infos.items() if abs(info.pixel_aspect - 1) > 0.01]
+    if oblong:
+        overruns.append(f"pixels are not square in {', '.join(oblong)}; resolutions are left as they are")
+    per_participant = Counter(clip.participant_id for clip in cohort.clips)
+    return CohortReport(
+        participants=len(cohort.participants),
+        groups=_groups(cohort),
+        ages=[participant.age for participant in cohort.participants if participant.age is not None],
+        clips=len(cohort.clips),
+        clips_per_participant=sorted(per_participant.values()),
+        labels={name: _count(cohort.scored(name), name, label, len(cohort.clips)) for name, label in cohort.labels.items()},
+        durations=durations,
+        by_header=by_header,
+        resolutions=_tally(f"{info.width}x{info.height}" for info in infos.values()),
+        frame_rates=_tally("not known" if info.fps is None else f"{info.fps:.5g} Hz" for info in infos.values()),
+        containers=_tally(info.container for info in infos.values()),
+        scores={name: [own for clip in cohort.clips if (own := clip.scores[name]) is not None] for name in cohort.scores},
+        notes=cohort.notes + overruns,
+        failures={clip.clip_id: faults[clip.video] for clip in cohort.clips if clip.video in faults},
+    )
+
+
+def _open(cohort: Cohort) -> tuple[dict[str, VideoInfo], dict[str, str]]:
+    """What each video is, and why the others cannot be opened, by their path in clips.tsv."""
+    videos, faults = {}, {}
+    named = sorted({clip.video for clip in cohort.clips if clip.video})
+    with ThreadPoolExecutor(OPENED) as pool:
+        for video, found in zip(named, pool.map(_opened, [cohort.folder / video for video in named])):
+            if isinstance(found, VideoInfo):
+                videos[video] = found
+            else:
+                faults[video] = found
+    return videos, faults
+
+
+def _opened(path: Path) -> VideoInfo | str:
+    """What a video is, or why it cannot be opened."""
+    try:
+        return probe(path)
+    except VideoError as error:
+        return error.fault
+
+
+def _groups(cohort: Cohort) -> dict[str, dict[str, int]]:
+    groups = {"sex": _tally(participant.sex or "n/a" for participant in cohort.participants)}
+    for name in ("group", "centre"):
+        groups[name] = _tally(participant.covariates.get(name) or "n/a" for participant in cohort.participants)
+    return {name: values for name, values in groups.items() if values.keys() - {"n/a"}}
+
+
+def _count(scored: list[Clip], name: str, label: Label, clips: int) -> LabelCount:
+    return LabelCount(
+        clips={level: sum(clip.labels[name] == level for clip in scored) for level in label.levels},
+        participants={level: len({clip.participant_id for clip in scored if clip.labels[name] == level}) for level in label.levels},
+        scored_clips=len(scored),
+        scored_participants=len({clip.participant_id for clip in scored}),
+        not_scored=clips - len(scored),
+    )
+
+
+def _tally(values: Any) -> dict[str, int]:
+    """Value -> how often, the most frequent first."""
+    return dict(sorted(Counter(values).items(), key=lambda item: (-item[1], item[0])))
+
+
+def _counts(values: dict[str, int]) -> str:
+    return ", ".join(f"{value}: {count}" for value, count in values.items())
+
+
+def _spread(values: list[float] | list[int]) -> str:
+    return f"{median(values):g} ({min(values):g}-{max(values):g})"
+
+
+def _share(count: int, of: int) -> str:
+    return f"{count} ({100 * count / of:.0f} %)" if of else "0"

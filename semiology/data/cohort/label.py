@@ -1,0 +1,181 @@
+"""The labels and scores of a cohort, as clips.json defines them."""
+
+import json
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, model_validator
+
+from semiology.data.cohort.row import finite
+from semiology.data.cohort.table import Fault
+
+FIXED_COLUMNS = ("clip_id", "participant_id", "video", "tracks", "features", "start", "end")
+KNOWN_COVARIATES = ("recording_id", "view", "centre", "camera", "panel", "item", "visit")
+
+
+class _Column(BaseModel):
+    """What BIDS lets a sidecar say of a column."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
+
+    name: str
+    long_name: str = Field("", alias="LongName")
+    description: str = Field("", alias="Description")
+    units: str = Field("", alias="Units")
+    term_url: str = Field("", alias="TermURL")
+
+
+class Label(_Column):
+    """A sign that was scored in each clip, on two levels or more.
+
+    `levels` maps each level, as written in clips.tsv, to what it means; their order counts: of two levels the second is the positive one.
+    `mirror` maps a level that names a side to what is seen in a mirror ("left" -> "right"); levels that it does not name stay.
+    """
+
+    role: Literal["label"] = Field(alias="Role")
+    ilae_term: str = Field("", alias="ILAETerm")
+    hed: str | dict[str, str] = Field("", alias="HED")  # a tag for the label, or level -> tag as in BIDS
+    levels: dict[str, str] = Field(alias="Levels")
+    mirror: dict[str, str] = Field(default_factory=dict, alias="Mirror")
+
+    @model_validator(mode="after")
+    def _consistent(self) -> "Label":
+        if len(self.levels) < 2:
+            raise ValueError('"Levels" needs two levels or more; for a sign that is there or not write {"absent": "...", "present": "..."}')
+        for level in self.levels:
+            if not level or level != level.strip() or level.lower() == "n/a":
+                raise ValueError(f'"Levels" holds {level!r}, which cannot be told from a clip that was not scored; rename it')
+        for level in [*self.mirror, *self.mirror.values(), *(self.hed if isinstance(self.hed, dict) else ())]:
+            if level not in self.levels:
+                raise ValueError(
+                    f'"Mirror" or "HED" names the level {level!r}, which "Levels" does not; its levels are {", ".join(self.levels)}'
+                )
+        for level, seen in self.mirror.items():
+            if self.mirror.get(seen, seen) != level:
+                raise ValueError(f'"Mirror" sends {level!r} to {seen!r} but not back; write both ways')
+        return self
+
+    @property
+    def positive(self) -> str | None:
+        """The positive level of a binary label, None for a categorical one."""
+        return list(self.levels)[1] if len(self.levels) == 2 else None
+
+
+class Score(_Column):
+    """A clinician's number for each clip, of a scale such as the UMRS: measured against, never predicted as a label is.
+
+    `minimum` and `maximum` are the ends of the scale (units as in `units`, points where it says nothing), `rater` who scored, `of` the
+    machine score that it rates, such as "umrs_action".
+    """
+
+    role: Literal["score"] = Field(alias="Role")
+    minimum: float | None = Field(None, alias="Minimum", allow_inf_nan=False)
+    maximum: float | None = Field(None, alias="Maximum", allow_inf_nan=False)
+    rater: str = Field("", alias="Rater")
+    of: str = Field("", alias="Of")
+
+    @model_validator(mode="after")
+    def _consistent(self) -> "Score":
+        if self.minimum is not None and self.maximum is not None and self.minimum >= self.maximum:
+            raise ValueError(f'"Minimum" is {self.minimum:g}, not below "Maximum", {self.maximum:g}; correct them')
+        return self
+
+    def value(self, cell: str) -> float | None:
+        """The number in a cell of clips.tsv; None where it was not scored.
+
+        Raises:
+            ValueError: text, or a number outside the scale.
+        """
+        if cell == "":
+            return None
+        number = finite(cell, self.units or "points")
+        if self.minimum is not None and number < self.minimum:
+            raise ValueError(f"{cell!r} is below {self.minimum:g}, the lower end of the scale in clips.json; correct one of them")
+        if self.maximum is not None and number > self.maximum:
+            raise ValueError(f"{cell!r} is above {self.maximum:g}, the upper end of the scale in clips.json; correct one of them")
+        return number
+
+
+class _Covariate(_Column):
+    """A column that describes a clip and is not to be predicted."""
+
+    role: Literal["covariate"] = Field("covariate", alias="Role")
+    levels: dict[str, str] = Field(default_factory=dict, alias="Levels")
+    hed: str | dict[str, str] = Field("", alias="HED")
+
+
+_ROLE: TypeAdapter[Label | Score | _Covariate] = TypeAdapter(Annotated[Label | Score | _Covariate, Field(discriminator="role")])
+_ROLES = '"Role": "label" if it is to be predicted, "score" if it is a number of a scale, else "covariate"'
+
+
+@dataclass(frozen=True)
+class Columns:
+    """What the sidecar says of the columns of clips.tsv, in its order."""
+
+    labels: dict[str, Label] = field(default_factory=dict)
+    scores: dict[str, Score] = field(default_factory=dict)
+    visits: tuple[str, ...] = ()  # the levels of `visit` in their order, () where it gives none
+
+
+def read_columns(path: Path, columns: list[str], faults: list[Fault]) -> Columns:
+    """The labels and scores among `columns` of clips.tsv; every fault of the sidecar goes to `faults`."""
+    if not path.is_file():
+        faults.append(Fault(path.name, "is missing; it says which columns of clips.tsv are labels, see docs/cohort.md"))
+        return Columns()
+    try:
+        entries = json.loads(path.read_bytes().decode("utf-8-sig"), object_pairs_hook=_no_name_twice)
+        if not isinstance(entries, dict):
+            raise ValueError('it holds no object at its top; write {"column": {...}}')
+    except ValueError as error:  # of JSON, of UTF-8, or ours
+        faults.append(Fault(path.name, f"cannot be read as JSON: {error}"))
+        return Columns()
+    labels: dict[str, Label] = {}
+    scores: dict[str, Score] = {}
+    visits: tuple[str, ...] = ()
+    for name, entry in entries.items():
+        if name in FIXED_COLUMNS:
+            continue
+        if columns and name not in columns:
+            faults.append(Fault(path.name, "clips.tsv has no such column; add it there or delete the entry", column=name))
+        if not isinstance(entry, dict) or entry.get("Role", "covariate" if name in KNOWN_COVARIATES else None) not in (
+            "label",
+            "score",
+            "covariate",
+        ):
+            faults.append(Fault(path.name, f"give it a {_ROLES}", column=name))
+            continue
+        try:
+            column = _ROLE.validate_python({"Role": "covariate", **entry, "name": name})
+        except ValidationError as error:
+            faults += [Fault(path.name, _explain(detail), column=name) for detail in error.errors()]
+            continue
+        if isinstance(column, Label):
+            labels[name] = column
+        elif isinstance(column, Score):
+            scores[name] = column
+        elif name == "visit":
+            visits = tuple(column.levels)
+    for column_name in columns:
+        if column_name not in entries and column_name not in FIXED_COLUMNS + KNOWN_COVARIATES:
+            what = 'is not described in clips.json; add it there with "Role": "label", "score" or "covariate"'
+            faults.append(Fault("clips.tsv", f"this column {what}", 1, column_name))
+    return Columns(labels, scores, visits)
+
+
+def _no_name_twice(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    names = [name for name, _ in pairs]
+    if twice := next((name for name in names if names.count(name) > 1), None):
+        raise ValueError(f'"{twice}" is there twice; delete one')
+    return dict(pairs)
+
+
+def _explain(detail: Any) -> str:
+    if "error" in detail.get("ctx", {}):
+        return str(detail["ctx"]["error"])
+    where = ".".join(str(part) for part in detail["loc"] if part not in ("label", "score", "covariate"))
+    if detail["type"] == "missing":
+        return f'"{where}" is missing; add it'
+    if detail["type"] == "extra_forbidden":
+        return f'"{where}" is not known here; correct its spelling or delete it'
+    return f'"{where}": {detail["msg"]}'

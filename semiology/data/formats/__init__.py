@@ -1,0 +1,163 @@
+"""Tracks in the formats of other programs, one file a format: `read(path, ...) -> tracks` and, if written, `write(tracks, path)`.
+
+`read` here recognises the format, gives joints the names that the user wants, and notes in the tracks' steps what the format had and tracks
+have not; `write` is its counterpart.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib import import_module
+from pathlib import Path
+
+import xarray as xr
+import yaml
+
+from semiology.data.formats.common import names_of
+from semiology.data.tracks import read_netcdf, with_step
+from semiology.errors import UserError
+
+
+@dataclass(frozen=True)
+class Format:
+    """A format and what does not come through.
+
+    Attributes:
+        files: what its files are.
+        left_out: what files of this format may hold that tracks do not.
+        lost: what tracks hold that files of this format do not; None where it is not written.
+    """
+
+    files: str
+    left_out: str
+    lost: str | None
+
+
+NO_METRES = "metres, frame rate, size of the picture, steps"
+FORMATS = {
+    "netcdf": Format("our .nc", "", ""),
+    "long_csv": Format("our .csv, one row a frame and keypoint", "", "size of the picture, which frames the video lacked, steps"),
+    "openpose": Format("folder of *_keypoints.json", "hands, 3D, other people", f"{NO_METRES}, points that OpenPose has not"),
+    "deeplabcut": Format(".csv, .h5 of tracks or labels", "scorer, other individuals", NO_METRES),
+    "sleap": Format(".slp", "edges, videos, other tracks, tracking scores, predictions that were corrected", NO_METRES),
+    "coco": Format(".json, data set or results", "boxes, masks, other people, hidden apart from visible", "metres, frame rate, steps"),
+    "openface": Format(
+        "OpenFace 2 .csv", "action units, gaze, head pose, shape", "confidence of single landmarks, size of the picture, steps"
+    ),
+    "pyfeat": Format("Py-Feat .csv", "action units, emotions, head pose, box", None),
+    "mediapipe": Format(".npy, .npz of landmarks", "relative depth, presence", "other keypoints than MediaPipe's, steps"),
+    "movement": Format("movement's .nc", "other individuals", "metres, size of the picture, steps"),
+}
+
+
+def read(
+    path: str | Path,
+    format: str | None = None,
+    *,
+    fps: float | None = None,
+    names: str | Path | Mapping[str, str] | None = None,
+    individual: str | None = None,
+    width: int = 0,
+    height: int = 0,
+) -> xr.Dataset:
+    """Read tracks of one person from a file of any format in `FORMATS`.
+
+    Args:
+        path: the file; for OpenPose the folder.
+        format: name of the format; by default recognised by suffix and content.
+        fps: Hz, for formats without a frame rate; otherwise it takes the place of the file's.
+        names: keypoints to be named anew, theirs -> ours: a dict or a YAML file of one. Others keep their names.
+        individual: which person or animal, where there are several.
+        width: of the picture, px, where the file does not say.
+        height: of the picture, px, where the file does not say.
+
+    Raises:
+        UserError: a format that is not known or not recognised; a name in `names` that the file has not; what the format's `read` raises.
+    """
+    path = Path(path)
+    format = recognise(path) if format is None else format
+    tracks = _module(format).read(path, fps=fps, individual=individual, width=width, height=height)
+    if names is not None:
+        tracks = rename(tracks, names if isinstance(names, Mapping) else read_names(names), path)
+    left_out = FORMATS[format].left_out
+    return with_step(tracks, "import", format=format, left_out=left_out) if format != "netcdf" else tracks
+
+
+def write(tracks: xr.Dataset, path: str | Path, format: str) -> None:
+    """Write tracks in a format of `FORMATS`.
+
+    Raises:
+        UserError: a format that is not known or only read; whatever the format's `write` raises.
+    """
+    module = _module(format)
+    if FORMATS[format].lost is None:
+        raise UserError(f"{path}: {format} is only read; written are {', '.join(n for n, f in FORMATS.items() if f.lost is not None)}")
+    module.write(tracks, Path(path))
+
+
+def _module(format: str):
+    if format not in FORMATS:
+        raise UserError(f"no format {format!r}; formats are {', '.join(FORMATS)}")
+    return import_module(f"semiology.data.formats.{format}")
+
+
+def recognise(path: Path) -> str:
+    """The format of a file, by its suffix, and by its first line where a suffix is shared.
+
+    Raises:
+        UserError: no such file, or none of the formats.
+    """
+    if path.is_dir():
+        return "openpose"
+    if not path.exists():
+        raise UserError(f"{path}: no such file")
+    by_suffix = {".slp": "sleap", ".npy": "mediapipe", ".npz": "mediapipe", ".h5": "deeplabcut", ".json": "coco"}
+    suffix = path.suffix.lower()
+    if suffix in by_suffix:
+        return by_suffix[suffix]
+    if suffix == ".nc":
+        data = read_netcdf(path)
+        return "movement" if "ds_type" in data.attrs or {"individuals", "individual"} & set(data.dims) else "netcdf"
+    if suffix == ".csv":
+        with open(path, encoding="utf-8-sig", errors="replace") as stream:
+            first = [cell.strip() for cell in stream.readline().split(",")]
+        if first[0] == "scorer":
+            return "deeplabcut"
+        if {"FaceScore", "x_0"} <= set(first):
+            return "pyfeat"
+        if {"success", "x_0"} <= set(first):
+            return "openface"
+        if "keypoint" in first:
+            return "long_csv"
+        raise UserError(f"{path}: not recognised by its first line ({', '.join(first[:4])}, ...); say which format: {', '.join(FORMATS)}")
+    raise UserError(f"{path}: the suffix {suffix!r} is none of a format; say which format: {', '.join(FORMATS)}")
+
+
+def read_names(path: str | Path) -> dict[str, str]:
+    """A mapping file: YAML with one line a keypoint, `theirs: ours`.
+
+    Raises:
+        UserError: no such file, not YAML, not such a mapping.
+    """
+    try:
+        raw = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        raise UserError(f"{path}: not a readable YAML file of names ({' '.join(str(error).split())[:160]})") from error
+    if not isinstance(raw, dict) or not all(isinstance(name, str) for pair in raw.items() for name in pair):
+        raise UserError(f"{path}: a file of names has one line a keypoint, `theirs: ours`; quote names that are numbers")
+    return raw
+
+
+def rename(tracks: xr.Dataset, names: Mapping[str, str], path: Path) -> xr.Dataset:
+    """Tracks whose keypoints are named anew, theirs -> ours; those that are not mentioned keep their names.
+
+    Raises:
+        UserError: a name that the file has not, or two keypoints with the same name.
+    """
+    there = names_of(tracks)
+    if missing := [name for name in names if name not in there]:
+        raise UserError(f"{path}: has no keypoint {missing[0]!r}, which the names mention; it has {', '.join(there)}")
+    named = [names.get(name, name) for name in there]
+    if len(set(named)) != len(named):
+        twice = next(name for name in named if named.count(name) > 1)
+        raise UserError(f"{path}: two keypoints would be named {twice!r}; correct the names")
+    return with_step(tracks.assign_coords(keypoint=named), "rename", names=dict(names))

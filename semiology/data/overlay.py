@@ -1,0 +1,135 @@
+"""A copy of the video with what was seen drawn in: skeleton, face landmarks, rings around marked points, lines of text."""
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+import xarray as xr
+from PIL import Image, ImageDraw, ImageFont
+
+from semiology.data.preprocessing import select
+from semiology.data.skeleton import Skeleton
+from semiology.video import read_frames, write_video
+
+COLOURS = {"left": (255, 170, 0), "right": (0, 190, 255), "": (120, 255, 120)}  # the patient's left, right, midline
+FACE = (255, 255, 255)
+MARK = (255, 60, 200)
+UNSURE = 0.5  # below this confidence a joint is drawn hollow, its bones dark
+
+
+def draw(
+    image: np.ndarray,
+    body: np.ndarray | None = None,
+    face: np.ndarray | None = None,
+    *,
+    skeleton: Skeleton | None = None,
+    confidence: np.ndarray | None = None,
+    marks: np.ndarray | None = None,
+    text: Sequence[str] = (),
+) -> np.ndarray:
+    """Draw into a copy of an RGB image, (height, width, 3) uint8. What is NaN is not drawn.
+
+    Args:
+        body: (joint, 2) px in the order of the skeleton's joints; orange is the patient's left, blue the right, green the midline.
+        face: (landmark, 2) px, as white dots.
+        skeleton: the joints' names and edges.
+        confidence: of the joints, (joint,) 0 to 1: those below 0.5 are drawn hollow.
+        marks: (point, 2) px, around each of which a ring is drawn.
+        text: lines at the top left.
+    """
+    canvas = Image.fromarray(image)
+    pen = ImageDraw.Draw(canvas)
+    radius = max(2.0, min(image.shape[:2]) / 150)
+    if body is not None and skeleton is not None:
+        sure = np.ones(len(body)) if confidence is None else confidence
+        for outer, inner in skeleton.edge_index:
+            if np.isfinite(body[[outer, inner]]).all():
+                colour = _colour(skeleton.names[outer])
+                if min(sure[outer], sure[inner]) < UNSURE:
+                    colour = (colour[0] // 2, colour[1] // 2, colour[2] // 2)
+                pen.line([*body[outer], *body[inner]], fill=colour, width=max(2, round(radius)))
+        for name, joint, certain in zip(skeleton.names, body, sure):
+            _dot(pen, joint, radius * 1.3, _colour(name), certain >= UNSURE)
+    if face is not None and np.isfinite(face).any():
+        small = max(0.7, float(np.ptp(face[np.isfinite(face).all(axis=1)], axis=0).max()) / 100)  # so that the face stays to be seen
+        for landmark in face:
+            _dot(pen, landmark, small, FACE, True)
+    for mark in () if marks is None else marks[np.isfinite(marks).all(axis=1)]:
+        box = (*(mark - 4 * radius), *(mark + 4 * radius))
+        pen.ellipse(box, outline=MARK, width=max(2, round(radius)))
+    if text:
+        font = ImageFont.load_default(size=max(10, min(image.shape[:2]) // 28))
+        lines = "\n".join(text)
+        box = pen.multiline_textbbox((6, 4), lines, font=font)
+        pen.rectangle((box[0] - 4, box[1] - 4, box[2] + 4, box[3] + 4), fill=(0, 0, 0))
+        pen.multiline_text((6, 4), lines, font=font, fill=(255, 255, 255))
+    return np.asarray(canvas)
+
+
+def _colour(name: str) -> tuple[int, int, int]:
+    return next((colour for side, colour in COLOURS.items() if side and side in name), COLOURS[""])
+
+
+def _dot(pen: ImageDraw.ImageDraw, point: np.ndarray, radius: float, colour: tuple[int, int, int], filled: bool) -> None:
+    if np.isfinite(point).all():
+        box = (point[0] - radius, point[1] - radius, point[0] + radius, point[1] + radius)
+        pen.ellipse(box, fill=colour if filled else None, outline=colour)
+
+
+def write_overlay(
+    video: str | Path,
+    body: xr.Dataset | None,
+    face: xr.Dataset | None,
+    out: str | Path,
+    *,
+    skeleton: Skeleton,
+    face_skeleton: Skeleton | None = None,
+    start: float = 0.0,
+    end: float | None = None,
+    captions: Sequence[str] | None = None,
+    marks: Sequence[np.ndarray] | None = None,
+) -> Path:
+    """Write a copy of a video from `start` to `end` (s) with tracks drawn in, at the tracks' frame rate, without sound.
+
+    Args:
+        body: tracks of the body over the same part of the video; `skeleton` says which joints are drawn.
+        face: tracks of the face; all landmarks are drawn, or those of `face_skeleton`.
+        captions: one text a frame, several lines parted by a line break; fewer than frames: the last one stays.
+        marks: (point, 2) px a frame, around which rings are drawn; fewer than frames: none after the last.
+
+    Raises:
+        UserError: the video cannot be read, the tracks lack the skeleton's joints, the copy cannot be written.
+    """
+    joints = None if body is None else select(body, skeleton)
+    landmarks = face if face is None or face_skeleton is None else select(face, face_skeleton)
+    tracks = next((each for each in (joints, landmarks) if each is not None), None)
+    fps = 25.0 if tracks is None else tracks.attrs["fps"]
+
+    def images() -> Iterator[np.ndarray]:
+        last: np.ndarray | None = None
+        for frame in read_frames(video, start, end, fps):
+            if frame.image is not None:
+                last = frame.image
+            if last is None:
+                continue  # the part starts with a hole: there is no picture yet
+            caption = captions[min(frame.index, len(captions) - 1)] if captions else ""
+            lines = caption.split("\n") if caption else []
+            yield draw(
+                last if frame.image is not None else last // 3,  # a hole in the video is shown dark, so that time stays whole
+                _points(joints, frame.index),
+                _points(landmarks, frame.index),
+                skeleton=skeleton,
+                confidence=None if joints is None or frame.index >= joints.sizes["time"] else joints["confidence"].values[frame.index],
+                marks=marks[frame.index] if marks is not None and frame.index < len(marks) else None,
+                text=lines,
+            )
+
+    write_video(out, images(), fps)
+    return Path(out)
+
+
+def _points(tracks: xr.Dataset | None, row: int) -> np.ndarray | None:
+    """(keypoint, 2) px of a frame; None where there are no tracks for it."""
+    if tracks is None or row >= tracks.sizes["time"]:
+        return None
+    return tracks["position"].values[row].T  # (space, keypoint) -> (keypoint, space)

@@ -1,0 +1,52 @@
+"""All questions to a run, from its own folder alone; the answers go to RUN/audit.json."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+
+from semiology.evaluation.audit.audit_folds import check_once, check_sides
+from semiology.evaluation.audit.check import Check, verdict
+from semiology.evaluation.audit.confounds import check_confounds
+from semiology.evaluation.audit.copies import check_copies, check_stretches
+from semiology.evaluation.audit.folds import check_fitted, check_teachers
+from semiology.evaluation.audit.inner import check_refitted
+from semiology.evaluation.audit.predictions import check_chance
+from semiology.evaluation.audit.records import read_run
+from semiology.evaluation.audit.tables import check_table
+from semiology.evaluation.audit.weights import check_outside
+from semiology.evaluation.run.files import digests
+from semiology.files import write_text
+
+
+def audit(run: str | Path, *, elsewhere: Sequence[str] = ()) -> list[Check]:
+    """Ask a run whether anything of those held out taught its models; needs the run's folder alone, and trains nothing.
+
+    Each answer is passed, failed, or not possible where the run does not hold what it needs: then the audit is incomplete and says what is
+    missing. Writes RUN/audit.json, with the SHA-256 of the predictions and the null that were judged.
+
+    Args:
+        run: folder that `semiology loso` wrote.
+        elsewhere: first digits (eight or more) of the SHA-256 of weights of which you state that nobody of this cohort taught them; the
+            answer says that it was stated.
+
+    Raises:
+        UserError: the folder is not a run, or its predictions cannot be read.
+    """
+    read = read_run(run)
+    checks = [
+        check_sides(read),
+        *check_fitted(read),
+        check_teachers(read),
+        check_refitted(read),
+        check_once(read),
+        check_table(read),
+        check_chance(read),
+        check_stretches(read),
+        check_copies(read),
+        check_outside(read, elsewhere),
+        check_confounds(read),
+    ]
+    found = {"verdict": verdict(checks), "of": digests(run), "checks": [asdict(check) for check in checks]}
+    write_text(Path(run) / "audit.json", json.dumps(found, indent=1) + "\n")
+    return checks

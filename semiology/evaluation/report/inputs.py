@@ -1,0 +1,187 @@
+"""What lies beside the predictions of a run, read and checked: what is absent is empty, what is damaged is named in one line."""
+
+import re
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+from pydantic import Field
+
+from semiology.errors import UserError
+from semiology.evaluation.run import files as run_files
+from semiology.evaluation.run.files import Checked, File, checked, digests, read_json
+
+STALE = "of other predictions"  # verdict of an audit whose predictions.csv or null.json are not those that lie beside it
+
+
+class Check(File):
+    """One question of the leakage audit and what was found."""
+
+    name: str
+    question: str = ""
+    result: str = "not possible"
+    found: str = ""
+    details: list[Any] = Field(default=[])
+
+
+class Audit(File):
+    """audit.json of `semiology audit`."""
+
+    verdict: str
+    of: dict[str, str | None] = Field(default={})
+    checks: list[Check] = Field(default=[])
+
+
+class Sanity(File):
+    """Randomised weights must destroy the map: the correlation that was left, and whether that is little enough."""
+
+    correlation: float | None = None
+    passed: bool | None = None
+
+
+class Deletion(File):
+    """The model's probability after deleting these shares of the input, most important first and at random."""
+
+    fractions: list[float] = Field(default=[])
+    attributed: list[float] = Field(default=[])
+    random: list[float] = Field(default=[])
+
+
+class Bone(File):
+    """A bone's share of attribution; `b` is None for the movement of the whole figure."""
+
+    a: str
+    b: str | None = None
+    share: float = 0.0
+
+
+class Explanation(File):
+    """explanation/<task>-<model>.json of `semiology explain`; shares of attribution by joint, and by step of time."""
+
+    task: str
+    model: str
+    method: str = ""
+    level: str = ""
+    held_out: bool | None = None
+    shown: dict[str, Any] = Field(default={})
+    joints: dict[str, float] = Field(default={})
+    edges: list[Bone] = Field(default=[])
+    layout: dict[str, tuple[float, float]] = Field(default={})
+    regions: dict[str, float] = Field(default={})
+    time: list[float] = Field(default=[])
+    sanity: Sanity | None = None
+    deletion: Deletion | None = None
+    truth: dict[str, Any] | None = None
+    graph: dict[str, Any] | None = None
+    clips: list[Any] = Field(default=[])
+
+
+class Comparison(File):
+    """One row of a reproduction: the paper's value beside ours."""
+
+    what: str
+    published: float | str | None = None
+    published_low: float | None = None
+    published_high: float | None = None
+    obtained: float | None = None
+    low: float | None = None
+    high: float | None = None
+    difference: float | None = None
+    difference_low: float | None = None
+    difference_high: float | None = None
+    agrees: bool | None = None
+    verdict: str = ""
+    remark: str = ""
+
+
+class Reproduction(File):
+    """reproduction.json of `semiology reproduce`."""
+
+    paper: str = ""
+    rows: list[Comparison] = Field(default=[])
+    rule: str = ""
+    assumption: str = ""
+    deviations: list[str] = Field(default=[])
+    not_run: list[str] = Field(default=[])
+    unstated: list[str] = Field(default=[])
+
+
+class NotAssessable(File):
+    """A scored clip of which nothing is said, because it was tracked too poorly."""
+
+    clip_id: str
+    participant_id: str
+    truth: str = ""
+    reason: str = ""
+
+
+class NotAssessed(File):
+    """not_assessable.json: the clips of each task."""
+
+    tasks: dict[str, list[NotAssessable]] = Field(default_factory=dict)
+
+
+def read_audit(run: Path) -> Audit | None:
+    """audit.json, or None where the run was not audited; its verdict is STALE, without checks, where it judged other predictions.
+
+    Raises as `read_json`.
+    """
+    if not (run / "audit.json").exists():
+        return None
+    audit = _checked(run / "audit.json", "audit", Audit)
+    return audit if audit.of == digests(run) else Audit(verdict=STALE)
+
+
+def read_explanations(run: Path) -> list[Explanation]:
+    """All of explanation/*.json, by name. Raises as `read_json`."""
+    return [_checked(path, "explain", Explanation) for path in sorted((run / "explanation").glob("*.json"))]
+
+
+def read_reproduction(run: Path) -> Reproduction | None:
+    """reproduction.json, or None. Raises as `read_json`."""
+    return _checked(run / "reproduction.json", "reproduce", Reproduction) if (run / "reproduction.json").exists() else None
+
+
+def read_not_assessable(run: Path) -> dict[str, list[NotAssessable]]:
+    """not_assessable.json: clips of each task that were not scored. Raises as `read_json`."""
+    path = run / "not_assessable.json"
+    return checked(path, "loso", NotAssessed, {"tasks": read_json(path, "loso")}).tasks
+
+
+def read_probes(run: Path) -> list[tuple[str, pd.DataFrame]]:
+    """All of probe/*.csv: title and table, a row a layer. The title is told by the JSON file beside it, else by the file's name.
+
+    Raises:
+        UserError: a file is not a table, or not JSON.
+    """
+    found = []
+    for path in sorted((run / "probe").glob("*.csv")):
+        try:
+            table = pd.read_csv(path)
+        except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError) as error:
+            raise UserError(f"{path}: not a table ({' '.join(str(error).split())}); write it anew with `semiology probe`") from error
+        told = read_json(path.with_suffix(".json"), "probe")
+        title = f"{told['target']}, from {told.get('task', '')}, {told.get('model', '')}" if "target" in told else path.stem
+        if left_out := told.get("left_out"):
+            title += f" ({len(left_out)} of {told.get('scored')} scored clips left out)"
+        found.append((title, table))
+    return found
+
+
+def _checked(path: Path, maker: str, kind: type[Checked]) -> Checked:
+    return checked(path, maker, kind, read_json(path, maker))
+
+
+def read_config(run: Path) -> tuple[dict[str, Any], str]:
+    """config.yaml of the run, parsed and as text without folders; both empty where there is none.
+
+    Raises:
+        UserError: it is not YAML, or not a protocol.
+    """
+    parsed, text = run_files.read_config(run / "config.yaml")
+    return parsed, without_folders(text)
+
+
+def without_folders(text: str) -> str:
+    """The configuration with absolute paths cut to their last part: folders on a hospital's disk may bear names."""
+    return re.sub(r"""(?<=[\s'"\[])(?:~|[A-Za-z]:)?[/\\][^'",\n\]}]*[/\\]""", "…/", text)

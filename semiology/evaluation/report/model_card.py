@@ -1,0 +1,85 @@
+"""A model card beside every trained model: what it is for, what it was trained on, how well its recipe does (Mitchell et al. 2019)."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from semiology.errors import UserError
+from semiology.evaluation.report.rendering import cell, plain, render
+from semiology.evaluation.run.files import read_json
+from semiology.evaluation.statistics.metrics import NAMES
+from semiology.files import write_text
+
+# what a reader of the card wants to know of the reading: key in model.json -> words
+READING = {
+    "part": "part of the body",
+    "skeleton": "skeleton",
+    "channels": "channels of each joint",
+    "dimensions": "dimensions",
+    "origin": "origin of the coordinates",
+    "upright": "every frame turned level",
+    "min_confidence": "joints dropped below confidence",
+    "min_found": "clips refused below this share of frames",
+    "longest_gap": "gaps filled up to (s)",
+    "smoothing": "smoothing (s)",
+    "appearance": "appearance features",
+    "centred": "appearance minus its median over the clip",
+    "rate": "frames read each second (Hz)",
+    "window": "frames of one example",
+    "whole": "whole clip in one example",
+    "segments": "segments of a clip, a window of each",
+    "gamma": "place of a window in its segment, Beta(gamma, gamma) in training",
+}
+
+
+def write_card(model: str | Path, run: str | Path | None = None) -> Path:
+    """Write `card.md` into the folder of a trained model, from its `model.json` and the run's `metrics.json`; returns its path.
+
+    Performance is that of the same recipe out of fold, with its interval, and the card says that it is not measured on this very model.
+    Without a run (or a run without this model in its metrics) the card says that nothing was measured. Participants are counted, not named.
+
+    Args:
+        model: folder with `model.json`, named after the model ("agcn_kd").
+        run: folder with `metrics.json` and `notes.json` (for the sentence that tells a synthetic cohort); both optional.
+
+    Raises:
+        UserError: no model there, or one of these files cannot be read.
+    """
+    model = Path(model)
+    described = read_json(model / "model.json", "loso")
+    if not described:
+        raise UserError(f"{model}: holds no trained model (model.json); `semiology loso` or `semiology train fit` makes one")
+    metrics = read_json(Path(run) / "metrics.json", "report") if run else {}
+    notes = read_json(Path(run) / "notes.json", "loso", list) if run else []
+    about = described.get("about", {})
+    task = metrics.get("tasks", {}).get(about.get("task"), {})
+    measured = task.get("models", {}).get(model.name, {})
+    text = render(
+        "card.md.jinja",
+        name=plain(model.name),
+        sign=about.get("label") or described.get("reading", {}).get("label", "unknown"),
+        stream=described.get("network", {}).get("stream", "unknown"),
+        levels=described.get("levels", []),
+        about=about,
+        task=task,
+        measured=measured,
+        rows=[(NAMES[name], found) for name, found in measured.get("metrics", {}).items() if name in NAMES],
+        reading=[(words, cell(described.get("reading", {})[key])) for key, words in READING.items() if key in described.get("reading", {})],
+        options=_options(described.get("network", {})),
+        synthetic=[str(note) for note in notes if str(note).lower().startswith("synthetic")],
+        method=metrics.get("method", {}),
+        versions=about.get("versions") or metrics.get("versions", {}),
+        software=about.get("software"),
+    )
+    write_text(model / "card.md", text)
+    return model / "card.md"
+
+
+def write_cards(run: str | Path) -> list[Path]:
+    """A card beside every model in `run/models/<task>/<model>/`; returns their paths. Raises as `write_card`."""
+    return [write_card(description.parent, run) for description in sorted(Path(run).glob("models/*/*/model.json"))]
+
+
+def _options(network: Mapping[str, Any]) -> str:
+    options = network.get("options") or {}
+    return ", ".join(f"{plain(name)} {cell(value)}" for name, value in options.items())

@@ -1,0 +1,130 @@
+"""The report of a run: one HTML file that needs nothing else, made from predictions.csv and what lies beside it."""
+
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from semiology.evaluation.published import HOU_2022_TABLE_1
+from semiology.evaluation.report import figures_init as figures
+from semiology.evaluation.report import inputs
+from semiology.evaluation.report.chance import chance, untested
+from semiology.evaluation.report.explanations import explained, read_links
+from semiology.evaluation.report.facts import tables_of
+from semiology.evaluation.report.glossary import glossary
+from semiology.evaluation.report.judging import judge
+from semiology.evaluation.report.limits import limits
+from semiology.evaluation.report.measures import abstentions, calibration, compared, measures, missing, probed, splits
+from semiology.evaluation.report.protocol import fitted, sentences
+from semiology.evaluation.report.rendering import render
+from semiology.evaluation.report.strips import marks_used, roc, strip
+from semiology.evaluation.report.summary import question, short_answers, verdict
+from semiology.evaluation.report.tripod import checklist
+from semiology.evaluation.statistics.metrics import NAMES
+from semiology.evaluation.statistics.results import main_level, table_columns
+from semiology.files import write_text
+
+
+def write_report(run: Path) -> Path:
+    """Write `metrics.json` and `report.html` of a run, from its `predictions.csv` and what else is there; returns the report's path.
+
+    Read where present: notes.json (list of sentences; those that start with "Synthetic" become the banner), null.json (see `evaluate`),
+    cohort.json and tracking.json (JSON objects, printed as tables), config.yaml, folds/, audit.json, not_assessable.json, explanation/,
+    probe/, reproduction.json, adjacency/<task>-<model>.npz (see `read_links`).
+
+    Raises:
+        UserError: the predictions or one of these files cannot be read, or the folder cannot be written.
+    """
+    run = Path(run)
+    write_text(run / "report.html", render("page.html.jinja", **contents(run, *judge(run))))
+    return run / "report.html"
+
+
+def contents(run: Path, predictions: pd.DataFrame, metrics: dict[str, Any], null: dict[str, Any]) -> dict[str, Any]:
+    """All that the page's template shows. Raises as `write_report`."""
+    notes = [str(note) for note in inputs.read_json(run / "notes.json", "loso", list)]
+    banner = [note for note in notes if note.lower().startswith("synthetic")]
+    notes = [note for note in notes if note not in banner]
+    config, config_text = inputs.read_config(run)
+    audit = inputs.read_audit(run)
+    lost = inputs.read_not_assessable(run)
+    reproduction = inputs.read_reproduction(run)
+    judged = metrics["tasks"]
+    rows = {str(task): rows for task, rows in predictions.groupby("task", sort=False)}
+    seeds = sorted(int(seed) for seed in predictions["seed"].unique())
+    clips_lost = len({clip.clip_id for clips in lost.values() for clip in clips})
+    protocol = sentences(config, metrics, seeds)
+    limited = limits(metrics, seeds=len(seeds), synthetic=bool(banner), audit=audit, lost=clips_lost)
+    strips = {task: strip(own, list(judged[task]["models"]), lost.get(task, ())) for task, own in rows.items()}
+    explanations = [explained(explanation) for explanation in inputs.read_explanations(run)]
+    graphed = {(one["task"], one["model"]) for one in explanations if one["graphs"]}
+    tested, calibrated = chance(metrics, null), calibration(metrics)
+    return {
+        "metrics": metrics,
+        "tasks": judged,
+        "names": NAMES,
+        "columns": table_columns(metrics),
+        "question": question(metrics),
+        "answers": short_answers(metrics),
+        "verdict": verdict(audit),
+        "audit": audit,
+        "banner": banner,
+        "notes": notes,
+        "clips": predictions["clip_id"].nunique(),
+        "people": predictions["participant_id"].nunique(),
+        "seeds": seeds,
+        "protocol": protocol,
+        "fitted": fitted(run, predictions),
+        "published": {task: _published(found) for task, found in judged.items()},
+        "measures": {task: measures(found) for task, found in judged.items()},
+        "levels": {task: main_level(found) for task, found in judged.items()},
+        "splits": splits(metrics),
+        "compared": compared(metrics),
+        "missing": missing(metrics, NAMES),
+        "tested": tested,
+        "untested": untested(metrics, tested),
+        "calibrated_models": calibrated,
+        "any_calibrated": any(one["calibrated"] for one in calibrated),
+        "abstentions": abstentions(metrics),
+        "roc": {task: roc(task, own, list(judged[task]["models"])) for task, own in rows.items() if len(judged[task]["levels"]) == 2},
+        "strips": strips,
+        "marks": marks_used(list(strips.values())),
+        "lost": {task: clips for task, clips in lost.items() if clips},
+        "links": [
+            drawn | {"task": task, "model": model}
+            for task in judged
+            for model in judged[task]["models"]
+            if (task, model) not in graphed and (drawn := read_links(run / "adjacency" / f"{task}-{model}.npz"))
+        ],
+        "explanations": explanations,
+        "probes": [probed(title, table) for title, table in inputs.read_probes(run)],
+        "reproduction": reproduction,
+        "cohort": tables_of("cohort.json", inputs.read_json(run / "cohort.json", "loso")),
+        "tracking": tables_of("tracking.json", inputs.read_json(run / "tracking.json", "tracking truth")),
+        "limits": limited,
+        "rules": [(name, rule) for name, rule in metrics["method"].items() if name not in ("interval", "draws", "seed")],
+        "glossary": glossary(_words(metrics, explanations)),
+        "tripod": checklist(metrics, config, protocol, limited, notes, clips_lost, len(seeds), bool(banner), _line(metrics["versions"])),
+        "config": config_text,
+        "figures": figures,
+    }
+
+
+def _published(found: dict[str, Any]) -> dict[str, str]:
+    """The paper's values of these models, where this is the paper's question and its split."""
+    values = HOU_2022_TABLE_1.get((found["label"].lower(), found["stream"].lower()), {}) if found["one_participant_a_fold"] else {}
+    return {model: f"{value.f1:.2f} / {value.accuracy:.2f}" for model, value in values.items() if model in found["models"]}
+
+
+def _words(metrics: dict[str, Any], explanations: list[Any]) -> set[str]:
+    """Keys of the words that the page uses and the glossary has to explain."""
+    tasks = metrics["tasks"].values()
+    models = [judged for found in tasks for judged in found["models"].values()]
+    used = {"interval", "p", "leak", "fold", "seed"} | {name for found in tasks for name in found["models"]}
+    used |= {name for judged in models for name in (*judged["metrics"], *(judged.get("calibration") or {}))}
+    used |= {key for found in tasks for difference in found.get("differences", []) for key in difference}
+    return used | ({"macro"} if any(len(found["levels"]) > 2 for found in tasks) else set()) | ({"attribution"} if explanations else set())
+
+
+def _line(versions: dict[str, str]) -> str:
+    return ", ".join(f"{package} {number}" for package, number in versions.items())

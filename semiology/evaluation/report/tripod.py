@@ -1,0 +1,219 @@
+"""TRIPOD+AI, the checklist for papers on prediction models: 27 items in 52 parts, filled in as far as the run itself knows.
+
+Source: Collins et al., BMJ 2024;385:e078378, Table 2. Every part is put in our own short words: for submission take the original form.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+from semiology.evaluation.report.rendering import listed, plain
+from semiology.evaluation.run.files import split_of
+from semiology.evaluation.statistics.metrics import NAMES
+from semiology.evaluation.statistics.results import model_name
+
+YOURS = "to be written by you"
+
+# part -> (topic, what is asked)
+ITEMS = {
+    "1": ("Title", "say that a prediction model is developed or evaluated, for whom, and what it predicts"),
+    "2": ("Abstract", "structured, by the checklist for abstracts"),
+    "3a": ("Background", "medical setting, diagnosis or prognosis, why this model, which others exist"),
+    "3b": ("Background", "for which patients, for what purpose, used by whom"),
+    "3c": ("Background", "known inequalities between groups of people"),
+    "4": ("Objectives", "aims; development, evaluation or both"),
+    "5a": ("Data", "where the data come from, why these, whom they represent"),
+    "5b": ("Data", "dates of recruitment and follow-up"),
+    "6a": ("Participants", "setting, number and place of centres"),
+    "6b": ("Participants", "who was eligible"),
+    "6c": ("Participants", "treatments, and how they were dealt with"),
+    "7": ("Data preparation", "processing and quality control, alike for all groups of people?"),
+    "8a": ("Outcome", "what is predicted, how and when it was assessed, why"),
+    "8b": ("Outcome", "who assessed it, with what training"),
+    "8c": ("Outcome", "were assessors blinded"),
+    "9a": ("Predictors", "how inputs were chosen before modelling"),
+    "9b": ("Predictors", "what each input is, how and when it was measured"),
+    "9c": ("Predictors", "if people judged inputs: who"),
+    "10": ("Sample size", "how it was arrived at, whether it suffices"),
+    "11": ("Missing data", "how handled; why data were left out"),
+    "12a": ("Analysis", "which data served to develop, which to evaluate"),
+    "12b": ("Analysis", "how inputs were scaled or transformed"),
+    "12c": ("Analysis", "type of model, steps of building, choice of settings, internal validation"),
+    "12d": ("Analysis", "differences between clusters such as hospitals"),
+    "12e": ("Analysis", "measures and figures of performance, and how models are compared"),
+    "12f": ("Analysis", "updating of the model after evaluation"),
+    "12g": ("Analysis", "how the evaluated predictions were computed"),
+    "13": ("Class imbalance", "what was done about rare levels, and recalibration after it"),
+    "14": ("Fairness", "what was done for fairness, and why"),
+    "15": ("Model output", "what the model gives; thresholds and their reason"),
+    "16": ("Training versus evaluation", "how development and evaluation data differ"),
+    "17": ("Ethical approval", "which committee approved; consent"),
+    "18a": ("Funding", "who paid, and their part"),
+    "18b": ("Conflicts of interest", "of all authors"),
+    "18c": ("Protocol", "where it is, or that there is none"),
+    "18d": ("Registration", "register and number, or that there is none"),
+    "18e": ("Data sharing", "whether and how data can be had"),
+    "18f": ("Code sharing", "whether and how the analysis code can be had"),
+    "19": ("Patients and public", "their part in the study, or that they had none"),
+    "20a": ("Participants", "flow of participants; how many with and without the outcome"),
+    "20b": ("Participants", "characteristics, by source of data and group"),
+    "20c": ("Participants", "evaluation beside development data: how inputs are distributed"),
+    "21": ("Model development", "participants and outcomes in each analysis"),
+    "22": ("Model specification", "the whole model, so that others can use it; restrictions"),
+    "23a": ("Performance", "with intervals, also by group"),
+    "23b": ("Performance", "differences between clusters"),
+    "24": ("Model updating", "results of updating"),
+    "25": ("Interpretation", "what the results mean, fairness included"),
+    "26": ("Limitations", "and what they do to bias, certainty and generality"),
+    "27a": ("Usability", "poor or missing input when the model is used"),
+    "27b": ("Usability", "what users have to do and to know"),
+    "27c": ("Usability", "next steps of research"),
+}
+
+
+def checklist(
+    metrics: Mapping[str, Any],
+    config: Mapping[str, Any],
+    protocol: list[str],
+    limits: list[str],
+    notes: list[str],
+    lost: int,
+    seeds: int,
+    synthetic: bool,
+    versions: str,
+) -> list[dict[str, Any]]:
+    """The 52 parts in order: number, topic, what is asked, what the run can say (`YOURS` where it cannot), and whether it said something.
+
+    What a run cannot know (approval, funding, recruitment, who scored the videos ...) is never filled in.
+
+    Args:
+        metrics: content of metrics.json.
+        config: the run's configuration; empty where it is not there.
+        protocol: sentences of `protocol.sentences`.
+        limits: sentences of `limits.limits`.
+        notes: what was left out and why.
+        lost: clips that could not be assessed.
+        seeds: how often training was repeated.
+        synthetic: the cohort is synthetic.
+        versions: of the software, in one line.
+    """
+    said = {
+        **_asked(metrics, synthetic),
+        **_read(config),
+        **_data(metrics, notes, lost),
+        **_done(metrics, config, protocol, seeds),
+        **_found(limits),
+        "18f": f"Analysed with {versions}. Availability of your own code: {YOURS}.",
+    }
+    return [
+        {"item": item, "topic": topic, "asked": asked, "said": said.get(item, YOURS), "filled": item in said}
+        for item, (topic, asked) in ITEMS.items()
+    ]
+
+
+def _asked(metrics: Mapping[str, Any], synthetic: bool) -> dict[str, str]:
+    tasks = metrics["tasks"].values()
+    labels = listed(dict.fromkeys(found["label"] for found in tasks))
+    levels = "; ".join(dict.fromkeys(f"{plain(found['label'])}: {listed(found['levels'])}" for found in tasks))
+    source = {"5a": f"Synthetic videos, rendered by a program: no patients. For a study of patients: {YOURS}."} if synthetic else {}
+    return {
+        "1": f"Outcome: {labels}, in video. Population and title: {YOURS}.",
+        "4": f"This run develops models and evaluates them on held-out clips of the same cohort. Aims: {YOURS}.",
+        "8a": f"{levels}. How, when and why it was scored: {YOURS}.",
+        **source,
+    }
+
+
+def _read(config: Mapping[str, Any]) -> dict[str, str]:
+    readings = {name: (task or {}).get("reading") or {} for name, task in (config.get("tasks") or {}).items()}
+    if not readings:
+        return {}
+    prepared, inputs, scaled = [], [], []
+    for task, reading in readings.items():
+        if reading.get("part") == "frame":
+            prepared.append(f"{task}: pictures cropped, padded to a square and made small")
+            inputs.append(
+                f"{task}: snippets of {reading.get('window', '?')} frames, {reading.get('rate', '?')} a second, by a frozen network"
+            )
+            scaled.append(f"{task}: the network’s vectors as they are")
+            continue
+        prepared.append(
+            f"{task}: joints below confidence {reading.get('min_confidence', 'not recorded')} dropped, gaps up to "
+            f"{reading.get('longest_gap', '?')} s filled, smoothing {reading.get('smoothing', '?')} s"
+        )
+        looks = f" and appearance ({plain(reading['appearance'])})" if reading.get("appearance") else ""
+        inputs.append(
+            f"{task}: {listed(reading.get('channels') or [])} of {plain(reading.get('skeleton', 'joints'))}, "
+            f"{reading.get('dimensions', '?')}D, {reading.get('rate', '?')} frames a second{looks}"
+        )
+        scaled.append(f"{task}: positions in body units about the origin of each {reading.get('origin', 'clip')}")
+    return {
+        "7": f"{'; '.join(prepared)}. Whether this works alike for all groups: {YOURS}.",
+        "9b": f"{'; '.join(inputs)}. Cameras and recording: {YOURS}.",
+        "12b": f"{'; '.join(scaled)}. Mean and spread of features from training clips.",
+    }
+
+
+def _data(metrics: Mapping[str, Any], notes: list[str], lost: int) -> dict[str, str]:
+    tasks = metrics["tasks"]
+    counts = "; ".join(
+        f"{task}: {found['participants']} people, "
+        + ", ".join(f"{plain(level)} in {of['participants']} ({of['clips']} clips)" for level, of in found["prevalence"].items())
+        for task, found in tasks.items()
+    )
+    left_out = f"{len(notes)} notes under “Left out, and to know”" if notes else "no clip was left out for a missing score"
+    people = max(found["participants"] for found in tasks.values())
+    return {
+        "10": f"{people} people; the widths of the intervals show what that allows. How the number was arrived at: {YOURS}.",
+        "11": f"What is missing of a clip is masked, not guessed, beyond short gaps. {lost} clips not assessable; {left_out}.",
+        "20a": f"{counts}. {lost} clips not assessable. Recruitment before that: {YOURS}.",
+        "21": f"In every fold all but the held-out clips: {counts}.",
+    }
+
+
+def _done(metrics: Mapping[str, Any], config: Mapping[str, Any], protocol: list[str], seeds: int) -> dict[str, str]:
+    method = metrics.get("method", {})
+    models = config.get("models") or {}
+    names = dict.fromkeys(model_name(name) for found in metrics["tasks"].values() for name in found["models"])
+    balanced = [model_name(name) for name, model in models.items() if model.get("balance")]
+    calibrated = (config.get("calibration") or {}).get("method", "none") != "none"
+    measures = listed(
+        dict.fromkeys(
+            NAMES.get(name, name) for task in metrics["tasks"].values() for model in task["models"].values() for name in model["metrics"]
+        )
+    )
+    said = {
+        "12a": protocol[0],
+        "12c": f"{listed(names)}, trained anew in each fold; steps under “Who was filmed, how it was tested”. Why these models: {YOURS}.",
+        "12e": f"{measures}, with {method.get('interval', 'intervals')}; chance: {method.get('chance', 'not recorded')}.",
+        "12g": f"By the networks of each fold; measures are means over {seeds} seeds." if seeds > 1 else "By the networks of each fold.",
+        "15": f"A probability for each level; the most probable level is named (of two, the one above 0.5); {_threshold(config)}.",
+    }
+    if balanced:
+        after = "Probabilities were recalibrated." if calibrated else "Probabilities were not recalibrated."
+        said["13"] = f"Rare levels weigh more in training ({listed(balanced)}); weights from training clips. {after}"
+    splits = [split_of(config, task) for task in metrics["tasks"]]
+    if all(split.get("by", "participant") != "centre" and not split.get("test") for split in splits):
+        said["16"] = "None by design: both are parts of the same cohort."
+    if config.get("final"):
+        said["22"] = f"Saved with the run: weights, settings and a card for each model. Restrictions to use: {YOURS}."
+    if calibrated:
+        said["12f"] = f"Probabilities recalibrated ({config['calibration']['method']}) on training participants; no updating by group."
+    return said
+
+
+def _threshold(config: Mapping[str, Any]) -> str:
+    coverage = (config.get("calibration") or {}).get("coverage")
+    if coverage is None:
+        return "no threshold was fitted"
+    return (
+        "the only threshold, fitted on training participants, says which levels stay possible, so that these hold the truth in "
+        f"{100 * coverage:.0f} % of clips; where more than one does, the model abstains"
+    )
+
+
+def _found(limits: list[str]) -> dict[str, str]:
+    return {
+        "23a": f"Main table and “All measures”, with intervals. By group of people: {YOURS}.",
+        "26": f"{len(limits)} under “What this cannot say”. Further ones: {YOURS}.",
+        "27a": "A clip of which too little can be read is called not assessable and gets no answer.",
+    }

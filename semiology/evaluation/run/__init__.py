@@ -1,0 +1,1 @@
+"""Runs a protocol: its folds, each with fresh models, to out-of-fold predictions."""

@@ -1,0 +1,187 @@
+"""Files of a run that several verbs read beside predictions.csv, checked: what is damaged is named in one line.
+
+Checked is only what a reader relies on; whatever else lies in a file is let through, so that older and newer runs can be read.
+"""
+
+import json
+from collections.abc import Mapping
+from itertools import combinations
+from pathlib import Path
+from typing import Any, Literal, TypeVar
+
+import yaml
+from pydantic import BaseModel, ConfigDict, RootModel, ValidationError
+
+from semiology.errors import UserError
+from semiology.evaluation.run.predictions import TEST_SET
+from semiology.files import content_hash
+
+
+class File(BaseModel):
+    """Part of a file: what it does not name is passed over, and no number is infinite."""
+
+    model_config = ConfigDict(extra="ignore", allow_inf_nan=False)
+
+
+Checked = TypeVar("Checked", bound=BaseModel)
+
+
+class Split(File):
+    """Who is held out together."""
+
+    by: str = "participant"
+    test: list[str] | None = None
+
+
+class Network(File):
+    """A stream by its class."""
+
+    stream: str = ""
+
+
+class Schedule(File):
+    """How long is trained."""
+
+    epochs: int | None = None
+    patience: int | None = None
+
+
+class Model(File):
+    """A model of the protocol."""
+
+    network: Network | None = None
+    teacher: str | None = None
+    balance: bool | None = None
+    schedule: Schedule | None = None
+
+
+class Task(File):
+    """A task of the protocol, the models that it names, and its own split if it has one."""
+
+    reading: dict[str, Any] | None = None
+    models: list[str] | None = None
+    split: Split | None = None
+
+
+class Fusion(File):
+    """Models whose probabilities are averaged."""
+
+    task: str
+    model: str
+    members: list[str]
+
+
+class Calibration(File):
+    """What is fitted on inner folds."""
+
+    method: Literal["none", "temperature", "isotonic"] = "none"
+    coverage: float | None = None
+    models: list[str] | None = None
+
+
+class Protocol(File):
+    """config.yaml, as `semiology loso` writes its protocol."""
+
+    split: Split | None = None
+    tasks: dict[str, Task | None] | None = None
+    models: dict[str, Model | None] | None = None
+    fusions: list[Fusion] | None = None
+    selections: dict[str, list[str]] | None = None
+    calibration: Calibration | None = None
+    seeds: list[int] | None = None
+    validation: float | None = None
+    permutations: int | None = None
+    baseline: bool | None = None
+
+
+class Null(RootModel[dict[str, dict[str, dict[str, list[float | None]]]]]):
+    """null.json: task -> model -> metric -> values under permuted labels."""
+
+    model_config = ConfigDict(allow_inf_nan=False)
+
+
+def read_json(path: Path, maker: str, kind: type = dict) -> Any:
+    """The JSON object (or list) in a file; an empty one where there is no such file.
+
+    Raises:
+        UserError: the file is not JSON or not of this kind; `maker` is the command that writes it anew.
+    """
+    if not path.exists():
+        return kind()
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise UserError(f"{path}: not JSON ({error}); delete it, or write it anew with `semiology {maker}`") from error
+    if not isinstance(content, kind):
+        wanted = "object" if kind is dict else "list"
+        raise UserError(f"{path}: not a JSON {wanted}; delete it, or write it anew with `semiology {maker}`")
+    return content
+
+
+def checked(path: Path, maker: str, kind: type[Checked], content: Any) -> Checked:
+    """The content of a file as what it has to be.
+
+    Raises:
+        UserError: it is not; the line names the first place that is wrong.
+    """
+    try:
+        return kind.model_validate(content)
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in first["loc"])
+        raise UserError(f"{path}: {where}: {first['msg']}; delete it, or write it anew with `semiology {maker}`") from error
+
+
+def read_config(path: Path) -> tuple[dict[str, Any], str]:
+    """A run's config.yaml as it stands, parsed and as text; both empty where there is none.
+
+    Raises:
+        UserError: it is not YAML, or not a protocol.
+    """
+    if not path.exists():
+        return {}, ""
+    try:
+        text = path.read_text(encoding="utf-8")
+        parsed = yaml.safe_load(text)
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise UserError(f"{path}: not YAML ({' '.join(str(error).split())}); delete it, or write it anew with `semiology loso`") from error
+    checked(path, "loso", Protocol, parsed)
+    return parsed, text
+
+
+def split_of(config: Mapping[str, Any], task: str) -> dict[str, Any]:
+    """How a task's clips were dealt to folds, as config.yaml says: its own split, else the run's; empty where neither is there.
+
+    A fusion that is a task of its own is dealt as its members, and so is the unseen test set's part of a task.
+    """
+    task, tasks = task.removesuffix(TEST_SET), config.get("tasks") or {}
+    members = [member for fusion in config.get("fusions") or () if fusion["task"] == task for member in fusion["members"]]
+    name = members[0].rpartition("/")[0] if members and task not in tasks else task
+    return (tasks.get(name) or {}).get("split") or config.get("split") or {}
+
+
+def tested_people(config: Mapping[str, Any], task: str) -> set[str]:
+    """Participants of a task's unseen test set."""
+    return set(split_of(config, task).get("test") or [])
+
+
+def split_pairs(config: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """Pairs of tasks that differ in nothing but their split; of two the one dealt by recording comes second."""
+    tasks = {
+        name: {key: value for key, value in (task or {}).items() if key != "split"} for name, task in (config.get("tasks") or {}).items()
+    }
+    return [
+        (first, second) if split_of(config, first).get("by") != "recording" else (second, first)
+        for first, second in combinations(tasks, 2)
+        if tasks[first] == tasks[second] and split_of(config, first) != split_of(config, second)
+    ]
+
+
+def read_null(path: Path) -> dict[str, Any]:
+    """null.json; empty where there is none. Raises as `read_json`."""
+    return checked(path, "loso", Null, read_json(path, "loso")).root
+
+
+def digests(run: str | Path) -> dict[str, str | None]:
+    """SHA-256 of what an audit judges, by the file's name; None for one that is not there."""
+    return {name: content_hash(Path(run) / name) if (Path(run) / name).is_file() else None for name in ("predictions.csv", "null.json")}

@@ -1,0 +1,105 @@
+"""Records of a run's folds (RUN/folds/), as audit and report read them: checked, and only those that predictions.csv names."""
+
+from pathlib import Path
+from typing import Any, Self
+
+import pandas as pd
+from pydantic import Field, model_validator
+
+from semiology.evaluation.run.files import File, checked, read_json
+from semiology.evaluation.run.predictions import TEST_SET
+
+TEST = "test"  # the split of those that scored the unseen test set
+KEYS = {"task", "seed", "permutation", "split", "fold", "held_out", "held_out_clips", "clips", "levels", "models", "predictions"}
+
+Record = dict[str, Any]
+
+
+class Calibrator(File):
+    """A fitted calibration, in numbers."""
+
+    temperature: float = 1.0
+    steps: list[tuple[list[float], list[float]]] | None = None
+    threshold: float | None = None
+
+
+class Trained(File):
+    """A model of the fold, its teacher, and on which clips each thing of it was fitted."""
+
+    teacher: str | None = None
+    seen: dict[str, list[str]] = Field(default={})
+    calibration: Calibrator | None = None
+
+
+class Said(File):
+    """What a model said of a clip; levels by number."""
+
+    model: str
+    clip_id: str
+    recording_id: str | None = None
+    truth: int
+    probabilities: list[float]
+    calibrated: list[float] | None = None
+    plausible: list[int] | None = None
+
+    def numbers(self) -> set[int]:
+        """The levels named."""
+        return {self.truth, *(self.plausible or [])}
+
+
+class SaidInside(Said):
+    """The same of a training clip, by a model of an inner fold."""
+
+    fold: int | str
+
+
+class Fold(File):
+    """RUN/folds/<task>/seed-<seed>/<fold>.json."""
+
+    task: str
+    seed: int
+    permutation: int | None
+    split: str
+    fold: str | int
+    held_out: list[str]
+    held_out_clips: list[str]
+    clips: dict[str, str]
+    levels: list[str]
+    models: dict[str, Trained]
+    predictions: list[Said]
+    inner: list[SaidInside] = Field(default=[])
+    selected: dict[str, str] = Field(default={})
+
+    @model_validator(mode="after")
+    def levels_are_known(self) -> Self:
+        """Every row has a probability a level, and names no other level."""
+        for row in (*self.predictions, *self.inner):
+            given = [row.probabilities] + ([row.calibrated] if row.calibrated is not None else [])
+            if any(len(probabilities) != len(self.levels) for probabilities in given):
+                raise ValueError(f"{row.model}, clip {row.clip_id}: probabilities are not one a level")
+            if not row.numbers() <= set(range(len(self.levels))):
+                raise ValueError(f"{row.model}, clip {row.clip_id}: names a level that is not there")
+        return self
+
+
+def read_record(path: Path) -> Record:
+    """A fold's record as it stands; one of an older version, which lacks some of KEYS, is not looked at further.
+
+    Raises:
+        UserError: it is damaged; the line names the first place that is wrong.
+    """
+    record: Record = read_json(path, "loso")
+    if record.keys() >= KEYS:
+        checked(path, "loso", Fold, record)
+    return record
+
+
+def table_task(record: Record) -> str:
+    """The task's name in predictions.csv."""
+    return str(record["task"]) + (TEST_SET if record["split"] == TEST else "")
+
+
+def is_named(record: Record, table: pd.DataFrame) -> bool:
+    """Whether the table has rows of this task, seed and fold: others are left over from an earlier protocol."""
+    rows = (table["task"] == table_task(record)) & (table["seed"] == record["seed"]) & (table["fold"] == str(record["fold"]))
+    return bool(rows.any())

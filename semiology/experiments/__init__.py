@@ -1,0 +1,1 @@
+"""Protocols and their folds: cross-validation, explanation, probing, reproduction of papers."""

@@ -1,0 +1,70 @@
+"""The clips of a task, read once in each process; with permuted labels; as a digest."""
+
+import hashlib
+import zlib
+from dataclasses import replace
+from functools import lru_cache
+
+import numpy as np
+
+from semiology.evaluation.statistics.permutation import exchange
+from semiology.experiments.protocol import Protocol
+from semiology.models.training.clips import ClipData, ClipSource
+from semiology.models.training.reading import Reading
+
+
+@lru_cache(maxsize=8)
+def open_source(cohort: str, store: str | None, reading: Reading) -> ClipSource:
+    """The clips of a reading, read once in each process."""
+    return ClipSource(cohort, reading, store)
+
+
+def forget_sources() -> None:
+    """Read the clips again when they are next asked for: the cohort may have been edited since, in a notebook say."""
+    open_source.cache_clear()
+    clips_digest.cache_clear()
+
+
+@lru_cache(maxsize=1)
+def begin_run(run: str) -> None:
+    """Forget what was read for other runs, once in each process: those of joblib and of a cluster outlive the run that they began with.
+
+    Args:
+        run: a word that no other run has.
+    """
+    forget_sources()
+
+
+def task_source(protocol: Protocol, task: str, permutation: int | None = None) -> ClipSource:
+    """The task's clips; with a permutation, the participants have exchanged their labels."""
+    source = open_source(protocol.cohort, protocol.store, protocol.tasks[task].reading)
+    if permutation is None:
+        return source
+    rng = np.random.default_rng([permutation, zlib.crc32(task.encode())])
+    return with_clips(source, permuted(source.clips, rng))
+
+
+def with_clips(source: ClipSource, clips: list[ClipData], reading: Reading | None = None) -> ClipSource:
+    """The same source with other clips in memory, or with the same clips read into other channels."""
+    other = ClipSource(source.cohort, reading or source.reading, source.store)
+    other.__dict__.update(clips=clips, label=source.label)  # fills the cached properties, so that nothing is read again
+    return other
+
+
+def permuted(clips: list[ClipData], rng: np.random.Generator) -> list[ClipData]:
+    """The clips after whole participants have exchanged their labels."""
+    targets = exchange([clip.participant_id for clip in clips], [clip.target for clip in clips], rng)
+    return [replace(clip, target=int(target)) for clip, target in zip(clips, targets)]
+
+
+@lru_cache(maxsize=8)
+def clips_digest(source: ClipSource) -> str:
+    """SHA-256 of what the models will read of every clip."""
+    digest = hashlib.sha256()
+    for clip in source.clips:
+        digest.update(f"{clip.clip_id}/{clip.participant_id}/{clip.target}".encode())
+        digest.update(np.ascontiguousarray(clip.joints).tobytes())
+        for read in (clip.appearance, clip.held, clip.starts):
+            if read is not None:
+                digest.update(np.ascontiguousarray(read).tobytes())
+    return digest.hexdigest()

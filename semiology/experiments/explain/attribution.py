@@ -1,0 +1,138 @@
+"""How much of a clip's score is owed to each joint at each time: integrated gradients, and occlusion.
+
+Both through captum. Integrated gradients: Sundararajan et al., Axiomatic Attribution for Deep Networks, ICML 2017. Occlusion: Zeiler and
+Fergus, Visualizing and Understanding Convolutional Networks, ECCV 2014.
+"""
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import torch
+from captum.attr import IntegratedGradients, Occlusion
+from torch import Tensor
+
+from semiology.data.skeleton import Skeleton
+from semiology.experiments.explain.inputs import ClipInput, valid
+from semiology.experiments.explain.score import Gated, LogOdds
+
+Method = Literal["integrated_gradients", "occlusion"]
+METHODS: tuple[Method, ...] = ("integrated_gradients", "occlusion")
+
+
+@dataclass(frozen=True)
+class Attribution:
+    """Maps of one clip in log-odds; positive speaks for the level, negative against it.
+
+    Attributes:
+        joints: (window, time, joint).
+        bones: (window, time, joint): of the bone from the joint to its inner neighbour; at the root, of the whole figure's movement.
+        score: log-odds of the clip as it is.
+        start: log-odds of what it is compared with.
+        gap: |sum of the map - (score - start)|, largest over windows: what the sum over steps missed of the integral; None for occlusion,
+            whose sum means nothing.
+    """
+
+    joints: np.ndarray
+    bones: np.ndarray
+    score: float
+    start: float
+    gap: float | None
+
+
+def integrated_gradients(
+    score: LogOdds, clip: ClipInput, baseline: Tensor, skeleton: Skeleton, kinds: list[str], steps: int = 64
+) -> Attribution:
+    """The clip's difference from the baseline times the mean gradient on the straight way between the two.
+
+    A joint's channels are added up: its position, its bone (which belongs to the outer joint), its motion (to the frame that it starts
+    from), its deviation. What is missing in the clip is missing on the whole way and gets nothing: a joint, a bone without its inner
+    joint, motion towards a gap.
+
+    For bones the same way is told in other coordinates: a joint's place is the sum of the bones from the root to it, so a bone is owed
+    what all joints beyond it are owed when it alone turns. The sum over bones and root is the sum over joints.
+
+    Args:
+        score: what is explained.
+        clip: the input.
+        baseline: (channel, joint).
+        skeleton: of the joints.
+        kinds: of the channels, in order ("joint", "bone", "motion", "deviation").
+        steps: of the Gauss-Legendre sum.
+    """
+    there = valid(clip.mask, skeleton, kinds, clip.keypoints.shape[1] // len(kinds))
+    start = baseline[None, :, None, :] * there
+    method = IntegratedGradients(score, multiply_by_inputs=False)
+    gradients = []
+    for window, first, mask in zip(clip.keypoints, start, clip.mask):
+        found = method.attribute(window[None], first[None], additional_forward_args=mask[None], n_steps=steps, internal_batch_size=64)
+        gradients.append(found.detach())
+    gradient, difference = torch.cat(gradients), (clip.keypoints - start) * there
+    with torch.no_grad():
+        ends, starts = score(clip.keypoints, clip.mask), score(start, clip.mask)
+    each = gradient * difference  # (window, channel, time, joint)
+    gap = (each.sum(dim=(1, 2, 3)) - (ends - starts)).abs().max()
+    return Attribution(
+        each.sum(dim=1).numpy(), by_bone(gradient, difference, skeleton, kinds), float(ends.mean()), float(starts.mean()), float(gap)
+    )
+
+
+def by_bone(gradient: Tensor, difference: Tensor, skeleton: Skeleton, kinds: list[str]) -> np.ndarray:
+    """(window, time, joint) from gradient and difference (window, channel, time, joint): the products in the coordinates of bones."""
+    beyond, apart = bone_coordinates(skeleton)
+    space = gradient.shape[1] // len(kinds)
+    total = torch.zeros_like(gradient[:, 0])
+    for number, kind in enumerate(kinds):
+        g, d = (part[:, number * space : (number + 1) * space] for part in (gradient, difference))
+        total = total + (g * d if kind == "bone" else (g @ beyond.to(g)) * (d @ apart.to(d))).sum(dim=1)
+    return total.numpy()
+
+
+def bone_coordinates(skeleton: Skeleton) -> tuple[Tensor, Tensor]:
+    """Two (joint, joint) matrices: `beyond`, 1 at [i, j] where i hangs on j's bone; `apart`, from places to bones, x_j - x_parent(j)."""
+    parents = skeleton.parents
+    count = len(parents)
+    beyond, apart = torch.zeros(count, count), torch.eye(count)
+    for joint in range(count):
+        at = joint
+        beyond[joint, at] = 1
+        while parents[at] != at:
+            at = int(parents[at])
+            beyond[joint, at] = 1
+        if parents[joint] != joint:
+            apart[int(parents[joint]), joint] = -1
+    return beyond, apart
+
+
+def occlusion(score: LogOdds, clip: ClipInput, skeleton: Skeleton, kinds: list[str], pieces: int = 16) -> Attribution:
+    """How much the score falls when one joint is missing for a sixteenth of the window, spread over these frames.
+
+    Missing as a lost joint is, see `Gated`. A bone is taken away with both of its ends.
+
+    Args:
+        score: what is explained.
+        clip: the input.
+        skeleton: of the joints.
+        kinds: of the channels, in order.
+        pieces: of a window in time.
+    """
+    time, count = clip.mask.shape[1:]
+    length = -(-time // pieces)
+    parents = skeleton.parents
+    joints, bones, scores, nothing = [], [], [], []
+    with torch.no_grad():
+        for keypoints, mask in zip(clip.keypoints, clip.mask):
+            shown = Gated(score, keypoints, mask, skeleton, kinds)
+            whole = torch.ones(1, time, count)
+            found = Occlusion(shown).attribute(
+                whole, sliding_window_shapes=(length, 1), strides=(length, 1), baselines=0, perturbations_per_eval=32
+            )
+            joints.append(found[0] / length)
+            gates = whole.repeat(count, 1, 1)
+            for joint in range(count):
+                gates[joint, :, [joint, int(parents[joint])]] = 0
+            fall = shown(whole) - shown(gates)  # (joint,)
+            bones.append((fall / time).expand(time, count))
+            scores.append(float(shown(whole)))
+            nothing.append(float(shown(torch.zeros_like(whole))))
+    return Attribution(torch.stack(joints).numpy(), torch.stack(bones).numpy(), float(np.mean(scores)), float(np.mean(nothing)), None)

@@ -1,0 +1,110 @@
+"""A map that does not depend on what the network learned explains nothing: randomised weights must destroy it.
+
+Source: Adebayo et al., Sanity Checks for Saliency Maps, NeurIPS 2018 (cascading randomisation, rank correlation). The threshold is ours.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from scipy.stats import spearmanr
+from torch import nn
+
+from semiology.models.training.saved import SavedModel
+
+THRESHOLD = 0.5  # mean rank correlation with the map of a wholly randomised network, below which the check is passed [our choice]
+
+Maps = Callable[[nn.Module], list[np.ndarray]]  # network -> the maps of some clips
+
+
+def stages(network: nn.Module) -> list[str]:
+    """The network's parts from the output to the input: children in the order of their registration, lists of blocks one by one."""
+    names: list[str] = []
+    for name, child in network.named_children():
+        names += [f"{name}.{number}" for number in range(len(child))] if isinstance(child, nn.ModuleList) else [name]
+    return names[::-1]
+
+
+def cascade(saved: SavedModel, fresh: nn.Module) -> list[tuple[str, nn.Module]]:
+    """(stage, network) with more and more of the trained weights taken from `fresh`, from the head down; the last is `fresh` throughout.
+
+    Running statistics go with their layer. Weights that belong to no part come with the last one.
+    """
+    trained, other = saved.network.state_dict(), fresh.state_dict()
+    taken: set[str] = set()
+    networks = []
+    names = stages(saved.network)
+    for stage in names:
+        taken |= {key for key in trained if key.startswith(stage + ".")} if stage != names[-1] else set(trained)
+        network = saved.options(saved.shape)
+        network.load_state_dict({key: (other if key in taken else trained)[key] for key in trained})
+        networks.append((stage, network.eval()))
+    return networks
+
+
+def rank_correlation(one: Sequence[np.ndarray], other: Sequence[np.ndarray]) -> float:
+    """Mean over clips of Spearman's correlation between the absolute values of two maps; 0 where a map is constant."""
+    found = []
+    for a, b in zip(one, other):
+        a, b = np.abs(a).ravel(), np.abs(b).ravel()
+        found.append(0.0 if np.ptp(a) == 0 or np.ptp(b) == 0 else float(spearmanr(a, b).statistic))
+    return float(np.mean(found))
+
+
+@dataclass(frozen=True)
+class Randomised:
+    """What randomised weights left of some clips' maps, for one trained network.
+
+    Attributes:
+        cascade: stage -> rank correlation with the trained network's maps, from the head down.
+        whole: the same for each wholly random network.
+        maps: (network, clip) their maps.
+        clips: how many.
+    """
+
+    cascade: dict[str, float]
+    whole: list[float]
+    maps: list[list[np.ndarray]]
+    clips: int
+
+
+def randomised(saved: SavedModel, own: Sequence[np.ndarray], maps: Maps, networks: int = 3) -> Randomised:
+    """Maps of the same clips by networks with random weights: step by step with the first, throughout with each.
+
+    Args:
+        saved: the trained network.
+        own: its maps (time, joint) of some clips.
+        maps: gives the maps of the same clips for any network of its shape.
+        networks: how many random ones.
+    """
+    fresh = [fresh_network(saved, seed) for seed in range(networks)]
+    found = [maps(network) for network in fresh]
+    cascaded = {name: rank_correlation(own, maps(network)) for name, network in cascade(saved, fresh[0])}
+    return Randomised(cascaded, [rank_correlation(own, other) for other in found], found, len(own))
+
+
+def fresh_network(saved: SavedModel, seed: int) -> nn.Module:
+    """The same network with the weights that training starts from."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        return saved.options(saved.shape).eval()
+
+
+def sanity_check(found: Sequence[Randomised]) -> dict[str, Any]:
+    """The verdict over all folds' networks, each weighted by its clips: `correlation` with wholly random networks must be low."""
+    clips = [one.clips for one in found]
+    correlation = float(np.average([np.mean(one.whole) for one in found], weights=clips))
+    rows = [
+        {"stage": stage, "correlation": round(float(np.average([one.cascade[stage] for one in found], weights=clips)), 4)}
+        for stage in found[0].cascade
+    ]
+    return {
+        "correlation": round(correlation, 4),
+        "threshold": THRESHOLD,
+        "passed": correlation < THRESHOLD,
+        "cascade": rows,
+        "networks": len(found[0].whole),
+        "clips": sum(clips),
+    }

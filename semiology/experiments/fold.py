@@ -1,0 +1,226 @@
+"""One fold: fresh models, data and trainer; everything that is fitted sees training participants only. Its record is a small JSON file."""
+
+import hashlib
+import json
+import time
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from semiology.errors import UserError
+from semiology.evaluation.statistics.calibration import Calibrator
+from semiology.experiments.baseline import LINEAR, linear_fold
+from semiology.experiments.clips import clips_digest, open_source, task_source, with_clips
+from semiology.experiments.protocol import Model, Protocol
+from semiology.experiments.splits import TEST, Part
+from semiology.experiments.training import Trained, TrainingSet, calibrators, inner_rows, scored, selected, train_models
+from semiology.files import slug, write_text
+from semiology.models.training.clips import ClipSource
+from semiology.models.training.datamodule import ClipDataModule
+from semiology.models.training.reading import Reading
+from semiology.models.training.saved import SavedModel, load_model
+
+SCHEMA = 3  # raise when the same config would give other predictions
+SINCE = {"segments": (0, None), "gamma": (4.0, None)}  # settings younger than SCHEMA, with the values that change nothing
+
+
+def fold_key(protocol: Protocol, task: str, seed: int, part: Part | None, permutation: int | None) -> str:
+    """Hash of everything that the fold's predictions depend on: data, reading, models, training, seed, who is held out."""
+    source = open_source(protocol.cohort, protocol.store, protocol.tasks[task].reading)
+    content = {
+        "schema": SCHEMA,
+        "clips": clips_digest(source),
+        "reading": key_settings(source.reading),
+        "skeleton": asdict(source.reading.graph),
+        "models": {name: key_settings(model) for name, model in protocol.models_of(task).items()},
+        "training": [protocol.validation, protocol.batch_size, protocol.repeats, asdict(protocol.augmentation)],
+        "inner": [asdict(protocol.calibration), protocol.calibrated_models(task), protocol.selections_of(task)],
+        "baseline": protocol.baseline,
+        "fold": [seed, asdict(part) if part else None, permutation],
+    }
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:16]
+
+
+def key_settings(chosen: Reading | Model) -> dict[str, Any]:
+    """All settings, less younger ones that are left as they were: a run from before they were there keeps its folds."""
+    return {name: value for name, value in asdict(chosen).items() if value not in SINCE.get(name, ())}
+
+
+@dataclass(frozen=True)
+class Fold:
+    """One unit of work: a task without one part of its clips, for one seed, or under one permutation of the labels."""
+
+    task: str
+    seed: int
+    part: Part
+    permutation: int | None = None
+
+    def path(self, run: Path) -> Path:
+        under = f"seed-{self.seed}" if self.permutation is None else f"permutation-{self.permutation}"
+        return run / "folds" / slug(self.task) / under / f"{self.part.name}.json"
+
+    def kept(self, run: Path) -> Path | None:
+        """Where its models are kept; those of permuted labels are not."""
+        return run / "kept" / slug(self.task) / f"seed-{self.seed}" / self.part.name if self.permutation is None else None
+
+    def training(self, protocol: Protocol) -> TrainingSet:
+        source = task_source(protocol, self.task, self.permutation)
+        taking_part = with_clips(source, [clip for clip in source.clips if clip.clip_id not in self.part.unused])
+        return TrainingSet(taking_part, self.seed, self.part.held_out, self.part.name)
+
+
+def run_folds(protocol: Protocol, task: str, folds: Sequence[Fold], run: Path) -> None:
+    """Train every model of a task without each fold's clips, score these, and write the folds' records.
+
+    Args:
+        protocol: of the run.
+        task: its name there.
+        folds: of this task; `protocol.together` of them are trained at once.
+        run: folder of the run.
+    """
+    began = time.monotonic()
+    sets = [fold.training(protocol) for fold in folds]
+    trained = train_models(protocol, task, sets)
+    inner = inner_rows(protocol, task, sets)
+    share = (time.monotonic() - began) / len(folds)
+    for fold, training, models, rows in zip(folds, sets, trained, inner):
+        write_record(protocol, fold, training, models, rows, run, share)
+
+
+def write_record(
+    protocol: Protocol, fold: Fold, training: TrainingSet, trained: Trained, inner: list[dict[str, Any]], run: Path, seconds: float
+) -> None:
+    """Score a fold's held-out clips by its trained models, and write what the run needs of it, and the models if they are kept.
+
+    Args:
+        protocol: of the run.
+        fold: which.
+        training: what its models were trained on.
+        trained: these.
+        inner: out-of-fold rows of its training clips.
+        run: folder of the run.
+        seconds: that training took; a share, where several folds were trained at once.
+    """
+    task, part, key = fold.task, fold.part, fold_key(protocol, fold.task, fold.seed, fold.part, fold.permutation)
+    fitted, chosen = calibrators(protocol, task, inner), selected(protocol, task, inner)
+    rows = with_calibration(scored(trained), fitted)
+    if baseline := protocol.has_baseline(part) and fold.permutation is None:
+        linear_rows, taught = linear_fold(training.source, part.held_out)
+        rows += linear_rows
+    for name, model in chosen.items():
+        rows += [{**row, "model": name} for row in rows if row["model"] == model]
+    kept = fold.kept(run) if protocol.keep else None
+    for name, (_, data) in trained.items():
+        note_inner(data, training.source, name, inner, fitted, protocol.selections_of(task))
+        if kept:
+            save(protocol, task, trained, name, fold.seed, key, kept / name)
+    source = task_source(protocol, task, fold.permutation)
+    held = {clip.clip_id for clip in source.clips if clip.clip_id in part.held_out}
+    record = {
+        "key": key,
+        "task": task,
+        "seed": fold.seed,
+        "permutation": fold.permutation,
+        "split": TEST if part.name == TEST else protocol.split_of(task).by,
+        "fold": part.name,
+        "held_out": sorted({clip.participant_id for clip in source.clips if clip.clip_id in held}),
+        "held_out_clips": sorted(held),
+        "clips": {clip.clip_id: clip.participant_id for clip in source.clips},
+        "levels": source.levels,
+        "models": {
+            name: {
+                "teacher": protocol.models[name].teacher,
+                "seen": data.seen,
+                "epochs": module.epochs,
+                "precision": module.precision,
+                "calibration": asdict(fitted[name]) if name in fitted else None,
+            }
+            for name, (module, data) in trained.items()
+        }
+        | ({LINEAR: {"teacher": None, "seen": taught, "epochs": 0, "calibration": None}} if baseline else {}),
+        "inner": inner,
+        "selected": chosen,
+        "predictions": rows,
+        "seconds": round(seconds, 2),
+    }
+    write_text(fold.path(run), json.dumps(record))
+
+
+def with_calibration(rows: list[dict[str, Any]], fitted: dict[str, Calibrator]) -> list[dict[str, Any]]:
+    """Rows of predictions with `calibrated` probabilities and `plausible` levels, where their model has a calibration."""
+    done = []
+    for row in rows:
+        if row["model"] in fitted:
+            calibrator, probabilities = fitted[row["model"]], np.array([row["probabilities"]])
+            sets = calibrator.plausible(probabilities)
+            row = {**row, "calibrated": calibrator.apply(probabilities)[0].round(6).tolist(), "plausible": sets[0] if sets else None}
+        done.append(row)
+    return done
+
+
+def note_inner(
+    data: ClipDataModule,
+    training: ClipSource,
+    name: str,
+    inner: list[dict[str, Any]],
+    fitted: dict[str, Calibrator],
+    selections: dict[str, tuple[str, ...]],
+) -> None:
+    """Note on which clips a model's calibration was fitted, and on which it was compared with others."""
+    used = {row["clip_id"] for row in inner if row["model"] == name}
+    clips = [clip for clip in training.clips if clip.clip_id in used]
+    if name in fitted:
+        data.note("calibration", clips)
+    if any(name in among for among in selections.values()):
+        data.note("selection", clips)
+
+
+def train_final(protocol: Protocol, task: str, folder: Path) -> None:
+    """Train the task's models on all participants and save each under `folder`/<model>; nothing is measured on them."""
+    seed = protocol.seeds[0]
+    [trained] = train_models(protocol, task, [TrainingSet(task_source(protocol, task), seed, (), "everybody")])
+    for name in trained:
+        save(protocol, task, trained, name, seed, fold_key(protocol, task, seed, None, None), folder / name)
+
+
+def save(protocol: Protocol, task: str, trained: Trained, name: str, seed: int, key: str, folder: Path) -> None:
+    """Save one trained model with what a reader of it must know."""
+    module, data = trained[name]
+    source, read = data.source, open_source(protocol.cohort, protocol.store, protocol.tasks[task].reading)
+    about = {
+        "task": task,
+        "label": source.reading.label,
+        "key": key,
+        "training": sorted({clip.participant_id for clip in data.training}),
+        "validation": sorted({clip.participant_id for clip in data.validation}),
+        "seed": seed,
+        "seconds": source.window_seconds,
+        "trackers": sorted(read.trackers),
+        "snippet_networks": sorted(read.snippet_networks),
+    }
+    SavedModel(module.network, protocol.models[name].network, source.reading, source.levels, data.shape, about).save(folder)
+
+
+def read_record(path: Path, key: str, source: ClipSource) -> dict[str, Any] | None:
+    """The record of a fold if it is there, made with this key and from these names; else None, and the fold is to be trained.
+
+    The names of levels and recordings change nothing in a model, but stand in the record.
+    """
+    try:
+        record = json.loads(path.read_text(encoding="utf-8"))
+        names = record["levels"], {row["clip_id"]: row["recording_id"] for row in record["predictions"]}
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+    recordings = {clip.clip_id: clip.recording_id for clip in source.clips if clip.clip_id in names[1]}
+    return record if record.get("key") == key and names == (source.levels, recordings) else None
+
+
+def is_saved(folder: Path, names: Iterable[str], key: str) -> bool:
+    """Whether every one of these models is in the folder, made with this key."""
+    try:
+        return all(load_model(folder / name).about.get("key") == key for name in names)
+    except UserError:
+        return False

@@ -1,0 +1,196 @@
+"""A run: every fold of every task, resumable, to `predictions.csv`, `metrics.json` and `report.html`."""
+
+import shutil
+import uuid
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import joblib
+from tqdm import tqdm
+
+from semiology.data.cohort_gestures import import_gestures
+from semiology.errors import UserError
+from semiology.evaluation.audit import audit, verdict, write_sources
+from semiology.evaluation.report import write_report
+from semiology.evaluation.report.model_card import write_cards
+from semiology.experiments.clips import begin_run, task_source
+from semiology.experiments.fold import Fold, fold_key, is_saved, read_record, run_folds, train_final
+from semiology.experiments.protocol import Protocol
+from semiology.experiments.run_files import write_beside
+from semiology.experiments.tables import predictions_table
+from semiology.experiments.training import check_parts, deal_parts
+from semiology.files import atomic_path, slug
+from semiology.work import work
+
+
+@dataclass
+class LosoResult:
+    """Where the run is, what its audit says, and what could not be done: task -> why."""
+
+    run: Path
+    report: Path | None = None
+    audit: str = ""
+    refused: dict[str, str] = field(default_factory=dict)
+    failed: dict[str, str] = field(default_factory=dict)
+
+
+def run_loso(protocol: Protocol) -> LosoResult:
+    """Run a protocol, or what is left of it: folds whose record is there, made from the same data and settings, are not trained again.
+
+    Writes into `protocol.out`: folds/ (a record each), kept/ (their models, if asked for), models/ (trained on everybody, for prediction),
+    predictions.csv, what lies beside it (see beside.py), sources.json and audit.json, metrics.json, report.html.
+
+    Where `cohort` is the public feature set of GESTURES as it was unpacked, a cohort and its store are made of it in RUN/cohort first.
+
+    A task that cannot be evaluated (fewer than two levels among training participants, say) is refused and the others go on.
+
+    Raises:
+        UserError: the cohort or the store cannot be read, or no task at all can be evaluated.
+    """
+    word = uuid.uuid4().hex
+    begin_run(word)
+    protocol = imported(protocol)
+    run = Path(protocol.out)
+    result = LosoResult(run)
+    tasks = []
+    for task in protocol.tasks:
+        try:
+            _check_task(protocol, task)
+            tasks.append(task)
+        except UserError as error:
+            result.refused[task] = str(error)
+    if not tasks:
+        raise UserError("no task can be evaluated: " + "; ".join(f"{task}: {why}" for task, why in result.refused.items()))
+
+    folds, untrainable = _folds(protocol, tasks)
+    keys = {fold: fold_key(protocol, fold.task, fold.seed, fold.part, fold.permutation) for fold in folds}
+    todo = [fold for fold in folds if not _is_done(protocol, fold, run, keys[fold])]
+    _work(protocol, run, todo, result, done=len(folds) - len(todo), word=word)
+    finished = [task for task in tasks if task not in result.failed]
+    if not finished:
+        return result
+    records = [_record(protocol, fold, run, keys[fold]) for fold in folds if fold.task in finished]
+
+    predictions = predictions_table(protocol, [record for record in records if record["permutation"] is None])
+    with atomic_path(run / "predictions.csv") as temporary:
+        predictions.to_csv(temporary, index=False)
+    _forget_others(protocol, finished, folds, run)
+    missing = {task: f"not evaluated: {why}" for task, why in {**result.refused, **result.failed}.items()}
+    write_beside(protocol, finished, records, {**missing, **untrainable}, run)
+    write_sources(protocol.cohort, protocol.store, sorted(set(predictions["clip_id"])), run / "sources.json")
+    result.audit = verdict(audit(run))
+    result.report = write_report(run)
+    write_cards(run)
+    return result
+
+
+def imported(protocol: Protocol) -> Protocol:
+    """The protocol on the cohort made of the public feature set, where its cohort is that: seizures.csv is there and no clips.tsv.
+
+    Raises:
+        UserError: as `import_gestures`; tasks that read snippets of different lengths or rates, of which the set has one.
+    """
+    folder = Path(protocol.cohort)
+    if (folder / "clips.tsv").exists() or not (folder / "seizures.csv").is_file():
+        return protocol
+    asked = {(task.reading.window, task.reading.rate) for task in protocol.tasks.values()}
+    if len(asked) > 1:
+        raise UserError(f"{folder}: the public features have one length of snippets and one rate; set window and rate alike in all tasks")
+    window, rate = asked.pop()
+    made = Path(protocol.out) / "cohort"
+    return replace(protocol, cohort=str(made), store=str(import_gestures(folder, made, window, round(rate))))
+
+
+def _forget_others(protocol: Protocol, tasks: list[str], folds: list[Fold], run: Path) -> None:
+    """Take away the models that this protocol does not make: a reader of the folder would take them for its own."""
+    wanted = {fold.kept(run) for fold in folds}
+    for task in tasks:
+        names, key = protocol.models_of(task), fold_key(protocol, task, protocol.seeds[0], None, None)
+        wanted |= {
+            folder
+            for folder in (run / "models" / slug(task)).glob("*")
+            if folder.name in names and is_saved(folder.parent, [folder.name], key)
+        }
+    for folder in {*run.glob("models/*/*"), *run.glob("kept/*/*/*")} - wanted:
+        shutil.rmtree(folder)
+
+
+def _folds(protocol: Protocol, tasks: list[str]) -> tuple[list[Fold], dict[str, str]]:
+    """All folds; and for each task whose permutations cannot all be trained, as somewhere one level alone is left, how many."""
+    folds, untrainable = [], {}
+    for task in tasks:
+        for seed in protocol.seeds:
+            folds += [Fold(task, seed, part) for part in deal_parts(protocol, task, seed)]
+        skipped = 0
+        for permutation in range(protocol.permutations):
+            parts = deal_parts(protocol, task, protocol.seeds[0], permutation)
+            try:
+                check_parts(protocol, task, protocol.seeds[0], parts, permutation)
+            except UserError:
+                skipped += 1
+                continue
+            folds += [Fold(task, protocol.seeds[0], part, permutation) for part in parts]
+        if skipped:
+            untrainable[task] = f"{skipped} of {protocol.permutations} permutations left out: in some fold all training clips had one level"
+    return folds, untrainable
+
+
+def _record(protocol: Protocol, fold: Fold, run: Path, key: str) -> dict[str, Any]:
+    record = read_record(fold.path(run), key, task_source(protocol, fold.task))
+    if record is None:
+        raise UserError(f"{fold.path(run)}: the fold's record is not there any more; run the same command again")
+    return record
+
+
+def _is_done(protocol: Protocol, fold: Fold, run: Path, key: str) -> bool:
+    if read_record(fold.path(run), key, task_source(protocol, fold.task)) is None:
+        return False
+    kept = fold.kept(run)
+    return kept is None or not protocol.keep or is_saved(kept, protocol.models_of(fold.task), key)
+
+
+def _check_task(protocol: Protocol, task: str) -> None:
+    """Build every fold's split of every seed, inner folds too, before anything is trained."""
+    for seed in protocol.seeds:
+        check_parts(protocol, task, seed, deal_parts(protocol, task, seed))
+    for model in protocol.models_of(task).values():
+        model.network(task_source(protocol, task).shape)
+
+
+def _work(protocol: Protocol, run: Path, todo: list[Fold], result: LosoResult, done: int, word: str) -> None:
+    """Train folds, then the final models; a bundle of folds that fails marks its task and the others go on."""
+    final = [task for task in protocol.tasks if protocol.final and task not in result.refused and not _final_is_there(protocol, task, run)]
+    bundles = _bundles(protocol, todo)
+    asked = [*((bundle[0].task, len(bundle)) for bundle in bundles), *((task, 1) for task in final)]
+    calls = [joblib.delayed(_try)(word, run_folds, len(bundle), protocol, bundle[0].task, bundle, run) for bundle in bundles]
+    calls += [joblib.delayed(_try)(word, train_final, 1, protocol, task, run / "models" / slug(task)) for task in final]
+    with tqdm(total=len(todo) + len(final) + done, initial=done, desc="folds", unit="fold") as bar:
+        for task, count, why in work(calls, protocol, lost=lambda number, why: (*asked[number], why)):
+            if why:
+                result.failed[task] = why
+            bar.update(count)
+
+
+def _bundles(protocol: Protocol, todo: list[Fold]) -> list[list[Fold]]:
+    """Folds that are trained at once: of one task, at most `protocol.together`, in bundles of the same size but for one."""
+    bundles = []
+    for task in dict.fromkeys(fold.task for fold in todo):
+        folds = [fold for fold in todo if fold.task == task]
+        count = -(-len(folds) // protocol.together)
+        bundles += [folds[number::count] for number in range(count)]
+    return bundles
+
+
+def _try(word: str, function: Any, count: int, protocol: Protocol, task: str, *arguments: Any) -> tuple[str, int, str | None]:
+    begin_run(word)
+    try:
+        function(protocol, task, *arguments)
+    except UserError as error:
+        return task, count, str(error)
+    return task, count, None
+
+
+def _final_is_there(protocol: Protocol, task: str, run: Path) -> bool:
+    key = fold_key(protocol, task, protocol.seeds[0], None, None)
+    return is_saved(run / "models" / slug(task), protocol.models_of(task), key)

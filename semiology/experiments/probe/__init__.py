@@ -1,0 +1,31 @@
+"""What the layers of a trained stream know: their features as tables, linear probes with controls, similarity. A notebook's interface."""
+
+from semiology.experiments.probe.controls import identity_probe, random_labels
+from semiology.experiments.probe.features import Features, read_features
+from semiology.experiments.probe.inputs import input_features
+from semiology.experiments.probe.layers import layer_features, layer_names
+from semiology.experiments.probe.linear import linear_probe
+from semiology.experiments.probe.models import run_features
+from semiology.experiments.probe.result import ProbeResult
+from semiology.experiments.probe.run import Probing, probe_run
+from semiology.experiments.probe.similarity import cka, similarity
+from semiology.experiments.probe.targets import cohort_columns, cohort_target
+
+__all__ = [
+    "Features",
+    "ProbeResult",
+    "Probing",
+    "cka",
+    "cohort_columns",
+    "cohort_target",
+    "identity_probe",
+    "input_features",
+    "layer_features",
+    "layer_names",
+    "linear_probe",
+    "probe_run",
+    "random_labels",
+    "read_features",
+    "run_features",
+    "similarity",
+]

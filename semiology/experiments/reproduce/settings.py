@@ -1,0 +1,112 @@
+"""A paper's protocol as a file: found, changed by the user's settings, its constants with their sources, and what departs from it."""
+
+import re
+from collections.abc import Mapping
+from copy import deepcopy
+from dataclasses import asdict, replace
+from importlib import resources
+from pathlib import Path
+from typing import Any, TypeVar
+
+import yaml
+from jsonargparse import ArgumentError, ArgumentParser
+
+from semiology.errors import UserError
+from semiology.work import Workers
+
+T = TypeVar("T")
+P = TypeVar("P", bound=Workers)
+PLACES = {"cohort", "store", "features", "out", "final", *Workers.__dataclass_fields__}  # where and how fast, not what
+TAGGED = re.compile(r"^\s*(?P<key>[\w()+ ]+):.*#.*?\[(?P<tags>[PTCRI](?:, ?[PTCRI])*)\]")
+
+
+def protocol_file(name: str) -> Path:
+    """The protocol called `name`: inside an installed package, or in configs/ of a checkout (the wheel takes it from there)."""
+    installed = Path(str(resources.files("semiology.experiments.reproduce"))) / f"{name}.yaml"
+    return installed if installed.is_file() else Path(__file__).resolve().parents[3] / "configs" / f"{name}.yaml"
+
+
+def read_yaml(path: Path) -> dict[str, Any]:
+    """A YAML file that holds one mapping.
+
+    Raises:
+        UserError: it is absent, not YAML, or something else than a mapping.
+    """
+    try:
+        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise UserError(f"{path}: no such file of settings") from error
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise UserError(f"{path}: not YAML ({' '.join(str(error).split())})") from error
+    if not isinstance(content, dict):
+        raise UserError(f"{path}: holds no mapping; write the keys of the protocol that you change, for example `batch_size: 4`")
+    return content
+
+
+def merged(protocol: Mapping[str, Any], settings: Mapping[str, Any]) -> dict[str, Any]:
+    """The protocol with the settings laid over it, key by key; lists are replaced whole."""
+    result = dict(protocol)
+    for key, value in settings.items():
+        below = result.get(key)
+        result[key] = merged(below, value) if isinstance(below, dict) and isinstance(value, dict) else value
+    return result
+
+
+def parsed(content: Mapping[str, Any], kind: type[T], where: str) -> T:
+    """The mapping as an instance of a dataclass, its parts built and checked.
+
+    Raises:
+        UserError: an unknown key, or a value of another kind; `where` says which file was meant.
+    """
+    parser = ArgumentParser(exit_on_error=False)
+    parser.add_class_arguments(kind, None)
+    try:
+        instantiated = parser.instantiate_classes(parser.parse_object(deepcopy(dict(content))))
+    except (ArgumentError, TypeError, ValueError) as error:
+        raise UserError(f"{where}: {' '.join(str(error).split())}") from error
+    return kind(**{name: getattr(instantiated, name) for name in kind.__dataclass_fields__})  # type: ignore[attr-defined]
+
+
+def with_workers(used: P, **chosen: Any) -> P:
+    """The protocol with those settings of Workers that were chosen; None leaves the protocol's."""
+    return replace(used, **{name: value for name, value in chosen.items() if value is not None})
+
+
+def read_tags(path: Path) -> dict[str, str]:
+    """Key -> source of its constant, from the comments of a protocol's file: `rate: 25 # Hz [P]` gives {"rate": "P"}.
+
+    A key without a tag is our choice, as the file's first lines say.
+    """
+    found = (TAGGED.match(line) for line in path.read_text(encoding="utf-8").splitlines())
+    return {match["key"].strip(): match["tags"] for match in found if match}
+
+
+def source_of(path: str, tags: Mapping[str, str]) -> str:
+    """Tag of the constant at `path` ("models/agcn/network/options/widths"): of its own key, else of the nearest above; else "choice"."""
+    return next((tags[key] for key in reversed(path.split("/")) if key in tags), "choice")
+
+
+def constants(protocol: Any, tags: Mapping[str, str]) -> list[dict[str, Any]]:
+    """Every constant of a protocol: {"name", "value", "source"}."""
+    return [{"name": path, "value": value, "source": f"[{source_of(path, tags)}]"} for path, value in _flat(protocol).items()]
+
+
+def departures(protocol: Any, used: Any, tags: Mapping[str, str]) -> list[str]:
+    """One sentence for each constant that differs between the paper's protocol and the one that was used."""
+    published, own = _flat(protocol), _flat(used)
+    changed = [path for path in dict.fromkeys([*published, *own]) if published.get(path) != own.get(path)]
+    return [f"{path}: {own.get(path)} instead of {published.get(path)} [{source_of(path, tags)}]" for path in changed]
+
+
+def _flat(protocol: Any) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+
+    def walk(value: Any, path: str) -> None:
+        if isinstance(value, dict) and value:
+            for key, item in value.items():
+                walk(item, f"{path}/{key}" if path else str(key))
+        else:
+            found[path] = list(value) if isinstance(value, tuple) else value
+
+    walk({name: value for name, value in asdict(protocol).items() if name not in PLACES}, "")
+    return found

@@ -1,0 +1,144 @@
+"""What lies beside predictions.csv and is read by the report: who took part, what chance gives, which graphs were learned."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import yaml
+
+from semiology.errors import UserError
+from semiology.evaluation.run.files import read_json
+from semiology.experiments.baseline import LINEAR, linear_null
+from semiology.experiments.clips import open_source, with_clips
+from semiology.experiments.protocol import Protocol
+from semiology.experiments.splits import TEST
+from semiology.experiments.tables import null_distribution
+from semiology.experiments.training import calibrators
+from semiology.files import atomic_path, slug, write_text
+from semiology.models.networks import AGCN
+from semiology.models.training.saved import load_model, note
+
+
+def write_beside(protocol: Protocol, tasks: list[str], records: list[dict[str, Any]], missing: Mapping[str, str], run: Path) -> None:
+    """Write notes.json, cohort.json, not_assessable.json, config.yaml, null.json and adjacency/ of a run; calibrate its final models.
+
+    Args:
+        protocol: of the run.
+        tasks: those that were evaluated.
+        records: of all their folds.
+        missing: task -> what of it is not there, and why.
+        run: the folder.
+    """
+    _write_json(run / "notes.json", _notes(protocol, tasks, missing))
+    _write_json(run / "cohort.json", _cohort(protocol, tasks))
+    _write_json(run / "not_assessable.json", _not_assessable(protocol, tasks))
+    write_text(run / "config.yaml", yaml.safe_dump(_plain(asdict(protocol)), sort_keys=False, allow_unicode=True))
+    if null := _null(protocol, tasks, records):
+        _write_json(run / "null.json", null)
+    else:
+        (run / "null.json").unlink(missing_ok=True)  # of an earlier protocol
+    for drawn in (run / "adjacency").glob("*.npz"):  # of an earlier protocol, too
+        drawn.unlink()
+    if protocol.final:
+        for task in tasks:
+            _write_adjacency(protocol, task, run)
+            _calibrate_final(protocol, task, [record for record in records if record["task"] == task], run)
+
+
+def _null(protocol: Protocol, tasks: list[str], records: list[dict[str, Any]]) -> dict[str, Any]:
+    """task -> model -> metric -> its values under exchanged labels: of the linear model always often."""
+    null = null_distribution(protocol, [record for record in records if record["permutation"] is not None])
+    if protocol.baseline:
+        for task in tasks:
+            source = open_source(protocol.cohort, protocol.store, protocol.tasks[task].reading)
+            test = set(protocol.split_of(task).test or ())
+            development = with_clips(source, [clip for clip in source.clips if clip.participant_id not in test])
+            null.setdefault(task, {})[LINEAR] = linear_null(development)
+    return null
+
+
+def _calibrate_final(protocol: Protocol, task: str, records: list[dict[str, Any]], run: Path) -> None:
+    """Calibrate the models trained on everybody by what the folds' models said of participants they had not seen."""
+    own = [record for record in records if record["permutation"] is None and record["seed"] == protocol.seeds[0]]
+    rows = [row for record in own if record["split"] != TEST for row in record["predictions"]]
+    for name, calibrator in calibrators(protocol, task, rows).items():
+        note(run / "models" / slug(task) / name, calibration=asdict(calibrator))
+
+
+def _write_adjacency(protocol: Protocol, task: str, run: Path) -> None:
+    """The graphs that the final models learned, with the mean pose to draw them on, for the report."""
+    source = open_source(protocol.cohort, protocol.store, protocol.tasks[task].reading)
+    if source.reading.part == "frame":
+        return
+    layout = np.nanmean(np.concatenate([clip.joints for clip in source.clips]), axis=0)[:, :2]
+    for name in protocol.models_of(task):
+        network = load_model(run / "models" / slug(task) / name).network
+        if not isinstance(network, AGCN):
+            continue
+        fixed, learned = (graph.mean(dim=0).numpy() for graph in network.graphs())  # mean over blocks
+        with atomic_path(run / "adjacency" / f"{task}-{name}.npz") as temporary:
+            np.savez(temporary, A=fixed, B=learned, joints=source.reading.graph.names, edges=source.reading.graph.edge_index, layout=layout)
+
+
+def _notes(protocol: Protocol, tasks: list[str], missing: Mapping[str, str]) -> list[str]:
+    notes = []
+    description = Path(protocol.cohort) / "dataset_description.json"  # BIDS
+    if description.exists():
+        try:
+            said = json.loads(description.read_text(encoding="utf-8")).get("Acknowledgements", "")
+        except (ValueError, AttributeError) as error:
+            raise UserError(f"{description}: not a JSON object ({error}); correct it or take it away") from error
+        notes += [said] if str(said).lower().startswith("synthetic") else []
+    notes += [str(note) for note in read_json(Path(protocol.cohort) / "notes.json", "cohort import", list)]  # of features brought along
+    for task in tasks:
+        source = open_source(protocol.cohort, protocol.store, protocol.tasks[task].reading)
+        notes += [f"{task}: left out {reason}" for reason in source.left_out]
+        notes += [f"{task}: {clip.clip_id} is not assessable: {clip.reason}" for clip in source.not_assessable]
+    notes += [f"{task}: {what}" for task, what in missing.items()]
+    evaluated = {member.rpartition("/")[0] for fusion in protocol.fusions for member in fusion.members} & set(tasks)
+    notes += [
+        f"{fusion.task}: not fused, as {member} was not evaluated"
+        for fusion in protocol.fusions
+        for member in fusion.members
+        if member.rpartition("/")[0] not in evaluated
+    ]
+    if protocol.permutations and len(protocol.seeds) > 1:
+        notes.append(
+            f"Chance: permuted runs were trained with seed {protocol.seeds[0]} alone, results are means over {len(protocol.seeds)}"
+        )
+    return notes
+
+
+def _not_assessable(protocol: Protocol, tasks: list[str]) -> dict[str, list[dict[str, str]]]:
+    table = {}
+    for task in tasks:
+        source = open_source(protocol.cohort, protocol.store, protocol.tasks[task].reading)
+        table[task] = [asdict(clip) for clip in source.not_assessable]
+    return table
+
+
+def _cohort(protocol: Protocol, tasks: list[str]) -> dict[str, Any]:
+    table = {}
+    for task in tasks:
+        source = open_source(protocol.cohort, protocol.store, protocol.tasks[task].reading)
+        counts = np.bincount([clip.target for clip in source.clips], minlength=len(source.levels))
+        table[task] = {
+            "participants": len(source.participants),
+            "clips": len(source.clips),
+            **{f"clips {level}": int(count) for level, count in zip(source.levels, counts)},
+        }
+    return table
+
+
+def _write_json(path: Path, content: Any) -> None:
+    write_text(path, json.dumps(content, indent=1) + "\n")
+
+
+def _plain(value: Any) -> Any:
+    """Tuples as lists, so that YAML needs no tags."""
+    if isinstance(value, dict):
+        return {key: _plain(item) for key, item in value.items()}
+    return [_plain(item) for item in value] if isinstance(value, list | tuple) else value

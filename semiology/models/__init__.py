@@ -1,0 +1,1 @@
+"""The networks, the features that they read, and their training."""

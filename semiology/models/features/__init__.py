@@ -1,0 +1,11 @@
+"""Snippets: half a second of video to one vector, by a frozen video network. From the GESTURES paper (Pérez-García et al., MICCAI 2021).
+
+pictures.py makes frames small, r2plus1d.py and frame_resnet.py are the networks, networks.py reads their weights, features.py goes
+through a video.
+"""
+
+from semiology.models.features.features import snippet_features
+from semiology.models.features.pictures import FRAMES, RATE, SIZE, prepare_picture, whole_snippet
+from semiology.models.features.snippets import SnippetNetwork, load_snippet_network
+
+__all__ = ["FRAMES", "RATE", "SIZE", "SnippetNetwork", "load_snippet_network", "prepare_picture", "snippet_features", "whole_snippet"]

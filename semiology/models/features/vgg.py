@@ -1,0 +1,196 @@
+"""How face and body look: VGG-19 features of crops around the tracks. Weights come from a local file; there are none of ours."""
+
+import json
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import islice
+from pathlib import Path
+from typing import TypeVar
+
+import numpy as np
+import pandas as pd
+import torch
+import xarray as xr
+from PIL import Image
+from torch import nn
+
+from semiology.errors import UserError
+from semiology.video import Frame
+from semiology.video.prefetch import several
+from semiology.weights import load_state, metadata
+
+STAGES = ((64, 2), (128, 2), (256, 4), (512, 4), (512, 4))  # channels and convolutions before each halving: configuration E of VGG [P]
+IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+LAYERS = ("penultimate", "pooled")
+BATCH = 32
+PART = 1500  # frames of tracks that memory holds at a time, where they are read from a file
+
+MARGIN = {"face": 1.1, "body": 1.2}  # side of the crop over the longer side of the landmarks' box [our choice]
+CONFIDENT = 0.5  # keypoints below this do not count for the box [our choice]
+STEADY = 1.0  # s, window of the running median that keeps the crop from trembling [our choice]
+
+Thing = TypeVar("Thing")
+
+
+class VGG19(nn.Module):
+    """VGG-19 (Simonyan and Zisserman 2015) in two forms; parameters carry torchvision's names.
+
+    - "fer": for 48x48 faces, as usual for FER-2013: five stages leave one position, whose 512 channels go to one linear classifier. Grey in
+      three channels, 0 to 1. [P: the layer before the classifier, 512-d]
+    - "torchvision": for 224x224 crops: 7x7 positions, two layers of 4096, classifier. RGB with ImageNet's mean and deviation. [C]
+
+    Args:
+        classes: their names, in the order of the outputs.
+        width: factor on all channels (64 to 512, 4096), so that a small one can be trained on a CPU.
+        batch_norm: after each convolution; torchvision's `vgg19` has none, its `vgg19_bn` has.
+        size: side of the input, px.
+    """
+
+    def __init__(self, classes: Sequence[str], *, form: str = "fer", width: float = 1.0, batch_norm: bool = True, size: int = 48):
+        super().__init__()
+        self.classes, self.form, self.width, self.size = list(classes), form, width, size
+        layers: list[nn.Module] = []
+        before = 3
+        for channels, convolutions in STAGES:
+            channels = scaled(channels, width)
+            for _ in range(convolutions):
+                layers.append(nn.Conv2d(before, channels, 3, padding=1))
+                layers += [nn.BatchNorm2d(channels)] if batch_norm else []
+                layers.append(nn.ReLU(inplace=True))
+                before = channels
+            layers.append(nn.MaxPool2d(2))
+        self.features = nn.Sequential(*layers)
+        wide = scaled(4096, width)
+        self.classifier: nn.Module
+        if form == "fer":
+            self.classifier = nn.Linear(before, len(classes))
+        else:
+            self.classifier = nn.Sequential(
+                *(nn.Linear(before * 49, wide), nn.ReLU(inplace=True), nn.Dropout()),
+                *(nn.Linear(wide, wide), nn.ReLU(inplace=True), nn.Dropout()),
+                nn.Linear(wide, len(classes)),
+            )
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        """Logits (batch, class) of prepared images (batch, 3, size, size)."""
+        return self.classify(self.embed(images))
+
+    def embed(self, images: torch.Tensor, layer: str = "penultimate") -> torch.Tensor:
+        """Features (batch, channel): the layer before the classifier, or "pooled", the last convolution's mean over the image."""
+        maps = self.features(images)  # (batch, 512 width, size / 32, size / 32)
+        if layer == "pooled" or self.form == "fer":
+            return maps.mean((2, 3))
+        hidden = nn.functional.adaptive_avg_pool2d(maps, 7).flatten(1)  # (batch, 49 * 512 width)
+        return self.classifier[:6](hidden)  # type: ignore[index]
+
+    def classify(self, hidden: torch.Tensor) -> torch.Tensor:
+        """Logits (batch, class) of features (batch, channel) of the layer before the classifier."""
+        return self.classifier(hidden) if isinstance(self.classifier, nn.Linear) else self.classifier[6](hidden)  # type: ignore[index]
+
+    def prepare(self, crops: Sequence[np.ndarray]) -> torch.Tensor:
+        """RGB crops of any size, (height, width, 3) uint8, to the input (batch, 3, size, size)."""
+        return self.normalise(torch.from_numpy(np.stack([self.shrink(Image.fromarray(crop)) for crop in crops])))
+
+    def shrink(self, crop: Image.Image) -> np.ndarray:
+        """A crop of any size as (size, size, 3) uint8."""
+        return np.asarray(crop.resize((self.size, self.size), Image.Resampling.BILINEAR))
+
+    def normalise(self, images: torch.Tensor) -> torch.Tensor:
+        """(batch, size, size, 3) 0 to 255 to what the network reads, (batch, 3, size, size)."""
+        values = images.permute(0, 3, 1, 2).float() / 255
+        if self.form == "fer":
+            grey = torch.tensor([0.299, 0.587, 0.114], device=values.device).view(1, 3, 1, 1)
+            return (values * grey).sum(1, keepdim=True).expand(-1, 3, -1, -1)
+        mean, std = (torch.tensor(value, device=values.device).view(1, 3, 1, 1) for value in (IMAGENET_MEAN, IMAGENET_STD))
+        return (values - mean) / std
+
+
+def scaled(channels: int, width: float) -> int:
+    return max(1, round(channels * width))
+
+
+def load_vgg(path: str | Path | None) -> VGG19:
+    """A VGG-19 in evaluation mode, from safetensors (ours) or a .pth in torchvision's or the usual FER layout, read without unpickling.
+
+    Form, width, batch norm and number of classes follow from the shapes of the weights.
+
+    Raises:
+        UserError: no file, a file that holds more than tensors, weights of another network.
+    """
+    if path is None or not Path(path).is_file():
+        raise UserError(
+            f"VGG-19 weights: {'none given' if path is None else f'{path} is not there'}; train them on images you hold "
+            "(semiology pretrain expression IMAGES --out FILE reads FER-2013 or class folders), or give torchvision's vgg19 .pth"
+        )
+    state, told = load_state(path), metadata(path)
+    first, last = state.get("features.0.weight"), state.get("classifier.weight", state.get("classifier.6.weight"))
+    if first is None or last is None:
+        raise UserError(f"{path}: not a VGG-19 (no features.0.weight, classifier.weight or classifier.6.weight)")
+    form = "fer" if "classifier.weight" in state else "torchvision"
+    classes = json.loads(told.get("classes", "null")) or [f"class_{number}" for number in range(len(last))]
+    size = int(told.get("size", 48 if form == "fer" else 224))
+    width = float(told.get("width", len(first) / 64))
+    vgg = VGG19(classes, form=form, width=width, batch_norm="features.1.running_mean" in state, size=size)
+    try:
+        vgg.load_state_dict(state)
+    except RuntimeError as error:
+        raise UserError(f"{path}: not a VGG-19: {' '.join(str(error).split())[:200]}") from error
+    return vgg.eval()
+
+
+def crop_boxes(tracks: xr.Dataset, part: str) -> np.ndarray:
+    """Squares around the confident keypoints, (time, 4) as x0, y0, x1, y1 in px; NaN where there are none.
+
+    Centre and side are running medians over one second, so that the crop neither trembles nor breathes with every movement of an arm.
+    """
+    frames = tracks.sizes["time"]
+    square = np.concatenate([_squares(tracks.isel(time=slice(first, first + PART))) for first in range(0, frames, PART)])
+    window = max(1, round(STEADY * tracks.attrs["fps"]))
+    steady = pd.DataFrame(square).rolling(window, center=True, min_periods=1).median().to_numpy()
+    centre, half = steady[:, :2], MARGIN[part] * steady[:, 2:] / 2
+    return np.where(np.isnan(square[:, :1]), np.nan, np.hstack([centre - half, centre + half]))
+
+
+def _squares(tracks: xr.Dataset) -> np.ndarray:
+    """(time, 3) in px: centre x, y and longer side of the box of each frame's confident keypoints."""
+    position = tracks["position"].where(tracks["confidence"] >= CONFIDENT)
+    low, high = position.min("keypoint").values, position.max("keypoint").values  # (time, 2)
+    return np.column_stack([(low + high) / 2, (high - low).max(axis=1)])
+
+
+def appearance_features(
+    frames: Iterable[Frame], tracks: xr.Dataset, part: str, vgg: VGG19, layer: str = "penultimate"
+) -> tuple[np.ndarray, np.ndarray]:
+    """Features of the crops around tracks: (time, channel) float32, NaN rows where the part was not found, and the frames' times (s).
+
+    Frames may come at a lower rate than the tracks; each takes the crop of the row nearest in time. What lies outside the picture is black.
+    Batches are computed on all cores, one on each, while the next frames are decoded.
+    """
+    boxes = crop_boxes(tracks, part)
+    channels = scaled(4096 if vgg.form == "torchvision" and layer == "penultimate" else 512, vgg.width)
+    table = np.empty((len(boxes) + 1, channels), np.float32)  # what is never written takes no memory
+    times: list[float] = []
+
+    def crops() -> Iterator[tuple[int, np.ndarray]]:
+        for count, frame in enumerate(frames):
+            table[count] = np.nan
+            times.append(frame.time)
+            row = round(frame.time * tracks.attrs["fps"])
+            if frame.image is not None and row < len(boxes) and np.isfinite(boxes[row]).all() and boxes[row, 2] - boxes[row, 0] >= 2:
+                left, top, right, bottom = boxes[row].round().astype(int).tolist()
+                yield count, vgg.shrink(Image.fromarray(frame.image).crop((left, top, right, bottom)))
+
+    def embed(batch: Sequence[tuple[int, np.ndarray]]) -> tuple[list[int], np.ndarray]:
+        with torch.inference_mode():
+            images = torch.from_numpy(np.stack([crop for _, crop in batch]))
+            return [count for count, _ in batch], vgg.embed(vgg.normalise(images), layer).numpy()
+
+    for rows, features in several(embed, batched(crops(), BATCH)):
+        table[rows] = features
+    return table[: len(times)], np.array(times)
+
+
+def batched(things: Iterable[Thing], size: int) -> Iterator[list[Thing]]:
+    """Lists of `size` successive things; the last may be shorter."""
+    things = iter(things)
+    while batch := list(islice(things, size)):
+        yield batch

@@ -1,0 +1,72 @@
+"""Temporal convolutional network over appearance features (TCN).
+
+Source: Hou et al. 2022 use a TCN on VGG-19 features [P]; its layers are not stated. The residual block of dilated convolutions follows
+Bai et al., An Empirical Evaluation of Generic Convolutional and Recurrent Networks, 2018, without its causality: the whole clip is there.
+"""
+
+import torch
+from torch import Tensor, nn
+
+from semiology.models.networks.shape import StreamShape, masked_mean
+from semiology.models.networks.standardised import Standardised
+
+
+class Block(nn.Module):
+    """x + Dropout(ReLU(BN(Conv(x)))), the convolution dilated. Shapes: (batch, channel, time) both ways."""
+
+    def __init__(self, width: int, kernel: int, dilation: int, dropout: float):
+        super().__init__()
+        self.time = nn.Conv1d(width, width, kernel, padding=dilation * (kernel - 1) // 2, dilation=dilation)
+        self.norm = nn.BatchNorm1d(width)
+        self.dropout = nn.Dropout(dropout)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x + self.dropout(torch.relu(self.norm(self.time(x))))
+
+
+class TCN(Standardised):
+    """Standardise, project, dilated residual blocks (dilation 1, 2, 4, ...), mean over seen frames, linear head. All sizes are our choice.
+
+    Args:
+        shape: what the data decides (appearance channels, classes).
+        width: channels of every block.
+        blocks: number of blocks; the dilation doubles in each.
+        kernel: frames of each convolution, odd.
+        dropout: after each block and after the projection.
+
+    The features are standardised with what is measured on training participants. Shapes: appearance (batch, channel, time), mask
+    (batch, time) -> logits (batch, class).
+
+    Raises:
+        ValueError: the data hold no appearance features; the input's channels differ from the shape's.
+    """
+
+    reads = ("appearance", "appearance_mask")
+
+    def __init__(self, shape: StreamShape, width: int = 64, blocks: int = 4, kernel: int = 3, dropout: float = 0.2):
+        super().__init__(shape.appearance_channels)
+        self.kernel = kernel
+        self.project = nn.Conv1d(shape.appearance_channels, width, 1)
+        self.dropout = nn.Dropout(dropout)
+        self.blocks = nn.ModuleList(Block(width, kernel, 2**number, dropout) for number in range(blocks))
+        self.head = nn.Linear(width, shape.classes)
+
+    @property
+    def features(self) -> int:
+        """Length of the vector that `forward_features` gives."""
+        return self.head.in_features
+
+    @property
+    def receptive_field(self) -> int:
+        """Input frames that one output step sees: 1 + (kernel - 1) (2^blocks - 1)."""
+        return 1 + (self.kernel - 1) * (2 ** len(self.blocks) - 1)
+
+    def forward_features(self, appearance: Tensor, mask: Tensor) -> Tensor:
+        """(batch, features), the vector before the head."""
+        x = self.dropout(self.project(self.standard(appearance) * mask.unsqueeze(1)))
+        for block in self.blocks:
+            x = block(x)
+        return masked_mean(x, mask)
+
+    def forward(self, appearance: Tensor, mask: Tensor) -> Tensor:
+        return self.head(self.forward_features(appearance, mask))

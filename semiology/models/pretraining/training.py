@@ -1,0 +1,155 @@
+"""Training, judging and saving a classifier of pictures or snippets: what both have in common."""
+
+import json
+from collections import Counter
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from importlib.metadata import version
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+import torch
+from safetensors.torch import save
+from torch import Tensor, nn
+from tqdm import tqdm
+
+from semiology.data.skeleton import mirrored_name
+from semiology.files import atomic_path
+
+
+class Labelled(Protocol):
+    """Items with what is known of them.
+
+    Attributes:
+        labels: (item,) number of the class.
+        held_out: (item,) whether it is judged, not trained on.
+        classes: their names.
+    """
+
+    @property
+    def labels(self) -> np.ndarray: ...
+
+    @property
+    def held_out(self) -> np.ndarray: ...
+
+    @property
+    def classes(self) -> list[str]: ...
+
+
+@dataclass(frozen=True)
+class Pretrained:
+    """What training gave. Accuracies are on items that were not trained on: plain, and the mean over classes.
+
+    Attributes:
+        trained, held_out: number of items.
+        what: what an item is.
+        failed: (where, what was wrong) of files that could not be used.
+    """
+
+    path: Path
+    classes: list[str]
+    trained: int
+    held_out: int
+    accuracy: float
+    balanced_accuracy: float
+    what: str = "image"
+    failed: list[tuple[str, str]] = field(default_factory=list)
+
+    def text(self) -> str:
+        """A few lines to print."""
+        chance = 1 / len(self.classes)
+        line = f"{self.path}: {len(self.classes)} classes, {self.trained} {self.what}s trained on, {self.held_out} held out: "
+        if self.held_out:
+            line += f"accuracy {self.accuracy:.3f}, mean over classes {self.balanced_accuracy:.3f} (chance {chance:.3f})"
+        else:
+            line += "nothing says how good it is; hold more out, or bring a folder test/"
+        return "\n".join([line, *(f"failed: {place}: {fault}" for place, fault in self.failed)])
+
+
+def fit(
+    network: nn.Module,
+    inputs: Callable[[np.ndarray, Tensor], Tensor],
+    data: Labelled,
+    *,
+    epochs: int,
+    batch: int,
+    learning_rate: float,
+    device: str,
+    progress: bool,
+    bf16: bool = False,
+) -> None:
+    """Train in place on what is not held out: cross-entropy weighted against class imbalance, AdamW with a one-cycle rate; half of the
+    inputs are mirrored, and a class that names a side then becomes its mirror. The last epoch is kept. [our choices]
+
+    Args:
+        inputs: (rows, which of them to mirror) to what the network reads, augmented, on the device.
+        bf16: the forward pass computes in bfloat16 where autocast says so.
+    """
+    labels, classes, rows = data.labels, data.classes, np.flatnonzero(~data.held_out)
+    counts = Counter(labels[rows].tolist())
+    weights = torch.tensor([len(rows) / (len(counts) * counts[number]) for number in range(len(classes))], dtype=torch.float32)
+    loss_of = nn.CrossEntropyLoss(weight=weights.to(device), label_smoothing=0.05)
+    mirror = [mirrored_name(name) for name in classes]
+    mirrored = torch.tensor([classes.index(name) if name in classes else own for own, name in enumerate(mirror)])
+    optimiser = torch.optim.AdamW(network.parameters(), lr=learning_rate, weight_decay=1e-2)
+    steps = -(-len(rows) // batch)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, learning_rate, total_steps=epochs * steps)
+    generator = np.random.default_rng(torch.initial_seed())
+    network.train()
+    shown = tqdm(range(epochs), unit="epoch", disable=not progress)
+    for _ in shown:
+        total = 0.0
+        for chosen in np.array_split(generator.permutation(rows), steps):
+            flip = torch.rand(len(chosen)) < 0.5
+            own = torch.from_numpy(labels[chosen])
+            target = torch.where(flip, mirrored[own], own).to(device)
+            with torch.autocast(torch.device(device).type, torch.bfloat16, enabled=bf16):
+                logits = network(inputs(chosen, flip))
+            loss = loss_of(logits.float(), target)
+            optimiser.zero_grad()
+            loss.backward()
+            optimiser.step()
+            schedule.step()
+            total += float(loss.detach()) / steps
+        shown.set_postfix(loss=f"{total:.3f}")
+
+
+@torch.inference_mode()
+def judge(network: nn.Module, inputs: Callable[[np.ndarray], Tensor], data: Labelled, batch: int) -> tuple[float, float]:
+    """Accuracy over what is held out, plain and as the mean over classes; NaN where nothing is."""
+    labels, rows = data.labels, np.flatnonzero(data.held_out)
+    if len(rows) == 0:
+        return float("nan"), float("nan")
+    network.eval()
+    parts = np.array_split(rows, -(-len(rows) // batch))
+    right = np.concatenate([network(inputs(part)).argmax(1).cpu().numpy() for part in parts]) == labels[rows]
+    by_class = [right[labels[rows] == number].mean() for number in set(labels[rows].tolist())]
+    return float(right.mean()), float(np.mean(by_class))
+
+
+def save_trained(network: nn.Module, made: Pretrained, facts: Mapping[str, object], participants: list[str] | None) -> None:
+    """Write the network to `made.path` as safetensors, whole or not at all, with what is known of it in the metadata.
+
+    Args:
+        participants: who is on what it was trained on, [] for nobody of a cohort; None where it was not said.
+
+    Raises:
+        UserError: the folder cannot be written, the disk is full.
+    """
+    judged = {"accuracy": made.accuracy, "balanced_accuracy": made.balanced_accuracy}
+    told = {**facts, "classes": json.dumps(made.classes), **judged, "software": f"semiology {version('semiology')}"}
+    told |= {} if participants is None else {"participants": json.dumps(sorted(participants))}
+    state = {name: value.detach().cpu().contiguous() for name, value in network.state_dict().items()}
+    with atomic_path(made.path) as temporary:
+        temporary.write_bytes(_in_order(save(state, {name: str(value) for name, value in told.items()})))
+
+
+def _in_order(stored: bytes) -> bytes:
+    """The same safetensors with its header sorted. The library writes metadata in an order of chance, and then the same training would give
+    another hash, by which the store knows what was made with it.
+    """
+    size = int.from_bytes(stored[:8], "little")
+    header = json.dumps(json.loads(stored[8 : 8 + size]), sort_keys=True).encode()
+    header += b" " * (-len(header) % 8)  # tensors begin at a multiple of eight bytes
+    return len(header).to_bytes(8, "little") + header + stored[8 + size :]

@@ -1,0 +1,226 @@
+"""Lightning modules: a stream that learns from labels, and a student that also learns from a frozen teacher."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import lightning
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+from torch.optim import AdamW
+from torch.optim.lr_scheduler import CosineAnnealingLR
+
+from semiology.errors import UserError
+from semiology.models.networks import Network
+from semiology.models.networks.standardised import Standardised
+from semiology.models.training.datamodule import ClipDataModule
+from semiology.models.training.reading import Reading
+from semiology.models.training.saved import load_model
+
+
+class StreamModule(lightning.LightningModule):
+    """Train one network on one label: weighted cross-entropy, AdamW, learning rate falling as a cosine to zero.
+
+    [C] trains with SGD (Nesterov, 0.1) on tens of thousands of clips; for tens of clips these are our choice.
+
+    Args:
+        network: a stream without its shape, which comes from the data.
+        learning_rate: at the start.
+        weight_decay: of AdamW.
+        balance: weight the levels by their inverse frequency among training clips.
+        label_smoothing: of the cross-entropy, 0 to 1.
+
+    Attributes:
+        epochs: how many it was trained.
+    """
+
+    network: nn.Module
+    class_weights: Tensor
+    precision = "32-true"  # what it computes in, as the trainer was told
+    epochs: int = 0
+
+    def __init__(
+        self,
+        network: Network,
+        learning_rate: float = 1e-3,
+        weight_decay: float = 1e-2,
+        balance: bool = True,
+        label_smoothing: float = 0.0,
+    ):
+        super().__init__()
+        self.make_network = network
+        self.learning_rate, self.weight_decay = learning_rate, weight_decay
+        self.balance, self.label_smoothing = balance, label_smoothing
+
+    def setup(self, stage: str) -> None:
+        self.precision = str(self.trainer.precision)
+        self.build(self.trainer.datamodule, fitting=stage == "fit")  # type: ignore[attr-defined]
+
+    def build(self, data: ClipDataModule, *, fitting: bool) -> None:
+        """Build the network for the data at hand, once; then fit on training clips what is fitted before training."""
+        if not hasattr(self, "network"):
+            self.network = self.make_network(data.shape)
+            check_segments(self.network, self.make_network.stream, data.source.reading)
+            self.register_buffer("class_weights", torch.ones(data.shape.classes))
+        data.reads = self.reads
+        if fitting:
+            if self.balance:
+                self.class_weights.copy_(data.class_weights())
+            for layer in self.network.modules():  # the network, or its encoder of segments
+                if isinstance(layer, Standardised) and layer.wants_statistics:
+                    layer.standardise(*data.appearance_statistics())
+
+    @property
+    def reads(self) -> set[str]:
+        """The tensors of a batch that training and scoring read, beside target and clip."""
+        return set(self.network.reads)  # type: ignore[arg-type]
+
+    def forward(self, batch: dict[str, Tensor]) -> Tensor:
+        """Logits (batch, class)."""
+        return self.network(*(batch[name] for name in self.network.reads))  # type: ignore[union-attr]
+
+    def loss(self, logits: Tensor, batch: dict[str, Tensor]) -> Tensor:
+        return F.cross_entropy(logits, batch["target"], self.class_weights, label_smoothing=self.label_smoothing)
+
+    def told(self, batch: dict[str, Tensor]) -> dict[str, Tensor]:
+        """What a teacher says of a batch; nothing without one."""
+        return {}
+
+    def objective(self, batch: dict[str, Tensor]) -> Tensor:
+        """What training makes small, of a batch with what was told of it."""
+        return self.loss(self(batch), batch)
+
+    def training_step(self, batch: dict[str, Tensor], _: int) -> Tensor:
+        loss = self.objective(batch | self.told(batch))
+        self.log("train_loss", loss, batch_size=len(batch["target"]))
+        return loss
+
+    def on_train_epoch_end(self) -> None:
+        self.epochs += 1
+
+    def validation_step(self, batch: dict[str, Tensor], _: int) -> None:
+        self._measure("val", batch)
+
+    def test_step(self, batch: dict[str, Tensor], _: int) -> None:
+        self._measure("test", batch)
+
+    def _measure(self, name: str, batch: dict[str, Tensor]) -> None:
+        logits, size = self(batch), len(batch["target"])
+        self.log(f"{name}_loss", F.cross_entropy(logits, batch["target"]), batch_size=size, prog_bar=True)
+        self.log(f"{name}_accuracy", (logits.argmax(1) == batch["target"]).float().mean(), batch_size=size, prog_bar=True)
+
+    def predict_step(self, batch: dict[str, Tensor], _: int) -> dict[str, Tensor]:
+        return {"clip": batch["clip"], "probabilities": self(batch).softmax(1)}
+
+    def configure_optimizers(self) -> Any:
+        parameters = [parameter for parameter in self.parameters() if parameter.requires_grad]
+        optimiser, schedule = self.optimiser(parameters, max(self.trainer.max_epochs or 1, 1))
+        return {"optimizer": optimiser, "lr_scheduler": schedule}
+
+    def optimiser(self, parameters: Sequence[Tensor], epochs: int) -> tuple[AdamW, CosineAnnealingLR]:
+        """How these are trained for so many epochs: the optimiser, and its learning rate, which falls once an epoch."""
+        optimiser = AdamW(parameters, self.learning_rate, weight_decay=self.weight_decay)
+        return optimiser, CosineAnnealingLR(optimiser, epochs)
+
+
+class DistillationModule(StreamModule):
+    """Train a student with a trained, frozen teacher of the same stream beside the labels.
+
+        loss = label_weight * CE + teacher_weight * T^2 * KL(teacher || student) + feature_weight * MSE(W student's, teacher's features)
+
+    Hou et al. 2022 state that a trained TCN regularises the AGCN [P], not how; the defaults (1, 0.5, T = 1) are those of a third-party
+    reimplementation [R]; the feature term is an option of ours. The teacher stays in eval mode, takes no gradient, and is absent from the
+    student's state_dict and optimiser; at test only the student is used [P].
+
+    Args:
+        network: the student.
+        teacher: folder of a saved model, or a network (from Python).
+        temperature: T, at least 1 as a rule: softens both distributions.
+        label_weight: of the cross-entropy.
+        teacher_weight: of the divergence.
+        feature_weight: of the distance between feature vectors.
+        learning_rate: as in StreamModule.
+        weight_decay: as in StreamModule.
+        balance: as in StreamModule.
+        label_smoothing: as in StreamModule.
+    """
+
+    def __init__(
+        self,
+        network: Network,
+        teacher: str | Path | nn.Module,
+        temperature: float = 1.0,
+        label_weight: float = 1.0,
+        teacher_weight: float = 0.5,
+        feature_weight: float = 0.0,
+        learning_rate: float = 1e-3,
+        weight_decay: float = 1e-2,
+        balance: bool = True,
+        label_smoothing: float = 0.0,
+    ):
+        super().__init__(network, learning_rate, weight_decay, balance, label_smoothing)
+        frozen = teacher if isinstance(teacher, nn.Module) else load_model(teacher).network
+        self._teacher = [frozen.eval().requires_grad_(False)]  # in a list, so that it is no submodule
+        self.temperature = temperature
+        self.label_weight, self.teacher_weight, self.feature_weight = label_weight, teacher_weight, feature_weight
+
+    @property
+    def teacher(self) -> nn.Module:
+        return self._teacher[0]
+
+    @property
+    def reads(self) -> set[str]:
+        return {*super().reads, *self.teacher.reads}  # type: ignore[misc]
+
+    def build(self, data: ClipDataModule, *, fitting: bool) -> None:
+        super().build(data, fitting=fitting)
+        check_segments(self.teacher, "the teacher", data.source.reading)
+        self._teacher[0] = self.teacher.to(self.device)
+        if self.feature_weight > 0 and not hasattr(self, "match"):
+            self.match = nn.Linear(self.network.features, self.teacher.features)  # type: ignore[arg-type]
+
+    def on_fit_start(self) -> None:
+        self._teacher[0] = self.teacher.to(self.device)
+
+    def on_fit_end(self) -> None:
+        self._teacher[0] = self.teacher.cpu()  # beside its own module, which Lightning took from the GPU, and which is still to score
+
+    def told(self, batch: dict[str, Tensor]) -> dict[str, Tensor]:
+        """teacher_features (batch, feature) and teacher_logits (batch, class)."""
+        with torch.no_grad():
+            features = self.teacher.forward_features(*(batch[name] for name in self.teacher.reads))  # type: ignore[operator,union-attr]
+            return {"teacher_features": features, "teacher_logits": self.teacher.head(features)}  # type: ignore[operator]
+
+    def objective(self, batch: dict[str, Tensor]) -> Tensor:
+        features = self.network.forward_features(*(batch[name] for name in self.network.reads))  # type: ignore[operator,union-attr]
+        logits = self.network.head(features)  # type: ignore[operator]
+        loss = self.label_weight * self.loss(logits, batch)
+        loss = loss + self.teacher_weight * distillation_loss(logits, batch["teacher_logits"], self.temperature)
+        if self.feature_weight > 0:
+            loss = loss + self.feature_weight * F.mse_loss(self.match(features), batch["teacher_features"])
+        return loss
+
+
+def check_segments(network: nn.Module, name: str, reading: Reading) -> None:
+    """Whether a network reads clips as they are read: divided into segments, or not.
+
+    Raises:
+        UserError: it does not.
+    """
+    if hasattr(network, "over_segments") and not reading.segments:
+        raise UserError(f"{name}: reads segments, and the reading makes none; set reading.segments to how many")
+    if reading.segments and not hasattr(network, "over_segments"):
+        raise UserError(
+            f"{name}: reads one window, and the reading makes {reading.segments} segments; make it the encoder of "
+            "semiology.models.networks.Segments, or set reading.segments to 0"
+        )
+
+
+def distillation_loss(student: Tensor, teacher: Tensor, temperature: float) -> Tensor:
+    """T^2 KL(teacher || student), mean over the batch, of logits (batch, class) softened by T (Hinton et al. 2015).
+
+    T^2 keeps the size of the gradient when T changes.
+    """
+    said, told = F.log_softmax(student / temperature, 1), F.log_softmax(teacher / temperature, 1)
+    return temperature**2 * (told.exp() * (told - said)).sum(dim=1).mean()  # F.kl_div knows no vmap

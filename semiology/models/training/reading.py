@@ -1,0 +1,84 @@
+"""What is learned and what is read of each clip: the settings that a trained model keeps."""
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Literal
+
+from semiology.data.skeleton import Skeleton, load_skeleton
+from semiology.errors import UserError
+
+
+@dataclass(frozen=True)
+class Reading:
+    """Which label is learned, and what is read of each clip. The values are our choice where no source is named.
+
+    Attributes:
+        label: column of clips.tsv.
+        part: "body", "face", or "frame", the whole picture: no tracks are read, and `appearance` is "snippets".
+        skeleton: name of a built-in skeleton or a YAML file; nothing is read of it for "frame".
+        channels: what each joint carries, side by side: "joint", "bone", "motion" [C: the streams of 2s-AGCN and MS-AAGCN], and
+            "deviation", the joint minus its median over the window (ours). None for "frame".
+        dimensions: 2 (pixels) or 3 (metres) [P: Hou et al. lift the body to 3D].
+        origin: "clip" or "frame", see `preparation.normalise`.
+        upright: turn every frame level, see there; for faces.
+        min_confidence: joints below it are missing.
+        min_found: share of a clip's frames in which half of the joints or more must be there; below it the clip is not assessable. For
+            "frame" the share of its snippets that have features.
+        longest_gap: s, gaps up to it are filled.
+        smoothing: s, window of the smoothing; 0 for none.
+        appearance: features of the store ("face_vgg", "body_vgg", the nearest vector for each frame) for streams that read them;
+            "snippets", a vector a snippet of `window` frames at `rate`, of the part "frame" and nothing else [T: GESTURES].
+        centred: appearance features minus their median over the clip, which takes out who it is and in what light (ours).
+        rate: Hz, at which frames are read; at most the tracks' own, and that of the snippets where these are read.
+        window: frames of one training example, or of one in each segment; where snippets are read the frames of a snippet.
+        whole: True resamples the whole clip to `window` frames; False takes windows at `rate`.
+        windows: False only: how many windows, evenly spread, are averaged when a clip is scored.
+        segments: 0, or into how many equal segments a clip of any length is divided; an example is then a window of each [T: GESTURES],
+            read by `semiology.models.networks.Segments`.
+        gamma: of Beta(gamma, gamma), where in its segment a window lies in training; at its centre when scored [T: GESTURES].
+
+    Raises:
+        UserError: values that are not possible, or not together.
+    """
+
+    label: str
+    part: Literal["body", "face", "frame"] = "body"
+    skeleton: str = "upper_body_11"
+    channels: tuple[Literal["joint", "bone", "motion", "deviation"], ...] = ("joint", "bone", "motion")
+    dimensions: Literal[2, 3] = 2
+    origin: Literal["clip", "frame"] = "clip"
+    upright: bool = False
+    min_confidence: float = 0.0
+    min_found: float = 0.1
+    longest_gap: float = 0.4
+    smoothing: float = 0.0
+    appearance: Literal["body_vgg", "face_vgg", "snippets"] | None = None
+    centred: bool = False
+    rate: float = 25.0
+    window: int = 128
+    whole: bool = False
+    windows: int = 5
+    segments: int = 0
+    gamma: float = 4.0
+
+    def __post_init__(self) -> None:
+        for name in ("rate", "window", "windows", "gamma"):
+            if not getattr(self, name) > 0:
+                raise UserError(f"reading.{name}: {getattr(self, name):g}; it has to be positive")
+        if self.segments < 0:
+            raise UserError(f"reading.segments: {self.segments}; 0 for none, or how many")
+        if self.segments and self.whole:
+            raise UserError("reading: `whole` resamples the clip, `segments` takes windows from it; set whole to false, or segments to 0")
+        if (self.part == "frame") != (self.appearance == "snippets"):
+            raise UserError(
+                f'reading: part {self.part!r} with appearance {self.appearance!r}; the part "frame" has snippets and nothing else, and '
+                "snippets are of the frame: set both, or neither"
+            )
+        if self.part == "frame" and (self.channels or self.whole):
+            raise UserError('reading: the part "frame" has no keypoints and its snippets are not resampled; set channels: [], whole: false')
+        if self.part != "frame" and not self.channels:
+            raise UserError("reading.channels: none is named; name one or more of joint, bone, motion, deviation")
+
+    @cached_property
+    def graph(self) -> Skeleton:
+        return load_skeleton(self.skeleton)

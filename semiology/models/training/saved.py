@@ -1,0 +1,96 @@
+"""A trained stream on disk: `weights.safetensors`, and `model.json` with all that is needed to build and to read for it."""
+
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save
+from torch import nn
+
+from semiology.data.skeleton import Skeleton
+from semiology.errors import UserError
+from semiology.files import atomic_path, write_text
+from semiology.models.networks import Network, StreamShape
+from semiology.models.training.reading import Reading
+
+
+@dataclass(frozen=True)
+class SavedModel:
+    """A trained network and what it was trained to read and to say.
+
+    Attributes:
+        network: in eval mode.
+        options: the class of the network and its options.
+        reading: what it reads of a clip.
+        levels: of the label, in the order of the outputs.
+        shape: the network's sizes, with the skeleton.
+        about: who it was trained on and with what: participants, seed, versions; free keys.
+    """
+
+    network: nn.Module
+    options: Network
+    reading: Reading
+    levels: list[str]
+    shape: StreamShape
+    about: dict[str, Any]
+
+    def save(self, folder: str | Path) -> Path:
+        """Write the folder; each file whole or not at all, the description last."""
+        folder = Path(folder)
+        weights = save({name: value.cpu().contiguous() for name, value in self.network.state_dict().items()})
+        with atomic_path(folder / "weights.safetensors") as temporary:
+            temporary.write_bytes(weights)
+        description = {
+            "network": asdict(self.options),
+            "reading": asdict(self.reading),
+            "levels": self.levels,
+            "shape": asdict(self.shape),
+            "about": self.about,
+        }
+        write_text(folder / "model.json", json.dumps(description, indent=1))
+        return folder
+
+
+def note(folder: str | Path, **entries: Any) -> None:
+    """Put entries into the `about` of a saved model, beside or in place of what is there."""
+    path = Path(folder) / "model.json"
+    description = json.loads(path.read_text(encoding="utf-8"))
+    description["about"] |= entries
+    write_text(path, json.dumps(description, indent=1))
+
+
+def load_model(folder: str | Path) -> SavedModel:
+    """Read a saved model. The skeleton is the one it was trained with, whatever the YAML of that name says today.
+
+    Raises:
+        UserError: no model there, files that do not fit together.
+    """
+    folder = Path(folder)
+    description, weights = folder / "model.json", folder / "weights.safetensors"
+    if not (description.is_file() and weights.is_file()):
+        raise UserError(
+            f"{folder}: holds no trained model (model.json and weights.safetensors); `semiology loso` or `semiology train fit` makes one"
+        )
+    try:
+        raw = json.loads(description.read_text(encoding="utf-8"))
+        graph = raw["shape"].pop("skeleton")
+        skeleton = Skeleton(
+            name=graph["name"],
+            part=graph["part"],
+            joints={joint: tuple(sources) for joint, sources in graph["joints"].items()},
+            edges=tuple((outer, inner) for outer, inner in graph["edges"]),
+            root=graph["root"],
+            origin=tuple(graph["origin"]),
+            scale=(graph["scale"][0], graph["scale"][1]),
+        )
+        shape = StreamShape(skeleton=skeleton, **raw["shape"])
+        reading = Reading(**{**raw["reading"], "channels": tuple(raw["reading"]["channels"])})
+        reading.__dict__["graph"] = skeleton  # fills the cached property
+        options = Network(**raw["network"])
+        network = options(shape)
+        network.load_state_dict(load_file(weights))
+    except (KeyError, TypeError, ValueError, RuntimeError, SafetensorError) as error:
+        raise UserError(f"{folder}: model.json and weights.safetensors do not fit together or are damaged: {error}") from error
+    return SavedModel(network.eval(), options, reading, raw["levels"], shape, raw["about"])

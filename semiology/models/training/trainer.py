@@ -1,0 +1,142 @@
+"""Train one module on one fold, quietly and repeatably, and score clips with it."""
+
+import logging
+import warnings
+from dataclasses import dataclass
+from pathlib import Path
+
+import lightning
+import numpy as np
+import torch
+from lightning.pytorch.callbacks import Callback, EarlyStopping
+
+from semiology.errors import UserError
+from semiology.models.device import PRECISIONS, chosen_precision, computing
+from semiology.models.networks import AGCN
+from semiology.models.networks.folded_agcn import FoldedAGCN
+from semiology.models.training.datamodule import ClipDataModule
+from semiology.models.training.modules import StreamModule
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """How long one network is trained. Our choice.
+
+    Attributes:
+        epochs: at most.
+        patience: epochs without a lower validation loss before it stops; None trains all epochs and keeps the last state.
+        precision: "32-true", "bf16-mixed", or "auto": bf16 where the device computes clearly faster in it, so that results depend on it.
+        accelerator: "auto" takes a GPU where there is one.
+    """
+
+    epochs: int = 60
+    patience: int | None = 15
+    precision: str = "32-true"
+    accelerator: str = "auto"
+
+    def __post_init__(self) -> None:
+        if self.epochs < 1:
+            raise UserError(f"schedule.epochs: {self.epochs}; one or more, a network that was never trained says nothing")
+        if self.precision not in PRECISIONS:
+            raise UserError(f"schedule.precision: {self.precision!r}; give {', '.join(PRECISIONS)}")
+
+
+class KeepBest(Callback):
+    """Remember the weights of the epoch with the lowest validation loss (inner participants, never the held-out one) and put them back."""
+
+    def __init__(self) -> None:
+        self.lowest = np.inf
+        self.state: dict[str, torch.Tensor] | None = None
+
+    def on_validation_end(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
+        loss = float(trainer.callback_metrics.get("val_loss", np.inf))
+        if not trainer.sanity_checking and loss < self.lowest:
+            self.lowest = loss
+            self.state = {name: value.clone() for name, value in pl_module.state_dict().items()}
+
+    def on_fit_end(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
+        if self.state is not None:
+            pl_module.load_state_dict(self.state)
+
+
+def fit(module: StreamModule, data: ClipDataModule, schedule: Schedule, seed: int) -> StreamModule:
+    """Train `module` on the training clips of `data`; the same seed gives the same weights on the same machine."""
+    quiet()
+    lightning.seed_everything(seed, verbose=False)
+    early = schedule.patience is not None and len(data.validation) > 0
+    callbacks: list[Callback] = [KeepBest(), EarlyStopping("val_loss", patience=schedule.patience or 0)] if early else []
+    trainer = _trainer(schedule, chosen_precision(schedule.precision, schedule.accelerator), callbacks, validate=early)
+    try:
+        trainer.fit(module, datamodule=data)
+    except SystemExit as stopped:  # how Lightning ends on Ctrl-C; whoever called should hear of it as usual
+        raise KeyboardInterrupt from stopped
+    settle_norms(module, data)
+    return module
+
+
+def settle_norms(module: StreamModule, data: ClipDataModule) -> None:
+    """Measure the means and variances of every batch normalisation anew, over the training windows, with the final weights.
+
+    The running averages of training lag behind the weights: with some tens of clips an epoch is a handful of steps, and a network that
+    separates its training clips perfectly in training mode can call them all the same in evaluation mode. Our choice (known as precise BN).
+    """
+    norms = [layer for layer in module.modules() if isinstance(layer, torch.nn.BatchNorm1d | torch.nn.BatchNorm2d)]
+    momenta = [layer.momentum for layer in norms]
+    module.eval()
+    for layer in norms:
+        layer.reset_running_stats()
+        layer.momentum = None  # a plain average over batches
+        layer.train()
+    with torch.no_grad(), computing(module.precision, module.device):
+        for batch in data.loader(data.note("batch_norm", data.training), training=True):
+            module({name: value.to(module.device) for name, value in batch.items()})
+    for layer, momentum in zip(norms, momenta):
+        layer.momentum = momentum
+    module.eval()
+
+
+def score(module: StreamModule, data: ClipDataModule, clips: list | None = None) -> tuple[list[str], np.ndarray]:
+    """Probabilities of clips, by default the held-out ones: clip_ids and (clip, level); windows of one clip are averaged.
+
+    The network computes in the precision that it was trained in; an AGCN with its batch norms folded.
+    """
+    quiet()
+    clips = data.held_out if clips is None else clips
+    module.eval()
+    total = np.zeros((len(clips), data.shape.classes))
+    windows = np.zeros(len(clips))
+    network, mixed = module.network, module.precision
+    if type(network) is AGCN:
+        network, mixed = FoldedAGCN(network, torch.bfloat16 if mixed == "bf16-mixed" else torch.float32), "32-true"
+    with torch.inference_mode(), computing(mixed, module.device):
+        for batch in data.loader(clips):
+            logits = network(*(batch[name].to(module.device) for name in network.reads))  # type: ignore[union-attr]
+            probabilities = logits.float().softmax(1).cpu().numpy()
+            np.add.at(total, batch["clip"].numpy(), probabilities)
+            np.add.at(windows, batch["clip"].numpy(), 1)
+    return [clip.clip_id for clip in clips], total / windows[:, None]
+
+
+def quiet() -> None:
+    """Silence what Lightning says about devices, loaders and itself in each of hundreds of small trainings."""
+    for name in ("lightning.pytorch", "lightning.fabric", "lightning.pytorch.utilities.rank_zero", "lightning.pytorch.accelerators.cuda"):
+        logging.getLogger(name).setLevel(logging.ERROR)
+    warnings.filterwarnings("ignore", module="lightning")
+    warnings.filterwarnings("ignore", message=".*lr_scheduler.step.*")
+
+
+def _trainer(schedule: Schedule, precision: str, callbacks: list[Callback], validate: bool) -> lightning.Trainer:
+    return lightning.Trainer(
+        max_epochs=schedule.epochs,
+        callbacks=callbacks,
+        precision=precision,  # type: ignore[arg-type]
+        accelerator=schedule.accelerator,
+        devices=1,
+        limit_val_batches=1.0 if validate else 0,
+        num_sanity_val_steps=0,
+        logger=False,
+        enable_checkpointing=False,
+        enable_progress_bar=False,
+        enable_model_summary=False,
+        default_root_dir=Path.cwd(),
+    )

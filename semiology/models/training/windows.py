@@ -1,0 +1,60 @@
+"""Which frames of a clip make one example: the whole clip resampled, a window of it, or a window in each of its segments."""
+
+import numpy as np
+
+from semiology.models.training.clips import nearest
+from semiology.models.training.reading import Reading
+from semiology.models.training.segments import segment_starts
+
+
+def scoring_shares(reading: Reading, length: int) -> list[float]:
+    """Where the windows start that a clip of `length` frames is scored by, as shares of the room that they have: 0 first, 1 last."""
+    room = length - reading.window
+    if reading.whole or room <= 0:
+        return [0.0]
+    if reading.segments:
+        return [0.5]  # one example covers the clip, every window at its segment's centre
+    count = min(reading.windows, 1 + -(-room // reading.window))
+    return np.linspace(0, 1, count).tolist() if count > 1 else [0.5]
+
+
+def example_rows(reading: Reading, length: int, share: float | None, rng: np.random.Generator | None, crop: float = 1.0) -> np.ndarray:
+    """Positions in a clip of `length` frames: (window,), or (segment, window) where the reading divides the clip; -1 beyond its end.
+
+    A clip shorter than a window is padded at its end; with segments, each of them then holds the same window.
+
+    Args:
+        reading: says which of the three.
+        length: frames of the clip at the reading's rate.
+        share: where a window starts, see `scoring_shares`; None draws it.
+        rng: for training; None takes what is scored.
+        crop: smallest share of the clip that is kept in training where the whole clip is resampled, to fractional positions.
+    """
+    window = reading.window
+    if reading.whole:
+        start, kept = 0.0, 1.0
+        if rng is not None:
+            kept = rng.uniform(crop, 1)
+            start = rng.uniform(0, 1 - kept)
+        return np.linspace(start, start + kept, window) * (length - 1)
+    room = max(length - window, 0)
+    if reading.segments:
+        first = segment_starts(window + room, window, reading.segments, reading.gamma, rng)[:, None]
+    elif share is not None:
+        first = np.array([round(share * room)])
+    else:
+        first = rng.integers(room + 1, size=1)  # type: ignore[union-attr]
+    rows = first + np.arange(window, dtype=float)
+    return np.where(rows < length, rows, -1)
+
+
+def nearest_snippet(starts: np.ndarray, wanted: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Which of the snippets starts nearest to each wanted frame, the earlier of two; and whether it is nearer than the next one would be.
+
+    Args:
+        starts: (snippet,) first frames, ascending.
+        wanted: frames, of any shape; so are the two results.
+    """
+    own = nearest(starts, wanted)
+    stride = np.median(np.diff(starts)) if len(starts) > 1 else np.inf
+    return own, np.abs(starts[own] - wanted) <= stride

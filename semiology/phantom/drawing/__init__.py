@@ -1,0 +1,1 @@
+"""Draws the people, the room and the films of every phantom."""

@@ -1,0 +1,227 @@
+"""One clip: everything that was drawn for it, the performance that follows from it, and its pictures."""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from semiology.phantom.drawing.camera import Camera
+from semiology.phantom.drawing.episodes import GRIMACES, POSTURES, Episode, draw_episodes
+from semiology.phantom.drawing.face import ACTIONS, landmarks
+from semiology.phantom.drawing.figure import PARTS, Actor, part_colours
+from semiology.phantom.drawing.filming import FPS, Light, View, develop, draw_light, draw_view
+from semiology.phantom.drawing.kinematics import SIDES, Angles, Figure, pose
+from semiology.phantom.drawing.motion import Movement, actions, angles, draw_movement
+from semiology.phantom.drawing.person import SCRUBS, Person, draw_person
+from semiology.phantom.drawing.raster import Canvas, shading_table
+from semiology.phantom.drawing.room import HIP_HEIGHT, Room, draw_room, photograph
+
+
+@dataclass(frozen=True)
+class Subject:
+    """What stays the same in all clips of one subject."""
+
+    person: Person
+    room: Room
+    view: View
+
+
+def draw_subject(rng: np.random.Generator) -> Subject:
+    person = draw_person(rng)
+    room = draw_room(rng)
+    return Subject(person, room, draw_view(rng, room))
+
+
+@dataclass(frozen=True)
+class Caregiver:
+    """A second person who steps to the bed."""
+
+    person: Person
+    movement: Movement
+    side: str  # of the bed: the patient's left or right
+    enter: float  # s of the main phase
+    leave: float
+    place: tuple[float, float]  # m: sideways and along the bed, where they stand
+
+
+@dataclass(frozen=True)
+class Plan:
+    """All random choices of one clip. `perform` and `pictures` apply them and draw nothing more but sensor noise."""
+
+    subject: Subject
+    light: Light
+    movement: Movement
+    arms: tuple[Episode, ...]
+    faces: tuple[Episode, ...]
+    caregiver: Caregiver | None
+    lead: float  # s of video before the main phase
+    duration: float  # s of the main phase
+    tail: float  # s of video after it
+    appearance: float
+    noise_seed: int
+
+    @property
+    def sign_of_arm(self) -> Episode | None:
+        return next((episode for episode in self.arms if episode.sign), None)
+
+    @property
+    def sign_of_face(self) -> Episode | None:
+        return next((episode for episode in self.faces if episode.sign), None)
+
+
+def draw_plan(
+    rng: np.random.Generator,
+    subject: Subject,
+    *,
+    seconds: tuple[float, float],
+    dystonia: bool,
+    emotion: bool,
+    difficulty: float,
+    appearance: float,
+    caregivers: float = 0.3,
+) -> Plan:
+    """Draw a clip of `subject`. `caregivers` is the share of clips in which one steps to the bed; the rest as in `make_phantom`."""
+    duration = round(rng.uniform(*seconds) * FPS) / FPS
+    lead, tail = (round(rng.uniform(0.6, 2.4) * FPS) / FPS * (rng.random() < 0.35) for _ in range(2))
+    posture, side = list(POSTURES)[rng.integers(len(POSTURES))], ("left", "right")[rng.integers(2)]
+    grimace = GRIMACES[rng.integers(len(GRIMACES))]
+    caregiver = None
+    if rng.random() < caregivers:
+        bedside = ("left", "right")[rng.integers(2)]
+        enter = rng.uniform(-0.5, 0.5) * duration
+        caregiver = Caregiver(
+            person=replace(draw_person(rng), bandage=False, gown=SCRUBS[rng.integers(len(SCRUBS))], gown_pattern="plain"),
+            movement=draw_movement(rng, duration, lead, tail),
+            side=bedside,
+            enter=float(enter),
+            leave=float(enter + rng.uniform(0.3, 0.9) * duration),
+            place=(float(rng.uniform(0.72, 0.95)), float(rng.uniform(-0.75, -0.3))),
+        )
+    return Plan(
+        subject=subject,
+        light=draw_light(rng, subject.view),
+        movement=draw_movement(rng, duration, lead, tail, variety=min(1.0, 2 * difficulty)),
+        arms=tuple(draw_episodes(rng, duration, kind=posture, side=side, present=dystonia, difficulty=difficulty)),
+        faces=tuple(draw_episodes(rng, duration, kind=grimace, side="", present=emotion, difficulty=difficulty)),
+        caregiver=caregiver,
+        lead=float(lead),
+        duration=float(duration),
+        tail=float(tail),
+        appearance=appearance,
+        noise_seed=int(rng.integers(2**31)),
+    )
+
+
+@dataclass(frozen=True)
+class Performance:
+    """A plan carried out: the truth of every frame of the video.
+
+    Attributes:
+        time: (time,) s of the main phase; negative in the lead-in.
+        figure, actions, clench: of the patient; landmarks: name of `face_23` -> (time, 3) m in the room.
+        caregiver: figure of the second person or None; caregiver_seen: (time,) whether any of it is within the picture.
+    """
+
+    time: NDArray
+    camera: Camera
+    figure: Figure
+    actions: NDArray
+    clench: dict[str, NDArray]
+    landmarks: dict[str, NDArray]
+    caregiver: Figure | None
+    caregiver_seen: NDArray
+
+
+def perform(plan: Plan) -> Performance:
+    """Everybody's joints and landmarks over time; a second of clip costs about a millisecond."""
+    frames = round((plan.lead + plan.duration + plan.tail) * FPS)
+    time = np.arange(frames) / FPS - plan.lead
+    joint_angles, clench = angles(plan.movement, list(plan.arms), time, plan.appearance)
+    facial = actions(plan.movement, list(plan.faces), time, plan.appearance)
+    acted = enact(plan.subject, time, joint_angles, clench, facial)
+    if plan.caregiver is None:
+        return acted
+    second, camera = stand_by(plan.caregiver, time), acted.camera
+    pixels = camera.project(np.stack([p for name, p in second.joints.items() if not name.endswith("_palm")]))
+    seen = ((pixels >= 0) & (pixels < [camera.width, camera.height])).all(-1).any(0)
+    return replace(acted, caregiver=second, caregiver_seen=seen)
+
+
+def enact(subject: Subject, time: NDArray, joint_angles: Angles, clench: dict[str, NDArray], facial: NDArray) -> Performance:
+    """Angles (name -> (time,) rad), hands and facial actions (time, action) of a subject who is alone -> joints and landmarks."""
+    person, room = subject.person, subject.room
+    flatness = max(np.radians(62) - room.recline, 0)  # who lies flatter has more pillow under the head
+    pitched = joint_angles | {"head_pitch": joint_angles["head_pitch"] + np.radians(7) + 0.5 * flatness}
+    figure = pose(person.body, pitched, seat=np.array([0, HIP_HEIGHT, 0.0]), recline=room.recline)
+    points = {
+        name: figure.joints["head"] + np.einsum("tij,tj->ti", figure.head, local) for name, local in landmarks(person, facial).items()
+    }
+    return Performance(time, subject.view.camera(person.body, room), figure, facial, clench, points, None, np.zeros(len(time), bool))
+
+
+def stand_by(caregiver: Caregiver, time: NDArray) -> Figure:
+    """The caregiver's figure: steps up from the side, bends a little, stretches a hand to the bed, steps back."""
+    movement, body = caregiver.movement, caregiver.person.body
+    moved, _ = angles(movement, [], time, 0.0)
+    calm: Angles = {name: movement.rest[name] + 0.3 * (value - movement.rest[name]) for name, value in moved.items()}
+    walk = 1.6  # s to step up
+    near = np.clip((time - caregiver.enter + walk) / walk, 0, 1) * np.clip((caregiver.leave + walk - time) / walk, 0, 1)
+    near = near * near * (3 - 2 * near)
+    for side in SIDES:
+        calm[f"{side}_plane"] = calm[f"{side}_plane"] * 0 + np.radians(75)
+        calm[f"{side}_elevation"] = np.radians(15) + near * (0.7 * calm[f"{side}_elevation"])
+    calm["trunk_pitch"] = calm["trunk_pitch"] + np.radians(12) * near
+    sign = SIDES[caregiver.side]
+    floor = -0.65
+    sideways = sign * (caregiver.place[0] + 1.6 * (1 - near))
+    seat = np.stack([sideways, 0 * near + floor + body.thigh + body.shin + 0.06, 0 * near + caregiver.place[1]], -1)
+    return pose(body, calm, seat=seat, recline=np.pi / 2, heading=-sign * np.radians(70))
+
+
+def pictures(plan: Plan, performance: Performance, frames: Iterable[int] | None = None) -> Iterator[NDArray]:
+    """The video's frames (height, width, 3) uint8, one by one; all of them, or those whose numbers are given."""
+    return develop(
+        draw_frames(plan.subject, plan.light, performance, range(len(performance.time)) if frames is None else frames, plan.caregiver),
+        plan.subject.view,
+        plan.light,
+        np.random.default_rng(plan.noise_seed),
+    )
+
+
+def draw_frames(
+    subject: Subject, light: Light, performance: Performance, frames: Iterable[int], caregiver: Caregiver | None = None
+) -> Iterator[NDArray]:
+    """The frames at the size at which they are drawn, without noise."""
+    person, room = subject.person, subject.room
+    camera = performance.camera.scaled(subject.view.scale)
+    lamp = camera.rotation @ np.array(light.towards)
+    background, depth = photograph(room, person.body, person.skin, person.gown, camera, lamp, light.ambient, light.seen)
+    actors = [Actor.of(performance.figure, person, camera, performance.actions, performance.clench, seen=light.seen, ambient=light.ambient)]
+    people = [person]
+    if caregiver and performance.caregiver:
+        still = np.zeros((len(performance.time), len(ACTIONS)))
+        hands = {side: np.full(len(performance.time), 0.3) for side in SIDES}
+        people.append(caregiver.person)
+        actors.append(
+            Actor.of(
+                performance.caregiver,
+                caregiver.person,
+                camera,
+                still,
+                hands,
+                seen=light.seen,
+                ambient=light.ambient,
+                first_part=1 + len(PARTS),
+                standing=True,
+            )
+        )
+    colours = np.concatenate([np.zeros((1, 3)), *(part_colours(p, light.seen) for p in people)])
+    table = shading_table(colours, light.ambient)
+    canvas = Canvas(camera, background, depth, lamp)
+    for t in frames:
+        canvas.clear()
+        actors[0].draw(canvas, t)
+        if len(actors) > 1 and performance.caregiver_seen[t]:
+            actors[1].draw(canvas, t)
+        yield canvas.frame(table)

@@ -1,0 +1,122 @@
+"""How it is filmed: where the camera hangs, its resolution and container, daylight or infrared, noise."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from semiology.phantom.drawing.camera import Camera
+from semiology.phantom.drawing.person import Body, Colour
+from semiology.phantom.drawing.room import HIP_HEIGHT, Room
+
+FPS = 25.0
+# width, height (px) of Hou et al. 2022 [P], taken as they are stated and with square pixels [choice]; scale at which the figure is drawn
+RESOLUTIONS: tuple[tuple[int, int, float], ...] = ((352, 576, 1.25), (352, 288, 1.5), (704, 576, 0.75), (720, 576, 0.75), (1280, 720, 0.5))
+CONTAINERS = (".mpg", ".mp4", ".avi", ".asf")  # [P]
+
+
+@dataclass(frozen=True)
+class View:
+    """Camera and recorder, those of one subject."""
+
+    width: int  # px
+    height: int  # px
+    scale: float  # size of the drawn picture against the delivered one
+    container: str
+    azimuth: float  # rad, of the camera about the patient; 0 at the foot of the bed, positive to the patient's left
+    elevation: float  # rad above the level
+    distance: float  # m
+    span: float  # m that the shorter side of the picture shows at the patient
+    shift: tuple[float, float, float]  # m, from the upper chest to where the camera looks
+    roll: float  # rad
+
+    def camera(self, body: Body, room: Room) -> Camera:
+        """The delivered picture's camera."""
+        lean = np.array([0.0, np.sin(room.recline), -np.cos(room.recline)])
+        target = np.array([0, HIP_HEIGHT, 0]) + 0.62 * body.trunk * lean + np.array(self.shift)
+        level = np.cos(self.elevation)
+        direction = np.array([np.sin(self.azimuth) * level, np.sin(self.elevation), np.cos(self.azimuth) * level])
+        focal = min(self.width, self.height) / self.span * self.distance
+        return Camera.looking_at(
+            target, target + self.distance * direction, focal=focal, width=self.width, height=self.height, roll=self.roll
+        )
+
+
+def draw_view(rng: np.random.Generator, room: Room) -> View:
+    width, height, scale = RESOLUTIONS[rng.integers(len(RESOLUTIONS))]
+    chest_rises = np.pi / 2 - room.recline  # how far above the level the chest looks
+    return View(
+        width=width,
+        height=height,
+        scale=scale,
+        container=CONTAINERS[rng.integers(len(CONTAINERS))],
+        azimuth=float(np.radians(rng.uniform(-32, 32))),
+        elevation=float(np.clip(0.5 * chest_rises + np.radians(rng.uniform(0, 12)), np.radians(14), np.radians(40))),
+        distance=float(rng.uniform(2.2, 3.2)),
+        span=float(rng.uniform(1.25, 1.5)),
+        shift=(float(rng.uniform(-0.08, 0.08)), float(rng.uniform(-0.02, 0.06)), 0.0),
+        roll=float(np.radians(rng.uniform(-3, 3))),
+    )
+
+
+def recorded_by(view: View, resolution: int, container: int) -> View:
+    """The same camera with another recorder: numbers in RESOLUTIONS and CONTAINERS."""
+    width, height, scale = RESOLUTIONS[resolution]
+    return replace(view, width=width, height=height, scale=scale, container=CONTAINERS[container])
+
+
+@dataclass(frozen=True)
+class Light:
+    """Light, sensor and compression, those of one clip."""
+
+    towards: tuple[float, float, float]  # unit vector to the lamp, in the room
+    ambient: float  # light in the shadow
+    night: bool  # infrared
+    contrast: float
+    tint: Colour
+    noise: float  # standard deviation, grey levels of 255
+    bits_a_pixel: float
+
+    def seen(self, colour: Colour) -> NDArray:
+        """What the sensor makes of a colour: a tint by day; grey at night, the redder the brighter, as skins are in the infrared."""
+        rgb = np.array(colour, float)
+        if self.night:
+            grey = 0.75 * rgb[0] + 0.25 * rgb[1]
+            grey += 1.1 * (1 - grey) * (rgb[0] - rgb[2])
+            rgb = np.full(3, 0.10 + 0.80 * np.clip(grey, 0, 1) ** 1.2)
+        return np.clip(0.5 + self.contrast * (rgb * np.array(self.tint) - 0.5), 0, 1)
+
+    def bit_rate(self, view: View) -> int:
+        """Bits a second."""
+        return int(self.bits_a_pixel * view.width * view.height * FPS)
+
+
+def draw_light(rng: np.random.Generator, view: View) -> Light:
+    night = bool(rng.random() < 0.35)
+    lamp = np.array([rng.uniform(-0.6, 0.6), rng.uniform(0.6, 1.0), rng.uniform(0.3, 0.9)])
+    if night:  # the infrared lamps sit at the camera
+        lamp = np.array([np.sin(view.azimuth), 0.6, np.cos(view.azimuth)])
+    lamp /= np.linalg.norm(lamp)
+    warm = rng.uniform(-0.05, 0.05)
+    return Light(
+        towards=tuple(lamp.tolist()),
+        ambient=float(rng.uniform(0.30, 0.45) if night else rng.uniform(0.42, 0.62)),
+        night=night,
+        contrast=float(rng.uniform(0.90, 1.05) if night else rng.uniform(0.85, 1.05)),
+        tint=(1.0, 1.0, 1.0) if night else (1.0 + warm, 1.0, 1.0 - warm),
+        noise=float(rng.uniform(2, 4.5) if night else rng.uniform(1.5, 5)),
+        bits_a_pixel=float(rng.uniform(0.10, 0.25)),
+    )
+
+
+def develop(frames: Iterator[NDArray], view: View, light: Light, rng: np.random.Generator) -> Iterator[NDArray]:
+    """Drawn frames -> delivered frames (height, width, 3) uint8: sensor noise, then the delivered size."""
+    grains: list[NDArray] = []
+    for frame in frames:
+        if not grains:  # a few sheets of noise, laid on shifted, cost less than new noise for every frame
+            grains = [rng.normal(0, light.noise, frame.shape[:2]).round().astype(np.int16) for _ in range(5)]
+        grain = np.roll(grains[rng.integers(len(grains))], int(rng.integers(frame.shape[0])), 0)
+        noisy = np.clip(frame + grain[..., None], 0, 255).astype(np.uint8)
+        yield np.asarray(Image.fromarray(noisy).resize((view.width, view.height), Image.Resampling.BILINEAR))

@@ -1,0 +1,1 @@
+"""The phantom of seizures with dystonia and emotional expression."""

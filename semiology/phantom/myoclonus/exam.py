@@ -1,0 +1,141 @@
+"""One examination on film: everything drawn for it, the jerks fitted to their stated amplitudes, the performance with and without them."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from semiology.data.skeleton import load_skeleton
+from semiology.phantom.drawing.clip import Performance, Subject, draw_frames, enact
+from semiology.phantom.drawing.face import ACTIONS
+from semiology.phantom.drawing.filming import Light, develop, draw_light, draw_view
+from semiology.phantom.drawing.kinematics import Angles
+from semiology.phantom.drawing.person import draw_person
+from semiology.phantom.drawing.rest import rest_actions
+from semiology.phantom.drawing.room import draw_room
+from semiology.phantom.myoclonus.jerks import PULLED, Burden, Jerk, draw_jerks, jerked
+from semiology.phantom.myoclonus.myoclonus_tasks import Task, draw_task, task_angles
+from semiology.phantom.seizures.recording import PIECE, with_picture
+
+JOINTS = tuple(load_skeleton("upper_body_11").joints)
+PROBE = 1e-3  # rad, by which an angle is tried
+CORRECTIONS = 6  # of a bend until the joint goes as far as it should; each leaves about a tenth of the fault at most
+STRAIGHT = np.radians(2)  # an elbow bends no farther back
+
+
+@dataclass(frozen=True)
+class Exam:
+    """All random choices of one clip; nothing more is drawn when it is rendered but sensor noise."""
+
+    subject: Subject
+    light: Light
+    task: Task
+    jerks: tuple[Jerk, ...]
+    torso: float  # px, see `torso_length`
+    frames: int
+    fps: float
+    noise_seed: int
+
+
+def draw_examined(rng: np.random.Generator, width: int, height: int) -> Subject:
+    """A person who sits in bed with hips and both arms in view, as in an examination, and the camera."""
+    person = draw_person(rng)
+    room = replace(draw_room(rng), recline=float(np.radians(rng.uniform(68, 80))), blanket_top=float(rng.uniform(0.10, 0.30)))
+    return Subject(person, room, with_picture(draw_view(rng, room), width, height))
+
+
+def draw_exam(rng: np.random.Generator, subject: Subject, panel: str, how: Burden, duration: float, fps: float) -> Exam:
+    """Draw a clip of `duration` s in which the patient does what the panel asks for, with the jerks of a burden."""
+    task = draw_task(rng, panel, duration)
+    frames = round(duration * fps)
+    light, noise_seed = draw_light(rng, subject.view), int(rng.integers(2**31))
+    jerks = draw_jerks(rng, how, duration, task.stimuli)
+    exam = Exam(subject, light, task, (), torso_length(subject, task, frames, fps), frames, fps, noise_seed)
+    return replace(exam, jerks=fitted(exam, jerks))
+
+
+def act(exam: Exam, frames: range, jerks: bool = True) -> Performance:
+    """What the patient does in some frames, with or without the jerks: the same whichever others are asked for."""
+    time = np.arange(frames.start, frames.stop) / exam.fps
+    angles, clench = task_angles(exam.task, time)
+    if jerks:
+        angles = jerked(angles, exam.jerks, time)
+    return enact(exam.subject, time, angles, clench, rest_actions(exam.task.rest, time))
+
+
+def film(exam: Exam) -> Iterator[NDArray]:
+    """The video's frames (height, width, 3) uint8, one by one."""
+
+    def drawn() -> Iterator[NDArray]:
+        for start in range(0, exam.frames, PIECE):
+            piece = act(exam, range(start, min(start + PIECE, exam.frames)))
+            yield from draw_frames(exam.subject, exam.light, piece, range(len(piece.time)))
+
+    return develop(drawn(), exam.subject.view, exam.light, np.random.default_rng(exam.noise_seed))
+
+
+def joints_in_picture(subject: Subject, angles: Angles) -> NDArray:
+    """The eleven joints (time, joint, 2) px for joint angles (rad)."""
+    time = np.zeros(len(angles["trunk_pitch"]))
+    still = np.zeros((len(time), len(ACTIONS)))
+    acted = enact(subject, time, angles, {}, still)
+    return np.stack([acted.camera.project(acted.figure.joints[name]) for name in JOINTS], 1)
+
+
+def torso_length(subject: Subject, task: Task, frames: int, fps: float) -> float:
+    """px: median over the frames, without jerks, of the distance between the middle of the shoulders and that of the hips."""
+    points = joints_in_picture(subject, task_angles(task, np.arange(frames) / fps)[0])
+    middles = [points[:, [JOINTS.index(f"{side}_{name}") for side in ("left", "right")]].mean(1) for name in ("shoulder", "hip")]
+    return float(np.median(np.linalg.norm(middles[0] - middles[1], axis=-1)))
+
+
+def fitted(exam: Exam, jerks: tuple[Jerk, ...]) -> tuple[Jerk, ...]:
+    """The same jerks with the bends (rad) at which each by itself carries its joint off by its amplitude at its peak in the picture.
+
+    Of the two angles that a jerk bends, the direction that the picture shows best follows from the camera, and the jerk leans from it.
+    """
+    if not jerks:
+        return ()
+    base = task_angles(exam.task, np.array([jerk.peak for jerk in jerks]))[0]
+    row = np.arange(len(jerks))
+    joint = np.array([JOINTS.index(jerk.joint) for jerk in jerks])
+    start = joints_in_picture(exam.subject, base)[row, joint]
+
+    def carried(bends: NDArray) -> NDArray:
+        """(jerk, 2) px by which bends (jerk, 2) rad carry each jerk's joint."""
+        angles = {name: value.copy() for name, value in base.items()}
+        for i, jerk in enumerate(jerks):
+            for name, by in zip(PULLED[jerk.joint], bends[i]):
+                angles[name][i] += by
+        return joints_in_picture(exam.subject, angles)[row, joint] - start
+
+    slopes = np.stack([carried(np.broadcast_to(PROBE * one, (len(jerks), 2))) / PROBE for one in np.eye(2)], -1)
+    best = np.linalg.svd(slopes)[2][:, 0]  # (jerk, 2): the pair of angles to which the picture answers most
+    across = np.stack([-best[:, 1], best[:, 0]], -1)
+    lean = np.array([[jerk.lean] for jerk in jerks])
+    direction = np.cos(lean) * best + np.sin(lean) * across
+    wanted = exam.torso * np.array([jerk.amplitude for jerk in jerks])
+    bends = wanted[:, None] * direction / np.linalg.norm(np.einsum("ijk,ik->ij", slopes, direction), axis=-1, keepdims=True)
+    for i, jerk in enumerate(jerks):  # an elbow that is nearly straight bends the other way
+        if jerk.joint.endswith("_wrist") and base[PULLED[jerk.joint][0]][i] + bends[i, 0] < STRAIGHT:
+            bends[i] = -bends[i]
+    for _ in range(CORRECTIONS):
+        bends = bends * (wanted / np.linalg.norm(carried(bends), axis=-1))[:, None]
+    return tuple(replace(jerk, bends=dict(zip(PULLED[jerk.joint], map(float, by)))) for jerk, by in zip(jerks, bends))
+
+
+def displacements(exam: Exam) -> tuple[list[Jerk], NDArray]:
+    """How far each event carries every joint at its peak: the performance with it against that without.
+
+    Returns:
+        The first jerk of each event, and (event, joint, 2) torso lengths in the picture, x to the right and y down.
+    """
+    onsets = sorted({jerk.onset for jerk in exam.jerks})
+    if not onsets:
+        return [], np.zeros((0, len(JOINTS), 2))
+    first = [next(jerk for jerk in exam.jerks if jerk.onset == onset) for onset in onsets]
+    time = np.array([jerk.peak for jerk in first])
+    base = task_angles(exam.task, time)[0]
+    moved = joints_in_picture(exam.subject, jerked(base, exam.jerks, time)) - joints_in_picture(exam.subject, base)
+    return first, moved / exam.torso

@@ -1,0 +1,1 @@
+"""The phantom of focal and bilateral tonic-clonic seizures."""

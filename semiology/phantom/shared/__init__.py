@@ -1,0 +1,1 @@
+"""What all phantom cohorts have in common: their design, truth and tables."""

@@ -1,0 +1,149 @@
+"""The truth of a clip in the project's own containers."""
+
+import numpy as np
+import xarray as xr
+from numpy.typing import NDArray
+
+from semiology.data.preprocessing import unbroken_runs
+from semiology.data.skeleton import load_skeleton
+from semiology.data.tracks import make_tracks
+from semiology.phantom.drawing.clip import Performance, Plan, Subject
+from semiology.phantom.drawing.filming import FPS
+from semiology.phantom.drawing.kinematics import SIDES
+
+BACKEND = "phantom truth"
+TURNED_AWAY = 0.15  # cosine between a landmark's outward normal and the camera below which it does not count as seen
+HIDING = (("elbow", "wrist", 0.036), ("wrist", "hand", 0.045))  # parts of an arm that hide what is behind: from, to, radius (m)
+
+
+def body_truth(plan: Plan, performance: Performance) -> xr.Dataset:
+    """`joint_tracks` of the main phase."""
+    return main_phase(plan, joint_tracks(plan.subject, performance, FPS))
+
+
+def face_truth(plan: Plan, performance: Performance) -> xr.Dataset:
+    """`landmark_tracks` of the main phase."""
+    return main_phase(plan, landmark_tracks(plan.subject, performance, FPS))
+
+
+def main_phase(plan: Plan, tracks: xr.Dataset) -> xr.Dataset:
+    """Tracks of the whole video -> those of the main phase, which begins at 0 s."""
+    first = round(plan.lead * FPS)
+    kept = tracks.isel(time=slice(first, first + round(plan.duration * FPS)))
+    return kept.assign_coords(time=tracks.time.values[: kept.sizes["time"]])
+
+
+def joint_tracks(subject: Subject, performance: Performance, fps: float) -> xr.Dataset:
+    """The eleven joints in px and in metres (camera axes) of the whole video; confidence 0 where hidden or out of the picture.
+
+    A hidden joint keeps its position: the truth is whole.
+    """
+    names = list(load_skeleton("upper_body_11").joints)
+    points = {name: performance.camera.to_camera(performance.figure.joints[name]) for name in names}
+    hidden = {
+        name: behind_arm(performance, point, skip=name.split("_")[0] if "wrist" in name or "elbow" in name else "")
+        for name, point in points.items()
+    }
+    if subject.room.blanket_top < 0.02:
+        for name in ("left_hip", "right_hip", "spine_base"):
+            hidden[name] = np.ones_like(hidden[name])
+    return container(performance, points, hidden, fps)
+
+
+def landmark_tracks(subject: Subject, performance: Performance, fps: float) -> xr.Dataset:
+    """The 23 landmarks, likewise; confidence 0 where turned away, behind an arm or out of the picture."""
+    names = list(load_skeleton("face_23").joints)
+    points = {name: performance.camera.to_camera(performance.landmarks[name]) for name in names}
+    middle = performance.camera.to_camera(performance.figure.joints["head"])
+    axes = performance.camera.rotation @ performance.figure.head
+    half = subject.person.body.head
+    hidden = {}
+    for name, point in points.items():
+        local = np.einsum("tji,tj->ti", axes, point - middle) / half**2
+        normal = np.einsum("tij,tj->ti", axes, local)
+        cosine = -np.sum(normal * point, -1) / (np.linalg.norm(normal, axis=-1) * np.linalg.norm(point, axis=-1))
+        hidden[name] = (cosine < TURNED_AWAY) | behind_arm(performance, point)
+    return container(performance, points, hidden, fps)
+
+
+def behind_arm(performance: Performance, points: NDArray, skip: str = "") -> NDArray:
+    """Whether the patient's forearm or hand stands before `points` (time, 3) m in camera axes; the arm of side `skip` does not count."""
+    hidden = np.zeros(len(points), bool)
+    ray = points / np.linalg.norm(points, axis=-1, keepdims=True)
+    for side in SIDES:
+        if side == skip:
+            continue
+        for start, stop, radius in HIDING:
+            a, b = (performance.camera.to_camera(performance.figure.joints[f"{side}_{name}"]) for name in (start, stop))
+            for share in np.linspace(0, 1, 7):  # spheres along the bone
+                centre = a + share * (b - a)
+                along = np.sum(centre * ray, -1)
+                apart = np.linalg.norm(centre - along[:, None] * ray, axis=-1)
+                hidden |= (apart < radius) & (along < np.linalg.norm(points, axis=-1) - radius)
+    return hidden
+
+
+def container(performance: Performance, points: dict[str, NDArray], hidden: dict[str, NDArray], fps: float) -> xr.Dataset:
+    """Points (time, 3) m in camera axes -> tracks."""
+    camera = performance.camera
+    position_3d = np.stack(list(points.values()), 1)
+    position = camera.to_pixels(position_3d)
+    inside = ((position >= 0) & (position < [camera.width, camera.height])).all(-1)
+    seen = inside & ~np.stack(list(hidden.values()), 1)
+    index = np.arange(len(seen))
+    return make_tracks(
+        position,
+        list(points),
+        fps,
+        confidence=seen.astype(np.float32),
+        position_3d=position_3d,
+        source_time=index / fps,
+        source_index=index,
+        width=camera.width,
+        height=camera.height,
+        backend=BACKEND,
+    )
+
+
+def spans(flags: NDArray, times: NDArray) -> list[list[float]]:
+    """[start, stop] in seconds of every run of true `flags` (time,)."""
+    return [[round(float(times[run.start]), 3), round(float(times[run.stop - 1] + 1 / FPS), 3)] for run in unbroken_runs(flags)]
+
+
+def story(plan: Plan, performance: Performance) -> dict:
+    """What is to be seen in the clip, for JSON; times in seconds of the main phase."""
+    camera = performance.camera
+    arm, face = plan.sign_of_arm, plan.sign_of_face
+    body = plan.subject.person.body
+
+    def told(episode) -> dict | None:
+        if episode is None:
+            return None
+        return {
+            "kind": episode.kind,
+            "side": episode.side,
+            "start": round(episode.start, 3),
+            "stop": round(episode.stop, 3),
+            "strength": episode.strength,
+        }
+
+    return {
+        "rendered": {
+            "dystonia": told(arm),
+            "emotion": told(face),
+            "visits": [told(episode) for episode in plan.arms if not episode.sign],
+            "grimaces": [told(episode) for episode in plan.faces if not episode.sign],
+        },
+        "in_view": {
+            "patient": spans(np.ones_like(performance.caregiver_seen), performance.time),
+            "caregiver": spans(performance.caregiver_seen, performance.time),
+        },
+        "main_phase": {"start": plan.lead, "duration": plan.duration, "tail": plan.tail},
+        "fps": FPS,
+        "light": "infrared" if plan.light.night else "daylight",
+        "noise": plan.light.noise,
+        "bit_rate": plan.light.bit_rate(plan.subject.view),
+        "bandage": plan.subject.person.bandage,
+        "bones": {name: round(float(getattr(body, name)), 5) for name in ("trunk", "shoulder", "hip", "upper_arm", "forearm", "neck")},
+        "camera": camera.story(),
+    }

@@ -1,7 +1,0 @@
-"""What a run found, for people: one HTML file that needs nothing else, plain tables, and a card beside every trained model."""
-
-from semiology.report.model_card import write_card, write_cards
-from semiology.report.page import write_report
-from semiology.report.tables import write_tables
-
-__all__ = ["write_card", "write_cards", "write_report", "write_tables"]

@@ -1,0 +1,94 @@
+"""A clinician's score predicted from named features, each participant by a model that never saw that participant."""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+from sklearn.impute import SimpleImputer
+from sklearn.linear_model import RidgeCV
+from sklearn.pipeline import Pipeline, make_pipeline
+from sklearn.preprocessing import StandardScaler
+
+from semiology.data.cohort import Score
+from semiology.severity.myoclonus.features import FEATURES
+
+FEWEST = 8  # participants with a score, below which nothing is fitted [our choice]
+ALPHAS = tuple(float(alpha) for alpha in np.logspace(-1, 4, 16))  # of the ridge; chosen within each fold's own participants
+
+Key = tuple[str, str]  # participant, visit
+
+
+@dataclass(frozen=True)
+class Fit:
+    """Out-of-fold predictions of one clinician's score, or why there are none.
+
+    Attributes:
+        name: column of the score in clips.tsv; of: the machine score that it rates.
+        predicted: (participant, visit) -> the score as predicted without that participant, clipped to the scale.
+        participants, visits: that carry a score and features.
+        features: those that were seen in anybody.
+        reason: why nothing was fitted; "" where it was.
+    """
+
+    name: str
+    of: str
+    predicted: dict[Key, float] = field(default_factory=dict)
+    participants: int = 0
+    visits: int = 0
+    features: tuple[str, ...] = ()
+    reason: str = ""
+
+
+def fit_score(score: Score, rated: Mapping[Key, float], features: Mapping[Key, Mapping[str, float]]) -> Fit:
+    """Ridge regression of a clinician's score on `FEATURES`, leaving one participant (all visits) out at a time.
+
+    Missing features take the median, all are scaled, and the strength of the ridge is chosen (by leaving one visit out), each within the
+    fold's own participants.
+    Visits without the clinician's score are predicted too, by the model of that participant's fold.
+
+    Args:
+        score: what clips.json says of it: its name, what it rates, the ends of its scale.
+        rated: the clinician's scores.
+        features: `visit_features` of every visit, also of those that were not rated.
+    """
+    told = [key for key, own in features.items() if not all(math.isnan(value) for value in own.values())]  # others were never in view
+    keys = [key for key in rated if key in told and not math.isnan(rated[key])]
+    people = sorted({participant for participant, _ in keys})
+    seen = tuple(name for name in FEATURES if any(not math.isnan(features[key][name]) for key in keys))
+    fit = Fit(score.name, score.of, {}, len(people), len(keys), seen)
+    target = np.array([rated[key] for key in keys])
+    if reason := _refused(keys, people, target):
+        return replace(fit, reason=reason)
+    low = -math.inf if score.minimum is None else score.minimum
+    high = math.inf if score.maximum is None else score.maximum
+    predicted: dict[Key, float] = {}
+    unrated = {participant for participant, _ in told} - set(people)
+    for participant in (*people, *sorted(unrated)):
+        rows = [number for number, key in enumerate(keys) if key[0] != participant]
+        model = _model().fit(_matrix([keys[row] for row in rows], features, seen), target[rows])
+        own = [key for key in told if key[0] == participant]
+        if own:
+            predicted |= {key: float(np.clip(value, low, high)) for key, value in zip(own, model.predict(_matrix(own, features, seen)))}
+    return replace(fit, predicted=predicted)
+
+
+def _refused(keys: Sequence[Key], people: Sequence[str], target: np.ndarray) -> str:
+    """Why a regression would say nothing; "" where it may."""
+    if len(people) < FEWEST:
+        return f"{len(people)} participants have a score and features; {FEWEST} are needed"
+    owners = np.array([participant for participant, _ in keys])
+    levels = [len(np.unique(target[owners != participant])) for participant in people]
+    if len(np.unique(target)) == 1:
+        return f"every score is {target[0]:g}: there is nothing to tell apart"
+    if min(levels) == 1:
+        return "all but one participant have the same score: without that one there is nothing to tell apart"
+    return ""
+
+
+def _model() -> Pipeline:
+    return make_pipeline(SimpleImputer(strategy="median", keep_empty_features=True), StandardScaler(), RidgeCV(alphas=ALPHAS))
+
+
+def _matrix(keys: Sequence[Key], features: Mapping[Key, Mapping[str, float]], names: Sequence[str]) -> np.ndarray:
+    return np.array([[features[key][name] for name in names] for key in keys])

@@ -1,0 +1,205 @@
+"""From a probability over time to onset and offset, window by window, by two thresholds: a stream needs no more than a few numbers.
+
+A window's probability belongs to the time around its centre, up to midway to the centres of its neighbours: centre - and + half a step
+where windows are evenly spaced, and never beyond the window's own ends. Before the first and after the last window's part nothing is said.
+"""
+
+import math
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from semiology.data.event import Event
+from semiology.errors import UserError
+
+Window = tuple[float, float, float | None]  # start and end, s; probability, None where not assessable
+SAME = 1e-6  # s; times that differ by less are one: 3 x 0.1 is 0.3
+
+
+@dataclass(frozen=True)
+class Hysteresis:
+    """When an event begins, goes on, ends, and counts.
+
+    The defaults are round numbers for signs that last seconds [our choice]; `semiology events tune` finds them on known people.
+
+    Attributes:
+        on: an event begins where the probability reaches this.
+        off: it ends where the probability falls below this; at most `on`.
+        shortest: s; after merging, shorter events are dropped.
+        merge: s; events no further apart than this are one.
+        unseen: s; an event goes on through a stretch without a probability no longer than this if it is at or above `off` thereafter;
+            otherwise it ended where the stretch began.
+
+    Raises:
+        UserError: thresholds that are not 0 < off <= on <= 1, a time that is negative.
+    """
+
+    on: float = 0.6
+    off: float = 0.4
+    shortest: float = 1.0
+    merge: float = 2.0
+    unseen: float = 2.0
+
+    def __post_init__(self) -> None:
+        if not 0 < self.off <= self.on <= 1:
+            raise UserError(f"hysteresis: on={self.on:g}, off={self.off:g}; thresholds are above 0, at most 1, and off is at most on")
+        for name in ("shortest", "merge", "unseen"):
+            if not (math.isfinite(getattr(self, name)) and getattr(self, name) >= 0):
+                raise UserError(f"hysteresis: {name}={getattr(self, name):g}; give seconds, 0 or more")
+
+
+@dataclass
+class _Stretch:
+    """A time in which the sign is on, and what its confidence is made of."""
+
+    onset: float
+    offset: float
+    weight: float = 0.0  # sum of probability x s over the assessed parts
+    seen: float = 0.0  # s
+
+    def add(self, end: float, probability: float, seconds: float) -> None:
+        self.offset = end
+        self.weight += probability * seconds
+        self.seen += seconds
+
+
+class EventDetector:
+    """Events of one sign from windows that come one by one; what `push` returns is final.
+
+    An event's confidence is the mean probability over the time in which it was on.
+
+    Args:
+        hysteresis: thresholds and times.
+        sign, level: what the events are called.
+    """
+
+    def __init__(self, hysteresis: Hysteresis, sign: str, level: str | None = None) -> None:
+        self.hysteresis, self.sign, self.level = hysteresis, sign, level
+        self._window: Window | None = None  # the last one: how far it speaks is known when the next one comes
+        self._start = math.nan  # s, where its part begins; NaN for the very first window
+        self._open: _Stretch | None = None  # the sign is on
+        self._closed: _Stretch | None = None  # it was on, and may be merged with what follows
+
+    def push(self, start: float, end: float, probability: float | None) -> list[Event]:
+        """The next window, from `start` to `end` s; probability None or NaN: not assessable.
+
+        Returns:
+            Events that are over for certain, in order: nothing that comes later will change them.
+
+        Raises:
+            UserError: windows that do not go forward in time, a probability outside of 0 to 1.
+        """
+        window = (start, end, _checked(start, end, probability))
+        if self._window is None:
+            self._window = window
+            return []
+        before, here = _centre(self._window), _centre(window)
+        if not here > before:
+            raise UserError(f"{self.sign}: a window around {here:g} s comes after the one around {before:g} s; windows go forward in time")
+        middle = (before + here) / 2
+        if math.isnan(self._start):
+            self._start = max(before - (middle - before), self._window[0])
+        until, since = min(middle, self._window[1]), max(middle, start)
+        events = self._take(self._start, until, self._window[2])
+        if since > until:  # windows that do not touch leave a hole
+            events += self._take(until, since, None)
+        self._window, self._start = window, since
+        return events
+
+    def finish(self) -> list[Event]:
+        """The recording is over: the last window's part reaches as far after its centre as before, and what is on ends there."""
+        if self._window is None:
+            return []
+        start, end, probability = self._window
+        if math.isnan(self._start):  # the only window speaks for all of itself
+            self._start = start
+            events = self._take(start, end, probability)
+        else:
+            centre = _centre(self._window)
+            events = self._take(self._start, min(centre + (centre - self._start), end), probability)
+        self._window = None
+        self._close()
+        return events + self._emit()
+
+    def state(self) -> dict[str, Any]:
+        """All that it remembers, as JSON; `restore` goes on from there and gives the same events."""
+        return {
+            "window": None if self._window is None else list(self._window),
+            "start": None if math.isnan(self._start) else self._start,
+            "open": None if self._open is None else asdict(self._open),
+            "closed": None if self._closed is None else asdict(self._closed),
+        }
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Go on from a `state()`.
+
+        Raises:
+            UserError: it is none.
+        """
+        try:
+            window = state["window"]
+            self._window = None if window is None else (float(window[0]), float(window[1]), window[2])
+            self._start = math.nan if state["start"] is None else float(state["start"])
+            self._open, self._closed = (None if state[name] is None else _Stretch(**state[name]) for name in ("open", "closed"))
+        except (KeyError, TypeError, ValueError, IndexError) as error:
+            raise UserError(f"{self.sign}: not the state of an event detector ({error}); start anew") from error
+
+    def _take(self, start: float, end: float, probability: float | None) -> list[Event]:
+        """One window's own part of time."""
+        if probability is None:
+            if self._open and end - self._open.offset > self.hysteresis.unseen + SAME:
+                self._close()
+        elif self._open and probability >= self.hysteresis.off:
+            self._open.add(end, probability, end - start)
+        else:
+            self._close()
+            if probability >= self.hysteresis.on:
+                events = self._settle(start)
+                self._open, self._closed = self._closed or _Stretch(start, end), None
+                self._open.add(end, probability, end - start)
+                return events
+        return self._settle(end)
+
+    def _settle(self, now: float) -> list[Event]:
+        """What is closed can no longer be merged with what begins now or later, unless it is near."""
+        if self._closed and now - self._closed.offset > self.hysteresis.merge + SAME:
+            return self._emit()
+        return []
+
+    def _close(self) -> None:
+        """The sign is off since the end of the last part in which it was on."""
+        if self._open:
+            self._open, self._closed = None, self._open
+
+    def _emit(self) -> list[Event]:
+        """The closed stretch as an event, if it is long enough."""
+        stretch, self._closed = self._closed, None
+        if stretch is None or stretch.offset - stretch.onset < self.hysteresis.shortest - SAME:
+            return []
+        confidence = stretch.weight / stretch.seen
+        return [Event(stretch.onset, stretch.offset - stretch.onset, self.sign, self.level, min(max(confidence, 0.0), 1.0))]
+
+
+def find_events(windows: Iterable[Window], hysteresis: Hysteresis, sign: str, level: str | None = None) -> list[Event]:
+    """All events in windows (start s, end s, probability or None) that are there at once: the stream in a loop.
+
+    Raises:
+        UserError: as `EventDetector.push`.
+    """
+    detector = EventDetector(hysteresis, sign, level)
+    events = [event for window in windows for event in detector.push(*window)]
+    return events + detector.finish()
+
+
+def _centre(window: Window) -> float:
+    return (window[0] + window[1]) / 2
+
+
+def _checked(start: float, end: float, probability: float | None) -> float | None:
+    if not (math.isfinite(start) and math.isfinite(end) and end > start):
+        raise UserError(f"a window from {start:g} to {end:g} s; its end comes after its start")
+    if probability is None or math.isnan(probability):
+        return None
+    if not 0 <= probability <= 1:
+        raise UserError(f"the window from {start:g} to {end:g} s has a probability of {probability:g}; it is 0 to 1")
+    return float(probability)

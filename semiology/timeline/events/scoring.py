@@ -1,0 +1,208 @@
+"""One recording's found events against its true ones, as the seizure-detection community counts them (SzCORE: Dan et al. 2025 [P]).
+
+By event: a true event is hit where any found one overlaps it, a found one that overlaps no hit is a false alarm; one alarm over two
+seizures hits both, two alarms in one seizure are one hit. By second: time that both call, that only one calls.
+
+The definitions are those of the package `timescoring`, with which the tests compare. It is not what computes here: it works on grids of
+0.1 and 1 s, on which a sign of less than half of that vanishes (one of 0.8 s that is found to the millisecond may have no seconds at
+all), and it does not say which events belong together, which the error of the onset needs. Here times are exact.
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+
+import numpy as np
+
+from semiology.data.event import Event
+from semiology.errors import UserError
+from semiology.timeline.events.hysteresis import SAME
+
+SLACK = 1.0  # s, by which two programs may differ on how long a recording is
+Spans = np.ndarray  # (event, 2) onset and offset, s, ascending
+
+
+@dataclass(frozen=True)
+class Tolerances:
+    """What counts as found. The defaults take every event as it is: for signs that last seconds [our choice].
+
+    Attributes:
+        before: s; what is found up to so long before a true onset belongs to the event.
+        after: s; the same after its offset.
+        overlap: share of the true event, with `before` and `after`, that has to be found; 0: any overlap.
+        longest: s; longer events count as several, each of this length; None: never.
+        apart: s; events of one table nearer than this are one.
+
+    Raises:
+        UserError: a negative time, a share that is not below 1.
+    """
+
+    before: float = 0.0
+    after: float = 0.0
+    overlap: float = 0.0
+    longest: float | None = None
+    apart: float = 0.0
+
+    def __post_init__(self) -> None:
+        for field in fields(self):
+            value = getattr(self, field.name)
+            if value is not None and not (math.isfinite(value) and value >= 0):
+                raise UserError(f"tolerances: {field.name}={value:g}; give 0 or more")
+        if self.overlap >= 1 or self.longest == 0:
+            raise UserError("tolerances: overlap is a share below 1, longest is above 0 s or null")
+
+
+SZCORE = Tolerances(before=30.0, after=60.0, overlap=0.0, longest=300.0, apart=90.0)  # [P], for seizures in EEG
+
+
+@dataclass(frozen=True)
+class Counts:
+    """What is counted; the counts of recordings and of participants add up.
+
+    Attributes:
+        duration: s of recording.
+        events: true events.
+        hits: true events that were found.
+        false_alarms: found events that belong to none that was hit.
+        true_seconds: s in which the sign is there.
+        right_seconds: s of them in which it was called.
+        false_seconds: s in which it was called and is not there.
+    """
+
+    duration: float = 0.0
+    events: float = 0.0
+    hits: float = 0.0
+    false_alarms: float = 0.0
+    true_seconds: float = 0.0
+    right_seconds: float = 0.0
+    false_seconds: float = 0.0
+
+    def array(self) -> np.ndarray:
+        """(count,) in the order above."""
+        return np.array([getattr(self, field.name) for field in fields(self)])
+
+
+@dataclass(frozen=True)
+class Score:
+    """Counts of a recording, and for each hit whose onset was found by an alarm of its own: found minus true onset, s."""
+
+    counts: Counts
+    onset_errors: tuple[float, ...]
+
+
+def score_events(reference: Sequence[Event], hypothesis: Sequence[Event], duration: float, tolerances: Tolerances | None = None) -> Score:
+    """Found events of one sign in one recording against the true ones.
+
+    Args:
+        reference: true events, in any order.
+        hypothesis: found events.
+        duration: s, of the recording; events are cut at its start and end.
+        tolerances: by default any overlap, nothing else.
+
+    Raises:
+        UserError: a duration that is not positive, an event that begins after the recording's end.
+    """
+    if not (math.isfinite(duration) and duration > 0):
+        raise UserError(f"a recording of {duration:g} s cannot be scored; give its duration in s")
+    tolerances = tolerances or Tolerances()
+    true, found = _spans(reference, duration, "true"), _spans(hypothesis, duration, "found")
+    whole, alarms = _merged(true, tolerances.apart), _merged(found, tolerances.apart)
+    hit, false = _matched(_split(whole, tolerances.longest), _split(alarms, tolerances.longest), tolerances, duration)
+    true_seconds, called, both = _seconds(true), _seconds(found), _both(_merged(true), _merged(found))
+    counts = Counts(duration, len(hit), int(hit.sum()), int(false.sum()), true_seconds, both, max(called - both, 0.0))
+    return Score(counts, _onset_errors(whole, alarms, tolerances, duration))
+
+
+def figures(counts: np.ndarray) -> dict[str, np.ndarray]:
+    """Name -> figure of counts (..., count), each (...); NaN where there is nothing to divide by.
+
+    Precision is hits / (hits + false alarms), hits counted in true events [P]. F1 is 0 where there are false alarms and nothing to find.
+    """
+    duration, events, hits, false, true_seconds, right, wrong = np.moveaxis(np.asarray(counts, float), -1, 0)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return {
+            "event_sensitivity": hits / events,
+            "event_precision": hits / (hits + false),
+            "event_f1": 2 * hits / (hits + false + events),
+            "false_alarms_per_hour": false / (duration / 3600),
+            "false_alarms_per_24h": false / (duration / 86400),
+            "second_sensitivity": right / true_seconds,
+            "second_precision": right / (right + wrong),
+            "second_f1": 2 * right / (right + wrong + true_seconds),
+        }
+
+
+def _spans(events: Sequence[Event], duration: float, whose: str) -> Spans:
+    """(event, 2) inside of the recording; one that ended before its start is none of it."""
+    for event in events:
+        if event.onset > duration + SLACK:
+            raise UserError(
+                f"the {whose} {event.sign!r} at {event.onset:g} s begins after the recording's end at {duration:g} s; which is wrong?"
+            )
+    spans = np.array(sorted((event.onset, event.offset) for event in events if event.offset >= 0), float).reshape(-1, 2)
+    return spans.clip(0, duration)
+
+
+def _merged(spans: Spans, apart: float = 0.0) -> Spans:
+    """Spans that overlap, or are nearer to each other than so many s, become one."""
+    joined: list[list[float]] = []
+    for start, end in spans:
+        if joined and start - joined[-1][1] < max(apart - SAME, 0):
+            joined[-1][1] = max(joined[-1][1], end)
+        else:
+            joined.append([start, end])
+    return np.array(joined, float).reshape(-1, 2)
+
+
+def _split(spans: Spans, longest: float | None) -> Spans:
+    """Spans longer than so many s become several of that length; the last is what is left."""
+    if longest is None:
+        return spans
+    parts = []
+    for start, end in spans:
+        cuts = np.arange(start, max(end - SAME, start + SAME), longest)
+        parts += list(zip(cuts, [*cuts[1:], end]))
+    return np.array(parts, float).reshape(-1, 2)
+
+
+def _overlaps(true: Spans, found: Spans) -> np.ndarray:
+    """(true, found) which have time in common; what only touches has none, a moment inside of the other has."""
+    return (found[None, :, 0] < true[:, None, 1] - SAME) & (true[:, None, 0] < found[None, :, 1] - SAME)
+
+
+def _widened(true: Spans, tolerances: Tolerances, duration: float) -> Spans:
+    return (true + np.array([-tolerances.before, tolerances.after])).clip(0, duration)
+
+
+def _matched(true: Spans, found: Spans, tolerances: Tolerances, duration: float) -> tuple[np.ndarray, np.ndarray]:
+    """(true,) which are hit, and (found,) which are false alarms."""
+    wide = _widened(true, tolerances, duration)
+    overlaps = _overlaps(wide, found)
+    hit = overlaps.any(axis=1)
+    if tolerances.overlap > 0:
+        common = np.minimum(wide[:, None, 1], found[None, :, 1]) - np.maximum(wide[:, None, 0], found[None, :, 0])
+        hit &= np.where(overlaps, common, 0).sum(axis=1) > tolerances.overlap * (wide[:, 1] - wide[:, 0]) + SAME
+    return hit, ~(overlaps & hit[:, None]).any(axis=0)
+
+
+def _onset_errors(true: Spans, found: Spans, tolerances: Tolerances, duration: float) -> tuple[float, ...]:
+    """Each found event dates at most one true one: the first that it overlaps and that no earlier found event has dated. Not split."""
+    hit, _ = _matched(true, found, tolerances, duration)
+    overlaps = _overlaps(_widened(true, tolerances, duration), found) & hit[:, None]
+    used, errors = -1, []
+    for number, row in enumerate(overlaps):
+        if len(free := np.flatnonzero(row[used + 1 :])):
+            used += 1 + int(free[0])
+            errors.append(float(found[used, 0] - true[number, 0]))
+    return tuple(errors)
+
+
+def _seconds(spans: Spans) -> float:
+    joined = _merged(spans)
+    return float((joined[:, 1] - joined[:, 0]).sum())
+
+
+def _both(one: Spans, other: Spans) -> float:
+    """s that two sets of spans have in common; the spans of each do not overlap."""
+    common = np.minimum(one[:, None, 1], other[None, :, 1]) - np.maximum(one[:, None, 0], other[None, :, 0])
+    return float(common.clip(0).sum())

@@ -1,0 +1,129 @@
+"""Train the BLSTM on the vectors of training recordings' windows, and answer a recording with it."""
+
+from collections.abc import Sequence as Many
+from dataclasses import asdict, dataclass, replace
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from semiology.models.networks import Network, StreamShape
+from semiology.models.training.clips import ClipData
+from semiology.models.training.datamodule import NO_CHANGE, ClipDataset
+from semiology.timeline.localise.localise_network import WindowsBLSTM
+from semiology.timeline.localise.recordings import LEFT_OUT, Recording
+from semiology.timeline.localise.settings import Localisation
+from semiology.timeline.localise.windows import assessable, windows_of, windows_source
+
+BATCH = 128  # windows that the encoder reads at a time when it does not learn
+
+
+@dataclass(frozen=True)
+class Embedded:
+    """A recording as the BLSTM reads it: vectors (draw, window, feature), 0 where not seen; seen (window,) 0 or 1; target (window,)."""
+
+    vectors: Tensor
+    seen: Tensor
+    target: Tensor
+
+
+def embed(encoder: nn.Module, recording: Recording, settings: Localisation, rng: np.random.Generator | None = None) -> Embedded:
+    """The encoder's vectors of all windows of a recording: as they are, and with `rng` also `draws` times changed as in its training."""
+    windows = windows_of(recording, settings)
+    seen = assessable(windows, settings)
+    there = [replace(window, target=0) for window, found in zip(windows, seen) if found]  # the target is not read here
+    features: int = encoder.features  # type: ignore[assignment]
+    vectors = torch.zeros(1 + (settings.sequence.draws if rng else 0), len(windows), features)
+    for draw in range(len(vectors)):
+        vectors[draw, torch.from_numpy(seen)] = _vectors(encoder, there, settings, rng if draw else None)
+    target = [window.target if found else LEFT_OUT for window, found in zip(windows, seen)]
+    return Embedded(vectors, torch.from_numpy(seen).float(), torch.tensor(target))
+
+
+def _vectors(encoder: nn.Module, windows: list[ClipData], settings: Localisation, rng: np.random.Generator | None) -> Tensor:
+    """(window, feature), a bounded batch at a time."""
+    source = windows_source([], settings)
+    dataset = ClipDataset(source, windows, settings.augmentation if rng else NO_CHANGE, rng)
+    features: int = encoder.features  # type: ignore[assignment]
+    vectors = [torch.zeros(0, features)]
+    with torch.inference_mode():
+        for batch in dataset.loader(BATCH):
+            vectors.append(encoder.forward_features(*(batch[name] for name in encoder.reads)))  # type: ignore[operator,union-attr]
+    return torch.cat(vectors)
+
+
+def timeline_network(encoder: nn.Module, shape: StreamShape, settings: Localisation) -> tuple[WindowsBLSTM, Network]:
+    """An untrained BLSTM around a copy of the trained encoder, which stays as it is; and how to build it again."""
+    chosen = {"encoder": asdict(settings.windows.network), "width": settings.sequence.width, "dropout": settings.sequence.dropout}
+    options = Network("semiology.timeline.localise.WindowsBLSTM", chosen)
+    network = options(shape)
+    assert isinstance(network, WindowsBLSTM)
+    network.encoder.load_state_dict(encoder.state_dict())
+    network.encoder.requires_grad_(False)
+    return network, options
+
+
+def train_sequence(network: WindowsBLSTM, recordings: Many[Embedded], class_weights: Tensor, settings: Localisation, seed: int) -> None:
+    """Weighted cross-entropy over the judged windows of chunks; the encoder stays as it is.
+
+    Every epoch cuts each recording into chunks at a random offset and takes one draw of each chunk's vectors.
+    """
+    chosen, rng = settings.sequence, np.random.default_rng(seed)
+    torch.manual_seed(seed)
+    parameters = [parameter for parameter in network.parameters() if parameter.requires_grad]
+    optimiser = torch.optim.AdamW(parameters, chosen.learning_rate, weight_decay=chosen.weight_decay)
+    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, chosen.epochs)
+    network.train()
+    network.encoder.eval()
+    for _ in range(chosen.epochs):
+        chunks = [chunk for recording in recordings for chunk in cut(recording, chosen.chunk, rng)]
+        order = rng.permutation(len(chunks))
+        for first in range(0, len(order), chosen.batch_size):
+            vectors, seen, target = (
+                torch.stack(part) for part in zip(*(chunks[place] for place in order[first : first + chosen.batch_size]))
+            )
+            if (target == LEFT_OUT).all():
+                continue
+            logits = network.label(vectors, seen)
+            loss = F.cross_entropy(logits.flatten(0, 1), target.flatten(), class_weights, ignore_index=LEFT_OUT)
+            optimiser.zero_grad()
+            loss.backward()
+            torch.nn.utils.clip_grad_norm_(parameters, 1.0)
+            optimiser.step()
+        schedule.step()
+    network.eval()
+
+
+def cut(recording: Embedded, chunk: int, rng: np.random.Generator) -> list[tuple[Tensor, Tensor, Tensor]]:
+    """Vectors (chunk, feature), seen (chunk,) and target (chunk,) of each chunk, cut at a random offset, one draw each; beyond the ends
+    nothing is seen and nothing judged."""
+    windows = len(recording.seen)
+    offset = int(rng.integers(chunk))
+    chunks = []
+    for start in range(offset - chunk if offset else 0, windows, chunk):
+        draw = recording.vectors[int(rng.integers(len(recording.vectors)))]
+        first, last = max(start, 0), min(start + chunk, windows)
+        before, after = first - start, start + chunk - last
+        chunks.append(
+            (
+                F.pad(draw[first:last], (0, 0, before, after)),
+                F.pad(recording.seen[first:last], (before, after)),
+                F.pad(recording.target[first:last], (before, after), value=LEFT_OUT),
+            )
+        )
+    return chunks
+
+
+def answer(network: WindowsBLSTM, recording: Embedded) -> np.ndarray:
+    """(window, level) probabilities over the whole recording, NaN where a window is not assessable."""
+    with torch.inference_mode():
+        probabilities = network.label(recording.vectors[:1], recording.seen[None]).softmax(2)[0].numpy()
+    return np.where(recording.seen.numpy()[:, None] > 0, probabilities, np.nan)
+
+
+def answer_alone(encoder: nn.Module, recording: Embedded) -> np.ndarray:
+    """The same from the encoder's own head: every window for itself."""
+    with torch.inference_mode():
+        probabilities = encoder.head(recording.vectors[0]).softmax(1).numpy()  # type: ignore[operator]
+    return np.where(recording.seen.numpy()[:, None] > 0, probabilities, np.nan)

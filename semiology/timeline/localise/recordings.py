@@ -1,0 +1,104 @@
+"""Recordings of any length with marked events: joints on a regular grid, and for each frame what is marked there."""
+
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+
+from semiology.data.clip_tracks import clip_tracks
+from semiology.data.cohort import Cohort
+from semiology.data.store import Store
+from semiology.errors import UserError
+from semiology.models.training.clips import prepare
+from semiology.models.training.reading import Reading
+from semiology.timeline.events import Event, read_events
+from semiology.timeline.localise.settings import Localisation
+
+LEFT_OUT = -1  # in place of a level: what is there, nobody can say
+
+
+@dataclass(frozen=True)
+class Recording:
+    """One recording in memory, on the grid of `Reading.rate`; frame t stands for the time from t / rate to (t + 1) / rate.
+
+    joints (time, joint, space) in body units, NaN where missing; truth (time,) index of the level, `LEFT_OUT` where it is not judged;
+    events: the marked signs, in s from the recording's start; tracker: what made the tracks, "" where they do not say.
+    """
+
+    clip_id: str
+    participant_id: str
+    joints: np.ndarray
+    truth: np.ndarray
+    events: tuple[Event, ...]
+    tracker: str = ""
+
+
+def events_file(cohort: str | Path, clip_id: str) -> Path:
+    """Where a recording's marked events lie."""
+    return Path(cohort) / "events" / f"{clip_id}_events.tsv"
+
+
+def read_recordings(settings: Localisation) -> list[Recording]:
+    """Every recording of the cohort.
+
+    Raises:
+        UserError: the cohort, tracks or a table of events cannot be read; a recording has no table; an event's sign is not among the
+            settings' signs, or it begins after the recording's end; a sign is marked nowhere.
+    """
+    cohort, recordings = Cohort.read(settings.cohort), []
+    for clip in cohort.clips:
+        store = Store(settings.store) if settings.store else None
+        tracks = clip_tracks(cohort.folder, clip, store, settings.reading.part)
+        joints = prepare(tracks, settings.reading)
+        path = events_file(settings.cohort, clip.clip_id)
+        if not path.is_file():
+            raise UserError(f"{path}: is missing; mark the recording's events there, or write the table's header alone if it has none")
+        events = read_events(path).events
+        truth = frame_levels(events, len(joints), settings, path)
+        signs = tuple(event for event in events if event.sign in settings.signs)
+        recordings.append(Recording(clip.clip_id, clip.participant_id, joints, truth, signs, tracks.attrs.get("backend", "")))
+    marked = {event.sign for recording in recordings for event in recording.events}
+    if unmarked := [sign for sign in settings.signs if sign not in marked]:
+        raise UserError(f"{settings.cohort}: no recording has an event of {', '.join(unmarked)}; take it out of signs, or mark some")
+    return recordings
+
+
+def frame_levels(events: Sequence[Event], frames: int, settings: Localisation, path: Path) -> np.ndarray:
+    """(time,) index of each frame's level. Where two events overlap, the one that began later holds [our choice]; time to be left out wins.
+
+    An event takes the frames whose start lies in it, and one frame at least. What lies before the recording or after its end is cut off.
+
+    Raises:
+        UserError: a sign that is not among the settings' signs, an event that begins after the recording's end.
+    """
+    levels, rate = np.zeros(frames, dtype=int), settings.reading.rate
+    for event in sorted(events, key=lambda event: (event.sign in settings.leave_out, event.onset)):
+        if event.sign not in settings.signs + settings.leave_out:
+            known = ", ".join(settings.signs + settings.leave_out)
+            raise UserError(
+                f"{path}: the event at {event.onset:g} s is of {event.sign!r}; signs are {known}; correct it, or add it to signs"
+            )
+        if event.onset >= frames / rate:
+            raise UserError(f"{path}: the event at {event.onset:g} s begins after the recording's end at {frames / rate:g} s; correct it")
+        first = int(np.ceil(event.onset * rate - 1e-6))
+        last = max(int(np.ceil(event.offset * rate - 1e-6)), first + 1)
+        level = LEFT_OUT if event.sign in settings.leave_out else settings.levels.index(event.sign)
+        levels[max(first, 0) : max(last, 0)] = level
+    return levels
+
+
+def participants(recordings: Sequence[Recording]) -> list[str]:
+    return sorted({recording.participant_id for recording in recordings})
+
+
+def digest(recordings: Sequence[Recording], reading: Reading) -> str:
+    """SHA-256 of all that the models will read, and of what they are taught."""
+    content = hashlib.sha256(json.dumps(asdict(reading.graph), sort_keys=True).encode())
+    for recording in recordings:
+        content.update(f"{recording.clip_id}/{recording.participant_id}".encode())
+        content.update(np.ascontiguousarray(recording.joints).tobytes())
+        content.update(recording.truth.tobytes())
+    return content.hexdigest()

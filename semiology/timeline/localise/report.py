@@ -1,0 +1,101 @@
+"""report.md of a run: what was asked, the table with intervals, each participant, and each recording's picture."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from semiology.evaluation.statistics.tables import show
+from semiology.files import write_text
+from semiology.timeline.localise.evaluate import Answers
+from semiology.timeline.localise.recordings import LEFT_OUT, Recording
+from semiology.timeline.localise.settings import Localisation
+from semiology.timeline.localise.strip import draw_strips
+
+NAMES = {"windows": "windows alone", "timeline": "windows + BLSTM"}
+
+
+def write_report(settings: Localisation, recordings: list[Recording], models: Mapping[str, Answers], metrics: dict[str, Any]) -> Path:
+    """Write report.md and one timelines/<clip_id>/timeline.png a recording; returns the report's path."""
+    run = Path(settings.out)
+    for recording in recordings:
+        bands = {"marked": recording.truth}
+        bands |= {NAMES.get(name, name): called(answers[recording.clip_id]) for name, answers in models.items()}
+        path = run / "timelines" / recording.clip_id / "timeline.png"
+        draw_strips(path, bands, settings.levels, settings.reading.rate, recording.clip_id)
+    pictures = [f"![{one.clip_id}](timelines/{one.clip_id}/timeline.png)" for one in recordings]
+    lines = [
+        "# Where in time",
+        "",
+        *_asked(settings, metrics),
+        "",
+        table_text(metrics),
+        "",
+        *_by_participant(metrics),
+        "",
+        *_by_level(metrics),
+    ]
+    lines += ["", "## Every recording", "", "White: none. Grey: nobody can judge it, or not assessable.", "", *pictures]
+    write_text(run / "report.md", "\n".join(lines) + "\n")
+    return run / "report.md"
+
+
+def called(probabilities: np.ndarray) -> np.ndarray:
+    """(time,) the most probable level of probabilities (time, level); `LEFT_OUT` where not assessable."""
+    known = np.isfinite(probabilities).all(axis=1)
+    return np.where(known, np.nan_to_num(probabilities).argmax(axis=1), LEFT_OUT)
+
+
+def table_text(metrics: dict[str, Any]) -> str:
+    """The table in Markdown: models and differences, each figure with its 95 % interval."""
+    first = next(iter(metrics["models"].values()))
+    columns = {"accuracy": "accuracy by frame", "f1": "macro F1 by frame"} | {label: f"event {label.upper()}" for label in first["events"]}
+    lines = ["| | " + " | ".join(columns.values()) + " |", "|---" * (1 + len(columns)) + "|"]
+    for name, found in metrics["models"].items():
+        cells = [_cell(value) for value in (*found["frames"].values(), *found["events"].values())]
+        lines.append(f"| {NAMES.get(name, name)} | " + " | ".join(cells) + " |")
+    for pair in metrics["differences"]:
+        cells = [_cell(pair["accuracy"], "+"), "", *(_cell(value, "+") for value in pair["events"].values())]
+        lines.append(f"| {NAMES.get(pair['a'], pair['a'])} - {NAMES.get(pair['b'], pair['b'])} | " + " | ".join(cells) + " |")
+    return "\n".join(lines)
+
+
+def _cell(found: dict[str, Any], sign: str = "") -> str:
+    value = "–" if found["value"] is None else f"{found['value']:{sign}.3f}"
+    return value if found["low"] is None else f"{value} ({found['low']:{sign}.3f} to {found['high']:{sign}.3f})"
+
+
+def _asked(settings: Localisation, metrics: dict[str, Any]) -> list[str]:
+    frames, reading = metrics["frames"], settings.reading
+    none = 100 * frames["share_by_level"][settings.levels[0]]
+    return [
+        f"{metrics['recordings']} recordings of {len(metrics['participants'])} participants, {metrics['events']} marked events of "
+        f"{', '.join(settings.signs)}. Each participant was left out once; all figures are of participants that the model had not seen.",
+        "",
+        f"Windows of {reading.window / reading.rate:.1f} s every {settings.step_frames / reading.rate:.1f} s. {frames['judged']} of "
+        f"{frames['all']} frames are judged ({frames['not_judgeable']} were left out because nobody can judge them, the others are not "
+        f"assessable). {none:.0f} % of the judged frames show no sign: who always says none has an accuracy of {none / 100:.2f}.",
+        "",
+        "Intervals are 95 %, over participants. Event F1 at an overlap: intersection over union with a marked event of the same sign.",
+    ]
+
+
+def _by_participant(metrics: dict[str, Any]) -> list[str]:
+    models = metrics["models"]
+    head = " | ".join(f"{NAMES.get(name, name)}: accuracy | event F1@0.5" for name in models)
+    lines = ["## Each participant", "", f"| | {head} |", "|---" * (1 + 2 * len(models)) + "|"]
+    for person in metrics["participants"]:
+        own = [found["by_participant"][person] for found in models.values()]
+        lines.append(f"| {person} | " + " | ".join(f"{show(one['accuracy'])} | {show(one['f1@0.5'])}" for one in own) + " |")
+    return lines
+
+
+def _by_level(metrics: dict[str, Any]) -> list[str]:
+    models = metrics["models"]
+    head = " | ".join(f"{NAMES.get(name, name)}: recall | F1" for name in models)
+    lines = ["## Each sign, by frame", "", f"| | share of frames | {head} |", "|---" * (2 + 2 * len(models)) + "|"]
+    for level, share in metrics["frames"]["share_by_level"].items():
+        own = [found["by_level"][level] for found in models.values()]
+        lines.append(f"| {level} | {share:.3f} | " + " | ".join(f"{show(one['recall'])} | {show(one['f1'])}" for one in own) + " |")
+    return lines

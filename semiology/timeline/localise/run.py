@@ -1,0 +1,124 @@
+"""A run: every participant left out once, resumable; timelines, events, metrics.json and a report."""
+
+import json
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import joblib
+import numpy as np
+import pandas as pd
+from tqdm import tqdm
+
+from semiology.errors import UserError
+from semiology.experiments.fold import is_saved
+from semiology.files import atomic_path, write_text
+from semiology.timeline.events import write_events
+from semiology.timeline.localise.evaluate import Answers, events_of, judge
+from semiology.timeline.localise.fold import MODELS, answers_of, fold_key, read_record, run_fold, train_final
+from semiology.timeline.localise.recordings import Recording, participants, read_recordings
+from semiology.timeline.localise.report import write_report
+from semiology.timeline.localise.settings import Localisation
+from semiology.timeline.localise.windows import by_frame
+from semiology.work import work
+
+PRESENT = "present"  # the one level that a marked sign has, in timeline.csv
+
+
+@dataclass
+class LocaliseResult:
+    """Where the run is, its metrics, and which participants could not be left out: participant -> why."""
+
+    run: Path
+    metrics: dict[str, Any] = field(default_factory=dict)
+    failed: dict[str, str] = field(default_factory=dict)
+
+
+def localise(settings: Localisation) -> LocaliseResult:
+    """Learn from marked recordings when each sign is there, leaving one participant out at a time, and judge it on whoever was left out.
+
+    Writes into `settings.out`: folds/<participant>.json (a record each; those made from the same data and settings are not made again),
+    timelines/<clip_id>/timeline.csv, events.tsv and timeline.png, metrics.json, report.md; where asked for, kept/<participant> and models/.
+
+    Raises:
+        UserError: the recordings cannot be read (see `read_recordings`); they are of fewer than two participants.
+    """
+    recordings, run = read_recordings(settings), Path(settings.out)
+    people, result = participants(recordings), LocaliseResult(run)
+    if len(people) < 2:
+        raise UserError(f"{settings.cohort}: recordings of {people[0]} only; leaving one out needs two participants or more")
+    keys = {person: fold_key(settings, recordings, person) for person in people}
+    todo = [person for person in people if not _is_done(settings, person, keys[person])]
+    calls = [joblib.delayed(_try)(settings, recordings, person) for person in todo]
+    with tqdm(total=len(people), initial=len(people) - len(todo), desc="folds", unit="fold") as bar:
+        for person, why in work(calls, settings, lost=lambda number, why: (todo[number], why)):
+            if why:
+                result.failed[person] = why
+            bar.update()
+    if result.failed:
+        return result
+    models = out_of_fold(settings, recordings)
+    for recording in recordings:
+        write_timeline(settings, recording, models[MODELS[-1]][recording.clip_id])
+    if settings.final and not is_saved(run / "models", MODELS, fold_key(settings, recordings, None)):
+        train_final(settings, recordings, run / "models")
+    result.metrics = judge(recordings, models, settings.levels, settings.reading.rate, settings.hysteresis, settings.seed)
+    result.metrics["settings"] = asdict(settings)
+    write_text(run / "metrics.json", json.dumps(result.metrics, indent=1) + "\n")
+    write_report(settings, recordings, models, result.metrics)
+    return result
+
+
+def out_of_fold(settings: Localisation, recordings: list[Recording]) -> dict[str, Answers]:
+    """Model -> what it said of each recording, frame by frame, while the recording's participant was left out.
+
+    Raises:
+        UserError: a fold is not there, or was made from other data or settings.
+    """
+    found: dict[str, dict[str, np.ndarray]] = {model: {} for model in MODELS}
+    for person in participants(recordings):
+        record = read_record(fold_path(settings.out, person), fold_key(settings, recordings, person))
+        if record is None:
+            raise UserError(f"{fold_path(settings.out, person)}: no record of these data and settings; run `semiology localise` again")
+        for recording in recordings:
+            if recording.participant_id == person:
+                for model in MODELS:
+                    answers = answers_of(record, model, recording.clip_id)
+                    found[model][recording.clip_id] = by_frame(answers, len(recording.truth), settings.step_frames)
+    return dict(found)
+
+
+def write_timeline(settings: Localisation, recording: Recording, probabilities: np.ndarray) -> None:
+    """timeline.csv, one row a sign and window, empty where not assessable; and events.tsv, of probabilities (time, level)."""
+    folder, rate, step = Path(settings.out) / "timelines" / recording.clip_id, settings.reading.rate, settings.step_frames
+    starts = np.arange(0, len(probabilities), step)
+    ends = np.minimum(starts + step, len(probabilities))
+    windows = {"start": starts / rate, "end": ends / rate}
+    columns = {sign: probabilities[starts, place] for place, sign in enumerate(settings.signs, 1)}
+    table = pd.concat(pd.DataFrame({"task": sign, "level": PRESENT, **windows, "probability": own}) for sign, own in columns.items())
+    with atomic_path(folder / "timeline.csv") as temporary:
+        table.round({"start": 4, "end": 4}).to_csv(temporary, index=False)
+    events = events_of(probabilities, settings.levels, rate, settings.hysteresis)
+    write_events(folder / "events.tsv", events, len(probabilities) / rate)
+
+
+def fold_path(run: str | Path, person: str) -> Path:
+    return Path(run) / "folds" / f"{person}.json"
+
+
+def kept_path(run: str | Path, person: str) -> Path:
+    return Path(run) / "kept" / person
+
+
+def _is_done(settings: Localisation, person: str, key: str) -> bool:
+    kept = not settings.keep or is_saved(kept_path(settings.out, person), MODELS, key)
+    return kept and read_record(fold_path(settings.out, person), key) is not None
+
+
+def _try(settings: Localisation, recordings: list[Recording], person: str) -> tuple[str, str | None]:
+    kept = kept_path(settings.out, person) if settings.keep else None
+    try:
+        run_fold(settings, recordings, person, fold_path(settings.out, person), kept)
+    except UserError as error:
+        return person, str(error)
+    return person, None

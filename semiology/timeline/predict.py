@@ -1,0 +1,245 @@
+"""One video in, each sign's probability over time out."""
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+import xarray as xr
+
+from semiology.data.overlay import write_overlay
+from semiology.data.skeleton import load_skeleton
+from semiology.errors import UserError
+from semiology.evaluation.statistics.calibration import Calibrator
+from semiology.files import content_hash, write_text
+from semiology.models.training.clips import ClipData, ClipSource, prepare, too_few, too_little
+from semiology.models.training.datamodule import NO_CHANGE, ClipDataset
+from semiology.models.training.saved import SavedModel, load_model
+from semiology.tracking.extraction import ExtractOptions, extract_tracks, share_found
+from semiology.tracking.extraction.tracks import backend, keypoints_read
+from semiology.tracking.pose import KeypointRCNNOptions
+
+PREFERRED = ("agcn_kd", "agcn")  # at test only AGCNs are used [P]
+
+
+@dataclass(frozen=True)
+class Windows:
+    """Sliding windows of the timeline: length and step in seconds."""
+
+    length: float
+    step: float
+
+    def over(self, duration: float) -> Iterator[tuple[float, float]]:
+        """(start, end) in s; the last window ends with the clip, and a clip shorter than a window is one window."""
+        last = max(duration - self.length, 0)
+        starts = np.append(np.arange(0, last, self.step), last)
+        return ((float(start), float(min(start + self.length, duration))) for start in starts)
+
+
+def predict(
+    video: Path,
+    model: Path,
+    out: Path | None = None,
+    start: float = 0.0,
+    end: float | None = None,
+    length: float | None = None,
+    step: float = 1.0,
+    pose: str = "mediapipe",
+    keypoint_rcnn: KeypointRCNNOptions | None = None,
+) -> dict[str, Any]:
+    """Score one video with a run's models: the probability of each sign in the whole clip and in sliding windows over it.
+
+    Writes OUT/prediction.json and OUT/overlay.mp4 (skeleton, face landmarks and the probabilities drawn in). Nothing here is a diagnosis.
+
+    Args:
+        video: the file.
+        model: folder of a run (its models trained on all participants are used, the distilled AGCN where there is one), or of one model.
+        out: folder of the results; by default the video's name in the current folder.
+        start: s, where the main phase of the seizure begins.
+        end: s, where it ends; by default the video's end.
+        length: s, of a window of the timeline; by default what the model was trained on: its window, or its clips' median length.
+        step: s, from window to window.
+        pose: the pose backend; the one whose tracks the models learned from.
+        keypoint_rcnn: its options, where it is keypoint-rcnn.
+
+    Returns:
+        The content of prediction.json.
+
+    Raises:
+        UserError: the video cannot be read, the run holds no models or models that learned from another backend's tracks, a window is not
+            positive.
+    """
+    if (length is not None and length <= 0) or step <= 0:
+        raise UserError(f"length and step of the timeline's windows must be positive, got {length} and {step:g} s")
+    models = find_models(model)
+    check_trackers(models, pose)
+    options = ExtractOptions(pose=pose, keypoint_rcnn=keypoint_rcnn or KeypointRCNNOptions())
+    drawn = {"body": load_skeleton("upper_body_11"), "face": load_skeleton("face_23")}
+    tracker = backend(options)
+    read = [saved.reading.graph for saved in models.values()]
+    keep = keypoints_read([*read, *(drawn[part] for part in tracker.keypoints)], tracker)
+    tracks = extract_tracks(video, start, end, options, keep)
+    frames, fps = tracks["body"].sizes["time"], tracks["body"].attrs["fps"]
+    signs = {task: score_sign(saved, tracks[saved.reading.part], length, step) for task, saved in models.items()}
+    result = {
+        "note": "Research software, not a medical device. Probabilities come from models trained on the run's participants.",
+        "video_sha256": content_hash(video),
+        "start_s": start,
+        "duration_s": frames / fps,
+        "found": {part: round(share_found(found), 4) for part, found in tracks.items()},
+        "signs": signs,
+    }
+    folder = Path(Path(video).stem + "_prediction") if out is None else Path(out)
+    write_text(folder / "prediction.json", json.dumps(result, indent=1) + "\n")
+    write_overlay(
+        video,
+        tracks["body"],
+        tracks.get("face"),
+        folder / "overlay.mp4",
+        skeleton=drawn["body"],
+        face_skeleton=drawn["face"],
+        start=start,
+        end=end,
+        captions=captions(signs, frames, fps),
+    )
+    return result
+
+
+def find_models(folder: Path, snippets: bool = False) -> dict[str, SavedModel]:
+    """Task -> model: of a run, for each task the preferred one; or the one model that the folder is.
+
+    They read keypoints, or, with `snippets`, vectors of the whole picture.
+
+    Raises:
+        UserError: no models there, one that reads something else.
+    """
+    folder = Path(folder)
+    found = {}
+    if (folder / "model.json").is_file():
+        saved = load_model(folder)
+        found[str(saved.about.get("task", folder.name))] = saved
+    for place in sorted((folder / "models").glob("*/")):
+        names = sorted(path.name for path in place.iterdir() if (path / "model.json").is_file())
+        chosen = next((name for name in PREFERRED if name in names), names[0] if names else None)
+        if chosen:
+            saved = load_model(place / chosen)
+            found[str(saved.about.get("task", place.name))] = saved
+    if not found:
+        raise UserError(f"{folder}: holds no trained models; `semiology loso` with final: true writes them into models/")
+    for task, saved in found.items():
+        if "keypoints" not in saved.network.reads and not (snippets and saved.reading.part == "frame"):  # type: ignore[operator]
+            only = "keypoints, or snippets of the whole picture" if snippets else "keypoints"
+            frame = saved.reading.part == "frame"
+            what, hint = ("snippets", "; `semiology timeline` reads these") if frame else ("appearance features", "")
+            raise UserError(f"{folder}: the model of {task!r} reads {what}; this verb uses models that read {only}{hint}")
+    return found
+
+
+def check_trackers(models: dict[str, SavedModel], pose: str) -> None:
+    """Raises UserError where a model learned from the tracks of another backend than `pose`."""
+    for task, saved in models.items():
+        trackers = saved.about.get("trackers", [])
+        if trackers and pose not in trackers:
+            raise UserError(f"{task}: the model learned from tracks by {', '.join(trackers)}, not by {pose}; track with that (--pose)")
+
+
+def score_sign(saved: SavedModel, tracks: xr.Dataset, length: float | None, step: float) -> dict[str, Any]:
+    """Probabilities of the label's levels for the clip and for each window; None where too little of the patient was found."""
+    joints = prepare(tracks, saved.reading)
+    rate, duration = saved.reading.rate, len(joints) / saved.reading.rate
+    windows = Windows(length or float(saved.about["seconds"]), step)
+    timeline = []
+    for start, end in windows.over(duration):
+        part = joints[round(start * rate) : max(round(end * rate), round(start * rate) + 1)]
+        timeline.append({"start_s": round(start, 3), "end_s": round(end, 3), "probability": probabilities(saved, part)})
+    raw = scores(saved, joints)
+    return {
+        "label": saved.reading.label,
+        "part": saved.reading.part,
+        "levels": saved.levels,
+        "probability": shown(saved, raw),
+        "calibrated": calibrator(saved) is not None,
+        "plausible": plausible(saved, raw),
+        "not_assessable": too_little(joints, saved.reading),
+        "windows": {"length_s": windows.length, "step_s": windows.step},
+        "timeline": timeline,
+    }
+
+
+def probabilities(saved: SavedModel, joints: np.ndarray) -> dict[str, float] | None:
+    """level -> probability for joints (time, joint, space), as in the evaluation of whole clips; None where too little was seen.
+
+    Calibrated, where the run has calibrated its models (by what the folds said of participants they had not seen).
+    """
+    return shown(saved, scores(saved, joints))
+
+
+def snippet_probabilities(saved: SavedModel, features: np.ndarray, starts: np.ndarray, frames: int) -> dict[str, float] | None:
+    """The same for a model of the whole picture: features (snippet, channel), NaN where the video had a hole, and their first frames.
+
+    `starts` (snippet,) and the length, `frames`, count at the reading's rate.
+    """
+    if too_few(features, saved.reading):
+        return None
+    empty = np.empty((frames, 0, 2), np.float32)
+    return shown(saved, _scores(saved, ClipData("clip", "patient", 0, empty, features, starts=starts)))
+
+
+def shown(saved: SavedModel, raw: np.ndarray | None) -> dict[str, float] | None:
+    """level -> probability of what the network said, (1, level); calibrated, where the run has calibrated its models."""
+    if raw is None:
+        return None
+    fitted = calibrator(saved)
+    values = fitted.apply(raw)[0] if fitted else raw[0]
+    return {level: round(float(value), 4) for level, value in zip(saved.levels, values)}
+
+
+def plausible(saved: SavedModel, raw: np.ndarray | None) -> list[str] | None:
+    """Levels that what the network said, (1, level), cannot rule out at the run's coverage: one, and the model commits itself.
+
+    None where no coverage was asked for.
+    """
+    fitted = calibrator(saved)
+    sets = fitted.plausible(raw) if fitted and raw is not None else None
+    return [saved.levels[level] for level in sets[0]] if sets else None
+
+
+def scores(saved: SavedModel, joints: np.ndarray) -> np.ndarray | None:
+    """(1, level) what the network says of joints (time, joint, space), mean over windows; None where too little was seen."""
+    return None if too_little(joints, saved.reading) else _scores(saved, ClipData("clip", "patient", 0, joints))
+
+
+def _scores(saved: SavedModel, clip: ClipData) -> np.ndarray:
+    source = ClipSource("", saved.reading)
+    source.__dict__.update(mirrored_levels=np.arange(len(saved.levels)))
+    dataset = ClipDataset(source, [clip], NO_CHANGE, rng=None)
+    examples = [dataset[number] for number in range(len(dataset))]
+    with torch.inference_mode():
+        inputs = [torch.stack([example[name] for example in examples]) for name in saved.network.reads]  # type: ignore[union-attr]
+        return saved.network(*inputs).softmax(1).mean(0, keepdim=True).numpy()
+
+
+def calibrator(saved: SavedModel) -> Calibrator | None:
+    """The calibration that the run noted in the model, if there is one."""
+    noted = saved.about.get("calibration")
+    return Calibrator(**noted) if noted else None
+
+
+def captions(signs: dict[str, Any], frames: int, fps: float) -> list[str]:
+    """For each frame one text: every sign's probability in the window whose middle is nearest."""
+    lines = {task: [_caption(task, sign, window["probability"]) for window in sign["timeline"]] for task, sign in signs.items()}
+    nearest = {}
+    for task, sign in signs.items():
+        centres = np.array([(window["start_s"] + window["end_s"]) / 2 for window in sign["timeline"]])
+        nearest[task] = np.searchsorted((centres[1:] + centres[:-1]) / 2, np.arange(frames) / fps)
+    return ["\n".join(lines[task][nearest[task][frame]] for task in signs) for frame in range(frames)]
+
+
+def _caption(task: str, sign: dict[str, Any], probability: dict[str, float] | None) -> str:
+    if probability is None:
+        return f"{task}: not assessable"
+    level = sign["levels"][1] if len(sign["levels"]) == 2 else max(probability, key=probability.get)  # type: ignore[arg-type]
+    return f"{task}: {level} {probability[level]:.2f}"

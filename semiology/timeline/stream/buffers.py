@@ -1,0 +1,119 @@
+"""Snippets of the whole picture while the video runs: the last ones' vectors, from the same frames that are tracked."""
+
+from collections import deque
+from collections.abc import Iterable, Mapping
+
+import numpy as np
+
+from semiology.errors import UserError
+from semiology.files import content_hash
+from semiology.models.features import SIZE, SnippetNetwork, load_snippet_network, prepare_picture, whole_snippet
+from semiology.models.training.saved import SavedModel
+from semiology.timeline.stream.options import TimelineOptions
+from semiology.timeline.stream.signs import Sign
+from semiology.weights import snippet_weights
+
+
+def recent_snippets(signs: list[Sign], options: TimelineOptions) -> "RecentSnippets | None":
+    """What the signs that read snippets need; None where none does.
+
+    Raises:
+        UserError: there are no weights for the snippets, or others than the models were trained with.
+    """
+    reading = [sign for sign in signs if sign.saved.reading.part == "frame"]
+    if not reading:
+        return None
+    network = load_snippet_network(options.snippet_weights)
+    given = content_hash(snippet_weights(options.snippet_weights)[0])
+    for sign in reading:
+        if given not in (learned := sign.saved.about.get("snippet_networks") or [given]):
+            raise UserError(
+                f"{sign.task}: the model learned from another network's vectors (SHA-256 {learned[0][:16]}; {options.snippet_weights}: "
+                f"{given[:16]}); give the weights that the snippets were extracted with (--snippet_weights)"
+            )
+    longest = max(sign.length for sign in reading)
+    return RecentSnippets(network, [sign.saved for sign in reading], longest, options.fps, options.snippet_stride)
+
+
+def snippets_key(models: Mapping[str, SavedModel], options: TimelineOptions) -> object:
+    """What the snippets depend on, for the state's key."""
+    if all(saved.reading.part != "frame" for saved in models.values()):
+        return None
+    path, _ = snippet_weights(options.snippet_weights)
+    return {"weights": content_hash(path), "stride": options.snippet_stride}
+
+
+class RecentSnippets:
+    """The vectors of the last snippets: one of `frames` frames begins at every `stride`-th frame of a grid at `rate` Hz.
+
+    A frame of that grid is the nearest one of the timeline's: of a 25 Hz video at 25 Hz these are the pictures that extraction reads at
+    15 Hz. With the stride of the extraction that the models learned from, snippets lie within a window as they lay within a clip only up
+    to a stride: a clip's first snippet began with it. [our choice]
+
+    Args:
+        network: what turns snippets into vectors.
+        models: that read them; all of one rate and length.
+        length: frames of the timeline that the longest window has.
+        fps: of the timeline, Hz.
+        stride: frames at `rate`.
+
+    Raises:
+        UserError: models of different snippets, or of vectors of another length than the network's.
+    """
+
+    def __init__(self, network: SnippetNetwork, models: Iterable[SavedModel], length: int, fps: float, stride: int):
+        models = list(models)
+        kinds = {(saved.reading.rate, saved.reading.window) for saved in models}
+        if len(kinds) > 1:
+            raise UserError(f"the run's models read snippets of different rates or lengths: {sorted(kinds)}; follow them one by one")
+        for saved in models:
+            if saved.shape.appearance_channels != network.channels:
+                wanted = f"{saved.shape.appearance_channels} numbers a snippet, this network gives {network.channels}"
+                raise UserError(
+                    f"{saved.reading.label}: the model reads {wanted}; give the weights it was trained with (--snippet_weights)"
+                )
+        [(self.rate, self.frames)] = kinds
+        self.network, self.fps, self.stride = network, fps, stride
+        self._count = 0  # frames at `rate` so far
+        self._pictures: deque[np.ndarray | None] = deque(maxlen=self.frames)
+        self._vectors: deque[tuple[int, np.ndarray]] = deque(maxlen=int(length / fps * self.rate / stride) + 2)  # first frame, vector
+
+    def add(self, index: int, image: np.ndarray | None) -> None:
+        """The timeline's frame of that place; None where the video has a hole."""
+        if round(self._count * self.fps / self.rate) > index:
+            return
+        self._pictures.append(None if image is None else prepare_picture(image))
+        self._count += 1
+        if self._count >= self.frames and (self._count - self.frames) % self.stride == 0:
+            snippet = whole_snippet(list(self._pictures))
+            empty = np.full(self.network.channels, np.nan, np.float32)
+            self._vectors.append((self._count - self.frames, empty if snippet is None else self.network.embed(snippet[None])[0]))
+
+    def window(self, first: int, end: int) -> tuple[np.ndarray, np.ndarray, int]:
+        """Vectors (snippet, channel) of the snippets that lie within the timeline's frames from `first` up to `end`, their starts, length.
+
+        Starts (snippet,) and the length count at `rate` from the window's beginning.
+        """
+        begin = int(np.ceil(first * self.rate / self.fps - 1e-6))
+        frames = int(np.floor((end - 1) * self.rate / self.fps + 1e-6)) + 1 - begin
+        inside = [(start - begin, vector) for start, vector in self._vectors if begin <= start <= begin + frames - self.frames]
+        vectors = np.stack([vector for _, vector in inside]) if inside else np.empty((0, self.network.channels), np.float32)
+        return vectors, np.array([start for start, _ in inside], int), frames
+
+    def arrays(self) -> dict[str, np.ndarray]:
+        """Its whole content, for a file."""
+        blank = np.zeros((SIZE, SIZE, 3), np.uint8)
+        pictures = [blank if picture is None else picture for picture in self._pictures]
+        return {
+            "snippets/count": np.array(self._count),
+            "snippets/pictures": np.stack(pictures) if pictures else np.empty((0, SIZE, SIZE, 3), np.uint8),
+            "snippets/seen": np.array([picture is not None for picture in self._pictures], bool),
+            "snippets/starts": np.array([start for start, _ in self._vectors], np.int64),
+            "snippets/vectors": np.array([vector for _, vector in self._vectors], np.float32).reshape(-1, self.network.channels),
+        }
+
+    def restore(self, arrays: Mapping[str, np.ndarray]) -> None:
+        """Go on from `arrays()`."""
+        self._count = int(arrays["snippets/count"])
+        self._pictures.extend(picture if seen else None for picture, seen in zip(arrays["snippets/pictures"], arrays["snippets/seen"]))
+        self._vectors.extend(zip(arrays["snippets/starts"].tolist(), arrays["snippets/vectors"]))

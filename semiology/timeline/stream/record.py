@@ -1,0 +1,136 @@
+"""A timeline's folder: what is written block by block, so that a run that was stopped at any moment goes on from its last block."""
+
+import csv
+import io
+import json
+import os
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from safetensors import SafetensorError, safe_open
+from safetensors.numpy import save
+
+from semiology.errors import UserError
+from semiology.files import atomic_path, content_hash, write_text
+from semiology.timeline.events import Event, Hysteresis, write_events
+from semiology.timeline.events.plot import draw_timeline
+from semiology.timeline.events.timeline import read_timeline
+from semiology.timeline.stream.signs import Row
+
+COLUMNS = "task", "level", "start", "end", "probability"
+NAMES = "timeline.json", "timeline.png", "events.tsv", "events.json", "timeline.csv", "state.safetensors"
+
+
+class Record:
+    """OUT/timeline.csv grows by a block; OUT/state.safetensors then takes the place of its predecessor and says how far the table is valid.
+
+    What a killed run wrote after its last state is cut off when the next one begins; so both end with the same bytes. OUT/timeline.json is
+    written last: where it is, the run is complete.
+
+    Args:
+        folder: OUT.
+        key: of everything that the result depends on; a state of another key is thrown away.
+        video: what the source is known by; the timeline of another one is not.
+
+    Raises:
+        UserError: the folder cannot be made, or holds the timeline of another video.
+    """
+
+    def __init__(self, folder: Path, key: str, video: str = ""):
+        self.folder, self.key, self.video = folder, key, video
+        self.table = folder / "timeline.csv"
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise UserError(f"{folder}: cannot be made ({error.strerror}); name another folder (--out)") from error
+        if self._held() not in (None, video):
+            raise UserError(f"{folder}: holds the timeline of another video; name another folder (--out)")
+
+    def begun(self) -> bool:
+        """Whether the table has a row."""
+        return self.table.is_file() and self.table.stat().st_size > len(_lines([COLUMNS]))
+
+    def _held(self) -> str | None:
+        """The video whose timeline, complete or not, is in the folder; None where there is none."""
+        try:
+            return str(json.loads((self.folder / "timeline.json").read_text(encoding="utf-8"))["video"])
+        except (OSError, ValueError, KeyError, TypeError):
+            state = self._state()
+            return None if state is None else state[0].get("video")
+
+    def _state(self) -> tuple[dict[str, Any], dict[str, np.ndarray]] | None:
+        """The state of the last block and its arrays; None where there is none, or none that can be used."""
+        try:
+            with safe_open(self.folder / "state.safetensors", framework="np") as stored:
+                state = json.loads((stored.metadata() or {})["state"])
+                return state, {name: stored.get_tensor(name) for name in stored.keys()}  # noqa: SIM118 (no mapping)
+        except (OSError, SafetensorError, ValueError, KeyError, TypeError):
+            return None
+
+    def finished(self, size: int | None) -> dict[str, Any] | None:
+        """The result of a complete run, of a source of `size` bytes, where its tables are as it wrote them; None where there is none."""
+        try:
+            result = json.loads((self.folder / "timeline.json").read_text(encoding="utf-8"))
+            same = result["key"] == self.key and result["source_bytes"] == size and result["tables"] == self._tables()
+            return result if same else None
+        except (OSError, ValueError, KeyError, TypeError):
+            return None
+
+    def resume(self) -> tuple[dict[str, Any], dict[str, np.ndarray]] | None:
+        """The state of the last block and its arrays, the table cut to it; None where the run begins anew, without old files."""
+        (self.folder / "timeline.json").unlink(missing_ok=True)
+        stored = self._state()
+        if stored is not None:
+            state, _ = stored
+            if state.get("key") == self.key and self.table.is_file() and self.table.stat().st_size >= state["bytes"]:
+                os.truncate(self.table, state["bytes"])
+                return stored
+        for name in NAMES:
+            (self.folder / name).unlink(missing_ok=True)
+        write_text(self.table, _lines([COLUMNS]))
+        return None
+
+    def block(self, rows: Iterable[Row], events: list[Event], seconds: float, state: dict[str, Any], arrays: dict[str, np.ndarray]) -> None:
+        """A block is done: its rows, all events so far, the video's seconds so far, and what is needed to go on."""
+        self.add(rows)
+        write_events(self.folder / "events.tsv", events, seconds)
+        whole = {**state, "key": self.key, "video": self.video, "bytes": self.table.stat().st_size}
+        with atomic_path(self.folder / "state.safetensors") as temporary:
+            temporary.write_bytes(save(arrays, metadata={"state": json.dumps(whole)}))
+
+    def add(self, rows: Iterable[Row]) -> None:
+        """Append rows to the table, times to the millisecond."""
+        cells = [[row.task, row.level, f"{row.start:.3f}", f"{row.end:.3f}", _shown(row.probability)] for row in rows]
+        try:
+            with open(self.table, "a", encoding="utf-8", newline="") as stream:
+                stream.write(_lines(cells))
+                stream.flush()
+                os.fsync(stream.fileno())
+        except OSError as error:
+            raise UserError(f"{self.table}: cannot be written ({error.strerror}); the same command goes on from the last block") from error
+
+    def finish(self, rows: Iterable[Row], events: list[Event], thresholds: dict[str, Hysteresis], result: dict[str, Any]) -> None:
+        """The end: the last rows, the events, the picture with the thresholds of each sign by its name there, and timeline.json."""
+        self.add(rows)
+        write_events(self.folder / "events.tsv", events, result["duration_s"])
+        windows = {f"{task}: {level}": values for (task, level), values in read_timeline(self.table).windows.items()}
+        found = {name: [event for event in events if f"{event.sign}: {event.level}" == name] for name in windows}
+        draw_timeline(self.folder / "timeline.png", windows, found, result["duration_s"], thresholds=thresholds)
+        told = {**result, "video": self.video, "tables": self._tables(), "key": self.key}
+        write_text(self.folder / "timeline.json", json.dumps(told, indent=1) + "\n")
+
+    def _tables(self) -> dict[str, str]:
+        """Name -> SHA-256 of the tables."""
+        return {name: content_hash(self.folder / name) for name in (self.table.name, "events.tsv")}
+
+
+def _lines(cells: Iterable[Iterable[str]]) -> str:
+    stream = io.StringIO()
+    csv.writer(stream, lineterminator="\n").writerows(cells)
+    return stream.getvalue()
+
+
+def _shown(probability: float | None) -> str:
+    return "" if probability is None else f"{probability:.4f}"

@@ -1,0 +1,154 @@
+"""Where a timeline's frames come from: a file, a file that still grows, a camera. Each gives the frames of the grid from some index on."""
+
+import hashlib
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Protocol
+
+from semiology.errors import UserError
+from semiology.files import content_hash
+from semiology.video import Frame, VideoError, probe, read_frames
+from semiology.video.grid import on_grid
+from semiology.video.live import LiveFrames, camera_frames, growing_frames, named
+from semiology.video.reader import Damage
+
+FIRST = 1 << 16  # bytes of a growing file by which it is known again: a second or less of a recording. [our choice]
+USUAL = 25.0  # Hz, of tracks [P]: a slower video is read at it, too
+
+
+class Source(Protocol):
+    """Frames at `fps` Hz.
+
+    Attributes:
+        name: for messages, without a password.
+        latest: index of the last frame that was given.
+        live: whether it cannot be read again.
+        dropped: source frames that were dropped, because work was too slow.
+        damage: source frames that were damaged.
+    """
+
+    name: str
+    latest: int
+    live: bool
+
+    @property
+    def dropped(self) -> int: ...
+
+    @property
+    def damage(self) -> Damage: ...
+
+    def identity(self) -> str:
+        """What it is known by when a run is resumed."""
+        ...
+
+    def size(self) -> int | None:
+        """Bytes by now; None where it is no file."""
+        ...
+
+    def duration(self) -> float | None:
+        """s, as far as it can be known before."""
+        ...
+
+    def frames(self, first: int) -> Iterator[Frame]:
+        """The frames from index `first` on; index and time count from the video's beginning."""
+        ...
+
+    def arrival(self, frame: Frame) -> float | None:
+        """When a frame came, by `time.monotonic()`; None where nothing waits for anything."""
+        ...
+
+
+def open_source(source: str, fps: float, growing: float | None, stall: float) -> "File | Live":
+    """A file by its path, a camera by its address (anything with ://).
+
+    Raises:
+        UserError: no such file, an address of a kind that is not read, a wait that makes no sense, more frames a second than a file has.
+    """
+    if stall <= 0 or (growing is not None and growing <= 0):
+        raise UserError(f"growing={growing}, stall={stall:g}: give seconds above 0")
+    if "://" in source:
+        if growing is not None:
+            raise UserError(f"{named(source)}: --growing is for a file that is being written; a camera has --stall")
+        return Live(camera_frames(source, stall), named(source), fps, "")
+    path = Path(source)
+    if growing is not None:
+        return Live(growing_frames(path, growing), path, fps, _first_hash(path))
+    own = probe(path).fps  # what is no video is said before anything is loaded
+    if own is not None and fps > max(own, USUAL) + 1e-6:
+        raise UserError(
+            f"{path}: has {own:g} frames a second; fps={fps:g} would look at each again and again; set {max(own, USUAL):g} or less"
+        )
+    return File(path, fps)
+
+
+class File:
+    """A whole file, read as often as need be."""
+
+    live = False
+    dropped = 0
+
+    def __init__(self, path: Path, fps: float):
+        self.path, self.fps, self.name = path, fps, str(path)
+        self.latest, self.damage = -1, Damage()
+
+    def identity(self) -> str:
+        return content_hash(self.path)
+
+    def size(self) -> int | None:
+        return self.path.stat().st_size
+
+    def duration(self) -> float | None:
+        return probe(self.path).duration
+
+    def frames(self, first: int) -> Iterator[Frame]:
+        for frame in read_frames(self.path, first / self.fps, fps=self.fps, damage=self.damage):
+            self.latest = first + frame.index
+            yield replace(frame, index=self.latest, time=self.latest / self.fps)
+
+    def arrival(self, frame: Frame) -> float | None:
+        return None
+
+
+class Live:
+    """Frames of a thread that reads: a camera, or a file that grows, which can be read again from its beginning."""
+
+    def __init__(self, source: LiveFrames, name: str | Path, fps: float, identity: str):
+        self.source, self.name, self.fps, self._identity = source, str(name), fps, identity
+        self.live, self.latest = not identity, -1
+
+    @property
+    def dropped(self) -> int:
+        return self.source.dropped
+
+    @property
+    def damage(self) -> Damage:
+        return self.source.damage
+
+    def identity(self) -> str:
+        return self._identity
+
+    def size(self) -> int | None:
+        return None if self.live else Path(self.name).stat().st_size
+
+    def duration(self) -> float | None:
+        return None
+
+    def frames(self, first: int) -> Iterator[Frame]:
+        for frame in self._on_grid(first):
+            self.latest = first + frame.index
+            yield replace(frame, index=self.latest, time=self.latest / self.fps)
+
+    def _on_grid(self, first: int) -> Iterable[Frame]:
+        return on_grid(self.source, self.name, first / self.fps, None, self.fps)
+
+    def arrival(self, frame: Frame) -> float | None:
+        return self.source.arrival(frame.source_index)
+
+
+def _first_hash(path: Path) -> str:
+    """SHA-256 of the first 64 KiB, or of what is there of them; raises VideoError where there is no such file."""
+    if not path.is_file():
+        raise VideoError(path, "there is no such file; start the recording first")
+    with open(path, "rb") as stream:
+        return hashlib.sha256(stream.read(FIRST)).hexdigest()

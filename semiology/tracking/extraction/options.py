@@ -1,0 +1,124 @@
+"""How to extract, and what an extraction did."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+from semiology.errors import UserError
+from semiology.tracking.pose import PARTS, KeypointRCNNOptions
+from semiology.weights import snippet_weights
+
+NO_POSE = "none"  # instead of a pose backend: no tracks
+
+
+@dataclass(frozen=True)
+class SnippetOptions:
+    """Which snippets of a video are turned into vectors, and how; see `snippets/`.
+
+    Attributes:
+        frames: of a snippet, at 15 Hz. 8 [T]; 16 and 32 are usual too.
+        stride: frames from one snippet's start to the next. 1 in the published features; 8 reads every frame once (with 8 frames a
+            snippet), at an eighth of the work and disk, and leaves a segment of a second or two still some snippets to choose from. [our
+            choice]
+        batch: snippets at a time. Not in the store's key.
+        precision: "fp32", "bf16", or "auto": bf16 where the device computes in it.
+        device: "auto" takes a GPU where there is one. Not in the store's key.
+    """
+
+    frames: int = 8
+    stride: int = 8
+    batch: int = 8
+    precision: str = "auto"
+    device: str = "auto"
+
+    def __post_init__(self) -> None:
+        if min(self.frames, self.stride, self.batch) < 1:
+            raise UserError(f"snippets: frames={self.frames}, stride={self.stride}, batch={self.batch}; give 1 or more of each")
+
+
+@dataclass(frozen=True)
+class ExtractOptions:
+    """How to extract. What the result depends on goes into the keys of the store.
+
+    Attributes:
+        fps: of the tracks, Hz. 25 [P].
+        face_every: the first pass looks for faces in every n-th frame: at 25 Hz every 0.48 s. [our choice]
+        pose: the pose backend: mediapipe or keypoint-rcnn; none makes no tracks, where snippets are all that is wanted.
+        keypoint_rcnn: how the latter works, with its weights.
+        lift: the body's joints are put into space by the shipped lifter, where the backend gives no depth. [P: a 3D estimator, which one is
+            not stated; ours is `lift/`]
+        face_weights: VGG-19 for the face (`semiology pretrain expression` makes one); without it no features of the face.
+        body_weights: VGG-19 for the body; without it no features of the body.
+        appearance_every: features of every n-th frame: at 25 Hz five a second. [our choice]
+        layer: "penultimate", the layer before the classifier [P], or "pooled", the last convolution's mean over the crop.
+        snippet_weights: a network of snippets, by file or by the name of published weights (r2plus1d_18); without it no snippets.
+        snippets: which snippets, and how.
+    """
+
+    fps: float = 25.0
+    face_every: int = 12
+    pose: str = "mediapipe"
+    keypoint_rcnn: KeypointRCNNOptions = field(default_factory=KeypointRCNNOptions)
+    lift: bool = False
+    face_weights: Path | None = None
+    body_weights: Path | None = None
+    appearance_every: int = 5
+    layer: str = "penultimate"
+    snippet_weights: Path | None = None
+    snippets: SnippetOptions = field(default_factory=SnippetOptions)
+
+    def vgg_weights(self) -> dict[str, Path]:
+        """Stage of crops around tracks -> file of weights, for those that are given."""
+        given = {"face_vgg": self.face_weights, "body_vgg": self.body_weights}
+        return {stage: Path(path) for stage, path in given.items() if path is not None}
+
+    def weights(self) -> dict[str, Path]:
+        """Stage of features -> file of weights, for those that are given.
+
+        Raises:
+            UserError: there are no weights of snippets by that path or name.
+        """
+        if self.snippet_weights is None:
+            return self.vgg_weights()
+        return {**self.vgg_weights(), "snippets": snippet_weights(self.snippet_weights)[0]}
+
+
+@dataclass
+class ExtractSummary:
+    """What an extraction did, in the order of the clips.
+
+    Attributes:
+        done: clips that were worked on. skipped: clips that were complete already. failed: (clip_id, what was wrong).
+            short: clips, worked on now, that are shorter than one snippet; they have none, and are not assessable where snippets are read.
+            brought: clips that bring features along and have no video.
+        found: clip_id -> "body" and "face" -> share of the video's frames in which that part of the patient was found.
+    """
+
+    done: list[str] = field(default_factory=list)
+    skipped: list[str] = field(default_factory=list)
+    failed: list[tuple[str, str]] = field(default_factory=list)
+    short: list[str] = field(default_factory=list)
+    brought: list[str] = field(default_factory=list)
+    found: dict[str, dict[str, float]] = field(default_factory=dict)
+
+    @property
+    def nobody(self) -> list[str]:
+        """Clips in which no frame shows the patient: their tracks are all NaN."""
+        return [clip_id for clip_id, shares in self.found.items() if not any(shares.values())]
+
+    def text(self) -> str:
+        """A few lines to print."""
+        total = len(self.done) + len(self.skipped) + len(self.failed)
+        lines = [f"{total} clips: {len(self.done)} extracted, {len(self.skipped)} were there already, {len(self.failed)} failed"]
+        if self.brought:
+            lines.append(f"{len(self.brought)} more bring their features along and have no video: nothing was extracted of them")
+        for part in PARTS:
+            shares = {clip_id: found[part] for clip_id, found in self.found.items() if part in found}
+            if shares:
+                least = min(shares, key=lambda clip_id: shares[clip_id])
+                lines.append(f"{part} found in {np.mean(list(shares.values())):.1%} of frames; least in {least} ({shares[least]:.1%})")
+        lines += [f"warning: {clip_id}: nobody was found in any frame; its tracks are empty" for clip_id in self.nobody]
+        lines += [f"warning: {clip_id}: shorter than one snippet; it has none and cannot be assessed by them" for clip_id in self.short]
+        lines += [f"failed: {clip_id}: {message}" for clip_id, message in self.failed]
+        return "\n".join(lines)

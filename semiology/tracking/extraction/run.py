@@ -1,0 +1,291 @@
+"""From videos to what is stored: tracks of body and face and, where weights are given, features. Resumable, clip by clip.
+
+Each clip goes through the video up to four times: for faces (a few frames a second: who is the patient), for pose (every frame), for
+appearance (a few frames a second, from crops around the finished tracks), and for snippets (15 a second, the whole picture). In each, the
+next frames are decoded while these are computed on. Memory holds a few dozen frames and 20 s of tracks; all tracks where they are
+lifted.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import xarray as xr
+from joblib import delayed
+
+from semiology.data.cohort import Cohort
+from semiology.data.store import TRACKS, Features, Store, fingerprint, is_unchanged, make_key
+from semiology.data.tracks import between, open_tracks, read_tracks
+from semiology.errors import UserError
+from semiology.files import content_hash
+from semiology.tracking.extraction.options import NO_POSE, ExtractOptions, ExtractSummary
+from semiology.tracking.extraction.progress import Marks, Progress, marked
+from semiology.tracking.extraction.tracks import Shares, backend, extract_tracks, is_lifted, share_found, track_blocks
+from semiology.tracking.extraction.trained_on import trained_on
+from semiology.tracking.patient import FaceDetector
+from semiology.video import VideoError, read_frames
+from semiology.work import Workers, work
+
+if TYPE_CHECKING:
+    from semiology.models.features import SnippetNetwork
+
+
+@dataclass(frozen=True)
+class Source:
+    """One clip to extract: part of a video, or tracks that were brought along (`start`, `end` in s)."""
+
+    clip_id: str
+    path: Path
+    start: float = 0.0
+    end: float | None = None
+    is_tracks: bool = False
+
+
+def extract_cohort(
+    cohort: Cohort, store: str | Path, *, options: ExtractOptions | None = None, workers: Workers | None = None, progress: bool = True
+) -> ExtractSummary:
+    """Extract every clip of a cohort into a store. What is there already, from the same input with the same parameters, is not made again.
+
+    A clip that cannot be read is listed in the summary and the others go on; so is one that brings its features along and has neither video
+    nor tracks. Clips are dealt to `workers`; one after the other in this process, by default.
+
+    Raises:
+        UserError: weights that cannot be used, a backend that is not there; the store cannot be written or the disk is full; no clip has a
+            video or tracks.
+    """
+    brought = [clip.clip_id for clip in cohort.clips if not (clip.video or clip.tracks)]
+    if cohort.clips and len(brought) == len(cohort.clips):
+        raise UserError(f"{cohort.folder}: its clips bring their features along and have no video: there is nothing to extract")
+    sources = [
+        Source(clip.clip_id, cohort.folder / (clip.tracks or clip.video), clip.start, clip.end, bool(clip.tracks))
+        for clip in cohort.clips
+        if clip.clip_id not in brought
+    ]
+    summary = _extract_all(sources, Store(store), options or ExtractOptions(), workers or Workers(), progress)
+    summary.brought = brought
+    return summary
+
+
+def extract_videos(
+    videos: Sequence[str | Path],
+    out: str | Path,
+    *,
+    options: ExtractOptions | None = None,
+    workers: Workers | None = None,
+    progress: bool = True,
+) -> ExtractSummary:
+    """Extract whole videos into OUT/<name without suffix>/body.nc and face.nc (and features, where weights are given).
+
+    Raises:
+        UserError: as `extract_cohort`; two videos of the same name.
+    """
+    sources = [Source(Path(video).stem, Path(video)) for video in videos]
+    for source in sources:
+        twins = [str(other.path) for other in sources if other.clip_id == source.clip_id]
+        if len(twins) > 1:
+            raise UserError(f"{' and '.join(twins)}: would share the folder {Path(out) / source.clip_id}; rename one")
+    return _extract_all(sources, Store(out, plain=True), options or ExtractOptions(), workers or Workers(), progress)
+
+
+def _extract_all(sources: Sequence[Source], store: Store, options: ExtractOptions, workers: Workers, progress: bool) -> ExtractSummary:
+    _check(options)  # what is wrong for all clips is said before the first
+    outcomes = {source.clip_id: outcome for source in sources if (outcome := _complete(source, store, options))}
+    todo = [source for source in sources if source.clip_id not in outcomes]
+    if todo:
+        place = {source.clip_id: number for number, source in enumerate(todo)}
+        with Progress([(source.path, source.start, source.end) for source in todo], options.fps, progress) as shown:
+            calls = [delayed(_extract_one)(source, store, options, shown.file(number)) for number, source in enumerate(todo)]
+            for outcome in work(calls, workers, lost=lambda number, why: _Outcome(todo[number].clip_id, fault=why)):
+                outcomes[outcome.clip_id] = outcome
+                shown.done(place[outcome.clip_id])
+    summary = ExtractSummary()
+    for source in sources:
+        outcome = outcomes[source.clip_id]
+        if outcome.fault is not None:
+            summary.failed.append((source.clip_id, outcome.fault))
+            continue
+        (summary.done if outcome.worked else summary.skipped).append(source.clip_id)
+        if outcome.found:
+            summary.found[source.clip_id] = outcome.found
+        if outcome.short:
+            summary.short.append(source.clip_id)
+    return summary
+
+
+def _check(options: ExtractOptions) -> None:
+    """Load every network once.
+
+    Raises:
+        UserError: one cannot be used; nothing, or what needs tracks, is to be made of no tracks.
+    """
+    if options.pose != NO_POSE:
+        backend(options)
+    elif options.vgg_weights():
+        raise UserError("--pose none: --face_weights and --body_weights read crops around tracks; give a pose backend, or leave them out")
+    elif options.snippet_weights is None:
+        raise UserError("--pose none: leaves nothing to extract; give --snippet_weights FILE, or a pose backend")
+    if options.vgg_weights():
+        from semiology.models.features.vgg import load_vgg
+
+        for path in options.vgg_weights().values():
+            load_vgg(path)
+    if options.snippet_weights is not None:
+        trained = _snippet_network(options).frames
+        if trained not in (None, options.snippets.frames):
+            raise UserError(
+                f"{options.snippet_weights}: was trained on snippets of {trained} frames, {options.snippets.frames} are asked for; give "
+                f"--snippets.frames {trained}, or train another by `semiology pretrain action --frames {options.snippets.frames}`"
+            )
+
+
+@dataclass(frozen=True)
+class _Outcome:
+    clip_id: str
+    worked: bool = False
+    found: dict[str, float] = field(default_factory=dict)
+    fault: str | None = None
+    short: bool = False
+
+
+def _complete(source: Source, store: Store, options: ExtractOptions) -> _Outcome | None:
+    """The outcome of a clip of which nothing is missing, by its record alone: a second run reads no video and starts no worker."""
+    record = store.record(source.clip_id)
+    if not is_unchanged(source.path, record["source"]):
+        return None
+    for stage, depends in _dependencies(source, record["source"], options).items():
+        if record["stages"].get(stage, {}).get("key") != make_key(depends) or not store.has(source.clip_id, stage):
+            return None
+    found = {part: record["stages"][part]["found"] for part in TRACKS if part in record["stages"]}
+    return _Outcome(source.clip_id, found=found)
+
+
+def _extract_one(source: Source, store: Store, options: ExtractOptions, marks: Path | None) -> _Outcome:
+    try:
+        return _extract_clip(source, store, options, Marks(marks))
+    except VideoError as error:
+        return _Outcome(source.clip_id, fault=error.fault)
+    except UserError as error:
+        cause = error.__cause__
+        if isinstance(cause, OSError) and cause.errno is not None and not source.is_tracks:
+            raise  # the store cannot be written: every other clip would fail too (of a damaged file HDF5 complains without a number)
+        return _Outcome(source.clip_id, fault=str(error))
+    except MemoryError:
+        return _Outcome(source.clip_id, fault="does not fit into memory; cut it into shorter clips by start and end")
+    except (RuntimeError, ValueError, ArithmeticError) as error:  # a model's or decoder's failure on one clip must not stop a night's work
+        return _Outcome(source.clip_id, fault=f"{type(error).__name__} in extraction: {' '.join(str(error).split())[:300]}")
+
+
+def _extract_clip(source: Source, store: Store, options: ExtractOptions, marks: Marks) -> _Outcome:
+    if not source.path.is_file():
+        raise VideoError(source.path, "there is no such file; check the path")
+    record = store.record(source.clip_id)
+    origin = fingerprint(source.path, record["source"])
+    depends = _dependencies(source, origin, options)
+    keys = {stage: make_key(entry) for stage, entry in depends.items()}
+    missing = [stage for stage in depends if not store.has(source.clip_id, stage, keys[stage])]
+    parts = [part for part in TRACKS if part in missing]
+    marks.begin(marked(missing))
+    shares = _tracks(source, store, options, {part: keys[part] for part in parts}, marks) if parts else {}
+    entries: dict[str, dict] = {stage: {"key": keys[stage], "depends": depends[stage]} for stage in depends}
+    if not source.is_tracks and (told := trained_on(options)):
+        entries = {stage: {**entry, "trained_on": told} for stage, entry in entries.items()}
+    for part in set(depends) & set(TRACKS):
+        known = record["stages"].get(part, {})
+        if part in shares:
+            entries[part]["found"] = shares[part]
+        elif known.get("key") == keys[part]:
+            entries[part]["found"] = known["found"]
+        else:
+            entries[part]["found"] = share_found(read_tracks(store.file(source.clip_id, part, keys[part])))
+    store.note(source.clip_id, origin, {part: entries[part] for part in depends if part in TRACKS})
+    short = False
+    for stage in [stage for stage in depends if stage not in TRACKS]:
+        if stage in missing:
+            content = (_snippets if stage == "snippets" else _appearance)(source, store, options, stage, marks)
+            store.write(source.clip_id, stage, keys[stage], content)
+            short |= stage == "snippets" and len(content[0]) == 0
+        store.note(source.clip_id, origin, {stage: entries[stage]})  # at once: what fails next costs nothing that is there
+    found = {part: entries[part]["found"] for part in depends if part in TRACKS}
+    return _Outcome(source.clip_id, bool(missing), found, short=short)
+
+
+def _tracks(source: Source, store: Store, options: ExtractOptions, keys: Mapping[str, str], marks: Marks) -> dict[str, float]:
+    """Make and store these tracks (part -> key). Returns the share of frames in which each part was found."""
+    shares = {part: Shares() for part in keys}
+    with store.growing(source.clip_id, keys) as take:
+        for block in _blocks(source, options, marks):
+            take(block)
+            for part, share in shares.items():
+                share.add(block[part])
+    return {part: share.found for part, share in shares.items()}
+
+
+def _blocks(source: Source, options: ExtractOptions, marks: Marks) -> Iterator[dict[str, xr.Dataset]]:
+    if source.is_tracks:
+        yield {"body": between(read_tracks(source.path), source.start, source.end)}
+    elif is_lifted(options):
+        yield extract_tracks(source.path, source.start, source.end, options, marks=marks)  # the lift reads a clip as a whole
+    else:
+        yield from track_blocks(source.path, source.start, source.end, options, marks=marks)
+
+
+def _appearance(source: Source, store: Store, options: ExtractOptions, stage: str, marks: Marks) -> Features:
+    from semiology.models.features.vgg import appearance_features, load_vgg
+
+    frames = marks.over(read_frames(source.path, source.start, source.end, options.fps / options.appearance_every), stage)
+    part = stage.removesuffix("_vgg")
+    with open_tracks(store.path(source.clip_id, part)) as tracks:
+        return appearance_features(frames, tracks, part, load_vgg(options.weights()[stage]), options.layer)
+
+
+def _snippets(source: Source, store: Store, options: ExtractOptions, stage: str, marks: Marks) -> Features:
+    from semiology.models.features import RATE, snippet_features
+
+    how = options.snippets
+    frames = marks.over(read_frames(source.path, source.start, source.end, RATE), stage)
+    return snippet_features(frames, _snippet_network(options), length=how.frames, stride=how.stride, batch=how.batch)
+
+
+@cache
+def _snippet_network(options: ExtractOptions) -> "SnippetNetwork":
+    """The network of this process, read once and used for every clip that it works on."""
+    from semiology.models.features import load_snippet_network
+
+    return load_snippet_network(options.snippet_weights, precision=options.snippets.precision, device=options.snippets.device)
+
+
+def _dependencies(source: Source, origin: dict, options: ExtractOptions) -> dict[str, dict[str, object]]:
+    """Stage -> everything that its content depends on."""
+    clip = {"sha256": origin["sha256"], "start": source.start, "end": source.end}
+    if source.is_tracks:
+        return {"body": {"stage": "body", **clip, "imported": True}}
+    stages: dict[str, dict[str, object]] = {}
+    if options.pose != NO_POSE:
+        how = {"fps": options.fps, "face_every": options.face_every}
+        tracker = backend(options)
+        models = {"detector": FaceDetector.parameters(), "pose": tracker.parameters()}
+        stages |= {part: {"stage": part, **clip, **how, **models} for part in tracker.keypoints}
+        if is_lifted(options):
+            from semiology.tracking.lift.lifter import SHIPPED
+
+            stages["body"]["lift"] = _weights_hash(SHIPPED)
+    for stage, path in options.vgg_weights().items():
+        tracks = make_key(stages[stage.removesuffix("_vgg")])
+        rate = options.fps / options.appearance_every
+        stages[stage] = {"stage": stage, "tracks": tracks, "vgg": _weights_hash(path), "rate": rate, "layer": options.layer}
+    if options.snippet_weights is not None:
+        from semiology.models.features import pictures
+
+        stages["snippets"] = {
+            **{"stage": "snippets", **clip, "rate": pictures.RATE, "crop": pictures.CROP, "size": pictures.SIZE},
+            **{"frames": options.snippets.frames, "stride": options.snippets.stride, "precision": _snippet_network(options).precision},
+            "network": _weights_hash(options.weights()["snippets"]),
+        }
+    return stages
+
+
+@cache
+def _weights_hash(path: Path) -> str:
+    return content_hash(path)

@@ -1,0 +1,197 @@
+"""One clip's tracks: a first pass through its video says who the patient is, a second tracks the patient in every frame."""
+
+from collections import deque
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import xarray as xr
+
+from semiology.data.skeleton import Skeleton
+from semiology.data.tracks import make_tracks
+from semiology.errors import UserError
+from semiology.tracking.extraction.options import ExtractOptions
+from semiology.tracking.extraction.progress import Marks
+from semiology.tracking.patient import FaceDetector, Patient, Sight, follow_patient
+from semiology.tracking.pose import KeypointRCNNOptions, Landmarks, PoseBackend, pose_backend
+from semiology.video import Frame, read_frames
+from semiology.video.prefetch import ahead
+
+AHEAD = 8  # frames that are decoded ahead of the pose backend
+BLOCK = 500  # frames of tracks that memory holds while they are made: 20 s, 6 MB. [our choice]
+JOINED: Any = {"data_vars": "minimal", "coords": "minimal", "compat": "override", "combine_attrs": "override", "join": "exact"}
+
+
+def extract_tracks(
+    path: str | Path,
+    start: float = 0.0,
+    end: float | None = None,
+    options: ExtractOptions | None = None,
+    keep: Mapping[str, Sequence[str]] | None = None,
+    marks: Marks | None = None,
+) -> dict[str, xr.Dataset]:
+    """Tracks of the patient in a video from `start` to `end` (s): "body" and "face". Rows where the part was not found are NaN.
+
+    `keep`, part -> names of keypoints, makes tracks of these parts and keypoints only: all 511 take a gigabyte an hour. `marks` as in
+    `track_blocks`.
+
+    Raises:
+        VideoError: the video cannot be read.
+        UserError: joints are to be lifted, and the backend does not track those that the lifter reads.
+    """
+    options = options or ExtractOptions()
+    blocks = list(track_blocks(path, start, end, options, keep, marks))
+    made = {part: xr.concat([block[part] for block in blocks], "time", **JOINED) for part in blocks[0]}
+    return lifted(made, options)
+
+
+def track_blocks(
+    path: str | Path,
+    start: float,
+    end: float | None,
+    options: ExtractOptions,
+    keep: Mapping[str, Sequence[str]] | None = None,
+    marks: Marks | None = None,
+) -> Iterator[dict[str, xr.Dataset]]:
+    """What `extract_tracks` gives, but for the lift, in blocks of 500 frames: memory holds one of them, however long the clip.
+
+    Args:
+        marks: told of every frame that is taken for "faces" and for "tracks".
+    """
+    marks = marks or Marks()
+    tracker = backend(options)
+    interval = options.face_every / options.fps
+    patient = follow_patient(marks.over(read_frames(path, start, end, 1 / interval), "faces"), detector(), interval)
+    frames: deque[Frame] = deque()  # that were given to the tracker and did not come back yet
+
+    def seen() -> Iterator[tuple[np.ndarray | None, Sight]]:
+        for frame in ahead(marks.over(read_frames(path, start, end, options.fps), "tracks"), AHEAD):
+            frames.append(replace(frame, image=None))
+            yield frame.image, patient.at(frame.time)
+
+    kept = tracker.keypoints if keep is None else {part: list(names) for part, names in keep.items()}
+    rows = {part: [tracker.keypoints[part].index(name) for name in names] for part, names in kept.items()}
+    block: list[tuple[Frame, dict[str, Landmarks]]] = []
+    for parts in tracker.track(seen()):
+        block.append((frames.popleft(), {part: _only(parts[part], chosen) for part, chosen in rows.items() if part in parts}))
+        if len(block) == BLOCK:
+            yield _datasets(block, kept, tracker, patient, options.fps)
+            block = []
+    if block:
+        yield _datasets(block, kept, tracker, patient, options.fps)
+
+
+def _datasets(
+    block: Sequence[tuple[Frame, Mapping[str, Landmarks]]],
+    kept: Mapping[str, list[str]],
+    tracker: PoseBackend,
+    patient: Patient,
+    fps: float,
+) -> dict[str, xr.Dataset]:
+    """Part -> tracks of some successive frames, with their times in the clip."""
+    made = {}
+    for part, names in kept.items():
+        landmarks = [found.get(part) for _, found in block]
+        tracks = make_tracks(
+            _stack(landmarks, "position", (len(names), 2)),
+            names,
+            fps,
+            confidence=np.nan_to_num(_stack(landmarks, "confidence", (len(names),))),
+            position_3d=_stack(landmarks, "position_3d", (len(names), 3)) if part in tracker.in_metres else None,
+            source_time=np.array([frame.source_time for frame, _ in block]),
+            source_index=np.array([frame.source_index for frame, _ in block]),
+            width=patient.width,
+            height=patient.height,
+            backend=tracker.name,
+        )
+        made[part] = tracks.assign_coords(time=np.array([frame.index for frame, _ in block]) / fps)
+    return made
+
+
+def lifted(made: dict[str, xr.Dataset], options: ExtractOptions) -> dict[str, xr.Dataset]:
+    """The same tracks, with the body put into space where that is asked for."""
+    if is_lifted(options):
+        from semiology.tracking.lift import lift
+
+        made["body"] = lift(made["body"])
+    return made
+
+
+def is_lifted(options: ExtractOptions) -> bool:
+    """Whether the body is put into space by the lifter: asked for, and the backend gives no depth."""
+    return options.lift and "body" not in backend(options).in_metres
+
+
+def keypoints_read(skeletons: Iterable[Skeleton], tracker: PoseBackend) -> dict[str, list[str]]:
+    """Part -> the backend's keypoints that the joints of these skeletons are made of, in its order: 10 of 33 for the body's eleven joints.
+
+    Raises:
+        UserError: the backend tracks neither a joint nor what it is the mean of.
+    """
+    wanted: dict[str, set[str]] = {}
+    for skeleton in skeletons:
+        tracked = set(tracker.keypoints.get(skeleton.part, []))
+        for joint, sources in skeleton.joints.items():
+            names = {joint} if joint in tracked else set(sources)
+            if not names <= tracked:
+                raise UserError(
+                    f"skeleton {skeleton.name}: {tracker.name} tracks no {joint}; track with the backend the model learned from"
+                )
+            wanted.setdefault(skeleton.part, set()).update(names)
+    return {part: [name for name in tracker.keypoints[part] if name in names] for part, names in sorted(wanted.items())}
+
+
+def _only(landmarks: Landmarks, rows: list[int]) -> Landmarks:
+    """Some of the keypoints, as float32."""
+    metres = None if landmarks.position_3d is None else landmarks.position_3d[rows].astype(np.float32)
+    return Landmarks(landmarks.position[rows].astype(np.float32), landmarks.confidence[rows].astype(np.float32), metres)
+
+
+def _stack(found: Iterable[Landmarks | None], what: str, shape: tuple[int, ...]) -> np.ndarray:
+    """(time, *shape) float32, NaN where a frame, or a backend, has no such array."""
+    empty = np.full(shape, np.nan, np.float32)
+    arrays = [None if landmarks is None else getattr(landmarks, what) for landmarks in found]
+    return np.stack([empty if array is None else array.astype(np.float32) for array in arrays])
+
+
+def share_found(tracks: xr.Dataset) -> float:
+    """Share of the video's frames (holes in the video left out) in which any keypoint was found, 0 to 1."""
+    share = Shares()
+    share.add(tracks)
+    return share.found
+
+
+@dataclass
+class Shares:
+    """`share_found` of tracks that come in blocks: frames that the video has, and those in which any keypoint was found."""
+
+    frames: int = 0
+    with_any: int = 0
+
+    def add(self, tracks: xr.Dataset) -> None:
+        seen = tracks["source_index"].values >= 0
+        self.frames += int(seen.sum())
+        self.with_any += int((tracks["confidence"].values.max(axis=1) > 0)[seen].sum())
+
+    @property
+    def found(self) -> float:
+        return self.with_any / self.frames if self.frames else 0.0
+
+
+@cache
+def detector() -> FaceDetector:
+    """The face detector of this process, built once and used for every clip that it works on."""
+    return FaceDetector()
+
+
+def backend(options: ExtractOptions) -> PoseBackend:
+    return _backend_of(options.pose, options.keypoint_rcnn)
+
+
+@cache
+def _backend_of(pose: str, keypoint_rcnn: KeypointRCNNOptions) -> PoseBackend:
+    """The pose backend of this process, likewise."""
+    return pose_backend(pose, keypoint_rcnn)

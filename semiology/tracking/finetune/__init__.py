@@ -1,0 +1,1 @@
+"""Tracking error, and training the detectors on labelled frames."""

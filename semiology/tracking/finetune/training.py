@@ -1,0 +1,163 @@
+"""One detector's training: the losses as Lightning modules, and a loop whose state is saved on the way."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+import lightning
+import numpy as np
+import torch
+from lightning.pytorch.callbacks import ModelCheckpoint, TQDMProgressBar
+from lightning.pytorch.utilities.types import OptimizerLRSchedulerConfig
+from torch import Tensor
+from torch.utils.data import DataLoader
+from torchvision.models.detection.ssd import SSD
+
+from semiology.errors import UserError
+from semiology.models.training.trainer import quiet
+from semiology.tracking.finetune.pictures import Augmentation, JointPictures, RegionPictures, heatmap_targets
+from semiology.tracking.pose.joints import JointNetwork
+
+BETWEEN = 64  # batches between two saved states
+
+
+@dataclass(frozen=True)
+class FinetuneOptions:
+    """How detectors are fine-tuned. Our choice, where nothing else is said: the papers do not say.
+
+    Attributes:
+        start: where the weights come from: coco (torchvision's published detectors [P]), imagenet (its backbone, the rest random), the
+            folder of detectors trained before, or scratch: random weights, which take some hundred labelled frames to become anything.
+        backbone: of the joint network: resnet50 [P: Keypoint R-CNN on COCO], or mobilenet_v3_large for CPUs. By default that of the start:
+            resnet50 of coco, the folder's own, mobilenet_v3_large otherwise.
+        region: "patient" reads the picture around the patient's box; "frame" the whole frame, as DeepLabCut does: for one fixed camera.
+        size: side of the picture that the joint network reads, px.
+        joint_steps: batches for the joints. region_steps: batches for the regions.
+        batch: pictures in a batch.
+        learning_rate: highest of one cycle (AdamW).
+        held_out: share of the participants whose frames are never trained on, and on which the error is measured; 0 trains on everybody.
+        augmentation: what happens to the pictures.
+        precision: of Lightning's Trainer.
+        workers: processes that prepare pictures.
+        seed: of the held-out participants, the weights and the pictures.
+
+    Raises:
+        UserError: an option out of bounds.
+    """
+
+    start: str = "coco"
+    backbone: Literal["mobilenet_v3_large", "resnet50"] | None = None
+    region: Literal["patient", "frame"] = "patient"
+    size: int = 256
+    joint_steps: int = 2000
+    region_steps: int = 1500
+    batch: int = 16
+    learning_rate: float = 1e-3
+    held_out: float = 0.2
+    augmentation: Augmentation = field(default_factory=Augmentation)
+    precision: Literal["32-true", "bf16-mixed", "16-mixed"] = "32-true"
+    workers: int = 0
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        bounds = {
+            "held_out is 0 or more and below 1": 0 <= self.held_out < 1,
+            "batch is 2 or more": self.batch >= 2,
+            "steps are 0 or more": min(self.joint_steps, self.region_steps) >= 0,
+            "size is 32 px or more": self.size >= 32,
+            "learning_rate is above 0": self.learning_rate > 0,
+            "workers and seed are 0 or more": min(self.workers, self.seed) >= 0,
+        }
+        if broken := [bound for bound, holds in bounds.items() if not holds]:
+            raise UserError(f"finetune: {'; '.join(broken)}")
+
+
+class JointTraining(lightning.LightningModule):
+    """Cross-entropy between each joint's heatmap and a Gaussian around where it was labelled; joints not labelled say nothing."""
+
+    def __init__(self, network: JointNetwork, options: FinetuneOptions):
+        super().__init__()
+        self.network, self.options = network, options
+
+    def training_step(self, batch: Sequence[Tensor], _: int) -> Tensor:
+        pictures, position, known = batch
+        logits = self.network(pictures).float()
+        log_probability = logits.flatten(2).log_softmax(2)  # (batch, joint, bin²)
+        target = heatmap_targets(position, logits.shape[-1]).flatten(2)
+        each = -(target * log_probability).sum(2)
+        return (each * known).sum() / known.sum().clamp_min(1)
+
+    def configure_optimizers(self) -> OptimizerLRSchedulerConfig:
+        return _one_cycle(self, self.options)
+
+
+class RegionTraining(lightning.LightningModule):
+    """SSD's own losses: of the boxes and of their classes, as torchvision computes them."""
+
+    def __init__(self, network: SSD, options: FinetuneOptions):
+        super().__init__()
+        self.network, self.options = network, options
+
+    def training_step(self, batch: tuple[list[Tensor], list[dict[str, Tensor]]], _: int) -> Tensor:
+        losses: dict[str, Tensor] = self.network(*batch)
+        return torch.stack(list(losses.values())).sum()
+
+    def configure_optimizers(self) -> OptimizerLRSchedulerConfig:
+        return _one_cycle(self, self.options)
+
+
+def _one_cycle(module: lightning.LightningModule, options: FinetuneOptions) -> OptimizerLRSchedulerConfig:
+    optimizer = torch.optim.AdamW(module.parameters(), lr=options.learning_rate, weight_decay=1e-4)
+    cycle = torch.optim.lr_scheduler.OneCycleLR(optimizer, options.learning_rate, total_steps=module.trainer.max_steps + 1, pct_start=0.1)
+    return {"optimizer": optimizer, "lr_scheduler": {"scheduler": cycle, "interval": "step"}}
+
+
+def train(
+    module: lightning.LightningModule,
+    pictures: JointPictures | RegionPictures,
+    steps: int,
+    folder: Path,
+    options: FinetuneOptions,
+    progress: bool,
+) -> None:
+    """Train for a number of batches, saving the state every so many of them; goes on from a saved state where there is one."""
+    quiet()
+    lightning.seed_everything(options.seed, verbose=False)
+    last = folder / "last.ckpt"
+    done = torch.load(last, weights_only=True)["global_step"] if last.is_file() else 0
+    order = np.roll(draws(len(pictures), steps * options.batch, options.seed), -done * options.batch)  # goes on with the next picture
+    loader: DataLoader = DataLoader(
+        pictures,
+        options.batch,
+        sampler=order.tolist(),
+        num_workers=options.workers,
+        collate_fn=as_lists if isinstance(module, RegionTraining) else None,
+    )
+    saved = ModelCheckpoint(folder, save_last=True, save_top_k=0, every_n_train_steps=min(BETWEEN, steps))
+    trainer = lightning.Trainer(
+        max_steps=steps,
+        callbacks=[saved, *([TQDMProgressBar(refresh_rate=10)] if progress else [])],
+        precision=options.precision,
+        devices=1,
+        logger=False,
+        enable_progress_bar=progress,
+        enable_model_summary=False,
+    )
+    module.train()
+    try:
+        trainer.fit(module, loader, ckpt_path=last if done else None, weights_only=True)
+    except SystemExit as stopped:  # how Lightning ends on Ctrl-C; whoever called should hear of it as usual
+        raise KeyboardInterrupt from stopped
+
+
+def draws(frames: int, count: int, seed: int) -> np.ndarray:
+    """The numbers of `count` pictures: round after round of all frames, each round in another order."""
+    order = np.random.default_rng(seed)
+    rounds = [round_number * frames + order.permutation(frames) for round_number in range(-(-count // frames))]
+    return np.concatenate(rounds)[:count]
+
+
+def as_lists(items: list[tuple[Tensor, dict[str, Tensor]]]) -> tuple[list[Tensor], list[dict[str, Tensor]]]:
+    """What torchvision's detectors read: a list of pictures and one of targets."""
+    return [picture for picture, _ in items], [target for _, target in items]

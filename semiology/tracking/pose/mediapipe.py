@@ -1,0 +1,165 @@
+"""The default backend: MediaPipe's body and face-mesh models, which are in its wheel (0.10.21): nothing is downloaded.
+
+MediaPipe tracks one person, the one it found first, and follows it by its own last landmarks. What this file adds is that this person is
+the patient: a pose whose head is not at the patient's face is refused, and the model looks again with the other people covered.
+"""
+
+from collections.abc import Iterable, Iterator
+from contextlib import nullcontext
+from functools import cached_property
+from importlib.metadata import version
+from typing import Any
+
+import numpy as np
+
+from semiology.tracking.patient import Sight, centre, side
+from semiology.tracking.pose import Landmarks, face_mesh
+from semiology.tracking.pose.face_mesh import GREY, MESH, FaceMesh, cut, forget, model_hash, quiet
+from semiology.video.prefetch import ahead
+
+BODY_NAMES = """
+nose left_eye_inner left_eye left_eye_outer right_eye_inner right_eye right_eye_outer left_ear right_ear mouth_left mouth_right
+left_shoulder right_shoulder left_elbow right_elbow left_wrist right_wrist left_pinky right_pinky left_index right_index left_thumb
+right_thumb left_hip right_hip left_knee right_knee left_ankle right_ankle left_heel right_heel left_foot_index right_foot_index
+"""  # left and right are the person's
+BODY = BODY_NAMES.split()
+HEAD = slice(0, 11)  # nose to mouth
+EYES = slice(0, 7)  # nose and eyes
+
+AWAY = 1.5  # a pose whose head is further than this many sides of the face from the patient's face is not the patient's
+SPEED = 4.0  # sides of the face a second that a head may have moved while it was lost
+DETECTION, TRACKING = 0.5, 0.8  # MediaPipe's thresholds for the body: its own, and stricter (0.5 there), or it sees people in an empty room
+AHEAD = 4  # frames that the body model may be ahead of the face mesh
+MODELS = ("pose_detection/pose_detection", "pose_landmark/pose_landmark_full")
+
+
+class MediaPipePose:
+    """33 body landmarks in px and metres, 478 face landmarks in px and, up to the person's eye distance, metres.
+
+    - Body: metres as MediaPipe's world landmarks, origin between the hips. Confidence is MediaPipe's visibility. Its own smoothing is off:
+      tracks hold what was seen, and smoothing is a later, recorded step.
+    - Face: `FaceMesh`. Its landmarks get the mean visibility of nose and eyes in the body's pose, or, where the body was not found, MTCNN's
+      probability of the face.
+
+    Each model computes on one core: about 10 ms a frame for the body and 2 ms for the face, side by side.
+    """
+
+    name = "mediapipe"
+    keypoints = {"body": BODY, "face": MESH}  # noqa: RUF012
+    in_metres = frozenset({"body", "face"})
+
+    def __init__(self) -> None:
+        version("mediapipe")  # says at once when it is not installed
+        self._mesh = FaceMesh()
+        self._greeted = False
+
+    def parameters(self) -> dict[str, object]:
+        package, thresholds = version("mediapipe"), [DETECTION, TRACKING]
+        weights = {name: model_hash(name) for name in (*MODELS, *face_mesh.MODELS)}
+        return {"name": "mediapipe", "package": package, "weights": weights, "thresholds": thresholds, "smooth": False}
+
+    @cached_property
+    def _pose(self) -> Any:
+        with quiet():
+            from mediapipe.python.solutions.pose import Pose
+
+            pose = Pose(smooth_landmarks=False, min_detection_confidence=DETECTION, min_tracking_confidence=TRACKING)
+            forget(pose)  # its first picture makes it speak
+            return pose
+
+    def track(self, frames: Iterable[tuple[np.ndarray | None, Sight]]) -> Iterator[dict[str, Landmarks]]:
+        self._mesh.start()
+        for image, sight, body in ahead(self._bodies(frames), AHEAD):
+            found = {} if body is None else {"body": body}
+            if image is not None and (face := self._face(image, sight, body)):
+                found["face"] = face
+            yield found
+
+    def _bodies(self, frames: Iterable[tuple[np.ndarray | None, Sight]]) -> Iterator[tuple[np.ndarray | None, Sight, Landmarks | None]]:
+        """The body in each frame, in a thread of its own: the next are looked at while the face mesh is at this one."""
+        self._following = False  # does the body model follow the patient from the last frame
+        self._last: tuple[float, np.ndarray] | None = None  # time (s) and box of the patient's head when it was last seen
+        forget(self._pose)
+        for image, sight in frames:
+            yield image, sight, None if image is None else self._body(image, sight)
+
+    def _body(self, image: np.ndarray, sight: Sight) -> Landmarks | None:
+        if self._following:
+            body = self._pose_in(image, sight.region)
+            if body is not None and is_patient(head_box(body), sight, None):
+                self._last = sight.time, head_box(body)
+                return body
+            self._following = False
+            if body is not None:
+                forget(self._pose)
+        body = self._pose_in(covered(image, sight), sight.region)
+        if body is not None and is_patient(head_box(body), sight, self._last):
+            self._following, self._last = True, (sight.time, head_box(body))
+            return body
+        if body is not None:
+            forget(self._pose)
+        return None
+
+    def _pose_in(self, image: np.ndarray, region: np.ndarray) -> Landmarks | None:
+        view, x, y = cut(image, region)
+        with nullcontext() if self._greeted else quiet():  # the first pose that it finds is worth a warning to it
+            result = self._pose.process(view)
+        if result.pose_landmarks is None:
+            return None
+        self._greeted = True
+        flat = np.array([(mark.x, mark.y, mark.visibility) for mark in result.pose_landmarks.landmark])
+        world = np.array([(mark.x, mark.y, mark.z) for mark in result.pose_world_landmarks.landmark])
+        return Landmarks(flat[:, :2] * (view.shape[1], view.shape[0]) + (x, y), flat[:, 2], world)
+
+    def _face(self, image: np.ndarray, sight: Sight, body: Landmarks | None) -> Landmarks | None:
+        confidence = float(body.confidence[EYES].mean()) if body else sight.probability
+        return self._mesh.find(image, sight.face if body is None else head_box(body), confidence)
+
+
+def is_patient(head: np.ndarray, sight: Sight, last: tuple[float, np.ndarray] | None) -> bool:
+    """Whether a head (box, px) is the patient's.
+
+    Where the first pass saw the patient's face, the head must be there. Elsewhere it must not be at another person's face, nor of more than
+    threefold or less than a third of the size of the patient's face, nor further from the `last` head (time in s, box) than a head moves in
+    that time; without `last` (the model followed it, or never saw it) that is not asked.
+    """
+    if sight.face is not None:
+        return distance(head, sight.face) <= AWAY
+    if any(distance(head, box) <= 1 for box in sight.others):
+        return False
+    if sight.size and not 1 / 3 < side(head) / sight.size < 3:
+        return False
+    return last is None or distance(head, last[1]) <= AWAY + SPEED * (sight.time - last[0])
+
+
+def distance(box: np.ndarray, to: np.ndarray) -> float:
+    """Between the centres of two boxes, in sides of the second."""
+    return float(np.linalg.norm(centre(box) - centre(to)) / side(to))
+
+
+def covered(image: np.ndarray, sight: Sight) -> np.ndarray:
+    """The image with other people in grey, so that the model cannot find them.
+
+    Where the patient's face was seen, everything that is nearer to another face than to the patient's is covered; otherwise the other faces
+    with their surroundings (twice their box). The image itself stays as it is.
+    """
+    if len(sight.others) == 0:
+        return image
+    image = image.copy()
+    height, width = image.shape[:2]
+    x, y = np.arange(width)[None, :], np.arange(height)[:, None]
+    for box in sight.others:
+        if sight.face is not None:
+            (own_x, own_y), (other_x, other_y) = centre(sight.face), centre(box)
+            image[(x - other_x) ** 2 + (y - other_y) ** 2 < (x - own_x) ** 2 + (y - own_y) ** 2] = GREY
+        else:
+            grown = np.concatenate([2 * box[:2] - centre(box), 2 * box[2:] - centre(box)]).round().astype(int).clip(0)
+            image[grown[1] : grown[3], grown[0] : grown[2]] = GREY
+    return image
+
+
+def head_box(body: Landmarks) -> np.ndarray:
+    """Square around the head's landmarks, about as large as a detector's face box, px."""
+    low, high = body.position[HEAD].min(0), body.position[HEAD].max(0)
+    half = 0.6 * max(high - low)
+    return np.concatenate([(low + high) / 2 - half, (low + high) / 2 + half])
