@@ -28,9 +28,8 @@ from scipy.stats import pearsonr, spearmanr
 from sklearn.metrics import cohen_kappa_score
 
 from semiology.evaluation.agreement import Paired
-from semiology.evaluation.agreement.bland_altman import closed_form
 from semiology.evaluation.agreement.change import sem_consistency, standardised_response_mean
-from semiology.evaluation.agreement.coefficients import mean_squares
+from semiology.evaluation.agreement.coefficients import closed_form, mean_squares
 from semiology.evaluation.agreement.pairs import FEWEST, state
 from semiology.evaluation.statistics.intervals import draw_participants
 

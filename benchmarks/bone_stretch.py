@@ -17,7 +17,7 @@ from semiology.data.preprocessing import coordinates, select
 from semiology.tracking.extraction import extract_tracks
 from semiology.tracking.lift import lift
 from semiology.tracking.lift.body import BONES, MIRRORED_BONE, SKELETON, bone_lengths
-from semiology.tracking.lift.score import joint_errors, procrustes
+from semiology.tracking.lift.training import joint_errors, procrustes
 
 PEOPLE = Path(os.environ.get("SEMIOLOGY_TESTDATA", Path(__file__).resolve().parents[2] / "shared" / "data")) / "people"
 VIDEOS = ["room_cam01_portrait.mp4", "room_cam03_portrait.mp4"]

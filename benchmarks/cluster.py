@@ -32,7 +32,7 @@ from semiology.experiments.protocol import Model, Protocol, Task
 from semiology.models.networks import Network
 from semiology.models.training.reading import Reading
 from semiology.models.training.trainer import Schedule
-from semiology.work import Call, Workers, work
+from semiology.parallel import Call, Workers, work
 
 RUN = Path("runs/cluster")
 PEOPLE, EPOCHS, KILLED_AT = 6, 20, 5

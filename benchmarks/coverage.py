@@ -14,10 +14,10 @@ from dataclasses import dataclass
 import numpy as np
 from record import record
 
+from semiology.evaluation.statistics.comparison import state
 from semiology.evaluation.statistics.intervals import difference_interval, draw_participants, interval
 from semiology.evaluation.statistics.metrics import auc_of_rows, average_precision, brier, confusion_table, from_confusion, metric_names
 from semiology.evaluation.statistics.out_of_fold import OutOfFold
-from semiology.evaluation.statistics.stated import state
 
 DRAWS = 2000
 LOW, HIGH = 0.93, 0.97

@@ -31,6 +31,7 @@ from record import record
 from safetensors.torch import save_file
 
 from semiology.models.features.vgg import VGG19
+from semiology.parallel import Workers
 from semiology.phantom.seizures.recording import render_long
 from semiology.tracking.extraction import ExtractOptions, extract_videos
 from semiology.tracking.extraction.tracks import detector
@@ -38,7 +39,6 @@ from semiology.tracking.patient import follow_patient
 from semiology.tracking.pose.face_mesh import FaceMesh
 from semiology.tracking.pose.mediapipe import DETECTION, TRACKING, MediaPipePose, head_box
 from semiology.video import read_frames, write_video
-from semiology.work import Workers
 
 Made = TypeVar("Made")
 RUN = Path("runs/extract")

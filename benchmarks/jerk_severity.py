@@ -9,8 +9,7 @@ from pathlib import Path
 import pandas as pd
 from phantom_run import step
 
-from semiology.evaluation.agreement.paired import Paired
-from semiology.evaluation.agreement.pairs import state
+from semiology.evaluation.agreement.pairs import Paired, state
 from semiology.evaluation.statistics.intervals import draw_participants
 
 DRAWS = 2000

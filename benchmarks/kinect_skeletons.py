@@ -13,7 +13,7 @@ from utkinect_cohort import FPS, STEP, read_recording
 from semiology.data.preprocessing import fill_gaps
 from semiology.data.skeleton import load_skeleton
 from semiology.data.tracks import make_tracks
-from semiology.tracking.lift.motions import SHORTEST, Motion, as_motion
+from semiology.tracking.lift.simulation import SHORTEST, Motion, as_motion
 
 NAMES = load_skeleton("kinect_20").names
 GAP = 0.2  # s, of lost frames that straight lines bridge

@@ -20,8 +20,7 @@ from record import record
 
 from semiology.evaluation.statistics.intervals import draw_participants
 from semiology.tracking.lift.lifter import SHIPPED, load_lifter
-from semiology.tracking.lift.training import Recipe
-from semiology.tracking.lift.trial import cameras_of, examine, participant_means, trial
+from semiology.tracking.lift.training import Recipe, cameras_of, examine, participant_means, trial
 
 DATA = Path(os.environ.get("SEMIOLOGY_TESTDATA", Path(__file__).resolve().parents[2] / "shared" / "data")) / "skeletons"
 UNSEEN = ("s09", "s10")  # by every choice

@@ -16,12 +16,11 @@ from record import record
 from scipy.stats import chi2
 from sklearn.calibration import calibration_curve
 
+from semiology.evaluation.statistics.calibration import BINS, reliability
 from semiology.evaluation.statistics.comparison import mcnemar
-from semiology.evaluation.statistics.delong import delong
+from semiology.evaluation.statistics.intervals import delong, wilson
 from semiology.evaluation.statistics.metrics import metric_names
 from semiology.evaluation.statistics.out_of_fold import OutOfFold
-from semiology.evaluation.statistics.proportion import wilson
-from semiology.evaluation.statistics.statistics_calibration import BINS, reliability
 
 TABLES = 1000
 SEED = 2026

@@ -21,9 +21,8 @@ from sklearn.metrics import roc_auc_score
 from sklearn.preprocessing import StandardScaler
 
 from semiology.evaluation.statistics.intervals import draw_participants
-from semiology.evaluation.statistics.permutation import exchange
+from semiology.evaluation.statistics.permutation import LosoRidge, exchange
 from semiology.evaluation.statistics.results import evaluate
-from semiology.evaluation.statistics.ridge import LosoRidge
 
 CLIPS, FEATURES = 2, 20
 PERMUTATIONS, DRAWS = 1000, 2000

@@ -16,7 +16,7 @@ import numpy as np
 from record import record
 from scipy.stats import kstest
 
-from semiology.evaluation.statistics.ridge import LosoRidge
+from semiology.evaluation.statistics.permutation import LosoRidge
 from semiology.files import atomic_path
 
 COHORTS, PEOPLE, WITH_SIGN, CLIPS, FEATURES = 200, 19, 9, 2, 10

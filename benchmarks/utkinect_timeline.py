@@ -22,17 +22,16 @@ from semiology.cli.localise import read_settings
 from semiology.data.skeleton import load_skeleton
 from semiology.data.tracks import make_tracks, save_tracks
 from semiology.files import atomic_path
+from semiology.models.training.clips import summaries
 from semiology.models.training.saved import load_model
-from semiology.models.training.summary import summaries
 from semiology.timeline.events import Event, write_events
 from semiology.timeline.localise.evaluate import judge
 from semiology.timeline.localise.fold import MODELS
 from semiology.timeline.localise.network import answer, answer_alone, embed
-from semiology.timeline.localise.recordings import LEFT_OUT, Recording, events_file, participants, read_recordings
+from semiology.timeline.localise.recordings import LEFT_OUT, Recording, by_frame, events_file, participants, read_recordings, window_joints
 from semiology.timeline.localise.report import table_text
 from semiology.timeline.localise.run import kept_path, localise, out_of_fold
 from semiology.timeline.localise.settings import Localisation
-from semiology.timeline.localise.windows import by_frame, window_joints
 
 DATA = Path(os.environ.get("SEMIOLOGY_TESTDATA", Path(__file__).resolve().parents[2] / "shared" / "data")) / "skeletons" / "utkinect"
 EVERY = 3  # frames, of those that the forest learns from

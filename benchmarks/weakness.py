@@ -18,7 +18,7 @@ from phantom_run import step
 from record import record
 
 from semiology.data.tracks import read_tracks
-from semiology.evaluation.statistics.proportion import wilson
+from semiology.evaluation.statistics.intervals import wilson
 from semiology.severity.face import face_measures
 from semiology.severity.face.landmarks import SIDES
 

@@ -11,12 +11,9 @@ from sklearn.metrics import cohen_kappa_score
 
 from semiology.cli.main import main
 from semiology.evaluation.agreement import Paired, agree, read_scores
-from semiology.evaluation.agreement.bland_altman import closed_form, limits_of_agreement
 from semiology.evaluation.agreement.change import sem_agreement, sem_consistency, standardised_response_mean, within_subject_sd
-from semiology.evaluation.agreement.coefficients import mean_squares
-from semiology.evaluation.agreement.correlation import mean_ranks
-from semiology.evaluation.agreement.kappa import weighted_kappa
-from semiology.evaluation.agreement.paired import FIGURES
+from semiology.evaluation.agreement.coefficients import closed_form, limits_of_agreement, mean_ranks, mean_squares, weighted_kappa
+from semiology.evaluation.agreement.pairs import FIGURES
 
 ONCE = np.ones((1, 1))
 SHROUT_FLEISS = [[9, 2, 5, 8], [6, 1, 3, 2], [8, 4, 6, 8], [7, 1, 2, 6], [10, 5, 6, 9], [6, 2, 4, 7]]

@@ -10,18 +10,14 @@ import torch
 from torch import nn
 
 from semiology import load_skeleton
-from semiology.evaluation.statistics.proportion import wilson
-from semiology.experiments.explain.attribution import bone_coordinates, integrated_gradients, occlusion
-from semiology.experiments.explain.checks import cascade, randomised, rank_correlation, sanity_check, stages
-from semiology.experiments.explain.deletion import FRACTIONS, deletion
+from semiology.evaluation.statistics.intervals import wilson
+from semiology.experiments.explain.attribution import Gated, LogOdds, bone_coordinates, integrated_gradients, occlusion
+from semiology.experiments.explain.checks import FRACTIONS, cascade, deletion, randomised, rank_correlation, sanity_check, stages
 from semiology.experiments.explain.document import Findings, agreements
-from semiology.experiments.explain.explain_graphs import clip_graphs
-from semiology.experiments.explain.explain_truth import SignTruth, moving_landmarks, sign_truth
-from semiology.experiments.explain.graphs import explain_graph
+from semiology.experiments.explain.graphs import clip_graphs, explain_graph
 from semiology.experiments.explain.inputs import ClipInput, clip_input, mean_pose, valid
 from semiology.experiments.explain.maps import ClipMap, course, over_clip, region_shares, share
-from semiology.experiments.explain.score import Gated, LogOdds
-from semiology.experiments.explain.truth import agreement, over_participants, summary
+from semiology.experiments.explain.truth import SignTruth, agreement, moving_landmarks, over_participants, sign_truth, summary
 from semiology.models.networks import AGCN, GAT, Network, StreamShape
 from semiology.models.training.clips import ClipSource
 from semiology.models.training.reading import Reading

@@ -12,9 +12,9 @@ from semiology.data.cohort import Cohort
 from semiology.data.store import Store
 from semiology.data.tracks import make_tracks, read_tracks, save_tracks
 from semiology.errors import UserError
+from semiology.parallel import Workers
 from semiology.tracking.extraction import ExtractOptions, ExtractSummary, extract_cohort, extract_tracks, extract_videos, share_found
 from semiology.video import write_video
-from semiology.work import Workers
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ import safetensors.numpy
 import safetensors.torch
 import xarray as xr
 
-from semiology.data.growing import growing_tracks, write_arrays
+from semiology.data.store import growing_tracks, write_arrays
 from semiology.data.tracks import make_tracks, open_tracks, read_tracks, save_tracks
 
 
@@ -49,7 +49,7 @@ def test_a_disk_that_is_full_is_an_error_and_not_the_end_of_the_process(tmp_path
 import resource, signal
 import numpy as np
 from pathlib import Path
-from semiology.data.growing import growing_tracks
+from semiology.data.store import growing_tracks
 from semiology.data.tracks import make_tracks
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 resource.setrlimit(resource.RLIMIT_FSIZE, ({limit}, {limit}))  # a file may not grow beyond: the system refuses as a full disk does

@@ -8,7 +8,7 @@ from semiology.errors import UserError
 from semiology.phantom.myoclonus.jerks import minimum_jerk
 from semiology.severity.jerks import JerkSettings, find_jerks
 from semiology.severity.jerks.artefacts import on_time, swaps
-from semiology.severity.jerks.noise import band_limited, cutoff_at, noise_around, noise_level
+from semiology.severity.jerks.detection import band_limited, cutoff_at, noise_around, noise_level
 
 # px; the middle of the shoulders is 100 px above that of the hips: one torso length
 BODY = {

@@ -6,7 +6,7 @@ import pytest
 from semiology.data.tracks import make_tracks
 from semiology.phantom.myoclonus.jerks import minimum_jerk
 from semiology.severity.jerks import find_jerks
-from semiology.severity.jerks.limbs import completed, greatest_of_limb
+from semiology.severity.jerks.artefacts import completed, greatest_of_limb
 
 # px; the middle of the shoulders is 100 px above that of the hips: one torso length
 BODY = {

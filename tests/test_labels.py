@@ -13,9 +13,8 @@ from semiology import load_skeleton
 from semiology.errors import UserError
 from semiology.tracking.labels.coco import write_coco
 from semiology.tracking.labels.deeplabcut import write_project
-from semiology.tracking.labels.files import read_labels
+from semiology.tracking.labels.files import read_labels, write_labels
 from semiology.tracking.labels.labels import LabelledFrame, Labels, joined, read_image
-from semiology.tracking.labels.writing import write_labels
 
 JOINTS = ["wrist", "elbow", "hip"]
 

@@ -14,13 +14,9 @@ from semiology.files import content_hash
 from semiology.tracking.lift import LifterNetwork, lift, load_lifter
 from semiology.tracking.lift.body import BONES, bone_lengths, one_body
 from semiology.tracking.lift.lifter import SHIPPED
-from semiology.tracking.lift.motions import Motion, at_times, read_motions
-from semiology.tracking.lift.normalise import normalise
-from semiology.tracking.lift.score import MeanDepth, joint_errors, procrustes
-from semiology.tracking.lift.simulation import HEIGHT, WIDTH, Cameras, Views
-from semiology.tracking.lift.tracker import Tracker
-from semiology.tracking.lift.training import Recipe, train_lifter
-from semiology.tracking.lift.trial import participant_means, trial
+from semiology.tracking.lift.network import normalise
+from semiology.tracking.lift.simulation import HEIGHT, WIDTH, Cameras, Motion, Tracker, Views, at_times, read_motions
+from semiology.tracking.lift.training import MeanDepth, Recipe, joint_errors, participant_means, procrustes, train_lifter, trial
 
 JOINTS = load_skeleton("upper_body_11").names
 PLACE = {name: number for number, name in enumerate(JOINTS)}

@@ -21,14 +21,23 @@ from semiology.models.training.saved import load_model
 from semiology.models.training.trainer import Schedule
 from semiology.timeline.events import Event, Hysteresis, read_events, write_events
 from semiology.timeline.localise import Localisation, WindowsBLSTM
-from semiology.timeline.localise.evaluate import judge, left_out_stretches
+from semiology.timeline.localise.evaluate import count_matches, f1_of_counts, judge, left_out_stretches, outside, temporal_iou
 from semiology.timeline.localise.fold import fold_key, read_record, train
 from semiology.timeline.localise.network import Embedded, cut
-from semiology.timeline.localise.overlap import count_matches, f1_of_counts, outside, temporal_iou
-from semiology.timeline.localise.recordings import LEFT_OUT, Recording, events_file, frame_levels, read_recordings
+from semiology.timeline.localise.recordings import (
+    LEFT_OUT,
+    Recording,
+    by_frame,
+    events_file,
+    first_frames,
+    frame_levels,
+    read_recordings,
+    window_joints,
+    window_levels,
+    windows_source,
+)
 from semiology.timeline.localise.run import fold_path, localise, out_of_fold
 from semiology.timeline.localise.settings import Sequence
-from semiology.timeline.localise.windows import by_frame, first_frames, window_joints, window_levels, windows_source
 from semiology.timeline.predict import score_sign
 
 CONFIG = Path(__file__).resolve().parents[1] / "configs/utkinect_timeline.yaml"

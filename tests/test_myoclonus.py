@@ -8,11 +8,9 @@ import pytest
 from semiology.data.cohort import Clip, Score
 from semiology.data.tracks import make_tracks
 from semiology.severity.myoclonus import ClipMeasures, PartMeasure, amplitude_class, changes, fit_score, frequency_class, score_visits
-from semiology.severity.myoclonus.clinicians import rated_panel, rated_visits
-from semiology.severity.myoclonus.features import visit_features
-from semiology.severity.myoclonus.measures import Trace
-from semiology.severity.myoclonus.scale import PARTS, slowness_class, smoothness_class
-from semiology.severity.myoclonus.task import Task, perform
+from semiology.severity.myoclonus.measures import Task, Trace, perform
+from semiology.severity.myoclonus.regression import rated_panel, rated_visits, visit_features
+from semiology.severity.myoclonus.umrs import PARTS, slowness_class, smoothness_class
 
 QUIET = {part: PartMeasure(seconds=60) for part in PARTS}
 

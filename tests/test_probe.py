@@ -11,9 +11,8 @@ from semiology import UserError
 from semiology.evaluation.report.measures import probed
 from semiology.evaluation.statistics.permutation import exchange
 from semiology.experiments.probe import Features, cka, identity_probe, linear_probe, random_labels, read_features, similarity
-from semiology.experiments.probe.fitting import Split, ridge
-from semiology.experiments.probe.inputs import summaries
-from semiology.experiments.probe.linear import make_splits
+from semiology.experiments.probe.features import summaries
+from semiology.experiments.probe.linear import Split, make_splits, ridge
 from semiology.experiments.probe.run import _alike
 
 PEOPLE, CLIPS = 8, 4

@@ -15,7 +15,7 @@ from published_layout import write_people
 from semiology.cli.loso import read_protocol
 from semiology.cli.main import main
 from semiology.data.cohort import Cohort
-from semiology.data.cohort_gestures import import_gestures
+from semiology.data.gestures import import_gestures
 from semiology.data.store import Store
 from semiology.errors import UserError
 from semiology.evaluation.run.predictions import read_predictions

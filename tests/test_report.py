@@ -15,7 +15,7 @@ from report_run import audit, fold, write_adjacency, write_everything, write_pre
 from semiology.errors import UserError
 from semiology.evaluation.report import write_report
 from semiology.evaluation.report.explanations import read_links
-from semiology.evaluation.report.figures_init import link_strength, null_counts, strongest_links
+from semiology.evaluation.report.figures import link_strength, null_counts, strongest_links
 from semiology.evaluation.report.inputs import without_folders
 from semiology.evaluation.report.protocol import fitted
 from semiology.evaluation.run.files import digests

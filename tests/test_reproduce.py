@@ -18,7 +18,7 @@ from semiology.data.store import Store
 from semiology.errors import UserError
 from semiology.evaluation import published
 from semiology.evaluation.published import GESTURES, GESTURES_ACCURACY, HOU_2022, HOU_2022_TABLE_1, Published, PublishedCohort
-from semiology.evaluation.statistics.proportion import wilson
+from semiology.evaluation.statistics.intervals import wilson
 from semiology.experiments.protocol import Protocol
 from semiology.experiments.reproduce.comparison import (
     best_guess,

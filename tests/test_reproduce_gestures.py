@@ -14,13 +14,18 @@ from semiology.cli.main import main
 from semiology.data.gestures import View, duration, read_feature_set, read_vectors
 from semiology.errors import UserError
 from semiology.evaluation.run.predictions import read_predictions
-from semiology.experiments.reproduce.dealing import by_seizure, by_subject
-from semiology.experiments.reproduce.gestures import reproduce_gestures
-from semiology.experiments.reproduce.gestures_protocol import GesturesProtocol
+from semiology.experiments.reproduce.gestures import (
+    GesturesProtocol,
+    by_seizure,
+    by_subject,
+    probabilities,
+    reproduce_gestures,
+    sampled,
+    train_aggregator,
+)
 from semiology.experiments.reproduce.settings import parsed, protocol_file, read_yaml
-from semiology.experiments.reproduce.snippet_training import probabilities, sampled, train_aggregator
-from semiology.models.networks.aggregator import Aggregator
-from semiology.models.training.segments import segment_starts
+from semiology.models.networks.segments import Aggregator
+from semiology.models.training.windows import segment_starts
 
 
 def test_snippets_at_the_centres_by_hand():

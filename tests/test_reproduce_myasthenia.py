@@ -13,11 +13,15 @@ from semiology.cli.main import main
 from semiology.data.cohort import Cohort
 from semiology.data.store import Store
 from semiology.evaluation.published import MYASTHENIA
-from semiology.evaluation.statistics.hanley_mcneil import hanley_mcneil
-from semiology.evaluation.statistics.proportion import wilson
-from semiology.experiments.reproduce.myasthenia import _rows, reproduce_myasthenia
-from semiology.experiments.reproduce.myasthenia_results import by_participant, cross_validated_calls, judge
-from semiology.experiments.reproduce.myasthenia_sets import unseen_participants
+from semiology.evaluation.statistics.intervals import hanley_mcneil, wilson
+from semiology.experiments.reproduce.myasthenia import (
+    _rows,
+    by_participant,
+    cross_validated_calls,
+    judge,
+    reproduce_myasthenia,
+    unseen_participants,
+)
 
 LEVELS = ["control", "patient"]
 

@@ -21,9 +21,8 @@ from semiology.models.training.datamodule import NO_CHANGE, ClipDataModule, Clip
 from semiology.models.training.modules import DistillationModule, StreamModule
 from semiology.models.training.reading import Reading
 from semiology.models.training.saved import SavedModel, load_model
-from semiology.models.training.segments import segment_starts
 from semiology.models.training.trainer import Schedule, fit, score
-from semiology.models.training.windows import nearest_snippet
+from semiology.models.training.windows import nearest_snippet, segment_starts
 from semiology.timeline.predict import scores
 
 SKELETON = load_skeleton("upper_body_11")

@@ -12,8 +12,7 @@ from torchvision.models.video import r2plus1d_18
 from semiology import weights
 from semiology.errors import UserError
 from semiology.models.features import load_snippet_network, prepare_picture, snippet_features, whole_snippet
-from semiology.models.features.frame_resnet import FrameResNet
-from semiology.models.features.r2plus1d import R2Plus1D, Shape, initialise
+from semiology.models.features.r2plus1d import FrameResNet, R2Plus1D, Shape, initialise
 from semiology.video import Frame
 
 

@@ -21,7 +21,7 @@ from semiology.models.training.clips import ClipSource
 from semiology.models.training.reading import Reading
 from semiology.tracking.extraction import ExtractOptions, extract_cohort, extract_videos
 from semiology.tracking.extraction.options import SnippetOptions
-from semiology.tracking.extraction.trained_on import trained_on
+from semiology.tracking.extraction.run import trained_on
 from semiology.video import read_frames, write_video
 
 

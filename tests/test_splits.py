@@ -9,8 +9,7 @@ import pytest
 
 from semiology import UserError
 from semiology.evaluation.run.files import split_of, split_pairs
-from semiology.evaluation.statistics.splits import split_differences
-from semiology.evaluation.statistics.statistics_units import combine
+from semiology.evaluation.statistics.units import combine, split_differences
 from semiology.experiments.fold import key_settings
 from semiology.experiments.loso import run_loso
 from semiology.experiments.protocol import Model, Protocol, Task

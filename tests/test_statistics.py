@@ -10,20 +10,20 @@ from test_metrics import LEVELS, cohort, predictions
 
 from semiology.errors import UserError
 from semiology.evaluation.statistics import metrics
-from semiology.evaluation.statistics.delong import delong
+from semiology.evaluation.statistics.calibration import reliability
 from semiology.evaluation.statistics.intervals import (
     AT_BOUND,
     at_bound,
     bca_interval,
+    delong,
     difference_interval,
     draw_participants,
     leave_one_out,
+    wilson,
 )
 from semiology.evaluation.statistics.out_of_fold import OutOfFold
-from semiology.evaluation.statistics.proportion import wilson
 from semiology.evaluation.statistics.results import evaluate, values
-from semiology.evaluation.statistics.statistics_calibration import reliability
-from semiology.evaluation.statistics.statistics_units import ANY, MEAN, combine
+from semiology.evaluation.statistics.units import ANY, MEAN, combine
 
 TASK = "dystonia (pose)"
 

@@ -13,9 +13,8 @@ from test_metrics import LEVELS, cohort, predictions
 from semiology.errors import UserError
 from semiology.evaluation.statistics.comparison import exchange_models, holm, mcnemar, pairs_to_compare, right_by_one_only
 from semiology.evaluation.statistics.out_of_fold import OutOfFold
-from semiology.evaluation.statistics.permutation import against_null, all_assignments, exchange, resolution_in_words, together
+from semiology.evaluation.statistics.permutation import LosoRidge, against_null, all_assignments, exchange, resolution_in_words, together
 from semiology.evaluation.statistics.results import evaluate
-from semiology.evaluation.statistics.ridge import LosoRidge
 
 WHOSE = np.repeat(np.arange(7), [1, 2, 3, 1, 2, 2, 1])
 

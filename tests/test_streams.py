@@ -9,8 +9,8 @@ from torch import nn
 from semiology import UserError, load_skeleton
 from semiology.models.networks import AGCN, TCN, Network, StreamShape
 from semiology.models.networks.agcn import AdaptiveGraphConv
+from semiology.models.networks.base import masked_mean, strided_mask
 from semiology.models.networks.folded_agcn import FoldedAGCN, FoldedConv, is_fused
-from semiology.models.networks.shape import masked_mean, strided_mask
 
 SKELETON = load_skeleton("upper_body_11")
 SHAPE = StreamShape(classes=2, skeleton=SKELETON, keypoint_channels=3, appearance_channels=5)

@@ -3,9 +3,8 @@
 import numpy as np
 import pytest
 
-from semiology.evaluation.statistics.delong import delong
-from semiology.evaluation.statistics.hanley_mcneil import hanley_mcneil, standard_error
-from semiology.evaluation.statistics.threshold import youden
+from semiology.evaluation.statistics.calibration import youden
+from semiology.evaluation.statistics.intervals import delong, hanley_mcneil, standard_error
 
 
 def test_hanley_and_mcneils_own_example():

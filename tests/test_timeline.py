@@ -28,10 +28,9 @@ from semiology.phantom import make_phantom
 from semiology.timeline.events import Hysteresis, read_events
 from semiology.timeline.predict import Windows, find_models, probabilities, snippet_probabilities
 from semiology.timeline.stream import TimelineOptions, timeline
-from semiology.timeline.stream.buffers import RecentSnippets
+from semiology.timeline.stream.buffers import Recent, RecentSnippets
 from semiology.timeline.stream.options import thresholds_of
 from semiology.timeline.stream.patient import OnlinePatient
-from semiology.timeline.stream.recent import Recent
 from semiology.timeline.stream.record import Record
 from semiology.timeline.stream.signs import Sign
 from semiology.tracking.extraction import ExtractOptions, extract_tracks

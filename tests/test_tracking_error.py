@@ -10,9 +10,8 @@ from semiology.cli.main import main
 from semiology.data import formats
 from semiology.errors import UserError
 from semiology.evaluation.statistics.intervals import draw_participants
-from semiology.tracking.finetune.compare import as_labels, tracking_error
-from semiology.tracking.finetune.error import DRAWS, distance, error_table
-from semiology.tracking.finetune.truth import distances as distances_to_truth
+from semiology.tracking.finetune.error import DRAWS, as_labels, distance, error_table, tracking_error
+from semiology.tracking.finetune.error import distances as distances_to_truth
 from semiology.tracking.labels.coco import write_coco
 from semiology.tracking.labels.labels import LabelledFrame, Labels, joined
 

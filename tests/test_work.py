@@ -10,7 +10,7 @@ from joblib import delayed
 
 from semiology.cli.main import main
 from semiology.errors import UserError
-from semiology.work import Workers, work
+from semiology.parallel import Workers, work
 
 
 def square(number: int, seconds: float = 0.0) -> int:

@@ -33,7 +33,7 @@ def _check(arguments: list[str]) -> int:
 
 
 def _import(arguments: list[str]) -> int:
-    from semiology.data.cohort_gestures import import_gestures
+    from semiology.data.gestures import import_gestures
 
     made = parser("cohort import", import_gestures)
     made.add_argument("format", choices=["gestures"], help="gestures: the layout of doi 10.5522/04/14781771")

@@ -5,8 +5,8 @@ from pathlib import Path
 from semiology.cli import options, parser
 from semiology.data.cohort import Cohort
 from semiology.errors import UserError
+from semiology.parallel import Workers
 from semiology.tracking.extraction import ExtractOptions, extract_cohort, extract_videos
-from semiology.work import Workers
 
 
 def run(arguments: list[str]) -> int:

@@ -6,8 +6,7 @@ from semiology.cli import act, options, parser
 from semiology.data.tracks import read_tracks, save_tracks
 from semiology.errors import UserError
 from semiology.tracking.lift.lifter import SHIPPED, lift, load_lifter
-from semiology.tracking.lift.training import Recipe
-from semiology.tracking.lift.trial import train_and_test
+from semiology.tracking.lift.training import Recipe, train_and_test
 
 
 def run(arguments: list[str]) -> int:

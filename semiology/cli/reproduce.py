@@ -38,8 +38,7 @@ def _on_a_cohort(paper: str, reproduce: Callable, arguments: list[str]) -> int:
 
 def _gestures(arguments: list[str]) -> int:
     from semiology.experiments.reproduce.comparison import CORRELATION
-    from semiology.experiments.reproduce.gestures import reproduce_gestures
-    from semiology.experiments.reproduce.gestures_protocol import GesturesProtocol
+    from semiology.experiments.reproduce.gestures import GesturesProtocol, reproduce_gestures
 
     made = parser("reproduce gestures", reproduce_gestures)
     made.add_class_arguments(GesturesProtocol, None)

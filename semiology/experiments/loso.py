@@ -9,7 +9,7 @@ from typing import Any
 import joblib
 from tqdm import tqdm
 
-from semiology.data.cohort_gestures import import_gestures
+from semiology.data.gestures import import_gestures
 from semiology.errors import UserError
 from semiology.evaluation.audit import audit, verdict, write_sources
 from semiology.evaluation.report import write_report
@@ -17,11 +17,10 @@ from semiology.evaluation.report.model_card import write_cards
 from semiology.experiments.clips import begin_run, task_source
 from semiology.experiments.fold import Fold, fold_key, is_saved, read_record, run_folds, train_final
 from semiology.experiments.protocol import Protocol
-from semiology.experiments.run_files import write_beside
-from semiology.experiments.tables import predictions_table
+from semiology.experiments.run_files import predictions_table, write_beside
 from semiology.experiments.training import check_parts, deal_parts
 from semiology.files import atomic_path, slug
-from semiology.work import work
+from semiology.parallel import work
 
 
 @dataclass

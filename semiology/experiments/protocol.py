@@ -13,7 +13,7 @@ from semiology.models.training.augmentation import Augmentation
 from semiology.models.training.modules import DistillationModule, StreamModule
 from semiology.models.training.reading import Reading
 from semiology.models.training.trainer import Schedule
-from semiology.work import Workers
+from semiology.parallel import Workers
 
 
 @dataclass(frozen=True)

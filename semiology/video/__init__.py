@@ -5,10 +5,8 @@ regular grid, picture.py makes an upright RGB array of one, info.py says what a 
 grid: every frame of a video at its own time, in and out. live.py reads what still grows, or a camera, in a thread beside the work.
 """
 
-from semiology.video.container import VideoError
-from semiology.video.grid import Frame, read_frames
-from semiology.video.info import VideoInfo, probe
-from semiology.video.write import write_video
-from semiology.video.writer import every_frame, write_copy
+from semiology.video.decode import VideoError
+from semiology.video.reader import Frame, VideoInfo, probe, read_frames
+from semiology.video.writer import every_frame, write_copy, write_video
 
 __all__ = ["Frame", "VideoError", "VideoInfo", "every_frame", "probe", "read_frames", "write_copy", "write_video"]

@@ -1,20 +1,33 @@
 """Packets to frames: damage noticed, order of time restored.
 
 Times come from the frames themselves; what the header says of counts, rate and duration is not used.
+
+Opening a video file: one clear error for whatever is no video, and the stream that matters.
+
+One decoded picture to an upright RGB array.
 """
 
 import heapq
 import itertools
 import math
+import os
 import statistics
 from collections import deque
 from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
 
 import av
+import numpy as np
 from av.container import InputContainer
 from av.packet import Packet
+from av.stream import Disposition
 from av.video.frame import VideoFrame
+from av.video.reformatter import VideoReformatter
 from av.video.stream import VideoStream
+
+from semiology.errors import UserError
 
 LOOK_AHEAD = 8  # decoded frames held back: late timestamps are put in order, and the frame interval is known on both sides
 JUMP_BACK = 1.0  # s; a timestamp that falls back by more starts a new segment (joined recordings), it is not a late frame
@@ -97,3 +110,112 @@ def _period(past: deque[float], held: list[tuple[float, int, VideoFrame | None]]
     times = sorted([*past, *(seconds for seconds, _, _ in held)])
     steps = [later - earlier for earlier, later in itertools.pairwise(times) if later > earlier]
     return statistics.median(steps) if steps else DEFAULT_PERIOD
+
+
+THREADS = 2  # nearly all that more threads gain for one file; clips run in parallel anyway
+
+NOTHING_DECODES = "no frame of it can be decoded: the file is damaged or cut off; copy it again from its source"
+
+
+class VideoError(UserError):
+    """A video that cannot be read. `fault` is the message without the path, for places where a file's name must not appear."""
+
+    def __init__(self, path: str | Path, fault: str):
+        super().__init__(path, fault)
+        self.fault = fault
+
+    def __str__(self) -> str:
+        return f"{self.args[0]}: {self.fault}"
+
+
+@contextmanager
+def open_video(path: str | Path) -> Iterator[tuple[InputContainer, VideoStream]]:
+    """The opened file and its video stream."""
+    path = Path(path)
+    if not path.exists():
+        raise VideoError(path, "there is no such file; check the path")
+    if not path.is_file():
+        raise VideoError(path, "is a folder, not a video; name the file in it")
+    if path.stat().st_size == 0:
+        raise VideoError(path, "is empty (0 bytes); copy it again from its source")
+    if not os.access(path, os.R_OK):
+        raise VideoError(path, "may not be read; change its permissions")
+    try:
+        container = av.open(f"file:{path}", mode="r", metadata_errors="replace")  # "file:": a name with a colon is no network address
+    except av.error.FFmpegError as error:
+        raise VideoError(path, f"cannot be opened as a video ({error.strerror}); it is cut off, damaged or of another kind") from error
+    with container:
+        yield container, video_stream(container, path)
+
+
+def video_stream(container: InputContainer, name: str | Path) -> VideoStream:
+    """The best video stream of an opened container, which is called `name` in errors; cover art does not count as video."""
+    if container.format.name in ("tty", "image2") or container.format.name.endswith("_pipe"):  # FFmpeg also plays text and pictures
+        raise VideoError(name, "is a text or a single picture, not a video")
+    still = Disposition.attached_pic | Disposition.timed_thumbnails
+    streams = [stream for stream in container.streams.video if not stream.disposition & still]
+    if not streams:
+        raise VideoError(name, "holds no video stream (sound only?); name a video")
+    streams = [stream for stream in streams if stream.codec_context is not None]
+    if not streams:
+        raise VideoError(name, "is encoded in a way that FFmpeg does not know; convert it")
+    best = container.streams.best("video")
+    stream = next((stream for stream in streams if best is not None and stream.index == best.index), streams[0])
+    stream.thread_type = "AUTO"
+    stream.codec_context.thread_count = THREADS
+    return stream
+
+
+def header_duration(container: InputContainer, stream: VideoStream) -> float | None:
+    """Length in seconds by the header, None where it gives none."""
+    if stream.duration and stream.time_base:
+        return float(stream.duration * stream.time_base)
+    return container.duration / av.time_base if container.duration else None
+
+
+class Converter:
+    """Turns the decoded pictures of one video into upright RGB arrays.
+
+    One object serves the whole video, for the sake of memory: a picture that converts itself starts threads of its own, and one whose
+    side data was read refers to itself; both then pile up until Python's collector comes by. So the display matrix is read once.
+    """
+
+    def __init__(self) -> None:
+        self._reformatter = VideoReformatter()
+        self._matrix: tuple[float, tuple[int, int, int, int]] | None = None  # the rotation that a picture tells, and its display matrix
+
+    def __call__(self, picture: VideoFrame, width: int | None = None, height: int | None = None) -> np.ndarray:
+        """The picture as (height, width, 3) uint8 RGB, turned upright as its display matrix says (and mirrored, where that mirrors).
+
+        With `width` and `height` (px, upright) it is scaled to that size in the same pass.
+        """
+        if self._matrix is None or self._matrix[0] != picture.rotation:
+            self._matrix = picture.rotation, _matrix(picture)
+        a, b, c, d = self._matrix[1]
+        turned = abs(b) > abs(a)
+        if turned:
+            width, height = height, width
+        image = self._reformatter.reformat(picture, width, height, "rgb24").to_ndarray()
+        if turned:
+            image = image.transpose(1, 0, 2)  # what is stored as y is shown as x
+        flip_x, flip_y = (c < 0, b < 0) if turned else (a < 0, d < 0)
+        if flip_x:
+            image = image[:, ::-1]
+        if flip_y:
+            image = image[::-1]
+        return np.ascontiguousarray(image)
+
+
+def rotation(picture: VideoFrame) -> int:
+    """Degrees clockwise by which the stored picture is turned to stand upright: 0, 90, 180 or 270."""
+    a, b, _, _ = _matrix(picture)
+    return round(math.degrees(math.atan2(b, a)) / 90) * 90 % 360
+
+
+def _matrix(picture: VideoFrame) -> tuple[int, int, int, int]:
+    """The display matrix's a, b, c, d: shown x = a x + c y, shown y = b x + d y."""
+    matrix: Any = picture.side_data.get("DISPLAYMATRIX")
+    if matrix is None:
+        return 1, 0, 0, 1
+    a, b, _, c, d = np.frombuffer(matrix, np.int32)[:5].tolist()
+    return a, b, c, d

@@ -14,8 +14,7 @@ import av
 from av.container import InputContainer
 
 from semiology.errors import UserError
-from semiology.video.container import VideoError, video_stream
-from semiology.video.decode import LOOK_AHEAD, in_order
+from semiology.video.decode import LOOK_AHEAD, VideoError, in_order, video_stream
 from semiology.video.prefetch import WAITING, Waiting
 from semiology.video.reader import Damage, SourceFrame, placed
 

@@ -1,18 +1,24 @@
-"""The source frames of a video from some time on, each with its place; found by seeking only where that can be trusted."""
+"""The source frames of a video from some time on, each with its place; found by seeking only where that can be trusted.
 
+Source frames to a regular grid of output frames, by nearest source timestamp; a hole in the video stays a hole in time.
+
+What a video is, at a glance.
+"""
+
+import logging
 import math
 from bisect import bisect_left
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import av
+import numpy as np
 from av.container import InputContainer
 from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
-from semiology.video.container import open_video
-from semiology.video.decode import in_order, timestamp
+from semiology.video.decode import NOTHING_DECODES, Converter, VideoError, header_duration, in_order, open_video, rotation, timestamp
 
 SEEK_FROM = 30.0  # s; a clip that starts earlier is reached by decoding from the beginning, which needs no trust in the file's index
 
@@ -143,3 +149,170 @@ def _announced(container: InputContainer, stream: VideoStream, begin: float, end
     except av.error.FFmpegError:
         return []
     return sorted((packet for packet in packets if packet[0] >= begin), key=lambda packet: packet[0])
+
+
+@dataclass(frozen=True)
+class VideoInfo:
+    """What a video is. Size, rotation and start come from its frames, the rest from the header, as far as it can be believed."""
+
+    width: int  # px, after rotation
+    height: int  # px, after rotation
+    fps: float | None  # Hz; None where the header gives none or an absurd one
+    start: float  # s, timestamp of the first frame; every other time in this package counts from there
+    duration: float | None  # s; None where the header gives none
+    rotation: int  # degrees clockwise by which the stored picture is turned to stand upright: 0, 90, 180 or 270
+    pixel_aspect: float  # width of a pixel over its height; not applied: the paper leaves resolutions unchanged [P]
+    codec: str
+    container: str
+
+
+def probe(path: str | Path) -> VideoInfo:
+    """Open a video and decode its first whole frame.
+
+    Raises:
+        VideoError: the file is absent, empty, no video, or no frame of it decodes.
+    """
+    with open_video(path) as (container, stream):
+        start = None
+        for seconds, _, picture in in_order(container, stream):
+            start = seconds if start is None else start
+            if picture is not None:
+                break
+        else:
+            raise VideoError(path, NOTHING_DECODES)
+        height, width = Converter()(picture).shape[:2]
+        rate = float(stream.average_rate or 0)
+        names = container.format.name.split(",")  # "mov,mp4,m4a,...": one reader, several containers
+        suffix = Path(path).suffix.lower().lstrip(".")
+        return VideoInfo(
+            width=width,
+            height=height,
+            fps=rate if 0.1 <= rate <= 1000 else None,
+            start=start,
+            duration=header_duration(container, stream),
+            rotation=rotation(picture),
+            pixel_aspect=float(stream.sample_aspect_ratio or 1),
+            codec=stream.codec_context.name,
+            container=suffix if suffix in names else names[0],
+        )
+
+
+REACH = (
+    0.75  # share of an interval over which a source frame may stand for a grid time; above 1/2 for jitter, below 1 to see one lost frame
+)
+
+LONGEST_HOLE = 600.0  # s; without an asked end, a longer one is taken for a damaged timestamp and not filled with missing frames
+TIE = 1e-6  # s; halfway between two frames the earlier is taken, whatever the rounding
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Frame:
+    """One frame of the output grid."""
+
+    index: int  # 0, 1, 2, ...
+    time: float  # s from the clip's start: index / fps
+    source_time: float  # s from the video's first frame; NaN where missing
+    source_index: int  # place of the source frame in the video, 0 for its first; -1 where missing
+    image: np.ndarray | None  # (height, width, 3) uint8 RGB, upright; None where missing
+
+
+def read_frames(
+    path: str | Path, start: float = 0.0, end: float | None = None, fps: float = 25.0, damage: Damage | None = None
+) -> Iterator[Frame]:
+    """Frames of the video from `start` to `end` (s from its first frame), at `fps` (Hz) whatever its own rate is.
+
+    Each output frame is the source frame nearest in time. It is missing (`image` None, `source_index` -1) where the nearest whole frame is
+    further than 0.75 of an interval: the longer of 1 / fps and the source's own interval thereabouts (median of the 16 around). So one lost
+    frame of a 25 Hz video is one missing frame, and a slow video has none. A damaged frame counts as lost, and so do those after it up to
+    the next key frame, because they are built on it. The last frame stands for one interval, as players show it. Without `end` the grid
+    ends there; where `end` lies further, the rest is missing and a warning is logged. [our choice]
+
+    Frames that the grid does not need are not converted to RGB; memory holds a dozen frames, however long the video. A frame whose size
+    differs from the clip's first is scaled to it. Interlaced video is not deinterlaced, high dynamic range is not tone mapped, and pixels
+    that are not square are left so (`VideoInfo.pixel_aspect`). What of the source was damaged is noted in `damage`, where one is given.
+
+    Raises:
+        VideoError: the file is no video, nothing of it decodes, it ends before `start`, it turns from landscape to portrait, or (without
+            `end`) its times leap by more than ten minutes.
+    """
+    if not (0 <= start < math.inf and 0 < fps < math.inf and (end is None or start < end < math.inf)):
+        raise VideoError(path, f"cannot be cut from {start} s to {end} s at {fps} Hz; start at 0 s or later, end after the start")
+    stop = yield from on_grid(source_frames(path, start, damage), path, start, end, fps)
+    if end is not None and end > stop + 1 / fps:
+        log.warning("the video ends at %.2f s, %.2f s before the end that was asked; these frames are missing", stop, end - stop)
+    elif end is None and (probe(path).duration or 0) > stop + 1:
+        log.warning("the video ends at %.2f s, but its header promises %.2f s: it may be cut off", stop, probe(path).duration)
+
+
+def on_grid(sources: Iterable[SourceFrame], path: str | Path, start: float, end: float | None, fps: float) -> Generator[Frame, None, float]:
+    """Lay source frames, wherever they come from, on the grid of `read_frames`; `path` is named in errors.
+
+    Returns (as a generator does) where the last source frame ends, s; infinity where the asked `end` came before that.
+
+    Raises:
+        VideoError: as `read_frames`.
+    """
+    total = math.inf if end is None else math.ceil((end - start) * fps - 1e-6)
+    make = FrameMaker(path, fps)
+    index = 0
+    last: SourceFrame | None = None
+    for source in sources:
+        if end is None and last is not None and source.time - last.time > LONGEST_HOLE:
+            leap = f"times leap from {last.time:.2f} s to {source.time:.2f} s"
+            raise VideoError(path, f"its {leap}, which no recording does; give an end before that, or convert the file")
+        while index < total and start + index / fps <= source.time:
+            yield make(index, _nearest(start + index / fps, last, source, fps))
+            index += 1
+        if index >= total:
+            return math.inf
+        last = source
+    if last is None:
+        raise VideoError(path, NOTHING_DECODES)
+    stop = last.time + last.period
+    if start >= stop:
+        raise VideoError(path, f"ends at {stop:.2f} s, before the start that was asked, {start:g} s; correct the start")
+    while index < total:
+        shown = start + index / fps < stop - 1e-6
+        if end is None and not shown:
+            break
+        yield make(index, last if shown else None)
+        index += 1
+    return stop
+
+
+def _nearest(time: float, before: SourceFrame | None, after: SourceFrame, fps: float) -> SourceFrame | None:
+    nearest = before if before is not None and time - before.time <= after.time - time + TIE else after
+    period = after.period if before is None else max(before.period, after.period)
+    return nearest if abs(nearest.time - time) <= REACH * max(1 / fps, period) else None
+
+
+class FrameMaker:
+    """Converts source frames to output frames: all of one size, none converted twice."""
+
+    def __init__(self, path: str | Path, fps: float):
+        self.path, self.fps = path, fps
+        self.shape: tuple[int, ...] | None = None
+        self.converted: tuple[int, np.ndarray] | None = None
+        self.convert = Converter()
+
+    def __call__(self, index: int, source: SourceFrame | None) -> Frame:
+        if source is None:
+            return Frame(index, index / self.fps, math.nan, -1, None)
+        return Frame(index, index / self.fps, source.time, source.index, self.image(source))
+
+    def image(self, source: SourceFrame) -> np.ndarray:
+        if self.converted is not None and self.converted[0] == source.index:
+            return self.converted[1].copy()  # a copy, so that drawing in one frame leaves the next alone
+        image = self.convert(source.picture)
+        if self.shape is None:
+            self.shape = image.shape
+        elif image.shape != self.shape:
+            height, width = self.shape[:2]
+            if (image.shape[1] > image.shape[0]) != (width > height):
+                change = f"turns from {width}x{height} to {image.shape[1]}x{image.shape[0]} px at {source.time:.2f} s"
+                raise VideoError(self.path, f"{change}; end the clip before that")
+            image = self.convert(source.picture, width, height)
+        self.converted = (source.index, image)
+        return image

@@ -10,8 +10,7 @@ from semiology.data import formats
 from semiology.data.skeleton import load_skeleton
 from semiology.errors import UserError
 from semiology.files import write_text
-from semiology.tracking.finetune.compare import as_labels, tracking_error
-from semiology.tracking.finetune.error import CUTOFF
+from semiology.tracking.finetune.error import CUTOFF, as_labels, tracking_error
 from semiology.tracking.labels.files import read_labels
 from semiology.tracking.labels.labels import Labels
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from semiology.cli import parser
 from semiology.files import write_text
-from semiology.tracking.finetune.truth import tracking_truth
+from semiology.tracking.finetune.error import tracking_truth
 
 
 def run(arguments: list[str]) -> int:

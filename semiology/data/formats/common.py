@@ -1,14 +1,29 @@
-"""Between files of other programs and the container: rows by frame number, one individual, joints by name."""
+"""Between files of other programs and the container: rows by frame number, one individual, joints by name.
 
+Tables of comma-separated cells: read whole, checked, turned into numbers and back; a fault is told by row and column.
+
+JSON in and out: a fault is told by file; float32 numbers are written as the shortest text that reads back the same.
+
+Who is who, in formats that number the people of every frame anew: poses are linked over time by how near they lie.
+
+Where no frame shows more than one person, it is one person. Else the patient is by default the person who is there in the most frames;
+another is chosen by number, in order of presence. [our choice]
+"""
+
+import csv
+import io
+import json
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 import xarray as xr
+from scipy.optimize import linear_sum_assignment
 
-from semiology.data.tracks import make_tracks
+from semiology.data.tracks import make_tracks, with_step
 from semiology.errors import UserError
+from semiology.files import write_text
 
 FURTHEST = 1e7  # px; positions beyond are no positions in a picture [our choice]
 LONGEST = 10_000_000  # rows; frame numbers above are no frame numbers (110 h at 25 Hz) [our choice]
@@ -136,3 +151,195 @@ def frame_number(name: str, path: Path) -> int:
 
 def _some(names: Sequence[str]) -> str:
     return ", ".join(names[:12]) + (f" and {len(names) - 12} more" if len(names) > 12 else "")
+
+
+def read_cells(path: Path, keep: str = "") -> list[list[str]]:
+    """All rows of a csv as text, spaces around cells removed; empty lines at the end are dropped.
+
+    Args:
+        path: of the file.
+        keep: pattern that the first cell of a column must match for the column to be taken.
+
+    Raises:
+        UserError: no such file, not text, or a row that is shorter or longer than the first one.
+    """
+    if not path.is_file():
+        raise UserError(f"{path}: no such file")
+    try:
+        with open(path, newline="", encoding="utf-8-sig") as stream:
+            rows: list[list[str]] = []
+            kept, width = [], 0
+            for row in csv.reader(stream):
+                if not rows:
+                    kept, width = [number for number, cell in enumerate(row) if re.search(keep, cell.strip())], len(row)
+                if not kept:
+                    raise UserError(f"{path}: none of its columns is one that this format has; its first are {', '.join(row[:5])}")
+                if row and len(row) != width:
+                    raise UserError(f"{path}: row {len(rows) + 1} has {len(row)} cells, the first row has {width}; is the file whole?")
+                rows.append([row[number].strip() for number in kept] if row else [])
+    except (csv.Error, UnicodeDecodeError) as error:
+        raise UserError(f"{path}: not a readable csv ({error}); export it again") from error
+    while rows and not any(rows[-1]):
+        rows.pop()
+    if not rows:
+        raise UserError(f"{path}: is empty; export it again")
+    if [] in rows:
+        raise UserError(f"{path}: row {rows.index([]) + 1} is empty; is the file whole?")
+    return rows
+
+
+def numbers(path: Path, rows: Sequence[Sequence[str]], columns: Sequence[str], first_row: int) -> np.ndarray:
+    """(row, column) float64 of text cells; empty cells are NaN.
+
+    Args:
+        path: for messages.
+        rows: one sequence of cells a row.
+        columns: names, for messages.
+        first_row: number of `rows[0]` in the file, counted from 1.
+
+    Raises:
+        UserError: a cell that is not a number, or not a finite one.
+    """
+    text = np.array([[cell or "nan" for cell in row] for row in rows], dtype=str).reshape(len(rows), len(columns))
+    try:
+        values = text.astype(float)
+    except ValueError:
+        values = np.array([[_number(cell) for cell in row] for row in text]).reshape(text.shape)
+    if (bad := np.isinf(values)).any():
+        row, column = np.argwhere(bad)[0]
+        raise UserError(f'{path}: row {row + first_row}, column "{columns[column]}": {str(text[row, column])!r} is not a number')
+    return values
+
+
+def take(path: Path, cells: Sequence[Sequence[str]], columns: Sequence[str]) -> np.ndarray:
+    """(row, column) of some columns of a table whose first row names them.
+
+    Raises:
+        UserError: a column that is not there, or as `numbers`.
+    """
+    if missing := [name for name in columns if name not in cells[0]]:
+        raise UserError(f"{path}: has no column {missing[0]!r}")
+    places = [cells[0].index(name) for name in columns]
+    return numbers(path, [[row[place] for place in places] for row in cells[1:]], columns, 2)
+
+
+def _number(cell: str) -> float:
+    """The number, infinity where it is none."""
+    try:
+        return float(cell)
+    except ValueError:
+        return np.inf
+
+
+def number_texts(values: np.ndarray) -> list[list[str]]:
+    """(row, column) as the shortest text that reads back as the same number; NaN is an empty cell."""
+    return [["" if cell == "nan" else cell for cell in row] for row in values.astype(str).tolist()]
+
+
+def write_cells(path: Path, rows: Iterable[Sequence[str]]) -> None:
+    """Write a csv, whole or not at all; raises as `files.atomic_path`."""
+    text = io.StringIO()
+    csv.writer(text, lineterminator="\n").writerows(rows)
+    write_text(path, text.getvalue())
+
+
+def read_json(path: Path):
+    """What a JSON file holds.
+
+    Raises:
+        UserError: no such file, or not JSON.
+    """
+    if not path.is_file():
+        raise UserError(f"{path}: no such file")
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except (ValueError, RecursionError) as error:
+        raise UserError(f"{path}: not readable JSON ({error}); export it again") from error
+
+
+def triples(path: Path, where: str, flat: object) -> np.ndarray:
+    """(keypoint, 3) x, y and a third number from the flat list [x, y, c, x, y, c, ...]; empty where there is none.
+
+    Raises:
+        UserError: not a list of numbers, or not in threes.
+    """
+    try:
+        values = np.array(flat if flat is not None else [], dtype=float)
+    except (TypeError, ValueError) as error:
+        raise UserError(f"{path}: {where}: keypoints hold something that is not a number ({error})") from error
+    if values.ndim != 1 or len(values) % 3 or not np.isfinite(values).all():
+        raise UserError(f"{path}: {where}: keypoints are {values.shape} numbers, expected x, y, confidence for each point")
+    return values.reshape(-1, 3)
+
+
+def flat_triples(position: np.ndarray, third: np.ndarray) -> list[float]:
+    """[x, y, c, ...] of one frame; a missing point is 0, 0, 0. Position (keypoint, 2) and third (keypoint,) are float32."""
+    found = np.isfinite(position).all(axis=1)
+    joined = np.where(found[:, None], np.concatenate([position, third[:, None]], axis=1), np.float32(0))
+    return joined.ravel().astype(str).astype(float).tolist()
+
+
+REACH = 0.5  # a person moves at most this share of the larger side of the pose's box between two sightings [our choice]
+
+
+def choose_person(path: Path, poses: Mapping[int, np.ndarray], individual: str | None) -> tuple[dict[int, int], dict]:
+    """The patient's place among the people of each frame.
+
+    Args:
+        path: of the file, for messages.
+        poses: frame number -> (person, keypoint, 2) px, NaN where a joint was not found.
+        individual: "person_0" (in the most frames), "person_1", ...; None takes the first.
+
+    Returns:
+        frame number -> place among that frame's people, for frames with the patient; and what to note in the tracks' steps.
+
+    Raises:
+        UserError: no such person.
+    """
+    people = link(poses)
+    names = [f"person_{number}" for number in range(len(people))]
+    chosen = people[choose(path, individual or names[0], names)] if people else {}
+    how = "in the most frames of the people linked by distance" if individual is None else individual
+    return chosen, {"people": len(people), "chosen": how, "frames": len(chosen)}
+
+
+def note_person(tracks: xr.Dataset, note: dict) -> xr.Dataset:
+    """The tracks with the choice of the person among their steps, where there was one."""
+    return with_step(tracks, "choose_person", **note) if note["people"] > 1 else tracks
+
+
+def link(poses: Mapping[int, np.ndarray]) -> list[dict[int, int]]:
+    """Link poses over frames into people: pairs of least mean distance over the joints that both have (Hungarian method).
+
+    A pose further than `REACH` from where a person was seen last is somebody new. Returns the people, most frames first, each as frame
+    number -> place among that frame's poses.
+    """
+    found_in = {frame: [place for place, pose in enumerate(poses[frame]) if np.isfinite(pose).all(axis=1).any()] for frame in sorted(poses)}
+    if all(len(found) <= 1 for found in found_in.values()):
+        alone = {frame: found[0] for frame, found in found_in.items() if found}
+        return [alone] if alone else []
+    people: list[dict[int, int]] = []
+    last: list[np.ndarray] = []
+    for frame, found in found_in.items():
+        cost = np.array([[_distance(seen, poses[frame][place]) for place in found] for seen in last]).reshape(len(last), len(found))
+        taken = set()
+        for person, column in zip(*linear_sum_assignment(np.where(np.isfinite(cost), cost, 1e6)), strict=True):
+            if np.isfinite(cost[person, column]):
+                people[person][frame] = found[column]
+                last[person] = poses[frame][found[column]]
+                taken.add(found[column])
+        for place in found:
+            if place not in taken:
+                people.append({frame: place})
+                last.append(poses[frame][place])
+    return sorted(people, key=lambda person: (-len(person), min(person)))
+
+
+def _distance(seen: np.ndarray, pose: np.ndarray) -> float:
+    """Mean distance of the joints that both have, in larger sides of the box of the pose seen last; infinite where out of reach."""
+    both = np.isfinite(seen).all(axis=1) & np.isfinite(pose).all(axis=1)
+    if not both.any():
+        return np.inf
+    size = float(np.nanmax(np.nanmax(seen, axis=0) - np.nanmin(seen, axis=0)))
+    distance = float(np.linalg.norm(seen[both] - pose[both], axis=1).mean())
+    return distance / size if size > 0 and distance <= REACH * size else np.inf

@@ -11,8 +11,17 @@ from pathlib import Path
 import numpy as np
 import xarray as xr
 
-from semiology.data.formats.cells import number_texts, numbers, read_cells, write_cells
-from semiology.data.formats.common import choose, frame_number, names_of, pixels, tracks_from_rows
+from semiology.data.formats.common import (
+    choose,
+    frame_number,
+    names_of,
+    number_texts,
+    numbers,
+    pixels,
+    read_cells,
+    tracks_from_rows,
+    write_cells,
+)
 from semiology.data.formats.pandas_h5 import read_frame, write_frame
 from semiology.errors import UserError
 

@@ -10,8 +10,7 @@ from typing import Literal
 
 import numpy as np
 
-from semiology.data.formats.cells import read_cells, take
-from semiology.data.formats.common import choose
+from semiology.data.formats.common import choose, read_cells, take
 from semiology.errors import UserError
 
 # Py-Feat 0.6 and before, and since

@@ -5,8 +5,7 @@ from pathlib import Path
 import numpy as np
 import xarray as xr
 
-from semiology.data.formats.cells import number_texts, write_cells
-from semiology.data.formats.common import choose, names_of
+from semiology.data.formats.common import choose, names_of, number_texts, write_cells
 from semiology.data.tracks import read_tracks
 
 COLUMNS = {"position": ["x", "y"], "position_3d": ["x_m", "y_m", "z_m"]}

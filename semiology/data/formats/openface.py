@@ -9,8 +9,7 @@ from pathlib import Path
 import numpy as np
 import xarray as xr
 
-from semiology.data.formats.cells import number_texts, read_cells, take, write_cells
-from semiology.data.formats.common import choose, only_names, pixels, tracks_from_rows
+from semiology.data.formats.common import choose, number_texts, only_names, pixels, read_cells, take, tracks_from_rows, write_cells
 from semiology.data.keypoint_names import FACE_68
 from semiology.errors import UserError
 

@@ -11,9 +11,18 @@ from pathlib import Path
 import numpy as np
 import xarray as xr
 
-from semiology.data.formats.common import choose, names_of, only_names, pixels, tracks_from_rows
-from semiology.data.formats.documents import flat_triples, read_json, triples
-from semiology.data.formats.people import choose_person, note_person
+from semiology.data.formats.common import (
+    choose,
+    choose_person,
+    flat_triples,
+    names_of,
+    note_person,
+    only_names,
+    pixels,
+    read_json,
+    tracks_from_rows,
+    triples,
+)
 from semiology.data.keypoint_names import BODY_25, COCO_18, FACE_70
 from semiology.errors import UserError
 from semiology.files import write_text

@@ -9,8 +9,7 @@ from pathlib import Path
 import numpy as np
 import xarray as xr
 
-from semiology.data.formats.cells import read_cells, take
-from semiology.data.formats.common import choose, tracks_from_rows
+from semiology.data.formats.common import choose, read_cells, take, tracks_from_rows
 from semiology.data.keypoint_names import FACE_68
 from semiology.errors import UserError
 

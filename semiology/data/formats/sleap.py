@@ -12,8 +12,7 @@ import h5py
 import numpy as np
 import xarray as xr
 
-from semiology.data.formats.common import choose, names_of, pixels, tracks_from_rows
-from semiology.data.formats.people import choose_person, note_person
+from semiology.data.formats.common import choose, choose_person, names_of, note_person, pixels, tracks_from_rows
 from semiology.data.tracks import H5_FAULTS
 from semiology.errors import UserError
 from semiology.files import atomic_path

@@ -5,7 +5,7 @@ paired.py gives them for two raters, stated.py adds the interval or the reason w
 beside.py sets the machine beside the raters, change.py compares visits. run.py writes it down, with picture.py and page.py.
 """
 
-from semiology.evaluation.agreement.paired import Paired
+from semiology.evaluation.agreement.pairs import Paired
 from semiology.evaluation.agreement.run import agree, write_agreement
 from semiology.evaluation.agreement.scores import Scores, read_scores
 

@@ -12,8 +12,7 @@ from functools import partial
 
 import numpy as np
 
-from semiology.evaluation.agreement.bland_altman import Z
-from semiology.evaluation.agreement.coefficients import MeanSquares, mean_squares
+from semiology.evaluation.agreement.coefficients import MeanSquares, Z, mean_squares
 from semiology.evaluation.agreement.pairs import Figure, state
 from semiology.evaluation.agreement.scores import Scores
 from semiology.evaluation.statistics.intervals import draw_participants

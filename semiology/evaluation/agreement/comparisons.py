@@ -1,4 +1,7 @@
-"""Every figure of two raters, or the reason why there is none."""
+"""Every figure of two raters, or the reason why there is none.
+
+Does the machine disagree with raters more than they with each other? Both means, and their difference, in one table.
+"""
 
 from collections.abc import Sequence
 from functools import partial
@@ -7,13 +10,11 @@ from itertools import combinations
 import numpy as np
 import pandas as pd
 
-from semiology.evaluation.agreement.bland_altman import REPEATED, closed_form
-from semiology.evaluation.agreement.coefficients import mean_squares
-from semiology.evaluation.agreement.kappa import step_of
-from semiology.evaluation.agreement.paired import COEFFICIENTS, FIGURES, LIMITS, Paired
-from semiology.evaluation.agreement.pairs import Figure, state, without
+from semiology.evaluation.agreement.coefficients import REPEATED, closed_form, mean_squares, step_of
+from semiology.evaluation.agreement.pairs import COEFFICIENTS, FIGURES, LIMITS, Figure, Paired, state, without
 from semiology.evaluation.agreement.scores import Scores
 from semiology.evaluation.statistics.intervals import draw_participants
+from semiology.evaluation.statistics.metrics import Array
 
 SCALES_APART = 3.0  # machine and raters whose spreads differ by more than this are hardly on one scale [our choice]
 
@@ -126,3 +127,47 @@ def _why_none(pair: Paired, name: str, first: str, second: str) -> str:
     if name in COEFFICIENTS:
         return "all scores are the same"
     return "one participant only" if pair.participants < 2 else "the mean score is the same in all rows"
+
+
+BESIDE = ("spearman", "icc_2_1", "icc_3_1", "kappa_quadratic", "mean_absolute_error")
+SIDES = {"machine-rater": "machine and raters", "inter-rater": "raters among themselves"}
+DIFFERENCE = "difference"
+NO_VALUE = "one of the pairs has no value"
+
+
+def judge_beside(scores: Scores, draws: int, seed: int) -> list[Figure]:
+    """BESIDE on the rows that all have scored; three rows of kind "beside" each, told apart by `first`.
+
+    The mean over the machine's pairs with the raters, the mean over the raters' pairs, and the first minus the second, with the same
+    participants drawn for both. None with one rater, or without a row that all have scored.
+    """
+    table = scores.table.dropna(subset=list(scores.columns))
+    if len(scores.raters) < 2 or table.empty:
+        return []
+    people, rows = int(table["participant"].nunique()), len(table)
+    weights = draw_participants(people, draws, seed)
+    found = []
+    for name in BESIDE:
+        pairs: dict[str, list[Paired]] = {kind: [] for kind in SIDES}
+        how = why_not = ""
+        for kind, first, second in kinds_of_pairs(scores):
+            pair, own, why = as_judged(paired(table, first, second), name, kind, first, second)
+            pairs[kind].append(pair)
+            how, why_not = how or own, why_not or why
+        if why_not:
+            found += [without(("beside", of, "", name), people, rows, why_not) for of in (*SIDES.values(), DIFFERENCE)]
+            continue
+        for kind, of in SIDES.items():
+            mean, said = partial(_mean, pairs[kind], name), how if kind == "machine-rater" else ""
+            found.append(state(("beside", of, "", name), mean, weights, rows, coefficient=name in COEFFICIENTS, how=said, why=NO_VALUE))
+        apart = partial(_difference, pairs["machine-rater"], pairs["inter-rater"], name)
+        found.append(state(("beside", DIFFERENCE, "", name), apart, weights, rows, difference=True, how=how, why=NO_VALUE))
+    return found
+
+
+def _mean(pairs: Sequence[Paired], name: str, weights: Array) -> Array:
+    return np.mean([pair.figure(name, weights) for pair in pairs], axis=0)
+
+
+def _difference(machine: Sequence[Paired], raters: Sequence[Paired], name: str, weights: Array) -> Array:
+    return _mean(machine, name, weights) - _mean(raters, name, weights)

@@ -10,12 +10,18 @@ from typing import Any
 import pandas as pd
 
 from semiology.errors import UserError
-from semiology.evaluation.agreement.beside import judge_beside
 from semiology.evaluation.agreement.change import judge_change, judge_repeatability
-from semiology.evaluation.agreement.comparisons import judge_all_raters, judge_pair, kinds_of_pairs, notes_on_bias, notes_on_scale, paired
-from semiology.evaluation.agreement.page import page
+from semiology.evaluation.agreement.comparisons import (
+    judge_all_raters,
+    judge_beside,
+    judge_pair,
+    kinds_of_pairs,
+    notes_on_bias,
+    notes_on_scale,
+    paired,
+)
+from semiology.evaluation.agreement.page import draw_bland_altman, page
 from semiology.evaluation.agreement.pairs import COLUMNS, Figure, told
-from semiology.evaluation.agreement.picture import draw_bland_altman
 from semiology.evaluation.agreement.scores import Scores
 from semiology.evaluation.statistics.intervals import METHOD
 from semiology.files import atomic_path, slug, write_text

@@ -10,8 +10,7 @@ from semiology.evaluation.audit.check import Check, answer
 from semiology.evaluation.audit.copies import unknown_clips
 from semiology.evaluation.audit.records import Run
 from semiology.evaluation.run.predictions import levels_of
-from semiology.evaluation.statistics.permutation import exchange
-from semiology.evaluation.statistics.ridge import LosoRidge
+from semiology.evaluation.statistics.permutation import LosoRidge, exchange
 
 PERMUTATIONS = 1999  # exchanges of the participants' labels: no p below 0.0005. [our choice]
 LEVEL = 0.05  # after Holm's correction over all labels and confounds. [our choice]

@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 
-from semiology.evaluation.audit.audit_folds import taught
 from semiology.evaluation.audit.check import Check, answer
 from semiology.evaluation.audit.fingerprint import (
     PICTURE_RATE,
@@ -20,6 +19,7 @@ from semiology.evaluation.audit.fingerprint import (
     in_common,
     likeness,
 )
+from semiology.evaluation.audit.folds import taught
 from semiology.evaluation.audit.records import Run
 
 # Thresholds of the likeness of two recordings, all our choice; docs/audit.md holds the figures they were chosen on.

@@ -1,17 +1,75 @@
-"""What a run's folder holds for the audit: its protocol, its table of predictions, the records of its folds, its sources, its null."""
+"""What a run's folder holds for the audit: its protocol, its table of predictions, the records of its folds, its sources, its null.
 
+The form that sources.json has to have; what it means is told in sources.py.
+"""
+
+import zlib
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Annotated, Any, TypeVar
 
 import pandas as pd
+from pydantic import AfterValidator
 
 from semiology.errors import UserError
-from semiology.evaluation.audit.shapes import Sources
-from semiology.evaluation.run.files import checked, read_config, read_json, read_null
+from semiology.evaluation.audit.fingerprint import COLUMNS, ROWS, from_text
+from semiology.evaluation.run.files import File, checked, read_config, read_json, read_null
 from semiology.evaluation.run.predictions import TEST_SET, read_predictions
 from semiology.evaluation.run.records import KEYS, TEST, Record, is_named, read_record, table_task
+
+
+def _course(text: str) -> str:
+    try:
+        from_text(text, 1)
+    except (ValueError, zlib.error) as error:
+        raise ValueError("not a course as text") from error
+    return text
+
+
+def _pictures(text: str) -> str:
+    if not text.startswith(f"{COLUMNS * ROWS}:"):
+        raise ValueError(f"not pictures of {COLUMNS * ROWS} cells")
+    return text
+
+
+Course = Annotated[str, AfterValidator(_course)]
+
+
+class Source(File):
+    """What the audit has to know of a clip."""
+
+    participant_id: str
+    recording_id: str | None = None
+    kind: str
+    content: str | None = None
+    start: float
+    end: float
+    covariates: dict[str, Any]
+    width: float | None = None
+    height: float | None = None
+    fps: float | None = None
+    duration: float | None = None
+    brightness: float | None = None
+    colour: float | None = None
+    movement: Course | None = None
+    pictures: Annotated[Course, AfterValidator(_pictures)] | None = None
+
+
+class Weights(File):
+    """A network that made tracks or features."""
+
+    what: str
+    origin: str | None = None
+    participants: list[str] | None
+
+
+class Sources(File):
+    """sources.json."""
+
+    clips: dict[str, Source]
+    weights: dict[str, Weights]
+
 
 __all__ = ["TEST", "TEST_SET", "Record", "Run", "place", "read_run", "table_task"]
 

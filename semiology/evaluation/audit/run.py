@@ -5,15 +5,12 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 
-from semiology.evaluation.audit.audit_folds import check_once, check_sides
 from semiology.evaluation.audit.check import Check, verdict
 from semiology.evaluation.audit.confounds import check_confounds
 from semiology.evaluation.audit.copies import check_copies, check_stretches
-from semiology.evaluation.audit.folds import check_fitted, check_teachers
-from semiology.evaluation.audit.inner import check_refitted
-from semiology.evaluation.audit.predictions import check_chance
+from semiology.evaluation.audit.folds import check_fitted, check_once, check_refitted, check_sides, check_teachers
+from semiology.evaluation.audit.predictions import check_chance, check_table
 from semiology.evaluation.audit.records import read_run
-from semiology.evaluation.audit.tables import check_table
 from semiology.evaluation.audit.weights import check_outside
 from semiology.evaluation.run.files import digests
 from semiology.files import write_text

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from semiology.errors import UserError
-from semiology.evaluation.report import figures_init as figures
+from semiology.evaluation.report import figures
 from semiology.evaluation.report.inputs import Explanation
 from semiology.evaluation.report.rendering import percent, plain, sentence
 

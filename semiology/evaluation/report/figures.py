@@ -1,13 +1,110 @@
-"""The skeleton drawn: what a graph network joined, and which joints an explanation points at."""
+"""The skeleton drawn: what a graph network joined, and which joints an explanation points at.
+
+Where in time a model looked, and whether what it looked at mattered.
+
+A result beside what the same procedure gave with permuted labels.
+
+Are the probabilities honest? Of the clips given 70 %, do 70 % have the sign?
+
+Found against false alarms.
+
+What every figure is made of: inline SVG takes the page's type, prints sharply, and needs neither script nor file.
+
+Colours are those of Okabe and Ito, which stay apart in the usual colour-vision deficiencies; shape or dash says the same again, for paper.
+"""
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 from markupsafe import Markup, escape
 
-from semiology.evaluation.report.attribution import shade
-from semiology.evaluation.report.svg import ORANGE, SIZE, svg
 from semiology.evaluation.statistics.metrics import Array
+
+BLUE, ORANGE, GREEN, PURPLE, GREY = "#0072b2", "#b34a00", "#007a5a", "#8f4a78", "#767676"
+LINES = ((BLUE, ""), (ORANGE, "6 3"), (GREEN, "2 2"), (PURPLE, "8 2 2 2"), (GREY, "4 4"))
+SIZE = 220  # side of a square figure in SVG units
+
+
+def svg(title: str, box: str, parts: Sequence[str]) -> Markup:
+    """A figure; `title` is what a screen reader says, `box` the view box."""
+    return Markup(f'<svg viewBox="{box}" role="img"><title>{escape(title)}</title>{"".join(parts)}</svg>')
+
+
+def line_style(number: int) -> tuple[str, str]:
+    """Colour and dash pattern of the model with this number in a figure."""
+    return LINES[number % len(LINES)]
+
+
+def line_key(number: int) -> Markup:
+    """A short piece of the model's line, for the legend."""
+    colour, dash = line_style(number)
+    line = f'<line x1="0" x2="26" y1="5" y2="5" stroke="{colour}" stroke-width="2.4" stroke-dasharray="{dash}"/>'
+    return Markup(f'<svg class="key" viewBox="0 0 26 10" width="26" height="10" aria-hidden="true">{line}</svg>')
+
+
+def frame(width: float, height: float) -> str:
+    """A figure's border."""
+    return f'<rect x="0" y="0" width="{width:g}" height="{height:g}" fill="none" stroke="#999"/>'
+
+
+def text(x: float, y: float, words: str, anchor: str = "middle", extra: str = "") -> str:
+    """A line of text; `extra` holds further attributes."""
+    return f'<text x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}"{" " + extra if extra else ""}>{escape(words)}</text>'
+
+
+def shares_axes(width: float, height: float, below: str, beside: str = "") -> list[str]:
+    """Ticks at 0, 0.5 and 1 below (and, with words for it, beside), and what the axes are."""
+    parts = [text(width * share, height + 15, f"{share:g}") for share in (0, 0.5, 1)] + [text(width / 2, height + 32, below)]
+    if beside:
+        parts += [text(-6, height * (1 - share) + 4, f"{share:g}", "end") for share in (0, 0.5, 1)]
+        parts += [text(-height / 2, -28, beside, extra='transform="rotate(-90)"')]
+    return parts
+
+
+def polyline(points: Sequence[tuple[float, float]], number: int) -> str:
+    """A model's line through points in SVG units."""
+    colour, dash = line_style(number)
+    joined = " ".join(f"{x:.1f},{y:.1f}" for x, y in points)
+    return f'<polyline points="{joined}" fill="none" stroke="{colour}" stroke-width="2" stroke-dasharray="{dash}"/>'
+
+
+def time_strip(title: str, shares: Sequence[float]) -> Markup:
+    """Shares of attribution over the clip from its start to its end: the taller and darker, the more."""
+    most, count = max(shares, default=0) or 1.0, max(len(shares), 1)
+    height, width = 44, SIZE / count
+    parts = [frame(SIZE, height)]
+    for number, share in enumerate(shares):
+        part = max(share, 0) / most
+        bar = f'<rect x="{number * width:.2f}" y="{height * (1 - part):.1f}" width="{width:.2f}" height="{height * part:.1f}"'
+        parts.append(f'{bar} fill="{shade(part)}"/>')
+    parts += [text(0, height + 14, "start", "start"), text(SIZE, height + 14, "end of the clip", "end")]
+    return svg(title, f"-6 -4 {SIZE + 12} {height + 22}", parts)
+
+
+def deletion_figure(title: str, fractions: Sequence[float], attributed: Sequence[float], random: Sequence[float]) -> Markup:
+    """The probability that is left when the most important parts are taken out first (line), and when any are (dashes).
+
+    Args:
+        title: what a screen reader says.
+        fractions: (step,) shares of the input taken out, 0 to 1.
+        attributed, random: (step,) probability that is left.
+    """
+    height = 130
+    parts = [frame(SIZE, height)]
+    for values, colour, dash, words in ((random, GREY, "5 4", "any first"), (attributed, BLUE, "", "most important first")):
+        points = " ".join(f"{SIZE * x:.1f},{height * (1 - min(max(y, 0), 1)):.1f}" for x, y in zip(fractions, values))
+        line = f'<polyline points="{points}" fill="none" stroke="{colour}" stroke-width="2.2" stroke-dasharray="{dash}">'
+        parts.append(f"{line}<title>{words}</title></polyline>")
+    parts += shares_axes(SIZE, height, "share of the input taken out", "probability left")
+    return svg(title, f"-42 -8 {SIZE + 54} {height + 48}", parts)
+
+
+def shade(part: float) -> str:
+    """Grey to dark blue for a share of the greatest, legible in black and white: the more, the darker."""
+    light, dark = (216, 216, 216), (0, 62, 110)
+    part = min(max(part, 0), 1)
+    return "#" + "".join(f"{round(a + (b - a) * part):02x}" for a, b in zip(light, dark))
 
 
 def link_strength(fixed: Array, learned: Array) -> Array:
@@ -84,3 +181,100 @@ def attribution_figure(title: str, shares: Mapping[str, float], edges: Sequence[
         mark = f'<circle cx="{x:.1f}" cy="{y:.1f}" r="{3 + 11 * part**0.5:.1f}" fill="{shade(part)}" stroke="#fff" stroke-width="1">'
         parts.append(f"{mark}<title>{escape(joint.replace('_', ' '))}: {100 * share:.0f} %</title></circle>")
     return svg(title, f"-18 -18 {width + 36:.0f} {height + 36:.0f}", parts)
+
+
+BINS = 20  # of 0.05 each: F1, accuracy and AUC all run from 0 to 1
+HEIGHT = 110
+
+
+def chance_figure(metric: Mapping[str, Any]) -> Markup:
+    """One metric on a line from 0 to 1: dot and bar for the value and its interval, a grey band for what permuted labels gave."""
+    null, parts = metric["null"], ['<line x1="0" x2="200" y1="9" y2="9" stroke="#ccc"/>']
+    parts += [f'<line x1="{200 * tick:g}" x2="{200 * tick:g}" y1="6" y2="12" stroke="#999"/>' for tick in (0, 0.5, 1)]
+    if null["median"] is not None:
+        left, right, middle = 200 * null["low"], 200 * null["high"], 200 * null["median"]
+        parts.append(f'<rect x="{left:.1f}" width="{max(right - left, 1):.1f}" y="3" height="12" fill="#d0d0d0" fill-opacity="0.85"/>')
+        parts.append(f'<line x1="{middle:.1f}" x2="{middle:.1f}" y1="3" y2="15" stroke="#555" stroke-width="1.5"/>')
+    if metric["low"] is not None:
+        ends = f'x1="{200 * metric["low"]:.1f}" x2="{200 * metric["high"]:.1f}"'
+        parts.append(f'<line {ends} y1="9" y2="9" stroke="{BLUE}" stroke-width="2"/>')
+    if metric["value"] is not None:
+        parts.append(f'<circle cx="{200 * metric["value"]:.1f}" cy="9" r="4.5" fill="{BLUE}"/>')
+    return svg("value and interval against permuted labels, from 0 to 1", "-6 0 212 18", parts)
+
+
+def null_counts(values: Sequence[float | None]) -> np.ndarray:
+    """(BINS,) how many values under permuted labels lie in each twentieth of the line from 0 to 1; what has no value is left out."""
+    known = [value for value in values if value is not None]
+    return np.histogram(known, bins=BINS, range=(0, 1))[0]
+
+
+def null_histogram(title: str, values: Sequence[float | None], result: float | None, measure: str) -> Markup:
+    """How often permuted labels gave each value (grey bars), and the result (the line).
+
+    Args:
+        title: what a screen reader says.
+        values: under permuted labels, between 0 and 1.
+        result: of the real labels.
+        measure: the metric's name, below the axis.
+    """
+    counts = null_counts(values)
+    most = max(int(counts.max()), 1)
+    width = SIZE / BINS
+    parts = [frame(SIZE, HEIGHT)]
+    for number, count in enumerate(counts):
+        if count:
+            tall = (HEIGHT - 14) * count / most
+            bar = f'<rect x="{number * width:.1f}" y="{HEIGHT - tall:.1f}" width="{width:.1f}" height="{tall:.1f}"'
+            parts.append(f'{bar} fill="#cfcfcf" stroke="#6b6b6b" stroke-width="0.7"/>')
+    if result is not None:
+        place = SIZE * result
+        parts.append(f'<line x1="{place:.1f}" x2="{place:.1f}" y1="0" y2="{HEIGHT}" stroke="{BLUE}" stroke-width="3"/>')
+        anchor, shift = ("end", -5) if result > 0.5 else ("start", 5)
+        parts.append(text(place + shift, 12, f"result {result:.2f}", anchor, f'class="strong" fill="{BLUE}"'))
+    parts += [text(-5, 18, str(most), "end"), text(-5, HEIGHT + 4, "0", "end"), *shares_axes(SIZE, HEIGHT, f"{measure}; bars: repeats")]
+    return svg(title, f"-22 -6 {SIZE + 34} {HEIGHT + 44}", parts)
+
+
+def reliability_figure(title: str, raw: Sequence[Mapping[str, Any]], calibrated: Sequence[Mapping[str, Any]] = ()) -> Markup:
+    """What the model said against how often it was so, one mark a bin; the larger the mark, the more clips.
+
+    Args:
+        title: what a screen reader says.
+        raw: bins with `n`, `mean_probability` and `share` (None where the bin is empty), of the probabilities as the model gives them.
+        calibrated: the same after calibration.
+    """
+    turned = f'class="faint" transform="rotate(-45 {0.4 * SIZE} {0.6 * SIZE}) translate(0 -5)"'
+    parts = [frame(SIZE, SIZE), f'<line x1="0" y1="{SIZE}" x2="{SIZE}" y2="0" stroke="#bbb"/>']
+    parts += [text(0.4 * SIZE, 0.6 * SIZE, "honest", extra=turned)]
+    total = max(sum(found.get("n", 0) for found in raw), 1)
+    for found in raw:
+        if found.get("n") and found.get("share") is not None:
+            x, y, radius = SIZE * found["mean_probability"], SIZE * (1 - found["share"]), 3 + 14 * (found["n"] / total) ** 0.5
+            clips = f"<title>{found['n']} clips</title>"
+            parts.append(
+                f'<circle cx="{x:.1f}" cy="{y:.1f}" r="{radius:.1f}" fill="{BLUE}" fill-opacity="0.35" stroke="{BLUE}">{clips}</circle>'
+            )
+    for found in calibrated:
+        if found.get("n") and found.get("share") is not None:
+            x, y, side = SIZE * found["mean_probability"], SIZE * (1 - found["share"]), 5 + 22 * (found["n"] / total) ** 0.5
+            box = f'<rect x="{x - side / 2:.1f}" y="{y - side / 2:.1f}" width="{side:.1f}" height="{side:.1f}"'
+            parts.append(f'{box} fill="none" stroke="{ORANGE}" stroke-width="1.8"><title>{found["n"]} clips, calibrated</title></rect>')
+    parts += shares_axes(SIZE, SIZE, "what the model said (probability)", "how often it was so")
+    return svg(title, f"-42 -16 {SIZE + 62} {SIZE + 56}", parts)
+
+
+def roc_figure(title: str, curves: Sequence[tuple[Array, Array]]) -> Markup:
+    """ROC curves of one task.
+
+    Args:
+        title: what a screen reader says.
+        curves: for each model false-positive rates and true-positive rates, both (point,).
+    """
+    turned = f'class="faint" transform="rotate(-45 {0.6 * SIZE} {0.4 * SIZE}) translate(0 15)"'
+    parts = [frame(SIZE, SIZE), f'<line x1="0" y1="{SIZE}" x2="{SIZE}" y2="0" stroke="#bbb"/>']
+    parts += [text(0.6 * SIZE, 0.4 * SIZE, "no better than chance", extra=turned)]
+    for number, (false_positive, true_positive) in enumerate(curves):
+        parts.append(polyline([(SIZE * x, SIZE * (1 - y)) for x, y in zip(false_positive, true_positive)], number))
+    parts += shares_axes(SIZE, SIZE, "false alarms (share of clips without the sign)", "found (share of clips with it)")
+    return svg(title, f"-42 -8 {SIZE + 54} {SIZE + 48}", parts)

@@ -1,28 +1,74 @@
-"""The report of a run: one HTML file that needs nothing else, made from predictions.csv and what lies beside it."""
+"""The report of a run: one HTML file that needs nothing else, made from predictions.csv and what lies beside it.
 
+From predictions.csv to metrics.json: what the page and the plain tables both begin with.
+"""
+
+import json
+import platform
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
 from semiology.evaluation.published import HOU_2022_TABLE_1
-from semiology.evaluation.report import figures_init as figures
-from semiology.evaluation.report import inputs
-from semiology.evaluation.report.chance import chance, untested
+from semiology.evaluation.report import figures, inputs
 from semiology.evaluation.report.explanations import explained, read_links
-from semiology.evaluation.report.facts import tables_of
-from semiology.evaluation.report.glossary import glossary
-from semiology.evaluation.report.judging import judge
+from semiology.evaluation.report.inputs import read_config
 from semiology.evaluation.report.limits import limits
-from semiology.evaluation.report.measures import abstentions, calibration, compared, measures, missing, probed, splits
+from semiology.evaluation.report.measures import (
+    abstentions,
+    calibration,
+    chance,
+    compared,
+    marks_used,
+    measures,
+    missing,
+    probed,
+    roc,
+    splits,
+    strip,
+    untested,
+)
 from semiology.evaluation.report.protocol import fitted, sentences
-from semiology.evaluation.report.rendering import render
-from semiology.evaluation.report.strips import marks_used, roc, strip
-from semiology.evaluation.report.summary import question, short_answers, verdict
+from semiology.evaluation.report.rendering import render, tables_of
+from semiology.evaluation.report.summary import glossary, question, short_answers, verdict
 from semiology.evaluation.report.tripod import checklist
+from semiology.evaluation.run.files import read_null, split_pairs
+from semiology.evaluation.run.predictions import read_predictions
 from semiology.evaluation.statistics.metrics import NAMES
-from semiology.evaluation.statistics.results import main_level, table_columns
+from semiology.evaluation.statistics.results import evaluate, main_level, table_columns
 from semiology.files import write_text
+
+PACKAGES = ("semiology", "torch", "lightning", "numpy", "pandas", "scikit-learn")
+
+
+def judge(run: Path) -> tuple[pd.DataFrame, dict[str, Any], dict[str, Any]]:
+    """Judge the run's predictions, write `metrics.json`, and return predictions, metrics and null.json's content (empty without one).
+
+    The coverage that was asked of plausible levels, and which tasks differ in their split alone, are read from config.yaml.
+
+    Raises:
+        UserError: predictions.csv or null.json cannot be read, or the folder cannot be written.
+    """
+    predictions = read_predictions(run / "predictions.csv")
+    null = read_null(run / "null.json")
+    config, _ = read_config(run)
+    coverage = (config.get("calibration") or {}).get("coverage")
+    metrics = evaluate(predictions, null=null or None, coverage=coverage, pairs=split_pairs(config)) | {"versions": _versions()}
+    write_text(run / "metrics.json", json.dumps(metrics, indent=1, allow_nan=False) + "\n")
+    return predictions, metrics, null
+
+
+def _versions() -> dict[str, str]:
+    """Versions of what judged, read from package records: nothing is imported for it."""
+    found = {"python": platform.python_version()}
+    for package in PACKAGES:
+        try:
+            found[package] = version(package)
+        except PackageNotFoundError:
+            continue
+    return found
 
 
 def write_report(run: Path) -> Path:

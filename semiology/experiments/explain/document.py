@@ -5,12 +5,10 @@ from typing import Any
 
 import numpy as np
 
-from semiology.experiments.explain.checks import Randomised, sanity_check
-from semiology.experiments.explain.deletion import FRACTIONS, Deletion
-from semiology.experiments.explain.explain_truth import SignTruth
+from semiology.experiments.explain.checks import FRACTIONS, Deletion, Randomised, sanity_check
 from semiology.experiments.explain.graphs import NodeMap
 from semiology.experiments.explain.maps import ClipMap, bone_shares, course, joint_shares, region_shares, time_shares
-from semiology.experiments.explain.truth import agreement, over_participants, summary
+from semiology.experiments.explain.truth import SignTruth, agreement, over_participants, summary
 from semiology.models.training.clips import ClipSource
 
 BASELINES = {

@@ -1,6 +1,8 @@
 """The graph attention network explained by torch-geometric: which bones, and which steps of time, its messages must keep.
 
 GNNExplainer: Ying et al., NeurIPS 2019. It learns one mask over nodes and one over edges, as small as may be, that keep the level's score.
+
+The graphs of an AGCN: fixed A, learned B, and C, which it makes from the clip at hand.
 """
 
 from dataclasses import dataclass
@@ -12,7 +14,7 @@ from torch_geometric.explain import Explainer, GNNExplainer
 
 from semiology.data.skeleton import Skeleton
 from semiology.experiments.explain.inputs import ClipInput
-from semiology.models.networks import GAT
+from semiology.models.networks import AGCN, GAT
 
 
 class _Graph(nn.Module):
@@ -77,3 +79,24 @@ def explain_graph(network: GAT, clip: ClipInput, level: int, skeleton: Skeleton,
             through_time.append(float(of_edge[kind[:, 3:].any(dim=1)].mean()))
             to_itself.append(float(of_edge[kind[:, 0] > 0].mean()))
     return NodeMap(np.mean(joints, axis=0), np.mean(bones, axis=0), float(np.mean(through_time)), float(np.mean(to_itself)))
+
+
+def clip_graphs(network: AGCN, clip: ClipInput) -> Tensor:
+    """(block, subset, joint, joint) of the data-dependent C, mean over the clip's windows; entry [k, i, j] is how much j hears i.
+
+    With `form="agcn"` C is a softmax over the joints that are heard: each column sums to one. With "aagcn" it is alpha * tanh(...).
+    """
+    made: list[Tensor] = []
+
+    def listen(layer, inputs) -> None:
+        base = layer.learned if layer.alpha is not None else layer.fixed + layer.learned
+        made.append((layer.adjacency(inputs[0]) - base).mean(dim=0))
+
+    handles = [block.graph.register_forward_pre_hook(listen) for block in network.blocks]  # type: ignore[union-attr]
+    try:
+        with torch.no_grad():
+            network(clip.keypoints, clip.mask)
+    finally:
+        for handle in handles:
+            handle.remove()
+    return torch.stack(made)

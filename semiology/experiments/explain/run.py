@@ -13,17 +13,14 @@ from torch import Tensor, nn
 from tqdm import tqdm
 
 from semiology.errors import UserError
-from semiology.experiments.explain.attribution import METHODS, Method, integrated_gradients, occlusion
-from semiology.experiments.explain.checks import Randomised, randomised
-from semiology.experiments.explain.deletion import Deletion, deletion
+from semiology.experiments.explain.attribution import METHODS, LogOdds, Method, integrated_gradients, occlusion
+from semiology.experiments.explain.checks import Deletion, Randomised, deletion, randomised
 from semiology.experiments.explain.document import Findings, arrays, document
-from semiology.experiments.explain.explain_graphs import clip_graphs
-from semiology.experiments.explain.explain_truth import sign_truth
-from semiology.experiments.explain.graphs import explain_graph
+from semiology.experiments.explain.graphs import clip_graphs, explain_graph
 from semiology.experiments.explain.inputs import ClipInput, clip_input, mean_pose
 from semiology.experiments.explain.maps import ClipMap, over_clip
 from semiology.experiments.explain.models import Explained, acquaintance, chosen_model, explained, kept_of, run_data, tasks_of
-from semiology.experiments.explain.score import LogOdds
+from semiology.experiments.explain.truth import sign_truth
 from semiology.files import atomic_path, write_text
 from semiology.models.networks import AGCN, GAT
 from semiology.models.training.clips import ClipSource

@@ -1,8 +1,7 @@
 """What the layers of a trained stream know: their features as tables, linear probes with controls, similarity. A notebook's interface."""
 
 from semiology.experiments.probe.controls import identity_probe, random_labels
-from semiology.experiments.probe.features import Features, read_features
-from semiology.experiments.probe.inputs import input_features
+from semiology.experiments.probe.features import Features, input_features, read_features
 from semiology.experiments.probe.layers import layer_features, layer_names
 from semiology.experiments.probe.linear import linear_probe
 from semiology.experiments.probe.models import run_features

@@ -1,32 +1,249 @@
-"""GESTURES (Pérez-García et al., MICCAI 2021) on its public features: aggregators by segments, folds by seizure and by subject."""
+"""GESTURES (Pérez-García et al., MICCAI 2021) on its public features: aggregators by segments, folds by seizure and by subject.
+
+What a run of GESTURES is asked to do: the content of configs/gestures_table.yaml.
+
+The table of GESTURES: published beside obtained, seizure by seizure; and what folds by seizure promise too much.
+
+Into which fold each seizure goes: as the authors of GESTURES dealt them, or all of a subject together.
+
+Train an aggregator on the snippets of many recordings, and score recordings with it.
+"""
 
 import hashlib
 import json
 import zlib
-from collections.abc import Sequence
-from dataclasses import asdict
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import joblib
+import numpy as np
 import pandas as pd
+import torch
+import torch.nn.functional as F
 import yaml
+from sklearn.model_selection import StratifiedGroupKFold
+from torch import Tensor
 from tqdm import tqdm
 
-from semiology.data.gestures import LEVELS, FeatureSet, View, read_feature_set
-from semiology.evaluation.published import GESTURES, GESTURES_SEIZURES
+from semiology.data.gestures import CHANNELS, LEVELS, FeatureSet, View, read_feature_set
+from semiology.errors import UserError
+from semiology.evaluation.published import GESTURES, GESTURES_ACCURACY, GESTURES_SEIZURES
 from semiology.evaluation.report import write_report
 from semiology.evaluation.run.predictions import COLUMNS, read_predictions
+from semiology.evaluation.statistics.metrics import NAMES
 from semiology.evaluation.statistics.results import evaluate
-from semiology.experiments.reproduce.comparison import CORRELATION, check_correlation
-from semiology.experiments.reproduce.dealing import by_seizure, by_subject
-from semiology.experiments.reproduce.gestures_protocol import GesturesProtocol
-from semiology.experiments.reproduce.gestures_results import difference_text, differences, rows
-from semiology.experiments.reproduce.outcome import Reproduction, wilson_of_clips
+from semiology.evaluation.statistics.units import split_differences
+from semiology.experiments.reproduce.comparison import CORRELATION, Reproduction, Row, check_correlation, compare, wilson_of_clips
 from semiology.experiments.reproduce.settings import constants, departures, parsed, protocol_file, read_tags, read_yaml
-from semiology.experiments.reproduce.snippet_training import probabilities, train_aggregator
 from semiology.files import atomic_path, write_text
-from semiology.work import Workers, work
+from semiology.models.networks.segments import Aggregator, Kind
+from semiology.models.training.windows import segment_starts
+from semiology.parallel import Workers, work
+
+
+@dataclass(frozen=True)
+class GesturesProtocol(Workers):
+    """GESTURES on its public feature set. Defaults are the paper's; their sources stand in configs/gestures_table.yaml.
+
+    Attributes:
+        features: folder of the public feature set, see `cohort.public_features`.
+        out: folder of the run.
+        snippet: frames of a snippet.
+        rate: frames a second.
+        shortest: s; shorter seizures are left out.
+        aggregators: what puts the snippets together.
+        segments: numbers of segments to try.
+        gamma: of Beta(gamma, gamma), where in its segment a snippet is taken in training.
+        width: hidden units of a direction.
+        learning_rate: of AdamW.
+        batch_size: views a step.
+        epochs: all of them; the last state is kept.
+        folds: how many.
+        splits: "seizure" deals seizures as the paper did; "subject" keeps all seizures of a subject together.
+        seed: of weights and snippets, and of the deal by subject.
+        jobs: folds at a time; -1 uses every core. See Workers.
+        device: "auto" takes a GPU where there is one.
+
+    Raises:
+        UserError: a value that is not possible.
+    """
+
+    features: str
+    out: str
+    snippet: int = 8
+    rate: int = 15
+    shortest: float = 15.0
+    aggregators: tuple[Kind, ...] = ("mean", "lstm", "blstm")
+    segments: tuple[int, ...] = (2, 4, 8, 16)
+    gamma: float = 4.0
+    width: int = 64
+    learning_rate: float = 0.01
+    batch_size: int = 64
+    epochs: int = 400
+    folds: int = 10
+    splits: tuple[Literal["seizure", "subject"], ...] = ("seizure", "subject")
+    seed: int = 0
+    device: Literal["auto", "cpu", "cuda"] = "auto"
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        positive = ("snippet", "rate", "gamma", "width", "learning_rate", "batch_size", "epochs")
+        for name in positive:
+            if not getattr(self, name) > 0:
+                raise UserError(f"{name}: {getattr(self, name):g} is not possible; give more than 0")
+        if self.folds < 2:
+            raise UserError(f"folds: {self.folds}; folds are two or more")
+        for name in ("aggregators", "segments", "splits"):
+            values = getattr(self, name)
+            if not values or len(set(values)) < len(values):
+                raise UserError(f"{name}: {list(values)}; name one or more, each once")
+        if min(self.segments) < 1:
+            raise UserError(f"segments: {min(self.segments)} is not possible; a video has one segment or more")
+
+
+PEOPLE = {"mean": "mean", "lstm": "LSTM", "blstm": "BLSTM", "attention": "attention"}
+
+
+def rows(
+    metrics: Mapping[str, Any],
+    tasks: Mapping[str, str],
+    aggregators: Sequence[str],
+    segments: Sequence[int],
+    share: float,
+    correlation: float,
+) -> list[Row]:
+    """Accuracy and F1 of every model: the paper's folds with the published value, folds by subject without, for the paper has none.
+
+    `share` is that of TCS among the seizures.
+    """
+    found = []
+    for split, task in tasks.items():
+        judged = metrics["tasks"].get(task)
+        if judged is None:
+            continue
+        for kind in aggregators:
+            for number in segments:
+                own = judged["models"][f"{kind}_{number}"]
+                obtained = own["by"]["recording"]["metrics"] or own["metrics"]  # one view each: the views are the seizures
+                published = GESTURES_ACCURACY.get((kind, number)) if split == "seizure" else None
+                for metric in ("accuracy", "f1"):
+                    what = f"{task}, {PEOPLE[kind]}, {number} segments, {NAMES[metric]}"
+                    found.append(compare(what, metric, published, GESTURES, obtained[metric], share, correlation))
+    return found
+
+
+def differences(predictions: pd.DataFrame, tasks: Mapping[str, str]) -> list[dict[str, Any]]:
+    """What each model loses when nobody is on both sides of a fold: accuracy by subject minus by seizure, on the same seizures.
+
+    Paired bootstrap over subjects. Empty unless both kinds of folds were run.
+
+    Returns:
+        [{"model", "value", "low", "high", "p"}], as `split_differences` gives them.
+    """
+    found = split_differences(predictions, [(tasks["subject"], tasks["seizure"])])
+    return [{key: each[key] for key in ("model", "value", "low", "high", "p")} for each in found if each["metric"] == "accuracy"]
+
+
+def difference_text(found: Sequence[Mapping[str, Any]]) -> str:
+    """The differences as a terminal shows them; empty where there are none."""
+    if not found:
+        return ""
+    lines = ["Accuracy, folds by subject minus folds by seizure (the paper's), same seizures, 95 % interval over subjects:"]
+    for each in found:
+        kind, _, number = each["model"].rpartition("_")
+        numbers = [each[key] for key in ("value", "low", "high")]
+        shown = [("–" if value is None else f"{value:+.2f}").replace("-", "\N{MINUS SIGN}") for value in numbers]
+        lines.append(f"  {PEOPLE[kind]}, {number} segments: {shown[0]} ({shown[1]} to {shown[2]})")
+    return "\n".join(lines)
+
+
+def by_seizure(views: Sequence[View], folds: int) -> dict[str, int]:
+    """recording_id -> fold: TCS in the order of their names, then FOS, one by one round the folds, as in the authors' code [C].
+
+    Seizures of one subject come into different folds: a model is then tested on people whom it was trained on [T, C].
+
+    Raises:
+        UserError: fewer seizures than folds, or a fold without both kinds to train on.
+    """
+    recordings = {view.recording_id: view for view in views}
+    order = sorted(recordings, key=lambda name: (-recordings[name].target, name))
+    return _checked(views, {name: number % folds for number, name in enumerate(order)}, folds, "seizures")
+
+
+def by_subject(views: Sequence[View], folds: int, seed: int = 0) -> dict[str, int]:
+    """recording_id -> fold, all seizures of a subject in one fold, both kinds spread as evenly as that allows [choice].
+
+    Raises:
+        UserError: fewer subjects than folds, or a fold without both kinds to train on.
+    """
+    recordings = {view.recording_id: view for view in views}
+    names = sorted(recordings)
+    subjects = [recordings[name].participant_id for name in names]
+    if len(set(subjects)) < folds:
+        raise UserError(f"{len(set(subjects))} subjects cannot be dealt into {folds} folds; set folds to at most that")
+    targets = [recordings[name].target for name in names]
+    splitter = StratifiedGroupKFold(folds, shuffle=True, random_state=seed)
+    try:
+        parts = list(splitter.split(np.zeros(len(names)), targets, subjects))
+    except ValueError as error:
+        raise UserError(f"seizures cannot be dealt into {folds} folds by subject: {error}") from error
+    return _checked(views, {names[place]: fold for fold, (_, held_out) in enumerate(parts) for place in held_out}, folds, "subjects")
+
+
+def _checked(views: Sequence[View], dealt: dict[str, int], folds: int, what: str) -> dict[str, int]:
+    for fold in range(folds):
+        if fold not in dealt.values():
+            raise UserError(f"fold {fold + 1} of {folds} got no seizure: too few {what}; set folds to less")
+        if len({view.target for view in views if dealt[view.recording_id] != fold}) < len(LEVELS):
+            raise UserError(f"fold {fold + 1} of {folds}: the seizures to train on are not of both kinds ({', '.join(LEVELS)})")
+    return dealt
+
+
+def sampled(views: Sequence[View], snippet: int, segments: int, gamma: float, rng: np.random.Generator | None) -> Tensor:
+    """(view, segment, channel): one vector a segment, drawn with `rng`, at the centres without. See `segment_starts`."""
+    rows = [
+        view.features[segment_starts(len(view.features) + snippet - 1, snippet, segments, gamma, rng)] for view in views
+    ]  # vectors stand for starts: the last one's snippet ends with the video
+    return torch.from_numpy(np.stack(rows))
+
+
+def train_aggregator(views: Sequence[View], kind: Kind, segments: int, protocol: GesturesProtocol, seed: int) -> Aggregator:
+    """Weighted binary cross-entropy on the two outputs, AdamW, every view once an epoch with new snippets; the last state is kept.
+
+    The weight of positive outputs is 1 / share of TCS among the views [C]. The authors' code keeps the epoch with the best F1 on the fold
+    that is then tested [C]: that is not done here, nothing is chosen. The same seed gives the same weights on the same machine.
+    """
+    torch.manual_seed(seed)
+    rng = np.random.default_rng(seed)
+    device = device_of(protocol)
+    network = Aggregator(CHANNELS, len(LEVELS), kind, protocol.width).to(device)
+    optimiser = torch.optim.AdamW(network.parameters(), lr=protocol.learning_rate)
+    target = F.one_hot(torch.tensor([view.target for view in views]), len(LEVELS)).float().to(device)
+    weight = 1 / target[:, 1].mean()
+    for _ in range(protocol.epochs):
+        for batch in np.array_split(rng.permutation(len(views)), -(-len(views) // protocol.batch_size)):
+            snippets = sampled([views[number] for number in batch], protocol.snippet, segments, protocol.gamma, rng).to(device)
+            loss = F.binary_cross_entropy_with_logits(network(snippets), target[torch.from_numpy(batch)], pos_weight=weight)
+            optimiser.zero_grad()
+            loss.backward()
+            optimiser.step()
+    return network.eval()
+
+
+def probabilities(network: Aggregator, views: Sequence[View], snippet: int, segments: int) -> np.ndarray:
+    """(view, level): softmax of the two outputs, snippets at their segments' centres; above one half is what the larger output says [C]."""
+    device = next(network.parameters()).device
+    with torch.inference_mode():
+        logits = network(sampled(views, snippet, segments, 1.0, None).to(device))
+    return logits.softmax(1).cpu().numpy()
+
+
+def device_of(protocol: GesturesProtocol) -> str:
+    """The device's name; "auto" takes a GPU where there is one."""
+    return ("cuda" if torch.cuda.is_available() else "cpu") if protocol.device == "auto" else protocol.device
+
 
 SCHEMA = 1  # raise when the same settings would give other predictions
 NOT_LEARNED = {"features", "out", "splits", *Workers.__dataclass_fields__}  # settings that no fold's predictions depend on

@@ -15,10 +15,11 @@ from semiology.evaluation.statistics.results import model_name
 from semiology.experiments.clips import open_source
 from semiology.experiments.loso import run_loso
 from semiology.experiments.protocol import Protocol, Task
-from semiology.experiments.reproduce.comparison import CORRELATION, Row, check_correlation, compare
-from semiology.experiments.reproduce.needs import KEYPOINTS_ONLY, NONE, check_two_levels, without_features
-from semiology.experiments.reproduce.outcome import Reproduction, wilson_of_clips
+from semiology.experiments.reproduce.comparison import CORRELATION, Reproduction, Row, check_correlation, compare, wilson_of_clips
 from semiology.experiments.reproduce.settings import (
+    KEYPOINTS_ONLY,
+    NONE,
+    check_two_levels,
     constants,
     departures,
     merged,
@@ -27,6 +28,7 @@ from semiology.experiments.reproduce.settings import (
     read_tags,
     read_yaml,
     with_workers,
+    without_features,
 )
 
 TASKS = {("dystonia", "pose"): "dystonia (pose)", ("emotion", "face"): "emotion (face)"}  # Table 1 -> names in configs/hou2022.yaml

@@ -1,28 +1,43 @@
-"""The deep model of the myasthenia study on a cohort of one's own: diagnosis and severity from the face, cross-validated, then unseen."""
+"""The deep model of the myasthenia study on a cohort of one's own: diagnosis and severity from the face, cross-validated, then unseen.
 
+Figures of the myasthenia study, participant by participant: areas with three intervals, and what a threshold from development gives.
+
+One score a participant: the mean of the clips' probabilities. Several seeds are several repeats of the cross-validation; a figure is the
+mean over them, and its bootstrap draws participants for all of them together.
+
+Who belongs to the development set and who is kept unseen, as in the myasthenia study: by a column of the cohort, or drawn.
+"""
+
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
+
+import numpy as np
+import pandas as pd
+from scipy.stats import norm
 
 from semiology.data.cohort import Cohort
 from semiology.errors import UserError
 from semiology.evaluation.published import MYASTHENIA, MYASTHENIA_PAPER, PublishedArea
 from semiology.evaluation.report import write_report
 from semiology.evaluation.run.files import read_json
-from semiology.evaluation.run.predictions import read_predictions
-from semiology.evaluation.statistics.metrics import NAMES
-from semiology.evaluation.statistics.proportion import wilson
-from semiology.evaluation.statistics.tables import model_name
-from semiology.evaluation.statistics.threshold import RULE as THRESHOLD_RULE
+from semiology.evaluation.run.predictions import TEST_SET, levels_of, read_predictions
+from semiology.evaluation.statistics.calibration import RULE as THRESHOLD_RULE
+from semiology.evaluation.statistics.calibration import Threshold, youden
+from semiology.evaluation.statistics.comparison import state, stated
+from semiology.evaluation.statistics.intervals import HANLEY_MCNEIL, LEVEL, Interval, delong, draw_participants, hanley_mcneil, wilson
+from semiology.evaluation.statistics.metrics import NAMES, Array
+from semiology.evaluation.statistics.out_of_fold import OutOfFold
+from semiology.evaluation.statistics.tables import in_order, model_name, show
 from semiology.experiments.loso import run_loso
 from semiology.experiments.protocol import Protocol, Task
-from semiology.experiments.reproduce.comparison import Row, best_guess, set_beside
-from semiology.experiments.reproduce.myasthenia_results import AT_THRESHOLD, SETS, intervals_text, judge
-from semiology.experiments.reproduce.myasthenia_sets import check_sets, levels_by_participant, unseen_participants
-from semiology.experiments.reproduce.needs import KEYPOINTS_ONLY, NONE, check_two_levels, without_features
-from semiology.experiments.reproduce.outcome import Reproduction
+from semiology.experiments.reproduce.comparison import Reproduction, Row, best_guess, set_beside
 from semiology.experiments.reproduce.settings import (
+    KEYPOINTS_ONLY,
+    NONE,
+    check_two_levels,
     constants,
     departures,
     merged,
@@ -31,7 +46,189 @@ from semiology.experiments.reproduce.settings import (
     read_tags,
     read_yaml,
     with_workers,
+    without_features,
 )
+
+AT_THRESHOLD = ("sensitivity", "specificity", "accuracy")
+NO_WIDTH = "no participant is on the wrong side of another, or every one is: this formula then gives no width"
+SETS = {"development": "cross-validated", "unseen": "unseen"}
+DRAWS, SEED = 2000, 0
+
+
+def judge(predictions: pd.DataFrame, task: str) -> list[dict[str, Any]]:
+    """Every model of a task, cross-validated and on the unseen participants.
+
+    Returns:
+        [{"task", "set", "model", "participants", "positive", "negative" (numbers), "thresholds" (one a seed, chosen on all development
+        participants), "auc", "sensitivity", "specificity", "accuracy": as `state` gives them, "intervals": of the AUC by other methods}].
+    """
+    rows = {name: predictions[predictions["task"] == task + suffix] for name, suffix in (("development", ""), ("unseen", TEST_SET))}
+    levels = levels_of(rows["development"])
+    found: dict[str, list[dict[str, Any]]] = {name: [] for name in SETS}
+    for model in in_order(rows["development"]["model"].unique()):
+        people = {name: by_participant(own[own["model"] == model], levels) for name, own in rows.items()}
+        thresholds = {int(str(seed)): _threshold(own) for seed, own in people["development"].groupby("seed")}
+        people["development"] = cross_validated_calls(people["development"], levels)
+        people["unseen"] = called(
+            people["unseen"], people["unseen"]["seed"].map({seed: one.value for seed, one in thresholds.items()}), levels
+        )
+        for name, own in people.items():
+            chosen = [one.value for one in thresholds.values()]
+            found[name].append({"task": task, "set": name, "model": str(model)} | _set_figures(own, levels) | {"thresholds": chosen})
+    return [*found["development"], *found["unseen"]]
+
+
+def by_participant(rows: pd.DataFrame, levels: list[str]) -> pd.DataFrame:
+    """One row a participant and seed: mean probability of the positive level over the clips [choice], truth (0 or 1) and fold."""
+    grouped = rows.groupby(["seed", "participant_id"], as_index=False)
+    people = grouped.agg(score=("score", "mean"), level=("truth", "first"), fold=("fold", "first"))
+    return people.assign(truth=(people["level"] == levels[1]).astype(int))
+
+
+def cross_validated_calls(people: pd.DataFrame, levels: list[str]) -> pd.DataFrame:
+    """`called` at thresholds that nobody's own score has moved: a fold's participants at that of the other folds of their seed.
+
+    Where the other folds hold one level only, nobody can be called there: the whole seed's threshold is taken.
+    """
+    values = pd.Series(np.nan, index=people.index)
+    for _, seed in people.groupby("seed"):
+        for fold, own in seed.groupby("fold"):
+            others = seed[seed["fold"] != fold]
+            values[own.index] = _threshold(others if others["truth"].nunique() == 2 else seed).value
+    return called(people, values, levels)
+
+
+def called(people: pd.DataFrame, threshold: pd.Series, levels: list[str]) -> pd.DataFrame:
+    """The participants with `predicted`: the second level at the threshold (one a row) and above."""
+    return people.assign(predicted=np.where(people["score"] >= threshold, levels[1], levels[0]))
+
+
+def _threshold(people: pd.DataFrame) -> Threshold:
+    return youden(people["truth"], people["score"])
+
+
+def _set_figures(people: pd.DataFrame, levels: list[str]) -> dict[str, Any]:
+    rows = people.drop(columns="truth").rename(columns={"level": "truth"}).assign(clip_id=people["participant_id"])
+    judged = OutOfFold.of(rows, levels)
+    weights = draw_participants(len(judged.participants), DRAWS, SEED)
+    positive = int(judged.truth.sum())
+    numbers = {"participants": len(judged.truth), "positive": positive, "negative": len(judged.truth) - positive}
+    metrics = {name: state(judged, name, weights) for name in ("auc", *AT_THRESHOLD)}
+    return numbers | metrics | {"intervals": _closed_forms(judged, metrics["auc"]["value"], positive)}
+
+
+def _closed_forms(judged: OutOfFold, area: float | None, positive: int) -> list[dict[str, Any]]:
+    """DeLong's and Hanley and McNeil's intervals of the mean area over seeds; without those that its participants do not allow.
+
+    Of an area of 1 or 0 both would be a point, as if it were certain: they have a reason in place of limits.
+    """
+    negative = len(judged.truth) - positive
+    if area is None:
+        return []
+    found = [hanley_mcneil(area, positive, negative)]
+    if min(positive, negative) > 1:
+        found.insert(0, _delong_of_mean(judged.truth, judged.probability[:, :, 1]))
+    wide = [one if one.high - one.low > 1e-9 else replace(one, low=np.nan, high=np.nan, reason=NO_WIDTH) for one in found]
+    return [stated(area, interval) for interval in wide]
+
+
+def _delong_of_mean(truth: Any, scores: Array) -> Interval:
+    """DeLong's interval of the mean area of several scores of the same participants: their covariance gives its variance."""
+    areas = delong(truth, scores)
+    half = float(norm.ppf(0.5 + LEVEL / 200)) * float(np.sqrt(areas.covariance.mean()))
+    mean = float(areas.areas.mean())
+    return Interval(max(mean - half, 0.0), min(mean + half, 1.0), 0, method="DeLong" if len(scores) == 1 else "DeLong, mean over seeds")
+
+
+def intervals_text(figures: Sequence[dict[str, Any]]) -> str:
+    """AUCs with all their intervals and the thresholds, as a terminal shows them."""
+    lines = ["AUC by participant; intervals: bootstrap over participants (BCa), DeLong, Hanley and McNeil 1982; a threshold for each seed:"]
+    for own in figures:
+        kinds = {interval["interval"].split(",")[0]: interval for interval in own["intervals"]}
+        cells = [_span(own["auc"]), *(_span(kinds.get(kind)) for kind in ("DeLong", HANLEY_MCNEIL))]
+        head = f"{own['task']}, {model_name(own['model'])}, {SETS[own['set']]} ({own['negative']} + {own['positive']})"
+        shown = ", ".join(show(value) for value in own["thresholds"])
+        lines.append(f"  {head}: {show(own['auc']['value'])}, {', '.join(cells)}; threshold {shown}")
+    return "\n".join(lines)
+
+
+def _span(interval: dict[str, Any] | None) -> str:
+    return "no interval" if interval is None or interval["low"] is None else f"{show(interval['low'])} to {show(interval['high'])}"
+
+
+COLUMN = "set"  # of participants.tsv
+DEVELOPMENT, UNSEEN = "development", "unseen"
+PATIENTS, CONTROLS = 20 / 70, 19 / 69  # share of each that was kept unseen [P]
+
+
+def levels_by_participant(cohort: Cohort, label: str) -> dict[str, str]:
+    """participant_id -> level, of those who are scored.
+
+    Raises:
+        UserError: no such label; a participant whose clips have different levels: a diagnosis is a person's, not a clip's.
+    """
+    levels: dict[str, str] = {}
+    for clip in cohort.scored(label):
+        level = str(clip.labels[label])
+        if levels.setdefault(clip.participant_id, level) != level:
+            who = f"participant {clip.participant_id} is both {levels[clip.participant_id]} and {level}"
+            raise UserError(f"{cohort.folder}: {label}: {who}; give every clip of one participant the same level")
+    return levels
+
+
+def unseen_participants(cohort: Cohort, labels: list[str], draw: int) -> tuple[list[str], str]:
+    """The participants to keep unseen, and how they came about, in words.
+
+    A column `set` of participants.tsv (development, unseen) says who. Without it they are drawn by participant: of those who have the
+    second level of the first label 20 of 70, of the others 19 of 69 [P], within every combination of levels alike and at least one of
+    three, so that mild and severe patients are in both sets.
+
+    Args:
+        labels: diagnosis and severity, or one of them.
+        draw: seed of the draw.
+
+    Raises:
+        UserError: a scored participant whose `set` is empty or neither; as `levels_by_participant`.
+    """
+    known = {label: levels_by_participant(cohort, label) for label in labels}
+    people = sorted(set().union(*known.values()))
+    given = {person.participant_id: person.covariates.get(COLUMN) for person in cohort.participants}
+    if any(value is not None for value in given.values()):
+        if odd := next((who for who in people if given[who] not in (DEVELOPMENT, UNSEEN)), None):
+            what = f"participant {odd} is {given[odd]!r}" if given[odd] else f"participant {odd} has none"
+            raise UserError(f"{cohort.folder}: participants.tsv: column {COLUMN!r}: {what}; write {DEVELOPMENT} or {UNSEEN}")
+        return [who for who in people if given[who] == UNSEEN], f"by the column {COLUMN!r} of participants.tsv"
+    strata: dict[tuple[str | None, ...], list[str]] = defaultdict(list)
+    for who in people:
+        strata[tuple(known[label].get(who) for label in labels)].append(who)
+    second = list(cohort.labels[labels[0]].levels)[1]
+    generator, unseen = np.random.default_rng(draw), []
+    for stratum, members in sorted(strata.items(), key=str):
+        share = PATIENTS if stratum[0] == second else CONTROLS
+        kept = max(round(share * len(members)), 1) if len(members) > 2 else 0
+        unseen += generator.permutation(members)[:kept].tolist()
+    return sorted(unseen), f"drawn by participant with seed {draw}, 20 of 70 and 19 of 69 within every combination of levels"
+
+
+def check_sets(levels: dict[str, str], unseen: list[str], label: str, both: list[str], folds: int) -> list[str]:
+    """The unseen participants of one label, of whom there must be one; the others must be of both levels and as many as the folds.
+
+    Raises:
+        UserError: which of these does not hold, and what to do.
+    """
+    held = [who for who in unseen if who in levels]
+    rest = {who: level for who, level in levels.items() if who not in held}
+    if not held:
+        raise UserError(
+            f"{label}: no unseen participants are left; name some in participants.tsv (column {COLUMN!r}: {DEVELOPMENT} or {UNSEEN}), "
+            "or score three participants or more of a level"
+        )
+    if missing := [level for level in both if level not in rest.values()]:
+        raise UserError(f"{label}: no development participant is {' or '.join(missing)}; there must be some of both levels")
+    if len(rest) < folds:
+        raise UserError(f"{label}: {len(rest)} development participants cannot be dealt into {folds} folds; give fewer (--folds)")
+    return held
+
 
 ASSUMPTION = (
     "The published intervals of the AUC are printed [P], their method is not. Those of sensitivity, specificity and accuracy are ours, "

@@ -4,8 +4,15 @@ pictures.py makes frames small, r2plus1d.py and frame_resnet.py are the networks
 through a video.
 """
 
-from semiology.models.features.features import snippet_features
-from semiology.models.features.pictures import FRAMES, RATE, SIZE, prepare_picture, whole_snippet
-from semiology.models.features.snippets import SnippetNetwork, load_snippet_network
+from semiology.models.features.snippets import (
+    FRAMES,
+    RATE,
+    SIZE,
+    SnippetNetwork,
+    load_snippet_network,
+    prepare_picture,
+    snippet_features,
+    whole_snippet,
+)
 
 __all__ = ["FRAMES", "RATE", "SIZE", "SnippetNetwork", "load_snippet_network", "prepare_picture", "snippet_features", "whole_snippet"]

@@ -1,17 +1,60 @@
-"""A frozen network of snippets, from a file of weights: R(2+1)D of any depth and width, or a 2D ResNet."""
+"""A frozen network of snippets, from a file of weights: R(2+1)D of any depth and width, or a 2D ResNet.
+
+Frames to what a snippet network sees: cut at the sides, padded to a square, made small; and a snippet's holes closed.
+
+From a video's frames to the vectors of its snippets, in one pass and bounded memory.
+"""
 
 import json
+from collections import deque
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import numpy as np
 import torch
+from PIL import Image
 from torch import Tensor
 
 from semiology.errors import UserError
-from semiology.models.features.frame_resnet import FrameResNet
-from semiology.models.features.pictures import SIZE
-from semiology.models.features.r2plus1d import R2Plus1D, Shape, normalised
+from semiology.models.features.r2plus1d import FrameResNet, R2Plus1D, Shape, normalised
+from semiology.video import Frame
 from semiology.weights import load_state, metadata, snippet_weights
+
+RATE = 15.0  # Hz, of the frames that snippets are made of [T]
+CROP = 0.05  # share of the columns that is cut off at each side [T]
+SIZE = 112  # px, side of the square that networks read [T]
+FRAMES = 8  # of a snippet: 0.53 s [T]
+
+
+def prepare_picture(image: np.ndarray) -> np.ndarray:
+    """A frame (height, width, 3) uint8 RGB to the (112, 112, 3) uint8 that a network reads.
+
+    5 % of the columns are cut off at each side, rows or columns of black make the rest square, and the square is resized [T]. The authors
+    first resize to 320 x 180 px [T]; that step is left out: the resizing here is antialiased, from whatever size [our choice].
+    """
+    height, width = image.shape[:2]
+    side = round(CROP * width)
+    cut = image[:, side : width - side]
+    width = cut.shape[1]
+    longer = max(height, width)
+    square = np.zeros((longer, longer, 3), np.uint8)
+    top, left = (longer - height) // 2, (longer - width) // 2
+    square[top : top + height, left : left + width] = cut
+    return np.asarray(Image.fromarray(square).resize((SIZE, SIZE), Image.Resampling.BILINEAR))
+
+
+def whole_snippet(pictures: Sequence[np.ndarray | None]) -> np.ndarray | None:
+    """Prepared pictures, None where the video has a hole, to a snippet (time, 112, 112, 3) uint8; None where more than half are missing.
+
+    A missing picture repeats the last one seen before it in the snippet, or, at the snippet's beginning, the first that is seen. So a
+    snippet depends on nothing outside of it. [our choice]
+    """
+    seen = [number for number, picture in enumerate(pictures) if picture is not None]
+    if 2 * len(seen) < len(pictures) or not seen:
+        return None
+    nearest = [max((place for place in seen if place <= number), default=seen[0]) for number in range(len(pictures))]
+    return np.stack([pictures[place] for place in nearest])  # type: ignore[misc]
+
 
 PRECISIONS = ("auto", "fp32", "bf16")
 
@@ -114,3 +157,42 @@ def fit_precision(precision: str, device: str) -> str:
     if torch.device(device).type == "cuda":
         return "bf16" if torch.cuda.is_bf16_supported() else "fp32"
     return "bf16" if any(name.endswith("bf16") and there for name, there in torch.cpu.get_capabilities().items()) else "fp32"
+
+
+def snippet_features(
+    frames: Iterable[Frame], network: SnippetNetwork, *, length: int, stride: int, batch: int = 8
+) -> tuple[np.ndarray, np.ndarray]:
+    """Vectors (snippet, channel) float32 and each snippet's start (snippet,) in s from the first frame.
+
+    A snippet of `length` frames begins at every `stride`-th frame, as long as a whole one is left. One of which the video lacks more than
+    half is a row of NaN; see `whole_snippet`. A video shorter than one snippet has no row. Memory holds `length` small pictures, `batch`
+    snippets, and the vectors.
+
+    Args:
+        frames: at 15 Hz, as `read_frames(path, start, end, RATE)` gives them.
+    """
+    recent: deque[np.ndarray | None] = deque(maxlen=length)
+    rows: list[np.ndarray] = []
+    waiting: list[np.ndarray] = []
+    empty = np.full(network.channels, np.nan, np.float32)
+    places: list[int] = []  # of the rows that wait for the network
+
+    def flush() -> None:
+        if waiting:
+            for place, vector in zip(places, network.embed(np.stack(waiting))):
+                rows[place] = vector
+            waiting.clear()
+            places.clear()
+
+    for count, frame in enumerate(frames, 1):
+        recent.append(None if frame.image is None else prepare_picture(frame.image))
+        if count >= length and (count - length) % stride == 0:
+            snippet = whole_snippet(list(recent))
+            if snippet is not None:
+                waiting.append(snippet)
+                places.append(len(rows))
+            rows.append(empty)
+            if len(waiting) == batch:
+                flush()
+    flush()
+    return np.array(rows, np.float32).reshape(-1, network.channels), np.arange(len(rows)) * stride / RATE

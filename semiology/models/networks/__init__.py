@@ -3,10 +3,8 @@
 from typing import Any
 
 from semiology.models.networks.agcn import AGCN
-from semiology.models.networks.aggregator import Aggregator
-from semiology.models.networks.base import Network
-from semiology.models.networks.segments import Segments
-from semiology.models.networks.shape import StreamShape
+from semiology.models.networks.base import Network, StreamShape
+from semiology.models.networks.segments import Aggregator, Segments
 from semiology.models.networks.tcn import TCN
 
 __all__ = ["AGCN", "GAT", "TCN", "Aggregator", "Network", "Segments", "StreamShape"]

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from semiology.models.networks.shape import StreamShape, masked_mean, strided_mask
+from semiology.models.networks.base import StreamShape, masked_mean, strided_mask
 
 WIDTHS = (64, 64, 64, 64, 128, 128, 128, 256, 256, 256)  # [C]; stride 2 where the width doubles: the 5th and the 8th block
 

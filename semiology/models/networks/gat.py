@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.nn.functional import pad
 from torch_geometric.nn import GATv2Conv
 
-from semiology.models.networks.shape import StreamShape, masked_mean
+from semiology.models.networks.base import StreamShape, masked_mean
 
 KINDS = 5  # of edges: to itself, inward and outward along a bone, forward and backward in time
 

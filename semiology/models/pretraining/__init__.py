@@ -4,7 +4,7 @@ folders.py reads class folders, fitting.py trains and judges any classifier; pic
 videos into snippets, actions.py trains a small R(2+1)D on them.
 """
 
-from semiology.models.pretraining.actions import pretrain_action
+from semiology.models.pretraining.clips import pretrain_action
 from semiology.models.pretraining.images import pretrain, read_images
 
 __all__ = ["pretrain", "pretrain_action", "read_images"]

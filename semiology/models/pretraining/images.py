@@ -12,8 +12,7 @@ from torch import nn
 from semiology.errors import UserError
 from semiology.files import refuse_folder
 from semiology.models.features.vgg import VGG19
-from semiology.models.pretraining.folders import TRAINING, class_files, hold_out
-from semiology.models.pretraining.training import Pretrained, fit, judge, save_trained
+from semiology.models.pretraining.training import TRAINING, Pretrained, class_files, fit, hold_out, judge, save_trained
 
 FORMS = {"expression": ("fer", 48), "posture": ("torchvision", 224)}  # kind -> form of the VGG and side of its input, px
 FER_CLASSES = ("angry", "disgust", "fear", "happy", "sad", "surprise", "neutral")  # numbers 0 to 6 in FER-2013's table

@@ -1,8 +1,11 @@
-"""Training, judging and saving a classifier of pictures or snippets: what both have in common."""
+"""Training, judging and saving a classifier of pictures or snippets: what both have in common.
+
+Class folders: which file is of which class, and which are held out.
+"""
 
 import json
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib.metadata import version
 from pathlib import Path
@@ -15,6 +18,7 @@ from torch import Tensor, nn
 from tqdm import tqdm
 
 from semiology.data.skeleton import mirrored_name
+from semiology.errors import UserError
 from semiology.files import atomic_path
 
 
@@ -153,3 +157,46 @@ def _in_order(stored: bytes) -> bytes:
     header = json.dumps(json.loads(stored[8 : 8 + size]), sort_keys=True).encode()
     header += b" " * (-len(header) % 8)  # tensors begin at a multiple of eight bytes
     return len(header).to_bytes(8, "little") + header + stored[8 + size :]
+
+
+TRAINING, HELD_OUT = ("train", "training"), ("validation", "valid", "val", "test")
+
+
+def class_files(folder: Path) -> list[tuple[Path, str, bool]]:
+    """(file, class, whether held out) of FOLDER/<class>/..., or of FOLDER/train/<class>/... and FOLDER/test/<class>/..., by name.
+
+    Hidden files are passed over.
+    """
+    subfolders = sorted(path for path in folder.iterdir() if path.is_dir())
+    known = {path: path.name.lower() in HELD_OUT for path in subfolders if path.name.lower() in TRAINING + HELD_OUT}
+    return [
+        (path, group.name, held_out)
+        for root, held_out in (known or {folder: False}).items()
+        for group in sorted(root.iterdir())
+        if group.is_dir()
+        for path in sorted(group.rglob("*"))
+        if path.is_file() and not path.name.startswith(".")
+    ]
+
+
+def hold_out(source: Path, labels: np.ndarray, said: Sequence[bool], classes: list[str], share: float, seed: int, what: str) -> np.ndarray:
+    """(item,) whether held out: as `said`, or, where that holds nothing out, a random share of each class.
+
+    Args:
+        labels: (item,) number of the class. what: what an item is, for messages.
+
+    Raises:
+        UserError: fewer than two classes, a class of which nothing is left to train on.
+    """
+    if len(classes) < 2:
+        raise UserError(f"{source}: {what}s of {len(classes)} class; at least two are needed")
+    out = np.array(said)
+    if not out.any():
+        generator = np.random.default_rng(seed)
+        for number in range(len(classes)):
+            members = generator.permutation(np.flatnonzero(labels == number))
+            out[members[: round(share * len(members))]] = True
+    lacking = [name for number, name in enumerate(classes) if not (~out & (labels == number)).any()]
+    if lacking:
+        raise UserError(f"{source}: no {what} to train on for {lacking}; add some, or leave the class out")
+    return out

@@ -1,6 +1,10 @@
-"""From a cohort and its store to arrays in memory: what a stream reads of each clip."""
+"""From a cohort and its store to arrays in memory: what a stream reads of each clip.
+
+A clip summed up in numbers, without learning: what the cheapest model reads, and the layer below the first in probing.
+"""
 
 import math
+import warnings
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -9,13 +13,12 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from semiology.data.clip_tracks import clip_tracks
 from semiology.data.cohort import Clip, Cohort, Label
 from semiology.data.preprocessing import coordinates, drop_low_confidence, fill_gaps, normalise, select, smooth
 from semiology.data.skeleton import mirrored_name
-from semiology.data.store import Store
+from semiology.data.store import Store, clip_tracks
 from semiology.errors import UserError
-from semiology.models.networks.shape import StreamShape
+from semiology.models.networks.base import StreamShape
 from semiology.models.training.reading import Reading
 
 
@@ -224,3 +227,16 @@ def prepare(tracks: xr.Dataset, reading: Reading) -> np.ndarray:
         raise UserError(f"rate: {reading.rate:g} Hz asked for, but the tracks hold {fps:g} frames per second; set rate to at most that")
     length = int(np.floor((len(joints) - 1) / fps * reading.rate + 1e-6)) + 1
     return joints[np.minimum(np.round(np.arange(length) * fps / reading.rate).astype(int), len(joints) - 1)]
+
+
+def summaries(series: np.ndarray, rate: float) -> dict[str, np.ndarray]:
+    """mean, spread, least, greatest and speed (per second) over time of series (time, channel) -> (channel,) each; NaN is missing."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", RuntimeWarning)  # a channel that was never seen is NaN, and that is said by NaN
+        return {
+            "mean": np.nanmean(series, axis=0),
+            "spread": np.nanstd(series, axis=0),
+            "least": np.nanmin(series, axis=0),
+            "greatest": np.nanmax(series, axis=0),
+            "speed": np.nanmean(np.abs(np.diff(series, axis=0)), axis=0) * rate,
+        }

@@ -10,7 +10,7 @@ from torch.utils.data import DataLoader, Dataset, default_convert
 
 from semiology.data.preprocessing import bones, deviation, motion
 from semiology.errors import UserError
-from semiology.models.networks.shape import StreamShape
+from semiology.models.networks.base import StreamShape
 from semiology.models.training.augmentation import Augmentation, Change
 from semiology.models.training.clips import ClipData, ClipSource
 from semiology.models.training.windows import example_rows, nearest_snippet, scoring_shares

@@ -13,7 +13,7 @@ from torch.optim.lr_scheduler import CosineAnnealingLR
 
 from semiology.errors import UserError
 from semiology.models.networks import Network
-from semiology.models.networks.standardised import Standardised
+from semiology.models.networks.tcn import Standardised
 from semiology.models.training.datamodule import ClipDataModule
 from semiology.models.training.reading import Reading
 from semiology.models.training.saved import load_model

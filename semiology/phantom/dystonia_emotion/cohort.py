@@ -7,9 +7,8 @@ from semiology.data.tracks import save_tracks
 from semiology.errors import UserError
 from semiology.phantom.drawing.clip import Performance, Plan, draw_plan, draw_subject, perform, pictures
 from semiology.phantom.drawing.filming import CONTAINERS, FPS, RESOLUTIONS, recorded_by
-from semiology.phantom.shared.cohort import CLIPS_JSON, README
+from semiology.phantom.shared.cohort import CLIPS_JSON, README, is_made, make_clips, recipe_name, write_tables, write_truth
 from semiology.phantom.shared.design import DYSTONIA, EMOTION, Signs, check_prevalence, deal, generator, labels, rendered_at_random
-from semiology.phantom.shared.phantom_cohort import is_made, make_clips, recipe_name, write_tables, write_truth
 from semiology.phantom.shared.truth import body_truth, face_truth, story
 from semiology.video import write_video
 

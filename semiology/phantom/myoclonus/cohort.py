@@ -10,13 +10,12 @@ from semiology.data.tracks import save_tracks
 from semiology.errors import UserError
 from semiology.files import write_text
 from semiology.phantom.drawing.filming import FPS
-from semiology.phantom.myoclonus.exam import Exam, act, draw_exam, draw_examined, film
+from semiology.phantom.myoclonus.exam import PANELS, Exam, act, draw_exam, draw_examined, film
 from semiology.phantom.myoclonus.jerks import LARGEST, PULLED, SMALLEST, Burden, burden
-from semiology.phantom.myoclonus.myoclonus_tasks import PANELS
 from semiology.phantom.myoclonus.tables import HIGHEST, MYOCLONUS_JSON, MYOCLONUS_README, jerk_truth, story
 from semiology.phantom.seizures.recording import check_film
+from semiology.phantom.shared.cohort import is_made, make_clips, recipe_name, write_tables, write_truth
 from semiology.phantom.shared.design import deal, generator
-from semiology.phantom.shared.phantom_cohort import is_made, make_clips, recipe_name, write_tables, write_truth
 from semiology.phantom.shared.tracker_noise import as_tracked
 from semiology.phantom.shared.truth import joint_tracks
 from semiology.video import write_video

@@ -5,8 +5,7 @@ from dataclasses import asdict
 import numpy as np
 import pandas as pd
 
-from semiology.phantom.myoclonus.exam import JOINTS, Exam, displacements
-from semiology.phantom.myoclonus.myoclonus_tasks import PANELS
+from semiology.phantom.myoclonus.exam import JOINTS, PANELS, Exam, displacements
 from semiology.phantom.shared.cohort import CLIPS_JSON, NOTICE
 
 MOVED = 0.0025  # torso lengths: a joint that an event carries less far has no row in the truth [our choice]

@@ -14,8 +14,8 @@ from semiology.phantom.drawing.clip import Performance, Subject
 from semiology.phantom.drawing.filming import FPS
 from semiology.phantom.drawing.kinematics import SIDES
 from semiology.phantom.seizures.recording import check_film
+from semiology.phantom.shared.cohort import is_made, make_clips, recipe_name, write_tables, write_truth
 from semiology.phantom.shared.design import generator
-from semiology.phantom.shared.phantom_cohort import is_made, make_clips, recipe_name, write_tables, write_truth
 from semiology.phantom.shared.tracker_noise import as_tracked
 from semiology.phantom.shared.truth import joint_tracks, landmark_tracks
 from semiology.phantom.weakness.exam import PANELS, WILLING, Exam, act, draw_exam, draw_sitter, film

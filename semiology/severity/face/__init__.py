@@ -4,11 +4,8 @@ landmarks.py names the places of a face in three schemes of points, head.py take
 frame by frame, blinks.py and lids.py read the eyes, fatigue.py says how a measure drifts, summary.py puts a clip into one row.
 """
 
-from semiology.severity.face.blinks import Blink, blinks
-from semiology.severity.face.fatigue import Slope, fatigue_slope
-from semiology.severity.face.lids import Ptosis, ptosis
-from semiology.severity.face.measures import MEASURES, PAIRED, asymmetry, face_measures
-from semiology.severity.face.summary import face_summary, summarise
+from semiology.severity.face.lids import Blink, Ptosis, Slope, blinks, fatigue_slope, ptosis
+from semiology.severity.face.measures import MEASURES, PAIRED, asymmetry, face_measures, face_summary, summarise
 
 __all__ = [
     "MEASURES",

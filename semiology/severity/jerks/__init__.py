@@ -6,10 +6,8 @@ ones, table.py keeps them.
 """
 
 from semiology.severity.jerks.detection import Found, find_jerks
-from semiology.severity.jerks.events import jerk_table, read_jerks, write_jerks
+from semiology.severity.jerks.events import Matched, MyoclonicEvent, by_part, jerk_table, match_jerks, read_jerks, synchronous, write_jerks
 from semiology.severity.jerks.jerk import Jerk, JerkSettings
-from semiology.severity.jerks.matching import Matched, match_jerks
-from semiology.severity.jerks.synchrony import MyoclonicEvent, by_part, synchronous
 
 __all__ = [
     "Found",

@@ -3,6 +3,17 @@
 Trackers fail in ways that look like jerks. Left and right are swapped for a frame or two; a joint leaps to another limb and back. Between
 two frames such a leap is faster than any limb, or ends where the other side's joint was. What follows a leap is not filled: time in which
 nothing is known is not time without jerks.
+
+What a limb says of its joints: none of them goes alone, and none is seen without the bones that end in it.
+
+A tracker of whole bodies gives every joint a place, also where it sees none. Two of its errors look like jerks, and bones tell them:
+
+- Elbow and knee lie between two bones. Where the far end of the outer one is not seen (a foot under the blanket, a hand out of view),
+  the tracker completes the limb, and what it completed leaps.
+- The joints of a limb hang on each other. While one of them turns or stops at will, the tracker follows its neighbours late, and they leap
+  to where they belong: a reaching hand makes its elbow jerk.
+
+Both rules are our choice. Joints that the tracks do not hold are not asked for.
 """
 
 import numpy as np
@@ -12,8 +23,29 @@ from numpy.typing import NDArray
 from semiology.data.preprocessing import drop_low_confidence
 from semiology.data.skeleton import mirrored_name
 from semiology.severity.jerks.jerk import JerkSettings
-from semiology.severity.jerks.limbs import completed
 from semiology.severity.kinematics.segments import positions_of
+
+SIDES = ("left", "right")
+LIMBS = [[f"{side}_{joint}" for joint in limb] for side in SIDES for limb in (("shoulder", "elbow", "wrist"), ("hip", "knee", "ankle"))]
+
+
+def completed(seen: NDArray, names: list[str]) -> NDArray:
+    """(time, joint) of bool: elbows and knees where the wrist or ankle is not among what is `seen` (time, joint)."""
+    guessed = np.zeros_like(seen)
+    for _, middle, far in LIMBS:
+        if middle in names and far in names:
+            guessed[:, names.index(middle)] = ~seen[:, names.index(far)]
+    return guessed
+
+
+def greatest_of_limb(values: NDArray, names: list[str]) -> NDArray:
+    """(time, joint): for a limb's joints the greatest value among them, of those that are finite; for all others their own."""
+    greatest = values.copy()
+    for limb in LIMBS:
+        if held := [names.index(name) for name in limb if name in names]:
+            greatest[:, held] = np.fmax.reduce(values[:, held], axis=1)[:, None]
+    return greatest
+
 
 DIP = 0.8  # of the confidence shortly before: what is followed with less is an estimate, such as of one leg behind the other. [our choice]
 BEFORE, DURING = (-0.60, -0.16), (-0.16, 0.20)  # s from a moment

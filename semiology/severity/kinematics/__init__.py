@@ -6,10 +6,19 @@ or torso lengths once divided by `torso_length`); time is in seconds, frequency 
 
 from semiology.data.preprocessing import unbroken_runs
 from semiology.severity.kinematics.derivatives import Filter, acceleration, derivative, highest_cutoff, jerk, savitzky_golay, speed
-from semiology.severity.kinematics.rhythm import BANDS, Rhythm, rhythm
-from semiology.severity.kinematics.runs import longest_run
 from semiology.severity.kinematics.segments import SEGMENTS, Segment, segment_of, side_of, torso_length
-from semiology.severity.kinematics.smoothness import excursion, log_dimensionless_jerk, path_length, path_length_ratio, sparc, speed_peaks
+from semiology.severity.kinematics.smoothness import (
+    BANDS,
+    Rhythm,
+    excursion,
+    log_dimensionless_jerk,
+    longest_run,
+    path_length,
+    path_length_ratio,
+    rhythm,
+    sparc,
+    speed_peaks,
+)
 from semiology.severity.kinematics.table import kinematic_table
 
 __all__ = [

@@ -9,10 +9,17 @@ import xarray as xr
 from semiology.data.preprocessing import unbroken_runs
 from semiology.errors import UserError
 from semiology.severity.kinematics.derivatives import CUTOFF, derivative, highest_cutoff
-from semiology.severity.kinematics.rhythm import rhythm
-from semiology.severity.kinematics.runs import usable
 from semiology.severity.kinematics.segments import SEGMENTS, positions_of, segment_of, side_of
-from semiology.severity.kinematics.smoothness import excursion, jerk_to_speed, path_length, path_length_ratio, sparc, speed_peaks
+from semiology.severity.kinematics.smoothness import (
+    excursion,
+    jerk_to_speed,
+    path_length,
+    path_length_ratio,
+    rhythm,
+    sparc,
+    speed_peaks,
+    usable,
+)
 
 PIECE = 4.0  # s: smoothness is that of unbroken pieces of this length, so that clips of any length compare [our choice]
 

@@ -9,8 +9,7 @@ from semiology.severity.myoclonus.changes import Change, changes
 from semiology.severity.myoclonus.measures import ClipMeasures, PartMeasure, Settings, measure_clip
 from semiology.severity.myoclonus.regression import Fit, fit_score
 from semiology.severity.myoclonus.run import Summary, score_cohort
-from semiology.severity.myoclonus.scale import amplitude_class, frequency_class
-from semiology.severity.myoclonus.umrs import ItemScore, PartScore, Visit, score_item, score_visits
+from semiology.severity.myoclonus.umrs import ItemScore, PartScore, Visit, amplitude_class, frequency_class, score_item, score_visits
 
 __all__ = [
     "Change",

@@ -1,6 +1,12 @@
-"""A clinician's score predicted from named features, each participant by a model that never saw that participant."""
+"""A clinician's score predicted from named features, each participant by a model that never saw that participant.
+
+Named features of a visit, from which a clinician's score may be predicted.
+
+The clinicians' scores of a cohort, a number a visit.
+"""
 
 import math
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
@@ -10,8 +16,52 @@ from sklearn.linear_model import RidgeCV
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from semiology.data.cohort import Score
-from semiology.severity.myoclonus.features import FEATURES
+from semiology.data.cohort import Clip, Score
+from semiology.severity.myoclonus.measures import ClipMeasures, middle
+from semiology.severity.myoclonus.umrs import panel_of
+
+GROUPS = {  # few features for few participants: sides and neighbours together [our choice]
+    "head": ("face", "neck"),
+    "trunk": ("trunk",),
+    "arms": ("left_arm", "right_arm"),
+    "legs": ("left_leg", "right_leg"),
+}
+FEATURES = (
+    *(f"{group}_{name}" for group in GROUPS for name in ("rate", "amplitude", "speed", "sparc", "ldlj")),
+    *("parts_jerking", "share_spread"),
+)
+
+
+def visit_features(clips: Sequence[ClipMeasures]) -> dict[str, float]:
+    """`FEATURES` over some clips of one visit; NaN where nothing was seen.
+
+    rate        ln(1 + events a minute) over the group's usable time
+    amplitude   median over the group's events, torso lengths; 0 where it was seen and there was none
+    speed, sparc, ldlj    median over clips and the group's parts
+    parts_jerking         of the parts that were seen, the share that jerked
+    share_spread          of all events, the share that took in more than one part of the body; 0 without events
+    """
+    values: dict[str, float] = {}
+    for group, parts in GROUPS.items():
+        own = [clip.parts[part] for clip in clips for part in parts if part in clip.parts and clip.parts[part].seconds > 0]
+        amplitudes = [amplitude for one in own for amplitude in one.amplitudes]
+        seconds = sum(one.seconds for one in own)
+        values |= {
+            f"{group}_rate": math.log1p(60 * len(amplitudes) / seconds) if own else math.nan,
+            f"{group}_amplitude": float(np.median(amplitudes)) if amplitudes else 0.0 if own else math.nan,
+            f"{group}_speed": middle(one.speed for one in own),
+            f"{group}_sparc": middle(one.sparc for one in own),
+            f"{group}_ldlj": middle(one.ldlj for one in own),
+        }
+    seen = {part for clip in clips for part, one in clip.parts.items() if one.seconds > 0}
+    jerked = {part for clip in clips for part, one in clip.parts.items() if one.amplitudes}
+    events = Counter[str]()
+    for clip in clips:
+        events.update(clip.spread)
+    values["parts_jerking"] = len(jerked) / len(seen) if seen else math.nan
+    values["share_spread"] = 1 - events["focal"] / events.total() if events else 0.0 if seen else math.nan
+    return values
+
 
 FEWEST = 8  # participants with a score, below which nothing is fitted [our choice]
 ALPHAS = tuple(float(alpha) for alpha in np.logspace(-1, 4, 16))  # of the ridge; chosen within each fold's own participants
@@ -92,3 +142,22 @@ def _model() -> Pipeline:
 
 def _matrix(keys: Sequence[Key], features: Mapping[Key, Mapping[str, float]], names: Sequence[str]) -> np.ndarray:
     return np.array([[features[key][name] for name in names] for key in keys])
+
+
+def rated_panel(clips: Sequence[Clip], score: Score) -> str | None:
+    """The panel whose machine score this one rates: "action" for "umrs_action" or "action", "" for the total; None where it is neither."""
+    panel = score.of.lower().removeprefix("umrs_")
+    if panel == "total":
+        return ""
+    return panel if panel in {panel_of(clip) for clip in clips} else None
+
+
+def rated_visits(clips: Sequence[Clip], score: Score) -> dict[Key, float]:
+    """(participant, visit) -> mean over the clips that were scored: of the panel that the score rates, else of all."""
+    panel = rated_panel(clips, score)
+    values: dict[Key, list[float]] = {}
+    for clip in clips:
+        value = clip.scores.get(score.name)
+        if value is not None and panel in (None, "", panel_of(clip)):
+            values.setdefault((clip.participant_id, clip.covariates.get("visit", "")), []).append(value)
+    return {key: float(np.mean(own)) for key, own in values.items()}

@@ -17,20 +17,17 @@ import xarray as xr
 from pydantic import ValidationError
 from tqdm import tqdm
 
-from semiology.data.clip_tracks import clip_tracks
 from semiology.data.cohort import Clip, Cohort
-from semiology.data.store import Store, make_key
+from semiology.data.store import Store, clip_tracks, make_key
 from semiology.errors import UserError
 from semiology.files import write_text
 from semiology.severity.jerks import Jerk, read_jerks, write_jerks
 from semiology.severity.myoclonus import tables
 from semiology.severity.myoclonus.changes import changes
-from semiology.severity.myoclonus.clinicians import rated_panel, rated_visits
-from semiology.severity.myoclonus.features import visit_features
 from semiology.severity.myoclonus.measures import ClipMeasures, Settings, measure_clip
 from semiology.severity.myoclonus.overlay import write_jerk_overlay
 from semiology.severity.myoclonus.page import Cohorts, write_page
-from semiology.severity.myoclonus.regression import Fit, Key, fit_score
+from semiology.severity.myoclonus.regression import Fit, Key, fit_score, rated_panel, rated_visits, visit_features
 from semiology.severity.myoclonus.umrs import Visit, panel_of, score_visits
 
 SCHEMA = 3  # raise when the same tracks and settings give other measures than before

@@ -11,10 +11,9 @@ from pathlib import Path
 
 import pandas as pd
 
-from semiology.data.clip_tracks import clip_tracks
 from semiology.data.cohort import Clip
 from semiology.data.corrections import corrections_file
-from semiology.data.store import Store, make_key
+from semiology.data.store import Store, clip_tracks, make_key
 from semiology.errors import UserError
 from semiology.files import content_hash, write_text
 from semiology.severity.face import face_measures, summarise

@@ -1,7 +1,6 @@
 """Events: when a sign begins and ends, found in a probability over time, kept in tables, scored against another's, tuned, drawn."""
 
-from semiology.data.event import Event
-from semiology.data.events import EventTable, read_events, read_folder, write_events
+from semiology.data.events import Event, EventTable, read_events, read_folder, write_events
 from semiology.timeline.events.evaluate import Recording, judge
 from semiology.timeline.events.hysteresis import EventDetector, Hysteresis, find_events
 from semiology.timeline.events.scoring import SZCORE, Score, Tolerances, score_events

@@ -7,11 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from semiology.data.event import Event
+from semiology.data.events import Event
 from semiology.errors import UserError
-from semiology.evaluation.statistics.intervals import METHOD, Interval, at_bound, bca_interval, draw_participants, leave_one_out
-from semiology.evaluation.statistics.proportion import LEVEL
-from semiology.evaluation.statistics.stated import number, stated
+from semiology.evaluation.statistics.comparison import number, stated
+from semiology.evaluation.statistics.intervals import LEVEL, METHOD, Interval, at_bound, bca_interval, draw_participants, leave_one_out
 from semiology.evaluation.statistics.tables import show
 from semiology.timeline.events.scoring import Counts, Score, Tolerances, figures, score_events
 

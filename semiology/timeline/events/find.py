@@ -3,8 +3,7 @@
 from collections.abc import Mapping
 from pathlib import Path
 
-from semiology.data.event import Event
-from semiology.data.events import EventTable, write_events
+from semiology.data.events import Event, EventTable, write_events
 from semiology.errors import UserError
 from semiology.timeline.events.hysteresis import Hysteresis, find_events
 from semiology.timeline.events.pairing import true_events

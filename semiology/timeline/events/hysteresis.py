@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from semiology.data.event import Event
+from semiology.data.events import Event
 from semiology.errors import UserError
 
 Window = tuple[float, float, float | None]  # start and end, s; probability, None where not assessable

@@ -5,8 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from semiology.data.cohort.table import Fault, read_table
-from semiology.data.event import Event
-from semiology.data.events import EventTable, read_events, read_folder, recording_of
+from semiology.data.events import Event, EventTable, read_events, read_folder, recording_of
 from semiology.errors import UserError
 from semiology.timeline.events.evaluate import Recording
 from semiology.timeline.events.scoring import SLACK

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
-from semiology.data.event import Event
+from semiology.data.events import Event
 from semiology.errors import UserError
 from semiology.files import atomic_path
 from semiology.timeline.events.hysteresis import Hysteresis

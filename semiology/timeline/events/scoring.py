@@ -14,7 +14,7 @@ from dataclasses import dataclass, fields
 
 import numpy as np
 
-from semiology.data.event import Event
+from semiology.data.events import Event
 from semiology.errors import UserError
 from semiology.timeline.events.hysteresis import SAME
 

@@ -12,10 +12,10 @@ from typing import Any
 
 import numpy as np
 
-from semiology.data.event import Event
+from semiology.data.events import Event
 from semiology.errors import UserError
+from semiology.evaluation.statistics.comparison import number
 from semiology.evaluation.statistics.intervals import draw_participants
-from semiology.evaluation.statistics.stated import number
 from semiology.evaluation.statistics.tables import show
 from semiology.files import write_text
 from semiology.timeline.events.evaluate import judged_counts

@@ -17,12 +17,10 @@ from semiology.models.training.datamodule import ClipDataModule
 from semiology.models.training.modules import StreamModule
 from semiology.models.training.saved import SavedModel
 from semiology.models.training.trainer import fit
-from semiology.timeline.localise.localise_network import WindowsBLSTM
-from semiology.timeline.localise.network import answer, answer_alone, embed, timeline_network, train_sequence
-from semiology.timeline.localise.recordings import Recording, digest, participants
+from semiology.parallel import Workers
+from semiology.timeline.localise.network import WindowsBLSTM, answer, answer_alone, embed, timeline_network, train_sequence
+from semiology.timeline.localise.recordings import Recording, digest, participants, windows_source
 from semiology.timeline.localise.settings import Localisation
-from semiology.timeline.localise.windows import windows_source
-from semiology.work import Workers
 
 Trained = tuple[StreamModule, WindowsBLSTM, Network, ClipDataModule]
 

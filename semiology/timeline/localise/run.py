@@ -13,14 +13,13 @@ from tqdm import tqdm
 from semiology.errors import UserError
 from semiology.experiments.fold import is_saved
 from semiology.files import atomic_path, write_text
+from semiology.parallel import work
 from semiology.timeline.events import write_events
 from semiology.timeline.localise.evaluate import Answers, events_of, judge
 from semiology.timeline.localise.fold import MODELS, answers_of, fold_key, read_record, run_fold, train_final
-from semiology.timeline.localise.recordings import Recording, participants, read_recordings
+from semiology.timeline.localise.recordings import Recording, by_frame, participants, read_recordings
 from semiology.timeline.localise.report import write_report
 from semiology.timeline.localise.settings import Localisation
-from semiology.timeline.localise.windows import by_frame
-from semiology.work import work
 
 PRESENT = "present"  # the one level that a marked sign has, in timeline.csv
 

@@ -6,8 +6,8 @@ from semiology.errors import UserError
 from semiology.experiments.protocol import Model
 from semiology.models.training.augmentation import Augmentation
 from semiology.models.training.reading import Reading
+from semiology.parallel import Workers
 from semiology.timeline.events import Hysteresis
-from semiology.work import Workers
 
 NONE = "none"  # the level of all time in which no sign is marked
 

@@ -17,10 +17,9 @@ from semiology.models.training.clips import prepare
 from semiology.models.training.saved import SavedModel
 from semiology.timeline.events import Event
 from semiology.timeline.predict import Windows, check_trackers, find_models, probabilities, snippet_probabilities
-from semiology.timeline.stream.buffers import RecentSnippets, recent_snippets, snippets_key
+from semiology.timeline.stream.buffers import Recent, RecentSnippets, recent_snippets, snippets_key
 from semiology.timeline.stream.options import TimelineOptions, model_digest, thresholds_of
 from semiology.timeline.stream.patient import OnlinePatient
-from semiology.timeline.stream.recent import Recent
 from semiology.timeline.stream.record import Record
 from semiology.timeline.stream.signs import Row, Sign
 from semiology.timeline.stream.sources import Source, open_source

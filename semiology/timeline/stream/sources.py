@@ -9,9 +9,8 @@ from typing import Protocol
 from semiology.errors import UserError
 from semiology.files import content_hash
 from semiology.video import Frame, VideoError, probe, read_frames
-from semiology.video.grid import on_grid
 from semiology.video.live import LiveFrames, camera_frames, growing_frames, named
-from semiology.video.reader import Damage
+from semiology.video.reader import Damage, on_grid
 
 FIRST = 1 << 16  # bytes of a growing file by which it is known again: a second or less of a recording. [our choice]
 USUAL = 25.0  # Hz, of tracks [P]: a slower video is read at it, too

@@ -12,7 +12,7 @@ from pathlib import Path
 from tqdm import tqdm
 
 from semiology.video import Frame, VideoError
-from semiology.video.container import header_duration, open_video
+from semiology.video.decode import header_duration, open_video
 
 LOOK = 0.5  # s between looks at the files
 COST = {"faces": 1, "tracks": 4, "face_vgg": 1, "body_vgg": 4, "snippets": 4}  # of a second of video, one stage to another, roughly

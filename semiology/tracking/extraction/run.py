@@ -4,8 +4,11 @@ Each clip goes through the video up to four times: for faces (a few frames a sec
 appearance (a few frames a second, from crops around the finished tracks), and for snippets (15 a second, the whole picture). In each, the
 next frames are decoded while these are computed on. Memory holds a few dozen frames and 20 s of tracks; all tracks where they are
 lifted.
+
+Who taught the networks that an extraction uses: noted beside what they made, for the leakage audit.
 """
 
+import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
@@ -20,13 +23,46 @@ from semiology.data.store import TRACKS, Features, Store, fingerprint, is_unchan
 from semiology.data.tracks import between, open_tracks, read_tracks
 from semiology.errors import UserError
 from semiology.files import content_hash
+from semiology.parallel import Workers, work
 from semiology.tracking.extraction.options import NO_POSE, ExtractOptions, ExtractSummary
 from semiology.tracking.extraction.progress import Marks, Progress, marked
 from semiology.tracking.extraction.tracks import Shares, backend, extract_tracks, is_lifted, share_found, track_blocks
-from semiology.tracking.extraction.trained_on import trained_on
 from semiology.tracking.patient import FaceDetector
 from semiology.video import VideoError, read_frames
-from semiology.work import Workers, work
+from semiology.weights import metadata
+
+
+@cache
+def trained_on(options: ExtractOptions) -> dict[str, list[str]]:
+    """SHA-256 of weights -> participants they were trained on, of detectors, VGGs and snippet networks that say so; others are left out.
+
+    A folder of detectors says it in detectors.json, the others in their metadata (`semiology pretrain --participants`). Detectors that were
+    fine-tuned from other fine-tuned ones do not say who taught those, and are left out.
+    """
+    told: dict[str, list[str]] = {}
+    folder = options.keypoint_rcnn.weights
+    if options.pose == "keypoint-rcnn" and folder is not None and str(folder) != "coco":
+        from semiology.tracking.pose.detectors import describe
+
+        description = describe(folder)
+        about = description["about"]
+        from_public = about.get("options", {}).get("start") in ("coco", "imagenet", "scratch")
+        people = about.get("participants") if from_public else None
+        told |= {digest: people for digest in description["sha256"].values() if people is not None}
+    for path in options.weights().values():
+        people = _participants(path)
+        if people is not None:
+            told[content_hash(path)] = people
+    return told
+
+
+def _participants(path: Path) -> list[str] | None:
+    """What a network's metadata say of who is on its pictures or clips; None where nothing is said."""
+    try:
+        return json.loads(metadata(path).get("participants", "null"))
+    except ValueError:
+        return None
+
 
 if TYPE_CHECKING:
     from semiology.models.features import SnippetNetwork
@@ -276,10 +312,10 @@ def _dependencies(source: Source, origin: dict, options: ExtractOptions) -> dict
         rate = options.fps / options.appearance_every
         stages[stage] = {"stage": stage, "tracks": tracks, "vgg": _weights_hash(path), "rate": rate, "layer": options.layer}
     if options.snippet_weights is not None:
-        from semiology.models.features import pictures
+        from semiology.models.features.snippets import CROP, RATE, SIZE
 
         stages["snippets"] = {
-            **{"stage": "snippets", **clip, "rate": pictures.RATE, "crop": pictures.CROP, "size": pictures.SIZE},
+            **{"stage": "snippets", **clip, "rate": RATE, "crop": CROP, "size": SIZE},
             **{"frames": options.snippets.frames, "stride": options.snippets.stride, "precision": _snippet_network(options).precision},
             "network": _weights_hash(options.weights()["snippets"]),
         }

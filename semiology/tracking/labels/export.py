@@ -11,9 +11,9 @@ from semiology.data.preprocessing import select
 from semiology.data.skeleton import Skeleton
 from semiology.data.store import Store
 from semiology.errors import UserError
+from semiology.tracking.labels.files import free_folder, write_labels
 from semiology.tracking.labels.labels import Labels, joined
 from semiology.tracking.labels.selection import Method, choose_rows, label_frames
-from semiology.tracking.labels.writing import free_folder, write_labels
 
 
 @dataclass(frozen=True)

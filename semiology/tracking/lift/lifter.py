@@ -16,9 +16,8 @@ from semiology.data.tracks import with_step
 from semiology.errors import UserError
 from semiology.files import atomic_path, content_hash, write_text
 from semiology.tracking.lift.body import BONES, ROOT, SKELETON, median_lengths, one_body
-from semiology.tracking.lift.motions import FPS, at_times
-from semiology.tracking.lift.network import LifterNetwork
-from semiology.tracking.lift.normalise import normalise
+from semiology.tracking.lift.network import LifterNetwork, normalise
+from semiology.tracking.lift.simulation import FPS, at_times
 from semiology.weights import load_state
 
 SHIPPED = Path(__file__).with_name("lifter.safetensors")

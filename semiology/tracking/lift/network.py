@@ -3,12 +3,14 @@
 Source: the idea is VideoPose3D's (Pavllo et al., 3D human pose estimation in video with temporal convolutions and semi-supervised training,
 CVPR 2019 [P]): blocks of kernel 3 with dilation 3, 9, ... in place of a recurrent network. Sizes, the mask, what the bones lack, and that
 a correction to the flat pose is learned are our choice.
+
+Joints in the picture, made free of the picture: what the lifter reads.
 """
 
 import torch
 from torch import Tensor, nn
 
-from semiology.tracking.lift.body import INNER, OUTER, SKELETON
+from semiology.tracking.lift.body import INNER, OUTER, ROOT, SKELETON
 
 
 class Block(nn.Module):
@@ -75,3 +77,32 @@ class LifterNetwork(nn.Module):
             x = block(x)
         correction = self.head(x).transpose(1, 2).unflatten(2, (self.joints, 3))  # (batch, time, joint, 3)
         return correction + nn.functional.pad(flat, (0, 1))
+
+
+MIN_SEEN = 6  # of the 11 joints; with fewer there is hardly a body to lift [our choice]
+
+
+def normalise(position: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
+    """Joints in the picture, free of its size, of where the body is in it, and of how large.
+
+    The origin is the neck in every frame. The unit is one number a clip: each bone's median length in the picture, summed over the bones
+    that were seen, beside the sum of what the same bones measure in the mean body of training. So a body that lies flat in the picture
+    comes out in metres of that body, and a foreshortened one too large, by a factor that the network can learn from the proportions. A
+    frame without the neck (both shoulders), or with fewer than MIN_SEEN joints, counts as one in which nothing was seen.
+
+    Args:
+        position: (clip, time, joint, 2) px; NaN where missing.
+        lengths: (bone,) m, of the mean body.
+
+    Returns:
+        (clip, time, joint, 2), about metres, 0 where missing; (clip, time, joint) 1 where seen, else 0.
+    """
+    seen = torch.isfinite(position).all(-1)
+    seen &= (seen[:, :, ROOT] & (seen.sum(2) >= MIN_SEEN))[:, :, None]
+    position = torch.where(seen[..., None], position, torch.nan)
+    medians = (position[:, :, OUTER] - position[:, :, INNER]).norm(dim=-1).nanmedian(dim=1).values  # (clip, bone)
+    known = torch.isfinite(medians)
+    unit = torch.where(known, medians, 0).sum(1) / torch.where(known, lengths, 0).sum(1)  # px a metre
+    scaled = (position - position[:, :, ROOT : ROOT + 1]) / unit[:, None, None, None]
+    finite = torch.isfinite(scaled).all(-1)
+    return torch.where(finite[..., None], scaled, 0.0), finite.float()

@@ -1,9 +1,24 @@
-"""Virtual cameras: where a camera in a clinic may stand, and what it sees of a skeleton."""
+"""Virtual cameras: where a camera in a clinic may stand, and what it sees of a skeleton.
 
+What a 2D tracker makes of a body: jitter, drift, joints that it loses, and joints it never sees under a blanket.
+
+3D skeletons over time to train on: anybody's motion capture in the form of tracks with position_3d.
+"""
+
+from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
+import numpy as np
 import torch
+import xarray as xr
 from torch import Tensor
+
+from semiology.data.cohort import Cohort
+from semiology.data.preprocessing import coordinates, select
+from semiology.data.tracks import read_tracks
+from semiology.errors import UserError
+from semiology.tracking.lift.body import SKELETON
 
 WIDTH, HEIGHT = 720, 576  # px, of the virtual picture
 
@@ -102,3 +117,125 @@ def _about(axis: int, angle: Tensor) -> Tensor:
     matrix[:, first, first], matrix[:, first, second] = angle.cos(), -angle.sin()
     matrix[:, second, first], matrix[:, second, second] = angle.sin(), angle.cos()
     return matrix
+
+
+HIPS = [SKELETON.names.index(name) for name in ("left_hip", "right_hip")]
+_place = {name: number for number, name in enumerate(SKELETON.names)}
+# joints that trackers do not give but that are the mean of joints which they do: neck and spine base
+MEANS = {
+    SKELETON.names.index(joint): [SKELETON.names.index(name) for name in sources]
+    for joint, sources in SKELETON.joints.items()
+    if joint not in sources and set(sources) <= set(SKELETON.names)
+}
+
+
+@dataclass(frozen=True)
+class Tracker:
+    """How bad it is; each clip draws its own values, evenly from 0 to these. All are our choice.
+
+    Attributes:
+        jitter: standard deviation of the error that is new in every frame, m at the body's distance (the error grows with the body).
+        drift: standard deviation of the error that wanders, m likewise; a new value every `knot` frames, straight lines between.
+        knot: frames.
+        lost: chance of each joint to be lost for some time in a clip.
+        covered: chance that the hips are never seen.
+    """
+
+    jitter: float = 0.012
+    drift: float = 0.03
+    knot: int = 15
+    lost: float = 0.1
+    covered: float = 0.15
+
+    def track(self, position: Tensor, px_per_metre: Tensor, generator: torch.Generator) -> Tensor:
+        """Positions (clip, time, joint, 2) px with the tracker's errors; `px_per_metre` (clip,) at the body. NaN where a joint is lost."""
+        clips, frames, joints, _ = position.shape
+        strength = torch.rand(2, clips, 1, 1, 1, generator=generator) * px_per_metre[:, None, None, None]
+        jitter = self.jitter * strength[0] * torch.randn(position.shape, generator=generator)
+        wander = torch.randn(clips, joints * 2, max(2, frames // self.knot), generator=generator)
+        drift = torch.nn.functional.interpolate(wander, frames, mode="linear", align_corners=True)
+        tracked = position + jitter + self.drift * strength[1] * drift.transpose(1, 2).unflatten(2, (joints, 2))
+        start, length = torch.rand(2, clips, 1, joints, generator=generator) * frames
+        time = torch.arange(frames)[None, :, None]
+        lost = (torch.rand(clips, 1, joints, generator=generator) < self.lost) & (time >= start) & (time < start + length)
+        lost[:, :, HIPS] |= torch.rand(clips, 1, 1, generator=generator) < self.covered
+        tracked = torch.where(lost[..., None], torch.nan, tracked)
+        for joint, parts in MEANS.items():
+            tracked[:, :, joint] = tracked[:, :, parts].mean(2)
+        return tracked
+
+
+FPS = 25.0  # Hz, the rate at which the lifter works; that of extracted tracks [P]
+SHORTEST = 10  # frames with a whole body that a recording must have [our choice]
+
+
+@dataclass(frozen=True)
+class Motion:
+    """One recording.
+
+    Attributes:
+        participant_id: who moves.
+        joints: (time, 11, 3) m at 25 Hz, x to the right, y down, z away from where it was seen; NaN where missing.
+    """
+
+    participant_id: str
+    joints: np.ndarray
+
+
+def read_motions(inputs: Sequence[str | Path]) -> list[Motion]:
+    """Recordings from a cohort's folder (clips.tsv names tracks and participants), from folders of .nc files, and from .nc files.
+
+    Outside a cohort every file counts as one participant: nothing there says whose it is.
+
+    Raises:
+        UserError: nothing to read, tracks without position_3d or without the joints, recordings without a whole body.
+    """
+    found: list[tuple[Path, str]] = []
+    for path in map(Path, inputs):
+        if (path / "clips.tsv").is_file():
+            cohort = Cohort.read(path, check_videos=False)
+            found += [(path / clip.tracks, clip.participant_id) for clip in cohort.clips if clip.tracks]
+        elif path.is_dir():
+            found += [(file, file.stem) for file in sorted(path.glob("*.nc"))]
+        else:
+            found.append((path, path.stem))
+    if not found:
+        raise UserError(f"{', '.join(map(str, inputs))}: no tracks there; give .nc files, their folder, or a cohort whose clips are tracks")
+    motions = []
+    for file, participant in found:
+        try:
+            motions.append(as_motion(read_tracks(file), participant))
+        except UserError as error:
+            raise UserError(f"{file}: {error}") from error
+    return motions
+
+
+def as_motion(tracks: xr.Dataset, participant_id: str) -> Motion:
+    """The 11 joints of tracks with position_3d, at 25 Hz.
+
+    Raises:
+        UserError: no position_3d, a joint is lacking, hardly a frame with all joints.
+    """
+    joints = coordinates(select(tracks, SKELETON), 3)
+    frames = int(np.floor((len(joints) - 1) / tracks.attrs["fps"] * FPS + 1e-6)) + 1
+    joints = at_times(joints, np.arange(len(joints)) / tracks.attrs["fps"], np.arange(frames) / FPS)
+    if (whole := int(np.isfinite(joints).all((1, 2)).sum())) < SHORTEST:
+        raise UserError(f"{whole} frames at {FPS:g} Hz hold all of the {len(SKELETON.names)} joints in 3D; at least {SHORTEST} are needed")
+    return Motion(participant_id, joints)
+
+
+def at_times(values: np.ndarray, times: np.ndarray, wanted: np.ndarray) -> np.ndarray:
+    """Values (time, ...) read at other times (s), on straight lines between neighbours; NaN beside a missing one and outside the clip.
+
+    The times lie on a regular grid, ascending.
+    """
+    step = times[1] - times[0] if len(times) > 1 else 1.0
+    place = (wanted - times[0]) / step
+    place = np.where(np.abs(place - np.round(place)) < 1e-6, np.round(place), place)
+    inside = (place >= 0) & (place <= len(times) - 1)
+    before = np.clip(np.floor(place).astype(int), 0, len(times) - 1)
+    after = np.minimum(before + 1, len(times) - 1)
+    share = (place - before).reshape(-1, *[1] * (values.ndim - 1))
+    read = np.where(share > 0, (1 - share) * values[before] + share * values[after], values[before])
+    read[~inside] = np.nan
+    return read
