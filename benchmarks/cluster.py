@@ -30,8 +30,7 @@ from record import record
 from semiology.experiments import loso
 from semiology.experiments.protocol import Model, Protocol, Task
 from semiology.models.networks import Network
-from semiology.models.training.reading import Reading
-from semiology.models.training.trainer import Schedule
+from semiology.models.training.reading import Reading, Schedule
 from semiology.parallel import Call, Workers, work
 
 RUN = Path("runs/cluster")

@@ -34,8 +34,7 @@ from semiology.experiments.protocol import Model, Protocol, Task
 from semiology.experiments.splits import Split
 from semiology.experiments.training import check_parts, deal_parts
 from semiology.models.networks import Network
-from semiology.models.training.reading import Reading
-from semiology.models.training.trainer import Schedule
+from semiology.models.training.reading import Reading, Schedule
 
 RUN = Path("runs/growth")
 SMALL, LARGE = 100, 500

@@ -13,8 +13,7 @@ from semiology.experiments.loso import run_loso
 from semiology.experiments.protocol import Model, Protocol, Task
 from semiology.experiments.splits import Split
 from semiology.models.networks import Network
-from semiology.models.training.reading import Reading
-from semiology.models.training.trainer import Schedule
+from semiology.models.training.reading import Reading, Schedule
 from semiology.phantom import render_long
 from semiology.timeline.events import Event, read_events
 from semiology.tracking.extraction import ExtractOptions, extract_cohort

@@ -30,7 +30,8 @@ from semiology.files import atomic_path, write_text
 from semiology.timeline.events import Event, Hysteresis, read_events, score_events
 from semiology.timeline.stream.run import FACES_EVERY
 from semiology.tracking.patient import Faces, Sight
-from semiology.tracking.pose import Landmarks, pose_backend
+from semiology.tracking.pose import pose_backend
+from semiology.tracking.pose.base import Landmarks
 from semiology.video import Frame, read_frames
 
 HOURS = 10

@@ -19,8 +19,8 @@ from semiology.models.training.batched_folds import fit_together
 from semiology.models.training.clips import ClipSource
 from semiology.models.training.datamodule import ClipDataModule
 from semiology.models.training.modules import StreamModule
-from semiology.models.training.reading import Reading
-from semiology.models.training.trainer import Schedule, fit, score
+from semiology.models.training.reading import Reading, Schedule
+from semiology.models.training.trainer import fit, score
 
 COHORT = Path("runs/folds/cohort")
 PEOPLE, CLIPS, EPOCHS = 10, 4, 5

@@ -27,8 +27,7 @@ from semiology.models.networks import Network
 from semiology.models.training import batched_folds as together
 from semiology.models.training import trainer as fitting
 from semiology.models.training.datamodule import ClipDataModule
-from semiology.models.training.reading import Reading
-from semiology.models.training.trainer import Schedule
+from semiology.models.training.reading import Reading, Schedule
 from semiology.video import write_video
 
 TASK = "swing (pose)"

@@ -22,7 +22,7 @@ from semiology.files import content_hash
 from semiology.models.pretraining import pretrain
 from semiology.tracking.extraction import ExtractOptions
 from semiology.tracking.extraction.run import trained_on
-from semiology.tracking.pose import KeypointRCNNOptions
+from semiology.tracking.pose.base import KeypointRCNNOptions
 from semiology.tracking.pose.detectors import Setup
 from semiology.video import read_frames, write_video
 

@@ -20,7 +20,7 @@ from semiology.tracking.deidentify.checked import write_checked
 from semiology.tracking.deidentify.cover import Cover, covers, enlarged, fill, paint, share_covered, spread, to_pixels
 from semiology.tracking.deidentify.heads import Sighting, head_of, with_head
 from semiology.tracking.patient import Faces
-from semiology.tracking.pose import Landmarks
+from semiology.tracking.pose.base import Landmarks
 from semiology.video import every_frame, probe, write_copy, write_video
 
 NO_FACES = Faces(np.zeros((0, 4)), np.zeros(0))

@@ -1,7 +1,8 @@
 import numpy as np
 import pytest
 
-from semiology.tracking.patient import FaceDetector, Faces, FaceTrack, Patient, follow_patient, link, side
+from semiology.tracking.boxes import side
+from semiology.tracking.patient import FaceDetector, Faces, FaceTrack, Patient, follow_patient, link
 from semiology.video import Frame
 
 

@@ -18,8 +18,7 @@ from semiology.experiments.loso import run_loso
 from semiology.experiments.protocol import Model, Protocol, Task
 from semiology.experiments.splits import Split
 from semiology.models.networks import TCN, Network, StreamShape
-from semiology.models.training.reading import Reading
-from semiology.models.training.trainer import Schedule
+from semiology.models.training.reading import Reading, Schedule
 
 
 @pytest.fixture(scope="module")

@@ -20,7 +20,8 @@ from semiology.tracking.finetune.pictures import Augmentation, JointPictures, Re
 from semiology.tracking.finetune.training import FinetuneOptions, JointTraining, draws
 from semiology.tracking.labels.coco import write_coco
 from semiology.tracking.labels.labels import LabelledFrame, Labels
-from semiology.tracking.pose import KeypointRCNNOptions, pose_backend
+from semiology.tracking.pose import pose_backend
+from semiology.tracking.pose.base import KeypointRCNNOptions
 from semiology.tracking.pose.detectors import load_detectors
 from semiology.tracking.pose.joints import JointNetwork
 from semiology.video import write_video

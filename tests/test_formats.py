@@ -12,10 +12,9 @@ from semiology.cli.main import main
 from semiology.data import formats
 from semiology.data.formats.deeplabcut import read_table
 from semiology.data.formats.pandas_h5 import literal
-from semiology.data.keypoint_names import BODY_25, COCO_17, FACE_68
+from semiology.data.keypoint_names import BODY, BODY_25, COCO_17, FACE_68
 from semiology.data.preprocessing import select
 from semiology.data.tracks import read_tracks, save_tracks, steps
-from semiology.tracking.pose.mediapipe import BODY
 
 SUFFIX = {"netcdf": ".nc", "long_csv": ".csv", "sleap": ".slp", "coco": ".json", "openface": ".csv", "movement": ".nc", "mediapipe": ".npz"}
 

@@ -15,9 +15,8 @@ from semiology.experiments.protocol import Fusion, Model, Protocol, Task
 from semiology.experiments.splits import Split
 from semiology.models.networks import Network
 from semiology.models.training.clips import prepare
-from semiology.models.training.reading import Reading
+from semiology.models.training.reading import Reading, Schedule
 from semiology.models.training.saved import load_model
-from semiology.models.training.trainer import Schedule
 from semiology.timeline.predict import probabilities
 
 

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from semiology import UserError, load_skeleton, make_tracks
+from semiology.data.keypoint_names import BODY
 from semiology.severity.kinematics import (
     BANDS,
     SEGMENTS,
@@ -25,7 +26,6 @@ from semiology.severity.kinematics import (
     speed_peaks,
     torso_length,
 )
-from semiology.tracking.pose.mediapipe import BODY
 
 NAMES = load_skeleton("full_body_15").names
 

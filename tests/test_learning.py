@@ -15,9 +15,9 @@ from semiology.models.training.augmentation import Augmentation, Change
 from semiology.models.training.clips import ClipSource
 from semiology.models.training.datamodule import NO_CHANGE, ClipDataModule, ClipDataset, validation_participants
 from semiology.models.training.modules import DistillationModule, StreamModule, distillation_loss
-from semiology.models.training.reading import Reading
+from semiology.models.training.reading import Reading, Schedule
 from semiology.models.training.saved import SavedModel, load_model
-from semiology.models.training.trainer import Schedule, fit, score
+from semiology.models.training.trainer import fit, score
 
 JOINTS = load_skeleton("upper_body_11").names
 

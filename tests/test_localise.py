@@ -16,9 +16,8 @@ from semiology.errors import UserError
 from semiology.experiments.protocol import Model
 from semiology.models.networks import Network
 from semiology.models.training.augmentation import Augmentation
-from semiology.models.training.reading import Reading
+from semiology.models.training.reading import Reading, Schedule
 from semiology.models.training.saved import load_model
-from semiology.models.training.trainer import Schedule
 from semiology.timeline.events import Event, Hysteresis, read_events, write_events
 from semiology.timeline.localise import Localisation, WindowsBLSTM
 from semiology.timeline.localise.evaluate import count_matches, f1_of_counts, judge, left_out_stretches, outside, temporal_iou

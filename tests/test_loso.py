@@ -24,8 +24,7 @@ from semiology.experiments.splits import Split
 from semiology.files import slug
 from semiology.models.networks import Network
 from semiology.models.training.clips import ClipSource
-from semiology.models.training.reading import Reading
-from semiology.models.training.trainer import Schedule
+from semiology.models.training.reading import Reading, Schedule
 from semiology.timeline.predict import predict
 
 QUICK = Schedule(epochs=2, patience=None, accelerator="cpu")

@@ -7,10 +7,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from semiology.data.keypoint_names import BODY
 from semiology.errors import UserError
 from semiology.tracking.patient import FaceDetector, Sight, follow_patient
 from semiology.tracking.pose import pose_backend
-from semiology.tracking.pose.mediapipe import BODY, MESH, MediaPipePose, covered, is_patient
+from semiology.tracking.pose.mediapipe import MESH, MediaPipePose, covered, is_patient
 from semiology.video import Frame, read_frames
 
 

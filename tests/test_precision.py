@@ -5,14 +5,13 @@ import pytest
 import torch
 
 from semiology import UserError
-from semiology.models.device import bf16_pays, chosen_precision, computing
-from semiology.models.features.snippets import fit_precision
+from semiology.models.device import bf16_pays, chosen_precision, computing, fit_precision
 from semiology.models.networks import Network
 from semiology.models.training.clips import ClipSource
 from semiology.models.training.datamodule import ClipDataModule
 from semiology.models.training.modules import StreamModule
-from semiology.models.training.reading import Reading
-from semiology.models.training.trainer import Schedule, fit, score
+from semiology.models.training.reading import Reading, Schedule
+from semiology.models.training.trainer import fit, score
 
 
 def test_a_precision_that_is_named_is_taken_and_another_word_is_refused():

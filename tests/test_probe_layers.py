@@ -20,9 +20,8 @@ from semiology.experiments.protocol import Model, Protocol, Task
 from semiology.files import write_text
 from semiology.models.networks import AGCN, Network
 from semiology.models.training.clips import ClipSource
-from semiology.models.training.reading import Reading
+from semiology.models.training.reading import Reading, Schedule
 from semiology.models.training.saved import SavedModel
-from semiology.models.training.trainer import Schedule
 
 NETWORK = Network("semiology.models.networks.AGCN", {"widths": [4, 8]})
 

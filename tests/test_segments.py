@@ -19,9 +19,9 @@ from semiology.models.training.augmentation import Augmentation
 from semiology.models.training.clips import ClipData, ClipSource
 from semiology.models.training.datamodule import NO_CHANGE, ClipDataModule, ClipDataset
 from semiology.models.training.modules import DistillationModule, StreamModule
-from semiology.models.training.reading import Reading
+from semiology.models.training.reading import Reading, Schedule
 from semiology.models.training.saved import SavedModel, load_model
-from semiology.models.training.trainer import Schedule, fit, score
+from semiology.models.training.trainer import fit, score
 from semiology.models.training.windows import nearest_snippet, segment_starts
 from semiology.timeline.predict import scores
 

@@ -16,8 +16,7 @@ from semiology.experiments.protocol import Model, Protocol, Task
 from semiology.experiments.splits import Split, deal
 from semiology.models.networks import Network
 from semiology.models.training.clips import ClipData
-from semiology.models.training.reading import Reading
-from semiology.models.training.trainer import Schedule
+from semiology.models.training.reading import Reading, Schedule
 
 NOTHING = np.zeros((1, 1, 2))
 

@@ -35,7 +35,8 @@ from semiology.timeline.stream.record import Record
 from semiology.timeline.stream.signs import Sign
 from semiology.tracking.extraction import ExtractOptions, extract_tracks
 from semiology.tracking.extraction.tracks import keypoints_read
-from semiology.tracking.pose import Landmarks, pose_backend
+from semiology.tracking.pose import pose_backend
+from semiology.tracking.pose.base import Landmarks
 from semiology.video import read_frames, write_video
 from semiology.video.live import LiveFrames, Waiting, growing_frames, named
 from semiology.video.reader import Damage, SourceFrame, source_frames

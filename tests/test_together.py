@@ -21,8 +21,8 @@ from semiology.models.training.batched_folds import fit_together
 from semiology.models.training.clips import ClipSource
 from semiology.models.training.datamodule import ClipDataModule
 from semiology.models.training.modules import DistillationModule, StreamModule
-from semiology.models.training.reading import Reading
-from semiology.models.training.trainer import Schedule, fit, score
+from semiology.models.training.reading import Reading, Schedule
+from semiology.models.training.trainer import fit, score
 
 PEOPLE = ["p0", "p1", "p4", "p5"]  # p5 has one scored clip: its fold has one more to train on, and another last batch
 CLOSE = 2e-3  # of probabilities: a difference in the last bit grows from step to step

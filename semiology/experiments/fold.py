@@ -8,14 +8,13 @@ A deep model that is no better than this has learned nothing that needs it. All 
 import hashlib
 import json
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from semiology.errors import UserError
 from semiology.evaluation.statistics.calibration import Calibrator
 from semiology.evaluation.statistics.metrics import confusion_table, from_confusion, metric_names
 from semiology.evaluation.statistics.permutation import LosoRidge, exchange
@@ -27,7 +26,7 @@ from semiology.files import slug, write_text
 from semiology.models.training.clips import ClipSource, summaries
 from semiology.models.training.datamodule import ClipDataModule
 from semiology.models.training.reading import Reading
-from semiology.models.training.saved import SavedModel, load_model
+from semiology.models.training.saved import SavedModel
 
 LINEAR = "linear"  # its column in the table
 EXCHANGES = 1999  # of the participants' labels, for its null: p down to 0.0005
@@ -283,11 +282,3 @@ def read_record(path: Path, key: str, source: ClipSource) -> dict[str, Any] | No
         return None
     recordings = {clip.clip_id: clip.recording_id for clip in source.clips if clip.clip_id in names[1]}
     return record if record.get("key") == key and names == (source.levels, recordings) else None
-
-
-def is_saved(folder: Path, names: Iterable[str], key: str) -> bool:
-    """Whether every one of these models is in the folder, made with this key."""
-    try:
-        return all(load_model(folder / name).about.get("key") == key for name in names)
-    except UserError:
-        return False

@@ -11,8 +11,7 @@ from semiology.files import slug
 from semiology.models.networks import Network
 from semiology.models.training.augmentation import Augmentation
 from semiology.models.training.modules import DistillationModule, StreamModule
-from semiology.models.training.reading import Reading
-from semiology.models.training.trainer import Schedule
+from semiology.models.training.reading import Reading, Schedule
 from semiology.parallel import Workers
 
 

@@ -8,9 +8,9 @@ from functools import cache
 import torch
 
 from semiology.errors import UserError
-from semiology.models.features.snippets import fit_precision
 
 PRECISIONS = ("auto", "32-true", "bf16-mixed")
+EXTRACT_PRECISIONS = ("auto", "fp32", "bf16")
 CLEARLY = 1.5  # times as fast; our choice: less is not worth other last digits
 
 
@@ -58,3 +58,35 @@ def seconds(call: Callable[[], object], device: str) -> float:
 def computing(precision: str, device: torch.device) -> AbstractContextManager:
     """Inside, layers compute as the trainer's do with this precision."""
     return torch.autocast(device.type, torch.bfloat16, enabled=precision == "bf16-mixed")
+
+
+def fit_device(device: str) -> str:
+    """A device's name; "auto" takes a GPU where there is one.
+
+    Raises:
+        UserError: there is no such device here.
+    """
+    if device == "auto":
+        return "cuda" if torch.cuda.is_available() else "cpu"
+    try:
+        kind = torch.device(device).type
+    except RuntimeError as error:
+        raise UserError(f"snippets: no device is called {device!r}; give cpu, cuda or auto") from error
+    if kind == "cuda" and not torch.cuda.is_available():
+        raise UserError("snippets: there is no GPU that torch can use here; give cpu")
+    return device
+
+
+def fit_precision(precision: str, device: str) -> str:
+    """ "fp32" or "bf16"; "auto" takes bf16 where the device computes in it: there it is four times as fast, elsewhere slower [measured].
+
+    Raises:
+        UserError: another word.
+    """
+    if precision not in EXTRACT_PRECISIONS:
+        raise UserError(f"snippets: precision {precision!r}; give {', '.join(EXTRACT_PRECISIONS)}")
+    if precision != "auto":
+        return precision
+    if torch.device(device).type == "cuda":
+        return "bf16" if torch.cuda.is_bf16_supported() else "fp32"
+    return "bf16" if any(name.endswith("bf16") and there for name, there in torch.cpu.get_capabilities().items()) else "fp32"

@@ -20,7 +20,7 @@ from semiology.models.training.datamodule import NO_CHANGE, ClipDataset
 from semiology.models.training.saved import SavedModel, load_model
 from semiology.tracking.extraction import ExtractOptions, extract_tracks, share_found
 from semiology.tracking.extraction.tracks import backend, keypoints_read
-from semiology.tracking.pose import KeypointRCNNOptions
+from semiology.tracking.pose.base import KeypointRCNNOptions
 
 PREFERRED = ("agcn_kd", "agcn")  # at test only AGCNs are used [P]
 

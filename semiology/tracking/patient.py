@@ -16,6 +16,7 @@ import numpy as np
 from scipy.optimize import linear_sum_assignment
 
 from semiology.files import content_hash
+from semiology.tracking.boxes import centre, side
 from semiology.video import Frame
 from semiology.video.prefetch import several
 
@@ -238,13 +239,3 @@ def join(tracks: list[FaceTrack], time: float, faces: Faces) -> None:
         if column not in paired:
             tracks.append(FaceTrack())
         tracks[paired.get(column, -1)].add(time, box, float(probability))
-
-
-def centre(box: np.ndarray) -> np.ndarray:
-    """Centre (x, y) of a box x0, y0, x1, y1."""
-    return (box[:2] + box[2:]) / 2
-
-
-def side(box: np.ndarray) -> float:
-    """Side of the square of the same area, px."""
-    return float(np.sqrt(np.prod(np.maximum(box[2:] - box[:2], 1e-6))))

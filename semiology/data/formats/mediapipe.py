@@ -13,9 +13,9 @@ import numpy as np
 import xarray as xr
 
 from semiology.data.formats.common import choose, names_of, pixels, tracks_from_rows
+from semiology.data.keypoint_names import BODY, MESH
 from semiology.errors import UserError
 from semiology.files import atomic_path
-from semiology.tracking.pose.mediapipe import BODY, MESH
 
 NAMES = {33: BODY, 468: MESH[:468], 478: MESH}
 SHARES = 4.0  # where no x or y is larger, they are shares of the picture: landmarks may lie outside of it, but not that far [our choice]

@@ -16,6 +16,7 @@ from PIL import Image
 from torch import Tensor
 
 from semiology.errors import UserError
+from semiology.models.device import fit_device, fit_precision
 from semiology.models.features.r2plus1d import FrameResNet, R2Plus1D, Shape, normalised
 from semiology.video import Frame
 from semiology.weights import load_state, metadata, snippet_weights
@@ -54,9 +55,6 @@ def whole_snippet(pictures: Sequence[np.ndarray | None]) -> np.ndarray | None:
         return None
     nearest = [max((place for place in seen if place <= number), default=seen[0]) for number in range(len(pictures))]
     return np.stack([pictures[place] for place in nearest])  # type: ignore[misc]
-
-
-PRECISIONS = ("auto", "fp32", "bf16")
 
 
 class SnippetNetwork:
@@ -125,38 +123,6 @@ def load_snippet_network(weights: str | Path | None, *, precision: str = "auto",
     classes = json.loads(told.get("classes", "null")) or [f"class_{number}" for number in range(count)]
     frames = int(told["frames"]) if told.get("frames", "").isdigit() else None
     return SnippetNetwork(network, classes, fit_precision(precision, device), device, frames)
-
-
-def fit_device(device: str) -> str:
-    """A device's name; "auto" takes a GPU where there is one.
-
-    Raises:
-        UserError: there is no such device here.
-    """
-    if device == "auto":
-        return "cuda" if torch.cuda.is_available() else "cpu"
-    try:
-        kind = torch.device(device).type
-    except RuntimeError as error:
-        raise UserError(f"snippets: no device is called {device!r}; give cpu, cuda or auto") from error
-    if kind == "cuda" and not torch.cuda.is_available():
-        raise UserError("snippets: there is no GPU that torch can use here; give cpu")
-    return device
-
-
-def fit_precision(precision: str, device: str) -> str:
-    """ "fp32" or "bf16"; "auto" takes bf16 where the device computes in it: there it is four times as fast, elsewhere slower [measured].
-
-    Raises:
-        UserError: another word.
-    """
-    if precision not in PRECISIONS:
-        raise UserError(f"snippets: precision {precision!r}; give {', '.join(PRECISIONS)}")
-    if precision != "auto":
-        return precision
-    if torch.device(device).type == "cuda":
-        return "bf16" if torch.cuda.is_bf16_supported() else "fp32"
-    return "bf16" if any(name.endswith("bf16") and there for name, there in torch.cpu.get_capabilities().items()) else "fp32"
 
 
 def snippet_features(

@@ -14,8 +14,9 @@ from tqdm import tqdm
 
 from semiology.errors import UserError
 from semiology.files import refuse_folder
+from semiology.models.device import fit_device, fit_precision
 from semiology.models.features.r2plus1d import LAYERS, R2Plus1D, Shape, initialise, normalised
-from semiology.models.features.snippets import FRAMES, RATE, SIZE, fit_device, fit_precision, prepare_picture
+from semiology.models.features.snippets import FRAMES, RATE, SIZE, prepare_picture
 from semiology.models.pretraining.training import Pretrained, class_files, fit, hold_out, judge, save_trained
 from semiology.video import VideoError, read_frames
 

@@ -22,7 +22,8 @@ from torch.utils.data import DataLoader
 from semiology.models.device import chosen_precision
 from semiology.models.training.datamodule import ClipDataModule
 from semiology.models.training.modules import DistillationModule, StreamModule
-from semiology.models.training.trainer import Schedule, fit, quiet, settle_norms
+from semiology.models.training.reading import Schedule
+from semiology.models.training.trainer import fit, quiet, settle_norms
 
 Batch = dict[str, Tensor]
 

@@ -6,6 +6,7 @@ from typing import Literal
 
 from semiology.data.skeleton import Skeleton, load_skeleton
 from semiology.errors import UserError
+from semiology.models.device import PRECISIONS
 
 
 @dataclass(frozen=True)
@@ -82,3 +83,26 @@ class Reading:
     @cached_property
     def graph(self) -> Skeleton:
         return load_skeleton(self.skeleton)
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """How long one network is trained. Our choice.
+
+    Attributes:
+        epochs: at most.
+        patience: epochs without a lower validation loss before it stops; None trains all epochs and keeps the last state.
+        precision: "32-true", "bf16-mixed", or "auto": bf16 where the device computes clearly faster in it, so that results depend on it.
+        accelerator: "auto" takes a GPU where there is one.
+    """
+
+    epochs: int = 60
+    patience: int | None = 15
+    precision: str = "32-true"
+    accelerator: str = "auto"
+
+    def __post_init__(self) -> None:
+        if self.epochs < 1:
+            raise UserError(f"schedule.epochs: {self.epochs}; one or more, a network that was never trained says nothing")
+        if self.precision not in PRECISIONS:
+            raise UserError(f"schedule.precision: {self.precision!r}; give {', '.join(PRECISIONS)}")

@@ -1,6 +1,7 @@
 """A trained stream on disk: `weights.safetensors`, and `model.json` with all that is needed to build and to read for it."""
 
 import json
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -94,3 +95,11 @@ def load_model(folder: str | Path) -> SavedModel:
     except (KeyError, TypeError, ValueError, RuntimeError, SafetensorError) as error:
         raise UserError(f"{folder}: model.json and weights.safetensors do not fit together or are damaged: {error}") from error
     return SavedModel(network.eval(), options, reading, raw["levels"], shape, raw["about"])
+
+
+def is_saved(folder: Path, names: Iterable[str], key: str) -> bool:
+    """Whether every one of these models is in the folder, made with this key."""
+    try:
+        return all(load_model(folder / name).about.get("key") == key for name in names)
+    except UserError:
+        return False

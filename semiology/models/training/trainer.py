@@ -2,7 +2,6 @@
 
 import logging
 import warnings
-from dataclasses import dataclass
 from pathlib import Path
 
 import lightning
@@ -10,35 +9,12 @@ import numpy as np
 import torch
 from lightning.pytorch.callbacks import Callback, EarlyStopping
 
-from semiology.errors import UserError
-from semiology.models.device import PRECISIONS, chosen_precision, computing
+from semiology.models.device import chosen_precision, computing
 from semiology.models.networks import AGCN
 from semiology.models.networks.folded_agcn import FoldedAGCN
 from semiology.models.training.datamodule import ClipDataModule
 from semiology.models.training.modules import StreamModule
-
-
-@dataclass(frozen=True)
-class Schedule:
-    """How long one network is trained. Our choice.
-
-    Attributes:
-        epochs: at most.
-        patience: epochs without a lower validation loss before it stops; None trains all epochs and keeps the last state.
-        precision: "32-true", "bf16-mixed", or "auto": bf16 where the device computes clearly faster in it, so that results depend on it.
-        accelerator: "auto" takes a GPU where there is one.
-    """
-
-    epochs: int = 60
-    patience: int | None = 15
-    precision: str = "32-true"
-    accelerator: str = "auto"
-
-    def __post_init__(self) -> None:
-        if self.epochs < 1:
-            raise UserError(f"schedule.epochs: {self.epochs}; one or more, a network that was never trained says nothing")
-        if self.precision not in PRECISIONS:
-            raise UserError(f"schedule.precision: {self.precision!r}; give {', '.join(PRECISIONS)}")
+from semiology.models.training.reading import Schedule
 
 
 class KeepBest(Callback):

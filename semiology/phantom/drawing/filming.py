@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from semiology.errors import UserError
 from semiology.phantom.drawing.camera import Camera
 from semiology.phantom.drawing.person import Body, Colour
 from semiology.phantom.drawing.room import HIP_HEIGHT, Room
@@ -120,3 +121,19 @@ def develop(frames: Iterator[NDArray], view: View, light: Light, rng: np.random.
         grain = np.roll(grains[rng.integers(len(grains))], int(rng.integers(frame.shape[0])), 0)
         noisy = np.clip(frame + grain[..., None], 0, 255).astype(np.uint8)
         yield np.asarray(Image.fromarray(noisy).resize((view.width, view.height), Image.Resampling.BILINEAR))
+
+
+PIECE = 500  # frames that are performed and drawn at a time
+
+
+def with_picture(view: View, width: int, height: int) -> View:
+    """The same camera with another picture, drawn at the size at which it is delivered: what rendering costs."""
+    return replace(view, width=width, height=height, scale=1.0, container=".mp4")
+
+
+def check_film(fps: float, width: int, height: int) -> None:
+    """Raises UserError where no video can be made so."""
+    if not 5 <= fps <= 60:
+        raise UserError(f"phantom: fps={fps:g}; give 5 to 60 frames a second")
+    if min(width, height) < 64 or max(width, height) > 4096 or width % 2 or height % 2:
+        raise UserError(f"phantom: width={width}, height={height}; give even numbers from 64 to 4096 px")

@@ -143,3 +143,57 @@ def actions(movement: Movement, faces: list[Episode], time: NDArray, appearance:
     for name, waves in zip(("gaze_u", "gaze_v"), movement.gaze):
         result[:, column[name]] = np.clip(wave_sum(waves, time), -1, 1)
     return result
+
+
+def draw_pose(rng: np.random.Generator, name: str) -> dict[str, float]:
+    """One of POSES, each angle drawn from its range (rad)."""
+    return {angle: float(np.radians(rng.uniform(*POSES[name][full_name(angle)]))) for angle in NAMES}
+
+
+POSES: dict[str, dict[str, tuple[float, float]]] = {  # degrees, lowest and highest of what is drawn
+    "tonic": {  # arms stretched and lifted to the side, head and trunk bent backwards
+        "trunk_pitch": (-4, 0),
+        "trunk_roll": (-4, 4),
+        "trunk_yaw": (-6, 6),
+        "head_pitch": (-14, -6),
+        "head_roll": (-6, 6),
+        "head_yaw": (-8, 8),
+        "elevation": (45, 80),
+        "plane": (15, 45),
+        "twist": (0, 25),
+        "elbow": (3, 10),
+        "pronation": (110, 150),
+        "wrist": (20, 45),
+    },
+    "clonic": {  # about which the jerks bend: half bent arms
+        "trunk_pitch": (2, 8),
+        "trunk_roll": (-4, 4),
+        "trunk_yaw": (-6, 6),
+        "head_pitch": (0, 8),
+        "head_roll": (-8, 8),
+        "head_yaw": (-8, 8),
+        "elevation": (25, 45),
+        "plane": (35, 65),
+        "twist": (20, 50),
+        "elbow": (40, 65),
+        "pronation": (80, 120),
+        "wrist": (10, 30),
+    },
+    "limp": {  # at rest, and after a seizure
+        "trunk_pitch": (0, 4),
+        "trunk_roll": (-5, 5),
+        "trunk_yaw": (-6, 6),
+        "head_pitch": (0, 12),
+        "head_roll": (-16, 16),
+        "head_yaw": (-30, 30),
+        "elevation": (6, 16),
+        "plane": (25, 50),
+        "twist": (10, 50),
+        "elbow": (15, 50),
+        "pronation": (60, 110),
+        "wrist": (0, 25),
+    },
+}
+
+
+NAMES = (*TRUNK_ANGLES, *HEAD_ANGLES, *(f"{side}_{angle}" for side in SIDES for angle in ARM_ANGLES))

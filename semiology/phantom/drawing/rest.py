@@ -7,8 +7,7 @@ from numpy.typing import NDArray
 
 from semiology.phantom.drawing.episodes import POSTURES, Episode
 from semiology.phantom.drawing.kinematics import Angles
-from semiology.phantom.drawing.motion import Movement, actions, angles, draw_movement
-from semiology.phantom.seizures.phases import draw_pose
+from semiology.phantom.drawing.motion import Movement, actions, angles, draw_movement, draw_pose
 
 TURNING = {"trunk_yaw": 10.0, "trunk_roll": 6.0, "head_yaw": 20.0, "head_roll": 8.0}  # degrees, at most to either side
 TURN_EVERY, REACH_EVERY = 90.0, 30.0  # s, on average

@@ -9,11 +9,10 @@ import numpy as np
 from semiology.data.tracks import save_tracks
 from semiology.errors import UserError
 from semiology.files import write_text
-from semiology.phantom.drawing.filming import FPS
+from semiology.phantom.drawing.filming import FPS, check_film
 from semiology.phantom.myoclonus.exam import PANELS, Exam, act, draw_exam, draw_examined, film
 from semiology.phantom.myoclonus.jerks import LARGEST, PULLED, SMALLEST, Burden, burden
 from semiology.phantom.myoclonus.tables import HIGHEST, MYOCLONUS_JSON, MYOCLONUS_README, jerk_truth, story
-from semiology.phantom.seizures.recording import check_film
 from semiology.phantom.shared.cohort import is_made, make_clips, recipe_name, write_tables, write_truth
 from semiology.phantom.shared.design import deal, generator
 from semiology.phantom.shared.tracker_noise import as_tracked

@@ -13,13 +13,12 @@ from numpy.typing import NDArray
 from semiology.data.skeleton import load_skeleton
 from semiology.phantom.drawing.clip import Performance, Subject, draw_frames, enact
 from semiology.phantom.drawing.face import ACTIONS
-from semiology.phantom.drawing.filming import Light, develop, draw_light, draw_view
+from semiology.phantom.drawing.filming import PIECE, Light, develop, draw_light, draw_view, with_picture
 from semiology.phantom.drawing.kinematics import ARM_ANGLES, SIDES, Angles
 from semiology.phantom.drawing.person import draw_person
 from semiology.phantom.drawing.rest import Rest, draw_rest, rest_actions, rest_angles
 from semiology.phantom.drawing.room import draw_room
 from semiology.phantom.myoclonus.jerks import PULLED, Burden, Jerk, draw_jerks, jerked, minimum_jerk
-from semiology.phantom.seizures.recording import PIECE, with_picture
 
 PANELS = {  # panel -> item: what is done in it
     "rest": "sitting",

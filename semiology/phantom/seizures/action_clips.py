@@ -9,9 +9,9 @@ from tqdm import tqdm
 from semiology.errors import UserError
 from semiology.files import write_text
 from semiology.phantom.drawing.clip import draw_frames, draw_subject
-from semiology.phantom.drawing.filming import develop
+from semiology.phantom.drawing.filming import check_film, develop, with_picture
 from semiology.phantom.seizures.phases import RAMP
-from semiology.phantom.seizures.recording import act, bit_rate, check_film, draw_recording, with_picture
+from semiology.phantom.seizures.recording import act, bit_rate, draw_recording
 from semiology.phantom.shared.cohort import NOTICE
 from semiology.phantom.shared.design import generator
 from semiology.video import write_video

@@ -6,16 +6,16 @@ from pathlib import Path
 import numpy as np
 from scipy.stats import norm
 
+from semiology.data.events import write_events
 from semiology.data.tracks import save_tracks
 from semiology.errors import UserError
 from semiology.phantom.drawing.clip import draw_subject
-from semiology.phantom.drawing.filming import FPS, View, draw_light, draw_view
+from semiology.phantom.drawing.filming import FPS, View, check_film, draw_light, draw_view, with_picture
 from semiology.phantom.seizures.phases import Kind, jerk_rate
-from semiology.phantom.seizures.recording import SHORTEST, Recording, act, bit_rate, check_film, draw_recording, events, film, with_picture
+from semiology.phantom.seizures.recording import SHORTEST, Recording, act, bit_rate, draw_recording, events, film
 from semiology.phantom.shared.cohort import SEIZURES_JSON, SEIZURES_README, is_made, make_clips, recipe_name, write_tables, write_truth
 from semiology.phantom.shared.design import deal, generator
 from semiology.phantom.shared.truth import joint_tracks, landmark_tracks
-from semiology.timeline.events import write_events
 from semiology.video import write_video
 
 VERSION = 1  # raise when the same recipe draws or renders something else: older clips are then made anew

@@ -18,57 +18,12 @@ from numpy.typing import NDArray
 
 from semiology.phantom.drawing.episodes import Episode, draw_visits, plateau
 from semiology.phantom.drawing.face import ACTIONS
-from semiology.phantom.drawing.kinematics import ARM_ANGLES, HEAD_ANGLES, SIDES, TRUNK_ANGLES, Angles
-from semiology.phantom.drawing.motion import Movement, actions, angles, draw_movement, full_name
+from semiology.phantom.drawing.kinematics import ARM_ANGLES, SIDES, Angles
+from semiology.phantom.drawing.motion import NAMES, POSES, Movement, actions, angles, draw_movement, draw_pose, full_name
 
 Kind = Literal["FOS", "TCS"]
-NAMES = (*TRUNK_ANGLES, *HEAD_ANGLES, *(f"{side}_{angle}" for side in SIDES for angle in ARM_ANGLES))
 RAMP = 0.8  # s, from one phase to the next
 
-POSES: dict[str, dict[str, tuple[float, float]]] = {  # degrees, lowest and highest of what is drawn
-    "tonic": {  # arms stretched and lifted to the side, head and trunk bent backwards
-        "trunk_pitch": (-4, 0),
-        "trunk_roll": (-4, 4),
-        "trunk_yaw": (-6, 6),
-        "head_pitch": (-14, -6),
-        "head_roll": (-6, 6),
-        "head_yaw": (-8, 8),
-        "elevation": (45, 80),
-        "plane": (15, 45),
-        "twist": (0, 25),
-        "elbow": (3, 10),
-        "pronation": (110, 150),
-        "wrist": (20, 45),
-    },
-    "clonic": {  # about which the jerks bend: half bent arms
-        "trunk_pitch": (2, 8),
-        "trunk_roll": (-4, 4),
-        "trunk_yaw": (-6, 6),
-        "head_pitch": (0, 8),
-        "head_roll": (-8, 8),
-        "head_yaw": (-8, 8),
-        "elevation": (25, 45),
-        "plane": (35, 65),
-        "twist": (20, 50),
-        "elbow": (40, 65),
-        "pronation": (80, 120),
-        "wrist": (10, 30),
-    },
-    "limp": {  # at rest, and after a seizure
-        "trunk_pitch": (0, 4),
-        "trunk_roll": (-5, 5),
-        "trunk_yaw": (-6, 6),
-        "head_pitch": (0, 12),
-        "head_roll": (-16, 16),
-        "head_yaw": (-30, 30),
-        "elevation": (6, 16),
-        "plane": (25, 50),
-        "twist": (10, 50),
-        "elbow": (15, 50),
-        "pronation": (60, 110),
-        "wrist": (0, 25),
-    },
-}
 JERK = {"elbow": 38, "elevation": 10, "wrist": 12, "head_pitch": 9, "trunk_pitch": 3}  # degrees, at full strength
 JERK_LASTS = 0.22  # s at most, and nine tenths of the time to the next
 RATES = (5.0, 6.0), (0.9, 1.1)  # Hz, of jerks: at first, at last
@@ -144,11 +99,6 @@ def draw_seizure(rng: np.random.Generator, kind: Kind, duration: float) -> Seizu
         rates=(float(rng.uniform(*RATES[0])), float(rng.uniform(*RATES[1]))),
         strength={side: float(rng.uniform(0.85, 1.15)) for side in SIDES},
     )
-
-
-def draw_pose(rng: np.random.Generator, name: str) -> dict[str, float]:
-    """One of POSES, each angle drawn from its range (rad)."""
-    return {angle: float(np.radians(rng.uniform(*POSES[name][full_name(angle)]))) for angle in NAMES}
 
 
 def draw_moments(rng: np.random.Generator, duration: float) -> list[Moment]:

@@ -7,16 +7,15 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from semiology.data.events import Event, write_events
 from semiology.errors import UserError
 from semiology.phantom.drawing.clip import Performance, Subject, draw_frames, draw_subject, enact
-from semiology.phantom.drawing.filming import FPS, Light, View, develop, draw_light
+from semiology.phantom.drawing.filming import FPS, PIECE, Light, View, check_film, develop, draw_light, with_picture
 from semiology.phantom.drawing.rest import Rest, draw_rest, rest_actions, rest_angles
 from semiology.phantom.seizures.phases import Kind, Seizure, draw_seizure, seizure_actions, seizure_angles
 from semiology.phantom.shared.design import generator
-from semiology.timeline.events import Event, write_events
 from semiology.video import write_video
 
-PIECE = 500  # frames that are performed and drawn at a time
 SHORTEST = 5.0  # s, of a seizure whose phases can still be told apart [our choice]
 CALM = 2.0  # s at least between two seizures
 
@@ -93,19 +92,6 @@ def events(recording: Recording) -> list[Event]:
         found.append(Event(onset, seizure.duration, "seizure", seizure.kind))
         found += [Event(onset + phase.start, phase.stop - phase.start, phase.kind) for phase in seizure.phases]
     return found
-
-
-def with_picture(view: View, width: int, height: int) -> View:
-    """The same camera with another picture, drawn at the size at which it is delivered: what rendering costs."""
-    return replace(view, width=width, height=height, scale=1.0, container=".mp4")
-
-
-def check_film(fps: float, width: int, height: int) -> None:
-    """Raises UserError where no video can be made so."""
-    if not 5 <= fps <= 60:
-        raise UserError(f"phantom: fps={fps:g}; give 5 to 60 frames a second")
-    if min(width, height) < 64 or max(width, height) > 4096 or width % 2 or height % 2:
-        raise UserError(f"phantom: width={width}, height={height}; give even numbers from 64 to 4096 px")
 
 
 def render_long(

@@ -11,9 +11,8 @@ from semiology.data.tracks import save_tracks
 from semiology.errors import UserError
 from semiology.files import write_text
 from semiology.phantom.drawing.clip import Performance, Subject
-from semiology.phantom.drawing.filming import FPS
+from semiology.phantom.drawing.filming import FPS, check_film
 from semiology.phantom.drawing.kinematics import SIDES
-from semiology.phantom.seizures.recording import check_film
 from semiology.phantom.shared.cohort import is_made, make_clips, recipe_name, write_tables, write_truth
 from semiology.phantom.shared.design import generator
 from semiology.phantom.shared.tracker_noise import as_tracked

@@ -11,8 +11,8 @@ import pandas as pd
 from tqdm import tqdm
 
 from semiology.errors import UserError
-from semiology.experiments.fold import is_saved
 from semiology.files import atomic_path, write_text
+from semiology.models.training.saved import is_saved
 from semiology.parallel import work
 from semiology.timeline.events import write_events
 from semiology.timeline.localise.evaluate import Answers, events_of, judge

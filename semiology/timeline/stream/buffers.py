@@ -18,7 +18,7 @@ from semiology.models.training.saved import SavedModel
 from semiology.timeline.stream.options import TimelineOptions
 from semiology.timeline.stream.signs import Sign
 from semiology.tracking.extraction.tracks import keypoints_read
-from semiology.tracking.pose import Landmarks, PoseBackend
+from semiology.tracking.pose.base import Landmarks, PoseBackend
 from semiology.weights import snippet_weights
 
 

@@ -27,7 +27,7 @@ from semiology.timeline.stream.tracking import NoTracking, Stretches, Tracked, n
 from semiology.tracking.extraction import ExtractOptions
 from semiology.tracking.extraction.tracks import backend, detector
 from semiology.tracking.patient import FaceDetector, Faces, Sight
-from semiology.tracking.pose import KeypointRCNNOptions, PoseBackend
+from semiology.tracking.pose.base import KeypointRCNNOptions, PoseBackend
 
 SCHEMA = 2  # raise when the same input gives other results than before
 FACES_EVERY = 0.48  # s between looks for faces, as in extraction. [our choice]

@@ -8,7 +8,7 @@ import numpy as np
 
 from semiology.timeline.stream.patient import OnlinePatient
 from semiology.tracking.patient import Faces, Sight
-from semiology.tracking.pose import Landmarks, PoseBackend
+from semiology.tracking.pose.base import Landmarks, PoseBackend
 from semiology.video import Frame
 
 

@@ -7,8 +7,9 @@ from typing import Literal
 import numpy as np
 
 from semiology.errors import UserError
+from semiology.tracking.boxes import side
 from semiology.tracking.deidentify.heads import Sighting
-from semiology.tracking.patient import STEADY, THRESHOLD, FaceTrack, link, side
+from semiology.tracking.patient import STEADY, THRESHOLD, FaceTrack, link
 
 GREY = 127  # flat: a filled area holds nothing of what was there; blurring and pixels can be undone
 AROUND = 0.1  # s; each frame gets its neighbours' boxes within this time too: heads move while a frame is exposed [our choice]

@@ -7,8 +7,10 @@ from pathlib import Path
 import numpy as np
 from tqdm import tqdm
 
-from semiology.tracking.patient import FaceDetector, Faces, Sight, centre, follow_patient, side
-from semiology.tracking.pose import Landmarks, pose_backend
+from semiology.tracking.boxes import centre, side, square, union
+from semiology.tracking.patient import FaceDetector, Faces, Sight, follow_patient
+from semiology.tracking.pose import pose_backend
+from semiology.tracking.pose.base import Landmarks
 from semiology.video import every_frame, read_frames
 
 SAMPLE = 0.48  # s between the frames in which the first pass looks for faces, as in extraction
@@ -112,20 +114,9 @@ def at_least(box: np.ndarray, metres: float, body: Landmarks) -> np.ndarray:
     return square(box, max(side(box), metres * np.sqrt((flat**2).sum() / (deep**2).sum())))
 
 
-def square(box: np.ndarray, length: float) -> np.ndarray:
-    """The square of a side of `length` around a box's centre."""
-    return np.concatenate([centre(box) - length / 2, centre(box) + length / 2])
-
-
 def bounds(points: np.ndarray) -> np.ndarray:
     """Box (4,) around points (point, 2)."""
     return np.concatenate([points.min(0), points.max(0)])
-
-
-def union(boxes: Sequence[np.ndarray]) -> np.ndarray:
-    """Box (4,) around boxes (box, 4)."""
-    stacked = np.stack(boxes)
-    return np.concatenate([stacked[:, :2].min(0), stacked[:, 2:].max(0)])
 
 
 def _meet(face: np.ndarray, head: np.ndarray) -> bool:

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from semiology.errors import UserError
-from semiology.tracking.pose import PARTS, KeypointRCNNOptions
+from semiology.tracking.pose.base import PARTS, KeypointRCNNOptions
 from semiology.weights import snippet_weights
 
 NO_POSE = "none"  # instead of a pose backend: no tracks

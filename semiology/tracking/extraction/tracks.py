@@ -16,7 +16,8 @@ from semiology.errors import UserError
 from semiology.tracking.extraction.options import ExtractOptions
 from semiology.tracking.extraction.progress import Marks
 from semiology.tracking.patient import FaceDetector, Patient, Sight, follow_patient
-from semiology.tracking.pose import KeypointRCNNOptions, Landmarks, PoseBackend, pose_backend
+from semiology.tracking.pose import pose_backend
+from semiology.tracking.pose.base import KeypointRCNNOptions, Landmarks, PoseBackend
 from semiology.video import Frame, read_frames
 from semiology.video.prefetch import ahead
 

@@ -13,13 +13,14 @@ import torch
 from semiology.data.keypoint_names import COCO_17
 from semiology.errors import UserError
 from semiology.files import content_hash
+from semiology.tracking.boxes import overlap
 from semiology.tracking.finetune.error import CUTOFF, ErrorTable, distance, error_table
 from semiology.tracking.finetune.pictures import JointPictures, RegionPictures, frame_box, patient_box
 from semiology.tracking.finetune.training import FinetuneOptions, JointTraining, RegionTraining, train
 from semiology.tracking.labels.labels import Labels, read_image
 from semiology.tracking.pose.detectors import COCO, MARGIN, Detectors, Setup, describe, load_detectors
 from semiology.tracking.pose.joints import JointNetwork
-from semiology.tracking.pose.regions import REGIONS, overlap, region_network, start_from_coco
+from semiology.tracking.pose.regions import REGIONS, region_network, start_from_coco
 from semiology.weights import load
 
 VERSION = 1  # raise when the same labels and options train something else

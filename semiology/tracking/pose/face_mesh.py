@@ -12,10 +12,9 @@ from typing import Any
 import numpy as np
 
 from semiology.files import content_hash
-from semiology.tracking.patient import centre, side
-from semiology.tracking.pose import Landmarks
+from semiology.tracking.boxes import centre, side
+from semiology.tracking.pose.base import Landmarks
 
-MESH = [f"mesh_{number:03d}" for number in range(478)]  # 468 of the face and 5 of each iris
 IRISES = 468, 473  # their centres in the mesh
 EYE_DISTANCE = (
     0.063  # m between the centres of an adult's irises: gives the mesh a scale. [our choice; it varies by some 6 % between people]

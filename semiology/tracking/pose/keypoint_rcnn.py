@@ -12,13 +12,14 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from semiology.data.keypoint_names import COCO_17
+from semiology.data.keypoint_names import COCO_17, MESH
 from semiology.errors import UserError
-from semiology.tracking.patient import Sight, centre
-from semiology.tracking.pose import KeypointRCNNOptions, Landmarks, face_mesh
+from semiology.tracking.boxes import centre, overlap
+from semiology.tracking.patient import Sight
+from semiology.tracking.pose import face_mesh
+from semiology.tracking.pose.base import KeypointRCNNOptions, Landmarks
 from semiology.tracking.pose.detectors import COCO, Detectors, describe, load_detectors
-from semiology.tracking.pose.face_mesh import MESH, FaceMesh, model_hash
-from semiology.tracking.pose.regions import overlap
+from semiology.tracking.pose.face_mesh import FaceMesh, model_hash
 from semiology.weights import check_hash, find, published
 
 CARRIED = 1.0  # s that a patient's box is carried while the detector sees no patient. [our choice]

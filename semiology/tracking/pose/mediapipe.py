@@ -12,17 +12,14 @@ from typing import Any
 
 import numpy as np
 
-from semiology.tracking.patient import Sight, centre, side
-from semiology.tracking.pose import Landmarks, face_mesh
-from semiology.tracking.pose.face_mesh import GREY, MESH, FaceMesh, cut, forget, model_hash, quiet
+from semiology.data.keypoint_names import BODY, MESH
+from semiology.tracking.boxes import centre, distance, side
+from semiology.tracking.patient import Sight
+from semiology.tracking.pose import face_mesh
+from semiology.tracking.pose.base import Landmarks
+from semiology.tracking.pose.face_mesh import GREY, FaceMesh, cut, forget, model_hash, quiet
 from semiology.video.prefetch import ahead
 
-BODY_NAMES = """
-nose left_eye_inner left_eye left_eye_outer right_eye_inner right_eye right_eye_outer left_ear right_ear mouth_left mouth_right
-left_shoulder right_shoulder left_elbow right_elbow left_wrist right_wrist left_pinky right_pinky left_index right_index left_thumb
-right_thumb left_hip right_hip left_knee right_knee left_ankle right_ankle left_heel right_heel left_foot_index right_foot_index
-"""  # left and right are the person's
-BODY = BODY_NAMES.split()
 HEAD = slice(0, 11)  # nose to mouth
 EYES = slice(0, 7)  # nose and eyes
 
@@ -130,11 +127,6 @@ def is_patient(head: np.ndarray, sight: Sight, last: tuple[float, np.ndarray] | 
     if sight.size and not 1 / 3 < side(head) / sight.size < 3:
         return False
     return last is None or distance(head, last[1]) <= AWAY + SPEED * (sight.time - last[0])
-
-
-def distance(box: np.ndarray, to: np.ndarray) -> float:
-    """Between the centres of two boxes, in sides of the second."""
-    return float(np.linalg.norm(centre(box) - centre(to)) / side(to))
 
 
 def covered(image: np.ndarray, sight: Sight) -> np.ndarray:

@@ -69,10 +69,3 @@ def find_regions(network: SSD, images: Sequence[np.ndarray]) -> list[list[tuple[
             kept = [(labels == number + 1) & (scores >= SURE) for number in range(min(classes, len(REGIONS)))]
             found.append([(boxes[mask], scores[mask]) for mask in kept])
     return found
-
-
-def overlap(first: np.ndarray, second: np.ndarray) -> float:
-    """Intersection over union of two boxes (x0, y0, x1, y1), 0 to 1."""
-    shared = np.prod(np.maximum(np.minimum(first[2:], second[2:]) - np.maximum(first[:2], second[:2]), 0))
-    total = np.prod(first[2:] - first[:2]) + np.prod(second[2:] - second[:2]) - shared
-    return float(shared / total) if total > 0 else 0.0
