@@ -1,7 +1,9 @@
-"""Where the AGCN looks on the demo's phantom, whose truth is known: joints, times, sanity check, deletion; each clip by a model without it.
+"""Where the AGCN looks on the demo's phantom, whose truth is known: joints, times, sanity check,
+deletion; each clip by a model without it.
 
-Leave-one-subject-out over the demo's cohort with every fold's AGCN kept, then `semiology explain` by integrated gradients. The targets were
-fixed before the first map was looked at; chance is that of a map spread evenly over what was tracked.
+Leave-one-subject-out over the demo's cohort with every fold's AGCN kept, then `semiology explain`
+by integrated gradients. The targets were fixed before the first map was looked at; chance is that
+of a map spread evenly over what was tracked.
 """
 
 import json
@@ -15,7 +17,8 @@ from record import record
 DEMO, RUN = Path("runs/demo"), Path("runs/attribution")
 WEIGHTS = Path("runs/weights")
 TARGET = (
-    "joint share and hit rate above chance (95 % over participants), random weights' correlation < 0.5, deletion above random, both tasks"
+    "joint share and hit rate above chance (95 % over participants), random weights' correlation <"
+    " 0.5, deletion above random, both tasks"
 )
 FIGURES = ("joint_share", "hit", "time_share", "time_hit")
 
@@ -23,7 +26,10 @@ FIGURES = ("joint_share", "hit", "time_share", "time_hit")
 def protocol() -> Path:
     """The demo's config with the AGCN alone, its folds kept."""
     config = yaml.safe_load(Path("configs/demo.yaml").read_text(encoding="utf-8"))
-    asked = {key: config[key] for key in ("tasks", "seeds", "validation", "batch_size", "augmentation", "jobs")}
+    asked = {
+        key: config[key]
+        for key in ("tasks", "seeds", "validation", "batch_size", "augmentation", "jobs")
+    }
     for task in asked["tasks"].values():
         task.pop("models", None)
     data = DEMO if (DEMO / "store").is_dir() else RUN
@@ -37,7 +43,10 @@ def protocol() -> Path:
 
 def main() -> int:
     if not (DEMO / "store").is_dir():
-        weights = {part: trained_vgg(WEIGHTS, part, Path(f"configs/demo_{part}_vgg.yaml"), stills=200) for part in ("face", "body")}
+        weights = {
+            part: trained_vgg(WEIGHTS, part, Path(f"configs/demo_{part}_vgg.yaml"), stills=200)
+            for part in ("face", "body")
+        }
         extracted_cohort(RUN, Path("configs/demo_phantom.yaml"), weights)
     step("loso", "--config", str(protocol()))
     return judge()
@@ -50,7 +59,18 @@ def judge() -> int:
     for path in sorted((RUN / "explanation").glob("*-agcn.json")):
         told = json.loads(path.read_text(encoding="utf-8"))
         truth, deletion, sanity = told["truth"], told["deletion"], told["sanity"]
-        figures[told["task"]] = {name: told[name] for name in ("shown", "joints", "regions", "completeness", "sanity", "deletion", "truth")}
+        figures[told["task"]] = {
+            name: told[name]
+            for name in (
+                "shown",
+                "joints",
+                "regions",
+                "completeness",
+                "sanity",
+                "deletion",
+                "truth",
+            )
+        }
         reached = {
             "joint share": above(truth["joint_share_above_chance"]),
             "hit rate": above(truth["hit_above_chance"]),
@@ -58,19 +78,25 @@ def judge() -> int:
             "deletion": above(deletion["area_interval"]),
         }
         missed += [f"{told['task']}: {name}" for name, met in reached.items() if not met]
-        print(f"\n{told['task']}: {truth['clips']} clips with the sign, {truth['participants']} participants")
+        print(
+            f"\n{told['task']}: {truth['clips']} clips with the sign, {truth['participants']}"
+            " participants"
+        )
         for name in FIGURES:
             chance = truth[name.removesuffix("_share") + "_chance"]
-            print(f"  {name:<12}{truth[name]:.3f} {truth[f'{name}_interval']}, by chance {chance:.3f}")
+            print(
+                f"  {name:<12}{truth[name]:.3f} {truth[f'{name}_interval']}, by chance {chance:.3f}"
+            )
     return record(
         "attribution",
         figures,
         TARGET,
         not missed,
         headline="; ".join(
-            f"{task}: joint share {found['truth']['joint_share']:.2f} (chance {found['truth']['joint_chance']:.2f}), "
-            f"hit rate {found['truth']['hit']:.2f} ({found['truth']['hit_chance']:.2f}), random weights' correlation "
-            f"{found['sanity']['correlation']:.2f}, deletion {found['deletion']['area']:+.2f}"
+            f"{task}: joint share {found['truth']['joint_share']:.2f} (chance"
+            f" {found['truth']['joint_chance']:.2f}), hit rate {found['truth']['hit']:.2f}"
+            f" ({found['truth']['hit_chance']:.2f}), random weights' correlation"
+            f" {found['sanity']['correlation']:.2f}, deletion {found['deletion']['area']:+.2f}"
             for task, found in figures.items()
         )
         + (f"; short: {', '.join(missed)}" if missed else ""),

@@ -1,6 +1,8 @@
-"""Attribution on forty phantom people whose joints are given, not tracked: what the demo's five people with dystonia are too few to tell.
+"""Attribution on forty phantom people whose joints are given, not tracked: what the demo's five
+people with dystonia are too few to tell.
 
-Nothing is rendered: the cohort holds the true joints of the same recipe as the demo's, as tracks. Five folds of whole participants.
+Nothing is rendered: the cohort holds the true joints of the same recipe as the demo's, as tracks.
+Five folds of whole participants.
 """
 
 import json
@@ -20,12 +22,17 @@ from semiology.phantom.shared.cohort import CLIPS_JSON
 from semiology.phantom.shared.truth import body_truth, story
 
 RUN, PEOPLE, SEED = Path("runs/attribution-people"), 40, 1
-TARGET = "joint share and hit rate above chance, above the other arm and above random networks (95 % over participants)"
+TARGET = (
+    "joint share and hit rate above chance, above the other arm and above random networks (95 %"
+    " over participants)"
+)
 
 
 def make_cohort(folder: Path, people: int = PEOPLE) -> None:
     demo = yaml.safe_load(Path("configs/demo_phantom.yaml").read_text(encoding="utf-8"))
-    recipe = Recipe(demo["clips_per_subject"], tuple(demo["seconds"]), SEED, difficulty=demo["difficulty"])
+    recipe = Recipe(
+        demo["clips_per_subject"], tuple(demo["seconds"]), SEED, difficulty=demo["difficulty"]
+    )
     rows = []
     for subject in range(people):
         for clip in range(recipe.clips_per_subject):
@@ -38,11 +45,16 @@ def make_cohort(folder: Path, people: int = PEOPLE) -> None:
             truth.parent.mkdir(parents=True, exist_ok=True)
             truth.write_text(json.dumps(story(plan, performance)), encoding="utf-8")
             rows.append(
-                {key: row[key] for key in ("clip_id", "participant_id", "dystonia")} | {"tracks": tracks, "start": "0", "end": "n/a"}
+                {key: row[key] for key in ("clip_id", "participant_id", "dystonia")}
+                | {"tracks": tracks, "start": "0", "end": "n/a"}
             )
     table = pd.DataFrame(rows)
-    table[["participant_id"]].drop_duplicates().to_csv(folder / "participants.tsv", sep="\t", index=False)
-    (folder / "clips.json").write_text(json.dumps({"dystonia": CLIPS_JSON["dystonia"]}), encoding="utf-8")
+    table[["participant_id"]].drop_duplicates().to_csv(
+        folder / "participants.tsv", sep="\t", index=False
+    )
+    (folder / "clips.json").write_text(
+        json.dumps({"dystonia": CLIPS_JSON["dystonia"]}), encoding="utf-8"
+    )
     table.to_csv(folder / "clips.tsv", sep="\t", index=False)
 
 
@@ -51,8 +63,18 @@ def protocol() -> Path:
     reading = config["tasks"]["dystonia (pose)"]["reading"]
     reading = {key: value for key, value in reading.items() if key not in ("appearance", "centred")}
     asked = {key: config[key] for key in ("seeds", "validation", "batch_size", "augmentation")}
-    asked |= {"cohort": str(RUN / "cohort"), "out": str(RUN), "tasks": {"dystonia (pose)": {"reading": reading}}, "jobs": 1}
-    asked |= {"models": {"agcn": config["models"]["agcn"]}, "keep": True, "final": False, "split": {"by": "grouped", "folds": 5}}
+    asked |= {
+        "cohort": str(RUN / "cohort"),
+        "out": str(RUN),
+        "tasks": {"dystonia (pose)": {"reading": reading}},
+        "jobs": 1,
+    }
+    asked |= {
+        "models": {"agcn": config["models"]["agcn"]},
+        "keep": True,
+        "final": False,
+        "split": {"by": "grouped", "folds": 5},
+    }
     path = RUN / "protocol.yaml"
     path.write_text(yaml.safe_dump(asked, sort_keys=False), encoding="utf-8")
     return path
@@ -80,12 +102,19 @@ def judge() -> int:
         print(f"{name:<36}{interval}")
     return record(
         "attribution-people",
-        {name: told[name] for name in ("shown", "joints", "completeness", "sanity", "deletion", "truth")},
+        {
+            name: told[name]
+            for name in ("shown", "joints", "completeness", "sanity", "deletion", "truth")
+        },
         TARGET,
         all(above(interval) for interval in differences.values()),
-        headline=f"{truth['clips']} clips of {truth['participants']} people: joint share {truth['joint_share']:.2f} (chance "
-        f"{truth['joint_chance']:.2f}), hit rate {truth['hit']:.2f} ({truth['hit_chance']:.2f}), time share {truth['time_share']:.2f} "
-        f"({truth['time_chance']:.2f}), random weights' correlation {told['sanity']['correlation']:.2f}",
+        headline=(
+            f"{truth['clips']} clips of {truth['participants']} people: joint share"
+            f" {truth['joint_share']:.2f} (chance {truth['joint_chance']:.2f}), hit rate"
+            f" {truth['hit']:.2f} ({truth['hit_chance']:.2f}), time share {truth['time_share']:.2f}"
+            f" ({truth['time_chance']:.2f}), random weights' correlation"
+            f" {told['sanity']['correlation']:.2f}"
+        ),
         seed=SEED,
     )
 

@@ -1,7 +1,9 @@
-"""Runs with a leak planted, one a kind, and honest ones: the audit has to name every leak, and to pass every honest run.
+"""Runs with a leak planted, one a kind, and honest ones: the audit has to name every leak, and to
+pass every honest run.
 
-The leaks of training and of the cohort are those of the tests (tests/audit_leaks.py): code that really fits on somebody who is held out,
-tracks really copied, videos really encoded again. The phantom of configs/demo_phantom.yaml, as far as runs/demo holds it, is audited too.
+The leaks of training and of the cohort are those of the tests (tests/audit_leaks.py): code that
+really fits on somebody who is held out, tracks really copied, videos really encoded again. The
+phantom of configs/demo_phantom.yaml, as far as runs/demo holds it, is audited too.
 """
 
 import json
@@ -34,35 +36,64 @@ def main() -> int:
     figures: dict[str, dict[str, object]] = {}
     with tempfile.TemporaryDirectory() as folder:
         for what, wanted, run in chain(
-            in_training(Path(folder) / "a"), in_the_cohort(Path(folder) / "b"), in_the_files(Path(folder) / "b")
+            in_training(Path(folder) / "a"),
+            in_the_cohort(Path(folder) / "b"),
+            in_the_files(Path(folder) / "b"),
         ):
             judge(figures, what, wanted, run)
         if (DEMO / "sources.json").is_file():
             kept = shutil.ignore_patterns("store*", "cohort*", "models", "kept")
-            judge(figures, "none (the demo)", (), Path(shutil.copytree(DEMO, Path(folder) / "demo", ignore=kept)))
+            judge(
+                figures,
+                "none (the demo)",
+                (),
+                Path(shutil.copytree(DEMO, Path(folder) / "demo", ignore=kept)),
+            )
     leaks = [figure for figure in figures.values() if figure["planted"]]
     honest = [figure for figure in figures.values() if not figure["planted"]]
-    caught, passed = sum(bool(figure["right"]) for figure in leaks), sum(bool(figure["right"]) for figure in honest)
+    caught, passed = (
+        sum(bool(figure["right"]) for figure in leaks),
+        sum(bool(figure["right"]) for figure in honest),
+    )
     return record(
         "audit",
         {"runs": figures},
         "every planted leak named, every honest run passed",
         caught == len(leaks) and passed == len(honest),
-        headline=f"{caught} of {len(leaks)} leaks named, {passed} of {len(honest)} honest runs passed",
+        headline=(
+            f"{caught} of {len(leaks)} leaks named, {passed} of {len(honest)} honest runs passed"
+        ),
     )
 
 
-def judge(figures: dict[str, dict[str, object]], what: str, wanted: tuple[str, ...], run: Path) -> None:
-    """Audit a run and print a line. `wanted`: the checks that have to fail or, after "?", must not pass; none for an honest run."""
+def judge(
+    figures: dict[str, dict[str, object]], what: str, wanted: tuple[str, ...], run: Path
+) -> None:
+    """Audit a run and print a line. `wanted`: the checks that have to fail or, after "?", must not
+    pass; none for an honest run.
+    """
     checks = audit(run)
     results = {check.name: check.result for check in checks}
     if wanted:
-        right = all(results[name.lstrip("?")] == "failed" or (name[0] == "?" and results[name[1:]] == "not possible") for name in wanted)
+        right = all(
+            results[name.lstrip("?")] == "failed"
+            or (name[0] == "?" and results[name[1:]] == "not possible")
+            for name in wanted
+        )
     else:
         right = verdict(checks) == "passed"
     others = [f"{name} {result}" for name, result in results.items() if result != "passed"]
-    figures[what] = {"planted": bool(wanted), "wanted": list(wanted), "not passed": others, "verdict": verdict(checks), "right": right}
-    print(f"{'ok  ' if right else 'MISS'}  {what:<62}{verdict(checks):<12}{', '.join(others)}", flush=True)
+    figures[what] = {
+        "planted": bool(wanted),
+        "wanted": list(wanted),
+        "not passed": others,
+        "verdict": verdict(checks),
+        "right": right,
+    }
+    print(
+        f"{'ok  ' if right else 'MISS'}  {what:<62}{verdict(checks):<12}{', '.join(others)}",
+        flush=True,
+    )
 
 
 def in_training(folder: Path) -> Iterator[tuple[str, tuple[str, ...], Path]]:
@@ -84,7 +115,9 @@ def in_training(folder: Path) -> Iterator[tuple[str, tuple[str, ...], Path]]:
 def in_the_cohort(folder: Path) -> Iterator[tuple[str, tuple[str, ...], Path]]:
     """Leaks that lie in the data or in the protocol, each a run of its own."""
     honest = planted.moving_cohort(folder / "honest")
-    run = planted.quick_run(honest, folder / "run", split=Split("participant"), permutations=1, baseline=True)
+    run = planted.quick_run(
+        honest, folder / "run", split=Split("participant"), permutations=1, baseline=True
+    )
     yield "none (leave one participant out, with its null)", (), run
 
     def changed(name: str) -> Path:
@@ -104,16 +137,28 @@ def in_the_cohort(folder: Path) -> Iterator[tuple[str, tuple[str, ...], Path]]:
 
     for shift in (0, 33):
         cohort = changed(f"copy-{shift}")
-        position = read_tracks(cohort / "tracks/c1.nc").position.transpose("time", "keypoint", "space").values[shift:]
+        position = (
+            read_tracks(cohort / "tracks/c1.nc")
+            .position.transpose("time", "keypoint", "space")
+            .values[shift:]
+        )
         noisy = 1.2 * position + 40 + np.random.default_rng(5).normal(0, 1.5, position.shape)
         save_tracks(make_tracks(noisy, planted.JOINTS, 25.0), cohort / "tracks/c4.nc")
-        yield f"tracks copied with noise, {shift / 25:.1f} s later", ("copies",), planted.quick_run(cohort, cohort / "run")
+        yield (
+            f"tracks copied with noise, {shift / 25:.1f} s later",
+            ("copies",),
+            planted.quick_run(cohort, cohort / "run"),
+        )
 
     cohort = changed("centre")
     table = planted.read_clips(cohort)
     table["centre"] = np.where(table["swing"] == "present", "north", "south")
     planted.write_clips(cohort, table)
-    yield "a label that the centre predicts", ("confounds",), planted.quick_run(cohort, cohort / "run")
+    yield (
+        "a label that the centre predicts",
+        ("confounds",),
+        planted.quick_run(cohort, cohort / "run"),
+    )
 
     for what, trained_on, wanted in (
         ("a detector trained on a participant held out", ["p3"], "outside"),
@@ -126,7 +171,11 @@ def in_the_cohort(folder: Path) -> Iterator[tuple[str, tuple[str, ...], Path]]:
 
     cohort = changed("videos")
     store = planted.filmed(cohort, trained_on=[])
-    yield "none (videos of one room)", (), planted.quick_run(cohort, cohort / "run", store=str(store))
+    yield (
+        "none (videos of one room)",
+        (),
+        planted.quick_run(cohort, cohort / "run", store=str(store)),
+    )
     cohort = changed("again")
     store = planted.filmed(cohort, trained_on=[], again=(1, 4))
     run = planted.quick_run(cohort, cohort / "run", store=str(store))
@@ -176,7 +225,9 @@ def in_the_files(folder: Path) -> Iterator[tuple[str, tuple[str, ...], Path]]:
     sources = json.loads((run / "sources.json").read_text())
     truths = read_predictions(run / "predictions.csv").set_index("clip_id")["truth"]
     for number, (clip_id, clip) in enumerate(sources["clips"].items()):
-        clip["covariates"]["centre"] = 2 if truths[clip_id].iloc[0] == "present" else 1 + 2 * (number % 4 // 2)
+        clip["covariates"]["centre"] = (
+            2 if truths[clip_id].iloc[0] == "present" else 1 + 2 * (number % 4 // 2)
+        )
     (run / "sources.json").write_text(json.dumps(sources))
     yield "a label that the second of three numbered centres predicts", ("confounds",), run
 

@@ -1,8 +1,10 @@
-"""A rigid bone should not stretch: spread of each bone's 3D length over time, the lifter beside MediaPipe's own 3D, on two real videos.
+"""A rigid bone should not stretch: spread of each bone's 3D length over time, the lifter beside
+MediaPipe's own 3D, on two real videos.
 
-The lifter reads the 2D joints of the same tracks. As shipped it gives every bone of a clip one length, so that its spread is 0 by
-construction and says nothing; what is judged is the network's output before that step. Two cameras filmed the same moments: how well the
-two 3D poses agree after Procrustes is shown as well, without a target.
+The lifter reads the 2D joints of the same tracks. As shipped it gives every bone of a clip one
+length, so that its spread is 0 by construction and says nothing; what is judged is the network's
+output before that step. Two cameras filmed the same moments: how well the two 3D poses agree after
+Procrustes is shown as well, without a target.
 """
 
 import os
@@ -19,7 +21,14 @@ from semiology.tracking.lift import lift
 from semiology.tracking.lift.body import BONES, MIRRORED_BONE, SKELETON, bone_lengths
 from semiology.tracking.lift.training import joint_errors, procrustes
 
-PEOPLE = Path(os.environ.get("SEMIOLOGY_TESTDATA", Path(__file__).resolve().parents[2] / "shared" / "data")) / "people"
+PEOPLE = (
+    Path(
+        os.environ.get(
+            "SEMIOLOGY_TESTDATA", Path(__file__).resolve().parents[2] / "shared" / "data"
+        )
+    )
+    / "people"
+)
 VIDEOS = ["room_cam01_portrait.mp4", "room_cam03_portrait.mp4"]
 
 
@@ -29,7 +38,9 @@ def joints(tracks: xr.Dataset) -> np.ndarray:
 
 
 def spread(lengths: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Interquartile range / median and standard deviation / mean of each bone's length, (bone,) each."""
+    """Interquartile range / median and standard deviation / mean of each bone's length, (bone,)
+    each.
+    """
     lengths = lengths[np.isfinite(lengths).all(1)]
     low, middle, high = np.percentile(lengths, [25, 50, 75], axis=0)
     return (high - low) / middle, lengths.std(0) / lengths.mean(0)
@@ -49,14 +60,33 @@ def main() -> int:
     means = {}
     for number, video in enumerate(VIDEOS):
         tables = {name: spread(bone_lengths(clips[number])) for name, clips in found.items()}
-        print(f"\n{video}, {len(found['lifter'][number])} frames{'':<4}IQR/median: " + "".join(f"{name:>19}" for name in tables), end="")
+        print(
+            f"\n{video}, {len(found['lifter'][number])} frames{'':<4}IQR/median: "
+            + "".join(f"{name:>19}" for name in tables),
+            end="",
+        )
         print("   sd/mean: " + "".join(f"{name:>19}" for name in tables))
         for bone, name in enumerate(BONES):
-            print(f"{name:<44}" + "".join("".join(f"{table[k][bone]:>19.3f}" for table in tables.values()) + " " * 12 for k in (0, 1)))
-        print(f"{'mean':<44}" + "".join("".join(f"{table[k].mean():>19.3f}" for table in tables.values()) + " " * 12 for k in (0, 1)))
+            print(
+                f"{name:<44}"
+                + "".join(
+                    "".join(f"{table[k][bone]:>19.3f}" for table in tables.values()) + " " * 12
+                    for k in (0, 1)
+                )
+            )
+        print(
+            f"{'mean':<44}"
+            + "".join(
+                "".join(f"{table[k].mean():>19.3f}" for table in tables.values()) + " " * 12
+                for k in (0, 1)
+            )
+        )
         for name, (iqr, sd) in tables.items():
             means.setdefault(name, []).append((iqr.mean(), sd.mean()))
-            rows = {bone: {"iqr_over_median": iqr[place], "sd_over_mean": sd[place]} for place, bone in enumerate(BONES)}
+            rows = {
+                bone: {"iqr_over_median": iqr[place], "sd_over_mean": sd[place]}
+                for place, bone in enumerate(BONES)
+            }
             figures.setdefault(video, {})[name] = rows  # type: ignore[index]
     overall = {name: np.mean(values, axis=0) for name, values in means.items()}
     sides = np.flatnonzero(np.arange(len(BONES)) < MIRRORED_BONE)
@@ -67,7 +97,9 @@ def main() -> int:
         first, second = (clip[:frames] for clip in clips)
         whole = np.isfinite(first).all((1, 2)) & np.isfinite(second).all((1, 2))
         torso = np.linalg.norm(
-            second[whole][:, SKELETON.names.index("neck")] - second[whole][:, SKELETON.names.index("spine_base")], axis=1
+            second[whole][:, SKELETON.names.index("neck")]
+            - second[whole][:, SKELETON.names.index("spine_base")],
+            axis=1,
         )
         agreement = joint_errors(procrustes(first[whole], second[whole]), second[whole])[1] / torso
         figures[name] = {
@@ -77,17 +109,22 @@ def main() -> int:
             "two cameras after Procrustes, torso lengths": np.median(agreement),
         }
         print(
-            f"{name}: mean spread IQR/median {overall[name][0]:.3f}, sd/mean {overall[name][1]:.3f}; left and right differ by "
-            f"{apart.mean():.1%}; the two cameras differ by {np.median(agreement):.3f} torso lengths after Procrustes"
+            f"{name}: mean spread IQR/median {overall[name][0]:.3f}, sd/mean"
+            f" {overall[name][1]:.3f}; left and right differ by {apart.mean():.1%}; the two cameras"
+            f" differ by {np.median(agreement):.3f} torso lengths after Procrustes"
         )
     met = bool((overall["lifter"] <= overall["mediapipe"]).all())
     return record(
         "bone-stretch",
         figures,
-        "the network's mean spread, before bones are made rigid, no worse than MediaPipe's in both measures [our choice]",
+        "the network's mean spread, before bones are made rigid, no worse than MediaPipe's in both"
+        " measures [our choice]",
         met,
-        headline=f"IQR/median {overall['lifter'][0]:.3f} (MediaPipe {overall['mediapipe'][0]:.3f}), "
-        f"sd/mean {overall['lifter'][1]:.3f} (MediaPipe {overall['mediapipe'][1]:.3f}); 0 as shipped, by construction",
+        headline=(
+            f"IQR/median {overall['lifter'][0]:.3f} (MediaPipe {overall['mediapipe'][0]:.3f}),"
+            f" sd/mean {overall['lifter'][1]:.3f} (MediaPipe {overall['mediapipe'][1]:.3f}); 0 as"
+            " shipped, by construction"
+        ),
     )
 
 

@@ -1,4 +1,5 @@
-"""Error of the default backend on the demo's phantom cohort, rendered videos through the real detectors, against the phantom's truth.
+"""Error of the default backend on the demo's phantom cohort, rendered videos through the real
+detectors, against the phantom's truth.
 
 Run `make demo` first: this reads its cohort and its store.
 """
@@ -33,7 +34,10 @@ def main() -> int:
         table,
         f"found in at least {FOUND:.0%} and median at most {MEDIAN} torso lengths (our choice)",
         body["found"] >= FOUND and body["median error"] <= MEDIAN,
-        headline=f"body found in {body['found']:.1%} of what is in view, median error {body['median error']:.3f} torso lengths",
+        headline=(
+            f"body found in {body['found']:.1%} of what is in view, median error"
+            f" {body['median error']:.3f} torso lengths"
+        ),
         seed=0,
     )
 

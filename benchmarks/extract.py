@@ -1,11 +1,14 @@
-"""Frames a second of extraction at 720x576, 25 Hz: by stage, from end to end, beside a plain loop; how far their tracks lie apart.
+"""Frames a second of extraction at 720x576, 25 Hz: by stage, from end to end, beside a plain loop;
+how far their tracks lie apart.
 
     python benchmarks/extract.py
 
-Two clips: 45 s of the phantom in bed, rendered at this size, and a real face and hands (WolfgangLanger of the test data, cut to this size).
-The plain loop does on every frame what extraction is made of: decode, MTCNN, MediaPipe's body and face mesh, one after the other, with the
-same options and as many threads as torch takes. It is run in thirds, in turn with the whole extraction, and the medians count. Stages are
-timed alone, each on one thread. The VGG-19 for the face has random weights, which cost as much as others.
+Two clips: 45 s of the phantom in bed, rendered at this size, and a real face and hands
+(WolfgangLanger of the test data, cut to this size). The plain loop does on every frame what
+extraction is made of: decode, MTCNN, MediaPipe's body and face mesh, one after the other, with the
+same options and as many threads as torch takes. It is run in thirds, in turn with the whole
+extraction, and the medians count. Stages are timed alone, each on one thread. The VGG-19 for the
+face has random weights, which cost as much as others.
 
 Clips are kept in runs/extract/; everything else is measured anew.
 """
@@ -43,12 +46,22 @@ from semiology.video import read_frames, write_video
 Made = TypeVar("Made")
 RUN = Path("runs/extract")
 REAL = (
-    Path(os.environ.get("SEMIOLOGY_TESTDATA", Path(__file__).resolve().parents[2] / "shared" / "data")) / "faces/WolfgangLanger_Pexels.mp4"
+    Path(
+        os.environ.get(
+            "SEMIOLOGY_TESTDATA", Path(__file__).resolve().parents[2] / "shared" / "data"
+        )
+    )
+    / "faces/WolfgangLanger_Pexels.mp4"
 )
 WIDTH, HEIGHT, SECONDS = 720, 576, 45
 ROUNDS = 3
 ALONE = 240  # frames by which stages are timed
-FAST, TIMES, WITH_VGG, NEAR = 60.0, 3.0, 40.0, 0.01  # frames/s, times the plain loop, frames/s with face VGG, torso lengths
+FAST, TIMES, WITH_VGG, NEAR = (
+    60.0,
+    3.0,
+    40.0,
+    0.01,
+)  # frames/s, times the plain loop, frames/s with face VGG, torso lengths
 
 
 def main() -> int:
@@ -61,21 +74,37 @@ def main() -> int:
         figures[name] = beside(path, ROUNDS if name == "phantom" else 1)
         print(f"{name}: {described(figures[name])}", flush=True)
     figures["with_face_vgg"] = fast(clips["phantom"], face_weights=weights)
-    figures["with_face_vgg_every_frame"] = fast(clips["real"], face_weights=weights, appearance_every=1)
+    figures["with_face_vgg_every_frame"] = fast(
+        clips["real"], face_weights=weights, appearance_every=1
+    )
     figures["two_at_once"] = two_at_once(clips["phantom"])
     figures["peak_mib"] = peak(clips["real"], weights)
-    vgg, every, two = (figures[name] for name in ("with_face_vgg", "with_face_vgg_every_frame", "two_at_once"))
-    print(f"face VGG {vgg:.1f} frames/s, in every frame {every:.1f}; two clips at once {two:.1f}; peak {figures['peak_mib']:.0f} MiB")
+    vgg, every, two = (
+        figures[name] for name in ("with_face_vgg", "with_face_vgg_every_frame", "two_at_once")
+    )
+    print(
+        f"face VGG {vgg:.1f} frames/s, in every frame {every:.1f}; two clips at once {two:.1f};"
+        f" peak {figures['peak_mib']:.0f} MiB"
+    )
     one = figures["phantom"]
-    near, mesh = (min(figures[name]["apart"][part]["within"] for name in clips) for part in ("body", "face"))
+    near, mesh = (
+        min(figures[name]["apart"][part]["within"] for name in clips) for part in ("body", "face")
+    )
     headline = (
-        f"{one['frames_a_second']:.1f} frames/s, {one['times']:.1f} times the plain loop ({figures['real']['times']:.1f} on the real one); "
-        f"with face VGG {vgg:.1f}; {near:.2%} of the body's and {mesh:.2%} of the face's keypoints within {NEAR:.0%} of the torso"
+        f"{one['frames_a_second']:.1f} frames/s, {one['times']:.1f} times the plain loop"
+        f" ({figures['real']['times']:.1f} on the real one); with face VGG {vgg:.1f}; {near:.2%} of"
+        f" the body's and {mesh:.2%} of the face's keypoints within {NEAR:.0%} of the torso"
     )
     target = (
-        f"{FAST:g} frames/s and {TIMES:g} times the plain loop; {WITH_VGG:g} frames/s with face VGG; 99% of the body's within {NEAR:.0%}"
+        f"{FAST:g} frames/s and {TIMES:g} times the plain loop; {WITH_VGG:g} frames/s with face"
+        f" VGG; 99% of the body's within {NEAR:.0%}"
     )
-    passed = one["frames_a_second"] >= FAST and one["times"] >= TIMES and vgg >= WITH_VGG and near >= 0.99
+    passed = (
+        one["frames_a_second"] >= FAST
+        and one["times"] >= TIMES
+        and vgg >= WITH_VGG
+        and near >= 0.99
+    )
     return record("extract", figures, target, passed, headline=headline, seed=0)
 
 
@@ -99,7 +128,13 @@ def real() -> Path:
                 image = Image.fromarray(frame.image)
                 side = image.height * WIDTH / HEIGHT
                 left = (image.width - side) / 2
-                yield np.asarray(image.resize((WIDTH, HEIGHT), Image.Resampling.BILINEAR, (left, 0, left + side, image.height)))
+                yield np.asarray(
+                    image.resize(
+                        (WIDTH, HEIGHT),
+                        Image.Resampling.BILINEAR,
+                        (left, 0, left + side, image.height),
+                    )
+                )
 
         write_video(path, pictures(), 25)
     return path
@@ -116,9 +151,13 @@ def random_vgg() -> Path:
 def warm_up(folder: Path, weights: Path) -> None:
     """Load the models, here and in two workers, before anything is timed."""
     for name in ("one", "two"):
-        write_video(folder / f"{name}.mp4", (np.full((96, 96, 3), 99, np.uint8) for _ in range(3)), 25)
+        write_video(
+            folder / f"{name}.mp4", (np.full((96, 96, 3), 99, np.uint8) for _ in range(3)), 25
+        )
     videos = [folder / "one.mp4", folder / "two.mp4"]
-    extract_videos(videos, folder / "here", options=ExtractOptions(face_weights=weights), progress=False)
+    extract_videos(
+        videos, folder / "here", options=ExtractOptions(face_weights=weights), progress=False
+    )
     extract_videos(videos, folder / "there", workers=Workers(jobs=2), progress=False)
 
 
@@ -131,14 +170,20 @@ def stages(path: Path, weights: Path) -> dict[str, float]:
     took: dict[str, float] = {}
     frames = timed(took, "decode", lambda: list(itertools.islice(read_frames(path), ALONE)))
     every = ExtractOptions().face_every
-    patient = timed(took, "mtcnn_every_12th", lambda: follow_patient(iter(frames[::every]), detector(), every / 25))
+    patient = timed(
+        took,
+        "mtcnn_every_12th",
+        lambda: follow_patient(iter(frames[::every]), detector(), every / 25),
+    )
     backend = MediaPipePose()
     pictures = [(frame.image, patient.at(frame.time)) for frame in frames]
     list(backend.track(pictures[:5]))
     bodies = [body for _, _, body in timed(took, "body", lambda: list(backend._bodies(pictures)))]
     mesh = FaceMesh()
     mesh.start()
-    heads = [(frame.image, head_box(body)) for frame, body in zip(frames, bodies) if body is not None]
+    heads = [
+        (frame.image, head_box(body)) for frame, body in zip(frames, bodies) if body is not None
+    ]
     timed(took, "face_mesh", lambda: [mesh.find(image, head, 1.0) for image, head in heads])
     vgg = load_vgg(weights)
     crops = [frame.image[:48, :48] for frame in frames[::5]]
@@ -151,7 +196,8 @@ def stages(path: Path, weights: Path) -> dict[str, float]:
     timed(took, "face_vgg_every_5th", embed)
     torch.set_num_threads(threads)
     print(
-        f"{path.stem}: ms a frame, each stage alone on one thread: " + ", ".join(f"{stage} {ms:.2f}" for stage, ms in took.items()),
+        f"{path.stem}: ms a frame, each stage alone on one thread: "
+        + ", ".join(f"{stage} {ms:.2f}" for stage, ms in took.items()),
         flush=True,
     )
     return took
@@ -197,7 +243,10 @@ def beside(path: Path, rounds: int) -> dict:
         part = list(itertools.islice(loop, third))
         theirs.append(len(part) / (time.perf_counter() - began))
         found += part
-    tracks = {part: xr.open_dataset(out / path.stem / f"{part}.nc", engine="h5netcdf").load() for part in ("body", "face")}
+    tracks = {
+        part: xr.open_dataset(out / path.stem / f"{part}.nc", engine="h5netcdf").load()
+        for part in ("body", "face")
+    }
     return {
         "frames": len(found),
         "frames_a_second": median(ours),
@@ -208,13 +257,17 @@ def beside(path: Path, rounds: int) -> dict:
 
 
 def plain(path: Path) -> Iterator[tuple[np.ndarray | None, np.ndarray | None]]:
-    """The plain loop: body (33, 2) and face (478, 2) in px of each frame, None where not found; before the first, one of a grey picture."""
+    """The plain loop: body (33, 2) and face (478, 2) in px of each frame, None where not found;
+    before the first, one of a grey picture.
+    """
     from facenet_pytorch import MTCNN
     from mediapipe.python.solutions.face_mesh import FaceMesh as Mesh
     from mediapipe.python.solutions.pose import Pose
 
     mtcnn = MTCNN(keep_all=True, min_face_size=round(0.04 * HEIGHT))
-    pose = Pose(smooth_landmarks=False, min_detection_confidence=DETECTION, min_tracking_confidence=TRACKING)
+    pose = Pose(
+        smooth_landmarks=False, min_detection_confidence=DETECTION, min_tracking_confidence=TRACKING
+    )
     mesh = Mesh(refine_landmarks=True)
     grey = np.full((HEIGHT, WIDTH, 3), 127, np.uint8)
     for run in (mtcnn.detect, pose.process, mesh.process):
@@ -235,30 +288,56 @@ def in_px(landmarks) -> np.ndarray | None:
     return np.array([(mark.x * WIDTH, mark.y * HEIGHT) for mark in landmarks.landmark])
 
 
-def apart(tracks: dict[str, xr.Dataset], found: list[tuple[np.ndarray | None, np.ndarray | None]]) -> dict[str, dict[str, float]]:
-    """Distances of the keypoints that both found, in torso lengths of the frame (middle of the shoulders to middle of the hips)."""
+def apart(
+    tracks: dict[str, xr.Dataset], found: list[tuple[np.ndarray | None, np.ndarray | None]]
+) -> dict[str, dict[str, float]]:
+    """Distances of the keypoints that both found, in torso lengths of the frame (middle of the
+    shoulders to middle of the hips).
+    """
     body = tracks["body"]["position"].transpose("time", "keypoint", "space").values
     names = list(tracks["body"].keypoint.values)
-    middle = {pair: body[:, [names.index(f"left_{pair}"), names.index(f"right_{pair}")]].mean(1) for pair in ("shoulder", "hip")}
+    middle = {
+        pair: body[:, [names.index(f"left_{pair}"), names.index(f"right_{pair}")]].mean(1)
+        for pair in ("shoulder", "hip")
+    }
     torso = np.linalg.norm(middle["shoulder"] - middle["hip"], axis=1)
     result = {}
     for number, (part, dataset) in enumerate(tracks.items()):
         own = dataset["position"].transpose("time", "keypoint", "space").values
-        both = [row for row in range(min(len(own), len(found))) if found[row][number] is not None and np.isfinite(own[row, 0, 0])]
+        both = [
+            row
+            for row in range(min(len(own), len(found)))
+            if found[row][number] is not None and np.isfinite(own[row, 0, 0])
+        ]
         both = [row for row in both if np.isfinite(torso[row])]
-        distance = np.array([np.linalg.norm(own[row] - found[row][number], axis=1) / torso[row] for row in both])
+        distance = np.array(
+            [np.linalg.norm(own[row] - found[row][number], axis=1) / torso[row] for row in both]
+        )
         result[part] = {
-            **{"frames": len(both), "within": float((distance <= NEAR).mean()), "median": float(np.median(distance))},
+            **{
+                "frames": len(both),
+                "within": float((distance <= NEAR).mean()),
+                "median": float(np.median(distance)),
+            },
             **{"q95": float(np.quantile(distance, 0.95)), "largest": float(distance.max())},
         }
     return result
 
 
 def described(one: dict) -> str:
-    text = f"{one['frames_a_second']:.1f} frames/s, plain loop {one['plain_frames_a_second']:.1f}, {one['times']:.2f} times"
+    text = (
+        f"{one['frames_a_second']:.1f} frames/s, plain loop {one['plain_frames_a_second']:.1f},"
+        f" {one['times']:.2f} times"
+    )
     for part, figures in one["apart"].items():
-        text += f"; {part} in {figures['frames']} of {one['frames']} frames: {figures['within']:.2%} of keypoints within {NEAR:.0%} of the "
-        text += f"torso, median {figures['median']:.5f}, 95 % {figures['q95']:.5f}, largest {figures['largest']:.4f}"
+        text += (
+            f"; {part} in {figures['frames']} of {one['frames']} frames: {figures['within']:.2%} of"
+            f" keypoints within {NEAR:.0%} of the "
+        )
+        text += (
+            f"torso, median {figures['median']:.5f}, 95 % {figures['q95']:.5f}, largest"
+            f" {figures['largest']:.4f}"
+        )
     return text
 
 
@@ -276,7 +355,9 @@ def peak(path: Path, weights: Path) -> float:
     with tempfile.TemporaryDirectory() as folder:
         command = ["extract", str(path), "--out", folder, "--face_weights", str(weights)]
         running = subprocess.Popen(
-            [sys.executable, "-m", "semiology.cli.main", *command], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+            [sys.executable, "-m", "semiology.cli.main", *command],
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
         )
         _, status, usage = os.wait4(running.pid, 0)
     assert status == 0, f"semiology extract: exit status {status}"

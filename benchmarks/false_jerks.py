@@ -1,14 +1,17 @@
-"""Jerks found where nobody jerks: real bodies through the default backend; and how small a jerk is found on those very tracks.
+"""Jerks found where nobody jerks: real bodies through the default backend; and how small a jerk is
+found on those very tracks.
 
     python benchmarks/false_jerks.py
 
-The videos are public ones of the test data (SEMIOLOGY_TESTDATA, by default ../shared/data): a dancer with fast arms, a man who walks and
-leaps, a person in a room by two cameras, a face with shoulders, a small talking face. Each is extracted once, to runs/false-jerks/. An
-hour of white noise follows.
+The videos are public ones of the test data (SEMIOLOGY_TESTDATA, by default ../shared/data): a
+dancer with fast arms, a man who walks and leaps, a person in a room by two cameras, a face with
+shoulders, a small talking face. Each is extracted once, to runs/false-jerks/. An hour of white
+noise follows.
 
-Sensitivity: jerks of known time, joint and size are added to the tracks where the joint is seen, rising for 50 to 80 ms and returning
-within 100 to 200 ms, as the phantom's do. Head, hand or foot goes as a whole. Where the limit lies depends on the tracker's noise and on
-what the joint does besides, so it is told for each video.
+Sensitivity: jerks of known time, joint and size are added to the tracks where the joint is seen,
+rising for 50 to 80 ms and returning within 100 to 200 ms, as the phantom's do. Head, hand or foot
+goes as a whole. Where the limit lies depends on the tracker's noise and on what the joint does
+besides, so it is told for each video.
 
 The settings were chosen with an eye on these videos, so their figures flatter.
 """
@@ -23,7 +26,15 @@ from record import record
 
 from semiology.data.tracks import make_tracks, read_tracks, save_tracks
 from semiology.phantom.myoclonus.jerks import FALL, RISE, minimum_jerk
-from semiology.severity.jerks import Found, Jerk, JerkSettings, Matched, find_jerks, match_jerks, synchronous
+from semiology.severity.jerks import (
+    Found,
+    Jerk,
+    JerkSettings,
+    Matched,
+    find_jerks,
+    match_jerks,
+    synchronous,
+)
 from semiology.severity.jerks.artefacts import seen_positions
 from semiology.severity.kinematics import SEGMENTS
 from semiology.tracking.extraction import extract_tracks
@@ -37,7 +48,12 @@ BESIDE = (
     "faces/carphone_176x144.mp4",
 )
 AMPLITUDES = (0.02, 0.05, 0.1, 0.2)  # torso lengths
-ROUNDS, EVERY = 10, 2.0  # times that each video is used, with other jerks; s from one jerk of a joint to its next, in the mean
+ROUNDS, EVERY = (
+    10,
+    2.0,
+    # times that each video is used, with other jerks; s from one jerk of a joint to its next, in the
+    # mean
+)
 FREE = 0.6  # s before and after the peak in which the joint has to be seen
 HOUR = 3600  # s of white noise
 # joint -> what goes along with it
@@ -60,11 +76,18 @@ def main() -> int:
         print(f"false-jerks: no test data at {TESTDATA}; set SEMIOLOGY_TESTDATA", file=sys.stderr)
         return 2
     tracks = {name: tracked(name) for name in (*JUDGED, *BESIDE)}
-    print(f"{'video':<30}{'s':>7}{'usable':>8}{'jerks':>7}{'events':>8}{'a minute':>10}{'noise':>8}{'smallest':>10}")
+    print(
+        f"{'video':<30}{'s':>7}{'usable':>8}{'jerks':>7}{'events':>8}{'a minute':>10}{'noise':>8}{'smallest':>10}"
+    )
     false = {name: false_events(name, one) for name, one in tracks.items()}
     noise = white_noise()
-    print(f"{'white noise, 33 joints':<30}{HOUR:>7}{'':>8}{noise['jerks']:>7}{noise['events']:>8}{noise['a_minute']:>10.2f}")
-    print(f"\nsensitivity / precision / F1 of jerks added, by amplitude in torso lengths ({ROUNDS} rounds)")
+    print(
+        f"{'white noise, 33 joints':<30}{HOUR:>7}{'':>8}{noise['jerks']:>7}{noise['events']:>8}{noise['a_minute']:>10.2f}"
+    )
+    print(
+        f"\nsensitivity / precision / F1 of jerks added, by amplitude in torso lengths ({ROUNDS}"
+        " rounds)"
+    )
     print(f"{'video':<30}{'jerks':>7}" + "".join(f"{amplitude:>22.0%}" for amplitude in AMPLITUDES))
     found = {name: sensitivity(name, one) for name, one in tracks.items()}
     events = sum(false[name]["events"] for name in JUDGED)
@@ -74,7 +97,9 @@ def main() -> int:
         {"settings": str(JerkSettings()), "videos": false, "white_noise": noise, "added": found},
         "at most 1 false event a minute in dance and walking: none in their 23 s",
         events <= seconds / 60,
-        headline=f"{events} false events in {seconds:.1f} s, {noise['events']} in an hour of white noise",
+        headline=(
+            f"{events} false events in {seconds:.1f} s, {noise['events']} in an hour of white noise"
+        ),
         seed=0,
     )
 
@@ -97,7 +122,9 @@ def false_events(name: str, tracks: xr.Dataset) -> dict[str, float]:
         "jerks": len(found.jerks),
         "events": len(synchronous(found.jerks)),
         "a_minute": len(synchronous(found.jerks)) * 60 / seconds,
-        "noise": float(np.nanmedian(list(found.noise.values()))),  # torso lengths / s^2, of the median joint
+        "noise": float(
+            np.nanmedian(list(found.noise.values()))
+        ),  # torso lengths / s^2, of the median joint
         "smallest": float(np.nanmedian(list(found.smallest.values()))),  # torso lengths
     }
     print(
@@ -105,7 +132,9 @@ def false_events(name: str, tracks: xr.Dataset) -> dict[str, float]:
         f"{figures['a_minute']:>10.2f}{figures['noise']:>8.1f}{figures['smallest']:>10.1%}"
     )
     for event in synchronous(found.jerks):
-        joints = ", ".join(f"{jerk.joint} {jerk.amplitude:.3f} (snr {jerk.snr:.1f})" for jerk in event.jerks)
+        joints = ", ".join(
+            f"{jerk.joint} {jerk.amplitude:.3f} (snr {jerk.snr:.1f})" for jerk in event.jerks
+        )
         print(f"    {event.onset:6.2f} s  {joints}")
     return figures
 
@@ -116,7 +145,12 @@ def white_noise() -> dict[str, float]:
     names = sorted({joint for joints in MOVED.values() for joint in joints})
     names += [f"other_{number}" for number in range(33 - len(names))]
     rest = rng.uniform(100, 500, (len(names), 2))
-    for joint, at in {"left_shoulder": (220, 100), "right_shoulder": (180, 100), "left_hip": (215, 200), "right_hip": (185, 200)}.items():
+    for joint, at in {
+        "left_shoulder": (220, 100),
+        "right_shoulder": (180, 100),
+        "left_hip": (215, 200),
+        "right_hip": (185, 200),
+    }.items():
         rest[names.index(joint)] = at
     found = find_jerks(make_tracks(rest + rng.normal(size=(HOUR * 25, len(names), 2)), names, 25.0))
     events = len(synchronous(found.jerks))
@@ -124,7 +158,9 @@ def white_noise() -> dict[str, float]:
 
 
 def sensitivity(name: str, tracks: xr.Dataset) -> dict[str, dict[str, float]]:
-    """Amplitude -> how well jerks of this size, added to the tracks, are found among those joints that they were added to."""
+    """Amplitude -> how well jerks of this size, added to the tracks, are found among those joints
+    that they were added to.
+    """
     figures = {}
     count = 0
     for amplitude in AMPLITUDES:
@@ -132,17 +168,32 @@ def sensitivity(name: str, tracks: xr.Dataset) -> dict[str, dict[str, float]]:
         for seed in range(ROUNDS):
             jerking, truth = with_jerks(tracks, amplitude, np.random.default_rng(seed))
             one = match_jerks(truth, found_in(jerking).jerks)
-            total = Matched(total.pairs + one.pairs, total.misses + one.misses, total.false_alarms + one.false_alarms)
+            total = Matched(
+                total.pairs + one.pairs,
+                total.misses + one.misses,
+                total.false_alarms + one.false_alarms,
+            )
         count = len(total.pairs) + len(total.misses)
         figures[f"{amplitude:g}"] = {
             "jerks": count,
             "sensitivity": total.sensitivity,
             "precision": total.precision,
             "f1": total.f1,
-            "amplitude_ratio": float(np.median([found.amplitude / amplitude for _, found in total.pairs])) if total.pairs else np.nan,
-            "peak_error_s": float(np.median([found.peak - true.peak for true, found in total.pairs])) if total.pairs else np.nan,
+            "amplitude_ratio": (
+                float(np.median([found.amplitude / amplitude for _, found in total.pairs]))
+                if total.pairs
+                else np.nan
+            ),
+            "peak_error_s": (
+                float(np.median([found.peak - true.peak for true, found in total.pairs]))
+                if total.pairs
+                else np.nan
+            ),
         }
-    cells = [f"{one['sensitivity']:.2f} / {one['precision']:.2f} / {one['f1']:.2f}" for one in figures.values()]
+    cells = [
+        f"{one['sensitivity']:.2f} / {one['precision']:.2f} / {one['f1']:.2f}"
+        for one in figures.values()
+    ]
     print(f"{Path(name).stem:<30}{count:>7}" + "".join(f"{cell:>22}" for cell in cells))
     return figures
 
@@ -151,7 +202,9 @@ def found_in(tracks: xr.Dataset) -> Found:
     return find_jerks(tracks, joints=list(MOVED))
 
 
-def with_jerks(tracks: xr.Dataset, amplitude: float, rng: np.random.Generator) -> tuple[xr.Dataset, list[Jerk]]:
+def with_jerks(
+    tracks: xr.Dataset, amplitude: float, rng: np.random.Generator
+) -> tuple[xr.Dataset, list[Jerk]]:
     """The tracks with jerks of one size and any direction added where the joint is seen, and these."""
     names, fps = tracks.keypoint.values.tolist(), float(tracks.attrs["fps"])
     seen, torso = seen_positions(tracks, JerkSettings())
@@ -164,12 +217,31 @@ def with_jerks(tracks: xr.Dataset, amplitude: float, rng: np.random.Generator) -
         while peak < tracks["time"].values[-1] - FREE:
             frame = round(peak * fps)
             if free[frame - around : frame + around + 1, names.index(joint)].all():
-                rise, fall, angle = rng.uniform(*RISE), rng.uniform(*FALL), rng.uniform(0, 2 * np.pi)
+                rise, fall, angle = (
+                    rng.uniform(*RISE),
+                    rng.uniform(*FALL),
+                    rng.uniform(0, 2 * np.pi),
+                )
                 direction = np.array([np.cos(angle), np.sin(angle)])
-                course = minimum_jerk((time - peak + rise) / rise) - minimum_jerk((time - peak) / fall)
+                course = minimum_jerk((time - peak + rise) / rise) - minimum_jerk(
+                    (time - peak) / fall
+                )
                 moved = [names.index(name) for name in along]
-                position[:, :, moved] += (np.nan_to_num(course)[:, None] * direction * amplitude * torso)[:, :, None]
-                truth.append(Jerk(joint, "", "", peak - rise, peak, rise + fall, amplitude, tuple(direction.tolist())))
+                position[:, :, moved] += (
+                    np.nan_to_num(course)[:, None] * direction * amplitude * torso
+                )[:, :, None]
+                truth.append(
+                    Jerk(
+                        joint,
+                        "",
+                        "",
+                        peak - rise,
+                        peak,
+                        rise + fall,
+                        amplitude,
+                        tuple(direction.tolist()),
+                    )
+                )
             peak += EVERY * rng.uniform(0.6, 1.4)
     return tracks.assign(position=(tracks["position"].dims, position.astype(np.float32))), truth
 

@@ -1,6 +1,8 @@
-"""What it costs to start: `import semiology` and `semiology --help`, beside an empty Python and `import torch` in the same run.
+"""What it costs to start: `import semiology` and `semiology --help`, beside an empty Python and
+`import torch` in the same run.
 
-Heavy packages are imported where they are used and nowhere else, so that a mistyped option is answered at once.
+Heavy packages are imported where they are used and nowhere else, so that a mistyped option is
+answered at once.
 """
 
 import subprocess
@@ -31,7 +33,10 @@ def main() -> int:
     middle = {name: median(taken) for name, taken in seconds.items()}
     for name, taken in middle.items():
         to_empty, to_torch = (taken / middle[other] for other in ("python -c pass", "import torch"))
-        print(f"{name:<18} {taken:.3f} s, {to_empty:.1f} times python -c pass, {to_torch:.3f} of import torch")
+        print(
+            f"{name:<18} {taken:.3f} s, {to_empty:.1f} times python -c pass, {to_torch:.3f} of"
+            " import torch"
+        )
     figures = {name: {"median_s": taken, "all_s": seconds[name]} for name, taken in middle.items()}
     return record(
         "import",
@@ -39,8 +44,8 @@ def main() -> int:
         ", ".join(f"{name} under {limit} s" for name, limit in LIMITS.items()),
         all(middle[name] < limit for name, limit in LIMITS.items()),
         headline=", ".join(
-            f"{name} {middle[name]:.3f} s ({middle[name] / middle['python -c pass']:.1f} times python -c pass, "
-            f"{middle[name] / middle['import torch']:.3f} of import torch)"
+            f"{name} {middle[name]:.3f} s ({middle[name] / middle['python -c pass']:.1f} times"
+            f" python -c pass, {middle[name] / middle['import torch']:.3f} of import torch)"
             for name in LIMITS
         ),
     )

@@ -1,4 +1,5 @@
-"""The phantom's jerks of one amplitude at a time, as three kinds of tracks: the truth, truth with a tracker's errors, rendered and tracked.
+"""The phantom's jerks of one amplitude at a time, as three kinds of tracks: the truth, truth with a
+tracker's errors, rendered and tracked.
 
 Used by the benchmark of myoclonus; every folder is made once, under runs/myoclonus/.
 """
@@ -21,16 +22,24 @@ RUN = Path("runs/myoclonus")
 AMPLITUDES = (0.005, 0.01, 0.02, 0.03, 0.05, 0.10)  # torso lengths
 RENDERED = (0.01, 0.02, 0.05, 0.10)
 RATE = 30.0  # jerks a minute
-NOISE = 0.2  # px; the default backend's tracks of the phantom without jerks are as rough: docs/phantom.md. Torsos are about 100 px long
+# px; the default backend's tracks of the phantom without jerks are as rough: docs/phantom.md.
+# Torsos are about 100 px long
+NOISE = 0.2
 SEED = 600
 KINDS = ("truth", "noise", "rendered")
 PEOPLE = {"truth": 12, "noise": 12, "rendered": 4}
-SECONDS = {"truth": 40.0, "noise": 40.0, "rendered": 20.0}  # of a clip; each person is seen at rest and in action
+SECONDS = {
+    "truth": 40.0,
+    "noise": 40.0,
+    "rendered": 20.0,
+}  # of a clip; each person is seen at rest and in action
 
 
 @dataclass(frozen=True)
 class Input:
-    """A clip's tracks and the truth: the jerks as they were drawn, and every joint that they carry off."""
+    """A clip's tracks and the truth: the jerks as they were drawn, and every joint that they carry
+    off.
+    """
 
     panel: str
     tracks: xr.Dataset
@@ -40,19 +49,45 @@ class Input:
 
 
 def inputs(kind: str, amplitude: float | None) -> list[Input]:
-    """Clips of people whose jerks all have one amplitude (torso lengths), or of the same people without any (None)."""
+    """Clips of people whose jerks all have one amplitude (torso lengths), or of the same people
+    without any (None).
+    """
     folder = RUN / kind / ("none" if amplitude is None else f"{amplitude:g}")
-    jerks = {"controls": 1.0} if amplitude is None else {"controls": 0.0, "amplitude": amplitude, "rate": RATE}
-    how = {"render": kind == "rendered", "noise": NOISE if kind == "noise" else 0.0, "progress": False}
-    out = make_myoclonus(folder / "cohort", subjects=PEOPLE[kind], visits=1, seconds=SECONDS[kind], seed=SEED, **jerks, **how)
+    jerks = (
+        {"controls": 1.0}
+        if amplitude is None
+        else {"controls": 0.0, "amplitude": amplitude, "rate": RATE}
+    )
+    how = {
+        "render": kind == "rendered",
+        "noise": NOISE if kind == "noise" else 0.0,
+        "progress": False,
+    }
+    out = make_myoclonus(
+        folder / "cohort",
+        subjects=PEOPLE[kind],
+        visits=1,
+        seconds=SECONDS[kind],
+        seed=SEED,
+        **jerks,
+        **how,
+    )
     cohort = Cohort.read(out)
     if kind == "rendered":
         extract_cohort(cohort, folder / "store", options=ExtractOptions())
     found = []
     for clip in cohort.clips:
-        tracks = Store(folder / "store").tracks(clip.clip_id, "body") if kind == "rendered" else read_tracks(out / clip.tracks)
+        tracks = (
+            Store(folder / "store").tracks(clip.clip_id, "body")
+            if kind == "rendered"
+            else read_tracks(out / clip.tracks)
+        )
         told = json.loads((out / f"truth/{clip.clip_id}.json").read_text())
         named = {(segment_of(jerk["joint"]), round(jerk["peak"], 4)) for jerk in told["jerks"]}
         carried = read_jerks(out / f"truth/{clip.clip_id}_jerks.tsv")
-        found.append(Input(clip.covariates["panel"], tracks, named, carried, told["frames"] / told["fps"] / 60))
+        found.append(
+            Input(
+                clip.covariates["panel"], tracks, named, carried, told["frames"] / told["fps"] / 60
+            )
+        )
     return found

@@ -1,7 +1,9 @@
-"""The paper's detectors, fine-tuned, through `extract` and `loso`, beside the default backend on the same clips.
+"""The paper's detectors, fine-tuned, through `extract` and `loso`, beside the default backend on
+the same clips.
 
-Detectors are trained from random weights on labelled frames of thirty phantom people; both backends then track the demo's cohort, other
-people, and the error against its truth is compared; the AGCN reads each backend's tracks, leave-one-subject-out.
+Detectors are trained from random weights on labelled frames of thirty phantom people; both backends
+then track the demo's cohort, other people, and the error against its truth is compared; the AGCN
+reads each backend's tracks, leave-one-subject-out.
 """
 
 import sys
@@ -19,27 +21,51 @@ from semiology.tracking.finetune.finetune import finetune
 from semiology.tracking.finetune.training import FinetuneOptions
 
 RUN = Path("runs/keypoint-rcnn")
-FOUND, RATIO = 0.95, 2.0  # share of joints in view that are tracked; median error in that of the default backend
+FOUND, RATIO = (
+    0.95,
+    2.0,
+)  # share of joints in view that are tracked; median error in that of the default backend
 TASK = "dystonia (pose)"
 
 
 def main() -> int:
-    labels = phantom_labels(RUN / "labelled", subjects=30, frames=12, seconds=(6.0, 8.0), difficulty=0.3, seed=101)
-    how = FinetuneOptions(start="scratch", size=192, batch=8, joint_steps=1500, region_steps=600, held_out=0.15)
+    labels = phantom_labels(
+        RUN / "labelled", subjects=30, frames=12, seconds=(6.0, 8.0), difficulty=0.3, seed=101
+    )
+    how = FinetuneOptions(
+        start="scratch", size=192, batch=8, joint_steps=1500, region_steps=600, held_out=0.15
+    )
     detectors = finetune(labels, RUN / "detectors", how)
     held_out = detectors.about["held out"]["error"]["overall"]["mean_px"]["value"]
     regions = detectors.about["held out"]["regions"]
     print(f"people held out of the labels: mean error {held_out:.1f} px; regions {regions}")
     step("phantom", str(RUN / "cohort"), "--config", "configs/demo_phantom.yaml", "--stills", "0")
     figures = {}
-    for backend, options in {"mediapipe": [], "keypoint-rcnn": ["--keypoint_rcnn.weights", str(RUN / "detectors")]}.items():
+    for backend, options in {
+        "mediapipe": [],
+        "keypoint-rcnn": ["--keypoint_rcnn.weights", str(RUN / "detectors")],
+    }.items():
         out = RUN / backend
-        step("extract", str(RUN / "cohort"), "--store", str(out / "store"), "--jobs", "-1", "--pose", backend, *options)
+        step(
+            "extract",
+            str(RUN / "cohort"),
+            "--store",
+            str(out / "store"),
+            "--jobs",
+            "-1",
+            "--pose",
+            backend,
+            *options,
+        )
         body = tracking_truth(RUN / "cohort", out / "store")["body"]
         figures[backend] = {"body": body, "loso": judged(out)}
-        print(f"{backend}: found {body['found']:.3f}, median error {body['median error']:.3f}, 95 % below {body['95th percentile']:.3f}")
         print(
-            f"  torso lengths; {TASK}, AGCN: F1 {figures[backend]['loso']['f1']:.2f}, accuracy {figures[backend]['loso']['accuracy']:.2f}"
+            f"{backend}: found {body['found']:.3f}, median error {body['median error']:.3f}, 95 %"
+            f" below {body['95th percentile']:.3f}"
+        )
+        print(
+            f"  torso lengths; {TASK}, AGCN: F1 {figures[backend]['loso']['f1']:.2f}, accuracy"
+            f" {figures[backend]['loso']['accuracy']:.2f}"
         )
     theirs, ours = figures["mediapipe"]["body"], figures["keypoint-rcnn"]["body"]
     accuracy = {backend: figure["loso"]["accuracy"] for backend, figure in figures.items()}
@@ -47,10 +73,14 @@ def main() -> int:
     return record(
         "keypoint-rcnn",
         {**figures, "held_out_px": held_out, "regions": regions, "ratio": ratio},
-        f"found in at least {FOUND:.0%} of what is in view, median error at most {RATIO:g} times the default backend's (our choice)",
+        f"found in at least {FOUND:.0%} of what is in view, median error at most {RATIO:g} times"
+        " the default backend's (our choice)",
         ours["found"] >= FOUND and ratio <= RATIO,
-        headline=f"found {ours['found']:.1%}, median error {ours['median error']:.3f} torso lengths, the default's "
-        f"{theirs['median error']:.3f}; LOSO accuracy {accuracy['keypoint-rcnn']:.2f}, the default's {accuracy['mediapipe']:.2f}",
+        headline=(
+            f"found {ours['found']:.1%}, median error {ours['median error']:.3f} torso lengths, the"
+            f" default's {theirs['median error']:.3f}; LOSO accuracy"
+            f" {accuracy['keypoint-rcnn']:.2f}, the default's {accuracy['mediapipe']:.2f}"
+        ),
         seed=101,
     )
 

@@ -1,8 +1,10 @@
-"""The upper bodies of UTKinect-Action3D and MSR Action3D as recordings to train lifters on; both are public for research use.
+"""The upper bodies of UTKinect-Action3D and MSR Action3D as recordings to train lifters on; both
+are public for research use.
 
-Both are taken at the sensor's own 15 Hz and read at the lifter's 25 Hz on straight lines. The 11 joints come from the 20 by name through
-skeleton upper_body_11, as for any tracker: neck and spine base are the middles of shoulders and hips (a Kinect's own shoulder centre lies
-some 10 cm above the line between the shoulders, where no 2D tracker has a joint).
+Both are taken at the sensor's own 15 Hz and read at the lifter's 25 Hz on straight lines. The 11
+joints come from the 20 by name through skeleton upper_body_11, as for any tracker: neck and spine
+base are the middles of shoulders and hips (a Kinect's own shoulder centre lies some 10 cm above the
+line between the shoulders, where no 2D tracker has a joint).
 """
 
 from pathlib import Path
@@ -17,16 +19,22 @@ from semiology.tracking.lift.simulation import SHORTEST, Motion, as_motion
 
 NAMES = load_skeleton("kinect_20").names
 GAP = 0.2  # s, of lost frames that straight lines bridge
-# MSR Action3D's files hold the joints in another order, found from the bones that keep their length: 19-2 is head and neck, 2-0 and 2-1
-# are the shoulders, 0-7-9-11 and 1-8-10-12 the arms, 6-4 and 6-5 the hips. The arm 1-8-10 is the right one: people were asked to do
+# MSR Action3D's files hold the joints in another order, found from the bones that keep their
+# length: 19-2 is head and neck, 2-0 and 2-1
+# are the shoulders, 0-7-9-11 and 1-8-10-12 the arms, 6-4 and 6-5 the hips. The arm 1-8-10 is the
+# right one: people were asked to do
 # one-armed actions with the right, and it is this one that moves.
 MSR_ORDER = [6, 3, 2, 19, 0, 7, 9, 11, 1, 8, 10, 12, 4, 13, 15, 17, 5, 14, 16, 18]
 MSR_RATE = 15.0  # Hz (Li et al. 2010 [P])
-AXES = np.array([-1.0, -1.0, 1.0])  # the sensors' x points to their left, y up; ours to the right and down
+AXES = np.array(
+    [-1.0, -1.0, 1.0]
+)  # the sensors' x points to their left, y up; ours to the right and down
 
 
 def read_utkinect(data: Path) -> list[Motion]:
-    """Whole recordings: duplicate rows dropped, frames that were not saved left open, cut where more than a second is lost."""
+    """Whole recordings: duplicate rows dropped, frames that were not saved left open, cut where
+    more than a second is lost.
+    """
     motions = []
     with np.load(data / "utkinect" / "joints.npz") as recordings:
         for name in sorted(recordings.files):
@@ -40,12 +48,16 @@ def read_utkinect(data: Path) -> list[Motion]:
 
 
 def read_msr(data: Path) -> list[Motion]:
-    """Sequences a participant; frames of zeros are missing, and a sequence of nothing else is left out."""
+    """Sequences a participant; frames of zeros are missing, and a sequence of nothing else is left
+    out.
+    """
     motions = []
     with np.load(data / "msr_action3d" / "sequences.npz") as sequences:
         for name in sorted(sequences.files):
             joints = sequences[name][..., :3]
-            position = np.where((np.abs(joints).sum((1, 2)) > 0)[:, None, None], joints[:, MSR_ORDER] * AXES, np.nan)
+            position = np.where(
+                (np.abs(joints).sum((1, 2)) > 0)[:, None, None], joints[:, MSR_ORDER] * AXES, np.nan
+            )
             motions += _motion(position, MSR_RATE, f"msr {name[4:7]}")
     return motions
 

@@ -1,11 +1,13 @@
-"""The 3D lifter on people it was not trained on: UTKinect's and MSR Action3D's upper bodies through virtual cameras, beside mean depths.
+"""The 3D lifter on people it was not trained on: UTKinect's and MSR Action3D's upper bodies through
+virtual cameras, beside mean depths.
 
     python benchmarks/lifter.py [--ship]
 
-Four folds, each leaving out participants of both data sets. The recipe was chosen on s07 and s08 of both sets, trained on s01 to s06; no
-choice saw s09 and s10, so that fold's figures stand alone too. Its lifter is the one that is shipped and is not trained again but measured
-as it lies there, unless --ship is given, which trains it and puts it there.
-The baseline gets the true x and y in metres, which a lifter has to find; only its depths are the training's means.
+Four folds, each leaving out participants of both data sets. The recipe was chosen on s07 and s08 of
+both sets, trained on s01 to s06; no choice saw s09 and s10, so that fold's figures stand alone too.
+Its lifter is the one that is shipped and is not trained again but measured as it lies there, unless
+--ship is given, which trains it and puts it there. The baseline gets the true x and y in metres,
+which a lifter has to find; only its depths are the training's means.
 """
 
 import os
@@ -22,14 +24,22 @@ from semiology.evaluation.statistics.intervals import draw_participants
 from semiology.tracking.lift.lifter import SHIPPED, load_lifter
 from semiology.tracking.lift.training import Recipe, cameras_of, examine, participant_means, trial
 
-DATA = Path(os.environ.get("SEMIOLOGY_TESTDATA", Path(__file__).resolve().parents[2] / "shared" / "data")) / "skeletons"
+DATA = (
+    Path(
+        os.environ.get(
+            "SEMIOLOGY_TESTDATA", Path(__file__).resolve().parents[2] / "shared" / "data"
+        )
+    )
+    / "skeletons"
+)
 UNSEEN = ("s09", "s10")  # by every choice
 FOLDS = [UNSEEN, ("s01", "s02", "s03"), ("s04", "s05", "s06"), ("s07", "s08")]
 DRAWS = 2000
 ABOUT = (
-    "Trained on the upper bodies of UTKinect-Action3D (Xia, Chen, Aggarwal 2012) and MSR Action3D (Li, Zhang, Liu 2010), both public for "
-    "research use; no part of them is contained here. Whether weights inherit such terms is not settled: outside research, train your own "
-    "(semiology lift train)."
+    "Trained on the upper bodies of UTKinect-Action3D (Xia, Chen, Aggarwal 2012) and MSR Action3D"
+    " (Li, Zhang, Liu 2010), both public for research use; no part of them is contained here."
+    " Whether weights inherit such terms is not settled: outside research, train your own"
+    " (semiology lift train)."
 )
 
 
@@ -57,13 +67,18 @@ def main() -> int:
                 replace(lifter, card={"about": ABOUT, **lifter.card}).save(SHIPPED)
             table = examine(load_lifter(), training, test, recipe)
         tables.append(table)
-        print(f"without {', '.join(left_out)}: {participant_means(table).mean().round(1).to_dict()}", flush=True)
+        print(
+            f"without {', '.join(left_out)}: {participant_means(table).mean().round(1).to_dict()}",
+            flush=True,
+        )
     every = pd.concat(tables)
     means = participant_means(every)
     cameras = cameras_of(recipe).text()
     figures: dict[str, object] = {"cameras": cameras}
     print("cameras, the same for all:", *cameras, sep="\n  ")
-    print(f"\n{'mm, mean over participants (95 % interval)':<48}{'MPJPE':>24}{'after Procrustes':>24}")
+    print(
+        f"\n{'mm, mean over participants (95 % interval)':<48}{'MPJPE':>24}{'after Procrustes':>24}"
+    )
     rows = {
         "lifter": "",
         "before bones are made rigid": "raw_",
@@ -74,31 +89,49 @@ def main() -> int:
     for name, prefix in rows.items():
         found = {error: interval(means[f"{prefix}{error}"]) for error in ("mpjpe", "p_mpjpe")}
         figures[name] = found
-        print(f"{name:<48}" + "".join(f"{f'{mean:.1f} ({low:.1f} to {high:.1f})':>24}" for mean, low, high in found.values()))
+        print(
+            f"{name:<48}"
+            + "".join(
+                f"{f'{mean:.1f} ({low:.1f} to {high:.1f})':>24}"
+                for mean, low, high in found.values()
+            )
+        )
     for error in ("mpjpe", "p_mpjpe"):
         differences[error] = interval(means[error] - means[f"baseline_{error}"])
     figures["lifter minus baseline with true x, y"] = differences
     print(
         f"{'lifter minus baseline with true x, y':<48}"
-        + "".join(f"{f'{mean:.1f} ({low:.1f} to {high:.1f})':>24}" for mean, low, high in differences.values())
+        + "".join(
+            f"{f'{mean:.1f} ({low:.1f} to {high:.1f})':>24}"
+            for mean, low, high in differences.values()
+        )
     )
-    by_camera = every.groupby("camera")[["mpjpe", "p_mpjpe", "baseline_mpjpe", "baseline_p_mpjpe"]].mean()
+    by_camera = every.groupby("camera")[
+        ["mpjpe", "p_mpjpe", "baseline_mpjpe", "baseline_p_mpjpe"]
+    ].mean()
     print(by_camera.round(1).to_string())
     unseen = means[means.index.str.endswith(UNSEEN)].mean().round(1).to_dict()
     print(f"\nparticipants whom no choice saw (s09 and s10 of both sets): {unseen}")
     card = load_lifter().card["held_out"]["error_mm"]
     same = all(abs(card[name] - unseen[name]) <= 0.2 for name in card)
     print(f"the card of the shipped lifter says the same: {same}")
-    figures |= {"by camera": by_camera.round(1).to_dict("index"), "by participant": means.round(1).to_dict("index")}
+    figures |= {
+        "by camera": by_camera.round(1).to_dict("index"),
+        "by participant": means.round(1).to_dict("index"),
+    }
     figures |= {"unseen by choices": unseen, "card of the shipped lifter": card}
     (mpjpe, low, high), (aligned, p_low, p_high) = differences["mpjpe"], differences["p_mpjpe"]
     return record(
         "lifter",
         figures,
-        "both differences from the baseline below 0 with their intervals over participants; the card says the same",
+        "both differences from the baseline below 0 with their intervals over participants; the"
+        " card says the same",
         high < 0 and p_high < 0 and same,
-        headline=f"MPJPE {means['mpjpe'].mean():.0f} mm, {mpjpe:+.0f} ({low:+.0f} to {high:+.0f}) against the baseline; "
-        f"after Procrustes {means['p_mpjpe'].mean():.0f} mm, {aligned:+.0f} ({p_low:+.0f} to {p_high:+.0f})",
+        headline=(
+            f"MPJPE {means['mpjpe'].mean():.0f} mm, {mpjpe:+.0f} ({low:+.0f} to {high:+.0f})"
+            f" against the baseline; after Procrustes {means['p_mpjpe'].mean():.0f} mm,"
+            f" {aligned:+.0f} ({p_low:+.0f} to {p_high:+.0f})"
+        ),
         seed=recipe.seed,
     )
 

@@ -1,6 +1,8 @@
-"""Cohorts of many clips, made once: small videos, or tracks that are brought along, which need no video and no store.
+"""Cohorts of many clips, made once: small videos, or tracks that are brought along, which need no
+video and no store.
 
-Used by the benchmarks of what grows with the number of clips. Every participant has five clips and one level, the levels in turn.
+Used by the benchmarks of what grows with the number of clips. Every participant has five clips and
+one level, the levels in turn.
 """
 
 import json
@@ -18,7 +20,9 @@ LEVELS = ("absent", "present")
 
 
 def video_cohort(folder: Path, clips: int, video: Path) -> Path:
-    """`clips` copies of one small video; the tables are written last and say that the rest is there."""
+    """`clips` copies of one small video; the tables are written last and say that the rest is
+    there.
+    """
     if not (folder / "clips.tsv").is_file():
         (folder / "videos").mkdir(parents=True, exist_ok=True)
         for number in range(clips):
@@ -28,7 +32,9 @@ def video_cohort(folder: Path, clips: int, video: Path) -> Path:
 
 
 def tracks_cohort(folder: Path, clips: int, seconds: float) -> Path:
-    """`clips` files of body tracks at 25 Hz, each walking its own way at random; MediaPipe's 33 keypoints, in px and metres."""
+    """`clips` files of body tracks at 25 Hz, each walking its own way at random; MediaPipe's 33
+    keypoints, in px and metres.
+    """
     if not (folder / "clips.tsv").is_file():
         for number in range(clips):
             path = folder / f"tracks/c{number:05d}.nc"
@@ -39,13 +45,24 @@ def tracks_cohort(folder: Path, clips: int, seconds: float) -> Path:
 
 
 def drawn_tracks(seconds: float, seed: int, part: str = "body"):
-    """Tracks as the default backend makes them of a part, of keypoints that wander about a resting place."""
+    """Tracks as the default backend makes them of a part, of keypoints that wander about a resting
+    place.
+    """
     rng, names = np.random.default_rng(seed), pose_backend("mediapipe").keypoints[part]
     steps = rng.normal(0, 0.5, (round(seconds * RATE), len(names), 2))
     position = rng.normal(200, 50, (1, len(names), 2)) + np.cumsum(steps, axis=0)  # px
     metres = np.concatenate([position, position[..., :1]], axis=2) / 500
     confidence = rng.uniform(0.5, 1, position.shape[:2])
-    return make_tracks(position, names, RATE, confidence=confidence, position_3d=metres, width=720, height=576, backend="mediapipe")
+    return make_tracks(
+        position,
+        names,
+        RATE,
+        confidence=confidence,
+        position_3d=metres,
+        width=720,
+        height=576,
+        backend="mediapipe",
+    )
 
 
 def _write_tables(folder: Path, clips: int, column: str, path: str) -> None:

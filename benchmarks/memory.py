@@ -2,15 +2,19 @@
 
     python benchmarks/memory.py
 
-- `semiology extract` of ten minutes and of an hour (two phantoms at rest with seizures, 352x288, 10 Hz: the films of timeline-memory), each
-  in a process of its own: its peak, and that of all its processes together. 25 Hz has 2.5 times the rows, and is told by their growth.
-- `semiology myoclonus` of the body's tracks that these left, a verb that reads a clip whole: rows repeated to the 25 Hz that jerks need.
-- A cohort of 500 small videos, all of them extracted: in a fresh process, after its imports, from the call until the tables are read, the
-  files are seen to be there and it is decided what is left to do (nothing). Beside it what the rest of the wait is: the imports, `semiology
-  cohort check`, which decodes a frame of every video, `semiology extract` again from end to end, and reading the 500 clips' tracks and
-  dealing them to folds, as `semiology loso` begins.
+- `semiology extract` of ten minutes and of an hour (two phantoms at rest with seizures, 352x288, 10
+  Hz: the films of timeline-memory), each in a process of its own: its peak, and that of all its
+  processes together. 25 Hz has 2.5 times the rows, and is told by their growth.
+- `semiology myoclonus` of the body's tracks that these left, a verb that reads a clip whole: rows
+  repeated to the 25 Hz that jerks need.
+- A cohort of 500 small videos, all of them extracted: in a fresh process, after its imports, from
+  the call until the tables are read, the files are seen to be there and it is decided what is left
+  to do (nothing). Beside it what the rest of the wait is: the imports, `semiology cohort check`,
+  which decodes a frame of every video, `semiology extract` again from end to end, and reading the
+  500 clips' tracks and dealing them to folds, as `semiology loso` begins.
 
-Every clip's extraction is kept in runs/memory/ and not run again; the times are taken anew. Delete the folder to measure memory anew.
+Every clip's extraction is kept in runs/memory/ and not run again; the times are taken anew. Delete
+the folder to measure memory anew.
 """
 
 import json
@@ -58,23 +62,35 @@ def main() -> int:
     at_25_hz = (long + 60 * more) / (short + 10 * more)
     start = begun()
     figures = {
-        **{"extract": peaks, "ratio": ratio, "mib_a_minute": grown, "ratio_at_25_hz_by_growth": at_25_hz, "rate_hz": RATE},
+        **{
+            "extract": peaks,
+            "ratio": ratio,
+            "mib_a_minute": grown,
+            "ratio_at_25_hz_by_growth": at_25_hz,
+            "rate_hz": RATE,
+        },
         **{"myoclonus": reading, "clips": CLIPS, "start_s": start},
     }
     known = start["tables"] + start["what is left to do"]
     headline = (
-        f"extract peaks at {long:.0f} MiB in 60 min, {short:.0f} in 10 min (ratio {ratio:.3f}); {CLIPS} clips: work known in "
-        f"{known:.2f} s, imports before that {start['imports']:.1f} s (of torch alone {start['import torch']:.1f}), cohort check "
-        f"{start['cohort check']:.1f} s, extract with nothing to do {start['extract again']:.1f} s, tracks read for LOSO in "
-        f"{start['tracks read']:.1f} s"
+        f"extract peaks at {long:.0f} MiB in 60 min, {short:.0f} in 10 min (ratio {ratio:.3f});"
+        f" {CLIPS} clips: work known in {known:.2f} s, imports before that {start['imports']:.1f} s"
+        f" (of torch alone {start['import torch']:.1f}), cohort check {start['cohort check']:.1f}"
+        f" s, extract with nothing to do {start['extract again']:.1f} s, tracks read for LOSO in"
+        f" {start['tracks read']:.1f} s"
     )
     target = f"60 min within {SHARE - 1:.0%} of 10 min; {CLIPS} clips under {SECONDS:g} s"
-    return record("memory", figures, target, ratio <= SHARE and known < SECONDS, headline=headline, seed=0)
+    return record(
+        "memory", figures, target, ratio <= SHARE and known < SECONDS, headline=headline, seed=0
+    )
 
 
 def extracted(minutes: int) -> dict[str, float]:
     """One film through the verb."""
-    path, told = film(FILMED / f"{minutes}_min.mp4", minutes, FILMS[minutes], seed=200 + minutes), RUN / f"extract_{minutes}.json"
+    path, told = (
+        film(FILMED / f"{minutes}_min.mp4", minutes, FILMS[minutes], seed=200 + minutes),
+        RUN / f"extract_{minutes}.json",
+    )
     if not told.is_file():
         shutil.rmtree(RUN / f"tracks/{minutes}_min", ignore_errors=True)
         measured = watched("extract", str(path), "--out", str(RUN / "tracks"), "--fps", f"{RATE:g}")
@@ -91,23 +107,39 @@ def read_whole(minutes: int) -> dict[str, float]:
         rows = (np.arange(round(len(tracks.time) * FASTER / RATE)) * RATE / FASTER).astype(int)
         times = np.arange(len(rows)) / FASTER
         faster = tracks.isel(time=rows).assign_attrs(fps=FASTER)
-        faster = faster.assign_coords(time=times, source_time=("time", times), source_index=("time", np.arange(len(rows))))
+        faster = faster.assign_coords(
+            time=times, source_time=("time", times), source_index=("time", np.arange(len(rows)))
+        )
         save_tracks(faster, cohort / "body.nc")
         write_text(cohort / "participants.tsv", "participant_id\nan\n")
         write_text(cohort / "clips.json", "{}")
-        write_text(cohort / "clips.tsv", "clip_id\tparticipant_id\ttracks\tstart\tend\na\tan\tbody.nc\t0\tn/a\n")
-        write_text(told, json.dumps(watched("myoclonus", str(cohort), "--out", str(RUN / f"myoclonus_{minutes}"))))
+        write_text(
+            cohort / "clips.tsv",
+            "clip_id\tparticipant_id\ttracks\tstart\tend\na\tan\tbody.nc\t0\tn/a\n",
+        )
+        write_text(
+            told,
+            json.dumps(
+                watched("myoclonus", str(cohort), "--out", str(RUN / f"myoclonus_{minutes}"))
+            ),
+        )
     return shown(f"myoclonus, {minutes} min", told)
 
 
 def shown(what: str, told: Path) -> dict[str, float]:
     measured = json.loads(told.read_text(encoding="utf-8"))
-    print(f"{what}: peak {measured['peak_mib']:.0f} MiB, with its processes {measured['together_mib']:.0f}", flush=True)
+    print(
+        f"{what}: peak {measured['peak_mib']:.0f} MiB, with its processes"
+        f" {measured['together_mib']:.0f}",
+        flush=True,
+    )
     return measured
 
 
 def watched(*arguments: str) -> dict[str, float]:
-    """A verb in a process of its own: its peak (ru_maxrss), and the most that it and its children shared among them, twice a second."""
+    """A verb in a process of its own: its peak (ru_maxrss), and the most that it and its children
+    shared among them, twice a second.
+    """
     running = subprocess.Popen([sys.executable, "-m", "semiology.cli.main", *arguments])
     together, ended = 0.0, 0
     while not ended:
@@ -117,14 +149,24 @@ def watched(*arguments: str) -> dict[str, float]:
     if status:
         raise SystemExit(f"semiology {' '.join(arguments)}: exit status {status}")
     peak = usage.ru_maxrss / 1024
-    return {"peak_mib": peak, "together_mib": max(peak, together), "cpu_s": usage.ru_utime + usage.ru_stime}
+    return {
+        "peak_mib": peak,
+        "together_mib": max(peak, together),
+        "cpu_s": usage.ru_utime + usage.ru_stime,
+    }
 
 
 def proportional(pid: int) -> float:
-    """Memory of a process and of all that it started, MiB; what they share is divided among them (PSS)."""
+    """Memory of a process and of all that it started, MiB; what they share is divided among them
+    (PSS).
+    """
     try:
         lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
-        children = [int(child) for task in Path(f"/proc/{pid}/task").iterdir() for child in (task / "children").read_text().split()]
+        children = [
+            int(child)
+            for task in Path(f"/proc/{pid}/task").iterdir()
+            for child in (task / "children").read_text().split()
+        ]
     except OSError:  # it has ended
         return 0.0
     own = next((int(line.split()[1]) for line in lines if line.startswith("Pss:")), 0) / 1024
@@ -138,16 +180,35 @@ def begun() -> dict[str, float]:
         "import torch": ["-c", "import torch"],
         "imports": ["-c", "import semiology.tracking.extraction, semiology.experiments.loso"],
         "cohort check": ["-m", "semiology.cli.main", "cohort", "check", str(cohort)],
-        "extract again": ["-m", "semiology.cli.main", "extract", str(cohort), "--store", str(store), "--fps", f"{RATE:g}"],
+        "extract again": [
+            "-m",
+            "semiology.cli.main",
+            "extract",
+            str(cohort),
+            "--store",
+            str(store),
+            "--fps",
+            f"{RATE:g}",
+        ],
     }
     told: list[dict[str, Any]] = []
     for _ in range(ROUNDS):
         taken = {}
         for name, arguments in verbs.items():
             begin = time.perf_counter()
-            subprocess.run([sys.executable, *arguments], check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+            subprocess.run(
+                [sys.executable, *arguments],
+                check=True,
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL,
+            )
             taken[name] = time.perf_counter() - begin
-        stages = subprocess.run([sys.executable, __file__, "stages", str(cohort), str(store)], check=True, capture_output=True, text=True)
+        stages = subprocess.run(
+            [sys.executable, __file__, "stages", str(cohort), str(store)],
+            check=True,
+            capture_output=True,
+            text=True,
+        )
         told.append(taken | json.loads(stages.stdout.splitlines()[-1]))
     middle = {name: median(round_[name] for round_ in told) for name in told[0]}
     for name, seconds in middle.items():
@@ -160,11 +221,26 @@ def small_cohort() -> Path:
     video = RUN / "moment.mp4"
     if not video.is_file():
         film(FILMED / "10_min.mp4", 10, FILMS[10], seed=210)
-        images = (frame.image for frame in islice(read_frames(FILMED / "10_min.mp4", fps=RATE), FRAMES))
+        images = (
+            frame.image for frame in islice(read_frames(FILMED / "10_min.mp4", fps=RATE), FRAMES)
+        )
         write_video(video, (image for image in images if image is not None), RATE)
     cohort = video_cohort(RUN / "cohort", CLIPS, video)
-    command = ["extract", str(cohort), "--store", str(RUN / "store"), "--jobs", "-1", "--fps", f"{RATE:g}"]
-    subprocess.run([sys.executable, "-m", "semiology.cli.main", *command], check=True, stdout=subprocess.DEVNULL)
+    command = [
+        "extract",
+        str(cohort),
+        "--store",
+        str(RUN / "store"),
+        "--jobs",
+        "-1",
+        "--fps",
+        f"{RATE:g}",
+    ]
+    subprocess.run(
+        [sys.executable, "-m", "semiology.cli.main", *command],
+        check=True,
+        stdout=subprocess.DEVNULL,
+    )
     return cohort
 
 
@@ -182,7 +258,14 @@ def stages(folder: str, store: str) -> None:
     assert len(summary.skipped) == CLIPS, summary.text()
     reading = Reading("dystonia", rate=RATE, window=FRAMES)
     agcn = Model(Network("semiology.models.networks.AGCN"))
-    protocol = Protocol(cohort=folder, store=store, out="", tasks={"d": Task(reading)}, models={"a": agcn}, split=Split("grouped"))
+    protocol = Protocol(
+        cohort=folder,
+        store=store,
+        out="",
+        tasks={"d": Task(reading)},
+        models={"a": agcn},
+        split=Split("grouped"),
+    )
     task_source(protocol, "d").clips  # noqa: B018
     lap("tracks read")
     check_parts(protocol, "d", 0, deal_parts(protocol, "d", 0))

@@ -1,8 +1,10 @@
-"""Where features mean nothing, are p-values of the permutation null uniform? And how far below 0.5 are pooled AUCs of useless models?
+"""Where features mean nothing, are p-values of the permutation null uniform? And how far below 0.5
+are pooled AUCs of useless models?
 
-200 cohorts of 19 participants with two clips each, 9 participants with the sign; features are noise, part of it common to a participant's
-clips. The model is `LosoRidge`, leaving one participant out; its null comes from 999 exchanges of the participants' labels, and for some
-cohorts from all 92,378 assignments. Writes docs/images/null_uniform.png.
+200 cohorts of 19 participants with two clips each, 9 participants with the sign; features are
+noise, part of it common to a participant's clips. The model is `LosoRidge`, leaving one participant
+out; its null comes from 999 exchanges of the participants' labels, and for some cohorts from all
+92,378 assignments. Writes docs/images/null_uniform.png.
 """
 
 import sys
@@ -45,10 +47,17 @@ def main() -> int:
     below = float(np.mean(np.array(p) <= 0.05))
     apart = float(np.abs(np.array(p[:EXACT]) - exact).max())
     print(
-        f"{COHORTS} cohorts: p <= 0.05 in {100 * below:.1f} % of them; Kolmogorov-Smirnov {judged.statistic:.3f}, p = {judged.pvalue:.2f}"
+        f"{COHORTS} cohorts: p <= 0.05 in {100 * below:.1f} % of them; Kolmogorov-Smirnov"
+        f" {judged.statistic:.3f}, p = {judged.pvalue:.2f}"
     )
-    print(f"pooled AUC: mean {np.mean(observed):.3f}, sd {np.std(observed, ddof=1):.3f}; mean of the nulls {np.mean(chance):.3f}")
-    print(f"all 92,378 assignments for {EXACT} cohorts: p differs from that of {PERMUTATIONS} exchanges by {apart:.3f} at most")
+    print(
+        f"pooled AUC: mean {np.mean(observed):.3f}, sd {np.std(observed, ddof=1):.3f}; mean of the"
+        f" nulls {np.mean(chance):.3f}"
+    )
+    print(
+        f"all 92,378 assignments for {EXACT} cohorts: p differs from that of {PERMUTATIONS}"
+        f" exchanges by {apart:.3f} at most"
+    )
     draw(np.array(p), np.array(observed), float(judged.pvalue))
     return record(
         "null-uniform",
@@ -64,7 +73,10 @@ def main() -> int:
         },
         "p-values of 200 null cohorts uniform: Kolmogorov-Smirnov p above 0.05 [our choice]",
         judged.pvalue > 0.05,
-        headline=f"Kolmogorov-Smirnov p = {judged.pvalue:.2f}; mean pooled AUC of a useless model {np.mean(observed):.3f}",
+        headline=(
+            f"Kolmogorov-Smirnov p = {judged.pvalue:.2f}; mean pooled AUC of a useless model"
+            f" {np.mean(observed):.3f}"
+        ),
         seed=SEED,
     )
 
@@ -74,13 +86,21 @@ def draw(p: np.ndarray, observed: np.ndarray, ks_p: float) -> None:
     figure, (left, right) = plt.subplots(1, 2, figsize=(7, 2.9), constrained_layout=True)
     left.plot([0, 1], [0, 1], color=GREY, lw=1, ls="--")
     left.step(np.sort(p), np.arange(1, len(p) + 1) / len(p), color=BLUE, lw=1.8, where="post")
-    left.set(xlabel="p of the permutation null", ylabel="share of cohorts", xlim=(0, 1), ylim=(0, 1))
+    left.set(
+        xlabel="p of the permutation null", ylabel="share of cohorts", xlim=(0, 1), ylim=(0, 1)
+    )
     left.set_title(f"p-values of {len(p)} null cohorts (KS p = {ks_p:.2f})", fontsize=10)
     right.hist(observed, bins=np.linspace(0, 1, 26), color=BLUE, alpha=0.75)
     right.set_ylim(top=1.2 * right.get_ylim()[1])
     right.axvline(0.5, color=GREY, lw=1, ls="--")
     right.axvline(observed.mean(), color="black", lw=1.5)
-    right.text(observed.mean() - 0.02, right.get_ylim()[1] * 0.97, f"mean {observed.mean():.2f}", ha="right", va="top")
+    right.text(
+        observed.mean() - 0.02,
+        right.get_ylim()[1] * 0.97,
+        f"mean {observed.mean():.2f}",
+        ha="right",
+        va="top",
+    )
     right.text(0.52, right.get_ylim()[1] * 0.97, "0.5", color=GREY, va="top")
     right.set(xlabel="pooled AUC of a useless model", ylabel="cohorts", xlim=(0, 1))
     right.set_title("useless models lie below one half", fontsize=10)

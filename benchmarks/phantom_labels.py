@@ -1,4 +1,6 @@
-"""Labelled frames of phantom people, for the benchmarks of the detectors: pictures chosen by k-means, labels from the truth."""
+"""Labelled frames of phantom people, for the benchmarks of the detectors: pictures chosen by
+k-means, labels from the truth.
+"""
 
 from dataclasses import replace
 from pathlib import Path
@@ -14,10 +16,27 @@ from semiology.tracking.labels.labels import Labels, joined
 from semiology.tracking.labels.selection import different_frames, label_frames, look
 
 
-def phantom_labels(folder: Path, *, subjects: int, frames: int, seconds: tuple[float, float], difficulty: float, seed: int) -> Labels:
-    """`frames` labelled frames of each of `subjects` clips, one clip a person: the 11 joints from the truth, the face's box from its 23."""
+def phantom_labels(
+    folder: Path,
+    *,
+    subjects: int,
+    frames: int,
+    seconds: tuple[float, float],
+    difficulty: float,
+    seed: int,
+) -> Labels:
+    """`frames` labelled frames of each of `subjects` clips, one clip a person: the 11 joints from
+    the truth, the face's box from its 23.
+    """
     cohort = Cohort.read(
-        make_phantom(folder / "cohort", subjects=subjects, clips_per_subject=1, seconds=seconds, seed=seed, difficulty=difficulty)
+        make_phantom(
+            folder / "cohort",
+            subjects=subjects,
+            clips_per_subject=1,
+            seconds=seconds,
+            seed=seed,
+            difficulty=difficulty,
+        )
     )
     joints = load_skeleton("upper_body_11").names
     parts = []
@@ -37,15 +56,24 @@ def phantom_labels(folder: Path, *, subjects: int, frames: int, seconds: tuple[f
             start=clip.start,
             end=clip.end,
         )
-        with_faces = [replace(frame, regions=face_region(face, frame.index or 0)) for frame in labels.frames]
+        with_faces = [
+            replace(frame, regions=face_region(face, frame.index or 0)) for frame in labels.frames
+        ]
         parts.append(Labels(labels.keypoints, with_faces, labels.position, labels.visibility))
     return joined(parts)
 
 
 def face_region(face: xr.Dataset, index: int) -> dict[str, tuple[float, float, float, float]]:
-    """The box around a frame's face landmarks, grown by a fifth as a face detector draws it; none where the face is turned away."""
+    """The box around a frame's face landmarks, grown by a fifth as a face detector draws it; none
+    where the face is turned away.
+    """
     row = int(np.flatnonzero(face["source_index"].values == index)[0])
-    points = face["position"].isel(time=row).transpose("keypoint", "space").values[face["confidence"].isel(time=row).values > 0]
+    points = (
+        face["position"]
+        .isel(time=row)
+        .transpose("keypoint", "space")
+        .values[face["confidence"].isel(time=row).values > 0]
+    )
     if len(points) < 12 or not np.isfinite(points).all():
         return {}
     low, high = points.min(0), points.max(0)
@@ -54,11 +82,16 @@ def face_region(face: xr.Dataset, index: int) -> dict[str, tuple[float, float, f
 
 
 def cm_per_px(folder: Path) -> float:
-    """Median over people of their torso's length in cm (in space) over that in px (in the picture): the clips differ in resolution."""
+    """Median over people of their torso's length in cm (in space) over that in px (in the picture):
+    the clips differ in resolution.
+    """
     scales = []
     for path in sorted((folder / "cohort" / "truth").glob("*.nc")):
         if not path.stem.endswith("_face"):
             ends = read_tracks(path).sel(keypoint=["neck", "spine_base"])
-            px, metres = (np.linalg.norm(ends[name].diff("keypoint").values, axis=1) for name in ("position", "position_3d"))
+            px, metres = (
+                np.linalg.norm(ends[name].diff("keypoint").values, axis=1)
+                for name in ("position", "position_3d")
+            )
             scales.append(100 * float(np.nanmedian(metres)) / float(np.nanmedian(px)))
     return float(np.median(scales))

@@ -1,4 +1,6 @@
-"""From a phantom recipe to a store, by the command line, as a user would; each step goes on where it was."""
+"""From a phantom recipe to a store, by the command line, as a user would; each step goes on where
+it was.
+"""
 
 import json
 from pathlib import Path
@@ -11,18 +13,30 @@ ONE_CLIP = ("--subjects", "1", "--clips_per_subject", "1", "--seconds", "[2,2]")
 
 
 def extracted_cohort(run: Path, phantom: Path, weights: dict[str, Path]) -> None:
-    """Render the cohort of a recipe (YAML) under `run` and extract it with the VGGs of `weights` (part -> file)."""
+    """Render the cohort of a recipe (YAML) under `run` and extract it with the VGGs of `weights`
+    (part -> file).
+    """
     step("phantom", str(run / "cohort"), "--config", str(phantom))
     options = [text for part, path in weights.items() for text in (f"--{part}_weights", str(path))]
     step("extract", str(run / "cohort"), "--store", str(run / "store"), "--jobs", "-1", *options)
 
 
 def trained_vgg(folder: Path, part: str, config: Path, stills: int) -> Path:
-    """A VGG for "face" or "body", trained once on `stills` pictures a class of phantom people who are in no cohort."""
+    """A VGG for "face" or "body", trained once on `stills` pictures a class of phantom people who
+    are in no cohort.
+    """
     path = folder / f"{part}_vgg.safetensors"
     if not path.is_file():
         step("phantom", str(folder / "people"), *ONE_CLIP, "--stills", str(stills))
-        step("pretrain", KINDS[part], str(folder / "people_stills" / KINDS[part]), "--config", str(config), "--out", str(path))
+        step(
+            "pretrain",
+            KINDS[part],
+            str(folder / "people_stills" / KINDS[part]),
+            "--config",
+            str(config),
+            "--out",
+            str(path),
+        )
     return path
 
 

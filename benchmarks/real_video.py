@@ -1,9 +1,11 @@
-"""Share of frames in which the default backend finds body and face in eight real videos, beside what the detectors alone found in a sample.
+"""Share of frames in which the default backend finds body and face in eight real videos, beside
+what the detectors alone found in a sample.
 
     python benchmarks/real_video.py [--overlays DIR]
 
-The videos are the public ones of the test data (SEMIOLOGY_TESTDATA, by default ../shared/data). `known` is what was found beforehand in
-every so manieth frame by MediaPipe's pose model (any person) and by MTCNN (any face); extraction asks for more: the patient, every frame.
+The videos are the public ones of the test data (SEMIOLOGY_TESTDATA, by default ../shared/data).
+`known` is what was found beforehand in every so manieth frame by MediaPipe's pose model (any
+person) and by MTCNN (any face); extraction asks for more: the patient, every frame.
 """
 
 import argparse
@@ -19,12 +21,17 @@ from semiology.data.overlay import write_overlay
 from semiology.data.skeleton import load_skeleton
 from semiology.tracking.extraction import ExtractOptions, extract_tracks, share_found
 
-TESTDATA = Path(os.environ.get("SEMIOLOGY_TESTDATA", Path(__file__).resolve().parents[2] / "shared" / "data"))
+TESTDATA = Path(
+    os.environ.get("SEMIOLOGY_TESTDATA", Path(__file__).resolve().parents[2] / "shared" / "data")
+)
 
 # video -> body known, face known, least and most share of frames with body, the same with face.
-# In `walking` a man leaps out of the tracker's reach, and a second person walks by, whom a pose model alone counts too: the patient's share
-# is lower. In the room the face is pixelated or turned away; in `dance` she turns her back for a third of the time. The last two show a
-# face, and anybody at all, in 60 of 161 and 61 of 160 frames (looked at: the frames around each cut, samples between): more would be as
+# In `walking` a man leaps out of the tracker's reach, and a second person walks by, whom a pose
+# model alone counts too: the patient's share
+# is lower. In the room the face is pixelated or turned away; in `dance` she turns her back for a
+# third of the time. The last two show a
+# face, and anybody at all, in 60 of 161 and 61 of 160 frames (looked at: the frames around each
+# cut, samples between): more would be as
 # wrong as less.
 VIDEOS = {
     "people/walking_1768x994.mp4": ("43/46", "", (0.65, 0.93), (0, 0.93)),
@@ -40,7 +47,11 @@ VIDEOS = {
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--overlays", type=Path, help="write copies of the videos with skeleton and landmarks drawn in")
+    parser.add_argument(
+        "--overlays",
+        type=Path,
+        help="write copies of the videos with skeleton and landmarks drawn in",
+    )
     arguments = parser.parse_args()
     if not TESTDATA.is_dir():
         print(f"real-video: no test data at {TESTDATA}; set SEMIOLOGY_TESTDATA", file=sys.stderr)
@@ -48,14 +59,18 @@ def main() -> int:
     with tempfile.TemporaryDirectory() as warm:
         _warm_up(Path(warm))
     figures, short = {}, []
-    print(f"{'video':<32}{'frames':>8}{'body':>8}{'known':>8}{'face':>8}{'known':>8}{'ms/frame':>10}")
+    print(
+        f"{'video':<32}{'frames':>8}{'body':>8}{'known':>8}{'face':>8}{'known':>8}{'ms/frame':>10}"
+    )
     for name, (body_known, face_known, body_range, face_range) in VIDEOS.items():
         began = time.perf_counter()
         tracks = extract_tracks(TESTDATA / name)
         frames = tracks["body"].sizes["time"]
         took = (time.perf_counter() - began) / frames * 1000
         body, face = share_found(tracks["body"]), share_found(tracks["face"])
-        print(f"{Path(name).name:<32}{frames:>8}{body:>8.3f}{body_known:>8}{face:>8.3f}{face_known:>8}{took:>10.1f}")
+        print(
+            f"{Path(name).name:<32}{frames:>8}{body:>8.3f}{body_known:>8}{face:>8.3f}{face_known:>8}{took:>10.1f}"
+        )
         figures[name] = {
             "frames": frames,
             "body": body,
@@ -68,7 +83,13 @@ def main() -> int:
             short.append(name)
         if arguments.overlays:
             skeletons = {"skeleton": load_skeleton("upper_body_11"), "face_skeleton": None}
-            write_overlay(TESTDATA / name, tracks["body"], tracks["face"], arguments.overlays / f"{Path(name).stem}.mp4", **skeletons)
+            write_overlay(
+                TESTDATA / name,
+                tracks["body"],
+                tracks["face"],
+                arguments.overlays / f"{Path(name).stem}.mp4",
+                **skeletons,
+            )
     target = "shares of frames with body and face within each video's range, in 8 of 8"
     return record(
         "real-video",

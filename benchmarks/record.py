@@ -1,4 +1,6 @@
-"""What a benchmark leaves behind: benchmarks/results/<name>.json, and its figure and target as the last line."""
+"""What a benchmark leaves behind: benchmarks/results/<name>.json, and its figure and target as the
+last line.
+"""
 
 import json
 import os
@@ -27,8 +29,17 @@ PACKAGES = (
 )
 
 
-def record(name: str, figures: Mapping[str, object], target: str, passed: bool, *, headline: str, seed: int | None = None) -> int:
-    """Write figures with versions, seed and machine; print `headline` beside the target. Returns the exit status: 0 where it is met.
+def record(
+    name: str,
+    figures: Mapping[str, object],
+    target: str,
+    passed: bool,
+    *,
+    headline: str,
+    seed: int | None = None,
+) -> int:
+    """Write figures with versions, seed and machine; print `headline` beside the target. Returns
+    the exit status: 0 where it is met.
 
     Args:
         name: of the benchmark, as in `make bench NAME=...`.
@@ -45,7 +56,12 @@ def record(name: str, figures: Mapping[str, object], target: str, passed: bool, 
         "seed": seed,
         "when": datetime.now(UTC).isoformat(timespec="seconds"),
         "commit": _commit(),
-        "machine": {"system": platform.platform(), "processor": _processor(), "cores": os.cpu_count(), "gpu": _gpu()},
+        "machine": {
+            "system": platform.platform(),
+            "processor": _processor(),
+            "cores": os.cpu_count(),
+            "gpu": _gpu(),
+        },
         "python": platform.python_version(),
         "versions": {package: _version(package) for package in PACKAGES},
     }
@@ -57,7 +73,11 @@ def record(name: str, figures: Mapping[str, object], target: str, passed: bool, 
 
 def _commit() -> str:
     asked = subprocess.run(
-        ["git", "describe", "--always", "--dirty"], capture_output=True, text=True, cwd=Path(__file__).parent, check=False
+        ["git", "describe", "--always", "--dirty"],
+        capture_output=True,
+        text=True,
+        cwd=Path(__file__).parent,
+        check=False,
     )
     return asked.stdout.strip()
 
@@ -67,7 +87,10 @@ def _processor() -> str:
         lines = Path("/proc/cpuinfo").read_text().splitlines()
     except OSError:
         return platform.processor()
-    return next((line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")), platform.processor())
+    return next(
+        (line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")),
+        platform.processor(),
+    )
 
 
 def _gpu() -> str:

@@ -1,9 +1,11 @@
-"""What 10,000 patients would take, worked out from the figures of other benchmarks, and at how many clips each step breaks.
+"""What 10,000 patients would take, worked out from the figures of other benchmarks, and at how many
+clips each step breaks.
 
     python benchmarks/scale.py
 
-Prices are read from benchmarks/results/; nothing is measured here. Every line names where its price comes from. docs/scale.md says what the
-lines mean; nobody has run this software on so many patients.
+Prices are read from benchmarks/results/; nothing is measured here. Every line names where its price
+comes from. docs/scale.md says what the lines mean; nobody has run this software on so many
+patients.
 """
 
 import json
@@ -26,7 +28,10 @@ CHANNELS, JOINTS = 4096, 11  # of a VGG's features; of the body, two coordinates
 def main() -> int:
     rates, hour = extraction_rates(), figures("store")["mb_an_hour"]
     lines = {"price of an hour of video": hour_of_video(rates, hour)}
-    for case, hours in {"five clips of two minutes": CLIPS * CLIP_MINUTES / 60, "24 h of monitoring": MONITORED}.items():
+    for case, hours in {
+        "five clips of two minutes": CLIPS * CLIP_MINUTES / 60,
+        "24 h of monitoring": MONITORED,
+    }.items():
         lines[f"{PATIENTS:,} patients, {case}"] = of_patients(hours, rates, hour)
     lines[f"training on {PATIENTS * CLIPS:,} clips"] = of_training()
     lines["clips at which a step breaks, the first to break first"] = breaks()
@@ -35,7 +40,13 @@ def main() -> int:
         for line in told:
             print(f"  {line}")
     first = lines["clips at which a step breaks, the first to break first"][0]
-    return record("scale", {"lines": lines}, "worked out, not judged", True, headline=f"first to break: {first}")
+    return record(
+        "scale",
+        {"lines": lines},
+        "worked out, not judged",
+        True,
+        headline=f"first to break: {first}",
+    )
 
 
 def figures(name: str) -> dict[str, Any]:
@@ -47,15 +58,21 @@ def figures(name: str) -> dict[str, Any]:
 
 
 def extraction_rates() -> dict[str, float]:
-    """What is extracted -> frames a second on two cores: tracks of two clips at once, and tracks with face features of one."""
+    """What is extracted -> frames a second on two cores: tracks of two clips at once, and tracks
+    with face features of one.
+    """
     found = figures("extract")
-    return {"tracks": found["two_at_once"], "tracks and features of the face": found["with_face_vgg"]}
+    return {
+        "tracks": found["two_at_once"],
+        "tracks and features of the face": found["with_face_vgg"],
+    }
 
 
 def hour_of_video(rates: dict[str, float], hour: dict[str, float]) -> list[str]:
     frames = 3600 * RATE
     told = [
-        f"{what}: {frames:,} frames / {rate:.1f} frames/s x {CORES} cores = {core_hours(1, rate):.2f} core-hours (extract)"
+        f"{what}: {frames:,} frames / {rate:.1f} frames/s x {CORES} cores ="
+        f" {core_hours(1, rate):.2f} core-hours (extract)"
         for what, rate in rates.items()
     ]
     return [*told, *(f"{stage}: {size:.0f} MB on disk (store)" for stage, size in hour.items())]
@@ -69,29 +86,53 @@ def of_patients(each: float, rates: dict[str, float], hour: dict[str, float]) ->
     hours = PATIENTS * each
     told = [f"{PATIENTS:,} x {each:.3g} h = {hours:,.0f} h of video"]
     for what, rate in rates.items():
-        told.append(f"{what}: {hours:,.0f} h x {core_hours(1, rate):.2f} = {core_hours(hours, rate):,.0f} core-hours")
+        told.append(
+            f"{what}: {hours:,.0f} h x {core_hours(1, rate):.2f} = {core_hours(hours, rate):,.0f}"
+            " core-hours"
+        )
     tracks, features = hour["body"] + hour["face"], hour["face_vgg"]
-    told.append(f"tracks on disk: {hours:,.0f} h x {tracks:.0f} MB = {hours * tracks / 1e6:,.1f} TB")
-    told.append(f"features of one VGG on disk: {hours:,.0f} h x {features:.0f} MB = {hours * features / 1e6:,.1f} TB")
+    told.append(
+        f"tracks on disk: {hours:,.0f} h x {tracks:.0f} MB = {hours * tracks / 1e6:,.1f} TB"
+    )
+    told.append(
+        f"features of one VGG on disk: {hours:,.0f} h x {features:.0f} MB ="
+        f" {hours * features / 1e6:,.1f} TB"
+    )
     read = 3600 * in_memory() / 1e9
-    told.append(f"body and one VGG in memory while training: {hours:,.0f} h x {read:.2f} GB = {hours * read:,.0f} GB")
+    told.append(
+        f"body and one VGG in memory while training: {hours:,.0f} h x {read:.2f} GB ="
+        f" {hours * read:,.0f} GB"
+    )
     return told
 
 
 def in_memory() -> float:
-    """Bytes that a second of clip takes while models train: joints at the tracks' rate and features at their own, float32."""
+    """Bytes that a second of clip takes while models train: joints at the tracks' rate and features
+    at their own, float32.
+    """
     return (RATE * 2 * JOINTS + FEATURES * CHANNELS) * 4
 
 
 def of_training() -> list[str]:
-    """The published AGCN on windows of 128 frames, one a clip and epoch: leaving groups out, and leaving every participant out."""
+    """The published AGCN on windows of 128 frames, one a clip and epoch: leaving groups out, and
+    leaving every participant out.
+    """
     clips, told = PATIENTS * CLIPS, []
     step = figures("step")["cpu"]["figures"]["AGCN, bf16"]["training_ms_a_clip"]
     size = figures("growth")["sizes"][GROWN]["bytes"]["record of a fold"] / int(GROWN)
     for folds in (FOLDS, PATIENTS):
-        work, hours = f"{folds:,} folds x {clips:,} clips", folds * clips * EPOCHS * step / 3.6e6 * CORES
-        told.append(f"{work} x {EPOCHS} epochs x {step:.1f} ms x {CORES} cores = {hours:,.0f} core-hours (step)")
-        told.append(f"{work} x {size:.0f} bytes of records a model = {folds * clips * size / 1e9:,.1f} GB (growth)")
+        work, hours = (
+            f"{folds:,} folds x {clips:,} clips",
+            folds * clips * EPOCHS * step / 3.6e6 * CORES,
+        )
+        told.append(
+            f"{work} x {EPOCHS} epochs x {step:.1f} ms x {CORES} cores = {hours:,.0f} core-hours"
+            " (step)"
+        )
+        told.append(
+            f"{work} x {size:.0f} bytes of records a model = {folds * clips * size / 1e9:,.1f} GB"
+            " (growth)"
+        )
     return told
 
 
@@ -101,13 +142,21 @@ def breaks() -> list[str]:
     at = {}
     for name, power in found["powers"]["seconds"].items():
         seconds = found["sizes"][GROWN]["seconds"][name]
-        at[f"{name}: {seconds:.1f} s for {GROWN} clips, power {power:.1f}, takes a day (growth)"] = int(GROWN) * (DAY / seconds) ** (
-            1 / max(power, 1)
-        )
+        at[
+            f"{name}: {seconds:.1f} s for {GROWN} clips, power {power:.1f}, takes a day (growth)"
+        ] = int(GROWN) * (DAY / seconds) ** (1 / max(power, 1))
     second = in_memory()
-    at[f"body and VGG features in memory: {second * 60 / 1e6:.1f} MB a clip of a minute, fill {MEMORY / 1e9:.0f} GB"] = MEMORY / second / 60
-    at[f"body alone in memory: {RATE * 2 * JOINTS * 4 * 60 / 1e6:.2f} MB, likewise"] = MEMORY / (RATE * 2 * JOINTS * 4 * 60)
-    return [f"{clips:,.0f} clips: {what}" for what, clips in sorted(at.items(), key=lambda item: item[1])[:SHOWN]]
+    at[
+        f"body and VGG features in memory: {second * 60 / 1e6:.1f} MB a clip of a minute, fill"
+        f" {MEMORY / 1e9:.0f} GB"
+    ] = MEMORY / second / 60
+    at[f"body alone in memory: {RATE * 2 * JOINTS * 4 * 60 / 1e6:.2f} MB, likewise"] = MEMORY / (
+        RATE * 2 * JOINTS * 4 * 60
+    )
+    return [
+        f"{clips:,.0f} clips: {what}"
+        for what, clips in sorted(at.items(), key=lambda item: item[1])[:SHOWN]
+    ]
 
 
 if __name__ == "__main__":

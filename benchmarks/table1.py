@@ -1,13 +1,16 @@
-"""How long the whole of Table 1 takes: two signs, three models, 19 folds, on a phantom of the paper's size, from stored features.
+"""How long the whole of Table 1 takes: two signs, three models, 19 folds, on a phantom of the
+paper's size, from stored features.
 
-Rendering the phantom, training its two VGGs and extraction come before and are not timed; they go on where they were. Then, with one thread
-as every worker has:
+Rendering the phantom, training its two VGGs and extraction come before and are not timed; they go
+on where they were. Then, with one thread as every worker has:
 
-- four folds of both signs, one after the other and trained at once, in turn, model by model: what `together` is worth;
-- one epoch of the published network (configs/hou2022.yaml) in one fold: what its table would take, by arithmetic;
+- four folds of both signs, one after the other and trained at once, in turn, model by model: what
+  `together` is worth;
+- one epoch of the published network (configs/hou2022.yaml) in one fold: what its table would take,
+  by arithmetic;
 
-and the whole table through `run_loso`, two workers, by the faster of the two ways, with all that belongs to a run: its workers' start, the
-reading of the store, audit and report.
+and the whole table through `run_loso`, two workers, by the faster of the two ways, with all that
+belongs to a run: its workers' start, the reading of the store, audit and report.
 """
 
 import json
@@ -35,7 +38,10 @@ TARGET = 30  # minutes
 
 
 def main() -> int:
-    weights = {part: trained_vgg(RUN / "weights", part, Path(f"configs/demo_{part}_vgg.yaml"), stills=200) for part in ("face", "body")}
+    weights = {
+        part: trained_vgg(RUN / "weights", part, Path(f"configs/demo_{part}_vgg.yaml"), stills=200)
+        for part in ("face", "body")
+    }
     extracted_cohort(RUN, Path("configs/table1_phantom.yaml"), weights)
     torch.set_num_threads(1)
     protocol = read_protocol(["--config", "configs/table1.yaml"])
@@ -47,23 +53,41 @@ def main() -> int:
     how = f"{TOGETHER} folds at once" if faster > 1 else "fold by fold"
     return record(
         "table1",
-        {"whole": whole, "together": faster, "four_folds": ways, "published_sizes_estimated": published},
+        {
+            "whole": whole,
+            "together": faster,
+            "four_folds": ways,
+            "published_sizes_estimated": published,
+        },
         f"under {TARGET} minutes on two cores, its audit passed",
         minutes < TARGET and whole["audit"] == "passed",
-        headline=f"{minutes:.1f} min for 114 trainings and their report, {how}; four folds at once {ways['ratio']:.2f} times fold by fold",
+        headline=(
+            f"{minutes:.1f} min for 114 trainings and their report, {how}; four folds at once"
+            f" {ways['ratio']:.2f} times fold by fold"
+        ),
         seed=0,
     )
 
 
 def compared(protocol: Protocol) -> dict[str, Any]:
-    """Seconds by task and model of `FOLDS` folds of `EPOCHS` epochs, fold by fold and at once; `ratio` above 1: at once is faster."""
+    """Seconds by task and model of `FOLDS` folds of `EPOCHS` epochs, fold by fold and at once;
+    `ratio` above 1: at once is faster.
+    """
     seconds: dict[str, dict[str, float]] = {}
     ways = {"fold_by_fold": 1, "at_once": FOLDS}
-    fewer = {name: replace(model, schedule=replace(model.schedule, epochs=EPOCHS)) for name, model in protocol.models.items()}
+    fewer = {
+        name: replace(model, schedule=replace(model.schedule, epochs=EPOCHS))
+        for name, model in protocol.models.items()
+    }
     protocol = replace(protocol, models=fewer)
     for task in protocol.tasks:
-        sets = [Fold(task, 0, part).training(protocol) for part in deal_parts(protocol, task, 0)[:FOLDS]]
-        short = {name: replace(model, schedule=replace(model.schedule, epochs=1)) for name, model in protocol.models.items()}
+        sets = [
+            Fold(task, 0, part).training(protocol) for part in deal_parts(protocol, task, 0)[:FOLDS]
+        ]
+        short = {
+            name: replace(model, schedule=replace(model.schedule, epochs=1))
+            for name, model in protocol.models.items()
+        }
         for together in ways.values():  # first calls of kernels, and what is cached
             train_models(replace(protocol, models=short, together=together), task, sets)
         for name, model in protocol.models.items():
@@ -71,23 +95,43 @@ def compared(protocol: Protocol) -> dict[str, Any]:
                 began = time.perf_counter()
                 train_models(replace(protocol, together=together), task, sets, [name])
                 spent = time.perf_counter() - began
-                teacher = seconds[f"{task} / {model.teacher}"][way] if model.teacher else 0.0  # is trained, too
+                teacher = (
+                    seconds[f"{task} / {model.teacher}"][way] if model.teacher else 0.0
+                )  # is trained, too
                 seconds.setdefault(f"{task} / {name}", {})[way] = spent - teacher
-    found = {name: {way: spent / FOLDS for way, spent in own.items()} for name, own in seconds.items()}
+    found = {
+        name: {way: spent / FOLDS for way, spent in own.items()} for name, own in seconds.items()
+    }
     for name, own in found.items():
-        print(f"{name:<28}{own['fold_by_fold']:6.2f} s a fold, {own['at_once']:6.2f} at once", flush=True)
+        print(
+            f"{name:<28}{own['fold_by_fold']:6.2f} s a fold, {own['at_once']:6.2f} at once",
+            flush=True,
+        )
     sums = {way: sum(own[way] for own in found.values()) for way in ways}
-    return {"folds": FOLDS, "epochs": EPOCHS, "seconds_a_fold": found, "ratio": sums["fold_by_fold"] / sums["at_once"]}
+    return {
+        "folds": FOLDS,
+        "epochs": EPOCHS,
+        "seconds_a_fold": found,
+        "ratio": sums["fold_by_fold"] / sums["at_once"],
+    }
 
 
 def of_published_size(protocol: Protocol) -> dict[str, Any]:
-    """What configs/hou2022.yaml would take on one core: seconds of one epoch of one fold by task, measured; the rest is multiplied."""
+    """What configs/hou2022.yaml would take on one core: seconds of one epoch of one fold by task,
+    measured; the rest is multiplied.
+    """
     paper = read_protocol(["--config", "configs/hou2022.yaml"])
     epochs = paper.models["agcn"].schedule.epochs
-    short = {name: replace(model, schedule=replace(model.schedule, epochs=1)) for name, model in paper.models.items()}
+    short = {
+        name: replace(model, schedule=replace(model.schedule, epochs=1))
+        for name, model in paper.models.items()
+    }
     paper = replace(paper, cohort=protocol.cohort, store=protocol.store, models=short)
     found: dict[str, Any] = {
-        "what": f"ESTIMATE: one epoch measured, times {epochs} epochs (early stopping may take fewer), 19 folds, 3 seeds"
+        "what": (
+            f"ESTIMATE: one epoch measured, times {epochs} epochs (early stopping may take fewer),"
+            " 19 folds, 3 seeds"
+        )
     }
     hours = 0.0
     for task in paper.tasks:
@@ -99,15 +143,21 @@ def of_published_size(protocol: Protocol) -> dict[str, Any]:
         hours += epoch * epochs * 19 * len(paper.seeds) / 3600
         found[task] = {"epoch_of_three_models_s": epoch, "fold_min": epoch * epochs / 60}
         print(
-            f"published size, {task}: {epoch:.0f} s an epoch of the three models, {epoch * epochs / 60:.0f} min a fold (estimate)",
+            f"published size, {task}: {epoch:.0f} s an epoch of the three models,"
+            f" {epoch * epochs / 60:.0f} min a fold (estimate)",
             flush=True,
         )
-    print(f"published size: {hours:.0f} core hours for the table of three seeds (estimate)", flush=True)
+    print(
+        f"published size: {hours:.0f} core hours for the table of three seeds (estimate)",
+        flush=True,
+    )
     return found | {"table_core_hours": hours}
 
 
 def whole_table(protocol: Protocol) -> dict[str, Any]:
-    """The run from nothing but the store: wall-clock, seconds a fold by task, AUCs, verdict of the audit."""
+    """The run from nothing but the store: wall-clock, seconds a fold by task, AUCs, verdict of the
+    audit.
+    """
     shutil.rmtree(protocol.out, ignore_errors=True)
     began = time.perf_counter()
     result = run_loso(protocol)

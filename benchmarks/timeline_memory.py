@@ -1,13 +1,16 @@
-"""`semiology timeline` on an hour beside ten minutes: peak memory, speed, onsets against the truth; and ten hours of landmarks.
+"""`semiology timeline` on an hour beside ten minutes: peak memory, speed, onsets against the truth;
+and ten hours of landmarks.
 
     python benchmarks/timeline_memory.py
 
-Two rendered recordings of a phantom at rest with seizures at known times, watched by a model that learned from other phantom people. Peak
-memory is each run's own process (ru_maxrss). The ten hours loop two minutes of what the pose tracker and the face detector found, at the
-same rate: decoding and tracking are not run again, everything after them is: the patient, the ring of keypoints, windows, events, blocks on
-disk.
+Two rendered recordings of a phantom at rest with seizures at known times, watched by a model that
+learned from other phantom people. Peak memory is each run's own process (ru_maxrss). The ten hours
+loop two minutes of what the pose tracker and the face detector found, at the same rate: decoding
+and tracking are not run again, everything after them is: the patient, the ring of keypoints,
+windows, events, blocks on disk.
 
-Every step is kept in runs/timeline-memory/ and goes on where it was; a timeline that was stopped is begun anew, for its memory's sake.
+Every step is kept in runs/timeline-memory/ and goes on where it was; a timeline that was stopped is
+begun anew, for its memory's sake.
 """
 
 import json
@@ -47,38 +50,72 @@ def main() -> int:
     draw(looped["samples"], RESULTS.parents[1] / "docs/images/timeline_memory.png")
     ratio = watched[60]["peak_mib"] / watched[10]["peak_mib"]
     memory = np.array(looped["samples"])
-    after = memory[memory[:, 0] > 0.5]  # h; before that things are still being loaded for the first time
+    after = memory[
+        memory[:, 0] > 0.5
+    ]  # h; before that things are still being loaded for the first time
     rise = float(after[-len(after) // 10 :, 1].mean() - after[: len(after) // 10, 1].mean())
-    figures = {"watched": watched, "ratio": ratio, "ten_hours": {**looped, "samples": len(memory), "rise_mib": rise}, "rate_hz": RATE}
+    figures = {
+        "watched": watched,
+        "ratio": ratio,
+        "ten_hours": {**looped, "samples": len(memory), "rise_mib": rise},
+        "rate_hz": RATE,
+    }
     errors, counts = watched[60]["onset_errors_s"], watched[60]["counts"]
     passed = ratio <= SHARE and watched[60]["peak_mib"] < MOST and rise < (SHARE - 1) * after[0, 1]
     late = f"{np.median(np.abs(errors)):.1f} s" if errors else "n/a"
     headline = (
-        f"peak {watched[60]['peak_mib']:.0f} MiB in 60 min, {watched[10]['peak_mib']:.0f} in 10 min (ratio {ratio:.3f}); "
-        f"{watched[60]['frames_a_second']:.1f} frames/s; {counts['hits']:.0f} of {len(FILMS[60])} seizures found, "
-        f"{counts['false_alarms']:.0f} false alarms, onset error median {late}; {HOURS} h: memory {rise:+.1f} MiB from first to last tenth"
+        f"peak {watched[60]['peak_mib']:.0f} MiB in 60 min, {watched[10]['peak_mib']:.0f} in 10 min"
+        f" (ratio {ratio:.3f}); {watched[60]['frames_a_second']:.1f} frames/s; {counts['hits']:.0f}"
+        f" of {len(FILMS[60])} seizures found, {counts['false_alarms']:.0f} false alarms, onset"
+        f" error median {late}; {HOURS} h: memory {rise:+.1f} MiB from first to last tenth"
     )
     target = f"60 min within {SHARE - 1:.0%} of 10 min and under 2 GB; {HOURS} h flat"
     return record("timeline-memory", figures, target, passed, headline=headline, seed=0)
 
 
 def watch(minutes: int, model: Path) -> dict[str, Any]:
-    """One recording through the verb, in a process of its own: peak memory, speed, events against the truth."""
-    path, out = film(RUN / f"{minutes}_min.mp4", minutes, FILMS[minutes], seed=200 + minutes), RUN / f"{minutes}_min"
+    """One recording through the verb, in a process of its own: peak memory, speed, events against
+    the truth.
+    """
+    path, out = (
+        film(RUN / f"{minutes}_min.mp4", minutes, FILMS[minutes], seed=200 + minutes),
+        RUN / f"{minutes}_min",
+    )
     told = RUN / f"{minutes}_min.json"
     if not told.is_file():
         shutil.rmtree(out, ignore_errors=True)
-        arguments = ["timeline", str(path), "--model", str(model), "--out", str(out), "--fps", f"{RATE:g}", "--progress", "false"]
+        arguments = [
+            "timeline",
+            str(path),
+            "--model",
+            str(model),
+            "--out",
+            str(out),
+            "--fps",
+            f"{RATE:g}",
+            "--progress",
+            "false",
+        ]
         running = subprocess.Popen([sys.executable, "-m", "semiology.cli.main", *arguments])
         _, status, usage = os.wait4(running.pid, 0)
         if status:
             raise SystemExit(f"semiology {' '.join(arguments)}: exit status {status}")
-        write_text(told, json.dumps({"peak_mib": usage.ru_maxrss / 1024, "cpu_s": usage.ru_utime + usage.ru_stime}))
+        write_text(
+            told,
+            json.dumps(
+                {"peak_mib": usage.ru_maxrss / 1024, "cpu_s": usage.ru_utime + usage.ru_stime}
+            ),
+        )
     result = json.loads((out / "timeline.json").read_text(encoding="utf-8"))
-    found = [Event(event.onset, event.duration, "seizure") for event in read_events(out / "events.tsv").events]
+    found = [
+        Event(event.onset, event.duration, "seizure")
+        for event in read_events(out / "events.tsv").events
+    ]
     score = score_events(truth(path), found, result["duration_s"])
     kept, speed = json.loads(told.read_text(encoding="utf-8")), result["speed"]["frames_a_second"]
-    print(f"{minutes} min: peak {kept['peak_mib']:.0f} MiB, {speed:.1f} frames/s, {score}", flush=True)
+    print(
+        f"{minutes} min: peak {kept['peak_mib']:.0f} MiB, {speed:.1f} frames/s, {score}", flush=True
+    )
     return {
         **kept,
         "frames": result["frames"]["grid"],
@@ -91,16 +128,28 @@ def watch(minutes: int, model: Path) -> dict[str, Any]:
 
 
 def ten_hours(model: Path) -> dict[str, Any]:
-    """Ten hours of looped landmarks, in a process of its own: samples of memory (h, MiB) and what it took."""
+    """Ten hours of looped landmarks, in a process of its own: samples of memory (h, MiB) and what
+    it took.
+    """
     told = RUN / "ten_hours.json"
     if not told.is_file():
-        path = film(RUN.parent / "resume/two_minutes.mp4", 2.0, [("FOS", 30.0, 20.0), ("TCS", 70.0, 30.0)], seed=1, fps=25.0)
-        subprocess.run([sys.executable, __file__, "loop", str(path), str(model), str(told)], check=True)
+        path = film(
+            RUN.parent / "resume/two_minutes.mp4",
+            2.0,
+            [("FOS", 30.0, 20.0), ("TCS", 70.0, 30.0)],
+            seed=1,
+            fps=25.0,
+        )
+        subprocess.run(
+            [sys.executable, __file__, "loop", str(path), str(model), str(told)], check=True
+        )
     return json.loads(told.read_text(encoding="utf-8"))
 
 
 class Loop:
-    """A source, a face detector and a pose tracker that say again and again what the real ones said of one short video."""
+    """A source, a face detector and a pose tracker that say again and again what the real ones said
+    of one short video.
+    """
 
     name, live, dropped, latest = "loop", False, 0, -1
 
@@ -117,7 +166,11 @@ class Loop:
         self._count, self._looks, self._every, self.total = 0, 0, every, round(hours * 3600 * RATE)
         frames = read_frames(path, fps=RATE)
         pairs = sighted(
-            frames, lambda image: self.faces.append(detector()(image)) or self.faces[-1], OnlinePatient(every / RATE), every, -1
+            frames,
+            lambda image: self.faces.append(detector()(image)) or self.faces[-1],
+            OnlinePatient(every / RATE),
+            every,
+            -1,
         )
         self.found = list(self.backend.track((frame.image, sight) for frame, sight in pairs))
         self.found = self.found[: len(self.found) // every * every]
@@ -139,7 +192,9 @@ class Loop:
         self._looks += 1
         return self.faces[(self._looks - 1) % (len(self.found) // self._every)]
 
-    def track(self, frames: Iterable[tuple[np.ndarray | None, Sight]]) -> Iterator[dict[str, Landmarks]]:
+    def track(
+        self, frames: Iterable[tuple[np.ndarray | None, Sight]]
+    ) -> Iterator[dict[str, Landmarks]]:
         for _ in frames:
             if self._count % EVERY == 0:
                 self.samples.append((self._count / RATE / 3600, resident()))
@@ -156,7 +211,13 @@ def loop(path: Path, model: Path, told: Path) -> None:
 
     source = Loop(path, round(FACES_EVERY * RATE), HOURS)
     signs = [
-        Sign(task, saved, Windows(float(saved.about["seconds"]), STEP), RATE, {"seizure": Hysteresis()})
+        Sign(
+            task,
+            saved,
+            Windows(float(saved.about["seconds"]), STEP),
+            RATE,
+            {"seizure": Hysteresis()},
+        )
         for task, saved in find_models(model).items()
     ]
     out = RUN / "ten_hours"
@@ -169,13 +230,27 @@ def loop(path: Path, model: Path, told: Path) -> None:
     summary = course.summary(source)  # type: ignore[arg-type]
     course.close({"duration_s": summary["duration_s"], "source_bytes": None})
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    told_of = {"frames": summary["frames"]["grid"], "events": len(summary["events"]), "took_s": took, "peak_mib": peak}
-    write_text(told, json.dumps({**told_of, "looped": "faces and landmarks of two minutes", "samples": source.samples}))
+    told_of = {
+        "frames": summary["frames"]["grid"],
+        "events": len(summary["events"]),
+        "took_s": took,
+        "peak_mib": peak,
+    }
+    write_text(
+        told,
+        json.dumps(
+            {**told_of, "looped": "faces and landmarks of two minutes", "samples": source.samples}
+        ),
+    )
 
 
 def resident() -> float:
     """Memory of this process, MiB."""
-    line = next(line for line in Path("/proc/self/status").read_text().splitlines() if line.startswith("VmRSS"))
+    line = next(
+        line
+        for line in Path("/proc/self/status").read_text().splitlines()
+        if line.startswith("VmRSS")
+    )
     return int(line.split()[1]) / 1024
 
 
@@ -188,8 +263,15 @@ def draw(samples: list[tuple[float, float]], path: Path) -> None:
     hours, memory = np.array(samples).T
     figure, axes = pyplot.subplots(figsize=(8, 2.6), layout="constrained")
     axes.plot(hours, memory, color="#0072b2", linewidth=1)
-    axes.set(xlabel="hours of video gone through", ylabel="memory, MiB", ylim=(0, 1.2 * memory.max()), xlim=(0, hours.max()))
-    axes.set_title("semiology timeline, ten hours (landmarks of two minutes looped)", fontsize=10, loc="left")
+    axes.set(
+        xlabel="hours of video gone through",
+        ylabel="memory, MiB",
+        ylim=(0, 1.2 * memory.max()),
+        xlim=(0, hours.max()),
+    )
+    axes.set_title(
+        "semiology timeline, ten hours (landmarks of two minutes looped)", fontsize=10, loc="left"
+    )
     axes.spines[["top", "right"]].set_visible(False)
     with atomic_path(path) as temporary:
         figure.savefig(temporary, dpi=110)

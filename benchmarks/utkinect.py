@@ -1,6 +1,8 @@
-"""Leave-one-subject-out on real people: UTKinect-Action3D, AGCN (joint, bone, motion fused) beside a random forest in the same folds.
+"""Leave-one-subject-out on real people: UTKinect-Action3D, AGCN (joint, bone, motion fused) beside
+a random forest in the same folds.
 
-The forest reads, of each clip, mean, spread, least and greatest of every coordinate and the trajectory resampled to 16 frames.
+The forest reads, of each clip, mean, spread, least and greatest of every coordinate and the
+trajectory resampled to 16 frames.
 """
 
 import json
@@ -18,7 +20,15 @@ from semiology.cli.main import main as semiology
 from semiology.models.training.clips import ClipSource
 from semiology.models.training.reading import Reading
 
-DATA = Path(os.environ.get("SEMIOLOGY_TESTDATA", Path(__file__).resolve().parents[2] / "shared" / "data")) / "skeletons" / "utkinect"
+DATA = (
+    Path(
+        os.environ.get(
+            "SEMIOLOGY_TESTDATA", Path(__file__).resolve().parents[2] / "shared" / "data"
+        )
+    )
+    / "skeletons"
+    / "utkinect"
+)
 RUN = Path("runs/utkinect")
 TARGET = 0.95
 
@@ -29,11 +39,23 @@ def forest_accuracy(source: ClipSource) -> float:
         joints = clip.joints.reshape(len(clip.joints), -1)
         joints = np.nan_to_num(joints, nan=0.0) if not np.isfinite(joints).all() else joints
         course = np.linspace(0, len(joints) - 1, 16).round().astype(int)
-        rows.append(np.concatenate([joints.mean(0), joints.std(0), joints.min(0), joints.max(0), joints[course].ravel()]))
+        rows.append(
+            np.concatenate(
+                [
+                    joints.mean(0),
+                    joints.std(0),
+                    joints.min(0),
+                    joints.max(0),
+                    joints[course].ravel(),
+                ]
+            )
+        )
     forest = RandomForestClassifier(500, random_state=0, n_jobs=-1)
     truth = [clip.target for clip in source.clips]
     groups = [clip.participant_id for clip in source.clips]
-    predicted = cross_val_predict(forest, np.stack(rows), truth, groups=groups, cv=LeaveOneGroupOut())
+    predicted = cross_val_predict(
+        forest, np.stack(rows), truth, groups=groups, cv=LeaveOneGroupOut()
+    )
     return float(np.mean(predicted == truth))
 
 
@@ -58,7 +80,10 @@ def main() -> int:
         {"accuracy": accuracies, "random_forest": forest, "left_out": notes},
         f"fused AGCN at least {TARGET} and above the forest",
         fused["value"] >= TARGET and fused["value"] > forest,
-        headline=f"LOSO accuracy {fused['value']:.3f} (AGCN, joint + bone + motion), {forest:.3f} (random forest, same folds)",
+        headline=(
+            f"LOSO accuracy {fused['value']:.3f} (AGCN, joint + bone + motion), {forest:.3f}"
+            " (random forest, same folds)"
+        ),
         seed=0,
     )
 

@@ -2,7 +2,8 @@
 
 from importlib import import_module
 
-# What `semiology.<name>` offers, loaded when first asked for, so that `import semiology` stays light.
+# What `semiology.<name>` offers, loaded when first asked for, so that `import semiology` stays
+# light.
 _PUBLIC = {
     "UserError": "semiology.errors",
     "Cohort": "semiology.data.cohort",

@@ -4,6 +4,7 @@
 class UserError(Exception):
     """Something in the user's input or set-up is wrong.
 
-    The message says in one line what was wrong, where (file, row, column, frame) and what to do. The command line prints it without a
-    traceback and exits with a non-zero status; from Python it is an ordinary exception.
+    The message says in one line what was wrong, where (file, row, column, frame) and what to do.
+    The command line prints it without a traceback and exits with a non-zero status; from Python it
+    is an ordinary exception.
     """

@@ -14,10 +14,11 @@ from semiology.errors import UserError
 
 @contextmanager
 def atomic_path(path: str | Path) -> Iterator[Path]:
-    """Give a temporary path beside `path`; when the block ends without an error, it takes the place of `path`.
+    """Give a temporary path beside `path`; when the block ends without an error, it takes the place
+    of `path`.
 
-    A reader sees the old file or the new one, never half of one, also after a crash or a full disk. The temporary name keeps the suffix
-    of `path`, because many writers choose their format by it.
+    A reader sees the old file or the new one, never half of one, also after a crash or a full disk.
+    The temporary name keeps the suffix of `path`, because many writers choose their format by it.
 
     Raises:
         UserError: the folder cannot be written, the disk is full, or `path` is a folder.
@@ -37,9 +38,13 @@ def atomic_path(path: str | Path) -> Iterator[Path]:
         os.replace(temporary, path)
     except OSError as error:
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
-            raise UserError(f"{path.parent}: the disk is full; free some space and run the same command again") from error
+            raise UserError(
+                f"{path.parent}: the disk is full; free some space and run the same command again"
+            ) from error
         if error.errno in (errno.EACCES, errno.EROFS, errno.EPERM, errno.ENOTDIR):
-            raise UserError(f"{path}: cannot be written ({error.strerror}); choose another folder") from error
+            raise UserError(
+                f"{path}: cannot be written ({error.strerror}); choose another folder"
+            ) from error
         raise
     finally:
         if temporary is not None:

@@ -1,7 +1,8 @@
-"""Published weights: their names, where they come from, whether a file is the one that was published; and reading any weights safely.
+"""Published weights: their names, where they come from, whether a file is the one that was
+published; and reading any weights safely.
 
-Nothing here touches the network except `get`, which the user calls by name. Weights that the user trained are not listed: `load_state`
-reads them by path.
+Nothing here touches the network except `get`, which the user calls by name. Weights that the user
+trained are not listed: `load_state` reads them by path.
 """
 
 import os
@@ -36,7 +37,8 @@ class Weights:
         purpose: what it is good for, in a few words.
         file: its published name.
         url: where it is published.
-        sha256: of the file, in hexadecimal; or its first eight digits where no more is known (torchvision has them in the file's name).
+        sha256: of the file, in hexadecimal; or its first eight digits where no more is known
+            (torchvision has them in the file's name).
         licence: its terms, and what it was trained on.
         torchvision: its name in torchvision's own list; empty where it is not from there.
     """
@@ -55,7 +57,8 @@ def known_weights(registry: str | Path = REGISTRY) -> dict[str, Weights]:
     """The published weights by name.
 
     Args:
-        registry: YAML of the entries; another one, e.g. with the addresses of a mirror within the clinic, has the same form.
+        registry: YAML of the entries; another one, e.g. with the addresses of a mirror within the
+            clinic, has the same form.
 
     Raises:
         UserError: no such file, an entry with an unknown or missing key, a hash that is none.
@@ -63,15 +66,28 @@ def known_weights(registry: str | Path = REGISTRY) -> dict[str, Weights]:
     try:
         raw = yaml.safe_load(Path(registry).read_text(encoding="utf-8"))
     except (OSError, yaml.YAMLError) as error:
-        raise UserError(f"{registry}: no readable list of weights ({' '.join(str(error).split())})") from error
+        raise UserError(
+            f"{registry}: no readable list of weights ({' '.join(str(error).split())})"
+        ) from error
     keys = {field.name for field in fields(Weights)} - {"name"}
     for name, entry in (raw or {}).items():
         if not set(entry) <= keys or not keys - {"torchvision"} <= set(entry):
             wrong = sorted((keys - {"torchvision"}) ^ (set(entry) - {"torchvision"}))
-            raise UserError(f"{registry}: {name}: missing or unknown {', '.join(wrong)}; an entry has {', '.join(sorted(keys))}")
-        if not re.fullmatch("[0-9a-f]{8,64}", str(entry["sha256"])):  # an empty one would let everything pass
-            raise UserError(f"{registry}: {name}: sha256 {entry['sha256']!r} is not 8 to 64 hexadecimal digits in quotes")
-    return {name: Weights(name, **{key: str(value) for key, value in entry.items()}) for name, entry in (raw or {}).items()}
+            raise UserError(
+                f"{registry}: {name}: missing or unknown {', '.join(wrong)}; an entry has"
+                f" {', '.join(sorted(keys))}"
+            )
+        if not re.fullmatch(
+            "[0-9a-f]{8,64}", str(entry["sha256"])
+        ):  # an empty one would let everything pass
+            raise UserError(
+                f"{registry}: {name}: sha256 {entry['sha256']!r} is not 8 to 64 hexadecimal digits"
+                " in quotes"
+            )
+    return {
+        name: Weights(name, **{key: str(value) for key, value in entry.items()})
+        for name, entry in (raw or {}).items()
+    }
 
 
 def published(name: str, registry: str | Path = REGISTRY) -> Weights:
@@ -82,15 +98,22 @@ def published(name: str, registry: str | Path = REGISTRY) -> Weights:
     """
     known = known_weights(registry)
     if name not in known:
-        raise UserError(f"no published weights are called {name!r}; known are {', '.join(known)}. Your own are given by the file's path")
+        raise UserError(
+            f"no published weights are called {name!r}; known are {', '.join(known)}. Your own are"
+            " given by the file's path"
+        )
     return known[name]
 
 
 def weights_folder() -> Path:
-    """Where published weights are kept: SEMIOLOGY_WEIGHTS, by default ~/.cache/semiology/weights (or below XDG_CACHE_HOME)."""
+    """Where published weights are kept: SEMIOLOGY_WEIGHTS, by default ~/.cache/semiology/weights
+    (or below XDG_CACHE_HOME).
+    """
     if chosen := os.environ.get("SEMIOLOGY_WEIGHTS"):
         return Path(chosen)
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "semiology" / "weights"
+    return (
+        Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "semiology" / "weights"
+    )
 
 
 def find(name: str, folder: str | Path | None = None, registry: str | Path = REGISTRY) -> Path:
@@ -109,17 +132,22 @@ def find(name: str, folder: str | Path | None = None, registry: str | Path = REG
     return path
 
 
-def load(name: str, folder: str | Path | None = None, registry: str | Path = REGISTRY) -> "dict[str, Tensor]":
-    """Tensors of published weights, by name; the file's hash is checked first. Raises as `find` and `load_state`."""
+def load(
+    name: str, folder: str | Path | None = None, registry: str | Path = REGISTRY
+) -> "dict[str, Tensor]":
+    """Tensors of published weights, by name; the file's hash is checked first. Raises as `find` and
+    `load_state`.
+    """
     return load_state(find(name, folder, registry), published(name, registry).sha256)
 
 
 def snippet_weights(given: str | Path | None) -> tuple[Path, str | None]:
-    """The file of a snippet network that a user means by its path or by the name of published weights, and the SHA-256 that it must have
-    (None for a path).
+    """The file of a snippet network that a user means by its path or by the name of published
+    weights, and the SHA-256 that it must have (None for a path).
 
     Raises:
-        UserError: nothing was given, or it is neither a file nor the name of published weights that are there.
+        UserError: nothing was given, or it is neither a file nor the name of published weights that
+            are there.
     """
     if given is not None and Path(given).is_file():
         return Path(given), None
@@ -127,9 +155,10 @@ def snippet_weights(given: str | Path | None) -> tuple[Path, str | None]:
         return find(str(given)), published(str(given)).sha256
     fault = "none given" if given is None else f"{given} is not there"
     raise UserError(
-        f"snippet network weights: {fault}; `semiology weights get r2plus1d_18` fetches torchvision's (`semiology weights add FILE "
-        "r2plus1d_18` takes a file that you brought), `semiology pretrain action CLIPS --out FILE` trains a small one on labelled clips "
-        "that you hold, and an R(2+1)D-34 in the IG-65M layout is given by its path"
+        f"snippet network weights: {fault}; `semiology weights get r2plus1d_18` fetches"
+        " torchvision's (`semiology weights add FILE r2plus1d_18` takes a file that you brought),"
+        " `semiology pretrain action CLIPS --out FILE` trains a small one on labelled clips that"
+        " you hold, and an R(2+1)D-34 in the IG-65M layout is given by its path"
     )
 
 
@@ -146,8 +175,11 @@ def metadata(path: str | Path) -> dict[str, str]:
         return {}
 
 
-def add(file: str | Path, name: str, folder: str | Path | None = None, registry: str | Path = REGISTRY) -> Path:
-    """Take a file that was brought by hand: checked against the published hash, then copied, whole or not at all.
+def add(
+    file: str | Path, name: str, folder: str | Path | None = None, registry: str | Path = REGISTRY
+) -> Path:
+    """Take a file that was brought by hand: checked against the published hash, then copied, whole
+    or not at all.
 
     Raises:
         UserError: no such file, no weights of that name, another file than the published one.
@@ -163,10 +195,12 @@ def add(file: str | Path, name: str, folder: str | Path | None = None, registry:
 
 
 def get(name: str, folder: str | Path | None = None, registry: str | Path = REGISTRY) -> Path:
-    """Fetch published weights, unless they are there already; the hash is checked before the file takes its place.
+    """Fetch published weights, unless they are there already; the hash is checked before the file
+    takes its place.
 
     Raises:
-        UserError: no weights of that name, an address that cannot be reached or refuses, another file than the published one.
+        UserError: no weights of that name, an address that cannot be reached or refuses, another
+            file than the published one.
     """
     entry = published(name, registry)
     target = Path(folder or weights_folder()) / entry.file
@@ -187,10 +221,15 @@ def _download(entry: Weights) -> Iterator[bytes]:
                 while block := answer.read(1 << 20):
                     progress.update(len(block))
                     yield block
-    except (OSError, HTTPException, ValueError) as error:  # refused, unreachable, cut off, no address at all
+    except (
+        OSError,
+        HTTPException,
+        ValueError,
+    ) as error:  # refused, unreachable, cut off, no address at all
         raise UserError(
-            f"{entry.url}: could not be fetched ({getattr(error, 'reason', None) or error}); fetch it on a machine that can, "
-            f"bring the file, and run `semiology weights add FILE {entry.name}`"
+            f"{entry.url}: could not be fetched ({getattr(error, 'reason', None) or error}); fetch"
+            " it on a machine that can, bring the file, and run `semiology weights add FILE"
+            f" {entry.name}`"
         ) from error
 
 
@@ -200,7 +239,11 @@ def verify(folder: str | Path | None = None, registry: str | Path = REGISTRY) ->
     for name, entry in known_weights(registry).items():
         path = Path(folder or weights_folder()) / entry.file
         there = path.is_file()
-        states[name] = ("ok" if content_hash(path).startswith(entry.sha256) else "changed") if there else "missing"
+        states[name] = (
+            ("ok" if content_hash(path).startswith(entry.sha256) else "changed")
+            if there
+            else "missing"
+        )
     return states
 
 
@@ -216,21 +259,26 @@ def check_hash(path: Path, sha256: str, *, called: str | Path | None = None) -> 
     found = content_hash(path)
     if not found.startswith(sha256.lower()):
         raise UserError(
-            f"{called or path}: not the file that belongs here: SHA-256 {found[: len(sha256)]}, expected {sha256} "
-            f"({path.stat().st_size} bytes); it was changed or cut short: fetch, copy or train it again"
+            f"{called or path}: not the file that belongs here: SHA-256 {found[: len(sha256)]},"
+            f" expected {sha256} ({path.stat().st_size} bytes); it was changed or cut short: fetch,"
+            " copy or train it again"
         )
 
 
 def load_state(path: str | Path, sha256: str | None = None) -> "dict[str, Tensor]":
-    """Tensors by name, on the CPU, from .safetensors or from what `torch.save` wrote; nothing in the file can run.
+    """Tensors by name, on the CPU, from .safetensors or from what `torch.save` wrote; nothing in
+    the file can run.
 
-    A state_dict that a training script wrapped ("state_dict", "net", "model") is taken out, and "module." before every name dropped.
+    A state_dict that a training script wrapped ("state_dict", "net", "model") is taken out, and
+    "module." before every name dropped.
 
     Args:
-        sha256: what the file must be; None for the user's own weights, of which nobody published a hash.
+        sha256: what the file must be; None for the user's own weights, of which nobody published a
+            hash.
 
     Raises:
-        UserError: no such file, another hash, a file that is damaged, or that holds more than tensors and plain values.
+        UserError: no such file, another hash, a file that is damaged, or that holds more than
+            tensors and plain values.
     """
     import torch  # here, so that `semiology weights list` and `doctor` do not wait for it
     from safetensors import SafetensorError
@@ -245,18 +293,29 @@ def load_state(path: str | Path, sha256: str | None = None) -> "dict[str, Tensor
         try:
             return load_file(path)
         except SafetensorError as error:
-            raise UserError(f"{path}: not a readable safetensors file ({error}); copy or train it again") from error
+            raise UserError(
+                f"{path}: not a readable safetensors file ({error}); copy or train it again"
+            ) from error
     try:
         content: Any = torch.load(path, map_location="cpu", weights_only=True)
     except (EOFError, RuntimeError) as error:  # torch's reader meets the end too soon
         reason = str(error).partition("\n")[0] or "it ends too soon"
-        raise UserError(f"{path}: not a readable file of weights ({reason}); copy or train it again") from error
+        raise UserError(
+            f"{path}: not a readable file of weights ({reason}); copy or train it again"
+        ) from error
     except Exception as error:  # whatever the unpickler meets in a foreign file
-        raise UserError(f"{path}: refused: it holds more than tensors, or is damaged; save a plain state_dict or safetensors") from error
+        raise UserError(
+            f"{path}: refused: it holds more than tensors, or is damaged; save a plain state_dict"
+            " or safetensors"
+        ) from error
     for wrapper in ("state_dict", "net", "model"):
         if isinstance(content, dict) and isinstance(content.get(wrapper), dict):
             content = content[wrapper]
-    tensors = {name: value for name, value in content.items() if isinstance(value, torch.Tensor)} if isinstance(content, dict) else {}
+    tensors = (
+        {name: value for name, value in content.items() if isinstance(value, torch.Tensor)}
+        if isinstance(content, dict)
+        else {}
+    )
     if not tensors:
         raise UserError(f"{path}: holds no tensors by name; save the network's state_dict")
     return {name.removeprefix("module."): value for name, value in tensors.items()}

@@ -1,6 +1,8 @@
-"""Runs with a leak planted in the code that trains, one a kind, and the check that has to name it; for the tests and the benchmark.
+"""Runs with a leak planted in the code that trains, one a kind, and the check that has to name it;
+for the tests and the benchmark.
 
-Each leak replaces a function by one that really fits on somebody who is held out. Nothing of the audit is touched.
+Each leak replaces a function by one that really fits on somebody who is held out. Nothing of the
+audit is touched.
 """
 
 import json
@@ -39,7 +41,9 @@ TCN = Network("semiology.models.networks.TCN", {"width": 8, "blocks": 2})
 
 
 def add_features(cohort: Path, folder: Path) -> Path:
-    """A store with made-up appearance features for a cohort of tracks, for streams that standardise them."""
+    """A store with made-up appearance features for a cohort of tracks, for streams that standardise
+    them.
+    """
     store = Store(folder)
     for number, clip in enumerate(Cohort.read(cohort).clips):
         features = np.random.default_rng(number).normal(size=(8, 6)).astype(np.float32)
@@ -49,7 +53,9 @@ def add_features(cohort: Path, folder: Path) -> Path:
 
 
 def protocol(cohort: Path, folder: Path, **changes: Any) -> Protocol:
-    """Everything that can be fitted is fitted: a teacher, standardisation, early stopping, calibration with a threshold, a selection."""
+    """Everything that can be fitted is fitted: a teacher, standardisation, early stopping,
+    calibration with a threshold, a selection.
+    """
     models = {"tcn": Model(TCN, schedule=QUICK), "agcn": Model(AGCN, teacher="tcn", schedule=QUICK)}
     usual: dict[str, Any] = {
         "cohort": str(cohort),
@@ -133,7 +139,11 @@ def _inner_folds_of_everybody() -> Any:
     honest = fold.inner_rows
 
     def leaking(asked: Protocol, task: str, sets: Any) -> Any:
-        return honest(asked, task, [replace(each, source=fold.task_source(asked, task), held_out=()) for each in sets])
+        return honest(
+            asked,
+            task,
+            [replace(each, source=fold.task_source(asked, task), held_out=()) for each in sets],
+        )
 
     return patch.object(fold, "inner_rows", leaking)
 
@@ -180,12 +190,28 @@ class Leak:
 LEAKS = [
     Leak("weights learned from those held out", _teach_everybody, ("participants", "weights")),
     Leak("the teacher learned from those held out", _teacher_knows_everybody, ("teacher",)),
-    Leak("class weights counted those held out", _fitted_on_everybody("class_weights"), ("class weights",)),
-    Leak("features standardised with those held out", _fitted_on_everybody("appearance_statistics"), ("standardisation",)),
+    Leak(
+        "class weights counted those held out",
+        _fitted_on_everybody("class_weights"),
+        ("class weights",),
+    ),
+    Leak(
+        "features standardised with those held out",
+        _fitted_on_everybody("appearance_statistics"),
+        ("standardisation",),
+    ),
     Leak("batch norm measured on those held out", _norms_of_everybody, ("batch norm",)),
     Leak("training stopped by those held out", _stopped_by_those_held_out, ("early stopping",)),
-    Leak("calibration on inner folds of everybody", _inner_folds_of_everybody, ("threshold and choice",)),
-    Leak("threshold fitted with those held out", _also_given_those_held_out("calibrators", _on_both), ("threshold and choice",)),
+    Leak(
+        "calibration on inner folds of everybody",
+        _inner_folds_of_everybody,
+        ("threshold and choice",),
+    ),
+    Leak(
+        "threshold fitted with those held out",
+        _also_given_those_held_out("calibrators", _on_both),
+        ("threshold and choice",),
+    ),
     Leak(
         "models chosen by those held out",
         _also_given_those_held_out("selected", _on_those_held_out),
@@ -196,10 +222,14 @@ LEAKS = [
 
 
 def moving_cohort(folder: Path, people: int = 12, seconds: float = 10.0) -> Path:
-    """One clip a participant, of tracks in which every joint wanders in its own way; the label means nothing."""
+    """One clip a participant, of tracks in which every joint wanders in its own way; the label
+    means nothing.
+    """
     rows = []
     for person in range(people):
-        save_tracks(make_tracks(wandering(person, seconds), JOINTS, 25.0), folder / f"tracks/c{person}.nc")
+        save_tracks(
+            make_tracks(wandering(person, seconds), JOINTS, 25.0), folder / f"tracks/c{person}.nc"
+        )
         rows.append(
             [
                 f"c{person}",
@@ -212,27 +242,41 @@ def moving_cohort(folder: Path, people: int = 12, seconds: float = 10.0) -> Path
                 ("wide", "narrow", "narrow")[person % 3],
             ]
         )
-    table = pd.DataFrame(rows, columns=["clip_id", "participant_id", "tracks", "start", "end", "swing", "centre", "lens"])
+    table = pd.DataFrame(
+        rows,
+        columns=["clip_id", "participant_id", "tracks", "start", "end", "swing", "centre", "lens"],
+    )
     write_clips(folder, table)
     described = {"Role": "label", "Levels": {"absent": "", "present": ""}}
-    (folder / "clips.json").write_text(json.dumps({"swing": described, "lens": {"Role": "covariate"}}))
+    (folder / "clips.json").write_text(
+        json.dumps({"swing": described, "lens": {"Role": "covariate"}})
+    )
     return folder
 
 
 def wandering(seed: int, seconds: float) -> np.ndarray:
-    """(time, joint, 2) px: joints that drift by some tens of pixels a second, and a tracker's jitter of one pixel."""
+    """(time, joint, 2) px: joints that drift by some tens of pixels a second, and a tracker's
+    jitter of one pixel.
+    """
     rng = np.random.default_rng([99, seed])
     knots = rng.normal(0, 15, (int(seconds * 2) + 2, len(JOINTS), 2)).cumsum(axis=0)
     time = np.arange(int(seconds * 25)) / 12.5
     before = time.astype(int)
     share = (time - before)[:, None, None]
     home = np.random.default_rng(1).normal(300, 60, (len(JOINTS), 2))
-    return home + knots[before] * (1 - share) + knots[before + 1] * share + rng.normal(0, 1, (len(time), len(JOINTS), 2))
+    return (
+        home
+        + knots[before] * (1 - share)
+        + knots[before + 1] * share
+        + rng.normal(0, 1, (len(time), len(JOINTS), 2))
+    )
 
 
 def write_clips(folder: Path, table: pd.DataFrame) -> None:
     table.to_csv(folder / "clips.tsv", sep="\t", index=False)
-    (folder / "participants.tsv").write_text("participant_id\n" + "\n".join(sorted(set(table["participant_id"]))) + "\n")
+    (folder / "participants.tsv").write_text(
+        "participant_id\n" + "\n".join(sorted(set(table["participant_id"]))) + "\n"
+    )
 
 
 def read_clips(folder: Path) -> pd.DataFrame:
@@ -246,12 +290,15 @@ def add_clip(folder: Path, source: str, **changes: str) -> None:
     write_clips(folder, pd.concat([table, pd.DataFrame([row])], ignore_index=True))
 
 
-def filmed(cohort: Path, *, trained_on: list[str] | None, again: tuple[int, int] | None = None) -> Path:
+def filmed(
+    cohort: Path, *, trained_on: list[str] | None, again: tuple[int, int] | None = None
+) -> Path:
     """Turn a cohort of tracks into one of videos, extracted into a store; returns the store.
 
-    The same ward is in all videos, and one body wanders in each. `again`: two persons' numbers; the second's video is that of the first,
-    later, smaller, brighter and in another codec, and its tracks are its own, so that only the pictures give it away. `trained_on` is what
-    the store's records say of the detector.
+    The same ward is in all videos, and one body wanders in each. `again`: two persons' numbers; the
+    second's video is that of the first, later, smaller, brighter and in another codec, and its
+    tracks are its own, so that only the pictures give it away. `trained_on` is what the store's
+    records say of the detector.
     """
     table, store = read_clips(cohort), Store(cohort / "store")
     for number, row in enumerate(table.itertuples()):
@@ -264,8 +311,16 @@ def filmed(cohort: Path, *, trained_on: list[str] | None, again: tuple[int, int]
         name = f"videos/{row.clip_id}{'.avi' if copied else '.mp4'}"
         write_video(cohort / name, images, 25, bit_rate=300_000)
         table.loc[number, "tracks"] = name
-        store.write(str(row.clip_id), "body", "0" * 16, make_tracks(wandering(50 + number, 8.0), JOINTS, 25.0, width=176, height=144))
-        entry: dict[str, Any] = {"key": "0" * 16, "depends": {"pose": {"name": "keypoint-rcnn", "weights": {"joints": DETECTOR}}}}
+        store.write(
+            str(row.clip_id),
+            "body",
+            "0" * 16,
+            make_tracks(wandering(50 + number, 8.0), JOINTS, 25.0, width=176, height=144),
+        )
+        entry: dict[str, Any] = {
+            "key": "0" * 16,
+            "depends": {"pose": {"name": "keypoint-rcnn", "weights": {"joints": DETECTOR}}},
+        }
         told = {} if trained_on is None else {"trained_on": {DETECTOR: trained_on}}
         store.note(str(row.clip_id), {}, {"body": {**entry, "found": 1.0, **told}})
     write_clips(cohort, table.rename(columns={"tracks": "video"}))
@@ -287,7 +342,9 @@ def quick_run(cohort: Path, out: Path, **changes: Any) -> Path:
         "store": None,
         "out": str(out),
         "tasks": {TASK: Task(Reading("swing", window=16))},
-        "models": {"agcn": Model(AGCN, schedule=Schedule(epochs=1, patience=None, accelerator="cpu"))},
+        "models": {
+            "agcn": Model(AGCN, schedule=Schedule(epochs=1, patience=None, accelerator="cpu"))
+        },
         "validation": 0.0,
         "calibration": Calibration(),
         "selections": {},

@@ -2,7 +2,9 @@ import json
 import os
 from pathlib import Path
 
-os.environ.setdefault("OMP_NUM_THREADS", "1")  # before torch: test processes that each use every core wait for each other
+os.environ.setdefault(
+    "OMP_NUM_THREADS", "1"
+)  # before torch: test processes that each use every core wait for each other
 
 import numpy as np
 import pandas as pd
@@ -16,7 +18,9 @@ REST = np.random.default_rng(7).normal(0, 1, (11, 2)) * 40 + 200  # px
 
 @pytest.fixture(scope="session")
 def testdata() -> Path:
-    """Folder of real public data; tests that use it carry the mark `realdata` and skip where the folder is absent."""
+    """Folder of real public data; tests that use it carry the mark `realdata` and skip where the
+    folder is absent.
+    """
     default = Path(__file__).resolve().parents[1].parent / "shared" / "data"
     folder = Path(os.environ.get("SEMIOLOGY_TESTDATA", default))
     if not folder.is_dir():
@@ -36,7 +40,9 @@ def shared_cohort(tmp_path_factory):
 
 
 def write_cohort(folder: Path) -> Path:
-    """Six participants, two clips each, of tracks: in "present" clips the left wrist swings. p5's second clip is not scored."""
+    """Six participants, two clips each, of tracks: in "present" clips the left wrist swings. p5's
+    second clip is not scored.
+    """
     rows = []
     for person in range(6):
         for clip in range(2):
@@ -49,13 +55,30 @@ def write_cohort(folder: Path) -> Path:
             level = ("absent", "present")[person % 2]
             side = ("none", "left")[person % 2]
             scored = not (person == 5 and clip == 1)
-            rows.append([clip_id, f"p{person}", f"tracks/{clip_id}.nc", "0", "n/a", level if scored else "n/a", side if scored else "n/a"])
+            rows.append(
+                [
+                    clip_id,
+                    f"p{person}",
+                    f"tracks/{clip_id}.nc",
+                    "0",
+                    "n/a",
+                    level if scored else "n/a",
+                    side if scored else "n/a",
+                ]
+            )
     columns = ["clip_id", "participant_id", "tracks", "start", "end", "swing", "side"]
     pd.DataFrame(rows, columns=columns).to_csv(folder / "clips.tsv", sep="\t", index=False)
-    (folder / "participants.tsv").write_text("participant_id\n" + "".join(f"p{n}\n" for n in range(6)))
+    (folder / "participants.tsv").write_text(
+        "participant_id\n" + "".join(f"p{n}\n" for n in range(6))
+    )
     levels = {"absent": "", "present": ""}
     sides = {"none": "", "left": "", "right": ""}
     (folder / "clips.json").write_text(
-        json.dumps({"swing": {"Role": "label", "Levels": levels}, "side": {"Role": "label", "Levels": sides}})
+        json.dumps(
+            {
+                "swing": {"Role": "label", "Levels": levels},
+                "side": {"Role": "label", "Levels": sides},
+            }
+        )
     )
     return folder

@@ -1,4 +1,6 @@
-"""A face of known measures as points in space, turned as asked and seen by a camera: for the tests of `semiology.severity.face`."""
+"""A face of known measures as points in space, turned as asked and seen by a camera: for the tests
+of `semiology.severity.face`.
+"""
 
 import numpy as np
 
@@ -14,7 +16,9 @@ ALL_POINTS = {
 
 
 def turned(yaw=0.0, pitch=0.0, roll=0.0):
-    """(3, 3): pitched up, then turned to the patient's left, then leant to the patient's left, in degrees; x right, y down, z away."""
+    """(3, 3): pitched up, then turned to the patient's left, then leant to the patient's left, in
+    degrees; x right, y down, z away.
+    """
     a, b, c = np.radians([yaw, pitch, roll])
     up = np.array([[1, 0, 0], [0, np.cos(b), np.sin(b)], [0, -np.sin(b), np.cos(b)]])
     left = np.array([[np.cos(a), 0, -np.sin(a)], [0, 1, 0], [np.sin(a), 0, np.cos(a)]])
@@ -23,7 +27,9 @@ def turned(yaw=0.0, pitch=0.0, roll=0.0):
 
 
 def own_face(**moved):
-    """place -> (x, y, z): the mean face, with the places given put elsewhere (two numbers keep the depth)."""
+    """place -> (x, y, z): the mean face, with the places given put elsewhere (two numbers keep the
+    depth).
+    """
     face = {place: position.copy() for place, position in MEAN_FACE.items()}
     for place, position in moved.items():
         face[place][: len(position)] = position
@@ -31,7 +37,9 @@ def own_face(**moved):
 
 
 def filmed(faces, scheme="68", heads=None, scale=100.0, shift=(320, 240), fps=25.0, depth=False):
-    """Tracks of one face a frame, each turned by its own `heads` entry. A place's points stand in a row about it."""
+    """Tracks of one face a frame, each turned by its own `heads` entry. A place's points stand in a
+    row about it.
+    """
     names = ALL_POINTS[scheme]
     column = {name: number for number, name in enumerate(names)}
     points = np.zeros((len(faces), len(names), 3))
@@ -45,4 +53,6 @@ def filmed(faces, scheme="68", heads=None, scale=100.0, shift=(320, 240), fps=25
     heads = [turned()] * len(faces) if heads is None else heads
     seen = np.einsum("tij,tpj->tpi", np.stack(heads), points)
     flat = scale * seen[..., :2] + np.asarray(shift)
-    return make_tracks(flat, names, fps, position_3d=0.09 * seen + [0.1, 0.05, 0.9] if depth else None)
+    return make_tracks(
+        flat, names, fps, position_3d=0.09 * seen + [0.1, 0.05, 0.9] if depth else None
+    )

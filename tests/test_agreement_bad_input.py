@@ -23,12 +23,18 @@ def figures(path, **options):
 @pytest.mark.parametrize(
     ("rows", "told"),
     [
-        ("p1\tone\t1\t2\np2\tone\t1\tmild\n", "row 3, column \"r1\": 'mild' is no number; write a number, or n/a"),
+        (
+            "p1\tone\t1\t2\np2\tone\t1\tmild\n",
+            "row 3, column \"r1\": 'mild' is no number; write a number, or n/a",
+        ),
         ("p1\tone\t1,5\t2\n", "row 2, column \"machine\": '1,5' is no number; write 1.5"),
         ("p1\tone\t1\tinf\n", "row 2, column \"r1\": 'inf' is no score"),
         ("p1\tone\t1\t2\n\n\tone\t1\t2\n", 'row 4, column "participant_id": is empty'),
         ("p1\tn/a\t1\t2\n", 'row 2, column "visit": is empty'),
-        ("p1\tone\t1\t2\np2\tone\t1\t2\np1\tone\t2\t2\n", "rows 2, 4: participant p1 is there 2 times at visit one"),
+        (
+            "p1\tone\t1\t2\np2\tone\t1\t2\np1\tone\t2\t2\n",
+            "rows 2, 4: participant p1 is there 2 times at visit one",
+        ),
         ("", "no scores in it; write one row a participant"),
         ("p1\tone\t1\t2\t9\n", "row 2: has 5 cells, the header has 4; write n/a"),
         ("p1\tone\t1\t2\np2\tone\t1\n", "row 3: has 3 cells, the header has 4; write n/a"),
@@ -42,8 +48,24 @@ def test_a_faulty_table_is_told_by_row_and_column(tmp_path, rows, told):
 
 def test_columns_that_are_not_there(tmp_path, capsys):
     path = table(tmp_path, "p1\tone\t1\t2\n")
-    assert main(["agreement", str(path), "--machine", "score", "--raters", "r1", "--out", str(tmp_path / "out")]) == 2
-    assert 'no column "score"; there are participant_id, visit, machine, r1' in capsys.readouterr().err
+    assert (
+        main(
+            [
+                "agreement",
+                str(path),
+                "--machine",
+                "score",
+                "--raters",
+                "r1",
+                "--out",
+                str(tmp_path / "out"),
+            ]
+        )
+        == 2
+    )
+    assert (
+        'no column "score"; there are participant_id, visit, machine, r1' in capsys.readouterr().err
+    )
     with pytest.raises(UserError, match='no column "subject"; there are'):
         read_scores(path, "machine", ["r1"], participant="subject")
     with pytest.raises(UserError, match="name each once"):
@@ -55,12 +77,25 @@ def test_files_that_are_no_table(tmp_path):
         read_scores(tmp_path / "none.tsv", "machine", ["r1"])
     with pytest.raises(UserError, match="save the table as one of these"):
         read_scores(table(tmp_path, "", name="scores.xlsx"), "machine", ["r1"])
-    with pytest.raises(UserError, match=r"empty\.tsv: is empty; its first row names the columns: participant_id, machine, r1"):
+    with pytest.raises(
+        UserError,
+        match=r"empty\.tsv: is empty; its first row names the columns: participant_id, machine, r1",
+    ):
         read_scores(table(tmp_path, "", header="", name="empty.tsv"), "machine", ["r1"])
-    with pytest.raises(UserError, match="separated by semicolons, not commas; save it as text separated by commas"):
-        read_scores(table(tmp_path, "p1;1;2\n", header="participant_id;machine;r1\n", name="scores.csv"), "machine", ["r1"])
+    with pytest.raises(
+        UserError, match="separated by semicolons, not commas; save it as text separated by commas"
+    ):
+        read_scores(
+            table(tmp_path, "p1;1;2\n", header="participant_id;machine;r1\n", name="scores.csv"),
+            "machine",
+            ["r1"],
+        )
     with pytest.raises(UserError, match='row 1, column "r1": this column is there twice'):
-        read_scores(table(tmp_path, "p1\t1\t2\t2\n", header="participant_id\tmachine\tr1\tr1\n"), "machine", ["r1"])
+        read_scores(
+            table(tmp_path, "p1\t1\t2\t2\n", header="participant_id\tmachine\tr1\tr1\n"),
+            "machine",
+            ["r1"],
+        )
     (tmp_path / "book.tsv").write_bytes(b"PK\x03\x04 and what a workbook holds")
     with pytest.raises(UserError, match="is a spreadsheet workbook"):
         read_scores(tmp_path / "book.tsv", "machine", ["r1"])
@@ -70,10 +105,18 @@ def test_files_that_are_no_table(tmp_path):
 
 def test_what_spreadsheets_write_is_read(tmp_path):
     rows = "M\xfcller\tone\t1\t2\t\np2\tone\t3\tn/a\t\n"  # with an empty column at the end
-    for name, encoding in (("utf16.tsv", "utf-16"), ("latin.tsv", "cp1252"), ("marked.tsv", "utf-8-sig")):
-        (tmp_path / name).write_bytes((HEADER.replace("\n", "\t\n") + rows).replace("\n", "\r\n").encode(encoding))
+    for name, encoding in (
+        ("utf16.tsv", "utf-16"),
+        ("latin.tsv", "cp1252"),
+        ("marked.tsv", "utf-8-sig"),
+    ):
+        (tmp_path / name).write_bytes(
+            (HEADER.replace("\n", "\t\n") + rows).replace("\n", "\r\n").encode(encoding)
+        )
         scores = read_scores(tmp_path / name, "machine", ["r1"], visit="visit")
-        assert scores.table["participant"].tolist() == ["M\xfcller", "p2"] and scores.table["machine"].tolist() == [1, 3]
+        assert scores.table["participant"].tolist() == ["M\xfcller", "p2"] and scores.table[
+            "machine"
+        ].tolist() == [1, 3]
         assert len(scores.notes) == (encoding == "cp1252")
 
 
@@ -81,13 +124,18 @@ def test_a_table_with_commas_is_the_same_table(tmp_path):
     rows = "p1\tone\t1\t2\np2\tone\t2.5\tn/a\n"
     tabs = read_scores(table(tmp_path, rows), "machine", ["r1"], visit="visit")
     commas = read_scores(
-        table(tmp_path, rows.replace("\t", ","), HEADER.replace("\t", ","), "scores.csv"), "machine", ["r1"], visit="visit"
+        table(tmp_path, rows.replace("\t", ","), HEADER.replace("\t", ","), "scores.csv"),
+        "machine",
+        ["r1"],
+        visit="visit",
     )
     assert tabs.table.equals(commas.table)
 
 
 def test_visits_that_are_not_there(tmp_path):
-    scores = read_scores(table(tmp_path, "p1\tone\t1\t2\np1\ttwo\t1\t2\n"), "machine", ["r1"], visit="visit")
+    scores = read_scores(
+        table(tmp_path, "p1\tone\t1\t2\np1\ttwo\t1\t2\n"), "machine", ["r1"], visit="visit"
+    )
     with pytest.raises(UserError, match='no visit "three" in the table; there are one, two'):
         agree(scores, change=["one", "three"])
     with pytest.raises(UserError, match="retest needs two visits or more"):
@@ -95,7 +143,10 @@ def test_visits_that_are_not_there(tmp_path):
     with pytest.raises(UserError, match="not different ones"):
         agree(scores, change=["one", "one"])
     with pytest.raises(UserError, match="name the column of visits with --visit"):
-        agree(read_scores(table(tmp_path, "p1\tone\t1\t2\n"), "machine", ["r1"]), retest=["one", "two"])
+        agree(
+            read_scores(table(tmp_path, "p1\tone\t1\t2\n"), "machine", ["r1"]),
+            retest=["one", "two"],
+        )
 
 
 def test_negative_draws_and_seeds(tmp_path):
@@ -106,16 +157,42 @@ def test_negative_draws_and_seeds(tmp_path):
 
 
 def test_raters_whose_names_make_one_file_name_keep_their_own_pictures(tmp_path):
-    path = table(tmp_path, "".join(f"p{n}\t{n}\t{n * n}\t{-n}\n" for n in range(3)), "participant_id\tmachine\tr 1\tr-1\n")
-    assert main(["agreement", str(path), "--machine", "machine", "--raters", "r 1", "r-1", "--out", str(tmp_path / "out")]) == 0
+    path = table(
+        tmp_path,
+        "".join(f"p{n}\t{n}\t{n * n}\t{-n}\n" for n in range(3)),
+        "participant_id\tmachine\tr 1\tr-1\n",
+    )
+    assert (
+        main(
+            [
+                "agreement",
+                str(path),
+                "--machine",
+                "machine",
+                "--raters",
+                "r 1",
+                "r-1",
+                "--out",
+                str(tmp_path / "out"),
+            ]
+        )
+        == 0
+    )
     pictures = {picture.read_bytes() for picture in (tmp_path / "out").glob("*.png")}
     assert len(pictures) == 3
 
 
 def test_a_constant_column_has_no_correlation_and_says_so(tmp_path):
-    found, document = figures(table(tmp_path, "".join(f"p{number}\tone\t{number}\t2\n" for number in range(6))))
-    assert "r1 has one score only: ICC and kappa with it are 0, whoever is right" in document["notes"]
-    assert found["spearman"].value is None and found["spearman"].reason == "r1 has the same score, 2, in all 6 rows: no correlation"
+    found, document = figures(
+        table(tmp_path, "".join(f"p{number}\tone\t{number}\t2\n" for number in range(6)))
+    )
+    assert (
+        "r1 has one score only: ICC and kappa with it are 0, whoever is right" in document["notes"]
+    )
+    assert (
+        found["spearman"].value is None
+        and found["spearman"].reason == "r1 has the same score, 2, in all 6 rows: no correlation"
+    )
     assert found["mean_absolute_error"].value == pytest.approx(9 / 6)
     same, _ = figures(table(tmp_path, "".join(f"p{number}\tone\t2\t2\n" for number in range(6))))
     assert same["kappa_quadratic"].reason == same["icc_2_1"].reason == "all scores are the same"
@@ -123,91 +200,184 @@ def test_a_constant_column_has_no_correlation_and_says_so(tmp_path):
 
 
 def test_no_interval_where_it_would_only_look_certain(tmp_path):
-    """The machine sees something in one participant only: every cohort with them has nearly the same rank correlation."""
-    found, _ = figures(table(tmp_path, "".join(f"p{number}\tone\t{5 if number == 7 else 0}\t{number}\n" for number in range(8))))
-    assert found["spearman"].value == pytest.approx(0.577, abs=1e-3) and found["spearman"].low is None
+    """The machine sees something in one participant only: every cohort with them has nearly the
+    same rank correlation.
+    """
+    found, _ = figures(
+        table(
+            tmp_path,
+            "".join(
+                f"p{number}\tone\t{5 if number == 7 else 0}\t{number}\n" for number in range(8)
+            ),
+        )
+    )
+    assert (
+        found["spearman"].value == pytest.approx(0.577, abs=1e-3) and found["spearman"].low is None
+    )
     assert found["spearman"].reason == "without one of the participants there is no value"
-    shifted, _ = figures(table(tmp_path, "".join(f"p{number}\tone\t{number + 1}\t{number}\n" for number in range(8))))
+    shifted, _ = figures(
+        table(tmp_path, "".join(f"p{number}\tone\t{number + 1}\t{number}\n" for number in range(8)))
+    )
     assert shifted["bias"].value == 1 and shifted["bias"].low is None
-    assert shifted["bias"].reason == shifted["mean_absolute_error"].reason == "every resampled cohort has the same value"
+    assert (
+        shifted["bias"].reason
+        == shifted["mean_absolute_error"].reason
+        == "every resampled cohort has the same value"
+    )
 
 
 def test_few_participants_are_not_resampled(tmp_path):
-    """Four participants can be drawn in 35 ways only, of which many leave two: such intervals miss the truth too often."""
+    """Four participants can be drawn in 35 ways only, of which many leave two: such intervals miss
+    the truth too often.
+    """
     rows = "".join(f"p{number}\tone\t{[0, 2, 1, 3, 4][number]}\t{number}\n" for number in range(5))
     few, _ = figures(table(tmp_path, rows.rpartition("p4")[0]))
     assert (few["spearman"].value, few["spearman"].low) == (pytest.approx(0.8), None)
-    assert few["spearman"].reason == few["mean_absolute_error"].reason == "4 participants are too few to resample"
+    assert (
+        few["spearman"].reason
+        == few["mean_absolute_error"].reason
+        == "4 participants are too few to resample"
+    )
     assert few["bias"].low is not None  # by Student's t
     enough, _ = figures(table(tmp_path, rows))
     assert enough["spearman"].low < 0.9 <= enough["spearman"].high
 
 
 def test_one_participant_only(tmp_path):
-    found, document = figures(table(tmp_path, "p1\tone\t1\t2\np1\ttwo\t3\t3\np1\tthree\t5\t4\n"), visit="visit")
+    found, document = figures(
+        table(tmp_path, "p1\tone\t1\t2\np1\ttwo\t3\t3\np1\tthree\t5\t4\n"), visit="visit"
+    )
     assert found["spearman"].value == pytest.approx(1) and found["spearman"].low is None
     assert found["spearman"].reason == "one participant only"
-    assert found["lower_limit"].value is None and found["lower_limit"].reason == "one participant only"
-    assert "one rater only: how far raters disagree with each other is not known" in document["notes"]
+    assert (
+        found["lower_limit"].value is None and found["lower_limit"].reason == "one participant only"
+    )
+    assert (
+        "one rater only: how far raters disagree with each other is not known" in document["notes"]
+    )
 
 
 def test_scores_with_ties_have_figures(tmp_path):
-    found, _ = figures(table(tmp_path, "".join(f"p{number}\tone\t{number % 2}\t{number % 2 if number else 1}\n" for number in range(12))))
+    found, _ = figures(
+        table(
+            tmp_path,
+            "".join(
+                f"p{number}\tone\t{number % 2}\t{number % 2 if number else 1}\n"
+                for number in range(12)
+            ),
+        )
+    )
     assert all(figure.value is not None for figure in found.values())
-    assert found["kappa_linear"].value == found["kappa_quadratic"].value  # of two levels they are one
+    assert (
+        found["kappa_linear"].value == found["kappa_quadratic"].value
+    )  # of two levels they are one
 
 
 def test_cells_without_a_score(tmp_path):
     path = table(tmp_path, "p1\tone\t1\tn/a\np2\tone\t2\t3\np3\tone\t\t3\np4\tone\t4\t5\n")
     found, document = figures(path)
     assert (found["bias"].rows, found["bias"].value) == (2, -1)
-    assert "r1: 1 of 4 rows have no score" in document["notes"] and "machine: 1 of 4 rows have no score" in document["notes"]
+    assert (
+        "r1: 1 of 4 rows have no score" in document["notes"]
+        and "machine: 1 of 4 rows have no score" in document["notes"]
+    )
     none, _ = figures(table(tmp_path, "p1\tone\t1\tn/a\np2\tone\tn/a\t3\n"))
-    assert {figure.reason for figure in none.values()} == {"no row has a score of both machine and r1"}
+    assert {figure.reason for figure in none.values()} == {
+        "no row has a score of both machine and r1"
+    }
 
 
 def test_a_visit_that_somebody_misses_is_told(tmp_path):
     rows = "".join(
-        f"p{number}\t{visit}\t{number + step}\t{number}\n" for number in range(5) for visit, step in (("one", 0), ("two", number % 3))
+        f"p{number}\t{visit}\t{number + step}\t{number}\n"
+        for number in range(5)
+        for visit, step in (("one", 0), ("two", number % 3))
     )
-    scores = read_scores(table(tmp_path, rows.replace("p3\ttwo\t3\t3\n", "")), "machine", ["r1"], visit="visit")
+    scores = read_scores(
+        table(tmp_path, rows.replace("p3\ttwo\t3\t3\n", "")), "machine", ["r1"], visit="visit"
+    )
     found, document = agree(scores, change=["one", "two"], draws=100)
-    response = next(figure for figure in found if figure.figure == "standardised_response_mean" and figure.first == "machine")
+    response = next(
+        figure
+        for figure in found
+        if figure.figure == "standardised_response_mean" and figure.first == "machine"
+    )
     assert response.participants == 4
     assert "change of machine: left out, without a score at visit two: p3" in document["notes"]
-    still = next(figure for figure in found if figure.figure == "standardised_response_mean" and figure.first == "r1")
+    still = next(
+        figure
+        for figure in found
+        if figure.figure == "standardised_response_mean" and figure.first == "r1"
+    )
     assert still.reason == "every participant changed by 0"
 
 
 def test_kappa_of_scores_that_are_not_ordinal(tmp_path):
-    found, _ = figures(table(tmp_path, "".join(f"p{number}\tone\t{number}\t{number * 1.3:.2f}\n" for number in range(6))))
-    assert found["kappa_linear"].reason == "r1 has scores between half points: kappa is for ordinal scores"
-    rounded, _ = figures(table(tmp_path, "".join(f"p{number}\tone\t{number + 0.3}\t{number}\n" for number in range(6))))
-    assert rounded["kappa_linear"].value == 1 and "machine rounded to whole points" in rounded["kappa_linear"].method
+    found, _ = figures(
+        table(
+            tmp_path,
+            "".join(f"p{number}\tone\t{number}\t{number * 1.3:.2f}\n" for number in range(6)),
+        )
+    )
+    assert (
+        found["kappa_linear"].reason
+        == "r1 has scores between half points: kappa is for ordinal scores"
+    )
+    rounded, _ = figures(
+        table(
+            tmp_path, "".join(f"p{number}\tone\t{number + 0.3}\t{number}\n" for number in range(6))
+        )
+    )
+    assert (
+        rounded["kappa_linear"].value == 1
+        and "machine rounded to whole points" in rounded["kappa_linear"].method
+    )
 
 
 def test_visits_that_are_named_as_unchanged_and_as_a_change(tmp_path):
-    rows = "".join(f"p{number}\t{visit}\t{number}\t{number}\n" for number in range(5) for visit in ("one", "two"))
+    rows = "".join(
+        f"p{number}\t{visit}\t{number}\t{number}\n"
+        for number in range(5)
+        for visit in ("one", "two")
+    )
     scores = read_scores(table(tmp_path, rows), "machine", ["r1"], visit="visit")
     for change, said in ((["one", "two"], True), ([], False)):
         notes = agree(scores, ["one", "two"], change, draws=50)[1]["notes"]
-        assert any("one and two are named both as unchanged and as a change" in note for note in notes) == said
+        assert (
+            any("one and two are named both as unchanged and as a change" in note for note in notes)
+            == said
+        )
 
 
 def test_a_bias_that_grows_with_the_score_is_told(tmp_path):
     def notes(step):
-        rows = "".join(f"p{number}\tone\t{number * step + number % 3}\t{number}\n" for number in range(12))
-        return [note for note in figures(table(tmp_path, rows))[1]["notes"] if "proportional bias" in note]
+        rows = "".join(
+            f"p{number}\tone\t{number * step + number % 3}\t{number}\n" for number in range(12)
+        )
+        return [
+            note
+            for note in figures(table(tmp_path, rows))[1]["notes"]
+            if "proportional bias" in note
+        ]
 
-    assert len(notes(2)) == 1 and "machine minus r1 changes by 0.7" in notes(2)[0] and notes(1) == []
+    assert (
+        len(notes(2)) == 1 and "machine minus r1 changes by 0.7" in notes(2)[0] and notes(1) == []
+    )
 
 
 def test_scales_that_are_far_apart_are_told(tmp_path):
-    _, document = figures(table(tmp_path, "".join(f"p{number}\tone\t{number * 50}\t{number}\n" for number in range(6))))
+    _, document = figures(
+        table(
+            tmp_path, "".join(f"p{number}\tone\t{number * 50}\t{number}\n" for number in range(6))
+        )
+    )
     assert any("machine spreads 50 times as far as r1" in note for note in document["notes"])
 
 
 def test_several_rows_without_a_column_of_visits_are_repeated_measures(tmp_path):
     found, document = figures(table(tmp_path, "p1\tone\t1\t2\np1\ttwo\t3\t3\np2\tone\t5\t4\n"))
-    assert "participants with several rows: 1; their rows are taken as repeated measures" in document["notes"]
+    assert (
+        "participants with several rows: 1; their rows are taken as repeated measures"
+        in document["notes"]
+    )
     assert "Bland & Altman 2007" in found["lower_limit"].method

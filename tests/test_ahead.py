@@ -90,8 +90,17 @@ def test_what_cannot_be_begun_or_closed_is_an_error_and_no_endless_wait(fault):
 
 
 def test_python_ends_although_nobody_took_the_rest():
-    code = "from itertools import count; from semiology.video.prefetch import ahead; begun = ahead(count(), 2); print(next(begun))"
-    ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=Path(__file__).parents[1], timeout=60)
+    code = (
+        "from itertools import count; from semiology.video.prefetch import ahead; begun ="
+        " ahead(count(), 2); print(next(begun))"
+    )
+    ran = subprocess.run(
+        [sys.executable, "-c", code],
+        capture_output=True,
+        text=True,
+        cwd=Path(__file__).parents[1],
+        timeout=60,
+    )
     assert (ran.returncode, ran.stdout) == (0, "0\n"), ran.stderr
 
 

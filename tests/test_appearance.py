@@ -29,9 +29,9 @@ def test_the_torchvision_form_computes_what_torchvision_computes(tmp_path):
 
 def test_the_fer_form_has_one_position_of_512_channels():
     vgg = VGG19(list("abcdefg")).eval()
-    assert [module.out_channels for module in vgg.features if isinstance(module, torch.nn.Conv2d)] == (
-        [64] * 2 + [128] * 2 + [256] * 4 + [512] * 8
-    )
+    assert [
+        module.out_channels for module in vgg.features if isinstance(module, torch.nn.Conv2d)
+    ] == ([64] * 2 + [128] * 2 + [256] * 4 + [512] * 8)
     images = torch.rand(2, 3, 48, 48)
     with torch.inference_mode():
         assert vgg.features(images).shape == (2, 512, 1, 1)
@@ -39,20 +39,41 @@ def test_the_fer_form_has_one_position_of_512_channels():
 
 
 def test_a_face_is_read_in_grey_and_a_body_in_colour():
-    red, grey = np.zeros((60, 50, 3), np.uint8), np.full((60, 50, 3), 76, np.uint8)  # 76 is the grey of pure red
+    red, grey = (
+        np.zeros((60, 50, 3), np.uint8),
+        np.full((60, 50, 3), 76, np.uint8),
+    )  # 76 is the grey of pure red
     red[..., 0] = 255
-    face, body = VGG19(["a", "b"], width=0.02), VGG19(["a", "b"], form="torchvision", width=0.02, size=32)
+    face, body = (
+        VGG19(["a", "b"], width=0.02),
+        VGG19(["a", "b"], form="torchvision", width=0.02, size=32),
+    )
     torch.testing.assert_close(face.prepare([red]), face.prepare([grey]), atol=0.002, rtol=0)
-    assert face.prepare([grey]).shape == (1, 3, 48, 48) and float(face.prepare([grey]).max()) == pytest.approx(76 / 255)
-    np.testing.assert_allclose(body.prepare([red])[0, :, 5, 5], [(1 - 0.485) / 0.229, -0.456 / 0.224, -0.406 / 0.225], rtol=1e-5)
+    assert face.prepare([grey]).shape == (1, 3, 48, 48) and float(
+        face.prepare([grey]).max()
+    ) == pytest.approx(76 / 255)
+    np.testing.assert_allclose(
+        body.prepare([red])[0, :, 5, 5],
+        [(1 - 0.485) / 0.229, -0.456 / 0.224, -0.406 / 0.225],
+        rtol=1e-5,
+    )
 
 
 @pytest.mark.parametrize("form", ["fer", "torchvision"])
 def test_what_was_trained_small_comes_back_as_it_was(tmp_path, form):
     vgg = VGG19(["left", "right", "none"], form=form, width=0.0625, size=64).eval()
-    save_file(vgg.state_dict(), tmp_path / "vgg.safetensors", {"classes": '["left", "right", "none"]', "size": "64"})
+    save_file(
+        vgg.state_dict(),
+        tmp_path / "vgg.safetensors",
+        {"classes": '["left", "right", "none"]', "size": "64"},
+    )
     back = load_vgg(tmp_path / "vgg.safetensors")
-    assert (back.classes, back.form, back.width, back.size) == (["left", "right", "none"], form, 0.0625, 64)
+    assert (back.classes, back.form, back.width, back.size) == (
+        ["left", "right", "none"],
+        form,
+        0.0625,
+        64,
+    )
     images = torch.rand(2, 3, 64, 64)
     torch.testing.assert_close(back(images), vgg(images))
 
@@ -97,7 +118,9 @@ def test_weights_of_another_network_are_refused(tmp_path):
 
 
 def face_tracks(frames: int):
-    """Two landmarks that span a box from (20, 30) to (60, 50), 25 Hz; nothing was found in the third frame."""
+    """Two landmarks that span a box from (20, 30) to (60, 50), 25 Hz; nothing was found in the
+    third frame.
+    """
     position = np.tile(np.array([[20.0, 30.0], [60.0, 50.0]]), (frames, 1, 1))
     position[2] = np.nan
     return make_tracks(position, ["a", "b"], 25)
@@ -105,13 +128,19 @@ def face_tracks(frames: int):
 
 def test_a_crop_is_a_square_around_the_landmarks_and_absent_where_they_are():
     boxes = crop_boxes(face_tracks(4), "face")
-    np.testing.assert_allclose(boxes[[0, 1, 3]], [[18, 18, 62, 62]] * 3)  # centre (40, 40), side 1.1 x 40
+    np.testing.assert_allclose(
+        boxes[[0, 1, 3]], [[18, 18, 62, 62]] * 3
+    )  # centre (40, 40), side 1.1 x 40
     assert np.isnan(boxes[2]).all()
 
 
 def test_one_unsure_keypoint_far_away_does_not_stretch_the_crop():
     tracks = face_tracks(4)
-    wide = make_tracks(np.concatenate([tracks.position.values.transpose(0, 2, 1), np.full((4, 1, 2), 500.0)], 1), ["a", "b", "far"], 25)
+    wide = make_tracks(
+        np.concatenate([tracks.position.values.transpose(0, 2, 1), np.full((4, 1, 2), 500.0)], 1),
+        ["a", "b", "far"],
+        25,
+    )
     wide["confidence"].loc[{"keypoint": "far"}] = 0.2
     np.testing.assert_allclose(crop_boxes(wide, "face")[0], [18, 18, 62, 62])
 
@@ -119,9 +148,14 @@ def test_one_unsure_keypoint_far_away_does_not_stretch_the_crop():
 def test_features_have_a_row_a_frame_and_nan_where_nothing_was_found():
     torch.manual_seed(0)
     vgg = VGG19(["a", "b"], width=0.0625).eval()
-    images = [np.random.default_rng(number).integers(0, 255, (80, 100, 3), dtype=np.uint8) for number in range(4)]
+    images = [
+        np.random.default_rng(number).integers(0, 255, (80, 100, 3), dtype=np.uint8)
+        for number in range(4)
+    ]
     images[3] = images[0].copy()
-    frames = [Frame(index, index / 25, index / 25, index, image) for index, image in enumerate(images)]
+    frames = [
+        Frame(index, index / 25, index / 25, index, image) for index, image in enumerate(images)
+    ]
     features, time = appearance_features(frames, face_tracks(4), "face", vgg)
     assert features.shape == (4, 32) and features.dtype == np.float32
     assert time.tolist() == [0, 0.04, 0.08, 0.12]

@@ -1,4 +1,6 @@
-"""What the audit finds in a run's folder and cohort: copies, confounds, foreign networks, tampering, what is missing."""
+"""What the audit finds in a run's folder and cohort: copies, confounds, foreign networks,
+tampering, what is missing.
+"""
 
 import json
 import shutil
@@ -8,14 +10,31 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from audit_leaks import JOINTS, TASK, add_clip, filmed, moving_cohort, quick_run, read_clips, wandering, write_clips
+from audit_leaks import (
+    JOINTS,
+    TASK,
+    add_clip,
+    filmed,
+    moving_cohort,
+    quick_run,
+    read_clips,
+    wandering,
+    write_clips,
+)
 from PIL import Image
 
 from semiology import UserError, make_tracks, read_tracks, save_tracks
 from semiology.cli.main import main
 from semiology.evaluation.audit import Check, audit, verdict, write_sources
 from semiology.evaluation.audit.check import text
-from semiology.evaluation.audit.fingerprint import Changes, changes, from_text, likeness, positions, to_text
+from semiology.evaluation.audit.fingerprint import (
+    Changes,
+    changes,
+    from_text,
+    likeness,
+    positions,
+    to_text,
+)
 from semiology.evaluation.audit.sources import used_weights
 from semiology.experiments.splits import Split
 from semiology.files import content_hash
@@ -67,7 +86,10 @@ def test_the_verb_prints_a_line_a_check_and_exits_with_zero_one_or_two(run, tmp_
     assert said.count("passed") == len(json.loads((run / "audit.json").read_text())["checks"]) + 1
     (run / "sources.json").unlink()
     assert main(["audit", str(run)]) == 1
-    assert "INCOMPLETE: the records do not show same stretch, copies, outside, confounds" in capsys.readouterr().out
+    assert (
+        "INCOMPLETE: the records do not show same stretch, copies, outside, confounds"
+        in capsys.readouterr().out
+    )
     assert main(["audit", str(tmp_path)]) == 2
     assert "not a run (no predictions.csv in it)" in capsys.readouterr().err
 
@@ -79,13 +101,20 @@ def test_folds_dealt_by_seizure_answer_another_question(moving, tmp_path):
     write_clips(cohort, table)
     run = quick_run(cohort, tmp_path / "by_seizure", split=Split("recording", folds=3))
     check = found(run, "participants")
-    assert check.result == "failed" and "seizures of known patients were judged, not new patients" in check.found
+    assert (
+        check.result == "failed"
+        and "seizures of known patients were judged, not new patients" in check.found
+    )
 
 
 def test_an_unseen_test_set_beside_folds_passes_and_teaches_nobody(moving, tmp_path):
     run = quick_run(moving, tmp_path / "run", split=Split("grouped", folds=2, test=["p1", "p4"]))
     assert verdict(audit(run)) == "passed"
-    path = next(path for path in (run / "folds").rglob("*.json") if json.loads(path.read_text())["fold"] != "test")
+    path = next(
+        path
+        for path in (run / "folds").rglob("*.json")
+        if json.loads(path.read_text())["fold"] != "test"
+    )
     record = json.loads(path.read_text())
     record["models"]["agcn"]["seen"]["weights"].append("c4")
     path.write_text(json.dumps(record))
@@ -94,30 +123,46 @@ def test_an_unseen_test_set_beside_folds_passes_and_teaches_nobody(moving, tmp_p
     assert found(run, "table").result == "not possible"
 
 
-def test_one_stretch_of_a_file_under_two_clips_is_found_and_a_later_stretch_is_a_copy_of_the_file(run, cohort):
+def test_one_stretch_of_a_file_under_two_clips_is_found_and_a_later_stretch_is_a_copy_of_the_file(
+    run, cohort
+):
     add_clip(cohort, "c1", clip_id="other", participant_id="p99", start="2", end="8")
     resourced(run, cohort)
     table = read_clips(cohort)
     cohort_run = quick_run(cohort, run.parent / "planted", split=Split("participant"))
     check = found(cohort_run, "same stretch")
-    assert check.result == "failed" and "c1 (p1) and other (p99) share 6.0 s of one file" in check.found
+    assert (
+        check.result == "failed"
+        and "c1 (p1) and other (p99) share 6.0 s of one file" in check.found
+    )
     table.loc[table["clip_id"] == "c1", "end"] = "2"  # now they touch, and do not overlap
     write_clips(cohort, table)
     write_sources(cohort, None, table["clip_id"], cohort_run / "sources.json")
-    assert found(cohort_run, "same stretch").result == "passed" and "the same file" in found(cohort_run, "copies").found
+    assert (
+        found(cohort_run, "same stretch").result == "passed"
+        and "the same file" in found(cohort_run, "copies").found
+    )
 
 
 @pytest.mark.parametrize("shift", [0, 33])
 def test_tracks_copied_with_noise_to_another_participant_are_found(run, cohort, shift):
-    copied = read_tracks(cohort / "tracks/c1.nc").position.transpose("time", "keypoint", "space").values[shift:]
-    noisy = 1.2 * copied + 40 + np.random.default_rng(5).normal(0, 1.5, copied.shape)  # nearer to the camera, and elsewhere in the picture
+    copied = (
+        read_tracks(cohort / "tracks/c1.nc")
+        .position.transpose("time", "keypoint", "space")
+        .values[shift:]
+    )
+    noisy = (
+        1.2 * copied + 40 + np.random.default_rng(5).normal(0, 1.5, copied.shape)
+    )  # nearer to the camera, and elsewhere in the picture
     save_tracks(make_tracks(noisy, JOINTS, 25.0), cohort / "tracks/c4.nc")
     check = found(resourced(run, cohort), "copies")
     assert check.result == "failed" and len(check.details) == 1
     assert "c1 (p1) and c4 (p4): the keypoints move alike" in check.found
 
 
-def test_a_video_encoded_again_under_another_participant_is_found_though_all_rooms_look_alike(run, cohort):
+def test_a_video_encoded_again_under_another_participant_is_found_though_all_rooms_look_alike(
+    run, cohort
+):
     store = filmed(cohort, trained_on=[], again=(1, 4))
     ids = read_clips(cohort)["clip_id"]
     write_sources(cohort, store, ids, run / "sources.json")
@@ -141,15 +186,22 @@ def test_a_label_that_the_centre_predicts_fails_and_is_named(run, cohort):
     write_clips(cohort, table)
     check = found(resourced(run, cohort), "confounds")
     assert check.result == "failed" and check.found.startswith("swing by centre alone: AUC 1.00")
-    assert not any("lens alone" in detail and ", 0.0" in detail.rpartition(",")[2] for detail in check.details)
+    assert not any(
+        "lens alone" in detail and ", 0.0" in detail.rpartition(",")[2] for detail in check.details
+    )
 
 
 def test_duration_alone_is_told_and_does_not_fail(run, cohort):
     for row in read_clips(cohort).itertuples():
         seconds = 6 if row.swing == "present" else 9
-        save_tracks(make_tracks(wandering(int(row.clip_id[1:]), seconds), JOINTS, 25.0), cohort / row.tracks)
+        save_tracks(
+            make_tracks(wandering(int(row.clip_id[1:]), seconds), JOINTS, 25.0), cohort / row.tracks
+        )
     check = found(resourced(run, cohort), "confounds")
-    assert check.result == "passed" and "worth a look: swing by duration alone: AUC 1.00" in check.found
+    assert (
+        check.result == "passed"
+        and "worth a look: swing by duration alone: AUC 1.00" in check.found
+    )
 
 
 def weights(run: Path, **entries) -> Path:
@@ -160,9 +212,19 @@ def weights(run: Path, **entries) -> Path:
 
 
 def test_a_detector_that_knew_a_held_out_participant_fails_and_an_unknown_one_is_not_passed(run):
-    weights(run, abcdef0123={"what": "keypoint-rcnn joints", "origin": None, "participants": ["p3", "somebody"]})
+    weights(
+        run,
+        abcdef0123={
+            "what": "keypoint-rcnn joints",
+            "origin": None,
+            "participants": ["p3", "somebody"],
+        },
+    )
     check = found(run, "outside")
-    assert check.result == "failed" and "keypoint-rcnn joints (abcdef01) was trained on p3, held out here" in check.found
+    assert (
+        check.result == "failed"
+        and "keypoint-rcnn joints (abcdef01) was trained on p3, held out here" in check.found
+    )
     weights(run, abcdef0123={"what": "face_vgg", "origin": None, "participants": None})
     assert found(run, "outside").result == "not possible"
     stated = {check.name: check for check in audit(run, elsewhere=["abcdef01"])}["outside"]
@@ -174,7 +236,8 @@ def test_a_detector_that_knew_a_held_out_participant_fails_and_an_unknown_one_is
 
 def test_what_made_the_tracks_is_read_from_the_stores_record():
     vgg, joints, mtcnn = "1" * 64, "2" * 64, "3" * 64
-    coco = "fc266e953d2b302cdcbb9ae66f71f6b0d4649928bf02dc573961e361e4918926"  # torchvision's Keypoint R-CNN
+    # torchvision's Keypoint R-CNN
+    coco = "fc266e953d2b302cdcbb9ae66f71f6b0d4649928bf02dc573961e361e4918926"
     body = {
         "detector": {"detector": "mtcnn", "weights": {"pnet.pt": mtcnn}},
         "pose": {"name": "keypoint-rcnn", "weights": {"joints": joints}},
@@ -186,20 +249,37 @@ def test_what_made_the_tracks_is_read_from_the_stores_record():
             "face_vgg": {"depends": {"vgg": vgg}},
         }
     )
-    assert {digest: entry["participants"] for digest, entry in used.items()} == {mtcnn: [], joints: ["p1"], coco: [], vgg: None}
+    assert {digest: entry["participants"] for digest, entry in used.items()} == {
+        mtcnn: [],
+        joints: ["p1"],
+        coco: [],
+        vgg: None,
+    }
 
 
 def test_weights_say_who_taught_them_and_the_store_hears_of_it(tmp_path):
     for name in ("sad", "happy"):
         (tmp_path / f"images/{name}").mkdir(parents=True)
         for number in range(4):
-            Image.fromarray(np.full((48, 48), 30 * number, np.uint8)).save(tmp_path / f"images/{name}/{number}.png")
+            Image.fromarray(np.full((48, 48), 30 * number, np.uint8)).save(
+                tmp_path / f"images/{name}/{number}.png"
+            )
     told = {}
     for name, participants in (("own", ["p2", "p1"]), ("public", []), ("silent", None)):
         path = tmp_path / f"{name}.safetensors"
-        pretrain("expression", tmp_path / "images", path, width=0.03125, epochs=1, participants=participants, progress=False)
+        pretrain(
+            "expression",
+            tmp_path / "images",
+            path,
+            width=0.03125,
+            epochs=1,
+            participants=participants,
+            progress=False,
+        )
         told[name] = trained_on(ExtractOptions(face_weights=path))
-    assert list(told["own"].values()) == [["p1", "p2"]] and list(told["own"]) == [content_hash(tmp_path / "own.safetensors")]
+    assert list(told["own"].values()) == [["p1", "p2"]] and list(told["own"]) == [
+        content_hash(tmp_path / "own.safetensors")
+    ]
     assert list(told["public"].values()) == [[]] and told["silent"] == {}
 
 
@@ -207,8 +287,12 @@ def test_weights_say_who_taught_them_and_the_store_hears_of_it(tmp_path):
 def test_fine_tuned_detectors_say_who_taught_them(tmp_path, start, known):
     setup = Setup(["nose"], "mobilenet_v3_large", 64)
     about = {"participants": ["p1"], "options": {"start": start}}
-    (tmp_path / "detectors.json").write_text(json.dumps({"setup": asdict(setup), "sha256": {"joints": "ab" * 32}, "about": about}))
-    options = ExtractOptions(pose="keypoint-rcnn", keypoint_rcnn=KeypointRCNNOptions(weights=tmp_path))
+    (tmp_path / "detectors.json").write_text(
+        json.dumps({"setup": asdict(setup), "sha256": {"joints": "ab" * 32}, "about": about})
+    )
+    options = ExtractOptions(
+        pose="keypoint-rcnn", keypoint_rcnn=KeypointRCNNOptions(weights=tmp_path)
+    )
     assert trained_on(options) == ({"ab" * 32: ["p1"]} if known else {})
 
 
@@ -232,42 +316,70 @@ def add_prediction(record: dict) -> None:
 
 
 def fold_of_c3(run: Path) -> Path:
-    return next(path for path in (run / "folds").rglob("*.json") if "c3" in json.loads(path.read_text())["held_out_clips"])
+    return next(
+        path
+        for path in (run / "folds").rglob("*.json")
+        if "c3" in json.loads(path.read_text())["held_out_clips"]
+    )
 
 
 def test_a_changed_score_in_the_table_is_found(run):
     table = read_table(run)
     row = table.index[table["clip_id"] == "c3"][0]
-    table.loc[row, ["score", "predicted", "scores"]] = ["0.9", "present", '{"absent": 0.1, "present": 0.9}']
+    table.loc[row, ["score", "predicted", "scores"]] = [
+        "0.9",
+        "present",
+        '{"absent": 0.1, "present": 0.9}',
+    ]
     table.to_csv(run / "predictions.csv", index=False)
     check = found(run, "table")
-    assert check.result == "failed" and "clip c3: scores in predictions.csv is not what the record says" in check.found
+    assert (
+        check.result == "failed"
+        and "clip c3: scores in predictions.csv is not what the record says" in check.found
+    )
 
 
 def test_a_missing_record_and_a_missing_note_are_incomplete_not_passed(run):
     edited(run, lambda record: record["models"]["agcn"]["seen"].pop("class_weights"))
     check = found(run, "class weights")
-    assert check.result == "not possible" and ": nothing says on whom the class weights of agcn were fitted" in check.found
+    assert (
+        check.result == "not possible"
+        and ": nothing says on whom the class weights of agcn were fitted" in check.found
+    )
     fold_of_c3(run).unlink()
     checks = audit(run)
     assert verdict(checks) == "incomplete"
-    assert {"predicted once", "table"} <= {check.name for check in checks if check.result == "not possible"}
+    assert {"predicted once", "table"} <= {
+        check.name for check in checks if check.result == "not possible"
+    }
     assert "no record holds agcn's prediction of c3" in text(checks)
 
 
 @pytest.mark.parametrize(
     "change, name, words",
     [
-        (lambda record: record["models"]["agcn"]["seen"]["batch_norm"].append("c3"), "batch norm", "c3 of p3, who is held out"),
+        (
+            lambda record: record["models"]["agcn"]["seen"]["batch_norm"].append("c3"),
+            "batch norm",
+            "c3 of p3, who is held out",
+        ),
         (
             lambda record: record["models"]["agcn"].update(teacher="tcn"),
             "teacher",
             "does not say on whom it was trained",
         ),
         (add_prediction, "predicted once", "did not hold out"),
-        (lambda record: record["clips"].update(c5="p4"), "participants", "clip c5 is given to p4, p5"),
+        (
+            lambda record: record["clips"].update(c5="p4"),
+            "participants",
+            "clip c5 is given to p4, p5",
+        ),
         (lambda record: record.update(held_out=["p4"]), "participants", "names p4 as held out"),
-        (lambda record: record["models"]["agcn"]["seen"]["weights"].append("nobody"), "weights", "nobody is no clip of this task"),
+        (
+            lambda record: record["models"]["agcn"]["seen"]["weights"].append("nobody"),
+            "weights",
+            "nobody is no clip of this task",
+        ),
     ],
 )
 def test_a_record_that_contradicts_itself_is_found(run, change, name, words):
@@ -285,10 +397,20 @@ def test_a_fusion_that_is_not_the_mean_of_its_members_is_found(run):
     wrong = table.assign(model="fused")
     pd.concat([table, wrong]).to_csv(run / "predictions.csv", index=False)
     assert found(run, "table").result == "not possible"  # nothing says what these rows are
-    config = (run / "config.yaml").read_text().replace("fusions: []", f"fusions:\n- task: {TASK}\n  model: fused\n  members: [{TASK}/agcn]")
+    config = (
+        (run / "config.yaml")
+        .read_text()
+        .replace(
+            "fusions: []", f"fusions:\n- task: {TASK}\n  model: fused\n  members: [{TASK}/agcn]"
+        )
+    )
     (run / "config.yaml").write_text(config)
     assert found(run, "table").result == "passed"
-    wrong.loc[0, ["score", "predicted", "scores"]] = ["0.9", "present", '{"absent": 0.1, "present": 0.9}']
+    wrong.loc[0, ["score", "predicted", "scores"]] = [
+        "0.9",
+        "present",
+        '{"absent": 0.1, "present": 0.9}',
+    ]
     pd.concat([table, wrong]).to_csv(run / "predictions.csv", index=False)
     assert found(run, "table").result == "failed"
 
@@ -327,14 +449,24 @@ def test_sources_name_a_clip_that_is_not_in_the_cohort(moving, tmp_path):
 
 
 @pytest.mark.realdata
-def test_a_real_video_encoded_again_is_recognised_and_another_view_of_the_room_is_not(testdata, tmp_path):
+def test_a_real_video_encoded_again_is_recognised_and_another_view_of_the_room_is_not(
+    testdata, tmp_path
+):
     from semiology.evaluation.audit.fingerprint import PICTURE_RATE, small_pictures
 
     def seen(path: Path, end: float) -> Changes:
-        return Changes(changes(small_pictures(read_frames(path, 0, end, PICTURE_RATE))[0], 4), PICTURE_RATE)
+        return Changes(
+            changes(small_pictures(read_frames(path, 0, end, PICTURE_RATE))[0], 4), PICTURE_RATE
+        )
 
-    dance, room, other_view = (testdata / f"people/{name}.mp4" for name in ("dance_720x406", "room_cam01_portrait", "room_cam03_portrait"))
-    images = [np.asarray(Image.fromarray(frame.image).resize((180, 320))) for frame in read_frames(dance, 1.3, 7, 25)]
+    dance, room, other_view = (
+        testdata / f"people/{name}.mp4"
+        for name in ("dance_720x406", "room_cam01_portrait", "room_cam03_portrait")
+    )
+    images = [
+        np.asarray(Image.fromarray(frame.image).resize((180, 320)))
+        for frame in read_frames(dance, 1.3, 7, 25)
+    ]
     write_video(tmp_path / "again.avi", images, 25, bit_rate=250_000)
     assert likeness(seen(dance, 7), seen(tmp_path / "again.avi", 5.6))[0] > 0.6
     assert likeness(seen(room, 1.6), seen(other_view, 1.6))[0] < 0.4

@@ -1,4 +1,6 @@
-"""Files of a run that were changed, damaged or lost: what each check says of them; nothing that cannot be shown is passed."""
+"""Files of a run that were changed, damaged or lost: what each check says of them; nothing that
+cannot be shown is passed.
+"""
 
 import json
 import shutil
@@ -51,14 +53,21 @@ def first_fold(run: Path) -> str:
 def test_an_honest_run_with_a_null_passes(run):
     checks = asked(run)
     assert verdict(list(checks.values())) == "passed"
-    assert checks["chance"].found.startswith("computed again from 2 of 2 permutations; the null of linear was not computed again")
+    assert checks["chance"].found.startswith(
+        "computed again from 2 of 2 permutations; the null of linear was not computed again"
+    )
 
 
 def test_a_column_that_is_not_what_the_scores_say_is_found(run):
     table = pd.read_csv(run / "predictions.csv", dtype=str, keep_default_na=False)
-    table.loc[3, "score"] = str(float(table.loc[3, "score"]) + 0.0009)  # within what a reader takes for rounding
+    table.loc[3, "score"] = str(
+        float(table.loc[3, "score"]) + 0.0009
+    )  # within what a reader takes for rounding
     table.to_csv(run / "predictions.csv", index=False)
-    assert asked(run)["table"].result == "failed" and "score in predictions.csv is not" in asked(run)["table"].found
+    assert (
+        asked(run)["table"].result == "failed"
+        and "score in predictions.csv is not" in asked(run)["table"].found
+    )
 
 
 def fused(run: Path, change=lambda rows: rows) -> Path:
@@ -68,7 +77,11 @@ def fused(run: Path, change=lambda rows: rows) -> Path:
     pd.concat([table, change(rows)]).to_csv(run / "predictions.csv", index=False)
     changed(run, "null.json", lambda null: null.update(fused={"mean": null[TASK]["agcn"]}))
     return changed(
-        run, "config.yaml", lambda config: config.update(fusions=[{"task": "fused", "model": "mean", "members": [f"{TASK}/agcn"]}])
+        run,
+        "config.yaml",
+        lambda config: config.update(
+            fusions=[{"task": "fused", "model": "mean", "members": [f"{TASK}/agcn"]}]
+        ),
     )
 
 
@@ -80,7 +93,9 @@ def test_a_fusion_has_the_clips_and_facts_of_its_members(run, tmp_path):
     assert checks["table"].result == checks["chance"].result == "passed"
     changes = {
         "not in predictions.csv, though all members predicted it": lambda rows: rows.iloc[1:],
-        "truth of mean, clip": lambda rows: rows.assign(truth=rows["truth"].map({"absent": "present", "present": "absent"})),
+        "truth of mean, clip": lambda rows: rows.assign(
+            truth=rows["truth"].map({"absent": "present", "present": "absent"})
+        ),
         "participant_id of mean, clip": lambda rows: rows.assign(participant_id="p0"),
         "recording_id of mean, clip": lambda rows: rows.assign(recording_id="one"),
         "fold of mean, clip": lambda rows: rows.assign(fold="p0"),
@@ -94,12 +109,16 @@ def test_a_model_that_predicts_and_of_which_the_record_is_silent_is_not_passed(r
     for path in (run / "folds").rglob("*.json"):
         changed(run, path.relative_to(run).as_posix(), lambda record: record["models"].pop("agcn"))
     checks = asked(run)
-    assert {checks[name].result for name in ("weights", "class weights", "batch norm")} == {"not possible"}
+    assert {checks[name].result for name in ("weights", "class weights", "batch norm")} == {
+        "not possible"
+    }
     assert "nothing says on whom the weights of agcn were fitted" in checks["weights"].found
 
 
 def test_a_model_of_the_protocol_without_any_prediction_is_not_passed(run):
-    changed(run, "config.yaml", lambda config: config["models"].update(other=config["models"]["agcn"]))
+    changed(
+        run, "config.yaml", lambda config: config["models"].update(other=config["models"]["agcn"])
+    )
     checks = asked(run)
     assert checks["weights"].result == checks["predicted once"].result == "not possible"
 
@@ -107,16 +126,36 @@ def test_a_model_of_the_protocol_without_any_prediction_is_not_passed(run):
 @pytest.mark.parametrize(
     ("change", "result", "words"),
     [
-        (lambda null: null[TASK]["agcn"].update(auc=[0.0, 0.0]), "failed", "auc of agcn in null.json is not what"),
-        (lambda null: null[TASK]["agcn"].update(auc=null[TASK]["agcn"]["auc"] * 500), "failed", "auc of agcn in null.json is not what"),
-        (lambda null: null[TASK].update(tcn=null[TASK]["agcn"]), "failed", "null.json holds values of tcn, which no permuted run gave"),
-        (lambda null: null[TASK]["linear"].update(f1=[0.5] * 30), "failed", "f1 of linear in null.json has 30 values"),
+        (
+            lambda null: null[TASK]["agcn"].update(auc=[0.0, 0.0]),
+            "failed",
+            "auc of agcn in null.json is not what",
+        ),
+        (
+            lambda null: null[TASK]["agcn"].update(auc=null[TASK]["agcn"]["auc"] * 500),
+            "failed",
+            "auc of agcn in null.json is not what",
+        ),
+        (
+            lambda null: null[TASK].update(tcn=null[TASK]["agcn"]),
+            "failed",
+            "null.json holds values of tcn, which no permuted run gave",
+        ),
+        (
+            lambda null: null[TASK]["linear"].update(f1=[0.5] * 30),
+            "failed",
+            "f1 of linear in null.json has 30 values",
+        ),
         (
             lambda null: null[TASK]["linear"].update(auc=[-1.0] * 1999),
             "failed",
             "auc of linear in null.json has values that it cannot have",
         ),
-        (lambda null: null[TASK]["linear"].update(auc=[0.0] * 1999), "not possible", "is the same in all 1999 exchanges"),
+        (
+            lambda null: null[TASK]["linear"].update(auc=[0.0] * 1999),
+            "not possible",
+            "is the same in all 1999 exchanges",
+        ),
         (lambda null: null.update({TASK: []}), "not possible", "null.json is damaged"),
     ],
 )
@@ -128,15 +167,25 @@ def test_an_invented_null_is_not_passed(run, change, result, words):
 def test_permutations_that_are_not_there_have_to_be_told(run):
     for path in (run / "folds").rglob("permutation-1/*.json"):
         path.unlink()
-    assert "records of 1 permutations, 2 were asked for and 0 left out" in asked(run)["chance"].found
+    assert (
+        "records of 1 permutations, 2 were asked for and 0 left out" in asked(run)["chance"].found
+    )
     changed(
         run,
         "notes.json",
-        lambda notes: notes.append(f"{TASK}: 1 of 2 permutations left out: in some fold all training clips had one level"),
+        lambda notes: notes.append(
+            f"{TASK}: 1 of 2 permutations left out: in some fold all training clips had one level"
+        ),
     )
     check = asked(run)["chance"]
     assert check.result == "failed"  # the null still has two values
-    changed(run, "null.json", lambda null: null[TASK].update(agcn={name: found[:1] for name, found in null[TASK]["agcn"].items()}))
+    changed(
+        run,
+        "null.json",
+        lambda null: null[TASK].update(
+            agcn={name: found[:1] for name, found in null[TASK]["agcn"].items()}
+        ),
+    )
     assert asked(run)["chance"].found.startswith("computed again from 1 of 2 permutations")
     next((run / "folds").rglob("permutation-0/*.json")).unlink()
     assert "permutation 0: no record of fold" in asked(run)["chance"].found
@@ -149,13 +198,19 @@ def test_sources_without_anything_to_compare_are_not_passed(run):
             clip["covariates"] = {}
 
     checks = asked(changed(run, "sources.json", emptied))
-    assert checks["copies"].result == "not possible" and "has neither pictures nor movement to compare" in checks["copies"].found
+    assert (
+        checks["copies"].result == "not possible"
+        and "has neither pictures nor movement to compare" in checks["copies"].found
+    )
     assert (
         checks["confounds"].result == "passed"
-        and "no column centre was recorded; no column camera was recorded" in checks["confounds"].found
+        and "no column centre was recorded; no column camera was recorded"
+        in checks["confounds"].found
     )
     checks = asked(changed(run, "sources.json", lambda sources: sources.update(clips={})))
-    assert {checks[name].result for name in ("same stretch", "copies", "confounds")} == {"not possible"}
+    assert {checks[name].result for name in ("same stretch", "copies", "confounds")} == {
+        "not possible"
+    }
 
 
 def test_a_centre_that_is_a_number_need_not_rise_with_the_label(moving, tmp_path):
@@ -195,12 +250,24 @@ def test_a_damaged_file_is_named_and_not_called_missing(run, name, content):
 
 @pytest.mark.parametrize("change", [{"movement": "xx"}, {"covariates": None}, {"start": "early"}])
 def test_a_damaged_clip_of_the_sources_is_named(run, change):
-    check = asked(changed(run, "sources.json", lambda sources: sources["clips"]["c2"].update(change)))["copies"]
-    assert check.result == "not possible" and f"sources.json: clips.c2.{next(iter(change))}" in check.found
+    check = asked(
+        changed(run, "sources.json", lambda sources: sources["clips"]["c2"].update(change))
+    )["copies"]
+    assert (
+        check.result == "not possible"
+        and f"sources.json: clips.c2.{next(iter(change))}" in check.found
+    )
 
 
 @pytest.mark.parametrize(
-    "change", [{"models": []}, {"clips": None}, {"inner": [{}]}, {"models": {"agcn": {"seen": None}}}, {"levels": ["a"]}]
+    "change",
+    [
+        {"models": []},
+        {"clips": None},
+        {"inner": [{}]},
+        {"models": {"agcn": {"seen": None}}},
+        {"levels": ["a"]},
+    ],
 )
 def test_a_damaged_record_is_named(run, change):
     name = first_fold(run)
@@ -210,7 +277,11 @@ def test_a_damaged_record_is_named(run, change):
 
 def test_without_its_protocol_a_calibrated_run_is_not_judged_rather_than_failed(run):
     calibration = {"temperature": 2.0, "steps": None, "threshold": 0.3, "clips": 5}
-    changed(run, first_fold(run), lambda record: record["models"]["agcn"].update(calibration=calibration))
+    changed(
+        run,
+        first_fold(run),
+        lambda record: record["models"]["agcn"].update(calibration=calibration),
+    )
     (run / "config.yaml").unlink()
     check = asked(run)["threshold and choice"]
     assert check.result == "not possible" and "config.yaml is missing" in check.found

@@ -1,4 +1,6 @@
-"""Leaks planted in the code that trains, one a kind: the audit names each, and passes the same run without it."""
+"""Leaks planted in the code that trains, one a kind: the audit names each, and passes the same run
+without it.
+"""
 
 import json
 import shutil
@@ -57,5 +59,7 @@ def test_a_model_that_leaked_and_of_which_the_record_is_silent_is_not_passed(cle
     del record["models"]["agcn"], record["models"]["tcn"]
     path.write_text(json.dumps(record))
     found = {check.name: check for check in audit(run)}
-    assert {found[name].result for name in ("weights", "class weights", "batch norm", "teacher")} == {"not possible"}
+    assert {
+        found[name].result for name in ("weights", "class weights", "batch norm", "teacher")
+    } == {"not possible"}
     assert "nothing says on whom the weights of" in found["weights"].found

@@ -1,4 +1,6 @@
-"""What a user's mistakes say, from the command line: one clear line, an exit status, nothing lost, no traceback."""
+"""What a user's mistakes say, from the command line: one clear line, an exit status, nothing lost,
+no traceback.
+"""
 
 import json
 import wave
@@ -11,7 +13,9 @@ from semiology.video import write_video
 
 
 def grey_video(path, seconds: float = 1.0) -> None:
-    write_video(path, (np.full((96, 128, 3), 90 + n % 3, np.uint8) for n in range(int(seconds * 25))), 25)
+    write_video(
+        path, (np.full((96, 128, 3), 90 + n % 3, np.uint8) for n in range(int(seconds * 25))), 25
+    )
 
 
 @pytest.fixture
@@ -24,18 +28,35 @@ def bad_cohort(tmp_path):
     (videos / "truncated.mp4").write_bytes((videos / "whole.mp4").read_bytes()[:400])
     (videos / "empty.mp4").write_bytes(b"")
     with wave.open(str(videos / "audio.wav"), "wb") as sound:
-        sound.setnchannels(1), sound.setsampwidth(2), sound.setframerate(8000), sound.writeframes(bytes(16000))
-    rows = [(name.split(".")[0], name) for name in ("grey.mp4", "truncated.mp4", "empty.mp4", "audio.wav", "missing.mp4")]
-    lines = [f"{clip_id}\tp{number}\tvideos/{name}\t0\tn/a\tabsent" for number, (clip_id, name) in enumerate(rows)]
+        (
+            sound.setnchannels(1),
+            sound.setsampwidth(2),
+            sound.setframerate(8000),
+            sound.writeframes(bytes(16000)),
+        )
+    rows = [
+        (name.split(".")[0], name)
+        for name in ("grey.mp4", "truncated.mp4", "empty.mp4", "audio.wav", "missing.mp4")
+    ]
+    lines = [
+        f"{clip_id}\tp{number}\tvideos/{name}\t0\tn/a\tabsent"
+        for number, (clip_id, name) in enumerate(rows)
+    ]
     write_tables(tmp_path / "cohort", lines, 5)
     return tmp_path / "cohort"
 
 
 def write_tables(folder, lines: list[str], people: int) -> None:
     folder.mkdir(exist_ok=True)
-    (folder / "clips.tsv").write_text("clip_id\tparticipant_id\tvideo\tstart\tend\tdystonia\n" + "\n".join(lines) + "\n")
-    (folder / "participants.tsv").write_text("participant_id\n" + "".join(f"p{n}\n" for n in range(people)))
-    (folder / "clips.json").write_text(json.dumps({"dystonia": {"Role": "label", "Levels": {"absent": "", "present": ""}}}))
+    (folder / "clips.tsv").write_text(
+        "clip_id\tparticipant_id\tvideo\tstart\tend\tdystonia\n" + "\n".join(lines) + "\n"
+    )
+    (folder / "participants.tsv").write_text(
+        "participant_id\n" + "".join(f"p{n}\n" for n in range(people))
+    )
+    (folder / "clips.json").write_text(
+        json.dumps({"dystonia": {"Role": "label", "Levels": {"absent": "", "present": ""}}})
+    )
 
 
 def test_an_extraction_goes_on_past_bad_clips_and_lists_each_in_one_line(bad_cohort, capsys):
@@ -45,8 +66,12 @@ def test_an_extraction_goes_on_past_bad_clips_and_lists_each_in_one_line(bad_coh
     assert set(failed) == {"truncated", "empty", "audio", "missing"}
     assert "no video" in failed["audio"]
     assert "warning: grey: nobody was found" in said
-    assert "Traceback" not in said and str(bad_cohort) not in said  # clips by their id, never by a patient's file
-    assert sorted(path.parent.name for path in (bad_cohort / "store").rglob("body-*.nc")) == ["grey"]
+    assert (
+        "Traceback" not in said and str(bad_cohort) not in said
+    )  # clips by their id, never by a patient's file
+    assert sorted(path.parent.name for path in (bad_cohort / "store").rglob("body-*.nc")) == [
+        "grey"
+    ]
     assert main(["extract", str(bad_cohort), "--store", str(bad_cohort / "store")]) == 1
     assert "1 were there already, 4 failed" in capsys.readouterr().out
 
@@ -59,7 +84,11 @@ def test_a_check_of_the_cohort_lists_them_too(bad_cohort, capsys):
 
 def test_every_fault_of_the_tables_is_said_at_once(tmp_path, capsys):
     grey_video(tmp_path / "a.mp4")
-    lines = ["c1\tp0\ta.mp4\t0\t1\tabsent", "c1\tp0\ta.mp4\t0\t1\tsevere", "c2\tp9\ta.mp4\t2\t1\tabsent"]
+    lines = [
+        "c1\tp0\ta.mp4\t0\t1\tabsent",
+        "c1\tp0\ta.mp4\t0\t1\tsevere",
+        "c2\tp9\ta.mp4\t2\t1\tabsent",
+    ]
     write_tables(tmp_path, lines, 2)
     assert main(["cohort", "check", str(tmp_path)]) == 2
     said = capsys.readouterr().err

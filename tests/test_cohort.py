@@ -16,13 +16,19 @@ EXAMPLE = Path(__file__).resolve().parents[1] / "data_manifests" / "example"
 
 @pytest.fixture
 def folder(tmp_path) -> Path:
-    """The example of data_manifests, with a video of 2 s at 25 Hz (10 s for the last clip) for each clip."""
+    """The example of data_manifests, with a video of 2 s at 25 Hz (10 s for the last clip) for each
+    clip.
+    """
     folder = tmp_path / "cohort"
     shutil.copytree(EXAMPLE, folder)
     for line in (folder / "clips.tsv").read_text().splitlines()[1:]:
         video = folder / line.split("\t")[2]
         video.parent.mkdir(exist_ok=True)
-        write_video(video, [np.full((48, 64, 3), 90, np.uint8)] * (250 if "sub-03" in video.name else 50), 25)
+        write_video(
+            video,
+            [np.full((48, 64, 3), 90, np.uint8)] * (250 if "sub-03" in video.name else 50),
+            25,
+        )
     return folder
 
 
@@ -50,7 +56,11 @@ def test_a_cohort_is_read(folder):
         ("sub-03", "M", None, {"group": "phantom"}),
     ]
     clip = cohort.clips[1]
-    assert (clip.clip_id, clip.participant_id, clip.video) == ("sub-01_sz-02", "sub-01", "videos/sub-01_sz-02.mpg")
+    assert (clip.clip_id, clip.participant_id, clip.video) == (
+        "sub-01_sz-02",
+        "sub-01",
+        "videos/sub-01_sz-02.mpg",
+    )
     assert (clip.start, clip.end, clip.tracks) == (0.0, 12.0, "")
     assert clip.labels == {"dystonia": "present", "emotion": None, "dystonia_side": "right"}
     assert clip.covariates == {"camera": "night"}
@@ -59,17 +69,33 @@ def test_a_cohort_is_read(folder):
 def test_labels_keep_the_order_of_their_levels(folder):
     labels = Cohort.read(folder).labels
     assert list(labels) == ["dystonia", "emotion", "dystonia_side"]
-    assert list(labels["dystonia"].levels) == ["absent", "present"] and labels["dystonia"].positive == "present"
+    assert (
+        list(labels["dystonia"].levels) == ["absent", "present"]
+        and labels["dystonia"].positive == "present"
+    )
     assert labels["emotion"].positive is None
-    assert labels["dystonia_side"].mirror == {"left": "right", "right": "left"} and labels["dystonia"].mirror == {}
-    assert (labels["dystonia"].hed, labels["emotion"].ilae_term) == ("Semiology-dystonic", "focal emotional (affective) seizure")
+    assert (
+        labels["dystonia_side"].mirror == {"left": "right", "right": "left"}
+        and labels["dystonia"].mirror == {}
+    )
+    assert (labels["dystonia"].hed, labels["emotion"].ilae_term) == (
+        "Semiology-dystonic",
+        "focal emotional (affective) seizure",
+    )
 
 
 def test_scored_leaves_out_clips_without_a_score(folder):
     cohort = Cohort.read(folder)
-    assert [clip.clip_id for clip in cohort.scored("emotion")] == ["sub-01_sz-01", "sub-02_sz-01", "sub-03_sz-01"]
+    assert [clip.clip_id for clip in cohort.scored("emotion")] == [
+        "sub-01_sz-01",
+        "sub-02_sz-01",
+        "sub-03_sz-01",
+    ]
     assert len(cohort.scored("dystonia")) == 4
-    with pytest.raises(UserError, match="there is no label 'tremor'; its labels are dystonia, emotion, dystonia_side"):
+    with pytest.raises(
+        UserError,
+        match="there is no label 'tremor'; its labels are dystonia, emotion, dystonia_side",
+    ):
         cohort.scored("tremor")
 
 
@@ -118,12 +144,33 @@ def test_cells_that_cannot_be(folder, old, new, column, said):
 @pytest.mark.parametrize(
     ("changes", "said"),
     [
-        ([("sub-02\tM", "sub-01\tM")], """participants.tsv: row 3, column "participant_id": 'sub-01' is already in row 2"""),
-        ([("\t31\t", "\t310\t")], """participants.tsv: row 2, column "age": '310' is no age in years"""),
-        ([("\tF\t", "\twoman\t")], """participants.tsv: row 2, column "sex": 'woman' is not known; write F, M, O or n/a"""),
-        ([("participant_id", "Participant_ID")], """row 1, column "participant_id": this column is missing; is "Participant_ID" meant?"""),
-        ([("\tgroup", "\tage")], """participants.tsv: row 1, column "age": this column is there twice"""),
-        ([("\t31\tphantom", "\t31")], "participants.tsv: row 2: has 3 cells, the header has 4; write n/a where there is no value"),
+        (
+            [("sub-02\tM", "sub-01\tM")],
+            """participants.tsv: row 3, column "participant_id": 'sub-01' is already in row 2""",
+        ),
+        (
+            [("\t31\t", "\t310\t")],
+            """participants.tsv: row 2, column "age": '310' is no age in years""",
+        ),
+        (
+            [("\tF\t", "\twoman\t")],
+            """participants.tsv: row 2, column "sex": 'woman' is not known; write F, M, O or n/a""",
+        ),
+        (
+            [("participant_id", "Participant_ID")],
+            """row 1, column "participant_id": this column is missing; is "Participant_ID" meant?""",
+        ),
+        (
+            [("\tgroup", "\tage")],
+            """participants.tsv: row 1, column "age": this column is there twice""",
+        ),
+        (
+            [("\t31\tphantom", "\t31")],
+            (
+                "participants.tsv: row 2: has 3 cells, the header has 4; write n/a where there is"
+                " no value"
+            ),
+        ),
     ],
 )
 def test_faults_of_participants(folder, changes, said):
@@ -135,30 +182,52 @@ def test_zeros_that_a_spreadsheet_dropped_are_guessed(folder):
     for name in ("participants.tsv", "clips.tsv"):
         (folder / name).write_text((folder / name).read_text().replace("sub-01\t", "001\t"))
     edit(folder, "clips.tsv", ("sub-01_sz-01\t001", "sub-01_sz-01\t1"))
-    assert faults(folder) == ["""clips.tsv: row 2, column "participant_id": participant '1' is not in participants.tsv; is '001' meant?"""]
+    assert faults(folder) == [
+        """clips.tsv: row 2, column "participant_id": participant '1' is not in participants.tsv; is '001' meant?"""
+    ]
 
 
 @pytest.mark.parametrize(
     ("column", "entry", "said"),
     [
         ("dystonia", {"Role": "label"}, '"Levels" is missing; add it'),
-        ("dystonia", {"Role": "label", "Levels": {"present": ""}}, '"Levels" needs two levels or more'),
-        ("dystonia", {"Role": "label", "Level": {}, "Levels": {"absent": "", "present": ""}}, '"Level" is not known here'),
+        (
+            "dystonia",
+            {"Role": "label", "Levels": {"present": ""}},
+            '"Levels" needs two levels or more',
+        ),
+        (
+            "dystonia",
+            {"Role": "label", "Level": {}, "Levels": {"absent": "", "present": ""}},
+            '"Level" is not known here',
+        ),
         (
             "dystonia",
             {"Role": "label", "Levels": {"absent": "", "present": "", "n/a": ""}},
             "cannot be told from a clip that was not scored",
         ),
         ("dystonia", {"Role": "target"}, 'give it a "Role": "label"'),
-        ("dystonia", {"Role": "label", "Levels": "absent, present"}, '"Levels": Input should be a valid dictionary'),
+        (
+            "dystonia",
+            {"Role": "label", "Levels": "absent, present"},
+            '"Levels": Input should be a valid dictionary',
+        ),
         (
             "dystonia_side",
-            {"Role": "label", "Levels": {"none": "", "left": "", "right": ""}, "Mirror": {"left": "Right"}},
+            {
+                "Role": "label",
+                "Levels": {"none": "", "left": "", "right": ""},
+                "Mirror": {"left": "Right"},
+            },
             "names the level 'Right', which \"Levels\" does not; its levels are none, left, right",
         ),
         (
             "dystonia_side",
-            {"Role": "label", "Levels": {"none": "", "left": "", "right": ""}, "Mirror": {"left": "right", "right": "none"}},
+            {
+                "Role": "label",
+                "Levels": {"none": "", "left": "", "right": ""},
+                "Mirror": {"left": "right", "right": "none"},
+            },
             "sends 'left' to 'right' but not back",
         ),
     ],
@@ -174,9 +243,14 @@ def test_faults_of_the_sidecar(folder, column, entry, said):
 def test_sidecar_and_table_name_the_same_columns(folder):
     edit(folder, "clips.json", ('"dystonia":', '"dystonic":'))
     assert faults(folder) == [
-        'clips.json: column "dystonic": clips.tsv has no such column; add it there or delete the entry',
-        'clips.tsv: row 1, column "dystonia": this column is not described in clips.json; '
-        'add it there with "Role": "label", "score" or "covariate"',
+        (
+            'clips.json: column "dystonic": clips.tsv has no such column; add it there or delete'
+            " the entry"
+        ),
+        (
+            'clips.tsv: row 1, column "dystonia": this column is not described in clips.json; '
+            'add it there with "Role": "label", "score" or "covariate"'
+        ),
     ]
 
 
@@ -187,18 +261,41 @@ def rated(folder) -> Path:
     added = ["umrs\tvisit", "2.5\tbaseline", "4\tweek-12", "n/a\tbaseline", "0\tweek-12"]
     (folder / "clips.tsv").write_text("".join(f"{row}\t{more}\n" for row, more in zip(rows, added)))
     sidecar = json.loads((folder / "clips.json").read_text())
-    sidecar["umrs"] = {"Role": "score", "Units": "points", "Minimum": 0, "Maximum": 4, "Rater": "first", "Of": "action"}
+    sidecar["umrs"] = {
+        "Role": "score",
+        "Units": "points",
+        "Minimum": 0,
+        "Maximum": 4,
+        "Rater": "first",
+        "Of": "action",
+    }
     (folder / "clips.json").write_text(json.dumps(sidecar))
     return folder
 
 
 def test_scores_are_numbers_and_no_labels(rated):
     cohort = Cohort.read(rated)
-    assert [clip.scores for clip in cohort.clips] == [{"umrs": 2.5}, {"umrs": 4.0}, {"umrs": None}, {"umrs": 0.0}]
+    assert [clip.scores for clip in cohort.clips] == [
+        {"umrs": 2.5},
+        {"umrs": 4.0},
+        {"umrs": None},
+        {"umrs": 0.0},
+    ]
     score = cohort.scores["umrs"]
-    assert (score.units, score.minimum, score.maximum, score.rater, score.of) == ("points", 0, 4, "first", "action")
-    assert "umrs" not in cohort.labels and all("umrs" not in {**clip.labels, **clip.covariates} for clip in cohort.clips)
-    assert cohort.clips[0].covariates == {"camera": "day", "visit": "baseline"}  # visit is known: clips.json need not describe it
+    assert (score.units, score.minimum, score.maximum, score.rater, score.of) == (
+        "points",
+        0,
+        4,
+        "first",
+        "action",
+    )
+    assert "umrs" not in cohort.labels and all(
+        "umrs" not in {**clip.labels, **clip.covariates} for clip in cohort.clips
+    )
+    assert cohort.clips[0].covariates == {
+        "camera": "day",
+        "visit": "baseline",
+    }  # visit is known: clips.json need not describe it
 
 
 @pytest.mark.parametrize(
@@ -218,9 +315,16 @@ def test_scores_that_cannot_be(rated, cell, said):
 
 def test_faults_of_a_score_in_the_sidecar(rated):
     edit(rated, "clips.json", ('"Minimum": 0', '"Minimum": 4'))
-    assert faults(rated)[0] == 'clips.json: column "umrs": "Minimum" is 4, not below "Maximum", 4; correct them'
+    assert (
+        faults(rated)[0]
+        == 'clips.json: column "umrs": "Minimum" is 4, not below "Maximum", 4; correct them'
+    )
     edit(rated, "clips.json", ('"Minimum": 4', '"Mirror": {}'))
-    assert faults(rated)[0] == 'clips.json: column "umrs": "Mirror" is not known here; correct its spelling or delete it'
+    assert (
+        faults(rated)[0]
+        == 'clips.json: column "umrs": "Mirror" is not known here; correct its spelling or'
+        " delete it"
+    )
 
 
 def test_visits_follow_clips_json_else_their_names(rated):
@@ -236,7 +340,11 @@ def test_visits_follow_clips_json_else_their_names(rated):
 
 
 def test_scores_can_be_probed_for(rated):
-    assert cohort_target(rated, "umrs").to_dict() == {"sub-01_sz-01": 2.5, "sub-01_sz-02": 4, "sub-03_sz-01": 0}
+    assert cohort_target(rated, "umrs").to_dict() == {
+        "sub-01_sz-01": 2.5,
+        "sub-01_sz-02": 4,
+        "sub-03_sz-01": 0,
+    }
 
 
 def test_the_table_counts_scores(rated):
@@ -265,9 +373,16 @@ def test_a_missing_file_is_one_fault(folder, missing):
 
 
 def test_missing_columns_are_said_once(folder):
-    edit(folder, "clips.tsv", ("clip_id\tparticipant_id\tvideo\tstart", "clip_id\tperson\tfilm\tstart"))
+    edit(
+        folder,
+        "clips.tsv",
+        ("clip_id\tparticipant_id\tvideo\tstart", "clip_id\tperson\tfilm\tstart"),
+    )
     said = [fault for fault in faults(folder) if "this column is missing" in fault]
-    assert [fault.split(":")[1].strip() for fault in said] == ['row 1, column "participant_id"', 'row 1, column "video"']
+    assert [fault.split(":")[1].strip() for fault in said] == [
+        'row 1, column "participant_id"',
+        'row 1, column "video"',
+    ]
 
 
 @pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16", "cp1252"])
@@ -283,13 +398,21 @@ def test_what_spreadsheets_write_is_read(folder, encoding):
 def test_other_kinds_of_table_are_named(folder):
     text = (folder / "clips.tsv").read_text()
     (folder / "clips.tsv").write_text(text.replace("\t", ";"))
-    assert "clips.tsv: row 1: its columns are separated by semicolons, not tabs; save it as text separated by tabs" in faults(folder)
+    assert (
+        "clips.tsv: row 1: its columns are separated by semicolons, not tabs; save it as text"
+        " separated by tabs" in faults(folder)
+    )
     (folder / "clips.tsv").write_bytes(b"PK\x03\x04rest of a workbook")
     assert "clips.tsv: is a spreadsheet workbook; save it as tab-separated text" in faults(folder)
     (folder / "clips.tsv").rename(folder / "clips.csv")
-    assert "clips.tsv: is missing; there is clips.csv: save it as tab-separated text" in faults(folder)
+    assert "clips.tsv: is missing; there is clips.csv: save it as tab-separated text" in faults(
+        folder
+    )
     (folder / "clips.tsv").write_text("")
-    assert "clips.tsv: is empty; its first row names the columns: clip_id, participant_id, start, end" in faults(folder)
+    assert (
+        "clips.tsv: is empty; its first row names the columns: clip_id, participant_id, start, end"
+        in faults(folder)
+    )
     (folder / "clips.tsv").write_text(text + 'sub-03_sz-02\t"sub-03\n')
     assert any("look for a stray quotation mark" in fault for fault in faults(folder))
 
@@ -304,11 +427,15 @@ def test_tracks_may_stand_in_for_a_video(folder):
     assert {(clip.video, clip.tracks) for clip in Cohort.read(folder).clips} == {("", "a.csv")}
     assert check_cohort(folder).resolutions == {}
     (folder / "clips.tsv").write_text(text.replace("a.csv", "n/a", 1))
-    assert faults(folder) == ["clips.tsv: row 2: names neither a video nor tracks nor features; give one of them"]
+    assert faults(folder) == [
+        "clips.tsv: row 2: names neither a video nor tracks nor features; give one of them"
+    ]
 
 
 def test_notes_say_what_is_allowed_but_odd(folder):
-    (folder / "participants.tsv").write_text((folder / "participants.tsv").read_text() + "sub-04\tF\t40\tphantom\n")
+    (folder / "participants.tsv").write_text(
+        (folder / "participants.tsv").read_text() + "sub-04\tF\t40\tphantom\n"
+    )
     edit(folder, "clips.tsv", ("videos/sub-02_sz-01.avi", "videos/sub-01_sz-01.mp4"))
     assert Cohort.read(folder).notes == [
         "participants without a clip: sub-04",
@@ -339,11 +466,19 @@ def test_the_table_of_the_cohort(folder):
     assert report.clips_per_participant == [1, 1, 2]
     assert report.labels["dystonia"].clips == {"absent": 2, "present": 2}
     assert report.labels["dystonia"].participants == {"absent": 2, "present": 1}
-    assert report.labels["emotion"].not_scored == 1 and report.labels["emotion"].scored_participants == 3
+    assert (
+        report.labels["emotion"].not_scored == 1
+        and report.labels["emotion"].scored_participants == 3
+    )
     assert report.durations == [12, 12, 12, pytest.approx(6, abs=0.2)] and report.by_header == 1
     assert report.resolutions == {"64x48": 4} and report.frame_rates == {"25 Hz": 4}
     assert report.containers == {"asf": 1, "avi": 1, "mp4": 1, "mpeg": 1}
-    assert any(note.startswith("sub-01_sz-01 runs past the end of its video, which by its header lasts 2.0 s") for note in report.notes)
+    assert any(
+        note.startswith(
+            "sub-01_sz-01 runs past the end of its video, which by its header lasts 2.0 s"
+        )
+        for note in report.notes
+    )
     text = str(report).splitlines()
     assert text[0] == "participants  3 (M: 2, F: 1); age median 27.5 (24-31) years"
     assert text[2] == "clips         4; per participant median 1 (1-2)"
@@ -356,7 +491,10 @@ def test_videos_that_cannot_be_opened_end_the_table(folder):
     report = check_cohort(folder)
     assert not report.ok and report.to_dict()["ok"] is False
     assert report.failures == {"sub-02_sz-01": "is empty (0 bytes); copy it again from its source"}
-    assert str(report).endswith("videos that cannot be opened (1):\n  sub-02_sz-01: is empty (0 bytes); copy it again from its source")
+    assert str(report).endswith(
+        "videos that cannot be opened (1):\n  sub-02_sz-01: is empty (0 bytes); copy it again from"
+        " its source"
+    )
     assert sum(report.resolutions.values()) == 3
 
 

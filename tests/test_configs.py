@@ -25,7 +25,11 @@ TRAININGS = ["train_agcn", "train_distillation", "train_segments"]
 PRETRAININGS = ["demo_body_vgg", "demo_face_vgg"]
 TIMELINES = ["utkinect_timeline"]  # run small in test_localise.py
 REPRODUCED = ["myasthenia"]  # run small in test_reproduce_myasthenia.py
-PUBLIC_FEATURES = ["gestures", "gestures_table", "seizure_type"]  # run small in test_public_features.py and test_reproduce_gestures.py
+PUBLIC_FEATURES = [
+    "gestures",
+    "gestures_table",
+    "seizure_type",
+]  # run small in test_public_features.py and test_reproduce_gestures.py
 
 
 def test_no_config_is_forgotten_here():
@@ -41,22 +45,44 @@ def test_no_config_is_forgotten_here():
 
 
 def tiny_cohort(folder: Path, readings: list[Reading]) -> None:
-    """Six people, one clip of 24 frames each: random tracks of what the readings ask for, random features, two levels a label."""
+    """Six people, one clip of 24 frames each: random tracks of what the readings ask for, random
+    features, two levels a label.
+    """
     rng = np.random.default_rng(0)
-    names = sorted({source for reading in readings for sources in reading.graph.joints.values() for source in sources})
+    names = sorted(
+        {
+            source
+            for reading in readings
+            for sources in reading.graph.joints.values()
+            for source in sources
+        }
+    )
     labels = sorted({reading.label for reading in readings})
     rows = []
     for person in range(6):
         clip_id = f"p{person}_1"
         tracks = make_tracks(
-            rng.normal(200, 40, (24, len(names), 2)), names, 25.0, position_3d=rng.normal(0, 0.3, (24, len(names), 3)), backend="random"
+            rng.normal(200, 40, (24, len(names), 2)),
+            names,
+            25.0,
+            position_3d=rng.normal(0, 0.3, (24, len(names), 3)),
+            backend="random",
         )
         save_tracks(tracks, folder / f"tracks/{clip_id}.nc")
         store = Store(folder / "store")
         for stage in ("body_vgg", "face_vgg"):
             store.write(clip_id, stage, "0" * 16, (rng.normal(size=(5, 8)), np.arange(5) / 5))
             store.note(clip_id, {}, {stage: {"key": "0" * 16}})
-        rows.append([clip_id, f"p{person}", f"tracks/{clip_id}.nc", 0, "n/a", *[("a", "b")[person % 2] for _ in labels]])
+        rows.append(
+            [
+                clip_id,
+                f"p{person}",
+                f"tracks/{clip_id}.nc",
+                0,
+                "n/a",
+                *[("a", "b")[person % 2] for _ in labels],
+            ]
+        )
     columns = ["clip_id", "participant_id", "tracks", "start", "end", *labels]
     pd.DataFrame(rows, columns=columns).to_csv(folder / "clips.tsv", sep="\t", index=False)
     (folder / "participants.tsv").write_text("participant_id\np0\np1\np2\np3\np4\np5\n")
@@ -65,12 +91,26 @@ def tiny_cohort(folder: Path, readings: list[Reading]) -> None:
 
 
 def shortened(protocol: Protocol, folder: Path) -> Protocol:
-    tasks = {name: replace(task, reading=replace(task.reading, rate=min(task.reading.rate, 25.0))) for name, task in protocol.tasks.items()}
+    tasks = {
+        name: replace(task, reading=replace(task.reading, rate=min(task.reading.rate, 25.0)))
+        for name, task in protocol.tasks.items()
+    }
     models = {
-        name: replace(model, schedule=replace(model.schedule, epochs=1, accelerator="cpu")) for name, model in protocol.models.items()
+        name: replace(model, schedule=replace(model.schedule, epochs=1, accelerator="cpu"))
+        for name, model in protocol.models.items()
     }
     where = {"cohort": str(folder), "store": str(folder / "store"), "out": str(folder / "run")}
-    return replace(protocol, tasks=tasks, models=models, seeds=(0,), permutations=0, jobs=1, final=False, repeats=1, **where)
+    return replace(
+        protocol,
+        tasks=tasks,
+        models=models,
+        seeds=(0,),
+        permutations=0,
+        jobs=1,
+        final=False,
+        repeats=1,
+        **where,
+    )
 
 
 @pytest.mark.parametrize("name", LOSO)
@@ -89,14 +129,36 @@ def test_a_loso_config_runs_every_model_of_every_task(name, tmp_path):
 def test_the_papers_protocol_names_the_published_network():
     protocol = read_protocol(["--config", str(CONFIGS / "hou2022.yaml")])
     assert protocol.models["agcn"].network.options["widths"] == [64] * 4 + [128] * 3 + [256] * 3
-    assert protocol.models["agcn_kd"].teacher == "tcn" and protocol.models["agcn_kd"].distillation.teacher_weight == 0.5
-    assert [task.reading.skeleton for task in protocol.tasks.values()] == ["upper_body_11", "face_23"]
+    assert (
+        protocol.models["agcn_kd"].teacher == "tcn"
+        and protocol.models["agcn_kd"].distillation.teacher_weight == 0.5
+    )
+    assert [task.reading.skeleton for task in protocol.tasks.values()] == [
+        "upper_body_11",
+        "face_23",
+    ]
 
 
 @pytest.mark.parametrize("name", PHANTOMS)
 def test_a_phantom_config_renders(name, tmp_path):
-    small = ["--subjects", "1", "--clips_per_subject", "1", "--seconds", "[2,2]", "--stills", "0", "--jobs", "1"]
-    assert main(["phantom", str(tmp_path / "cohort"), "--config", str(CONFIGS / f"{name}.yaml"), *small]) == 0
+    small = [
+        "--subjects",
+        "1",
+        "--clips_per_subject",
+        "1",
+        "--seconds",
+        "[2,2]",
+        "--stills",
+        "0",
+        "--jobs",
+        "1",
+    ]
+    assert (
+        main(
+            ["phantom", str(tmp_path / "cohort"), "--config", str(CONFIGS / f"{name}.yaml"), *small]
+        )
+        == 0
+    )
     assert main(["cohort", "check", str(tmp_path / "cohort")]) == 0
 
 
@@ -106,26 +168,68 @@ def test_a_pretraining_config_trains(name, tmp_path):
     for kind in ("calm", "fear"):
         (tmp_path / "images" / kind).mkdir(parents=True)
         for number in range(4):
-            Image.fromarray(rng.integers(0, 255, (48, 48, 3), dtype=np.uint8)).save(tmp_path / "images" / kind / f"{number}.png")
+            Image.fromarray(rng.integers(0, 255, (48, 48, 3), dtype=np.uint8)).save(
+                tmp_path / "images" / kind / f"{number}.png"
+            )
     kind = "posture" if "body" in name else "expression"
     where = [str(tmp_path / "images"), "--out", str(tmp_path / "vgg.safetensors")]
-    assert main(["pretrain", kind, *where, "--config", str(CONFIGS / f"{name}.yaml"), "--epochs", "1"]) == 0
+    assert (
+        main(["pretrain", kind, *where, "--config", str(CONFIGS / f"{name}.yaml"), "--epochs", "1"])
+        == 0
+    )
     assert (tmp_path / "vgg.safetensors").stat().st_size > 0
 
 
 def test_training_by_the_lightning_command_line_and_its_model_as_a_teacher(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     raw = yaml.safe_load((CONFIGS / "train_distillation.yaml").read_text())
-    readings = [Reading(**{**raw["data"]["source"]["reading"], "channels": tuple(raw["data"]["source"]["reading"]["channels"])})]
+    readings = [
+        Reading(
+            **{
+                **raw["data"]["source"]["reading"],
+                "channels": tuple(raw["data"]["source"]["reading"]["channels"]),
+            }
+        )
+    ]
     tiny_cohort(tmp_path, readings)
-    where = ["--data.source.cohort", str(tmp_path), "--data.source.store", str(tmp_path / "store"), "--data.validation", "0"]
-    short = ["--trainer.max_epochs", "1", "--trainer.accelerator", "cpu", "--trainer.enable_progress_bar", "false"]
-    first = ["--config", str(CONFIGS / "train_agcn.yaml"), *where, *short, "--data.held_out", "[p0]"]
+    where = [
+        "--data.source.cohort",
+        str(tmp_path),
+        "--data.source.store",
+        str(tmp_path / "store"),
+        "--data.validation",
+        "0",
+    ]
+    short = [
+        "--trainer.max_epochs",
+        "1",
+        "--trainer.accelerator",
+        "cpu",
+        "--trainer.enable_progress_bar",
+        "false",
+    ]
+    first = [
+        "--config",
+        str(CONFIGS / "train_agcn.yaml"),
+        *where,
+        *short,
+        "--data.held_out",
+        "[p0]",
+    ]
     assert main(["train", "fit", *first]) == 0
     teacher = next(Path("runs/train").rglob("model.json")).parent
     second = ["--config", str(CONFIGS / "train_distillation.yaml"), *where, *short]
     assert main(["train", "fit", *second, "--model.init_args.teacher", str(teacher)]) == 0
-    third = ["--config", str(CONFIGS / "train_segments.yaml"), *where, *short, "--data.held_out", "[p0]"]
+    third = [
+        "--config",
+        str(CONFIGS / "train_segments.yaml"),
+        *where,
+        *short,
+        "--data.held_out",
+        "[p0]",
+    ]
     assert main(["train", "fit", *third]) == 0 == main(["train", "predict", *third])
-    readings = [json.loads(path.read_text())["reading"] for path in Path("runs/train").rglob("model.json")]
+    readings = [
+        json.loads(path.read_text())["reading"] for path in Path("runs/train").rglob("model.json")
+    ]
     assert sorted(reading["segments"] for reading in readings) == [0, 0, 8]

@@ -13,9 +13,12 @@ from semiology.video.reader import source_frames
 
 pytestmark = pytest.mark.realdata
 
-# Whole frames of each file. All but one are what FFmpeg's own decoding counts (see `raw_times`); the odd ones say why.
+# Whole frames of each file. All but one are what FFmpeg's own decoding counts (see `raw_times`);
+# the odd ones say why.
 FRAMES = {
-    "decord/corrupted.mp4": 28,  # the header says 50; FFmpeg shows 49, but from the 29th on they are built on a frame that is damaged
+    # the header says 50; FFmpeg shows 49, but from the 29th on they are built on a frame that is
+    # damaged
+    "decord/corrupted.mp4": 28,
     "decord/unordered.mov": 4,
     "decord/video_0.mov": 3,
     "decord/video_90.mov": 3,
@@ -27,7 +30,8 @@ FRAMES = {
     "odd/big_buck_bunny_432_433.webm": 24,
     "odd/no_duration.webm": 74,
     "odd/sample.3gp": 74,
-    "odd/testASF.asf": 108,  # its encoder left out frames, up to 2.9 s of them; it has two video streams, the first is meant
+    # its encoder left out frames, up to 2.9 s of them; it has two video streams, the first is meant
+    "odd/testASF.asf": 108,
     "odd/testFLV.flv": 28,
     "odd/testMKV.mkv": 28,
     "odd/testWEBM.webm": 28,
@@ -42,7 +46,8 @@ FRAMES = {
     "torchcodec/bt601_full_range.mp4": 60,
     "torchcodec/bt601_limited_range.mp4": 60,
     "torchcodec/bt709_full_range.mp4": 30,
-    "torchcodec/discard_first_keyframe.mp4": 25,  # 30 packets, of which an edit list hides the first 5
+    # 30 packets, of which an edit list hides the first 5
+    "torchcodec/discard_first_keyframe.mp4": 25,
     "torchcodec/h264_10bits.mp4": 30,
     "torchcodec/h265_10bits.mp4": 30,
     "torchcodec/h265_video.mp4": 10,
@@ -83,7 +88,8 @@ ERRORS = {
     "odd/ASF.wmv": UNREADABLE,
     "odd/FlashVideo.flv": UNREADABLE,
     "odd/Matroska.mkv": UNREADABLE,
-    "odd/AudioVideoInterleave.avi": UNDECODABLE,  # these hold a header and no picture: samples of metadata readers
+    # these hold a header and no picture: samples of metadata readers
+    "odd/AudioVideoInterleave.avi": UNDECODABLE,
     "odd/M2TS.mts": UNDECODABLE,
     "odd/Pentax.avi": UNDECODABLE,
     "odd/QuickTime.mov": UNDECODABLE,  # its second stream is an 8x8 cover picture
@@ -110,7 +116,11 @@ def raw_times(path: Path) -> list[float]:
 
 def test_the_table_names_every_clip(testdata):
     folder = testdata / "decoding"
-    clips = {f"{path.parent.name}/{path.name}" for path in folder.glob("*/*") if path.suffix != ".json" and path.name != "LICENSE"}
+    clips = {
+        f"{path.parent.name}/{path.name}"
+        for path in folder.glob("*/*")
+        if path.suffix != ".json" and path.name != "LICENSE"
+    }
     assert clips == FRAMES.keys() | ERRORS.keys()
 
 
@@ -121,7 +131,9 @@ def test_source_frames_are_those_of_the_truth(testdata, name):
     assert len(frames) == FRAMES[name]
     assert [index for _, index in frames] == list(range(len(frames)))
     raw = raw_times(path)
-    assert [time for time, _ in frames] == pytest.approx([time - raw[0] for time in raw[: len(frames)]], abs=1e-9)
+    assert [time for time, _ in frames] == pytest.approx(
+        [time - raw[0] for time in raw[: len(frames)]], abs=1e-9
+    )
     assert len(raw) == len(frames) or name == "decord/corrupted.mp4"
     assert probe(path).start == pytest.approx(raw[0])
 
@@ -134,15 +146,22 @@ def test_the_grid_shows_the_nearest_of_them(testdata, name):
     frames = list(read_frames(path))
     for frame in frames:
         if frame.image is not None:
-            assert frame.image.shape == (info.height, info.width, 3) and frame.image.dtype == np.uint8
+            assert (
+                frame.image.shape == (info.height, info.width, 3) and frame.image.dtype == np.uint8
+            )
             assert frame.source_time == times[frame.source_index]
-            assert abs(frame.source_time - frame.time) <= min(abs(time - frame.time) for time in times) + 1e-6
+            assert (
+                abs(frame.source_time - frame.time)
+                <= min(abs(time - frame.time) for time in times) + 1e-6
+            )
     missing = sum(frame.image is None for frame in frames)
     assert (missing > 0) == (name == "odd/testASF.asf")
 
 
 def test_a_hole_of_real_life(testdata):
-    """testASF.asf holds 15 Hz video with gaps of up to 2.9 s: inside them the frames are missing, around them none is."""
+    """testASF.asf holds 15 Hz video with gaps of up to 2.9 s: inside them the frames are missing,
+    around them none is.
+    """
     path = testdata / "decoding/odd/testASF.asf"
     times = np.array([frame.time for frame in source_frames(path)])
     for frame in read_frames(path):
@@ -162,19 +181,29 @@ def test_the_rest_gives_one_clear_error(testdata, name):
         assert "\n" not in str(caught.value)
 
 
-@pytest.mark.parametrize("truth", ["nasa_13013.mp4.stream3", "nasa_13013_rotated.mp4.stream0", "test_non_zero_start.mp4.stream0"])
+@pytest.mark.parametrize(
+    "truth",
+    ["nasa_13013.mp4.stream3", "nasa_13013_rotated.mp4.stream0", "test_non_zero_start.mp4.stream0"],
+)
 def test_times_are_those_of_the_frame_tables(testdata, truth):
     folder = testdata / "decoding/torchcodec"
     table = json.loads((folder / f"{truth}.all_frames_info.json").read_text())
     seconds = [float(Fraction(row["pts_time"])) for row in table]
     times = [frame.time for frame in source_frames(folder / truth.rsplit(".", 1)[0])]
-    assert times == pytest.approx([second - seconds[0] for second in seconds], abs=2e-6)  # the tables have six decimals
+    assert times == pytest.approx(
+        [second - seconds[0] for second in seconds], abs=2e-6
+    )  # the tables have six decimals
 
 
-@pytest.mark.parametrize(("name", "turn"), [("decord/video_90.mov", 90), ("decord/video_270.mov", 270), ("decord/video_180.mov", 180)])
+@pytest.mark.parametrize(
+    ("name", "turn"),
+    [("decord/video_90.mov", 90), ("decord/video_270.mov", 270), ("decord/video_180.mov", 180)],
+)
 def test_rotation_of_real_phones(testdata, name, turn):
     path = testdata / "decoding" / name
     with av.open(str(path)) as container:
         stored = next(container.decode(video=0)).to_ndarray(format="rgb24")
     assert probe(path).rotation == turn
-    assert np.array_equal(next(read_frames(path)).image, np.rot90(stored, -turn // 90))  # numpy turns counter-clockwise
+    assert np.array_equal(
+        next(read_frames(path)).image, np.rot90(stored, -turn // 90)
+    )  # numpy turns counter-clockwise

@@ -20,7 +20,13 @@ def test_side_is_that_of_the_square_of_the_same_area():
 
 
 def test_a_head_that_leaves_its_own_box_is_still_one_person():
-    tracks = link([(0.0, seen(box(100, 100, 40))), (0.5, seen(box(150, 100, 40))), (1.0, seen(box(200, 100, 40)))])
+    tracks = link(
+        [
+            (0.0, seen(box(100, 100, 40))),
+            (0.5, seen(box(150, 100, 40))),
+            (1.0, seen(box(200, 100, 40))),
+        ]
+    )
     assert [track.times for track in tracks] == [[0.0, 0.5, 1.0]]
 
 
@@ -31,27 +37,42 @@ def test_two_people_keep_their_tracks_whatever_the_order_of_detection():
 
 
 def test_a_face_far_away_or_of_another_size_is_another_person():
-    tracks = link([(0.0, seen(box(100, 100, 40))), (0.5, seen(box(400, 100, 40))), (1.0, seen(box(100, 100, 160)))])
+    tracks = link(
+        [
+            (0.0, seen(box(100, 100, 40))),
+            (0.5, seen(box(400, 100, 40))),
+            (1.0, seen(box(100, 100, 160))),
+        ]
+    )
     assert len(tracks) == 3
 
 
 def test_the_patient_who_turned_away_is_met_again():
     tracks = link([(0.0, seen(box(100, 100, 40))), (9.5, seen()), (10.0, seen(box(190, 100, 40)))])
-    assert [track.times for track in tracks] == [[0.0, 10.0]]  # 90 px are 2.25 sides: too far for half a second, not for ten
+    assert [track.times for track in tracks] == [
+        [0.0, 10.0]
+    ]  # 90 px are 2.25 sides: too far for half a second, not for ten
 
 
 def test_position_between_samples_is_interpolated_and_a_gap_is_not_bridged():
-    track = FaceTrack([0.0, 0.5, 2.0], [box(100, 50, 20), box(110, 50, 20), box(200, 50, 20)], [1.0, 0.9, 1.0])
+    track = FaceTrack(
+        [0.0, 0.5, 2.0], [box(100, 50, 20), box(110, 50, 20), box(200, 50, 20)], [1.0, 0.9, 1.0]
+    )
     middle = track.at(0.25, interval=0.5)
     assert middle is not None
     np.testing.assert_allclose(middle[0], box(105, 50, 20))
     assert middle[1] == pytest.approx(0.95)
     assert track.at(1.2, interval=0.5) is None
-    assert track.at(0.7, interval=0.5)[0].tolist() == box(110, 50, 20).tolist()  # within half an interval of a sample
+    assert (
+        track.at(0.7, interval=0.5)[0].tolist() == box(110, 50, 20).tolist()
+    )  # within half an interval of a sample
 
 
 def frames(count: int) -> list[Frame]:
-    return [Frame(index, index / 2, index / 2, index, np.zeros((360, 640, 3), np.uint8)) for index in range(count)]
+    return [
+        Frame(index, index / 2, index / 2, index, np.zeros((360, 640, 3), np.uint8))
+        for index in range(count)
+    ]
 
 
 def detections(*samples: Faces):
@@ -63,7 +84,9 @@ def test_the_patient_is_who_is_there_longest_not_who_is_nearest_for_a_while():
     patient, caregiver = box(150, 150, 40), box(450, 150, 80)
     samples = [seen(patient)] * 7 + [seen(caregiver, patient)] * 3
     followed = follow_patient(frames(10), detections(*samples), 0.5)
-    assert followed.face is not None and len(followed.face.times) == 10  # 10 x 40 px against 3 x 80 px
+    assert (
+        followed.face is not None and len(followed.face.times) == 10
+    )  # 10 x 40 px against 3 x 80 px
     assert [len(track.times) for track in followed.others] == [3]
     assert followed.at(4.5).others.tolist() == [caregiver.tolist()]
     assert followed.at(1.0).others.shape == (0, 4)
@@ -85,7 +108,12 @@ def test_a_small_patient_gets_a_region_of_twelve_faces_around():
     track = FaceTrack([0.0], [box(900, 500, 20)], [1.0])
     assert Patient(track, [], 0.5, 1920, 1080).region.tolist() == [650, 250, 1150, 750]
     middle = FaceTrack([0.0], [box(400, 300, 20)], [1.0])
-    assert Patient(middle, [], 0.5, 800, 600).region.tolist() == [0, 0, 800, 600]  # 500 px, more than half of the frame: no crop
+    assert Patient(middle, [], 0.5, 800, 600).region.tolist() == [
+        0,
+        0,
+        800,
+        600,
+    ]  # 500 px, more than half of the frame: no crop
 
 
 def test_detector_finds_nothing_where_there_is_nothing():

@@ -9,14 +9,22 @@ import pytest
 from semiology.cli.main import VERBS, main
 
 ROOT = Path(__file__).resolve().parents[1]
-PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")), ROOT / "data_manifests/README.md"]
+PAGES = [
+    ROOT / "README.md",
+    *sorted((ROOT / "docs").glob("*.md")),
+    ROOT / "data_manifests/README.md",
+]
 
 
 def blocks(page: Path, language: str) -> list[str]:
-    return re.findall(rf"^```{language}\n(.*?)^```", page.read_text(encoding="utf-8"), flags=re.M | re.S)
+    return re.findall(
+        rf"^```{language}\n(.*?)^```", page.read_text(encoding="utf-8"), flags=re.M | re.S
+    )
 
 
-@pytest.mark.parametrize("page", [page for page in PAGES if blocks(page, "python")], ids=lambda page: page.name)
+@pytest.mark.parametrize(
+    "page", [page for page in PAGES if blocks(page, "python")], ids=lambda page: page.name
+)
 def test_python_blocks_run_one_after_the_other(page, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     for folder in ("data_manifests", "configs"):
@@ -27,7 +35,9 @@ def test_python_blocks_run_one_after_the_other(page, tmp_path, monkeypatch):
 
 
 def test_the_readmes_road_from_videos_to_a_report(tmp_path, monkeypatch, capsys):
-    """Every shell line under "Your own videos", on a phantom of four people in place of the user's cohort."""
+    """Every shell line under "Your own videos", on a phantom of four people in place of the user's
+    cohort.
+    """
     monkeypatch.chdir(tmp_path)
     assert (
         main(

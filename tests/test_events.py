@@ -5,7 +5,15 @@ import numpy as np
 import pytest
 
 from semiology.errors import UserError
-from semiology.timeline.events import Event, EventDetector, Hysteresis, find_events, read_events, read_folder, write_events
+from semiology.timeline.events import (
+    Event,
+    EventDetector,
+    Hysteresis,
+    find_events,
+    read_events,
+    read_folder,
+    write_events,
+)
 
 NAN = float("nan")
 PLAIN = Hysteresis(on=0.6, off=0.4, shortest=0.0, merge=0.0, unseen=0.0)
@@ -28,7 +36,9 @@ def found(probabilities, hysteresis=PLAIN, **how):
 
 
 def test_an_event_begins_at_on_goes_on_above_off_and_ends_below_it():
-    """Centres at 1, 2, 3, ... s, so the k-th window speaks for k + 0.5 to k + 1.5 s. 0.5 does not begin an event, but keeps one."""
+    """Centres at 1, 2, 3, ... s, so the k-th window speaks for k + 0.5 to k + 1.5 s. 0.5 does not
+    begin an event, but keeps one.
+    """
     assert found([0.1, 0.5, 0.6, 0.5, 0.4, 0.39, 0.5, 0.1]) == [(2.5, 5.5)]
     assert found([0.59, 0.59, 0.59]) == []
 
@@ -39,60 +49,103 @@ def test_an_event_may_reach_from_the_first_window_to_the_last():
 
 
 def test_the_only_window_speaks_for_all_of_itself():
-    assert found([0.9]) == [(0.0, 2.0)] and found([0.1]) == [] and found([]) == [] and found([None]) == []
+    assert (
+        found([0.9]) == [(0.0, 2.0)]
+        and found([0.1]) == []
+        and found([]) == []
+        and found([None]) == []
+    )
 
 
 def test_neighbours_meet_midway_where_the_last_window_is_nearer():
-    """Centres 1, 2, 3, 3.4: the last window ends with the recording. It speaks from 3.2 on, and as far after its centre as before."""
-    assert spans(find_events([*windows(0.1, 0.1, 0.1), (2.4, 4.4, 0.9)], PLAIN, "sign")) == [(3.2, 3.6)]
+    """Centres 1, 2, 3, 3.4: the last window ends with the recording. It speaks from 3.2 on, and as
+    far after its centre as before.
+    """
+    assert spans(find_events([*windows(0.1, 0.1, 0.1), (2.4, 4.4, 0.9)], PLAIN, "sign")) == [
+        (3.2, 3.6)
+    ]
 
 
 def test_windows_that_do_not_touch_leave_a_hole_of_which_nothing_is_known():
     apart = [(0.0, 1.0, 0.9), (1.0, 2.0, 0.9), (10.0, 11.0, 0.9), (11.0, 12.0, 0.9)]
     assert spans(find_events(apart, PLAIN, "sign")) == [(0.0, 2.0), (10.0, 12.0)]
-    assert spans(find_events(apart, Hysteresis(0.6, 0.4, 0, 0, unseen=8.0), "sign")) == [(0.0, 12.0)]
+    assert spans(find_events(apart, Hysteresis(0.6, 0.4, 0, 0, unseen=8.0), "sign")) == [
+        (0.0, 12.0)
+    ]
 
 
 def test_two_events_apart_by_no_more_than_merge_are_one():
     probabilities = [0.9, 0.1, 0.1, 0.9, 0.1, 0.1, 0.1, 0.9]  # on in 0.5-1.5, 3.5-4.5 and 7.5-8.5 s
     assert found(probabilities) == [(0.5, 1.5), (3.5, 4.5), (7.5, 8.5)]
-    assert found(probabilities, Hysteresis(0.6, 0.4, 0, merge=2.0, unseen=0)) == [(0.5, 4.5), (7.5, 8.5)]
-    assert found(probabilities, Hysteresis(0.6, 0.4, 0, merge=1.9, unseen=0)) == [(0.5, 1.5), (3.5, 4.5), (7.5, 8.5)]
+    assert found(probabilities, Hysteresis(0.6, 0.4, 0, merge=2.0, unseen=0)) == [
+        (0.5, 4.5),
+        (7.5, 8.5),
+    ]
+    assert found(probabilities, Hysteresis(0.6, 0.4, 0, merge=1.9, unseen=0)) == [
+        (0.5, 1.5),
+        (3.5, 4.5),
+        (7.5, 8.5),
+    ]
 
 
 def test_short_events_are_dropped_after_merging():
     probabilities = [0.9, 0.1, 0.9, 0.1, 0.1, 0.1, 0.9, 0.1]
-    assert found(probabilities, Hysteresis(0.6, 0.4, shortest=2.0, merge=1.0, unseen=0)) == [(0.5, 3.5)]
-    assert found(probabilities, Hysteresis(0.6, 0.4, shortest=1.0, merge=0.0, unseen=0)) == [(0.5, 1.5), (2.5, 3.5), (6.5, 7.5)]
+    assert found(probabilities, Hysteresis(0.6, 0.4, shortest=2.0, merge=1.0, unseen=0)) == [
+        (0.5, 3.5)
+    ]
+    assert found(probabilities, Hysteresis(0.6, 0.4, shortest=1.0, merge=0.0, unseen=0)) == [
+        (0.5, 1.5),
+        (2.5, 3.5),
+        (6.5, 7.5),
+    ]
     assert found(probabilities, Hysteresis(0.6, 0.4, shortest=3.1, merge=1.0, unseen=0)) == []
 
 
 def test_three_tenths_are_as_long_as_three_times_a_tenth():
     short = windows(0.9, 0.9, 0.9, 0.1, step=0.1, length=0.1, first=0.7)
-    assert len(find_events(short, Hysteresis(0.6, 0.4, shortest=0.3, merge=0, unseen=0), "sign")) == 1
+    assert (
+        len(find_events(short, Hysteresis(0.6, 0.4, shortest=0.3, merge=0, unseen=0), "sign")) == 1
+    )
 
 
 @pytest.mark.parametrize("missing", [None, NAN])
-def test_an_event_goes_on_through_a_short_stretch_without_a_probability_and_ends_where_a_long_one_begins(missing):
+def test_an_event_goes_on_through_a_short_stretch_without_a_probability_and_ends_where_a_long_one_begins(
+    missing,
+):
     """0.5 after the stretch keeps an event but does not begin one."""
     probabilities = [0.9, 0.9, missing, missing, 0.5, 0.1]  # on until 2.5, nothing known until 4.5
     assert found(probabilities, Hysteresis(0.6, 0.4, 0, 0, unseen=2.0)) == [(0.5, 5.5)]
     assert found(probabilities, Hysteresis(0.6, 0.4, 0, 0, unseen=1.9)) == [(0.5, 2.5)]
-    assert found([0.9, 0.9, missing, missing, 0.3], Hysteresis(0.6, 0.4, 0, 0, unseen=2.0)) == [(0.5, 2.5)]
+    assert found([0.9, 0.9, missing, missing, 0.3], Hysteresis(0.6, 0.4, 0, 0, unseen=2.0)) == [
+        (0.5, 2.5)
+    ]
     assert found([0.9, 0.9, missing], Hysteresis(0.6, 0.4, 0, 0, unseen=2.0)) == [(0.5, 2.5)]
     assert found([missing, missing, 0.9]) == [(2.5, 3.5)]
 
 
 def test_confidence_is_the_mean_probability_of_the_time_in_which_it_was_on():
-    """Two parts of 1 s at 0.9 and one at 0.6; the gap that was merged and what was not seen do not count."""
-    (event,) = find_events(windows(0.9, 0.1, 0.9, None, 0.6, 0.0), Hysteresis(0.6, 0.4, 0, 1.0, 1.0), "dystonia", "left")
+    """Two parts of 1 s at 0.9 and one at 0.6; the gap that was merged and what was not seen do not
+    count.
+    """
+    (event,) = find_events(
+        windows(0.9, 0.1, 0.9, None, 0.6, 0.0),
+        Hysteresis(0.6, 0.4, 0, 1.0, 1.0),
+        "dystonia",
+        "left",
+    )
     assert event.confidence == pytest.approx(0.8) and event.kind == ("dystonia", "left")
 
 
 def test_an_event_is_told_as_soon_as_nothing_can_change_it():
     detector = EventDetector(Hysteresis(0.6, 0.4, 0, merge=1.0, unseen=0), "sign")
     told = [spans(detector.push(*window)) for window in windows(0.9, 0.1, 0.1, 0.1, 0.9)]
-    assert told == [[], [], [], [(0.5, 1.5)], []]  # the part up to 3.5 s, 2 s after its end, is known with the window after it
+    assert told == [
+        [],
+        [],
+        [],
+        [(0.5, 1.5)],
+        [],
+    ]  # the part up to 3.5 s, 2 s after its end, is known with the window after it
     assert spans(detector.finish()) == [(4.5, 5.5)]
 
 
@@ -121,10 +174,16 @@ def test_a_later_start_changes_nothing_but_the_times():
     for _ in range(20):
         whole = random_windows(rng, 100)
         late = [(start + 35_999.9, end + 35_999.9, p) for start, end, p in whole]
-        here, there = (find_events(part, Hysteresis(0.6, 0.4, 0.8, 0.4, 0.4), "sign") for part in (whole, late))
+        here, there = (
+            find_events(part, Hysteresis(0.6, 0.4, 0.8, 0.4, 0.4), "sign") for part in (whole, late)
+        )
         assert len(here) == len(there) > 0
-        np.testing.assert_allclose([e.onset + 35_999.9 for e in here], [e.onset for e in there], atol=1e-6)
-        np.testing.assert_allclose([e.duration for e in here], [e.duration for e in there], atol=1e-6)
+        np.testing.assert_allclose(
+            [e.onset + 35_999.9 for e in here], [e.onset for e in there], atol=1e-6
+        )
+        np.testing.assert_allclose(
+            [e.duration for e in here], [e.duration for e in there], atol=1e-6
+        )
 
 
 @pytest.mark.parametrize(
@@ -145,14 +204,30 @@ def test_windows_that_cannot_be_are_refused(window, what):
 
 
 @pytest.mark.parametrize(
-    "values", [{"on": 0.4, "off": 0.5}, {"on": 1.1}, {"off": 0.0}, {"on": NAN}, {"shortest": -1}, {"merge": NAN}, {"unseen": float("inf")}]
+    "values",
+    [
+        {"on": 0.4, "off": 0.5},
+        {"on": 1.1},
+        {"off": 0.0},
+        {"on": NAN},
+        {"shortest": -1},
+        {"merge": NAN},
+        {"unseen": float("inf")},
+    ],
 )
 def test_thresholds_that_cannot_be_are_refused(values):
     with pytest.raises(UserError, match="hysteresis: "):
         Hysteresis(**values)
 
 
-@pytest.mark.parametrize("state", [{}, {"window": 3, "start": None, "open": None, "closed": None}, {"window": None, "start": "x"}])
+@pytest.mark.parametrize(
+    "state",
+    [
+        {},
+        {"window": 3, "start": None, "open": None, "closed": None},
+        {"window": None, "start": "x"},
+    ],
+)
 def test_a_state_that_is_none_is_refused(state):
     with pytest.raises(UserError, match="not the state of an event detector"):
         EventDetector(PLAIN, "sign").restore(state)
@@ -179,26 +254,40 @@ def test_events_that_cannot_be_are_refused(values):
 
 
 def test_a_table_reads_back_sorted_with_its_recordings_length(tmp_path):
-    events = [Event(30.0004, 1.0, "dystonia", None, 0.51239), Event(2.5, 0.0, "clonic", "left"), Event(-1.5, 2.0, "tonic")]
+    events = [
+        Event(30.0004, 1.0, "dystonia", None, 0.51239),
+        Event(2.5, 0.0, "clonic", "left"),
+        Event(-1.5, 2.0, "tonic"),
+    ]
     write_events(tmp_path / "p1_1_events.tsv", events, 60.0)
-    assert (tmp_path / "p1_1_events.tsv").read_text() == (
-        "onset\tduration\ttrial_type\tlevel\tconfidence\n"
-        "-1.500\t2.000\ttonic\tn/a\tn/a\n"
-        "2.500\t0.000\tclonic\tleft\tn/a\n"
-        "30.000\t1.000\tdystonia\tn/a\t0.5124\n"
+    assert (
+        (tmp_path / "p1_1_events.tsv").read_text()
+        == "onset\tduration\ttrial_type\tlevel\tconfidence\n-1.500\t2.000\ttonic\tn/a\tn/a\n2.500\t0.000\tclonic\tleft\tn/a\n30.000\t1.000\tdystonia\tn/a\t0.5124\n"
     )
     described = json.loads((tmp_path / "p1_1_events.json").read_text())
-    assert described["onset"]["Units"] == described["duration"]["Units"] == "s" and described["RecordingDuration"] == 60
+    assert (
+        described["onset"]["Units"] == described["duration"]["Units"] == "s"
+        and described["RecordingDuration"] == 60
+    )
     table = read_events(tmp_path / "p1_1_events.tsv")
-    assert table.duration == 60 and [event.sign for event in table.events] == ["tonic", "clonic", "dystonia"]
-    assert table.events[1] == Event(2.5, 0.0, "clonic", "left") and table.events[2].confidence == 0.5124
+    assert table.duration == 60 and [event.sign for event in table.events] == [
+        "tonic",
+        "clonic",
+        "dystonia",
+    ]
+    assert (
+        table.events[1] == Event(2.5, 0.0, "clonic", "left")
+        and table.events[2].confidence == 0.5124
+    )
 
 
 def test_rounding_to_the_millisecond_does_not_make_neighbours_overlap(tmp_path):
     cuts = np.cumsum(np.random.default_rng(0).random(200))
     write_events(tmp_path / "x_events.tsv", [Event(a, b - a, "sign") for a, b in pairwise(cuts)])
     events = read_events(tmp_path / "x_events.tsv").events
-    assert len(events) == 199 and all(abs(here.offset - after.onset) < 1e-9 for here, after in pairwise(events))
+    assert len(events) == 199 and all(
+        abs(here.offset - after.onset) < 1e-9 for here, after in pairwise(events)
+    )
 
 
 def test_a_table_without_events_is_a_recording_without_events(tmp_path):
@@ -210,12 +299,18 @@ def test_a_table_without_events_is_a_recording_without_events(tmp_path):
 def test_tables_of_the_seizure_community_are_read_their_background_is_no_event(tmp_path):
     header = "onset\tduration\teventType\tconfidence\tchannels\tdateTime\trecordingDuration\n"
     seizures = (
-        "36.00\t40.00\tsz_foc_ia\tn/a\tn/a\t2016-11-06 13:43:04\t3600.00\n1462.00\t20.00\tsz\t0.80\tn/a\t2016-11-06 13:43:04\t3600.00\n"
+        "36.00\t40.00\tsz_foc_ia\tn/a\tn/a\t2016-11-06"
+        " 13:43:04\t3600.00\n1462.00\t20.00\tsz\t0.80\tn/a\t2016-11-06 13:43:04\t3600.00\n"
     )
     (tmp_path / "sub-01_run-00_events.tsv").write_text(header + seizures)
-    (tmp_path / "sub-01_run-01_events.tsv").write_text(header + "0.00\t1800.00\tbckg\tn/a\tn/a\t2016-11-06 14:43:04\t1800.00\n")
+    (tmp_path / "sub-01_run-01_events.tsv").write_text(
+        header + "0.00\t1800.00\tbckg\tn/a\tn/a\t2016-11-06 14:43:04\t1800.00\n"
+    )
     tables = read_folder(tmp_path)
-    assert tables["sub-01_run-00"].events == [Event(36.0, 40.0, "sz_foc_ia"), Event(1462.0, 20.0, "sz", None, 0.8)]
+    assert tables["sub-01_run-00"].events == [
+        Event(36.0, 40.0, "sz_foc_ia"),
+        Event(1462.0, 20.0, "sz", None, 0.8),
+    ]
     assert tables["sub-01_run-00"].duration == 3600
     assert tables["sub-01_run-01"].events == [] and tables["sub-01_run-01"].duration == 1800
 
@@ -226,22 +321,43 @@ GOOD = "onset\tduration\ttrial_type\n1.0\t2.0\tdystonia\n"
 @pytest.mark.parametrize(
     ("text", "what"),
     [
-        (GOOD + "soon\t1\ttonic\n", r'x_events.tsv: row 3, column "onset": .*\'soon\' is no number'),
+        (
+            GOOD + "soon\t1\ttonic\n",
+            r'x_events.tsv: row 3, column "onset": .*\'soon\' is no number',
+        ),
         (GOOD + "n/a\t1\ttonic\n", r'row 3, column "onset": is n/a'),
         (GOOD + "9\tn/a\ttonic\n", r'row 3, column "duration": is n/a'),
-        (GOOD + "9\t-1\ttonic\n", r'row 3, column "duration": \'-1\' is not possible; write seconds of 0 or more'),
+        (
+            GOOD + "9\t-1\ttonic\n",
+            r'row 3, column "duration": \'-1\' is not possible; write seconds of 0 or more',
+        ),
         (GOOD + "inf\t1\ttonic\n", r'row 3, column "onset": \'inf\' is not possible'),
         (GOOD + "9\t1\tn/a\n", r'row 3, column "trial_type": is empty'),
         (GOOD + '9\t1\ta"b\n', r'row 3, column "trial_type": the event at 9 s is called'),
         (GOOD + "9\t1\n", "row 3: has 2 cells, the header has 3"),
-        (GOOD + "2.5\t1\tdystonia\n", r'row 3, column "onset": \'dystonia\' begins at 2.5 s, but that of row 2 lasts until 3 s'),
-        ("onset\tduration\ttrial_type\tconfidence\n1\t2\ttonic\t7\n", r'row 2, column "confidence": \'7\' is not possible; write 0 to 1'),
+        (
+            GOOD + "2.5\t1\tdystonia\n",
+            (
+                r'row 3, column "onset": \'dystonia\' begins at 2.5 s, but that of row 2 lasts'
+                r" until 3 s"
+            ),
+        ),
+        (
+            "onset\tduration\ttrial_type\tconfidence\n1\t2\ttonic\t7\n",
+            r'row 2, column "confidence": \'7\' is not possible; write 0 to 1',
+        ),
         ("onset\ttrial_type\n1.0\tdystonia\n", 'column "duration": this column is missing'),
-        ("onset\tduration\n1.0\t2.0\n", 'column "trial_type": this column is missing; it names the sign'),
+        (
+            "onset\tduration\n1.0\t2.0\n",
+            'column "trial_type": this column is missing; it names the sign',
+        ),
         ("onset,duration,trial_type\n1,2,tonic\n", "separated by commas"),
         ("", "is empty"),
         (GOOD.replace("dystonia", "Myoklonié").encode("cp1252"), "not in UTF-8"),
-        ("onset\tduration\teventType\trecordingDuration\n1\t2\tsz\t60\n9\t2\tsz\t61\n", r'row 3, column "recordingDuration": differs'),
+        (
+            "onset\tduration\teventType\trecordingDuration\n1\t2\tsz\t60\n9\t2\tsz\t61\n",
+            r'row 3, column "recordingDuration": differs',
+        ),
     ],
 )
 def test_bad_tables_are_told_by_row_and_column(tmp_path, text, what):
@@ -252,7 +368,10 @@ def test_bad_tables_are_told_by_row_and_column(tmp_path, text, what):
 
 
 def test_events_of_different_signs_or_levels_may_overlap(tmp_path):
-    write_events(tmp_path / "x_events.tsv", [Event(0, 9, "tonic"), Event(1, 9, "clonic", "left"), Event(2, 9, "clonic", "right")])
+    write_events(
+        tmp_path / "x_events.tsv",
+        [Event(0, 9, "tonic"), Event(1, 9, "clonic", "left"), Event(2, 9, "clonic", "right")],
+    )
     assert len(read_events(tmp_path / "x_events.tsv").events) == 3
 
 

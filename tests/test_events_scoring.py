@@ -8,7 +8,15 @@ from timescoring.scoring import EventScoring, SampleScoring
 
 from semiology.cli.main import main
 from semiology.errors import UserError
-from semiology.timeline.events import SZCORE, Event, Recording, Tolerances, judge, score_events, write_events
+from semiology.timeline.events import (
+    SZCORE,
+    Event,
+    Recording,
+    Tolerances,
+    judge,
+    score_events,
+    write_events,
+)
 from semiology.timeline.events.scoring import Counts, figures
 
 
@@ -61,7 +69,9 @@ def test_events_nearer_than_apart_are_one():
 
 
 def test_events_longer_than_longest_are_several():
-    """900 s are three of 300, of which the alarm hits the first; a found event is cut in the same way, so two of its three are false."""
+    """900 s are three of 300, of which the alarm hits the first; a found event is cut in the same
+    way, so two of its three are false.
+    """
     assert counted([(100, 1000)], [(100, 110)], longest=300) == (3, 1, 0)
     assert counted([(100, 110)], [(100, 1000)], longest=300) == (1, 1, 2)
     assert counted([(100, 400)], [(100, 400)], longest=300) == (1, 1, 0)
@@ -70,24 +80,36 @@ def test_events_longer_than_longest_are_several():
 def test_a_share_of_the_event_has_to_be_found_where_that_is_asked():
     assert counted([(100, 110)], [(105, 110)], overlap=0.4) == (1, 1, 0)
     assert counted([(100, 110)], [(106, 110)], overlap=0.4) == (1, 0, 1)
-    assert counted([(100, 110)], [(100, 102), (104, 107)], overlap=0.4) == (1, 1, 0)  # both together
+    assert counted([(100, 110)], [(100, 102), (104, 107)], overlap=0.4) == (
+        1,
+        1,
+        0,
+    )  # both together
 
 
 # seconds, onsets
 
 
 def test_seconds_by_hand():
-    """True 100-110 and 200-220; called 105-112 and 300-304: 30 s true, 5 s of them called, 6 s called in vain."""
+    """True 100-110 and 200-220; called 105-112 and 300-304: 30 s true, 5 s of them called, 6 s
+    called in vain.
+    """
     counts = score([(100, 110), (200, 220)], [(105, 112), (300, 304)]).counts
     assert (counts.true_seconds, counts.right_seconds, counts.false_seconds) == (30, 5, 6)
     got = figures(counts.array())
-    assert got["second_sensitivity"] == pytest.approx(5 / 30) and got["second_precision"] == pytest.approx(5 / 11)
+    assert got["second_sensitivity"] == pytest.approx(5 / 30) and got[
+        "second_precision"
+    ] == pytest.approx(5 / 11)
     assert got["second_f1"] == pytest.approx(10 / 41)
 
 
 def test_a_sign_of_eight_tenths_of_a_second_has_eight_tenths_of_a_second():
     counts = score([(100.6, 101.4)], [(100.6, 101.4)]).counts
-    assert counts.true_seconds == pytest.approx(0.8) and counts.right_seconds == pytest.approx(0.8) and counts.false_seconds == 0
+    assert (
+        counts.true_seconds == pytest.approx(0.8)
+        and counts.right_seconds == pytest.approx(0.8)
+        and counts.false_seconds == 0
+    )
 
 
 def test_levels_of_a_sign_that_overlap_are_not_counted_twice():
@@ -102,24 +124,35 @@ def test_the_onset_is_dated_by_the_first_alarm_and_an_alarm_dates_one_onset():
     assert score([(100, 110), (120, 130)], [(98, 140)]).onset_errors == (-2,)
     assert score([(100, 110), (120, 130)], [(98, 121), (125, 128)]).onset_errors == (-2, 5)
     assert score([(100, 110)], [(115, 120)]).onset_errors == ()
-    assert score([(100, 900)], [(101, 900)], longest=300).onset_errors == (1,)  # pieces of a long one have no onset
+    assert score([(100, 900)], [(101, 900)], longest=300).onset_errors == (
+        1,
+    )  # pieces of a long one have no onset
 
 
 def test_events_are_cut_at_the_recordings_edges():
-    counts = score_events([Event(-5.0, 10.0, "sign"), Event(995.0, 10.0, "sign")], events((0, 5), (999, 1003)), 1000).counts
+    counts = score_events(
+        [Event(-5.0, 10.0, "sign"), Event(995.0, 10.0, "sign")], events((0, 5), (999, 1003)), 1000
+    ).counts
     assert (counts.events, counts.hits, counts.true_seconds, counts.right_seconds) == (2, 2, 10, 6)
     assert score_events([Event(-5.0, 3.0, "sign")], [], 1000).counts.events == 0
 
 
 @pytest.mark.parametrize(
-    ("duration", "what"), [(0.0, "cannot be scored"), (math.nan, "cannot be scored"), (90.0, "after the recording's end")]
+    ("duration", "what"),
+    [
+        (0.0, "cannot be scored"),
+        (math.nan, "cannot be scored"),
+        (90.0, "after the recording's end"),
+    ],
 )
 def test_recordings_that_cannot_be_are_refused(duration, what):
     with pytest.raises(UserError, match=what):
         score([(100, 110)], [], duration)
 
 
-@pytest.mark.parametrize("values", [{"before": -1}, {"overlap": 1}, {"longest": 0}, {"apart": math.inf}])
+@pytest.mark.parametrize(
+    "values", [{"before": -1}, {"overlap": 1}, {"longest": 0}, {"apart": math.inf}]
+)
 def test_tolerances_that_cannot_be_are_refused(values):
     with pytest.raises(UserError, match="tolerances"):
         Tolerances(**values)
@@ -128,7 +161,11 @@ def test_tolerances_that_cannot_be_are_refused(values):
 def test_figures_by_hand():
     """Four events in half an hour, three found, two false alarms."""
     got = figures(Counts(1800, 4, 3, 2, 40, 30, 10).array())
-    assert got["event_sensitivity"] == 0.75 and got["event_precision"] == 0.6 and got["event_f1"] == pytest.approx(2 / 3)
+    assert (
+        got["event_sensitivity"] == 0.75
+        and got["event_precision"] == 0.6
+        and got["event_f1"] == pytest.approx(2 / 3)
+    )
     assert got["false_alarms_per_hour"] == 4 and got["false_alarms_per_24h"] == 96
     nothing = figures(Counts(3600).array())
     assert np.isnan(nothing["event_f1"]) and nothing["false_alarms_per_24h"] == 0
@@ -136,23 +173,45 @@ def test_figures_by_hand():
 
 
 def random_spans(rng, duration):
-    return np.sort(rng.choice(duration, 2 * rng.integers(0, 12), replace=False)).reshape(-1, 2).astype(float)
+    return (
+        np.sort(rng.choice(duration, 2 * rng.integers(0, 12), replace=False))
+        .reshape(-1, 2)
+        .astype(float)
+    )
 
 
-@pytest.mark.parametrize("tolerances", [Tolerances(), SZCORE, Tolerances(before=5, after=7, overlap=0.3, longest=20, apart=4)])
+@pytest.mark.parametrize(
+    "tolerances",
+    [Tolerances(), SZCORE, Tolerances(before=5, after=7, overlap=0.3, longest=20, apart=4)],
+)
 def test_counts_and_figures_are_those_of_timescoring_where_its_grid_holds_the_times(tolerances):
     rng = np.random.default_rng(1)
     parameters = EventScoring.Parameters(
-        tolerances.before, tolerances.after, tolerances.overlap, tolerances.longest or 1e9, tolerances.apart
+        tolerances.before,
+        tolerances.after,
+        tolerances.overlap,
+        tolerances.longest or 1e9,
+        tolerances.apart,
     )
     for _ in range(100):
         duration = int(rng.integers(200, 3000))
         true, found = random_spans(rng, duration), random_spans(rng, duration)
-        theirs = [Annotation([tuple(span) for span in spans], 10, duration * 10) for spans in (true, found)]
+        theirs = [
+            Annotation([tuple(span) for span in spans], 10, duration * 10)
+            for spans in (true, found)
+        ]
         by_event, by_second = EventScoring(*theirs, parameters), SampleScoring(*theirs)
         ours = score_events(events(*true), events(*found), duration, tolerances).counts
-        assert (ours.events, ours.hits, ours.false_alarms) == (by_event.refTrue, by_event.tp, by_event.fp)
-        assert (ours.true_seconds, ours.right_seconds, ours.false_seconds) == (by_second.refTrue, by_second.tp, by_second.fp)
+        assert (ours.events, ours.hits, ours.false_alarms) == (
+            by_event.refTrue,
+            by_event.tp,
+            by_event.fp,
+        )
+        assert (ours.true_seconds, ours.right_seconds, ours.false_seconds) == (
+            by_second.refTrue,
+            by_second.tp,
+            by_second.fp,
+        )
         got = figures(ours.array())
         for kind, scored in (("event", by_event), ("second", by_second)):
             for name in ("sensitivity", "precision", "f1"):
@@ -165,7 +224,9 @@ def test_a_later_start_changes_nothing():
     for _ in range(30):
         true, found = random_spans(rng, 900) / 10, random_spans(rng, 900) / 10
         here = score_events(events(*true), events(*found), 1000, Tolerances(1, 2, 0.1, 5, 1))
-        later = score_events(events(*true + 333.3), events(*found + 333.3), 1000, Tolerances(1, 2, 0.1, 5, 1))
+        later = score_events(
+            events(*true + 333.3), events(*found + 333.3), 1000, Tolerances(1, 2, 0.1, 5, 1)
+        )
         np.testing.assert_allclose(here.counts.array(), later.counts.array(), atol=1e-6)
         np.testing.assert_allclose(here.onset_errors, later.onset_errors, atol=1e-6)
 
@@ -186,7 +247,11 @@ def cohort():
 def test_counts_add_up_before_anything_is_divided_and_empty_recordings_count():
     judged = judge(cohort())
     sign = judged["signs"]["sign"]
-    assert (sign["counts"]["events"], sign["counts"]["hits"], sign["counts"]["false_alarms"]) == (3, 2, 2)
+    assert (sign["counts"]["events"], sign["counts"]["hits"], sign["counts"]["false_alarms"]) == (
+        3,
+        2,
+        2,
+    )
     values = {name: found["value"] for name, found in sign["figures"].items()}
     assert (
         values["event_sensitivity"] == pytest.approx(2 / 3)
@@ -194,34 +259,60 @@ def test_counts_add_up_before_anything_is_divided_and_empty_recordings_count():
         and values["event_f1"] == pytest.approx(4 / 7)
     )
     assert values["false_alarms_per_hour"] == 1 and values["false_alarms_per_24h"] == 24
-    assert sign["onset_error_s"] == {"n": 2, "median": 0.5, "absolute_median": 2.5, "absolute_95": 2.95}  # -2 and 3 s
-    assert sign["participants"]["p1"]["false_alarms"] == 2 and sign["participants"]["p1"]["false_alarms_per_hour"] == 2
-    assert sign["participants"]["p2"]["event_f1"] == 0 and sign["participants"]["p2"]["event_precision"] is None
-    assert sign["recordings"]["p1_2"]["false_alarms"] == 1 and judged["hours"] == 2 and judged["participants"] == 3
+    assert sign["onset_error_s"] == {
+        "n": 2,
+        "median": 0.5,
+        "absolute_median": 2.5,
+        "absolute_95": 2.95,
+    }  # -2 and 3 s
+    assert (
+        sign["participants"]["p1"]["false_alarms"] == 2
+        and sign["participants"]["p1"]["false_alarms_per_hour"] == 2
+    )
+    assert (
+        sign["participants"]["p2"]["event_f1"] == 0
+        and sign["participants"]["p2"]["event_precision"] is None
+    )
+    assert (
+        sign["recordings"]["p1_2"]["false_alarms"] == 1
+        and judged["hours"] == 2
+        and judged["participants"] == 3
+    )
     assert json.loads(json.dumps(judged, allow_nan=False)) == judged
 
 
 def test_intervals_are_over_participants():
-    """p1, p2, p3 drawn with replacement: sensitivity 0 (p2 thrice) to 1 (p2 never). One participant gives none."""
+    """p1, p2, p3 drawn with replacement: sensitivity 0 (p2 thrice) to 1 (p2 never). One participant
+    gives none.
+    """
     found = judge(cohort())["signs"]["sign"]["figures"]["event_sensitivity"]
     assert found["low"] == 0 and found["high"] == 1
-    alone = judge([recording for recording in cohort() if recording.participant_id == "p1"])["signs"]["sign"]["figures"][
-        "event_sensitivity"
-    ]
+    alone = judge([recording for recording in cohort() if recording.participant_id == "p1"])[
+        "signs"
+    ]["sign"]["figures"]["event_sensitivity"]
     assert alone["low"] is None and alone["reason"] == "one participant only"
 
 
 def test_no_false_alarm_in_two_hours_is_not_a_rate_of_zero_for_certain():
     """Poisson: with 1.84 an hour, two hours without one are as rare as 2.5 %."""
-    silent = [Recording(f"c{n}", f"p{n}", 1800, events((100, 110)), events((100, 110))) for n in range(4)]
+    silent = [
+        Recording(f"c{n}", f"p{n}", 1800, events((100, 110)), events((100, 110))) for n in range(4)
+    ]
     rate = judge(silent)["signs"]["sign"]["figures"]["false_alarms_per_hour"]
-    assert (rate["value"], rate["low"]) == (0, 0) and math.exp(-2 * rate["high"]) == pytest.approx(0.025)
-    assert judge(silent)["signs"]["sign"]["figures"]["event_f1"]["low"] < 0.6  # four of four people, by Wilson
+    assert (rate["value"], rate["low"]) == (0, 0) and math.exp(-2 * rate["high"]) == pytest.approx(
+        0.025
+    )
+    assert (
+        judge(silent)["signs"]["sign"]["figures"]["event_f1"]["low"] < 0.6
+    )  # four of four people, by Wilson
 
 
 def test_levels_count_where_the_truth_has_them():
     true, found = events((100, 110), level="left"), events((100, 110), level="right")
-    assert set(judge([Recording("c", "p", 900, true, found)])["signs"]) == {"sign left", "sign right"}
+    assert set(judge([Recording("c", "p", 900, true, found)])["signs"]) == {
+        "sign left",
+        "sign right",
+    }
     (sign,) = judge([Recording("c", "p", 900, events((100, 110)), found)])["signs"].values()
     assert sign["counts"]["hits"] == 1
 
@@ -235,7 +326,10 @@ def test_levels_count_where_the_truth_has_them():
             [Recording("c", "p", 900, events((1, 2)), events((1, 2), sign="other"))],
             r"\(other\) is none of the signs in the reference \(sign\)",
         ),
-        ([Recording("c7", "p", 90, events((100, 110)), [])], "c7: the true 'sign' at 100 s begins after the recording's end at 90 s"),
+        (
+            [Recording("c7", "p", 90, events((100, 110)), [])],
+            "c7: the true 'sign' at 100 s begins after the recording's end at 90 s",
+        ),
     ],
 )
 def test_cohorts_that_cannot_be_scored_are_told(recordings, what):
@@ -250,21 +344,36 @@ def test_cohorts_that_cannot_be_scored_are_told(recordings, what):
 def folders(tmp_path):
     for recording in cohort():
         write_events(tmp_path / f"true/{recording.clip_id}_events.tsv", recording.reference)
-        write_events(tmp_path / f"found/{recording.clip_id}/events.tsv", recording.hypothesis, recording.duration)
+        write_events(
+            tmp_path / f"found/{recording.clip_id}/events.tsv",
+            recording.hypothesis,
+            recording.duration,
+        )
     (tmp_path / "clips.tsv").write_text(
-        "clip_id\tparticipant_id\tvideo\n" + "".join(f"{r.clip_id}\t{r.participant_id}\tx\n" for r in cohort())
+        "clip_id\tparticipant_id\tvideo\n"
+        + "".join(f"{r.clip_id}\t{r.participant_id}\tx\n" for r in cohort())
     )
     return tmp_path
 
 
 def test_score_of_two_folders(folders, capsys):
     status = main(
-        ["events", "score", f"{folders}/true", f"{folders}/found", f"--participants={folders}/clips.tsv", f"--out={folders}/s.json"]
+        [
+            "events",
+            "score",
+            f"{folders}/true",
+            f"{folders}/found",
+            f"--participants={folders}/clips.tsv",
+            f"--out={folders}/s.json",
+        ]
     )
     said = capsys.readouterr().out
     assert status == 0
     assert "4 recordings of 3 participants, 2.00 h; any overlap counts, no tolerance" in said
-    assert "sign: 2 of 3 events found, 2 false alarms" in said and "Participants: as clips.tsv has them" in said
+    assert (
+        "sign: 2 of 3 events found, 2 false alarms" in said
+        and "Participants: as clips.tsv has them" in said
+    )
     assert json.loads((folders / "s.json").read_text())["signs"] == judge(cohort())["signs"]
 
 
@@ -272,9 +381,13 @@ def test_tolerances_are_asked_for_and_stated(folders, capsys):
     assert main(["events", "score", f"{folders}/true", f"{folders}/found", "--szcore=true"]) == 0
     said = capsys.readouterr().out
     assert (
-        "tolerances before 30, after 60, overlap 0, longest 300, apart 90" in said and "each recording is taken for one of its own" in said
+        "tolerances before 30, after 60, overlap 0, longest 300, apart 90" in said
+        and "each recording is taken for one of its own" in said
     )
-    assert main(["events", "score", f"{folders}/true", f"{folders}/found", "--tolerances.before=2.5"]) == 0
+    assert (
+        main(["events", "score", f"{folders}/true", f"{folders}/found", "--tolerances.before=2.5"])
+        == 0
+    )
     assert "before 2.5, after 0" in capsys.readouterr().out
 
 
@@ -297,15 +410,26 @@ def test_recordings_that_only_one_side_has_are_listed_and_the_status_says_so(fol
     assert main(["events", "score", f"{folders}/true", f"{folders}/found"]) == 1
     told = capsys.readouterr()
     assert "p3_1: is in the reference, but nothing says what was found" in told.err
-    assert "p9_1: something was found, but it is not in the reference" in told.err and "3 recordings" in told.out
+    assert (
+        "p9_1: something was found, but it is not in the reference" in told.err
+        and "3 recordings" in told.out
+    )
 
 
 def test_a_sign_of_another_name_is_told_and_can_be_named(folders, capsys):
     write_events(folders / "one_events.tsv", events((100, 110), sign="dystonia"))
-    write_events(folders / "two_events.tsv", events((100, 110), sign="dystonia (pose)", level="present"))
+    write_events(
+        folders / "two_events.tsv", events((100, 110), sign="dystonia (pose)", level="present")
+    )
     pair = [f"{folders}/one_events.tsv", f"{folders}/two_events.tsv"]
-    assert main(["events", "score", *pair, "--duration=600"]) == 2 and "say which is which by --names" in capsys.readouterr().err
-    assert main(["events", "score", *pair, "--duration=600", "--names={dystonia (pose): dystonia}"]) == 0
+    assert (
+        main(["events", "score", *pair, "--duration=600"]) == 2
+        and "say which is which by --names" in capsys.readouterr().err
+    )
+    assert (
+        main(["events", "score", *pair, "--duration=600", "--names={dystonia (pose): dystonia}"])
+        == 0
+    )
     assert "dystonia: 1 of 1 events found" in capsys.readouterr().out
     assert main(["events", "score", *pair, "--names={dystonia (pose): dystonia}"]) == 2
     assert "one: nothing says how long the recording is; give --duration" in capsys.readouterr().err
@@ -318,17 +442,36 @@ def test_a_sign_of_another_name_is_told_and_can_be_named(folders, capsys):
             lambda f: write_events(f / "true/p1_1_events.tsv", [], 900),
             "p1_1: the reference is of a recording of 900 s, what was found of one of 1800 s",
         ),
-        (lambda f: (f / "clips.tsv").write_text("clip_id\tparticipant_id\np1_1\tp1\n"), "says no participant_id of p1_2"),
-        (lambda f: (f / "clips.tsv").write_text("clip_id\nx\n"), 'column "participant_id": this column is missing'),
         (
-            lambda f: (f / "true/p2_1_events.tsv").write_text("onset\tduration\ttrial_type\nx\t1\tsign\n"),
+            lambda f: (f / "clips.tsv").write_text("clip_id\tparticipant_id\np1_1\tp1\n"),
+            "says no participant_id of p1_2",
+        ),
+        (
+            lambda f: (f / "clips.tsv").write_text("clip_id\nx\n"),
+            'column "participant_id": this column is missing',
+        ),
+        (
+            lambda f: (f / "true/p2_1_events.tsv").write_text(
+                "onset\tduration\ttrial_type\nx\t1\tsign\n"
+            ),
             'p2_1_events.tsv: row 2, column "onset"',
         ),
     ],
 )
 def test_faults_are_told_in_one_line(folders, capsys, change, what):
     change(folders)
-    assert main(["events", "score", f"{folders}/true", f"{folders}/found", f"--participants={folders}/clips.tsv"]) == 2
+    assert (
+        main(
+            [
+                "events",
+                "score",
+                f"{folders}/true",
+                f"{folders}/found",
+                f"--participants={folders}/clips.tsv",
+            ]
+        )
+        == 2
+    )
     told = capsys.readouterr().err
     assert what in told and told.count("\n") == 1
 

@@ -11,16 +11,27 @@ from semiology.timeline.events.pairing import true_events
 from semiology.timeline.events.plot import clock, draw_timeline, not_assessable, thinned
 from semiology.timeline.events.scoring import Counts
 from semiology.timeline.events.timeline import find_timelines, read_timeline
-from semiology.timeline.events.tuning import Grid, Traced, choose, read_thresholds, tune, write_thresholds
+from semiology.timeline.events.tuning import (
+    Grid,
+    Traced,
+    choose,
+    read_thresholds,
+    tune,
+    write_thresholds,
+)
 
 NAN = float("nan")
 
 
 def traced(person, inside, outside, clip="1"):
-    """100 s, a true event from 40 to 60 s; the probability is `inside` there, 0.1 elsewhere and `outside` in a spell of 5 s at 80 s."""
+    """100 s, a true event from 40 to 60 s; the probability is `inside` there, 0.1 elsewhere and
+    `outside` in a spell of 5 s at 80 s.
+    """
     start = np.arange(0.0, 99.0)
     centre = start + 1.0
-    value = np.where((centre > 40) & (centre < 60), inside, np.where((centre > 80) & (centre < 85), outside, 0.1))
+    value = np.where(
+        (centre > 40) & (centre < 60), inside, np.where((centre > 80) & (centre < 85), outside, 0.1)
+    )
     windows = np.stack([start, start + 2, value], axis=1)
     return Traced(f"{person}_{clip}", person, 100.0, windows, [Event(40.0, 20.0, "dystonia")])
 
@@ -30,9 +41,19 @@ GRID = Grid(on=(0.2, 0.5, 0.8), off=(0.2,), shortest=(0.0,))
 
 
 def test_the_threshold_lies_between_what_is_true_and_what_is_not():
-    """Inside 0.7, a false spell of 0.4: of 0.2, 0.5 and 0.8 only 0.5 finds the one and not the other."""
-    tuned = tune({SIGN: [traced(f"p{n}", 0.7, 0.4) for n in range(4)]}, GRID, Hysteresis(merge=3.0, unseen=1.0))
-    assert tuned["signs"] == {"dystonia": {"present": {"on": 0.5, "off": 0.2, "shortest": 0.0, "merge": 3.0, "unseen": 1.0}}}
+    """Inside 0.7, a false spell of 0.4: of 0.2, 0.5 and 0.8 only 0.5 finds the one and not the
+    other.
+    """
+    tuned = tune(
+        {SIGN: [traced(f"p{n}", 0.7, 0.4) for n in range(4)]},
+        GRID,
+        Hysteresis(merge=3.0, unseen=1.0),
+    )
+    assert tuned["signs"] == {
+        "dystonia": {
+            "present": {"on": 0.5, "off": 0.2, "shortest": 0.0, "merge": 3.0, "unseen": 1.0}
+        }
+    }
     assert tuned["tuned_on"] == {"participants": 4, "recordings": 4, "hours": round(400 / 3600, 4)}
     expected = tuned["expected"]["dystonia present"]
     assert expected["apparent_f1"] == 1 and expected["figures"]["event_f1"]["value"] == 1
@@ -40,29 +61,42 @@ def test_the_threshold_lies_between_what_is_true_and_what_is_not():
 
 def test_shortest_takes_out_what_lasts_too_short():
     """The false spell is as high as the true event, but lasts 4 s instead of 20."""
-    tuned = tune({SIGN: [traced("p1", 0.9, 0.9), traced("p2", 0.9, 0.9)]}, Grid(on=(0.5,), off=(0.5,), shortest=(0.0, 2.0, 10.0)))
+    tuned = tune(
+        {SIGN: [traced("p1", 0.9, 0.9), traced("p2", 0.9, 0.9)]},
+        Grid(on=(0.5,), off=(0.5,), shortest=(0.0, 2.0, 10.0)),
+    )
     assert tuned["signs"]["dystonia"]["present"]["shortest"] == 10
 
 
 def test_what_is_expected_of_new_people_is_not_the_figure_of_those_it_was_tuned_on():
-    """p1 and p2 need 0.5, p3 less. All three: 0.5 (two hits, a miss) has F1 0.8 and beats 0.2 (three hits, two false alarms) with 0.75.
+    """p1 and p2 need 0.5, p3 less. All three: 0.5 (two hits, a miss) has F1 0.8 and beats 0.2
+    (three hits, two false alarms) with 0.75.
 
-    Without p1 (or p2) it is 0.2 (two hits, one false alarm: 0.8) or 0.5 (one hit of two: 0.67), so p1 and p2 are judged by 0.2, each with a
-    false alarm. Without p3 it is 0.5, which misses p3's. Two hits, two false alarms, a miss: 4/7.
+    Without p1 (or p2) it is 0.2 (two hits, one false alarm: 0.8) or 0.5 (one hit of two: 0.67), so
+    p1 and p2 are judged by 0.2, each with a false alarm. Without p3 it is 0.5, which misses p3's.
+    Two hits, two false alarms, a miss: 4/7.
     """
     people = [traced("p1", 0.7, 0.4), traced("p2", 0.7, 0.4), traced("p3", 0.3, 0.1)]
     tuned = tune({SIGN: people}, Grid(on=(0.2, 0.5), off=(0.2,), shortest=(0.0,)))
     expected = tuned["expected"]["dystonia present"]
-    assert tuned["signs"]["dystonia"]["present"]["on"] == 0.5 and expected["apparent_f1"] == pytest.approx(0.8)
+    assert tuned["signs"]["dystonia"]["present"]["on"] == 0.5 and expected[
+        "apparent_f1"
+    ] == pytest.approx(0.8)
     assert expected["figures"]["event_f1"]["value"] == pytest.approx(4 / 7)
-    assert [expected["participants"][person]["on"] for person in ("p1", "p2", "p3")] == [0.2, 0.2, 0.5]
+    assert [expected["participants"][person]["on"] for person in ("p1", "p2", "p3")] == [
+        0.2,
+        0.2,
+        0.5,
+    ]
 
 
 def test_recordings_without_events_have_a_say():
     """By p1 alone 0.5 would do; p2 has no event but a spell of 0.6."""
     spell = traced("p2", 0.1, 0.6)
     silent = Traced(spell.clip_id, "p2", 100.0, spell.windows, [])
-    tuned = tune({SIGN: [traced("p1", 0.9, 0.1), silent]}, Grid(on=(0.5, 0.7), off=(0.5,), shortest=(0.0,)))
+    tuned = tune(
+        {SIGN: [traced("p1", 0.9, 0.1), silent]}, Grid(on=(0.5, 0.7), off=(0.5,), shortest=(0.0,))
+    )
     assert tuned["signs"]["dystonia"]["present"]["on"] == 0.7
 
 
@@ -79,13 +113,18 @@ def test_ties_go_to_fewer_false_alarms_then_to_seconds_then_to_the_first():
 
 def test_one_participant_tells_nothing_of_others():
     expected = tune({SIGN: [traced("p1", 0.7, 0.4)]}, GRID)["expected"]["dystonia present"]
-    assert expected == {"apparent_f1": 1.0, "reason": "one participant only: nothing is known of others"}
+    assert expected == {
+        "apparent_f1": 1.0,
+        "reason": "one participant only: nothing is known of others",
+    }
 
 
 def test_thresholds_read_back(tmp_path):
     tuned = tune({SIGN: [traced("p1", 0.7, 0.4), traced("p2", 0.7, 0.4)]}, GRID)
     write_thresholds(tmp_path / "thresholds.json", tuned)
-    assert read_thresholds(tmp_path / "thresholds.json") == {"dystonia": {"present": Hysteresis(0.5, 0.2, 0.0)}}
+    assert read_thresholds(tmp_path / "thresholds.json") == {
+        "dystonia": {"present": Hysteresis(0.5, 0.2, 0.0)}
+    }
 
 
 @pytest.mark.parametrize(
@@ -119,12 +158,16 @@ def test_what_cannot_be_tuned_is_refused():
 
 def write_timeline(path, windows, task="dystonia", level="present"):
     path.parent.mkdir(parents=True, exist_ok=True)
-    rows = [f"{task},{level},{a:.3f},{b:.3f},{'' if np.isnan(p) else f'{p:.4f}'}" for a, b, p in windows]
+    rows = [
+        f"{task},{level},{a:.3f},{b:.3f},{'' if np.isnan(p) else f'{p:.4f}'}" for a, b, p in windows
+    ]
     path.write_text("\n".join(["task,level,start,end,probability", *rows]) + "\n")
 
 
 def test_a_timeline_reads_back_by_task_and_level(tmp_path):
-    (tmp_path / "timeline.csv").write_text("task,level,start,end,probability\na,x,0,2,0.5\na,y,0,2,0.1\na,x,1,3,\n")
+    (tmp_path / "timeline.csv").write_text(
+        "task,level,start,end,probability\na,x,0,2,0.5\na,y,0,2,0.1\na,x,1,3,\n"
+    )
     timeline = read_timeline(tmp_path / "timeline.csv")
     np.testing.assert_array_equal(timeline.windows["a", "x"], [[0, 2, 0.5], [1, 3, NAN]])
     assert timeline.windows["a", "y"].tolist() == [[0, 2, 0.1]] and timeline.duration == 3
@@ -138,7 +181,10 @@ def test_a_timeline_reads_back_by_task_and_level(tmp_path):
         ("a,x,2,2,0.5\n", r'row 2, column "end"'),
         ("a,x,,2,0.5\n", r'row 2, column "start": \'\' is no number'),
         ("a,x,nan,2,0.5\n", r'row 2, column "end"'),
-        ("a,x,0,2,0.5\na,y,0,2,0.5\na,x,0,2,0.5\n", r'row 4, column "start": 0 s; windows of one task and level go forward'),
+        (
+            "a,x,0,2,0.5\na,y,0,2,0.5\na,x,0,2,0.5\n",
+            r'row 4, column "start": 0 s; windows of one task and level go forward',
+        ),
         ("a,x,0,2\n", "row 2 has 4 cells"),
         ("", "holds no windows"),
     ],
@@ -153,7 +199,9 @@ def test_a_timeline_lacking_a_column_is_told(tmp_path):
     (tmp_path / "timeline.csv").write_text("task,start,end,probability\na,0,2,0.5\n")
     with pytest.raises(UserError, match="has no column 'level'"):
         read_timeline(tmp_path / "timeline.csv")
-    (tmp_path / "timeline.csv").write_bytes(b"task,level,start,end,probability\nMyokloni\xe9,x,0,2,0.5\n")
+    (tmp_path / "timeline.csv").write_bytes(
+        b"task,level,start,end,probability\nMyokloni\xe9,x,0,2,0.5\n"
+    )
     with pytest.raises(UserError, match="not a readable csv"):
         read_timeline(tmp_path / "timeline.csv")
     with pytest.raises(UserError, match="no such timeline"):
@@ -163,7 +211,10 @@ def test_a_timeline_lacking_a_column_is_told(tmp_path):
 def test_timelines_are_found_by_recording(tmp_path):
     write_timeline(tmp_path / "p1/timeline.csv", [(0, 1, 0.5)])
     write_timeline(tmp_path / "p2_timeline.csv", [(0, 1, 0.5)])
-    assert find_timelines(tmp_path) == {"p1": tmp_path / "p1/timeline.csv", "p2": tmp_path / "p2_timeline.csv"}
+    assert find_timelines(tmp_path) == {
+        "p1": tmp_path / "p1/timeline.csv",
+        "p2": tmp_path / "p2_timeline.csv",
+    }
     assert find_timelines(tmp_path / "p1/timeline.csv") == {"p1": tmp_path / "p1/timeline.csv"}
     write_timeline(tmp_path / "p1_timeline.csv", [(0, 1, 0.5)])
     with pytest.raises(UserError, match="second timeline of p1"):
@@ -184,13 +235,34 @@ def folder(tmp_path):
 
 
 def arguments(folder, *more):
-    return ["events", "tune", f"{folder}/timelines", f"--truth={folder}/true", f"--out={folder}/thresholds.json", *more]
+    return [
+        "events",
+        "tune",
+        f"{folder}/timelines",
+        f"--truth={folder}/true",
+        f"--out={folder}/thresholds.json",
+        *more,
+    ]
 
 
 def test_tune_writes_thresholds_and_says_what_to_expect(folder, capsys):
-    assert main(arguments(folder, "--grid.on=[0.2,0.5,0.8]", "--grid.off=[0.2]", "--grid.shortest=[0]", "--merge=1.5")) == 0
+    assert (
+        main(
+            arguments(
+                folder,
+                "--grid.on=[0.2,0.5,0.8]",
+                "--grid.off=[0.2]",
+                "--grid.shortest=[0]",
+                "--merge=1.5",
+            )
+        )
+        == 0
+    )
     said = capsys.readouterr().out
-    assert "dystonia present: on 0.5, off 0.2, shortest 0 s" in said and "F1 by event on new people 1.00" in said
+    assert (
+        "dystonia present: on 0.5, off 0.2, shortest 0 s" in said
+        and "F1 by event on new people 1.00" in said
+    )
     assert read_thresholds(folder / "thresholds.json")["dystonia"]["present"].merge == 1.5
 
 
@@ -200,7 +272,10 @@ def test_what_has_no_counterpart_is_listed_and_the_status_says_so(folder, capsys
     assert main(arguments(folder)) == 1
     told = capsys.readouterr()
     assert "p2_1: has a timeline, but no table of true events" in told.err
-    assert "p9_1: has a table of true events, but no timeline" in told.err and "2 recordings of 2 participants" in told.out
+    assert (
+        "p9_1: has a table of true events, but no timeline" in told.err
+        and "2 recordings of 2 participants" in told.out
+    )
     assert json.loads((folder / "thresholds.json").read_text())["missing"] == told.err.splitlines()
 
 
@@ -218,7 +293,9 @@ def test_which_true_events_a_task_and_level_are_judged_by():
     assert true_events(everything, ("phase", "tonic"), None, signs) == []
 
 
-def test_a_level_may_be_the_true_signs_name_and_a_level_without_true_events_is_listed(folder, capsys):
+def test_a_level_may_be_the_true_signs_name_and_a_level_without_true_events_is_listed(
+    folder, capsys
+):
     """Phases: the task is not in the truth, its levels are."""
     for clip in ("p0_1", "p1_1", "p2_1"):
         path = folder / f"timelines/{clip}/timeline.csv"
@@ -234,24 +311,49 @@ def test_a_task_of_another_name_is_told_and_can_be_named(folder, capsys):
     for clip in ("p0_1", "p1_1", "p2_1"):
         write_events(folder / f"true/{clip}_events.tsv", [Event(40.0, 20.0, "posturing")])
     assert main(arguments(folder)) == 2
-    assert "tasks (dystonia) are none of the true signs (posturing); say which is which by --names" in capsys.readouterr().err
+    assert (
+        "tasks (dystonia) are none of the true signs (posturing); say which is which by --names"
+        in capsys.readouterr().err
+    )
     assert main(arguments(folder, "--names={dystonia: posturing}")) == 0
 
 
 def test_find_makes_events_and_a_picture_of_a_timeline_by_tuned_thresholds(folder, capsys):
-    """Untuned, 0.7 from 40 to 60 s is found; by thresholds of 0.8 and 0.75 nothing is. A task that they do not name is drawn only."""
+    """Untuned, 0.7 from 40 to 60 s is found; by thresholds of 0.8 and 0.75 nothing is. A task that
+    they do not name is drawn only.
+    """
     path = folder / "timelines/p0_1/timeline.csv"
     path.write_text(path.read_text() + "side,left,0.000,2.000,0.9\n")
-    asked = ["events", "find", str(path), f"--truth={folder}/true/p0_1_events.tsv", f"--out={folder}/again"]
-    assert main(asked) == 0 and "dystonia present: 40.5 to 59.5 s, confidence 0.70" in capsys.readouterr().out
-    assert [event.kind for event in read_events(folder / "again/events.tsv").events] == [("side", "left"), SIGN]
-    (folder / "high.json").write_text('{"signs": {"dystonia": {"present": {"on": 0.8, "off": 0.75}}}}')
+    asked = [
+        "events",
+        "find",
+        str(path),
+        f"--truth={folder}/true/p0_1_events.tsv",
+        f"--out={folder}/again",
+    ]
+    assert (
+        main(asked) == 0
+        and "dystonia present: 40.5 to 59.5 s, confidence 0.70" in capsys.readouterr().out
+    )
+    assert [event.kind for event in read_events(folder / "again/events.tsv").events] == [
+        ("side", "left"),
+        SIGN,
+    ]
+    (folder / "high.json").write_text(
+        '{"signs": {"dystonia": {"present": {"on": 0.8, "off": 0.75}}}}'
+    )
     assert main([*asked, f"--thresholds={folder}/high.json"]) == 0
     table = read_events(folder / "again/events.tsv")
-    assert table.events == [] and table.duration == 100 and Image.open(folder / "again/timeline.png").size[0] > 1000
+    assert (
+        table.events == []
+        and table.duration == 100
+        and Image.open(folder / "again/timeline.png").size[0] > 1000
+    )
     (folder / "other.json").write_text('{"signs": {"tonic": {"present": {}}}}')
     assert main([*asked, f"--thresholds={folder}/other.json"]) == 2
-    assert "name none of the timeline's signs, dystonia present, side left" in capsys.readouterr().err
+    assert (
+        "name none of the timeline's signs, dystonia present, side left" in capsys.readouterr().err
+    )
 
 
 # the picture
@@ -266,7 +368,9 @@ def test_a_long_recording_is_thinned_and_no_peak_is_lost():
     windows = np.stack([start, start + 2, value], axis=1)
     time, lowest, highest = thinned(windows, 36_001, 1500)
     assert len(time) == 1500 and np.nanmax(highest) == 0.9 and np.nanmin(lowest) == 0.2
-    assert abs(time[np.nanargmax(highest)] - 12_346) <= 12 and np.isnan(lowest).sum() == pytest.approx(25, abs=1)
+    assert abs(time[np.nanargmax(highest)] - 12_346) <= 12 and np.isnan(
+        lowest
+    ).sum() == pytest.approx(25, abs=1)
     assert not_assessable(windows) == [(20_000.5, 20_600.5)]
     np.testing.assert_array_equal(thinned(windows[:5], 10)[0], [1, 2, 3, 4, 5])
 
@@ -283,8 +387,16 @@ def test_times_are_written_as_long_as_they_need():
 
 def test_the_picture_shows_what_was_found_and_what_is_true(tmp_path):
     recording = traced("p1", 0.9, 0.1)
-    found = find_events([tuple(row) for row in recording.windows.tolist()], Hysteresis(), "dystonia")
-    draw_timeline(tmp_path / "t.png", {"dystonia": recording.windows}, {"dystonia": found}, 100.0, {"dystonia": recording.truth})
+    found = find_events(
+        [tuple(row) for row in recording.windows.tolist()], Hysteresis(), "dystonia"
+    )
+    draw_timeline(
+        tmp_path / "t.png",
+        {"dystonia": recording.windows},
+        {"dystonia": found},
+        100.0,
+        {"dystonia": recording.truth},
+    )
     draw_timeline(tmp_path / "u.png", {"dystonia": recording.windows}, {}, 100.0)
 
     def share(name, colour):

@@ -1,4 +1,6 @@
-"""`semiology explain` on a small run: who is explained by which model, what is written, and what is refused in one line."""
+"""`semiology explain` on a small run: who is explained by which model, what is written, and what is
+refused in one line.
+"""
 
 import json
 import shutil
@@ -26,11 +28,29 @@ def made(shared_cohort, tmp_path_factory) -> Path:
     """A run with kept folds of an AGCN and a GAT, on the wrist that swings in half of the clips."""
     reading = Reading("swing", channels=("joint", "motion"), window=16, whole=True, rate=12.5)
     schedule = Schedule(epochs=8, patience=None, accelerator="cpu")
-    agcn = Model(Network("semiology.models.networks.AGCN", {"widths": [8, 8]}), learning_rate=0.01, schedule=schedule)
-    gat = Model(Network("semiology.models.networks.GAT", {"width": 8, "blocks": 1}), learning_rate=0.01, schedule=schedule)
+    agcn = Model(
+        Network("semiology.models.networks.AGCN", {"widths": [8, 8]}),
+        learning_rate=0.01,
+        schedule=schedule,
+    )
+    gat = Model(
+        Network("semiology.models.networks.GAT", {"width": 8, "blocks": 1}),
+        learning_rate=0.01,
+        schedule=schedule,
+    )
     run = tmp_path_factory.mktemp("run")
     tasks, models = {"swing (pose)": Task(reading)}, {"agcn": agcn, "gat": gat}
-    run_loso(Protocol(cohort=str(shared_cohort), out=str(run), tasks=tasks, models=models, validation=0.0, keep=True, final=False))
+    run_loso(
+        Protocol(
+            cohort=str(shared_cohort),
+            out=str(run),
+            tasks=tasks,
+            models=models,
+            validation=0.0,
+            keep=True,
+            final=False,
+        )
+    )
     return run
 
 
@@ -45,13 +65,21 @@ def test_a_run_is_explained_and_not_twice(made, capsys):
     path = made / "explanation" / "swing-pose-agcn.json"
     told = json.loads(path.read_text())
     printed = capsys.readouterr().out
-    assert "never saw the person" in printed and "random weights: rank correlation" in printed and "deletion:" in printed
+    assert (
+        "never saw the person" in printed
+        and "random weights: rank correlation" in printed
+        and "deletion:" in printed
+    )
     assert len(told["clips"]) == 11, "one of twelve is not scored"
     assert sum(told["joints"].values()) == pytest.approx(1, abs=1e-3)
     assert sum(edge["share"] for edge in told["edges"]) == pytest.approx(1, abs=1e-3)
     assert sum(told["time"]) == pytest.approx(1, abs=1e-3)
     assert max(told["joints"], key=told["joints"].get) == "left_wrist"
-    assert told["held_out"] and told["truth"] is None and told["layout"].keys() == told["joints"].keys()
+    assert (
+        told["held_out"]
+        and told["truth"] is None
+        and told["layout"].keys() == told["joints"].keys()
+    )
     assert told["completeness"]["relative_gap"] < 0.05
     arrays = np.load(path.with_suffix(".npz"), allow_pickle=False)
     assert arrays["map/p1_0"].shape == (16, 11) and arrays["C/p1_0"].shape == (2, 3, 11, 11)
@@ -94,12 +122,20 @@ def test_what_was_not_kept_or_left_the_cohort_is_told(made, tmp_path, capsys):
     assert main(["explain", str(run), "--model", "agcn"]) == 0
     assert "2 of 11 scored clips are left out: p3_0, p3_1 (" in capsys.readouterr().out
     told = json.loads((run / "explanation" / "swing-pose-agcn.json").read_text())
-    assert told["left_out"] == ["p3_0", "p3_1"] and told["shown"]["left_out"] == 2 and told["shown"]["scored"] == 11
+    assert (
+        told["left_out"] == ["p3_0", "p3_1"]
+        and told["shown"]["left_out"] == 2
+        and told["shown"]["scored"] == 11
+    )
     assert len(told["clips"]) == 9
-    assert on_the_page(run).endswith(", of people whom the model had not seen; 2 of 11 scored clips are left out")
+    assert on_the_page(run).endswith(
+        ", of people whom the model had not seen; 2 of 11 scored clips are left out"
+    )
     cohort = Path(shutil.copytree(run_data(made)[0], tmp_path / "cohort"))
     lines = (cohort / "clips.tsv").read_text().splitlines()
-    (cohort / "clips.tsv").write_text("\n".join(line for line in lines if not line.startswith("p0_1")) + "\n")
+    (cohort / "clips.tsv").write_text(
+        "\n".join(line for line in lines if not line.startswith("p0_1")) + "\n"
+    )
     (run / "config.yaml").write_text(f"cohort: {cohort}\n")
     (path,) = explain(run, model="agcn", clips=["p1_0"])
     assert json.loads(path.read_text())["left_out"] == ["p0_1", "p3_0", "p3_1"]
@@ -109,7 +145,9 @@ def test_leftovers_of_another_protocol_are_not_explained(made, tmp_path):
     run = copy_of(made, tmp_path / "run")
     kept = run / "kept" / "swing-pose" / "seed-0"
     shutil.copytree(kept / "p0", kept / "fold-1")
-    shutil.copy(run / "folds/swing-pose/seed-0/p0.json", run / "folds/swing-pose/seed-0/fold-1.json")
+    shutil.copy(
+        run / "folds/swing-pose/seed-0/p0.json", run / "folds/swing-pose/seed-0/fold-1.json"
+    )
     clips = [clip for one in explained(run, "swing-pose", "agcn") for clip in one.clip_ids]
     assert len(clips) == len(set(clips)) == 11
 
@@ -117,18 +155,34 @@ def test_leftovers_of_another_protocol_are_not_explained(made, tmp_path):
 def test_folds_by_recording_know_the_person_and_that_is_said(shared_cohort, tmp_path, capsys):
     reading = Reading("swing", channels=("joint",), window=16, whole=True, rate=12.5)
     schedule = Schedule(epochs=1, patience=None, accelerator="cpu")
-    models = {"agcn": Model(Network("semiology.models.networks.AGCN", {"widths": [4]}), schedule=schedule)}
+    models = {
+        "agcn": Model(Network("semiology.models.networks.AGCN", {"widths": [4]}), schedule=schedule)
+    }
     split, tasks = Split(by="recording", folds=2), {"swing (pose)": Task(reading)}
-    asked = {"tasks": tasks, "models": models, "validation": 0.0, "keep": True, "final": False, "split": split}
+    asked = {
+        "tasks": tasks,
+        "models": models,
+        "validation": 0.0,
+        "keep": True,
+        "final": False,
+        "split": split,
+    }
     run_loso(Protocol(cohort=str(shared_cohort), out=str(tmp_path), **asked))
     found = list(explained(tmp_path, "swing-pose", "agcn"))
-    known = {clip for one in found for clip in one.clip_ids if clip.split("_")[0] in one.saved.about["training"]}
+    known = {
+        clip
+        for one in found
+        for clip in one.clip_ids
+        if clip.split("_")[0] in one.saved.about["training"]
+    }
     assert known and frozenset().union(*(one.known for one in found)) == known
     assert main(["explain", str(tmp_path)]) == 0
     printed = capsys.readouterr().out
     assert "never saw the person" not in printed and "never saw this clip, but knows" in printed
     told = json.loads((tmp_path / "explanation" / "swing-pose-agcn.json").read_text())
-    assert told["held_out"] and told["shown"]["people"] == ("known" if len(known) == 11 else "some known")
+    assert told["held_out"] and told["shown"]["people"] == (
+        "known" if len(known) == 11 else "some known"
+    )
     assert ", which the model had not seen, of people" in on_the_page(tmp_path)
 
 
@@ -150,13 +204,17 @@ def test_what_is_not_there_is_said_in_one_line(made, options, said):
 
 def test_runs_without_models_and_models_of_appearance_are_refused(made, tmp_path, capsys):
     assert main(["explain", str(tmp_path)]) == 2
-    assert "holds no trained models; run `semiology loso` with keep: true" in capsys.readouterr().err
+    assert (
+        "holds no trained models; run `semiology loso` with keep: true" in capsys.readouterr().err
+    )
     copy = tmp_path / "models" / "swing-pose" / "tcn"
     copy.mkdir(parents=True)
     appearance_model(made, copy)
     with pytest.raises(UserError, match="reads appearance features"):
         explain(tmp_path, model="tcn")
-    with pytest.raises(UserError, match="no model of swing-pose reads keypoints only; there are tcn"):
+    with pytest.raises(
+        UserError, match="no model of swing-pose reads keypoints only; there are tcn"
+    ):
         explain(tmp_path)
 
 
@@ -165,7 +223,11 @@ def test_runs_without_models_and_models_of_appearance_are_refused(made, tmp_path
     [
         ("config.yaml", "a: [", "config.yaml: not YAML"),
         ("config.yaml", "out: x", "config.yaml: names no cohort"),
-        ("folds/swing-pose/seed-0/p0.json", "[]", "p0.json: the fold's record is missing or damaged"),
+        (
+            "folds/swing-pose/seed-0/p0.json",
+            "[]",
+            "p0.json: the fold's record is missing or damaged",
+        ),
     ],
 )
 def test_damaged_files_of_a_run_are_named_in_one_line(made, tmp_path, file, content, said):
@@ -182,7 +244,10 @@ def test_a_task_without_a_model_of_keypoints_does_not_stop_the_others(made, tmp_
     appearance_model(run, run / "models" / "voice" / "tcn")
     (path,) = explain(run)
     assert path.name == "swing-pose-agcn.json"
-    assert "left out: " in (said := capsys.readouterr().err) and "no model of voice reads keypoints only; there are tcn" in said
+    assert (
+        "left out: " in (said := capsys.readouterr().err)
+        and "no model of voice reads keypoints only; there are tcn" in said
+    )
 
 
 def explained_skeleton(run: Path):
@@ -204,8 +269,13 @@ def test_models_trained_on_everybody_are_said_to_be_that(made, tmp_path, capsys)
 
 def appearance_model(made: Path, folder: Path) -> None:
     """A TCN with the description of one of the run's AGCNs."""
-    told = json.loads((made / "kept" / "swing-pose" / "seed-0" / "p0" / "agcn" / "model.json").read_text())
-    told["network"] = {"stream": "semiology.models.networks.TCN", "options": {"width": 8, "blocks": 1}}
+    told = json.loads(
+        (made / "kept" / "swing-pose" / "seed-0" / "p0" / "agcn" / "model.json").read_text()
+    )
+    told["network"] = {
+        "stream": "semiology.models.networks.TCN",
+        "options": {"width": 8, "blocks": 1},
+    }
     told["shape"]["appearance_channels"] = 5
     (folder / "model.json").write_text(json.dumps(told))
     shape = StreamShape(2, explained_skeleton(made), told["shape"]["keypoint_channels"], 5)

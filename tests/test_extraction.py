@@ -13,7 +13,14 @@ from semiology.data.store import Store
 from semiology.data.tracks import make_tracks, read_tracks, save_tracks
 from semiology.errors import UserError
 from semiology.parallel import Workers
-from semiology.tracking.extraction import ExtractOptions, ExtractSummary, extract_cohort, extract_tracks, extract_videos, share_found
+from semiology.tracking.extraction import (
+    ExtractOptions,
+    ExtractSummary,
+    extract_cohort,
+    extract_tracks,
+    extract_videos,
+    share_found,
+)
 from semiology.video import write_video
 
 
@@ -30,9 +37,19 @@ def cohort_of(folder: Path, clips: list[tuple[str, str, str]], **times: str) -> 
     """clip_id, video, tracks; one participant."""
     (folder / "participants.tsv").write_text("participant_id\nP1\n")
     rows = ["clip_id\tparticipant_id\tvideo\ttracks\tstart\tend\tsign"]
-    rows += [f"{clip}\tP1\t{video}\t{tracks}\t{times.get('start', '0')}\t{times.get('end', 'n/a')}\tno" for clip, video, tracks in clips]
+    rows += [
+        f"{clip}\tP1\t{video}\t{tracks}\t{times.get('start', '0')}\t{times.get('end', 'n/a')}\tno"
+        for clip, video, tracks in clips
+    ]
     (folder / "clips.tsv").write_text("\n".join(rows) + "\n")
-    sidecar = {"sign": {"Role": "label", "LongName": "sign", "Description": "a sign", "Levels": {"no": "absent", "yes": "present"}}}
+    sidecar = {
+        "sign": {
+            "Role": "label",
+            "LongName": "sign",
+            "Description": "a sign",
+            "Levels": {"no": "absent", "yes": "present"},
+        }
+    }
     (folder / "clips.json").write_text(json.dumps(sidecar))
     return Cohort.read(folder, check_videos=False)
 
@@ -45,7 +62,11 @@ def test_nobody_in_the_video_gives_empty_tracks_and_a_warning(empty_room, tmp_pa
         tracks = read_tracks(tmp_path / "out" / "room" / f"{part}.nc")
         assert dict(tracks.sizes) == {"time": 25, "space": 2, "space_3d": 3, "keypoint": keypoints}
         assert np.isnan(tracks.position).all() and (tracks.confidence == 0).all()
-        assert (tracks.attrs["width"], tracks.attrs["height"], tracks.attrs["fps"]) == (176, 144, 25)
+        assert (tracks.attrs["width"], tracks.attrs["height"], tracks.attrs["fps"]) == (
+            176,
+            144,
+            25,
+        )
 
 
 def test_a_second_run_does_no_work_and_other_parameters_do(empty_room, tmp_path):
@@ -53,12 +74,18 @@ def test_a_second_run_does_no_work_and_other_parameters_do(empty_room, tmp_path)
     written = {path: path.stat().st_mtime_ns for path in (tmp_path / "out" / "room").iterdir()}
     again = extract_videos([empty_room], tmp_path / "out", progress=False)
     assert again.skipped == ["room"] and again.found == {"room": {"body": 0.0, "face": 0.0}}
-    assert {path: path.stat().st_mtime_ns for path in (tmp_path / "out" / "room").iterdir()} == written
-    assert extract_videos([empty_room], tmp_path / "out", options=ExtractOptions(fps=12.5), progress=False).done == ["room"]
+    assert {
+        path: path.stat().st_mtime_ns for path in (tmp_path / "out" / "room").iterdir()
+    } == written
+    assert extract_videos(
+        [empty_room], tmp_path / "out", options=ExtractOptions(fps=12.5), progress=False
+    ).done == ["room"]
     assert read_tracks(tmp_path / "out" / "room" / "body.nc").sizes["time"] == 13
 
 
-def test_a_copied_video_is_known_by_its_content_and_a_changed_one_is_made_again(empty_room, tmp_path):
+def test_a_copied_video_is_known_by_its_content_and_a_changed_one_is_made_again(
+    empty_room, tmp_path
+):
     cohort = cohort_of(tmp_path, [("c1", "videos/room.mp4", "n/a")])
     extract_cohort(cohort, tmp_path / "store", progress=False)
     first = Store(tmp_path / "store").path("c1", "body")
@@ -79,8 +106,14 @@ def test_bad_clips_are_listed_without_file_names_and_the_others_go_on(empty_room
         ("c3", "videos/text.avi", "n/a"),
         ("c4", "videos/gone.mp4", "n/a"),
     ]
-    summary = extract_cohort(cohort_of(tmp_path, clips), tmp_path / "store", workers=Workers(jobs=2), progress=False)
-    assert summary.done == ["c2"] and [clip_id for clip_id, _ in summary.failed] == ["c1", "c3", "c4"]
+    summary = extract_cohort(
+        cohort_of(tmp_path, clips), tmp_path / "store", workers=Workers(jobs=2), progress=False
+    )
+    assert summary.done == ["c2"] and [clip_id for clip_id, _ in summary.failed] == [
+        "c1",
+        "c3",
+        "c4",
+    ]
     assert "0 bytes" in summary.failed[0][1] and "no such file" in summary.failed[2][1]
     assert not any(name in summary.text() for name in ("empty.mp4", "text.avi", "gone.mp4"))
     assert "1 extracted, 0 were there already, 3 failed" in summary.text()
@@ -88,9 +121,13 @@ def test_bad_clips_are_listed_without_file_names_and_the_others_go_on(empty_room
 
 def test_damaged_tracks_in_the_store_cost_their_own_clip_only(empty_room, tmp_path):
     shutil.copy(empty_room, tmp_path / "videos" / "other.mp4")
-    cohort = cohort_of(tmp_path, [("c1", "videos/room.mp4", "n/a"), ("c2", "videos/other.mp4", "n/a")])
+    cohort = cohort_of(
+        tmp_path, [("c1", "videos/room.mp4", "n/a"), ("c2", "videos/other.mp4", "n/a")]
+    )
     extract_cohort(cohort, tmp_path / "store", progress=False)
-    (tmp_path / "store" / "c1" / "record.json").unlink()  # so that the share of frames found has to be read again
+    (
+        tmp_path / "store" / "c1" / "record.json"
+    ).unlink()  # so that the share of frames found has to be read again
     body = next((tmp_path / "store" / "c1").glob("body-*.nc"))
     body.write_bytes(body.read_bytes()[:1000])
     summary = extract_cohort(cohort, tmp_path / "store", progress=False)
@@ -110,7 +147,10 @@ def test_tracks_that_are_brought_along_are_cut_and_kept(tmp_path):
     assert tracks.position.values[:, 0, 0].tolist() == list(range(20, 50))
     assert tracks.time.values[[0, 1, -1]].tolist() == pytest.approx([0, 0.1, 2.9])
     late = cohort_of(tmp_path, [("c1", "n/a", "hand.nc")], start="50", end="60")
-    assert "no frame from 50 s on" in extract_cohort(late, tmp_path / "store", progress=False).failed[0][1]
+    assert (
+        "no frame from 50 s on"
+        in extract_cohort(late, tmp_path / "store", progress=False).failed[0][1]
+    )
 
 
 def test_two_videos_of_one_name_are_refused(tmp_path):
@@ -120,7 +160,11 @@ def test_two_videos_of_one_name_are_refused(tmp_path):
 
 def test_weights_that_are_not_there_stop_before_the_first_clip(empty_room, tmp_path):
     with pytest.raises(UserError, match="semiology pretrain expression"):
-        extract_videos([empty_room], tmp_path / "out", options=ExtractOptions(face_weights=tmp_path / "none.safetensors"))
+        extract_videos(
+            [empty_room],
+            tmp_path / "out",
+            options=ExtractOptions(face_weights=tmp_path / "none.safetensors"),
+        )
     assert not (tmp_path / "out").exists()
 
 
@@ -140,7 +184,11 @@ def die():
 threading.Thread(target=die, daemon=True).start()  # in the run itself: another process may be late on a machine that has much to do
 extract_videos(sys.argv[2:], sys.argv[1], progress=False)
 """
-    ran = subprocess.run([sys.executable, "-c", code, str(tmp_path / "out"), *videos], cwd=Path(__file__).parents[1], timeout=300)
+    ran = subprocess.run(
+        [sys.executable, "-c", code, str(tmp_path / "out"), *videos],
+        cwd=Path(__file__).parents[1],
+        timeout=300,
+    )
     assert ran.returncode == -signal.SIGKILL
     complete = {path.parent.name for path in (tmp_path / "out").glob("*/record.json")}
     assert 1 <= len(complete) < 6
@@ -153,11 +201,15 @@ extract_videos(sys.argv[2:], sys.argv[1], progress=False)
 def test_share_found_leaves_holes_in_the_video_out():
     position = np.full((4, 1, 2), 5.0)
     position[[1, 3]] = np.nan
-    assert share_found(make_tracks(position, ["nose"], 25, source_index=np.array([0, 1, 2, -1]))) == pytest.approx(2 / 3)
+    assert share_found(
+        make_tracks(position, ["nose"], 25, source_index=np.array([0, 1, 2, -1]))
+    ) == pytest.approx(2 / 3)
 
 
 def test_summary_names_the_clip_where_least_was_found():
-    summary = ExtractSummary(done=["a", "b"], found={"a": {"body": 1.0, "face": 0.5}, "b": {"body": 0.5, "face": 1.0}})
+    summary = ExtractSummary(
+        done=["a", "b"], found={"a": {"body": 1.0, "face": 0.5}, "b": {"body": 0.5, "face": 1.0}}
+    )
     assert "body found in 75.0% of frames; least in b (50.0%)" in summary.text()
 
 

@@ -16,7 +16,15 @@ from semiology.data.keypoint_names import BODY, BODY_25, COCO_17, FACE_68
 from semiology.data.preprocessing import select
 from semiology.data.tracks import read_tracks, save_tracks, steps
 
-SUFFIX = {"netcdf": ".nc", "long_csv": ".csv", "sleap": ".slp", "coco": ".json", "openface": ".csv", "movement": ".nc", "mediapipe": ".npz"}
+SUFFIX = {
+    "netcdf": ".nc",
+    "long_csv": ".csv",
+    "sleap": ".slp",
+    "coco": ".json",
+    "openface": ".csv",
+    "movement": ".nc",
+    "mediapipe": ".npz",
+}
 
 
 def tagged(names, frames=4, size=(640, 480)):
@@ -24,13 +32,21 @@ def tagged(names, frames=4, size=(640, 480)):
     x = 100.0 * np.arange(frames)[:, None] + np.arange(len(names)) + 0.125
     position = np.stack([x, x + 0.5], axis=2)
     position[2, 1] = np.nan
-    return make_tracks(position, list(names), 25.0, confidence=np.full(x.shape, 0.75), width=size[0], height=size[1])
+    return make_tracks(
+        position,
+        list(names),
+        25.0,
+        confidence=np.full(x.shape, 0.75),
+        width=size[0],
+        height=size[1],
+    )
 
 
 def assert_same(one, other):
     assert list(one.keypoint.values) == list(other.keypoint.values)
     np.testing.assert_array_equal(
-        one.position.transpose("time", "space", "keypoint"), other.position.transpose("time", "space", "keypoint")
+        one.position.transpose("time", "space", "keypoint"),
+        other.position.transpose("time", "space", "keypoint"),
     )
     np.testing.assert_array_equal(one.confidence, other.confidence)
 
@@ -58,7 +74,9 @@ def in_and_out(tracks, format, path):
         ("mediapipe", "a.npz", BODY),
     ],
 )
-def test_tagged_tracks_come_back_the_same_and_the_format_is_recognised(tmp_path, format, file, names):
+def test_tagged_tracks_come_back_the_same_and_the_format_is_recognised(
+    tmp_path, format, file, names
+):
     tracks = tagged(names)
     again = in_and_out(tracks, format, tmp_path / file)
     assert_same(tracks, again)
@@ -69,7 +87,9 @@ def test_tagged_tracks_come_back_the_same_and_the_format_is_recognised(tmp_path,
 
 def test_metres_come_back_where_the_format_has_them(tmp_path):
     position_3d = np.random.default_rng(0).normal(0, 1, (4, 68, 3)).astype(np.float32)
-    tracks = tagged(FACE_68).assign(position_3d=(("time", "space_3d", "keypoint"), position_3d.transpose(0, 2, 1)))
+    tracks = tagged(FACE_68).assign(
+        position_3d=(("time", "space_3d", "keypoint"), position_3d.transpose(0, 2, 1))
+    )
     for format in ("openface", "long_csv", "netcdf"):
         again = in_and_out(tracks, format, tmp_path / f"{format}{SUFFIX[format]}")
         there = again.position_3d.transpose("time", "keypoint", "space_3d").values
@@ -83,17 +103,24 @@ def test_metres_come_back_where_the_format_has_them(tmp_path):
 
 def test_deeplabcut_three_cells_name_a_row_and_gaps_between_labels_stay(tmp_path):
     path = tmp_path / "CollectedData_me.csv"
-    path.write_text("scorer,,,me,me\nbodyparts,,,hand,hand\ncoords,,,x,y\nlabeled-data,v,img001.png,1,2\nlabeled-data,v,img003.png,3,4\n")
+    path.write_text(
+        "scorer,,,me,me\nbodyparts,,,hand,hand\ncoords,,,x,y\nlabeled-data,v,img001.png,1,2\nlabeled-data,v,img003.png,3,4\n"
+    )
     assert read_table(path).rows == ["labeled-data/v/img001.png", "labeled-data/v/img003.png"]
     tracks = formats.read(path, fps=10)
-    np.testing.assert_array_equal(tracks.position.sel(keypoint="hand", space="x"), [np.nan, 1, np.nan, 3])
+    np.testing.assert_array_equal(
+        tracks.position.sel(keypoint="hand", space="x"), [np.nan, 1, np.nan, 3]
+    )
     np.testing.assert_array_equal(tracks.source_index, [-1, 1, -1, 3])
 
 
 def openpose_frame(folder, frame, *people):
     """Each of the people stands at an x, all 25 points within 20 px; confidence 0.5."""
     points = [[value for k in range(25) for value in (x + k % 5, 100 + 4 * k, 0.5)] for x in people]
-    content = {"version": 1.3, "people": [{"person_id": [-1], "pose_keypoints_2d": flat} for flat in points]}
+    content = {
+        "version": 1.3,
+        "people": [{"person_id": [-1], "pose_keypoints_2d": flat} for flat in points],
+    }
     folder.mkdir(exist_ok=True)
     (folder / f"clip_{frame:012d}_keypoints.json").write_text(json.dumps(content))
 
@@ -102,7 +129,9 @@ def test_openpose_a_gap_in_the_frame_numbers_stays_a_gap(tmp_path):
     for frame in (0, 1, 4):
         openpose_frame(tmp_path / "out", frame, 50)
     tracks = formats.read(tmp_path / "out", fps=25)
-    np.testing.assert_array_equal(tracks.position.sel(keypoint="nose", space="x"), [50, 50, np.nan, np.nan, 50])
+    np.testing.assert_array_equal(
+        tracks.position.sel(keypoint="nose", space="x"), [50, 50, np.nan, np.nan, 50]
+    )
     np.testing.assert_array_equal(tracks.source_index, [0, 1, -1, -1, 4])
 
 
@@ -110,16 +139,27 @@ def test_openpose_the_patient_is_who_is_there_longest_whatever_the_order(tmp_pat
     for frame, people in enumerate([(300, 50), (52, 302), (304,), (306,), (308,)]):
         openpose_frame(tmp_path / "out", frame, *people)
     tracks = formats.read(tmp_path / "out", fps=25)
-    np.testing.assert_array_equal(tracks.position.sel(keypoint="nose", space="x"), [300, 302, 304, 306, 308])
-    noted = {"step": "choose_person", "people": 2, "chosen": "in the most frames of the people linked by distance", "frames": 5}
+    np.testing.assert_array_equal(
+        tracks.position.sel(keypoint="nose", space="x"), [300, 302, 304, 306, 308]
+    )
+    noted = {
+        "step": "choose_person",
+        "people": 2,
+        "chosen": "in the most frames of the people linked by distance",
+        "frames": 5,
+    }
     assert steps(tracks)[0] == noted
     other = formats.read(tmp_path / "out", fps=25, individual="person_1")
-    np.testing.assert_array_equal(other.position.sel(keypoint="nose", space="x"), [50, 52, np.nan, np.nan, np.nan])
+    np.testing.assert_array_equal(
+        other.position.sel(keypoint="nose", space="x"), [50, 52, np.nan, np.nan, np.nan]
+    )
 
 
 def test_coco_results_are_the_17_joints_at_the_images_number(tmp_path):
     flat = [value for k in range(17) for value in (10 * k, 5 * k + 1, 0.9)]
-    (tmp_path / "r.json").write_text(json.dumps([{"image_id": 2, "category_id": 1, "keypoints": flat, "score": 1}]))
+    (tmp_path / "r.json").write_text(
+        json.dumps([{"image_id": 2, "category_id": 1, "keypoints": flat, "score": 1}])
+    )
     tracks = formats.read(tmp_path / "r.json", fps=25)
     assert list(tracks.keypoint.values) == COCO_17 and tracks.sizes["time"] == 3
     assert tracks.position.sel(keypoint="left_wrist").values[2].tolist() == [90, 46]
@@ -127,13 +167,21 @@ def test_coco_results_are_the_17_joints_at_the_images_number(tmp_path):
 
 def test_coco_points_that_are_not_labelled_are_missing_and_two_people_need_a_name(tmp_path):
     image = [{"id": 7, "file_name": "v/img0001.png", "width": 64, "height": 48}]
-    people = [{"id": n, "image_id": 7, "category_id": 1, "track_id": n, "keypoints": [n, 2, 2, 0, 0, 0]} for n in (1, 2)]
+    people = [
+        {"id": n, "image_id": 7, "category_id": 1, "track_id": n, "keypoints": [n, 2, 2, 0, 0, 0]}
+        for n in (1, 2)
+    ]
     category = [{"id": 1, "keypoints": ["a", "b"]}]
-    (tmp_path / "d.json").write_text(json.dumps({"images": image, "annotations": people, "categories": category}))
+    (tmp_path / "d.json").write_text(
+        json.dumps({"images": image, "annotations": people, "categories": category})
+    )
     with pytest.raises(UserError, match=r"2 individuals.*1, 2"):
         formats.read(tmp_path / "d.json", fps=25)
     tracks = formats.read(tmp_path / "d.json", fps=25, individual="2")
-    assert tracks.position.values[1].tolist() == [[2.0, pytest.approx(np.nan, nan_ok=True)], [2.0, pytest.approx(np.nan, nan_ok=True)]]
+    assert tracks.position.values[1].tolist() == [
+        [2.0, pytest.approx(np.nan, nan_ok=True)],
+        [2.0, pytest.approx(np.nan, nan_ok=True)],
+    ]
     assert (tracks.attrs["width"], tracks.attrs["height"]) == (64, 48)
 
 
@@ -144,40 +192,65 @@ def test_mediapipe_shares_of_the_picture_become_px_and_zeros_are_nobody(tmp_path
     with pytest.raises(UserError, match="width and height"):
         formats.read(tmp_path / "l.npy", fps=25)
     tracks = formats.read(tmp_path / "l.npy", fps=25, width=640, height=480)
-    np.testing.assert_array_equal(tracks.position.sel(keypoint="left_wrist"), [[160, 240], [np.nan, np.nan], [160, 240]])
+    np.testing.assert_array_equal(
+        tracks.position.sel(keypoint="left_wrist"), [[160, 240], [np.nan, np.nan], [160, 240]]
+    )
     np.testing.assert_array_equal(tracks.confidence[:, 0], np.float32([0.9, 0, 0.9]))
 
 
-def test_sleap_a_label_takes_the_place_of_the_prediction_and_old_files_count_from_the_corner(tmp_path):
+def test_sleap_a_label_takes_the_place_of_the_prediction_and_old_files_count_from_the_corner(
+    tmp_path,
+):
     formats.write(tagged(["a", "b"]), tmp_path / "a.slp", "sleap")
     with h5py.File(tmp_path / "a.slp", "r+") as file:
         instances, frames = file["instances"][:], file["frames"][:]
         label = instances[:1].copy()
-        label["instance_id"], label["instance_type"], label["from_predicted"] = 9, 0, 0  # of frame 0, made from its prediction
+        label["instance_id"], label["instance_type"], label["from_predicted"] = (
+            9,
+            0,
+            0,
+        )  # of frame 0, made from its prediction
         frames["instance_id_start"][1:] += 1
         frames["instance_id_end"] += 1
-        for name, rows in {"instances": np.concatenate([instances[:1], label, instances[1:]]), "frames": frames}.items():
+        for name, rows in {
+            "instances": np.concatenate([instances[:1], label, instances[1:]]),
+            "frames": frames,
+        }.items():
             del file[name]
             file[name] = rows
         dtype = file["points"].dtype
         del file["points"]
         file["points"] = np.array([(7, 8, True, True), (9, 10, True, True)], dtype=dtype)
     tracks = formats.read(tmp_path / "a.slp", fps=25)
-    assert tracks.position.values[0].tolist() == [[7, 9], [8, 10]] and tracks.confidence.values[0].tolist() == [1, 1]
-    assert tracks.position.values[1].tolist() == [[100.125, 101.125], [100.625, 101.625]] and tracks.confidence.values[1].tolist() == [
+    assert tracks.position.values[0].tolist() == [[7, 9], [8, 10]] and tracks.confidence.values[
+        0
+    ].tolist() == [1, 1]
+    assert tracks.position.values[1].tolist() == [
+        [100.125, 101.125],
+        [100.625, 101.625],
+    ] and tracks.confidence.values[1].tolist() == [
         0.75,
         0.75,
     ]
     with h5py.File(tmp_path / "a.slp", "r+") as file:
         file["metadata"].attrs["format_id"] = 1.0
-    assert formats.read(tmp_path / "a.slp", fps=25).position.values[0].tolist() == [[6.5, 8.5], [7.5, 9.5]]
+    assert formats.read(tmp_path / "a.slp", fps=25).position.values[0].tolist() == [
+        [6.5, 8.5],
+        [7.5, 9.5],
+    ]
 
 
-@pytest.mark.parametrize(("keypoint", "individual"), [("keypoints", "individuals"), ("keypoint", "individual")])
+@pytest.mark.parametrize(
+    ("keypoint", "individual"), [("keypoints", "individuals"), ("keypoint", "individual")]
+)
 def test_movement_dimensions_in_plural_and_singular(tmp_path, keypoint, individual):
     position = np.arange(2 * 2 * 3 * 2.0).reshape(2, 2, 3, 2)
     coords = {"space": ["x", "y"], keypoint: ["a", "b", "c"], individual: ["p", "q"]}
-    data = xr.Dataset({"position": (("time", "space", keypoint, individual), position)}, coords, {"ds_type": "poses", "fps": 50.0})
+    data = xr.Dataset(
+        {"position": (("time", "space", keypoint, individual), position)},
+        coords,
+        {"ds_type": "poses", "fps": 50.0},
+    )
     data.to_netcdf(tmp_path / "m.nc", engine="h5netcdf")
     with pytest.raises(UserError, match="p, q"):
         formats.read(tmp_path / "m.nc")
@@ -187,20 +260,39 @@ def test_movement_dimensions_in_plural_and_singular(tmp_path, keypoint, individu
 
 
 def openface_table(path, success=(1, 0, 1), timestamps=("0.000", "0.033", "0.067")):
-    header = ["frame", "timestamp", "confidence", "success", *(f"{a}_{k}" for a in "xyXYZ" for k in range(68)), "AU01_r"]
+    header = [
+        "frame",
+        "timestamp",
+        "confidence",
+        "success",
+        *(f"{a}_{k}" for a in "xyXYZ" for k in range(68)),
+        "AU01_r",
+    ]
     rows = [
-        [str(t + 1), timestamps[t], "0.98", str(ok), *(str(t * 1000 + n) for n in range(5 * 68)), "1.5"] for t, ok in enumerate(success)
+        [
+            str(t + 1),
+            timestamps[t],
+            "0.98",
+            str(ok),
+            *(str(t * 1000 + n) for n in range(5 * 68)),
+            "1.5",
+        ]
+        for t, ok in enumerate(success)
     ]
     path.write_text("\n".join(", ".join(row) for row in [header, *rows]) + "\n")
     return path
 
 
-def test_openface_without_success_is_missing_mm_become_metres_and_the_rate_is_the_timestamps(tmp_path):
+def test_openface_without_success_is_missing_mm_become_metres_and_the_rate_is_the_timestamps(
+    tmp_path,
+):
     tracks = formats.read(openface_table(tmp_path / "o.csv"))
     assert tracks.attrs["fps"] == pytest.approx(2 / 0.067)
     assert tracks.position.sel(keypoint="landmark_03").values.tolist()[2] == [2003, 2068 + 3]
     assert np.isnan(tracks.position.values[1]).all() and (tracks.confidence.values[1] == 0).all()
-    assert tracks.position_3d.sel(keypoint="landmark_00").values[0].tolist() == pytest.approx([0.136, 0.204, 0.272])
+    assert tracks.position_3d.sel(keypoint="landmark_00").values[0].tolist() == pytest.approx(
+        [0.136, 0.204, 0.272]
+    )
     assert "action units" in steps(tracks)[0]["left_out"]
 
 
@@ -213,9 +305,16 @@ def test_openface_irregular_timestamps_are_refused_until_the_rate_is_given(tmp_p
 
 def test_the_23_joints_from_68_points_are_those_of_face_23():
     points, mesh = load_skeleton("face_23_from_68"), load_skeleton("face_23")
-    assert (points.names, points.edges, points.origin, points.scale) == (mesh.names, mesh.edges, mesh.origin, mesh.scale)
+    assert (points.names, points.edges, points.origin, points.scale) == (
+        mesh.names,
+        mesh.edges,
+        mesh.origin,
+        mesh.scale,
+    )
     joints = select(tagged(FACE_68), points)
-    assert float(joints.position.sel(keypoint="left_eye_upper", space="x")[0]) == pytest.approx((43 + 44) / 2 + 0.125)
+    assert float(joints.position.sel(keypoint="left_eye_upper", space="x")[0]) == pytest.approx(
+        (43 + 44) / 2 + 0.125
+    )
 
 
 # Names
@@ -244,13 +343,22 @@ def test_a_format_without_frame_rate_asks_for_it(tmp_path):
 def test_text_among_numbers_is_told_by_file_row_and_column(tmp_path):
     path = tmp_path / "a.csv"
     path.write_text("scorer,me,me\nbodyparts,hand,hand\ncoords,x,y\n0,1,2\n1,oops,4\n")
-    with pytest.raises(UserError, match=r'a\.csv: row 5, column "hand x": \'oops\' is not a number'):
+    with pytest.raises(
+        UserError, match=r'a\.csv: row 5, column "hand x": \'oops\' is not a number'
+    ):
         formats.read(path, fps=25)
 
 
 @pytest.mark.parametrize("suffix", [".h5", ".slp", ".nc", ".npz", ".json", ".csv"])
 def test_a_file_cut_in_half_gives_one_line(tmp_path, suffix):
-    format = {".h5": "deeplabcut", ".csv": "deeplabcut", ".slp": "sleap", ".nc": "movement", ".npz": "mediapipe", ".json": "coco"}[suffix]
+    format = {
+        ".h5": "deeplabcut",
+        ".csv": "deeplabcut",
+        ".slp": "sleap",
+        ".nc": "movement",
+        ".npz": "mediapipe",
+        ".json": "coco",
+    }[suffix]
     path = tmp_path / f"a{suffix}"
     formats.write(tagged(BODY), path, format)
     path.write_bytes(path.read_bytes()[: path.stat().st_size // 2 + 3])
@@ -262,9 +370,13 @@ def test_a_file_cut_in_half_gives_one_line(tmp_path, suffix):
 @pytest.mark.parametrize("suffix", [".h5", ".slp", ".nc"])
 def test_flipped_bytes_in_the_structure_give_one_line(tmp_path, suffix):
     path = tmp_path / f"a{suffix}"
-    formats.write(tagged(["a", "b"]), path, {".h5": "deeplabcut", ".slp": "sleap", ".nc": "movement"}[suffix])
+    formats.write(
+        tagged(["a", "b"]), path, {".h5": "deeplabcut", ".slp": "sleap", ".nc": "movement"}[suffix]
+    )
     whole = path.read_bytes()
-    path.write_bytes(bytes(byte ^ 0xFF if 48 <= place < 200 else byte for place, byte in enumerate(whole)))
+    path.write_bytes(
+        bytes(byte ^ 0xFF if 48 <= place < 200 else byte for place, byte in enumerate(whole))
+    )
     with pytest.raises(UserError) as caught:
         formats.read(path, fps=25)
     assert "\n" not in str(caught.value)
@@ -279,8 +391,12 @@ def test_a_pickle_in_an_h5_is_followed_as_far_as_names_go_and_never_run(tmp_path
     with h5py.File(path, "w") as file:
         group = file.create_group("df_with_missing")
         group.attrs["pandas_type"] = "frame_table"
-        table = group.create_dataset("table", data=np.zeros(2, [("index", "i8"), ("values_block_0", "f8", (2,))]))
-        table.attrs["values_block_0_kind"] = np.bytes_(f"cos\nsystem\n(S'touch {trap}'\ntR.".encode())
+        table = group.create_dataset(
+            "table", data=np.zeros(2, [("index", "i8"), ("values_block_0", "f8", (2,))])
+        )
+        table.attrs["values_block_0_kind"] = np.bytes_(
+            f"cos\nsystem\n(S'touch {trap}'\ntR.".encode()
+        )
     with pytest.raises(UserError, match=r"opcode GLOBAL.*give the csv beside it"):
         formats.read(path, fps=25)
     assert not trap.exists()
@@ -292,15 +408,45 @@ def test_what_a_format_cannot_hold_is_told(tmp_path):
     with pytest.raises(UserError, match="pyfeat is only read"):
         formats.write(tagged(FACE_68), tmp_path / "o.csv", "pyfeat")
     with pytest.raises(UserError, match="metres only"):
-        formats.write(make_tracks(None, ["a"], 25.0, position_3d=np.zeros((2, 1, 3))), tmp_path / "o.csv", "deeplabcut")
+        formats.write(
+            make_tracks(None, ["a"], 25.0, position_3d=np.zeros((2, 1, 3))),
+            tmp_path / "o.csv",
+            "deeplabcut",
+        )
     with pytest.raises(UserError, match="no format 'c3d'"):
         formats.read(tmp_path, "c3d")
 
 
 def test_the_verb_imports_and_exports(tmp_path, capsys):
     save_tracks(tagged(["nose", "left_wrist"]), tmp_path / "a.nc")
-    assert main(["tracks", "export", str(tmp_path / "a.nc"), "--out", str(tmp_path / "a.h5"), "--format", "deeplabcut"]) == 0
-    assert main(["tracks", "import", str(tmp_path / "a.h5"), "--out", str(tmp_path / "b.nc"), "--fps", "25"]) == 0
+    assert (
+        main(
+            [
+                "tracks",
+                "export",
+                str(tmp_path / "a.nc"),
+                "--out",
+                str(tmp_path / "a.h5"),
+                "--format",
+                "deeplabcut",
+            ]
+        )
+        == 0
+    )
+    assert (
+        main(
+            [
+                "tracks",
+                "import",
+                str(tmp_path / "a.h5"),
+                "--out",
+                str(tmp_path / "b.nc"),
+                "--fps",
+                "25",
+            ]
+        )
+        == 0
+    )
     assert_same(read_tracks(tmp_path / "a.nc"), read_tracks(tmp_path / "b.nc"))
     assert "left_out" in capsys.readouterr().out
     assert main(["tracks", "import", str(tmp_path / "a.h5"), "--out", str(tmp_path / "b.nc")]) == 2
@@ -314,7 +460,9 @@ def test_the_verb_imports_and_exports(tmp_path, capsys):
 @pytest.mark.parametrize("project", ["openfield", "reaching/labeled-data/reachingvideo1"])
 def test_real_deeplabcut_csv_and_h5_agree(testdata, project):
     folder = testdata / "keypoints/dlc" / project
-    csv, h5 = (read_table(next(folder.glob(f"CollectedData_*{suffix}"))) for suffix in (".csv", ".h5"))
+    csv, h5 = (
+        read_table(next(folder.glob(f"CollectedData_*{suffix}"))) for suffix in (".csv", ".h5")
+    )
     assert (csv.scorer, csv.keypoints, csv.rows) == (h5.scorer, h5.keypoints, h5.rows)
     np.testing.assert_allclose(csv.values, h5.values, rtol=1e-12)
     if "reaching" in project:
@@ -335,8 +483,12 @@ def test_real_tables_in_sleaps_three_forms(testdata):
 @pytest.mark.realdata
 @pytest.mark.parametrize("file", ["clip.slp", "clip.2node.slp", "clip.predictions.slp"])
 def test_real_slp_goes_through_every_format_that_can_hold_it(testdata, tmp_path, file):
-    tracks = formats.read(testdata / "keypoints/sleap/tracks" / file, fps=30, individual="male").isel(time=slice(0, 300))
-    assert np.isfinite(tracks.position.values).mean() > 0.8 and list(tracks.keypoint.values)[:2] == ["head", "thorax"]
+    tracks = formats.read(
+        testdata / "keypoints/sleap/tracks" / file, fps=30, individual="male"
+    ).isel(time=slice(0, 300))
+    assert np.isfinite(tracks.position.values).mean() > 0.8 and list(tracks.keypoint.values)[
+        :2
+    ] == ["head", "thorax"]
     for format in ("sleap", "coco", "movement", "long_csv"):
         assert_same(tracks, in_and_out(tracks, format, tmp_path / f"{format}{SUFFIX[format]}"))
 
@@ -345,13 +497,27 @@ def test_real_slp_goes_through_every_format_that_can_hold_it(testdata, tmp_path,
 def test_real_openface_and_pyfeat_landmarks_lie_on_a_face(testdata, tmp_path):
     openface = formats.read(testdata / "faces/OpenFace_Test.csv", fps=30)
     pyfeat = formats.read(testdata / "keypoints/news/001.csv", fps=30)
-    assert openface.sizes["time"] == 100 and openface.position_3d.sel(space_3d="z").mean() == pytest.approx(0.6, abs=0.1)  # 60 cm away
-    assert pyfeat.sizes["time"] == 39 and (pyfeat.source_index.values[1::2] == -1).all()  # every second frame was looked at
+    assert openface.sizes["time"] == 100 and openface.position_3d.sel(
+        space_3d="z"
+    ).mean() == pytest.approx(0.6, abs=0.1)  # 60 cm away
+    assert (
+        pyfeat.sizes["time"] == 39 and (pyfeat.source_index.values[1::2] == -1).all()
+    )  # every second frame was looked at
     assert (pyfeat.attrs["width"], pyfeat.attrs["height"]) == (1080, 1080)
     for tracks in (openface, pyfeat):
         face = select(tracks, load_skeleton("face_23_from_68")).position.isel(time=0)
         where = {name: face.sel(keypoint=name).values for name in face.keypoint.values}
-        assert where["right_eye_outer"][0] < where["right_eye_inner"][0] < where["left_eye_inner"][0] < where["left_eye_outer"][0]
-        assert where["left_brow_middle"][1] < where["left_eye_upper"][1] < where["left_eye_lower"][1] < where["nose_tip"][1]
+        assert (
+            where["right_eye_outer"][0]
+            < where["right_eye_inner"][0]
+            < where["left_eye_inner"][0]
+            < where["left_eye_outer"][0]
+        )
+        assert (
+            where["left_brow_middle"][1]
+            < where["left_eye_upper"][1]
+            < where["left_eye_lower"][1]
+            < where["nose_tip"][1]
+        )
         assert where["nose_base"][1] < where["mouth_upper_outer"][1] < where["mouth_lower_outer"][1]
         assert_same(tracks, in_and_out(tracks, "openface", tmp_path / "o.csv"))

@@ -1,4 +1,6 @@
-"""The graph attention network: its edges by hand, its nodes by tags, and that it learns what only the course over time tells."""
+"""The graph attention network: its edges by hand, its nodes by tags, and that it learns what only
+the course over time tells.
+"""
 
 from dataclasses import replace
 
@@ -19,14 +21,20 @@ SHAPE = StreamShape(classes=2, skeleton=SKELETON, keypoint_channels=3)
 
 def chain(tmp_path):
     path = tmp_path / "chain.yaml"
-    path.write_text("{name: chain, part: body, joints: [a, b], edges: [[b, a]], root: a, origin: [a], scale: [a, b]}")
+    path.write_text(
+        "{name: chain, part: body, joints: [a, b], edges: [[b, a]], root: a, origin: [a], scale:"
+        " [a, b]}"
+    )
     return load_skeleton(path)
 
 
 def test_edges_of_two_clips_of_two_steps_of_two_joints_by_hand(tmp_path):
     network = GAT(StreamShape(2, chain(tmp_path), 1), width=4)
     index, kind = network.edges(batch=2, steps=2)
-    told = {(start, stop): int(number) for (start, stop), number in zip(index.T.tolist(), kind.argmax(dim=1))}
+    told = {
+        (start, stop): int(number)
+        for (start, stop), number in zip(index.T.tolist(), kind.argmax(dim=1))
+    }
     one = {
         **{(node, node): 0 for node in range(4)},
         **{(1, 0): 1, (3, 2): 1},  # b speaks to a, nearer to the root
@@ -34,28 +42,49 @@ def test_edges_of_two_clips_of_two_steps_of_two_joints_by_hand(tmp_path):
         **{(0, 2): 3, (1, 3): 3},
         **{(2, 0): 4, (3, 1): 4},
     }
-    assert told == {**one, **{(start + 4, stop + 4): number for (start, stop), number in one.items()}}
+    assert told == {
+        **one,
+        **{(start + 4, stop + 4): number for (start, stop), number in one.items()},
+    }
     assert kind.sum(dim=1).eq(1).all()
 
 
 def test_edges_between_different_nodes_are_those_of_the_graphs_that_tracks_turn_into():
     index, kind = GAT(SHAPE).edges(batch=1, steps=5)
-    graph = to_graph(make_tracks(np.random.default_rng(0).normal(size=(5, 11, 2)), SKELETON.names, 25.0), SKELETON)
+    graph = to_graph(
+        make_tracks(np.random.default_rng(0).normal(size=(5, 11, 2)), SKELETON.names, 25.0),
+        SKELETON,
+    )
     ours = {tuple(edge) for edge, own in zip(index.T.tolist(), kind[:, 0].tolist()) if not own}
     assert ours == {tuple(edge) for edge in graph.edge_index.T.tolist()}
 
 
 def test_a_node_carries_the_channels_of_its_own_clip_frames_and_joint():
-    network = GAT(SHAPE, stride=2).eval()  # fresh batch normalisation in eval mode changes nothing but by its epsilon
-    batch, channel, time, joint = torch.meshgrid(torch.arange(2), torch.arange(3), torch.arange(5), torch.arange(11), indexing="ij")
+    network = GAT(
+        SHAPE, stride=2
+    ).eval()  # fresh batch normalisation in eval mode changes nothing but by its epsilon
+    batch, channel, time, joint = torch.meshgrid(
+        torch.arange(2), torch.arange(3), torch.arange(5), torch.arange(11), indexing="ij"
+    )
     tags = (1000 * batch + 100 * time + 10 * channel).float() + joint / 20
     mask = torch.ones(2, 5, 11)
     mask[1, 4] = 0
     nodes, seen = network.nodes(tags, mask)
-    nodes = nodes.view(2, 3, 11, 2, 3) * (1 + network.norm.eps) ** 0.5  # (clip, step, joint, frame of the step, channel)
-    for clip, step, at, frame, c in [(0, 0, 3, 0, 0), (1, 1, 10, 1, 2), (0, 2, 7, 0, 1), (1, 0, 5, 1, 1)]:
-        assert nodes[clip, step, at, frame, c].item() == pytest.approx(tags[clip, c, 2 * step + frame, at].item(), rel=1e-5)
-    assert nodes[:, 2, :, 1].eq(0).all(), "the fifth frame has no partner: its step is filled up with zeros"
+    nodes = (
+        nodes.view(2, 3, 11, 2, 3) * (1 + network.norm.eps) ** 0.5
+    )  # (clip, step, joint, frame of the step, channel)
+    for clip, step, at, frame, c in [
+        (0, 0, 3, 0, 0),
+        (1, 1, 10, 1, 2),
+        (0, 2, 7, 0, 1),
+        (1, 0, 5, 1, 1),
+    ]:
+        assert nodes[clip, step, at, frame, c].item() == pytest.approx(
+            tags[clip, c, 2 * step + frame, at].item(), rel=1e-5
+        )
+    assert nodes[:, 2, :, 1].eq(0).all(), (
+        "the fifth frame has no partner: its step is filled up with zeros"
+    )
     assert seen.tolist() == [[1, 1, 1], [1, 1, 0]]
 
 
@@ -64,8 +93,13 @@ def test_renumbering_the_joints_changes_nothing():
     names = SKELETON.names
     other_skeleton = replace(SKELETON, joints={names[i]: SKELETON.joints[names[i]] for i in order})
     torch.manual_seed(0)
-    network, other = GAT(SHAPE).double().eval(), GAT(StreamShape(2, other_skeleton, 3)).double().eval()
-    other.load_state_dict(network.state_dict())  # the input's normalisation is fresh, the same for all joints
+    network, other = (
+        GAT(SHAPE).double().eval(),
+        GAT(StreamShape(2, other_skeleton, 3)).double().eval(),
+    )
+    other.load_state_dict(
+        network.state_dict()
+    )  # the input's normalisation is fresh, the same for all joints
     other.place.data = network.place[torch.from_numpy(order)]
     x, mask = torch.randn(3, 3, 9, 11).double(), (torch.rand(3, 9, 11) > 0.2).double()
     torch.testing.assert_close(network(x, mask), other(x[..., order], mask[..., order]))
@@ -89,7 +123,9 @@ def test_what_stands_under_a_zero_mask_is_not_read():
 
 
 def test_a_wrist_that_swings_is_told_from_one_that_rests_in_the_same_place():
-    """The mean pose of both classes is the same. Clips of the same kind that were not trained on are scored."""
+    """The mean pose of both classes is the same. Clips of the same kind that were not trained on
+    are scored.
+    """
     torch.manual_seed(0)
     wrist, time = SKELETON.names.index("left_wrist"), torch.arange(16)
 
@@ -120,7 +156,9 @@ def test_a_saved_network_comes_back_the_same(tmp_path):
 
 
 def test_wrong_sizes_are_refused_with_what_was_expected():
-    with pytest.raises(ValueError, match=r"GAT: expected \(batch, 3, time, 11\), got \(2, 3, 16, 20\)"):
+    with pytest.raises(
+        ValueError, match=r"GAT: expected \(batch, 3, time, 11\), got \(2, 3, 16, 20\)"
+    ):
         GAT(SHAPE)(torch.zeros(2, 3, 16, 20), torch.ones(2, 16, 20))
     with pytest.raises(ValueError, match="width must be a multiple of heads"):
         GAT(SHAPE, width=33)

@@ -11,12 +11,17 @@ from semiology.data.graphs import to_graph
 @pytest.fixture
 def chain(tmp_path):
     path = tmp_path / "chain.yaml"
-    path.write_text("{name: chain, part: body, joints: [a, b], edges: [[b, a]], root: a, origin: [a], scale: [a, b]}")
+    path.write_text(
+        "{name: chain, part: body, joints: [a, b], edges: [[b, a]], root: a, origin: [a], scale:"
+        " [a, b]}"
+    )
     return load_skeleton(path)
 
 
 def test_nodes_and_edges_of_two_frames_of_two_joints_by_hand(chain):
-    position = np.array([[[1, 2], [3, 4]], [[5, 6], [np.nan, np.nan]]], dtype=float)  # (time, joint, space)
+    position = np.array(
+        [[[1, 2], [3, 4]], [[5, 6], [np.nan, np.nan]]], dtype=float
+    )  # (time, joint, space)
     graph = to_graph(make_tracks(position, ["a", "b"], 25.0), chain)
     assert graph.pos.tolist() == [[1, 2], [3, 4], [5, 6], [0, 0]]
     assert graph.mask.tolist() == [True, True, True, False]
@@ -28,7 +33,13 @@ def test_nodes_and_edges_of_two_frames_of_two_joints_by_hand(chain):
 
 
 def test_a_batch_of_clips_goes_through_a_layer_of_torch_geometric(chain):
-    graphs = [to_graph(make_tracks(np.random.default_rng(n).normal(size=(n + 2, 2, 2)), ["a", "b"], 25.0), chain) for n in range(2)]
+    graphs = [
+        to_graph(
+            make_tracks(np.random.default_rng(n).normal(size=(n + 2, 2, 2)), ["a", "b"], 25.0),
+            chain,
+        )
+        for n in range(2)
+    ]
     batch = Batch.from_data_list(graphs)
     assert batch.edge_index.max() < batch.num_nodes == 4 + 6
     assert GATConv(2, 8)(batch.pos, batch.edge_index).shape == torch.Size([10, 8])

@@ -18,7 +18,9 @@ def tracks(frames: int) -> xr.Dataset:
     position = np.stack([x, -x], axis=2)
     position[::3] = np.nan
     index = np.where(np.arange(frames) % 3, np.arange(frames), -1)
-    return make_tracks(position, ["a", "b", "c"], 25, source_index=index, width=64, height=48, backend="by hand")
+    return make_tracks(
+        position, ["a", "b", "c"], 25, source_index=index, width=64, height=48, backend="by hand"
+    )
 
 
 def test_a_file_written_in_blocks_reads_as_one_written_at_once(tmp_path):
@@ -29,7 +31,10 @@ def test_a_file_written_in_blocks_reads_as_one_written_at_once(tmp_path):
             add(whole.isel(time=slice(first, first + 4)))
             assert not (tmp_path / "blocks.nc").exists()
     assert read_tracks(tmp_path / "blocks.nc").identical(read_tracks(tmp_path / "once.nc"))
-    with xr.open_dataset(tmp_path / "blocks.nc") as other, xr.open_dataset(tmp_path / "once.nc") as once:
+    with (
+        xr.open_dataset(tmp_path / "blocks.nc") as other,
+        xr.open_dataset(tmp_path / "once.nc") as once,
+    ):
         assert other.load().identical(once.load())
     with open_tracks(tmp_path / "blocks.nc") as opened:
         assert opened["position"].isel(time=7).sel(space="y").values.tolist() == [-70, -71, -72]
@@ -61,13 +66,23 @@ try:
 except OSError as error:
     print("refused", error.strerror)
 """
-    ran = subprocess.run([sys.executable, "-B", "-c", code], capture_output=True, text=True, cwd=Path(__file__).parents[1], timeout=120)
+    ran = subprocess.run(
+        [sys.executable, "-B", "-c", code],
+        capture_output=True,
+        text=True,
+        cwd=Path(__file__).parents[1],
+        timeout=120,
+    )
     assert (ran.returncode, ran.stdout.strip()) == (0, "refused File too large"), ran.stderr
     assert list(tmp_path.iterdir()) == []
 
 
 def test_arrays_are_written_as_safetensors(tmp_path):
-    arrays = {"features": np.arange(3, dtype=np.float32).reshape(3, 1), "time": np.array([0.0, 0.2, 0.4]), "none": np.zeros((0, 4))}
+    arrays = {
+        "features": np.arange(3, dtype=np.float32).reshape(3, 1),
+        "time": np.array([0.0, 0.2, 0.4]),
+        "none": np.zeros((0, 4)),
+    }
     write_arrays(tmp_path / "a.safetensors", arrays)
     back = safetensors.numpy.load_file(tmp_path / "a.safetensors")
     assert set(back) == set(arrays) == set(safetensors.torch.load_file(tmp_path / "a.safetensors"))

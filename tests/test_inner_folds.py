@@ -1,4 +1,6 @@
-"""What is fitted on inner folds of training participants: calibration, abstention, the choice between models."""
+"""What is fitted on inner folds of training participants: calibration, abstention, the choice
+between models.
+"""
 
 import json
 from dataclasses import replace
@@ -43,24 +45,31 @@ def test_the_temperature_that_made_probabilities_too_sure_is_found():
 
 def test_scores_that_know_nothing_are_softened_to_one_half():
     rng = np.random.default_rng(1)
-    found = fit_calibrator(two_levels(rng.random(400)), rng.integers(0, 2, 400), "temperature", None)
+    found = fit_calibrator(
+        two_levels(rng.random(400)), rng.integers(0, 2, 400), "temperature", None
+    )
     assert np.abs(found.apply(two_levels([0.01, 0.99]))[:, 1] - 0.5).max() < 0.1
 
 
 def test_isotonic_gives_the_share_that_was_right():
     probabilities = two_levels([0.2] * 4 + [0.8] * 4)
     truth = np.array([0, 0, 0, 1, 0, 1, 1, 1])
-    calibrated = fit_calibrator(probabilities, truth, "isotonic", None).apply(two_levels([0.2, 0.8]))
+    calibrated = fit_calibrator(probabilities, truth, "isotonic", None).apply(
+        two_levels([0.2, 0.8])
+    )
     assert calibrated[:, 1] == pytest.approx([0.25, 0.75], abs=1e-3)
 
 
 def test_the_plausible_levels_follow_the_conformal_rank():
-    # the true level got 0.9, 0.8, ..., 0.1: with coverage 0.7 of nine clips the ceil(10 * 0.7) = 7th largest, 0.3, is the threshold
+    # the true level got 0.9, 0.8, ..., 0.1: with coverage 0.7 of nine clips the ceil(10 * 0.7) =
+    # 7th largest, 0.3, is the threshold
     given = np.arange(9, 0, -1) / 10
     found = fit_calibrator(two_levels(given), np.ones(9, dtype=int), "none", 0.7)
     assert found.threshold == pytest.approx(0.3)
     assert found.plausible(two_levels([0.25, 0.5, 0.75])) == [[0], [0, 1], [1]]
-    assert fit_calibrator(two_levels(given), np.ones(9, dtype=int), "none", 0.95).threshold == 0.0  # too few clips to rule anything out
+    assert (
+        fit_calibrator(two_levels(given), np.ones(9, dtype=int), "none", 0.95).threshold == 0.0
+    )  # too few clips to rule anything out
 
 
 def test_plausible_levels_hold_the_truth_as_often_as_asked_for():
@@ -85,10 +94,21 @@ QUICK = Schedule(epochs=2, patience=None, accelerator="cpu")
 def protocol(cohort, **changes) -> Protocol:
     models = {
         "small": Model(Network("semiology.models.networks.AGCN", {"widths": [4]}), schedule=QUICK),
-        "large": Model(Network("semiology.models.networks.AGCN", {"widths": [8, 8]}), schedule=QUICK),
+        "large": Model(
+            Network("semiology.models.networks.AGCN", {"widths": [8, 8]}), schedule=QUICK
+        ),
     }
     tasks = {"swing (pose)": SWING}
-    return Protocol(**{"cohort": str(cohort), "out": str(cohort / "run"), "tasks": tasks, "models": models, "validation": 0.0, **changes})
+    return Protocol(
+        **{
+            "cohort": str(cohort),
+            "out": str(cohort / "run"),
+            "tasks": tasks,
+            "models": models,
+            "validation": 0.0,
+            **changes,
+        }
+    )
 
 
 def records(cohort) -> list[dict]:
@@ -96,20 +116,37 @@ def records(cohort) -> list[dict]:
 
 
 def test_inner_folds_never_hold_the_participant_that_is_held_out(cohort):
-    run_loso(protocol(cohort, calibration=Calibration("temperature", 2, 0.8), selections={"chosen": ("small", "large")}, final=False))
+    run_loso(
+        protocol(
+            cohort,
+            calibration=Calibration("temperature", 2, 0.8),
+            selections={"chosen": ("small", "large")},
+            final=False,
+        )
+    )
     for record in records(cohort):
         held = set(record["held_out_clips"])
         everybody_else = set(record["clips"]) - held
         for name in ("small", "large"):
             rows = [row for row in record["inner"] if row["model"] == name]
-            assert {row["clip_id"] for row in rows} == everybody_else and len(rows) == len(everybody_else)
+            assert {row["clip_id"] for row in rows} == everybody_else and len(rows) == len(
+                everybody_else
+            )
             assert record["models"][name]["seen"]["calibration"] == sorted(everybody_else)
             assert record["models"][name]["seen"]["selection"] == sorted(everybody_else)
             assert record["models"][name]["calibration"]["clips"] == len(everybody_else)
-            by_fold = [{row["clip_id"][:2] for row in rows if row["fold"] == fold} for fold in ("01", "02")]
+            by_fold = [
+                {row["clip_id"][:2] for row in rows if row["fold"] == fold} for fold in ("01", "02")
+            ]
             assert not by_fold[0] & by_fold[1]  # whole participants
         losses = {
-            name: np.mean([-np.log(max(row["probabilities"][row["truth"]], 1e-4)) for row in record["inner"] if row["model"] == name])
+            name: np.mean(
+                [
+                    -np.log(max(row["probabilities"][row["truth"]], 1e-4))
+                    for row in record["inner"]
+                    if row["model"] == name
+                ]
+            )
             for name in ("small", "large")
         }
         assert record["selected"] == {"chosen": min(losses, key=losses.get)}
@@ -117,22 +154,32 @@ def test_inner_folds_never_hold_the_participant_that_is_held_out(cohort):
 
 def test_the_chosen_model_speaks_in_the_column_of_the_selection(cohort):
     run_loso(protocol(cohort, selections={"chosen": ("small", "large")}, final=False))
-    table = read_predictions(cohort / "run/predictions.csv").set_index(["model", "clip_id"])["score"]
+    table = read_predictions(cohort / "run/predictions.csv").set_index(["model", "clip_id"])[
+        "score"
+    ]
     for record in records(cohort):
         for clip_id in record["held_out_clips"]:
             assert table["chosen", clip_id] == table[record["selected"]["chosen"], clip_id]
 
 
 def test_the_table_holds_what_calibration_made_of_each_score(cohort):
-    run_loso(protocol(cohort, calibration=Calibration("temperature", 2, 0.8, ("small",)), final=False))
+    run_loso(
+        protocol(cohort, calibration=Calibration("temperature", 2, 0.8, ("small",)), final=False)
+    )
     table = read_predictions(cohort / "run/predictions.csv")
     assert table.loc[table["model"] == "large", "calibrated"].isna().all()
     for record in records(cohort):
         calibrator = Calibrator(**record["models"]["small"]["calibration"])
-        for row in table[(table["model"] == "small") & (table["fold"] == record["fold"])].itertuples():
+        for row in table[
+            (table["model"] == "small") & (table["fold"] == record["fold"])
+        ].itertuples():
             scores = np.array([list(row.scores.values())])
-            assert list(row.calibrated.values()) == pytest.approx(calibrator.apply(scores)[0].tolist(), abs=1e-5)
-            assert row.plausible == [["absent", "present"][level] for level in calibrator.plausible(scores)[0]]
+            assert list(row.calibrated.values()) == pytest.approx(
+                calibrator.apply(scores)[0].tolist(), abs=1e-5
+            )
+            assert row.plausible == [
+                ["absent", "present"][level] for level in calibrator.plausible(scores)[0]
+            ]
 
 
 def test_kept_models_are_those_that_made_the_predictions(cohort):
@@ -152,7 +199,10 @@ def test_kept_models_are_those_that_made_the_predictions(cohort):
 def test_kept_models_of_another_protocol_go(cohort):
     run_loso(protocol(cohort, keep=True, final=False))
     run_loso(protocol(cohort, keep=True, final=False, split=Split(by="grouped", folds=2)))
-    assert sorted(path.name for path in (cohort / "run/kept/swing-pose/seed-0").iterdir()) == ["01", "02"]
+    assert sorted(path.name for path in (cohort / "run/kept/swing-pose/seed-0").iterdir()) == [
+        "01",
+        "02",
+    ]
 
 
 def test_models_of_another_protocol_in_the_same_folder_go(cohort):
@@ -161,7 +211,9 @@ def test_models_of_another_protocol_in_the_same_folder_go(cohort):
     faster = replace(models["small"], learning_rate=0.01)
     run_loso(protocol(cohort, models={"small": faster}))
     (left,) = (cohort / "run/models/swing-pose").iterdir()
-    assert left.name == "small" and [path.name for path in (cohort / "run/adjacency").iterdir()] == ["swing (pose)-small.npz"]
+    assert left.name == "small" and [
+        path.name for path in (cohort / "run/adjacency").iterdir()
+    ] == ["swing (pose)-small.npz"]
 
 
 def test_renamed_levels_and_recordings_are_read_anew(cohort):
@@ -178,21 +230,36 @@ def test_permutations_that_cannot_be_trained_are_left_out_and_counted(cohort):
     rare = clips["participant_id"].isin(["p1", "p3"])
     clips["swing"] = np.where(rare, "present", "absent")
     clips.to_csv(cohort / "clips.tsv", sep="\t", index=False)
-    people = pd.DataFrame({"participant_id": [f"p{n}" for n in range(6)], "centre": ["a", "a", "b", "b", "c", "c"]})
+    people = pd.DataFrame(
+        {"participant_id": [f"p{n}" for n in range(6)], "centre": ["a", "a", "b", "b", "c", "c"]}
+    )
     people.to_csv(cohort / "participants.tsv", sep="\t", index=False)
     result = run_loso(
-        protocol(cohort, split=Split(by="centre"), permutations=8, final=False, models={"small": protocol(cohort).models["small"]})
+        protocol(
+            cohort,
+            split=Split(by="centre"),
+            permutations=8,
+            final=False,
+            models={"small": protocol(cohort).models["small"]},
+        )
     )
     assert result.failed == {} and result.refused == {}
     null = json.loads((cohort / "run/null.json").read_text())["swing (pose)"]["small"]["auc"]
-    (note,) = [note for note in json.loads((cohort / "run/notes.json").read_text()) if "permutations left out" in note]
+    (note,) = [
+        note
+        for note in json.loads((cohort / "run/notes.json").read_text())
+        if "permutations left out" in note
+    ]
     assert 0 < len(null) < 8 and f"{8 - len(null)} of 8 permutations left out" in note
 
 
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"selections": {"chosen": ("small", "huge")}}, "'chosen': no model huge in this config; there are small, large"),
+        (
+            {"selections": {"chosen": ("small", "huge")}},
+            "'chosen': no model huge in this config; there are small, large",
+        ),
         ({"selections": {"small": ("small", "large")}}, "needs a name that no model has"),
         ({"calibration": Calibration("temperature", 1)}, "inner folds are two or more"),
         ({"calibration": Calibration(coverage=90)}, "a share between 0 and 1"),
@@ -201,8 +268,18 @@ def test_permutations_that_cannot_be_trained_are_left_out_and_counted(cohort):
         ({"batch_size": 0}, "batch_size: 0; 1 or more"),
         ({"jobs": 0}, "jobs: 0"),
         ({"fusions": [Fusion("all", "both", ("swing (pose)/small",))]}, "name two members or more"),
-        ({"fusions": [Fusion("swing (pose)", "small", ("swing (pose)/small", "swing (pose)/large"))]}, "is there already"),
-        ({"tasks": {"swing (pose)": SWING, "swing pose": SWING}}, "would share the folder swing-pose"),
+        (
+            {
+                "fusions": [
+                    Fusion("swing (pose)", "small", ("swing (pose)/small", "swing (pose)/large"))
+                ]
+            },
+            "is there already",
+        ),
+        (
+            {"tasks": {"swing (pose)": SWING, "swing pose": SWING}},
+            "would share the folder swing-pose",
+        ),
         ({"seeds": ()}, "name one or more, each once"),
         ({"seeds": (0, 0)}, "name one or more, each once"),
     ],
@@ -238,12 +315,16 @@ def test_final_models_are_calibrated_by_what_the_folds_said(cohort):
         "temperature",
         0.6,
     )
-    assert saved.about["calibration"]["temperature"] == pytest.approx(expected.temperature, rel=1e-3)
+    assert saved.about["calibration"]["temperature"] == pytest.approx(
+        expected.temperature, rel=1e-3
+    )
     assert saved.about["calibration"]["clips"] == 11
 
     joints = prepare(read_tracks(cohort / "tracks/p1_0.nc"), saved.reading)
     calibrated = probabilities(saved, joints)
     saved.about.pop("calibration")
     raw = probabilities(saved, joints)
-    assert list(calibrated.values()) == pytest.approx(expected.apply(np.array([list(raw.values())]))[0].tolist(), abs=2e-3)
+    assert list(calibrated.values()) == pytest.approx(
+        expected.apply(np.array([list(raw.values())]))[0].tolist(), abs=2e-3
+    )
     assert probabilities(saved, np.full_like(joints, np.nan)) is None

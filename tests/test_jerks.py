@@ -1,4 +1,6 @@
-"""Jerks found in tracks made by hand: pulses of known time, size and direction, and all that is none."""
+"""Jerks found in tracks made by hand: pulses of known time, size and direction, and all that is
+none.
+"""
 
 import numpy as np
 import pytest
@@ -23,19 +25,29 @@ BODY = {
 NAMES = list(BODY)
 
 
-def still(seconds: float = 10.0, fps: float = 25.0, jitter: float = 0.1, seed: int = 0) -> np.ndarray:
+def still(
+    seconds: float = 10.0, fps: float = 25.0, jitter: float = 0.1, seed: int = 0
+) -> np.ndarray:
     """(time, keypoint, 2) px of somebody who does not move, tracked with white jitter (px)."""
     rest = np.repeat(np.array(list(BODY.values()), float)[None], round(seconds * fps), axis=0)
     return rest + np.random.default_rng(seed).normal(size=rest.shape) * jitter
 
 
-def pulse(frames: int, onset: float, rise: float = 0.08, fall: float = 0.12, fps: float = 25.0) -> np.ndarray:
+def pulse(
+    frames: int, onset: float, rise: float = 0.08, fall: float = 0.12, fps: float = 25.0
+) -> np.ndarray:
     """(time,) 0 to 1 and back."""
     time = np.arange(frames) / fps
     return minimum_jerk((time - onset) / rise) - minimum_jerk((time - onset - rise) / fall)
 
 
-def jerking(joint: str = "left_wrist", by=(6.0, -8.0), onset: float = 4.0, position: np.ndarray | None = None, **shape) -> np.ndarray:
+def jerking(
+    joint: str = "left_wrist",
+    by=(6.0, -8.0),
+    onset: float = 4.0,
+    position: np.ndarray | None = None,
+    **shape,
+) -> np.ndarray:
     position = still() if position is None else position
     position[:, NAMES.index(joint)] += pulse(len(position), onset, **shape)[:, None] * by
     return position
@@ -46,13 +58,17 @@ def found_in(position: np.ndarray, fps: float = 25.0, names: list[str] = NAMES, 
 
 
 def test_a_pulse_is_found_with_its_time_amplitude_and_direction():
-    found = found_in(jerking(by=(6.0, -8.0), onset=4.0))  # 10 px of 100, at 4.08 s, right and up as 3 to 4
+    found = found_in(
+        jerking(by=(6.0, -8.0), onset=4.0)
+    )  # 10 px of 100, at 4.08 s, right and up as 3 to 4
     (jerk,) = found.jerks
     assert (jerk.joint, jerk.segment, jerk.side) == ("left_wrist", "left_arm", "left")
     assert found.torso == pytest.approx(100, abs=0.2)
     assert jerk.onset == pytest.approx(4.03, abs=0.03)  # a fifth of the way at 4.03 s
     assert jerk.peak == pytest.approx(4.08, abs=0.021)
-    assert jerk.duration == pytest.approx(0.14, abs=0.05)  # above a fifth of the way from 4.03 to 4.16 s
+    assert jerk.duration == pytest.approx(
+        0.14, abs=0.05
+    )  # above a fifth of the way from 4.03 to 4.16 s
     assert jerk.amplitude == pytest.approx(0.1, rel=0.05)
     assert jerk.direction == pytest.approx((0.6, -0.8), abs=0.05)
     assert jerk.snr > 10
@@ -100,19 +116,27 @@ def test_white_noise_has_no_jerks(jitter):
 
 
 def test_noise_level_is_the_noise():
-    """White noise of sd 1 px: acceleration has the sd that the filter makes of it, the same by all three estimates."""
+    """White noise of sd 1 px: acceleration has the sd that the filter makes of it, the same by all
+    three estimates.
+    """
     noise = np.random.default_rng(1).normal(size=(20_000, 3, 2))
     brief, mean = band_limited(noise, 25.0, 6.0)
     deviation = np.sqrt(np.nanmean(brief**2) / 2)
     assert noise_level(brief, 0.25, 2) == pytest.approx(deviation, rel=0.03)
     assert noise_level(brief, 0.1, 2) == pytest.approx(deviation, rel=0.05)
     nothing = np.full_like(brief, np.nan)
-    assert np.nanmean(noise_around(brief, nothing, 25.0, 6.0, 2)) == pytest.approx(deviation, rel=0.05)
-    assert np.nanmean(noise_around(nothing, mean, 25.0, 6.0, 2)) == pytest.approx(deviation, rel=0.05)
+    assert np.nanmean(noise_around(brief, nothing, 25.0, 6.0, 2)) == pytest.approx(
+        deviation, rel=0.05
+    )
+    assert np.nanmean(noise_around(nothing, mean, 25.0, 6.0, 2)) == pytest.approx(
+        deviation, rel=0.05
+    )
 
 
 def test_the_smallest_jerk_that_stands_out_is_told():
-    """A few of that size are found, half of those a tenth or a fifth larger, nearly all half as large again."""
+    """A few of that size are found, half of those a tenth or a fifth larger, nearly all half as
+    large again.
+    """
     smallest = found_in(still(60.0, jitter=0.3)).smallest["left_wrist"]
     assert 0.01 < smallest < 0.03
     shares = []
@@ -136,7 +160,9 @@ def test_many_jerks_do_not_hide_each_other():
 
 
 def test_a_reach_is_no_jerk():
-    """Half a torso length in 0.5 s and in 1 s, minimum jerk (Flash and Hogan 1985), and a wave at 1.5 Hz."""
+    """Half a torso length in 0.5 s and in 1 s, minimum jerk (Flash and Hogan 1985), and a wave at
+    1.5 Hz.
+    """
     for duration in (0.5, 1.0):
         position, time = still(), np.arange(250) / 25
         position[:, 4, 0] += 50 * minimum_jerk((time - 4) / duration)
@@ -196,7 +222,9 @@ def test_gaps_are_not_filled_and_not_jerks():
     position[160:, 4] += 30  # which comes back elsewhere
     found = found_in(position)
     assert [jerk.joint for jerk in found.jerks] == ["left_wrist"]
-    assert found.usable["left_wrist"] == pytest.approx(found.usable["nose"] - 1.2 - 0.48, abs=0.05)  # filters reach 6 frames to each side
+    assert found.usable["left_wrist"] == pytest.approx(
+        found.usable["nose"] - 1.2 - 0.48, abs=0.05
+    )  # filters reach 6 frames to each side
     position = jerking(onset=5.2, position=still())
     position[130:134, 4] = np.nan  # the jerk lies in the gap
     assert found_in(position).jerks == []
@@ -215,7 +243,9 @@ def test_scale_does_not_matter():
 def test_a_mirrored_picture_mirrors_directions_and_sides():
     position = jerking()
     flipped = position * (-1, 1) + (400, 0)
-    mirrored = [name.replace("left", "X").replace("right", "left").replace("X", "right") for name in NAMES]
+    mirrored = [
+        name.replace("left", "X").replace("right", "left").replace("X", "right") for name in NAMES
+    ]
     (one,), (other,) = found_in(position).jerks, found_in(flipped, names=mirrored).jerks
     assert (other.joint, other.side) == ("right_wrist", "right")
     assert other.direction == pytest.approx((-one.direction[0], one.direction[1]), abs=1e-4)
@@ -244,7 +274,9 @@ def test_ten_frames_and_joints_never_seen_are_not_assessable():
 
 
 def test_metres_where_there_are_no_pixels():
-    position = np.concatenate([still(), np.zeros((250, 7, 1))], axis=2) / 200  # a torso of half a metre
+    position = (
+        np.concatenate([still(), np.zeros((250, 7, 1))], axis=2) / 200
+    )  # a torso of half a metre
     position[:, 4, 2] -= 0.05 * pulse(250, 4.0)  # towards the camera, a tenth of it
     position[..., 2] += np.random.default_rng(5).normal(size=(250, 7)) * 0.0005
     found = find_jerks(make_tracks(None, NAMES, 25.0, position_3d=position))
@@ -255,7 +287,9 @@ def test_metres_where_there_are_no_pixels():
 
 
 def test_frames_taken_from_a_faster_video_are_put_on_time():
-    """25 of 30 frames a second: of uniform motion, what was seen up to 1/60 s early or late is uniform again."""
+    """25 of 30 frames a second: of uniform motion, what was seen up to 1/60 s early or late is
+    uniform again.
+    """
     grid = np.arange(50) / 25
     source = np.round(grid * 30) / 30
     moved = on_time(3.0 * source[:, None], grid, source)

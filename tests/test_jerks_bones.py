@@ -1,4 +1,6 @@
-"""What bones say of a joint that seems to jerk: limbs that are seen to their end, limbs that reach, a head that goes as one."""
+"""What bones say of a joint that seems to jerk: limbs that are seen to their end, limbs that reach,
+a head that goes as one.
+"""
 
 import numpy as np
 import pytest
@@ -31,7 +33,9 @@ HEAD = NAMES[8:]
 
 
 def still() -> np.ndarray:
-    """(time, keypoint, 2) px: 10 s at 25 Hz of somebody who does not move, tracked with white jitter of 0.1 px."""
+    """(time, keypoint, 2) px: 10 s at 25 Hz of somebody who does not move, tracked with white
+    jitter of 0.1 px.
+    """
     rest = np.repeat(np.array(list(BODY.values()), float)[None], 250, axis=0)
     return rest + np.random.default_rng(0).normal(size=rest.shape) * 0.1
 
@@ -39,15 +43,21 @@ def still() -> np.ndarray:
 def jerk(position: np.ndarray, joint: str, pixels: float, onset: float = 5.0) -> np.ndarray:
     """The same with a joint that goes to the right and back within 0.2 s."""
     time = np.arange(len(position)) / 25
-    position[:, NAMES.index(joint), 0] += pixels * (minimum_jerk((time - onset) / 0.08) - minimum_jerk((time - onset - 0.08) / 0.12))
+    position[:, NAMES.index(joint), 0] += pixels * (
+        minimum_jerk((time - onset) / 0.08) - minimum_jerk((time - onset - 0.08) / 0.12)
+    )
     return position
 
 
-def found_in(position: np.ndarray, confidence: np.ndarray | None = None, joints: list[str] | None = None):
+def found_in(
+    position: np.ndarray, confidence: np.ndarray | None = None, joints: list[str] | None = None
+):
     return find_jerks(make_tracks(position, NAMES, 25.0, confidence=confidence), joints=joints)
 
 
-@pytest.mark.parametrize(("middle", "far"), [("left_elbow", "left_wrist"), ("left_knee", "left_ankle")])
+@pytest.mark.parametrize(
+    ("middle", "far"), [("left_elbow", "left_wrist"), ("left_knee", "left_ankle")]
+)
 def test_an_elbow_or_knee_is_not_judged_where_the_limbs_end_is_not_seen(middle, far):
     position = jerk(still(), middle, 10.0)
     assert [one.joint for one in found_in(position).jerks] == [middle]
@@ -61,7 +71,10 @@ def test_an_elbow_or_knee_is_not_judged_where_the_limbs_end_is_not_seen(middle, 
 def test_only_the_moments_at_which_the_hand_is_hidden_are_lost():
     confidence = np.ones((250, len(NAMES)))
     confidence[:75, NAMES.index("left_wrist")] = 0.3  # 3 s
-    found = found_in(jerk(jerk(still(), "left_elbow", 10.0, onset=1.5), "left_elbow", 10.0, onset=7.0), confidence)
+    found = found_in(
+        jerk(jerk(still(), "left_elbow", 10.0, onset=1.5), "left_elbow", 10.0, onset=7.0),
+        confidence,
+    )
     assert [round(one.onset, 1) for one in found.jerks] == [7.0]
     assert found.usable["left_elbow"] == pytest.approx(found.usable["nose"] - 3, abs=0.5)
 
@@ -69,7 +82,9 @@ def test_only_the_moments_at_which_the_hand_is_hidden_are_lost():
 def test_tracks_that_hold_no_hands_keep_their_elbows():
     position = jerk(still(), "left_elbow", 10.0)
     without = [number for number, name in enumerate(NAMES) if name != "left_wrist"]
-    found = find_jerks(make_tracks(position[:, without], [NAMES[number] for number in without], 25.0))
+    found = find_jerks(
+        make_tracks(position[:, without], [NAMES[number] for number in without], 25.0)
+    )
     assert [one.joint for one in found.jerks] == ["left_elbow"]
     assert not completed(np.zeros((2, 1), bool), ["left_elbow"]).any()
 
@@ -80,13 +95,18 @@ def test_an_elbow_that_leaps_while_its_hand_reaches_is_the_trackers():
     reach = 120 * minimum_jerk((np.arange(250) / 25 - 4.94) / 0.6)  # px, within 0.6 s
     position[:, NAMES.index("left_wrist"), 1] -= reach
     assert found_in(position).jerks == []
-    assert found_in(position, joints=["left_elbow"]).jerks == []  # also where nobody asks for the hand
+    assert (
+        found_in(position, joints=["left_elbow"]).jerks == []
+    )  # also where nobody asks for the hand
 
 
 def test_a_limbs_joints_share_the_greatest_of_them():
     names = ["left_shoulder", "left_elbow", "left_wrist", "right_wrist", "nose"]
     values = np.array([[1.0, 2.0, 5.0, 3.0, 9.0], [1.0, np.nan, np.nan, 3.0, 9.0]])
-    assert greatest_of_limb(values, names).tolist() == [[5.0, 5.0, 5.0, 3.0, 9.0], [1.0, 1.0, 1.0, 3.0, 9.0]]
+    assert greatest_of_limb(values, names).tolist() == [
+        [5.0, 5.0, 5.0, 3.0, 9.0],
+        [1.0, 1.0, 1.0, 3.0, 9.0],
+    ]
 
 
 def test_a_head_jerks_as_a_whole():
@@ -112,5 +132,7 @@ def test_a_point_of_the_head_that_jerks_alone_is_the_trackers(point):
 
 def test_a_nose_without_a_head_is_judged_by_itself():
     body = [number for number, name in enumerate(NAMES) if name not in HEAD[1:]]
-    found = find_jerks(make_tracks(jerk(still(), "nose", 5.0)[:, body], [NAMES[number] for number in body], 25.0))
+    found = find_jerks(
+        make_tracks(jerk(still(), "nose", 5.0)[:, body], [NAMES[number] for number in body], 25.0)
+    )
     assert [one.joint for one in found.jerks] == ["nose"]

@@ -23,14 +23,22 @@ from semiology.tracking.pose.regions import coco_network, region_network, start_
 
 def sight(face=None, others=(), time=0.0) -> Sight:
     face = None if face is None else np.array(face, float)
-    return Sight(time, np.array([0.0, 0, 640, 360]), face, 0.9, 40.0, np.array(others, float).reshape(-1, 4))
+    return Sight(
+        time, np.array([0.0, 0, 640, 360]), face, 0.9, 40.0, np.array(others, float).reshape(-1, 4)
+    )
 
 
 def test_the_square_around_a_box_and_its_way_back():
-    matrix = square(np.array([100.0, 200, 140, 280]), 1.5)  # 40 wide, 80 high: a square of 120 around (120, 240)
+    matrix = square(
+        np.array([100.0, 200, 140, 280]), 1.5
+    )  # 40 wide, 80 high: a square of 120 around (120, 240)
     np.testing.assert_allclose(matrix, [[120, 0, 60], [0, 120, 180]])
-    np.testing.assert_allclose(apply(matrix, np.array([[0, 0], [0.5, 0.5], [1, 1]])), [[60, 180], [120, 240], [180, 300]])
-    np.testing.assert_allclose(unapply(matrix, np.array([[60.0, 180], [150, 210]])), [[0, 0], [0.75, 0.25]])
+    np.testing.assert_allclose(
+        apply(matrix, np.array([[0, 0], [0.5, 0.5], [1, 1]])), [[60, 180], [120, 240], [180, 300]]
+    )
+    np.testing.assert_allclose(
+        unapply(matrix, np.array([[60.0, 180], [150, 210]])), [[0, 0], [0.75, 0.25]]
+    )
 
 
 def test_what_is_cut_out_holds_what_was_there_also_when_it_shrinks():
@@ -38,8 +46,12 @@ def test_what_is_cut_out_holds_what_was_there_also_when_it_shrinks():
     image[100:200, 300:400, 0] = 250  # a red square of 100 px
     same = cut(image, square(np.array([300.0, 100, 400, 200]), 1.0), 100)
     assert (same[..., 0] == 250).all() and (same[..., 1:] == 0).all()
-    small = cut(image, square(np.array([250.0, 50, 450, 250]), 1.0), 20)  # ten px become one; red from 5 to 15
-    assert (small[6:14, 6:14, 0] == 250).all() and (small[:4] == 0).all() and (small[16:] == 0).all()
+    small = cut(
+        image, square(np.array([250.0, 50, 450, 250]), 1.0), 20
+    )  # ten px become one; red from 5 to 15
+    assert (
+        (small[6:14, 6:14, 0] == 250).all() and (small[:4] == 0).all() and (small[16:] == 0).all()
+    )
     beyond = cut(image, square(np.array([-100.0, -100, 0, 0]), 1.0), 10)
     assert (beyond == 0).all()
 
@@ -61,27 +73,44 @@ def test_every_backbone_gives_one_heatmap_a_joint(backbone, bins):
 
 
 def published_keypoint_rcnn() -> dict[str, torch.Tensor]:
-    """Parameters as torchvision's COCO file names them: batch norms frozen, and the pyramid by the names of its time."""
+    """Parameters as torchvision's COCO file names them: batch norms frozen, and the pyramid by the
+    names of its time.
+    """
     frozen = partial(FrozenBatchNorm2d, eps=0.0)
-    made = KeypointRCNN(resnet_fpn_backbone(backbone_name="resnet50", weights=None, norm_layer=frozen), 2, num_keypoints=17)
-    state = {re.sub(r"(fpn\.\w+_blocks\.\d)\.0\.", r"\1.", name): value for name, value in made.state_dict().items()}
-    keypointrcnn_resnet50_fpn(weights=None, weights_backbone=None).load_state_dict(state, strict=False)  # torchvision reads these names too
+    made = KeypointRCNN(
+        resnet_fpn_backbone(backbone_name="resnet50", weights=None, norm_layer=frozen),
+        2,
+        num_keypoints=17,
+    )
+    state = {
+        re.sub(r"(fpn\.\w+_blocks\.\d)\.0\.", r"\1.", name): value
+        for name, value in made.state_dict().items()
+    }
+    keypointrcnn_resnet50_fpn(weights=None, weights_backbone=None).load_state_dict(
+        state, strict=False
+    )  # torchvision reads these names too
     return state
 
 
 def test_torchvisions_published_weights_fit_and_joints_are_taken_by_name():
     published = published_keypoint_rcnn()
-    assert "backbone.fpn.inner_blocks.0.weight" in published and not any("num_batches_tracked" in name for name in published)
+    assert "backbone.fpn.inner_blocks.0.weight" in published and not any(
+        "num_batches_tracked" in name for name in published
+    )
     network = JointNetwork(["right_wrist", "spine_base", "nose"], "resnet50")
     before = network.state_dict()["keypoint_predictor.kps_score_lowres.weight"].clone()
     assert network.start_from(published, COCO_17) == ["right_wrist", "nose"]
     after = network.state_dict()
     heat = after["keypoint_predictor.kps_score_lowres.weight"]
     theirs = published["roi_heads.keypoint_predictor.kps_score_lowres.weight"]
-    assert (heat[:, 0] == theirs[:, COCO_17.index("right_wrist")]).all() and (heat[:, 2] == theirs[:, 0]).all()
+    assert (heat[:, 0] == theirs[:, COCO_17.index("right_wrist")]).all() and (
+        heat[:, 2] == theirs[:, 0]
+    ).all()
     assert (heat[:, 1] == before[:, 1]).all()  # COCO has no spine base
     assert (after["backbone.body.conv1.weight"] == published["backbone.body.conv1.weight"]).all()
-    assert (after["backbone.fpn.layer_blocks.3.0.bias"] == published["backbone.fpn.layer_blocks.3.bias"]).all()
+    assert (
+        after["backbone.fpn.layer_blocks.3.0.bias"] == published["backbone.fpn.layer_blocks.3.bias"]
+    ).all()
 
 
 def test_a_backbone_starts_from_a_published_classifier():
@@ -90,7 +119,9 @@ def test_a_backbone_starts_from_a_published_classifier():
     resnet = JointNetwork(["nose"], "resnet50")
     state = resnet50(weights=None).state_dict()
     resnet.start_from_imagenet(state)
-    assert (resnet.state_dict()["backbone.body.layer4.2.conv3.weight"] == state["layer4.2.conv3.weight"]).all()
+    assert (
+        resnet.state_dict()["backbone.body.layer4.2.conv3.weight"] == state["layer4.2.conv3.weight"]
+    ).all()
     with pytest.raises(UserError, match="another network than mobilenet_v3_large"):
         network.start_from_imagenet(state)
 
@@ -109,9 +140,15 @@ def test_the_patients_class_starts_as_cocos_person():
     coco, ours = coco_network(), region_network(2)
     start_from_coco(ours, coco.state_dict())
     name = "head.classification_head.module_list.0.1.weight"
-    theirs, mine = coco.state_dict()[name].unflatten(0, (-1, 91)), ours.state_dict()[name].unflatten(0, (-1, 3))
+    theirs, mine = (
+        coco.state_dict()[name].unflatten(0, (-1, 91)),
+        ours.state_dict()[name].unflatten(0, (-1, 3)),
+    )
     assert (mine[:, :2] == theirs[:, :2]).all()  # background and person
-    assert (ours.state_dict()["backbone.features.0.0.0.weight"] == coco.state_dict()["backbone.features.0.0.0.weight"]).all()
+    assert (
+        ours.state_dict()["backbone.features.0.0.0.weight"]
+        == coco.state_dict()["backbone.features.0.0.0.weight"]
+    ).all()
 
 
 def test_overlap_of_boxes():
@@ -123,19 +160,35 @@ def test_the_patient_is_the_person_at_the_patients_face():
     nurse, patient = np.array([0.0, 0, 100, 300]), np.array([200.0, 0, 300, 300])
     boxes, scores = np.stack([nurse, patient]), np.array([0.9, 0.6])
     assert choose_patient(boxes, scores, sight([240, 20, 260, 40]), None) is not None
-    np.testing.assert_array_equal(choose_patient(boxes, scores, sight([240, 20, 260, 40]), None), patient)
-    np.testing.assert_array_equal(choose_patient(boxes, scores, sight(others=[[40, 20, 60, 40]]), None), patient)
+    np.testing.assert_array_equal(
+        choose_patient(boxes, scores, sight([240, 20, 260, 40]), None), patient
+    )
+    np.testing.assert_array_equal(
+        choose_patient(boxes, scores, sight(others=[[40, 20, 60, 40]]), None), patient
+    )
     np.testing.assert_array_equal(choose_patient(boxes, scores, sight(), patient + 5), patient)
-    np.testing.assert_array_equal(choose_patient(boxes, scores, sight(), None), nurse)  # nothing else is known: the best
+    np.testing.assert_array_equal(
+        choose_patient(boxes, scores, sight(), None), nurse
+    )  # nothing else is known: the best
     assert choose_patient(boxes, scores, sight([500, 20, 520, 40]), None) is None
     assert choose_patient(boxes, scores, sight(), np.array([400.0, 0, 500, 300])) is None
 
 
 def test_a_box_is_carried_between_looks_and_for_a_second_after_the_last_one():
-    carried, image, box = Carried(2), np.zeros((360, 640, 3), np.uint8), np.array([[0.0, 0, 100, 300]])
+    carried, image, box = (
+        Carried(2),
+        np.zeros((360, 640, 3), np.uint8),
+        np.array([[0.0, 0, 100, 300]]),
+    )
     there, gone = {"patient": (box, np.array([0.9]))}, {"patient": (np.zeros((0, 4)), np.zeros(0))}
     assert [carried.is_due(ahead) for ahead in range(4)] == [True, False, True, False]
-    for time, regions, expected in [(0.0, there, True), (0.1, None, True), (0.9, gone, True), (1.0, None, True), (1.1, gone, False)]:
+    for time, regions, expected in [
+        (0.0, there, True),
+        (0.1, None, True),
+        (0.9, gone, True),
+        (1.0, None, True),
+        (1.1, gone, False),
+    ]:
         found, _ = carried.follow(image, sight(time=time), regions, True)
         assert (found is not None) == expected
     whole, _ = carried.follow(image, sight(), None, has_regions=False)

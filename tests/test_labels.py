@@ -1,4 +1,6 @@
-"""Labelled frames in and out: tagged positions (x tells frame and joint, y the joint), real projects, and each fault told in one line."""
+"""Labelled frames in and out: tagged positions (x tells frame and joint, y the joint), real
+projects, and each fault told in one line.
+"""
 
 import json
 import shutil
@@ -20,7 +22,8 @@ JOINTS = ["wrist", "elbow", "hip"]
 
 
 def tagged(folder, *, boxes=True):
-    """Four frames of two videos, 64x48 px; x is 10 times the frame's place plus the joint's, y 10 times the joint's place plus 0.25.
+    """Four frames of two videos, 64x48 px; x is 10 times the frame's place plus the joint's, y 10
+    times the joint's place plus 0.25.
 
     The elbow of the second frame is hidden, the hip of the third is not labelled.
     """
@@ -29,8 +32,16 @@ def tagged(folder, *, boxes=True):
         image = folder / "pictures" / video / f"img{index:03d}.png"
         image.parent.mkdir(parents=True, exist_ok=True)
         Image.fromarray(np.full((48, 64, 3), 50 * place, np.uint8)).save(image)
-        regions = {"patient": (1.0, 2.0, 60.0, 40.0), "face": (5.0, 5.0, 15.5, 20.0)} if boxes and place == 1 else {}
-        frames.append(LabelledFrame(f"{video}/{image.name}", image, video, f"p_{video}", index, 64, 48, regions))
+        regions = (
+            {"patient": (1.0, 2.0, 60.0, 40.0), "face": (5.0, 5.0, 15.5, 20.0)}
+            if boxes and place == 1
+            else {}
+        )
+        frames.append(
+            LabelledFrame(
+                f"{video}/{image.name}", image, video, f"p_{video}", index, 64, 48, regions
+            )
+        )
     x = 10.0 * np.arange(4)[:, None] + np.arange(3)
     y = np.broadcast_to(10.0 * np.arange(3) + 0.25, (4, 3))
     position, visibility = np.stack([x, y], axis=2), np.full((4, 3), 2)
@@ -42,7 +53,9 @@ def same(labels, expected):
     """Everything but where the pictures lie."""
     assert labels.keypoints == expected.keypoints
     place = expected.frames[0].image
-    assert [replace(frame, image=place) for frame in labels.frames] == [replace(frame, image=place) for frame in expected.frames]
+    assert [replace(frame, image=place) for frame in labels.frames] == [
+        replace(frame, image=place) for frame in expected.frames
+    ]
     np.testing.assert_array_equal(labels.position, expected.position)
     np.testing.assert_array_equal(labels.visibility, expected.visibility)
 
@@ -60,8 +73,15 @@ def test_coco_and_back(tmp_path):
         "participant_id": "p_v1",
         "frame_id": "v1/img012.png",
     }
-    body = next(entry for entry in content["annotations"] if entry["image_id"] == 2 and "keypoints" in entry)
-    assert body["keypoints"] == [10, 0.25, 2, 11, 10.25, 1, 12, 20.25, 2] and body["bbox"] == [10, 0.25, 2, 20]
+    body = next(
+        entry for entry in content["annotations"] if entry["image_id"] == 2 and "keypoints" in entry
+    )
+    assert body["keypoints"] == [10, 0.25, 2, 11, 10.25, 1, 12, 20.25, 2] and body["bbox"] == [
+        10,
+        0.25,
+        2,
+        20,
+    ]
     lacking = next(entry for entry in content["annotations"] if entry["image_id"] == 3)
     assert lacking["keypoints"][6:] == [0, 0, 0] and lacking["num_keypoints"] == 2
     same(read_labels(tmp_path / "labels.json"), labels)
@@ -71,13 +91,21 @@ def test_deeplabcut_and_back(tmp_path):
     labels = tagged(tmp_path, boxes=False)
     folder = write_project(labels, tmp_path / "project", scorer="anna")
     table = (folder / "labeled-data/v2/CollectedData_anna.csv").read_text().splitlines()
-    assert table[:3] == ["scorer,anna,anna,anna,anna,anna,anna", "bodyparts,wrist,wrist,elbow,elbow,hip,hip", "coords,x,y,x,y,x,y"]
+    assert table[:3] == [
+        "scorer,anna,anna,anna,anna,anna,anna",
+        "bodyparts,wrist,wrist,elbow,elbow,hip,hip",
+        "coords,x,y,x,y,x,y",
+    ]
     assert table[3] == "labeled-data/v2/img003.png,20.0,0.25,21.0,10.25,,"
     config = yaml.safe_load((folder / "config.yaml").read_text())
-    assert config["bodyparts"] == JOINTS and [path.split("/")[-1] for path in config["video_sets"]] == ["v1.mp4", "v2.mp4"]
+    assert config["bodyparts"] == JOINTS and [
+        path.split("/")[-1] for path in config["video_sets"]
+    ] == ["v1.mp4", "v2.mp4"]
     participants = tmp_path / "participants.tsv"
     participants.write_text("video\tparticipant_id\nv1\tp_v1\nv2\tp_v2\n")
-    visible = Labels(JOINTS, labels.frames, labels.position, np.where(labels.visibility > 0, 2, 0))  # DeepLabCut knows no hidden points
+    visible = Labels(
+        JOINTS, labels.frames, labels.position, np.where(labels.visibility > 0, 2, 0)
+    )  # DeepLabCut knows no hidden points
     same(read_labels(folder, participants), visible)
     lone = read_labels(folder / "labeled-data/v2/CollectedData_anna.csv", participants)
     same(lone, visible.take([2, 3]))
@@ -90,18 +118,35 @@ def test_label_studio_and_back(tmp_path):
     labels = tagged(tmp_path)
     path = write_labels(labels, tmp_path / "tasks for anna", "label-studio")
     tasks = json.loads(path.read_text())
-    assert tasks[1]["data"]["image"] == "/data/local-files/?d=tasks%20for%20anna/images/v1/img012.png"
+    assert (
+        tasks[1]["data"]["image"] == "/data/local-files/?d=tasks%20for%20anna/images/v1/img012.png"
+    )
     wrist, _, hidden = tasks[1]["predictions"][0]["result"][:3]
-    assert wrist["value"] == {"x": 10 / 64 * 100, "y": 0.25 / 48 * 100, "width": 0.5, "keypointlabels": ["wrist"]}
-    assert (wrist["original_width"], wrist["original_height"]) == (64, 48) and hidden["value"]["choices"] == ["hidden"]
+    assert wrist["value"] == {
+        "x": 10 / 64 * 100,
+        "y": 0.25 / 48 * 100,
+        "width": 0.5,
+        "keypointlabels": ["wrist"],
+    }
+    assert (wrist["original_width"], wrist["original_height"]) == (64, 48) and hidden["value"][
+        "choices"
+    ] == ["hidden"]
     with pytest.raises(UserError, match="nothing is labelled"):
         read_labels(path)  # nobody has looked at predictions
     for task in tasks:
         result = task["predictions"][0]["result"]
-        moved = [{**mark, "value": {**mark["value"], "x": 0}} for mark in result if mark["type"] == "keypointlabels"]
+        moved = [
+            {**mark, "value": {**mark["value"], "x": 0}}
+            for mark in result
+            if mark["type"] == "keypointlabels"
+        ]
         task["annotations"] = [
             {"updated_at": "2026-01-03T00:00:00Z", "was_cancelled": True, "result": moved},
-            {"updated_at": "2026-01-02T00:00:00Z", "was_cancelled": False, "result": result},  # the last that was not skipped
+            {
+                "updated_at": "2026-01-02T00:00:00Z",
+                "was_cancelled": False,
+                "result": result,
+            },  # the last that was not skipped
             {"updated_at": "2026-01-01T00:00:00Z", "was_cancelled": False, "result": moved},
         ]
     path.write_text(json.dumps(tasks))
@@ -109,7 +154,9 @@ def test_label_studio_and_back(tmp_path):
     np.testing.assert_allclose(back.position, labels.position, atol=1e-9)
     regions = back.frames[1].regions
     assert regions == {name: pytest.approx(box) for name, box in labels.frames[1].regions.items()}
-    exact = [replace(frame, regions=given.regions) for frame, given in zip(back.frames, labels.frames)]
+    exact = [
+        replace(frame, regions=given.regions) for frame, given in zip(back.frames, labels.frames)
+    ]
     same(Labels(back.keypoints, exact, labels.position, back.visibility), labels)
     elsewhere = tmp_path / "downloads/export.json"
     elsewhere.parent.mkdir()
@@ -122,8 +169,15 @@ def test_label_studio_and_back(tmp_path):
 def test_cvat_and_back(tmp_path):
     labels = tagged(tmp_path)
     path = write_labels(labels, tmp_path / "task", "cvat")
-    assert '<points label="elbow" source="auto" occluded="1" points="11.0000,10.2500" z_order="0" />' in path.read_text()
-    assert [label["name"] for label in json.loads((path.parent / "labels.json").read_text())] == [*JOINTS, "patient", "face"]
+    assert (
+        '<points label="elbow" source="auto" occluded="1" points="11.0000,10.2500" z_order="0" />'
+        in path.read_text()
+    )
+    assert [label["name"] for label in json.loads((path.parent / "labels.json").read_text())] == [
+        *JOINTS,
+        "patient",
+        "face",
+    ]
     participants = tmp_path / "participants.tsv"
     participants.write_text("video\tparticipant_id\nv1\tp_v1\nv2\tp_v2\n")
     same(read_labels(path, participants), labels)
@@ -150,11 +204,18 @@ CVAT_EXPORT = """<?xml version="1.0" encoding="utf-8"?>
 
 
 def test_a_skeleton_of_cvat(tmp_path):
-    """Written by hand after CVAT's exporter: an occluded point, one that is outside, and a picture that nobody marked."""
+    """Written by hand after CVAT's exporter: an occluded point, one that is outside, and a picture
+    that nobody marked.
+    """
     (tmp_path / "annotations.xml").write_text(CVAT_EXPORT)
     labels = read_labels(tmp_path / "annotations.xml", pictures=False)
-    assert labels.keypoints == ["hip", "wrist"] and [frame.frame_id for frame in labels.frames] == ["c1/img00007.png"]
-    assert labels.visibility.tolist() == [[0, 1]] and labels.position[0, 1].tolist() == [10.5, 20.25]
+    assert labels.keypoints == ["hip", "wrist"] and [frame.frame_id for frame in labels.frames] == [
+        "c1/img00007.png"
+    ]
+    assert labels.visibility.tolist() == [[0, 1]] and labels.position[0, 1].tolist() == [
+        10.5,
+        20.25,
+    ]
     assert labels.frames[0].index == 7
 
 
@@ -178,20 +239,42 @@ def test_cvat_faults_are_told(tmp_path, old, new, told):
 @pytest.mark.parametrize(
     ("result", "told"),
     [
-        ([{"type": "keypointlabels", "value": {"x": 1, "y": 2, "keypointlabels": ["wrist"]}}], "original_width"),
         (
-            [{"type": "keypointlabels", "original_width": 9, "original_height": 9, "value": {"x": 1, "y": 2, "keypointlabels": []}}],
+            [{"type": "keypointlabels", "value": {"x": 1, "y": 2, "keypointlabels": ["wrist"]}}],
+            "original_width",
+        ),
+        (
+            [
+                {
+                    "type": "keypointlabels",
+                    "original_width": 9,
+                    "original_height": 9,
+                    "value": {"x": 1, "y": 2, "keypointlabels": []},
+                }
+            ],
             "one label",
         ),
         (
-            [{"type": "keypointlabels", "original_width": 9, "original_height": 9, "value": {"x": 1, "y": 2, "keypointlabels": ["w"]}}] * 2,
+            [
+                {
+                    "type": "keypointlabels",
+                    "original_width": 9,
+                    "original_height": 9,
+                    "value": {"x": 1, "y": 2, "keypointlabels": ["w"]},
+                }
+            ]
+            * 2,
             "w is marked twice",
         ),
     ],
 )
 def test_label_studio_faults_are_told(tmp_path, result, told):
     path = tmp_path / "export.json"
-    path.write_text(json.dumps([{"data": {"image": "/data/upload/1/a.png"}, "annotations": [{"result": result}]}]))
+    path.write_text(
+        json.dumps(
+            [{"data": {"image": "/data/upload/1/a.png"}, "annotations": [{"result": result}]}]
+        )
+    )
     with pytest.raises(UserError, match=told):
         read_labels(path)
     path.write_text(json.dumps([{"image": "/data/upload/1/a.png", "joint": []}]))  # JSON-MIN
@@ -203,33 +286,55 @@ def test_label_studio_faults_are_told(tmp_path, result, told):
 def test_an_export_brings_its_pictures_and_is_never_overwritten(tmp_path, program):
     labels = tagged(tmp_path, boxes=False)
     path = write_labels(labels, tmp_path / "export", program)
-    pictures = sorted(file.relative_to(tmp_path / "export").as_posix().split("/", 1)[1] for file in path.parent.rglob("*.png"))
+    pictures = sorted(
+        file.relative_to(tmp_path / "export").as_posix().split("/", 1)[1]
+        for file in path.parent.rglob("*.png")
+    )
     assert pictures == sorted(frame.frame_id for frame in labels.frames)
-    assert str(tmp_path) not in path.read_text() or program == "deeplabcut"  # which wants its own folder's path
+    assert (
+        str(tmp_path) not in path.read_text() or program == "deeplabcut"
+    )  # which wants its own folder's path
     before = path.read_bytes()
     with pytest.raises(UserError, match="is there already; choose another folder"):
         write_labels(labels, tmp_path / "export", program)
     assert path.read_bytes() == before
-    with pytest.raises(UserError, match="no export for 'word'; there is deeplabcut, coco, label-studio, cvat"):
+    with pytest.raises(
+        UserError, match="no export for 'word'; there is deeplabcut, coco, label-studio, cvat"
+    ):
         write_labels(labels, tmp_path / "other", "word")
 
 
 @pytest.mark.realdata
 def test_the_real_reaching_project(testdata, tmp_path):
-    """55 frames, five parts, 42 points that nobody marked; two sizes of picture; csv and h5 say the same."""
+    """55 frames, five parts, 42 points that nobody marked; two sizes of picture; csv and h5 say the
+    same.
+    """
     project = testdata / "keypoints/dlc/reaching"
     labels = read_labels(project)
-    assert len(labels) == 55 and labels.keypoints == ["Hand", "Finger1", "Tongue", "Joystick1", "Joystick2"]
+    assert len(labels) == 55 and labels.keypoints == [
+        "Hand",
+        "Finger1",
+        "Tongue",
+        "Joystick1",
+        "Joystick2",
+    ]
     assert np.isnan(labels.position).sum() == 84 and (labels.visibility == 0).sum() == 42
     assert labels.frames[0].frame_id == "reachingvideo1/img005.png" and labels.frames[0].index == 5
     assert labels.position[0, 0].tolist() == [185.25173502386923, 610.3622760638572]
     assert {(frame.width, frame.height) for frame in labels.frames} == {(832, 747), (640, 470)}
     folder = project / "labeled-data/reachingvideo1"
-    np.testing.assert_array_equal(read_labels(folder / "CollectedData_Mackenzie.h5").position, labels.position)
+    np.testing.assert_array_equal(
+        read_labels(folder / "CollectedData_Mackenzie.h5").position, labels.position
+    )
     same(read_labels(write_project(labels, tmp_path / "out", scorer="Mackenzie")), labels)
-    lines = [(path / "CollectedData_Mackenzie.csv").read_text().split() for path in (folder, tmp_path / "out/labeled-data/reachingvideo1")]
+    lines = [
+        (path / "CollectedData_Mackenzie.csv").read_text().split()
+        for path in (folder, tmp_path / "out/labeled-data/reachingvideo1")
+    ]
     assert lines[0] == lines[1]
-    same(read_labels(tmp_path / "out/labeled-data/reachingvideo1/CollectedData_Mackenzie.h5"), labels)
+    same(
+        read_labels(tmp_path / "out/labeled-data/reachingvideo1/CollectedData_Mackenzie.h5"), labels
+    )
     again = read_labels(write_coco(labels, tmp_path / "labels.json"))
     np.testing.assert_allclose(again.position, labels.position, atol=5e-5)  # written to 1/10000 px
 
@@ -264,18 +369,36 @@ def people(content):
 @pytest.mark.parametrize(
     ("change", "told"),
     [
-        (lambda c: c["annotations"].append(people(c)[2]), r"pictures/v2/img003.png: two people are labelled"),
-        (lambda c: c["images"][0].update(width=128), r"img003.png: 64x48 px, but it was labelled at 128x48"),
-        (lambda c: people(c)[1].update(keypoints=[70, 5, 2] * 3), r"wrist of v1/img012.png lies at 70.0, 5.0, outside 64x48 px; 3 such"),
+        (
+            lambda c: c["annotations"].append(people(c)[2]),
+            r"pictures/v2/img003.png: two people are labelled",
+        ),
+        (
+            lambda c: c["images"][0].update(width=128),
+            r"img003.png: 64x48 px, but it was labelled at 128x48",
+        ),
+        (
+            lambda c: people(c)[1].update(keypoints=[70, 5, 2] * 3),
+            r"wrist of v1/img012.png lies at 70.0, 5.0, outside 64x48 px; 3 such",
+        ),
         (lambda c: people(c)[0].update(keypoints=[1, 1, 2] * 2), r"its keypoints must be 3 times"),
         (lambda c: people(c)[0].update(keypoints=[1, 1, 3] * 3), r"visibility must be 0, 1 or 2"),
         (lambda c: people(c)[0].update(keypoints=["left"] * 9), r"its keypoints must be 3 times"),
-        (lambda c: people(c)[0].update(image_id=99), r"image 99 and category 1; one of them is not listed"),
-        (lambda c: c["images"][0].update(frame_index="third"), r"frame_index must be whole numbers"),
+        (
+            lambda c: people(c)[0].update(image_id=99),
+            r"image 99 and category 1; one of them is not listed",
+        ),
+        (
+            lambda c: c["images"][0].update(frame_index="third"),
+            r"frame_index must be whole numbers",
+        ),
         (lambda c: c["categories"][0].pop("keypoints"), r"0 categories with keypoints"),
         (lambda c: c.update(annotations=[]), r"nothing is labelled"),
         (lambda c: c.pop("images"), r'"images" must be a list'),
-        (lambda c: c["images"][0].update(id=[1]), r"its parts are not of the kind that COCO or Label Studio write"),
+        (
+            lambda c: c["images"][0].update(id=[1]),
+            r"its parts are not of the kind that COCO or Label Studio write",
+        ),
         (lambda c: c["categories"][0].update(keypoints=True), r"its parts are not of the kind"),
         (lambda c: people(c)[0].update(attributes=None), r"its parts are not of the kind"),
         (lambda c: c["annotations"][2].update(bbox=[1, 2]), r"bbox must be x, y, width, height"),
@@ -297,7 +420,10 @@ def test_coco_of_others_has_no_keys_of_ours(coco, caplog):
             del entry["attributes"]
 
     labels = coco(foreign)
-    assert [(frame.video, frame.participant_id, frame.index) for frame in labels.frames[:2]] == [("v1", "v1", 3), ("v1", "v1", 12)]
+    assert [(frame.video, frame.participant_id, frame.index) for frame in labels.frames[:2]] == [
+        ("v1", "v1", 3),
+        ("v1", "v1", 12),
+    ]
     assert labels.frames[0].regions == {"patient": (1, 1, 41, 41)}
     assert "each of its 2 videos counts as a participant" in caplog.text
 
@@ -306,7 +432,9 @@ def test_pictures_that_moved(tmp_path):
     labels = tagged(tmp_path)
     path = write_coco(labels, tmp_path / "labels.json")
     shutil.move(tmp_path / "pictures", tmp_path / "moved")
-    with pytest.raises(UserError, match=r"4 of 4 pictures are not there, first .*v1/img003.png; move them back"):
+    with pytest.raises(
+        UserError, match=r"4 of 4 pictures are not there, first .*v1/img003.png; move them back"
+    ):
         read_labels(path)
     assert [frame.image for frame in read_labels(path, images=tmp_path / "moved").frames] == [
         tmp_path / "moved" / frame.frame_id for frame in labels.frames
@@ -333,8 +461,16 @@ def test_one_picture_does_not_stand_for_two_frames(tmp_path):
         ("labels.h5", b"\x89HDF\r\n\x1a\n" + bytes(100), "not a readable table"),
         ("labels.csv", b"time,x,y\n1,2,3\n", "not DeepLabCut's"),
         ("labels.csv", b"scorer,a,a\nbodyparts,wrist,wrist\ncoords,x,y\n", "nothing is labelled"),
-        ("labels.csv", b"scorer,a,a\nbodyparts,wrist,wrist\ncoords,x,y\nlabeled-data/v/i1.png,5,\n", "i1.png: wrist has x or y only"),
-        ("labels.csv", b"scorer,n,n,n\nbodyparts,w,w,w\ncoords,x,y,likelihood\n0,5,5,1\n", "holds tracks, not labels"),
+        (
+            "labels.csv",
+            b"scorer,a,a\nbodyparts,wrist,wrist\ncoords,x,y\nlabeled-data/v/i1.png,5,\n",
+            "i1.png: wrist has x or y only",
+        ),
+        (
+            "labels.csv",
+            b"scorer,n,n,n\nbodyparts,w,w,w\ncoords,x,y,likelihood\n0,5,5,1\n",
+            "holds tracks, not labels",
+        ),
         ("labels.txt", b"", "no labels that are known"),
         ("project/config.yaml", b"scorer: [", "not valid YAML"),
         ("project/config.yaml", b"name: x", "names no scorer"),
@@ -355,17 +491,27 @@ def test_a_bodypart_that_the_project_does_not_name(tmp_path):
     folder = write_project(tagged(tmp_path), tmp_path / "project")
     config = (folder / "config.yaml").read_text()
     (folder / "config.yaml").write_text(config.replace("- elbow\n", ""))
-    with pytest.raises(UserError, match=r"bodypart 'elbow' is not in config\.yaml, which names wrist, hip"):
+    with pytest.raises(
+        UserError, match=r"bodypart 'elbow' is not in config\.yaml, which names wrist, hip"
+    ):
         read_labels(folder)
 
 
 def test_joints_that_skeleton_and_labels_do_not_share(tmp_path):
     labels = tagged(tmp_path)
-    with pytest.raises(UserError, match="skeleton upper_body_11: its joint 'head' is not labelled; labelled are wrist, elbow, hip"):
+    with pytest.raises(
+        UserError,
+        match=(
+            "skeleton upper_body_11: its joint 'head' is not labelled; labelled are wrist,"
+            " elbow, hip"
+        ),
+    ):
         labels.match(load_skeleton("upper_body_11"))
     names = ["knee", *load_skeleton("upper_body_11").names]
     wide = Labels(names, labels.frames, np.zeros((4, 12, 2)), np.full((4, 12), 2))
-    with pytest.raises(UserError, match="skeleton upper_body_11: has no joint 'knee', which is labelled"):
+    with pytest.raises(
+        UserError, match="skeleton upper_body_11: has no joint 'knee', which is labelled"
+    ):
         wide.match(load_skeleton("upper_body_11"))
     with pytest.raises(UserError, match="no keypoint 'knee'"):
         labels.select(["knee"])

@@ -13,7 +13,12 @@ from semiology.experiments.clips import permuted
 from semiology.models.networks import TCN, Network, StreamShape
 from semiology.models.training.augmentation import Augmentation, Change
 from semiology.models.training.clips import ClipSource
-from semiology.models.training.datamodule import NO_CHANGE, ClipDataModule, ClipDataset, validation_participants
+from semiology.models.training.datamodule import (
+    NO_CHANGE,
+    ClipDataModule,
+    ClipDataset,
+    validation_participants,
+)
 from semiology.models.training.modules import DistillationModule, StreamModule, distillation_loss
 from semiology.models.training.reading import Reading, Schedule
 from semiology.models.training.saved import SavedModel, load_model
@@ -36,10 +41,14 @@ def test_tracks_that_a_clip_brings_are_read_from_its_start_to_its_end(cohort):
     whole = source(cohort).clips[0]
     text = (cohort / "clips.tsv").read_text()
     (cohort / "clips.tsv").write_text(text.replace("p0_0.nc\t0\tn/a", "p0_0.nc\t0.2\t1.0"))
-    cut = source(cohort, channels=("joint",), origin="frame").clips[0]  # frames 5 to 24 of 40, each in units of its own body
+    cut = source(cohort, channels=("joint",), origin="frame").clips[
+        0
+    ]  # frames 5 to 24 of 40, each in units of its own body
     assert (len(whole.joints), len(cut.joints)) == (40, 20)
     (cohort / "clips.tsv").write_text(text)
-    np.testing.assert_array_equal(cut.joints, source(cohort, channels=("joint",), origin="frame").clips[0].joints[5:25])
+    np.testing.assert_array_equal(
+        cut.joints, source(cohort, channels=("joint",), origin="frame").clips[0].joints[5:25]
+    )
     (cohort / "clips.tsv").write_text(text.replace("p0_0.nc\t0\tn/a", "p0_0.nc\t9\tn/a"))
     with pytest.raises(UserError, match="clip p0_0: its tracks have no frame from 9 s on"):
         _ = source(cohort).clips
@@ -49,7 +58,10 @@ def test_no_participant_is_on_two_sides(cohort):
     made = source(cohort)
     for held in made.participants:
         data = ClipDataModule(made, [held], validation=0.34)
-        sides = [{clip.participant_id for clip in clips} for clips in (data.training, data.validation, data.held_out)]
+        sides = [
+            {clip.participant_id for clip in clips}
+            for clips in (data.training, data.validation, data.held_out)
+        ]
         assert sides[2] == {held}
         assert not sides[0] & sides[1] and not sides[0] & sides[2] and not sides[1] & sides[2]
         assert set.union(*sides) == set(made.participants)
@@ -84,18 +96,33 @@ def test_channels_hold_joint_bone_and_motion_of_the_right_joint_at_the_right_tim
     keypoints = example["keypoints"].numpy()
     assert keypoints.shape == (6, 40, 11)
     np.testing.assert_allclose(keypoints[:2, 7, wrist], clip.joints[7, wrist], rtol=1e-6)
-    np.testing.assert_allclose(keypoints[2:4, 7, wrist], clip.joints[7, wrist] - clip.joints[7, elbow], rtol=1e-5, atol=1e-6)
-    np.testing.assert_allclose(keypoints[4:, 7, wrist], clip.joints[8, wrist] - clip.joints[7, wrist], rtol=1e-5, atol=1e-6)
+    np.testing.assert_allclose(
+        keypoints[2:4, 7, wrist],
+        clip.joints[7, wrist] - clip.joints[7, elbow],
+        rtol=1e-5,
+        atol=1e-6,
+    )
+    np.testing.assert_allclose(
+        keypoints[4:, 7, wrist], clip.joints[8, wrist] - clip.joints[7, wrist], rtol=1e-5, atol=1e-6
+    )
 
 
 def test_a_clip_shorter_than_the_window_is_padded_under_a_zero_mask(cohort):
-    example = ClipDataset(source(cohort, window=64), source(cohort).clips[:1], NO_CHANGE, rng=None)[0]
+    example = ClipDataset(source(cohort, window=64), source(cohort).clips[:1], NO_CHANGE, rng=None)[
+        0
+    ]
     mask = example["keypoint_mask"]
-    assert mask[:40].min() == 1 and mask[40:].max() == 0 and example["keypoints"][:, 40:].abs().max() == 0
+    assert (
+        mask[:40].min() == 1
+        and mask[40:].max() == 0
+        and example["keypoints"][:, 40:].abs().max() == 0
+    )
 
 
 def test_scoring_windows_cover_the_clip_from_end_to_end(cohort):
-    dataset = ClipDataset(source(cohort, window=16, windows=5), source(cohort).clips[:1], NO_CHANGE, rng=None)
+    dataset = ClipDataset(
+        source(cohort, window=16, windows=5), source(cohort).clips[:1], NO_CHANGE, rng=None
+    )
     assert [share for _, share in dataset.items] == [0.0, 0.5, 1.0]
     joints = source(cohort).clips[0].joints
     np.testing.assert_allclose(dataset[2]["keypoints"][:2, -1, 0], joints[-1, 0], rtol=1e-6)
@@ -109,8 +136,12 @@ def test_the_mirror_swaps_sides_of_joints_and_of_labels(cohort):
     example, clip = dataset[0], made.clips[2]
     assert made.levels[clip.target] == "left" and made.levels[int(example["target"])] == "right"
     right, left = JOINTS.index("right_wrist"), JOINTS.index("left_wrist")
-    np.testing.assert_allclose(example["keypoints"][0, :, right], -clip.joints[:, left, 0], rtol=1e-5)
-    np.testing.assert_allclose(example["keypoints"][1, :, right], clip.joints[:, left, 1], rtol=1e-5)
+    np.testing.assert_allclose(
+        example["keypoints"][0, :, right], -clip.joints[:, left, 0], rtol=1e-5
+    )
+    np.testing.assert_allclose(
+        example["keypoints"][1, :, right], clip.joints[:, left, 1], rtol=1e-5
+    )
 
 
 def test_a_label_that_names_a_side_is_not_mirrored_where_appearance_is_read(cohort):
@@ -128,7 +159,9 @@ def test_a_batch_holds_the_windows_that_are_drawn_one_after_the_other(cohort):
     examples = [one_by_one[number] for number in (3, 0, 7)]
     assert batch["clip"].tolist() == [3, 0, 7] and set(batch) == set(examples[0])
     for name, values in batch.items():
-        torch.testing.assert_close(values, torch.stack([example[name] for example in examples]), rtol=0, atol=0)
+        torch.testing.assert_close(
+            values, torch.stack([example[name] for example in examples]), rtol=0, atol=0
+        )
 
 
 def test_what_no_network_reads_is_not_made_and_changes_no_draw(cohort):
@@ -150,37 +183,57 @@ def test_a_stored_vector_stands_for_the_frames_around_it(cohort, tmp_path):
     for clip in Cohort.read(cohort).clips:
         store.write(clip.clip_id, "body_vgg", "0" * 16, (vectors, np.array([0, 0.2, 0.4, 1.0])))
         store.note(clip.clip_id, {}, {"body_vgg": {"key": "0" * 16, "depends": {}}})
-    made = ClipSource(str(cohort), Reading("swing", appearance="body_vgg", window=40, windows=1), str(store.folder))
+    made = ClipSource(
+        str(cohort),
+        Reading("swing", appearance="body_vgg", window=40, windows=1),
+        str(store.folder),
+    )
     clip = made.clips[0]
     assert clip.appearance.shape == (4, 2) and len(clip.joints) >= 40
-    example = ClipDataset(made, [replace(clip, joints=clip.joints[:40], held=clip.held[:40])], NO_CHANGE, None)[0]
-    # 25 frames a second: 0.2 s, the usual interval of the vectors, are five frames; what is further away is not known
+    example = ClipDataset(
+        made, [replace(clip, joints=clip.joints[:40], held=clip.held[:40])], NO_CHANGE, None
+    )[0]
+    # 25 frames a second: 0.2 s, the usual interval of the vectors, are five frames; what is further
+    # away is not known
     expected = [1] * 3 + [0] * 5 + [3] * 8 + [0] * 4 + [4] * 11 + [0] * 9
-    assert example["appearance"][0].tolist() == expected and example["appearance"][1].tolist() == [-value for value in expected]
+    assert example["appearance"][0].tolist() == expected and example["appearance"][1].tolist() == [
+        -value for value in expected
+    ]
     assert example["appearance_mask"].tolist() == [float(value > 0) for value in expected]
     mean, spread = ClipDataModule(made, ["p0"], validation=0).appearance_statistics()
     np.testing.assert_allclose(mean, [8 / 3, -8 / 3], rtol=1e-6)
-    np.testing.assert_allclose(spread, np.sqrt([14 / 9, 14 / 9]), rtol=1e-6)  # squares of 1, 3, 4 less their mean: 25 + 1 + 16 over 27
+    np.testing.assert_allclose(
+        spread, np.sqrt([14 / 9, 14 / 9]), rtol=1e-6
+    )  # squares of 1, 3, 4 less their mean: 25 + 1 + 16 over 27
 
 
 def test_a_module_says_what_batches_have_to_hold(cohort):
-    data, student = ClipDataModule(source(cohort, window=32), ["p0"], validation=0), DistillationModule(small().make_network, Seen())
+    data, student = (
+        ClipDataModule(source(cohort, window=32), ["p0"], validation=0),
+        DistillationModule(small().make_network, Seen()),
+    )
     fit(student, data, Schedule(epochs=1, patience=None, accelerator="cpu"), seed=0)
     assert data.reads == student.reads == {"keypoints", "keypoint_mask"}
 
 
 def test_a_rotation_keeps_lengths_and_a_change_is_repeatable():
-    change = Augmentation(rotation=30, scale=0).draw(np.random.default_rng(1), 5, 11, 3, mirror=False)
+    change = Augmentation(rotation=30, scale=0).draw(
+        np.random.default_rng(1), 5, 11, 3, mirror=False
+    )
     joints = np.random.default_rng(2).normal(size=(5, 11, 3)).astype(np.float32)
     whole = Change(False, change.rotation, 1.0, None, np.zeros(11, bool))
     turned = whole.apply(joints, np.arange(11))
-    np.testing.assert_allclose(np.linalg.norm(turned, axis=2), np.linalg.norm(joints, axis=2), rtol=1e-5)
+    np.testing.assert_allclose(
+        np.linalg.norm(turned, axis=2), np.linalg.norm(joints, axis=2), rtol=1e-5
+    )
     assert np.linalg.det(change.rotation) == pytest.approx(1)
     np.testing.assert_array_equal(turned, whole.apply(joints, np.arange(11)))
 
 
 def small(**options) -> StreamModule:
-    return StreamModule(Network("semiology.models.networks.AGCN", {"widths": [8, 8]}), learning_rate=0.01, **options)
+    return StreamModule(
+        Network("semiology.models.networks.AGCN", {"widths": [8, 8]}), learning_rate=0.01, **options
+    )
 
 
 def test_a_stream_learns_the_swing_and_the_same_seed_gives_the_same_scores(cohort):
@@ -197,7 +250,10 @@ def test_a_stream_learns_the_swing_and_the_same_seed_gives_the_same_scores(cohor
 
 
 def test_distillation_loss_by_hand():
-    student, teacher = torch.tensor([[0.0, 0.0]]), torch.tensor([[np.log(3.0), 0.0]])  # teacher says 3/4, 1/4
+    student, teacher = (
+        torch.tensor([[0.0, 0.0]]),
+        torch.tensor([[np.log(3.0), 0.0]]),
+    )  # teacher says 3/4, 1/4
     expected = 0.75 * np.log(0.75 / 0.5) + 0.25 * np.log(0.25 / 0.5)
     assert distillation_loss(student, teacher, 1.0).item() == pytest.approx(expected, rel=1e-5)
     softened = torch.softmax(teacher / 2, 1)[0]
@@ -223,13 +279,25 @@ class Seen(torch.nn.Module):
 def test_the_teacher_is_frozen_and_absent_from_the_student(cohort):
     teacher = Seen()
     before = {name: value.clone() for name, value in teacher.state_dict().items()}
-    module = DistillationModule(Network("semiology.models.networks.AGCN", {"widths": [8, 8]}), teacher, feature_weight=0.1)
+    module = DistillationModule(
+        Network("semiology.models.networks.AGCN", {"widths": [8, 8]}), teacher, feature_weight=0.1
+    )
     data = ClipDataModule(source(cohort, window=32), ["p0"], validation=0)
     fit(module, data, Schedule(epochs=2, patience=None, accelerator="cpu"), seed=0)
     assert all(torch.equal(before[name], value) for name, value in teacher.state_dict().items())
-    assert not teacher.training and not any(parameter.requires_grad for parameter in teacher.parameters())
-    assert {name.split(".")[0] for name in module.state_dict()} == {"network", "class_weights", "match"}
-    optimised = {id(p) for group in module.optimizers(use_pl_optimizer=False).param_groups for p in group["params"]}
+    assert not teacher.training and not any(
+        parameter.requires_grad for parameter in teacher.parameters()
+    )
+    assert {name.split(".")[0] for name in module.state_dict()} == {
+        "network",
+        "class_weights",
+        "match",
+    }
+    optimised = {
+        id(p)
+        for group in module.optimizers(use_pl_optimizer=False).param_groups
+        for p in group["params"]
+    }
     assert not optimised & {id(p) for p in teacher.parameters()}
     assert id(module.match.weight) in optimised
 
@@ -239,7 +307,9 @@ def test_a_saved_model_says_the_same(cohort, tmp_path):
     data = ClipDataModule(made, ["p0"], validation=0)
     module = fit(small(), data, Schedule(epochs=1, patience=None, accelerator="cpu"), seed=0)
     options = Network("semiology.models.networks.AGCN", {"widths": [8, 8]})
-    SavedModel(module.network, options, made.reading, made.levels, made.shape, {"note": 1}).save(tmp_path / "model")
+    SavedModel(module.network, options, made.reading, made.levels, made.shape, {"note": 1}).save(
+        tmp_path / "model"
+    )
     loaded = load_model(tmp_path / "model")
     example = ClipDataset(made, made.clips[:1], NO_CHANGE, None)[0]
     seen = (example["keypoints"][None], example["keypoint_mask"][None])

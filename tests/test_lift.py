@@ -15,19 +15,49 @@ from semiology.tracking.lift import LifterNetwork, lift, load_lifter
 from semiology.tracking.lift.body import BONES, bone_lengths, one_body
 from semiology.tracking.lift.lifter import SHIPPED
 from semiology.tracking.lift.network import normalise
-from semiology.tracking.lift.simulation import HEIGHT, WIDTH, Cameras, Motion, Tracker, Views, at_times, read_motions
-from semiology.tracking.lift.training import MeanDepth, Recipe, joint_errors, participant_means, procrustes, train_lifter, trial
+from semiology.tracking.lift.simulation import (
+    HEIGHT,
+    WIDTH,
+    Cameras,
+    Motion,
+    Tracker,
+    Views,
+    at_times,
+    read_motions,
+)
+from semiology.tracking.lift.training import (
+    MeanDepth,
+    Recipe,
+    joint_errors,
+    participant_means,
+    procrustes,
+    train_lifter,
+    trial,
+)
 
 JOINTS = load_skeleton("upper_body_11").names
 PLACE = {name: number for number, name in enumerate(JOINTS)}
-COCO = ["nose", *(f"{side}_{part}" for part in ("eye", "ear", "shoulder", "elbow", "wrist", "hip", "knee") for side in ("left", "right"))]
+COCO = [
+    "nose",
+    *(
+        f"{side}_{part}"
+        for part in ("eye", "ear", "shoulder", "elbow", "wrist", "hip", "knee")
+        for side in ("left", "right")
+    ),
+]
 
 
 def figure(participant: int, frames: int = 120) -> np.ndarray:
     """(time, 11, 3) m: a person who sways, with both forearms circling towards the camera and away."""
     time = np.arange(frames) / 25 + participant
     size = 1 + 0.05 * participant
-    rest = {"head": (0, -0.3, 0), "neck": (0, 0, 0), "spine_base": (0, 0.4, 0), "left_shoulder": (0.17, 0, 0), "left_hip": (0.09, 0.4, 0)}
+    rest = {
+        "head": (0, -0.3, 0),
+        "neck": (0, 0, 0),
+        "spine_base": (0, 0.4, 0),
+        "left_shoulder": (0.17, 0, 0),
+        "left_hip": (0.09, 0.4, 0),
+    }
     rest |= {"left_elbow": (0.2, 0.26, 0), "left_wrist": (0.2, 0.26, 0)}
     joints = np.zeros((frames, 11, 3))
     for name, (x, y, z) in rest.items():
@@ -37,8 +67,12 @@ def figure(participant: int, frames: int = 120) -> np.ndarray:
     for side, phase in (("left", 0.0), ("right", 1.5)):
         angle = 2 * time + phase
         reach = np.stack([0.3 * np.sin(angle), 0.6 * np.cos(angle), -np.ones(frames)], axis=1)
-        joints[:, PLACE[f"{side}_wrist"]] += 0.24 * reach / np.linalg.norm(reach, axis=1, keepdims=True)
-    sway = Rotation.from_euler("yx", np.stack([0.4 * np.sin(0.7 * time), 0.3 * np.sin(0.5 * time)], axis=1)).as_matrix()
+        joints[:, PLACE[f"{side}_wrist"]] += (
+            0.24 * reach / np.linalg.norm(reach, axis=1, keepdims=True)
+        )
+    sway = Rotation.from_euler(
+        "yx", np.stack([0.4 * np.sin(0.7 * time), 0.3 * np.sin(0.5 * time)], axis=1)
+    ).as_matrix()
     return size * np.einsum("tij,tnj->tni", sway, joints) + (0, 0, 3.0)
 
 
@@ -65,11 +99,17 @@ def test_the_virtual_camera_projects_known_points_to_hand_computed_pixels():
 
     # straight on: (0.7, -0.4, 5.0) m from the lens
     assert seen(no, no, no) == pytest.approx([WIDTH / 2 + 140, HEIGHT / 2 - 80], abs=1e-3)
-    # turned to its own right, so what was away comes to the picture's right: (1.0, -0.4, -0.2) about the middle, (1.5, -0.4, 3.8) m
-    assert seen(quarter, no, no) == pytest.approx([WIDTH / 2 + 1500 / 3.8, HEIGHT / 2 - 400 / 3.8], abs=1e-2)
+    # turned to its own right, so what was away comes to the picture's right: (1.0, -0.4, -0.2)
+    # about the middle, (1.5, -0.4, 3.8) m
+    assert seen(quarter, no, no) == pytest.approx(
+        [WIDTH / 2 + 1500 / 3.8, HEIGHT / 2 - 400 / 3.8], abs=1e-2
+    )
     # seen from straight above, the head's side is near: (0.2, -1.0, -0.4), (0.7, -1.0, 3.6) m
-    assert seen(no, quarter, no) == pytest.approx([WIDTH / 2 + 700 / 3.6, HEIGHT / 2 - 1000 / 3.6], abs=1e-2)
-    # the picture turned clockwise, what was above comes to the right: (0.4, 0.2, 1.0), (0.9, 0.2, 5.0) m
+    assert seen(no, quarter, no) == pytest.approx(
+        [WIDTH / 2 + 700 / 3.6, HEIGHT / 2 - 1000 / 3.6], abs=1e-2
+    )
+    # the picture turned clockwise, what was above comes to the right: (0.4, 0.2, 1.0), (0.9, 0.2,
+    # 5.0) m
     assert seen(no, no, quarter) == pytest.approx([WIDTH / 2 + 180, HEIGHT / 2 + 40], abs=1e-2)
 
 
@@ -80,9 +120,15 @@ def test_a_point_behind_the_lens_is_missing():
 
 
 def test_drawn_cameras_stay_within_their_ranges():
-    cameras = Views(azimuth=20, elevation=(-10, 30), roll=5, distance=(2, 3), focal=(1, 2), aside=0.1).draw(500, torch.Generator())
-    assert cameras.azimuth.abs().max() <= math.radians(20) and cameras.roll.abs().max() <= math.radians(5)
-    assert math.radians(-10) <= cameras.elevation.min() and cameras.elevation.max() <= math.radians(30)
+    cameras = Views(
+        azimuth=20, elevation=(-10, 30), roll=5, distance=(2, 3), focal=(1, 2), aside=0.1
+    ).draw(500, torch.Generator())
+    assert cameras.azimuth.abs().max() <= math.radians(
+        20
+    ) and cameras.roll.abs().max() <= math.radians(5)
+    assert math.radians(-10) <= cameras.elevation.min() and cameras.elevation.max() <= math.radians(
+        30
+    )
     assert cameras.place[:, 2].min() >= 2 and cameras.place[:, 2].max() <= 3
     assert (cameras.place[:, :2].abs() <= 0.1 * cameras.place[:, 2:]).all()
     assert cameras.focal.min() >= HEIGHT and cameras.focal.max() <= 2 * HEIGHT
@@ -110,7 +156,9 @@ def test_mpjpe_is_the_mean_distance_relative_to_the_neck():
 def test_the_baseline_knows_everything_but_depth():
     motion = Motion("a", figure(0))
     no = torch.zeros(1)
-    depths = MeanDepth.of([motion], Cameras(no, no, no, torch.tensor([[0.0, 0.0, 3.0]]), torch.tensor([500.0])))
+    depths = MeanDepth.of(
+        [motion], Cameras(no, no, no, torch.tensor([[0.0, 0.0, 3.0]]), torch.tensor([500.0]))
+    )
     relative = motion.joints - motion.joints[:, [PLACE["neck"]]]
     flat = depths.lift(motion.joints)
     assert flat[..., :2] == pytest.approx(relative[..., :2])
@@ -124,7 +172,9 @@ def test_one_body_has_bones_of_one_length_and_keeps_their_directions():
     joints = figure(0)
     stretched = joints.copy()
     stretched[:, PLACE["left_wrist"]] += (
-        0.3 * np.sin(np.arange(120))[:, None] * (joints[:, PLACE["left_wrist"]] - joints[:, PLACE["left_elbow"]])
+        0.3
+        * np.sin(np.arange(120))[:, None]
+        * (joints[:, PLACE["left_wrist"]] - joints[:, PLACE["left_elbow"]])
     )
     built = one_body(stretched)
     assert bone_lengths(built).std(0).max() < 1e-9
@@ -143,12 +193,18 @@ def test_values_are_read_at_other_times_on_straight_lines_and_never_across_a_hol
 def test_a_tracker_that_loses_a_shoulder_loses_the_neck_and_one_that_errs_by_nothing_changes_nothing():
     position = torch.from_numpy(picture(figure(0)))[None].float()
     generator = torch.Generator().manual_seed(0)
-    exact = Tracker(jitter=0, drift=0, lost=0, covered=0).track(position, torch.tensor([250.0]), generator)
-    own = [PLACE[name] for name in JOINTS if name not in ("neck", "spine_base")]  # those two are middles of others in the picture
+    exact = Tracker(jitter=0, drift=0, lost=0, covered=0).track(
+        position, torch.tensor([250.0]), generator
+    )
+    own = [
+        PLACE[name] for name in JOINTS if name not in ("neck", "spine_base")
+    ]  # those two are middles of others in the picture
     assert torch.allclose(exact[:, :, own], position[:, :, own], atol=1e-3)
     shoulders = position[:, :, [PLACE["left_shoulder"], PLACE["right_shoulder"]]]
     assert torch.allclose(exact[:, :, PLACE["neck"]], shoulders.mean(2), atol=1e-3)
-    covered = Tracker(jitter=0, drift=0, lost=0, covered=1).track(position, torch.tensor([250.0]), generator)
+    covered = Tracker(jitter=0, drift=0, lost=0, covered=1).track(
+        position, torch.tensor([250.0]), generator
+    )
     gone = {JOINTS[joint] for joint in range(11) if covered[0, :, joint].isnan().all()}
     assert gone == {"left_hip", "right_hip", "spine_base"}
     lost = Tracker(lost=1, covered=0).track(position, torch.tensor([250.0]), generator)[0]
@@ -170,7 +226,9 @@ def test_what_the_lifter_reads_depends_neither_on_the_pictures_size_nor_on_the_p
 def test_frames_without_neck_or_with_too_few_joints_count_as_not_seen():
     position = torch.from_numpy(picture(figure(0)))[None].float()
     position[0, 3, PLACE["neck"]] = torch.nan
-    position[0, 4, [PLACE[name] for name in JOINTS if name.endswith(("wrist", "elbow", "hip"))]] = torch.nan  # five are left
+    position[0, 4, [PLACE[name] for name in JOINTS if name.endswith(("wrist", "elbow", "hip"))]] = (
+        torch.nan
+    )  # five are left
     position[0, 5, PLACE["left_wrist"]] = torch.nan
     scaled, seen = normalise(position, torch.ones(10))
     assert seen.sum(2)[0, 2:7].tolist() == [11, 0, 0, 10, 11]
@@ -185,11 +243,16 @@ def test_the_receptive_field_is_what_a_change_of_one_frame_reaches(blocks):
     network(position, torch.ones(1, 101, 11))[0, 50].square().sum().backward()
     reached = torch.nonzero(position.grad[0].abs().amax((1, 2))).flatten()
     assert network.receptive_field == 3 ** (blocks + 1)
-    assert (reached[0].item(), reached[-1].item()) == (50 - network.receptive_field // 2, 50 + network.receptive_field // 2)
+    assert (reached[0].item(), reached[-1].item()) == (
+        50 - network.receptive_field // 2,
+        50 + network.receptive_field // 2,
+    )
 
 
 def test_the_network_refuses_another_number_of_joints():
-    with pytest.raises(ValueError, match=r"expected position \(batch, time, 11, 2\).*\(1, 5, 12, 2\)"):
+    with pytest.raises(
+        ValueError, match=r"expected position \(batch, time, 11, 2\).*\(1, 5, 12, 2\)"
+    ):
         LifterNetwork(torch.ones(10))(torch.zeros(1, 5, 12, 2), torch.ones(1, 5, 12))
 
 
@@ -200,37 +263,99 @@ def test_a_short_training_beats_the_mean_depth_on_people_who_were_not_trained_on
     people = [Motion(f"p{number}", figure(number)) for number in range(4)]
     views = Views(azimuth=40, elevation=(-10, 30), roll=10)
     tracker = Tracker(jitter=0.003, drift=0.005)
-    recipe = Recipe(steps=150, batch=24, width=64, learning_rate=5e-3, proportions=0.0, views=views, tracker=tracker)
+    recipe = Recipe(
+        steps=150,
+        batch=24,
+        width=64,
+        learning_rate=5e-3,
+        proportions=0.0,
+        views=views,
+        tracker=tracker,
+    )
     lifter, table = trial([people[0], *people[2:]], people[1:2], recipe, progress=False)
     assert sorted(table["camera"].unique()) == list(range(8)) and (table["frames"] == 120).all()
     error = participant_means(table).loc["p1"]
-    assert error["mpjpe"] < 0.8 * error["tracked_baseline_mpjpe"] and error["p_mpjpe"] < 0.8 * error["tracked_baseline_p_mpjpe"]
-    assert error["mpjpe"] < error["baseline_mpjpe"] and error["p_mpjpe"] < error["baseline_p_mpjpe"]  # which is given the true x and y
-    assert lifter.card["trained_on"]["participants"] == ["p0", "p2", "p3"] and lifter.card["held_out"]["participants"] == ["p1"]
+    assert (
+        error["mpjpe"] < 0.8 * error["tracked_baseline_mpjpe"]
+        and error["p_mpjpe"] < 0.8 * error["tracked_baseline_p_mpjpe"]
+    )
+    assert (
+        error["mpjpe"] < error["baseline_mpjpe"] and error["p_mpjpe"] < error["baseline_p_mpjpe"]
+    )  # which is given the true x and y
+    assert lifter.card["trained_on"]["participants"] == ["p0", "p2", "p3"] and lifter.card[
+        "held_out"
+    ]["participants"] == ["p1"]
 
 
 def test_the_same_seed_gives_the_same_lifter():
     recipe = Recipe(steps=3, batch=4, width=8)
-    first, second = (train_lifter([Motion("p0", figure(0))], recipe, progress=False).network.state_dict() for _ in range(2))
+    first, second = (
+        train_lifter([Motion("p0", figure(0))], recipe, progress=False).network.state_dict()
+        for _ in range(2)
+    )
     assert all(torch.equal(first[name], second[name]) for name in first)
-    other = train_lifter([Motion("p0", figure(0))], replace(recipe, seed=1), progress=False).network.state_dict()
+    other = train_lifter(
+        [Motion("p0", figure(0))], replace(recipe, seed=1), progress=False
+    ).network.state_dict()
     assert not torch.equal(first["head.weight"], other["head.weight"])
 
 
 def test_train_and_apply_by_the_command_line(tmp_path, capsys):
     for number in range(2):
-        save_tracks(make_tracks(None, JOINTS, 30.0, position_3d=figure(number)), tmp_path / f"motions/p{number}.nc")
-    small = ["--recipe.steps", "3", "--recipe.batch", "2", "--recipe.width", "8", "--recipe.frames", "40", "--progress", "false"]
+        save_tracks(
+            make_tracks(None, JOINTS, 30.0, position_3d=figure(number)),
+            tmp_path / f"motions/p{number}.nc",
+        )
+    small = [
+        "--recipe.steps",
+        "3",
+        "--recipe.batch",
+        "2",
+        "--recipe.width",
+        "8",
+        "--recipe.frames",
+        "40",
+        "--progress",
+        "false",
+    ]
     about = ["--about", "made up for this test"]
-    assert main(["lift", "train", str(tmp_path / "motions"), "--out", str(tmp_path / "own.safetensors"), *small, *about]) == 0
+    assert (
+        main(
+            [
+                "lift",
+                "train",
+                str(tmp_path / "motions"),
+                "--out",
+                str(tmp_path / "own.safetensors"),
+                *small,
+                *about,
+            ]
+        )
+        == 0
+    )
     card = json.loads((tmp_path / "own.json").read_text())
     assert (
-        card["about"] == about[1] and card["receptive_field_frames"] == 9 and card["sha256"] == content_hash(tmp_path / "own.safetensors")
+        card["about"] == about[1]
+        and card["receptive_field_frames"] == 9
+        and card["sha256"] == content_hash(tmp_path / "own.safetensors")
     )
     assert {*card["trained_on"]["participants"], *card["held_out"]["participants"]} == {"p0", "p1"}
     save_tracks(flat_tracks(), tmp_path / "flat.nc")
     where = [str(tmp_path / "flat.nc"), "--out", str(tmp_path / "lifted.nc")]
-    assert main(["lift", "apply", *where, "--weights", str(tmp_path / "own.safetensors"), "--shoulder_width", "0.3"]) == 0
+    assert (
+        main(
+            [
+                "lift",
+                "apply",
+                *where,
+                "--weights",
+                str(tmp_path / "own.safetensors"),
+                "--shoulder_width",
+                "0.3",
+            ]
+        )
+        == 0
+    )
     lifted = read_tracks(tmp_path / "lifted.nc")
     assert lifted["position_3d"].notnull().all() and steps(lifted)[-1]["weights"] == card["sha256"]
     assert "120 of 120 frames" in capsys.readouterr().out
@@ -239,7 +364,9 @@ def test_train_and_apply_by_the_command_line(tmp_path, capsys):
 def test_a_cohort_of_tracks_says_whose_each_recording_is(cohort, tmp_path):
     for file in (cohort / "tracks").glob("*.nc"):
         save_tracks(make_tracks(None, JOINTS, 25.0, position_3d=figure(0, frames=40)), file)
-    assert sorted({motion.participant_id for motion in read_motions([cohort])}) == [f"p{number}" for number in range(6)]
+    assert sorted({motion.participant_id for motion in read_motions([cohort])}) == [
+        f"p{number}" for number in range(6)
+    ]
 
 
 # The shipped lifter
@@ -250,7 +377,9 @@ def test_the_shipped_lifter_is_small_and_what_its_card_says():
     assert SHIPPED.stat().st_size < 5_000_000
     assert lifter.card["sha256"] == content_hash(SHIPPED) and lifter.card["joints"] == JOINTS
     assert lifter.card["receptive_field_frames"] == lifter.network.receptive_field
-    assert not set(lifter.card["trained_on"]["participants"]) & set(lifter.card["held_out"]["participants"])
+    assert not set(lifter.card["trained_on"]["participants"]) & set(
+        lifter.card["held_out"]["participants"]
+    )
     error = lifter.card["held_out"]["error_mm"]
     assert error["mpjpe"] < error["baseline_mpjpe"] and error["p_mpjpe"] < error["baseline_p_mpjpe"]
 
@@ -271,7 +400,9 @@ def test_lifting_finds_depth_in_metres_about_the_neck():
 
 def test_shoulder_width_sets_the_scale():
     narrow = lift(flat_tracks(), shoulder_width=0.25)
-    apart = narrow["position_3d"].sel(keypoint="left_shoulder") - narrow["position_3d"].sel(keypoint="right_shoulder")
+    apart = narrow["position_3d"].sel(keypoint="left_shoulder") - narrow["position_3d"].sel(
+        keypoint="right_shoulder"
+    )
     assert float(np.median(np.sqrt((apart**2).sum("space_3d")))) == pytest.approx(0.25, rel=1e-4)
     with pytest.raises(UserError, match="shoulder_width is in metres"):
         lift(flat_tracks(), shoulder_width=-1)
@@ -287,9 +418,14 @@ def test_coco_tracks_keep_their_keypoints_and_gain_the_joints_that_they_lack():
         position[:, COCO.index(ear)] = joints[:, PLACE["head"]]
     lifted = lift(make_tracks(position, COCO, 25.0))
     assert lifted.keypoint.values.tolist() == [*COCO, "head", "neck", "spine_base"]
-    assert (lifted["position"].sel(keypoint="nose") == position[:, COCO.index("nose")].astype(np.float32)).all()
+    assert (
+        lifted["position"].sel(keypoint="nose")
+        == position[:, COCO.index("nose")].astype(np.float32)
+    ).all()
     assert lifted["position_3d"].sel(keypoint=["nose", "left_knee"]).isnull().all()
-    same = lift(flat_tracks())["position_3d"].sel(keypoint=JOINTS)  # there the neck is tracked: not quite the middle in the picture
+    same = lift(flat_tracks())["position_3d"].sel(
+        keypoint=JOINTS
+    )  # there the neck is tracked: not quite the middle in the picture
     np.testing.assert_allclose(lifted["position_3d"].sel(keypoint=JOINTS), same, atol=0.02)
     assert [step["step"] for step in steps(lifted)] == ["lift"]
 
@@ -298,7 +434,11 @@ def test_what_was_not_tracked_is_not_given():
     position = picture(figure(0))
     position[10:20, PLACE["left_wrist"]] = np.nan
     position[50, PLACE["left_shoulder"]] = position[50, PLACE["neck"]] = np.nan
-    lifted = lift(make_tracks(position, JOINTS, 25.0))["position_3d"].transpose("time", "keypoint", "space_3d").values
+    lifted = (
+        lift(make_tracks(position, JOINTS, 25.0))["position_3d"]
+        .transpose("time", "keypoint", "space_3d")
+        .values
+    )
     missing = np.isnan(lifted).all(2)
     assert missing[10:20, PLACE["left_wrist"]].all() and missing[50].all()
     assert missing.sum() == 10 + 11
@@ -307,8 +447,13 @@ def test_what_was_not_tracked_is_not_given():
 
 
 def test_other_rates_are_lifted_at_25_hz():
-    fast = make_tracks(picture(figure(0, frames=120)).repeat(2, axis=0), JOINTS, 50.0)  # each frame twice: the same 4.8 s
-    slow, fast = (lift(tracks)["position_3d"].sel(keypoint="left_wrist").values for tracks in (flat_tracks(), fast))
+    fast = make_tracks(
+        picture(figure(0, frames=120)).repeat(2, axis=0), JOINTS, 50.0
+    )  # each frame twice: the same 4.8 s
+    slow, fast = (
+        lift(tracks)["position_3d"].sel(keypoint="left_wrist").values
+        for tracks in (flat_tracks(), fast)
+    )
     assert len(fast) == 240 and np.isfinite(fast).all()
     np.testing.assert_allclose(fast[::2], slow, atol=0.05)
 
@@ -326,7 +471,12 @@ def test_tracks_that_cannot_be_lifted_are_refused(tmp_path, capsys):
     save_tracks(flat_tracks(), tmp_path / "p0.nc")
     assert main(["lift", "train", str(tmp_path), "--out", str(tmp_path / "own.safetensors")]) == 2
     assert "p0.nc" in (said := capsys.readouterr().err) and said.count("\n") == 1
-    assert main(["lift", "train", str(tmp_path / "nothing"), "--out", str(tmp_path / "own.safetensors")]) == 2
+    assert (
+        main(
+            ["lift", "train", str(tmp_path / "nothing"), "--out", str(tmp_path / "own.safetensors")]
+        )
+        == 2
+    )
     assert main(["lift", "bend"]) == 2
 
 

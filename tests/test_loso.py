@@ -33,21 +33,48 @@ AGCN = Network("semiology.models.networks.AGCN", {"widths": [8, 8]})
 
 def protocol(cohort, **changes) -> Protocol:
     tasks = {"swing (pose)": Task(Reading("swing", window=32))}
-    models = {"agcn": Model(AGCN, schedule=QUICK), "agcn_bone": Model(AGCN, channels=("bone",), schedule=QUICK)}
-    return Protocol(**{"cohort": str(cohort), "out": str(cohort / "run"), "tasks": tasks, "models": models, "validation": 0.0, **changes})
+    models = {
+        "agcn": Model(AGCN, schedule=QUICK),
+        "agcn_bone": Model(AGCN, channels=("bone",), schedule=QUICK),
+    }
+    return Protocol(
+        **{
+            "cohort": str(cohort),
+            "out": str(cohort / "run"),
+            "tasks": tasks,
+            "models": models,
+            "validation": 0.0,
+            **changes,
+        }
+    )
 
 
 def test_a_run_holds_every_clip_once_a_model_and_writes_what_it_promises(cohort):
     fusions = [Fusion("swing (pose)", "both", ("swing (pose)/agcn", "swing (pose)/agcn_bone"))]
     result = run_loso(protocol(cohort, fusions=fusions))
     table = pd.read_csv(cohort / "run/predictions.csv")
-    assert table.groupby("model")["clip_id"].nunique().to_dict() == {"agcn": 11, "agcn_bone": 11, "both": 11}
+    assert table.groupby("model")["clip_id"].nunique().to_dict() == {
+        "agcn": 11,
+        "agcn_bone": 11,
+        "both": 11,
+    }
     assert (table["fold"] == table["participant_id"]).all()
     score = table.set_index(["model", "clip_id"])["score"]
-    assert score["both", "p1_0"] == pytest.approx((score["agcn", "p1_0"] + score["agcn_bone", "p1_0"]) / 2, abs=1e-5)
-    for name in ("metrics.json", "report.html", "config.yaml", "notes.json", "cohort.json", "adjacency/swing (pose)-agcn.npz"):
+    assert score["both", "p1_0"] == pytest.approx(
+        (score["agcn", "p1_0"] + score["agcn_bone", "p1_0"]) / 2, abs=1e-5
+    )
+    for name in (
+        "metrics.json",
+        "report.html",
+        "config.yaml",
+        "notes.json",
+        "cohort.json",
+        "adjacency/swing (pose)-agcn.npz",
+    ):
         assert (cohort / "run" / name).is_file(), name
-    assert json.loads((cohort / "run/notes.json").read_text()) == ["swing (pose): left out p5_1: swing not scored"]
+    assert json.loads((cohort / "run/notes.json").read_text()) == [
+        "swing (pose): left out p5_1: swing not scored"
+    ]
     assert result.refused == {} and result.failed == {}
 
 
@@ -59,7 +86,11 @@ def test_records_show_that_the_held_out_participant_taught_nothing(cohort):
         assert {row["clip_id"][:2] for row in record["predictions"]} == set(record["held_out"])
         for model in record["models"].values():
             seen = model["seen"]
-            assert sorted(seen) == ["batch_norm", "class_weights", "weights"]  # no early stopping: QUICK has no patience
+            assert sorted(seen) == [
+                "batch_norm",
+                "class_weights",
+                "weights",
+            ]  # no early stopping: QUICK has no patience
             for clips in seen.values():
                 assert len(clips) >= 6 and not set(clips) & set(record["held_out_clips"])
 
@@ -83,15 +114,24 @@ def test_a_second_run_trains_nothing_and_a_changed_setting_trains_again(cohort):
     again = [path.stat().st_mtime_ns for path in records]
     assert again[0] != stamps[0] and again[1:] == stamps[1:]
     run_loso(protocol(cohort, batch_size=4))
-    assert all(now != then for now, then in zip([path.stat().st_mtime_ns for path in records], again))
+    assert all(
+        now != then for now, then in zip([path.stat().st_mtime_ns for path in records], again)
+    )
 
 
 def test_a_cohort_edited_between_two_runs_is_read_anew(cohort):
-    asked = protocol(cohort, models={"agcn": Model(AGCN, schedule=QUICK)}, split=Split("grouped", 2), final=False)
+    asked = protocol(
+        cohort, models={"agcn": Model(AGCN, schedule=QUICK)}, split=Split("grouped", 2), final=False
+    )
     keys = []
     for _ in range(2):
         assert run_loso(asked).failed == {}
-        keys.append([json.loads(path.read_text())["key"] for path in sorted((cohort / "run/folds").rglob("*.json"))])
+        keys.append(
+            [
+                json.loads(path.read_text())["key"]
+                for path in sorted((cohort / "run/folds").rglob("*.json"))
+            ]
+        )
         path = cohort / "tracks/p0_0.nc"
         tracks = read_tracks(path)
         save_tracks(tracks.assign(position=tracks["position"].roll(time=7)), path)
@@ -99,7 +139,9 @@ def test_a_cohort_edited_between_two_runs_is_read_anew(cohort):
 
 
 def test_a_process_reads_once_a_run(cohort):
-    """Joblib's and Dask's processes are still there at the next run, with what they read for this one."""
+    """Joblib's and Dask's processes are still there at the next run, with what they read for this
+    one.
+    """
 
     def read():
         return open_source(str(cohort), None, Reading("swing", window=32))
@@ -121,14 +163,27 @@ def test_the_same_protocol_gives_the_same_predictions(cohort, tmp_path_factory):
 
 def test_a_label_with_one_level_in_training_is_refused_and_the_others_go_on(cohort):
     clips = pd.read_csv(cohort / "clips.tsv", sep="\t", dtype=str, keep_default_na=False)
-    clips["side"] = np.where(clips["participant_id"] == "p1", "left", "none")  # without p1 nobody shows "left"
+    clips["side"] = np.where(
+        clips["participant_id"] == "p1", "left", "none"
+    )  # without p1 nobody shows "left"
     clips.to_csv(cohort / "clips.tsv", sep="\t", index=False)
-    tasks = {"swing (pose)": Task(Reading("swing", window=32)), "side (pose)": Task(Reading("side", window=32))}
+    tasks = {
+        "swing (pose)": Task(Reading("swing", window=32)),
+        "side (pose)": Task(Reading("side", window=32)),
+    }
     config = {
         "cohort": str(cohort),
         "out": str(cohort / "run"),
-        "tasks": {name: {"reading": {"label": task.reading.label, "window": 32}} for name, task in tasks.items()},
-        "models": {"agcn": {"network": {"stream": AGCN.stream, "options": AGCN.options}, "schedule": {"epochs": 1, "patience": None}}},
+        "tasks": {
+            name: {"reading": {"label": task.reading.label, "window": 32}}
+            for name, task in tasks.items()
+        },
+        "models": {
+            "agcn": {
+                "network": {"stream": AGCN.stream, "options": AGCN.options},
+                "schedule": {"epochs": 1, "patience": None},
+            }
+        },
         "validation": 0.0,
         "final": False,
     }
@@ -151,11 +206,25 @@ def test_a_fusion_joins_on_the_clip_not_on_the_row():
     rows = []
     for task, order in (("a", ["c1", "c2"]), ("b", ["c2", "c1"])):
         for clip_id in order:
-            level = {"c1": 0.2, "c2": 0.8}[clip_id] if task == "a" else {"c1": 0.4, "c2": 0.6}[clip_id]
+            level = (
+                {"c1": 0.2, "c2": 0.8}[clip_id] if task == "a" else {"c1": 0.4, "c2": 0.6}[clip_id]
+            )
             scores = {"no": 1 - level, "yes": level}
-            rows.append({"task": task, "label": "x", "stream": task, "model": "m", "seed": 0, "clip_id": clip_id, "scores": scores})
+            rows.append(
+                {
+                    "task": task,
+                    "label": "x",
+                    "stream": task,
+                    "model": "m",
+                    "seed": 0,
+                    "clip_id": clip_id,
+                    "scores": scores,
+                }
+            )
     fused = fuse(pd.DataFrame(rows), Fusion("both", "fused", ("a/m", "b/m")))
-    assert {row.clip_id: row.scores["yes"] for row in fused.itertuples()} == pytest.approx({"c1": 0.3, "c2": 0.7})
+    assert {row.clip_id: row.scores["yes"] for row in fused.itertuples()} == pytest.approx(
+        {"c1": 0.3, "c2": 0.7}
+    )
     assert set(fused["stream"]) == {"fusion"}
 
 
@@ -185,19 +254,33 @@ def test_an_interrupted_run_goes_on_where_it_was(cohort):
         "cohort": str(cohort),
         "out": str(cohort / "run"),
         "tasks": {"swing": {"reading": {"label": "swing", "window": 32}}},
-        "models": {"agcn": {"network": {"stream": AGCN.stream, "options": AGCN.options}, "schedule": {"epochs": 30, "patience": None}}},
+        "models": {
+            "agcn": {
+                "network": {"stream": AGCN.stream, "options": AGCN.options},
+                "schedule": {"epochs": 30, "patience": None},
+            }
+        },
         "validation": 0.0,
         "final": False,
         "jobs": 1,
     }
     (cohort / "loso.yaml").write_text(yaml.safe_dump(config))
-    command = [sys.executable, "-m", "semiology.cli.main", "loso", "--config", str(cohort / "loso.yaml")]
+    command = [
+        sys.executable,
+        "-m",
+        "semiology.cli.main",
+        "loso",
+        "--config",
+        str(cohort / "loso.yaml"),
+    ]
     process = subprocess.Popen(
         command,
         stderr=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # where the tests run in the background, Ctrl-C is ignored
+        preexec_fn=lambda: signal.signal(
+            signal.SIGINT, signal.SIG_DFL
+        ),  # where the tests run in the background, Ctrl-C is ignored
     )
     folds = cohort / "run/folds/swing/seed-0"
     for _ in range(1800):
@@ -207,7 +290,11 @@ def test_an_interrupted_run_goes_on_where_it_was(cohort):
     process.send_signal(signal.SIGINT)
     _, said = process.communicate(timeout=60)
     done = {path: path.stat().st_mtime_ns for path in folds.glob("p*.json")}
-    assert process.returncode == 130 and "the same command goes on from there" in said and "Traceback" not in said
+    assert (
+        process.returncode == 130
+        and "the same command goes on from there" in said
+        and "Traceback" not in said
+    )
     assert 2 <= len(done) < 6 and not list(folds.glob(".part-*"))
     assert main(["loso", "--config", str(cohort / "loso.yaml")]) == 0
     assert all(path.stat().st_mtime_ns == stamp for path, stamp in done.items())
@@ -223,17 +310,23 @@ def test_the_linear_model_stands_beside_the_others_with_a_null_of_its_own(cohort
     table = read_predictions(cohort / "run/predictions.csv")
     linear = table[table["model"] == "linear"].set_index("clip_id")
     swings, score = linear["truth"] == "present", linear["score"]
-    metrics = json.loads((cohort / "run/metrics.json").read_text())["tasks"]["swing (pose)"]["models"]["linear"]["metrics"]
+    metrics = json.loads((cohort / "run/metrics.json").read_text())["tasks"]["swing (pose)"][
+        "models"
+    ]["linear"]["metrics"]
     pairs = [float(a > b) for a in score[swings] for b in score[~swings]]
     assert len(pairs) == 5 * 6 and metrics["auc"]["value"] == pytest.approx(np.mean(pairs))
     null = json.loads((cohort / "run/null.json").read_text())["swing (pose)"]["linear"]
     assert len(null["auc"]) == 1999
-    assert np.mean(null["auc"]) < 0.5  # pooled leave-one-subject-out scores of exchanged labels are biased downwards
+    assert (
+        np.mean(null["auc"]) < 0.5
+    )  # pooled leave-one-subject-out scores of exchanged labels are biased downwards
     reached = sum(value >= np.mean(pairs) - 1e-9 for value in null["auc"])
     assert metrics["auc"]["null"]["p"] == pytest.approx((1 + reached) / 2000)
     for path in (cohort / "run/folds").rglob("*.json"):
         record = json.loads(path.read_text())
-        assert record["models"]["linear"]["seen"]["weights"] == sorted(set(record["clips"]) - set(record["held_out_clips"]))
+        assert record["models"]["linear"]["seen"]["weights"] == sorted(
+            set(record["clips"]) - set(record["held_out_clips"])
+        )
 
 
 def test_the_linear_model_is_trained_without_the_held_out_participant(cohort):
@@ -243,7 +336,11 @@ def test_the_linear_model_is_trained_without_the_held_out_participant(cohort):
     features, targets = clip_features(source), np.array([clip.target for clip in clips])
     rest = np.array([number for number in range(len(clips)) if number not in own])
     mean, spread = features[rest].mean(0), features[rest].std(0)
-    by_library = Ridge(alpha=features.shape[1]).fit((features[rest] - mean) / spread, 2 * targets[rest] - 1)
+    by_library = Ridge(alpha=features.shape[1]).fit(
+        (features[rest] - mean) / spread, 2 * targets[rest] - 1
+    )
     score = by_library.predict((features[own] - mean) / spread)
     rows, _ = linear_fold(source, [clips[number].clip_id for number in own])
-    assert [row["probabilities"][1] for row in rows] == pytest.approx(1 / (1 + np.exp(-4 * score)), abs=1e-5)
+    assert [row["probabilities"][1] for row in rows] == pytest.approx(
+        1 / (1 + np.exp(-4 * score)), abs=1e-5
+    )

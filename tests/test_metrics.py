@@ -1,4 +1,6 @@
-"""Metrics by hand and against scikit-learn; intervals where the answer is known; what a table of predictions may not be."""
+"""Metrics by hand and against scikit-learn; intervals where the answer is known; what a table of
+predictions may not be.
+"""
 
 import json
 import math
@@ -15,12 +17,19 @@ from semiology.evaluation.run.predictions import read_predictions
 from semiology.evaluation.statistics import metrics
 from semiology.evaluation.statistics.intervals import draw_participants, interval
 from semiology.evaluation.statistics.out_of_fold import OutOfFold
-from semiology.evaluation.statistics.results import evaluate, no_skill, paired_difference, table_text
+from semiology.evaluation.statistics.results import (
+    evaluate,
+    no_skill,
+    paired_difference,
+    table_text,
+)
 
 LEVELS = ["absent", "present"]
 
 
-def predictions(truth, score, participant, *, model="agcn", seed=0, task="dystonia (pose)", threshold=0.5) -> pd.DataFrame:
+def predictions(
+    truth, score, participant, *, model="agcn", seed=0, task="dystonia (pose)", threshold=0.5
+) -> pd.DataFrame:
     """A table of predictions of a binary label; clips are named by their number."""
     return pd.DataFrame(
         {
@@ -41,7 +50,9 @@ def predictions(truth, score, participant, *, model="agcn", seed=0, task="dyston
 
 
 def cohort(seed=1, people=19) -> tuple[np.ndarray, np.ndarray, list[str]]:
-    """Truth by participant, scores that know something of it and hold ties, one to three clips each."""
+    """Truth by participant, scores that know something of it and hold ties, one to three clips
+    each.
+    """
     draw = np.random.default_rng(seed)
     participant = np.repeat(np.arange(people), draw.integers(1, 4, people))
     truth = (participant % 2 == 0).astype(int)
@@ -83,9 +94,15 @@ def test_confusion_metrics_are_those_of_scikit_learn(levels):
     table = metrics.confusion_table(truth, predicted, levels)
     average = "binary" if levels == 2 else "macro"
     assert table.tolist() == sklearn.metrics.confusion_matrix(truth, predicted).tolist()
-    assert metrics.f1(table) == pytest.approx(sklearn.metrics.f1_score(truth, predicted, average=average))
-    assert metrics.accuracy(table) == pytest.approx(sklearn.metrics.accuracy_score(truth, predicted))
-    assert metrics.balanced_accuracy(table) == pytest.approx(sklearn.metrics.balanced_accuracy_score(truth, predicted))
+    assert metrics.f1(table) == pytest.approx(
+        sklearn.metrics.f1_score(truth, predicted, average=average)
+    )
+    assert metrics.accuracy(table) == pytest.approx(
+        sklearn.metrics.accuracy_score(truth, predicted)
+    )
+    assert metrics.balanced_accuracy(table) == pytest.approx(
+        sklearn.metrics.balanced_accuracy_score(truth, predicted)
+    )
 
 
 def test_auc_of_every_resampled_cohort_is_that_of_scikit_learn_on_its_clips():
@@ -95,7 +112,9 @@ def test_auc_of_every_resampled_cohort_is_that_of_scikit_learn_on_its_clips():
     ours = model.metric("auc", weights)[0]
     place = [model.participants.index(who) for who in participant]
     for row, value in zip(weights, ours):
-        assert value == pytest.approx(sklearn.metrics.roc_auc_score(truth, score, sample_weight=row[place]))
+        assert value == pytest.approx(
+            sklearn.metrics.roc_auc_score(truth, score, sample_weight=row[place])
+        )
 
 
 def test_a_participant_drawn_twice_counts_as_two_with_the_same_clips():
@@ -113,7 +132,11 @@ def test_a_participant_drawn_twice_counts_as_two_with_the_same_clips():
 
 def test_resampled_cohorts_hold_whole_participants():
     weights = draw_participants(7, 500, seed=0)
-    assert weights.shape == (500, 7) and (weights.sum(1) == 7).all() and (weights == weights.round()).all()
+    assert (
+        weights.shape == (500, 7)
+        and (weights.sum(1) == 7).all()
+        and (weights == weights.round()).all()
+    )
     assert weights.mean() == pytest.approx(1)
 
 
@@ -122,7 +145,9 @@ def test_interval_of_independent_clips_is_the_binomial_one():
     right = np.arange(400) % 10 < 7
     truth = np.arange(400) % 2
     score = np.where(right, truth, 1 - truth) * 0.8 + 0.1
-    judged = evaluate(predictions(truth, score, [f"P{number:03d}" for number in range(400)]), draws=4000)
+    judged = evaluate(
+        predictions(truth, score, [f"P{number:03d}" for number in range(400)]), draws=4000
+    )
     found = judged["tasks"]["dystonia (pose)"]["models"]["agcn"]["metrics"]["accuracy"]
     half = 1.96 * math.sqrt(0.7 * 0.3 / 400)
     assert found["value"] == pytest.approx(0.7)
@@ -135,7 +160,9 @@ def test_interval_is_wider_where_clips_of_a_participant_agree():
     people = np.repeat(np.arange(40), 10)
     truth = np.arange(400) % 2
     score = np.where(people % 10 < 7, truth, 1 - truth) * 0.8 + 0.1
-    judged = evaluate(predictions(truth, score, [f"P{number:02d}" for number in people]), draws=4000)
+    judged = evaluate(
+        predictions(truth, score, [f"P{number:02d}" for number in people]), draws=4000
+    )
     found = judged["tasks"]["dystonia (pose)"]["models"]["agcn"]["metrics"]["accuracy"]
     half = 1.96 * math.sqrt(0.7 * 0.3 / 40)
     assert found["low"] == pytest.approx(0.7 - half, abs=0.02)
@@ -144,9 +171,13 @@ def test_interval_is_wider_where_clips_of_a_participant_agree():
 
 def test_identical_participants_give_an_interval_without_width():
     truth, score = [0, 0, 1, 1] * 12, [0.2, 0.7, 0.4, 0.9] * 12
-    judged = evaluate(predictions(truth, score, [f"P{number // 4:02d}" for number in range(48)]), draws=200)
+    judged = evaluate(
+        predictions(truth, score, [f"P{number // 4:02d}" for number in range(48)]), draws=200
+    )
     for found in judged["tasks"]["dystonia (pose)"]["models"]["agcn"]["metrics"].values():
-        assert found["low"] == pytest.approx(found["value"]) and found["high"] == pytest.approx(found["value"])
+        assert found["low"] == pytest.approx(found["value"]) and found["high"] == pytest.approx(
+            found["value"]
+        )
         assert found["degenerate"] == 0
 
 
@@ -156,15 +187,25 @@ def test_resampled_cohorts_of_one_level_are_counted():
     found = judged["tasks"]["dystonia (pose)"]["models"]["agcn"]["metrics"]
     assert found["auc"]["degenerate"] == pytest.approx(1000, abs=100)
     assert found["accuracy"]["degenerate"] == 0
-    assert interval(np.array([0.5, np.nan, np.nan]), participants=2).reason == "2 of 3 resampled cohorts have no value"
+    assert (
+        interval(np.array([0.5, np.nan, np.nan]), participants=2).reason
+        == "2 of 3 resampled cohorts have no value"
+    )
     assert interval(np.array([0.5, 0.5]), participants=1).reason == "one participant only"
 
 
 def test_several_seeds_give_their_mean_and_a_joint_interval():
     truth, score, participant = cohort()
     flipped = np.round(1 - score, 1)
-    table = pd.concat([predictions(truth, score, participant, seed=1), predictions(truth, flipped, participant, seed=2)])
-    found = evaluate(table, draws=200)["tasks"]["dystonia (pose)"]["models"]["agcn"]["metrics"]["auc"]
+    table = pd.concat(
+        [
+            predictions(truth, score, participant, seed=1),
+            predictions(truth, flipped, participant, seed=2),
+        ]
+    )
+    found = evaluate(table, draws=200)["tasks"]["dystonia (pose)"]["models"]["agcn"]["metrics"][
+        "auc"
+    ]
     assert found["seeds"][0] == pytest.approx(sklearn.metrics.roc_auc_score(truth, score))
     # a ranking and its mirror: the mean is one half in the cohort, and in every resampled cohort
     assert [found["value"], found["low"], found["high"]] == pytest.approx([0.5, 0.5, 0.5])
@@ -173,18 +214,28 @@ def test_several_seeds_give_their_mean_and_a_joint_interval():
 def test_guesses_without_skill_by_hand():
     guesses = no_skill(np.array([[15.0, 5.0], [2.0, 8.0]]), LEVELS)  # 20 without the sign, 10 with
     assert guesses["majority"]["level"] == "absent"
-    assert guesses["majority"]["accuracy"] == pytest.approx(2 / 3) and guesses["majority"]["f1"] == 0
+    assert (
+        guesses["majority"]["accuracy"] == pytest.approx(2 / 3) and guesses["majority"]["f1"] == 0
+    )
     assert guesses["always_positive"]["accuracy"] == pytest.approx(1 / 3)
     assert guesses["always_positive"]["f1"] == pytest.approx(0.5)  # 2 * 10 / (2 * 10 + 20)
-    assert guesses["prevalence"]["accuracy"] == pytest.approx(5 / 9) and guesses["prevalence"]["f1"] == pytest.approx(1 / 3)
+    assert guesses["prevalence"]["accuracy"] == pytest.approx(5 / 9) and guesses["prevalence"][
+        "f1"
+    ] == pytest.approx(1 / 3)
     assert all(guess["balanced_accuracy"] == pytest.approx(0.5) for guess in guesses.values())
 
 
 def test_permutation_p_counts_the_observed_value():
-    table = predictions([0, 0, 1, 1], [0.1, 0.9, 0.8, 0.9], ["P1", "P2", "P3", "P4"])  # accuracy 0.75
+    table = predictions(
+        [0, 0, 1, 1], [0.1, 0.9, 0.8, 0.9], ["P1", "P2", "P3", "P4"]
+    )  # accuracy 0.75
     null = {"dystonia (pose)": {"agcn": {"accuracy": [0.25, 0.5, 0.75, 1.0, None], "auc": []}}}
-    found = evaluate(table, draws=20, null=null)["tasks"]["dystonia (pose)"]["models"]["agcn"]["metrics"]
-    assert found["accuracy"]["null"]["n"] == 4 and found["accuracy"]["null"]["p"] == pytest.approx(3 / 5)
+    found = evaluate(table, draws=20, null=null)["tasks"]["dystonia (pose)"]["models"]["agcn"][
+        "metrics"
+    ]
+    assert found["accuracy"]["null"]["n"] == 4 and found["accuracy"]["null"]["p"] == pytest.approx(
+        3 / 5
+    )
     assert found["accuracy"]["null"]["median"] == pytest.approx(0.625)
     assert found["auc"]["null"]["p"] is None and "null" not in found["f1"]
 
@@ -192,7 +243,9 @@ def test_permutation_p_counts_the_observed_value():
 def test_paired_difference_is_zero_for_a_model_and_itself_and_signed_for_others():
     truth, score, participant = cohort()
     worse = np.round(1 - score, 1)
-    table = pd.concat([predictions(truth, score, participant, model=name) for name in ("agcn_kd", "twin")])
+    table = pd.concat(
+        [predictions(truth, score, participant, model=name) for name in ("agcn_kd", "twin")]
+    )
     table = pd.concat([table, predictions(truth, worse, participant, model="agcn")])
     same = paired_difference(table, "dystonia (pose)", "agcn_kd", "twin", "accuracy", draws=200)
     assert (same["value"], same["low"], same["high"]) == (0, None, None)
@@ -200,7 +253,11 @@ def test_paired_difference_is_zero_for_a_model_and_itself_and_signed_for_others(
     lift = paired_difference(table, "dystonia (pose)", "agcn_kd", "agcn", "auc", draws=500)
     assert lift["value"] == pytest.approx(2 * sklearn.metrics.roc_auc_score(truth, score) - 1)
     assert lift["low"] < lift["value"] < lift["high"]
-    stated = [entry for entry in evaluate(table, draws=500)["tasks"]["dystonia (pose)"]["differences"] if entry["metric"] == "auc"]
+    stated = [
+        entry
+        for entry in evaluate(table, draws=500)["tasks"]["dystonia (pose)"]["differences"]
+        if entry["metric"] == "auc"
+    ]
     assert [(entry["a"], entry["b"]) for entry in stated] == [("agcn_kd", "agcn"), ("twin", "agcn")]
     assert stated[0]["low"] == lift["low"] and stated[0]["comparisons"] == 2
     with pytest.raises(UserError, match="no model 'vgg'"):
@@ -209,19 +266,32 @@ def test_paired_difference_is_zero_for_a_model_and_itself_and_signed_for_others(
 
 def test_terminal_table_has_the_form_of_table_1():
     truth, score, participant = cohort()
-    table = pd.concat([predictions(truth, score, participant, model=name) for name in ("forest", "agcn_kd", "tcn", "agcn")])
+    table = pd.concat(
+        [
+            predictions(truth, score, participant, model=name)
+            for name in ("forest", "agcn_kd", "tcn", "agcn")
+        ]
+    )
     judged = evaluate(table, draws=200)
     text = table_text(judged)
     first = text.splitlines()[0]
-    assert first.split("  ")[-1].strip() == "AGCN + distillation" and first.index("AGCN") < first.index("TCN") < first.index("distillation")
+    assert first.split("  ")[-1].strip() == "AGCN + distillation" and first.index(
+        "AGCN"
+    ) < first.index("TCN") < first.index("distillation")
     found = judged["tasks"]["dystonia (pose)"]["models"]["agcn"]["metrics"]
-    assert text.splitlines()[1].split()[2:5] == [f"{found['f1']['value']:.2f}", "/", f"{found['accuracy']['value']:.2f}"]
+    assert text.splitlines()[1].split()[2:5] == [
+        f"{found['f1']['value']:.2f}",
+        "/",
+        f"{found['accuracy']['value']:.2f}",
+    ]
     assert "forest" in text
 
 
 def written(table: pd.DataFrame, folder: Path) -> Path:
     path = folder / "predictions.csv"
-    table.assign(scores=[json.dumps(scores) for scores in table["scores"]]).to_csv(path, index=False)
+    table.assign(scores=[json.dumps(scores) for scores in table["scores"]]).to_csv(
+        path, index=False
+    )
     return path
 
 
@@ -248,7 +318,9 @@ def test_predictions_come_back_as_written(tmp_path):
         (lambda t: pd.concat([t, t.assign(seed=1, participant_id="P1")]), "row 7, column participant_id: 'P1', but an earlier .* clip-001"),
     ],
 )  # fmt: skip
-def test_faults_of_a_table_are_named_with_their_row(tmp_path: Path, spoil: Callable[[pd.DataFrame], pd.DataFrame], message: str):
+def test_faults_of_a_table_are_named_with_their_row(
+    tmp_path: Path, spoil: Callable[[pd.DataFrame], pd.DataFrame], message: str
+):
     table = predictions([0, 0, 1, 1], [0.1, 0.9, 0.8, 0.9], ["P1", "P2", "P3", "P4"])
     with pytest.raises(UserError, match=message) as caught:
         read_predictions(written(spoil(table), tmp_path))

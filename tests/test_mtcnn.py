@@ -13,7 +13,9 @@ from semiology.video import read_frames
 def test_three_pixels_become_two_that_share_the_middle_one():
     image = np.repeat(np.arange(9, dtype=np.uint8).reshape(3, 3, 1), 3, axis=2)
     small = RectangleSums(image).resized((0, 0, 3, 3), 2, 2)
-    np.testing.assert_array_equal(small[:, :, 1], [[2, 3], [5, 6]])  # the mean of 0, 1, 3 and 4, and so on
+    np.testing.assert_array_equal(
+        small[:, :, 1], [[2, 3], [5, 6]]
+    )  # the mean of 0, 1, 3 and 4, and so on
 
 
 def test_resized_boxes_are_those_of_torch_to_the_last_bit():
@@ -27,7 +29,9 @@ def test_resized_boxes_are_those_of_torch_to_the_last_bit():
     ]:
         cut = torch.from_numpy(image[top:bottom, left:right]).permute(2, 0, 1)[None].float()
         expected = functional.interpolate(cut, (height, width), mode="area")[0].permute(1, 2, 0)
-        np.testing.assert_array_equal(sums.resized((left, top, right, bottom), height, width), expected)
+        np.testing.assert_array_equal(
+            sums.resized((left, top, right, bottom), height, width), expected
+        )
 
 
 def test_sums_that_no_longer_fit_into_32_bits_give_the_same_means():
@@ -43,7 +47,10 @@ def test_maxima_are_those_of_torch(height, width, size):
 
 
 @pytest.mark.realdata
-@pytest.mark.parametrize("name", ["faces/WolfgangLanger_Pexels.mp4", "people/walking_1768x994.mp4", "people/dance_720x406.mp4"])
+@pytest.mark.parametrize(
+    "name",
+    ["faces/WolfgangLanger_Pexels.mp4", "people/walking_1768x994.mp4", "people/dance_720x406.mp4"],
+)
 def test_faces_are_those_of_facenet_pytorch_to_the_last_bit(testdata, name):
     packaged, ours = Packaged(keep_all=True), MTCNN()
     found = 0

@@ -21,18 +21,35 @@ from semiology.video import read_frames, write_video
 FPS = 25.0
 PLACES = {  # px, of somebody who sits 100 px of torso tall; the legs are out of the picture
     **{"nose": (160, 50), "left_ear": (170, 50), "right_ear": (150, 50)},
-    **{f"{side}_{joint}": (160 + sign * x, y) for side, sign in (("left", 1), ("right", -1)) for joint, x, y in (("shoulder", 30, 80),)},
-    **{"left_elbow": (205, 120), "right_elbow": (115, 120), "left_wrist": (200, 160), "right_wrist": (120, 160)},
+    **{
+        f"{side}_{joint}": (160 + sign * x, y)
+        for side, sign in (("left", 1), ("right", -1))
+        for joint, x, y in (("shoulder", 30, 80),)
+    },
+    **{
+        "left_elbow": (205, 120),
+        "right_elbow": (115, 120),
+        "left_wrist": (200, 160),
+        "right_wrist": (120, 160),
+    },
     **{"left_hip": (180, 180), "right_hip": (140, 180)},
 }
 
 
-def person(path: Path, seconds: float, jerks: list[float], seed: int = 0, seen: bool = True) -> None:
-    """Tracks of somebody who sits still (jitter of 0.05 px), whose left wrist jumps by 5 px and back at each of `jerks` (s)."""
+def person(
+    path: Path, seconds: float, jerks: list[float], seed: int = 0, seen: bool = True
+) -> None:
+    """Tracks of somebody who sits still (jitter of 0.05 px), whose left wrist jumps by 5 px and
+    back at each of `jerks` (s).
+    """
     time = np.arange(round(seconds * FPS)) / FPS
-    position = np.array([*PLACES.values()])[None] + np.random.default_rng(seed).normal(0, 0.05, (len(time), len(PLACES), 2))
+    position = np.array([*PLACES.values()])[None] + np.random.default_rng(seed).normal(
+        0, 0.05, (len(time), len(PLACES), 2)
+    )
     for jerk in jerks:
-        position[:, list(PLACES).index("left_wrist"), 1] -= 5 * np.exp(-0.5 * ((time - jerk) / 0.05) ** 2)
+        position[:, list(PLACES).index("left_wrist"), 1] -= 5 * np.exp(
+            -0.5 * ((time - jerk) / 0.05) ** 2
+        )
     if not seen:
         position[:] = np.nan
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -51,17 +68,27 @@ ROWS = [  # clip, participant, panel, visit, rating, jerks
 
 @pytest.fixture
 def cohort(tmp_path) -> Path:
-    """Four participants: two visits, one visit, never in view, ten frames. Each clip also names a video of a telling name."""
+    """Four participants: two visits, one visit, never in view, ten frames. Each clip also names a
+    video of a telling name.
+    """
     folder = tmp_path / "cohort"
     rows = ["clip_id\tparticipant_id\tvideo\ttracks\tstart\tend\tpanel\tvisit\trater"]
     for clip_id, participant, panel, visit, rating, jerks in ROWS:
         seconds = 0.4 if participant == "sub-04" else 12.0
         person(folder / "tracks" / f"{clip_id}.nc", seconds, jerks, seen=participant != "sub-03")
-        rows.append(f"{clip_id}\t{participant}\tvideos/Jane_Doe_{clip_id}.mp4\ttracks/{clip_id}.nc\t0\tn/a\t{panel}\t{visit}\t{rating}")
+        rows.append(
+            f"{clip_id}\t{participant}\tvideos/Jane_Doe_{clip_id}.mp4\ttracks/{clip_id}.nc\t0\tn/a\t{panel}\t{visit}\t{rating}"
+        )
     (folder / "clips.tsv").write_text("\n".join(rows) + "\n")
     people = sorted({row[1] for row in ROWS})
     (folder / "participants.tsv").write_text("\n".join(["participant_id", *people]) + "\n")
-    score = {"Role": "score", "Minimum": 0, "Maximum": 10, "Of": "umrs_action", "Rater": "A < B & C"}
+    score = {
+        "Role": "score",
+        "Minimum": 0,
+        "Maximum": 10,
+        "Of": "umrs_action",
+        "Rater": "A < B & C",
+    }
     (folder / "clips.json").write_text(json.dumps({"rater": score}))
     return folder
 
@@ -80,17 +107,26 @@ def test_a_cohort_is_scored(cohort, tmp_path, capsys):
     assert "measured 5 clips, 0 were there" in capsys.readouterr().out
     scores = table(out, "scores.tsv").set_index(["participant_id", "visit"])
     restless, calm = scores.loc[("sub-01", "baseline")], scores.loc[("sub-01", "week-12")]
-    # left wrist, 5 % of the torso's length: moderate, class 3. 12 jerks in 11 s: class 4; 2 in 11 s: class 2
-    assert (restless.umrs_action, calm.umrs_action, scores.loc[("sub-02", "baseline")].umrs_action) == (12, 6, 0)
+    # left wrist, 5 % of the torso's length: moderate, class 3. 12 jerks in 11 s: class 4; 2 in 11
+    # s: class 2
+    assert (
+        restless.umrs_action,
+        calm.umrs_action,
+        scores.loc[("sub-02", "baseline")].umrs_action,
+    ) == (12, 6, 0)
     assert restless.umrs_total_parts == 5  # face, neck, trunk, arms: the legs have no keypoints
     assert (restless.rater, calm.rater) == (8, 2) and scores.rater_fitted.isna().all()
     items = table(out, "items.tsv").set_index(["participant_id", "visit", "part"])
     arm = items.loc[("sub-01", "baseline", "left_arm")]
     assert (arm.jerks, arm.frequency_class, arm.amplitude_class, arm.side) == (12, 4, 3, "left")
-    assert items.loc[("sub-01", "baseline", "sum")].score == 12 and np.isnan(items.loc[("sub-03", "baseline", "sum")].score)
+    assert items.loc[("sub-01", "baseline", "sum")].score == 12 and np.isnan(
+        items.loc[("sub-03", "baseline", "sum")].score
+    )
     assert arm.amplitude == pytest.approx(0.05, abs=0.01)
     jerks = read_jerks(out / "jerks" / "sub-01_v1.tsv")
-    assert {jerk.joint for jerk in jerks} == {"left_wrist"} and np.allclose([jerk.peak for jerk in jerks], RESTLESS, atol=0.05)
+    assert {jerk.joint for jerk in jerks} == {"left_wrist"} and np.allclose(
+        [jerk.peak for jerk in jerks], RESTLESS, atol=0.05
+    )
 
 
 def test_nobody_in_view_and_ten_frames_are_not_scored(cohort, tmp_path):
@@ -98,7 +134,10 @@ def test_nobody_in_view_and_ten_frames_are_not_scored(cohort, tmp_path):
     assert run(cohort, out) == 0
     scores = table(out, "scores.tsv").set_index("participant_id")
     for participant in ("sub-03", "sub-04"):
-        assert np.isnan(scores.loc[participant].umrs_total) and scores.loc[participant].umrs_total_parts == 0
+        assert (
+            np.isnan(scores.loc[participant].umrs_total)
+            and scores.loc[participant].umrs_total_parts == 0
+        )
     assert "Nobody was in view." in (out / "reports" / "sub-03.html").read_text()
     assert "Total score n/a at baseline" in (out / "reports" / "sub-04.html").read_text()
 
@@ -111,7 +150,11 @@ def test_what_is_missing_is_said(cohort, tmp_path):
     assert found.loc[("sub-01", "rater")].change == -6
     gone = found.loc[("sub-02", "umrs_total")]
     assert np.isnan(gone.change) and gone.reason == "no measured clip of the visit week-12"
-    assert set(found.index.get_level_values("score")) == {"umrs_action", "umrs_total", "rater"}  # nothing was fitted
+    assert set(found.index.get_level_values("score")) == {
+        "umrs_action",
+        "umrs_total",
+        "rater",
+    }  # nothing was fitted
     (fit,) = table(out, "fits.tsv").itertuples()
     assert fit.reason == "2 participants have a score and features; 8 are needed"
 
@@ -119,18 +162,30 @@ def test_what_is_missing_is_said(cohort, tmp_path):
 def test_a_second_run_measures_nothing_again(cohort, tmp_path, capsys):
     out = tmp_path / "out"
     run(cohort, out)
-    written = {path: path.stat().st_mtime_ns for folder in ("jerks", "measures") for path in (out / folder).iterdir()}
+    written = {
+        path: path.stat().st_mtime_ns
+        for folder in ("jerks", "measures")
+        for path in (out / folder).iterdir()
+    }
     scores = (out / "scores.tsv").read_text()
     capsys.readouterr()
     assert run(cohort, out) == 0
     assert "measured 0 clips, 5 were there" in capsys.readouterr().out
-    assert written == {path: path.stat().st_mtime_ns for path in written} and scores == (out / "scores.tsv").read_text()
+    assert (
+        written == {path: path.stat().st_mtime_ns for path in written}
+        and scores == (out / "scores.tsv").read_text()
+    )
     (out / "measures" / "sub-02_v1.json").write_text("{")
     person(cohort / "tracks" / "sub-01_v1.nc", 12, [])
     run(cohort, out)
-    assert "measured 2 clips, 3 were there" in capsys.readouterr().out  # the damaged one, and the one of other tracks
+    assert (
+        "measured 2 clips, 3 were there" in capsys.readouterr().out
+    )  # the damaged one, and the one of other tracks
     run(cohort, out, "--seen", "20")
-    assert "measured 0 clips, 5 were there" in capsys.readouterr().out and table(out, "scores.tsv").umrs_total.isna().all()
+    assert (
+        "measured 0 clips, 5 were there" in capsys.readouterr().out
+        and table(out, "scores.tsv").umrs_total.isna().all()
+    )
     run(cohort, out, "--within", "0.2")
     assert "measured 5 clips, 0 were there" in capsys.readouterr().out
 
@@ -143,14 +198,21 @@ def test_a_bad_clip_is_listed_and_the_others_go_on(cohort, tmp_path, capsys):
     (failed,) = table(out, "failed.tsv").itertuples()
     assert failed.clip_id == "sub-02_v1" and "tracks/" not in failed.reason
     report = (out / "reports" / "sub-02.html").read_text()
-    assert "No clip of this participant could be measured." in report and "not a readable netCDF" in report
+    assert (
+        "No clip of this participant could be measured." in report
+        and "not a readable netCDF" in report
+    )
     scores = table(out, "scores.tsv").set_index("participant_id")
     assert (
         len(scores) == 5
         and (scores.loc["sub-02"].clips, scores.loc["sub-02"].rater) == (0, 1)
         and np.isnan(scores.loc["sub-02"].umrs_total)
     )
-    gone = table(out, "changes.tsv").set_index(["participant_id", "score"]).loc[("sub-02", "umrs_total")]
+    gone = (
+        table(out, "changes.tsv")
+        .set_index(["participant_id", "score"])
+        .loc[("sub-02", "umrs_total")]
+    )
     assert gone.reason == "no measured clip of the visit baseline and week-12"
 
 
@@ -160,16 +222,24 @@ def test_a_clinicians_score_may_not_hide_one_of_ours(cohort, tmp_path, capsys):
         folder = tmp_path / name
         shutil.copytree(cohort, folder)
         (folder / "clips.tsv").write_text(text)
-        (folder / "clips.json").write_text((cohort / "clips.json").read_text().replace('"rater"', f'"{name}"'))
+        (folder / "clips.json").write_text(
+            (cohort / "clips.json").read_text().replace('"rater"', f'"{name}"')
+        )
         assert run(folder, tmp_path / "out") == 2
-        assert f"the score '{name}' has the name of one of our columns; rename it" in capsys.readouterr().err
+        assert (
+            f"the score '{name}' has the name of one of our columns; rename it"
+            in capsys.readouterr().err
+        )
 
 
 def test_a_cohort_without_tracks_needs_a_store(cohort, tmp_path, capsys):
     text = (cohort / "clips.tsv").read_text()
     (cohort / "clips.tsv").write_text(text.replace("tracks/sub-02_v1.nc", "n/a"))
     assert run(cohort, tmp_path / "out") == 2
-    assert "1 clips have no tracks of their own (sub-02_v1); give the store: --store DIR" in capsys.readouterr().err
+    assert (
+        "1 clips have no tracks of their own (sub-02_v1); give the store: --store DIR"
+        in capsys.readouterr().err
+    )
     assert run(cohort, tmp_path / "out", "--store", str(tmp_path / "store")) == 1
     assert "sub-02_v1: no body in" in capsys.readouterr().out
 
@@ -181,11 +251,20 @@ def test_a_folder_that_cannot_be_written_stops_at_once(cohort, tmp_path, capsys)
 
 
 def test_nothing_that_is_written_names_a_video_and_reports_escape(cohort, tmp_path):
-    text = (cohort / "clips.tsv").read_text().replace("week-12", "<u>12</u>").replace("\taction\t", "\t<i>action\t")
+    text = (
+        (cohort / "clips.tsv")
+        .read_text()
+        .replace("week-12", "<u>12</u>")
+        .replace("\taction\t", "\t<i>action\t")
+    )
     (cohort / "clips.tsv").write_text(text)
     out = tmp_path / "out"
     assert run(cohort, out, "--overlay") == 1  # there are no such videos
-    assert not [path for path in out.rglob("*") if path.is_file() and (b"Jane" in path.read_bytes() or "Jane" in path.name)]
+    assert not [
+        path
+        for path in out.rglob("*")
+        if path.is_file() and (b"Jane" in path.read_bytes() or "Jane" in path.name)
+    ]
     report = (out / "reports" / "sub-01.html").read_text()
     assert "&lt;u&gt;12&lt;/u&gt;" in report and "<u>" not in report and "<i>" not in report
     assert "A &lt; B &amp; C" in report and "<script" not in report and "//" not in report
@@ -193,7 +272,9 @@ def test_nothing_that_is_written_names_a_video_and_reports_escape(cohort, tmp_pa
 
 def test_jerks_are_ringed_in_the_video(cohort, tmp_path):
     head, *rows = (cohort / "clips.tsv").read_text().splitlines()
-    row = next(row for row in rows if row.startswith("sub-01_v2")).replace("\tn/a\t", "\t4\t")  # its first 4 s, with a jerk at 3 s
+    row = next(row for row in rows if row.startswith("sub-01_v2")).replace(
+        "\tn/a\t", "\t4\t"
+    )  # its first 4 s, with a jerk at 3 s
     (cohort / "clips.tsv").write_text(f"{head}\n{row}\n")
     (cohort / "videos").mkdir()
     write_video(cohort / row.split("\t")[2], [np.zeros((240, 320, 3), np.uint8)] * 100, FPS)
@@ -213,10 +294,20 @@ def test_jerks_are_ringed_in_the_video(cohort, tmp_path):
 def test_marks_and_captions_follow_the_jerks(cohort, tmp_path):
     out = tmp_path / "out"
     run(cohort, out)
-    tracks, jerks = read_tracks(cohort / "tracks" / "sub-01_v2.nc"), read_jerks(out / "jerks" / "sub-01_v2.tsv")
-    assert [len(points) for points in marks(tracks, jerks)][75] == 1 and len(marks(tracks, jerks)[125]) == 0
-    assert captions(tracks, jerks)[75].startswith("3.00 s\nleft arm: ") and captions(tracks, jerks)[125] == "5.00 s"
-    smaller = [replace(jerk, joint="left_elbow", amplitude=jerk.amplitude / 2) for jerk in jerks]  # of the same arm: one ring, on the wrist
+    tracks, jerks = (
+        read_tracks(cohort / "tracks" / "sub-01_v2.nc"),
+        read_jerks(out / "jerks" / "sub-01_v2.tsv"),
+    )
+    assert [len(points) for points in marks(tracks, jerks)][75] == 1 and len(
+        marks(tracks, jerks)[125]
+    ) == 0
+    assert (
+        captions(tracks, jerks)[75].startswith("3.00 s\nleft arm: ")
+        and captions(tracks, jerks)[125] == "5.00 s"
+    )
+    smaller = [
+        replace(jerk, joint="left_elbow", amplitude=jerk.amplitude / 2) for jerk in jerks
+    ]  # of the same arm: one ring, on the wrist
     assert np.array_equal(marks(tracks, [*jerks, *smaller])[75], marks(tracks, jerks)[75])
 
 
@@ -227,6 +318,8 @@ def test_settings_that_cannot_be():
 
 def test_an_empty_cohort_is_scored_to_empty_tables(cohort, tmp_path):
     (cohort / "clips.tsv").write_text((cohort / "clips.tsv").read_text().splitlines()[0] + "\n")
-    summary = score_cohort(Cohort.read(cohort, check_videos=False), None, tmp_path / "out", progress=False)
+    summary = score_cohort(
+        Cohort.read(cohort, check_videos=False), None, tmp_path / "out", progress=False
+    )
     assert (summary.made, summary.failed, summary.participants) == ([], {}, 0)
     assert table(tmp_path / "out", "scores.tsv").empty

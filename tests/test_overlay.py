@@ -28,14 +28,20 @@ def test_missing_joints_are_not_drawn_and_unsure_ones_hollow():
     points = body()
     confidence = np.ones(11)
     confidence[SKELETON.names.index("left_wrist")] = 0.1
-    drawn = draw(np.zeros((200, 300, 3), np.uint8), points, skeleton=SKELETON, confidence=confidence)
+    drawn = draw(
+        np.zeros((200, 300, 3), np.uint8), points, skeleton=SKELETON, confidence=confidence
+    )
     assert drawn[75, 100].tolist() == [127, 85, 0]
     points[:] = np.nan
     assert (draw(np.zeros((200, 300, 3), np.uint8), points, skeleton=SKELETON) == 0).all()
 
 
 def test_face_landmarks_and_text_are_drawn():
-    drawn = draw(np.full((200, 300, 3), 60, np.uint8), face=np.array([[250.0, 150.0], [np.nan, np.nan]]), text=["dystonia 0.83"])
+    drawn = draw(
+        np.full((200, 300, 3), 60, np.uint8),
+        face=np.array([[250.0, 150.0], [np.nan, np.nan]]),
+        text=["dystonia 0.83"],
+    )
     assert drawn[150, 250].tolist() == [255, 255, 255]
     assert (drawn[2:20, 2:60] > 200).any() and (drawn[2:20, 2:60] == 0).any()
 
@@ -43,7 +49,16 @@ def test_face_landmarks_and_text_are_drawn():
 def test_the_copy_of_the_video_has_its_length_and_the_tracks_in_it(tmp_path):
     write_video(tmp_path / "in.mp4", (np.full((200, 300, 3), 30, np.uint8) for _ in range(20)), 25)
     tracks = make_tracks(np.tile(body(), (10, 1, 1)), SKELETON.names, 25)
-    out = write_overlay(tmp_path / "in.mp4", tracks, None, tmp_path / "out.mp4", skeleton=SKELETON, start=0.2, end=0.6, captions=["a", "b"])
+    out = write_overlay(
+        tmp_path / "in.mp4",
+        tracks,
+        None,
+        tmp_path / "out.mp4",
+        skeleton=SKELETON,
+        start=0.2,
+        end=0.6,
+        captions=["a", "b"],
+    )
     frames = [frame.image for frame in read_frames(out)]
     assert len(frames) == 10
     for frame in (frames[0], frames[9]):

@@ -17,20 +17,36 @@ PERSON = draw_person(np.random.default_rng(0))
 
 def still(**degrees: float) -> dict[str, np.ndarray]:
     """Joint angles of one frame, all zero but those given."""
-    names = (*TRUNK_ANGLES, *HEAD_ANGLES, *(f"{side}_{name}" for side in SIDES for name in ARM_ANGLES))
+    names = (
+        *TRUNK_ANGLES,
+        *HEAD_ANGLES,
+        *(f"{side}_{name}" for side in SIDES for name in ARM_ANGLES),
+    )
     return {name: np.radians([degrees.get(name, 0.0)]) for name in names}
 
 
 def some_plan(seed: int = 3, **options):
     rng = np.random.default_rng(seed)
     return draw_plan(
-        rng, draw_subject(rng), **{"seconds": (3, 3), "dystonia": True, "emotion": True, "difficulty": 0.5, "appearance": 0.2, **options}
+        rng,
+        draw_subject(rng),
+        **{
+            "seconds": (3, 3),
+            "dystonia": True,
+            "emotion": True,
+            "difficulty": 0.5,
+            "appearance": 0.2,
+            **options,
+        },
     )
 
 
 def test_a_pinhole_projects_as_by_hand():
-    camera = Camera.looking_at(np.zeros(3), np.array([0.0, 0.0, 2.0]), focal=400, width=704, height=576)
-    # 0.5 m to the right and 0.25 m up, 2 m away: 400 * 0.5 / 2 = 100 px right of the middle, 50 px above it
+    camera = Camera.looking_at(
+        np.zeros(3), np.array([0.0, 0.0, 2.0]), focal=400, width=704, height=576
+    )
+    # 0.5 m to the right and 0.25 m up, 2 m away: 400 * 0.5 / 2 = 100 px right of the middle, 50 px
+    # above it
     assert camera.project(np.array([0.5, 0.25, 0.0])) == pytest.approx([352 + 100, 288 - 50])
     assert camera.to_camera(np.array([0.5, 0.25, 0.0])) == pytest.approx([0.5, -0.25, 2.0])
     # half the pixels a side: half the pixel coordinates
@@ -40,13 +56,20 @@ def test_a_pinhole_projects_as_by_hand():
 def test_an_upright_body_stands_where_its_angles_say():
     body = PERSON.body
     angles = still(left_elevation=90, right_elevation=90, right_plane=90, right_elbow=90)
-    joints = {name: p[0] for name, p in pose(body, angles, seat=np.zeros(3), recline=np.pi / 2).joints.items()}
+    joints = {
+        name: p[0]
+        for name, p in pose(body, angles, seat=np.zeros(3), recline=np.pi / 2).joints.items()
+    }
     assert joints["neck"] == pytest.approx([0, body.trunk, 0])
     # the left arm is stretched to the patient's left (+x), level
-    assert joints["left_wrist"] == pytest.approx([body.shoulder + body.upper_arm + body.forearm, body.trunk, 0])
+    assert joints["left_wrist"] == pytest.approx(
+        [body.shoulder + body.upper_arm + body.forearm, body.trunk, 0]
+    )
     # the right upper arm points to the front (+z), the forearm up
     assert joints["right_elbow"] == pytest.approx([-body.shoulder, body.trunk, body.upper_arm])
-    assert joints["right_wrist"] == pytest.approx([-body.shoulder, body.trunk + body.forearm, body.upper_arm])
+    assert joints["right_wrist"] == pytest.approx(
+        [-body.shoulder, body.trunk + body.forearm, body.upper_arm]
+    )
 
 
 def test_who_reclines_leans_to_the_headboard():
@@ -68,7 +91,9 @@ def test_bones_are_rigid_through_a_clip():
             ("spine_base", f"{side}_hip", body.hip),
         ]
     for a, b, length in bones:
-        measured = np.linalg.norm(tracks.sel(keypoint=a).to_numpy() - tracks.sel(keypoint=b).to_numpy(), axis=-1)
+        measured = np.linalg.norm(
+            tracks.sel(keypoint=a).to_numpy() - tracks.sel(keypoint=b).to_numpy(), axis=-1
+        )
         assert measured == pytest.approx(np.full(len(measured), length), abs=1e-5), f"{a} to {b}"
 
 
@@ -77,16 +102,27 @@ def test_pixels_are_the_projection_of_the_metres():
     performance = perform(plan)
     for tracks in (body_truth(plan, performance), face_truth(plan, performance)):
         x, y, z = (tracks.position_3d.sel(space_3d=axis).to_numpy() for axis in "xyz")
-        focal, width, height = performance.camera.focal, tracks.attrs["width"], tracks.attrs["height"]
-        assert tracks.position.sel(space="x").to_numpy() == pytest.approx(width / 2 + focal * x / z, abs=1e-2)
-        assert tracks.position.sel(space="y").to_numpy() == pytest.approx(height / 2 + focal * y / z, abs=1e-2)
+        focal, width, height = (
+            performance.camera.focal,
+            tracks.attrs["width"],
+            tracks.attrs["height"],
+        )
+        assert tracks.position.sel(space="x").to_numpy() == pytest.approx(
+            width / 2 + focal * x / z, abs=1e-2
+        )
+        assert tracks.position.sel(space="y").to_numpy() == pytest.approx(
+            height / 2 + focal * y / z, abs=1e-2
+        )
 
 
 @pytest.mark.parametrize("seed", range(4))
 def test_the_patients_left_is_at_the_right_of_the_picture(seed):
     plan = some_plan(seed)
     performance = perform(plan)
-    body, face = body_truth(plan, performance).position.sel(space="x"), face_truth(plan, performance)
+    body, face = (
+        body_truth(plan, performance).position.sel(space="x"),
+        face_truth(plan, performance),
+    )
     assert (body.sel(keypoint="left_shoulder") > body.sel(keypoint="right_shoulder")).all()
     seen = face.confidence.mean("keypoint") > 0.9
     eyes = face.position.sel(space="x").where(seen, drop=True)
@@ -96,8 +132,13 @@ def test_the_patients_left_is_at_the_right_of_the_picture(seed):
 def test_a_face_that_is_turned_away_is_not_seen():
     plan = some_plan()
     performance = perform(plan)
-    behind = {name: 2 * performance.figure.joints["head"] - point for name, point in performance.landmarks.items()}
-    away = replace(performance.figure, head=performance.figure.head * np.array([-1.0, 1.0, -1.0]))  # half a turn about the neck
+    behind = {
+        name: 2 * performance.figure.joints["head"] - point
+        for name, point in performance.landmarks.items()
+    }
+    away = replace(
+        performance.figure, head=performance.figure.head * np.array([-1.0, 1.0, -1.0])
+    )  # half a turn about the neck
     turned = replace(performance, figure=away, landmarks=behind)
     assert (face_truth(plan, performance).confidence == 1).any()
     assert (face_truth(plan, turned).confidence == 0).all()
@@ -127,5 +168,7 @@ def test_with_full_appearance_no_landmark_and_no_elbow_moves():
     plan = some_plan(5, appearance=1.0)
     held, without = perform(plan), perform(replace(plan, arms=()))
     for side in SIDES:
-        assert np.allclose(held.figure.joints[f"{side}_wrist"], without.figure.joints[f"{side}_wrist"])
+        assert np.allclose(
+            held.figure.joints[f"{side}_wrist"], without.figure.joints[f"{side}_wrist"]
+        )
     assert any(not np.allclose(held.clench[side], without.clench[side]) for side in SIDES)

@@ -52,9 +52,20 @@ def test_a_positive_participant_has_a_positive_clip_and_a_negative_one_none():
 def test_twenty_subjects_bring_every_resolution_and_container_of_the_paper():
     views = [plan_clip(SHORT, subject, 0)[0].subject.view for subject in range(20)]
     sizes = [(view.width, view.height) for view in views]
-    assert {size: sizes.count(size) for size in sizes} == {(352, 576): 4, (352, 288): 4, (704, 576): 4, (720, 576): 4, (1280, 720): 4}
+    assert {size: sizes.count(size) for size in sizes} == {
+        (352, 576): 4,
+        (352, 288): 4,
+        (704, 576): 4,
+        (720, 576): 4,
+        (1280, 720): 4,
+    }
     containers = [view.container for view in views]
-    assert {name: containers.count(name) for name in containers} == {".mpg": 5, ".mp4": 5, ".avi": 5, ".asf": 5}
+    assert {name: containers.count(name) for name in containers} == {
+        ".mpg": 5,
+        ".mp4": 5,
+        ".avi": 5,
+        ".asf": 5,
+    }
 
 
 def test_labels_say_what_is_rendered_and_those_of_a_null_cohort_do_not():
@@ -64,14 +75,19 @@ def test_labels_say_what_is_rendered_and_those_of_a_null_cohort_do_not():
         assert (plan.sign_of_face is not None) == scored.emotion
     scored_null = np.array([labels(0, s, 1, 0.5, 0.5)[0].dystonia for s in range(1000)])
     shown_null = np.array([rendered_at_random(0, s, 0, 0.5, 0.5).dystonia for s in range(1000)])
-    assert abs(np.corrcoef(scored_null, shown_null)[0, 1]) < 0.08  # 2.5 standard errors of 1000 pairs
+    assert (
+        abs(np.corrcoef(scored_null, shown_null)[0, 1]) < 0.08
+    )  # 2.5 standard errors of 1000 pairs
 
 
 def test_same_seed_same_truth_whatever_else_is_made():
     def truth(recipe, subject):
         plan, _ = plan_clip(recipe, subject, 0)
         performance = perform(plan)
-        return body_truth(plan, performance).position.to_numpy().tobytes() + face_truth(plan, performance).position.to_numpy().tobytes()
+        return (
+            body_truth(plan, performance).position.to_numpy().tobytes()
+            + face_truth(plan, performance).position.to_numpy().tobytes()
+        )
 
     first = truth(SHORT, 2)
     truth(SHORT, 0)
@@ -99,7 +115,9 @@ def mean_positions(tracks, skeleton):
     skeleton = load_skeleton(skeleton)
     position = tracks.position.transpose("time", "keypoint", "space")
     origin = position.sel(keypoint=list(skeleton.origin)).mean("keypoint")
-    length = np.linalg.norm(position.sel(keypoint=skeleton.scale[0]) - position.sel(keypoint=skeleton.scale[1]), axis=-1)
+    length = np.linalg.norm(
+        position.sel(keypoint=skeleton.scale[0]) - position.sel(keypoint=skeleton.scale[1]), axis=-1
+    )
     return ((position - origin) / np.median(length)).mean("time").to_numpy().ravel()
 
 
@@ -116,15 +134,22 @@ def test_mean_positions_do_not_give_the_labels_away():
             groups.append(subject)
     for features, truth in ((bodies, dystonia), (faces, emotion)):
         for strength in (0.01, 1.0):
-            model = make_pipeline(StandardScaler(), LogisticRegression(C=strength, class_weight="balanced", max_iter=2000))
-            predicted = cross_val_predict(model, np.array(features), np.array(truth), groups=groups, cv=GroupKFold(10))
+            model = make_pipeline(
+                StandardScaler(),
+                LogisticRegression(C=strength, class_weight="balanced", max_iter=2000),
+            )
+            predicted = cross_val_predict(
+                model, np.array(features), np.array(truth), groups=groups, cv=GroupKFold(10)
+            )
             assert balanced_accuracy_score(truth, predicted) < 0.70
 
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
     out = tmp_path_factory.mktemp("phantom")
-    make_phantom(out, subjects=2, clips_per_subject=1, seconds=(2, 2), seed=4, dystonia=1.0, progress=False)
+    make_phantom(
+        out, subjects=2, clips_per_subject=1, seconds=(2, 2), seed=4, dystonia=1.0, progress=False
+    )
     return out
 
 
@@ -136,7 +161,10 @@ def test_the_folder_is_a_cohort_and_says_that_it_is_synthetic(folder):
     assert cohort.labels["dystonia"].hed == "Semiology-dystonic"
     assert cohort.labels["dystonia_side"].mirror == {"left": "right", "right": "left"}
     assert all(clip.labels["dystonia"] == "present" for clip in cohort.clips)
-    assert all("SYNTHETIC" in text for text in ((folder / "README.md").read_text(), (folder / "clips.json").read_text()))
+    assert all(
+        "SYNTHETIC" in text
+        for text in ((folder / "README.md").read_text(), (folder / "clips.json").read_text())
+    )
     told = json.loads((folder / "truth" / "sub-01_sz-01.json").read_text())
     assert told["synthetic"] is True
     assert told["rendered"]["dystonia"]["side"] == cohort.clips[0].labels["dystonia_side"]
@@ -156,7 +184,15 @@ def test_a_second_call_makes_nothing_anew_and_mends_what_is_missing(folder):
     before = {path: path.stat().st_mtime_ns for path in (folder / "videos").iterdir()}
     lost = sorted(before)[0]
     lost.unlink()
-    make_phantom(folder, subjects=2, clips_per_subject=1, seconds=(2, 2), seed=4, dystonia=1.0, progress=False)
+    make_phantom(
+        folder,
+        subjects=2,
+        clips_per_subject=1,
+        seconds=(2, 2),
+        seed=4,
+        dystonia=1.0,
+        progress=False,
+    )
     after = {path: path.stat().st_mtime_ns for path in (folder / "videos").iterdir()}
     assert after.keys() == before.keys()
     assert [path for path in after if after[path] != before[path]] == [lost]
@@ -168,7 +204,16 @@ def test_another_cohort_is_not_written_over(tmp_path):
         make_phantom(tmp_path, subjects=1, progress=False)
 
 
-@pytest.mark.parametrize("wrong", [{"difficulty": 2}, {"dystonia": -0.1}, {"seconds": (5, 3)}, {"subjects": 0}, {"clips_per_subject": 0}])
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"difficulty": 2},
+        {"dystonia": -0.1},
+        {"seconds": (5, 3)},
+        {"subjects": 0},
+        {"clips_per_subject": 0},
+    ],
+)
 def test_parameters_that_make_no_sense_are_refused(tmp_path, wrong):
     with pytest.raises(UserError, match="phantom"):
         make_phantom(tmp_path, **{"progress": False, **wrong})
@@ -179,7 +224,9 @@ def test_stills_fill_every_class(tmp_path):
     from PIL import Image
 
     make_stills(tmp_path, subjects=2, per_class=2, progress=False)
-    found = sorted(f"{path.parent.parent.name}/{path.parent.name}" for path in tmp_path.rglob("*.png"))
+    found = sorted(
+        f"{path.parent.parent.name}/{path.parent.name}" for path in tmp_path.rglob("*.png")
+    )
     classes = [f"expression/{name}" for name in ("anger", "fear", "neutral", "smile")] + [
         f"posture/{n}" for n in ("dystonic", "reach", "rest")
     ]
@@ -199,11 +246,29 @@ def test_the_default_backend_finds_the_figure():
         for t, image in zip(range(0, 40, 4), pictures(plan, performance, range(0, 40, 4))):
             found = model.process(np.ascontiguousarray(image)).pose_landmarks
             assert found is not None, f"nobody found in frame {t}"
-            true = {name: camera.to_camera(points[t]) for name, points in performance.figure.joints.items()}
-            length = np.linalg.norm(camera.to_pixels(true["neck"]) - camera.to_pixels(true["spine_base"]))
-            for joint in ("left_shoulder", "right_shoulder", "left_elbow", "right_elbow", "left_wrist", "right_wrist"):
+            true = {
+                name: camera.to_camera(points[t])
+                for name, points in performance.figure.joints.items()
+            }
+            length = np.linalg.norm(
+                camera.to_pixels(true["neck"]) - camera.to_pixels(true["spine_base"])
+            )
+            for joint in (
+                "left_shoulder",
+                "right_shoulder",
+                "left_elbow",
+                "right_elbow",
+                "left_wrist",
+                "right_wrist",
+            ):
                 mark = found.landmark[names[joint]]
                 errors.append(
-                    np.hypot(*(np.array([mark.x * camera.width, mark.y * camera.height]) - camera.to_pixels(true[joint]))) / length
+                    np.hypot(
+                        *(
+                            np.array([mark.x * camera.width, mark.y * camera.height])
+                            - camera.to_pixels(true[joint])
+                        )
+                    )
+                    / length
                 )
     assert np.median(errors) < 0.12  # torso lengths

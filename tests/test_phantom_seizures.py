@@ -46,7 +46,10 @@ def test_five_of_twelve_are_tonic_clonic_and_durations_keep_to_the_published_ran
     assert len(durations["TCS"]) == 40 and len(durations["FOS"]) == 56
     for kind, (shortest, median, longest) in DURATIONS.items():
         found = np.array(durations[kind])
-        assert shortest - 0.1 <= found.min() < 0.8 * median and 3 * median < found.max() <= longest + 0.1
+        assert (
+            shortest - 0.1 <= found.min() < 0.8 * median
+            and 3 * median < found.max() <= longest + 0.1
+        )
         assert np.median(found) == pytest.approx(median, rel=0.25)
     fixed = plan_seizure(SeizureRecipe(seconds=(20, 20), fps=15), 0, 0)[1]["S"]
     assert fixed.frames == 300
@@ -54,10 +57,15 @@ def test_five_of_twelve_are_tonic_clonic_and_durations_keep_to_the_published_ran
 
 def test_phases_follow_each_other_and_share_every_moment():
     rng = np.random.default_rng(0)
-    for kind, names in (("FOS", ["hyperkinetic", "postictal"]), ("TCS", ["hyperkinetic", "tonic", "clonic", "postictal"])):
+    for kind, names in (
+        ("FOS", ["hyperkinetic", "postictal"]),
+        ("TCS", ["hyperkinetic", "tonic", "clonic", "postictal"]),
+    ):
         seizure = draw_seizure(rng, kind, 40.0)
         assert [phase.kind for phase in seizure.phases] == names
-        assert [phase.start for phase in seizure.phases[1:]] == [phase.stop for phase in seizure.phases[:-1]]
+        assert [phase.start for phase in seizure.phases[1:]] == [
+            phase.stop for phase in seizure.phases[:-1]
+        ]
         assert seizure.phases[0].start == 0 and seizure.duration == pytest.approx(40)
         inside = np.linspace(0.5, 39.5, 500)
         assert sum(weights(seizure, inside).values()) == pytest.approx(np.ones(500))
@@ -67,7 +75,9 @@ def test_a_seizure_of_focal_onset_has_moments_that_look_like_the_other_phases():
     seizures = [draw_seizure(np.random.default_rng(seed), "FOS", 90.0) for seed in range(20)]
     kinds = [{moment.kind for moment in seizure.moments} for seizure in seizures]
     assert sum(kind == {"stiff", "jerking"} for kind in kinds) > 10
-    assert all(moment.stop < seizure.phases[0].stop for seizure in seizures for moment in seizure.moments)
+    assert all(
+        moment.stop < seizure.phases[0].stop for seizure in seizures for moment in seizure.moments
+    )
 
 
 def test_jerks_become_rarer_from_five_or_six_a_second_to_one():
@@ -89,7 +99,9 @@ def test_jerks_become_rarer_from_five_or_six_a_second_to_one():
 def test_both_wrists_jerk_together():
     for recording, phases in tonic_clonic():
         start = phases["clonic"].start + 1
-        left, right = (np.diff(heights(recording, start, start + 5, side)) for side in ("left", "right"))
+        left, right = (
+            np.diff(heights(recording, start, start + 5, side)) for side in ("left", "right")
+        )
         lags = np.arange(-8, 9)
         shifted = [np.corrcoef(left[10:-10], np.roll(right, lag)[10:-10])[0, 1] for lag in lags]
         assert np.max(shifted) > 0.8 and lags[np.argmax(shifted)] == 0
@@ -100,21 +112,37 @@ def test_tonic_limbs_are_straight_and_tremble():
         speeds = {}
         for name in ("hyperkinetic", "tonic"):
             phase = phases[name]
-            joints = act(recording, range(round((phase.start + 0.8) * FPS), round((phase.stop - 0.8) * FPS))).figure.joints
+            joints = act(
+                recording, range(round((phase.start + 0.8) * FPS), round((phase.stop - 0.8) * FPS))
+            ).figure.joints
             for side in ("left", "right"):
                 upper = joints[f"{side}_elbow"] - joints[f"{side}_shoulder"]
                 fore = joints[f"{side}_wrist"] - joints[f"{side}_elbow"]
-                cosine = np.sum(upper * fore, -1) / np.linalg.norm(upper, axis=-1) / np.linalg.norm(fore, axis=-1)
+                cosine = (
+                    np.sum(upper * fore, -1)
+                    / np.linalg.norm(upper, axis=-1)
+                    / np.linalg.norm(fore, axis=-1)
+                )
                 if name == "tonic":
                     assert np.degrees(np.arccos(cosine)).max() < 12
-                speeds[name, side] = FPS * np.linalg.norm(np.diff(joints[f"{side}_wrist"], axis=0), axis=-1)
+                speeds[name, side] = FPS * np.linalg.norm(
+                    np.diff(joints[f"{side}_wrist"], axis=0), axis=-1
+                )
         for side in ("left", "right"):
-            assert 0.02 < speeds["tonic", side].mean() < 0.5 * speeds["hyperkinetic", side].mean()  # m/s
+            assert (
+                0.02 < speeds["tonic", side].mean() < 0.5 * speeds["hyperkinetic", side].mean()
+            )  # m/s
 
 
 def test_after_the_seizure_only_breathing_moves():
     recording, phases = next(tonic_clonic())
-    joints = act(recording, range(round((phases["postictal"].start + 1) * FPS), round((phases["postictal"].stop - 1) * FPS))).figure.joints
+    joints = act(
+        recording,
+        range(
+            round((phases["postictal"].start + 1) * FPS),
+            round((phases["postictal"].stop - 1) * FPS),
+        ),
+    ).figure.joints
     speed = FPS * np.linalg.norm(np.diff(joints["neck"], axis=0), axis=-1)
     assert 0 < speed.mean() < 0.03
     hyperkinetic = act(recording, range(50, 500)).figure.joints["left_wrist"]
@@ -127,17 +155,25 @@ def test_after_the_seizure_only_breathing_moves():
 def test_two_cameras_see_one_performance():
     _, views = plan_seizure(SMALL, 3, 1)
     first, second = (act(views[view], range(100, 160)) for view in ("L", "S"))
-    assert all(np.array_equal(first.figure.joints[name], second.figure.joints[name]) for name in first.figure.joints)
+    assert all(
+        np.array_equal(first.figure.joints[name], second.figure.joints[name])
+        for name in first.figure.joints
+    )
     apart = np.degrees(np.arccos(first.camera.rotation[2] @ second.camera.rotation[2]))
     assert 15 < apart < 70
-    pixels = [performance.camera.project(performance.figure.joints["left_wrist"]) for performance in (first, second)]
+    pixels = [
+        performance.camera.project(performance.figure.joints["left_wrist"])
+        for performance in (first, second)
+    ]
     assert np.abs(pixels[0] - pixels[1]).max() > 5
 
 
 def test_pieces_of_a_recording_are_the_recording():
     _, views = plan_seizure(SMALL, 0, 0)
     whole = act(views["L"], range(0, 400)).figure.joints["left_wrist"]
-    assert act(views["L"], range(150, 250)).figure.joints["left_wrist"] == pytest.approx(whole[150:250], abs=1e-9)
+    assert act(views["L"], range(150, 250)).figure.joints["left_wrist"] == pytest.approx(
+        whole[150:250], abs=1e-9
+    )
 
 
 @pytest.fixture(scope="module")
@@ -149,8 +185,15 @@ def folder(tmp_path_factory):
 
 def test_the_folder_is_a_cohort_of_whole_videos(folder):
     cohort = Cohort.read(folder)
-    assert [clip.clip_id for clip in cohort.clips] == ["sub-01_sz-01_L", "sub-01_sz-01_S", "sub-01_sz-02_L", "sub-01_sz-02_S"]
-    assert [clip.covariates["recording_id"] for clip in cohort.clips] == ["sub-01_sz-01"] * 2 + ["sub-01_sz-02"] * 2
+    assert [clip.clip_id for clip in cohort.clips] == [
+        "sub-01_sz-01_L",
+        "sub-01_sz-01_S",
+        "sub-01_sz-02_L",
+        "sub-01_sz-02_S",
+    ]
+    assert [clip.covariates["recording_id"] for clip in cohort.clips] == ["sub-01_sz-01"] * 2 + [
+        "sub-01_sz-02"
+    ] * 2
     assert cohort.labels["seizure_type"].positive == "TCS"
     for clip in cohort.clips:
         frames = list(read_frames(folder / clip.video, fps=10))
@@ -165,10 +208,16 @@ def test_the_table_of_events_holds_the_phases(folder):
         table = read_events(folder / "events" / f"{clip.clip_id}_events.tsv")
         whole = [event for event in table.events if event.sign == "seizure"]
         phases = [event for event in table.events if event.sign != "seizure"]
-        assert [(event.onset, event.duration, event.level) for event in whole] == [(0, 6, clip.labels["seizure_type"])]
+        assert [(event.onset, event.duration, event.level) for event in whole] == [
+            (0, 6, clip.labels["seizure_type"])
+        ]
         assert [event.sign for event in phases] == [phase["kind"] for phase in told["phases"]]
-        assert [event.onset for event in phases] == pytest.approx([phase["start"] for phase in told["phases"]], abs=1e-3)
-        assert [event.offset for event in phases] == pytest.approx([phase["stop"] for phase in told["phases"]], abs=2e-3)
+        assert [event.onset for event in phases] == pytest.approx(
+            [phase["start"] for phase in told["phases"]], abs=1e-3
+        )
+        assert [event.offset for event in phases] == pytest.approx(
+            [phase["stop"] for phase in told["phases"]], abs=2e-3
+        )
         assert table.duration == 6
 
 
@@ -187,7 +236,15 @@ def test_a_second_call_makes_nothing_anew_and_more_subjects_leave_the_first_as_t
 
 @pytest.mark.parametrize(
     "wrong",
-    [{"subjects": 0}, {"views": 3}, {"seconds": (2, 9)}, {"seconds": (9, 7)}, {"fps": 2}, {"width": 97}, {"seizures_per_subject": 0}],
+    [
+        {"subjects": 0},
+        {"views": 3},
+        {"seconds": (2, 9)},
+        {"seconds": (9, 7)},
+        {"fps": 2},
+        {"width": 97},
+        {"seizures_per_subject": 0},
+    ],
 )
 def test_recipes_that_make_no_sense_are_refused(tmp_path, wrong):
     with pytest.raises(UserError, match="phantom"):
@@ -197,9 +254,34 @@ def test_recipes_that_make_no_sense_are_refused(tmp_path, wrong):
 
 def test_the_verb_makes_both(tmp_path, capsys):
     size = ["--width", "64", "--height", "64", "--progress", "false"]
-    made = ["--subjects", "1", "--seizures_per_subject", "1", "--views", "1", "--seconds", "[5,5]", "--fps", "5"]
+    made = [
+        "--subjects",
+        "1",
+        "--seizures_per_subject",
+        "1",
+        "--views",
+        "1",
+        "--seconds",
+        "[5,5]",
+        "--fps",
+        "5",
+    ]
     assert main(["phantom", "seizures", str(tmp_path / "cohort"), *made, *size]) == 0
-    assert main(["phantom", "actions", str(tmp_path / "clips"), "--people", "2", "--seconds", "1", *size]) == 0
+    assert (
+        main(
+            [
+                "phantom",
+                "actions",
+                str(tmp_path / "clips"),
+                "--people",
+                "2",
+                "--seconds",
+                "1",
+                *size,
+            ]
+        )
+        == 0
+    )
     assert [clip.clip_id for clip in Cohort.read(tmp_path / "cohort").clips] == ["sub-01_sz-01_L"]
     assert len(list((tmp_path / "clips").rglob("*.mp4"))) == 8
     assert main(["phantom", "seizures", str(tmp_path / "other"), "--subjects", "0"]) == 2
@@ -210,9 +292,14 @@ def test_clips_of_single_phases_part_people(tmp_path):
     make_actions(tmp_path, people=2, seconds=1, width=96, height=80, progress=False)
     found = sorted(path.relative_to(tmp_path).as_posix() for path in tmp_path.rglob("*.mp4"))
     classes = ("clonic", "hyperkinetic", "still", "tonic")
-    assert found == [f"test/{name}/person-0000_00.mp4" for name in classes] + [f"train/{name}/person-0001_00.mp4" for name in classes]
+    assert found == [f"test/{name}/person-0000_00.mp4" for name in classes] + [
+        f"train/{name}/person-0001_00.mp4" for name in classes
+    ]
     assert all(len(list(read_frames(tmp_path / name, fps=15))) == 15 for name in found)
-    still, clonic = (np.abs(np.diff(video(tmp_path / f"train/{name}/person-0001_00.mp4"), axis=0)).mean() for name in ("still", "clonic"))
+    still, clonic = (
+        np.abs(np.diff(video(tmp_path / f"train/{name}/person-0001_00.mp4"), axis=0)).mean()
+        for name in ("still", "clonic")
+    )
     assert still < clonic
 
 
@@ -221,8 +308,18 @@ def video(path):
 
 
 def test_a_long_recording_has_its_seizures_where_they_were_asked_for(tmp_path):
-    told = render_long(tmp_path / "long.mp4", 0.5, [("TCS", 15.0, 10.0), ("FOS", 3.0, 6.0)], seed=2, fps=10, width=96, height=80)
-    assert [(event.onset, event.duration, event.level) for event in told if event.sign == "seizure"] == [(3, 6, "FOS"), (15, 10, "TCS")]
+    told = render_long(
+        tmp_path / "long.mp4",
+        0.5,
+        [("TCS", 15.0, 10.0), ("FOS", 3.0, 6.0)],
+        seed=2,
+        fps=10,
+        width=96,
+        height=80,
+    )
+    assert [
+        (event.onset, event.duration, event.level) for event in told if event.sign == "seizure"
+    ] == [(3, 6, "FOS"), (15, 10, "TCS")]
     table = read_events(tmp_path / "long_events.tsv")
     assert len(table.events) == len(told) and table.duration == 30
     assert len(list(read_frames(tmp_path / "long.mp4", fps=10))) == 300
@@ -230,7 +327,9 @@ def test_a_long_recording_has_its_seizures_where_they_were_asked_for(tmp_path):
 
 def test_rest_is_calmer_than_a_seizure():
     _, views = plan_seizure(SMALL, 0, 0)
-    recording = draw_recording(np.random.default_rng(1), views["L"].subject, 120, [("FOS", 60.0, 40.0)], FPS)
+    recording = draw_recording(
+        np.random.default_rng(1), views["L"].subject, 120, [("FOS", 60.0, 40.0)], FPS
+    )
     wrist = act(recording, range(recording.frames)).figure.joints["left_wrist"]
     speed = FPS * np.linalg.norm(np.diff(wrist, axis=0), axis=-1)
     assert 0 < speed[:2900].mean() < 0.3 * speed[3100:4600].mean()
@@ -239,7 +338,13 @@ def test_rest_is_calmer_than_a_seizure():
 
 @pytest.mark.parametrize(
     "wrong",
-    [[("TCS", 5.0, 60.0)], [("GTC", 1.0, 10.0)], [("FOS", 1.0, 10.0), ("TCS", 8.0, 10.0)], [("FOS", 1.0, 2.0)], [("FOS", -1.0, 9.0)]],
+    [
+        [("TCS", 5.0, 60.0)],
+        [("GTC", 1.0, 10.0)],
+        [("FOS", 1.0, 10.0), ("TCS", 8.0, 10.0)],
+        [("FOS", 1.0, 2.0)],
+        [("FOS", -1.0, 9.0)],
+    ],
 )
 def test_seizures_that_cannot_be_are_refused(tmp_path, wrong):
     with pytest.raises(UserError, match="phantom"):
@@ -250,8 +355,15 @@ def test_seizures_that_cannot_be_are_refused(tmp_path, wrong):
 def test_the_default_tracker_finds_the_patient_through_a_tonic_clonic_seizure():
     pose = pytest.importorskip("mediapipe").solutions.pose
     recipe = SeizureRecipe(seconds=(8, 8), fps=5)
-    kind, views = next(plan for plan in (plan_seizure(recipe, subject, 0) for subject in range(12)) if plan[0] == "TCS")
+    kind, views = next(
+        plan
+        for plan in (plan_seizure(recipe, subject, 0) for subject in range(12))
+        if plan[0] == "TCS"
+    )
     assert kind == "TCS" and views["L"].frames == 40
     with pose.Pose(model_complexity=1) as model:
-        found = [model.process(np.ascontiguousarray(image)).pose_landmarks is not None for image in film(views["L"])]
+        found = [
+            model.process(np.ascontiguousarray(image)).pose_landmarks is not None
+            for image in film(views["L"])
+        ]
     assert np.mean(found) > 0.8

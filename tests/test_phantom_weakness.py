@@ -1,4 +1,6 @@
-"""The phantom with facial weakness: sides, what a degree takes, fatigue over a task, and the cohort's files."""
+"""The phantom with facial weakness: sides, what a degree takes, fatigue over a task, and the
+cohort's files.
+"""
 
 from dataclasses import replace
 
@@ -62,18 +64,27 @@ def test_a_weak_left_side_smiles_less_and_the_right_side_is_the_healthy_one():
 
 def test_a_weak_side_raises_its_brow_less_and_leaves_the_eye_open_in_closure():
     frightened = on_both_sides(expression("fear", 0.0))
-    healthy, face = landmarks(PERSON, frightened), landmarks(PERSON, weakened(frightened, weak("right", 0.8), np.ones(1)))
+    healthy, face = (
+        landmarks(PERSON, frightened),
+        landmarks(PERSON, weakened(frightened, weak("right", 0.8), np.ones(1))),
+    )
     assert face["right_brow_inner"][0, 1] < healthy["right_brow_inner"][0, 1] - 0.003
     assert (face["left_brow_inner"] == healthy["left_brow_inner"]).all()
 
     closed = on_both_sides(np.array([PANELS["closure"].get(name, 0.0) for name in ACTIONS]))
-    healthy, face = landmarks(PERSON, closed), landmarks(PERSON, weakened(closed, weak("both", 0.9), np.ones(1)))
+    healthy, face = (
+        landmarks(PERSON, closed),
+        landmarks(PERSON, weakened(closed, weak("both", 0.9), np.ones(1))),
+    )
     assert lid_gap(healthy, "left") < 0.001 < 0.002 < lid_gap(face, "left")  # m
 
 
 def test_the_more_degree_the_more_droops():
     rest = on_both_sides(np.zeros(len(ACTIONS)))
-    lids = [landmarks(PERSON, weakened(rest, weak("both", degree), np.ones(1)))["left_eye_upper"][0, 1] for degree in (0, 0.25, 0.5, 1)]
+    lids = [
+        landmarks(PERSON, weakened(rest, weak("both", degree), np.ones(1)))["left_eye_upper"][0, 1]
+        for degree in (0, 0.25, 0.5, 1)
+    ]
     assert (np.diff(lids) < -0.0005).all()
 
 
@@ -87,7 +98,8 @@ def test_weakness_that_shows_grows_with_effort_and_stays_without():
     weakness = weak("left", 0.8, fatigable=0.5)
     held = tiredness(effort("upgaze", np.arange(0, 10, 0.04), 10), 25, 10)
     shown = weakness.over(held)
-    # half of the degree from the start on, all of it in the end: 0.8 * (1 - 0.5 * exp(-9.2 / 4)) after 9.2 s of effort
+    # half of the degree from the start on, all of it in the end: 0.8 * (1 - 0.5 * exp(-9.2 / 4))
+    # after 9.2 s of effort
     assert shown[0] == pytest.approx([0.4, 0])
     assert shown[-1, 0] == pytest.approx(0.8 * (1 - 0.5 * np.exp(-9.2 / 4)), abs=0.003)
     assert (np.diff(shown[:, 0]) >= 0).all()
@@ -103,9 +115,16 @@ def test_the_weak_lid_falls_over_a_sustained_upgaze():
         opened = meant(exam)[:, ACTIONS.index("blink"), 0] < 0.02
         gap = {side: lid_gap(act(exam).landmarks, side) for side in ("left", "right")}
         for side in ("left", "right") if who.weakness.side == "both" else (who.weakness.side,):
-            early, late = (np.median(gap[side][part & opened]) for part in ((exam.time > 1) & (exam.time < 2), exam.time > 7))
+            early, late = (
+                np.median(gap[side][part & opened])
+                for part in ((exam.time > 1) & (exam.time < 2), exam.time > 7)
+            )
             fallen += late < early
-    assert fallen >= 14  # of 16 weak sides of 4 left, 4 right, 4 both; the lightest fall less than the brow's and gaze's unrest
+    assert (
+        fallen >= 14
+        # of 16 weak sides of 4 left, 4 right, 4 both; the lightest fall less than the brow's and gaze's
+        # unrest
+    )
 
 
 def test_patients_are_of_every_side_and_degree_and_controls_nearly_strong():
@@ -125,13 +144,17 @@ def test_a_face_with_sides_is_painted_side_by_side():
     performance = act(exam)
     picture = list(film(exam, performance))[-1]
     assert picture.shape == (128, 128, 3)
-    # head and light as they are, one action more on the left: nothing changes on the right half of the face
+    # head and light as they are, one action more on the left: nothing changes on the right half of
+    # the face
     actions = performance.actions.copy()
     actions[:, ACTIONS.index("brow_inner"), 0] += 1
     other = list(film(exam, replace(performance, actions=actions)))[-1]
     changed = np.argwhere((picture != other).any(-1))
     camera = performance.camera
-    eyes = {side: camera.project(performance.landmarks[f"{side}_eye_inner"][-1])[0] for side in ("left", "right")}
+    eyes = {
+        side: camera.project(performance.landmarks[f"{side}_eye_inner"][-1])[0]
+        for side in ("left", "right")
+    }
     assert len(changed) > 10
     assert changed[:, 1].min() > eyes["right"]
 
@@ -154,7 +177,10 @@ def test_the_folder_is_a_cohort_of_tracks(folder):
     assert {clip.labels["weaker_side"] for clip in control} == {"none"}
     assert all(0 <= clip.scores["weakness_true"] <= 0.08 for clip in control)
     people = pd.read_csv(folder / "participants.tsv", sep="\t").set_index("participant_id")
-    assert people["group"].to_dict() == {**{f"patient-00{n}": "patient" for n in (1, 2, 3)}, "control-001": "control"}
+    assert people["group"].to_dict() == {
+        **{f"patient-00{n}": "patient" for n in (1, 2, 3)},
+        "control-001": "control",
+    }
     assert "SYNTHETIC" in (folder / "README.md").read_text()
 
 
@@ -164,7 +190,8 @@ def test_tracks_are_the_truth_with_a_trackers_noise(folder):
     assert truth.sizes == tracks.sizes
     assert truth.sizes["time"] == 25 and truth.sizes["keypoint"] == 23
     error = (tracks.position - truth.position).to_numpy()
-    # half of a normal law lies within 0.6745 of its standard deviation: 0.15 px of jitter and a wander of three times as much
+    # half of a normal law lies within 0.6745 of its standard deviation: 0.15 px of jitter and a
+    # wander of three times as much
     assert np.nanmedian(np.abs(error)) == pytest.approx(0.6745 * 0.15 * np.sqrt(1 + 3**2), rel=0.2)
     shown = pd.read_csv(folder / "truth" / "patient-001_fear_sides.tsv", sep="\t")
     assert list(shown) == ["time", "effort", "tired", "left", "right"] and len(shown) == 25
@@ -172,7 +199,10 @@ def test_tracks_are_the_truth_with_a_trackers_noise(folder):
 
 def test_without_noise_the_tracks_are_the_truth(tmp_path):
     make_weakness(tmp_path, render=False, noise=0, **SMALL | {"patients": 1, "controls": 0})
-    truth, tracks = (read_tracks(tmp_path / path) for path in ("truth/patient-001_rest_face.nc", "tracks/patient-001_rest.nc"))
+    truth, tracks = (
+        read_tracks(tmp_path / path)
+        for path in ("truth/patient-001_rest_face.nc", "tracks/patient-001_rest.nc")
+    )
     assert truth.position.to_numpy() == pytest.approx(tracks.position.to_numpy(), abs=0)
 
 
@@ -189,14 +219,25 @@ def test_somebody_is_the_same_among_more_and_a_second_call_makes_nothing_anew(fo
 
 
 def test_videos_have_the_frames_of_their_truth(tmp_path):
-    made = make_weakness(tmp_path, patients=1, controls=0, seconds=2, fps=12.5, size=64, progress=False)
+    made = make_weakness(
+        tmp_path, patients=1, controls=0, seconds=2, fps=12.5, size=64, progress=False
+    )
     clip = Cohort.read(made).clips[0]
     frames = list(read_frames(made / clip.video, clip.start, clip.end, 12.5))
     assert len(frames) == 25 and frames[0].image.shape == (64, 64, 3)
 
 
 @pytest.mark.parametrize(
-    "wrong", [{"patients": -1}, {"patients": 0, "controls": 0}, {"seconds": 1}, {"noise": -1}, {"size": 63}, {"fps": 0}, {"seed": -1}]
+    "wrong",
+    [
+        {"patients": -1},
+        {"patients": 0, "controls": 0},
+        {"seconds": 1},
+        {"noise": -1},
+        {"size": 63},
+        {"fps": 0},
+        {"seed": -1},
+    ],
 )
 def test_parameters_that_make_no_sense_are_refused(tmp_path, wrong):
     with pytest.raises(UserError, match="phantom"):
@@ -205,7 +246,19 @@ def test_parameters_that_make_no_sense_are_refused(tmp_path, wrong):
 
 
 def test_the_verb_makes_a_cohort_and_tells_a_users_mistake_in_one_line(tmp_path, capsys):
-    asked = ["phantom", "weakness", str(tmp_path / "made"), "--render", "false", "--progress", "false", "--controls", "0", "--seconds", "2"]
+    asked = [
+        "phantom",
+        "weakness",
+        str(tmp_path / "made"),
+        "--render",
+        "false",
+        "--progress",
+        "false",
+        "--controls",
+        "0",
+        "--seconds",
+        "2",
+    ]
     assert main([*asked, "--patients", "1"]) == 0
     assert len(Cohort.read(tmp_path / "made").clips) == len(PANELS)
     assert main([*asked, "--patients", "0"]) != 0
@@ -215,7 +268,9 @@ def test_the_verb_makes_a_cohort_and_tells_a_users_mistake_in_one_line(tmp_path,
 def test_stills_of_other_people_fill_every_class_and_are_kept(tmp_path):
     make_face_stills(tmp_path, subjects=2, per_class=2, size=128, progress=False)
     made = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*.png")}
-    assert sorted(path.parent.name for path in made) == sorted(2 * ["anger", "fear", "neutral", "smile"])
+    assert sorted(path.parent.name for path in made) == sorted(
+        2 * ["anger", "fear", "neutral", "smile"]
+    )
     make_face_stills(tmp_path, subjects=2, per_class=2, size=128, progress=False)
     assert {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*.png")} == made
     with pytest.raises(UserError, match="stills"):

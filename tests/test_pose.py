@@ -17,12 +17,25 @@ from semiology.video import Frame, read_frames
 
 def sight(face=None, others=(), time=0.0, size=0.0) -> Sight:
     face = None if face is None else np.array(face, float)
-    return Sight(time, np.array([0.0, 0, 640, 360]), face, 0.0 if face is None else 0.99, size, np.array(others, float).reshape(-1, 4))
+    return Sight(
+        time,
+        np.array([0.0, 0, 640, 360]),
+        face,
+        0.0 if face is None else 0.99,
+        size,
+        np.array(others, float).reshape(-1, 4),
+    )
 
 
 def test_names_of_keypoints():
     assert len(BODY) == len(set(BODY)) == 33
-    assert (BODY[0], BODY[11], BODY[15], BODY[24], BODY[32]) == ("nose", "left_shoulder", "left_wrist", "right_hip", "right_foot_index")
+    assert (BODY[0], BODY[11], BODY[15], BODY[24], BODY[32]) == (
+        "nose",
+        "left_shoulder",
+        "left_wrist",
+        "right_hip",
+        "right_foot_index",
+    )
     assert (MESH[0], MESH[-1], len(MESH)) == ("mesh_000", "mesh_477", 478)
 
 
@@ -49,13 +62,17 @@ def test_a_lost_head_does_not_come_back_faster_than_heads_move_nor_of_another_si
     assert not is_patient(far, sight(time=1.5), last)
     assert is_patient(far, sight(time=2.5), last)
     near = np.array([118, 118, 122, 122])
-    assert is_patient(near, sight(time=1.1), last) and not is_patient(near, sight(time=1.1, size=40.0), last)
+    assert is_patient(near, sight(time=1.1), last) and not is_patient(
+        near, sight(time=1.1, size=40.0), last
+    )
 
 
 def test_other_people_are_covered_and_the_patient_is_not():
     image = np.full((360, 640, 3), 200, np.uint8)
     hidden = covered(image, sight([100, 100, 140, 140], [[500, 100, 540, 140]]))
-    assert (hidden[:, :319] == 200).all() and (hidden[:, 321:] == 127).all()  # the border is half-way between the faces, at 320
+    assert (hidden[:, :319] == 200).all() and (
+        hidden[:, 321:] == 127
+    ).all()  # the border is half-way between the faces, at 320
     assert (image == 200).all()
     alone = covered(image, sight(None, [[500, 100, 540, 140]]))
     assert (alone[80:160, 480:560] == 127).all() and (alone[:, :479] == 200).all()
@@ -63,22 +80,37 @@ def test_other_people_are_covered_and_the_patient_is_not():
 
 def beside(left: list[np.ndarray], right: list[np.ndarray], enters: int) -> list[Frame]:
     """Two videos side by side; the right one starts with black."""
-    images = [np.hstack([a, b if index >= enters else np.zeros_like(b)]) for index, (a, b) in enumerate(zip(left, right))]
-    return [Frame(index, index / 25, index / 25, index, image) for index, image in enumerate(images)]
+    images = [
+        np.hstack([a, b if index >= enters else np.zeros_like(b)])
+        for index, (a, b) in enumerate(zip(left, right))
+    ]
+    return [
+        Frame(index, index / 25, index / 25, index, image) for index, image in enumerate(images)
+    ]
 
 
 def pictures(path: Path, count: int, width: int, height: int) -> list[np.ndarray]:
     images = (frame.image for frame in read_frames(path) if frame.image is not None)
-    return [np.asarray(Image.fromarray(image).resize((width, height))) for image in islice(images, count)]
+    return [
+        np.asarray(Image.fromarray(image).resize((width, height)))
+        for image in islice(images, count)
+    ]
 
 
 @pytest.mark.realdata
-def test_the_pose_stays_with_the_patient_when_another_person_enters_and_the_patient_is_hidden_for_a_while(testdata):
+def test_the_pose_stays_with_the_patient_when_another_person_enters_and_the_patient_is_hidden_for_a_while(
+    testdata,
+):
     patient = pictures(testdata / "faces/carphone_176x144.mp4", 60, 352, 288)
-    other = [np.pad(image, ((72, 72), (88, 88), (0, 0))) for image in pictures(testdata / "faces/WolfgangLanger_Pexels.mp4", 60, 176, 144)]
+    other = [
+        np.pad(image, ((72, 72), (88, 88), (0, 0)))
+        for image in pictures(testdata / "faces/WolfgangLanger_Pexels.mp4", 60, 176, 144)
+    ]
     frames = beside(patient, other, enters=24)
     for frame in frames[36:42]:
-        frame.image[:, :352] = 0  # somebody stands before the patient: the model loses the person it follows
+        frame.image[:, :352] = (
+            0  # somebody stands before the patient: the model loses the person it follows
+        )
     followed = follow_patient(frames[::12], FaceDetector(), 12 / 25)
     assert followed.face is not None and all(box[2] < 352 for box in followed.face.boxes)
     backend = MediaPipePose()
@@ -86,7 +118,9 @@ def test_the_pose_stays_with_the_patient_when_another_person_enters_and_the_pati
     noses = np.array([each["body"].position[0, 0] if "body" in each else np.nan for each in found])
     assert np.isfinite(noses[[*range(36), *range(48, 60)]]).mean() > 0.9
     assert np.nanmax(noses) < 352
-    irises = np.array([each["face"].position[468, 0] if "face" in each else np.nan for each in found])
+    irises = np.array(
+        [each["face"].position[468, 0] if "face" in each else np.nan for each in found]
+    )
     assert np.isfinite(irises).mean() > 0.8 and np.nanmax(irises) < 352
 
 
@@ -98,20 +132,31 @@ def test_body_and_face_agree_on_where_the_eyes_are_and_on_left_and_right(testdat
     body = dict(zip(BODY, found["body"].position))
     mesh = dict(zip(MESH, found["face"].position))
     eyes = np.linalg.norm(mesh["mesh_473"] - mesh["mesh_468"])
-    assert body["left_eye"][0] > body["right_eye"][0]  # the patient's left is at the right of the picture
+    assert (
+        body["left_eye"][0] > body["right_eye"][0]
+    )  # the patient's left is at the right of the picture
     for eye, iris in [("left_eye", "mesh_473"), ("right_eye", "mesh_468")]:
         assert np.linalg.norm(body[eye] - mesh[iris]) < 0.25 * eyes
     metres = dict(zip(MESH, found["face"].position_3d))
     assert np.linalg.norm(metres["mesh_473"] - metres["mesh_468"]) == pytest.approx(0.063)
-    assert metres["mesh_001"][2] < 0 < metres["mesh_152"][1]  # the nose is nearer to the camera than the eyes, the chin below them
+    assert (
+        metres["mesh_001"][2] < 0 < metres["mesh_152"][1]
+    )  # the nose is nearer to the camera than the eyes, the chin below them
     assert (found["body"].confidence >= 0).all() and (found["body"].confidence <= 1).all()
 
 
 def test_nobody_gives_nothing_and_nothing_is_written_to_standard_error(tmp_path):
     code = (
-        "import numpy as np; from semiology.tracking.pose.mediapipe import MediaPipePose; from semiology.tracking.patient import Sight\n"
-        "seen = Sight(0, np.array([0, 0, 160, 90]), None, 0, 0, np.zeros((0, 4)))\n"
-        "print(*MediaPipePose().track([(np.zeros((90, 160, 3), np.uint8), seen)]))"
+        "import numpy as np; from semiology.tracking.pose.mediapipe import MediaPipePose; from"
+        " semiology.tracking.patient import Sight\nseen = Sight(0, np.array([0, 0, 160, 90]), None,"
+        " 0, 0, np.zeros((0, 4)))\nprint(*MediaPipePose().track([(np.zeros((90, 160, 3), np.uint8),"
+        " seen)]))"
     )
-    ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=Path(__file__).parents[1], timeout=120)
+    ran = subprocess.run(
+        [sys.executable, "-c", code],
+        capture_output=True,
+        text=True,
+        cwd=Path(__file__).parents[1],
+        timeout=120,
+    )
     assert (ran.returncode, ran.stdout.strip(), ran.stderr) == (0, "{}", "")

@@ -15,14 +15,23 @@ from semiology.models.training.trainer import fit, score
 
 
 def test_a_precision_that_is_named_is_taken_and_another_word_is_refused():
-    assert [chosen_precision(name) for name in ("32-true", "bf16-mixed")] == ["32-true", "bf16-mixed"]
-    with pytest.raises(UserError, match=r"schedule\.precision: 'half'; give auto, 32-true, bf16-mixed"):
+    assert [chosen_precision(name) for name in ("32-true", "bf16-mixed")] == [
+        "32-true",
+        "bf16-mixed",
+    ]
+    with pytest.raises(
+        UserError, match=r"schedule\.precision: 'half'; give auto, 32-true, bf16-mixed"
+    ):
         Schedule(precision="half")
 
 
 def test_auto_is_bf16_only_where_the_processor_has_it_and_stays_what_it_was():
     chosen = chosen_precision("auto", "cpu")
-    assert chosen == ("bf16-mixed" if bf16_pays("cpu") else "32-true") == chosen_precision("auto", "cpu")
+    assert (
+        chosen
+        == ("bf16-mixed" if bf16_pays("cpu") else "32-true")
+        == chosen_precision("auto", "cpu")
+    )
     assert fit_precision("auto", "cpu") == "bf16" or chosen == "32-true"
 
 
@@ -35,9 +44,16 @@ def test_layers_compute_in_bf16_inside_and_in_fp32_outside():
 
 
 def test_a_network_scores_in_the_precision_that_it_was_trained_in(cohort):
-    data = ClipDataModule(ClipSource(str(cohort), Reading(label="swing", window=16)), ["p0"], validation=0)
+    data = ClipDataModule(
+        ClipSource(str(cohort), Reading(label="swing", window=16)), ["p0"], validation=0
+    )
     network = Network("semiology.models.networks.AGCN", {"widths": [8, 16]})
-    module = fit(StreamModule(network), data, Schedule(epochs=2, patience=None, precision="bf16-mixed"), seed=3)
+    module = fit(
+        StreamModule(network),
+        data,
+        Schedule(epochs=2, patience=None, precision="bf16-mixed"),
+        seed=3,
+    )
     assert module.precision == "bf16-mixed" and next(module.parameters()).dtype == torch.float32
     names, mixed = score(module, data)
     module.precision = "32-true"

@@ -1,4 +1,6 @@
-"""predictions.csv, row by row: what is named has to be what the scores say, and a seed a whole number."""
+"""predictions.csv, row by row: what is named has to be what the scores say, and a seed a whole
+number.
+"""
 
 from pathlib import Path
 
@@ -20,13 +22,24 @@ def changed(folder: Path, **cells: str) -> Path:
 
 
 def test_the_level_that_is_named_is_the_most_probable_one(tmp_path):
-    with pytest.raises(UserError, match=r"row 3, column predicted: 'present', but scores give 'absent' 0\.9 and 'present' only 0\.1"):
+    with pytest.raises(
+        UserError,
+        match=(
+            r"row 3, column predicted: 'present', but scores give 'absent' 0\.9 and 'present' only"
+            r" 0\.1"
+        ),
+    ):
         read_predictions(changed(tmp_path, predicted="present"))
 
 
 def test_of_levels_that_are_equal_but_for_rounding_either_may_be_named(tmp_path):
     for named in ("absent", "present"):
-        path = changed(tmp_path, predicted=named, score="0.49996", scores='{"absent": 0.50004, "present": 0.49996}')
+        path = changed(
+            tmp_path,
+            predicted=named,
+            score="0.49996",
+            scores='{"absent": 0.50004, "present": 0.49996}',
+        )
         assert read_predictions(path).loc[1, "predicted"] == named
 
 

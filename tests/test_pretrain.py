@@ -13,7 +13,12 @@ from semiology.models.pretraining import pretrain, read_images
 def picture(dark: str, generator: np.random.Generator, size: int = 48) -> np.ndarray:
     """Grey noise, (size, size), with a dark upper or lower half, or a dark left one."""
     image = generator.integers(120, 200, (size, size))
-    half = {"upper": np.s_[: size // 2], "lower": np.s_[size // 2 :], "left": np.s_[:, : size // 2], "right": np.s_[:, size // 2 :]}
+    half = {
+        "upper": np.s_[: size // 2],
+        "lower": np.s_[size // 2 :],
+        "left": np.s_[:, : size // 2],
+        "right": np.s_[:, size // 2 :],
+    }
     image[half[dark]] -= 90
     return image.astype(np.uint8)
 
@@ -29,14 +34,25 @@ def class_folders(folder, classes: dict[str, str], count: int):
 
 def fer_table(path, rows: list[tuple[str, str, str]]):
     generator = np.random.default_rng(0)
-    lines = [f"{emotion},{' '.join(map(str, picture(dark, generator).ravel()))},{usage}" for emotion, dark, usage in rows]
+    lines = [
+        f"{emotion},{' '.join(map(str, picture(dark, generator).ravel()))},{usage}"
+        for emotion, dark, usage in rows
+    ]
     path.write_text("emotion,pixels,Usage\n" + "\n".join(lines) + "\n")
     return path
 
 
 def test_a_small_vgg_learns_from_class_folders_and_says_how_well(tmp_path):
     folder = class_folders(tmp_path / "images", {"up": "upper", "down": "lower"}, 40)
-    result = pretrain("expression", folder, tmp_path / "vgg.safetensors", width=0.125, epochs=6, batch=16, progress=False)
+    result = pretrain(
+        "expression",
+        folder,
+        tmp_path / "vgg.safetensors",
+        width=0.125,
+        epochs=6,
+        batch=16,
+        progress=False,
+    )
     assert (result.trained, result.held_out, result.classes) == (68, 12, ["down", "up"])
     assert result.accuracy > 0.9
     vgg = load_vgg(result.path)
@@ -45,43 +61,83 @@ def test_a_small_vgg_learns_from_class_folders_and_says_how_well(tmp_path):
     assert vgg.classes[int(vgg(vgg.prepare(list(test))).argmax())] == "up"
     with safe_open(result.path, framework="np") as stored:
         facts = stored.metadata()
-    assert json.loads(facts["classes"]) == ["down", "up"] and float(facts["accuracy"]) == pytest.approx(result.accuracy)
+    assert json.loads(facts["classes"]) == ["down", "up"] and float(
+        facts["accuracy"]
+    ) == pytest.approx(result.accuracy)
 
 
 def test_the_same_seed_gives_the_same_weights(tmp_path):
     folder = class_folders(tmp_path / "images", {"up": "upper", "down": "lower"}, 6)
-    files = [pretrain("posture", folder, tmp_path / f"{n}.safetensors", width=0.03, size=32, epochs=1, progress=False).path for n in "ab"]
+    files = [
+        pretrain(
+            "posture",
+            folder,
+            tmp_path / f"{n}.safetensors",
+            width=0.03,
+            size=32,
+            epochs=1,
+            progress=False,
+        ).path
+        for n in "ab"
+    ]
     first, second = (load_vgg(file).state_dict() for file in files)
     assert all((first[name] == second[name]).all() for name in first)
 
 
 def test_fer_2013s_table_names_classes_and_what_is_held_out(tmp_path):
-    rows = [("3", "upper", "Training"), ("0", "lower", "Training"), ("3", "upper", "PublicTest"), ("0", "lower", "PrivateTest")]
+    rows = [
+        ("3", "upper", "Training"),
+        ("0", "lower", "Training"),
+        ("3", "upper", "PublicTest"),
+        ("0", "lower", "PrivateTest"),
+    ]
     data = read_images(fer_table(tmp_path / "fer2013.csv", rows), 48, 0.15, 0)
     assert data.classes == ["angry", "happy"]
-    assert data.labels.tolist() == [1, 0, 1, 0] and data.held_out.tolist() == [False, False, True, True]
+    assert data.labels.tolist() == [1, 0, 1, 0] and data.held_out.tolist() == [
+        False,
+        False,
+        True,
+        True,
+    ]
     assert data.images.shape == (4, 48, 48, 3)
-    np.testing.assert_array_equal(data.images[0, ..., 0], picture("upper", np.random.default_rng(0)))
+    np.testing.assert_array_equal(
+        data.images[0, ..., 0], picture("upper", np.random.default_rng(0))
+    )
 
 
 def test_train_and_test_folders_are_kept_apart(tmp_path):
     class_folders(tmp_path / "train", {"up": "upper", "down": "lower"}, 3)
     class_folders(tmp_path / "test", {"up": "upper", "down": "lower"}, 2)
     data = read_images(tmp_path, 32, 0.15, 0)
-    assert data.classes == ["down", "up"] and (~data.held_out).sum() == 6 and data.held_out.sum() == 4
+    assert (
+        data.classes == ["down", "up"] and (~data.held_out).sum() == 6 and data.held_out.sum() == 4
+    )
 
 
 def test_a_flip_turns_a_class_that_names_a_side_into_its_mirror(tmp_path):
     folder = class_folders(tmp_path / "images", {"left": "left", "right": "right"}, 40)
-    result = pretrain("expression", folder, tmp_path / "vgg.safetensors", width=0.125, epochs=6, batch=16, progress=False)
-    assert result.accuracy > 0.9  # were the label kept in a flip, half of the training would contradict the other half
+    result = pretrain(
+        "expression",
+        folder,
+        tmp_path / "vgg.safetensors",
+        width=0.125,
+        epochs=6,
+        batch=16,
+        progress=False,
+    )
+    assert (
+        result.accuracy > 0.9
+    )  # were the label kept in a flip, half of the training would contradict the other half
 
 
 @pytest.mark.parametrize(
     ("rows", "fault"),
     [
         ([("3", "upper", "Training"), ("3", "lower", "Training")], "1 class; at least two"),
-        ([("3", "upper", "Training"), ("0", "lower", "PrivateTest")], r"no image to train on for \['angry'\]"),
+        (
+            [("3", "upper", "Training"), ("0", "lower", "PrivateTest")],
+            r"no image to train on for \['angry'\]",
+        ),
         ([("3", "upper", "Training"), ("", "lower", "Training")], 'row 3, column "emotion"'),
     ],
 )

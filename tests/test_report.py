@@ -1,4 +1,6 @@
-"""The report: right numbers, one file that needs nothing else, made from the predictions alone or with all that may lie beside them."""
+"""The report: right numbers, one file that needs nothing else, made from the predictions alone or
+with all that may lie beside them.
+"""
 
 import html.parser
 import json
@@ -36,7 +38,11 @@ class Page(html.parser.HTMLParser):
 
     def handle_starttag(self, tag, attrs):
         self.tags.append(tag)
-        self.references += [value or "" for name, value in attrs if name in ("src", "href", "xlink:href", "action", "data", "srcset")]
+        self.references += [
+            value or ""
+            for name, value in attrs
+            if name in ("src", "href", "xlink:href", "action", "data", "srcset")
+        ]
         self.ids += [value or "" for name, value in attrs if name == "id"]
 
     def handle_data(self, data):
@@ -71,16 +77,33 @@ def test_report_from_predictions_alone_holds_the_numbers_counted_by_hand(tmp_pat
     write_predictions(tmp_path)
     assert write_report(tmp_path) == tmp_path / "report.html"
     page = Page((tmp_path / "report.html").read_text())
-    # AGCN: of 4 with the sign 3 found, one false alarm: F1 = 6 / 8, accuracy 6 / 8; the others: F1 = 6 / 7, accuracy 7 / 8
+    # AGCN: of 4 with the sign 3 found, one false alarm: F1 = 6 / 8, accuracy 6 / 8; the others: F1
+    # = 6 / 7, accuracy 7 / 8
     assert "0.75 / 0.75" in page.text and page.text.count("0.86 / 0.88") == 2
-    assert "75 to 88 % of 8 clips named rightly (3 models)" in page.text and "50 % by always saying “absent”" in page.text
+    assert (
+        "75 to 88 % of 8 clips named rightly (3 models)" in page.text
+        and "50 % by always saying “absent”" in page.text
+    )
     assert "published 0.83 / 0.81" in page.text and "38 videos of 19 patients" in page.text
     assert "8 clips of 8 people" in page.text and "present in 4 clips, 4 people" in page.text
-    assert "Can dystonia be recognised, from pose, in somebody whom the model has never seen?" in page.text
+    assert (
+        "Can dystonia be recognised, from pose, in somebody whom the model has never seen?"
+        in page.text
+    )
     assert "0.67 / 0.50 always “present”" in page.text
-    assert "Leak check: not run" in page.text and "Not a medical device" in page.text and "Not tested" in page.text
-    assert not re.search("Synthetic|What it looked at|What the layers know|Beside the paper|Not assessable|not assessable:", page.text)
-    judged = json.loads((tmp_path / "metrics.json").read_text())["tasks"]["dystonia (pose)"]["models"]["agcn"]
+    assert (
+        "Leak check: not run" in page.text
+        and "Not a medical device" in page.text
+        and "Not tested" in page.text
+    )
+    assert not re.search(
+        "Synthetic|What it looked at|What the layers know|Beside the paper|Not assessable|not"
+        " assessable:",
+        page.text,
+    )
+    judged = json.loads((tmp_path / "metrics.json").read_text())["tasks"]["dystonia (pose)"][
+        "models"
+    ]["agcn"]
     assert judged["metrics"]["f1"]["value"] == 0.75 and judged["confusion"] == [[3, 1], [1, 3]]
 
 
@@ -91,17 +114,27 @@ def test_every_participant_and_clip_has_a_mark_for_every_model(page):
     assert set(marks) == {*(f"P{number}_a" for number in range(1, 9)), "P3_b", "P9_b"}
     assert all(len(of_models) == 3 for of_models in marks.values())
     assert sorted(marks["P1_a"]) == ["right", "right", "wrong"] and marks["P8_a"] == ["wrong"] * 3
-    assert marks["P2_a"] == ["abstained"] * 3 and marks["P3_b"] == marks["P9_b"] == ["not assessable"] * 3
-    assert all(re.search(rf"\bP{number} (absent|present)", page.text) for number in range(1, 10))  # P9 has no other clip
+    assert (
+        marks["P2_a"] == ["abstained"] * 3
+        and marks["P3_b"] == marks["P9_b"] == ["not assessable"] * 3
+    )
+    assert all(
+        re.search(rf"\bP{number} (absent|present)", page.text) for number in range(1, 10)
+    )  # P9 has no other clip
 
 
 def test_seeds_that_disagree_are_marked_so(tmp_path):
     write_predictions(tmp_path, seeds=(0, 1), models=("tcn",))
     table = (tmp_path / "predictions.csv").read_text()
-    right, wrong = '0.9,"{""absent"": 0.1, ""present"": 0.9}"', '0.1,"{""absent"": 0.9, ""present"": 0.1}"'
+    right, wrong = (
+        '0.9,"{""absent"": 0.1, ""present"": 0.9}"',
+        '0.1,"{""absent"": 0.9, ""present"": 0.1}"',
+    )
     assert f"tcn,1,P5,P5_a,P5,present,present,{right}" in table
     (tmp_path / "predictions.csv").write_text(
-        table.replace(f"tcn,1,P5,P5_a,P5,present,present,{right}", f"tcn,1,P5,P5_a,P5,present,absent,{wrong}")
+        table.replace(
+            f"tcn,1,P5,P5_a,P5,present,present,{right}", f"tcn,1,P5,P5_a,P5,present,absent,{wrong}"
+        )
     )
     assert ("P5_a", "mixed") in Page(write_report(tmp_path).read_text()).marks
 
@@ -109,7 +142,9 @@ def test_seeds_that_disagree_are_marked_so(tmp_path):
 def test_report_is_one_file_that_fetches_and_runs_nothing(everything, page):
     text = (everything / "report.html").read_text()
     assert page.references and all(reference.startswith("#") for reference in page.references)
-    assert {reference[1:] for reference in page.references} <= set(page.ids)  # every link leads somewhere
+    assert {reference[1:] for reference in page.references} <= set(
+        page.ids
+    )  # every link leads somewhere
     assert not {"script", "link", "iframe", "img", "object", "embed"} & set(page.tags)
     assert not re.search(r"@import|url\(|https?://", text)
     assert "default-src 'none'" in text
@@ -122,36 +157,67 @@ def test_all_that_lies_beside_the_predictions_is_shown(page):
     assert "0.0412" in page.text and "participants 8" in page.text and "dystonia 4 4" in page.text
     assert "2 seeds: F1 0.75–0.75" in page.text
     assert "F1 changes by +0.11" in page.text  # 6/7 - 6/8
-    assert "2 clips could not be assessed" in page.text and "P3_b (found in 4 % of frames)" in page.text
+    assert (
+        "2 clips could not be assessed" in page.text
+        and "P3_b (found in 4 % of frames)" in page.text
+    )
 
 
 def test_chance_is_told_with_its_resolution(page):
-    # AUC of AGCN: by hand 9 of 16 pairs won, 6 tied: 0.75; of the three null values with a number one (0.9) is as good: p = 2 / 4
-    assert "1 of 3 repeats did as well: p = 0.50. With so few repeats p cannot fall below 0.25, so nothing can be shown." in page.text
+    # AUC of AGCN: by hand 9 of 16 pairs won, 6 tied: 0.75; of the three null values with a number
+    # one (0.9) is as good: p = 2 / 4
+    assert (
+        "1 of 3 repeats did as well: p = 0.50. With so few repeats p cannot fall below 0.25, so"
+        " nothing can be shown." in page.text
+    )
     assert "AGCN (the only tested): cannot be told, 3 repeats are too few" in page.text
-    assert "0.40 (0.12–0.78)" in page.text and "0.400" in page.text  # F1 0.75 is reached by one of four: p = 2 / 5
+    assert (
+        "0.40 (0.12–0.78)" in page.text and "0.400" in page.text
+    )  # F1 0.75 is reached by one of four: p = 2 / 5
 
 
 def test_a_model_whose_null_has_no_auc_is_judged_by_what_it_has(tmp_path):
     write_predictions(tmp_path, models=("agcn", "linear"))
-    null = {"dystonia (pose)": {"linear": {"accuracy": [0.5] * 30, "balanced_accuracy": [0.5] * 29 + [0.9]}}}
+    null = {
+        "dystonia (pose)": {
+            "linear": {"accuracy": [0.5] * 30, "balanced_accuracy": [0.5] * 29 + [0.9]}
+        }
+    }
     (tmp_path / "null.json").write_text(json.dumps(null))
     page = Page(write_report(tmp_path).read_text())
     # balanced accuracy 7/8, reached by one of thirty: p = 2 / 31
     assert "Linear (the only tested): not shown, p = 0.065" in page.text
-    assert "1 of 30 repeats did as well: p = 0.065. The smallest that 30 repeats can show is 0.032." in page.text
+    assert (
+        "1 of 30 repeats did as well: p = 0.065. The smallest that 30 repeats can show is 0.032."
+        in page.text
+    )
     assert "Not tested: dystonia (pose) (AGCN)." in page.text
 
 
 def test_histogram_counts_the_null():
     counts = null_counts([0.0, 0.04, 0.07, None, 0.5, 1.0])
-    assert counts[0] == 2 and counts[1] == 1 and counts[10] == 1 and counts[19] == 1 and counts.sum() == 5
+    assert (
+        counts[0] == 2
+        and counts[1] == 1
+        and counts[10] == 1
+        and counts[19] == 1
+        and counts.sum() == 5
+    )
 
 
 def test_verdict_of_the_audit_stands_near_the_top(page, copy):
-    assert page.text.index("✗ Leak check: failed 1 of 3 checks failed") < page.text.index("Who was filmed")
-    assert "the camera tells dystonia (AUC 0.91, p = 0.01)" in page.text and "centre 0.5" in page.text and "2 checks passed" in page.text
-    for verdict, words in (("passed", "✓ Leak check: passed"), ("incomplete", "? Leak check: incomplete")):
+    assert page.text.index("✗ Leak check: failed 1 of 3 checks failed") < page.text.index(
+        "Who was filmed"
+    )
+    assert (
+        "the camera tells dystonia (AUC 0.91, p = 0.01)" in page.text
+        and "centre 0.5" in page.text
+        and "2 checks passed" in page.text
+    )
+    for verdict, words in (
+        ("passed", "✓ Leak check: passed"),
+        ("incomplete", "? Leak check: incomplete"),
+    ):
         (copy / "audit.json").write_text(json.dumps(audit(verdict, copy)))
         assert words in Page(write_report(copy).read_text()).text
 
@@ -169,34 +235,55 @@ def test_an_audit_of_other_predictions_is_not_shown_as_this_ones(copy):
 
 def test_what_was_fitted_on_whom_is_counted_in_the_records(page):
     assert "the networks’ weights 2 ✓ none" in page.text
-    assert "calibration of the probabilities 1 ✗ in 1 of 1 fits" in page.text  # the record says that it saw the held-out clip
-    assert "One person at a time was left out" in page.text and "All of it was repeated 4 times with labels dealt" in page.text
+    assert (
+        "calibration of the probabilities 1 ✗ in 1 of 1 fits" in page.text
+    )  # the record says that it saw the held-out clip
+    assert (
+        "One person at a time was left out" in page.text
+        and "All of it was repeated 4 times with labels dealt" in page.text
+    )
 
 
 def test_records_that_the_table_does_not_name_count_for_nothing(copy):
     old = {**fold(["P2_a"]), "task": "dystonia (earlier)"}
     (copy / "folds/dystonia-earlier/seed-0").mkdir(parents=True)
     (copy / "folds/dystonia-earlier/seed-0/P1.json").write_text(json.dumps(old))
-    (copy / "folds/dystonia-pose/seed-0/03.json").write_text(json.dumps({**fold(["P2_a"]), "fold": "03"}))  # dealt otherwise
-    assert [entry["fits"] for entry in fitted(copy, read_predictions(copy / "predictions.csv"))] == [1, 1, 1]
+    (copy / "folds/dystonia-pose/seed-0/03.json").write_text(
+        json.dumps({**fold(["P2_a"]), "fold": "03"})
+    )  # dealt otherwise
+    assert [
+        entry["fits"] for entry in fitted(copy, read_predictions(copy / "predictions.csv"))
+    ] == [1, 1, 1]
 
 
 def test_calibration_and_abstention(page):
-    # AGCN calls 6 of 8 rightly at 0.9 or 0.1: Brier (6 * 0.01 + 2 * 0.81) / 8 = 0.21; calibrated to 0.8 and 0.2:
-    # (6 * 0.04 + 2 * 0.64) / 8 = 0.19; its two bins hold 4 clips each, a quarter wrong: error 0.15 before, 0.05 after
+    # AGCN calls 6 of 8 rightly at 0.9 or 0.1: Brier (6 * 0.01 + 2 * 0.81) / 8 = 0.21; calibrated to
+    # 0.8 and 0.2:
+    # (6 * 0.04 + 2 * 0.64) / 8 = 0.19; its two bins hold 4 clips each, a quarter wrong: error 0.15
+    # before, 0.05 after
     row = re.search(r"AGCN 0\.21 0\.15 (0\.\d\d) 0\.19 0\.05", page.text)
     assert row and 0 < float(row[1]) < 0.4
-    # it commits itself in 7 of 8 clips and is right in 5 of these; all levels of the abstained clip are possible: 6 of 8 hold the truth
+    # it commits itself in 7 of 8 clips and is right in 5 of these; all levels of the abstained clip
+    # are possible: 6 of 8 hold the truth
     assert "AGCN 88 % 71 % 75 %" in page.text
 
 
 def test_explanation_is_drawn_and_judged(everything, page):
     assert "left wrist 65 %" in page.text and "If all joints weighed alike: 25 % each." in page.text
-    assert "mean of 4 clips, of people whom the model had not seen. The patient’s left is on the right" in page.text
+    assert (
+        "mean of 4 clips, of people whom the model had not seen. The patient’s left is on the right"
+        in page.text
+    )
     assert "Check passed" in page.text and "correlation with it 0.08" in page.text
-    assert "85 % of it fell on the joints that truly carried the sign (95 % interval 70–95 %, chance 50 %)." in page.text
+    assert (
+        "85 % of it fell on the joints that truly carried the sign (95 % interval 70–95 %, chance"
+        " 50 %)." in page.text
+    )
     text = (everything / "report.html").read_text()
-    radii = {joint: float(size) for size, joint in re.findall(r'r="([\d.]+)"[^>]*><title>([a-z ]+): \d+ %', text)}
+    radii = {
+        joint: float(size)
+        for size, joint in re.findall(r'r="([\d.]+)"[^>]*><title>([a-z ]+): \d+ %', text)
+    }
     assert radii["left wrist"] > radii["left elbow"] > radii["neck"] > radii["right elbow"] > 0
     assert "Links it keeps for every clip" in page.text and "neck – left wrist" in page.text
 
@@ -205,7 +292,10 @@ def test_probe_and_reproduction_tables(page):
     assert "Sex, from dystonia (pose), agcn" in page.text
     assert "block 1 balanced accuracy 0.75 (0.60–0.90) 0.010 0.25 1" in page.text
     assert "Beside the paper: Hou et al. 2022" in page.text
-    assert "dystonia, AGCN: F1 0.78 (0.60–0.90) 0.75 (0.40–0.90) −0.03 (−0.40 to 0.20) ? cannot tell" in page.text
+    assert (
+        "dystonia, AGCN: F1 0.78 (0.60–0.90) 0.75 (0.40–0.90) −0.03 (−0.40 to 0.20) ? cannot tell"
+        in page.text
+    )
     assert "tracked by another backend" in page.text and "which 3D estimator" in page.text
 
 
@@ -229,7 +319,9 @@ def test_hostile_names_stay_text(tmp_path):
     (tmp_path / "predictions.csv").write_text(text)
     (tmp_path / "notes.json").write_text(json.dumps(["Synthetic " + evil, evil]))
     checks = [{"name": evil, "result": "failed", "found": evil}]
-    (tmp_path / "audit.json").write_text(json.dumps({"verdict": "failed", "of": digests(tmp_path), "checks": checks}))
+    (tmp_path / "audit.json").write_text(
+        json.dumps({"verdict": "failed", "of": digests(tmp_path), "checks": checks})
+    )
     found = write_report(tmp_path).read_text()
     assert "<script" not in found and "<b>kd" not in found and "<i>b</i>" not in found
     assert found.count("&lt;script&gt;") >= 6
@@ -247,7 +339,11 @@ def test_links_off_the_skeleton_are_measured_in_bones():
 def test_untrained_links_are_not_drawn(tmp_path):
     write_adjacency(tmp_path / "a.npz", 1e-6)
     drawn = read_links(tmp_path / "a.npz")
-    assert drawn["pairs"] == [] and drawn["figure"].count("<line") == 3 and "<path" not in drawn["figure"]
+    assert (
+        drawn["pairs"] == []
+        and drawn["figure"].count("<line") == 3
+        and "<path" not in drawn["figure"]
+    )
     assert read_links(tmp_path / "none.npz") == {}
 
 
@@ -265,7 +361,9 @@ DAMAGED = {
     "audit.json": '{"checks": []}',
     "reproduction.json": '{"rows": [{"published": 1}]}',
     "config.yaml": "a: [1, 2",
-    "explanation/dystonia-pose-agcn.json": '{"task": "t", "model": "m", "joints": {"neck": "much"}}',
+    "explanation/dystonia-pose-agcn.json": (
+        '{"task": "t", "model": "m", "joints": {"neck": "much"}}'
+    ),
     "probe/dystonia-pose-agcn-sex.json": "{",
     "adjacency/dystonia (pose)-agcn.npz": "{",
     "folds/dystonia-pose/seed-0/P1.json": "[",
@@ -279,8 +377,14 @@ FORMS = [  # what is JSON or YAML, and not what it has to be
     ("null.json", '{"dystonia (pose)": []}'),
     ("null.json", '{"dystonia (pose)": {"agcn": {"auc": 0.5}}}'),
     ("null.json", '{"dystonia (pose)": {"agcn": {"auc": ["x"]}}}'),
-    *(("folds/dystonia-pose/seed-0/P1.json", json.dumps(fold(["P2_a"]) | change)) for change in ({"models": []}, {"clips": None})),
-    ("folds/dystonia-pose/seed-0/P1.json", json.dumps(fold(["P2_a"]) | {"models": {"agcn": {"seen": None}}})),
+    *(
+        ("folds/dystonia-pose/seed-0/P1.json", json.dumps(fold(["P2_a"]) | change))
+        for change in ({"models": []}, {"clips": None})
+    ),
+    (
+        "folds/dystonia-pose/seed-0/P1.json",
+        json.dumps(fold(["P2_a"]) | {"models": {"agcn": {"seen": None}}}),
+    ),
     ("folds/dystonia-pose/seed-0/P1.json", json.dumps(fold(["P2_a"]) | {"inner": [{}]})),
     ("folds/dystonia-pose/seed-0/P1.json", json.dumps(fold(["P2_a"]) | {"levels": ["absent"]})),
 ]
@@ -288,7 +392,11 @@ FORMS = [  # what is JSON or YAML, and not what it has to be
 
 @pytest.mark.parametrize(("name", "content"), [*DAMAGED.items(), *FORMS])
 def test_a_damaged_file_is_named_in_one_line(copy, name, content):
-    (copy / "explanation" / "dystonia-pose-agcn.json").unlink() if name.startswith("adjacency") else None
+    (
+        (copy / "explanation" / "dystonia-pose-agcn.json").unlink()
+        if name.startswith("adjacency")
+        else None
+    )
     (copy / name).write_text(content)
     with pytest.raises(UserError, match=re.escape(name)) as caught:
         write_report(copy)
@@ -302,5 +410,10 @@ def test_making_it_again_changes_nothing(copy):
 
 
 def test_judging_needs_no_torch():
-    code = "import sys, semiology.evaluation.report; print('torch' in sys.modules, 'matplotlib' in sys.modules)"
-    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split() == ["False", "False"]
+    code = (
+        "import sys, semiology.evaluation.report; print('torch' in sys.modules, 'matplotlib' in"
+        " sys.modules)"
+    )
+    assert subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+    ).stdout.split() == ["False", "False"]

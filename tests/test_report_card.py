@@ -1,4 +1,6 @@
-"""The model card: figures of the recipe out of fold and said to be so, people counted and not named, nothing claimed that is not known."""
+"""The model card: figures of the recipe out of fold and said to be so, people counted and not
+named, nothing claimed that is not known.
+"""
 
 import json
 import re
@@ -10,9 +12,19 @@ from report_run import write_predictions
 from semiology.errors import UserError
 from semiology.evaluation.report import write_card, write_cards, write_report
 
-READING = {"label": "dystonia", "part": "body", "skeleton": "upper_body_11", "channels": ["joint", "motion"], "rate": 12.5, "window": 64}
+READING = {
+    "label": "dystonia",
+    "part": "body",
+    "skeleton": "upper_body_11",
+    "channels": ["joint", "motion"],
+    "rate": 12.5,
+    "window": 64,
+}
 MODEL = {
-    "network": {"stream": "semiology.models.networks.AGCN", "options": {"widths": [16, 32], "dropout": 0.2}},
+    "network": {
+        "stream": "semiology.models.networks.AGCN",
+        "options": {"widths": [16, 32], "dropout": 0.2},
+    },
     "reading": READING,
     "levels": ["absent", "present"],
     "shape": {},
@@ -40,25 +52,40 @@ def test_card_holds_the_recipe_s_figures_and_says_whose_they_are(tmp_path):
     model = write_model(tmp_path / "models" / "dystonia-pose" / "agcn", trackers=["mediapipe"])
     assert write_cards(tmp_path) == [model / "card.md"]
     text = (model / "card.md").read_text()
-    # by hand: of 4 clips with the sign 3 found, one false alarm among 4 without: F1 6 / 8, accuracy 6 / 8
+    # by hand: of 4 clips with the sign 3 found, one false alarm among 4 without: F1 6 / 8, accuracy
+    # 6 / 8
     assert re.search(r"\| F1 \| 0\.75 \(0\.\d\d to \d\.\d\d\) \| not tested \|", text)
     assert "Not measured on this very model" in text and "8 clips of 8 participants" in text
-    assert "| absent | 4 | 4 |" in text and "3 participants, 1 of them to stop the training early" in text
-    assert "> **Synthetic: rendered figures.**" in text and "| tracker | mediapipe |" in text and "seed: 3" in text
+    assert (
+        "| absent | 4 | 4 |" in text
+        and "3 participants, 1 of them to stop the training early" in text
+    )
+    assert (
+        "> **Synthetic: rendered figures.**" in text
+        and "| tracker | mediapipe |" in text
+        and "seed: 3" in text
+    )
     assert "| channels of each joint | joint, motion |" in text and "widths 16, 32" in text
     assert not re.search("Anna|Bert|Carl", text)  # people are counted, not named
 
 
 def test_card_without_a_run_claims_nothing(tmp_path):
     text = write_card(write_model(tmp_path / "agcn")).read_text()
-    assert "Nothing was measured for this recipe" in text and "tracker | not recorded" in text and "versions: not recorded" in text
+    assert (
+        "Nothing was measured for this recipe" in text
+        and "tracker | not recorded" in text
+        and "versions: not recorded" in text
+    )
     assert "F1" not in text
 
 
 def test_card_of_another_model_takes_no_figures(tmp_path):
     write_predictions(tmp_path)
     write_report(tmp_path)
-    assert "Nothing was measured" in write_card(write_model(tmp_path / "models/dystonia-pose/gat"), tmp_path).read_text()
+    assert (
+        "Nothing was measured"
+        in write_card(write_model(tmp_path / "models/dystonia-pose/gat"), tmp_path).read_text()
+    )
 
 
 def test_faults_of_the_user_are_named(tmp_path):

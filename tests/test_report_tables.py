@@ -1,4 +1,6 @@
-"""Plain tables for R and SPSS: the same numbers as metrics.json, one row a result; one row a participant and model."""
+"""Plain tables for R and SPSS: the same numbers as metrics.json, one row a result; one row a
+participant and model.
+"""
 
 import json
 from pathlib import Path
@@ -34,28 +36,45 @@ def test_every_number_of_metrics_json_is_in_the_table(run):
         for level, at in {"clip": judged, **judged["by"]}.items():
             for name, metric in at["metrics"].items():
                 row = rows.loc[(model, level, name)]
-                assert close(row["value"], metric["value"]) and close(row["low"], metric["low"]) and close(row["high"], metric["high"])
+                assert (
+                    close(row["value"], metric["value"])
+                    and close(row["low"], metric["low"])
+                    and close(row["high"], metric["high"])
+                )
                 assert close(row["p"], metric.get("null", {}).get("p"))
                 numbers += 1
         assert close(rows.loc[(model, "clip", "ece"), "value"], judged["calibration"]["ece"])
-        assert close(rows.loc[(model, "clip", "ece_calibrated"), "value"], judged["calibration"]["calibrated"]["ece"])
-        assert close(rows.loc[(model, "clip", "committed"), "value"], judged["abstention"]["committed"])
+        assert close(
+            rows.loc[(model, "clip", "ece_calibrated"), "value"],
+            judged["calibration"]["calibrated"]["ece"],
+        )
+        assert close(
+            rows.loc[(model, "clip", "committed"), "value"], judged["abstention"]["committed"]
+        )
     assert numbers >= 3 * 11
     differences = table[table["versus"].notna()].set_index(["model", "versus", "metric"])
     assert len(differences) == len(found["differences"]) > 0
     for difference in found["differences"]:
         row = differences.loc[(difference["a"], difference["b"], difference["metric"])]
-        assert close(row["value"], difference["value"]) and close(row["mcnemar_p"], difference["mcnemar_p"])
+        assert close(row["value"], difference["value"]) and close(
+            row["mcnemar_p"], difference["mcnemar_p"]
+        )
 
 
 def test_a_row_a_participant_and_model(run):
     table = pd.read_csv(run / "participants.csv")
-    assert list(table) == list(PARTICIPANTS) and len(table) == 3 * 9  # P9 has only a clip that could not be assessed
+    assert (
+        list(table) == list(PARTICIPANTS) and len(table) == 3 * 9
+    )  # P9 has only a clip that could not be assessed
     rows = table.set_index(["model", "participant_id"])
     assert rows.loc[("agcn", "P1"), "right"] == 0 and rows.loc[("tcn", "P1"), "right"] == 1
     assert rows.loc[("agcn", "P2"), "abstained"] == 1 and rows.loc[("agcn", "P3"), "abstained"] == 0
     assert rows.loc[("agcn", "P3"), ["clips", "not_assessable"]].tolist() == [1, 1]
-    assert rows.loc[("agcn", "P9"), ["clips", "not_assessable", "truth"]].tolist() == [0, 1, "present"]
+    assert rows.loc[("agcn", "P9"), ["clips", "not_assessable", "truth"]].tolist() == [
+        0,
+        1,
+        "present",
+    ]
     assert pd.isna(rows.loc[("agcn", "P9"), "right"]) and rows.loc[("agcn", "P5"), "score"] == 0.9
     # the mean over participants' shares gives the accuracy again: everybody has one clip
     own = rows.loc["agcn"].dropna(subset="right")

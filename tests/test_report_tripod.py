@@ -10,8 +10,28 @@ from test_report import Page
 from semiology.evaluation.report import write_report
 from semiology.evaluation.report.tripod import ITEMS, YOURS
 
-# what no run can know: dates, places, treatments, assessors, approval, funding, conflicts, registration, sharing, the public, meaning
-NEVER = {"2", "3a", "3b", "3c", "5b", "6a", "6b", "6c", "8b", "8c", "9a", "9c", "12d", "14", "17", "18a", "18b", "18c"}
+# what no run can know: dates, places, treatments, assessors, approval, funding, conflicts,
+# registration, sharing, the public, meaning
+NEVER = {
+    "2",
+    "3a",
+    "3b",
+    "3c",
+    "5b",
+    "6a",
+    "6b",
+    "6c",
+    "8b",
+    "8c",
+    "9a",
+    "9c",
+    "12d",
+    "14",
+    "17",
+    "18a",
+    "18b",
+    "18c",
+}
 NEVER |= {"18d", "18e", "19", "20b", "20c", "23b", "24", "25", "27b", "27c"}
 
 
@@ -25,25 +45,44 @@ def said(tmp_path_factory) -> dict[str, str]:
 
 def parts(text: str) -> dict[str, str]:
     rows = re.findall(
-        r'<tr><th scope="row">(\d+[a-g]?) [^<]*</th><td>[^<]*</td><td[^>]*>(.*?)</td></tr>', text[text.index('id="tripod"') :], re.S
+        r'<tr><th scope="row">(\d+[a-g]?) [^<]*</th><td>[^<]*</td><td[^>]*>(.*?)</td></tr>',
+        text[text.index('id="tripod"') :],
+        re.S,
     )
     return {item: Page(words).text for item, words in rows}
 
 
 def test_27_items_in_52_parts(said):
     assert list(said) == list(ITEMS) and len(said) == 52
-    assert [int(number) for number in dict.fromkeys(re.match(r"\d+", item)[0] for item in said)] == list(range(1, 28))
+    assert [
+        int(number) for number in dict.fromkeys(re.match(r"\d+", item)[0] for item in said)
+    ] == list(range(1, 28))
     # the published numbers of parts: 18 has six, 12 has seven, 27 three
-    assert {item for item in ITEMS if item.startswith("18")} == {f"18{letter}" for letter in "abcdef"}
-    assert {item for item in ITEMS if item.startswith("12")} == {f"12{letter}" for letter in "abcdefg"}
+    assert {item for item in ITEMS if item.startswith("18")} == {
+        f"18{letter}" for letter in "abcdef"
+    }
+    assert {item for item in ITEMS if item.startswith("12")} == {
+        f"12{letter}" for letter in "abcdefg"
+    }
 
 
 def test_what_the_run_knows_is_filled_in(said):
     assert said["8a"].startswith("dystonia: absent and present.")
-    assert "8 people, absent in 4 (4 clips), present in 4 (4 clips)" in said["20a"] and "2 clips not assessable" in said["20a"]
-    assert "joint and motion of upper body 11" in said["9b"] and "12.5 frames a second" in said["9b"]
-    assert said["12a"].startswith("One person at a time was left out") and "AUC" in said["12e"] and "bootstrap" in said["12e"]
-    assert said["13"].startswith("Rare levels weigh more in training (AGCN)") and said["16"].startswith("None by design")
+    assert (
+        "8 people, absent in 4 (4 clips), present in 4 (4 clips)" in said["20a"]
+        and "2 clips not assessable" in said["20a"]
+    )
+    assert (
+        "joint and motion of upper body 11" in said["9b"] and "12.5 frames a second" in said["9b"]
+    )
+    assert (
+        said["12a"].startswith("One person at a time was left out")
+        and "AUC" in said["12e"]
+        and "bootstrap" in said["12e"]
+    )
+    assert said["13"].startswith("Rare levels weigh more in training (AGCN)") and said[
+        "16"
+    ].startswith("None by design")
     assert "semiology" in said["18f"] and "means over 2 seeds" in said["12g"]
     assert said["5a"].startswith("Synthetic videos")
 
@@ -66,9 +105,19 @@ def test_a_threshold_that_was_fitted_for_abstaining_is_told(tmp_path):
     assert "no threshold was fitted" in parts(write_report(tmp_path).read_text())["15"]
     (tmp_path / "config.yaml").write_text("calibration: {method: none, coverage: 0.8}\n")
     said = parts(write_report(tmp_path).read_text())["15"]
-    assert "no threshold was fitted" not in said and "hold the truth in 80 % of clips" in said and "fitted on training participants" in said
+    assert (
+        "no threshold was fitted" not in said
+        and "hold the truth in 80 % of clips" in said
+        and "fitted on training participants" in said
+    )
 
 
 def test_items_are_in_our_own_short_words():
     assert all(len(asked) < 100 for _, asked in ITEMS.values())
-    assert files("semiology.evaluation.report").joinpath("tripod.py").read_text().count("BMJ 2024;385:e078378") == 1
+    assert (
+        files("semiology.evaluation.report")
+        .joinpath("tripod.py")
+        .read_text()
+        .count("BMJ 2024;385:e078378")
+        == 1
+    )

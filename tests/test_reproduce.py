@@ -1,4 +1,6 @@
-"""What the papers print, intervals and verdicts by hand, and the protocol of Hou et al. 2022 on a small cohort."""
+"""What the papers print, intervals and verdicts by hand, and the protocol of Hou et al. 2022 on a
+small cohort.
+"""
 
 import json
 import subprocess
@@ -17,7 +19,14 @@ from semiology.cli.main import main
 from semiology.data.store import Store
 from semiology.errors import UserError
 from semiology.evaluation import published
-from semiology.evaluation.published import GESTURES, GESTURES_ACCURACY, HOU_2022, HOU_2022_TABLE_1, Published, PublishedCohort
+from semiology.evaluation.published import (
+    GESTURES,
+    GESTURES_ACCURACY,
+    HOU_2022,
+    HOU_2022_TABLE_1,
+    Published,
+    PublishedCohort,
+)
 from semiology.evaluation.statistics.intervals import wilson
 from semiology.experiments.protocol import Protocol
 from semiology.experiments.reproduce.comparison import (
@@ -29,7 +38,15 @@ from semiology.experiments.reproduce.comparison import (
     published_interval,
 )
 from semiology.experiments.reproduce.hou2022 import UNSTATED, reproduce_hou2022
-from semiology.experiments.reproduce.settings import departures, merged, parsed, protocol_file, read_tags, read_yaml, source_of
+from semiology.experiments.reproduce.settings import (
+    departures,
+    merged,
+    parsed,
+    protocol_file,
+    read_tags,
+    read_yaml,
+    source_of,
+)
 
 PROTOCOLS = ("hou2022", "gestures_table", "myasthenia")
 ALONE = PublishedCohort("independent clips", 40, 40, (1,) * 40, "choice", "")
@@ -52,16 +69,29 @@ def test_every_published_accuracy_of_gestures_is_a_count_of_183_seizures():
 
 def test_which_published_accuracies_are_of_no_count_of_38_clips():
     shares = np.arange(39) / 38
-    printed = sorted({figures.accuracy for models in HOU_2022_TABLE_1.values() for figures in models.values()})
+    printed = sorted(
+        {figures.accuracy for models in HOU_2022_TABLE_1.values() for figures in models.values()}
+    )
     assert printed == [0.71, 0.73, 0.76, 0.78, 0.80, 0.81]
     rounded, cut = np.round(shares, 2), np.floor(shares * 100) / 100
-    assert [accuracy for accuracy in printed if not np.isclose(rounded, accuracy).any()] == [0.73, 0.78, 0.80, 0.81]
+    assert [accuracy for accuracy in printed if not np.isclose(rounded, accuracy).any()] == [
+        0.73,
+        0.78,
+        0.80,
+        0.81,
+    ]
     assert [accuracy for accuracy in printed if not np.isclose(cut, accuracy).any()] == [0.80]
-    assert any("Rounded, 0.73, 0.78, 0.80 and 0.81" in sentence and "0.80 alone" in sentence for sentence in UNSTATED)
+    assert any(
+        "Rounded, 0.73, 0.78, 0.80 and 0.81" in sentence and "0.80 alone" in sentence
+        for sentence in UNSTATED
+    )
 
 
 def test_the_example_of_clips_by_patient_fits_what_is_printed():
-    assert np.median(HOU_2022.clips_each) == 1 and (min(HOU_2022.clips_each), max(HOU_2022.clips_each)) == (1, 6)
+    assert np.median(HOU_2022.clips_each) == 1 and (
+        min(HOU_2022.clips_each),
+        max(HOU_2022.clips_each),
+    ) == (1, 6)
     assert (len(HOU_2022.clips_each), sum(HOU_2022.clips_each)) == (19, 38)
 
 
@@ -76,7 +106,9 @@ def test_the_interval_of_an_accuracy_is_wilsons_for_the_clips_that_count():
     figures = Published(0.8, 0.75, "P")
     assert published_interval("accuracy", figures, ALONE) == pytest.approx(wilson(30, 40))
     alike = PublishedCohort("two clips each, alike", 20, 40, (2,) * 20, "choice", "")
-    assert published_interval("accuracy", figures, alike, correlation=1) == pytest.approx(wilson(15, 20))
+    assert published_interval("accuracy", figures, alike, correlation=1) == pytest.approx(
+        wilson(15, 20)
+    )
 
 
 def test_f1_and_accuracy_together_say_how_many_clips_f1_rests_on():
@@ -84,13 +116,17 @@ def test_f1_and_accuracy_together_say_how_many_clips_f1_rests_on():
     figures = Published(0.8, 0.8, "P")
     assert clips_of_f1(figures, ALONE) == pytest.approx(24)
     low, high = wilson(16, 24)  # of TP / (TP + FP + FN)
-    assert published_interval("f1", figures, ALONE) == pytest.approx((2 * low / (1 + low), 2 * high / (1 + high)))
+    assert published_interval("f1", figures, ALONE) == pytest.approx(
+        (2 * low / (1 + low), 2 * high / (1 + high))
+    )
     with pytest.raises(ValueError, match="accuracy or counts"):
         published_interval("f1", Published(0.8, None, "P"), ALONE)
 
 
 def test_published_intervals_cover_the_truth_as_often_as_they_say_if_their_assumption_holds():
-    """4,000 cohorts like the paper's: 19 patients, 38 clips, beta-binomial answers that correlate at 0.5 within a patient, 80 % right."""
+    """4,000 cohorts like the paper's: 19 patients, 38 clips, beta-binomial answers that correlate
+    at 0.5 within a patient, 80 % right.
+    """
     rng, each = np.random.default_rng(0), np.array(HOU_2022.clips_each)
     sign = rng.random((4000, 19)) < 0.5
     right = rng.binomial(each, rng.beta(0.8, 0.2, (4000, 19)))  # a + b = (1 - 0.5) / 0.5
@@ -98,10 +134,17 @@ def test_published_intervals_cover_the_truth_as_often_as_they_say_if_their_assum
     covered = {"accuracy": 0, "f1": 0}
     for hit, rejected in zip(hits.tolist(), rejections.tolist()):
         errors = 38 - hit - rejected
-        figures = Published(2 * hit / (2 * hit + errors), (hit + rejected) / 38, "P", confusion=(hit, rejected, errors, 0))
+        figures = Published(
+            2 * hit / (2 * hit + errors),
+            (hit + rejected) / 38,
+            "P",
+            confusion=(hit, rejected, errors, 0),
+        )
         for metric in covered:
             low, high = published_interval(metric, figures, HOU_2022)
-            covered[metric] += low <= 0.8 <= high  # with as many misses as false alarms F1 is 0.8 too
+            covered[metric] += (
+                low <= 0.8 <= high
+            )  # with as many misses as false alarms F1 is 0.8 too
     assert 0.93 <= covered["accuracy"] / 4000 <= 0.97 and 0.93 <= covered["f1"] / 4000 <= 0.97
 
 
@@ -115,15 +158,31 @@ def test_verdicts():
     figures = HOU_2022_TABLE_1["dystonia", "pose"]["agcn"]  # accuracy 0.76
 
     def verdict(value, low, high):
-        return compare("", "accuracy", figures, HOU_2022, {"value": value, "low": low, "high": high}, share=0.4)
+        return compare(
+            "", "accuracy", figures, HOU_2022, {"value": value, "low": low, "high": high}, share=0.4
+        )
 
-    far, near, vague = verdict(0.30, 0.25, 0.35), verdict(0.80, 0.65, 0.90), verdict(0.70, 0.50, 0.85)
-    assert (far.verdict, far.agrees) == ("differs", False) and far.difference == pytest.approx(-0.46)
-    assert (near.verdict, near.agrees) == ("compatible", True) and near.difference_low < 0 < near.difference_high
-    assert (vague.verdict, vague.agrees) == ("cannot tell", None)  # the majority guess, 0.6, is as good
+    far, near, vague = (
+        verdict(0.30, 0.25, 0.35),
+        verdict(0.80, 0.65, 0.90),
+        verdict(0.70, 0.50, 0.85),
+    )
+    assert (far.verdict, far.agrees) == ("differs", False) and far.difference == pytest.approx(
+        -0.46
+    )
+    assert (near.verdict, near.agrees) == (
+        "compatible",
+        True,
+    ) and near.difference_low < 0 < near.difference_high
+    assert (vague.verdict, vague.agrees) == (
+        "cannot tell",
+        None,
+    )  # the majority guess, 0.6, is as good
     absent = compare("", "accuracy", figures, HOU_2022, None, None)
     unheard = compare("", "f1", None, HOU_2022, {"value": 0.5, "low": 0.4, "high": 0.6}, 0.4)
-    alone = compare("", "f1", figures, HOU_2022, {"value": 0.5, "low": None, "high": None}, 0.4)  # one participant has no interval
+    alone = compare(
+        "", "f1", figures, HOU_2022, {"value": 0.5, "low": None, "high": None}, 0.4
+    )  # one participant has no interval
     assert [(row.verdict, row.agrees) for row in (absent, unheard, alone)] == [
         ("not run", None),
         ("not printed", None),
@@ -133,7 +192,9 @@ def test_verdicts():
 
 def test_the_best_guess_is_that_of_scikit_learns_dummies():
     truth = np.array([1] * 3 + [0] * 7)
-    assert best_guess("accuracy", 0.3) == pytest.approx(sklearn.metrics.accuracy_score(truth, np.zeros(10)))
+    assert best_guess("accuracy", 0.3) == pytest.approx(
+        sklearn.metrics.accuracy_score(truth, np.zeros(10))
+    )
     assert best_guess("f1", 0.3) == pytest.approx(sklearn.metrics.f1_score(truth, np.ones(10)))
 
 
@@ -142,9 +203,17 @@ def test_constants_carry_the_tag_that_stands_beside_them():
     assert source_of("tasks/dystonia (pose)/reading/rate", tags) == "P"
     assert source_of("models/agcn/network/options/widths", tags) == "C"
     assert source_of("models/agcn_kd/distillation/temperature", tags) == "R"  # under a tagged key
-    assert source_of("models/agcn/network/options/dropout", tags) == source_of("seeds", tags) == "choice"
+    assert (
+        source_of("models/agcn/network/options/dropout", tags)
+        == source_of("seeds", tags)
+        == "choice"
+    )
     gestures = read_tags(protocol_file("gestures_table"))
-    assert gestures["shortest"] == gestures["splits"] == "T, C" and gestures["gamma"] == "P" and "seed" not in gestures
+    assert (
+        gestures["shortest"] == gestures["splits"] == "T, C"
+        and gestures["gamma"] == "P"
+        and "seed" not in gestures
+    )
 
 
 def test_departures_name_what_was_changed_and_whose_value_it_was():
@@ -152,10 +221,22 @@ def test_departures_name_what_was_changed_and_whose_value_it_was():
     raw = read_yaml(file)
     paper = parsed(raw, Protocol, "")
     used = parsed(
-        merged(raw, {"batch_size": 4, "out": "elsewhere", "models": {"agcn": {"network": {"options": {"widths": [8]}}}}}), Protocol, ""
+        merged(
+            raw,
+            {
+                "batch_size": 4,
+                "out": "elsewhere",
+                "models": {"agcn": {"network": {"options": {"widths": [8]}}}},
+            },
+        ),
+        Protocol,
+        "",
     )
     assert departures(paper, used, read_tags(file)) == [
-        "models/agcn/network/options/widths: [8] instead of [64, 64, 64, 64, 128, 128, 128, 256, 256, 256] [C]",
+        (
+            "models/agcn/network/options/widths: [8] instead of [64, 64, 64, 64, 128, 128, 128,"
+            " 256, 256, 256] [C]"
+        ),
         "batch_size: 4 instead of 8 [choice]",
     ]
     assert departures(paper, paper, {}) == [] and asdict(paper)["seeds"] == (0, 1, 2)
@@ -163,11 +244,29 @@ def test_departures_name_what_was_changed_and_whose_value_it_was():
 
 SMALL = {
     "tasks": {
-        "dystonia (pose)": {"reading": {"window": 24, "windows": 1, "channels": ["motion"], "skeleton": "left_arm_4", "dimensions": 2}},
+        "dystonia (pose)": {
+            "reading": {
+                "window": 24,
+                "windows": 1,
+                "channels": ["motion"],
+                "skeleton": "left_arm_4",
+                "dimensions": 2,
+            }
+        },
         "emotion (face)": {"reading": {"window": 24, "windows": 1, "channels": ["deviation"]}},
     },
-    "models": {name: {"network": {"options": {"widths": [4]}}, "schedule": {"accelerator": "cpu"}} for name in ("agcn", "agcn_kd")}
-    | {"tcn": {"network": {"options": {"width": 4, "blocks": 1}}, "schedule": {"accelerator": "cpu"}}},
+    "models": (
+        {
+            name: {"network": {"options": {"widths": [4]}}, "schedule": {"accelerator": "cpu"}}
+            for name in ("agcn", "agcn_kd")
+        }
+        | {
+            "tcn": {
+                "network": {"options": {"width": 4, "blocks": 1}},
+                "schedule": {"accelerator": "cpu"},
+            }
+        }
+    ),
     "repeats": 1,
     "final": False,
 }
@@ -182,7 +281,9 @@ def small(tmp_path) -> Path:
 
 @pytest.fixture
 def two_signs(cohort) -> Path:
-    """The cohort of conftest with one more label of two levels, and the joints of a face in its tracks."""
+    """The cohort of conftest with one more label of two levels, and the joints of a face in its
+    tracks.
+    """
     table = pd.read_csv(cohort / "clips.tsv", sep="\t", dtype=str, keep_default_na=False)
     table["mood"] = table["swing"]
     table.to_csv(cohort / "clips.tsv", sep="\t", index=False)
@@ -192,7 +293,17 @@ def two_signs(cohort) -> Path:
 
 
 def run(two_signs, small, out, **options):
-    return reproduce_hou2022(two_signs, out, settings=small, epochs=2, seeds=[0], jobs=1, dystonia="swing", emotion="none", **options)
+    return reproduce_hou2022(
+        two_signs,
+        out,
+        settings=small,
+        epochs=2,
+        seeds=[0],
+        jobs=1,
+        dystonia="swing",
+        emotion="none",
+        **options,
+    )
 
 
 def test_what_can_run_without_features_runs_and_the_rest_is_named(two_signs, small, tmp_path):
@@ -201,16 +312,36 @@ def test_what_can_run_without_features_runs_and_the_rest_is_named(two_signs, sma
     by_name = {row["what"]: row for row in content["rows"]}
     assert len(by_name) == 12  # two signs, three models, two metrics
     row = by_name["dystonia (pose), AGCN, F1"]
-    metrics = json.loads((tmp_path / "run/metrics.json").read_text())["tasks"]["dystonia (pose)"]["models"]["agcn"]["metrics"]["f1"]
+    metrics = json.loads((tmp_path / "run/metrics.json").read_text())["tasks"]["dystonia (pose)"][
+        "models"
+    ]["agcn"]["metrics"]["f1"]
     assert row["published"] == 0.78 and row["obtained"] == pytest.approx(metrics["value"], abs=1e-6)
     assert row["difference"] == pytest.approx(row["obtained"] - 0.78, abs=1e-5)
-    assert by_name["dystonia (pose), TCN, F1"]["obtained"] is None and by_name["emotion (face), AGCN, F1"]["agrees"] is None
-    assert any("TCN, AGCN + distillation: 11 of 11 clips have no body_vgg features" in why for why in content["not_run"])
-    assert "emotion (face): left out on request" in content["deviations"] and len(content["not_run"]) == 1
+    assert (
+        by_name["dystonia (pose), TCN, F1"]["obtained"] is None
+        and by_name["emotion (face), AGCN, F1"]["agrees"] is None
+    )
+    assert any(
+        "TCN, AGCN + distillation: 11 of 11 clips have no body_vgg features" in why
+        for why in content["not_run"]
+    )
+    assert (
+        "emotion (face): left out on request" in content["deviations"]
+        and len(content["not_run"]) == 1
+    )
     assert "repeats: 1 instead of 4 [choice]" in content["deviations"]
-    assert "dystonia (pose): 6 participants, 11 clips, 3 participants with the sign instead of 19, 38 and 9 [P]" in content["deviations"]
-    assert any("the paper's are by fine-tuned Keypoint R-CNN [P]" in each for each in content["deviations"])
-    assert {"name": "tasks/dystonia (pose)/reading/rate", "value": 25.0, "source": "[P]"} in content["constants"]
+    assert (
+        "dystonia (pose): 6 participants, 11 clips, 3 participants with the sign instead of 19, 38"
+        " and 9 [P]" in content["deviations"]
+    )
+    assert any(
+        "the paper's are by fine-tuned Keypoint R-CNN [P]" in each for each in content["deviations"]
+    )
+    assert {
+        "name": "tasks/dystonia (pose)/reading/rate",
+        "value": 25.0,
+        "source": "[P]",
+    } in content["constants"]
     assert "dystonia (pose), AGCN, F1" in str(found) and "Deviations" in str(found)
 
 
@@ -218,27 +349,65 @@ def test_with_features_in_the_store_all_three_models_run(two_signs, small, tmp_p
     rng, store = np.random.default_rng(0), Store(tmp_path / "store")
     for person in range(6):
         for clip in range(2):
-            store.write(f"p{person}_{clip}", "body_vgg", "0" * 16, (rng.normal(size=(9, 8)), np.arange(9) / 5))
+            store.write(
+                f"p{person}_{clip}",
+                "body_vgg",
+                "0" * 16,
+                (rng.normal(size=(9, 8)), np.arange(9) / 5),
+            )
             store.note(f"p{person}_{clip}", {}, {"body_vgg": {"key": "0" * 16}})
     found = run(two_signs, small, tmp_path / "run", store=tmp_path / "store")
     assert found.not_run == [] and "emotion (face): left out on request" in found.deviations
     content = (tmp_path / "run/reproduction.json").read_bytes()
-    where = ["--cohort", str(two_signs), "--out", str(tmp_path / "run"), "--store", str(tmp_path / "store"), "--settings", str(small)]
-    asked = ["--dystonia", "swing", "--emotion", "none", "--epochs", "2", "--seeds", "[0]", "--jobs", "1"]
-    assert main(["reproduce", "hou2022", *where, *asked]) == 0, "what the user left out is no failure"
+    where = [
+        "--cohort",
+        str(two_signs),
+        "--out",
+        str(tmp_path / "run"),
+        "--store",
+        str(tmp_path / "store"),
+        "--settings",
+        str(small),
+    ]
+    asked = [
+        "--dystonia",
+        "swing",
+        "--emotion",
+        "none",
+        "--epochs",
+        "2",
+        "--seeds",
+        "[0]",
+        "--jobs",
+        "1",
+    ]
+    assert main(["reproduce", "hou2022", *where, *asked]) == 0, (
+        "what the user left out is no failure"
+    )
     assert (tmp_path / "run/reproduction.json").read_bytes() == content
     obtained = [row.what for row in found.rows if row.obtained is not None]
     assert obtained == [
-        f"dystonia (pose), {model}, {metric}" for model in ("AGCN", "TCN", "AGCN + distillation") for metric in ("F1", "accuracy")
+        f"dystonia (pose), {model}, {metric}"
+        for model in ("AGCN", "TCN", "AGCN + distillation")
+        for metric in ("F1", "accuracy")
     ]
 
 
 @pytest.mark.parametrize(
     ("columns", "said"),
     [
-        ({}, r"no label 'dystonia'; it defines mood, side, swing. Say which column scores it \(--dystonia COLUMN\)"),
+        (
+            {},
+            (
+                r"no label 'dystonia'; it defines mood, side, swing. Say which column scores it"
+                r" \(--dystonia COLUMN\)"
+            ),
+        ),
         ({"dystonia": "swing"}, r"no label 'emotion'.*\(--emotion none\)"),
-        ({"dystonia": "side", "emotion": "mood"}, r"'side' has 3 levels \(none, left, right\); Table 1 is of two"),
+        (
+            {"dystonia": "side", "emotion": "mood"},
+            r"'side' has 3 levels \(none, left, right\); Table 1 is of two",
+        ),
         ({"dystonia": "none", "emotion": "none"}, "nothing is left to run"),
     ],
 )
@@ -249,7 +418,16 @@ def test_labels_that_do_not_fit_are_refused_with_what_to_do(two_signs, tmp_path,
 
 def test_settings_that_do_not_fit_are_refused_in_one_line(two_signs, tmp_path, capsys):
     bad = tmp_path / "bad.yaml"
-    call = ["reproduce", "hou2022", "--cohort", str(two_signs), "--out", str(tmp_path / "run"), "--settings", str(bad)]
+    call = [
+        "reproduce",
+        "hou2022",
+        "--cohort",
+        str(two_signs),
+        "--out",
+        str(tmp_path / "run"),
+        "--settings",
+        str(bad),
+    ]
     for text, said in [
         ("- a list", "holds no mapping"),
         ("a: [", "not YAML"),
@@ -262,23 +440,55 @@ def test_settings_that_do_not_fit_are_refused_in_one_line(two_signs, tmp_path, c
         assert told.startswith(f"semiology reproduce: {bad}: ") and said in told
     bad.unlink()
     assert main(call) == 2 and "no such file of settings" in capsys.readouterr().err
-    assert main([*call[:-2], "--correlation", "2"]) == 2 and "correlation: 2 is not possible" in capsys.readouterr().err
-    assert main(["reproduce", "nobody2020"]) == 2 and "not one of hou2022, gestures" in capsys.readouterr().err
+    assert (
+        main([*call[:-2], "--correlation", "2"]) == 2
+        and "correlation: 2 is not possible" in capsys.readouterr().err
+    )
+    assert (
+        main(["reproduce", "nobody2020"]) == 2
+        and "not one of hou2022, gestures" in capsys.readouterr().err
+    )
 
 
-def test_the_command_prints_the_table_and_says_that_something_was_left_out(two_signs, small, tmp_path, capsys):
+def test_the_command_prints_the_table_and_says_that_something_was_left_out(
+    two_signs, small, tmp_path, capsys
+):
     out = tmp_path / "run"
     where = ["--cohort", str(two_signs), "--out", str(out), "--settings", str(small)]
     columns = ["--dystonia", "swing", "--emotion", "none"]
-    assert main(["reproduce", "hou2022", *where, *columns, "--epochs", "1", "--seeds", "[0]", "--jobs", "1"]) == 1
+    assert (
+        main(
+            [
+                "reproduce",
+                "hou2022",
+                *where,
+                *columns,
+                "--epochs",
+                "1",
+                "--seeds",
+                "[0]",
+                "--jobs",
+                "1",
+            ]
+        )
+        == 1
+    )
     printed = capsys.readouterr().out
-    assert "0.78 (0.55 to 0.91)" in printed and "Not run:" in printed and str(out / "reproduction.json") in printed
+    assert (
+        "0.78 (0.55 to 0.91)" in printed
+        and "Not run:" in printed
+        and str(out / "reproduction.json") in printed
+    )
 
 
 def test_an_installed_package_brings_the_protocols():
-    project = tomllib.loads((Path(__file__).resolve().parents[1] / "pyproject.toml").read_text(encoding="utf-8"))
+    project = tomllib.loads(
+        (Path(__file__).resolve().parents[1] / "pyproject.toml").read_text(encoding="utf-8")
+    )
     shipped = project["tool"]["hatch"]["build"]["targets"]["wheel"]["force-include"]
-    assert shipped == {f"configs/{name}.yaml": f"semiology/reproduce/{name}.yaml" for name in PROTOCOLS}
+    assert shipped == {
+        f"configs/{name}.yaml": f"semiology/reproduce/{name}.yaml" for name in PROTOCOLS
+    }
     assert all(protocol_file(name).is_file() for name in PROTOCOLS)
 
 

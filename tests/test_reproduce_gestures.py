@@ -1,4 +1,6 @@
-"""GESTURES: where snippets are taken, aggregators, the public layout, how seizures are dealt, and a small run to its verdict."""
+"""GESTURES: where snippets are taken, aggregators, the public layout, how seizures are dealt, and a
+small run to its verdict.
+"""
 
 import json
 from pathlib import Path
@@ -36,19 +38,25 @@ def test_snippets_at_the_centres_by_hand():
 @pytest.mark.parametrize("gamma", [0.5, 1.0, 4.0])
 def test_the_place_in_a_segment_is_beta_distributed(gamma):
     rng = np.random.default_rng(0)
-    starts = np.array([segment_starts(8_008, 8, 2, gamma, rng) for _ in range(1500)])  # room of 3996 in each segment
+    starts = np.array(
+        [segment_starts(8_008, 8, 2, gamma, rng) for _ in range(1500)]
+    )  # room of 3996 in each segment
     assert kstest(starts[:, 0] / 3996, beta(gamma, gamma).cdf).pvalue > 0.01
     assert kstest((starts[:, 1] - 4004) / 3996, beta(gamma, gamma).cdf).pvalue > 0.01
 
 
 def test_the_limits_of_gamma():
     rng = np.random.default_rng(0)
-    assert np.array_equal(segment_starts(100, 9, 4, float("inf"), rng), segment_starts(100, 9, 4, 4.0, None))
+    assert np.array_equal(
+        segment_starts(100, 9, 4, float("inf"), rng), segment_starts(100, 9, 4, 4.0, None)
+    )
     ends = np.array([segment_starts(100, 9, 4, 1e-6, rng) for _ in range(100)]) - np.arange(4) * 25
     assert set(ends.ravel()) == {0, 16}
 
 
-@pytest.mark.parametrize(("frames", "snippet", "segments"), [(100, 8, 4), (131, 8, 16), (128, 8, 16), (37, 5, 7)])
+@pytest.mark.parametrize(
+    ("frames", "snippet", "segments"), [(100, 8, 4), (131, 8, 16), (128, 8, 16), (37, 5, 7)]
+)
 def test_every_snippet_lies_in_its_own_segment(frames, snippet, segments):
     rng, edges = np.random.default_rng(0), np.arange(segments + 1) * frames // segments
     for _ in range(200):
@@ -57,14 +65,21 @@ def test_every_snippet_lies_in_its_own_segment(frames, snippet, segments):
 
 
 def test_a_video_shorter_than_its_snippets_has_them_overlap_inside_it():
-    assert segment_starts(20, 8, 4, 4.0, np.random.default_rng(0)).tolist() == [0, 3, 8, 12]  # centres 2.5, 7.5, 12.5, 17.5
+    assert segment_starts(20, 8, 4, 4.0, np.random.default_rng(0)).tolist() == [
+        0,
+        3,
+        8,
+        12,
+    ]  # centres 2.5, 7.5, 12.5, 17.5
     assert segment_starts(8, 8, 4, 4.0, np.random.default_rng(0)).tolist() == [0, 0, 0, 0]
     for frames in range(8, 130):
         starts = segment_starts(frames, 8, 16, 4.0, np.random.default_rng(0))
         assert starts.min() >= 0 and starts.max() + 8 <= frames and (np.diff(starts) >= 0).all()
 
 
-@pytest.mark.parametrize(("frames", "segments", "gamma"), [(7, 4, 4.0), (100, 0, 4.0), (100, 4, 0.0)])
+@pytest.mark.parametrize(
+    ("frames", "segments", "gamma"), [(7, 4, 4.0), (100, 0, 4.0), (100, 4, 0.0)]
+)
 def test_impossible_segments_are_refused(frames, segments, gamma):
     with pytest.raises(ValueError, match=r"snippet|positive"):
         segment_starts(frames, 8, segments, gamma, None)
@@ -91,13 +106,23 @@ def test_the_blstm_reads_the_same_backwards_with_its_directions_exchanged():
     forwards, backwards = network.forward_features(x).chunk(2, dim=1)
     lstm = torch.nn.LSTM(7, 64, batch_first=True)
     lstm.load_state_dict(
-        {name.removesuffix("_reverse"): value for name, value in network.recurrent.state_dict().items() if "reverse" in name}
+        {
+            name.removesuffix("_reverse"): value
+            for name, value in network.recurrent.state_dict().items()
+            if "reverse" in name
+        }
     )
-    assert torch.allclose(lstm(x.flip(1))[1][0][0], backwards, atol=1e-6) and not torch.allclose(forwards, backwards)
+    assert torch.allclose(lstm(x.flip(1))[1][0][0], backwards, atol=1e-6) and not torch.allclose(
+        forwards, backwards
+    )
 
 
-def feature_set(folder: Path, subjects: int = 6, frames: int = 24, snippet: int = 4, rate: int = 4) -> pd.DataFrame:
-    """Two seizures a subject, two views each: in TCS every second half carries a pattern of its own."""
+def feature_set(
+    folder: Path, subjects: int = 6, frames: int = 24, snippet: int = 4, rate: int = 4
+) -> pd.DataFrame:
+    """Two seizures a subject, two views each: in TCS every second half carries a pattern of its
+    own.
+    """
     rng = np.random.default_rng(0)
     pattern, rows = rng.normal(size=512), []
     for subject in range(subjects):
@@ -108,8 +133,19 @@ def feature_set(folder: Path, subjects: int = 6, frames: int = 24, snippet: int 
                 vectors = rng.normal(0, 0.2, (frames, 512))
                 vectors[frames // 2 :] += pattern * tonic_clonic
                 write_view(folder / f"features_fpc_{snippet}_fps_{rate}/{name}_{view}", vectors)
-            rows.append([f"{subject:03d}", f"{seizure + 1:02d}", "", "3.5" if tonic_clonic else "", "0.5" if tonic_clonic else "", "6"])
-    table = pd.DataFrame(rows, columns=["Subject", "Seizure", "Discard", "OnsetClonic", "RatioGTCS", "Duration"])
+            rows.append(
+                [
+                    f"{subject:03d}",
+                    f"{seizure + 1:02d}",
+                    "",
+                    "3.5" if tonic_clonic else "",
+                    "0.5" if tonic_clonic else "",
+                    "6",
+                ]
+            )
+    table = pd.DataFrame(
+        rows, columns=["Subject", "Seizure", "Discard", "OnsetClonic", "RatioGTCS", "Duration"]
+    )
     table.to_csv(folder / "seizures.csv", index=False)
     return table
 
@@ -130,11 +166,21 @@ def own(tmp_path) -> Path:
 
 def test_the_layout_is_read(public):
     data = read_feature_set(public, 4, 4, shortest=6.0)
-    assert [view.clip_id for view in data.views[:3]] == ["000_01_L", "000_01_S", "000_02_L"] and len(data.views) == 24
+    assert [view.clip_id for view in data.views[:3]] == [
+        "000_01_L",
+        "000_01_S",
+        "000_02_L",
+    ] and len(data.views) == 24
     first = data.views[0]
-    assert (first.recording_id, first.participant_id, first.target) == ("000_01", "000", 1) and data.views[2].target == 0
+    assert (first.recording_id, first.participant_id, first.target) == (
+        "000_01",
+        "000",
+        1,
+    ) and data.views[2].target == 0
     assert first.features.shape == (24, 512) and data.notes == []
-    written = torch.load(public / "features_fpc_4_fps_4/000_01_L/000_01_L_000007.pth", weights_only=True)
+    written = torch.load(
+        public / "features_fpc_4_fps_4/000_01_L/000_01_L_000007.pth", weights_only=True
+    )
     assert np.array_equal(first.features[7], written.numpy())
 
 
@@ -161,7 +207,9 @@ def test_frame_numbers_with_gaps_are_told(own):
 def test_an_impossible_correlation_is_refused_before_anything_is_trained(public, tmp_path):
     for correlation in (-0.1, 7.0, float("nan")):
         with pytest.raises(UserError, match=r"correlation: .* is not possible; give 0"):
-            reproduce_gestures(GesturesProtocol(str(public), str(tmp_path / "run"), snippet=4, rate=4), correlation)
+            reproduce_gestures(
+                GesturesProtocol(str(public), str(tmp_path / "run"), snippet=4, rate=4), correlation
+            )
     assert not (tmp_path / "run").exists()
 
 
@@ -190,19 +238,27 @@ def test_what_is_left_out_is_counted(own):
 
 
 def damage_column(folder):
-    pd.read_csv(folder / "seizures.csv", dtype=str).drop(columns="OnsetClonic").to_csv(folder / "seizures.csv", index=False)
+    pd.read_csv(folder / "seizures.csv", dtype=str).drop(columns="OnsetClonic").to_csv(
+        folder / "seizures.csv", index=False
+    )
 
 
 def damage_discard(folder):
-    (folder / "seizures.csv").write_text((folder / "seizures.csv").read_text().replace("001,01,,", "001,01,Maybe,"))
+    (folder / "seizures.csv").write_text(
+        (folder / "seizures.csv").read_text().replace("001,01,,", "001,01,Maybe,")
+    )
 
 
 def damage_twice(folder):
-    (folder / "seizures.csv").write_text((folder / "seizures.csv").read_text().replace("001,02", "001,01"))
+    (folder / "seizures.csv").write_text(
+        (folder / "seizures.csv").read_text().replace("001,02", "001,01")
+    )
 
 
 def damage_name(folder):
-    (folder / "seizures.csv").write_text((folder / "seizures.csv").read_text().replace("001,02", "001,"))
+    (folder / "seizures.csv").write_text(
+        (folder / "seizures.csv").read_text().replace("001,02", "001,")
+    )
 
 
 def damage_length(folder):
@@ -210,7 +266,10 @@ def damage_length(folder):
 
 
 def damage_numbers(folder):
-    torch.save(torch.full((512,), float("nan")), folder / "features_fpc_4_fps_4/001_01_L/001_01_L_000003.pth")
+    torch.save(
+        torch.full((512,), float("nan")),
+        folder / "features_fpc_4_fps_4/001_01_L/001_01_L_000003.pth",
+    )
 
 
 def damage_half(folder):
@@ -223,7 +282,9 @@ def damage_nothing_in_it(folder):
 
 
 def damage_dictionary(folder):
-    torch.save({"features": torch.zeros(512)}, folder / "features_fpc_4_fps_4/001_01_L/001_01_L_000003.pth")
+    torch.save(
+        {"features": torch.zeros(512)}, folder / "features_fpc_4_fps_4/001_01_L/001_01_L_000003.pth"
+    )
 
 
 def damage_order(folder):
@@ -247,7 +308,10 @@ def damage_all(folder):
         (damage_discard, "row 4, column Discard: 'Maybe'; known are Yes, Large, Small"),
         (damage_twice, "row 5: seizure 01 of this subject is there twice"),
         (damage_name, "row 5: Subject and Seizure have to be there"),
-        (damage_length, r"001_01_L_000003.pth: holds a tensor of shape \(511,\), not a vector of 512 numbers"),
+        (
+            damage_length,
+            r"001_01_L_000003.pth: holds a tensor of shape \(511,\), not a vector of 512 numbers",
+        ),
         (damage_numbers, "001_01_L_000003.pth: holds numbers that are not finite"),
         (damage_half, "001_01_L_000003.pth: damaged"),
         (damage_nothing_in_it, "001_01_L_000003.pth: damaged"),
@@ -286,7 +350,13 @@ def test_a_planted_pickle_is_refused_and_not_run(own, tmp_path):
 def views_of(subjects: dict[str, list[int]]) -> list[View]:
     """Both views of seizures given as subject -> targets; without features."""
     return [
-        View(f"{subject}_{number}_{end}", f"{subject}_{number}", subject, target, np.zeros((1, 512), np.float32))
+        View(
+            f"{subject}_{number}_{end}",
+            f"{subject}_{number}",
+            subject,
+            target,
+            np.zeros((1, 512), np.float32),
+        )
         for subject, targets in subjects.items()
         for number, target in enumerate(targets)
         for end in "LS"
@@ -302,10 +372,16 @@ def test_subjects_are_never_divided_and_both_kinds_are_spread():
     views = views_of({f"{number:02d}": [number % 2, 1, 0] for number in range(20)})
     dealt = by_subject(views, 5, seed=1)
     owner = {view.recording_id: view.participant_id for view in views}
-    folds_of = {subject: {fold for name, fold in dealt.items() if owner[name] == subject} for subject in set(owner.values())}
+    folds_of = {
+        subject: {fold for name, fold in dealt.items() if owner[name] == subject}
+        for subject in set(owner.values())
+    }
     assert all(len(folds) == 1 for folds in folds_of.values())
     target = {view.recording_id: view.target for view in views}
-    shares = [np.mean([target[name] for name, fold in dealt.items() if fold == number]) for number in range(5)]
+    shares = [
+        np.mean([target[name] for name, fold in dealt.items() if fold == number])
+        for number in range(5)
+    ]
     assert min(shares) > 0.3 and max(shares) < 0.7
     assert by_subject(views, 5, seed=1) == dealt != by_subject(views, 5, seed=2)
 
@@ -344,33 +420,69 @@ def test_training_on_snippets_learns_the_pattern_and_repeats_itself(public):
     protocol = GesturesProtocol("", "", snippet=4, rate=4, epochs=8, device="cpu")
     assert sampled(data.views, 4, 8, 4.0, None).shape == (24, 8, 512)
     held_out, training = data.views[:4], data.views[4:]
-    scores = [probabilities(train_aggregator(training, "blstm", 4, protocol, 1), held_out, 4, 4) for _ in range(2)]
+    scores = [
+        probabilities(train_aggregator(training, "blstm", 4, protocol, 1), held_out, 4, 4)
+        for _ in range(2)
+    ]
     assert np.array_equal(scores[0], scores[1]) and np.allclose(scores[0].sum(1), 1)
     assert ((scores[0][:, 1] > 0.5) == [view.target for view in held_out]).all()
 
 
 def test_from_features_to_a_verdict(public, tmp_path, capsys):
     out = tmp_path / "run"
-    small = ["--snippet", "4", "--rate", "4", "--shortest", "1", "--segments", "[16]", "--aggregators", "[mean,blstm]", "--folds", "4"]
-    call = ["reproduce", "gestures", "--config", str(protocol_file("gestures_table")), "--features", str(public), "--out", str(out), *small]
+    small = [
+        "--snippet",
+        "4",
+        "--rate",
+        "4",
+        "--shortest",
+        "1",
+        "--segments",
+        "[16]",
+        "--aggregators",
+        "[mean,blstm]",
+        "--folds",
+        "4",
+    ]
+    call = [
+        "reproduce",
+        "gestures",
+        "--config",
+        str(protocol_file("gestures_table")),
+        "--features",
+        str(public),
+        "--out",
+        str(out),
+        *small,
+    ]
     assert main([*call, "--epochs", "6", "--device", "cpu"]) == 0
     printed = capsys.readouterr().out
     assert any(
-        line.startswith("TCS (folds by seizure), BLSTM, 16 segments, accuracy") and "0.99 (0.94 to 1.00)" in line
+        line.startswith("TCS (folds by seizure), BLSTM, 16 segments, accuracy")
+        and "0.99 (0.94 to 1.00)" in line
         for line in printed.splitlines()
     )
     assert "folds by subject minus folds by seizure" in printed
 
     table = read_predictions(out / "predictions.csv")
-    assert set(table["task"]) == {"TCS (folds by seizure)", "TCS (folds by subject)"} and len(table) == 2 * 2 * 24
+    assert (
+        set(table["task"]) == {"TCS (folds by seizure)", "TCS (folds by subject)"}
+        and len(table) == 2 * 2 * 24
+    )
     assert (table["clip_id"].str[:-2] == table["recording_id"]).all()
-    seizures = table[(table["task"] == "TCS (folds by seizure)") & (table["model"] == "blstm_16")].groupby("recording_id")
+    seizures = table[
+        (table["task"] == "TCS (folds by seizure)") & (table["model"] == "blstm_16")
+    ].groupby("recording_id")
     right = seizures["score"].mean().gt(0.5) == seizures["truth"].first().eq("TCS")
 
     content = json.loads((out / "reproduction.json").read_text())
     by_name = {row["what"]: row for row in content["rows"]}
     best = by_name["TCS (folds by seizure), BLSTM, 16 segments, accuracy"]
-    assert best["published"] == 0.989 and best["obtained"] == pytest.approx(right.mean(), abs=1e-6) and right.mean() > 0.9
+    assert (
+        best["published"] == 0.989
+        and best["obtained"] == pytest.approx(right.mean(), abs=1e-6)
+        and right.mean() > 0.9
+    )
     assert by_name["TCS (folds by subject), mean, 16 segments, accuracy"]["published"] is None
     assert [found["model"] for found in content["folds"]] == ["mean_16", "blstm_16"]
     assert "6 subjects, 6 FOS and 6 TCS instead of 68, 106 and 77 [T]" in content["deviations"]
@@ -381,16 +493,29 @@ def test_from_features_to_a_verdict(public, tmp_path, capsys):
         for path in sorted((out / f"folds/TCS-by-{split}/seed-0").glob("*.json")):
             record = json.loads(path.read_text())
             seen = record["models"]["blstm_16"]["seen"]["weights"]
-            assert not {clip[:-2] for clip in seen} & {clip[:-2] for clip in record["held_out_clips"]}  # no seizure on both sides
+            assert not {clip[:-2] for clip in seen} & {
+                clip[:-2] for clip in record["held_out_clips"]
+            }  # no seizure on both sides
             shared.append(bool({record["clips"][clip] for clip in seen} & set(record["held_out"])))
         assert len(shared) == 4 and any(shared) == both_sides
 
-    before = (out / "predictions.csv").read_bytes(), (out / "folds/TCS-by-subject/seed-0/1.json").stat().st_mtime_ns
+    before = (
+        (out / "predictions.csv").read_bytes(),
+        (out / "folds/TCS-by-subject/seed-0/1.json").stat().st_mtime_ns,
+    )
     assert main([*call, "--epochs", "6", "--device", "cpu"]) == 0  # nothing is trained again
-    assert before == ((out / "predictions.csv").read_bytes(), (out / "folds/TCS-by-subject/seed-0/1.json").stat().st_mtime_ns)
+    assert before == (
+        (out / "predictions.csv").read_bytes(),
+        (out / "folds/TCS-by-subject/seed-0/1.json").stat().st_mtime_ns,
+    )
     assert main(["report", str(out)]) == 0
     assert "Beside the paper" in (out / "report.html").read_text(encoding="utf-8")
     main(["audit", str(out)])
-    checks = {check["name"]: check for check in json.loads((out / "audit.json").read_text())["checks"]}
-    assert checks["participants"]["result"] == "failed" and checks["weights"]["result"] == checks["table"]["result"] == "passed"
+    checks = {
+        check["name"]: check for check in json.loads((out / "audit.json").read_text())["checks"]
+    }
+    assert (
+        checks["participants"]["result"] == "failed"
+        and checks["weights"]["result"] == checks["table"]["result"] == "passed"
+    )
     assert all("folds by seizure" in detail for detail in checks["participants"]["details"])

@@ -1,4 +1,6 @@
-"""Frames to label: the ones that differ, the ones where the tracker is unsure, the ones where it leaps; and their pictures."""
+"""Frames to label: the ones that differ, the ones where the tracker is unsure, the ones where it
+leaps; and their pictures.
+"""
 
 import numpy as np
 import pytest
@@ -8,10 +10,21 @@ from semiology import make_tracks
 from semiology.errors import UserError
 from semiology.tracking.labels import selection
 from semiology.tracking.labels.labels import HIDDEN, UNLABELLED, VISIBLE
-from semiology.tracking.labels.selection import choose_rows, different_frames, jump_rows, label_frames, look, unsure_rows
+from semiology.tracking.labels.selection import (
+    choose_rows,
+    different_frames,
+    jump_rows,
+    label_frames,
+    look,
+    unsure_rows,
+)
 from semiology.video import write_video
 
-SCENES = {0: (200, 30, 30), 30: (30, 30, 200), 60: (230, 230, 230)}  # first frame -> colour of the left half
+SCENES = {
+    0: (200, 30, 30),
+    30: (30, 30, 200),
+    60: (230, 230, 230),
+}  # first frame -> colour of the left half
 
 
 @pytest.fixture(scope="module")
@@ -32,7 +45,9 @@ def video(tmp_path_factory):
 
 def still(frames=100, fps=25.0, **more):
     """A wrist at 100, 50 and an elbow at 20, 80 that tremble by less than half a pixel."""
-    position = np.array([[100.0, 50.0], [20.0, 80.0]]) + np.random.default_rng(0).uniform(-0.3, 0.3, (frames, 2, 2))
+    position = np.array([[100.0, 50.0], [20.0, 80.0]]) + np.random.default_rng(0).uniform(
+        -0.3, 0.3, (frames, 2, 2)
+    )
     return make_tracks(position, ["wrist", "elbow"], fps, width=160, height=96, **more)
 
 
@@ -45,7 +60,11 @@ def test_kmeans_takes_one_frame_of_each_scene(video, seed):
 
 def test_another_seed_draws_other_frames_and_as_many_are_returned_as_asked(video):
     assert len({tuple(choose_rows(video, 5, "kmeans", seed=seed)) for seed in range(4)}) > 1
-    assert [len(choose_rows(video, count, method)) for count in (1, 7, 90, 200) for method in ("kmeans", "uniform")] == [
+    assert [
+        len(choose_rows(video, count, method))
+        for count in (1, 7, 90, 200)
+        for method in ("kmeans", "uniform")
+    ] == [
         1,
         1,
         7,
@@ -60,7 +79,17 @@ def test_another_seed_draws_other_frames_and_as_many_are_returned_as_asked(video
 def test_a_tenth_of_the_frames(video):
     assert len(choose_rows(video, share=0.1)) == 9
     tracks = still(90, confidence=np.tile(np.linspace(0.2, 1, 90)[:, None], (1, 2)))
-    assert choose_rows(video, share=0.1, method="confidence", tracks=tracks).tolist() == [0, 5, 10, 15, 20, 25, 30, 35, 40]
+    assert choose_rows(video, share=0.1, method="confidence", tracks=tracks).tolist() == [
+        0,
+        5,
+        10,
+        15,
+        20,
+        25,
+        30,
+        35,
+        40,
+    ]
 
 
 def test_equal_frames_still_give_the_number_asked_for():
@@ -72,7 +101,9 @@ def test_thumbnails_are_thirty_wide_and_of_a_long_video_only_some_are_kept(video
     assert rows.tolist() == list(range(90)) and thumbnails.shape == (90, 30 * 18)
     assert abs(thumbnails[10].reshape(18, 30)[9, 25] - 70) <= 4  # the grey of frame 10
     monkeypatch.setattr(selection, "LOOKED_AT", 40)
-    assert look(video)[0].tolist() == list(range(0, 90, 4))  # 40 held -> every second; 40 again (at row 78) -> every fourth
+    assert look(video)[0].tolist() == list(
+        range(0, 90, 4)
+    )  # 40 held -> every second; 40 again (at row 78) -> every fourth
 
 
 def test_the_frames_with_the_lowest_confidence_are_chosen_apart_from_each_other():
@@ -95,8 +126,12 @@ def test_a_frame_that_the_video_lacks_is_never_chosen():
 def test_a_planted_jump_is_found_at_its_row_and_stillness_holds_none():
     tracks = still()
     assert jump_rows(tracks, 10).tolist() == []
-    tracks["position"].loc[{"keypoint": "wrist"}][30:, 0] += 25.0  # from row 30 on it lies elsewhere: one leap
-    tracks["position"].loc[{"keypoint": "elbow"}][77, 1] -= 60.0  # there and back: leaps at 77 and 78, which are neighbours
+    tracks["position"].loc[{"keypoint": "wrist"}][30:, 0] += (
+        25.0  # from row 30 on it lies elsewhere: one leap
+    )
+    tracks["position"].loc[{"keypoint": "elbow"}][77, 1] -= (
+        60.0  # there and back: leaps at 77 and 78, which are neighbours
+    )
     assert jump_rows(tracks, 10).tolist() == [30, 77]
     assert jump_rows(tracks, 1).tolist() == [77]
 
@@ -111,27 +146,48 @@ def test_pictures_are_the_frames_of_the_rows_and_labels_hold_the_tracks_there(vi
     position[..., 0] = np.arange(90)[:, None]  # x tells the row
     position[..., 1] = [10, 20, 200]  # y tells the joint; the third is below the picture
     confidence = np.ones((90, 3)) * [1, 0, 1]
-    tracks = make_tracks(position, ["wrist", "elbow", "hip"], 25.0, confidence=confidence, width=160, height=96)
-    labels = label_frames(video, [70, 12], tmp_path, name="c1", participant_id="p1", keypoints=["elbow", "wrist", "hip"], tracks=tracks)
+    tracks = make_tracks(
+        position, ["wrist", "elbow", "hip"], 25.0, confidence=confidence, width=160, height=96
+    )
+    labels = label_frames(
+        video,
+        [70, 12],
+        tmp_path,
+        name="c1",
+        participant_id="p1",
+        keypoints=["elbow", "wrist", "hip"],
+        tracks=tracks,
+    )
     assert [frame.frame_id for frame in labels.frames] == ["c1/img00012.png", "c1/img00070.png"]
-    assert [(frame.index, frame.width, frame.height, frame.participant_id) for frame in labels.frames] == [
+    assert [
+        (frame.index, frame.width, frame.height, frame.participant_id) for frame in labels.frames
+    ] == [
         (12, 160, 96, "p1"),
         (70, 160, 96, "p1"),
     ]
     assert labels.position[:, :2].tolist() == [[[12, 20], [12, 10]], [[70, 20], [70, 10]]]
-    assert labels.visibility.tolist() == [[HIDDEN, VISIBLE, UNLABELLED]] * 2 and np.isnan(labels.position[:, 2]).all()
+    assert (
+        labels.visibility.tolist() == [[HIDDEN, VISIBLE, UNLABELLED]] * 2
+        and np.isnan(labels.position[:, 2]).all()
+    )
     for frame in labels.frames:
         assert abs(int(np.asarray(Image.open(frame.image))[50, 120, 0]) - (frame.index + 60)) <= 4
 
 
-def test_rows_count_from_the_start_of_the_clip_and_pictures_from_the_start_of_the_video(video, tmp_path):
-    labels = label_frames(video, [5], tmp_path, name="c1", participant_id="p1", keypoints=["wrist"], start=1.0)
+def test_rows_count_from_the_start_of_the_clip_and_pictures_from_the_start_of_the_video(
+    video, tmp_path
+):
+    labels = label_frames(
+        video, [5], tmp_path, name="c1", participant_id="p1", keypoints=["wrist"], start=1.0
+    )
     assert labels.frames[0].index == 30 and labels.frames[0].image.name == "img00030.png"
     assert np.isnan(labels.position).all() and (labels.visibility == UNLABELLED).all()
 
 
 def test_a_frame_that_two_rows_show_is_one_picture(video, tmp_path):
-    labels = label_frames(video, [0, 1, 2, 3], tmp_path, name="c1", participant_id="p1", keypoints=["wrist"], fps=50.0)
+    labels = label_frames(
+        video, [0, 1, 2, 3], tmp_path, name="c1", participant_id="p1", keypoints=["wrist"], fps=50.0
+    )
     assert [frame.index for frame in labels.frames] == [0, 1]
 
 

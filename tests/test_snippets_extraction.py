@@ -1,4 +1,6 @@
-"""Snippets through the store: extraction beside tracks and without them, keys, short clips, the audit; and real videos."""
+"""Snippets through the store: extraction beside tracks and without them, keys, short clips, the
+audit; and real videos.
+"""
 
 import json
 from dataclasses import replace
@@ -40,7 +42,9 @@ def weights(tmp_path) -> Path:
 
 def film(path: Path, frames: int, fps: float = 15.0) -> Path:
     path.parent.mkdir(exist_ok=True)
-    noise = np.random.default_rng(0).integers(0, 200, (8, 10, 3), np.uint8).repeat(8, 0).repeat(8, 1)
+    noise = (
+        np.random.default_rng(0).integers(0, 200, (8, 10, 3), np.uint8).repeat(8, 0).repeat(8, 1)
+    )
     write_video(path, (noise + np.uint8(2 * (number % 25)) for number in range(frames)), fps)
     return path
 
@@ -51,7 +55,14 @@ def cohort_of(folder: Path, clips: list[tuple[str, str, str, str]]) -> Cohort:
     rows = ["clip_id\tparticipant_id\tvideo\tstart\tend\tsign"]
     rows += [f"{clip}\tP1\t{video}\t{start}\t{end}\tno" for clip, video, start, end in clips]
     (folder / "clips.tsv").write_text("\n".join(rows) + "\n")
-    sidecar = {"sign": {"Role": "label", "LongName": "sign", "Description": "a sign", "Levels": {"no": "absent", "yes": "present"}}}
+    sidecar = {
+        "sign": {
+            "Role": "label",
+            "LongName": "sign",
+            "Description": "a sign",
+            "Levels": {"no": "absent", "yes": "present"},
+        }
+    }
     (folder / "clips.json").write_text(json.dumps(sidecar))
     return Cohort.read(folder, check_videos=False)
 
@@ -60,28 +71,51 @@ def only(weights: Path, **how) -> ExtractOptions:
     return ExtractOptions(pose="none", snippet_weights=weights, snippets=SnippetOptions(**how))
 
 
-def test_a_cohort_without_tracks_gets_snippets_alone_and_a_second_run_does_no_work(tmp_path, weights):
+def test_a_cohort_without_tracks_gets_snippets_alone_and_a_second_run_does_no_work(
+    tmp_path, weights
+):
     film(tmp_path / "videos" / "a.mp4", 60)
-    cohort = cohort_of(tmp_path, [("c1", "videos/a.mp4", "0", "n/a"), ("c2", "videos/a.mp4", "1", "3")])
+    cohort = cohort_of(
+        tmp_path, [("c1", "videos/a.mp4", "0", "n/a"), ("c2", "videos/a.mp4", "1", "3")]
+    )
     summary = extract_cohort(cohort, tmp_path / "store", options=only(weights), progress=False)
-    assert summary.done == ["c1", "c2"] and summary.found == {} and summary.nobody == [] and "warning" not in summary.text()
+    assert (
+        summary.done == ["c1", "c2"]
+        and summary.found == {}
+        and summary.nobody == []
+        and "warning" not in summary.text()
+    )
     store = Store(tmp_path / "store")
     assert sorted(store.record("c1")["stages"]) == ["snippets"]
     features, time = store.features("c1", "snippets")
-    assert features.shape == (7, 32) and features.dtype == np.float32  # 60 frames: starts 0, 8, ..., 48
+    assert (
+        features.shape == (7, 32) and features.dtype == np.float32
+    )  # 60 frames: starts 0, 8, ..., 48
     np.testing.assert_allclose(time, np.arange(7) * 8 / 15)
-    assert store.features("c2", "snippets")[0].shape == (3, 32)  # 30 frames from 1 s on, time counted from there
+    assert store.features("c2", "snippets")[0].shape == (
+        3,
+        32,
+    )  # 30 frames from 1 s on, time counted from there
     assert store.features("c2", "snippets")[1][0] == 0
     written = {path: path.stat().st_mtime_ns for path in (tmp_path / "store").rglob("*.*")}
-    assert extract_cohort(cohort, tmp_path / "store", options=only(weights), progress=False).skipped == ["c1", "c2"]
+    assert extract_cohort(
+        cohort, tmp_path / "store", options=only(weights), progress=False
+    ).skipped == ["c1", "c2"]
     assert {path: path.stat().st_mtime_ns for path in (tmp_path / "store").rglob("*.*")} == written
 
 
 def test_what_is_stored_is_what_the_network_says_of_those_frames(tmp_path, weights):
     video = film(tmp_path / "videos" / "a.mp4", 60, fps=30)
-    extract_cohort(cohort_of(tmp_path, [("c1", "videos/a.mp4", "0", "n/a")]), tmp_path / "store", options=only(weights), progress=False)
+    extract_cohort(
+        cohort_of(tmp_path, [("c1", "videos/a.mp4", "0", "n/a")]),
+        tmp_path / "store",
+        options=only(weights),
+        progress=False,
+    )
     pictures = np.stack([prepare_picture(frame.image) for frame in read_frames(video, fps=15)])
-    expected = load_snippet_network(weights).embed(np.stack([pictures[start : start + 8] for start in (0, 8, 16)]))
+    expected = load_snippet_network(weights).embed(
+        np.stack([pictures[start : start + 8] for start in (0, 8, 16)])
+    )
     np.testing.assert_array_equal(Store(tmp_path / "store").features("c1", "snippets")[0], expected)
 
 
@@ -102,17 +136,40 @@ def test_the_key_changes_with_every_parameter_and_not_with_the_batch(tmp_path, w
         extract_cohort(cohort, tmp_path / "store", options=options, progress=False)
         keys[name] = Store(tmp_path / "store").path("c1", "snippets").name
     for name, start, end in (("start", "0.5", "n/a"), ("end", "0", "2")):
-        extract_cohort(cohort_of(tmp_path, [("c1", "videos/a.mp4", start, end)]), tmp_path / "store", options=base, progress=False)
+        extract_cohort(
+            cohort_of(tmp_path, [("c1", "videos/a.mp4", start, end)]),
+            tmp_path / "store",
+            options=base,
+            progress=False,
+        )
         keys[name] = Store(tmp_path / "store").path("c1", "snippets").name
     assert len(set(keys.values())) == 7
     depends = Store(tmp_path / "store").record("c1")["stages"]["snippets"]["depends"]
     assert depends == {
-        **{"stage": "snippets", "sha256": content_hash(tmp_path / "videos" / "a.mp4"), "start": 0.0, "end": 2.0},
-        **{"rate": 15.0, "crop": 0.05, "size": 112, "frames": 8, "stride": 8, "precision": "fp32", "network": content_hash(weights)},
+        **{
+            "stage": "snippets",
+            "sha256": content_hash(tmp_path / "videos" / "a.mp4"),
+            "start": 0.0,
+            "end": 2.0,
+        },
+        **{
+            "rate": 15.0,
+            "crop": 0.05,
+            "size": 112,
+            "frames": 8,
+            "stride": 8,
+            "precision": "fp32",
+            "network": content_hash(weights),
+        },
     }
     cohort = cohort_of(tmp_path, [("c1", "videos/a.mp4", "0", "n/a")])
-    summary = extract_cohort(cohort, tmp_path / "store", options=only(weights, precision="fp32", batch=2), progress=False)
-    assert summary.skipped == ["c1"] and Store(tmp_path / "store").path("c1", "snippets").name == keys["base"]
+    summary = extract_cohort(
+        cohort, tmp_path / "store", options=only(weights, precision="fp32", batch=2), progress=False
+    )
+    assert (
+        summary.skipped == ["c1"]
+        and Store(tmp_path / "store").path("c1", "snippets").name == keys["base"]
+    )
 
 
 def test_snippets_stand_beside_tracks_and_leave_their_keys_alone(tmp_path, weights):
@@ -120,36 +177,66 @@ def test_snippets_stand_beside_tracks_and_leave_their_keys_alone(tmp_path, weigh
     cohort = cohort_of(tmp_path, [("c1", "videos/a.mp4", "0", "n/a")])
     extract_cohort(cohort, tmp_path / "store", progress=False)
     before = Store(tmp_path / "store").record("c1")["stages"]
-    assert extract_cohort(cohort, tmp_path / "store", options=ExtractOptions(snippet_weights=weights), progress=False).done == ["c1"]
+    assert extract_cohort(
+        cohort, tmp_path / "store", options=ExtractOptions(snippet_weights=weights), progress=False
+    ).done == ["c1"]
     after = Store(tmp_path / "store").record("c1")["stages"]
-    assert sorted(after) == ["body", "face", "snippets"] and {part: after[part] for part in before} == before
+    assert (
+        sorted(after) == ["body", "face", "snippets"]
+        and {part: after[part] for part in before} == before
+    )
 
 
-def test_a_clip_shorter_than_a_snippet_is_stored_without_any_and_told_by_its_id(tmp_path, weights, capsys):
+def test_a_clip_shorter_than_a_snippet_is_stored_without_any_and_told_by_its_id(
+    tmp_path, weights, capsys
+):
     film(tmp_path / "videos" / "secret.mp4", 40)
     film(tmp_path / "videos" / "brief.mp4", 6)
-    cohort_of(tmp_path, [("short", "videos/brief.mp4", "0", "n/a"), ("long", "videos/secret.mp4", "0", "n/a")])
-    where = ["extract", str(tmp_path), "--store", str(tmp_path / "store"), "--pose", "none", "--snippet_weights", str(weights)]
+    cohort_of(
+        tmp_path,
+        [("short", "videos/brief.mp4", "0", "n/a"), ("long", "videos/secret.mp4", "0", "n/a")],
+    )
+    where = [
+        "extract",
+        str(tmp_path),
+        "--store",
+        str(tmp_path / "store"),
+        "--pose",
+        "none",
+        "--snippet_weights",
+        str(weights),
+    ]
     assert main(where) == 0
     said = capsys.readouterr().out
-    assert "warning: short: shorter than one snippet" in said and "secret" not in said and "brief" not in said
+    assert (
+        "warning: short: shorter than one snippet" in said
+        and "secret" not in said
+        and "brief" not in said
+    )
     store = Store(tmp_path / "store")
     assert store.features("long", "snippets")[0].shape == (5, 32)
     assert store.features("short", "snippets")[0].shape == (0, 32)
     for clip in ("short", "long"):  # a second run has nothing to do
         assert store.has(clip, "snippets")
     source = ClipSource(
-        str(tmp_path), Reading("sign", part="frame", appearance="snippets", channels=(), rate=15, window=8), str(tmp_path / "store")
+        str(tmp_path),
+        Reading("sign", part="frame", appearance="snippets", channels=(), rate=15, window=8),
+        str(tmp_path / "store"),
     )
     assert [clip.clip_id for clip in source.clips] == ["long"]
-    assert [clip.reason for clip in source.not_assessable] == ["shorter than one snippet of 8 frames"]
+    assert [clip.reason for clip in source.not_assessable] == [
+        "shorter than one snippet of 8 frames"
+    ]
 
 
 @pytest.mark.parametrize(
     ("options", "fault"),
     [
         (ExtractOptions(pose="none"), "nothing to extract; give --snippet_weights"),
-        (ExtractOptions(pose="none", face_weights=Path("vgg.safetensors")), "read crops around tracks"),
+        (
+            ExtractOptions(pose="none", face_weights=Path("vgg.safetensors")),
+            "read crops around tracks",
+        ),
         (ExtractOptions(pose="none", snippet_weights=Path("gone.pth")), "weights get r2plus1d_18"),
     ],
 )
@@ -164,10 +251,16 @@ def test_a_network_of_our_own_knows_the_frames_of_its_snippets(tmp_path):
     cohort = cohort_of(tmp_path, [("c1", "videos/a.mp4", "0", "n/a")])
     own = write_weights(tmp_path / "own.safetensors", frames=16)
     with pytest.raises(
-        UserError, match=r"own.safetensors: was trained on snippets of 16 frames, 8 are asked for; give --snippets.frames 16"
+        UserError,
+        match=(
+            r"own.safetensors: was trained on snippets of 16 frames, 8 are asked for; give"
+            r" --snippets.frames 16"
+        ),
     ):
         extract_cohort(cohort, tmp_path / "store", options=only(own), progress=False)
-    assert extract_cohort(cohort, tmp_path / "store", options=only(own, frames=16), progress=False).done == ["c1"]
+    assert extract_cohort(
+        cohort, tmp_path / "store", options=only(own, frames=16), progress=False
+    ).done == ["c1"]
 
 
 def test_a_clip_that_brings_features_has_no_video_to_open(tmp_path, weights):
@@ -176,13 +269,22 @@ def test_a_clip_that_brings_features_has_no_video_to_open(tmp_path, weights):
     cohort_of(tmp_path, [("c1", "videos/a.mp4", "0", "n/a")])
     table = tmp_path / "clips.tsv"
     header, filmed = table.read_text().splitlines()
-    table.write_text(f"{header}\tfeatures\n{filmed}\tn/a\nc2\tP1\tn/a\t0\tn/a\tno\town.safetensors\n")
-    summary = extract_cohort(Cohort.read(tmp_path), tmp_path / "store", options=only(weights), progress=False)
+    table.write_text(
+        f"{header}\tfeatures\n{filmed}\tn/a\nc2\tP1\tn/a\t0\tn/a\tno\town.safetensors\n"
+    )
+    summary = extract_cohort(
+        Cohort.read(tmp_path), tmp_path / "store", options=only(weights), progress=False
+    )
     assert (summary.done, summary.brought, summary.failed) == (["c1"], ["c2"], [])
-    assert "1 clips: 1 extracted" in summary.text() and "1 more bring their features along" in summary.text()
+    assert (
+        "1 clips: 1 extracted" in summary.text()
+        and "1 more bring their features along" in summary.text()
+    )
     table.write_text(table.read_text().replace(f"{filmed}\tn/a\n", ""))
     with pytest.raises(UserError, match="nothing to extract"):
-        extract_cohort(Cohort.read(tmp_path), tmp_path / "store", options=only(weights), progress=False)
+        extract_cohort(
+            Cohort.read(tmp_path), tmp_path / "store", options=only(weights), progress=False
+        )
 
 
 def test_impossible_snippets_are_refused():
@@ -197,14 +299,28 @@ def test_the_audit_knows_whom_the_snippet_network_was_trained_on(tmp_path):
         path = write_weights(tmp_path / f"{name}.safetensors", **told)
         extract_cohort(cohort, tmp_path / name, options=only(path), progress=False)
         stages = Store(tmp_path / name).record("c1")["stages"]
-        assert used_weights(stages) == {content_hash(path): {"what": "snippets", "origin": None, "participants": expected}}
-        assert trained_on(only(path)) == ({} if expected is None else {content_hash(path): expected})
-    published = {"snippets": {"depends": {"network": "91a641e6c2ab531d1aca5f4321b4d802ec5c3babc15df855cdb6e39c6a1107c8"}}}
-    assert [entry["participants"] for entry in used_weights(published).values()] == [[]]  # a public set
+        assert used_weights(stages) == {
+            content_hash(path): {"what": "snippets", "origin": None, "participants": expected}
+        }
+        assert trained_on(only(path)) == (
+            {} if expected is None else {content_hash(path): expected}
+        )
+    published = {
+        "snippets": {
+            "depends": {
+                "network": "91a641e6c2ab531d1aca5f4321b4d802ec5c3babc15df855cdb6e39c6a1107c8"
+            }
+        }
+    }
+    assert [entry["participants"] for entry in used_weights(published).values()] == [
+        []
+    ]  # a public set
 
 
 @pytest.mark.realdata
-@pytest.mark.parametrize("name", ["dance_720x406.mp4", "room_cam01_portrait.mp4", "walking_1768x994.mp4"])
+@pytest.mark.parametrize(
+    "name", ["dance_720x406.mp4", "room_cam01_portrait.mp4", "walking_1768x994.mp4"]
+)
 def test_real_people_become_snippets(testdata, tmp_path, weights, name):
     video = testdata / "people" / name
     (tmp_path / "videos").symlink_to(video.parent)
@@ -212,13 +328,21 @@ def test_real_people_become_snippets(testdata, tmp_path, weights, name):
     stored = []
     for turn in ("first", "second"):
         options = only(weights, precision="fp32", stride=4)
-        assert extract_cohort(cohort, tmp_path / turn, options=options, progress=False).done == ["c1"]
+        assert extract_cohort(cohort, tmp_path / turn, options=options, progress=False).done == [
+            "c1"
+        ]
         stored.append(Store(tmp_path / turn).features("c1", "snippets"))
     (features, time), (again, _) = stored
     np.testing.assert_array_equal(features, again)
-    assert features.shape == (5, 32) and np.isfinite(features).all()  # 24 frames at 15 Hz, whatever the video's own rate
+    assert (
+        features.shape == (5, 32) and np.isfinite(features).all()
+    )  # 24 frames at 15 Hz, whatever the video's own rate
     np.testing.assert_allclose(time, np.arange(5) * 4 / 15)
-    assert (np.linalg.norm(np.diff(features, axis=0), axis=1) > 0).all()  # people move: no two snippets are the same
+    assert (
+        np.linalg.norm(np.diff(features, axis=0), axis=1) > 0
+    ).all()  # people move: no two snippets are the same
     pictures = [prepare_picture(frame.image) for frame in read_frames(video, 0, 1.6, 15)]
-    expected = load_snippet_network(weights, precision="fp32").embed(np.stack([np.stack(pictures[4:12])]))
+    expected = load_snippet_network(weights, precision="fp32").embed(
+        np.stack([np.stack(pictures[4:12])])
+    )
     np.testing.assert_allclose(features[1:2], expected, rtol=1e-3, atol=1e-6)

@@ -31,7 +31,9 @@ CLIPS = [clip(f"p{person}", number) for person in range(6) for number in range(2
 
 def test_leaving_one_participant_out_makes_a_fold_of_each():
     parts = deal(Split(), CLIPS, "", seed=0)
-    assert [(part.name, part.held_out) for part in parts] == [(f"p{n}", (f"p{n}_0", f"p{n}_1")) for n in range(6)]
+    assert [(part.name, part.held_out) for part in parts] == [
+        (f"p{n}", (f"p{n}_0", f"p{n}_1")) for n in range(6)
+    ]
     assert all(part.unused == () for part in parts)
 
 
@@ -46,7 +48,11 @@ def test_grouped_folds_hold_every_clip_once_and_whole_participants(seed):
 
 def test_more_folds_than_clips_of_any_level_are_dealt_all_the_same():
     one_each = [clip(f"p{person}", person) for person in range(6)]  # three clips of each level
-    held = [clip_id for part in deal(Split(by="grouped", folds=6), one_each, "", 0) for clip_id in part.held_out]
+    held = [
+        clip_id
+        for part in deal(Split(by="grouped", folds=6), one_each, "", 0)
+        for clip_id in part.held_out
+    ]
     assert sorted(held) == sorted(clip.clip_id for clip in one_each)
 
 
@@ -56,7 +62,11 @@ def test_each_seed_deals_anew():
 
 
 def test_recording_folds_part_a_participant_but_not_the_views_of_a_seizure():
-    views = [clip(f"p{person}", number, f"p{person}_s{number // 2}") for person in range(5) for number in range(4)]
+    views = [
+        clip(f"p{person}", number, f"p{person}_s{number // 2}")
+        for person in range(5)
+        for number in range(4)
+    ]
     parts = deal(Split(by="recording", folds=5), views, "", seed=0)
     recording = {clip.clip_id: clip.recording_id for clip in views}
     held = [{recording[clip_id] for clip_id in part.held_out} for part in parts]
@@ -65,14 +75,23 @@ def test_recording_folds_part_a_participant_but_not_the_views_of_a_seizure():
     assert sum(map(len, people)) > 5  # some participant is in two
 
 
-@pytest.mark.parametrize("split", [Split(), Split("grouped", 3), Split("recording", 3), Split("participant", test=["p0"])])
+@pytest.mark.parametrize(
+    "split",
+    [Split(), Split("grouped", 3), Split("recording", 3), Split("participant", test=["p0"])],
+)
 def test_two_views_of_a_seizure_are_never_on_two_sides(split):
-    views = [clip(f"p{person}", number, f"p{person}_s{number // 2}") for person in range(5) for number in range(4)]
+    views = [
+        clip(f"p{person}", number, f"p{person}_s{number // 2}")
+        for person in range(5)
+        for number in range(4)
+    ]
     views = views[:7] + views[8:]  # one view is missing
     recording = {view.clip_id: view.recording_id for view in views}
     for part in deal(split, views, "", seed=0):
         held = {recording[clip_id] for clip_id in part.held_out}
-        assert sorted(part.held_out) == sorted(view.clip_id for view in views if view.recording_id in held)
+        assert sorted(part.held_out) == sorted(
+            view.clip_id for view in views if view.recording_id in held
+        )
 
 
 def test_a_seizure_whose_one_view_is_missing_counts_with_the_other():
@@ -83,11 +102,17 @@ def test_a_seizure_whose_one_view_is_missing_counts_with_the_other():
         ("s3", "s3_L", 0.3, "FOS"),
         ("s3", "s3_S", 0.8, "FOS"),
     ]
-    table = pd.DataFrame(rows, columns=["recording_id", "clip_id", "score", "truth"]).assign(model="blstm", seed=0)
+    table = pd.DataFrame(rows, columns=["recording_id", "clip_id", "score", "truth"]).assign(
+        model="blstm", seed=0
+    )
     table["participant_id"] = table["recording_id"]
     table["scores"] = [{"FOS": 1 - score, "TCS": score} for score in table["score"]]
     combined, _ = combine(table, ["FOS", "TCS"], "recording")
-    assert combined.set_index("clip_id")["score"].round(6).to_dict() == {"s1": 0.55, "s2": 0.7, "s3": 0.55}  # by hand
+    assert combined.set_index("clip_id")["score"].round(6).to_dict() == {
+        "s1": 0.55,
+        "s2": 0.7,
+        "s3": 0.55,
+    }  # by hand
     assert combined["predicted"].tolist() == ["TCS", "TCS", "TCS"]
 
 
@@ -100,43 +125,79 @@ def test_tasks_that_differ_in_their_split_alone_are_paired_the_one_by_recording_
             "by subject": {"reading": {"label": "x"}, "split": None},
             "another": {"reading": {"label": "y"}, "split": seizure},
         },
-        "fusions": [{"task": "both", "model": "agcn", "members": ["by seizure/agcn", "another/agcn"]}],
+        "fusions": [
+            {"task": "both", "model": "agcn", "members": ["by seizure/agcn", "another/agcn"]}
+        ],
     }
     assert split_pairs(config) == [("by subject", "by seizure")]
-    assert [split_of(config, task) for task in ("by seizure", "by subject", "both")] == [seizure, subject, seizure]
+    assert [split_of(config, task) for task in ("by seizure", "by subject", "both")] == [
+        seizure,
+        subject,
+        seizure,
+    ]
     assert split_of(config, "by seizure in the unseen test set") == seizure
 
 
 def test_the_difference_that_a_split_makes_by_hand():
     def said(task: str, right: dict[str, bool]) -> pd.DataFrame:
         truth = {name: "TCS" if int(name[1]) % 2 else "FOS" for name in right}
-        rows = pd.DataFrame({"clip_id": list(right), "truth": list(truth.values()), "task": task, "model": "mean", "seed": 0})
-        rows["predicted"] = [truth[name] if good else {"TCS": "FOS", "FOS": "TCS"}[truth[name]] for name, good in right.items()]
+        rows = pd.DataFrame(
+            {
+                "clip_id": list(right),
+                "truth": list(truth.values()),
+                "task": task,
+                "model": "mean",
+                "seed": 0,
+            }
+        )
+        rows["predicted"] = [
+            truth[name] if good else {"TCS": "FOS", "FOS": "TCS"}[truth[name]]
+            for name, good in right.items()
+        ]
         rows["score"] = [0.9 if level == "TCS" else 0.1 for level in rows["predicted"]]
         rows["scores"] = [{"FOS": 1 - score, "TCS": score} for score in rows["score"]]
         return rows.assign(participant_id=rows["clip_id"], recording_id=rows["clip_id"])
 
     names = [f"p{number}" for number in range(8)]
-    known, new = said("known", dict.fromkeys(names, True)), said("new", {name: name in names[:6] for name in names})
-    found = {each["metric"]: each for each in split_differences(pd.concat([known, new]), [("new", "known"), ("new", "not run")])}
-    assert found["accuracy"]["value"] == pytest.approx(6 / 8 - 1) and found["auc"]["value"] == pytest.approx(
-        3 * 3 / 16 + 2 * 3 / 16 / 2 - 1
+    known, new = (
+        said("known", dict.fromkeys(names, True)),
+        said("new", {name: name in names[:6] for name in names}),
     )
-    assert found["accuracy"]["low"] < -0.25 < found["accuracy"]["high"] and found["accuracy"]["n"] == 8
+    found = {
+        each["metric"]: each
+        for each in split_differences(
+            pd.concat([known, new]), [("new", "known"), ("new", "not run")]
+        )
+    }
+    assert found["accuracy"]["value"] == pytest.approx(6 / 8 - 1) and found["auc"][
+        "value"
+    ] == pytest.approx(3 * 3 / 16 + 2 * 3 / 16 / 2 - 1)
+    assert (
+        found["accuracy"]["low"] < -0.25 < found["accuracy"]["high"] and found["accuracy"]["n"] == 8
+    )
     less = split_differences(pd.concat([known, new[new["clip_id"] != "p7"]]), [("new", "known")])
-    assert less[0]["value"] == pytest.approx(6 / 7 - 1) and less[0]["participants"] == 7  # only what both have
+    assert (
+        less[0]["value"] == pytest.approx(6 / 7 - 1) and less[0]["participants"] == 7
+    )  # only what both have
 
 
 def test_folds_of_runs_without_younger_settings_stay_valid():
     assert not {"segments", "gamma"} & (
-        key_settings(Reading("x")).keys() | key_settings(Model(Network("semiology.models.networks.AGCN"))).keys()
+        key_settings(Reading("x")).keys()
+        | key_settings(Model(Network("semiology.models.networks.AGCN"))).keys()
     )
-    assert key_settings(Reading("x", segments=4, gamma=1.0)) == asdict(Reading("x", segments=4, gamma=1.0))
+    assert key_settings(Reading("x", segments=4, gamma=1.0)) == asdict(
+        Reading("x", segments=4, gamma=1.0)
+    )
 
 
 def test_the_test_set_takes_no_part_in_any_fold_and_comes_last():
     *parts, test = deal(Split(test=["p1", "p4"]), CLIPS, "", seed=0)
-    assert test.name == "test" and test.held_out == ("p1_0", "p1_1", "p4_0", "p4_1") and test.unused == ()
+    assert (
+        test.name == "test"
+        and test.held_out == ("p1_0", "p1_1", "p4_0", "p4_1")
+        and test.unused == ()
+    )
     assert [part.name for part in parts] == ["p0", "p2", "p3", "p5"]
     assert all(part.unused == test.held_out for part in parts)
 
@@ -170,7 +231,10 @@ def test_leaving_one_centre_out_reads_the_column_of_the_participants(cohort):
         (Split(test=["p9"]), "split.test: no scored clips of p9"),
         (Split(test=["p0", "p1", "p2", "p3"]), "scored in 2 participants beside the test set"),
         (Split(by="grouped", folds=7), "folds: 7 asked for, but there are 6"),
-        (Split(by="centre", column="hospital"), "has no 'hospital' in clips.tsv or participants.tsv"),
+        (
+            Split(by="centre", column="hospital"),
+            "has no 'hospital' in clips.tsv or participants.tsv",
+        ),
     ],
 )
 def test_what_cannot_be_dealt_is_refused_in_one_line(cohort, split, message):
@@ -195,19 +259,37 @@ def test_a_task_holds_out_whom_its_own_split_says(cohort):
             "new": Task(Reading("swing", window=32)),
             "known": Task(Reading("swing", window=32), split=Split("recording", 3, test=["p0"])),
         },
-        models={"agcn": Model(Network("semiology.models.networks.AGCN", {"widths": [4]}), schedule=quick)},
+        models={
+            "agcn": Model(
+                Network("semiology.models.networks.AGCN", {"widths": [4]}), schedule=quick
+            )
+        },
         split=Split(by="grouped", folds=2),
         validation=0.0,
         final=False,
     )
     run_loso(protocol)
-    splits = {path.parts[-3]: json.loads(path.read_text())["split"] for path in (cohort / "run/folds").glob("*/seed-0/01.json")}
+    splits = {
+        path.parts[-3]: json.loads(path.read_text())["split"]
+        for path in (cohort / "run/folds").glob("*/seed-0/01.json")
+    }
     assert splits == {"new": "grouped", "known": "recording"}
     table = pd.read_csv(cohort / "run/predictions.csv")
     clips = table.groupby("task")["clip_id"].apply(lambda ids: {name[:2] for name in ids}).to_dict()
-    assert clips["known in the unseen test set"] == {"p0"} and "p0" not in clips["known"] and "p0" in clips["new"]
-    (sides,) = [check for check in json.loads((cohort / "run/audit.json").read_text())["checks"] if check["name"] == "participants"]
-    assert sides["found"].startswith("known: seizures of known patients") and "both sides in new)" in sides["found"]
+    assert (
+        clips["known in the unseen test set"] == {"p0"}
+        and "p0" not in clips["known"]
+        and "p0" in clips["new"]
+    )
+    (sides,) = [
+        check
+        for check in json.loads((cohort / "run/audit.json").read_text())["checks"]
+        if check["name"] == "participants"
+    ]
+    assert (
+        sides["found"].startswith("known: seizures of known patients")
+        and "both sides in new)" in sides["found"]
+    )
 
 
 def test_a_run_with_a_test_set_scores_it_by_models_that_saw_all_others(cohort):
@@ -216,7 +298,11 @@ def test_a_run_with_a_test_set_scores_it_by_models_that_saw_all_others(cohort):
         cohort=str(cohort),
         out=str(cohort / "run"),
         tasks={"swing (pose)": Task(Reading("swing", window=32))},
-        models={"agcn": Model(Network("semiology.models.networks.AGCN", {"widths": [4]}), schedule=quick)},
+        models={
+            "agcn": Model(
+                Network("semiology.models.networks.AGCN", {"widths": [4]}), schedule=quick
+            )
+        },
         split=Split(by="grouped", folds=2, test=["p0", "p1"]),
         validation=0.0,
         final=False,
@@ -224,9 +310,19 @@ def test_a_run_with_a_test_set_scores_it_by_models_that_saw_all_others(cohort):
     run_loso(protocol)
     table = pd.read_csv(cohort / "run/predictions.csv")
     clips = table.groupby("task")["clip_id"].apply(lambda ids: {name[:2] for name in ids}).to_dict()
-    assert clips == {"swing (pose)": {"p2", "p3", "p4", "p5"}, "swing (pose) in the unseen test set": {"p0", "p1"}}
+    assert clips == {
+        "swing (pose)": {"p2", "p3", "p4", "p5"},
+        "swing (pose) in the unseen test set": {"p0", "p1"},
+    }
     record = json.loads((cohort / "run/folds/swing-pose/seed-0/test.json").read_text())
-    assert {name[:2] for name in record["models"]["agcn"]["seen"]["weights"]} == {"p2", "p3", "p4", "p5"}
+    assert {name[:2] for name in record["models"]["agcn"]["seen"]["weights"]} == {
+        "p2",
+        "p3",
+        "p4",
+        "p5",
+    }
     for name in ("01", "02"):
         record = json.loads((cohort / f"run/folds/swing-pose/seed-0/{name}.json").read_text())
-        assert not {"p0", "p1"} & {clip_id[:2] for clip_id in record["models"]["agcn"]["seen"]["weights"]}
+        assert not {"p0", "p1"} & {
+            clip_id[:2] for clip_id in record["models"]["agcn"]["seen"]["weights"]
+        }

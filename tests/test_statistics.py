@@ -1,4 +1,6 @@
-"""Metrics beyond the confusion table, closed-form intervals against published values, units, calibration, several labels at once."""
+"""Metrics beyond the confusion table, closed-form intervals against published values, units,
+calibration, several labels at once.
+"""
 
 import json
 
@@ -45,7 +47,9 @@ def test_predictive_values_and_correlation_by_hand():
 def test_average_precision_and_brier_by_hand():
     truth, score = [1, 0, 1, 0], [0.9, 0.8, 0.7, 0.1]
     # recall 1/2 at precision 1, then 1 at precision 2/3
-    assert metrics.average_precision(truth, score, np.ones((1, 4)))[0] == pytest.approx(0.5 + 0.5 * 2 / 3)
+    assert metrics.average_precision(truth, score, np.ones((1, 4)))[0] == pytest.approx(
+        0.5 + 0.5 * 2 / 3
+    )
     assert metrics.brier([1, 0], [[0.1, 0.9], [0.8, 0.2]]).tolist() == pytest.approx([0.01, 0.04])
     assert metrics.brier([2], [[0.2, 0.3, 0.5]]).tolist() == pytest.approx([0.04 + 0.09 + 0.25])
 
@@ -53,14 +57,26 @@ def test_average_precision_and_brier_by_hand():
 def test_auc_of_more_levels_is_the_mean_of_one_against_the_rest():
     draw = np.random.default_rng(2)
     truth, probability = draw.integers(0, 3, 40), draw.dirichlet(np.ones(3), 40)
-    model = OutOfFold(tuple("abcde"), (0,), np.arange(40) % 5, truth, probability.argmax(1)[None], probability[None])
+    model = OutOfFold(
+        tuple("abcde"),
+        (0,),
+        np.arange(40) % 5,
+        truth,
+        probability.argmax(1)[None],
+        probability[None],
+    )
     expected = sklearn.metrics.roc_auc_score(truth, probability, multi_class="ovr", average="macro")
     assert model.observed("auc")[0] == pytest.approx(expected)
 
 
 @pytest.mark.parametrize(
     ("hits", "n", "low", "high"),
-    [(81, 263, 0.2553, 0.3662), (15, 148, 0.0624, 0.1605), (0, 20, 0.0000, 0.1611), (1, 29, 0.0061, 0.1718)],
+    [
+        (81, 263, 0.2553, 0.3662),
+        (15, 148, 0.0624, 0.1605),
+        (0, 20, 0.0000, 0.1611),
+        (1, 29, 0.0061, 0.1718),
+    ],
 )
 def test_wilson_gives_the_table_of_newcombe_1998(hits, n, low, high):
     assert wilson(hits, n) == (pytest.approx(low, abs=5e-5), pytest.approx(high, abs=5e-5))
@@ -69,7 +85,8 @@ def test_wilson_gives_the_table_of_newcombe_1998(hits, n, low, high):
 
 
 def test_delong_of_a_small_table_by_hand():
-    # positives 3, 1 against negatives 2, 0: pairs won 1, 1, 0, 1 -> area 3/4; components of positives 1, 1/2, of negatives 1/2, 1
+    # positives 3, 1 against negatives 2, 0: pairs won 1, 1, 0, 1 -> area 3/4; components of
+    # positives 1, 1/2, of negatives 1/2, 1
     found = delong([1, 1, 0, 0], [3, 1, 2, 0])
     assert found.areas[0] == pytest.approx(0.75)
     assert found.covariance[0, 0] == pytest.approx(0.125 / 2 + 0.125 / 2)
@@ -81,7 +98,8 @@ def test_clustered_delong_is_delong_for_one_clip_each_and_the_jackknife_for_many
     truth, score, participant = cohort(seed=4, people=60)
     alone = delong(truth, score, np.arange(len(truth)))
     assert alone.covariance == pytest.approx(delong(truth, score).covariance)
-    # ten copies of every participant's clips tell nothing new: the clustered error stays, the plain one shrinks
+    # ten copies of every participant's clips tell nothing new: the clustered error stays, the plain
+    # one shrinks
     ten = delong(np.tile(truth, 10), np.tile(score, 10), np.tile(participant, 10))
     assert ten.errors[0] == pytest.approx(delong(truth, score, participant).errors[0])
     assert delong(np.tile(truth, 10), np.tile(score, 10)).errors[0] < 0.4 * ten.errors[0]
@@ -93,8 +111,12 @@ def test_widened_bca_is_students_interval_for_a_mean():
     sample = np.concatenate([sample, -sample])  # symmetric: neither bias nor skewness
     weights = draw_participants(30, 40_000, seed=1)
     found = bca_interval(0.0, weights @ sample / 30, leave_one_out(30) @ sample / 29, 30)
-    half = 2.0452 * sample.std(ddof=1) / np.sqrt(30)  # Student's 97.5 % point with 29 degrees of freedom
-    assert found.high == pytest.approx(half, rel=0.05) and found.low == pytest.approx(-half, rel=0.05)
+    half = (
+        2.0452 * sample.std(ddof=1) / np.sqrt(30)
+    )  # Student's 97.5 % point with 29 degrees of freedom
+    assert found.high == pytest.approx(half, rel=0.05) and found.low == pytest.approx(
+        -half, rel=0.05
+    )
 
 
 def test_a_difference_has_a_symmetric_interval():
@@ -105,8 +127,13 @@ def test_a_difference_has_a_symmetric_interval():
 def test_a_perfect_value_gets_the_interval_of_its_participants():
     truth, _, participant = cohort()
     found = judged(predictions(truth, truth * 0.8 + 0.1, participant))["metrics"]
-    assert found["accuracy"]["low"] == pytest.approx(wilson(19, 19)[0]) and found["accuracy"]["high"] == 1
-    assert found["auc"]["low"] == pytest.approx(wilson(9, 9)[0])  # 10 participants with the sign, 9 without
+    assert (
+        found["accuracy"]["low"] == pytest.approx(wilson(19, 19)[0])
+        and found["accuracy"]["high"] == 1
+    )
+    assert found["auc"]["low"] == pytest.approx(
+        wilson(9, 9)[0]
+    )  # 10 participants with the sign, 9 without
     assert found["mcc"]["low"] == pytest.approx(2 * wilson(9, 9)[0] - 1)
     assert found["auc"]["interval"] == AT_BOUND
     assert at_bound(0.99, 0.0, 19) is None
@@ -119,7 +146,9 @@ def test_closed_forms_are_used_only_where_they_hold_and_are_named():
     assert "BCa" in several["metrics"]["accuracy"]["interval"]  # a participant has several clips
     assert several["by"]["participant"]["metrics"]["accuracy"]["interval"] == "Wilson"
     right = round(several["by"]["participant"]["metrics"]["accuracy"]["value"] * 19)
-    assert several["by"]["participant"]["metrics"]["accuracy"]["low"] == pytest.approx(wilson(right, 19)[0])
+    assert several["by"]["participant"]["metrics"]["accuracy"]["low"] == pytest.approx(
+        wilson(right, 19)[0]
+    )
 
 
 def test_clips_of_a_participant_with_one_truth_are_averaged():
@@ -144,7 +173,9 @@ def test_recordings_are_combined_and_refused_where_their_clips_disagree():
     views = table.assign(recording_id=["a", "a", "b", "c"])
     found = judged(views)["by"]["recording"]
     assert found["n"] == 3 and found["metrics"]["accuracy"]["value"] == pytest.approx(2 / 3)
-    assert judged(table)["by"]["recording"]["reason"] == "every recording has one clip: see the clips"
+    assert (
+        judged(table)["by"]["recording"]["reason"] == "every recording has one clip: see the clips"
+    )
     with pytest.raises(UserError, match="differ in truth"):
         combine(table.assign(recording_id=["a", "b", "b", "c"]), LEVELS, "recording")
 
@@ -152,7 +183,10 @@ def test_recordings_are_combined_and_refused_where_their_clips_disagree():
 def test_reliability_bins_and_error_by_hand():
     probability = np.array([0.1, 0.1, 0.9, 0.9])
     found = reliability([0, 1, 1, 1], np.stack([1 - probability, probability], 1))
-    assert [(entry["n"], entry["mean_probability"], entry["share"]) for entry in found["bins"]] == [(2, 0.1, 0.5), (2, 0.9, 1.0)]
+    assert [(entry["n"], entry["mean_probability"], entry["share"]) for entry in found["bins"]] == [
+        (2, 0.1, 0.5),
+        (2, 0.9, 1.0),
+    ]
     assert found["ece"] == pytest.approx(0.5 * 0.4 + 0.5 * 0.1)
     assert found["brier"] == pytest.approx((0.01 + 0.81 + 0.01 + 0.01) / 4)
 
@@ -162,7 +196,9 @@ def test_calibration_error_of_right_probabilities_is_what_is_said():
     errors, said = [], []
     for _ in range(200):
         probability = draw.random(40)
-        found = reliability((draw.random(40) < probability).astype(int), np.stack([1 - probability, probability], 1))
+        found = reliability(
+            (draw.random(40) < probability).astype(int), np.stack([1 - probability, probability], 1)
+        )
         errors.append(found["ece"])
         said.append(found["ece_if_right"])
     assert np.mean(said) == pytest.approx(np.mean(errors), abs=0.01) and np.mean(errors) > 0.08
@@ -170,23 +206,35 @@ def test_calibration_error_of_right_probabilities_is_what_is_said():
 
 def test_calibrated_probabilities_and_abstentions_are_judged_where_they_are():
     table = predictions([0, 0, 1, 1], [0.2, 0.6, 0.3, 0.9], ["P1", "P2", "P3", "P4"])
-    assert judged(table)["calibration"]["calibrated"] is None and judged(table)["abstention"] is None
+    assert (
+        judged(table)["calibration"]["calibrated"] is None and judged(table)["abstention"] is None
+    )
     table["calibrated"] = [{"absent": 1 - p, "present": p} for p in (0.0, 0.0, 1.0, 1.0)]
     table["plausible"] = [["absent"], LEVELS, ["absent"], ["present"]]
     found = judged(table, coverage=0.9)
     assert found["calibration"]["calibrated"]["brier"] == 0
-    assert found["abstention"] == {"coverage": 0.9, "committed": 0.75, "accuracy_committed": pytest.approx(2 / 3), "contains_truth": 0.75}
+    assert found["abstention"] == {
+        "coverage": 0.9,
+        "committed": 0.75,
+        "accuracy_committed": pytest.approx(2 / 3),
+        "contains_truth": 0.75,
+    }
 
 
 def test_several_labels_of_a_clip_are_judged_together():
     people = ["P1", "P2", "P3", "P4"]
     first = predictions([0, 0, 1, 1], [0.1, 0.9, 0.9, 0.9], people)
-    second = predictions([0, 1, 0, 1], [0.1, 0.9, 0.9, 0.9], people, task="emotion (face)").assign(label="emotion")
+    second = predictions([0, 1, 0, 1], [0.1, 0.9, 0.9, 0.9], people, task="emotion (face)").assign(
+        label="emotion"
+    )
     joint = evaluate(pd.concat([first, second]), draws=200)["joint"]["models"]["agcn"]
     assert joint["tasks"] == {"dystonia": TASK, "emotion": "emotion (face)"} and joint["clips"] == 4
     assert joint["metrics"]["exact_match"]["value"] == pytest.approx(2 / 4)  # P1 and P4
     assert joint["metrics"]["hamming"]["value"] == pytest.approx(2 / 8)
-    truth, predicted = np.array([[0, 0], [0, 1], [1, 0], [1, 1]]), np.array([[0, 0], [1, 1], [1, 1], [1, 1]])
+    truth, predicted = (
+        np.array([[0, 0], [0, 1], [1, 0], [1, 1]]),
+        np.array([[0, 0], [1, 1], [1, 1], [1, 1]]),
+    )
     expected = sklearn.metrics.f1_score(truth, predicted, average="macro")
     assert joint["metrics"]["macro_f1"]["value"] == pytest.approx(expected)
     assert evaluate(first, draws=50)["joint"] is None
@@ -196,5 +244,7 @@ def test_values_are_those_of_the_whole_evaluation():
     truth, score, participant = cohort()
     table = predictions(truth, score, participant)
     found = judged(table)["metrics"]
-    assert values(table)[TASK]["agcn"] == {name: found[name]["value"] for name in metrics.metric_names(2)}
+    assert values(table)[TASK]["agcn"] == {
+        name: found[name]["value"] for name in metrics.metric_names(2)
+    }
     json.dumps(evaluate(table, draws=1), allow_nan=False)

@@ -1,4 +1,6 @@
-"""Chance and comparison: exchange of labels, the exact null of a ridge classifier, models against each other."""
+"""Chance and comparison: exchange of labels, the exact null of a ridge classifier, models against
+each other.
+"""
 
 from itertools import product
 
@@ -11,9 +13,22 @@ from sklearn.preprocessing import StandardScaler
 from test_metrics import LEVELS, cohort, predictions
 
 from semiology.errors import UserError
-from semiology.evaluation.statistics.comparison import exchange_models, holm, mcnemar, pairs_to_compare, right_by_one_only
+from semiology.evaluation.statistics.comparison import (
+    exchange_models,
+    holm,
+    mcnemar,
+    pairs_to_compare,
+    right_by_one_only,
+)
 from semiology.evaluation.statistics.out_of_fold import OutOfFold
-from semiology.evaluation.statistics.permutation import LosoRidge, against_null, all_assignments, exchange, resolution_in_words, together
+from semiology.evaluation.statistics.permutation import (
+    LosoRidge,
+    against_null,
+    all_assignments,
+    exchange,
+    resolution_in_words,
+    together,
+)
 from semiology.evaluation.statistics.results import evaluate
 
 WHOSE = np.repeat(np.arange(7), [1, 2, 3, 1, 2, 2, 1])
@@ -21,22 +36,32 @@ WHOSE = np.repeat(np.arange(7), [1, 2, 3, 1, 2, 2, 1])
 
 def test_exchange_keeps_the_labels_of_a_participant_together():
     participants, targets = ["b", "a", "b", "c"], np.array([1, 0, 2, 3])
-    seen = {tuple(exchange(participants, targets, np.random.default_rng(seed))) for seed in range(400)}
-    # a has [0], b has [1, 2], c has [3]: six ways to deal the lists, b's in either order; short ones repeat, of long ones some are taken
+    seen = {
+        tuple(exchange(participants, targets, np.random.default_rng(seed))) for seed in range(400)
+    }
+    # a has [0], b has [1, 2], c has [3]: six ways to deal the lists, b's in either order; short
+    # ones repeat, of long ones some are taken
     ways = {(1, 0, 2, 3), (1, 3, 2, 0), (0, 1, 0, 3), (0, 3, 0, 1), (3, 0, 3, 1), (3, 1, 3, 0)}
     assert seen == ways | {tuple({1: 2, 2: 1}.get(label, label) for label in way) for way in ways}
 
 
 def test_exchange_changes_labels_where_almost_all_participants_have_the_same():
-    participants = np.repeat(np.arange(12), 2)[:-1]  # a clip with the sign and one without; the last person has one clip
+    participants = np.repeat(np.arange(12), 2)[
+        :-1
+    ]  # a clip with the sign and one without; the last person has one clip
     targets = np.tile([0, 1], 12)[:-1]
-    kept = [np.mean(exchange(participants, targets, np.random.default_rng(seed)) == targets) for seed in range(200)]
+    kept = [
+        np.mean(exchange(participants, targets, np.random.default_rng(seed)) == targets)
+        for seed in range(200)
+    ]
     assert 0.45 < np.mean(kept) < 0.6
 
 
 def test_exchange_shuffles_where_all_participants_have_the_same_labels():
     participants, targets = ["a", "a", "b", "b"], np.array([0, 1, 0, 1])
-    seen = {tuple(exchange(participants, targets, np.random.default_rng(seed))) for seed in range(60)}
+    seen = {
+        tuple(exchange(participants, targets, np.random.default_rng(seed))) for seed in range(60)
+    }
     assert seen == {(0, 1, 0, 1), (0, 1, 1, 0), (1, 0, 0, 1), (1, 0, 1, 0)}
 
 
@@ -87,7 +112,9 @@ def test_p_counts_the_right_tail_and_says_its_resolution():
     assert against_null(0.8, [0.5, 0.9, None])["p"] == pytest.approx(2 / 3)
     assert against_null(0.2, [0.1, 0.3, 0.4], lower_is_better=True)["p"] == pytest.approx(2 / 4)
     assert against_null(0.2, [0.1, 0.3, 0.4])["resolution"] == 0.25
-    assert "no p can be below 0.05" in resolution_in_words(19) and "nothing" not in resolution_in_words(19)
+    assert "no p can be below 0.05" in resolution_in_words(
+        19
+    ) and "nothing" not in resolution_in_words(19)
     assert "nothing can be called significant" in resolution_in_words(9)
 
 
@@ -105,15 +132,26 @@ def test_models_together_need_more_than_the_best_by_itself():
 
 def test_models_of_a_run_with_the_same_permutations_are_held_against_their_nulls_together():
     truth, score, participant = cohort()
-    table = pd.concat([predictions(truth, score, participant, model=name) for name in ("agcn", "tcn", "linear")])
+    table = pd.concat(
+        [predictions(truth, score, participant, model=name) for name in ("agcn", "tcn", "linear")]
+    )
     draw = np.random.default_rng(0)
-    nulls = {name: {"auc": draw.normal(0.45, 0.1, n).tolist()} for name, n in (("agcn", 39), ("tcn", 39), ("linear", 199))}
+    nulls = {
+        name: {"auc": draw.normal(0.45, 0.1, n).tolist()}
+        for name, n in (("agcn", 39), ("tcn", 39), ("linear", 199))
+    }
     judged = evaluate(table, draws=50, null={"dystonia (pose)": nulls})
     found = judged["together"]
-    assert found["models"] == 2 and set(found["adjusted"]) == {"dystonia (pose) / agcn", "dystonia (pose) / tcn"}
+    assert found["models"] == 2 and set(found["adjusted"]) == {
+        "dystonia (pose) / agcn",
+        "dystonia (pose) / tcn",
+    }
     alone = judged["tasks"]["dystonia (pose)"]["models"]["agcn"]["metrics"]["auc"]["null"]
     assert alone["p"] <= found["p"] and found["resolution"] == alone["resolution"] == 1 / 40
-    assert judged["method"]["permutations"].startswith("39 runs") and "199 runs" in judged["method"]["permutations"]
+    assert (
+        judged["method"]["permutations"].startswith("39 runs")
+        and "199 runs" in judged["method"]["permutations"]
+    )
     assert evaluate(table, draws=50)["together"] is None
 
 
@@ -128,12 +166,20 @@ def test_holm_by_hand():
 
 
 def test_pairs_are_those_with_the_first_and_the_distilled_ones():
-    assert pairs_to_compare(["agcn", "tcn", "tcn_kd"]) == [("tcn", "agcn"), ("tcn_kd", "agcn"), ("tcn_kd", "tcn")]
-    assert pairs_to_compare(["agcn", "agcn_kd"]) == [("agcn_kd", "agcn")] and pairs_to_compare(["tcn"]) == []
+    assert pairs_to_compare(["agcn", "tcn", "tcn_kd"]) == [
+        ("tcn", "agcn"),
+        ("tcn_kd", "agcn"),
+        ("tcn_kd", "tcn"),
+    ]
+    assert (
+        pairs_to_compare(["agcn", "agcn_kd"]) == [("agcn_kd", "agcn")]
+        and pairs_to_compare(["tcn"]) == []
+    )
 
 
 def test_exchanging_models_is_the_sign_test_where_they_differ_by_participant():
-    # one clip each; a is right in all of 6, b in none: |difference| = 1 is reached by 2 of 64 exchanges
+    # one clip each; a is right in all of 6, b in none: |difference| = 1 is reached by 2 of 64
+    # exchanges
     truth, people = np.array([0, 1, 0, 1, 0, 1]), [f"P{number}" for number in range(6)]
     a = OutOfFold.of(predictions(truth, truth * 0.8 + 0.1, people), LEVELS)
     b = OutOfFold.of(predictions(truth, 0.9 - truth * 0.8, people), LEVELS)
@@ -145,15 +191,25 @@ def test_exchanging_models_is_the_sign_test_where_they_differ_by_participant():
 
 
 def test_clips_of_one_participant_do_not_make_a_difference_sure():
-    # 5 participants with 20 clips each: by clips the difference is beyond doubt, by participants it is not
+    # 5 participants with 20 clips each: by clips the difference is beyond doubt, by participants it
+    # is not
     people = np.repeat([f"P{number}" for number in range(5)], 20)
     truth = np.arange(100) % 2
     table = pd.concat(
         [
             predictions(truth, truth * 0.8 + 0.1, people),
-            predictions(truth, np.where(people < "P4", 0.9 - truth * 0.8, truth * 0.8 + 0.1), people, model="tcn"),
+            predictions(
+                truth,
+                np.where(people < "P4", 0.9 - truth * 0.8, truth * 0.8 + 0.1),
+                people,
+                model="tcn",
+            ),
         ]
     )
-    found = next(entry for entry in evaluate(table, draws=500)["tasks"]["dystonia (pose)"]["differences"] if entry["metric"] == "accuracy")
+    found = next(
+        entry
+        for entry in evaluate(table, draws=500)["tasks"]["dystonia (pose)"]["differences"]
+        if entry["metric"] == "accuracy"
+    )
     assert found["mcnemar_p"] < 1e-9 and found["p"] == pytest.approx(4 / 32)
     assert found["comparisons"] == 1 and found["p_corrected"] == found["p"]

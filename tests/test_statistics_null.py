@@ -1,4 +1,6 @@
-"""What a run says of its null: which models were tested, how it was made, and a null.json that is none."""
+"""What a run says of its null: which models were tested, how it was made, and a null.json that is
+none.
+"""
 
 import pandas as pd
 import pytest
@@ -13,7 +15,14 @@ NULL = {"accuracy": [0.25, 0.5, 0.75]}
 
 
 def table(model: str, task: str = TASK, seed: int = 0, first: float = 0.1) -> pd.DataFrame:
-    return predictions([0, 0, 1, 1], [first, 0.9, 0.8, 0.9], ["P1", "P2", "P3", "P4"], model=model, task=task, seed=seed)
+    return predictions(
+        [0, 0, 1, 1],
+        [first, 0.9, 0.8, 0.9],
+        ["P1", "P2", "P3", "P4"],
+        model=model,
+        task=task,
+        seed=seed,
+    )
 
 
 def method(tables: list[pd.DataFrame], null: dict | None) -> dict[str, str]:
@@ -23,29 +32,55 @@ def method(tables: list[pd.DataFrame], null: dict | None) -> dict[str, str]:
 def test_models_without_a_null_are_named_beside_those_with_one():
     both = [table("agcn"), table("linear")]
     assert method(both, {TASK: {"agcn": NULL, "linear": NULL}})["chance"] == "permutation of labels"
-    assert method(both, {TASK: {"linear": NULL}})["chance"] == (
-        "permutation of labels, of linear only; AGCN: no permutation null was run: compare with the guesses"
+    assert (
+        method(both, {TASK: {"linear": NULL}})["chance"]
+        == "permutation of labels, of linear only; AGCN: no permutation null was run: compare with"
+        " the guesses"
     )
-    for none in (None, {}, {TASK: {}}, {TASK: {"tcn": NULL}}, {TASK: {"agcn": {"accuracy": [None, None]}}}):
+    for none in (
+        None,
+        {},
+        {TASK: {}},
+        {TASK: {"tcn": NULL}},
+        {TASK: {"agcn": {"accuracy": [None, None]}}},
+    ):
         found = method(both, none)
-        assert found["chance"] == "no permutation null was run: compare with the guesses" and found["permutations"] == "none"
+        assert (
+            found["chance"] == "no permutation null was run: compare with the guesses"
+            and found["permutations"] == "none"
+        )
     judged = evaluate(pd.concat(both), draws=20, null={TASK: {"linear": NULL}})
-    assert "Chance: permutation of labels, of linear only; AGCN: no permutation null" in table_text(judged)
+    assert "Chance: permutation of labels, of linear only; AGCN: no permutation null" in table_text(
+        judged
+    )
 
 
 def test_a_model_that_was_tested_in_one_task_is_named_with_it():
     both = [table("agcn"), table("agcn", OTHER).assign(label="emotion"), table("linear")]
-    assert method(both, {TASK: {"agcn": NULL, "linear": NULL}})["chance"] == (
-        "permutation of labels, of dystonia (pose) / AGCN, linear only; "
+    assert (
+        method(both, {TASK: {"agcn": NULL, "linear": NULL}})["chance"]
+        == "permutation of labels, of dystonia (pose) / AGCN, linear only; "
         "emotion (face) / AGCN: no permutation null was run: compare with the guesses"
     )
 
 
 def test_a_mean_over_seeds_against_single_seeds_is_said():
-    # agcn: accuracy 3/4 with seed 0 and 2/4 with seed 1; linear is the same with both, so that its mean is that of one seed
-    seeds = [table("agcn"), table("agcn", seed=1, first=0.9), table("linear"), table("linear", seed=1)]
-    said = "AGCN: the result is a mean over 2 seeds, each value of the null one seed's: p is conservative or not exact"
-    assert method(seeds, {TASK: {"agcn": NULL, "linear": NULL}})["chance"] == f"permutation of labels; {said}"
+    # agcn: accuracy 3/4 with seed 0 and 2/4 with seed 1; linear is the same with both, so that its
+    # mean is that of one seed
+    seeds = [
+        table("agcn"),
+        table("agcn", seed=1, first=0.9),
+        table("linear"),
+        table("linear", seed=1),
+    ]
+    said = (
+        "AGCN: the result is a mean over 2 seeds, each value of the null one seed's: p is"
+        " conservative or not exact"
+    )
+    assert (
+        method(seeds, {TASK: {"agcn": NULL, "linear": NULL}})["chance"]
+        == f"permutation of labels; {said}"
+    )
     assert "mean over" not in method(seeds, {TASK: {"linear": NULL}})["chance"]
     assert "mean over" not in method(seeds[:1], {TASK: {"agcn": NULL}})["chance"]
 
@@ -59,10 +94,19 @@ def test_a_mean_over_seeds_against_single_seeds_is_said():
         ({TASK: {"agcn": None}}, f"the null of task '{TASK}', model 'agcn': metrics by name"),
         ({TASK: {"agcn": {"auc": 0.5}}}, f"task '{TASK}', model 'agcn', metric 'auc': a list"),
         ({TASK: {"agcn": {"auc": "0.5"}}}, f"task '{TASK}', model 'agcn', metric 'auc': a list"),
-        ({TASK: {"agcn": {"auc": [0.5, "0.4"]}}}, f"task '{TASK}', model 'agcn', metric 'auc', value 2: '0.4' is neither"),
+        (
+            {TASK: {"agcn": {"auc": [0.5, "0.4"]}}},
+            f"task '{TASK}', model 'agcn', metric 'auc', value 2: '0.4' is neither",
+        ),
         ({TASK: {"agcn": {"auc": [[0.5]]}}}, f"task '{TASK}', model 'agcn', metric 'auc', value 1"),
-        ({TASK: {"agcn": {"auc": [True]}}}, f"task '{TASK}', model 'agcn', metric 'auc', value 1: True is neither"),
-        ({TASK: {"agcn": {"auc": [float("nan")]}}}, f"task '{TASK}', model 'agcn', metric 'auc', value 1: nan is neither"),
+        (
+            {TASK: {"agcn": {"auc": [True]}}},
+            f"task '{TASK}', model 'agcn', metric 'auc', value 1: True is neither",
+        ),
+        (
+            {TASK: {"agcn": {"auc": [float("nan")]}}},
+            f"task '{TASK}', model 'agcn', metric 'auc', value 1: nan is neither",
+        ),
     ],
 )
 def test_a_null_of_another_form_is_named_in_one_line(null, message):

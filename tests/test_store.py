@@ -14,10 +14,19 @@ def tracks(x: float):
 
 
 def test_a_key_changes_with_everything_it_depends_on_and_with_nothing_else():
-    depends = {"stage": "body", "sha256": "ab", "start": 0.0, "pose": {"name": "p", "weights": {"a": "1"}}}
+    depends = {
+        "stage": "body",
+        "sha256": "ab",
+        "start": 0.0,
+        "pose": {"name": "p", "weights": {"a": "1"}},
+    }
     key = make_key(depends)
     assert make_key(dict(reversed(depends.items()))) == key
-    others = [{**depends, "start": 0.1}, {**depends, "sha256": "ac"}, {**depends, "pose": {"name": "p", "weights": {"a": "2"}}}]
+    others = [
+        {**depends, "start": 0.1},
+        {**depends, "sha256": "ac"},
+        {**depends, "pose": {"name": "p", "weights": {"a": "2"}}},
+    ]
     assert len({key, *map(make_key, others)}) == 4
 
 
@@ -26,13 +35,23 @@ def test_what_is_written_comes_back_and_the_record_says_what_it_was_made_of(tmp_
     features, time = np.array([[1.5, 2.0], [np.nan, np.nan]], np.float32), np.array([0.0, 0.2])
     store.write("c1", "body", "k1", tracks(7))
     store.write("c1", "face_vgg", "k2", (features, time))
-    store.note("c1", {"sha256": "ab"}, {"body": {"key": "k1", "depends": {"fps": 25.0}}, "face_vgg": {"key": "k2"}})
+    store.note(
+        "c1",
+        {"sha256": "ab"},
+        {"body": {"key": "k1", "depends": {"fps": 25.0}}, "face_vgg": {"key": "k2"}},
+    )
     assert store.tracks("c1", "body").position.values[0, 0, 0] == 7
     back, times = store.features("c1", "face_vgg")
     np.testing.assert_array_equal(back, features)
     assert times.tolist() == [0.0, 0.2]
-    assert sorted(path.name for path in (tmp_path / "c1").iterdir()) == ["body-k1.nc", "face_vgg-k2.safetensors", "record.json"]
-    assert json.loads((tmp_path / "c1/record.json").read_text())["stages"]["body"]["depends"] == {"fps": 25.0}
+    assert sorted(path.name for path in (tmp_path / "c1").iterdir()) == [
+        "body-k1.nc",
+        "face_vgg-k2.safetensors",
+        "record.json",
+    ]
+    assert json.loads((tmp_path / "c1/record.json").read_text())["stages"]["body"]["depends"] == {
+        "fps": 25.0
+    }
 
 
 def test_what_is_absent_is_said_with_the_command_that_makes_it(tmp_path):
@@ -49,7 +68,11 @@ def test_other_parameters_make_another_file_and_the_first_stays(tmp_path):
         store.write("c1", "body", key, tracks(x))
         store.note("c1", {}, {"body": {"key": key}})
     assert store.tracks("c1", "body").position.values[0, 0, 0] == 2
-    assert store.has("c1", "body", "k1") and store.has("c1", "body", "k2") and not store.has("c1", "body", "k3")
+    assert (
+        store.has("c1", "body", "k1")
+        and store.has("c1", "body", "k2")
+        and not store.has("c1", "body", "k3")
+    )
 
 
 def test_a_plain_store_replaces_the_file_and_never_takes_one_for_the_other(tmp_path):

@@ -17,7 +17,9 @@ SHAPE = StreamShape(classes=2, skeleton=SKELETON, keypoint_channels=3, appearanc
 
 
 def randomised(module: nn.Module, seed: int = 0) -> nn.Module:
-    """Weights large enough that every term of the equations matters (the published start makes most of them vanish)."""
+    """Weights large enough that every term of the equations matters (the published start makes most
+    of them vanish).
+    """
     generator = torch.Generator().manual_seed(seed)
     with torch.no_grad():
         for parameter in module.parameters():
@@ -26,7 +28,9 @@ def randomised(module: nn.Module, seed: int = 0) -> nn.Module:
 
 
 def literal_graph_conv(x: torch.Tensor, layer: AdaptiveGraphConv) -> torch.Tensor:
-    """y[b,o,t,j] = sum_k sum_i sum_c W_k[o,c] x[b,c,t,i] (A_k + B_k + C_k)[i,j] + bias, written as the paper writes it, joint by joint."""
+    """y[b,o,t,j] = sum_k sum_i sum_c W_k[o,c] x[b,c,t,i] (A_k + B_k + C_k)[i,j] + bias, written as
+    the paper writes it, joint by joint.
+    """
     batch, channels, time, joints = x.shape
     subsets, width, embedding = len(layer.fixed), layer.project.out_channels, layer.embedding
     weight = layer.project.weight.view(width, subsets, channels)
@@ -43,7 +47,10 @@ def literal_graph_conv(x: torch.Tensor, layer: AdaptiveGraphConv) -> torch.Tenso
                 for j in range(joints):
                     similarity[i, j] = (theta[:, :, i] * phi[:, :, j]).sum() / (embedding * time)
             if layer.alpha is None:
-                columns = [torch.exp(similarity[:, j]) / torch.exp(similarity[:, j]).sum() for j in range(joints)]
+                columns = [
+                    torch.exp(similarity[:, j]) / torch.exp(similarity[:, j]).sum()
+                    for j in range(joints)
+                ]
                 graph = layer.fixed[k] + layer.learned[k] + torch.stack(columns, dim=1)
             else:
                 graph = layer.learned[k] + layer.alpha * torch.tanh(similarity)
@@ -54,7 +61,9 @@ def literal_graph_conv(x: torch.Tensor, layer: AdaptiveGraphConv) -> torch.Tenso
     stacked = torch.stack(outputs)
     mean = stacked.mean(dim=(0, 2, 3), keepdim=True)
     variance = ((stacked - mean) ** 2).mean(dim=(0, 2, 3), keepdim=True)
-    normed = (stacked - mean) / torch.sqrt(variance + layer.norm.eps) * layer.norm.weight[:, None, None] + layer.norm.bias[:, None, None]
+    normed = (stacked - mean) / torch.sqrt(variance + layer.norm.eps) * layer.norm.weight[
+        :, None, None
+    ] + layer.norm.bias[:, None, None]
     return torch.relu(normed + layer.residual(x))
 
 
@@ -62,20 +71,28 @@ def literal_graph_conv(x: torch.Tensor, layer: AdaptiveGraphConv) -> torch.Tenso
 @pytest.mark.parametrize("width", [3, 8])
 def test_graph_convolution_equals_the_literal_equations_forward_and_gradient(form, width):
     layer = randomised(AdaptiveGraphConv(3, width, torch.from_numpy(SKELETON.partitions()), form))
-    # tagged input: the value tells batch, channel, time and joint, so that a scrambled layout cannot pass
-    x = torch.arange(2 * 3 * 4 * 11, dtype=torch.float64).view(2, 3, 4, 11) / 100 + torch.randn(2, 3, 4, 11, dtype=torch.float64)
+    # tagged input: the value tells batch, channel, time and joint, so that a scrambled layout
+    # cannot pass
+    x = torch.arange(2 * 3 * 4 * 11, dtype=torch.float64).view(2, 3, 4, 11) / 100 + torch.randn(
+        2, 3, 4, 11, dtype=torch.float64
+    )
     parameters = [p for p in layer.parameters()]
     fast, slow = layer(x), literal_graph_conv(x, layer)
     torch.testing.assert_close(fast, slow, rtol=1e-9, atol=1e-9)
     upstream = torch.randn_like(fast)
-    for ours, literal in zip(torch.autograd.grad(fast, parameters, upstream), torch.autograd.grad(slow, parameters, upstream)):
+    for ours, literal in zip(
+        torch.autograd.grad(fast, parameters, upstream),
+        torch.autograd.grad(slow, parameters, upstream),
+    ):
         torch.testing.assert_close(ours, literal, rtol=1e-7, atol=1e-8)
 
 
 def test_a_fresh_graph_convolution_is_its_residual_and_its_learned_graph_starts_at_1e_6():
     layer = AdaptiveGraphConv(3, 3, torch.from_numpy(SKELETON.partitions()))
     x = torch.randn(2, 3, 8, 11)
-    torch.testing.assert_close(layer(x), torch.relu(x), atol=1e-4, rtol=0)  # the last batch norm starts at 1e-6
+    torch.testing.assert_close(
+        layer(x), torch.relu(x), atol=1e-4, rtol=0
+    )  # the last batch norm starts at 1e-6
     assert torch.all(layer.learned == 1e-6)
 
 
@@ -109,7 +126,9 @@ def test_permuting_joints_together_with_the_graph_permutes_nothing_in_the_output
 
 
 def settled(form: str = "agcn", widths=(8, 8, 16, 16)) -> AGCN:
-    """A network whose batch norms have seen something and whose every term matters, in evaluation mode."""
+    """A network whose batch norms have seen something and whose every term matters, in evaluation
+    mode.
+    """
     torch.manual_seed(1)
     network = AGCN(SHAPE, widths=widths, form=form)
     with torch.no_grad():
@@ -130,10 +149,18 @@ def test_the_network_folded_for_scoring_says_what_the_network_says(form):
     with torch.no_grad():
         said, folded = network(x, mask), FoldedAGCN(network)
         torch.testing.assert_close(folded(x, mask), said, rtol=1e-5, atol=1e-5)
-        torch.testing.assert_close(folded(x[:1, :, :20], mask[:1, :20]), network(x[:1, :, :20], mask[:1, :20]), rtol=1e-5, atol=1e-5)
+        torch.testing.assert_close(
+            folded(x[:1, :, :20], mask[:1, :20]),
+            network(x[:1, :, :20], mask[:1, :20]),
+            rtol=1e-5,
+            atol=1e-5,
+        )
         # without oneDNN, as on a GPU: the same network in float64, and to the last digits
         network.double()
-        torch.testing.assert_close(FoldedAGCN(network, torch.float64)(x.double(), mask.double()), network(x.double(), mask.double()))
+        torch.testing.assert_close(
+            FoldedAGCN(network, torch.float64)(x.double(), mask.double()),
+            network(x.double(), mask.double()),
+        )
 
 
 @pytest.mark.parametrize("fused", [True, False])
@@ -163,7 +190,9 @@ def test_a_kernel_that_would_shift_time_is_refused():
 
 
 def test_a_stack_of_networks_trains_as_each_by_itself():
-    """Forward and gradients under torch.func.vmap over stacked parameters, batch norms in training mode."""
+    """Forward and gradients under torch.func.vmap over stacked parameters, batch norms in training
+    mode.
+    """
     networks = [settled(widths=(8, 16)).double().train() for _ in range(2)]
     with torch.no_grad():
         for parameter in networks[1].parameters():
@@ -172,11 +201,15 @@ def test_a_stack_of_networks_trains_as_each_by_itself():
     x, mask = torch.randn(2, 3, 3, 16, 11).double(), torch.ones(2, 3, 16, 11).double()
 
     def loss(parameters, buffers, x, mask):
-        return (torch.func.functional_call(networks[0], (parameters, buffers), (x, mask)) ** 2).sum()
+        return (
+            torch.func.functional_call(networks[0], (parameters, buffers), (x, mask)) ** 2
+        ).sum()
 
     together = torch.func.vmap(torch.func.grad(loss))(parameters, buffers, x, mask)
     for number, network in enumerate(networks):
-        alone = torch.func.grad(loss)(dict(network.named_parameters()), dict(network.named_buffers()), x[number], mask[number])
+        alone = torch.func.grad(loss)(
+            dict(network.named_parameters()), dict(network.named_buffers()), x[number], mask[number]
+        )
         for name, gradient in alone.items():
             torch.testing.assert_close(together[name][number], gradient, rtol=1e-7, atol=1e-9)
 
@@ -186,7 +219,8 @@ def test_the_published_network_has_ten_blocks_that_halve_time_at_the_fifth_and_e
     assert [block.time.out_channels for block in network.blocks] == [64] * 4 + [128] * 3 + [256] * 3
     assert [block.time.stride[0] for block in network.blocks] == [1, 1, 1, 1, 2, 1, 1, 2, 1, 1]
     assert [block.time.kernel_size for block in network.blocks] == [(9, 1)] * 10
-    # four blocks of 8 frames at full rate, then the fifth (still reading the full rate), two and the eighth at half rate, two at a quarter
+    # four blocks of 8 frames at full rate, then the fifth (still reading the full rate), two and
+    # the eighth at half rate, two at a quarter
     assert network.receptive_field == 1 + 5 * 8 + 3 * 8 * 2 + 2 * 8 * 4
 
 
@@ -204,11 +238,15 @@ def test_a_change_outside_the_receptive_field_of_the_tcn_changes_nothing_there()
 
 
 def test_missing_frames_leave_the_features_alone():
-    """A window padded with masked frames scores like the window alone, at the steps that no padding reaches."""
+    """A window padded with masked frames scores like the window alone, at the steps that no padding
+    reaches.
+    """
     x = torch.tensor([[[1.0, 2.0, 3.0, 100.0]]])
     assert masked_mean(x, torch.tensor([[1.0, 1.0, 1.0, 0.0]])).item() == 2.0
     assert masked_mean(x, torch.zeros(1, 4)).item() == 0.0
-    assert strided_mask(torch.tensor([[1.0, 1, 0, 0, 0, 1, 0, 0]]), 4).tolist() == [[1.0, 0.0, 1.0, 0.0]]
+    assert strided_mask(torch.tensor([[1.0, 1, 0, 0, 0, 1, 0, 0]]), 4).tolist() == [
+        [1.0, 0.0, 1.0, 0.0]
+    ]
     network = AGCN(SHAPE, widths=[8]).eval()
     seen, mask = torch.randn(1, 3, 16, 11), torch.ones(1, 16, 11)
     mask[:, 8:] = 0
@@ -220,7 +258,13 @@ def test_missing_frames_leave_the_features_alone():
 def test_the_tcn_standardises_with_the_training_participants_statistics():
     network = TCN(SHAPE)
     network.standardise(torch.full((5,), 3.0), torch.tensor([2.0, 2.0, 2.0, 2.0, 0.0]))
-    assert network.feature_std.tolist() == [2.0, 2.0, 2.0, 2.0, 1.0]  # a constant channel is not divided by zero
+    assert network.feature_std.tolist() == [
+        2.0,
+        2.0,
+        2.0,
+        2.0,
+        1.0,
+    ]  # a constant channel is not divided by zero
     assert {"feature_mean", "feature_std"} <= set(network.state_dict())
 
 

@@ -1,4 +1,6 @@
-"""A video of any length in one pass: windows, the patient as he goes along, live sources, what was stopped goes on."""
+"""A video of any length in one pass: windows, the patient as he goes along, live sources, what was
+stopped goes on.
+"""
 
 import http.server
 import json
@@ -41,20 +43,38 @@ from semiology.video import read_frames, write_video
 from semiology.video.live import LiveFrames, Waiting, growing_frames, named
 from semiology.video.reader import Damage, SourceFrame, source_frames
 
-FAST = TimelineOptions(fps=12.5, length=1.6, step=0.8, block=1.92)  # windows of 20 frames every 10, blocks of 24 = 4 looks for faces
+FAST = TimelineOptions(
+    fps=12.5, length=1.6, step=0.8, block=1.92
+)  # windows of 20 frames every 10, blocks of 24 = 4 looks for faces
 TABLES = "timeline.csv", "events.tsv"
 
 
-def save_model(folder: Path, label: str, levels: list[str], part: str = "body", **about) -> SavedModel:
-    """An AGCN with random weights and a head that makes the most of small differences, so that its probabilities move."""
+def save_model(
+    folder: Path, label: str, levels: list[str], part: str = "body", **about
+) -> SavedModel:
+    """An AGCN with random weights and a head that makes the most of small differences, so that its
+    probabilities move.
+    """
     skeleton = {"body": "upper_body_11", "face": "face_23"}[part]
-    reading = Reading(label, part=part, skeleton=skeleton, channels=("joint", "motion"), rate=12.5, window=20)
-    options, shape = Network("semiology.models.networks.AGCN", {"widths": [4, 4]}), StreamShape(len(levels), load_skeleton(skeleton), 4)
+    reading = Reading(
+        label, part=part, skeleton=skeleton, channels=("joint", "motion"), rate=12.5, window=20
+    )
+    options, shape = (
+        Network("semiology.models.networks.AGCN", {"widths": [4, 4]}),
+        StreamShape(len(levels), load_skeleton(skeleton), 4),
+    )
     torch.manual_seed(3)
     network = options(shape).eval()
     with torch.no_grad():
         network.head.weight.mul_(30)
-    saved = SavedModel(network, options, reading, levels, shape, {"task": label, "seconds": 1.6, "trackers": ["mediapipe"], **about})
+    saved = SavedModel(
+        network,
+        options,
+        reading,
+        levels,
+        shape,
+        {"task": label, "seconds": 1.6, "trackers": ["mediapipe"], **about},
+    )
     saved.save(folder)
     return saved
 
@@ -71,7 +91,14 @@ def run(tmp_path_factory) -> Path:
 @pytest.fixture(scope="session")
 def video(tmp_path_factory) -> Path:
     """Five seconds of a phantom's seizure, MPEG-1."""
-    folder = make_phantom(tmp_path_factory.mktemp("phantom"), subjects=1, clips_per_subject=1, seconds=(5, 5), seed=5, progress=False)
+    folder = make_phantom(
+        tmp_path_factory.mktemp("phantom"),
+        subjects=1,
+        clips_per_subject=1,
+        seconds=(5, 5),
+        seed=5,
+        progress=False,
+    )
     return next((folder / "videos").glob("*.mpg"))
 
 
@@ -103,7 +130,9 @@ def said(saved: SavedModel, recent: Recent, first: int, end: int):
 
 def test_windows_lie_where_length_and_step_say_and_the_last_ends_with_the_video(run):
     saved = save_model(run / "other", "swing", ["absent", "present"])
-    sign = Sign("swing", saved, Windows(1.6, 0.8), 12.5, thresholds_of({"swing": saved}, None)[0]["swing"])
+    sign = Sign(
+        "swing", saved, Windows(1.6, 0.8), 12.5, thresholds_of({"swing": saved}, None)[0]["swing"]
+    )
     recent = Recent(pose_backend("mediapipe"), [saved.reading], sign.length, 12.5)
     path = 300 + 100 * np.sin(np.arange(57))
     rows = []
@@ -111,10 +140,14 @@ def test_windows_lie_where_length_and_step_say_and_the_last_ends_with_the_video(
         recent.add(index, True, {"body": landmarks_at(x)})
         for more, _ in sign.advance(index + 1, lambda first, end: said(saved, recent, first, end)):
             rows += more
-            assert (rows[-1].end * 12.5) == pytest.approx(index + 1)  # as soon as the window is whole
+            assert (rows[-1].end * 12.5) == pytest.approx(
+                index + 1
+            )  # as soon as the window is whole
     last, _ = sign.finish(57, lambda first, end: said(saved, recent, first, end))
     times = [(row.start, row.end) for row in rows + last]
-    np.testing.assert_allclose(times, [(0, 1.6), (0.8, 2.4), (1.6, 3.2), (2.4, 4.0), (37 / 12.5, 57 / 12.5)])
+    np.testing.assert_allclose(
+        times, [(0, 1.6), (0.8, 2.4), (1.6, 3.2), (2.4, 4.0), (37 / 12.5, 57 / 12.5)]
+    )
     assert {row.level for row in rows} == {"present"}
     # the fourth window by hand: frames 30 to 49, all of the body's keypoints
     names = pose_backend("mediapipe").keypoints["body"]
@@ -123,44 +156,73 @@ def test_windows_lie_where_length_and_step_say_and_the_last_ends_with_the_video(
     assert rows[3].probability == probabilities(saved, prepare(tracks, saved.reading))["present"]
 
 
-def test_of_more_levels_each_but_the_first_is_a_sign_and_a_window_without_a_patient_has_no_probability(run):
+def test_of_more_levels_each_but_the_first_is_a_sign_and_a_window_without_a_patient_has_no_probability(
+    run,
+):
     saved = save_model(run / "third", "side", ["none", "left", "right"])
-    sign = Sign("side", saved, Windows(1.6, 0.8), 12.5, thresholds_of({"side": saved}, None)[0]["side"])
+    sign = Sign(
+        "side", saved, Windows(1.6, 0.8), 12.5, thresholds_of({"side": saved}, None)[0]["side"]
+    )
     recent = Recent(pose_backend("mediapipe"), [saved.reading], sign.length, 12.5)
-    assert recent.kept["body"].shape == (20, 10, 6)  # eleven joints: two ears, shoulders, elbows, wrists, hips
+    assert recent.kept["body"].shape == (
+        20,
+        10,
+        6,
+    )  # eleven joints: two ears, shoulders, elbows, wrists, hips
     for index in range(20):
         recent.add(index, True, {})
     [(rows, events)] = sign.advance(20, lambda first, end: said(saved, recent, first, end))
-    assert [(row.level, row.probability) for row in rows] == [("left", None), ("right", None)] and events == []
+    assert [(row.level, row.probability) for row in rows] == [
+        ("left", None),
+        ("right", None),
+    ] and events == []
 
 
 def test_a_model_over_segments_reads_a_window_of_any_length(run):
     skeleton, levels = load_skeleton("upper_body_11"), ["FOS", "TCS"]
     encoder = {"stream": "semiology.models.networks.AGCN", "options": {"widths": [4, 4]}}
     options, shape = (
-        Network("semiology.models.networks.Segments", {"encoder": encoder, "kind": "blstm", "width": 4}),
+        Network(
+            "semiology.models.networks.Segments", {"encoder": encoder, "kind": "blstm", "width": 4}
+        ),
         StreamShape(2, skeleton, 2),
     )
     reading = Reading("seizure_type", channels=("joint",), rate=12.5, window=8, segments=4)
     torch.manual_seed(0)
-    SavedModel(options(shape).eval(), options, reading, levels, shape, {"seconds": 4.0}).save(run / "segments")
+    SavedModel(options(shape).eval(), options, reading, levels, shape, {"seconds": 4.0}).save(
+        run / "segments"
+    )
     saved = load_model(run / "segments")
     sign = Sign("seizure type", saved, Windows(4.0, 2.0), 12.5, {"TCS": Hysteresis()})
     recent = Recent(pose_backend("mediapipe"), [saved.reading], sign.length, 12.5)
     rows = []
     for index in range(75):
         recent.add(index, True, {"body": landmarks_at(300 + index)})
-        rows += [row for more, _ in sign.advance(index + 1, lambda first, end: said(saved, recent, first, end)) for row in more]
-    assert [(row.level, row.start, row.end) for row in rows] == [("TCS", 0.0, 4.0), ("TCS", 2.0, 6.0)]
+        rows += [
+            row
+            for more, _ in sign.advance(
+                index + 1, lambda first, end: said(saved, recent, first, end)
+            )
+            for row in more
+        ]
+    assert [(row.level, row.start, row.end) for row in rows] == [
+        ("TCS", 0.0, 4.0),
+        ("TCS", 2.0, 6.0),
+    ]
     # by hand: 50 frames in four segments, a window of eight at the centre of each
     tracks = prepare(recent.tracks("body", 25, 75), reading)
     parts = [ClipData("", "", 0, tracks[start : start + 8]) for start in (2, 14, 27, 39)]
     source = ClipSource("", replace(reading, segments=0))
     source.__dict__.update(mirrored_levels=np.arange(2))
     examples = [ClipDataset(source, [part], NO_CHANGE, None)[0] for part in parts]
-    inputs = [torch.stack([example[name] for example in examples])[None] for name in ("keypoints", "keypoint_mask")]
+    inputs = [
+        torch.stack([example[name] for example in examples])[None]
+        for name in ("keypoints", "keypoint_mask")
+    ]
     with torch.inference_mode():
-        assert rows[1].probability == pytest.approx(saved.network(*inputs).softmax(1)[0, 1].item(), abs=6e-5)
+        assert rows[1].probability == pytest.approx(
+            saved.network(*inputs).softmax(1)[0, 1].item(), abs=6e-5
+        )
 
 
 def test_snippets_of_the_stream_are_those_of_extraction(video, tmp_path):
@@ -168,11 +230,17 @@ def test_snippets_of_the_stream_are_those_of_extraction(video, tmp_path):
     layers = R2Plus1D(Shape.make(2, depth=10, width=0.0625))
     save_file(layers.state_dict(), tmp_path / "small.safetensors")
     network = load_snippet_network(tmp_path / "small.safetensors", precision="fp32")
-    vectors, starts = snippet_features(read_frames(video, fps=15), network, length=8, stride=8, batch=1)
+    vectors, starts = snippet_features(
+        read_frames(video, fps=15), network, length=8, stride=8, batch=1
+    )
     options = Network("semiology.models.networks.Segments", {"kind": "mean"})
     shape = StreamShape(2, load_skeleton("upper_body_11"), 0, network.channels)
-    reading = Reading("type", part="frame", channels=(), appearance="snippets", rate=15.0, window=8, segments=2)
-    saved = SavedModel(options(shape).eval(), options, reading, ["FOS", "TCS"], shape, {"seconds": 3.2})
+    reading = Reading(
+        "type", part="frame", channels=(), appearance="snippets", rate=15.0, window=8, segments=2
+    )
+    saved = SavedModel(
+        options(shape).eval(), options, reading, ["FOS", "TCS"], shape, {"seconds": 3.2}
+    )
     recent = RecentSnippets(network, [saved], 80, 25.0, 8)
     for index, frame in enumerate(read_frames(video)):
         recent.add(index, frame.image)
@@ -186,27 +254,56 @@ def test_snippets_of_the_stream_are_those_of_extraction(video, tmp_path):
     again = RecentSnippets(network, [saved], 80, 25.0, 8)
     again.restore(recent.arrays())
     np.testing.assert_array_equal(again.window(40, 120)[0], late)
-    # two segments of 24 frames, the snippet nearest to the centre of each: those that start at 8 and 32
+    # two segments of 24 frames, the snippet nearest to the centre of each: those that start at 8
+    # and 32
     with torch.inference_mode():
-        chosen = torch.from_numpy(late[[1, 4]].T.copy()).T[None, :, :, None]  # (1, segment, channel, 1)
+        chosen = torch.from_numpy(late[[1, 4]].T.copy()).T[
+            None, :, :, None
+        ]  # (1, segment, channel, 1)
         expected = saved.network(chosen, torch.ones(1, 2, 1)).softmax(1)[0, 1].item()
-    assert snippet_probabilities(saved, late, places, frames)["TCS"] == pytest.approx(expected, abs=6e-5)
+    assert snippet_probabilities(saved, late, places, frames)["TCS"] == pytest.approx(
+        expected, abs=6e-5
+    )
     with pytest.raises(UserError, match="reads 5 numbers a snippet, this network gives"):
-        RecentSnippets(network, [replace(saved, shape=replace(shape, appearance_channels=5))], 80, 25.0, 8)
+        RecentSnippets(
+            network, [replace(saved, shape=replace(shape, appearance_channels=5))], 80, 25.0, 8
+        )
 
 
-def test_a_model_of_snippets_is_followed_without_tracking_and_goes_on_where_it_was(video, tmp_path, monkeypatch):
+def test_a_model_of_snippets_is_followed_without_tracking_and_goes_on_where_it_was(
+    video, tmp_path, monkeypatch
+):
     torch.manual_seed(0)
     layers = R2Plus1D(Shape.make(2, depth=10, width=0.0625))
     save_file(layers.state_dict(), tmp_path / "small.safetensors")
-    options, shape = Network("semiology.models.networks.Segments", {"kind": "mean"}), StreamShape(2, load_skeleton("upper_body_11"), 0, 32)
-    reading = Reading("type", part="frame", channels=(), appearance="snippets", rate=15.0, window=8, segments=2)
-    about = {"seconds": 2.0, "task": "type", "snippet_networks": [content_hash(tmp_path / "small.safetensors")]}
-    SavedModel(options(shape).eval(), options, reading, ["FOS", "TCS"], shape, about).save(tmp_path / "model")
+    options, shape = (
+        Network("semiology.models.networks.Segments", {"kind": "mean"}),
+        StreamShape(2, load_skeleton("upper_body_11"), 0, 32),
+    )
+    reading = Reading(
+        "type", part="frame", channels=(), appearance="snippets", rate=15.0, window=8, segments=2
+    )
+    about = {
+        "seconds": 2.0,
+        "task": "type",
+        "snippet_networks": [content_hash(tmp_path / "small.safetensors")],
+    }
+    SavedModel(options(shape).eval(), options, reading, ["FOS", "TCS"], shape, about).save(
+        tmp_path / "model"
+    )
     chosen = replace(FAST, fps=15.0, length=2.0, snippet_weights=tmp_path / "small.safetensors")
     with pytest.raises(UserError, match="weights"):
-        timeline(str(video), tmp_path / "model", tmp_path / "none", replace(chosen, snippet_weights=None), progress=False)
-    save_file({name: 2 * value for name, value in layers.state_dict().items()}, tmp_path / "other.safetensors")
+        timeline(
+            str(video),
+            tmp_path / "model",
+            tmp_path / "none",
+            replace(chosen, snippet_weights=None),
+            progress=False,
+        )
+    save_file(
+        {name: 2 * value for name, value in layers.state_dict().items()},
+        tmp_path / "other.safetensors",
+    )
     with pytest.raises(UserError, match="type: the model learned from another network's vectors"):
         timeline(
             str(video),
@@ -239,18 +336,38 @@ def test_a_video_is_followed_from_end_to_end(whole, video, run, capsys):
     assert list(table.columns) == ["task", "level", "start", "end", "probability"]
     result = json.loads((whole / "timeline.json").read_text())
     count = result["frames"]["grid"]
-    assert count == -(-len(list(source_frames(video))) // 2) == 63 and result["complete"] and result["ended"] is None
+    assert (
+        count == -(-len(list(source_frames(video))) // 2) == 63
+        and result["complete"]
+        and result["ended"] is None
+    )
     starts = [*range(0, count - 19, 10), *([count - 20] if (count - 20) % 10 else [])]
     for task, level in [("swing", "present"), ("side", "left"), ("side", "right")]:
         own = table[(table["task"] == task) & (table["level"] == level)]
         assert own["start"].tolist() == [round(start / 12.5, 3) for start in starts]
     assert table["probability"].notna().all() and result["found"]["body"] == 1.0
     events = read_events(whole / "events.tsv")
-    assert events.duration == pytest.approx(count / 12.5) and len(events.events) == len(result["events"]) > 0
+    assert (
+        events.duration == pytest.approx(count / 12.5)
+        and len(events.events) == len(result["events"]) > 0
+    )
     assert (whole / "timeline.png").stat().st_size > 1000
     before = (whole / "timeline.json").stat().st_mtime_ns
-    options = ["--fps", "12.5", "--length", "1.6", "--step", "0.8", "--block", "1.92", "--progress", "false"]
-    assert main(["timeline", str(video), "--model", str(run), "--out", str(whole), *options]) == 0  # all done: nothing is done again
+    options = [
+        "--fps",
+        "12.5",
+        "--length",
+        "1.6",
+        "--step",
+        "0.8",
+        "--block",
+        "1.92",
+        "--progress",
+        "false",
+    ]
+    assert (
+        main(["timeline", str(video), "--model", str(run), "--out", str(whole), *options]) == 0
+    )  # all done: nothing is done again
     assert (whole / "timeline.json").stat().st_mtime_ns == before
     assert "untuned thresholds" in capsys.readouterr().out
 
@@ -272,10 +389,14 @@ def test_a_run_that_is_killed_goes_on_to_the_same_bytes(whole, video, run, tmp_p
     assert not (tmp_path / "timeline.json").exists() and (tmp_path / "state.safetensors").exists()
     looked = []
     monkeypatch.setattr(Record, "add", add)
-    monkeypatch.setattr(OnlinePatient, "look", lambda *given: (looked.append(given[1]), look(*given))[1])
+    monkeypatch.setattr(
+        OnlinePatient, "look", lambda *given: (looked.append(given[1]), look(*given))[1]
+    )
     timeline(str(video), run, tmp_path, FAST, progress=False)
     assert same(tmp_path, whole)
-    assert looked[0] == pytest.approx(1.92 + 0.48)  # the state of the first block knows the sample at its end
+    assert looked[0] == pytest.approx(
+        1.92 + 0.48
+    )  # the state of the first block knows the sample at its end
 
 
 look = OnlinePatient.look
@@ -290,8 +411,16 @@ def test_a_state_of_other_options_and_a_damaged_one_begin_anew(whole, tmp_path):
         return Record(tmp_path, told["key"], told["video"])
 
     state, arrays = copied().resume()
-    assert state["frames"] == 48 and arrays["recent/body"].shape == (20, 10, 6)  # two blocks of 24 frames in 63
-    assert (tmp_path / "timeline.csv").stat().st_size == state["bytes"] < (whole / "timeline.csv").stat().st_size
+    assert state["frames"] == 48 and arrays["recent/body"].shape == (
+        20,
+        10,
+        6,
+    )  # two blocks of 24 frames in 63
+    assert (
+        (tmp_path / "timeline.csv").stat().st_size
+        == state["bytes"]
+        < (whole / "timeline.csv").stat().st_size
+    )
     copied()
     assert Record(tmp_path, "another", told["video"]).resume() is None
     assert sorted(path.name for path in tmp_path.iterdir()) == ["timeline.csv"]
@@ -306,10 +435,14 @@ def test_the_timeline_of_another_video_is_not_written_over(whole, tmp_path):
         folder = tmp_path / held
         folder.mkdir()
         (folder / held).write_bytes((whole / held).read_bytes())
-        with pytest.raises(UserError, match="holds the timeline of another video; name another folder"):
+        with pytest.raises(
+            UserError, match="holds the timeline of another video; name another folder"
+        ):
             Record(folder, "key", "0" * 64)
     (tmp_path / "file").write_text("mine")
-    with pytest.raises(UserError, match=r"file: cannot be made \(File exists\); name another folder"):
+    with pytest.raises(
+        UserError, match=r"file: cannot be made \(File exists\); name another folder"
+    ):
         Record(tmp_path / "file", "key", "0" * 64)
 
 
@@ -339,7 +472,9 @@ def test_a_file_that_grows_is_followed_while_it_is_written(whole, video, run, tm
 
     writer = threading.Thread(target=write)
     writer.start()
-    result = timeline(str(growing), run, tmp_path / "out", replace(FAST, growing=2.0), progress=False)
+    result = timeline(
+        str(growing), run, tmp_path / "out", replace(FAST, growing=2.0), progress=False
+    )
     writer.join()
     assert same(tmp_path / "out", whole)
     assert result["frames"]["dropped"] == 0 and result["latency_s"]["largest"] > 0
@@ -379,16 +514,35 @@ def camera(video):
 
 def test_a_camera_is_followed_with_its_latency_and_is_not_seen_twice(camera, run, tmp_path):
     result = timeline(f"{camera}/whole", run, tmp_path, FAST, progress=False)
-    assert result["complete"] and result["latency_s"]["largest"] >= result["latency_s"]["median"] > 0
+    assert (
+        result["complete"] and result["latency_s"]["largest"] >= result["latency_s"]["median"] > 0
+    )
     assert result["duration_s"] == pytest.approx(5, abs=0.5) and result["frames"]["dropped"] >= 0
-    assert read_events(tmp_path / "events.tsv").duration == pytest.approx(result["duration_s"], abs=1e-3)
-    with pytest.raises(UserError, match="holds a timeline already, and a camera cannot be seen again"):
+    assert read_events(tmp_path / "events.tsv").duration == pytest.approx(
+        result["duration_s"], abs=1e-3
+    )
+    with pytest.raises(
+        UserError, match="holds a timeline already, and a camera cannot be seen again"
+    ):
         timeline(f"{camera}/whole", run, tmp_path, FAST, progress=False)
 
 
 def test_a_camera_that_stalls_ends_with_a_line_and_what_was_seen(camera, run, tmp_path, capsys):
     options = ["--fps", "12.5", "--length", "1.6", "--stall", "1.5", "--progress", "false"]
-    assert main(["timeline", f"{camera}/stalls", "--model", str(run), "--out", str(tmp_path / "out"), *options]) == 1
+    assert (
+        main(
+            [
+                "timeline",
+                f"{camera}/stalls",
+                "--model",
+                str(run),
+                "--out",
+                str(tmp_path / "out"),
+                *options,
+            ]
+        )
+        == 1
+    )
     assert "nothing came for 1.5 s: the stream stalled" in capsys.readouterr().err
     assert len(pd.read_csv(tmp_path / "out/timeline.csv")) > 0
     assert json.loads((tmp_path / "out/timeline.json").read_text())["complete"] is False
@@ -405,7 +559,23 @@ def test_ctrl_c_ends_a_camera_properly(camera, run, tmp_path, monkeypatch, capsy
 
     advance = Sign.advance
     monkeypatch.setattr(Sign, "advance", stopped)
-    assert main(["timeline", f"{camera}/whole", "--model", str(run), "--out", str(tmp_path), "--fps", "12.5", "--progress", "false"]) == 0
+    assert (
+        main(
+            [
+                "timeline",
+                f"{camera}/whole",
+                "--model",
+                str(run),
+                "--out",
+                str(tmp_path),
+                "--fps",
+                "12.5",
+                "--progress",
+                "false",
+            ]
+        )
+        == 0
+    )
     assert json.loads((tmp_path / "timeline.json").read_text())["ended"] == "stopped by the user"
     assert (tmp_path / "events.tsv").is_file()
 
@@ -427,7 +597,11 @@ def test_a_slow_worker_loses_the_oldest_frames_and_they_are_counted():
     for frame in source:
         assert done.wait(5)  # the gate: nothing more is taken before the reader has come to its end
         taken.append(frame.index)
-    assert len(taken) + source.dropped == 100 and taken[-8:] == list(range(92, 100)) and len(taken) <= 9
+    assert (
+        len(taken) + source.dropped == 100
+        and taken[-8:] == list(range(92, 100))
+        and len(taken) <= 9
+    )
 
 
 def test_a_reader_of_a_growing_file_waits_and_loses_nothing(video):
@@ -443,7 +617,10 @@ def test_a_video_that_ends_in_a_frame_ends_the_timeline_there(video, run, tmp_pa
     cut = tmp_path / "cut.mpg"
     cut.write_bytes(content[: len(content) // 2 + 1234])
     options = ["--fps", "12.5", "--length", "1.6", "--progress", "false"]
-    assert main(["timeline", str(cut), "--model", str(run), "--out", str(tmp_path / "out"), *options]) == 0
+    assert (
+        main(["timeline", str(cut), "--model", str(run), "--out", str(tmp_path / "out"), *options])
+        == 0
+    )
     assert "ends in the middle of a frame" in capsys.readouterr().out
     table = pd.read_csv(tmp_path / "out/timeline.csv")
     assert 1.6 < table["end"].max() < 4 and table["probability"].notna().all()
@@ -455,23 +632,35 @@ def test_a_window_longer_than_the_video_is_the_whole_video(run):
     recent = Recent(pose_backend("mediapipe"), [saved.reading], sign.length, 12.5)
     for index in range(25):
         recent.add(index, True, {"body": landmarks_at(300 + index)})
-        assert list(sign.advance(index + 1, lambda first, end: said(saved, recent, first, end))) == []
+        assert (
+            list(sign.advance(index + 1, lambda first, end: said(saved, recent, first, end))) == []
+        )
     [row], _ = sign.finish(25, lambda first, end: said(saved, recent, first, end))
     assert (row.start, row.end) == (0, 2) and row.probability is not None
 
 
 def test_tuned_thresholds_make_the_events_and_have_to_name_every_sign(whole, run, tmp_path):
     models = find_models(run)
-    tuned = {"swing": {"present": asdict(Hysteresis(on=0.9, off=0.1))}, "side": {"left": asdict(Hysteresis())}}
+    tuned = {
+        "swing": {"present": asdict(Hysteresis(on=0.9, off=0.1))},
+        "side": {"left": asdict(Hysteresis())},
+    }
     write_text(tmp_path / "thresholds.json", json.dumps({"signs": tuned}))
     with pytest.raises(UserError, match="says nothing of side right"):
         thresholds_of(models, tmp_path / "thresholds.json")
     tuned["side"]["right"] = asdict(Hysteresis(shortest=3.0))
     write_text(tmp_path / "thresholds.json", json.dumps({"signs": tuned}))
     thresholds, is_tuned = thresholds_of(models, tmp_path / "thresholds.json")
-    assert is_tuned and thresholds["swing"]["present"].on == 0.9 and thresholds["side"]["right"].shortest == 3.0
+    assert (
+        is_tuned
+        and thresholds["swing"]["present"].on == 0.9
+        and thresholds["side"]["right"].shortest == 3.0
+    )
     assert thresholds_of(models, None) == (
-        {"side": {level: Hysteresis() for level in ("left", "right")}, "swing": {"present": Hysteresis()}},
+        {
+            "side": {level: Hysteresis() for level in ("left", "right")},
+            "swing": {"present": Hysteresis()},
+        },
         False,
     )
 
@@ -484,20 +673,34 @@ def test_tuned_thresholds_make_the_events_and_have_to_name_every_sign(whole, run
         ("http://127.0.0.1/a.mpg", {"growing": 1.0}, "--growing is for a file"),
         ("nowhere.mp4", {"growing": 1.0}, "start the recording first"),
         ("VIDEO", {"fps": 10.0}, "reads 12.5 frames a second; set fps to that or more, not 10"),
-        ("VIDEO", {"fps": 50.0}, "has 25 frames a second; fps=50 would look at each again and again; set 25 or less"),
+        (
+            "VIDEO",
+            {"fps": 50.0},
+            "has 25 frames a second; fps=50 would look at each again and again; set 25 or less",
+        ),
         ("VIDEO", {"thresholds": Path("nowhere.json")}, "nowhere.json"),
     ],
 )
-def test_a_source_that_cannot_be_followed_is_refused(source, options, message, video, run, tmp_path):
+def test_a_source_that_cannot_be_followed_is_refused(
+    source, options, message, video, run, tmp_path
+):
     with pytest.raises(UserError, match=message):
-        timeline(source.replace("VIDEO", str(video)), run, tmp_path / "out", replace(FAST, **options), progress=False)
+        timeline(
+            source.replace("VIDEO", str(video)),
+            run,
+            tmp_path / "out",
+            replace(FAST, **options),
+            progress=False,
+        )
     assert not (tmp_path / "out").exists()
 
 
 def test_options_that_make_no_sense_are_refused():
     for name in ("fps", "length", "step", "block", "growing", "stall"):
         for value in (0.0, float("nan"), float("inf")):
-            with pytest.raises(UserError, match=f"{name}={value:g}; it has to be a positive number"):
+            with pytest.raises(
+                UserError, match=f"{name}={value:g}; it has to be a positive number"
+            ):
                 TimelineOptions(**{name: value})
     with pytest.raises(UserError, match="less than two frames at 25 Hz"):
         TimelineOptions(length=0.05)
@@ -506,7 +709,9 @@ def test_options_that_make_no_sense_are_refused():
 def test_models_that_are_not_there_or_learned_from_another_tracker_are_refused(video, tmp_path):
     with pytest.raises(UserError, match="holds no trained models"):
         timeline(str(video), tmp_path, tmp_path / "out", FAST, progress=False)
-    save_model(tmp_path / "models/swing/agcn", "swing", ["absent", "present"], trackers=["keypoint-rcnn"])
+    save_model(
+        tmp_path / "models/swing/agcn", "swing", ["absent", "present"], trackers=["keypoint-rcnn"]
+    )
     with pytest.raises(UserError, match="learned from tracks by keypoint-rcnn, not by mediapipe"):
         timeline(str(video), tmp_path, tmp_path / "out", FAST, progress=False)
 
@@ -516,7 +721,13 @@ def test_a_camera_that_is_not_there_is_refused_without_its_password(run, tmp_pat
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     with pytest.raises(UserError, match="cannot be opened") as caught:
-        timeline(f"http://me:secret@127.0.0.1:{port}/a?key=1", run, tmp_path / "out", FAST, progress=False)
+        timeline(
+            f"http://me:secret@127.0.0.1:{port}/a?key=1",
+            run,
+            tmp_path / "out",
+            FAST,
+            progress=False,
+        )
     assert "secret" not in str(caught.value) and "key" not in str(caught.value)
     assert named("rtsp://me:secret@10.0.0.1:554/live") == "rtsp://10.0.0.1:554/live"
 
@@ -536,7 +747,9 @@ def test_formats_that_need_their_end_are_not_read_while_they_grow(tmp_path):
         listener.listen()
         listener.settimeout(0.5)
         address = f"http://127.0.0.1:{listener.getsockname()[1]}/a.ts"
-        (tmp_path / "list.m3u8").write_text(f"#EXTM3U\n#EXT-X-TARGETDURATION:5\n#EXTINF:5,\n{address}\n#EXT-X-ENDLIST\n")
+        (tmp_path / "list.m3u8").write_text(
+            f"#EXTM3U\n#EXT-X-TARGETDURATION:5\n#EXTINF:5,\n{address}\n#EXT-X-ENDLIST\n"
+        )
         with pytest.raises(UserError, match=r"list\.m3u8"):
             list(growing_frames(tmp_path / "list.m3u8", 0.2))
         with pytest.raises(TimeoutError):
@@ -548,8 +761,16 @@ def test_formats_that_need_their_end_are_not_read_while_they_grow(tmp_path):
 
 @pytest.mark.realdata
 def test_a_real_dancer_is_followed_from_end_to_end(testdata, run, tmp_path):
-    result = timeline(str(testdata / "people/dance_720x406.mp4"), run, tmp_path, replace(FAST, step=1.6), progress=False)
-    assert result["found"]["body"] > 0.95 and 0.4 < result["found"]["face"] < 0.8  # she turns her back for a third of the time
+    result = timeline(
+        str(testdata / "people/dance_720x406.mp4"),
+        run,
+        tmp_path,
+        replace(FAST, step=1.6),
+        progress=False,
+    )
+    assert (
+        result["found"]["body"] > 0.95 and 0.4 < result["found"]["face"] < 0.8
+    )  # she turns her back for a third of the time
     assert result["duration_s"] == pytest.approx(15, abs=0.1)
     table = pd.read_csv(tmp_path / "timeline.csv")
     assert table.loc[table["task"] == "swing", "probability"].notna().all()
@@ -557,7 +778,9 @@ def test_a_real_dancer_is_followed_from_end_to_end(testdata, run, tmp_path):
 
 def test_only_the_keypoints_that_are_read_are_held(video):
     everything = extract_tracks(video, 0, 1, ExtractOptions(fps=12.5))
-    keep = keypoints_read([load_skeleton("upper_body_11"), load_skeleton("face_23")], pose_backend("mediapipe"))
+    keep = keypoints_read(
+        [load_skeleton("upper_body_11"), load_skeleton("face_23")], pose_backend("mediapipe")
+    )
     assert keep["body"][:2] == ["left_ear", "right_ear"] and len(keep["body"]) == 10
     kept = extract_tracks(video, 0, 1, ExtractOptions(fps=12.5), keep)
     for part, names in keep.items():

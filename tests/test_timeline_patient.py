@@ -19,11 +19,16 @@ def seen(*boxes: np.ndarray) -> Faces:
 
 
 def frames(count: int, fps: float) -> list[Frame]:
-    return [Frame(index, index / fps, index / fps, index, np.full((360, 640, 3), index, np.uint8)) for index in range(count)]
+    return [
+        Frame(index, index / fps, index / fps, index, np.full((360, 640, 3), index, np.uint8))
+        for index in range(count)
+    ]
 
 
 def followed_both_ways(samples: list[Faces], every: int = 4):
-    """Sights of the frames from the two passes and from one: a look every fourth frame of eight a second."""
+    """Sights of the frames from the two passes and from one: a look every fourth frame of eight a
+    second.
+    """
     film = frames(every * len(samples), 8.0)
 
     def detector(image: np.ndarray) -> Faces:
@@ -31,18 +36,24 @@ def followed_both_ways(samples: list[Faces], every: int = 4):
 
     offline = follow_patient(film[::every], detector, every / 8)
     online = OnlinePatient(every / 8)
-    return [offline.at(frame.time) for frame in film], [sight for _, sight in sighted(film, detector, online, every, -1)]
+    return [offline.at(frame.time) for frame in film], [
+        sight for _, sight in sighted(film, detector, online, every, -1)
+    ]
 
 
 def test_one_who_moves_is_followed_as_in_two_passes():
     two, one = followed_both_ways([seen(box(300 + 10 * n, 150, 60)) for n in range(6)])
     assert len(two) == len(one) == 24
-    for offline, online in zip(two[:23], one):  # the last frame is more than half an interval after the last look
+    for offline, online in zip(
+        two[:23], one
+    ):  # the last frame is more than half an interval after the last look
         np.testing.assert_allclose(online.face, offline.face)
         assert (online.time, online.probability) == (offline.time, offline.probability)
         assert online.region.tolist() == offline.region.tolist() == [0, 0, 640, 360]
     assert two[23].face is None and one[23].face is None
-    np.testing.assert_allclose(one[2].face, box(305, 150, 60))  # halfway between the first two samples
+    np.testing.assert_allclose(
+        one[2].face, box(305, 150, 60)
+    )  # halfway between the first two samples
 
 
 def test_a_caregiver_who_bends_over_the_bed_is_another_person():
@@ -52,9 +63,13 @@ def test_a_caregiver_who_bends_over_the_bed_is_another_person():
     for offline, online in zip(two[:27], one):
         np.testing.assert_allclose(online.face, patient)
         np.testing.assert_allclose(offline.face, patient)
-    for offline, online in list(zip(two, one))[12:]:  # from the interval that ends with her third sample (at frame 16) on
+    for offline, online in list(zip(two, one))[
+        12:
+    ]:  # from the interval that ends with her third sample (at frame 16) on
         np.testing.assert_allclose(online.others, offline.others)
-    assert len(two[8].others) == 1 and len(one[8].others) == 0  # the one thing that two passes know earlier
+    assert (
+        len(two[8].others) == 1 and len(one[8].others) == 0
+    )  # the one thing that two passes know earlier
 
 
 def test_who_was_seen_more_takes_over_and_who_is_long_gone_is_forgotten():

@@ -24,7 +24,12 @@ from semiology.models.training.modules import DistillationModule, StreamModule
 from semiology.models.training.reading import Reading, Schedule
 from semiology.models.training.trainer import fit, score
 
-PEOPLE = ["p0", "p1", "p4", "p5"]  # p5 has one scored clip: its fold has one more to train on, and another last batch
+PEOPLE = [
+    "p0",
+    "p1",
+    "p4",
+    "p5",
+]  # p5 has one scored clip: its fold has one more to train on, and another last batch
 CLOSE = 2e-3  # of probabilities: a difference in the last bit grows from step to step
 QUICK = Schedule(epochs=2, patience=1, accelerator="cpu")
 AGCN = Network("semiology.models.networks.AGCN", {"widths": [4, 8]})
@@ -37,14 +42,20 @@ def source(shared_cohort) -> ClipSource:
 
 
 def folds(source, validation=0.0) -> list[ClipDataModule]:
-    return [ClipDataModule(source, [person], validation, batch_size=4, seed=number) for number, person in enumerate(PEOPLE)]
+    return [
+        ClipDataModule(source, [person], validation, batch_size=4, seed=number)
+        for number, person in enumerate(PEOPLE)
+    ]
 
 
 def both_ways(source, make, epochs, patience=None, validation=0.0):
     """Modules trained one after the other, and at once, each with the data of its fold."""
     schedule, seeds = Schedule(epochs, patience, accelerator="cpu"), range(7, 11)
     alone, together = folds(source, validation), folds(source, validation)
-    one_by_one = [fit(make(number), data, schedule, seed) for number, (data, seed) in enumerate(zip(alone, seeds))]
+    one_by_one = [
+        fit(make(number), data, schedule, seed)
+        for number, (data, seed) in enumerate(zip(alone, seeds))
+    ]
     at_once = fit_together([make(number) for number in range(4)], together, schedule, seeds)
     return list(zip(one_by_one, alone)), list(zip(at_once, together))
 
@@ -54,10 +65,15 @@ def assert_alike(one_by_one, at_once, source):
         assert alone.epochs == together.epochs
         assert data.seen == same.seen
         assert not together.training
-        expected, found = score(alone, data, source.clips)[1], score(together, same, source.clips)[1]
+        expected, found = (
+            score(alone, data, source.clips)[1],
+            score(together, same, source.clips)[1],
+        )
         np.testing.assert_allclose(found, expected, atol=CLOSE)
     probabilities = [score(module, data, source.clips)[1] for module, data in at_once]
-    assert min(np.abs(one - other).max() for one, other in pairwise(probabilities)) > 5 * CLOSE  # each is its own
+    assert (
+        min(np.abs(one - other).max() for one, other in pairwise(probabilities)) > 5 * CLOSE
+    )  # each is its own
 
 
 def plain(network):
@@ -65,7 +81,12 @@ def plain(network):
 
 
 def test_folds_of_different_sizes(source):
-    assert [len(data.training) for data in folds(source)] == [9, 9, 9, 10]  # 2 steps an epoch in three folds, 3 in the last
+    assert [len(data.training) for data in folds(source)] == [
+        9,
+        9,
+        9,
+        10,
+    ]  # 2 steps an epoch in three folds, 3 in the last
     assert_alike(*both_ways(source, plain(AGCN), epochs=5), source)
 
 
@@ -83,16 +104,30 @@ def test_students_hear_their_own_teachers(source):
     teachers, _ = both_ways(source, plain(AGCN), epochs=1)
 
     def student(number):
-        return DistillationModule(DROPPING, teachers[number][0].network, 2.0, feature_weight=0.1, learning_rate=0.005)
+        return DistillationModule(
+            DROPPING, teachers[number][0].network, 2.0, feature_weight=0.1, learning_rate=0.005
+        )
 
-    before = [{name: value.clone() for name, value in module.network.state_dict().items()} for module, _ in teachers]
+    before = [
+        {name: value.clone() for name, value in module.network.state_dict().items()}
+        for module, _ in teachers
+    ]
     assert_alike(*both_ways(source, student, epochs=4), source)
     for state, (module, _) in zip(before, teachers):
-        assert all(torch.equal(state[name], value) for name, value in module.network.state_dict().items())
+        assert all(
+            torch.equal(state[name], value) for name, value in module.network.state_dict().items()
+        )
 
 
 def test_graph_attention_of_torch_geometric(source):
-    assert_alike(*both_ways(source, plain(Network("semiology.models.networks.GAT", {"width": 8, "blocks": 1})), epochs=2), source)
+    assert_alike(
+        *both_ways(
+            source,
+            plain(Network("semiology.models.networks.GAT", {"width": 8, "blocks": 1})),
+            epochs=2,
+        ),
+        source,
+    )
 
 
 def test_what_cannot_be_stacked_is_trained_one_at_a_time_and_the_log_says_so(shared_cohort, caplog):
@@ -100,21 +135,43 @@ def test_what_cannot_be_stacked_is_trained_one_at_a_time_and_the_log_says_so(sha
     encoder = {"stream": "semiology.models.networks.AGCN", "options": {"widths": [4]}}
     with caplog.at_level(logging.WARNING, "semiology.models.training.batched_folds"):
         one_by_one, at_once = both_ways(
-            source, plain(Network("semiology.models.networks.Segments", {"encoder": encoder, "kind": "blstm"})), epochs=1
+            source,
+            plain(
+                Network("semiology.models.networks.Segments", {"encoder": encoder, "kind": "blstm"})
+            ),
+            epochs=1,
         )
-    assert len(caplog.messages) == 1 and "semiology.models.networks.Segments" in caplog.text and "one at a time" in caplog.text
+    assert (
+        len(caplog.messages) == 1
+        and "semiology.models.networks.Segments" in caplog.text
+        and "one at a time" in caplog.text
+    )
     for (alone, _), (together, _) in zip(one_by_one, at_once):
-        assert all(torch.equal(value, together.state_dict()[name]) for name, value in alone.state_dict().items())
+        assert all(
+            torch.equal(value, together.state_dict()[name])
+            for name, value in alone.state_dict().items()
+        )
 
 
 def test_a_run_of_bundles_gives_the_predictions_of_a_run_fold_by_fold(cohort, tmp_path):
-    """Teachers, inner folds and permutations in bundles; the records of each fold under the same keys, in the same places."""
+    """Teachers, inner folds and permutations in bundles; the records of each fold under the same
+    keys, in the same places.
+    """
     models = {
-        "tcn": Model(Network("semiology.models.networks.TCN", {"width": 4, "blocks": 1, "dropout": 0.2}), schedule=QUICK),
+        "tcn": Model(
+            Network("semiology.models.networks.TCN", {"width": 4, "blocks": 1, "dropout": 0.2}),
+            schedule=QUICK,
+        ),
         "agcn": Model(DROPPING, teacher="tcn", schedule=QUICK),
     }
     add_features(cohort, tmp_path / "store")
-    common = {"cohort": str(cohort), "store": str(tmp_path / "store"), "models": models, "permutations": 1, "final": False}
+    common = {
+        "cohort": str(cohort),
+        "store": str(tmp_path / "store"),
+        "models": models,
+        "permutations": 1,
+        "final": False,
+    }
     tasks = {"swing (pose)": Task(Reading("swing", window=16, whole=True, appearance="body_vgg"))}
     inner = Calibration("temperature", 2, None, models=("agcn",))
     folders = {}
@@ -133,7 +190,9 @@ def test_a_run_of_bundles_gives_the_predictions_of_a_run_fold_by_fold(cohort, tm
         assert not run_loso(asked).failed
     paths = sorted(path.relative_to(folders[1]) for path in (folders[1] / "folds").rglob("*.json"))
     assert len(paths) == 2 * 3  # true and permuted labels, three folds
-    assert paths == sorted(path.relative_to(folders[4]) for path in (folders[4] / "folds").rglob("*.json"))
+    assert paths == sorted(
+        path.relative_to(folders[4]) for path in (folders[4] / "folds").rglob("*.json")
+    )
     for path in paths:
         alone, bundled = (json.loads((folder / path).read_text()) for folder in folders.values())
         same = ("key", "seed", "permutation", "held_out_clips", "levels", "split")
@@ -142,28 +201,52 @@ def test_a_run_of_bundles_gives_the_predictions_of_a_run_fold_by_fold(cohort, tm
             (model["seen"], model["epochs"]) for model in bundled["models"].values()
         ]
         for rows in ("predictions", "inner"):
-            assert [row["clip_id"] for row in alone[rows]] == [row["clip_id"] for row in bundled[rows]]
-            expected, found = ([row["probabilities"] for row in record[rows]] for record in (alone, bundled))
+            assert [row["clip_id"] for row in alone[rows]] == [
+                row["clip_id"] for row in bundled[rows]
+            ]
+            expected, found = (
+                [row["probabilities"] for row in record[rows]] for record in (alone, bundled)
+            )
             np.testing.assert_allclose(found, expected, atol=CLOSE)
     before = {path: (folders[4] / path).stat().st_mtime_ns for path in paths}
     (folders[4] / paths[3]).unlink()
     run_loso(replace(asked, together=1))  # of what was done in bundles nothing is done again
-    assert [path for path in paths if (folders[4] / path).stat().st_mtime_ns != before[path]] == [paths[3]]
+    assert [path for path in paths if (folders[4] / path).stat().st_mtime_ns != before[path]] == [
+        paths[3]
+    ]
 
 
 @pytest.mark.realdata
 def test_actions_of_real_people(testdata, tmp_path):
-    recordings, names = np.load(testdata / "skeletons" / "utkinect" / "joints.npz"), load_skeleton("kinect_20").names
+    recordings, names = (
+        np.load(testdata / "skeletons" / "utkinect" / "joints.npz"),
+        load_skeleton("kinect_20").names,
+    )
     rows = []
-    for number, name in enumerate(sorted(recordings.files)[:12]):  # both recordings of six people; the label: is it the second
+    for number, name in enumerate(
+        sorted(recordings.files)[:12]
+    ):  # both recordings of six people; the label: is it the second
         joints = recordings[name][:200:4, 1:].reshape(-1, 20, 3)
-        save_tracks(make_tracks(None, names, 7.5, position_3d=joints, backend="kinect"), tmp_path / f"tracks/{name}.nc")
-        rows.append([name, name[:3], f"tracks/{name}.nc", "0", "n/a", ("first", "second")[number % 2]])
-    table = pd.DataFrame(rows, columns=["clip_id", "participant_id", "tracks", "start", "end", "recording"])
+        save_tracks(
+            make_tracks(None, names, 7.5, position_3d=joints, backend="kinect"),
+            tmp_path / f"tracks/{name}.nc",
+        )
+        rows.append(
+            [name, name[:3], f"tracks/{name}.nc", "0", "n/a", ("first", "second")[number % 2]]
+        )
+    table = pd.DataFrame(
+        rows, columns=["clip_id", "participant_id", "tracks", "start", "end", "recording"]
+    )
     table.to_csv(tmp_path / "clips.tsv", sep="\t", index=False)
-    (tmp_path / "participants.tsv").write_text("participant_id\n" + "\n".join(sorted(set(table["participant_id"]))) + "\n")
-    (tmp_path / "clips.json").write_text('{"recording": {"Role": "label", "Levels": {"first": "", "second": ""}}}')
-    reading = Reading("recording", skeleton="kinect_20", dimensions=3, rate=7.5, window=16, whole=True)
+    (tmp_path / "participants.tsv").write_text(
+        "participant_id\n" + "\n".join(sorted(set(table["participant_id"]))) + "\n"
+    )
+    (tmp_path / "clips.json").write_text(
+        '{"recording": {"Role": "label", "Levels": {"first": "", "second": ""}}}'
+    )
+    reading = Reading(
+        "recording", skeleton="kinect_20", dimensions=3, rate=7.5, window=16, whole=True
+    )
     real = ClipSource(str(tmp_path), reading)
     schedule, people = Schedule(5, None, accelerator="cpu"), real.participants[:3]
     ways = []

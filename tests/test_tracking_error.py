@@ -10,7 +10,13 @@ from semiology.cli.main import main
 from semiology.data import formats
 from semiology.errors import UserError
 from semiology.evaluation.statistics.intervals import draw_participants
-from semiology.tracking.finetune.error import DRAWS, as_labels, distance, error_table, tracking_error
+from semiology.tracking.finetune.error import (
+    DRAWS,
+    as_labels,
+    distance,
+    error_table,
+    tracking_error,
+)
 from semiology.tracking.finetune.error import distances as distances_to_truth
 from semiology.tracking.labels.coco import write_coco
 from semiology.tracking.labels.labels import LabelledFrame, Labels, joined
@@ -30,13 +36,20 @@ def table(apart, confidence=None, labelled=None, participants=None, **options):
     )
 
 
-def some_labels(position, indices, video="v", participant="P1", keypoints=("wrist", "elbow"), size=(640, 480)):
-    """Labels of one video: (frame, keypoint, 2) px in the frames of these numbers; NaN is not labelled."""
+def some_labels(
+    position, indices, video="v", participant="P1", keypoints=("wrist", "elbow"), size=(640, 480)
+):
+    """Labels of one video: (frame, keypoint, 2) px in the frames of these numbers; NaN is not
+    labelled.
+    """
     position = np.asarray(position, float)
     frames = [
-        LabelledFrame(f"{video}/{n}", Path(f"{video}/img{n}.png"), video, participant, index, *size) for n, index in enumerate(indices)
+        LabelledFrame(f"{video}/{n}", Path(f"{video}/img{n}.png"), video, participant, index, *size)
+        for n, index in enumerate(indices)
     ]
-    return Labels(list(keypoints), frames, position, np.where(np.isfinite(position).all(axis=2), 2, 0))
+    return Labels(
+        list(keypoints), frames, position, np.where(np.isfinite(position).all(axis=2), 2, 0)
+    )
 
 
 def test_the_distance_is_euclidean_and_nan_where_either_is_missing():
@@ -46,36 +59,63 @@ def test_the_distance_is_euclidean_and_nan_where_either_is_missing():
 
 
 def test_mean_median_shares_and_cm_by_hand():
-    """Four labelled points: 5, 10 and 0 px off, one not predicted; a confidence of just 0.8 is not above 0.8."""
-    found = table([[5, 10], [0, NAN]], np.array([[0.9, 0.8], [0.7, 0.0]], np.float32), cm_per_px=0.4)
+    """Four labelled points: 5, 10 and 0 px off, one not predicted; a confidence of just 0.8 is not
+    above 0.8.
+    """
+    found = table(
+        [[5, 10], [0, NAN]], np.array([[0.9, 0.8], [0.7, 0.0]], np.float32), cm_per_px=0.4
+    )
     row = found.overall
     assert (row.labelled, row.predicted.value, row.kept.value) == (4, 0.75, 0.25)
-    assert (row.mean.value, row.median.value, row.mean_kept.value, row.median_kept.value) == (5, 5, 5, 5)
+    assert (row.mean.value, row.median.value, row.mean_kept.value, row.median_kept.value) == (
+        5,
+        5,
+        5,
+        5,
+    )
     wrist, elbow = found.keypoints["wrist"], found.keypoints["elbow"]
     assert (wrist.mean.value, wrist.kept.value, wrist.mean_kept.value) == (2.5, 0.5, 5)
     assert (elbow.mean.value, elbow.predicted.value, elbow.kept.value) == (10, 0.5, 0)
     assert np.isnan(elbow.mean_kept.value)
     written = found.to_dict()
-    assert written["overall"]["mean_cm"]["value"] == 2 and written["keypoints"]["wrist"]["mean_cm"]["value"] == 1
+    assert (
+        written["overall"]["mean_cm"]["value"] == 2
+        and written["keypoints"]["wrist"]["mean_cm"]["value"] == 1
+    )
     assert written["keypoints"]["elbow"]["mean_kept_px"]["value"] is None
     assert json.loads(json.dumps(written, allow_nan=False)) == written
 
 
 def test_the_cutoff_keeps_two_of_four_and_takes_the_wrong_ones_out():
     found = table([[1, 100], [3, 60]], [[0.95, 0.2], [0.85, 0.6]])
-    assert (found.overall.mean.value, found.overall.mean_kept.value, found.overall.kept.value) == (41, 2, 0.5)
-    assert table([[1, 100], [3, 60]], [[0.95, 0.2], [0.85, 0.6]], cutoff=0.5).overall.kept.value == 0.75
+    assert (found.overall.mean.value, found.overall.mean_kept.value, found.overall.kept.value) == (
+        41,
+        2,
+        0.5,
+    )
+    assert (
+        table([[1, 100], [3, 60]], [[0.95, 0.2], [0.85, 0.6]], cutoff=0.5).overall.kept.value
+        == 0.75
+    )
 
 
 def test_what_is_not_labelled_counts_nowhere():
     found = table([[4, NAN], [6, NAN]], labelled=[[1, 0], [1, 0]])
-    assert (found.overall.labelled, found.overall.predicted.value, found.overall.mean.value) == (2, 1, 5)
-    assert found.keypoints["elbow"].labelled == 0 and np.isnan(found.keypoints["elbow"].predicted.value)
+    assert (found.overall.labelled, found.overall.predicted.value, found.overall.mean.value) == (
+        2,
+        1,
+        5,
+    )
+    assert found.keypoints["elbow"].labelled == 0 and np.isnan(
+        found.keypoints["elbow"].predicted.value
+    )
     assert "-" in found.text()
 
 
 def test_intervals_resample_whole_participants():
-    """P1 has 1, 2, 3 px, P2 has 10 px. The cohorts that can be drawn have means 2, 4, 10 and medians 2, 2.5, 10."""
+    """P1 has 1, 2, 3 px, P2 has 10 px. The cohorts that can be drawn have means 2, 4, 10 and
+    medians 2, 2.5, 10.
+    """
     row = table([[1], [2], [3], [10]], participants=["P1", "P1", "P1", "P2"]).overall
     assert (row.mean.value, row.mean.low, row.mean.high) == (4, 2, 10)
     assert (row.median.value, row.median.low, row.median.high) == (2.5, 2, 10)
@@ -87,9 +127,13 @@ def test_the_resampled_median_is_that_of_the_repeated_values():
     apart = rng.gamma(2, 3, (20, 1))
     row = table(apart, participants=people, seed=4).overall
     drawn = draw_participants(4, DRAWS, 4)
-    medians = [np.median(np.repeat(apart[:, 0], np.repeat(times, 5).astype(int))) for times in drawn]
+    medians = [
+        np.median(np.repeat(apart[:, 0], np.repeat(times, 5).astype(int))) for times in drawn
+    ]
     means = [np.mean(np.repeat(apart[:, 0], np.repeat(times, 5).astype(int))) for times in drawn]
-    np.testing.assert_allclose([row.median.low, row.median.high], np.percentile(medians, [2.5, 97.5]))
+    np.testing.assert_allclose(
+        [row.median.low, row.median.high], np.percentile(medians, [2.5, 97.5])
+    )
     np.testing.assert_allclose([row.mean.low, row.mean.high], np.percentile(means, [2.5, 97.5]))
 
 
@@ -97,15 +141,23 @@ def test_one_participant_has_no_interval_and_the_table_says_so():
     alone = table([[5, 10]])
     assert np.isnan(alone.overall.mean.low) and "no intervals: one participant only" in alone.text()
     assert alone.to_dict()["intervals"] == "no intervals: one participant only"
-    wrist_in_one = table([[5, 10], [1, 2], [3, NAN]], labelled=[[0, 1], [1, 1], [1, 1]], participants=["P1", "P2", "P2"])
-    assert np.isnan(wrist_in_one.keypoints["wrist"].mean.low) and np.isfinite(wrist_in_one.keypoints["elbow"].mean.low)
+    wrist_in_one = table(
+        [[5, 10], [1, 2], [3, NAN]],
+        labelled=[[0, 1], [1, 1], [1, 1]],
+        participants=["P1", "P2", "P2"],
+    )
+    assert np.isnan(wrist_in_one.keypoints["wrist"].mean.low) and np.isfinite(
+        wrist_in_one.keypoints["elbow"].mean.low
+    )
     assert "95 % intervals by resampling 2 participants" in wrist_in_one.text()
 
 
 def test_the_scale_is_always_said():
     assert "no scale given, so px only" in table([[5, 10]]).text()
     said = table([[5, 10]], cm_per_px=0.4).text()
-    assert "scale 0.4 cm a px" in said and "mean, cm" in said and "3.00" in said  # (5 + 10) / 2 * 0.4
+    assert (
+        "scale 0.4 cm a px" in said and "mean, cm" in said and "3.00" in said
+    )  # (5 + 10) / 2 * 0.4
 
 
 def test_a_table_of_nothing_is_refused():
@@ -118,15 +170,24 @@ def test_a_table_of_nothing_is_refused():
 
 
 def test_tracks_and_labels_meet_by_name_and_frame_number():
-    """Tracks of frames 100 to 149; the keypoint's place says its name and frame. The labels know more frames, in another order."""
+    """Tracks of frames 100 to 149; the keypoint's place says its name and frame. The labels know
+    more frames, in another order.
+    """
     time = np.arange(50)
-    position = np.stack([np.stack([time, 0 * time], 1), np.stack([time, 200 + 0 * time], 1)], 1).astype(float)  # wrist at y 0, elbow at 200
-    tracks = make_tracks(position, ["wrist", "elbow"], 25, source_index=time + 100, width=640, height=480)
+    position = np.stack(
+        [np.stack([time, 0 * time], 1), np.stack([time, 200 + 0 * time], 1)], 1
+    ).astype(float)  # wrist at y 0, elbow at 200
+    tracks = make_tracks(
+        position, ["wrist", "elbow"], 25, source_index=time + 100, width=640, height=480
+    )
     true = [[[49, 200], [49 + 3, 4]], [[0, 200 + 7], [0, 0]], [[0, 0], [0, 0]]]  # elbow first
     labels = some_labels(true, [149, 100, 7], keypoints=("elbow", "wrist"))
     found = tracking_error({"v": tracks}, labels)
     assert list(found.keypoints) == ["elbow", "wrist"]
-    assert (found.keypoints["wrist"].mean.value, found.keypoints["elbow"].mean.value) == (2.5, 3.5)  # (5 + 0) / 2, (0 + 7) / 2
+    assert (found.keypoints["wrist"].mean.value, found.keypoints["elbow"].mean.value) == (
+        2.5,
+        3.5,
+    )  # (5 + 0) / 2, (0 + 7) / 2
     assert (found.frames, found.left_out, found.overall.labelled) == (2, 1, 4)
     assert "1 more labelled frames are not among the tracked ones" in found.text()
 
@@ -138,18 +199,33 @@ def test_a_frame_in_which_the_tracker_found_nobody_counts_as_not_predicted():
     position[5], index[5] = NAN, -1  # the format has no entry for the frame
     tracks = make_tracks(position, ["wrist", "elbow"], 25, source_index=index)
     found = tracking_error({"v": tracks}, some_labels(np.zeros((3, 2, 2)), [3, 4, 5]))
-    assert (found.overall.labelled, found.overall.predicted.value, found.left_out) == (6, pytest.approx(1 / 3), 0)
-    every_second = make_tracks(np.zeros((5, 2, 2)), ["wrist", "elbow"], 12.5, source_index=np.arange(0, 10, 2))
+    assert (found.overall.labelled, found.overall.predicted.value, found.left_out) == (
+        6,
+        pytest.approx(1 / 3),
+        0,
+    )
+    every_second = make_tracks(
+        np.zeros((5, 2, 2)), ["wrist", "elbow"], 12.5, source_index=np.arange(0, 10, 2)
+    )
     found = tracking_error({"v": every_second}, some_labels(np.zeros((3, 2, 2)), [3, 4, 5]))
-    assert (found.frames, found.left_out, found.overall.predicted.value) == (1, 2, 1)  # frames 3 and 5 were never looked at
+    assert (found.frames, found.left_out, found.overall.predicted.value) == (
+        1,
+        2,
+        1,
+    )  # frames 3 and 5 were never looked at
 
 
 def test_a_skeletons_joints_are_made_from_what_was_tracked():
-    """The neck is labelled; the tracker knows shoulders, at x 100 and 200. Their middle is 3, 4 off."""
+    """The neck is labelled; the tracker knows shoulders, at x 100 and 200. Their middle is 3, 4
+    off.
+    """
     skeleton = load_skeleton("upper_body_11")
     sources = sorted({source for names in skeleton.joints.values() for source in names})
     position = np.zeros((1, len(sources), 2))
-    position[0, sources.index("left_shoulder"), 0], position[0, sources.index("right_shoulder"), 0] = 100, 200
+    (
+        position[0, sources.index("left_shoulder"), 0],
+        position[0, sources.index("right_shoulder"), 0],
+    ) = 100, 200
     tracks = make_tracks(position, sources, 25)
     labels = some_labels([[[150 + 3, 4]]], [0], keypoints=["neck"])
     assert tracking_error({"v": tracks}, labels, skeleton=skeleton).overall.mean.value == 5
@@ -162,16 +238,30 @@ def test_labels_and_tracks_that_do_not_fit_are_named():
     both = np.zeros((1, 2, 2))
     with pytest.raises(UserError, match="keypoint 'elbow' is labelled, but the tracks have wrist"):
         tracking_error({"v": tracks}, some_labels(both, [0]))
-    assert tracking_error({"v": tracks}, some_labels(both, [0]), keypoints=["wrist"]).overall.labelled == 1
-    unmarked = np.array([[[0.0, 0.0], [NAN, NAN]]])  # a name in the labels' scheme that nobody used does no harm
+    assert (
+        tracking_error({"v": tracks}, some_labels(both, [0]), keypoints=["wrist"]).overall.labelled
+        == 1
+    )
+    unmarked = np.array(
+        [[[0.0, 0.0], [NAN, NAN]]]
+    )  # a name in the labels' scheme that nobody used does no harm
     assert list(tracking_error({"v": tracks}, some_labels(unmarked, [0])).keypoints) == ["wrist"]
     with pytest.raises(UserError, match="no keypoint 'nose'; labelled are wrist"):
         tracking_error({"v": tracks}, some_labels(both, [0]), keypoints=["nose"])
     one = np.zeros((1, 1, 2))
-    with pytest.raises(UserError, match=r"'v/0' was labelled at 320x240 px, but the tracks are of 640x480 px"):
+    with pytest.raises(
+        UserError, match=r"'v/0' was labelled at 320x240 px, but the tracks are of 640x480 px"
+    ):
         tracking_error({"v": tracks}, some_labels(one, [0], keypoints=["wrist"], size=(320, 240)))
-    assert tracking_error({"v": tracks}, some_labels(one, [0], keypoints=["wrist"], size=(0, 0))).frames == 1  # a size that nobody knows
-    with pytest.raises(UserError, match=r"number in the video of frame 'v/0' is not known.*img0042"):
+    assert (
+        tracking_error(
+            {"v": tracks}, some_labels(one, [0], keypoints=["wrist"], size=(0, 0))
+        ).frames
+        == 1
+    )  # a size that nobody knows
+    with pytest.raises(
+        UserError, match=r"number in the video of frame 'v/0' is not known.*img0042"
+    ):
         tracking_error({"v": tracks}, some_labels(one, [None], keypoints=["wrist"]))
     with pytest.raises(UserError, match="none of the 1 labelled frames is among the tracked"):
         tracking_error({"v": tracks}, some_labels(one, [10], keypoints=["wrist"]))
@@ -186,7 +276,12 @@ def test_tracks_become_labels_where_a_point_was_marked():
     position = np.zeros((4, 2, 2))
     position[1] = NAN
     confidence = np.array([[1, 1], [0, 0], [1, 0], [1, 1]])
-    made = as_labels(make_tracks(position, ["wrist", "elbow"], 25, confidence=confidence, source_index=[5, 6, 7, 7]), "v")
+    made = as_labels(
+        make_tracks(
+            position, ["wrist", "elbow"], 25, confidence=confidence, source_index=[5, 6, 7, 7]
+        ),
+        "v",
+    )
     assert [frame.index for frame in made.frames] == [5, 7]  # nothing in 6; 7 was shown twice
     np.testing.assert_array_equal(made.visibility, [[2, 2], [2, 0]])
     assert np.isnan(made.position[1, 1]).all()
@@ -206,18 +301,34 @@ def test_distances_to_a_phantoms_truth_leave_hidden_joints_out():
 
 def test_the_verb_on_one_video_and_on_a_folder(tmp_path, capsys):
     """Two videos of two people, 5 and 10 px off; labelled in COCO's format."""
-    labels = joined([some_labels([[[10, 10], [20, 20]]], [3], "one"), some_labels([[[10, 10], [20, 20]]], [8], "two", "P2")])
+    labels = joined(
+        [
+            some_labels([[[10, 10], [20, 20]]], [3], "one"),
+            some_labels([[[10, 10], [20, 20]]], [8], "two", "P2"),
+        ]
+    )
     coco = write_coco(labels, tmp_path / "labels.json")
     position = np.tile([[10.0, 10.0], [20.0, 20.0]], (10, 1, 1))
     for video, off in {"one": [3, 4], "two": [6, 8]}.items():
-        save_tracks(make_tracks(position + off, ["wrist", "elbow"], 25, width=640, height=480), tmp_path / f"tracks/{video}.nc")
+        save_tracks(
+            make_tracks(position + off, ["wrist", "elbow"], 25, width=640, height=480),
+            tmp_path / f"tracks/{video}.nc",
+        )
     out = tmp_path / "error.json"
     both = ["tracking", "error", str(tmp_path / "tracks"), str(coco), "--pictures", "false"]
     assert main([*both, "--cm_per_px", "0.4", "--out", str(out)]) == 0
     printed = capsys.readouterr().out
-    assert "7.50 [5.00, 10.00]" in printed and "3.00 [2.00, 4.00]" in printed and "scale 0.4 cm a px" in printed
+    assert (
+        "7.50 [5.00, 10.00]" in printed
+        and "3.00 [2.00, 4.00]" in printed
+        and "scale 0.4 cm a px" in printed
+    )
     written = json.loads(out.read_text())
-    assert written["participants"] == 2 and written["keypoints"]["wrist"]["mean_px"] == {"value": 7.5, "low": 5, "high": 10}
+    assert written["participants"] == 2 and written["keypoints"]["wrist"]["mean_px"] == {
+        "value": 7.5,
+        "low": 5,
+        "high": 10,
+    }
     alone = ["tracking", "error", str(tmp_path / "tracks/two.nc"), str(coco), "--pictures", "false"]
     assert main(alone) == 2
     assert "2 videos are labelled, one, two; say by --video" in capsys.readouterr().err
@@ -226,13 +337,20 @@ def test_the_verb_on_one_video_and_on_a_folder(tmp_path, capsys):
     (tmp_path / "tracks/one.nc").unlink()
     assert main(both) == 2
     assert "no tracks of the labelled video 'one'" in capsys.readouterr().err
-    assert main(["tracking", "error", str(tmp_path / "tracks/two.nc"), str(tmp_path / "tracks/two.nc")]) == 0  # tracks against themselves
+    assert (
+        main(
+            ["tracking", "error", str(tmp_path / "tracks/two.nc"), str(tmp_path / "tracks/two.nc")]
+        )
+        == 0
+    )  # tracks against themselves
     assert "0.00" in capsys.readouterr().out
 
 
 @pytest.mark.realdata
 def test_predictions_and_labels_of_two_real_flies(testdata):
-    """A small network's predictions (head, thorax) against the labels (13 points) of the same 1500 frames, two animals."""
+    """A small network's predictions (head, thorax) against the labels (13 points) of the same 1500
+    frames, two animals.
+    """
     folder = testdata / "keypoints/sleap/tracks"
     tracks, labels = {}, []
     for fly in ("female", "male"):
@@ -241,9 +359,15 @@ def test_predictions_and_labels_of_two_real_flies(testdata):
     found = tracking_error(tracks, joined(labels), keypoints=["head", "thorax"])
 
     apart, sure = [], []  # the same by hand, from the tables in the two files
-    with h5py.File(folder / "clip.slp") as marked, h5py.File(folder / "clip.predictions.slp") as predicted:
+    with (
+        h5py.File(folder / "clip.slp") as marked,
+        h5py.File(folder / "clip.predictions.slp") as predicted,
+    ):
         about = [json.loads(file["metadata"].attrs["json"]) for file in (marked, predicted)]
-        nodes = [[content["nodes"][node["id"]]["name"] for node in content["skeletons"][0]["nodes"]] for content in about]
+        nodes = [
+            [content["nodes"][node["id"]]["name"] for node in content["skeletons"][0]["nodes"]]
+            for content in about
+        ]
         points, places = marked["points"][:], {}
         for entry in marked["instances"][:]:
             own = points[entry["point_id_start"] : entry["point_id_end"]]
@@ -258,7 +382,9 @@ def test_predictions_and_labels_of_two_real_flies(testdata):
                     sure.append(point["score"] > 0.8)
     row = found.overall
     assert (row.labelled, found.frames, found.participants) == (6000, 3000, 2)
-    assert row.predicted.value == len(apart) / 6000 and row.kept.value == pytest.approx(sum(sure) / 6000, abs=1e-3)
+    assert row.predicted.value == len(apart) / 6000 and row.kept.value == pytest.approx(
+        sum(sure) / 6000, abs=1e-3
+    )
     assert row.mean.value == pytest.approx(np.mean(apart), rel=1e-5)
     assert row.median.value == pytest.approx(np.median(apart), rel=1e-5)
     assert row.mean_kept.value == pytest.approx(np.mean(np.array(apart)[sure]), rel=1e-3)

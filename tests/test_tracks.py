@@ -3,14 +3,30 @@ import pytest
 import xarray as xr
 
 from semiology import UserError, load_skeleton, make_tracks, read_tracks, save_tracks
-from semiology.data.preprocessing import bones, coordinates, deviation, drop_low_confidence, fill_gaps, motion, normalise, select, smooth
+from semiology.data.preprocessing import (
+    bones,
+    coordinates,
+    deviation,
+    drop_low_confidence,
+    fill_gaps,
+    motion,
+    normalise,
+    select,
+    smooth,
+)
 from semiology.data.tracks import steps
 
-BODY = [f"{side}_{joint}" for joint in ("ear", "shoulder", "elbow", "wrist", "hip") for side in ("left", "right")]
+BODY = [
+    f"{side}_{joint}"
+    for joint in ("ear", "shoulder", "elbow", "wrist", "hip")
+    for side in ("left", "right")
+]
 
 
 def tagged(frames: int = 4) -> np.ndarray:
-    """(time, keypoint, space) whose every value tells where it belongs: 100 time + 10 keypoint + space."""
+    """(time, keypoint, space) whose every value tells where it belongs: 100 time + 10 keypoint +
+    space.
+    """
     t, k, s = np.meshgrid(np.arange(frames), np.arange(len(BODY)), np.arange(2), indexing="ij")
     return (100.0 * t + 10 * k + s).astype(np.float32)
 
@@ -24,7 +40,15 @@ def test_every_value_lands_at_its_time_keypoint_and_axis():
 def test_a_saved_file_comes_back_equal_with_what_is_missing(tmp_path):
     position = tagged()
     position[1, 3] = np.nan
-    made = make_tracks(position, BODY, 25.0, position_3d=np.zeros((4, 10, 3)), source_index=np.array([0, 1, -1, 3]), width=704, height=576)
+    made = make_tracks(
+        position,
+        BODY,
+        25.0,
+        position_3d=np.zeros((4, 10, 3)),
+        source_index=np.array([0, 1, -1, 3]),
+        width=704,
+        height=576,
+    )
     save_tracks(made, tmp_path / "body.nc")
     read = read_tracks(tmp_path / "body.nc")
     assert made.equals(read) and read.attrs == made.attrs
@@ -36,27 +60,43 @@ def decoded_by_xarray(path) -> xr.Dataset:
         return opened.load()
 
 
-@pytest.mark.parametrize("given", ["plain", "one frame", "metres", "step", "more attributes", "units", "scaled", "true or false"])
+@pytest.mark.parametrize(
+    "given",
+    ["plain", "one frame", "metres", "step", "more attributes", "units", "scaled", "true or false"],
+)
 def test_files_are_read_as_xarray_reads_them(tmp_path, given):
     position = tagged(1 if given == "one frame" else 4)
     position[0, 3] = np.nan
     metres = np.zeros((len(position), 10, 3))
-    written = make_tracks(None if given == "metres" else position, BODY, 25, position_3d=metres, backend="by hand")
+    written = make_tracks(
+        None if given == "metres" else position, BODY, 25, position_3d=metres, backend="by hand"
+    )
     if given == "step":
         written = drop_low_confidence(written, 0.5)
     elif given == "more attributes":
-        written = written.assign_attrs(rates=np.array([25.0, 50.0]), room="Zimmer 3, grün", empty="")
+        written = written.assign_attrs(
+            rates=np.array([25.0, 50.0]), room="Zimmer 3, grün", empty=""
+        )
     elif given == "units":
         written.time.attrs["units"] = "milliseconds"
     elif given == "scaled":
         written.position.encoding = {"dtype": "int16", "scale_factor": 0.5, "_FillValue": -9}
     elif given == "true or false":
         written = written.assign(corrected=written.confidence > 0.5)
-    read, expected = read_tracks(save_tracks(written, tmp_path / "t.nc")), decoded_by_xarray(tmp_path / "t.nc")
+    read, expected = (
+        read_tracks(save_tracks(written, tmp_path / "t.nc")),
+        decoded_by_xarray(tmp_path / "t.nc"),
+    )
     xr.testing.assert_identical(read, expected)
-    assert list(read.data_vars) == list(expected.data_vars) and list(read.attrs) == list(expected.attrs)
-    assert {name: str(read[name].dtype) for name in expected.variables} == {name: str(expected[name].dtype) for name in expected.variables}
-    assert [type(value) for value in read.attrs.values()] == [type(value) for value in expected.attrs.values()]
+    assert list(read.data_vars) == list(expected.data_vars) and list(read.attrs) == list(
+        expected.attrs
+    )
+    assert {name: str(read[name].dtype) for name in expected.variables} == {
+        name: str(expected[name].dtype) for name in expected.variables
+    }
+    assert [type(value) for value in read.attrs.values()] == [
+        type(value) for value in expected.attrs.values()
+    ]
 
 
 def test_a_damaged_file_is_one_line_wherever_the_damage_is(tmp_path):
@@ -74,10 +114,14 @@ def test_a_damaged_file_is_one_line_wherever_the_damage_is(tmp_path):
 
 def test_a_long_csv_of_any_keypoints(tmp_path):
     path = tmp_path / "mine.csv"
-    path.write_text("frame,keypoint,x,y,confidence\n0,nose,1,2,0.9\n0,chin,3,4,0.8\n2,nose,5,6,0.7\n")
+    path.write_text(
+        "frame,keypoint,x,y,confidence\n0,nose,1,2,0.9\n0,chin,3,4,0.8\n2,nose,5,6,0.7\n"
+    )
     tracks = read_tracks(path, fps=10)
     assert tracks.position.sel(keypoint="nose").values.tolist()[2] == [5, 6]
-    assert np.isnan(tracks.position.values[1]).all() and tracks.sizes["time"] == 3  # the absent frame is a hole
+    assert (
+        np.isnan(tracks.position.values[1]).all() and tracks.sizes["time"] == 3
+    )  # the absent frame is a hole
     assert tracks.confidence.sel(keypoint="chin").values == pytest.approx([0.8, 0, 0])
 
 
@@ -85,7 +129,10 @@ def test_a_long_csv_of_any_keypoints(tmp_path):
     "text, message",
     [
         ("frame,keypoint,x,y\n0,nose,1,two\n", "row 2, column \"y\": 'two' is not a number"),
-        ("time,keypoint,x,y\n0,nose,1,2\n0.1,nose,1,2\n0.2,nose,1,2\n0.25,nose,1,2\n", "row 5: time or frame is empty or off the grid"),
+        (
+            "time,keypoint,x,y\n0,nose,1,2\n0.1,nose,1,2\n0.2,nose,1,2\n0.25,nose,1,2\n",
+            "row 5: time or frame is empty or off the grid",
+        ),
         ("frame,keypoint,x,y\n0,nose,1,2\n0,nose,1,2\n", "row 3: a second row"),
         ("frame,x,y\n0,1,2\n", "needs the columns keypoint"),
     ],
@@ -98,16 +145,23 @@ def test_a_wrong_csv_says_where(tmp_path, text, message):
 
 
 def test_wrong_shapes_are_refused_with_what_was_expected():
-    with pytest.raises(UserError, match=r"position has shape \(4, 10, 2\), expected \(4, 2, 2\) for 2 keypoint names"):
+    with pytest.raises(
+        UserError,
+        match=r"position has shape \(4, 10, 2\), expected \(4, 2, 2\) for 2 keypoint names",
+    ):
         make_tracks(tagged(), ["a", "b"], 25.0)
 
 
 def test_neck_head_and_spine_base_are_midpoints_and_carry_the_lower_confidence():
     confidence = np.ones((4, 10), np.float32)
     confidence[:, BODY.index("left_shoulder")] = 0.25
-    selected = select(make_tracks(tagged(), BODY, 25.0, confidence=confidence), load_skeleton("upper_body_11"))
+    selected = select(
+        make_tracks(tagged(), BODY, 25.0, confidence=confidence), load_skeleton("upper_body_11")
+    )
     assert selected.keypoint.values.tolist() == load_skeleton("upper_body_11").names
-    assert float(selected.position.sel(time=0, space="x", keypoint="neck")) == 25.0  # between 20 and 30
+    assert (
+        float(selected.position.sel(time=0, space="x", keypoint="neck")) == 25.0
+    )  # between 20 and 30
     assert float(selected.confidence.sel(keypoint="neck")[0]) == 0.25
     assert [step["step"] for step in steps(selected)] == ["select"]
 
@@ -115,7 +169,14 @@ def test_neck_head_and_spine_base_are_midpoints_and_carry_the_lower_confidence()
 def test_a_backend_that_tracks_the_neck_itself_is_taken_at_its_word():
     names = [*BODY, "neck"]
     position = np.concatenate([tagged(), np.full((4, 1, 2), 7.0)], axis=1)
-    assert float(select(make_tracks(position, names, 25.0), load_skeleton("upper_body_11")).position.sel(keypoint="neck")[0, 0]) == 7.0
+    assert (
+        float(
+            select(make_tracks(position, names, 25.0), load_skeleton("upper_body_11")).position.sel(
+                keypoint="neck"
+            )[0, 0]
+        )
+        == 7.0
+    )
 
 
 def test_missing_keypoints_are_named():
@@ -131,7 +192,9 @@ def test_short_gaps_are_filled_by_lines_long_ones_and_ends_stay_open():
     nan = np.nan
     tracks = make_tracks(line([nan, 1, nan, 3, nan, nan, nan, 7]), ["a"], 10.0)
     filled = fill_gaps(tracks, longest=0.2)
-    np.testing.assert_array_equal(filled.position.sel(space="x", keypoint="a"), [nan, 1, 2, 3, nan, nan, nan, 7])
+    np.testing.assert_array_equal(
+        filled.position.sel(space="x", keypoint="a"), [nan, 1, 2, 3, nan, nan, nan, 7]
+    )
     assert filled.confidence.values[2, 0] == 0  # filled is not tracked
     assert steps(filled) == [{"step": "fill_gaps", "longest_s": 0.2}]
 
@@ -146,7 +209,9 @@ def test_smoothing_keeps_a_parabola_and_does_not_reach_across_a_gap():
     values = [float(t * t) for t in range(9)]
     values[4] = np.nan
     tracks = make_tracks(line(values), ["a"], 10.0)
-    np.testing.assert_allclose(smooth(tracks, 0.3).position.sel(space="x", keypoint="a"), values, atol=1e-4)
+    np.testing.assert_allclose(
+        smooth(tracks, 0.3).position.sel(space="x", keypoint="a"), values, atol=1e-4
+    )
 
 
 @pytest.mark.parametrize("origin", ["clip", "frame"])
@@ -154,16 +219,27 @@ def test_translation_and_scale_of_the_patient_change_nothing_after_normalisation
     skeleton = load_skeleton("upper_body_11")
     rng = np.random.default_rng(0)
     position = rng.normal(300, 80, (20, 10, 2))
-    near = coordinates(normalise(select(make_tracks(position, BODY, 25.0), skeleton), skeleton, origin), 2)
-    far = coordinates(normalise(select(make_tracks(position * 0.37 + [55, -20], BODY, 25.0), skeleton), skeleton, origin), 2)
+    near = coordinates(
+        normalise(select(make_tracks(position, BODY, 25.0), skeleton), skeleton, origin), 2
+    )
+    far = coordinates(
+        normalise(
+            select(make_tracks(position * 0.37 + [55, -20], BODY, 25.0), skeleton), skeleton, origin
+        ),
+        2,
+    )
     np.testing.assert_allclose(near, far, atol=1e-4)
     neck, base = skeleton.names.index("neck"), skeleton.names.index("spine_base")
-    assert np.median(np.linalg.norm(near[:, neck] - near[:, base], axis=1)) == pytest.approx(1, abs=1e-5)
+    assert np.median(np.linalg.norm(near[:, neck] - near[:, base], axis=1)) == pytest.approx(
+        1, abs=1e-5
+    )
 
 
 def test_a_clip_in_which_nobody_is_found_stays_missing():
     skeleton = load_skeleton("upper_body_11")
-    tracks = normalise(select(make_tracks(np.full((5, 10, 2), np.nan), BODY, 25.0), skeleton), skeleton)
+    tracks = normalise(
+        select(make_tracks(np.full((5, 10, 2), np.nan), BODY, 25.0), skeleton), skeleton
+    )
     assert np.isnan(tracks.position).all()
 
 
@@ -187,12 +263,25 @@ def test_dimensions_that_are_not_there_are_refused():
 def test_a_head_that_rolls_and_moves_leaves_an_upright_face_unchanged():
     skeleton = load_skeleton("face_23")
     face = np.random.default_rng(1).normal(0, 1, (23, 2))
-    face[skeleton.names.index("left_eye_outer")], face[skeleton.names.index("right_eye_outer")] = [1, 0], [-1, 0]
+    face[skeleton.names.index("left_eye_outer")], face[skeleton.names.index("right_eye_outer")] = (
+        [1, 0],
+        [-1, 0],
+    )
     angles = np.linspace(-0.6, 0.6, 9)
-    rolled = np.stack([face @ np.array([[np.cos(a), np.sin(a)], [-np.sin(a), np.cos(a)]]) * 40 + [300 + 90 * a, 200] for a in angles])
+    rolled = np.stack(
+        [
+            face @ np.array([[np.cos(a), np.sin(a)], [-np.sin(a), np.cos(a)]]) * 40
+            + [300 + 90 * a, 200]
+            for a in angles
+        ]
+    )
     tracks = make_tracks(rolled, skeleton.names, 25.0)
     upright = coordinates(normalise(select(tracks, skeleton), skeleton, "frame", upright=True), 2)
-    np.testing.assert_allclose(upright, np.broadcast_to((face - face[skeleton.names.index("nose_bridge")]) / 2, upright.shape), atol=1e-4)
+    np.testing.assert_allclose(
+        upright,
+        np.broadcast_to((face - face[skeleton.names.index("nose_bridge")]) / 2, upright.shape),
+        atol=1e-4,
+    )
     plain = coordinates(normalise(select(tracks, skeleton), skeleton, "frame"), 2)
     assert np.abs(plain - plain[4]).max() > 0.1  # without it, the roll stays
 
@@ -203,7 +292,11 @@ def test_deviation_takes_out_who_it_is_and_keeps_what_moves():
     joints[4, 0] = [13, 20]
     joints[:, 1] = np.nan
     apart = deviation(joints)
-    assert apart[0, 0].tolist() == [0, 0] and apart[4, 0].tolist() == [3, 0] and np.isnan(apart[:, 1]).all()
+    assert (
+        apart[0, 0].tolist() == [0, 0]
+        and apart[4, 0].tolist() == [3, 0]
+        and np.isnan(apart[:, 1]).all()
+    )
     np.testing.assert_array_equal(deviation(joints + 7), apart)
     windows = np.random.default_rng(0).normal(size=(3, 8, 2, 2))
     windows[0, 2, 0] = windows[1, 1:6] = np.nan  # seven and three frames known of eight

@@ -17,11 +17,15 @@ WIDTH, HEIGHT = 64, 48
 
 
 def number_image(number: int) -> np.ndarray:
-    """An image that carries its frame number: tens as the grey of the left half, ones as that of the right half."""
+    """An image that carries its frame number: tens as the grey of the left half, ones as that of
+    the right half.
+    """
     image = np.zeros((HEIGHT, WIDTH, 3), np.uint8)
     image[:, : WIDTH // 2] = 20 + 20 * (number // 10 % 10)
     image[:, WIDTH // 2 :] = 20 + 20 * (number % 10)
-    image[: HEIGHT // 3] = np.random.default_rng(number).integers(0, 255, (HEIGHT // 3, WIDTH, 3))  # MPEG times only some of tiny frames
+    image[: HEIGHT // 3] = np.random.default_rng(number).integers(
+        0, 255, (HEIGHT // 3, WIDTH, 3)
+    )  # MPEG times only some of tiny frames
     return image
 
 
@@ -31,16 +35,31 @@ def number_of(image: np.ndarray) -> int:
 
 
 def make(
-    path: Path, times: list[float], container: str = "mp4", codec: str = "mpeg4", b_frames: int = 0, rotation: int = 0, gop: int = 12
+    path: Path,
+    times: list[float],
+    container: str = "mp4",
+    codec: str = "mpeg4",
+    b_frames: int = 0,
+    rotation: int = 0,
+    gop: int = 12,
 ) -> Path:
-    """A video whose n-th frame shows n and has the n-th of `times` (s, multiples of 1 ms; of 1 / 25 s in AVI and MPEG) as its timestamp."""
+    """A video whose n-th frame shows n and has the n-th of `times` (s, multiples of 1 ms; of 1 / 25
+    s in AVI and MPEG) as its timestamp.
+    """
     tick = Fraction(1, 25) if container in ("avi", "mpeg") else Fraction(1, 1000)
     with av.open(str(path), "w", format=container) as output:
         stream = output.add_stream(codec, rate=25)
-        stream.width, stream.height, stream.pix_fmt, stream.bit_rate = WIDTH, HEIGHT, "yuv420p", 8_000_000
+        stream.width, stream.height, stream.pix_fmt, stream.bit_rate = (
+            WIDTH,
+            HEIGHT,
+            "yuv420p",
+            8_000_000,
+        )
         stream.codec_context.time_base = tick
         stream.codec_context.max_b_frames, stream.codec_context.gop_size = b_frames, gop
-        stream.options = {"sc_threshold": "1000000000"}  # a key frame each `gop` frames and nowhere else
+        stream.options = {
+            "sc_threshold": "1000000000"
+        }  # a key frame each `gop` frames and nowhere else
         if rotation:
             stream.set_display_rotation(rotation)
         for number, time in enumerate(times):
@@ -69,13 +88,32 @@ def test_what_is_written_is_read_frame_by_frame(tmp_path, suffix):
     write_video(path, (number_image(number) for number in range(60)), 25)
     assert shown(path) == list(range(60))
     info = probe(path)
-    assert (info.width, info.height, info.fps, info.rotation, info.pixel_aspect) == (WIDTH, HEIGHT, 25, 0, 1)
+    assert (info.width, info.height, info.fps, info.rotation, info.pixel_aspect) == (
+        WIDTH,
+        HEIGHT,
+        25,
+        0,
+        1,
+    )
     assert [entry.name for entry in tmp_path.iterdir()] == [path.name]
 
 
 def test_the_grid_takes_the_nearest_source_frame(tmp_path):
-    slow = make(tmp_path / "slow.mp4", [n / 10 for n in range(10)])  # 10 Hz; at 25 Hz the times 0.00 0.04 0.08 0.12 0.16 fall nearest to
-    assert shown(slow)[:10] == [0, 0, 1, 1, 2, 2, 2, 3, 3, 4]  # ... 0.2 is frame 2, and 0.24 0.28 0.32 0.36 go on as 2 3 3 4
+    slow = make(
+        tmp_path / "slow.mp4", [n / 10 for n in range(10)]
+    )  # 10 Hz; at 25 Hz the times 0.00 0.04 0.08 0.12 0.16 fall nearest to
+    assert shown(slow)[:10] == [
+        0,
+        0,
+        1,
+        1,
+        2,
+        2,
+        2,
+        3,
+        3,
+        4,
+    ]  # ... 0.2 is frame 2, and 0.24 0.28 0.32 0.36 go on as 2 3 3 4
     assert len(shown(slow)) == 25
     fast = make(tmp_path / "fast.mp4", [n / 50 for n in range(50)])
     assert shown(fast) == list(range(0, 50, 2))
@@ -167,22 +205,42 @@ def test_damage_is_missing_up_to_the_next_key_frame(tmp_path):
 
 
 def test_joined_recordings_run_on(tmp_path):
-    parts = [make(tmp_path / f"{n}.mpg", [m / 25 for m in range(50)], "mpeg", "mpeg1video") for n in range(2)]
+    parts = [
+        make(tmp_path / f"{n}.mpg", [m / 25 for m in range(50)], "mpeg", "mpeg1video")
+        for n in range(2)
+    ]
     joined = tmp_path / "joined.mpg"
     joined.write_bytes(b"".join(part.read_bytes() for part in parts))
     frames = list(read_frames(joined))
-    assert [number_of(frame.image) for frame in frames if frame.image is not None] == [*range(50), *range(50)]
+    assert [number_of(frame.image) for frame in frames if frame.image is not None] == [
+        *range(50),
+        *range(50),
+    ]
     assert [frame.source_index for frame in frames] == list(range(100))
 
 
-@pytest.mark.parametrize(("container", "codec"), [("mp4", "mpeg4"), ("mpeg", "mpeg1video"), ("avi", "mpeg4"), ("asf", "wmv2")])
+@pytest.mark.parametrize(
+    ("container", "codec"),
+    [("mp4", "mpeg4"), ("mpeg", "mpeg1video"), ("avi", "mpeg4"), ("asf", "wmv2")],
+)
 def test_a_seek_gives_what_decoding_from_the_start_gives(tmp_path, container, codec, monkeypatch):
-    path = make(tmp_path / f"long.{container}", [n / 25 for n in range(900)], container, codec, b_frames=0 if codec == "wmv2" else 2)
-    assert container == "mpeg" or source._landing(path, 32.01) is not None  # FFmpeg's times in MPEG are at times doubled: then no seek
+    path = make(
+        tmp_path / f"long.{container}",
+        [n / 25 for n in range(900)],
+        container,
+        codec,
+        b_frames=0 if codec == "wmv2" else 2,
+    )
+    assert (
+        container == "mpeg" or source._landing(path, 32.01) is not None
+    )  # FFmpeg's times in MPEG are at times doubled: then no seek
     sought = list(read_frames(path, 32.01, 33))
     monkeypatch.setattr(source, "SEEK_FROM", math.inf)
     for a, b in zip(sought, read_frames(path, 32.01, 33), strict=True):
-        assert (a.source_index, a.source_time) == (b.source_index, b.source_time) and np.array_equal(a.image, b.image)
+        assert (a.source_index, a.source_time) == (
+            b.source_index,
+            b.source_time,
+        ) and np.array_equal(a.image, b.image)
     assert sought[0].source_index == 800 and number_of(sought[0].image) == 0
 
 
@@ -199,7 +257,9 @@ def test_rotation_is_applied(tmp_path, rotation):
     path = make(tmp_path / "turned.mp4", [n / 25 for n in range(5)], rotation=rotation)
     image = next(read_frames(path)).image
     plain = next(read_frames(make(tmp_path / "plain.mp4", [n / 25 for n in range(5)]))).image
-    assert np.array_equal(image, np.rot90(plain, rotation // 90))  # the muxer's angle is counter-clockwise, as numpy's
+    assert np.array_equal(
+        image, np.rot90(plain, rotation // 90)
+    )  # the muxer's angle is counter-clockwise, as numpy's
     assert probe(path).rotation == 360 - rotation
     assert (probe(path).width, probe(path).height) == (image.shape[1], image.shape[0])
 
@@ -225,7 +285,9 @@ def test_frames_of_another_size_are_scaled_and_a_turned_one_is_an_error(tmp_path
                 stream = output.add_stream("mpeg2video", rate=25)
                 stream.width, stream.height, stream.pix_fmt = width, height, "yuv420p"
                 for n in range(10):
-                    frame = av.VideoFrame.from_ndarray(np.full((height, width, 3), 20 * n, np.uint8), format="rgb24")
+                    frame = av.VideoFrame.from_ndarray(
+                        np.full((height, width, 3), 20 * n, np.uint8), format="rgb24"
+                    )
                     frame.pts, frame.time_base = n, Fraction(1, 25)
                     output.mux(stream.encode(frame))
                 output.mux(stream.encode())
@@ -235,7 +297,9 @@ def test_frames_of_another_size_are_scaled_and_a_turned_one_is_an_error(tmp_path
 
     images = [frame.image for frame in read_frames(joined((128, 96))) if frame.image is not None]
     assert {image.shape for image in images} == {(48, 64, 3)} and len(images) > 15
-    with pytest.raises(VideoError, match=r"turns from 64x48 to 48x64 px at 0\.\d\d s; end the clip before that"):
+    with pytest.raises(
+        VideoError, match=r"turns from 64x48 to 48x64 px at 0\.\d\d s; end the clip before that"
+    ):
         list(read_frames(joined((48, 64))))
 
 
@@ -256,7 +320,10 @@ def test_odd_sizes_are_padded_at_the_far_edge(tmp_path):
 
 
 def no_video(tmp_path: Path) -> dict[str, Path]:
-    files = {kind: tmp_path / f"{kind}.mp4" for kind in ("missing", "empty", "text", "folder", "sound", "headless", "picture")}
+    files = {
+        kind: tmp_path / f"{kind}.mp4"
+        for kind in ("missing", "empty", "text", "folder", "sound", "headless", "picture")
+    }
     files["text"] = tmp_path / "notes.txt"
     files["text"].write_text("participant 3, seizure 2\n" * 100)
     files["empty"].touch()
@@ -264,7 +331,9 @@ def no_video(tmp_path: Path) -> dict[str, Path]:
     files["picture"] = tmp_path / "still.png"
     with av.open(str(files["sound"]), "w") as output:
         stream = output.add_stream("aac", rate=8000)
-        sound = av.AudioFrame.from_ndarray(np.zeros((1, 1024), np.float32), format="fltp", layout="mono")
+        sound = av.AudioFrame.from_ndarray(
+            np.zeros((1, 1024), np.float32), format="fltp", layout="mono"
+        )
         sound.sample_rate = 8000
         output.mux(stream.encode(sound))
         output.mux(stream.encode())
@@ -298,7 +367,10 @@ def test_what_is_no_video_is_said_in_one_line(tmp_path, kind, said):
         assert str(path) not in caught.value.fault
 
 
-@pytest.mark.parametrize(("start", "end", "fps"), [(-1, 2, 25), (2, 2, 25), (3, 2, 25), (0, 1, 0), (math.nan, 1, 25), (0, math.inf, 25)])
+@pytest.mark.parametrize(
+    ("start", "end", "fps"),
+    [(-1, 2, 25), (2, 2, 25), (3, 2, 25), (0, 1, 0), (math.nan, 1, 25), (0, math.inf, 25)],
+)
 def test_absurd_ranges_are_refused(tmp_path, start, end, fps):
     path = make(tmp_path / "a.mp4", [0, 0.04])
     with pytest.raises(VideoError, match="cannot be cut"):
@@ -323,14 +395,22 @@ def test_a_name_with_a_colon_is_a_file(tmp_path):
     assert shown(tmp_path / "http:clip.mp4") == [0, 1, 2]
 
 
-@pytest.mark.skipif(not Path("/proc/self/task").is_dir(), reason="Linux lists a process's threads there")
+@pytest.mark.skipif(
+    not Path("/proc/self/task").is_dir(), reason="Linux lists a process's threads there"
+)
 def test_reading_gathers_neither_threads_nor_pictures(tmp_path):
     """Also while Python's collector is off: an hour of video has 90,000 frames."""
-    write_video(tmp_path / "a.mp4", [np.full((64, 64, 3), number, np.uint8) for number in range(120)], 25.0)
+    write_video(
+        tmp_path / "a.mp4", [np.full((64, 64, 3), number, np.uint8) for number in range(120)], 25.0
+    )
     gc.collect()
     gc.disable()
     try:
-        threads = [len(list(Path("/proc/self/task").iterdir())) for frame in read_frames(tmp_path / "a.mp4") if frame.index % 10 == 0]
+        threads = [
+            len(list(Path("/proc/self/task").iterdir()))
+            for frame in read_frames(tmp_path / "a.mp4")
+            if frame.index % 10 == 0
+        ]
     finally:
         gc.enable()
     assert max(threads[1:]) - min(threads[1:]) <= 2

@@ -1,4 +1,6 @@
-"""The verb weakness on faces put together by hand: tables, resume, clips that cannot be measured, what the page may not hold."""
+"""The verb weakness on faces put together by hand: tables, resume, clips that cannot be measured,
+what the page may not hold.
+"""
 
 import re
 
@@ -26,13 +28,17 @@ PEOPLE = {  # group, what the left and the right half of the face can do
 
 
 def table(path):
-    return pd.read_csv(path, sep="\t", keep_default_na=False, na_values="n/a").dropna(axis="columns", how="all")
+    return pd.read_csv(path, sep="\t", keep_default_na=False, na_values="n/a").dropna(
+        axis="columns", how="all"
+    )
 
 
 @pytest.fixture(scope="module")
 def measured(tmp_path_factory):
     """The cohort and what the verb made of it."""
-    folder = write_weak_cohort(tmp_path_factory.mktemp("weak") / "cohort", PEOPLE, scores={"p1": 8, "p2": 5, "p3": 5})
+    folder = write_weak_cohort(
+        tmp_path_factory.mktemp("weak") / "cohort", PEOPLE, scores={"p1": 8, "p2": 5, "p3": 5}
+    )
     out = folder.parent / "out"
     assert main(["weakness", str(folder), "--out", str(out), "--draws", "100"]) == 0
     return folder, out
@@ -40,29 +46,58 @@ def measured(tmp_path_factory):
 
 def test_scores_follow_the_weakness_and_sides_are_recovered(measured):
     people = table(measured[1] / "participants.tsv").set_index("participant_id")
-    assert people["weaker_side"].to_dict() == {**dict.fromkeys(("c1", "c2", "c3", "c4", "p3"), "none"), "p1": "left", "p2": "right"}
-    assert people.loc["p1", "score"] == people.loc["p1", "score_left"] > people.loc["p1", "score_right"]
-    assert people.loc["p1", "score_left"] > people.loc["p3", "score_left"] > people.loc[["c2", "c3", "c4"], "score_left"].max()
-    assert people["doctor"].dropna().to_dict() == {"p1": 8, "p2": 5, "p3": 5}  # for `semiology agreement`
-    assert (people["measures"] == "8 of 16").all()  # eye aperture, closure, corner lift, smile reach
+    assert people["weaker_side"].to_dict() == {
+        **dict.fromkeys(("c1", "c2", "c3", "c4", "p3"), "none"),
+        "p1": "left",
+        "p2": "right",
+    }
+    assert (
+        people.loc["p1", "score"]
+        == people.loc["p1", "score_left"]
+        > people.loc["p1", "score_right"]
+    )
+    assert (
+        people.loc["p1", "score_left"]
+        > people.loc["p3", "score_left"]
+        > people.loc[["c2", "c3", "c4"], "score_left"].max()
+    )
+    assert people["doctor"].dropna().to_dict() == {
+        "p1": 8,
+        "p2": 5,
+        "p3": 5,
+    }  # for `semiology agreement`
+    assert (
+        people["measures"] == "8 of 16"
+    ).all()  # eye aperture, closure, corner lift, smile reach
 
 
 def test_measures_are_those_that_were_put_there(measured):
-    """The left eye of p1, 0.4 strong: the lid stands 0.10 x (0.5 + 0.2) over the lower one. A smile moves a corner by 0.12 x strength."""
+    """The left eye of p1, 0.4 strong: the lid stands 0.10 x (0.5 + 0.2) over the lower one. A smile
+    moves a corner by 0.12 x strength.
+    """
     people = table(measured[1] / "participants.tsv").set_index("participant_id")
     assert people.loc["p1", "eye aperture, left"] == pytest.approx(0.07, abs=0.002)
     assert people.loc["p1", "eye aperture, right"] == pytest.approx(0.10, abs=0.002)
     lift = people.loc["p1", ["corner lift, left", "corner lift, right"]]
     assert lift.tolist() == pytest.approx([0.4 * 0.12, 0.12], abs=0.003)
     frames = pd.read_csv(measured[1] / "measures/p1_baseline_rest.csv")
-    assert len(frames) == 60 and frames["left_eye_aperture"].to_numpy() == pytest.approx(0.07, abs=0.002)
+    assert len(frames) == 60 and frames["left_eye_aperture"].to_numpy() == pytest.approx(
+        0.07, abs=0.002
+    )
 
 
 def test_groups_are_compared_by_one_value_a_participant(measured):
     groups = table(measured[1] / "groups.tsv").set_index(["measure", "side"])
     row = groups.loc[("corner lift", "left")]
-    assert (row["group"], row["n"], row["n_control"], row["panel"]) == ("patient", 3, 4, "happiness")
-    assert row["u"] == 2 and row["effect"] == pytest.approx(2 * 2 / 12 - 1)  # 0.4 and 0.7 win none of four, 1.0 wins two
+    assert (row["group"], row["n"], row["n_control"], row["panel"]) == (
+        "patient",
+        3,
+        4,
+        "happiness",
+    )
+    assert row["u"] == 2 and row["effect"] == pytest.approx(
+        2 * 2 / 12 - 1
+    )  # 0.4 and 0.7 win none of four, 1.0 wins two
     assert groups.loc[("corner lift", "asymmetry"), "median"] > 0
 
 
@@ -86,39 +121,68 @@ def test_a_clip_that_changed_is_measured_again(tmp_path):
     name = "eye aperture, left"
     assert second.tables["participants"][name][0] > first.tables["participants"][name][0] + 0.02
     assert not any("no measure is read" in note for note in second.notes)
-    (folder / "clips.tsv").write_text((folder / "clips.tsv").read_text().replace("\trest\t", "\tresting\t"))
+    (folder / "clips.tsv").write_text(
+        (folder / "clips.tsv").read_text().replace("\trest\t", "\tresting\t")
+    )
     named = measure_weakness(Cohort.read(folder), tmp_path / "out", progress=False)
-    assert any(note.startswith("panel resting: no measure is read from its clips") for note in named.notes)
+    assert any(
+        note.startswith("panel resting: no measure is read from its clips") for note in named.notes
+    )
     (tmp_path / "out/measures/p1_baseline_rest.csv").unlink()
     assert measure_weakness(cohort, tmp_path / "out", progress=False).done == ["p1_baseline_rest"]
 
 
 def test_bad_clips_are_listed_and_the_others_go_on(tmp_path, capsys):
     folder = write_weak_cohort(
-        tmp_path / "cohort", {**PEOPLE, "p4": ("patient", 0.5, 0.5)}, panels=["rest"], visits={"p4": ["a", "b", "c"]}
+        tmp_path / "cohort",
+        {**PEOPLE, "p4": ("patient", 0.5, 0.5)},
+        panels=["rest"],
+        visits={"p4": ["a", "b", "c"]},
     )
     away = filmed([own_face()] * 30, heads=[turned(yaw=70)] * 30)
     save_tracks(away.where(False), folder / "tracks/p1_baseline_rest.nc")  # nobody in any frame
     save_tracks(away, folder / "tracks/p2_baseline_rest.nc")  # the face looks aside
     save_tracks(performed("rest", 0.7, 0.7, frames=10), folder / "tracks/p3_baseline_rest.nc")
-    save_tracks(away.assign_coords(keypoint=[f"joint_{n}" for n in range(68)]), folder / "tracks/p4_a_rest.nc")
+    save_tracks(
+        away.assign_coords(keypoint=[f"joint_{n}" for n in range(68)]),
+        folder / "tracks/p4_a_rest.nc",
+    )
     (folder / "tracks/p4_b_rest.nc").write_bytes(b"no tracks")
     (folder / "tracks/p4_c_rest.nc").unlink()
     assert main(["weakness", str(folder), "--out", str(tmp_path / "out"), "--draws", "50"]) == 1
     printed = capsys.readouterr().out
     failed = table(tmp_path / "out/failed.tsv").set_index("clip_id")["reason"]
-    assert list(failed.index) == [f"{clip}_rest" for clip in ("p1_baseline", "p2_baseline", "p3_baseline", "p4_a", "p4_b", "p4_c")]
-    assert failed["p3_baseline_rest"] == "the face can be assessed for 0.4 s; 2 s are needed for a movement to show"
-    assert failed["p1_baseline_rest"] == failed["p2_baseline_rest"] and "in view in no frame" in failed["p1_baseline_rest"]
-    assert failed["p4_c_rest"] == "its tracks: no such file of tracks"  # files are named after people
-    assert "face's landmarks" in failed["p4_a_rest"] and "not a readable netCDF" in failed["p4_b_rest"]
+    assert list(failed.index) == [
+        f"{clip}_rest"
+        for clip in ("p1_baseline", "p2_baseline", "p3_baseline", "p4_a", "p4_b", "p4_c")
+    ]
+    assert (
+        failed["p3_baseline_rest"]
+        == "the face can be assessed for 0.4 s; 2 s are needed for a movement to show"
+    )
+    assert (
+        failed["p1_baseline_rest"] == failed["p2_baseline_rest"]
+        and "in view in no frame" in failed["p1_baseline_rest"]
+    )
+    assert (
+        failed["p4_c_rest"] == "its tracks: no such file of tracks"
+    )  # files are named after people
+    assert (
+        "face's landmarks" in failed["p4_a_rest"] and "not a readable netCDF" in failed["p4_b_rest"]
+    )
     for clip, what in failed.items():
-        assert f"failed: {clip}: {what}" in printed and clip in (tmp_path / "out/report.html").read_text(encoding="utf-8")
+        assert f"failed: {clip}: {what}" in printed and clip in (
+            tmp_path / "out/report.html"
+        ).read_text(encoding="utf-8")
     people = table(tmp_path / "out/participants.tsv").set_index("participant_id")
     assert (
-        people.loc[["p1", "p2", "p3", "p4"], "reason"].str.startswith("0 of 16 measures").all() and people.loc["p1", "group"] == "patient"
+        people.loc[["p1", "p2", "p3", "p4"], "reason"].str.startswith("0 of 16 measures").all()
+        and people.loc["p1", "group"] == "patient"
     )
-    assert people.loc["c1", "eye aperture, left"] > 0 and len(table(tmp_path / "out/clips.tsv")) == len(PEOPLE) + 3
+    assert (
+        people.loc["c1", "eye aperture, left"] > 0
+        and len(table(tmp_path / "out/clips.tsv")) == len(PEOPLE) + 3
+    )
 
 
 def test_nothing_to_measure_or_nowhere_to_write_is_said_at_once(tmp_path):
@@ -127,9 +191,21 @@ def test_nothing_to_measure_or_nowhere_to_write_is_said_at_once(tmp_path):
     (tmp_path / "file").write_text("")
     for message, out, options in (
         ("is a file; name the folder", tmp_path / "file", WeaknessOptions()),
-        ("nothing: is no folder", tmp_path / "out", WeaknessOptions(expression_tables=tmp_path / "nothing")),
-        ("pretrain expression IMAGES", tmp_path / "out", WeaknessOptions(expression_weights=tmp_path / "nothing")),
-        ("no clip of it can be measured; p1_baseline_rest:", tmp_path / "out", WeaknessOptions(expression_tables=tmp_path)),
+        (
+            "nothing: is no folder",
+            tmp_path / "out",
+            WeaknessOptions(expression_tables=tmp_path / "nothing"),
+        ),
+        (
+            "pretrain expression IMAGES",
+            tmp_path / "out",
+            WeaknessOptions(expression_weights=tmp_path / "nothing"),
+        ),
+        (
+            "no clip of it can be measured; p1_baseline_rest:",
+            tmp_path / "out",
+            WeaknessOptions(expression_tables=tmp_path),
+        ),
     ):
         with pytest.raises(UserError, match=message):
             measure_weakness(cohort, out, options=options, progress=False)
@@ -138,30 +214,49 @@ def test_nothing_to_measure_or_nowhere_to_write_is_said_at_once(tmp_path):
 def test_a_clinicians_score_must_not_have_the_name_of_ours(tmp_path):
     folder = write_weak_cohort(tmp_path / "cohort", {"p1": ("patient", 1, 1)}, panels=["rest"])
     for file in ("clips.tsv", "clips.json"):
-        (folder / file).write_text((folder / file).read_text(encoding="utf-8").replace("doctor", "asymmetry"), encoding="utf-8")
-    with pytest.raises(UserError, match=r"clips\.json: the score 'asymmetry' has the name of one of our columns; rename it"):
+        (folder / file).write_text(
+            (folder / file).read_text(encoding="utf-8").replace("doctor", "asymmetry"),
+            encoding="utf-8",
+        )
+    with pytest.raises(
+        UserError,
+        match=r"clips\.json: the score 'asymmetry' has the name of one of our columns; rename it",
+    ):
         measure_weakness(Cohort.read(folder), tmp_path / "out", progress=False)
 
 
 def test_visits_are_scored_apart_and_a_missing_one_is_told(tmp_path):
     visits = {person: ["baseline", "week-12"] for person in ("c1", "p1")}
     folder = write_weak_cohort(tmp_path / "cohort", PEOPLE, panels=["rest"], visits=visits)
-    save_tracks(performed("rest", 1.0, 1.0), folder / "tracks/p1_week-12_rest.nc")  # p1 has recovered
+    save_tracks(
+        performed("rest", 1.0, 1.0), folder / "tracks/p1_week-12_rest.nc"
+    )  # p1 has recovered
     options = WeaknessOptions(draws=50)
     found = measure_weakness(Cohort.read(folder), tmp_path / "out", options=options, progress=False)
     people = found.tables["participants"].set_index(["participant_id", "visit"])
-    assert people.loc[("p1", "baseline"), "weaker_side"] == "left" and people.loc[("p1", "week-12"), "weaker_side"] == "none"
+    assert (
+        people.loc[("p1", "baseline"), "weaker_side"] == "left"
+        and people.loc[("p1", "week-12"), "weaker_side"] == "none"
+    )
     assert "p2: no clip of week-12" in found.notes and "p1: no clip of week-12" not in found.notes
-    assert (found.tables["groups"]["n"] + found.tables["groups"]["n_control"]).max() == len(PEOPLE)  # the first visit of each
+    assert (found.tables["groups"]["n"] + found.tables["groups"]["n_control"]).max() == len(
+        PEOPLE
+    )  # the first visit of each
 
 
 def test_a_cohort_of_one_level_or_without_controls_says_what_cannot_be_said(tmp_path):
     same = {person: (group, 0.9, 0.9) for person, (group, _, _) in PEOPLE.items()}
     folder = write_weak_cohort(tmp_path / "same", same, panels=["rest"])
-    groups = measure_weakness(Cohort.read(folder), tmp_path / "a", progress=False).tables["groups"].set_index(["measure", "side"])
+    groups = (
+        measure_weakness(Cohort.read(folder), tmp_path / "a", progress=False)
+        .tables["groups"]
+        .set_index(["measure", "side"])
+    )
     assert groups.loc[("eye aperture", "left"), "note"] == "everybody has the same value"
     assert groups.loc[("corner lift", "left"), "note"].startswith("nobody of the group has a value")
-    folder = write_weak_cohort(tmp_path / "alone", {"p1": ("", 0.4, 1.0), "p2": ("", 1.0, 1.0)}, panels=["rest"])
+    folder = write_weak_cohort(
+        tmp_path / "alone", {"p1": ("", 0.4, 1.0), "p2": ("", 1.0, 1.0)}, panels=["rest"]
+    )
     found = measure_weakness(Cohort.read(folder), tmp_path / "b", progress=False)
     assert any("no participant is of the group 'control'" in note for note in found.notes)
     people = found.tables["participants"]
@@ -175,37 +270,79 @@ def test_expressions_of_tables_reach_the_groups(tmp_path):
     tables.mkdir()
     for clip in Cohort.read(folder).clips:
         weak = PEOPLE[clip.participant_id][0] == "patient"
-        happy = np.linspace(0.4, 0.2, 251) if weak else np.full(251, 0.9)  # ten seconds; the patients' smile fades by 0.02 a second
+        happy = (
+            np.linspace(0.4, 0.2, 251) if weak else np.full(251, 0.9)
+        )  # ten seconds; the patients' smile fades by 0.02 a second
         rows = "".join(f"{frame},0.99,{value},{1 - value}\n" for frame, value in enumerate(happy))
-        (tables / f"{clip.clip_id}.csv").write_text("frame,FaceScore,Happy,Neutral\n" + rows, encoding="utf-8")
+        (tables / f"{clip.clip_id}.csv").write_text(
+            "frame,FaceScore,Happy,Neutral\n" + rows, encoding="utf-8"
+        )
     options = WeaknessOptions(expression_tables=tables, table_fps=25.0, draws=50)
     found = measure_weakness(Cohort.read(folder), tmp_path / "out", options=options, progress=False)
-    happiness = found.tables["groups"].query("family == 'expression'").set_index("measure").loc["happiness"]
-    assert (happiness["median"], happiness["median_control"], happiness["effect"]) == (pytest.approx(0.3), pytest.approx(0.9), -1)
-    assert set(found.tables["expressions"]["emotion"]) == {"happiness"}  # no panel asked for neutral
+    happiness = (
+        found.tables["groups"].query("family == 'expression'").set_index("measure").loc["happiness"]
+    )
+    assert (happiness["median"], happiness["median_control"], happiness["effect"]) == (
+        pytest.approx(0.3),
+        pytest.approx(0.9),
+        -1,
+    )
+    assert set(found.tables["expressions"]["emotion"]) == {
+        "happiness"
+    }  # no panel asked for neutral
     long = pd.read_csv(tmp_path / "out/expressions/p1_baseline_happiness.csv")
     assert list(long) == ["clip_id", "time", "emotion", "score", "found"] and len(long) == 2 * 251
     page = (tmp_path / "out/report.html").read_text(encoding="utf-8")
     assert "expression: happiness" in page
     (p1,) = re.findall("Expression, p1_baseline_happiness: .*?</figcaption>", page)
-    assert "happiness \N{MINUS SIGN}1.20 per minute (\N{MINUS SIGN}1.20 to \N{MINUS SIGN}1.20)" in p1 and "neutral" not in p1
-    measure_weakness(Cohort.read(folder), tmp_path / "out", options=WeaknessOptions(draws=50), progress=False)
-    assert not list((tmp_path / "out/expressions").iterdir())  # nothing stays of tables that are not given any more
+    assert (
+        "happiness \N{MINUS SIGN}1.20 per minute (\N{MINUS SIGN}1.20 to \N{MINUS SIGN}1.20)" in p1
+        and "neutral" not in p1
+    )
+    measure_weakness(
+        Cohort.read(folder), tmp_path / "out", options=WeaknessOptions(draws=50), progress=False
+    )
+    assert not list(
+        (tmp_path / "out/expressions").iterdir()
+    )  # nothing stays of tables that are not given any more
 
 
 def test_the_page_needs_nothing_else_escapes_everything_and_names_no_video(tmp_path):
-    people = {person: (group.replace("patient", "<script>x</script>"), left, right) for person, (group, left, right) in PEOPLE.items()}
+    people = {
+        person: (group.replace("patient", "<script>x</script>"), left, right)
+        for person, (group, left, right) in PEOPLE.items()
+    }
     folder = write_weak_cohort(tmp_path / "cohort", people, panels=["upgaze"])
     clips = (folder / "clips.tsv").read_text(encoding="utf-8").splitlines()
-    named = [clips[0] + "\tvideo", *(f"{line}\t{'n/a' if number else 'Jane_Doe.mp4'}" for number, line in enumerate(clips[1:]))]
+    named = [
+        clips[0] + "\tvideo",
+        *(
+            f"{line}\t{'n/a' if number else 'Jane_Doe.mp4'}"
+            for number, line in enumerate(clips[1:])
+        ),
+    ]
     first = named[1].split("\t")
     named[1] = "\t".join([*first[:2], "n/a", *first[3:]])  # a video, and no tracks
-    (folder / "clips.tsv").write_text("\n".join(named).replace("\tbaseline\t", "\t<i>first</i>\t", 2) + "\n", encoding="utf-8")
-    found = measure_weakness(Cohort.read(folder, check_videos=False), tmp_path / "out", options=WeaknessOptions(draws=50), progress=False)
+    (folder / "clips.tsv").write_text(
+        "\n".join(named).replace("\tbaseline\t", "\t<i>first</i>\t", 2) + "\n", encoding="utf-8"
+    )
+    found = measure_weakness(
+        Cohort.read(folder, check_videos=False),
+        tmp_path / "out",
+        options=WeaknessOptions(draws=50),
+        progress=False,
+    )
     assert found.failed[0][0] == "c1_baseline_upgaze" and "--store DIR" in found.failed[0][1]
     page = (tmp_path / "out/report.html").read_text(encoding="utf-8")
-    assert "<script" not in page and "&lt;script&gt;" in page and "<i>" not in page and "&lt;i&gt;first" in page
-    assert not re.search(r'(src|href)="(?!#)', page) and "http" not in page.replace("http-equiv", "")
+    assert (
+        "<script" not in page
+        and "&lt;script&gt;" in page
+        and "<i>" not in page
+        and "&lt;i&gt;first" in page
+    )
+    assert not re.search(r'(src|href)="(?!#)', page) and "http" not in page.replace(
+        "http-equiv", ""
+    )
     assert "<polyline" in page  # the lids over an upgaze
     for path in (tmp_path / "out").rglob("*"):
         assert path.is_dir() or "Jane" not in path.read_text(encoding="utf-8")

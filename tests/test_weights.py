@@ -16,7 +16,16 @@ from torchvision.models import get_weight, list_models
 import semiology
 from semiology.cli.main import main
 from semiology.errors import UserError
-from semiology.weights import add, find, get, known_weights, load, load_state, verify, weights_folder
+from semiology.weights import (
+    add,
+    find,
+    get,
+    known_weights,
+    load,
+    load_state,
+    verify,
+    weights_folder,
+)
 
 STATE = {"layer.weight": torch.arange(6.0).reshape(2, 3), "layer.bias": torch.tensor([0.5, -0.5])}
 
@@ -40,7 +49,9 @@ class Quiet(SimpleHTTPRequestHandler):
 
 @pytest.fixture
 def mirror(server, tmp_path):
-    """A list with one entry, "small", published as small-<prefix>.pth, of which eight digits of the hash are known."""
+    """A list with one entry, "small", published as small-<prefix>.pth, of which eight digits of the
+    hash are known.
+    """
     folder, address = server
     torch.save(STATE, folder / "small.pth")
     sha256 = hashlib.sha256((folder / "small.pth").read_bytes()).hexdigest()
@@ -52,7 +63,15 @@ def mirror(server, tmp_path):
 
 
 def write_registry(path, **changes):
-    entry = {"task": "t", "purpose": "p", "file": "small.pth", "url": "http://x", "sha256": "0" * 64, "licence": "l", **changes}
+    entry = {
+        "task": "t",
+        "purpose": "p",
+        "file": "small.pth",
+        "url": "http://x",
+        "sha256": "0" * 64,
+        "licence": "l",
+        **changes,
+    }
     path.write_text(yaml.safe_dump({"small": entry}))
 
 
@@ -69,37 +88,67 @@ def test_the_list_says_what_torchvisions_own_list_says():
         theirs = get_weight(entry.torchvision).url
         assert entry.url == theirs and entry.file == theirs.rsplit("/", 1)[1]
         assert entry.name in list_models()
-        assert entry.file == f"{entry.file[:-13]}-{entry.sha256[:8]}.pth"  # the file's name ends in the hash's first eight digits
-        assert len(entry.sha256) in (8, 64) and "BSD-3-Clause" in entry.licence and "trained on" in entry.licence
+        assert (
+            entry.file == f"{entry.file[:-13]}-{entry.sha256[:8]}.pth"
+        )  # the file's name ends in the hash's first eight digits
+        assert (
+            len(entry.sha256) in (8, 64)
+            and "BSD-3-Clause" in entry.licence
+            and "trained on" in entry.licence
+        )
 
 
 def fetching_calls(source: str) -> list[str]:
-    """Calls of torchvision's builders that would fetch weights: detectors do even where `weights_backbone` is left alone."""
+    """Calls of torchvision's builders that would fetch weights: detectors do even where
+    `weights_backbone` is left alone.
+    """
     tree, builders, found = ast.parse(source), {}, []
     for node in ast.walk(tree):
-        if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("torchvision.models"):
+        if isinstance(node, ast.ImportFrom) and (node.module or "").startswith(
+            "torchvision.models"
+        ):
             module = importlib.import_module(str(node.module))
-            builders.update({alias.asname or alias.name: getattr(module, alias.name) for alias in node.names})
+            builders.update(
+                {alias.asname or alias.name: getattr(module, alias.name) for alias in node.names}
+            )
     for node in ast.walk(tree):
-        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and inspect.isfunction(builders.get(node.func.id)):
+        if (
+            isinstance(node, ast.Call)
+            and isinstance(node.func, ast.Name)
+            and inspect.isfunction(builders.get(node.func.id))
+        ):
             given = {keyword.arg: keyword.value for keyword in node.keywords}
             for name, parameter in inspect.signature(builders[node.func.id]).parameters.items():
                 value = given.get(name, ast.Constant(parameter.default))
-                if name in ("weights", "weights_backbone") and not (isinstance(value, ast.Constant) and value.value is None):
+                if name in ("weights", "weights_backbone") and not (
+                    isinstance(value, ast.Constant) and value.value is None
+                ):
                     found.append(f"line {node.lineno}: {node.func.id}: {name} is not None")
         if isinstance(node, ast.Attribute) and ast.unparse(node).startswith("torchvision.models."):
-            found.append(f"line {node.lineno}: import the builder by its name, so that this check sees it")
+            found.append(
+                f"line {node.lineno}: import the builder by its name, so that this check sees it"
+            )
     return found
 
 
 def test_no_code_of_ours_lets_torchvision_fetch_weights():
-    detector = "from torchvision.models.detection import keypointrcnn_resnet50_fpn as build\nbuild({})"
-    assert fetching_calls(detector.format("weights=None")) == ["line 2: build: weights_backbone is not None"]
-    assert fetching_calls(detector.format("weights='DEFAULT', weights_backbone=None")) == ["line 2: build: weights is not None"]
+    detector = (
+        "from torchvision.models.detection import keypointrcnn_resnet50_fpn as build\nbuild({})"
+    )
+    assert fetching_calls(detector.format("weights=None")) == [
+        "line 2: build: weights_backbone is not None"
+    ]
+    assert fetching_calls(detector.format("weights='DEFAULT', weights_backbone=None")) == [
+        "line 2: build: weights is not None"
+    ]
     assert fetching_calls(detector.format("weights=None, weights_backbone=None")) == []
     assert fetching_calls("import torchvision\ntorchvision.models.vgg19(weights='DEFAULT')") != []
     files = sorted(Path(semiology.__file__).parent.rglob("*.py"))
-    assert {file.name: calls for file in files if (calls := fetching_calls(file.read_text(encoding="utf-8")))} == {}
+    assert {
+        file.name: calls
+        for file in files
+        if (calls := fetching_calls(file.read_text(encoding="utf-8")))
+    } == {}
 
 
 def test_the_folder_is_the_users_choice_and_else_a_cache(monkeypatch, tmp_path):
@@ -137,10 +186,14 @@ def test_get_keeps_nothing_that_was_not_published(mirror, tmp_path):
 
 def test_a_host_that_refuses_or_is_not_there_is_one_line_that_says_what_to_do(mirror, tmp_path):
     next((tmp_path / "published").iterdir()).unlink()
-    with pytest.raises(UserError, match=r"could not be fetched \(File not found\).*weights add FILE small") as caught:
+    with pytest.raises(
+        UserError, match=r"could not be fetched \(File not found\).*weights add FILE small"
+    ) as caught:
         get("small", tmp_path, mirror)
     assert "\n" not in str(caught.value)
-    free = HTTPServer(("127.0.0.1", 0), BaseHTTPRequestHandler)  # a port at which nobody listens any more
+    free = HTTPServer(
+        ("127.0.0.1", 0), BaseHTTPRequestHandler
+    )  # a port at which nobody listens any more
     free.server_close()
     for url in (f"http://127.0.0.1:{free.server_port}/small.pth", "nonsense"):
         write_registry(mirror, url=url)
@@ -174,12 +227,20 @@ def test_add_takes_the_published_file_and_no_other(mirror, tmp_path):
     assert add(brought, "small", here, mirror).read_bytes() == brought.read_bytes()
     change_one_byte(brought)
     other = tmp_path / "other"
-    with pytest.raises(UserError, match=r"from_a_stick\.pth: not the file that belongs here: SHA-256 [0-9a-f]{8}, expected [0-9a-f]{8} "):
+    with pytest.raises(
+        UserError,
+        match=(
+            r"from_a_stick\.pth: not the file that belongs here: SHA-256 [0-9a-f]{8}, expected"
+            r" [0-9a-f]{8} "
+        ),
+    ):
         add(brought, "small", other, mirror)
     assert list(other.iterdir()) == []
     with pytest.raises(UserError, match=r"absent\.pth: no such file; it is published at http"):
         add(tmp_path / "absent.pth", "small", here, mirror)
-    with pytest.raises(UserError, match=r"no published weights are called 'large'; known are small"):
+    with pytest.raises(
+        UserError, match=r"no published weights are called 'large'; known are small"
+    ):
         add(brought, "large", here, mirror)
 
 
@@ -188,7 +249,9 @@ def test_one_changed_byte_is_named_with_both_hashes_and_verify_tells(mirror, tmp
     expected = path.stem.removeprefix("small-")
     change_one_byte(path)
     found = hashlib.sha256(path.read_bytes()).hexdigest()[:8]
-    with pytest.raises(UserError, match=rf"small-{expected}\.pth: .*SHA-256 {found}, expected {expected}"):
+    with pytest.raises(
+        UserError, match=rf"small-{expected}\.pth: .*SHA-256 {found}, expected {expected}"
+    ):
         load("small", tmp_path / "here", mirror)
     options = ["--folder", str(tmp_path / "here"), "--registry", str(mirror)]
     assert main(["weights", "verify", *options]) == 1
@@ -206,7 +269,9 @@ def test_the_verb_lists_adds_and_says_what_is_missing(mirror, tmp_path, capsys, 
     assert (tmp_path / "here" / published.name).is_file()
     assert main(["weights", "list"]) == 0
     listed = capsys.readouterr().out
-    assert all(entry.url in listed and entry.licence in listed for entry in known_weights().values())
+    assert all(
+        entry.url in listed and entry.licence in listed for entry in known_weights().values()
+    )
     for wrong in (["get"], ["add", str(published)], ["get", "nothing"]):
         assert main(["weights", *wrong]) == 2
     told = capsys.readouterr().err.splitlines()
@@ -224,7 +289,10 @@ def test_a_list_that_is_none_is_refused(tmp_path, fault):
 
 def test_own_weights_are_read_by_path_in_either_form(tmp_path):
     save_file(STATE, tmp_path / "own.safetensors")
-    torch.save({"state_dict": {f"module.{name}": value for name, value in STATE.items()}, "epoch": 3}, tmp_path / "own.pth")
+    torch.save(
+        {"state_dict": {f"module.{name}": value for name, value in STATE.items()}, "epoch": 3},
+        tmp_path / "own.pth",
+    )
     for file in ("own.safetensors", "own.pth"):
         loaded = load_state(tmp_path / file)
         assert set(loaded) == set(STATE)
@@ -245,7 +313,9 @@ def test_a_planted_pickle_is_refused_and_does_not_run(tmp_path, zipped):
     with pytest.raises(UserError, match=r"planted\.pth: refused"):
         load_state(planted)
     assert not witness.exists()
-    torch.load(planted, weights_only=False)  # the plant is a live one: read without the guard, it does run
+    torch.load(
+        planted, weights_only=False
+    )  # the plant is a live one: read without the guard, it does run
     assert witness.exists()
 
 

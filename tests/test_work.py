@@ -71,14 +71,27 @@ def test_a_worker_that_is_told_to_stop_costs_its_task_only_and_the_asker_itself_
 
 def test_a_call_that_kills_every_worker_fails_alone():
     calls = [delayed(die)(number) for number in range(4)]
-    done = list(work(calls, Workers(jobs=2, retries=0), lost=lambda number, why: f"{number}: {why.split(';')[0]}"))
-    assert sorted(map(str, done)) == ["0", "1: its worker process died each time that it was tried (out of memory?)", "4", "9"]
+    done = list(
+        work(
+            calls,
+            Workers(jobs=2, retries=0),
+            lost=lambda number, why: f"{number}: {why.split(';')[0]}",
+        )
+    )
+    assert sorted(map(str, done)) == [
+        "0",
+        "1: its worker process died each time that it was tried (out of memory?)",
+        "4",
+        "9",
+    ]
 
 
 def test_without_a_stand_in_a_lost_call_is_told_after_all_others():
     done = []
     with pytest.raises(UserError, match="a task was lost: its worker process died each time"):
-        for result in work([delayed(die)(number) for number in range(3)], Workers(jobs=2, retries=0)):
+        for result in work(
+            [delayed(die)(number) for number in range(3)], Workers(jobs=2, retries=0)
+        ):
             done.append(result)
     assert sorted(done) == [0, 4]
 
@@ -91,9 +104,15 @@ def test_without_a_stand_in_a_lost_call_is_told_after_all_others():
         ({"retries": -1}, "retries: -1"),
         ({"backend": "ray", "address": "auto"}, "jobs: 1; Ray's pool has two processes or more"),
         ({"backend": "dask"}, "backend dask: give --address"),
-        ({"address": "tcp://10.0.0.1:8786"}, "address and gpus_per_task: go with --backend ray or --backend dask"),
+        (
+            {"address": "tcp://10.0.0.1:8786"},
+            "address and gpus_per_task: go with --backend ray or --backend dask",
+        ),
         ({"gpus_per_task": 0.5}, "address and gpus_per_task: go with"),
-        ({"backend": "dask", "address": "tcp://10.0.0.1:8786", "gpus_per_task": 1.5}, "gpus_per_task: 1.5; a share of one GPU"),
+        (
+            {"backend": "dask", "address": "tcp://10.0.0.1:8786", "gpus_per_task": 1.5},
+            "gpus_per_task: 1.5; a share of one GPU",
+        ),
     ],
 )
 def test_settings_that_are_not_possible_are_told(settings, told):
@@ -102,10 +121,23 @@ def test_settings_that_are_not_possible_are_told(settings, told):
 
 
 @pytest.mark.parametrize(("backend", "package"), [("ray", "ray"), ("dask", "distributed")])
-def test_a_backend_that_is_not_installed_says_what_to_install(backend, package, monkeypatch, tmp_path, capsys):
-    monkeypatch.setitem(sys.modules, package, None)  # importing it now fails as if it were not there
+def test_a_backend_that_is_not_installed_says_what_to_install(
+    backend, package, monkeypatch, tmp_path, capsys
+):
+    monkeypatch.setitem(
+        sys.modules, package, None
+    )  # importing it now fails as if it were not there
     (tmp_path / "a.mp4").touch()
-    asked = ["--backend", backend, "--address", "127.0.0.1:1", "--jobs", "2", "--out", str(tmp_path / "out")]
+    asked = [
+        "--backend",
+        backend,
+        "--address",
+        "127.0.0.1:1",
+        "--jobs",
+        "2",
+        "--out",
+        str(tmp_path / "out"),
+    ]
     assert main(["extract", str(tmp_path / "a.mp4"), *asked]) == 2
     assert f"pip install 'semiology[{backend}]'" in capsys.readouterr().err
 
@@ -115,7 +147,11 @@ def dask_cluster(tmp_path_factory):
     """Two workers of one thread on this machine."""
     from distributed import LocalCluster
 
-    where = {"host": "127.0.0.1", "dashboard_address": None, "local_directory": str(tmp_path_factory.mktemp("dask"))}
+    where = {
+        "host": "127.0.0.1",
+        "dashboard_address": None,
+        "local_directory": str(tmp_path_factory.mktemp("dask")),
+    }
     with LocalCluster(n_workers=2, threads_per_worker=1, **where) as cluster:
         yield cluster
 
@@ -132,4 +168,6 @@ def test_dask_workers_do_the_same_and_a_dead_one_costs_its_task_only(dask_cluste
 def test_dask_workers_without_the_gpus_that_are_asked_for_are_refused(dask_cluster):
     address = dask_cluster.scheduler_address
     with pytest.raises(UserError, match=f"gpus_per_task 0.5: no worker of {address} has it"):
-        list(work([delayed(square)(2)], Workers(backend="dask", address=address, gpus_per_task=0.5)))
+        list(
+            work([delayed(square)(2)], Workers(backend="dask", address=address, gpus_per_task=0.5))
+        )

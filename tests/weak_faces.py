@@ -1,4 +1,6 @@
-"""A cohort of faces put together by hand, each half as strong as asked: for the tests of `semiology.severity.weakness`."""
+"""A cohort of faces put together by hand, each half as strong as asked: for the tests of
+`semiology.severity.weakness`.
+"""
 
 import json
 
@@ -12,7 +14,9 @@ FRAMES = 60
 
 
 def performed(panel, left, right, frames=FRAMES):
-    """Tracks of a clip: `left` and `right`, 0 to 1, are what the halves can do of opening the eyes, closing them, and smiling."""
+    """Tracks of a clip: `left` and `right`, 0 to 1, are what the halves can do of opening the eyes,
+    closing them, and smiling.
+    """
     effort = (1 - np.cos(2 * np.pi * np.arange(frames) / frames)) / 2 * (panel != "rest")
     faces = []
     for asked in effort:
@@ -21,13 +25,18 @@ def performed(panel, left, right, frames=FRAMES):
             smile = asked * strength * (panel == "happiness")
             shut = asked * strength * (panel == "closure")
             moved[f"{side}_mouth_corner"] = (sign * (0.30 + 0.10 * smile), 0.73 - 0.12 * smile)
-            moved[f"{side}_upper_lid"] = (sign * 0.36, 0.04 - 0.10 * (0.5 + 0.5 * strength) * (1 - shut))
+            moved[f"{side}_upper_lid"] = (
+                sign * 0.36,
+                0.04 - 0.10 * (0.5 + 0.5 * strength) * (1 - shut),
+            )
         faces.append(own_face(**moved))
     return filmed(faces, "68")
 
 
 def write_weak_cohort(folder, people, *, panels=PANELS, visits=None, scores=None):
-    """A cohort whose clips bring tracks. people: participant_id -> (group, left, right); visits: participant_id -> names."""
+    """A cohort whose clips bring tracks. people: participant_id -> (group, left, right); visits:
+    participant_id -> names.
+    """
     rows = [["clip_id", "participant_id", "tracks", "start", "end", "panel", "visit", "doctor"]]
     for person, (_, left, right) in people.items():
         for visit in (visits or {}).get(person, ["baseline"]):
@@ -35,9 +44,24 @@ def write_weak_cohort(folder, people, *, panels=PANELS, visits=None, scores=None
                 clip = f"{person}_{visit}_{panel}"
                 (folder / "tracks").mkdir(parents=True, exist_ok=True)
                 save_tracks(performed(panel, left, right), folder / f"tracks/{clip}.nc")
-                rows.append([clip, person, f"tracks/{clip}.nc", "0", "n/a", panel, visit, str((scores or {}).get(person, "n/a"))])
-    (folder / "clips.tsv").write_text("".join("\t".join(row) + "\n" for row in rows), encoding="utf-8")
+                rows.append(
+                    [
+                        clip,
+                        person,
+                        f"tracks/{clip}.nc",
+                        "0",
+                        "n/a",
+                        panel,
+                        visit,
+                        str((scores or {}).get(person, "n/a")),
+                    ]
+                )
+    (folder / "clips.tsv").write_text(
+        "".join("\t".join(row) + "\n" for row in rows), encoding="utf-8"
+    )
     groups = "".join(f"{person}\t{group or 'n/a'}\n" for person, (group, _, _) in people.items())
     (folder / "participants.tsv").write_text("participant_id\tgroup\n" + groups, encoding="utf-8")
-    (folder / "clips.json").write_text(json.dumps({"doctor": {"Role": "score", "Minimum": 0, "Maximum": 10}}), encoding="utf-8")
+    (folder / "clips.json").write_text(
+        json.dumps({"doctor": {"Role": "score", "Minimum": 0, "Maximum": 10}}), encoding="utf-8"
+    )
     return folder

@@ -9,8 +9,28 @@ from pathlib import Path
 from semiology.weights import known_weights, weights_folder
 
 PACKAGES = (
-    *("semiology", "torch", "torchvision", "torch-geometric", "lightning", "jsonargparse", "facenet-pytorch", "mediapipe", "numpy"),
-    *("scipy", "scikit-learn", "pandas", "xarray", "h5netcdf", "pydantic", "av", "safetensors", "joblib"),
+    *(
+        "semiology",
+        "torch",
+        "torchvision",
+        "torch-geometric",
+        "lightning",
+        "jsonargparse",
+        "facenet-pytorch",
+        "mediapipe",
+        "numpy",
+    ),
+    *(
+        "scipy",
+        "scikit-learn",
+        "pandas",
+        "xarray",
+        "h5netcdf",
+        "pydantic",
+        "av",
+        "safetensors",
+        "joblib",
+    ),
 )
 MEDIAPIPE_MODELS = (
     "modules/pose_landmark/pose_landmark_full.tflite",
@@ -21,7 +41,9 @@ MEDIAPIPE_MODELS = (
 
 
 def diagnose() -> tuple[list[str], list[str]]:
-    """Lines that say what is there, and lines that say what is wrong and what to do (empty where all is well)."""
+    """Lines that say what is there, and lines that say what is wrong and what to do (empty where
+    all is well).
+    """
     lines = [f"Python {platform.python_version()} on {platform.platform()}, {os.cpu_count()} cores"]
     faults = []
     for package in PACKAGES:
@@ -30,18 +52,25 @@ def diagnose() -> tuple[list[str], list[str]]:
         except PackageNotFoundError:
             lines.append(f"  {package:<18}not installed")
             if package != "mediapipe":
-                faults.append(f"{package} is not installed: install semiology again in this environment")
+                faults.append(
+                    f"{package} is not installed: install semiology again in this environment"
+                )
     lines += [*_torch(faults), *_backends(faults)]
     lines.append(
-        "appearance weights: none shipped; `semiology pretrain expression` makes them, `semiology extract --face_weights FILE` uses them"
+        "appearance weights: none shipped; `semiology pretrain expression` makes them, `semiology"
+        " extract --face_weights FILE` uses them"
     )
     lines.append(
-        "snippet weights: none shipped; `semiology weights get r2plus1d_18` fetches published ones, `semiology pretrain action` makes "
-        "them, `semiology extract --snippet_weights FILE` uses them"
+        "snippet weights: none shipped; `semiology weights get r2plus1d_18` fetches published ones,"
+        " `semiology pretrain action` makes them, `semiology extract --snippet_weights FILE` uses"
+        " them"
     )
     known, folder = known_weights().values(), weights_folder()
     here = sum((folder / entry.file).is_file() for entry in known)
-    lines.append(f"published weights: {here} of {len(known)} in {folder}; `semiology weights list` names them")
+    lines.append(
+        f"published weights: {here} of {len(known)} in {folder}; `semiology weights list` names"
+        " them"
+    )
     return lines, faults
 
 
@@ -50,16 +79,28 @@ def _torch(faults: list[str]) -> list[str]:
         import torch
         import torchvision
 
-        boxes, scores = torch.tensor([[0.0, 0.0, 2.0, 2.0], [0.0, 0.0, 2.0, 2.0]]), torch.tensor([0.5, 0.9])
+        boxes, scores = (
+            torch.tensor([[0.0, 0.0, 2.0, 2.0], [0.0, 0.0, 2.0, 2.0]]),
+            torch.tensor([0.5, 0.9]),
+        )
         kept = torchvision.ops.nms(boxes, scores, 0.5).tolist()
         if kept != [1]:
-            faults.append(f"torchvision's nms gave {kept} instead of [1]: install torch and torchvision again, from the same index")
+            faults.append(
+                f"torchvision's nms gave {kept} instead of [1]: install torch and torchvision"
+                " again, from the same index"
+            )
     except (ImportError, RuntimeError, AttributeError) as error:
-        faults.append(f"torch and torchvision do not fit together ({str(error).splitlines()[0]}): install both from the same index")
+        faults.append(
+            f"torch and torchvision do not fit together ({str(error).splitlines()[0]}): install"
+            " both from the same index"
+        )
         return []
     if torch.cuda.is_available():
         memory = torch.cuda.get_device_properties(0).total_memory / 2**30
-        device = f"{torch.cuda.get_device_name(0)}, {memory:.0f} GiB (training; MediaPipe stays on the CPU)"
+        device = (
+            f"{torch.cuda.get_device_name(0)}, {memory:.0f} GiB (training; MediaPipe stays on the"
+            " CPU)"
+        )
     else:
         device = f"CPU, {torch.get_num_threads()} threads"
     return ["torch and torchvision fit: yes", f"device: {device}"]
@@ -69,19 +110,39 @@ def _backends(faults: list[str]) -> list[str]:
     lines = []
     found = importlib.util.find_spec("mediapipe")
     if found is None or found.origin is None:
-        faults.append("pose backend mediapipe: not installed: pip install 'semiology[mediapipe]'; users' own tracks work without it")
+        faults.append(
+            "pose backend mediapipe: not installed: pip install 'semiology[mediapipe]'; users' own"
+            " tracks work without it"
+        )
         lines.append("pose backend mediapipe: not installed")
     else:
-        missing = [name for name in MEDIAPIPE_MODELS if not (Path(found.origin).parent / name).is_file()]
+        missing = [
+            name for name in MEDIAPIPE_MODELS if not (Path(found.origin).parent / name).is_file()
+        ]
         if missing:
             faults.append(
-                f"mediapipe {version('mediapipe')} carries no {', '.join(missing)}: install mediapipe 0.10.21, the last that does"
+                f"mediapipe {version('mediapipe')} carries no {', '.join(missing)}: install"
+                " mediapipe 0.10.21, the last that does"
             )
-        lines.append(f"pose backend mediapipe: {'models missing' if missing else 'ready, models are in the package'}")
-    lines.append("pose backend keypoint-rcnn: needs detectors from `semiology tracking finetune`, or published COCO weights")
+        lines.append(
+            "pose backend mediapipe:"
+            f" {'models missing' if missing else 'ready, models are in the package'}"
+        )
+    lines.append(
+        "pose backend keypoint-rcnn: needs detectors from `semiology tracking finetune`, or"
+        " published COCO weights"
+    )
     found = importlib.util.find_spec("facenet_pytorch")
-    weights = list((Path(found.origin).parent / "data").glob("?net.pt")) if found and found.origin else []
+    weights = (
+        list((Path(found.origin).parent / "data").glob("?net.pt")) if found and found.origin else []
+    )
     if len(weights) != 3:
-        faults.append("facenet-pytorch: its MTCNN weights are missing: install facenet-pytorch >=2.5.3,<2.6 again")
-    lines.append(f"face detector MTCNN: {'ready, weights are in the package' if len(weights) == 3 else 'weights missing'}")
+        faults.append(
+            "facenet-pytorch: its MTCNN weights are missing: install facenet-pytorch >=2.5.3,<2.6"
+            " again"
+        )
+    lines.append(
+        "face detector MTCNN:"
+        f" {'ready, weights are in the package' if len(weights) == 3 else 'weights missing'}"
+    )
     return lines

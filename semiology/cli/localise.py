@@ -21,4 +21,6 @@ def read_settings(arguments: list[str]) -> Localisation:
     made = parser("localise", localise)
     made.add_class_arguments(Localisation, None)
     instantiated = made.instantiate_classes(made.parse_args(arguments))
-    return Localisation(**{name: getattr(instantiated, name) for name in Localisation.__dataclass_fields__})
+    return Localisation(
+        **{name: getattr(instantiated, name) for name in Localisation.__dataclass_fields__}
+    )

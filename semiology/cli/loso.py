@@ -12,7 +12,10 @@ def run(arguments: list[str]) -> int:
     result = run_loso(read_protocol(arguments))
     if result.report:
         print(table_text(json.loads((result.run / "metrics.json").read_text(encoding="utf-8"))))
-        print(f"\naudit: {result.audit} (semiology audit {result.run} says why)\nreport: {result.report}")
+        print(
+            f"\naudit: {result.audit} (semiology audit {result.run} says why)\nreport:"
+            f" {result.report}"
+        )
     for task, why in {**result.refused, **result.failed}.items():
         print(f"not evaluated: {task}: {why}")
     return 1 if result.refused or result.failed else 0

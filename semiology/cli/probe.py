@@ -13,5 +13,8 @@ def run(arguments: list[str]) -> int:
     parsed = made.instantiate_classes(made.parse_args(arguments))
     probing = probe_run(**options(parsed))
     print(probing.text())
-    print(f"\n{(parsed.out or parsed.run / 'probe') / probing.name}: the table (.csv) and everything else (.json)")
+    print(
+        f"\n{(parsed.out or parsed.run / 'probe') / probing.name}: the table (.csv) and everything"
+        " else (.json)"
+    )
     return 0

@@ -11,7 +11,12 @@ from semiology.evaluation.statistics.results import table_text
 def run(arguments: list[str]) -> int:
     made = parser("report", write_report)
     made.add_function_arguments(write_report, as_positional=True)
-    made.add_argument("--format", choices=["html", "csv"], default="html", help="html: report.html; csv: metrics.csv and participants.csv")
+    made.add_argument(
+        "--format",
+        choices=["html", "csv"],
+        default="html",
+        help="html: report.html; csv: metrics.csv and participants.csv",
+    )
     parsed = made.parse_args(arguments)
     if parsed.format == "csv":
         for path in write_tables(parsed.run):

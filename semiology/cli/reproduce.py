@@ -1,4 +1,6 @@
-"""semiology reproduce hou2022|myasthenia --cohort DIR --store DIR --out RUN, or semiology reproduce gestures --features DIR --out RUN"""
+"""semiology reproduce hou2022|myasthenia --cohort DIR --store DIR --out RUN, or semiology reproduce
+gestures --features DIR --out RUN
+"""
 
 from collections.abc import Callable
 
@@ -7,9 +9,21 @@ from semiology.cli import act, options, parser
 
 def run(arguments: list[str]) -> int:
     papers = {
-        "hou2022": ("--cohort DIR --store DIR --out RUN: Hou et al. 2022, Table 1, on your videos", _hou2022),
-        "gestures": ("--features DIR --out RUN: GESTURES (MICCAI 2021) on its public features", _gestures),
-        "myasthenia": ("--cohort DIR [--store DIR] --out RUN: diagnosis and severity from the face, then unseen people", _myasthenia),
+        "hou2022": (
+            "--cohort DIR --store DIR --out RUN: Hou et al. 2022, Table 1, on your videos",
+            _hou2022,
+        ),
+        "gestures": (
+            "--features DIR --out RUN: GESTURES (MICCAI 2021) on its public features",
+            _gestures,
+        ),
+        "myasthenia": (
+            (
+                "--cohort DIR [--store DIR] --out RUN: diagnosis and severity from the face, then"
+                " unseen people"
+            ),
+            _myasthenia,
+        ),
     }
     return act("reproduce", papers, arguments)
 
@@ -42,9 +56,16 @@ def _gestures(arguments: list[str]) -> int:
 
     made = parser("reproduce gestures", reproduce_gestures)
     made.add_class_arguments(GesturesProtocol, None)
-    made.add_argument("--correlation", type=float, default=CORRELATION, help="of being right in two seizures of one patient [choice]")
+    made.add_argument(
+        "--correlation",
+        type=float,
+        default=CORRELATION,
+        help="of being right in two seizures of one patient [choice]",
+    )
     instantiated = made.instantiate_classes(made.parse_args(arguments))
-    protocol = GesturesProtocol(**{name: getattr(instantiated, name) for name in GesturesProtocol.__dataclass_fields__})
+    protocol = GesturesProtocol(
+        **{name: getattr(instantiated, name) for name in GesturesProtocol.__dataclass_fields__}
+    )
     found = reproduce_gestures(protocol, instantiated.correlation)
     print(found)
     print(f"\nreproduction: {protocol.out}/reproduction.json, report: {protocol.out}/report.html")

@@ -29,14 +29,22 @@ def said(result: dict[str, Any]) -> list[str]:
         own = [event for event in result["events"] if event["sign"] == task]
         tuned = "" if sign["tuned"] else " (untuned thresholds)"
         lines.append(f"{task}: {len(own)} events{tuned}")
-        lines += [f"  {event['onset']:.1f} to {event['onset'] + event['duration']:.1f} s: {event['level']}" for event in own]
+        lines += [
+            f"  {event['onset']:.1f} to {event['onset'] + event['duration']:.1f} s:"
+            f" {event['level']}"
+            for event in own
+        ]
     frames = result["frames"]
     lines.append(
-        f"{result['duration_s']:.1f} s of video, {frames['grid']} frames, {frames['missing']} missing, {frames['dropped']} dropped"
+        f"{result['duration_s']:.1f} s of video, {frames['grid']} frames, {frames['missing']}"
+        f" missing, {frames['dropped']} dropped"
     )
     if result["latency_s"]:
         latency = result["latency_s"]
-        lines.append(f"latency: median {latency['median']:.2f} s, 95 % {latency['q95']:.2f} s, largest {latency['largest']:.2f} s")
+        lines.append(
+            f"latency: median {latency['median']:.2f} s, 95 % {latency['q95']:.2f} s, largest"
+            f" {latency['largest']:.2f} s"
+        )
     if result["complete"] and result["ended"]:
         lines.append(f"note: {result['ended']}")
     return lines

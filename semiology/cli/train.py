@@ -13,10 +13,11 @@ from semiology.models.training.trainer import score, settle_norms
 
 
 def run(arguments: list[str]) -> int:
-    """StreamModule or DistillationModule on one split of one cohort; the trainer's options are Lightning's own.
+    """StreamModule or DistillationModule on one split of one cohort; the trainer's options are
+    Lightning's own.
 
-    `fit` also saves the trained network as a model folder, which a teacher and `semiology predict` read; `predict` prints the held-out
-    clips' probabilities.
+    `fit` also saves the trained network as a model folder, which a teacher and `semiology predict`
+    read; `predict` prints the held-out clips' probabilities.
     """
     sys.argv = ["semiology train"]  # LightningCLI looks at it, too
     line = LightningCLI(
@@ -38,7 +39,14 @@ def run(arguments: list[str]) -> int:
             "seconds": data.source.window_seconds,
             "software": f"semiology {version('semiology')}",
         }
-        SavedModel(module.network, module.make_network, data.source.reading, data.source.levels, data.shape, about).save(folder)
+        SavedModel(
+            module.network,
+            module.make_network,
+            data.source.reading,
+            data.source.levels,
+            data.shape,
+            about,
+        ).save(folder)
         print(f"model: {folder}")
     if line.subcommand == "predict":
         clip_ids, probabilities = score(module, data, data.held_out or data.source.clips)

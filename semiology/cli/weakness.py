@@ -1,4 +1,6 @@
-"""semiology weakness COHORT --out DIR [--store DIR --expression_weights FILE | --expression_tables FOLDER]"""
+"""semiology weakness COHORT --out DIR [--store DIR --expression_weights FILE | --expression_tables
+FOLDER]
+"""
 
 from pathlib import Path
 
@@ -10,8 +12,15 @@ from semiology.severity.weakness.run import WeaknessOptions, measure_weakness
 def run(arguments: list[str]) -> int:
     made = parser("weakness", measure_weakness)
     made.add_argument("cohort", type=Path, help="the folder of the cohort")
-    made.add_argument("--out", type=Path, required=True, help="tables, measures and report.html are written here")
-    made.add_argument("--store", type=Path | None, default=None, help="what semiology extract filled; not needed by clips with tracks")
+    made.add_argument(
+        "--out", type=Path, required=True, help="tables, measures and report.html are written here"
+    )
+    made.add_argument(
+        "--store",
+        type=Path | None,
+        default=None,
+        help="what semiology extract filled; not needed by clips with tracks",
+    )
     made.add_class_arguments(WeaknessOptions, None)
     parsed = made.instantiate_classes(made.parse_args(arguments))
     chosen = WeaknessOptions(**options(parsed, "cohort", "out", "store"))

@@ -1,9 +1,11 @@
-"""What people corrected in tracks: a table beside them, laid over them when they are read. The tracks' own file is never changed.
+"""What people corrected in tracks: a table beside them, laid over them when they are read. The
+tracks' own file is never changed.
 
     body-<key>.nc, body.nc   ->   body.corrections.csv
 
-One row is what one person said at one time of one keypoint in one frame of the video. Nothing is ever deleted: of several rows for one
-keypoint and frame the latest holds, and where that one says "not there" (visibility 0), the keypoint is missing.
+One row is what one person said at one time of one keypoint in one frame of the video. Nothing is
+ever deleted: of several rows for one keypoint and frame the latest holds, and where that one says
+"not there" (visibility 0), the keypoint is missing.
 """
 
 import csv
@@ -22,7 +24,18 @@ from semiology.data.tracks import read_tracks, with_step
 from semiology.errors import UserError
 from semiology.files import write_text
 
-COLUMNS = ("source_index", "keypoint", "mean_of", "x", "y", "visibility", "who", "when", "from", "video")
+COLUMNS = (
+    "source_index",
+    "keypoint",
+    "mean_of",
+    "x",
+    "y",
+    "visibility",
+    "who",
+    "when",
+    "from",
+    "video",
+)
 
 
 @dataclass(frozen=True)
@@ -30,13 +43,15 @@ class Correction:
     """One row.
 
     Attributes:
-        source_index: number of the frame in the video, from 0, as in the tracks' coordinate of that name.
+        source_index: number of the frame in the video, from 0, as in the tracks' coordinate of that
+            name.
         keypoint: the tracked keypoint, or a joint that is the mean of some.
         mean_of: keypoints whose mean it is, where the tracks do not hold it themselves.
         x, y: px; NaN where visibility is 0.
         visibility: 0 not there, 1 hidden, 2 visible.
         who: name or initials. when: ISO 8601, UTC. origin: the labels it came from (column "from").
-        video: what the frame numbers are of: the first 16 digits of the video's SHA-256 in a store, else empty.
+        video: what the frame numbers are of: the first 16 digits of the video's SHA-256 in a store,
+            else empty.
     """
 
     source_index: int
@@ -52,7 +67,9 @@ class Correction:
 
 
 def corrections_file(tracks: str | Path) -> Path:
-    """Where the corrections of a file of tracks lie: beside it, and for a store's file under its part's name, whatever its key."""
+    """Where the corrections of a file of tracks lie: beside it, and for a store's file under its
+    part's name, whatever its key.
+    """
     path = Path(tracks)
     return path.with_name(re.sub(r"-[0-9a-f]{16}$", "", path.stem) + ".corrections.csv")
 
@@ -61,7 +78,8 @@ def read_corrections(path: str | Path) -> list[Correction]:
     """The rows of a table, oldest first; none where there is no table.
 
     Raises:
-        UserError: not text, a column is missing, a number or time is none, a visibility that is not 0, 1 or 2.
+        UserError: not text, a column is missing, a number or time is none, a visibility that is not
+            0, 1 or 2.
     """
     path = Path(path)
     if not path.is_file():
@@ -71,7 +89,9 @@ def read_corrections(path: str | Path) -> list[Correction]:
         table = csv.DictReader(io.StringIO(text, newline=""))
         columns, lines = table.fieldnames or [], list(table)
     except (UnicodeDecodeError, csv.Error) as error:
-        raise UserError(f"{path}: not a readable table ({error}); bring back a copy of it") from error
+        raise UserError(
+            f"{path}: not a readable table ({error}); bring back a copy of it"
+        ) from error
     if lacking := [column for column in COLUMNS if column not in columns]:
         raise UserError(f'{path}: no column "{lacking[0]}"; corrections have {", ".join(COLUMNS)}')
     rows = []
@@ -81,14 +101,31 @@ def read_corrections(path: str | Path) -> list[Correction]:
             x, y = (float(row[axis] or "nan") for axis in ("x", "y"))
             datetime.fromisoformat(row["when"])
         except (TypeError, ValueError) as error:
-            what = "source_index, x, y and visibility must be numbers, when a time like 2026-03-01T12:00:00Z"
+            what = (
+                "source_index, x, y and visibility must be numbers, when a time like"
+                " 2026-03-01T12:00:00Z"
+            )
             raise UserError(f"{path}: row {number}: {what}; correct it") from error
         if seen not in (0, 1, 2) or (seen > 0) != (math.isfinite(x) and math.isfinite(y)):
-            raise UserError(f"{path}: row {number}: visibility is 1 or 2 with x and y, or 0 without; correct it")
-        words = {column: row[column] or "" for column in ("keypoint", "who", "when", "from", "video")}
+            raise UserError(
+                f"{path}: row {number}: visibility is 1 or 2 with x and y, or 0 without; correct it"
+            )
+        words = {
+            column: row[column] or "" for column in ("keypoint", "who", "when", "from", "video")
+        }
         origin = words.pop("from")
         mean_of = tuple((row["mean_of"] or "").split())
-        rows.append(Correction(source_index=index, mean_of=mean_of, x=x, y=y, visibility=seen, origin=origin, **words))
+        rows.append(
+            Correction(
+                source_index=index,
+                mean_of=mean_of,
+                x=x,
+                y=y,
+                visibility=seen,
+                origin=origin,
+                **words,
+            )
+        )
     return sorted(rows, key=lambda row: row.when)
 
 
@@ -100,33 +137,44 @@ def write_corrections(corrections: Iterable[Correction], path: str | Path) -> No
     for row in corrections:
         place = ["", ""] if row.visibility == 0 else [f"{row.x:.4f}", f"{row.y:.4f}"]
         told = [row.who, row.when, row.origin, row.video]
-        table.writerow([row.source_index, row.keypoint, " ".join(row.mean_of), *place, row.visibility, *told])
+        table.writerow(
+            [row.source_index, row.keypoint, " ".join(row.mean_of), *place, row.visibility, *told]
+        )
     write_text(path, text.getvalue())
 
 
 def with_corrections(tracks: xr.Dataset, corrections: Sequence[Correction]) -> xr.Dataset:
-    """New tracks with the corrected positions, confidence 1, and a step that says how many, of how many frames, by whom.
+    """New tracks with the corrected positions, confidence 1, and a step that says how many, of how
+    many frames, by whom.
 
-    A correction holds in every row that shows its frame of the video; one whose frame the tracks do not show (they are of another part of
-    the video, or of fewer frames a second) is counted in the step as `elsewhere`. A joint that is the mean of tracked keypoints becomes a
-    keypoint of its own, the mean of the corrected ones except where it was corrected itself. Where a position (px) was corrected, the one
-    in space (m) is missing: it belonged to the other.
+    A correction holds in every row that shows its frame of the video; one whose frame the tracks do
+    not show (they are of another part of the video, or of fewer frames a second) is counted in the
+    step as `elsewhere`. A joint that is the mean of tracked keypoints becomes a keypoint of its
+    own, the mean of the corrected ones except where it was corrected itself. Where a position (px)
+    was corrected, the one in space (m) is missing: it belonged to the other.
 
     Raises:
         UserError: a keypoint that the tracks neither hold nor can make.
     """
     if not corrections:
         return tracks
-    holding = {(row.source_index, row.keypoint): row for row in sorted(corrections, key=lambda row: row.when)}
+    holding = {
+        (row.source_index, row.keypoint): row
+        for row in sorted(corrections, key=lambda row: row.when)
+    }
     tracked = set(tracks.keypoint.values.tolist())
     corrected = _placed(tracks, [row for row in holding.values() if row.keypoint in tracked])
-    for name, sources in {row.keypoint: row.mean_of for row in holding.values() if row.keypoint not in tracked}.items():
+    for name, sources in {
+        row.keypoint: row.mean_of for row in holding.values() if row.keypoint not in tracked
+    }.items():
         corrected = xr.concat([corrected, mean_keypoint(corrected, name, sources)], dim="keypoint")
     corrected = _placed(corrected, [row for row in holding.values() if row.keypoint not in tracked])
     shown = set(tracks["source_index"].values.tolist())
     used = [row for row in holding.values() if row.source_index in shown]
     return with_step(
-        corrected.transpose("time", "space", "space_3d", "keypoint", missing_dims="ignore").assign_attrs(tracks.attrs),
+        corrected.transpose(
+            "time", "space", "space_3d", "keypoint", missing_dims="ignore"
+        ).assign_attrs(tracks.attrs),
         "with_corrections",
         points=len(used),
         frames=len({row.source_index for row in used}),
@@ -141,8 +189,14 @@ def mean_keypoint(tracks: xr.Dataset, name: str, sources: Sequence[str]) -> xr.D
     Raises:
         UserError: the tracks lack one of them.
     """
-    if not sources or (lacking := [source for source in sources if source not in tracks.keypoint.values]):
-        what = f"whose mean it is: {lacking[0]!r}" if sources else "that a skeleton makes it of; name the skeleton"
+    if not sources or (
+        lacking := [source for source in sources if source not in tracks.keypoint.values]
+    ):
+        what = (
+            f"whose mean it is: {lacking[0]!r}"
+            if sources
+            else "that a skeleton makes it of; name the skeleton"
+        )
         raise UserError(f"the tracks hold no keypoint {name!r}, nor those {what}")
     parts = tracks.sel(keypoint=list(sources))
     mean = parts.mean("keypoint", skipna=False)
@@ -175,5 +229,7 @@ def _placed(tracks: xr.Dataset, corrections: Sequence[Correction]) -> xr.Dataset
     copy["position"] = (("time", "space", "keypoint"), position.transpose(0, 2, 1))
     copy["confidence"] = (("time", "keypoint"), confidence)
     if "position_3d" in copy:
-        copy["position_3d"] = copy["position_3d"].where(~xr.DataArray(changed, dims=("time", "keypoint")))
+        copy["position_3d"] = copy["position_3d"].where(
+            ~xr.DataArray(changed, dims=("time", "keypoint"))
+        )
     return copy

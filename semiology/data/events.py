@@ -1,8 +1,10 @@
-"""Tables of events on disk: BIDS `events.tsv`, one a recording, with a JSON beside it that describes the columns.
+"""Tables of events on disk: BIDS `events.tsv`, one a recording, with a JSON beside it that
+describes the columns.
 
-Read too: tables of the seizure-detection community (SzCORE: Dan et al. 2025, doi 10.1111/epi.18113), whose `eventType` is our `trial_type`;
-their row `bckg` says that there is no event. By BIDS a duration may be n/a and an onset may not; here neither may, because an event without
-an offset cannot be scored.
+Read too: tables of the seizure-detection community (SzCORE: Dan et al. 2025, doi
+10.1111/epi.18113), whose `eventType` is our `trial_type`; their row `bckg` says that there is no
+event. By BIDS a duration may be n/a and an onset may not; here neither may, because an event
+without an offset cannot be scored.
 
 One stretch of time in which a sign was there.
 """
@@ -22,15 +24,17 @@ class Event:
     """A sign from its onset to its offset.
 
     Attributes:
-        onset: s from the recording's start; negative where it began before the recording, as BIDS has it.
+        onset: s from the recording's start; negative where it began before the recording, as BIDS
+            has it.
         duration: s, 0 for a moment.
         sign: what it is, e.g. "dystonia" or "clonic"; `trial_type` in BIDS.
-        level: which level of the sign, where there is more to say than that it is there, e.g. "left".
+        level: which level of the sign, where there is more to say than that it is there, e.g.
+            "left".
         confidence: 0 to 1; None where unknown.
 
     Raises:
-        UserError: a number that is not finite, a negative duration, a confidence outside of 0 to 1, a sign or level whose name cannot
-            stand in a table.
+        UserError: a number that is not finite, a negative duration, a confidence outside of 0 to 1,
+            a sign or level whose name cannot stand in a table.
     """
 
     onset: float
@@ -41,14 +45,26 @@ class Event:
 
     def __post_init__(self) -> None:
         if not math.isfinite(self.onset):
-            raise UserError(f"an event's onset is {self.onset:g} s; give seconds from the recording's start")
+            raise UserError(
+                f"an event's onset is {self.onset:g} s; give seconds from the recording's start"
+            )
         if not (math.isfinite(self.duration) and self.duration >= 0):
-            raise UserError(f"the event at {self.onset:g} s lasts {self.duration:g} s; give 0 or more")
+            raise UserError(
+                f"the event at {self.onset:g} s lasts {self.duration:g} s; give 0 or more"
+            )
         if self.confidence is not None and not 0 <= self.confidence <= 1:
-            raise UserError(f"the event at {self.onset:g} s has a confidence of {self.confidence:g}; give 0 to 1")
+            raise UserError(
+                f"the event at {self.onset:g} s has a confidence of {self.confidence:g}; give 0"
+                " to 1"
+            )
         for name in (self.sign, self.level):
-            if name is not None and (not name.strip() or name == "n/a" or any(mark in name for mark in '\t\r\n"')):
-                raise UserError(f"the event at {self.onset:g} s is called {name!r}; give its sign and level names without tabs and quotes")
+            if name is not None and (
+                not name.strip() or name == "n/a" or any(mark in name for mark in '\t\r\n"')
+            ):
+                raise UserError(
+                    f"the event at {self.onset:g} s is called {name!r}; give its sign and level"
+                    " names without tabs and quotes"
+                )
 
     @property
     def offset(self) -> float:
@@ -63,15 +79,23 @@ class Event:
 
 def in_order(events: list[Event]) -> list[Event]:
     """By onset, then sign and level, as tables have them."""
-    return sorted(events, key=lambda event: (event.onset, event.sign, event.level or "", event.duration))
+    return sorted(
+        events, key=lambda event: (event.onset, event.sign, event.level or "", event.duration)
+    )
 
 
 COLUMNS = {
     "onset": {"Description": "Start of the event, from the recording's start", "Units": "s"},
     "duration": {"Description": "Duration of the event, measured from its onset", "Units": "s"},
     "trial_type": {"Description": "The sign"},
-    "level": {"Description": "Which level of the sign, n/a where there is no more to say than that it is there"},
-    "confidence": {"Description": "Mean probability of the sign over the event, 0 to 1, n/a where unknown"},
+    "level": {
+        "Description": (
+            "Which level of the sign, n/a where there is no more to say than that it is there"
+        )
+    },
+    "confidence": {
+        "Description": "Mean probability of the sign over the event, 0 to 1, n/a where unknown"
+    },
 }
 ENDING = "_events.tsv"  # BIDS: <clip_id>_events.tsv
 LENGTH = "RecordingDuration"  # BIDS has this name for the length of a recording, s
@@ -81,28 +105,37 @@ BACKGROUND = "bckg"  # SzCORE: no seizure
 
 @dataclass(frozen=True)
 class EventTable:
-    """Events of one recording, in order, and the recording's length in s, None where the table does not say."""
+    """Events of one recording, in order, and the recording's length in s, None where the table does
+    not say.
+    """
 
     events: list[Event]
     duration: float | None = None
 
 
 def write_events(path: str | Path, events: list[Event], duration: float | None = None) -> None:
-    """Write `events.tsv`, to the millisecond, and beside it `events.json`, which also holds the recording's length.
+    """Write `events.tsv`, to the millisecond, and beside it `events.json`, which also holds the
+    recording's length.
 
     Args:
         path: the table, .tsv.
         events: in any order.
-        duration: s, of the recording; it cannot stand in a table without events, and false alarms an hour need it.
+        duration: s, of the recording; it cannot stand in a table without events, and false alarms
+            an hour need it.
 
     Raises:
         UserError: as `files.atomic_path`.
     """
     path, lines = Path(path), ["\t".join(COLUMNS)]
     for event in in_order(events):
-        onset, offset = round(event.onset, 3), round(event.offset, 3)  # both rounded, so that neighbours do not overlap
+        onset, offset = (
+            round(event.onset, 3),
+            round(event.offset, 3),
+        )  # both rounded, so that neighbours do not overlap
         confidence = "n/a" if event.confidence is None else f"{event.confidence:.4f}"
-        lines.append(f"{onset:.3f}\t{offset - onset:.3f}\t{event.sign}\t{event.level or 'n/a'}\t{confidence}")
+        lines.append(
+            f"{onset:.3f}\t{offset - onset:.3f}\t{event.sign}\t{event.level or 'n/a'}\t{confidence}"
+        )
     length = {} if duration is None else {LENGTH: round(duration, 3)}
     write_text(path, "\n".join(lines) + "\n")
     write_text(path.with_suffix(".json"), json.dumps(COLUMNS | length, indent=1) + "\n")
@@ -112,8 +145,9 @@ def read_events(path: str | Path) -> EventTable:
     """Read one `events.tsv`, ours or another's; columns beyond ours are passed over.
 
     Raises:
-        UserError: no such file, not a table in UTF-8, a column that is missing, a cell that is not what its column holds, events of one
-            sign that overlap. Rows count as in a spreadsheet: the header is row 1.
+        UserError: no such file, not a table in UTF-8, a column that is missing, a cell that is not
+            what its column holds, events of one sign that overlap. Rows count as in a spreadsheet:
+            the header is row 1.
     """
     path = Path(path)
     if not path.is_file():
@@ -123,7 +157,11 @@ def read_events(path: str | Path) -> EventTable:
     table = read_table(path, ("onset", "duration"), faults, notes)
     if notes:
         raise UserError(f"{path}: is not in UTF-8; save it as tab-separated text in UTF-8")
-    name = "eventType" if "eventType" in table.columns and "trial_type" not in table.columns else "trial_type"
+    name = (
+        "eventType"
+        if "eventType" in table.columns and "trial_type" not in table.columns
+        else "trial_type"
+    )
     if table.columns and name not in table.columns:
         faults.append(Fault(path.name, "this column is missing; it names the sign", 1, name))
     if faults:
@@ -132,25 +170,45 @@ def read_events(path: str | Path) -> EventTable:
     rows: list[tuple[int, Event]] = []
     lengths = {}
     for row, cells in table.rows:
-        onset, duration = _number(path, row, cells, "onset"), _number(path, row, cells, "duration", 0.0)
-        confidence = _number(path, row, cells, "confidence", 0.0, 1.0) if cells.get("confidence") else None
+        onset, duration = (
+            _number(path, row, cells, "onset"),
+            _number(path, row, cells, "duration", 0.0),
+        )
+        confidence = (
+            _number(path, row, cells, "confidence", 0.0, 1.0) if cells.get("confidence") else None
+        )
         if cells.get("recordingDuration"):
             lengths[_number(path, row, cells, "recordingDuration", 0.0)] = row
         if not cells[name]:
             raise UserError(_fault(path, row, name, "is empty; name the sign"))
         if cells[name] != BACKGROUND:
             try:
-                rows.append((row, Event(onset, duration, cells[name], cells.get("level") or None, confidence)))
+                rows.append(
+                    (
+                        row,
+                        Event(onset, duration, cells[name], cells.get("level") or None, confidence),
+                    )
+                )
             except UserError as error:
                 raise UserError(_fault(path, row, name, str(error))) from error
     if len(lengths) > 1:
-        raise UserError(_fault(path, max(lengths.values()), "recordingDuration", "differs from an earlier row; a recording has one length"))
+        raise UserError(
+            _fault(
+                path,
+                max(lengths.values()),
+                "recordingDuration",
+                "differs from an earlier row; a recording has one length",
+            )
+        )
     _check_overlap(path, rows)
-    return EventTable(in_order([event for _, event in rows]), next(iter(lengths), None) or _described_length(path))
+    return EventTable(
+        in_order([event for _, event in rows]), next(iter(lengths), None) or _described_length(path)
+    )
 
 
 def read_folder(folder: str | Path) -> dict[str, EventTable]:
-    """clip_id -> its table: `<clip_id>_events.tsv` anywhere in a folder, and `<clip_id>/events.tsv`, as `semiology timeline` writes it.
+    """clip_id -> its table: `<clip_id>_events.tsv` anywhere in a folder, and
+    `<clip_id>/events.tsv`, as `semiology timeline` writes it.
 
     Raises:
         UserError: no such folder, none in it, two of one recording, as `read_events`.
@@ -164,24 +222,44 @@ def read_folder(folder: str | Path) -> dict[str, EventTable]:
             raise UserError(f"{path}: second table of {clip_id}, after {paths[clip_id]}; keep one")
         paths[clip_id] = path
     if not paths:
-        raise UserError(f"{folder}: holds no table of events; they are named <clip_id>{ENDING} or <clip_id>/events.tsv")
+        raise UserError(
+            f"{folder}: holds no table of events; they are named <clip_id>{ENDING} or"
+            " <clip_id>/events.tsv"
+        )
     return {clip_id: read_events(path) for clip_id, path in paths.items()}
 
 
 def recording_of(path: Path) -> str:
     """The clip_id of a table by its name."""
-    return path.name.removesuffix(ENDING) if path.name.endswith(ENDING) else path.resolve().parent.name
+    return (
+        path.name.removesuffix(ENDING) if path.name.endswith(ENDING) else path.resolve().parent.name
+    )
 
 
-def _number(path: Path, row: int, cells: dict[str, str], column: str, least: float = -math.inf, most: float = math.inf) -> float:
+def _number(
+    path: Path,
+    row: int,
+    cells: dict[str, str],
+    column: str,
+    least: float = -math.inf,
+    most: float = math.inf,
+) -> float:
     try:
         number = float(cells[column])
     except ValueError:
-        found = "is n/a, but an event is scored by its onset and offset" if not cells[column] else f"{cells[column]!r} is no number"
-        raise UserError(_fault(path, row, column, f"{found}; write {'0 to 1' if most == 1 else 'seconds'}")) from None
+        found = (
+            "is n/a, but an event is scored by its onset and offset"
+            if not cells[column]
+            else f"{cells[column]!r} is no number"
+        )
+        raise UserError(
+            _fault(path, row, column, f"{found}; write {'0 to 1' if most == 1 else 'seconds'}")
+        ) from None
     if not (math.isfinite(number) and least <= number <= most):
         wanted = "0 to 1" if most == 1 else "seconds of 0 or more" if least == 0 else "seconds"
-        raise UserError(_fault(path, row, column, f"{cells[column]!r} is not possible; write {wanted}"))
+        raise UserError(
+            _fault(path, row, column, f"{cells[column]!r} is not possible; write {wanted}")
+        )
     return number
 
 
@@ -192,7 +270,8 @@ def _check_overlap(path: Path, rows: list[tuple[int, Event]]) -> None:
         before = latest.get(event.kind)
         if before and event.onset < before[1].offset - ROUNDING:
             what = (
-                f"{event.sign!r} begins at {event.onset:g} s, but that of row {before[0]} lasts until {before[1].offset:g} s; make them one"
+                f"{event.sign!r} begins at {event.onset:g} s, but that of row {before[0]} lasts"
+                f" until {before[1].offset:g} s; make them one"
             )
             raise UserError(_fault(path, row, "onset", what))
         latest[event.kind] = (row, event)
@@ -207,7 +286,10 @@ def _described_length(path: Path) -> float | None:
         length = json.loads(sidecar.read_text(encoding="utf-8")).get(LENGTH)
         return None if length is None else float(length)
     except (ValueError, TypeError, AttributeError) as error:
-        raise UserError(f"{sidecar}: not the description of a table of events ({error}); write it anew or delete it") from error
+        raise UserError(
+            f"{sidecar}: not the description of a table of events ({error}); write it anew or"
+            " delete it"
+        ) from error
 
 
 def _fault(path: Path, row: int, column: str, what: str) -> str:

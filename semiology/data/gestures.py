@@ -1,13 +1,16 @@
 """The public feature set of GESTURES (doi 10.5522/04/14781771), as it is unpacked.
 
     FOLDER/seizures.csv                                                   one row a seizure
-    FOLDER/features_fpc_8_fps_15/<subject>_<seizure>_<L|S>/*.pth          one vector of 512 numbers for each start frame of a snippet
+    FOLDER/features_fpc_8_fps_15/<subject>_<seizure>_<L|S>/*.pth          one vector of 512 numbers
+    for each start frame of a snippet
 
-The layout is read from the authors' code [C] (fepegar/gestures-miccai-2021); L and S are the large and the small camera view. Vectors are
-loaded as tensors and nothing else: a file that holds code is refused. `semiology reproduce gestures` reads the set as it is, gestures.py
-makes a cohort and a store of it.
+The layout is read from the authors' code [C] (fepegar/gestures-miccai-2021); L and S are the large
+and the small camera view. Vectors are loaded as tensors and nothing else: a file that holds code is
+refused. `semiology reproduce gestures` reads the set as it is, gestures.py makes a cohort and a
+store of it.
 
-The public feature set of GESTURES as a cohort with its store, so that whatever reads a cohort runs on it.
+The public feature set of GESTURES as a cohort with its store, so that whatever reads a cohort runs
+on it.
 """
 
 import hashlib
@@ -38,7 +41,8 @@ class PublishedView:
     """One camera's recording of one seizure, as it lies in the folder.
 
     Attributes:
-        clip_id: "<subject>_<seizure>_<L|S>"; recording_id: without the view; participant_id: the subject; view: "L" or "S".
+        clip_id: "<subject>_<seizure>_<L|S>"; recording_id: without the view; participant_id: the
+            subject; view: "L" or "S".
         target: 1 for TCS, 0 for FOS.
         folder: of its vectors.
         numbers: the vectors' files with their frame numbers, in the order of these.
@@ -55,7 +59,9 @@ class PublishedView:
 
 @dataclass(frozen=True)
 class View:
-    """One camera's recording of one seizure, read: as `PublishedView`, and features (start frame, channel) float32."""
+    """One camera's recording of one seizure, read: as `PublishedView`, and features (start frame,
+    channel) float32.
+    """
 
     clip_id: str
     recording_id: str
@@ -80,42 +86,74 @@ class FeatureSet:
     notes: list[str]
 
 
-def read_feature_set(folder: Path, snippet: int = 8, rate: int = 15, shortest: float = 15.0) -> FeatureSet:
-    """Read the vectors of every view of `find_views`, which has the rules; raises as it does, and as `read_vectors`."""
+def read_feature_set(
+    folder: Path, snippet: int = 8, rate: int = 15, shortest: float = 15.0
+) -> FeatureSet:
+    """Read the vectors of every view of `find_views`, which has the rules; raises as it does, and
+    as `read_vectors`.
+    """
     found, notes = find_views(folder, snippet, rate, shortest)
     views = [
-        View(view.clip_id, view.recording_id, view.participant_id, view.target, read_vectors(view.folder))
+        View(
+            view.clip_id,
+            view.recording_id,
+            view.participant_id,
+            view.target,
+            read_vectors(view.folder),
+        )
         for view in tqdm(found, desc="views", unit="view")
     ]
     return FeatureSet(views, snippet, rate, notes)
 
 
-def find_views(folder: Path, snippet: int = 8, rate: int = 15, shortest: float = 15.0) -> tuple[list[PublishedView], list[str]]:
-    """Read seizures.csv and find the vectors of every view that it does not discard, without loading them: views by clip_id, and notes.
+def find_views(
+    folder: Path, snippet: int = 8, rate: int = 15, shortest: float = 15.0
+) -> tuple[list[PublishedView], list[str]]:
+    """Read seizures.csv and find the vectors of every view that it does not discard, without
+    loading them: views by clip_id, and notes.
 
-    A seizure is TCS if OnsetClonic has a value, else FOS [C]. Views that Discard names ("Yes", "Large", "Small") are not read [C]. Seizures
-    that last less than `shortest` s by their number of vectors are left out [T, C]. A seizure with one view goes on with one. A seizure
-    without any is left out. All of this is counted in the notes, and so are views whose frame numbers have gaps.
+    A seizure is TCS if OnsetClonic has a value, else FOS [C]. Views that Discard names ("Yes",
+    "Large", "Small") are not read [C]. Seizures that last less than `shortest` s by their number of
+    vectors are left out [T, C]. A seizure with one view goes on with one. A seizure without any is
+    left out. All of this is counted in the notes, and so are views whose frame numbers have gaps.
 
     Raises:
-        UserError: no such folder, no or a damaged seizures.csv, a column missing, an unknown word in Discard, a name that no file can bear,
-            a seizure that is there twice, no features at all, a view's files without frame numbers.
+        UserError: no such folder, no or a damaged seizures.csv, a column missing, an unknown word
+            in Discard, a name that no file can bear, a seizure that is there twice, no features at
+            all, a view's files without frame numbers.
     """
     table = _read_table(folder / "seizures.csv")
     where = folder / f"features_fpc_{snippet}_fps_{rate}"
     if not where.is_dir():
         others = sorted(path.name for path in folder.glob("features_fpc_*") if path.is_dir())
-        hint = f"there is {', '.join(others)}: set snippet and rate to match" if others else "unpack the published archive there"
+        hint = (
+            f"there is {', '.join(others)}: set snippet and rate to match"
+            if others
+            else "unpack the published archive there"
+        )
         raise UserError(f"{where}: no such folder of features; {hint}")
     views: list[PublishedView] = []
-    reasons: dict[str, list[str]] = {"discarded": [], "no features": [], "short": [], "one view": []}
+    reasons: dict[str, list[str]] = {
+        "discarded": [],
+        "no features": [],
+        "short": [],
+        "one view": [],
+    }
     row: Any
     for row in table.itertuples():
         recording = f"{row.Subject}_{row.Seizure}"
         kept = {end: name for end, name in VIEWS.items() if row.Discard not in ("Yes", name)}
         there = {end: path for end in kept if (path := where / f"{recording}_{end}").is_dir()}
         own = [
-            PublishedView(f"{recording}_{end}", recording, row.Subject, end, int(row.OnsetClonic != ""), path, frame_numbers(path))
+            PublishedView(
+                f"{recording}_{end}",
+                recording,
+                row.Subject,
+                end,
+                int(row.OnsetClonic != ""),
+                path,
+                frame_numbers(path),
+            )
             for end, path in there.items()
         ]
         if not own:
@@ -126,20 +164,35 @@ def find_views(folder: Path, snippet: int = 8, rate: int = 15, shortest: float =
             reasons["one view"] += [recording] if len(own) == 1 else []
             views += own
     if not views:
-        raise UserError(f"{where}: no features of any seizure in seizures.csv; folders there are named <Subject>_<Seizure>_<L|S>")
+        raise UserError(
+            f"{where}: no features of any seizure in seizures.csv; folders there are named"
+            " <Subject>_<Seizure>_<L|S>"
+        )
     told = {
         "discarded": "left out, both views discarded in seizures.csv",
         "no features": "left out, without features",
         "short": f"left out, shorter than {shortest:g} s",
         "one view": "read from one view, the other is discarded or missing",
     }
-    notes = [f"{len(ids)} seizures {told[why]}: {_first(ids)}" for why, ids in reasons.items() if ids]
-    if uneven := [view.clip_id for view in views if len(set(np.diff(list(view.numbers.values())).tolist())) > 1]:
-        notes.append(f"{len(uneven)} views whose frame numbers have gaps, read as if they had none: {_first(uneven)}")
+    notes = [
+        f"{len(ids)} seizures {told[why]}: {_first(ids)}" for why, ids in reasons.items() if ids
+    ]
+    if uneven := [
+        view.clip_id
+        for view in views
+        if len(set(np.diff(list(view.numbers.values())).tolist())) > 1
+    ]:
+        notes.append(
+            f"{len(uneven)} views whose frame numbers have gaps, read as if they had none:"
+            f" {_first(uneven)}"
+        )
     if "RatioGTCS" in table:
         unlike = table.loc[(table["RatioGTCS"] != "") != (table["OnsetClonic"] != "")]
         which = [f"{row.Subject}_{row.Seizure}" for row in unlike.itertuples()]
-        said = f"{len(which)} seizures with only one of OnsetClonic (which decides) and RatioGTCS: {_first(which)}"
+        said = (
+            f"{len(which)} seizures with only one of OnsetClonic (which decides) and RatioGTCS:"
+            f" {_first(which)}"
+        )
         notes += [said] if which else []
     return sorted(views, key=lambda view: view.clip_id), notes
 
@@ -150,13 +203,18 @@ def read_vectors(folder: Path) -> np.ndarray:
 
 
 def frame_numbers(folder: Path) -> dict[Path, int]:
-    """The vectors' files of one view with their frame numbers (the last digits of their names), in the order of these."""
+    """The vectors' files of one view with their frame numbers (the last digits of their names), in
+    the order of these.
+    """
     paths = sorted(folder.glob("*.pth"))
     if not paths:
         raise UserError(f"{folder}: holds no .pth file; unpack the archive again")
     numbers = {path: int(digits[-1]) for path in paths if (digits := re.findall(r"\d+", path.stem))}
     if len(numbers) < len(paths) or len(set(numbers.values())) < len(paths):
-        raise UserError(f"{folder}: .pth files without a frame number of their own in their names; the order of the snippets is unknown")
+        raise UserError(
+            f"{folder}: .pth files without a frame number of their own in their names; the order of"
+            " the snippets is unknown"
+        )
     return dict(sorted(numbers.items(), key=lambda item: item[1]))
 
 
@@ -172,9 +230,19 @@ def _vector(path: Path) -> np.ndarray:
         reason = str(error).partition("\n")[0] or "it ends too soon"
         raise UserError(f"{path}: damaged ({reason}); unpack the archive again") from error
     except Exception as error:  # whatever the unpickler meets in a foreign file
-        raise UserError(f"{path}: refused: it holds more than a tensor, or is damaged; nothing in it was run") from error
-    if not isinstance(content, torch.Tensor) or content.numel() != CHANNELS or content.squeeze().ndim != 1:
-        found = f"a tensor of shape {tuple(content.shape)}" if isinstance(content, torch.Tensor) else f"a {type(content).__name__}"
+        raise UserError(
+            f"{path}: refused: it holds more than a tensor, or is damaged; nothing in it was run"
+        ) from error
+    if (
+        not isinstance(content, torch.Tensor)
+        or content.numel() != CHANNELS
+        or content.squeeze().ndim != 1
+    ):
+        found = (
+            f"a tensor of shape {tuple(content.shape)}"
+            if isinstance(content, torch.Tensor)
+            else f"a {type(content).__name__}"
+        )
         raise UserError(f"{path}: holds {found}, not a vector of {CHANNELS} numbers")
     vector = content.squeeze().float().numpy()
     if not np.isfinite(vector).all():
@@ -187,26 +255,48 @@ def _read_table(path: Path) -> pd.DataFrame:
     try:
         table = pd.read_csv(path, dtype=str, encoding="utf-8-sig")
     except FileNotFoundError as error:
-        raise UserError(f"{path}: not found; FOLDER is where the published archive was unpacked, with seizures.csv in it") from error
+        raise UserError(
+            f"{path}: not found; FOLDER is where the published archive was unpacked, with"
+            " seizures.csv in it"
+        ) from error
     except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError) as error:
-        raise UserError(f"{path}: not a table ({' '.join(str(error).split())}); unpack the archive again") from error
+        raise UserError(
+            f"{path}: not a table ({' '.join(str(error).split())}); unpack the archive again"
+        ) from error
     table = table.rename(columns=str.strip)
     missing = [column for column in COLUMNS if column not in table]
     if missing:
-        raise UserError(f"{path}: column {', '.join(missing)} missing; it has {', '.join(table.columns)}")
+        raise UserError(
+            f"{path}: column {', '.join(missing)} missing; it has {', '.join(table.columns)}"
+        )
     table = table.fillna("").apply(lambda column: column.str.strip())
     row: Any
     for row in table.itertuples():
         line = int(row.Index) + 2  # line 1 is the header
         if not (row.Subject and row.Seizure):
             raise UserError(f"{path}, row {line}: Subject and Seizure have to be there")
-        if odd := next((name for name in (row.Subject, row.Seizure) if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9.-]*", name)), None):
-            raise UserError(f"{path}, row {line}: {odd!r} names folders; letters, digits, . and - only")
+        if odd := next(
+            (
+                name
+                for name in (row.Subject, row.Seizure)
+                if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9.-]*", name)
+            ),
+            None,
+        ):
+            raise UserError(
+                f"{path}, row {line}: {odd!r} names folders; letters, digits, . and - only"
+            )
         if row.Discard not in ("", "No", "Yes", *VIEWS.values()):
-            raise UserError(f"{path}, row {line}, column Discard: {row.Discard!r}; known are Yes, Large, Small, No and empty")
+            raise UserError(
+                f"{path}, row {line}, column Discard: {row.Discard!r}; known are Yes, Large, Small,"
+                " No and empty"
+            )
     again = table[table.duplicated(["Subject", "Seizure"])]
     if len(again):
-        raise UserError(f"{path}, row {int(again.index[0]) + 2}: seizure {again['Seizure'].iloc[0]} of this subject is there twice")
+        raise UserError(
+            f"{path}, row {int(again.index[0]) + 2}: seizure {again['Seizure'].iloc[0]} of this"
+            " subject is there twice"
+        )
     return table
 
 
@@ -224,12 +314,17 @@ SEIZURE_TYPE = {
 }
 
 
-def import_gestures(folder: Path, out: Path, snippet: int = 8, rate: int = 15, shortest: float = 15.0) -> Path:
-    """Make a cohort of the public feature set of GESTURES: a clip a view, its vectors in a store inside the cohort's folder.
+def import_gestures(
+    folder: Path, out: Path, snippet: int = 8, rate: int = 15, shortest: float = 15.0
+) -> Path:
+    """Make a cohort of the public feature set of GESTURES: a clip a view, its vectors in a store
+    inside the cohort's folder.
 
-    Writes OUT/participants.tsv, clips.tsv (columns recording_id, view, seizure_type among them), clips.json, notes.json, and OUT/store with
-    the stage "snippets" of every clip: some hundred files in place of a hundred thousand. Nothing is written into FOLDER. What is there is
-    not read again while the sizes and times of change of a view's files are the same. Which seizures are left out: see `find_views`.
+    Writes OUT/participants.tsv, clips.tsv (columns recording_id, view, seizure_type among them),
+    clips.json, notes.json, and OUT/store with the stage "snippets" of every clip: some hundred
+    files in place of a hundred thousand. Nothing is written into FOLDER. What is there is not read
+    again while the sizes and times of change of a view's files are the same. Which seizures are
+    left out: see `find_views`.
 
     Args:
         folder: where doi 10.5522/04/14781771 was unpacked, with seizures.csv in it.
@@ -248,7 +343,13 @@ def import_gestures(folder: Path, out: Path, snippet: int = 8, rate: int = 15, s
     store, out = Store(Path(out) / "store"), Path(out)
     files = []
     for view in tqdm(views, desc="views", unit="view"):
-        depends = {"doi": DOI, "rate": float(rate), "frames": snippet, "stride": 1, "files": _digest(view)}
+        depends = {
+            "doi": DOI,
+            "rate": float(rate),
+            "frames": snippet,
+            "stride": 1,
+            "files": _digest(view),
+        }
         key = make_key(depends)
         if not store.has(view.clip_id, STAGE, key):
             vectors = read_vectors(view.folder)
@@ -256,11 +357,16 @@ def import_gestures(folder: Path, out: Path, snippet: int = 8, rate: int = 15, s
         store.note(view.clip_id, {}, {STAGE: {"key": key, "depends": depends}})
         files.append(store.file(view.clip_id, STAGE, key).relative_to(out).as_posix())
     _write_tables(views, files, snippet, rate, out)
-    write_text(out / "notes.json", json.dumps([f"Published features, doi {DOI}: {note}" for note in notes], indent=1) + "\n")
+    write_text(
+        out / "notes.json",
+        json.dumps([f"Published features, doi {DOI}: {note}" for note in notes], indent=1) + "\n",
+    )
     return store.folder
 
 
-def _write_tables(views: Sequence[PublishedView], files: Sequence[str], snippet: int, rate: int, out: Path) -> None:
+def _write_tables(
+    views: Sequence[PublishedView], files: Sequence[str], snippet: int, rate: int, out: Path
+) -> None:
     people = pd.DataFrame({"participant_id": sorted({view.participant_id for view in views})})
     clips = pd.DataFrame(
         {

@@ -12,11 +12,13 @@ from semiology.data.skeleton import Skeleton
 def to_graph(tracks: xr.Dataset, skeleton: Skeleton, dimensions: int = 2) -> Data:
     """One spatio-temporal graph a clip: a node for each joint in each frame.
 
-    Node number = frame * joints + joint. Edges, both ways: along the bones within a frame, and from each joint to itself in the next frame.
+    Node number = frame * joints + joint. Edges, both ways: along the bones within a frame, and from
+    each joint to itself in the next frame.
 
     Returns:
-        Data with `pos` (node, space), zeros where missing; `mask` (node,) True where tracked; `confidence` (node,); `edge_index` (2, edge);
-        `temporal` (edge,) True for edges through time; `frames` and `joints`, the two counts.
+        Data with `pos` (node, space), zeros where missing; `mask` (node,) True where tracked;
+        `confidence` (node,); `edge_index` (2, edge); `temporal` (edge,) True for edges through
+        time; `frames` and `joints`, the two counts.
     """
     chosen = select(tracks, skeleton)
     position = coordinates(chosen, dimensions)  # (time, joint, space)
@@ -28,7 +30,11 @@ def to_graph(tracks: xr.Dataset, skeleton: Skeleton, dimensions: int = 2) -> Dat
     steps = np.stack([nodes[:-1].ravel(), nodes[1:].ravel()], axis=1)
     edges = np.concatenate([bones, bones[:, ::-1], steps, steps[:, ::-1]])
     return Data(
-        pos=torch.from_numpy(np.where(seen[..., None], position, 0).reshape(frames * joints, dimensions).astype(np.float32)),
+        pos=torch.from_numpy(
+            np.where(seen[..., None], position, 0)
+            .reshape(frames * joints, dimensions)
+            .astype(np.float32)
+        ),
         mask=torch.from_numpy(seen.ravel()),
         confidence=torch.from_numpy(chosen["confidence"].values.astype(np.float32).ravel()),
         edge_index=torch.from_numpy(edges.T.copy()),

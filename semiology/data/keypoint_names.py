@@ -1,6 +1,8 @@
-"""Names for the points of formats that number them; those shared with MediaPipe and COCO have the same name. Sides are the person's.
+"""Names for the points of formats that number them; those shared with MediaPipe and COCO have the
+same name. Sides are the person's.
 
-Sources: [C] OpenPose's documentation of its output (BODY_25, COCO, face), COCO's keypoints, the 68 points of the iBUG 300-W scheme.
+Sources: [C] OpenPose's documentation of its output (BODY_25, COCO, face), COCO's keypoints, the 68
+points of the iBUG 300-W scheme.
 """
 
 COCO_17 = [

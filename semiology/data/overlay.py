@@ -1,4 +1,6 @@
-"""A copy of the video with what was seen drawn in: skeleton, face landmarks, rings around marked points, lines of text."""
+"""A copy of the video with what was seen drawn in: skeleton, face landmarks, rings around marked
+points, lines of text.
+"""
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -11,7 +13,11 @@ from semiology.data.preprocessing import select
 from semiology.data.skeleton import Skeleton
 from semiology.video import read_frames, write_video
 
-COLOURS = {"left": (255, 170, 0), "right": (0, 190, 255), "": (120, 255, 120)}  # the patient's left, right, midline
+COLOURS = {
+    "left": (255, 170, 0),
+    "right": (0, 190, 255),
+    "": (120, 255, 120),
+}  # the patient's left, right, midline
 FACE = (255, 255, 255)
 MARK = (255, 60, 200)
 UNSURE = 0.5  # below this confidence a joint is drawn hollow, its bones dark
@@ -30,7 +36,8 @@ def draw(
     """Draw into a copy of an RGB image, (height, width, 3) uint8. What is NaN is not drawn.
 
     Args:
-        body: (joint, 2) px in the order of the skeleton's joints; orange is the patient's left, blue the right, green the midline.
+        body: (joint, 2) px in the order of the skeleton's joints; orange is the patient's left,
+            blue the right, green the midline.
         face: (landmark, 2) px, as white dots.
         skeleton: the joints' names and edges.
         confidence: of the joints, (joint,) 0 to 1: those below 0.5 are drawn hollow.
@@ -51,7 +58,9 @@ def draw(
         for name, joint, certain in zip(skeleton.names, body, sure):
             _dot(pen, joint, radius * 1.3, _colour(name), certain >= UNSURE)
     if face is not None and np.isfinite(face).any():
-        small = max(0.7, float(np.ptp(face[np.isfinite(face).all(axis=1)], axis=0).max()) / 100)  # so that the face stays to be seen
+        small = max(
+            0.7, float(np.ptp(face[np.isfinite(face).all(axis=1)], axis=0).max()) / 100
+        )  # so that the face stays to be seen
         for landmark in face:
             _dot(pen, landmark, small, FACE, True)
     for mark in () if marks is None else marks[np.isfinite(marks).all(axis=1)]:
@@ -70,7 +79,13 @@ def _colour(name: str) -> tuple[int, int, int]:
     return next((colour for side, colour in COLOURS.items() if side and side in name), COLOURS[""])
 
 
-def _dot(pen: ImageDraw.ImageDraw, point: np.ndarray, radius: float, colour: tuple[int, int, int], filled: bool) -> None:
+def _dot(
+    pen: ImageDraw.ImageDraw,
+    point: np.ndarray,
+    radius: float,
+    colour: tuple[int, int, int],
+    filled: bool,
+) -> None:
     if np.isfinite(point).all():
         box = (point[0] - radius, point[1] - radius, point[0] + radius, point[1] + radius)
         pen.ellipse(box, fill=colour if filled else None, outline=colour)
@@ -89,16 +104,21 @@ def write_overlay(
     captions: Sequence[str] | None = None,
     marks: Sequence[np.ndarray] | None = None,
 ) -> Path:
-    """Write a copy of a video from `start` to `end` (s) with tracks drawn in, at the tracks' frame rate, without sound.
+    """Write a copy of a video from `start` to `end` (s) with tracks drawn in, at the tracks' frame
+    rate, without sound.
 
     Args:
-        body: tracks of the body over the same part of the video; `skeleton` says which joints are drawn.
+        body: tracks of the body over the same part of the video; `skeleton` says which joints are
+            drawn.
         face: tracks of the face; all landmarks are drawn, or those of `face_skeleton`.
-        captions: one text a frame, several lines parted by a line break; fewer than frames: the last one stays.
-        marks: (point, 2) px a frame, around which rings are drawn; fewer than frames: none after the last.
+        captions: one text a frame, several lines parted by a line break; fewer than frames: the
+            last one stays.
+        marks: (point, 2) px a frame, around which rings are drawn; fewer than frames: none after
+            the last.
 
     Raises:
-        UserError: the video cannot be read, the tracks lack the skeleton's joints, the copy cannot be written.
+        UserError: the video cannot be read, the tracks lack the skeleton's joints, the copy cannot
+            be written.
     """
     joints = None if body is None else select(body, skeleton)
     landmarks = face if face is None or face_skeleton is None else select(face, face_skeleton)
@@ -115,12 +135,18 @@ def write_overlay(
             caption = captions[min(frame.index, len(captions) - 1)] if captions else ""
             lines = caption.split("\n") if caption else []
             yield draw(
-                last if frame.image is not None else last // 3,  # a hole in the video is shown dark, so that time stays whole
+                last
+                if frame.image is not None
+                else last // 3,  # a hole in the video is shown dark, so that time stays whole
                 _points(joints, frame.index),
                 _points(landmarks, frame.index),
                 skeleton=skeleton,
-                confidence=None if joints is None or frame.index >= joints.sizes["time"] else joints["confidence"].values[frame.index],
-                marks=marks[frame.index] if marks is not None and frame.index < len(marks) else None,
+                confidence=None
+                if joints is None or frame.index >= joints.sizes["time"]
+                else joints["confidence"].values[frame.index],
+                marks=marks[frame.index]
+                if marks is not None and frame.index < len(marks)
+                else None,
                 text=lines,
             )
 

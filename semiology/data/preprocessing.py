@@ -1,6 +1,8 @@
-"""From tracked keypoints to what a stream reads: explicit steps, each recorded in the tracks' attribute `steps`.
+"""From tracked keypoints to what a stream reads: explicit steps, each recorded in the tracks'
+attribute `steps`.
 
-select -> drop_low_confidence -> fill_gaps -> smooth -> normalise -> coordinates -> joint, bone and motion channels
+select -> drop_low_confidence -> fill_gaps -> smooth -> normalise -> coordinates -> joint, bone and
+motion channels
 """
 
 import warnings
@@ -17,42 +19,72 @@ POSITIONS = {"position": "space", "position_3d": "space_3d"}
 
 
 def select(tracks: xr.Dataset, skeleton: Skeleton) -> xr.Dataset:
-    """The joints of a skeleton, by name: each the mean of its keypoints, its confidence the lowest of theirs.
+    """The joints of a skeleton, by name: each the mean of its keypoints, its confidence the lowest
+    of theirs.
 
     Raises:
-        UserError: the tracks hold neither a joint's own name nor all keypoints that it is the mean of.
+        UserError: the tracks hold neither a joint's own name nor all keypoints that it is the mean
+            of.
     """
     place = {name: number for number, name in enumerate(tracks.keypoint.values.tolist())}
-    sources = {joint: [joint] if joint in place else list(names) for joint, names in skeleton.joints.items()}
+    sources = {
+        joint: [joint] if joint in place else list(names)
+        for joint, names in skeleton.joints.items()
+    }
     if lacking := [joint for joint, names in sources.items() if not set(names) <= set(place)]:
-        raise UserError(f"skeleton {skeleton.name}: the tracks hold no keypoints for {lacking}; they hold {sorted(place)[:12]} ...")
+        raise UserError(
+            f"skeleton {skeleton.name}: the tracks hold no keypoints for {lacking}; they hold"
+            f" {sorted(place)[:12]} ..."
+        )
     columns = [[place[name] for name in names] for names in sources.values()]
     joined = {}
     for name, values in tracks.data_vars.items():
-        if "keypoint" in values.dims:  # in arrays: xarray would take longer than the networks that read a window
+        if (
+            "keypoint" in values.dims
+        ):  # in arrays: xarray would take longer than the networks that read a window
             by_joint = values.transpose(..., "keypoint")
             join = np.min if name == "confidence" else np.mean
-            joints = np.stack([join(by_joint.values[..., of_joint], axis=-1) for of_joint in columns], axis=-1)
+            joints = np.stack(
+                [join(by_joint.values[..., of_joint], axis=-1) for of_joint in columns], axis=-1
+            )
             joined[name] = (by_joint.dims, joints)
-    selected = tracks.drop_dims("keypoint").assign_coords(keypoint=skeleton.names).assign(joined).assign_attrs(skeleton=skeleton.name)
+    selected = (
+        tracks.drop_dims("keypoint")
+        .assign_coords(keypoint=skeleton.names)
+        .assign(joined)
+        .assign_attrs(skeleton=skeleton.name)
+    )
     return with_step(selected, "select", skeleton=skeleton.name)
 
 
 def drop_low_confidence(tracks: xr.Dataset, threshold: float) -> xr.Dataset:
-    """Positions whose confidence is below the threshold (0 to 1) become NaN; they are never dropped from the grid."""
+    """Positions whose confidence is below the threshold (0 to 1) become NaN; they are never dropped
+    from the grid.
+    """
     keep = tracks["confidence"] >= threshold
-    dropped = tracks.assign({name: tracks[name].where(keep) for name in POSITIONS if name in tracks})
-    return with_step(dropped.assign(confidence=tracks["confidence"].where(keep, 0)), "drop_low_confidence", threshold=threshold)
+    dropped = tracks.assign(
+        {name: tracks[name].where(keep) for name in POSITIONS if name in tracks}
+    )
+    return with_step(
+        dropped.assign(confidence=tracks["confidence"].where(keep, 0)),
+        "drop_low_confidence",
+        threshold=threshold,
+    )
 
 
 def fill_gaps(tracks: xr.Dataset, longest: float) -> xr.Dataset:
-    """Fill gaps of at most `longest` seconds by straight lines between their ends; longer gaps and the clip's ends stay open.
+    """Fill gaps of at most `longest` seconds by straight lines between their ends; longer gaps and
+    the clip's ends stay open.
 
-    The confidence of what was filled stays 0, so that filled and tracked positions remain distinguishable.
+    The confidence of what was filled stays 0, so that filled and tracked positions remain
+    distinguishable.
     """
     frames = int(np.floor(longest * tracks.attrs["fps"] + 1e-9))
     filled = {
-        name: (tracks[name].dims, _per_series(tracks[name].values, lambda line: _fill(line, frames)))
+        name: (
+            tracks[name].dims,
+            _per_series(tracks[name].values, lambda line: _fill(line, frames)),
+        )
         for name in POSITIONS
         if name in tracks
     }
@@ -60,7 +92,9 @@ def fill_gaps(tracks: xr.Dataset, longest: float) -> xr.Dataset:
 
 
 def smooth(tracks: xr.Dataset, window: float, order: int = 2) -> xr.Dataset:
-    """Savitzky-Golay smoothing over `window` seconds within each unbroken run; runs shorter than the window are left as they are."""
+    """Savitzky-Golay smoothing over `window` seconds within each unbroken run; runs shorter than
+    the window are left as they are.
+    """
     frames = round(window * tracks.attrs["fps"]) // 2 * 2 + 1
 
     def smoothed(line: np.ndarray) -> np.ndarray:
@@ -69,20 +103,29 @@ def smooth(tracks: xr.Dataset, window: float, order: int = 2) -> xr.Dataset:
                 line[run] = savgol_filter(line[run], frames, order)
         return line
 
-    values = {name: (tracks[name].dims, _per_series(tracks[name].values, smoothed)) for name in POSITIONS if name in tracks}
+    values = {
+        name: (tracks[name].dims, _per_series(tracks[name].values, smoothed))
+        for name in POSITIONS
+        if name in tracks
+    }
     return with_step(tracks.assign(values), "smooth", window_s=window, order=order)
 
 
-def normalise(tracks: xr.Dataset, skeleton: Skeleton, origin: str = "clip", upright: bool = False) -> xr.Dataset:
-    """Express positions in body units: origin at the skeleton's origin joints, unit the median length between its two scale joints.
+def normalise(
+    tracks: xr.Dataset, skeleton: Skeleton, origin: str = "clip", upright: bool = False
+) -> xr.Dataset:
+    """Express positions in body units: origin at the skeleton's origin joints, unit the median
+    length between its two scale joints.
 
-    The unit is one number a clip (a frame-wise unit would turn tracking noise into movement), so distance to the camera does not matter and
-    foreshortening within the clip is kept. Our choice.
+    The unit is one number a clip (a frame-wise unit would turn tracking noise into movement), so
+    distance to the camera does not matter and foreshortening within the clip is kept. Our choice.
 
     Args:
-        origin: "clip" takes the median origin of the whole clip and keeps the movement of the trunk; "frame" follows it.
-        upright: turn every frame in the image plane so that the line from the second to the first scale joint points to the right. For a
-            face these are the eyes, right to left: its expression then shows apart from the head's roll.
+        origin: "clip" takes the median origin of the whole clip and keeps the movement of the
+            trunk; "frame" follows it.
+        upright: turn every frame in the image plane so that the line from the second to the first
+            scale joint points to the right. For a face these are the eyes, right to left: its
+            expression then shows apart from the head's roll.
 
     Raises:
         UserError: `origin` is neither.
@@ -107,11 +150,19 @@ def normalise(tracks: xr.Dataset, skeleton: Skeleton, origin: str = "clip", upri
         values = ((position - centre[:, None]) / (unit if unit > 0 else np.nan)).astype(np.float32)
         values = _turned_level(values, first, second) if upright else values
         normalised[name] = (("time", space, "keypoint"), values.swapaxes(1, 2))
-    return with_step(tracks.assign(normalised), "normalise", origin=origin, upright=upright, unit=list(skeleton.scale))
+    return with_step(
+        tracks.assign(normalised),
+        "normalise",
+        origin=origin,
+        upright=upright,
+        unit=list(skeleton.scale),
+    )
 
 
 def _turned_level(positions: np.ndarray, first: int, second: int) -> np.ndarray:
-    """(time, keypoint, space), each frame turned about the origin in the image plane, so that `second` lies level, left of `first`."""
+    """(time, keypoint, space), each frame turned about the origin in the image plane, so that
+    `second` lies level, left of `first`.
+    """
     across = positions[:, first] - positions[:, second]
     angle = np.arctan2(across[:, 1], across[:, 0])[:, None]
     x, y = positions[..., 0], positions[..., 1]
@@ -131,29 +182,43 @@ def coordinates(tracks: xr.Dataset, dimensions: int) -> np.ndarray:
     if name is None or name not in tracks:
         held = [n for n in POSITIONS if n in tracks]
         raise UserError(
-            f"dimensions: {dimensions} asked for, but the tracks hold {held}; set dimensions to 2 (pixels) or 3 (metres) accordingly"
+            f"dimensions: {dimensions} asked for, but the tracks hold {held}; set dimensions to 2"
+            " (pixels) or 3 (metres) accordingly"
         )
     return tracks[name].transpose("time", "keypoint", POSITIONS[name]).values
 
 
 def bones(joints: np.ndarray, skeleton: Skeleton) -> np.ndarray:
-    """(..., joint, space): each joint minus its inner neighbour; zero at the root. [C] 2s-AGCN data_gen/gen_bone_data.py"""
+    """(..., joint, space): each joint minus its inner neighbour; zero at the root. [C] 2s-AGCN
+    data_gen/gen_bone_data.py
+    """
     return joints - joints[..., skeleton.parents, :]
 
 
 def motion(positions: np.ndarray) -> np.ndarray:
-    """(..., time, joint, space): position of the next frame minus this one's; zero in the last. [C] MS-AAGCN data_gen/gen_motion_data.py"""
-    return np.concatenate([np.diff(positions, axis=-3), np.zeros_like(positions[..., -1:, :, :])], axis=-3)
+    """(..., time, joint, space): position of the next frame minus this one's; zero in the last. [C]
+    MS-AAGCN data_gen/gen_motion_data.py
+    """
+    return np.concatenate(
+        [np.diff(positions, axis=-3), np.zeros_like(positions[..., -1:, :, :])], axis=-3
+    )
 
 
 def deviation(positions: np.ndarray) -> np.ndarray:
-    """(..., time, joint, space): each joint minus its own median over the window; NaN throughout for a joint that is never seen.
+    """(..., time, joint, space): each joint minus its own median over the window; NaN throughout
+    for a joint that is never seen.
 
-    A face's landmarks differ more between people than between its expressions; this leaves the expression. Our choice.
+    A face's landmarks differ more between people than between its expressions; this leaves the
+    expression. Our choice.
     """
-    ordered = np.sort(positions, axis=-3)  # NaN last; np.nanmedian gives the same, at ten times the price
+    ordered = np.sort(
+        positions, axis=-3
+    )  # NaN last; np.nanmedian gives the same, at ten times the price
     known = np.isfinite(positions).sum(axis=-3, keepdims=True)
-    low, high = (np.take_along_axis(ordered, middle, axis=-3) for middle in (np.maximum(known - 1, 0) // 2, known // 2))
+    low, high = (
+        np.take_along_axis(ordered, middle, axis=-3)
+        for middle in (np.maximum(known - 1, 0) // 2, known // 2)
+    )
     return positions - (low + high) / 2
 
 
@@ -178,5 +243,7 @@ def _fill(line: np.ndarray, longest: int) -> np.ndarray:
     for gap in unbroken_runs(~np.isfinite(line)):
         start, end = gap.start, gap.stop
         if known[0] < start and end <= known[-1] and end - start <= longest:
-            line[start:end] = np.interp(np.arange(start, end), [start - 1, end], [line[start - 1], line[end]])
+            line[start:end] = np.interp(
+                np.arange(start, end), [start - 1, end], [line[start - 1], line[end]]
+            )
     return line

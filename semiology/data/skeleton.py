@@ -1,4 +1,6 @@
-"""Which joints are read, what connects them, and which change places in a mirror: a few lines of YAML each."""
+"""Which joints are read, what connects them, and which change places in a mirror: a few lines of
+YAML each.
+"""
 
 import re
 from collections.abc import Mapping
@@ -21,11 +23,13 @@ class Skeleton:
     Attributes:
         name: what configs and reports call it.
         part: which tracks it is read from: "body" or "face".
-        joints: joint -> names of the tracked keypoints whose mean it is. If a backend tracks the joint under its own name, that is taken.
+        joints: joint -> names of the tracked keypoints whose mean it is. If a backend tracks the
+            joint under its own name, that is taken.
         edges: (joint, neighbour nearer to the root), so that an edge is a bone and has a direction.
         root: the joint towards which edges point.
         origin: joints whose mean is the origin after normalisation.
-        scale: the two joints whose distance is the unit of length after normalisation (torso length, distance between the eyes).
+        scale: the two joints whose distance is the unit of length after normalisation (torso
+            length, distance between the eyes).
     """
 
     name: str
@@ -42,13 +46,19 @@ class Skeleton:
 
     @cached_property
     def edge_index(self) -> np.ndarray:
-        """(edge, 2) integer array of joint and inner neighbour: the only place where joints have numbers."""
+        """(edge, 2) integer array of joint and inner neighbour: the only place where joints have
+        numbers.
+        """
         order = {name: number for number, name in enumerate(self.names)}
-        return np.array([[order[outer], order[inner]] for outer, inner in self.edges], dtype=np.int64).reshape(-1, 2)
+        return np.array(
+            [[order[outer], order[inner]] for outer, inner in self.edges], dtype=np.int64
+        ).reshape(-1, 2)
 
     @cached_property
     def parents(self) -> np.ndarray:
-        """(joint,) index of the inner neighbour by the first edge that names the joint; a joint without one is its own parent."""
+        """(joint,) index of the inner neighbour by the first edge that names the joint; a joint
+        without one is its own parent.
+        """
         parents = np.arange(len(self.joints))
         for outer, inner in self.edge_index[::-1]:
             parents[outer] = inner
@@ -56,15 +66,19 @@ class Skeleton:
 
     @cached_property
     def mirrored(self) -> np.ndarray:
-        """(joint,) for every joint the index of its partner on the other side (left_... and right_...), itself on the midline."""
+        """(joint,) for every joint the index of its partner on the other side (left_... and
+        right_...), itself on the midline.
+        """
         order = {name: number for number, name in enumerate(self.names)}
         return np.array([order.get(mirrored_name(name), order[name]) for name in self.names])
 
     def partitions(self) -> np.ndarray:
-        """Adjacency by spatial partition, (3, joint, joint): self, inward, outward; each column normalised to sum to one.
+        """Adjacency by spatial partition, (3, joint, joint): self, inward, outward; each column
+        normalised to sum to one.
 
-        A[k, i, j] is the weight with which joint j hears joint i in subset k: itself, its neighbours nearer to the root, those further out.
-        Source: [C] 2s-AGCN graph/tools.py (in-degree normalisation); the edges of the 11 joints by name are from [R].
+        A[k, i, j] is the weight with which joint j hears joint i in subset k: itself, its
+        neighbours nearer to the root, those further out. Source: [C] 2s-AGCN graph/tools.py
+        (in-degree normalisation); the edges of the 11 joints by name are from [R].
         """
         count = len(self.joints)
         inward = np.zeros((count, count))
@@ -75,7 +89,8 @@ class Skeleton:
 
 
 def mirrored_name(name: str) -> str:
-    """`left_wrist` -> `right_wrist` and back; a name without a side is its own mirror. The side may stand anywhere in the name.
+    """`left_wrist` -> `right_wrist` and back; a name without a side is its own mirror. The side may
+    stand anywhere in the name.
 
     >>> mirrored_name("brow_left_inner")
     'brow_right_inner'
@@ -85,14 +100,19 @@ def mirrored_name(name: str) -> str:
 
 
 def load_skeleton(source: str | Path) -> Skeleton:
-    """Read a skeleton by the name of a built-in one (`upper_body_11`, `face_23`, ...) or from a YAML file.
+    """Read a skeleton by the name of a built-in one (`upper_body_11`, `face_23`, ...) or from a
+    YAML file.
 
     Raises:
-        UserError: no such skeleton, an unknown or missing key, an edge or origin that names a joint that is not there.
+        UserError: no such skeleton, an unknown or missing key, an edge or origin that names a joint
+            that is not there.
     """
     path = Path(source) if str(source).endswith((".yaml", ".yml")) else FOLDER / f"{source}.yaml"
     if not path.is_file():
-        raise UserError(f"skeleton {source!r}: not found; give the path of a YAML file or one of {', '.join(built_in_skeletons())}")
+        raise UserError(
+            f"skeleton {source!r}: not found; give the path of a YAML file or one of"
+            f" {', '.join(built_in_skeletons())}"
+        )
     try:
         raw = yaml.safe_load(path.read_text(encoding="utf-8"))
     except yaml.YAMLError as error:
@@ -100,8 +120,13 @@ def load_skeleton(source: str | Path) -> Skeleton:
     keys = {"name", "part", "joints", "edges", "root", "origin", "scale"}
     if not isinstance(raw, dict) or set(raw) != keys:
         found = set(raw) if isinstance(raw, dict) else set()
-        raise UserError(f"{path}: needs just the keys {sorted(keys)}; missing {sorted(keys - found)}, unknown {sorted(found - keys)}")
-    if isinstance(raw["joints"], list):  # joints tracked under their own names may be given as a plain list
+        raise UserError(
+            f"{path}: needs just the keys {sorted(keys)}; missing {sorted(keys - found)}, unknown"
+            f" {sorted(found - keys)}"
+        )
+    if isinstance(
+        raw["joints"], list
+    ):  # joints tracked under their own names may be given as a plain list
         raw["joints"] = {joint: [joint] for joint in raw["joints"]}
     skeleton = Skeleton(
         name=str(raw["name"]),
@@ -112,9 +137,15 @@ def load_skeleton(source: str | Path) -> Skeleton:
         origin=tuple(raw["origin"]),
         scale=(raw["scale"][0], raw["scale"][1]),
     )
-    named = [joint for edge in skeleton.edges for joint in edge] + [skeleton.root, *skeleton.origin, *skeleton.scale]
+    named = [joint for edge in skeleton.edges for joint in edge] + [
+        skeleton.root,
+        *skeleton.origin,
+        *skeleton.scale,
+    ]
     if unknown := sorted(set(named) - set(skeleton.joints)):
-        raise UserError(f"{path}: edges, root, origin or scale name joints that are not listed: {unknown}")
+        raise UserError(
+            f"{path}: edges, root, origin or scale name joints that are not listed: {unknown}"
+        )
     return skeleton
 
 

@@ -1,17 +1,20 @@
-"""What was extracted, on disk, once: files named by everything they depend on, and a record that a person can read.
+"""What was extracted, on disk, once: files named by everything they depend on, and a record that a
+person can read.
 
     STORE/<clip_id>/body-<key>.nc                 tracks of the body
     STORE/<clip_id>/face-<key>.nc                 tracks of the face
-    STORE/<clip_id>/body.corrections.csv          what people corrected in them; laid over them whenever they are read
-    STORE/<clip_id>/face_vgg-<key>.safetensors    features (time, channel) and time (time,)
-    STORE/<clip_id>/body_vgg-<key>.safetensors
-    STORE/<clip_id>/snippets-<key>.safetensors    the same of snippets: features (snippet, channel), time (snippet,) of their first frames
-    STORE/<clip_id>/record.json                   stage -> file, key, what the key was made of, share of frames found
+    STORE/<clip_id>/body.corrections.csv          what people corrected in them; laid over them
+    whenever they are read STORE/<clip_id>/face_vgg-<key>.safetensors    features (time, channel)
+    and time (time,) STORE/<clip_id>/body_vgg-<key>.safetensors
+    STORE/<clip_id>/snippets-<key>.safetensors    the same of snippets: features (snippet, channel),
+    time (snippet,) of their first frames STORE/<clip_id>/record.json                   stage ->
+    file, key, what the key was made of, share of frames found
 
-A file appears whole or not at all, so that its presence means the work is done; two processes that make the same file make the same one.
-No name of a video is kept.
+A file appears whole or not at all, so that its presence means the work is done; two processes that
+make the same file make the same one. No name of a video is kept.
 
-Files of tracks and features of any length, written in parts: memory holds one part, and a full disk is an error like any other.
+Files of tracks and features of any length, written in parts: memory holds one part, and a full disk
+is an error like any other.
 
 The tracks of one clip of a cohort, wherever they are: brought along, or in a store.
 """
@@ -32,7 +35,12 @@ from safetensors import SafetensorError
 from safetensors.numpy import load_file
 
 from semiology.data.cohort import Clip
-from semiology.data.corrections import corrections_file, read_corrected, read_corrections, with_corrections
+from semiology.data.corrections import (
+    corrections_file,
+    read_corrected,
+    read_corrections,
+    with_corrections,
+)
 from semiology.data.tracks import between, netcdf_bytes, read_tracks, save_tracks
 from semiology.errors import UserError
 from semiology.files import atomic_path, content_hash, write_text
@@ -40,9 +48,11 @@ from semiology.files import atomic_path, content_hash, write_text
 
 @contextmanager
 def growing_tracks(path: str | Path) -> Iterator[Callable[[xr.Dataset], None]]:
-    """Write tracks as netCDF in blocks of successive frames, by the function that is given; the file appears, whole, when the block ends.
+    """Write tracks as netCDF in blocks of successive frames, by the function that is given; the
+    file appears, whole, when the block ends.
 
-    All blocks have as many frames as the first, but for the last. The file reads as if it had been written at once.
+    All blocks have as many frames as the first, but for the last. The file reads as if it had been
+    written at once.
 
     Raises:
         UserError: the disk is full, the folder cannot be written.
@@ -89,7 +99,9 @@ class _Growing:
 
 
 class _Disk(io.RawIOBase):
-    """A file as HDF5 writes it. HDF5 takes the process down where a write fails: so it is told that none does, and `check` says so."""
+    """A file as HDF5 writes it. HDF5 takes the process down where a write fails: so it is told that
+    none does, and `check` says so.
+    """
 
     def __init__(self, path: Path):
         self._stream = open(path, "r+b", buffering=0)  # noqa: SIM115
@@ -130,17 +142,24 @@ class _Disk(io.RawIOBase):
 
 
 def write_arrays(path: str | Path, arrays: dict[str, np.ndarray]) -> None:
-    """Write arrays as safetensors, whole or not at all, without a copy of them in memory; in its own library's order, so of the same bytes.
+    """Write arrays as safetensors, whole or not at all, without a copy of them in memory; in its
+    own library's order, so of the same bytes.
 
     Raises:
         UserError: the disk is full, the folder cannot be written.
     """
     kinds = {"float32": "F32", "float64": "F64"}
     header, offset = {}, 0
-    wide_first = sorted(arrays, key=lambda name: (-arrays[name].itemsize, name))  # so every number lies on a multiple of its size
+    wide_first = sorted(
+        arrays, key=lambda name: (-arrays[name].itemsize, name)
+    )  # so every number lies on a multiple of its size
     whole = {name: np.ascontiguousarray(arrays[name]) for name in wide_first}
     for name, array in whole.items():
-        header[name] = {"dtype": kinds[str(array.dtype)], "shape": list(array.shape), "data_offsets": [offset, offset + array.nbytes]}
+        header[name] = {
+            "dtype": kinds[str(array.dtype)],
+            "shape": list(array.shape),
+            "data_offsets": [offset, offset + array.nbytes],
+        }
         offset += array.nbytes
     told = json.dumps(header, separators=(",", ":")).encode()
     told += b" " * (-len(told) % 8)
@@ -150,9 +169,14 @@ def write_arrays(path: str | Path, arrays: dict[str, np.ndarray]) -> None:
             stream.write(array.data if array.size else b"")
 
 
-SCHEMA = 1  # raise when the same input and parameters give other content than before: it is part of every key
+# raise when the same input and parameters give other content than before: it is part of every key
+SCHEMA = 1
 TRACKS = ("body", "face")
-FEATURES = {"body_vgg": "--body_weights", "face_vgg": "--face_weights", "snippets": "--snippet_weights"}  # stage -> what extract needs
+FEATURES = {
+    "body_vgg": "--body_weights",
+    "face_vgg": "--face_weights",
+    "snippets": "--snippet_weights",
+}  # stage -> what extract needs
 
 Features = tuple[np.ndarray, np.ndarray]
 
@@ -168,7 +192,8 @@ class Store:
 
     Args:
         folder: made when something is first written.
-        plain: name files by stage only (`body.nc`), for loose videos; then a change of parameters replaces the file.
+        plain: name files by stage only (`body.nc`), for loose videos; then a change of parameters
+            replaces the file.
     """
 
     def __init__(self, folder: str | Path, *, plain: bool = False):
@@ -178,13 +203,15 @@ class Store:
         """Tracks of a clip's "body" or "face", with what people corrected in them.
 
         Raises:
-            UserError: the clip, or this part of it, was not extracted; its corrections cannot be read, or are of another video.
+            UserError: the clip, or this part of it, was not extracted; its corrections cannot be
+                read, or are of another video.
         """
         corrections = read_corrections(self.corrections_file(clip_id, part))
         if any(row.video not in ("", self.video_digits(clip_id)) for row in corrections):
             path = self.corrections_file(clip_id, part)
             raise UserError(
-                f"{path}: of another file of clip {clip_id}: its frame numbers do not hold; move the table away, or bring that file back"
+                f"{path}: of another file of clip {clip_id}: its frame numbers do not hold; move"
+                " the table away, or bring that file back"
             )
         return with_corrections(self.predicted(clip_id, part), corrections)
 
@@ -197,17 +224,23 @@ class Store:
         return read_tracks(self.path(clip_id, part))
 
     def corrections_file(self, clip_id: str, part: str) -> Path:
-        """Where corrections of the part's tracks are, or would be: one table, whatever the tracks' key."""
+        """Where corrections of the part's tracks are, or would be: one table, whatever the tracks'
+        key.
+        """
         return corrections_file(self.folder / clip_id / f"{part}.nc")
 
     def video_digits(self, clip_id: str) -> str:
-        """The first sixteen digits of the SHA-256 of the file that the clip was extracted from; empty where unknown."""
+        """The first sixteen digits of the SHA-256 of the file that the clip was extracted from;
+        empty where unknown.
+        """
         return str(self.record(clip_id)["source"].get("sha256", ""))[:16]
 
     def features(self, clip_id: str, stage: str) -> Features:
-        """Features of a clip, stage "body_vgg", "face_vgg" or "snippets": (time, channel) float32, NaN rows where missing, and (time,) s.
+        """Features of a clip, stage "body_vgg", "face_vgg" or "snippets": (time, channel) float32,
+        NaN rows where missing, and (time,) s.
 
-        A row of the first two stands for a frame, one of "snippets" for the snippet that begins at its time.
+        A row of the first two stands for a frame, one of "snippets" for the snippet that begins at
+        its time.
 
         Raises:
             UserError: the clip, or this stage of it, was not extracted; the file is damaged.
@@ -216,7 +249,9 @@ class Store:
         try:
             stored = load_file(path)
         except (SafetensorError, OSError) as error:
-            raise UserError(f"{path}: damaged; delete it and run semiology extract again") from error
+            raise UserError(
+                f"{path}: damaged; delete it and run semiology extract again"
+            ) from error
         return stored["features"], stored["time"]
 
     def path(self, clip_id: str, stage: str) -> Path:
@@ -228,28 +263,45 @@ class Store:
         entry = self.record(clip_id)["stages"].get(stage)
         if entry is None or not (path := self.folder / clip_id / entry["file"]).is_file():
             weights = f" {FEATURES[stage]} FILE" if stage in FEATURES else ""
-            raise UserError(f"clip {clip_id}: no {stage} in {self.folder}; run: semiology extract COHORT --store {self.folder}{weights}")
+            raise UserError(
+                f"clip {clip_id}: no {stage} in {self.folder}; run: semiology extract COHORT"
+                f" --store {self.folder}{weights}"
+            )
         return path
 
     def has(self, clip_id: str, stage: str, key: str | None = None) -> bool:
-        """Whether a stage was extracted, and, with `key`, from just this input with just these parameters."""
+        """Whether a stage was extracted, and, with `key`, from just this input with just these
+        parameters.
+        """
         if key is not None and not self.plain:
             return self.file(clip_id, stage, key).is_file()
         entry = self.record(clip_id)["stages"].get(stage)
-        return entry is not None and key in (None, entry["key"]) and (self.folder / clip_id / entry["file"]).is_file()
+        return (
+            entry is not None
+            and key in (None, entry["key"])
+            and (self.folder / clip_id / entry["file"]).is_file()
+        )
 
     def file(self, clip_id: str, stage: str, key: str) -> Path:
         """Where a stage with this key is, or would be."""
         suffix = ".nc" if stage in TRACKS else ".safetensors"
-        return self.folder / clip_id / (f"{stage}{suffix}" if self.plain else f"{stage}-{key}{suffix}")
+        return (
+            self.folder / clip_id / (f"{stage}{suffix}" if self.plain else f"{stage}-{key}{suffix}")
+        )
 
     def record(self, clip_id: str) -> dict:
-        """What is known of a clip: {"source": {...}, "stages": {stage: {...}}}; empty where nothing is stored or the file is damaged."""
+        """What is known of a clip: {"source": {...}, "stages": {stage: {...}}}; empty where nothing
+        is stored or the file is damaged.
+        """
         try:
             record = json.loads((self.folder / clip_id / "record.json").read_text(encoding="utf-8"))
         except (FileNotFoundError, NotADirectoryError, ValueError):
             record = {}  # a damaged record costs no work: files are found again by their keys
-        return {"clip_id": clip_id, "source": record.get("source", {}), "stages": record.get("stages", {})}
+        return {
+            "clip_id": clip_id,
+            "source": record.get("source", {}),
+            "stages": record.get("stages", {}),
+        }
 
     def write(self, clip_id: str, stage: str, key: str, content: xr.Dataset | Features) -> None:
         """Write a stage's file; it counts once `note` has put it into the record.
@@ -262,19 +314,32 @@ class Store:
             save_tracks(content, path)
         else:
             features, time = content
-            write_arrays(path, {"features": features.astype(np.float32, copy=False), "time": time.astype(np.float64, copy=False)})
+            write_arrays(
+                path,
+                {
+                    "features": features.astype(np.float32, copy=False),
+                    "time": time.astype(np.float64, copy=False),
+                },
+            )
 
     @contextmanager
-    def growing(self, clip_id: str, keys: Mapping[str, str]) -> Iterator[Callable[[Mapping[str, xr.Dataset]], None]]:
-        """Write tracks in blocks of frames (`growing_tracks`), several stages (stage -> key) side by side; they count once noted.
+    def growing(
+        self, clip_id: str, keys: Mapping[str, str]
+    ) -> Iterator[Callable[[Mapping[str, xr.Dataset]], None]]:
+        """Write tracks in blocks of frames (`growing_tracks`), several stages (stage -> key) side
+        by side; they count once noted.
 
-        Gives the function that takes a block, stage -> tracks; stages that were not asked for are left out.
+        Gives the function that takes a block, stage -> tracks; stages that were not asked for are
+        left out.
 
         Raises:
             UserError: the disk is full, the folder cannot be written.
         """
         with ExitStack() as files:
-            add = {stage: files.enter_context(growing_tracks(self.file(clip_id, stage, key))) for stage, key in keys.items()}
+            add = {
+                stage: files.enter_context(growing_tracks(self.file(clip_id, stage, key)))
+                for stage, key in keys.items()
+            }
 
             def take(block: Mapping[str, xr.Dataset]) -> None:
                 for stage, write in add.items():
@@ -287,13 +352,24 @@ class Store:
     def _free(self, clip_id: str, stage: str, key: str) -> Path:
         """Where to write a stage's file, which the record does not name any more."""
         if self.plain and self.has(clip_id, stage):
-            self._retract(clip_id, stage)  # or an interruption here would leave the record of one file with the content of another
+            self._retract(
+                clip_id,
+                stage,
+                # or an interruption here would leave the record of one file with the content of another
+            )
         return self.file(clip_id, stage, key)
 
-    def note(self, clip_id: str, source: Mapping[str, object], stages: Mapping[str, Mapping[str, object]]) -> None:
-        """Put stages (stage -> key, depends, found ...) and the source's fingerprint into the clip's record, beside what is there."""
+    def note(
+        self, clip_id: str, source: Mapping[str, object], stages: Mapping[str, Mapping[str, object]]
+    ) -> None:
+        """Put stages (stage -> key, depends, found ...) and the source's fingerprint into the
+        clip's record, beside what is there.
+        """
         record = self.record(clip_id)
-        entries = {stage: {"file": self.file(clip_id, stage, str(entry["key"])).name, **entry} for stage, entry in stages.items()}
+        entries = {
+            stage: {"file": self.file(clip_id, stage, str(entry["key"])).name, **entry}
+            for stage, entry in stages.items()
+        }
         new = {**record, "source": dict(source), "stages": {**record["stages"], **entries}}
         if new != record:
             self._write_record(clip_id, new)
@@ -308,19 +384,27 @@ class Store:
 
 
 def fingerprint(path: Path, known: Mapping[str, object]) -> dict[str, object]:
-    """Content hash of a file with its size and time of change (ns); the hash that is `known` is taken over while these two are unchanged.
+    """Content hash of a file with its size and time of change (ns); the hash that is `known` is
+    taken over while these two are unchanged.
 
-    So a second run over hundreds of gigabytes reads none of them. A file that was changed with its size and time kept would be missed.
+    So a second run over hundreds of gigabytes reads none of them. A file that was changed with its
+    size and time kept would be missed.
     """
     if is_unchanged(path, known):
         return dict(known)
     status = path.stat()
-    return {"sha256": _sha256(path, status.st_size, status.st_mtime_ns), "size": status.st_size, "changed_ns": status.st_mtime_ns}
+    return {
+        "sha256": _sha256(path, status.st_size, status.st_mtime_ns),
+        "size": status.st_size,
+        "changed_ns": status.st_mtime_ns,
+    }
 
 
 @cache
 def _sha256(path: Path, size: int, changed_ns: int) -> str:
-    """Of the file while it is of this size and time of change: many clips of one recording have it read once a process."""
+    """Of the file while it is of this size and time of change: many clips of one recording have it
+    read once a process.
+    """
     return content_hash(path)
 
 
@@ -333,7 +417,8 @@ def is_unchanged(path: Path, known: Mapping[str, object]) -> bool:
 
 
 def clip_tracks(folder: Path, clip: Clip, store: Store | None, part: str) -> xr.Dataset:
-    """Tracks of a clip from its start to its end, with what people corrected in them, time (s) counted from its start.
+    """Tracks of a clip from its start to its end, with what people corrected in them, time (s)
+    counted from its start.
 
     Args:
         folder: of the cohort.
@@ -342,16 +427,24 @@ def clip_tracks(folder: Path, clip: Clip, store: Store | None, part: str) -> xr.
         part: "body" or "face", of the store.
 
     Raises:
-        UserError: which clip, and what is wrong: no tracks and no store, tracks that cannot be read, no frame from its start to its end.
-            Files that were brought are not named, because they may be named after videos.
+        UserError: which clip, and what is wrong: no tracks and no store, tracks that cannot be
+            read, no frame from its start to its end. Files that were brought are not named, because
+            they may be named after videos.
     """
     if not clip.tracks:
         if store is None:
-            raise UserError(f"clip {clip.clip_id}: has no tracks of its own; give the store of semiology extract (--store DIR)")
+            raise UserError(
+                f"clip {clip.clip_id}: has no tracks of its own; give the store of semiology"
+                " extract (--store DIR)"
+            )
         return store.tracks(clip.clip_id, part)
     path = folder / clip.tracks
     try:
         return between(read_corrected(path), clip.start, clip.end)
     except UserError as error:
-        what = str(error).replace(str(corrections_file(path)), "its corrections").replace(str(path), "its tracks")
+        what = (
+            str(error)
+            .replace(str(corrections_file(path)), "its corrections")
+            .replace(str(path), "its tracks")
+        )
         raise UserError(f"clip {clip.clip_id}: {what}") from error

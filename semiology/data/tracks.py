@@ -1,12 +1,14 @@
-"""The one container of keypoints over time: an xarray.Dataset with the dimension names of the `movement` package.
+"""The one container of keypoints over time: an xarray.Dataset with the dimension names of the
+`movement` package.
 
     position     (time, space, keypoint)     pixels, x to the right, y down
     position_3d  (time, space_3d, keypoint)  metres, x to the right, y down, z away from the camera
     confidence   (time, keypoint)            0 to 1
 
-A file holds `position` or `position_3d` or both. Missing is NaN in the positions and 0 in the confidence. `time` is a regular grid in
-seconds from the start of the clip; where a frame of the video is missing, its row is NaN and `source_index` is -1: time is never closed up.
-Left and right are the patient's. What was done to the tracks after tracking is in the attribute `steps`.
+A file holds `position` or `position_3d` or both. Missing is NaN in the positions and 0 in the
+confidence. `time` is a regular grid in seconds from the start of the clip; where a frame of the
+video is missing, its row is NaN and `source_index` is -1: time is never closed up. Left and right
+are the patient's. What was done to the tracks after tracking is in the attribute `steps`.
 """
 
 import json
@@ -24,10 +26,33 @@ from semiology.errors import UserError
 from semiology.files import atomic_path
 
 # what h5py raises, and numpy on what it hands over, where bytes are not what they should be
-H5_FAULTS = (OSError, KeyError, ValueError, RuntimeError, TypeError, IndexError, AttributeError, OverflowError, MemoryError, EOFError)
+H5_FAULTS = (
+    OSError,
+    KeyError,
+    ValueError,
+    RuntimeError,
+    TypeError,
+    IndexError,
+    AttributeError,
+    OverflowError,
+    MemoryError,
+    EOFError,
+)
 OWN = {"schema", "fps", "software"}  # attributes of every file that was written from `make_tracks`
-PLAIN = {"_FillValue", "coordinates", "CLASS", "NAME", "DIMENSION_LIST", "REFERENCE_LIST", "_Netcdf4Dimid", "_Netcdf4Coordinates"}
-DAMAGED = "not a readable netCDF file of tracks; make it again (delete it first where semiology extract made it)"
+PLAIN = {
+    "_FillValue",
+    "coordinates",
+    "CLASS",
+    "NAME",
+    "DIMENSION_LIST",
+    "REFERENCE_LIST",
+    "_Netcdf4Dimid",
+    "_Netcdf4Coordinates",
+}
+DAMAGED = (
+    "not a readable netCDF file of tracks; make it again (delete it first where semiology extract"
+    " made it)"
+)
 SCHEMA = 1  # raise when the meaning of a saved file changes: it is part of every key in the store
 
 
@@ -44,7 +69,8 @@ def make_tracks(
     height: int = 0,
     backend: str = "",
 ) -> xr.Dataset:
-    """Put arrays into the container. The one place where (time, keypoint, space) becomes (time, space, keypoint).
+    """Put arrays into the container. The one place where (time, keypoint, space) becomes (time,
+    space, keypoint).
 
     Args:
         position: (time, keypoint, 2) px, or None where only 3D is known.
@@ -65,22 +91,48 @@ def make_tracks(
     if first is None:
         raise UserError("tracks: neither position (px) nor position_3d (m) was given")
     frames = len(first)
-    expected = {"position": (frames, len(keypoints), 2), "position_3d": (frames, len(keypoints), 3), "confidence": (frames, len(keypoints))}
-    for name, array in {"position": position, "position_3d": position_3d, "confidence": confidence}.items():
+    expected = {
+        "position": (frames, len(keypoints), 2),
+        "position_3d": (frames, len(keypoints), 3),
+        "confidence": (frames, len(keypoints)),
+    }
+    for name, array in {
+        "position": position,
+        "position_3d": position_3d,
+        "confidence": confidence,
+    }.items():
         if array is not None and np.shape(array) != expected[name]:
-            raise UserError(f"tracks: {name} has shape {np.shape(array)}, expected {expected[name]} for {len(keypoints)} keypoint names")
+            raise UserError(
+                f"tracks: {name} has shape {np.shape(array)}, expected {expected[name]} for"
+                f" {len(keypoints)} keypoint names"
+            )
     if len(set(keypoints)) != len(keypoints):
-        raise UserError(f"tracks: keypoint names repeat: {sorted({name for name in keypoints if keypoints.count(name) > 1})}")
+        raise UserError(
+            "tracks: keypoint names repeat:"
+            f" {sorted({name for name in keypoints if keypoints.count(name) > 1})}"
+        )
     if not (np.isfinite(fps) and fps > 0):
         raise UserError(f"tracks: fps must be positive, got {fps}")
 
     finite = np.isfinite(np.asarray(first, dtype=float)).all(axis=2)
-    confidence = finite.astype(np.float32) if confidence is None else np.where(finite, confidence, 0).astype(np.float32)
-    variables: dict[str, tuple[tuple[str, ...], np.ndarray]] = {"confidence": (("time", "keypoint"), confidence)}
+    confidence = (
+        finite.astype(np.float32)
+        if confidence is None
+        else np.where(finite, confidence, 0).astype(np.float32)
+    )
+    variables: dict[str, tuple[tuple[str, ...], np.ndarray]] = {
+        "confidence": (("time", "keypoint"), confidence)
+    }
     if position is not None:
-        variables["position"] = (("time", "space", "keypoint"), np.asarray(position, np.float32).transpose(0, 2, 1))
+        variables["position"] = (
+            ("time", "space", "keypoint"),
+            np.asarray(position, np.float32).transpose(0, 2, 1),
+        )
     if position_3d is not None:
-        variables["position_3d"] = (("time", "space_3d", "keypoint"), np.asarray(position_3d, np.float32).transpose(0, 2, 1))
+        variables["position_3d"] = (
+            ("time", "space_3d", "keypoint"),
+            np.asarray(position_3d, np.float32).transpose(0, 2, 1),
+        )
     time = np.arange(frames) / fps
     index = np.arange(frames) if source_index is None else np.asarray(source_index)
     return xr.Dataset(
@@ -90,7 +142,10 @@ def make_tracks(
             "keypoint": list(keypoints),
             "space": ["x", "y"],
             "space_3d": ["x", "y", "z"],
-            "source_time": ("time", time if source_time is None else np.asarray(source_time, float)),
+            "source_time": (
+                "time",
+                time if source_time is None else np.asarray(source_time, float),
+            ),
             "source_index": ("time", index.astype(np.int64)),
         },
         attrs={
@@ -107,7 +162,9 @@ def make_tracks(
 
 
 def steps(tracks: xr.Dataset) -> list[dict]:
-    """What was done to the tracks since tracking, oldest first: a list of {"step": name, parameter: value}."""
+    """What was done to the tracks since tracking, oldest first: a list of {"step": name, parameter:
+    value}.
+    """
     return json.loads(tracks.attrs["steps"])
 
 
@@ -117,13 +174,17 @@ def with_step(tracks: xr.Dataset, step: str, **parameters) -> xr.Dataset:
 
 
 def save_tracks(tracks: xr.Dataset, path: str | Path) -> Path:
-    """Write as netCDF (HDF5), whole or not at all, float32 and compressed. Other programs open it as any netCDF file.
+    """Write as netCDF (HDF5), whole or not at all, float32 and compressed. Other programs open it
+    as any netCDF file.
 
     Raises:
-        UserError: a suffix other than .nc, by which it could not be read again; the folder cannot be written.
+        UserError: a suffix other than .nc, by which it could not be read again; the folder cannot
+            be written.
     """
     if Path(path).suffix.lower() != ".nc":
-        raise UserError(f"{path}: tracks are written as .nc; `semiology tracks export` writes other formats")
+        raise UserError(
+            f"{path}: tracks are written as .nc; `semiology tracks export` writes other formats"
+        )
     content = netcdf_bytes(tracks)
     with atomic_path(path) as temporary:
         temporary.write_bytes(content)
@@ -131,25 +192,34 @@ def save_tracks(tracks: xr.Dataset, path: str | Path) -> Path:
 
 
 def netcdf_bytes(tracks: xr.Dataset, *, growing: bool = False) -> bytes:
-    """The content of a netCDF file, made in memory: when HDF5 itself meets a full disk, it takes the whole process down.
+    """The content of a netCDF file, made in memory: when HDF5 itself meets a full disk, it takes
+    the whole process down.
 
     With `growing`, more frames can be appended to it, as many at a time.
     """
     encoding: dict = {name: {"zlib": True, "complevel": 1} for name in tracks.data_vars}
     if growing:
-        for name in [name for name, variable in tracks.variables.items() if "time" in variable.dims]:
+        for name in [
+            name for name, variable in tracks.variables.items() if "time" in variable.dims
+        ]:
             encoding.setdefault(name, {})["chunksizes"] = tracks[name].shape
-    return bytes(tracks.to_netcdf(engine="h5netcdf", encoding=encoding, unlimited_dims=["time"] if growing else None))
+    return bytes(
+        tracks.to_netcdf(
+            engine="h5netcdf", encoding=encoding, unlimited_dims=["time"] if growing else None
+        )
+    )
 
 
 def read_tracks(path: str | Path, *, fps: float | None = None) -> xr.Dataset:
     """Read tracks from our netCDF, or from a long CSV that the user brings.
 
-    The CSV has one row a frame and keypoint: `time` (s) or `frame` (then give `fps`), `keypoint`, `x`, `y` (px) and/or `x_m`, `y_m`, `z_m`
-    (metres), and, if known, `confidence`. Rows that are absent are missing frames. Rows must lie on a regular grid (to 1/4 frame).
+    The CSV has one row a frame and keypoint: `time` (s) or `frame` (then give `fps`), `keypoint`,
+    `x`, `y` (px) and/or `x_m`, `y_m`, `z_m` (metres), and, if known, `confidence`. Rows that are
+    absent are missing frames. Rows must lie on a regular grid (to 1/4 frame).
 
     Raises:
-        UserError: no such file, not a netCDF or CSV, columns missing, text among numbers, two rows for one frame and keypoint.
+        UserError: no such file, not a netCDF or CSV, columns missing, text among numbers, two rows
+            for one frame and keypoint.
     """
     path = Path(path)
     if not path.is_file():
@@ -159,14 +229,16 @@ def read_tracks(path: str | Path, *, fps: float | None = None) -> xr.Dataset:
     tracks = read_netcdf(path)
     if not {"confidence", "time", "keypoint"} <= set(tracks.variables) or "fps" not in tracks.attrs:
         raise UserError(
-            f"{path}: a netCDF file, but not one of semiology's tracks (no confidence, keypoint or fps); try semiology tracks import"
+            f"{path}: a netCDF file, but not one of semiology's tracks (no confidence, keypoint or"
+            " fps); try semiology tracks import"
         )
     return tracks.assign_coords(keypoint=[str(name) for name in tracks.keypoint.values])
 
 
 @contextmanager
 def open_tracks(path: str | Path) -> Iterator[xr.Dataset]:
-    """Tracks from our netCDF, whose arrays are read when they are used: for files that are larger than memory should be.
+    """Tracks from our netCDF, whose arrays are read when they are used: for files that are larger
+    than memory should be.
 
     Raises:
         UserError: not such a file, or a damaged one.
@@ -180,7 +252,8 @@ def open_tracks(path: str | Path) -> Iterator[xr.Dataset]:
 
 
 def between(tracks: xr.Dataset, start: float, end: float | None = None) -> xr.Dataset:
-    """The frames from `start` to `end` (s; None: to the end of the tracks), with time counted from the first of them.
+    """The frames from `start` to `end` (s; None: to the end of the tracks), with time counted from
+    the first of them.
 
     Raises:
         UserError: there is none.
@@ -202,7 +275,9 @@ def read_netcdf(path: Path) -> xr.Dataset:
         UserError: not such a file, or a damaged one.
     """
     try:
-        with h5py.File(path, "r") as file:  # first: if h5netcdf fails at opening one, it prints a second failure on the screen
+        with (
+            h5py.File(path, "r") as file
+        ):  # first: if h5netcdf fails at opening one, it prints a second failure on the screen
             if (own := _own(file)) is not None:
                 return own
         with xr.open_dataset(path, engine="h5netcdf") as opened:
@@ -212,10 +287,12 @@ def read_netcdf(path: Path) -> xr.Dataset:
 
 
 def _own(file: h5py.File) -> xr.Dataset | None:
-    """The content of a file that was written from `make_tracks`, as xarray would read it; None of any other file.
+    """The content of a file that was written from `make_tracks`, as xarray would read it; None of
+    any other file.
 
-    xarray asks HDF5 hundreds of small questions a file, which take five times as long as its content. A file in which there is something to
-    decode (units, scales, a fill value that is a number) is left to xarray.
+    xarray asks HDF5 hundreds of small questions a file, which take five times as long as its
+    content. A file in which there is something to decode (units, scales, a fill value that is a
+    number) is left to xarray.
     """
     if not set(file.attrs) >= OWN:
         return None
@@ -225,12 +302,21 @@ def _own(file: h5py.File) -> xr.Dataset | None:
             return None
         fill = stored.attrs.get("_FillValue", np.nan)
         axes = stored.attrs.get("DIMENSION_LIST")
-        if np.any(fill == fill) or (axes is None and bytes(stored.attrs.get("NAME", b"")) != name.encode()):
+        if np.any(fill == fill) or (
+            axes is None and bytes(stored.attrs.get("NAME", b"")) != name.encode()
+        ):
             return None
         dims = (name,) if axes is None else tuple(file[axis[0]].name[1:] for axis in axes)
-        variables[name] = dims, stored.asstr()[()].astype(str) if stored.dtype.kind == "O" else stored[()]
+        variables[name] = (
+            dims,
+            stored.asstr()[()].astype(str) if stored.dtype.kind == "O" else stored[()],
+        )
         coordinates |= {*dims, *stored.attrs.get("coordinates", "").split()}
-    attributes = {key: value[0] if np.shape(value) == (1,) else value for key, value in file.attrs.items() if not key.startswith("_")}
+    attributes = {
+        key: value[0] if np.shape(value) == (1,) else value
+        for key, value in file.attrs.items()
+        if not key.startswith("_")
+    }
     return xr.Dataset(variables, attrs=attributes).set_coords(coordinates & set(variables))
 
 
@@ -240,22 +326,34 @@ def _read_csv(path: Path, fps: float | None) -> xr.Dataset:
     except (ValueError, UnicodeDecodeError) as error:
         raise UserError(f"{path}: not a readable CSV: {error}") from error
     spaces = {"position": ["x", "y"], "position_3d": ["x_m", "y_m", "z_m"]}
-    present = {name: columns for name, columns in spaces.items() if set(columns) <= set(table.columns)}
+    present = {
+        name: columns for name, columns in spaces.items() if set(columns) <= set(table.columns)
+    }
     if "keypoint" not in table or not present or not {"time", "frame"} & set(table.columns):
         needed = "keypoint, time or frame, and x,y (px) or x_m,y_m,z_m (m)"
-        found = f"has {list(table.columns)[:8]}; if it is another program's: semiology tracks import"
+        found = (
+            f"has {list(table.columns)[:8]}; if it is another program's: semiology tracks import"
+        )
         raise UserError(f"{path}: needs the columns {needed}; {found}")
     coordinates = [column for columns in present.values() for column in columns]
-    numbers = [column for column in ("time", "frame", "confidence", *coordinates) if column in table]
+    numbers = [
+        column for column in ("time", "frame", "confidence", *coordinates) if column in table
+    ]
     for column in numbers:
         converted = pd.to_numeric(table[column], errors="coerce")
         if (bad := converted.isna() & table[column].notna()).any():
             row = int(np.flatnonzero(bad)[0])
-            raise UserError(f'{path}: row {row + 2}, column "{column}": {table[column].iloc[row]!r} is not a number')
+            raise UserError(
+                f'{path}: row {row + 2}, column "{column}": {table[column].iloc[row]!r} is not a'
+                " number"
+            )
         table[column] = converted
     if "frame" in table:
         if fps is None:
-            raise UserError(f"{path}: has frame numbers; give the frame rate too (fps), or a column time in seconds")
+            raise UserError(
+                f"{path}: has frame numbers; give the frame rate too (fps), or a column time in"
+                " seconds"
+            )
         rows = table["frame"].to_numpy()
     else:
         stamps = np.unique(table["time"].dropna())
@@ -265,14 +363,28 @@ def _read_csv(path: Path, fps: float | None) -> xr.Dataset:
         rows = table["time"].to_numpy() * fps
     if np.isnan(rows).any() or (np.abs(rows - np.round(rows)) > 0.25).any():
         row = int(np.flatnonzero(np.isnan(rows) | (np.abs(rows - np.round(rows)) > 0.25))[0])
-        raise UserError(f"{path}: row {row + 2}: time or frame is empty or off the grid of {fps:g} frames per second; resample first")
+        raise UserError(
+            f"{path}: row {row + 2}: time or frame is empty or off the grid of {fps:g} frames per"
+            " second; resample first"
+        )
     if (rows < 0).any():
-        raise UserError(f"{path}: row {int(np.flatnonzero(rows < 0)[0]) + 2}: negative time; time counts from the clip's start")
+        raise UserError(
+            f"{path}: row {int(np.flatnonzero(rows < 0)[0]) + 2}: negative time; time counts from"
+            " the clip's start"
+        )
     frame = np.round(rows).astype(int)
     if (twice := table.assign(frame=frame).duplicated(["frame", "keypoint"])).any():
-        raise UserError(f"{path}: row {int(np.flatnonzero(twice)[0]) + 2}: a second row for the same frame and keypoint")
+        raise UserError(
+            f"{path}: row {int(np.flatnonzero(twice)[0]) + 2}: a second row for the same frame and"
+            " keypoint"
+        )
     keypoints = [str(name) for name in dict.fromkeys(table["keypoint"].astype(str))]
-    place = table["keypoint"].astype(str).map({name: number for number, name in enumerate(keypoints)}).to_numpy()
+    place = (
+        table["keypoint"]
+        .astype(str)
+        .map({name: number for number, name in enumerate(keypoints)})
+        .to_numpy()
+    )
     arrays = {}
     for name, columns in present.items():
         arrays[name] = np.full((frame.max() + 1, len(keypoints), len(columns)), np.nan, np.float32)
@@ -281,4 +393,11 @@ def _read_csv(path: Path, fps: float | None) -> xr.Dataset:
     if "confidence" in table:
         confidence = np.zeros((frame.max() + 1, len(keypoints)), np.float32)
         confidence[frame, place] = table["confidence"].fillna(0)
-    return make_tracks(arrays.get("position"), keypoints, fps, confidence=confidence, position_3d=arrays.get("position_3d"), backend="csv")
+    return make_tracks(
+        arrays.get("position"),
+        keypoints,
+        fps,
+        confidence=confidence,
+        position_3d=arrays.get("position_3d"),
+        backend="csv",
+    )

@@ -1,7 +1,9 @@
-"""What the reproduced papers print: the values, the cohorts they were measured on, and where each was found.
+"""What the reproduced papers print: the values, the cohorts they were measured on, and where each
+was found.
 
-Tags of sources: [P] the published paper or its abstract, [T] the author's thesis, [C] the authors' code, [R] a third-party
-reimplementation, [I] inferred, [choice] ours. Nothing is imported here that is heavy: the report reads this table too.
+Tags of sources: [P] the published paper or its abstract, [T] the author's thesis, [C] the authors'
+code, [R] a third-party reimplementation, [I] inferred, [choice] ours. Nothing is imported here that
+is heavy: the report reads this table too.
 """
 
 from collections.abc import Mapping
@@ -18,7 +20,8 @@ class PublishedCohort:
     Attributes:
         paper: how it is cited.
         participants, clips: numbers of patients and of their seizures; the source is `source`.
-        clips_each: (participant,) how many clips each patient gave. No paper prints it: an example that fits what it does print [choice].
+        clips_each: (participant,) how many clips each patient gave. No paper prints it: an example
+            that fits what it does print [choice].
         source: of `participants` and `clips`.
         stated: what is printed about `clips_each`.
     """
@@ -31,7 +34,9 @@ class PublishedCohort:
     stated: str
 
     def __post_init__(self) -> None:
-        assert len(self.clips_each) == self.participants and sum(self.clips_each) == self.clips, self.paper
+        assert len(self.clips_each) == self.participants and sum(self.clips_each) == self.clips, (
+            self.paper
+        )
 
 
 @dataclass(frozen=True)
@@ -57,7 +62,8 @@ class Published:
 
 @dataclass(frozen=True)
 class PublishedArea:
-    """One model's area under the ROC curve with its interval, and what it has at one threshold, as a study prints them; all [P].
+    """One model's area under the ROC curve with its interval, and what it has at one threshold, as
+    a study prints them; all [P].
 
     Attributes:
         auc, low, high: the interval's method is not stated.
@@ -89,7 +95,9 @@ HOU_2022_TABLE_1: Mapping[tuple[str, str], Mapping[str, Published]] = {
     ("dystonia", "pose"): {
         "agcn": Published(0.78, 0.76, "P"),
         "tcn": Published(0.76, 0.73, "P"),
-        "agcn_kd": Published(0.83, 0.81, "P", remark="the text says F1 0.80 once; table and abstract say 0.83"),
+        "agcn_kd": Published(
+            0.83, 0.81, "P", remark="the text says F1 0.80 once; table and abstract say 0.83"
+        ),
     },
     ("emotion", "face"): {
         "agcn": Published(0.74, 0.71, "P"),
@@ -100,7 +108,8 @@ HOU_2022_TABLE_1: Mapping[tuple[str, str], Mapping[str, Published]] = {
 
 HOU_2022_PATIENTS_WITH = {"dystonia": 9, "emotion": 9}  # [P]; two patients show both
 
-# [P] Hou et al., AVSS 2021, epileptic against psychogenic seizures: folds -> F1, accuracy. Another question: quoted, not compared
+# [P] Hou et al., AVSS 2021, epileptic against psychogenic seizures: folds -> F1, accuracy. Another
+# question: quoted, not compared
 AVSS_2021: Mapping[str, Published] = {
     "folds by seizure": Published(0.89, 0.87, "P"),
     "leave-one-subject-out": Published(0.75, 0.72, "P"),
@@ -112,12 +121,16 @@ GESTURES = PublishedCohort(
     clips=183,
     clips_each=(3,) * 47 + (2,) * 21,
     source="T",
-    stated="106 focal onset and 77 focal to bilateral tonic-clonic seizures of 68 patients [T]; nothing about each patient",
+    stated=(
+        "106 focal onset and 77 focal to bilateral tonic-clonic seizures of 68 patients [T];"
+        " nothing about each patient"
+    ),
 )
 
 GESTURES_SEIZURES = {"FOS": 106, "TCS": 77}  # [T]
 
-# [P] accuracy by (aggregator, segments) at gamma 4, folds dealt by seizure [T, C]; F1 and counts are printed for the best only
+# [P] accuracy by (aggregator, segments) at gamma 4, folds dealt by seizure [T, C]; F1 and counts
+# are printed for the best only
 GESTURES_ACCURACY: Mapping[tuple[str, int], Published] = {
     ("mean", 2): Published(None, 0.880, "P"),
     ("mean", 4): Published(None, 0.913, "P"),
@@ -137,8 +150,12 @@ MYASTHENIA_PAPER = "Facial weakness in myasthenia gravis by a deep model (70 pat
 
 # [P] (label, set) -> figures. The numbers of mild and severe patients are not printed
 MYASTHENIA: Mapping[tuple[str, str], PublishedArea] = {
-    ("diagnosis", "development"): PublishedArea(0.75, 0.65, 0.85, 0.76, 0.76, 0.76, positive=50, negative=50),
-    ("diagnosis", "unseen"): PublishedArea(0.82, 0.67, 0.97, 1.0, 0.74, 0.87, positive=20, negative=19),
+    ("diagnosis", "development"): PublishedArea(
+        0.75, 0.65, 0.85, 0.76, 0.76, 0.76, positive=50, negative=50
+    ),
+    ("diagnosis", "unseen"): PublishedArea(
+        0.82, 0.67, 0.97, 1.0, 0.74, 0.87, positive=20, negative=19
+    ),
     ("severity", "development"): PublishedArea(0.75, 0.60, 0.90, 0.93, 0.63, 0.80),
     ("severity", "unseen"): PublishedArea(0.88, 0.67, 1.0, 1.0, 0.86, 0.94),
 }

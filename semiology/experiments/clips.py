@@ -20,14 +20,17 @@ def open_source(cohort: str, store: str | None, reading: Reading) -> ClipSource:
 
 
 def forget_sources() -> None:
-    """Read the clips again when they are next asked for: the cohort may have been edited since, in a notebook say."""
+    """Read the clips again when they are next asked for: the cohort may have been edited since, in
+    a notebook say.
+    """
     open_source.cache_clear()
     clips_digest.cache_clear()
 
 
 @lru_cache(maxsize=1)
 def begin_run(run: str) -> None:
-    """Forget what was read for other runs, once in each process: those of joblib and of a cluster outlive the run that they began with.
+    """Forget what was read for other runs, once in each process: those of joblib and of a cluster
+    outlive the run that they began with.
 
     Args:
         run: a word that no other run has.
@@ -44,16 +47,22 @@ def task_source(protocol: Protocol, task: str, permutation: int | None = None) -
     return with_clips(source, permuted(source.clips, rng))
 
 
-def with_clips(source: ClipSource, clips: list[ClipData], reading: Reading | None = None) -> ClipSource:
+def with_clips(
+    source: ClipSource, clips: list[ClipData], reading: Reading | None = None
+) -> ClipSource:
     """The same source with other clips in memory, or with the same clips read into other channels."""
     other = ClipSource(source.cohort, reading or source.reading, source.store)
-    other.__dict__.update(clips=clips, label=source.label)  # fills the cached properties, so that nothing is read again
+    other.__dict__.update(
+        clips=clips, label=source.label
+    )  # fills the cached properties, so that nothing is read again
     return other
 
 
 def permuted(clips: list[ClipData], rng: np.random.Generator) -> list[ClipData]:
     """The clips after whole participants have exchanged their labels."""
-    targets = exchange([clip.participant_id for clip in clips], [clip.target for clip in clips], rng)
+    targets = exchange(
+        [clip.participant_id for clip in clips], [clip.target for clip in clips], rng
+    )
     return [replace(clip, target=int(target)) for clip, target in zip(clips, targets)]
 
 

@@ -1,8 +1,11 @@
-"""One fold: fresh models, data and trainer; everything that is fitted sees training participants only. Its record is a small JSON file.
+"""One fold: fresh models, data and trainer; everything that is fitted sees training participants
+only. Its record is a small JSON file.
 
-The cheap model beside the deep ones: a ridge classifier on each clip's summed-up joints, and its permutation null, which costs nothing.
+The cheap model beside the deep ones: a ridge classifier on each clip's summed-up joints, and its
+permutation null, which costs nothing.
 
-A deep model that is no better than this has learned nothing that needs it. All choices here are ours.
+A deep model that is no better than this has learned nothing that needs it. All choices here are
+ours.
 """
 
 import hashlib
@@ -21,7 +24,15 @@ from semiology.evaluation.statistics.permutation import LosoRidge, exchange
 from semiology.experiments.clips import clips_digest, open_source, task_source, with_clips
 from semiology.experiments.protocol import Model, Protocol
 from semiology.experiments.splits import TEST, Part
-from semiology.experiments.training import Trained, TrainingSet, calibrators, inner_rows, scored, selected, train_models
+from semiology.experiments.training import (
+    Trained,
+    TrainingSet,
+    calibrators,
+    inner_rows,
+    scored,
+    selected,
+    train_models,
+)
 from semiology.files import slug, write_text
 from semiology.models.training.clips import ClipSource, summaries
 from semiology.models.training.datamodule import ClipDataModule
@@ -34,27 +45,44 @@ FROM_SCORES = ("auc", "average_precision", "brier")  # metrics that the labels c
 
 
 def clip_features(source: ClipSource) -> np.ndarray:
-    """(clip, feature): mean, spread and speed of each joint's coordinates (body units); 0 where a joint was never seen."""
+    """(clip, feature): mean, spread and speed of each joint's coordinates (body units); 0 where a
+    joint was never seen.
+    """
     rows = []
     for clip in source.clips:
-        found = summaries(clip.joints.reshape(len(clip.joints), -1).astype(float), source.reading.rate)
+        found = summaries(
+            clip.joints.reshape(len(clip.joints), -1).astype(float), source.reading.rate
+        )
         rows.append(np.concatenate([found["mean"], found["spread"], found["speed"]]))
     return np.nan_to_num(np.stack(rows), nan=0.0)
 
 
 def linear_model(source: ClipSource, only: Sequence[str] | None = None) -> LosoRidge:
-    """The classifier of all folds at once, or of `only` some participants'; its penalty is the number of features, fixed beforehand."""
+    """The classifier of all folds at once, or of `only` some participants'; its penalty is the
+    number of features, fixed beforehand.
+    """
     features = clip_features(source)
-    return LosoRidge(features, [clip.participant_id for clip in source.clips], alpha=float(features.shape[1]), only=only)
+    return LosoRidge(
+        features,
+        [clip.participant_id for clip in source.clips],
+        alpha=float(features.shape[1]),
+        only=only,
+    )
 
 
-def linear_fold(source: ClipSource, held_out: Sequence[str]) -> tuple[list[dict[str, Any]], dict[str, list[str]]]:
-    """Rows of a fold's predictions as `training.scored` gives them, and the clips that taught: those with any weight in its scores."""
+def linear_fold(
+    source: ClipSource, held_out: Sequence[str]
+) -> tuple[list[dict[str, Any]], dict[str, list[str]]]:
+    """Rows of a fold's predictions as `training.scored` gives them, and the clips that taught:
+    those with any weight in its scores.
+    """
     clips = source.clips
     own = [number for number, clip in enumerate(clips) if clip.clip_id in set(held_out)]
     ridge = linear_model(source, sorted({clips[number].participant_id for number in own}))
     scores = 2 * _scores(ridge, np.array([clip.target for clip in clips]), len(source.levels))[own]
-    raised = np.exp(scores - scores.max(axis=1, keepdims=True))  # softmax; of two levels the scores are opposite
+    raised = np.exp(
+        scores - scores.max(axis=1, keepdims=True)
+    )  # softmax; of two levels the scores are opposite
     probabilities = (raised / raised.sum(axis=1, keepdims=True)).round(6)
     rows = [
         {
@@ -66,22 +94,38 @@ def linear_fold(source: ClipSource, held_out: Sequence[str]) -> tuple[list[dict[
         }
         for number, levels in zip(own, probabilities)
     ]
-    taught = sorted(clips[number].clip_id for number in np.flatnonzero(np.abs(ridge.matrix[own]).sum(axis=0)))
+    taught = sorted(
+        clips[number].clip_id for number in np.flatnonzero(np.abs(ridge.matrix[own]).sum(axis=0))
+    )
     return rows, {"weights": taught, "standardisation": taught}
 
 
 def linear_null(source: ClipSource, seed: int = 0) -> dict[str, list[float | None]]:
-    """metric -> its values when participants have exchanged their labels and every fold was trained anew."""
+    """metric -> its values when participants have exchanged their labels and every fold was trained
+    anew.
+    """
     ridge, rng = linear_model(source), np.random.default_rng(seed)
-    people, targets = [clip.participant_id for clip in source.clips], np.array([clip.target for clip in source.clips])
+    people, targets = (
+        [clip.participant_id for clip in source.clips],
+        np.array([clip.target for clip in source.clips]),
+    )
     exchanged = np.stack([exchange(people, targets, rng) for _ in range(EXCHANGES)])
     levels = len(source.levels)
     named = [_scores(ridge, given, levels).argmax(axis=1) for given in exchanged]
-    tables = np.stack([confusion_table(given, predicted, levels) for given, predicted in zip(exchanged, named)])
-    null = {name: from_confusion(name, tables) for name in metric_names(levels) if name not in FROM_SCORES}
+    tables = np.stack(
+        [confusion_table(given, predicted, levels) for given, predicted in zip(exchanged, named)]
+    )
+    null = {
+        name: from_confusion(name, tables)
+        for name in metric_names(levels)
+        if name not in FROM_SCORES
+    }
     if levels == 2:
         null["auc"] = ridge.metric("auc", exchanged)
-    return {name: [float(value) if np.isfinite(value) else None for value in values] for name, values in null.items()}
+    return {
+        name: [float(value) if np.isfinite(value) else None for value in values]
+        for name, values in null.items()
+    }
 
 
 def _scores(ridge: LosoRidge, targets: np.ndarray, levels: int) -> np.ndarray:
@@ -90,11 +134,18 @@ def _scores(ridge: LosoRidge, targets: np.ndarray, levels: int) -> np.ndarray:
 
 
 SCHEMA = 3  # raise when the same config would give other predictions
-SINCE = {"segments": (0, None), "gamma": (4.0, None)}  # settings younger than SCHEMA, with the values that change nothing
+SINCE = {
+    "segments": (0, None),
+    "gamma": (4.0, None),
+}  # settings younger than SCHEMA, with the values that change nothing
 
 
-def fold_key(protocol: Protocol, task: str, seed: int, part: Part | None, permutation: int | None) -> str:
-    """Hash of everything that the fold's predictions depend on: data, reading, models, training, seed, who is held out."""
+def fold_key(
+    protocol: Protocol, task: str, seed: int, part: Part | None, permutation: int | None
+) -> str:
+    """Hash of everything that the fold's predictions depend on: data, reading, models, training,
+    seed, who is held out.
+    """
     source = open_source(protocol.cohort, protocol.store, protocol.tasks[task].reading)
     content = {
         "schema": SCHEMA,
@@ -102,8 +153,17 @@ def fold_key(protocol: Protocol, task: str, seed: int, part: Part | None, permut
         "reading": key_settings(source.reading),
         "skeleton": asdict(source.reading.graph),
         "models": {name: key_settings(model) for name, model in protocol.models_of(task).items()},
-        "training": [protocol.validation, protocol.batch_size, protocol.repeats, asdict(protocol.augmentation)],
-        "inner": [asdict(protocol.calibration), protocol.calibrated_models(task), protocol.selections_of(task)],
+        "training": [
+            protocol.validation,
+            protocol.batch_size,
+            protocol.repeats,
+            asdict(protocol.augmentation),
+        ],
+        "inner": [
+            asdict(protocol.calibration),
+            protocol.calibrated_models(task),
+            protocol.selections_of(task),
+        ],
         "baseline": protocol.baseline,
         "fold": [seed, asdict(part) if part else None, permutation],
     }
@@ -111,13 +171,19 @@ def fold_key(protocol: Protocol, task: str, seed: int, part: Part | None, permut
 
 
 def key_settings(chosen: Reading | Model) -> dict[str, Any]:
-    """All settings, less younger ones that are left as they were: a run from before they were there keeps its folds."""
-    return {name: value for name, value in asdict(chosen).items() if value not in SINCE.get(name, ())}
+    """All settings, less younger ones that are left as they were: a run from before they were there
+    keeps its folds.
+    """
+    return {
+        name: value for name, value in asdict(chosen).items() if value not in SINCE.get(name, ())
+    }
 
 
 @dataclass(frozen=True)
 class Fold:
-    """One unit of work: a task without one part of its clips, for one seed, or under one permutation of the labels."""
+    """One unit of work: a task without one part of its clips, for one seed, or under one
+    permutation of the labels.
+    """
 
     task: str
     seed: int
@@ -125,21 +191,30 @@ class Fold:
     permutation: int | None = None
 
     def path(self, run: Path) -> Path:
-        under = f"seed-{self.seed}" if self.permutation is None else f"permutation-{self.permutation}"
+        under = (
+            f"seed-{self.seed}" if self.permutation is None else f"permutation-{self.permutation}"
+        )
         return run / "folds" / slug(self.task) / under / f"{self.part.name}.json"
 
     def kept(self, run: Path) -> Path | None:
         """Where its models are kept; those of permuted labels are not."""
-        return run / "kept" / slug(self.task) / f"seed-{self.seed}" / self.part.name if self.permutation is None else None
+        return (
+            run / "kept" / slug(self.task) / f"seed-{self.seed}" / self.part.name
+            if self.permutation is None
+            else None
+        )
 
     def training(self, protocol: Protocol) -> TrainingSet:
         source = task_source(protocol, self.task, self.permutation)
-        taking_part = with_clips(source, [clip for clip in source.clips if clip.clip_id not in self.part.unused])
+        taking_part = with_clips(
+            source, [clip for clip in source.clips if clip.clip_id not in self.part.unused]
+        )
         return TrainingSet(taking_part, self.seed, self.part.held_out, self.part.name)
 
 
 def run_folds(protocol: Protocol, task: str, folds: Sequence[Fold], run: Path) -> None:
-    """Train every model of a task without each fold's clips, score these, and write the folds' records.
+    """Train every model of a task without each fold's clips, score these, and write the folds'
+    records.
 
     Args:
         protocol: of the run.
@@ -157,9 +232,16 @@ def run_folds(protocol: Protocol, task: str, folds: Sequence[Fold], run: Path) -
 
 
 def write_record(
-    protocol: Protocol, fold: Fold, training: TrainingSet, trained: Trained, inner: list[dict[str, Any]], run: Path, seconds: float
+    protocol: Protocol,
+    fold: Fold,
+    training: TrainingSet,
+    trained: Trained,
+    inner: list[dict[str, Any]],
+    run: Path,
+    seconds: float,
 ) -> None:
-    """Score a fold's held-out clips by its trained models, and write what the run needs of it, and the models if they are kept.
+    """Score a fold's held-out clips by its trained models, and write what the run needs of it, and
+    the models if they are kept.
 
     Args:
         protocol: of the run.
@@ -170,7 +252,11 @@ def write_record(
         run: folder of the run.
         seconds: that training took; a share, where several folds were trained at once.
     """
-    task, part, key = fold.task, fold.part, fold_key(protocol, fold.task, fold.seed, fold.part, fold.permutation)
+    task, part, key = (
+        fold.task,
+        fold.part,
+        fold_key(protocol, fold.task, fold.seed, fold.part, fold.permutation),
+    )
     fitted, chosen = calibrators(protocol, task, inner), selected(protocol, task, inner)
     rows = with_calibration(scored(trained), fitted)
     if baseline := protocol.has_baseline(part) and fold.permutation is None:
@@ -206,7 +292,11 @@ def write_record(
             }
             for name, (module, data) in trained.items()
         }
-        | ({LINEAR: {"teacher": None, "seen": taught, "epochs": 0, "calibration": None}} if baseline else {}),
+        | (
+            {LINEAR: {"teacher": None, "seen": taught, "epochs": 0, "calibration": None}}
+            if baseline
+            else {}
+        ),
         "inner": inner,
         "selected": chosen,
         "predictions": rows,
@@ -215,14 +305,22 @@ def write_record(
     write_text(fold.path(run), json.dumps(record))
 
 
-def with_calibration(rows: list[dict[str, Any]], fitted: dict[str, Calibrator]) -> list[dict[str, Any]]:
-    """Rows of predictions with `calibrated` probabilities and `plausible` levels, where their model has a calibration."""
+def with_calibration(
+    rows: list[dict[str, Any]], fitted: dict[str, Calibrator]
+) -> list[dict[str, Any]]:
+    """Rows of predictions with `calibrated` probabilities and `plausible` levels, where their model
+    has a calibration.
+    """
     done = []
     for row in rows:
         if row["model"] in fitted:
             calibrator, probabilities = fitted[row["model"]], np.array([row["probabilities"]])
             sets = calibrator.plausible(probabilities)
-            row = {**row, "calibrated": calibrator.apply(probabilities)[0].round(6).tolist(), "plausible": sets[0] if sets else None}
+            row = {
+                **row,
+                "calibrated": calibrator.apply(probabilities)[0].round(6).tolist(),
+                "plausible": sets[0] if sets else None,
+            }
         done.append(row)
     return done
 
@@ -235,7 +333,9 @@ def note_inner(
     fitted: dict[str, Calibrator],
     selections: dict[str, tuple[str, ...]],
 ) -> None:
-    """Note on which clips a model's calibration was fitted, and on which it was compared with others."""
+    """Note on which clips a model's calibration was fitted, and on which it was compared with
+    others.
+    """
     used = {row["clip_id"] for row in inner if row["model"] == name}
     clips = [clip for clip in training.clips if clip.clip_id in used]
     if name in fitted:
@@ -245,17 +345,34 @@ def note_inner(
 
 
 def train_final(protocol: Protocol, task: str, folder: Path) -> None:
-    """Train the task's models on all participants and save each under `folder`/<model>; nothing is measured on them."""
+    """Train the task's models on all participants and save each under `folder`/<model>; nothing is
+    measured on them.
+    """
     seed = protocol.seeds[0]
-    [trained] = train_models(protocol, task, [TrainingSet(task_source(protocol, task), seed, (), "everybody")])
+    [trained] = train_models(
+        protocol, task, [TrainingSet(task_source(protocol, task), seed, (), "everybody")]
+    )
     for name in trained:
-        save(protocol, task, trained, name, seed, fold_key(protocol, task, seed, None, None), folder / name)
+        save(
+            protocol,
+            task,
+            trained,
+            name,
+            seed,
+            fold_key(protocol, task, seed, None, None),
+            folder / name,
+        )
 
 
-def save(protocol: Protocol, task: str, trained: Trained, name: str, seed: int, key: str, folder: Path) -> None:
+def save(
+    protocol: Protocol, task: str, trained: Trained, name: str, seed: int, key: str, folder: Path
+) -> None:
     """Save one trained model with what a reader of it must know."""
     module, data = trained[name]
-    source, read = data.source, open_source(protocol.cohort, protocol.store, protocol.tasks[task].reading)
+    source, read = (
+        data.source,
+        open_source(protocol.cohort, protocol.store, protocol.tasks[task].reading),
+    )
     about = {
         "task": task,
         "label": source.reading.label,
@@ -267,18 +384,31 @@ def save(protocol: Protocol, task: str, trained: Trained, name: str, seed: int, 
         "trackers": sorted(read.trackers),
         "snippet_networks": sorted(read.snippet_networks),
     }
-    SavedModel(module.network, protocol.models[name].network, source.reading, source.levels, data.shape, about).save(folder)
+    SavedModel(
+        module.network,
+        protocol.models[name].network,
+        source.reading,
+        source.levels,
+        data.shape,
+        about,
+    ).save(folder)
 
 
 def read_record(path: Path, key: str, source: ClipSource) -> dict[str, Any] | None:
-    """The record of a fold if it is there, made with this key and from these names; else None, and the fold is to be trained.
+    """The record of a fold if it is there, made with this key and from these names; else None, and
+    the fold is to be trained.
 
     The names of levels and recordings change nothing in a model, but stand in the record.
     """
     try:
         record = json.loads(path.read_text(encoding="utf-8"))
-        names = record["levels"], {row["clip_id"]: row["recording_id"] for row in record["predictions"]}
+        names = (
+            record["levels"],
+            {row["clip_id"]: row["recording_id"] for row in record["predictions"]},
+        )
     except (OSError, ValueError, KeyError, TypeError):
         return None
-    recordings = {clip.clip_id: clip.recording_id for clip in source.clips if clip.clip_id in names[1]}
+    recordings = {
+        clip.clip_id: clip.recording_id for clip in source.clips if clip.clip_id in names[1]
+    }
     return record if record.get("key") == key and names == (source.levels, recordings) else None

@@ -1,4 +1,6 @@
-"""A run: every fold of every task, resumable, to `predictions.csv`, `metrics.json` and `report.html`."""
+"""A run: every fold of every task, resumable, to `predictions.csv`, `metrics.json` and
+`report.html`.
+"""
 
 import shutil
 import uuid
@@ -36,14 +38,18 @@ class LosoResult:
 
 
 def run_loso(protocol: Protocol) -> LosoResult:
-    """Run a protocol, or what is left of it: folds whose record is there, made from the same data and settings, are not trained again.
+    """Run a protocol, or what is left of it: folds whose record is there, made from the same data
+    and settings, are not trained again.
 
-    Writes into `protocol.out`: folds/ (a record each), kept/ (their models, if asked for), models/ (trained on everybody, for prediction),
-    predictions.csv, what lies beside it (see beside.py), sources.json and audit.json, metrics.json, report.html.
+    Writes into `protocol.out`: folds/ (a record each), kept/ (their models, if asked for), models/
+    (trained on everybody, for prediction), predictions.csv, what lies beside it (see beside.py),
+    sources.json and audit.json, metrics.json, report.html.
 
-    Where `cohort` is the public feature set of GESTURES as it was unpacked, a cohort and its store are made of it in RUN/cohort first.
+    Where `cohort` is the public feature set of GESTURES as it was unpacked, a cohort and its store
+    are made of it in RUN/cohort first.
 
-    A task that cannot be evaluated (fewer than two levels among training participants, say) is refused and the others go on.
+    A task that cannot be evaluated (fewer than two levels among training participants, say) is
+    refused and the others go on.
 
     Raises:
         UserError: the cohort or the store cannot be read, or no task at all can be evaluated.
@@ -61,10 +67,16 @@ def run_loso(protocol: Protocol) -> LosoResult:
         except UserError as error:
             result.refused[task] = str(error)
     if not tasks:
-        raise UserError("no task can be evaluated: " + "; ".join(f"{task}: {why}" for task, why in result.refused.items()))
+        raise UserError(
+            "no task can be evaluated: "
+            + "; ".join(f"{task}: {why}" for task, why in result.refused.items())
+        )
 
     folds, untrainable = _folds(protocol, tasks)
-    keys = {fold: fold_key(protocol, fold.task, fold.seed, fold.part, fold.permutation) for fold in folds}
+    keys = {
+        fold: fold_key(protocol, fold.task, fold.seed, fold.part, fold.permutation)
+        for fold in folds
+    }
     todo = [fold for fold in folds if not _is_done(protocol, fold, run, keys[fold])]
     _work(protocol, run, todo, result, done=len(folds) - len(todo), word=word)
     finished = [task for task in tasks if task not in result.failed]
@@ -72,13 +84,19 @@ def run_loso(protocol: Protocol) -> LosoResult:
         return result
     records = [_record(protocol, fold, run, keys[fold]) for fold in folds if fold.task in finished]
 
-    predictions = predictions_table(protocol, [record for record in records if record["permutation"] is None])
+    predictions = predictions_table(
+        protocol, [record for record in records if record["permutation"] is None]
+    )
     with atomic_path(run / "predictions.csv") as temporary:
         predictions.to_csv(temporary, index=False)
     _forget_others(protocol, finished, folds, run)
-    missing = {task: f"not evaluated: {why}" for task, why in {**result.refused, **result.failed}.items()}
+    missing = {
+        task: f"not evaluated: {why}" for task, why in {**result.refused, **result.failed}.items()
+    }
     write_beside(protocol, finished, records, {**missing, **untrainable}, run)
-    write_sources(protocol.cohort, protocol.store, sorted(set(predictions["clip_id"])), run / "sources.json")
+    write_sources(
+        protocol.cohort, protocol.store, sorted(set(predictions["clip_id"])), run / "sources.json"
+    )
     result.audit = verdict(audit(run))
     result.report = write_report(run)
     write_cards(run)
@@ -86,27 +104,39 @@ def run_loso(protocol: Protocol) -> LosoResult:
 
 
 def imported(protocol: Protocol) -> Protocol:
-    """The protocol on the cohort made of the public feature set, where its cohort is that: seizures.csv is there and no clips.tsv.
+    """The protocol on the cohort made of the public feature set, where its cohort is that:
+    seizures.csv is there and no clips.tsv.
 
     Raises:
-        UserError: as `import_gestures`; tasks that read snippets of different lengths or rates, of which the set has one.
+        UserError: as `import_gestures`; tasks that read snippets of different lengths or rates, of
+            which the set has one.
     """
     folder = Path(protocol.cohort)
     if (folder / "clips.tsv").exists() or not (folder / "seizures.csv").is_file():
         return protocol
     asked = {(task.reading.window, task.reading.rate) for task in protocol.tasks.values()}
     if len(asked) > 1:
-        raise UserError(f"{folder}: the public features have one length of snippets and one rate; set window and rate alike in all tasks")
+        raise UserError(
+            f"{folder}: the public features have one length of snippets and one rate; set window"
+            " and rate alike in all tasks"
+        )
     window, rate = asked.pop()
     made = Path(protocol.out) / "cohort"
-    return replace(protocol, cohort=str(made), store=str(import_gestures(folder, made, window, round(rate))))
+    return replace(
+        protocol, cohort=str(made), store=str(import_gestures(folder, made, window, round(rate)))
+    )
 
 
 def _forget_others(protocol: Protocol, tasks: list[str], folds: list[Fold], run: Path) -> None:
-    """Take away the models that this protocol does not make: a reader of the folder would take them for its own."""
+    """Take away the models that this protocol does not make: a reader of the folder would take them
+    for its own.
+    """
     wanted = {fold.kept(run) for fold in folds}
     for task in tasks:
-        names, key = protocol.models_of(task), fold_key(protocol, task, protocol.seeds[0], None, None)
+        names, key = (
+            protocol.models_of(task),
+            fold_key(protocol, task, protocol.seeds[0], None, None),
+        )
         wanted |= {
             folder
             for folder in (run / "models" / slug(task)).glob("*")
@@ -117,7 +147,9 @@ def _forget_others(protocol: Protocol, tasks: list[str], folds: list[Fold], run:
 
 
 def _folds(protocol: Protocol, tasks: list[str]) -> tuple[list[Fold], dict[str, str]]:
-    """All folds; and for each task whose permutations cannot all be trained, as somewhere one level alone is left, how many."""
+    """All folds; and for each task whose permutations cannot all be trained, as somewhere one level
+    alone is left, how many.
+    """
     folds, untrainable = [], {}
     for task in tasks:
         for seed in protocol.seeds:
@@ -132,14 +164,19 @@ def _folds(protocol: Protocol, tasks: list[str]) -> tuple[list[Fold], dict[str, 
                 continue
             folds += [Fold(task, protocol.seeds[0], part, permutation) for part in parts]
         if skipped:
-            untrainable[task] = f"{skipped} of {protocol.permutations} permutations left out: in some fold all training clips had one level"
+            untrainable[task] = (
+                f"{skipped} of {protocol.permutations} permutations left out: in some fold all"
+                " training clips had one level"
+            )
     return folds, untrainable
 
 
 def _record(protocol: Protocol, fold: Fold, run: Path, key: str) -> dict[str, Any]:
     record = read_record(fold.path(run), key, task_source(protocol, fold.task))
     if record is None:
-        raise UserError(f"{fold.path(run)}: the fold's record is not there any more; run the same command again")
+        raise UserError(
+            f"{fold.path(run)}: the fold's record is not there any more; run the same command again"
+        )
     return record
 
 
@@ -158,22 +195,42 @@ def _check_task(protocol: Protocol, task: str) -> None:
         model.network(task_source(protocol, task).shape)
 
 
-def _work(protocol: Protocol, run: Path, todo: list[Fold], result: LosoResult, done: int, word: str) -> None:
-    """Train folds, then the final models; a bundle of folds that fails marks its task and the others go on."""
-    final = [task for task in protocol.tasks if protocol.final and task not in result.refused and not _final_is_there(protocol, task, run)]
+def _work(
+    protocol: Protocol, run: Path, todo: list[Fold], result: LosoResult, done: int, word: str
+) -> None:
+    """Train folds, then the final models; a bundle of folds that fails marks its task and the
+    others go on.
+    """
+    final = [
+        task
+        for task in protocol.tasks
+        if protocol.final
+        and task not in result.refused
+        and not _final_is_there(protocol, task, run)
+    ]
     bundles = _bundles(protocol, todo)
     asked = [*((bundle[0].task, len(bundle)) for bundle in bundles), *((task, 1) for task in final)]
-    calls = [joblib.delayed(_try)(word, run_folds, len(bundle), protocol, bundle[0].task, bundle, run) for bundle in bundles]
-    calls += [joblib.delayed(_try)(word, train_final, 1, protocol, task, run / "models" / slug(task)) for task in final]
+    calls = [
+        joblib.delayed(_try)(word, run_folds, len(bundle), protocol, bundle[0].task, bundle, run)
+        for bundle in bundles
+    ]
+    calls += [
+        joblib.delayed(_try)(word, train_final, 1, protocol, task, run / "models" / slug(task))
+        for task in final
+    ]
     with tqdm(total=len(todo) + len(final) + done, initial=done, desc="folds", unit="fold") as bar:
-        for task, count, why in work(calls, protocol, lost=lambda number, why: (*asked[number], why)):
+        for task, count, why in work(
+            calls, protocol, lost=lambda number, why: (*asked[number], why)
+        ):
             if why:
                 result.failed[task] = why
             bar.update(count)
 
 
 def _bundles(protocol: Protocol, todo: list[Fold]) -> list[list[Fold]]:
-    """Folds that are trained at once: of one task, at most `protocol.together`, in bundles of the same size but for one."""
+    """Folds that are trained at once: of one task, at most `protocol.together`, in bundles of the
+    same size but for one.
+    """
     bundles = []
     for task in dict.fromkeys(fold.task for fold in todo):
         folds = [fold for fold in todo if fold.task == task]
@@ -182,7 +239,9 @@ def _bundles(protocol: Protocol, todo: list[Fold]) -> list[list[Fold]]:
     return bundles
 
 
-def _try(word: str, function: Any, count: int, protocol: Protocol, task: str, *arguments: Any) -> tuple[str, int, str | None]:
+def _try(
+    word: str, function: Any, count: int, protocol: Protocol, task: str, *arguments: Any
+) -> tuple[str, int, str | None]:
     begin_run(word)
     try:
         function(protocol, task, *arguments)

@@ -1,4 +1,5 @@
-"""What lies beside predictions.csv and is read by the report: who took part, what chance gives, which graphs were learned.
+"""What lies beside predictions.csv and is read by the report: who took part, what chance gives,
+which graphs were learned.
 
 From the records of folds to tables: predictions.csv, late fusion, the null distribution.
 """
@@ -31,7 +32,9 @@ STREAMS = {"body": "pose", "face": "face", "frame": "snippets"}  # what is read 
 
 
 def predictions_table(protocol: Protocol, records: Sequence[dict[str, Any]]) -> pd.DataFrame:
-    """One row a clip, model and seed, fusions included; the columns of `semiology.evaluation.run.predictions`."""
+    """One row a clip, model and seed, fusions included; the columns of
+    `semiology.evaluation.run.predictions`.
+    """
     rows = []
     for record in records:
         reading, levels = protocol.tasks[record["task"]].reading, record["levels"]
@@ -49,8 +52,16 @@ def predictions_table(protocol: Protocol, records: Sequence[dict[str, Any]]) -> 
                     "truth": levels[row["truth"]],
                     "scores": dict(zip(levels, row["probabilities"])),
                     "recording_id": row["recording_id"],
-                    "calibrated": json.dumps(dict(zip(levels, row["calibrated"]))) if "calibrated" in row else "",
-                    "plausible": json.dumps([levels[level] for level in row["plausible"]]) if row.get("plausible") is not None else "",
+                    "calibrated": (
+                        json.dumps(dict(zip(levels, row["calibrated"])))
+                        if "calibrated" in row
+                        else ""
+                    ),
+                    "plausible": (
+                        json.dumps([levels[level] for level in row["plausible"]])
+                        if row.get("plausible") is not None
+                        else ""
+                    ),
                 }
             )
     table = pd.DataFrame(rows)
@@ -61,26 +72,37 @@ def predictions_table(protocol: Protocol, records: Sequence[dict[str, Any]]) -> 
     levels = table["scores"].map(list)
     best = table["scores"].map(lambda scores: max(scores, key=scores.get))
     table["predicted"] = best
-    table["score"] = [scores[names[1] if len(names) == 2 else top] for scores, names, top in zip(table["scores"], levels, best)]
+    table["score"] = [
+        scores[names[1] if len(names) == 2 else top]
+        for scores, names, top in zip(table["scores"], levels, best)
+    ]
     table["scores"] = table["scores"].map(json.dumps)
     return table[[*COLUMNS, *OPTIONAL]]
 
 
 def fuse(table: pd.DataFrame, fusion: Fusion, suffix: str = "") -> pd.DataFrame:
-    """Mean of the members' probabilities on the clips that all of them scored, joined on clip and seed; not calibrated.
+    """Mean of the members' probabilities on the clips that all of them scored, joined on clip and
+    seed; not calibrated.
 
     `suffix` is added to every task's name, for the unseen test set.
     """
     parts = []
     for member in fusion.members:
         task, _, model = member.rpartition("/")
-        parts.append(table[(table["task"] == task + suffix) & (table["model"] == model)].set_index(["clip_id", "seed"]))
+        parts.append(
+            table[(table["task"] == task + suffix) & (table["model"] == model)].set_index(
+                ["clip_id", "seed"]
+            )
+        )
     if len({label for part in parts for label in part["label"].unique()}) > 1:
         raise UserError(f"fusion {fusion.task!r}: its members speak of different labels")
     common = [index for index in parts[0].index if all(index in part.index for part in parts)]
     fused = parts[0].loc[common].copy()
     means = [
-        {level: round(float(np.mean([part.loc[index, "scores"][level] for part in parts])), 6) for level in parts[0].loc[index, "scores"]}
+        {
+            level: round(float(np.mean([part.loc[index, "scores"][level] for part in parts])), 6)
+            for level in parts[0].loc[index, "scores"]
+        }
         for index in common
     ]
     fused["scores"] = pd.Series(means, index=fused.index, dtype=object)
@@ -91,7 +113,9 @@ def fuse(table: pd.DataFrame, fusion: Fusion, suffix: str = "") -> pd.DataFrame:
 
 
 def null_distribution(protocol: Protocol, records: Sequence[dict[str, Any]]) -> dict[str, Any]:
-    """task -> model -> metric -> its value in each permuted run: what this pipeline gives when labels mean nothing."""
+    """task -> model -> metric -> its value in each permuted run: what this pipeline gives when
+    labels mean nothing.
+    """
     null: dict[str, Any] = {}
     for permutation in range(protocol.permutations):
         these = [record for record in records if record["permutation"] == permutation]
@@ -103,12 +127,21 @@ def null_distribution(protocol: Protocol, records: Sequence[dict[str, Any]]) -> 
         for task, models in values(table).items():
             for model, metrics in models.items():
                 for metric, value in metrics.items():
-                    null.setdefault(task, {}).setdefault(model, {}).setdefault(metric, []).append(value)
+                    null.setdefault(task, {}).setdefault(model, {}).setdefault(metric, []).append(
+                        value
+                    )
     return null
 
 
-def write_beside(protocol: Protocol, tasks: list[str], records: list[dict[str, Any]], missing: Mapping[str, str], run: Path) -> None:
-    """Write notes.json, cohort.json, not_assessable.json, config.yaml, null.json and adjacency/ of a run; calibrate its final models.
+def write_beside(
+    protocol: Protocol,
+    tasks: list[str],
+    records: list[dict[str, Any]],
+    missing: Mapping[str, str],
+    run: Path,
+) -> None:
+    """Write notes.json, cohort.json, not_assessable.json, config.yaml, null.json and adjacency/ of
+    a run; calibrate its final models.
 
     Args:
         protocol: of the run.
@@ -120,7 +153,10 @@ def write_beside(protocol: Protocol, tasks: list[str], records: list[dict[str, A
     _write_json(run / "notes.json", _notes(protocol, tasks, missing))
     _write_json(run / "cohort.json", _cohort(protocol, tasks))
     _write_json(run / "not_assessable.json", _not_assessable(protocol, tasks))
-    write_text(run / "config.yaml", yaml.safe_dump(_plain(asdict(protocol)), sort_keys=False, allow_unicode=True))
+    write_text(
+        run / "config.yaml",
+        yaml.safe_dump(_plain(asdict(protocol)), sort_keys=False, allow_unicode=True),
+    )
     if null := _null(protocol, tasks, records):
         _write_json(run / "null.json", null)
     else:
@@ -130,24 +166,40 @@ def write_beside(protocol: Protocol, tasks: list[str], records: list[dict[str, A
     if protocol.final:
         for task in tasks:
             _write_adjacency(protocol, task, run)
-            _calibrate_final(protocol, task, [record for record in records if record["task"] == task], run)
+            _calibrate_final(
+                protocol, task, [record for record in records if record["task"] == task], run
+            )
 
 
 def _null(protocol: Protocol, tasks: list[str], records: list[dict[str, Any]]) -> dict[str, Any]:
-    """task -> model -> metric -> its values under exchanged labels: of the linear model always often."""
-    null = null_distribution(protocol, [record for record in records if record["permutation"] is not None])
+    """task -> model -> metric -> its values under exchanged labels: of the linear model always
+    often.
+    """
+    null = null_distribution(
+        protocol, [record for record in records if record["permutation"] is not None]
+    )
     if protocol.baseline:
         for task in tasks:
             source = open_source(protocol.cohort, protocol.store, protocol.tasks[task].reading)
             test = set(protocol.split_of(task).test or ())
-            development = with_clips(source, [clip for clip in source.clips if clip.participant_id not in test])
+            development = with_clips(
+                source, [clip for clip in source.clips if clip.participant_id not in test]
+            )
             null.setdefault(task, {})[LINEAR] = linear_null(development)
     return null
 
 
-def _calibrate_final(protocol: Protocol, task: str, records: list[dict[str, Any]], run: Path) -> None:
-    """Calibrate the models trained on everybody by what the folds' models said of participants they had not seen."""
-    own = [record for record in records if record["permutation"] is None and record["seed"] == protocol.seeds[0]]
+def _calibrate_final(
+    protocol: Protocol, task: str, records: list[dict[str, Any]], run: Path
+) -> None:
+    """Calibrate the models trained on everybody by what the folds' models said of participants they
+    had not seen.
+    """
+    own = [
+        record
+        for record in records
+        if record["permutation"] is None and record["seed"] == protocol.seeds[0]
+    ]
     rows = [row for record in own if record["split"] != TEST for row in record["predictions"]]
     for name, calibrator in calibrators(protocol, task, rows).items():
         note(run / "models" / slug(task) / name, calibration=asdict(calibrator))
@@ -163,9 +215,18 @@ def _write_adjacency(protocol: Protocol, task: str, run: Path) -> None:
         network = load_model(run / "models" / slug(task) / name).network
         if not isinstance(network, AGCN):
             continue
-        fixed, learned = (graph.mean(dim=0).numpy() for graph in network.graphs())  # mean over blocks
+        fixed, learned = (
+            graph.mean(dim=0).numpy() for graph in network.graphs()
+        )  # mean over blocks
         with atomic_path(run / "adjacency" / f"{task}-{name}.npz") as temporary:
-            np.savez(temporary, A=fixed, B=learned, joints=source.reading.graph.names, edges=source.reading.graph.edge_index, layout=layout)
+            np.savez(
+                temporary,
+                A=fixed,
+                B=learned,
+                joints=source.reading.graph.names,
+                edges=source.reading.graph.edge_index,
+                layout=layout,
+            )
 
 
 def _notes(protocol: Protocol, tasks: list[str], missing: Mapping[str, str]) -> list[str]:
@@ -175,15 +236,24 @@ def _notes(protocol: Protocol, tasks: list[str], missing: Mapping[str, str]) -> 
         try:
             said = json.loads(description.read_text(encoding="utf-8")).get("Acknowledgements", "")
         except (ValueError, AttributeError) as error:
-            raise UserError(f"{description}: not a JSON object ({error}); correct it or take it away") from error
+            raise UserError(
+                f"{description}: not a JSON object ({error}); correct it or take it away"
+            ) from error
         notes += [said] if str(said).lower().startswith("synthetic") else []
-    notes += [str(note) for note in read_json(Path(protocol.cohort) / "notes.json", "cohort import", list)]  # of features brought along
+    notes += [
+        str(note) for note in read_json(Path(protocol.cohort) / "notes.json", "cohort import", list)
+    ]  # of features brought along
     for task in tasks:
         source = open_source(protocol.cohort, protocol.store, protocol.tasks[task].reading)
         notes += [f"{task}: left out {reason}" for reason in source.left_out]
-        notes += [f"{task}: {clip.clip_id} is not assessable: {clip.reason}" for clip in source.not_assessable]
+        notes += [
+            f"{task}: {clip.clip_id} is not assessable: {clip.reason}"
+            for clip in source.not_assessable
+        ]
     notes += [f"{task}: {what}" for task, what in missing.items()]
-    evaluated = {member.rpartition("/")[0] for fusion in protocol.fusions for member in fusion.members} & set(tasks)
+    evaluated = {
+        member.rpartition("/")[0] for fusion in protocol.fusions for member in fusion.members
+    } & set(tasks)
     notes += [
         f"{fusion.task}: not fused, as {member} was not evaluated"
         for fusion in protocol.fusions
@@ -192,7 +262,8 @@ def _notes(protocol: Protocol, tasks: list[str], missing: Mapping[str, str]) -> 
     ]
     if protocol.permutations and len(protocol.seeds) > 1:
         notes.append(
-            f"Chance: permuted runs were trained with seed {protocol.seeds[0]} alone, results are means over {len(protocol.seeds)}"
+            f"Chance: permuted runs were trained with seed {protocol.seeds[0]} alone, results are"
+            f" means over {len(protocol.seeds)}"
         )
     return notes
 

@@ -21,16 +21,19 @@ class Split:
     """How clips are dealt to folds; each question has its own.
 
     Attributes:
-        by: "participant" leaves one participant out at a time [P: Hou et al. 2022]: what will happen with somebody new? "grouped" deals
-            whole participants to `folds` folds, levels spread evenly: the same question, cheaper. "centre" leaves one value of `column`
-            out at a time: what will happen in another hospital? "recording" deals whole recordings, not participants [P: AVSS 2021;
-            GESTURES], so that a participant may be on both sides: what will happen with another seizure of somebody known? Its scores
-            do not hold for new patients, and the audit says so.
+        by: "participant" leaves one participant out at a time [P: Hou et al. 2022]: what will
+            happen with somebody new? "grouped" deals whole participants to `folds` folds, levels
+            spread evenly: the same question, cheaper. "centre" leaves one value of `column` out at
+            a time: what will happen in another hospital? "recording" deals whole recordings, not
+            participants [P: AVSS 2021; GESTURES], so that a participant may be on both sides: what
+            will happen with another seizure of somebody known? Its scores do not hold for new
+            patients, and the audit says so.
         folds: number of folds where they are dealt; each seed deals anew.
         column: of clips.tsv or participants.tsv, for "centre".
-        test: participants of an unseen test set, kept out of every fold and scored once, by models trained on all others [P: the
-            myasthenia study's 50 + 50 and 20 + 19]. Those of them who are not scored for a task, or in whom nothing was found, are passed
-            over there, if others are left.
+        test: participants of an unseen test set, kept out of every fold and scored once, by models
+            trained on all others [P: the myasthenia study's 50 + 50 and 20 + 19]. Those of them who
+            are not scored for a task, or in whom nothing was found, are passed over there, if
+            others are left.
     """
 
     by: Literal["participant", "grouped", "centre", "recording"] = "participant"
@@ -58,25 +61,39 @@ def deal(split: Split, clips: Sequence[ClipData], cohort: str, seed: int) -> lis
     """The folds of these clips, test set last.
 
     Raises:
-        UserError: fewer than three participants (or two groups) to deal, more folds than groups, a participant in the test set whom the
-            cohort does not know, nobody left in it, no such column, or a participant with two values in it.
+        UserError: fewer than three participants (or two groups) to deal, more folds than groups, a
+            participant in the test set whom the cohort does not know, nobody left in it, no such
+            column, or a participant with two values in it.
     """
     test = set(split.test or ())
     absent = test - {clip.participant_id for clip in clips}
-    if absent and (absent == test or absent - {person.participant_id for person in Cohort.read(cohort).participants}):
+    if absent and (
+        absent == test
+        or absent - {person.participant_id for person in Cohort.read(cohort).participants}
+    ):
         raise UserError(f"split.test: no scored clips of {', '.join(sorted(absent))}")
     unused = tuple(clip.clip_id for clip in clips if clip.participant_id in test)
     rest = [clip for clip in clips if clip.participant_id not in test]
     people = len({clip.participant_id for clip in rest})
     if people < 3:
-        raise UserError(f"scored in {people} participants{' beside the test set' if test else ''}; leaving one out needs three or more")
-    parts = [Part(name, held_out, unused) for name, held_out in _dealt(split, rest, cohort, seed).items()]
+        raise UserError(
+            f"scored in {people} participants{' beside the test set' if test else ''}; leaving one"
+            " out needs three or more"
+        )
+    parts = [
+        Part(name, held_out, unused) for name, held_out in _dealt(split, rest, cohort, seed).items()
+    ]
     if TEST in {part.name for part in parts}:
-        raise UserError(f"a participant or centre is called {TEST!r}, which is the name of the unseen test set's fold; call it otherwise")
+        raise UserError(
+            f"a participant or centre is called {TEST!r}, which is the name of the unseen test"
+            " set's fold; call it otherwise"
+        )
     return [*parts, Part(TEST, unused)] if test else parts
 
 
-def _dealt(split: Split, clips: list[ClipData], cohort: str, seed: int) -> dict[str, tuple[str, ...]]:
+def _dealt(
+    split: Split, clips: list[ClipData], cohort: str, seed: int
+) -> dict[str, tuple[str, ...]]:
     if split.by == "participant":
         return _by_name(clips, [clip.participant_id for clip in clips])
     if split.by == "centre":
@@ -85,16 +102,27 @@ def _dealt(split: Split, clips: list[ClipData], cohort: str, seed: int) -> dict[
     return deal_groups(clips, groups, split.folds, seed)
 
 
-def deal_groups(clips: Sequence[ClipData], groups: Sequence[str], folds: int, seed: int) -> dict[str, tuple[str, ...]]:
-    """Whole groups dealt to numbered folds, levels spread evenly (scikit-learn's StratifiedGroupKFold) where there are enough."""
+def deal_groups(
+    clips: Sequence[ClipData], groups: Sequence[str], folds: int, seed: int
+) -> dict[str, tuple[str, ...]]:
+    """Whole groups dealt to numbered folds, levels spread evenly (scikit-learn's
+    StratifiedGroupKFold) where there are enough.
+    """
     if not 2 <= folds <= len(set(groups)):
-        raise UserError(f"folds: {folds} asked for, but there are {len(set(groups))} participants or recordings to deal; ask for 2 or more")
+        raise UserError(
+            f"folds: {folds} asked for, but there are {len(set(groups))} participants or recordings"
+            " to deal; ask for 2 or more"
+        )
     splitter = StratifiedGroupKFold(folds, shuffle=True, random_state=seed)
     targets = [clip.target for clip in clips]
-    if max(map(targets.count, set(targets))) < folds:  # too few of every level to have one in each fold
+    if (
+        max(map(targets.count, set(targets))) < folds
+    ):  # too few of every level to have one in each fold
         targets = [0] * len(clips)
     with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", message="The least populated class")  # a rare level is in some folds only
+        warnings.filterwarnings(
+            "ignore", message="The least populated class"
+        )  # a rare level is in some folds only
         parts = list(splitter.split(np.zeros(len(clips)), targets, groups))
     dealt = [tuple(clips[number].clip_id for number in held) for _, held in parts]
     return {f"{number:02d}": held for number, held in enumerate(dealt, 1) if held}
@@ -103,26 +131,45 @@ def deal_groups(clips: Sequence[ClipData], groups: Sequence[str], folds: int, se
 def _by_name(clips: list[ClipData], names: list[str]) -> dict[str, tuple[str, ...]]:
     if len(set(names)) < 2:
         raise UserError(f"leaving one out needs two or more; all clips are of {names[0]!r}")
-    return {name: tuple(clip.clip_id for clip, own in zip(clips, names) if own == name) for name in sorted(set(names))}
+    return {
+        name: tuple(clip.clip_id for clip, own in zip(clips, names) if own == name)
+        for name in sorted(set(names))
+    }
 
 
 def _column(clips: list[ClipData], folder: str, column: str) -> list[str]:
     """Each clip's value, every participant's the same in all clips."""
     cohort = Cohort.read(folder)
-    people = {person.participant_id: person.covariates | {"sex": person.sex or ""} for person in cohort.participants}
-    rows = {clip.clip_id: {**people[clip.participant_id], **clip.covariates} for clip in cohort.clips}
+    people = {
+        person.participant_id: person.covariates | {"sex": person.sex or ""}
+        for person in cohort.participants
+    }
+    rows = {
+        clip.clip_id: {**people[clip.participant_id], **clip.covariates} for clip in cohort.clips
+    }
     values: dict[str, str] = {}
     for clip in clips:
         value = rows[clip.clip_id].get(column, "")
         if not value:
             raise UserError(
-                f"split.column: clip {clip.clip_id} has no {column!r} in clips.tsv or participants.tsv; add it, or leave it unscored"
+                f"split.column: clip {clip.clip_id} has no {column!r} in clips.tsv or"
+                " participants.tsv; add it, or leave it unscored"
             )
         if values.setdefault(clip.participant_id, value) != value:
             raise UserError(
-                f"split.column: participant {clip.participant_id} has two values of {column!r} ({values[clip.participant_id]}, {value}); "
-                "leaving one out would not leave the participant unseen"
+                f"split.column: participant {clip.participant_id} has two values of {column!r}"
+                f" ({values[clip.participant_id]}, {value}); leaving one out would not leave the"
+                " participant unseen"
             )
-    if odd := next((value for value in values.values() if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_.-]*", value)), None):
-        raise UserError(f"split.column: {odd!r} names a fold and its file; use letters, digits, _ . - only")
+    if odd := next(
+        (
+            value
+            for value in values.values()
+            if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_.-]*", value)
+        ),
+        None,
+    ):
+        raise UserError(
+            f"split.column: {odd!r} names a fold and its file; use letters, digits, _ . - only"
+        )
     return [values[clip.participant_id] for clip in clips]

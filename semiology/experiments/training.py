@@ -1,4 +1,6 @@
-"""Folds and inner folds of a task, training its models on some clips, and what is fitted on inner folds."""
+"""Folds and inner folds of a task, training its models on some clips, and what is fitted on inner
+folds.
+"""
 
 import zlib
 from collections.abc import Iterable, Sequence
@@ -22,7 +24,8 @@ Trained = dict[str, tuple[StreamModule, ClipDataModule]]
 
 @dataclass(frozen=True)
 class TrainingSet:
-    """On what the models of one fold, or inner fold, are trained: all clips of `source` but those held out.
+    """On what the models of one fold, or inner fold, are trained: all clips of `source` but those
+    held out.
 
     Attributes:
         source: clips.
@@ -38,17 +41,33 @@ class TrainingSet:
 
     def inner(self, protocol: Protocol) -> dict[str, "TrainingSet"]:
         """Inner fold -> its set: some of this set's own training participants are held out."""
-        training = with_clips(self.source, [clip for clip in self.source.clips if clip.clip_id not in self.held_out])
+        training = with_clips(
+            self.source, [clip for clip in self.source.clips if clip.clip_id not in self.held_out]
+        )
         dealt = inner_folds(protocol, training, self.seed)
-        return {fold: TrainingSet(training, self.seed, held_out, f"{self.name}/{fold}") for fold, held_out in dealt.items()}
+        return {
+            fold: TrainingSet(training, self.seed, held_out, f"{self.name}/{fold}")
+            for fold, held_out in dealt.items()
+        }
 
 
-def deal_parts(protocol: Protocol, task: str, seed: int, permutation: int | None = None) -> list[Part]:
-    """The folds of a task; of permuted labels they are dealt by these, as levels are spread evenly over folds."""
-    return deal(protocol.split_of(task), task_source(protocol, task, permutation).clips, protocol.cohort, seed)
+def deal_parts(
+    protocol: Protocol, task: str, seed: int, permutation: int | None = None
+) -> list[Part]:
+    """The folds of a task; of permuted labels they are dealt by these, as levels are spread evenly
+    over folds.
+    """
+    return deal(
+        protocol.split_of(task),
+        task_source(protocol, task, permutation).clips,
+        protocol.cohort,
+        seed,
+    )
 
 
-def check_parts(protocol: Protocol, task: str, seed: int, parts: list[Part], permutation: int | None = None) -> None:
+def check_parts(
+    protocol: Protocol, task: str, seed: int, parts: list[Part], permutation: int | None = None
+) -> None:
     """Build the split of every fold, and of every inner fold, without training anything.
 
     Raises:
@@ -59,21 +78,31 @@ def check_parts(protocol: Protocol, task: str, seed: int, parts: list[Part], per
         aside = {*part.held_out, *part.unused}
         ClipDataModule(source, None, protocol.validation, seed=seed, held_out_clips=sorted(aside))
         if protocol.inner_models(task):
-            training = with_clips(source, [clip for clip in source.clips if clip.clip_id not in aside])
+            training = with_clips(
+                source, [clip for clip in source.clips if clip.clip_id not in aside]
+            )
             for held_out in inner_folds(protocol, training, seed).values():
-                ClipDataModule(training, None, protocol.validation, seed=seed, held_out_clips=list(held_out))
+                ClipDataModule(
+                    training, None, protocol.validation, seed=seed, held_out_clips=list(held_out)
+                )
 
 
 def inner_folds(protocol: Protocol, training: ClipSource, seed: int) -> dict[str, tuple[str, ...]]:
     """Whole training participants dealt to inner folds."""
     people = [clip.participant_id for clip in training.clips]
-    return deal_groups(training.clips, people, min(protocol.calibration.folds, len(set(people))), seed)
+    return deal_groups(
+        training.clips, people, min(protocol.calibration.folds, len(set(people))), seed
+    )
 
 
-def train_models(protocol: Protocol, task: str, sets: Sequence[TrainingSet], only: Iterable[str] | None = None) -> list[Trained]:
-    """Train the task's models, teachers first, on each of these sets; at most `protocol.together` sets at once.
+def train_models(
+    protocol: Protocol, task: str, sets: Sequence[TrainingSet], only: Iterable[str] | None = None
+) -> list[Trained]:
+    """Train the task's models, teachers first, on each of these sets; at most `protocol.together`
+    sets at once.
 
-    In a set the same participants train, and the same stop early, for all models. `only` trains some models and their teachers.
+    In a set the same participants train, and the same stop early, for all models. `only` trains
+    some models and their teachers.
     """
     trained: list[Trained] = []
     for first in range(0, len(sets), protocol.together):
@@ -81,9 +110,16 @@ def train_models(protocol: Protocol, task: str, sets: Sequence[TrainingSet], onl
         of_bundle: list[Trained] = [{} for _ in bundle]
         for name, model in protocol.models_of(task, only).items():
             datas = [_data(protocol, model, each) for each in bundle]
-            modules = [model.module(done[model.teacher][0] if model.teacher else None) for done in of_bundle]
-            numbers = [zlib.crc32(f"{each.seed}/{name}/{each.name}".encode()) % 2**31 for each in bundle]
-            for done, module, data in zip(of_bundle, fit_together(modules, datas, model.schedule, numbers), datas):
+            modules = [
+                model.module(done[model.teacher][0] if model.teacher else None)
+                for done in of_bundle
+            ]
+            numbers = [
+                zlib.crc32(f"{each.seed}/{name}/{each.name}".encode()) % 2**31 for each in bundle
+            ]
+            for done, module, data in zip(
+                of_bundle, fit_together(modules, datas, model.schedule, numbers), datas
+            ):
                 done[name] = module, data
         trained += of_bundle
     return trained
@@ -96,36 +132,58 @@ def _data(protocol: Protocol, model: Model, training: TrainingSet) -> ClipDataMo
 
 
 def scored(trained: Trained, only: Iterable[str] | None = None) -> list[dict[str, Any]]:
-    """One row a model and held-out clip: model, clip_id, recording_id, truth (index of the level), probabilities."""
+    """One row a model and held-out clip: model, clip_id, recording_id, truth (index of the level),
+    probabilities.
+    """
     rows = []
     for name, (module, data) in trained.items():
         if only is not None and name not in only:
             continue
         clip_ids, probabilities = score(module, data)
         for clip, clip_id, levels in zip(data.held_out, clip_ids, probabilities):
-            row = {"model": name, "clip_id": clip_id, "recording_id": clip.recording_id, "truth": clip.target}
+            row = {
+                "model": name,
+                "clip_id": clip_id,
+                "recording_id": clip.recording_id,
+                "truth": clip.target,
+            }
             rows.append({**row, "probabilities": levels.round(6).tolist()})
     return rows
 
 
-def inner_rows(protocol: Protocol, task: str, sets: Sequence[TrainingSet]) -> list[list[dict[str, Any]]]:
-    """Out-of-fold probabilities of each set's training clips. Empty where the protocol fits nothing on them."""
+def inner_rows(
+    protocol: Protocol, task: str, sets: Sequence[TrainingSet]
+) -> list[list[dict[str, Any]]]:
+    """Out-of-fold probabilities of each set's training clips. Empty where the protocol fits nothing
+    on them.
+    """
     only = protocol.inner_models(task)
     if not only:
         return [[] for _ in sets]
-    inner = [(number, fold, each) for number, outer in enumerate(sets) for fold, each in outer.inner(protocol).items()]
+    inner = [
+        (number, fold, each)
+        for number, outer in enumerate(sets)
+        for fold, each in outer.inner(protocol).items()
+    ]
     rows: list[list[dict[str, Any]]] = [[] for _ in sets]
-    for (number, fold, _), trained in zip(inner, train_models(protocol, task, [each for *_, each in inner], only)):
+    for (number, fold, _), trained in zip(
+        inner, train_models(protocol, task, [each for *_, each in inner], only)
+    ):
         rows[number] += [{**row, "fold": fold} for row in scored(trained, only)]
     return rows
 
 
 def calibrators(protocol: Protocol, task: str, rows: list[dict[str, Any]]) -> dict[str, Calibrator]:
-    """Model -> its calibration, fitted on out-of-fold rows: of inner folds for a fold's models, of the folds for the final models."""
+    """Model -> its calibration, fitted on out-of-fold rows: of inner folds for a fold's models, of
+    the folds for the final models.
+    """
     asked, found = protocol.calibration, {}
     for name in protocol.calibrated_models(task):
         own = [row for row in rows if row["model"] == name]
-        probabilities, truth = np.array([row["probabilities"] for row in own]), np.array([row["truth"] for row in own])
+        probabilities, truth = (
+            np.array([row["probabilities"] for row in own]),
+            np.array([row["truth"] for row in own]),
+        )
         found[name] = fit_calibrator(probabilities, truth, asked.method, asked.coverage)
     return found
 
@@ -134,5 +192,10 @@ def selected(protocol: Protocol, task: str, rows: list[dict[str, Any]]) -> dict[
     """Selection -> the model of lowest log loss over inner rows."""
     losses: dict[str, list[float]] = {}
     for row in rows:
-        losses.setdefault(row["model"], []).append(-float(np.log(max(row["probabilities"][row["truth"]], 1e-4))))
-    return {name: min(among, key=lambda model: float(np.mean(losses[model]))) for name, among in protocol.selections_of(task).items()}
+        losses.setdefault(row["model"], []).append(
+            -float(np.log(max(row["probabilities"][row["truth"]], 1e-4)))
+        )
+    return {
+        name: min(among, key=lambda model: float(np.mean(losses[model])))
+        for name, among in protocol.selections_of(task).items()
+    }

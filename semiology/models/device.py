@@ -1,4 +1,6 @@
-"""Whether to compute in bfloat16: said by the user, or chosen by what this processor or GPU does faster."""
+"""Whether to compute in bfloat16: said by the user, or chosen by what this processor or GPU does
+faster.
+"""
 
 import time
 from collections.abc import Callable
@@ -15,7 +17,8 @@ CLEARLY = 1.5  # times as fast; our choice: less is not worth other last digits
 
 
 def chosen_precision(precision: str, accelerator: str = "auto") -> str:
-    """What Lightning calls it, "32-true" or "bf16-mixed"; "auto" takes bf16 where the device computes clearly faster in it.
+    """What Lightning calls it, "32-true" or "bf16-mixed"; "auto" takes bf16 where the device
+    computes clearly faster in it.
 
     Args:
         precision: "auto", "32-true" or "bf16-mixed".
@@ -34,7 +37,9 @@ def chosen_precision(precision: str, accelerator: str = "auto") -> str:
 
 @cache
 def bf16_pays(device: str) -> bool:
-    """Whether matrix products in bfloat16 are clearly faster than in float32 there; measured once in a process, some 50 ms."""
+    """Whether matrix products in bfloat16 are clearly faster than in float32 there; measured once
+    in a process, some 50 ms.
+    """
     if fit_precision("auto", device) != "bf16":
         return False
     return product_rate(torch.bfloat16, device) > CLEARLY * product_rate(torch.float32, device)
@@ -71,14 +76,17 @@ def fit_device(device: str) -> str:
     try:
         kind = torch.device(device).type
     except RuntimeError as error:
-        raise UserError(f"snippets: no device is called {device!r}; give cpu, cuda or auto") from error
+        raise UserError(
+            f"snippets: no device is called {device!r}; give cpu, cuda or auto"
+        ) from error
     if kind == "cuda" and not torch.cuda.is_available():
         raise UserError("snippets: there is no GPU that torch can use here; give cpu")
     return device
 
 
 def fit_precision(precision: str, device: str) -> str:
-    """ "fp32" or "bf16"; "auto" takes bf16 where the device computes in it: there it is four times as fast, elsewhere slower [measured].
+    """ "fp32" or "bf16"; "auto" takes bf16 where the device computes in it: there it is four times
+    as fast, elsewhere slower [measured].
 
     Raises:
         UserError: another word.
@@ -89,4 +97,10 @@ def fit_precision(precision: str, device: str) -> str:
         return precision
     if torch.device(device).type == "cuda":
         return "bf16" if torch.cuda.is_bf16_supported() else "fp32"
-    return "bf16" if any(name.endswith("bf16") and there for name, there in torch.cpu.get_capabilities().items()) else "fp32"
+    return (
+        "bf16"
+        if any(
+            name.endswith("bf16") and there for name, there in torch.cpu.get_capabilities().items()
+        )
+        else "fp32"
+    )

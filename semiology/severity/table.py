@@ -1,4 +1,6 @@
-"""The tables that are written of a cohort: tab-separated as the cohort's own, n/a where there is no value, six digits."""
+"""The tables that are written of a cohort: tab-separated as the cohort's own, n/a where there is no
+value, six digits.
+"""
 
 from pathlib import Path
 
@@ -14,4 +16,7 @@ def write_table(path: Path, table: pd.DataFrame) -> None:
         UserError: the path is a folder, its folder cannot be written, or the disk is full.
     """
     refuse_folder(path)
-    write_text(path, table.replace("", "n/a").to_csv(sep="\t", index=False, na_rep="n/a", float_format="%.6g"))
+    write_text(
+        path,
+        table.replace("", "n/a").to_csv(sep="\t", index=False, na_rep="n/a", float_format="%.6g"),
+    )

@@ -33,7 +33,9 @@ class Windows:
     step: float
 
     def over(self, duration: float) -> Iterator[tuple[float, float]]:
-        """(start, end) in s; the last window ends with the clip, and a clip shorter than a window is one window."""
+        """(start, end) in s; the last window ends with the clip, and a clip shorter than a window
+        is one window.
+        """
         last = max(duration - self.length, 0)
         starts = np.append(np.arange(0, last, self.step), last)
         return ((float(start), float(min(start + self.length, duration))) for start in starts)
@@ -50,17 +52,21 @@ def predict(
     pose: str = "mediapipe",
     keypoint_rcnn: KeypointRCNNOptions | None = None,
 ) -> dict[str, Any]:
-    """Score one video with a run's models: the probability of each sign in the whole clip and in sliding windows over it.
+    """Score one video with a run's models: the probability of each sign in the whole clip and in
+    sliding windows over it.
 
-    Writes OUT/prediction.json and OUT/overlay.mp4 (skeleton, face landmarks and the probabilities drawn in). Nothing here is a diagnosis.
+    Writes OUT/prediction.json and OUT/overlay.mp4 (skeleton, face landmarks and the probabilities
+    drawn in). Nothing here is a diagnosis.
 
     Args:
         video: the file.
-        model: folder of a run (its models trained on all participants are used, the distilled AGCN where there is one), or of one model.
+        model: folder of a run (its models trained on all participants are used, the distilled AGCN
+            where there is one), or of one model.
         out: folder of the results; by default the video's name in the current folder.
         start: s, where the main phase of the seizure begins.
         end: s, where it ends; by default the video's end.
-        length: s, of a window of the timeline; by default what the model was trained on: its window, or its clips' median length.
+        length: s, of a window of the timeline; by default what the model was trained on: its
+            window, or its clips' median length.
         step: s, from window to window.
         pose: the pose backend; the one whose tracks the models learned from.
         keypoint_rcnn: its options, where it is keypoint-rcnn.
@@ -69,11 +75,14 @@ def predict(
         The content of prediction.json.
 
     Raises:
-        UserError: the video cannot be read, the run holds no models or models that learned from another backend's tracks, a window is not
-            positive.
+        UserError: the video cannot be read, the run holds no models or models that learned from
+            another backend's tracks, a window is not positive.
     """
     if (length is not None and length <= 0) or step <= 0:
-        raise UserError(f"length and step of the timeline's windows must be positive, got {length} and {step:g} s")
+        raise UserError(
+            f"length and step of the timeline's windows must be positive, got {length} and"
+            f" {step:g} s"
+        )
     models = find_models(model)
     check_trackers(models, pose)
     options = ExtractOptions(pose=pose, keypoint_rcnn=keypoint_rcnn or KeypointRCNNOptions())
@@ -83,9 +92,15 @@ def predict(
     keep = keypoints_read([*read, *(drawn[part] for part in tracker.keypoints)], tracker)
     tracks = extract_tracks(video, start, end, options, keep)
     frames, fps = tracks["body"].sizes["time"], tracks["body"].attrs["fps"]
-    signs = {task: score_sign(saved, tracks[saved.reading.part], length, step) for task, saved in models.items()}
+    signs = {
+        task: score_sign(saved, tracks[saved.reading.part], length, step)
+        for task, saved in models.items()
+    }
     result = {
-        "note": "Research software, not a medical device. Probabilities come from models trained on the run's participants.",
+        "note": (
+            "Research software, not a medical device. Probabilities come from models trained on the"
+            " run's participants."
+        ),
         "video_sha256": content_hash(video),
         "start_s": start,
         "duration_s": frames / fps,
@@ -109,7 +124,8 @@ def predict(
 
 
 def find_models(folder: Path, snippets: bool = False) -> dict[str, SavedModel]:
-    """Task -> model: of a run, for each task the preferred one; or the one model that the folder is.
+    """Task -> model: of a run, for each task the preferred one; or the one model that the folder
+    is.
 
     They read keypoints, or, with `snippets`, vectors of the whole picture.
 
@@ -128,13 +144,25 @@ def find_models(folder: Path, snippets: bool = False) -> dict[str, SavedModel]:
             saved = load_model(place / chosen)
             found[str(saved.about.get("task", place.name))] = saved
     if not found:
-        raise UserError(f"{folder}: holds no trained models; `semiology loso` with final: true writes them into models/")
+        raise UserError(
+            f"{folder}: holds no trained models; `semiology loso` with final: true writes them into"
+            " models/"
+        )
     for task, saved in found.items():
-        if "keypoints" not in saved.network.reads and not (snippets and saved.reading.part == "frame"):  # type: ignore[operator]
+        if "keypoints" not in saved.network.reads and not (
+            snippets and saved.reading.part == "frame"
+        ):  # type: ignore[operator]
             only = "keypoints, or snippets of the whole picture" if snippets else "keypoints"
             frame = saved.reading.part == "frame"
-            what, hint = ("snippets", "; `semiology timeline` reads these") if frame else ("appearance features", "")
-            raise UserError(f"{folder}: the model of {task!r} reads {what}; this verb uses models that read {only}{hint}")
+            what, hint = (
+                ("snippets", "; `semiology timeline` reads these")
+                if frame
+                else ("appearance features", "")
+            )
+            raise UserError(
+                f"{folder}: the model of {task!r} reads {what}; this verb uses models that read"
+                f" {only}{hint}"
+            )
     return found
 
 
@@ -143,18 +171,31 @@ def check_trackers(models: dict[str, SavedModel], pose: str) -> None:
     for task, saved in models.items():
         trackers = saved.about.get("trackers", [])
         if trackers and pose not in trackers:
-            raise UserError(f"{task}: the model learned from tracks by {', '.join(trackers)}, not by {pose}; track with that (--pose)")
+            raise UserError(
+                f"{task}: the model learned from tracks by {', '.join(trackers)}, not by {pose};"
+                " track with that (--pose)"
+            )
 
 
-def score_sign(saved: SavedModel, tracks: xr.Dataset, length: float | None, step: float) -> dict[str, Any]:
-    """Probabilities of the label's levels for the clip and for each window; None where too little of the patient was found."""
+def score_sign(
+    saved: SavedModel, tracks: xr.Dataset, length: float | None, step: float
+) -> dict[str, Any]:
+    """Probabilities of the label's levels for the clip and for each window; None where too little
+    of the patient was found.
+    """
     joints = prepare(tracks, saved.reading)
     rate, duration = saved.reading.rate, len(joints) / saved.reading.rate
     windows = Windows(length or float(saved.about["seconds"]), step)
     timeline = []
     for start, end in windows.over(duration):
         part = joints[round(start * rate) : max(round(end * rate), round(start * rate) + 1)]
-        timeline.append({"start_s": round(start, 3), "end_s": round(end, 3), "probability": probabilities(saved, part)})
+        timeline.append(
+            {
+                "start_s": round(start, 3),
+                "end_s": round(end, 3),
+                "probability": probabilities(saved, part),
+            }
+        )
     raw = scores(saved, joints)
     return {
         "label": saved.reading.label,
@@ -170,26 +211,35 @@ def score_sign(saved: SavedModel, tracks: xr.Dataset, length: float | None, step
 
 
 def probabilities(saved: SavedModel, joints: np.ndarray) -> dict[str, float] | None:
-    """level -> probability for joints (time, joint, space), as in the evaluation of whole clips; None where too little was seen.
+    """level -> probability for joints (time, joint, space), as in the evaluation of whole clips;
+    None where too little was seen.
 
-    Calibrated, where the run has calibrated its models (by what the folds said of participants they had not seen).
+    Calibrated, where the run has calibrated its models (by what the folds said of participants they
+    had not seen).
     """
     return shown(saved, scores(saved, joints))
 
 
-def snippet_probabilities(saved: SavedModel, features: np.ndarray, starts: np.ndarray, frames: int) -> dict[str, float] | None:
-    """The same for a model of the whole picture: features (snippet, channel), NaN where the video had a hole, and their first frames.
+def snippet_probabilities(
+    saved: SavedModel, features: np.ndarray, starts: np.ndarray, frames: int
+) -> dict[str, float] | None:
+    """The same for a model of the whole picture: features (snippet, channel), NaN where the video
+    had a hole, and their first frames.
 
     `starts` (snippet,) and the length, `frames`, count at the reading's rate.
     """
     if too_few(features, saved.reading):
         return None
     empty = np.empty((frames, 0, 2), np.float32)
-    return shown(saved, _scores(saved, ClipData("clip", "patient", 0, empty, features, starts=starts)))
+    return shown(
+        saved, _scores(saved, ClipData("clip", "patient", 0, empty, features, starts=starts))
+    )
 
 
 def shown(saved: SavedModel, raw: np.ndarray | None) -> dict[str, float] | None:
-    """level -> probability of what the network said, (1, level); calibrated, where the run has calibrated its models."""
+    """level -> probability of what the network said, (1, level); calibrated, where the run has
+    calibrated its models.
+    """
     if raw is None:
         return None
     fitted = calibrator(saved)
@@ -198,7 +248,8 @@ def shown(saved: SavedModel, raw: np.ndarray | None) -> dict[str, float] | None:
 
 
 def plausible(saved: SavedModel, raw: np.ndarray | None) -> list[str] | None:
-    """Levels that what the network said, (1, level), cannot rule out at the run's coverage: one, and the model commits itself.
+    """Levels that what the network said, (1, level), cannot rule out at the run's coverage: one,
+    and the model commits itself.
 
     None where no coverage was asked for.
     """
@@ -208,8 +259,14 @@ def plausible(saved: SavedModel, raw: np.ndarray | None) -> list[str] | None:
 
 
 def scores(saved: SavedModel, joints: np.ndarray) -> np.ndarray | None:
-    """(1, level) what the network says of joints (time, joint, space), mean over windows; None where too little was seen."""
-    return None if too_little(joints, saved.reading) else _scores(saved, ClipData("clip", "patient", 0, joints))
+    """(1, level) what the network says of joints (time, joint, space), mean over windows; None
+    where too little was seen.
+    """
+    return (
+        None
+        if too_little(joints, saved.reading)
+        else _scores(saved, ClipData("clip", "patient", 0, joints))
+    )
 
 
 def _scores(saved: SavedModel, clip: ClipData) -> np.ndarray:
@@ -218,7 +275,9 @@ def _scores(saved: SavedModel, clip: ClipData) -> np.ndarray:
     dataset = ClipDataset(source, [clip], NO_CHANGE, rng=None)
     examples = [dataset[number] for number in range(len(dataset))]
     with torch.inference_mode():
-        inputs = [torch.stack([example[name] for example in examples]) for name in saved.network.reads]  # type: ignore[union-attr]
+        inputs = [
+            torch.stack([example[name] for example in examples]) for name in saved.network.reads
+        ]  # type: ignore[union-attr]
         return saved.network(*inputs).softmax(1).mean(0, keepdim=True).numpy()
 
 
@@ -230,12 +289,19 @@ def calibrator(saved: SavedModel) -> Calibrator | None:
 
 def captions(signs: dict[str, Any], frames: int, fps: float) -> list[str]:
     """For each frame one text: every sign's probability in the window whose middle is nearest."""
-    lines = {task: [_caption(task, sign, window["probability"]) for window in sign["timeline"]] for task, sign in signs.items()}
+    lines = {
+        task: [_caption(task, sign, window["probability"]) for window in sign["timeline"]]
+        for task, sign in signs.items()
+    }
     nearest = {}
     for task, sign in signs.items():
-        centres = np.array([(window["start_s"] + window["end_s"]) / 2 for window in sign["timeline"]])
+        centres = np.array(
+            [(window["start_s"] + window["end_s"]) / 2 for window in sign["timeline"]]
+        )
         nearest[task] = np.searchsorted((centres[1:] + centres[:-1]) / 2, np.arange(frames) / fps)
-    return ["\n".join(lines[task][nearest[task][frame]] for task in signs) for frame in range(frames)]
+    return [
+        "\n".join(lines[task][nearest[task][frame]] for task in signs) for frame in range(frames)
+    ]
 
 
 def _caption(task: str, sign: dict[str, Any], probability: dict[str, float] | None) -> str:

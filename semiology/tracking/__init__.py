@@ -1,1 +1,3 @@
-"""From frames to keypoints: the patient, landmarks, joints in space, the store of a cohort; and how good they are."""
+"""From frames to keypoints: the patient, landmarks, joints in space, the store of a cohort; and how
+good they are.
+"""

@@ -22,7 +22,9 @@ def side(box: np.ndarray) -> float:
 
 def overlap(first: np.ndarray, second: np.ndarray) -> float:
     """Intersection over union of two boxes (x0, y0, x1, y1), 0 to 1."""
-    shared = np.prod(np.maximum(np.minimum(first[2:], second[2:]) - np.maximum(first[:2], second[:2]), 0))
+    shared = np.prod(
+        np.maximum(np.minimum(first[2:], second[2:]) - np.maximum(first[:2], second[:2]), 0)
+    )
     total = np.prod(first[2:] - first[:2]) + np.prod(second[2:] - second[:2]) - shared
     return float(shared / total) if total > 0 else 0.0
 

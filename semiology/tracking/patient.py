@@ -1,8 +1,10 @@
-"""Where the patient is: faces found every half second, linked over the clip, and one of these tracks taken as the patient.
+"""Where the patient is: faces found every half second, linked over the clip, and one of these
+tracks taken as the patient.
 
-Caregivers come and go, so the choice needs the whole clip. A first, cheap pass looks for faces at a few frames a second; the second
-pass (pose) then knows for every frame where the patient's face should be and where other people's faces are. [our choice; the paper's own
-detector is an SSD fine-tuned on the clinic's frames]
+Caregivers come and go, so the choice needs the whole clip. A first, cheap pass looks for faces at a
+few frames a second; the second pass (pose) then knows for every frame where the patient's face
+should be and where other people's faces are. [our choice; the paper's own detector is an SSD
+fine-tuned on the clinic's frames]
 """
 
 from collections.abc import Iterable, Iterator
@@ -20,11 +22,20 @@ from semiology.tracking.boxes import centre, side
 from semiology.video import Frame
 from semiology.video.prefetch import several
 
-SMALLEST, THRESHOLD = 0.04, 0.9  # smallest face as a share of the image's shorter side; least probability
-REACH = 1.5  # how far, in sides of the face, a face may move from one sample to the next; grows by GROWTH a second to at most FAR
+SMALLEST, THRESHOLD = (
+    0.04,
+    0.9,
+)  # smallest face as a share of the image's shorter side; least probability
+# how far, in sides of the face, a face may move from one sample to the next; grows by GROWTH a
+# second to at most FAR
+REACH = 1.5
 GROWTH, FAR = 0.5, 3.0
-SIDES = 12.0  # the patient's region reaches this many sides of the face beyond every place where the face was seen
-STEADY = 3  # another person's track counts from this many samples on: fewer are mostly hands and patterns taken for faces
+# the patient's region reaches this many sides of the face beyond every place where the face was
+# seen
+SIDES = 12.0
+# another person's track counts from this many samples on: fewer are mostly hands and patterns taken
+# for faces
+STEADY = 3
 
 
 @dataclass(frozen=True)
@@ -38,8 +49,9 @@ class Faces:
 class FaceDetector:
     """MTCNN (Zhang et al. 2016) with the weights of facenet-pytorch, which are in its wheel.
 
-    The smallest face looked for has 4 % of the image's shorter side, but at least 20 px; faces of probability below 0.9 are left out.
-    [our choice] With `smallest` and `threshold` 0 it is MTCNN at its defaults: faces from 20 px and, by its last network, 0.7 on.
+    The smallest face looked for has 4 % of the image's shorter side, but at least 20 px; faces of
+    probability below 0.9 are left out. [our choice] With `smallest` and `threshold` 0 it is MTCNN
+    at its defaults: faces from 20 px and, by its last network, 0.7 on.
     """
 
     def __init__(self, smallest: float = SMALLEST, threshold: float = THRESHOLD) -> None:
@@ -76,7 +88,9 @@ def _mtcnn_weights() -> dict[str, str]:
 
 @dataclass
 class FaceTrack:
-    """One person's face over the clip: sample times (s from the clip's start), boxes (px) and probabilities."""
+    """One person's face over the clip: sample times (s from the clip's start), boxes (px) and
+    probabilities.
+    """
 
     times: list[float] = field(default_factory=list)
     boxes: list[np.ndarray] = field(default_factory=list)
@@ -91,7 +105,8 @@ class FaceTrack:
     def weight(self) -> float:
         """Presence times size: number of samples times median side (px).
 
-        The side and not the area, because a caregiver who bends over the bed is nearer to the camera for a while. [our choice]
+        The side and not the area, because a caregiver who bends over the bed is nearer to the
+        camera for a while. [our choice]
         """
         return len(self.times) * self.size
 
@@ -99,20 +114,32 @@ class FaceTrack:
     def size(self) -> float:
         """Median side, px."""
         boxes = np.stack(self.boxes)
-        return float(np.median(np.sqrt(np.prod(np.maximum(boxes[:, 2:] - boxes[:, :2], 1e-6), axis=1))))
+        return float(
+            np.median(np.sqrt(np.prod(np.maximum(boxes[:, 2:] - boxes[:, :2], 1e-6), axis=1)))
+        )
 
     def at(self, time: float, interval: float) -> tuple[np.ndarray, float] | None:
-        """Box and probability at a time, by straight lines between neighbouring samples; None where the face was not seen thereabouts.
+        """Box and probability at a time, by straight lines between neighbouring samples; None where
+        the face was not seen thereabouts.
 
-        Seen means between two samples that are one `interval` (s) apart, or within half an interval of a sample.
+        Seen means between two samples that are one `interval` (s) apart, or within half an interval
+        of a sample.
         """
         after = int(np.searchsorted(self.times, time))
         before = after - 1
-        if before >= 0 and after < len(self.times) and self.times[after] - self.times[before] < 1.5 * interval:
+        if (
+            before >= 0
+            and after < len(self.times)
+            and self.times[after] - self.times[before] < 1.5 * interval
+        ):
             share = (time - self.times[before]) / (self.times[after] - self.times[before])
             box = (1 - share) * self.boxes[before] + share * self.boxes[after]
             return box, (1 - share) * self.probabilities[before] + share * self.probabilities[after]
-        near = [number for number in (before, after) if 0 <= number < len(self.times) and abs(self.times[number] - time) <= interval / 2]
+        near = [
+            number
+            for number in (before, after)
+            if 0 <= number < len(self.times) and abs(self.times[number] - time) <= interval / 2
+        ]
         if not near:
             return None
         number = min(near, key=lambda number: abs(self.times[number] - time))
@@ -146,7 +173,8 @@ class Patient:
 
     Attributes:
         face: the patient's track of faces, or None where the clip shows no face.
-        others: tracks of other people: seen at least three times, and at least once together with the patient.
+        others: tracks of other people: seen at least three times, and at least once together with
+            the patient.
         interval: s between samples.
         width, height: of the frames, px; 0 where the clip has no frame at all.
     """
@@ -163,9 +191,11 @@ class Patient:
 
     @cached_property
     def region(self) -> np.ndarray:
-        """The whole frame, or, where the patient is small in it, the places of the face grown by twelve sides (a body has about ten).
+        """The whole frame, or, where the patient is small in it, the places of the face grown by
+        twelve sides (a body has about ten).
 
-        Small means that this box is less than half as long as the frame: pose models look at a reduced frame and would miss the patient.
+        Small means that this box is less than half as long as the frame: pose models look at a
+        reduced frame and would miss the patient.
         """
         frame = np.array([0.0, 0.0, self.width, self.height])
         if self.face is None:
@@ -180,15 +210,19 @@ class Patient:
         own = self.face.at(time, self.interval) if self.face else None
         others = [seen[0] for track in self.others if (seen := track.at(time, self.interval))]
         face, probability = own if own else (None, 0.0)
-        return Sight(time, self.region, face, probability, self.size, np.array(others).reshape(-1, 4))
+        return Sight(
+            time, self.region, face, probability, self.size, np.array(others).reshape(-1, 4)
+        )
 
 
 def follow_patient(frames: Iterable[Frame], detector: FaceDetector, interval: float) -> Patient:
-    """First pass: look for faces in frames that are `interval` seconds apart and choose the patient.
+    """First pass: look for faces in frames that are `interval` seconds apart and choose the
+    patient.
 
-    The patient is the person whose track of faces has the largest presence times size over the clip (`FaceTrack.weight`). A track that is
-    never seen together with the patient's may be the patient's own, broken off, and is not held against a pose. Frames are looked at on all
-    cores, while the next are decoded.
+    The patient is the person whose track of faces has the largest presence times size over the clip
+    (`FaceTrack.weight`). A track that is never seen together with the patient's may be the
+    patient's own, broken off, and is not held against a pose. Frames are looked at on all cores,
+    while the next are decoded.
     """
     width = height = 0
 
@@ -204,7 +238,9 @@ def follow_patient(frames: Iterable[Frame], detector: FaceDetector, interval: fl
     if not tracks:
         return Patient(None, [], interval, width, height)
     patient = max(tracks, key=lambda track: track.weight)
-    together = [track for track in tracks if track is not patient and set(track.times) & set(patient.times)]
+    together = [
+        track for track in tracks if track is not patient and set(track.times) & set(patient.times)
+    ]
     others = [track for track in together if len(track.times) >= STEADY]
     return Patient(patient, others, interval, width, height)
 
@@ -212,10 +248,11 @@ def follow_patient(frames: Iterable[Frame], detector: FaceDetector, interval: fl
 def link(samples: Iterable[tuple[float, Faces]]) -> list[FaceTrack]:
     """Join the faces of successive samples (time in s, faces) into one track a person.
 
-    Faces and tracks are paired so that the sum of their distances is least (Hungarian method). The distance is that of the centres, in
-    sides of the face: in hyperkinetic movement a head leaves its own box within half a second, so that overlap (IoU) would break the
-    track. A pair is allowed up to 1.5 sides, more after a gap (half a side a second, up to 3 sides), and up to two- to fourfold size. A
-    track never ends: a patient who turned away is met again at the same place.
+    Faces and tracks are paired so that the sum of their distances is least (Hungarian method). The
+    distance is that of the centres, in sides of the face: in hyperkinetic movement a head leaves
+    its own box within half a second, so that overlap (IoU) would break the track. A pair is allowed
+    up to 1.5 sides, more after a gap (half a side a second, up to 3 sides), and up to two- to
+    fourfold size. A track never ends: a patient who turned away is met again at the same place.
     """
     tracks: list[FaceTrack] = []
     for time, faces in samples:
@@ -224,14 +261,18 @@ def link(samples: Iterable[tuple[float, Faces]]) -> list[FaceTrack]:
 
 
 def join(tracks: list[FaceTrack], time: float, faces: Faces) -> None:
-    """Add the faces of one more sample to the tracks of the people so far, as `link` says; people who are new are added at the end."""
+    """Add the faces of one more sample to the tracks of the people so far, as `link` says; people
+    who are new are added at the end.
+    """
     cost = np.full((len(tracks), len(faces.boxes)), np.inf)
     for row, track in enumerate(tracks):
         for column, box in enumerate(faces.boxes):
             sides = side(track.boxes[-1]), side(box)
             distance = float(np.linalg.norm(centre(track.boxes[-1]) - centre(box))) / np.mean(sides)
             gap = time - track.times[-1]
-            if distance <= min(REACH + GROWTH * gap, FAR) and max(sides) <= min(2 + gap, 4) * min(sides):
+            if distance <= min(REACH + GROWTH * gap, FAR) and max(sides) <= min(2 + gap, 4) * min(
+                sides
+            ):
                 cost[row, column] = distance
     rows, columns = linear_sum_assignment(np.where(np.isfinite(cost), cost, 1e6))
     paired = {column: row for row, column in zip(rows, columns) if np.isfinite(cost[row, column])}

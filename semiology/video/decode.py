@@ -1,6 +1,7 @@
 """Packets to frames: damage noticed, order of time restored.
 
-Times come from the frames themselves; what the header says of counts, rate and duration is not used.
+Times come from the frames themselves; what the header says of counts, rate and duration is not
+used.
 
 Opening a video file: one clear error for whatever is no video, and the stream that matters.
 
@@ -29,17 +30,26 @@ from av.video.stream import VideoStream
 
 from semiology.errors import UserError
 
-LOOK_AHEAD = 8  # decoded frames held back: late timestamps are put in order, and the frame interval is known on both sides
-JUMP_BACK = 1.0  # s; a timestamp that falls back by more starts a new segment (joined recordings), it is not a late frame
+# decoded frames held back: late timestamps are put in order, and the frame interval is known on
+# both sides
+LOOK_AHEAD = 8
+# s; a timestamp that falls back by more starts a new segment (joined recordings), it is not a late
+# frame
+JUMP_BACK = 1.0
 DEFAULT_PERIOD = 0.04  # s; interval of a video that has one frame only
 
 
-def in_order(container: InputContainer, stream: VideoStream) -> Iterator[tuple[float, float, VideoFrame | None]]:
-    """Frames in order of time: timestamp in seconds, median interval of the 16 frames around it in seconds, picture (None where damaged).
+def in_order(
+    container: InputContainer, stream: VideoStream
+) -> Iterator[tuple[float, float, VideoFrame | None]]:
+    """Frames in order of time: timestamp in seconds, median interval of the 16 frames around it in
+    seconds, picture (None where damaged).
 
-    A frame without a timestamp follows its predecessor by one interval. A timestamp that falls back by more than `JUMP_BACK` belongs to a
-    recording that was joined on: its times go on where the first ended. MPEG-1/2 packs time only some frames, and what FFmpeg infers for
-    the others may fall back by a frame or two, while the decoder's order is certain: there such a frame follows its predecessor too.
+    A frame without a timestamp follows its predecessor by one interval. A timestamp that falls back
+    by more than `JUMP_BACK` belongs to a recording that was joined on: its times go on where the
+    first ended. MPEG-1/2 packs time only some frames, and what FFmpeg infers for the others may
+    fall back by a frame or two, while the decoder's order is certain: there such a frame follows
+    its predecessor too.
     """
     order_is_certain = stream.codec_context.name in ("mpeg1video", "mpeg2video")
     held: list[tuple[float, int, VideoFrame | None]] = []
@@ -71,17 +81,26 @@ def timestamp(unit: VideoFrame | Packet) -> float:
     return float(unit.pts * unit.time_base)
 
 
-def _decoded(container: InputContainer, stream: VideoStream) -> Iterator[tuple[float | None, VideoFrame | None]]:
-    """Frames as the decoder gives them, with their timestamp in seconds; a damaged frame keeps its place as None.
+def _decoded(
+    container: InputContainer, stream: VideoStream
+) -> Iterator[tuple[float | None, VideoFrame | None]]:
+    """Frames as the decoder gives them, with their timestamp in seconds; a damaged frame keeps its
+    place as None.
 
-    Frames after a damaged one are built on it and carry its smears without being marked, so the damage lasts until the next key frame.
+    Frames after a damaged one are built on it and carry its smears without being marked, so the
+    damage lasts until the next key frame.
     """
     packets = container.demux(stream)
-    whole, ended = True, False  # a file may begin between two key frames, with its references in packets that are not shown
+    whole, ended = (
+        True,
+        False,
+    )  # a file may begin between two key frames, with its references in packets that are not shown
     while not ended:
         try:
             packet = next(packets, None)
-        except av.error.FFmpegError:  # the container is damaged here: what was read so far is still good
+        except (
+            av.error.FFmpegError
+        ):  # the container is damaged here: what was read so far is still good
             packet = None
         ended = packet is None
         try:
@@ -94,12 +113,16 @@ def _decoded(container: InputContainer, stream: VideoStream) -> Iterator[tuple[f
             continue
         for picture in pictures:
             whole = (whole or picture.key_frame) and not picture.is_corrupt
-            if picture.time_base is None:  # what the decoder still held when the container broke off
+            if (
+                picture.time_base is None
+            ):  # what the decoder still held when the container broke off
                 picture.time_base = stream.time_base
             yield None if picture.pts is None else timestamp(picture), picture if whole else None
 
 
-def _release(past: deque[float], held: list[tuple[float, int, VideoFrame | None]]) -> tuple[float, float, VideoFrame | None]:
+def _release(
+    past: deque[float], held: list[tuple[float, int, VideoFrame | None]]
+) -> tuple[float, float, VideoFrame | None]:
     seconds, _, picture = heapq.heappop(held)
     past.append(seconds)
     return seconds, _period(past, held), picture
@@ -114,11 +137,15 @@ def _period(past: deque[float], held: list[tuple[float, int, VideoFrame | None]]
 
 THREADS = 2  # nearly all that more threads gain for one file; clips run in parallel anyway
 
-NOTHING_DECODES = "no frame of it can be decoded: the file is damaged or cut off; copy it again from its source"
+NOTHING_DECODES = (
+    "no frame of it can be decoded: the file is damaged or cut off; copy it again from its source"
+)
 
 
 class VideoError(UserError):
-    """A video that cannot be read. `fault` is the message without the path, for places where a file's name must not appear."""
+    """A video that cannot be read. `fault` is the message without the path, for places where a
+    file's name must not appear.
+    """
 
     def __init__(self, path: str | Path, fault: str):
         super().__init__(path, fault)
@@ -141,16 +168,26 @@ def open_video(path: str | Path) -> Iterator[tuple[InputContainer, VideoStream]]
     if not os.access(path, os.R_OK):
         raise VideoError(path, "may not be read; change its permissions")
     try:
-        container = av.open(f"file:{path}", mode="r", metadata_errors="replace")  # "file:": a name with a colon is no network address
+        container = av.open(
+            f"file:{path}", mode="r", metadata_errors="replace"
+        )  # "file:": a name with a colon is no network address
     except av.error.FFmpegError as error:
-        raise VideoError(path, f"cannot be opened as a video ({error.strerror}); it is cut off, damaged or of another kind") from error
+        raise VideoError(
+            path,
+            f"cannot be opened as a video ({error.strerror}); it is cut off, damaged or of another"
+            " kind",
+        ) from error
     with container:
         yield container, video_stream(container, path)
 
 
 def video_stream(container: InputContainer, name: str | Path) -> VideoStream:
-    """The best video stream of an opened container, which is called `name` in errors; cover art does not count as video."""
-    if container.format.name in ("tty", "image2") or container.format.name.endswith("_pipe"):  # FFmpeg also plays text and pictures
+    """The best video stream of an opened container, which is called `name` in errors; cover art
+    does not count as video.
+    """
+    if container.format.name in ("tty", "image2") or container.format.name.endswith(
+        "_pipe"
+    ):  # FFmpeg also plays text and pictures
         raise VideoError(name, "is a text or a single picture, not a video")
     still = Disposition.attached_pic | Disposition.timed_thumbnails
     streams = [stream for stream in container.streams.video if not stream.disposition & still]
@@ -160,7 +197,10 @@ def video_stream(container: InputContainer, name: str | Path) -> VideoStream:
     if not streams:
         raise VideoError(name, "is encoded in a way that FFmpeg does not know; convert it")
     best = container.streams.best("video")
-    stream = next((stream for stream in streams if best is not None and stream.index == best.index), streams[0])
+    stream = next(
+        (stream for stream in streams if best is not None and stream.index == best.index),
+        streams[0],
+    )
     stream.thread_type = "AUTO"
     stream.codec_context.thread_count = THREADS
     return stream
@@ -176,16 +216,22 @@ def header_duration(container: InputContainer, stream: VideoStream) -> float | N
 class Converter:
     """Turns the decoded pictures of one video into upright RGB arrays.
 
-    One object serves the whole video, for the sake of memory: a picture that converts itself starts threads of its own, and one whose
-    side data was read refers to itself; both then pile up until Python's collector comes by. So the display matrix is read once.
+    One object serves the whole video, for the sake of memory: a picture that converts itself starts
+    threads of its own, and one whose side data was read refers to itself; both then pile up until
+    Python's collector comes by. So the display matrix is read once.
     """
 
     def __init__(self) -> None:
         self._reformatter = VideoReformatter()
-        self._matrix: tuple[float, tuple[int, int, int, int]] | None = None  # the rotation that a picture tells, and its display matrix
+        self._matrix: tuple[float, tuple[int, int, int, int]] | None = (
+            None  # the rotation that a picture tells, and its display matrix
+        )
 
-    def __call__(self, picture: VideoFrame, width: int | None = None, height: int | None = None) -> np.ndarray:
-        """The picture as (height, width, 3) uint8 RGB, turned upright as its display matrix says (and mirrored, where that mirrors).
+    def __call__(
+        self, picture: VideoFrame, width: int | None = None, height: int | None = None
+    ) -> np.ndarray:
+        """The picture as (height, width, 3) uint8 RGB, turned upright as its display matrix says
+        (and mirrored, where that mirrors).
 
         With `width` and `height` (px, upright) it is scaled to that size in the same pass.
         """

@@ -1,4 +1,5 @@
-"""Video that comes while it is looked at: a file that still grows, a camera. A thread reads, a bounded queue holds what waits.
+"""Video that comes while it is looked at: a file that still grows, a camera. A thread reads, a
+bounded queue holds what waits.
 
 Only `camera_frames` opens a network connection, and only to the address that it is given.
 """
@@ -19,15 +20,20 @@ from semiology.video.prefetch import WAITING, Waiting
 from semiology.video.reader import Damage, SourceFrame, placed
 
 SCHEMES = ("rtsp", "rtsps", "http", "https", "udp")
-NOTHING = "data"  # a growing file is read through us; a playlist that calls itself a video may open nothing more
-PROBING = "1000000"  # us of a stream that FFmpeg looks at before it says what it is; its own five seconds are long for a camera
-NETWORK = "rtsp,rtsps,rtp,srtp,http,https,httpproxy,udp,tcp,tls"  # what a camera may make FFmpeg open: nothing on this disk
+# a growing file is read through us; a playlist that calls itself a video may open nothing more
+NOTHING = "data"
+# us of a stream that FFmpeg looks at before it says what it is; its own five seconds are long for a
+# camera
+PROBING = "1000000"
+# what a camera may make FFmpeg open: nothing on this disk
+NETWORK = "rtsp,rtsps,rtp,srtp,http,https,httpproxy,udp,tcp,tls"
 FRONT_TO_BACK = ("mpegts", "mpeg", "matroska,webm", "mov,mp4,m4a,3gp,3g2,mj2")
 POLL = 0.1  # s between looks at a file that grows
 
 
 class LiveFrames:
-    """Source frames read by a thread, as an iterator. `dropped` counts those that were dropped, `damage` those that came damaged.
+    """Source frames read by a thread, as an iterator. `dropped` counts those that were dropped,
+    `damage` those that came damaged.
 
     Args:
         read: what the thread iterates over; its error is raised where the frames are taken.
@@ -35,7 +41,13 @@ class LiveFrames:
         drop: drop the oldest where the queue is full, else let the reader wait.
     """
 
-    def __init__(self, read: Callable[[Damage], Iterator[SourceFrame]], patience: float | None, drop: bool, limit: int = WAITING):
+    def __init__(
+        self,
+        read: Callable[[Damage], Iterator[SourceFrame]],
+        patience: float | None,
+        drop: bool,
+        limit: int = WAITING,
+    ):
         self.damage, self.patience = Damage(), patience
         self._read, self._waiting = read, Waiting(limit, drop)
         self._arrivals: deque[tuple[int, float]] = deque(maxlen=1024)
@@ -47,7 +59,9 @@ class LiveFrames:
         return self._waiting.dropped
 
     def arrival(self, index: int) -> float | None:
-        """When the source frame of that place was decoded, by `time.monotonic()`; None where that is long ago."""
+        """When the source frame of that place was decoded, by `time.monotonic()`; None where that
+        is long ago.
+        """
         return next((when for number, when in reversed(self._arrivals) if number == index), None)
 
     def __iter__(self) -> Iterator[SourceFrame]:
@@ -66,8 +80,11 @@ class LiveFrames:
     def _run(self) -> None:
         try:
             for frame in self._read(self.damage):
-                # frames are held back to put late ones in order: this one was decoded when the one so many before it was released
-                arrival = self._released[0] if len(self._released) == LOOK_AHEAD else time.monotonic()
+                # frames are held back to put late ones in order: this one was decoded when the one
+                # so many before it was released
+                arrival = (
+                    self._released[0] if len(self._released) == LOOK_AHEAD else time.monotonic()
+                )
                 self._released.append(time.monotonic())
                 if not self._waiting.put((frame, arrival)):
                     return
@@ -93,7 +110,8 @@ def camera_frames(url: str, stall: float) -> LiveFrames:
         stall: s; nothing for so long raises `Stalled`.
 
     Raises:
-        UserError: another kind of address. When frames are taken: it cannot be reached, it holds no video.
+        UserError: another kind of address. When frames are taken: it cannot be reached, it holds no
+            video.
     """
     check_url(url)
 
@@ -102,7 +120,10 @@ def camera_frames(url: str, stall: float) -> LiveFrames:
             options = {"protocol_whitelist": NETWORK, "analyzeduration": PROBING}
             container = av.open(url, mode="r", timeout=(stall + 5, stall + 5), options=options)
         except av.error.FFmpegError as error:
-            raise UserError(f"{named(url)}: cannot be opened ({error.strerror}); check address, user and password") from error
+            raise UserError(
+                f"{named(url)}: cannot be opened ({error.strerror}); check address, user and"
+                " password"
+            ) from error
         with container:
             yield from _frames(container, named(url), damage)
 
@@ -113,7 +134,10 @@ def check_url(url: str) -> None:
     """Raises UserError where this is no address of a camera."""
     scheme = urlsplit(url).scheme
     if scheme not in SCHEMES:
-        raise UserError(f"{named(url)}: addresses of the kind {scheme}:// are not read; give {', '.join(f'{s}://' for s in SCHEMES)}")
+        raise UserError(
+            f"{named(url)}: addresses of the kind {scheme}:// are not read; give"
+            f" {', '.join(f'{s}://' for s in SCHEMES)}"
+        )
 
 
 def named(url: str) -> str:
@@ -123,11 +147,12 @@ def named(url: str) -> str:
 
 
 def growing_frames(path: str | Path, patience: float) -> LiveFrames:
-    """Frames of a file that is still being written; it has ended when it has not grown for `patience` s. No frame is dropped.
+    """Frames of a file that is still being written; it has ended when it has not grown for
+    `patience` s. No frame is dropped.
 
     Raises:
-        VideoError: no such file. When frames are taken: not a format that can be read front to back (MPEG-TS, MPEG-PS, Matroska or WebM,
-            fragmented MP4), no video in it.
+        VideoError: no such file. When frames are taken: not a format that can be read front to back
+            (MPEG-TS, MPEG-PS, Matroska or WebM, fragmented MP4), no video in it.
     """
     path = Path(path)
     if not path.is_file():
@@ -139,12 +164,25 @@ def growing_frames(path: str | Path, patience: float) -> LiveFrames:
             _check_front_to_back(path, growing)
             stream.seek(0)
             try:
-                container = av.open(growing, mode="r", metadata_errors="replace", options={"protocol_whitelist": NOTHING})
+                container = av.open(
+                    growing,
+                    mode="r",
+                    metadata_errors="replace",
+                    options={"protocol_whitelist": NOTHING},
+                )
             except av.error.FFmpegError as error:
-                raise VideoError(path, f"cannot be opened as a video ({error.strerror}); it is damaged or of another kind") from error
+                raise VideoError(
+                    path,
+                    f"cannot be opened as a video ({error.strerror}); it is damaged or of another"
+                    " kind",
+                ) from error
             with container:
                 if container.format.name not in FRONT_TO_BACK:
-                    raise VideoError(path, f"a {container.format.name} file cannot be read while it grows; record MPEG-TS or Matroska")
+                    raise VideoError(
+                        path,
+                        f"a {container.format.name} file cannot be read while it grows; record"
+                        " MPEG-TS or Matroska",
+                    )
                 yield from _frames(container, path, damage)
 
     return LiveFrames(read, None, drop=False)
@@ -155,7 +193,9 @@ def _frames(container: InputContainer, name: str | Path, damage: Damage) -> Iter
 
 
 class Growing:
-    """A file as FFmpeg reads it, front to back: at its end a read waits for more, up to `patience` s; then it has ended for good."""
+    """A file as FFmpeg reads it, front to back: at its end a read waits for more, up to `patience`
+    s; then it has ended for good.
+    """
 
     def __init__(self, stream, patience: float):
         self._stream, self._patience = stream, patience
@@ -172,12 +212,16 @@ class Growing:
 
 
 def _check_front_to_back(path: Path, stream: Growing) -> None:
-    """An MP4 whose index comes after its pictures has none while it is written: say so at once, and do not wait for it."""
+    """An MP4 whose index comes after its pictures has none while it is written: say so at once, and
+    do not wait for it.
+    """
     while len(head := _exactly(stream, 8)) == 8:
         size, kind = int.from_bytes(head[:4], "big"), head[4:]
         if kind == b"mdat":
             raise VideoError(
-                path, "an MP4 whose index comes last cannot be read while it grows; record fragmented MP4, MPEG-TS or Matroska"
+                path,
+                "an MP4 whose index comes last cannot be read while it grows; record fragmented"
+                " MP4, MPEG-TS or Matroska",
             )
         if kind not in (b"ftyp", b"styp", b"free", b"skip", b"wide", b"uuid", b"sidx") or size < 8:
             return  # no MP4, or its index comes first

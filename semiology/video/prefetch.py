@@ -1,7 +1,8 @@
-"""Work that overlaps: a thread that makes things ahead of the one that takes them, a bounded queue between, and calls several at a time.
+"""Work that overlaps: a thread that makes things ahead of the one that takes them, a bounded queue
+between, and calls several at a time.
 
-PyAV, MediaPipe and torch let go of Python's lock while they compute, so threads share the cores without copying a picture to another
-process.
+PyAV, MediaPipe and torch let go of Python's lock while they compute, so threads share the cores
+without copying a picture to another process.
 """
 
 import sys
@@ -14,7 +15,9 @@ from typing import TypeVar
 
 from semiology.errors import UserError
 
-WAITING = 64  # frames that a queue holds: two and a half seconds of a 25 Hz camera, 200 MB of full HD. [our choice]
+# frames that a queue holds: two and a half seconds of a 25 Hz camera, 200 MB of full HD. [our
+# choice]
+WAITING = 64
 
 Thing = TypeVar("Thing")
 Made = TypeVar("Made")
@@ -27,8 +30,8 @@ class Stalled(UserError):
 class Waiting:
     """A queue of at most `limit` things between a thread that reads and one that works.
 
-    Where it is full, the reader waits; or, with `drop`, the oldest thing is dropped and counted in `dropped`, so that a slow worker is late
-    by no more than the queue.
+    Where it is full, the reader waits; or, with `drop`, the oldest thing is dropped and counted in
+    `dropped`, so that a slow worker is late by no more than the queue.
     """
 
     def __init__(self, limit: int = WAITING, drop: bool = False):
@@ -75,10 +78,12 @@ class _End:
 
 
 def ahead(things: Iterable[Thing], depth: int) -> Iterator[Thing]:
-    """The same things in the same order, made by a thread that is at most `depth` of them ahead of who takes them.
+    """The same things in the same order, made by a thread that is at most `depth` of them ahead of
+    who takes them.
 
-    An error in the making is raised when all that came before it has been taken. When the taker is done with it (closes the generator, or
-    is interrupted), the thread ends with the thing at hand, and what it iterates over is closed in it.
+    An error in the making is raised when all that came before it has been taken. When the taker is
+    done with it (closes the generator, or is interrupted), the thread ends with the thing at hand,
+    and what it iterates over is closed in it.
     """
     waiting = Waiting(depth)
 
@@ -106,17 +111,22 @@ def ahead(things: Iterable[Thing], depth: int) -> Iterator[Thing]:
         if thing.error is not None:
             raise thing.error
     finally:
-        thing = None  # an error refers to this frame: if the frame refers to it too, what they hold stays until Python's collector comes by
-        if not sys.is_finalizing():  # at the very end of Python such threads stand still: waiting for one would be for ever
+        # an error refers to this frame: if the frame refers to it too, what they hold stays until
+        # Python's collector comes by
+        thing = None
+        if (
+            not sys.is_finalizing()
+        ):  # at the very end of Python such threads stand still: waiting for one would be for ever
             waiting.close()
             thread.join()
 
 
 def several(call: Callable[[Thing], Made], things: Iterable[Thing]) -> Iterator[Made]:
-    """What `call` returns for each thing, in their order, from as many threads as torch may use here; in each, torch computes on one core.
+    """What `call` returns for each thing, in their order, from as many threads as torch may use
+    here; in each, torch computes on one core.
 
-    So what comes out does not depend on the number of cores: on two, torch adds up in another order. As many things wait as there are
-    threads.
+    So what comes out does not depend on the number of cores: on two, torch adds up in another
+    order. As many things wait as there are threads.
     """
     import torch
 

@@ -1,4 +1,5 @@
-"""Every frame of a video at its own time, in and out: for a copy that leaves no frame out and moves none.
+"""Every frame of a video at its own time, in and out: for a copy that leaves no frame out and moves
+none.
 
 Images to a video file.
 """
@@ -31,15 +32,20 @@ WRITERS = {  # suffix -> (container, codec)
 }
 
 
-def write_video(path: str | Path, images: Iterable[np.ndarray], fps: float, *, bit_rate: int | None = None) -> None:
-    """Encode images, (height, width, 3) uint8 RGB and all of one size, as they come; the file appears when it is whole.
+def write_video(
+    path: str | Path, images: Iterable[np.ndarray], fps: float, *, bit_rate: int | None = None
+) -> None:
+    """Encode images, (height, width, 3) uint8 RGB and all of one size, as they come; the file
+    appears when it is whole.
 
-    The suffix chooses container and codec: .mp4, .mov, .mkv (H.264), .mpg (MPEG-1), .avi (MPEG-4), .asf, .wmv (WMV2). An odd width or
-    height is made even by repeating the last column or row, because these codecs halve the colour planes; pixel coordinates stay.
+    The suffix chooses container and codec: .mp4, .mov, .mkv (H.264), .mpg (MPEG-1), .avi (MPEG-4),
+    .asf, .wmv (WMV2). An odd width or height is made even by repeating the last column or row,
+    because these codecs halve the colour planes; pixel coordinates stay.
 
     Args:
         fps: frames a second; MPEG-1 knows 23.976, 24, 25, 29.97, 30, 50, 59.94 and 60 only.
-        bit_rate: bits a second; by default H.264 at constant quality (CRF 20), the others at 0.2 bit a pixel. [our choice]
+        bit_rate: bits a second; by default H.264 at constant quality (CRF 20), the others at 0.2
+            bit a pixel. [our choice]
 
     Raises:
         UserError: another suffix, a rate that the codec refuses, no image, or the disk is full.
@@ -53,7 +59,10 @@ def write_video(path: str | Path, images: Iterable[np.ndarray], fps: float, *, b
     if first is None:
         raise UserError(f"{path}: there is no image to write")
     rate = Fraction(fps).limit_denominator(1001)
-    with atomic_path(path) as temporary, av.open(str(temporary), mode="w", format=container_name) as container:
+    with (
+        atomic_path(path) as temporary,
+        av.open(str(temporary), mode="w", format=container_name) as container,
+    ):
         stream = container.add_stream(codec, rate=rate)
         assert isinstance(stream, VideoStream)
         stream.height, stream.width = (side + side % 2 for side in first.shape[:2])
@@ -64,30 +73,42 @@ def write_video(path: str | Path, images: Iterable[np.ndarray], fps: float, *, b
             stream.bit_rate = bit_rate or int(0.2 * stream.width * stream.height * rate)
         for index, image in enumerate(chain([first], images)):
             if image.shape != first.shape:
-                raise ValueError(f"image {index} has shape {image.shape}, the first had {first.shape}")
-            image = np.pad(image, ((0, image.shape[0] % 2), (0, image.shape[1] % 2), (0, 0)), mode="edge")
+                raise ValueError(
+                    f"image {index} has shape {image.shape}, the first had {first.shape}"
+                )
+            image = np.pad(
+                image, ((0, image.shape[0] % 2), (0, image.shape[1] % 2), (0, 0)), mode="edge"
+            )
             frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(image), format="rgb24")
             frame.pts, frame.time_base = index, 1 / rate
             try:
                 container.mux(stream.encode(frame))
             except av.error.ArgumentError as error:
-                raise UserError(f"{path}: {codec} cannot be written at {float(rate):g} frames a second") from error
+                raise UserError(
+                    f"{path}: {codec} cannot be written at {float(rate):g} frames a second"
+                ) from error
         container.mux(stream.encode(None))
 
 
-TICKS = 60_000  # a second; times are kept to the nearest tick, 17 us. 24, 25, 30, 50, 60 and 30000 / 1001 Hz are whole numbers of it
-KEY_FRAMES = 50  # from one key frame to the next: what changes in one frame changes no picture beyond the next key frame
+# a second; times are kept to the nearest tick, 17 us. 24, 25, 30, 50, 60 and 30000 / 1001 Hz are
+# whole numbers of it
+TICKS = 60_000
+# from one key frame to the next: what changes in one frame changes no picture beyond the next key
+# frame
+KEY_FRAMES = 50
 
 
 def every_frame(path: str | Path) -> Iterator[Frame]:
     """All frames of a video in order of time, each once, whatever its rate: no grid.
 
-    `index` and `source_index` are the frame's place, `time` and `source_time` its time in s from the first frame, rounded to 1 / 60000 s; a
-    frame that claims a time that is taken follows its predecessor by one such tick. A damaged frame, and those after it up to the next key
-    frame, come with `image` None. Sizes, colours and rotation as in `read_frames`.
+    `index` and `source_index` are the frame's place, `time` and `source_time` its time in s from
+    the first frame, rounded to 1 / 60000 s; a frame that claims a time that is taken follows its
+    predecessor by one such tick. A damaged frame, and those after it up to the next key frame, come
+    with `image` None. Sizes, colours and rotation as in `read_frames`.
 
     Raises:
-        VideoError: the file is no video, nothing of it decodes, it turns from landscape to portrait.
+        VideoError: the file is no video, nothing of it decodes, it turns from landscape to
+            portrait.
     """
     make = FrameMaker(path, TICKS)
     origin, tick, whole = None, -1, 0
@@ -96,20 +117,26 @@ def every_frame(path: str | Path) -> Iterator[Frame]:
             origin = seconds if origin is None else origin
             tick = max(round((seconds - origin) * TICKS), tick + 1)
             time = tick / TICKS
-            image = None if picture is None else make.image(SourceFrame(time, index, period, picture))
+            image = (
+                None if picture is None else make.image(SourceFrame(time, index, period, picture))
+            )
             whole += image is not None
             yield Frame(index, time, time, index, image)
     if not whole:
         raise VideoError(path, NOTHING_DECODES)
 
 
-def write_copy(path: str | Path, frames: Iterable[tuple[float, np.ndarray]], *, pixel_aspect: float = 1.0) -> None:
-    """Encode (time in s, (height, width, 3) uint8 RGB) as H.264 in MP4, each frame at its own time; of constant quality, without sound.
+def write_copy(
+    path: str | Path, frames: Iterable[tuple[float, np.ndarray]], *, pixel_aspect: float = 1.0
+) -> None:
+    """Encode (time in s, (height, width, 3) uint8 RGB) as H.264 in MP4, each frame at its own time;
+    of constant quality, without sound.
 
-    The file holds one video stream and no metadata but what the format cannot do without (brands, a generic handler name, the encoder's
-    settings in its stream). Frames are coded at a constant quantiser (20) in groups of fifty that know nothing of each other, so that the
-    same frames give the same pictures whatever stands in other groups. An odd width or height is made even by repeating the last column or
-    row. `path` is written as it is: give a temporary one.
+    The file holds one video stream and no metadata but what the format cannot do without (brands, a
+    generic handler name, the encoder's settings in its stream). Frames are coded at a constant
+    quantiser (20) in groups of fifty that know nothing of each other, so that the same frames give
+    the same pictures whatever stands in other groups. An odd width or height is made even by
+    repeating the last column or row. `path` is written as it is: give a temporary one.
 
     Args:
         frames: at least one, all of one size, in increasing order of time.
@@ -117,9 +144,16 @@ def write_copy(path: str | Path, frames: Iterable[tuple[float, np.ndarray]], *, 
     """
     stream: VideoStream | None = None
     last, step = 0, TICKS // 25
-    with av.open(str(path), "w", format="mp4", options={"fflags": "+bitexact", "video_track_timescale": str(TICKS)}) as container:
+    with av.open(
+        str(path),
+        "w",
+        format="mp4",
+        options={"fflags": "+bitexact", "video_track_timescale": str(TICKS)},
+    ) as container:
         for time, image in frames:
-            image = np.pad(image, ((0, image.shape[0] % 2), (0, image.shape[1] % 2), (0, 0)), mode="edge")
+            image = np.pad(
+                image, ((0, image.shape[0] % 2), (0, image.shape[1] % 2), (0, 0)), mode="edge"
+            )
             stream = stream or _stream(container, image, pixel_aspect)
             frame = av.VideoFrame.from_ndarray(image, format="rgb24")
             frame.pts, frame.time_base = round(time * TICKS), Fraction(1, TICKS)
@@ -127,11 +161,15 @@ def write_copy(path: str | Path, frames: Iterable[tuple[float, np.ndarray]], *, 
             container.mux(stream.encode(frame))
         assert stream is not None, "no frame to write"
         for packet in stream.encode(None):
-            packet.duration = step  # counts for the last one only: it is shown as long as the one before
+            packet.duration = (
+                step  # counts for the last one only: it is shown as long as the one before
+            )
             container.mux(packet)
 
 
-def _stream(container: av.container.OutputContainer, image: np.ndarray, pixel_aspect: float) -> VideoStream:
+def _stream(
+    container: av.container.OutputContainer, image: np.ndarray, pixel_aspect: float
+) -> VideoStream:
     stream = container.add_stream(H264, rate=25)  # of the header only: every frame carries its time
     assert isinstance(stream, VideoStream)
     stream.height, stream.width = image.shape[:2]
@@ -139,7 +177,10 @@ def _stream(container: av.container.OutputContainer, image: np.ndarray, pixel_as
     context = stream.codec_context
     context.time_base = Fraction(1, TICKS)
     context.gop_size = KEY_FRAMES
-    context.colorspace, context.color_range = av.video.reformatter.Colorspace.SMPTE170M, av.video.reformatter.ColorRange.MPEG
+    context.colorspace, context.color_range = (
+        av.video.reformatter.Colorspace.SMPTE170M,
+        av.video.reformatter.ColorRange.MPEG,
+    )
     if math.isfinite(pixel_aspect) and pixel_aspect != 1:
         context.sample_aspect_ratio = Fraction(pixel_aspect).limit_denominator(255)
     if H264 == "libx264":

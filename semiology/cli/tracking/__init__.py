@@ -8,7 +8,10 @@ from semiology.cli import act
 ACTIONS = {
     "select": "choose frames of clips or videos, and export them for labelling",
     "correct": "corrections from labels, as a layer over predicted tracks",
-    "error": "error of any tracks against any labels: mean, median, with and without p-cutoff, by keypoint",
+    "error": (
+        "error of any tracks against any labels: mean, median, with and without p-cutoff, by"
+        " keypoint"
+    ),
     "finetune": "train the detectors (regions, joints) on labelled frames",
     "curve": "tracking error against the number of labelled frames a video, with people never seen",
     "truth": "error of a phantom cohort's extracted tracks against its truth",
@@ -16,7 +19,9 @@ ACTIONS = {
 
 
 def run(arguments: list[str]) -> int:
-    return act("tracking", {name: (what, partial(_run, name)) for name, what in ACTIONS.items()}, arguments)
+    return act(
+        "tracking", {name: (what, partial(_run, name)) for name, what in ACTIONS.items()}, arguments
+    )
 
 
 def _run(action: str, arguments: list[str]) -> int:

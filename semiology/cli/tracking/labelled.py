@@ -12,12 +12,34 @@ LABELLED = ("labels", "participants", "images", "skeleton")  # what `add_labels`
 
 
 def add_labels(made: ArgumentParser) -> None:
-    made.add_argument("labels", nargs="+", type=Path, help="DeepLabCut projects, COCO keypoints JSON, exports of Label Studio or CVAT")
-    made.add_argument("--participants", type=Path | None, default=None, help="table with the columns video and participant_id")
-    made.add_argument("--images", type=Path | None, default=None, help="the folder that holds the pictures, if they moved")
-    made.add_argument("--skeleton", type=str | None, default=None, help="the labels must be of this skeleton's joints: upper_body_11, ...")
+    made.add_argument(
+        "labels",
+        nargs="+",
+        type=Path,
+        help="DeepLabCut projects, COCO keypoints JSON, exports of Label Studio or CVAT",
+    )
+    made.add_argument(
+        "--participants",
+        type=Path | None,
+        default=None,
+        help="table with the columns video and participant_id",
+    )
+    made.add_argument(
+        "--images",
+        type=Path | None,
+        default=None,
+        help="the folder that holds the pictures, if they moved",
+    )
+    made.add_argument(
+        "--skeleton",
+        type=str | None,
+        default=None,
+        help="the labels must be of this skeleton's joints: upper_body_11, ...",
+    )
 
 
 def labels_of(parsed: Namespace) -> Labels:
-    labels = joined([read_labels(path, parsed.participants, images=parsed.images) for path in parsed.labels])
+    labels = joined(
+        [read_labels(path, parsed.participants, images=parsed.images) for path in parsed.labels]
+    )
     return labels if parsed.skeleton is None else labels.match(load_skeleton(parsed.skeleton))

@@ -1,4 +1,6 @@
-"""The table of a cohort that a paper prints: who was filmed, how often each sign was scored, and what the videos are."""
+"""The table of a cohort that a paper prints: who was filmed, how often each sign was scored, and
+what the videos are.
+"""
 
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
@@ -13,12 +15,15 @@ from semiology.data.cohort.row import Clip
 from semiology.video import VideoError, VideoInfo, probe
 
 OVERRUN = 1.0  # s; a clip that ends further behind the end of its video is named
-OPENED = 4  # videos at a time: one waits for the disk while others are decoded; each holds a dozen frames
+# videos at a time: one waits for the disk while others are decoded; each holds a dozen frames
+OPENED = 4
 
 
 @dataclass(frozen=True)
 class LabelCount:
-    """How often a label's levels were scored. A participant counts for each level that one of the own clips shows."""
+    """How often a label's levels were scored. A participant counts for each level that one of the
+    own clips shows.
+    """
 
     clips: dict[str, int]  # level -> clips
     participants: dict[str, int]  # level -> participants
@@ -29,10 +34,14 @@ class LabelCount:
 
 @dataclass(frozen=True)
 class CohortReport:
-    """Counts of a cohort. `str()` is the printed table, `to_dict()` the same for JSON; `ok` is false where a video cannot be opened."""
+    """Counts of a cohort. `str()` is the printed table, `to_dict()` the same for JSON; `ok` is
+    false where a video cannot be opened.
+    """
 
     participants: int
-    groups: dict[str, dict[str, int]]  # sex, group, centre, as far as given -> value -> participants
+    groups: dict[
+        str, dict[str, int]
+    ]  # sex, group, centre, as far as given -> value -> participants
     ages: list[float]  # years
     clips: int
     clips_per_participant: list[int]  # of participants with a clip
@@ -42,9 +51,13 @@ class CohortReport:
     resolutions: dict[str, int]  # "width x height" px, upright -> clips
     frame_rates: dict[str, int]  # Hz by the header -> clips
     containers: dict[str, int]  # -> clips
-    scores: dict[str, list[float]] = field(default_factory=dict)  # score -> the numbers of the clips that have one
+    scores: dict[str, list[float]] = field(
+        default_factory=dict
+    )  # score -> the numbers of the clips that have one
     notes: list[str] = field(default_factory=list)
-    failures: dict[str, str] = field(default_factory=dict)  # clip_id -> why its video cannot be opened
+    failures: dict[str, str] = field(
+        default_factory=dict
+    )  # clip_id -> why its video cannot be opened
 
     @property
     def ok(self) -> bool:
@@ -57,12 +70,24 @@ class CohortReport:
         sex = self.groups.get("sex", {})
         people = f"{self.participants}" + (f" ({_counts(sex)})" if sex else "")
         ages = f"; age median {_spread(self.ages)} years" if self.ages else ""
-        total = f", total {sum(self.durations) / 60:.1f} min" + (f" ({self.by_header} to the end by the header)" if self.by_header else "")
+        total = f", total {sum(self.durations) / 60:.1f} min" + (
+            f" ({self.by_header} to the end by the header)" if self.by_header else ""
+        )
         lines = [
             ("participants", people + ages),
             *((name, _counts(values)) for name, values in self.groups.items() if name != "sex"),
-            ("clips", f"{self.clips}; per participant median {_spread(self.clips_per_participant)}" if self.clips else "0"),
-            ("duration", f"median {_spread(self.durations)} s{total}" if self.durations else "not known"),
+            (
+                "clips",
+                (
+                    f"{self.clips}; per participant median {_spread(self.clips_per_participant)}"
+                    if self.clips
+                    else "0"
+                ),
+            ),
+            (
+                "duration",
+                f"median {_spread(self.durations)} s{total}" if self.durations else "not known",
+            ),
             ("resolution", _counts(self.resolutions) or "no video"),
             ("frame rate", _counts(self.frame_rates) or "no video"),
             ("container", _counts(self.containers) or "no video"),
@@ -74,13 +99,16 @@ class CohortReport:
             for position, level in enumerate(count.clips):
                 clips = _share(count.clips[level], count.scored_clips)
                 participants = _share(count.participants[level], count.scored_participants)
-                text.append(f"{name if position == 0 else '':<20}{level:<20}{clips:>14}{participants:>16}")
+                text.append(
+                    f"{name if position == 0 else '':<20}{level:<20}{clips:>14}{participants:>16}"
+                )
             if count.not_scored:
                 text.append(f"{'':<20}{'not scored':<20}{count.not_scored:>7}       ")
         if self.scores:
             text += ["", f"{'score':<20}{'median':<20}{'clips':>14}"]
         text += [
-            f"{name:<20}{_spread(own) if own else 'not scored':<20}{_share(len(own), self.clips):>14}" for name, own in self.scores.items()
+            f"{name:<20}{_spread(own) if own else 'not scored':<20}{_share(len(own), self.clips):>14}"
+            for name, own in self.scores.items()
         ]
         text += ["", *(f"note: {note}" for note in self.notes)] if self.notes else []
         if self.failures:
@@ -93,7 +121,8 @@ def check_cohort(folder: str | Path) -> CohortReport:
     """Read a cohort, open each of its videos once, and count.
 
     Raises:
-        CohortError: the tables hold faults. A video that cannot be opened is no fault but is listed, and `ok` is false.
+        CohortError: the tables hold faults. A video that cannot be opened is no fault but is
+            listed, and `ok` is false.
     """
     cohort = Cohort.read(folder)
     videos, faults = _open(cohort)
@@ -106,26 +135,43 @@ def check_cohort(folder: str | Path) -> CohortReport:
             durations.append(round(end - clip.start, 3))
             by_header += clip.end is None
         if header is not None and max(clip.start, clip.end or 0) > header + OVERRUN:
-            overruns.append(f"{clip.clip_id} runs past the end of its video, which by its header lasts {header:.1f} s")
+            overruns.append(
+                f"{clip.clip_id} runs past the end of its video, which by its header lasts"
+                f" {header:.1f} s"
+            )
     oblong = [clip_id for clip_id, info in infos.items() if abs(info.pixel_aspect - 1) > 0.01]
     if oblong:
-        overruns.append(f"pixels are not square in {', '.join(oblong)}; resolutions are left as they are")
+        overruns.append(
+            f"pixels are not square in {', '.join(oblong)}; resolutions are left as they are"
+        )
     per_participant = Counter(clip.participant_id for clip in cohort.clips)
     return CohortReport(
         participants=len(cohort.participants),
         groups=_groups(cohort),
-        ages=[participant.age for participant in cohort.participants if participant.age is not None],
+        ages=[
+            participant.age for participant in cohort.participants if participant.age is not None
+        ],
         clips=len(cohort.clips),
         clips_per_participant=sorted(per_participant.values()),
-        labels={name: _count(cohort.scored(name), name, label, len(cohort.clips)) for name, label in cohort.labels.items()},
+        labels={
+            name: _count(cohort.scored(name), name, label, len(cohort.clips))
+            for name, label in cohort.labels.items()
+        },
         durations=durations,
         by_header=by_header,
         resolutions=_tally(f"{info.width}x{info.height}" for info in infos.values()),
-        frame_rates=_tally("not known" if info.fps is None else f"{info.fps:.5g} Hz" for info in infos.values()),
+        frame_rates=_tally(
+            "not known" if info.fps is None else f"{info.fps:.5g} Hz" for info in infos.values()
+        ),
         containers=_tally(info.container for info in infos.values()),
-        scores={name: [own for clip in cohort.clips if (own := clip.scores[name]) is not None] for name in cohort.scores},
+        scores={
+            name: [own for clip in cohort.clips if (own := clip.scores[name]) is not None]
+            for name in cohort.scores
+        },
         notes=cohort.notes + overruns,
-        failures={clip.clip_id: faults[clip.video] for clip in cohort.clips if clip.video in faults},
+        failures={
+            clip.clip_id: faults[clip.video] for clip in cohort.clips if clip.video in faults
+        },
     )
 
 
@@ -134,7 +180,9 @@ def _open(cohort: Cohort) -> tuple[dict[str, VideoInfo], dict[str, str]]:
     videos, faults = {}, {}
     named = sorted({clip.video for clip in cohort.clips if clip.video})
     with ThreadPoolExecutor(OPENED) as pool:
-        for video, found in zip(named, pool.map(_opened, [cohort.folder / video for video in named])):
+        for video, found in zip(
+            named, pool.map(_opened, [cohort.folder / video for video in named])
+        ):
             if isinstance(found, VideoInfo):
                 videos[video] = found
             else:
@@ -153,14 +201,19 @@ def _opened(path: Path) -> VideoInfo | str:
 def _groups(cohort: Cohort) -> dict[str, dict[str, int]]:
     groups = {"sex": _tally(participant.sex or "n/a" for participant in cohort.participants)}
     for name in ("group", "centre"):
-        groups[name] = _tally(participant.covariates.get(name) or "n/a" for participant in cohort.participants)
+        groups[name] = _tally(
+            participant.covariates.get(name) or "n/a" for participant in cohort.participants
+        )
     return {name: values for name, values in groups.items() if values.keys() - {"n/a"}}
 
 
 def _count(scored: list[Clip], name: str, label: Label, clips: int) -> LabelCount:
     return LabelCount(
         clips={level: sum(clip.labels[name] == level for clip in scored) for level in label.levels},
-        participants={level: len({clip.participant_id for clip in scored if clip.labels[name] == level}) for level in label.levels},
+        participants={
+            level: len({clip.participant_id for clip in scored if clip.labels[name] == level})
+            for level in label.levels
+        },
         scored_clips=len(scored),
         scored_participants=len({clip.participant_id for clip in scored}),
         not_scored=clips - len(scored),

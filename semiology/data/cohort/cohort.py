@@ -14,7 +14,9 @@ from semiology.data.cohort.table import Fault, Table, read_table
 from semiology.errors import UserError
 
 Row = TypeVar("Row", Participant, Clip)
-HINTED = 20  # unknown participants for whom a known one is looked for: where all are unknown, that would take minutes
+# unknown participants for whom a known one is looked for: where all are unknown, that would take
+# minutes
+HINTED = 20
 
 
 class CohortError(UserError):
@@ -26,12 +28,16 @@ class CohortError(UserError):
 
     def __str__(self) -> str:
         count = "1 fault" if len(self.faults) == 1 else f"{len(self.faults)} faults"
-        return "\n".join([f"{self.args[0]}: the cohort has {count}", *(f"  {fault}" for fault in self.faults)])
+        return "\n".join(
+            [f"{self.args[0]}: the cohort has {count}", *(f"  {fault}" for fault in self.faults)]
+        )
 
 
 @dataclass(frozen=True)
 class Cohort:
-    """Participants, clips, labels and scores of a folder, free of faults. `notes` says what is allowed but should be known."""
+    """Participants, clips, labels and scores of a folder, free of faults. `notes` says what is
+    allowed but should be known.
+    """
 
     folder: Path
     participants: list[Participant]
@@ -44,14 +50,18 @@ class Cohort:
     @property
     def groups(self) -> dict[str, str]:
         """participant_id -> group, "" where participants.tsv gives none."""
-        return {person.participant_id: person.covariates.get("group", "") for person in self.participants}
+        return {
+            person.participant_id: person.covariates.get("group", "")
+            for person in self.participants
+        }
 
     @classmethod
     def read(cls, folder: str | Path, check_videos: bool = True) -> "Cohort":
         """Read participants.tsv, clips.tsv and clips.json.
 
         Args:
-            check_videos: whether the files that clips.tsv names must be there; they are not opened (`check_cohort` does).
+            check_videos: whether the files that clips.tsv names must be there; they are not opened
+                (`check_cohort` does).
 
         Raises:
             CohortError: with every fault of the three files at once.
@@ -61,18 +71,38 @@ class Cohort:
             raise UserError(f"{folder}: there is no such folder; name the one that holds clips.tsv")
         faults: list[Fault] = []
         notes: list[str] = []
-        participant_table = read_table(folder / "participants.tsv", ["participant_id"], faults, notes)
-        clip_table = read_table(folder / "clips.tsv", ["clip_id", "participant_id", "start", "end"], faults, notes)
+        participant_table = read_table(
+            folder / "participants.tsv", ["participant_id"], faults, notes
+        )
+        clip_table = read_table(
+            folder / "clips.tsv", ["clip_id", "participant_id", "start", "end"], faults, notes
+        )
         if clip_table.columns and not {"video", "tracks", "features"} & set(clip_table.columns):
-            faults.append(Fault(clip_table.file, "this column is missing; add it (or tracks, for keypoints brought along)", 1, "video"))
+            faults.append(
+                Fault(
+                    clip_table.file,
+                    "this column is missing; add it (or tracks, for keypoints brought along)",
+                    1,
+                    "video",
+                )
+            )
         columns = read_columns(folder / "clips.json", clip_table.columns, faults)
         participants = _participants(participant_table, faults)
-        clips = _clips(clip_table, columns, {row["participant_id"] for _, row in participant_table.rows if "participant_id" in row}, faults)
+        clips = _clips(
+            clip_table,
+            columns,
+            {row["participant_id"] for _, row in participant_table.rows if "participant_id" in row},
+            faults,
+        )
         if check_videos:
             _check_files(folder, clip_table, faults)
         if faults:
-            raise CohortError(folder, sorted(faults, key=lambda fault: (fault.file, fault.row or 0)))
-        visits = list(columns.visits) or sorted({clip.covariates["visit"] for clip in clips if clip.covariates.get("visit")})
+            raise CohortError(
+                folder, sorted(faults, key=lambda fault: (fault.file, fault.row or 0))
+            )
+        visits = list(columns.visits) or sorted(
+            {clip.covariates["visit"] for clip in clips if clip.covariates.get("visit")}
+        )
         notes += _notes(participants, clips, columns)
         return cls(folder, participants, clips, columns.labels, notes, columns.scores, visits)
 
@@ -83,7 +113,10 @@ class Cohort:
             UserError: the cohort has no such label.
         """
         if label not in self.labels:
-            raise UserError(f"{self.folder}: there is no label {label!r}; its labels are {', '.join(self.labels) or 'none'}")
+            raise UserError(
+                f"{self.folder}: there is no label {label!r}; its labels are"
+                f" {', '.join(self.labels) or 'none'}"
+            )
         return [clip for clip in self.clips if clip.labels[label] is not None]
 
 
@@ -91,9 +124,13 @@ def _participants(table: Table, faults: list[Fault]) -> list[Participant]:
     _check_unique(table, "participant_id", faults)
     participants = []
     for number, row in table.rows:
-        own: dict[str, Any] = {name: row[name] for name in ("participant_id", "sex", "age") if name in row}
+        own: dict[str, Any] = {
+            name: row[name] for name in ("participant_id", "sex", "age") if name in row
+        }
         covariates = {name: cell for name, cell in row.items() if name not in own}
-        participants += _validated(Participant, {**own, "covariates": covariates}, table.file, number, faults)
+        participants += _validated(
+            Participant, {**own, "covariates": covariates}, table.file, number, faults
+        )
     return participants
 
 
@@ -105,20 +142,37 @@ def _clips(table: Table, columns: Columns, known: set[str], faults: list[Fault])
     for number, row in table.rows:
         for name in labels.keys() & row.keys():
             if row[name] and row[name] not in labels[name].levels:
-                what = f"unknown level {row[name]!r}; its levels are {', '.join(labels[name].levels)}; n/a = not scored"
+                what = (
+                    f"unknown level {row[name]!r}; its levels are {', '.join(labels[name].levels)};"
+                    " n/a = not scored"
+                )
                 faults.append(Fault(table.file, what, number, name))
         if columns.visits and row.get("visit") and row["visit"] not in columns.visits:
-            what = f"unknown visit {row['visit']!r}; clips.json gives the order of {', '.join(columns.visits)}"
+            what = (
+                f"unknown visit {row['visit']!r}; clips.json gives the order of"
+                f" {', '.join(columns.visits)}"
+            )
             faults.append(Fault(table.file, what, number, "visit"))
         who = row.get("participant_id", "")
         if who and known and who not in known:
             if who not in hints:
                 hints[who] = _hint(who, known) if len(hints) < HINTED else "add a row there"
-            faults.append(Fault(table.file, f"participant {who!r} is not in participants.tsv; {hints[who]}", number, "participant_id"))
+            faults.append(
+                Fault(
+                    table.file,
+                    f"participant {who!r} is not in participants.tsv; {hints[who]}",
+                    number,
+                    "participant_id",
+                )
+            )
         values: dict[str, Any] = {name: cell for name, cell in row.items() if name in FIXED_COLUMNS}
         values["labels"] = {name: row.get(name) or None for name in labels}
         values["scores"] = _scores(columns.scores, table.file, number, row, faults)
-        values["covariates"] = {name: cell for name, cell in row.items() if name not in {*FIXED_COLUMNS, *labels, *columns.scores}}
+        values["covariates"] = {
+            name: cell
+            for name, cell in row.items()
+            if name not in {*FIXED_COLUMNS, *labels, *columns.scores}
+        }
         clips += _validated(Clip, values, table.file, number, faults)
     return clips
 
@@ -130,7 +184,9 @@ def _hint(who: str, known: set[str]) -> str:
     return f"is {near[0]!r} meant?" if near else "add a row there"
 
 
-def _scores(scores: dict[str, Score], file: str, number: int, row: dict[str, str], faults: list[Fault]) -> dict[str, float | None]:
+def _scores(
+    scores: dict[str, Score], file: str, number: int, row: dict[str, str], faults: list[Fault]
+) -> dict[str, float | None]:
     values: dict[str, float | None] = {}
     for name, score in scores.items():
         try:
@@ -140,23 +196,32 @@ def _scores(scores: dict[str, Score], file: str, number: int, row: dict[str, str
     return values
 
 
-def _validated(model: type[Row], values: dict[str, Any], file: str, row: int, faults: list[Fault]) -> list[Row]:
+def _validated(
+    model: type[Row], values: dict[str, Any], file: str, row: int, faults: list[Fault]
+) -> list[Row]:
     try:
         return [model.model_validate(values)]
     except ValidationError as error:
         for detail in error.errors():
             if detail["type"] != "missing":  # a missing column was said once, for the header
                 column = str(detail["loc"][0]) if detail["loc"] else None
-                faults.append(Fault(file, str(detail.get("ctx", {}).get("error", detail["msg"])), row, column))
+                faults.append(
+                    Fault(file, str(detail.get("ctx", {}).get("error", detail["msg"])), row, column)
+                )
         return []
 
 
 def _check_unique(table: Table, column: str, faults: list[Fault]) -> None:
     first: dict[str, int] = {}
     for number, row in table.rows:
-        name = row.get(column, "").lower()  # files are named by it, and some file systems do not tell capitals apart
+        name = row.get(
+            column, ""
+        ).lower()  # files are named by it, and some file systems do not tell capitals apart
         if name in first:
-            what = f"{row[column]!r} is already in row {first[name]}; give each its own (capitals do not count)"
+            what = (
+                f"{row[column]!r} is already in row {first[name]}; give each its own (capitals do"
+                " not count)"
+            )
             faults.append(Fault(table.file, what, number, column))
         elif name:
             first[name] = number
@@ -170,7 +235,10 @@ def _check_files(folder: Path, table: Table, faults: list[Fault]) -> None:
             except ValueError:  # a path that leads out is a fault of its own
                 continue
             if not there:
-                what = "there is no such file in the cohort's folder; correct the path or put the file there"
+                what = (
+                    "there is no such file in the cohort's folder; correct the path or put the file"
+                    " there"
+                )
                 faults.append(Fault(table.file, what, number, column))
 
 
@@ -178,9 +246,17 @@ def _notes(participants: list[Participant], clips: list[Clip], columns: Columns)
     """What the cohort may hold but its user should know."""
     notes = []
     with_clips = {clip.participant_id for clip in clips}
-    if without := [participant.participant_id for participant in participants if participant.participant_id not in with_clips]:
+    if without := [
+        participant.participant_id
+        for participant in participants
+        if participant.participant_id not in with_clips
+    ]:
         notes.append(f"participants without a clip: {', '.join(without)}")
-    notes += [f"{name} is scored in no clip" for name in columns.scores if all(clip.scores[name] is None for clip in clips)]
+    notes += [
+        f"{name} is scored in no clip"
+        for name in columns.scores
+        if all(clip.scores[name] is None for clip in clips)
+    ]
     for name, label in columns.labels.items():
         seen = {clip.labels[name] for clip in clips} - {None}
         if not seen:
@@ -193,5 +269,8 @@ def _notes(participants: list[Participant], clips: list[Clip], columns: Columns)
             owners[clip.video].add(clip.participant_id)
     for shared in owners.values():
         if len(shared) > 1:
-            notes.append(f"participants {', '.join(sorted(shared))} share one video; leaving one out would not leave it unseen")
+            notes.append(
+                f"participants {', '.join(sorted(shared))} share one video; leaving one out would"
+                " not leave it unseen"
+            )
     return notes

@@ -29,31 +29,47 @@ class _Column(BaseModel):
 class Label(_Column):
     """A sign that was scored in each clip, on two levels or more.
 
-    `levels` maps each level, as written in clips.tsv, to what it means; their order counts: of two levels the second is the positive one.
-    `mirror` maps a level that names a side to what is seen in a mirror ("left" -> "right"); levels that it does not name stay.
+    `levels` maps each level, as written in clips.tsv, to what it means; their order counts: of two
+    levels the second is the positive one. `mirror` maps a level that names a side to what is seen
+    in a mirror ("left" -> "right"); levels that it does not name stay.
     """
 
     role: Literal["label"] = Field(alias="Role")
     ilae_term: str = Field("", alias="ILAETerm")
-    hed: str | dict[str, str] = Field("", alias="HED")  # a tag for the label, or level -> tag as in BIDS
+    hed: str | dict[str, str] = Field(
+        "", alias="HED"
+    )  # a tag for the label, or level -> tag as in BIDS
     levels: dict[str, str] = Field(alias="Levels")
     mirror: dict[str, str] = Field(default_factory=dict, alias="Mirror")
 
     @model_validator(mode="after")
     def _consistent(self) -> "Label":
         if len(self.levels) < 2:
-            raise ValueError('"Levels" needs two levels or more; for a sign that is there or not write {"absent": "...", "present": "..."}')
+            raise ValueError(
+                '"Levels" needs two levels or more; for a sign that is there or not write'
+                ' {"absent": "...", "present": "..."}'
+            )
         for level in self.levels:
             if not level or level != level.strip() or level.lower() == "n/a":
-                raise ValueError(f'"Levels" holds {level!r}, which cannot be told from a clip that was not scored; rename it')
-        for level in [*self.mirror, *self.mirror.values(), *(self.hed if isinstance(self.hed, dict) else ())]:
+                raise ValueError(
+                    f'"Levels" holds {level!r}, which cannot be told from a clip that was not'
+                    " scored; rename it"
+                )
+        for level in [
+            *self.mirror,
+            *self.mirror.values(),
+            *(self.hed if isinstance(self.hed, dict) else ()),
+        ]:
             if level not in self.levels:
                 raise ValueError(
-                    f'"Mirror" or "HED" names the level {level!r}, which "Levels" does not; its levels are {", ".join(self.levels)}'
+                    f'"Mirror" or "HED" names the level {level!r}, which "Levels" does not; its'
+                    f" levels are {', '.join(self.levels)}"
                 )
         for level, seen in self.mirror.items():
             if self.mirror.get(seen, seen) != level:
-                raise ValueError(f'"Mirror" sends {level!r} to {seen!r} but not back; write both ways')
+                raise ValueError(
+                    f'"Mirror" sends {level!r} to {seen!r} but not back; write both ways'
+                )
         return self
 
     @property
@@ -63,10 +79,11 @@ class Label(_Column):
 
 
 class Score(_Column):
-    """A clinician's number for each clip, of a scale such as the UMRS: measured against, never predicted as a label is.
+    """A clinician's number for each clip, of a scale such as the UMRS: measured against, never
+    predicted as a label is.
 
-    `minimum` and `maximum` are the ends of the scale (units as in `units`, points where it says nothing), `rater` who scored, `of` the
-    machine score that it rates, such as "umrs_action".
+    `minimum` and `maximum` are the ends of the scale (units as in `units`, points where it says
+    nothing), `rater` who scored, `of` the machine score that it rates, such as "umrs_action".
     """
 
     role: Literal["score"] = Field(alias="Role")
@@ -78,7 +95,10 @@ class Score(_Column):
     @model_validator(mode="after")
     def _consistent(self) -> "Score":
         if self.minimum is not None and self.maximum is not None and self.minimum >= self.maximum:
-            raise ValueError(f'"Minimum" is {self.minimum:g}, not below "Maximum", {self.maximum:g}; correct them')
+            raise ValueError(
+                f'"Minimum" is {self.minimum:g}, not below "Maximum", {self.maximum:g}; correct'
+                " them"
+            )
         return self
 
     def value(self, cell: str) -> float | None:
@@ -91,9 +111,15 @@ class Score(_Column):
             return None
         number = finite(cell, self.units or "points")
         if self.minimum is not None and number < self.minimum:
-            raise ValueError(f"{cell!r} is below {self.minimum:g}, the lower end of the scale in clips.json; correct one of them")
+            raise ValueError(
+                f"{cell!r} is below {self.minimum:g}, the lower end of the scale in clips.json;"
+                " correct one of them"
+            )
         if self.maximum is not None and number > self.maximum:
-            raise ValueError(f"{cell!r} is above {self.maximum:g}, the upper end of the scale in clips.json; correct one of them")
+            raise ValueError(
+                f"{cell!r} is above {self.maximum:g}, the upper end of the scale in clips.json;"
+                " correct one of them"
+            )
         return number
 
 
@@ -105,8 +131,13 @@ class _Covariate(_Column):
     hed: str | dict[str, str] = Field("", alias="HED")
 
 
-_ROLE: TypeAdapter[Label | Score | _Covariate] = TypeAdapter(Annotated[Label | Score | _Covariate, Field(discriminator="role")])
-_ROLES = '"Role": "label" if it is to be predicted, "score" if it is a number of a scale, else "covariate"'
+_ROLE: TypeAdapter[Label | Score | _Covariate] = TypeAdapter(
+    Annotated[Label | Score | _Covariate, Field(discriminator="role")]
+)
+_ROLES = (
+    '"Role": "label" if it is to be predicted, "score" if it is a number of a scale, else'
+    ' "covariate"'
+)
 
 
 @dataclass(frozen=True)
@@ -119,12 +150,21 @@ class Columns:
 
 
 def read_columns(path: Path, columns: list[str], faults: list[Fault]) -> Columns:
-    """The labels and scores among `columns` of clips.tsv; every fault of the sidecar goes to `faults`."""
+    """The labels and scores among `columns` of clips.tsv; every fault of the sidecar goes to
+    `faults`.
+    """
     if not path.is_file():
-        faults.append(Fault(path.name, "is missing; it says which columns of clips.tsv are labels, see docs/cohort.md"))
+        faults.append(
+            Fault(
+                path.name,
+                "is missing; it says which columns of clips.tsv are labels, see docs/cohort.md",
+            )
+        )
         return Columns()
     try:
-        entries = json.loads(path.read_bytes().decode("utf-8-sig"), object_pairs_hook=_no_name_twice)
+        entries = json.loads(
+            path.read_bytes().decode("utf-8-sig"), object_pairs_hook=_no_name_twice
+        )
         if not isinstance(entries, dict):
             raise ValueError('it holds no object at its top; write {"column": {...}}')
     except ValueError as error:  # of JSON, of UTF-8, or ours
@@ -137,8 +177,16 @@ def read_columns(path: Path, columns: list[str], faults: list[Fault]) -> Columns
         if name in FIXED_COLUMNS:
             continue
         if columns and name not in columns:
-            faults.append(Fault(path.name, "clips.tsv has no such column; add it there or delete the entry", column=name))
-        if not isinstance(entry, dict) or entry.get("Role", "covariate" if name in KNOWN_COVARIATES else None) not in (
+            faults.append(
+                Fault(
+                    path.name,
+                    "clips.tsv has no such column; add it there or delete the entry",
+                    column=name,
+                )
+            )
+        if not isinstance(entry, dict) or entry.get(
+            "Role", "covariate" if name in KNOWN_COVARIATES else None
+        ) not in (
             "label",
             "score",
             "covariate",
@@ -158,7 +206,10 @@ def read_columns(path: Path, columns: list[str], faults: list[Fault]) -> Columns
             visits = tuple(column.levels)
     for column_name in columns:
         if column_name not in entries and column_name not in FIXED_COLUMNS + KNOWN_COVARIATES:
-            what = 'is not described in clips.json; add it there with "Role": "label", "score" or "covariate"'
+            what = (
+                'is not described in clips.json; add it there with "Role": "label", "score" or'
+                ' "covariate"'
+            )
             faults.append(Fault("clips.tsv", f"this column {what}", 1, column_name))
     return Columns(labels, scores, visits)
 
@@ -173,7 +224,9 @@ def _no_name_twice(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 def _explain(detail: Any) -> str:
     if "error" in detail.get("ctx", {}):
         return str(detail["ctx"]["error"])
-    where = ".".join(str(part) for part in detail["loc"] if part not in ("label", "score", "covariate"))
+    where = ".".join(
+        str(part) for part in detail["loc"] if part not in ("label", "score", "covariate")
+    )
     if detail["type"] == "missing":
         return f'"{where}" is missing; add it'
     if detail["type"] == "extra_forbidden":

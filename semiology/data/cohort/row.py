@@ -14,7 +14,10 @@ def _identifier(text: str) -> str:
     if not text:
         raise ValueError("is empty; every row needs one")
     if re.fullmatch(r"[0-9][.,0-9]*[eE]\+[0-9]+", text):
-        raise ValueError(f"{text!r} looks like a long number that a spreadsheet has shortened; format the column as text and type it again")
+        raise ValueError(
+            f"{text!r} looks like a long number that a spreadsheet has shortened; format the column"
+            " as text and type it again"
+        )
     if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_.-]*", text):  # files and folders are named by it
         raise ValueError(f"{text!r} is no identifier; use letters, digits, _ . - only")
     if len(text) > 100:
@@ -33,7 +36,9 @@ def relative_path(text: str) -> str:
     if PurePosixPath(text).is_absolute() or PureWindowsPath(text).drive or text.startswith("~"):
         raise ValueError("is an absolute path; write it relative to the cohort's folder")
     if ".." in PurePosixPath(text).parts:
-        raise ValueError("leads out of the cohort's folder (..); put the file, or a link to it, inside")
+        raise ValueError(
+            "leads out of the cohort's folder (..); put the file, or a link to it, inside"
+        )
     return text
 
 
@@ -42,7 +47,9 @@ def _seconds(text: str) -> float | None:
 
 
 def _age(text: str) -> float | None:
-    years = None if text == "" else _number(text.removesuffix("+"), "years")  # BIDS: 89+ hides high ages
+    years = (
+        None if text == "" else _number(text.removesuffix("+"), "years")
+    )  # BIDS: 89+ hides high ages
     if years is not None and years > 120:
         raise ValueError(f"{text!r} is no age in years; correct it")
     return years
@@ -65,7 +72,9 @@ def finite(text: str, unit: str) -> float:
         number = float(text)
     except ValueError:
         if re.fullmatch(r"-?[0-9]+,[0-9]+", text):
-            raise ValueError(f"{text!r} has a decimal comma; write {text.replace(',', '.')}") from None
+            raise ValueError(
+                f"{text!r} has a decimal comma; write {text.replace(',', '.')}"
+            ) from None
         if re.fullmatch(r"[0-9]+(:[0-9]+)+([.][0-9]+)?", text):
             raise ValueError(f"{text!r} is a clock time; write it in {unit}") from None
         raise ValueError(f"{text!r} is no number; write {unit}, or n/a") from None
@@ -94,17 +103,26 @@ class Participant(BaseModel):
 
 
 class Clip(BaseModel):
-    """One seizure's main phase in one video (or in the tracks of one, where keypoints are brought along)."""
+    """One seizure's main phase in one video (or in the tracks of one, where keypoints are brought
+    along).
+    """
 
     model_config = ConfigDict(frozen=True)
 
     clip_id: Identifier
     participant_id: Identifier
     video: RelativePath = ""  # relative to the cohort's folder; "" where the clip has tracks only
-    tracks: RelativePath = ""  # relative to the cohort's folder; "" where keypoints are extracted from the video
-    features: RelativePath = ""  # file of a store inside the cohort's folder; "" where features are extracted from the video
-    start: Annotated[float, BeforeValidator(lambda text: _seconds(text) or 0.0)] = 0.0  # s from the video's first frame
-    end: Annotated[float | None, BeforeValidator(_seconds)] = None  # s from the video's first frame; None = to its end
+    tracks: RelativePath = (
+        ""  # relative to the cohort's folder; "" where keypoints are extracted from the video
+    )
+    # file of a store inside the cohort's folder; "" where features are extracted from the video
+    features: RelativePath = ""
+    start: Annotated[float, BeforeValidator(lambda text: _seconds(text) or 0.0)] = (
+        0.0  # s from the video's first frame
+    )
+    end: Annotated[float | None, BeforeValidator(_seconds)] = (
+        None  # s from the video's first frame; None = to its end
+    )
     labels: dict[str, str | None] = {}  # label -> level, None where not scored
     scores: dict[str, float | None] = {}  # score -> number, None where not scored
     covariates: dict[str, str] = {}
@@ -114,5 +132,8 @@ class Clip(BaseModel):
         if not (self.video or self.tracks or self.features):
             raise ValueError("names neither a video nor tracks nor features; give one of them")
         if self.end is not None and self.end <= self.start:
-            raise ValueError(f"ends at {self.end:g} s, not after its start at {self.start:g} s; correct start or end")
+            raise ValueError(
+                f"ends at {self.end:g} s, not after its start at {self.start:g} s; correct start"
+                " or end"
+            )
         return self

@@ -12,7 +12,9 @@ MARKS = {"\t": "tabs", ",": "commas", ";": "semicolons"}
 
 @dataclass(frozen=True)
 class Fault:
-    """One thing that is wrong in a cohort's files. Rows count as in a spreadsheet: the header is row 1."""
+    """One thing that is wrong in a cohort's files. Rows count as in a spreadsheet: the header is
+    row 1.
+    """
 
     file: str
     what: str  # what is wrong; what to do
@@ -22,21 +24,29 @@ class Fault:
     def __str__(self) -> str:
         row = [] if self.row is None else [f"row {self.row}"]
         column = [] if self.column is None else [f'column "{self.column}"']
-        return ": ".join([self.file, *([", ".join(row + column)] if row or column else []), self.what])
+        return ": ".join(
+            [self.file, *([", ".join(row + column)] if row or column else []), self.what]
+        )
 
 
 @dataclass(frozen=True)
 class Table:
     file: str
     columns: list[str]
-    rows: list[tuple[int, dict[str, str]]]  # (row as in a spreadsheet, column -> cell); an empty cell or n/a is ""
+    rows: list[
+        tuple[int, dict[str, str]]
+    ]  # (row as in a spreadsheet, column -> cell); an empty cell or n/a is ""
 
 
-def read_table(path: Path, needed: Iterable[str], faults: list[Fault], notes: list[str], separator: str = "\t") -> Table:
-    """Read a table whose columns are separated by tabs (or by `separator`); what is wrong goes to `faults`, what was mended to `notes`.
+def read_table(
+    path: Path, needed: Iterable[str], faults: list[Fault], notes: list[str], separator: str = "\t"
+) -> Table:
+    """Read a table whose columns are separated by tabs (or by `separator`); what is wrong goes to
+    `faults`, what was mended to `notes`.
 
-    UTF-8 with or without a byte order mark, UTF-16 with one and, failing these, Windows-1252 are read, with any line ends: these are what
-    spreadsheets write. Rows without a single value are skipped.
+    UTF-8 with or without a byte order mark, UTF-16 with one and, failing these, Windows-1252 are
+    read, with any line ends: these are what spreadsheets write. Rows without a single value are
+    skipped.
     """
     empty = Table(path.name, [], [])
     text = _text(path, faults, notes)
@@ -45,10 +55,16 @@ def read_table(path: Path, needed: Iterable[str], faults: list[Fault], notes: li
     try:
         lines = list(csv.reader(io.StringIO(text, newline=""), delimiter=separator, strict=True))
     except csv.Error as error:
-        faults.append(Fault(path.name, f"cannot be read as a table ({error}); look for a stray quotation mark"))
+        faults.append(
+            Fault(
+                path.name, f"cannot be read as a table ({error}); look for a stray quotation mark"
+            )
+        )
         return empty
     if not lines:
-        faults.append(Fault(path.name, f"is empty; its first row names the columns: {', '.join(needed)}"))
+        faults.append(
+            Fault(path.name, f"is empty; its first row names the columns: {', '.join(needed)}")
+        )
         return empty
     columns = [cell.strip() for cell in lines[0]]
     while columns and not columns[-1]:
@@ -56,7 +72,12 @@ def read_table(path: Path, needed: Iterable[str], faults: list[Fault], notes: li
     if len(columns) == 1 and (other := next((mark for mark in MARKS if mark in columns[0]), None)):
         wanted = MARKS[separator]
         faults.append(
-            Fault(path.name, f"its columns are separated by {MARKS[other]}, not {wanted}; save it as text separated by {wanted}", 1)
+            Fault(
+                path.name,
+                f"its columns are separated by {MARKS[other]}, not {wanted}; save it as text"
+                f" separated by {wanted}",
+                1,
+            )
         )
         return empty
     _check_header(path.name, columns, needed, faults)
@@ -66,18 +87,37 @@ def read_table(path: Path, needed: Iterable[str], faults: list[Fault], notes: li
         if not any(cells):
             continue
         if len(cells) < len(columns) or any(cells[len(columns) :]):
-            what = f"has {len(cells)} cells, the header has {len(columns)}; write n/a where there is no value"
+            what = (
+                f"has {len(cells)} cells, the header has {len(columns)}; write n/a where there is"
+                " no value"
+            )
             faults.append(Fault(path.name, what, number))
             continue
-        rows.append((number, {column: "" if cell.lower() == "n/a" else cell for column, cell in zip(columns, cells)}))
+        rows.append(
+            (
+                number,
+                {
+                    column: "" if cell.lower() == "n/a" else cell
+                    for column, cell in zip(columns, cells)
+                },
+            )
+        )
     return Table(path.name, columns, rows)
 
 
 def _text(path: Path, faults: list[Fault], notes: list[str]) -> str | None:
     """The file as text; None where it is none, which is then among the faults."""
     if not path.is_file():
-        others = sorted(path.with_suffix(suffix).name for suffix in (".csv", ".txt", ".xlsx", ".xls") if path.with_suffix(suffix).is_file())
-        hint = f"there is {others[0]}: save it as tab-separated text" if others else "write it, or correct the path"
+        others = sorted(
+            path.with_suffix(suffix).name
+            for suffix in (".csv", ".txt", ".xlsx", ".xls")
+            if path.with_suffix(suffix).is_file()
+        )
+        hint = (
+            f"there is {others[0]}: save it as tab-separated text"
+            if others
+            else "write it, or correct the path"
+        )
         faults.append(Fault(path.name, f"is missing; {hint}"))
         return None
     data = path.read_bytes()
@@ -89,18 +129,31 @@ def _text(path: Path, faults: list[Fault], notes: list[str]) -> str | None:
     try:
         return data.decode("utf-8-sig")
     except UnicodeDecodeError:
-        notes.append(f"{path.name} is not in UTF-8; it was read as Windows-1252, look at letters with accents")
+        notes.append(
+            f"{path.name} is not in UTF-8; it was read as Windows-1252, look at letters with"
+            " accents"
+        )
         return data.decode("cp1252", errors="replace")
 
 
-def _check_header(file: str, columns: list[str], needed: Iterable[str], faults: list[Fault]) -> None:
+def _check_header(
+    file: str, columns: list[str], needed: Iterable[str], faults: list[Fault]
+) -> None:
     for column in needed:
         if column not in columns:
-            near = difflib.get_close_matches(column, [name.lower() for name in columns], n=1, cutoff=0.75)
-            hint = f'is "{columns[[name.lower() for name in columns].index(near[0])]}" meant?' if near else "add it"
+            near = difflib.get_close_matches(
+                column, [name.lower() for name in columns], n=1, cutoff=0.75
+            )
+            hint = (
+                f'is "{columns[[name.lower() for name in columns].index(near[0])]}" meant?'
+                if near
+                else "add it"
+            )
             faults.append(Fault(file, f"this column is missing; {hint}", 1, column))
     for position, column in enumerate(columns, start=1):
         if not column:
             faults.append(Fault(file, f"column {position} has no name; name it or delete it", 1))
         elif columns.index(column) < position - 1:
-            faults.append(Fault(file, "this column is there twice; delete or rename one", 1, column))
+            faults.append(
+                Fault(file, "this column is there twice; delete or rename one", 1, column)
+            )

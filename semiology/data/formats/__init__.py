@@ -1,7 +1,8 @@
-"""Tracks in the formats of other programs, one file a format: `read(path, ...) -> tracks` and, if written, `write(tracks, path)`.
+"""Tracks in the formats of other programs, one file a format: `read(path, ...) -> tracks` and, if
+written, `write(tracks, path)`.
 
-`read` here recognises the format, gives joints the names that the user wants, and notes in the tracks' steps what the format had and tracks
-have not; `write` is its counterpart.
+`read` here recognises the format, gives joints the names that the user wants, and notes in the
+tracks' steps what the format had and tracks have not; `write` is its counterpart.
 """
 
 from collections.abc import Mapping
@@ -35,16 +36,38 @@ class Format:
 NO_METRES = "metres, frame rate, size of the picture, steps"
 FORMATS = {
     "netcdf": Format("our .nc", "", ""),
-    "long_csv": Format("our .csv, one row a frame and keypoint", "", "size of the picture, which frames the video lacked, steps"),
-    "openpose": Format("folder of *_keypoints.json", "hands, 3D, other people", f"{NO_METRES}, points that OpenPose has not"),
+    "long_csv": Format(
+        "our .csv, one row a frame and keypoint",
+        "",
+        "size of the picture, which frames the video lacked, steps",
+    ),
+    "openpose": Format(
+        "folder of *_keypoints.json",
+        "hands, 3D, other people",
+        f"{NO_METRES}, points that OpenPose has not",
+    ),
     "deeplabcut": Format(".csv, .h5 of tracks or labels", "scorer, other individuals", NO_METRES),
-    "sleap": Format(".slp", "edges, videos, other tracks, tracking scores, predictions that were corrected", NO_METRES),
-    "coco": Format(".json, data set or results", "boxes, masks, other people, hidden apart from visible", "metres, frame rate, steps"),
+    "sleap": Format(
+        ".slp",
+        "edges, videos, other tracks, tracking scores, predictions that were corrected",
+        NO_METRES,
+    ),
+    "coco": Format(
+        ".json, data set or results",
+        "boxes, masks, other people, hidden apart from visible",
+        "metres, frame rate, steps",
+    ),
     "openface": Format(
-        "OpenFace 2 .csv", "action units, gaze, head pose, shape", "confidence of single landmarks, size of the picture, steps"
+        "OpenFace 2 .csv",
+        "action units, gaze, head pose, shape",
+        "confidence of single landmarks, size of the picture, steps",
     ),
     "pyfeat": Format("Py-Feat .csv", "action units, emotions, head pose, box", None),
-    "mediapipe": Format(".npy, .npz of landmarks", "relative depth, presence", "other keypoints than MediaPipe's, steps"),
+    "mediapipe": Format(
+        ".npy, .npz of landmarks",
+        "relative depth, presence",
+        "other keypoints than MediaPipe's, steps",
+    ),
     "movement": Format("movement's .nc", "other individuals", "metres, size of the picture, steps"),
 }
 
@@ -65,13 +88,15 @@ def read(
         path: the file; for OpenPose the folder.
         format: name of the format; by default recognised by suffix and content.
         fps: Hz, for formats without a frame rate; otherwise it takes the place of the file's.
-        names: keypoints to be named anew, theirs -> ours: a dict or a YAML file of one. Others keep their names.
+        names: keypoints to be named anew, theirs -> ours: a dict or a YAML file of one. Others keep
+            their names.
         individual: which person or animal, where there are several.
         width: of the picture, px, where the file does not say.
         height: of the picture, px, where the file does not say.
 
     Raises:
-        UserError: a format that is not known or not recognised; a name in `names` that the file has not; what the format's `read` raises.
+        UserError: a format that is not known or not recognised; a name in `names` that the file has
+            not; what the format's `read` raises.
     """
     path = Path(path)
     format = recognise(path) if format is None else format
@@ -79,7 +104,11 @@ def read(
     if names is not None:
         tracks = rename(tracks, names if isinstance(names, Mapping) else read_names(names), path)
     left_out = FORMATS[format].left_out
-    return with_step(tracks, "import", format=format, left_out=left_out) if format != "netcdf" else tracks
+    return (
+        with_step(tracks, "import", format=format, left_out=left_out)
+        if format != "netcdf"
+        else tracks
+    )
 
 
 def write(tracks: xr.Dataset, path: str | Path, format: str) -> None:
@@ -90,7 +119,10 @@ def write(tracks: xr.Dataset, path: str | Path, format: str) -> None:
     """
     module = _module(format)
     if FORMATS[format].lost is None:
-        raise UserError(f"{path}: {format} is only read; written are {', '.join(n for n, f in FORMATS.items() if f.lost is not None)}")
+        raise UserError(
+            f"{path}: {format} is only read; written are"
+            f" {', '.join(n for n, f in FORMATS.items() if f.lost is not None)}"
+        )
     module.write(tracks, Path(path))
 
 
@@ -110,13 +142,23 @@ def recognise(path: Path) -> str:
         return "openpose"
     if not path.exists():
         raise UserError(f"{path}: no such file")
-    by_suffix = {".slp": "sleap", ".npy": "mediapipe", ".npz": "mediapipe", ".h5": "deeplabcut", ".json": "coco"}
+    by_suffix = {
+        ".slp": "sleap",
+        ".npy": "mediapipe",
+        ".npz": "mediapipe",
+        ".h5": "deeplabcut",
+        ".json": "coco",
+    }
     suffix = path.suffix.lower()
     if suffix in by_suffix:
         return by_suffix[suffix]
     if suffix == ".nc":
         data = read_netcdf(path)
-        return "movement" if "ds_type" in data.attrs or {"individuals", "individual"} & set(data.dims) else "netcdf"
+        return (
+            "movement"
+            if "ds_type" in data.attrs or {"individuals", "individual"} & set(data.dims)
+            else "netcdf"
+        )
     if suffix == ".csv":
         with open(path, encoding="utf-8-sig", errors="replace") as stream:
             first = [cell.strip() for cell in stream.readline().split(",")]
@@ -128,8 +170,13 @@ def recognise(path: Path) -> str:
             return "openface"
         if "keypoint" in first:
             return "long_csv"
-        raise UserError(f"{path}: not recognised by its first line ({', '.join(first[:4])}, ...); say which format: {', '.join(FORMATS)}")
-    raise UserError(f"{path}: the suffix {suffix!r} is none of a format; say which format: {', '.join(FORMATS)}")
+        raise UserError(
+            f"{path}: not recognised by its first line ({', '.join(first[:4])}, ...); say which"
+            f" format: {', '.join(FORMATS)}"
+        )
+    raise UserError(
+        f"{path}: the suffix {suffix!r} is none of a format; say which format: {', '.join(FORMATS)}"
+    )
 
 
 def read_names(path: str | Path) -> dict[str, str]:
@@ -141,21 +188,32 @@ def read_names(path: str | Path) -> dict[str, str]:
     try:
         raw = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise UserError(f"{path}: not a readable YAML file of names ({' '.join(str(error).split())[:160]})") from error
-    if not isinstance(raw, dict) or not all(isinstance(name, str) for pair in raw.items() for name in pair):
-        raise UserError(f"{path}: a file of names has one line a keypoint, `theirs: ours`; quote names that are numbers")
+        raise UserError(
+            f"{path}: not a readable YAML file of names ({' '.join(str(error).split())[:160]})"
+        ) from error
+    if not isinstance(raw, dict) or not all(
+        isinstance(name, str) for pair in raw.items() for name in pair
+    ):
+        raise UserError(
+            f"{path}: a file of names has one line a keypoint, `theirs: ours`; quote names that are"
+            " numbers"
+        )
     return raw
 
 
 def rename(tracks: xr.Dataset, names: Mapping[str, str], path: Path) -> xr.Dataset:
-    """Tracks whose keypoints are named anew, theirs -> ours; those that are not mentioned keep their names.
+    """Tracks whose keypoints are named anew, theirs -> ours; those that are not mentioned keep
+    their names.
 
     Raises:
         UserError: a name that the file has not, or two keypoints with the same name.
     """
     there = names_of(tracks)
     if missing := [name for name in names if name not in there]:
-        raise UserError(f"{path}: has no keypoint {missing[0]!r}, which the names mention; it has {', '.join(there)}")
+        raise UserError(
+            f"{path}: has no keypoint {missing[0]!r}, which the names mention; it has"
+            f" {', '.join(there)}"
+        )
     named = [names.get(name, name) for name in there]
     if len(set(named)) != len(named):
         twice = next(name for name in named if named.count(name) > 1)

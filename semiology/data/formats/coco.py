@@ -1,8 +1,10 @@
-"""Keypoints in COCO's JSON as tracks over frames: a data set (images, annotations, categories) or a list of results.
+"""Keypoints in COCO's JSON as tracks over frames: a data set (images, annotations, categories) or a
+list of results.
 
-The frame is the number in the image's file name, or the image's id where no names are given. In a data set the third number of a point is
-its visibility (0 not labelled, 1 hidden, 2 visible), and labelled counts as confidence 1; in results it is the confidence. Annotations with
-a track_id are people; others are linked over time (see `people`). Source: [C] COCO's data format.
+The frame is the number in the image's file name, or the image's id where no names are given. In a
+data set the third number of a point is its visibility (0 not labelled, 1 hidden, 2 visible), and
+labelled counts as confidence 1; in results it is the confidence. Annotations with a track_id are
+people; others are linked over time (see `people`). Source: [C] COCO's data format.
 """
 
 import json
@@ -28,27 +30,42 @@ from semiology.errors import UserError
 from semiology.files import write_text
 
 
-def read(path: Path, *, fps: float | None = None, individual: str | None = None, width: int = 0, height: int = 0) -> xr.Dataset:
-    """Tracks of one person. Images without an annotation are rows of NaN; frame numbers without an image are missing.
+def read(
+    path: Path,
+    *,
+    fps: float | None = None,
+    individual: str | None = None,
+    width: int = 0,
+    height: int = 0,
+) -> xr.Dataset:
+    """Tracks of one person. Images without an annotation are rows of NaN; frame numbers without an
+    image are missing.
 
     Raises:
-        UserError: not COCO's, points without names, several people with track_id and none chosen, no frame rate.
+        UserError: not COCO's, points without names, several people with track_id and none chosen,
+            no frame rate.
     """
     raw = read_json(path)
     try:
-        entries, frames, names, sizes = _results(path, raw) if isinstance(raw, list) else _dataset(path, raw)
+        entries, frames, names, sizes = (
+            _results(path, raw) if isinstance(raw, list) else _dataset(path, raw)
+        )
         found: dict[int, list[tuple[np.ndarray, object]]] = {frame: [] for frame in frames.values()}
         for number, entry in enumerate(entries):
             values = triples(path, f"annotation {number}", entry["keypoints"])
             if len(values) != len(names):
-                raise UserError(f"{path}: annotation {number} has {len(values)} points for {len(names)} names")
+                raise UserError(
+                    f"{path}: annotation {number} has {len(values)} points for {len(names)} names"
+                )
             scores = entry.get("keypoint_scores", np.minimum(values[:, 2], 1))
             missing = (values == 0).all(axis=1) if isinstance(raw, list) else values[:, 2] == 0
             points = np.column_stack([values[:, :2], scores])
             points[missing] = np.nan
             found[frames[entry["image_id"]]].append((points, entry.get("track_id")))
     except (KeyError, TypeError, AttributeError, ValueError) as error:
-        raise UserError(f"{path}: not COCO's keypoints: {type(error).__name__} {error} in it") from error
+        raise UserError(
+            f"{path}: not COCO's keypoints: {type(error).__name__} {error} in it"
+        ) from error
     chosen, note = _choose(path, found, individual)
     rows = sorted(found)
     position = np.full((len(rows), len(names), 3), np.nan)
@@ -71,28 +88,57 @@ def read(path: Path, *, fps: float | None = None, individual: str | None = None,
 
 
 def _results(path: Path, raw: list) -> tuple[list, dict, list[str], set]:
-    """Annotations, image_id -> frame, names of the points, sizes of the images: of a list of results, which names no points."""
+    """Annotations, image_id -> frame, names of the points, sizes of the images: of a list of
+    results, which names no points.
+    """
     entries = [entry for entry in raw if entry.get("keypoints")]
     if any(len(entry["keypoints"]) != 3 * len(COCO_17) for entry in entries):
-        raise UserError(f"{path}: results name no points, and these are not COCO's 17; give a data set with categories")
+        raise UserError(
+            f"{path}: results name no points, and these are not COCO's 17; give a data set with"
+            " categories"
+        )
     frames = {entry["image_id"]: entry["image_id"] for entry in raw}
-    frames = {image: image if isinstance(image, int) else frame_number(str(image), path) for image in frames}
+    frames = {
+        image: image if isinstance(image, int) else frame_number(str(image), path)
+        for image in frames
+    }
     return entries, frames, COCO_17, set()
 
 
 def _dataset(path: Path, raw: dict) -> tuple[list, dict, list[str], set]:
     entries = [entry for entry in raw["annotations"] if entry.get("keypoints")]
     used = {entry["category_id"] for entry in entries}
-    named = [one["keypoints"] for one in raw["categories"] if one.get("keypoints") and (not used or one["id"] in used)]
+    named = [
+        one["keypoints"]
+        for one in raw["categories"]
+        if one.get("keypoints") and (not used or one["id"] in used)
+    ]
     if len(named) != 1:
-        raise UserError(f"{path}: annotations of {len(named)} categories with keypoints, expected one")
-    folders = {str(Path(image["file_name"]).parent) for image in raw["images"] if "file_name" in image}
+        raise UserError(
+            f"{path}: annotations of {len(named)} categories with keypoints, expected one"
+        )
+    folders = {
+        str(Path(image["file_name"]).parent) for image in raw["images"] if "file_name" in image
+    }
     if len(folders) > 1:
-        raise UserError(f"{path}: images of several folders ({', '.join(sorted(folders)[:3])}); tracks are of one video: split the file")
-    frames = {image["id"]: frame_number(image["file_name"], path) if "file_name" in image else int(image["id"]) for image in raw["images"]}
+        raise UserError(
+            f"{path}: images of several folders ({', '.join(sorted(folders)[:3])}); tracks are of"
+            " one video: split the file"
+        )
+    frames = {
+        image["id"]: (
+            frame_number(image["file_name"], path) if "file_name" in image else int(image["id"])
+        )
+        for image in raw["images"]
+    }
     if len(set(frames.values())) != len(frames):
-        raise UserError(f"{path}: two images have the same frame number in their names; tracks are of one video: split the file")
-    sizes = {(int(image["width"]), int(image["height"])) for image in raw["images"] if "width" in image}
+        raise UserError(
+            f"{path}: two images have the same frame number in their names; tracks are of one"
+            " video: split the file"
+        )
+    sizes = {
+        (int(image["width"]), int(image["height"])) for image in raw["images"] if "width" in image
+    }
     return entries, frames, [str(name) for name in named[0]], sizes
 
 
@@ -100,14 +146,26 @@ def _choose(path: Path, found: dict, individual: str | None) -> tuple[dict[int, 
     identities = list(dict.fromkeys(track for people in found.values() for _, track in people))
     if identities and None not in identities:
         identity = identities[choose(path, individual, [str(name) for name in identities])]
-        chosen = {frame: place for frame, people in found.items() for place, (_, track) in enumerate(people) if track == identity}
-        return chosen, {"people": len(identities), "chosen": f"track_id {identity}", "frames": len(chosen)}
-    stacked = {frame: np.array([points[:, :2] for points, _ in people]) for frame, people in found.items()}
+        chosen = {
+            frame: place
+            for frame, people in found.items()
+            for place, (_, track) in enumerate(people)
+            if track == identity
+        }
+        return chosen, {
+            "people": len(identities),
+            "chosen": f"track_id {identity}",
+            "frames": len(chosen),
+        }
+    stacked = {
+        frame: np.array([points[:, :2] for points, _ in people]) for frame, people in found.items()
+    }
     return choose_person(path, stacked, individual)
 
 
 def write(tracks: xr.Dataset, path: Path) -> None:
-    """A data set with one image a frame and one annotation where anything was found. Confidences go into `keypoint_scores` beside it.
+    """A data set with one image a frame and one annotation where anything was found. Confidences go
+    into `keypoint_scores` beside it.
 
     Raises:
         UserError: tracks without positions in px, a folder that cannot be written.
@@ -134,7 +192,10 @@ def write(tracks: xr.Dataset, path: Path) -> None:
                 }
             )
     content = {
-        "images": [{"id": frame, "file_name": f"frame_{frame:06d}.png", **size} for frame in range(len(position))],
+        "images": [
+            {"id": frame, "file_name": f"frame_{frame:06d}.png", **size}
+            for frame in range(len(position))
+        ],
         "annotations": annotations,
         "categories": [{"id": 1, "name": "patient", "keypoints": names_of(tracks), "skeleton": []}],
     }

@@ -1,13 +1,18 @@
-"""Between files of other programs and the container: rows by frame number, one individual, joints by name.
+"""Between files of other programs and the container: rows by frame number, one individual, joints
+by name.
 
-Tables of comma-separated cells: read whole, checked, turned into numbers and back; a fault is told by row and column.
+Tables of comma-separated cells: read whole, checked, turned into numbers and back; a fault is told
+by row and column.
 
-JSON in and out: a fault is told by file; float32 numbers are written as the shortest text that reads back the same.
+JSON in and out: a fault is told by file; float32 numbers are written as the shortest text that
+reads back the same.
 
-Who is who, in formats that number the people of every frame anew: poses are linked over time by how near they lie.
+Who is who, in formats that number the people of every frame anew: poses are linked over time by how
+near they lie.
 
-Where no frame shows more than one person, it is one person. Else the patient is by default the person who is there in the most frames;
-another is chosen by number, in order of presence. [our choice]
+Where no frame shows more than one person, it is one person. Else the patient is by default the
+person who is there in the most frames; another is chosen by number, in order of presence. [our
+choice]
 """
 
 import csv
@@ -42,7 +47,8 @@ def tracks_from_rows(
     height: int = 0,
     backend: str = "",
 ) -> xr.Dataset:
-    """Tracks from rows that carry frame numbers (from 0). Frames without a row are missing: NaN, `source_index` -1.
+    """Tracks from rows that carry frame numbers (from 0). Frames without a row are missing: NaN,
+    `source_index` -1.
 
     Args:
         path: of the file, for messages.
@@ -56,10 +62,13 @@ def tracks_from_rows(
         backend: what tracked.
 
     Raises:
-        UserError: no frame rate, no rows, two rows for one frame, a frame number below 0, a position beyond any picture.
+        UserError: no frame rate, no rows, two rows for one frame, a frame number below 0, a
+            position beyond any picture.
     """
     if fps is None:
-        raise UserError(f"{path}: this format has no frame rate; give the video's, frames per second (fps)")
+        raise UserError(
+            f"{path}: this format has no frame rate; give the video's, frames per second (fps)"
+        )
     if not len(frames):
         raise UserError(f"{path}: holds no frames")
     if strange := [frame for frame in frames if not 0 <= frame < LONGEST]:
@@ -67,10 +76,19 @@ def tracks_from_rows(
     number = np.asarray(frames, dtype=np.int64)
     if len(np.unique(number)) != len(number):
         values, counts = np.unique(number, return_counts=True)
-        raise UserError(f"{path}: frame {values[counts > 1][0]} is there twice; give one row a frame")
-    if (beyond := np.argwhere(np.abs(np.nan_to_num(position, posinf=2 * FURTHEST, neginf=2 * FURTHEST)) > FURTHEST)).size:
+        raise UserError(
+            f"{path}: frame {values[counts > 1][0]} is there twice; give one row a frame"
+        )
+    if (
+        beyond := np.argwhere(
+            np.abs(np.nan_to_num(position, posinf=2 * FURTHEST, neginf=2 * FURTHEST)) > FURTHEST
+        )
+    ).size:
         row, keypoint, _ = beyond[0]
-        raise UserError(f"{path}: frame {number[row]}, {keypoints[keypoint]}: {position[row, keypoint]} is no position in px")
+        raise UserError(
+            f"{path}: frame {number[row]}, {keypoints[keypoint]}: {position[row, keypoint]} is no"
+            " position in px"
+        )
 
     def on_grid(array: np.ndarray | None, fill: float) -> np.ndarray | None:
         if array is None:
@@ -85,7 +103,9 @@ def tracks_from_rows(
         on_grid(position, np.nan),
         list(keypoints),
         fps,
-        confidence=on_grid(None if confidence is None else np.clip(np.nan_to_num(confidence), 0, 1), 0),
+        confidence=on_grid(
+            None if confidence is None else np.clip(np.nan_to_num(confidence), 0, 1), 0
+        ),
         position_3d=on_grid(position_3d, np.nan),
         source_time=np.where(index >= 0, index / fps, np.nan),
         source_index=index,
@@ -102,8 +122,14 @@ def pixels(tracks: xr.Dataset, path: Path) -> tuple[np.ndarray, np.ndarray]:
         UserError: the tracks know metres only.
     """
     if "position" not in tracks:
-        raise UserError(f"{path}: this format holds positions in px, and the tracks have metres only; write .nc or the long .csv")
-    return tracks["position"].transpose("time", "keypoint", "space").values, tracks["confidence"].transpose("time", "keypoint").values
+        raise UserError(
+            f"{path}: this format holds positions in px, and the tracks have metres only; write .nc"
+            " or the long .csv"
+        )
+    return (
+        tracks["position"].transpose("time", "keypoint", "space").values,
+        tracks["confidence"].transpose("time", "keypoint").values,
+    )
 
 
 def names_of(tracks: xr.Dataset) -> list[str]:
@@ -117,7 +143,10 @@ def only_names(tracks: xr.Dataset, allowed: Sequence[str], path: Path) -> list[i
         UserError: a keypoint that it cannot hold.
     """
     if missing := [name for name in names_of(tracks) if name not in allowed]:
-        raise UserError(f"{path}: this format has no place for keypoint {missing[0]!r}; its points are {_some(allowed)}")
+        raise UserError(
+            f"{path}: this format has no place for keypoint {missing[0]!r}; its points are"
+            f" {_some(allowed)}"
+        )
     return [list(allowed).index(name) for name in names_of(tracks)]
 
 
@@ -130,22 +159,31 @@ def choose(path: Path, individual: str | None, names: Sequence[str]) -> int:
     if individual is None and len(names) == 1:
         return 0
     if individual is None:
-        raise UserError(f"{path}: holds {len(names)} individuals; say which one is the patient (individual): {_some(names)}")
+        raise UserError(
+            f"{path}: holds {len(names)} individuals; say which one is the patient (individual):"
+            f" {_some(names)}"
+        )
     if individual not in names:
-        named = _some([name for name in names if name]) or "one without a name: leave individual out"
+        named = (
+            _some([name for name in names if name]) or "one without a name: leave individual out"
+        )
         raise UserError(f"{path}: no individual {individual!r}; there is {named}")
     return list(names).index(individual)
 
 
 def frame_number(name: str, path: Path) -> int:
-    """The number of the frame in the name of an image: its last run of digits ("img0012.png" -> 12).
+    """The number of the frame in the name of an image: its last run of digits ("img0012.png" ->
+    12).
 
     Raises:
         UserError: no digits in the name.
     """
     digits = re.findall(r"\d+", Path(name).stem)
     if not digits:
-        raise UserError(f"{path}: {Path(name).name!r} names no frame; images of a video end in their frame's number (img0012.png)")
+        raise UserError(
+            f"{path}: {Path(name).name!r} names no frame; images of a video end in their frame's"
+            " number (img0012.png)"
+        )
     return int(digits[-1])
 
 
@@ -171,11 +209,24 @@ def read_cells(path: Path, keep: str = "") -> list[list[str]]:
             kept, width = [], 0
             for row in csv.reader(stream):
                 if not rows:
-                    kept, width = [number for number, cell in enumerate(row) if re.search(keep, cell.strip())], len(row)
+                    kept, width = (
+                        [
+                            number
+                            for number, cell in enumerate(row)
+                            if re.search(keep, cell.strip())
+                        ],
+                        len(row),
+                    )
                 if not kept:
-                    raise UserError(f"{path}: none of its columns is one that this format has; its first are {', '.join(row[:5])}")
+                    raise UserError(
+                        f"{path}: none of its columns is one that this format has; its first are"
+                        f" {', '.join(row[:5])}"
+                    )
                 if row and len(row) != width:
-                    raise UserError(f"{path}: row {len(rows) + 1} has {len(row)} cells, the first row has {width}; is the file whole?")
+                    raise UserError(
+                        f"{path}: row {len(rows) + 1} has {len(row)} cells, the first row has"
+                        f" {width}; is the file whole?"
+                    )
                 rows.append([row[number].strip() for number in kept] if row else [])
     except (csv.Error, UnicodeDecodeError) as error:
         raise UserError(f"{path}: not a readable csv ({error}); export it again") from error
@@ -188,7 +239,9 @@ def read_cells(path: Path, keep: str = "") -> list[list[str]]:
     return rows
 
 
-def numbers(path: Path, rows: Sequence[Sequence[str]], columns: Sequence[str], first_row: int) -> np.ndarray:
+def numbers(
+    path: Path, rows: Sequence[Sequence[str]], columns: Sequence[str], first_row: int
+) -> np.ndarray:
     """(row, column) float64 of text cells; empty cells are NaN.
 
     Args:
@@ -200,14 +253,19 @@ def numbers(path: Path, rows: Sequence[Sequence[str]], columns: Sequence[str], f
     Raises:
         UserError: a cell that is not a number, or not a finite one.
     """
-    text = np.array([[cell or "nan" for cell in row] for row in rows], dtype=str).reshape(len(rows), len(columns))
+    text = np.array([[cell or "nan" for cell in row] for row in rows], dtype=str).reshape(
+        len(rows), len(columns)
+    )
     try:
         values = text.astype(float)
     except ValueError:
         values = np.array([[_number(cell) for cell in row] for row in text]).reshape(text.shape)
     if (bad := np.isinf(values)).any():
         row, column = np.argwhere(bad)[0]
-        raise UserError(f'{path}: row {row + first_row}, column "{columns[column]}": {str(text[row, column])!r} is not a number')
+        raise UserError(
+            f'{path}: row {row + first_row}, column "{columns[column]}": {str(text[row, column])!r}'
+            " is not a number"
+        )
     return values
 
 
@@ -258,7 +316,8 @@ def read_json(path: Path):
 
 
 def triples(path: Path, where: str, flat: object) -> np.ndarray:
-    """(keypoint, 3) x, y and a third number from the flat list [x, y, c, x, y, c, ...]; empty where there is none.
+    """(keypoint, 3) x, y and a third number from the flat list [x, y, c, x, y, c, ...]; empty where
+    there is none.
 
     Raises:
         UserError: not a list of numbers, or not in threes.
@@ -266,23 +325,36 @@ def triples(path: Path, where: str, flat: object) -> np.ndarray:
     try:
         values = np.array(flat if flat is not None else [], dtype=float)
     except (TypeError, ValueError) as error:
-        raise UserError(f"{path}: {where}: keypoints hold something that is not a number ({error})") from error
+        raise UserError(
+            f"{path}: {where}: keypoints hold something that is not a number ({error})"
+        ) from error
     if values.ndim != 1 or len(values) % 3 or not np.isfinite(values).all():
-        raise UserError(f"{path}: {where}: keypoints are {values.shape} numbers, expected x, y, confidence for each point")
+        raise UserError(
+            f"{path}: {where}: keypoints are {values.shape} numbers, expected x, y, confidence for"
+            " each point"
+        )
     return values.reshape(-1, 3)
 
 
 def flat_triples(position: np.ndarray, third: np.ndarray) -> list[float]:
-    """[x, y, c, ...] of one frame; a missing point is 0, 0, 0. Position (keypoint, 2) and third (keypoint,) are float32."""
+    """[x, y, c, ...] of one frame; a missing point is 0, 0, 0. Position (keypoint, 2) and third
+    (keypoint,) are float32.
+    """
     found = np.isfinite(position).all(axis=1)
-    joined = np.where(found[:, None], np.concatenate([position, third[:, None]], axis=1), np.float32(0))
+    joined = np.where(
+        found[:, None], np.concatenate([position, third[:, None]], axis=1), np.float32(0)
+    )
     return joined.ravel().astype(str).astype(float).tolist()
 
 
-REACH = 0.5  # a person moves at most this share of the larger side of the pose's box between two sightings [our choice]
+# a person moves at most this share of the larger side of the pose's box between two sightings [our
+# choice]
+REACH = 0.5
 
 
-def choose_person(path: Path, poses: Mapping[int, np.ndarray], individual: str | None) -> tuple[dict[int, int], dict]:
+def choose_person(
+    path: Path, poses: Mapping[int, np.ndarray], individual: str | None
+) -> tuple[dict[int, int], dict]:
     """The patient's place among the people of each frame.
 
     Args:
@@ -291,7 +363,8 @@ def choose_person(path: Path, poses: Mapping[int, np.ndarray], individual: str |
         individual: "person_0" (in the most frames), "person_1", ...; None takes the first.
 
     Returns:
-        frame number -> place among that frame's people, for frames with the patient; and what to note in the tracks' steps.
+        frame number -> place among that frame's people, for frames with the patient; and what to
+        note in the tracks' steps.
 
     Raises:
         UserError: no such person.
@@ -299,7 +372,9 @@ def choose_person(path: Path, poses: Mapping[int, np.ndarray], individual: str |
     people = link(poses)
     names = [f"person_{number}" for number in range(len(people))]
     chosen = people[choose(path, individual or names[0], names)] if people else {}
-    how = "in the most frames of the people linked by distance" if individual is None else individual
+    how = (
+        "in the most frames of the people linked by distance" if individual is None else individual
+    )
     return chosen, {"people": len(people), "chosen": how, "frames": len(chosen)}
 
 
@@ -309,21 +384,31 @@ def note_person(tracks: xr.Dataset, note: dict) -> xr.Dataset:
 
 
 def link(poses: Mapping[int, np.ndarray]) -> list[dict[int, int]]:
-    """Link poses over frames into people: pairs of least mean distance over the joints that both have (Hungarian method).
+    """Link poses over frames into people: pairs of least mean distance over the joints that both
+    have (Hungarian method).
 
-    A pose further than `REACH` from where a person was seen last is somebody new. Returns the people, most frames first, each as frame
-    number -> place among that frame's poses.
+    A pose further than `REACH` from where a person was seen last is somebody new. Returns the
+    people, most frames first, each as frame number -> place among that frame's poses.
     """
-    found_in = {frame: [place for place, pose in enumerate(poses[frame]) if np.isfinite(pose).all(axis=1).any()] for frame in sorted(poses)}
+    found_in = {
+        frame: [
+            place for place, pose in enumerate(poses[frame]) if np.isfinite(pose).all(axis=1).any()
+        ]
+        for frame in sorted(poses)
+    }
     if all(len(found) <= 1 for found in found_in.values()):
         alone = {frame: found[0] for frame, found in found_in.items() if found}
         return [alone] if alone else []
     people: list[dict[int, int]] = []
     last: list[np.ndarray] = []
     for frame, found in found_in.items():
-        cost = np.array([[_distance(seen, poses[frame][place]) for place in found] for seen in last]).reshape(len(last), len(found))
+        cost = np.array(
+            [[_distance(seen, poses[frame][place]) for place in found] for seen in last]
+        ).reshape(len(last), len(found))
         taken = set()
-        for person, column in zip(*linear_sum_assignment(np.where(np.isfinite(cost), cost, 1e6)), strict=True):
+        for person, column in zip(
+            *linear_sum_assignment(np.where(np.isfinite(cost), cost, 1e6)), strict=True
+        ):
             if np.isfinite(cost[person, column]):
                 people[person][frame] = found[column]
                 last[person] = poses[frame][found[column]]
@@ -336,7 +421,9 @@ def link(poses: Mapping[int, np.ndarray]) -> list[dict[int, int]]:
 
 
 def _distance(seen: np.ndarray, pose: np.ndarray) -> float:
-    """Mean distance of the joints that both have, in larger sides of the box of the pose seen last; infinite where out of reach."""
+    """Mean distance of the joints that both have, in larger sides of the box of the pose seen last;
+    infinite where out of reach.
+    """
     both = np.isfinite(seen).all(axis=1) & np.isfinite(pose).all(axis=1)
     if not both.any():
         return np.inf

@@ -1,8 +1,10 @@
-"""DeepLabCut's tables: tracks of a video (csv or h5, one animal or several) and the labels of a project (CollectedData).
+"""DeepLabCut's tables: tracks of a video (csv or h5, one animal or several) and the labels of a
+project (CollectedData).
 
-Columns have three levels (scorer, bodyparts, coords) or four (individuals after scorer); coords are x, y in px, in tracks also likelihood.
-Rows are frame numbers in tracks and paths of images in label tables, in one cell or in three ("labeled-data", video, image).
-Source: [C] DeepLabCut's own example projects.
+Columns have three levels (scorer, bodyparts, coords) or four (individuals after scorer); coords are
+x, y in px, in tracks also likelihood. Rows are frame numbers in tracks and paths of images in label
+tables, in one cell or in three ("labeled-data", video, image). Source: [C] DeepLabCut's own example
+projects.
 """
 
 from dataclasses import dataclass
@@ -37,9 +39,12 @@ class Table:
         scorer: who labelled, or the network that tracked.
         individuals: names; one empty name where the table knows one animal only.
         keypoints: the bodyparts, in the order of the file.
-        rows: frame numbers, or paths of images with forward slashes ("labeled-data/video/img000.png").
-        values: (row, individual, keypoint, 2 or 3) x, y in px and, in tracks, likelihood; NaN where not labelled.
-        present: (individual, keypoint) which columns the file has: individuals may have keypoints of their own.
+        rows: frame numbers, or paths of images with forward slashes
+            ("labeled-data/video/img000.png").
+        values: (row, individual, keypoint, 2 or 3) x, y in px and, in tracks, likelihood; NaN where
+            not labelled.
+        present: (individual, keypoint) which columns the file has: individuals may have keypoints
+            of their own.
     """
 
     scorer: str
@@ -54,20 +59,36 @@ def read_table(path: str | Path) -> Table:
     """Read a csv or h5 of tracks or labels. An h5 is read without unpickling (see `pandas_h5`).
 
     Raises:
-        UserError: no such file, damaged, not DeepLabCut's, text among numbers, rows or columns that repeat.
+        UserError: no such file, damaged, not DeepLabCut's, text among numbers, rows or columns that
+            repeat.
     """
     path = Path(path)
     columns, index, values = _read_csv(path) if path.suffix.lower() == ".csv" else read_frame(path)
     if len(columns[0]) not in (3, 4):
-        raise UserError(f"{path}: columns have {len(columns[0])} levels; DeepLabCut's have scorer, (individuals,) bodyparts, coords")
+        raise UserError(
+            f"{path}: columns have {len(columns[0])} levels; DeepLabCut's have scorer,"
+            " (individuals,) bodyparts, coords"
+        )
     if len({column[0] for column in columns}) > 1:
-        raise UserError(f"{path}: several scorers ({', '.join(sorted({str(column[0]) for column in columns}))}); give a table of one")
-    named = [(str(column[1]) if len(column) == 4 else "", str(column[-2]), str(column[-1])) for column in columns]
+        raise UserError(
+            f"{path}: several scorers"
+            f" ({', '.join(sorted({str(column[0]) for column in columns}))}); give a table of one"
+        )
+    named = [
+        (str(column[1]) if len(column) == 4 else "", str(column[-2]), str(column[-1]))
+        for column in columns
+    ]
     individuals = list(dict.fromkeys(individual for individual, _, _ in named))
     keypoints = list(dict.fromkeys(keypoint for _, keypoint, _ in named))
-    coords = ["x", "y", "likelihood"] if any(coord == "likelihood" for _, _, coord in named) else ["x", "y"]
+    coords = (
+        ["x", "y", "likelihood"]
+        if any(coord == "likelihood" for _, _, coord in named)
+        else ["x", "y"]
+    )
     if unknown := sorted({coord for _, _, coord in named} - set(coords)):
-        raise UserError(f"{path}: coords {unknown[0]!r} in its header, expected x, y and likelihood")
+        raise UserError(
+            f"{path}: coords {unknown[0]!r} in its header, expected x, y and likelihood"
+        )
     if len(set(named)) != len(named):
         twice = next(column for column in named if named.count(column) > 1)
         raise UserError(f"{path}: the column {' '.join(filter(None, twice))} is there twice")
@@ -86,13 +107,23 @@ def _read_csv(path: Path) -> tuple[list[tuple[str, ...]], list[tuple], np.ndarra
     while len(header) < len(cells) and cells[len(header)][0] in HEADER:
         header.append(cells[len(header)])
     if [row[0] for row in header] not in ([*HEADER], [HEADER[0], *HEADER[2:]]):
-        raise UserError(f"{path}: not DeepLabCut's: its first rows begin with {[row[0] for row in cells[:3]]}, expected {list(HEADER)}")
-    wide = 1 + next((number for number, cell in enumerate(header[-1][1:]) if cell), 0)  # cells that name a row: 1 or 3
+        raise UserError(
+            f"{path}: not DeepLabCut's: its first rows begin with {[row[0] for row in cells[:3]]},"
+            f" expected {list(HEADER)}"
+        )
+    wide = 1 + next(
+        (number for number, cell in enumerate(header[-1][1:]) if cell), 0
+    )  # cells that name a row: 1 or 3
     columns = list(zip(*(row[wide:] for row in header), strict=True))
     if not columns:
         raise UserError(f"{path}: has no columns of keypoints")
     body = cells[len(header) :]
-    values = numbers(path, [row[wide:] for row in body], [" ".join(column[1:]) for column in columns], len(header) + 1)
+    values = numbers(
+        path,
+        [row[wide:] for row in body],
+        [" ".join(column[1:]) for column in columns],
+        len(header) + 1,
+    )
     return columns, [tuple(row[:wide]) for row in body], values
 
 
@@ -104,16 +135,28 @@ def _rows(path: Path, index: list[tuple]) -> list[str] | list[int]:
     return [int(row) for row in named] if named and all(row.isdecimal() for row in named) else named
 
 
-def read(path: Path, *, fps: float | None = None, individual: str | None = None, width: int = 0, height: int = 0) -> xr.Dataset:
-    """Tracks of one individual. Rows that name images stand at the number in the image's name; the frames between them are missing.
+def read(
+    path: Path,
+    *,
+    fps: float | None = None,
+    individual: str | None = None,
+    width: int = 0,
+    height: int = 0,
+) -> xr.Dataset:
+    """Tracks of one individual. Rows that name images stand at the number in the image's name; the
+    frames between them are missing.
 
     Raises:
-        UserError: as `read_table`; no frame rate, several individuals and none chosen, labels of several videos.
+        UserError: as `read_table`; no frame rate, several individuals and none chosen, labels of
+            several videos.
     """
     table = read_table(path)
     chosen = choose(path, individual, table.individuals)
     if folders := sorted({str(Path(row).parent) for row in table.rows if isinstance(row, str)})[1:]:
-        raise UserError(f"{path}: labels of several videos (also {folders[0]}); tracks are of one video: split the table")
+        raise UserError(
+            f"{path}: labels of several videos (also {folders[0]}); tracks are of one video: split"
+            " the table"
+        )
     frames = [row if isinstance(row, int) else frame_number(row, path) for row in table.rows]
     present = table.present[chosen]
     values = table.values[:, chosen, present]
@@ -131,18 +174,27 @@ def read(path: Path, *, fps: float | None = None, individual: str | None = None,
 
 
 def write(tracks: xr.Dataset, path: Path) -> None:
-    """A single-animal table of tracks, as DeepLabCut's video analysis writes it: csv, or h5 that `pandas.read_hdf` reads. One row a frame.
+    """A single-animal table of tracks, as DeepLabCut's video analysis writes it: csv, or h5 that
+    `pandas.read_hdf` reads. One row a frame.
 
     Raises:
-        UserError: a suffix other than .csv and .h5, tracks without positions in px, a folder that cannot be written.
+        UserError: a suffix other than .csv and .h5, tracks without positions in px, a folder that
+            cannot be written.
     """
     if path.suffix.lower() not in (".csv", ".h5"):
         raise UserError(f"{path}: DeepLabCut's tables end in .csv or .h5")
     position, confidence = pixels(tracks, path)
     values = np.concatenate([position, confidence[..., None]], axis=2).reshape(len(position), -1)
-    columns = [(SCORER, name, coord) for name in names_of(tracks) for coord in ("x", "y", "likelihood")]
+    columns = [
+        (SCORER, name, coord) for name in names_of(tracks) for coord in ("x", "y", "likelihood")
+    ]
     if path.suffix.lower() == ".h5":
         write_frame(path, "df_with_missing", ("scorer", "bodyparts", "coords"), columns, values)
     else:
-        header = [[name, *(column[level] for column in columns)] for level, name in enumerate((HEADER[0], *HEADER[2:]))]
-        write_cells(path, [*header, *([str(frame), *row] for frame, row in enumerate(number_texts(values)))])
+        header = [
+            [name, *(column[level] for column in columns)]
+            for level, name in enumerate((HEADER[0], *HEADER[2:]))
+        ]
+        write_cells(
+            path, [*header, *([str(frame), *row] for frame, row in enumerate(number_texts(values)))]
+        )

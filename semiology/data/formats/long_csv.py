@@ -1,4 +1,6 @@
-"""Our own csv, for people: one row a frame and keypoint, `time` (s), `keypoint`, `x`, `y` (px), `x_m`, `y_m`, `z_m` (m), `confidence`."""
+"""Our own csv, for people: one row a frame and keypoint, `time` (s), `keypoint`, `x`, `y` (px),
+`x_m`, `y_m`, `z_m` (m), `confidence`.
+"""
 
 from pathlib import Path
 
@@ -11,7 +13,14 @@ from semiology.data.tracks import read_tracks
 COLUMNS = {"position": ["x", "y"], "position_3d": ["x_m", "y_m", "z_m"]}
 
 
-def read(path: Path, *, fps: float | None = None, individual: str | None = None, width: int = 0, height: int = 0) -> xr.Dataset:
+def read(
+    path: Path,
+    *,
+    fps: float | None = None,
+    individual: str | None = None,
+    width: int = 0,
+    height: int = 0,
+) -> xr.Dataset:
     """As `tracks.read_tracks`, which says what the columns may be.
 
     Raises:
@@ -31,10 +40,23 @@ def write(tracks: xr.Dataset, path: Path) -> None:
     header, blocks = ["time", "keypoint"], []
     for name, columns in COLUMNS.items():
         if name in tracks:
-            space = next(dimension for dimension in tracks[name].dims if str(dimension).startswith("space"))
-            blocks.append(tracks[name].transpose("time", "keypoint", space).values.reshape(frames * len(names), -1))
+            space = next(
+                dimension for dimension in tracks[name].dims if str(dimension).startswith("space")
+            )
+            blocks.append(
+                tracks[name]
+                .transpose("time", "keypoint", space)
+                .values.reshape(frames * len(names), -1)
+            )
             header += columns
-    texts = number_texts(np.concatenate([*blocks, tracks["confidence"].transpose("time", "keypoint").values.reshape(-1, 1)], axis=1))
+    texts = number_texts(
+        np.concatenate(
+            [*blocks, tracks["confidence"].transpose("time", "keypoint").values.reshape(-1, 1)],
+            axis=1,
+        )
+    )
     times = [f"{time:.6f}" for time in tracks["time"].values]
-    rows = [[times[row // len(names)], names[row % len(names)], *text] for row, text in enumerate(texts)]
+    rows = [
+        [times[row // len(names)], names[row % len(names)], *text] for row, text in enumerate(texts)
+    ]
     write_cells(path, [[*header, "confidence"], *rows])

@@ -1,9 +1,11 @@
-"""Arrays of MediaPipe's landmarks that somebody kept: .npy, or .npz with `landmarks`, and, if kept, `world_landmarks`, fps, width, height.
+"""Arrays of MediaPipe's landmarks that somebody kept: .npy, or .npz with `landmarks`, and, if kept,
+`world_landmarks`, fps, width, height.
 
-`landmarks` is (time, landmark, 3, 4 or 5): x, y, z, and, if kept, visibility and presence; 33 landmarks are the body, 468 or 478 the face
-mesh. x and y are shares of the picture's width and height, as MediaPipe gives them, or px. The relative z is not metres and is left out;
-`world_landmarks` (time, landmark, 3 or more) are metres. A frame of zeros or NaN is one without a person.
-Source: [C] MediaPipe's documentation.
+`landmarks` is (time, landmark, 3, 4 or 5): x, y, z, and, if kept, visibility and presence; 33
+landmarks are the body, 468 or 478 the face mesh. x and y are shares of the picture's width and
+height, as MediaPipe gives them, or px. The relative z is not metres and is left out;
+`world_landmarks` (time, landmark, 3 or more) are metres. A frame of zeros or NaN is one without a
+person. Source: [C] MediaPipe's documentation.
 """
 
 import io
@@ -18,14 +20,25 @@ from semiology.errors import UserError
 from semiology.files import atomic_path
 
 NAMES = {33: BODY, 468: MESH[:468], 478: MESH}
-SHARES = 4.0  # where no x or y is larger, they are shares of the picture: landmarks may lie outside of it, but not that far [our choice]
+# where no x or y is larger, they are shares of the picture: landmarks may lie outside of it, but
+# not that far [our choice]
+SHARES = 4.0
 
 
-def read(path: Path, *, fps: float | None = None, individual: str | None = None, width: int = 0, height: int = 0) -> xr.Dataset:
-    """Tracks of the one person. Shares of the picture need its `width` and `height`, px, from the file or given.
+def read(
+    path: Path,
+    *,
+    fps: float | None = None,
+    individual: str | None = None,
+    width: int = 0,
+    height: int = 0,
+) -> xr.Dataset:
+    """Tracks of the one person. Shares of the picture need its `width` and `height`, px, from the
+    file or given.
 
     Raises:
-        UserError: not such an array, an unknown number of landmarks, no size for shares of the picture, no frame rate.
+        UserError: not such an array, an unknown number of landmarks, no size for shares of the
+            picture, no frame rate.
     """
     choose(path, individual, [""])
     arrays = _arrays(path)
@@ -37,11 +50,18 @@ def read(path: Path, *, fps: float | None = None, individual: str | None = None,
     xy = landmarks[..., :2].copy()
     if not np.isfinite(xy).any() or np.nanmax(np.abs(xy)) <= SHARES:
         if not (width and height):
-            raise UserError(f"{path}: landmarks are shares of the picture; give its width and height in px")
+            raise UserError(
+                f"{path}: landmarks are shares of the picture; give its width and height in px"
+            )
         xy *= [width, height]
-    in_space = _checked(path, arrays["world_landmarks"])[..., :3] if "world_landmarks" in arrays else None
+    in_space = (
+        _checked(path, arrays["world_landmarks"])[..., :3] if "world_landmarks" in arrays else None
+    )
     if in_space is not None and in_space.shape[:2] != xy.shape[:2]:
-        raise UserError(f"{path}: world_landmarks are {in_space.shape[:2]} in time and landmark, landmarks {xy.shape[:2]}")
+        raise UserError(
+            f"{path}: world_landmarks are {in_space.shape[:2]} in time and landmark, landmarks"
+            f" {xy.shape[:2]}"
+        )
     return tracks_from_rows(
         path,
         np.arange(len(xy)),
@@ -61,44 +81,71 @@ def _arrays(path: Path) -> dict[str, np.ndarray]:
         raise UserError(f"{path}: no such file")
     try:
         loaded = np.load(path, allow_pickle=False)
-        return {"landmarks": loaded} if isinstance(loaded, np.ndarray) else {name: loaded[name] for name in loaded.files}
+        return (
+            {"landmarks": loaded}
+            if isinstance(loaded, np.ndarray)
+            else {name: loaded[name] for name in loaded.files}
+        )
     except Exception as error:  # a damaged zip or header comes as many kinds
-        raise UserError(f"{path}: not a readable array ({' '.join(str(error).split())[:160]}); save it again with numpy.save") from error
+        raise UserError(
+            f"{path}: not a readable array ({' '.join(str(error).split())[:160]}); save it again"
+            " with numpy.save"
+        ) from error
 
 
 def _checked(path: Path, landmarks: np.ndarray | None) -> np.ndarray:
     """The landmarks as float64, frames of zeros as NaN."""
     if landmarks is None:
         raise UserError(f"{path}: an .npz without `landmarks`")
-    if landmarks.ndim != 3 or landmarks.shape[1] not in NAMES or landmarks.shape[2] not in (3, 4, 5) or landmarks.dtype.kind not in "fiu":
+    if (
+        landmarks.ndim != 3
+        or landmarks.shape[1] not in NAMES
+        or landmarks.shape[2] not in (3, 4, 5)
+        or landmarks.dtype.kind not in "fiu"
+    ):
         known = ", ".join(str(count) for count in NAMES)
-        raise UserError(f"{path}: landmarks are {landmarks.dtype} {landmarks.shape}; expected (time, {known}, 3 to 5) numbers")
+        raise UserError(
+            f"{path}: landmarks are {landmarks.dtype} {landmarks.shape}; expected (time, {known}, 3"
+            " to 5) numbers"
+        )
     values = landmarks.astype(float)
     values[(values[..., :3] == 0).all(axis=(1, 2))] = np.nan
     return values
 
 
 def write(tracks: xr.Dataset, path: Path) -> None:
-    """An .npz: `landmarks` (time, landmark, 4), shares of the picture, z = NaN, confidence as visibility; metres as `world_landmarks`.
+    """An .npz: `landmarks` (time, landmark, 4), shares of the picture, z = NaN, confidence as
+    visibility; metres as `world_landmarks`.
 
     Raises:
-        UserError: keypoints that are not MediaPipe's, all of them in its order; a size of the picture that is not known; not an .npz.
+        UserError: keypoints that are not MediaPipe's, all of them in its order; a size of the
+            picture that is not known; not an .npz.
     """
     if path.suffix.lower() != ".npz":
         raise UserError(f"{path}: landmark arrays are written as .npz")
     position, confidence = pixels(tracks, path)
     names = names_of(tracks)
     if NAMES.get(len(names)) != names:
-        raise UserError(f"{path}: landmark arrays hold MediaPipe's 33 body landmarks or its face mesh, not {', '.join(names[:4])}...")
+        raise UserError(
+            f"{path}: landmark arrays hold MediaPipe's 33 body landmarks or its face mesh, not"
+            f" {', '.join(names[:4])}..."
+        )
     size = tracks.attrs["width"], tracks.attrs["height"]
     if not all(size):
         raise UserError(
-            f"{path}: landmarks are shares of the picture, and the tracks do not know its size; import them with width and height"
+            f"{path}: landmarks are shares of the picture, and the tracks do not know its size;"
+            " import them with width and height"
         )
     unknown = np.full((*position.shape[:2], 1), np.nan)
-    arrays = {"landmarks": np.concatenate([position.astype(float) / size, unknown, confidence[..., None]], axis=2)}
+    arrays = {
+        "landmarks": np.concatenate(
+            [position.astype(float) / size, unknown, confidence[..., None]], axis=2
+        )
+    }
     if "position_3d" in tracks:
-        arrays["world_landmarks"] = tracks["position_3d"].transpose("time", "keypoint", "space_3d").values
+        arrays["world_landmarks"] = (
+            tracks["position_3d"].transpose("time", "keypoint", "space_3d").values
+        )
     memory = io.BytesIO()
     np.savez_compressed(memory, fps=tracks.attrs["fps"], width=size[0], height=size[1], **arrays)
     with atomic_path(path) as temporary:

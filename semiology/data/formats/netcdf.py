@@ -9,7 +9,14 @@ from semiology.data.tracks import read_tracks, save_tracks
 from semiology.errors import UserError
 
 
-def read(path: Path, *, fps: float | None = None, individual: str | None = None, width: int = 0, height: int = 0) -> xr.Dataset:
+def read(
+    path: Path,
+    *,
+    fps: float | None = None,
+    individual: str | None = None,
+    width: int = 0,
+    height: int = 0,
+) -> xr.Dataset:
     """As `tracks.read_tracks`; the file knows its frame rate.
 
     Raises:
@@ -18,8 +25,13 @@ def read(path: Path, *, fps: float | None = None, individual: str | None = None,
     choose(path, individual, [""])
     tracks = read_tracks(path)
     if fps is not None and fps != tracks.attrs["fps"]:
-        raise UserError(f"{path}: has {tracks.attrs['fps']:g} frames per second, not {fps:g}; leave the frame rate out")
-    return tracks.assign_attrs(width=width or tracks.attrs["width"], height=height or tracks.attrs["height"])
+        raise UserError(
+            f"{path}: has {tracks.attrs['fps']:g} frames per second, not {fps:g}; leave the frame"
+            " rate out"
+        )
+    return tracks.assign_attrs(
+        width=width or tracks.attrs["width"], height=height or tracks.attrs["height"]
+    )
 
 
 def write(tracks: xr.Dataset, path: Path) -> None:

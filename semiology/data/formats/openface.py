@@ -1,7 +1,9 @@
-"""OpenFace 2's table: 68 face landmarks a frame, x_0.. in px and X_0.. in mm from the camera, with timestamp, confidence and success.
+"""OpenFace 2's table: 68 face landmarks a frame, x_0.. in px and X_0.. in mm from the camera, with
+timestamp, confidence and success.
 
-Frames without success are missing, as are frames without a row. Action units (AU..), gaze, head pose and shape parameters are not keypoints
-and are left out. Source: [C] OpenFace's wiki, "Output format".
+Frames without success are missing, as are frames without a row. Action units (AU..), gaze, head
+pose and shape parameters are not keypoints and are left out. Source: [C] OpenFace's wiki, "Output
+format".
 """
 
 from pathlib import Path
@@ -9,33 +11,63 @@ from pathlib import Path
 import numpy as np
 import xarray as xr
 
-from semiology.data.formats.common import choose, number_texts, only_names, pixels, read_cells, take, tracks_from_rows, write_cells
+from semiology.data.formats.common import (
+    choose,
+    number_texts,
+    only_names,
+    pixels,
+    read_cells,
+    take,
+    tracks_from_rows,
+    write_cells,
+)
 from semiology.data.keypoint_names import FACE_68
 from semiology.errors import UserError
 
 COLUMNS = r"^(frame|face_id|timestamp|confidence|success|[xyXYZ]_\d+)$"
 MILLIMETRE = 1e-3  # m
-TOLERANCE = 0.25  # of a frame: timestamps further off the grid are irregular [our choice, as for our own csv]
+# of a frame: timestamps further off the grid are irregular [our choice, as for our own csv]
+TOLERANCE = 0.25
 
 
-def read(path: Path, *, fps: float | None = None, individual: str | None = None, width: int = 0, height: int = 0) -> xr.Dataset:
-    """Tracks of one face. The frame rate comes from the timestamps, unless `fps` is given; landmarks share the frame's confidence.
+def read(
+    path: Path,
+    *,
+    fps: float | None = None,
+    individual: str | None = None,
+    width: int = 0,
+    height: int = 0,
+) -> xr.Dataset:
+    """Tracks of one face. The frame rate comes from the timestamps, unless `fps` is given;
+    landmarks share the frame's confidence.
 
     Raises:
-        UserError: not OpenFace's, text among numbers, several faces and none chosen, timestamps that are all equal or irregular.
+        UserError: not OpenFace's, text among numbers, several faces and none chosen, timestamps
+            that are all equal or irregular.
     """
     cells = read_cells(path, COLUMNS)
     frame, success, confidence = take(path, cells, ["frame", "success", "confidence"]).T
-    points = take(path, cells, [f"{axis}_{number}" for axis in "xy" for number in range(68)]).reshape(-1, 2, 68).transpose(0, 2, 1)
+    points = (
+        take(path, cells, [f"{axis}_{number}" for axis in "xy" for number in range(68)])
+        .reshape(-1, 2, 68)
+        .transpose(0, 2, 1)
+    )
     in_space = None
     if "X_0" in cells[0]:
         in_space = take(path, cells, [f"{axis}_{number}" for axis in "XYZ" for number in range(68)])
         in_space = in_space.reshape(-1, 3, 68).transpose(0, 2, 1) * MILLIMETRE
     faces = take(path, cells, ["face_id"])[:, 0] if "face_id" in cells[0] else np.zeros(len(frame))
     if np.isnan(frame).any() or np.isnan(faces).any():
-        raise UserError(f"{path}: row {int(np.flatnonzero(np.isnan(frame) | np.isnan(faces))[0]) + 2}: frame or face_id is empty")
+        raise UserError(
+            f"{path}: row {int(np.flatnonzero(np.isnan(frame) | np.isnan(faces))[0]) + 2}: frame or"
+            " face_id is empty"
+        )
     names = [f"{face:g}" for face in np.unique(faces)]
-    mine = faces == np.unique(faces)[choose(path, individual, names)] if len(faces) else np.zeros(0, bool)
+    mine = (
+        faces == np.unique(faces)[choose(path, individual, names)]
+        if len(faces)
+        else np.zeros(0, bool)
+    )
     found = (mine & (success == 1))[:, None, None]
     number = frame.astype(int) - 1  # OpenFace counts frames from 1
     if fps is None:
@@ -57,29 +89,40 @@ def read(path: Path, *, fps: float | None = None, individual: str | None = None,
 def _rate(path: Path, number: np.ndarray, seconds: np.ndarray) -> float:
     """Frames per second over the whole file: single steps are rounded to ms."""
     if len(seconds) < 2 or not seconds[-1] > seconds[0]:
-        raise UserError(f"{path}: its timestamps do not tell the frame rate; give the video's, frames per second (fps)")
+        raise UserError(
+            f"{path}: its timestamps do not tell the frame rate; give the video's, frames per"
+            " second (fps)"
+        )
     fps = float((number[-1] - number[0]) / (seconds[-1] - seconds[0]))
     off = np.abs((seconds - seconds[0]) * fps - (number - number[0]))
     if not off.max() <= TOLERANCE:
         row = int(np.argmax(off)) + 2
         raise UserError(
-            f"{path}: row {row}: timestamps are irregular ({off.max():.1f} frames off); give the frame rate (fps) to go by frames"
+            f"{path}: row {row}: timestamps are irregular ({off.max():.1f} frames off); give the"
+            " frame rate (fps) to go by frames"
         )
     return round(fps, 6)
 
 
 def write(tracks: xr.Dataset, path: Path) -> None:
-    """A table with the columns that `read` takes; one row a frame, success 0 where no landmark was found. Metres become mm.
+    """A table with the columns that `read` takes; one row a frame, success 0 where no landmark was
+    found. Metres become mm.
 
     Raises:
-        UserError: keypoints that are not landmark_00 to landmark_67, tracks without positions in px.
+        UserError: keypoints that are not landmark_00 to landmark_67, tracks without positions in
+            px.
     """
     position, confidence = pixels(tracks, path)
     places = only_names(tracks, FACE_68, path)
     frames = np.arange(len(position))
     found = np.isfinite(position).all(axis=2)
-    mean = (np.where(found, confidence.astype(float), 0).sum(axis=1) / np.maximum(found.sum(axis=1), 1)).astype(np.float32)
-    blocks, header = [_spread(position, places)], [f"{axis}_{number}" for axis in "xy" for number in range(68)]
+    mean = (
+        np.where(found, confidence.astype(float), 0).sum(axis=1) / np.maximum(found.sum(axis=1), 1)
+    ).astype(np.float32)
+    blocks, header = (
+        [_spread(position, places)],
+        [f"{axis}_{number}" for axis in "xy" for number in range(68)],
+    )
     if "position_3d" in tracks:
         in_space = tracks["position_3d"].transpose("time", "keypoint", "space_3d").values
         blocks.append(_spread(in_space.astype(float) / MILLIMETRE, places))
@@ -87,7 +130,12 @@ def write(tracks: xr.Dataset, path: Path) -> None:
     texts = [number_texts(block) for block in blocks]
     rows = [["frame", "timestamp", "confidence", "success", *header]]
     for frame in frames:
-        start = [str(frame + 1), f"{frame / tracks.attrs['fps']:.6f}", str(mean[frame]), str(int(found[frame].any()))]
+        start = [
+            str(frame + 1),
+            f"{frame / tracks.attrs['fps']:.6f}",
+            str(mean[frame]),
+            str(int(found[frame].any())),
+        ]
         rows.append([*start, *(cell for text in texts for cell in text[frame])])
     write_cells(path, rows)
 

@@ -1,7 +1,9 @@
-"""OpenPose's output: a folder with one JSON file a frame, `<video>_<frame>_keypoints.json`; body (BODY_25 or COCO) and face (70 points).
+"""OpenPose's output: a folder with one JSON file a frame, `<video>_<frame>_keypoints.json`; body
+(BODY_25 or COCO) and face (70 points).
 
-People are numbered anew in every frame, so they are linked over time (see `people`), unless OpenPose's own tracking gave them a person_id.
-Positions must be in px of the video (OpenPose's keypoint_scale 0). Source: [C] OpenPose, doc/02_output.md. Hands are not read.
+People are numbered anew in every frame, so they are linked over time (see `people`), unless
+OpenPose's own tracking gave them a person_id. Positions must be in px of the video (OpenPose's
+keypoint_scale 0). Source: [C] OpenPose, doc/02_output.md. Hands are not read.
 """
 
 import json
@@ -30,15 +32,31 @@ from semiology.files import write_text
 FILE = re.compile(r"(\d+)_keypoints\.json$")
 
 
-def read(path: Path, *, fps: float | None = None, individual: str | None = None, width: int = 0, height: int = 0) -> xr.Dataset:
-    """Tracks of one person. A frame without a file is missing; a point with confidence 0 was not found.
+def read(
+    path: Path,
+    *,
+    fps: float | None = None,
+    individual: str | None = None,
+    width: int = 0,
+    height: int = 0,
+) -> xr.Dataset:
+    """Tracks of one person. A frame without a file is missing; a point with confidence 0 was not
+    found.
 
     Raises:
-        UserError: not such a folder, a file that is not OpenPose's, points of an unknown model, positions not in px, no frame rate.
+        UserError: not such a folder, a file that is not OpenPose's, points of an unknown model,
+            positions not in px, no frame rate.
     """
     if not path.is_dir():
-        raise UserError(f"{path}: OpenPose writes one file a frame; give the folder of its *_keypoints.json files")
-    files = [(int(match[1]), file) for file in sorted(path.iterdir()) if (match := FILE.search(file.name))]
+        raise UserError(
+            f"{path}: OpenPose writes one file a frame; give the folder of its *_keypoints.json"
+            " files"
+        )
+    files = [
+        (int(match[1]), file)
+        for file in sorted(path.iterdir())
+        if (match := FILE.search(file.name))
+    ]
     if not files:
         raise UserError(f"{path}: no files *_keypoints.json in this folder")
     if len({FILE.sub("", file.name) for _, file in files}) > 1:
@@ -49,14 +67,20 @@ def read(path: Path, *, fps: float | None = None, individual: str | None = None,
     names = _names(path, sizes) + (FACE_70 if faces else [])
     if not names:
         raise UserError(f"{path}: nobody in any frame")
-    stacked = {frame: _stack(path, found, len(names) - 70 * faces, 70 * faces) for frame, found in people.items()}
+    stacked = {
+        frame: _stack(path, found, len(names) - 70 * faces, 70 * faces)
+        for frame, found in people.items()
+    }
     chosen, note = _choose(path, people, stacked, individual)
     values = np.full((len(files), len(names), 3), np.nan)
     for row, (frame, _) in enumerate(files):
         if frame in chosen:
             values[row] = stacked[frame][chosen[frame]]
     if np.isfinite(values).any() and np.nanmax(np.abs(values[..., :2])) <= 1:
-        raise UserError(f"{path}: positions lie between -1 and 1; write them in px (OpenPose: --keypoint_scale 0)")
+        raise UserError(
+            f"{path}: positions lie between -1 and 1; write them in px (OpenPose:"
+            " --keypoint_scale 0)"
+        )
     tracks = tracks_from_rows(
         path,
         [frame for frame, _ in files],
@@ -87,7 +111,9 @@ def _people(file: Path) -> list[dict]:
 def _names(path: Path, sizes: set[int]) -> list[str]:
     known = {25: BODY_25, 18: COCO_18}
     if len(sizes) > 1 or sizes - set(known):
-        raise UserError(f"{path}: bodies of {sorted(sizes)} points; known are 25 (BODY_25) and 18 (COCO)")
+        raise UserError(
+            f"{path}: bodies of {sorted(sizes)} points; known are 25 (BODY_25) and 18 (COCO)"
+        )
     return known[sizes.pop()] if sizes else []
 
 
@@ -97,29 +123,47 @@ def _stack(path: Path, found: list[dict], bodies: int, faces: int) -> np.ndarray
     for number, person in enumerate(found):
         for part, first, last in (("body", 0, bodies), ("face", bodies, bodies + faces)):
             if len(person[part]) not in (0, last - first):
-                raise UserError(f"{path}: a {part} of {len(person[part])} points, others have {last - first}")
+                raise UserError(
+                    f"{path}: a {part} of {len(person[part])} points, others have {last - first}"
+                )
             if len(person[part]):
                 values[number, first:last] = np.where(person[part][:, 2:] > 0, person[part], np.nan)
     return values
 
 
-def _choose(path: Path, people: dict, stacked: dict, individual: str | None) -> tuple[dict[int, int], dict]:
+def _choose(
+    path: Path, people: dict, stacked: dict, individual: str | None
+) -> tuple[dict[int, int], dict]:
     identities = sorted({person["id"] for found in people.values() for person in found})
     if identities and identities[0] >= 0:  # OpenPose's own tracking was on
         identity = identities[choose(path, individual, [str(number) for number in identities])]
         places = {frame: [person["id"] for person in found] for frame, found in people.items()}
-        chosen = {frame: numbers.index(identity) for frame, numbers in places.items() if identity in numbers}
-        return chosen, {"people": len(identities), "chosen": f"person_id {identity}", "frames": len(chosen)}
-    return choose_person(path, {frame: values[..., :2] for frame, values in stacked.items()}, individual)
+        chosen = {
+            frame: numbers.index(identity)
+            for frame, numbers in places.items()
+            if identity in numbers
+        }
+        return chosen, {
+            "people": len(identities),
+            "chosen": f"person_id {identity}",
+            "frames": len(chosen),
+        }
+    return choose_person(
+        path, {frame: values[..., :2] for frame, values in stacked.items()}, individual
+    )
 
 
 def write(tracks: xr.Dataset, path: Path) -> None:
-    """A folder with one file a frame and one person in it. Body points that the tracks lack are 0, 0, 0.
+    """A folder with one file a frame and one person in it. Body points that the tracks lack are 0,
+    0, 0.
 
     Raises:
-        UserError: a keypoint that OpenPose does not know, a folder that holds such files already or cannot be written.
+        UserError: a keypoint that OpenPose does not know, a folder that holds such files already or
+            cannot be written.
     """
-    if path.exists() and (not path.is_dir() or any(FILE.search(file.name) for file in path.iterdir())):
+    if path.exists() and (
+        not path.is_dir() or any(FILE.search(file.name) for file in path.iterdir())
+    ):
         raise UserError(f"{path}: is there already; OpenPose's files go into a new folder")
     position, confidence = pixels(tracks, path)
     body = COCO_18 if set(names_of(tracks)) <= {*COCO_18, *FACE_70} else BODY_25
@@ -128,7 +172,15 @@ def write(tracks: xr.Dataset, path: Path) -> None:
     values[:, places, :2], values[:, places, 2] = position, confidence
     has_face = max(places) >= len(body)
     for frame, points in enumerate(values):
-        person = {"person_id": [-1], "pose_keypoints_2d": flat_triples(points[: len(body), :2], points[: len(body), 2])}
-        person["face_keypoints_2d"] = flat_triples(points[len(body) :, :2], points[len(body) :, 2]) if has_face else []
+        person = {
+            "person_id": [-1],
+            "pose_keypoints_2d": flat_triples(points[: len(body), :2], points[: len(body), 2]),
+        }
+        person["face_keypoints_2d"] = (
+            flat_triples(points[len(body) :, :2], points[len(body) :, 2]) if has_face else []
+        )
         people = [person] if np.isfinite(points).any() else []
-        write_text(path / f"tracks_{frame:012d}_keypoints.json", json.dumps({"version": 1.3, "people": people}))
+        write_text(
+            path / f"tracks_{frame:012d}_keypoints.json",
+            json.dumps({"version": 1.3, "people": people}),
+        )

@@ -1,8 +1,10 @@
-"""Tables of pandas in HDF5, read without running anything that is in them, and written so that `pandas.read_hdf` reads them.
+"""Tables of pandas in HDF5, read without running anything that is in them, and written so that
+`pandas.read_hdf` reads them.
 
-`pandas.read_hdf` unpickles attributes of the file, and unpickling a planted file runs its code. Here h5py reads the arrays; where column
-names are kept pickled only, the pickle's opcodes are listed and those that build strings, numbers, lists, tuples and dicts are followed;
-any other opcode is refused. Layouts: [C] pandas io/pytables.py, "fixed" and "table".
+`pandas.read_hdf` unpickles attributes of the file, and unpickling a planted file runs its code.
+Here h5py reads the arrays; where column names are kept pickled only, the pickle's opcodes are
+listed and those that build strings, numbers, lists, tuples and dicts are followed; any other opcode
+is refused. Layouts: [C] pandas io/pytables.py, "fixed" and "table".
 """
 
 import io
@@ -19,25 +21,41 @@ from semiology.files import atomic_path
 
 
 def read_frame(path: Path) -> tuple[list[tuple[str, ...]], list[tuple], np.ndarray]:
-    """The one table of a file: column names by level, row names by level, values (row, column) float64.
+    """The one table of a file: column names by level, row names by level, values (row, column)
+    float64.
 
     Raises:
-        UserError: no such file, not HDF5, damaged, no table or several, or column names that only running a pickle would give.
+        UserError: no such file, not HDF5, damaged, no table or several, or column names that only
+            running a pickle would give.
     """
     if not path.is_file():
         raise UserError(f"{path}: no such file")
     try:
         with h5py.File(path, "r") as file:
-            groups = [group for group in file.values() if isinstance(group, h5py.Group) and "pandas_type" in group.attrs]
+            groups = [
+                group
+                for group in file.values()
+                if isinstance(group, h5py.Group) and "pandas_type" in group.attrs
+            ]
             if len(groups) != 1:
-                raise UserError(f"{path}: holds {len(groups)} tables of pandas, expected one; export it again or give the csv beside it")
-            columns, index, values = _fixed(groups[0]) if "axis0_variety" in groups[0].attrs else _table(groups[0])
+                raise UserError(
+                    f"{path}: holds {len(groups)} tables of pandas, expected one; export it again"
+                    " or give the csv beside it"
+                )
+            columns, index, values = (
+                _fixed(groups[0]) if "axis0_variety" in groups[0].attrs else _table(groups[0])
+            )
             if values.shape != (len(index), len(columns)) or not columns:
-                raise ValueError(f"{values.shape} values for {len(index)} rows and {len(columns)} columns")
+                raise ValueError(
+                    f"{values.shape} values for {len(index)} rows and {len(columns)} columns"
+                )
             return columns, index, values
     except H5_FAULTS as error:
         told = " ".join(str(error).split())[:160]
-        raise UserError(f"{path}: not a readable table of pandas ({told}); export it again or give the csv beside it") from error
+        raise UserError(
+            f"{path}: not a readable table of pandas ({told}); export it again or give the csv"
+            " beside it"
+        ) from error
 
 
 def _fixed(group: h5py.Group) -> tuple[list[tuple[str, ...]], list[tuple], np.ndarray]:
@@ -51,7 +69,9 @@ def _fixed(group: h5py.Group) -> tuple[list[tuple[str, ...]], list[tuple], np.nd
 
 
 def _axis(group: h5py.Group, name: str) -> list[tuple]:
-    """Names along an axis, one entry a level: kept as one array, or by level and label (number within the level)."""
+    """Names along an axis, one entry a level: kept as one array, or by level and label (number
+    within the level).
+    """
     if _text(group.attrs[f"{name}_variety"]) == "regular":
         return [(_text(entry),) for entry in group[name][:]]
     levels = []
@@ -66,8 +86,14 @@ def _table(group: h5py.Group) -> tuple[list[tuple[str, ...]], list[tuple], np.nd
     rows = table[:]
     blocks = sorted(field for field in rows.dtype.names if field.startswith("values_block_"))
     names = [literal(bytes(table.attrs[f"{block}_kind"])) for block in blocks]
-    columns = [tuple(column) if isinstance(column, tuple) else (str(column),) for block in names for column in block]
-    values = np.concatenate([rows[block].reshape(len(rows), -1).astype(float) for block in blocks], axis=1)
+    columns = [
+        tuple(column) if isinstance(column, tuple) else (str(column),)
+        for block in names
+        for column in block
+    ]
+    values = np.concatenate(
+        [rows[block].reshape(len(rows), -1).astype(float) for block in blocks], axis=1
+    )
     return columns, [(_text(entry),) for entry in rows["index"]], values
 
 
@@ -78,10 +104,12 @@ def _text(entry) -> str | int:
 
 
 def literal(pickled: bytes):
-    """What a pickle of plain strings, numbers, lists, tuples and dicts holds. Nothing is imported, called or built besides these.
+    """What a pickle of plain strings, numbers, lists, tuples and dicts holds. Nothing is imported,
+    called or built besides these.
 
     Raises:
-        ValueError: any other opcode (those that name classes and call functions), or a pickle that is cut.
+        ValueError: any other opcode (those that name classes and call functions), or a pickle that
+            is cut.
     """
     stack: list = []
     marks: list[int] = []
@@ -138,7 +166,9 @@ def literal(pickled: bytes):
             case "GET" | "BINGET" | "LONG_BINGET":
                 stack.append(memo[argument])
             case other:
-                raise ValueError(f"its column names are a pickle with the opcode {other}, which is not followed")
+                raise ValueError(
+                    f"its column names are a pickle with the opcode {other}, which is not followed"
+                )
     raise ValueError("a pickle without an end")
 
 
@@ -167,21 +197,47 @@ def write_frame(
     with h5py.File(memory, "w") as file:
         _attributes(file, CLASS="GROUP", PYTABLES_FORMAT_VERSION="2.1", TITLE="", VERSION="1.0")
         group = file.create_group(key)
-        _attributes(group, CLASS="GROUP", TITLE="", VERSION="1.0", pandas_type="frame", encoding="UTF-8", errors="strict")
-        _attributes(group, axis0_variety="multi", block0_items_variety="multi", axis1_variety="regular")
-        for name, number in {"ndim": 2, "nblocks": 1, "axis0_nlevels": len(levels), "block0_items_nlevels": len(levels)}.items():
+        _attributes(
+            group,
+            CLASS="GROUP",
+            TITLE="",
+            VERSION="1.0",
+            pandas_type="frame",
+            encoding="UTF-8",
+            errors="strict",
+        )
+        _attributes(
+            group, axis0_variety="multi", block0_items_variety="multi", axis1_variety="regular"
+        )
+        for name, number in {
+            "ndim": 2,
+            "nblocks": 1,
+            "axis0_nlevels": len(levels),
+            "block0_items_nlevels": len(levels),
+        }.items():
             group.attrs[name] = np.int64(number)
         for axis in ("axis0", "block0_items"):
             for level, level_name in enumerate(levels):
                 names = list(dict.fromkeys(column[level] for column in columns))
                 encoded = np.array([name.encode("utf-8") for name in names], dtype="S")
-                made = _array(group, f"{axis}_level{level}", encoded, kind="string", name=level_name)
+                made = _array(
+                    group, f"{axis}_level{level}", encoded, kind="string", name=level_name
+                )
                 _attributes(made, nan_rep="", **{f"{axis}_name{level_name}": level_name})
-                _array(group, f"{axis}_label{level}", np.array([names.index(column[level]) for column in columns], np.int16))
+                _array(
+                    group,
+                    f"{axis}_label{level}",
+                    np.array([names.index(column[level]) for column in columns], np.int16),
+                )
         if rows is None:
             index = _array(group, "axis1", np.arange(len(values)), kind="integer")
         else:
-            index = _array(group, "axis1", np.array([row.encode("utf-8") for row in rows], dtype="S"), kind="string")
+            index = _array(
+                group,
+                "axis1",
+                np.array([row.encode("utf-8") for row in rows], dtype="S"),
+                kind="string",
+            )
         index.attrs["name"] = np.bytes_("N.")  # no name: None, as PyTables keeps it
         _array(group, "block0_values", values.astype(float))
     with atomic_path(path) as temporary:
@@ -197,7 +253,12 @@ def _array(group: h5py.Group, place: str, values: np.ndarray, **attributes: str)
 
 def _attributes(place: h5py.Group | h5py.Dataset, **attributes: str) -> None:
     for name, value in attributes.items():
-        if value:  # marked as UTF-8: PyTables hands ASCII attributes on as bytes, over which pandas stumbles
-            place.attrs.create(name, value.encode("utf-8"), dtype=h5py.string_dtype("utf-8", len(value.encode("utf-8"))))
+        # marked as UTF-8: PyTables hands ASCII attributes on as bytes, over which pandas stumbles
+        if value:
+            place.attrs.create(
+                name,
+                value.encode("utf-8"),
+                dtype=h5py.string_dtype("utf-8", len(value.encode("utf-8"))),
+            )
         else:
             place.attrs[name] = h5py.Empty("S1")

@@ -1,7 +1,9 @@
-"""SLEAP's labels and predictions (.slp): HDF5 tables of frames, instances and points, and the names of nodes and tracks as JSON.
+"""SLEAP's labels and predictions (.slp): HDF5 tables of frames, instances and points, and the names
+of nodes and tracks as JSON.
 
-Read and written with h5py alone. Where a frame has a label and a prediction of the same track, the label is taken. Instances without a
-track are linked over time (see `people`). Source: [C] SLEAP's and sleap-io's reading of the same tables.
+Read and written with h5py alone. Where a frame has a label and a prediction of the same track, the
+label is taken. Instances without a track are linked over time (see `people`). Source: [C] SLEAP's
+and sleap-io's reading of the same tables.
 """
 
 import io
@@ -12,17 +14,31 @@ import h5py
 import numpy as np
 import xarray as xr
 
-from semiology.data.formats.common import choose, choose_person, names_of, note_person, pixels, tracks_from_rows
+from semiology.data.formats.common import (
+    choose,
+    choose_person,
+    names_of,
+    note_person,
+    pixels,
+    tracks_from_rows,
+)
 from semiology.data.tracks import H5_FAULTS
 from semiology.errors import UserError
 from semiology.files import atomic_path
 
 USER, PREDICTED = 0, 1  # types of instances
-CORNER = 1.1  # before this version of the format, (0, 0) was the corner of the first pixel, since then its centre
+# before this version of the format, (0, 0) was the corner of the first pixel, since then its centre
+CORNER = 1.1
 VERSION = 1.2  # of files that are written
 VIDEO = "video.mp4"  # in place of the video's name, which tracks do not hold
 POINT = [("x", "<f8"), ("y", "<f8"), ("visible", "?"), ("complete", "?")]
-FRAME = [("frame_id", "<u8"), ("video", "<u4"), ("frame_idx", "<u8"), ("instance_id_start", "<u8"), ("instance_id_end", "<u8")]
+FRAME = [
+    ("frame_id", "<u8"),
+    ("video", "<u4"),
+    ("frame_idx", "<u8"),
+    ("instance_id_start", "<u8"),
+    ("instance_id_end", "<u8"),
+]
 INSTANCE = [
     ("instance_id", "<i8"),
     ("instance_type", "u1"),
@@ -37,11 +53,20 @@ INSTANCE = [
 ]
 
 
-def read(path: Path, *, fps: float | None = None, individual: str | None = None, width: int = 0, height: int = 0) -> xr.Dataset:
-    """Tracks of one animal or person, by the name of its track. Labelled points have confidence 1, predicted ones their score.
+def read(
+    path: Path,
+    *,
+    fps: float | None = None,
+    individual: str | None = None,
+    width: int = 0,
+    height: int = 0,
+) -> xr.Dataset:
+    """Tracks of one animal or person, by the name of its track. Labelled points have confidence 1,
+    predicted ones their score.
 
     Raises:
-        UserError: no such file, damaged, frames of several videos, several tracks and none chosen, no frame rate.
+        UserError: no such file, damaged, frames of several videos, several tracks and none chosen,
+            no frame rate.
     """
     if not path.is_file():
         raise UserError(f"{path}: no such file")
@@ -49,34 +74,60 @@ def read(path: Path, *, fps: float | None = None, individual: str | None = None,
         with h5py.File(path, "r") as file:
             names, tracks, found = _content(path, file)
     except H5_FAULTS as error:
-        raise UserError(f"{path}: not a readable .slp file ({' '.join(str(error).split())[:160]}); save it again") from error
-    used = sorted({track for instances in found.values() for track in instances if isinstance(track, str)}, key=tracks.index)
+        raise UserError(
+            f"{path}: not a readable .slp file ({' '.join(str(error).split())[:160]}); save it"
+            " again"
+        ) from error
+    used = sorted(
+        {track for instances in found.values() for track in instances if isinstance(track, str)},
+        key=tracks.index,
+    )
     if used:
         name = used[choose(path, individual, used)]
         chosen = {frame: instances[name] for frame, instances in found.items() if name in instances}
         note = {"people": len(used), "chosen": f"track {name}", "frames": len(chosen)}
     else:
-        poses = {frame: np.array([points[:, :2] for points in instances.values()]) for frame, instances in found.items()}
+        poses = {
+            frame: np.array([points[:, :2] for points in instances.values()])
+            for frame, instances in found.items()
+        }
         places, note = choose_person(path, poses, individual)
         chosen = {frame: list(found[frame].values())[place] for frame, place in places.items()}
     rows = sorted(found)
     empty = np.full((len(names), 3), np.nan)
-    values = np.array([chosen.get(frame, empty) for frame in rows]).reshape(len(rows), len(names), 3)
+    values = np.array([chosen.get(frame, empty) for frame in rows]).reshape(
+        len(rows), len(names), 3
+    )
     made = tracks_from_rows(
-        path, rows, names, values[..., :2], fps=fps, confidence=values[..., 2], width=width, height=height, backend="sleap"
+        path,
+        rows,
+        names,
+        values[..., :2],
+        fps=fps,
+        confidence=values[..., 2],
+        width=width,
+        height=height,
+        backend="sleap",
     )
     return note_person(made, note)
 
 
-def _content(path: Path, file: h5py.File) -> tuple[list[str], list[str], dict[int, dict[str | int, np.ndarray]]]:
-    """Names of nodes, names of tracks, and frame -> track (or, without one, number of the instance) -> (node, 3) x, y, confidence."""
+def _content(
+    path: Path, file: h5py.File
+) -> tuple[list[str], list[str], dict[int, dict[str | int, np.ndarray]]]:
+    """Names of nodes, names of tracks, and frame -> track (or, without one, number of the instance)
+    -> (node, 3) x, y, confidence.
+    """
     about = json.loads(file["metadata"].attrs["json"])
     skeletons = [skeleton.get("nx_graph", skeleton) for skeleton in about["skeletons"]]
     tracks = [str(json.loads(row)[1]) for row in file["tracks_json"][:]]
     frames, instances = file["frames"][:], file["instances"][:]
     points = {USER: file["points"][:], PREDICTED: file["pred_points"][:]}
     if len(np.unique(frames["video"])) > 1:
-        raise UserError(f"{path}: frames of {len(np.unique(frames['video']))} videos; tracks are of one video: save each alone")
+        raise UserError(
+            f"{path}: frames of {len(np.unique(frames['video']))} videos; tracks are of one video:"
+            " save each alone"
+        )
     if len(skeletons) != 1:
         raise UserError(f"{path}: holds {len(skeletons)} skeletons, expected one")
     names = [str(about["nodes"][int(node["id"])]["name"]) for node in skeletons[0]["nodes"]]
@@ -85,8 +136,12 @@ def _content(path: Path, file: h5py.File) -> tuple[list[str], list[str], dict[in
     for frame in frames:
         there = found.setdefault(int(frame["frame_idx"]), {})
         mine = instances[int(frame["instance_id_start"]) : int(frame["instance_id_end"])]
-        mine = mine[~np.isin(mine["instance_id"], mine["from_predicted"][mine["from_predicted"] >= 0])]  # predictions that were corrected
-        for number, instance in enumerate(sorted(mine, key=lambda instance: -int(instance["instance_type"]))):  # labels last: they win
+        mine = mine[
+            ~np.isin(mine["instance_id"], mine["from_predicted"][mine["from_predicted"] >= 0])
+        ]  # predictions that were corrected
+        for number, instance in enumerate(
+            sorted(mine, key=lambda instance: -int(instance["instance_type"]))
+        ):  # labels last: they win
             kind = int(instance["instance_type"])
             block = points[kind][int(instance["point_id_start"]) : int(instance["point_id_end"])]
             seen = np.full((len(names), 3), np.nan)
@@ -98,7 +153,8 @@ def _content(path: Path, file: h5py.File) -> tuple[list[str], list[str], dict[in
 
 
 def write(tracks: xr.Dataset, path: Path) -> None:
-    """Predictions of one track, "patient", a row for every frame; no edges. The video is called video.mp4: SLEAP asks where it is.
+    """Predictions of one track, "patient", a row for every frame; no edges. The video is called
+    video.mp4: SLEAP asks where it is.
 
     Raises:
         UserError: tracks without positions in px, a folder that cannot be written.
@@ -108,10 +164,16 @@ def write(tracks: xr.Dataset, path: Path) -> None:
     found = np.isfinite(position).all(axis=2)
     rows = np.flatnonzero(found.any(axis=1))  # frames with an instance
     first = np.concatenate([[0], np.cumsum(found.any(axis=1))])
-    frames = np.array([(t, 0, t, first[t], first[t + 1]) for t in range(len(position))], dtype=FRAME)
+    frames = np.array(
+        [(t, 0, t, first[t], first[t + 1]) for t in range(len(position))], dtype=FRAME
+    )
     score = np.nan_to_num(confidence)
     instances = np.array(
-        [(n, PREDICTED, t, 0, 0, -1, score[t][found[t]].mean(), n * count, (n + 1) * count, 0) for n, t in enumerate(rows)], dtype=INSTANCE
+        [
+            (n, PREDICTED, t, 0, 0, -1, score[t][found[t]].mean(), n * count, (n + 1) * count, 0)
+            for n, t in enumerate(rows)
+        ],
+        dtype=INSTANCE,
     )
     points = np.zeros(len(rows) * count, dtype=[*POINT, ("score", "<f8")])
     points["x"], points["y"] = position[rows].reshape(-1, 2).T

@@ -1,10 +1,14 @@
-"""What a score does over visits: how far it wanders where nothing changed, and how clearly it follows what did.
+"""What a score does over visits: how far it wanders where nothing changed, and how clearly it
+follows what did.
 
-Two ways to the minimal detectable change (1.96 sqrt(2) times the error of one score), and they are both given:
-- by the ICC: SEM = SD sqrt(1 - ICC) (Weir 2005, J Strength Cond Res 19:231 [P]), where SD^2 is the sum of the variance components that the
-  ICC is made of (de Vet et al. 2006, J Clin Epidemiol 59:1033 [P]). With ICC(3,1) that is the root of the error mean square, and a shift
-  that all participants share is no error ("consistency"); with ICC(2,1) it is one ("agreement").
-- by the within-subject sd: the root of the mean square within participants (Bland & Altman 1996, BMJ 312:1654 [P]).
+Two ways to the minimal detectable change (1.96 sqrt(2) times the error of one score), and they are
+both given: - by the ICC: SEM = SD sqrt(1 - ICC) (Weir 2005, J Strength Cond Res 19:231 [P]), where
+SD^2 is the sum of the variance components that the
+  ICC is made of (de Vet et al. 2006, J Clin Epidemiol 59:1033 [P]). With ICC(3,1) that is the root
+  of the error mean square, and a shift that all participants share is no error ("consistency");
+  with ICC(2,1) it is one ("agreement").
+- by the within-subject sd: the root of the mean square within participants (Bland & Altman 1996,
+  BMJ 312:1654 [P]).
 """
 
 from collections.abc import Callable, Sequence
@@ -22,12 +26,16 @@ DETECTABLE = Z * np.sqrt(2)
 
 
 def sem_consistency(squares: MeanSquares) -> Array:
-    """(draw,) error of one score: SD sqrt(1 - ICC(3,1)), which is the root of the error mean square."""
+    """(draw,) error of one score: SD sqrt(1 - ICC(3,1)), which is the root of the error mean
+    square.
+    """
     return _root(squares.error, squares)
 
 
 def sem_agreement(squares: MeanSquares) -> Array:
-    """(draw,) error of one score: SD sqrt(1 - ICC(2,1)). The visits' own variance counts, as 0 where its estimate is negative."""
+    """(draw,) error of one score: SD sqrt(1 - ICC(2,1)). The visits' own variance counts, as 0
+    where its estimate is negative.
+    """
     return _root(squares.error + np.maximum(squares.raters - squares.error, 0) / squares.n, squares)
 
 
@@ -42,14 +50,24 @@ REPEATABILITY: dict[str, tuple[Callable[[MeanSquares], Array], str]] = {
     "sem_agreement": (sem_agreement, "SD sqrt(1 - ICC(2,1))"),
     "sem_consistency": (sem_consistency, "SD sqrt(1 - ICC(3,1))"),
     "within_subject_sd": (within_subject_sd, "Bland & Altman 1996"),
-    "mdc95_agreement": (lambda squares: DETECTABLE * sem_agreement(squares), "1.96 sqrt(2) SEM, by ICC(2,1)"),
-    "mdc95_consistency": (lambda squares: DETECTABLE * sem_consistency(squares), "1.96 sqrt(2) SEM, by ICC(3,1)"),
-    "mdc95_within_subject": (lambda squares: DETECTABLE * within_subject_sd(squares), "1.96 sqrt(2) within-subject sd"),
+    "mdc95_agreement": (
+        lambda squares: DETECTABLE * sem_agreement(squares),
+        "1.96 sqrt(2) SEM, by ICC(2,1)",
+    ),
+    "mdc95_consistency": (
+        lambda squares: DETECTABLE * sem_consistency(squares),
+        "1.96 sqrt(2) SEM, by ICC(3,1)",
+    ),
+    "mdc95_within_subject": (
+        lambda squares: DETECTABLE * within_subject_sd(squares),
+        "1.96 sqrt(2) within-subject sd",
+    ),
 }
 
 
 def standardised_response_mean(change: Array, weights: Array) -> Array:
-    """(draw,) mean change over the sd of the changes (Liang et al. 1990, Med Care 28:632 [P]); NaN where all changed alike.
+    """(draw,) mean change over the sd of the changes (Liang et al. 1990, Med Care 28:632 [P]); NaN
+    where all changed alike.
 
     Args:
         change: (participant,).
@@ -61,12 +79,18 @@ def standardised_response_mean(change: Array, weights: Array) -> Array:
         mean = weights @ away / n
         variance = (weights @ away**2 - n * mean**2) / (n - 1)
         return np.where(
-            variance > 1e-12 * ((away**2).max() + 1e-12 * (change**2).max()), (mean + change.mean()) / np.sqrt(variance), np.nan
+            variance > 1e-12 * ((away**2).max() + 1e-12 * (change**2).max()),
+            (mean + change.mean()) / np.sqrt(variance),
+            np.nan,
         )
 
 
-def judge_repeatability(scores: Scores, visits: Sequence[str], draws: int, seed: int) -> tuple[list[Figure], list[str]]:
-    """REPEATABILITY of every column over visits between which nothing should have changed, and who was left out."""
+def judge_repeatability(
+    scores: Scores, visits: Sequence[str], draws: int, seed: int
+) -> tuple[list[Figure], list[str]]:
+    """REPEATABILITY of every column over visits between which nothing should have changed, and who
+    was left out.
+    """
     figures, notes = [], []
     for column in scores.columns:
         table, absent = scores.by_visit(column, visits)
@@ -88,8 +112,12 @@ def judge_repeatability(scores: Scores, visits: Sequence[str], draws: int, seed:
     return figures, notes
 
 
-def judge_change(scores: Scores, before: str, after: str, draws: int, seed: int) -> tuple[list[Figure], list[str]]:
-    """Mean change and standardised response mean of every column from one visit to another, and who was left out."""
+def judge_change(
+    scores: Scores, before: str, after: str, draws: int, seed: int
+) -> tuple[list[Figure], list[str]]:
+    """Mean change and standardised response mean of every column from one visit to another, and who
+    was left out.
+    """
     figures, notes = [], []
     for column in scores.columns:
         table, absent = scores.by_visit(column, (before, after))
@@ -102,7 +130,16 @@ def judge_change(scores: Scores, before: str, after: str, draws: int, seed: int)
         }
         for name, measure in measures.items():
             why = _too_few(len(change)) or f"every participant changed by {change[0]:g}"
-            figures.append(state(("change", column, "", name), measure, weights, 2 * len(change), how=f"{after} minus {before}", why=why))
+            figures.append(
+                state(
+                    ("change", column, "", name),
+                    measure,
+                    weights,
+                    2 * len(change),
+                    how=f"{after} minus {before}",
+                    why=why,
+                )
+            )
     return figures, notes
 
 
@@ -111,7 +148,9 @@ def _repeated(values: Array, measure: Callable[[MeanSquares], Array], weights: A
 
 
 def _root(variance: Array, squares: MeanSquares) -> Array:
-    return np.where(variance <= 1e-12 * squares.scale, 0.0, np.sqrt(variance))  # rounding is no error of a score
+    return np.where(
+        variance <= 1e-12 * squares.scale, 0.0, np.sqrt(variance)
+    )  # rounding is no error of a score
 
 
 def _mean(change: Array, weights: Array) -> Array:
@@ -119,8 +158,15 @@ def _mean(change: Array, weights: Array) -> Array:
 
 
 def _too_few(people: int) -> str:
-    return ["no participant has a score at each of these visits", "one participant only"][people] if people < 2 else ""
+    return (
+        ["no participant has a score at each of these visits", "one participant only"][people]
+        if people < 2
+        else ""
+    )
 
 
 def _left_out(of: str, column: str, absent: dict[str, list[str]]) -> list[str]:
-    return [f"{of} of {column}: left out, without a score at visit {visit}: {', '.join(people)}" for visit, people in absent.items()]
+    return [
+        f"{of} of {column}: left out, without a score at visit {visit}: {', '.join(people)}"
+        for visit, people in absent.items()
+    ]

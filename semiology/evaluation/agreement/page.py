@@ -1,6 +1,8 @@
-"""The page that holds everything: tables and pictures in one file, which loads nothing and runs no script.
+"""The page that holds everything: tables and pictures in one file, which loads nothing and runs no
+script.
 
-The picture of Bland & Altman 1986: the difference of two raters over their mean, with bias and limits of agreement.
+The picture of Bland & Altman 1986: the difference of two raters over their mean, with bias and
+limits of agreement.
 """
 
 import base64
@@ -42,7 +44,9 @@ NAMES = {
 }
 
 
-def page(figures: Sequence[Figure], document: Mapping[str, Any], pictures: Mapping[str, Path]) -> str:
+def page(
+    figures: Sequence[Figure], document: Mapping[str, Any], pictures: Mapping[str, Path]
+) -> str:
     """The HTML of the figures and of agreement.json's notes and method; every value is escaped.
 
     Args:
@@ -55,19 +59,34 @@ def page(figures: Sequence[Figure], document: Mapping[str, Any], pictures: Mappi
             beside.setdefault(figure.figure, {})[figure.first] = figure
         else:
             unusual = "; ".join(part for part in figure.method.split("; ") if part != METHOD)
-            groups.setdefault((figure.kind, figure.first, figure.second), []).append((figure, figure.reason or unusual))
-    inside = {title: base64.b64encode(path.read_bytes()).decode("ascii") for title, path in pictures.items()}
+            groups.setdefault((figure.kind, figure.first, figure.second), []).append(
+                (figure, figure.reason or unusual)
+            )
+    inside = {
+        title: base64.b64encode(path.read_bytes()).decode("ascii")
+        for title, path in pictures.items()
+    }
     sides = [*SIDES.values(), DIFFERENCE]
     return render(
-        "agreement.html.jinja", document=document, groups=groups, beside=beside, sides=sides, pictures=inside, names=NAMES, told=told
+        "agreement.html.jinja",
+        document=document,
+        groups=groups,
+        beside=beside,
+        sides=sides,
+        pictures=inside,
+        names=NAMES,
+        told=told,
     )
 
 
 BLUE, ORANGE, GREY = "#0072b2", "#d55e00", "#595959"  # told apart by the colour-blind
 
 
-def draw_bland_altman(path: str | Path, pair: Paired, figures: Mapping[str, Figure], first: str, second: str) -> None:
-    """Draw every row as a point, rows of one participant joined by a line; bias and limits with their intervals as bands.
+def draw_bland_altman(
+    path: str | Path, pair: Paired, figures: Mapping[str, Figure], first: str, second: str
+) -> None:
+    """Draw every row as a point, rows of one participant joined by a line; bias and limits with
+    their intervals as bands.
 
     Args:
         path: of the picture; .png, .svg and .pdf are written as such.
@@ -105,7 +124,9 @@ def draw_bland_altman(path: str | Path, pair: Paired, figures: Mapping[str, Figu
     axes.set(xlabel=f"mean of {first} and {second}", ylabel=f"{first} minus {second}")
     axes.spines[["top", "right"]].set_visible(False)
     repeated = ", rows of one joined" if pair.repeated else ""
-    axes.set_title(f"{len(mean)} rows of {pair.participants} participants{repeated}", fontsize=10, loc="left")
+    axes.set_title(
+        f"{len(mean)} rows of {pair.participants} participants{repeated}", fontsize=10, loc="left"
+    )
     with atomic_path(path) as temporary:
         figure.savefig(temporary, dpi=130)
     pyplot.close(figure)

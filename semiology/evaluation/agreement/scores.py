@@ -1,4 +1,6 @@
-"""A table of scores as people save it: participants, visits, one column a rater. Faults are told by file, row and column."""
+"""A table of scores as people save it: participants, visits, one column a rater. Faults are told by
+file, row and column.
+"""
 
 import math
 import re
@@ -18,11 +20,13 @@ SEPARATORS = {".tsv": "\t", ".csv": ","}
 
 @dataclass(frozen=True)
 class Scores:
-    """Scores by row; a row is what was scored at once: one participant, or one participant at one visit.
+    """Scores by row; a row is what was scored at once: one participant, or one participant at one
+    visit.
 
     Attributes:
         machine: name of the machine's column; `raters`: names of the people's.
-        table: (row) `participant`, `visit` ("" where the table has none) and the scores as numbers, NaN where there is none.
+        table: (row) `participant`, `visit` ("" where the table has none) and the scores as numbers,
+            NaN where there is none.
         notes: what a reader has to know of the table.
     """
 
@@ -41,27 +45,43 @@ class Scores:
         """The visits in the order in which they come in the table; empty where it has none."""
         return [visit for visit in self.table["visit"].unique() if visit]
 
-    def by_visit(self, column: str, visits: Sequence[str]) -> tuple[pd.DataFrame, dict[str, list[str]]]:
-        """(participant, visit) scores of those who have one at each of these visits, and visit -> who has none there.
+    def by_visit(
+        self, column: str, visits: Sequence[str]
+    ) -> tuple[pd.DataFrame, dict[str, list[str]]]:
+        """(participant, visit) scores of those who have one at each of these visits, and visit ->
+        who has none there.
 
         Raises:
             UserError: a visit is not in the table, or is named twice.
         """
         for visit in visits:
             if visit not in self.visits:
-                there = f"there are {', '.join(self.visits)}" if self.visits else "name the column of visits with --visit"
+                there = (
+                    f"there are {', '.join(self.visits)}"
+                    if self.visits
+                    else "name the column of visits with --visit"
+                )
                 raise UserError(f'no visit "{visit}" in the table; {there}')
         if len(set(visits)) < len(visits):
-            raise UserError(f"the visits {', '.join(visits)} are not different ones; name each once")
-        wide = self.table.pivot(index="participant", columns="visit", values=column).reindex(columns=list(visits))
+            raise UserError(
+                f"the visits {', '.join(visits)} are not different ones; name each once"
+            )
+        wide = self.table.pivot(index="participant", columns="visit", values=column).reindex(
+            columns=list(visits)
+        )
         absent = {visit: [str(who) for who in wide.index[wide[visit].isna()]] for visit in visits}
         return wide.dropna(), {visit: people for visit, people in absent.items() if people}
 
 
 def read_scores(
-    path: str | Path, machine: str, raters: Sequence[str], participant: str = "participant_id", visit: str | None = None
+    path: str | Path,
+    machine: str,
+    raters: Sequence[str],
+    participant: str = "participant_id",
+    visit: str | None = None,
 ) -> Scores:
-    """Read a table of scores: .tsv or .csv, a header, one row a participant (and visit); n/a where there is no score.
+    """Read a table of scores: .tsv or .csv, a header, one row a participant (and visit); n/a where
+    there is no score.
 
     Without `visit`, several rows of a participant are repeated measures, and a note says so.
 
@@ -72,29 +92,44 @@ def read_scores(
         visit: column that says when.
 
     Raises:
-        UserError: no such file, another kind of file, a column is not there or is named twice, a score is text, a row names no participant
-            or no visit, a participant has two rows of one visit, or there is no row.
+        UserError: no such file, another kind of file, a column is not there or is named twice, a
+            score is text, a row names no participant or no visit, a participant has two rows of one
+            visit, or there is no row.
     """
     path = Path(path)
     scored = [machine, *raters]
     asked = [participant, *([visit] if visit else []), *scored]
     if len(set(asked)) < len(asked):
-        raise UserError(f"{path}: the columns {', '.join(asked)} are not different ones; name each once")
+        raise UserError(
+            f"{path}: the columns {', '.join(asked)} are not different ones; name each once"
+        )
     notes: list[str] = []
     cells = _cells(path, asked, notes)
-    names = {"participant": _names(cells, participant, path), "visit": _names(cells, visit, path) if visit else ""}
-    table = pd.DataFrame(names, index=cells.index).assign(**{column: _numbers(cells[column], path) for column in scored})
+    names = {
+        "participant": _names(cells, participant, path),
+        "visit": _names(cells, visit, path) if visit else "",
+    }
+    table = pd.DataFrame(names, index=cells.index).assign(
+        **{column: _numbers(cells[column], path) for column in scored}
+    )
     twice = table.duplicated(["participant", "visit"], keep=False)
     if visit and twice.any():
         first = table[twice].iloc[0]
-        rows = [int(number) for number in table.index[(table["participant"] == first["participant"]) & (table["visit"] == first["visit"])]]
+        rows = [
+            int(number)
+            for number in table.index[
+                (table["participant"] == first["participant"]) & (table["visit"] == first["visit"])
+            ]
+        ]
         raise UserError(
-            f"{path}: rows {', '.join(map(str, rows))}: participant {first['participant']} is there {len(rows)} times at visit "
-            f"{first['visit']}; keep one row a participant and visit"
+            f"{path}: rows {', '.join(map(str, rows))}: participant {first['participant']} is there"
+            f" {len(rows)} times at visit {first['visit']}; keep one row a participant and visit"
         )
     people = table.loc[twice, "participant"].nunique()
     if people and not visit:
-        notes.append(f"participants with several rows: {people}; their rows are taken as repeated measures")
+        notes.append(
+            f"participants with several rows: {people}; their rows are taken as repeated measures"
+        )
     return Scores(machine, tuple(raters), table.reset_index(drop=True), tuple(notes))
 
 
@@ -102,17 +137,23 @@ def _cells(path: Path, asked: Sequence[str], notes: list[str]) -> pd.DataFrame:
     """The table as text, indexed by row as in a spreadsheet, where the header is row 1."""
     separator = SEPARATORS.get(path.suffix.lower())
     if separator is None:
-        raise UserError(f"{path}: scores are read from .tsv or .csv; save the table as one of these")
+        raise UserError(
+            f"{path}: scores are read from .tsv or .csv; save the table as one of these"
+        )
     faults: list[Fault] = []
     table = read_table(path, asked, faults, notes, separator)
     if table.columns:
         for column in asked:
             if column not in table.columns:
-                raise UserError(f'{path}: no column "{column}"; there are {", ".join(table.columns)}')
+                raise UserError(
+                    f'{path}: no column "{column}"; there are {", ".join(table.columns)}'
+                )
     if faults:
         raise UserError(str(faults[0]))
     if not table.rows:
-        raise UserError(f"{path}: no scores in it; write one row a participant under the names of the columns")
+        raise UserError(
+            f"{path}: no scores in it; write one row a participant under the names of the columns"
+        )
     numbers, rows = zip(*table.rows)
     return pd.DataFrame(list(rows), index=list(numbers), columns=table.columns, dtype=str)
 
@@ -120,12 +161,19 @@ def _cells(path: Path, asked: Sequence[str], notes: list[str]) -> pd.DataFrame:
 def _names(cells: pd.DataFrame, column: str, path: Path) -> pd.Series:
     for number, text in cells[column].items():
         if text.lower() in MISSING:
-            raise UserError(f'{path}: row {number}, column "{column}": is empty; every row of scores needs one')
+            raise UserError(
+                f'{path}: row {number}, column "{column}": is empty; every row of scores needs one'
+            )
     return cells[column]
 
 
 def _numbers(texts: pd.Series, path: Path) -> np.ndarray:
-    return np.array([_score(text, f'{path}: row {number}, column "{texts.name}"') for number, text in texts.items()])
+    return np.array(
+        [
+            _score(text, f'{path}: row {number}, column "{texts.name}"')
+            for number, text in texts.items()
+        ]
+    )
 
 
 def _score(text: str, where: str) -> float:
@@ -134,7 +182,11 @@ def _score(text: str, where: str) -> float:
     try:
         score = float(text)
     except ValueError:
-        hint = f"write {text.replace(',', '.')}" if re.fullmatch(r"-?[0-9]+,[0-9]+", text) else "write a number, or n/a"
+        hint = (
+            f"write {text.replace(',', '.')}"
+            if re.fullmatch(r"-?[0-9]+,[0-9]+", text)
+            else "write a number, or n/a"
+        )
         raise UserError(f"{where}: {text!r} is no number; {hint}") from None
     if not math.isfinite(score):
         raise UserError(f"{where}: {text!r} is no score; write a number, or n/a")

@@ -1,4 +1,5 @@
-"""null.json is what the records of the permuted runs give: chance decides whether a result counts, so its values are computed again.
+"""null.json is what the records of the permuted runs give: chance decides whether a result counts,
+so its values are computed again.
 
 predictions.csv is what the records say, row by row; fusions and selections are computed again.
 """
@@ -27,10 +28,12 @@ Null = dict[str, dict[str, dict[str, list[float | None]]]]
 
 
 def check_chance(run: Run) -> Check:
-    """Every value of null.json computed again from the records, of as many permutations as were asked for.
+    """Every value of null.json computed again from the records, of as many permutations as were
+    asked for.
 
-    Those that could not be trained, as one level alone was left in a fold, have to be told in notes.json. The linear model's null needs the
-    features, which no run holds: its length and range are looked at, and the answer says that it was not computed again.
+    Those that could not be trained, as one level alone was left in a fold, have to be told in
+    notes.json. The linear model's null needs the features, which no run holds: its length and range
+    are looked at, and the answer says that it was not computed again.
     """
     faults, missing = [], list(run.missing)
     asked = int(run.config.get("permutations") or 0)
@@ -45,31 +48,55 @@ def check_chance(run: Run) -> Check:
             f"{task}: null.json holds values of {model}, which no permuted run gave"
             for task, models in null.items()
             for model in models
-            if model not in again.get(task, {}) and not (model == LINEAR and run.config.get("baseline"))
+            if model not in again.get(task, {})
+            and not (model == LINEAR and run.config.get("baseline"))
         ]
         for task, models in again.items():
             for model, metrics in models.items():
                 faults += [
                     f"{task}: {metric} of {model} in null.json is not what the permuted runs gave"
                     for metric in {*metrics, *null.get(task, {}).get(model, {})}
-                    if not _alike(null.get(task, {}).get(model, {}).get(metric), metrics.get(metric))
+                    if not _alike(
+                        null.get(task, {}).get(model, {}).get(metric), metrics.get(metric)
+                    )
                 ]
         if run.config.get("baseline"):
             wrong, untold = _linear(run, null)
             faults, missing = faults + wrong, missing + untold
-    parts = [f"computed again from {len(complete)} of {asked} permutations" if complete else "no permutations were asked for"]
-    parts += [f"the null of {LINEAR} was not computed again (its features are not in the run)"] if run.config.get("baseline") else []
-    return answer("chance", QUESTION, sorted(faults), missing, "; ".join(parts), "chance is not what the permuted runs gave")
+    parts = [
+        (
+            f"computed again from {len(complete)} of {asked} permutations"
+            if complete
+            else "no permutations were asked for"
+        )
+    ]
+    parts += (
+        [f"the null of {LINEAR} was not computed again (its features are not in the run)"]
+        if run.config.get("baseline")
+        else []
+    )
+    return answer(
+        "chance",
+        QUESTION,
+        sorted(faults),
+        missing,
+        "; ".join(parts),
+        "chance is not what the permuted runs gave",
+    )
 
 
 def null_again(run: Run, complete: dict[int, list[Record]]) -> Null:
-    """null.json from the records of permuted runs: task -> model -> metric -> values, one a permutation; fusions included."""
+    """null.json from the records of permuted runs: task -> model -> metric -> values, one a
+    permutation; fusions included.
+    """
     null: Null = {}
     for records in complete.values():
         for task, models in values(_table(run, records)).items():
             for model, metrics in models.items():
                 for metric, value in metrics.items():
-                    null.setdefault(task, {}).setdefault(model, {}).setdefault(metric, []).append(value)
+                    null.setdefault(task, {}).setdefault(model, {}).setdefault(metric, []).append(
+                        value
+                    )
     return null
 
 
@@ -83,24 +110,36 @@ def _complete(run: Run, asked: int) -> tuple[dict[int, list[Record]], list[str]]
     complete: dict[int, list[Record]] = {}
     for task in dict.fromkeys(record["task"] for record in run.judged) if asked else ():
         first = (run.config.get("seeds") or [run.judged[0]["seed"]])[0]
-        folds = {str(record["fold"]) for record in run.judged if record["task"] == task and record["seed"] == first}
+        folds = {
+            str(record["fold"])
+            for record in run.judged
+            if record["task"] == task and record["seed"] == first
+        }
         for permutation, records in sorted(by_task[task].items()):
             if lost := sorted(folds - {str(record["fold"]) for record in records}):
                 missing.append(f"{task}, permutation {permutation}: no record of fold {lost[0]}")
             complete.setdefault(permutation, []).extend(records)
         there, told = len(by_task[task]), _left_out(run, task)
         if there + told < asked:
-            missing.append(f"{task}: records of {there} permutations, {asked} were asked for and {told} left out, says notes.json")
+            missing.append(
+                f"{task}: records of {there} permutations, {asked} were asked for and {told} left"
+                " out, says notes.json"
+            )
     return dict(sorted(complete.items())), missing
 
 
 def _left_out(run: Run, task: str) -> int:
-    """How many permutations notes.json says were left out, as in some fold all training clips had one level."""
+    """How many permutations notes.json says were left out, as in some fold all training clips had
+    one level.
+    """
     try:
         notes = read_json(run.folder / "notes.json", "loso", list)
     except UserError:
         return 0
-    found = [re.match(rf"{re.escape(task)}: (\d+) of \d+ permutations left out", str(note)) for note in notes]
+    found = [
+        re.match(rf"{re.escape(task)}: (\d+) of \d+ permutations left out", str(note))
+        for note in notes
+    ]
     return sum(int(match[1]) for match in found if match)
 
 
@@ -110,30 +149,57 @@ def _table(run: Run, records: list[Record]) -> pd.DataFrame:
     for record in records:
         levels = record["levels"]
         for said in record["predictions"]:
-            about = {"participant_id": record["clips"].get(said["clip_id"], ""), "truth": levels[said["truth"]], "seed": record["seed"]}
-            rows[table_task(record), said["model"], said["clip_id"]] = about | {"scores": dict(zip(levels, said["probabilities"]))}
+            about = {
+                "participant_id": record["clips"].get(said["clip_id"], ""),
+                "truth": levels[said["truth"]],
+                "seed": record["seed"],
+            }
+            rows[table_task(record), said["model"], said["clip_id"]] = about | {
+                "scores": dict(zip(levels, said["probabilities"]))
+            }
     for fusion in run.config.get("fusions") or []:
         members = [tuple(member.rpartition("/")[::2]) for member in fusion["members"]]
         for suffix in ("", TEST_SET):
-            own = [{clip: row for (task, model, clip), row in rows.items() if (task, model) == (of + suffix, name)} for of, name in members]
+            own = [
+                {
+                    clip: row
+                    for (task, model, clip), row in rows.items()
+                    if (task, model) == (of + suffix, name)
+                }
+                for of, name in members
+            ]
             for clip in set.intersection(*map(set, own)):
                 parts = [part[clip]["scores"] for part in own]
-                mean = {level: round(float(np.mean([part[level] for part in parts])), 6) for level in parts[0]}
-                rows[fusion["task"] + suffix, fusion["model"], clip] = own[0][clip] | {"scores": mean}
-    table = pd.DataFrame([{"task": key[0], "model": key[1], "clip_id": key[2], **row} for key, row in rows.items()])
+                mean = {
+                    level: round(float(np.mean([part[level] for part in parts])), 6)
+                    for level in parts[0]
+                }
+                rows[fusion["task"] + suffix, fusion["model"], clip] = own[0][clip] | {
+                    "scores": mean
+                }
+    table = pd.DataFrame(
+        [{"task": key[0], "model": key[1], "clip_id": key[2], **row} for key, row in rows.items()]
+    )
     table["predicted"] = [max(scores, key=scores.__getitem__) for scores in table["scores"]]
-    table["score"] = [list(scores.values())[1] if len(scores) == 2 else max(scores.values()) for scores in table["scores"]]
+    table["score"] = [
+        list(scores.values())[1] if len(scores) == 2 else max(scores.values())
+        for scores in table["scores"]
+    ]
     return table
 
 
 def _alike(written: list[float | None] | None, again: list[float | None] | None) -> bool:
     if written is None or again is None or len(written) != len(again):
         return False
-    return bool(np.allclose(np.array(written, float), np.array(again, float), atol=NEAR, equal_nan=True))
+    return bool(
+        np.allclose(np.array(written, float), np.array(again, float), atol=NEAR, equal_nan=True)
+    )
 
 
 def _linear(run: Run, null: Null) -> tuple[list[str], list[str]]:
-    """What cannot be the linear model's null: too few values, impossible ones; and what shows nothing: the same in all exchanges."""
+    """What cannot be the linear model's null: too few values, impossible ones; and what shows
+    nothing: the same in all exchanges.
+    """
     faults, missing = [], []
     for task, rows in run.table[run.table["model"] == LINEAR].groupby("task", sort=False):
         metrics = null.get(str(task), {}).get(LINEAR)
@@ -144,11 +210,19 @@ def _linear(run: Run, null: Null) -> tuple[list[str], list[str]]:
             given = [value for value in found if value is not None]
             least = -1 if metric == "mcc" else 0
             if len(found) != EXCHANGES or metric not in metric_names(len(levels_of(rows))):
-                faults.append(f"{task}: {metric} of {LINEAR} in null.json has {len(found)} values, not those of {EXCHANGES} exchanges")
+                faults.append(
+                    f"{task}: {metric} of {LINEAR} in null.json has {len(found)} values, not those"
+                    f" of {EXCHANGES} exchanges"
+                )
             elif given and not least - NEAR <= min(given) <= max(given) <= 1 + NEAR:
-                faults.append(f"{task}: {metric} of {LINEAR} in null.json has values that it cannot have")
+                faults.append(
+                    f"{task}: {metric} of {LINEAR} in null.json has values that it cannot have"
+                )
             elif metric == "auc" and len(set(given)) < 2:
-                missing.append(f"{task}: {metric} of {LINEAR} in null.json is the same in all {EXCHANGES} exchanges of labels")
+                missing.append(
+                    f"{task}: {metric} of {LINEAR} in null.json is the same in all {EXCHANGES}"
+                    " exchanges of labels"
+                )
     return faults, missing
 
 
@@ -158,7 +232,9 @@ Key = tuple[str, str, int, str]  # task, model, seed, clip_id
 
 
 def check_table(run: Run) -> Check:
-    """Every row of predictions.csv stands in a record, or is a fusion of rows that do; nothing of the records is left out."""
+    """Every row of predictions.csv stands in a record, or is a fusion of rows that do; nothing of
+    the records is left out.
+    """
     faults, missing = [], list(run.missing)
     written: Any = run.table.itertuples()
     rows: dict[Key, Any] = {(row.task, row.model, row.seed, row.clip_id): row for row in written}
@@ -172,20 +248,28 @@ def check_table(run: Run) -> Check:
             if key not in rows:
                 faults.append(f"{where}: not in predictions.csv")
             elif differing := _differing(rows[key], record, told, levels):
-                faults.append(f"{where}: {differing} in predictions.csv is not what the record says")
+                faults.append(
+                    f"{where}: {differing} in predictions.csv is not what the record says"
+                )
         for selection, chosen in record.get("selected", {}).items():
             if _said(record, selection) != _said(record, chosen):
-                faults.append(f"{place(record)}: the rows of {selection} are not those of {chosen}, which it chose")
+                faults.append(
+                    f"{place(record)}: the rows of {selection} are not those of {chosen}, which it"
+                    " chose"
+                )
     fused, wrong = _fusions(run, rows)
     faults += wrong
     for key in rows.keys() - known - fused:
-        missing.append(f"{key[0]}, seed {key[2]}: no record holds {key[1]}'s prediction of {key[3]}")
+        missing.append(
+            f"{key[0]}, seed {key[2]}: no record holds {key[1]}'s prediction of {key[3]}"
+        )
     return answer(
         "table",
         "Is predictions.csv what the records of the folds say?",
         faults,
         sorted(missing),
-        f"all {len(rows)} rows are those of the records" + (f" ({len(fused)} fused ones computed again)" if fused else ""),
+        f"all {len(rows)} rows are those of the records"
+        + (f" ({len(fused)} fused ones computed again)" if fused else ""),
         "predictions.csv is not what the records say",
     )
 
@@ -198,7 +282,14 @@ def _differing(row: Any, record: dict[str, Any], told: dict[str, Any], levels: l
         "recording_id": (row.recording_id, told.get("recording_id", row.recording_id)),
         "truth": (row.truth, levels[told["truth"]]),
         "predicted": (row.predicted, max(row.scores, key=row.scores.__getitem__)),
-        "plausible": (row.plausible, None if told.get("plausible") is None else [levels[level] for level in told["plausible"]]),
+        "plausible": (
+            row.plausible,
+            (
+                None
+                if told.get("plausible") is None
+                else [levels[level] for level in told["plausible"]]
+            ),
+        ),
     }
     for column, (written, meant) in facts.items():
         if written != meant:
@@ -210,7 +301,10 @@ def _differing(row: Any, record: dict[str, Any], told: dict[str, Any], levels: l
         if (
             written is not None
             and meant is not None
-            and (list(written) != levels or not np.allclose(list(written.values()), meant, atol=WRITTEN_DIGITS))
+            and (
+                list(written) != levels
+                or not np.allclose(list(written.values()), meant, atol=WRITTEN_DIGITS)
+            )
         ):
             return column
     return "" if abs(row.score - _score(row.scores)) <= WRITTEN_DIGITS else "score"
@@ -222,14 +316,19 @@ def _score(scores: dict[str, float]) -> float:
 
 
 def _said(record: dict[str, Any], model: str) -> dict[str, list[float]]:
-    return {row["clip_id"]: row["probabilities"] for row in record["predictions"] if row["model"] == model}
+    return {
+        row["clip_id"]: row["probabilities"]
+        for row in record["predictions"]
+        if row["model"] == model
+    }
 
 
 def _fusions(run: Run, rows: dict[Key, Any]) -> tuple[set[Key], list[str]]:
     """The rows that are fusions, and what is wrong with them.
 
-    For every seed there has to be one of each clip that all members predicted, and no other; each the mean of its members' probabilities,
-    with their truth, participant and recording, in the fold of the first member.
+    For every seed there has to be one of each clip that all members predicted, and no other; each
+    the mean of its members' probabilities, with their truth, participant and recording, in the fold
+    of the first member.
     """
     found, wrong = set(), []
     for fusion in run.config.get("fusions") or []:
@@ -238,21 +337,29 @@ def _fusions(run: Run, rows: dict[Key, Any]) -> tuple[set[Key], list[str]]:
             task, name = fusion["task"] + suffix, fusion["model"]
             given = {key[2:] for key in rows if key[:2] == (task, name)}
             found |= {(task, name, *which) for which in given}
-            predicted = [{key[2:] for key in rows if key[:2] == (member + suffix, model)} for member, model in members]
+            predicted = [
+                {key[2:] for key in rows if key[:2] == (member + suffix, model)}
+                for member, model in members
+            ]
             common = set.intersection(*predicted)
             wrong += [
-                f"{task}: {name} of clip {clip_id}, seed {seed}, is fused from predictions that are not there"
+                f"{task}: {name} of clip {clip_id}, seed {seed}, is fused from predictions that are"
+                " not there"
                 for seed, clip_id in sorted(given - common)
             ]
             wrong += [
-                f"{task}: {name} of clip {clip_id}, seed {seed}, is not in predictions.csv, though all members predicted it"
+                f"{task}: {name} of clip {clip_id}, seed {seed}, is not in predictions.csv, though"
+                " all members predicted it"
                 for seed, clip_id in sorted(common - given)
             ]
             for seed, clip_id in sorted(given & common):
                 parts = [rows[member + suffix, model, seed, clip_id] for member, model in members]
                 if differing := _misfused(rows[task, name, seed, clip_id], parts):
                     of = ", ".join(fusion["members"])
-                    wrong.append(f"{task}: {differing} of {name}, clip {clip_id}, seed {seed}, is not what the mean of {of} gives")
+                    wrong.append(
+                        f"{task}: {differing} of {name}, clip {clip_id}, seed {seed}, is not what"
+                        f" the mean of {of} gives"
+                    )
     return found, wrong
 
 
@@ -265,7 +372,11 @@ def _misfused(row: Any, parts: list[Any]) -> str:
         return "fold"
     if any(list(part.scores) != list(row.scores) for part in parts):
         return "scores"
-    if not np.allclose(list(row.scores.values()), np.mean([list(part.scores.values()) for part in parts], axis=0), atol=WRITTEN_DIGITS):
+    if not np.allclose(
+        list(row.scores.values()),
+        np.mean([list(part.scores.values()) for part in parts], axis=0),
+        atol=WRITTEN_DIGITS,
+    ):
         return "scores"
     if row.predicted != max(row.scores, key=row.scores.__getitem__):
         return "predicted"

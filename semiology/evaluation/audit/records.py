@@ -1,4 +1,5 @@
-"""What a run's folder holds for the audit: its protocol, its table of predictions, the records of its folds, its sources, its null.
+"""What a run's folder holds for the audit: its protocol, its table of predictions, the records of
+its folds, its sources, its null.
 
 The form that sources.json has to have; what it means is told in sources.py.
 """
@@ -84,7 +85,8 @@ class Run:
         folder: of the run.
         config: the protocol, as config.yaml holds it; empty where that is missing or damaged.
         table: predictions.csv, see `semiology.evaluation.run.predictions`.
-        records: of the folds that the table names, true labels, and of the permuted runs behind null.json.
+        records: of the folds that the table names, true labels, and of the permuted runs behind
+            null.json.
         sources: sources.json; None where it is missing or damaged.
         unsourced: why it is None.
         null: null.json; None where it is damaged, empty where it is missing.
@@ -110,35 +112,56 @@ class Run:
         return (self.config.get("models") or {}).get(name) or {}
 
     def models_of(self, record: Record) -> dict[str, dict[str, Any]]:
-        """Model -> what the record notes of it, of all that had to be trained in this fold; empty where the record is silent.
+        """Model -> what the record notes of it, of all that had to be trained in this fold; empty
+        where the record is silent.
 
-        These are the ones that the record notes, those that predicted and are no selection, and those that the protocol names for the task.
+        These are the ones that the record notes, those that predicted and are no selection, and
+        those that the protocol names for the task.
         """
         every = self.config.get("models") or {}
-        asked = ((self.config.get("tasks") or {}).get(record["task"]) or {}).get("models") or list(every)
+        asked = ((self.config.get("tasks") or {}).get(record["task"]) or {}).get("models") or list(
+            every
+        )
         teachers = [teacher for name in asked if (teacher := self.model(name).get("teacher"))]
-        predicted = [row["model"] for row in record["predictions"] if row["model"] not in record.get("selected", {})]
-        return {name: record["models"].get(name, {}) for name in dict.fromkeys([*record["models"], *predicted, *asked, *teachers])}
+        predicted = [
+            row["model"]
+            for row in record["predictions"]
+            if row["model"] not in record.get("selected", {})
+        ]
+        return {
+            name: record["models"].get(name, {})
+            for name in dict.fromkeys([*record["models"], *predicted, *asked, *teachers])
+        }
 
 
 def read_run(folder: str | Path) -> Run:
-    """Read a run. Records that the table does not name (left over from an earlier protocol) are passed over.
+    """Read a run. Records that the table does not name (left over from an earlier protocol) are
+    passed over.
 
     Raises:
         UserError: no run: there is no such folder, or it holds no readable predictions.csv.
     """
     folder = Path(folder)
     if not (folder / "predictions.csv").is_file():
-        raise UserError(f"{folder}: not a run (no predictions.csv in it); name the folder that `semiology loso` wrote")
+        raise UserError(
+            f"{folder}: not a run (no predictions.csv in it); name the folder that `semiology loso`"
+            " wrote"
+        )
     table = read_predictions(folder / "predictions.csv")
     missing: list[str] = []
     config, _ = _read(folder, "config.yaml", read_config, missing) or ({}, "")
     if not config and not missing:
-        missing.append("config.yaml is missing; run `semiology loso` again (what is finished is not trained anew)")
+        missing.append(
+            "config.yaml is missing; run `semiology loso` again (what is finished is not trained"
+            " anew)"
+        )
     why: list[str] = []
     sources = _read(folder, "sources.json", _sources, why)
     if not (folder / "sources.json").is_file():
-        why = ["sources.json is missing; run `semiology loso` again with the cohort at hand (nothing is trained anew)"]
+        why = [
+            "sources.json is missing; run `semiology loso` again with the cohort at hand (nothing"
+            " is trained anew)"
+        ]
         sources = None
     null = _read(folder, "null.json", read_null, [])
     records = []
@@ -148,7 +171,10 @@ def read_run(folder: str | Path) -> Run:
         if record is None:
             continue
         if lacking := KEYS - record.keys():
-            missing.append(f"{name} does not say {', '.join(sorted(lacking))} (older version?); run `semiology loso` again")
+            missing.append(
+                f"{name} does not say {', '.join(sorted(lacking))} (older version?); run `semiology"
+                " loso` again"
+            )
         elif _was_asked(record, config) and is_named(record, table):
             records.append(record)
     return Run(folder, config, table, records, sources, "".join(why), null, missing)
@@ -161,7 +187,9 @@ def place(record: Record) -> str:
 
 
 def _was_asked(record: Record, config: dict[str, Any]) -> bool:
-    return record["permutation"] is None or record["permutation"] < (config.get("permutations") or 0)
+    return record["permutation"] is None or record["permutation"] < (
+        config.get("permutations") or 0
+    )
 
 
 def _sources(path: Path) -> dict[str, Any]:
@@ -171,7 +199,9 @@ def _sources(path: Path) -> dict[str, Any]:
     return content
 
 
-def _read(folder: Path, name: str, reader: Callable[[Path], Content], missing: list[str]) -> Content | None:
+def _read(
+    folder: Path, name: str, reader: Callable[[Path], Content], missing: list[str]
+) -> Content | None:
     """What the reader makes of a file, or None and a sentence where it is damaged."""
     try:
         return reader(folder / name)

@@ -8,7 +8,13 @@ from pathlib import Path
 from semiology.evaluation.audit.check import Check, verdict
 from semiology.evaluation.audit.confounds import check_confounds
 from semiology.evaluation.audit.copies import check_copies, check_stretches
-from semiology.evaluation.audit.folds import check_fitted, check_once, check_refitted, check_sides, check_teachers
+from semiology.evaluation.audit.folds import (
+    check_fitted,
+    check_once,
+    check_refitted,
+    check_sides,
+    check_teachers,
+)
 from semiology.evaluation.audit.predictions import check_chance, check_table
 from semiology.evaluation.audit.records import read_run
 from semiology.evaluation.audit.weights import check_outside
@@ -17,15 +23,17 @@ from semiology.files import write_text
 
 
 def audit(run: str | Path, *, elsewhere: Sequence[str] = ()) -> list[Check]:
-    """Ask a run whether anything of those held out taught its models; needs the run's folder alone, and trains nothing.
+    """Ask a run whether anything of those held out taught its models; needs the run's folder alone,
+    and trains nothing.
 
-    Each answer is passed, failed, or not possible where the run does not hold what it needs: then the audit is incomplete and says what is
-    missing. Writes RUN/audit.json, with the SHA-256 of the predictions and the null that were judged.
+    Each answer is passed, failed, or not possible where the run does not hold what it needs: then
+    the audit is incomplete and says what is missing. Writes RUN/audit.json, with the SHA-256 of the
+    predictions and the null that were judged.
 
     Args:
         run: folder that `semiology loso` wrote.
-        elsewhere: first digits (eight or more) of the SHA-256 of weights of which you state that nobody of this cohort taught them; the
-            answer says that it was stated.
+        elsewhere: first digits (eight or more) of the SHA-256 of weights of which you state that
+            nobody of this cohort taught them; the answer says that it was stated.
 
     Raises:
         UserError: the folder is not a run, or its predictions cannot be read.
@@ -44,6 +52,10 @@ def audit(run: str | Path, *, elsewhere: Sequence[str] = ()) -> list[Check]:
         check_outside(read, elsewhere),
         check_confounds(read),
     ]
-    found = {"verdict": verdict(checks), "of": digests(run), "checks": [asdict(check) for check in checks]}
+    found = {
+        "verdict": verdict(checks),
+        "of": digests(run),
+        "checks": [asdict(check) for check in checks],
+    }
     write_text(Path(run) / "audit.json", json.dumps(found, indent=1) + "\n")
     return checks

@@ -1,4 +1,6 @@
-"""What a run found, for people: one HTML file that needs nothing else, plain tables, and a card beside every trained model."""
+"""What a run found, for people: one HTML file that needs nothing else, plain tables, and a card
+beside every trained model.
+"""
 
 from semiology.evaluation.report.model_card import write_card, write_cards
 from semiology.evaluation.report.page import write_report

@@ -8,9 +8,11 @@ Are the probabilities honest? Of the clips given 70 %, do 70 % have the sign?
 
 Found against false alarms.
 
-What every figure is made of: inline SVG takes the page's type, prints sharply, and needs neither script nor file.
+What every figure is made of: inline SVG takes the page's type, prints sharply, and needs neither
+script nor file.
 
-Colours are those of Okabe and Ito, which stay apart in the usual colour-vision deficiencies; shape or dash says the same again, for paper.
+Colours are those of Okabe and Ito, which stay apart in the usual colour-vision deficiencies; shape
+or dash says the same again, for paper.
 """
 
 from collections.abc import Mapping, Sequence
@@ -28,7 +30,9 @@ SIZE = 220  # side of a square figure in SVG units
 
 def svg(title: str, box: str, parts: Sequence[str]) -> Markup:
     """A figure; `title` is what a screen reader says, `box` the view box."""
-    return Markup(f'<svg viewBox="{box}" role="img"><title>{escape(title)}</title>{"".join(parts)}</svg>')
+    return Markup(
+        f'<svg viewBox="{box}" role="img"><title>{escape(title)}</title>{"".join(parts)}</svg>'
+    )
 
 
 def line_style(number: int) -> tuple[str, str]:
@@ -39,8 +43,14 @@ def line_style(number: int) -> tuple[str, str]:
 def line_key(number: int) -> Markup:
     """A short piece of the model's line, for the legend."""
     colour, dash = line_style(number)
-    line = f'<line x1="0" x2="26" y1="5" y2="5" stroke="{colour}" stroke-width="2.4" stroke-dasharray="{dash}"/>'
-    return Markup(f'<svg class="key" viewBox="0 0 26 10" width="26" height="10" aria-hidden="true">{line}</svg>')
+    line = (
+        f'<line x1="0" x2="26" y1="5" y2="5" stroke="{colour}" stroke-width="2.4"'
+        f' stroke-dasharray="{dash}"/>'
+    )
+    return Markup(
+        '<svg class="key" viewBox="0 0 26 10" width="26" height="10"'
+        f' aria-hidden="true">{line}</svg>'
+    )
 
 
 def frame(width: float, height: float) -> str:
@@ -50,12 +60,17 @@ def frame(width: float, height: float) -> str:
 
 def text(x: float, y: float, words: str, anchor: str = "middle", extra: str = "") -> str:
     """A line of text; `extra` holds further attributes."""
-    return f'<text x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}"{" " + extra if extra else ""}>{escape(words)}</text>'
+    return (
+        f'<text x="{x:.1f}" y="{y:.1f}"'
+        f' text-anchor="{anchor}"{" " + extra if extra else ""}>{escape(words)}</text>'
+    )
 
 
 def shares_axes(width: float, height: float, below: str, beside: str = "") -> list[str]:
     """Ticks at 0, 0.5 and 1 below (and, with words for it, beside), and what the axes are."""
-    parts = [text(width * share, height + 15, f"{share:g}") for share in (0, 0.5, 1)] + [text(width / 2, height + 32, below)]
+    parts = [text(width * share, height + 15, f"{share:g}") for share in (0, 0.5, 1)] + [
+        text(width / 2, height + 32, below)
+    ]
     if beside:
         parts += [text(-6, height * (1 - share) + 4, f"{share:g}", "end") for share in (0, 0.5, 1)]
         parts += [text(-height / 2, -28, beside, extra='transform="rotate(-90)"')]
@@ -66,24 +81,38 @@ def polyline(points: Sequence[tuple[float, float]], number: int) -> str:
     """A model's line through points in SVG units."""
     colour, dash = line_style(number)
     joined = " ".join(f"{x:.1f},{y:.1f}" for x, y in points)
-    return f'<polyline points="{joined}" fill="none" stroke="{colour}" stroke-width="2" stroke-dasharray="{dash}"/>'
+    return (
+        f'<polyline points="{joined}" fill="none" stroke="{colour}" stroke-width="2"'
+        f' stroke-dasharray="{dash}"/>'
+    )
 
 
 def time_strip(title: str, shares: Sequence[float]) -> Markup:
-    """Shares of attribution over the clip from its start to its end: the taller and darker, the more."""
+    """Shares of attribution over the clip from its start to its end: the taller and darker, the
+    more.
+    """
     most, count = max(shares, default=0) or 1.0, max(len(shares), 1)
     height, width = 44, SIZE / count
     parts = [frame(SIZE, height)]
     for number, share in enumerate(shares):
         part = max(share, 0) / most
-        bar = f'<rect x="{number * width:.2f}" y="{height * (1 - part):.1f}" width="{width:.2f}" height="{height * part:.1f}"'
+        bar = (
+            f'<rect x="{number * width:.2f}" y="{height * (1 - part):.1f}" width="{width:.2f}"'
+            f' height="{height * part:.1f}"'
+        )
         parts.append(f'{bar} fill="{shade(part)}"/>')
-    parts += [text(0, height + 14, "start", "start"), text(SIZE, height + 14, "end of the clip", "end")]
+    parts += [
+        text(0, height + 14, "start", "start"),
+        text(SIZE, height + 14, "end of the clip", "end"),
+    ]
     return svg(title, f"-6 -4 {SIZE + 12} {height + 22}", parts)
 
 
-def deletion_figure(title: str, fractions: Sequence[float], attributed: Sequence[float], random: Sequence[float]) -> Markup:
-    """The probability that is left when the most important parts are taken out first (line), and when any are (dashes).
+def deletion_figure(
+    title: str, fractions: Sequence[float], attributed: Sequence[float], random: Sequence[float]
+) -> Markup:
+    """The probability that is left when the most important parts are taken out first (line), and
+    when any are (dashes).
 
     Args:
         title: what a screen reader says.
@@ -92,23 +121,35 @@ def deletion_figure(title: str, fractions: Sequence[float], attributed: Sequence
     """
     height = 130
     parts = [frame(SIZE, height)]
-    for values, colour, dash, words in ((random, GREY, "5 4", "any first"), (attributed, BLUE, "", "most important first")):
-        points = " ".join(f"{SIZE * x:.1f},{height * (1 - min(max(y, 0), 1)):.1f}" for x, y in zip(fractions, values))
-        line = f'<polyline points="{points}" fill="none" stroke="{colour}" stroke-width="2.2" stroke-dasharray="{dash}">'
+    for values, colour, dash, words in (
+        (random, GREY, "5 4", "any first"),
+        (attributed, BLUE, "", "most important first"),
+    ):
+        points = " ".join(
+            f"{SIZE * x:.1f},{height * (1 - min(max(y, 0), 1)):.1f}"
+            for x, y in zip(fractions, values)
+        )
+        line = (
+            f'<polyline points="{points}" fill="none" stroke="{colour}" stroke-width="2.2"'
+            f' stroke-dasharray="{dash}">'
+        )
         parts.append(f"{line}<title>{words}</title></polyline>")
     parts += shares_axes(SIZE, height, "share of the input taken out", "probability left")
     return svg(title, f"-42 -8 {SIZE + 54} {height + 48}", parts)
 
 
 def shade(part: float) -> str:
-    """Grey to dark blue for a share of the greatest, legible in black and white: the more, the darker."""
+    """Grey to dark blue for a share of the greatest, legible in black and white: the more, the
+    darker.
+    """
     light, dark = (216, 216, 216), (0, 62, 110)
     part = min(max(part, 0), 1)
     return "#" + "".join(f"{round(a + (b - a) * part):02x}" for a, b in zip(light, dark))
 
 
 def link_strength(fixed: Array, learned: Array) -> Array:
-    """(joint, joint) how strongly two joints are joined: |A + B| summed over the subsets, both directions together.
+    """(joint, joint) how strongly two joints are joined: |A + B| summed over the subsets, both
+    directions together.
 
     Args:
         fixed, learned: (subset, joint, joint) A and B of the AGCN.
@@ -120,16 +161,29 @@ def link_strength(fixed: Array, learned: Array) -> Array:
 
 
 def strongest_links(strength: Array, edges: Array, count: int = 6) -> list[tuple[int, int, float]]:
-    """The strongest pairs of joints that no bone joins: (joint, joint, strength as share of the mean bone's), strongest first."""
+    """The strongest pairs of joints that no bone joins: (joint, joint, strength as share of the
+    mean bone's), strongest first.
+    """
     bones = {frozenset((int(a), int(b))) for a, b in edges}
     bone = np.mean([strength[a, b] for a, b in edges])
     rows, columns = np.triu_indices(len(strength), 1)
-    pairs = [(int(a), int(b), float(strength[a, b] / bone)) for a, b in zip(rows, columns) if frozenset((int(a), int(b))) not in bones]
+    pairs = [
+        (int(a), int(b), float(strength[a, b] / bone))
+        for a, b in zip(rows, columns)
+        if frozenset((int(a), int(b))) not in bones
+    ]
     return sorted(pairs, key=lambda pair: -pair[2])[:count]
 
 
-def skeleton_figure(title: str, strength: Array, edges: Array, layout: Array, links: Sequence[tuple[int, int, float]]) -> Markup:
-    """The skeleton, bones in grey, the strongest learned links in orange; the wider a line, the stronger.
+def skeleton_figure(
+    title: str,
+    strength: Array,
+    edges: Array,
+    layout: Array,
+    links: Sequence[tuple[int, int, float]],
+) -> Markup:
+    """The skeleton, bones in grey, the strongest learned links in orange; the wider a line, the
+    stronger.
 
     Args:
         strength: (joint, joint) of `link_strength`.
@@ -145,21 +199,32 @@ def skeleton_figure(title: str, strength: Array, edges: Array, layout: Array, li
     for a, b in edges:
         (x1, y1), (x2, y2) = place[a], place[b]
         line = f'<line x1="{x1:.1f}" y1="{y1:.1f}" x2="{x2:.1f}" y2="{y2:.1f}"'
-        parts.append(f'{line} stroke="#b9b9b9" stroke-width="{max(1.0, 4 * strength[a, b] / bone):.1f}" stroke-linecap="round"/>')
+        parts.append(
+            f'{line} stroke="#b9b9b9" stroke-width="{max(1.0, 4 * strength[a, b] / bone):.1f}"'
+            ' stroke-linecap="round"/>'
+        )
     for a, b, share in links:
         (x1, y1), (x2, y2) = place[a], place[b]
-        bend = 0.14 * np.array([y1 - y2, x2 - x1])  # an arc, so that a link along bones stays visible
+        bend = 0.14 * np.array(
+            [y1 - y2, x2 - x1]
+        )  # an arc, so that a link along bones stays visible
         x, y = (place[a] + place[b]) / 2 + bend
         parts.append(
-            f'<path d="M{x1:.1f} {y1:.1f}Q{x:.1f} {y:.1f} {x2:.1f} {y2:.1f}" fill="none" stroke="{ORANGE}" stroke-opacity="0.8" '
-            f'stroke-width="{max(0.6, 4 * share):.1f}"/>'
+            f'<path d="M{x1:.1f} {y1:.1f}Q{x:.1f} {y:.1f} {x2:.1f} {y2:.1f}" fill="none"'
+            f' stroke="{ORANGE}" stroke-opacity="0.8" stroke-width="{max(0.6, 4 * share):.1f}"/>'
         )
     parts += [f'<circle cx="{x:.1f}" cy="{y:.1f}" r="3.6" fill="#222"/>' for x, y in place]
     return svg(title, f"-24 -14 {width + 48:.0f} {height + 28:.0f}", parts)
 
 
-def attribution_figure(title: str, shares: Mapping[str, float], edges: Sequence[tuple[str, str]], layout: Mapping[str, Array]) -> Markup:
-    """The skeleton with a mark for each joint, larger and darker the more of the attribution falls on it.
+def attribution_figure(
+    title: str,
+    shares: Mapping[str, float],
+    edges: Sequence[tuple[str, str]],
+    layout: Mapping[str, Array],
+) -> Markup:
+    """The skeleton with a mark for each joint, larger and darker the more of the attribution falls
+    on it.
 
     Args:
         title: what a screen reader says.
@@ -175,11 +240,21 @@ def attribution_figure(title: str, shares: Mapping[str, float], edges: Sequence[
     parts = []
     for a, b in edges:
         (x1, y1), (x2, y2) = place[a], place[b]
-        parts.append(f'<line x1="{x1:.1f}" y1="{y1:.1f}" x2="{x2:.1f}" y2="{y2:.1f}" stroke="#b9b9b9" stroke-width="3"/>')
-    for joint, share in sorted(shares.items(), key=lambda item: -item[1]):  # small marks over large ones
+        parts.append(
+            f'<line x1="{x1:.1f}" y1="{y1:.1f}" x2="{x2:.1f}" y2="{y2:.1f}" stroke="#b9b9b9"'
+            ' stroke-width="3"/>'
+        )
+    for joint, share in sorted(
+        shares.items(), key=lambda item: -item[1]
+    ):  # small marks over large ones
         (x, y), part = place[joint], max(share, 0) / most
-        mark = f'<circle cx="{x:.1f}" cy="{y:.1f}" r="{3 + 11 * part**0.5:.1f}" fill="{shade(part)}" stroke="#fff" stroke-width="1">'
-        parts.append(f"{mark}<title>{escape(joint.replace('_', ' '))}: {100 * share:.0f} %</title></circle>")
+        mark = (
+            f'<circle cx="{x:.1f}" cy="{y:.1f}" r="{3 + 11 * part**0.5:.1f}" fill="{shade(part)}"'
+            ' stroke="#fff" stroke-width="1">'
+        )
+        parts.append(
+            f"{mark}<title>{escape(joint.replace('_', ' '))}: {100 * share:.0f} %</title></circle>"
+        )
     return svg(title, f"-18 -18 {width + 36:.0f} {height + 36:.0f}", parts)
 
 
@@ -188,13 +263,24 @@ HEIGHT = 110
 
 
 def chance_figure(metric: Mapping[str, Any]) -> Markup:
-    """One metric on a line from 0 to 1: dot and bar for the value and its interval, a grey band for what permuted labels gave."""
+    """One metric on a line from 0 to 1: dot and bar for the value and its interval, a grey band for
+    what permuted labels gave.
+    """
     null, parts = metric["null"], ['<line x1="0" x2="200" y1="9" y2="9" stroke="#ccc"/>']
-    parts += [f'<line x1="{200 * tick:g}" x2="{200 * tick:g}" y1="6" y2="12" stroke="#999"/>' for tick in (0, 0.5, 1)]
+    parts += [
+        f'<line x1="{200 * tick:g}" x2="{200 * tick:g}" y1="6" y2="12" stroke="#999"/>'
+        for tick in (0, 0.5, 1)
+    ]
     if null["median"] is not None:
         left, right, middle = 200 * null["low"], 200 * null["high"], 200 * null["median"]
-        parts.append(f'<rect x="{left:.1f}" width="{max(right - left, 1):.1f}" y="3" height="12" fill="#d0d0d0" fill-opacity="0.85"/>')
-        parts.append(f'<line x1="{middle:.1f}" x2="{middle:.1f}" y1="3" y2="15" stroke="#555" stroke-width="1.5"/>')
+        parts.append(
+            f'<rect x="{left:.1f}" width="{max(right - left, 1):.1f}" y="3" height="12"'
+            ' fill="#d0d0d0" fill-opacity="0.85"/>'
+        )
+        parts.append(
+            f'<line x1="{middle:.1f}" x2="{middle:.1f}" y1="3" y2="15" stroke="#555"'
+            ' stroke-width="1.5"/>'
+        )
     if metric["low"] is not None:
         ends = f'x1="{200 * metric["low"]:.1f}" x2="{200 * metric["high"]:.1f}"'
         parts.append(f'<line {ends} y1="9" y2="9" stroke="{BLUE}" stroke-width="2"/>')
@@ -204,12 +290,16 @@ def chance_figure(metric: Mapping[str, Any]) -> Markup:
 
 
 def null_counts(values: Sequence[float | None]) -> np.ndarray:
-    """(BINS,) how many values under permuted labels lie in each twentieth of the line from 0 to 1; what has no value is left out."""
+    """(BINS,) how many values under permuted labels lie in each twentieth of the line from 0 to 1;
+    what has no value is left out.
+    """
     known = [value for value in values if value is not None]
     return np.histogram(known, bins=BINS, range=(0, 1))[0]
 
 
-def null_histogram(title: str, values: Sequence[float | None], result: float | None, measure: str) -> Markup:
+def null_histogram(
+    title: str, values: Sequence[float | None], result: float | None, measure: str
+) -> Markup:
     """How often permuted labels gave each value (grey bars), and the result (the line).
 
     Args:
@@ -225,23 +315,39 @@ def null_histogram(title: str, values: Sequence[float | None], result: float | N
     for number, count in enumerate(counts):
         if count:
             tall = (HEIGHT - 14) * count / most
-            bar = f'<rect x="{number * width:.1f}" y="{HEIGHT - tall:.1f}" width="{width:.1f}" height="{tall:.1f}"'
+            bar = (
+                f'<rect x="{number * width:.1f}" y="{HEIGHT - tall:.1f}" width="{width:.1f}"'
+                f' height="{tall:.1f}"'
+            )
             parts.append(f'{bar} fill="#cfcfcf" stroke="#6b6b6b" stroke-width="0.7"/>')
     if result is not None:
         place = SIZE * result
-        parts.append(f'<line x1="{place:.1f}" x2="{place:.1f}" y1="0" y2="{HEIGHT}" stroke="{BLUE}" stroke-width="3"/>')
+        parts.append(
+            f'<line x1="{place:.1f}" x2="{place:.1f}" y1="0" y2="{HEIGHT}" stroke="{BLUE}"'
+            ' stroke-width="3"/>'
+        )
         anchor, shift = ("end", -5) if result > 0.5 else ("start", 5)
-        parts.append(text(place + shift, 12, f"result {result:.2f}", anchor, f'class="strong" fill="{BLUE}"'))
-    parts += [text(-5, 18, str(most), "end"), text(-5, HEIGHT + 4, "0", "end"), *shares_axes(SIZE, HEIGHT, f"{measure}; bars: repeats")]
+        parts.append(
+            text(place + shift, 12, f"result {result:.2f}", anchor, f'class="strong" fill="{BLUE}"')
+        )
+    parts += [
+        text(-5, 18, str(most), "end"),
+        text(-5, HEIGHT + 4, "0", "end"),
+        *shares_axes(SIZE, HEIGHT, f"{measure}; bars: repeats"),
+    ]
     return svg(title, f"-22 -6 {SIZE + 34} {HEIGHT + 44}", parts)
 
 
-def reliability_figure(title: str, raw: Sequence[Mapping[str, Any]], calibrated: Sequence[Mapping[str, Any]] = ()) -> Markup:
-    """What the model said against how often it was so, one mark a bin; the larger the mark, the more clips.
+def reliability_figure(
+    title: str, raw: Sequence[Mapping[str, Any]], calibrated: Sequence[Mapping[str, Any]] = ()
+) -> Markup:
+    """What the model said against how often it was so, one mark a bin; the larger the mark, the
+    more clips.
 
     Args:
         title: what a screen reader says.
-        raw: bins with `n`, `mean_probability` and `share` (None where the bin is empty), of the probabilities as the model gives them.
+        raw: bins with `n`, `mean_probability` and `share` (None where the bin is empty), of the
+            probabilities as the model gives them.
         calibrated: the same after calibration.
     """
     turned = f'class="faint" transform="rotate(-45 {0.4 * SIZE} {0.6 * SIZE}) translate(0 -5)"'
@@ -250,16 +356,31 @@ def reliability_figure(title: str, raw: Sequence[Mapping[str, Any]], calibrated:
     total = max(sum(found.get("n", 0) for found in raw), 1)
     for found in raw:
         if found.get("n") and found.get("share") is not None:
-            x, y, radius = SIZE * found["mean_probability"], SIZE * (1 - found["share"]), 3 + 14 * (found["n"] / total) ** 0.5
+            x, y, radius = (
+                SIZE * found["mean_probability"],
+                SIZE * (1 - found["share"]),
+                3 + 14 * (found["n"] / total) ** 0.5,
+            )
             clips = f"<title>{found['n']} clips</title>"
             parts.append(
-                f'<circle cx="{x:.1f}" cy="{y:.1f}" r="{radius:.1f}" fill="{BLUE}" fill-opacity="0.35" stroke="{BLUE}">{clips}</circle>'
+                f'<circle cx="{x:.1f}" cy="{y:.1f}" r="{radius:.1f}" fill="{BLUE}"'
+                f' fill-opacity="0.35" stroke="{BLUE}">{clips}</circle>'
             )
     for found in calibrated:
         if found.get("n") and found.get("share") is not None:
-            x, y, side = SIZE * found["mean_probability"], SIZE * (1 - found["share"]), 5 + 22 * (found["n"] / total) ** 0.5
-            box = f'<rect x="{x - side / 2:.1f}" y="{y - side / 2:.1f}" width="{side:.1f}" height="{side:.1f}"'
-            parts.append(f'{box} fill="none" stroke="{ORANGE}" stroke-width="1.8"><title>{found["n"]} clips, calibrated</title></rect>')
+            x, y, side = (
+                SIZE * found["mean_probability"],
+                SIZE * (1 - found["share"]),
+                5 + 22 * (found["n"] / total) ** 0.5,
+            )
+            box = (
+                f'<rect x="{x - side / 2:.1f}" y="{y - side / 2:.1f}" width="{side:.1f}"'
+                f' height="{side:.1f}"'
+            )
+            parts.append(
+                f'{box} fill="none" stroke="{ORANGE}" stroke-width="1.8"><title>{found["n"]} clips,'
+                " calibrated</title></rect>"
+            )
     parts += shares_axes(SIZE, SIZE, "what the model said (probability)", "how often it was so")
     return svg(title, f"-42 -16 {SIZE + 62} {SIZE + 56}", parts)
 
@@ -275,6 +396,15 @@ def roc_figure(title: str, curves: Sequence[tuple[Array, Array]]) -> Markup:
     parts = [frame(SIZE, SIZE), f'<line x1="0" y1="{SIZE}" x2="{SIZE}" y2="0" stroke="#bbb"/>']
     parts += [text(0.6 * SIZE, 0.4 * SIZE, "no better than chance", extra=turned)]
     for number, (false_positive, true_positive) in enumerate(curves):
-        parts.append(polyline([(SIZE * x, SIZE * (1 - y)) for x, y in zip(false_positive, true_positive)], number))
-    parts += shares_axes(SIZE, SIZE, "false alarms (share of clips without the sign)", "found (share of clips with it)")
+        parts.append(
+            polyline(
+                [(SIZE * x, SIZE * (1 - y)) for x, y in zip(false_positive, true_positive)], number
+            )
+        )
+    parts += shares_axes(
+        SIZE,
+        SIZE,
+        "false alarms (share of clips without the sign)",
+        "found (share of clips with it)",
+    )
     return svg(title, f"-42 -8 {SIZE + 54} {SIZE + 48}", parts)

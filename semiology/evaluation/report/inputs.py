@@ -1,4 +1,6 @@
-"""What lies beside the predictions of a run, read and checked: what is absent is empty, what is damaged is named in one line."""
+"""What lies beside the predictions of a run, read and checked: what is absent is empty, what is
+damaged is named in one line.
+"""
 
 import re
 from pathlib import Path
@@ -11,7 +13,8 @@ from semiology.errors import UserError
 from semiology.evaluation.run import files as run_files
 from semiology.evaluation.run.files import Checked, File, checked, digests, read_json
 
-STALE = "of other predictions"  # verdict of an audit whose predictions.csv or null.json are not those that lie beside it
+# verdict of an audit whose predictions.csv or null.json are not those that lie beside it
+STALE = "of other predictions"
 
 
 class Check(File):
@@ -33,14 +36,18 @@ class Audit(File):
 
 
 class Sanity(File):
-    """Randomised weights must destroy the map: the correlation that was left, and whether that is little enough."""
+    """Randomised weights must destroy the map: the correlation that was left, and whether that is
+    little enough.
+    """
 
     correlation: float | None = None
     passed: bool | None = None
 
 
 class Deletion(File):
-    """The model's probability after deleting these shares of the input, most important first and at random."""
+    """The model's probability after deleting these shares of the input, most important first and at
+    random.
+    """
 
     fractions: list[float] = Field(default=[])
     attributed: list[float] = Field(default=[])
@@ -56,7 +63,9 @@ class Bone(File):
 
 
 class Explanation(File):
-    """explanation/<task>-<model>.json of `semiology explain`; shares of attribution by joint, and by step of time."""
+    """explanation/<task>-<model>.json of `semiology explain`; shares of attribution by joint, and
+    by step of time.
+    """
 
     task: str
     model: str
@@ -122,7 +131,8 @@ class NotAssessed(File):
 
 
 def read_audit(run: Path) -> Audit | None:
-    """audit.json, or None where the run was not audited; its verdict is STALE, without checks, where it judged other predictions.
+    """audit.json, or None where the run was not audited; its verdict is STALE, without checks,
+    where it judged other predictions.
 
     Raises as `read_json`.
     """
@@ -134,12 +144,19 @@ def read_audit(run: Path) -> Audit | None:
 
 def read_explanations(run: Path) -> list[Explanation]:
     """All of explanation/*.json, by name. Raises as `read_json`."""
-    return [_checked(path, "explain", Explanation) for path in sorted((run / "explanation").glob("*.json"))]
+    return [
+        _checked(path, "explain", Explanation)
+        for path in sorted((run / "explanation").glob("*.json"))
+    ]
 
 
 def read_reproduction(run: Path) -> Reproduction | None:
     """reproduction.json, or None. Raises as `read_json`."""
-    return _checked(run / "reproduction.json", "reproduce", Reproduction) if (run / "reproduction.json").exists() else None
+    return (
+        _checked(run / "reproduction.json", "reproduce", Reproduction)
+        if (run / "reproduction.json").exists()
+        else None
+    )
 
 
 def read_not_assessable(run: Path) -> dict[str, list[NotAssessable]]:
@@ -149,7 +166,8 @@ def read_not_assessable(run: Path) -> dict[str, list[NotAssessable]]:
 
 
 def read_probes(run: Path) -> list[tuple[str, pd.DataFrame]]:
-    """All of probe/*.csv: title and table, a row a layer. The title is told by the JSON file beside it, else by the file's name.
+    """All of probe/*.csv: title and table, a row a layer. The title is told by the JSON file beside
+    it, else by the file's name.
 
     Raises:
         UserError: a file is not a table, or not JSON.
@@ -159,9 +177,16 @@ def read_probes(run: Path) -> list[tuple[str, pd.DataFrame]]:
         try:
             table = pd.read_csv(path)
         except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError) as error:
-            raise UserError(f"{path}: not a table ({' '.join(str(error).split())}); write it anew with `semiology probe`") from error
+            raise UserError(
+                f"{path}: not a table ({' '.join(str(error).split())}); write it anew with"
+                " `semiology probe`"
+            ) from error
         told = read_json(path.with_suffix(".json"), "probe")
-        title = f"{told['target']}, from {told.get('task', '')}, {told.get('model', '')}" if "target" in told else path.stem
+        title = (
+            f"{told['target']}, from {told.get('task', '')}, {told.get('model', '')}"
+            if "target" in told
+            else path.stem
+        )
         if left_out := told.get("left_out"):
             title += f" ({len(left_out)} of {told.get('scored')} scored clips left out)"
         found.append((title, table))
@@ -183,5 +208,7 @@ def read_config(run: Path) -> tuple[dict[str, Any], str]:
 
 
 def without_folders(text: str) -> str:
-    """The configuration with absolute paths cut to their last part: folders on a hospital's disk may bear names."""
+    """The configuration with absolute paths cut to their last part: folders on a hospital's disk
+    may bear names.
+    """
     return re.sub(r"""(?<=[\s'"\[])(?:~|[A-Za-z]:)?[/\\][^'",\n\]}]*[/\\]""", "…/", text)

@@ -1,8 +1,10 @@
-"""The longer tables: every measure at every level of analysis, models compared, calibration and abstention.
+"""The longer tables: every measure at every level of analysis, models compared, calibration and
+abstention.
 
 Better than chance? The null's distribution beside each result.
 
-Where the models err: every participant, every clip, every model, with abstentions and clips that could not be assessed.
+Where the models err: every participant, every clip, every model, with abstentions and clips that
+could not be assessed.
 """
 
 from collections.abc import Mapping, Sequence
@@ -23,18 +25,26 @@ from semiology.evaluation.statistics.results import model_name, show
 
 
 def measures(found: Mapping[str, Any]) -> list[tuple[str, int, str, list[tuple[str, list[Any]]]]]:
-    """Of one task: (level of analysis, its number of units, how clips become one, [(measure, [one result a model or None])]).
+    """Of one task: (level of analysis, its number of units, how clips become one, [(measure, [one
+    result a model or None])]).
 
     A level at which there are as many units as clips says nothing new and is left out.
     """
     models = list(found["models"].values())
     levels = [("clip", found["clips"], "", [judged["metrics"] for judged in models])]
-    names = dict.fromkeys(level for judged in models for level in (judged.get("by") or {}))
+    names = dict.fromkeys(level for judged in models for level in judged.get("by") or {})
     for level in names:
         judged_at = [(judged.get("by") or {}).get(level) or {} for judged in models]
         first = next((judged for judged in judged_at if judged), {})
         if first.get("n") not in (None, found["clips"]):
-            levels.append((level, first["n"], first.get("rule", ""), [judged.get("metrics", {}) for judged in judged_at]))
+            levels.append(
+                (
+                    level,
+                    first["n"],
+                    first.get("rule", ""),
+                    [judged.get("metrics", {}) for judged in judged_at],
+                )
+            )
     levels.sort(key=lambda one: one[0] != "recording")  # first, as in the main table
     return [
         (
@@ -61,17 +71,30 @@ def compared(metrics: Mapping[str, Any]) -> list[tuple[str, Mapping[str, Any]]]:
 
 
 def splits(metrics: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """Pairs of tasks that differ in their split alone: {"a", "b", "n", "unit", "known" (b has people on both sides, a has not), "rows"}."""
+    """Pairs of tasks that differ in their split alone: {"a", "b", "n", "unit", "known" (b has
+    people on both sides, a has not), "rows"}.
+    """
     found = []
     for a, b in dict.fromkeys((each["a"], each["b"]) for each in metrics.get("splits", [])):
         rows = [each for each in metrics["splits"] if (each["a"], each["b"]) == (a, b)]
         known = metrics["tasks"][a]["unseen"] and not metrics["tasks"][b]["unseen"]
-        found.append({"a": a, "b": b, "n": rows[0]["n"], "unit": rows[0]["unit"], "known": known, "rows": rows})
+        found.append(
+            {
+                "a": a,
+                "b": b,
+                "n": rows[0]["n"],
+                "unit": rows[0]["unit"],
+                "known": known,
+                "rows": rows,
+            }
+        )
     return found
 
 
 def calibration(metrics: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """Models whose calibration was measured: the figure, and the numbers before and after (empty) calibration."""
+    """Models whose calibration was measured: the figure, and the numbers before and after (empty)
+    calibration.
+    """
     found = []
     for task, judged in metrics["tasks"].items():
         for model, result in judged["models"].items():
@@ -79,8 +102,18 @@ def calibration(metrics: Mapping[str, Any]) -> list[dict[str, Any]]:
             if raw:
                 after = raw.get("calibrated") or {}
                 title = f"reliability: {task}, {model_name(model)}"
-                figure = figures.reliability_figure(title, raw.get("bins", []), after.get("bins", []))
-                found.append({"task": task, "model": model, "raw": raw, "calibrated": after, "figure": figure})
+                figure = figures.reliability_figure(
+                    title, raw.get("bins", []), after.get("bins", [])
+                )
+                found.append(
+                    {
+                        "task": task,
+                        "model": model,
+                        "raw": raw,
+                        "calibrated": after,
+                        "figure": figure,
+                    }
+                )
     return found
 
 
@@ -95,19 +128,27 @@ def abstentions(metrics: Mapping[str, Any]) -> list[tuple[str, str, Mapping[str,
 
 
 def missing(metrics: Mapping[str, Any], names: Mapping[str, str]) -> list[str]:
-    """Values and intervals that cannot be given, and why; resamples that were left out. One sentence a task, model and reason."""
+    """Values and intervals that cannot be given, and why; resamples that were left out. One
+    sentence a task, model and reason.
+    """
     found: dict[tuple[str, str, str], list[str]] = {}
     for task, judged in metrics["tasks"].items():
         for model, result in judged["models"].items():
             for name, metric in result["metrics"].items():
                 if metric.get("reason"):
-                    why = f"no {'value' if metric['value'] is None else 'interval'}, {metric['reason']}"
+                    why = (
+                        f"no {'value' if metric['value'] is None else 'interval'},"
+                        f" {metric['reason']}"
+                    )
                 elif metric.get("degenerate"):
                     why = f"{metric['degenerate']} resamples without a value left out"
                 else:
                     continue
                 found.setdefault((task, model_name(model), why), []).append(names.get(name, name))
-    return [f"{task}, {model}: {why} ({', '.join(measures)})" for (task, model, why), measures in found.items()]
+    return [
+        f"{task}, {model}: {why} ({', '.join(measures)})"
+        for (task, model, why), measures in found.items()
+    ]
 
 
 PROBED = {
@@ -116,32 +157,66 @@ PROBED = {
     "score": ("result", ""),
     "null_median": ("by chance", "median under permuted labels"),
     "p": ("p", "share of permutations, the result counted among them, that reach the result"),
-    "random_labels": ("random labels", "the same on labels dealt to clips: what the method can fit without meaning"),
+    "random_labels": (
+        "random labels",
+        "the same on labels dealt to clips: what the method can fit without meaning",
+    ),
     "selectivity": ("selectivity", "result minus random labels"),
-    "identity_trained_accuracy": ("who it is, among those it trained on", "accuracy of naming the person of a clip from other clips"),
+    "identity_trained_accuracy": (
+        "who it is, among those it trained on",
+        "accuracy of naming the person of a clip from other clips",
+    ),
     "identity_trained_chance": ("by chance", "of naming the person"),
     "identity_unmet_accuracy": (
         "who it is, of those never met",
-        "the same for the person held out, among all; includes whether the model had met the person",
+        (
+            "the same for the person held out, among all; includes whether the model had met the"
+            " person"
+        ),
     ),
     "identity_unmet_chance": ("by chance", "of naming the person"),
 }
-RESTS_ON = ("seen", "clips", "participants", "probe", "permutations")  # the same in every row but for `seen`; said above the table
+RESTS_ON = (
+    "seen",
+    "clips",
+    "participants",
+    "probe",
+    "permutations",
+)  # the same in every row but for `seen`; said above the table
 HAD_SEEN = "had seen the participant"  # as `semiology probe` writes it
 
 
 def probed(title: str, table: pd.DataFrame) -> dict[str, Any]:
-    """A probe's table for the page: columns with words and hints, the interval beside the score; columns we do not know keep their name."""
+    """A probe's table for the page: columns with words and hints, the interval beside the score;
+    columns we do not know keep their name.
+    """
     hidden = ("low", "high", "identity_trained_p", "identity_unmet_p", *RESTS_ON)
     shown = table.drop(columns=[column for column in hidden if column in table])
     rows = []
     for row in table.to_dict("records"):
-        cells = ["–" if pd.isna(row[column]) else f"{row[column]:.3f}" if column == "p" else _cell(row[column]) for column in shown.columns]
+        cells = [
+            (
+                "–"
+                if pd.isna(row[column])
+                else f"{row[column]:.3f}"
+                if column == "p"
+                else _cell(row[column])
+            )
+            for column in shown.columns
+        ]
         if {"score", "low", "high"} <= row.keys() and not pd.isna(row["low"]):
-            cells[list(shown.columns).index("score")] += f" ({show(row['low'])}–{show(row['high'])})"
+            cells[list(shown.columns).index("score")] += (
+                f" ({show(row['low'])}–{show(row['high'])})"
+            )
         rows.append(cells)
     columns = [PROBED.get(str(column), (plain(column), "")) for column in shown.columns]
-    return {"title": title, "columns": columns, "rows": rows, "rests_on": _rests_on(table), "had_seen": _had_seen(table)}
+    return {
+        "title": title,
+        "columns": columns,
+        "rows": rows,
+        "rests_on": _rests_on(table),
+        "had_seen": _had_seen(table),
+    }
 
 
 def _had_seen(table: pd.DataFrame) -> bool:
@@ -162,7 +237,8 @@ def _cell(value: Any) -> str:
 
 
 def chance(metrics: Mapping[str, Any], null: Mapping[str, Any]) -> dict[str, list[dict[str, Any]]]:
-    """For each task with a null, its tested models: rows of the table (F1 and the measure of `tested_metric`), a histogram and p in words.
+    """For each task with a null, its tested models: rows of the table (F1 and the measure of
+    `tested_metric`), a histogram and p in words.
 
     Args:
         metrics: content of metrics.json.
@@ -176,13 +252,24 @@ def chance(metrics: Mapping[str, Any], null: Mapping[str, Any]) -> dict[str, lis
             if shown is None:
                 continue
             values, name = null.get(task, {}).get(model, {}).get(shown, []), NAMES.get(shown, shown)
-            title = f"{task}, {model_name(model)}: {name} under permuted labels and with the real ones"
-            rows = [measure for measure in dict.fromkeys(("f1", shown)) if "null" in measured[measure]]
+            title = (
+                f"{task}, {model_name(model)}: {name} under permuted labels and with the real ones"
+            )
+            rows = [
+                measure for measure in dict.fromkeys(("f1", shown)) if "null" in measured[measure]
+            ]
             tested.setdefault(task, []).append(
                 {
                     "model": model,
-                    "rows": [(NAMES.get(row, row), measured[row], figures.chance_figure(measured[row])) for row in rows],
-                    "histogram": figures.null_histogram(title, values, measured[shown]["value"], name) if values else None,
+                    "rows": [
+                        (NAMES.get(row, row), measured[row], figures.chance_figure(measured[row]))
+                        for row in rows
+                    ],
+                    "histogram": (
+                        figures.null_histogram(title, values, measured[shown]["value"], name)
+                        if values
+                        else None
+                    ),
                     "words": chance_words(measured[shown]),
                 }
             )
@@ -192,7 +279,11 @@ def chance(metrics: Mapping[str, Any], null: Mapping[str, Any]) -> dict[str, lis
 def untested(metrics: Mapping[str, Any], tested: Mapping[str, list[dict[str, Any]]]) -> list[str]:
     """Tasks with the models that have no null: "dystonia (pose) (TCN)"."""
     missing = {
-        task: [model_name(model) for model in found["models"] if model not in {entry["model"] for entry in tested.get(task, [])}]
+        task: [
+            model_name(model)
+            for model in found["models"]
+            if model not in {entry["model"] for entry in tested.get(task, [])}
+        ]
         for task, found in metrics["tasks"].items()
     }
     return [f"{task} ({', '.join(models)})" for task, models in missing.items() if models]
@@ -207,8 +298,11 @@ MARKS = {
 }
 
 
-def strip(rows: pd.DataFrame, models: Sequence[str], lost: Sequence[NotAssessable] = ()) -> list[dict[str, Any]]:
-    """Participants in rows, those with the sign last; for each model (clip_id, mark) of each clip, marks as in `MARKS`.
+def strip(
+    rows: pd.DataFrame, models: Sequence[str], lost: Sequence[NotAssessable] = ()
+) -> list[dict[str, Any]]:
+    """Participants in rows, those with the sign last; for each model (clip_id, mark) of each clip,
+    marks as in `MARKS`.
 
     Args:
         rows: predictions of one task.
@@ -216,38 +310,63 @@ def strip(rows: pd.DataFrame, models: Sequence[str], lost: Sequence[NotAssessabl
         lost: clips that were not scored because tracking was too poor; every model has them.
     """
     levels = levels_of(rows)
-    rows = rows.assign(mark=[_mark(*told) for told in zip(rows["truth"], rows["predicted"], rows["plausible"])])
+    rows = rows.assign(
+        mark=[_mark(*told) for told in zip(rows["truth"], rows["predicted"], rows["plausible"])]
+    )
     people: dict[str, dict[str, Any]] = {}
     for participant in sorted({*rows["participant_id"], *(clip.participant_id for clip in lost)}):
         own = rows[rows["participant_id"] == participant]
         unasked = [clip for clip in lost if clip.participant_id == participant]
-        seen = [level for level in levels if level in {*own["truth"], *(clip.truth for clip in unasked)}]
+        seen = [
+            level for level in levels if level in {*own["truth"], *(clip.truth for clip in unasked)}
+        ]
         marks = {}
         for model in models:
             by_clip = own[own["model"] == model].groupby("clip_id")["mark"].agg(set)
-            told = [(str(clip), found.pop() if len(found) == 1 else "mixed") for clip, found in by_clip.items()]
+            told = [
+                (str(clip), found.pop() if len(found) == 1 else "mixed")
+                for clip, found in by_clip.items()
+            ]
             marks[model] = sorted(told + [(clip.clip_id, "lost") for clip in unasked])
         truth = ", ".join(seen) if len(seen) <= 3 else f"{len(seen)} levels"
-        people[participant] = {"participant": participant, "truth": truth, "marks": marks, "sign": len(levels) == 2 and levels[1] in seen}
+        people[participant] = {
+            "participant": participant,
+            "truth": truth,
+            "marks": marks,
+            "sign": len(levels) == 2 and levels[1] in seen,
+        }
     return sorted(people.values(), key=lambda entry: (entry["sign"], entry["participant"]))
 
 
 def marks_used(strips: Sequence[Sequence[dict[str, Any]]]) -> dict[str, str]:
     """The marks that stand in these strips, with what they mean, for the legend."""
-    used = {mark for people in strips for entry in people for marks in entry["marks"].values() for _, mark in marks}
+    used = {
+        mark
+        for people in strips
+        for entry in people
+        for marks in entry["marks"].values()
+        for _, mark in marks
+    }
     return {mark: words for mark, words in MARKS.items() if mark in used}
 
 
 def roc(task: str, rows: pd.DataFrame, models: Sequence[str]) -> Markup | None:
-    """ROC figure of a binary task, each model's curve the mean over its seeds; None where the clips have one level only."""
+    """ROC figure of a binary task, each model's curve the mean over its seeds; None where the clips
+    have one level only.
+    """
     positive = levels_of(rows)[1]
     if rows["truth"].nunique() < 2:
         return None
     grid = np.linspace(0, 1, 401)
     curves = []
     for model in models:
-        seeds = [roc_curve(run["truth"] == positive, run["score"])[:2] for _, run in rows[rows["model"] == model].groupby("seed")]
-        found = np.mean([np.interp(grid, false_alarms, found) for false_alarms, found in seeds], axis=0)
+        seeds = [
+            roc_curve(run["truth"] == positive, run["score"])[:2]
+            for _, run in rows[rows["model"] == model].groupby("seed")
+        ]
+        found = np.mean(
+            [np.interp(grid, false_alarms, found) for false_alarms, found in seeds], axis=0
+        )
         curves.append((np.r_[0, grid], np.r_[0, found]))
     return figures.roc_figure(f"ROC curves: {task}", curves)
 

@@ -1,4 +1,6 @@
-"""A model card beside every trained model: what it is for, what it was trained on, how well its recipe does (Mitchell et al. 2019)."""
+"""A model card beside every trained model: what it is for, what it was trained on, how well its
+recipe does (Mitchell et al. 2019).
+"""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -33,14 +35,17 @@ READING = {
 
 
 def write_card(model: str | Path, run: str | Path | None = None) -> Path:
-    """Write `card.md` into the folder of a trained model, from its `model.json` and the run's `metrics.json`; returns its path.
+    """Write `card.md` into the folder of a trained model, from its `model.json` and the run's
+    `metrics.json`; returns its path.
 
-    Performance is that of the same recipe out of fold, with its interval, and the card says that it is not measured on this very model.
-    Without a run (or a run without this model in its metrics) the card says that nothing was measured. Participants are counted, not named.
+    Performance is that of the same recipe out of fold, with its interval, and the card says that it
+    is not measured on this very model. Without a run (or a run without this model in its metrics)
+    the card says that nothing was measured. Participants are counted, not named.
 
     Args:
         model: folder with `model.json`, named after the model ("agcn_kd").
-        run: folder with `metrics.json` and `notes.json` (for the sentence that tells a synthetic cohort); both optional.
+        run: folder with `metrics.json` and `notes.json` (for the sentence that tells a synthetic
+            cohort); both optional.
 
     Raises:
         UserError: no model there, or one of these files cannot be read.
@@ -48,7 +53,10 @@ def write_card(model: str | Path, run: str | Path | None = None) -> Path:
     model = Path(model)
     described = read_json(model / "model.json", "loso")
     if not described:
-        raise UserError(f"{model}: holds no trained model (model.json); `semiology loso` or `semiology train fit` makes one")
+        raise UserError(
+            f"{model}: holds no trained model (model.json); `semiology loso` or `semiology train"
+            " fit` makes one"
+        )
     metrics = read_json(Path(run) / "metrics.json", "report") if run else {}
     notes = read_json(Path(run) / "notes.json", "loso", list) if run else []
     about = described.get("about", {})
@@ -63,8 +71,16 @@ def write_card(model: str | Path, run: str | Path | None = None) -> Path:
         about=about,
         task=task,
         measured=measured,
-        rows=[(NAMES[name], found) for name, found in measured.get("metrics", {}).items() if name in NAMES],
-        reading=[(words, cell(described.get("reading", {})[key])) for key, words in READING.items() if key in described.get("reading", {})],
+        rows=[
+            (NAMES[name], found)
+            for name, found in measured.get("metrics", {}).items()
+            if name in NAMES
+        ],
+        reading=[
+            (words, cell(described.get("reading", {})[key]))
+            for key, words in READING.items()
+            if key in described.get("reading", {})
+        ],
         options=_options(described.get("network", {})),
         synthetic=[str(note) for note in notes if str(note).lower().startswith("synthetic")],
         method=metrics.get("method", {}),
@@ -76,8 +92,13 @@ def write_card(model: str | Path, run: str | Path | None = None) -> Path:
 
 
 def write_cards(run: str | Path) -> list[Path]:
-    """A card beside every model in `run/models/<task>/<model>/`; returns their paths. Raises as `write_card`."""
-    return [write_card(description.parent, run) for description in sorted(Path(run).glob("models/*/*/model.json"))]
+    """A card beside every model in `run/models/<task>/<model>/`; returns their paths. Raises as
+    `write_card`.
+    """
+    return [
+        write_card(description.parent, run)
+        for description in sorted(Path(run).glob("models/*/*/model.json"))
+    ]
 
 
 def _options(network: Mapping[str, Any]) -> str:

@@ -1,4 +1,5 @@
-"""The report of a run: one HTML file that needs nothing else, made from predictions.csv and what lies beside it.
+"""The report of a run: one HTML file that needs nothing else, made from predictions.csv and what
+lies beside it.
 
 From predictions.csv to metrics.json: what the page and the plain tables both begin with.
 """
@@ -44,9 +45,11 @@ PACKAGES = ("semiology", "torch", "lightning", "numpy", "pandas", "scikit-learn"
 
 
 def judge(run: Path) -> tuple[pd.DataFrame, dict[str, Any], dict[str, Any]]:
-    """Judge the run's predictions, write `metrics.json`, and return predictions, metrics and null.json's content (empty without one).
+    """Judge the run's predictions, write `metrics.json`, and return predictions, metrics and
+    null.json's content (empty without one).
 
-    The coverage that was asked of plausible levels, and which tasks differ in their split alone, are read from config.yaml.
+    The coverage that was asked of plausible levels, and which tasks differ in their split alone,
+    are read from config.yaml.
 
     Raises:
         UserError: predictions.csv or null.json cannot be read, or the folder cannot be written.
@@ -55,7 +58,9 @@ def judge(run: Path) -> tuple[pd.DataFrame, dict[str, Any], dict[str, Any]]:
     null = read_null(run / "null.json")
     config, _ = read_config(run)
     coverage = (config.get("calibration") or {}).get("coverage")
-    metrics = evaluate(predictions, null=null or None, coverage=coverage, pairs=split_pairs(config)) | {"versions": _versions()}
+    metrics = evaluate(
+        predictions, null=null or None, coverage=coverage, pairs=split_pairs(config)
+    ) | {"versions": _versions()}
     write_text(run / "metrics.json", json.dumps(metrics, indent=1, allow_nan=False) + "\n")
     return predictions, metrics, null
 
@@ -72,21 +77,26 @@ def _versions() -> dict[str, str]:
 
 
 def write_report(run: Path) -> Path:
-    """Write `metrics.json` and `report.html` of a run, from its `predictions.csv` and what else is there; returns the report's path.
+    """Write `metrics.json` and `report.html` of a run, from its `predictions.csv` and what else is
+    there; returns the report's path.
 
-    Read where present: notes.json (list of sentences; those that start with "Synthetic" become the banner), null.json (see `evaluate`),
-    cohort.json and tracking.json (JSON objects, printed as tables), config.yaml, folds/, audit.json, not_assessable.json, explanation/,
-    probe/, reproduction.json, adjacency/<task>-<model>.npz (see `read_links`).
+    Read where present: notes.json (list of sentences; those that start with "Synthetic" become the
+    banner), null.json (see `evaluate`), cohort.json and tracking.json (JSON objects, printed as
+    tables), config.yaml, folds/, audit.json, not_assessable.json, explanation/, probe/,
+    reproduction.json, adjacency/<task>-<model>.npz (see `read_links`).
 
     Raises:
-        UserError: the predictions or one of these files cannot be read, or the folder cannot be written.
+        UserError: the predictions or one of these files cannot be read, or the folder cannot be
+            written.
     """
     run = Path(run)
     write_text(run / "report.html", render("page.html.jinja", **contents(run, *judge(run))))
     return run / "report.html"
 
 
-def contents(run: Path, predictions: pd.DataFrame, metrics: dict[str, Any], null: dict[str, Any]) -> dict[str, Any]:
+def contents(
+    run: Path, predictions: pd.DataFrame, metrics: dict[str, Any], null: dict[str, Any]
+) -> dict[str, Any]:
     """All that the page's template shows. Raises as `write_report`."""
     notes = [str(note) for note in inputs.read_json(run / "notes.json", "loso", list)]
     banner = [note for note in notes if note.lower().startswith("synthetic")]
@@ -100,8 +110,13 @@ def contents(run: Path, predictions: pd.DataFrame, metrics: dict[str, Any], null
     seeds = sorted(int(seed) for seed in predictions["seed"].unique())
     clips_lost = len({clip.clip_id for clips in lost.values() for clip in clips})
     protocol = sentences(config, metrics, seeds)
-    limited = limits(metrics, seeds=len(seeds), synthetic=bool(banner), audit=audit, lost=clips_lost)
-    strips = {task: strip(own, list(judged[task]["models"]), lost.get(task, ())) for task, own in rows.items()}
+    limited = limits(
+        metrics, seeds=len(seeds), synthetic=bool(banner), audit=audit, lost=clips_lost
+    )
+    strips = {
+        task: strip(own, list(judged[task]["models"]), lost.get(task, ()))
+        for task, own in rows.items()
+    }
     explanations = [explained(explanation) for explanation in inputs.read_explanations(run)]
     graphed = {(one["task"], one["model"]) for one in explanations if one["graphs"]}
     tested, calibrated = chance(metrics, null), calibration(metrics)
@@ -132,7 +147,11 @@ def contents(run: Path, predictions: pd.DataFrame, metrics: dict[str, Any], null
         "calibrated_models": calibrated,
         "any_calibrated": any(one["calibrated"] for one in calibrated),
         "abstentions": abstentions(metrics),
-        "roc": {task: roc(task, own, list(judged[task]["models"])) for task, own in rows.items() if len(judged[task]["levels"]) == 2},
+        "roc": {
+            task: roc(task, own, list(judged[task]["models"]))
+            for task, own in rows.items()
+            if len(judged[task]["levels"]) == 2
+        },
         "strips": strips,
         "marks": marks_used(list(strips.values())),
         "lost": {task: clips for task, clips in lost.items() if clips},
@@ -140,17 +159,34 @@ def contents(run: Path, predictions: pd.DataFrame, metrics: dict[str, Any], null
             drawn | {"task": task, "model": model}
             for task in judged
             for model in judged[task]["models"]
-            if (task, model) not in graphed and (drawn := read_links(run / "adjacency" / f"{task}-{model}.npz"))
+            if (task, model) not in graphed
+            and (drawn := read_links(run / "adjacency" / f"{task}-{model}.npz"))
         ],
         "explanations": explanations,
         "probes": [probed(title, table) for title, table in inputs.read_probes(run)],
         "reproduction": reproduction,
         "cohort": tables_of("cohort.json", inputs.read_json(run / "cohort.json", "loso")),
-        "tracking": tables_of("tracking.json", inputs.read_json(run / "tracking.json", "tracking truth")),
+        "tracking": tables_of(
+            "tracking.json", inputs.read_json(run / "tracking.json", "tracking truth")
+        ),
         "limits": limited,
-        "rules": [(name, rule) for name, rule in metrics["method"].items() if name not in ("interval", "draws", "seed")],
+        "rules": [
+            (name, rule)
+            for name, rule in metrics["method"].items()
+            if name not in ("interval", "draws", "seed")
+        ],
         "glossary": glossary(_words(metrics, explanations)),
-        "tripod": checklist(metrics, config, protocol, limited, notes, clips_lost, len(seeds), bool(banner), _line(metrics["versions"])),
+        "tripod": checklist(
+            metrics,
+            config,
+            protocol,
+            limited,
+            notes,
+            clips_lost,
+            len(seeds),
+            bool(banner),
+            _line(metrics["versions"]),
+        ),
         "config": config_text,
         "figures": figures,
     }
@@ -158,18 +194,38 @@ def contents(run: Path, predictions: pd.DataFrame, metrics: dict[str, Any], null
 
 def _published(found: dict[str, Any]) -> dict[str, str]:
     """The paper's values of these models, where this is the paper's question and its split."""
-    values = HOU_2022_TABLE_1.get((found["label"].lower(), found["stream"].lower()), {}) if found["one_participant_a_fold"] else {}
-    return {model: f"{value.f1:.2f} / {value.accuracy:.2f}" for model, value in values.items() if model in found["models"]}
+    values = (
+        HOU_2022_TABLE_1.get((found["label"].lower(), found["stream"].lower()), {})
+        if found["one_participant_a_fold"]
+        else {}
+    )
+    return {
+        model: f"{value.f1:.2f} / {value.accuracy:.2f}"
+        for model, value in values.items()
+        if model in found["models"]
+    }
 
 
 def _words(metrics: dict[str, Any], explanations: list[Any]) -> set[str]:
     """Keys of the words that the page uses and the glossary has to explain."""
     tasks = metrics["tasks"].values()
     models = [judged for found in tasks for judged in found["models"].values()]
-    used = {"interval", "p", "leak", "fold", "seed"} | {name for found in tasks for name in found["models"]}
-    used |= {name for judged in models for name in (*judged["metrics"], *(judged.get("calibration") or {}))}
-    used |= {key for found in tasks for difference in found.get("differences", []) for key in difference}
-    return used | ({"macro"} if any(len(found["levels"]) > 2 for found in tasks) else set()) | ({"attribution"} if explanations else set())
+    used = {"interval", "p", "leak", "fold", "seed"} | {
+        name for found in tasks for name in found["models"]
+    }
+    used |= {
+        name
+        for judged in models
+        for name in (*judged["metrics"], *(judged.get("calibration") or {}))
+    }
+    used |= {
+        key for found in tasks for difference in found.get("differences", []) for key in difference
+    }
+    return (
+        used
+        | ({"macro"} if any(len(found["levels"]) > 2 for found in tasks) else set())
+        | ({"attribution"} if explanations else set())
+    )
 
 
 def _line(versions: dict[str, str]) -> str:

@@ -13,22 +13,49 @@ from semiology.evaluation.run.predictions import levels_of
 from semiology.files import write_text
 
 METRICS = (
-    *("task", "label", "stream", "model", "versus", "level", "metric", "value", "low", "high", "interval"),
+    *(
+        "task",
+        "label",
+        "stream",
+        "model",
+        "versus",
+        "level",
+        "metric",
+        "value",
+        "low",
+        "high",
+        "interval",
+    ),
     *("p", "p_of", "repeats", "p_corrected", "mcnemar_p", "n", "participants", "reason"),
 )
-PARTICIPANTS = ("task", "label", "stream", "model", "participant_id", "truth", "clips", "right", "abstained", "not_assessable", "score")
+PARTICIPANTS = (
+    "task",
+    "label",
+    "stream",
+    "model",
+    "participant_id",
+    "truth",
+    "clips",
+    "right",
+    "abstained",
+    "not_assessable",
+    "score",
+)
 
 
 def write_tables(run: Path) -> list[Path]:
-    """Write `metrics.json`, `metrics.csv` and `participants.csv` of a run, from its `predictions.csv`; returns the two tables' paths.
+    """Write `metrics.json`, `metrics.csv` and `participants.csv` of a run, from its
+    `predictions.csv`; returns the two tables' paths.
 
-    metrics.csv: one row a result, columns `METRICS`; `level` is the unit of analysis (clip, recording, participant), `versus` the second
-    model of a difference (model − versus), `p_of` what p is of, `n` the units. What has no value is empty, with a `reason`.
-    participants.csv: one row a participant and model, columns `PARTICIPANTS`; `right` and `abstained` are means over seeds, `score` the
-    mean probability of the positive level (empty where there are more than two).
+    metrics.csv: one row a result, columns `METRICS`; `level` is the unit of analysis (clip,
+    recording, participant), `versus` the second model of a difference (model − versus), `p_of` what
+    p is of, `n` the units. What has no value is empty, with a `reason`. participants.csv: one row a
+    participant and model, columns `PARTICIPANTS`; `right` and `abstained` are means over seeds,
+    `score` the mean probability of the positive level (empty where there are more than two).
 
     Raises:
-        UserError: the predictions, null.json or not_assessable.json cannot be read, or the folder cannot be written.
+        UserError: the predictions, null.json or not_assessable.json cannot be read, or the folder
+            cannot be written.
     """
     run = Path(run)
     predictions, metrics, _ = judge(run)
@@ -44,37 +71,77 @@ def write_tables(run: Path) -> list[Path]:
 def metric_rows(metrics: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
     """The rows of metrics.csv: everything in metrics.json that is a number with a name."""
     for task, found in metrics["tasks"].items():
-        known = {"task": task, "label": found["label"], "stream": found["stream"], "participants": found["participants"]}
+        known = {
+            "task": task,
+            "label": found["label"],
+            "stream": found["stream"],
+            "participants": found["participants"],
+        }
         for model, judged in found["models"].items():
             about = known | {"model": model}
             yield from _results(judged["metrics"], about | {"level": "clip", "n": found["clips"]})
             for level, at in (judged.get("by") or {}).items():
                 yield from _results(at["metrics"], about | {"level": level, "n": at["n"]})
             calibration = judged.get("calibration") or {}
-            for suffix, numbers in (("", calibration), ("_calibrated", calibration.get("calibrated") or {})):
-                yield from _numbers(numbers, ("ece", "ece_if_right"), suffix, about | {"level": "clip", "n": found["clips"]})
+            for suffix, numbers in (
+                ("", calibration),
+                ("_calibrated", calibration.get("calibrated") or {}),
+            ):
+                yield from _numbers(
+                    numbers,
+                    ("ece", "ece_if_right"),
+                    suffix,
+                    about | {"level": "clip", "n": found["clips"]},
+                )
                 if suffix:
-                    yield from _numbers(numbers, ("brier",), suffix, about | {"level": "clip", "n": found["clips"]})
+                    yield from _numbers(
+                        numbers, ("brier",), suffix, about | {"level": "clip", "n": found["clips"]}
+                    )
             told = ("committed", "accuracy_committed", "contains_truth")
-            yield from _numbers(judged.get("abstention") or {}, told, "", about | {"level": "clip", "n": found["clips"]})
+            yield from _numbers(
+                judged.get("abstention") or {},
+                told,
+                "",
+                about | {"level": "clip", "n": found["clips"]},
+            )
         for guess, values in found["no_skill"].items():
             numbers = {name: value for name, value in values.items() if not isinstance(value, str)}
-            yield from _numbers(numbers, tuple(numbers), "", known | {"model": f"guess: {guess}", "level": "clip", "n": found["clips"]})
+            yield from _numbers(
+                numbers,
+                tuple(numbers),
+                "",
+                known | {"model": f"guess: {guess}", "level": "clip", "n": found["clips"]},
+            )
         for difference in found.get("differences", []):
-            about = known | {"model": difference["a"], "versus": difference["b"], "level": "clip", "n": found["clips"]}
+            about = known | {
+                "model": difference["a"],
+                "versus": difference["b"],
+                "level": "clip",
+                "n": found["clips"],
+            }
             p = difference.get("p")
-            yield about | _told(difference) | ({"p": p, "p_of": "exchange of the two models"} if p is not None else {})
+            yield (
+                about
+                | _told(difference)
+                | ({"p": p, "p_of": "exchange of the two models"} if p is not None else {})
+            )
 
 
-def participant_table(predictions: pd.DataFrame, lost: Mapping[str, list[NotAssessable]]) -> pd.DataFrame:
-    """One row a task, model and participant; participants all of whose clips were not assessable are there too."""
+def participant_table(
+    predictions: pd.DataFrame, lost: Mapping[str, list[NotAssessable]]
+) -> pd.DataFrame:
+    """One row a task, model and participant; participants all of whose clips were not assessable
+    are there too.
+    """
     rows = []
     for task, own in predictions.groupby("task", sort=False):
         levels = levels_of(own)
         unasked = lost.get(str(task), [])
         known = {"task": task, "label": own["label"].iloc[0], "stream": own["stream"].iloc[0]}
         for model, judged in own.groupby("model", sort=False):
-            for participant in sorted({*own["participant_id"], *(clip.participant_id for clip in unasked)}):
+            for participant in sorted(
+                {*own["participant_id"], *(clip.participant_id for clip in unasked)}
+            ):
                 his = judged[judged["participant_id"] == participant]
                 missed = [clip for clip in unasked if clip.participant_id == participant]
                 truth = {*his["truth"], *(clip.truth for clip in missed)}
@@ -86,8 +153,13 @@ def participant_table(predictions: pd.DataFrame, lost: Mapping[str, list[NotAsse
                 row |= {"clips": his["clip_id"].nunique(), "not_assessable": len(missed)}
                 if len(his):
                     seeds = his["seed"].nunique()
-                    abstained = his["plausible"].map(lambda sets: sets is not None and len(sets) != 1)
-                    row |= {"right": (his["truth"] == his["predicted"]).sum() / seeds, "abstained": abstained.sum() / seeds}
+                    abstained = his["plausible"].map(
+                        lambda sets: sets is not None and len(sets) != 1
+                    )
+                    row |= {
+                        "right": (his["truth"] == his["predicted"]).sum() / seeds,
+                        "abstained": abstained.sum() / seeds,
+                    }
                     row |= {"score": his["score"].mean()} if len(levels) == 2 else {}
                 rows.append(row)
     return pd.DataFrame(rows, columns=list(PARTICIPANTS))
@@ -96,7 +168,11 @@ def participant_table(predictions: pd.DataFrame, lost: Mapping[str, list[NotAsse
 def _results(results: Mapping[str, Any], about: dict[str, Any]) -> Iterator[dict[str, Any]]:
     for name, result in results.items():
         null = result.get("null") or {}
-        chance = {"p": null["p"], "p_of": "permuted labels", "repeats": null["n"]} if null.get("p") is not None else {}
+        chance = (
+            {"p": null["p"], "p_of": "permuted labels", "repeats": null["n"]}
+            if null.get("p") is not None
+            else {}
+        )
         yield about | {"metric": name} | _told(result) | chance
 
 
@@ -105,5 +181,11 @@ def _told(result: Mapping[str, Any]) -> dict[str, Any]:
     return {column: result[column] for column in columns if column in result}
 
 
-def _numbers(numbers: Mapping[str, Any], names: tuple[str, ...], suffix: str, about: dict[str, Any]) -> Iterator[dict[str, Any]]:
-    yield from (about | {"metric": name + suffix, "value": numbers[name]} for name in names if numbers.get(name) is not None)
+def _numbers(
+    numbers: Mapping[str, Any], names: tuple[str, ...], suffix: str, about: dict[str, Any]
+) -> Iterator[dict[str, Any]]:
+    yield from (
+        about | {"metric": name + suffix, "value": numbers[name]}
+        for name in names
+        if numbers.get(name) is not None
+    )

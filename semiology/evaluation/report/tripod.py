@@ -1,6 +1,8 @@
-"""TRIPOD+AI, the checklist for papers on prediction models: 27 items in 52 parts, filled in as far as the run itself knows.
+"""TRIPOD+AI, the checklist for papers on prediction models: 27 items in 52 parts, filled in as far
+as the run itself knows.
 
-Source: Collins et al., BMJ 2024;385:e078378, Table 2. Every part is put in our own short words: for submission take the original form.
+Source: Collins et al., BMJ 2024;385:e078378, Table 2. Every part is put in our own short words: for
+submission take the original form.
 """
 
 from collections.abc import Mapping
@@ -15,9 +17,15 @@ YOURS = "to be written by you"
 
 # part -> (topic, what is asked)
 ITEMS = {
-    "1": ("Title", "say that a prediction model is developed or evaluated, for whom, and what it predicts"),
+    "1": (
+        "Title",
+        "say that a prediction model is developed or evaluated, for whom, and what it predicts",
+    ),
     "2": ("Abstract", "structured, by the checklist for abstracts"),
-    "3a": ("Background", "medical setting, diagnosis or prognosis, why this model, which others exist"),
+    "3a": (
+        "Background",
+        "medical setting, diagnosis or prognosis, why this model, which others exist",
+    ),
     "3b": ("Background", "for which patients, for what purpose, used by whom"),
     "3c": ("Background", "known inequalities between groups of people"),
     "4": ("Objectives", "aims; development, evaluation or both"),
@@ -37,7 +45,10 @@ ITEMS = {
     "11": ("Missing data", "how handled; why data were left out"),
     "12a": ("Analysis", "which data served to develop, which to evaluate"),
     "12b": ("Analysis", "how inputs were scaled or transformed"),
-    "12c": ("Analysis", "type of model, steps of building, choice of settings, internal validation"),
+    "12c": (
+        "Analysis",
+        "type of model, steps of building, choice of settings, internal validation",
+    ),
     "12d": ("Analysis", "differences between clusters such as hospitals"),
     "12e": ("Analysis", "measures and figures of performance, and how models are compared"),
     "12f": ("Analysis", "updating of the model after evaluation"),
@@ -81,9 +92,11 @@ def checklist(
     synthetic: bool,
     versions: str,
 ) -> list[dict[str, Any]]:
-    """The 52 parts in order: number, topic, what is asked, what the run can say (`YOURS` where it cannot), and whether it said something.
+    """The 52 parts in order: number, topic, what is asked, what the run can say (`YOURS` where it
+    cannot), and whether it said something.
 
-    What a run cannot know (approval, funding, recruitment, who scored the videos ...) is never filled in.
+    What a run cannot know (approval, funding, recruitment, who scored the videos ...) is never
+    filled in.
 
     Args:
         metrics: content of metrics.json.
@@ -105,7 +118,13 @@ def checklist(
         "18f": f"Analysed with {versions}. Availability of your own code: {YOURS}.",
     }
     return [
-        {"item": item, "topic": topic, "asked": asked, "said": said.get(item, YOURS), "filled": item in said}
+        {
+            "item": item,
+            "topic": topic,
+            "asked": asked,
+            "said": said.get(item, YOURS),
+            "filled": item in said,
+        }
         for item, (topic, asked) in ITEMS.items()
     ]
 
@@ -113,18 +132,35 @@ def checklist(
 def _asked(metrics: Mapping[str, Any], synthetic: bool) -> dict[str, str]:
     tasks = metrics["tasks"].values()
     labels = listed(dict.fromkeys(found["label"] for found in tasks))
-    levels = "; ".join(dict.fromkeys(f"{plain(found['label'])}: {listed(found['levels'])}" for found in tasks))
-    source = {"5a": f"Synthetic videos, rendered by a program: no patients. For a study of patients: {YOURS}."} if synthetic else {}
+    levels = "; ".join(
+        dict.fromkeys(f"{plain(found['label'])}: {listed(found['levels'])}" for found in tasks)
+    )
+    source = (
+        {
+            "5a": (
+                "Synthetic videos, rendered by a program: no patients. For a study of patients:"
+                f" {YOURS}."
+            )
+        }
+        if synthetic
+        else {}
+    )
     return {
         "1": f"Outcome: {labels}, in video. Population and title: {YOURS}.",
-        "4": f"This run develops models and evaluates them on held-out clips of the same cohort. Aims: {YOURS}.",
+        "4": (
+            "This run develops models and evaluates them on held-out clips of the same cohort."
+            f" Aims: {YOURS}."
+        ),
         "8a": f"{levels}. How, when and why it was scored: {YOURS}.",
         **source,
     }
 
 
 def _read(config: Mapping[str, Any]) -> dict[str, str]:
-    readings = {name: (task or {}).get("reading") or {} for name, task in (config.get("tasks") or {}).items()}
+    readings = {
+        name: (task or {}).get("reading") or {}
+        for name, task in (config.get("tasks") or {}).items()
+    }
     if not readings:
         return {}
     prepared, inputs, scaled = [], [], []
@@ -132,20 +168,28 @@ def _read(config: Mapping[str, Any]) -> dict[str, str]:
         if reading.get("part") == "frame":
             prepared.append(f"{task}: pictures cropped, padded to a square and made small")
             inputs.append(
-                f"{task}: snippets of {reading.get('window', '?')} frames, {reading.get('rate', '?')} a second, by a frozen network"
+                f"{task}: snippets of {reading.get('window', '?')} frames,"
+                f" {reading.get('rate', '?')} a second, by a frozen network"
             )
             scaled.append(f"{task}: the network’s vectors as they are")
             continue
         prepared.append(
-            f"{task}: joints below confidence {reading.get('min_confidence', 'not recorded')} dropped, gaps up to "
-            f"{reading.get('longest_gap', '?')} s filled, smoothing {reading.get('smoothing', '?')} s"
+            f"{task}: joints below confidence {reading.get('min_confidence', 'not recorded')}"
+            f" dropped, gaps up to {reading.get('longest_gap', '?')} s filled, smoothing"
+            f" {reading.get('smoothing', '?')} s"
         )
-        looks = f" and appearance ({plain(reading['appearance'])})" if reading.get("appearance") else ""
+        looks = (
+            f" and appearance ({plain(reading['appearance'])})" if reading.get("appearance") else ""
+        )
         inputs.append(
-            f"{task}: {listed(reading.get('channels') or [])} of {plain(reading.get('skeleton', 'joints'))}, "
-            f"{reading.get('dimensions', '?')}D, {reading.get('rate', '?')} frames a second{looks}"
+            f"{task}: {listed(reading.get('channels') or [])} of"
+            f" {plain(reading.get('skeleton', 'joints'))}, {reading.get('dimensions', '?')}D,"
+            f" {reading.get('rate', '?')} frames a second{looks}"
         )
-        scaled.append(f"{task}: positions in body units about the origin of each {reading.get('origin', 'clip')}")
+        scaled.append(
+            f"{task}: positions in body units about the origin of each"
+            f" {reading.get('origin', 'clip')}"
+        )
     return {
         "7": f"{'; '.join(prepared)}. Whether this works alike for all groups: {YOURS}.",
         "9b": f"{'; '.join(inputs)}. Cameras and recording: {YOURS}.",
@@ -157,47 +201,95 @@ def _data(metrics: Mapping[str, Any], notes: list[str], lost: int) -> dict[str, 
     tasks = metrics["tasks"]
     counts = "; ".join(
         f"{task}: {found['participants']} people, "
-        + ", ".join(f"{plain(level)} in {of['participants']} ({of['clips']} clips)" for level, of in found["prevalence"].items())
+        + ", ".join(
+            f"{plain(level)} in {of['participants']} ({of['clips']} clips)"
+            for level, of in found["prevalence"].items()
+        )
         for task, found in tasks.items()
     )
-    left_out = f"{len(notes)} notes under “Left out, and to know”" if notes else "no clip was left out for a missing score"
+    left_out = (
+        f"{len(notes)} notes under “Left out, and to know”"
+        if notes
+        else "no clip was left out for a missing score"
+    )
     people = max(found["participants"] for found in tasks.values())
     return {
-        "10": f"{people} people; the widths of the intervals show what that allows. How the number was arrived at: {YOURS}.",
-        "11": f"What is missing of a clip is masked, not guessed, beyond short gaps. {lost} clips not assessable; {left_out}.",
+        "10": (
+            f"{people} people; the widths of the intervals show what that allows. How the number"
+            f" was arrived at: {YOURS}."
+        ),
+        "11": (
+            f"What is missing of a clip is masked, not guessed, beyond short gaps. {lost} clips not"
+            f" assessable; {left_out}."
+        ),
         "20a": f"{counts}. {lost} clips not assessable. Recruitment before that: {YOURS}.",
         "21": f"In every fold all but the held-out clips: {counts}.",
     }
 
 
-def _done(metrics: Mapping[str, Any], config: Mapping[str, Any], protocol: list[str], seeds: int) -> dict[str, str]:
+def _done(
+    metrics: Mapping[str, Any], config: Mapping[str, Any], protocol: list[str], seeds: int
+) -> dict[str, str]:
     method = metrics.get("method", {})
     models = config.get("models") or {}
-    names = dict.fromkeys(model_name(name) for found in metrics["tasks"].values() for name in found["models"])
+    names = dict.fromkeys(
+        model_name(name) for found in metrics["tasks"].values() for name in found["models"]
+    )
     balanced = [model_name(name) for name, model in models.items() if model.get("balance")]
     calibrated = (config.get("calibration") or {}).get("method", "none") != "none"
     measures = listed(
         dict.fromkeys(
-            NAMES.get(name, name) for task in metrics["tasks"].values() for model in task["models"].values() for name in model["metrics"]
+            NAMES.get(name, name)
+            for task in metrics["tasks"].values()
+            for model in task["models"].values()
+            for name in model["metrics"]
         )
     )
     said = {
         "12a": protocol[0],
-        "12c": f"{listed(names)}, trained anew in each fold; steps under “Who was filmed, how it was tested”. Why these models: {YOURS}.",
-        "12e": f"{measures}, with {method.get('interval', 'intervals')}; chance: {method.get('chance', 'not recorded')}.",
-        "12g": f"By the networks of each fold; measures are means over {seeds} seeds." if seeds > 1 else "By the networks of each fold.",
-        "15": f"A probability for each level; the most probable level is named (of two, the one above 0.5); {_threshold(config)}.",
+        "12c": (
+            f"{listed(names)}, trained anew in each fold; steps under “Who was filmed, how it was"
+            f" tested”. Why these models: {YOURS}."
+        ),
+        "12e": (
+            f"{measures}, with {method.get('interval', 'intervals')}; chance:"
+            f" {method.get('chance', 'not recorded')}."
+        ),
+        "12g": (
+            f"By the networks of each fold; measures are means over {seeds} seeds."
+            if seeds > 1
+            else "By the networks of each fold."
+        ),
+        "15": (
+            "A probability for each level; the most probable level is named (of two, the one above"
+            f" 0.5); {_threshold(config)}."
+        ),
     }
     if balanced:
-        after = "Probabilities were recalibrated." if calibrated else "Probabilities were not recalibrated."
-        said["13"] = f"Rare levels weigh more in training ({listed(balanced)}); weights from training clips. {after}"
+        after = (
+            "Probabilities were recalibrated."
+            if calibrated
+            else "Probabilities were not recalibrated."
+        )
+        said["13"] = (
+            f"Rare levels weigh more in training ({listed(balanced)}); weights from training clips."
+            f" {after}"
+        )
     splits = [split_of(config, task) for task in metrics["tasks"]]
-    if all(split.get("by", "participant") != "centre" and not split.get("test") for split in splits):
+    if all(
+        split.get("by", "participant") != "centre" and not split.get("test") for split in splits
+    ):
         said["16"] = "None by design: both are parts of the same cohort."
     if config.get("final"):
-        said["22"] = f"Saved with the run: weights, settings and a card for each model. Restrictions to use: {YOURS}."
+        said["22"] = (
+            "Saved with the run: weights, settings and a card for each model. Restrictions to use:"
+            f" {YOURS}."
+        )
     if calibrated:
-        said["12f"] = f"Probabilities recalibrated ({config['calibration']['method']}) on training participants; no updating by group."
+        said["12f"] = (
+            f"Probabilities recalibrated ({config['calibration']['method']}) on training"
+            " participants; no updating by group."
+        )
     return said
 
 
@@ -206,8 +298,9 @@ def _threshold(config: Mapping[str, Any]) -> str:
     if coverage is None:
         return "no threshold was fitted"
     return (
-        "the only threshold, fitted on training participants, says which levels stay possible, so that these hold the truth in "
-        f"{100 * coverage:.0f} % of clips; where more than one does, the model abstains"
+        "the only threshold, fitted on training participants, says which levels stay possible, so"
+        f" that these hold the truth in {100 * coverage:.0f} % of clips; where more than one does,"
+        " the model abstains"
     )
 
 
@@ -215,5 +308,7 @@ def _found(limits: list[str]) -> dict[str, str]:
     return {
         "23a": f"Main table and “All measures”, with intervals. By group of people: {YOURS}.",
         "26": f"{len(limits)} under “What this cannot say”. Further ones: {YOURS}.",
-        "27a": "A clip of which too little can be read is called not assessable and gets no answer.",
+        "27a": (
+            "A clip of which too little can be read is called not assessable and gets no answer."
+        ),
     }

@@ -1,6 +1,8 @@
-"""Files of a run that several verbs read beside predictions.csv, checked: what is damaged is named in one line.
+"""Files of a run that several verbs read beside predictions.csv, checked: what is damaged is named
+in one line.
 
-Checked is only what a reader relies on; whatever else lies in a file is let through, so that older and newer runs can be read.
+Checked is only what a reader relies on; whatever else lies in a file is let through, so that older
+and newer runs can be read.
 """
 
 import json
@@ -104,17 +106,22 @@ def read_json(path: Path, maker: str, kind: type = dict) -> Any:
     """The JSON object (or list) in a file; an empty one where there is no such file.
 
     Raises:
-        UserError: the file is not JSON or not of this kind; `maker` is the command that writes it anew.
+        UserError: the file is not JSON or not of this kind; `maker` is the command that writes it
+            anew.
     """
     if not path.exists():
         return kind()
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
     except ValueError as error:
-        raise UserError(f"{path}: not JSON ({error}); delete it, or write it anew with `semiology {maker}`") from error
+        raise UserError(
+            f"{path}: not JSON ({error}); delete it, or write it anew with `semiology {maker}`"
+        ) from error
     if not isinstance(content, kind):
         wanted = "object" if kind is dict else "list"
-        raise UserError(f"{path}: not a JSON {wanted}; delete it, or write it anew with `semiology {maker}`")
+        raise UserError(
+            f"{path}: not a JSON {wanted}; delete it, or write it anew with `semiology {maker}`"
+        )
     return content
 
 
@@ -129,7 +136,9 @@ def checked(path: Path, maker: str, kind: type[Checked], content: Any) -> Checke
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"])
-        raise UserError(f"{path}: {where}: {first['msg']}; delete it, or write it anew with `semiology {maker}`") from error
+        raise UserError(
+            f"{path}: {where}: {first['msg']}; delete it, or write it anew with `semiology {maker}`"
+        ) from error
 
 
 def read_config(path: Path) -> tuple[dict[str, Any], str]:
@@ -144,18 +153,28 @@ def read_config(path: Path) -> tuple[dict[str, Any], str]:
         text = path.read_text(encoding="utf-8")
         parsed = yaml.safe_load(text)
     except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise UserError(f"{path}: not YAML ({' '.join(str(error).split())}); delete it, or write it anew with `semiology loso`") from error
+        raise UserError(
+            f"{path}: not YAML ({' '.join(str(error).split())}); delete it, or write it anew with"
+            " `semiology loso`"
+        ) from error
     checked(path, "loso", Protocol, parsed)
     return parsed, text
 
 
 def split_of(config: Mapping[str, Any], task: str) -> dict[str, Any]:
-    """How a task's clips were dealt to folds, as config.yaml says: its own split, else the run's; empty where neither is there.
+    """How a task's clips were dealt to folds, as config.yaml says: its own split, else the run's;
+    empty where neither is there.
 
-    A fusion that is a task of its own is dealt as its members, and so is the unseen test set's part of a task.
+    A fusion that is a task of its own is dealt as its members, and so is the unseen test set's part
+    of a task.
     """
     task, tasks = task.removesuffix(TEST_SET), config.get("tasks") or {}
-    members = [member for fusion in config.get("fusions") or () if fusion["task"] == task for member in fusion["members"]]
+    members = [
+        member
+        for fusion in config.get("fusions") or ()
+        if fusion["task"] == task
+        for member in fusion["members"]
+    ]
     name = members[0].rpartition("/")[0] if members and task not in tasks else task
     return (tasks.get(name) or {}).get("split") or config.get("split") or {}
 
@@ -166,9 +185,12 @@ def tested_people(config: Mapping[str, Any], task: str) -> set[str]:
 
 
 def split_pairs(config: Mapping[str, Any]) -> list[tuple[str, str]]:
-    """Pairs of tasks that differ in nothing but their split; of two the one dealt by recording comes second."""
+    """Pairs of tasks that differ in nothing but their split; of two the one dealt by recording
+    comes second.
+    """
     tasks = {
-        name: {key: value for key, value in (task or {}).items() if key != "split"} for name, task in (config.get("tasks") or {}).items()
+        name: {key: value for key, value in (task or {}).items() if key != "split"}
+        for name, task in (config.get("tasks") or {}).items()
     }
     return [
         (first, second) if split_of(config, first).get("by") != "recording" else (second, first)
@@ -184,4 +206,7 @@ def read_null(path: Path) -> dict[str, Any]:
 
 def digests(run: str | Path) -> dict[str, str | None]:
     """SHA-256 of what an audit judges, by the file's name; None for one that is not there."""
-    return {name: content_hash(Path(run) / name) if (Path(run) / name).is_file() else None for name in ("predictions.csv", "null.json")}
+    return {
+        name: content_hash(Path(run) / name) if (Path(run) / name).is_file() else None
+        for name in ("predictions.csv", "null.json")
+    }

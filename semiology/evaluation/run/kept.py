@@ -1,4 +1,6 @@
-"""The kept models of a run's folds: those that belong to its predictions, and whom each of them never saw. Reads files only, no torch."""
+"""The kept models of a run's folds: those that belong to its predictions, and whom each of them
+never saw. Reads files only, no torch.
+"""
 
 import json
 from dataclasses import dataclass
@@ -20,7 +22,8 @@ class KeptFold:
         folder: of the saved model.
         held_out: participants whose clips it was scored on.
         held_out_clips: their clip_ids; the model saw none of them.
-        unused: clip_ids that took no part in this fold, neither trained on nor scored: those of the unseen test set.
+        unused: clip_ids that took no part in this fold, neither trained on nor scored: those of the
+            unseen test set.
         clips: clip_id -> participant_id, all clips of the task.
         test: whether this is the fold of the unseen test set.
     """
@@ -40,7 +43,8 @@ class KeptFolds:
 
     Attributes:
         folds: with their model.
-        missing: name -> scored clip_ids of each fold in predictions.csv whose model was not kept, or is that of another protocol.
+        missing: name -> scored clip_ids of each fold in predictions.csv whose model was not kept,
+            or is that of another protocol.
         scored: clip_ids in predictions.csv, those of the missing folds too.
     """
 
@@ -55,10 +59,12 @@ class KeptFolds:
 
 
 def kept_folds(run: str | Path, task: str, model: str, seed: int) -> KeptFolds:
-    """The kept models that belong to a run's predictions.csv; what an earlier protocol left in the folder is passed over.
+    """The kept models that belong to a run's predictions.csv; what an earlier protocol left in the
+    folder is passed over.
 
-    A model belongs if predictions.csv names its fold for this task, model and seed (its unseen test set included), and was saved with the
-    key of the fold's record, which holds all that its predictions depend on.
+    A model belongs if predictions.csv names its fold for this task, model and seed (its unseen test
+    set included), and was saved with the key of the fold's record, which holds all that its
+    predictions depend on.
 
     Args:
         run: folder of the run.
@@ -67,7 +73,8 @@ def kept_folds(run: str | Path, task: str, model: str, seed: int) -> KeptFolds:
         seed: of the folds.
 
     Raises:
-        UserError: no predictions.csv, or a damaged one; a fold's record or a model's description is missing or damaged.
+        UserError: no predictions.csv, or a damaged one; a fold's record or a model's description is
+            missing or damaged.
     """
     run, where = Path(run), Path(slug(task)) / f"seed-{seed}"
     rows = _rows(read_predictions(run / "predictions.csv"), slug(task))
@@ -75,7 +82,10 @@ def kept_folds(run: str | Path, task: str, model: str, seed: int) -> KeptFolds:
     unseen = frozenset(rows.loc[rows["unseen"], "clip_id"])
     folds, missing = [], {}
     for name, scored in rows.groupby("fold")["clip_id"]:
-        record, folder = run / "folds" / where / f"{name}.json", run / "kept" / where / str(name) / model
+        record, folder = (
+            run / "folds" / where / f"{name}.json",
+            run / "kept" / where / str(name) / model,
+        )
         fold, key = _fold(record, folder, unseen)
         if folder.is_dir() and _key(folder) == key:
             folds.append(fold)
@@ -85,7 +95,9 @@ def kept_folds(run: str | Path, task: str, model: str, seed: int) -> KeptFolds:
 
 
 def _rows(table: pd.DataFrame, task: str) -> pd.DataFrame:
-    """The rows of the task in this folder and of its unseen test set (`unseen`), which predictions.csv names as a task of its own."""
+    """The rows of the task in this folder and of its unseen test set (`unseen`), which
+    predictions.csv names as a task of its own.
+    """
     names = {name: slug(name) for name in table["task"].unique()}
     own = {name for name, folder in names.items() if folder == task}
     tests = {name for name, folder in names.items() if folder == f"{task}-in-the-unseen-test-set"}
@@ -99,9 +111,13 @@ def _fold(path: Path, folder: Path, unseen: frozenset[str]) -> tuple[KeptFold, s
         record = json.loads(path.read_text(encoding="utf-8"))
         clips, held = record["clips"], frozenset(record["held_out_clips"])
         people = frozenset(clips[clip] for clip in held)
-        return KeptFold(path.stem, folder, people, held, unseen - held, clips, record["split"] == "test"), record["key"]
+        return KeptFold(
+            path.stem, folder, people, held, unseen - held, clips, record["split"] == "test"
+        ), record["key"]
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise UserError(f"{path}: the fold's record is missing or damaged; run `semiology loso` again") from error
+        raise UserError(
+            f"{path}: the fold's record is missing or damaged; run `semiology loso` again"
+        ) from error
 
 
 def _key(folder: Path) -> str | None:
@@ -110,4 +126,6 @@ def _key(folder: Path) -> str | None:
     try:
         return json.loads(path.read_text(encoding="utf-8"))["about"].get("key")
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        raise UserError(f"{path}: the model's description is missing or damaged; run `semiology loso` again") from error
+        raise UserError(
+            f"{path}: the model's description is missing or damaged; run `semiology loso` again"
+        ) from error

@@ -1,4 +1,6 @@
-"""`predictions.csv`: what every model said of every clip whose participant it had not seen. The boundary between training and judging."""
+"""`predictions.csv`: what every model said of every clip whose participant it had not seen. The
+boundary between training and judging.
+"""
 
 import json
 from collections.abc import Hashable
@@ -10,7 +12,20 @@ import pandas as pd
 
 from semiology.errors import UserError
 
-COLUMNS = ("task", "label", "stream", "model", "seed", "fold", "clip_id", "participant_id", "truth", "predicted", "score", "scores")
+COLUMNS = (
+    "task",
+    "label",
+    "stream",
+    "model",
+    "seed",
+    "fold",
+    "clip_id",
+    "participant_id",
+    "truth",
+    "predicted",
+    "score",
+    "scores",
+)
 OPTIONAL = ("recording_id", "calibrated", "plausible")
 TOLERANCE = 1e-3  # probabilities written with four digits still sum to one
 ROUNDED = 1e-4  # two of them that were all but equal may have changed places by rounding
@@ -20,47 +35,64 @@ TEST_SET = " in the unseen test set"  # what the tasks of such rows end with
 def read_predictions(path: str | Path) -> pd.DataFrame:
     """Read and validate a table of predictions: one row for each (task, model, seed, clip_id).
 
-    Columns: `task` ("dystonia (pose)"), `label`, `stream`, `model`, `seed`, `fold`, `clip_id`, `participant_id`, `truth` and `predicted`
-    (names of levels), `score` (probability of the positive level if the label has two levels, else of the predicted level) and `scores`
-    (JSON object: level -> probability, levels in the label's order; of two levels the second is the positive one).
+    Columns: `task` ("dystonia (pose)"), `label`, `stream`, `model`, `seed`, `fold`, `clip_id`,
+    `participant_id`, `truth` and `predicted` (names of levels), `score` (probability of the
+    positive level if the label has two levels, else of the predicted level) and `scores` (JSON
+    object: level -> probability, levels in the label's order; of two levels the second is the
+    positive one).
 
-    Columns that may be absent: `recording_id` (what several clips or views of one seizure share; the clip_id by default), `calibrated`
-    (as `scores`, after a calibration fitted on training participants; empty where there was none), `plausible` (JSON list: the levels
-    that cannot be ruled out at the run's coverage; empty where that was not asked for. The model commits itself where it is one level, and
-    abstains otherwise).
+    Columns that may be absent: `recording_id` (what several clips or views of one seizure share;
+    the clip_id by default), `calibrated` (as `scores`, after a calibration fitted on training
+    participants; empty where there was none), `plausible` (JSON list: the levels that cannot be
+    ruled out at the run's coverage; empty where that was not asked for. The model commits itself
+    where it is one level, and abstains otherwise).
 
     Returns:
-        The table with all these columns: `seed` integer, `score` float, `scores` dictionaries, `calibrated` dictionaries or None,
+        The table with all these columns: `seed` integer, `score` float, `scores` dictionaries,
+            `calibrated` dictionaries or None,
         `plausible` lists or None; everything else text.
 
     Raises:
-        UserError: the file is absent, empty or not a table; a column is missing; a row repeats another; scores do not sum to one, are not
-            what `score` says or lack the truth; `predicted` is not the most probable level; a clip has two truths or two participants; a
+        UserError: the file is absent, empty or not a table; a column is missing; a row repeats
+            another; scores do not sum to one, are not what `score` says or lack the truth;
+            `predicted` is not the most probable level; a clip has two truths or two participants; a
             model or a seed lacks a clip that another has.
     """
     path = Path(path)
     try:
-        table = pd.read_csv(path, dtype=str, keep_default_na=False)  # a level may well be called "None"
+        table = pd.read_csv(
+            path, dtype=str, keep_default_na=False
+        )  # a level may well be called "None"
     except FileNotFoundError as error:
         raise UserError(f"{path}: not found; `semiology loso` writes it") from error
     except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError) as error:
         raise UserError(
-            f"{path}: not a table of predictions ({' '.join(str(error).split())}); write it anew with `semiology loso`"
+            f"{path}: not a table of predictions ({' '.join(str(error).split())}); write it anew"
+            " with `semiology loso`"
         ) from error
     missing = [column for column in COLUMNS if column not in table]
     if missing:
-        raise UserError(f"{path}: column {', '.join(missing)} missing; a table of predictions has {', '.join(COLUMNS)}")
+        raise UserError(
+            f"{path}: column {', '.join(missing)} missing; a table of predictions has"
+            f" {', '.join(COLUMNS)}"
+        )
     if table.empty:
         raise UserError(f"{path}: no predictions in it; run `semiology loso` to the end")
     table["seed"] = _whole(table, "seed", path)
     table["score"] = _numbers(table, "score", path)
-    parsed = [_scores(text, f"{path}, row {_line(number)}", "scores") for number, text in table["scores"].items()]
+    parsed = [
+        _scores(text, f"{path}, row {_line(number)}", "scores")
+        for number, text in table["scores"].items()
+    ]
     table["scores"] = pd.Series(parsed, index=table.index, dtype=object)
     if "recording_id" not in table:
         table["recording_id"] = table["clip_id"]
     for column, parse in (("calibrated", _scores), ("plausible", _levels)):
         texts = table[column] if column in table else pd.Series("", index=table.index)
-        values = [parse(text, f"{path}, row {_line(number)}", column) if text else None for number, text in texts.items()]
+        values = [
+            parse(text, f"{path}, row {_line(number)}", column) if text else None
+            for number, text in texts.items()
+        ]
         table[column] = pd.Series(values, index=table.index, dtype=object)
     _check_rows(table, path)
     _check_agreement(table, path)
@@ -80,7 +112,10 @@ def _numbers(table: pd.DataFrame, column: str, path: Path) -> pd.Series:
     numbers = pd.to_numeric(table[column], errors="coerce")
     wrong = table.index[~np.isfinite(numbers)]
     if len(wrong):
-        raise UserError(f"{path}, row {_line(wrong[0])}, column {column}: {table[column][wrong[0]]!r} is not a number")
+        raise UserError(
+            f"{path}, row {_line(wrong[0])}, column {column}: {table[column][wrong[0]]!r} is not a"
+            " number"
+        )
     return numbers
 
 
@@ -88,7 +123,10 @@ def _whole(table: pd.DataFrame, column: str, path: Path) -> pd.Series:
     numbers = _numbers(table, column, path)
     wrong = table.index[numbers % 1 != 0]
     if len(wrong):
-        raise UserError(f"{path}, row {_line(wrong[0])}, column {column}: {table[column][wrong[0]]!r} is not a whole number")
+        raise UserError(
+            f"{path}, row {_line(wrong[0])}, column {column}: {table[column][wrong[0]]!r} is not a"
+            " whole number"
+        )
     return numbers.astype(int)
 
 
@@ -98,7 +136,9 @@ def _levels(text: str, where: str, column: str) -> list[str]:
     except ValueError:
         levels = None
     if not isinstance(levels, list) or not all(isinstance(level, str) for level in levels):
-        raise UserError(f'{where}, column {column}: {text!r} is not a JSON list of levels such as ["absent"]')
+        raise UserError(
+            f'{where}, column {column}: {text!r} is not a JSON list of levels such as ["absent"]'
+        )
     return levels
 
 
@@ -106,36 +146,58 @@ def _scores(text: str, where: str, column: str) -> dict[str, float]:
     try:
         scores = {str(level): float(probability) for level, probability in json.loads(text).items()}
     except (ValueError, TypeError, AttributeError) as error:
-        raise UserError(f'{where}, column {column}: {text!r} is not a JSON object such as {{"absent": 0.4, "present": 0.6}}') from error
+        raise UserError(
+            f'{where}, column {column}: {text!r} is not a JSON object such as {{"absent": 0.4,'
+            ' "present": 0.6}'
+        ) from error
     if len(scores) < 2:
-        raise UserError(f"{where}, column {column}: {len(scores)} level named; a label has two or more")
+        raise UserError(
+            f"{where}, column {column}: {len(scores)} level named; a label has two or more"
+        )
     if not abs(sum(scores.values()) - 1) <= TOLERANCE or min(scores.values()) < 0:
         found = f"sum to {sum(scores.values()):.4g}, the least is {min(scores.values()):.4g}"
-        raise UserError(f"{where}, column {column}: probabilities {found}; they have to sum to 1 and none be negative")
+        raise UserError(
+            f"{where}, column {column}: probabilities {found}; they have to sum to 1 and none be"
+            " negative"
+        )
     return scores
 
 
 def _check_rows(table: pd.DataFrame, path: Path) -> None:
-    """Each row by itself: levels known, predicted and score those that scores give, not a repetition."""
+    """Each row by itself: levels known, predicted and score those that scores give, not a
+    repetition.
+    """
     row: Any
     for row in table.itertuples():
         where, scores = f"{path}, row {_line(row.Index)}", row.scores
         for column, level in (("truth", row.truth), ("predicted", row.predicted)):
             if level not in scores:
-                raise UserError(f"{where}, column {column}: {level!r} is none of the levels {', '.join(scores)}")
+                raise UserError(
+                    f"{where}, column {column}: {level!r} is none of the levels {', '.join(scores)}"
+                )
         if row.calibrated is not None and list(row.calibrated) != list(scores):
-            raise UserError(f"{where}, column calibrated: its levels are {', '.join(row.calibrated)}, but scores has {', '.join(scores)}")
+            raise UserError(
+                f"{where}, column calibrated: its levels are {', '.join(row.calibrated)}, but"
+                f" scores has {', '.join(scores)}"
+            )
         if unknown := set(row.plausible or ()) - set(scores):
-            raise UserError(f"{where}, column plausible: {sorted(unknown)[0]!r} is none of the levels {', '.join(scores)}")
+            raise UserError(
+                f"{where}, column plausible: {sorted(unknown)[0]!r} is none of the levels"
+                f" {', '.join(scores)}"
+            )
         most = max(scores, key=scores.__getitem__)
         if scores[row.predicted] < scores[most] - ROUNDED:
             raise UserError(
-                f"{where}, column predicted: {row.predicted!r}, but scores give {most!r} {scores[most]:.4g} and {row.predicted!r} only "
-                f"{scores[row.predicted]:.4g}; write it anew with `semiology loso`"
+                f"{where}, column predicted: {row.predicted!r}, but scores give {most!r}"
+                f" {scores[most]:.4g} and {row.predicted!r} only {scores[row.predicted]:.4g}; write"
+                " it anew with `semiology loso`"
             )
         told = list(scores)[1] if len(scores) == 2 else row.predicted
         if abs(scores[told] - row.score) > TOLERANCE:
-            raise UserError(f"{where}, column score: {row.score:.4g}, but scores give {told!r} {scores[told]:.4g}")
+            raise UserError(
+                f"{where}, column score: {row.score:.4g}, but scores give {told!r}"
+                f" {scores[told]:.4g}"
+            )
     for column in ("task", "label", "model", "clip_id", "participant_id"):
         empty = table.index[table[column] == ""]
         if len(empty):
@@ -148,7 +210,9 @@ def _check_rows(table: pd.DataFrame, path: Path) -> None:
 
 
 def _check_agreement(table: pd.DataFrame, path: Path) -> None:
-    """Within a task all models and seeds judge the same clips, with the same truth, participants and levels."""
+    """Within a task all models and seeds judge the same clips, with the same truth, participants
+    and levels.
+    """
     table = table.assign(levels=[" / ".join(scores) for scores in table["scores"]])
     for task, rows in table.groupby("task", sort=False):
         for column, key in (
@@ -164,14 +228,14 @@ def _check_agreement(table: pd.DataFrame, path: Path) -> None:
             if len(wrong):
                 row = rows.loc[wrong[0]]
                 raise UserError(
-                    f"{path}, row {_line(wrong[0])}, column {column}: {row[column]!r}, but an earlier row of {row[key]} in task {task} has "
-                    f"{first[wrong[0]]!r}"
+                    f"{path}, row {_line(wrong[0])}, column {column}: {row[column]!r}, but an"
+                    f" earlier row of {row[key]} in task {task} has {first[wrong[0]]!r}"
                 )
         everyone = set(rows["clip_id"])
         for (model, seed), ran in rows.groupby(["model", "seed"], sort=False):
             absent = sorted(everyone - set(ran["clip_id"]))
             if absent:
                 raise UserError(
-                    f"{path}: task {task}, model {model}, seed {seed} lacks clip {absent[0]} ({len(absent)} in all), which others have; "
-                    "run `semiology loso` to the end"
+                    f"{path}: task {task}, model {model}, seed {seed} lacks clip {absent[0]}"
+                    f" ({len(absent)} in all), which others have; run `semiology loso` to the end"
                 )

@@ -1,4 +1,6 @@
-"""Records of a run's folds (RUN/folds/), as audit and report read them: checked, and only those that predictions.csv names."""
+"""Records of a run's folds (RUN/folds/), as audit and report read them: checked, and only those
+that predictions.csv names.
+"""
 
 from pathlib import Path
 from typing import Any, Self
@@ -10,7 +12,19 @@ from semiology.evaluation.run.files import File, checked, read_json
 from semiology.evaluation.run.predictions import TEST_SET
 
 TEST = "test"  # the split of those that scored the unseen test set
-KEYS = {"task", "seed", "permutation", "split", "fold", "held_out", "held_out_clips", "clips", "levels", "models", "predictions"}
+KEYS = {
+    "task",
+    "seed",
+    "permutation",
+    "split",
+    "fold",
+    "held_out",
+    "held_out_clips",
+    "clips",
+    "levels",
+    "models",
+    "predictions",
+}
 
 Record = dict[str, Any]
 
@@ -76,14 +90,19 @@ class Fold(File):
         for row in (*self.predictions, *self.inner):
             given = [row.probabilities] + ([row.calibrated] if row.calibrated is not None else [])
             if any(len(probabilities) != len(self.levels) for probabilities in given):
-                raise ValueError(f"{row.model}, clip {row.clip_id}: probabilities are not one a level")
+                raise ValueError(
+                    f"{row.model}, clip {row.clip_id}: probabilities are not one a level"
+                )
             if not row.numbers() <= set(range(len(self.levels))):
-                raise ValueError(f"{row.model}, clip {row.clip_id}: names a level that is not there")
+                raise ValueError(
+                    f"{row.model}, clip {row.clip_id}: names a level that is not there"
+                )
         return self
 
 
 def read_record(path: Path) -> Record:
-    """A fold's record as it stands; one of an older version, which lacks some of KEYS, is not looked at further.
+    """A fold's record as it stands; one of an older version, which lacks some of KEYS, is not
+    looked at further.
 
     Raises:
         UserError: it is damaged; the line names the first place that is wrong.
@@ -100,6 +119,12 @@ def table_task(record: Record) -> str:
 
 
 def is_named(record: Record, table: pd.DataFrame) -> bool:
-    """Whether the table has rows of this task, seed and fold: others are left over from an earlier protocol."""
-    rows = (table["task"] == table_task(record)) & (table["seed"] == record["seed"]) & (table["fold"] == str(record["fold"]))
+    """Whether the table has rows of this task, seed and fold: others are left over from an earlier
+    protocol.
+    """
+    rows = (
+        (table["task"] == table_task(record))
+        & (table["seed"] == record["seed"])
+        & (table["fold"] == str(record["fold"]))
+    )
     return bool(rows.any())

@@ -1,1 +1,3 @@
-"""Judged statements from out-of-fold predictions: metrics, intervals over participants, chance, comparisons. Nothing here trains."""
+"""Judged statements from out-of-fold predictions: metrics, intervals over participants, chance,
+comparisons. Nothing here trains.
+"""

@@ -1,13 +1,17 @@
-"""Uncertainty over participants: whole participants are drawn with replacement, because the clips of one are not independent.
+"""Uncertainty over participants: whole participants are drawn with replacement, because the clips
+of one are not independent.
 
 Wilson's interval for a single proportion.
 
-Interval of the AUC in closed form: DeLong, DeLong & Clarke-Pearson 1988, and Obuchowski 1997 where participants have several clips.
+Interval of the AUC in closed form: DeLong, DeLong & Clarke-Pearson 1988, and Obuchowski 1997 where
+participants have several clips.
 
-Interval of the AUC from the area and the numbers of participants alone: Hanley and McNeil 1982, Radiology 143:29.
+Interval of the AUC from the area and the numbers of participants alone: Hanley and McNeil 1982,
+Radiology 143:29.
 
-Their standard error takes the scores of either level as exponential, for which the two moments that it needs follow from the area; they
-found it on the safe side of other distributions. It takes every score as independent: one score a participant.
+Their standard error takes the scores of either level as exponential, for which the two moments that
+it needs follow from the area; they found it on the safe side of other distributions. It takes every
+score as independent: one score a participant.
 """
 
 import math
@@ -24,7 +28,8 @@ LEVEL = 95  # per cent, of every interval in the project
 
 
 def wilson(hits: float, n: float) -> tuple[float, float]:
-    """95 % score interval (Wilson 1927) of a proportion, `hits` of `n` independent trials; without continuity correction.
+    """95 % score interval (Wilson 1927) of a proportion, `hits` of `n` independent trials; without
+    continuity correction.
 
     For independent trials only: for one clip a participant, not for several clips of one.
 
@@ -42,7 +47,8 @@ def wilson(hits: float, n: float) -> tuple[float, float]:
 
 METHOD = "BCa bootstrap over participants, tails widened for their number"
 DIFFERENCE = (
-    "paired bootstrap over participants, tails widened for their number, the longer arm on both sides, cut at the greatest difference"
+    "paired bootstrap over participants, tails widened for their number, the longer arm on both"
+    " sides, cut at the greatest difference"
 )
 AT_BOUND = "Wilson over participants, as every resample has the same perfect value"
 
@@ -53,7 +59,8 @@ class Interval:
 
     Attributes:
         low, high: NaN with a `reason` where no interval is given.
-        degenerate: resampled cohorts in which the metric has no value (only one level was drawn); they are left out.
+        degenerate: resampled cohorts in which the metric has no value (only one level was drawn);
+            they are left out.
         method: how it was made.
     """
 
@@ -65,9 +72,13 @@ class Interval:
 
 
 def draw_participants(participants: int, draws: int, seed: int) -> Array:
-    """(draw, participant) how often each participant is in each resampled cohort of the same size; each row sums to `participants`."""
+    """(draw, participant) how often each participant is in each resampled cohort of the same size;
+    each row sums to `participants`.
+    """
     generator = np.random.default_rng(seed)
-    return generator.multinomial(participants, np.full(participants, 1 / participants), size=draws).astype(float)
+    return generator.multinomial(
+        participants, np.full(participants, 1 / participants), size=draws
+    ).astype(float)
 
 
 def leave_one_out(participants: int) -> Array:
@@ -78,9 +89,10 @@ def leave_one_out(participants: int) -> Array:
 def interval(values: Array, participants: int) -> Interval:
     """95 % percentile interval (Efron) of the values in resampled cohorts of so many participants.
 
-    For means of continuous errors, as of tracking. For metrics of few participants it is too narrow (docs/evaluation.md has the coverage):
-    `bca_interval` is what they use. No interval is given for a single participant, nor where half of the resampled cohorts or more have
-    no value [our choice].
+    For means of continuous errors, as of tracking. For metrics of few participants it is too narrow
+    (docs/evaluation.md has the coverage): `bca_interval` is what they use. No interval is given for
+    a single participant, nor where half of the resampled cohorts or more have no value [our
+    choice].
     """
     if refused := _refused(values, participants):
         return refused
@@ -90,11 +102,13 @@ def interval(values: Array, participants: int) -> Interval:
 
 
 def bca_interval(value: float, values: Array, left_out: Array, participants: int) -> Interval:
-    """95 % interval: bias-corrected and accelerated (Efron 1987), with tails widened for few participants (Hesterberg 2015).
+    """95 % interval: bias-corrected and accelerated (Efron 1987), with tails widened for few
+    participants (Hesterberg 2015).
 
-    A percentile interval of n participants is too narrow, as a z-interval with divisor n is beside Student's t. Therefore the tails are
-    not 2.5 % but Phi(-t sqrt(n / (n - 1))), t the 97.5 % point of Student's with n - 1 degrees of freedom: 1.5 % for n = 19. BCa then
-    moves them for the skewness of metrics near their upper end. Coverage in simulation: docs/evaluation.md.
+    A percentile interval of n participants is too narrow, as a z-interval with divisor n is beside
+    Student's t. Therefore the tails are not 2.5 % but Phi(-t sqrt(n / (n - 1))), t the 97.5 % point
+    of Student's with n - 1 degrees of freedom: 1.5 % for n = 19. BCa then moves them for the
+    skewness of metrics near their upper end. Coverage in simulation: docs/evaluation.md.
 
     Args:
         value: in the cohort itself.
@@ -118,17 +132,23 @@ def bca_interval(value: float, values: Array, left_out: Array, participants: int
     return Interval(float(low), float(high), len(values) - len(drawn), method=METHOD)
 
 
-def difference_interval(value: float, values: Array, participants: int, greatest: float = math.inf) -> Interval:
-    """95 % interval of a paired difference: the percentile interval with widened tails, its longer arm taken on both sides.
+def difference_interval(
+    value: float, values: Array, participants: int, greatest: float = math.inf
+) -> Interval:
+    """95 % interval of a paired difference: the percentile interval with widened tails, its longer
+    arm taken on both sides.
 
-    A difference has no upper end to lean on, and estimates of its skewness from few participants only add noise: BCa covers 88 to 93 % of
-    the differences of two models of 19 participants, this about 95 [our choice]. There is none where every resampled cohort has the same
-    difference: drawing the participants again then tells nothing of others, and an interval without width would call it certain.
+    A difference has no upper end to lean on, and estimates of its skewness from few participants
+    only add noise: BCa covers 88 to 93 % of the differences of two models of 19 participants, this
+    about 95 [our choice]. There is none where every resampled cohort has the same difference:
+    drawing the participants again then tells nothing of others, and an interval without width would
+    call it certain.
 
     Args:
         value: in the cohort itself.
         values: (draw,) in resampled cohorts.
-        greatest: difference that the metric allows (`greatest_difference`); the interval is cut there, on both sides of zero.
+        greatest: difference that the metric allows (`greatest_difference`); the interval is cut
+            there, on both sides of zero.
     """
     if refused := _refused(values, participants):
         return refused
@@ -136,18 +156,23 @@ def difference_interval(value: float, values: Array, participants: int, greatest
     if math.isnan(value):
         return Interval(np.nan, np.nan, degenerate, "no value in the cohort itself")
     if np.nanmax(values) - np.nanmin(values) < 1e-12:
-        return Interval(np.nan, np.nan, degenerate, "every resampled cohort has the same difference")
+        return Interval(
+            np.nan, np.nan, degenerate, "every resampled cohort has the same difference"
+        )
     tail = 100 * float(ndtr(_widened(participants)))
     low, high = np.nanpercentile(values, [tail, 100 - tail])
     arm = float(max(value - low, high - value))
-    return Interval(max(value - arm, -greatest), min(value + arm, greatest), degenerate, method=DIFFERENCE)
+    return Interval(
+        max(value - arm, -greatest), min(value + arm, greatest), degenerate, method=DIFFERENCE
+    )
 
 
 def at_bound(value: float, lowest: float, participants: int) -> Interval | None:
-    """The interval of a perfect value (1) or of the worst one (`lowest`), which no resampling can give a width; None of any other value.
+    """The interval of a perfect value (1) or of the worst one (`lowest`), which no resampling can
+    give a width; None of any other value.
 
-    As if the metric were a proportion of the participants that it hangs on: n of n, by Wilson [our choice; a perfect AUC of 9 and 10
-    participants reaches down to 0.70 so].
+    As if the metric were a proportion of the participants that it hangs on: n of n, by Wilson [our
+    choice; a perfect AUC of 9 and 10 participants reaches down to 0.70 so].
     """
     if participants < 1 or not (value > 1 - 1e-9 or value < lowest + 1e-9):
         return None
@@ -158,7 +183,9 @@ def at_bound(value: float, lowest: float, participants: int) -> Interval | None:
 
 def _widened(participants: int) -> float:
     """The normal quantile whose tail Hesterberg 2015 takes instead of 2.5 %."""
-    return float(stdtrit(participants - 1, (100 - LEVEL) / 200)) * math.sqrt(participants / (participants - 1))
+    return float(stdtrit(participants - 1, (100 - LEVEL) / 200)) * math.sqrt(
+        participants / (participants - 1)
+    )
 
 
 def _refused(values: Array, participants: int) -> Interval | None:
@@ -168,7 +195,12 @@ def _refused(values: Array, participants: int) -> Interval | None:
     if len(values) < 2:
         return Interval(np.nan, np.nan, degenerate, "no resampled cohorts were asked for")
     if 2 * degenerate >= len(values):
-        return Interval(np.nan, np.nan, degenerate, f"{degenerate} of {len(values)} resampled cohorts have no value")
+        return Interval(
+            np.nan,
+            np.nan,
+            degenerate,
+            f"{degenerate} of {len(values)} resampled cohorts have no value",
+        )
     return None
 
 
@@ -192,8 +224,8 @@ class Areas:
     def limits(self) -> Array:
         """(score, 2) the 95 % intervals, area +- 1.96 standard errors cut at 0 and 1.
 
-        Near 1, and with few participants, such symmetric limits reach too high and too little down; without a wrong pair they have no
-        width. The bootstrap is the default for that reason.
+        Near 1, and with few participants, such symmetric limits reach too high and too little down;
+        without a wrong pair they have no width. The bootstrap is the default for that reason.
         """
         half = norm.ppf(0.5 + LEVEL / 200) * self.errors
         return np.clip(np.stack([self.areas - half, self.areas + half], axis=1), 0, 1)
@@ -202,15 +234,20 @@ class Areas:
 def delong(truth: ArrayLike, scores: ArrayLike, participant: ArrayLike | None = None) -> Areas:
     """Areas under the ROC curves of scores (score, clip) and their covariance.
 
-    Without `participant` this is DeLong's estimate, which takes clips as independent. With `participant` (clip,) it is Obuchowski's, where
-    what clips of one participant contribute is summed first, so that they may depend on each other; where each has one clip both agree.
+    Without `participant` this is DeLong's estimate, which takes clips as independent. With
+    `participant` (clip,) it is Obuchowski's, where what clips of one participant contribute is
+    summed first, so that they may depend on each other; where each has one clip both agree.
 
     Raises:
         ValueError: fewer than two clips (or participants with clips) of either level.
     """
     score: Array = np.atleast_2d(np.asarray(scores, dtype=float))
     truth = np.asarray(truth)
-    cluster = np.arange(len(truth)) if participant is None else np.unique(np.asarray(participant), return_inverse=True)[1]
+    cluster = (
+        np.arange(len(truth))
+        if participant is None
+        else np.unique(np.asarray(participant), return_inverse=True)[1]
+    )
     positive, negative = truth == 1, truth == 0
     m, n, clusters = positive.sum(), negative.sum(), cluster.max() + 1
     with_positive, with_negative = len(set(cluster[positive])), len(set(cluster[negative]))
@@ -219,7 +256,9 @@ def delong(truth: ArrayLike, scores: ArrayLike, participant: ArrayLike | None = 
     difference = score[:, positive][:, :, None] - score[:, negative][:, None]
     won: Array = (difference > 0) + 0.5 * (difference == 0)  # (score, positive clip, negative clip)
     areas = won.mean((1, 2))
-    above = _summed(won.mean(2) - areas[:, None], cluster[positive], clusters)  # what each cluster's positive clips add to the area
+    above = _summed(
+        won.mean(2) - areas[:, None], cluster[positive], clusters
+    )  # what each cluster's positive clips add to the area
     below = _summed(won.mean(1) - areas[:, None], cluster[negative], clusters)
     both = above @ below.T
     covariance = with_positive / (with_positive - 1) * (above @ above.T) / m**2
@@ -242,15 +281,25 @@ def standard_error(area: float, positive: int, negative: int) -> float:
         ValueError: an area that is none, or no participants of a level.
     """
     if not 0 <= area <= 1 or positive < 1 or negative < 1:
-        raise ValueError(f"an area of {area:g} with {positive} positive and {negative} negative participants has no standard error")
+        raise ValueError(
+            f"an area of {area:g} with {positive} positive and {negative} negative participants has"
+            " no standard error"
+        )
     two_positive = area / (2 - area)  # chance that two positive ones both lie above a negative one
-    two_negative = 2 * area**2 / (1 + area)  # chance that a positive one lies above two negative ones
-    spread = area * (1 - area) + (positive - 1) * (two_positive - area**2) + (negative - 1) * (two_negative - area**2)
+    two_negative = (
+        2 * area**2 / (1 + area)
+    )  # chance that a positive one lies above two negative ones
+    spread = (
+        area * (1 - area)
+        + (positive - 1) * (two_positive - area**2)
+        + (negative - 1) * (two_negative - area**2)
+    )
     return math.sqrt(max(spread, 0.0) / (positive * negative))
 
 
 def hanley_mcneil(area: float, positive: int, negative: int) -> Interval:
-    """95 % interval, area +- 1.96 standard errors cut at 0 and 1; of a perfect area it has no width, as DeLong's has none.
+    """95 % interval, area +- 1.96 standard errors cut at 0 and 1; of a perfect area it has no
+    width, as DeLong's has none.
 
     Raises:
         ValueError: as `standard_error`.

@@ -1,9 +1,11 @@
 """Every metric's definition, in one place.
 
-A confusion table has the shape (..., level, level): rows are the truth, columns what was predicted, entries numbers of clips (or weights,
-or means over seeds). Leading axes are free, so that one line of arithmetic serves the cohort itself and thousands of resampled cohorts.
-Levels keep the label's order; of two levels the second is the positive one. Clips are pooled over folds before anything is computed: with
-one participant left out, most metrics have no value within a fold. What has no value is NaN.
+A confusion table has the shape (..., level, level): rows are the truth, columns what was predicted,
+entries numbers of clips (or weights, or means over seeds). Leading axes are free, so that one line
+of arithmetic serves the cohort itself and thousands of resampled cohorts. Levels keep the label's
+order; of two levels the second is the positive one. Clips are pooled over folds before anything is
+computed: with one participant left out, most metrics have no value within a fold. What has no value
+is NaN.
 """
 
 import numpy as np
@@ -25,7 +27,13 @@ NAMES = {
     "average_precision": "average precision",
     "brier": "Brier score",
 }
-TWO_LEVELS = ("sensitivity", "specificity", "ppv", "npv", "average_precision")  # defined where there is a positive level
+TWO_LEVELS = (
+    "sensitivity",
+    "specificity",
+    "ppv",
+    "npv",
+    "average_precision",
+)  # defined where there is a positive level
 LOWER_IS_BETTER = ("brier",)
 
 
@@ -35,7 +43,9 @@ def metric_names(levels: int) -> list[str]:
 
 
 def greatest_difference(name: str, levels: int) -> float:
-    """How far two values of the metric can be apart: 1, 2 for Matthews correlation (-1 to 1) and for the Brier score of several levels."""
+    """How far two values of the metric can be apart: 1, 2 for Matthews correlation (-1 to 1) and
+    for the Brier score of several levels.
+    """
     return 2.0 if name == "mcc" or (name == "brier" and levels > 2) else 1.0
 
 
@@ -47,7 +57,9 @@ def confusion_table(truth: ArrayLike, predicted: ArrayLike, levels: int) -> Arra
 
 
 def from_confusion(name: str, confusion: Array) -> Array:
-    """The metric called `name` ("f1", "accuracy", ...) of confusion tables (..., level, level) -> (...)."""
+    """The metric called `name` ("f1", "accuracy", ...) of confusion tables (..., level, level) ->
+    (...).
+    """
     return {
         "f1": f1,
         "accuracy": accuracy,
@@ -66,20 +78,25 @@ def accuracy(confusion: Array) -> Array:
 
 
 def recall(confusion: Array) -> Array:
-    """(..., level): of the clips that have the level, the share that was given it; NaN where no clip has it."""
+    """(..., level): of the clips that have the level, the share that was given it; NaN where no
+    clip has it.
+    """
     return _ratio(_hits(confusion), confusion.sum(-1))
 
 
 def precision(confusion: Array) -> Array:
-    """(..., level): of the clips that were given the level, the share that has it; NaN where no clip was given it."""
+    """(..., level): of the clips that were given the level, the share that has it; NaN where no
+    clip was given it.
+    """
     return _ratio(_hits(confusion), confusion.sum(-2))
 
 
 def f1(confusion: Array) -> Array:
     """2 TP / (2 TP + FP + FN): the harmonic mean of precision and sensitivity.
 
-    Two levels: of the positive level, as Hou et al. 2022 report it [our reading: which class they meant is not stated]. More levels: macro
-    F1, the plain mean over the levels that some clip has. NaN where the clips hold one level only.
+    Two levels: of the positive level, as Hou et al. 2022 report it [our reading: which class they
+    meant is not stated]. More levels: macro F1, the plain mean over the levels that some clip has.
+    NaN where the clips hold one level only.
     """
     hits = _hits(confusion)
     by_level = _ratio(2 * hits, confusion.sum(-1) + confusion.sum(-2))
@@ -89,7 +106,8 @@ def f1(confusion: Array) -> Array:
 
 
 def balanced_accuracy(confusion: Array) -> Array:
-    """Mean of `recall` over the levels that some clip has; with two levels the mean of sensitivity and specificity.
+    """Mean of `recall` over the levels that some clip has; with two levels the mean of sensitivity
+    and specificity.
 
     NaN where the clips hold one level only.
     """
@@ -117,25 +135,38 @@ def npv(confusion: Array) -> Array:
 
 
 def mcc(confusion: Array) -> Array:
-    """Matthews correlation coefficient, from -1 to 1: the correlation of truth and prediction, 0 for any guess.
+    """Matthews correlation coefficient, from -1 to 1: the correlation of truth and prediction, 0
+    for any guess.
 
-    More than two levels: Gorodkin's R_K (2004). 0 where every clip was given the same level, as scikit-learn has it; NaN where the clips
-    hold one level only.
+    More than two levels: Gorodkin's R_K (2004). 0 where every clip was given the same level, as
+    scikit-learn has it; NaN where the clips hold one level only.
     """
     clips, true, given = confusion.sum((-2, -1)), confusion.sum(-1), confusion.sum(-2)
     covariance = _hits(confusion).sum(-1) * clips - (true * given).sum(-1)
     spread = (clips**2 - (true**2).sum(-1)) * (clips**2 - (given**2).sum(-1))
-    value = np.divide(covariance, np.sqrt(np.maximum(spread, 0)), out=np.zeros_like(covariance), where=spread > 1e-9)
+    value = np.divide(
+        covariance,
+        np.sqrt(np.maximum(spread, 0)),
+        out=np.zeros_like(covariance),
+        where=spread > 1e-9,
+    )
     return np.where(_several_levels(confusion), value, np.nan)
 
 
-def pairs_won(truth: ArrayLike, score: ArrayLike, participant: ArrayLike, participants: int) -> Array:
-    """(participant, participant) [p, q]: among clips of p with the sign and clips of q without, the pairs in which the first scores higher.
+def pairs_won(
+    truth: ArrayLike, score: ArrayLike, participant: ArrayLike, participants: int
+) -> Array:
+    """(participant, participant) [p, q]: among clips of p with the sign and clips of q without, the
+    pairs in which the first scores higher.
 
-    A tie counts half. The ROC AUC is the share of such pairs among all (Mann-Whitney), so it can be had for any weighting of participants
-    from this one table: see `auc`.
+    A tie counts half. The ROC AUC is the share of such pairs among all (Mann-Whitney), so it can be
+    had for any weighting of participants from this one table: see `auc`.
     """
-    truth, score, participant = np.asarray(truth), np.asarray(score, dtype=float), np.asarray(participant)
+    truth, score, participant = (
+        np.asarray(truth),
+        np.asarray(score, dtype=float),
+        np.asarray(participant),
+    )
     positive, negative = truth == 1, truth == 0
     difference = score[positive][:, None] - score[negative][None, :]
     won = (difference > 0) + 0.5 * (difference == 0)
@@ -155,17 +186,23 @@ def auc(won: Array, positives: Array, negatives: Array, weights: Array) -> Array
     Returns:
         (draw,) areas; NaN where one of the two levels has no clip.
     """
-    return _ratio(np.einsum("dp,dp->d", weights @ won, weights), (weights @ positives) * (weights @ negatives))
+    return _ratio(
+        np.einsum("dp,dp->d", weights @ won, weights), (weights @ positives) * (weights @ negatives)
+    )
 
 
 def macro_auc(by_level: Array) -> Array:
-    """(level, ...) one-against-the-rest areas -> (...): their plain mean over the levels that some clips have and some have not."""
+    """(level, ...) one-against-the-rest areas -> (...): their plain mean over the levels that some
+    clips have and some have not.
+    """
     known = np.isfinite(by_level)
     return _ratio(np.where(known, by_level, 0).sum(0), known.sum(0).astype(float))
 
 
 def auc_of_rows(truth: Array, score: Array) -> Array:
-    """(row,) areas under the ROC curve of many labellings at once; `truth` (row, clip) holds 0 and 1, `score` (row, clip) or (clip,)."""
+    """(row,) areas under the ROC curve of many labellings at once; `truth` (row, clip) holds 0 and
+    1, `score` (row, clip) or (clip,).
+    """
     truth = np.asarray(truth, dtype=float)
     ranks = np.broadcast_to(rankdata(score, axis=-1), truth.shape)
     positives, negatives = truth.sum(-1), (1 - truth).sum(-1)
@@ -180,25 +217,34 @@ def average_precision(truth: ArrayLike, score: ArrayLike, weights: Array) -> Arr
         weights: (draw, clip) how often each clip is counted.
 
     Returns:
-        (draw,) values; NaN where one of the two levels has no clip. A useless score gives the share of positive clips, not 0.5.
+        (draw,) values; NaN where one of the two levels has no clip. A useless score gives the share
+        of positive clips, not 0.5.
     """
     truth, score = np.asarray(truth), np.asarray(score, dtype=float)
     order = np.argsort(-score, kind="stable")
-    last = np.r_[np.flatnonzero(np.diff(score[order])), len(order) - 1]  # a threshold takes all clips of one score
+    last = np.r_[
+        np.flatnonzero(np.diff(score[order])), len(order) - 1
+    ]  # a threshold takes all clips of one score
     counted = weights[:, order]
-    found, called = (np.cumsum(clips, axis=1)[:, last] for clips in (counted * (truth[order] == 1), counted))
+    found, called = (
+        np.cumsum(clips, axis=1)[:, last] for clips in (counted * (truth[order] == 1), counted)
+    )
     gained = np.diff(found, axis=1, prepend=0)
     value = _ratio((gained * np.nan_to_num(_ratio(found, called))).sum(1), found[:, -1])
     return np.where(found[:, -1] < called[:, -1], value, np.nan)
 
 
 def brier(truth: ArrayLike, probability: ArrayLike) -> Array:
-    """(clip,) squared distance of the probabilities (clip, level) from the truth; the Brier score is its mean, and lower is better.
+    """(clip,) squared distance of the probabilities (clip, level) from the truth; the Brier score
+    is its mean, and lower is better.
 
-    Two levels: (probability of the sign - truth)^2, from 0 to 1. More: the sum over levels, from 0 to 2 (Brier 1950).
+    Two levels: (probability of the sign - truth)^2, from 0 to 1. More: the sum over levels, from 0
+    to 2 (Brier 1950).
     """
     probability = np.asarray(probability, dtype=float)
-    distance = ((probability - np.eye(probability.shape[1])[np.asarray(truth, dtype=int)]) ** 2).sum(1)
+    distance = (
+        (probability - np.eye(probability.shape[1])[np.asarray(truth, dtype=int)]) ** 2
+    ).sum(1)
     return distance / 2 if probability.shape[1] == 2 else distance
 
 

@@ -5,7 +5,11 @@ from typing import Any
 
 from semiology.evaluation.statistics.metrics import NAMES
 
-TABLE_1 = {"agcn": "AGCN", "tcn": "TCN", "agcn_kd": "AGCN + distillation"}  # the columns of Hou et al. 2022, Table 1
+TABLE_1 = {
+    "agcn": "AGCN",
+    "tcn": "TCN",
+    "agcn_kd": "AGCN + distillation",
+}  # the columns of Hou et al. 2022, Table 1
 
 
 def table_text(metrics: dict[str, Any]) -> str:
@@ -19,40 +23,71 @@ def table_text(metrics: dict[str, Any]) -> str:
             cells = [_cell(level["metrics"].get(model)) for model in columns]
             if any(any(cell) for cell in cells):
                 majority = level["no_skill"]["majority"]["accuracy"]
-                heads = [task, f"{level['n']} {level['unit']}s, {judged['participants']} people", f"majority guess {show(majority)}"]
+                heads = [
+                    task,
+                    f"{level['n']} {level['unit']}s, {judged['participants']} people",
+                    f"majority guess {show(majority)}",
+                ]
                 lines += [
-                    head[:23].ljust(24) + "".join(part.ljust(width) for part in row).rstrip() for head, row in zip(heads, zip(*cells))
+                    head[:23].ljust(24) + "".join(part.ljust(width) for part in row).rstrip()
+                    for head, row in zip(heads, zip(*cells))
                 ]
         lines += [""]
     method = metrics["method"]
     lines += _splits(metrics.get("splits", []))
-    return "\n".join([*lines, f"F1 / accuracy with {method['interval']} ({method['draws']} draws). Chance: {method['chance']}."])
+    return "\n".join(
+        [
+            *lines,
+            (
+                f"F1 / accuracy with {method['interval']} ({method['draws']} draws). Chance:"
+                f" {method['chance']}."
+            ),
+        ]
+    )
 
 
 def main_level(judged: Mapping[str, Any]) -> dict[str, Any]:
-    """A task's results as the main tables show them: by recording where one has several clips or views, else by clip.
+    """A task's results as the main tables show them: by recording where one has several clips or
+    views, else by clip.
 
     Returns:
         {"unit": "recording" or "clip", "n", "no_skill", "metrics": {model: metrics}}.
     """
-    combined = {model: (found.get("by") or {}).get("recording") or {} for model, found in judged["models"].items()}
+    combined = {
+        model: (found.get("by") or {}).get("recording") or {}
+        for model, found in judged["models"].items()
+    }
     if all(found.get("metrics") for found in combined.values()):
         first = next(iter(combined.values()))
         metrics = {model: found["metrics"] for model, found in combined.items()}
-        return {"unit": "recording", "n": first["n"], "no_skill": first["no_skill"], "metrics": metrics}
+        return {
+            "unit": "recording",
+            "n": first["n"],
+            "no_skill": first["no_skill"],
+            "metrics": metrics,
+        }
     metrics = {model: found["metrics"] for model, found in judged["models"].items()}
-    return {"unit": "clip", "n": judged["clips"], "no_skill": judged["no_skill"], "metrics": metrics}
+    return {
+        "unit": "clip",
+        "n": judged["clips"],
+        "no_skill": judged["no_skill"],
+        "metrics": metrics,
+    }
 
 
 def table_columns(metrics: dict[str, Any]) -> list[list[str]]:
     """Models by column, three to a table: those of Table 1 first, in its order."""
-    models = list(dict.fromkeys(model for judged in metrics["tasks"].values() for model in judged["models"]))
+    models = list(
+        dict.fromkeys(model for judged in metrics["tasks"].values() for model in judged["models"])
+    )
     return [in_order(models)[start : start + 3] for start in range(0, len(models), 3)]
 
 
 def model_name(model: str) -> str:
     """A model's name as a reader sees it."""
-    return TABLE_1.get(model, model.upper() if model in ("gat", "lstm", "blstm") else model.replace("_", " "))
+    return TABLE_1.get(
+        model, model.upper() if model in ("gat", "lstm", "blstm") else model.replace("_", " ")
+    )
 
 
 def in_order(models: Iterable[str]) -> list[str]:
@@ -69,9 +104,23 @@ def _splits(found: Sequence[Mapping[str, Any]]) -> list[str]:
     """What the way of dealing clips to folds does to the accuracy of each model."""
     lines = []
     for pair in dict.fromkeys((each["a"], each["b"]) for each in found):
-        own = [each for each in found if (each["a"], each["b"]) == pair and each["metric"] == "accuracy"]
-        parts = [f"{model_name(each['model'])} {show(each['value'])} ({show(each['low'])} to {show(each['high'])})" for each in own]
-        lines += [f"accuracy, {pair[0]} minus {pair[1]}, {own[0]['n']} {own[0]['unit']}s: {', '.join(parts)}", ""]
+        own = [
+            each
+            for each in found
+            if (each["a"], each["b"]) == pair and each["metric"] == "accuracy"
+        ]
+        parts = [
+            f"{model_name(each['model'])} {show(each['value'])} ({show(each['low'])} to"
+            f" {show(each['high'])})"
+            for each in own
+        ]
+        lines += [
+            (
+                f"accuracy, {pair[0]} minus {pair[1]}, {own[0]['n']} {own[0]['unit']}s:"
+                f" {', '.join(parts)}"
+            ),
+            "",
+        ]
     return lines
 
 

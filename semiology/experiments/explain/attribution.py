@@ -1,7 +1,9 @@
-"""How much of a clip's score is owed to each joint at each time: integrated gradients, and occlusion.
+"""How much of a clip's score is owed to each joint at each time: integrated gradients, and
+occlusion.
 
-Both through captum. Integrated gradients: Sundararajan et al., Axiomatic Attribution for Deep Networks, ICML 2017. Occlusion: Zeiler and
-Fergus, Visualizing and Understanding Convolutional Networks, ECCV 2014.
+Both through captum. Integrated gradients: Sundararajan et al., Axiomatic Attribution for Deep
+Networks, ICML 2017. Occlusion: Zeiler and Fergus, Visualizing and Understanding Convolutional
+Networks, ECCV 2014.
 
 The number that is explained, and the places of a clip that may be taken away.
 """
@@ -22,7 +24,8 @@ from semiology.experiments.explain.inputs import ClipInput, valid
 class LogOdds(nn.Module):
     """log p / (1 - p) of one level: with two levels the difference of their logits.
 
-    It is explained instead of p, whose gradient vanishes where the network is sure. Shapes: as the network's -> (batch,).
+    It is explained instead of p, whose gradient vanishes where the network is sure. Shapes: as the
+    network's -> (batch,).
     """
 
     def __init__(self, network: nn.Module, level: int):
@@ -38,18 +41,34 @@ class LogOdds(nn.Module):
 class Gated(nn.Module):
     """The score as a function of what is shown: gate (batch, time, joint), 1 as seen, 0 missing.
 
-    What is missing is gone as if it had never been tracked: from the mask, from its neighbours' bones, and from the motion towards it.
-    Deviations of the frames that are left keep the median of all.
+    What is missing is gone as if it had never been tracked: from the mask, from its neighbours'
+    bones, and from the motion towards it. Deviations of the frames that are left keep the median of
+    all.
     """
 
-    def __init__(self, score: nn.Module, keypoints: Tensor, mask: Tensor, skeleton: Skeleton, kinds: Sequence[str]):
+    def __init__(
+        self,
+        score: nn.Module,
+        keypoints: Tensor,
+        mask: Tensor,
+        skeleton: Skeleton,
+        kinds: Sequence[str],
+    ):
         super().__init__()
         self.skeleton, self.kinds = skeleton, kinds
-        self.score, self.keypoints, self.mask = score, keypoints, mask  # (channel, time, joint), (time, joint)
+        self.score, self.keypoints, self.mask = (
+            score,
+            keypoints,
+            mask,
+        )  # (channel, time, joint), (time, joint)
 
     def forward(self, gate: Tensor) -> Tensor:
         mask = self.mask * gate
-        return self.score(self.keypoints * valid(mask, self.skeleton, self.kinds, len(self.keypoints) // len(self.kinds)), mask)
+        return self.score(
+            self.keypoints
+            * valid(mask, self.skeleton, self.kinds, len(self.keypoints) // len(self.kinds)),
+            mask,
+        )
 
 
 Method = Literal["integrated_gradients", "occlusion"]
@@ -62,11 +81,12 @@ class Attribution:
 
     Attributes:
         joints: (window, time, joint).
-        bones: (window, time, joint): of the bone from the joint to its inner neighbour; at the root, of the whole figure's movement.
+        bones: (window, time, joint): of the bone from the joint to its inner neighbour; at the
+            root, of the whole figure's movement.
         score: log-odds of the clip as it is.
         start: log-odds of what it is compared with.
-        gap: |sum of the map - (score - start)|, largest over windows: what the sum over steps missed of the integral; None for occlusion,
-            whose sum means nothing.
+        gap: |sum of the map - (score - start)|, largest over windows: what the sum over steps
+            missed of the integral; None for occlusion, whose sum means nothing.
     """
 
     joints: np.ndarray
@@ -77,16 +97,24 @@ class Attribution:
 
 
 def integrated_gradients(
-    score: LogOdds, clip: ClipInput, baseline: Tensor, skeleton: Skeleton, kinds: list[str], steps: int = 64
+    score: LogOdds,
+    clip: ClipInput,
+    baseline: Tensor,
+    skeleton: Skeleton,
+    kinds: list[str],
+    steps: int = 64,
 ) -> Attribution:
-    """The clip's difference from the baseline times the mean gradient on the straight way between the two.
+    """The clip's difference from the baseline times the mean gradient on the straight way between
+    the two.
 
-    A joint's channels are added up: its position, its bone (which belongs to the outer joint), its motion (to the frame that it starts
-    from), its deviation. What is missing in the clip is missing on the whole way and gets nothing: a joint, a bone without its inner
-    joint, motion towards a gap.
+    A joint's channels are added up: its position, its bone (which belongs to the outer joint), its
+    motion (to the frame that it starts from), its deviation. What is missing in the clip is missing
+    on the whole way and gets nothing: a joint, a bone without its inner joint, motion towards a
+    gap.
 
-    For bones the same way is told in other coordinates: a joint's place is the sum of the bones from the root to it, so a bone is owed
-    what all joints beyond it are owed when it alone turns. The sum over bones and root is the sum over joints.
+    For bones the same way is told in other coordinates: a joint's place is the sum of the bones
+    from the root to it, so a bone is owed what all joints beyond it are owed when it alone turns.
+    The sum over bones and root is the sum over joints.
 
     Args:
         score: what is explained.
@@ -101,7 +129,13 @@ def integrated_gradients(
     method = IntegratedGradients(score, multiply_by_inputs=False)
     gradients = []
     for window, first, mask in zip(clip.keypoints, start, clip.mask):
-        found = method.attribute(window[None], first[None], additional_forward_args=mask[None], n_steps=steps, internal_batch_size=64)
+        found = method.attribute(
+            window[None],
+            first[None],
+            additional_forward_args=mask[None],
+            n_steps=steps,
+            internal_batch_size=64,
+        )
         gradients.append(found.detach())
     gradient, difference = torch.cat(gradients), (clip.keypoints - start) * there
     with torch.no_grad():
@@ -109,23 +143,35 @@ def integrated_gradients(
     each = gradient * difference  # (window, channel, time, joint)
     gap = (each.sum(dim=(1, 2, 3)) - (ends - starts)).abs().max()
     return Attribution(
-        each.sum(dim=1).numpy(), by_bone(gradient, difference, skeleton, kinds), float(ends.mean()), float(starts.mean()), float(gap)
+        each.sum(dim=1).numpy(),
+        by_bone(gradient, difference, skeleton, kinds),
+        float(ends.mean()),
+        float(starts.mean()),
+        float(gap),
     )
 
 
-def by_bone(gradient: Tensor, difference: Tensor, skeleton: Skeleton, kinds: list[str]) -> np.ndarray:
-    """(window, time, joint) from gradient and difference (window, channel, time, joint): the products in the coordinates of bones."""
+def by_bone(
+    gradient: Tensor, difference: Tensor, skeleton: Skeleton, kinds: list[str]
+) -> np.ndarray:
+    """(window, time, joint) from gradient and difference (window, channel, time, joint): the
+    products in the coordinates of bones.
+    """
     beyond, apart = bone_coordinates(skeleton)
     space = gradient.shape[1] // len(kinds)
     total = torch.zeros_like(gradient[:, 0])
     for number, kind in enumerate(kinds):
         g, d = (part[:, number * space : (number + 1) * space] for part in (gradient, difference))
-        total = total + (g * d if kind == "bone" else (g @ beyond.to(g)) * (d @ apart.to(d))).sum(dim=1)
+        total = total + (g * d if kind == "bone" else (g @ beyond.to(g)) * (d @ apart.to(d))).sum(
+            dim=1
+        )
     return total.numpy()
 
 
 def bone_coordinates(skeleton: Skeleton) -> tuple[Tensor, Tensor]:
-    """Two (joint, joint) matrices: `beyond`, 1 at [i, j] where i hangs on j's bone; `apart`, from places to bones, x_j - x_parent(j)."""
+    """Two (joint, joint) matrices: `beyond`, 1 at [i, j] where i hangs on j's bone; `apart`, from
+    places to bones, x_j - x_parent(j).
+    """
     parents = skeleton.parents
     count = len(parents)
     beyond, apart = torch.zeros(count, count), torch.eye(count)
@@ -140,8 +186,11 @@ def bone_coordinates(skeleton: Skeleton) -> tuple[Tensor, Tensor]:
     return beyond, apart
 
 
-def occlusion(score: LogOdds, clip: ClipInput, skeleton: Skeleton, kinds: list[str], pieces: int = 16) -> Attribution:
-    """How much the score falls when one joint is missing for a sixteenth of the window, spread over these frames.
+def occlusion(
+    score: LogOdds, clip: ClipInput, skeleton: Skeleton, kinds: list[str], pieces: int = 16
+) -> Attribution:
+    """How much the score falls when one joint is missing for a sixteenth of the window, spread over
+    these frames.
 
     Missing as a lost joint is, see `Gated`. A bone is taken away with both of its ends.
 
@@ -161,7 +210,11 @@ def occlusion(score: LogOdds, clip: ClipInput, skeleton: Skeleton, kinds: list[s
             shown = Gated(score, keypoints, mask, skeleton, kinds)
             whole = torch.ones(1, time, count)
             found = Occlusion(shown).attribute(
-                whole, sliding_window_shapes=(length, 1), strides=(length, 1), baselines=0, perturbations_per_eval=32
+                whole,
+                sliding_window_shapes=(length, 1),
+                strides=(length, 1),
+                baselines=0,
+                perturbations_per_eval=32,
             )
             joints.append(found[0] / length)
             gates = whole.repeat(count, 1, 1)
@@ -171,4 +224,10 @@ def occlusion(score: LogOdds, clip: ClipInput, skeleton: Skeleton, kinds: list[s
             bones.append((fall / time).expand(time, count))
             scores.append(float(shown(whole)))
             nothing.append(float(shown(torch.zeros_like(whole))))
-    return Attribution(torch.stack(joints).numpy(), torch.stack(bones).numpy(), float(np.mean(scores)), float(np.mean(nothing)), None)
+    return Attribution(
+        torch.stack(joints).numpy(),
+        torch.stack(bones).numpy(),
+        float(np.mean(scores)),
+        float(np.mean(nothing)),
+        None,
+    )

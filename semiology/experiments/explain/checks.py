@@ -1,11 +1,15 @@
-"""A map that does not depend on what the network learned explains nothing: randomised weights must destroy it.
+"""A map that does not depend on what the network learned explains nothing: randomised weights must
+destroy it.
 
-Source: Adebayo et al., Sanity Checks for Saliency Maps, NeurIPS 2018 (cascading randomisation, rank correlation). The threshold is ours.
+Source: Adebayo et al., Sanity Checks for Saliency Maps, NeurIPS 2018 (cascading randomisation, rank
+correlation). The threshold is ours.
 
-The figure of merit of a map: take away what it names first, and the score must fall faster than if anything is taken away.
+The figure of merit of a map: take away what it names first, and the score must fall faster than if
+anything is taken away.
 
-After Petsiuk et al., RISE, BMVC 2018 (deletion); cells are whole pieces of a joint's time, because single missing frames are filled in
-tracking and no network meets them. Our choice, as are the sizes.
+After Petsiuk et al., RISE, BMVC 2018 (deletion); cells are whole pieces of a joint's time, because
+single missing frames are filled in tracking and no network meets them. Our choice, as are the
+sizes.
 """
 
 from collections.abc import Callable, Sequence
@@ -23,21 +27,30 @@ from semiology.experiments.explain.attribution import Gated, LogOdds
 from semiology.experiments.explain.inputs import ClipInput
 from semiology.models.training.saved import SavedModel
 
-THRESHOLD = 0.5  # mean rank correlation with the map of a wholly randomised network, below which the check is passed [our choice]
+# mean rank correlation with the map of a wholly randomised network, below which the check is passed
+# [our choice]
+THRESHOLD = 0.5
 
 Maps = Callable[[nn.Module], list[np.ndarray]]  # network -> the maps of some clips
 
 
 def stages(network: nn.Module) -> list[str]:
-    """The network's parts from the output to the input: children in the order of their registration, lists of blocks one by one."""
+    """The network's parts from the output to the input: children in the order of their
+    registration, lists of blocks one by one.
+    """
     names: list[str] = []
     for name, child in network.named_children():
-        names += [f"{name}.{number}" for number in range(len(child))] if isinstance(child, nn.ModuleList) else [name]
+        names += (
+            [f"{name}.{number}" for number in range(len(child))]
+            if isinstance(child, nn.ModuleList)
+            else [name]
+        )
     return names[::-1]
 
 
 def cascade(saved: SavedModel, fresh: nn.Module) -> list[tuple[str, nn.Module]]:
-    """(stage, network) with more and more of the trained weights taken from `fresh`, from the head down; the last is `fresh` throughout.
+    """(stage, network) with more and more of the trained weights taken from `fresh`, from the head
+    down; the last is `fresh` throughout.
 
     Running statistics go with their layer. Weights that belong to no part come with the last one.
     """
@@ -46,7 +59,11 @@ def cascade(saved: SavedModel, fresh: nn.Module) -> list[tuple[str, nn.Module]]:
     networks = []
     names = stages(saved.network)
     for stage in names:
-        taken |= {key for key in trained if key.startswith(stage + ".")} if stage != names[-1] else set(trained)
+        taken |= (
+            {key for key in trained if key.startswith(stage + ".")}
+            if stage != names[-1]
+            else set(trained)
+        )
         network = saved.options(saved.shape)
         network.load_state_dict({key: (other if key in taken else trained)[key] for key in trained})
         networks.append((stage, network.eval()))
@@ -54,7 +71,9 @@ def cascade(saved: SavedModel, fresh: nn.Module) -> list[tuple[str, nn.Module]]:
 
 
 def rank_correlation(one: Sequence[np.ndarray], other: Sequence[np.ndarray]) -> float:
-    """Mean over clips of Spearman's correlation between the absolute values of two maps; 0 where a map is constant."""
+    """Mean over clips of Spearman's correlation between the absolute values of two maps; 0 where a
+    map is constant.
+    """
     found = []
     for a, b in zip(one, other):
         a, b = np.abs(a).ravel(), np.abs(b).ravel()
@@ -79,8 +98,11 @@ class Randomised:
     clips: int
 
 
-def randomised(saved: SavedModel, own: Sequence[np.ndarray], maps: Maps, networks: int = 3) -> Randomised:
-    """Maps of the same clips by networks with random weights: step by step with the first, throughout with each.
+def randomised(
+    saved: SavedModel, own: Sequence[np.ndarray], maps: Maps, networks: int = 3
+) -> Randomised:
+    """Maps of the same clips by networks with random weights: step by step with the first,
+    throughout with each.
 
     Args:
         saved: the trained network.
@@ -90,7 +112,9 @@ def randomised(saved: SavedModel, own: Sequence[np.ndarray], maps: Maps, network
     """
     fresh = [fresh_network(saved, seed) for seed in range(networks)]
     found = [maps(network) for network in fresh]
-    cascaded = {name: rank_correlation(own, maps(network)) for name, network in cascade(saved, fresh[0])}
+    cascaded = {
+        name: rank_correlation(own, maps(network)) for name, network in cascade(saved, fresh[0])
+    }
     return Randomised(cascaded, [rank_correlation(own, other) for other in found], found, len(own))
 
 
@@ -102,11 +126,18 @@ def fresh_network(saved: SavedModel, seed: int) -> nn.Module:
 
 
 def sanity_check(found: Sequence[Randomised]) -> dict[str, Any]:
-    """The verdict over all folds' networks, each weighted by its clips: `correlation` with wholly random networks must be low."""
+    """The verdict over all folds' networks, each weighted by its clips: `correlation` with wholly
+    random networks must be low.
+    """
     clips = [one.clips for one in found]
     correlation = float(np.average([np.mean(one.whole) for one in found], weights=clips))
     rows = [
-        {"stage": stage, "correlation": round(float(np.average([one.cascade[stage] for one in found], weights=clips)), 4)}
+        {
+            "stage": stage,
+            "correlation": round(
+                float(np.average([one.cascade[stage] for one in found], weights=clips)), 4
+            ),
+        }
         for stage in found[0].cascade
     ]
     return {
@@ -126,24 +157,34 @@ ORDERS = 10  # random ones, whose mean is the comparison
 
 @dataclass(frozen=True)
 class Deletion:
-    """Probability of the level after each of `FRACTIONS` was taken away: (fraction,) each, mean over windows."""
+    """Probability of the level after each of `FRACTIONS` was taken away: (fraction,) each, mean
+    over windows.
+    """
 
     attributed: np.ndarray
     random: np.ndarray
 
     @property
     def area(self) -> float:
-        """Mean of random minus attributed over the fractions, 0 where the map is no better than chance."""
+        """Mean of random minus attributed over the fractions, 0 where the map is no better than
+        chance.
+        """
         return float(trapezoid(self.random - self.attributed, FRACTIONS))
 
 
 def deletion(
-    score: LogOdds, clip: ClipInput, joints: np.ndarray, skeleton: Skeleton, kinds: list[str], rng: np.random.Generator
+    score: LogOdds,
+    clip: ClipInput,
+    joints: np.ndarray,
+    skeleton: Skeleton,
+    kinds: list[str],
+    rng: np.random.Generator,
 ) -> Deletion:
-    """Delete cells, joint by piece of time, in order of their attribution (window, time, joint), and in random orders.
+    """Delete cells, joint by piece of time, in order of their attribution (window, time, joint),
+    and in random orders.
 
-    Cells in which the joint was never seen are no part of it: there is nothing to take away. What is deleted is missing as a lost joint is,
-    see `Gated`.
+    Cells in which the joint was never seen are no part of it: there is nothing to take away. What
+    is deleted is missing as a lost joint is, see `Gated`.
     """
     attributed, random = [], []
     for keypoints, mask, values in zip(clip.keypoints, clip.mask, joints):

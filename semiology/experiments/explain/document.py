@@ -7,13 +7,26 @@ import numpy as np
 
 from semiology.experiments.explain.checks import FRACTIONS, Deletion, Randomised, sanity_check
 from semiology.experiments.explain.graphs import NodeMap
-from semiology.experiments.explain.maps import ClipMap, bone_shares, course, joint_shares, region_shares, time_shares
+from semiology.experiments.explain.maps import (
+    ClipMap,
+    bone_shares,
+    course,
+    joint_shares,
+    region_shares,
+    time_shares,
+)
 from semiology.experiments.explain.truth import SignTruth, agreement, over_participants, summary
 from semiology.models.training.clips import ClipSource
 
 BASELINES = {
-    "integrated_gradients": "the mean pose of the clips that the model was trained on, kept still; what is missing stays missing",
-    "occlusion": "one joint missing for a sixteenth of the window; a bone is taken away with both of its ends",
+    "integrated_gradients": (
+        "the mean pose of the clips that the model was trained on, kept still; what is missing"
+        " stays missing"
+    ),
+    "occlusion": (
+        "one joint missing for a sixteenth of the window; a bone is taken away with both of its"
+        " ends"
+    ),
 }
 
 
@@ -26,7 +39,9 @@ class Findings:
     method: str
     source: ClipSource
     kept: bool
-    people: str  # what the models know of the people explained, see `semiology.experiments.explain.models.acquaintance`
+    # what the models know of the people explained, see
+    # `semiology.experiments.explain.models.acquaintance`
+    people: str
     scored: int  # clips that the run's models were scored on
     left_out: list[str]  # those of them that no model or no cohort is left of
     maps: list[ClipMap] = field(default_factory=list)
@@ -44,7 +59,11 @@ class Findings:
 def document(found: Findings) -> dict[str, Any]:
     """The content of the JSON file; its keys are told in docs/explanation.md."""
     skeleton, levels = found.source.reading.graph, found.source.levels
-    named = [number for number, (clip, level) in enumerate(zip(found.maps, found.predicted)) if clip.level == level]
+    named = [
+        number
+        for number, (clip, level) in enumerate(zip(found.maps, found.predicted))
+        if clip.level == level
+    ]
     shown = named or list(range(len(found.maps)))
     maps = [found.maps[number] for number in shown]
     joints = joint_shares(maps, skeleton)
@@ -59,7 +78,11 @@ def document(found: Findings) -> dict[str, Any]:
         "left_out": found.left_out,
         "shown": {
             "clips": len(shown),
-            "which": "clips in which the model sees the level" if named else "all clips: the model sees the level in none",
+            "which": (
+                "clips in which the model sees the level"
+                if named
+                else "all clips: the model sees the level in none"
+            ),
             "without_evidence": sum(not (clip.joints > 0).any() for clip in maps),
             "people": found.people,
             "scored": found.scored,
@@ -82,27 +105,42 @@ def document(found: Findings) -> dict[str, Any]:
 def layout(found: Findings) -> dict[str, list[float]]:
     """Mean position of each joint over all clips, in body units, y down as in a picture."""
     mean = np.nanmean(np.concatenate([clip.joints for clip in found.source.clips]), axis=0)[:, :2]
-    return {name: [round(float(value), 4) for value in place] for name, place in zip(found.source.reading.graph.names, mean)}
+    return {
+        name: [round(float(value), 4) for value in place]
+        for name, place in zip(found.source.reading.graph.names, mean)
+    }
 
 
 def completeness(found: Findings) -> dict[str, float] | None:
-    """Integrated gradients must add up to the score's difference from the baseline's; the gap, in log-odds."""
+    """Integrated gradients must add up to the score's difference from the baseline's; the gap, in
+    log-odds.
+    """
     gaps = [clip.gap for clip in found.maps if clip.gap is not None]
     if not gaps:
         return None
     apart = sum(abs(clip.score - clip.start) for clip in found.maps)
-    return {"largest_gap": round(max(gaps), 6), "relative_gap": round(sum(gaps) / max(apart, 1e-9), 6)}
+    return {
+        "largest_gap": round(max(gaps), 6),
+        "relative_gap": round(sum(gaps) / max(apart, 1e-9), 6),
+    }
 
 
 def deleted(found: Findings, shown: list[int]) -> dict[str, Any]:
-    """Mean curves over the shown clips, and the area between them with its interval over participants."""
+    """Mean curves over the shown clips, and the area between them with its interval over
+    participants.
+    """
     curves = [found.deletions[number] for number in shown]
     people = [found.maps[number].participant_id for number in shown]
     areas = np.array([curve.area for curve in curves])
     return {
         "fractions": [round(float(value), 3) for value in FRACTIONS],
-        "attributed": [round(float(value), 5) for value in np.mean([curve.attributed for curve in curves], axis=0)],
-        "random": [round(float(value), 5) for value in np.mean([curve.random for curve in curves], axis=0)],
+        "attributed": [
+            round(float(value), 5)
+            for value in np.mean([curve.attributed for curve in curves], axis=0)
+        ],
+        "random": [
+            round(float(value), 5) for value in np.mean([curve.random for curve in curves], axis=0)
+        ],
         "area": round(float(areas.mean()), 4),
         "area_interval": over_participants(areas, people, difference=True),
         "clips": len(curves),
@@ -110,9 +148,11 @@ def deleted(found: Findings, shown: list[int]) -> dict[str, Any]:
 
 
 def agreements(found: Findings) -> dict[str, Any] | None:
-    """Agreement with a phantom's truth over the clips that show the sign: of the model, of it where it was right, of random networks.
+    """Agreement with a phantom's truth over the clips that show the sign: of the model, of it where
+    it was right, of random networks.
 
-    A clip whose map has no evidence for the level counts as 0; `without_evidence` tells how many there are.
+    A clip whose map has no evidence for the level counts as 0; `without_evidence` tells how many
+    there are.
     """
     skeleton = found.source.reading.graph
     marked = [
@@ -124,22 +164,36 @@ def agreements(found: Findings) -> dict[str, Any] | None:
         return None
     rows = [agreement(clip, truth, skeleton) for clip, truth, _ in marked]
     people = [clip.participant_id for clip, _, _ in marked]
-    told = summary(rows, people) | {"without_evidence": sum(not (clip.joints > 0).any() for clip, _, _ in marked)}
+    told = summary(rows, people) | {
+        "without_evidence": sum(not (clip.joints > 0).any() for clip, _, _ in marked)
+    }
     right = [number for number, (clip, _, level) in enumerate(marked) if level == clip.level]
-    told["where_right"] = summary([rows[number] for number in right], [people[number] for number in right]) if right else None
+    told["where_right"] = (
+        summary([rows[number] for number in right], [people[number] for number in right])
+        if right
+        else None
+    )
     random, differences, owners = [], [], []
     for (clip, truth, _), row in zip(marked, rows):
         others = [
-            agreement(ClipMap(**{**vars(clip), "joints": other}), truth, skeleton) for other in found.random_maps.get(clip.clip_id, [])
+            agreement(ClipMap(**{**vars(clip), "joints": other}), truth, skeleton)
+            for other in found.random_maps.get(clip.clip_id, [])
         ]
         if others:
             mean = {name: float(np.mean([other[name] for other in others])) for name in row}
             random.append(mean)
-            differences.append({name: row[name] - mean[name] for name in ("joint_share", "time_share", "hit")})
+            differences.append(
+                {name: row[name] - mean[name] for name in ("joint_share", "time_share", "hit")}
+            )
             owners.append(clip.participant_id)
     told["random_network"] = summary(random, owners) if random else None
     told["above_random_network"] = (
-        {name: over_participants(np.array([row[name] for row in differences]), owners, difference=True) for name in differences[0]}
+        {
+            name: over_participants(
+                np.array([row[name] for row in differences]), owners, difference=True
+            )
+            for name in differences[0]
+        }
         if differences
         else None
     )
@@ -147,32 +201,51 @@ def agreements(found: Findings) -> dict[str, Any] | None:
 
 
 def graph(found: Findings, shown: list[int]) -> dict[str, Any] | None:
-    """An AGCN's graphs, summed over subsets, mean over blocks, folds and clips; a GAT's masks by GNNExplainer, mean over clips."""
+    """An AGCN's graphs, summed over subsets, mean over blocks, folds and clips; a GAT's masks by
+    GNNExplainer, mean over clips.
+    """
     skeleton = found.source.reading.graph
     if found.fixed is not None:
-        given, learned = found.fixed.sum(axis=1).mean(axis=0), np.mean(found.learned, axis=0).sum(axis=1).mean(axis=0)
+        given, learned = (
+            found.fixed.sum(axis=1).mean(axis=0),
+            np.mean(found.learned, axis=0).sum(axis=1).mean(axis=0),
+        )
         made = np.mean([found.made[number] for number in shown], axis=0).sum(axis=1).mean(axis=0)
         parts = {"A": given, "B": learned, "C": made}
-        return {"kind": "agcn", "joints": skeleton.names, **{name: part.round(4).tolist() for name, part in parts.items()}}
+        return {
+            "kind": "agcn",
+            "joints": skeleton.names,
+            **{name: part.round(4).tolist() for name, part in parts.items()},
+        }
     if found.nodes:
         nodes = [found.nodes[number] for number in shown]
         bones = np.mean([one.bones for one in nodes], axis=0)
         return {
             "kind": "gat",
             "algorithm": "GNNExplainer",
-            "edges": [{"a": a, "b": b, "mask": round(float(value), 4)} for (a, b), value in zip(skeleton.edges, bones)],
+            "edges": [
+                {"a": a, "b": b, "mask": round(float(value), 4)}
+                for (a, b), value in zip(skeleton.edges, bones)
+            ],
             "through_time": round(float(np.mean([one.through_time for one in nodes])), 4),
             "to_itself": round(float(np.mean([one.to_itself for one in nodes])), 4),
             "joints": {
                 name: round(float(value), 4)
-                for name, value in zip(skeleton.names, np.mean([one.joints.mean(axis=0) for one in nodes], axis=0))
+                for name, value in zip(
+                    skeleton.names, np.mean([one.joints.mean(axis=0) for one in nodes], axis=0)
+                )
             },
         }
     return None
 
 
 def clip_row(found: Findings, number: int) -> dict[str, Any]:
-    clip, truth, skeleton, levels = found.maps[number], found.truths[number], found.source.reading.graph, found.source.levels
+    clip, truth, skeleton, levels = (
+        found.maps[number],
+        found.truths[number],
+        found.source.reading.graph,
+        found.source.levels,
+    )
     joints = joint_shares([clip], skeleton)
     return {
         "clip_id": clip.clip_id,
@@ -187,20 +260,34 @@ def clip_row(found: Findings, number: int) -> dict[str, Any]:
             "seconds": [round(float(value), 3) for value in clip.time],
             "share": [round(float(value), 5) for value in time_shares(clip)],
         },
-        "sign": {"joints": sorted(truth.joints), "start": truth.start, "stop": truth.stop} if truth else None,
-        **({"agreement": {k: round(v, 4) for k, v in agreement(clip, truth, skeleton).items()}} if truth else {}),
+        "sign": (
+            {"joints": sorted(truth.joints), "start": truth.start, "stop": truth.stop}
+            if truth
+            else None
+        ),
+        **(
+            {"agreement": {k: round(v, 4) for k, v in agreement(clip, truth, skeleton).items()}}
+            if truth
+            else {}
+        ),
     }
 
 
 def arrays(found: Findings) -> dict[str, np.ndarray]:
-    """The arrays of the .npz: joints, edges; of each clip its map, bones and time; an AGCN's A, B (mean over folds) and each clip's C."""
+    """The arrays of the .npz: joints, edges; of each clip its map, bones and time; an AGCN's A, B
+    (mean over folds) and each clip's C.
+    """
     told: dict[str, np.ndarray] = {
         "joints": np.array(found.source.reading.graph.names),
         "edges": found.source.reading.graph.edge_index,
         "clips": np.array([clip.clip_id for clip in found.maps]),
     }
     for number, clip in enumerate(found.maps):
-        told |= {f"map/{clip.clip_id}": clip.joints, f"bones/{clip.clip_id}": clip.bones, f"time/{clip.clip_id}": clip.time}
+        told |= {
+            f"map/{clip.clip_id}": clip.joints,
+            f"bones/{clip.clip_id}": clip.bones,
+            f"time/{clip.clip_id}": clip.time,
+        }
         if found.made:
             told[f"C/{clip.clip_id}"] = found.made[number]
         if found.nodes:

@@ -1,6 +1,8 @@
-"""The graph attention network explained by torch-geometric: which bones, and which steps of time, its messages must keep.
+"""The graph attention network explained by torch-geometric: which bones, and which steps of time,
+its messages must keep.
 
-GNNExplainer: Ying et al., NeurIPS 2019. It learns one mask over nodes and one over edges, as small as may be, that keep the level's score.
+GNNExplainer: Ying et al., NeurIPS 2019. It learns one mask over nodes and one over edges, as small
+as may be, that keep the level's score.
 
 The graphs of an AGCN: fixed A, learned B, and C, which it makes from the clip at hand.
 """
@@ -45,7 +47,9 @@ class NodeMap:
     to_itself: float
 
 
-def explain_graph(network: GAT, clip: ClipInput, level: int, skeleton: Skeleton, epochs: int = 100, seed: int = 0) -> NodeMap:
+def explain_graph(
+    network: GAT, clip: ClipInput, level: int, skeleton: Skeleton, epochs: int = 100, seed: int = 0
+) -> NodeMap:
     """GNNExplainer's masks for one clip, mean over its windows.
 
     Args:
@@ -62,7 +66,11 @@ def explain_graph(network: GAT, clip: ClipInput, level: int, skeleton: Skeleton,
         explanation_type="phenomenon",
         node_mask_type="object",
         edge_mask_type="object",
-        model_config={"mode": "multiclass_classification", "task_level": "graph", "return_type": "raw"},
+        model_config={
+            "mode": "multiclass_classification",
+            "task_level": "graph",
+            "return_type": "raw",
+        },
     )
     joints, bones, through_time, to_itself = [], [], [], []
     with torch.random.fork_rng(devices=[]):
@@ -78,13 +86,20 @@ def explain_graph(network: GAT, clip: ClipInput, level: int, skeleton: Skeleton,
             bones.append(along.mean(dim=(0, 1)).numpy())
             through_time.append(float(of_edge[kind[:, 3:].any(dim=1)].mean()))
             to_itself.append(float(of_edge[kind[:, 0] > 0].mean()))
-    return NodeMap(np.mean(joints, axis=0), np.mean(bones, axis=0), float(np.mean(through_time)), float(np.mean(to_itself)))
+    return NodeMap(
+        np.mean(joints, axis=0),
+        np.mean(bones, axis=0),
+        float(np.mean(through_time)),
+        float(np.mean(to_itself)),
+    )
 
 
 def clip_graphs(network: AGCN, clip: ClipInput) -> Tensor:
-    """(block, subset, joint, joint) of the data-dependent C, mean over the clip's windows; entry [k, i, j] is how much j hears i.
+    """(block, subset, joint, joint) of the data-dependent C, mean over the clip's windows; entry
+    [k, i, j] is how much j hears i.
 
-    With `form="agcn"` C is a softmax over the joints that are heard: each column sums to one. With "aagcn" it is alpha * tanh(...).
+    With `form="agcn"` C is a softmax over the joints that are heard: each column sums to one. With
+    "aagcn" it is alpha * tanh(...).
     """
     made: list[Tensor] = []
 

@@ -1,7 +1,9 @@
-"""A clip's attribution on one axis of time, and what it comes to by joint, bone, time and region of the face.
+"""A clip's attribution on one axis of time, and what it comes to by joint, bone, time and region of
+the face.
 
-Shares are of the evidence *for* the level: the positive part of the map, cell by cell, as a share of its sum (our choice; what speaks
-against the level is kept in the maps). A share says where a network looked, not that a patient shows a sign there.
+Shares are of the evidence *for* the level: the positive part of the map, cell by cell, as a share
+of its sum (our choice; what speaks against the level is kept in the maps). A share says where a
+network looked, not that a patient shows a sign there.
 """
 
 from collections.abc import Iterable, Sequence
@@ -46,7 +48,9 @@ class ClipMap:
 
 
 def over_clip(clip: ClipInput, found: Attribution, level: int, rate: float) -> ClipMap:
-    """Lay the windows onto the clip's time. One window is taken as it is; several are averaged, as their scores are, frame by frame."""
+    """Lay the windows onto the clip's time. One window is taken as it is; several are averaged, as
+    their scores are, frame by frame.
+    """
     mask = clip.mask.numpy() > 0
     if len(mask) == 1:
         there = np.isfinite(clip.time[0])
@@ -55,12 +59,25 @@ def over_clip(clip: ClipInput, found: Attribution, level: int, rate: float) -> C
         there = np.isfinite(clip.time)
         frames = np.round(clip.time[there] * rate).astype(int)
         length, count = frames.max() + 1, mask.shape[2]
-        joints, bones, seen = np.zeros((length, count)), np.zeros((length, count)), np.zeros((length, count), bool)
+        joints, bones, seen = (
+            np.zeros((length, count)),
+            np.zeros((length, count)),
+            np.zeros((length, count), bool),
+        )
         np.add.at(joints, frames, found.joints[there] / len(mask))
         np.add.at(bones, frames, found.bones[there] / len(mask))
         np.logical_or.at(seen, frames, mask[there])
         laid = (np.arange(length) / rate, joints, bones, seen)
-    return ClipMap(clip.clip_id, clip.participant_id, clip.truth, level, *laid, found.score, found.start, found.gap)
+    return ClipMap(
+        clip.clip_id,
+        clip.participant_id,
+        clip.truth,
+        level,
+        *laid,
+        found.score,
+        found.start,
+        found.gap,
+    )
 
 
 def share(values: np.ndarray) -> np.ndarray:
@@ -71,7 +88,9 @@ def share(values: np.ndarray) -> np.ndarray:
 
 
 def mean_shares(maps: Iterable[np.ndarray], axis: int) -> np.ndarray:
-    """Mean over clips, each counting the same, of a map's (time, joint) shares summed over `axis`. Clips without evidence are left out."""
+    """Mean over clips, each counting the same, of a map's (time, joint) shares summed over `axis`.
+    Clips without evidence are left out.
+    """
     found = [share(values).sum(axis=axis) for values in maps if (values > 0).any()]
     return np.mean(found, axis=0) if found else np.zeros(0)
 
@@ -82,11 +101,17 @@ def joint_shares(maps: Sequence[ClipMap], skeleton: Skeleton) -> dict[str, float
 
 
 def bone_shares(maps: Sequence[ClipMap], skeleton: Skeleton) -> list[dict[str, object]]:
-    """`a` is the outer joint, `b` its inner neighbour; the root's row, with `b` None, is the movement of the whole figure."""
+    """`a` is the outer joint, `b` its inner neighbour; the root's row, with `b` None, is the
+    movement of the whole figure.
+    """
     found = mean_shares((clip.bones for clip in maps), axis=0)
     names, parents = skeleton.names, skeleton.parents
     return [
-        {"a": names[joint], "b": names[parents[joint]] if parents[joint] != joint else None, "share": round(float(value), 5)}
+        {
+            "a": names[joint],
+            "b": names[parents[joint]] if parents[joint] != joint else None,
+            "share": round(float(value), 5),
+        }
         for joint, value in enumerate(found)
     ]
 
@@ -97,17 +122,29 @@ def time_shares(clip: ClipMap) -> np.ndarray:
 
 
 def course(maps: Sequence[ClipMap]) -> list[float]:
-    """Mean share of the evidence in each twentieth of the clips. Clips without evidence are left out, as by joints."""
+    """Mean share of the evidence in each twentieth of the clips. Clips without evidence are left
+    out, as by joints.
+    """
     found = []
     for clip in (clip for clip in maps if (clip.joints > 0).any()):
-        part = np.minimum((np.arange(len(clip.time)) * PARTS_OF_TIME) // len(clip.time), PARTS_OF_TIME - 1)
+        part = np.minimum(
+            (np.arange(len(clip.time)) * PARTS_OF_TIME) // len(clip.time), PARTS_OF_TIME - 1
+        )
         found.append(np.bincount(part, time_shares(clip), PARTS_OF_TIME))
     return [round(float(value), 5) for value in np.mean(found, axis=0)] if found else []
 
 
 def region_shares(joints: dict[str, float]) -> dict[str, float]:
-    """Brows, eyes, nose and mouth from landmarks' shares; empty for a skeleton that has no such names."""
-    of = {name: next((region for region in REGIONS if region in name.split("_")), None) for name in joints}
+    """Brows, eyes, nose and mouth from landmarks' shares; empty for a skeleton that has no such
+    names.
+    """
+    of = {
+        name: next((region for region in REGIONS if region in name.split("_")), None)
+        for name in joints
+    }
     if None in of.values():
         return {}
-    return {region: round(sum(value for name, value in joints.items() if of[name] == region), 5) for region in REGIONS}
+    return {
+        region: round(sum(value for name, value in joints.items() if of[name] == region), 5)
+        for region in REGIONS
+    }

@@ -17,8 +17,8 @@ PREFERRED = ("agcn_kd", "agcn")  # what `semiology predict` prefers, too
 class Explained:
     """One saved model and the clips that it is asked about (None: all).
 
-    `kept`: the model is a fold's, which never saw them; else it was trained on everybody. `known`: those of them whose person it knows from
-    other clips, as where folds are dealt by recording.
+    `kept`: the model is a fold's, which never saw them; else it was trained on everybody. `known`:
+    those of them whose person it knows from other clips, as where folds are dealt by recording.
     """
 
     saved: SavedModel
@@ -31,19 +31,27 @@ def run_data(run: Path) -> tuple[str, str | None]:
     """The cohort and the store of a run.
 
     Raises:
-        UserError: the folder is no run, its config.yaml is damaged, or its cohort is not there any more.
+        UserError: the folder is no run, its config.yaml is damaged, or its cohort is not there any
+            more.
     """
     path = run / "config.yaml"
     if not path.is_file():
-        raise UserError(f"{run}: is no finished run (it has no config.yaml); `semiology loso` makes one")
+        raise UserError(
+            f"{run}: is no finished run (it has no config.yaml); `semiology loso` makes one"
+        )
     try:
         config = yaml.safe_load(path.read_text(encoding="utf-8"))
     except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise UserError(f"{path}: not YAML ({' '.join(str(error).split())}); run `semiology loso` again") from error
+        raise UserError(
+            f"{path}: not YAML ({' '.join(str(error).split())}); run `semiology loso` again"
+        ) from error
     if not isinstance(config, dict) or not isinstance(config.get("cohort"), str):
         raise UserError(f"{path}: names no cohort; run `semiology loso` again, which writes it")
     if not Path(config["cohort"]).is_dir():
-        raise UserError(f"{run}: its cohort {config['cohort']} is not there; call from the folder that the run was made from")
+        raise UserError(
+            f"{run}: its cohort {config['cohort']} is not there; call from the folder that the run"
+            " was made from"
+        )
     return config["cohort"], config.get("store")
 
 
@@ -51,13 +59,20 @@ def tasks_of(run: Path) -> list[str]:
     """Folder names of the tasks that have models, kept or final."""
     found = sorted({path.name for where in ("kept", "models") for path in (run / where).glob("*/")})
     if not found:
-        raise UserError(f"{run}: holds no trained models; run `semiology loso` with keep: true, which keeps those of every fold")
+        raise UserError(
+            f"{run}: holds no trained models; run `semiology loso` with keep: true, which keeps"
+            " those of every fold"
+        )
     return found
 
 
 def models_of(run: Path, task: str) -> list[str]:
-    """Names of a task's models, of the kept ones where there are any that belong to the run's predictions."""
-    kept = sorted({path.parent.name for path in (run / "kept" / task).glob("seed-*/*/*/model.json")})
+    """Names of a task's models, of the kept ones where there are any that belong to the run's
+    predictions.
+    """
+    kept = sorted(
+        {path.parent.name for path in (run / "kept" / task).glob("seed-*/*/*/model.json")}
+    )
     return [name for name in kept if kept_of(run, task, name)] or sorted(
         path.parent.name for path in (run / "models" / task).glob("*/model.json")
     )
@@ -69,12 +84,18 @@ def kept_of(run: Path, task: str, model: str) -> KeptFolds | None:
     Raises:
         UserError: as `kept_folds`.
     """
-    seeds = sorted(int(path.name.removeprefix("seed-")) for path in (run / "kept" / task).glob("seed-*"))
-    return next((found for seed in seeds if (found := kept_folds(run, task, model, seed)).folds), None)
+    seeds = sorted(
+        int(path.name.removeprefix("seed-")) for path in (run / "kept" / task).glob("seed-*")
+    )
+    return next(
+        (found for seed in seeds if (found := kept_folds(run, task, model, seed)).folds), None
+    )
 
 
 def explained(run: Path, task: str, model: str) -> Iterator[Explained]:
-    """The first seed's kept models with their held-out clips; where nothing was kept, the model that was trained on everybody."""
+    """The first seed's kept models with their held-out clips; where nothing was kept, the model
+    that was trained on everybody.
+    """
     kept = kept_of(run, task, model)
     if kept is None:
         yield Explained(load_model(run / "models" / task / model), None, kept=False)
@@ -87,23 +108,35 @@ def explained(run: Path, task: str, model: str) -> Iterator[Explained]:
 
 
 def acquaintance(models: Sequence[Explained]) -> str:
-    """What the models know of the people whose clips they explain: "never seen", "known" from other clips, "some known", "trained on"."""
+    """What the models know of the people whose clips they explain: "never seen", "known" from other
+    clips, "some known", "trained on".
+    """
     if not models[0].kept:
         return "trained on"
-    known, clips = (frozenset().union(*part) for part in ((one.known for one in models), (one.clip_ids or () for one in models)))
+    known, clips = (
+        frozenset().union(*part)
+        for part in ((one.known for one in models), (one.clip_ids or () for one in models))
+    )
     return "never seen" if not known else "known" if known == clips else "some known"
 
 
 def unreadable(run: Path, task: str, model: str) -> str:
-    """Why a model cannot be explained here, which takes one that reads the keypoints of one window and nothing else; empty if it can."""
+    """Why a model cannot be explained here, which takes one that reads the keypoints of one window
+    and nothing else; empty if it can.
+    """
     network = next(explained(run, task, model)).saved.network
     if tuple(network.reads) != ("keypoints", "keypoint_mask"):  # type: ignore[arg-type]
         return "reads appearance features; joints are explained for models that read keypoints only"
-    return "reads segments of a clip; joints are explained for models that read windows" if hasattr(network, "over_segments") else ""
+    return (
+        "reads segments of a clip; joints are explained for models that read windows"
+        if hasattr(network, "over_segments")
+        else ""
+    )
 
 
 def chosen_model(run: Path, task: str, asked: str | None) -> str:
-    """The model that is asked for, else the distilled AGCN, the AGCN, or the first that reads keypoints.
+    """The model that is asked for, else the distilled AGCN, the AGCN, or the first that reads
+    keypoints.
 
     Raises:
         UserError: no such model, or none that reads keypoints of windows.
@@ -118,4 +151,7 @@ def chosen_model(run: Path, task: str, asked: str | None) -> str:
     for name in [*(name for name in PREFERRED if name in names), *names]:
         if not unreadable(run, task, name):
             return name
-    raise UserError(f"{run}: no model of {task} reads keypoints only; there are {', '.join(names)}; those of segments are not explained")
+    raise UserError(
+        f"{run}: no model of {task} reads keypoints only; there are {', '.join(names)}; those of"
+        " segments are not explained"
+    )

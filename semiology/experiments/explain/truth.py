@@ -1,4 +1,5 @@
-"""Whether a map points to where and when the sign is, against chance: only on phantoms, where that is known.
+"""Whether a map points to where and when the sign is, against chance: only on phantoms, where that
+is known.
 
 What is known of a phantom's clips: which joints carry the sign, and when.
 
@@ -16,12 +17,20 @@ import numpy as np
 
 from semiology.data.skeleton import Skeleton, mirrored_name
 from semiology.errors import UserError
-from semiology.evaluation.statistics.intervals import at_bound, bca_interval, difference_interval, draw_participants, leave_one_out
+from semiology.evaluation.statistics.intervals import (
+    at_bound,
+    bca_interval,
+    difference_interval,
+    draw_participants,
+    leave_one_out,
+)
 from semiology.experiments.explain.maps import ClipMap, share
 from semiology.phantom.drawing.face import expression, landmarks
 from semiology.phantom.drawing.person import draw_person
 
-MOVING = 0.25  # of an expression's largest displacement: landmarks that move at least so far carry it
+MOVING = (
+    0.25  # of an expression's largest displacement: landmarks that move at least so far carry it
+)
 
 
 @dataclass(frozen=True)
@@ -29,7 +38,8 @@ class SignTruth:
     """Where and when a sign is in a clip.
 
     Attributes:
-        joints: of the arm that is held its elbow and wrist, the joints that a posture moves; of an expression the landmarks that it moves.
+        joints: of the arm that is held its elbow and wrist, the joints that a posture moves; of an
+            expression the landmarks that it moves.
         start, stop: seconds of the clip, ramps included.
     """
 
@@ -39,7 +49,8 @@ class SignTruth:
 
 
 def sign_truth(cohort: Path, clip_id: str, label: str) -> SignTruth | None:
-    """The truth of a label in a clip; None where the cohort is no phantom, the label is no sign of it, or the clip does not show it.
+    """The truth of a label in a clip; None where the cohort is no phantom, the label is no sign of
+    it, or the clip does not show it.
 
     Raises:
         UserError: the file of the truth is damaged.
@@ -51,20 +62,31 @@ def sign_truth(cohort: Path, clip_id: str, label: str) -> SignTruth | None:
         sign = json.loads(path.read_text(encoding="utf-8"))["rendered"].get(label)
         if sign is None:
             return None
-        joints = {f"{sign['side']}_elbow", f"{sign['side']}_wrist"} if sign["side"] else moving_landmarks(sign["kind"])
+        joints = (
+            {f"{sign['side']}_elbow", f"{sign['side']}_wrist"}
+            if sign["side"]
+            else moving_landmarks(sign["kind"])
+        )
         return SignTruth(frozenset(joints), float(sign["start"]), float(sign["stop"]))
     except (ValueError, KeyError, TypeError) as error:
-        raise UserError(f"{path}: is no truth of a phantom clip ({error}); render the cohort again with `semiology phantom`") from error
+        raise UserError(
+            f"{path}: is no truth of a phantom clip ({error}); render the cohort again with"
+            " `semiology phantom`"
+        ) from error
 
 
 @lru_cache(maxsize=8)
 def moving_landmarks(kind: str) -> frozenset[str]:
-    """Landmarks of an average face that an expression moves by at least a quarter of its largest displacement."""
+    """Landmarks of an average face that an expression moves by at least a quarter of its largest
+    displacement.
+    """
     drawn = draw_person(np.random.default_rng(0))
     average = replace(drawn, face=dict.fromkeys(drawn.face, 0.0), brow_thickness=1.0)
     rest, moved = (landmarks(average, expression(name, 0)[None]) for name in ("neutral", kind))
     distance = {name: float(np.linalg.norm(moved[name] - rest[name])) for name in rest}
-    return frozenset(name for name, value in distance.items() if value >= MOVING * max(distance.values()))
+    return frozenset(
+        name for name, value in distance.items() if value >= MOVING * max(distance.values())
+    )
 
 
 DRAWS = 2000
@@ -72,11 +94,14 @@ RATES = ("hit", "time_hit")  # 0 or 1 a clip
 
 
 def agreement(clip: ClipMap, truth: SignTruth, skeleton: Skeleton) -> dict[str, float]:
-    """How much of a clip's evidence lies on the true joints and in the true time, and how much would if it were spread evenly.
+    """How much of a clip's evidence lies on the true joints and in the true time, and how much
+    would if it were spread evenly.
 
-    Chance is the share of the clip's seen (time, joint) cells. `hit` is 1 where the joint with most evidence is a true one, `time_hit`
-    where the moment with most evidence is within the sign. `mirror_share` is the share on the same joints of the other side, for signs of
-    one side: what the same map would get had the sign been there. A map without any evidence for the level has shares and hits of 0.
+    Chance is the share of the clip's seen (time, joint) cells. `hit` is 1 where the joint with most
+    evidence is a true one, `time_hit` where the moment with most evidence is within the sign.
+    `mirror_share` is the share on the same joints of the other side, for signs of one side: what
+    the same map would get had the sign been there. A map without any evidence for the level has
+    shares and hits of 0.
     """
     names = skeleton.names
     on = np.array([name in truth.joints for name in names])
@@ -102,7 +127,9 @@ def agreement(clip: ClipMap, truth: SignTruth, skeleton: Skeleton) -> dict[str, 
 
 
 def summary(rows: Sequence[Mapping[str, float]], participants: Sequence[str]) -> dict[str, Any]:
-    """Mean of each figure over clips with its 95 % interval over participants, and of each share's difference from its chance."""
+    """Mean of each figure over clips with its 95 % interval over participants, and of each share's
+    difference from its chance.
+    """
     told: dict[str, Any] = {"clips": len(rows), "participants": len(set(participants))}
     figures = [name for name in rows[0] if all(name in row for row in rows)]
     values = {name: np.array([row[name] for row in rows]) for name in figures}
@@ -112,27 +139,38 @@ def summary(rows: Sequence[Mapping[str, float]], participants: Sequence[str]) ->
             rate = of_rate(values[name], participants) if name in RATES else None
             told[f"{name}_interval"] = rate or over_participants(values[name], participants)
     for name, chance in against(figures).items():
-        rate, even = of_rate(values[name], participants) if name in RATES else None, float(values[chance].mean())
+        rate, even = (
+            of_rate(values[name], participants) if name in RATES else None,
+            float(values[chance].mean()),
+        )
         told[f"{name}_above_chance"] = (
             [round(bound - even, 4) for bound in rate]
             if rate
             else over_participants(values[name] - values[chance], participants, difference=True)
         )
     if "mirror_share" in figures:
-        told["joint_share_above_mirror"] = over_participants(values["joint_share"] - values["mirror_share"], participants, difference=True)
+        told["joint_share_above_mirror"] = over_participants(
+            values["joint_share"] - values["mirror_share"], participants, difference=True
+        )
     return told
 
 
 def against(figures: Sequence[str]) -> dict[str, str]:
     """Figure -> its chance: joint_share -> joint_chance, hit -> hit_chance."""
-    pairs = {name: f"{name.removesuffix('_share')}_chance" for name in figures if not name.endswith("chance")}
+    pairs = {
+        name: f"{name.removesuffix('_share')}_chance"
+        for name in figures
+        if not name.endswith("chance")
+    }
     return {name: chance for name, chance in pairs.items() if chance in figures}
 
 
 def of_rate(hits: np.ndarray, participants: Sequence[str]) -> list[float] | None:
-    """[low, high] of a rate of hits (0 or 1 a clip) that is 1 or 0 throughout, by Wilson over participants; None of any other.
+    """[low, high] of a rate of hits (0 or 1 a clip) that is 1 or 0 throughout, by Wilson over
+    participants; None of any other.
 
-    Drawing people again would give the same rate each time, and an interval without width. One participant has no interval.
+    Drawing people again would give the same rate each time, and an interval without width. One
+    participant has no interval.
     """
     if len(set(participants)) < 2 or len(set(hits.tolist())) > 1:
         return None
@@ -140,14 +178,20 @@ def of_rate(hits: np.ndarray, participants: Sequence[str]) -> list[float] | None
     return [round(found.low, 4), round(found.high, 4)] if found else None
 
 
-def over_participants(values: np.ndarray, participants: Sequence[str], difference: bool = False) -> list[float | None]:
-    """[low, high], 95 %, of the mean over clips when whole participants are drawn with replacement; None where there is no interval.
+def over_participants(
+    values: np.ndarray, participants: Sequence[str], difference: bool = False
+) -> list[float | None]:
+    """[low, high], 95 %, of the mean over clips when whole participants are drawn with replacement;
+    None where there is no interval.
 
-    By the methods that the metrics have (semiology.evaluation.statistics.intervals), which are wider than percentiles where people are few. There is
-    none where all participants have the same mean: drawing them again tells nothing.
+    By the methods that the metrics have (semiology.evaluation.statistics.intervals), which are
+    wider than percentiles where people are few. There is none where all participants have the same
+    mean: drawing them again tells nothing.
     """
     names = sorted(set(participants))
-    member = np.array([[who == name for who in participants] for name in names], float)  # (participant, clip)
+    member = np.array(
+        [[who == name for who in participants] for name in names], float
+    )  # (participant, clip)
     sums, counts = member @ values, member.sum(axis=1)
     if np.ptp(sums / counts) < 1e-9:
         return [None, None]

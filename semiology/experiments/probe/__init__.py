@@ -1,4 +1,6 @@
-"""What the layers of a trained stream know: their features as tables, linear probes with controls, similarity. A notebook's interface."""
+"""What the layers of a trained stream know: their features as tables, linear probes with controls,
+similarity. A notebook's interface.
+"""
 
 from semiology.experiments.probe.controls import identity_probe, random_labels
 from semiology.experiments.probe.features import Features, input_features, read_features

@@ -1,6 +1,8 @@
-"""Control tasks: what the same probe makes of labels that mean nothing, and how much a layer knows of who the patient is.
+"""Control tasks: what the same probe makes of labels that mean nothing, and how much a layer knows
+of who the patient is.
 
-Source: Hewitt and Liang, Designing and Interpreting Probes with Control Tasks, EMNLP 2019 (random labels, selectivity).
+Source: Hewitt and Liang, Designing and Interpreting Probes with Control Tasks, EMNLP 2019 (random
+labels, selectivity).
 """
 
 from dataclasses import dataclass, replace
@@ -57,9 +59,10 @@ def random_labels(
 ) -> RandomLabels:
     """Scores of the same probe on the target's values dealt at random.
 
-    Dealt to clips, the probe is judged on participants left out, as the real one: whatever it reaches is reached without meaning. Dealt to
-    participants, all clips of one get the same value and the probe is judged on other clips of the same people: it can only be right by
-    recognising them, and reaches as much as a label that follows the person would without any sign being seen.
+    Dealt to clips, the probe is judged on participants left out, as the real one: whatever it
+    reaches is reached without meaning. Dealt to participants, all clips of one get the same value
+    and the probe is judged on other clips of the same people: it can only be right by recognising
+    them, and reaches as much as a label that follows the person would without any sign being seen.
 
     Args:
         features: of one layer, per clip.
@@ -78,10 +81,15 @@ def random_labels(
     check_levels(codes, [], owners, by)
     rng = np.random.default_rng(seed)
     dealt = [_dealt(codes, owners, to, rng) for _ in range(repeats)]
-    drawn = predict_targets(make_splits(features, clips, owners, by, None, seed, codes), np.stack(dealt), levels, model)
+    drawn = predict_targets(
+        make_splits(features, clips, owners, by, None, seed, codes), np.stack(dealt), levels, model
+    )
     there = np.isfinite(drawn.scores[0]).any(axis=1)
     name = metric_names(levels)[0]
-    values = [metric(name, labels[there], scores[there], len(levels)) for labels, scores in zip(drawn.targets, drawn.scores)]
+    values = [
+        metric(name, labels[there], scores[there], len(levels))
+        for labels, scores in zip(drawn.targets, drawn.scores)
+    ]
     return RandomLabels(to, name, np.array(values))
 
 
@@ -95,24 +103,29 @@ def identity_probe(
     draws: int = 2000,
     seed: int = 0,
 ) -> ProbeResult:
-    """How well the layer tells who the patient is: the participant as the target, judged on clips that the probe was not fitted on.
+    """How well the layer tells who the patient is: the participant as the target, judged on clips
+    that the probe was not fitted on.
 
-    Every participant's clips are divided in five parts at most; a probe fitted on the other parts names the participant of each clip.
-    Features with folds keep to them, in one of two ways:
+    Every participant's clips are divided in five parts at most; a probe fitted on the other parts
+    names the participant of each clip. Features with folds keep to them, in one of two ways:
 
-    - among="everybody": a participant is only looked for in the layer of the model that never saw this participant, among all. This
-      includes whether the model had met the person: who was held out alone may stand out in the layer for that reason.
-    - among="trained on": in each fold's layer all clips of the participants whom its model was trained on, among these; the clips of all
-      folds count alike. All were met, so that only who they are can tell them apart: this is the fair one.
+    - among="everybody": a participant is only looked for in the layer of the model that never saw
+      this participant, among all. This includes whether the model had met the person: who was held
+      out alone may stand out in the layer for that reason.
+    - among="trained on": in each fold's layer all clips of the participants whom its model was
+      trained on, among these; the clips of all folds count alike. All were met, so that only who
+      they are can tell them apart: this is the fair one.
 
-    The null deals the names to the clips of each part at random, to clips of one level of `balance` among themselves; guessing is right in
-    1 of as many as there are participants to choose from (`guessing`). Where no model was held out from anybody (features without folds),
-    both ways are the same.
+    The null deals the names to the clips of each part at random, to clips of one level of `balance`
+    among themselves; guessing is right in 1 of as many as there are participants to choose from
+    (`guessing`). Where no model was held out from anybody (features without folds), both ways are
+    the same.
 
     Args:
         features: of one layer, per clip.
         clip_ids: only these clips; by default all.
-        balance: clip_id -> what else the layer may know of a clip, its action for example; the parts hold its levels alike.
+        balance: clip_id -> what else the layer may know of a clip, its action for example; the
+            parts hold its levels alike.
         among: "everybody" or "trained on".
         model: "ridge" or "logistic".
         permutations, draws, seed: as of `linear_probe`.
@@ -125,7 +138,11 @@ def identity_probe(
     wanted = [str(clip) for clip in owned.index] if clip_ids is None else clip_ids
     levels = sorted({str(who) for who in owned.loc[wanted]})
     apart = among == "trained on" and features.by_fold
-    spaces = [_trained_on(part, features) for _, part in features.table.groupby("fold")] if apart else [features]
+    spaces = (
+        [_trained_on(part, features) for _, part in features.table.groupby("fold")]
+        if apart
+        else [features]
+    )
     named, asked, owners, guessing = [], [], [], []
     for number, space in enumerate(spaces):
         there = set(space.table["clip_id"])
@@ -141,31 +158,79 @@ def identity_probe(
         [penalty for drawn in named for penalty in drawn.penalties],
     )
     everybody = np.concatenate(owners)
-    result = judged(drawn, features, "participant_id", asked, everybody, levels, by="clip", model=model, draws=draws, seed=seed)
+    result = judged(
+        drawn,
+        features,
+        "participant_id",
+        asked,
+        everybody,
+        levels,
+        by="clip",
+        model=model,
+        draws=draws,
+        seed=seed,
+    )
     return replace(result, guessing=float(np.mean(guessing)))
 
 
 def _trained_on(fold: pd.DataFrame, features: Features) -> Features:
     """One fold's features of the participants whom its model was trained on, as a space of its own."""
     unmet = set(fold.loc[fold["held_out"], "participant_id"])
-    return Features(features.layer, fold[~fold["participant_id"].isin(unmet)].drop(columns=["fold", "held_out"]), features.seen)
+    return Features(
+        features.layer,
+        fold[~fold["participant_id"].isin(unmet)].drop(columns=["fold", "held_out"]),
+        features.seen,
+    )
 
 
 def _name(
-    features: Features, clip_ids: list[str], levels: list[str], balance: pd.Series | None, model: ModelName, permutations: int, seed: int
+    features: Features,
+    clip_ids: list[str],
+    levels: list[str],
+    balance: pd.Series | None,
+    model: ModelName,
+    permutations: int,
+    seed: int,
 ) -> tuple[Drawn, np.ndarray]:
-    """Scores of every participant (level) for these clips, observed and permuted, and whose they are; clips in the order given."""
+    """Scores of every participant (level) for these clips, observed and permuted, and whose they
+    are; clips in the order given.
+    """
     owned = features.table.drop_duplicates("clip_id").set_index("clip_id")["participant_id"]
     owners = owned.loc[clip_ids].to_numpy(str)
     if len(set(owners)) < 2:
-        raise UserError(f"layer {features.layer}: one participant only; who it is needs two or more to be told apart")
+        raise UserError(
+            f"layer {features.layer}: one participant only; who it is needs two or more to be told"
+            " apart"
+        )
     check_levels(np.empty(0), [], owners, "clip")
     codes = np.array([levels.index(owner) for owner in owners], float)
     rng = np.random.default_rng(seed)
-    strata = np.zeros(len(clip_ids), int) if balance is None else pd.factorize(balance.reindex(clip_ids), sort=True)[0]
-    parts = clip_parts(owners, strata, None, seed)  # names stay in their part: the null is divided as evenly as the clips are
-    targets = np.stack([codes, *(_shuffled_within(codes, strata * (parts.max() + 1) + parts, rng) for _ in range(permutations))])
-    return predict_targets(make_splits(features, clip_ids, owners, "clip", None, seed, strata), targets, levels, model), owners
+    strata = (
+        np.zeros(len(clip_ids), int)
+        if balance is None
+        else pd.factorize(balance.reindex(clip_ids), sort=True)[0]
+    )
+    parts = clip_parts(
+        owners, strata, None, seed
+    )  # names stay in their part: the null is divided as evenly as the clips are
+    targets = np.stack(
+        [
+            codes,
+            *(
+                _shuffled_within(codes, strata * (parts.max() + 1) + parts, rng)
+                for _ in range(permutations)
+            ),
+        ]
+    )
+    return (
+        predict_targets(
+            make_splits(features, clip_ids, owners, "clip", None, seed, strata),
+            targets,
+            levels,
+            model,
+        ),
+        owners,
+    )
 
 
 def _shuffled_within(codes: np.ndarray, strata: np.ndarray, rng: np.random.Generator) -> np.ndarray:
@@ -180,6 +245,8 @@ def _dealt(codes: np.ndarray, owners: np.ndarray, to: str, rng: np.random.Genera
     if to == "clip":
         return rng.permutation(codes)
     names, number = np.unique(owners, return_inverse=True)
-    while len(set(drawn := rng.choice(codes, len(names)))) < 2:  # one value for everybody would be no task
+    while (
+        len(set(drawn := rng.choice(codes, len(names)))) < 2
+    ):  # one value for everybody would be no task
         pass
     return drawn[number]

@@ -1,6 +1,8 @@
-"""Features of one layer as a plain table: a row a clip (or a frame), the keys first, then one column a feature.
+"""Features of one layer as a plain table: a row a clip (or a frame), the keys first, then one
+column a feature.
 
-What a stream reads, summed up clip by clip: the layer below the first, against which the others are judged.
+What a stream reads, summed up clip by clip: the layer below the first, against which the others are
+judged.
 """
 
 from collections.abc import Sequence
@@ -20,7 +22,9 @@ Seen = Literal["nobody", "others", "everybody"]  # whose clips trained the layer
 SEEN = {
     "nobody": "nothing was trained: what the stream reads",
     "others": "each clip is judged on the layer of the fold whose model never saw its participant",
-    "everybody": "the layer was trained on all participants, and has seen those that it is judged on",
+    "everybody": (
+        "the layer was trained on all participants, and has seen those that it is judged on"
+    ),
 }
 KEYS = ("fold", "held_out", "clip_id", "participant_id", "window", "time")
 
@@ -31,10 +35,13 @@ class Features:
 
     Attributes:
         layer: its name.
-        table: columns `clip_id`, `participant_id`, with folds also `fold` and `held_out` (True where the fold's model never saw the
-            participant), for frames also `window` and `time` (s from the start of the clip); every other column is a feature. With folds
-            the clips are there once for each fold, because each fold's model has a feature space of its own: never compare across.
-        seen: whose clips trained the layer: "nobody" (the input), "others" (a model for each fold) or "everybody" (a final model).
+        table: columns `clip_id`, `participant_id`, with folds also `fold` and `held_out` (True
+            where the fold's model never saw the participant), for frames also `window` and `time`
+            (s from the start of the clip); every other column is a feature. With folds the clips
+            are there once for each fold, because each fold's model has a feature space of its own:
+            never compare across.
+        seen: whose clips trained the layer: "nobody" (the input), "others" (a model for each fold)
+            or "everybody" (a final model).
     """
 
     layer: str
@@ -57,11 +64,14 @@ class Features:
 
     @property
     def by_fold(self) -> bool:
-        """Whether each fold has a feature space of its own, in which only some clips may be judged; one kept fold is enough."""
+        """Whether each fold has a feature space of its own, in which only some clips may be judged;
+        one kept fold is enough.
+        """
         return "fold" in self.table.columns
 
     def spaces(self, clip_ids: Sequence[str]) -> list[tuple[np.ndarray, np.ndarray]]:
-        """For each feature space: values (clip, feature) of these clips, in this order, and (clip,) whether it may be judged on them.
+        """For each feature space: values (clip, feature) of these clips, in this order, and (clip,)
+        whether it may be judged on them.
 
         Without folds there is one space, in which every clip may be judged.
 
@@ -69,14 +79,20 @@ class Features:
             UserError: a row a frame, or a clip that is not in the table.
         """
         if self.by_frame:
-            raise UserError(f"layer {self.layer}: has a row for each frame; ask for its features per clip")
+            raise UserError(
+                f"layer {self.layer}: has a row for each frame; ask for its features per clip"
+            )
         if lacking := sorted(set(clip_ids) - set(self.table["clip_id"])):
-            raise UserError(f"layer {self.layer}: no features of clip {lacking[0]} ({len(lacking)} such clips)")
+            raise UserError(
+                f"layer {self.layer}: no features of clip {lacking[0]} ({len(lacking)} such clips)"
+            )
         parts = [part for _, part in self.table.groupby("fold")] if self.by_fold else [self.table]
         spaces = []
         for part in parts:
             rows = part.set_index("clip_id").loc[list(clip_ids)]
-            judged = rows["held_out"].to_numpy(bool) if "held_out" in rows else np.ones(len(rows), bool)
+            judged = (
+                rows["held_out"].to_numpy(bool) if "held_out" in rows else np.ones(len(rows), bool)
+            )
             spaces.append((rows[self.names].to_numpy(float), judged))
         return spaces
 
@@ -84,11 +100,17 @@ class Features:
         """(row, feature) with the keys as coordinates of the rows."""
         keys = {key: ("row", self.table[key].to_numpy()) for key in KEYS if key in self.table}
         return xr.DataArray(
-            self.values, dims=("row", "feature"), coords={**keys, "feature": self.names}, name=self.layer, attrs={"seen": self.seen}
+            self.values,
+            dims=("row", "feature"),
+            coords={**keys, "feature": self.names},
+            name=self.layer,
+            attrs={"seen": self.seen},
         )
 
     def to_csv(self, path: str | Path) -> Path:
-        """Write a plain table, with `layer` and `seen` before the other columns; `read_features` reads it."""
+        """Write a plain table, with `layer` and `seen` before the other columns; `read_features`
+        reads it.
+        """
         with atomic_path(path) as temporary:
             told = self.table.assign(layer=self.layer, seen=self.seen)
             told[["layer", "seen", *self.table.columns]].to_csv(temporary, index=False)
@@ -103,15 +125,29 @@ def read_features(path: str | Path) -> Features:
     """
     texts = dict.fromkeys(("layer", "seen", "fold", "clip_id", "participant_id"), str)
     try:
-        table = pd.read_csv(path, dtype=texts, keep_default_na=False, na_values=[""], float_precision="round_trip")
+        table = pd.read_csv(
+            path, dtype=texts, keep_default_na=False, na_values=[""], float_precision="round_trip"
+        )
     except FileNotFoundError as error:
-        raise UserError(f"{path}: not found; `semiology probe` or Features.to_csv writes it") from error
+        raise UserError(
+            f"{path}: not found; `semiology probe` or Features.to_csv writes it"
+        ) from error
     except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError) as error:
-        raise UserError(f"{path}: not a table of features ({' '.join(str(error).split())})") from error
-    if missing := [name for name in ("layer", "seen", "clip_id", "participant_id") if name not in table]:
-        raise UserError(f"{path}: column {', '.join(missing)} missing; a table of features has layer, seen, clip_id and participant_id")
+        raise UserError(
+            f"{path}: not a table of features ({' '.join(str(error).split())})"
+        ) from error
+    if missing := [
+        name for name in ("layer", "seen", "clip_id", "participant_id") if name not in table
+    ]:
+        raise UserError(
+            f"{path}: column {', '.join(missing)} missing; a table of features has layer, seen,"
+            " clip_id and participant_id"
+        )
     if table.empty or table["layer"].nunique() != 1 or table["seen"].iloc[0] not in get_args(Seen):
-        raise UserError(f"{path}: holds {table['layer'].nunique()} layers, seen by {list(table['seen'].unique())}; a table holds one layer")
+        raise UserError(
+            f"{path}: holds {table['layer'].nunique()} layers, seen by"
+            f" {list(table['seen'].unique())}; a table holds one layer"
+        )
     layer, seen = table["layer"].iloc[0], table["seen"].iloc[0]
     return Features(layer, table.drop(columns=["layer", "seen"]), seen)
 
@@ -120,14 +156,17 @@ AXES = ("x", "y", "z")
 
 
 def input_features(
-    source: ClipSource, what: Literal["joints", "appearance"] = "joints", per: Literal["clip", "frame"] = "clip"
+    source: ClipSource,
+    what: Literal["joints", "appearance"] = "joints",
+    per: Literal["clip", "frame"] = "clip",
 ) -> Features:
     """Features of the raw input.
 
-    Per clip, of each joint's coordinate (body units): `mean`, `spread` (standard deviation), `least`, `greatest` over the frames in which
-    it was seen, and `speed`, the mean absolute change from frame to frame times the rate (body units / s); of each appearance feature the
-    mean and the spread. NaN where it was never seen. Per frame: the coordinates, or the appearance features, themselves; of snippets a row
-    at each one's start. The choice of summaries is ours.
+    Per clip, of each joint's coordinate (body units): `mean`, `spread` (standard deviation),
+    `least`, `greatest` over the frames in which it was seen, and `speed`, the mean absolute change
+    from frame to frame times the rate (body units / s); of each appearance feature the mean and the
+    spread. NaN where it was never seen. Per frame: the coordinates, or the appearance features,
+    themselves; of snippets a row at each one's start. The choice of summaries is ours.
 
     Args:
         source: the clips and how they are read.
@@ -135,12 +174,18 @@ def input_features(
         per: "clip" or "frame".
 
     Raises:
-        UserError: appearance is asked for and the reading names none; joints of the part "frame", which has none.
+        UserError: appearance is asked for and the reading names none; joints of the part "frame",
+            which has none.
     """
     if what == "joints" and source.reading.part == "frame":
-        raise UserError(f"{source.cohort}: the whole picture is read, without joints; ask for appearance")
+        raise UserError(
+            f"{source.cohort}: the whole picture is read, without joints; ask for appearance"
+        )
     if what == "appearance" and source.reading.appearance is None:
-        raise UserError(f"{source.cohort}: the reading names no appearance features; set its `appearance`, or ask for joints")
+        raise UserError(
+            f"{source.cohort}: the reading names no appearance features; set its `appearance`, or"
+            " ask for joints"
+        )
     rows = [row for clip in source.clips for row in _rows(clip, source, what, per)]
     return Features("input", pd.DataFrame(rows), "nobody")
 
@@ -148,7 +193,11 @@ def input_features(
 def _rows(clip: ClipData, source: ClipSource, what: str, per: str) -> list[dict]:
     reading, keys = source.reading, {"clip_id": clip.clip_id, "participant_id": clip.participant_id}
     if what == "joints":
-        names = [f"{joint}.{axis}" for joint in reading.graph.names for axis in AXES[: clip.joints.shape[2]]]
+        names = [
+            f"{joint}.{axis}"
+            for joint in reading.graph.names
+            for axis in AXES[: clip.joints.shape[2]]
+        ]
         series = clip.joints.reshape(len(clip.joints), -1).astype(float)  # (time, joint * space)
     else:
         assert clip.appearance is not None
@@ -158,7 +207,21 @@ def _rows(clip: ClipData, source: ClipSource, what: str, per: str) -> list[dict]
             series = np.where(clip.held[:, None] >= 0, series[clip.held], np.nan)
     if per == "frame":
         frames = np.arange(len(series)) if clip.starts is None or what == "joints" else clip.starts
-        return [{**keys, "window": 0, "time": frame / reading.rate, **dict(zip(names, row))} for frame, row in zip(frames.tolist(), series)]
-    kinds = ("mean", "spread", "least", "greatest", "speed") if what == "joints" else ("mean", "spread")
+        return [
+            {**keys, "window": 0, "time": frame / reading.rate, **dict(zip(names, row))}
+            for frame, row in zip(frames.tolist(), series)
+        ]
+    kinds = (
+        ("mean", "spread", "least", "greatest", "speed") if what == "joints" else ("mean", "spread")
+    )
     summed = summaries(series, reading.rate)
-    return [{**keys, **{f"{name}.{kind}": value for kind in kinds for name, value in zip(names, summed[kind])}}]
+    return [
+        {
+            **keys,
+            **{
+                f"{name}.{kind}": value
+                for kind in kinds
+                for name, value in zip(names, summed[kind])
+            },
+        }
+    ]

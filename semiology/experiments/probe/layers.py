@@ -1,4 +1,6 @@
-"""Features of any layer of a trained stream, pooled over joints and time as the stream itself pools them."""
+"""Features of any layer of a trained stream, pooled over joints and time as the stream itself pools
+them.
+"""
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -21,9 +23,11 @@ Per = Literal["clip", "frame"]
 
 
 def layer_names(model: SavedModel | nn.Module | str | Path) -> list[str]:
-    """Every layer that can be asked for, in the network's order: "input", its modules ("blocks.0", ...), "features", "logits".
+    """Every layer that can be asked for, in the network's order: "input", its modules ("blocks.0",
+    ...), "features", "logits".
 
-    Of a network over segments the modules cannot be asked for: they see a clip's segments, each by itself.
+    Of a network over segments the modules cannot be asked for: they see a clip's segments, each by
+    itself.
     """
     network = model if isinstance(model, nn.Module) else _load(model).network
     if hasattr(network, "over_segments"):
@@ -33,7 +37,11 @@ def layer_names(model: SavedModel | nn.Module | str | Path) -> list[str]:
 
 def usual_layers(network: nn.Module) -> list[str]:
     """What is asked for when no layers are named: the input, each block, the features, the logits."""
-    blocks = [f"blocks.{number}" for number in range(len(network.blocks))] if hasattr(network, "blocks") else []  # type: ignore[arg-type]
+    blocks = (
+        [f"blocks.{number}" for number in range(len(network.blocks))]
+        if hasattr(network, "blocks")
+        else []
+    )  # type: ignore[arg-type]
     return ["input", *blocks, "features", "logits"]
 
 
@@ -46,10 +54,12 @@ def layer_features(
 ) -> dict[str, Features]:
     """Features of layers of one trained stream for the clips of a cohort.
 
-    "input" is what the stream reads (see `input_features`), "features" the vector before the head, "logits" what the head says, and every
-    other name a module of the network ("blocks.0"). A module's output (batch, channel, time, joint) is averaged over joints, and per clip
-    over the steps in which anything was seen and over the clip's windows, so that the last block's features are "features". Per frame there
-    is a row for each step of each window, NaN where nothing was seen.
+    "input" is what the stream reads (see `input_features`), "features" the vector before the head,
+    "logits" what the head says, and every other name a module of the network ("blocks.0"). A
+    module's output (batch, channel, time, joint) is averaged over joints, and per clip over the
+    steps in which anything was seen and over the clip's windows, so that the last block's features
+    are "features". Per frame there is a row for each step of each window, NaN where nothing was
+    seen.
 
     Args:
         model: folder of a saved model, or the model.
@@ -59,27 +69,34 @@ def layer_features(
         per: "clip" or "frame".
 
     Returns:
-        layer -> features, with seen="everybody": nothing here says that the model had not seen them. `run_features` keeps folds apart.
+        layer -> features, with seen="everybody": nothing here says that the model had not seen
+        them. `run_features` keeps folds apart.
 
     Raises:
-        UserError: no such layer, a layer whose output has no row for each window or (per frame) no time.
+        UserError: no such layer, a layer whose output has no row for each window or (per frame) no
+            time.
     """
     saved = _load(model)
     if isinstance(cohort, ClipSource):
         source = cohort
         if source.reading != saved.reading:
             raise UserError(
-                f"{source.cohort}: is read in another way than the model reads; give the folder, or a source with the model's reading"
+                f"{source.cohort}: is read in another way than the model reads; give the folder, or"
+                " a source with the model's reading"
             )
     else:
         source = ClipSource(str(cohort), saved.reading, None if store is None else str(store))
     wanted = check_layers(saved.network, layers)
-    with _recorded(saved.network, [layer for layer in wanted if layer not in ("input", "features", "logits")]) as outputs:
+    with _recorded(
+        saved.network, [layer for layer in wanted if layer not in ("input", "features", "logits")]
+    ) as outputs:
         pieces = _run(saved.network, source, wanted, outputs, per)
     made = {layer: Features(layer, table, "everybody") for layer, table in pieces.items()}
     if "input" in wanted:
         reads: Sequence[str] = saved.network.reads  # type: ignore[assignment]
-        made["input"] = input_features(source, "joints" if "keypoints" in reads else "appearance", per)
+        made["input"] = input_features(
+            source, "joints" if "keypoints" in reads else "appearance", per
+        )
     return {layer: made[layer] for layer in wanted}
 
 
@@ -119,7 +136,9 @@ def _recorded(network: nn.Module, names: list[str]) -> Iterator[dict[str, Tensor
             handle.remove()
 
 
-def _run(network: nn.Module, source: ClipSource, layers: list[str], outputs: dict[str, Tensor], per: Per) -> dict[str, pd.DataFrame]:
+def _run(
+    network: nn.Module, source: ClipSource, layers: list[str], outputs: dict[str, Tensor], per: Per
+) -> dict[str, pd.DataFrame]:
     """layer -> table, by running every window of every clip through the network once."""
     dataset = ClipDataset(source, source.clips, NO_CHANGE, rng=None)
     gathered: dict[str, list[np.ndarray]] = {layer: [] for layer in layers if layer != "input"}
@@ -134,7 +153,10 @@ def _run(network: nn.Module, source: ClipSource, layers: list[str], outputs: dic
             joints = len(source.reading.graph.names)
             for layer in gathered:
                 if layer not in found:
-                    raise UserError(f"layer {layer!r} gives nothing itself; name one of its parts, for example {_part_of(network, layer)}")
+                    raise UserError(
+                        f"layer {layer!r} gives nothing itself; name one of its parts, for example"
+                        f" {_part_of(network, layer)}"
+                    )
                 values = by_step(found[layer], len(mask), joints, layer)
                 if values.ndim == 2 and per == "frame":
                     raise UserError(f"layer {layer!r}: has no time any more; ask for it per clip")
@@ -154,38 +176,52 @@ def _run(network: nn.Module, source: ClipSource, layers: list[str], outputs: dic
 
 
 def by_step(output: Tensor, windows: int, joints: int, layer: str = "") -> Tensor:
-    """A module's output as (window, channel, step), or (window, channel) where it has no time; joints are averaged.
+    """A module's output as (window, channel, step), or (window, channel) where it has no time;
+    joints are averaged.
 
-    Known are (window, channel, step, joint), (window, channel, step), (window, channel), and nodes ordered by window, step and joint
-    (window * step * joint, channel), as graph networks of torch-geometric give them.
+    Known are (window, channel, step, joint), (window, channel, step), (window, channel), and nodes
+    ordered by window, step and joint (window * step * joint, channel), as graph networks of
+    torch-geometric give them.
 
     Raises:
         UserError: an output of another shape.
     """
-    if isinstance(output, Tensor) and output.ndim == 2 and len(output) > windows and len(output) % (windows * joints) == 0:
+    if (
+        isinstance(output, Tensor)
+        and output.ndim == 2
+        and len(output) > windows
+        and len(output) % (windows * joints) == 0
+    ):
         return output.view(windows, -1, joints, output.shape[1]).mean(dim=2).transpose(1, 2)
     if not isinstance(output, Tensor) or not 2 <= output.ndim <= 4 or len(output) != windows:
         shape = tuple(output.shape) if isinstance(output, Tensor) else type(output).__name__
         raise UserError(
-            f"layer {layer!r}: its output {shape} is not (window, channel[, time[, joint]]) for {windows} windows; choose another"
+            f"layer {layer!r}: its output {shape} is not (window, channel[, time[, joint]]) for"
+            f" {windows} windows; choose another"
         )
     return output.mean(dim=3) if output.ndim == 4 else output
 
 
 def _part_of(network: nn.Module, layer: str) -> str:
-    return next((name for name, _ in network.named_modules() if name.startswith(f"{layer}.")), "features")
+    return next(
+        (name for name, _ in network.named_modules() if name.startswith(f"{layer}.")), "features"
+    )
 
 
 def _clip_table(values: np.ndarray, dataset: ClipDataset) -> pd.DataFrame:
     """Values (window, channel), averaged over each clip's windows."""
     owner = np.array([number for number, _ in dataset.items])
     means = np.stack([values[owner == number].mean(axis=0) for number in range(len(dataset.clips))])
-    keys = pd.DataFrame([{"clip_id": clip.clip_id, "participant_id": clip.participant_id} for clip in dataset.clips])
+    keys = pd.DataFrame(
+        [{"clip_id": clip.clip_id, "participant_id": clip.participant_id} for clip in dataset.clips]
+    )
     return pd.concat([keys, _columns(means)], axis=1)
 
 
 def _frame_table(values: np.ndarray, seen: np.ndarray, dataset: ClipDataset) -> pd.DataFrame:
-    """Values (window, channel, step) as a row for each step inside its clip; `time` is that of the frame on which the step is centred."""
+    """Values (window, channel, step) as a row for each step inside its clip; `time` is that of the
+    frame on which the step is centred.
+    """
     tables, window = [], 0
     for number, (index, share) in enumerate(dataset.items):
         clip, steps = dataset.clips[index], values.shape[2]
@@ -201,4 +237,6 @@ def _frame_table(values: np.ndarray, seen: np.ndarray, dataset: ClipDataset) -> 
 
 
 def _columns(values: np.ndarray) -> pd.DataFrame:
-    return pd.DataFrame(values.astype(float), columns=[f"f{number}" for number in range(values.shape[1])])
+    return pd.DataFrame(
+        values.astype(float), columns=[f"f{number}" for number in range(values.shape[1])]
+    )

@@ -1,4 +1,6 @@
-"""Features from a run: of each fold's kept models, which never saw the fold's participants, or of the models trained on everybody."""
+"""Features from a run: of each fold's kept models, which never saw the fold's participants, or of
+the models trained on everybody.
+"""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
@@ -18,7 +20,8 @@ from semiology.models.training.saved import load_model
 
 @dataclass(frozen=True)
 class Stream:
-    """One task's one model in a run: the kept models of its folds, or the final one, which was trained on everybody.
+    """One task's one model in a run: the kept models of its folds, or the final one, which was
+    trained on everybody.
 
     Attributes:
         run: its folder.
@@ -39,8 +42,15 @@ class Stream:
 
     def left_out(self, judged: Iterable[str]) -> dict[str, str]:
         """Scored clip -> why it is not among those that can be judged."""
-        why = {clip: f"no kept model of fold {name}" for name, clips in self.missing.items() for clip in clips}
-        return {clip: why.get(clip, "no longer in the cohort") for clip in sorted(self.scored - set(judged))}
+        why = {
+            clip: f"no kept model of fold {name}"
+            for name, clips in self.missing.items()
+            for clip in clips
+        }
+        return {
+            clip: why.get(clip, "no longer in the cohort")
+            for clip in sorted(self.scored - set(judged))
+        }
 
 
 def run_features(
@@ -52,9 +62,11 @@ def run_features(
     seed: int | None = None,
     final: bool = False,
 ) -> dict[str, Features]:
-    """Features of a run's stream. With kept fold models, each clip of each fold from that fold's model, the held-out clips marked.
+    """Features of a run's stream. With kept fold models, each clip of each fold from that fold's
+    model, the held-out clips marked.
 
-    Kept models that do not belong to the run's predictions.csv are passed over (`kept_folds`), and so are the clips of an unseen test set.
+    Kept models that do not belong to the run's predictions.csv are passed over (`kept_folds`), and
+    so are the clips of an unseen test set.
 
     Args:
         run: folder of the run; its config.yaml says which cohort and store to read.
@@ -63,15 +75,19 @@ def run_features(
         layers: see `layer_features`.
         per: "clip" or "frame".
         seed: of the folds; by default the first.
-        final: look at the model that was trained on everybody instead: it has seen all participants.
+        final: look at the model that was trained on everybody instead: it has seen all
+            participants.
 
     Raises:
-        UserError: no models kept, several tasks or models and none named, a cohort that cannot be read, folds that divide a participant.
+        UserError: no models kept, several tasks or models and none named, a cohort that cannot be
+            read, folds that divide a participant.
     """
     return stream_features(find_stream(run, task, model, seed, final), layers, per)
 
 
-def stream_features(stream: Stream, layers: Sequence[str] | None = None, per: Per = "clip") -> dict[str, Features]:
+def stream_features(
+    stream: Stream, layers: Sequence[str] | None = None, per: Per = "clip"
+) -> dict[str, Features]:
     """Features of a stream that `find_stream` found; see `run_features`."""
     cohort, store = run_cohort(stream.run)
     if stream.final:
@@ -97,10 +113,19 @@ def run_cohort(run: Path) -> tuple[Path, str | None]:
         config = yaml.safe_load((run / "config.yaml").read_text(encoding="utf-8"))
         return Path(config["cohort"]), config.get("store")
     except (OSError, KeyError, TypeError, yaml.YAMLError) as error:
-        raise UserError(f"{run}: is no finished run (no config.yaml that names a cohort); `semiology loso` makes one") from error
+        raise UserError(
+            f"{run}: is no finished run (no config.yaml that names a cohort); `semiology loso`"
+            " makes one"
+        ) from error
 
 
-def find_stream(run: str | Path, task: str | None = None, model: str | None = None, seed: int | None = None, final: bool = False) -> Stream:
+def find_stream(
+    run: str | Path,
+    task: str | None = None,
+    model: str | None = None,
+    seed: int | None = None,
+    final: bool = False,
+) -> Stream:
     """The models of one task, model and seed; raises as `run_features`."""
     run = Path(run)
     if not run.is_dir():
@@ -110,10 +135,18 @@ def find_stream(run: str | Path, task: str | None = None, model: str | None = No
         trained = _one(run, f"models/{folder.name}/*", model, "model")
         return Stream(run, folder.name, trained.name, (), trained)
     kept = _one(run, "kept/*", task, "task")
-    seeds = sorted(int(path.name.removeprefix("seed-")) for path in kept.glob("seed-*") if path.name.removeprefix("seed-").isdigit())
+    seeds = sorted(
+        int(path.name.removeprefix("seed-"))
+        for path in kept.glob("seed-*")
+        if path.name.removeprefix("seed-").isdigit()
+    )
     if not seeds or (seed is not None and seed not in seeds):
         asked = "" if seed is None else f" for seed {seed}"
-        there = f"there are {', '.join(map(str, seeds))}" if seeds else "run `semiology loso` with keep: true"
+        there = (
+            f"there are {', '.join(map(str, seeds))}"
+            if seeds
+            else "run `semiology loso` with keep: true"
+        )
         raise UserError(f"{kept}: no models kept{asked}; {there}")
     seed = seeds[0] if seed is None else seed
     chosen = _one(run, f"kept/{kept.name}/seed-{seed}/*/*", model, "model").name
@@ -121,12 +154,21 @@ def find_stream(run: str | Path, task: str | None = None, model: str | None = No
     folds = tuple(fold for fold in found.folds if not fold.test)
     if not folds:
         raise UserError(
-            f"{kept}: no kept {chosen} belongs to the folds in predictions.csv; run `semiology loso` with keep: true to the end"
+            f"{kept}: no kept {chosen} belongs to the folds in predictions.csv; run `semiology"
+            " loso` with keep: true to the end"
         )
     for fold in folds:
         _check_whole(fold)
     scored = found.scored - folds[0].unused
-    return Stream(run, kept.name, chosen, folds, None, scored, {name: clips & scored for name, clips in found.missing.items()})
+    return Stream(
+        run,
+        kept.name,
+        chosen,
+        folds,
+        None,
+        scored,
+        {name: clips & scored for name, clips in found.missing.items()},
+    )
 
 
 def _check_whole(fold: KeptFold) -> None:
@@ -134,8 +176,8 @@ def _check_whole(fold: KeptFold) -> None:
     rest = set(fold.clips) - fold.held_out_clips - fold.unused
     if shared := fold.held_out & {fold.clips[clip] for clip in rest}:
         raise UserError(
-            f"{fold.folder.parent}: holds out some clips of participant {min(shared)} and trains on others; probing across participants "
-            "needs a run that holds out whole participants"
+            f"{fold.folder.parent}: holds out some clips of participant {min(shared)} and trains on"
+            " others; probing across participants needs a run that holds out whole participants"
         )
 
 
@@ -144,14 +186,19 @@ def _one(run: Path, pattern: str, asked: str | None, what: str) -> Path:
     there = {path.name: path for path in sorted(run.glob(pattern)) if path.is_dir()}
     if not there and pattern.startswith("kept"):
         raise UserError(
-            f"{run}: no models of folds are kept; run `semiology loso` with keep: true, or ask for the models that were trained on "
-            "everybody (--final true)"
+            f"{run}: no models of folds are kept; run `semiology loso` with keep: true, or ask for"
+            " the models that were trained on everybody (--final true)"
         )
     if not there:
-        raise UserError(f"{run}: no models that were trained on everybody; run `semiology loso` with final: true")
+        raise UserError(
+            f"{run}: no models that were trained on everybody; run `semiology loso` with final:"
+            " true"
+        )
     if asked is None and len(there) == 1:
         return next(iter(there.values()))
-    found = [path for name, path in there.items() if asked is not None and name in (asked, slug(asked))]
+    found = [
+        path for name, path in there.items() if asked is not None and name in (asked, slug(asked))
+    ]
     if not found:
         wrong = f"{what} not named" if asked is None else f"no {what} {asked!r}"
         raise UserError(f"{run}: {wrong}; there are {', '.join(there)} (--{what} NAME)")
@@ -159,13 +206,20 @@ def _one(run: Path, pattern: str, asked: str | None, what: str) -> Path:
 
 
 def _joined(layer: str, found: list[Features], folds: Sequence[KeptFold]) -> Features:
-    """The folds' tables one below the other, each row marked by its fold and by whether that fold's model never saw it.
+    """The folds' tables one below the other, each row marked by its fold and by whether that fold's
+    model never saw it.
 
-    Clips that took no part in a fold are left out: what an unseen test set shows is not for the probe to learn.
+    Clips that took no part in a fold are left out: what an unseen test set shows is not for the
+    probe to learn.
     """
     tables = []
     for fold, part in zip(folds, found):
         own = part.table[~part.table["clip_id"].isin(fold.unused)]
-        keys = pd.DataFrame({"fold": fold.name, "held_out": own["clip_id"].isin(fold.held_out_clips)}, index=own.index)
+        keys = pd.DataFrame(
+            {"fold": fold.name, "held_out": own["clip_id"].isin(fold.held_out_clips)},
+            index=own.index,
+        )
         tables.append(pd.concat([keys, own], axis=1))
-    return Features(layer, pd.concat(tables, ignore_index=True), "nobody" if layer == "input" else "others")
+    return Features(
+        layer, pd.concat(tables, ignore_index=True), "nobody" if layer == "input" else "others"
+    )

@@ -8,7 +8,13 @@ import numpy as np
 import pandas as pd
 from scipy.stats import rankdata
 
-from semiology.evaluation.statistics.intervals import Interval, at_bound, bca_interval, draw_participants, leave_one_out
+from semiology.evaluation.statistics.intervals import (
+    Interval,
+    at_bound,
+    bca_interval,
+    draw_participants,
+    leave_one_out,
+)
 from semiology.evaluation.statistics.metrics import auc, from_confusion, pairs_won
 from semiology.evaluation.statistics.permutation import against_null
 from semiology.experiments.probe.features import SEEN, Features
@@ -21,8 +27,9 @@ NUMERIC = ("r2", "spearman")
 class Drawn:
     """Out-of-fold scores of the observed target (first) and of the permuted or random ones.
 
-    targets (draw, clip); scores (draw, clip, level), higher is likelier, or (draw, clip, 1) for numbers, NaN where a clip was not judged;
-    penalties: the one chosen in each fold, for the observed target.
+    targets (draw, clip); scores (draw, clip, level), higher is likelier, or (draw, clip, 1) for
+    numbers, NaN where a clip was not judged; penalties: the one chosen in each fold, for the
+    observed target.
     """
 
     targets: np.ndarray
@@ -36,7 +43,8 @@ class Score:
 
     Attributes:
         value: pooled over out-of-fold clips.
-        interval: 95 %, over participants; its low and high are NaN where there is none, and it says why.
+        interval: 95 %, over participants; its low and high are NaN where there is none, and it says
+            why.
         null: its values under permuted labels.
     """
 
@@ -46,7 +54,9 @@ class Score:
 
     @property
     def against(self) -> dict[str, Any]:
-        """The value beside its null: n, p, resolution (the least p that n allows), median, low and high; see `against_null`."""
+        """The value beside its null: n, p, resolution (the least p that n allows), median, low and
+        high; see `against_null`.
+        """
         return against_null(None if np.isnan(self.value) else self.value, self.null.tolist())
 
     @property
@@ -62,7 +72,10 @@ class Score:
     def told(self) -> dict[str, Any]:
         """As plain numbers for JSON, None where there is none."""
         bounds = {"low": self.interval.low, "high": self.interval.high}
-        numbers = {name: None if np.isnan(number) else number for name, number in {"value": self.value, **bounds}.items()}
+        numbers = {
+            name: None if np.isnan(number) else number
+            for name, number in {"value": self.value, **bounds}.items()
+        }
         return {**numbers, "interval": self.interval.method, "null": self.against}
 
 
@@ -76,12 +89,15 @@ class ProbeResult:
         by: what was left out: "participant", or "clip" of the same participants.
         seen: whose clips trained the layer, see `Features`.
         levels: of the column, in order; empty for numbers.
-        scores: metric -> Score; of text "balanced_accuracy", "accuracy", "f1" (macro; of two levels that of the second) and, of two levels,
-            "auc"; of numbers "r2" and "spearman". The first is `score`.
+        scores: metric -> Score; of text "balanced_accuracy", "accuracy", "f1" (macro; of two levels
+            that of the second) and, of two levels, "auc"; of numbers "r2" and "spearman". The first
+            is `score`.
         participants, permutations, seed: how many, how many, which.
-        guessing: accuracy of guessing who it is among those who can be named; NaN where something else was asked.
+        guessing: accuracy of guessing who it is among those who can be named; NaN where something
+            else was asked.
         penalties: chosen in each fold.
-        predictions: a row a judged clip: clip_id, participant_id, truth, predicted and, of two levels, score.
+        predictions: a row a judged clip: clip_id, participant_id, truth, predicted and, of two
+            levels, score.
     """
 
     layer: str
@@ -134,16 +150,35 @@ class ProbeResult:
 
     def __str__(self) -> str:
         lines = [
-            f"{self.target} from layer {self.layer}: {len(self.predictions)} clips of {self.participants} participants ({SEEN[self.seen]})"
+            f"{self.target} from layer {self.layer}: {len(self.predictions)} clips of"
+            f" {self.participants} participants ({SEEN[self.seen]})"
         ]
         for name, score in self.scores.items():
-            null = f", p = {score.p:.3g} ({self.permutations} permutations, their median {score.chance:.2f})" if self.permutations else ""
-            lines.append(f"  {name.replace('_', ' ')} {score.value:.2f} ({score.interval.low:.2f} to {score.interval.high:.2f}){null}")
+            null = (
+                f", p = {score.p:.3g} ({self.permutations} permutations, their median"
+                f" {score.chance:.2f})"
+                if self.permutations
+                else ""
+            )
+            lines.append(
+                f"  {name.replace('_', ' ')} {score.value:.2f} ({score.interval.low:.2f} to"
+                f" {score.interval.high:.2f}){null}"
+            )
         return "\n".join(lines)
 
 
 def judged(
-    drawn: Drawn, features: Features, target: str, clips: list[str], owners: np.ndarray, levels: list[str], *, by, model, draws, seed
+    drawn: Drawn,
+    features: Features,
+    target: str,
+    clips: list[str],
+    owners: np.ndarray,
+    levels: list[str],
+    *,
+    by,
+    model,
+    draws,
+    seed,
 ) -> ProbeResult:
     """Score every draw; the first is the observed target, the others are its null."""
     there = np.isfinite(drawn.scores[0]).any(axis=1)
@@ -152,36 +187,73 @@ def judged(
     weights = draw_participants(len(names), draws, seed)
     found = {}
     for name in metric_names(levels):
-        values = np.array([metric(name, truth, score, len(levels)) for truth, score in zip(targets, scores)])
+        values = np.array(
+            [metric(name, truth, score, len(levels)) for truth, score in zip(targets, scores)]
+        )
         found[name] = Score(
-            float(values[0]), _interval(name, float(values[0]), targets[0], scores[0], len(levels), number, weights), values[1:]
+            float(values[0]),
+            _interval(name, float(values[0]), targets[0], scores[0], len(levels), number, weights),
+            values[1:],
         )
     table = pd.DataFrame({"clip_id": np.array(clips)[there], "participant_id": people})
     if levels:
-        table = table.assign(truth=[levels[int(code)] for code in targets[0]], predicted=[levels[best] for best in scores[0].argmax(1)])
+        table = table.assign(
+            truth=[levels[int(code)] for code in targets[0]],
+            predicted=[levels[best] for best in scores[0].argmax(1)],
+        )
         table = table.assign(score=margin(scores[0])) if len(levels) == 2 else table
     else:
         table = table.assign(truth=targets[0], predicted=scores[0][:, 0])
     permutations = len(targets) - 1
     return ProbeResult(
-        features.layer, target, model, by, features.seen, levels, found, len(names), permutations, seed, list(drawn.penalties), table
+        features.layer,
+        target,
+        model,
+        by,
+        features.seen,
+        levels,
+        found,
+        len(names),
+        permutations,
+        seed,
+        list(drawn.penalties),
+        table,
     )
 
 
 def _interval(
-    name: str, value: float, truth: np.ndarray, scores: np.ndarray, levels: int, people: np.ndarray, weights: np.ndarray
+    name: str,
+    value: float,
+    truth: np.ndarray,
+    scores: np.ndarray,
+    levels: int,
+    people: np.ndarray,
+    weights: np.ndarray,
 ) -> Interval:
     count = weights.shape[1]
     if np.isnan(value):
-        return Interval(np.nan, np.nan, len(weights), "all judged clips have the same value", "none")
-    if name != "r2" and (found := at_bound(value, -1.0 if name == "spearman" else 0.0, _behind(name, truth, levels, people))):
+        return Interval(
+            np.nan, np.nan, len(weights), "all judged clips have the same value", "none"
+        )
+    if name != "r2" and (
+        found := at_bound(
+            value, -1.0 if name == "spearman" else 0.0, _behind(name, truth, levels, people)
+        )
+    ):
         return found
     resampled = resampled_metric(name, truth, scores, levels, people, weights)
-    return bca_interval(value, resampled, resampled_metric(name, truth, scores, levels, people, leave_one_out(count)), count)
+    return bca_interval(
+        value,
+        resampled,
+        resampled_metric(name, truth, scores, levels, people, leave_one_out(count)),
+        count,
+    )
 
 
 def _behind(name: str, truth: np.ndarray, levels: int, people: np.ndarray) -> int:
-    """How many participants a metric hangs on: all, or of the rarest level that there is; as `OutOfFold.behind` of the run itself."""
+    """How many participants a metric hangs on: all, or of the rarest level that there is; as
+    `OutOfFold.behind` of the run itself.
+    """
     if name == "accuracy" or not levels:
         return len(set(people))
     return min(len(set(people[truth == level])) for level in np.unique(truth))
@@ -202,8 +274,17 @@ def metric(name: str, truth: np.ndarray, scores: np.ndarray, levels: int) -> flo
     return float(resampled_metric(name, truth, scores, levels, everyone, np.ones((1, 1)))[0])
 
 
-def resampled_metric(name: str, truth: np.ndarray, scores: np.ndarray, levels: int, people: np.ndarray, weights: np.ndarray) -> np.ndarray:
-    """(draw,) a metric where the participant of each clip, people (clip,), counts weights (draw, participant) times."""
+def resampled_metric(
+    name: str,
+    truth: np.ndarray,
+    scores: np.ndarray,
+    levels: int,
+    people: np.ndarray,
+    weights: np.ndarray,
+) -> np.ndarray:
+    """(draw,) a metric where the participant of each clip, people (clip,), counts weights (draw,
+    participant) times.
+    """
     count = weights.shape[1]
     if name in CATEGORICAL:
         confusion = np.zeros((count, levels, levels))
@@ -212,14 +293,23 @@ def resampled_metric(name: str, truth: np.ndarray, scores: np.ndarray, levels: i
     if name == "auc":
         clips = np.zeros((count, 2))
         np.add.at(clips, (people, truth.astype(int)), 1)
-        return auc(pairs_won(truth, margin(scores), people, count), clips[:, 1], clips[:, 0], weights)
+        return auc(
+            pairs_won(truth, margin(scores), people, count), clips[:, 1], clips[:, 0], weights
+        )
     predicted = scores[:, 0]
     if name == "spearman":
-        return np.array([_correlation(_ranks(truth, row), _ranks(predicted, row), row) for row in weights[:, people]])
+        return np.array(
+            [
+                _correlation(_ranks(truth, row), _ranks(predicted, row), row)
+                for row in weights[:, people]
+            ]
+        )
     w = weights[:, people]
     mean = (w @ truth) / w.sum(axis=1)
     around = (w * (truth[None, :] - mean[:, None]) ** 2).sum(axis=1)
-    return np.where(around > 0, 1 - (w @ (truth - predicted) ** 2) / np.where(around > 0, around, 1), np.nan)
+    return np.where(
+        around > 0, 1 - (w @ (truth - predicted) ** 2) / np.where(around > 0, around, 1), np.nan
+    )
 
 
 def _ranks(values: np.ndarray, weights: np.ndarray) -> np.ndarray:

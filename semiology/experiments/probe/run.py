@@ -19,7 +19,11 @@ from semiology.experiments.probe.targets import Kind, cohort_target
 from semiology.files import atomic_path, slug, write_text
 
 # what the table says of each layer, by `Features.seen`; the report warns of the last
-SEEN_SHORT = {"nobody": "nothing was trained", "others": "never saw the participant", "everybody": "had seen the participant"}
+SEEN_SHORT = {
+    "nobody": "nothing was trained",
+    "others": "never saw the participant",
+    "everybody": "had seen the participant",
+}
 
 
 @dataclass(frozen=True)
@@ -32,9 +36,10 @@ class Probing:
         name: of the files; another for each way of probing the same column.
         results: layer -> the probe of the column.
         random: layer -> the same probe on random labels.
-        identity: layer -> the probe of who the participant is, among those whom the model was trained on; None where it cannot be had, and
-            `no_identity` says why.
-        unmet: layer -> the same for a participant whom the model had never met, among all: includes whether it had met the person.
+        identity: layer -> the probe of who the participant is, among those whom the model was
+            trained on; None where it cannot be had, and `no_identity` says why.
+        unmet: layer -> the same for a participant whom the model had never met, among all: includes
+            whether it had met the person.
         alike: debiased CKA between the layers; None where it cannot be had, and `no_cka` says why.
         scored: clips that the run scored.
         left_out: those that could not be judged -> why.
@@ -57,19 +62,43 @@ class Probing:
     apart: int
 
     def table(self) -> pd.DataFrame:
-        """A row a layer: the score with its interval, null and p, then the controls, then what all of this rests on."""
+        """A row a layer: the score with its interval, null and p, then the controls, then what all
+        of this rests on.
+        """
         rows = []
         for layer, result in self.results.items():
             low, high = result.interval
-            row: dict[str, Any] = {"layer": layer, "metric": result.metric, "score": result.score, "low": low, "high": high}
-            row |= {name: score.value for name, score in result.scores.items() if name != result.metric}
+            row: dict[str, Any] = {
+                "layer": layer,
+                "metric": result.metric,
+                "score": result.score,
+                "low": low,
+                "high": high,
+            }
+            row |= {
+                name: score.value for name, score in result.scores.items() if name != result.metric
+            }
             row |= {"null_median": result.scores[result.metric].chance, "p": result.p}
-            row |= {"random_labels": self.random[layer].mean, "selectivity": self.random[layer].selectivity(result)}
-            for name, probes in (("identity_trained", self.identity), ("identity_unmet", self.unmet)):
+            row |= {
+                "random_labels": self.random[layer].mean,
+                "selectivity": self.random[layer].selectivity(result),
+            }
+            for name, probes in (
+                ("identity_trained", self.identity),
+                ("identity_unmet", self.unmet),
+            ):
                 if probes is not None:
                     who = probes[layer].scores["accuracy"]
-                    row |= {f"{name}_accuracy": who.value, f"{name}_chance": probes[layer].guessing, f"{name}_p": who.p}
-            row |= {"seen": SEEN_SHORT[result.seen], "clips": len(result.predictions), "participants": result.participants}
+                    row |= {
+                        f"{name}_accuracy": who.value,
+                        f"{name}_chance": probes[layer].guessing,
+                        f"{name}_p": who.p,
+                    }
+            row |= {
+                "seen": SEEN_SHORT[result.seen],
+                "clips": len(result.predictions),
+                "participants": result.participants,
+            }
             rows.append({**row, "probe": result.model, "permutations": result.permutations})
         return pd.DataFrame(rows)
 
@@ -77,28 +106,59 @@ class Probing:
         """For a terminal."""
         first = next(iter(self.results.values()))
         names = {"null_median": "null", "random_labels": "random labels"}
-        names |= {"identity_trained_accuracy": "who, of trained", "identity_trained_chance": "chance"}
+        names |= {
+            "identity_trained_accuracy": "who, of trained",
+            "identity_trained_chance": "chance",
+        }
         names |= {"identity_unmet_accuracy": "who, unmet", "identity_unmet_chance": "chance, unmet"}
-        hidden = ["metric", "identity_trained_p", "identity_unmet_p", "seen", "clips", "participants", "probe", "permutations"]
-        shown = self.table().drop(columns=hidden, errors="ignore").rename(columns={**names, "score": first.metric})
+        hidden = [
+            "metric",
+            "identity_trained_p",
+            "identity_unmet_p",
+            "seen",
+            "clips",
+            "participants",
+            "probe",
+            "permutations",
+        ]
+        shown = (
+            self.table()
+            .drop(columns=hidden, errors="ignore")
+            .rename(columns={**names, "score": first.metric})
+        )
         for column in shown.columns.drop("layer"):
             digits = 3 if column == "p" else 2
-            shown[column] = ["–" if pd.isna(number) else f"{number:.{digits}f}" for number in shown[column]]
+            shown[column] = [
+                "–" if pd.isna(number) else f"{number:.{digits}f}" for number in shown[column]
+            ]
         shown.columns = [column.replace("_", " ") for column in shown.columns]
-        trained = next((result for layer, result in self.results.items() if layer != "input"), first)
-        null = f"{first.permutations} permutations of participants' labels" if first.permutations else "no null asked for"
+        trained = next(
+            (result for layer, result in self.results.items() if layer != "input"), first
+        )
+        null = (
+            f"{first.permutations} permutations of participants' labels"
+            if first.permutations
+            else "no null asked for"
+        )
         lines = [
-            f"{self.target} from {self.task} / {self.model}: {len(first.predictions)} clips of {first.participants} people, {first.model}",
+            (
+                f"{self.target} from {self.task} / {self.model}: {len(first.predictions)} clips of"
+                f" {first.participants} people, {first.model}"
+            ),
             shown.to_string(index=False),
             f"layers: {SEEN[trained.seen]}",
             f"null: {null}; random labels: the same probe on labels dealt to clips",
             *self._who(),
         ]
         if self.left_out:
-            lines.append(f"{len(self.left_out)} of {self.scored} scored clips are left out: {_reasons(self.left_out)}")
+            lines.append(
+                f"{len(self.left_out)} of {self.scored} scored clips are left out:"
+                f" {_reasons(self.left_out)}"
+            )
         if self.apart:
             lines.append(
-                f"{self.apart} clips of the unseen test set take no part: the probe neither learns from them nor is judged on them"
+                f"{self.apart} clips of the unseen test set take no part: the probe neither learns"
+                " from them nor is judged on them"
             )
         if self.alike is None:
             lines.append(f"similarity of layers: not asked: {self.no_cka}")
@@ -109,10 +169,14 @@ class Probing:
             return [f"who is it: not asked: {self.no_identity}"]
         among = next(iter(self.identity.values())).participants
         lines = [
-            f"who, of trained: accuracy of naming the participant of a clip, among those it trained on ({among} with two clips or more)"
+            "who, of trained: accuracy of naming the participant of a clip, among those it trained"
+            f" on ({among} with two clips or more)"
         ]
         if self.unmet is not None:
-            lines.append("who, unmet: the same for the participant held out, among all; includes whether the model had met the person")
+            lines.append(
+                "who, unmet: the same for the participant held out, among all; includes whether the"
+                " model had met the person"
+            )
         return lines
 
     def told(self) -> dict[str, Any]:
@@ -129,8 +193,22 @@ class Probing:
                     "mean": control.mean,
                 },
                 "selectivity": control.selectivity(result),
-                "identity_trained": {**self.identity[layer].told(), "guessing": self.identity[layer].guessing} if self.identity else None,
-                "identity_unmet": {**self.unmet[layer].told(), "guessing": self.unmet[layer].guessing} if self.unmet else None,
+                "identity_trained": (
+                    {
+                        **self.identity[layer].told(),
+                        "guessing": self.identity[layer].guessing,
+                    }
+                    if self.identity
+                    else None
+                ),
+                "identity_unmet": (
+                    {
+                        **self.unmet[layer].told(),
+                        "guessing": self.unmet[layer].guessing,
+                    }
+                    if self.unmet
+                    else None
+                ),
             }
         return {
             "target": self.target,
@@ -146,7 +224,9 @@ class Probing:
 
 
 def _cka_told(alike: pd.DataFrame) -> dict[str, Any]:
-    values = [[None if pd.isna(value) else float(value) for value in row] for row in alike.to_numpy()]
+    values = [
+        [None if pd.isna(value) else float(value) for value in row] for row in alike.to_numpy()
+    ]
     return {"form": "linear, debiased", "layers": list(alike.index), "values": values}
 
 
@@ -156,7 +236,9 @@ def _reasons(left_out: Mapping[str, str], most: int = 5) -> str:
     for clip, why in left_out.items():
         clips.setdefault(why, []).append(clip)
     return "; ".join(
-        f"{', '.join(those[:most])}{f' and {len(those) - most} more' if len(those) > most else ''} ({why})" for why, those in clips.items()
+        f"{', '.join(those[:most])}{f' and {len(those) - most} more' if len(those) > most else ''}"
+        f" ({why})"
+        for why, those in clips.items()
     )
 
 
@@ -173,17 +255,20 @@ def probe_run(
     permutations: int = 200,
     seed: int = 0,
 ) -> Probing:
-    """Probe the layers of a run's stream for a column of its cohort, with controls: how well can it be read off in people never seen?
+    """Probe the layers of a run's stream for a column of its cohort, with controls: how well can it
+    be read off in people never seen?
 
-    Reads the models of each fold (`keep: true` in the run's config). Writes OUT/<task>-<model>-<target>.csv (the table) and .json; a final
-    model, another probe, another kind and some layers only are added to that name, so that they replace no other table.
+    Reads the models of each fold (`keep: true` in the run's config). Writes
+    OUT/<task>-<model>-<target>.csv (the table) and .json; a final model, another probe, another
+    kind and some layers only are added to that name, so that they replace no other table.
 
     Args:
         run: folder of the run.
         target: a label, or any other column of clips.tsv or participants.tsv (sex and age too).
         task: by name; may be left out where there is one.
         model: by name; may be left out where there is one.
-        layers: one name or several; by default the input, each block, the features before the head and the logits.
+        layers: one name or several; by default the input, each block, the features before the head
+            and the logits.
         out: folder of the tables; by default RUN/probe.
         probe: "ridge", or "logistic" (slower).
         kind: whether the column holds levels or numbers: "auto", "categorical", "numeric".
@@ -192,18 +277,30 @@ def probe_run(
         seed: of permutations and resampling.
 
     Raises:
-        UserError: no models kept, an unknown column or layer (those that there are are listed), too few participants with a level.
+        UserError: no models kept, an unknown column or layer (those that there are are listed), too
+            few participants with a level.
     """
     check_permutations(permutations)
     layers = [layers] if isinstance(layers, str) else list(layers or ())
     stream = find_stream(run, task, model, final=final)
     wanted = cohort_target(run_cohort(stream.run)[0], target, kind)
     features = stream_features(stream, layers or None)
-    results = {layer: linear_probe(found, wanted, probe, permutations=permutations, seed=seed) for layer, found in features.items()}
-    random = {layer: random_labels(found, wanted, model=probe, seed=seed) for layer, found in features.items()}
+    results = {
+        layer: linear_probe(found, wanted, probe, permutations=permutations, seed=seed)
+        for layer, found in features.items()
+    }
+    random = {
+        layer: random_labels(found, wanted, model=probe, seed=seed)
+        for layer, found in features.items()
+    }
     identity, unmet, no_identity = _identity(features, wanted, permutations, seed)
     alike, no_cka = _alike(features)
-    ways = ["final"] * final + ["logistic"] * (probe == "logistic") + [kind] * (kind != "auto") + [_named(layers)] * bool(layers)
+    ways = (
+        ["final"] * final
+        + ["logistic"] * (probe == "logistic")
+        + [kind] * (kind != "auto")
+        + [_named(layers)] * bool(layers)
+    )
     name = "-".join([stream.task, stream.model, slug(target), *ways])
     left_out = stream.left_out(_may_be_judged(features))
     scored, apart = len(stream.scored), len(stream.folds[0].unused) if stream.folds else 0
@@ -219,7 +316,9 @@ def probe_run(
 def _named(layers: Sequence[str]) -> str:
     """Some layers in a file's name."""
     name = slug("-".join(layers))
-    return name if len(name) <= 60 else f"{slug(layers[0])}-to-{slug(layers[-1])}-{len(layers)}-layers"
+    return (
+        name if len(name) <= 60 else f"{slug(layers[0])}-to-{slug(layers[-1])}-{len(layers)}-layers"
+    )
 
 
 def _may_be_judged(features: Mapping[str, Features]) -> set[str]:
@@ -238,8 +337,10 @@ def _alike(features: Mapping[str, Features]) -> tuple[pd.DataFrame | None, str]:
 def _identity(
     features: dict[str, Features], target: pd.Series, permutations: int, seed: int
 ) -> tuple[dict[str, ProbeResult] | None, dict[str, ProbeResult] | None, str]:
-    """The control of every layer, among the participants with several clips: of those trained on, and of those not met (where there are
-    folds). Or why there is none: the main result does not hang on it."""
+    """The control of every layer, among the participants with several clips: of those trained on,
+    and of those not met (where there are folds). Or why there is none: the main result does not
+    hang on it.
+    """
     owned = next(iter(features.values())).table.drop_duplicates("clip_id")
     several = owned[owned.groupby("participant_id")["clip_id"].transform("count") > 1]
     clips = several["clip_id"].tolist()
@@ -247,7 +348,10 @@ def _identity(
 
     def asked(among: Literal["everybody", "trained on"]) -> dict[str, ProbeResult]:
         return {
-            layer: identity_probe(found, clips, balance, among, permutations=permutations, seed=seed) for layer, found in features.items()
+            layer: identity_probe(
+                found, clips, balance, among, permutations=permutations, seed=seed
+            )
+            for layer, found in features.items()
         }
 
     if several["participant_id"].nunique() < 2:
@@ -256,4 +360,8 @@ def _identity(
         trained = asked("trained on")
     except UserError as why:
         return None, None, str(why)
-    return trained, asked("everybody") if any(found.by_fold for found in features.values()) else None, ""
+    return (
+        trained,
+        asked("everybody") if any(found.by_fold for found in features.values()) else None,
+        "",
+    )

@@ -19,11 +19,12 @@ from semiology.files import write_text
 CORRELATION = 0.5  # of being right in two clips of one patient [choice]: no paper prints it
 
 RULE = (
-    "differs: the 95 % interval of the difference (obtained minus published, two independent cohorts) leaves 0 out. "
-    "compatible: it covers 0, and the obtained interval lies above the best guess that never looks at the video. "
-    "cannot tell: it covers 0, but the obtained interval reaches down to that guess. "
-    "Compatible does not mean equal: the interval says how large a difference would go unseen. "
-    "It is put together from the two intervals (Zou and Donner 2008, after Newcombe 1998)."
+    "differs: the 95 % interval of the difference (obtained minus published, two independent"
+    " cohorts) leaves 0 out. compatible: it covers 0, and the obtained interval lies above the best"
+    " guess that never looks at the video. cannot tell: it covers 0, but the obtained interval"
+    " reaches down to that guess. Compatible does not mean equal: the interval says how large a"
+    " difference would go unseen. It is put together from the two intervals (Zou and Donner 2008,"
+    " after Newcombe 1998)."
 )
 
 
@@ -33,11 +34,13 @@ class Row:
 
     Attributes:
         what: in words, for example "dystonia (pose), AGCN, F1".
-        published, published_low, published_high: as printed, and the interval that its cohort allows [choice].
+        published, published_low, published_high: as printed, and the interval that its cohort
+            allows [choice].
         source: tag of the published value.
         obtained, low, high: the user's, with its interval over participants.
         difference, difference_low, difference_high: obtained minus published.
-        verdict: "differs", "compatible" or "cannot tell", see `RULE`; "not printed", "not run" or "no interval" where something is missing.
+        verdict: "differs", "compatible" or "cannot tell", see `RULE`; "not printed", "not run" or
+            "no interval" where something is missing.
         remark: what a reader should know.
     """
 
@@ -61,7 +64,10 @@ class Row:
         return {"compatible": True, "differs": False}.get(self.verdict)
 
     def to_dict(self) -> dict[str, Any]:
-        content = {name: round(value, 6) if isinstance(value, float) else value for name, value in asdict(self).items()}
+        content = {
+            name: round(value, 6) if isinstance(value, float) else value
+            for name, value in asdict(self).items()
+        }
         return content | {"agrees": self.agrees}
 
 
@@ -72,7 +78,10 @@ def check_correlation(correlation: float) -> None:
         UserError: below 0, above 1, or no number.
     """
     if not 0 <= correlation <= 1:
-        raise UserError(f"correlation: {correlation:g} is not possible; give 0 (clips of a patient are independent) to 1 (all alike)")
+        raise UserError(
+            f"correlation: {correlation:g} is not possible; give 0 (clips of a patient are"
+            " independent) to 1 (all alike)"
+        )
 
 
 def compare(
@@ -91,11 +100,16 @@ def compare(
         metric: "f1" or "accuracy".
         published: as printed, with the cohort that it was measured on.
         obtained: {"value", "low", "high"}, in the form of metrics.json.
-        share: of the user's clips that have the positive level, 0 to 1; it says how good a guess can be.
+        share: of the user's clips that have the positive level, 0 to 1; it says how good a guess
+            can be.
         correlation: see `published_interval`.
     """
     printed = published.get(metric) if published else None
-    low, high = published_interval(metric, published, cohort, correlation) if published and printed is not None else (None, None)
+    low, high = (
+        published_interval(metric, published, cohort, correlation)
+        if published and printed is not None
+        else (None, None)
+    )
     source = f"[{published.source}]" if published and printed is not None else ""
     guess = best_guess(metric, share) if share is not None else None
     row = set_beside(what, (printed, low, high), source, obtained, guess)
@@ -118,13 +132,26 @@ def set_beside(
         obtained: {"value", "low", "high"}, in the form of metrics.json; None where it was not run.
         guess: what the best guess that never looks at the video has; None where none can be told.
     """
-    value, own_low, own_high = (obtained or {}).get("value"), (obtained or {}).get("low"), (obtained or {}).get("high")
+    value, own_low, own_high = (
+        (obtained or {}).get("value"),
+        (obtained or {}).get("low"),
+        (obtained or {}).get("high"),
+    )
     difference = value - printed[0] if value is not None and printed[0] is not None else None
-    bounds, verdict = None, "not printed" if printed[0] is None else "not run" if value is None else "no interval"
+    bounds, verdict = (
+        None,
+        "not printed" if printed[0] is None else "not run" if value is None else "no interval",
+    )
     if None not in (value, own_low, own_high, *printed):
         bounds = difference_interval((value, own_low, own_high), printed)  # type: ignore[arg-type]
         guessed = guess is not None and own_low <= guess  # type: ignore[operator]
-        verdict = "differs" if not bounds[0] <= 0 <= bounds[1] else "cannot tell" if guessed else "compatible"
+        verdict = (
+            "differs"
+            if not bounds[0] <= 0 <= bounds[1]
+            else "cannot tell"
+            if guessed
+            else "compatible"
+        )
     return Row(
         what=what,
         published=printed[0],
@@ -142,17 +169,24 @@ def set_beside(
 
 
 def best_guess(metric: str, share: float) -> float:
-    """The best that can be had without looking: accuracy of the commoner level, F1 of always saying that the sign is there."""
+    """The best that can be had without looking: accuracy of the commoner level, F1 of always saying
+    that the sign is there.
+    """
     return max(share, 1 - share) if metric == "accuracy" else 2 * share / (1 + share)
 
 
-def published_interval(metric: str, published: Published, cohort: PublishedCohort, correlation: float = CORRELATION) -> tuple[float, float]:
-    """95 % interval that the paper's cohort allows its printed "accuracy" or "f1" [choice: the papers print none].
+def published_interval(
+    metric: str, published: Published, cohort: PublishedCohort, correlation: float = CORRELATION
+) -> tuple[float, float]:
+    """95 % interval that the paper's cohort allows its printed "accuracy" or "f1" [choice: the
+    papers print none].
 
-    Accuracy is a proportion of the clips: Wilson's interval, with the number of clips divided by the design effect, because clips of one
-    patient are not independent. F1 is 2 J / (1 + J) with J = TP / (TP + FP + FN), a proportion too: Wilson's interval of J, carried over
-    (Lam, Gopal and Qian 2023, arXiv:2309.14621, the indirect method). Its denominator comes from the printed counts, or is what F1 and
-    accuracy of so many clips imply together: FP + FN = clips (1 - accuracy) [I: if F1 is that of the sign's presence, pooled over clips].
+    Accuracy is a proportion of the clips: Wilson's interval, with the number of clips divided by
+    the design effect, because clips of one patient are not independent. F1 is 2 J / (1 + J) with J
+    = TP / (TP + FP + FN), a proportion too: Wilson's interval of J, carried over (Lam, Gopal and
+    Qian 2023, arXiv:2309.14621, the indirect method). Its denominator comes from the printed
+    counts, or is what F1 and accuracy of so many clips imply together: FP + FN = clips (1 -
+    accuracy) [I: if F1 is that of the sign's presence, pooled over clips].
 
     Raises:
         ValueError: F1 without accuracy and without counts.
@@ -170,26 +204,38 @@ def published_interval(metric: str, published: Published, cohort: PublishedCohor
 
 
 def clips_of_f1(published: Published, cohort: PublishedCohort) -> float:
-    """TP + FP + FN: the clips that F1 depends on, from the printed counts, or implied by F1 and accuracy."""
+    """TP + FP + FN: the clips that F1 depends on, from the printed counts, or implied by F1 and
+    accuracy.
+    """
     if published.confusion:
         hits, _, false_alarms, misses = published.confusion
         return hits + false_alarms + misses
     if published.f1 is None or published.accuracy is None:
-        raise ValueError("the interval of a printed F1 needs the printed accuracy or counts beside it")
+        raise ValueError(
+            "the interval of a printed F1 needs the printed accuracy or counts beside it"
+        )
     errors = cohort.clips * (1 - published.accuracy)
-    return errors + published.f1 * errors / (2 * (1 - published.f1))  # F1 = 2 TP / (2 TP + errors), solved for TP
+    return errors + published.f1 * errors / (
+        2 * (1 - published.f1)
+    )  # F1 = 2 TP / (2 TP + errors), solved for TP
 
 
 def design_effect(clips_each: tuple[int, ...], correlation: float) -> float:
-    """1 + (m - 1) correlation, m the clips of the patient to whom the average clip belongs (Kish 1965): by what clips count for less."""
+    """1 + (m - 1) correlation, m the clips of the patient to whom the average clip belongs (Kish
+    1965): by what clips count for less.
+    """
     m = sum(count**2 for count in clips_each) / sum(clips_each)
     return 1 + (m - 1) * correlation
 
 
-def difference_interval(a: tuple[float, float, float], b: tuple[float, float, float]) -> tuple[float, float]:
-    """95 % interval of a - b, two independent estimates each given as (value, low, high), which need not be symmetric.
+def difference_interval(
+    a: tuple[float, float, float], b: tuple[float, float, float]
+) -> tuple[float, float]:
+    """95 % interval of a - b, two independent estimates each given as (value, low, high), which
+    need not be symmetric.
 
-    Zou and Donner 2008 (method of variance estimates recovery); with two Wilson intervals it is Newcombe's 1998 method 10.
+    Zou and Donner 2008 (method of variance estimates recovery); with two Wilson intervals it is
+    Newcombe's 1998 method 10.
     """
     (x, x_low, x_high), (y, y_low, y_high) = a, b
     low = x - y - math.hypot(x - x_low, y_high - y)
@@ -198,21 +244,31 @@ def difference_interval(a: tuple[float, float, float], b: tuple[float, float, fl
 
 
 def table_text(rows: list[Row]) -> str:
-    """The rows as a terminal shows them: published and obtained with their intervals, the difference with its own, and the verdict."""
+    """The rows as a terminal shows them: published and obtained with their intervals, the
+    difference with its own, and the verdict.
+    """
     width = max((len(row.what) for row in rows), default=0) + 2
     lines = [f"{'':<{width}}{'published':<20}{'obtained':<20}{'difference':<24}verdict"]
     for row in rows:
         published = _cell(row.published, row.published_low, row.published_high)
         obtained = _cell(row.obtained, row.low, row.high)
         difference = _cell(row.difference, row.difference_low, row.difference_high, signed=True)
-        lines.append(f"{row.what:<{width}}{published:<20}{obtained:<20}{difference:<24}{row.verdict}".rstrip())
+        lines.append(
+            f"{row.what:<{width}}{published:<20}{obtained:<20}{difference:<24}{row.verdict}".rstrip()
+        )
     return "\n".join(lines)
 
 
-def _cell(value: float | None, low: float | None, high: float | None, *, signed: bool = False) -> str:
+def _cell(
+    value: float | None, low: float | None, high: float | None, *, signed: bool = False
+) -> str:
     if value is None:
         return "–"
-    shown = [f"{number:+.2f}" if signed else f"{number:.2f}" for number in (value, low, high) if number is not None]
+    shown = [
+        f"{number:+.2f}" if signed else f"{number:.2f}"
+        for number in (value, low, high)
+        if number is not None
+    ]
     shown = [number.replace("-", "\N{MINUS SIGN}") for number in shown]
     return shown[0] if len(shown) < 3 else f"{shown[0]} ({shown[1]} to {shown[2]})"
 
@@ -267,9 +323,23 @@ class Reproduction:
 
     def __str__(self) -> str:
         parts = [self.paper, *([self.banner] if self.banner else []), "", table_text(self.rows), ""]
-        parts += [*([self.text, ""] if self.text else []), fill(RULE, WIDTH), fill(self.assumption, WIDTH)]
-        parts += [*(["", "Not run:"] if self.not_run else []), *(f"- {entry}" for entry in self.not_run)]
-        parts += ["", "Deviations from the paper's protocol:" if self.deviations else "No deviation from the protocol's file."]
+        parts += [
+            *([self.text, ""] if self.text else []),
+            fill(RULE, WIDTH),
+            fill(self.assumption, WIDTH),
+        ]
+        parts += [
+            *(["", "Not run:"] if self.not_run else []),
+            *(f"- {entry}" for entry in self.not_run),
+        ]
+        parts += [
+            "",
+            (
+                "Deviations from the paper's protocol:"
+                if self.deviations
+                else "No deviation from the protocol's file."
+            ),
+        ]
         parts += [f"- {entry}" for entry in self.deviations]
         return "\n".join(parts)
 
@@ -278,10 +348,11 @@ def wilson_of_clips(cohort: PublishedCohort, correlation: float) -> str:
     """How the intervals of a paper that prints none came about, in words (`published_interval`)."""
     effect = design_effect(cohort.clips_each, correlation)
     return (
-        f"The intervals of published values are ours, the paper prints none: Wilson's, for {cohort.clips} clips of "
-        f"{cohort.participants} patients [{cohort.source}] that count as {cohort.clips / effect:.0f} independent ones, "
-        f"if being right in two clips of one patient correlates at {correlation:g} [choice] and the clips are dealt out as "
-        f"{_dealt(cohort.clips_each)} [choice; {cohort.stated}]."
+        "The intervals of published values are ours, the paper prints none: Wilson's, for"
+        f" {cohort.clips} clips of {cohort.participants} patients [{cohort.source}] that count as"
+        f" {cohort.clips / effect:.0f} independent ones, if being right in two clips of one patient"
+        f" correlates at {correlation:g} [choice] and the clips are dealt out as"
+        f" {_dealt(cohort.clips_each)} [choice; {cohort.stated}]."
     )
 
 

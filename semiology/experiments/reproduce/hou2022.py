@@ -1,4 +1,6 @@
-"""Hou et al. 2022, Table 1, on a cohort of one's own: AGCN, TCN and AGCN with distillation, leave-one-subject-out."""
+"""Hou et al. 2022, Table 1, on a cohort of one's own: AGCN, TCN and AGCN with distillation,
+leave-one-subject-out.
+"""
 
 import json
 from collections.abc import Sequence
@@ -15,7 +17,14 @@ from semiology.evaluation.statistics.results import model_name
 from semiology.experiments.clips import open_source
 from semiology.experiments.loso import run_loso
 from semiology.experiments.protocol import Protocol, Task
-from semiology.experiments.reproduce.comparison import CORRELATION, Reproduction, Row, check_correlation, compare, wilson_of_clips
+from semiology.experiments.reproduce.comparison import (
+    CORRELATION,
+    Reproduction,
+    Row,
+    check_correlation,
+    compare,
+    wilson_of_clips,
+)
 from semiology.experiments.reproduce.settings import (
     KEYPOINTS_ONLY,
     NONE,
@@ -31,16 +40,25 @@ from semiology.experiments.reproduce.settings import (
     without_features,
 )
 
-TASKS = {("dystonia", "pose"): "dystonia (pose)", ("emotion", "face"): "emotion (face)"}  # Table 1 -> names in configs/hou2022.yaml
+TASKS = {
+    ("dystonia", "pose"): "dystonia (pose)",
+    ("emotion", "face"): "emotion (face)",
+}  # Table 1 -> names in configs/hou2022.yaml
 
 UNSTATED = [
     "which 3D estimator lifts the joints (here: semiology's lifter, or the tracker's own depth)",
     "which network gives the body's appearance features (here: a VGG-19 on crops of the body)",
-    "which 23 face landmarks, and which edges join them (here: brows 3 + 3, eyes 4 + 4, nose 3, mouth 6)",
+    (
+        "which 23 face landmarks, and which edges join them (here: brows 3 + 3, eyes 4 + 4, nose 3,"
+        " mouth 6)"
+    ),
     "layers of the TCN, optimiser, epochs, windows and augmentation (here: configs/hou2022.yaml)",
     "the form of the distillation (here: that of a third-party reimplementation)",
-    "which F1: that of the sign's presence over pooled clips is assumed. Rounded, 0.73, 0.78, 0.80 and 0.81 are the accuracy of no "
-    "count of 38 clips; cut after two digits, 0.80 alone is none: it may have been averaged otherwise",
+    (
+        "which F1: that of the sign's presence over pooled clips is assumed. Rounded, 0.73, 0.78,"
+        " 0.80 and 0.81 are the accuracy of no count of 38 clips; cut after two digits, 0.80 alone"
+        " is none: it may have been averaged otherwise"
+    ),
 ]
 
 
@@ -59,28 +77,35 @@ def reproduce_hou2022(
     gpus_per_task: float | None = None,
     correlation: float = CORRELATION,
 ) -> Reproduction:
-    """Run the protocol of Hou et al. 2022 on a cohort, and set what comes out beside Table 1 of the paper.
+    """Run the protocol of Hou et al. 2022 on a cohort, and set what comes out beside Table 1 of the
+    paper.
 
-    Writes a run as `semiology loso` does (resumable), and reproduction.json into it. Models that read appearance features are left out of a
-    task if the store lacks them for any scored clip; this is said.
+    Writes a run as `semiology loso` does (resumable), and reproduction.json into it. Models that
+    read appearance features are left out of a task if the store lacks them for any scored clip;
+    this is said.
 
     Args:
         cohort: folder of the cohort.
         out: folder of the run.
         store: folder that `semiology extract` filled; not needed for cohorts of tracks.
-        dystonia: column of clips.tsv that scores dystonia, with two levels, the second its presence; "none" leaves the task out.
+        dystonia: column of clips.tsv that scores dystonia, with two levels, the second its
+            presence; "none" leaves the task out.
         emotion: the same for emotional signs.
-        settings: YAML file with the keys of configs/hou2022.yaml that are changed; every change is listed as a deviation.
+        settings: YAML file with the keys of configs/hou2022.yaml that are changed; every change is
+            listed as a deviation.
         epochs: of every model, instead of the protocol's.
         seeds: instead of the protocol's.
-        jobs: folds at a time; -1 uses every core. See Workers, also for the next three; all instead of the protocol's.
+        jobs: folds at a time; -1 uses every core. See Workers, also for the next three; all instead
+            of the protocol's.
         backend: who runs them.
         address: of a cluster.
         gpus_per_task: of a cluster.
-        correlation: of being right in two clips of one patient, 0 to 1; the published values' intervals rest on it [choice].
+        correlation: of being right in two clips of one patient, 0 to 1; the published values'
+            intervals rest on it [choice].
 
     Raises:
-        UserError: the cohort lacks a label, or a label has other than two levels; settings that do not fit; as `run_loso`.
+        UserError: the cohort lacks a label, or a label has other than two levels; settings that do
+            not fit; as `run_loso`.
     """
     check_correlation(correlation)
     file = protocol_file("hou2022")
@@ -90,11 +115,16 @@ def reproduce_hou2022(
     used = parsed(changed, Protocol, str(settings or file))
     used = replace(used, cohort=str(cohort), out=str(out), store=str(store) if store else None)
     if epochs is not None:
-        models = {name: replace(model, schedule=replace(model.schedule, epochs=epochs)) for name, model in used.models.items()}
+        models = {
+            name: replace(model, schedule=replace(model.schedule, epochs=epochs))
+            for name, model in used.models.items()
+        }
         used = replace(used, models=models)
     if seeds is not None:
         used = replace(used, seeds=tuple(seeds))
-    used = with_workers(used, jobs=jobs, backend=backend, address=address, gpus_per_task=gpus_per_task)
+    used = with_workers(
+        used, jobs=jobs, backend=backend, address=address, gpus_per_task=gpus_per_task
+    )
     tags = read_tags(file)
     deviations = departures(paper, used, tags)
     used, left_out, not_run = _on_this_cohort(used, {"dystonia": dystonia, "emotion": emotion})
@@ -106,7 +136,12 @@ def reproduce_hou2022(
         paper=HOU_2022.paper,
         assumption=wilson_of_clips(HOU_2022, correlation),
         rows=_rows(metrics, correlation),
-        deviations=[*deviations, *left_out, *_other_people(metrics), *_other_trackers(used, metrics)],
+        deviations=[
+            *deviations,
+            *left_out,
+            *_other_people(metrics),
+            *_other_trackers(used, metrics),
+        ],
         not_run=not_run,
         unstated=UNSTATED,
         constants=constants(used, tags),
@@ -118,8 +153,12 @@ def reproduce_hou2022(
     return reproduction
 
 
-def _on_this_cohort(protocol: Protocol, columns: dict[str, str]) -> tuple[Protocol, list[str], list[str]]:
-    """The protocol with the cohort's own columns, a sentence for each task that the user left out, and one for what cannot run."""
+def _on_this_cohort(
+    protocol: Protocol, columns: dict[str, str]
+) -> tuple[Protocol, list[str], list[str]]:
+    """The protocol with the cohort's own columns, a sentence for each task that the user left out,
+    and one for what cannot run.
+    """
     cohort = Cohort.read(protocol.cohort)
     tasks, left_out, not_run = dict(protocol.tasks), [], []
     for (sign, _), name in TASKS.items():
@@ -132,7 +171,9 @@ def _on_this_cohort(protocol: Protocol, columns: dict[str, str]) -> tuple[Protoc
         reading = replace(tasks[name].reading, label=column)
         if lacking := without_features(cohort, column, reading.appearance, protocol.store):
             dropped = [model for model in protocol.models_of(name) if model not in KEYPOINTS_ONLY]
-            not_run.append(f"{name}: {', '.join(model_name(model) for model in dropped)}: {lacking}")
+            not_run.append(
+                f"{name}: {', '.join(model_name(model) for model in dropped)}: {lacking}"
+            )
             tasks[name] = Task(replace(reading, appearance=None), KEYPOINTS_ONLY)
         else:
             tasks[name] = replace(tasks[name], reading=reading)
@@ -151,7 +192,9 @@ def _rows(metrics: dict[str, Any], correlation: float) -> list[Row]:
             for metric in ("f1", "accuracy"):
                 obtained = judged[model]["metrics"][metric] if model in judged else None
                 what = f"{TASKS[key]}, {model_name(model)}, {NAMES[metric]}"
-                rows.append(compare(what, metric, published, HOU_2022, obtained, share, correlation))
+                rows.append(
+                    compare(what, metric, published, HOU_2022, obtained, share, correlation)
+                )
     return rows
 
 
@@ -167,8 +210,8 @@ def _other_people(metrics: dict[str, Any]) -> list[str]:
         paper = (HOU_2022.participants, HOU_2022.clips, HOU_2022_PATIENTS_WITH[sign])
         if own != paper:
             found.append(
-                f"{name}: {own[0]} participants, {own[1]} clips, {own[2]} participants with the sign instead of "
-                f"{paper[0]}, {paper[1]} and {paper[2]} [P]"
+                f"{name}: {own[0]} participants, {own[1]} clips, {own[2]} participants with the"
+                f" sign instead of {paper[0]}, {paper[1]} and {paper[2]} [P]"
             )
     return found
 
@@ -180,8 +223,15 @@ def _other_trackers(protocol: Protocol, metrics: dict[str, Any]) -> list[str]:
         if name in metrics["tasks"]:
             trackers = sorted(open_source(protocol.cohort, protocol.store, task.reading).trackers)
             if trackers != ["keypoint-rcnn"]:
-                paper = "fine-tuned Keypoint R-CNN" if task.reading.part == "body" else "a toolbox that is not named"
-                found.append(f"{name}: keypoints by {', '.join(trackers) or 'an unnamed tracker'}; the paper's are by {paper} [P]")
+                paper = (
+                    "fine-tuned Keypoint R-CNN"
+                    if task.reading.part == "body"
+                    else "a toolbox that is not named"
+                )
+                found.append(
+                    f"{name}: keypoints by {', '.join(trackers) or 'an unnamed tracker'}; the"
+                    f" paper's are by {paper} [P]"
+                )
     return found
 
 

@@ -1,11 +1,15 @@
-"""The deep model of the myasthenia study on a cohort of one's own: diagnosis and severity from the face, cross-validated, then unseen.
+"""The deep model of the myasthenia study on a cohort of one's own: diagnosis and severity from the
+face, cross-validated, then unseen.
 
-Figures of the myasthenia study, participant by participant: areas with three intervals, and what a threshold from development gives.
+Figures of the myasthenia study, participant by participant: areas with three intervals, and what a
+threshold from development gives.
 
-One score a participant: the mean of the clips' probabilities. Several seeds are several repeats of the cross-validation; a figure is the
-mean over them, and its bootstrap draws participants for all of them together.
+One score a participant: the mean of the clips' probabilities. Several seeds are several repeats of
+the cross-validation; a figure is the mean over them, and its bootstrap draws participants for all
+of them together.
 
-Who belongs to the development set and who is kept unseen, as in the myasthenia study: by a column of the cohort, or drawn.
+Who belongs to the development set and who is kept unseen, as in the myasthenia study: by a column
+of the cohort, or drawn.
 """
 
 from collections import defaultdict
@@ -27,7 +31,15 @@ from semiology.evaluation.run.predictions import TEST_SET, levels_of, read_predi
 from semiology.evaluation.statistics.calibration import RULE as THRESHOLD_RULE
 from semiology.evaluation.statistics.calibration import Threshold, youden
 from semiology.evaluation.statistics.comparison import state, stated
-from semiology.evaluation.statistics.intervals import HANLEY_MCNEIL, LEVEL, Interval, delong, draw_participants, hanley_mcneil, wilson
+from semiology.evaluation.statistics.intervals import (
+    HANLEY_MCNEIL,
+    LEVEL,
+    Interval,
+    delong,
+    draw_participants,
+    hanley_mcneil,
+    wilson,
+)
 from semiology.evaluation.statistics.metrics import NAMES, Array
 from semiology.evaluation.statistics.out_of_fold import OutOfFold
 from semiology.evaluation.statistics.tables import in_order, model_name, show
@@ -50,7 +62,10 @@ from semiology.experiments.reproduce.settings import (
 )
 
 AT_THRESHOLD = ("sensitivity", "specificity", "accuracy")
-NO_WIDTH = "no participant is on the wrong side of another, or every one is: this formula then gives no width"
+NO_WIDTH = (
+    "no participant is on the wrong side of another, or every one is: this formula then gives no"
+    " width"
+)
 SETS = {"development": "cross-validated", "unseen": "unseen"}
 DRAWS, SEED = 2000, 0
 
@@ -59,36 +74,54 @@ def judge(predictions: pd.DataFrame, task: str) -> list[dict[str, Any]]:
     """Every model of a task, cross-validated and on the unseen participants.
 
     Returns:
-        [{"task", "set", "model", "participants", "positive", "negative" (numbers), "thresholds" (one a seed, chosen on all development
-        participants), "auc", "sensitivity", "specificity", "accuracy": as `state` gives them, "intervals": of the AUC by other methods}].
+        [{"task", "set", "model", "participants", "positive", "negative" (numbers), "thresholds"
+        (one a seed, chosen on all development participants), "auc", "sensitivity", "specificity",
+        "accuracy": as `state` gives them, "intervals": of the AUC by other methods}].
     """
-    rows = {name: predictions[predictions["task"] == task + suffix] for name, suffix in (("development", ""), ("unseen", TEST_SET))}
+    rows = {
+        name: predictions[predictions["task"] == task + suffix]
+        for name, suffix in (("development", ""), ("unseen", TEST_SET))
+    }
     levels = levels_of(rows["development"])
     found: dict[str, list[dict[str, Any]]] = {name: [] for name in SETS}
     for model in in_order(rows["development"]["model"].unique()):
-        people = {name: by_participant(own[own["model"] == model], levels) for name, own in rows.items()}
-        thresholds = {int(str(seed)): _threshold(own) for seed, own in people["development"].groupby("seed")}
+        people = {
+            name: by_participant(own[own["model"] == model], levels) for name, own in rows.items()
+        }
+        thresholds = {
+            int(str(seed)): _threshold(own) for seed, own in people["development"].groupby("seed")
+        }
         people["development"] = cross_validated_calls(people["development"], levels)
         people["unseen"] = called(
-            people["unseen"], people["unseen"]["seed"].map({seed: one.value for seed, one in thresholds.items()}), levels
+            people["unseen"],
+            people["unseen"]["seed"].map({seed: one.value for seed, one in thresholds.items()}),
+            levels,
         )
         for name, own in people.items():
             chosen = [one.value for one in thresholds.values()]
-            found[name].append({"task": task, "set": name, "model": str(model)} | _set_figures(own, levels) | {"thresholds": chosen})
+            found[name].append(
+                {"task": task, "set": name, "model": str(model)}
+                | _set_figures(own, levels)
+                | {"thresholds": chosen}
+            )
     return [*found["development"], *found["unseen"]]
 
 
 def by_participant(rows: pd.DataFrame, levels: list[str]) -> pd.DataFrame:
-    """One row a participant and seed: mean probability of the positive level over the clips [choice], truth (0 or 1) and fold."""
+    """One row a participant and seed: mean probability of the positive level over the clips
+    [choice], truth (0 or 1) and fold.
+    """
     grouped = rows.groupby(["seed", "participant_id"], as_index=False)
     people = grouped.agg(score=("score", "mean"), level=("truth", "first"), fold=("fold", "first"))
     return people.assign(truth=(people["level"] == levels[1]).astype(int))
 
 
 def cross_validated_calls(people: pd.DataFrame, levels: list[str]) -> pd.DataFrame:
-    """`called` at thresholds that nobody's own score has moved: a fold's participants at that of the other folds of their seed.
+    """`called` at thresholds that nobody's own score has moved: a fold's participants at that of
+    the other folds of their seed.
 
-    Where the other folds hold one level only, nobody can be called there: the whole seed's threshold is taken.
+    Where the other folds hold one level only, nobody can be called there: the whole seed's
+    threshold is taken.
     """
     values = pd.Series(np.nan, index=people.index)
     for _, seed in people.groupby("seed"):
@@ -108,19 +141,31 @@ def _threshold(people: pd.DataFrame) -> Threshold:
 
 
 def _set_figures(people: pd.DataFrame, levels: list[str]) -> dict[str, Any]:
-    rows = people.drop(columns="truth").rename(columns={"level": "truth"}).assign(clip_id=people["participant_id"])
+    rows = (
+        people.drop(columns="truth")
+        .rename(columns={"level": "truth"})
+        .assign(clip_id=people["participant_id"])
+    )
     judged = OutOfFold.of(rows, levels)
     weights = draw_participants(len(judged.participants), DRAWS, SEED)
     positive = int(judged.truth.sum())
-    numbers = {"participants": len(judged.truth), "positive": positive, "negative": len(judged.truth) - positive}
+    numbers = {
+        "participants": len(judged.truth),
+        "positive": positive,
+        "negative": len(judged.truth) - positive,
+    }
     metrics = {name: state(judged, name, weights) for name in ("auc", *AT_THRESHOLD)}
-    return numbers | metrics | {"intervals": _closed_forms(judged, metrics["auc"]["value"], positive)}
+    return (
+        numbers | metrics | {"intervals": _closed_forms(judged, metrics["auc"]["value"], positive)}
+    )
 
 
 def _closed_forms(judged: OutOfFold, area: float | None, positive: int) -> list[dict[str, Any]]:
-    """DeLong's and Hanley and McNeil's intervals of the mean area over seeds; without those that its participants do not allow.
+    """DeLong's and Hanley and McNeil's intervals of the mean area over seeds; without those that
+    its participants do not allow.
 
-    Of an area of 1 or 0 both would be a point, as if it were certain: they have a reason in place of limits.
+    Of an area of 1 or 0 both would be a point, as if it were certain: they have a reason in place
+    of limits.
     """
     negative = len(judged.truth) - positive
     if area is None:
@@ -128,32 +173,54 @@ def _closed_forms(judged: OutOfFold, area: float | None, positive: int) -> list[
     found = [hanley_mcneil(area, positive, negative)]
     if min(positive, negative) > 1:
         found.insert(0, _delong_of_mean(judged.truth, judged.probability[:, :, 1]))
-    wide = [one if one.high - one.low > 1e-9 else replace(one, low=np.nan, high=np.nan, reason=NO_WIDTH) for one in found]
+    wide = [
+        one if one.high - one.low > 1e-9 else replace(one, low=np.nan, high=np.nan, reason=NO_WIDTH)
+        for one in found
+    ]
     return [stated(area, interval) for interval in wide]
 
 
 def _delong_of_mean(truth: Any, scores: Array) -> Interval:
-    """DeLong's interval of the mean area of several scores of the same participants: their covariance gives its variance."""
+    """DeLong's interval of the mean area of several scores of the same participants: their
+    covariance gives its variance.
+    """
     areas = delong(truth, scores)
     half = float(norm.ppf(0.5 + LEVEL / 200)) * float(np.sqrt(areas.covariance.mean()))
     mean = float(areas.areas.mean())
-    return Interval(max(mean - half, 0.0), min(mean + half, 1.0), 0, method="DeLong" if len(scores) == 1 else "DeLong, mean over seeds")
+    return Interval(
+        max(mean - half, 0.0),
+        min(mean + half, 1.0),
+        0,
+        method="DeLong" if len(scores) == 1 else "DeLong, mean over seeds",
+    )
 
 
 def intervals_text(figures: Sequence[dict[str, Any]]) -> str:
     """AUCs with all their intervals and the thresholds, as a terminal shows them."""
-    lines = ["AUC by participant; intervals: bootstrap over participants (BCa), DeLong, Hanley and McNeil 1982; a threshold for each seed:"]
+    lines = [
+        "AUC by participant; intervals: bootstrap over participants (BCa), DeLong, Hanley and"
+        " McNeil 1982; a threshold for each seed:"
+    ]
     for own in figures:
         kinds = {interval["interval"].split(",")[0]: interval for interval in own["intervals"]}
         cells = [_span(own["auc"]), *(_span(kinds.get(kind)) for kind in ("DeLong", HANLEY_MCNEIL))]
-        head = f"{own['task']}, {model_name(own['model'])}, {SETS[own['set']]} ({own['negative']} + {own['positive']})"
+        head = (
+            f"{own['task']}, {model_name(own['model'])}, {SETS[own['set']]} ({own['negative']} +"
+            f" {own['positive']})"
+        )
         shown = ", ".join(show(value) for value in own["thresholds"])
-        lines.append(f"  {head}: {show(own['auc']['value'])}, {', '.join(cells)}; threshold {shown}")
+        lines.append(
+            f"  {head}: {show(own['auc']['value'])}, {', '.join(cells)}; threshold {shown}"
+        )
     return "\n".join(lines)
 
 
 def _span(interval: dict[str, Any] | None) -> str:
-    return "no interval" if interval is None or interval["low"] is None else f"{show(interval['low'])} to {show(interval['high'])}"
+    return (
+        "no interval"
+        if interval is None or interval["low"] is None
+        else f"{show(interval['low'])} to {show(interval['high'])}"
+    )
 
 
 COLUMN = "set"  # of participants.tsv
@@ -165,23 +232,31 @@ def levels_by_participant(cohort: Cohort, label: str) -> dict[str, str]:
     """participant_id -> level, of those who are scored.
 
     Raises:
-        UserError: no such label; a participant whose clips have different levels: a diagnosis is a person's, not a clip's.
+        UserError: no such label; a participant whose clips have different levels: a diagnosis is a
+            person's, not a clip's.
     """
     levels: dict[str, str] = {}
     for clip in cohort.scored(label):
         level = str(clip.labels[label])
         if levels.setdefault(clip.participant_id, level) != level:
-            who = f"participant {clip.participant_id} is both {levels[clip.participant_id]} and {level}"
-            raise UserError(f"{cohort.folder}: {label}: {who}; give every clip of one participant the same level")
+            who = (
+                f"participant {clip.participant_id} is both {levels[clip.participant_id]} and"
+                f" {level}"
+            )
+            raise UserError(
+                f"{cohort.folder}: {label}: {who}; give every clip of one participant the same"
+                " level"
+            )
     return levels
 
 
 def unseen_participants(cohort: Cohort, labels: list[str], draw: int) -> tuple[list[str], str]:
     """The participants to keep unseen, and how they came about, in words.
 
-    A column `set` of participants.tsv (development, unseen) says who. Without it they are drawn by participant: of those who have the
-    second level of the first label 20 of 70, of the others 19 of 69 [P], within every combination of levels alike and at least one of
-    three, so that mild and severe patients are in both sets.
+    A column `set` of participants.tsv (development, unseen) says who. Without it they are drawn by
+    participant: of those who have the second level of the first label 20 of 70, of the others 19 of
+    69 [P], within every combination of levels alike and at least one of three, so that mild and
+    severe patients are in both sets.
 
     Args:
         labels: diagnosis and severity, or one of them.
@@ -195,9 +270,18 @@ def unseen_participants(cohort: Cohort, labels: list[str], draw: int) -> tuple[l
     given = {person.participant_id: person.covariates.get(COLUMN) for person in cohort.participants}
     if any(value is not None for value in given.values()):
         if odd := next((who for who in people if given[who] not in (DEVELOPMENT, UNSEEN)), None):
-            what = f"participant {odd} is {given[odd]!r}" if given[odd] else f"participant {odd} has none"
-            raise UserError(f"{cohort.folder}: participants.tsv: column {COLUMN!r}: {what}; write {DEVELOPMENT} or {UNSEEN}")
-        return [who for who in people if given[who] == UNSEEN], f"by the column {COLUMN!r} of participants.tsv"
+            what = (
+                f"participant {odd} is {given[odd]!r}"
+                if given[odd]
+                else f"participant {odd} has none"
+            )
+            raise UserError(
+                f"{cohort.folder}: participants.tsv: column {COLUMN!r}: {what}; write {DEVELOPMENT}"
+                f" or {UNSEEN}"
+            )
+        return [
+            who for who in people if given[who] == UNSEEN
+        ], f"by the column {COLUMN!r} of participants.tsv"
     strata: dict[tuple[str | None, ...], list[str]] = defaultdict(list)
     for who in people:
         strata[tuple(known[label].get(who) for label in labels)].append(who)
@@ -207,11 +291,20 @@ def unseen_participants(cohort: Cohort, labels: list[str], draw: int) -> tuple[l
         share = PATIENTS if stratum[0] == second else CONTROLS
         kept = max(round(share * len(members)), 1) if len(members) > 2 else 0
         unseen += generator.permutation(members)[:kept].tolist()
-    return sorted(unseen), f"drawn by participant with seed {draw}, 20 of 70 and 19 of 69 within every combination of levels"
+    return (
+        sorted(unseen),
+        (
+            f"drawn by participant with seed {draw}, 20 of 70 and 19 of 69 within every combination"
+            " of levels"
+        ),
+    )
 
 
-def check_sets(levels: dict[str, str], unseen: list[str], label: str, both: list[str], folds: int) -> list[str]:
-    """The unseen participants of one label, of whom there must be one; the others must be of both levels and as many as the folds.
+def check_sets(
+    levels: dict[str, str], unseen: list[str], label: str, both: list[str], folds: int
+) -> list[str]:
+    """The unseen participants of one label, of whom there must be one; the others must be of both
+    levels and as many as the folds.
 
     Raises:
         UserError: which of these does not hold, and what to do.
@@ -220,32 +313,55 @@ def check_sets(levels: dict[str, str], unseen: list[str], label: str, both: list
     rest = {who: level for who, level in levels.items() if who not in held}
     if not held:
         raise UserError(
-            f"{label}: no unseen participants are left; name some in participants.tsv (column {COLUMN!r}: {DEVELOPMENT} or {UNSEEN}), "
-            "or score three participants or more of a level"
+            f"{label}: no unseen participants are left; name some in participants.tsv (column"
+            f" {COLUMN!r}: {DEVELOPMENT} or {UNSEEN}), or score three participants or more of a"
+            " level"
         )
     if missing := [level for level in both if level not in rest.values()]:
-        raise UserError(f"{label}: no development participant is {' or '.join(missing)}; there must be some of both levels")
+        raise UserError(
+            f"{label}: no development participant is {' or '.join(missing)}; there must be some of"
+            " both levels"
+        )
     if len(rest) < folds:
-        raise UserError(f"{label}: {len(rest)} development participants cannot be dealt into {folds} folds; give fewer (--folds)")
+        raise UserError(
+            f"{label}: {len(rest)} development participants cannot be dealt into {folds} folds;"
+            " give fewer (--folds)"
+        )
     return held
 
 
 ASSUMPTION = (
-    "The published intervals of the AUC are printed [P], their method is not. Those of sensitivity, specificity and accuracy are ours, "
-    "Wilson's over the printed numbers of participants; the numbers of mild and severe patients are not printed, so theirs have none. "
-    "Obtained: mean over seeds, BCa bootstrap over participants; DeLong's and Hanley and McNeil's intervals of the AUC stand beside. The "
-    "best guess has an AUC of 0.5, the accuracy of the commoner level, and the sensitivity of calling so many at random: 1 - specificity "
-    "(at the lower end of its interval), and the other way round."
+    "The published intervals of the AUC are printed [P], their method is not. Those of sensitivity,"
+    " specificity and accuracy are ours, Wilson's over the printed numbers of participants; the"
+    " numbers of mild and severe patients are not printed, so theirs have none. Obtained: mean over"
+    " seeds, BCa bootstrap over participants; DeLong's and Hanley and McNeil's intervals of the AUC"
+    " stand beside. The best guess has an AUC of 0.5, the accuracy of the commoner level, and the"
+    " sensitivity of calling so many at random: 1 - specificity (at the lower end of its interval),"
+    " and the other way round."
 )
 
 UNSTATED = [
-    "how the intervals were made. Hanley and McNeil's for an AUC of 0.75 in 50 + 50 is 0.65 to 0.85, as printed; for 0.82 in 20 + 19 it is "
-    "0.69 to 0.95, not the printed 0.67 to 0.97",
-    f"how the threshold was chosen (here: {THRESHOLD_RULE}). Unseen participants are called at that of all development participants' "
-    "out-of-fold scores; a development participant at that of the other folds, so that no own score moves it",
-    "how several clips of one participant were put together (here: the mean of their probabilities)",
-    "which architecture the printed figures belong to: every model is set beside them, and the best of several flatters itself",
-    "how many of the patients are mild and severe, and which of the two is called positive (here: the label's second level)",
+    (
+        "how the intervals were made. Hanley and McNeil's for an AUC of 0.75 in 50 + 50 is 0.65 to"
+        " 0.85, as printed; for 0.82 in 20 + 19 it is 0.69 to 0.95, not the printed 0.67 to 0.97"
+    ),
+    (
+        f"how the threshold was chosen (here: {THRESHOLD_RULE}). Unseen participants are called at"
+        " that of all development participants' out-of-fold scores; a development participant at"
+        " that of the other folds, so that no own score moves it"
+    ),
+    (
+        "how several clips of one participant were put together (here: the mean of their"
+        " probabilities)"
+    ),
+    (
+        "which architecture the printed figures belong to: every model is set beside them, and the"
+        " best of several flatters itself"
+    ),
+    (
+        "how many of the patients are mild and severe, and which of the two is called positive"
+        " (here: the label's second level)"
+    ),
     "folds, repeats, epochs, windows and everything else without a tag in configs/myasthenia.yaml",
 ]
 
@@ -267,50 +383,70 @@ def reproduce_myasthenia(
     address: str | None = None,
     gpus_per_task: float | None = None,
 ) -> Reproduction:
-    """Run the protocol of the myasthenia study on a cohort, and set what comes out beside the published figures.
+    """Run the protocol of the myasthenia study on a cohort, and set what comes out beside the
+    published figures.
 
-    Repeated cross-validation on development participants, then once on unseen ones, by models trained on all development participants.
-    Figures are by participant. Writes a run as `semiology loso` does (resumable), and reproduction.json into it.
+    Repeated cross-validation on development participants, then once on unseen ones, by models
+    trained on all development participants. Figures are by participant. Writes a run as `semiology
+    loso` does (resumable), and reproduction.json into it.
 
     Args:
-        cohort: folder of the cohort; a column `set` of participants.tsv (development, unseen) says who is unseen, else they are drawn.
+        cohort: folder of the cohort; a column `set` of participants.tsv (development, unseen) says
+            who is unseen, else they are drawn.
         out: folder of the run.
-        store: folder that `semiology extract` filled; not needed for cohorts of tracks and models that read nothing else.
-        diagnosis: column of clips.tsv with two levels, the second the disease; "none" leaves the task out.
+        store: folder that `semiology extract` filled; not needed for cohorts of tracks and models
+            that read nothing else.
+        diagnosis: column of clips.tsv with two levels, the second the disease; "none" leaves the
+            task out.
         severity: the same for mild and severe, scored in patients only.
-        models: of configs/myasthenia.yaml, those to run (agcn, tcn, blstm; all by default); a fusion needs all of its members.
-        settings: YAML file with the keys of configs/myasthenia.yaml that are changed; every change is listed as a deviation.
+        models: of configs/myasthenia.yaml, those to run (agcn, tcn, blstm; all by default); a
+            fusion needs all of its members.
+        settings: YAML file with the keys of configs/myasthenia.yaml that are changed; every change
+            is listed as a deviation.
         folds: of the cross-validation, instead of the protocol's.
         epochs: of every model, instead of the protocol's.
         seeds: instead of the protocol's; each is one repeat.
         draw: seed of the draw of unseen participants.
-        jobs: folds at a time; -1 uses every core. See Workers, also for the next three; all instead of the protocol's.
+        jobs: folds at a time; -1 uses every core. See Workers, also for the next three; all instead
+            of the protocol's.
         backend: who runs them.
         address: of a cluster.
         gpus_per_task: of a cluster.
 
     Raises:
-        UserError: the cohort lacks a label, or a label has other than two levels; a participant with two levels; no unseen participants,
-            one level only among development participants, or fewer of them than folds; features that a model reads are not in the
-            store; settings that do not fit; as `run_loso`.
+        UserError: the cohort lacks a label, or a label has other than two levels; a participant
+            with two levels; no unseen participants, one level only among development participants,
+            or fewer of them than folds; features that a model reads are not in the store; settings
+            that do not fit; as `run_loso`.
     """
     file = protocol_file("myasthenia")
     raw = read_yaml(file)
     paper = parsed(raw, Protocol, str(file))
-    used = parsed(merged(raw, read_yaml(settings)) if settings else raw, Protocol, str(settings or file))
+    used = parsed(
+        merged(raw, read_yaml(settings)) if settings else raw, Protocol, str(settings or file)
+    )
     used = replace(used, cohort=str(cohort), out=str(out), store=str(store) if store else None)
     if epochs is not None:
-        trained = {name: replace(model, schedule=replace(model.schedule, epochs=epochs)) for name, model in used.models.items()}
+        trained = {
+            name: replace(model, schedule=replace(model.schedule, epochs=epochs))
+            for name, model in used.models.items()
+        }
         used = replace(used, models=trained)
     used = replace(
         used,
         split=used.split if folds is None else replace(used.split, folds=folds),
         seeds=used.seeds if seeds is None else tuple(seeds),
     )
-    used = with_workers(used, jobs=jobs, backend=backend, address=address, gpus_per_task=gpus_per_task)
+    used = with_workers(
+        used, jobs=jobs, backend=backend, address=address, gpus_per_task=gpus_per_task
+    )
     tags = read_tags(file)
     deviations = departures(paper, used, tags)
-    columns = {sign: column for sign, column in (("diagnosis", diagnosis), ("severity", severity)) if column != NONE}
+    columns = {
+        sign: column
+        for sign, column in (("diagnosis", diagnosis), ("severity", severity))
+        if column != NONE
+    }
     if not columns:
         raise UserError("nothing is left to run: give a column for --diagnosis or for --severity")
     used, left_out = _asked_for(used, columns, models)
@@ -326,7 +462,14 @@ def reproduce_myasthenia(
         not_run=not_run,
         unstated=UNSTATED,
         constants=constants(used, tags),
-        banner=next((note for note in read_json(out / "notes.json", "loso", list) if str(note).lower().startswith("synthetic")), ""),
+        banner=next(
+            (
+                note
+                for note in read_json(out / "notes.json", "loso", list)
+                if str(note).lower().startswith("synthetic")
+            ),
+            "",
+        ),
         extra={"figures": figures, "threshold": THRESHOLD_RULE},
         text=intervals_text(figures),
     )
@@ -337,17 +480,30 @@ def reproduce_myasthenia(
 
 
 def sign_of(task: str) -> str:
-    """What a task of configs/myasthenia.yaml is about: "diagnosis" or "severity", the first word of its name."""
+    """What a task of configs/myasthenia.yaml is about: "diagnosis" or "severity", the first word of
+    its name.
+    """
     return task.partition(" ")[0]
 
 
-def _asked_for(protocol: Protocol, columns: Mapping[str, str], models: Sequence[str] | None) -> tuple[Protocol, list[str]]:
-    """The protocol with the tasks that have a column and the models asked for, and a sentence for everything that is left out."""
+def _asked_for(
+    protocol: Protocol, columns: Mapping[str, str], models: Sequence[str] | None
+) -> tuple[Protocol, list[str]]:
+    """The protocol with the tasks that have a column and the models asked for, and a sentence for
+    everything that is left out.
+    """
     if unknown := [name for name in models or () if name not in protocol.models]:
-        raise UserError(f"models: {', '.join(unknown)} is not in the protocol; there are {', '.join(protocol.models)}")
+        raise UserError(
+            f"models: {', '.join(unknown)} is not in the protocol; there are"
+            f" {', '.join(protocol.models)}"
+        )
     kept = [name for name in protocol.models if models is None or name in models]
-    left_out = [f"{sign}: left out on request" for sign in ("diagnosis", "severity") if sign not in columns]
-    left_out += [f"{model_name(name)}: left out on request" for name in protocol.models if name not in kept]
+    left_out = [
+        f"{sign}: left out on request" for sign in ("diagnosis", "severity") if sign not in columns
+    ]
+    left_out += [
+        f"{model_name(name)}: left out on request" for name in protocol.models if name not in kept
+    ]
     tasks = {}
     for name, task in protocol.tasks.items():
         own = tuple(model for model in protocol.models_of(name) if model in kept)
@@ -358,7 +514,10 @@ def _asked_for(protocol: Protocol, columns: Mapping[str, str], models: Sequence[
             reading = replace(reading, appearance=None)
         tasks[name] = Task(reading, own, task.split)
     if not tasks:
-        raise UserError(f"nothing is left to run: no task of the protocol has a model of {', '.join(kept) or 'none'}")
+        raise UserError(
+            "nothing is left to run: no task of the protocol has a model of"
+            f" {', '.join(kept) or 'none'}"
+        )
     members = {f"{task}/{model}" for task in tasks for model in tasks[task].models}
     fusions = [fusion for fusion in protocol.fusions if set(fusion.members) <= members]
     left_out += [
@@ -366,11 +525,23 @@ def _asked_for(protocol: Protocol, columns: Mapping[str, str], models: Sequence[
         for fusion in protocol.fusions
         if fusion not in fusions and sign_of(fusion.task) in columns
     ]
-    return replace(protocol, tasks=tasks, models={name: protocol.models[name] for name in kept}, fusions=fusions), left_out
+    return (
+        replace(
+            protocol,
+            tasks=tasks,
+            models={name: protocol.models[name] for name in kept},
+            fusions=fusions,
+        ),
+        left_out,
+    )
 
 
-def _on_this_cohort(protocol: Protocol, columns: Mapping[str, str], draw: int) -> tuple[Protocol, str]:
-    """The protocol with the cohort's unseen participants, who are said in words, after a look whether it can run."""
+def _on_this_cohort(
+    protocol: Protocol, columns: Mapping[str, str], draw: int
+) -> tuple[Protocol, str]:
+    """The protocol with the cohort's unseen participants, who are said in words, after a look
+    whether it can run.
+    """
     cohort = Cohort.read(protocol.cohort)
     for sign, column in columns.items():
         check_two_levels(cohort, sign, column, "the study's table")
@@ -381,9 +552,19 @@ def _on_this_cohort(protocol: Protocol, columns: Mapping[str, str], draw: int) -
         if lacking := without_features(cohort, label, task.reading.appearance, protocol.store):
             readers = [model for model in task.models if model not in KEYPOINTS_ONLY]
             others = [model for model in protocol.models if model not in readers]
-            instead = f", or leave {', '.join(readers)} out: --models '[{', '.join(others)}]'" if others else ""
+            instead = (
+                f", or leave {', '.join(readers)} out: --models '[{', '.join(others)}]'"
+                if others
+                else ""
+            )
             raise UserError(f"{name}: {lacking}{instead}")
-        held = check_sets(levels_by_participant(cohort, label), unseen, label, list(cohort.labels[label].levels), split.folds)
+        held = check_sets(
+            levels_by_participant(cohort, label),
+            unseen,
+            label,
+            list(cohort.labels[label].levels),
+            split.folds,
+        )
         tasks[name] = replace(task, split=replace(split, test=held))
     return replace(protocol, tasks=tasks), how
 
@@ -391,7 +572,9 @@ def _on_this_cohort(protocol: Protocol, columns: Mapping[str, str], draw: int) -
 def _figures(protocol: Protocol, not_run: Sequence[str]) -> list[dict[str, Any]]:
     predictions = read_predictions(Path(protocol.out) / "predictions.csv")
     done = set(predictions["task"])
-    return [figures for task in protocol.tasks if task in done for figures in judge(predictions, task)]
+    return [
+        figures for task in protocol.tasks if task in done for figures in judge(predictions, task)
+    ]
 
 
 def _rows(own: Mapping[str, Any]) -> list[Row]:
@@ -399,22 +582,34 @@ def _rows(own: Mapping[str, Any]) -> list[Row]:
     printed, count = MYASTHENIA[sign_of(own["task"]), own["set"]], own["participants"]
     share = own["positive"] / count
     by_chance = {"auc": 0.5, "accuracy": best_guess("accuracy", share)}
-    by_chance |= {one: 1 - (own[other]["low"] or 0) for one, other in (AT_THRESHOLD[:2], AT_THRESHOLD[1::-1])}
+    by_chance |= {
+        one: 1 - (own[other]["low"] or 0) for one, other in (AT_THRESHOLD[:2], AT_THRESHOLD[1::-1])
+    }
     head = f"{own['task']}, {SETS[own['set']]}, {model_name(own['model'])}"
     return [
-        set_beside(f"{head}, {NAMES[metric]}", _printed(printed, metric), "[P]", own[metric], by_chance[metric])
+        set_beside(
+            f"{head}, {NAMES[metric]}",
+            _printed(printed, metric),
+            "[P]",
+            own[metric],
+            by_chance[metric],
+        )
         for metric in ("auc", *AT_THRESHOLD)
     ]
 
 
 def _printed(published: PublishedArea, metric: str) -> tuple[float, float | None, float | None]:
-    """A printed figure with its interval: the printed one of the AUC, Wilson's of the others where the numbers are printed [choice]."""
+    """A printed figure with its interval: the printed one of the AUC, Wilson's of the others where
+    the numbers are printed [choice].
+    """
     if metric == "auc":
         return published.auc, published.low, published.high
     value = getattr(published, metric)
     if published.positive is None or published.negative is None:
         return value, None, None
-    counted = {"sensitivity": published.positive, "specificity": published.negative}.get(metric, published.positive + published.negative)
+    counted = {"sensitivity": published.positive, "specificity": published.negative}.get(
+        metric, published.positive + published.negative
+    )
     return value, *wilson(value * counted, counted)
 
 
@@ -425,7 +620,11 @@ def _other_people(figures: Sequence[Mapping[str, Any]]) -> list[str]:
         paper = MYASTHENIA[sign_of(own["task"]), own["set"]]
         numbers, printed = (own["positive"], own["negative"]), (paper.positive, paper.negative)
         if numbers != printed:
-            theirs = "numbers that are not printed" if paper.positive is None else f"{paper.positive} and {paper.negative} [P]"
+            theirs = (
+                "numbers that are not printed"
+                if paper.positive is None
+                else f"{paper.positive} and {paper.negative} [P]"
+            )
             ours = f"{numbers[0]} participants with the second level and {numbers[1]} without"
             found.append(f"{own['task']}, {SETS[own['set']]}: {ours} instead of {theirs}")
     return list(dict.fromkeys(found))

@@ -1,6 +1,8 @@
-"""A paper's protocol as a file: found, changed by the user's settings, its constants with their sources, and what departs from it.
+"""A paper's protocol as a file: found, changed by the user's settings, its constants with their
+sources, and what departs from it.
 
-What a paper's protocol needs of the user's cohort: labels of two levels, features for the models that read them.
+What a paper's protocol needs of the user's cohort: labels of two levels, features for the models
+that read them.
 """
 
 import re
@@ -21,14 +23,27 @@ from semiology.parallel import Workers
 
 T = TypeVar("T")
 P = TypeVar("P", bound=Workers)
-PLACES = {"cohort", "store", "features", "out", "final", *Workers.__dataclass_fields__}  # where and how fast, not what
+PLACES = {
+    "cohort",
+    "store",
+    "features",
+    "out",
+    "final",
+    *Workers.__dataclass_fields__,
+}  # where and how fast, not what
 TAGGED = re.compile(r"^\s*(?P<key>[\w()+ ]+):.*#.*?\[(?P<tags>[PTCRI](?:, ?[PTCRI])*)\]")
 
 
 def protocol_file(name: str) -> Path:
-    """The protocol called `name`: inside an installed package, or in configs/ of a checkout (the wheel takes it from there)."""
+    """The protocol called `name`: inside an installed package, or in configs/ of a checkout (the
+    wheel takes it from there).
+    """
     installed = Path(str(resources.files("semiology.experiments.reproduce"))) / f"{name}.yaml"
-    return installed if installed.is_file() else Path(__file__).resolve().parents[3] / "configs" / f"{name}.yaml"
+    return (
+        installed
+        if installed.is_file()
+        else Path(__file__).resolve().parents[3] / "configs" / f"{name}.yaml"
+    )
 
 
 def read_yaml(path: Path) -> dict[str, Any]:
@@ -44,7 +59,10 @@ def read_yaml(path: Path) -> dict[str, Any]:
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise UserError(f"{path}: not YAML ({' '.join(str(error).split())})") from error
     if not isinstance(content, dict):
-        raise UserError(f"{path}: holds no mapping; write the keys of the protocol that you change, for example `batch_size: 4`")
+        raise UserError(
+            f"{path}: holds no mapping; write the keys of the protocol that you change, for example"
+            " `batch_size: 4`"
+        )
     return content
 
 
@@ -53,7 +71,9 @@ def merged(protocol: Mapping[str, Any], settings: Mapping[str, Any]) -> dict[str
     result = dict(protocol)
     for key, value in settings.items():
         below = result.get(key)
-        result[key] = merged(below, value) if isinstance(below, dict) and isinstance(value, dict) else value
+        result[key] = (
+            merged(below, value) if isinstance(below, dict) and isinstance(value, dict) else value
+        )
     return result
 
 
@@ -78,7 +98,8 @@ def with_workers(used: P, **chosen: Any) -> P:
 
 
 def read_tags(path: Path) -> dict[str, str]:
-    """Key -> source of its constant, from the comments of a protocol's file: `rate: 25 # Hz [P]` gives {"rate": "P"}.
+    """Key -> source of its constant, from the comments of a protocol's file: `rate: 25 # Hz [P]`
+    gives {"rate": "P"}.
 
     A key without a tag is our choice, as the file's first lines say.
     """
@@ -87,20 +108,32 @@ def read_tags(path: Path) -> dict[str, str]:
 
 
 def source_of(path: str, tags: Mapping[str, str]) -> str:
-    """Tag of the constant at `path` ("models/agcn/network/options/widths"): of its own key, else of the nearest above; else "choice"."""
+    """Tag of the constant at `path` ("models/agcn/network/options/widths"): of its own key, else of
+    the nearest above; else "choice".
+    """
     return next((tags[key] for key in reversed(path.split("/")) if key in tags), "choice")
 
 
 def constants(protocol: Any, tags: Mapping[str, str]) -> list[dict[str, Any]]:
     """Every constant of a protocol: {"name", "value", "source"}."""
-    return [{"name": path, "value": value, "source": f"[{source_of(path, tags)}]"} for path, value in _flat(protocol).items()]
+    return [
+        {"name": path, "value": value, "source": f"[{source_of(path, tags)}]"}
+        for path, value in _flat(protocol).items()
+    ]
 
 
 def departures(protocol: Any, used: Any, tags: Mapping[str, str]) -> list[str]:
-    """One sentence for each constant that differs between the paper's protocol and the one that was used."""
+    """One sentence for each constant that differs between the paper's protocol and the one that was
+    used.
+    """
     published, own = _flat(protocol), _flat(used)
-    changed = [path for path in dict.fromkeys([*published, *own]) if published.get(path) != own.get(path)]
-    return [f"{path}: {own.get(path)} instead of {published.get(path)} [{source_of(path, tags)}]" for path in changed]
+    changed = [
+        path for path in dict.fromkeys([*published, *own]) if published.get(path) != own.get(path)
+    ]
+    return [
+        f"{path}: {own.get(path)} instead of {published.get(path)} [{source_of(path, tags)}]"
+        for path in changed
+    ]
 
 
 def _flat(protocol: Any) -> dict[str, Any]:
@@ -118,7 +151,11 @@ def _flat(protocol: Any) -> dict[str, Any]:
 
 
 KEYPOINTS_ONLY = ("agcn",)  # the model that reads keypoints and no features
-WEIGHTS = {"face_vgg": "face_weights", "body_vgg": "body_weights", "snippets": "snippet_weights"}  # the option that makes each stage
+WEIGHTS = {
+    "face_vgg": "face_weights",
+    "body_vgg": "body_weights",
+    "snippets": "snippet_weights",
+}  # the option that makes each stage
 NONE = "none"  # given instead of a label's column: the task is left out
 
 
@@ -135,23 +172,30 @@ def check_two_levels(cohort: Cohort, option: str, column: str, table: str) -> No
     """
     if column not in cohort.labels:
         raise UserError(
-            f"{cohort.folder}: clips.json defines no label {column!r}; it defines {', '.join(sorted(cohort.labels)) or 'none'}. "
-            f"Say which column scores it (--{option} COLUMN), or leave the task out (--{option} {NONE})"
+            f"{cohort.folder}: clips.json defines no label {column!r}; it defines"
+            f" {', '.join(sorted(cohort.labels)) or 'none'}. Say which column scores it (--{option}"
+            f" COLUMN), or leave the task out (--{option} {NONE})"
         )
     levels = list(cohort.labels[column].levels)
     if len(levels) != 2:
         raise UserError(
-            f"{cohort.folder}: label {column!r} has {len(levels)} levels ({', '.join(levels)}); {table} is of two, absence and presence: "
-            f"add such a column to clips.tsv and name it by --{option}"
+            f"{cohort.folder}: label {column!r} has {len(levels)} levels ({', '.join(levels)});"
+            f" {table} is of two, absence and presence: add such a column to clips.tsv and name it"
+            f" by --{option}"
         )
 
 
 def without_features(cohort: Cohort, label: str, stage: str | None, store: str | None) -> str:
-    """How many of the clips scored for a label lack the features of a stage in the store, and what to run; empty where none does."""
+    """How many of the clips scored for a label lack the features of a stage in the store, and what
+    to run; empty where none does.
+    """
     scored = [clip.clip_id for clip in cohort.scored(label)]
     held = Store(store) if store else None
     lacking = [clip for clip in scored if stage and not (held and held.has(clip, stage))]
     if not lacking:
         return ""
     run = f"semiology extract COHORT --store DIR --{WEIGHTS[str(stage)]} FILE"
-    return f"{len(lacking)} of {len(scored)} clips have no {stage} features (the first is {lacking[0]}); run: {run}"
+    return (
+        f"{len(lacking)} of {len(scored)} clips have no {stage} features (the first is"
+        f" {lacking[0]}); run: {run}"
+    )

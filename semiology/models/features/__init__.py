@@ -1,7 +1,8 @@
-"""Snippets: half a second of video to one vector, by a frozen video network. From the GESTURES paper (Pérez-García et al., MICCAI 2021).
+"""Snippets: half a second of video to one vector, by a frozen video network. From the GESTURES
+paper (Pérez-García et al., MICCAI 2021).
 
-pictures.py makes frames small, r2plus1d.py and frame_resnet.py are the networks, networks.py reads their weights, features.py goes
-through a video.
+pictures.py makes frames small, r2plus1d.py and frame_resnet.py are the networks, networks.py reads
+their weights, features.py goes through a video.
 """
 
 from semiology.models.features.snippets import (
@@ -15,4 +16,13 @@ from semiology.models.features.snippets import (
     whole_snippet,
 )
 
-__all__ = ["FRAMES", "RATE", "SIZE", "SnippetNetwork", "load_snippet_network", "prepare_picture", "snippet_features", "whole_snippet"]
+__all__ = [
+    "FRAMES",
+    "RATE",
+    "SIZE",
+    "SnippetNetwork",
+    "load_snippet_network",
+    "prepare_picture",
+    "snippet_features",
+    "whole_snippet",
+]

@@ -1,6 +1,8 @@
-"""R(2+1)D: a ResNet whose 3D convolutions are a spatial one, then a temporal one; built from the shapes of its weights.
+"""R(2+1)D: a ResNet whose 3D convolutions are a spatial one, then a temporal one; built from the
+shapes of its weights.
 
-The paper's comparison without movement: a 2D ResNet that reads each frame by itself, and the mean over the snippet.
+The paper's comparison without movement: a 2D ResNet that reads each frame by itself, and the mean
+over the snippet.
 """
 
 from collections.abc import Mapping
@@ -13,9 +15,16 @@ from torchvision.models.resnet import BasicBlock, Bottleneck, ResNet
 
 from semiology.models.features.vgg import IMAGENET_MEAN, IMAGENET_STD
 
-KINETICS_MEAN, KINETICS_STD = (0.43216, 0.394666, 0.37645), (0.22803, 0.22145, 0.216989)  # as torchvision's preset for its weights [C]
+KINETICS_MEAN, KINETICS_STD = (
+    (0.43216, 0.394666, 0.37645),
+    (0.22803, 0.22145, 0.216989),
+)  # as torchvision's preset for its weights [C]
 PORTED_EPS = 1e-3  # of batch norm in checkpoints that were ported from Caffe2, such as IG-65M's [C]
-LAYERS = {10: (1, 1, 1, 1), 18: (2, 2, 2, 2), 34: (3, 4, 6, 3)}  # depth -> blocks of each layer [P]; ten is our choice
+LAYERS = {
+    10: (1, 1, 1, 1),
+    18: (2, 2, 2, 2),
+    34: (3, 4, 6, 3),
+}  # depth -> blocks of each layer [P]; ten is our choice
 
 
 @dataclass(frozen=True)
@@ -24,8 +33,8 @@ class Shape:
 
     Attributes:
         stem: channels between and after the two convolutions of the stem.
-        blocks: for each of four layers, for each of its blocks: channels between the spatial and the temporal convolution of its first and
-            its second pair.
+        blocks: for each of four layers, for each of its blocks: channels between the spatial and
+            the temporal convolution of its first and its second pair.
         channels: after each layer.
         classes: number of outputs.
         eps: of batch norm, which no tensor tells: see `read`.
@@ -41,9 +50,10 @@ class Shape:
     def read(cls, state: Mapping[str, Tensor]) -> Self:
         """From a state dict with torchvision's names.
 
-        torchvision gives both pairs of a block that halves the picture the same channels in between; Caffe2's form reckons those of the
-        second from its own input, which has twice as many channels. Where the two differ the checkpoint was ported from there, and its
-        batch norm counts with eps 1e-3. [C]
+        torchvision gives both pairs of a block that halves the picture the same channels in
+        between; Caffe2's form reckons those of the second from its own input, which has twice as
+        many channels. Where the two differ the checkpoint was ported from there, and its batch norm
+        counts with eps 1e-3. [C]
 
         Raises:
             KeyError: a tensor that the network must have is not there.
@@ -52,7 +62,12 @@ class Shape:
         for layer in range(1, 5):
             count = len({name.split(".")[1] for name in state if name.startswith(f"layer{layer}.")})
             layers.append(
-                tuple(tuple(len(state[f"layer{layer}.{block}.conv{pair}.0.0.weight"]) for pair in (1, 2)) for block in range(count))
+                tuple(
+                    tuple(
+                        len(state[f"layer{layer}.{block}.conv{pair}.0.0.weight"]) for pair in (1, 2)
+                    )
+                    for block in range(count)
+                )
             )
         return cls(
             stem=(len(state["stem.0.weight"]), len(state["stem.3.weight"])),
@@ -64,21 +79,27 @@ class Shape:
 
     @classmethod
     def make(cls, classes: int, *, depth: int = 18, width: float = 1.0) -> Self:
-        """Of a network to train, in torchvision's form: 64, 128, 256, 512 channels times `width`; in between as many as give each pair of
-        convolutions the number of weights that one 3D convolution would have [P].
+        """Of a network to train, in torchvision's form: 64, 128, 256, 512 channels times `width`;
+        in between as many as give each pair of convolutions the number of weights that one 3D
+        convolution would have [P].
         """
         channels = tuple(max(1, round(full * width)) for full in (64, 128, 256, 512))
         before = (channels[0], *channels[:3])
-        middle = [27 * first * last // (9 * first + 3 * last) for first, last in zip(before, channels)]
+        middle = [
+            27 * first * last // (9 * first + 3 * last) for first, last in zip(before, channels)
+        ]
         later = [27 * last // 12 for last in channels]
         blocks = tuple(
-            ((middle[layer],) * 2, *((later[layer],) * 2 for _ in range(count - 1))) for layer, count in enumerate(LAYERS[depth])
+            ((middle[layer],) * 2, *((later[layer],) * 2 for _ in range(count - 1)))
+            for layer, count in enumerate(LAYERS[depth])
         )
         return cls((max(1, round(45 * width)), channels[0]), blocks, channels, classes)
 
 
 class Pair(nn.Sequential):
-    """Spatial 3x3 convolution, batch norm, ReLU, temporal convolution of 3 frames. `stride` halves height, width and time."""
+    """Spatial 3x3 convolution, batch norm, ReLU, temporal convolution of 3 frames. `stride` halves
+    height, width and time.
+    """
 
     def __init__(self, before: int, after: int, middle: int, stride: int, eps: float):
         super().__init__(
@@ -90,30 +111,44 @@ class Pair(nn.Sequential):
 
 
 class Block(nn.Module):
-    """Two pairs and the way around them: (batch, before, time, height, width) -> (batch, after, ...), all three halved by `stride`."""
+    """Two pairs and the way around them: (batch, before, time, height, width) -> (batch, after,
+    ...), all three halved by `stride`.
+    """
 
     def __init__(self, before: int, after: int, middle: tuple[int, int], stride: int, eps: float):
         super().__init__()
-        self.conv1 = nn.Sequential(Pair(before, after, middle[0], stride, eps), nn.BatchNorm3d(after, eps), nn.ReLU(inplace=True))
-        self.conv2 = nn.Sequential(Pair(after, after, middle[1], 1, eps), nn.BatchNorm3d(after, eps))
+        self.conv1 = nn.Sequential(
+            Pair(before, after, middle[0], stride, eps),
+            nn.BatchNorm3d(after, eps),
+            nn.ReLU(inplace=True),
+        )
+        self.conv2 = nn.Sequential(
+            Pair(after, after, middle[1], 1, eps), nn.BatchNorm3d(after, eps)
+        )
         self.downsample = None
         if stride > 1:
-            self.downsample = nn.Sequential(nn.Conv3d(before, after, 1, stride, bias=False), nn.BatchNorm3d(after, eps))
+            self.downsample = nn.Sequential(
+                nn.Conv3d(before, after, 1, stride, bias=False), nn.BatchNorm3d(after, eps)
+            )
 
     def forward(self, values: Tensor) -> Tensor:
         around = values if self.downsample is None else self.downsample(values)
         return nn.functional.relu(self.conv2(self.conv1(values)) + around)
 
 
-def _layer(before: int, after: int, blocks: tuple[tuple[int, int], ...], stride: int, eps: float) -> nn.Sequential:
+def _layer(
+    before: int, after: int, blocks: tuple[tuple[int, int], ...], stride: int, eps: float
+) -> nn.Sequential:
     later = [Block(after, after, middle, 1, eps) for middle in blocks[1:]]
     return nn.Sequential(Block(before, after, blocks[0], stride, eps), *later)
 
 
 class R2Plus1D(nn.Module):
-    """R(2+1)D (Tran et al., CVPR 2018) of any depth and width. Its state dict has torchvision's names.
+    """R(2+1)D (Tran et al., CVPR 2018) of any depth and width. Its state dict has torchvision's
+    names.
 
-    Shapes: (batch, 3, time, height, width), normalised by Kinetics' mean and deviation -> logits (batch, class). Any number of frames.
+    Shapes: (batch, 3, time, height, width), normalised by Kinetics' mean and deviation -> logits
+    (batch, class). Any number of frames.
     """
 
     mean, std = KINETICS_MEAN, KINETICS_STD
@@ -122,11 +157,21 @@ class R2Plus1D(nn.Module):
         super().__init__()
         middle, first = shape.stem
         self.stem = nn.Sequential(
-            *(nn.Conv3d(3, middle, (1, 7, 7), (1, 2, 2), (0, 3, 3), bias=False), nn.BatchNorm3d(middle, shape.eps), nn.ReLU(inplace=True)),
-            *(nn.Conv3d(middle, first, (3, 1, 1), 1, (1, 0, 0), bias=False), nn.BatchNorm3d(first, shape.eps), nn.ReLU(inplace=True)),
+            *(
+                nn.Conv3d(3, middle, (1, 7, 7), (1, 2, 2), (0, 3, 3), bias=False),
+                nn.BatchNorm3d(middle, shape.eps),
+                nn.ReLU(inplace=True),
+            ),
+            *(
+                nn.Conv3d(middle, first, (3, 1, 1), 1, (1, 0, 0), bias=False),
+                nn.BatchNorm3d(first, shape.eps),
+                nn.ReLU(inplace=True),
+            ),
         )
         before, strides = (first, *shape.channels[:3]), (1, 2, 2, 2)
-        self.layer1, self.layer2, self.layer3, self.layer4 = map(_layer, before, shape.channels, shape.blocks, strides, [shape.eps] * 4)
+        self.layer1, self.layer2, self.layer3, self.layer4 = map(
+            _layer, before, shape.channels, shape.blocks, strides, [shape.eps] * 4
+        )
         self.channels = shape.channels[-1]
         self.fc = nn.Linear(self.channels, shape.classes)
 
@@ -142,7 +187,9 @@ class R2Plus1D(nn.Module):
 
 
 def initialise(network: R2Plus1D) -> None:
-    """He initialisation of the convolutions, small weights of the classifier, from torch's generator."""
+    """He initialisation of the convolutions, small weights of the classifier, from torch's
+    generator.
+    """
     for module in network.modules():
         if isinstance(module, nn.Conv3d):
             nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
@@ -151,17 +198,22 @@ def initialise(network: R2Plus1D) -> None:
 
 
 def normalised(snippets: Tensor, mean: tuple[float, ...], std: tuple[float, ...]) -> Tensor:
-    """(batch, time, height, width, 3) 0 to 255 to what a network reads, (batch, 3, time, height, width)."""
+    """(batch, time, height, width, 3) 0 to 255 to what a network reads, (batch, 3, time, height,
+    width).
+    """
     values = snippets.permute(0, 4, 1, 2, 3).float() / 255
-    middle, spread = (torch.tensor(value, device=values.device).view(1, 3, 1, 1, 1) for value in (mean, std))
+    middle, spread = (
+        torch.tensor(value, device=values.device).view(1, 3, 1, 1, 1) for value in (mean, std)
+    )
     return (values - middle) / spread
 
 
 class FrameResNet(ResNet):
-    """torchvision's ResNet over frames. The authors' code has ResNet-50 and Wide ResNet-50-2 trained on ImageNet [C]; any other one of
-    torchvision's layout will do.
+    """torchvision's ResNet over frames. The authors' code has ResNet-50 and Wide ResNet-50-2
+    trained on ImageNet [C]; any other one of torchvision's layout will do.
 
-    Shapes: (batch, 3, time, height, width), normalised by ImageNet's mean and deviation -> logits (batch, class), the mean over time.
+    Shapes: (batch, 3, time, height, width), normalised by ImageNet's mean and deviation -> logits
+    (batch, class), the mean over time.
     """
 
     mean, std = IMAGENET_MEAN, IMAGENET_STD
@@ -173,11 +225,16 @@ class FrameResNet(ResNet):
         Raises:
             KeyError: a tensor that the network must have is not there.
         """
-        layers = [len({name.split(".")[1] for name in state if name.startswith(f"layer{layer}.")}) for layer in range(1, 5)]
+        layers = [
+            len({name.split(".")[1] for name in state if name.startswith(f"layer{layer}.")})
+            for layer in range(1, 5)
+        ]
         if "layer1.0.conv3.weight" not in state:
             return cls(BasicBlock, layers, len(state["fc.weight"]))
         wide, each = state["layer1.0.conv2.weight"].shape[:2]
-        return cls(Bottleneck, layers, len(state["fc.weight"]), groups=wide // each, width_per_group=each)
+        return cls(
+            Bottleneck, layers, len(state["fc.weight"]), groups=wide // each, width_per_group=each
+        )
 
     @property
     def channels(self) -> int:

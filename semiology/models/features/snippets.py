@@ -1,6 +1,8 @@
-"""A frozen network of snippets, from a file of weights: R(2+1)D of any depth and width, or a 2D ResNet.
+"""A frozen network of snippets, from a file of weights: R(2+1)D of any depth and width, or a 2D
+ResNet.
 
-Frames to what a snippet network sees: cut at the sides, padded to a square, made small; and a snippet's holes closed.
+Frames to what a snippet network sees: cut at the sides, padded to a square, made small; and a
+snippet's holes closed.
 
 From a video's frames to the vectors of its snippets, in one pass and bounded memory.
 """
@@ -30,8 +32,9 @@ FRAMES = 8  # of a snippet: 0.53 s [T]
 def prepare_picture(image: np.ndarray) -> np.ndarray:
     """A frame (height, width, 3) uint8 RGB to the (112, 112, 3) uint8 that a network reads.
 
-    5 % of the columns are cut off at each side, rows or columns of black make the rest square, and the square is resized [T]. The authors
-    first resize to 320 x 180 px [T]; that step is left out: the resizing here is antialiased, from whatever size [our choice].
+    5 % of the columns are cut off at each side, rows or columns of black make the rest square, and
+    the square is resized [T]. The authors first resize to 320 x 180 px [T]; that step is left out:
+    the resizing here is antialiased, from whatever size [our choice].
     """
     height, width = image.shape[:2]
     side = round(CROP * width)
@@ -45,15 +48,19 @@ def prepare_picture(image: np.ndarray) -> np.ndarray:
 
 
 def whole_snippet(pictures: Sequence[np.ndarray | None]) -> np.ndarray | None:
-    """Prepared pictures, None where the video has a hole, to a snippet (time, 112, 112, 3) uint8; None where more than half are missing.
+    """Prepared pictures, None where the video has a hole, to a snippet (time, 112, 112, 3) uint8;
+    None where more than half are missing.
 
-    A missing picture repeats the last one seen before it in the snippet, or, at the snippet's beginning, the first that is seen. So a
-    snippet depends on nothing outside of it. [our choice]
+    A missing picture repeats the last one seen before it in the snippet, or, at the snippet's
+    beginning, the first that is seen. So a snippet depends on nothing outside of it. [our choice]
     """
     seen = [number for number, picture in enumerate(pictures) if picture is not None]
     if 2 * len(seen) < len(pictures) or not seen:
         return None
-    nearest = [max((place for place in seen if place <= number), default=seen[0]) for number in range(len(pictures))]
+    nearest = [
+        max((place for place in seen if place <= number), default=seen[0])
+        for number in range(len(pictures))
+    ]
     return np.stack([pictures[place] for place in nearest])  # type: ignore[misc]
 
 
@@ -68,11 +75,17 @@ class SnippetNetwork:
 
     Attributes:
         channels: length of a vector: 512 at full width; 2048 of a 2D ResNet-50.
-        frames: of the snippets that it was trained on, as its file says; None where nothing is said, as of published weights.
+        frames: of the snippets that it was trained on, as its file says; None where nothing is
+            said, as of published weights.
     """
 
     def __init__(
-        self, network: R2Plus1D | FrameResNet, classes: list[str], precision: str = "fp32", device: str = "cpu", frames: int | None = None
+        self,
+        network: R2Plus1D | FrameResNet,
+        classes: list[str],
+        precision: str = "fp32",
+        device: str = "cpu",
+        frames: int | None = None,
     ):
         self.network = network.eval().requires_grad_(False).to(device)
         self.classes, self.precision, self.device = classes, precision, device
@@ -80,34 +93,50 @@ class SnippetNetwork:
 
     @torch.inference_mode()
     def embed(self, snippets: np.ndarray) -> np.ndarray:
-        """(batch, time, 112, 112, 3) uint8 RGB to (batch, channel) float32: the layer before the classifier.
+        """(batch, time, 112, 112, 3) uint8 RGB to (batch, channel) float32: the layer before the
+        classifier.
 
         The whole batch goes through the network at once: give as many snippets as memory holds.
 
         Raises:
             ValueError: another shape, another type.
         """
-        if snippets.ndim != 5 or snippets.shape[2:] != (SIZE, SIZE, 3) or snippets.dtype != np.uint8:
-            raise ValueError(f"embed: expected (batch, time, {SIZE}, {SIZE}, 3) uint8, got {snippets.shape} {snippets.dtype}")
-        values: Tensor = normalised(torch.from_numpy(snippets).to(self.device), self.network.mean, self.network.std)
+        if (
+            snippets.ndim != 5
+            or snippets.shape[2:] != (SIZE, SIZE, 3)
+            or snippets.dtype != np.uint8
+        ):
+            raise ValueError(
+                f"embed: expected (batch, time, {SIZE}, {SIZE}, 3) uint8, got {snippets.shape}"
+                f" {snippets.dtype}"
+            )
+        values: Tensor = normalised(
+            torch.from_numpy(snippets).to(self.device), self.network.mean, self.network.std
+        )
         if self.precision == "bf16":  # half again as fast with the channels last; fp32 is not
             values = values.contiguous(memory_format=torch.channels_last_3d)
-        with torch.autocast(torch.device(self.device).type, torch.bfloat16, enabled=self.precision == "bf16"):
+        with torch.autocast(
+            torch.device(self.device).type, torch.bfloat16, enabled=self.precision == "bf16"
+        ):
             return self.network.forward_features(values).float().cpu().numpy()
 
 
-def load_snippet_network(weights: str | Path | None, *, precision: str = "auto", device: str = "auto") -> SnippetNetwork:
-    """A snippet network from a file (.safetensors, or .pth in torchvision's or the IG-65M layout) or by its name among the published ones.
+def load_snippet_network(
+    weights: str | Path | None, *, precision: str = "auto", device: str = "auto"
+) -> SnippetNetwork:
+    """A snippet network from a file (.safetensors, or .pth in torchvision's or the IG-65M layout)
+    or by its name among the published ones.
 
     Kind, depth, width and number of classes follow from the shapes of the weights.
 
     Args:
-        precision: "fp32", "bf16", or "auto": bf16 where the device computes in it (see `fit_precision`).
+        precision: "fp32", "bf16", or "auto": bf16 where the device computes in it (see
+            `fit_precision`).
         device: "auto" takes a GPU where there is one.
 
     Raises:
-        UserError: no weights (the message says how to get them), weights of another network, another file than the published one, an
-            unknown precision, no such device.
+        UserError: no weights (the message says how to get them), weights of another network,
+            another file than the published one, an unknown precision, no such device.
     """
     path, sha256 = snippet_weights(weights)
     device = fit_device(device)
@@ -117,10 +146,15 @@ def load_snippet_network(weights: str | Path | None, *, precision: str = "auto",
         network.load_state_dict(state)
     except (KeyError, RuntimeError, IndexError, ValueError) as error:
         fault = " ".join(str(error).split())[:200]
-        raise UserError(f"{path}: neither an R(2+1)D in torchvision's or the IG-65M layout nor a 2D ResNet ({fault})") from error
+        raise UserError(
+            f"{path}: neither an R(2+1)D in torchvision's or the IG-65M layout nor a 2D ResNet"
+            f" ({fault})"
+        ) from error
     count = network.fc.out_features
     told = metadata(path)
-    classes = json.loads(told.get("classes", "null")) or [f"class_{number}" for number in range(count)]
+    classes = json.loads(told.get("classes", "null")) or [
+        f"class_{number}" for number in range(count)
+    ]
     frames = int(told["frames"]) if told.get("frames", "").isdigit() else None
     return SnippetNetwork(network, classes, fit_precision(precision, device), device, frames)
 
@@ -128,11 +162,13 @@ def load_snippet_network(weights: str | Path | None, *, precision: str = "auto",
 def snippet_features(
     frames: Iterable[Frame], network: SnippetNetwork, *, length: int, stride: int, batch: int = 8
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Vectors (snippet, channel) float32 and each snippet's start (snippet,) in s from the first frame.
+    """Vectors (snippet, channel) float32 and each snippet's start (snippet,) in s from the first
+    frame.
 
-    A snippet of `length` frames begins at every `stride`-th frame, as long as a whole one is left. One of which the video lacks more than
-    half is a row of NaN; see `whole_snippet`. A video shorter than one snippet has no row. Memory holds `length` small pictures, `batch`
-    snippets, and the vectors.
+    A snippet of `length` frames begins at every `stride`-th frame, as long as a whole one is left.
+    One of which the video lacks more than half is a row of NaN; see `whole_snippet`. A video
+    shorter than one snippet has no row. Memory holds `length` small pictures, `batch` snippets, and
+    the vectors.
 
     Args:
         frames: at 15 Hz, as `read_frames(path, start, end, RATE)` gives them.
@@ -161,4 +197,7 @@ def snippet_features(
             if len(waiting) == batch:
                 flush()
     flush()
-    return np.array(rows, np.float32).reshape(-1, network.channels), np.arange(len(rows)) * stride / RATE
+    return (
+        np.array(rows, np.float32).reshape(-1, network.channels),
+        np.arange(len(rows)) * stride / RATE,
+    )

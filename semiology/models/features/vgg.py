@@ -1,4 +1,6 @@
-"""How face and body look: VGG-19 features of crops around the tracks. Weights come from a local file; there are none of ours."""
+"""How face and body look: VGG-19 features of crops around the tracks. Weights come from a local
+file; there are none of ours.
+"""
 
 import json
 from collections.abc import Iterable, Iterator, Sequence
@@ -18,13 +20,22 @@ from semiology.video import Frame
 from semiology.video.prefetch import several
 from semiology.weights import load_state, metadata
 
-STAGES = ((64, 2), (128, 2), (256, 4), (512, 4), (512, 4))  # channels and convolutions before each halving: configuration E of VGG [P]
+STAGES = (
+    (64, 2),
+    (128, 2),
+    (256, 4),
+    (512, 4),
+    (512, 4),
+)  # channels and convolutions before each halving: configuration E of VGG [P]
 IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 LAYERS = ("penultimate", "pooled")
 BATCH = 32
 PART = 1500  # frames of tracks that memory holds at a time, where they are read from a file
 
-MARGIN = {"face": 1.1, "body": 1.2}  # side of the crop over the longer side of the landmarks' box [our choice]
+MARGIN = {
+    "face": 1.1,
+    "body": 1.2,
+}  # side of the crop over the longer side of the landmarks' box [our choice]
 CONFIDENT = 0.5  # keypoints below this do not count for the box [our choice]
 STEADY = 1.0  # s, window of the running median that keeps the crop from trembling [our choice]
 
@@ -34,18 +45,29 @@ Thing = TypeVar("Thing")
 class VGG19(nn.Module):
     """VGG-19 (Simonyan and Zisserman 2015) in two forms; parameters carry torchvision's names.
 
-    - "fer": for 48x48 faces, as usual for FER-2013: five stages leave one position, whose 512 channels go to one linear classifier. Grey in
-      three channels, 0 to 1. [P: the layer before the classifier, 512-d]
-    - "torchvision": for 224x224 crops: 7x7 positions, two layers of 4096, classifier. RGB with ImageNet's mean and deviation. [C]
+    - "fer": for 48x48 faces, as usual for FER-2013: five stages leave one position, whose 512
+      channels go to one linear classifier. Grey in three channels, 0 to 1. [P: the layer before the
+      classifier, 512-d]
+    - "torchvision": for 224x224 crops: 7x7 positions, two layers of 4096, classifier. RGB with
+      ImageNet's mean and deviation. [C]
 
     Args:
         classes: their names, in the order of the outputs.
-        width: factor on all channels (64 to 512, 4096), so that a small one can be trained on a CPU.
+        width: factor on all channels (64 to 512, 4096), so that a small one can be trained on a
+            CPU.
         batch_norm: after each convolution; torchvision's `vgg19` has none, its `vgg19_bn` has.
         size: side of the input, px.
     """
 
-    def __init__(self, classes: Sequence[str], *, form: str = "fer", width: float = 1.0, batch_norm: bool = True, size: int = 48):
+    def __init__(
+        self,
+        classes: Sequence[str],
+        *,
+        form: str = "fer",
+        width: float = 1.0,
+        batch_norm: bool = True,
+        size: int = 48,
+    ):
         super().__init__()
         self.classes, self.form, self.width, self.size = list(classes), form, width, size
         layers: list[nn.Module] = []
@@ -75,7 +97,9 @@ class VGG19(nn.Module):
         return self.classify(self.embed(images))
 
     def embed(self, images: torch.Tensor, layer: str = "penultimate") -> torch.Tensor:
-        """Features (batch, channel): the layer before the classifier, or "pooled", the last convolution's mean over the image."""
+        """Features (batch, channel): the layer before the classifier, or "pooled", the last
+        convolution's mean over the image.
+        """
         maps = self.features(images)  # (batch, 512 width, size / 32, size / 32)
         if layer == "pooled" or self.form == "fer":
             return maps.mean((2, 3))
@@ -84,11 +108,17 @@ class VGG19(nn.Module):
 
     def classify(self, hidden: torch.Tensor) -> torch.Tensor:
         """Logits (batch, class) of features (batch, channel) of the layer before the classifier."""
-        return self.classifier(hidden) if isinstance(self.classifier, nn.Linear) else self.classifier[6](hidden)  # type: ignore[index]
+        return (
+            self.classifier(hidden)
+            if isinstance(self.classifier, nn.Linear)
+            else self.classifier[6](hidden)
+        )  # type: ignore[index]
 
     def prepare(self, crops: Sequence[np.ndarray]) -> torch.Tensor:
         """RGB crops of any size, (height, width, 3) uint8, to the input (batch, 3, size, size)."""
-        return self.normalise(torch.from_numpy(np.stack([self.shrink(Image.fromarray(crop)) for crop in crops])))
+        return self.normalise(
+            torch.from_numpy(np.stack([self.shrink(Image.fromarray(crop)) for crop in crops]))
+        )
 
     def shrink(self, crop: Image.Image) -> np.ndarray:
         """A crop of any size as (size, size, 3) uint8."""
@@ -100,7 +130,10 @@ class VGG19(nn.Module):
         if self.form == "fer":
             grey = torch.tensor([0.299, 0.587, 0.114], device=values.device).view(1, 3, 1, 1)
             return (values * grey).sum(1, keepdim=True).expand(-1, 3, -1, -1)
-        mean, std = (torch.tensor(value, device=values.device).view(1, 3, 1, 1) for value in (IMAGENET_MEAN, IMAGENET_STD))
+        mean, std = (
+            torch.tensor(value, device=values.device).view(1, 3, 1, 1)
+            for value in (IMAGENET_MEAN, IMAGENET_STD)
+        )
         return (values - mean) / std
 
 
@@ -109,7 +142,8 @@ def scaled(channels: int, width: float) -> int:
 
 
 def load_vgg(path: str | Path | None) -> VGG19:
-    """A VGG-19 in evaluation mode, from safetensors (ours) or a .pth in torchvision's or the usual FER layout, read without unpickling.
+    """A VGG-19 in evaluation mode, from safetensors (ours) or a .pth in torchvision's or the usual
+    FER layout, read without unpickling.
 
     Form, width, batch norm and number of classes follow from the shapes of the weights.
 
@@ -118,18 +152,28 @@ def load_vgg(path: str | Path | None) -> VGG19:
     """
     if path is None or not Path(path).is_file():
         raise UserError(
-            f"VGG-19 weights: {'none given' if path is None else f'{path} is not there'}; train them on images you hold "
-            "(semiology pretrain expression IMAGES --out FILE reads FER-2013 or class folders), or give torchvision's vgg19 .pth"
+            f"VGG-19 weights: {'none given' if path is None else f'{path} is not there'}; train"
+            " them on images you hold (semiology pretrain expression IMAGES --out FILE reads"
+            " FER-2013 or class folders), or give torchvision's vgg19 .pth"
         )
     state, told = load_state(path), metadata(path)
-    first, last = state.get("features.0.weight"), state.get("classifier.weight", state.get("classifier.6.weight"))
+    first, last = (
+        state.get("features.0.weight"),
+        state.get("classifier.weight", state.get("classifier.6.weight")),
+    )
     if first is None or last is None:
-        raise UserError(f"{path}: not a VGG-19 (no features.0.weight, classifier.weight or classifier.6.weight)")
+        raise UserError(
+            f"{path}: not a VGG-19 (no features.0.weight, classifier.weight or classifier.6.weight)"
+        )
     form = "fer" if "classifier.weight" in state else "torchvision"
-    classes = json.loads(told.get("classes", "null")) or [f"class_{number}" for number in range(len(last))]
+    classes = json.loads(told.get("classes", "null")) or [
+        f"class_{number}" for number in range(len(last))
+    ]
     size = int(told.get("size", 48 if form == "fer" else 224))
     width = float(told.get("width", len(first) / 64))
-    vgg = VGG19(classes, form=form, width=width, batch_norm="features.1.running_mean" in state, size=size)
+    vgg = VGG19(
+        classes, form=form, width=width, batch_norm="features.1.running_mean" in state, size=size
+    )
     try:
         vgg.load_state_dict(state)
     except RuntimeError as error:
@@ -138,12 +182,16 @@ def load_vgg(path: str | Path | None) -> VGG19:
 
 
 def crop_boxes(tracks: xr.Dataset, part: str) -> np.ndarray:
-    """Squares around the confident keypoints, (time, 4) as x0, y0, x1, y1 in px; NaN where there are none.
+    """Squares around the confident keypoints, (time, 4) as x0, y0, x1, y1 in px; NaN where there
+    are none.
 
-    Centre and side are running medians over one second, so that the crop neither trembles nor breathes with every movement of an arm.
+    Centre and side are running medians over one second, so that the crop neither trembles nor
+    breathes with every movement of an arm.
     """
     frames = tracks.sizes["time"]
-    square = np.concatenate([_squares(tracks.isel(time=slice(first, first + PART))) for first in range(0, frames, PART)])
+    square = np.concatenate(
+        [_squares(tracks.isel(time=slice(first, first + PART))) for first in range(0, frames, PART)]
+    )
     window = max(1, round(STEADY * tracks.attrs["fps"]))
     steady = pd.DataFrame(square).rolling(window, center=True, min_periods=1).median().to_numpy()
     centre, half = steady[:, :2], MARGIN[part] * steady[:, 2:] / 2
@@ -160,14 +208,20 @@ def _squares(tracks: xr.Dataset) -> np.ndarray:
 def appearance_features(
     frames: Iterable[Frame], tracks: xr.Dataset, part: str, vgg: VGG19, layer: str = "penultimate"
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Features of the crops around tracks: (time, channel) float32, NaN rows where the part was not found, and the frames' times (s).
+    """Features of the crops around tracks: (time, channel) float32, NaN rows where the part was not
+    found, and the frames' times (s).
 
-    Frames may come at a lower rate than the tracks; each takes the crop of the row nearest in time. What lies outside the picture is black.
-    Batches are computed on all cores, one on each, while the next frames are decoded.
+    Frames may come at a lower rate than the tracks; each takes the crop of the row nearest in time.
+    What lies outside the picture is black. Batches are computed on all cores, one on each, while
+    the next frames are decoded.
     """
     boxes = crop_boxes(tracks, part)
-    channels = scaled(4096 if vgg.form == "torchvision" and layer == "penultimate" else 512, vgg.width)
-    table = np.empty((len(boxes) + 1, channels), np.float32)  # what is never written takes no memory
+    channels = scaled(
+        4096 if vgg.form == "torchvision" and layer == "penultimate" else 512, vgg.width
+    )
+    table = np.empty(
+        (len(boxes) + 1, channels), np.float32
+    )  # what is never written takes no memory
     times: list[float] = []
 
     def crops() -> Iterator[tuple[int, np.ndarray]]:
@@ -175,9 +229,17 @@ def appearance_features(
             table[count] = np.nan
             times.append(frame.time)
             row = round(frame.time * tracks.attrs["fps"])
-            if frame.image is not None and row < len(boxes) and np.isfinite(boxes[row]).all() and boxes[row, 2] - boxes[row, 0] >= 2:
+            if (
+                frame.image is not None
+                and row < len(boxes)
+                and np.isfinite(boxes[row]).all()
+                and boxes[row, 2] - boxes[row, 0] >= 2
+            ):
                 left, top, right, bottom = boxes[row].round().astype(int).tolist()
-                yield count, vgg.shrink(Image.fromarray(frame.image).crop((left, top, right, bottom)))
+                yield (
+                    count,
+                    vgg.shrink(Image.fromarray(frame.image).crop((left, top, right, bottom))),
+                )
 
     def embed(batch: Sequence[tuple[int, np.ndarray]]) -> tuple[list[int], np.ndarray]:
         with torch.inference_mode():

@@ -1,7 +1,7 @@
 """Adaptive graph convolutional network over keypoints (AGCN).
 
-Source: Shi et al., Two-Stream Adaptive Graph Convolutional Networks, CVPR 2019, and its code, lshiwjx/2s-AGCN [C].
-Hou et al. 2022 read their keypoint graphs with it [P].
+Source: Shi et al., Two-Stream Adaptive Graph Convolutional Networks, CVPR 2019, and its code,
+lshiwjx/2s-AGCN [C]. Hou et al. 2022 read their keypoint graphs with it [P].
 """
 
 from collections.abc import Sequence
@@ -11,17 +11,31 @@ from torch import Tensor, nn
 
 from semiology.models.networks.base import StreamShape, masked_mean, strided_mask
 
-WIDTHS = (64, 64, 64, 64, 128, 128, 128, 256, 256, 256)  # [C]; stride 2 where the width doubles: the 5th and the 8th block
+WIDTHS = (
+    64,
+    64,
+    64,
+    64,
+    128,
+    128,
+    128,
+    256,
+    256,
+    256,
+)  # [C]; stride 2 where the width doubles: the 5th and the 8th block
 
 
 class AdaptiveGraphConv(nn.Module):
     """Graph convolution whose graph is partly given, partly learned, partly made from the data.
 
-        y = ReLU( BN( sum_k  W_k x (A_k + B_k + C_k) ) + residual(x) ),   C_k = softmax( (theta_k x)^T (phi_k x) / (E T) )
+        y = ReLU( BN( sum_k  W_k x (A_k + B_k + C_k) ) + residual(x) ),   C_k = softmax( (theta_k
+        x)^T (phi_k x) / (E T) )
 
-    k runs over the subsets of the spatial partition (self, inward, outward); A is fixed, B is learned (starts at 1e-6), C is made from the
-    clip. With `form="aagcn"` (Shi et al. 2020, MS-AAGCN) the graph is B_k + alpha * tanh(...), B starting at A and alpha at 0.
-    The three W_k are one convolution over stacked channels, and all theta_k, phi_k another: the same sums in fewer passes.
+    k runs over the subsets of the spatial partition (self, inward, outward); A is fixed, B is
+    learned (starts at 1e-6), C is made from the clip. With `form="aagcn"` (Shi et al. 2020,
+    MS-AAGCN) the graph is B_k + alpha * tanh(...), B starting at A and alpha at 0. The three W_k
+    are one convolution over stacked channels, and all theta_k, phi_k another: the same sums in
+    fewer passes.
 
     Shapes: x (batch, channel, time, joint) -> (batch, width, time, joint).
     """
@@ -36,13 +50,21 @@ class AdaptiveGraphConv(nn.Module):
         self.form = form
         self.embedding = max(width // 4, 1)  # [C] coff_embedding = 4
         self.register_buffer("fixed", partitions.clone())
-        self.learned = nn.Parameter(torch.full_like(partitions, 1e-6) if form == "agcn" else partitions.clone())
+        self.learned = nn.Parameter(
+            torch.full_like(partitions, 1e-6) if form == "agcn" else partitions.clone()
+        )
         self.alpha = nn.Parameter(torch.zeros(1)) if form == "aagcn" else None
         self.embed = nn.Conv2d(channels, 2 * subsets * self.embedding, 1)
         self.project = nn.Conv2d(subsets * channels, width, 1)
         self.norm = nn.BatchNorm2d(width)
-        self.residual = nn.Identity() if channels == width else nn.Sequential(nn.Conv2d(channels, width, 1), nn.BatchNorm2d(width))
-        nn.init.normal_(self.project.weight, 0, (2 / (width * channels * subsets)) ** 0.5)  # [C] conv_branch_init
+        self.residual = (
+            nn.Identity()
+            if channels == width
+            else nn.Sequential(nn.Conv2d(channels, width, 1), nn.BatchNorm2d(width))
+        )
+        nn.init.normal_(
+            self.project.weight, 0, (2 / (width * channels * subsets)) ** 0.5
+        )  # [C] conv_branch_init
         nn.init.zeros_(self.project.bias)  # type: ignore[arg-type]
         nn.init.kaiming_normal_(self.embed.weight, mode="fan_out")
         nn.init.zeros_(self.embed.bias)  # type: ignore[arg-type]
@@ -51,8 +73,14 @@ class AdaptiveGraphConv(nn.Module):
     def adjacency(self, x: Tensor) -> Tensor:
         """(batch, subset, joint, joint): entry [k, i, j] is how much joint j hears joint i."""
         batch, _, time, joints = x.shape
-        rows = self.embed(x).permute(0, 2, 3, 1).reshape(batch, time, joints, 2, len(self.fixed), self.embedding)
-        theta, phi = rows.permute(3, 0, 4, 2, 1, 5).reshape(2, batch, len(self.fixed), joints, -1).unbind(0)  # (batch, subset, joint, T*E)
+        rows = (
+            self.embed(x)
+            .permute(0, 2, 3, 1)
+            .reshape(batch, time, joints, 2, len(self.fixed), self.embedding)
+        )
+        theta, phi = (
+            rows.permute(3, 0, 4, 2, 1, 5).reshape(2, batch, len(self.fixed), joints, -1).unbind(0)
+        )  # (batch, subset, joint, T*E)
         similarity = theta @ phi.transpose(2, 3) / theta.shape[3]
         if self.alpha is None:
             return self.fixed + self.learned + similarity.softmax(dim=-2)
@@ -60,17 +88,32 @@ class AdaptiveGraphConv(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         batch, _, time, joints = x.shape
-        hears = self.adjacency(x).permute(0, 3, 1, 2).reshape(batch, 1, -1, joints)  # (batch, 1, joint*subset, joint heard)
-        heard = hears.to(x.dtype) @ x.permute(0, 2, 3, 1)  # (batch, time, joint*subset, channel): the same graph at every time
+        hears = (
+            self.adjacency(x).permute(0, 3, 1, 2).reshape(batch, 1, -1, joints)
+        )  # (batch, 1, joint*subset, joint heard)
+        heard = hears.to(x.dtype) @ x.permute(
+            0, 2, 3, 1
+        )  # (batch, time, joint*subset, channel): the same graph at every time
         y = self.project(heard.reshape(batch, time, joints, -1).permute(0, 3, 1, 2))
         return (self.norm(y) + self.residual(x)).relu_()
 
 
 class Block(nn.Module):
-    """Adaptive graph convolution, then a convolution over time of 9 frames [C], around a residual. `stride` shortens time."""
+    """Adaptive graph convolution, then a convolution over time of 9 frames [C], around a residual.
+    `stride` shortens time.
+    """
 
     def __init__(
-        self, channels: int, width: int, partitions: Tensor, *, stride: int, residual: bool, form: str, kernel: int, dropout: float
+        self,
+        channels: int,
+        width: int,
+        partitions: Tensor,
+        *,
+        stride: int,
+        residual: bool,
+        form: str,
+        kernel: int,
+        dropout: float,
     ):
         super().__init__()
         self.graph = AdaptiveGraphConv(channels, width, partitions, form)
@@ -81,7 +124,9 @@ class Block(nn.Module):
         if residual and channels == width and stride == 1:
             self.residual = nn.Identity()
         elif residual:
-            self.residual = nn.Sequential(nn.Conv2d(channels, width, 1, (stride, 1)), nn.BatchNorm2d(width))
+            self.residual = nn.Sequential(
+                nn.Conv2d(channels, width, 1, (stride, 1)), nn.BatchNorm2d(width)
+            )
         nn.init.kaiming_normal_(self.time.weight, mode="fan_out")
         nn.init.zeros_(self.time.bias)  # type: ignore[arg-type]
 
@@ -91,17 +136,20 @@ class Block(nn.Module):
 
 
 class AGCN(nn.Module):
-    """Blocks of adaptive graph and temporal convolution, mean over seen frames and joints, linear head.
+    """Blocks of adaptive graph and temporal convolution, mean over seen frames and joints, linear
+    head.
 
     Args:
         shape: what the data decides (channels, skeleton, classes).
-        widths: one a block; time is halved where the width grows. The default is the published network (3.5 million weights), too large
-            for some tens of clips: the configs use fewer and say so.
+        widths: one a block; time is halved where the width grows. The default is the published
+            network (3.5 million weights), too large for some tens of clips: the configs use fewer
+            and say so.
         form: "agcn" (A + B + C) or "aagcn" (learned A + alpha tanh).
         kernel: frames of the temporal convolution, odd.
         dropout: after each temporal convolution; 0 as published.
 
-    Shapes: keypoints (batch, channel, time, joint), mask (batch, time, joint) with 1 where seen -> logits (batch, class).
+    Shapes: keypoints (batch, channel, time, joint), mask (batch, time, joint) with 1 where seen ->
+    logits (batch, class).
 
     Raises:
         ValueError: the input's channels or joints differ from the shape's.
@@ -119,20 +167,41 @@ class AGCN(nn.Module):
     ):
         super().__init__()
         if kernel % 2 == 0:
-            raise ValueError(f"AGCN: kernel {kernel}; an odd number of frames, so that time keeps its length")
+            raise ValueError(
+                f"AGCN: kernel {kernel}; an odd number of frames, so that time keeps its length"
+            )
         if shape.keypoint_channels < 1:
-            raise ValueError("AGCN: the data hold no keypoints; leave it out, or read a body or a face")
-        self.channels, self.joints, self.kernel = shape.keypoint_channels, len(shape.skeleton.names), kernel
+            raise ValueError(
+                "AGCN: the data hold no keypoints; leave it out, or read a body or a face"
+            )
+        self.channels, self.joints, self.kernel = (
+            shape.keypoint_channels,
+            len(shape.skeleton.names),
+            kernel,
+        )
         partitions = torch.from_numpy(shape.skeleton.partitions())
         self.norm = nn.BatchNorm1d(self.channels * self.joints)
         blocks, channels = [], self.channels
         for number, width in enumerate(widths):
             stride = 2 if number and width > channels else 1
-            blocks.append(Block(channels, width, partitions, stride=stride, residual=number > 0, form=form, kernel=kernel, dropout=dropout))
+            blocks.append(
+                Block(
+                    channels,
+                    width,
+                    partitions,
+                    stride=stride,
+                    residual=number > 0,
+                    form=form,
+                    kernel=kernel,
+                    dropout=dropout,
+                )
+            )
             channels = width
         self.blocks = nn.ModuleList(blocks)
         self.head = nn.Linear(channels, shape.classes)
-        nn.init.normal_(self.head.weight, 0, channels**-0.5)  # our choice: [C]'s sqrt(2 / classes) starts two classes at certainty
+        nn.init.normal_(
+            self.head.weight, 0, channels**-0.5
+        )  # our choice: [C]'s sqrt(2 / classes) starts two classes at certainty
 
     @property
     def features(self) -> int:
@@ -141,7 +210,9 @@ class AGCN(nn.Module):
 
     @property
     def receptive_field(self) -> int:
-        """Input frames that one step of the last block's temporal convolutions sees (the data-dependent graph sees the whole window)."""
+        """Input frames that one step of the last block's temporal convolutions sees (the
+        data-dependent graph sees the whole window).
+        """
         field, jump = 1, 1
         for block in self.blocks:
             field += (self.kernel - 1) * jump
@@ -152,9 +223,16 @@ class AGCN(nn.Module):
         """(batch, features), the vector before the head."""
         batch, channels, time, joints = keypoints.shape
         if (channels, joints) != (self.channels, self.joints):
-            raise ValueError(f"AGCN: expected (batch, {self.channels}, time, {self.joints}), got {tuple(keypoints.shape)}")
-        x = keypoints.permute(0, 3, 1, 2).reshape(batch, joints * channels, time)  # normalised joint by joint, as in [C]
-        x = self.norm(x).view(batch, joints, channels, time).permute(0, 3, 1, 2)  # channels last in memory, to the network's end
+            raise ValueError(
+                f"AGCN: expected (batch, {self.channels}, time, {self.joints}), got"
+                f" {tuple(keypoints.shape)}"
+            )
+        x = keypoints.permute(0, 3, 1, 2).reshape(
+            batch, joints * channels, time
+        )  # normalised joint by joint, as in [C]
+        x = (
+            self.norm(x).view(batch, joints, channels, time).permute(0, 3, 1, 2)
+        )  # channels last in memory, to the network's end
         x = (x * mask.unsqueeze(3)).contiguous().permute(0, 3, 1, 2)
         for block in self.blocks:
             x = block(x)
@@ -167,4 +245,6 @@ class AGCN(nn.Module):
     def graphs(self) -> tuple[Tensor, Tensor]:
         """Fixed A and learned B, each (block, subset, joint, joint): what the report draws."""
         layers = [block.graph for block in self.blocks]
-        return torch.stack([g.fixed for g in layers]), torch.stack([g.learned.detach() for g in layers])  # type: ignore
+        return torch.stack([g.fixed for g in layers]), torch.stack(
+            [g.learned.detach() for g in layers]
+        )  # type: ignore

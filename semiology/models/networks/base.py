@@ -44,7 +44,9 @@ def masked_mean(x: Tensor, mask: Tensor) -> Tensor:
 
 
 def strided_mask(mask: Tensor, length: int) -> Tensor:
-    """Follow a mask (batch, time) through strides to a shorter length: a step counts if any frame that it covers was seen."""
+    """Follow a mask (batch, time) through strides to a shorter length: a step counts if any frame
+    that it covers was seen.
+    """
     return torch.nn.functional.adaptive_max_pool1d(mask.float().unsqueeze(1), length).squeeze(1)
 
 
@@ -53,8 +55,9 @@ class Network:
     """Builds a stream for the data at hand.
 
     Attributes:
-        stream: import path of the class, `semiology.models.networks.AGCN` or one of the user's own: an nn.Module that takes a StreamShape first,
-            names the batch entries it reads in `reads`, and has `forward_features` apart from `head`. One that reads clips divided into
+        stream: import path of the class, `semiology.models.networks.AGCN` or one of the user's own:
+            an nn.Module that takes a StreamShape first, names the batch entries it reads in
+            `reads`, and has `forward_features` apart from `head`. One that reads clips divided into
             segments says so by an attribute `over_segments`.
         options: its other arguments, by name.
 
@@ -68,7 +71,10 @@ class Network:
     def __post_init__(self) -> None:
         known = list(inspect.signature(self._class).parameters)[1:]
         if unknown := sorted(set(self.options) - set(known)):
-            raise UserError(f"{self.stream}: has no option {', '.join(unknown)}; its options are {', '.join(known)}")
+            raise UserError(
+                f"{self.stream}: has no option {', '.join(unknown)}; its options are"
+                f" {', '.join(known)}"
+            )
 
     @property
     def _class(self) -> type[nn.Module]:
@@ -77,7 +83,8 @@ class Network:
             found = getattr(import_module(module), name)
         except (ImportError, AttributeError, ValueError) as error:
             raise UserError(
-                f"stream {self.stream!r}: cannot be imported ({error}); write for example semiology.models.networks.AGCN"
+                f"stream {self.stream!r}: cannot be imported ({error}); write for example"
+                " semiology.models.networks.AGCN"
             ) from error
         if not (inspect.isclass(found) and issubclass(found, nn.Module)):
             raise UserError(f"stream {self.stream!r}: is not an nn.Module class")
@@ -87,4 +94,6 @@ class Network:
         try:
             return self._class(shape, **self.options)
         except (ValueError, TypeError) as error:
-            raise UserError(f"{self.stream}: cannot be built with {self.options}: {error}") from error
+            raise UserError(
+                f"{self.stream}: cannot be built with {self.options}: {error}"
+            ) from error

@@ -13,24 +13,34 @@ from semiology.models.networks.base import masked_mean, strided_mask
 
 @cache
 def is_fused(dtype: torch.dtype) -> bool:
-    """Whether torch's convolution with a sum and ReLU in one pass is there and says what its parts say; tried once in a process.
+    """Whether torch's convolution with a sum and ReLU in one pass is there and says what its parts
+    say; tried once in a process.
 
-    It is oneDNN's, and private to torch: another release may lack it or call it otherwise, and a processor may not know bfloat16.
+    It is oneDNN's, and private to torch: another release may lack it or call it otherwise, and a
+    processor may not know bfloat16.
     """
     if not torch.backends.mkldnn.is_available() or dtype not in (torch.float32, torch.bfloat16):
         return False
-    x, weight, bias = (torch.linspace(-1, 1, prod(shape)).view(shape).to(dtype) for shape in ((2, 4, 4, 1), (4, 4, 3, 1), (4,)))
+    x, weight, bias = (
+        torch.linspace(-1, 1, prod(shape)).view(shape).to(dtype)
+        for shape in ((2, 4, 4, 1), (4, 4, 3, 1), (4,))
+    )
     how = ([1, 0], [1, 1], [1, 1], 1)
     try:
         packed = torch.ops.mkldnn._reorder_convolution_weight(weight, *how, list(x.shape))
-        fused = torch.ops.mkldnn._convolution_pointwise.binary(x, x, packed, bias, *how, "add", None, "relu", [], None)
+        fused = torch.ops.mkldnn._convolution_pointwise.binary(
+            x, x, packed, bias, *how, "add", None, "relu", [], None
+        )
     except (AttributeError, RuntimeError, TypeError):
         return False
-    return torch.allclose(fused.float(), torch.relu(F.conv2d(x, weight, bias, padding=(1, 0)) + x).float(), atol=0.05)
+    return torch.allclose(
+        fused.float(), torch.relu(F.conv2d(x, weight, bias, padding=(1, 0)) + x).float(), atol=0.05
+    )
 
 
 class FoldedConv(nn.Module):
-    """y = ReLU( conv(x) + plus ), one pass on processors that oneDNN knows. Shapes: (batch, channel, time, joint), channels last in memory.
+    """y = ReLU( conv(x) + plus ), one pass on processors that oneDNN knows. Shapes: (batch,
+    channel, time, joint), channels last in memory.
 
     Args:
         weight: (width, channel, frames, 1), with the batch norm folded in.
@@ -41,9 +51,18 @@ class FoldedConv(nn.Module):
 
     def __init__(self, weight: Tensor, bias: Tensor, stride: int = 1, relu: bool = True):
         super().__init__()
-        self.weight, self.bias, self.stride, self.relu = weight.contiguous(memory_format=torch.channels_last), bias, [stride, 1], relu
+        self.weight, self.bias, self.stride, self.relu = (
+            weight.contiguous(memory_format=torch.channels_last),
+            bias,
+            [stride, 1],
+            relu,
+        )
         self.padding = [weight.shape[2] // 2, 0]
-        self.packed: Tensor | None = None  # in an order that oneDNN likes for inputs of the first one's size, and reads for any other
+        self.packed: Tensor | None = (
+            # in an order that oneDNN likes for inputs of the first one's size, and reads for any
+            # other
+            None
+        )
         self.packs = weight.device.type == "cpu" and is_fused(weight.dtype)
 
     def forward(self, x: Tensor, plus: Tensor | None = None) -> Tensor:
@@ -53,34 +72,50 @@ class FoldedConv(nn.Module):
             return y.relu_() if self.relu else y
         how = (self.padding, self.stride, [1, 1], 1)
         if self.packed is None:
-            self.packed = torch.ops.mkldnn._reorder_convolution_weight(self.weight, *how, list(x.shape))
+            self.packed = torch.ops.mkldnn._reorder_convolution_weight(
+                self.weight, *how, list(x.shape)
+            )
         after = "relu" if self.relu else "none"
         if plus is None:
-            return torch.ops.mkldnn._convolution_pointwise(x, self.packed, self.bias, *how, after, [], "")
-        return torch.ops.mkldnn._convolution_pointwise.binary(x, plus, self.packed, self.bias, *how, "add", None, after, [], None)
+            return torch.ops.mkldnn._convolution_pointwise(
+                x, self.packed, self.bias, *how, after, [], ""
+            )
+        return torch.ops.mkldnn._convolution_pointwise.binary(
+            x, plus, self.packed, self.bias, *how, "add", None, after, [], None
+        )
 
 
-def folded_conv(conv: nn.Conv2d, norm: nn.BatchNorm2d, dtype: torch.dtype, *, relu: bool = True) -> FoldedConv:
+def folded_conv(
+    conv: nn.Conv2d, norm: nn.BatchNorm2d, dtype: torch.dtype, *, relu: bool = True
+) -> FoldedConv:
     """The convolution and the batch norm behind it."""
     weight, bias = folded(conv, norm)
     return FoldedConv(weight.to(dtype), bias.to(dtype), conv.stride[0], relu)
 
 
 def folded(conv: nn.Conv2d, norm: nn.BatchNorm2d) -> tuple[Tensor, Tensor]:
-    """Weight and bias of one convolution that is a convolution and, behind it, a batch norm with its running statistics."""
+    """Weight and bias of one convolution that is a convolution and, behind it, a batch norm with
+    its running statistics.
+    """
     assert norm.running_mean is not None and norm.running_var is not None and conv.bias is not None
     scale = norm.weight / torch.sqrt(norm.running_var + norm.eps)
-    return conv.weight * scale[:, None, None, None], (conv.bias - norm.running_mean) * scale + norm.bias
+    return conv.weight * scale[:, None, None, None], (
+        conv.bias - norm.running_mean
+    ) * scale + norm.bias
 
 
 class FoldedGraphConv(nn.Module):
-    """`AdaptiveGraphConv` with its norms folded. A residual with weights is a subset more, whose graph is the identity."""
+    """`AdaptiveGraphConv` with its norms folded. A residual with weights is a subset more, whose
+    graph is the identity.
+    """
 
     def __init__(self, layer: AdaptiveGraphConv, dtype: torch.dtype):
         super().__init__()
         self.subsets, self.form = len(layer.fixed), layer.form
         assert layer.embed.bias is not None
-        self.embed = FoldedConv(layer.embed.weight.to(dtype), layer.embed.bias.to(dtype), relu=False)
+        self.embed = FoldedConv(
+            layer.embed.weight.to(dtype), layer.embed.bias.to(dtype), relu=False
+        )
         self.given = layer.fixed + layer.learned if layer.alpha is None else layer.learned
         self.alpha = layer.alpha
         weight, bias = folded(layer.project, layer.norm)
@@ -94,14 +129,24 @@ class FoldedGraphConv(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         batch, _, time, joints = x.shape
         rows = self.embed(x).permute(0, 2, 3, 1).reshape(batch, time, joints, 2, self.subsets, -1)
-        theta, phi = rows.permute(3, 0, 4, 2, 1, 5).reshape(2, batch * self.subsets, joints, -1).unbind(0)
-        similarity = (theta @ phi.transpose(1, 2)).to(self.given.dtype).view(batch, self.subsets, joints, joints) / theta.shape[2]
-        graph = self.given + (similarity.softmax(dim=-2) if self.alpha is None else self.alpha * similarity.tanh())
+        theta, phi = (
+            rows.permute(3, 0, 4, 2, 1, 5).reshape(2, batch * self.subsets, joints, -1).unbind(0)
+        )
+        similarity = (theta @ phi.transpose(1, 2)).to(self.given.dtype).view(
+            batch, self.subsets, joints, joints
+        ) / theta.shape[2]
+        graph = self.given + (
+            similarity.softmax(dim=-2) if self.alpha is None else self.alpha * similarity.tanh()
+        )
         hears = graph.to(x.dtype).permute(0, 3, 1, 2)  # (batch, joint, subset, joint heard)
         if not self.plain:
-            hears = torch.cat([hears, self.identity.expand(batch, joints, joints).unsqueeze(2)], dim=2)
+            hears = torch.cat(
+                [hears, self.identity.expand(batch, joints, joints).unsqueeze(2)], dim=2
+            )
         heard = hears.reshape(batch, 1, -1, joints) @ x.permute(0, 2, 3, 1)
-        return self.project(heard.view(batch, time, joints, -1).permute(0, 3, 1, 2), x if self.plain else None)
+        return self.project(
+            heard.view(batch, time, joints, -1).permute(0, 3, 1, 2), x if self.plain else None
+        )
 
 
 class FoldedBlock(nn.Module):
@@ -122,8 +167,9 @@ class FoldedBlock(nn.Module):
 class FoldedAGCN(nn.Module):
     """What a trained AGCN says, faster: for scoring, without gradients, hooks and parameters.
 
-    The batch norms are folded into the convolutions before them (what they do in evaluation mode), each convolution takes residual and ReLU
-    along, and weights are cast and packed once. It does not follow later changes of the network: make a new one, which takes milliseconds.
+    The batch norms are folded into the convolutions before them (what they do in evaluation mode),
+    each convolution takes residual and ReLU along, and weights are cast and packed once. It does
+    not follow later changes of the network: make a new one, which takes milliseconds.
 
     Args:
         network: in evaluation mode or not; its running statistics count.
@@ -147,7 +193,9 @@ class FoldedAGCN(nn.Module):
         batch, channels, time, joints = keypoints.shape
         rows = keypoints.permute(0, 2, 3, 1).reshape(batch, time, joints * channels)
         scale = norm.weight / torch.sqrt(norm.running_var + norm.eps)
-        x = torch.addcmul(norm.bias - norm.running_mean * scale, rows, scale).view(batch, time, joints, channels) * mask.unsqueeze(3)
+        x = torch.addcmul(norm.bias - norm.running_mean * scale, rows, scale).view(
+            batch, time, joints, channels
+        ) * mask.unsqueeze(3)
         x = x.to(self.dtype).permute(0, 3, 1, 2)
         for block in self.blocks:
             x = block(x)

@@ -1,8 +1,9 @@
-"""Spatio-temporal graph attention over keypoints (GAT): a comparison model of ours, in the layers of torch-geometric.
+"""Spatio-temporal graph attention over keypoints (GAT): a comparison model of ours, in the layers
+of torch-geometric.
 
-It is no part of any of the papers that are reproduced. It stands beside the AGCN to show what a general graph network does with the same
-joints, and it is what `torch_geometric.explain` works on. Its attention is GATv2: Brody et al., How Attentive are Graph Attention
-Networks?, ICLR 2022.
+It is no part of any of the papers that are reproduced. It stands beside the AGCN to show what a
+general graph network does with the same joints, and it is what `torch_geometric.explain` works on.
+Its attention is GATv2: Brody et al., How Attentive are Graph Attention Networks?, ICLR 2022.
 """
 
 import torch
@@ -16,33 +17,43 @@ KINDS = 5  # of edges: to itself, inward and outward along a bone, forward and b
 
 
 class Block(nn.Module):
-    """Graph attention over bones and neighbouring steps, then a convolution over time, around a residual.
+    """Graph attention over bones and neighbouring steps, then a convolution over time, around a
+    residual.
 
         y = ReLU( BN( GATv2(x, edges) ) );   out = ReLU( Dropout(BN(Conv_t(y))) + x )
 
-    The attention hears which kind an edge is of. Shapes: x (node, width), nodes ordered by graph, step and joint -> (node, width).
+    The attention hears which kind an edge is of. Shapes: x (node, width), nodes ordered by graph,
+    step and joint -> (node, width).
     """
 
     def __init__(self, width: int, heads: int, kernel: int, dropout: float):
         super().__init__()
-        self.attention = GATv2Conv(width, width // heads, heads, add_self_loops=False, edge_dim=KINDS)
+        self.attention = GATv2Conv(
+            width, width // heads, heads, add_self_loops=False, edge_dim=KINDS
+        )
         self.heard = nn.BatchNorm1d(width)
         self.time = nn.Conv1d(width, width, kernel, padding=kernel // 2)
         self.norm = nn.BatchNorm1d(width)
         self.dropout = nn.Dropout(dropout)
 
-    def forward(self, x: Tensor, edge_index: Tensor, edge_attr: Tensor, steps: int, joints: int) -> Tensor:
+    def forward(
+        self, x: Tensor, edge_index: Tensor, edge_attr: Tensor, steps: int, joints: int
+    ) -> Tensor:
         y = torch.relu(self.heard(self.attention(x, edge_index, edge_attr)))
-        series = y.view(-1, steps, joints, y.shape[1]).permute(0, 2, 3, 1).flatten(0, 1)  # (graph * joint, width, step)
+        series = (
+            y.view(-1, steps, joints, y.shape[1]).permute(0, 2, 3, 1).flatten(0, 1)
+        )  # (graph * joint, width, step)
         series = self.dropout(self.norm(self.time(series))).view(-1, joints, y.shape[1], steps)
         return torch.relu(series.permute(0, 3, 1, 2).reshape(x.shape) + x)
 
 
 class GAT(nn.Module):
-    """Frames folded into steps, blocks of graph attention and temporal convolution, mean over seen steps and joints, linear head.
+    """Frames folded into steps, blocks of graph attention and temporal convolution, mean over seen
+    steps and joints, linear head.
 
-    A node is a joint in a step of `stride` frames and carries their channels side by side; node number = (clip * steps + step) * joints +
-    joint, as in `semiology.data.graphs`. All sizes are our choice.
+    A node is a joint in a step of `stride` frames and carries their channels side by side; node
+    number = (clip * steps + step) * joints + joint, as in `semiology.data.graphs`. All sizes are
+    our choice.
 
     Args:
         shape: what the data decides (channels, skeleton, classes).
@@ -53,10 +64,12 @@ class GAT(nn.Module):
         kernel: steps of the temporal convolution, odd.
         dropout: after each temporal convolution.
 
-    Shapes: keypoints (batch, channel, time, joint), mask (batch, time, joint) with 1 where seen -> logits (batch, class).
+    Shapes: keypoints (batch, channel, time, joint), mask (batch, time, joint) with 1 where seen ->
+    logits (batch, class).
 
     Raises:
-        ValueError: the input's channels or joints differ from the shape's, or the width is no multiple of the heads.
+        ValueError: the input's channels or joints differ from the shape's, or the width is no
+            multiple of the heads.
     """
 
     reads = ("keypoints", "keypoint_mask")
@@ -73,14 +86,27 @@ class GAT(nn.Module):
     ):
         super().__init__()
         if width % heads or kernel % 2 == 0:
-            raise ValueError(f"GAT: width must be a multiple of heads and kernel odd, got width {width}, heads {heads}, kernel {kernel}")
+            raise ValueError(
+                f"GAT: width must be a multiple of heads and kernel odd, got width {width}, heads"
+                f" {heads}, kernel {kernel}"
+            )
         if shape.keypoint_channels < 1:
-            raise ValueError("GAT: the data hold no keypoints; leave it out, or read a body or a face")
-        self.channels, self.joints, self.stride = shape.keypoint_channels, len(shape.skeleton.names), stride
-        self.bones = torch.from_numpy(shape.skeleton.edge_index)  # (bone, 2): joint, its inner neighbour
+            raise ValueError(
+                "GAT: the data hold no keypoints; leave it out, or read a body or a face"
+            )
+        self.channels, self.joints, self.stride = (
+            shape.keypoint_channels,
+            len(shape.skeleton.names),
+            stride,
+        )
+        self.bones = torch.from_numpy(
+            shape.skeleton.edge_index
+        )  # (bone, 2): joint, its inner neighbour
         self.norm = nn.BatchNorm1d(self.channels * self.joints)
         self.embed = nn.Linear(stride * self.channels, width)
-        self.place = nn.Parameter(torch.randn(self.joints, width) * 0.1)  # tells joints apart, as AGCN's learned graph does
+        self.place = nn.Parameter(
+            torch.randn(self.joints, width) * 0.1
+        )  # tells joints apart, as AGCN's learned graph does
         self.blocks = nn.ModuleList(Block(width, heads, kernel, dropout) for _ in range(blocks))
         self.head = nn.Linear(width, shape.classes)
         self._edges: dict[tuple[int, int, torch.device], tuple[Tensor, Tensor]] = {}
@@ -91,36 +117,70 @@ class GAT(nn.Module):
         return self.head.in_features
 
     def nodes(self, keypoints: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
-        """(node, stride * channel), each node's frames side by side, normalised joint by joint; and (batch, step), 1 where seen."""
+        """(node, stride * channel), each node's frames side by side, normalised joint by joint; and
+        (batch, step), 1 where seen.
+        """
         batch, channels, time, joints = keypoints.shape
         if (channels, joints) != (self.channels, self.joints):
-            raise ValueError(f"GAT: expected (batch, {self.channels}, time, {self.joints}), got {tuple(keypoints.shape)}")
-        x = self.norm(keypoints.permute(0, 3, 1, 2).reshape(batch, joints * channels, time)).view(batch, joints, channels, time)
-        x = pad(x * mask.permute(0, 2, 1).unsqueeze(2), (0, -time % self.stride))  # (batch, joint, channel, step * stride)
-        x = x.unflatten(3, (-1, self.stride)).permute(0, 3, 1, 4, 2)  # (batch, step, joint, stride, channel)
-        seen = pad(mask.amax(dim=2), (0, -time % self.stride)).unflatten(1, (-1, self.stride)).amax(dim=2)
+            raise ValueError(
+                f"GAT: expected (batch, {self.channels}, time, {self.joints}), got"
+                f" {tuple(keypoints.shape)}"
+            )
+        x = self.norm(keypoints.permute(0, 3, 1, 2).reshape(batch, joints * channels, time)).view(
+            batch, joints, channels, time
+        )
+        x = pad(
+            x * mask.permute(0, 2, 1).unsqueeze(2), (0, -time % self.stride)
+        )  # (batch, joint, channel, step * stride)
+        x = x.unflatten(3, (-1, self.stride)).permute(
+            0, 3, 1, 4, 2
+        )  # (batch, step, joint, stride, channel)
+        seen = (
+            pad(mask.amax(dim=2), (0, -time % self.stride))
+            .unflatten(1, (-1, self.stride))
+            .amax(dim=2)
+        )
         return x.reshape(-1, self.stride * channels), seen
 
     def edges(self, batch: int, steps: int) -> tuple[Tensor, Tensor]:
-        """(2, edge) from a node to the node that hears it, and (edge, kind) which kind, one-hot; one disconnected graph a clip.
+        """(2, edge) from a node to the node that hears it, and (edge, kind) which kind, one-hot;
+        one disconnected graph a clip.
 
         The kinds stand in the order of `KINDS`; a batch's edges are made once for each size.
         """
         key = (batch, steps, self.head.weight.device)
         if key not in self._edges:
-            if len(self._edges) == 8:  # segments in which nothing was seen are not encoded, so that sizes vary
+            if (
+                len(self._edges) == 8
+            ):  # segments in which nothing was seen are not encoded, so that sizes vary
                 self._edges.clear()
             nodes = torch.arange(batch * steps * self.joints).view(batch, steps, self.joints)
-            outer, inner = nodes[:, :, self.bones[:, 0]].flatten(), nodes[:, :, self.bones[:, 1]].flatten()
+            outer, inner = (
+                nodes[:, :, self.bones[:, 0]].flatten(),
+                nodes[:, :, self.bones[:, 1]].flatten(),
+            )
             now, then = nodes[:, :-1].flatten(), nodes[:, 1:].flatten()
-            groups = [(nodes.flatten(), nodes.flatten()), (outer, inner), (inner, outer), (now, then), (then, now)]
+            groups = [
+                (nodes.flatten(), nodes.flatten()),
+                (outer, inner),
+                (inner, outer),
+                (now, then),
+                (then, now),
+            ]
             index = torch.cat([torch.stack(group) for group in groups], dim=1)
-            kind = torch.cat([torch.eye(KINDS)[[number]].expand(len(start), -1) for number, (start, _) in enumerate(groups)])
+            kind = torch.cat(
+                [
+                    torch.eye(KINDS)[[number]].expand(len(start), -1)
+                    for number, (start, _) in enumerate(groups)
+                ]
+            )
             self._edges[key] = index.to(key[2]), kind.to(key[2])
         return self._edges[key]
 
     def attend(self, nodes: Tensor, edge_index: Tensor, edge_attr: Tensor, seen: Tensor) -> Tensor:
-        """Nodes, edges and seen steps (batch, step) -> (batch, features): the network as torch-geometric's explainers see it."""
+        """Nodes, edges and seen steps (batch, step) -> (batch, features): the network as
+        torch-geometric's explainers see it.
+        """
         batch, steps = seen.shape
         x = torch.relu(self.embed(nodes) + self.place.repeat(batch * steps, 1))
         for block in self.blocks:

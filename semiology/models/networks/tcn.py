@@ -1,9 +1,11 @@
 """Temporal convolutional network over appearance features (TCN).
 
-Source: Hou et al. 2022 use a TCN on VGG-19 features [P]; its layers are not stated. The residual block of dilated convolutions follows
-Bai et al., An Empirical Evaluation of Generic Convolutional and Recurrent Networks, 2018, without its causality: the whole clip is there.
+Source: Hou et al. 2022 use a TCN on VGG-19 features [P]; its layers are not stated. The residual
+block of dilated convolutions follows Bai et al., An Empirical Evaluation of Generic Convolutional
+and Recurrent Networks, 2018, without its causality: the whole clip is there.
 
-Networks that take the mean and the spread of each feature over training participants out of what they read.
+Networks that take the mean and the spread of each feature over training participants out of what
+they read.
 """
 
 import torch
@@ -13,9 +15,11 @@ from semiology.models.networks.base import StreamShape, masked_mean
 
 
 class Standardised(nn.Module):
-    """A network over appearance features that carries their mean and spread, `feature_mean` and `feature_std`, as buffers.
+    """A network over appearance features that carries their mean and spread, `feature_mean` and
+    `feature_std`, as buffers.
 
-    They are fitted on training participants before training (`standardise`) and saved with the weights; until then they change nothing.
+    They are fitted on training participants before training (`standardise`) and saved with the
+    weights; until then they change nothing.
 
     Args:
         channels: of the features.
@@ -32,29 +36,41 @@ class Standardised(nn.Module):
         super().__init__()
         name = type(self).__name__
         if channels < 1:
-            raise ValueError(f"{name}: the data hold no appearance features; extract them (see docs/appearance.md) or leave the {name} out")
+            raise ValueError(
+                f"{name}: the data hold no appearance features; extract them (see"
+                f" docs/appearance.md) or leave the {name} out"
+            )
         self.wants_statistics = wanted
         self.register_buffer("feature_mean", torch.zeros(channels))
         self.register_buffer("feature_std", torch.ones(channels))
 
     def standardise(self, mean: Tensor, std: Tensor) -> None:
-        """Set the mean and spread, each (channel,), measured on training participants; a constant channel keeps the spread 1."""
+        """Set the mean and spread, each (channel,), measured on training participants; a constant
+        channel keeps the spread 1.
+        """
         self.feature_mean.copy_(mean)
         self.feature_std.copy_(torch.where(std > 1e-6, std, torch.ones_like(std)))
 
     def standard(self, appearance: Tensor) -> Tensor:
         """(batch, channel, time) both ways."""
         if appearance.shape[1] != len(self.feature_mean):
-            raise ValueError(f"{type(self).__name__}: expected (batch, {len(self.feature_mean)}, time), got {tuple(appearance.shape)}")
+            raise ValueError(
+                f"{type(self).__name__}: expected (batch, {len(self.feature_mean)}, time), got"
+                f" {tuple(appearance.shape)}"
+            )
         return (appearance - self.feature_mean[:, None]) / self.feature_std[:, None]
 
 
 class Block(nn.Module):
-    """x + Dropout(ReLU(BN(Conv(x)))), the convolution dilated. Shapes: (batch, channel, time) both ways."""
+    """x + Dropout(ReLU(BN(Conv(x)))), the convolution dilated. Shapes: (batch, channel, time) both
+    ways.
+    """
 
     def __init__(self, width: int, kernel: int, dilation: int, dropout: float):
         super().__init__()
-        self.time = nn.Conv1d(width, width, kernel, padding=dilation * (kernel - 1) // 2, dilation=dilation)
+        self.time = nn.Conv1d(
+            width, width, kernel, padding=dilation * (kernel - 1) // 2, dilation=dilation
+        )
         self.norm = nn.BatchNorm1d(width)
         self.dropout = nn.Dropout(dropout)
 
@@ -63,7 +79,8 @@ class Block(nn.Module):
 
 
 class TCN(Standardised):
-    """Standardise, project, dilated residual blocks (dilation 1, 2, 4, ...), mean over seen frames, linear head. All sizes are our choice.
+    """Standardise, project, dilated residual blocks (dilation 1, 2, 4, ...), mean over seen frames,
+    linear head. All sizes are our choice.
 
     Args:
         shape: what the data decides (appearance channels, classes).
@@ -72,21 +89,31 @@ class TCN(Standardised):
         kernel: frames of each convolution, odd.
         dropout: after each block and after the projection.
 
-    The features are standardised with what is measured on training participants. Shapes: appearance (batch, channel, time), mask
-    (batch, time) -> logits (batch, class).
+    The features are standardised with what is measured on training participants. Shapes: appearance
+    (batch, channel, time), mask (batch, time) -> logits (batch, class).
 
     Raises:
-        ValueError: the data hold no appearance features; the input's channels differ from the shape's.
+        ValueError: the data hold no appearance features; the input's channels differ from the
+            shape's.
     """
 
     reads = ("appearance", "appearance_mask")
 
-    def __init__(self, shape: StreamShape, width: int = 64, blocks: int = 4, kernel: int = 3, dropout: float = 0.2):
+    def __init__(
+        self,
+        shape: StreamShape,
+        width: int = 64,
+        blocks: int = 4,
+        kernel: int = 3,
+        dropout: float = 0.2,
+    ):
         super().__init__(shape.appearance_channels)
         self.kernel = kernel
         self.project = nn.Conv1d(shape.appearance_channels, width, 1)
         self.dropout = nn.Dropout(dropout)
-        self.blocks = nn.ModuleList(Block(width, kernel, 2**number, dropout) for number in range(blocks))
+        self.blocks = nn.ModuleList(
+            Block(width, kernel, 2**number, dropout) for number in range(blocks)
+        )
         self.head = nn.Linear(width, shape.classes)
 
     @property

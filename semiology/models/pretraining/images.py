@@ -1,4 +1,6 @@
-"""Train the VGG-19 that reads faces (expression) or bodies (posture) on labelled images that the user holds, such as FER-2013."""
+"""Train the VGG-19 that reads faces (expression) or bodies (posture) on labelled images that the
+user holds, such as FER-2013.
+"""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,17 +14,43 @@ from torch import nn
 from semiology.errors import UserError
 from semiology.files import refuse_folder
 from semiology.models.features.vgg import VGG19
-from semiology.models.pretraining.training import TRAINING, Pretrained, class_files, fit, hold_out, judge, save_trained
+from semiology.models.pretraining.training import (
+    TRAINING,
+    Pretrained,
+    class_files,
+    fit,
+    hold_out,
+    judge,
+    save_trained,
+)
 
-FORMS = {"expression": ("fer", 48), "posture": ("torchvision", 224)}  # kind -> form of the VGG and side of its input, px
-FER_CLASSES = ("angry", "disgust", "fear", "happy", "sad", "surprise", "neutral")  # numbers 0 to 6 in FER-2013's table
+FORMS = {
+    "expression": ("fer", 48),
+    "posture": ("torchvision", 224),
+}  # kind -> form of the VGG and side of its input, px
+FER_CLASSES = (
+    "angry",
+    "disgust",
+    "fear",
+    "happy",
+    "sad",
+    "surprise",
+    "neutral",
+)  # numbers 0 to 6 in FER-2013's table
 SUFFIXES = {".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp", ".pgm"}
-SHIFT, TURN, ZOOM, LIGHT = 0.1, 10.0, 0.1, 0.25  # augmentation: shift (of the side), degrees, zoom, brightness and contrast [our choice]
+SHIFT, TURN, ZOOM, LIGHT = (
+    0.1,
+    10.0,
+    0.1,
+    0.25,
+)  # augmentation: shift (of the side), degrees, zoom, brightness and contrast [our choice]
 
 
 @dataclass(frozen=True)
 class LabelledImages:
-    """Images (image, size, size, 3) uint8, class numbers (image,), whether held out (image,), and the classes' names."""
+    """Images (image, size, size, 3) uint8, class numbers (image,), whether held out (image,), and
+    the classes' names.
+    """
 
     images: np.ndarray
     labels: np.ndarray
@@ -46,25 +74,31 @@ def pretrain(
     device: str = "",
     progress: bool = True,
 ) -> Pretrained:
-    """Train a VGG-19 with batch norm and save it as safetensors, with its classes and accuracy in the metadata.
+    """Train a VGG-19 with batch norm and save it as safetensors, with its classes and accuracy in
+    the metadata.
 
-    AdamW, one-cycle learning rate, cross-entropy weighted against class imbalance; flips (a class that names a side becomes its mirror),
-    small shifts, turns, zooms, changes of brightness and contrast. The last epoch is kept: nothing is chosen on the held-out images. [our
-    choices]
+    AdamW, one-cycle learning rate, cross-entropy weighted against class imbalance; flips (a class
+    that names a side becomes its mirror), small shifts, turns, zooms, changes of brightness and
+    contrast. The last epoch is kept: nothing is chosen on the held-out images. [our choices]
 
     Args:
-        kind: "expression" (faces, 48 px, FER form) or "posture" (body crops, 224 px, torchvision form).
-        images: a folder of class folders, or of train/ and test/ (or validation/) with class folders in them, or a CSV in FER-2013's form.
+        kind: "expression" (faces, 48 px, FER form) or "posture" (body crops, 224 px, torchvision
+            form).
+        images: a folder of class folders, or of train/ and test/ (or validation/) with class
+            folders in them, or a CSV in FER-2013's form.
         width: factor on the network's channels; 0.25 trains on a CPU.
         size: side of the input, px; by default the form's own.
-        held_out: share of each class to hold out where the images do not say it themselves. A random share: with several images of one
-            person it flatters. Folders or `Usage` that part people are better.
-        participants: participant_ids of a cohort who are on the images, [] where none is (a public set). Kept with the weights: the leakage
-            audit cannot pass features of which nobody said this.
+        held_out: share of each class to hold out where the images do not say it themselves. A
+            random share: with several images of one person it flatters. Folders or `Usage` that
+            part people are better.
+        participants: participant_ids of a cohort who are on the images, [] where none is (a public
+            set). Kept with the weights: the leakage audit cannot pass features of which nobody said
+            this.
         device: such as "cuda"; by default a GPU where there is one.
 
     Raises:
-        UserError: images that cannot be read, fewer than two classes, a class without images to train on; `out` is a folder.
+        UserError: images that cannot be read, fewer than two classes, a class without images to
+            train on; `out` is a folder.
     """
     if kind not in FORMS:
         raise UserError(f"pretrain {kind!r}: unknown; say expression or posture")
@@ -94,7 +128,14 @@ def pretrain(
         progress=progress,
     )
     accuracy, balanced = judge(vgg, lambda part: vgg.normalise(images_of(part)), data, batch)
-    facts = {"form": form, "width": width, "size": vgg.size, "kind": kind, "seed": seed, "epochs": epochs}
+    facts = {
+        "form": form,
+        "width": width,
+        "size": vgg.size,
+        "kind": kind,
+        "seed": seed,
+        "epochs": epochs,
+    }
     count = int(data.held_out.sum())
     made = Pretrained(Path(out), data.classes, len(data.labels) - count, count, accuracy, balanced)
     save_trained(vgg, made, facts, participants)
@@ -102,15 +143,22 @@ def pretrain(
 
 
 def read_images(source: str | Path, size: int, held_out: float, seed: int) -> LabelledImages:
-    """Read class folders or a table in FER-2013's form into memory, scaled to `size` px; choose what is held out where nothing says it."""
+    """Read class folders or a table in FER-2013's form into memory, scaled to `size` px; choose
+    what is held out where nothing says it.
+    """
     source = Path(source)
     if source.is_dir():
         pictures, names, apart = _read_folders(source, size)
     elif source.is_file() and source.suffix.lower() == ".csv":
         pictures, names, apart = _read_table(source, size)
     else:
-        raise UserError(f"{source}: not there, or neither a folder of class folders nor a .csv in FER-2013's form")
-    classes = [name for name in FER_CLASSES if name in names] + sorted(set(names) - set(FER_CLASSES))
+        raise UserError(
+            f"{source}: not there, or neither a folder of class folders nor a .csv in FER-2013's"
+            " form"
+        )
+    classes = [name for name in FER_CLASSES if name in names] + sorted(
+        set(names) - set(FER_CLASSES)
+    )
     labels = np.array([classes.index(name) for name in names])
     out = hold_out(source, labels, apart, classes, held_out, seed, "image")
     return LabelledImages(np.stack(pictures), labels, out, classes)
@@ -124,7 +172,9 @@ def _read_folders(folder: Path, size: int) -> tuple[list[np.ndarray], list[str],
     for path, _, _ in found:
         try:
             with Image.open(path) as image:
-                pictures.append(np.asarray(image.convert("RGB").resize((size, size), Image.Resampling.BILINEAR)))
+                pictures.append(
+                    np.asarray(image.convert("RGB").resize((size, size), Image.Resampling.BILINEAR))
+                )
         except (OSError, UnidentifiedImageError) as error:
             raise UserError(f"{path}: not a readable image; remove it or save it again") from error
     return pictures, [name for _, name, _ in found], [apart for _, _, apart in found]
@@ -137,20 +187,30 @@ def _read_table(path: Path, size: int) -> tuple[list[np.ndarray], list[str], lis
         raise UserError(f"{path}: not a readable CSV") from error
     if not {"emotion", "pixels"} <= set(table.columns):
         raise UserError(
-            f"{path}: needs the columns emotion and pixels (and may have Usage), as FER-2013's table; has {list(table.columns)}"
+            f"{path}: needs the columns emotion and pixels (and may have Usage), as FER-2013's"
+            f" table; has {list(table.columns)}"
         )
     pictures = []
     for row, pixels in enumerate(table["pixels"], start=2):
         try:
             values = np.array(pixels.split(), dtype=np.uint8)
             side = round(len(values) ** 0.5)
-            grey = Image.fromarray(values.reshape(side, side)).resize((size, size), Image.Resampling.BILINEAR)
+            grey = Image.fromarray(values.reshape(side, side)).resize(
+                (size, size), Image.Resampling.BILINEAR
+            )
         except (ValueError, OverflowError) as error:
-            raise UserError(f'{path}: row {row}, column "pixels": not the 0 to 255 values of a square image, parted by spaces') from error
+            raise UserError(
+                f'{path}: row {row}, column "pixels": not the 0 to 255 values of a square image,'
+                " parted by spaces"
+            ) from error
         pictures.append(np.asarray(grey.convert("RGB")))
-    names = [FER_CLASSES[int(name)] if name in set("0123456") else name for name in table["emotion"]]
+    names = [
+        FER_CLASSES[int(name)] if name in set("0123456") else name for name in table["emotion"]
+    ]
     if unnamed := [row for row, name in enumerate(names, start=2) if not name]:
-        raise UserError(f'{path}: row {unnamed[0]}, column "emotion": empty; give a number 0 to 6 or a name')
+        raise UserError(
+            f'{path}: row {unnamed[0]}, column "emotion": empty; give a number 0 to 6 or a name'
+        )
     usage = table["Usage"].str.lower().tolist() if "Usage" in table else ["training"] * len(table)
     return pictures, names, [use not in TRAINING for use in usage]
 
@@ -164,17 +224,28 @@ def _initialise(vgg: VGG19) -> None:
 
 
 def _augment(images: torch.Tensor, flip: torch.Tensor) -> torch.Tensor:
-    """Images (batch, size, size, 3) 0 to 255, each flipped where said, shifted, turned, zoomed, brightened."""
+    """Images (batch, size, size, 3) 0 to 255, each flipped where said, shifted, turned, zoomed,
+    brightened.
+    """
     count, device = len(images), images.device
     turn = torch.deg2rad((2 * torch.rand(count, device=device) - 1) * TURN)
     zoom = 1 + (2 * torch.rand(count, device=device) - 1) * ZOOM
     sign = torch.where(flip, -1.0, 1.0)
     shift = (2 * torch.rand(count, 2, device=device) - 1) * 2 * SHIFT  # the grid spans -1 to 1
-    rows = [sign * zoom * turn.cos(), -zoom * turn.sin(), shift[:, 0], sign * zoom * turn.sin(), zoom * turn.cos(), shift[:, 1]]
+    rows = [
+        sign * zoom * turn.cos(),
+        -zoom * turn.sin(),
+        shift[:, 0],
+        sign * zoom * turn.sin(),
+        zoom * turn.cos(),
+        shift[:, 1],
+    ]
     affine = torch.stack(rows, dim=1).view(count, 2, 3)
     values = images.permute(0, 3, 1, 2).float()
     grid = nn.functional.affine_grid(affine, list(values.shape), align_corners=False)
     moved = nn.functional.grid_sample(values, grid, padding_mode="border", align_corners=False)
-    contrast, brightness = (1 + (2 * torch.rand(2, count, 1, 1, 1, device=device) - 1) * LIGHT).unbind(0)
+    contrast, brightness = (
+        1 + (2 * torch.rand(2, count, 1, 1, 1, device=device) - 1) * LIGHT
+    ).unbind(0)
     mean = moved.mean((1, 2, 3), keepdim=True)
     return ((moved - mean) * contrast + mean * brightness).clamp(0, 255).permute(0, 2, 3, 1)

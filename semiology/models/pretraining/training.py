@@ -43,7 +43,8 @@ class Labelled(Protocol):
 
 @dataclass(frozen=True)
 class Pretrained:
-    """What training gave. Accuracies are on items that were not trained on: plain, and the mean over classes.
+    """What training gave. Accuracies are on items that were not trained on: plain, and the mean
+    over classes.
 
     Attributes:
         trained, held_out: number of items.
@@ -63,9 +64,15 @@ class Pretrained:
     def text(self) -> str:
         """A few lines to print."""
         chance = 1 / len(self.classes)
-        line = f"{self.path}: {len(self.classes)} classes, {self.trained} {self.what}s trained on, {self.held_out} held out: "
+        line = (
+            f"{self.path}: {len(self.classes)} classes, {self.trained} {self.what}s trained on,"
+            f" {self.held_out} held out: "
+        )
         if self.held_out:
-            line += f"accuracy {self.accuracy:.3f}, mean over classes {self.balanced_accuracy:.3f} (chance {chance:.3f})"
+            line += (
+                f"accuracy {self.accuracy:.3f}, mean over classes {self.balanced_accuracy:.3f}"
+                f" (chance {chance:.3f})"
+            )
         else:
             line += "nothing says how good it is; hold more out, or bring a folder test/"
         return "\n".join([line, *(f"failed: {place}: {fault}" for place, fault in self.failed)])
@@ -83,8 +90,9 @@ def fit(
     progress: bool,
     bf16: bool = False,
 ) -> None:
-    """Train in place on what is not held out: cross-entropy weighted against class imbalance, AdamW with a one-cycle rate; half of the
-    inputs are mirrored, and a class that names a side then becomes its mirror. The last epoch is kept. [our choices]
+    """Train in place on what is not held out: cross-entropy weighted against class imbalance, AdamW
+    with a one-cycle rate; half of the inputs are mirrored, and a class that names a side then
+    becomes its mirror. The last epoch is kept. [our choices]
 
     Args:
         inputs: (rows, which of them to mirror) to what the network reads, augmented, on the device.
@@ -92,13 +100,20 @@ def fit(
     """
     labels, classes, rows = data.labels, data.classes, np.flatnonzero(~data.held_out)
     counts = Counter(labels[rows].tolist())
-    weights = torch.tensor([len(rows) / (len(counts) * counts[number]) for number in range(len(classes))], dtype=torch.float32)
+    weights = torch.tensor(
+        [len(rows) / (len(counts) * counts[number]) for number in range(len(classes))],
+        dtype=torch.float32,
+    )
     loss_of = nn.CrossEntropyLoss(weight=weights.to(device), label_smoothing=0.05)
     mirror = [mirrored_name(name) for name in classes]
-    mirrored = torch.tensor([classes.index(name) if name in classes else own for own, name in enumerate(mirror)])
+    mirrored = torch.tensor(
+        [classes.index(name) if name in classes else own for own, name in enumerate(mirror)]
+    )
     optimiser = torch.optim.AdamW(network.parameters(), lr=learning_rate, weight_decay=1e-2)
     steps = -(-len(rows) // batch)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, learning_rate, total_steps=epochs * steps)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(
+        optimiser, learning_rate, total_steps=epochs * steps
+    )
     generator = np.random.default_rng(torch.initial_seed())
     network.train()
     shown = tqdm(range(epochs), unit="epoch", disable=not progress)
@@ -120,38 +135,60 @@ def fit(
 
 
 @torch.inference_mode()
-def judge(network: nn.Module, inputs: Callable[[np.ndarray], Tensor], data: Labelled, batch: int) -> tuple[float, float]:
+def judge(
+    network: nn.Module, inputs: Callable[[np.ndarray], Tensor], data: Labelled, batch: int
+) -> tuple[float, float]:
     """Accuracy over what is held out, plain and as the mean over classes; NaN where nothing is."""
     labels, rows = data.labels, np.flatnonzero(data.held_out)
     if len(rows) == 0:
         return float("nan"), float("nan")
     network.eval()
     parts = np.array_split(rows, -(-len(rows) // batch))
-    right = np.concatenate([network(inputs(part)).argmax(1).cpu().numpy() for part in parts]) == labels[rows]
+    right = (
+        np.concatenate([network(inputs(part)).argmax(1).cpu().numpy() for part in parts])
+        == labels[rows]
+    )
     by_class = [right[labels[rows] == number].mean() for number in set(labels[rows].tolist())]
     return float(right.mean()), float(np.mean(by_class))
 
 
-def save_trained(network: nn.Module, made: Pretrained, facts: Mapping[str, object], participants: list[str] | None) -> None:
-    """Write the network to `made.path` as safetensors, whole or not at all, with what is known of it in the metadata.
+def save_trained(
+    network: nn.Module,
+    made: Pretrained,
+    facts: Mapping[str, object],
+    participants: list[str] | None,
+) -> None:
+    """Write the network to `made.path` as safetensors, whole or not at all, with what is known of
+    it in the metadata.
 
     Args:
-        participants: who is on what it was trained on, [] for nobody of a cohort; None where it was not said.
+        participants: who is on what it was trained on, [] for nobody of a cohort; None where it was
+            not said.
 
     Raises:
         UserError: the folder cannot be written, the disk is full.
     """
     judged = {"accuracy": made.accuracy, "balanced_accuracy": made.balanced_accuracy}
-    told = {**facts, "classes": json.dumps(made.classes), **judged, "software": f"semiology {version('semiology')}"}
+    told = {
+        **facts,
+        "classes": json.dumps(made.classes),
+        **judged,
+        "software": f"semiology {version('semiology')}",
+    }
     told |= {} if participants is None else {"participants": json.dumps(sorted(participants))}
-    state = {name: value.detach().cpu().contiguous() for name, value in network.state_dict().items()}
+    state = {
+        name: value.detach().cpu().contiguous() for name, value in network.state_dict().items()
+    }
     with atomic_path(made.path) as temporary:
-        temporary.write_bytes(_in_order(save(state, {name: str(value) for name, value in told.items()})))
+        temporary.write_bytes(
+            _in_order(save(state, {name: str(value) for name, value in told.items()}))
+        )
 
 
 def _in_order(stored: bytes) -> bytes:
-    """The same safetensors with its header sorted. The library writes metadata in an order of chance, and then the same training would give
-    another hash, by which the store knows what was made with it.
+    """The same safetensors with its header sorted. The library writes metadata in an order of
+    chance, and then the same training would give another hash, by which the store knows what was
+    made with it.
     """
     size = int.from_bytes(stored[:8], "little")
     header = json.dumps(json.loads(stored[8 : 8 + size]), sort_keys=True).encode()
@@ -163,12 +200,17 @@ TRAINING, HELD_OUT = ("train", "training"), ("validation", "valid", "val", "test
 
 
 def class_files(folder: Path) -> list[tuple[Path, str, bool]]:
-    """(file, class, whether held out) of FOLDER/<class>/..., or of FOLDER/train/<class>/... and FOLDER/test/<class>/..., by name.
+    """(file, class, whether held out) of FOLDER/<class>/..., or of FOLDER/train/<class>/... and
+    FOLDER/test/<class>/..., by name.
 
     Hidden files are passed over.
     """
     subfolders = sorted(path for path in folder.iterdir() if path.is_dir())
-    known = {path: path.name.lower() in HELD_OUT for path in subfolders if path.name.lower() in TRAINING + HELD_OUT}
+    known = {
+        path: path.name.lower() in HELD_OUT
+        for path in subfolders
+        if path.name.lower() in TRAINING + HELD_OUT
+    }
     return [
         (path, group.name, held_out)
         for root, held_out in (known or {folder: False}).items()
@@ -179,8 +221,17 @@ def class_files(folder: Path) -> list[tuple[Path, str, bool]]:
     ]
 
 
-def hold_out(source: Path, labels: np.ndarray, said: Sequence[bool], classes: list[str], share: float, seed: int, what: str) -> np.ndarray:
-    """(item,) whether held out: as `said`, or, where that holds nothing out, a random share of each class.
+def hold_out(
+    source: Path,
+    labels: np.ndarray,
+    said: Sequence[bool],
+    classes: list[str],
+    share: float,
+    seed: int,
+    what: str,
+) -> np.ndarray:
+    """(item,) whether held out: as `said`, or, where that holds nothing out, a random share of each
+    class.
 
     Args:
         labels: (item,) number of the class. what: what an item is, for messages.
@@ -198,5 +249,7 @@ def hold_out(source: Path, labels: np.ndarray, said: Sequence[bool], classes: li
             out[members[: round(share * len(members))]] = True
     lacking = [name for number, name in enumerate(classes) if not (~out & (labels == number)).any()]
     if lacking:
-        raise UserError(f"{source}: no {what} to train on for {lacking}; add some, or leave the class out")
+        raise UserError(
+            f"{source}: no {what} to train on for {lacking}; add some, or leave the class out"
+        )
     return out

@@ -16,11 +16,15 @@ class Change:
     dropped: np.ndarray  # (joint,) True where the joint is taken away
 
     def apply(self, joints: np.ndarray, mirrored: np.ndarray) -> np.ndarray:
-        """Change joints (time, joint, space); `mirrored` (joint,) gives each joint's partner on the other side."""
+        """Change joints (time, joint, space); `mirrored` (joint,) gives each joint's partner on the
+        other side.
+        """
         if self.mirror:
             joints = joints[:, mirrored] * np.array([-1.0, 1.0, 1.0], np.float32)[: joints.shape[2]]
         turn = (self.rotation.T * self.scale).astype(np.float32)
-        joints = (joints.reshape(-1, len(turn)) @ turn).reshape(joints.shape)  # one product, not one a frame
+        joints = (joints.reshape(-1, len(turn)) @ turn).reshape(
+            joints.shape
+        )  # one product, not one a frame
         if self.noise is not None:
             joints = joints + self.noise
         return np.where(self.dropped[None, :, None], np.nan, joints).astype(np.float32)
@@ -31,11 +35,13 @@ class Augmentation:
     """How much training windows are changed. All our choice.
 
     Attributes:
-        rotation: standard deviation in degrees: in the image plane for 2D, about each of the three axes for 3D.
+        rotation: standard deviation in degrees: in the image plane for 2D, about each of the three
+            axes for 3D.
         scale: standard deviation of the logarithm of the scale.
         noise: standard deviation of the positions' noise, in body units.
-        mirror: chance that left and right are swapped: joints by name, and labels that name a side. Not done where appearance is
-            read and the label names a side, because the appearance cannot be mirrored afterwards.
+        mirror: chance that left and right are swapped: joints by name, and labels that name a side.
+            Not done where appearance is read and the label names a side, because the appearance
+            cannot be mirrored afterwards.
         joint_dropout: chance for each joint to be missing throughout the window.
         crop: smallest share of the clip that is kept (Reading.whole only).
     """
@@ -47,15 +53,21 @@ class Augmentation:
     joint_dropout: float = 0.05
     crop: float = 0.8
 
-    def draw(self, rng: np.random.Generator, time: int, joint: int, space: int, *, mirror: bool) -> Change:
-        """Draw a change for a window of shape (time, joint, space). `mirror` False forbids the mirror."""
+    def draw(
+        self, rng: np.random.Generator, time: int, joint: int, space: int, *, mirror: bool
+    ) -> Change:
+        """Draw a change for a window of shape (time, joint, space). `mirror` False forbids the
+        mirror.
+        """
         angles = np.radians(rng.normal(0, self.rotation, 3))
         dropped = rng.random(joint) < self.joint_dropout
         return Change(
             mirror=bool(rng.random() < self.mirror) and mirror,
             rotation=plane_rotation(angles[0]) if space == 2 else space_rotation(angles),
             scale=float(np.exp(rng.normal(0, self.scale))),
-            noise=rng.normal(0, self.noise, (time, joint, space)).astype(np.float32) if self.noise > 0 else None,
+            noise=rng.normal(0, self.noise, (time, joint, space)).astype(np.float32)
+            if self.noise > 0
+            else None,
             dropped=dropped & ~dropped.all(),
         )
 

@@ -1,6 +1,7 @@
 """From a cohort and its store to arrays in memory: what a stream reads of each clip.
 
-A clip summed up in numbers, without learning: what the cheapest model reads, and the layer below the first in probing.
+A clip summed up in numbers, without learning: what the cheapest model reads, and the layer below
+the first in probing.
 """
 
 import math
@@ -14,7 +15,14 @@ import numpy as np
 import xarray as xr
 
 from semiology.data.cohort import Clip, Cohort, Label
-from semiology.data.preprocessing import coordinates, drop_low_confidence, fill_gaps, normalise, select, smooth
+from semiology.data.preprocessing import (
+    coordinates,
+    drop_low_confidence,
+    fill_gaps,
+    normalise,
+    select,
+    smooth,
+)
 from semiology.data.skeleton import mirrored_name
 from semiology.data.store import Store, clip_tracks
 from semiology.errors import UserError
@@ -27,10 +35,12 @@ class ClipData:
     """One clip in memory, on the grid of `Reading.rate`.
 
     Attributes:
-        joints: (time, joint, space) in body units, NaN where missing; without any joint for the part "frame".
+        joints: (time, joint, space) in body units, NaN where missing; without any joint for the
+            part "frame".
         appearance: (vector, channel) as the store holds them, NaN where missing; or None.
         recording_id: shared by the clips (or views) of one seizure.
-        held: (time,) which vector stands for each frame, -1 where none is near; None where there is one a frame, or one a snippet.
+        held: (time,) which vector stands for each frame, -1 where none is near; None where there is
+            one a frame, or one a snippet.
         starts: (snippet,) the snippets' first frames, ascending, where snippets are read.
     """
 
@@ -50,7 +60,9 @@ class ClipData:
         return np.isfinite(self.appearance).all(axis=1)
 
 
-Content = tuple[dict[str, Any], str]  # what a clip holds, by ClipData's names; and why that is not assessable, or nothing
+Content = tuple[
+    dict[str, Any], str
+]  # what a clip holds, by ClipData's names; and why that is not assessable, or nothing
 
 
 @dataclass(frozen=True)
@@ -69,7 +81,8 @@ class ClipSource:
 
     Attributes:
         cohort: folder of the cohort.
-        store: folder of the store that `semiology extract` filled; not needed when the cohort's clips are tracks.
+        store: folder of the store that `semiology extract` filled; not needed when the cohort's
+            clips are tracks.
         reading: what is read.
     """
 
@@ -78,14 +91,21 @@ class ClipSource:
     store: str | None = None
     left_out: list[str] = field(default_factory=list, init=False, compare=False)
     not_assessable: list[NotAssessable] = field(default_factory=list, init=False, compare=False)
-    trackers: set[str] = field(default_factory=set, init=False, compare=False)  # what made the tracks that were read
-    snippet_networks: set[str] = field(default_factory=set, init=False, compare=False)  # SHA-256 of what made the snippets' vectors
+    trackers: set[str] = field(
+        default_factory=set, init=False, compare=False
+    )  # what made the tracks that were read
+    snippet_networks: set[str] = field(
+        default_factory=set, init=False, compare=False
+    )  # SHA-256 of what made the snippets' vectors
 
     @cached_property
     def label(self) -> Label:
         labels = Cohort.read(self.cohort).labels
         if self.reading.label not in labels:
-            raise UserError(f"{self.cohort}: clips.json defines no label {self.reading.label!r}; it defines {sorted(labels)}")
+            raise UserError(
+                f"{self.cohort}: clips.json defines no label {self.reading.label!r}; it defines"
+                f" {sorted(labels)}"
+            )
         return labels[self.reading.label]
 
     @cached_property
@@ -94,13 +114,22 @@ class ClipSource:
 
     @cached_property
     def mirrored_levels(self) -> np.ndarray:
-        """(level,) index of the level seen in a mirror: from the sidecar, else by "left" and "right" in the level's name."""
+        """(level,) index of the level seen in a mirror: from the sidecar, else by "left" and
+        "right" in the level's name.
+        """
         names = [self.label.mirror.get(level, mirrored_name(level)) for level in self.levels]
-        return np.array([self.levels.index(name) if name in self.levels else own for own, name in enumerate(names)])
+        return np.array(
+            [
+                self.levels.index(name) if name in self.levels else own
+                for own, name in enumerate(names)
+            ]
+        )
 
     @cached_property
     def clips(self) -> list[ClipData]:
-        """Every clip that carries a score and in which the patient was followed; the others are in `left_out` and `not_assessable`."""
+        """Every clip that carries a score and in which the patient was followed; the others are in
+        `left_out` and `not_assessable`.
+        """
         cohort, levels = Cohort.read(self.cohort), self.levels
         clips = []
         for clip in cohort.clips:
@@ -108,15 +137,35 @@ class ClipSource:
             if level is None:
                 self.left_out.append(f"{clip.clip_id}: {self.reading.label} not scored")
                 continue
-            content, reason = self._snippets(clip) if self.reading.part == "frame" else self._tracks(clip, cohort.folder)
+            content, reason = (
+                self._snippets(clip)
+                if self.reading.part == "frame"
+                else self._tracks(clip, cohort.folder)
+            )
             if reason:
-                self.not_assessable.append(NotAssessable(clip.clip_id, clip.participant_id, level, reason))
+                self.not_assessable.append(
+                    NotAssessable(clip.clip_id, clip.participant_id, level, reason)
+                )
                 continue
             recording = clip.covariates.get("recording_id") or clip.clip_id
-            clips.append(ClipData(clip.clip_id, clip.participant_id, levels.index(level), recording_id=recording, **content))
+            clips.append(
+                ClipData(
+                    clip.clip_id,
+                    clip.participant_id,
+                    levels.index(level),
+                    recording_id=recording,
+                    **content,
+                )
+            )
         if not clips:
-            why = [*self.left_out, *(f"{clip.clip_id}: {clip.reason}" for clip in self.not_assessable)]
-            raise UserError(f"{self.cohort}: no clip can be used for {self.reading.label!r}: " + "; ".join(why[:5]))
+            why = [
+                *self.left_out,
+                *(f"{clip.clip_id}: {clip.reason}" for clip in self.not_assessable),
+            ]
+            raise UserError(
+                f"{self.cohort}: no clip can be used for {self.reading.label!r}: "
+                + "; ".join(why[:5])
+            )
         return clips
 
     @property
@@ -125,9 +174,15 @@ class ClipSource:
 
     @property
     def window_seconds(self) -> float:
-        """What one example spans: the reading's window, or the median clip where whole clips are resampled or divided into segments."""
+        """What one example spans: the reading's window, or the median clip where whole clips are
+        resampled or divided into segments.
+        """
         over_clip = self.reading.whole or self.reading.segments
-        frames = np.median([len(clip.joints) for clip in self.clips]) if over_clip else self.reading.window
+        frames = (
+            np.median([len(clip.joints) for clip in self.clips])
+            if over_clip
+            else self.reading.window
+        )
         return float(frames / self.reading.rate)
 
     @cached_property
@@ -136,14 +191,18 @@ class ClipSource:
         return StreamShape(
             classes=len(self.levels),
             skeleton=self.reading.graph,
-            keypoint_channels=len(self.reading.channels) * self.reading.dimensions,  # 0 for the part "frame"
+            keypoint_channels=len(self.reading.channels)
+            * self.reading.dimensions,  # 0 for the part "frame"
             appearance_channels=0 if first.appearance is None else first.appearance.shape[1],
         )
 
     @property
     def _store(self) -> Store:
         if self.store is None:
-            raise UserError(f"{self.cohort}: is read from its videos; give the store that `semiology extract` filled")
+            raise UserError(
+                f"{self.cohort}: is read from its videos; give the store that `semiology extract`"
+                " filled"
+            )
         return Store(Path(self.store))
 
     def _tracks(self, clip: Clip, folder: Path) -> Content:
@@ -151,7 +210,11 @@ class ClipSource:
         self.trackers.update({tracks.attrs.get("backend", "")} - {""})
         joints = prepare(tracks, self.reading)
         reason = too_little(joints, self.reading)
-        appearance = self._appearance(clip.clip_id, len(joints)) if self.reading.appearance and not reason else {}
+        appearance = (
+            self._appearance(clip.clip_id, len(joints))
+            if self.reading.appearance and not reason
+            else {}
+        )
         return {"joints": joints, **appearance}, reason
 
     def _snippets(self, clip: Clip) -> Content:
@@ -160,15 +223,20 @@ class ClipSource:
         rate, window = made.get("rate", self.reading.rate), made.get("frames", self.reading.window)
         if not math.isclose(rate, self.reading.rate) or window != self.reading.window:
             raise UserError(
-                f"clip {clip.clip_id}: the store holds snippets of {window} frames at {rate:g} Hz, the reading asks for "
-                f"{self.reading.window} at {self.reading.rate:g} Hz; set window: {window} and rate: {rate:g}, or extract again"
+                f"clip {clip.clip_id}: the store holds snippets of {window} frames at {rate:g} Hz,"
+                f" the reading asks for {self.reading.window} at {self.reading.rate:g} Hz; set"
+                f" window: {window} and rate: {rate:g}, or extract again"
             )
         self.snippet_networks.update({made.get("network", "")} - {""})
         starts = np.round(time * self.reading.rate).astype(int)
         if reason := too_few(features, self.reading):
             return {}, reason
         length = int(starts[-1]) + self.reading.window
-        return {"joints": np.empty((length, 0, 2), np.float32), "appearance": features, "starts": starts}, ""
+        return {
+            "joints": np.empty((length, 0, 2), np.float32),
+            "appearance": features,
+            "starts": starts,
+        }, ""
 
     def _features(self, clip_id: str) -> tuple[np.ndarray, np.ndarray]:
         features, time = self._store.features(clip_id, str(self.reading.appearance))
@@ -177,17 +245,24 @@ class ClipSource:
         return features, time
 
     def _appearance(self, clip_id: str, length: int) -> dict[str, np.ndarray]:
-        """The stored vectors, and which of them each of so many frames reads: the nearest, at most one of their intervals away."""
+        """The stored vectors, and which of them each of so many frames reads: the nearest, at most
+        one of their intervals away.
+        """
         features, time = self._features(clip_id)
         wanted = np.arange(length) / self.reading.rate
         own = nearest(time, wanted)
         step = float(np.median(np.diff(time))) if len(time) > 1 else np.inf
         near = np.abs(time[own] - wanted) <= max(step, 1 / self.reading.rate)
-        return {"appearance": features.astype(np.float32, copy=False), "held": np.where(near, own, -1).astype(np.int32)}
+        return {
+            "appearance": features.astype(np.float32, copy=False),
+            "held": np.where(near, own, -1).astype(np.int32),
+        }
 
 
 def nearest(times: np.ndarray, wanted: np.ndarray) -> np.ndarray:
-    """Which of ascending times lies nearest to each that is wanted, of any shape; the earlier of two."""
+    """Which of ascending times lies nearest to each that is wanted, of any shape; the earlier of
+    two.
+    """
     after = np.searchsorted(times, wanted).clip(1, max(len(times) - 1, 1))
     before = after - 1
     after = after.clip(max=len(times) - 1)
@@ -200,7 +275,10 @@ def too_little(joints: np.ndarray, reading: Reading) -> str:
     found = float((there.mean(axis=1) >= 0.5).mean())
     if found >= reading.min_found and there.any():
         return ""
-    return f"{reading.part} followed in {found:.0%} of the frames; {reading.min_found:.0%} are asked for"
+    return (
+        f"{reading.part} followed in {found:.0%} of the frames; {reading.min_found:.0%} are"
+        " asked for"
+    )
 
 
 def too_few(snippets: np.ndarray, reading: Reading) -> str:
@@ -221,18 +299,29 @@ def prepare(tracks: xr.Dataset, reading: Reading) -> np.ndarray:
     tracks = fill_gaps(tracks, reading.longest_gap)
     if reading.smoothing > 0:
         tracks = smooth(tracks, reading.smoothing)
-    joints = coordinates(normalise(tracks, reading.graph, reading.origin, reading.upright), reading.dimensions)
+    joints = coordinates(
+        normalise(tracks, reading.graph, reading.origin, reading.upright), reading.dimensions
+    )
     fps = tracks.attrs["fps"]
     if reading.rate > fps + 1e-6:
-        raise UserError(f"rate: {reading.rate:g} Hz asked for, but the tracks hold {fps:g} frames per second; set rate to at most that")
+        raise UserError(
+            f"rate: {reading.rate:g} Hz asked for, but the tracks hold {fps:g} frames per second;"
+            " set rate to at most that"
+        )
     length = int(np.floor((len(joints) - 1) / fps * reading.rate + 1e-6)) + 1
-    return joints[np.minimum(np.round(np.arange(length) * fps / reading.rate).astype(int), len(joints) - 1)]
+    return joints[
+        np.minimum(np.round(np.arange(length) * fps / reading.rate).astype(int), len(joints) - 1)
+    ]
 
 
 def summaries(series: np.ndarray, rate: float) -> dict[str, np.ndarray]:
-    """mean, spread, least, greatest and speed (per second) over time of series (time, channel) -> (channel,) each; NaN is missing."""
+    """mean, spread, least, greatest and speed (per second) over time of series (time, channel) ->
+    (channel,) each; NaN is missing.
+    """
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", RuntimeWarning)  # a channel that was never seen is NaN, and that is said by NaN
+        warnings.simplefilter(
+            "ignore", RuntimeWarning
+        )  # a channel that was never seen is NaN, and that is said by NaN
         return {
             "mean": np.nanmean(series, axis=0),
             "spread": np.nanstd(series, axis=0),

@@ -1,4 +1,6 @@
-"""Clips as training examples: windows, masks, the split by participant, and the Lightning data module around them."""
+"""Clips as training examples: windows, masks, the split by participant, and the Lightning data
+module around them.
+"""
 
 from collections.abc import Collection
 
@@ -21,14 +23,16 @@ NO_CHANGE = Augmentation(rotation=0, scale=0, noise=0, mirror=0, joint_dropout=0
 class ClipDataset(Dataset):
     """Windows of clips as dictionaries of tensors.
 
-    keypoints (channel, time, joint), keypoint_mask (time, joint), target, clip (index), and where the reading names appearance features
-    appearance (channel, time), appearance_mask (time). Missing values are zeros under a zero mask. The part "frame" has no keypoints. Where
-    the reading divides clips into segments each of these tensors has a segment axis in front. The vector of a snippet is that of the one
-    that starts nearest to the window's first frame, time being one.
+    keypoints (channel, time, joint), keypoint_mask (time, joint), target, clip (index), and where
+    the reading names appearance features appearance (channel, time), appearance_mask (time).
+    Missing values are zeros under a zero mask. The part "frame" has no keypoints. Where the reading
+    divides clips into segments each of these tensors has a segment axis in front. The vector of a
+    snippet is that of the one that starts nearest to the window's first frame, time being one.
 
-    With `rng` a window is drawn at random and changed at each access (training); without, windows lie evenly over the clip (scoring). A
-    change is drawn once an example: all segments of a clip are turned, scaled and mirrored alike, as one camera would have filmed them.
-    Where `reads` names what a network reads, nothing else is made; the draws stay the same.
+    With `rng` a window is drawn at random and changed at each access (training); without, windows
+    lie evenly over the clip (scoring). A change is drawn once an example: all segments of a clip
+    are turned, scaled and mirrored alike, as one camera would have filmed them. Where `reads` names
+    what a network reads, nothing else is made; the draws stay the same.
     """
 
     def __init__(
@@ -49,7 +53,11 @@ class ClipDataset(Dataset):
         if rng is not None:
             self.items = [(number, None) for _ in range(repeats) for number in range(len(clips))]
         else:
-            self.items = [(number, share) for number, clip in enumerate(clips) for share in scoring_shares(self.reading, len(clip.joints))]
+            self.items = [
+                (number, share)
+                for number, clip in enumerate(clips)
+                for share in scoring_shares(self.reading, len(clip.joints))
+            ]
 
     def __len__(self) -> int:
         return len(self.items)
@@ -58,54 +66,96 @@ class ClipDataset(Dataset):
         return {name: values[0] for name, values in self.__getitems__([number]).items()}
 
     def __getitems__(self, numbers: list[int]) -> dict[str, Tensor]:
-        """A batch, made at once: each tensor with a batch axis in front. What is random is drawn item by item, in their order."""
+        """A batch, made at once: each tensor with a batch axis in front. What is random is drawn
+        item by item, in their order.
+        """
         items = [self.items[number] for number in numbers]
         clips = [self.clips[index] for index, _ in items]
         rows, changes = zip(*(self._draw(clip, share) for clip, (_, share) in zip(clips, items)))
         mirrors = [change is not None and change.mirror for change in changes]
-        targets = [int(self.mirrored_levels[clip.target]) if mirror else clip.target for clip, mirror in zip(clips, mirrors)]
+        targets = [
+            int(self.mirrored_levels[clip.target]) if mirror else clip.target
+            for clip, mirror in zip(clips, mirrors)
+        ]
         batch: dict[str, Tensor] = {}
         if self.reading.part != "frame" and self._is_read("keypoints"):
-            batch |= self._keypoints(np.stack([self._joints(*drawn) for drawn in zip(clips, rows, changes)]))
+            batch |= self._keypoints(
+                np.stack([self._joints(*drawn) for drawn in zip(clips, rows, changes)])
+            )
         if clips[0].appearance is not None and self._is_read("appearance"):
             batch |= self._appearance(clips, np.stack(rows))
-        return batch | {"target": torch.tensor(targets), "clip": torch.tensor([index for index, _ in items])}
+        return batch | {
+            "target": torch.tensor(targets),
+            "clip": torch.tensor([index for index, _ in items]),
+        }
 
     def loader(
-        self, batch_size: int, *, shuffle: bool = False, drop_last: bool = False, generator: torch.Generator | None = None
+        self,
+        batch_size: int,
+        *,
+        shuffle: bool = False,
+        drop_last: bool = False,
+        generator: torch.Generator | None = None,
     ) -> DataLoader:
         """Batches as `__getitems__` makes them, so that nothing is left to collate."""
         # by name, all of it: Lightning makes a loader of its own of this one to predict
         return DataLoader(
-            self, batch_size=batch_size, shuffle=shuffle, drop_last=drop_last, generator=generator, collate_fn=default_convert
+            self,
+            batch_size=batch_size,
+            shuffle=shuffle,
+            drop_last=drop_last,
+            generator=generator,
+            collate_fn=default_convert,
         )
 
     def rows(self, length: int, share: float | None) -> np.ndarray:
-        """(window,) or (segment, window) positions in a clip of `length` frames; see `example_rows`."""
+        """(window,) or (segment, window) positions in a clip of `length` frames; see
+        `example_rows`.
+        """
         return example_rows(self.reading, length, share, self.rng, self.augmentation.crop)
 
     def _is_read(self, name: str) -> bool:
         return self.reads is None or name in self.reads
 
     def _draw(self, clip: ClipData, share: float | None) -> tuple[np.ndarray, Change | None]:
-        """The rows of an example and how its joints are changed; the same draws whether joints are read or not."""
+        """The rows of an example and how its joints are changed; the same draws whether joints are
+        read or not.
+        """
         rows = self.rows(len(clip.joints), share)
         if self.rng is None or self.reading.part == "frame":
             return rows, None
-        return rows, self.augmentation.draw(self.rng, rows.size, *clip.joints.shape[1:], mirror=self.mirror)
+        return rows, self.augmentation.draw(
+            self.rng, rows.size, *clip.joints.shape[1:], mirror=self.mirror
+        )
 
     def _joints(self, clip: ClipData, rows: np.ndarray, change: Change | None) -> np.ndarray:
         """(..., time, joint, space) of the clip at these rows, NaN beyond its end, changed."""
         joints = _at(clip.joints, np.maximum(rows, 0))
         joints[rows < 0] = np.nan
-        return joints if change is None else change.apply(joints.reshape(-1, *joints.shape[-2:]), self.graph.mirrored).reshape(joints.shape)
+        return (
+            joints
+            if change is None
+            else change.apply(joints.reshape(-1, *joints.shape[-2:]), self.graph.mirrored).reshape(
+                joints.shape
+            )
+        )
 
     def _keypoints(self, joints: np.ndarray) -> dict[str, Tensor]:
-        """Channels (..., channel, time, joint) and mask (..., time, joint) of joints (..., time, joint, space)."""
-        kinds = {"joint": lambda: joints, "bone": lambda: bones(joints, self.graph), "motion": lambda: motion(joints)}
+        """Channels (..., channel, time, joint) and mask (..., time, joint) of joints (..., time,
+        joint, space).
+        """
+        kinds = {
+            "joint": lambda: joints,
+            "bone": lambda: bones(joints, self.graph),
+            "motion": lambda: motion(joints),
+        }
         kinds["deviation"] = lambda: deviation(joints)
-        stacked = np.concatenate([kinds[kind]() for kind in self.reading.channels], axis=-1)  # (..., time, joint, channel)
-        values = np.ascontiguousarray(np.moveaxis(stacked, -1, -3), np.float32)  # (..., channel, time, joint)
+        stacked = np.concatenate(
+            [kinds[kind]() for kind in self.reading.channels], axis=-1
+        )  # (..., time, joint, channel)
+        values = np.ascontiguousarray(
+            np.moveaxis(stacked, -1, -3), np.float32
+        )  # (..., channel, time, joint)
         values[np.isnan(values)] = 0
         return {
             "keypoints": torch.from_numpy(values),
@@ -113,11 +163,18 @@ class ClipDataset(Dataset):
         }
 
     def _appearance(self, clips: list[ClipData], rows: np.ndarray) -> dict[str, Tensor]:
-        """Features and mask of the frames in these rows, or of the snippets that start nearest to the windows' first frames."""
+        """Features and mask of the frames in these rows, or of the snippets that start nearest to
+        the windows' first frames.
+        """
         found = [_vectors(clip, of_clip) for clip, of_clip in zip(clips, rows)]
-        features, seen = np.stack([values for values, _ in found]), np.stack([there for _, there in found])
+        features, seen = (
+            np.stack([values for values, _ in found]),
+            np.stack([there for _, there in found]),
+        )
         return {
-            "appearance": torch.from_numpy(np.ascontiguousarray(features.swapaxes(-1, -2))),  # (..., channel, time)
+            "appearance": torch.from_numpy(
+                np.ascontiguousarray(features.swapaxes(-1, -2))
+            ),  # (..., channel, time)
             "appearance_mask": torch.from_numpy(seen.astype(np.float32)),
         }
 
@@ -129,7 +186,9 @@ def _seen_vectors(clip: ClipData) -> np.ndarray:
 
 
 def _vectors(clip: ClipData, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Appearance (..., time, channel) at these rows of one clip, and (..., time) where it is known; zeros elsewhere."""
+    """Appearance (..., time, channel) at these rows of one clip, and (..., time) where it is known;
+    zeros elsewhere.
+    """
     assert clip.appearance is not None
     if clip.starts is not None:
         own, inside = nearest_snippet(clip.starts, rows[..., :1])
@@ -155,24 +214,29 @@ def _at(values: np.ndarray, rows: np.ndarray) -> np.ndarray:
 
 
 class ClipDataModule(lightning.LightningDataModule):
-    """Training, validation and held-out clips of one fold; everything that is fitted is fitted on training participants.
+    """Training, validation and held-out clips of one fold; everything that is fitted is fitted on
+    training participants.
 
     Args:
         source: cohort, store and reading.
         held_out: participants that are tested on and touched by nothing else.
         held_out_clips: instead, single clips (folds dealt by seizure).
-        validation: share of the other participants kept for early stopping, taken from each level in turn.
+        validation: share of the other participants kept for early stopping, taken from each level
+            in turn.
         batch_size: windows a step.
         repeats: windows a clip and epoch.
         augmentation: how training windows are changed.
         seed: of the split and the windows.
 
     Attributes:
-        seen: what was fitted -> the clips that it was fitted on, noted where it is fitted; the leakage audit reads it.
-        reads: tensors that batches hold beside target and clip; None for all that there are. The module that is trained says which.
+        seen: what was fitted -> the clips that it was fitted on, noted where it is fitted; the
+            leakage audit reads it.
+        reads: tensors that batches hold beside target and clip; None for all that there are. The
+            module that is trained says which.
 
     Raises:
-        UserError: an unknown participant or clip, or training participants that show fewer than two levels.
+        UserError: an unknown participant or clip, or training participants that show fewer than two
+            levels.
     """
 
     def __init__(
@@ -187,14 +251,29 @@ class ClipDataModule(lightning.LightningDataModule):
         held_out_clips: list[str] | None = None,
     ):
         super().__init__()
-        self.source, self.batch_size, self.repeats, self.augmentation, self.seed = source, batch_size, repeats, augmentation, seed
+        self.source, self.batch_size, self.repeats, self.augmentation, self.seed = (
+            source,
+            batch_size,
+            repeats,
+            augmentation,
+            seed,
+        )
         people, single = set(held_out or []), set(held_out_clips or [])
         if unknown := people - set(source.participants):
-            raise UserError(f"held_out: no scored clips of {sorted(unknown)}; participants are {source.participants}")
+            raise UserError(
+                f"held_out: no scored clips of {sorted(unknown)}; participants are"
+                f" {source.participants}"
+            )
         if unknown := single - {clip.clip_id for clip in source.clips}:
             raise UserError(f"held_out_clips: no scored clips {sorted(unknown)}")
-        self.held_out = [clip for clip in source.clips if clip.participant_id in people or clip.clip_id in single]
-        rest = [clip for clip in source.clips if clip.participant_id not in people and clip.clip_id not in single]
+        self.held_out = [
+            clip for clip in source.clips if clip.participant_id in people or clip.clip_id in single
+        ]
+        rest = [
+            clip
+            for clip in source.clips
+            if clip.participant_id not in people and clip.clip_id not in single
+        ]
         inner = validation_participants(rest, validation, seed)
         self.training = [clip for clip in rest if clip.participant_id not in inner]
         self.validation = [clip for clip in rest if clip.participant_id in inner]
@@ -202,8 +281,9 @@ class ClipDataModule(lightning.LightningDataModule):
         self.reads: Collection[str] | None = None
         if len({clip.target for clip in self.training}) < 2:
             raise UserError(
-                f"{source.reading.label}: without {sorted(people | single) or 'anybody'} the training participants show one level only; "
-                "nothing can be learned: score more participants or leave this label out"
+                f"{source.reading.label}: without {sorted(people | single) or 'anybody'} the"
+                " training participants show one level only; nothing can be learned: score more"
+                " participants or leave this label out"
             )
 
     @property
@@ -216,19 +296,26 @@ class ClipDataModule(lightning.LightningDataModule):
         return clips
 
     def class_weights(self) -> Tensor:
-        """(level,) inverse frequency among training clips, mean one over the clips; 0 for a level that they do not show."""
+        """(level,) inverse frequency among training clips, mean one over the clips; 0 for a level
+        that they do not show.
+        """
         clips = self.note("class_weights", self.training)
         counts = np.bincount([clip.target for clip in clips], minlength=self.shape.classes)
-        weights = np.where(counts > 0, len(clips) / (np.maximum(counts, 1) * np.count_nonzero(counts)), 0)
+        weights = np.where(
+            counts > 0, len(clips) / (np.maximum(counts, 1) * np.count_nonzero(counts)), 0
+        )
         return torch.tensor(weights, dtype=torch.float32)
 
     def appearance_statistics(self) -> tuple[Tensor, Tensor]:
-        """Mean and spread of each appearance channel over the vectors of training clips that the store holds."""
+        """Mean and spread of each appearance channel over the vectors of training clips that the
+        store holds.
+        """
         clips = self.note("standardisation", self.training)
         count = sum(np.count_nonzero(clip.seen) for clip in clips)
         if not count:
             raise UserError(
-                f"{self.source.reading.appearance}: not one frame of the training clips has features; look at the tracking first"
+                f"{self.source.reading.appearance}: not one frame of the training clips has"
+                " features; look at the tracking first"
             )
         mean = sum(_seen_vectors(clip).sum(axis=0) for clip in clips) / count
         variance = sum(((_seen_vectors(clip) - mean) ** 2).sum(axis=0) for clip in clips) / count
@@ -241,7 +328,9 @@ class ClipDataModule(lightning.LightningDataModule):
         generator = torch.Generator().manual_seed(self.seed)
         # a last batch of one clip would break batch normalisation
         drop = training and len(dataset) > self.batch_size and len(dataset) % self.batch_size == 1
-        return dataset.loader(self.batch_size, shuffle=training, drop_last=drop, generator=generator)
+        return dataset.loader(
+            self.batch_size, shuffle=training, drop_last=drop, generator=generator
+        )
 
     def train_dataloader(self) -> DataLoader:
         return self.loader(self.note("weights", self.training), training=True)
@@ -257,7 +346,9 @@ class ClipDataModule(lightning.LightningDataModule):
 
 
 def validation_participants(clips: list[ClipData], share: float, seed: int) -> set[str]:
-    """Participants for early stopping: from those whose most frequent level is the same, `share` of them, at least one of three or more."""
+    """Participants for early stopping: from those whose most frequent level is the same, `share` of
+    them, at least one of three or more.
+    """
     rng = np.random.default_rng(seed)
     targets: dict[str, list[int]] = {}
     for clip in clips:

@@ -1,4 +1,6 @@
-"""Lightning modules: a stream that learns from labels, and a student that also learns from a frozen teacher."""
+"""Lightning modules: a stream that learns from labels, and a student that also learns from a frozen
+teacher.
+"""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -20,9 +22,11 @@ from semiology.models.training.saved import load_model
 
 
 class StreamModule(lightning.LightningModule):
-    """Train one network on one label: weighted cross-entropy, AdamW, learning rate falling as a cosine to zero.
+    """Train one network on one label: weighted cross-entropy, AdamW, learning rate falling as a
+    cosine to zero.
 
-    [C] trains with SGD (Nesterov, 0.1) on tens of thousands of clips; for tens of clips these are our choice.
+    [C] trains with SGD (Nesterov, 0.1) on tens of thousands of clips; for tens of clips these are
+    our choice.
 
     Args:
         network: a stream without its shape, which comes from the data.
@@ -58,7 +62,9 @@ class StreamModule(lightning.LightningModule):
         self.build(self.trainer.datamodule, fitting=stage == "fit")  # type: ignore[attr-defined]
 
     def build(self, data: ClipDataModule, *, fitting: bool) -> None:
-        """Build the network for the data at hand, once; then fit on training clips what is fitted before training."""
+        """Build the network for the data at hand, once; then fit on training clips what is fitted
+        before training.
+        """
         if not hasattr(self, "network"):
             self.network = self.make_network(data.shape)
             check_segments(self.network, self.make_network.stream, data.source.reading)
@@ -81,7 +87,9 @@ class StreamModule(lightning.LightningModule):
         return self.network(*(batch[name] for name in self.network.reads))  # type: ignore[union-attr]
 
     def loss(self, logits: Tensor, batch: dict[str, Tensor]) -> Tensor:
-        return F.cross_entropy(logits, batch["target"], self.class_weights, label_smoothing=self.label_smoothing)
+        return F.cross_entropy(
+            logits, batch["target"], self.class_weights, label_smoothing=self.label_smoothing
+        )
 
     def told(self, batch: dict[str, Tensor]) -> dict[str, Tensor]:
         """What a teacher says of a batch; nothing without one."""
@@ -107,8 +115,15 @@ class StreamModule(lightning.LightningModule):
 
     def _measure(self, name: str, batch: dict[str, Tensor]) -> None:
         logits, size = self(batch), len(batch["target"])
-        self.log(f"{name}_loss", F.cross_entropy(logits, batch["target"]), batch_size=size, prog_bar=True)
-        self.log(f"{name}_accuracy", (logits.argmax(1) == batch["target"]).float().mean(), batch_size=size, prog_bar=True)
+        self.log(
+            f"{name}_loss", F.cross_entropy(logits, batch["target"]), batch_size=size, prog_bar=True
+        )
+        self.log(
+            f"{name}_accuracy",
+            (logits.argmax(1) == batch["target"]).float().mean(),
+            batch_size=size,
+            prog_bar=True,
+        )
 
     def predict_step(self, batch: dict[str, Tensor], _: int) -> dict[str, Tensor]:
         return {"clip": batch["clip"], "probabilities": self(batch).softmax(1)}
@@ -118,8 +133,12 @@ class StreamModule(lightning.LightningModule):
         optimiser, schedule = self.optimiser(parameters, max(self.trainer.max_epochs or 1, 1))
         return {"optimizer": optimiser, "lr_scheduler": schedule}
 
-    def optimiser(self, parameters: Sequence[Tensor], epochs: int) -> tuple[AdamW, CosineAnnealingLR]:
-        """How these are trained for so many epochs: the optimiser, and its learning rate, which falls once an epoch."""
+    def optimiser(
+        self, parameters: Sequence[Tensor], epochs: int
+    ) -> tuple[AdamW, CosineAnnealingLR]:
+        """How these are trained for so many epochs: the optimiser, and its learning rate, which
+        falls once an epoch.
+        """
         optimiser = AdamW(parameters, self.learning_rate, weight_decay=self.weight_decay)
         return optimiser, CosineAnnealingLR(optimiser, epochs)
 
@@ -127,11 +146,13 @@ class StreamModule(lightning.LightningModule):
 class DistillationModule(StreamModule):
     """Train a student with a trained, frozen teacher of the same stream beside the labels.
 
-        loss = label_weight * CE + teacher_weight * T^2 * KL(teacher || student) + feature_weight * MSE(W student's, teacher's features)
+        loss = label_weight * CE + teacher_weight * T^2 * KL(teacher || student) + feature_weight *
+        MSE(W student's, teacher's features)
 
-    Hou et al. 2022 state that a trained TCN regularises the AGCN [P], not how; the defaults (1, 0.5, T = 1) are those of a third-party
-    reimplementation [R]; the feature term is an option of ours. The teacher stays in eval mode, takes no gradient, and is absent from the
-    student's state_dict and optimiser; at test only the student is used [P].
+    Hou et al. 2022 state that a trained TCN regularises the AGCN [P], not how; the defaults (1,
+    0.5, T = 1) are those of a third-party reimplementation [R]; the feature term is an option of
+    ours. The teacher stays in eval mode, takes no gradient, and is absent from the student's
+    state_dict and optimiser; at test only the student is used [P].
 
     Args:
         network: the student.
@@ -161,9 +182,15 @@ class DistillationModule(StreamModule):
     ):
         super().__init__(network, learning_rate, weight_decay, balance, label_smoothing)
         frozen = teacher if isinstance(teacher, nn.Module) else load_model(teacher).network
-        self._teacher = [frozen.eval().requires_grad_(False)]  # in a list, so that it is no submodule
+        self._teacher = [
+            frozen.eval().requires_grad_(False)
+        ]  # in a list, so that it is no submodule
         self.temperature = temperature
-        self.label_weight, self.teacher_weight, self.feature_weight = label_weight, teacher_weight, feature_weight
+        self.label_weight, self.teacher_weight, self.feature_weight = (
+            label_weight,
+            teacher_weight,
+            feature_weight,
+        )
 
     @property
     def teacher(self) -> nn.Module:
@@ -184,7 +211,9 @@ class DistillationModule(StreamModule):
         self._teacher[0] = self.teacher.to(self.device)
 
     def on_fit_end(self) -> None:
-        self._teacher[0] = self.teacher.cpu()  # beside its own module, which Lightning took from the GPU, and which is still to score
+        self._teacher[0] = (
+            self.teacher.cpu()
+        )  # beside its own module, which Lightning took from the GPU, and which is still to score
 
     def told(self, batch: dict[str, Tensor]) -> dict[str, Tensor]:
         """teacher_features (batch, feature) and teacher_logits (batch, class)."""
@@ -196,9 +225,13 @@ class DistillationModule(StreamModule):
         features = self.network.forward_features(*(batch[name] for name in self.network.reads))  # type: ignore[operator,union-attr]
         logits = self.network.head(features)  # type: ignore[operator]
         loss = self.label_weight * self.loss(logits, batch)
-        loss = loss + self.teacher_weight * distillation_loss(logits, batch["teacher_logits"], self.temperature)
+        loss = loss + self.teacher_weight * distillation_loss(
+            logits, batch["teacher_logits"], self.temperature
+        )
         if self.feature_weight > 0:
-            loss = loss + self.feature_weight * F.mse_loss(self.match(features), batch["teacher_features"])
+            loss = loss + self.feature_weight * F.mse_loss(
+                self.match(features), batch["teacher_features"]
+            )
         return loss
 
 
@@ -209,16 +242,19 @@ def check_segments(network: nn.Module, name: str, reading: Reading) -> None:
         UserError: it does not.
     """
     if hasattr(network, "over_segments") and not reading.segments:
-        raise UserError(f"{name}: reads segments, and the reading makes none; set reading.segments to how many")
+        raise UserError(
+            f"{name}: reads segments, and the reading makes none; set reading.segments to how many"
+        )
     if reading.segments and not hasattr(network, "over_segments"):
         raise UserError(
-            f"{name}: reads one window, and the reading makes {reading.segments} segments; make it the encoder of "
-            "semiology.models.networks.Segments, or set reading.segments to 0"
+            f"{name}: reads one window, and the reading makes {reading.segments} segments; make it"
+            " the encoder of semiology.models.networks.Segments, or set reading.segments to 0"
         )
 
 
 def distillation_loss(student: Tensor, teacher: Tensor, temperature: float) -> Tensor:
-    """T^2 KL(teacher || student), mean over the batch, of logits (batch, class) softened by T (Hinton et al. 2015).
+    """T^2 KL(teacher || student), mean over the batch, of logits (batch, class) softened by T
+    (Hinton et al. 2015).
 
     T^2 keeps the size of the gradient when T changes.
     """

@@ -11,32 +11,40 @@ from semiology.models.device import PRECISIONS
 
 @dataclass(frozen=True)
 class Reading:
-    """Which label is learned, and what is read of each clip. The values are our choice where no source is named.
+    """Which label is learned, and what is read of each clip. The values are our choice where no
+    source is named.
 
     Attributes:
         label: column of clips.tsv.
-        part: "body", "face", or "frame", the whole picture: no tracks are read, and `appearance` is "snippets".
+        part: "body", "face", or "frame", the whole picture: no tracks are read, and `appearance` is
+            "snippets".
         skeleton: name of a built-in skeleton or a YAML file; nothing is read of it for "frame".
-        channels: what each joint carries, side by side: "joint", "bone", "motion" [C: the streams of 2s-AGCN and MS-AAGCN], and
-            "deviation", the joint minus its median over the window (ours). None for "frame".
+        channels: what each joint carries, side by side: "joint", "bone", "motion" [C: the streams
+            of 2s-AGCN and MS-AAGCN], and "deviation", the joint minus its median over the window
+            (ours). None for "frame".
         dimensions: 2 (pixels) or 3 (metres) [P: Hou et al. lift the body to 3D].
         origin: "clip" or "frame", see `preparation.normalise`.
         upright: turn every frame level, see there; for faces.
         min_confidence: joints below it are missing.
-        min_found: share of a clip's frames in which half of the joints or more must be there; below it the clip is not assessable. For
-            "frame" the share of its snippets that have features.
+        min_found: share of a clip's frames in which half of the joints or more must be there; below
+            it the clip is not assessable. For "frame" the share of its snippets that have features.
         longest_gap: s, gaps up to it are filled.
         smoothing: s, window of the smoothing; 0 for none.
-        appearance: features of the store ("face_vgg", "body_vgg", the nearest vector for each frame) for streams that read them;
-            "snippets", a vector a snippet of `window` frames at `rate`, of the part "frame" and nothing else [T: GESTURES].
-        centred: appearance features minus their median over the clip, which takes out who it is and in what light (ours).
-        rate: Hz, at which frames are read; at most the tracks' own, and that of the snippets where these are read.
-        window: frames of one training example, or of one in each segment; where snippets are read the frames of a snippet.
+        appearance: features of the store ("face_vgg", "body_vgg", the nearest vector for each
+            frame) for streams that read them; "snippets", a vector a snippet of `window` frames at
+            `rate`, of the part "frame" and nothing else [T: GESTURES].
+        centred: appearance features minus their median over the clip, which takes out who it is and
+            in what light (ours).
+        rate: Hz, at which frames are read; at most the tracks' own, and that of the snippets where
+            these are read.
+        window: frames of one training example, or of one in each segment; where snippets are read
+            the frames of a snippet.
         whole: True resamples the whole clip to `window` frames; False takes windows at `rate`.
         windows: False only: how many windows, evenly spread, are averaged when a clip is scored.
-        segments: 0, or into how many equal segments a clip of any length is divided; an example is then a window of each [T: GESTURES],
-            read by `semiology.models.networks.Segments`.
-        gamma: of Beta(gamma, gamma), where in its segment a window lies in training; at its centre when scored [T: GESTURES].
+        segments: 0, or into how many equal segments a clip of any length is divided; an example is
+            then a window of each [T: GESTURES], read by `semiology.models.networks.Segments`.
+        gamma: of Beta(gamma, gamma), where in its segment a window lies in training; at its centre
+            when scored [T: GESTURES].
 
     Raises:
         UserError: values that are not possible, or not together.
@@ -45,7 +53,11 @@ class Reading:
     label: str
     part: Literal["body", "face", "frame"] = "body"
     skeleton: str = "upper_body_11"
-    channels: tuple[Literal["joint", "bone", "motion", "deviation"], ...] = ("joint", "bone", "motion")
+    channels: tuple[Literal["joint", "bone", "motion", "deviation"], ...] = (
+        "joint",
+        "bone",
+        "motion",
+    )
     dimensions: Literal[2, 3] = 2
     origin: Literal["clip", "frame"] = "clip"
     upright: bool = False
@@ -69,16 +81,26 @@ class Reading:
         if self.segments < 0:
             raise UserError(f"reading.segments: {self.segments}; 0 for none, or how many")
         if self.segments and self.whole:
-            raise UserError("reading: `whole` resamples the clip, `segments` takes windows from it; set whole to false, or segments to 0")
+            raise UserError(
+                "reading: `whole` resamples the clip, `segments` takes windows from it; set whole"
+                " to false, or segments to 0"
+            )
         if (self.part == "frame") != (self.appearance == "snippets"):
             raise UserError(
-                f'reading: part {self.part!r} with appearance {self.appearance!r}; the part "frame" has snippets and nothing else, and '
-                "snippets are of the frame: set both, or neither"
+                f'reading: part {self.part!r} with appearance {self.appearance!r}; the part "frame"'
+                " has snippets and nothing else, and snippets are of the frame: set both, or"
+                " neither"
             )
         if self.part == "frame" and (self.channels or self.whole):
-            raise UserError('reading: the part "frame" has no keypoints and its snippets are not resampled; set channels: [], whole: false')
+            raise UserError(
+                'reading: the part "frame" has no keypoints and its snippets are not resampled; set'
+                " channels: [], whole: false"
+            )
         if self.part != "frame" and not self.channels:
-            raise UserError("reading.channels: none is named; name one or more of joint, bone, motion, deviation")
+            raise UserError(
+                "reading.channels: none is named; name one or more of joint, bone, motion,"
+                " deviation"
+            )
 
     @cached_property
     def graph(self) -> Skeleton:
@@ -91,8 +113,10 @@ class Schedule:
 
     Attributes:
         epochs: at most.
-        patience: epochs without a lower validation loss before it stops; None trains all epochs and keeps the last state.
-        precision: "32-true", "bf16-mixed", or "auto": bf16 where the device computes clearly faster in it, so that results depend on it.
+        patience: epochs without a lower validation loss before it stops; None trains all epochs and
+            keeps the last state.
+        precision: "32-true", "bf16-mixed", or "auto": bf16 where the device computes clearly faster
+            in it, so that results depend on it.
         accelerator: "auto" takes a GPU where there is one.
     """
 
@@ -103,6 +127,9 @@ class Schedule:
 
     def __post_init__(self) -> None:
         if self.epochs < 1:
-            raise UserError(f"schedule.epochs: {self.epochs}; one or more, a network that was never trained says nothing")
+            raise UserError(
+                f"schedule.epochs: {self.epochs}; one or more, a network that was never trained"
+                " says nothing"
+            )
         if self.precision not in PRECISIONS:
             raise UserError(f"schedule.precision: {self.precision!r}; give {', '.join(PRECISIONS)}")

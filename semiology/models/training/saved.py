@@ -1,4 +1,6 @@
-"""A trained stream on disk: `weights.safetensors`, and `model.json` with all that is needed to build and to read for it."""
+"""A trained stream on disk: `weights.safetensors`, and `model.json` with all that is needed to
+build and to read for it.
+"""
 
 import json
 from collections.abc import Iterable
@@ -40,7 +42,9 @@ class SavedModel:
     def save(self, folder: str | Path) -> Path:
         """Write the folder; each file whole or not at all, the description last."""
         folder = Path(folder)
-        weights = save({name: value.cpu().contiguous() for name, value in self.network.state_dict().items()})
+        weights = save(
+            {name: value.cpu().contiguous() for name, value in self.network.state_dict().items()}
+        )
         with atomic_path(folder / "weights.safetensors") as temporary:
             temporary.write_bytes(weights)
         description = {
@@ -63,7 +67,8 @@ def note(folder: str | Path, **entries: Any) -> None:
 
 
 def load_model(folder: str | Path) -> SavedModel:
-    """Read a saved model. The skeleton is the one it was trained with, whatever the YAML of that name says today.
+    """Read a saved model. The skeleton is the one it was trained with, whatever the YAML of that
+    name says today.
 
     Raises:
         UserError: no model there, files that do not fit together.
@@ -72,7 +77,8 @@ def load_model(folder: str | Path) -> SavedModel:
     description, weights = folder / "model.json", folder / "weights.safetensors"
     if not (description.is_file() and weights.is_file()):
         raise UserError(
-            f"{folder}: holds no trained model (model.json and weights.safetensors); `semiology loso` or `semiology train fit` makes one"
+            f"{folder}: holds no trained model (model.json and weights.safetensors); `semiology"
+            " loso` or `semiology train fit` makes one"
         )
     try:
         raw = json.loads(description.read_text(encoding="utf-8"))
@@ -93,7 +99,10 @@ def load_model(folder: str | Path) -> SavedModel:
         network = options(shape)
         network.load_state_dict(load_file(weights))
     except (KeyError, TypeError, ValueError, RuntimeError, SafetensorError) as error:
-        raise UserError(f"{folder}: model.json and weights.safetensors do not fit together or are damaged: {error}") from error
+        raise UserError(
+            f"{folder}: model.json and weights.safetensors do not fit together or are damaged:"
+            f" {error}"
+        ) from error
     return SavedModel(network.eval(), options, reading, raw["levels"], shape, raw["about"])
 
 

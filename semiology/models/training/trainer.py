@@ -18,13 +18,17 @@ from semiology.models.training.reading import Schedule
 
 
 class KeepBest(Callback):
-    """Remember the weights of the epoch with the lowest validation loss (inner participants, never the held-out one) and put them back."""
+    """Remember the weights of the epoch with the lowest validation loss (inner participants, never
+    the held-out one) and put them back.
+    """
 
     def __init__(self) -> None:
         self.lowest = np.inf
         self.state: dict[str, torch.Tensor] | None = None
 
-    def on_validation_end(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
+    def on_validation_end(
+        self, trainer: lightning.Trainer, pl_module: lightning.LightningModule
+    ) -> None:
         loss = float(trainer.callback_metrics.get("val_loss", np.inf))
         if not trainer.sanity_checking and loss < self.lowest:
             self.lowest = loss
@@ -36,27 +40,44 @@ class KeepBest(Callback):
 
 
 def fit(module: StreamModule, data: ClipDataModule, schedule: Schedule, seed: int) -> StreamModule:
-    """Train `module` on the training clips of `data`; the same seed gives the same weights on the same machine."""
+    """Train `module` on the training clips of `data`; the same seed gives the same weights on the
+    same machine.
+    """
     quiet()
     lightning.seed_everything(seed, verbose=False)
     early = schedule.patience is not None and len(data.validation) > 0
-    callbacks: list[Callback] = [KeepBest(), EarlyStopping("val_loss", patience=schedule.patience or 0)] if early else []
-    trainer = _trainer(schedule, chosen_precision(schedule.precision, schedule.accelerator), callbacks, validate=early)
+    callbacks: list[Callback] = (
+        [KeepBest(), EarlyStopping("val_loss", patience=schedule.patience or 0)] if early else []
+    )
+    trainer = _trainer(
+        schedule,
+        chosen_precision(schedule.precision, schedule.accelerator),
+        callbacks,
+        validate=early,
+    )
     try:
         trainer.fit(module, datamodule=data)
-    except SystemExit as stopped:  # how Lightning ends on Ctrl-C; whoever called should hear of it as usual
+    except (
+        SystemExit
+    ) as stopped:  # how Lightning ends on Ctrl-C; whoever called should hear of it as usual
         raise KeyboardInterrupt from stopped
     settle_norms(module, data)
     return module
 
 
 def settle_norms(module: StreamModule, data: ClipDataModule) -> None:
-    """Measure the means and variances of every batch normalisation anew, over the training windows, with the final weights.
+    """Measure the means and variances of every batch normalisation anew, over the training windows,
+    with the final weights.
 
-    The running averages of training lag behind the weights: with some tens of clips an epoch is a handful of steps, and a network that
-    separates its training clips perfectly in training mode can call them all the same in evaluation mode. Our choice (known as precise BN).
+    The running averages of training lag behind the weights: with some tens of clips an epoch is a
+    handful of steps, and a network that separates its training clips perfectly in training mode can
+    call them all the same in evaluation mode. Our choice (known as precise BN).
     """
-    norms = [layer for layer in module.modules() if isinstance(layer, torch.nn.BatchNorm1d | torch.nn.BatchNorm2d)]
+    norms = [
+        layer
+        for layer in module.modules()
+        if isinstance(layer, torch.nn.BatchNorm1d | torch.nn.BatchNorm2d)
+    ]
     momenta = [layer.momentum for layer in norms]
     module.eval()
     for layer in norms:
@@ -71,10 +92,14 @@ def settle_norms(module: StreamModule, data: ClipDataModule) -> None:
     module.eval()
 
 
-def score(module: StreamModule, data: ClipDataModule, clips: list | None = None) -> tuple[list[str], np.ndarray]:
-    """Probabilities of clips, by default the held-out ones: clip_ids and (clip, level); windows of one clip are averaged.
+def score(
+    module: StreamModule, data: ClipDataModule, clips: list | None = None
+) -> tuple[list[str], np.ndarray]:
+    """Probabilities of clips, by default the held-out ones: clip_ids and (clip, level); windows of
+    one clip are averaged.
 
-    The network computes in the precision that it was trained in; an AGCN with its batch norms folded.
+    The network computes in the precision that it was trained in; an AGCN with its batch norms
+    folded.
     """
     quiet()
     clips = data.held_out if clips is None else clips
@@ -83,7 +108,10 @@ def score(module: StreamModule, data: ClipDataModule, clips: list | None = None)
     windows = np.zeros(len(clips))
     network, mixed = module.network, module.precision
     if type(network) is AGCN:
-        network, mixed = FoldedAGCN(network, torch.bfloat16 if mixed == "bf16-mixed" else torch.float32), "32-true"
+        network, mixed = (
+            FoldedAGCN(network, torch.bfloat16 if mixed == "bf16-mixed" else torch.float32),
+            "32-true",
+        )
     with torch.inference_mode(), computing(mixed, module.device):
         for batch in data.loader(clips):
             logits = network(*(batch[name].to(module.device) for name in network.reads))  # type: ignore[union-attr]
@@ -94,14 +122,23 @@ def score(module: StreamModule, data: ClipDataModule, clips: list | None = None)
 
 
 def quiet() -> None:
-    """Silence what Lightning says about devices, loaders and itself in each of hundreds of small trainings."""
-    for name in ("lightning.pytorch", "lightning.fabric", "lightning.pytorch.utilities.rank_zero", "lightning.pytorch.accelerators.cuda"):
+    """Silence what Lightning says about devices, loaders and itself in each of hundreds of small
+    trainings.
+    """
+    for name in (
+        "lightning.pytorch",
+        "lightning.fabric",
+        "lightning.pytorch.utilities.rank_zero",
+        "lightning.pytorch.accelerators.cuda",
+    ):
         logging.getLogger(name).setLevel(logging.ERROR)
     warnings.filterwarnings("ignore", module="lightning")
     warnings.filterwarnings("ignore", message=".*lr_scheduler.step.*")
 
 
-def _trainer(schedule: Schedule, precision: str, callbacks: list[Callback], validate: bool) -> lightning.Trainer:
+def _trainer(
+    schedule: Schedule, precision: str, callbacks: list[Callback], validate: bool
+) -> lightning.Trainer:
     return lightning.Trainer(
         max_epochs=schedule.epochs,
         callbacks=callbacks,

@@ -1,9 +1,10 @@
-"""Which frames of a clip make one example: the whole clip resampled, a window of it, or a window in each of its segments.
+"""Which frames of a clip make one example: the whole clip resampled, a window of it, or a window in
+each of its segments.
 
 Where in a video of any length its snippets are taken: equal segments, one snippet each.
 
-Source: GESTURES (Pérez-García et al., MICCAI 2021): n equal segments, the place inside a segment drawn from Beta(gamma, gamma) in training,
-the centre at test [T].
+Source: GESTURES (Pérez-García et al., MICCAI 2021): n equal segments, the place inside a segment
+drawn from Beta(gamma, gamma) in training, the centre at test [T].
 """
 
 import math
@@ -14,15 +15,20 @@ from semiology.models.training.clips import nearest
 from semiology.models.training.reading import Reading
 
 
-def segment_starts(frames: int, snippet: int, segments: int, gamma: float, rng: np.random.Generator | None) -> np.ndarray:
-    """First frames of `segments` snippets of `snippet` frames each, in a video of `frames` frames: (segment,) integers, in order.
+def segment_starts(
+    frames: int, snippet: int, segments: int, gamma: float, rng: np.random.Generator | None
+) -> np.ndarray:
+    """First frames of `segments` snippets of `snippet` frames each, in a video of `frames` frames:
+    (segment,) integers, in order.
 
-    A snippet lies wholly inside its segment, a share u of the room that it has there: u is drawn from Beta(gamma, gamma) with `rng`, and
-    is one half without. gamma = 1 is uniform over the room; the larger gamma, the closer to the centre; infinity is the centre; towards 0
-    the segment's two ends.
+    A snippet lies wholly inside its segment, a share u of the room that it has there: u is drawn
+    from Beta(gamma, gamma) with `rng`, and is one half without. gamma = 1 is uniform over the room;
+    the larger gamma, the closer to the centre; infinity is the centre; towards 0 the segment's two
+    ends.
 
-    A video too short for that (a segment shorter than a snippet) has every snippet at its segment's centre, moved into the video where it
-    would stick out: snippets then overlap, or repeat, and nothing is random [our choice; the authors' code refuses such a video].
+    A video too short for that (a segment shorter than a snippet) has every snippet at its segment's
+    centre, moved into the video where it would stick out: snippets then overlap, or repeat, and
+    nothing is random [our choice; the authors' code refuses such a video].
 
     Raises:
         ValueError: the video is shorter than one snippet; segments or gamma are not positive.
@@ -35,12 +41,18 @@ def segment_starts(frames: int, snippet: int, segments: int, gamma: float, rng: 
     first, last = edges[:-1], edges[1:] - snippet  # of the starts that a segment allows
     if (last < first).any():
         return np.clip((first + last) // 2, 0, frames - snippet)
-    share = rng.beta(gamma, gamma, segments) if rng is not None and not math.isinf(gamma) else np.full(segments, 0.5)
+    share = (
+        rng.beta(gamma, gamma, segments)
+        if rng is not None and not math.isinf(gamma)
+        else np.full(segments, 0.5)
+    )
     return first + np.round(share * (last - first)).astype(int)
 
 
 def scoring_shares(reading: Reading, length: int) -> list[float]:
-    """Where the windows start that a clip of `length` frames is scored by, as shares of the room that they have: 0 first, 1 last."""
+    """Where the windows start that a clip of `length` frames is scored by, as shares of the room
+    that they have: 0 first, 1 last.
+    """
     room = length - reading.window
     if reading.whole or room <= 0:
         return [0.0]
@@ -50,17 +62,26 @@ def scoring_shares(reading: Reading, length: int) -> list[float]:
     return np.linspace(0, 1, count).tolist() if count > 1 else [0.5]
 
 
-def example_rows(reading: Reading, length: int, share: float | None, rng: np.random.Generator | None, crop: float = 1.0) -> np.ndarray:
-    """Positions in a clip of `length` frames: (window,), or (segment, window) where the reading divides the clip; -1 beyond its end.
+def example_rows(
+    reading: Reading,
+    length: int,
+    share: float | None,
+    rng: np.random.Generator | None,
+    crop: float = 1.0,
+) -> np.ndarray:
+    """Positions in a clip of `length` frames: (window,), or (segment, window) where the reading
+    divides the clip; -1 beyond its end.
 
-    A clip shorter than a window is padded at its end; with segments, each of them then holds the same window.
+    A clip shorter than a window is padded at its end; with segments, each of them then holds the
+    same window.
 
     Args:
         reading: says which of the three.
         length: frames of the clip at the reading's rate.
         share: where a window starts, see `scoring_shares`; None draws it.
         rng: for training; None takes what is scored.
-        crop: smallest share of the clip that is kept in training where the whole clip is resampled, to fractional positions.
+        crop: smallest share of the clip that is kept in training where the whole clip is resampled,
+            to fractional positions.
     """
     window = reading.window
     if reading.whole:
@@ -81,7 +102,8 @@ def example_rows(reading: Reading, length: int, share: float | None, rng: np.ran
 
 
 def nearest_snippet(starts: np.ndarray, wanted: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Which of the snippets starts nearest to each wanted frame, the earlier of two; and whether it is nearer than the next one would be.
+    """Which of the snippets starts nearest to each wanted frame, the earlier of two; and whether it
+    is nearer than the next one would be.
 
     Args:
         starts: (snippet,) first frames, ascending.

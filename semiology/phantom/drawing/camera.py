@@ -10,9 +10,10 @@ from numpy.typing import NDArray
 class Camera:
     """Pinhole with square pixels and no lens distortion.
 
-    The room has x to the right of a person who looks at the patient from the foot of the bed (the patient's left), y up and z from the
-    headboard to the foot of the bed, in metres. The camera's own axes are x right, y down, z away from it. Pixel (0, 0) covers
-    [0, 1) x [0, 1): its centre is at (0.5, 0.5), and the optical axis meets the image in its middle.
+    The room has x to the right of a person who looks at the patient from the foot of the bed (the
+    patient's left), y up and z from the headboard to the foot of the bed, in metres. The camera's
+    own axes are x right, y down, z away from it. Pixel (0, 0) covers [0, 1) x [0, 1): its centre is
+    at (0.5, 0.5), and the optical axis meets the image in its middle.
 
         x_px = width / 2 + focal * x / z        y_px = height / 2 + focal * y / z
     """
@@ -24,15 +25,32 @@ class Camera:
     rotation: NDArray  # (3, 3): rows are the camera's x, y, z axes in the room
 
     @classmethod
-    def looking_at(cls, target: NDArray, position: NDArray, *, focal: float, width: int, height: int, roll: float = 0.0) -> "Camera":
-        """Camera at `position` whose optical axis meets `target` (both (3,) m); `roll` in radians turns it about that axis."""
+    def looking_at(
+        cls,
+        target: NDArray,
+        position: NDArray,
+        *,
+        focal: float,
+        width: int,
+        height: int,
+        roll: float = 0.0,
+    ) -> "Camera":
+        """Camera at `position` whose optical axis meets `target` (both (3,) m); `roll` in radians
+        turns it about that axis.
+        """
         away = target - position
         away = away / np.linalg.norm(away)
         right = np.cross(away, [0.0, 1.0, 0.0])
         right /= np.linalg.norm(right)
         down = np.cross(away, right)
         rolled = np.cos(roll) * right + np.sin(roll) * down
-        return cls(width, height, focal, np.asarray(position, float), np.stack([rolled, np.cross(away, rolled), away]))
+        return cls(
+            width,
+            height,
+            focal,
+            np.asarray(position, float),
+            np.stack([rolled, np.cross(away, rolled), away]),
+        )
 
     def story(self) -> dict[str, object]:
         """The camera, for JSON."""
@@ -46,7 +64,12 @@ class Camera:
 
     def scaled(self, scale: float) -> "Camera":
         """The same view with `scale` times as many pixels a side."""
-        return replace(self, width=round(self.width * scale), height=round(self.height * scale), focal=self.focal * scale)
+        return replace(
+            self,
+            width=round(self.width * scale),
+            height=round(self.height * scale),
+            focal=self.focal * scale,
+        )
 
     def to_camera(self, points: NDArray) -> NDArray:
         """Points of the room (..., 3) m -> camera axes (..., 3) m."""

@@ -1,4 +1,6 @@
-"""One clip: everything that was drawn for it, the performance that follows from it, and its pictures."""
+"""One clip: everything that was drawn for it, the performance that follows from it, and its
+pictures.
+"""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
@@ -47,7 +49,9 @@ class Caregiver:
 
 @dataclass(frozen=True)
 class Plan:
-    """All random choices of one clip. `perform` and `pictures` apply them and draw nothing more but sensor noise."""
+    """All random choices of one clip. `perform` and `pictures` apply them and draw nothing more but
+    sensor noise.
+    """
 
     subject: Subject
     light: Light
@@ -81,9 +85,13 @@ def draw_plan(
     appearance: float,
     caregivers: float = 0.3,
 ) -> Plan:
-    """Draw a clip of `subject`. `caregivers` is the share of clips in which one steps to the bed; the rest as in `make_phantom`."""
+    """Draw a clip of `subject`. `caregivers` is the share of clips in which one steps to the bed;
+    the rest as in `make_phantom`.
+    """
     duration = round(rng.uniform(*seconds) * FPS) / FPS
-    lead, tail = (round(rng.uniform(0.6, 2.4) * FPS) / FPS * (rng.random() < 0.35) for _ in range(2))
+    lead, tail = (
+        round(rng.uniform(0.6, 2.4) * FPS) / FPS * (rng.random() < 0.35) for _ in range(2)
+    )
     posture, side = list(POSTURES)[rng.integers(len(POSTURES))], ("left", "right")[rng.integers(2)]
     grimace = GRIMACES[rng.integers(len(GRIMACES))]
     caregiver = None
@@ -91,7 +99,12 @@ def draw_plan(
         bedside = ("left", "right")[rng.integers(2)]
         enter = rng.uniform(-0.5, 0.5) * duration
         caregiver = Caregiver(
-            person=replace(draw_person(rng), bandage=False, gown=SCRUBS[rng.integers(len(SCRUBS))], gown_pattern="plain"),
+            person=replace(
+                draw_person(rng),
+                bandage=False,
+                gown=SCRUBS[rng.integers(len(SCRUBS))],
+                gown_pattern="plain",
+            ),
             movement=draw_movement(rng, duration, lead, tail),
             side=bedside,
             enter=float(enter),
@@ -102,8 +115,16 @@ def draw_plan(
         subject=subject,
         light=draw_light(rng, subject.view),
         movement=draw_movement(rng, duration, lead, tail, variety=min(1.0, 2 * difficulty)),
-        arms=tuple(draw_episodes(rng, duration, kind=posture, side=side, present=dystonia, difficulty=difficulty)),
-        faces=tuple(draw_episodes(rng, duration, kind=grimace, side="", present=emotion, difficulty=difficulty)),
+        arms=tuple(
+            draw_episodes(
+                rng, duration, kind=posture, side=side, present=dystonia, difficulty=difficulty
+            )
+        ),
+        faces=tuple(
+            draw_episodes(
+                rng, duration, kind=grimace, side="", present=emotion, difficulty=difficulty
+            )
+        ),
         caregiver=caregiver,
         lead=float(lead),
         duration=float(duration),
@@ -119,8 +140,10 @@ class Performance:
 
     Attributes:
         time: (time,) s of the main phase; negative in the lead-in.
-        figure, actions, clench: of the patient; landmarks: name of `face_23` -> (time, 3) m in the room.
-        caregiver: figure of the second person or None; caregiver_seen: (time,) whether any of it is within the picture.
+        figure, actions, clench: of the patient; landmarks: name of `face_23` -> (time, 3) m in the
+            room.
+        caregiver: figure of the second person or None; caregiver_seen: (time,) whether any of it is
+            within the picture.
     """
 
     time: NDArray
@@ -143,30 +166,61 @@ def perform(plan: Plan) -> Performance:
     if plan.caregiver is None:
         return acted
     second, camera = stand_by(plan.caregiver, time), acted.camera
-    pixels = camera.project(np.stack([p for name, p in second.joints.items() if not name.endswith("_palm")]))
+    pixels = camera.project(
+        np.stack([p for name, p in second.joints.items() if not name.endswith("_palm")])
+    )
     seen = ((pixels >= 0) & (pixels < [camera.width, camera.height])).all(-1).any(0)
     return replace(acted, caregiver=second, caregiver_seen=seen)
 
 
-def enact(subject: Subject, time: NDArray, joint_angles: Angles, clench: dict[str, NDArray], facial: NDArray) -> Performance:
-    """Angles (name -> (time,) rad), hands and facial actions (time, action) of a subject who is alone -> joints and landmarks."""
+def enact(
+    subject: Subject,
+    time: NDArray,
+    joint_angles: Angles,
+    clench: dict[str, NDArray],
+    facial: NDArray,
+) -> Performance:
+    """Angles (name -> (time,) rad), hands and facial actions (time, action) of a subject who is
+    alone -> joints and landmarks.
+    """
     person, room = subject.person, subject.room
-    flatness = max(np.radians(62) - room.recline, 0)  # who lies flatter has more pillow under the head
-    pitched = joint_angles | {"head_pitch": joint_angles["head_pitch"] + np.radians(7) + 0.5 * flatness}
+    flatness = max(
+        np.radians(62) - room.recline, 0
+    )  # who lies flatter has more pillow under the head
+    pitched = joint_angles | {
+        "head_pitch": joint_angles["head_pitch"] + np.radians(7) + 0.5 * flatness
+    }
     figure = pose(person.body, pitched, seat=np.array([0, HIP_HEIGHT, 0.0]), recline=room.recline)
     points = {
-        name: figure.joints["head"] + np.einsum("tij,tj->ti", figure.head, local) for name, local in landmarks(person, facial).items()
+        name: figure.joints["head"] + np.einsum("tij,tj->ti", figure.head, local)
+        for name, local in landmarks(person, facial).items()
     }
-    return Performance(time, subject.view.camera(person.body, room), figure, facial, clench, points, None, np.zeros(len(time), bool))
+    return Performance(
+        time,
+        subject.view.camera(person.body, room),
+        figure,
+        facial,
+        clench,
+        points,
+        None,
+        np.zeros(len(time), bool),
+    )
 
 
 def stand_by(caregiver: Caregiver, time: NDArray) -> Figure:
-    """The caregiver's figure: steps up from the side, bends a little, stretches a hand to the bed, steps back."""
+    """The caregiver's figure: steps up from the side, bends a little, stretches a hand to the bed,
+    steps back.
+    """
     movement, body = caregiver.movement, caregiver.person.body
     moved, _ = angles(movement, [], time, 0.0)
-    calm: Angles = {name: movement.rest[name] + 0.3 * (value - movement.rest[name]) for name, value in moved.items()}
+    calm: Angles = {
+        name: movement.rest[name] + 0.3 * (value - movement.rest[name])
+        for name, value in moved.items()
+    }
     walk = 1.6  # s to step up
-    near = np.clip((time - caregiver.enter + walk) / walk, 0, 1) * np.clip((caregiver.leave + walk - time) / walk, 0, 1)
+    near = np.clip((time - caregiver.enter + walk) / walk, 0, 1) * np.clip(
+        (caregiver.leave + walk - time) / walk, 0, 1
+    )
     near = near * near * (3 - 2 * near)
     for side in SIDES:
         calm[f"{side}_plane"] = calm[f"{side}_plane"] * 0 + np.radians(75)
@@ -175,14 +229,27 @@ def stand_by(caregiver: Caregiver, time: NDArray) -> Figure:
     sign = SIDES[caregiver.side]
     floor = -0.65
     sideways = sign * (caregiver.place[0] + 1.6 * (1 - near))
-    seat = np.stack([sideways, 0 * near + floor + body.thigh + body.shin + 0.06, 0 * near + caregiver.place[1]], -1)
+    seat = np.stack(
+        [sideways, 0 * near + floor + body.thigh + body.shin + 0.06, 0 * near + caregiver.place[1]],
+        -1,
+    )
     return pose(body, calm, seat=seat, recline=np.pi / 2, heading=-sign * np.radians(70))
 
 
-def pictures(plan: Plan, performance: Performance, frames: Iterable[int] | None = None) -> Iterator[NDArray]:
-    """The video's frames (height, width, 3) uint8, one by one; all of them, or those whose numbers are given."""
+def pictures(
+    plan: Plan, performance: Performance, frames: Iterable[int] | None = None
+) -> Iterator[NDArray]:
+    """The video's frames (height, width, 3) uint8, one by one; all of them, or those whose numbers
+    are given.
+    """
     return develop(
-        draw_frames(plan.subject, plan.light, performance, range(len(performance.time)) if frames is None else frames, plan.caregiver),
+        draw_frames(
+            plan.subject,
+            plan.light,
+            performance,
+            range(len(performance.time)) if frames is None else frames,
+            plan.caregiver,
+        ),
         plan.subject.view,
         plan.light,
         np.random.default_rng(plan.noise_seed),
@@ -190,14 +257,30 @@ def pictures(plan: Plan, performance: Performance, frames: Iterable[int] | None 
 
 
 def draw_frames(
-    subject: Subject, light: Light, performance: Performance, frames: Iterable[int], caregiver: Caregiver | None = None
+    subject: Subject,
+    light: Light,
+    performance: Performance,
+    frames: Iterable[int],
+    caregiver: Caregiver | None = None,
 ) -> Iterator[NDArray]:
     """The frames at the size at which they are drawn, without noise."""
     person, room = subject.person, subject.room
     camera = performance.camera.scaled(subject.view.scale)
     lamp = camera.rotation @ np.array(light.towards)
-    background, depth = photograph(room, person.body, person.skin, person.gown, camera, lamp, light.ambient, light.seen)
-    actors = [Actor.of(performance.figure, person, camera, performance.actions, performance.clench, seen=light.seen, ambient=light.ambient)]
+    background, depth = photograph(
+        room, person.body, person.skin, person.gown, camera, lamp, light.ambient, light.seen
+    )
+    actors = [
+        Actor.of(
+            performance.figure,
+            person,
+            camera,
+            performance.actions,
+            performance.clench,
+            seen=light.seen,
+            ambient=light.ambient,
+        )
+    ]
     people = [person]
     if caregiver and performance.caregiver:
         still = np.zeros((len(performance.time), len(ACTIONS)))

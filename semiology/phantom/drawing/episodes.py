@@ -1,8 +1,10 @@
-"""When a sign is there: one sustained episode, among short visits to the same postures and expressions that mean nothing.
+"""When a sign is there: one sustained episode, among short visits to the same postures and
+expressions that mean nothing.
 
-The rule of the phantom: what tells a dystonic clip from another is that the posture is *held*. Others visit the same postures, for about
-the same time in sum, in short reaches. Emotion follows the same rule with expressions and passing grimaces. So a clip's mean pose says
-little, and its course over time says much.
+The rule of the phantom: what tells a dystonic clip from another is that the posture is *held*.
+Others visit the same postures, for about the same time in sum, in short reaches. Emotion follows
+the same rule with expressions and passing grimaces. So a clip's mean pose says little, and its
+course over time says much.
 """
 
 from dataclasses import dataclass
@@ -10,19 +12,58 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-POSTURES: dict[str, dict[str, float]] = {  # degrees, see `semiology.phantom.drawing.kinematics.arm_directions`
-    "across": {"elevation": 42, "plane": 80, "twist": 78, "elbow": 118, "pronation": 95, "wrist": 70},
-    "overhead": {"elevation": 128, "plane": 42, "twist": 15, "elbow": 75, "pronation": 60, "wrist": 55},
-    "sideways": {"elevation": 80, "plane": 12, "twist": 5, "elbow": 12, "pronation": 140, "wrist": 65},
-    "forward": {"elevation": 72, "plane": 62, "twist": 30, "elbow": 10, "pronation": 150, "wrist": 75},
-    "shoulder": {"elevation": 62, "plane": 45, "twist": -25, "elbow": 135, "pronation": 30, "wrist": 60},
+POSTURES: dict[
+    str, dict[str, float]
+] = {  # degrees, see `semiology.phantom.drawing.kinematics.arm_directions`
+    "across": {
+        "elevation": 42,
+        "plane": 80,
+        "twist": 78,
+        "elbow": 118,
+        "pronation": 95,
+        "wrist": 70,
+    },
+    "overhead": {
+        "elevation": 128,
+        "plane": 42,
+        "twist": 15,
+        "elbow": 75,
+        "pronation": 60,
+        "wrist": 55,
+    },
+    "sideways": {
+        "elevation": 80,
+        "plane": 12,
+        "twist": 5,
+        "elbow": 12,
+        "pronation": 140,
+        "wrist": 65,
+    },
+    "forward": {
+        "elevation": 72,
+        "plane": 62,
+        "twist": 30,
+        "elbow": 10,
+        "pronation": 150,
+        "wrist": 75,
+    },
+    "shoulder": {
+        "elevation": 62,
+        "plane": 45,
+        "twist": -25,
+        "elbow": 135,
+        "pronation": 30,
+        "wrist": 60,
+    },
 }
 GRIMACES = ("fear", "anger", "smile")
 
 
 @dataclass(frozen=True)
 class Episode:
-    """A posture of one arm or an expression of the face, from `start` to `stop` seconds of the main phase."""
+    """A posture of one arm or an expression of the face, from `start` to `stop` seconds of the main
+    phase.
+    """
 
     start: float
     stop: float
@@ -46,7 +87,15 @@ def plateau(time: NDArray, start: float, stop: float, ramp: float) -> NDArray:
     return level * level * (3 - 2 * level)
 
 
-def draw_episodes(rng: np.random.Generator, duration: float, *, kind: str, side: str, present: bool, difficulty: float) -> list[Episode]:
+def draw_episodes(
+    rng: np.random.Generator,
+    duration: float,
+    *,
+    kind: str,
+    side: str,
+    present: bool,
+    difficulty: float,
+) -> list[Episode]:
     """Draw the episodes of one sign in one clip.
 
     Args:
@@ -54,8 +103,9 @@ def draw_episodes(rng: np.random.Generator, duration: float, *, kind: str, side:
         kind: posture or expression of the sustained episode.
         side: of the arm; "" draws expressions of the face.
         present: whether there is a sustained episode. If not, its time is given to visits.
-        difficulty: in [0, 1]. At 0 visits are short and rare and the sign is strong and long; from 0.5 on visits take as much time in sum
-            as the sign would; at 1 the sign is shorter and weaker, and a visit lasts longer.
+        difficulty: in [0, 1]. At 0 visits are short and rare and the sign is strong and long; from
+            0.5 on visits take as much time in sum as the sign would; at 1 the sign is shorter and
+            weaker, and a visit lasts longer.
     """
     held = duration * rng.uniform(0.45, 0.60) * (1.1 - 0.4 * difficulty)
     passing = 0.08 * (duration - held)
@@ -64,7 +114,15 @@ def draw_episodes(rng: np.random.Generator, duration: float, *, kind: str, side:
     if present:
         start = rng.uniform(0.05, 0.95) * (duration - held)
         episodes.append(
-            Episode(start, start + held, min(rng.uniform(0.4, 0.8), held / 3), kind, side, draw_strength(rng, difficulty), True)
+            Episode(
+                start,
+                start + held,
+                min(rng.uniform(0.4, 0.8), held / 3),
+                kind,
+                side,
+                draw_strength(rng, difficulty),
+                True,
+            )
         )
         free = [(0.0, start), (start + held, duration)]
     else:
@@ -79,7 +137,15 @@ def draw_strength(rng: np.random.Generator, difficulty: float) -> float:
     return float(np.clip(rng.uniform(0.85, 1.15) * (1.15 - 0.4 * difficulty), 0, 1))
 
 
-def draw_visits(rng: np.random.Generator, begin: float, end: float, budget: float, *, faces: bool, difficulty: float) -> list[Episode]:
+def draw_visits(
+    rng: np.random.Generator,
+    begin: float,
+    end: float,
+    budget: float,
+    *,
+    faces: bool,
+    difficulty: float,
+) -> list[Episode]:
     """Short episodes between `begin` and `end` that last `budget` seconds in sum, about."""
     usual = 0.3 + 0.6 * difficulty  # s
     count = int(budget / usual + rng.random())

@@ -1,9 +1,10 @@
 """Facial actions over time -> the lines of brows, lids and mouth -> the 23 landmarks.
 
-One set of curves serves the painter (`portrait`) and the truth: what is drawn is what is stated. Positions on the face are (u, v) in metres
-from the middle of the head at head size 1: u to the patient's left, v up. Proportions and actions are our choice; the actions' names follow
-the action units of the Facial Action Coding System that they stand for. Actions are the same on both sides of a face, (..., action), or
-each side's own, (..., action, side) with the left one first.
+One set of curves serves the painter (`portrait`) and the truth: what is drawn is what is stated.
+Positions on the face are (u, v) in metres from the middle of the head at head size 1: u to the
+patient's left, v up. Proportions and actions are our choice; the actions' names follow the action
+units of the Facial Action Coding System that they stand for. Actions are the same on both sides of
+a face, (..., action), or each side's own, (..., action, side) with the left one first.
 """
 
 from dataclasses import dataclass, replace
@@ -37,8 +38,23 @@ ACTIONS = (
 LANDMARK_ACTIONS = ACTIONS[:12]
 EXPRESSIONS: dict[str, dict[str, float]] = {
     "neutral": {},
-    "fear": {"brow_inner": 1.0, "brow_outer": 0.8, "brow_lower": 0.15, "lid_raise": 1.0, "stretch": 1.0, "corner_down": 0.5, "jaw": 0.8},
-    "anger": {"brow_lower": 1.2, "lid_tight": 0.5, "lid_raise": 0.3, "press": 0.9, "corner_down": 0.8, "upper_lip": 0.2},
+    "fear": {
+        "brow_inner": 1.0,
+        "brow_outer": 0.8,
+        "brow_lower": 0.15,
+        "lid_raise": 1.0,
+        "stretch": 1.0,
+        "corner_down": 0.5,
+        "jaw": 0.8,
+    },
+    "anger": {
+        "brow_lower": 1.2,
+        "lid_tight": 0.5,
+        "lid_raise": 0.3,
+        "press": 0.9,
+        "corner_down": 0.8,
+        "upper_lip": 0.2,
+    },
     "smile": {"corner_up": 1.2, "lid_tight": 0.8, "upper_lip": 0.4, "jaw": 0.4},
 }
 APPEARANCES: dict[str, dict[str, float]] = {
@@ -50,15 +66,23 @@ APPEARANCES: dict[str, dict[str, float]] = {
 
 
 def expression(name: str, appearance: float) -> NDArray:
-    """Action values (action,) of an expression at full strength; `appearance` in [0, 1] moves it from the landmarks into the looks."""
+    """Action values (action,) of an expression at full strength; `appearance` in [0, 1] moves it
+    from the landmarks into the looks.
+    """
     shape, looks = EXPRESSIONS[name], APPEARANCES[name]
-    weights = [(1 - appearance) * shape.get(a, 0.0) if a in LANDMARK_ACTIONS else appearance * looks.get(a, 0.0) for a in ACTIONS]
+    weights = [
+        (1 - appearance) * shape.get(a, 0.0)
+        if a in LANDMARK_ACTIONS
+        else appearance * looks.get(a, 0.0)
+        for a in ACTIONS
+    ]
     return np.array(weights)
 
 
 @dataclass(frozen=True)
 class Features:
-    """Curves of one side of the face, in metres; every entry has the shape of the actions' time axis (or none, for one frame).
+    """Curves of one side of the face, in metres; every entry has the shape of the actions' time
+    axis (or none, for one frame).
 
     All are given for the left side at +u; the right side is their mirror image.
     """
@@ -85,12 +109,16 @@ def by_side(actions: NDArray) -> dict[str, NDArray]:
 
 
 def common(actions: NDArray) -> NDArray:
-    """Actions (..., action) or (..., action, side) -> their mean over the sides (..., action): gaze and looks have no side."""
+    """Actions (..., action) or (..., action, side) -> their mean over the sides (..., action): gaze
+    and looks have no side.
+    """
     return actions if actions.shape[-1] == len(ACTIONS) else actions.mean(-1)
 
 
 def both_sides(person: Person, actions: NDArray) -> dict[str, Features]:
-    """Curves of the left and of the right side under `actions` (..., action) or (..., action, side); the lips meet in the middle."""
+    """Curves of the left and of the right side under `actions` (..., action) or (..., action,
+    side); the lips meet in the middle.
+    """
     sides = {side: features(person, own) for side, own in by_side(actions).items()}
     left, right = sides.values()
     mouth_v, lip_v = (left.mouth_v + right.mouth_v) / 2, (left.lip_v + right.lip_v) / 2
@@ -113,25 +141,38 @@ def features(person: Person, actions: NDArray) -> Features:
         ],
         -1,
     )
-    brow_side = eye_u[..., None] + np.stack([-0.0190 - 0.005 * lowered, 0 * lowered, 0.0200 + 0 * lowered], -1)
+    brow_side = eye_u[..., None] + np.stack(
+        [-0.0190 - 0.005 * lowered, 0 * lowered, 0.0200 + 0 * lowered], -1
+    )
 
     size = 1 + 0.06 * rest["eye_size"]
     opened = 1 - np.clip(a["blink"], 0, 1)
     lid_upper = size * np.maximum(
         0.0068 + 0.0040 * a["lid_raise"] - 0.0015 * a["lid_tight"] - 0.0015 * lowered, 0.001
     ) * opened - 0.0022 * (1 - opened)
-    lid_lower = size * np.maximum(0.0046 + 0.0010 * a["lid_raise"] - 0.0028 * a["lid_tight"], 0.0008)
+    lid_lower = size * np.maximum(
+        0.0046 + 0.0010 * a["lid_raise"] - 0.0028 * a["lid_tight"], 0.0008
+    )
 
     nose_v = -0.036 - 0.0015 * rest["nose_length"] + 0 * a["jaw"]
     jaw = np.clip(a["jaw"], 0, 1.2)
     press = np.clip(a["press"], 0, 1)
-    mouth_half = 0.0250 + 0.0012 * rest["mouth_width"] + 0.007 * a["corner_up"] + 0.006 * a["stretch"] - 0.003 * jaw - 0.001 * press
+    mouth_half = (
+        0.0250
+        + 0.0012 * rest["mouth_width"]
+        + 0.007 * a["corner_up"]
+        + 0.006 * a["stretch"]
+        - 0.003 * jaw
+        - 0.001 * press
+    )
     mouth_v = -0.064 + 0.0015 * rest["mouth_height"] - 0.004 * jaw
     corner = 0.010 * a["corner_up"] - 0.007 * a["corner_down"] - 0.001 * a["stretch"]
     inner_up = 0.0008 + 0.0045 * jaw + 0.003 * a["upper_lip"] * (1 - 0.7 * press)
     inner_low = -0.0008 - 0.0150 * jaw
     thick = 1 - 0.6 * press - 0.15 * a["corner_up"]
-    lips = np.stack([inner_up + 0.0068 * thick, inner_up, inner_low, inner_low - 0.0085 * thick], -1)
+    lips = np.stack(
+        [inner_up + 0.0068 * thick, inner_up, inner_low, inner_low - 0.0085 * thick], -1
+    )
     return Features(
         brow_side,
         brow_height,
@@ -149,11 +190,15 @@ def features(person: Person, actions: NDArray) -> Features:
 
 
 def brow_middle(f: Features, share):
-    """Height v (m) of the brow's middle line: the parabola through its three points; `share` 0 at the inner end, 1 at the outer."""
+    """Height v (m) of the brow's middle line: the parabola through its three points; `share` 0 at
+    the inner end, 1 at the outer.
+    """
     inner, middle, outer = (f.brow_v[..., i] for i in range(3))
     at = (f.brow_u[..., 1] - f.brow_u[..., 0]) / (f.brow_u[..., 2] - f.brow_u[..., 0])
     return (
-        inner * (share - at) * (share - 1) / at + middle * share * (share - 1) / (at * (at - 1)) + outer * share * (share - at) / (1 - at)
+        inner * (share - at) * (share - 1) / at
+        + middle * share * (share - 1) / (at * (at - 1))
+        + outer * share * (share - at) / (1 - at)
     )
 
 
@@ -162,12 +207,21 @@ def brow_half_thickness(person: Person, share):
     return 0.0042 * person.brow_thickness * (1 - 0.55 * np.clip(share, 0, 1))
 
 
-BROW_MARKS = (0.0, 0.7, 1.0)  # where along the brow's upper edge the three landmarks sit, as a face mesh has them
-NOSE_FRONT = (0.004, 0.022, 0.010)  # how far bridge, tip and base of the nose stand out of the head's ellipsoid, m
+BROW_MARKS = (
+    0.0,
+    0.7,
+    1.0,
+)  # where along the brow's upper edge the three landmarks sit, as a face mesh has them
+NOSE_FRONT = (
+    0.004,
+    0.022,
+    0.010,
+)  # how far bridge, tip and base of the nose stand out of the head's ellipsoid, m
 
 
 def landmarks(person: Person, actions: NDArray) -> dict[str, NDArray]:
-    """The 23 landmarks in the head's own axes: name of `face_23` -> (time, 3) m from the middle of the head.
+    """The 23 landmarks in the head's own axes: name of `face_23` -> (time, 3) m from the middle of
+    the head.
 
     `actions` (time, action) or (time, action, side).
     """
@@ -178,7 +232,11 @@ def landmarks(person: Person, actions: NDArray) -> dict[str, NDArray]:
         for i, part in enumerate(("inner", "middle", "outer")):
             share = BROW_MARKS[i]
             edge = brow_middle(f, share) + brow_half_thickness(person, share)
-            flat[f"{side}_brow_{part}"] = (sign * (f.brow_u[:, 0] + share * (f.brow_u[:, 2] - f.brow_u[:, 0])), edge, 0.002)
+            flat[f"{side}_brow_{part}"] = (
+                sign * (f.brow_u[:, 0] + share * (f.brow_u[:, 2] - f.brow_u[:, 0])),
+                edge,
+                0.002,
+            )
         flat[f"{side}_eye_inner"] = (sign * (f.eye_u - f.eye_half), f.eye_v - 0.001, 0.0)
         flat[f"{side}_eye_outer"] = (sign * (f.eye_u + f.eye_half), f.eye_v + 0.001, 0.0)
         flat[f"{side}_eye_upper"] = (sign * f.eye_u, f.eye_v + f.lid_upper, 0.0)
@@ -192,10 +250,14 @@ def landmarks(person: Person, actions: NDArray) -> dict[str, NDArray]:
 
 
 def on_head(half_axes: NDArray, u: NDArray, v: NDArray, front: float = 0.0) -> NDArray:
-    """Point (..., 3) of the head's front at face position (u, v), `front` metres out of the ellipsoid."""
+    """Point (..., 3) of the head's front at face position (u, v), `front` metres out of the
+    ellipsoid.
+    """
     scale = head_scale(half_axes)
     x, y = u * scale, v * scale
-    z = half_axes[2] * np.sqrt(np.maximum(1 - (x / half_axes[0]) ** 2 - (y / half_axes[1]) ** 2, 0.02))
+    z = half_axes[2] * np.sqrt(
+        np.maximum(1 - (x / half_axes[0]) ** 2 - (y / half_axes[1]) ** 2, 0.02)
+    )
     return np.stack([x, y, z + front * scale], -1)
 
 

@@ -1,4 +1,6 @@
-"""How it is filmed: where the camera hangs, its resolution and container, daylight or infrared, noise."""
+"""How it is filmed: where the camera hangs, its resolution and container, daylight or infrared,
+noise.
+"""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -13,8 +15,15 @@ from semiology.phantom.drawing.person import Body, Colour
 from semiology.phantom.drawing.room import HIP_HEIGHT, Room
 
 FPS = 25.0
-# width, height (px) of Hou et al. 2022 [P], taken as they are stated and with square pixels [choice]; scale at which the figure is drawn
-RESOLUTIONS: tuple[tuple[int, int, float], ...] = ((352, 576, 1.25), (352, 288, 1.5), (704, 576, 0.75), (720, 576, 0.75), (1280, 720, 0.5))
+# width, height (px) of Hou et al. 2022 [P], taken as they are stated and with square pixels
+# [choice]; scale at which the figure is drawn
+RESOLUTIONS: tuple[tuple[int, int, float], ...] = (
+    (352, 576, 1.25),
+    (352, 288, 1.5),
+    (704, 576, 0.75),
+    (720, 576, 0.75),
+    (1280, 720, 0.5),
+)
 CONTAINERS = (".mpg", ".mp4", ".avi", ".asf")  # [P]
 
 
@@ -26,7 +35,8 @@ class View:
     height: int  # px
     scale: float  # size of the drawn picture against the delivered one
     container: str
-    azimuth: float  # rad, of the camera about the patient; 0 at the foot of the bed, positive to the patient's left
+    # rad, of the camera about the patient; 0 at the foot of the bed, positive to the patient's left
+    azimuth: float
     elevation: float  # rad above the level
     distance: float  # m
     span: float  # m that the shorter side of the picture shows at the patient
@@ -38,10 +48,17 @@ class View:
         lean = np.array([0.0, np.sin(room.recline), -np.cos(room.recline)])
         target = np.array([0, HIP_HEIGHT, 0]) + 0.62 * body.trunk * lean + np.array(self.shift)
         level = np.cos(self.elevation)
-        direction = np.array([np.sin(self.azimuth) * level, np.sin(self.elevation), np.cos(self.azimuth) * level])
+        direction = np.array(
+            [np.sin(self.azimuth) * level, np.sin(self.elevation), np.cos(self.azimuth) * level]
+        )
         focal = min(self.width, self.height) / self.span * self.distance
         return Camera.looking_at(
-            target, target + self.distance * direction, focal=focal, width=self.width, height=self.height, roll=self.roll
+            target,
+            target + self.distance * direction,
+            focal=focal,
+            width=self.width,
+            height=self.height,
+            roll=self.roll,
         )
 
 
@@ -54,7 +71,11 @@ def draw_view(rng: np.random.Generator, room: Room) -> View:
         scale=scale,
         container=CONTAINERS[rng.integers(len(CONTAINERS))],
         azimuth=float(np.radians(rng.uniform(-32, 32))),
-        elevation=float(np.clip(0.5 * chest_rises + np.radians(rng.uniform(0, 12)), np.radians(14), np.radians(40))),
+        elevation=float(
+            np.clip(
+                0.5 * chest_rises + np.radians(rng.uniform(0, 12)), np.radians(14), np.radians(40)
+            )
+        ),
         distance=float(rng.uniform(2.2, 3.2)),
         span=float(rng.uniform(1.25, 1.5)),
         shift=(float(rng.uniform(-0.08, 0.08)), float(rng.uniform(-0.02, 0.06)), 0.0),
@@ -81,7 +102,9 @@ class Light:
     bits_a_pixel: float
 
     def seen(self, colour: Colour) -> NDArray:
-        """What the sensor makes of a colour: a tint by day; grey at night, the redder the brighter, as skins are in the infrared."""
+        """What the sensor makes of a colour: a tint by day; grey at night, the redder the brighter,
+        as skins are in the infrared.
+        """
         rgb = np.array(colour, float)
         if self.night:
             grey = 0.75 * rgb[0] + 0.25 * rgb[1]
@@ -112,22 +135,35 @@ def draw_light(rng: np.random.Generator, view: View) -> Light:
     )
 
 
-def develop(frames: Iterator[NDArray], view: View, light: Light, rng: np.random.Generator) -> Iterator[NDArray]:
-    """Drawn frames -> delivered frames (height, width, 3) uint8: sensor noise, then the delivered size."""
+def develop(
+    frames: Iterator[NDArray], view: View, light: Light, rng: np.random.Generator
+) -> Iterator[NDArray]:
+    """Drawn frames -> delivered frames (height, width, 3) uint8: sensor noise, then the delivered
+    size.
+    """
     grains: list[NDArray] = []
     for frame in frames:
-        if not grains:  # a few sheets of noise, laid on shifted, cost less than new noise for every frame
-            grains = [rng.normal(0, light.noise, frame.shape[:2]).round().astype(np.int16) for _ in range(5)]
+        if (
+            not grains
+        ):  # a few sheets of noise, laid on shifted, cost less than new noise for every frame
+            grains = [
+                rng.normal(0, light.noise, frame.shape[:2]).round().astype(np.int16)
+                for _ in range(5)
+            ]
         grain = np.roll(grains[rng.integers(len(grains))], int(rng.integers(frame.shape[0])), 0)
         noisy = np.clip(frame + grain[..., None], 0, 255).astype(np.uint8)
-        yield np.asarray(Image.fromarray(noisy).resize((view.width, view.height), Image.Resampling.BILINEAR))
+        yield np.asarray(
+            Image.fromarray(noisy).resize((view.width, view.height), Image.Resampling.BILINEAR)
+        )
 
 
 PIECE = 500  # frames that are performed and drawn at a time
 
 
 def with_picture(view: View, width: int, height: int) -> View:
-    """The same camera with another picture, drawn at the size at which it is delivered: what rendering costs."""
+    """The same camera with another picture, drawn at the size at which it is delivered: what
+    rendering costs.
+    """
     return replace(view, width=width, height=height, scale=1.0, container=".mp4")
 
 
@@ -136,4 +172,6 @@ def check_film(fps: float, width: int, height: int) -> None:
     if not 5 <= fps <= 60:
         raise UserError(f"phantom: fps={fps:g}; give 5 to 60 frames a second")
     if min(width, height) < 64 or max(width, height) > 4096 or width % 2 or height % 2:
-        raise UserError(f"phantom: width={width}, height={height}; give even numbers from 64 to 4096 px")
+        raise UserError(
+            f"phantom: width={width}, height={height}; give even numbers from 64 to 4096 px"
+        )

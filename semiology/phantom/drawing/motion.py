@@ -1,4 +1,6 @@
-"""How the patient moves: hyperkinetic movement of everybody, with the postures of the signs laid over it."""
+"""How the patient moves: hyperkinetic movement of everybody, with the postures of the signs laid
+over it.
+"""
 
 from dataclasses import dataclass
 
@@ -7,9 +9,16 @@ from numpy.typing import NDArray
 
 from semiology.phantom.drawing.episodes import POSTURES, Episode, plateau
 from semiology.phantom.drawing.face import ACTIONS, expression
-from semiology.phantom.drawing.kinematics import ARM_ANGLES, HEAD_ANGLES, SIDES, TRUNK_ANGLES, Angles
+from semiology.phantom.drawing.kinematics import (
+    ARM_ANGLES,
+    HEAD_ANGLES,
+    SIDES,
+    TRUNK_ANGLES,
+    Angles,
+)
 
-# degrees: lowest, highest, rest from, rest to, swing (standard deviation of the movement at vigour 1)
+# degrees: lowest, highest, rest from, rest to, swing (standard deviation of the movement at vigour
+# 1)
 RANGES: dict[str, tuple[float, float, float, float, float]] = {
     "trunk_pitch": (-4, 24, 0, 8, 4),
     "trunk_roll": (-16, 16, -5, 5, 4),
@@ -48,7 +57,9 @@ def full_name(angle: str) -> str:
     return angle.removeprefix("left_").removeprefix("right_")
 
 
-def draw_waves(rng: np.random.Generator, deviation: float, band: tuple[float, float] = BAND) -> NDArray:
+def draw_waves(
+    rng: np.random.Generator, deviation: float, band: tuple[float, float] = BAND
+) -> NDArray:
     """WAVES sine waves within `band` (Hz) whose sum has the standard deviation `deviation`."""
     weights = rng.uniform(0.4, 1.0, WAVES)
     amplitude = deviation * weights * np.sqrt(2 / np.sum(weights**2))
@@ -60,18 +71,27 @@ def wave_sum(waves: NDArray, time: NDArray) -> NDArray:
 
 
 def draw_rest(rng: np.random.Generator, name: str, variety: float) -> float:
-    """Angle (rad) about which a joint moves: somewhere in its rest range, the nearer to the middle the less variety."""
+    """Angle (rad) about which a joint moves: somewhere in its rest range, the nearer to the middle
+    the less variety.
+    """
     low, high = np.radians(RANGES[full_name(name)][2:4])
     return float((low + high) / 2 + variety * (rng.uniform(low, high) - (low + high) / 2))
 
 
-def draw_movement(rng: np.random.Generator, duration: float, lead: float, tail: float, variety: float = 1.0) -> Movement:
+def draw_movement(
+    rng: np.random.Generator, duration: float, lead: float, tail: float, variety: float = 1.0
+) -> Movement:
     """Draw how somebody moves for `duration` s, and `lead` and `tail` s around it.
 
-    `variety` in [0, 1]: 0 gives every clip the same rest position and little movement, 1 the whole range.
+    `variety` in [0, 1]: 0 gives every clip the same rest position and little movement, 1 the whole
+    range.
     """
     vigour = rng.uniform(0.8, 1.2) * (0.4 + 0.6 * variety)
-    names = (*TRUNK_ANGLES, *HEAD_ANGLES, *(f"{side}_{angle}" for side in SIDES for angle in ARM_ANGLES))
+    names = (
+        *TRUNK_ANGLES,
+        *HEAD_ANGLES,
+        *(f"{side}_{angle}" for side in SIDES for angle in ARM_ANGLES),
+    )
     first, last = -lead, duration + tail
     pauses = []
     at = first + rng.exponential(4.0)
@@ -80,12 +100,18 @@ def draw_movement(rng: np.random.Generator, duration: float, lead: float, tail: 
         pauses.append((float(at), float(at + length)))
         at += length + rng.uniform(2.0, 7.0)
     talk = [
-        (float(s := rng.uniform(first, last)), float(s + rng.uniform(0.6, 2.5)), float(rng.uniform(2.0, 4.5)))
+        (
+            float(s := rng.uniform(first, last)),
+            float(s + rng.uniform(0.6, 2.5)),
+            float(rng.uniform(2.0, 4.5)),
+        )
         for _ in range(rng.poisson(duration / 8 + 0.5))
     ]
     return Movement(
         rest={name: draw_rest(rng, name, variety) for name in names},
-        swing={name: draw_waves(rng, vigour * np.radians(RANGES[full_name(name)][4])) for name in names},
+        swing={
+            name: draw_waves(rng, vigour * np.radians(RANGES[full_name(name)][4])) for name in names
+        },
         pauses=tuple(pauses),
         clench={side: draw_waves(rng, 0.3, (0.1, 0.8)) for side in SIDES},
         talk=tuple(talk),
@@ -96,10 +122,14 @@ def draw_movement(rng: np.random.Generator, duration: float, lead: float, tail: 
     )
 
 
-def angles(movement: Movement, arms: list[Episode], time: NDArray, appearance: float) -> tuple[Angles, dict[str, NDArray]]:
-    """Joint angles over `time` (s of the main phase, negative before it) and how far each hand is closed, 0 to 1.
+def angles(
+    movement: Movement, arms: list[Episode], time: NDArray, appearance: float
+) -> tuple[Angles, dict[str, NDArray]]:
+    """Joint angles over `time` (s of the main phase, negative before it) and how far each hand is
+    closed, 0 to 1.
 
-    `appearance` in [0, 1] takes the postures out of shoulder and elbow and leaves them in the hand, which no joint shows.
+    `appearance` in [0, 1] takes the postures out of shoulder and elbow and leaves them in the hand,
+    which no joint shows.
     """
     vigour = 0.3 + 0.7 * np.clip((time + 0.5) / 1.0, 0, 1)  # calm before the main phase
     for start, stop in movement.pauses:
@@ -108,18 +138,31 @@ def angles(movement: Movement, arms: list[Episode], time: NDArray, appearance: f
     for name, rest in movement.rest.items():
         low, high = np.radians(RANGES[full_name(name)][:2])
         half = (high - low) / 2
-        result[name] = low + half + half * np.tanh((rest + vigour * wave_sum(movement.swing[name], time) - low - half) / half)
-    clench = {side: np.clip(0.25 + vigour * wave_sum(movement.clench[side], time), 0, 1) for side in SIDES}
+        result[name] = (
+            low
+            + half
+            + half
+            * np.tanh((rest + vigour * wave_sum(movement.swing[name], time) - low - half) / half)
+        )
+    clench = {
+        side: np.clip(0.25 + vigour * wave_sum(movement.clench[side], time), 0, 1) for side in SIDES
+    }
 
     slow = wave_sum(movement.twist, time)
     for episode in arms:
         course = episode.course(time)
         in_arm = course * (1 - appearance)
-        in_hand = episode.hand * np.maximum(in_arm, appearance * course / max(episode.strength, 1e-6))
+        in_hand = episode.hand * np.maximum(
+            in_arm, appearance * course / max(episode.strength, 1e-6)
+        )
         for angle in ARM_ANGLES:
             name = f"{episode.side}_{angle}"
             target = np.radians(POSTURES[episode.kind][angle]) + movement.posture_shift[angle]
-            target = target + slow * (1.0 if angle in ("twist", "pronation") else 0.4) + 0.12 * (result[name] - movement.rest[name])
+            target = (
+                target
+                + slow * (1.0 if angle in ("twist", "pronation") else 0.4)
+                + 0.12 * (result[name] - movement.rest[name])
+            )
             weight = in_hand if angle in ("pronation", "wrist") else in_arm
             result[name] = result[name] + weight * (target - result[name])
         clench[episode.side] = clench[episode.side] + in_hand * (0.95 - clench[episode.side])
@@ -137,7 +180,9 @@ def actions(movement: Movement, faces: list[Episode], time: NDArray, appearance:
     for start, stop, rate in movement.talk:
         syllables = 0.5 - 0.5 * np.cos(2 * np.pi * rate * (time - start))
         result[:, column["jaw"]] += 0.45 * plateau(time, start, stop, 0.2) * syllables
-        result[:, column["stretch"]] += 0.2 * plateau(time, start, stop, 0.2) * np.sin(np.pi * rate * (time - start))
+        result[:, column["stretch"]] += (
+            0.2 * plateau(time, start, stop, 0.2) * np.sin(np.pi * rate * (time - start))
+        )
     for blink in movement.blinks:
         result[:, column["blink"]] += plateau(time, blink, blink + 0.28, 0.1)
     for name, waves in zip(("gaze_u", "gaze_v"), movement.gaze):
@@ -147,7 +192,9 @@ def actions(movement: Movement, faces: list[Episode], time: NDArray, appearance:
 
 def draw_pose(rng: np.random.Generator, name: str) -> dict[str, float]:
     """One of POSES, each angle drawn from its range (rad)."""
-    return {angle: float(np.radians(rng.uniform(*POSES[name][full_name(angle)]))) for angle in NAMES}
+    return {
+        angle: float(np.radians(rng.uniform(*POSES[name][full_name(angle)]))) for angle in NAMES
+    }
 
 
 POSES: dict[str, dict[str, tuple[float, float]]] = {  # degrees, lowest and highest of what is drawn
@@ -196,4 +243,8 @@ POSES: dict[str, dict[str, tuple[float, float]]] = {  # degrees, lowest and high
 }
 
 
-NAMES = (*TRUNK_ANGLES, *HEAD_ANGLES, *(f"{side}_{angle}" for side in SIDES for angle in ARM_ANGLES))
+NAMES = (
+    *TRUNK_ANGLES,
+    *HEAD_ANGLES,
+    *(f"{side}_{angle}" for side in SIDES for angle in ARM_ANGLES),
+)

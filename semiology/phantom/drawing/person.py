@@ -17,14 +17,27 @@ GOWNS: tuple[Colour, ...] = (
     (0.45, 0.52, 0.68),
     (0.70, 0.70, 0.58),
 )
-SCRUBS: tuple[Colour, ...] = ((0.25, 0.42, 0.58), (0.22, 0.48, 0.45), (0.90, 0.90, 0.92), (0.30, 0.32, 0.50))  # of caregivers
-HAIRS: tuple[Colour, ...] = ((0.10, 0.08, 0.07), (0.24, 0.15, 0.09), (0.42, 0.28, 0.15), (0.62, 0.50, 0.33), (0.55, 0.54, 0.52))
+SCRUBS: tuple[Colour, ...] = (
+    (0.25, 0.42, 0.58),
+    (0.22, 0.48, 0.45),
+    (0.90, 0.90, 0.92),
+    (0.30, 0.32, 0.50),
+)  # of caregivers
+HAIRS: tuple[Colour, ...] = (
+    (0.10, 0.08, 0.07),
+    (0.24, 0.15, 0.09),
+    (0.42, 0.28, 0.15),
+    (0.62, 0.50, 0.33),
+    (0.55, 0.54, 0.52),
+)
 IRISES: tuple[Colour, ...] = ((0.25, 0.15, 0.08), (0.30, 0.38, 0.45), (0.28, 0.33, 0.18))
 
 
 @dataclass(frozen=True)
 class Body:
-    """Bone lengths and half widths in metres (proportions near those of adults in anthropometric tables; the spread is our choice)."""
+    """Bone lengths and half widths in metres (proportions near those of adults in anthropometric
+    tables; the spread is our choice).
+    """
 
     trunk: float  # spine base to neck (middle of the shoulders)
     shoulder: float  # neck to one shoulder
@@ -51,7 +64,9 @@ class Person:
     iris: Colour
     lips: Colour
     brow_thickness: float  # 1 = average
-    face: dict[str, float] = field(default_factory=dict)  # small shifts of the features at rest, see `semiology.phantom.drawing.face`
+    face: dict[str, float] = field(
+        default_factory=dict
+    )  # small shifts of the features at rest, see `semiology.phantom.drawing.face`
 
 
 def draw_body(rng: np.random.Generator) -> Body:
@@ -60,7 +75,11 @@ def draw_body(rng: np.random.Generator) -> Body:
     def size(share: float, spread: float = 0.05) -> float:
         return float(stature * share * (1 + spread * rng.uniform(-1, 1)))
 
-    head = rng.uniform(0.95, 1.05) * np.array([0.076, 0.117, 0.096]) * (1 + 0.04 * rng.uniform(-1, 1, 3))
+    head = (
+        rng.uniform(0.95, 1.05)
+        * np.array([0.076, 0.117, 0.096])
+        * (1 + 0.04 * rng.uniform(-1, 1, 3))
+    )
     return Body(
         trunk=size(0.288),
         shoulder=size(0.110),
@@ -94,6 +113,14 @@ def draw_person(rng: np.random.Generator) -> Person:
         lips=tuple(lips.tolist()),
         brow_thickness=float(rng.uniform(0.8, 1.35)),
         face={
-            name: float(rng.normal()) for name in ("eye_distance", "eye_size", "brow_height", "nose_length", "mouth_width", "mouth_height")
+            name: float(rng.normal())
+            for name in (
+                "eye_distance",
+                "eye_size",
+                "brow_height",
+                "nose_length",
+                "mouth_width",
+                "mouth_height",
+            )
         },
     )

@@ -1,4 +1,6 @@
-"""The painted head: a face, hair or bandage over the surface of an ellipsoid, so that it turns with the head."""
+"""The painted head: a face, hair or bandage over the surface of an ellipsoid, so that it turns with
+the head.
+"""
 
 from dataclasses import dataclass
 from functools import lru_cache
@@ -6,7 +8,15 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
-from semiology.phantom.drawing.face import ACTIONS, Features, both_sides, brow_half_thickness, brow_middle, common, head_scale
+from semiology.phantom.drawing.face import (
+    ACTIONS,
+    Features,
+    both_sides,
+    brow_half_thickness,
+    brow_middle,
+    common,
+    head_scale,
+)
 from semiology.phantom.drawing.person import Person
 from semiology.phantom.drawing.raster import Canvas
 
@@ -32,12 +42,17 @@ class Paints:
 
 @lru_cache(maxsize=1)
 def relief() -> tuple[NDArray, NDArray, NDArray]:
-    """Slopes of the face's relief along u and v, and how much of the skin's light it keeps, on the grid of RELIEF_STEP."""
+    """Slopes of the face's relief along u and v, and how much of the skin's light it keeps, on the
+    grid of RELIEF_STEP.
+    """
     u = np.arange(-RELIEF_U, RELIEF_U, RELIEF_STEP)[None, :]
     v = np.arange(-RELIEF_V, RELIEF_V, RELIEF_STEP)[:, None]
 
     def bump(at_u: float, at_v: float, size_u: float, size_v: float) -> NDArray:
-        return np.exp(-0.5 * (((np.abs(u) if at_u else u) - at_u) / size_u) ** 2 - 0.5 * ((v - at_v) / size_v) ** 2)
+        return np.exp(
+            -0.5 * (((np.abs(u) if at_u else u) - at_u) / size_u) ** 2
+            - 0.5 * ((v - at_v) / size_v) ** 2
+        )
 
     height = (
         -0.0075 * bump(0.033, 0.008, 0.015, 0.010)  # eye sockets
@@ -49,15 +64,28 @@ def relief() -> tuple[NDArray, NDArray, NDArray]:
         + 0.0050 * bump(0.0, -0.096, 0.018, 0.011)  # chin
     )
     slope_v, slope_u = np.gradient(height, RELIEF_STEP)
-    kept = 1 - 0.22 * bump(0.024, 0.010, 0.011, 0.009) - 0.16 * bump(0.033, 0.018, 0.016, 0.004) - 0.10 * bump(0.017, -0.040, 0.005, 0.010)
+    kept = (
+        1
+        - 0.22 * bump(0.024, 0.010, 0.011, 0.009)
+        - 0.16 * bump(0.033, 0.018, 0.016, 0.004)
+        - 0.10 * bump(0.017, -0.040, 0.005, 0.010)
+    )
     kept -= 0.22 * bump(0.0, -0.0500, 0.013, 0.0035) + 0.10 * bump(0.0, -0.083, 0.016, 0.004)
     return slope_u.astype(np.float32), slope_v.astype(np.float32), kept.astype(np.float32)
 
 
 def paint_head(
-    canvas: Canvas, centre: NDArray, axes: NDArray, person: Person, paints: Paints, actions: NDArray, part: int, ambient: float
+    canvas: Canvas,
+    centre: NDArray,
+    axes: NDArray,
+    person: Person,
+    paints: Paints,
+    actions: NDArray,
+    part: int,
+    ambient: float,
 ) -> None:
-    """Draw the head at `centre` (camera axes, m) with `axes` (3, 3) columns left, up, front, and the face under `actions`.
+    """Draw the head at `centre` (camera axes, m) with `axes` (3, 3) columns left, up, front, and
+    the face under `actions`.
 
     `actions` (action,) or (action, side), see `face`.
     """
@@ -86,15 +114,23 @@ def paint_head(
     if axes[2, 2] < 0.35:  # the face is not turned away for good
         paint_face(picture, u, v, front, pixel, person, paints, actions)
     hair = hair_cover(person, u, v, unit[2])
-    lay(picture, soft(hair, pixel) * np.float32(0.97), paints.bandage if person.bandage else paints.hair)
+    lay(
+        picture,
+        soft(hair, pixel) * np.float32(0.97),
+        paints.bandage if person.bandage else paints.hair,
+    )
     if person.bandage:
-        picture *= (1 - 0.10 * (np.sin((v + 0.35 * u) * 420) > 0.75) * (hair > 0))[..., None].astype(np.float32)
+        picture *= (1 - 0.10 * (np.sin((v + 0.35 * u) * 420) > 0.75) * (hair > 0))[
+            ..., None
+        ].astype(np.float32)
     picture *= brightness[..., None]
     canvas.paint(box, part, (255 * np.clip(picture, 0, 1)).astype(np.uint8))
 
 
 def soft(distance: NDArray, pixel: np.float32) -> NDArray:
-    """Coverage in [0, 1] from the signed distance (m, positive inside) to an edge: one pixel of blur."""
+    """Coverage in [0, 1] from the signed distance (m, positive inside) to an edge: one pixel of
+    blur.
+    """
     return np.clip(distance / pixel + np.float32(0.5), 0, 1)
 
 
@@ -113,9 +149,18 @@ def hair_cover(person: Person, u: NDArray, v: NDArray, z: NDArray) -> NDArray:
 
 
 def paint_face(
-    picture: NDArray, u: NDArray, v: NDArray, front: NDArray, pixel: np.float32, person: Person, paints: Paints, actions: NDArray
+    picture: NDArray,
+    u: NDArray,
+    v: NDArray,
+    front: NDArray,
+    pixel: np.float32,
+    person: Person,
+    paints: Paints,
+    actions: NDArray,
 ) -> None:
-    """Paint skin, eyes, brows, mouth and nostrils; a face whose sides differ is painted side by side."""
+    """Paint skin, eyes, brows, mouth and nostrils; a face whose sides differ is painted side by
+    side.
+    """
     a = dict(zip(ACTIONS, common(actions).astype(np.float32)))
     front = front.astype(np.float32)
     paint_skin_looks(picture, u, v, front, pixel, paints, a)
@@ -141,7 +186,8 @@ def paint_side(
     f: Features,
     a: dict[str, np.float32],
 ) -> None:
-    """Paint eye, brow, nostril and mouth by the curves `f` wherever `front` is 1, on both sides of the midline alike.
+    """Paint eye, brow, nostril and mouth by the curves `f` wherever `front` is 1, on both sides of
+    the midline alike.
 
     Arrays are those of `paint_head`, (rows, columns), or of some of their pixels.
     """
@@ -160,7 +206,11 @@ def paint_side(
     iris_u, iris_v = du - 0.0045 * mirrored_gaze, dv - 0.0010 - 0.003 * a["gaze_v"]
     radius = np.sqrt(iris_u * iris_u + iris_v * iris_v)
     lay(picture, opened * soft(0.0062 - radius, pixel), paints.iris)
-    lay(picture, opened * soft(0.0026 + 0.0022 * a["pupil"] - radius, pixel), paints.mouth * np.float32(0.3))
+    lay(
+        picture,
+        opened * soft(0.0026 + 0.0022 * a["pupil"] - radius, pixel),
+        paints.mouth * np.float32(0.3),
+    )
     glint = (iris_u - 0.0018) ** 2 + (iris_v - 0.0018) ** 2
     lay(picture, opened * soft(0.0011 + 0.0007 * a["pupil"] - np.sqrt(glint), pixel), paints.teeth)
     lash = front * soft(np.minimum(0.0013 - np.abs(dv - upper), arch * 0.01), pixel)
@@ -172,15 +222,27 @@ def paint_side(
     share = (side - inner) / (outer - inner)
     beside = np.abs(v - brow_middle(f, share).astype(np.float32))
     thick = brow_half_thickness(person, share).astype(np.float32)
-    brow = front * soft(np.minimum(thick - beside, np.minimum(share, 1 - share) * 0.04 + 0.0008), pixel)
+    brow = front * soft(
+        np.minimum(thick - beside, np.minimum(share, 1 - share) * 0.04 + 0.0008), pixel
+    )
     lay(picture, 0.85 * brow, paints.hair * np.float32(0.75))
 
     paint_mouth(picture, u, v, front, pixel, f, paints)
-    nostril = front * soft(0.0030 - np.hypot(side - 0.0065, 1.3 * (v - np.float32(f.nose_v[2]) - 0.003)), pixel)
+    nostril = front * soft(
+        0.0030 - np.hypot(side - 0.0065, 1.3 * (v - np.float32(f.nose_v[2]) - 0.003)), pixel
+    )
     lay(picture, 0.7 * nostril, paints.skin * np.float32(0.25))
 
 
-def paint_mouth(picture: NDArray, u: NDArray, v: NDArray, front: NDArray, pixel: np.float32, f: Features, paints: Paints) -> None:
+def paint_mouth(
+    picture: NDArray,
+    u: NDArray,
+    v: NDArray,
+    front: NDArray,
+    pixel: np.float32,
+    f: Features,
+    paints: Paints,
+) -> None:
     across = (u / np.float32(f.mouth_half)) ** 2
     arch = np.maximum(1 - across, 0)
     middle = np.float32(f.mouth_v) + np.float32(f.corner_v) * across
@@ -194,27 +256,49 @@ def paint_mouth(picture: NDArray, u: NDArray, v: NDArray, front: NDArray, pixel:
     lay(picture, 0.9 * hole, paints.mouth)
     if lip[1] - lip[2] > 0.003:
         row = 0.0065 * full
-        lay(picture, 0.9 * hole * soft(np.minimum(v - inner_top + row, 0.85 - across), pixel), paints.teeth)
-    corner = front * soft(0.0022 - np.hypot(np.abs(u) - np.float32(f.mouth_half), v - middle), pixel)
+        lay(
+            picture,
+            0.9 * hole * soft(np.minimum(v - inner_top + row, 0.85 - across), pixel),
+            paints.teeth,
+        )
+    corner = front * soft(
+        0.0022 - np.hypot(np.abs(u) - np.float32(f.mouth_half), v - middle), pixel
+    )
     lay(picture, 0.5 * corner, paints.mouth)
 
 
 def paint_skin_looks(
-    picture: NDArray, u: NDArray, v: NDArray, front: NDArray, pixel: np.float32, paints: Paints, a: dict[str, np.float32]
+    picture: NDArray,
+    u: NDArray,
+    v: NDArray,
+    front: NDArray,
+    pixel: np.float32,
+    paints: Paints,
+    a: dict[str, np.float32],
 ) -> None:
     """Signs that no landmark carries: flush, pallor with dark rings, furrows."""
     side = np.abs(u)
     if a["flush"] > 0.02:
-        cheeks = np.exp(-(((side - 0.038) / 0.020) ** 2) - ((v + 0.030) / 0.022) ** 2) + 0.7 * np.exp(
-            -((u / 0.05) ** 2) - ((v - 0.05) / 0.02) ** 2
-        )
+        cheeks = np.exp(
+            -(((side - 0.038) / 0.020) ** 2) - ((v + 0.030) / 0.022) ** 2
+        ) + 0.7 * np.exp(-((u / 0.05) ** 2) - ((v - 0.05) / 0.02) ** 2)
         lay(picture, np.clip(0.75 * a["flush"] * front * cheeks, 0, 1), paints.flush)
     if a["pallor"] > 0.02:
         lay(picture, np.clip(0.45 * a["pallor"] * front, 0, 1), paints.pale)
         rings = np.exp(-(((side - 0.032) / 0.014) ** 2) - ((v + 0.008) / 0.007) ** 2)
-        lay(picture, np.clip(0.6 * a["pallor"] * front * rings, 0, 1), paints.skin * np.float32(0.45))
+        lay(
+            picture,
+            np.clip(0.6 * a["pallor"] * front * rings, 0, 1),
+            paints.skin * np.float32(0.45),
+        )
     if a["furrow"] > 0.02:
         frown = np.minimum(0.0010 - np.abs(side - 0.005), 0.009 - np.abs(v - 0.028))
-        fold = np.minimum(0.0011 - np.abs(side - 0.018 + 0.55 * (v + 0.036)), 0.015 - np.abs(v + 0.051))
+        fold = np.minimum(
+            0.0011 - np.abs(side - 0.018 + 0.55 * (v + 0.036)), 0.015 - np.abs(v + 0.051)
+        )
         lines = np.maximum(soft(frown, pixel), soft(fold, pixel))
-        lay(picture, np.clip(0.6 * a["furrow"] * front * lines, 0, 1), paints.skin * np.float32(0.35))
+        lay(
+            picture,
+            np.clip(0.6 * a["furrow"] * front * lines, 0, 1),
+            paints.skin * np.float32(0.35),
+        )

@@ -1,7 +1,9 @@
-"""A small software renderer: tapered capsules and ellipsoids over a still background, hidden surfaces removed by depth.
+"""A small software renderer: tapered capsules and ellipsoids over a still background, hidden
+surfaces removed by depth.
 
-Every pixel of a part holds one number, part * LEVELS + brightness; colours come from one look-up table at the end. So daylight and infrared
-differ by a table, and a frame costs a few numpy operations a part inside its own bounding box.
+Every pixel of a part holds one number, part * LEVELS + brightness; colours come from one look-up
+table at the end. So daylight and infrared differ by a table, and a frame costs a few numpy
+operations a part inside its own bounding box.
 """
 
 import numpy as np
@@ -13,7 +15,9 @@ LEVELS = 128
 
 
 def shading_table(colours: NDArray, ambient: float) -> NDArray:
-    """Colours (part, 3) in 0..1 -> table (part * LEVELS, 3) uint8, dark to bright. `ambient` in [0, 1] is the light in the shadow."""
+    """Colours (part, 3) in 0..1 -> table (part * LEVELS, 3) uint8, dark to bright. `ambient` in [0,
+    1] is the light in the shadow.
+    """
     light = np.linspace(-1, 1, LEVELS)  # cosine between surface and light
     brightness = ambient + (1.05 - ambient) * (0.5 + 0.5 * light) ** 1.5
     linear = colours[:, None, :] * brightness[None, :, None]
@@ -46,7 +50,9 @@ class Canvas:
         self.touched = [self.camera.height, 0, self.camera.width, 0]
 
     def box(self, centres: NDArray, radii: NDArray) -> tuple[slice, slice] | None:
-        """Rows and columns that spheres at `centres` (n, 3) with `radii` (n,) can touch; None if out of sight."""
+        """Rows and columns that spheres at `centres` (n, 3) with `radii` (n,) can touch; None if
+        out of sight.
+        """
         nearest = centres[:, 2] - radii
         if nearest.min() < 0.1:
             return None
@@ -54,19 +60,35 @@ class Canvas:
         reach = self.camera.focal * radii / nearest
         left, top = np.floor((middle - reach[:, None]).min(0)).astype(int)
         right, bottom = np.ceil((middle + reach[:, None]).max(0)).astype(int)
-        left, top, right, bottom = max(left, 0), max(top, 0), min(right, self.camera.width), min(bottom, self.camera.height)
+        left, top, right, bottom = (
+            max(left, 0),
+            max(top, 0),
+            min(right, self.camera.width),
+            min(bottom, self.camera.height),
+        )
         if left >= right or top >= bottom:
             return None
         t = self.touched
         self.touched = [min(t[0], top), max(t[1], bottom), min(t[2], left), max(t[3], right)]
         return slice(top, bottom), slice(left, right)
 
-    def write(self, box: tuple[slice, slice], inside: NDArray, depth: NDArray, lit: NDArray, part: NDArray | int) -> None:
-        """Keep what is nearer than all before. Arrays (rows, columns) of the box; `lit` is the cosine to the light."""
+    def write(
+        self,
+        box: tuple[slice, slice],
+        inside: NDArray,
+        depth: NDArray,
+        lit: NDArray,
+        part: NDArray | int,
+    ) -> None:
+        """Keep what is nearer than all before. Arrays (rows, columns) of the box; `lit` is the
+        cosine to the light.
+        """
         seen = inside & (depth < self.depth[box])
         np.copyto(self.depth[box], depth, where=seen)
         level = (np.clip(lit, -1, 1) * ((LEVELS - 1) / 2) + (LEVELS - 1) / 2).astype(np.uint16)
-        np.copyto(self.index[box], level + np.uint16(LEVELS) * np.asarray(part, np.uint16), where=seen)
+        np.copyto(
+            self.index[box], level + np.uint16(LEVELS) * np.asarray(part, np.uint16), where=seen
+        )
 
     def capsule(self, a: NDArray, b: NDArray, radius_a: float, radius_b: float, part: int) -> None:
         """A limb that tapers from `a` to `b` (camera axes, m)."""
@@ -74,7 +96,8 @@ class Canvas:
         box = self.box(centres, radii)
         if box is None:
             return
-        # In units of the picture plane at distance 1 both ends are discs; between them axis and radius run straight.
+        # In units of the picture plane at distance 1 both ends are discs; between them axis and
+        # radius run straight.
         near, far = (centres[:, :2] / centres[:, 2:]).astype(np.float32)
         size = (radii / centres[:, 2]).astype(np.float32)
         along = far - near
@@ -91,10 +114,12 @@ class Canvas:
         self.write(box, round_ > 0, depth, lit, part)
 
     def ellipsoid(self, centre: NDArray, axes: NDArray, half: NDArray):
-        """Where the rays meet an ellipsoid: (box, inside, depth, unit, normal) or None if out of sight.
+        """Where the rays meet an ellipsoid: (box, inside, depth, unit, normal) or None if out of
+        sight.
 
-        `axes` (3, 3) holds its axes as columns, in camera axes; `half` (3,) m. `unit` is a list of the three coordinates of the hit on the
-        unit sphere, in the ellipsoid's own axes; `normal` the list of the outward normal's, in the ellipsoid's own axes too.
+        `axes` (3, 3) holds its axes as columns, in camera axes; `half` (3,) m. `unit` is a list of
+        the three coordinates of the hit on the unit sphere, in the ellipsoid's own axes; `normal`
+        the list of the outward normal's, in the ellipsoid's own axes too.
         """
         box = self.box(centre[None], np.array([half.max()]))
         if box is None:
@@ -120,10 +145,18 @@ class Canvas:
             return
         box, inside, depth, _, normal = hit
         light = self.light @ axes.astype(np.float32)
-        self.write(box, inside, depth, normal[0] * light[0] + normal[1] * light[1] + normal[2] * light[2], part)
+        self.write(
+            box,
+            inside,
+            depth,
+            normal[0] * light[0] + normal[1] * light[1] + normal[2] * light[2],
+            part,
+        )
 
     def paint(self, box: tuple[slice, slice], part: int, colours: NDArray) -> None:
-        """Replace the flat colour of `part` by `colours` (rows, columns, 3) uint8 where it is still seen when the frame is done."""
+        """Replace the flat colour of `part` by `colours` (rows, columns, 3) uint8 where it is still
+        seen when the frame is done.
+        """
         self.paintings.append((box, part, colours))
 
     def frame(self, table: NDArray) -> NDArray:

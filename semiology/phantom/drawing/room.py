@@ -14,11 +14,36 @@ from semiology.phantom.drawing.raster import LEVELS, Canvas, shading_table
 HIP_HEIGHT = 0.10  # m, spine base above the mattress
 BED_HALF_WIDTH = 0.46  # m
 WALL = -1.7  # m, where the wall behind the headboard stands
-BEHIND_BED = 0.10  # m that sheets lie deeper than drawn, so that a hand which presses into them stays in sight
+# m that sheets lie deeper than drawn, so that a hand which presses into them stays in sight
+BEHIND_BED = 0.10
 
-WALLS: tuple[Colour, ...] = ((0.78, 0.80, 0.76), (0.74, 0.78, 0.82), (0.82, 0.78, 0.70), (0.62, 0.68, 0.66))
-BLANKETS: tuple[Colour, ...] = ((0.46, 0.56, 0.66), (0.72, 0.62, 0.46), (0.86, 0.86, 0.84), (0.52, 0.62, 0.50), (0.62, 0.44, 0.46))
-PARTS = ("wall", "floor", "sheet", "backrest", "pillow", "blanket", "hem", "rail", "thing", "skin", "gown", "frame")
+WALLS: tuple[Colour, ...] = (
+    (0.78, 0.80, 0.76),
+    (0.74, 0.78, 0.82),
+    (0.82, 0.78, 0.70),
+    (0.62, 0.68, 0.66),
+)
+BLANKETS: tuple[Colour, ...] = (
+    (0.46, 0.56, 0.66),
+    (0.72, 0.62, 0.46),
+    (0.86, 0.86, 0.84),
+    (0.52, 0.62, 0.50),
+    (0.62, 0.44, 0.46),
+)
+PARTS = (
+    "wall",
+    "floor",
+    "sheet",
+    "backrest",
+    "pillow",
+    "blanket",
+    "hem",
+    "rail",
+    "thing",
+    "skin",
+    "gown",
+    "frame",
+)
 
 
 @dataclass(frozen=True)
@@ -32,14 +57,22 @@ class Room:
     wall: Colour
     blanket: Colour
     rails: tuple[bool, bool]  # left, right
-    things: tuple[tuple[float, float, float, float, float], ...]  # boxes on the wall: x, y, half width, half height (m), lightness
+    things: tuple[
+        tuple[float, float, float, float, float], ...
+    ]  # boxes on the wall: x, y, half width, half height (m), lightness
     wrinkles: int  # seed of the sheets' texture
 
 
 def draw_room(rng: np.random.Generator) -> Room:
     sitting = rng.random() < 0.2
     things = tuple(
-        (rng.uniform(-1.8, 1.8), rng.uniform(0.3, 1.5), rng.uniform(0.08, 0.35), rng.uniform(0.08, 0.30), rng.uniform(0.25, 0.95))
+        (
+            rng.uniform(-1.8, 1.8),
+            rng.uniform(0.3, 1.5),
+            rng.uniform(0.08, 0.35),
+            rng.uniform(0.08, 0.30),
+            rng.uniform(0.25, 0.95),
+        )
         for _ in range(4)
     )
     return Room(
@@ -66,23 +99,55 @@ def leg_points(room: Room, body: Body, side: str) -> NDArray:
     return np.stack([hip, knee, np.array([foot, 0.07, reach * fall])])
 
 
-def photograph(room: Room, body: Body, skin: Colour, gown: Colour, camera: Camera, light: NDArray, ambient: float, seen: Seen):
-    """Picture (height, width, 3) uint8 and depth (height, width) float32 of the room with the patient's still legs."""
+def photograph(
+    room: Room,
+    body: Body,
+    skin: Colour,
+    gown: Colour,
+    camera: Camera,
+    light: NDArray,
+    ambient: float,
+    seen: Seen,
+):
+    """Picture (height, width, 3) uint8 and depth (height, width) float32 of the room with the
+    patient's still legs.
+    """
     canvas = Canvas(
-        camera, np.zeros((camera.height, camera.width, 3), np.uint8), np.full((camera.height, camera.width), 50, np.float32), light
+        camera,
+        np.zeros((camera.height, camera.width, 3), np.uint8),
+        np.full((camera.height, camera.width), 50, np.float32),
+        light,
     )
     lightness = [seen((t[4],) * 3) for t in room.things]
     blanket = np.array(room.blanket)
-    world: list[Colour] = [room.wall, (0.5, 0.48, 0.45), (0.80, 0.81, 0.82), (0.76, 0.78, 0.80), (0.86, 0.86, 0.86), room.blanket]
-    world += [tuple((blanket * 0.8 + 0.2).tolist()), (0.70, 0.72, 0.74), (0.5, 0.5, 0.5), skin, gown, (0.45, 0.36, 0.28)]
+    world: list[Colour] = [
+        room.wall,
+        (0.5, 0.48, 0.45),
+        (0.80, 0.81, 0.82),
+        (0.76, 0.78, 0.80),
+        (0.86, 0.86, 0.86),
+        room.blanket,
+    ]
+    world += [
+        tuple((blanket * 0.8 + 0.2).tolist()),
+        (0.70, 0.72, 0.74),
+        (0.5, 0.5, 0.5),
+        skin,
+        gown,
+        (0.45, 0.36, 0.28),
+    ]
     table = shading_table(np.stack([np.zeros(3), *(seen(c) for c in world), *lightness]), ambient)
     part = {name: i + 1 for i, name in enumerate(PARTS)}
 
     room_axes = camera.rotation
     up = np.array([0.0, 1.0, 0.0])
 
-    def slab(centre: NDArray, half: tuple[float, float, float], which: int, tilt: float = 0.0) -> None:
-        turned = np.array([[1, 0, 0], [0, np.cos(tilt), -np.sin(tilt)], [0, np.sin(tilt), np.cos(tilt)]])
+    def slab(
+        centre: NDArray, half: tuple[float, float, float], which: int, tilt: float = 0.0
+    ) -> None:
+        turned = np.array(
+            [[1, 0, 0], [0, np.cos(tilt), -np.sin(tilt)], [0, np.sin(tilt), np.cos(tilt)]]
+        )
         draw_box(canvas, camera.to_camera(centre), room_axes @ turned, np.array(half), which)
 
     slab(np.array([0, 0, WALL - 0.5]), (6, 4, 0.5), part["wall"])
@@ -95,11 +160,17 @@ def photograph(room: Room, body: Body, skin: Colour, gown: Colour, camera: Camer
     out = np.array([0, np.cos(room.recline), np.sin(room.recline)])
     seat = np.array([0, HIP_HEIGHT, 0])
     back = seat - (0.12 + 0.06) * out
-    slab(back + 0.40 * lean, (BED_HALF_WIDTH, 0.45, 0.06), part["backrest"], room.recline - np.pi / 2)
+    slab(
+        back + 0.40 * lean, (BED_HALF_WIDTH, 0.45, 0.06), part["backrest"], room.recline - np.pi / 2
+    )
     tilt = room.recline - np.pi / 2
-    pillow_axes = room_axes @ np.array([[1, 0, 0], [0, np.cos(tilt), -np.sin(tilt)], [0, np.sin(tilt), np.cos(tilt)]])
+    pillow_axes = room_axes @ np.array(
+        [[1, 0, 0], [0, np.cos(tilt), -np.sin(tilt)], [0, np.sin(tilt), np.cos(tilt)]]
+    )
     pillow = back + (body.trunk + 0.16) * lean + 0.06 * out
-    canvas.solid(camera.to_camera(pillow), pillow_axes, np.array([0.33, 0.20, 0.09]), part["pillow"])
+    canvas.solid(
+        camera.to_camera(pillow), pillow_axes, np.array([0.33, 0.20, 0.09]), part["pillow"]
+    )
     canvas.depth += BEHIND_BED
 
     draw_legs_and_blanket(canvas, camera, room, body, part)
@@ -113,39 +184,80 @@ def photograph(room: Room, body: Body, skin: Colour, gown: Colour, camera: Camer
                 ends = camera.to_camera(np.array([x, -0.15, z]) + np.outer([0, 0.42], up))
                 canvas.capsule(ends[0], ends[1], 0.014, 0.014, part["rail"])
     picture = canvas.frame(table).astype(np.float32)
-    cloth = np.isin(canvas.index // LEVELS, [part[n] for n in ("sheet", "backrest", "pillow", "blanket", "hem")])
-    picture *= np.where(cloth, texture(room.wrinkles, cloth.shape, 0.07), texture(room.wrinkles + 1, cloth.shape, 0.015))[..., None]
-    picture *= np.where(cloth, contact_shadow(camera, seat, seat + (body.trunk + 0.8 * body.neck) * lean, body.shoulder), 1)[..., None]
+    cloth = np.isin(
+        canvas.index // LEVELS, [part[n] for n in ("sheet", "backrest", "pillow", "blanket", "hem")]
+    )
+    picture *= np.where(
+        cloth,
+        texture(room.wrinkles, cloth.shape, 0.07),
+        texture(room.wrinkles + 1, cloth.shape, 0.015),
+    )[..., None]
+    picture *= np.where(
+        cloth,
+        contact_shadow(camera, seat, seat + (body.trunk + 0.8 * body.neck) * lean, body.shoulder),
+        1,
+    )[..., None]
     return np.clip(picture, 0, 255).astype(np.uint8), canvas.depth
 
 
-def draw_legs_and_blanket(canvas: Canvas, camera: Camera, room: Room, body: Body, part: dict[str, int]) -> None:
+def draw_legs_and_blanket(
+    canvas: Canvas, camera: Camera, room: Room, body: Body, part: dict[str, int]
+) -> None:
     hem = room.blanket_top
     length = body.thigh + body.shin + 0.2
     for side in SIDES:
         hip, knee, ankle = leg_points(room, body, side)
-        covered = float(np.clip(hem / body.thigh, -0.3, 0.9))  # share of the thigh above the blanket
+        covered = float(
+            np.clip(hem / body.thigh, -0.3, 0.9)
+        )  # share of the thigh above the blanket
         start = camera.to_camera(hip + covered * (knee - hip))
         hip, knee, ankle = camera.to_camera(np.stack([hip, knee, ankle]))
         if covered > 0:
-            canvas.capsule(hip, hip + min(covered, 0.5) * (knee - hip), 0.092 * body.girth, 0.086 * body.girth, part["gown"])
-            canvas.capsule(hip + min(covered, 0.5) * (knee - hip), start, 0.076, 0.070, part["skin"])
+            canvas.capsule(
+                hip,
+                hip + min(covered, 0.5) * (knee - hip),
+                0.092 * body.girth,
+                0.086 * body.girth,
+                part["gown"],
+            )
+            canvas.capsule(
+                hip + min(covered, 0.5) * (knee - hip), start, 0.076, 0.070, part["skin"]
+            )
         canvas.capsule(start, knee, 0.125 * body.girth, 0.095, part["blanket"])
         canvas.capsule(knee, ankle, 0.095, 0.095, part["blanket"])
-        canvas.capsule(start, start + 0.12 * (knee - start), 0.130 * body.girth, 0.128 * body.girth, part["hem"])
+        canvas.capsule(
+            start,
+            start + 0.12 * (knee - start),
+            0.130 * body.girth,
+            0.128 * body.girth,
+            part["hem"],
+        )
     between = camera.to_camera(np.array([0, 0.03, 0.5 * (hem + length) + 0.08]))
-    canvas.solid(between, camera.rotation, np.array([0.34, 0.13, 0.5 * (length - hem)]), part["blanket"])
+    canvas.solid(
+        between, camera.rotation, np.array([0.34, 0.13, 0.5 * (length - hem)]), part["blanket"]
+    )
     middle = np.array([0, 0.01, 0.5 * (hem + length)])
     draw_box(
-        canvas, camera.to_camera(middle), camera.rotation, np.array([BED_HALF_WIDTH + 0.02, 0.075, 0.5 * (length - hem)]), part["blanket"]
+        canvas,
+        camera.to_camera(middle),
+        camera.rotation,
+        np.array([BED_HALF_WIDTH + 0.02, 0.075, 0.5 * (length - hem)]),
+        part["blanket"],
     )
     edge = camera.to_camera(np.array([0, 0.01, hem]))
-    draw_box(canvas, edge, camera.rotation, np.array([BED_HALF_WIDTH + 0.03, 0.080, 0.045]), part["hem"])
+    draw_box(
+        canvas, edge, camera.rotation, np.array([BED_HALF_WIDTH + 0.03, 0.080, 0.045]), part["hem"]
+    )
 
 
 def contact_shadow(camera: Camera, base: NDArray, top: NDArray, reach: float) -> NDArray:
-    """Darkening (height, width) of the sheets around the trunk, from `base` to `top` (m), over about 1.6 `reach` (m)."""
-    (a, b), size = camera.project(np.stack([base, top])), 1.6 * reach * camera.focal / camera.to_camera(base)[2]
+    """Darkening (height, width) of the sheets around the trunk, from `base` to `top` (m), over
+    about 1.6 `reach` (m).
+    """
+    (a, b), size = (
+        camera.project(np.stack([base, top])),
+        1.6 * reach * camera.focal / camera.to_camera(base)[2],
+    )
     x, y = np.arange(camera.width)[None, :] - a[0], np.arange(camera.height)[:, None] - a[1]
     share = np.clip((x * (b - a)[0] + y * (b - a)[1]) / ((b - a) @ (b - a)), 0, 1)
     distance = np.hypot(x - share * (b - a)[0], y - share * (b - a)[1]) / size
@@ -153,7 +265,9 @@ def contact_shadow(camera: Camera, base: NDArray, top: NDArray, reach: float) ->
 
 
 def draw_box(canvas: Canvas, centre: NDArray, axes: NDArray, half: NDArray, part: int) -> None:
-    """A box at `centre` with columns of `axes` as its directions (camera axes) and half sizes `half` (m)."""
+    """A box at `centre` with columns of `axes` as its directions (camera axes) and half sizes
+    `half` (m).
+    """
     x, y = np.broadcast_arrays(canvas.ray_x, canvas.ray_y)
     ray = [axes[0, k] * x + axes[1, k] * y + axes[2, k] for k in range(3)]
     eye = -(axes.T @ centre)
@@ -179,5 +293,7 @@ def texture(seed: int, shape: tuple[int, ...], strength: float) -> NDArray:
     for frequency in (6, 11, 19, 31):
         direction, phase = rng.uniform(0, 2 * np.pi, 2)
         bend = np.sin(frequency * 0.7 * (x * np.sin(direction) - y * np.cos(direction)) + phase)
-        total += np.sin(2 * np.pi * frequency * 0.5 * (x * np.cos(direction) + y * np.sin(direction)) + 2 * bend)
+        total += np.sin(
+            2 * np.pi * frequency * 0.5 * (x * np.cos(direction) + y * np.sin(direction)) + 2 * bend
+        )
     return 1 + strength * total / 2

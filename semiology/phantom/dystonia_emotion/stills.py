@@ -1,4 +1,6 @@
-"""Still pictures of other phantom people, in folders by class: to pretrain an appearance network without a real data set."""
+"""Still pictures of other phantom people, in folders by class: to pretrain an appearance network
+without a real data set.
+"""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -11,7 +13,14 @@ from tqdm import tqdm
 
 from semiology.errors import UserError
 from semiology.files import atomic_path, write_text
-from semiology.phantom.drawing.clip import Performance, Plan, draw_plan, draw_subject, perform, pictures
+from semiology.phantom.drawing.clip import (
+    Performance,
+    Plan,
+    draw_plan,
+    draw_subject,
+    perform,
+    pictures,
+)
 from semiology.phantom.drawing.episodes import POSTURES, Episode
 from semiology.phantom.drawing.face import EXPRESSIONS
 from semiology.phantom.drawing.filming import FPS
@@ -24,12 +33,22 @@ SLOT = 2.0  # s of performance that one picture is taken from
 SMALLEST = 64  # px, side of a face crop at least
 
 
-def make_stills(out: str | Path, *, subjects: int = 40, per_class: int = 200, seed: int = 0, progress: bool = True) -> Path:
-    """Render SYNTHETIC still pictures: out/expression/<neutral|fear|anger|smile>/*.png, out/posture/<rest|reach|dystonic>/*.png.
+def make_stills(
+    out: str | Path,
+    *,
+    subjects: int = 40,
+    per_class: int = 200,
+    seed: int = 0,
+    progress: bool = True,
+) -> Path:
+    """Render SYNTHETIC still pictures: out/expression/<neutral|fear|anger|smile>/*.png,
+    out/posture/<rest|reach|dystonic>/*.png.
 
-    The people are none of a cohort's, whatever its seed. Faces are cut out as a face detector would, square and a little off; bodies with
-    the whole upper body in. A reach has the arm where a dystonic posture has it, but an open, straight hand. How much of an expression
-    shows in the landmarks and how much in the skin and eyes differs from person to person. An existing picture is kept.
+    The people are none of a cohort's, whatever its seed. Faces are cut out as a face detector
+    would, square and a little off; bodies with the whole upper body in. A reach has the arm where a
+    dystonic posture has it, but an open, straight hand. How much of an expression shows in the
+    landmarks and how much in the skin and eyes differs from person to person. An existing picture
+    is kept.
 
     Args:
         subjects: how many people.
@@ -39,31 +58,52 @@ def make_stills(out: str | Path, *, subjects: int = 40, per_class: int = 200, se
         UserError: fewer than one person or picture, a full disk.
     """
     out = Path(out)
-    return photograph_everybody(out, subjects, per_class, lambda person, rounds: photograph_person(out, seed, person, rounds), progress)
+    return photograph_everybody(
+        out,
+        subjects,
+        per_class,
+        lambda person, rounds: photograph_person(out, seed, person, rounds),
+        progress,
+    )
 
 
-def photograph_everybody(out: Path, subjects: int, per_class: int, photograph: Callable[[int, int], None], progress: bool) -> Path:
-    """`photograph(person, pictures)` of each person, the pictures of a class spread over the people; returns the folder.
+def photograph_everybody(
+    out: Path, subjects: int, per_class: int, photograph: Callable[[int, int], None], progress: bool
+) -> Path:
+    """`photograph(person, pictures)` of each person, the pictures of a class spread over the
+    people; returns the folder.
 
     Raises:
         UserError: fewer than one person or picture.
     """
     if subjects < 1 or per_class < 1:
-        raise UserError(f"stills: subjects={subjects}, per_class={per_class}; give 1 or more of each")
+        raise UserError(
+            f"stills: subjects={subjects}, per_class={per_class}; give 1 or more of each"
+        )
     write_text(out / "README.md", f"# Still pictures\n\n{NOTICE}\n")
     rounds = np.bincount(np.arange(per_class) % subjects, minlength=subjects)
-    for subject in tqdm(range(subjects), desc="phantom stills", unit="person", disable=not progress):
+    for subject in tqdm(
+        range(subjects), desc="phantom stills", unit="person", disable=not progress
+    ):
         photograph(subject, int(rounds[subject]))
     return out
 
 
 def photograph_person(out: Path, seed: int, subject: int, rounds: int) -> None:
     """Take `rounds` pictures of every class of one person."""
-    names = [(expression, POSES[i % len(POSES)]) for _ in range(rounds) for i, expression in enumerate(EXPRESSIONS)]
+    names = [
+        (expression, POSES[i % len(POSES)])
+        for _ in range(rounds)
+        for i, expression in enumerate(EXPRESSIONS)
+    ]
     wanted = {pose: rounds for pose in POSES}
     files: list[tuple[Path, Path | None]] = []
     for i, (expression, pose) in enumerate(names):
-        body = out / "posture" / pose / f"person-{subject:04d}_{i:04d}.png" if wanted[pose] > 0 else None
+        body = (
+            out / "posture" / pose / f"person-{subject:04d}_{i:04d}.png"
+            if wanted[pose] > 0
+            else None
+        )
         wanted[pose] -= 1
         files.append((out / "expression" / expression / f"person-{subject:04d}_{i:04d}.png", body))
     if all(path is None or path.is_file() for pair in files for path in pair):
@@ -77,7 +117,9 @@ def photograph_person(out: Path, seed: int, subject: int, rounds: int) -> None:
     for i in range(len(names)):
         middle = np.arange(round((i + 0.35) * SLOT * FPS), round((i + 0.65) * SLOT * FPS))
         frames.append(int(middle[np.argmax(open_face[middle] + 0.5 * rng.random(len(middle)))]))
-    for picture, frame, (face_file, body_file) in zip(pictures(plan, performance, frames), frames, files):
+    for picture, frame, (face_file, body_file) in zip(
+        pictures(plan, performance, frames), frames, files
+    ):
         points = face.position.transpose("time", "keypoint", "space").to_numpy()[frame]
         save(crop(picture, points, 1.75 * rng.uniform(0.9, 1.15), rng), face_file)
         if body_file is not None:
@@ -102,28 +144,56 @@ def draw_session(rng: np.random.Generator, names: list[tuple[str, str]]) -> Plan
     for i, (expression, pose) in enumerate(names):
         start, stop = i * SLOT, (i + 1) * SLOT
         if expression != "neutral":
-            faces.append(Episode(start, stop, 0.4, expression, "", float(rng.uniform(0.6, 1)), True))
+            faces.append(
+                Episode(start, stop, 0.4, expression, "", float(rng.uniform(0.6, 1)), True)
+            )
         if pose != "rest":
-            posture, side = list(POSTURES)[rng.integers(len(POSTURES))], ("left", "right")[rng.integers(2)]
-            arms.append(Episode(start, stop, 0.4, posture, side, float(rng.uniform(0.75, 1)), True, hand=float(pose == "dystonic")))
+            posture, side = (
+                list(POSTURES)[rng.integers(len(POSTURES))],
+                ("left", "right")[rng.integers(2)],
+            )
+            arms.append(
+                Episode(
+                    start,
+                    stop,
+                    0.4,
+                    posture,
+                    side,
+                    float(rng.uniform(0.75, 1)),
+                    True,
+                    hand=float(pose == "dystonic"),
+                )
+            )
     return replace(plan, lead=0.0, tail=0.0, arms=tuple(arms), faces=tuple(faces))
 
 
 def body_points(performance: Performance, half_head: float, frame: int) -> NDArray:
-    """Joints, finger tips and the top of the head (point, 2) px, as far as they stand within the picture."""
-    joints = {name: points[frame] for name, points in performance.figure.joints.items() if not name.endswith("_palm")}
+    """Joints, finger tips and the top of the head (point, 2) px, as far as they stand within the
+    picture.
+    """
+    joints = {
+        name: points[frame]
+        for name, points in performance.figure.joints.items()
+        if not name.endswith("_palm")
+    }
     top = joints["head"] + half_head * performance.figure.head[frame, :, 1]
     points = performance.camera.project(np.stack([*joints.values(), top]))
     return np.clip(points, 0, [performance.camera.width, performance.camera.height])
 
 
 def crop(picture: NDArray, points: NDArray, margin: float, rng: np.random.Generator) -> NDArray:
-    """A square around `points` (point, 2) px, `margin` times as wide as they need and a little off; pixels of the edge repeat beyond it."""
+    """A square around `points` (point, 2) px, `margin` times as wide as they need and a little off;
+    pixels of the edge repeat beyond it.
+    """
     low, high = points.min(0), points.max(0)
     side = margin * float((high - low).max())
     centre = (low + high) / 2 + rng.uniform(-0.05, 0.05, 2) * side
-    columns = np.clip(np.arange(round(centre[0] - side / 2), round(centre[0] + side / 2)), 0, picture.shape[1] - 1)
-    rows = np.clip(np.arange(round(centre[1] - side / 2), round(centre[1] + side / 2)), 0, picture.shape[0] - 1)
+    columns = np.clip(
+        np.arange(round(centre[0] - side / 2), round(centre[0] + side / 2)), 0, picture.shape[1] - 1
+    )
+    rows = np.clip(
+        np.arange(round(centre[1] - side / 2), round(centre[1] + side / 2)), 0, picture.shape[0] - 1
+    )
     return picture[np.ix_(rows, columns)]
 
 

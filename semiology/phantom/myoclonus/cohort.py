@@ -1,4 +1,6 @@
-"""A phantom cohort with myoclonus: who has how much of it at which visit, how two raters see that, the files of each clip."""
+"""A phantom cohort with myoclonus: who has how much of it at which visit, how two raters see that,
+the files of each clip.
+"""
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -12,23 +14,42 @@ from semiology.files import write_text
 from semiology.phantom.drawing.filming import FPS, check_film
 from semiology.phantom.myoclonus.exam import PANELS, Exam, act, draw_exam, draw_examined, film
 from semiology.phantom.myoclonus.jerks import LARGEST, PULLED, SMALLEST, Burden, burden
-from semiology.phantom.myoclonus.tables import HIGHEST, MYOCLONUS_JSON, MYOCLONUS_README, jerk_truth, story
-from semiology.phantom.shared.cohort import is_made, make_clips, recipe_name, write_tables, write_truth
+from semiology.phantom.myoclonus.tables import (
+    HIGHEST,
+    MYOCLONUS_JSON,
+    MYOCLONUS_README,
+    jerk_truth,
+    story,
+)
+from semiology.phantom.shared.cohort import (
+    is_made,
+    make_clips,
+    recipe_name,
+    write_tables,
+    write_truth,
+)
 from semiology.phantom.shared.design import deal, generator
 from semiology.phantom.shared.tracker_noise import as_tracked
 from semiology.phantom.shared.truth import joint_tracks
 from semiology.video import write_video
 
-VERSION = 1  # raise when the same recipe draws or renders something else: older clips are then made anew
+VERSION = (
+    1  # raise when the same recipe draws or renders something else: older clips are then made anew
+)
 DEALT = 12  # severities are spread over so many participants evenly
 MILDEST = 0.05  # severity of a patient at the first visit, at least
-CHANGE = 0.75, 0.25  # severity at a visit against that before: mean and standard deviation; most get better
+CHANGE = (
+    0.75,
+    0.25,
+)  # severity at a visit against that before: mean and standard deviation; most get better
 RATER_BIAS, RATER_SCATTER, RATER_STEP = (0.0, 3.0), 6.0, 4  # points of HIGHEST
 
 
 @dataclass(frozen=True)
 class MyoclonusRecipe:
-    """All that a cohort with myoclonus depends on, its number of subjects aside; see `make_myoclonus`."""
+    """All that a cohort with myoclonus depends on, its number of subjects aside; see
+    `make_myoclonus`.
+    """
 
     visits: int = 2
     seconds: float = 40.0
@@ -47,18 +68,34 @@ class MyoclonusRecipe:
         check_film(self.fps, self.width, self.height)
         if self.visits < 1 or not 5 <= self.seconds <= 600 or self.seed < 0:
             raise UserError(
-                f"phantom: visits={self.visits}, seconds={self.seconds:g}, seed={self.seed}; give 1 or more, 5 to 600, 0 or more"
+                f"phantom: visits={self.visits}, seconds={self.seconds:g}, seed={self.seed}; give 1"
+                " or more, 5 to 600, 0 or more"
             )
-        if not self.panels or len(set(self.panels)) < len(self.panels) or not set(self.panels) <= set(PANELS):
-            raise UserError(f"phantom: panels={','.join(self.panels)}; give some of {', '.join(PANELS)}, each once")
+        if (
+            not self.panels
+            or len(set(self.panels)) < len(self.panels)
+            or not set(self.panels) <= set(PANELS)
+        ):
+            raise UserError(
+                f"phantom: panels={','.join(self.panels)}; give some of {', '.join(PANELS)}, each"
+                " once"
+            )
         if not 0 <= self.controls <= 1:
             raise UserError(f"phantom: controls={self.controls:g}; give a share between 0 and 1")
         if self.amplitude is not None and not SMALLEST <= self.amplitude <= LARGEST:
-            raise UserError(f"phantom: amplitude={self.amplitude:g}; give {SMALLEST:g} to {LARGEST:g} torso lengths")
+            raise UserError(
+                f"phantom: amplitude={self.amplitude:g}; give {SMALLEST:g} to {LARGEST:g} torso"
+                " lengths"
+            )
         if not 0 < self.rate <= 60:
-            raise UserError(f"phantom: rate={self.rate:g}; give jerks a minute, above 0 and at most 60")
+            raise UserError(
+                f"phantom: rate={self.rate:g}; give jerks a minute, above 0 and at most 60"
+            )
         if self.noise < 0 or (self.noise and self.render):
-            raise UserError(f"phantom: noise={self.noise:g}; give 0 px or more, and render=false: a video's tracks have noise of their own")
+            raise UserError(
+                f"phantom: noise={self.noise:g}; give 0 px or more, and render=false: a video's"
+                " tracks have noise of their own"
+            )
 
     def name(self) -> str:
         """A digest that names the recipe in each clip's truth."""
@@ -80,7 +117,9 @@ def draw_course(recipe: MyoclonusRecipe, subject: int) -> Course:
     """Draw a participant (from 0): the same whatever the number of visits and subjects."""
     rng = generator(recipe.seed, 21, subject)
     control = deal(recipe.seed, 101, subject, 10) < round(10 * recipe.controls)
-    severity = MILDEST + (1 - MILDEST) * (deal(recipe.seed, 100, subject, DEALT) + rng.random()) / DEALT
+    severity = (
+        MILDEST + (1 - MILDEST) * (deal(recipe.seed, 100, subject, DEALT) + rng.random()) / DEALT
+    )
     side, one_sided = ("left", "right")[rng.integers(2)], float(rng.uniform(0.5, 0.85))
     severities, ratings = [], []
     for _ in range(recipe.visits):
@@ -104,14 +143,19 @@ def plan_exam(recipe: MyoclonusRecipe, subject: int, visit: int, panel: str) -> 
     return draw_exam(rng, subject_seen, panel, how, recipe.seconds, recipe.fps)
 
 
-def make_clip(out: Path, recipe: MyoclonusRecipe, subject: int, visit: int, panel: str) -> dict[str, str]:
-    """Make one clip's video or tracks, and its truth, unless they are there from the same recipe; returns its row of clips.tsv.
+def make_clip(
+    out: Path, recipe: MyoclonusRecipe, subject: int, visit: int, panel: str
+) -> dict[str, str]:
+    """Make one clip's video or tracks, and its truth, unless they are there from the same recipe;
+    returns its row of clips.tsv.
 
     The JSON truth is written last: where it is, the clip is whole.
     """
     course, name = draw_course(recipe, subject), visit_name(visit)
     clip_id = f"sub-{subject + 1:02d}_{name}_{panel}"
-    kind, path = ("video", f"videos/{clip_id}.mp4") if recipe.render else ("tracks", f"tracks/{clip_id}.nc")
+    kind, path = (
+        ("video", f"videos/{clip_id}.mp4") if recipe.render else ("tracks", f"tracks/{clip_id}.nc")
+    )
     exam = plan_exam(recipe, subject, visit, panel)
     graded = recipe.amplitude is None  # jerks of one amplitude say nothing of a severity
     row = {
@@ -135,14 +179,25 @@ def make_clip(out: Path, recipe: MyoclonusRecipe, subject: int, visit: int, pane
     truth.unlink(missing_ok=True)
     tracks = joint_tracks(exam.subject, act(exam, range(exam.frames)), exam.fps)
     if recipe.render:
-        write_video(out / path, film(exam), recipe.fps, bit_rate=int(exam.light.bit_rate(exam.subject.view) * exam.fps / FPS))
+        write_video(
+            out / path,
+            film(exam),
+            recipe.fps,
+            bit_rate=int(exam.light.bit_rate(exam.subject.view) * exam.fps / FPS),
+        )
     else:
         flat = tracks.drop_vars(["position_3d", "space_3d"])
         rng = generator(recipe.seed, 23, subject, visit, list(PANELS).index(panel))
         save_tracks(as_tracked(flat, recipe.noise, rng) if recipe.noise else flat, out / path)
     save_tracks(tracks, truth.with_suffix(".nc"))
-    write_text(truth.with_name(f"{clip_id}_jerks.tsv"), jerk_truth(exam).to_csv(sep="\t", index=False))
-    told = {"clip_id": clip_id, "participant_id": row["participant_id"], "severity": course.severities[visit]}
+    write_text(
+        truth.with_name(f"{clip_id}_jerks.tsv"), jerk_truth(exam).to_csv(sep="\t", index=False)
+    )
+    told = {
+        "clip_id": clip_id,
+        "participant_id": row["participant_id"],
+        "severity": course.severities[visit],
+    }
     write_truth(truth, {**told, **story(exam)}, recipe, recipe.name())
     return row
 
@@ -170,23 +225,28 @@ def make_myoclonus(
     jobs: int = 1,
     progress: bool = True,
 ) -> Path:
-    """Make a SYNTHETIC cohort of patients with myoclonus, as videos or as tracks: jerks of known time, joint and amplitude.
+    """Make a SYNTHETIC cohort of patients with myoclonus, as videos or as tracks: jerks of known
+    time, joint and amplitude.
 
-    Each patient has a true severity at each visit, from which rate, amplitude and distribution of the jerks follow; two noisy raters see
-    it. Subject number s is the same person with the same jerks whatever `subjects`, `render`, `noise` and `jobs` are. A second call goes on
-    where the first was interrupted; clips of another recipe are made anew.
+    Each patient has a true severity at each visit, from which rate, amplitude and distribution of
+    the jerks follow; two noisy raters see it. Subject number s is the same person with the same
+    jerks whatever `subjects`, `render`, `noise` and `jobs` are. A second call goes on where the
+    first was interrupted; clips of another recipe are made anew.
 
     Args:
         out: folder of the cohort; made if it is not there.
         subjects: number of participants.
         visits: of each: baseline, week-12, week-24, ...
         seconds: of a clip; there is one for each panel and visit.
-        panels: what the participants do: rest, stimulus (claps), action (arms held out, reaching), functional (drinking).
+        panels: what the participants do: rest, stimulus (claps), action (arms held out, reaching),
+            functional (drinking).
         controls: share of participants without any jerk, in tenths.
-        amplitude: of every jerk, torso lengths (0.005 to 0.10): each then pulls one joint alone, all joints alike, whatever the severity.
+        amplitude: of every jerk, torso lengths (0.005 to 0.10): each then pulls one joint alone,
+            all joints alike, whatever the severity.
         rate: jerks a minute, where `amplitude` is given.
         render: videos; false: the eleven joints' tracks.
-        noise: px, standard deviation of the jitter of a tracker whose errors are laid over the tracks; 0: the truth.
+        noise: px, standard deviation of the jitter of a tracker whose errors are laid over the
+            tracks; 0: the truth.
         fps: frames a second.
         width: px. height: px.
         seed: of everything random.
@@ -201,13 +261,37 @@ def make_myoclonus(
     out = Path(out)
     film_of = (float(fps), width, height)
     recipe = MyoclonusRecipe(
-        visits, float(seconds), tuple(panels), float(controls), amplitude, float(rate), render, float(noise), *film_of, seed
+        visits,
+        float(seconds),
+        tuple(panels),
+        float(controls),
+        amplitude,
+        float(rate),
+        render,
+        float(noise),
+        *film_of,
+        seed,
     )
     if subjects < 1:
         raise UserError(f"phantom: subjects={subjects}; give 1 or more")
-    places = [(subject, visit, panel) for subject in range(subjects) for visit in range(visits) for panel in recipe.panels]
-    rows = make_clips(make_clip, out, recipe, places, jobs=jobs, progress=progress, what="phantom myoclonus")
-    groups = {f"sub-{s + 1:02d}": "control" if draw_course(recipe, s).control else "patient" for s in range(subjects)}
-    order = {"visit": {"Role": "covariate", "Levels": {visit_name(v): f"{12 * v} weeks after the first" for v in range(visits)}}}
+    places = [
+        (subject, visit, panel)
+        for subject in range(subjects)
+        for visit in range(visits)
+        for panel in recipe.panels
+    ]
+    rows = make_clips(
+        make_clip, out, recipe, places, jobs=jobs, progress=progress, what="phantom myoclonus"
+    )
+    groups = {
+        f"sub-{s + 1:02d}": "control" if draw_course(recipe, s).control else "patient"
+        for s in range(subjects)
+    }
+    order = {
+        "visit": {
+            "Role": "covariate",
+            "Levels": {visit_name(v): f"{12 * v} weeks after the first" for v in range(visits)},
+        }
+    }
     write_tables(out, rows, MYOCLONUS_JSON | order, MYOCLONUS_README, asdict(recipe), groups)
     return out

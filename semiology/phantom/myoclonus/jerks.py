@@ -1,12 +1,15 @@
-"""Myoclonic jerks: how one moves a joint, and how many of which size and where somebody of a stated severity has.
+"""Myoclonic jerks: how one moves a joint, and how many of which size and where somebody of a stated
+severity has.
 
-A jerk is a pull and a letting go of one joint's angles, so that bones keep their length; it is named after the joint that it carries off,
-and its amplitude is how far it does so at its peak in the picture, in torso lengths. Muscles are active for 10 to 50 ms, rarely above 100
-(Hallett, Chadwick and Marsden 1979, Neurology 29: cortical reflex myoclonus, 10 to 30 ms; Eberhardt and Topka 2017, doi
-10.3390/brainsci7080103); the limb goes on by its inertia. So the displacement rises for RISE and returns for FALL. [our choice]
+A jerk is a pull and a letting go of one joint's angles, so that bones keep their length; it is
+named after the joint that it carries off, and its amplitude is how far it does so at its peak in
+the picture, in torso lengths. Muscles are active for 10 to 50 ms, rarely above 100 (Hallett,
+Chadwick and Marsden 1979, Neurology 29: cortical reflex myoclonus, 10 to 30 ms; Eberhardt and Topka
+2017, doi 10.3390/brainsci7080103); the limb goes on by its inertia. So the displacement rises for
+RISE and returns for FALL. [our choice]
 
-Rate, amplitude and distribution all follow the severity, since that is what the UMRS multiplies and adds up: frequency and amplitude, by
-body part. By how much is our choice.
+Rate, amplitude and distribution all follow the severity, since that is what the UMRS multiplies and
+adds up: frequency and amplitude, by body part. By how much is our choice.
 """
 
 from dataclasses import dataclass, field
@@ -19,14 +22,25 @@ from semiology.phantom.drawing.kinematics import SIDES, Angles
 RISE, FALL = (0.05, 0.08), (0.10, 0.20)  # s
 REST = 0.35  # s at least from the end of one jerk to the onset of the next
 SMALLEST, LARGEST = 0.005, 0.10  # torso lengths
-LEAN = np.radians(60)  # at most from the direction that the picture shows best: half of the movement at least is across the line of sight
+LEAN = np.radians(
+    60
+    # at most from the direction that the picture shows best: half of the movement at least is across
+    # the line of sight
+)
 PULLED = {  # joint that a jerk is named after -> the two angles that it bends
     "head": ("head_pitch", "head_roll"),
-    **{f"{side}_shoulder": ("trunk_pitch", "trunk_roll") for side in SIDES},  # both go with the trunk
+    **{
+        f"{side}_shoulder": ("trunk_pitch", "trunk_roll") for side in SIDES
+    },  # both go with the trunk
     **{f"{side}_elbow": (f"{side}_elevation", f"{side}_plane") for side in SIDES},
     **{f"{side}_wrist": (f"{side}_elbow", f"{side}_twist") for side in SIDES},
 }
-RATES = {"rest": 0.35, "stimulus": 0.25, "action": 1.0, "functional": 1.0}  # of the panels, against action's: action myoclonus
+RATES = {
+    "rest": 0.35,
+    "stimulus": 0.25,
+    "action": 1.0,
+    "functional": 1.0,
+}  # of the panels, against action's: action myoclonus
 MOST = 60.0  # jerks a minute with action, at severity 1
 MEDIANS = 0.01, 0.06  # torso lengths, median amplitude at severity 0 and 1
 
@@ -40,7 +54,8 @@ class Jerk:
     rise: float
     fall: float
     amplitude: float  # torso lengths in the picture at the peak, by this jerk alone
-    lean: float  # rad, from the direction of the two angles that carries the joint farthest in the picture
+    # rad, from the direction of the two angles that carries the joint farthest in the picture
+    lean: float
     bends: dict[str, float] = field(default_factory=dict)  # name of an angle -> rad at the peak
 
     @property
@@ -66,14 +81,18 @@ class Burden:
 
 
 def minimum_jerk(share: NDArray) -> NDArray:
-    """0 to 1 while `share` goes from 0 to 1, with speed and acceleration 0 at both ends (Flash and Hogan 1985)."""
+    """0 to 1 while `share` goes from 0 to 1, with speed and acceleration 0 at both ends (Flash and
+    Hogan 1985).
+    """
     share = np.clip(share, 0, 1)
     return share**3 * (10 - 15 * share + 6 * share**2)
 
 
 def course(jerk: Jerk, time: NDArray) -> NDArray:
     """Displacement over time (s), 0 to 1: quickly there, more slowly back."""
-    return minimum_jerk((time - jerk.onset) / jerk.rise) - minimum_jerk((time - jerk.peak) / jerk.fall)
+    return minimum_jerk((time - jerk.onset) / jerk.rise) - minimum_jerk(
+        (time - jerk.peak) / jerk.fall
+    )
 
 
 def jerked(angles: Angles, jerks: tuple[Jerk, ...], time: NDArray) -> Angles:
@@ -95,7 +114,11 @@ def burden(severity: float, panel: str, side: str, one_sided: float) -> Burden:
         side: the arm that jerks more; one_sided: share of arm jerks that are its own, 0.5 to 1.
     """
     arms = {"wrist": 1.0, "elbow": 0.2 + 0.8 * severity}
-    weights = {f"{s}_{joint}": w * (one_sided if s == side else 1 - one_sided) for joint, w in arms.items() for s in SIDES}
+    weights = {
+        f"{s}_{joint}": w * (one_sided if s == side else 1 - one_sided)
+        for joint, w in arms.items()
+        for s in SIDES
+    }
     weights |= {"head": 0.7 * severity} | {f"{s}_shoulder": 0.25 * severity for s in SIDES}
     total = sum(weights.values())
     return Burden(
@@ -107,8 +130,11 @@ def burden(severity: float, panel: str, side: str, one_sided: float) -> Burden:
     )
 
 
-def draw_jerks(rng: np.random.Generator, how: Burden, duration: float, stimuli: tuple[float, ...] = ()) -> tuple[Jerk, ...]:
-    """Jerks of `duration` s: a Poisson process with a pause after each, at `how.rate` in the mean; after stimuli (s), where given.
+def draw_jerks(
+    rng: np.random.Generator, how: Burden, duration: float, stimuli: tuple[float, ...] = ()
+) -> tuple[Jerk, ...]:
+    """Jerks of `duration` s: a Poisson process with a pause after each, at `how.rate` in the mean;
+    after stimuli (s), where given.
 
     None begins so late that the clip would cut it off, and none in the first half second.
     """
@@ -123,7 +149,9 @@ def draw_jerks(rng: np.random.Generator, how: Burden, duration: float, stimuli: 
         weights = [how.joints[name] for name in names]
         rise, fall = float(rng.uniform(*RISE)), float(rng.uniform(*FALL))
         for joint in rng.choice(names, min(count, len(names)), replace=False, p=weights):
-            amplitude = float(np.clip(how.amplitude * np.exp(how.spread * rng.normal()), SMALLEST, LARGEST))
+            amplitude = float(
+                np.clip(how.amplitude * np.exp(how.spread * rng.normal()), SMALLEST, LARGEST)
+            )
             lean = float(rng.uniform(-LEAN, LEAN) + np.pi * rng.integers(2))
             jerks.append(Jerk(str(joint), float(onset), rise, fall, amplitude, lean))
     return tuple(jerks)

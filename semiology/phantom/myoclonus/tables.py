@@ -1,4 +1,6 @@
-"""What is written beside a phantom cohort with myoclonus: the columns' definitions, and the truth of each clip's jerks."""
+"""What is written beside a phantom cohort with myoclonus: the columns' definitions, and the truth
+of each clip's jerks.
+"""
 
 from dataclasses import asdict
 
@@ -8,16 +10,25 @@ import pandas as pd
 from semiology.phantom.myoclonus.exam import JOINTS, PANELS, Exam, displacements
 from semiology.phantom.shared.cohort import CLIPS_JSON, NOTICE
 
-MOVED = 0.0025  # torso lengths: a joint that an event carries less far has no row in the truth [our choice]
-SEGMENTS = {name: "trunk" for name in JOINTS} | {"head": "neck", "neck": "neck"}  # as the severity scores name parts of the body
-SEGMENTS |= {f"{side}_{name}": f"{side}_arm" for side in ("left", "right") for name in ("elbow", "wrist")}
+# torso lengths: a joint that an event carries less far has no row in the truth [our choice]
+MOVED = 0.0025
+SEGMENTS = {name: "trunk" for name in JOINTS} | {
+    "head": "neck",
+    "neck": "neck",
+}  # as the severity scores name parts of the body
+SEGMENTS |= {
+    f"{side}_{name}": f"{side}_arm" for side in ("left", "right") for name in ("elbow", "wrist")
+}
 HIGHEST = 100  # of severity and of ratings
 
 MYOCLONUS_JSON: dict[str, dict] = {
     "severity_true": {
         "Role": "score",
         "LongName": "True severity of the myoclonus",
-        "Description": f"One number a participant and visit, from which rate, amplitude and distribution of the jerks follow. {NOTICE}",
+        "Description": (
+            "One number a participant and visit, from which rate, amplitude and distribution of"
+            f" the jerks follow. {NOTICE}"
+        ),
         "Units": "points",
         "Minimum": 0,
         "Maximum": HIGHEST,
@@ -26,7 +37,10 @@ MYOCLONUS_JSON: dict[str, dict] = {
         f"umrs_rater_{number}": {
             "Role": "score",
             "LongName": "Rating of the visit",
-            "Description": f"The true severity with a rater's bias and scatter, in whole steps; no UMRS was scored. {NOTICE}",
+            "Description": (
+                "The true severity with a rater's bias and scatter, in whole steps; no UMRS was"
+                f" scored. {NOTICE}"
+            ),
             "Units": "points",
             "Minimum": 0,
             "Maximum": HIGHEST,
@@ -35,7 +49,10 @@ MYOCLONUS_JSON: dict[str, dict] = {
         }
         for number in (1, 2)
     },
-    "panel": {"Role": "covariate", "Levels": {panel: item.replace("_", " ") for panel, item in PANELS.items()}},
+    "panel": {
+        "Role": "covariate",
+        "Levels": {panel: item.replace("_", " ") for panel, item in PANELS.items()},
+    },
     "item": {"Role": "covariate", "Description": "What is done in the panel"},
     "light": CLIPS_JSON["light"],
     "synthetic": CLIPS_JSON["synthetic"],
@@ -56,7 +73,9 @@ MYOCLONUS_README = f"""# Phantom cohort with myoclonus
 
 
 def jerk_truth(exam: Exam) -> pd.DataFrame:
-    """One row a joint that a jerk carries off, by onset; jerks of one moment are one event and share onset and peak."""
+    """One row a joint that a jerk carries off, by onset; jerks of one moment are one event and
+    share onset and peak.
+    """
     first, moved = displacements(exam)
     size = np.linalg.norm(moved, axis=-1)
     rows = [
@@ -75,7 +94,19 @@ def jerk_truth(exam: Exam) -> pd.DataFrame:
         }
         for i, j in np.argwhere(size >= MOVED)
     ]
-    columns = ["joint", "segment", "side", "onset", "peak", "duration", "amplitude", "direction_x", "direction_y", "direction_z", "snr"]
+    columns = [
+        "joint",
+        "segment",
+        "side",
+        "onset",
+        "peak",
+        "duration",
+        "amplitude",
+        "direction_x",
+        "direction_y",
+        "direction_z",
+        "snr",
+    ]
     return pd.DataFrame(rows, columns=columns)
 
 
@@ -83,7 +114,11 @@ def story(exam: Exam) -> dict:
     """What is to be seen in a clip, for JSON; times in seconds of the video."""
     subject = exam.subject
     return {
-        "jerks": [{name: value for name, value in asdict(jerk).items() if name != "lean"} | {"peak": jerk.peak} for jerk in exam.jerks],
+        "jerks": [
+            {name: value for name, value in asdict(jerk).items() if name != "lean"}
+            | {"peak": jerk.peak}
+            for jerk in exam.jerks
+        ],
         "stimuli": [round(at, 4) for at in exam.task.stimuli],
         "torso": round(exam.torso, 3),  # px
         "fps": exam.fps,

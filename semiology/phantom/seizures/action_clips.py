@@ -1,4 +1,6 @@
-"""Short labelled clips of what a seizure is made of, of people who are in no cohort: to pretrain a snippet network on."""
+"""Short labelled clips of what a seizure is made of, of people who are in no cohort: to pretrain a
+snippet network on.
+"""
 
 from dataclasses import replace
 from pathlib import Path
@@ -33,10 +35,11 @@ def make_actions(
     seed: int = 0,
     progress: bool = True,
 ) -> Path:
-    """Render SYNTHETIC clips: out/train and out/test, in each <hyperkinetic|tonic|clonic|still>/*.mp4 at 15 Hz, test of its own people.
+    """Render SYNTHETIC clips: out/train and out/test, in each
+    <hyperkinetic|tonic|clonic|still>/*.mp4 at 15 Hz, test of its own people.
 
-    The people are none of a cohort's, whatever its seed. A clip lies within one phase; still is a patient at rest or after a seizure. An
-    existing clip is kept.
+    The people are none of a cohort's, whatever its seed. A clip lies within one phase; still is a
+    patient at rest or after a seizure. An existing clip is kept.
 
     Args:
         out: the folder.
@@ -50,7 +53,10 @@ def make_actions(
     """
     check_film(FPS, width, height)
     if people < 2 or clips < 1 or not 1 <= seconds <= 30 or not 0 < test < 1:
-        raise UserError(f"phantom: people={people}, clips={clips}, seconds={seconds:g}, test={test:g}; give 2, 1, 1 to 30, 0 to 1 or more")
+        raise UserError(
+            f"phantom: people={people}, clips={clips}, seconds={seconds:g}, test={test:g}; give 2,"
+            " 1, 1 to 30, 0 to 1 or more"
+        )
     out = Path(out)
     held_out = min(people - 1, max(1, round(test * people)))
     for person in tqdm(range(people), desc="phantom clips", unit="person", disable=not progress):
@@ -60,10 +66,14 @@ def make_actions(
     return out
 
 
-def film_person(folder: Path, seed: int, person: int, clips: int, seconds: float, size: tuple[int, int]) -> None:
+def film_person(
+    folder: Path, seed: int, person: int, clips: int, seconds: float, size: tuple[int, int]
+) -> None:
     """All clips of one person: a seizure for each, of which only what is wanted is rendered."""
     for clip in range(clips):
-        paths = {action: folder / action / f"person-{person:04d}_{clip:02d}.mp4" for action in ACTIONS}
+        paths = {
+            action: folder / action / f"person-{person:04d}_{clip:02d}.mp4" for action in ACTIONS
+        }
         if all(path.is_file() for path in paths.values()):
             continue
         rng = generator(seed, 11, person, clip)
@@ -83,4 +93,9 @@ def film_person(folder: Path, seed: int, person: int, clips: int, seconds: float
             frames = act(recording, range(first, first + round(seconds * FPS)))
             drawn = draw_frames(subject, recording.light, frames, range(len(frames.time)))
             noise = np.random.default_rng(recording.noise_seed + number)
-            write_video(path, develop(drawn, subject.view, recording.light, noise), FPS, bit_rate=bit_rate(recording))
+            write_video(
+                path,
+                develop(drawn, subject.view, recording.light, noise),
+                FPS,
+                bit_rate=bit_rate(recording),
+            )

@@ -1,13 +1,17 @@
-"""How a seizure moves, phase by phase: focal hyperkinetic (FOS), or evolving to bilateral tonic-clonic (TCS).
+"""How a seizure moves, phase by phase: focal hyperkinetic (FOS), or evolving to bilateral
+tonic-clonic (TCS).
 
-What the phases are follows the ILAE's words (Blume et al. 2001, doi 10.1046/j.1528-1157.2001.22001.x; Fisher et al. 2017,
-doi 10.1111/epi.13671): hyperkinetic is irregular, sequential, large movement of proximal limbs and trunk; tonic a sustained stiffening;
-clonic a regular repetition of jerks of the same muscles; versive a forced turn of the head; tonic-clonic the tonic phase, then the clonic.
-That jerks become rarer towards the end, exponentially, is from Kalitzin et al. 2016 (Automated video detection of epileptic convulsion
+What the phases are follows the ILAE's words (Blume et al. 2001, doi
+10.1046/j.1528-1157.2001.22001.x; Fisher et al. 2017, doi 10.1111/epi.13671): hyperkinetic is
+irregular, sequential, large movement of proximal limbs and trunk; tonic a sustained stiffening;
+clonic a regular repetition of jerks of the same muscles; versive a forced turn of the head;
+tonic-clonic the tonic phase, then the clonic. That jerks become rarer towards the end,
+exponentially, is from Kalitzin et al. 2016 (Automated video detection of epileptic convulsion
 slowing, International Journal of Neural Systems).
 
-All angles, rates, shares and durations of phases are our choice, and so is that an FOS holds moments which look like either phase: one
-moment does not tell the two types apart, their order does.
+All angles, rates, shares and durations of phases are our choice, and so is that an FOS holds
+moments which look like either phase: one moment does not tell the two types apart, their order
+does.
 """
 
 from dataclasses import dataclass
@@ -19,12 +23,27 @@ from numpy.typing import NDArray
 from semiology.phantom.drawing.episodes import Episode, draw_visits, plateau
 from semiology.phantom.drawing.face import ACTIONS
 from semiology.phantom.drawing.kinematics import ARM_ANGLES, SIDES, Angles
-from semiology.phantom.drawing.motion import NAMES, POSES, Movement, actions, angles, draw_movement, draw_pose, full_name
+from semiology.phantom.drawing.motion import (
+    NAMES,
+    POSES,
+    Movement,
+    actions,
+    angles,
+    draw_movement,
+    draw_pose,
+    full_name,
+)
 
 Kind = Literal["FOS", "TCS"]
 RAMP = 0.8  # s, from one phase to the next
 
-JERK = {"elbow": 38, "elevation": 10, "wrist": 12, "head_pitch": 9, "trunk_pitch": 3}  # degrees, at full strength
+JERK = {
+    "elbow": 38,
+    "elevation": 10,
+    "wrist": 12,
+    "head_pitch": 9,
+    "trunk_pitch": 3,
+}  # degrees, at full strength
 JERK_LASTS = 0.22  # s at most, and nine tenths of the time to the next
 RATES = (5.0, 6.0), (0.9, 1.1)  # Hz, of jerks: at first, at last
 TREMOR = 0.3, (8.0, 10.0)  # degrees, Hz: what shakes in the tonic phase
@@ -37,7 +56,9 @@ FACES = {
 
 @dataclass(frozen=True)
 class Phase:
-    """What goes on from `start` to `stop` seconds of the seizure: "hyperkinetic", "tonic", "clonic" or "postictal"."""
+    """What goes on from `start` to `stop` seconds of the seizure: "hyperkinetic", "tonic", "clonic"
+    or "postictal".
+    """
 
     kind: str
     start: float
@@ -79,7 +100,12 @@ def draw_seizure(rng: np.random.Generator, kind: Kind, duration: float) -> Seizu
     after = rng.uniform(0.06, 0.12)
     if kind == "TCS":
         tonic, clonic = rng.uniform(0.12, 0.20), rng.uniform(0.30, 0.40)
-        shares = {"hyperkinetic": 1 - tonic - clonic - after, "tonic": tonic, "clonic": clonic, "postictal": after}
+        shares = {
+            "hyperkinetic": 1 - tonic - clonic - after,
+            "tonic": tonic,
+            "clonic": clonic,
+            "postictal": after,
+        }
     else:
         shares = {"hyperkinetic": 1 - after, "postictal": after}
     edges = duration * np.concatenate([[0], np.cumsum(list(shares.values()))])
@@ -95,7 +121,10 @@ def draw_seizure(rng: np.random.Generator, kind: Kind, duration: float) -> Seizu
         visits=tuple(draw_visits(rng, 0, moving, 0.15 * moving, faces=False, difficulty=0.5)),
         moments=tuple(draw_moments(rng, moving)),
         poses=poses,
-        tremor={name: (float(rng.uniform(*TREMOR[1])), float(rng.uniform(0, 2 * np.pi))) for name in NAMES},
+        tremor={
+            name: (float(rng.uniform(*TREMOR[1])), float(rng.uniform(0, 2 * np.pi)))
+            for name in NAMES
+        },
         rates=(float(rng.uniform(*RATES[0])), float(rng.uniform(*RATES[1]))),
         strength={side: float(rng.uniform(0.85, 1.15)) for side in SIDES},
     )
@@ -107,7 +136,15 @@ def draw_moments(rng: np.random.Generator, duration: float) -> list[Moment]:
     often = rng.uniform(0.3, 0.7)  # stiff rather than jerking
     while (stop := at + rng.uniform(2, 5)) < duration - 0.5:
         sides = tuple(SIDES) if rng.random() < 0.6 else (tuple(SIDES)[rng.integers(2)],)
-        moments.append(Moment("stiff" if rng.random() < often else "jerking", float(at), float(stop), sides, float(rng.uniform(2, 4))))
+        moments.append(
+            Moment(
+                "stiff" if rng.random() < often else "jerking",
+                float(at),
+                float(stop),
+                sides,
+                float(rng.uniform(2, 4)),
+            )
+        )
         at = stop + rng.exponential(gap)
     return moments
 
@@ -119,12 +156,18 @@ def rise(time: NDArray, at: float) -> NDArray:
 
 
 def weights(seizure: Seizure, time: NDArray) -> dict[str, NDArray]:
-    """How much of each phase is in every moment (time,): one at a time but where one passes into the next. Their sum is 1 within."""
-    return {phase.kind: rise(time, phase.start) - rise(time, phase.stop) for phase in seizure.phases}
+    """How much of each phase is in every moment (time,): one at a time but where one passes into
+    the next. Their sum is 1 within.
+    """
+    return {
+        phase.kind: rise(time, phase.start) - rise(time, phase.stop) for phase in seizure.phases
+    }
 
 
 def jerk_rate(seizure: Seizure, time: NDArray) -> tuple[NDArray, NDArray]:
-    """Rate (Hz) of the clonic phase's jerks, falling exponentially, and how many there were since its start: its integral."""
+    """Rate (Hz) of the clonic phase's jerks, falling exponentially, and how many there were since
+    its start: its integral.
+    """
     phase = next(phase for phase in seizure.phases if phase.kind == "clonic")
     first, last = seizure.rates
     decay = (phase.stop - phase.start) / np.log(first / last)  # s
@@ -133,18 +176,26 @@ def jerk_rate(seizure: Seizure, time: NDArray) -> tuple[NDArray, NDArray]:
 
 
 def jerks(rate: NDArray, count: NDArray) -> NDArray:
-    """Bending 0 to 1 over time: a quick pull and letting go at each whole number of `count`, then nothing until the next."""
+    """Bending 0 to 1 over time: a quick pull and letting go at each whole number of `count`, then
+    nothing until the next.
+    """
     since = (count % 1) / rate
     lasts = np.minimum(JERK_LASTS, 0.9 / rate)
     return np.where(since < lasts, np.sin(np.pi * np.minimum(since / lasts, 1)) ** 2, 0)
 
 
-def jerked(seizure: Seizure, posture: Angles, pull: NDArray, sides: tuple[str, ...] = tuple(SIDES)) -> Angles:
-    """A posture with JERK times `pull` (time,) added: in the arms of `sides`, and with both in head and trunk too."""
+def jerked(
+    seizure: Seizure, posture: Angles, pull: NDArray, sides: tuple[str, ...] = tuple(SIDES)
+) -> Angles:
+    """A posture with JERK times `pull` (time,) added: in the arms of `sides`, and with both in head
+    and trunk too.
+    """
     result = dict(posture)
     for name, degrees in JERK.items():
         for side in sides if name in ARM_ANGLES else ("",):
-            full, strength = (f"{side}_{name}", seizure.strength[side]) if side else (name, len(sides) - 1)
+            full, strength = (
+                (f"{side}_{name}", seizure.strength[side]) if side else (name, len(sides) - 1)
+            )
             result[full] = posture[full] + np.radians(degrees) * strength * pull
     return result
 
@@ -153,13 +204,19 @@ def stiff(seizure: Seizure, time: NDArray) -> Angles:
     """The tonic posture, trembling."""
     held = seizure.poses["tonic"]
     return {
-        name: held[name] + np.radians(TREMOR[0]) * np.sin(2 * np.pi * rate * time + phase) for name, (rate, phase) in seizure.tremor.items()
+        name: held[name] + np.radians(TREMOR[0]) * np.sin(2 * np.pi * rate * time + phase)
+        for name, (rate, phase) in seizure.tremor.items()
     }
 
 
 def hyperkinetic(seizure: Seizure, time: NDArray) -> tuple[Angles, dict[str, NDArray]]:
     """The hyperkinetic phase with its moments."""
-    moved, clench = angles(seizure.movement, [v for v in seizure.visits if v.stop >= time[0] and v.start <= time[-1]], time, 0.0)
+    moved, clench = angles(
+        seizure.movement,
+        [v for v in seizure.visits if v.stop >= time[0] and v.start <= time[-1]],
+        time,
+        0.0,
+    )
     for moment in seizure.moments:
         if moment.stop < time[0] or moment.start > time[-1]:
             continue
@@ -169,7 +226,9 @@ def hyperkinetic(seizure: Seizure, time: NDArray) -> tuple[Angles, dict[str, NDA
         target = (
             stiff(seizure, time)
             if moment.kind == "stiff"
-            else jerked(seizure, posture, jerks(rate, moment.rate * (time - moment.start)), moment.sides)
+            else jerked(
+                seizure, posture, jerks(rate, moment.rate * (time - moment.start)), moment.sides
+            )
         )
         both = len(moment.sides) == len(SIDES)
         for name in NAMES:
@@ -178,27 +237,44 @@ def hyperkinetic(seizure: Seizure, time: NDArray) -> tuple[Angles, dict[str, NDA
     return moved, clench
 
 
-def seizure_angles(seizure: Seizure, time: NDArray, rest: Angles, hands: dict[str, NDArray]) -> tuple[Angles, dict[str, NDArray]]:
-    """Joint angles (rad) and how far each hand is closed over `time` (s from the onset), out of rest and back into it.
+def seizure_angles(
+    seizure: Seizure, time: NDArray, rest: Angles, hands: dict[str, NDArray]
+) -> tuple[Angles, dict[str, NDArray]]:
+    """Joint angles (rad) and how far each hand is closed over `time` (s from the onset), out of
+    rest and back into it.
 
     Args:
         rest, hands: what the patient would do without the seizure, over the same time.
     """
     share = weights(seizure, time)
     moved, clench = hyperkinetic(seizure, time)
-    parts = {"hyperkinetic": moved, "postictal": {name: 0 * time + value for name, value in seizure.poses["limp"].items()}}
+    parts = {
+        "hyperkinetic": moved,
+        "postictal": {name: 0 * time + value for name, value in seizure.poses["limp"].items()},
+    }
     closed = {"hyperkinetic": clench, "postictal": {side: 0 * time + 0.3 for side in SIDES}}
     if seizure.kind == "TCS":
         rate, count = jerk_rate(seizure, time)
         posture = {name: 0 * time + value for name, value in seizure.poses["clonic"].items()}
         growing = 0.65 + 0.35 * (1 - rate / seizure.rates[0])  # small and quick at first
-        parts |= {"tonic": stiff(seizure, time), "clonic": jerked(seizure, posture, growing * jerks(rate, count))}
+        parts |= {
+            "tonic": stiff(seizure, time),
+            "clonic": jerked(seizure, posture, growing * jerks(rate, count)),
+        }
         closed |= {kind: {side: 0 * time + 0.9 for side in SIDES} for kind in ("tonic", "clonic")}
     calm = 1 - np.sum(list(share.values()), 0)
-    breath = np.radians(1.2) * share["postictal"] * np.sin(2 * np.pi * 0.4 * time)  # deep and quick, 24 a minute
-    result = {name: calm * rest[name] + mixed(share, {kind: part[name] for kind, part in parts.items()}) for name in NAMES}
+    breath = (
+        np.radians(1.2) * share["postictal"] * np.sin(2 * np.pi * 0.4 * time)
+    )  # deep and quick, 24 a minute
+    result = {
+        name: calm * rest[name] + mixed(share, {kind: part[name] for kind, part in parts.items()})
+        for name in NAMES
+    }
     result["trunk_pitch"] = result["trunk_pitch"] + breath
-    return result, {side: calm * hands[side] + mixed(share, {kind: hand[side] for kind, hand in closed.items()}) for side in SIDES}
+    return result, {
+        side: calm * hands[side] + mixed(share, {kind: hand[side] for kind, hand in closed.items()})
+        for side in SIDES
+    }
 
 
 def mixed(share: dict[str, NDArray], parts: dict[str, NDArray]) -> NDArray:
@@ -207,12 +283,18 @@ def mixed(share: dict[str, NDArray], parts: dict[str, NDArray]) -> NDArray:
 
 
 def seizure_actions(seizure: Seizure, time: NDArray, rest: NDArray) -> NDArray:
-    """Facial actions (time, action): talk and blinks while hyperkinetic, then the phases' faces; `rest` as without the seizure."""
+    """Facial actions (time, action): talk and blinks while hyperkinetic, then the phases' faces;
+    `rest` as without the seizure.
+    """
     share = weights(seizure, time)
     calm = 1 - np.sum(list(share.values()), 0)
-    result = calm[:, None] * rest + share["hyperkinetic"][:, None] * actions(seizure.movement, [], time, 0.0)
+    result = calm[:, None] * rest + share["hyperkinetic"][:, None] * actions(
+        seizure.movement, [], time, 0.0
+    )
     for kind in share.keys() & FACES.keys():
         result += share[kind][:, None] * np.array([FACES[kind].get(name, 0.0) for name in ACTIONS])
     if seizure.kind == "TCS":  # eyes go where the head is turned
-        result[:, ACTIONS.index("gaze_u")] += share["tonic"] * np.sign(seizure.poses["tonic"]["head_yaw"]) * 0.7
+        result[:, ACTIONS.index("gaze_u")] += (
+            share["tonic"] * np.sign(seizure.poses["tonic"]["head_yaw"]) * 0.7
+        )
     return result

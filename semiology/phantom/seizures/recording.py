@@ -1,4 +1,6 @@
-"""A recording of any length: a patient at rest, with seizures at known times, rendered piece by piece in bounded memory."""
+"""A recording of any length: a patient at rest, with seizures at known times, rendered piece by
+piece in bounded memory.
+"""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -10,9 +12,24 @@ from numpy.typing import NDArray
 from semiology.data.events import Event, write_events
 from semiology.errors import UserError
 from semiology.phantom.drawing.clip import Performance, Subject, draw_frames, draw_subject, enact
-from semiology.phantom.drawing.filming import FPS, PIECE, Light, View, check_film, develop, draw_light, with_picture
+from semiology.phantom.drawing.filming import (
+    FPS,
+    PIECE,
+    Light,
+    View,
+    check_film,
+    develop,
+    draw_light,
+    with_picture,
+)
 from semiology.phantom.drawing.rest import Rest, draw_rest, rest_actions, rest_angles
-from semiology.phantom.seizures.phases import Kind, Seizure, draw_seizure, seizure_actions, seizure_angles
+from semiology.phantom.seizures.phases import (
+    Kind,
+    Seizure,
+    draw_seizure,
+    seizure_actions,
+    seizure_angles,
+)
 from semiology.phantom.shared.design import generator
 from semiology.video import write_video
 
@@ -39,18 +56,32 @@ class Recording:
 
     def seen_by(self, view: View, light: Light) -> "Recording":
         """The same performance by another camera."""
-        return replace(self, subject=replace(self.subject, view=view), light=light, noise_seed=self.noise_seed + 1)
+        return replace(
+            self,
+            subject=replace(self.subject, view=view),
+            light=light,
+            noise_seed=self.noise_seed + 1,
+        )
 
 
 def draw_recording(
-    rng: np.random.Generator, subject: Subject, duration: float, seizures: Sequence[tuple[Kind, float, float]], fps: float
+    rng: np.random.Generator,
+    subject: Subject,
+    duration: float,
+    seizures: Sequence[tuple[Kind, float, float]],
+    fps: float,
 ) -> Recording:
-    """Draw a video of `duration` s at `fps` Hz. `seizures`: type, onset and duration (s); what lies between them is rest."""
+    """Draw a video of `duration` s at `fps` Hz. `seizures`: type, onset and duration (s); what lies
+    between them is rest.
+    """
     return Recording(
         subject=subject,
         light=draw_light(rng, subject.view),
         rest=draw_rest(rng, duration),
-        seizures=tuple((onset, draw_seizure(rng, kind, lasting)) for kind, onset, lasting in sorted(seizures, key=lambda s: s[1])),
+        seizures=tuple(
+            (onset, draw_seizure(rng, kind, lasting))
+            for kind, onset, lasting in sorted(seizures, key=lambda s: s[1])
+        ),
         frames=round(duration * fps),
         fps=fps,
         noise_seed=int(rng.integers(2**31)),
@@ -75,9 +106,16 @@ def film(recording: Recording) -> Iterator[NDArray]:
     def drawn() -> Iterator[NDArray]:
         for start in range(0, recording.frames, PIECE):
             piece = act(recording, range(start, min(start + PIECE, recording.frames)))
-            yield from draw_frames(recording.subject, recording.light, piece, range(len(piece.time)))
+            yield from draw_frames(
+                recording.subject, recording.light, piece, range(len(piece.time))
+            )
 
-    return develop(drawn(), recording.subject.view, recording.light, np.random.default_rng(recording.noise_seed))
+    return develop(
+        drawn(),
+        recording.subject.view,
+        recording.light,
+        np.random.default_rng(recording.noise_seed),
+    )
 
 
 def bit_rate(recording: Recording) -> int:
@@ -86,11 +124,16 @@ def bit_rate(recording: Recording) -> int:
 
 
 def events(recording: Recording) -> list[Event]:
-    """Every seizure, with its type as the level, and each of its phases under its own name, in seconds of the video."""
+    """Every seizure, with its type as the level, and each of its phases under its own name, in
+    seconds of the video.
+    """
     found = []
     for onset, seizure in recording.seizures:
         found.append(Event(onset, seizure.duration, "seizure", seizure.kind))
-        found += [Event(onset + phase.start, phase.stop - phase.start, phase.kind) for phase in seizure.phases]
+        found += [
+            Event(onset + phase.start, phase.stop - phase.start, phase.kind)
+            for phase in seizure.phases
+        ]
     return found
 
 
@@ -104,12 +147,14 @@ def render_long(
     width: int = 352,
     height: int = 288,
 ) -> list[Event]:
-    """Render one long SYNTHETIC video of a patient in bed, frame by frame: rest (breathing, small movements, an arm that reaches, turning
-    over) with seizures at known times. Memory does not grow with its length.
+    """Render one long SYNTHETIC video of a patient in bed, frame by frame: rest (breathing, small
+    movements, an arm that reaches, turning over) with seizures at known times. Memory does not grow
+    with its length.
 
     Args:
-        path: of the video, .mp4 or another that `write_video` knows; its truth goes beside it, to <name>_events.tsv: each seizure as
-            "seizure" with its type as the level, and each of its phases.
+        path: of the video, .mp4 or another that `write_video` knows; its truth goes beside it, to
+            <name>_events.tsv: each seizure as "seizure" with its type as the level, and each of its
+            phases.
         seizures: (type, onset, duration): "FOS" or "TCS", seconds of the video, seconds.
         seed: of person, room, camera and movement.
         fps: Hz. width, height: px.
@@ -118,7 +163,8 @@ def render_long(
         The events that are in the table.
 
     Raises:
-        UserError: a length, rate or size that is not possible; seizures that overlap, leave the video, or last under 5 s.
+        UserError: a length, rate or size that is not possible; seizures that overlap, leave the
+            video, or last under 5 s.
     """
     path = Path(path)
     check_film(fps, width, height)
@@ -130,7 +176,9 @@ def render_long(
             raise UserError(f"phantom: seizure type {kind!r}; give FOS or TCS")
         if lasting < SHORTEST or onset < until or onset + lasting > 60 * minutes:
             what = f"{SHORTEST:g} s or longer, {CALM:g} s apart, within {60 * minutes:g} s"
-            raise UserError(f"phantom: a seizure at {onset:g} s that lasts {lasting:g} s; seizures are {what}")
+            raise UserError(
+                f"phantom: a seizure at {onset:g} s that lasts {lasting:g} s; seizures are {what}"
+            )
         until = onset + lasting + CALM
     subject = draw_subject(generator(seed, 12))
     subject = replace(subject, view=with_picture(subject.view, width, height))

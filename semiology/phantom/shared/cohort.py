@@ -1,6 +1,8 @@
-"""What is written beside a phantom cohort: the labels' definitions, and on every page that it is synthetic.
+"""What is written beside a phantom cohort: the labels' definitions, and on every page that it is
+synthetic.
 
-What every phantom cohort on disk has in common: clips made once from a named recipe, their truth, its tables.
+What every phantom cohort on disk has in common: clips made once from a named recipe, their truth,
+its tables.
 """
 
 import hashlib
@@ -16,7 +18,10 @@ from tqdm import tqdm
 from semiology.errors import UserError
 from semiology.files import write_text
 
-NOTICE = "SYNTHETIC: rendered by semiology's phantom. No person was filmed; nothing measured on it holds for patients."
+NOTICE = (
+    "SYNTHETIC: rendered by semiology's phantom. No person was filmed; nothing measured on it holds"
+    " for patients."
+)
 
 CLIPS_JSON: dict[str, dict] = {
     "dystonia": {
@@ -36,7 +41,11 @@ CLIPS_JSON: dict[str, dict] = {
         "Description": f"The patient's arm that holds the posture. {NOTICE}",
         "ILAETerm": "dystonic",
         "HED": "Semiology-dystonic",
-        "Levels": {"none": "no dystonia", "left": "the patient's left arm", "right": "the patient's right arm"},
+        "Levels": {
+            "none": "no dystonia",
+            "left": "the patient's left arm",
+            "right": "the patient's right arm",
+        },
         "Mirror": {"left": "right", "right": "left"},
     },
     "emotion": {
@@ -45,7 +54,10 @@ CLIPS_JSON: dict[str, dict] = {
         "Description": f"A sustained facial expression of an emotion is in the clip. {NOTICE}",
         "ILAETerm": "affective (emotional)",
         "HED": "Semiology-affective-emotional",
-        "Levels": {"absent": "no sustained expression; grimaces may pass", "present": "an expression of fear, anger or joy is held"},
+        "Levels": {
+            "absent": "no sustained expression; grimaces may pass",
+            "present": "an expression of fear, anger or joy is held",
+        },
     },
     "expression": {
         "Role": "label",
@@ -55,8 +67,14 @@ CLIPS_JSON: dict[str, dict] = {
         "HED": "Semiology-affective-emotional",
         "Levels": {"neutral": "none", "fear": "fear", "anger": "anger", "smile": "smile"},
     },
-    "light": {"Role": "covariate", "Levels": {"daylight": "in colour", "infrared": "at night, grey"}},
-    "caregiver": {"Role": "covariate", "Levels": {"yes": "a second person is in view for a while", "no": "the patient alone"}},
+    "light": {
+        "Role": "covariate",
+        "Levels": {"daylight": "in colour", "infrared": "at night, grey"},
+    },
+    "caregiver": {
+        "Role": "covariate",
+        "Levels": {"yes": "a second person is in view for a while", "no": "the patient alone"},
+    },
     "synthetic": {"Role": "covariate", "Description": NOTICE},
 }
 
@@ -64,9 +82,15 @@ SEIZURES_JSON: dict[str, dict] = {
     "seizure_type": {
         "Role": "label",
         "LongName": "Type of the seizure",
-        "Description": f"Whether a focal hyperkinetic seizure evolves to a bilateral tonic-clonic one. {NOTICE}",
+        "Description": (
+            "Whether a focal hyperkinetic seizure evolves to a bilateral tonic-clonic one."
+            f" {NOTICE}"
+        ),
         "ILAETerm": "focal to bilateral tonic-clonic",
-        "Levels": {"FOS": "focal onset, hyperkinetic to its end", "TCS": "hyperkinetic, then tonic, then clonic"},
+        "Levels": {
+            "FOS": "focal onset, hyperkinetic to its end",
+            "TCS": "hyperkinetic, then tonic, then clonic",
+        },
     },
     "recording_id": {"Role": "covariate", "Description": "The seizure; its views share it"},
     "view": {"Role": "covariate", "Levels": {"L": "the first camera", "S": "the second camera"}},
@@ -112,12 +136,23 @@ SEIZURES_README = f"""# Phantom cohort of seizures
 
 
 def recipe_name(recipe: Any, version: int, *kind: str) -> str:
-    """A digest that names the recipe (a dataclass) in each clip's truth; `kind` tells one kind of cohort from another."""
-    return hashlib.sha256(json.dumps([*kind, version, asdict(recipe)], sort_keys=True).encode()).hexdigest()[:16]
+    """A digest that names the recipe (a dataclass) in each clip's truth; `kind` tells one kind of
+    cohort from another.
+    """
+    return hashlib.sha256(
+        json.dumps([*kind, version, asdict(recipe)], sort_keys=True).encode()
+    ).hexdigest()[:16]
 
 
 def make_clips(
-    make_clip: Callable[..., dict[str, str]], out: Path, recipe: Any, places: Sequence[tuple], *, jobs: int, progress: bool, what: str
+    make_clip: Callable[..., dict[str, str]],
+    out: Path,
+    recipe: Any,
+    places: Sequence[tuple],
+    *,
+    jobs: int,
+    progress: bool,
+    what: str,
 ) -> list[dict[str, str]]:
     """Rows of clips.tsv: `make_clip(out, recipe, *place)` for each place, in so many processes.
 
@@ -125,14 +160,18 @@ def make_clips(
         UserError: the folder holds a cohort that is no phantom.
     """
     check_folder(out)
-    made = Parallel(n_jobs=jobs, return_as="generator")(delayed(make_clip)(out, recipe, *place) for place in places)
+    made = Parallel(n_jobs=jobs, return_as="generator")(
+        delayed(make_clip)(out, recipe, *place) for place in places
+    )
     return list(tqdm(made, total=len(places), desc=what, unit="clip", disable=not progress))
 
 
 def check_folder(out: Path) -> None:
     """Raises UserError where the folder holds a cohort that is no phantom."""
     sidecar = out / "clips.json"
-    if (out / "clips.tsv").exists() and not (sidecar.is_file() and '"synthetic"' in sidecar.read_text(errors="replace")):
+    if (out / "clips.tsv").exists() and not (
+        sidecar.is_file() and '"synthetic"' in sidecar.read_text(errors="replace")
+    ):
         raise UserError(f"{out}: holds a cohort that is no phantom; choose another folder")
 
 
@@ -148,21 +187,41 @@ def is_made(truth: Path, recipe_name: str, video: Path) -> bool:
 
 def write_truth(truth: Path, told: dict, recipe: Any, name: str) -> None:
     """A clip's JSON truth, with the recipe and its name: the last file of a clip."""
-    write_text(truth, json.dumps({"synthetic": True, **told, "recipe": asdict(recipe), "recipe_name": name}, indent=1))
+    write_text(
+        truth,
+        json.dumps(
+            {"synthetic": True, **told, "recipe": asdict(recipe), "recipe_name": name}, indent=1
+        ),
+    )
 
 
 def write_tables(
-    out: Path, rows: list[dict[str, str]], sidecar: dict[str, dict], readme: str, recipe: dict, groups: dict[str, str] | None = None
+    out: Path,
+    rows: list[dict[str, str]],
+    sidecar: dict[str, dict],
+    readme: str,
+    recipe: dict,
+    groups: dict[str, str] | None = None,
 ) -> None:
-    """Everything of a phantom cohort but its clips; clips.tsv last. `groups`: participant_id -> control or patient."""
+    """Everything of a phantom cohort but its clips; clips.tsv last. `groups`: participant_id ->
+    control or patient.
+    """
     names = dict.fromkeys(row["participant_id"] for row in rows)
-    people = [{"participant_id": name, "synthetic": "yes"} | ({"group": groups[name]} if groups else {}) for name in names]
+    people = [
+        {"participant_id": name, "synthetic": "yes"} | ({"group": groups[name]} if groups else {})
+        for name in names
+    ]
     write_text(out / "participants.tsv", table(people))
     write_text(out / "clips.json", json.dumps(sidecar, indent=2) + "\n")
-    write_text(out / "dataset_description.json", json.dumps({**DESCRIPTION, "Recipe": recipe}, indent=2) + "\n")
+    write_text(
+        out / "dataset_description.json",
+        json.dumps({**DESCRIPTION, "Recipe": recipe}, indent=2) + "\n",
+    )
     write_text(out / "README.md", readme)
     write_text(out / "clips.tsv", table(rows))
 
 
 def table(rows: list[dict[str, str]]) -> str:
-    return "".join("\t".join(cells) + "\n" for cells in [list(rows[0]), *(list(row.values()) for row in rows)])
+    return "".join(
+        "\t".join(cells) + "\n" for cells in [list(rows[0]), *(list(row.values()) for row in rows)]
+    )

@@ -1,8 +1,11 @@
-"""What a tracker adds to the truth: white jitter, a slow wander, joints lost for some frames, sides swapped for a moment.
+"""What a tracker adds to the truth: white jitter, a slow wander, joints lost for some frames, sides
+swapped for a moment.
 
-Measured on the default backend's tracks of this phantom without jerks (three people at rest and in action, 352x288 px, 72 s), against its
-truth: at rest jitter of 0.15 px and a wander of 0.5 px that is forgotten after half a second (medians over joints); in action the wander is
-1 to 4 px, as its error follows the posture. No joint was lost, no sides were swapped: these two are our choice, other trackers have them.
+Measured on the default backend's tracks of this phantom without jerks (three people at rest and in
+action, 352x288 px, 72 s), against its truth: at rest jitter of 0.15 px and a wander of 0.5 px that
+is forgotten after half a second (medians over joints); in action the wander is 1 to 4 px, as its
+error follows the posture. No joint was lost, no sides were swapped: these two are our choice, other
+trackers have them.
 """
 
 import numpy as np
@@ -19,13 +22,17 @@ SWAPPED_FOR = 0.08  # s in the mean, one frame at least
 
 
 def as_tracked(tracks: xr.Dataset, px: float, rng: np.random.Generator) -> xr.Dataset:
-    """The tracks with the errors of a tracker; `px` is the standard deviation of the jitter in x and in y."""
+    """The tracks with the errors of a tracker; `px` is the standard deviation of the jitter in x
+    and in y.
+    """
     fps, names = float(tracks.attrs["fps"]), [str(name) for name in tracks.keypoint.values]
     position = tracks.position.values.astype(float)  # (time, space, keypoint)
     position += px * rng.normal(size=position.shape) + wander(rng, position.shape, WANDER * px, fps)
     for left in (name for name in names if name.startswith("left_")):
         pair = [names.index(left), names.index(left.replace("left_", "right_"))]
-        swapped = stretches(rng, len(position), SWAPS / 60 / fps * mean_frames(SWAPPED_FOR, fps), SWAPPED_FOR, fps)
+        swapped = stretches(
+            rng, len(position), SWAPS / 60 / fps * mean_frames(SWAPPED_FOR, fps), SWAPPED_FOR, fps
+        )
         position[swapped[:, None], :, pair] = position[swapped[:, None], :, pair[::-1]]
     confidence = tracks.confidence.values.copy()
     for i in range(len(names)):
@@ -37,8 +44,12 @@ def as_tracked(tracks: xr.Dataset, px: float, rng: np.random.Generator) -> xr.Da
     return noisy.assign_attrs(backend=f"{tracks.attrs['backend']} with noise")
 
 
-def wander(rng: np.random.Generator, shape: tuple[int, ...], deviation: float, fps: float) -> NDArray:
-    """Noise (time, ...) of a standard deviation whose autocorrelation falls with WANDERS_FOR: an autoregressive process of order 1."""
+def wander(
+    rng: np.random.Generator, shape: tuple[int, ...], deviation: float, fps: float
+) -> NDArray:
+    """Noise (time, ...) of a standard deviation whose autocorrelation falls with WANDERS_FOR: an
+    autoregressive process of order 1.
+    """
     keep = np.exp(-1 / (WANDERS_FOR * fps))
     steps = rng.normal(size=shape) * deviation
     steps[1:] *= np.sqrt(1 - keep**2)
@@ -50,8 +61,12 @@ def mean_frames(seconds: float, fps: float) -> float:
     return max(1.0, seconds * fps)
 
 
-def stretches(rng: np.random.Generator, frames: int, share: float, seconds: float, fps: float) -> NDArray:
-    """Numbers of the frames, `share` of all in the mean, in stretches of `seconds` in the mean; lengths are geometric."""
+def stretches(
+    rng: np.random.Generator, frames: int, share: float, seconds: float, fps: float
+) -> NDArray:
+    """Numbers of the frames, `share` of all in the mean, in stretches of `seconds` in the mean;
+    lengths are geometric.
+    """
     usual = mean_frames(seconds, fps)
     begins = np.flatnonzero(rng.random(frames) < share / usual)
     lengths = rng.geometric(1 / usual, len(begins))

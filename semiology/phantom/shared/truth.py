@@ -12,8 +12,12 @@ from semiology.phantom.drawing.filming import FPS
 from semiology.phantom.drawing.kinematics import SIDES
 
 BACKEND = "phantom truth"
-TURNED_AWAY = 0.15  # cosine between a landmark's outward normal and the camera below which it does not count as seen
-HIDING = (("elbow", "wrist", 0.036), ("wrist", "hand", 0.045))  # parts of an arm that hide what is behind: from, to, radius (m)
+# cosine between a landmark's outward normal and the camera below which it does not count as seen
+TURNED_AWAY = 0.15
+HIDING = (
+    ("elbow", "wrist", 0.036),
+    ("wrist", "hand", 0.045),
+)  # parts of an arm that hide what is behind: from, to, radius (m)
 
 
 def body_truth(plan: Plan, performance: Performance) -> xr.Dataset:
@@ -34,14 +38,19 @@ def main_phase(plan: Plan, tracks: xr.Dataset) -> xr.Dataset:
 
 
 def joint_tracks(subject: Subject, performance: Performance, fps: float) -> xr.Dataset:
-    """The eleven joints in px and in metres (camera axes) of the whole video; confidence 0 where hidden or out of the picture.
+    """The eleven joints in px and in metres (camera axes) of the whole video; confidence 0 where
+    hidden or out of the picture.
 
     A hidden joint keeps its position: the truth is whole.
     """
     names = list(load_skeleton("upper_body_11").joints)
     points = {name: performance.camera.to_camera(performance.figure.joints[name]) for name in names}
     hidden = {
-        name: behind_arm(performance, point, skip=name.split("_")[0] if "wrist" in name or "elbow" in name else "")
+        name: behind_arm(
+            performance,
+            point,
+            skip=name.split("_")[0] if "wrist" in name or "elbow" in name else "",
+        )
         for name, point in points.items()
     }
     if subject.room.blanket_top < 0.02:
@@ -51,7 +60,9 @@ def joint_tracks(subject: Subject, performance: Performance, fps: float) -> xr.D
 
 
 def landmark_tracks(subject: Subject, performance: Performance, fps: float) -> xr.Dataset:
-    """The 23 landmarks, likewise; confidence 0 where turned away, behind an arm or out of the picture."""
+    """The 23 landmarks, likewise; confidence 0 where turned away, behind an arm or out of the
+    picture.
+    """
     names = list(load_skeleton("face_23").joints)
     points = {name: performance.camera.to_camera(performance.landmarks[name]) for name in names}
     middle = performance.camera.to_camera(performance.figure.joints["head"])
@@ -61,20 +72,27 @@ def landmark_tracks(subject: Subject, performance: Performance, fps: float) -> x
     for name, point in points.items():
         local = np.einsum("tji,tj->ti", axes, point - middle) / half**2
         normal = np.einsum("tij,tj->ti", axes, local)
-        cosine = -np.sum(normal * point, -1) / (np.linalg.norm(normal, axis=-1) * np.linalg.norm(point, axis=-1))
+        cosine = -np.sum(normal * point, -1) / (
+            np.linalg.norm(normal, axis=-1) * np.linalg.norm(point, axis=-1)
+        )
         hidden[name] = (cosine < TURNED_AWAY) | behind_arm(performance, point)
     return container(performance, points, hidden, fps)
 
 
 def behind_arm(performance: Performance, points: NDArray, skip: str = "") -> NDArray:
-    """Whether the patient's forearm or hand stands before `points` (time, 3) m in camera axes; the arm of side `skip` does not count."""
+    """Whether the patient's forearm or hand stands before `points` (time, 3) m in camera axes; the
+    arm of side `skip` does not count.
+    """
     hidden = np.zeros(len(points), bool)
     ray = points / np.linalg.norm(points, axis=-1, keepdims=True)
     for side in SIDES:
         if side == skip:
             continue
         for start, stop, radius in HIDING:
-            a, b = (performance.camera.to_camera(performance.figure.joints[f"{side}_{name}"]) for name in (start, stop))
+            a, b = (
+                performance.camera.to_camera(performance.figure.joints[f"{side}_{name}"])
+                for name in (start, stop)
+            )
             for share in np.linspace(0, 1, 7):  # spheres along the bone
                 centre = a + share * (b - a)
                 along = np.sum(centre * ray, -1)
@@ -83,7 +101,9 @@ def behind_arm(performance: Performance, points: NDArray, skip: str = "") -> NDA
     return hidden
 
 
-def container(performance: Performance, points: dict[str, NDArray], hidden: dict[str, NDArray], fps: float) -> xr.Dataset:
+def container(
+    performance: Performance, points: dict[str, NDArray], hidden: dict[str, NDArray], fps: float
+) -> xr.Dataset:
     """Points (time, 3) m in camera axes -> tracks."""
     camera = performance.camera
     position_3d = np.stack(list(points.values()), 1)
@@ -107,7 +127,10 @@ def container(performance: Performance, points: dict[str, NDArray], hidden: dict
 
 def spans(flags: NDArray, times: NDArray) -> list[list[float]]:
     """[start, stop] in seconds of every run of true `flags` (time,)."""
-    return [[round(float(times[run.start]), 3), round(float(times[run.stop - 1] + 1 / FPS), 3)] for run in unbroken_runs(flags)]
+    return [
+        [round(float(times[run.start]), 3), round(float(times[run.stop - 1] + 1 / FPS), 3)]
+        for run in unbroken_runs(flags)
+    ]
 
 
 def story(plan: Plan, performance: Performance) -> dict:
@@ -144,6 +167,9 @@ def story(plan: Plan, performance: Performance) -> dict:
         "noise": plan.light.noise,
         "bit_rate": plan.light.bit_rate(plan.subject.view),
         "bandage": plan.subject.person.bandage,
-        "bones": {name: round(float(getattr(body, name)), 5) for name in ("trunk", "shoulder", "hip", "upper_arm", "forearm", "neck")},
+        "bones": {
+            name: round(float(getattr(body, name)), 5)
+            for name in ("trunk", "shoulder", "hip", "upper_arm", "forearm", "neck")
+        },
         "camera": camera.story(),
     }

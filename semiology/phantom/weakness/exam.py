@@ -1,4 +1,6 @@
-"""One examination of a face on film: a person sits upright before a near camera and does what a panel asks for, as far as strength goes."""
+"""One examination of a face on film: a person sits upright before a near camera and does what a
+panel asks for, as far as strength goes.
+"""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -67,7 +69,9 @@ def draw_sitter(rng: np.random.Generator, size: int) -> Subject:
     """A person who sits up, and a camera in front of the face with a square picture of `size` px."""
     person = replace(draw_person(rng), bandage=False)
     room = replace(draw_room(rng), recline=float(np.radians(80)), blanket_top=-0.1)
-    face = 0.38 * person.body.trunk + 0.85 * person.body.neck  # m, above where a camera looks at the chest
+    face = (
+        0.38 * person.body.trunk + 0.85 * person.body.neck
+    )  # m, above where a camera looks at the chest
     view = View(
         width=size,
         height=size,
@@ -84,12 +88,22 @@ def draw_sitter(rng: np.random.Generator, size: int) -> Subject:
 
 
 def draw_exam(
-    rng: np.random.Generator, subject: Subject, panel: str, weakness: Weakness, uneven: NDArray, willing: float, seconds: float, fps: float
+    rng: np.random.Generator,
+    subject: Subject,
+    panel: str,
+    weakness: Weakness,
+    uneven: NDArray,
+    willing: float,
+    seconds: float,
+    fps: float,
 ) -> Exam:
     """Draw a clip of `seconds` s; `willing` is how strongly this person shows expressions, about 1."""
     rest = replace(draw_rest(rng, seconds), reaches=(), turns=())
     upright = {name: float(np.radians(rng.normal(0, 3))) for name in (*TRUNK_ANGLES, *HEAD_ANGLES)}
-    swing = {name: waves * [HEAD_SWAYS if name in HEAD_ANGLES else 1, 1, 1] for name, waves in rest.movement.swing.items()}
+    swing = {
+        name: waves * [HEAD_SWAYS if name in HEAD_ANGLES else 1, 1, 1]
+        for name, waves in rest.movement.swing.items()
+    }
     movement = replace(rest.movement, rest=rest.movement.rest | upright, swing=swing, talk=())
     return Exam(
         subject=subject,
@@ -107,16 +121,26 @@ def draw_exam(
 
 
 def effort(panel: str, time: NDArray, seconds: float) -> NDArray:
-    """How much of what the panel asks for is meant to be shown (time,), 0 to 1: held from BEGIN on, or again and again."""
+    """How much of what the panel asks for is meant to be shown (time,), 0 to 1: held from BEGIN on,
+    or again and again.
+    """
     if panel == "rest":
         return np.zeros_like(time)
     if panel == "closure":
-        return sum((plateau(time, start, start + CLOSED, 0.25) for start in np.arange(BEGIN, seconds - CLOSED, EVERY)), np.zeros_like(time))
+        return sum(
+            (
+                plateau(time, start, start + CLOSED, 0.25)
+                for start in np.arange(BEGIN, seconds - CLOSED, EVERY)
+            ),
+            np.zeros_like(time),
+        )
     return plateau(time, BEGIN, seconds + 1, 0.4)
 
 
 def meant(exam: Exam) -> NDArray:
-    """Actions (time, action, side) of the face without weakness: blinks, gaze, and what the panel asks for."""
+    """Actions (time, action, side) of the face without weakness: blinks, gaze, and what the panel
+    asks for.
+    """
     actions = rest_actions(exam.rest, exam.time)
     asked = np.array([PANELS[exam.panel].get(name, 0.0) for name in ACTIONS])
     strength = exam.strength * (1 + wave_sum(exam.waves, exam.time))
@@ -130,7 +154,9 @@ def meant(exam: Exam) -> NDArray:
 def act(exam: Exam) -> Performance:
     """What is to be seen in every frame."""
     angles, clench = rest_angles(exam.rest, exam.time)
-    return enact(exam.subject, exam.time, angles, clench, weakened(meant(exam), exam.weakness, exam.tired))
+    return enact(
+        exam.subject, exam.time, angles, clench, weakened(meant(exam), exam.weakness, exam.tired)
+    )
 
 
 def film(exam: Exam, performance: Performance) -> Iterator[NDArray]:

@@ -1,8 +1,11 @@
-"""What is written beside a phantom cohort of weak faces: the columns' definitions, and on every page that it is synthetic."""
+"""What is written beside a phantom cohort of weak faces: the columns' definitions, and on every
+page that it is synthetic.
+"""
 
 from semiology.phantom.shared.cohort import CLIPS_JSON, NOTICE
 
-CLINICIAN_POINTS = 9  # three items of 0 to 3, as ptosis, lid closure and facial muscles are in the QMG [our choice]
+# three items of 0 to 3, as ptosis, lid closure and facial muscles are in the QMG [our choice]
+CLINICIAN_POINTS = 9
 
 WEAKNESS_JSON: dict[str, dict] = {
     "diagnosis": {
@@ -21,7 +24,11 @@ WEAKNESS_JSON: dict[str, dict] = {
         "Role": "label",
         "LongName": "Weaker side of the face",
         "Description": f"The participant's side that is weak where one side alone is. {NOTICE}",
-        "Levels": {"none": "both sides alike, or a control", "left": "the left side", "right": "the right side"},
+        "Levels": {
+            "none": "both sides alike, or a control",
+            "left": "the left side",
+            "right": "the right side",
+        },
         "Mirror": {"left": "right", "right": "left"},
     },
     "panel": {

@@ -1,9 +1,11 @@
-"""Facial weakness: what a weak face makes of the actions that a healthy one would show, side by side and over a task.
+"""Facial weakness: what a weak face makes of the actions that a healthy one would show, side by
+side and over a task.
 
-A weak muscle moves less by a share (LOSS) of what it would move; the lid's and the mouth's own tone gives way too, so that lids droop and
-corners sag at rest. In myasthenia strength runs out while a muscle is held: the weakness that shows rises over a task towards the degree.
-Signs after the quantitative myasthenia gravis score (Barohn et al. 1998: ptosis in sustained upgaze, lid closure, facial muscles); how much
-a degree takes is our choice. Somebody of degree 0 shows the healthy face.
+A weak muscle moves less by a share (LOSS) of what it would move; the lid's and the mouth's own tone
+gives way too, so that lids droop and corners sag at rest. In myasthenia strength runs out while a
+muscle is held: the weakness that shows rises over a task towards the degree. Signs after the
+quantitative myasthenia gravis score (Barohn et al. 1998: ptosis in sustained upgaze, lid closure,
+facial muscles); how much a degree takes is our choice. Somebody of degree 0 shows the healthy face.
 """
 
 from dataclasses import dataclass
@@ -18,16 +20,28 @@ from semiology.phantom.shared.design import deal
 LOSS: dict[str, dict[str, float]] = {  # region -> action -> share of it that is gone at weakness 1
     "brow": {"brow_inner": 0.8, "brow_outer": 0.8, "brow_lower": 0.7},
     "lids": {"blink": 0.65, "lid_tight": 0.7},
-    "mouth": {"corner_up": 0.85, "corner_down": 0.6, "stretch": 0.7, "press": 0.6, "upper_lip": 0.7},
+    "mouth": {
+        "corner_up": 0.85,
+        "corner_down": 0.6,
+        "stretch": 0.7,
+        "press": 0.6,
+        "upper_lip": 0.7,
+    },
 }
 DROOP = 1.3  # of `lid_raise` that the upper lid loses at weakness 1: 5 mm of 7
 SAG = 0.3  # of `corner_down` that the corners of the mouth then gain
-SPARED = 0.6  # share of the degree that a region has at least: in some the eyes are weaker, in others the mouth
+# share of the degree that a region has at least: in some the eyes are weaker, in others the mouth
+SPARED = 0.6
 SEVERE = 0.5  # degree from which weakness counts as severe
 WEAKEST = {"control": (0.0, 0.08), "patient": (0.15, 1.0)}  # range of the degree
 FATIGABLE = 0.3, 0.7  # share of the degree that shows only after effort
-TIRING = 0.4  # of a task, after which 63 % of that share shows; over a minute in patients, over any length here
-UNEVEN = 0.04, 0.08  # sd of a healthy face's difference between its sides: share of each action, and `lid_raise` at rest
+# of a task, after which 63 % of that share shows; over a minute in patients, over any length here
+TIRING = 0.4
+UNEVEN = (
+    0.04,
+    0.08,
+    # sd of a healthy face's difference between its sides: share of each action, and `lid_raise` at rest
+)
 
 
 @dataclass(frozen=True)
@@ -47,14 +61,17 @@ class Weakness:
     regions: dict[str, float]
 
     def over(self, tired: NDArray) -> NDArray:
-        """Weakness in [0, 1] of each side (time, side) where strength has run out by the share `tired` (time,)."""
+        """Weakness in [0, 1] of each side (time, side) where strength has run out by the share
+        `tired` (time,).
+        """
         shown = self.degree * (1 - self.fatigable * (1 - tired))
         return np.stack([shown * (self.side in (side, "both")) for side in SIDES], -1)
 
 
 def draw_weakness(rng: np.random.Generator, seed: int, group: str, number: int) -> Weakness:
-    """Draw for participant `number` (from 0) of "patient" or "control". In twelve that follow each other degrees cover their range evenly,
-    and in three patients there is one of each side; a control's little weakness is that of both.
+    """Draw for participant `number` (from 0) of "patient" or "control". In twelve that follow each
+    other degrees cover their range evenly, and in three patients there is one of each side; a
+    control's little weakness is that of both.
     """
     low, high = WEAKEST[group]
     degree = low + (high - low) * (deal(seed, 20, number, 12) + rng.random()) / 12
@@ -65,7 +82,9 @@ def draw_weakness(rng: np.random.Generator, seed: int, group: str, number: int) 
 
 
 def draw_unevenness(rng: np.random.Generator) -> NDArray:
-    """What either side of a healthy face makes of each action that is meant: a factor and, of the lid, a shift (2, action, side)."""
+    """What either side of a healthy face makes of each action that is meant: a factor and, of the
+    lid, a shift (2, action, side).
+    """
     gain, shift = np.ones((len(ACTIONS), 2)), np.zeros((len(ACTIONS), 2))
     for i, name in enumerate(LANDMARK_ACTIONS):
         if name != "jaw":  # there is one jaw
@@ -75,12 +94,16 @@ def draw_unevenness(rng: np.random.Generator) -> NDArray:
 
 
 def tiredness(effort: NDArray, fps: float, task: float) -> NDArray:
-    """How far strength has run out (time,), 0 to 1, by the effort (time,) made so far in a task of `task` s; without effort not at all."""
+    """How far strength has run out (time,), 0 to 1, by the effort (time,) made so far in a task of
+    `task` s; without effort not at all.
+    """
     return 1 - np.exp(-np.cumsum(effort) / fps / (TIRING * task))
 
 
 def weakened(actions: NDArray, weakness: Weakness, tired: NDArray) -> NDArray:
-    """What remains of a healthy face's actions (time, action, side) when strength has run out by `tired` (time,)."""
+    """What remains of a healthy face's actions (time, action, side) when strength has run out by
+    `tired` (time,).
+    """
     result, shown = actions.copy(), weakness.over(tired)
     for region, losses in LOSS.items():
         here = weakness.regions[region] * shown

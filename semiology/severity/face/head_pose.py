@@ -1,13 +1,16 @@
 """Head pose from the places of a face that no expression moves, and taking it out.
 
-A rigid mean face is fitted to the stable places: in space by the similarity of least squares, in a picture under scaled orthographic
-projection. The inverse of the fit puts every place into the face's own frame: x to the patient's left, y down, z into the head, unit the
-distance between the outer eye corners, origin between them. Both sides enter the fit alike and neither is mirrored: a face that is lopsided
-stays so. Angles are in degrees: yaw positive when the face turns to the patient's left, pitch positive when it looks up, roll positive when
-the head leans to the patient's left.
+A rigid mean face is fitted to the stable places: in space by the similarity of least squares, in a
+picture under scaled orthographic projection. The inverse of the fit puts every place into the
+face's own frame: x to the patient's left, y down, z into the head, unit the distance between the
+outer eye corners, origin between them. Both sides enter the fit alike and neither is mirrored: a
+face that is lopsided stays so. Angles are in degrees: yaw positive when the face turns to the
+patient's left, pitch positive when it looks up, roll positive when the head leans to the patient's
+left.
 
-Sources: [P] Umeyama 1991 (similarity in space); the fit in a picture is Gauss-Newton on the same least squares. The mean face: our choice,
-rounded from MediaPipe's mesh of two people and OpenFace's mean shape, which agree to 0.05 at these places.
+Sources: [P] Umeyama 1991 (similarity in space); the fit in a picture is Gauss-Newton on the same
+least squares. The mean face: our choice, rounded from MediaPipe's mesh of two people and OpenFace's
+mean shape, which agree to 0.05 at these places.
 """
 
 from dataclasses import dataclass
@@ -35,7 +38,11 @@ _MIDLINE = {
     "lip_lower": (0.0, 0.74, -0.29),
 }
 MEAN_FACE = {
-    **{f"{side}_{place}": np.array([x if side == "left" else -x, y, z]) for side in SIDES for place, (x, y, z) in _HALF_FACE.items()},
+    **{
+        f"{side}_{place}": np.array([x if side == "left" else -x, y, z])
+        for side in SIDES
+        for place, (x, y, z) in _HALF_FACE.items()
+    },
     **{place: np.array(position) for place, position in _MIDLINE.items()},
 }
 STEPS = 30  # of Gauss-Newton; on real faces the angles stand still after 8
@@ -43,13 +50,15 @@ STEPS = 30  # of Gauss-Newton; on real faces the angles stand still after 8
 
 @dataclass(frozen=True)
 class HeadPose:
-    """Where the face is in every frame: p = scale * rotation @ q + shift, q in the face's frame; NaN where a stable place is missing.
+    """Where the face is in every frame: p = scale * rotation @ q + shift, q in the face's frame;
+    NaN where a stable place is missing.
 
     Attributes:
         rotation: (time, 3, 3).
         scale: (time,) px or m for one distance between the mean face's outer eye corners.
         shift: (time, 2 or 3) px or m.
-        residual: (time,) root mean square distance of the stable places from the fitted mean face's, in its units.
+        residual: (time,) root mean square distance of the stable places from the fitted mean
+            face's, in its units.
     """
 
     rotation: np.ndarray
@@ -75,18 +84,24 @@ class HeadPose:
         angles = np.full((len(self.scale), 3), np.nan)
         known = np.isfinite(self.scale)
         if known.any():
-            angles[known] = Rotation.from_matrix(self.rotation[known]).as_euler("ZYX", degrees=True) * (1, -1, -1)
+            angles[known] = Rotation.from_matrix(self.rotation[known]).as_euler(
+                "ZYX", degrees=True
+            ) * (1, -1, -1)
         return angles
 
     def taken_out(self, position: np.ndarray, depth: float) -> np.ndarray:
-        """(time, 2 or 3) px or m -> (time, 2) in the face's frame. In a picture the place's depth is the mean face's; in space its own."""
+        """(time, 2 or 3) px or m -> (time, 2) in the face's frame. In a picture the place's depth
+        is the mean face's; in space its own.
+        """
         moved = (position - self.shift) / self.scale[:, None]
         if position.shape[1] == 3:
             return np.einsum("tji,tj->ti", self.rotation, moved)[:, :2]
         in_plane = moved - depth * self.rotation[:, :2, 2]
         known = np.isfinite(in_plane).all(axis=1)
         flat = np.full_like(in_plane, np.nan)
-        flat[known] = np.linalg.solve(self.rotation[known, :2, :2], in_plane[known, :, None])[..., 0]
+        flat[known] = np.linalg.solve(self.rotation[known, :2, :2], in_plane[known, :, None])[
+            ..., 0
+        ]
         return flat
 
 
@@ -95,21 +110,30 @@ def head_pose(stable: dict[str, np.ndarray]) -> HeadPose:
     model = np.stack([MEAN_FACE[place] for place in stable])
     points = np.stack(list(stable.values()), axis=1)  # (time, place, 2 or 3)
     frames, _, axes = points.shape
-    known = np.isfinite(points).all(axis=(1, 2)) & (np.ptp(points, axis=1) > 0).any(axis=1)  # on one spot they are no face
+    known = np.isfinite(points).all(axis=(1, 2)) & (np.ptp(points, axis=1) > 0).any(
+        axis=1
+    )  # on one spot they are no face
     rotation, scale = np.full((frames, 3, 3), np.nan), np.full(frames, np.nan)
     shift, residual = np.full((frames, axes), np.nan), np.full(frames, np.nan)
     if known.any():
         fit = _fit_in_space if axes == 3 else _fit_in_picture
         rotation[known], scale[known], shift[known] = fit(points[known], model)
-        fitted = scale[:, None, None] * np.einsum("tij,pj->tpi", rotation, model)[..., :axes] + shift[:, None]
+        fitted = (
+            scale[:, None, None] * np.einsum("tij,pj->tpi", rotation, model)[..., :axes]
+            + shift[:, None]
+        )
         residual = np.sqrt(((fitted - points) ** 2).sum(axis=2).mean(axis=1)) / scale
     return HeadPose(rotation, scale, shift, residual)
 
 
-def _fit_in_space(points: np.ndarray, model: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def _fit_in_space(
+    points: np.ndarray, model: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Umeyama's similarity: rotation (time, 3, 3), scale (time,), shift (time, 3) of least squares."""
     centre, middle = points.mean(axis=1), model.mean(axis=0)
-    left, singular, right = np.linalg.svd(np.einsum("tpi,pj->tij", points - centre[:, None], model - middle))
+    left, singular, right = np.linalg.svd(
+        np.einsum("tpi,pj->tij", points - centre[:, None], model - middle)
+    )
     proper = np.ones((len(points), 3))
     proper[:, 2] = np.sign(np.linalg.det(left @ right))  # a rotation, never a mirror
     rotation = np.einsum("tij,tj,tjk->tik", left, proper, right)
@@ -117,25 +141,46 @@ def _fit_in_space(points: np.ndarray, model: np.ndarray) -> tuple[np.ndarray, np
     return rotation, scale, centre - scale[:, None] * (rotation @ middle)
 
 
-def _fit_in_picture(points: np.ndarray, model: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """The same in a picture: Gauss-Newton over a small turn, the logarithm of the scale, and the shift, all frames at once."""
-    across = points[:, 0] - points[:, 2]  # between the outer eye corners: a first guess of roll and scale
-    rotation = Rotation.from_rotvec(np.arctan2(across[:, 1], across[:, 0])[:, None] * (0, 0, 1)).as_matrix()
+def _fit_in_picture(
+    points: np.ndarray, model: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """The same in a picture: Gauss-Newton over a small turn, the logarithm of the scale, and the
+    shift, all frames at once.
+    """
+    across = (
+        points[:, 0] - points[:, 2]
+    )  # between the outer eye corners: a first guess of roll and scale
+    rotation = Rotation.from_rotvec(
+        np.arctan2(across[:, 1], across[:, 0])[:, None] * (0, 0, 1)
+    ).as_matrix()
     scale = np.maximum(np.linalg.norm(across, axis=1), 1e-9)
-    shift = (points - scale[:, None, None] * np.einsum("tij,pj->tpi", rotation, model)[..., :2]).mean(axis=1)
+    shift = (
+        points - scale[:, None, None] * np.einsum("tij,pj->tpi", rotation, model)[..., :2]
+    ).mean(axis=1)
     frames, count, _ = points.shape
     for _ in range(STEPS):
-        turned = scale[:, None, None] * np.einsum("tij,pj->tpi", rotation, model)  # (time, place, 3)
+        turned = scale[:, None, None] * np.einsum(
+            "tij,pj->tpi", rotation, model
+        )  # (time, place, 3)
         x, y, z = np.moveaxis(turned, 2, 0)
         zero, one = np.zeros_like(x), np.ones_like(x)
         # how x and y change with a turn about x, y and z, with log scale, and with the shift
-        slopes = np.stack([np.stack([zero, z, -y, x, one, zero], axis=2), np.stack([-z, zero, x, y, zero, one], axis=2)], axis=2)
+        slopes = np.stack(
+            [
+                np.stack([zero, z, -y, x, one, zero], axis=2),
+                np.stack([-z, zero, x, y, zero, one], axis=2),
+            ],
+            axis=2,
+        )
         slopes = slopes.reshape(frames, 2 * count, 6)
         short = (points - turned[..., :2] - shift[:, None]).reshape(frames, 2 * count)
         normal = np.einsum("tni,tnj->tij", slopes, slopes)
         normal += 1e-9 * np.einsum("tii->t", normal)[:, None, None] * np.eye(6)
         step = np.linalg.solve(normal, np.einsum("tni,tn->ti", slopes, short)[..., None])[..., 0]
-        turn = step[:, :3] * np.minimum(1, 0.3 / np.maximum(np.linalg.norm(step[:, :3], axis=1), 1e-12))[:, None]  # at most 17 degrees
+        turn = (
+            step[:, :3]
+            * np.minimum(1, 0.3 / np.maximum(np.linalg.norm(step[:, :3], axis=1), 1e-12))[:, None]
+        )  # at most 17 degrees
         rotation = Rotation.from_rotvec(turn).as_matrix() @ rotation
         scale = scale * np.exp(np.clip(step[:, 3], -0.5, 0.5))
         shift = shift + step[:, 4:]

@@ -1,9 +1,11 @@
-"""Places of a face by name, and which tracked points each scheme has for them. Sides are the patient's.
+"""Places of a face by name, and which tracked points each scheme has for them. Sides are the
+patient's.
 
-A place is the mean of its points in the frame. Three schemes are known: MediaPipe's mesh (`mesh_000`..), the 68 points of iBUG 300-W as
-in OpenFace, Py-Feat, menpo and OpenPose (`landmark_00`..), and the joints of `face_23`. The lids of the mesh are read at three points
-each, those of the 68 at two, those of `face_23` at one. Sources: [C] iBUG's numbering; [C] MediaPipe's topology of the mesh; which
-points: our choice.
+A place is the mean of its points in the frame. Three schemes are known: MediaPipe's mesh
+(`mesh_000`..), the 68 points of iBUG 300-W as in OpenFace, Py-Feat, menpo and OpenPose
+(`landmark_00`..), and the joints of `face_23`. The lids of the mesh are read at three points each,
+those of the 68 at two, those of `face_23` at one. Sources: [C] iBUG's numbering; [C] MediaPipe's
+topology of the mesh; which points: our choice.
 """
 
 from collections.abc import Mapping
@@ -24,7 +26,11 @@ STABLE = (  # places that no expression moves much: the head's pose is read from
     "nose_base",
 )
 MOVING = (
-    *(f"{side}_{place}" for side in SIDES for place in ("upper_lid", "lower_lid", "brow", "nose_wing", "mouth_corner")),
+    *(
+        f"{side}_{place}"
+        for side in SIDES
+        for place in ("upper_lid", "lower_lid", "brow", "nose_wing", "mouth_corner")
+    ),
     "lip_upper",
     "lip_lower",
 )
@@ -77,11 +83,15 @@ IBUG_68 = {
     "right_mouth_corner": _of_68(48),
     "nose_bridge": _of_68(27),
     "nose_ridge": _of_68(29),
-    "nose_base": _of_68(35, 34, 32, 31),  # Py-Feat's 30 and 33 are not where OpenFace's are, these four and 29 are
+    "nose_base": _of_68(
+        35, 34, 32, 31
+    ),  # Py-Feat's 30 and 33 are not where OpenFace's are, these four and 29 are
     "lip_upper": _of_68(62),
     "lip_lower": _of_68(66),
 }
-FACE_23 = {  # it has no ridge and no wings of the nose; its nose_tip is another point when read from the mesh than from the 68: left out
+# it has no ridge and no wings of the nose; its nose_tip is another point when read from the mesh
+# than from the 68: left out
+FACE_23 = {
     **{
         f"{side}_{place}": tuple(f"{side}_{joint}" for joint in joints)
         for side in SIDES
@@ -100,7 +110,11 @@ FACE_23 = {  # it has no ridge and no wings of the nose; its nose_tip is another
     "lip_upper": ("mouth_upper_inner",),
     "lip_lower": ("mouth_lower_inner",),
 }
-SCHEMES: Mapping[str, Mapping[str, tuple[str, ...]]] = {"mesh": MESH, "68": IBUG_68, "face_23": FACE_23}
+SCHEMES: Mapping[str, Mapping[str, tuple[str, ...]]] = {
+    "mesh": MESH,
+    "68": IBUG_68,
+    "face_23": FACE_23,
+}
 
 
 def scheme_of(tracks: xr.Dataset) -> str:
@@ -114,13 +128,14 @@ def scheme_of(tracks: xr.Dataset) -> str:
         if {name for names in points.values() for name in names} <= there:
             return scheme
     raise UserError(
-        f"face measures: the tracks hold {', '.join(sorted(there)[:6])}, ...; needed are a face's landmarks: "
-        "mesh_000.. (MediaPipe), landmark_00.. (68 points) or the joints of face_23"
+        f"face measures: the tracks hold {', '.join(sorted(there)[:6])}, ...; needed are a face's"
+        " landmarks: mesh_000.. (MediaPipe), landmark_00.. (68 points) or the joints of face_23"
     )
 
 
 def places(tracks: xr.Dataset) -> dict[str, np.ndarray]:
-    """Every place that the scheme has: (time, 3) m where the face has depth, else (time, 2) px; NaN where a point of it is missing.
+    """Every place that the scheme has: (time, 3) m where the face has depth, else (time, 2) px; NaN
+    where a point of it is missing.
 
     Raises:
         UserError: as `scheme_of`.
@@ -129,7 +144,13 @@ def places(tracks: xr.Dataset) -> dict[str, np.ndarray]:
     column = {keypoint: number for number, keypoint in enumerate(tracks.keypoint.values.tolist())}
     needed = [name for names in points.values() for name in names]
     # a body that was lifted into space has no depth in its face: then the picture's
-    deep = "position_3d" in tracks and ("position" not in tracks or np.isfinite(tracks["position_3d"].sel(keypoint=needed)).any())
+    deep = "position_3d" in tracks and (
+        "position" not in tracks or np.isfinite(tracks["position_3d"].sel(keypoint=needed)).any()
+    )
     name, space = ("position_3d", "space_3d") if deep else ("position", "space")
     position = tracks[name].transpose("time", "keypoint", space).values.astype(float)
-    return {place: position[:, [column[name] for name in points[place]]].mean(axis=1) for place in PLACES if place in points}
+    return {
+        place: position[:, [column[name] for name in points[place]]].mean(axis=1)
+        for place in PLACES
+        if place in points
+    }

@@ -1,13 +1,18 @@
-"""Myoclonic jerks in tracks: brief accelerations above the noise, whose displacement is short, limited, and not a leap of the tracker.
+"""Myoclonic jerks in tracks: brief accelerations above the noise, whose displacement is short,
+limited, and not a leap of the tracker.
 
-Band-limited acceleration of joints, and how much of it is noise: once a clip, and around each moment.
+Band-limited acceleration of joints, and how much of it is noise: once a clip, and around each
+moment.
 
-The acceleration is taken by a Savitzky-Golay filter with a cut-off in Hz (`kinematics.derivative`), its mean over a moment is taken away.
-That mean is the change of velocity over the moment: nothing for a jerk, which lets go of the joint as it found it, and most of the
-acceleration of a voluntary turn. What is left of a position lies, at 25 frames a second, between 4.4 and 7.7 Hz (half power), most at 6 Hz.
+The acceleration is taken by a Savitzky-Golay filter with a cut-off in Hz (`kinematics.derivative`),
+its mean over a moment is taken away. That mean is the change of velocity over the moment: nothing
+for a jerk, which lets go of the joint as it found it, and most of the acceleration of a voluntary
+turn. What is left of a position lies, at 25 frames a second, between 4.4 and 7.7 Hz (half power),
+most at 6 Hz.
 
-The noise level is what remains when nothing happens: a low quantile, so that jerks raise it little, as the standard deviation per axis of
-the white noise that has this quantile. Around each moment it is taken anew, for a limb in motion is tracked less well than one at rest.
+The noise level is what remains when nothing happens: a low quantile, so that jerks raise it little,
+as the standard deviation per axis of the white noise that has this quantile. Around each moment it
+is taken anew, for a limb in motion is tracked less well than one at rest.
 """
 
 from collections.abc import Sequence
@@ -26,42 +31,60 @@ from semiology.severity.jerks.jerk import Jerk, JerkSettings, in_order
 from semiology.severity.jerks.shape import Shapes, measure
 from semiology.severity.kinematics import derivative, segment_of, side_of
 
-MOMENT = 0.28  # s, over which acceleration is averaged: seven frames at 25 Hz, the length of the longest jerks. [our choice]
+# s, over which acceleration is averaged: seven frames at 25 Hz, the length of the longest jerks.
+# [our choice]
+MOMENT = 0.28
 HIGHEST = 0.24  # of the frame rate: the highest cut-off, 6 Hz at 25 frames a second. [our choice]
 SLOWEST = 15.0  # Hz; below it a jerk of 0.2 s is less than three frames. [our choice]
-CLIP, QUIETEST = 0.25, 0.1  # quantiles that are the clip's noise: with the jerks taken out, and before that. [our choice]
+CLIP, QUIETEST = (
+    0.25,
+    0.1,
+)  # quantiles that are the clip's noise: with the jerks taken out, and before that. [our choice]
 BRIEF, MEAN = 0.4, 0.5  # quantiles of brief and of mean acceleration around a moment. [our choice]
 SPAN, STEP = 3.0, 0.5  # s that is around a moment, taken every so many s. [our choice]
 USUAL = 0.2  # s, duration of the jerk by which noise is told as an amplitude. [our choice]
-FLOOR = 0.1  # torso lengths / s^2: less noise than this, some 0.0002 torso lengths of jitter, is not believed of any track. [our choice]
+# torso lengths / s^2: less noise than this, some 0.0002 torso lengths of jitter, is not believed of
+# any track. [our choice]
+FLOOR = 0.1
 
 
 def cutoff_at(fps: float, wanted: float) -> float:
-    """The cut-off in Hz that tracks of this frame rate can carry: the one wanted or 0.24 of the frame rate, the lower of the two.
+    """The cut-off in Hz that tracks of this frame rate can carry: the one wanted or 0.24 of the
+    frame rate, the lower of the two.
 
     Raises:
         UserError: fewer than 15 frames a second.
     """
     if fps < SLOWEST - 0.1:  # NTSC's 14.985 is 15
-        raise UserError(f"tracks of {fps:.3g} frames a second: a jerk lasts 50 to 250 ms; jerks need {SLOWEST:g} frames a second or more")
+        raise UserError(
+            f"tracks of {fps:.3g} frames a second: a jerk lasts 50 to 250 ms; jerks need"
+            f" {SLOWEST:g} frames a second or more"
+        )
     return min(wanted, HIGHEST * fps)
 
 
 def band_limited(positions: NDArray, fps: float, cutoff: float) -> tuple[NDArray, NDArray]:
-    """Magnitudes (time, joint) of the brief and of the mean acceleration of (time, joint, space), lengths / s^2; NaN near gaps and ends."""
+    """Magnitudes (time, joint) of the brief and of the mean acceleration of (time, joint, space),
+    lengths / s^2; NaN near gaps and ends.
+    """
     acceleration = derivative(positions, fps, 2, cutoff)
     frames = round(MOMENT * fps) // 2 * 2 + 1
-    mean = convolve1d(acceleration, np.full(frames, 1 / frames), axis=0, mode="constant", cval=np.nan)
+    mean = convolve1d(
+        acceleration, np.full(frames, 1 / frames), axis=0, mode="constant", cval=np.nan
+    )
     return np.linalg.norm(acceleration - mean, axis=2), np.linalg.norm(mean, axis=2)
 
 
 def noise_level(brief: NDArray, quantile: float, dimensions: int) -> NDArray:
-    """(joint,) noise of a clip from (time, joint) magnitudes of brief acceleration; NaN for a joint that was never seen for long enough."""
+    """(joint,) noise of a clip from (time, joint) magnitudes of brief acceleration; NaN for a joint
+    that was never seen for long enough.
+    """
     return np.maximum(_quantile(brief, quantile) / _unit(quantile, dimensions), FLOOR)
 
 
 def acceleration_of_a_jerk(fps: float, cutoff: float) -> float:
-    """Peak brief acceleration of a jerk of amplitude 1 that comes and goes, as a raised cosine, within 0.2 s: lengths / s^2.
+    """Peak brief acceleration of a jerk of amplitude 1 that comes and goes, as a raised cosine,
+    within 0.2 s: lengths / s^2.
 
     The mean over where frames may fall in it.
     """
@@ -71,11 +94,15 @@ def acceleration_of_a_jerk(fps: float, cutoff: float) -> float:
     return float(np.nanmax(band_limited(course[:, :, None], fps, cutoff)[0], axis=0).mean())
 
 
-def noise_around(brief: NDArray, mean: NDArray, fps: float, cutoff: float, dimensions: int) -> NDArray:
-    """(time, joint) the same around each moment, by brief or by mean acceleration, the higher of the two; NaN where nothing was seen.
+def noise_around(
+    brief: NDArray, mean: NDArray, fps: float, cutoff: float, dimensions: int
+) -> NDArray:
+    """(time, joint) the same around each moment, by brief or by mean acceleration, the higher of
+    the two; NaN where nothing was seen.
 
-    White noise has both, in a proportion that follows from the filter. A limb that moves, or a tracker that wanders, has more of the mean
-    one, jerks have less: so it tells unsteadiness from many jerks.
+    White noise has both, in a proportion that follows from the filter. A limb that moves, or a
+    tracker that wanders, has more of the mean one, jerks have less: so it tells unsteadiness from
+    many jerks.
     """
     proportion = np.sqrt(np.divide(*_gains(fps, cutoff)))
     by_brief = _around(brief, fps, BRIEF) / _unit(BRIEF, dimensions)
@@ -95,7 +122,9 @@ def _around(values: NDArray, fps: float, quantile: float) -> NDArray:
     """(time, joint) quantile over `SPAN` s around."""
     span, step = max(round(SPAN * fps), 1), max(round(STEP * fps), 1)
     padded = np.pad(values.astype(np.float32), ((span // 2, span), (0, 0)), constant_values=np.nan)
-    windows = np.lib.stride_tricks.sliding_window_view(padded, span, axis=0)[: len(values) + step : step]  # (moment, joint, frame)
+    windows = np.lib.stride_tricks.sliding_window_view(padded, span, axis=0)[
+        : len(values) + step : step
+    ]  # (moment, joint, frame)
     nearest = np.round(np.arange(len(values)) / step).astype(int)
     return _quantile(np.moveaxis(windows, 2, 0), quantile)[nearest]
 
@@ -111,12 +140,18 @@ def _quantile(values: NDArray, quantile: float) -> NDArray:
 
 
 def _unit(quantile: float, dimensions: int) -> float:
-    """This quantile of the length of a vector whose components are standard normal: sqrt(-2 ln(1 - q)) in the plane."""
+    """This quantile of the length of a vector whose components are standard normal: sqrt(-2 ln(1 -
+    q)) in the plane.
+    """
     return float(chi.ppf(quantile, dimensions))
 
 
-APART = 0.16  # s; of brief accelerations nearer than this the greatest counts: a jerk has two or three. [our choice]
-JUMP = 0.85  # share of the amplitude that one frame may bring both there and back; more is a tracker's jump. [our choice]
+# s; of brief accelerations nearer than this the greatest counts: a jerk has two or three. [our
+# choice]
+APART = 0.16
+# share of the amplitude that one frame may bring both there and back; more is a tracker's jump.
+# [our choice]
+JUMP = 0.85
 
 
 @dataclass(frozen=True)
@@ -125,9 +160,11 @@ class Found:
 
     Attributes:
         jerks: by onset.
-        noise: joint -> noise level of its brief acceleration, torso lengths / s^2; NaN where it was not seen for long enough.
-        smallest: joint -> amplitude at which a jerk of 0.2 s stands out of this noise, torso lengths; nine in ten are found from half as
-            much again. Where the joint moves, or is followed less well than in the clip's best quarter, it takes more.
+        noise: joint -> noise level of its brief acceleration, torso lengths / s^2; NaN where it was
+            not seen for long enough.
+        smallest: joint -> amplitude at which a jerk of 0.2 s stands out of this noise, torso
+            lengths; nine in ten are found from half as much again. Where the joint moves, or is
+            followed less well than in the clip's best quarter, it takes more.
         usable: joint -> s in which a jerk would have been found.
         torso: length of the torso, px or, for tracks without px, m; NaN where it was never seen.
         fps: Hz.
@@ -143,7 +180,9 @@ class Found:
     cutoff: float
 
 
-def find_jerks(tracks: xr.Dataset, settings: JerkSettings | None = None, joints: Sequence[str] | None = None) -> Found:
+def find_jerks(
+    tracks: xr.Dataset, settings: JerkSettings | None = None, joints: Sequence[str] | None = None
+) -> Found:
     """Jerks of every joint by itself; `synchronous` tells which belong together.
 
     Args:
@@ -158,24 +197,34 @@ def find_jerks(tracks: xr.Dataset, settings: JerkSettings | None = None, joints:
     held = tracks.keypoint.values.tolist()
     names = held if joints is None else list(joints)
     if lacking := [name for name in names if name not in held]:
-        raise UserError(f"jerks: the tracks hold no {', '.join(lacking[:3])}; they hold {', '.join(held[:12])} ...")
+        raise UserError(
+            f"jerks: the tracks hold no {', '.join(lacking[:3])}; they hold"
+            f" {', '.join(held[:12])} ..."
+        )
     fps = float(tracks.attrs["fps"])
     cutoff = cutoff_at(true_rate(tracks), settings.cutoff)
     positions, torso = seen_positions(tracks, settings)
     brief, mean = band_limited(positions, fps, cutoff)
     of_limb = greatest_of_limb(mean, held)
     asked = [held.index(name) for name in names]
-    everyone, positions, brief, mean, of_limb = positions, *(values[:, asked] for values in (positions, brief, mean, of_limb))
+    everyone, positions, brief, mean, of_limb = (
+        positions,
+        *(values[:, asked] for values in (positions, brief, mean, of_limb)),
+    )
     noise, level = noise_without_jerks(positions, brief, mean, fps, cutoff, settings)
     frames, rows = candidates(brief, of_limb, level, fps, settings)
     trusted = ~dips(tracks["confidence"].values[:, asked], fps, frames, rows)
     frames, rows = frames[trusted], rows[trusted]
     shapes = measure(positions, fps, frames, rows, settings.longest)
-    genuine = are_jerks(shapes, settings) & ~alone_on_head(everyone, held, fps, frames, np.array(asked, int)[rows], shapes)
+    genuine = are_jerks(shapes, settings) & ~alone_on_head(
+        everyone, held, fps, frames, np.array(asked, int)[rows], shapes
+    )
     return Found(
         jerks=_jerks(shapes, names, rows, (brief / level)[frames, rows], genuine),
         noise=dict(zip(names, noise.tolist())),
-        smallest=dict(zip(names, (settings.threshold * noise / acceleration_of_a_jerk(fps, cutoff)).tolist())),
+        smallest=dict(
+            zip(names, (settings.threshold * noise / acceleration_of_a_jerk(fps, cutoff)).tolist())
+        ),
         usable=dict(zip(names, (np.isfinite(brief).sum(axis=0) / fps).tolist())),
         torso=torso,
         fps=fps,
@@ -184,31 +233,49 @@ def find_jerks(tracks: xr.Dataset, settings: JerkSettings | None = None, joints:
 
 
 def noise_without_jerks(
-    positions: NDArray, brief: NDArray, mean: NDArray, fps: float, cutoff: float, settings: JerkSettings
+    positions: NDArray,
+    brief: NDArray,
+    mean: NDArray,
+    fps: float,
+    cutoff: float,
+    settings: JerkSettings,
 ) -> tuple[NDArray, NDArray]:
-    """Noise of the clip (joint,) and around each moment (time, joint), of the tracks with their jerks taken out.
+    """Noise of the clip (joint,) and around each moment (time, joint), of the tracks with their
+    jerks taken out.
 
-    Several jerks a second leave no quiet moment in between. So what stands out of the quietest tenth of the clip and looks like a jerk is
-    first replaced by a straight line; what remains is movement and noise.
+    Several jerks a second leave no quiet moment in between. So what stands out of the quietest
+    tenth of the clip and looks like a jerk is first replaced by a straight line; what remains is
+    movement and noise.
     """
     dimensions = positions.shape[2]
     frames, rows = candidates(brief, mean, noise_level(brief, QUIETEST, dimensions), fps, settings)
     shapes = measure(positions, fps, frames, rows, settings.longest)
     rest = positions.copy()
     for number in np.flatnonzero(are_jerks(shapes, settings)):
-        first, last = int(shapes.onset[number] * fps), min(int(np.ceil(shapes.end[number] * fps)), len(rest) - 1)
-        rest[first : last + 1, rows[number]] = np.linspace(rest[first, rows[number]], rest[last, rows[number]], last - first + 1)
+        first, last = (
+            int(shapes.onset[number] * fps),
+            min(int(np.ceil(shapes.end[number] * fps)), len(rest) - 1),
+        )
+        rest[first : last + 1, rows[number]] = np.linspace(
+            rest[first, rows[number]], rest[last, rows[number]], last - first + 1
+        )
     brief, mean = band_limited(rest, fps, cutoff)
     noise = noise_level(brief, CLIP, dimensions)
     return noise, np.fmax(noise, noise_around(brief, mean, fps, cutoff, dimensions))
 
 
-def candidates(brief: NDArray, mean: NDArray, level: NDArray, fps: float, settings: JerkSettings) -> tuple[NDArray, NDArray]:
-    """Frames and joints, (n,) each, at which brief acceleration is greatest around, above the noise and above the mean acceleration."""
+def candidates(
+    brief: NDArray, mean: NDArray, level: NDArray, fps: float, settings: JerkSettings
+) -> tuple[NDArray, NDArray]:
+    """Frames and joints, (n,) each, at which brief acceleration is greatest around, above the noise
+    and above the mean acceleration.
+    """
     width = 2 * round(APART * fps) + 1
     known = np.nan_to_num(brief)
     greatest = known >= maximum_filter1d(known, width, axis=0, mode="constant")
-    transient = known > settings.transience * maximum_filter1d(np.nan_to_num(mean), width, axis=0, mode="constant")
+    transient = known > settings.transience * maximum_filter1d(
+        np.nan_to_num(mean), width, axis=0, mode="constant"
+    )
     loud = known >= settings.threshold * np.nan_to_num(level, nan=np.inf)
     frames, joints = np.nonzero(greatest & transient & loud)
     return frames, joints
@@ -221,7 +288,9 @@ def are_jerks(shapes: Shapes, settings: JerkSettings) -> NDArray:
     return brief & (shapes.amplitude <= settings.largest) & (shapes.jump <= JUMP)
 
 
-def _jerks(shapes: Shapes, names: list[str], rows: NDArray, snr: NDArray, genuine: NDArray) -> list[Jerk]:
+def _jerks(
+    shapes: Shapes, names: list[str], rows: NDArray, snr: NDArray, genuine: NDArray
+) -> list[Jerk]:
     """Those that are genuine, in order; of two of one joint that overlap, the greater."""
     jerks = [
         Jerk(

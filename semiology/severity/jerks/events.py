@@ -1,11 +1,14 @@
-"""Jerks as a table, in memory and on disk: one row a jerk, tab-separated, n/a where something is not known.
+"""Jerks as a table, in memory and on disk: one row a jerk, tab-separated, n/a where something is
+not known.
 
 Jerks of one moment over the body: one event, and how far it reaches.
 
-A jerk of one joint carries others with it, and generalised myoclonus pulls all at once. Either way it is one event; in a limb it is counted
-once. Extent is by the parts of the body (`kinematics.SEGMENTS`) that moved, whether pulled or carried: video cannot tell the two apart.
+A jerk of one joint carries others with it, and generalised myoclonus pulls all at once. Either way
+it is one event; in a limb it is counted once. Extent is by the parts of the body
+(`kinematics.SEGMENTS`) that moved, whether pulled or carried: video cannot tell the two apart.
 
-Found jerks against true ones: one to one, by joint or part of the body, and by the time of the peak.
+Found jerks against true ones: one to one, by joint or part of the body, and by the time of the
+peak.
 """
 
 import math
@@ -25,7 +28,14 @@ from semiology.severity.jerks.detection import Found
 from semiology.severity.jerks.jerk import Jerk, in_order
 
 AXES = ("direction_x", "direction_y", "direction_z")
-DECIMALS = {"onset": 4, "peak": 4, "duration": 4, "amplitude": 6, **dict.fromkeys(AXES, 4), "snr": 2}
+DECIMALS = {
+    "onset": 4,
+    "peak": 4,
+    "duration": 4,
+    "amplitude": 6,
+    **dict.fromkeys(AXES, 4),
+    "snr": 2,
+}
 COLUMNS = ["joint", "segment", "side", *DECIMALS]
 NEEDED = ["joint", "onset", "peak", "duration"]
 
@@ -50,21 +60,27 @@ def jerk_table(found: Found) -> pd.DataFrame:
 
 
 def write_jerks(path: str | Path, jerks: Sequence[Jerk]) -> None:
-    """Write a .tsv, whole or not at all; times to a tenth of a millisecond; raises as `files.atomic_path`."""
+    """Write a .tsv, whole or not at all; times to a tenth of a millisecond; raises as
+    `files.atomic_path`.
+    """
     lines = ["\t".join(COLUMNS)]
     for jerk in in_order(list(jerks)):
         numbers = (jerk.onset, jerk.peak, jerk.duration, jerk.amplitude, *_axes(jerk), jerk.snr)
-        cells = [f"{number:.{places}f}" if math.isfinite(number) else "n/a" for number, places in zip(numbers, DECIMALS.values())]
+        cells = [
+            f"{number:.{places}f}" if math.isfinite(number) else "n/a"
+            for number, places in zip(numbers, DECIMALS.values())
+        ]
         lines.append("\t".join([jerk.joint, jerk.segment or "n/a", jerk.side or "n/a", *cells]))
     write_text(path, "\n".join(lines) + "\n")
 
 
 def read_jerks(path: str | Path) -> list[Jerk]:
-    """Read such a table, in order of onset; columns beyond ours are passed over, and only joint, onset, peak and duration are needed.
+    """Read such a table, in order of onset; columns beyond ours are passed over, and only joint,
+    onset, peak and duration are needed.
 
     Raises:
-        UserError: no such file, not a table, a column that is missing, a cell that is no number or no joint, a negative duration. Rows
-            count as in a spreadsheet: the header is row 1.
+        UserError: no such file, not a table, a column that is missing, a cell that is no number or
+            no joint, a negative duration. Rows count as in a spreadsheet: the header is row 1.
     """
     path = Path(path)
     faults: list[Fault] = []
@@ -115,12 +131,16 @@ def _fault(path: Path, row: int, column: str, what: str) -> str:
     return str(path.parent / str(Fault(path.name, what, row, column)))
 
 
-WITHIN = 0.1  # s; spread down the body takes up to 60 ms, an onset at 25 Hz is right to some 40 ms. [our choice]
-LEAD = 0.04  # s, a frame at 25 Hz: of onsets that are no further apart none is the first. [our choice]
+# s; spread down the body takes up to 60 ms, an onset at 25 Hz is right to some 40 ms. [our choice]
+WITHIN = 0.1
+LEAD = (
+    0.04  # s, a frame at 25 Hz: of onsets that are no further apart none is the first. [our choice]
+)
 LIMBS = {f"{side}_{limb}": (side, limb) for side in ("left", "right") for limb in ("arm", "leg")}
-NEXT_TO = {frozenset(pair) for pair in (("face", "neck"), ("neck", "trunk"), *(("trunk", limb) for limb in LIMBS))} | {
-    frozenset(("neck", f"{side}_arm")) for side in ("left", "right")
-}
+NEXT_TO = {
+    frozenset(pair)
+    for pair in (("face", "neck"), ("neck", "trunk"), *(("trunk", limb) for limb in LIMBS))
+} | {frozenset(("neck", f"{side}_arm")) for side in ("left", "right")}
 
 
 @dataclass(frozen=True)
@@ -141,9 +161,13 @@ class MyoclonicEvent:
 
     @property
     def leading(self) -> str:
-        """The joint that began; of those that began within a frame of each other, the one whose acceleration stands out most."""
+        """The joint that began; of those that began within a frame of each other, the one whose
+        acceleration stands out most.
+        """
         first = [jerk for jerk in self.jerks if jerk.onset <= self.onset + LEAD]
-        return max(first, key=lambda jerk: (np.nan_to_num(jerk.snr), np.nan_to_num(jerk.amplitude))).joint
+        return max(
+            first, key=lambda jerk: (np.nan_to_num(jerk.snr), np.nan_to_num(jerk.amplitude))
+        ).joint
 
     @property
     def parts(self) -> frozenset[str]:
@@ -152,10 +176,12 @@ class MyoclonicEvent:
 
     @property
     def extent(self) -> str:
-        """How far it reaches, by the terms of movement disorders; where one ends and the next begins is our choice.
+        """How far it reaches, by the terms of movement disorders; where one ends and the next
+        begins is our choice.
 
-        "focal": one part of the body; "generalised": arm and leg, both sides; "segmental": parts that are joined to each other (face and
-        neck; neck, trunk and an arm); "multifocal": parts that are not.
+        "focal": one part of the body; "generalised": arm and leg, both sides; "segmental": parts
+        that are joined to each other (face and neck; neck, trunk and an arm); "multifocal": parts
+        that are not.
         """
         if len(self.parts) == 1:
             return "focal"
@@ -174,7 +200,9 @@ class MyoclonicEvent:
 
 
 def synchronous(jerks: Sequence[Jerk], within: float = WITHIN) -> list[MyoclonicEvent]:
-    """Jerks joined to events: an event takes in what begins up to `within` s after its first onset, each joint once."""
+    """Jerks joined to events: an event takes in what begins up to `within` s after its first onset,
+    each joint once.
+    """
     events: list[list[Jerk]] = []
     for jerk in in_order(list(jerks)):
         open_ = events[-1] if events and jerk.onset - events[-1][0].onset <= within else None
@@ -187,7 +215,9 @@ def synchronous(jerks: Sequence[Jerk], within: float = WITHIN) -> list[Myoclonic
 
 def by_part(jerks: Sequence[Jerk], within: float = WITHIN) -> list[Jerk]:
     """One jerk a part of the body and moment, the greatest of each: what is counted."""
-    return in_order([jerk for event in synchronous(jerks, within) for jerk in event.by_part().values()])
+    return in_order(
+        [jerk for event in synchronous(jerks, within) for jerk in event.by_part().values()]
+    )
 
 
 def _joined(parts: frozenset[str]) -> bool:
@@ -195,7 +225,9 @@ def _joined(parts: frozenset[str]) -> bool:
     reached, before = {min(parts)}, 0
     while len(reached) > before:
         before = len(reached)
-        reached |= {part for part in parts for other in reached if frozenset((part, other)) in NEXT_TO}
+        reached |= {
+            part for part in parts for other in reached if frozenset((part, other)) in NEXT_TO
+        }
     return len(reached) == len(parts)
 
 
@@ -236,14 +268,18 @@ class Matched:
 
 
 def match_jerks(
-    truth: Sequence[Jerk], found: Sequence[Jerk], tolerance: float = TOLERANCE, by: Literal["joint", "part"] = "joint"
+    truth: Sequence[Jerk],
+    found: Sequence[Jerk],
+    tolerance: float = TOLERANCE,
+    by: Literal["joint", "part"] = "joint",
 ) -> Matched:
-    """Pair as many as can be paired and, of all ways to do so, in the one that has the peaks nearest.
+    """Pair as many as can be paired and, of all ways to do so, in the one that has the peaks
+    nearest.
 
     Args:
         tolerance: s between the peaks of a pair, at most.
-        by: "joint": a pair is of one joint; "part": jerks of one part of the body at one moment are joined first (`by_part`), a pair is of
-            one part.
+        by: "joint": a pair is of one joint; "part": jerks of one part of the body at one moment are
+            joined first (`by_part`), a pair is of one part.
     """
     if by == "part":
         truth, found = by_part(truth), by_part(found)
@@ -263,11 +299,21 @@ def _grouped(jerks: Sequence[Jerk], by: Literal["joint", "part"]) -> dict[str, l
 
 def _pair(truth: list[Jerk], found: list[Jerk], tolerance: float, matched: Matched) -> None:
     """Add what became of the jerks of one joint."""
-    apart = np.abs(np.subtract.outer([jerk.peak for jerk in truth], [jerk.peak for jerk in found])).reshape(len(truth), len(found))
+    apart = np.abs(
+        np.subtract.outer([jerk.peak for jerk in truth], [jerk.peak for jerk in found])
+    ).reshape(len(truth), len(found))
     near = apart <= tolerance + 1e-9
-    gain = np.where(near, 1 + len(truth) + len(found) - apart / (tolerance + 1e-9), 0.0)  # one pair more outweighs all distances
+    gain = np.where(
+        near, 1 + len(truth) + len(found) - apart / (tolerance + 1e-9), 0.0
+    )  # one pair more outweighs all distances
     rows, columns = linear_sum_assignment(gain, maximize=True)
-    pairs = [(row, column) for row, column in zip(rows.tolist(), columns.tolist()) if near[row, column]]
+    pairs = [
+        (row, column) for row, column in zip(rows.tolist(), columns.tolist()) if near[row, column]
+    ]
     matched.pairs.extend((truth[row], found[column]) for row, column in pairs)
-    matched.misses.extend(jerk for number, jerk in enumerate(truth) if number not in {row for row, _ in pairs})
-    matched.false_alarms.extend(jerk for number, jerk in enumerate(found) if number not in {column for _, column in pairs})
+    matched.misses.extend(
+        jerk for number, jerk in enumerate(truth) if number not in {row for row, _ in pairs}
+    )
+    matched.false_alarms.extend(
+        jerk for number, jerk in enumerate(found) if number not in {column for _, column in pairs}
+    )

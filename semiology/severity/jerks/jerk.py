@@ -12,14 +12,16 @@ class Jerk:
 
     Attributes:
         joint: name of the keypoint.
-        segment: part of the body that it belongs to (`kinematics.SEGMENTS`); "" where none is known.
+        segment: part of the body that it belongs to (`kinematics.SEGMENTS`); "" where none is
+            known.
         side: the patient's: "left", "right", or "" on the midline.
-        onset: s from the clip's start; the last moment at which the joint was within a fifth of its way.
+        onset: s from the clip's start; the last moment at which the joint was within a fifth of its
+            way.
         peak: s; when the joint was farthest from where it had been, or came to rest there.
         duration: s, from onset to the return, or to the peak where the joint stays.
         amplitude: torso lengths, from before the jerk to its peak; NaN where unknown.
-        direction: unit vector of that displacement: x to the right of the picture, y down, and z away from the camera where tracks are in
-            space; empty where unknown.
+        direction: unit vector of that displacement: x to the right of the picture, y down, and z
+            away from the camera where tracks are in space; empty where unknown.
         snr: peak band-limited acceleration in noise levels; NaN where unknown.
     """
 
@@ -51,23 +53,27 @@ def in_order(jerks: list[Jerk]) -> list[Jerk]:
 
 @dataclass(frozen=True)
 class JerkSettings:
-    """How jerks are looked for. All defaults are our choice; Hyppoenen et al. 2020 state neither filter nor threshold.
+    """How jerks are looked for. All defaults are our choice; Hyppoenen et al. 2020 state neither
+    filter nor threshold.
 
-    A myoclonic contraction lasts less than 100 ms (ILAE: Blume et al. 2001, doi 10.1046/j.1528-1157.2001.22001.x), the movement that it
-    causes some 50 to 250 ms.
+    A myoclonic contraction lasts less than 100 ms (ILAE: Blume et al. 2001, doi
+    10.1046/j.1528-1157.2001.22001.x), the movement that it causes some 50 to 250 ms.
 
     Attributes:
-        threshold: noise levels that the peak acceleration reaches. In white noise |acceleration| in the plane is Rayleigh distributed:
-            P(> 5.5) = exp(-15), one frame of one joint in four million. Trackers err more often; chosen on their tracks of real people.
-        cutoff: Hz, -3 dB point of the acceleration's filter. 6 is 0.24 of 25 frames a second; slower tracks get 0.24 of theirs.
-        transience: how far the peak acceleration exceeds the mean acceleration over `noise.MOMENT`, the joint's and that of the joints of
-            its limb: a jerk leaves them with the velocity that they had, a voluntary turn does not.
+        threshold: noise levels that the peak acceleration reaches. In white noise |acceleration| in
+            the plane is Rayleigh distributed: P(> 5.5) = exp(-15), one frame of one joint in four
+            million. Trackers err more often; chosen on their tracks of real people.
+        cutoff: Hz, -3 dB point of the acceleration's filter. 6 is 0.24 of 25 frames a second;
+            slower tracks get 0.24 of theirs.
+        transience: how far the peak acceleration exceeds the mean acceleration over `noise.MOMENT`,
+            the joint's and that of the joints of its limb: a jerk leaves them with the velocity
+            that they had, a voluntary turn does not.
         shortest: s; a movement over sooner than this is the tracker's.
         longest: s; a movement that lasts longer is voluntary.
-        largest: torso lengths; a brief movement beyond this is taken for a flick or kick (dancers do 0.5 to 1 within 0.2 s), or for a
-            tracker that lost its joint.
-        fastest: torso lengths a second between two frames; above it, some 4 m/s, the tracker jumped, or a limb swings so fast that
-            nothing can be said of jerks in it.
+        largest: torso lengths; a brief movement beyond this is taken for a flick or kick (dancers
+            do 0.5 to 1 within 0.2 s), or for a tracker that lost its joint.
+        fastest: torso lengths a second between two frames; above it, some 4 m/s, the tracker
+            jumped, or a limb swings so fast that nothing can be said of jerks in it.
         confidence: 0 to 1; below it, a position is not used.
 
     Raises:
@@ -91,4 +97,7 @@ class JerkSettings:
         if not 0 <= self.confidence <= 1:
             raise UserError(f"jerk settings: confidence={self.confidence:g}; give 0 to 1")
         if self.shortest >= self.longest:
-            raise UserError(f"jerk settings: shortest={self.shortest:g} s is not below longest={self.longest:g} s")
+            raise UserError(
+                f"jerk settings: shortest={self.shortest:g} s is not below"
+                f" longest={self.longest:g} s"
+            )

@@ -1,12 +1,28 @@
-"""How a tracked body moves: pure functions on positions with units, and a table of a clip by joint, segment and side.
+"""How a tracked body moves: pure functions on positions with units, and a table of a clip by joint,
+segment and side.
 
-Time is the first axis of every array. Missing is NaN, and nothing is computed across it. Lengths come out in the unit that goes in (px, m,
-or torso lengths once divided by `torso_length`); time is in seconds, frequency in Hz.
+Time is the first axis of every array. Missing is NaN, and nothing is computed across it. Lengths
+come out in the unit that goes in (px, m, or torso lengths once divided by `torso_length`); time is
+in seconds, frequency in Hz.
 """
 
 from semiology.data.preprocessing import unbroken_runs
-from semiology.severity.kinematics.derivatives import Filter, acceleration, derivative, highest_cutoff, jerk, savitzky_golay, speed
-from semiology.severity.kinematics.segments import SEGMENTS, Segment, segment_of, side_of, torso_length
+from semiology.severity.kinematics.derivatives import (
+    Filter,
+    acceleration,
+    derivative,
+    highest_cutoff,
+    jerk,
+    savitzky_golay,
+    speed,
+)
+from semiology.severity.kinematics.segments import (
+    SEGMENTS,
+    Segment,
+    segment_of,
+    side_of,
+    torso_length,
+)
 from semiology.severity.kinematics.smoothness import (
     BANDS,
     Rhythm,

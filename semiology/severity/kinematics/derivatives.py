@@ -1,11 +1,14 @@
-"""Derivatives of a position over time by Savitzky-Golay filters, whose smoothing is said as a cut-off in Hz.
+"""Derivatives of a position over time by Savitzky-Golay filters, whose smoothing is said as a
+cut-off in Hz.
 
-A Savitzky-Golay filter fits a polynomial to the frames of a window and takes its derivative at the window's centre. What it does to a
-movement of frequency f is the ratio of its response to the ideal differentiator's (2 pi f) ** order; the cut-off is the frequency at which
-this ratio falls to 1 / sqrt(2), that is by 3 dB. It depends on the window, the degree and the order of the derivative, and is computed,
-not estimated (Schafer 2011, "What is a Savitzky-Golay filter?", IEEE Signal Processing Magazine 28:111, gives the relation for order 0).
-`savitzky_golay` turns it round: the filter whose cut-off lies nearest to the one asked for. Filters are few at 25 frames a second:
-the exact cut-off of the one taken is in `Filter.cutoff`.
+A Savitzky-Golay filter fits a polynomial to the frames of a window and takes its derivative at the
+window's centre. What it does to a movement of frequency f is the ratio of its response to the ideal
+differentiator's (2 pi f) ** order; the cut-off is the frequency at which this ratio falls to 1 /
+sqrt(2), that is by 3 dB. It depends on the window, the degree and the order of the derivative, and
+is computed, not estimated (Schafer 2011, "What is a Savitzky-Golay filter?", IEEE Signal Processing
+Magazine 28:111, gives the relation for order 0). `savitzky_golay` turns it round: the filter whose
+cut-off lies nearest to the one asked for. Filters are few at 25 frames a second: the exact cut-off
+of the one taken is in `Filter.cutoff`.
 """
 
 from bisect import bisect_left
@@ -18,15 +21,26 @@ from scipy.signal import freqz, savgol_coeffs, savgol_filter
 
 from semiology.errors import UserError
 
-CUTOFF = 6.0  # Hz, for voluntary movement of the limbs (Winter 2009, ch. 3: 99.7 % of gait's power lies below 6 Hz); faster signs need more
-ABOVE = (2, 4)  # degree of the polynomial above the derivative's order; 0 lets through twice the noise at one cut-off. [our choice]
-NEAR = 0.25  # a filter whose cut-off misses the one asked for by more than this share is not what was asked for. [our choice]
+# Hz, for voluntary movement of the limbs (Winter 2009, ch. 3: 99.7 % of gait's power lies below 6
+# Hz); faster signs need more
+CUTOFF = 6.0
+ABOVE = (
+    2,
+    4,
+    # degree of the polynomial above the derivative's order; 0 lets through twice the noise at one
+    # cut-off. [our choice]
+)
+# a filter whose cut-off misses the one asked for by more than this share is not what was asked for.
+# [our choice]
+NEAR = 0.25
 POINTS = 2048  # of the frequency response
 
 
 @dataclass(frozen=True)
 class Filter:
-    """A Savitzky-Golay filter: frames of its window, degree of its polynomial, and its -3 dB point in Hz."""
+    """A Savitzky-Golay filter: frames of its window, degree of its polynomial, and its -3 dB point
+    in Hz.
+    """
 
     window: int
     degree: int
@@ -34,31 +48,43 @@ class Filter:
 
 
 def savitzky_golay(order: int, cutoff: float, fps: float) -> Filter:
-    """The Savitzky-Golay filter for a derivative of this order whose -3 dB point is nearest to `cutoff` (Hz); the shorter of equals.
+    """The Savitzky-Golay filter for a derivative of this order whose -3 dB point is nearest to
+    `cutoff` (Hz); the shorter of equals.
 
     Raises:
-        UserError: a cut-off that is not between 0 and half the frame rate, or that no filter comes near to (by a quarter).
+        UserError: a cut-off that is not between 0 and half the frame rate, or that no filter comes
+            near to (by a quarter).
     """
     if not (np.isfinite(fps) and fps > 0 and 0 < cutoff < fps / 2):
-        raise UserError(f"cut-off of {cutoff:g} Hz: must lie between 0 and half the frame rate ({fps:g} frames per second)")
+        raise UserError(
+            f"cut-off of {cutoff:g} Hz: must lie between 0 and half the frame rate ({fps:g} frames"
+            " per second)"
+        )
     found = _nearest(order, cutoff / fps)
     if abs(found.cutoff * fps - cutoff) > NEAR * cutoff:
         reach = highest_cutoff(order, fps)
         raise UserError(
-            f"cut-off of {cutoff:g} Hz: no filter for the derivative of order {order} at {fps:g} frames per second comes near; "
-            f"give at most {reach:.3g} Hz"
+            f"cut-off of {cutoff:g} Hz: no filter for the derivative of order {order} at {fps:g}"
+            f" frames per second comes near; give at most {reach:.3g} Hz"
         )
     return Filter(found.window, found.degree, found.cutoff * fps)
 
 
 def highest_cutoff(order: int, fps: float) -> float:
-    """The highest -3 dB point in Hz that a filter for a derivative of this order has at this frame rate."""
-    shortest = [_cutoff(order, window, degree) for degree in _degrees(order) for window in _windows(degree)[:2]]
+    """The highest -3 dB point in Hz that a filter for a derivative of this order has at this frame
+    rate.
+    """
+    shortest = [
+        _cutoff(order, window, degree)
+        for degree in _degrees(order)
+        for window in _windows(degree)[:2]
+    ]
     return max(cutoff for cutoff in shortest if cutoff) * fps
 
 
 def derivative(position: NDArray, fps: float, order: int, cutoff: float) -> NDArray:
-    """The derivative of (time, ...) along time, in units / s ** order; NaN wherever the filter's window meets a NaN or the clip's ends.
+    """The derivative of (time, ...) along time, in units / s ** order; NaN wherever the filter's
+    window meets a NaN or the clip's ends.
 
     Args:
         order: 0 (smoothed position), 1 (velocity), 2 (acceleration), 3 (jerk).
@@ -69,7 +95,14 @@ def derivative(position: NDArray, fps: float, order: int, cutoff: float) -> NDAr
     if not len(position):
         return position.copy()
     return savgol_filter(
-        position, chosen.window, chosen.degree, deriv=order, delta=1 / fps, axis=0, mode="constant", cval=np.nan
+        position,
+        chosen.window,
+        chosen.degree,
+        deriv=order,
+        delta=1 / fps,
+        axis=0,
+        mode="constant",
+        cval=np.nan,
     )  # a filter of finite length: a NaN reaches half a window, no further
 
 
@@ -90,15 +123,21 @@ def jerk(position: NDArray, fps: float, cutoff: float = CUTOFF) -> NDArray:
 
 @lru_cache(maxsize=256)
 def _nearest(order: int, relative: float) -> Filter:
-    """The filter whose cut-off is nearest to `relative` (cycles a frame) as a ratio; a longer window has a lower cut-off."""
+    """The filter whose cut-off is nearest to `relative` (cycles a frame) as a ratio; a longer
+    window has a lower cut-off.
+    """
     candidates = []
     for degree in _degrees(order):
         windows = _windows(degree, round(4 / relative) + degree)
-        place = bisect_left(windows, -relative, key=lambda window: -(_cutoff(order, window, degree) or 0.5))
+        place = bisect_left(
+            windows, -relative, key=lambda window: -(_cutoff(order, window, degree) or 0.5)
+        )
         for window in windows[max(place - 1, 0) : place + 1]:
             if cutoff := _cutoff(order, window, degree):
                 candidates.append(Filter(window, degree, cutoff))
-    return min(candidates, key=lambda one: (round(abs(np.log(one.cutoff / relative)), 2), one.window))
+    return min(
+        candidates, key=lambda one: (round(abs(np.log(one.cutoff / relative)), 2), one.window)
+    )
 
 
 def _degrees(order: int) -> list[int]:
@@ -112,7 +151,9 @@ def _windows(degree: int, longest: int = 99) -> range:
 
 @lru_cache(maxsize=4096)
 def _cutoff(order: int, window: int, degree: int) -> float | None:
-    """-3 dB point in cycles a frame; None for a filter that lets everything pass. It lies below 4 / window."""
+    """-3 dB point in cycles a frame; None for a filter that lets everything pass. It lies below 4 /
+    window.
+    """
     frequency = np.linspace(0, min(0.5, 4 / window), POINTS + 1)[1:]
     _, response = freqz(savgol_coeffs(window, degree, deriv=order), worN=frequency, fs=1.0)
     kept = np.abs(response) / (2 * np.pi * frequency) ** order

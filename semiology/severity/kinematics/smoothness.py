@@ -1,10 +1,13 @@
-"""How smooth and how direct a movement is: spectral arc length, log dimensionless jerk, path length, speed peaks.
+"""How smooth and how direct a movement is: spectral arc length, log dimensionless jerk, path
+length, speed peaks.
 
-Balasubramanian, Melendez-Calderon, Roby-Brami, Burdet 2015, "On the analysis of movement smoothness", J NeuroEngineering Rehabil 12:112.
-Both measures of smoothness are of one movement: their value on a recording with gaps is that of its longest unbroken run, and values
-of recordings are comparable where these are equally long (`kinematic_table` cuts pieces of one length).
+Balasubramanian, Melendez-Calderon, Roby-Brami, Burdet 2015, "On the analysis of movement
+smoothness", J NeuroEngineering Rehabil 12:112. Both measures of smoothness are of one movement:
+their value on a recording with gaps is that of its longest unbroken run, and values of recordings
+are comparable where these are equally long (`kinematic_table` cuts pieces of one length).
 
-Rhythm of a movement: amplitude, dominant frequency, power by band, from Welch's spectrum of the position.
+Rhythm of a movement: amplitude, dominant frequency, power by band, from Welch's spectrum of the
+position.
 
 The frames of a recording in which something may be computed, and the longest stretch of them.
 """
@@ -28,23 +31,32 @@ def usable(values: NDArray) -> NDArray:
 
 
 def longest_run(values: NDArray) -> NDArray:
-    """The longest stretch of (time, ...) values that holds no NaN, the first of equal ones; no frames where all are missing."""
+    """The longest stretch of (time, ...) values that holds no NaN, the first of equal ones; no
+    frames where all are missing.
+    """
     runs = unbroken_runs(usable(values))
-    return np.asarray(values, float)[max(runs, key=lambda run: run.stop - run.start, default=slice(0))]
+    return np.asarray(values, float)[
+        max(runs, key=lambda run: run.stop - run.start, default=slice(0))
+    ]
 
 
 PADDING = 4  # the spectrum has 2 ** (ceil(log2(frames)) + 4) points [P: Balasubramanian 2015]
-HIGHEST = 10.0  # Hz, where the spectrum ends at the latest [P: their recommendation for healthy and impaired movement]
+# Hz, where the spectrum ends at the latest [P: their recommendation for healthy and impaired
+# movement]
+HIGHEST = 10.0
 THRESHOLD = 0.05  # share of the spectrum's maximum below which its end is cut off [P]
-PROMINENCE = 0.05  # share of the highest speed by which a peak must stand out of its valleys [our choice]
+PROMINENCE = (
+    0.05  # share of the highest speed by which a peak must stand out of its valleys [our choice]
+)
 APART = 0.1  # s [our choice]
 
 
 def sparc(speed: NDArray, fps: float) -> float:
-    """Spectral arc length (SPARC): minus the length of the normalised spectrum of the speed; nearer to 0 is smoother.
+    """Spectral arc length (SPARC): minus the length of the normalised spectrum of the speed; nearer
+    to 0 is smoother.
 
-    The spectrum's frequency axis and height are both scaled to 1, from 0 Hz to the last frequency, at most 10 Hz, at which it still
-    reaches 0.05. About -1.4 for one bell-shaped reach [P].
+    The spectrum's frequency axis and height are both scaled to 1, from 0 Hz to the last frequency,
+    at most 10 Hz, at which it still reaches 0.05. About -1.4 for one bell-shaped reach [P].
 
     Args:
         speed: (time,) magnitude of the velocity, any unit.
@@ -66,10 +78,12 @@ def sparc(speed: NDArray, fps: float) -> float:
 
 
 def log_dimensionless_jerk(position: NDArray, fps: float, cutoff: float = CUTOFF) -> float:
-    """Log dimensionless jerk (LDLJ): -ln(duration^3 / peak speed^2 * integral of |jerk|^2 dt); nearer to 0 is smoother.
+    """Log dimensionless jerk (LDLJ): -ln(duration^3 / peak speed^2 * integral of |jerk|^2 dt);
+    nearer to 0 is smoother.
 
-    Of the jerk as a vector; the paper's is of the speed's second derivative, which on a straight way is the same and does not see bends.
-    A minimum-jerk reach has duration^3 * 720 (D^2 / T^5) / (1.875 D / T)^2 = 204.8, whose value here is -5.32.
+    Of the jerk as a vector; the paper's is of the speed's second derivative, which on a straight
+    way is the same and does not see bends. A minimum-jerk reach has duration^3 * 720 (D^2 / T^5) /
+    (1.875 D / T)^2 = 204.8, whose value here is -5.32.
 
     Args:
         position: (time, space), any unit.
@@ -84,25 +98,35 @@ def log_dimensionless_jerk(position: NDArray, fps: float, cutoff: float = CUTOFF
 
 
 def jerk_to_speed(velocity: NDArray, jerk: NDArray, fps: float) -> float:
-    """Log dimensionless jerk of a movement without gaps whose velocity and jerk (time, space) are known already; NaN as there."""
+    """Log dimensionless jerk of a movement without gaps whose velocity and jerk (time, space) are
+    known already; NaN as there.
+    """
     if len(velocity) < 3:
         return float("nan")
     peak = np.linalg.norm(velocity, axis=1).max()
     integral = trapezoid((jerk**2).sum(axis=1), dx=1 / fps)
     duration = (len(velocity) - 1) / fps
-    return float(-np.log(duration**3 / peak**2 * integral)) if peak > 0 and integral > 0 else float("nan")
+    return (
+        float(-np.log(duration**3 / peak**2 * integral))
+        if peak > 0 and integral > 0
+        else float("nan")
+    )
 
 
 def path_length(position: NDArray) -> float:
-    """Way travelled by (time, space): the sum of the steps between neighbouring frames that are both known. NaN without any such step."""
+    """Way travelled by (time, space): the sum of the steps between neighbouring frames that are
+    both known. NaN without any such step.
+    """
     steps = np.linalg.norm(np.diff(np.asarray(position, float), axis=0), axis=1)
     return float(np.nansum(steps)) if np.isfinite(steps).any() else float("nan")
 
 
 def path_length_ratio(position: NDArray) -> float:
-    """Way travelled over the straight way between its ends, 1 for a straight movement; of the longest unbroken run of (time, space).
+    """Way travelled over the straight way between its ends, 1 for a straight movement; of the
+    longest unbroken run of (time, space).
 
-    The inverse of `movement`'s straightness. NaN for fewer than two frames and for a way that ends where it began.
+    The inverse of `movement`'s straightness. NaN for fewer than two frames and for a way that ends
+    where it began.
     """
     run = longest_run(position)
     if len(run) < 2:
@@ -112,7 +136,8 @@ def path_length_ratio(position: NDArray) -> float:
 
 
 def speed_peaks(speed: NDArray, fps: float) -> NDArray:
-    """Frames of the peaks in (time,) speed: those that stand out by 0.05 of the highest speed, at least 0.1 s from each other.
+    """Frames of the peaks in (time,) speed: those that stand out by 0.05 of the highest speed, at
+    least 0.1 s from each other.
 
     Sought within each unbroken run; a run's first and last frame are never peaks.
     """
@@ -122,20 +147,28 @@ def speed_peaks(speed: NDArray, fps: float) -> NDArray:
         return np.zeros(0, int)
     height = PROMINENCE * np.nanmax(speed)
     distance = max(1, round(APART * fps))
-    found = [run.start + find_peaks(speed[run], prominence=height, distance=distance)[0] for run in runs]
+    found = [
+        run.start + find_peaks(speed[run], prominence=height, distance=distance)[0] for run in runs
+    ]
     return np.concatenate(found).astype(int)
 
 
 def excursion(position: NDArray) -> float:
     """The largest distance of (time, space) from its median position; NaN where it is never known."""
     known = np.asarray(position, float)[usable(position)]
-    return float(np.linalg.norm(known - np.median(known, axis=0), axis=1).max()) if len(known) else float("nan")
+    return (
+        float(np.linalg.norm(known - np.median(known, axis=0), axis=1).max())
+        if len(known)
+        else float("nan")
+    )
 
 
 EDGES = (0.5, 3.0, 8.0, 12.0)  # Hz. Slow movement, tremor and slow jerks, fast jerks. [our choice]
 BANDS = tuple(pairwise(EDGES))
 SEGMENT = 4.0  # s of a window: a resolution of 0.25 Hz [our choice]
-SHORTEST = 2.0  # s: where no run is as long as SEGMENT, its longest is the window, if it is at least this long [our choice]
+# s: where no run is as long as SEGMENT, its longest is the window, if it is at least this long [our
+# choice]
+SHORTEST = 2.0
 
 
 @dataclass(frozen=True)
@@ -143,10 +176,12 @@ class Rhythm:
     """What a spectrum says of a movement.
 
     Attributes:
-        amplitude: of the sine that has the power from 0.5 to 12 Hz (or to half the frame rate): sqrt(2 * power), in the position's unit.
-        frequency: at which the spectrum is highest from 0.5 to 12 Hz, Hz; NaN where it only falls from below 0.5 Hz: a drift, no rhythm.
-        power: by band (Hz, Hz), the lower edge in and the upper one out, in the position's unit squared; NaN for a band that ends beyond
-            half the frame rate.
+        amplitude: of the sine that has the power from 0.5 to 12 Hz (or to half the frame rate):
+            sqrt(2 * power), in the position's unit.
+        frequency: at which the spectrum is highest from 0.5 to 12 Hz, Hz; NaN where it only falls
+            from below 0.5 Hz: a drift, no rhythm.
+        power: by band (Hz, Hz), the lower edge in and the upper one out, in the position's unit
+            squared; NaN for a band that ends beyond half the frame rate.
         seconds: how much was unbroken for long enough to count.
     """
 
@@ -157,11 +192,13 @@ class Rhythm:
 
 
 def rhythm(position: NDArray, fps: float) -> Rhythm:
-    """Rhythm of (time, space): power summed over the axes, so that the direction in which the camera stands level does not matter.
+    """Rhythm of (time, space): power summed over the axes, so that the direction in which the
+    camera stands level does not matter.
 
-    Welch's spectrum (Hann windows of 4 s, half overlapping, each less its straight line) within unbroken runs of at least one window,
-    averaged by their number of windows. Where none is as long, the longest run is the window if it has 2 s; else everything is NaN.
-    A sine of amplitude a has the power a^2 / 2.
+    Welch's spectrum (Hann windows of 4 s, half overlapping, each less its straight line) within
+    unbroken runs of at least one window, averaged by their number of windows. Where none is as
+    long, the longest run is the window if it has 2 s; else everything is NaN. A sine of amplitude a
+    has the power a^2 / 2.
     """
     position = np.asarray(position, float)
     runs = unbroken_runs(usable(position))
@@ -173,14 +210,20 @@ def rhythm(position: NDArray, fps: float) -> Rhythm:
     for run in runs:
         length = run.stop - run.start
         if length >= window:
-            frequency, density = welch(position[run], fps, nperseg=window, noverlap=window // 2, detrend="linear", axis=0)
+            frequency, density = welch(
+                position[run], fps, nperseg=window, noverlap=window // 2, detrend="linear", axis=0
+            )
             windows = 1 + (length - window) // (window - window // 2)
             spectrum += windows * density.sum(axis=1)
             weights, frames = weights + windows, frames + length
     spectrum, width = spectrum / weights, fps / window
     within = (frequency >= EDGES[0]) & (frequency < EDGES[-1])
     power = {
-        (low, high): float(spectrum[(frequency >= low) & (frequency < high)].sum() * width) if high <= fps / 2 else float("nan")
+        (low, high): (
+            float(spectrum[(frequency >= low) & (frequency < high)].sum() * width)
+            if high <= fps / 2
+            else float("nan")
+        )
         for low, high in BANDS
     }
     highest = int(np.where(within, spectrum, -1).argmax())

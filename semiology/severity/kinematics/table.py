@@ -21,27 +21,32 @@ from semiology.severity.kinematics.smoothness import (
     usable,
 )
 
-PIECE = 4.0  # s: smoothness is that of unbroken pieces of this length, so that clips of any length compare [our choice]
+# s: smoothness is that of unbroken pieces of this length, so that clips of any length compare [our
+# choice]
+PIECE = 4.0
 
 
-def kinematic_table(tracks: xr.Dataset, unit: str = "torso", cutoff: float = CUTOFF, joints: list[str] | None = None) -> pd.DataFrame:
+def kinematic_table(
+    tracks: xr.Dataset, unit: str = "torso", cutoff: float = CUTOFF, joints: list[str] | None = None
+) -> pd.DataFrame:
     """Figures of a clip by joint, then by segment (all seven), then by side.
 
-    A segment's and a side's figures are the mean over their joints, each weighted by its usable frames, but for the frequency, which is
-    that of the joint with the largest amplitude: a hand at 5 Hz and an arm at 1 Hz are no movement at 3 Hz. Lengths (L) are in `unit`.
+    A segment's and a side's figures are the mean over their joints, each weighted by its usable
+    frames, but for the frequency, which is that of the joint with the largest amplitude: a hand at
+    5 Hz and an arm at 1 Hz are no movement at 3 Hz. Lengths (L) are in `unit`.
 
-        level, name, segment, side   "joint", "segment" or "side"; its name; the segment and side that it belongs to
-        joints                       how many joints the row is the mean of
-        share                        of the clip's frames in which the position is known; 0 for a segment that the tracks do not hold
-        speed, speed_peak            median and 95th percentile, L/s
-        acceleration, jerk           root mean square, L/s^2 and L/s^3
-        sparc, log_dimensionless_jerk, path_length_ratio    median over unbroken pieces of 4 s; NaN without one
-        path_per_second              way travelled over the time in which it was, L/s
-        peaks_per_second             peaks of the speed, Hz
-        excursion                    largest distance from the median position, L
-        amplitude, frequency, power_0.5_3, power_3_8, power_8_12    see `rhythm`: L, Hz, L^2
+        level, name, segment, side   "joint", "segment" or "side"; its name; the segment and side
+        that it belongs to joints                       how many joints the row is the mean of share
+        of the clip's frames in which the position is known; 0 for a segment that the tracks do not
+        hold speed, speed_peak            median and 95th percentile, L/s acceleration, jerk
+        root mean square, L/s^2 and L/s^3 sparc, log_dimensionless_jerk, path_length_ratio    median
+        over unbroken pieces of 4 s; NaN without one path_per_second              way travelled over
+        the time in which it was, L/s peaks_per_second             peaks of the speed, Hz excursion
+        largest distance from the median position, L amplitude, frequency, power_0.5_3, power_3_8,
+        power_8_12    see `rhythm`: L, Hz, L^2
 
-    The table's `attrs` hold the unit, the length of it (px or m a torso), fps and the cut-off of each order of derivative, Hz.
+    The table's `attrs` hold the unit, the length of it (px or m a torso), fps and the cut-off of
+    each order of derivative, Hz.
 
     Args:
         tracks: low confidence should have become NaN before (`preparation.drop_low_confidence`).
@@ -50,25 +55,44 @@ def kinematic_table(tracks: xr.Dataset, unit: str = "torso", cutoff: float = CUT
         joints: keypoints by name; by default all of the tracks that are in `SEGMENTS`.
 
     Raises:
-        UserError: a joint that the tracks do not hold, no joint of the body at all, a unit that the tracks do not hold.
+        UserError: a joint that the tracks do not hold, no joint of the body at all, a unit that the
+            tracks do not hold.
     """
     fps, held = float(tracks.attrs["fps"]), tracks.keypoint.values.tolist()
     chosen = joints if joints is not None else [name for name in held if segment_of(name)]
     if lacking := sorted(set(chosen) - set(held)):
-        raise UserError(f"kinematics: the tracks hold no joint {', '.join(lacking)}; they hold {', '.join(held[:12])} ...")
+        raise UserError(
+            f"kinematics: the tracks hold no joint {', '.join(lacking)}; they hold"
+            f" {', '.join(held[:12])} ..."
+        )
     if not chosen:
-        raise UserError(f"kinematics: none of the tracks' keypoints is a joint of the body; name them (joints): {', '.join(held[:12])} ...")
+        raise UserError(
+            "kinematics: none of the tracks' keypoints is a joint of the body; name them (joints):"
+            f" {', '.join(held[:12])} ..."
+        )
     positions, length = positions_of(tracks, unit)
     cutoffs = {order: min(cutoff, highest_cutoff(order, fps)) for order in (1, 2, 3)}
     rows = [
-        {"level": "joint", "name": name, "segment": segment_of(name), "side": side_of(name), "joints": 1}
+        {
+            "level": "joint",
+            "name": name,
+            "segment": segment_of(name),
+            "side": side_of(name),
+            "joints": 1,
+        }
         | _figures(positions[:, held.index(name)], length, fps, cutoffs)
         for name in chosen
     ]
     table = pd.DataFrame(rows)
     groups = [
-        *({"level": "segment", "name": name, "segment": name, "side": segment.side} for name, segment in SEGMENTS.items()),
-        *({"level": "side", "name": side, "segment": "", "side": side} for side in ("left", "right")),
+        *(
+            {"level": "segment", "name": name, "segment": name, "side": segment.side}
+            for name, segment in SEGMENTS.items()
+        ),
+        *(
+            {"level": "side", "name": side, "segment": "", "side": side}
+            for side in ("left", "right")
+        ),
     ]
     means = [group | _mean(table[table[str(group["level"])] == group["name"]]) for group in groups]
     whole = pd.concat([table, pd.DataFrame(means)], ignore_index=True)
@@ -76,12 +100,18 @@ def kinematic_table(tracks: xr.Dataset, unit: str = "torso", cutoff: float = CUT
     return whole
 
 
-def _figures(position: np.ndarray, length: float, fps: float, cutoffs: dict[int, float]) -> dict[str, float]:
+def _figures(
+    position: np.ndarray, length: float, fps: float, cutoffs: dict[int, float]
+) -> dict[str, float]:
     """Figures of one joint's (time, space)."""
     known = usable(position)
     if known.any():
-        position = (position - position[known.argmax()]) / length  # from its first place: what stands still then does so to the last digit
-    velocity, second, third = (derivative(position, fps, order, cutoffs[order]) for order in (1, 2, 3))
+        position = (
+            position - position[known.argmax()]
+        ) / length  # from its first place: what stands still then does so to the last digit
+    velocity, second, third = (
+        derivative(position, fps, order, cutoffs[order]) for order in (1, 2, 3)
+    )
     speeds = np.linalg.norm(velocity, axis=1)
     moving = speeds[np.isfinite(speeds)]
     steps = int((known[1:] & known[:-1]).sum())
@@ -96,11 +126,15 @@ def _figures(position: np.ndarray, length: float, fps: float, cutoffs: dict[int,
         "log_dimensionless_jerk": _by_piece(
             np.concatenate([velocity, third], axis=1),
             fps,
-            lambda piece: jerk_to_speed(piece[:, : velocity.shape[1]], piece[:, velocity.shape[1] :], fps),
+            lambda piece: jerk_to_speed(
+                piece[:, : velocity.shape[1]], piece[:, velocity.shape[1] :], fps
+            ),
         ),
         "path_length_ratio": _by_piece(position, fps, path_length_ratio),
         "path_per_second": path_length(position) * fps / steps if steps else np.nan,
-        "peaks_per_second": len(speed_peaks(speeds, fps)) * fps / len(moving) if len(moving) else np.nan,
+        "peaks_per_second": (
+            len(speed_peaks(speeds, fps)) * fps / len(moving) if len(moving) else np.nan
+        ),
         "excursion": excursion(position),
         "amplitude": beat.amplitude,
         "frequency": beat.frequency,
@@ -115,16 +149,23 @@ def _root_mean_square(vectors: np.ndarray) -> float:
 
 
 def _by_piece(values: np.ndarray, fps: float, measure: Callable[[np.ndarray], float]) -> float:
-    """Median of a measure over the unbroken pieces of 4 s that (time, ...) values hold, cut from each run's start."""
+    """Median of a measure over the unbroken pieces of 4 s that (time, ...) values hold, cut from
+    each run's start.
+    """
     frames = round(PIECE * fps)
-    starts = [start for run in unbroken_runs(usable(values)) for start in range(run.start, run.stop - frames + 1, frames)]
+    starts = [
+        start
+        for run in unbroken_runs(usable(values))
+        for start in range(run.start, run.stop - frames + 1, frames)
+    ]
     measured = np.array([measure(values[start : start + frames]) for start in starts])
     measured = measured[np.isfinite(measured)]
     return float(np.median(measured)) if len(measured) else float("nan")
 
 
 def _mean(rows: pd.DataFrame) -> dict[str, float]:
-    """Mean of the joints' figures, each weighted by its share of usable frames; the share is their plain mean, 0 without any joint.
+    """Mean of the joints' figures, each weighted by its share of usable frames; the share is their
+    plain mean, 0 without any joint.
 
     The frequency is that of the joint with the largest amplitude.
     """
@@ -133,7 +174,9 @@ def _mean(rows: pd.DataFrame) -> dict[str, float]:
     total = weights.sum()
     means = (figures.fillna(0) * weights).sum() / total.where(total > 0)
     if rows["amplitude"].notna().any():
-        means["frequency"] = rows["frequency"].to_numpy()[np.nanargmax(rows["amplitude"].to_numpy())]
+        means["frequency"] = rows["frequency"].to_numpy()[
+            np.nanargmax(rows["amplitude"].to_numpy())
+        ]
     return {
         "joints": len(rows),
         "share": float(rows["share"].mean()) if len(rows) else 0.0,

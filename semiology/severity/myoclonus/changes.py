@@ -9,10 +9,12 @@ from semiology.severity.myoclonus.umrs import Cell, Visit, panel_order
 
 @dataclass(frozen=True)
 class Change:
-    """A score at a later visit minus the same at the participant's first visit of the cohort's order.
+    """A score at a later visit minus the same at the participant's first visit of the cohort's
+    order.
 
-    The formula's scores are taken over what was seen at both visits, so that a leg out of view does not look like an improvement;
-    `rests_on` says how many of the items' parts those are. Where nothing can be said, `change` is NaN and `reason` says why.
+    The formula's scores are taken over what was seen at both visits, so that a leg out of view does
+    not look like an improvement; `rests_on` says how many of the items' parts those are. Where
+    nothing can be said, `change` is NaN and `reason` says why.
     """
 
     participant_id: str
@@ -29,13 +31,19 @@ class Change:
         return self.after - self.before
 
 
-def changes(visits: Sequence[Visit], order: Sequence[str], others: Mapping[tuple[str, str], Mapping[str, float]]) -> list[Change]:
-    """Every participant's changes from the first visit of `order` to each later one, by score. One visit or none in `order` gives no rows.
+def changes(
+    visits: Sequence[Visit],
+    order: Sequence[str],
+    others: Mapping[tuple[str, str], Mapping[str, float]],
+) -> list[Change]:
+    """Every participant's changes from the first visit of `order` to each later one, by score. One
+    visit or none in `order` gives no rows.
 
     Args:
         visits: every participant's; those without a measured clip are missing.
         order: the cohort's visits, first to last.
-        others: (participant, visit) -> other scores, such as the clinicians' and the fitted ones, NaN where there is none.
+        others: (participant, visit) -> other scores, such as the clinicians' and the fitted ones,
+            NaN where there is none.
     """
     if len(order) < 2:
         return []
@@ -46,11 +54,15 @@ def changes(visits: Sequence[Visit], order: Sequence[str], others: Mapping[tuple
             pair = Change(participant, "umrs_total", order[0], later)
             one, other = known.get((participant, order[0])), known.get((participant, later))
             if one is None or other is None:
-                missing = " and ".join(name for name, visit in ((order[0], one), (later, other)) if visit is None)
+                missing = " and ".join(
+                    name for name, visit in ((order[0], one), (later, other)) if visit is None
+                )
                 found.append(replace(pair, reason=f"no measured clip of the visit {missing}"))
             else:
                 found += _of_formula(pair, one, other)
-            found += _of_others(pair, others.get((participant, order[0]), {}), others.get((participant, later), {}))
+            found += _of_others(
+                pair, others.get((participant, order[0]), {}), others.get((participant, later), {})
+            )
     return found
 
 
@@ -58,7 +70,9 @@ def _of_formula(pair: Change, one: Visit, other: Visit) -> list[Change]:
     """The panels' scores and the total, over the cells of both visits."""
     both = one.cells & other.cells
     rows = [_compared(pair, "umrs_total", one.total(both), other.total(both), both)]
-    for panel in sorted({item.panel for item in (*one.items, *other.items)}, key=panel_order, reverse=True):
+    for panel in sorted(
+        {item.panel for item in (*one.items, *other.items)}, key=panel_order, reverse=True
+    ):
         cells = {cell for cell in both if cell[0] == panel}
         before, after = (visit.panels(cells).get(panel, math.nan) for visit in (one, other))
         rows.insert(0, _compared(pair, f"umrs_{panel}", before, after, cells))
@@ -67,14 +81,28 @@ def _of_formula(pair: Change, one: Visit, other: Visit) -> list[Change]:
 
 def _compared(pair: Change, score: str, before: float, after: float, cells: set[Cell]) -> Change:
     reason = "" if cells else "no part of the body was seen in the same item at both visits"
-    return replace(pair, score=score, before=before, after=after, rests_on=len(cells), reason=reason)
+    return replace(
+        pair, score=score, before=before, after=after, rests_on=len(cells), reason=reason
+    )
 
 
-def _of_others(pair: Change, before: Mapping[str, float], after: Mapping[str, float]) -> list[Change]:
+def _of_others(
+    pair: Change, before: Mapping[str, float], after: Mapping[str, float]
+) -> list[Change]:
     """The clinicians' and the fitted scores."""
     rows = []
     for score in dict.fromkeys((*before, *after)):
         one, other = before.get(score, math.nan), after.get(score, math.nan)
-        absent = " and ".join(visit for visit, value in ((pair.first, one), (pair.later, other)) if math.isnan(value))
-        rows.append(replace(pair, score=score, before=one, after=other, reason=f"no score at {absent}" if absent else ""))
+        absent = " and ".join(
+            visit for visit, value in ((pair.first, one), (pair.later, other)) if math.isnan(value)
+        )
+        rows.append(
+            replace(
+                pair,
+                score=score,
+                before=one,
+                after=other,
+                reason=f"no score at {absent}" if absent else "",
+            )
+        )
     return rows

@@ -1,4 +1,5 @@
-"""What is measured in one clip, whoever it is of and whatever panel it belongs to; kept as JSON beside the clip's jerks.
+"""What is measured in one clip, whoever it is of and whatever panel it belongs to; kept as JSON
+beside the clip's jerks.
 
 How a functional test was performed: how smooth its movements were and how long they took.
 """
@@ -16,20 +17,35 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict
 from semiology.data.preprocessing import drop_low_confidence
 from semiology.errors import UserError
 from semiology.severity.jerks import Found, Jerk, JerkSettings, by_part, find_jerks, synchronous
-from semiology.severity.kinematics import SEGMENTS, highest_cutoff, kinematic_table, path_length, sparc, speed, unbroken_runs
+from semiology.severity.kinematics import (
+    SEGMENTS,
+    highest_cutoff,
+    kinematic_table,
+    path_length,
+    sparc,
+    speed,
+    unbroken_runs,
+)
 from semiology.severity.kinematics.derivatives import CUTOFF
 from semiology.severity.kinematics.segments import positions_of
 
 STILL = 0.1  # torso lengths / s, about 5 cm/s: below it a hand is at rest [our choice]
-SHARE = 0.05  # of the 95th percentile of the hand's speed, below which it pauses; 0.1 would cut off so much that SPARC tells [our choice]
-FOLLOWED = 0.5  # share of the clip in which the hand has to be seen, or nothing is said of its movements [our choice]
+# of the 95th percentile of the hand's speed, below which it pauses; 0.1 would cut off so much that
+# SPARC tells [our choice]
+SHARE = 0.05
+# share of the clip in which the hand has to be seen, or nothing is said of its movements [our
+# choice]
+FOLLOWED = 0.5
 SHORTEST = 0.4  # s of a movement; what is shorter is a jerk of a hand at rest [our choice]
 
-Figure = Annotated[float, BeforeValidator(lambda value: np.nan if value is None else value)]  # JSON has no NaN: it is null there
+Figure = Annotated[
+    float, BeforeValidator(lambda value: np.nan if value is None else value)
+]  # JSON has no NaN: it is null there
 
 
 class Task(BaseModel):
-    """What the hand that moved more did; without figures where it was not followed. A movement that a gap cuts off is not counted.
+    """What the hand that moved more did; without figures where it was not followed. A movement that
+    a gap cuts off is not counted.
 
     Attributes:
         side: that hand's, "left" or "right"; "" where neither was in view.
@@ -49,10 +65,16 @@ class Task(BaseModel):
 
 
 def perform(tracks: xr.Dataset) -> Task:
-    """The movements of the hand that went the longer way. Tracks without wrists give a task without figures."""
+    """The movements of the hand that went the longer way. Tracks without wrists give a task without
+    figures.
+    """
     fps, names = float(tracks.attrs["fps"]), tracks.keypoint.values.tolist()
     positions, torso = positions_of(tracks, "torso")
-    wrists = {side: positions[:, names.index(f"{side}_wrist")] / torso for side in ("left", "right") if f"{side}_wrist" in names}
+    wrists = {
+        side: positions[:, names.index(f"{side}_wrist")] / torso
+        for side in ("left", "right")
+        if f"{side}_wrist" in names
+    }
     ways = {side: way for side, wrist in wrists.items() if np.isfinite(way := path_length(wrist))}
     if not ways:
         return Task()
@@ -62,7 +84,11 @@ def perform(tracks: xr.Dataset) -> Task:
     if known.mean() < FOLLOWED:
         return Task(side=side)
     moving = fast > max(STILL, SHARE * float(np.nanpercentile(fast, 95)))
-    whole = [run for run in unbroken_runs(moving) if run.start and known[run.start - 1] and known[run.stop : run.stop + 1].all()]
+    whole = [
+        run
+        for run in unbroken_runs(moving)
+        if run.start and known[run.start - 1] and known[run.stop : run.stop + 1].all()
+    ]
     runs = [run for run in whole if run.stop - run.start >= SHORTEST * fps]
     if not runs:
         return Task(side=side)
@@ -84,10 +110,12 @@ class Settings:
     """How myoclonus is scored.
 
     Attributes:
-        jerks: how jerks are found, see `JerkSettings`; its `confidence` holds for all that is measured.
-        seen: s, for which a part of the body has to be usable in an item to be scored there; one jerk in a shorter time would already be a
-            high rate. [our choice]
-        within: s, after the first onset, in which other joints may join an event, see `synchronous`.
+        jerks: how jerks are found, see `JerkSettings`; its `confidence` holds for all that is
+            measured.
+        seen: s, for which a part of the body has to be usable in an item to be scored there; one
+            jerk in a shorter time would already be a high rate. [our choice]
+        within: s, after the first onset, in which other joints may join an event, see
+            `synchronous`.
     """
 
     jerks: JerkSettings = field(default_factory=JerkSettings)
@@ -96,7 +124,9 @@ class Settings:
 
     def __post_init__(self) -> None:
         if not (self.seen > 0 and self.within > 0):
-            raise UserError(f"seen and within: {self.seen:g} and {self.within:g} s; both have to be positive")
+            raise UserError(
+                f"seen and within: {self.seen:g} and {self.within:g} s; both have to be positive"
+            )
 
 
 class PartMeasure(BaseModel):
@@ -106,7 +136,8 @@ class PartMeasure(BaseModel):
         seconds: for which the joint of it that was seen longest was usable.
         amplitudes: torso lengths, one an event: the largest of its joints.
         peaks: s, when each event was at its peak.
-        smallest: torso lengths, of a jerk of 0.2 s that stands out of the noise of its quietest joint: smaller ones are not found.
+        smallest: torso lengths, of a jerk of 0.2 s that stands out of the noise of its quietest
+            joint: smaller ones are not found.
         speed: torso lengths / s, median over frames and mean over joints.
         sparc, ldlj: smoothness, see `kinematic_table`.
     """
@@ -123,7 +154,9 @@ class PartMeasure(BaseModel):
 
 
 class Trace(BaseModel):
-    """Speed over a clip for a figure: the highest of each bin of `step` s, torso lengths / s by part; NaN where it was not seen."""
+    """Speed over a clip for a figure: the highest of each bin of `step` s, torso lengths / s by
+    part; NaN where it was not seen.
+    """
 
     model_config = ConfigDict(frozen=True)
 
@@ -152,7 +185,9 @@ class ClipMeasures(BaseModel):
     trace: Trace
 
 
-def measure_clip(tracks: xr.Dataset, settings: Settings | None = None, key: str = "") -> tuple[ClipMeasures, Found]:
+def measure_clip(
+    tracks: xr.Dataset, settings: Settings | None = None, key: str = ""
+) -> tuple[ClipMeasures, Found]:
     """Find a clip's jerks and measure its movement.
 
     Args:
@@ -160,7 +195,8 @@ def measure_clip(tracks: xr.Dataset, settings: Settings | None = None, key: str 
         key: put into the measures.
 
     Raises:
-        UserError: no keypoint of the tracks is a joint of the body; the frame rate is too low for the settings.
+        UserError: no keypoint of the tracks is a joint of the body; the frame rate is too low for
+            the settings.
     """
     settings = settings or Settings()
     tracks = drop_low_confidence(tracks, settings.jerks.confidence)
@@ -170,7 +206,9 @@ def measure_clip(tracks: xr.Dataset, settings: Settings | None = None, key: str 
     counted = by_part(found.jerks, settings.within)
     parts = {}
     for part, segment in SEGMENTS.items():
-        usable = {joint: found.usable[joint] for joint in segment.keypoints if joint in found.usable}
+        usable = {
+            joint: found.usable[joint] for joint in segment.keypoints if joint in found.usable
+        }
         if not usable:
             continue
         events = [jerk for jerk in counted if jerk.segment == part]
@@ -211,9 +249,14 @@ def _trace(tracks: xr.Dataset, parts: list[str]) -> Trace:
     traces = {}
     for part in parts:
         joints = [names.index(name) for name in SEGMENTS[part].keypoints if name in names]
-        speeds = [speed(positions[:, joint], fps, min(TRACE_CUTOFF, highest_cutoff(1, fps))) for joint in joints]
+        speeds = [
+            speed(positions[:, joint], fps, min(TRACE_CUTOFF, highest_cutoff(1, fps)))
+            for joint in joints
+        ]
         fastest = np.fmax.reduce(speeds)
-        traces[part] = tuple(float(np.fmax.reduce(fastest[start : start + width])) for start in edges)
+        traces[part] = tuple(
+            float(np.fmax.reduce(fastest[start : start + width])) for start in edges
+        )
     return Trace(step=width / fps, speed=traces)
 
 

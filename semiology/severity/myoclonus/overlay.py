@@ -12,20 +12,33 @@ from semiology.data.skeleton import Skeleton, load_skeleton
 from semiology.errors import UserError
 from semiology.severity.jerks import Jerk
 
-SKELETONS = ("full_body_15", "upper_body_11", "limbs_12", "kinect_20")  # the first that the tracks hold is drawn
+SKELETONS = (
+    "full_body_15",
+    "upper_body_11",
+    "limbs_12",
+    "kinect_20",
+)  # the first that the tracks hold is drawn
 LONGEST = 0.3  # s that a ring stays at least, so that an eye can follow it
 
 
-def write_jerk_overlay(folder: Path, clip: Clip, tracks: xr.Dataset, jerks: list[Jerk], out: Path) -> Path:
-    """Write a copy of the clip's video, skeleton drawn in, a ring around each joint while it jerks, and what jerks in words.
+def write_jerk_overlay(
+    folder: Path, clip: Clip, tracks: xr.Dataset, jerks: list[Jerk], out: Path
+) -> Path:
+    """Write a copy of the clip's video, skeleton drawn in, a ring around each joint while it jerks,
+    and what jerks in words.
 
     Raises:
-        UserError: the clip has no video, or it cannot be read; the tracks are in m, or hold no skeleton's joints.
+        UserError: the clip has no video, or it cannot be read; the tracks are in m, or hold no
+            skeleton's joints.
     """
     if not clip.video:
-        raise UserError("has no video to draw in; leave --overlay out for clips that are tracks alone")
+        raise UserError(
+            "has no video to draw in; leave --overlay out for clips that are tracks alone"
+        )
     if "position" not in tracks:
-        raise UserError("its tracks are in metres and cannot be drawn into the video; bring them in px")
+        raise UserError(
+            "its tracks are in metres and cannot be drawn into the video; bring them in px"
+        )
     try:
         return write_overlay(
             folder / clip.video,
@@ -43,7 +56,9 @@ def write_jerk_overlay(folder: Path, clip: Clip, tracks: xr.Dataset, jerks: list
 
 
 def marks(tracks: xr.Dataset, jerks: list[Jerk]) -> list[NDArray]:
-    """(part, 2) px by frame: of each part of the body that jerks the joint that goes farthest; a ring on each would hide the face."""
+    """(part, 2) px by frame: of each part of the body that jerks the joint that goes farthest; a
+    ring on each would hide the face.
+    """
     names = tracks.keypoint.values.tolist()
     position = tracks["position"].transpose("time", "keypoint", "space").values
     rows = [[names.index(jerk.joint) for jerk in own.values()] for own in _farthest(tracks, jerks)]
@@ -51,10 +66,20 @@ def marks(tracks: xr.Dataset, jerks: list[Jerk]) -> list[NDArray]:
 
 
 def captions(tracks: xr.Dataset, jerks: list[Jerk]) -> list[str]:
-    """Time and, while there are any, the jerks: a line a part of the body with its largest amplitude."""
+    """Time and, while there are any, the jerks: a line a part of the body with its largest
+    amplitude.
+    """
     fps = tracks.attrs["fps"]
     return [
-        "\n".join([f"{frame / fps:.2f} s", *(f"{part}: {100 * _size(jerk):.1f} % of torso length" for part, jerk in own.items())])
+        "\n".join(
+            [
+                f"{frame / fps:.2f} s",
+                *(
+                    f"{part}: {100 * _size(jerk):.1f} % of torso length"
+                    for part, jerk in own.items()
+                ),
+            ]
+        )
         for frame, own in enumerate(_farthest(tracks, jerks))
     ]
 
@@ -83,4 +108,6 @@ def _skeleton(tracks: xr.Dataset) -> Skeleton:
     for skeleton in map(load_skeleton, SKELETONS):
         if all(joint in held or set(sources) <= held for joint, sources in skeleton.joints.items()):
             return skeleton
-    raise UserError(f"its tracks hold the joints of none of {', '.join(SKELETONS)}; there is nothing to draw")
+    raise UserError(
+        f"its tracks hold the joints of none of {', '.join(SKELETONS)}; there is nothing to draw"
+    )

@@ -1,4 +1,5 @@
-"""A patient's report: one HTML file that needs nothing else. It shows the tables' numbers and names clips by clip_id alone.
+"""A patient's report: one HTML file that needs nothing else. It shows the tables' numbers and names
+clips by clip_id alone.
 
 The figures of a patient's report: speed over time with jerks marked, and the body with its scores.
 """
@@ -31,10 +32,16 @@ from semiology.severity.myoclonus.umrs import (
     panel_order,
 )
 
-WIDTH, LANE, LEFT, RIGHT = 600, 34, 66, 92  # SVG units: of the traces, of a lane's height, of what stands beside it
+WIDTH, LANE, LEFT, RIGHT = (
+    600,
+    34,
+    66,
+    92,
+)  # SVG units: of the traces, of a lane's height, of what stands beside it
 TICKS = (0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 30, 60, 120, 300, 600, 1200, 3600)  # s
 
-# The body from the front: the patient's left is on the right. Each part as SVG path, with the place of its number.
+# The body from the front: the patient's left is on the right. Each part as SVG path, with the place
+# of its number.
 BODY = {
     "face": ("M60 4a15 17 0 0 1 15 17a15 19 0 0 1 -30 0a15 17 0 0 1 15 -17z", (60, 25)),
     "neck": ("M50 42h20v12h-20z", (60, 52)),
@@ -47,7 +54,8 @@ BODY = {
 
 
 def trace_figure(title: str, measures: ClipMeasures) -> Markup:
-    """Speed of each part of the body over a clip, each lane to its own highest speed, with a mark over each jerk: the longer, the larger.
+    """Speed of each part of the body over a clip, each lane to its own highest speed, with a mark
+    over each jerk: the longer, the larger.
 
     Parts that were never usable have no lane.
     """
@@ -59,38 +67,69 @@ def trace_figure(title: str, measures: ClipMeasures) -> Markup:
         highest = max((value for value in values if not math.isnan(value)), default=0.0) or 1.0
         floor = top + LANE - 4
         parts.append(f'<line x1="0" x2="{WIDTH}" y1="{floor}" y2="{floor}" stroke="#d9d6d0"/>')
-        for points in _runs([(index * measures.trace.step * scale, value) for index, value in enumerate(values)]):
+        for points in _runs(
+            [(index * measures.trace.step * scale, value) for index, value in enumerate(values)]
+        ):
             joined = " ".join(f"{x:.1f},{floor - 20 * value / highest:.1f}" for x, value in points)
-            parts.append(f'<polyline points="{joined}" fill="none" stroke="{BLUE}" stroke-width="1"/>')
+            parts.append(
+                f'<polyline points="{joined}" fill="none" stroke="{BLUE}" stroke-width="1"/>'
+            )
         own = measures.parts[part]
         for peak, amplitude in zip(own.peaks, own.amplitudes):
             long = 2 + 2 * amplitude_class(amplitude)
-            line = f'<line x1="{peak * scale:.1f}" x2="{peak * scale:.1f}" y1="{top + 1}" y2="{top + 1 + long:.0f}"'
-            words = f"{part.replace('_', ' ')}, {peak:.2f} s: {100 * amplitude:.1f} % of torso length"
-            parts.append(f'{line} stroke="{ORANGE}" stroke-width="1.6"><title>{escape(words)}</title></line>')
+            line = (
+                f'<line x1="{peak * scale:.1f}" x2="{peak * scale:.1f}" y1="{top + 1}"'
+                f' y2="{top + 1 + long:.0f}"'
+            )
+            words = (
+                f"{part.replace('_', ' ')}, {peak:.2f} s: {100 * amplitude:.1f} % of torso length"
+            )
+            parts.append(
+                f'{line} stroke="{ORANGE}" stroke-width="1.6"><title>{escape(words)}</title></line>'
+            )
         parts.append(text(-8, floor - 5, part.replace("_", " "), "end"))
-        parts.append(text(WIDTH + 8, floor - 11, f"{len(own.peaks)} jerk{'' if len(own.peaks) == 1 else 's'}", "start"))
+        parts.append(
+            text(
+                WIDTH + 8,
+                floor - 11,
+                f"{len(own.peaks)} jerk{'' if len(own.peaks) == 1 else 's'}",
+                "start",
+            )
+        )
         parts.append(text(WIDTH + 8, floor, f"to {highest:.2g} torso/s", "start", 'class="faint"'))
     bottom = len(lanes) * LANE
     step = next((tick for tick in TICKS if measures.seconds / tick <= 10), measures.seconds)
     for count in range(int(measures.seconds / step + 1e-9) + 1):
         x = count * step * scale
-        parts.append(f'<line x1="{x:.1f}" x2="{x:.1f}" y1="{bottom - 4}" y2="{bottom}" stroke="#999"/>')
+        parts.append(
+            f'<line x1="{x:.1f}" x2="{x:.1f}" y1="{bottom - 4}" y2="{bottom}" stroke="#999"/>'
+        )
         parts.append(text(x, bottom + 12, f"{count * step:g}" + (" s" if count == 0 else "")))
     return svg(title, f"{-LEFT} 0 {LEFT + WIDTH + RIGHT} {bottom + 16}", parts)
 
 
 def body_figure(title: str, scores: Mapping[str, float]) -> Markup:
-    """The body from the front, each part the darker the higher its score (0 to 16); dashed where it was not seen."""
+    """The body from the front, each part the darker the higher its score (0 to 16); dashed where it
+    was not seen.
+    """
     drawn: list[str] = []
     for part, (path, (x, y)) in BODY.items():
         score = scores.get(part, math.nan)
         seen = not math.isnan(score)
-        look = f'fill="{shade(score / HIGHEST)}" stroke="#fff"' if seen else 'fill="#fff" stroke="#999" stroke-dasharray="2 2"'
-        words = f"{part.replace('_', ' ')}: {f'{score:g} of {HIGHEST:g}' if seen else 'not seen for long enough'}"
+        look = (
+            f'fill="{shade(score / HIGHEST)}" stroke="#fff"'
+            if seen
+            else 'fill="#fff" stroke="#999" stroke-dasharray="2 2"'
+        )
+        words = (
+            f"{part.replace('_', ' ')}:"
+            f" {f'{score:g} of {HIGHEST:g}' if seen else 'not seen for long enough'}"
+        )
         drawn.append(f'<path d="{path}" {look}><title>{escape(words)}</title></path>')
         colour = "#fff" if seen and score / HIGHEST > 0.3 else "#333"
-        drawn.append(text(x, y, f"{score:g}" if seen else "–", extra=f'style="fill:{colour};font-size:10px"'))
+        drawn.append(
+            text(x, y, f"{score:g}" if seen else "–", extra=f'style="fill:{colour};font-size:10px"')
+        )
     drawn += [text(6, 12, "R", extra='class="faint"'), text(114, 12, "L", extra='class="faint"')]
     return svg(title, "-3 0 126 238", drawn)
 
@@ -112,7 +151,9 @@ class Cohorts:
 
     order: Sequence[str]  # of its visits
     measures: Mapping[str, ClipMeasures]
-    rated: Mapping[str, Mapping[Key, float]]  # score -> (participant, visit) -> the clinician's number
+    rated: Mapping[
+        str, Mapping[Key, float]
+    ]  # score -> (participant, visit) -> the clinician's number
     raters: Mapping[str, str]  # score -> who gave it, where clips.json says so
     fits: Sequence[Fit]
     changes: Sequence[Change]
@@ -120,7 +161,13 @@ class Cohorts:
     synthetic: bool
 
 
-def write_page(path: Path, participant: str, visits: Sequence[Visit], cohort: Cohorts, failed: Mapping[str, str]) -> Path:
+def write_page(
+    path: Path,
+    participant: str,
+    visits: Sequence[Visit],
+    cohort: Cohorts,
+    failed: Mapping[str, str],
+) -> Path:
     """Write the report of one participant.
 
     Args:
@@ -130,13 +177,22 @@ def write_page(path: Path, participant: str, visits: Sequence[Visit], cohort: Co
     Raises:
         UserError: the folder cannot be written.
     """
-    write_text(path, render("myoclonus.html.jinja", **contents(participant, visits, cohort, failed)))
+    write_text(
+        path, render("myoclonus.html.jinja", **contents(participant, visits, cohort, failed))
+    )
     return path
 
 
-def contents(participant: str, visits: Sequence[Visit], cohort: Cohorts, failed: Mapping[str, str]) -> dict[str, Any]:
+def contents(
+    participant: str, visits: Sequence[Visit], cohort: Cohorts, failed: Mapping[str, str]
+) -> dict[str, Any]:
     """All that the page's template shows."""
-    own = sorted(visits, key=lambda visit: cohort.order.index(visit.visit) if visit.visit in cohort.order else len(cohort.order))
+    own = sorted(
+        visits,
+        key=lambda visit: (
+            cohort.order.index(visit.visit) if visit.visit in cohort.order else len(cohort.order)
+        ),
+    )
     changed = [change for change in cohort.changes if change.participant_id == participant]
     names = [visit.visit or "the one visit" for visit in own]
     return {
@@ -156,7 +212,12 @@ def contents(participant: str, visits: Sequence[Visit], cohort: Cohorts, failed:
         "fitted": any(not fit.reason for fit in cohort.fits),
         "failed": failed,
         "seen": cohort.seen,
-        "cuts": {"frequency": FREQUENCY, "amplitude": AMPLITUDE, "smoothness": SMOOTHNESS, "slowness": SLOWNESS},
+        "cuts": {
+            "frequency": FREQUENCY,
+            "amplitude": AMPLITUDE,
+            "smoothness": SMOOTHNESS,
+            "slowness": SLOWNESS,
+        },
     }
 
 
@@ -169,29 +230,53 @@ def _answer(visits: Sequence[Visit], names: Sequence[str], changed: Sequence[Cha
         totals += ": no part of the body was seen for long enough"
     told = [change for change in changed if change.score == "umrs_total"]
     differences = [
-        f"Change {_signed(change.change)} from {change.first} to {change.later}, over {change.rests_on} scores of body parts seen at both"
-        if not math.isnan(change.change)
-        else f"No change from {change.first} to {change.later} can be given: {change.reason}"
+        (
+            f"Change {_signed(change.change)} from {change.first} to {change.later}, over"
+            f" {change.rests_on} scores of body parts seen at both"
+            if not math.isnan(change.change)
+            else f"No change from {change.first} to {change.later} can be given: {change.reason}"
+        )
         for change in told
     ]
     return ". ".join([f"Total score {totals}", *differences]) + "."
 
 
-def _score_rows(participant: str, visits: Sequence[Visit], cohort: Cohorts) -> list[tuple[str, list[str], str]]:
+def _score_rows(
+    participant: str, visits: Sequence[Visit], cohort: Cohorts
+) -> list[tuple[str, list[str], str]]:
     """Rows of the first table: what, its value at each visit, how it was made."""
     panels = sorted({item.panel for visit in visits for item in visit.items}, key=panel_order)
     rows = []
     for panel in panels:
-        cells = [f"{_shown(visit.panels().get(panel, math.nan))} ({len(visit.parts(panel))} parts)" for visit in visits]
+        cells = [
+            f"{_shown(visit.panels().get(panel, math.nan))} ({len(visit.parts(panel))} parts)"
+            for visit in visits
+        ]
         rows.append((f"{plain(panel)}", cells, "formula"))
-    rows.append(("total", [f"{_shown(visit.total())} ({len(visit.parts())} parts)" for visit in visits], "formula"))
+    rows.append(
+        (
+            "total",
+            [f"{_shown(visit.total())} ({len(visit.parts())} parts)" for visit in visits],
+            "formula",
+        )
+    )
     keys = [(participant, visit.visit) for visit in visits]
     fits = {fit.name: fit for fit in cohort.fits if fit.predicted}
     for name, values in cohort.rated.items():
-        rows.append((_title(name), [_shown(values.get(key, math.nan)) for key in keys], cohort.raters.get(name) or "clips.tsv"))
+        rows.append(
+            (
+                _title(name),
+                [_shown(values.get(key, math.nan)) for key in keys],
+                cohort.raters.get(name) or "clips.tsv",
+            )
+        )
         if name in fits:
             rows.append(
-                (f"{_title(name)}, fitted", [_shown(fits[name].predicted.get(key, math.nan)) for key in keys], "without this patient")
+                (
+                    f"{_title(name)}, fitted",
+                    [_shown(fits[name].predicted.get(key, math.nan)) for key in keys],
+                    "without this patient",
+                )
             )
     return rows
 
@@ -204,7 +289,14 @@ def _change(change: Change) -> dict[str, str]:
         "before": _shown(change.before),
         "after": _shown(change.after),
         "change": "n/a" if math.isnan(change.change) else _signed(change.change),
-        "rests": change.reason or (f"{change.rests_on} scores of body parts, seen both times" if change.rests_on is not None else ""),
+        "rests": (
+            change.reason
+            or (
+                f"{change.rests_on} scores of body parts, seen both times"
+                if change.rests_on is not None
+                else ""
+            )
+        ),
     }
 
 
@@ -212,12 +304,19 @@ def _bodies(visit: Visit, name: str) -> tuple[str, list[tuple[str, Markup]]]:
     figures = []
     for item in visit.items:
         scores = {part: item.values.get(part, math.nan) for part in PARTS}
-        figures.append((_named(item), body_figure(f"{name}, {_named(item)}: score by part of the body", scores)))
+        figures.append(
+            (
+                _named(item),
+                body_figure(f"{name}, {_named(item)}: score by part of the body", scores),
+            )
+        )
     return name, figures
 
 
 def _item(item: ItemScore) -> tuple[str, list[tuple[str, str]], str]:
-    """An item's row: its name, (product, what it is made of) by part and for the performance, its sum."""
+    """An item's row: its name, (product, what it is made of) by part and for the performance, its
+    sum.
+    """
     cells = []
     for part in PARTS:
         found = item.parts[part]
@@ -225,15 +324,28 @@ def _item(item: ItemScore) -> tuple[str, list[tuple[str, str]], str]:
             cells.append(("n/a", f"{found.seconds:.0f} s seen"))
         else:
             made = f"{found.frequency_class:g} × {found.amplitude_class:g}"
-            size = "" if math.isnan(found.amplitude) else f", {100 * found.amplitude:.1f}\N{NO-BREAK SPACE}%"
-            floor = "" if math.isnan(found.smallest) else f"; found from {100 * found.smallest:.1f}\N{NO-BREAK SPACE}%"
+            size = (
+                ""
+                if math.isnan(found.amplitude)
+                else f", {100 * found.amplitude:.1f}\N{NO-BREAK SPACE}%"
+            )
+            floor = (
+                ""
+                if math.isnan(found.smallest)
+                else f"; found from {100 * found.smallest:.1f}\N{NO-BREAK SPACE}%"
+            )
             cells.append((f"{found.score:g}", f"{made}: {found.per_minute:.1f}/min{size}{floor}"))
     done = item.performance
     if done is None:
         cells.append(("", ""))
     else:
         slow = "" if math.isnan(done.ratio) else f", {done.ratio:.2g} × controls"
-        cells.append((_shown(item.values.get(PERFORMANCE, math.nan)), f"SPARC {_shown(done.sparc)}, {_shown(done.seconds)} s{slow}"))
+        cells.append(
+            (
+                _shown(item.values.get(PERFORMANCE, math.nan)),
+                f"SPARC {_shown(done.sparc)}, {_shown(done.seconds)} s{slow}",
+            )
+        )
     return _named(item), cells, _shown(item.score)
 
 
@@ -245,13 +357,22 @@ def _traces(visit: Visit, measures: Mapping[str, ClipMeasures]) -> list[tuple[st
             one = measures[clip_id]
             seen = any(part.seconds > 0 for part in one.parts.values())
             spread = ", ".join(f"{count} {kind}" for kind, count in one.spread.items())
-            caption = f"{clip_id} · {_named(item)} · {one.seconds:.0f} s" + (f" · events: {spread}" if spread else "")
-            figures.append((caption, trace_figure(f"Speed by part of the body, {clip_id}", one) if seen else None))
+            caption = f"{clip_id} · {_named(item)} · {one.seconds:.0f} s" + (
+                f" · events: {spread}" if spread else ""
+            )
+            figures.append(
+                (
+                    caption,
+                    trace_figure(f"Speed by part of the body, {clip_id}", one) if seen else None,
+                )
+            )
     return figures
 
 
 def _named(item: ItemScore) -> str:
-    return plain(item.panel if item.item in ("unnamed", item.panel) else f"{item.panel}, {item.item}")
+    return plain(
+        item.panel if item.item in ("unnamed", item.panel) else f"{item.panel}, {item.item}"
+    )
 
 
 def _title(score: str) -> str:

@@ -1,4 +1,5 @@
-"""A clinician's score predicted from named features, each participant by a model that never saw that participant.
+"""A clinician's score predicted from named features, each participant by a model that never saw
+that participant.
 
 Named features of a visit, from which a clinician's score may be predicted.
 
@@ -27,7 +28,11 @@ GROUPS = {  # few features for few participants: sides and neighbours together [
     "legs": ("left_leg", "right_leg"),
 }
 FEATURES = (
-    *(f"{group}_{name}" for group in GROUPS for name in ("rate", "amplitude", "speed", "sparc", "ldlj")),
+    *(
+        f"{group}_{name}"
+        for group in GROUPS
+        for name in ("rate", "amplitude", "speed", "sparc", "ldlj")
+    ),
     *("parts_jerking", "share_spread"),
 )
 
@@ -36,19 +41,26 @@ def visit_features(clips: Sequence[ClipMeasures]) -> dict[str, float]:
     """`FEATURES` over some clips of one visit; NaN where nothing was seen.
 
     rate        ln(1 + events a minute) over the group's usable time
-    amplitude   median over the group's events, torso lengths; 0 where it was seen and there was none
-    speed, sparc, ldlj    median over clips and the group's parts
-    parts_jerking         of the parts that were seen, the share that jerked
-    share_spread          of all events, the share that took in more than one part of the body; 0 without events
+    amplitude   median over the group's events, torso lengths; 0 where it was seen and there was
+    none speed, sparc, ldlj    median over clips and the group's parts parts_jerking         of the
+    parts that were seen, the share that jerked share_spread          of all events, the share that
+    took in more than one part of the body; 0 without events
     """
     values: dict[str, float] = {}
     for group, parts in GROUPS.items():
-        own = [clip.parts[part] for clip in clips for part in parts if part in clip.parts and clip.parts[part].seconds > 0]
+        own = [
+            clip.parts[part]
+            for clip in clips
+            for part in parts
+            if part in clip.parts and clip.parts[part].seconds > 0
+        ]
         amplitudes = [amplitude for one in own for amplitude in one.amplitudes]
         seconds = sum(one.seconds for one in own)
         values |= {
             f"{group}_rate": math.log1p(60 * len(amplitudes) / seconds) if own else math.nan,
-            f"{group}_amplitude": float(np.median(amplitudes)) if amplitudes else 0.0 if own else math.nan,
+            f"{group}_amplitude": (
+                float(np.median(amplitudes)) if amplitudes else 0.0 if own else math.nan
+            ),
             f"{group}_speed": middle(one.speed for one in own),
             f"{group}_sparc": middle(one.sparc for one in own),
             f"{group}_ldlj": middle(one.ldlj for one in own),
@@ -59,12 +71,16 @@ def visit_features(clips: Sequence[ClipMeasures]) -> dict[str, float]:
     for clip in clips:
         events.update(clip.spread)
     values["parts_jerking"] = len(jerked) / len(seen) if seen else math.nan
-    values["share_spread"] = 1 - events["focal"] / events.total() if events else 0.0 if seen else math.nan
+    values["share_spread"] = (
+        1 - events["focal"] / events.total() if events else 0.0 if seen else math.nan
+    )
     return values
 
 
 FEWEST = 8  # participants with a score, below which nothing is fitted [our choice]
-ALPHAS = tuple(float(alpha) for alpha in np.logspace(-1, 4, 16))  # of the ridge; chosen within each fold's own participants
+ALPHAS = tuple(
+    float(alpha) for alpha in np.logspace(-1, 4, 16)
+)  # of the ridge; chosen within each fold's own participants
 
 Key = tuple[str, str]  # participant, visit
 
@@ -75,7 +91,8 @@ class Fit:
 
     Attributes:
         name: column of the score in clips.tsv; of: the machine score that it rates.
-        predicted: (participant, visit) -> the score as predicted without that participant, clipped to the scale.
+        predicted: (participant, visit) -> the score as predicted without that participant, clipped
+            to the scale.
         participants, visits: that carry a score and features.
         features: those that were seen in anybody.
         reason: why nothing was fitted; "" where it was.
@@ -90,22 +107,29 @@ class Fit:
     reason: str = ""
 
 
-def fit_score(score: Score, rated: Mapping[Key, float], features: Mapping[Key, Mapping[str, float]]) -> Fit:
-    """Ridge regression of a clinician's score on `FEATURES`, leaving one participant (all visits) out at a time.
+def fit_score(
+    score: Score, rated: Mapping[Key, float], features: Mapping[Key, Mapping[str, float]]
+) -> Fit:
+    """Ridge regression of a clinician's score on `FEATURES`, leaving one participant (all visits)
+    out at a time.
 
-    Missing features take the median, all are scaled, and the strength of the ridge is chosen (by leaving one visit out), each within the
-    fold's own participants.
-    Visits without the clinician's score are predicted too, by the model of that participant's fold.
+    Missing features take the median, all are scaled, and the strength of the ridge is chosen (by
+    leaving one visit out), each within the fold's own participants. Visits without the clinician's
+    score are predicted too, by the model of that participant's fold.
 
     Args:
         score: what clips.json says of it: its name, what it rates, the ends of its scale.
         rated: the clinician's scores.
         features: `visit_features` of every visit, also of those that were not rated.
     """
-    told = [key for key, own in features.items() if not all(math.isnan(value) for value in own.values())]  # others were never in view
+    told = [
+        key for key, own in features.items() if not all(math.isnan(value) for value in own.values())
+    ]  # others were never in view
     keys = [key for key in rated if key in told and not math.isnan(rated[key])]
     people = sorted({participant for participant, _ in keys})
-    seen = tuple(name for name in FEATURES if any(not math.isnan(features[key][name]) for key in keys))
+    seen = tuple(
+        name for name in FEATURES if any(not math.isnan(features[key][name]) for key in keys)
+    )
     fit = Fit(score.name, score.of, {}, len(people), len(keys), seen)
     target = np.array([rated[key] for key in keys])
     if reason := _refused(keys, people, target):
@@ -119,7 +143,10 @@ def fit_score(score: Score, rated: Mapping[Key, float], features: Mapping[Key, M
         model = _model().fit(_matrix([keys[row] for row in rows], features, seen), target[rows])
         own = [key for key in told if key[0] == participant]
         if own:
-            predicted |= {key: float(np.clip(value, low, high)) for key, value in zip(own, model.predict(_matrix(own, features, seen)))}
+            predicted |= {
+                key: float(np.clip(value, low, high))
+                for key, value in zip(own, model.predict(_matrix(own, features, seen)))
+            }
     return replace(fit, predicted=predicted)
 
 
@@ -132,20 +159,31 @@ def _refused(keys: Sequence[Key], people: Sequence[str], target: np.ndarray) -> 
     if len(np.unique(target)) == 1:
         return f"every score is {target[0]:g}: there is nothing to tell apart"
     if min(levels) == 1:
-        return "all but one participant have the same score: without that one there is nothing to tell apart"
+        return (
+            "all but one participant have the same score: without that one there is nothing to tell"
+            " apart"
+        )
     return ""
 
 
 def _model() -> Pipeline:
-    return make_pipeline(SimpleImputer(strategy="median", keep_empty_features=True), StandardScaler(), RidgeCV(alphas=ALPHAS))
+    return make_pipeline(
+        SimpleImputer(strategy="median", keep_empty_features=True),
+        StandardScaler(),
+        RidgeCV(alphas=ALPHAS),
+    )
 
 
-def _matrix(keys: Sequence[Key], features: Mapping[Key, Mapping[str, float]], names: Sequence[str]) -> np.ndarray:
+def _matrix(
+    keys: Sequence[Key], features: Mapping[Key, Mapping[str, float]], names: Sequence[str]
+) -> np.ndarray:
     return np.array([[features[key][name] for name in names] for key in keys])
 
 
 def rated_panel(clips: Sequence[Clip], score: Score) -> str | None:
-    """The panel whose machine score this one rates: "action" for "umrs_action" or "action", "" for the total; None where it is neither."""
+    """The panel whose machine score this one rates: "action" for "umrs_action" or "action", "" for
+    the total; None where it is neither.
+    """
     panel = score.of.lower().removeprefix("umrs_")
     if panel == "total":
         return ""
@@ -153,11 +191,15 @@ def rated_panel(clips: Sequence[Clip], score: Score) -> str | None:
 
 
 def rated_visits(clips: Sequence[Clip], score: Score) -> dict[Key, float]:
-    """(participant, visit) -> mean over the clips that were scored: of the panel that the score rates, else of all."""
+    """(participant, visit) -> mean over the clips that were scored: of the panel that the score
+    rates, else of all.
+    """
     panel = rated_panel(clips, score)
     values: dict[Key, list[float]] = {}
     for clip in clips:
         value = clip.scores.get(score.name)
         if value is not None and panel in (None, "", panel_of(clip)):
-            values.setdefault((clip.participant_id, clip.covariates.get("visit", "")), []).append(value)
+            values.setdefault((clip.participant_id, clip.covariates.get("visit", "")), []).append(
+                value
+            )
     return {key: float(np.mean(own)) for key, own in values.items()}

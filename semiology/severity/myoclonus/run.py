@@ -1,10 +1,9 @@
 """From a cohort and its store to tables and reports. Resumable, clip by clip.
 
 OUT/jerks/<clip_id>.tsv       jerks of a clip
-OUT/measures/<clip_id>.json   what was measured in it; a clip whose file is there, from the same tracks and settings, is not made again
-OUT/clips.tsv, items.tsv, scores.tsv, changes.tsv, fits.tsv, failed.tsv
-OUT/reports/<participant_id>.html
-OUT/overlays/<clip_id>.mp4    where asked for
+OUT/measures/<clip_id>.json   what was measured in it; a clip whose file is there, from the same
+tracks and settings, is not made again OUT/clips.tsv, items.tsv, scores.tsv, changes.tsv, fits.tsv,
+failed.tsv OUT/reports/<participant_id>.html OUT/overlays/<clip_id>.mp4    where asked for
 """
 
 import hashlib
@@ -27,7 +26,14 @@ from semiology.severity.myoclonus.changes import changes
 from semiology.severity.myoclonus.measures import ClipMeasures, Settings, measure_clip
 from semiology.severity.myoclonus.overlay import write_jerk_overlay
 from semiology.severity.myoclonus.page import Cohorts, write_page
-from semiology.severity.myoclonus.regression import Fit, Key, fit_score, rated_panel, rated_visits, visit_features
+from semiology.severity.myoclonus.regression import (
+    Fit,
+    Key,
+    fit_score,
+    rated_panel,
+    rated_visits,
+    visit_features,
+)
 from semiology.severity.myoclonus.umrs import Visit, panel_of, score_visits
 
 SCHEMA = 3  # raise when the same tracks and settings give other measures than before
@@ -44,12 +50,22 @@ class Summary:
     participants: int = 0
 
     def text(self) -> str:
-        lines = [f"measured {len(self.made)} clips, {len(self.kept)} were there; {self.participants} participants scored"]
+        lines = [
+            f"measured {len(self.made)} clips, {len(self.kept)} were there; {self.participants}"
+            " participants scored"
+        ]
         for fit in self.fits:
-            said = f"not fitted: {fit.reason}" if fit.reason else f"fitted, leaving out one of {fit.participants} participants at a time"
+            said = (
+                f"not fitted: {fit.reason}"
+                if fit.reason
+                else f"fitted, leaving out one of {fit.participants} participants at a time"
+            )
             lines.append(f"{fit.name}: {said}")
         if self.failed:
-            lines += [f"failed ({len(self.failed)}):", *(f"  {clip_id}: {reason}" for clip_id, reason in self.failed.items())]
+            lines += [
+                f"failed ({len(self.failed)}):",
+                *(f"  {clip_id}: {reason}" for clip_id, reason in self.failed.items()),
+            ]
         return "\n".join(lines)
 
 
@@ -62,24 +78,29 @@ def score_cohort(
     overlay: bool = False,
     progress: bool = True,
 ) -> Summary:
-    """Find jerks in every clip of a cohort and score its participants' myoclonus by body part, panel and visit.
+    """Find jerks in every clip of a cohort and score its participants' myoclonus by body part,
+    panel and visit.
 
-    A clip that cannot be read is listed in the summary and in failed.tsv, and the others go on. Clips that bring their tracks along need
-    no store.
+    A clip that cannot be read is listed in the summary and in failed.tsv, and the others go on.
+    Clips that bring their tracks along need no store.
 
     Args:
-        cohort: with `panel`, `item` and `visit` in clips.tsv, where there are several; clinicians' scores have the role "score".
+        cohort: with `panel`, `item` and `visit` in clips.tsv, where there are several; clinicians'
+            scores have the role "score".
         store: that `semiology extract` filled.
         out: folder of what is written.
         overlay: also write each clip's video with its jerks ringed.
 
     Raises:
-        UserError: there are clips without tracks and no store; a clinician's score has the name of one of our columns; `out` cannot be
-            written; the disk is full.
+        UserError: there are clips without tracks and no store; a clinician's score has the name of
+            one of our columns; `out` cannot be written; the disk is full.
     """
     out, settings = Path(out), settings or Settings()
     if store is None and (lacking := [clip.clip_id for clip in cohort.clips if not clip.tracks]):
-        raise UserError(f"{cohort.folder}: {len(lacking)} clips have no tracks of their own ({lacking[0]}); give the store: --store DIR")
+        raise UserError(
+            f"{cohort.folder}: {len(lacking)} clips have no tracks of their own ({lacking[0]});"
+            " give the store: --store DIR"
+        )
     place = None if store is None else Store(store)
     summary, measures = Summary(), {}
     for clip in tqdm(cohort.clips, unit="clip", disable=not progress):
@@ -88,14 +109,26 @@ def score_cohort(
         except UserError as error:
             summary.failed[clip.clip_id] = str(error).removeprefix(f"clip {clip.clip_id}: ")
             continue
-        except (ValueError, ArithmeticError, RuntimeError) as error:  # one clip's failure must not stop a night's work
-            summary.failed[clip.clip_id] = f"{type(error).__name__}: {' '.join(str(error).split())[:300]}"
+        except (
+            ValueError,
+            ArithmeticError,
+            RuntimeError,
+        ) as error:  # one clip's failure must not stop a night's work
+            summary.failed[clip.clip_id] = (
+                f"{type(error).__name__}: {' '.join(str(error).split())[:300]}"
+            )
             continue
         if jerks is not None:
-            _write_clip(out, clip.clip_id, one, jerks)  # where this fails, it would for every other clip
+            _write_clip(
+                out, clip.clip_id, one, jerks
+            )  # where this fails, it would for every other clip
         (summary.kept if jerks is None else summary.made).append(clip.clip_id)
         measures[clip.clip_id] = one
-    controls = [participant for participant, group in cohort.groups.items() if group.lower() in ("control", "controls")]
+    controls = [
+        participant
+        for participant, group in cohort.groups.items()
+        if group.lower() in ("control", "controls")
+    ]
     visits = score_visits(cohort.clips, measures, controls, settings.seen)
     rated = {name: rated_visits(cohort.clips, score) for name, score in cohort.scores.items()}
     summary.fits = _fit(cohort, measures, rated)
@@ -106,10 +139,15 @@ def score_cohort(
     return summary
 
 
-def _measure(folder: Path, clip: Clip, store: Store | None, out: Path, settings: Settings) -> tuple[ClipMeasures, list[Jerk] | None]:
+def _measure(
+    folder: Path, clip: Clip, store: Store | None, out: Path, settings: Settings
+) -> tuple[ClipMeasures, list[Jerk] | None]:
     """A clip's measures and its jerks, None where both were there already."""
     tracks = clip_tracks(folder, clip, store, "body")
-    how = {"jerks": asdict(settings.jerks), "within": settings.within}  # not `seen`: it is asked when scores are made
+    how = {
+        "jerks": asdict(settings.jerks),
+        "within": settings.within,
+    }  # not `seen`: it is asked when scores are made
     key = make_key({"schema": SCHEMA, "tracks": _digest(tracks), "settings": how})
     kept = _kept(out, clip.clip_id)
     if kept is not None and kept.key == key:
@@ -142,7 +180,9 @@ def _kept(out: Path, clip_id: str) -> ClipMeasures | None:
         return None
 
 
-def _fit(cohort: Cohort, measures: dict[str, ClipMeasures], rated: dict[str, dict[Key, float]]) -> list[Fit]:
+def _fit(
+    cohort: Cohort, measures: dict[str, ClipMeasures], rated: dict[str, dict[Key, float]]
+) -> list[Fit]:
     """A fit for each clinician's score that says which machine score it rates."""
     fits = []
     for name, score in cohort.scores.items():
@@ -150,19 +190,37 @@ def _fit(cohort: Cohort, measures: dict[str, ClipMeasures], rated: dict[str, dic
             continue
         panel = rated_panel(cohort.clips, score)
         if panel is None:
-            reason = f'"Of" is {score.of!r}, which no clip belongs to; write umrs_total, or umrs_ and a panel, as in umrs_action'
+            reason = (
+                f'"Of" is {score.of!r}, which no clip belongs to; write umrs_total, or umrs_ and a'
+                " panel, as in umrs_action"
+            )
             fits.append(Fit(name, score.of, reason=reason))
             continue
         groups: dict[Key, list[ClipMeasures]] = {}
         for clip in cohort.clips:
             if clip.clip_id in measures and panel in ("", panel_of(clip)):
-                groups.setdefault((clip.participant_id, clip.covariates.get("visit", "")), []).append(measures[clip.clip_id])
-        fits.append(fit_score(score, rated[name], {key: visit_features(own) for key, own in groups.items()}))
+                groups.setdefault(
+                    (clip.participant_id, clip.covariates.get("visit", "")), []
+                ).append(measures[clip.clip_id])
+        fits.append(
+            fit_score(score, rated[name], {key: visit_features(own) for key, own in groups.items()})
+        )
     return fits
 
 
-def _overlays(cohort: Cohort, store: Store | None, out: Path, measures: dict[str, ClipMeasures], summary: Summary, progress: bool) -> None:
-    clips = [clip for clip in cohort.clips if clip.clip_id in measures and not _overlay_path(out, clip.clip_id).is_file()]
+def _overlays(
+    cohort: Cohort,
+    store: Store | None,
+    out: Path,
+    measures: dict[str, ClipMeasures],
+    summary: Summary,
+    progress: bool,
+) -> None:
+    clips = [
+        clip
+        for clip in cohort.clips
+        if clip.clip_id in measures and not _overlay_path(out, clip.clip_id).is_file()
+    ]
     for clip in tqdm(clips, unit="overlay", disable=not progress):
         try:
             tracks = clip_tracks(cohort.folder, clip, store, "body")
@@ -189,20 +247,33 @@ def _write(
     scores = tables.score_rows(visits, measures, cohort.groups, rated, summary.fits)
     others = {*rated, *(f"{fit.name}_fitted" for fit in summary.fits if fit.predicted)}
     beside = {
-        (visit.participant_id, visit.visit): {name: row[name] for name in row if name in others} for visit, row in zip(visits, scores)
+        (visit.participant_id, visit.visit): {name: row[name] for name in row if name in others}
+        for visit, row in zip(visits, scores)
     }
     found = changes(visits, cohort.visits, beside)
     who = ("participant_id", "visit")
-    tables.write_rows(out / "clips.tsv", tables.clip_rows(cohort.clips, measures, settings.seen), (*who, "clip_id", "umrs"))
-    tables.write_rows(out / "items.tsv", tables.item_rows(visits), (*who, "panel", "item", "part", "score"))
+    tables.write_rows(
+        out / "clips.tsv",
+        tables.clip_rows(cohort.clips, measures, settings.seen),
+        (*who, "clip_id", "umrs"),
+    )
+    tables.write_rows(
+        out / "items.tsv", tables.item_rows(visits), (*who, "panel", "item", "part", "score")
+    )
     tables.write_rows(out / "scores.tsv", scores, (*who, "umrs_total"))
-    tables.write_rows(out / "changes.tsv", tables.change_rows(found), ("participant_id", "score", "first", "later", "change", "reason"))
+    tables.write_rows(
+        out / "changes.tsv",
+        tables.change_rows(found),
+        ("participant_id", "score", "first", "later", "change", "reason"),
+    )
     tables.write_rows(out / "fits.tsv", tables.fit_rows(summary.fits), ("score", "of", "reason"))
     failed = [{"clip_id": clip_id, "reason": reason} for clip_id, reason in summary.failed.items()]
     tables.write_rows(out / "failed.tsv", failed, ("clip_id", "reason"))
     synthetic = any("synthetic" in clip.covariates for clip in cohort.clips)
     raters = {name: score.rater for name, score in cohort.scores.items()}
-    shown = Cohorts(cohort.visits, measures, rated, raters, summary.fits, found, settings.seen, synthetic)
+    shown = Cohorts(
+        cohort.visits, measures, rated, raters, summary.fits, found, settings.seen, synthetic
+    )
     for participant in dict.fromkeys(clip.participant_id for clip in cohort.clips):
         own = [visit for visit in visits if visit.participant_id == participant and visit.items]
         lost = {

@@ -14,7 +14,14 @@ from semiology.severity.kinematics import SEGMENTS
 from semiology.severity.myoclonus.changes import Change
 from semiology.severity.myoclonus.measures import ClipMeasures
 from semiology.severity.myoclonus.regression import Fit, Key
-from semiology.severity.myoclonus.umrs import PERFORMANCE, ItemScore, Visit, panel_of, panel_order, score_item
+from semiology.severity.myoclonus.umrs import (
+    PERFORMANCE,
+    ItemScore,
+    Visit,
+    panel_of,
+    panel_order,
+    score_item,
+)
 from semiology.severity.table import write_table
 
 KINDS = ("focal", "segmental", "multifocal", "generalised")
@@ -25,8 +32,12 @@ def write_rows(path: Path, rows: Sequence[Mapping[str, Any]], columns: Sequence[
     write_table(path, pd.DataFrame(list(rows), columns=None if rows else list(columns)))
 
 
-def clip_rows(clips: Sequence[Clip], measures: Mapping[str, ClipMeasures], seen: float) -> list[dict[str, Any]]:
-    """One row a clip: the formula's score of this clip alone, its jerks by part, how far they spread, the task, the clinicians' scores."""
+def clip_rows(
+    clips: Sequence[Clip], measures: Mapping[str, ClipMeasures], seen: float
+) -> list[dict[str, Any]]:
+    """One row a clip: the formula's score of this clip alone, its jerks by part, how far they
+    spread, the task, the clinicians' scores.
+    """
     rows = []
     for clip in clips:
         if (one := measures.get(clip.clip_id)) is None:
@@ -34,24 +45,49 @@ def clip_rows(clips: Sequence[Clip], measures: Mapping[str, ClipMeasures], seen:
         panel = panel_of(clip)
         parts, performance = score_item([one], seen, math.nan if panel == "functional" else None)
         item = ItemScore(clip.participant_id, "", panel, "", (clip.clip_id,), parts, performance)
-        row = _who(clip.participant_id, clip.covariates.get("visit", "")) | {"clip_id": clip.clip_id, "panel": panel}
-        row |= {"item": clip.covariates.get("item") or "n/a", "seconds": one.seconds, "torso": one.torso, "umrs": item.score}
+        row = _who(clip.participant_id, clip.covariates.get("visit", "")) | {
+            "clip_id": clip.clip_id,
+            "panel": panel,
+        }
+        row |= {
+            "item": clip.covariates.get("item") or "n/a",
+            "seconds": one.seconds,
+            "torso": one.torso,
+            "umrs": item.score,
+        }
         row["parts"] = sum(part in item.values for part in SEGMENTS)
         for part, found in parts.items():
-            row |= {f"{part}_{name}": getattr(found, name) for name in ("seconds", "jerks", "per_minute", "amplitude", "smallest", "score")}
+            row |= {
+                f"{part}_{name}": getattr(found, name)
+                for name in ("seconds", "jerks", "per_minute", "amplitude", "smallest", "score")
+            }
         row |= {kind: one.spread.get(kind, 0) for kind in KINDS}
         row |= {f"task_{name}": value for name, value in one.task.model_dump().items()}
-        rows.append(_beside(row, {name: math.nan if value is None else value for name, value in clip.scores.items()}))
+        rows.append(
+            _beside(
+                row,
+                {name: math.nan if value is None else value for name, value in clip.scores.items()},
+            )
+        )
     return rows
 
 
 def item_rows(visits: Sequence[Visit]) -> list[dict[str, Any]]:
-    """One row a participant, visit, item and part of the body; functional items have one more, their performance; the last is the sum."""
+    """One row a participant, visit, item and part of the body; functional items have one more,
+    their performance; the last is the sum.
+    """
     rows = []
     for visit in visits:
         for item in visit.items:
-            known = _who(visit.participant_id, visit.visit) | {"panel": item.panel, "item": item.item, "clips": len(item.clip_ids)}
-            rows += [known | {"part": part, "side": SEGMENTS[part].side or "n/a"} | asdict(found) for part, found in item.parts.items()]
+            known = _who(visit.participant_id, visit.visit) | {
+                "panel": item.panel,
+                "item": item.item,
+                "clips": len(item.clip_ids),
+            }
+            rows += [
+                known | {"part": part, "side": SEGMENTS[part].side or "n/a"} | asdict(found)
+                for part, found in item.parts.items()
+            ]
             if item.performance is not None:
                 rows.append(known | {"part": PERFORMANCE, "side": "n/a"} | asdict(item.performance))
             rows.append(known | {"part": "sum", "side": "n/a", "score": item.score})
@@ -65,7 +101,8 @@ def score_rows(
     rated: Mapping[str, Mapping[Key, float]],
     fits: Sequence[Fit],
 ) -> list[dict[str, Any]]:
-    """One row a participant and visit: `umrs_<panel>` and `umrs_total`, what they rest on, the clinicians' scores, `<score>_fitted`.
+    """One row a participant and visit: `umrs_<panel>` and `umrs_total`, what they rest on, the
+    clinicians' scores, `<score>_fitted`.
 
     A visit without a measured clip has the clinicians' scores alone.
 
@@ -83,22 +120,39 @@ def score_rows(
         own = [measures[clip_id] for item in visit.items for clip_id in item.clip_ids]
         row = _who(*key) | {"group": groups.get(visit.participant_id) or "n/a", "clips": len(own)}
         for panel in panels:
-            row |= {f"umrs_{panel}": scores.get(panel, math.nan), f"umrs_{panel}_parts": len(visit.parts(panel))}
+            row |= {
+                f"umrs_{panel}": scores.get(panel, math.nan),
+                f"umrs_{panel}_parts": len(visit.parts(panel)),
+            }
         row |= {"umrs_total": visit.total(), "umrs_total_parts": len(visit.parts())}
-        row["umrs_total_panels"] = ",".join(panel for panel, score in scores.items() if not math.isnan(score)) or "n/a"
+        row["umrs_total_panels"] = (
+            ",".join(panel for panel, score in scores.items() if not math.isnan(score)) or "n/a"
+        )
         looked = sum(max((part.seconds for part in one.parts.values()), default=0.0) for one in own)
-        row["events_per_minute"] = 60 * sum(sum(one.spread.values()) for one in own) / looked if looked else math.nan
+        row["events_per_minute"] = (
+            60 * sum(sum(one.spread.values()) for one in own) / looked if looked else math.nan
+        )
         row = _beside(row, {name: values.get(key, math.nan) for name, values in rated.items()})
-        rows.append(_beside(row, {f"{fit.name}_fitted": fit.predicted.get(key, math.nan) for fit in fits}))
+        rows.append(
+            _beside(row, {f"{fit.name}_fitted": fit.predicted.get(key, math.nan) for fit in fits})
+        )
     return rows
 
 
 def change_rows(found: Sequence[Change]) -> list[dict[str, Any]]:
     """One row a participant, score and later visit."""
     return [
-        {"participant_id": one.participant_id, "score": one.score, "first": one.first, "later": one.later}
+        {
+            "participant_id": one.participant_id,
+            "score": one.score,
+            "first": one.first,
+            "later": one.later,
+        }
         | {"before": one.before, "after": one.after, "change": one.change}
-        | {"rests_on": "n/a" if one.rests_on is None else one.rests_on, "reason": one.reason or "n/a"}
+        | {
+            "rests_on": "n/a" if one.rests_on is None else one.rests_on,
+            "reason": one.reason or "n/a",
+        }
         for one in found
     ]
 
@@ -106,8 +160,17 @@ def change_rows(found: Sequence[Change]) -> list[dict[str, Any]]:
 def fit_rows(fits: Sequence[Fit]) -> list[dict[str, Any]]:
     """One row a clinician's score: what was fitted to it, or why nothing was."""
     return [
-        {"score": fit.name, "of": fit.of or "n/a", "participants": fit.participants, "visits": fit.visits}
-        | {"features": ",".join(fit.features) or "n/a", "predicted": len(fit.predicted), "reason": fit.reason or "n/a"}
+        {
+            "score": fit.name,
+            "of": fit.of or "n/a",
+            "participants": fit.participants,
+            "visits": fit.visits,
+        }
+        | {
+            "features": ",".join(fit.features) or "n/a",
+            "predicted": len(fit.predicted),
+            "reason": fit.reason or "n/a",
+        }
         for fit in fits
     ]
 
@@ -115,7 +178,9 @@ def fit_rows(fits: Sequence[Fit]) -> list[dict[str, Any]]:
 def _beside(row: Mapping[str, Any], scores: Mapping[str, float]) -> dict[str, Any]:
     """The row with the clinicians' scores or the fitted ones."""
     if taken := sorted(row.keys() & scores.keys()):
-        raise UserError(f"clips.json: the score {taken[0]!r} has the name of one of our columns; rename it")
+        raise UserError(
+            f"clips.json: the score {taken[0]!r} has the name of one of our columns; rename it"
+        )
     return {**row, **scores}
 
 

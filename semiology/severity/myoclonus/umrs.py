@@ -1,11 +1,14 @@
-"""The formula: from what was measured in clips to scores by body part, item, panel and visit. Nothing is fitted here.
+"""The formula: from what was measured in clips to scores by body part, item, panel and visit.
+Nothing is fitted here.
 
 The classes of the formula: how often, how large, how smooth, how slow, each 0 to 4.
 
-The Unified Myoclonus Rating Scale rates the frequency and the amplitude of jerks from 0 to 4 for each part of the body, at rest and with
-action, and multiplies the two. Its frequency is counted in ten seconds: none, up to 1, 2 to 3, 4 to 9, 10 or more; its amplitude is judged
-by eye: none, trace, small, moderate, large. This is recalled from Frucht, Leurgans, Hallett and Fahn 2002 (Adv Neurol 89:361); nobody here
-had the printed form: to be checked against it. Cut-offs of amplitude, of smoothness and of time are our choice.
+The Unified Myoclonus Rating Scale rates the frequency and the amplitude of jerks from 0 to 4 for
+each part of the body, at rest and with action, and multiplies the two. Its frequency is counted in
+ten seconds: none, up to 1, 2 to 3, 4 to 9, 10 or more; its amplitude is judged by eye: none, trace,
+small, moderate, large. This is recalled from Frucht, Leurgans, Hallett and Fahn 2002 (Adv Neurol
+89:361); nobody here had the printed form: to be checked against it. Cut-offs of amplitude, of
+smoothness and of time are our choice.
 """
 
 import math
@@ -21,29 +24,60 @@ from semiology.severity.kinematics import SEGMENTS
 from semiology.severity.myoclonus.measures import ClipMeasures, PartMeasure, middle
 
 PARTS = tuple(SEGMENTS)  # face, neck, trunk, left_arm, right_arm, left_leg, right_leg
-PANELS = ("rest", "stimulus", "action", "functional")  # of the UMRS, in its order; a cohort may name others
-FREQUENCY = (1.5, 3.5, 9.5)  # jerks in ten seconds between the classes 1 to 4, recalled (above); a measured rate falls between whole jerks
-AMPLITUDE = (0.01, 0.03, 0.10)  # torso lengths between trace, small, moderate and large: 5 mm, 15 mm and 5 cm in an adult [our choice]
+PANELS = (
+    "rest",
+    "stimulus",
+    "action",
+    "functional",
+)  # of the UMRS, in its order; a cohort may name others
+FREQUENCY = (
+    1.5,
+    3.5,
+    9.5,
+    # jerks in ten seconds between the classes 1 to 4, recalled (above); a measured rate falls between
+    # whole jerks
+)
+AMPLITUDE = (
+    0.01,
+    0.03,
+    0.10,
+    # torso lengths between trace, small, moderate and large: 5 mm, 15 mm and 5 cm in an adult [our
+    # choice]
+)
 SMOOTHNESS = (
     -1.6,
     -2.0,
     -2.5,
     -3.5,
-)  # SPARC of a movement; the first is the end of healthy reaches (Balasubramanian et al. 2015) [our choice]
+    # SPARC of a movement; the first is the end of healthy reaches (Balasubramanian et al. 2015) [our
+    # choice]
+)
 SLOWNESS = (1.25, 1.5, 2.0, 3.0)  # times as long as controls take for the same item [our choice]
-HIGHEST = 16.0  # of a part's product, and of a performance, which weighs as much as one part of the body [our choice]
+# of a part's product, and of a performance, which weighs as much as one part of the body [our
+# choice]
+HIGHEST = 16.0
 
 
 def frequency_class(per_minute: float) -> float:
     """0 (no jerk) to 4 for a rate of jerks a minute; NaN stays NaN."""
     return (
-        math.nan if math.isnan(per_minute) else 0.0 if per_minute == 0 else 1.0 + float(np.searchsorted(FREQUENCY, per_minute / 6, "right"))
+        math.nan
+        if math.isnan(per_minute)
+        else (
+            0.0
+            if per_minute == 0
+            else 1.0 + float(np.searchsorted(FREQUENCY, per_minute / 6, "right"))
+        )
     )
 
 
 def amplitude_class(amplitude: float) -> float:
     """1 (trace) to 4 (large) for an amplitude in torso lengths; NaN stays NaN."""
-    return math.nan if math.isnan(amplitude) else 1.0 + float(np.searchsorted(AMPLITUDE, amplitude, "right"))
+    return (
+        math.nan
+        if math.isnan(amplitude)
+        else 1.0 + float(np.searchsorted(AMPLITUDE, amplitude, "right"))
+    )
 
 
 def smoothness_class(sparc: float) -> float:
@@ -58,7 +92,8 @@ def slowness_class(ratio: float) -> float:
 
 PERFORMANCE = "performance"  # stands beside the body's parts in a functional item
 UNNAMED = "unnamed"  # panel or item of clips that name none
-CONTROLS = 3  # who did an item, besides the participant, before it is said how long it should take [our choice]
+# who did an item, besides the participant, before it is said how long it should take [our choice]
+CONTROLS = 3
 
 
 @dataclass(frozen=True)
@@ -69,7 +104,8 @@ class PartScore:
     jerks: int  # events: synchronous jerks of the part's joints are one
     per_minute: float
     amplitude: float  # torso lengths, median over the events
-    smallest: float  # torso lengths: what a jerk needs to be found in each of the clips, see `PartMeasure`
+    # torso lengths: what a jerk needs to be found in each of the clips, see `PartMeasure`
+    smallest: float
     frequency_class: float
     amplitude_class: float
     score: float  # the product of the two classes, 0 to 16
@@ -77,11 +113,15 @@ class PartScore:
 
 @dataclass(frozen=True)
 class Performance:
-    """How a functional item was done. `score` is 4 x smoothness, or 2 x (smoothness + slowness) where controls say how long it takes."""
+    """How a functional item was done. `score` is 4 x smoothness, or 2 x (smoothness + slowness)
+    where controls say how long it takes.
+    """
 
     sparc: float
     seconds: float
-    ratio: float  # of the seconds to the other controls' median; NaN with fewer than CONTROLS of them
+    ratio: (
+        float  # of the seconds to the other controls' median; NaN with fewer than CONTROLS of them
+    )
     smoothness_class: float
     slowness_class: float
     score: float  # 0 to 16
@@ -89,7 +129,9 @@ class Performance:
 
 @dataclass(frozen=True)
 class ItemScore:
-    """One item of a participant's visit; several clips of it are pooled: their jerks over their usable time."""
+    """One item of a participant's visit; several clips of it are pooled: their jerks over their
+    usable time.
+    """
 
     participant_id: str
     visit: str
@@ -101,7 +143,9 @@ class ItemScore:
 
     @property
     def values(self) -> dict[str, float]:
-        """What is added up: each part's score and the performance's, without those that were not seen."""
+        """What is added up: each part's score and the performance's, without those that were not
+        seen.
+        """
         values = {part: found.score for part, found in self.parts.items()}
         if self.performance is not None:
             values[PERFORMANCE] = self.performance.score
@@ -112,7 +156,9 @@ class ItemScore:
         return sum(self.values.values()) if self.values else math.nan
 
 
-Groups = dict[tuple[str, str], dict[tuple[str, str], list[Clip]]]  # (participant, visit) -> (panel, item) -> clips
+Groups = dict[
+    tuple[str, str], dict[tuple[str, str], list[Clip]]
+]  # (participant, visit) -> (panel, item) -> clips
 Cell = tuple[str, str, str]  # panel, item, part of the body or PERFORMANCE
 
 
@@ -130,10 +176,16 @@ class Visit:
         return {(item.panel, item.item, name) for item in self.items for name in item.values}
 
     def panels(self, cells: set[Cell] | None = None) -> dict[str, float]:
-        """Panel -> mean over its items of what each adds up to, NaN where nothing was seen; over some `cells` only, where given."""
+        """Panel -> mean over its items of what each adds up to, NaN where nothing was seen; over
+        some `cells` only, where given.
+        """
         sums: dict[str, list[float]] = {item.panel: [] for item in self.items}
         for item in self.items:
-            values = [value for name, value in item.values.items() if cells is None or (item.panel, item.item, name) in cells]
+            values = [
+                value
+                for name, value in item.values.items()
+                if cells is None or (item.panel, item.item, name) in cells
+            ]
             if values:
                 sums[item.panel].append(sum(values))
         return {panel: float(np.mean(own)) if own else math.nan for panel, own in sums.items()}
@@ -148,20 +200,29 @@ class Visit:
         return {name for own, _, name in self.cells if name != PERFORMANCE and panel in ("", own)}
 
 
-def score_visits(clips: Sequence[Clip], measures: Mapping[str, ClipMeasures], controls: Iterable[str], seen: float) -> list[Visit]:
-    """Every participant's visits, in the order of the clips; items rest on the clips that have measures.
+def score_visits(
+    clips: Sequence[Clip],
+    measures: Mapping[str, ClipMeasures],
+    controls: Iterable[str],
+    seen: float,
+) -> list[Visit]:
+    """Every participant's visits, in the order of the clips; items rest on the clips that have
+    measures.
 
     Args:
         clips: of the cohort; `panel`, `item` and `visit` are read from their covariates.
         measures: clip_id -> what was measured.
-        controls: participants whose times say how long an item takes; their own are held against the others'.
+        controls: participants whose times say how long an item takes; their own are held against
+            the others'.
         seen: s for which a part of the body has to be usable in an item; else it is not scored.
     """
     groups: Groups = {}
     for clip in clips:
         visit = groups.setdefault((clip.participant_id, clip.covariates.get("visit", "")), {})
         if clip.clip_id in measures:
-            visit.setdefault((panel_of(clip), clip.covariates.get("item") or UNNAMED), []).append(clip)
+            visit.setdefault((panel_of(clip), clip.covariates.get("item") or UNNAMED), []).append(
+                clip
+            )
     times = _control_times(groups, measures, set(controls))
     visits = []
     for (participant, visit_name), items in groups.items():
@@ -170,7 +231,16 @@ def score_visits(clips: Sequence[Clip], measures: Mapping[str, ClipMeasures], co
             own = items[panel, item]
             usual = _usual_time(times.get(item, {}), participant) if panel == "functional" else None
             found = score_item([measures[clip.clip_id] for clip in own], seen, usual)
-            scored.append(ItemScore(participant, visit_name, panel, item, tuple(clip.clip_id for clip in own), *found))
+            scored.append(
+                ItemScore(
+                    participant,
+                    visit_name,
+                    panel,
+                    item,
+                    tuple(clip.clip_id for clip in own),
+                    *found,
+                )
+            )
         visits.append(Visit(participant, visit_name, tuple(scored)))
     return visits
 
@@ -182,43 +252,65 @@ def score_item(
 
     Args:
         seen: as for `score_visits`.
-        control_seconds: the time that controls take, NaN where it is not known; None for what is no functional test.
+        control_seconds: the time that controls take, NaN where it is not known; None for what is no
+            functional test.
     """
-    parts = {part: _score_part([one.parts[part] for one in measures if part in one.parts], seen) for part in PARTS}
+    parts = {
+        part: _score_part([one.parts[part] for one in measures if part in one.parts], seen)
+        for part in PARTS
+    }
     if control_seconds is None:
         return parts, None
     smooth = middle(one.task.sparc for one in measures)
     seconds = middle(one.task.seconds for one in measures)
     smoothness, slowness = smoothness_class(smooth), slowness_class(seconds / control_seconds)
     score = HIGHEST / 4 * (smoothness if math.isnan(slowness) else (smoothness + slowness) / 2)
-    return parts, Performance(smooth, seconds, seconds / control_seconds, smoothness, slowness, score)
+    return parts, Performance(
+        smooth, seconds, seconds / control_seconds, smoothness, slowness, score
+    )
 
 
 def _score_part(measures: Sequence[PartMeasure], seen: float) -> PartScore:
     seconds = sum(one.seconds for one in measures)
     amplitudes = [amplitude for one in measures for amplitude in one.amplitudes]
-    smallest = max((one.smallest for one in measures if not math.isnan(one.smallest)), default=math.nan)
+    smallest = max(
+        (one.smallest for one in measures if not math.isnan(one.smallest)), default=math.nan
+    )
     if seconds < seen:
-        return PartScore(seconds, len(amplitudes), math.nan, math.nan, smallest, math.nan, math.nan, math.nan)
+        return PartScore(
+            seconds, len(amplitudes), math.nan, math.nan, smallest, math.nan, math.nan, math.nan
+        )
     rate = 60 * len(amplitudes) / seconds
     typical = median(amplitudes) if amplitudes else math.nan
     often, large = frequency_class(rate), amplitude_class(typical) if amplitudes else 0.0
     return PartScore(seconds, len(amplitudes), rate, typical, smallest, often, large, often * large)
 
 
-def _control_times(groups: Groups, measures: Mapping[str, ClipMeasures], controls: set[str]) -> dict[str, dict[str, float]]:
-    """Functional item -> control -> the time that it took at the control's first visit with it, median over clips."""
+def _control_times(
+    groups: Groups, measures: Mapping[str, ClipMeasures], controls: set[str]
+) -> dict[str, dict[str, float]]:
+    """Functional item -> control -> the time that it took at the control's first visit with it,
+    median over clips.
+    """
     times: dict[str, dict[str, float]] = {}
     for (participant, _), items in groups.items():
         for (panel, item), clips in items.items():
             if participant in controls and panel == "functional":
-                times.setdefault(item, {}).setdefault(participant, middle(measures[clip.clip_id].task.seconds for clip in clips))
+                times.setdefault(item, {}).setdefault(
+                    participant, middle(measures[clip.clip_id].task.seconds for clip in clips)
+                )
     return times
 
 
 def _usual_time(times: Mapping[str, float], participant: str) -> float:
-    """Median of the controls' times but for the participant's own; NaN with fewer than `CONTROLS` of them."""
-    others = [seconds for control, seconds in times.items() if control != participant and not math.isnan(seconds)]
+    """Median of the controls' times but for the participant's own; NaN with fewer than `CONTROLS`
+    of them.
+    """
+    others = [
+        seconds
+        for control, seconds in times.items()
+        if control != participant and not math.isnan(seconds)
+    ]
     return median(others) if len(others) >= CONTROLS else math.nan
 
 

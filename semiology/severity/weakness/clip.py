@@ -1,4 +1,5 @@
-"""One clip: its face's measures and expressions over time, and what they come to. Kept with a key, so that they are not made again.
+"""One clip: its face's measures and expressions over time, and what they come to. Kept with a key,
+so that they are not made again.
 
 OUT/measures/<clip_id>.csv       `face_measures`: a row a frame
 OUT/expressions/<clip_id>.csv    the long table of `expressions`
@@ -21,7 +22,9 @@ from semiology.severity.weakness.expressions import table_expressions, vgg_expre
 from semiology.video import probe
 
 VERSION = 3  # raise when the same clip gives other numbers than before
-SEEN = 2.0  # s of an assessable face that a clip has to hold: in less a smile has not come, and a blink may be all [our choice]
+# s of an assessable face that a clip has to hold: in less a smile has not come, and a blink may be
+# all [our choice]
+SEEN = 2.0
 
 
 @dataclass(frozen=True)
@@ -32,7 +35,8 @@ class Sources:
         folder: of the cohort; clips with `tracks` of their own are read there.
         store: holds the other clips' tracks of the face, and features of the face for `weights`.
         weights: of the VGG that gives expressions; None for none.
-        tables: folder of <clip_id>.csv of OpenFace or Py-Feat, that give expressions; None for none.
+        tables: folder of <clip_id>.csv of OpenFace or Py-Feat, that give expressions; None for
+            none.
         fps: of the videos, for Py-Feat's tables; None: each video's own.
     """
 
@@ -48,7 +52,8 @@ class Measured:
     """A clip's face.
 
     Attributes:
-        summary: `summarise` of its face, and `expression_<emotion>`, the mean over the frames with a face.
+        summary: `summarise` of its face, and `expression_<emotion>`, the mean over the frames with
+            a face.
         measures: of `face_measures`. expressions: the long table; None where none was asked for.
     """
 
@@ -61,49 +66,84 @@ def measure_clip(clip: Clip, sources: Sources) -> Measured:
     """Read and measure one clip; nothing is written.
 
     Raises:
-        UserError: no tracks, or none of a face; the face is in view for less than `SEEN`; expressions were asked for and cannot be
-            had.
+        UserError: no tracks, or none of a face; the face is in view for less than `SEEN`;
+            expressions were asked for and cannot be had.
     """
     tracks = clip_tracks(sources.folder, clip, sources.store, "face")
     measures = face_measures(tracks)
     if not measures["assessable"].any():
-        raise UserError("the face is in view in no frame, or turned away in all of them: there is nothing to measure")
+        raise UserError(
+            "the face is in view in no frame, or turned away in all of them: there is nothing to"
+            " measure"
+        )
     summary = summarise(measures, tracks.attrs["fps"])
     if summary["seconds"] < SEEN:
-        raise UserError(f"the face can be assessed for {summary['seconds']:.1f} s; {SEEN:g} s are needed for a movement to show")
+        raise UserError(
+            f"the face can be assessed for {summary['seconds']:.1f} s; {SEEN:g} s are needed for a"
+            " movement to show"
+        )
     expressions = expressions_of(clip, sources) if sources.weights or sources.tables else None
     if expressions is not None:
-        summary |= {f"expression_{emotion}": score for emotion, score in expressions.groupby("emotion")["score"].mean().items()}
+        summary |= {
+            f"expression_{emotion}": score
+            for emotion, score in expressions.groupby("emotion")["score"].mean().items()
+        }
     return Measured(summary, measures, expressions)
 
 
 def keep(made: Measured, clip_id: str, key: str, out: Path) -> None:
-    """Write a clip's files, the record last: what it names is whole. Raises UserError where OUT cannot be written."""
+    """Write a clip's files, the record last: what it names is whole. Raises UserError where OUT
+    cannot be written.
+    """
     write_text(out / "measures" / f"{clip_id}.csv", made.measures.to_csv(float_format="%.5g"))
     if made.expressions is not None:
-        write_text(out / "expressions" / f"{clip_id}.csv", made.expressions.to_csv(index=False, float_format="%.5g"))
+        write_text(
+            out / "expressions" / f"{clip_id}.csv",
+            made.expressions.to_csv(index=False, float_format="%.5g"),
+        )
     else:
-        (out / "expressions" / f"{clip_id}.csv").unlink(missing_ok=True)  # of another source, which is asked for no more
-    write_text(out / "measures" / f"{clip_id}.json", json.dumps({"key": key, "summary": made.summary}, indent=1) + "\n")
+        (out / "expressions" / f"{clip_id}.csv").unlink(
+            missing_ok=True
+        )  # of another source, which is asked for no more
+    write_text(
+        out / "measures" / f"{clip_id}.json",
+        json.dumps({"key": key, "summary": made.summary}, indent=1) + "\n",
+    )
 
 
 def kept(clip_id: str, key: str, out: Path) -> dict[str, float] | None:
-    """The summary of a clip that was measured before from just this; None where it was not, its record is damaged, or a table is gone."""
+    """The summary of a clip that was measured before from just this; None where it was not, its
+    record is damaged, or a table is gone.
+    """
     try:
         record = json.loads((out / "measures" / f"{clip_id}.json").read_text(encoding="utf-8"))
         summary = record["summary"] if record["key"] == key else None
     except (OSError, ValueError, KeyError, TypeError):
         return None
-    folders = ["measures", "expressions"] if any(name.startswith("expression_") for name in summary or ()) else ["measures"]
-    return summary if all((out / folder / f"{clip_id}.csv").is_file() for folder in folders) else None
+    folders = (
+        ["measures", "expressions"]
+        if any(name.startswith("expression_") for name in summary or ())
+        else ["measures"]
+    )
+    return (
+        summary if all((out / folder / f"{clip_id}.csv").is_file() for folder in folders) else None
+    )
 
 
 def clip_key(clip: Clip, sources: Sources) -> str:
     """Stands for everything that a clip's numbers depend on."""
-    depends: dict[str, object] = {"made": "weakness", "version": VERSION, "start": clip.start, "end": clip.end}
+    depends: dict[str, object] = {
+        "made": "weakness",
+        "version": VERSION,
+        "start": clip.start,
+        "end": clip.end,
+    }
     files: dict[str, Path] = {}
     if clip.tracks:
-        files |= {"tracks": sources.folder / clip.tracks, "corrections": corrections_file(sources.folder / clip.tracks)}
+        files |= {
+            "tracks": sources.folder / clip.tracks,
+            "corrections": corrections_file(sources.folder / clip.tracks),
+        }
     elif sources.store is not None:
         stages = sources.store.record(clip.clip_id)["stages"]
         depends |= {stage: stages.get(stage, {}).get("key") for stage in ("face", "face_vgg")}
@@ -113,11 +153,14 @@ def clip_key(clip: Clip, sources: Sources) -> str:
         depends["fps"] = sources.fps
     if sources.weights is not None and sources.weights.is_file():
         depends["weights"] = weights_hash(sources.weights)
-    return make_key(depends | {name: content_hash(path) for name, path in files.items() if path.is_file()})
+    return make_key(
+        depends | {name: content_hash(path) for name, path in files.items() if path.is_file()}
+    )
 
 
 def expressions_of(clip: Clip, sources: Sources) -> pd.DataFrame:
-    """The clip's long table of expressions, from tables where there are any, else from the network's features in the store.
+    """The clip's long table of expressions, from tables where there are any, else from the
+    network's features in the store.
 
     Raises:
         UserError: see `table_expressions` and `vgg_expressions`; no store.
@@ -125,7 +168,12 @@ def expressions_of(clip: Clip, sources: Sources) -> pd.DataFrame:
     if sources.tables is not None:
         video = sources.folder / clip.video
         fps = sources.fps or (probe(video).fps if clip.video and video.is_file() else None)
-        return table_expressions(sources.tables / f"{clip.clip_id}.csv", clip.clip_id, clip.start, clip.end, fps)
+        return table_expressions(
+            sources.tables / f"{clip.clip_id}.csv", clip.clip_id, clip.start, clip.end, fps
+        )
     if sources.store is None or sources.weights is None:
-        raise UserError("expressions by a network need --store DIR with features of the face (extract with --face_weights FILE)")
+        raise UserError(
+            "expressions by a network need --store DIR with features of the face (extract with"
+            " --face_weights FILE)"
+        )
     return vgg_expressions(sources.store, clip.clip_id, sources.weights)

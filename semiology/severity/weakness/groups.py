@@ -1,8 +1,10 @@
-"""Patients beside controls, measure by measure: medians, Mann-Whitney, an effect size with its interval, and the false discovery rate.
+"""Patients beside controls, measure by measure: medians, Mann-Whitney, an effect size with its
+interval, and the false discovery rate.
 
-One value a participant, because the clips of one are not independent. The myasthenia study compares expression scores per emotion between
-its groups [P]; which test it used, and whether it corrected for their number, we have not seen: Mann-Whitney, the rank-biserial correlation
-and Benjamini-Hochberg are our choice.
+One value a participant, because the clips of one are not independent. The myasthenia study compares
+expression scores per emotion between its groups [P]; which test it used, and whether it corrected
+for their number, we have not seen: Mann-Whitney, the rank-biserial correlation and
+Benjamini-Hochberg are our choice.
 """
 
 from typing import Any
@@ -11,7 +13,13 @@ import numpy as np
 import pandas as pd
 from scipy.stats import false_discovery_control, mannwhitneyu
 
-from semiology.evaluation.statistics.intervals import Interval, at_bound, bca_interval, draw_participants, leave_one_out
+from semiology.evaluation.statistics.intervals import (
+    Interval,
+    at_bound,
+    bca_interval,
+    draw_participants,
+    leave_one_out,
+)
 from semiology.evaluation.statistics.metrics import Array, auc, pairs_won
 
 FEWEST = 3  # participants in each group; below it nothing is compared [our choice]
@@ -33,53 +41,77 @@ COLUMNS = [
 ]
 
 
-def compare_groups(values: pd.DataFrame, control: str = "control", *, draws: int = DRAWS, seed: int = 0) -> pd.DataFrame:
+def compare_groups(
+    values: pd.DataFrame, control: str = "control", *, draws: int = DRAWS, seed: int = 0
+) -> pd.DataFrame:
     """Every group against the controls in every measure.
 
     Args:
-        values: a row a participant and measure: `participant_id`, `group`, `family` (q-values are for one family of measures, such as all
-            emotions, together), `measure`, `side`, `panel`, `value`; NaN where there is none.
+        values: a row a participant and measure: `participant_id`, `group`, `family` (q-values are
+            for one family of measures, such as all emotions, together), `measure`, `side`, `panel`,
+            `value`; NaN where there is none.
         control: the name of the controls' group.
         draws: resampled cohorts behind each interval.
 
     Returns:
-        A row a measure and group, in the order of `values`: `family`, `measure`, `side`, `panel`, `group`; `n`, `median`, `q25`, `q75` of
-        each group and, ending in `_control`, of the controls; `u` of the group, `p` (two-sided), `q`, `effect` with `effect_low` and
-        `effect_high`; `note` says why something is missing.
+        A row a measure and group, in the order of `values`: `family`, `measure`, `side`, `panel`,
+            `group`; `n`, `median`, `q25`, `q75` of
+        each group and, ending in `_control`, of the controls; `u` of the group, `p` (two-sided),
+        `q`, `effect` with `effect_low` and `effect_high`; `note` says why something is missing.
     """
     rows: list[dict[str, Any]] = []
     for names, one in values.groupby(MEASURE, sort=False):
         controls = one.loc[one["group"] == control, "value"].to_numpy(float)
         for group in dict.fromkeys(values.loc[~values["group"].isin([control, ""]), "group"]):
             others = one.loc[one["group"] == group, "value"].to_numpy(float)
-            rows.append(dict(zip(MEASURE, names)) | {"group": group} | compare(others, controls, draws=draws, seed=seed))
+            rows.append(
+                dict(zip(MEASURE, names))
+                | {"group": group}
+                | compare(others, controls, draws=draws, seed=seed)
+            )
     table = pd.DataFrame(rows, columns=COLUMNS)
     table["q"] = table.groupby(["family", "group"], sort=False)["p"].transform(benjamini_hochberg)
     return table
 
 
-def compare(group: np.ndarray, controls: np.ndarray, *, draws: int = DRAWS, seed: int = 0) -> dict[str, Any]:
-    """One measure, one value a participant: group (participant,) against controls (participant,); NaN is left out.
+def compare(
+    group: np.ndarray, controls: np.ndarray, *, draws: int = DRAWS, seed: int = 0
+) -> dict[str, Any]:
+    """One measure, one value a participant: group (participant,) against controls (participant,);
+    NaN is left out.
 
-    `effect` is the rank-biserial correlation 2 U / (n n_control) - 1 (Wendt 1972, Kerby 2014): -1 where everybody in the group lies below
-    every control, 0 where they mix, 1 where all lie above. Its interval is BCa over participants of both groups; at -1 and 1, where no
-    resample differs, Wilson's of the smaller group. p is scipy's: exact for 8 or fewer in a group without ties, else by the normal
-    approximation, corrected for ties.
+    `effect` is the rank-biserial correlation 2 U / (n n_control) - 1 (Wendt 1972, Kerby 2014): -1
+    where everybody in the group lies below every control, 0 where they mix, 1 where all lie above.
+    Its interval is BCa over participants of both groups; at -1 and 1, where no resample differs,
+    Wilson's of the smaller group. p is scipy's: exact for 8 or fewer in a group without ties, else
+    by the normal approximation, corrected for ties.
     """
-    group, controls = (values[np.isfinite(values)] for values in (np.asarray(group, float), np.asarray(controls, float)))
+    group, controls = (
+        values[np.isfinite(values)]
+        for values in (np.asarray(group, float), np.asarray(controls, float))
+    )
     found: dict[str, Any] = {**_spread(group, ""), **_spread(controls, "_control")}
     found |= dict.fromkeys(("u", "p", "effect", "effect_low", "effect_high"), np.nan) | {"note": ""}
     fewest = min(len(group), len(controls))
     if fewest < FEWEST:
         whose = "the group" if len(group) == fewest else "controls"
-        return found | {"note": f"{'nobody' if fewest == 0 else fewest} of {whose} has a value; {FEWEST} are needed"}
+        return found | {
+            "note": (
+                f"{'nobody' if fewest == 0 else fewest} of {whose} has a value; {FEWEST} are needed"
+            )
+        }
     pooled = np.concatenate([group, controls])
     if np.ptp(pooled) == 0:
         return found | {"note": "everybody has the same value"}
     test = mannwhitneyu(group, controls, alternative="two-sided")
     effect, limits = _effect(pooled, len(group), draws, seed)
     found |= {"u": float(test.statistic), "p": float(test.pvalue)}
-    return found | {"effect": effect, "effect_low": limits.low, "effect_high": limits.high, "note": limits.reason}
+    return found | {
+        "effect": effect,
+        "effect_low": limits.low,
+        "effect_high": limits.high,
+        "note": limits.reason,
+    }
 
 
 def _effect(pooled: np.ndarray, group: int, draws: int, seed: int) -> tuple[float, Interval]:
@@ -94,7 +126,9 @@ def _effect(pooled: np.ndarray, group: int, draws: int, seed: int) -> tuple[floa
     value = float(effect(np.ones((1, count)))[0])
     if perfect := at_bound(value, -1.0, min(group, count - group)):
         return value, perfect
-    return value, bca_interval(value, effect(draw_participants(count, draws, seed)), effect(leave_one_out(count)), count)
+    return value, bca_interval(
+        value, effect(draw_participants(count, draws, seed)), effect(leave_one_out(count)), count
+    )
 
 
 def benjamini_hochberg(p: pd.Series) -> pd.Series:
@@ -108,4 +142,9 @@ def benjamini_hochberg(p: pd.Series) -> pd.Series:
 
 def _spread(values: np.ndarray, which: str) -> dict[str, float]:
     low, middle, high = np.percentile(values, [25, 50, 75]) if len(values) else (np.nan,) * 3
-    return dict(zip([f"{name}{which}" for name in SPREAD], (len(values), float(middle), float(low), float(high))))
+    return dict(
+        zip(
+            [f"{name}{which}" for name in SPREAD],
+            (len(values), float(middle), float(low), float(high)),
+        )
+    )

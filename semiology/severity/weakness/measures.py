@@ -1,7 +1,9 @@
-"""Which measure of the face counts for weakness, in which panel it is read, and each participant's values of it.
+"""Which measure of the face counts for weakness, in which panel it is read, and each participant's
+values of it.
 
-A measure is read where the participant was asked for the movement that it measures: a smile's corner lift in the panel happiness, the lids'
-fatigue in a sustained upgaze. Left and right stay apart.
+A measure is read where the participant was asked for the movement that it measures: a smile's
+corner lift in the panel happiness, the lids' fatigue in a sustained upgaze. Left and right stay
+apart.
 """
 
 from dataclasses import dataclass
@@ -21,10 +23,12 @@ class Measure:
 
     Attributes:
         name: what tables call it.
-        panel: what asks for it; panels are compared as emotions are (`emotion_name`), so "smile" and "happy" ask for happiness too.
+        panel: what asks for it; panels are compared as emotions are (`emotion_name`), so "smile"
+            and "happy" ask for happiness too.
         key: of `face_summary`, with {side} for left and right.
         unit: of its values.
-        paired: whether left and right are positive amounts of the same thing, so that their asymmetry counts for the weaker side.
+        paired: whether left and right are positive amounts of the same thing, so that their
+            asymmetry counts for the weaker side.
     """
 
     name: str
@@ -34,7 +38,8 @@ class Measure:
     paired: bool = True
 
 
-# Ptosis, its fatigue in upgaze, closure and mimic movement are what is looked at in myasthenia [P]; which of them count here is our choice.
+# Ptosis, its fatigue in upgaze, closure and mimic movement are what is looked at in myasthenia [P];
+# which of them count here is our choice.
 FATIGUE = "lid fatigue"
 MEASURES = (
     Measure("eye aperture", "rest", "{side}_eye_aperture_median"),
@@ -49,7 +54,9 @@ MEASURES = (
 
 
 def is_asked(panel: str, measure_panel: str) -> bool:
-    """Whether a clip of this panel asks for what is measured in `measure_panel`; a clip without a panel asks for everything."""
+    """Whether a clip of this panel asks for what is measured in `measure_panel`; a clip without a
+    panel asks for everything.
+    """
     return panel == "" or emotion_name(panel) == emotion_name(measure_panel)
 
 
@@ -60,7 +67,8 @@ def measure_values(clips: pd.DataFrame, measures: tuple[Measure, ...] = MEASURES
         clips: a row a clip: `participant_id`, `visit`, `panel` and what `face_summary` gives.
 
     Returns:
-        Index (participant_id, visit) in the order of the clips, columns (measure, side); NaN where no clip gives a value.
+        Index (participant_id, visit) in the order of the clips, columns (measure, side); NaN where
+        no clip gives a value.
     """
     people = pd.MultiIndex.from_frame(clips[PERSON].drop_duplicates())
     columns: dict[tuple[str, str], pd.Series] = {}
@@ -74,7 +82,14 @@ def measure_values(clips: pd.DataFrame, measures: tuple[Measure, ...] = MEASURES
 
 
 def asymmetries(values: pd.DataFrame, measures: tuple[Measure, ...] = MEASURES) -> pd.DataFrame:
-    """(left - right) / (left + right) of every paired measure: positive where the left half does more. Columns are the measures' names."""
+    """(left - right) / (left + right) of every paired measure: positive where the left half does
+    more. Columns are the measures' names.
+    """
     return pd.DataFrame(
-        {one.name: asymmetry(values[one.name, "left"], values[one.name, "right"]) for one in measures if one.paired}, index=values.index
+        {
+            one.name: asymmetry(values[one.name, "left"], values[one.name, "right"])
+            for one in measures
+            if one.paired
+        },
+        index=values.index,
     )

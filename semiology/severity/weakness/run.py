@@ -1,4 +1,6 @@
-"""The cohort: every clip measured once, then participants scored, groups compared, and all of it written as tables and one page."""
+"""The cohort: every clip measured once, then participants scored, groups compared, and all of it
+written as tables and one page.
+"""
 
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,7 +18,13 @@ from semiology.severity.weakness.groups import DRAWS, compare_groups
 from semiology.severity.weakness.measures import MEASURES, is_asked, measure_values
 from semiology.severity.weakness.page import write_report
 from semiology.severity.weakness.score import weakness_scores
-from semiology.severity.weakness.tables import clinical_scores, clip_table, compared_values, expression_table, missing_visits
+from semiology.severity.weakness.tables import (
+    clinical_scores,
+    clip_table,
+    compared_values,
+    expression_table,
+    missing_visits,
+)
 from semiology.video import VideoError
 
 
@@ -25,11 +33,14 @@ class WeaknessOptions:
     """How facial weakness is measured.
 
     Attributes:
-        expression_weights: of the VGG whose features of the face are in the store; gives expression scores.
-        expression_tables: a folder of <clip_id>.csv, OpenFace's or Py-Feat's table of each clip's video; gives them instead.
+        expression_weights: of the VGG whose features of the face are in the store; gives expression
+            scores.
+        expression_tables: a folder of <clip_id>.csv, OpenFace's or Py-Feat's table of each clip's
+            video; gives them instead.
         table_fps: of the videos, Hz, for Py-Feat's tables where there are no videos to ask.
         control: what participants.tsv calls the group of controls.
-        margin: asymmetry below which neither side is called the weaker one; None: what the other controls show, see `score.margin_of`.
+        margin: asymmetry below which neither side is called the weaker one; None: what the other
+            controls show, see `score.margin_of`.
         draws: resampled cohorts behind each interval.
         seed: of these.
     """
@@ -48,7 +59,8 @@ class WeaknessSummary:
     """What was done, and the tables: `clips`, `participants`, `expressions`, `groups`, as written.
 
     Attributes:
-        done: clips that were measured. skipped: that had been before. failed: (clip_id, what was wrong).
+        done: clips that were measured. skipped: that had been before. failed: (clip_id, what was
+            wrong).
         notes: what a reader should know.
     """
 
@@ -62,35 +74,58 @@ class WeaknessSummary:
     def text(self) -> str:
         """A few lines to print."""
         total = len(self.done) + len(self.skipped) + len(self.failed)
-        lines = [f"{total} clips: {len(self.done)} measured, {len(self.skipped)} were there already, {len(self.failed)} failed"]
+        lines = [
+            f"{total} clips: {len(self.done)} measured, {len(self.skipped)} were there already,"
+            f" {len(self.failed)} failed"
+        ]
         lines += [f"note: {note}" for note in self.notes]
         lines += [f"failed: {clip_id}: {fault}" for clip_id, fault in self.failed]
         return "\n".join([*lines, f"report: {self.out / 'report.html'}"])
 
 
 def measure_weakness(
-    cohort: Cohort, out: str | Path, *, store: str | Path | None = None, options: WeaknessOptions | None = None, progress: bool = True
+    cohort: Cohort,
+    out: str | Path,
+    *,
+    store: str | Path | None = None,
+    options: WeaknessOptions | None = None,
+    progress: bool = True,
 ) -> WeaknessSummary:
-    """Facial weakness of a cohort: expression scores per emotion, measures of the face by side, a score with its weaker side, and groups.
+    """Facial weakness of a cohort: expression scores per emotion, measures of the face by side, a
+    score with its weaker side, and groups.
 
-    Writes OUT/measures/<clip_id>.csv, OUT/expressions/<clip_id>.csv, OUT/clips.tsv, OUT/participants.tsv, OUT/expressions.tsv,
-    OUT/groups.tsv, OUT/failed.tsv and OUT/report.html. A clip that cannot be measured is listed and the others go on; a clip that was
-    measured from the same tracks is not measured again.
+    Writes OUT/measures/<clip_id>.csv, OUT/expressions/<clip_id>.csv, OUT/clips.tsv,
+    OUT/participants.tsv, OUT/expressions.tsv, OUT/groups.tsv, OUT/failed.tsv and OUT/report.html. A
+    clip that cannot be measured is listed and the others go on; a clip that was measured from the
+    same tracks is not measured again.
 
     Raises:
-        UserError: weights that are not there or are not those of the features; no clip can be measured; OUT cannot be written.
+        UserError: weights that are not there or are not those of the features; no clip can be
+            measured; OUT cannot be written.
     """
     options, out = options or WeaknessOptions(), Path(out)
     if out.is_file():
         raise UserError(f"{out}: is a file; name the folder to write")
     if options.expression_tables is not None and not options.expression_tables.is_dir():
-        raise UserError(f"{options.expression_tables}: is no folder; name the one that holds <clip_id>.csv of OpenFace or Py-Feat")
+        raise UserError(
+            f"{options.expression_tables}: is no folder; name the one that holds <clip_id>.csv of"
+            " OpenFace or Py-Feat"
+        )
     if options.expression_weights is not None and options.expression_tables is not None:
-        raise UserError("expressions come from --expression_weights or from --expression_tables; give one of them")
+        raise UserError(
+            "expressions come from --expression_weights or from --expression_tables; give one of"
+            " them"
+        )
     stored = None if store is None else Store(store)
     if options.expression_weights is not None:
         check_weights(options.expression_weights, stored, [clip.clip_id for clip in cohort.clips])
-    sources = Sources(cohort.folder, stored, options.expression_weights, options.expression_tables, options.table_fps)
+    sources = Sources(
+        cohort.folder,
+        stored,
+        options.expression_weights,
+        options.expression_tables,
+        options.table_fps,
+    )
     summary = WeaknessSummary(out)
     summaries = _measure_all(cohort, sources, summary, progress)
     write_table(out / "failed.tsv", pd.DataFrame(summary.failed, columns=["clip_id", "reason"]))
@@ -105,7 +140,9 @@ def measure_weakness(
     return summary
 
 
-def _measure_all(cohort: Cohort, sources: Sources, summary: WeaknessSummary, progress: bool) -> dict[str, dict[str, float]]:
+def _measure_all(
+    cohort: Cohort, sources: Sources, summary: WeaknessSummary, progress: bool
+) -> dict[str, dict[str, float]]:
     """clip_id -> what it comes to; what was done goes into the summary."""
     found = {}
     for clip in tqdm(cohort.clips, unit="clip", disable=not progress):
@@ -120,8 +157,14 @@ def _measure_all(cohort: Cohort, sources: Sources, summary: WeaknessSummary, pro
             summary.failed.append((clip.clip_id, error.fault))  # without the video's name
         except UserError as error:
             summary.failed.append((clip.clip_id, str(error).removeprefix(f"clip {clip.clip_id}: ")))
-        except (ValueError, ArithmeticError, RuntimeError) as error:  # one clip's failure must not stop a night's work
-            summary.failed.append((clip.clip_id, f"{type(error).__name__}: {' '.join(str(error).split())[:300]}"))
+        except (
+            ValueError,
+            ArithmeticError,
+            RuntimeError,
+        ) as error:  # one clip's failure must not stop a night's work
+            summary.failed.append(
+                (clip.clip_id, f"{type(error).__name__}: {' '.join(str(error).split())[:300]}")
+            )
         else:
             keep(made, clip.clip_id, key, summary.out)
             found[clip.clip_id] = made.summary
@@ -129,14 +172,19 @@ def _measure_all(cohort: Cohort, sources: Sources, summary: WeaknessSummary, pro
     return found
 
 
-def weakness_tables(cohort: Cohort, summaries: dict[str, dict[str, float]], options: WeaknessOptions) -> dict[str, pd.DataFrame]:
+def weakness_tables(
+    cohort: Cohort, summaries: dict[str, dict[str, float]], options: WeaknessOptions
+) -> dict[str, pd.DataFrame]:
     """`clips`, `participants`, `expressions` and `groups` of measured clips."""
     clips, groups = clip_table(cohort, summaries), cohort.groups
     values = measure_values(clips)
     scores = weakness_scores(values, groups, options.control, options.margin)
     known = {*scores, *(name for summary in summaries.values() for name in summary)}
     if taken := sorted(known & set(cohort.scores)):
-        raise UserError(f"{cohort.folder / 'clips.json'}: the score {taken[0]!r} has the name of one of our columns; rename it")
+        raise UserError(
+            f"{cohort.folder / 'clips.json'}: the score {taken[0]!r} has the name of one of our"
+            " columns; rename it"
+        )
     expressions = expression_table(clips)
     panels = {measure.name: measure.panel for measure in MEASURES}
     compared = compared_values(values, scores, expressions, groups, panels)
@@ -151,7 +199,9 @@ def weakness_tables(cohort: Cohort, summaries: dict[str, dict[str, float]], opti
     }
 
 
-def notes_of(cohort: Cohort, tables: dict[str, pd.DataFrame], options: WeaknessOptions) -> list[str]:
+def notes_of(
+    cohort: Cohort, tables: dict[str, pd.DataFrame], options: WeaknessOptions
+) -> list[str]:
     """What a reader of the tables should know: what is synthetic, missing, or could not be said."""
     clips, notes = tables["clips"], list[str]()
     if any(clip.covariates.get("synthetic") for clip in cohort.clips):
@@ -159,17 +209,38 @@ def notes_of(cohort: Cohort, tables: dict[str, pd.DataFrame], options: WeaknessO
     named = set(clips["group"])
     if options.control not in named:
         groups = ", ".join(sorted(named - {""})) or "none"
-        notes.append(f"no participant is of the group {options.control!r} (groups: {groups}): no score, no comparison; see --control")
+        notes.append(
+            f"no participant is of the group {options.control!r} (groups: {groups}): no score, no"
+            " comparison; see --control"
+        )
     if not (clips["panel"] != "").any():
-        notes.append("clips.tsv has no column panel: every measure is read from every clip, whatever was asked for")
+        notes.append(
+            "clips.tsv has no column panel: every measure is read from every clip, whatever was"
+            " asked for"
+        )
     else:
-        unasked = [measure.panel for measure in MEASURES if not any(is_asked(panel, measure.panel) for panel in set(clips["panel"]))]
-        notes += [f"no clip of the panel {panel}: what it asks for is missing" for panel in dict.fromkeys(unasked)]
+        unasked = [
+            measure.panel
+            for measure in MEASURES
+            if not any(is_asked(panel, measure.panel) for panel in set(clips["panel"]))
+        ]
+        notes += [
+            f"no clip of the panel {panel}: what it asks for is missing"
+            for panel in dict.fromkeys(unasked)
+        ]
         asked = {*(measure.panel for measure in MEASURES), *tables["expressions"]["emotion"]}
-        idle = sorted(panel for panel in set(clips["panel"]) if not any(is_asked(panel, one) for one in asked))
-        notes += [f"panel {panel}: no measure is read from its clips; is it spelt as in docs/weakness.md?" for panel in idle]
+        idle = sorted(
+            panel for panel in set(clips["panel"]) if not any(is_asked(panel, one) for one in asked)
+        )
+        notes += [
+            f"panel {panel}: no measure is read from its clips; is it spelt as in docs/weakness.md?"
+            for panel in idle
+        ]
     if tables["expressions"].empty:
-        notes.append("no expression scores: give --expression_weights FILE, the network by which the store's features were made, or tables")
+        notes.append(
+            "no expression scores: give --expression_weights FILE, the network by which the store's"
+            " features were made, or tables"
+        )
     for person, visits in missing_visits(cohort).items():
         notes.append(f"{person}: no clip of {', '.join(visits)}")
     return notes

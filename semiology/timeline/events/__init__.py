@@ -1,4 +1,6 @@
-"""Events: when a sign begins and ends, found in a probability over time, kept in tables, scored against another's, tuned, drawn."""
+"""Events: when a sign begins and ends, found in a probability over time, kept in tables, scored
+against another's, tuned, drawn.
+"""
 
 from semiology.data.events import Event, EventTable, read_events, read_folder, write_events
 from semiology.timeline.events.evaluate import Recording, judge

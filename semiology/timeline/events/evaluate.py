@@ -1,4 +1,6 @@
-"""Found against true events of a cohort: sums over recordings, figures with intervals over participants, and each participant's own."""
+"""Found against true events of a cohort: sums over recordings, figures with intervals over
+participants, and each participant's own.
+"""
 
 import math
 from collections.abc import Sequence
@@ -10,7 +12,15 @@ import numpy as np
 from semiology.data.events import Event
 from semiology.errors import UserError
 from semiology.evaluation.statistics.comparison import number, stated
-from semiology.evaluation.statistics.intervals import LEVEL, METHOD, Interval, at_bound, bca_interval, draw_participants, leave_one_out
+from semiology.evaluation.statistics.intervals import (
+    LEVEL,
+    METHOD,
+    Interval,
+    at_bound,
+    bca_interval,
+    draw_participants,
+    leave_one_out,
+)
 from semiology.evaluation.statistics.tables import show
 from semiology.timeline.events.scoring import Counts, Score, Tolerances, figures, score_events
 
@@ -45,12 +55,18 @@ class Recording:
     hypothesis: list[Event]
 
 
-def judge(recordings: Sequence[Recording], tolerances: Tolerances | None = None, draws: int = 2000, seed: int = 0) -> dict[str, Any]:
+def judge(
+    recordings: Sequence[Recording],
+    tolerances: Tolerances | None = None,
+    draws: int = 2000,
+    seed: int = 0,
+) -> dict[str, Any]:
     """Score every sign over all recordings; JSON-safe, what has no value is None.
 
-    Recordings without events count: their hours, and their false alarms. Counts are summed before anything is divided. A found event's
-    level counts where the truth of that sign has levels. Of the onset error, found minus true in s, there are the signed median, and the
-    median and 95th percentile of its size, over the hits whose onset was found by an alarm of their own.
+    Recordings without events count: their hours, and their false alarms. Counts are summed before
+    anything is divided. A found event's level counts where the truth of that sign has levels. Of
+    the onset error, found minus true in s, there are the signed median, and the median and 95th
+    percentile of its size, over the hits whose onset was found by an alarm of their own.
 
     Args:
         tolerances: what counts as found, stated in the result.
@@ -58,8 +74,8 @@ def judge(recordings: Sequence[Recording], tolerances: Tolerances | None = None,
         seed: of the resampling.
 
     Raises:
-        UserError: a negative number of draws, no recording, no event anywhere, not one sign that is both in the truth and among what was
-            found, as `score_events`.
+        UserError: a negative number of draws, no recording, no event anywhere, not one sign that is
+            both in the truth and among what was found, as `score_events`.
     """
     tolerances = tolerances or Tolerances()
     if draws < 0:
@@ -69,13 +85,21 @@ def judge(recordings: Sequence[Recording], tolerances: Tolerances | None = None,
     weights = draw_participants(len(people), draws, seed)
     judged = {}
     for name, kinds in signs.items():
-        scores = {recording.clip_id: _score(recording, *kinds, tolerances) for recording in recordings}
+        scores = {
+            recording.clip_id: _score(recording, *kinds, tolerances) for recording in recordings
+        }
         counts = np.zeros((len(people), len(fields(Counts))))
         for recording in recordings:
-            counts[people.index(recording.participant_id)] += scores[recording.clip_id].counts.array()
+            counts[people.index(recording.participant_id)] += scores[
+                recording.clip_id
+            ].counts.array()
         judged[name] = judged_counts(counts, weights, people) | {
-            "onset_error_s": _onset_error([error for score in scores.values() for error in score.onset_errors]),
-            "recordings": {clip_id: _rounded(asdict(score.counts)) for clip_id, score in scores.items()},
+            "onset_error_s": _onset_error(
+                [error for score in scores.values() for error in score.onset_errors]
+            ),
+            "recordings": {
+                clip_id: _rounded(asdict(score.counts)) for clip_id, score in scores.items()
+            },
         }
     return {
         "definitions": "SzCORE (Dan et al. 2025), on exact times",
@@ -83,7 +107,11 @@ def judge(recordings: Sequence[Recording], tolerances: Tolerances | None = None,
         "recordings": len(recordings),
         "participants": len(people),
         "hours": round(sum(recording.duration for recording in recordings) / 3600, 4),
-        "interval": f"{LEVEL} % {METHOD}; of a rate of zero, Poisson" if len(people) > 1 and draws > 1 else "none",
+        "interval": (
+            f"{LEVEL} % {METHOD}; of a rate of zero, Poisson"
+            if len(people) > 1 and draws > 1
+            else "none"
+        ),
         "draws": draws,
         "seed": seed,
         "signs": judged,
@@ -119,28 +147,50 @@ def judged_counts(counts: np.ndarray, weights: np.ndarray, people: list[str]) ->
         person: _rounded(asdict(Counts(*row))) | {name: number(own[name][place]) for name in total}
         for place, (person, row) in enumerate(zip(people, counts.tolist()))
     }
-    return {"counts": _rounded(asdict(Counts(*counts.sum(0).tolist()))), "figures": found, "participants": rows}
+    return {
+        "counts": _rounded(asdict(Counts(*counts.sum(0).tolist()))),
+        "figures": found,
+        "participants": rows,
+    }
 
 
 def text(judged: dict[str, Any]) -> str:
     """The tables for the terminal."""
-    size = f"{judged['recordings']} recordings of {judged['participants']} participants, {judged['hours']:.2f} h"
+    size = (
+        f"{judged['recordings']} recordings of {judged['participants']} participants,"
+        f" {judged['hours']:.2f} h"
+    )
     lines = [f"{size}; {_in_words(judged['tolerances'])}"]
     for sign, found in judged["signs"].items():
         counts, error = found["counts"], found["onset_error_s"]
-        lines += ["", f"{sign}: {counts['hits']} of {counts['events']} events found, {counts['false_alarms']} false alarms"]
+        lines += [
+            "",
+            (
+                f"{sign}: {counts['hits']} of {counts['events']} events found,"
+                f" {counts['false_alarms']} false alarms"
+            ),
+        ]
         for name, words in WORDS.items():
             value = found["figures"][name]
-            limits = "" if value["low"] is None else f"  [{show(value['low'])}, {show(value['high'])}]"
+            limits = (
+                "" if value["low"] is None else f"  [{show(value['low'])}, {show(value['high'])}]"
+            )
             lines.append(f"  {words:<24}{show(value['value']):>8}{limits}")
         if error["n"]:
-            sizes = f"its size {error['absolute_median']:.2f} s, 95 % at most {error['absolute_95']:.2f} s"
-            lines.append(f"  onset error: median {error['median']:+.2f} s, {sizes}, of {error['n']} hits")
+            sizes = (
+                f"its size {error['absolute_median']:.2f} s, 95 % at most"
+                f" {error['absolute_95']:.2f} s"
+            )
+            lines.append(
+                f"  onset error: median {error['median']:+.2f} s, {sizes}, of {error['n']} hits"
+            )
     return "\n".join([*lines, "", f"Intervals: {judged['interval']}."])
 
 
 def _signs(recordings: Sequence[Recording]) -> dict[str, tuple[str, str | None]]:
-    """Name -> sign and level, of all that is true or was found. The level is None where the truth of a sign has none."""
+    """Name -> sign and level, of all that is true or was found. The level is None where the truth
+    of a sign has none.
+    """
     if not recordings:
         raise UserError("no recording to score")
     true = {event.kind for recording in recordings for event in recording.reference}
@@ -149,19 +199,36 @@ def _signs(recordings: Sequence[Recording]) -> dict[str, tuple[str, str | None]]
     shared = {sign for sign, _ in true} & {sign for sign, _ in found}
     if true and found and not shared:
         these, those = (", ".join(sorted({sign for sign, _ in kinds})) for kinds in (found, true))
-        raise UserError(f"what was found ({these}) is none of the signs in the reference ({those}); say which is which by --names")
+        raise UserError(
+            f"what was found ({these}) is none of the signs in the reference ({those}); say which"
+            " is which by --names"
+        )
     kinds = {(sign, level if sign in levelled else None) for sign, level in true | found}
     if not kinds:
-        raise UserError("neither reference nor hypothesis holds an event; there is no sign to score")
-    return {" ".join(part for part in kind if part): kind for kind in sorted(kinds, key=lambda kind: (kind[0], kind[1] or ""))}
+        raise UserError(
+            "neither reference nor hypothesis holds an event; there is no sign to score"
+        )
+    return {
+        " ".join(part for part in kind if part): kind
+        for kind in sorted(kinds, key=lambda kind: (kind[0], kind[1] or ""))
+    }
 
 
 def _score(recording: Recording, sign: str, level: str | None, tolerances: Tolerances) -> Score:
     def chosen(events: list[Event]) -> list[Event]:
-        return [event for event in events if event.sign == sign and (level is None or event.level == level)]
+        return [
+            event
+            for event in events
+            if event.sign == sign and (level is None or event.level == level)
+        ]
 
     try:
-        return score_events(chosen(recording.reference), chosen(recording.hypothesis), recording.duration, tolerances)
+        return score_events(
+            chosen(recording.reference),
+            chosen(recording.hypothesis),
+            recording.duration,
+            tolerances,
+        )
     except UserError as error:
         raise UserError(f"{recording.clip_id}: {error}") from error
 
@@ -180,10 +247,15 @@ def _onset_error(errors: list[float]) -> dict[str, Any]:
 
 def _rounded(counts: dict[str, float]) -> dict[str, Any]:
     """Numbers of events whole, seconds to the millisecond."""
-    return {name: int(value) if name in ("events", "hits", "false_alarms") else round(value, 3) for name, value in counts.items()}
+    return {
+        name: int(value) if name in ("events", "hits", "false_alarms") else round(value, 3)
+        for name, value in counts.items()
+    }
 
 
 def _in_words(tolerances: dict[str, Any]) -> str:
     if tolerances == asdict(Tolerances()):
         return "any overlap counts, no tolerance"
-    return "tolerances " + ", ".join(f"{name} {'none' if value is None else f'{value:g}'}" for name, value in tolerances.items())
+    return "tolerances " + ", ".join(
+        f"{name} {'none' if value is None else f'{value:g}'}" for name, value in tolerances.items()
+    )

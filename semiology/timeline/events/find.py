@@ -1,4 +1,6 @@
-"""Events and pictures from timelines that are there: other thresholds need no second look at the video."""
+"""Events and pictures from timelines that are there: other thresholds need no second look at the
+video.
+"""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -23,8 +25,8 @@ def find_in_timeline(
     Args:
         timeline: the probabilities.
         out: folder.
-        thresholds: task -> level -> thresholds, as `read_thresholds` gives them; what they do not name is drawn, and no event is found in
-            it. None: the untuned ones for all.
+        thresholds: task -> level -> thresholds, as `read_thresholds` gives them; what they do not
+            name is drawn, and no event is found in it. None: the untuned ones for all.
         truth: true events, which are drawn too.
         names: task -> sign in the truth.
 
@@ -34,11 +36,20 @@ def find_in_timeline(
     if thresholds is None:
         used = dict.fromkeys(timeline.windows, Hysteresis())
     else:
-        used = {(task, level): thresholds[task][level] for task, level in timeline.windows if level in thresholds.get(task, {})}
+        used = {
+            (task, level): thresholds[task][level]
+            for task, level in timeline.windows
+            if level in thresholds.get(task, {})
+        }
     if not used:
-        raise UserError(f"the thresholds name none of the timeline's signs, {', '.join(' '.join(trace) for trace in timeline.windows)}")
+        raise UserError(
+            "the thresholds name none of the timeline's signs,"
+            f" {', '.join(' '.join(trace) for trace in timeline.windows)}"
+        )
     found = {
-        trace: find_events([tuple(row) for row in timeline.windows[trace].tolist()], hysteresis, *trace)
+        trace: find_events(
+            [tuple(row) for row in timeline.windows[trace].tolist()], hysteresis, *trace
+        )
         for trace, hysteresis in used.items()
     }
     events = [event for own in found.values() for event in own]
@@ -46,7 +57,10 @@ def find_in_timeline(
     true = None
     if truth is not None:
         signs = {event.sign for event in truth.events}
-        true = {" ".join(trace): true_events(truth.events, trace, names, signs) for trace in timeline.windows}
+        true = {
+            " ".join(trace): true_events(truth.events, trace, names, signs)
+            for trace in timeline.windows
+        }
     draw_timeline(
         Path(out) / "timeline.png",
         {" ".join(trace): windows for trace, windows in timeline.windows.items()},

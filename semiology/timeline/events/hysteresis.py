@@ -1,7 +1,9 @@
-"""From a probability over time to onset and offset, window by window, by two thresholds: a stream needs no more than a few numbers.
+"""From a probability over time to onset and offset, window by window, by two thresholds: a stream
+needs no more than a few numbers.
 
-A window's probability belongs to the time around its centre, up to midway to the centres of its neighbours: centre - and + half a step
-where windows are evenly spaced, and never beyond the window's own ends. Before the first and after the last window's part nothing is said.
+A window's probability belongs to the time around its centre, up to midway to the centres of its
+neighbours: centre - and + half a step where windows are evenly spaced, and never beyond the
+window's own ends. Before the first and after the last window's part nothing is said.
 """
 
 import math
@@ -12,7 +14,9 @@ from typing import Any
 from semiology.data.events import Event
 from semiology.errors import UserError
 
-Window = tuple[float, float, float | None]  # start and end, s; probability, None where not assessable
+Window = tuple[
+    float, float, float | None
+]  # start and end, s; probability, None where not assessable
 SAME = 1e-6  # s; times that differ by less are one: 3 x 0.1 is 0.3
 
 
@@ -20,15 +24,16 @@ SAME = 1e-6  # s; times that differ by less are one: 3 x 0.1 is 0.3
 class Hysteresis:
     """When an event begins, goes on, ends, and counts.
 
-    The defaults are round numbers for signs that last seconds [our choice]; `semiology events tune` finds them on known people.
+    The defaults are round numbers for signs that last seconds [our choice]; `semiology events tune`
+    finds them on known people.
 
     Attributes:
         on: an event begins where the probability reaches this.
         off: it ends where the probability falls below this; at most `on`.
         shortest: s; after merging, shorter events are dropped.
         merge: s; events no further apart than this are one.
-        unseen: s; an event goes on through a stretch without a probability no longer than this if it is at or above `off` thereafter;
-            otherwise it ended where the stretch began.
+        unseen: s; an event goes on through a stretch without a probability no longer than this if
+            it is at or above `off` thereafter; otherwise it ended where the stretch began.
 
     Raises:
         UserError: thresholds that are not 0 < off <= on <= 1, a time that is negative.
@@ -42,10 +47,15 @@ class Hysteresis:
 
     def __post_init__(self) -> None:
         if not 0 < self.off <= self.on <= 1:
-            raise UserError(f"hysteresis: on={self.on:g}, off={self.off:g}; thresholds are above 0, at most 1, and off is at most on")
+            raise UserError(
+                f"hysteresis: on={self.on:g}, off={self.off:g}; thresholds are above 0, at most 1,"
+                " and off is at most on"
+            )
         for name in ("shortest", "merge", "unseen"):
             if not (math.isfinite(getattr(self, name)) and getattr(self, name) >= 0):
-                raise UserError(f"hysteresis: {name}={getattr(self, name):g}; give seconds, 0 or more")
+                raise UserError(
+                    f"hysteresis: {name}={getattr(self, name):g}; give seconds, 0 or more"
+                )
 
 
 @dataclass
@@ -75,7 +85,9 @@ class EventDetector:
 
     def __init__(self, hysteresis: Hysteresis, sign: str, level: str | None = None) -> None:
         self.hysteresis, self.sign, self.level = hysteresis, sign, level
-        self._window: Window | None = None  # the last one: how far it speaks is known when the next one comes
+        self._window: Window | None = (
+            None  # the last one: how far it speaks is known when the next one comes
+        )
         self._start = math.nan  # s, where its part begins; NaN for the very first window
         self._open: _Stretch | None = None  # the sign is on
         self._closed: _Stretch | None = None  # it was on, and may be merged with what follows
@@ -95,7 +107,10 @@ class EventDetector:
             return []
         before, here = _centre(self._window), _centre(window)
         if not here > before:
-            raise UserError(f"{self.sign}: a window around {here:g} s comes after the one around {before:g} s; windows go forward in time")
+            raise UserError(
+                f"{self.sign}: a window around {here:g} s comes after the one around {before:g} s;"
+                " windows go forward in time"
+            )
         middle = (before + here) / 2
         if math.isnan(self._start):
             self._start = max(before - (middle - before), self._window[0])
@@ -107,7 +122,9 @@ class EventDetector:
         return events
 
     def finish(self) -> list[Event]:
-        """The recording is over: the last window's part reaches as far after its centre as before, and what is on ends there."""
+        """The recording is over: the last window's part reaches as far after its centre as before,
+        and what is on ends there.
+        """
         if self._window is None:
             return []
         start, end, probability = self._window
@@ -138,11 +155,18 @@ class EventDetector:
         """
         try:
             window = state["window"]
-            self._window = None if window is None else (float(window[0]), float(window[1]), window[2])
+            self._window = (
+                None if window is None else (float(window[0]), float(window[1]), window[2])
+            )
             self._start = math.nan if state["start"] is None else float(state["start"])
-            self._open, self._closed = (None if state[name] is None else _Stretch(**state[name]) for name in ("open", "closed"))
+            self._open, self._closed = (
+                None if state[name] is None else _Stretch(**state[name])
+                for name in ("open", "closed")
+            )
         except (KeyError, TypeError, ValueError, IndexError) as error:
-            raise UserError(f"{self.sign}: not the state of an event detector ({error}); start anew") from error
+            raise UserError(
+                f"{self.sign}: not the state of an event detector ({error}); start anew"
+            ) from error
 
     def _take(self, start: float, end: float, probability: float | None) -> list[Event]:
         """One window's own part of time."""
@@ -177,11 +201,22 @@ class EventDetector:
         if stretch is None or stretch.offset - stretch.onset < self.hysteresis.shortest - SAME:
             return []
         confidence = stretch.weight / stretch.seen
-        return [Event(stretch.onset, stretch.offset - stretch.onset, self.sign, self.level, min(max(confidence, 0.0), 1.0))]
+        return [
+            Event(
+                stretch.onset,
+                stretch.offset - stretch.onset,
+                self.sign,
+                self.level,
+                min(max(confidence, 0.0), 1.0),
+            )
+        ]
 
 
-def find_events(windows: Iterable[Window], hysteresis: Hysteresis, sign: str, level: str | None = None) -> list[Event]:
-    """All events in windows (start s, end s, probability or None) that are there at once: the stream in a loop.
+def find_events(
+    windows: Iterable[Window], hysteresis: Hysteresis, sign: str, level: str | None = None
+) -> list[Event]:
+    """All events in windows (start s, end s, probability or None) that are there at once: the
+    stream in a loop.
 
     Raises:
         UserError: as `EventDetector.push`.
@@ -201,5 +236,8 @@ def _checked(start: float, end: float, probability: float | None) -> float | Non
     if probability is None or math.isnan(probability):
         return None
     if not 0 <= probability <= 1:
-        raise UserError(f"the window from {start:g} to {end:g} s has a probability of {probability:g}; it is 0 to 1")
+        raise UserError(
+            f"the window from {start:g} to {end:g} s has a probability of {probability:g}; it is 0"
+            " to 1"
+        )
     return float(probability)

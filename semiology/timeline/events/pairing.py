@@ -1,4 +1,6 @@
-"""Which found events, which timeline and which truth are of one recording; what has no counterpart is named, never passed over."""
+"""Which found events, which timeline and which truth are of one recording; what has no counterpart
+is named, never passed over.
+"""
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
@@ -20,24 +22,37 @@ def pair_tables(
     participants: str | Path | None = None,
     names: Mapping[str, str] | None = None,
 ) -> tuple[list[Recording], list[str]]:
-    """Recordings of two tables of events, or of two folders of them, and a line about each that has only one.
+    """Recordings of two tables of events, or of two folders of them, and a line about each that has
+    only one.
 
     Args:
         duration: s, of recordings whose tables do not say theirs.
-        participants: table with the columns clip_id and participant_id, such as a cohort's clips.tsv; by default each recording is a
-            participant of its own.
+        participants: table with the columns clip_id and participant_id, such as a cohort's
+            clips.tsv; by default each recording is a participant of its own.
         names: sign as it was found -> sign in the reference.
 
     Raises:
-        UserError: one is a file and the other a folder, no recording in both, a recording whose length nobody says or of which two are
-            said, a recording that the table of participants lacks, as `read_events`.
+        UserError: one is a file and the other a folder, no recording in both, a recording whose
+            length nobody says or of which two are said, a recording that the table of participants
+            lacks, as `read_events`.
     """
     true, found, missing = _both(reference, hypothesis)
     people = _people(participants, list(true))
     recordings = []
     for clip_id, table in true.items():
-        events = [replace(event, sign=(names or {}).get(event.sign, event.sign)) for event in found[clip_id].events]
-        recordings.append(Recording(clip_id, people[clip_id], _length(clip_id, table, found[clip_id], duration), table.events, events))
+        events = [
+            replace(event, sign=(names or {}).get(event.sign, event.sign))
+            for event in found[clip_id].events
+        ]
+        recordings.append(
+            Recording(
+                clip_id,
+                people[clip_id],
+                _length(clip_id, table, found[clip_id], duration),
+                table.events,
+                events,
+            )
+        )
     return recordings, missing
 
 
@@ -47,10 +62,12 @@ def pair_timelines(
     participants: str | Path | None = None,
     names: Mapping[str, str] | None = None,
 ) -> tuple[dict[Trace, list[Traced]], list[str]]:
-    """(task, level) -> the recordings in which it was followed, with their truth, and a line about each that has only one of the two.
+    """(task, level) -> the recordings in which it was followed, with their truth, and a line about
+    each that has only one of the two.
 
-    A timeline's task and level belong to the true events whose sign is the task (and whose level, if they have one, is the level); where no
-    true event has that sign, to those whose sign is the level.
+    A timeline's task and level belong to the true events whose sign is the task (and whose level,
+    if they have one, is the level); where no true event has that sign, to those whose sign is the
+    level.
 
     Args:
         timelines: one timeline.csv, or a folder of them.
@@ -65,12 +82,26 @@ def pair_timelines(
     if Path(timelines).is_file() and Path(truth).is_file():
         tables = {next(iter(files)): read_events(truth)}
     else:
-        tables = {recording_of(Path(truth)): read_events(truth)} if Path(truth).is_file() else read_folder(truth)
-    missing = [f"{clip_id}: has a timeline, but no table of true events" for clip_id in files if clip_id not in tables]
-    missing += [f"{clip_id}: has a table of true events, but no timeline" for clip_id in tables if clip_id not in files]
+        tables = (
+            {recording_of(Path(truth)): read_events(truth)}
+            if Path(truth).is_file()
+            else read_folder(truth)
+        )
+    missing = [
+        f"{clip_id}: has a timeline, but no table of true events"
+        for clip_id in files
+        if clip_id not in tables
+    ]
+    missing += [
+        f"{clip_id}: has a table of true events, but no timeline"
+        for clip_id in tables
+        if clip_id not in files
+    ]
     read = {clip_id: read_timeline(path) for clip_id, path in files.items() if clip_id in tables}
     if not read:
-        raise UserError(f"{timelines}: none of its recordings has true events in {truth}; both go by clip_id")
+        raise UserError(
+            f"{timelines}: none of its recordings has true events in {truth}; both go by clip_id"
+        )
     people = _people(participants, list(read))
     signs = {event.sign for clip_id in read for event in tables[clip_id].events}
     traces: dict[Trace, list[Traced]] = {}
@@ -78,14 +109,24 @@ def pair_timelines(
         length = _known_length(timeline, tables[clip_id])
         for trace, windows in timeline.windows.items():
             events = true_events(tables[clip_id].events, trace, names, signs)
-            traces.setdefault(trace, []).append(Traced(clip_id, people[clip_id], length, windows, events))
+            traces.setdefault(trace, []).append(
+                Traced(clip_id, people[clip_id], length, windows, events)
+            )
     if not any(recording.truth for recordings in traces.values() for recording in recordings):
-        those, these = ", ".join(sorted(signs)) or "none", ", ".join(sorted({task for task, _ in traces}))
-        raise UserError(f"the timelines' tasks ({these}) are none of the true signs ({those}); say which is which by --names")
+        those, these = (
+            ", ".join(sorted(signs)) or "none",
+            ", ".join(sorted({task for task, _ in traces})),
+        )
+        raise UserError(
+            f"the timelines' tasks ({these}) are none of the true signs ({those}); say which is"
+            " which by --names"
+        )
     return traces, missing
 
 
-def true_events(events: Sequence[Event], trace: Trace, names: Mapping[str, str] | None, signs: Collection[str]) -> list[Event]:
+def true_events(
+    events: Sequence[Event], trace: Trace, names: Mapping[str, str] | None, signs: Collection[str]
+) -> list[Event]:
     """Those that a timeline's task and level are judged by.
 
     Args:
@@ -100,33 +141,55 @@ def true_events(events: Sequence[Event], trace: Trace, names: Mapping[str, str] 
     return [event for event in events if event.sign == level]
 
 
-def _both(reference: str | Path, hypothesis: str | Path) -> tuple[dict[str, EventTable], dict[str, EventTable], list[str]]:
+def _both(
+    reference: str | Path, hypothesis: str | Path
+) -> tuple[dict[str, EventTable], dict[str, EventTable], list[str]]:
     """The tables of the recordings that are in both, and a line about each of the others."""
     for path in (reference, hypothesis):
         if not Path(path).exists():
             raise UserError(f"{path}: no such table of events, nor a folder of them")
     if Path(reference).is_dir() != Path(hypothesis).is_dir():
-        raise UserError(f"{reference} and {hypothesis}: give two tables of events or two folders of them")
+        raise UserError(
+            f"{reference} and {hypothesis}: give two tables of events or two folders of them"
+        )
     if not Path(reference).is_dir():
         clip_id = recording_of(Path(reference))
         return {clip_id: read_events(reference)}, {clip_id: read_events(hypothesis)}, []
     true, found = read_folder(reference), read_folder(hypothesis)
-    missing = [f"{clip_id}: is in the reference, but nothing says what was found" for clip_id in true if clip_id not in found]
-    missing += [f"{clip_id}: something was found, but it is not in the reference" for clip_id in found if clip_id not in true]
+    missing = [
+        f"{clip_id}: is in the reference, but nothing says what was found"
+        for clip_id in true
+        if clip_id not in found
+    ]
+    missing += [
+        f"{clip_id}: something was found, but it is not in the reference"
+        for clip_id in found
+        if clip_id not in true
+    ]
     both = [clip_id for clip_id in true if clip_id in found]
     if not both:
-        raise UserError(f"{reference} and {hypothesis}: have no recording in common; both go by clip_id")
-    return {clip_id: true[clip_id] for clip_id in both}, {clip_id: found[clip_id] for clip_id in both}, missing
+        raise UserError(
+            f"{reference} and {hypothesis}: have no recording in common; both go by clip_id"
+        )
+    return (
+        {clip_id: true[clip_id] for clip_id in both},
+        {clip_id: found[clip_id] for clip_id in both},
+        missing,
+    )
 
 
 def _length(clip_id: str, true: EventTable, found: EventTable, given: float | None) -> float:
     said = [length for length in (found.duration, true.duration) if length is not None]
     if len(said) == 2 and abs(said[0] - said[1]) > SLACK:
         raise UserError(
-            f"{clip_id}: the reference is of a recording of {said[1]:g} s, what was found of one of {said[0]:g} s; is it the same?"
+            f"{clip_id}: the reference is of a recording of {said[1]:g} s, what was found of one of"
+            f" {said[0]:g} s; is it the same?"
         )
     if not said and given is None:
-        raise UserError(f"{clip_id}: nothing says how long the recording is; give --duration, or a column recordingDuration")
+        raise UserError(
+            f"{clip_id}: nothing says how long the recording is; give --duration, or a column"
+            " recordingDuration"
+        )
     return said[0] if said else float(given or 0)
 
 

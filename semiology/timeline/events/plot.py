@@ -1,4 +1,6 @@
-"""The picture of a timeline: each sign's probability over time, what was found, what is true, and where nothing can be said."""
+"""The picture of a timeline: each sign's probability over time, what was found, what is true, and
+where nothing can be said.
+"""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -11,7 +13,12 @@ from semiology.files import atomic_path
 from semiology.timeline.events.hysteresis import Hysteresis
 
 COLUMNS = 1500  # that the probabilities of long recordings are thinned to: about one a pixel
-BLUE, ORANGE, GREEN, GREY = "#0072b2", "#d55e00", "#009e73", "#d9d9d9"  # told apart by the colour-blind
+BLUE, ORANGE, GREEN, GREY = (
+    "#0072b2",
+    "#d55e00",
+    "#009e73",
+    "#d9d9d9",
+)  # told apart by the colour-blind
 ROWS = 40  # more signs than that are no picture
 
 
@@ -24,14 +31,16 @@ def draw_timeline(
     thresholds: Mapping[str, Hysteresis] | None = None,
     title: str = "",
 ) -> None:
-    """Draw one row a sign: its probability, grey where it is not assessable, and bars of what was found and of what is true.
+    """Draw one row a sign: its probability, grey where it is not assessable, and bars of what was
+    found and of what is true.
 
-    A recording of more windows than the picture has columns is thinned: each column is a band from the lowest to the highest probability in
-    it, so that no short peak is lost.
+    A recording of more windows than the picture has columns is thinned: each column is a band from
+    the lowest to the highest probability in it, so that no short peak is lost.
 
     Args:
         path: of the picture; .png, .svg and .pdf are written as such.
-        windows: name of a sign -> (window, 3) start s, end s, probability, NaN where not assessable.
+        windows: name of a sign -> (window, 3) start s, end s, probability, NaN where not
+            assessable.
         events: name -> what was found.
         duration: s, of the recording.
         truth: name -> what is true; a sign without events in it has none. None: not known.
@@ -52,12 +61,21 @@ def draw_timeline(
     if not duration > 0:
         raise UserError(f"a timeline of {duration:g} s cannot be drawn")
     figure, rows = pyplot.subplots(
-        len(windows), 1, figsize=(11, 1.1 + 1.25 * len(windows)), sharex=True, squeeze=False, layout="constrained"
+        len(windows),
+        1,
+        figsize=(11, 1.1 + 1.25 * len(windows)),
+        sharex=True,
+        squeeze=False,
+        layout="constrained",
     )
     below = -0.22 if truth is None else -0.4  # room for the bars
     for axes, (name, values) in zip(rows[:, 0], windows.items()):
         _probability(axes, np.asarray(values, float), duration)
-        for threshold in [] if thresholds is None or name not in thresholds else [thresholds[name].on, thresholds[name].off]:
+        for threshold in (
+            []
+            if thresholds is None or name not in thresholds
+            else [thresholds[name].on, thresholds[name].off]
+        ):
             axes.axhline(threshold, color="black", linewidth=0.6, linestyle=(0, (4, 4)), alpha=0.5)
         _bars(axes, events.get(name, ()), -0.2, ORANGE, duration)
         if truth is not None:
@@ -68,10 +86,16 @@ def draw_timeline(
     last = rows[-1, 0]
     last.set_xticks(_ticks(duration))
     last.xaxis.set_major_formatter(FuncFormatter(lambda seconds, _: clock(seconds, duration)))
-    last.set_xlabel("time, s" if duration < 120 else "time, min:s" if duration < 3600 else "time, h:min:s")
-    keys = {"probability": BLUE, "not assessable": GREY, "found": ORANGE} | ({} if truth is None else {"true": GREEN})
+    last.set_xlabel(
+        "time, s" if duration < 120 else "time, min:s" if duration < 3600 else "time, h:min:s"
+    )
+    keys = {"probability": BLUE, "not assessable": GREY, "found": ORANGE} | (
+        {} if truth is None else {"true": GREEN}
+    )
     handles = [pyplot.Rectangle((0, 0), 1, 1, color=colour) for colour in keys.values()]
-    figure.legend(handles, list(keys), loc="outside upper right", ncols=len(keys), frameon=False, fontsize=9)
+    figure.legend(
+        handles, list(keys), loc="outside upper right", ncols=len(keys), frameon=False, fontsize=9
+    )
     if title:
         figure.suptitle(title, x=0.01, ha="left", fontsize=11)
     with atomic_path(path) as temporary:
@@ -79,11 +103,15 @@ def draw_timeline(
     pyplot.close(figure)
 
 
-def thinned(windows: np.ndarray, duration: float, columns: int = COLUMNS) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Time s, lowest and highest probability (column,) of windows (window, 3), each at its centre; NaN columns are not assessable.
+def thinned(
+    windows: np.ndarray, duration: float, columns: int = COLUMNS
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Time s, lowest and highest probability (column,) of windows (window, 3), each at its centre;
+    NaN columns are not assessable.
 
-    Up to `columns` windows are left as they are. Of more, each column of time holds the extremes of the windows in it; a column in which
-    nothing was assessable is NaN, and one without a window is left out.
+    Up to `columns` windows are left as they are. Of more, each column of time holds the extremes of
+    the windows in it; a column in which nothing was assessable is NaN, and one without a window is
+    left out.
     """
     centre, value = windows[:, :2].mean(axis=1), windows[:, 2]
     if len(windows) <= columns:
@@ -105,19 +133,37 @@ def clock(seconds: float, duration: float) -> str:
         return f"{seconds:g}"
     whole = round(seconds)
     hours, minutes = divmod(whole // 60, 60)
-    return f"{whole // 60}:{whole % 60:02d}" if duration < 3600 else f"{hours}:{minutes:02d}:{whole % 60:02d}"
+    return (
+        f"{whole // 60}:{whole % 60:02d}"
+        if duration < 3600
+        else f"{hours}:{minutes:02d}:{whole % 60:02d}"
+    )
 
 
 def _probability(axes, windows: np.ndarray, duration: float) -> None:
-    axes.broken_barh([(start, end - start) for start, end in not_assessable(windows)], (0, 1.05), color=GREY, linewidth=0)
+    axes.broken_barh(
+        [(start, end - start) for start, end in not_assessable(windows)],
+        (0, 1.05),
+        color=GREY,
+        linewidth=0,
+    )
     time, lowest, highest = thinned(windows, duration)
-    axes.plot(time, (lowest + highest) / 2, color=BLUE, linewidth=1.0, marker="." if len(time) < 60 else None, markersize=4)
+    axes.plot(
+        time,
+        (lowest + highest) / 2,
+        color=BLUE,
+        linewidth=1.0,
+        marker="." if len(time) < 60 else None,
+        markersize=4,
+    )
     if len(windows) > COLUMNS:
         axes.fill_between(time, lowest, highest, color=BLUE, alpha=0.45, linewidth=0)
 
 
 def not_assessable(windows: np.ndarray) -> list[tuple[float, float]]:
-    """(start, end) s of stretches whose windows (window, 3) have no probability, each window up to midway to its neighbours' centres."""
+    """(start, end) s of stretches whose windows (window, 3) have no probability, each window up to
+    midway to its neighbours' centres.
+    """
     if not len(windows):
         return []
     centre, missing = windows[:, :2].mean(axis=1), np.isnan(windows[:, 2])
@@ -130,12 +176,38 @@ def not_assessable(windows: np.ndarray) -> list[tuple[float, float]]:
 def _bars(axes, events: Sequence[Event], bottom: float, colour: str, duration: float) -> None:
     """Events as bars, none thinner than can be seen."""
     least = duration / 800
-    axes.broken_barh([(event.onset, max(event.duration, least)) for event in events], (bottom, 0.13), color=colour, linewidth=0)
+    axes.broken_barh(
+        [(event.onset, max(event.duration, least)) for event in events],
+        (bottom, 0.13),
+        color=colour,
+        linewidth=0,
+    )
 
 
 def _ticks(duration: float) -> np.ndarray:
     """Round times, 5 to 12 of them."""
-    steps = [0.1, 0.2, 0.5, 1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 4 * 3600, 12 * 3600, 86400]
+    steps = [
+        0.1,
+        0.2,
+        0.5,
+        1,
+        2,
+        5,
+        10,
+        15,
+        30,
+        60,
+        120,
+        300,
+        600,
+        900,
+        1800,
+        3600,
+        7200,
+        4 * 3600,
+        12 * 3600,
+        86400,
+    ]
     step = next((step for step in steps if duration / step <= 12), steps[-1])
     return np.arange(0, duration + step / 100, step)
 
@@ -144,5 +216,8 @@ def _broken(name: str) -> str:
     """A long name over two lines."""
     if len(name) < 18 or " " not in name:
         return name
-    middle = min((place for place, letter in enumerate(name) if letter == " "), key=lambda place: abs(place - len(name) / 2))
+    middle = min(
+        (place for place, letter in enumerate(name) if letter == " "),
+        key=lambda place: abs(place - len(name) / 2),
+    )
     return f"{name[:middle]}\n{name[middle + 1 :]}"

@@ -1,11 +1,14 @@
-"""One recording's found events against its true ones, as the seizure-detection community counts them (SzCORE: Dan et al. 2025 [P]).
+"""One recording's found events against its true ones, as the seizure-detection community counts
+them (SzCORE: Dan et al. 2025 [P]).
 
-By event: a true event is hit where any found one overlaps it, a found one that overlaps no hit is a false alarm; one alarm over two
-seizures hits both, two alarms in one seizure are one hit. By second: time that both call, that only one calls.
+By event: a true event is hit where any found one overlaps it, a found one that overlaps no hit is a
+false alarm; one alarm over two seizures hits both, two alarms in one seizure are one hit. By
+second: time that both call, that only one calls.
 
-The definitions are those of the package `timescoring`, with which the tests compare. It is not what computes here: it works on grids of
-0.1 and 1 s, on which a sign of less than half of that vanishes (one of 0.8 s that is found to the millisecond may have no seconds at
-all), and it does not say which events belong together, which the error of the onset needs. Here times are exact.
+The definitions are those of the package `timescoring`, with which the tests compare. It is not what
+computes here: it works on grids of 0.1 and 1 s, on which a sign of less than half of that vanishes
+(one of 0.8 s that is found to the millisecond may have no seconds at all), and it does not say
+which events belong together, which the error of the onset needs. Here times are exact.
 """
 
 import math
@@ -24,12 +27,14 @@ Spans = np.ndarray  # (event, 2) onset and offset, s, ascending
 
 @dataclass(frozen=True)
 class Tolerances:
-    """What counts as found. The defaults take every event as it is: for signs that last seconds [our choice].
+    """What counts as found. The defaults take every event as it is: for signs that last seconds
+    [our choice].
 
     Attributes:
         before: s; what is found up to so long before a true onset belongs to the event.
         after: s; the same after its offset.
-        overlap: share of the true event, with `before` and `after`, that has to be found; 0: any overlap.
+        overlap: share of the true event, with `before` and `after`, that has to be found; 0: any
+            overlap.
         longest: s; longer events count as several, each of this length; None: never.
         apart: s; events of one table nearer than this are one.
 
@@ -52,7 +57,9 @@ class Tolerances:
             raise UserError("tolerances: overlap is a share below 1, longest is above 0 s or null")
 
 
-SZCORE = Tolerances(before=30.0, after=60.0, overlap=0.0, longest=300.0, apart=90.0)  # [P], for seizures in EEG
+SZCORE = Tolerances(
+    before=30.0, after=60.0, overlap=0.0, longest=300.0, apart=90.0
+)  # [P], for seizures in EEG
 
 
 @dataclass(frozen=True)
@@ -84,13 +91,20 @@ class Counts:
 
 @dataclass(frozen=True)
 class Score:
-    """Counts of a recording, and for each hit whose onset was found by an alarm of its own: found minus true onset, s."""
+    """Counts of a recording, and for each hit whose onset was found by an alarm of its own: found
+    minus true onset, s.
+    """
 
     counts: Counts
     onset_errors: tuple[float, ...]
 
 
-def score_events(reference: Sequence[Event], hypothesis: Sequence[Event], duration: float, tolerances: Tolerances | None = None) -> Score:
+def score_events(
+    reference: Sequence[Event],
+    hypothesis: Sequence[Event],
+    duration: float,
+    tolerances: Tolerances | None = None,
+) -> Score:
     """Found events of one sign in one recording against the true ones.
 
     Args:
@@ -107,18 +121,35 @@ def score_events(reference: Sequence[Event], hypothesis: Sequence[Event], durati
     tolerances = tolerances or Tolerances()
     true, found = _spans(reference, duration, "true"), _spans(hypothesis, duration, "found")
     whole, alarms = _merged(true, tolerances.apart), _merged(found, tolerances.apart)
-    hit, false = _matched(_split(whole, tolerances.longest), _split(alarms, tolerances.longest), tolerances, duration)
-    true_seconds, called, both = _seconds(true), _seconds(found), _both(_merged(true), _merged(found))
-    counts = Counts(duration, len(hit), int(hit.sum()), int(false.sum()), true_seconds, both, max(called - both, 0.0))
+    hit, false = _matched(
+        _split(whole, tolerances.longest), _split(alarms, tolerances.longest), tolerances, duration
+    )
+    true_seconds, called, both = (
+        _seconds(true),
+        _seconds(found),
+        _both(_merged(true), _merged(found)),
+    )
+    counts = Counts(
+        duration,
+        len(hit),
+        int(hit.sum()),
+        int(false.sum()),
+        true_seconds,
+        both,
+        max(called - both, 0.0),
+    )
     return Score(counts, _onset_errors(whole, alarms, tolerances, duration))
 
 
 def figures(counts: np.ndarray) -> dict[str, np.ndarray]:
     """Name -> figure of counts (..., count), each (...); NaN where there is nothing to divide by.
 
-    Precision is hits / (hits + false alarms), hits counted in true events [P]. F1 is 0 where there are false alarms and nothing to find.
+    Precision is hits / (hits + false alarms), hits counted in true events [P]. F1 is 0 where there
+    are false alarms and nothing to find.
     """
-    duration, events, hits, false, true_seconds, right, wrong = np.moveaxis(np.asarray(counts, float), -1, 0)
+    duration, events, hits, false, true_seconds, right, wrong = np.moveaxis(
+        np.asarray(counts, float), -1, 0
+    )
     with np.errstate(divide="ignore", invalid="ignore"):
         return {
             "event_sensitivity": hits / events,
@@ -137,9 +168,12 @@ def _spans(events: Sequence[Event], duration: float, whose: str) -> Spans:
     for event in events:
         if event.onset > duration + SLACK:
             raise UserError(
-                f"the {whose} {event.sign!r} at {event.onset:g} s begins after the recording's end at {duration:g} s; which is wrong?"
+                f"the {whose} {event.sign!r} at {event.onset:g} s begins after the recording's end"
+                f" at {duration:g} s; which is wrong?"
             )
-    spans = np.array(sorted((event.onset, event.offset) for event in events if event.offset >= 0), float).reshape(-1, 2)
+    spans = np.array(
+        sorted((event.onset, event.offset) for event in events if event.offset >= 0), float
+    ).reshape(-1, 2)
     return spans.clip(0, duration)
 
 
@@ -166,27 +200,42 @@ def _split(spans: Spans, longest: float | None) -> Spans:
 
 
 def _overlaps(true: Spans, found: Spans) -> np.ndarray:
-    """(true, found) which have time in common; what only touches has none, a moment inside of the other has."""
-    return (found[None, :, 0] < true[:, None, 1] - SAME) & (true[:, None, 0] < found[None, :, 1] - SAME)
+    """(true, found) which have time in common; what only touches has none, a moment inside of the
+    other has.
+    """
+    return (found[None, :, 0] < true[:, None, 1] - SAME) & (
+        true[:, None, 0] < found[None, :, 1] - SAME
+    )
 
 
 def _widened(true: Spans, tolerances: Tolerances, duration: float) -> Spans:
     return (true + np.array([-tolerances.before, tolerances.after])).clip(0, duration)
 
 
-def _matched(true: Spans, found: Spans, tolerances: Tolerances, duration: float) -> tuple[np.ndarray, np.ndarray]:
+def _matched(
+    true: Spans, found: Spans, tolerances: Tolerances, duration: float
+) -> tuple[np.ndarray, np.ndarray]:
     """(true,) which are hit, and (found,) which are false alarms."""
     wide = _widened(true, tolerances, duration)
     overlaps = _overlaps(wide, found)
     hit = overlaps.any(axis=1)
     if tolerances.overlap > 0:
-        common = np.minimum(wide[:, None, 1], found[None, :, 1]) - np.maximum(wide[:, None, 0], found[None, :, 0])
-        hit &= np.where(overlaps, common, 0).sum(axis=1) > tolerances.overlap * (wide[:, 1] - wide[:, 0]) + SAME
+        common = np.minimum(wide[:, None, 1], found[None, :, 1]) - np.maximum(
+            wide[:, None, 0], found[None, :, 0]
+        )
+        hit &= (
+            np.where(overlaps, common, 0).sum(axis=1)
+            > tolerances.overlap * (wide[:, 1] - wide[:, 0]) + SAME
+        )
     return hit, ~(overlaps & hit[:, None]).any(axis=0)
 
 
-def _onset_errors(true: Spans, found: Spans, tolerances: Tolerances, duration: float) -> tuple[float, ...]:
-    """Each found event dates at most one true one: the first that it overlaps and that no earlier found event has dated. Not split."""
+def _onset_errors(
+    true: Spans, found: Spans, tolerances: Tolerances, duration: float
+) -> tuple[float, ...]:
+    """Each found event dates at most one true one: the first that it overlaps and that no earlier
+    found event has dated. Not split.
+    """
     hit, _ = _matched(true, found, tolerances, duration)
     overlaps = _overlaps(_widened(true, tolerances, duration), found) & hit[:, None]
     used, errors = -1, []
@@ -204,5 +253,7 @@ def _seconds(spans: Spans) -> float:
 
 def _both(one: Spans, other: Spans) -> float:
     """s that two sets of spans have in common; the spans of each do not overlap."""
-    common = np.minimum(one[:, None, 1], other[None, :, 1]) - np.maximum(one[:, None, 0], other[None, :, 0])
+    common = np.minimum(one[:, None, 1], other[None, :, 1]) - np.maximum(
+        one[:, None, 0], other[None, :, 0]
+    )
     return float(common.clip(0).sum())

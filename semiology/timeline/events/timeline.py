@@ -22,7 +22,8 @@ class Timeline:
     """One recording's probabilities over time.
 
     Attributes:
-        windows: (task, level) -> (window, 3) start s, end s, probability; NaN where not assessable. In order of time.
+        windows: (task, level) -> (window, 3) start s, end s, probability; NaN where not assessable.
+            In order of time.
         duration: s, the end of the last window.
     """
 
@@ -31,11 +32,13 @@ class Timeline:
 
 
 def read_timeline(path: str | Path) -> Timeline:
-    """Read one `timeline.csv`, row by row: of a night there are hundreds of thousands, of which only the numbers are kept.
+    """Read one `timeline.csv`, row by row: of a night there are hundreds of thousands, of which
+    only the numbers are kept.
 
     Raises:
-        UserError: no such file, not a csv in UTF-8, a column that is missing, a cell that is no number, a window that ends before it starts
-            or does not come after the one before, a probability outside of 0 to 1.
+        UserError: no such file, not a csv in UTF-8, a column that is missing, a cell that is no
+            number, a window that ends before it starts or does not come after the one before, a
+            probability outside of 0 to 1.
     """
     path = Path(path)
     if not path.is_file():
@@ -46,11 +49,16 @@ def read_timeline(path: str | Path) -> Timeline:
             rows = csv.reader(stream)
             header = next(rows, [])
             if missing := [column for column in COLUMNS if column not in header]:
-                raise UserError(f"{path}: has no column {missing[0]!r}; a timeline has {', '.join(COLUMNS)}")
+                raise UserError(
+                    f"{path}: has no column {missing[0]!r}; a timeline has {', '.join(COLUMNS)}"
+                )
             places = [header.index(column) for column in COLUMNS]
             for number, row in enumerate(rows, start=2):
                 if len(row) != len(header):
-                    raise UserError(f"{path}: row {number} has {len(row)} cells, the header has {len(header)}; is the file whole?")
+                    raise UserError(
+                        f"{path}: row {number} has {len(row)} cells, the header has {len(header)};"
+                        " is the file whole?"
+                    )
                 task, level, *cells = (row[place].strip() for place in places)
                 numbers = kinds.setdefault((task, level), array("d"))
                 numbers.extend(_window(f"{path}: row {number}", cells, numbers[-3:]))
@@ -72,16 +80,25 @@ def _window(where: str, cells: Sequence[str], before: Sequence[float]) -> list[f
             raise UserError(f'{where}, column "{column}": {cell!r} is no number') from None
     start, end, probability = numbers
     if not (math.isfinite(start) and math.isfinite(end) and end > start):
-        raise UserError(f'{where}, column "end": {end:g} s; a window ends after it starts, at {start:g} s')
+        raise UserError(
+            f'{where}, column "end": {end:g} s; a window ends after it starts, at {start:g} s'
+        )
     if probability < 0 or probability > 1:
-        raise UserError(f'{where}, column "probability": {probability:g}; it is 0 to 1, or empty where not assessable')
+        raise UserError(
+            f'{where}, column "probability": {probability:g}; it is 0 to 1, or empty where not'
+            " assessable"
+        )
     if len(before) and not start + end > before[0] + before[1]:
-        raise UserError(f'{where}, column "start": {start:g} s; windows of one task and level go forward in time')
+        raise UserError(
+            f'{where}, column "start": {start:g} s; windows of one task and level go forward in'
+            " time"
+        )
     return numbers
 
 
 def find_timelines(path: str | Path) -> dict[str, Path]:
-    """clip_id -> timeline.csv: the file itself, or FOLDER/<clip_id>/timeline.csv and FOLDER/<clip_id>_timeline.csv of each recording.
+    """clip_id -> timeline.csv: the file itself, or FOLDER/<clip_id>/timeline.csv and
+    FOLDER/<clip_id>_timeline.csv of each recording.
 
     Raises:
         UserError: none there, two of one recording.
@@ -92,12 +109,20 @@ def find_timelines(path: str | Path) -> dict[str, Path]:
     found: dict[str, Path] = {}
     for file in sorted([*path.glob(f"*/{NAME}"), *path.glob(f"*_{NAME}"), *path.glob(NAME)]):
         if (clip_id := _clip_id(file)) in found:
-            raise UserError(f"{file}: second timeline of {clip_id}, after {found[clip_id]}; keep one")
+            raise UserError(
+                f"{file}: second timeline of {clip_id}, after {found[clip_id]}; keep one"
+            )
         found[clip_id] = file
     if not found:
-        raise UserError(f"{path}: holds no timelines (looked for <clip_id>/{NAME} and <clip_id>_{NAME})")
+        raise UserError(
+            f"{path}: holds no timelines (looked for <clip_id>/{NAME} and <clip_id>_{NAME})"
+        )
     return found
 
 
 def _clip_id(path: Path) -> str:
-    return path.parent.resolve().name if path.name == NAME else path.name.removesuffix(f"_{NAME}").removesuffix(path.suffix)
+    return (
+        path.parent.resolve().name
+        if path.name == NAME
+        else path.name.removesuffix(f"_{NAME}").removesuffix(path.suffix)
+    )

@@ -1,7 +1,8 @@
-"""Thresholds found on people whose events are known, and what they give on people they were not found on.
+"""Thresholds found on people whose events are known, and what they give on people they were not
+found on.
 
-The timelines have to be of people that the model had not seen (out of fold): a model is surer of those it learned from, and thresholds
-tuned on them are too high for anybody else.
+The timelines have to be of people that the model had not seen (out of fold): a model is surer of
+those it learned from, and thresholds tuned on them are too high for anybody else.
 """
 
 import json
@@ -25,8 +26,9 @@ from semiology.timeline.events.timeline import Trace
 
 STEPS = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95)
 RULE = (
-    "highest F1 by event over all participants; of those fewest false alarms, then highest F1 by second, then thresholds nearest to 0.5; "
-    "expected: each participant judged by the thresholds of the others"
+    "highest F1 by event over all participants; of those fewest false alarms, then highest F1 by"
+    " second, then thresholds nearest to 0.5; expected: each participant judged by the thresholds"
+    " of the others"
 )
 
 
@@ -45,12 +47,21 @@ class Grid:
     shortest: tuple[float, ...] = (0.0, 0.5, 1.0, 2.0, 5.0, 10.0)
 
     def cells(self, base: Hysteresis) -> list[Hysteresis]:
-        """Every combination, those nearest to 0.5 first, so that a tie goes to them; `merge` and `unseen` are those of `base`."""
+        """Every combination, those nearest to 0.5 first, so that a tie goes to them; `merge` and
+        `unseen` are those of `base`.
+        """
         pairs = [(on, off) for on in self.on for off in self.off if off <= on]
         if not pairs or not self.shortest:
-            raise UserError("grid: nothing to try; give one `on`, one `off` that is not above it and one `shortest` at least")
+            raise UserError(
+                "grid: nothing to try; give one `on`, one `off` that is not above it and one"
+                " `shortest` at least"
+            )
         pairs.sort(key=lambda pair: abs(pair[0] - 0.5) + abs(pair[1] - 0.5))
-        return [replace(base, on=on, off=off, shortest=shortest) for on, off in pairs for shortest in sorted(self.shortest)]
+        return [
+            replace(base, on=on, off=off, shortest=shortest)
+            for on, off in pairs
+            for shortest in sorted(self.shortest)
+        ]
 
 
 @dataclass(frozen=True)
@@ -81,8 +92,9 @@ def tune(
 ) -> dict[str, Any]:
     """Find each sign's thresholds: the content of thresholds.json.
 
-    The F1 on the people that were tuned on flatters; it is given as `apparent_f1`. What to expect of new people is estimated by leaving one
-    participant out: thresholds of the others, judged on the one.
+    The F1 on the people that were tuned on flatters; it is given as `apparent_f1`. What to expect
+    of new people is estimated by leaving one participant out: thresholds of the others, judged on
+    the one.
 
     Args:
         traces: (task, level) -> its recordings.
@@ -93,7 +105,8 @@ def tune(
         seed: of the resampling.
 
     Raises:
-        UserError: a negative number of draws, no true event at all, as `find_events` and `score_events`.
+        UserError: a negative number of draws, no true event at all, as `find_events` and
+            `score_events`.
     """
     base, tolerances = base or Hysteresis(), tolerances or Tolerances()
     cells = (grid or Grid()).cells(base)
@@ -113,8 +126,13 @@ def tune(
         counts = _counted(recordings, people, cells, tolerances)
         best = choose(counts.sum(1))
         signs.setdefault(task, {})[level] = asdict(cells[best])
-        expected[name] = {"apparent_f1": number(figures(counts[best].sum(0))["event_f1"]), **_expected(counts, people, cells, draws, seed)}
-    everything = {recording.clip_id: recording for recordings in traces.values() for recording in recordings}.values()
+        expected[name] = {
+            "apparent_f1": number(figures(counts[best].sum(0))["event_f1"]),
+            **_expected(counts, people, cells, draws, seed),
+        }
+    everything = {
+        recording.clip_id: recording for recordings in traces.values() for recording in recordings
+    }.values()
     return {
         "signs": signs,
         "tuned_on": {
@@ -132,27 +150,44 @@ def tune(
 def text(tuned: dict[str, Any]) -> str:
     """Thresholds and what to expect of them, for the terminal."""
     known = tuned["tuned_on"]
-    lines = [f"tuned on {known['recordings']} recordings of {known['participants']} participants, {known['hours']:.2f} h"]
+    lines = [
+        f"tuned on {known['recordings']} recordings of {known['participants']} participants,"
+        f" {known['hours']:.2f} h"
+    ]
     for task, levels in tuned["signs"].items():
         for level, values in levels.items():
-            lines.append(f"{task} {level}: on {values['on']:g}, off {values['off']:g}, shortest {values['shortest']:g} s")
+            lines.append(
+                f"{task} {level}: on {values['on']:g}, off {values['off']:g}, shortest"
+                f" {values['shortest']:g} s"
+            )
             expected = tuned["expected"][f"{task} {level}"]
             if "reason" in expected:
-                lines.append(f"  F1 by event {show(expected['apparent_f1'])} on those it was tuned on; {expected['reason']}")
+                lines.append(
+                    f"  F1 by event {show(expected['apparent_f1'])} on those it was tuned on;"
+                    f" {expected['reason']}"
+                )
                 continue
-            f1, alarms = expected["figures"]["event_f1"], expected["figures"]["false_alarms_per_hour"]
+            f1, alarms = (
+                expected["figures"]["event_f1"],
+                expected["figures"]["false_alarms_per_hour"],
+            )
             limits = "" if f1["low"] is None else f" [{show(f1['low'])}, {show(f1['high'])}]"
             flattered = f"(on those it was tuned on {show(expected['apparent_f1'])})"
             lines.append(
-                f"  F1 by event on new people {show(f1['value'])}{limits} {flattered}, {show(alarms['value'])} false alarms an hour"
+                f"  F1 by event on new people {show(f1['value'])}{limits} {flattered},"
+                f" {show(alarms['value'])} false alarms an hour"
             )
-    return "\n".join([*lines, *(f"{name}: no true event, nothing to tune on" for name in tuned["untuned"])])
+    return "\n".join(
+        [*lines, *(f"{name}: no true event, nothing to tune on" for name in tuned["untuned"])]
+    )
 
 
 def choose(counts: np.ndarray) -> int:
     """The best of (cell, count), by RULE."""
     found = figures(counts)
-    f1, by_second = (np.nan_to_num(found[name], nan=-1.0).round(9) for name in ("event_f1", "second_f1"))
+    f1, by_second = (
+        np.nan_to_num(found[name], nan=-1.0).round(9) for name in ("event_f1", "second_f1")
+    )
     false = counts[:, [field.name for field in fields(Counts)].index("false_alarms")]
     return int(np.lexsort((np.arange(len(counts)), -by_second, false, -f1))[0])
 
@@ -165,11 +200,19 @@ def read_thresholds(path: str | Path) -> dict[str, dict[str, Hysteresis]]:
     """
     try:
         stored = json.loads(Path(path).read_text(encoding="utf-8"))["signs"]
-        return {task: {level: Hysteresis(**values) for level, values in levels.items()} for task, levels in stored.items()}
+        return {
+            task: {level: Hysteresis(**values) for level, values in levels.items()}
+            for task, levels in stored.items()
+        }
     except FileNotFoundError as error:
-        raise UserError(f"{path}: no such file of thresholds; `semiology events tune` writes it") from error
+        raise UserError(
+            f"{path}: no such file of thresholds; `semiology events tune` writes it"
+        ) from error
     except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise UserError(f"{path}: not a file of thresholds ({error}); write it anew with `semiology events tune`") from error
+        raise UserError(
+            f"{path}: not a file of thresholds ({error}); write it anew with `semiology events"
+            " tune`"
+        ) from error
 
 
 def write_thresholds(path: str | Path, tuned: dict[str, Any]) -> None:
@@ -177,27 +220,47 @@ def write_thresholds(path: str | Path, tuned: dict[str, Any]) -> None:
     write_text(path, json.dumps(tuned, indent=1) + "\n")
 
 
-def _counted(recordings: Sequence[Traced], people: list[str], cells: list[Hysteresis], tolerances: Tolerances) -> np.ndarray:
+def _counted(
+    recordings: Sequence[Traced], people: list[str], cells: list[Hysteresis], tolerances: Tolerances
+) -> np.ndarray:
     """(cell, participant, count) of every cell on every recording."""
     counts = np.zeros((len(cells), len(people), len(fields(Counts))))
     for recording in recordings:
-        person, windows = people.index(recording.participant_id), [tuple(row) for row in recording.windows.tolist()]
+        person, windows = (
+            people.index(recording.participant_id),
+            [tuple(row) for row in recording.windows.tolist()],
+        )
         found: dict[tuple[float, float], list[Event]] = {}
         for place, cell in enumerate(cells):
-            if (cell.on, cell.off) not in found:  # the shortest is asked last: one search serves them all
+            if (
+                cell.on,
+                cell.off,
+            ) not in found:  # the shortest is asked last: one search serves them all
                 found[cell.on, cell.off] = find_events(windows, replace(cell, shortest=0.0), "sign")
-            events = [event for event in found[cell.on, cell.off] if event.duration >= cell.shortest - SAME]
-            counts[place, person] += score_events(recording.truth, events, recording.duration, tolerances).counts.array()
+            events = [
+                event
+                for event in found[cell.on, cell.off]
+                if event.duration >= cell.shortest - SAME
+            ]
+            counts[place, person] += score_events(
+                recording.truth, events, recording.duration, tolerances
+            ).counts.array()
     return counts
 
 
-def _expected(counts: np.ndarray, people: list[str], cells: list[Hysteresis], draws: int, seed: int) -> dict[str, Any]:
-    """What thresholds of the others give on each participant, summed; from (cell, participant, count)."""
+def _expected(
+    counts: np.ndarray, people: list[str], cells: list[Hysteresis], draws: int, seed: int
+) -> dict[str, Any]:
+    """What thresholds of the others give on each participant, summed; from (cell, participant,
+    count).
+    """
     if len(people) < 2:
         return {"reason": "one participant only: nothing is known of others"}
     others = [choose(counts.sum(1) - counts[:, person]) for person in range(len(people))]
     own = np.stack([counts[cell, person] for person, cell in enumerate(others)])
     judged = judged_counts(own, draw_participants(len(people), draws, seed), people)
     for person, cell in zip(people, others):
-        judged["participants"][person] |= {name: getattr(cells[cell], name) for name in ("on", "off", "shortest")}
+        judged["participants"][person] |= {
+            name: getattr(cells[cell], name) for name in ("on", "off", "shortest")
+        }
     return judged

@@ -1,4 +1,6 @@
-"""One fold: both networks trained without one participant, then asked about that one's recordings. Its record is a small JSON file."""
+"""One fold: both networks trained without one participant, then asked about that one's recordings.
+Its record is a small JSON file.
+"""
 
 import hashlib
 import json
@@ -18,7 +20,14 @@ from semiology.models.training.modules import StreamModule
 from semiology.models.training.saved import SavedModel
 from semiology.models.training.trainer import fit
 from semiology.parallel import Workers
-from semiology.timeline.localise.network import WindowsBLSTM, answer, answer_alone, embed, timeline_network, train_sequence
+from semiology.timeline.localise.network import (
+    WindowsBLSTM,
+    answer,
+    answer_alone,
+    embed,
+    timeline_network,
+    train_sequence,
+)
 from semiology.timeline.localise.recordings import Recording, digest, participants, windows_source
 from semiology.timeline.localise.settings import Localisation
 
@@ -26,25 +35,42 @@ Trained = tuple[StreamModule, WindowsBLSTM, Network, ClipDataModule]
 
 SCHEMA = 2  # raise when the same settings would give other predictions
 MODELS = ("windows", "timeline")  # every window for itself; the BLSTM over them
-NOT_LEARNED = {"cohort", "out", "store", "hysteresis", "keep", "final", *Workers.__dataclass_fields__}  # no prediction depends on these
+NOT_LEARNED = {
+    "cohort",
+    "out",
+    "store",
+    "hysteresis",
+    "keep",
+    "final",
+    *Workers.__dataclass_fields__,
+}  # no prediction depends on these
 
 
 def fold_key(settings: Localisation, recordings: Sequence[Recording], held_out: str | None) -> str:
-    """Hash of everything that a fold's predictions depend on; `held_out` None: trained on everybody."""
+    """Hash of everything that a fold's predictions depend on; `held_out` None: trained on
+    everybody.
+    """
     chosen = {name: value for name, value in asdict(settings).items() if name not in NOT_LEARNED}
     content = [SCHEMA, digest(recordings, settings.reading), chosen, held_out]
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:16]
 
 
 def train(settings: Localisation, recordings: Sequence[Recording], held_out: str | None) -> Trained:
-    """The encoder with its own head, the BLSTM around it, how to build that, and the data with what was fitted on which recordings.
+    """The encoder with its own head, the BLSTM around it, how to build that, and the data with what
+    was fitted on which recordings.
 
-    First the encoder learns single windows; then the BLSTM learns the order of its vectors. Both see the same training participants only.
+    First the encoder learns single windows; then the BLSTM learns the order of its vectors. Both
+    see the same training participants only.
     """
     taught = [recording for recording in recordings if recording.participant_id != held_out]
     number = zlib.crc32(f"{settings.seed}/{held_out}".encode()) % 2**31
     data = ClipDataModule(
-        windows_source(taught, settings), None, 0.0, settings.batch_size, augmentation=settings.augmentation, seed=settings.seed
+        windows_source(taught, settings),
+        None,
+        0.0,
+        settings.batch_size,
+        augmentation=settings.augmentation,
+        seed=settings.seed,
     )
     module = fit(settings.windows.module(None), data, settings.windows.schedule, number)
     encoder = module.network.cpu().eval()
@@ -56,8 +82,16 @@ def train(settings: Localisation, recordings: Sequence[Recording], held_out: str
     return module, network, options, data
 
 
-def run_fold(settings: Localisation, recordings: Sequence[Recording], held_out: str, path: Path, kept: Path | None = None) -> None:
-    """Train without one participant, answer that participant's recordings, and write the record to `path`, the networks to `kept`."""
+def run_fold(
+    settings: Localisation,
+    recordings: Sequence[Recording],
+    held_out: str,
+    path: Path,
+    kept: Path | None = None,
+) -> None:
+    """Train without one participant, answer that participant's recordings, and write the record to
+    `path`, the networks to `kept`.
+    """
     began = time.monotonic()
     trained = train(settings, recordings, held_out)
     module, network, _, data = trained
@@ -74,8 +108,14 @@ def run_fold(settings: Localisation, recordings: Sequence[Recording], held_out: 
         "held_out": held_out,
         "levels": settings.levels,
         "recordings": {recording.clip_id: recording.participant_id for recording in recordings},
-        "seen": {what: sorted({window.rpartition("#")[0] for window in windows}) for what, windows in data.seen.items()},
-        "epochs": {"windows": int(module.trainer.current_epoch), "timeline": settings.sequence.epochs},
+        "seen": {
+            what: sorted({window.rpartition("#")[0] for window in windows})
+            for what, windows in data.seen.items()
+        },
+        "epochs": {
+            "windows": int(module.trainer.current_epoch),
+            "timeline": settings.sequence.epochs,
+        },
         "answers": answers,
         "seconds": round(time.monotonic() - began, 2),
     }
@@ -88,7 +128,9 @@ def rounded(rows: np.ndarray) -> list[list[float] | None]:
 
 
 def read_record(path: Path, key: str) -> dict[str, Any] | None:
-    """The record of a fold if it is there and was made with this key; else None, and the fold is to be trained."""
+    """The record of a fold if it is there and was made with this key; else None, and the fold is to
+    be trained.
+    """
     try:
         record = json.loads(path.read_text(encoding="utf-8"))
         return record if record["key"] == key else None
@@ -97,18 +139,32 @@ def read_record(path: Path, key: str) -> dict[str, Any] | None:
 
 
 def answers_of(record: dict[str, Any], model: str, clip_id: str) -> np.ndarray:
-    """(window, level) probabilities that a model gave a recording, NaN where a window is not assessable."""
+    """(window, level) probabilities that a model gave a recording, NaN where a window is not
+    assessable.
+    """
     missing = [np.nan] * len(record["levels"])
-    return np.array([missing if row is None else row for row in record["answers"][clip_id][model]], dtype=float)
+    return np.array(
+        [missing if row is None else row for row in record["answers"][clip_id][model]], dtype=float
+    )
 
 
 def train_final(settings: Localisation, recordings: Sequence[Recording], folder: Path) -> None:
-    """Train on all participants and save both networks, `folder`/windows and `folder`/timeline; nothing is measured on them."""
+    """Train on all participants and save both networks, `folder`/windows and `folder`/timeline;
+    nothing is measured on them.
+    """
     save(settings, recordings, train(settings, recordings, None), None, folder)
 
 
-def save(settings: Localisation, recordings: Sequence[Recording], trained: Trained, held_out: str | None, folder: Path) -> None:
-    """Save both networks, `folder`/windows and `folder`/timeline, with what a reader of them must know."""
+def save(
+    settings: Localisation,
+    recordings: Sequence[Recording],
+    trained: Trained,
+    held_out: str | None,
+    folder: Path,
+) -> None:
+    """Save both networks, `folder`/windows and `folder`/timeline, with what a reader of them must
+    know.
+    """
     module, network, options, data = trained
     about = {
         "task": "sign",
@@ -122,5 +178,10 @@ def save(settings: Localisation, recordings: Sequence[Recording], trained: Train
         "hysteresis": asdict(settings.hysteresis),
         "trackers": sorted({recording.tracker for recording in recordings} - {""}),
     }
-    for name, saved, how in ((MODELS[0], module.network, settings.windows.network), (MODELS[1], network, options)):
-        SavedModel(saved, how, settings.reading, settings.levels, data.shape, about).save(folder / name)
+    for name, saved, how in (
+        (MODELS[0], module.network, settings.windows.network),
+        (MODELS[1], network, options),
+    ):
+        SavedModel(saved, how, settings.reading, settings.levels, data.shape, about).save(
+            folder / name
+        )

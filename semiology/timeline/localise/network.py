@@ -1,9 +1,11 @@
 """Train the BLSTM on the vectors of training recordings' windows, and answer a recording with it.
 
-From the windows of a recording to a level a window: an encoder reads each window, a BLSTM reads their vectors in both directions.
+From the windows of a recording to a level a window: an encoder reads each window, a BLSTM reads
+their vectors in both directions.
 
-Source: GESTURES (Pérez-García et al., MICCAI 2021) reads snippets so and says one thing of the whole recording; here every window is
-answered [our choice], as frame-wise labelling by recurrent networks has it (Singh et al., CVPR 2016).
+Source: GESTURES (Pérez-García et al., MICCAI 2021) reads snippets so and says one thing of the
+whole recording; here every window is answered [our choice], as frame-wise labelling by recurrent
+networks has it (Singh et al., CVPR 2016).
 """
 
 from collections.abc import Sequence as Many
@@ -18,26 +20,40 @@ from torch import Tensor, nn
 from semiology.models.networks import Network, StreamShape
 from semiology.models.training.clips import ClipData
 from semiology.models.training.datamodule import NO_CHANGE, ClipDataset
-from semiology.timeline.localise.recordings import LEFT_OUT, Recording, assessable, windows_of, windows_source
+from semiology.timeline.localise.recordings import (
+    LEFT_OUT,
+    Recording,
+    assessable,
+    windows_of,
+    windows_source,
+)
 from semiology.timeline.localise.settings import Localisation
 
 
 class WindowsBLSTM(nn.Module):
-    """Encoder a window, layer normalisation, dropout, BLSTM over windows, dropout, linear head a window.
+    """Encoder a window, layer normalisation, dropout, BLSTM over windows, dropout, linear head a
+    window.
 
     Args:
         shape: what the data decides.
-        encoder: {"stream": import path, "options": {...}} of a stream that reads keypoints, as `semiology.models.networks.AGCN`.
+        encoder: {"stream": import path, "options": {...}} of a stream that reads keypoints, as
+            `semiology.models.networks.AGCN`.
         width: hidden units of a direction.
         dropout: of the windows' vectors and of the hidden states.
 
-    Shapes: keypoints (batch, window, channel, time, joint), mask (batch, window, time, joint) with 1 where seen -> logits (batch, window,
-    class). A window without anything seen is a zero vector, and is answered from what is around it.
+    Shapes: keypoints (batch, window, channel, time, joint), mask (batch, window, time, joint) with
+    1 where seen -> logits (batch, window, class). A window without anything seen is a zero vector,
+    and is answered from what is around it.
     """
 
-    reads = ("windows", "window_mask")  # not a clip's "keypoints": who scores single windows is told so
+    reads = (
+        "windows",
+        "window_mask",
+    )  # not a clip's "keypoints": who scores single windows is told so
 
-    def __init__(self, shape: StreamShape, encoder: dict[str, Any], width: int = 64, dropout: float = 0.3):
+    def __init__(
+        self, shape: StreamShape, encoder: dict[str, Any], width: int = 64, dropout: float = 0.3
+    ):
         super().__init__()
         self.encoder = Network(**encoder)(shape)
         features: int = self.encoder.features  # type: ignore[assignment]
@@ -59,7 +75,9 @@ class WindowsBLSTM(nn.Module):
         return vectors.view(batch, windows, -1)
 
     def read(self, vectors: Tensor, seen: Tensor) -> Tensor:
-        """Vectors (batch, window, features of the encoder) and seen (batch, window), 1 where assessable -> (batch, window, features)."""
+        """Vectors (batch, window, features of the encoder) and seen (batch, window), 1 where
+        assessable -> (batch, window, features).
+        """
         hidden, _ = self.recurrent(self.dropout(self.norm(vectors)) * seen.unsqueeze(2))
         return hidden
 
@@ -80,27 +98,45 @@ BATCH = 128  # windows that the encoder reads at a time when it does not learn
 
 @dataclass(frozen=True)
 class Embedded:
-    """A recording as the BLSTM reads it: vectors (draw, window, feature), 0 where not seen; seen (window,) 0 or 1; target (window,)."""
+    """A recording as the BLSTM reads it: vectors (draw, window, feature), 0 where not seen; seen
+    (window,) 0 or 1; target (window,).
+    """
 
     vectors: Tensor
     seen: Tensor
     target: Tensor
 
 
-def embed(encoder: nn.Module, recording: Recording, settings: Localisation, rng: np.random.Generator | None = None) -> Embedded:
-    """The encoder's vectors of all windows of a recording: as they are, and with `rng` also `draws` times changed as in its training."""
+def embed(
+    encoder: nn.Module,
+    recording: Recording,
+    settings: Localisation,
+    rng: np.random.Generator | None = None,
+) -> Embedded:
+    """The encoder's vectors of all windows of a recording: as they are, and with `rng` also `draws`
+    times changed as in its training.
+    """
     windows = windows_of(recording, settings)
     seen = assessable(windows, settings)
-    there = [replace(window, target=0) for window, found in zip(windows, seen) if found]  # the target is not read here
+    there = [
+        replace(window, target=0) for window, found in zip(windows, seen) if found
+    ]  # the target is not read here
     features: int = encoder.features  # type: ignore[assignment]
     vectors = torch.zeros(1 + (settings.sequence.draws if rng else 0), len(windows), features)
     for draw in range(len(vectors)):
-        vectors[draw, torch.from_numpy(seen)] = _vectors(encoder, there, settings, rng if draw else None)
+        vectors[draw, torch.from_numpy(seen)] = _vectors(
+            encoder, there, settings, rng if draw else None
+        )
     target = [window.target if found else LEFT_OUT for window, found in zip(windows, seen)]
     return Embedded(vectors, torch.from_numpy(seen).float(), torch.tensor(target))
 
 
-def _vectors(encoder: nn.Module, windows: list[ClipData], settings: Localisation, rng: np.random.Generator | None) -> Tensor:
+def _vectors(
+    encoder: nn.Module,
+    windows: list[ClipData],
+    settings: Localisation,
+    rng: np.random.Generator | None,
+) -> Tensor:
     """(window, feature), a bounded batch at a time."""
     source = windows_source([], settings)
     dataset = ClipDataset(source, windows, settings.augmentation if rng else NO_CHANGE, rng)
@@ -112,9 +148,17 @@ def _vectors(encoder: nn.Module, windows: list[ClipData], settings: Localisation
     return torch.cat(vectors)
 
 
-def timeline_network(encoder: nn.Module, shape: StreamShape, settings: Localisation) -> tuple[WindowsBLSTM, Network]:
-    """An untrained BLSTM around a copy of the trained encoder, which stays as it is; and how to build it again."""
-    chosen = {"encoder": asdict(settings.windows.network), "width": settings.sequence.width, "dropout": settings.sequence.dropout}
+def timeline_network(
+    encoder: nn.Module, shape: StreamShape, settings: Localisation
+) -> tuple[WindowsBLSTM, Network]:
+    """An untrained BLSTM around a copy of the trained encoder, which stays as it is; and how to
+    build it again.
+    """
+    chosen = {
+        "encoder": asdict(settings.windows.network),
+        "width": settings.sequence.width,
+        "dropout": settings.sequence.dropout,
+    }
     options = Network("semiology.timeline.localise.WindowsBLSTM", chosen)
     network = options(shape)
     assert isinstance(network, WindowsBLSTM)
@@ -123,15 +167,24 @@ def timeline_network(encoder: nn.Module, shape: StreamShape, settings: Localisat
     return network, options
 
 
-def train_sequence(network: WindowsBLSTM, recordings: Many[Embedded], class_weights: Tensor, settings: Localisation, seed: int) -> None:
+def train_sequence(
+    network: WindowsBLSTM,
+    recordings: Many[Embedded],
+    class_weights: Tensor,
+    settings: Localisation,
+    seed: int,
+) -> None:
     """Weighted cross-entropy over the judged windows of chunks; the encoder stays as it is.
 
-    Every epoch cuts each recording into chunks at a random offset and takes one draw of each chunk's vectors.
+    Every epoch cuts each recording into chunks at a random offset and takes one draw of each
+    chunk's vectors.
     """
     chosen, rng = settings.sequence, np.random.default_rng(seed)
     torch.manual_seed(seed)
     parameters = [parameter for parameter in network.parameters() if parameter.requires_grad]
-    optimiser = torch.optim.AdamW(parameters, chosen.learning_rate, weight_decay=chosen.weight_decay)
+    optimiser = torch.optim.AdamW(
+        parameters, chosen.learning_rate, weight_decay=chosen.weight_decay
+    )
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, chosen.epochs)
     network.train()
     network.encoder.eval()
@@ -140,12 +193,17 @@ def train_sequence(network: WindowsBLSTM, recordings: Many[Embedded], class_weig
         order = rng.permutation(len(chunks))
         for first in range(0, len(order), chosen.batch_size):
             vectors, seen, target = (
-                torch.stack(part) for part in zip(*(chunks[place] for place in order[first : first + chosen.batch_size]))
+                torch.stack(part)
+                for part in zip(
+                    *(chunks[place] for place in order[first : first + chosen.batch_size])
+                )
             )
             if (target == LEFT_OUT).all():
                 continue
             logits = network.label(vectors, seen)
-            loss = F.cross_entropy(logits.flatten(0, 1), target.flatten(), class_weights, ignore_index=LEFT_OUT)
+            loss = F.cross_entropy(
+                logits.flatten(0, 1), target.flatten(), class_weights, ignore_index=LEFT_OUT
+            )
             optimiser.zero_grad()
             loss.backward()
             torch.nn.utils.clip_grad_norm_(parameters, 1.0)
@@ -154,9 +212,12 @@ def train_sequence(network: WindowsBLSTM, recordings: Many[Embedded], class_weig
     network.eval()
 
 
-def cut(recording: Embedded, chunk: int, rng: np.random.Generator) -> list[tuple[Tensor, Tensor, Tensor]]:
-    """Vectors (chunk, feature), seen (chunk,) and target (chunk,) of each chunk, cut at a random offset, one draw each; beyond the ends
-    nothing is seen and nothing judged."""
+def cut(
+    recording: Embedded, chunk: int, rng: np.random.Generator
+) -> list[tuple[Tensor, Tensor, Tensor]]:
+    """Vectors (chunk, feature), seen (chunk,) and target (chunk,) of each chunk, cut at a random
+    offset, one draw each; beyond the ends nothing is seen and nothing judged.
+    """
     windows = len(recording.seen)
     offset = int(rng.integers(chunk))
     chunks = []
@@ -177,7 +238,9 @@ def cut(recording: Embedded, chunk: int, rng: np.random.Generator) -> list[tuple
 def answer(network: WindowsBLSTM, recording: Embedded) -> np.ndarray:
     """(window, level) probabilities over the whole recording, NaN where a window is not assessable."""
     with torch.inference_mode():
-        probabilities = network.label(recording.vectors[:1], recording.seen[None]).softmax(2)[0].numpy()
+        probabilities = (
+            network.label(recording.vectors[:1], recording.seen[None]).softmax(2)[0].numpy()
+        )
     return np.where(recording.seen.numpy()[:, None] > 0, probabilities, np.nan)
 
 

@@ -1,10 +1,12 @@
-"""Recordings of any length with marked events: joints on a regular grid, and for each frame what is marked there.
+"""Recordings of any length with marked events: joints on a regular grid, and for each frame what is
+marked there.
 
 Sliding windows over a recording, and the time that each of them speaks for.
 
-Window k speaks for the frames k * step to (k + 1) * step, and reads `length` frames around their middle: every frame of a recording has one
-window and one only, also at its ends, where the window reaches beyond the recording and holds missing frames there. So a recording shorter
-than a window is no special case.
+Window k speaks for the frames k * step to (k + 1) * step, and reads `length` frames around their
+middle: every frame of a recording has one window and one only, also at its ends, where the window
+reaches beyond the recording and holds missing frames there. So a recording shorter than a window is
+no special case.
 """
 
 import hashlib
@@ -28,10 +30,12 @@ LEFT_OUT = -1  # in place of a level: what is there, nobody can say
 
 @dataclass(frozen=True)
 class Recording:
-    """One recording in memory, on the grid of `Reading.rate`; frame t stands for the time from t / rate to (t + 1) / rate.
+    """One recording in memory, on the grid of `Reading.rate`; frame t stands for the time from t /
+    rate to (t + 1) / rate.
 
-    joints (time, joint, space) in body units, NaN where missing; truth (time,) index of the level, `LEFT_OUT` where it is not judged;
-    events: the marked signs, in s from the recording's start; tracker: what made the tracks, "" where they do not say.
+    joints (time, joint, space) in body units, NaN where missing; truth (time,) index of the level,
+    `LEFT_OUT` where it is not judged; events: the marked signs, in s from the recording's start;
+    tracker: what made the tracks, "" where they do not say.
     """
 
     clip_id: str
@@ -51,8 +55,9 @@ def read_recordings(settings: Localisation) -> list[Recording]:
     """Every recording of the cohort.
 
     Raises:
-        UserError: the cohort, tracks or a table of events cannot be read; a recording has no table; an event's sign is not among the
-            settings' signs, or it begins after the recording's end; a sign is marked nowhere.
+        UserError: the cohort, tracks or a table of events cannot be read; a recording has no table;
+            an event's sign is not among the settings' signs, or it begins after the recording's
+            end; a sign is marked nowhere.
     """
     cohort, recordings = Cohort.read(settings.cohort), []
     for clip in cohort.clips:
@@ -61,34 +66,58 @@ def read_recordings(settings: Localisation) -> list[Recording]:
         joints = prepare(tracks, settings.reading)
         path = events_file(settings.cohort, clip.clip_id)
         if not path.is_file():
-            raise UserError(f"{path}: is missing; mark the recording's events there, or write the table's header alone if it has none")
+            raise UserError(
+                f"{path}: is missing; mark the recording's events there, or write the table's"
+                " header alone if it has none"
+            )
         events = read_events(path).events
         truth = frame_levels(events, len(joints), settings, path)
         signs = tuple(event for event in events if event.sign in settings.signs)
-        recordings.append(Recording(clip.clip_id, clip.participant_id, joints, truth, signs, tracks.attrs.get("backend", "")))
+        recordings.append(
+            Recording(
+                clip.clip_id,
+                clip.participant_id,
+                joints,
+                truth,
+                signs,
+                tracks.attrs.get("backend", ""),
+            )
+        )
     marked = {event.sign for recording in recordings for event in recording.events}
     if unmarked := [sign for sign in settings.signs if sign not in marked]:
-        raise UserError(f"{settings.cohort}: no recording has an event of {', '.join(unmarked)}; take it out of signs, or mark some")
+        raise UserError(
+            f"{settings.cohort}: no recording has an event of {', '.join(unmarked)}; take it out of"
+            " signs, or mark some"
+        )
     return recordings
 
 
-def frame_levels(events: Sequence[Event], frames: int, settings: Localisation, path: Path) -> np.ndarray:
-    """(time,) index of each frame's level. Where two events overlap, the one that began later holds [our choice]; time to be left out wins.
+def frame_levels(
+    events: Sequence[Event], frames: int, settings: Localisation, path: Path
+) -> np.ndarray:
+    """(time,) index of each frame's level. Where two events overlap, the one that began later holds
+    [our choice]; time to be left out wins.
 
-    An event takes the frames whose start lies in it, and one frame at least. What lies before the recording or after its end is cut off.
+    An event takes the frames whose start lies in it, and one frame at least. What lies before the
+    recording or after its end is cut off.
 
     Raises:
-        UserError: a sign that is not among the settings' signs, an event that begins after the recording's end.
+        UserError: a sign that is not among the settings' signs, an event that begins after the
+            recording's end.
     """
     levels, rate = np.zeros(frames, dtype=int), settings.reading.rate
     for event in sorted(events, key=lambda event: (event.sign in settings.leave_out, event.onset)):
         if event.sign not in settings.signs + settings.leave_out:
             known = ", ".join(settings.signs + settings.leave_out)
             raise UserError(
-                f"{path}: the event at {event.onset:g} s is of {event.sign!r}; signs are {known}; correct it, or add it to signs"
+                f"{path}: the event at {event.onset:g} s is of {event.sign!r}; signs are {known};"
+                " correct it, or add it to signs"
             )
         if event.onset >= frames / rate:
-            raise UserError(f"{path}: the event at {event.onset:g} s begins after the recording's end at {frames / rate:g} s; correct it")
+            raise UserError(
+                f"{path}: the event at {event.onset:g} s begins after the recording's end at"
+                f" {frames / rate:g} s; correct it"
+            )
         first = int(np.ceil(event.onset * rate - 1e-6))
         last = max(int(np.ceil(event.offset * rate - 1e-6)), first + 1)
         level = LEFT_OUT if event.sign in settings.leave_out else settings.levels.index(event.sign)
@@ -116,19 +145,28 @@ def window_count(frames: int, step: int) -> int:
 
 
 def first_frames(frames: int, length: int, step: int) -> np.ndarray:
-    """(window,) the first frame that each window reads; negative where it reaches before the recording."""
+    """(window,) the first frame that each window reads; negative where it reaches before the
+    recording.
+    """
     return np.arange(window_count(frames, step)) * step + step // 2 - length // 2
 
 
 def window_joints(joints: np.ndarray, length: int, step: int) -> list[np.ndarray]:
-    """Each window's joints (length, joint, space), NaN beyond the ends: views into one padded copy of (time, joint, space)."""
+    """Each window's joints (length, joint, space), NaN beyond the ends: views into one padded copy
+    of (time, joint, space).
+    """
     beyond = np.full((length, *joints.shape[1:]), np.nan, joints.dtype)
     padded = np.concatenate([beyond, joints, beyond])
-    return [padded[first + length : first + 2 * length] for first in first_frames(len(joints), length, step)]
+    return [
+        padded[first + length : first + 2 * length]
+        for first in first_frames(len(joints), length, step)
+    ]
 
 
 def window_levels(truth: np.ndarray, step: int) -> np.ndarray:
-    """(window,) the level of most frames that it speaks for, of those that are judged; `LEFT_OUT` where none is."""
+    """(window,) the level of most frames that it speaks for, of those that are judged; `LEFT_OUT`
+    where none is.
+    """
     levels = np.full(window_count(len(truth), step), LEFT_OUT)
     for window in range(len(levels)):
         own = truth[window * step : (window + 1) * step]
@@ -147,14 +185,23 @@ def windows_of(recording: Recording, settings: Localisation) -> list[ClipData]:
     joints = window_joints(recording.joints, settings.reading.window, settings.step_frames)
     levels = window_levels(recording.truth, settings.step_frames)
     return [
-        ClipData(f"{recording.clip_id}#{number}", recording.participant_id, int(level), own, None, recording.clip_id)
+        ClipData(
+            f"{recording.clip_id}#{number}",
+            recording.participant_id,
+            int(level),
+            own,
+            None,
+            recording.clip_id,
+        )
         for number, (own, level) in enumerate(zip(joints, levels))
     ]
 
 
 def assessable(windows: Iterable[ClipData], settings: Localisation) -> np.ndarray:
     """(window,) True where enough of the patient was followed, see `Reading.min_found`."""
-    return np.array([not too_little(window.joints, settings.reading) for window in windows], dtype=bool)
+    return np.array(
+        [not too_little(window.joints, settings.reading) for window in windows], dtype=bool
+    )
 
 
 def windows_source(recordings: Iterable[Recording], settings: Localisation) -> ClipSource:
@@ -164,7 +211,11 @@ def windows_source(recordings: Iterable[Recording], settings: Localisation) -> C
     for recording in recordings:
         windows = windows_of(recording, settings)
         there = assessable(windows, settings)
-        clips += [window for window, seen in zip(windows, there) if seen and window.target != LEFT_OUT]
+        clips += [
+            window for window, seen in zip(windows, there) if seen and window.target != LEFT_OUT
+        ]
     source = ClipSource(settings.cohort, settings.reading, settings.store)
-    source.__dict__.update(label=label, clips=clips)  # fills the cached properties, so that nothing is read
+    source.__dict__.update(
+        label=label, clips=clips
+    )  # fills the cached properties, so that nothing is read
     return source

@@ -1,6 +1,8 @@
-"""report.md of a run: what was asked, the table with intervals, each participant, and each recording's picture.
+"""report.md of a run: what was asked, the table with intervals, each participant, and each
+recording's picture.
 
-One recording as coloured bands: what is marked above what each model said, so that a person sees where they part.
+One recording as coloured bands: what is marked above what each model said, so that a person sees
+where they part.
 """
 
 from collections.abc import Mapping
@@ -16,8 +18,15 @@ from semiology.timeline.localise.recordings import LEFT_OUT, Recording
 from semiology.timeline.localise.settings import Localisation
 
 
-def draw_strips(path: str | Path, bands: Mapping[str, np.ndarray], levels: list[str], rate: float, title: str = "") -> None:
-    """Draw bands over time: white is the first level ("none"), grey is `LEFT_OUT`, each other level has its colour.
+def draw_strips(
+    path: str | Path,
+    bands: Mapping[str, np.ndarray],
+    levels: list[str],
+    rate: float,
+    title: str = "",
+) -> None:
+    """Draw bands over time: white is the first level ("none"), grey is `LEFT_OUT`, each other level
+    has its colour.
 
     Args:
         path: of the picture (.png, .svg).
@@ -31,17 +40,35 @@ def draw_strips(path: str | Path, bands: Mapping[str, np.ndarray], levels: list[
     matplotlib.use("Agg")
     from matplotlib import pyplot
 
-    colours = [(1.0, 1.0, 1.0), *pyplot.get_cmap("tab20" if len(levels) > 11 else "tab10").colors[: len(levels) - 1]]  # type: ignore[attr-defined]
+    colours = [
+        (1.0, 1.0, 1.0),
+        *pyplot.get_cmap("tab20" if len(levels) > 11 else "tab10").colors[: len(levels) - 1],
+    ]  # type: ignore[attr-defined]
     palette = np.array([*colours, (0.75, 0.75, 0.75)])  # LEFT_OUT is -1: the last
     assert LEFT_OUT == -1
     figure, axes = pyplot.subplots(figsize=(11, 1.3 + 0.35 * len(bands)), layout="constrained")
     for row, band in enumerate(bands.values()):
         extent = (0, len(band) / rate, row + 0.45, row - 0.45)
         axes.imshow(palette[band][None], aspect="auto", extent=extent, interpolation="nearest")
-    axes.set(xlim=(0, max(map(len, bands.values())) / rate), ylim=(len(bands) - 0.5, -0.5), xlabel="time, s", title=title)
+    axes.set(
+        xlim=(0, max(map(len, bands.values())) / rate),
+        ylim=(len(bands) - 0.5, -0.5),
+        xlabel="time, s",
+        title=title,
+    )
     axes.set_yticks(range(len(bands)), list(bands))
-    handles = [pyplot.Rectangle((0, 0), 1, 1, facecolor=colour, edgecolor="grey", linewidth=0.5) for colour in colours]
-    figure.legend(handles, levels, loc="outside lower center", ncols=min(len(levels), 11), frameon=False, fontsize=8)
+    handles = [
+        pyplot.Rectangle((0, 0), 1, 1, facecolor=colour, edgecolor="grey", linewidth=0.5)
+        for colour in colours
+    ]
+    figure.legend(
+        handles,
+        levels,
+        loc="outside lower center",
+        ncols=min(len(levels), 11),
+        frameon=False,
+        fontsize=8,
+    )
     with atomic_path(path) as temporary:
         figure.savefig(temporary, dpi=110)
     pyplot.close(figure)
@@ -50,12 +77,22 @@ def draw_strips(path: str | Path, bands: Mapping[str, np.ndarray], levels: list[
 NAMES = {"windows": "windows alone", "timeline": "windows + BLSTM"}
 
 
-def write_report(settings: Localisation, recordings: list[Recording], models: Mapping[str, Answers], metrics: dict[str, Any]) -> Path:
-    """Write report.md and one timelines/<clip_id>/timeline.png a recording; returns the report's path."""
+def write_report(
+    settings: Localisation,
+    recordings: list[Recording],
+    models: Mapping[str, Answers],
+    metrics: dict[str, Any],
+) -> Path:
+    """Write report.md and one timelines/<clip_id>/timeline.png a recording; returns the report's
+    path.
+    """
     run = Path(settings.out)
     for recording in recordings:
         bands = {"marked": recording.truth}
-        bands |= {NAMES.get(name, name): called(answers[recording.clip_id]) for name, answers in models.items()}
+        bands |= {
+            NAMES.get(name, name): called(answers[recording.clip_id])
+            for name, answers in models.items()
+        }
         path = run / "timelines" / recording.clip_id / "timeline.png"
         draw_strips(path, bands, settings.levels, settings.reading.rate, recording.clip_id)
     pictures = [f"![{one.clip_id}](timelines/{one.clip_id}/timeline.png)" for one in recordings]
@@ -70,13 +107,22 @@ def write_report(settings: Localisation, recordings: list[Recording], models: Ma
         "",
         *_by_level(metrics),
     ]
-    lines += ["", "## Every recording", "", "White: none. Grey: nobody can judge it, or not assessable.", "", *pictures]
+    lines += [
+        "",
+        "## Every recording",
+        "",
+        "White: none. Grey: nobody can judge it, or not assessable.",
+        "",
+        *pictures,
+    ]
     write_text(run / "report.md", "\n".join(lines) + "\n")
     return run / "report.md"
 
 
 def called(probabilities: np.ndarray) -> np.ndarray:
-    """(time,) the most probable level of probabilities (time, level); `LEFT_OUT` where not assessable."""
+    """(time,) the most probable level of probabilities (time, level); `LEFT_OUT` where not
+    assessable.
+    """
     known = np.isfinite(probabilities).all(axis=1)
     return np.where(known, np.nan_to_num(probabilities).argmax(axis=1), LEFT_OUT)
 
@@ -84,34 +130,58 @@ def called(probabilities: np.ndarray) -> np.ndarray:
 def table_text(metrics: dict[str, Any]) -> str:
     """The table in Markdown: models and differences, each figure with its 95 % interval."""
     first = next(iter(metrics["models"].values()))
-    columns = {"accuracy": "accuracy by frame", "f1": "macro F1 by frame"} | {label: f"event {label.upper()}" for label in first["events"]}
+    columns = {"accuracy": "accuracy by frame", "f1": "macro F1 by frame"} | {
+        label: f"event {label.upper()}" for label in first["events"]
+    }
     lines = ["| | " + " | ".join(columns.values()) + " |", "|---" * (1 + len(columns)) + "|"]
     for name, found in metrics["models"].items():
         cells = [_cell(value) for value in (*found["frames"].values(), *found["events"].values())]
         lines.append(f"| {NAMES.get(name, name)} | " + " | ".join(cells) + " |")
     for pair in metrics["differences"]:
-        cells = [_cell(pair["accuracy"], "+"), "", *(_cell(value, "+") for value in pair["events"].values())]
-        lines.append(f"| {NAMES.get(pair['a'], pair['a'])} - {NAMES.get(pair['b'], pair['b'])} | " + " | ".join(cells) + " |")
+        cells = [
+            _cell(pair["accuracy"], "+"),
+            "",
+            *(_cell(value, "+") for value in pair["events"].values()),
+        ]
+        lines.append(
+            f"| {NAMES.get(pair['a'], pair['a'])} - {NAMES.get(pair['b'], pair['b'])} | "
+            + " | ".join(cells)
+            + " |"
+        )
     return "\n".join(lines)
 
 
 def _cell(found: dict[str, Any], sign: str = "") -> str:
     value = "–" if found["value"] is None else f"{found['value']:{sign}.3f}"
-    return value if found["low"] is None else f"{value} ({found['low']:{sign}.3f} to {found['high']:{sign}.3f})"
+    return (
+        value
+        if found["low"] is None
+        else f"{value} ({found['low']:{sign}.3f} to {found['high']:{sign}.3f})"
+    )
 
 
 def _asked(settings: Localisation, metrics: dict[str, Any]) -> list[str]:
     frames, reading = metrics["frames"], settings.reading
     none = 100 * frames["share_by_level"][settings.levels[0]]
     return [
-        f"{metrics['recordings']} recordings of {len(metrics['participants'])} participants, {metrics['events']} marked events of "
-        f"{', '.join(settings.signs)}. Each participant was left out once; all figures are of participants that the model had not seen.",
+        (
+            f"{metrics['recordings']} recordings of {len(metrics['participants'])} participants,"
+            f" {metrics['events']} marked events of {', '.join(settings.signs)}. Each participant"
+            " was left out once; all figures are of participants that the model had not seen."
+        ),
         "",
-        f"Windows of {reading.window / reading.rate:.1f} s every {settings.step_frames / reading.rate:.1f} s. {frames['judged']} of "
-        f"{frames['all']} frames are judged ({frames['not_judgeable']} were left out because nobody can judge them, the others are not "
-        f"assessable). {none:.0f} % of the judged frames show no sign: who always says none has an accuracy of {none / 100:.2f}.",
+        (
+            f"Windows of {reading.window / reading.rate:.1f} s every"
+            f" {settings.step_frames / reading.rate:.1f} s. {frames['judged']} of {frames['all']}"
+            f" frames are judged ({frames['not_judgeable']} were left out because nobody can judge"
+            f" them, the others are not assessable). {none:.0f} % of the judged frames show no"
+            f" sign: who always says none has an accuracy of {none / 100:.2f}."
+        ),
         "",
-        "Intervals are 95 %, over participants. Event F1 at an overlap: intersection over union with a marked event of the same sign.",
+        (
+            "Intervals are 95 %, over participants. Event F1 at an overlap: intersection over union"
+            " with a marked event of the same sign."
+        ),
     ]
 
 
@@ -121,15 +191,28 @@ def _by_participant(metrics: dict[str, Any]) -> list[str]:
     lines = ["## Each participant", "", f"| | {head} |", "|---" * (1 + 2 * len(models)) + "|"]
     for person in metrics["participants"]:
         own = [found["by_participant"][person] for found in models.values()]
-        lines.append(f"| {person} | " + " | ".join(f"{show(one['accuracy'])} | {show(one['f1@0.5'])}" for one in own) + " |")
+        lines.append(
+            f"| {person} | "
+            + " | ".join(f"{show(one['accuracy'])} | {show(one['f1@0.5'])}" for one in own)
+            + " |"
+        )
     return lines
 
 
 def _by_level(metrics: dict[str, Any]) -> list[str]:
     models = metrics["models"]
     head = " | ".join(f"{NAMES.get(name, name)}: recall | F1" for name in models)
-    lines = ["## Each sign, by frame", "", f"| | share of frames | {head} |", "|---" * (2 + 2 * len(models)) + "|"]
+    lines = [
+        "## Each sign, by frame",
+        "",
+        f"| | share of frames | {head} |",
+        "|---" * (2 + 2 * len(models)) + "|",
+    ]
     for level, share in metrics["frames"]["share_by_level"].items():
         own = [found["by_level"][level] for found in models.values()]
-        lines.append(f"| {level} | {share:.3f} | " + " | ".join(f"{show(one['recall'])} | {show(one['f1'])}" for one in own) + " |")
+        lines.append(
+            f"| {level} | {share:.3f} | "
+            + " | ".join(f"{show(one['recall'])} | {show(one['f1'])}" for one in own)
+            + " |"
+        )
     return lines

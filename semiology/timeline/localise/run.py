@@ -16,8 +16,20 @@ from semiology.models.training.saved import is_saved
 from semiology.parallel import work
 from semiology.timeline.events import write_events
 from semiology.timeline.localise.evaluate import Answers, events_of, judge
-from semiology.timeline.localise.fold import MODELS, answers_of, fold_key, read_record, run_fold, train_final
-from semiology.timeline.localise.recordings import Recording, by_frame, participants, read_recordings
+from semiology.timeline.localise.fold import (
+    MODELS,
+    answers_of,
+    fold_key,
+    read_record,
+    run_fold,
+    train_final,
+)
+from semiology.timeline.localise.recordings import (
+    Recording,
+    by_frame,
+    participants,
+    read_recordings,
+)
 from semiology.timeline.localise.report import write_report
 from semiology.timeline.localise.settings import Localisation
 
@@ -26,7 +38,9 @@ PRESENT = "present"  # the one level that a marked sign has, in timeline.csv
 
 @dataclass
 class LocaliseResult:
-    """Where the run is, its metrics, and which participants could not be left out: participant -> why."""
+    """Where the run is, its metrics, and which participants could not be left out: participant ->
+    why.
+    """
 
     run: Path
     metrics: dict[str, Any] = field(default_factory=dict)
@@ -34,18 +48,24 @@ class LocaliseResult:
 
 
 def localise(settings: Localisation) -> LocaliseResult:
-    """Learn from marked recordings when each sign is there, leaving one participant out at a time, and judge it on whoever was left out.
+    """Learn from marked recordings when each sign is there, leaving one participant out at a time,
+    and judge it on whoever was left out.
 
-    Writes into `settings.out`: folds/<participant>.json (a record each; those made from the same data and settings are not made again),
-    timelines/<clip_id>/timeline.csv, events.tsv and timeline.png, metrics.json, report.md; where asked for, kept/<participant> and models/.
+    Writes into `settings.out`: folds/<participant>.json (a record each; those made from the same
+    data and settings are not made again), timelines/<clip_id>/timeline.csv, events.tsv and
+    timeline.png, metrics.json, report.md; where asked for, kept/<participant> and models/.
 
     Raises:
-        UserError: the recordings cannot be read (see `read_recordings`); they are of fewer than two participants.
+        UserError: the recordings cannot be read (see `read_recordings`); they are of fewer than two
+            participants.
     """
     recordings, run = read_recordings(settings), Path(settings.out)
     people, result = participants(recordings), LocaliseResult(run)
     if len(people) < 2:
-        raise UserError(f"{settings.cohort}: recordings of {people[0]} only; leaving one out needs two participants or more")
+        raise UserError(
+            f"{settings.cohort}: recordings of {people[0]} only; leaving one out needs two"
+            " participants or more"
+        )
     keys = {person: fold_key(settings, recordings, person) for person in people}
     todo = [person for person in people if not _is_done(settings, person, keys[person])]
     calls = [joblib.delayed(_try)(settings, recordings, person) for person in todo]
@@ -59,9 +79,18 @@ def localise(settings: Localisation) -> LocaliseResult:
     models = out_of_fold(settings, recordings)
     for recording in recordings:
         write_timeline(settings, recording, models[MODELS[-1]][recording.clip_id])
-    if settings.final and not is_saved(run / "models", MODELS, fold_key(settings, recordings, None)):
+    if settings.final and not is_saved(
+        run / "models", MODELS, fold_key(settings, recordings, None)
+    ):
         train_final(settings, recordings, run / "models")
-    result.metrics = judge(recordings, models, settings.levels, settings.reading.rate, settings.hysteresis, settings.seed)
+    result.metrics = judge(
+        recordings,
+        models,
+        settings.levels,
+        settings.reading.rate,
+        settings.hysteresis,
+        settings.seed,
+    )
     result.metrics["settings"] = asdict(settings)
     write_text(run / "metrics.json", json.dumps(result.metrics, indent=1) + "\n")
     write_report(settings, recordings, models, result.metrics)
@@ -69,32 +98,49 @@ def localise(settings: Localisation) -> LocaliseResult:
 
 
 def out_of_fold(settings: Localisation, recordings: list[Recording]) -> dict[str, Answers]:
-    """Model -> what it said of each recording, frame by frame, while the recording's participant was left out.
+    """Model -> what it said of each recording, frame by frame, while the recording's participant
+    was left out.
 
     Raises:
         UserError: a fold is not there, or was made from other data or settings.
     """
     found: dict[str, dict[str, np.ndarray]] = {model: {} for model in MODELS}
     for person in participants(recordings):
-        record = read_record(fold_path(settings.out, person), fold_key(settings, recordings, person))
+        record = read_record(
+            fold_path(settings.out, person), fold_key(settings, recordings, person)
+        )
         if record is None:
-            raise UserError(f"{fold_path(settings.out, person)}: no record of these data and settings; run `semiology localise` again")
+            raise UserError(
+                f"{fold_path(settings.out, person)}: no record of these data and settings; run"
+                " `semiology localise` again"
+            )
         for recording in recordings:
             if recording.participant_id == person:
                 for model in MODELS:
                     answers = answers_of(record, model, recording.clip_id)
-                    found[model][recording.clip_id] = by_frame(answers, len(recording.truth), settings.step_frames)
+                    found[model][recording.clip_id] = by_frame(
+                        answers, len(recording.truth), settings.step_frames
+                    )
     return dict(found)
 
 
 def write_timeline(settings: Localisation, recording: Recording, probabilities: np.ndarray) -> None:
-    """timeline.csv, one row a sign and window, empty where not assessable; and events.tsv, of probabilities (time, level)."""
-    folder, rate, step = Path(settings.out) / "timelines" / recording.clip_id, settings.reading.rate, settings.step_frames
+    """timeline.csv, one row a sign and window, empty where not assessable; and events.tsv, of
+    probabilities (time, level).
+    """
+    folder, rate, step = (
+        Path(settings.out) / "timelines" / recording.clip_id,
+        settings.reading.rate,
+        settings.step_frames,
+    )
     starts = np.arange(0, len(probabilities), step)
     ends = np.minimum(starts + step, len(probabilities))
     windows = {"start": starts / rate, "end": ends / rate}
     columns = {sign: probabilities[starts, place] for place, sign in enumerate(settings.signs, 1)}
-    table = pd.concat(pd.DataFrame({"task": sign, "level": PRESENT, **windows, "probability": own}) for sign, own in columns.items())
+    table = pd.concat(
+        pd.DataFrame({"task": sign, "level": PRESENT, **windows, "probability": own})
+        for sign, own in columns.items()
+    )
     with atomic_path(folder / "timeline.csv") as temporary:
         table.round({"start": 4, "end": 4}).to_csv(temporary, index=False)
     events = events_of(probabilities, settings.levels, rate, settings.hysteresis)
@@ -114,7 +160,9 @@ def _is_done(settings: Localisation, person: str, key: str) -> bool:
     return kept and read_record(fold_path(settings.out, person), key) is not None
 
 
-def _try(settings: Localisation, recordings: list[Recording], person: str) -> tuple[str, str | None]:
+def _try(
+    settings: Localisation, recordings: list[Recording], person: str
+) -> tuple[str, str | None]:
     kept = kept_path(settings.out, person) if settings.keep else None
     try:
         run_fold(settings, recordings, person, fold_path(settings.out, person), kept)

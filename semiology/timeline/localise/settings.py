@@ -24,8 +24,9 @@ class Sequence:
         epochs: each cuts every recording anew, at a random place.
         learning_rate: of AdamW at the start; it falls as a cosine to zero.
         weight_decay: of AdamW.
-        draws: how many changed copies of every training window it learns from, beside the window as it is: the encoder has seen the
-            training windows, so that their own vectors are neater than a new person's will be.
+        draws: how many changed copies of every training window it learns from, beside the window as
+            it is: the encoder has seen the training windows, so that their own vectors are neater
+            than a new person's will be.
     """
 
     width: int = 64
@@ -45,13 +46,17 @@ class Sequence:
 
 @dataclass(frozen=True)
 class Localisation(Workers):
-    """Where in time signs are, learned from recordings with marked events, leaving one participant out at a time.
+    """Where in time signs are, learned from recordings with marked events, leaving one participant
+    out at a time.
 
     Attributes:
-        cohort: folder of the cohort. Every row of its clips.tsv is a recording, marked in COHORT/events/<clip_id>_events.tsv.
+        cohort: folder of the cohort. Every row of its clips.tsv is a recording, marked in
+            COHORT/events/<clip_id>_events.tsv.
         out: folder of the run.
-        signs: the marked signs to be found (trial_type in the tables). They exclude each other; all other time is called "none".
-        reading: what is read; `window` and `rate` are those of the sliding windows. The label has no part in it.
+        signs: the marked signs to be found (trial_type in the tables). They exclude each other; all
+            other time is called "none".
+        reading: what is read; `window` and `rate` are those of the sliding windows. The label has
+            no part in it.
         windows: the network that reads one window, and its training.
         store: folder that `semiology extract` filled; not needed where the recordings are tracks.
         leave_out: marks of time that nobody can judge: it teaches nothing and is not scored.
@@ -66,7 +71,8 @@ class Localisation(Workers):
         jobs: folds at a time; -1 uses every core. See Workers.
 
     Raises:
-        UserError: no sign, a sign named twice or called "none", a step below one frame, a reading or model that is not of single windows.
+        UserError: no sign, a sign named twice or called "none", a step below one frame, a reading
+            or model that is not of single windows.
     """
 
     cohort: str
@@ -89,13 +95,35 @@ class Localisation(Workers):
         super().__post_init__()
         named = [*self.signs, *self.leave_out]
         if not self.signs or NONE in named or len(set(named)) < len(named):
-            raise UserError(f'signs: {", ".join(named) or "none given"}; name one or more, each once, none of them "{NONE}"')
+            raise UserError(
+                f"signs: {', '.join(named) or 'none given'}; name one or more, each once, none of"
+                f' them "{NONE}"'
+            )
         if not self.step > 0 or self.step_frames < 1:
-            raise UserError(f"step: {self.step:g} s; it has to be at least one frame, {1 / self.reading.rate:g} s")
-        if self.reading.part == "frame" or self.reading.appearance or self.reading.whole or self.reading.segments:
-            raise UserError("reading: windows of keypoints at a fixed rate are read here; leave out appearance, whole and segments")
-        if self.windows.teacher or self.windows.channels or self.windows.segments or self.windows.gamma:
-            raise UserError("windows: one network that reads what `reading` says, with no teacher; leave out channels, segments and gamma")
+            raise UserError(
+                f"step: {self.step:g} s; it has to be at least one frame,"
+                f" {1 / self.reading.rate:g} s"
+            )
+        if (
+            self.reading.part == "frame"
+            or self.reading.appearance
+            or self.reading.whole
+            or self.reading.segments
+        ):
+            raise UserError(
+                "reading: windows of keypoints at a fixed rate are read here; leave out appearance,"
+                " whole and segments"
+            )
+        if (
+            self.windows.teacher
+            or self.windows.channels
+            or self.windows.segments
+            or self.windows.gamma
+        ):
+            raise UserError(
+                "windows: one network that reads what `reading` says, with no teacher; leave out"
+                " channels, segments and gamma"
+            )
 
     @property
     def levels(self) -> list[str]:

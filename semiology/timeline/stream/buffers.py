@@ -1,4 +1,5 @@
-"""Snippets of the whole picture while the video runs: the last ones' vectors, from the same frames that are tracked.
+"""Snippets of the whole picture while the video runs: the last ones' vectors, from the same frames
+that are tracked.
 
 The last frames of the keypoints that the models read: all that a timeline remembers of a video.
 """
@@ -12,7 +13,13 @@ import xarray as xr
 from semiology.data.tracks import make_tracks
 from semiology.errors import UserError
 from semiology.files import content_hash
-from semiology.models.features import SIZE, SnippetNetwork, load_snippet_network, prepare_picture, whole_snippet
+from semiology.models.features import (
+    SIZE,
+    SnippetNetwork,
+    load_snippet_network,
+    prepare_picture,
+    whole_snippet,
+)
 from semiology.models.training.reading import Reading
 from semiology.models.training.saved import SavedModel
 from semiology.timeline.stream.options import TimelineOptions
@@ -26,7 +33,8 @@ def recent_snippets(signs: list[Sign], options: TimelineOptions) -> "RecentSnipp
     """What the signs that read snippets need; None where none does.
 
     Raises:
-        UserError: there are no weights for the snippets, or others than the models were trained with.
+        UserError: there are no weights for the snippets, or others than the models were trained
+            with.
     """
     reading = [sign for sign in signs if sign.saved.reading.part == "frame"]
     if not reading:
@@ -36,11 +44,14 @@ def recent_snippets(signs: list[Sign], options: TimelineOptions) -> "RecentSnipp
     for sign in reading:
         if given not in (learned := sign.saved.about.get("snippet_networks") or [given]):
             raise UserError(
-                f"{sign.task}: the model learned from another network's vectors (SHA-256 {learned[0][:16]}; {options.snippet_weights}: "
-                f"{given[:16]}); give the weights that the snippets were extracted with (--snippet_weights)"
+                f"{sign.task}: the model learned from another network's vectors (SHA-256"
+                f" {learned[0][:16]}; {options.snippet_weights}: {given[:16]}); give the weights"
+                " that the snippets were extracted with (--snippet_weights)"
             )
     longest = max(sign.length for sign in reading)
-    return RecentSnippets(network, [sign.saved for sign in reading], longest, options.fps, options.snippet_stride)
+    return RecentSnippets(
+        network, [sign.saved for sign in reading], longest, options.fps, options.snippet_stride
+    )
 
 
 def snippets_key(models: Mapping[str, SavedModel], options: TimelineOptions) -> object:
@@ -52,11 +63,13 @@ def snippets_key(models: Mapping[str, SavedModel], options: TimelineOptions) -> 
 
 
 class RecentSnippets:
-    """The vectors of the last snippets: one of `frames` frames begins at every `stride`-th frame of a grid at `rate` Hz.
+    """The vectors of the last snippets: one of `frames` frames begins at every `stride`-th frame of
+    a grid at `rate` Hz.
 
-    A frame of that grid is the nearest one of the timeline's: of a 25 Hz video at 25 Hz these are the pictures that extraction reads at
-    15 Hz. With the stride of the extraction that the models learned from, snippets lie within a window as they lay within a clip only up
-    to a stride: a clip's first snippet began with it. [our choice]
+    A frame of that grid is the nearest one of the timeline's: of a 25 Hz video at 25 Hz these are
+    the pictures that extraction reads at 15 Hz. With the stride of the extraction that the models
+    learned from, snippets lie within a window as they lay within a clip only up to a stride: a
+    clip's first snippet began with it. [our choice]
 
     Args:
         network: what turns snippets into vectors.
@@ -69,22 +82,38 @@ class RecentSnippets:
         UserError: models of different snippets, or of vectors of another length than the network's.
     """
 
-    def __init__(self, network: SnippetNetwork, models: Iterable[SavedModel], length: int, fps: float, stride: int):
+    def __init__(
+        self,
+        network: SnippetNetwork,
+        models: Iterable[SavedModel],
+        length: int,
+        fps: float,
+        stride: int,
+    ):
         models = list(models)
         kinds = {(saved.reading.rate, saved.reading.window) for saved in models}
         if len(kinds) > 1:
-            raise UserError(f"the run's models read snippets of different rates or lengths: {sorted(kinds)}; follow them one by one")
+            raise UserError(
+                f"the run's models read snippets of different rates or lengths: {sorted(kinds)};"
+                " follow them one by one"
+            )
         for saved in models:
             if saved.shape.appearance_channels != network.channels:
-                wanted = f"{saved.shape.appearance_channels} numbers a snippet, this network gives {network.channels}"
+                wanted = (
+                    f"{saved.shape.appearance_channels} numbers a snippet, this network gives"
+                    f" {network.channels}"
+                )
                 raise UserError(
-                    f"{saved.reading.label}: the model reads {wanted}; give the weights it was trained with (--snippet_weights)"
+                    f"{saved.reading.label}: the model reads {wanted}; give the weights it was"
+                    " trained with (--snippet_weights)"
                 )
         [(self.rate, self.frames)] = kinds
         self.network, self.fps, self.stride = network, fps, stride
         self._count = 0  # frames at `rate` so far
         self._pictures: deque[np.ndarray | None] = deque(maxlen=self.frames)
-        self._vectors: deque[tuple[int, np.ndarray]] = deque(maxlen=int(length / fps * self.rate / stride) + 2)  # first frame, vector
+        self._vectors: deque[tuple[int, np.ndarray]] = deque(
+            maxlen=int(length / fps * self.rate / stride) + 2
+        )  # first frame, vector
 
     def add(self, index: int, image: np.ndarray | None) -> None:
         """The timeline's frame of that place; None where the video has a hole."""
@@ -95,17 +124,31 @@ class RecentSnippets:
         if self._count >= self.frames and (self._count - self.frames) % self.stride == 0:
             snippet = whole_snippet(list(self._pictures))
             empty = np.full(self.network.channels, np.nan, np.float32)
-            self._vectors.append((self._count - self.frames, empty if snippet is None else self.network.embed(snippet[None])[0]))
+            self._vectors.append(
+                (
+                    self._count - self.frames,
+                    empty if snippet is None else self.network.embed(snippet[None])[0],
+                )
+            )
 
     def window(self, first: int, end: int) -> tuple[np.ndarray, np.ndarray, int]:
-        """Vectors (snippet, channel) of the snippets that lie within the timeline's frames from `first` up to `end`, their starts, length.
+        """Vectors (snippet, channel) of the snippets that lie within the timeline's frames from
+        `first` up to `end`, their starts, length.
 
         Starts (snippet,) and the length count at `rate` from the window's beginning.
         """
         begin = int(np.ceil(first * self.rate / self.fps - 1e-6))
         frames = int(np.floor((end - 1) * self.rate / self.fps + 1e-6)) + 1 - begin
-        inside = [(start - begin, vector) for start, vector in self._vectors if begin <= start <= begin + frames - self.frames]
-        vectors = np.stack([vector for _, vector in inside]) if inside else np.empty((0, self.network.channels), np.float32)
+        inside = [
+            (start - begin, vector)
+            for start, vector in self._vectors
+            if begin <= start <= begin + frames - self.frames
+        ]
+        vectors = (
+            np.stack([vector for _, vector in inside])
+            if inside
+            else np.empty((0, self.network.channels), np.float32)
+        )
         return vectors, np.array([start for start, _ in inside], int), frames
 
     def arrays(self) -> dict[str, np.ndarray]:
@@ -114,16 +157,25 @@ class RecentSnippets:
         pictures = [blank if picture is None else picture for picture in self._pictures]
         return {
             "snippets/count": np.array(self._count),
-            "snippets/pictures": np.stack(pictures) if pictures else np.empty((0, SIZE, SIZE, 3), np.uint8),
+            "snippets/pictures": (
+                np.stack(pictures) if pictures else np.empty((0, SIZE, SIZE, 3), np.uint8)
+            ),
             "snippets/seen": np.array([picture is not None for picture in self._pictures], bool),
             "snippets/starts": np.array([start for start, _ in self._vectors], np.int64),
-            "snippets/vectors": np.array([vector for _, vector in self._vectors], np.float32).reshape(-1, self.network.channels),
+            "snippets/vectors": (
+                np.array([vector for _, vector in self._vectors], np.float32).reshape(
+                    -1, self.network.channels
+                )
+            ),
         }
 
     def restore(self, arrays: Mapping[str, np.ndarray]) -> None:
         """Go on from `arrays()`."""
         self._count = int(arrays["snippets/count"])
-        self._pictures.extend(picture if seen else None for picture, seen in zip(arrays["snippets/pictures"], arrays["snippets/seen"]))
+        self._pictures.extend(
+            picture if seen else None
+            for picture, seen in zip(arrays["snippets/pictures"], arrays["snippets/seen"])
+        )
         self._vectors.extend(zip(arrays["snippets/starts"].tolist(), arrays["snippets/vectors"]))
 
 
@@ -131,7 +183,8 @@ X_Y, CONFIDENCE, METRES = slice(0, 2), 2, slice(3, 6)  # columns of a kept keypo
 
 
 class Recent:
-    """A ring of the last `length` frames of some keypoints: part -> (length, keypoint, 6) float32, NaN where missing.
+    """A ring of the last `length` frames of some keypoints: part -> (length, keypoint, 6) float32,
+    NaN where missing.
 
     Args:
         backend: whose landmarks come.
@@ -142,11 +195,21 @@ class Recent:
 
     def __init__(self, backend: PoseBackend, readings: Iterable[Reading], length: int, fps: float):
         readings = list(readings)
-        self.names = keypoints_read([reading.graph for reading in readings if reading.part in backend.keypoints], backend)
+        self.names = keypoints_read(
+            [reading.graph for reading in readings if reading.part in backend.keypoints], backend
+        )
         self.length, self.fps, self._backend = length, fps, backend
-        self._in_metres = backend.in_metres & {reading.part for reading in readings if reading.dimensions == 3}
-        self._rows = {part: [backend.keypoints[part].index(name) for name in names] for part, names in self.names.items()}
-        self.kept = {part: np.full((length, len(names), 6), np.nan, np.float32) for part, names in self.names.items()}
+        self._in_metres = backend.in_metres & {
+            reading.part for reading in readings if reading.dimensions == 3
+        }
+        self._rows = {
+            part: [backend.keypoints[part].index(name) for name in names]
+            for part, names in self.names.items()
+        }
+        self.kept = {
+            part: np.full((length, len(names), 6), np.nan, np.float32)
+            for part, names in self.names.items()
+        }
         self.seen = np.zeros(length, bool)
 
     def add(self, index: int, seen: bool, found: Mapping[str, Landmarks]) -> None:
@@ -163,7 +226,9 @@ class Recent:
                     kept[place, :, METRES] = landmarks.position_3d[rows]
 
     def tracks(self, part: str, first: int, end: int) -> xr.Dataset:
-        """Tracks of the frames from `first` up to, not with, `end`: at most the last `length` that were added."""
+        """Tracks of the frames from `first` up to, not with, `end`: at most the last `length` that
+        were added.
+        """
         places = np.arange(first, end) % self.length
         kept = self.kept[part][places]
         return make_tracks(
@@ -178,7 +243,9 @@ class Recent:
 
     def arrays(self) -> dict[str, np.ndarray]:
         """Its whole content, for a file."""
-        return {"recent/seen": self.seen} | {f"recent/{part}": kept for part, kept in self.kept.items()}
+        return {"recent/seen": self.seen} | {
+            f"recent/{part}": kept for part, kept in self.kept.items()
+        }
 
     def restore(self, arrays: Mapping[str, np.ndarray]) -> None:
         """Go on from `arrays()`."""

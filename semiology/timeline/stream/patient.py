@@ -1,4 +1,6 @@
-"""Who the patient is, decided while the video runs: the rule of `detect.follow_patient` over what was seen so far, in bounded memory."""
+"""Who the patient is, decided while the video runs: the rule of `detect.follow_patient` over what
+was seen so far, in bounded memory.
+"""
 
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -7,13 +9,19 @@ import numpy as np
 
 from semiology.tracking.patient import SIDES, STEADY, Faces, FaceTrack, Patient, Sight, join
 
-MEMORY = 600.0  # s; older samples of a face are dropped, and with the last one the person. [our choice]
-SLACK = 0.75  # the region stays while it holds the face's places grown by this share of what a new region would be grown by. [our choice]
+MEMORY = (
+    600.0  # s; older samples of a face are dropped, and with the last one the person. [our choice]
+)
+# the region stays while it holds the face's places grown by this share of what a new region would
+# be grown by. [our choice]
+SLACK = 0.75
 
 
 @dataclass
 class Person:
-    """Somebody's face: its samples of the last ten minutes, how often it was seen in all, and with whom at the same time."""
+    """Somebody's face: its samples of the last ten minutes, how often it was seen in all, and with
+    whom at the same time.
+    """
 
     name: int
     face: FaceTrack
@@ -22,20 +30,26 @@ class Person:
 
     @property
     def weight(self) -> float:
-        """Presence times size so far: samples in all times the median side (px) of those of the last ten minutes."""
+        """Presence times size so far: samples in all times the median side (px) of those of the
+        last ten minutes.
+        """
         return self.count * self.face.size
 
 
 class OnlinePatient:
-    """The patient so far. `look` takes the faces of a sample, every `interval` s; `at` then knows the frames up to it.
+    """The patient so far. `look` takes the faces of a sample, every `interval` s; `at` then knows
+    the frames up to it.
 
-    So a frame waits for the next sample, and its face lies between two samples as in two passes. What differs from `follow_patient`:
+    So a frame waits for the next sample, and its face lies between two samples as in two passes.
+    What differs from `follow_patient`:
 
-    - the patient is the person of the largest presence times size so far, so a caregiver who is there first is taken for the patient until
-      the patient has been seen more; other people count from their third sample on, not before;
-    - somebody not seen for ten minutes is forgotten, and size and region are of the last ten minutes;
-    - the region may change: it is the offline one of what was seen so far, kept as long as it serves (no less than three quarters of the
-      reach, no more than twice as long as need be).
+    - the patient is the person of the largest presence times size so far, so a caregiver who is
+      there first is taken for the patient until the patient has been seen more; other people count
+      from their third sample on, not before;
+    - somebody not seen for ten minutes is forgotten, and size and region are of the last ten
+      minutes;
+    - the region may change: it is the offline one of what was seen so far, kept as long as it
+      serves (no less than three quarters of the reach, no more than twice as long as need be).
     """
 
     def __init__(self, interval: float):
@@ -66,7 +80,10 @@ class OnlinePatient:
     def _forget(self, before: float) -> None:
         for person in self.people:
             face = person.face
-            old = next((number for number, time in enumerate(face.times) if time >= before), len(face.times))
+            old = next(
+                (number for number, time in enumerate(face.times) if time >= before),
+                len(face.times),
+            )
             del face.times[:old], face.boxes[:old], face.probabilities[:old]
         self.people = [person for person in self.people if person.face.times]
         names = {person.name for person in self.people}
@@ -78,14 +95,20 @@ class OnlinePatient:
         if patient is None:
             self._seen = Patient(None, [], self.interval, width, height)
         else:
-            others = [person.face for person in self.people if person.name in patient.met and person.count >= STEADY]
+            others = [
+                person.face
+                for person in self.people
+                if person.name in patient.met and person.count >= STEADY
+            ]
             self._seen = Patient(patient.face, others, self.interval, width, height)
         wanted = self._seen.region
         if not self._serves(wanted):
             self.region = wanted
 
     def _serves(self, wanted: np.ndarray) -> bool:
-        """Whether the region in use still holds what has to be seen, and is not much longer than the `wanted` one."""
+        """Whether the region in use still holds what has to be seen, and is not much longer than
+        the `wanted` one.
+        """
         if self._seen.face is None or np.array_equal(self.region, wanted):
             return bool(self.region.any())
         boxes = np.stack(self._seen.face.boxes)
@@ -93,14 +116,26 @@ class OnlinePatient:
         low = np.maximum(boxes[:, :2].min(0) - reach, 0)
         high = np.minimum(boxes[:, 2:].max(0) + reach, (self._seen.width, self._seen.height))
         holds = (self.region[:2] <= low).all() and (self.region[2:] >= high).all()
-        return bool(holds and max(self.region[2:] - self.region[:2]) < 2 * max(wanted[2:] - wanted[:2]))
+        return bool(
+            holds and max(self.region[2:] - self.region[:2]) < 2 * max(wanted[2:] - wanted[:2])
+        )
 
     def state(self) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
-        """All that it remembers: what JSON can hold, and arrays: a person's samples as (sample, 6): time s, box px, probability."""
-        people = [{"name": person.name, "count": person.count, "met": sorted(person.met)} for person in self.people]
+        """All that it remembers: what JSON can hold, and arrays: a person's samples as (sample, 6):
+        time s, box px, probability.
+        """
+        people = [
+            {"name": person.name, "count": person.count, "met": sorted(person.met)}
+            for person in self.people
+        ]
         size = [self._seen.width, self._seen.height]
         arrays = {f"person/{person.name}": _samples(person.face) for person in self.people}
-        return {"people": people, "named": self._named, "region": self.region.tolist(), "size": size}, arrays
+        return {
+            "people": people,
+            "named": self._named,
+            "region": self.region.tolist(),
+            "size": size,
+        }, arrays
 
     def restore(self, state: dict[str, Any], arrays: dict[str, np.ndarray]) -> None:
         """Go on from a `state()`."""
@@ -114,4 +149,6 @@ class OnlinePatient:
 
 
 def _samples(face: FaceTrack) -> np.ndarray:
-    return np.column_stack([face.times, np.stack(face.boxes), face.probabilities]).astype(np.float64)
+    return np.column_stack([face.times, np.stack(face.boxes), face.probabilities]).astype(
+        np.float64
+    )

@@ -1,4 +1,6 @@
-"""A timeline's folder: what is written block by block, so that a run that was stopped at any moment goes on from its last block."""
+"""A timeline's folder: what is written block by block, so that a run that was stopped at any moment
+goes on from its last block.
+"""
 
 import csv
 import io
@@ -20,14 +22,22 @@ from semiology.timeline.events.timeline import read_timeline
 from semiology.timeline.stream.signs import Row
 
 COLUMNS = "task", "level", "start", "end", "probability"
-NAMES = "timeline.json", "timeline.png", "events.tsv", "events.json", "timeline.csv", "state.safetensors"
+NAMES = (
+    "timeline.json",
+    "timeline.png",
+    "events.tsv",
+    "events.json",
+    "timeline.csv",
+    "state.safetensors",
+)
 
 
 class Record:
-    """OUT/timeline.csv grows by a block; OUT/state.safetensors then takes the place of its predecessor and says how far the table is valid.
+    """OUT/timeline.csv grows by a block; OUT/state.safetensors then takes the place of its
+    predecessor and says how far the table is valid.
 
-    What a killed run wrote after its last state is cut off when the next one begins; so both end with the same bytes. OUT/timeline.json is
-    written last: where it is, the run is complete.
+    What a killed run wrote after its last state is cut off when the next one begins; so both end
+    with the same bytes. OUT/timeline.json is written last: where it is, the run is complete.
 
     Args:
         folder: OUT.
@@ -44,9 +54,13 @@ class Record:
         try:
             folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
-            raise UserError(f"{folder}: cannot be made ({error.strerror}); name another folder (--out)") from error
+            raise UserError(
+                f"{folder}: cannot be made ({error.strerror}); name another folder (--out)"
+            ) from error
         if self._held() not in (None, video):
-            raise UserError(f"{folder}: holds the timeline of another video; name another folder (--out)")
+            raise UserError(
+                f"{folder}: holds the timeline of another video; name another folder (--out)"
+            )
 
     def begun(self) -> bool:
         """Whether the table has a row."""
@@ -55,13 +69,17 @@ class Record:
     def _held(self) -> str | None:
         """The video whose timeline, complete or not, is in the folder; None where there is none."""
         try:
-            return str(json.loads((self.folder / "timeline.json").read_text(encoding="utf-8"))["video"])
+            return str(
+                json.loads((self.folder / "timeline.json").read_text(encoding="utf-8"))["video"]
+            )
         except (OSError, ValueError, KeyError, TypeError):
             state = self._state()
             return None if state is None else state[0].get("video")
 
     def _state(self) -> tuple[dict[str, Any], dict[str, np.ndarray]] | None:
-        """The state of the last block and its arrays; None where there is none, or none that can be used."""
+        """The state of the last block and its arrays; None where there is none, or none that can be
+        used.
+        """
         try:
             with safe_open(self.folder / "state.safetensors", framework="np") as stored:
                 state = json.loads((stored.metadata() or {})["state"])
@@ -70,21 +88,33 @@ class Record:
             return None
 
     def finished(self, size: int | None) -> dict[str, Any] | None:
-        """The result of a complete run, of a source of `size` bytes, where its tables are as it wrote them; None where there is none."""
+        """The result of a complete run, of a source of `size` bytes, where its tables are as it
+        wrote them; None where there is none.
+        """
         try:
             result = json.loads((self.folder / "timeline.json").read_text(encoding="utf-8"))
-            same = result["key"] == self.key and result["source_bytes"] == size and result["tables"] == self._tables()
+            same = (
+                result["key"] == self.key
+                and result["source_bytes"] == size
+                and result["tables"] == self._tables()
+            )
             return result if same else None
         except (OSError, ValueError, KeyError, TypeError):
             return None
 
     def resume(self) -> tuple[dict[str, Any], dict[str, np.ndarray]] | None:
-        """The state of the last block and its arrays, the table cut to it; None where the run begins anew, without old files."""
+        """The state of the last block and its arrays, the table cut to it; None where the run
+        begins anew, without old files.
+        """
         (self.folder / "timeline.json").unlink(missing_ok=True)
         stored = self._state()
         if stored is not None:
             state, _ = stored
-            if state.get("key") == self.key and self.table.is_file() and self.table.stat().st_size >= state["bytes"]:
+            if (
+                state.get("key") == self.key
+                and self.table.is_file()
+                and self.table.stat().st_size >= state["bytes"]
+            ):
                 os.truncate(self.table, state["bytes"])
                 return stored
         for name in NAMES:
@@ -92,8 +122,17 @@ class Record:
         write_text(self.table, _lines([COLUMNS]))
         return None
 
-    def block(self, rows: Iterable[Row], events: list[Event], seconds: float, state: dict[str, Any], arrays: dict[str, np.ndarray]) -> None:
-        """A block is done: its rows, all events so far, the video's seconds so far, and what is needed to go on."""
+    def block(
+        self,
+        rows: Iterable[Row],
+        events: list[Event],
+        seconds: float,
+        state: dict[str, Any],
+        arrays: dict[str, np.ndarray],
+    ) -> None:
+        """A block is done: its rows, all events so far, the video's seconds so far, and what is
+        needed to go on.
+        """
         self.add(rows)
         write_events(self.folder / "events.tsv", events, seconds)
         whole = {**state, "key": self.key, "video": self.video, "bytes": self.table.stat().st_size}
@@ -102,22 +141,48 @@ class Record:
 
     def add(self, rows: Iterable[Row]) -> None:
         """Append rows to the table, times to the millisecond."""
-        cells = [[row.task, row.level, f"{row.start:.3f}", f"{row.end:.3f}", _shown(row.probability)] for row in rows]
+        cells = [
+            [row.task, row.level, f"{row.start:.3f}", f"{row.end:.3f}", _shown(row.probability)]
+            for row in rows
+        ]
         try:
             with open(self.table, "a", encoding="utf-8", newline="") as stream:
                 stream.write(_lines(cells))
                 stream.flush()
                 os.fsync(stream.fileno())
         except OSError as error:
-            raise UserError(f"{self.table}: cannot be written ({error.strerror}); the same command goes on from the last block") from error
+            raise UserError(
+                f"{self.table}: cannot be written ({error.strerror}); the same command goes on from"
+                " the last block"
+            ) from error
 
-    def finish(self, rows: Iterable[Row], events: list[Event], thresholds: dict[str, Hysteresis], result: dict[str, Any]) -> None:
-        """The end: the last rows, the events, the picture with the thresholds of each sign by its name there, and timeline.json."""
+    def finish(
+        self,
+        rows: Iterable[Row],
+        events: list[Event],
+        thresholds: dict[str, Hysteresis],
+        result: dict[str, Any],
+    ) -> None:
+        """The end: the last rows, the events, the picture with the thresholds of each sign by its
+        name there, and timeline.json.
+        """
         self.add(rows)
         write_events(self.folder / "events.tsv", events, result["duration_s"])
-        windows = {f"{task}: {level}": values for (task, level), values in read_timeline(self.table).windows.items()}
-        found = {name: [event for event in events if f"{event.sign}: {event.level}" == name] for name in windows}
-        draw_timeline(self.folder / "timeline.png", windows, found, result["duration_s"], thresholds=thresholds)
+        windows = {
+            f"{task}: {level}": values
+            for (task, level), values in read_timeline(self.table).windows.items()
+        }
+        found = {
+            name: [event for event in events if f"{event.sign}: {event.level}" == name]
+            for name in windows
+        }
+        draw_timeline(
+            self.folder / "timeline.png",
+            windows,
+            found,
+            result["duration_s"],
+            thresholds=thresholds,
+        )
         told = {**result, "video": self.video, "tables": self._tables(), "key": self.key}
         write_text(self.folder / "timeline.json", json.dumps(told, indent=1) + "\n")
 

@@ -1,4 +1,6 @@
-"""One sign through the video: its sliding windows, their probabilities, the events that follow from them."""
+"""One sign through the video: its sliding windows, their probabilities, the events that follow from
+them.
+"""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -8,12 +10,16 @@ from semiology.models.training.saved import SavedModel
 from semiology.timeline.events import Event, EventDetector, Hysteresis
 from semiology.timeline.predict import Windows
 
-Said = Callable[[int, int], dict[str, float] | None]  # first frame and end of a window -> level -> probability; None: not assessable
+Said = Callable[
+    [int, int], dict[str, float] | None
+]  # first frame and end of a window -> level -> probability; None: not assessable
 
 
 @dataclass(frozen=True)
 class Row:
-    """One line of timeline.csv: a window's probability of one level of a label; None where too little of the patient was found."""
+    """One line of timeline.csv: a window's probability of one level of a label; None where too
+    little of the patient was found.
+    """
 
     task: str
     level: str
@@ -25,39 +31,55 @@ class Row:
 class Sign:
     """The windows of one model, scored as they become whole.
 
-    The first level of a label is its neutral one ("absent"): every other level is followed as a sign of its own, so a label of two levels
-    gives one sign, its second level. [our choice]
+    The first level of a label is its neutral one ("absent"): every other level is followed as a
+    sign of its own, so a label of two levels gives one sign, its second level. [our choice]
 
     Args:
         task: the name of the sign's task in the run.
         saved: the model.
-        windows: their length and step, s. The k-th begins k steps after the video's first frame; when the video ends, one more ends with
-            it, and a video shorter than a window is one window.
+        windows: their length and step, s. The k-th begins k steps after the video's first frame;
+            when the video ends, one more ends with it, and a video shorter than a window is one
+            window.
         fps: of the frames, Hz.
         thresholds: level -> when an event begins and ends.
     """
 
-    def __init__(self, task: str, saved: SavedModel, windows: Windows, fps: float, thresholds: dict[str, Hysteresis]):
+    def __init__(
+        self,
+        task: str,
+        saved: SavedModel,
+        windows: Windows,
+        fps: float,
+        thresholds: dict[str, Hysteresis],
+    ):
         self.task, self.saved, self.windows, self.fps = task, saved, windows, fps
         self.levels = saved.levels[1:]
-        self.detectors = {level: EventDetector(thresholds[level], task, level) for level in self.levels}
+        self.detectors = {
+            level: EventDetector(thresholds[level], task, level) for level in self.levels
+        }
         self.length = max(round(windows.length * fps), 1)  # frames
         self._number = 0  # of the next window
         self._scored = 0  # frame at which the last one ended
 
     def advance(self, frames: int, said: Said) -> Iterator[tuple[list[Row], list[Event]]]:
-        """The windows that are whole now that the video has `frames` frames; `said(first, end)` scores some."""
+        """The windows that are whole now that the video has `frames` frames; `said(first, end)`
+        scores some.
+        """
         while (first := round(self._number * self.windows.step * self.fps)) + self.length <= frames:
             yield self._score(first, first + self.length, said)
             self._number += 1
 
     def finish(self, frames: int, said: Said) -> tuple[list[Row], list[Event]]:
-        """The video ends after `frames` frames: the window that ends with it, unless it was there already, and what events are open."""
+        """The video ends after `frames` frames: the window that ends with it, unless it was there
+        already, and what events are open.
+        """
         rows: list[Row] = []
         events: list[Event] = []
         if frames > self._scored:
             rows, events = self._score(max(frames - self.length, 0), frames, said)
-        return rows, events + [event for detector in self.detectors.values() for event in detector.finish()]
+        return rows, events + [
+            event for detector in self.detectors.values() for event in detector.finish()
+        ]
 
     def _score(self, first: int, end: int, said: Said) -> tuple[list[Row], list[Event]]:
         shown, self._scored = said(first, end), end

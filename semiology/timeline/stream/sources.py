@@ -1,4 +1,6 @@
-"""Where a timeline's frames come from: a file, a file that still grows, a camera. Each gives the frames of the grid from some index on."""
+"""Where a timeline's frames come from: a file, a file that still grows, a camera. Each gives the
+frames of the grid from some index on.
+"""
 
 import hashlib
 from collections.abc import Iterable, Iterator
@@ -12,7 +14,10 @@ from semiology.video import Frame, VideoError, probe, read_frames
 from semiology.video.live import LiveFrames, camera_frames, growing_frames, named
 from semiology.video.reader import Damage, on_grid
 
-FIRST = 1 << 16  # bytes of a growing file by which it is known again: a second or less of a recording. [our choice]
+FIRST = (
+    1 << 16
+    # bytes of a growing file by which it is known again: a second or less of a recording. [our choice]
+)
 USUAL = 25.0  # Hz, of tracks [P]: a slower video is read at it, too
 
 
@@ -62,13 +67,17 @@ def open_source(source: str, fps: float, growing: float | None, stall: float) ->
     """A file by its path, a camera by its address (anything with ://).
 
     Raises:
-        UserError: no such file, an address of a kind that is not read, a wait that makes no sense, more frames a second than a file has.
+        UserError: no such file, an address of a kind that is not read, a wait that makes no sense,
+            more frames a second than a file has.
     """
     if stall <= 0 or (growing is not None and growing <= 0):
         raise UserError(f"growing={growing}, stall={stall:g}: give seconds above 0")
     if "://" in source:
         if growing is not None:
-            raise UserError(f"{named(source)}: --growing is for a file that is being written; a camera has --stall")
+            raise UserError(
+                f"{named(source)}: --growing is for a file that is being written; a camera has"
+                " --stall"
+            )
         return Live(camera_frames(source, stall), named(source), fps, "")
     path = Path(source)
     if growing is not None:
@@ -76,7 +85,8 @@ def open_source(source: str, fps: float, growing: float | None, stall: float) ->
     own = probe(path).fps  # what is no video is said before anything is loaded
     if own is not None and fps > max(own, USUAL) + 1e-6:
         raise UserError(
-            f"{path}: has {own:g} frames a second; fps={fps:g} would look at each again and again; set {max(own, USUAL):g} or less"
+            f"{path}: has {own:g} frames a second; fps={fps:g} would look at each again and again;"
+            f" set {max(own, USUAL):g} or less"
         )
     return File(path, fps)
 
@@ -110,7 +120,9 @@ class File:
 
 
 class Live:
-    """Frames of a thread that reads: a camera, or a file that grows, which can be read again from its beginning."""
+    """Frames of a thread that reads: a camera, or a file that grows, which can be read again from
+    its beginning.
+    """
 
     def __init__(self, source: LiveFrames, name: str | Path, fps: float, identity: str):
         self.source, self.name, self.fps, self._identity = source, str(name), fps, identity
@@ -146,7 +158,9 @@ class Live:
 
 
 def _first_hash(path: Path) -> str:
-    """SHA-256 of the first 64 KiB, or of what is there of them; raises VideoError where there is no such file."""
+    """SHA-256 of the first 64 KiB, or of what is there of them; raises VideoError where there is no
+    such file.
+    """
     if not path.is_file():
         raise VideoError(path, "there is no such file; start the recording first")
     with open(path, "rb") as stream:

@@ -1,4 +1,6 @@
-"""Frames to keypoints in one pass: faces every few frames, the patient followed meanwhile, the pose backend in every frame."""
+"""Frames to keypoints in one pass: faces every few frames, the patient followed meanwhile, the pose
+backend in every frame.
+"""
 
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
@@ -28,16 +30,24 @@ class Tracked:
 
 
 def sighted(
-    frames: Iterable[Frame], detector: Callable[[np.ndarray], Faces], patient: OnlinePatient, every: int, known: int
+    frames: Iterable[Frame],
+    detector: Callable[[np.ndarray], Faces],
+    patient: OnlinePatient,
+    every: int,
+    known: int,
 ) -> Iterator[tuple[Frame, Sight]]:
-    """Each frame with what is known of it once the next sample of faces is there: `every` frames at most are held.
+    """Each frame with what is known of it once the next sample of faces is there: `every` frames at
+    most are held.
 
-    Frames whose index is a multiple of `every` are samples; those up to index `known` were looked at before (a resumed run).
+    Frames whose index is a multiple of `every` are samples; those up to index `known` were looked
+    at before (a resumed run).
     """
     held: list[Frame] = []
     for frame in frames:
         if frame.image is not None and not patient.region.any():
-            patient.region = np.array([0.0, 0.0, *frame.image.shape[1::-1]])  # nobody was looked for yet: the whole picture
+            patient.region = np.array(
+                [0.0, 0.0, *frame.image.shape[1::-1]]
+            )  # nobody was looked for yet: the whole picture
         if frame.index % every == 0:
             if frame.image is not None and frame.index > known:
                 height, width = frame.image.shape[:2]
@@ -49,7 +59,9 @@ def sighted(
 
 
 class Stretches:
-    """Sighted frames cut where the pose tracker starts afresh: at every block's end, and where the patient's region changes."""
+    """Sighted frames cut where the pose tracker starts afresh: at every block's end, and where the
+    patient's region changes.
+    """
 
     def __init__(self, sights: Iterator[tuple[Frame, Sight]]):
         self._sights = sights
@@ -57,7 +69,9 @@ class Stretches:
         self.over = False
 
     def until(self, end: int) -> Iterator[tuple[Frame, Sight]]:
-        """Frames up to, and not with, index `end`, as long as the region stays; takes no frame more from the video than it gives."""
+        """Frames up to, and not with, index `end`, as long as the region stays; takes no frame more
+        from the video than it gives.
+        """
         region: np.ndarray | None = None
         while True:
             pair, self._next = self._next or next(self._sights, None), None
@@ -73,7 +87,9 @@ class Stretches:
                 return
 
 
-def tracked(stretches: Stretches, tracker: PoseBackend, end: int, keep_images: bool = False) -> Iterator[Tracked]:
+def tracked(
+    stretches: Stretches, tracker: PoseBackend, end: int, keep_images: bool = False
+) -> Iterator[Tracked]:
     """Frames up to index `end` through the pose backend, which starts afresh with every stretch."""
     last = -1
     while not stretches.over and last < end - 1:
@@ -81,10 +97,14 @@ def tracked(stretches: Stretches, tracker: PoseBackend, end: int, keep_images: b
         for found in tracker.track(_watched(stretches.until(end), waiting)):
             frame = waiting.popleft()
             last = frame.index
-            yield Tracked(frame if keep_images else replace(frame, image=None), frame.image is not None, found)
+            yield Tracked(
+                frame if keep_images else replace(frame, image=None), frame.image is not None, found
+            )
 
 
-def _watched(pairs: Iterator[tuple[Frame, Sight]], waiting: deque[Frame]) -> Iterator[tuple[np.ndarray | None, Sight]]:
+def _watched(
+    pairs: Iterator[tuple[Frame, Sight]], waiting: deque[Frame]
+) -> Iterator[tuple[np.ndarray | None, Sight]]:
     for frame, sight in pairs:
         waiting.append(frame)
         yield frame.image, sight
@@ -100,7 +120,9 @@ class NoTracking:
     def parameters(self) -> dict[str, object]:
         return {"name": self.name}
 
-    def track(self, frames: Iterable[tuple[np.ndarray | None, Sight]]) -> Iterator[dict[str, Landmarks]]:
+    def track(
+        self, frames: Iterable[tuple[np.ndarray | None, Sight]]
+    ) -> Iterator[dict[str, Landmarks]]:
         return ({} for _ in frames)
 
 

@@ -1,7 +1,8 @@
-"""Writing the covered copy, looking for faces in the very file that was written, and covering again until there are none.
+"""Writing the covered copy, looking for faces in the very file that was written, and covering again
+until there are none.
 
-Compression changes pictures a little, and a detector near its threshold may then change its mind: so what is checked is not what went into
-the encoder but what a viewer decodes.
+Compression changes pictures a little, and a detector near its threshold may then change its mind:
+so what is checked is not what went into the encoder but what a viewer decodes.
 """
 
 import hashlib
@@ -17,55 +18,99 @@ from semiology.tracking.deidentify.cover import AROUND, GREY, Cover, enlarged, p
 from semiology.tracking.patient import THRESHOLD, FaceDetector, Faces
 from semiology.video import VideoInfo, every_frame, write_copy
 
-ADDING = 3  # rounds in which a face that is still found gets a box; in later ones its whole frame is covered
+# rounds in which a face that is still found gets a box; in later ones its whole frame is covered
+ADDING = 3
 MOST = 20  # rounds in all
 
 
 def write_checked(
-    video: str | Path, out: str | Path, plan: Sequence[Cover], info: VideoInfo, *, grow: float, progress: bool = False
+    video: str | Path,
+    out: str | Path,
+    plan: Sequence[Cover],
+    info: VideoInfo,
+    *,
+    grow: float,
+    progress: bool = False,
 ) -> tuple[list[Cover], int]:
-    """Write `video` with `plan` covered to `out`, so that MTCNN at its default thresholds finds no face in any frame of the written file.
+    """Write `video` with `plan` covered to `out`, so that MTCNN at its default thresholds finds no
+    face in any frame of the written file.
 
-    A face that it still finds gets a box in its frame and those within 0.1 s, `grow` times its size where its probability is 0.9 or more
-    (the others are mostly patterns); after three such rounds the frame is covered whole. A frame whose decoded picture is the same as in
-    an earlier round is not searched twice.
+    A face that it still finds gets a box in its frame and those within 0.1 s, `grow` times its size
+    where its probability is 0.9 or more (the others are mostly patterns); after three such rounds
+    the frame is covered whole. A frame whose decoded picture is the same as in an earlier round is
+    not searched twice.
 
     Returns:
         What was covered in the end, and the number of rounds.
 
     Raises:
-        UserError: faces are found after twenty rounds, or the copy lost frames: it must not be used.
+        UserError: faces are found after twenty rounds, or the copy lost frames: it must not be
+            used.
     """
     detector = FaceDetector(smallest=0, threshold=0)
-    aspect = 1 / info.pixel_aspect if info.rotation % 180 else info.pixel_aspect  # the copy stands upright
+    aspect = (
+        1 / info.pixel_aspect if info.rotation % 180 else info.pixel_aspect
+    )  # the copy stands upright
     searched: dict[int, bytes] = {}
     for number in range(1, MOST + 1):
         painted = _painted(video, plan, info)
-        write_copy(out, tqdm(painted, "writing", len(plan), False, unit="frame", disable=not progress), pixel_aspect=aspect)
-        decoded = tqdm(every_frame(out), f"check {number}", len(plan), False, unit="frame", disable=not progress)
+        write_copy(
+            out,
+            tqdm(painted, "writing", len(plan), False, unit="frame", disable=not progress),
+            pixel_aspect=aspect,
+        )
+        decoded = tqdm(
+            every_frame(out),
+            f"check {number}",
+            len(plan),
+            False,
+            unit="frame",
+            disable=not progress,
+        )
         left = faces_left((frame.image for frame in decoded), len(plan), detector, searched)
         if not left:
             return list(plan), number
         plan = covered_again(plan, left, info, grow, whole=number > ADDING)
-    raise UserError(f"a face is still found in frame {min(left)} after {MOST} rounds of covering; no copy was written, raise grow")
+    raise UserError(
+        f"a face is still found in frame {min(left)} after {MOST} rounds of covering; no copy was"
+        " written, raise grow"
+    )
 
 
-def _painted(video: str | Path, plan: Sequence[Cover], info: VideoInfo) -> Iterator[tuple[float, np.ndarray]]:
+def _painted(
+    video: str | Path, plan: Sequence[Cover], info: VideoInfo
+) -> Iterator[tuple[float, np.ndarray]]:
     for frame, cover in zip(every_frame(video), plan, strict=True):
-        yield cover.time, np.full((info.height, info.width, 3), GREY, np.uint8) if frame.image is None else paint(frame.image, cover.boxes)
+        yield (
+            cover.time,
+            (
+                np.full((info.height, info.width, 3), GREY, np.uint8)
+                if frame.image is None
+                else paint(frame.image, cover.boxes)
+            ),
+        )
 
 
-def faces_left(images: Iterator[np.ndarray | None], frames: int, detector: FaceDetector, searched: dict[int, bytes]) -> dict[int, Faces]:
+def faces_left(
+    images: Iterator[np.ndarray | None],
+    frames: int,
+    detector: FaceDetector,
+    searched: dict[int, bytes],
+) -> dict[int, Faces]:
     """Frame -> faces that the detector finds in the written copy.
 
     Args:
         images: of the copy, in order; there must be as many as `frames`.
-        searched: frame -> digest of a picture in which nothing was found; such a picture is not searched again. Is added to.
+        searched: frame -> digest of a picture in which nothing was found; such a picture is not
+            searched again. Is added to.
     """
     left, count = {}, 0
     for count, image in enumerate(images, start=1):
         if image is None:
-            raise UserError(f"frame {count - 1} of the copy cannot be decoded; the copy was not kept, look at the disk")
+            raise UserError(
+                f"frame {count - 1} of the copy cannot be decoded; the copy was not kept, look at"
+                " the disk"
+            )
         digest = hashlib.blake2b(image.tobytes(), digest_size=16).digest()
         if searched.get(count - 1) == digest:
             continue
@@ -79,16 +124,24 @@ def faces_left(images: Iterator[np.ndarray | None], frames: int, detector: FaceD
     return left
 
 
-def covered_again(plan: Sequence[Cover], left: dict[int, Faces], info: VideoInfo, grow: float, *, whole: bool) -> list[Cover]:
-    """The plan with what was found in the copy covered too: by boxes, or, with `whole`, by covering its frames whole."""
+def covered_again(
+    plan: Sequence[Cover], left: dict[int, Faces], info: VideoInfo, grow: float, *, whole: bool
+) -> list[Cover]:
+    """The plan with what was found in the copy covered too: by boxes, or, with `whole`, by covering
+    its frames whole.
+    """
     again, frame = list(plan), np.array([[0, 0, info.width, info.height]])
     times = np.array([cover.time for cover in plan])
     for place, faces in left.items():
         if whole:
             again[place] = replace(again[place], reason="whole frame", boxes=frame)
             continue
-        added = np.where(faces.probability[:, None] >= THRESHOLD, enlarged(faces.boxes, grow), faces.boxes)
-        first, last = np.searchsorted(times, [times[place] - AROUND - 1e-9, times[place] + AROUND + 1e-9])
+        added = np.where(
+            faces.probability[:, None] >= THRESHOLD, enlarged(faces.boxes, grow), faces.boxes
+        )
+        first, last = np.searchsorted(
+            times, [times[place] - AROUND - 1e-9, times[place] + AROUND + 1e-9]
+        )
         for near in range(first, last):
             cover = again[near]
             boxes = to_pixels([*cover.boxes, *added], info.width, info.height)

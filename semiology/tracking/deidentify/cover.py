@@ -1,4 +1,6 @@
-"""What is covered in each frame: grown boxes around heads, filled over short gaps, and everything where the patient's head is lost."""
+"""What is covered in each frame: grown boxes around heads, filled over short gaps, and everything
+where the patient's head is lost.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,8 +14,12 @@ from semiology.tracking.deidentify.heads import Sighting
 from semiology.tracking.patient import STEADY, THRESHOLD, FaceTrack, link
 
 GREY = 127  # flat: a filled area holds nothing of what was there; blurring and pixels can be undone
-AROUND = 0.1  # s; each frame gets its neighbours' boxes within this time too: heads move while a frame is exposed [our choice]
-SPEED = 4.0  # sides of the head a second by which its box grows at each edge while it is not seen, as fast as heads move in seizures
+# s; each frame gets its neighbours' boxes within this time too: heads move while a frame is exposed
+# [our choice]
+AROUND = 0.1
+# sides of the head a second by which its box grows at each edge while it is not seen, as fast as
+# heads move in seizures
+SPEED = 4.0
 
 
 @dataclass(frozen=True)
@@ -21,8 +27,10 @@ class DeidentifyOptions:
     """How to cover. [our choice]
 
     Attributes:
-        lost: what happens to a frame with no head of the patient: "cover" all of it, or "keep" it but for other people's faces.
-        lost_after: s from the nearest frame in which the patient's head was found to where it counts as lost.
+        lost: what happens to a frame with no head of the patient: "cover" all of it, or "keep" it
+            but for other people's faces.
+        lost_after: s from the nearest frame in which the patient's head was found to where it
+            counts as lost.
         grow: times the size of the box around face or head joints that is covered.
     """
 
@@ -44,9 +52,11 @@ class Cover:
     """What one frame gets.
 
     Attributes:
-        reason: "face" or "head": the patient's was found; "filled": between or next to frames with the head; "whole frame": the head is
-            lost; "damaged": the frame cannot be decoded, all of it is covered; "nothing": the head is lost and the frame kept all the same.
-        boxes: (box, 4) x0, y0, x1, y1 in whole px, the ends not included; the patient's and other people's. The whole frame is one box.
+        reason: "face" or "head": the patient's was found; "filled": between or next to frames with
+            the head; "whole frame": the head is lost; "damaged": the frame cannot be decoded, all
+            of it is covered; "nothing": the head is lost and the frame kept all the same.
+        boxes: (box, 4) x0, y0, x1, y1 in whole px, the ends not included; the patient's and other
+            people's. The whole frame is one box.
         added: how many of them were added because a face was found in the finished copy.
     """
 
@@ -57,17 +67,23 @@ class Cover:
     added: int = 0
 
 
-def covers(sightings: Sequence[Sighting], width: int, height: int, options: DeidentifyOptions) -> list[Cover]:
+def covers(
+    sightings: Sequence[Sighting], width: int, height: int, options: DeidentifyOptions
+) -> list[Cover]:
     """What each frame of a video of `width` times `height` px gets.
 
-    The patient's head and every other face (linked over time) are filled each for themselves, see `fill`. A face seen three times or more,
-    with a median probability of 0.9 or more, is a person's: it is grown and filled like the patient's head, but its box does not grow while
-    it is not seen, because a face that turned away need not be found, and the check covers one that went on. The others are mostly
-    patterns, and covered as found, in their own frame and those within 0.1 s. The patient's head alone decides whether a frame is covered
-    whole: that a caregiver's face was found says nothing of where the patient is.
+    The patient's head and every other face (linked over time) are filled each for themselves, see
+    `fill`. A face seen three times or more, with a median probability of 0.9 or more, is a
+    person's: it is grown and filled like the patient's head, but its box does not grow while it is
+    not seen, because a face that turned away need not be found, and the check covers one that went
+    on. The others are mostly patterns, and covered as found, in their own frame and those within
+    0.1 s. The patient's head alone decides whether a frame is covered whole: that a caregiver's
+    face was found says nothing of where the patient is.
     """
     times = np.array([sighting.time for sighting in sightings])
-    found = np.array([np.full(4, np.nan) if sighting.head is None else sighting.head for sighting in sightings])
+    found = np.array(
+        [np.full(4, np.nan) if sighting.head is None else sighting.head for sighting in sightings]
+    )
     filled = fill(times, found, options.lost_after, SPEED)
     wanted: list[list[np.ndarray]] = [[] for _ in times]
     _add(wanted, spread(times, enlarged(filled, options.grow)))
@@ -83,7 +99,14 @@ def covers(sightings: Sequence[Sighting], width: int, height: int, options: Deid
         boxes = to_pixels(wanted[number], width, height)
         is_lost = bool(np.isnan(filled[number]).any()) or not len(boxes)
         if sighting.damaged or (is_lost and options.lost == "cover"):
-            result.append(Cover(sighting.index, sighting.time, "damaged" if sighting.damaged else "whole frame", frame[None]))
+            result.append(
+                Cover(
+                    sighting.index,
+                    sighting.time,
+                    "damaged" if sighting.damaged else "whole frame",
+                    frame[None],
+                )
+            )
             continue
         reason = "nothing" if is_lost else sighting.by or "filled"
         result.append(Cover(sighting.index, sighting.time, reason, boxes))
@@ -96,10 +119,12 @@ def _add(wanted: list[list[np.ndarray]], boxes: np.ndarray) -> None:
 
 
 def fill(times: np.ndarray, boxes: np.ndarray, longest: float, speed: float) -> np.ndarray:
-    """Boxes (time, 4) px, NaN where not seen, with the rows filled that are within `longest` s of a row that was seen; others stay NaN.
+    """Boxes (time, 4) px, NaN where not seen, with the rows filled that are within `longest` s of a
+    row that was seen; others stay NaN.
 
-    Between two sightings at most twice `longest` apart the box goes from one to the other on a straight line; otherwise the nearer one
-    stays. Either grows at each edge by `speed` of its sides for every second that it is away from the nearer sighting.
+    Between two sightings at most twice `longest` apart the box goes from one to the other on a
+    straight line; otherwise the nearer one stays. Either grows at each edge by `speed` of its sides
+    for every second that it is away from the nearer sighting.
     """
     filled = boxes.copy()
     seen = np.flatnonzero(~np.isnan(boxes).any(axis=1))
@@ -130,23 +155,31 @@ def spread(times: np.ndarray, boxes: np.ndarray) -> np.ndarray:
     """For each time the union of the boxes (time, 4) within 0.1 s of it; NaN where there are none."""
     united = np.full_like(boxes, np.nan)
     for row in np.flatnonzero(~np.isnan(boxes).any(axis=1)):
-        first, last = np.searchsorted(times, [times[row] - AROUND - 1e-9, times[row] + AROUND + 1e-9])
+        first, last = np.searchsorted(
+            times, [times[row] - AROUND - 1e-9, times[row] + AROUND + 1e-9]
+        )
         united[first:last, :2] = np.fmin(united[first:last, :2], boxes[row, :2])
         united[first:last, 2:] = np.fmax(united[first:last, 2:], boxes[row, 2:])
     return united
 
 
 def is_person(track: FaceTrack) -> bool:
-    """Whether a track of faces is a person's: seen three times or more, with a median probability of 0.9 or more."""
+    """Whether a track of faces is a person's: seen three times or more, with a median probability
+    of 0.9 or more.
+    """
     return len(track.times) >= STEADY and float(np.median(track.probabilities)) >= THRESHOLD
 
 
 def to_pixels(boxes: Sequence[np.ndarray], width: int, height: int) -> np.ndarray:
-    """Boxes, (box, 4), in whole px and cut to the picture; empty and repeated ones, and those inside another, are left out."""
+    """Boxes, (box, 4), in whole px and cut to the picture; empty and repeated ones, and those
+    inside another, are left out.
+    """
     rows: list[np.ndarray] = []
     for box in boxes:
         low, high = np.floor(box[:2]), np.ceil(box[2:])
-        row = np.concatenate([low.clip(0, [width, height]), high.clip(0, [width, height])]).astype(int)
+        row = np.concatenate([low.clip(0, [width, height]), high.clip(0, [width, height])]).astype(
+            int
+        )
         if (row[2:] > row[:2]).all() and not any(_inside(row, other) for other in rows):
             rows = [*(other for other in rows if not _inside(other, row)), row]
     return np.array(rows, int).reshape(-1, 4)

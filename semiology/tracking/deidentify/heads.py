@@ -1,4 +1,6 @@
-"""What every frame of a video shows of heads: the patient's, by face landmarks, pose and face detector; and every face of anybody."""
+"""What every frame of a video shows of heads: the patient's, by face landmarks, pose and face
+detector; and every face of anybody.
+"""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -15,9 +17,12 @@ from semiology.video import every_frame, read_frames
 
 SAMPLE = 0.48  # s between the frames in which the first pass looks for faces, as in extraction
 JOINTS = ("nose", "left_eye", "right_eye", "left_ear", "right_ear")
-HEAD = 0.32  # m, least side of the square around the head joints where no face is seen: from behind or aside they lie close together, and
+# m, least side of the square around the head joints where no face is seen: from behind or aside
+# they lie close together, and
+HEAD = 0.32
 # from above far from the crown [our choice]
-SURE = 0.5  # mean confidence of these joints from which they count as a head that was found [our choice]
+# mean confidence of these joints from which they count as a head that was found [our choice]
+SURE = 0.5
 NO_FACES = Faces(np.zeros((0, 4)), np.zeros(0))
 
 
@@ -28,8 +33,10 @@ class Sighting:
     Attributes:
         index: place of the frame in the video.
         time: s from the first frame.
-        head: box of the patient's head, (4,) x0, y0, x1, y1 in px, not grown; None where it was not found.
-        by: what it rests on: "face", face landmarks or detector; "head", the pose's head joints only; "" where it was not found.
+        head: box of the patient's head, (4,) x0, y0, x1, y1 in px, not grown; None where it was not
+            found.
+        by: what it rests on: "face", face landmarks or detector; "head", the pose's head joints
+            only; "" where it was not found.
         faces: every other face that MTCNN finds at its default thresholds, false alarms too.
         damaged: the frame cannot be decoded.
     """
@@ -43,9 +50,11 @@ class Sighting:
 
 
 def look(video: str | Path, *, progress: bool = False) -> list[Sighting]:
-    """Look for heads in every frame. Who the patient is, is decided as in extraction; MediaPipe gives pose and landmarks.
+    """Look for heads in every frame. Who the patient is, is decided as in extraction; MediaPipe
+    gives pose and landmarks.
 
-    Goes through the video twice, a few frames a second and then each; memory holds a dozen frames and the boxes.
+    Goes through the video twice, a few frames a second and then each; memory holds a dozen frames
+    and the boxes.
 
     Raises:
         VideoError: the video cannot be read.
@@ -57,9 +66,13 @@ def look(video: str | Path, *, progress: bool = False) -> list[Sighting]:
     looked: list[Sighting] = []
 
     def frames() -> Iterator[tuple[np.ndarray | None, Sight]]:
-        for frame in tqdm(every_frame(video), "looking for heads", leave=False, unit="frame", disable=not progress):
+        for frame in tqdm(
+            every_frame(video), "looking for heads", leave=False, unit="frame", disable=not progress
+        ):
             faces = NO_FACES if frame.image is None else detector(frame.image)
-            looked.append(Sighting(frame.index, frame.time, None, "", faces, damaged=frame.image is None))
+            looked.append(
+                Sighting(frame.index, frame.time, None, "", faces, damaged=frame.image is None)
+            )
             yield frame.image, patient.at(frame.time)
 
     for number, found in enumerate(backend.track(frames())):
@@ -70,19 +83,28 @@ def look(video: str | Path, *, progress: bool = False) -> list[Sighting]:
 
 
 def with_head(
-    seen: Sighting, found: Mapping[str, Landmarks], names: Sequence[str], expected: np.ndarray | None, width: int, height: int
+    seen: Sighting,
+    found: Mapping[str, Landmarks],
+    names: Sequence[str],
+    expected: np.ndarray | None,
+    width: int,
+    height: int,
 ) -> Sighting:
     """The sighting with the patient's head told from the other faces.
 
     Args:
-        seen: with every face of the frame; those at the landmarks, the head joints or the expected place are the patient's.
+        seen: with every face of the frame; those at the landmarks, the head joints or the expected
+            place are the patient's.
         found: "body", with joints `names`, and "face", as the pose backend found them.
         expected: box of the patient's face by the first pass, or None.
-        width, height: px; a head whose middle is outside of the picture is a guess of the pose, and nothing that could be covered.
+        width, height: px; a head whose middle is outside of the picture is a guess of the pose, and
+            nothing that could be covered.
     """
     landmarks = [bounds(found["face"].position)] if "face" in found else []
     joints = head_of(found["body"], names) if "body" in found else None
-    if joints is not None and not (0 <= centre(joints)[0] < width and 0 <= centre(joints)[1] < height):
+    if joints is not None and not (
+        0 <= centre(joints)[0] < width and 0 <= centre(joints)[1] < height
+    ):
         joints = None
     known = [box for box in (*landmarks, joints, expected) if box is not None]
     own = np.array([any(_meet(face, box) for box in known) for face in seen.faces.boxes], bool)
@@ -91,11 +113,16 @@ def with_head(
     if joints is not None:
         boxes.append(joints if boxes else at_least(joints, HEAD, found["body"]))
     others = Faces(seen.faces.boxes[~own], seen.faces.probability[~own])
-    return replace(seen, head=union(boxes), by=by, faces=others) if boxes else replace(seen, faces=others)
+    return (
+        replace(seen, head=union(boxes), by=by, faces=others)
+        if boxes
+        else replace(seen, faces=others)
+    )
 
 
 def head_of(body: Landmarks, names: Sequence[str]) -> np.ndarray | None:
-    """Square around the pose's head joints, about as large as a head, px; None where the pose is not sure of them.
+    """Square around the pose's head joints, about as large as a head, px; None where the pose is
+    not sure of them.
 
     Its side is 1.2 times their extent, which from the front is the head's width.
     """
@@ -107,7 +134,9 @@ def head_of(body: Landmarks, names: Sequence[str]) -> np.ndarray | None:
 
 
 def at_least(box: np.ndarray, metres: float, body: Landmarks) -> np.ndarray:
-    """The box, or the square of a side of `metres` around its centre where that is larger, by the body's joints in px and in metres."""
+    """The box, or the square of a side of `metres` around its centre where that is larger, by the
+    body's joints in px and in metres.
+    """
     if body.position_3d is None:
         return box
     flat, deep = (points - points.mean(0) for points in (body.position, body.position_3d[:, :2]))

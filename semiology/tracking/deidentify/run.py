@@ -1,4 +1,6 @@
-"""De-identifying many videos, or all videos of a cohort: what is done already is not done again, what fails is listed."""
+"""De-identifying many videos, or all videos of a cohort: what is done already is not done again,
+what fails is listed.
+"""
 
 import csv
 import io
@@ -29,12 +31,15 @@ REASONS = ("face", "head", "filled", "whole frame", "damaged", "nothing")
 
 @dataclass
 class DeidentifySummary:
-    """What was done. The copies' names stand for the videos: those the user typed, numbers, or clip_ids.
+    """What was done. The copies' names stand for the videos: those the user typed, numbers, or
+    clip_ids.
 
     Attributes:
-        done: copies that were made. skipped: that were there already. failed: (name, what was wrong).
+        done: copies that were made. skipped: that were there already. failed: (name, what was
+            wrong).
         records: name -> what its .json holds.
-        left_out: clips of a cohort that have tracks but no video; tracks hold faces too and are not copied.
+        left_out: clips of a cohort that have tracks but no video; tracks hold faces too and are not
+            copied.
     """
 
     done: list[str] = field(default_factory=list)
@@ -46,10 +51,18 @@ class DeidentifySummary:
     def text(self) -> str:
         """A few lines to print."""
         total = len(self.done) + len(self.skipped) + len(self.failed)
-        lines = [f"{total} videos: {len(self.done)} covered, {len(self.skipped)} were there already, {len(self.failed)} failed"]
+        lines = [
+            f"{total} videos: {len(self.done)} covered, {len(self.skipped)} were there already,"
+            f" {len(self.failed)} failed"
+        ]
         for name, record in self.records.items():
-            reasons = ", ".join(f"{reason} {count}" for reason, count in record["reasons"].items() if count)
-            lines.append(f"{name}: {record['frames']} frames: {reasons}; {record['covered']:.1%} of the picture covered")
+            reasons = ", ".join(
+                f"{reason} {count}" for reason, count in record["reasons"].items() if count
+            )
+            lines.append(
+                f"{name}: {record['frames']} frames: {reasons}; {record['covered']:.1%} of the"
+                " picture covered"
+            )
         lines += [f"left out: {clip_id}: has tracks and no video" for clip_id in self.left_out]
         lines += [f"failed: {name}: {message}" for name, message in self.failed]
         return "\n".join(lines)
@@ -63,43 +76,67 @@ def deidentify_videos(
     rename: bool = False,
     progress: bool = True,
 ) -> DeidentifySummary:
-    """Copy videos with every head covered: OUT/<name>.mp4, with <name>.csv saying what each frame got, and <name>.json in sum.
+    """Copy videos with every head covered: OUT/<name>.mp4, with <name>.csv saying what each frame
+    got, and <name>.json in sum.
 
-    Faces, or the whole head where the face is not seen, are filled with flat grey; a frame in which the patient's head is lost is covered
-    whole. Sound, subtitles and metadata are dropped. De-identified is not anonymous: gait, clothes, room and what the name says remain.
+    Faces, or the whole head where the face is not seen, are filled with flat grey; a frame in which
+    the patient's head is lost is covered whole. Sound, subtitles and metadata are dropped.
+    De-identified is not anonymous: gait, clothes, room and what the name says remain.
 
     Args:
         videos: the files; a copy is named as its video without suffix.
         rename: name the copies video-001, video-002, ... in the order given.
 
     Raises:
-        UserError: two videos of the same name, a copy that would overwrite a video or something else; the folder cannot be written.
+        UserError: two videos of the same name, a copy that would overwrite a video or something
+            else; the folder cannot be written.
     """
-    names = [f"video-{number:03d}" if rename else Path(video).stem for number, video in enumerate(videos, start=1)]
+    names = [
+        f"video-{number:03d}" if rename else Path(video).stem
+        for number, video in enumerate(videos, start=1)
+    ]
     for name in names:
         twins = [str(video) for video, other in zip(videos, names) if other.lower() == name.lower()]
         if len(twins) > 1:
-            raise UserError(f"{' and '.join(twins)}: would share the copy {Path(out) / name}.mp4; rename one, or number them by --rename")
-    return _all([(name, Path(video)) for name, video in zip(names, videos)], Path(out), options or DeidentifyOptions(), progress)
+            raise UserError(
+                f"{' and '.join(twins)}: would share the copy {Path(out) / name}.mp4; rename one,"
+                " or number them by --rename"
+            )
+    return _all(
+        [(name, Path(video)) for name, video in zip(names, videos)],
+        Path(out),
+        options or DeidentifyOptions(),
+        progress,
+    )
 
 
 def deidentify_cohort(
-    cohort: Cohort, out: str | Path, *, options: DeidentifyOptions | None = None, progress: bool = True
+    cohort: Cohort,
+    out: str | Path,
+    *,
+    options: DeidentifyOptions | None = None,
+    progress: bool = True,
 ) -> DeidentifySummary:
-    """Copy a cohort with every head covered: its tables, and OUT/videos/<clip_id>.mp4 named by the first clip of each video.
+    """Copy a cohort with every head covered: its tables, and OUT/videos/<clip_id>.mp4 named by the
+    first clip of each video.
 
-    Start and end of the clips stay true, because no frame is left out. Participants' table and sidecar are copied as they are: what they
-    tell of a person is the user's to judge. Clips whose video failed, and those with tracks only, are not in the copy; the column `tracks`
-    is dropped, because tracks hold the face's landmarks. OUT/deidentified.json says in sum what each video got.
+    Start and end of the clips stay true, because no frame is left out. Participants' table and
+    sidecar are copied as they are: what they tell of a person is the user's to judge. Clips whose
+    video failed, and those with tracks only, are not in the copy; the column `tracks` is dropped,
+    because tracks hold the face's landmarks. OUT/deidentified.json says in sum what each video got.
 
     Raises:
-        UserError: OUT is the cohort itself or holds something else; the cohort has no video; OUT cannot be written.
+        UserError: OUT is the cohort itself or holds something else; the cohort has no video; OUT
+            cannot be written.
     """
     out = Path(out)
     if out.resolve() == cohort.folder.resolve():
         raise UserError(f"{out}: is the cohort itself; choose another folder for the copy")
     if (out / "clips.tsv").exists() and not (out / MARK).exists():
-        raise UserError(f"{out}: holds a cohort that was not made by semiology deidentify; choose another folder")
+        raise UserError(
+            f"{out}: holds a cohort that was not made by semiology deidentify; choose another"
+            " folder"
+        )
     names: dict[str, str] = {}
     for clip in cohort.clips:
         if clip.video:
@@ -118,7 +155,13 @@ def deidentify_cohort(
     csv.writer(clips, delimiter="\t", lineterminator="\n").writerows(
         [columns, *([row[column] or "n/a" for column in columns] for row in rows)]
     )
-    write_text(out / MARK, json.dumps({"options": asdict(options or DeidentifyOptions()), "videos": summary.records}, indent=1) + "\n")
+    write_text(
+        out / MARK,
+        json.dumps(
+            {"options": asdict(options or DeidentifyOptions()), "videos": summary.records}, indent=1
+        )
+        + "\n",
+    )
     for name in ("participants.tsv", "clips.json"):
         with atomic_path(out / name) as temporary:
             temporary.write_bytes((cohort.folder / name).read_bytes())
@@ -126,14 +169,18 @@ def deidentify_cohort(
     return summary
 
 
-def _all(sources: Sequence[tuple[str, Path]], out: Path, options: DeidentifyOptions, progress: bool) -> DeidentifySummary:
+def _all(
+    sources: Sequence[tuple[str, Path]], out: Path, options: DeidentifyOptions, progress: bool
+) -> DeidentifySummary:
     pose_backend("mediapipe")  # what is wrong for all videos is said before the first
     for name, video in sources:
         copy = out / f"{name}.mp4"
         if copy.exists() and video.exists() and copy.samefile(video):
             raise UserError(f"{copy}: is the video itself; choose another folder for the copy")
         if copy.exists() and not _record(copy):
-            raise UserError(f"{copy}: is there and was not made by semiology deidentify; choose another folder")
+            raise UserError(
+                f"{copy}: is there and was not made by semiology deidentify; choose another folder"
+            )
     summary = DeidentifySummary()
     for name, video in sources:
         copy = out / f"{name}.mp4"
@@ -151,13 +198,28 @@ def _all(sources: Sequence[tuple[str, Path]], out: Path, options: DeidentifyOpti
             if isinstance(error.__cause__, OSError):
                 raise  # the folder cannot be written: every other video would fail too
             summary.failed.append((name, str(error)))
-        except (RuntimeError, ValueError, ArithmeticError, MemoryError) as error:  # one video's failure must not stop a night's work
-            summary.failed.append((name, f"{type(error).__name__}: {' '.join(str(error).split())[:300]}"))
+        except (
+            RuntimeError,
+            ValueError,
+            ArithmeticError,
+            MemoryError,
+        ) as error:  # one video's failure must not stop a night's work
+            summary.failed.append(
+                (name, f"{type(error).__name__}: {' '.join(str(error).split())[:300]}")
+            )
     return summary
 
 
-def deidentify_video(video: str | Path, copy: Path, options: DeidentifyOptions, *, key: str = "", progress: bool = False) -> list[Cover]:
-    """Write one covered copy with its log (.csv) and record (.json); the copy appears last, when it was checked, or not at all.
+def deidentify_video(
+    video: str | Path,
+    copy: Path,
+    options: DeidentifyOptions,
+    *,
+    key: str = "",
+    progress: bool = False,
+) -> list[Cover]:
+    """Write one covered copy with its log (.csv) and record (.json); the copy appears last, when it
+    was checked, or not at all.
 
     Raises:
         VideoError: the video cannot be read.
@@ -166,7 +228,9 @@ def deidentify_video(video: str | Path, copy: Path, options: DeidentifyOptions, 
     info = probe(video)
     plan = covers(look(video, progress=progress), info.width, info.height, options)
     with atomic_path(copy) as temporary:
-        final, rounds = write_checked(video, temporary, plan, info, grow=options.grow, progress=progress)
+        final, rounds = write_checked(
+            video, temporary, plan, info, grow=options.grow, progress=progress
+        )
         shares = [share_covered(cover.boxes, info.width, info.height) for cover in final]
         counts = Counter(cover.reason for cover in final)
         record = {
@@ -178,25 +242,39 @@ def deidentify_video(video: str | Path, copy: Path, options: DeidentifyOptions, 
             "rounds": rounds,
             "options": asdict(options),
         }
-        copy.unlink(missing_ok=True)  # or an interruption here would leave the record of one copy beside another
+        copy.unlink(
+            missing_ok=True
+        )  # or an interruption here would leave the record of one copy beside another
         write_text(copy.with_suffix(".csv"), log(final, shares))
         write_text(copy.with_suffix(".json"), json.dumps(record, indent=1) + "\n")
     return final
 
 
 def log(plan: Sequence[Cover], shares: Sequence[float]) -> str:
-    """One line a frame: its place, time (s), reason, boxes (x0 y0 x1 y1 in px, parted by ";"), how many the check added, share covered."""
+    """One line a frame: its place, time (s), reason, boxes (x0 y0 x1 y1 in px, parted by ";"), how
+    many the check added, share covered.
+    """
     lines = ["frame,time_s,reason,boxes,added_by_check,share_covered"]
     for cover, share in zip(plan, shares):
         boxes = ";".join(" ".join(map(str, box)) for box in cover.boxes)
-        lines.append(f"{cover.index},{cover.time:.6f},{cover.reason},{boxes},{cover.added},{share:.4f}")
+        lines.append(
+            f"{cover.index},{cover.time:.6f},{cover.reason},{boxes},{cover.added},{share:.4f}"
+        )
     return "\n".join(lines) + "\n"
 
 
 def _key(video: Path, options: DeidentifyOptions) -> str:
     probe(video)  # says what is wrong with a file before all of it is read
     models = {"detector": FaceDetector.parameters(), "pose": pose_backend("mediapipe").parameters()}
-    return make_key({"made": "deidentify", "version": VERSION, "sha256": content_hash(video), "options": asdict(options), **models})
+    return make_key(
+        {
+            "made": "deidentify",
+            "version": VERSION,
+            "sha256": content_hash(video),
+            "options": asdict(options),
+            **models,
+        }
+    )
 
 
 def _record(copy: Path) -> dict:

@@ -18,9 +18,9 @@ class SnippetOptions:
 
     Attributes:
         frames: of a snippet, at 15 Hz. 8 [T]; 16 and 32 are usual too.
-        stride: frames from one snippet's start to the next. 1 in the published features; 8 reads every frame once (with 8 frames a
-            snippet), at an eighth of the work and disk, and leaves a segment of a second or two still some snippets to choose from. [our
-            choice]
+        stride: frames from one snippet's start to the next. 1 in the published features; 8 reads
+            every frame once (with 8 frames a snippet), at an eighth of the work and disk, and
+            leaves a segment of a second or two still some snippets to choose from. [our choice]
         batch: snippets at a time. Not in the store's key.
         precision: "fp32", "bf16", or "auto": bf16 where the device computes in it.
         device: "auto" takes a GPU where there is one. Not in the store's key.
@@ -34,7 +34,10 @@ class SnippetOptions:
 
     def __post_init__(self) -> None:
         if min(self.frames, self.stride, self.batch) < 1:
-            raise UserError(f"snippets: frames={self.frames}, stride={self.stride}, batch={self.batch}; give 1 or more of each")
+            raise UserError(
+                f"snippets: frames={self.frames}, stride={self.stride}, batch={self.batch}; give 1"
+                " or more of each"
+            )
 
 
 @dataclass(frozen=True)
@@ -43,16 +46,21 @@ class ExtractOptions:
 
     Attributes:
         fps: of the tracks, Hz. 25 [P].
-        face_every: the first pass looks for faces in every n-th frame: at 25 Hz every 0.48 s. [our choice]
-        pose: the pose backend: mediapipe or keypoint-rcnn; none makes no tracks, where snippets are all that is wanted.
+        face_every: the first pass looks for faces in every n-th frame: at 25 Hz every 0.48 s. [our
+            choice]
+        pose: the pose backend: mediapipe or keypoint-rcnn; none makes no tracks, where snippets are
+            all that is wanted.
         keypoint_rcnn: how the latter works, with its weights.
-        lift: the body's joints are put into space by the shipped lifter, where the backend gives no depth. [P: a 3D estimator, which one is
-            not stated; ours is `lift/`]
-        face_weights: VGG-19 for the face (`semiology pretrain expression` makes one); without it no features of the face.
+        lift: the body's joints are put into space by the shipped lifter, where the backend gives no
+            depth. [P: a 3D estimator, which one is not stated; ours is `lift/`]
+        face_weights: VGG-19 for the face (`semiology pretrain expression` makes one); without it no
+            features of the face.
         body_weights: VGG-19 for the body; without it no features of the body.
         appearance_every: features of every n-th frame: at 25 Hz five a second. [our choice]
-        layer: "penultimate", the layer before the classifier [P], or "pooled", the last convolution's mean over the crop.
-        snippet_weights: a network of snippets, by file or by the name of published weights (r2plus1d_18); without it no snippets.
+        layer: "penultimate", the layer before the classifier [P], or "pooled", the last
+            convolution's mean over the crop.
+        snippet_weights: a network of snippets, by file or by the name of published weights
+            (r2plus1d_18); without it no snippets.
         snippets: which snippets, and how.
     """
 
@@ -89,10 +97,12 @@ class ExtractSummary:
     """What an extraction did, in the order of the clips.
 
     Attributes:
-        done: clips that were worked on. skipped: clips that were complete already. failed: (clip_id, what was wrong).
-            short: clips, worked on now, that are shorter than one snippet; they have none, and are not assessable where snippets are read.
-            brought: clips that bring features along and have no video.
-        found: clip_id -> "body" and "face" -> share of the video's frames in which that part of the patient was found.
+        done: clips that were worked on. skipped: clips that were complete already. failed:
+            (clip_id, what was wrong). short: clips, worked on now, that are shorter than one
+            snippet; they have none, and are not assessable where snippets are read. brought: clips
+            that bring features along and have no video.
+        found: clip_id -> "body" and "face" -> share of the video's frames in which that part of the
+            patient was found.
     """
 
     done: list[str] = field(default_factory=list)
@@ -110,15 +120,33 @@ class ExtractSummary:
     def text(self) -> str:
         """A few lines to print."""
         total = len(self.done) + len(self.skipped) + len(self.failed)
-        lines = [f"{total} clips: {len(self.done)} extracted, {len(self.skipped)} were there already, {len(self.failed)} failed"]
+        lines = [
+            f"{total} clips: {len(self.done)} extracted, {len(self.skipped)} were there already,"
+            f" {len(self.failed)} failed"
+        ]
         if self.brought:
-            lines.append(f"{len(self.brought)} more bring their features along and have no video: nothing was extracted of them")
+            lines.append(
+                f"{len(self.brought)} more bring their features along and have no video: nothing"
+                " was extracted of them"
+            )
         for part in PARTS:
-            shares = {clip_id: found[part] for clip_id, found in self.found.items() if part in found}
+            shares = {
+                clip_id: found[part] for clip_id, found in self.found.items() if part in found
+            }
             if shares:
                 least = min(shares, key=lambda clip_id: shares[clip_id])
-                lines.append(f"{part} found in {np.mean(list(shares.values())):.1%} of frames; least in {least} ({shares[least]:.1%})")
-        lines += [f"warning: {clip_id}: nobody was found in any frame; its tracks are empty" for clip_id in self.nobody]
-        lines += [f"warning: {clip_id}: shorter than one snippet; it has none and cannot be assessed by them" for clip_id in self.short]
+                lines.append(
+                    f"{part} found in {np.mean(list(shares.values())):.1%} of frames; least in"
+                    f" {least} ({shares[least]:.1%})"
+                )
+        lines += [
+            f"warning: {clip_id}: nobody was found in any frame; its tracks are empty"
+            for clip_id in self.nobody
+        ]
+        lines += [
+            f"warning: {clip_id}: shorter than one snippet; it has none and cannot be assessed by"
+            " them"
+            for clip_id in self.short
+        ]
         lines += [f"failed: {clip_id}: {message}" for clip_id, message in self.failed]
         return "\n".join(lines)

@@ -1,7 +1,9 @@
-"""One display for all clips, whoever works on them: frames done, frames a second, time left. No names of files.
+"""One display for all clips, whoever works on them: frames done, frames a second, time left. No
+names of files.
 
-Each clip's worker lets a small file grow, one byte a second of video; a thread of the display adds up their sizes. Where a worker's files
-are not seen here (a cluster), clips count when they are done.
+Each clip's worker lets a small file grow, one byte a second of video; a thread of the display adds
+up their sizes. Where a worker's files are not seen here (a cluster), clips count when they are
+done.
 """
 
 import tempfile
@@ -15,7 +17,13 @@ from semiology.video import Frame, VideoError
 from semiology.video.decode import header_duration, open_video
 
 LOOK = 0.5  # s between looks at the files
-COST = {"faces": 1, "tracks": 4, "face_vgg": 1, "body_vgg": 4, "snippets": 4}  # of a second of video, one stage to another, roughly
+COST = {
+    "faces": 1,
+    "tracks": 4,
+    "face_vgg": 1,
+    "body_vgg": 4,
+    "snippets": 4,
+}  # of a second of video, one stage to another, roughly
 
 
 class Marks:
@@ -40,7 +48,9 @@ class Marks:
         """The same frames; each that is taken is told."""
         for frame in frames:
             self._at[stage] = frame.time
-            done = sum(cost * self._at.get(each, 0.0) for each, cost in self._costs.items()) / max(sum(self._costs.values()), 1)
+            done = sum(cost * self._at.get(each, 0.0) for each, cost in self._costs.items()) / max(
+                sum(self._costs.values()), 1
+            )
             if done >= self._told + 1:
                 self._write("ab", b"." * (int(done) - self._told))
                 self._told = int(done)
@@ -51,7 +61,9 @@ class Marks:
             try:
                 with open(self._path, mode) as stream:
                     stream.write(content)
-            except OSError:  # the display is on another machine, has ended, or has no room: the work goes on
+            except (
+                OSError
+            ):  # the display is on another machine, has ended, or has no room: the work goes on
                 self._path = None
 
 
@@ -59,7 +71,8 @@ class Progress:
     """The display, while the `with` block lasts.
 
     Args:
-        clips: (path, start, end) of those that are to be worked on; their lengths are told by `end`, or by the header of the video.
+        clips: (path, start, end) of those that are to be worked on; their lengths are told by
+            `end`, or by the header of the video.
         fps: frames of a second, Hz.
         shown: False shows nothing and looks at nothing.
     """
@@ -101,7 +114,10 @@ class Progress:
             while not last:
                 last = self._over.wait(LOOK)
                 bar.set_postfix_str(f"{len(self._done)} of {len(self.clips)} clips", refresh=False)
-                bar.n = round(self.fps * sum(self._seconds(number, length) for number, length in lengths.items()))
+                bar.n = round(
+                    self.fps
+                    * sum(self._seconds(number, length) for number, length in lengths.items())
+                )
                 bar.refresh()
 
     def _seconds(self, number: int, length: float) -> float:
@@ -114,7 +130,10 @@ class Progress:
             return 0.0
 
 
-_FORMAT = "{percentage:3.0f}%|{bar:20}| {n_fmt} of {total_fmt} frames, {rate_noinv_fmt}, {remaining} left{postfix}"
+_FORMAT = (
+    "{percentage:3.0f}%|{bar:20}| {n_fmt} of {total_fmt} frames, {rate_noinv_fmt}, {remaining}"
+    " left{postfix}"
+)
 
 
 def seconds(path: Path, start: float, end: float | None) -> float:

@@ -1,9 +1,11 @@
-"""From videos to what is stored: tracks of body and face and, where weights are given, features. Resumable, clip by clip.
+"""From videos to what is stored: tracks of body and face and, where weights are given, features.
+Resumable, clip by clip.
 
-Each clip goes through the video up to four times: for faces (a few frames a second: who is the patient), for pose (every frame), for
-appearance (a few frames a second, from crops around the finished tracks), and for snippets (15 a second, the whole picture). In each, the
-next frames are decoded while these are computed on. Memory holds a few dozen frames and 20 s of tracks; all tracks where they are
-lifted.
+Each clip goes through the video up to four times: for faces (a few frames a second: who is the
+patient), for pose (every frame), for appearance (a few frames a second, from crops around the
+finished tracks), and for snippets (15 a second, the whole picture). In each, the next frames are
+decoded while these are computed on. Memory holds a few dozen frames and 20 s of tracks; all tracks
+where they are lifted.
 
 Who taught the networks that an extraction uses: noted beside what they made, for the leakage audit.
 """
@@ -26,7 +28,14 @@ from semiology.files import content_hash
 from semiology.parallel import Workers, work
 from semiology.tracking.extraction.options import NO_POSE, ExtractOptions, ExtractSummary
 from semiology.tracking.extraction.progress import Marks, Progress, marked
-from semiology.tracking.extraction.tracks import Shares, backend, extract_tracks, is_lifted, share_found, track_blocks
+from semiology.tracking.extraction.tracks import (
+    Shares,
+    backend,
+    extract_tracks,
+    is_lifted,
+    share_found,
+    track_blocks,
+)
 from semiology.tracking.patient import FaceDetector
 from semiology.video import VideoError, read_frames
 from semiology.weights import metadata
@@ -34,10 +43,12 @@ from semiology.weights import metadata
 
 @cache
 def trained_on(options: ExtractOptions) -> dict[str, list[str]]:
-    """SHA-256 of weights -> participants they were trained on, of detectors, VGGs and snippet networks that say so; others are left out.
+    """SHA-256 of weights -> participants they were trained on, of detectors, VGGs and snippet
+    networks that say so; others are left out.
 
-    A folder of detectors says it in detectors.json, the others in their metadata (`semiology pretrain --participants`). Detectors that were
-    fine-tuned from other fine-tuned ones do not say who taught those, and are left out.
+    A folder of detectors says it in detectors.json, the others in their metadata (`semiology
+    pretrain --participants`). Detectors that were fine-tuned from other fine-tuned ones do not say
+    who taught those, and are left out.
     """
     told: dict[str, list[str]] = {}
     folder = options.keypoint_rcnn.weights
@@ -70,7 +81,9 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Source:
-    """One clip to extract: part of a video, or tracks that were brought along (`start`, `end` in s)."""
+    """One clip to extract: part of a video, or tracks that were brought along (`start`, `end` in
+    s).
+    """
 
     clip_id: str
     path: Path
@@ -80,26 +93,44 @@ class Source:
 
 
 def extract_cohort(
-    cohort: Cohort, store: str | Path, *, options: ExtractOptions | None = None, workers: Workers | None = None, progress: bool = True
+    cohort: Cohort,
+    store: str | Path,
+    *,
+    options: ExtractOptions | None = None,
+    workers: Workers | None = None,
+    progress: bool = True,
 ) -> ExtractSummary:
-    """Extract every clip of a cohort into a store. What is there already, from the same input with the same parameters, is not made again.
+    """Extract every clip of a cohort into a store. What is there already, from the same input with
+    the same parameters, is not made again.
 
-    A clip that cannot be read is listed in the summary and the others go on; so is one that brings its features along and has neither video
-    nor tracks. Clips are dealt to `workers`; one after the other in this process, by default.
+    A clip that cannot be read is listed in the summary and the others go on; so is one that brings
+    its features along and has neither video nor tracks. Clips are dealt to `workers`; one after the
+    other in this process, by default.
 
     Raises:
-        UserError: weights that cannot be used, a backend that is not there; the store cannot be written or the disk is full; no clip has a
-            video or tracks.
+        UserError: weights that cannot be used, a backend that is not there; the store cannot be
+            written or the disk is full; no clip has a video or tracks.
     """
     brought = [clip.clip_id for clip in cohort.clips if not (clip.video or clip.tracks)]
     if cohort.clips and len(brought) == len(cohort.clips):
-        raise UserError(f"{cohort.folder}: its clips bring their features along and have no video: there is nothing to extract")
+        raise UserError(
+            f"{cohort.folder}: its clips bring their features along and have no video: there is"
+            " nothing to extract"
+        )
     sources = [
-        Source(clip.clip_id, cohort.folder / (clip.tracks or clip.video), clip.start, clip.end, bool(clip.tracks))
+        Source(
+            clip.clip_id,
+            cohort.folder / (clip.tracks or clip.video),
+            clip.start,
+            clip.end,
+            bool(clip.tracks),
+        )
         for clip in cohort.clips
         if clip.clip_id not in brought
     ]
-    summary = _extract_all(sources, Store(store), options or ExtractOptions(), workers or Workers(), progress)
+    summary = _extract_all(
+        sources, Store(store), options or ExtractOptions(), workers or Workers(), progress
+    )
     summary.brought = brought
     return summary
 
@@ -112,7 +143,8 @@ def extract_videos(
     workers: Workers | None = None,
     progress: bool = True,
 ) -> ExtractSummary:
-    """Extract whole videos into OUT/<name without suffix>/body.nc and face.nc (and features, where weights are given).
+    """Extract whole videos into OUT/<name without suffix>/body.nc and face.nc (and features, where
+    weights are given).
 
     Raises:
         UserError: as `extract_cohort`; two videos of the same name.
@@ -121,19 +153,41 @@ def extract_videos(
     for source in sources:
         twins = [str(other.path) for other in sources if other.clip_id == source.clip_id]
         if len(twins) > 1:
-            raise UserError(f"{' and '.join(twins)}: would share the folder {Path(out) / source.clip_id}; rename one")
-    return _extract_all(sources, Store(out, plain=True), options or ExtractOptions(), workers or Workers(), progress)
+            raise UserError(
+                f"{' and '.join(twins)}: would share the folder {Path(out) / source.clip_id};"
+                " rename one"
+            )
+    return _extract_all(
+        sources, Store(out, plain=True), options or ExtractOptions(), workers or Workers(), progress
+    )
 
 
-def _extract_all(sources: Sequence[Source], store: Store, options: ExtractOptions, workers: Workers, progress: bool) -> ExtractSummary:
+def _extract_all(
+    sources: Sequence[Source],
+    store: Store,
+    options: ExtractOptions,
+    workers: Workers,
+    progress: bool,
+) -> ExtractSummary:
     _check(options)  # what is wrong for all clips is said before the first
-    outcomes = {source.clip_id: outcome for source in sources if (outcome := _complete(source, store, options))}
+    outcomes = {
+        source.clip_id: outcome
+        for source in sources
+        if (outcome := _complete(source, store, options))
+    }
     todo = [source for source in sources if source.clip_id not in outcomes]
     if todo:
         place = {source.clip_id: number for number, source in enumerate(todo)}
-        with Progress([(source.path, source.start, source.end) for source in todo], options.fps, progress) as shown:
-            calls = [delayed(_extract_one)(source, store, options, shown.file(number)) for number, source in enumerate(todo)]
-            for outcome in work(calls, workers, lost=lambda number, why: _Outcome(todo[number].clip_id, fault=why)):
+        with Progress(
+            [(source.path, source.start, source.end) for source in todo], options.fps, progress
+        ) as shown:
+            calls = [
+                delayed(_extract_one)(source, store, options, shown.file(number))
+                for number, source in enumerate(todo)
+            ]
+            for outcome in work(
+                calls, workers, lost=lambda number, why: _Outcome(todo[number].clip_id, fault=why)
+            ):
                 outcomes[outcome.clip_id] = outcome
                 shown.done(place[outcome.clip_id])
     summary = ExtractSummary()
@@ -159,9 +213,14 @@ def _check(options: ExtractOptions) -> None:
     if options.pose != NO_POSE:
         backend(options)
     elif options.vgg_weights():
-        raise UserError("--pose none: --face_weights and --body_weights read crops around tracks; give a pose backend, or leave them out")
+        raise UserError(
+            "--pose none: --face_weights and --body_weights read crops around tracks; give a pose"
+            " backend, or leave them out"
+        )
     elif options.snippet_weights is None:
-        raise UserError("--pose none: leaves nothing to extract; give --snippet_weights FILE, or a pose backend")
+        raise UserError(
+            "--pose none: leaves nothing to extract; give --snippet_weights FILE, or a pose backend"
+        )
     if options.vgg_weights():
         from semiology.models.features.vgg import load_vgg
 
@@ -171,8 +230,9 @@ def _check(options: ExtractOptions) -> None:
         trained = _snippet_network(options).frames
         if trained not in (None, options.snippets.frames):
             raise UserError(
-                f"{options.snippet_weights}: was trained on snippets of {trained} frames, {options.snippets.frames} are asked for; give "
-                f"--snippets.frames {trained}, or train another by `semiology pretrain action --frames {options.snippets.frames}`"
+                f"{options.snippet_weights}: was trained on snippets of {trained} frames,"
+                f" {options.snippets.frames} are asked for; give --snippets.frames {trained}, or"
+                f" train another by `semiology pretrain action --frames {options.snippets.frames}`"
             )
 
 
@@ -186,18 +246,24 @@ class _Outcome:
 
 
 def _complete(source: Source, store: Store, options: ExtractOptions) -> _Outcome | None:
-    """The outcome of a clip of which nothing is missing, by its record alone: a second run reads no video and starts no worker."""
+    """The outcome of a clip of which nothing is missing, by its record alone: a second run reads no
+    video and starts no worker.
+    """
     record = store.record(source.clip_id)
     if not is_unchanged(source.path, record["source"]):
         return None
     for stage, depends in _dependencies(source, record["source"], options).items():
-        if record["stages"].get(stage, {}).get("key") != make_key(depends) or not store.has(source.clip_id, stage):
+        if record["stages"].get(stage, {}).get("key") != make_key(depends) or not store.has(
+            source.clip_id, stage
+        ):
             return None
     found = {part: record["stages"][part]["found"] for part in TRACKS if part in record["stages"]}
     return _Outcome(source.clip_id, found=found)
 
 
-def _extract_one(source: Source, store: Store, options: ExtractOptions, marks: Path | None) -> _Outcome:
+def _extract_one(
+    source: Source, store: Store, options: ExtractOptions, marks: Path | None
+) -> _Outcome:
     try:
         return _extract_clip(source, store, options, Marks(marks))
     except VideoError as error:
@@ -205,12 +271,24 @@ def _extract_one(source: Source, store: Store, options: ExtractOptions, marks: P
     except UserError as error:
         cause = error.__cause__
         if isinstance(cause, OSError) and cause.errno is not None and not source.is_tracks:
-            raise  # the store cannot be written: every other clip would fail too (of a damaged file HDF5 complains without a number)
+            # the store cannot be written: every other clip would fail too (of a damaged file HDF5
+            # complains without a number)
+            raise
         return _Outcome(source.clip_id, fault=str(error))
     except MemoryError:
-        return _Outcome(source.clip_id, fault="does not fit into memory; cut it into shorter clips by start and end")
-    except (RuntimeError, ValueError, ArithmeticError) as error:  # a model's or decoder's failure on one clip must not stop a night's work
-        return _Outcome(source.clip_id, fault=f"{type(error).__name__} in extraction: {' '.join(str(error).split())[:300]}")
+        return _Outcome(
+            source.clip_id,
+            fault="does not fit into memory; cut it into shorter clips by start and end",
+        )
+    except (
+        RuntimeError,
+        ValueError,
+        ArithmeticError,
+    ) as error:  # a model's or decoder's failure on one clip must not stop a night's work
+        return _Outcome(
+            source.clip_id,
+            fault=f"{type(error).__name__} in extraction: {' '.join(str(error).split())[:300]}",
+        )
 
 
 def _extract_clip(source: Source, store: Store, options: ExtractOptions, marks: Marks) -> _Outcome:
@@ -223,8 +301,14 @@ def _extract_clip(source: Source, store: Store, options: ExtractOptions, marks: 
     missing = [stage for stage in depends if not store.has(source.clip_id, stage, keys[stage])]
     parts = [part for part in TRACKS if part in missing]
     marks.begin(marked(missing))
-    shares = _tracks(source, store, options, {part: keys[part] for part in parts}, marks) if parts else {}
-    entries: dict[str, dict] = {stage: {"key": keys[stage], "depends": depends[stage]} for stage in depends}
+    shares = (
+        _tracks(source, store, options, {part: keys[part] for part in parts}, marks)
+        if parts
+        else {}
+    )
+    entries: dict[str, dict] = {
+        stage: {"key": keys[stage], "depends": depends[stage]} for stage in depends
+    }
     if not source.is_tracks and (told := trained_on(options)):
         entries = {stage: {**entry, "trained_on": told} for stage, entry in entries.items()}
     for part in set(depends) & set(TRACKS):
@@ -234,21 +318,31 @@ def _extract_clip(source: Source, store: Store, options: ExtractOptions, marks: 
         elif known.get("key") == keys[part]:
             entries[part]["found"] = known["found"]
         else:
-            entries[part]["found"] = share_found(read_tracks(store.file(source.clip_id, part, keys[part])))
+            entries[part]["found"] = share_found(
+                read_tracks(store.file(source.clip_id, part, keys[part]))
+            )
     store.note(source.clip_id, origin, {part: entries[part] for part in depends if part in TRACKS})
     short = False
     for stage in [stage for stage in depends if stage not in TRACKS]:
         if stage in missing:
-            content = (_snippets if stage == "snippets" else _appearance)(source, store, options, stage, marks)
+            content = (_snippets if stage == "snippets" else _appearance)(
+                source, store, options, stage, marks
+            )
             store.write(source.clip_id, stage, keys[stage], content)
             short |= stage == "snippets" and len(content[0]) == 0
-        store.note(source.clip_id, origin, {stage: entries[stage]})  # at once: what fails next costs nothing that is there
+        store.note(
+            source.clip_id, origin, {stage: entries[stage]}
+        )  # at once: what fails next costs nothing that is there
     found = {part: entries[part]["found"] for part in depends if part in TRACKS}
     return _Outcome(source.clip_id, bool(missing), found, short=short)
 
 
-def _tracks(source: Source, store: Store, options: ExtractOptions, keys: Mapping[str, str], marks: Marks) -> dict[str, float]:
-    """Make and store these tracks (part -> key). Returns the share of frames in which each part was found."""
+def _tracks(
+    source: Source, store: Store, options: ExtractOptions, keys: Mapping[str, str], marks: Marks
+) -> dict[str, float]:
+    """Make and store these tracks (part -> key). Returns the share of frames in which each part was
+    found.
+    """
     shares = {part: Shares() for part in keys}
     with store.growing(source.clip_id, keys) as take:
         for block in _blocks(source, options, marks):
@@ -258,30 +352,45 @@ def _tracks(source: Source, store: Store, options: ExtractOptions, keys: Mapping
     return {part: share.found for part, share in shares.items()}
 
 
-def _blocks(source: Source, options: ExtractOptions, marks: Marks) -> Iterator[dict[str, xr.Dataset]]:
+def _blocks(
+    source: Source, options: ExtractOptions, marks: Marks
+) -> Iterator[dict[str, xr.Dataset]]:
     if source.is_tracks:
         yield {"body": between(read_tracks(source.path), source.start, source.end)}
     elif is_lifted(options):
-        yield extract_tracks(source.path, source.start, source.end, options, marks=marks)  # the lift reads a clip as a whole
+        yield extract_tracks(
+            source.path, source.start, source.end, options, marks=marks
+        )  # the lift reads a clip as a whole
     else:
         yield from track_blocks(source.path, source.start, source.end, options, marks=marks)
 
 
-def _appearance(source: Source, store: Store, options: ExtractOptions, stage: str, marks: Marks) -> Features:
+def _appearance(
+    source: Source, store: Store, options: ExtractOptions, stage: str, marks: Marks
+) -> Features:
     from semiology.models.features.vgg import appearance_features, load_vgg
 
-    frames = marks.over(read_frames(source.path, source.start, source.end, options.fps / options.appearance_every), stage)
+    frames = marks.over(
+        read_frames(source.path, source.start, source.end, options.fps / options.appearance_every),
+        stage,
+    )
     part = stage.removesuffix("_vgg")
     with open_tracks(store.path(source.clip_id, part)) as tracks:
-        return appearance_features(frames, tracks, part, load_vgg(options.weights()[stage]), options.layer)
+        return appearance_features(
+            frames, tracks, part, load_vgg(options.weights()[stage]), options.layer
+        )
 
 
-def _snippets(source: Source, store: Store, options: ExtractOptions, stage: str, marks: Marks) -> Features:
+def _snippets(
+    source: Source, store: Store, options: ExtractOptions, stage: str, marks: Marks
+) -> Features:
     from semiology.models.features import RATE, snippet_features
 
     how = options.snippets
     frames = marks.over(read_frames(source.path, source.start, source.end, RATE), stage)
-    return snippet_features(frames, _snippet_network(options), length=how.frames, stride=how.stride, batch=how.batch)
+    return snippet_features(
+        frames, _snippet_network(options), length=how.frames, stride=how.stride, batch=how.batch
+    )
 
 
 @cache
@@ -289,10 +398,16 @@ def _snippet_network(options: ExtractOptions) -> "SnippetNetwork":
     """The network of this process, read once and used for every clip that it works on."""
     from semiology.models.features import load_snippet_network
 
-    return load_snippet_network(options.snippet_weights, precision=options.snippets.precision, device=options.snippets.device)
+    return load_snippet_network(
+        options.snippet_weights,
+        precision=options.snippets.precision,
+        device=options.snippets.device,
+    )
 
 
-def _dependencies(source: Source, origin: dict, options: ExtractOptions) -> dict[str, dict[str, object]]:
+def _dependencies(
+    source: Source, origin: dict, options: ExtractOptions
+) -> dict[str, dict[str, object]]:
     """Stage -> everything that its content depends on."""
     clip = {"sha256": origin["sha256"], "start": source.start, "end": source.end}
     if source.is_tracks:
@@ -310,13 +425,23 @@ def _dependencies(source: Source, origin: dict, options: ExtractOptions) -> dict
     for stage, path in options.vgg_weights().items():
         tracks = make_key(stages[stage.removesuffix("_vgg")])
         rate = options.fps / options.appearance_every
-        stages[stage] = {"stage": stage, "tracks": tracks, "vgg": _weights_hash(path), "rate": rate, "layer": options.layer}
+        stages[stage] = {
+            "stage": stage,
+            "tracks": tracks,
+            "vgg": _weights_hash(path),
+            "rate": rate,
+            "layer": options.layer,
+        }
     if options.snippet_weights is not None:
         from semiology.models.features.snippets import CROP, RATE, SIZE
 
         stages["snippets"] = {
             **{"stage": "snippets", **clip, "rate": RATE, "crop": CROP, "size": SIZE},
-            **{"frames": options.snippets.frames, "stride": options.snippets.stride, "precision": _snippet_network(options).precision},
+            **{
+                "frames": options.snippets.frames,
+                "stride": options.snippets.stride,
+                "precision": _snippet_network(options).precision,
+            },
             "network": _weights_hash(options.weights()["snippets"]),
         }
     return stages

@@ -1,4 +1,6 @@
-"""One clip's tracks: a first pass through its video says who the patient is, a second tracks the patient in every frame."""
+"""One clip's tracks: a first pass through its video says who the patient is, a second tracks the
+patient in every frame.
+"""
 
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -23,7 +25,13 @@ from semiology.video.prefetch import ahead
 
 AHEAD = 8  # frames that are decoded ahead of the pose backend
 BLOCK = 500  # frames of tracks that memory holds while they are made: 20 s, 6 MB. [our choice]
-JOINED: Any = {"data_vars": "minimal", "coords": "minimal", "compat": "override", "combine_attrs": "override", "join": "exact"}
+JOINED: Any = {
+    "data_vars": "minimal",
+    "coords": "minimal",
+    "compat": "override",
+    "combine_attrs": "override",
+    "join": "exact",
+}
 
 
 def extract_tracks(
@@ -34,18 +42,22 @@ def extract_tracks(
     keep: Mapping[str, Sequence[str]] | None = None,
     marks: Marks | None = None,
 ) -> dict[str, xr.Dataset]:
-    """Tracks of the patient in a video from `start` to `end` (s): "body" and "face". Rows where the part was not found are NaN.
+    """Tracks of the patient in a video from `start` to `end` (s): "body" and "face". Rows where the
+    part was not found are NaN.
 
-    `keep`, part -> names of keypoints, makes tracks of these parts and keypoints only: all 511 take a gigabyte an hour. `marks` as in
-    `track_blocks`.
+    `keep`, part -> names of keypoints, makes tracks of these parts and keypoints only: all 511 take
+    a gigabyte an hour. `marks` as in `track_blocks`.
 
     Raises:
         VideoError: the video cannot be read.
-        UserError: joints are to be lifted, and the backend does not track those that the lifter reads.
+        UserError: joints are to be lifted, and the backend does not track those that the lifter
+            reads.
     """
     options = options or ExtractOptions()
     blocks = list(track_blocks(path, start, end, options, keep, marks))
-    made = {part: xr.concat([block[part] for block in blocks], "time", **JOINED) for part in blocks[0]}
+    made = {
+        part: xr.concat([block[part] for block in blocks], "time", **JOINED) for part in blocks[0]
+    }
     return lifted(made, options)
 
 
@@ -57,7 +69,8 @@ def track_blocks(
     keep: Mapping[str, Sequence[str]] | None = None,
     marks: Marks | None = None,
 ) -> Iterator[dict[str, xr.Dataset]]:
-    """What `extract_tracks` gives, but for the lift, in blocks of 500 frames: memory holds one of them, however long the clip.
+    """What `extract_tracks` gives, but for the lift, in blocks of 500 frames: memory holds one of
+    them, however long the clip.
 
     Args:
         marks: told of every frame that is taken for "faces" and for "tracks".
@@ -65,7 +78,9 @@ def track_blocks(
     marks = marks or Marks()
     tracker = backend(options)
     interval = options.face_every / options.fps
-    patient = follow_patient(marks.over(read_frames(path, start, end, 1 / interval), "faces"), detector(), interval)
+    patient = follow_patient(
+        marks.over(read_frames(path, start, end, 1 / interval), "faces"), detector(), interval
+    )
     frames: deque[Frame] = deque()  # that were given to the tracker and did not come back yet
 
     def seen() -> Iterator[tuple[np.ndarray | None, Sight]]:
@@ -73,11 +88,25 @@ def track_blocks(
             frames.append(replace(frame, image=None))
             yield frame.image, patient.at(frame.time)
 
-    kept = tracker.keypoints if keep is None else {part: list(names) for part, names in keep.items()}
-    rows = {part: [tracker.keypoints[part].index(name) for name in names] for part, names in kept.items()}
+    kept = (
+        tracker.keypoints if keep is None else {part: list(names) for part, names in keep.items()}
+    )
+    rows = {
+        part: [tracker.keypoints[part].index(name) for name in names]
+        for part, names in kept.items()
+    }
     block: list[tuple[Frame, dict[str, Landmarks]]] = []
     for parts in tracker.track(seen()):
-        block.append((frames.popleft(), {part: _only(parts[part], chosen) for part, chosen in rows.items() if part in parts}))
+        block.append(
+            (
+                frames.popleft(),
+                {
+                    part: _only(parts[part], chosen)
+                    for part, chosen in rows.items()
+                    if part in parts
+                },
+            )
+        )
         if len(block) == BLOCK:
             yield _datasets(block, kept, tracker, patient, options.fps)
             block = []
@@ -101,7 +130,11 @@ def _datasets(
             names,
             fps,
             confidence=np.nan_to_num(_stack(landmarks, "confidence", (len(names),))),
-            position_3d=_stack(landmarks, "position_3d", (len(names), 3)) if part in tracker.in_metres else None,
+            position_3d=(
+                _stack(landmarks, "position_3d", (len(names), 3))
+                if part in tracker.in_metres
+                else None
+            ),
             source_time=np.array([frame.source_time for frame, _ in block]),
             source_index=np.array([frame.source_index for frame, _ in block]),
             width=patient.width,
@@ -127,7 +160,8 @@ def is_lifted(options: ExtractOptions) -> bool:
 
 
 def keypoints_read(skeletons: Iterable[Skeleton], tracker: PoseBackend) -> dict[str, list[str]]:
-    """Part -> the backend's keypoints that the joints of these skeletons are made of, in its order: 10 of 33 for the body's eleven joints.
+    """Part -> the backend's keypoints that the joints of these skeletons are made of, in its order:
+    10 of 33 for the body's eleven joints.
 
     Raises:
         UserError: the backend tracks neither a joint nor what it is the mean of.
@@ -139,16 +173,26 @@ def keypoints_read(skeletons: Iterable[Skeleton], tracker: PoseBackend) -> dict[
             names = {joint} if joint in tracked else set(sources)
             if not names <= tracked:
                 raise UserError(
-                    f"skeleton {skeleton.name}: {tracker.name} tracks no {joint}; track with the backend the model learned from"
+                    f"skeleton {skeleton.name}: {tracker.name} tracks no {joint}; track with the"
+                    " backend the model learned from"
                 )
             wanted.setdefault(skeleton.part, set()).update(names)
-    return {part: [name for name in tracker.keypoints[part] if name in names] for part, names in sorted(wanted.items())}
+    return {
+        part: [name for name in tracker.keypoints[part] if name in names]
+        for part, names in sorted(wanted.items())
+    }
 
 
 def _only(landmarks: Landmarks, rows: list[int]) -> Landmarks:
     """Some of the keypoints, as float32."""
-    metres = None if landmarks.position_3d is None else landmarks.position_3d[rows].astype(np.float32)
-    return Landmarks(landmarks.position[rows].astype(np.float32), landmarks.confidence[rows].astype(np.float32), metres)
+    metres = (
+        None if landmarks.position_3d is None else landmarks.position_3d[rows].astype(np.float32)
+    )
+    return Landmarks(
+        landmarks.position[rows].astype(np.float32),
+        landmarks.confidence[rows].astype(np.float32),
+        metres,
+    )
 
 
 def _stack(found: Iterable[Landmarks | None], what: str, shape: tuple[int, ...]) -> np.ndarray:
@@ -159,7 +203,9 @@ def _stack(found: Iterable[Landmarks | None], what: str, shape: tuple[int, ...])
 
 
 def share_found(tracks: xr.Dataset) -> float:
-    """Share of the video's frames (holes in the video left out) in which any keypoint was found, 0 to 1."""
+    """Share of the video's frames (holes in the video left out) in which any keypoint was found, 0
+    to 1.
+    """
     share = Shares()
     share.add(tracks)
     return share.found
@@ -167,7 +213,9 @@ def share_found(tracks: xr.Dataset) -> float:
 
 @dataclass
 class Shares:
-    """`share_found` of tracks that come in blocks: frames that the video has, and those in which any keypoint was found."""
+    """`share_found` of tracks that come in blocks: frames that the video has, and those in which
+    any keypoint was found.
+    """
 
     frames: int = 0
     with_any: int = 0

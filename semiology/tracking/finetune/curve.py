@@ -1,8 +1,10 @@
-"""Tracking error against the number of labelled frames: how many frames of each video have to be labelled?
+"""Tracking error against the number of labelled frames: how many frames of each video have to be
+labelled?
 
-The method is that of the dyskinetic cerebral palsy study [P]: participants split 80/20, n frames labelled in each video of the training
-participants, detectors trained on them, error in the trained frames, in other frames of the same people, and in people never seen, with and
-without a p-cutoff. What differs is said in `CurveOptions`.
+The method is that of the dyskinetic cerebral palsy study [P]: participants split 80/20, n frames
+labelled in each video of the training participants, detectors trained on them, error in the trained
+frames, in other frames of the same people, and in people never seen, with and without a p-cutoff.
+What differs is said in `CurveOptions`.
 """
 
 import csv
@@ -29,14 +31,18 @@ class CurveOptions:
     """What is varied and what is measured.
 
     Attributes:
-        counts: labelled frames of each video that are trained on. 0 is the network before any training. [P: 0, 1, 2, 6, 10, 15, 20]
-        unseen: share of the participants that are never trained on; 0 for labels of one participant. [P: 0.2, drawn once]
-        test: share of each training video's labelled frames that are never trained on, whatever the count. [our choice; the study takes 5 %
-            of the frames labelled at each count, so that with one frame a video a handful of frames is its test]
+        counts: labelled frames of each video that are trained on. 0 is the network before any
+            training. [P: 0, 1, 2, 6, 10, 15, 20]
+        unseen: share of the participants that are never trained on; 0 for labels of one
+            participant. [P: 0.2, drawn once]
+        test: share of each training video's labelled frames that are never trained on, whatever the
+            count. [our choice; the study takes 5 % of the frames labelled at each count, so that
+            with one frame a video a handful of frames is its test]
         cutoff: p-cutoff. [P: 0.8]
         cm_per_px: the scale, printed with the table. [P: 0.4 there]
         seed: of every draw.
-        finetune: how the detectors are trained; the same number of steps at every count. Its `held_out` is not used: `unseen` is.
+        finetune: how the detectors are trained; the same number of steps at every count. Its
+            `held_out` is not used: `unseen` is.
     """
 
     counts: tuple[int, ...] = (0, 1, 2, 6, 10, 15, 20)
@@ -49,16 +55,25 @@ class CurveOptions:
 
     def __post_init__(self) -> None:
         if not self.counts or min(self.counts) < 0 or list(self.counts) != sorted(set(self.counts)):
-            raise UserError(f"curve: counts {list(self.counts)}; give numbers of frames from few to many, e.g. [0,1,2,6]")
+            raise UserError(
+                f"curve: counts {list(self.counts)}; give numbers of frames from few to many, e.g."
+                " [0,1,2,6]"
+            )
         if not (0 < self.test < 1 and 0 <= self.unseen < 1 and 0 <= self.cutoff <= 1):
-            raise UserError("curve: test is a share between 0 and 1, unseen 0 or more and below 1, cutoff 0 to 1")
+            raise UserError(
+                "curve: test is a share between 0 and 1, unseen 0 or more and below 1, cutoff 0"
+                " to 1"
+            )
         if self.cm_per_px is not None and not self.cm_per_px > 0:
-            raise UserError(f"curve: cm_per_px={self.cm_per_px:g}; give the cm that one px stands for")
+            raise UserError(
+                f"curve: cm_per_px={self.cm_per_px:g}; give the cm that one px stands for"
+            )
 
 
 @dataclass(frozen=True)
 class Curve:
-    """The curve's points: for each count the error tables of the frames trained on, of test frames, and of people never seen.
+    """The curve's points: for each count the error tables of the frames trained on, of test frames,
+    and of people never seen.
 
     Attributes:
         errors: count -> "train", "test", "unseen" -> table; absent where there are no such frames.
@@ -71,12 +86,17 @@ class Curve:
     frames: dict[int, int]
 
     def rows(self, unit: str = "px", statistic: str = "mean") -> list[dict[str, str]]:
-        """The study's table: one row a count; mean (or median) error of each set, that of the points above the cutoff, and their share."""
+        """The study's table: one row a count; mean (or median) error of each set, that of the
+        points above the cutoff, and their share.
+        """
         rows = []
         for count, tables in self.errors.items():
             row = {"labelled": str(count), "frames": str(self.frames[count])}
             for name in SETS:
-                row |= {f"{name}{title}": value for title, value in self._cells(tables.get(name), unit, statistic).items()}
+                row |= {
+                    f"{name}{title}": value
+                    for title, value in self._cells(tables.get(name), unit, statistic).items()
+                }
             rows.append(row)
         return rows
 
@@ -85,17 +105,32 @@ class Curve:
         tables = self.errors[max(self.errors)]
         names = next(iter(tables.values())).keypoints
         factor = self._factor(unit)
-        return [{"joint": joint, **{name: tables[name].keypoints[joint].mean.text(".2f", factor) for name in tables}} for joint in names]
+        return [
+            {
+                "joint": joint,
+                **{name: tables[name].keypoints[joint].mean.text(".2f", factor) for name in tables},
+            }
+            for joint in names
+        ]
 
     def text(self) -> str:
         """The tables for the terminal, in px and, where the scale is given, in cm."""
-        scale = "no scale given" if self.options.cm_per_px is None else f"scale {self.options.cm_per_px:g} cm a px"
+        scale = (
+            "no scale given"
+            if self.options.cm_per_px is None
+            else f"scale {self.options.cm_per_px:g} cm a px"
+        )
         parts = []
         for unit in ["px"] + (["cm"] if self.options.cm_per_px is not None else []):
             for statistic in ("mean", "median"):
-                parts.append(f"{statistic} error in {unit} ({scale}), with intervals over participants where there are two or more")
+                parts.append(
+                    f"{statistic} error in {unit} ({scale}), with intervals over participants where"
+                    " there are two or more"
+                )
                 parts.append(_columns(self.rows(unit, statistic)))
-            parts.append(f"mean error of each joint in {unit}, {max(self.errors)} labelled frames a video")
+            parts.append(
+                f"mean error of each joint in {unit}, {max(self.errors)} labelled frames a video"
+            )
             parts.append(_columns(self.joints(unit)))
         return "\n".join(parts)
 
@@ -107,13 +142,21 @@ class Curve:
         if table is None:
             return {"": "-", kept: "-", f"{kept}, share": "-"}
         every, sure = getattr(table.overall, statistic), getattr(table.overall, f"{statistic}_kept")
-        shown = {"": every.text(".2f", self._factor(unit)), kept: sure.text(".2f", self._factor(unit))}
+        shown = {
+            "": every.text(".2f", self._factor(unit)),
+            kept: sure.text(".2f", self._factor(unit)),
+        }
         return {**shown, f"{kept}, share": table.overall.kept.text(".0%")}
 
     def save(self, folder: str | Path) -> Path:
-        """Write curve.json (everything, joint by joint), curve.csv (the table of means in px) and curve.png into a folder."""
+        """Write curve.json (everything, joint by joint), curve.csv (the table of means in px) and
+        curve.png into a folder.
+        """
         folder = Path(folder)
-        points = {str(count): {name: table.to_dict() for name, table in tables.items()} for count, tables in self.errors.items()}
+        points = {
+            str(count): {name: table.to_dict() for name, table in tables.items()}
+            for count, tables in self.errors.items()
+        }
         content = {"options": asdict(self.options), "frames": self.frames, "errors": points}
         write_text(folder / "curve.json", json.dumps(content, indent=1, default=str) + "\n")
         stream = io.StringIO()
@@ -127,15 +170,22 @@ class Curve:
 
 
 def label_count_curve(
-    labels: Labels, out: str | Path, options: CurveOptions | None = None, *, say: Callable[[str], None] = print, progress: bool = True
+    labels: Labels,
+    out: str | Path,
+    options: CurveOptions | None = None,
+    *,
+    say: Callable[[str], None] = print,
+    progress: bool = True,
 ) -> Curve:
-    """Tracking error against the number of labelled frames a video: for each count detectors are trained and their error measured.
+    """Tracking error against the number of labelled frames a video: for each count detectors are
+    trained and their error measured.
 
-    Detectors are kept in OUT/labelled-N; stopped at any moment, the same call goes on from there. The frames of a smaller count are among
-    those of a larger one.
+    Detectors are kept in OUT/labelled-N; stopped at any moment, the same call goes on from there.
+    The frames of a smaller count are among those of a larger one.
 
     Raises:
-        UserError: a video with fewer labelled frames than the largest count needs, too few participants, as `finetune`.
+        UserError: a video with fewer labelled frames than the largest count needs, too few
+            participants, as `finetune`.
     """
     options, out = options or CurveOptions(), Path(out)
     seen, unseen = split_by_participant(labels, options.unseen, options.seed)
@@ -151,20 +201,31 @@ def label_count_curve(
             detectors = finetune(chosen, out / f"labelled-{count:02d}", how, progress=progress)
         sets = {"train": chosen, "test": seen.take(test), "unseen": unseen}
         errors[count] = {
-            name: measure(detectors, part, cutoff=options.cutoff, cm_per_px=options.cm_per_px, seed=options.seed)
+            name: measure(
+                detectors,
+                part,
+                cutoff=options.cutoff,
+                cm_per_px=options.cm_per_px,
+                seed=options.seed,
+            )
             for name, part in sets.items()
             if len(part)
         }
         frames[count] = len(chosen)
-        parts = ", ".join(f"{name} {table.overall.mean.value:.1f} px" for name, table in errors[count].items())
+        parts = ", ".join(
+            f"{name} {table.overall.mean.value:.1f} px" for name, table in errors[count].items()
+        )
         say(f"{count} labelled frames a video, {len(chosen)} in all: {parts}")
     curve = Curve(errors, options, frames)
     curve.save(out)
     return curve
 
 
-def split_frames(labels: Labels, share: float, most: int, seed: int) -> tuple[dict[str, list[int]], list[int]]:
-    """For each video its rows in the order in which they are taken for training, and the rows kept for the test.
+def split_frames(
+    labels: Labels, share: float, most: int, seed: int
+) -> tuple[dict[str, list[int]], list[int]]:
+    """For each video its rows in the order in which they are taken for training, and the rows kept
+    for the test.
 
     Raises:
         UserError: a video has too few labelled frames for `most` of them and a test.
@@ -177,8 +238,8 @@ def split_frames(labels: Labels, share: float, most: int, seed: int) -> tuple[di
         kept = max(1, round(share * len(rows)))
         if len(rows) - kept < most:
             raise UserError(
-                f"curve: video {video!r} has {len(rows)} labelled frames; {most} to train on and {kept} to test are {most + kept}. "
-                "Label more, or give smaller --counts"
+                f"curve: video {video!r} has {len(rows)} labelled frames; {most} to train on and"
+                f" {kept} to test are {most + kept}. Label more, or give smaller --counts"
             )
         test += rows[:kept]
         pool[video] = rows[kept:]
@@ -186,7 +247,9 @@ def split_frames(labels: Labels, share: float, most: int, seed: int) -> tuple[di
 
 
 def draw_curve(curve: Curve, path: str | Path) -> None:
-    """The figure: mean error against labelled frames, its interval over participants, and dashed that of the points above the cutoff."""
+    """The figure: mean error against labelled frames, its interval over participants, and dashed
+    that of the points above the cutoff.
+    """
     import matplotlib
 
     matplotlib.use("Agg")
@@ -195,13 +258,26 @@ def draw_curve(curve: Curve, path: str | Path) -> None:
     figure, axes = pyplot.subplots(figsize=(6.4, 4.0), layout="constrained")
     places = np.arange(len(curve.errors))
     for colour, name in zip(("#8a8a8a", "#0072b2", "#d55e00"), SETS):
-        drawn = [(place, tables[name].overall) for place, tables in zip(places, curve.errors.values()) if name in tables]
+        drawn = [
+            (place, tables[name].overall)
+            for place, tables in zip(places, curve.errors.values())
+            if name in tables
+        ]
         if not drawn:
             continue
         at, rows = [place for place, _ in drawn], [row for _, row in drawn]
         axes.plot(at, [row.mean.value for row in rows], "o-", color=colour, label=name)
-        axes.plot(at, [row.mean_kept.value for row in rows], "o:", color=colour, alpha=0.7, markersize=3)
-        axes.fill_between(at, [row.mean.low for row in rows], [row.mean.high for row in rows], color=colour, alpha=0.12, linewidth=0)
+        axes.plot(
+            at, [row.mean_kept.value for row in rows], "o:", color=colour, alpha=0.7, markersize=3
+        )
+        axes.fill_between(
+            at,
+            [row.mean.low for row in rows],
+            [row.mean.high for row in rows],
+            color=colour,
+            alpha=0.12,
+            linewidth=0,
+        )
     axes.plot([], [], "k:", label=f"points with p > {curve.options.cutoff:g}")
     axes.set(xlabel="labelled frames a video", ylabel="mean error, px", yscale="log", xticks=places)
     axes.set_xticklabels([str(count) for count in curve.errors])
@@ -215,4 +291,6 @@ def draw_curve(curve: Curve, path: str | Path) -> None:
 def _columns(rows: list[dict[str, str]]) -> str:
     table = [list(rows[0]), *(list(row.values()) for row in rows)]
     widths = [max(map(len, column)) for column in zip(*table)]
-    return "\n".join("  ".join(cell.ljust(width) for cell, width in zip(line, widths)).rstrip() for line in table)
+    return "\n".join(
+        "  ".join(cell.ljust(width) for cell, width in zip(line, widths)).rstrip() for line in table
+    )

@@ -1,9 +1,12 @@
-"""Tracking error: how far predicted keypoints lie from labelled ones. Its definition is here and nowhere else.
+"""Tracking error: how far predicted keypoints lie from labelled ones. Its definition is here and
+nowhere else.
 
-Source: the cerebral palsy study's MAE [P], the mean Euclidean distance over points and frames, with and without a p-cutoff of 0.8, to which
-are added the median, and the shares of points that were predicted and kept: an error "with p-cutoff" says nothing without them.
+Source: the cerebral palsy study's MAE [P], the mean Euclidean distance over points and frames, with
+and without a p-cutoff of 0.8, to which are added the median, and the shares of points that were
+predicted and kept: an error "with p-cutoff" says nothing without them.
 
-Any tracker's output against any labels: joined by video, number of the frame in it, and name of the keypoint.
+Any tracker's output against any labels: joined by video, number of the frame in it, and name of the
+keypoint.
 
 How far tracked joints are from the truth.
 """
@@ -47,12 +50,17 @@ class Figure:
         """`4.5 [3.2, 5.9]`, or `4.5` without an interval, or `-` without a value."""
         if np.isnan(self.value):
             return "-"
-        value, low, high = (format(factor * number, form) for number in (self.value, self.low, self.high))
+        value, low, high = (
+            format(factor * number, form) for number in (self.value, self.low, self.high)
+        )
         return value if np.isnan(self.low) else f"{value} [{low}, {high}]"
 
     def to_dict(self, factor: float = 1) -> dict[str, float | None]:
         numbers = {"value": self.value, "low": self.low, "high": self.high}
-        return {name: None if np.isnan(number) else round(float(factor * number), 4) for name, number in numbers.items()}
+        return {
+            name: None if np.isnan(number) else round(float(factor * number), 4)
+            for name, number in numbers.items()
+        }
 
 
 @dataclass(frozen=True)
@@ -63,7 +71,8 @@ class ErrorRow:
         labelled: number of labelled points.
         predicted: share of them that were predicted at all, 0 to 1.
         kept: share of them that were predicted with a confidence above the cutoff, 0 to 1.
-        mean: distance over the predicted points, px. The mean over points, whichever frame or participant they are of [P].
+        mean: distance over the predicted points, px. The mean over points, whichever frame or
+            participant they are of [P].
         median: of the same, px.
         mean_kept: distance over the kept points, px.
         median_kept: of the same, px.
@@ -79,10 +88,17 @@ class ErrorRow:
 
     def to_dict(self, cm_per_px: float | None) -> dict[str, Any]:
         """Numbers by name: the unit is in the name."""
-        row: dict[str, Any] = {"labelled": self.labelled, "predicted": self.predicted.to_dict(), "kept": self.kept.to_dict()}
+        row: dict[str, Any] = {
+            "labelled": self.labelled,
+            "predicted": self.predicted.to_dict(),
+            "kept": self.kept.to_dict(),
+        }
         for unit, factor in {"px": 1.0, "cm": cm_per_px}.items():
             if factor is not None:
-                row |= {f"{name}_{unit}": getattr(self, name).to_dict(factor) for name in ("mean", "median", "mean_kept", "median_kept")}
+                row |= {
+                    f"{name}_{unit}": getattr(self, name).to_dict(factor)
+                    for name in ("mean", "median", "mean_kept", "median_kept")
+                }
         return row
 
 
@@ -125,28 +141,56 @@ class ErrorTable:
             "participants": self.participants,
             "intervals": self.intervals,
             "overall": self.overall.to_dict(self.cm_per_px),
-            "keypoints": {name: row.to_dict(self.cm_per_px) for name, row in self.keypoints.items()},
+            "keypoints": {
+                name: row.to_dict(self.cm_per_px) for name, row in self.keypoints.items()
+            },
         }
 
     def text(self) -> str:
         """The table for the terminal; the scale is always said."""
-        scale = "no scale given, so px only" if self.cm_per_px is None else f"scale {self.cm_per_px:g} cm a px"
+        scale = (
+            "no scale given, so px only"
+            if self.cm_per_px is None
+            else f"scale {self.cm_per_px:g} cm a px"
+        )
         people = f"{self.participants} participant{'s' if self.participants > 1 else ''}"
-        lines = [f"{self.overall.labelled} labelled points in {self.frames} frames of {people}; {scale}"]
+        lines = [
+            f"{self.overall.labelled} labelled points in {self.frames} frames of {people}; {scale}"
+        ]
         if self.left_out:
-            lines.append(f"{self.left_out} more labelled frames are not among the tracked ones and are left out")
+            lines.append(
+                f"{self.left_out} more labelled frames are not among the tracked ones and are"
+                " left out"
+            )
         rows = {"all": self.overall, **self.keypoints}
         for unit, factor in {"px": 1.0, "cm": self.cm_per_px}.items():
             if factor is not None:
-                header = ["keypoint", "labelled", "predicted", f"mean, {unit}", f"median, {unit}", f"kept (> {self.cutoff:g})"]
+                header = [
+                    "keypoint",
+                    "labelled",
+                    "predicted",
+                    f"mean, {unit}",
+                    f"median, {unit}",
+                    f"kept (> {self.cutoff:g})",
+                ]
                 cells = [[*header, f"mean of kept, {unit}", f"median of kept, {unit}"]]
                 for name, row in rows.items():
                     shares = [str(row.labelled), row.predicted.text(".0%")]
                     errors = [row.mean.text(".2f", factor), row.median.text(".2f", factor)]
-                    kept = [row.kept.text(".0%"), row.mean_kept.text(".2f", factor), row.median_kept.text(".2f", factor)]
+                    kept = [
+                        row.kept.text(".0%"),
+                        row.mean_kept.text(".2f", factor),
+                        row.median_kept.text(".2f", factor),
+                    ]
                     cells.append([name, *shares, *errors, *kept])
                 widths = [max(map(len, column)) for column in zip(*cells)]
-                lines += ["", *("  ".join(cell.ljust(width) for cell, width in zip(line, widths)).rstrip() for line in cells)]
+                lines += [
+                    "",
+                    *(
+                        "  ".join(cell.ljust(width) for cell, width in zip(line, widths)).rstrip()
+                        for line in cells
+                    ),
+                ]
         return "\n".join([*lines, "", self.intervals])
 
 
@@ -164,10 +208,12 @@ def error_table(
 ) -> ErrorTable:
     """Summarise distances between predicted and labelled points.
 
-    Intervals resample whole participants, because the frames of one are not independent; a single participant gives none.
+    Intervals resample whole participants, because the frames of one are not independent; a single
+    participant gives none.
 
     Args:
-        distances: (frame, keypoint) px, as `distance` gives it: NaN where not labelled or not predicted.
+        distances: (frame, keypoint) px, as `distance` gives it: NaN where not labelled or not
+            predicted.
         confidence: (frame, keypoint) of the prediction, 0 to 1.
         labelled: (frame, keypoint) which points a person labelled.
         keypoints: names, in the order of the arrays.
@@ -181,23 +227,40 @@ def error_table(
         UserError: shapes that do not fit, nothing labelled, a scale that is not positive.
     """
     shape = (len(participants), len(keypoints))
-    for name, array in {"distances": distances, "confidence": confidence, "labelled": labelled}.items():
+    for name, array in {
+        "distances": distances,
+        "confidence": confidence,
+        "labelled": labelled,
+    }.items():
         if array.shape != shape:
             raise UserError(
-                f"tracking error: {name} has shape {array.shape}, expected {shape}: frames of `participants` and keypoint names"
+                f"tracking error: {name} has shape {array.shape}, expected {shape}: frames of"
+                " `participants` and keypoint names"
             )
     if not labelled.any():
-        raise UserError("tracking error: no point is labelled; label some frames, or choose labelled keypoints")
+        raise UserError(
+            "tracking error: no point is labelled; label some frames, or choose labelled keypoints"
+        )
     if cm_per_px is not None and not cm_per_px > 0:
-        raise UserError(f"tracking error: the scale must be a positive number of cm a px, got {cm_per_px:g}")
+        raise UserError(
+            f"tracking error: the scale must be a positive number of cm a px, got {cm_per_px:g}"
+        )
     people, person = np.unique(np.asarray(participants), return_inverse=True)
-    weights = draw_participants(len(people), DRAWS, seed) if len(people) > 1 else np.empty((0, len(people)))
+    weights = (
+        draw_participants(len(people), DRAWS, seed)
+        if len(people) > 1
+        else np.empty((0, len(people)))
+    )
     person = np.broadcast_to(person[:, None], shape)
     predicted = labelled & np.isfinite(distances)
-    kept = predicted & (np.asarray(confidence, np.float32) > np.float32(cutoff))  # as tracks store it, so that 0.8 is not above 0.8
+    kept = predicted & (
+        np.asarray(confidence, np.float32) > np.float32(cutoff)
+    )  # as tracks store it, so that 0.8 is not above 0.8
 
     def row(chosen: slice) -> ErrorRow:
-        who, points, found, sure = (array[:, chosen].ravel() for array in (person, labelled, predicted, kept))
+        who, points, found, sure = (
+            array[:, chosen].ravel() for array in (person, labelled, predicted, kept)
+        )
         apart = distances[:, chosen].ravel()
         return ErrorRow(
             labelled=int(points.sum()),
@@ -210,11 +273,15 @@ def error_table(
         )
 
     rows = {name: row(slice(number, number + 1)) for number, name in enumerate(keypoints)}
-    return ErrorTable(row(slice(None)), rows, cutoff, cm_per_px, len(people), len(participants), left_out)
+    return ErrorTable(
+        row(slice(None)), rows, cutoff, cm_per_px, len(people), len(participants), left_out
+    )
 
 
 def _mean(values: np.ndarray, person: np.ndarray, weights: np.ndarray) -> Figure:
-    """Mean of (point,) values, its interval from (draw, participant) weights; `person` is the participant of each point."""
+    """Mean of (point,) values, its interval from (draw, participant) weights; `person` is the
+    participant of each point.
+    """
     if not len(values):
         return Figure(np.nan)
     total, count = (np.bincount(person, some, weights.shape[1]) for some in (values, None))
@@ -223,7 +290,9 @@ def _mean(values: np.ndarray, person: np.ndarray, weights: np.ndarray) -> Figure
 
 
 def _median(values: np.ndarray, person: np.ndarray, weights: np.ndarray) -> Figure:
-    """As `_mean`: each draw's median is that of the values repeated as often as their participants were drawn."""
+    """As `_mean`: each draw's median is that of the values repeated as often as their participants
+    were drawn.
+    """
     if not len(values):
         return Figure(np.nan)
     order = np.argsort(values)
@@ -233,13 +302,17 @@ def _median(values: np.ndarray, person: np.ndarray, weights: np.ndarray) -> Figu
     for first in range(0, len(weights), step):
         below = weights[first : first + step][:, person].cumsum(axis=1)  # (draw, point)
         half = below[:, -1:] / 2
-        middle = (values[(below >= half).argmax(axis=1)] + values[(below > half).argmax(axis=1)]) / 2
+        middle = (
+            values[(below >= half).argmax(axis=1)] + values[(below > half).argmax(axis=1)]
+        ) / 2
         drawn[first : first + step] = np.where(half[:, 0] > 0, middle, np.nan)
     return _figure(np.median(values), drawn, person)
 
 
 def _figure(value: float, drawn: np.ndarray, person: np.ndarray) -> Figure:
-    found = interval(drawn, len(np.unique(person)))  # a keypoint that one participant alone has gets no interval
+    found = interval(
+        drawn, len(np.unique(person))
+    )  # a keypoint that one participant alone has gets no interval
     return Figure(float(value), found.low, found.high)
 
 
@@ -253,29 +326,41 @@ def tracking_error(
     cm_per_px: float | None = None,
     seed: int = 0,
 ) -> ErrorTable:
-    """Error of tracks against labels, in all keypoints and in each; see `tracking/error.py` for what is counted.
+    """Error of tracks against labels, in all keypoints and in each; see `tracking/error.py` for
+    what is counted.
 
-    A labelled frame that the tracker saw and in which it found nothing counts as not predicted. One that the tracks do not cover (they
-    begin later, end earlier, or are at a lower frame rate) is left out, and the table says how many are.
+    A labelled frame that the tracker saw and in which it found nothing counts as not predicted. One
+    that the tracks do not cover (they begin later, end earlier, or are at a lower frame rate) is
+    left out, and the table says how many are.
 
     Args:
-        tracks: video, as the labels name it -> its tracks in px. Labels of other videos are not looked at.
+        tracks: video, as the labels name it -> its tracks in px. Labels of other videos are not
+            looked at.
         labels: positions in px of the same picture.
         keypoints: those that are compared; by default all that are labelled.
-        skeleton: whose joints are made from the tracks first (a neck from two shoulders); by default tracked points go by their own names.
+        skeleton: whose joints are made from the tracks first (a neck from two shoulders); by
+            default tracked points go by their own names.
         cutoff: points with a confidence above it are kept, 0 to 1 [P: 0.8].
         cm_per_px: scale, if known.
         seed: of the resampling behind the intervals.
 
     Raises:
-        UserError: a video without labels, labels without frame numbers, no labelled frame among the tracked, pictures of another size,
-            a labelled keypoint that the tracks lack, tracks without positions in px.
+        UserError: a video without labels, labels without frame numbers, no labelled frame among the
+            tracked, pictures of another size, a labelled keypoint that the tracks lack, tracks
+            without positions in px.
     """
     if missing := [video for video in tracks if video not in labels.videos]:
-        raise UserError(f"no frame of video {missing[0]!r} is labelled; labelled are {', '.join(dict.fromkeys(labels.videos.tolist()))}")
+        raise UserError(
+            f"no frame of video {missing[0]!r} is labelled; labelled are"
+            f" {', '.join(dict.fromkeys(labels.videos.tolist()))}"
+        )
     labels = labels.take(np.isin(labels.videos, list(tracks)))
     marked = (labels.visibility > UNLABELLED).any(axis=0)
-    labels = labels.select([name for name, some in zip(labels.keypoints, marked) if some] if keypoints is None else keypoints)
+    labels = labels.select(
+        [name for name, some in zip(labels.keypoints, marked) if some]
+        if keypoints is None
+        else keypoints
+    )
     compared, positions, confidences = [], [], []
     for video, made in tracks.items():
         own = labels.take(labels.videos == video)
@@ -290,9 +375,14 @@ def tracking_error(
     participants = np.concatenate([part.participants for part in compared])
     left_out = len(labels) - len(participants)
     if not len(participants):
-        raise UserError(f"none of the {left_out} labelled frames is among the tracked ones; are these the tracks of the labelled video?")
+        raise UserError(
+            f"none of the {left_out} labelled frames is among the tracked ones; are these the"
+            " tracks of the labelled video?"
+        )
     labelled = np.concatenate([part.visibility for part in compared]) > UNLABELLED
-    true = np.where(labelled[..., None], np.concatenate([part.position for part in compared]), np.nan)
+    true = np.where(
+        labelled[..., None], np.concatenate([part.position for part in compared]), np.nan
+    )
     return error_table(
         distance(np.concatenate(positions), true),
         np.concatenate(confidences),
@@ -307,22 +397,26 @@ def tracking_error(
 
 
 def rows_of_frames(tracks: xr.Dataset, labels: Labels) -> np.ndarray:
-    """(frame,) row of the tracks in which each labelled frame is; -1 where the tracks do not cover it.
+    """(frame,) row of the tracks in which each labelled frame is; -1 where the tracks do not cover
+    it.
 
-    Rows know their frame in the video by `source_index`. Where it is the row's own number, the tracks have the video's frame rate, and a
-    row without a frame (-1) is one for which the tracker had nothing to say.
+    Rows know their frame in the video by `source_index`. Where it is the row's own number, the
+    tracks have the video's frame rate, and a row without a frame (-1) is one for which the tracker
+    had nothing to say.
 
     Raises:
         UserError: a frame whose number in the video is not known.
     """
     if unknown := [frame.frame_id for frame in labels.frames if frame.index is None]:
         raise UserError(
-            f"labels: the number in the video of frame {unknown[0]!r} is not known, nor that of {len(unknown) - 1} others; "
-            "name pictures by frame (img0042.png) or give frame_index"
+            f"labels: the number in the video of frame {unknown[0]!r} is not known, nor that of"
+            f" {len(unknown) - 1} others; name pictures by frame (img0042.png) or give frame_index"
         )
     rows, source = np.arange(tracks.sizes["time"]), tracks["source_index"].values
     native = bool((source == rows)[source >= 0].all())
-    row_of = {int(index): int(row) for row, index in zip(rows[::-1], (rows if native else source)[::-1])}  # of two rows the first
+    row_of = {
+        int(index): int(row) for row, index in zip(rows[::-1], (rows if native else source)[::-1])
+    }  # of two rows the first
     return np.array([row_of.get(int(frame.index), -1) for frame in labels.frames], dtype=int)  # type: ignore[arg-type]
 
 
@@ -332,30 +426,45 @@ def _check(tracks: xr.Dataset, labels: Labels) -> None:
     tracked = tracks.keypoint.values.tolist()
     if lacking := [name for name in labels.keypoints if name not in tracked]:
         raise UserError(
-            f"keypoint {lacking[0]!r} is labelled, but the tracks have {', '.join(tracked)}; choose keypoints that both have, or rename"
+            f"keypoint {lacking[0]!r} is labelled, but the tracks have {', '.join(tracked)}; choose"
+            " keypoints that both have, or rename"
         )
     size = tracks.attrs["width"], tracks.attrs["height"]
     for frame in labels.frames:
         if all(size) and all((frame.width, frame.height)) and size != (frame.width, frame.height):
             raise UserError(
-                f"frame {frame.frame_id!r} was labelled at {frame.width}x{frame.height} px, but the tracks are of {size[0]}x{size[1]} px; "
-                "both must be of one size"
+                f"frame {frame.frame_id!r} was labelled at {frame.width}x{frame.height} px, but the"
+                f" tracks are of {size[0]}x{size[1]} px; both must be of one size"
             )
 
 
 def as_labels(tracks: xr.Dataset, video: str, participant_id: str | None = None) -> Labels:
-    """Tracks whose points count as labelled: a person's own (SLEAP's .slp), a phantom's truth, or another tracker to compare with.
+    """Tracks whose points count as labelled: a person's own (SLEAP's .slp), a phantom's truth, or
+    another tracker to compare with.
 
-    Points with confidence 0 are not labelled. Frames without a point, and rows without a frame, are no labelled frames.
+    Points with confidence 0 are not labelled. Frames without a point, and rows without a frame, are
+    no labelled frames.
     """
     position = tracks["position"].transpose("time", "keypoint", "space").values.astype(float)
-    marked = np.isfinite(position).all(axis=2) & (tracks["confidence"].transpose("time", "keypoint").values > 0)
+    marked = np.isfinite(position).all(axis=2) & (
+        tracks["confidence"].transpose("time", "keypoint").values > 0
+    )
     source = tracks["source_index"].values
     rows = np.flatnonzero(marked.any(axis=1) & (source >= 0))
-    rows = rows[np.unique(source[rows], return_index=True)[1]]  # of two rows with one frame the first
+    rows = rows[
+        np.unique(source[rows], return_index=True)[1]
+    ]  # of two rows with one frame the first
     width, height = tracks.attrs["width"], tracks.attrs["height"]
     frames = [
-        LabelledFrame(f"{video}/{number}", Path(video) / str(number), video, participant_id or video, int(number), width, height)
+        LabelledFrame(
+            f"{video}/{number}",
+            Path(video) / str(number),
+            video,
+            participant_id or video,
+            int(number),
+            width,
+            height,
+        )
         for number in source[rows]
     ]
     seen = marked[rows]
@@ -367,11 +476,15 @@ def as_labels(tracks: xr.Dataset, video: str, participant_id: str | None = None)
     )
 
 
-PARTS = {"body": ("upper_body_11", "torso lengths"), "face": ("face_23", "distances between the eyes")}
+PARTS = {
+    "body": ("upper_body_11", "torso lengths"),
+    "face": ("face_23", "distances between the eyes"),
+}
 
 
 def distances(tracks: xr.Dataset, truth: xr.Dataset, skeleton: Skeleton) -> np.ndarray:
-    """(time, joint) Euclidean distance in px between tracks and truth, joined by time and name; NaN where either is missing.
+    """(time, joint) Euclidean distance in px between tracks and truth, joined by time and name; NaN
+    where either is missing.
 
     Joints that the truth marks as hidden (confidence 0) are left out: nobody could see them.
 
@@ -379,38 +492,53 @@ def distances(tracks: xr.Dataset, truth: xr.Dataset, skeleton: Skeleton) -> np.n
         UserError: the two differ in frame rate.
     """
     if abs(tracks.attrs["fps"] - truth.attrs["fps"]) > 1e-6:
-        raise UserError(f"tracks at {tracks.attrs['fps']:g} and truth at {truth.attrs['fps']:g} frames per second cannot be joined")
+        raise UserError(
+            f"tracks at {tracks.attrs['fps']:g} and truth at {truth.attrs['fps']:g} frames per"
+            " second cannot be joined"
+        )
     found, true = select(tracks, skeleton), select(truth, skeleton)
     frames = min(found.sizes["time"], true.sizes["time"])
-    position, labelled = (part["position"].transpose("time", "keypoint", "space").values[:frames] for part in (found, true))
+    position, labelled = (
+        part["position"].transpose("time", "keypoint", "space").values[:frames]
+        for part in (found, true)
+    )
     return np.where(true["confidence"].values[:frames] > 0, distance(position, labelled), np.nan)
 
 
 def unit(truth: xr.Dataset, skeleton: Skeleton) -> float:
-    """The clip's median length in px between the skeleton's two scale joints: torso length, or distance between the eyes."""
+    """The clip's median length in px between the skeleton's two scale joints: torso length, or
+    distance between the eyes.
+    """
     joints = select(truth, skeleton)["position"]
     first, second = (joints.sel(keypoint=name) for name in skeleton.scale)
     return float(np.nanmedian(np.sqrt(((first - second) ** 2).sum("space"))))
 
 
 def tracking_truth(cohort: Path, store: Path) -> dict[str, Any]:
-    """Error of a phantom cohort's extracted tracks against its truth, for the report: joint by joint, body and face.
+    """Error of a phantom cohort's extracted tracks against its truth, for the report: joint by
+    joint, body and face.
 
-    Distances are in torso lengths (body) and in distances between the outer eye corners (face), medians over frames of all clips; the share
-    found is that of (frame, joint) pairs that are in view in truth and were tracked.
+    Distances are in torso lengths (body) and in distances between the outer eye corners (face),
+    medians over frames of all clips; the share found is that of (frame, joint) pairs that are in
+    view in truth and were tracked.
 
     Raises:
         UserError: the cohort has no truth folder (it is no phantom), or a clip was not extracted.
     """
     folder = Path(cohort) / "truth"
     if not folder.is_dir():
-        raise UserError(f"{cohort}: has no truth folder; only phantom cohorts (`semiology phantom`) know the truth")
+        raise UserError(
+            f"{cohort}: has no truth folder; only phantom cohorts (`semiology phantom`) know the"
+            " truth"
+        )
     result: dict[str, Any] = {}
     for part, (name, unit_name) in PARTS.items():
         skeleton = load_skeleton(name)
         errors, in_view, tracked = [], 0, 0
         for clip in Cohort.read(cohort).clips:
-            truth = read_tracks(folder / (f"{clip.clip_id}.nc" if part == "body" else f"{clip.clip_id}_face.nc"))
+            truth = read_tracks(
+                folder / (f"{clip.clip_id}.nc" if part == "body" else f"{clip.clip_id}_face.nc")
+            )
             apart = distances(Store(store).predicted(clip.clip_id, part), truth, skeleton)
             errors.append(apart / unit(truth, skeleton))
             seen = select(truth, skeleton)["confidence"].values[: len(apart)] > 0
@@ -422,6 +550,9 @@ def tracking_truth(cohort: Path, store: Path) -> dict[str, Any]:
             "found": round(tracked / max(in_view, 1), 4),
             "median error": round(float(np.nanmedian(pooled)), 4),
             "95th percentile": round(float(np.nanpercentile(pooled, 95)), 4),
-            **{f"median {joint}": round(float(np.nanmedian(pooled[:, number])), 4) for number, joint in enumerate(skeleton.names)},
+            **{
+                f"median {joint}": round(float(np.nanmedian(pooled[:, number])), 4)
+                for number, joint in enumerate(skeleton.names)
+            },
         }
     return result

@@ -1,4 +1,6 @@
-"""Fine-tuning the detectors on labelled frames: the network of the regions (patient, face) and that of the joints, one after the other."""
+"""Fine-tuning the detectors on labelled frames: the network of the regions (patient, face) and that
+of the joints, one after the other.
+"""
 
 import hashlib
 import json
@@ -15,10 +17,27 @@ from semiology.errors import UserError
 from semiology.files import content_hash
 from semiology.tracking.boxes import overlap
 from semiology.tracking.finetune.error import CUTOFF, ErrorTable, distance, error_table
-from semiology.tracking.finetune.pictures import JointPictures, RegionPictures, frame_box, patient_box
-from semiology.tracking.finetune.training import FinetuneOptions, JointTraining, RegionTraining, train
+from semiology.tracking.finetune.pictures import (
+    JointPictures,
+    RegionPictures,
+    frame_box,
+    patient_box,
+)
+from semiology.tracking.finetune.training import (
+    FinetuneOptions,
+    JointTraining,
+    RegionTraining,
+    train,
+)
 from semiology.tracking.labels.labels import Labels, read_image
-from semiology.tracking.pose.detectors import COCO, MARGIN, Detectors, Setup, describe, load_detectors
+from semiology.tracking.pose.detectors import (
+    COCO,
+    MARGIN,
+    Detectors,
+    Setup,
+    describe,
+    load_detectors,
+)
 from semiology.tracking.pose.joints import JointNetwork
 from semiology.tracking.pose.regions import REGIONS, region_network, start_from_coco
 from semiology.weights import load
@@ -26,15 +45,24 @@ from semiology.weights import load
 VERSION = 1  # raise when the same labels and options train something else
 
 
-def finetune(labels: Labels, out: str | Path, options: FinetuneOptions | None = None, *, progress: bool = True) -> Detectors:
-    """Train detectors on labelled frames and write them: OUT/detectors.json, regions.safetensors, joints.safetensors.
+def finetune(
+    labels: Labels,
+    out: str | Path,
+    options: FinetuneOptions | None = None,
+    *,
+    progress: bool = True,
+) -> Detectors:
+    """Train detectors on labelled frames and write them: OUT/detectors.json, regions.safetensors,
+    joints.safetensors.
 
-    Whole participants are held out, and the error on their frames is written beside the weights. The state is saved on the way: stopped at
-    any moment, the same call goes on from there; finished with the same labels and options, it only reads what is there.
+    Whole participants are held out, and the error on their frames is written beside the weights.
+    The state is saved on the way: stopped at any moment, the same call goes on from there; finished
+    with the same labels and options, it only reads what is there.
 
     Raises:
-        UserError: weights to start from that are not there or of another network, fewer than two participants to hold one out, pictures
-            that are missing or of another size than labelled.
+        UserError: weights to start from that are not there or of another network, fewer than two
+            participants to hold one out, pictures that are missing or of another size than
+            labelled.
     """
     options, out = options or FinetuneOptions(), Path(out)
     key = training_key(labels, options)
@@ -42,22 +70,53 @@ def finetune(labels: Labels, out: str | Path, options: FinetuneOptions | None = 
         return load_detectors(out)
     training, held_out = split_by_participant(labels, options.held_out, options.seed)
     if len(held_out) and not (held_out.visibility > 0).any():
-        raise UserError("labels: the participants held out have no labelled point; label some, or give another --seed, or --held_out 0")
+        raise UserError(
+            "labels: the participants held out have no labelled point; label some, or give another"
+            " --seed, or --held_out 0"
+        )
     detectors = untrained(training, options)
     setup = detectors.setup
-    about: dict[str, Any] = {"key": key, "options": asdict(options), "frames": len(training), "participants": _people(training)}
+    about: dict[str, Any] = {
+        "key": key,
+        "options": asdict(options),
+        "frames": len(training),
+        "participants": _people(training),
+    }
     states = out / f"training-{key}"
     if detectors.regions is not None and options.region_steps:
         frames = RegionPictures(training, setup.regions, options.augmentation, options.seed)
         about["frames with a patient"] = len(frames)
-        train(RegionTraining(detectors.regions, options), frames, options.region_steps, states / "regions", options, progress)
+        train(
+            RegionTraining(detectors.regions, options),
+            frames,
+            options.region_steps,
+            states / "regions",
+            options,
+            progress,
+        )
     if options.joint_steps:
-        pictures = JointPictures(training, setup.size, setup.margin, setup.region, options.augmentation, options.seed)
-        train(JointTraining(detectors.joints, options), pictures, options.joint_steps, states / "joints", options, progress)
+        pictures = JointPictures(
+            training, setup.size, setup.margin, setup.region, options.augmentation, options.seed
+        )
+        train(
+            JointTraining(detectors.joints, options),
+            pictures,
+            options.joint_steps,
+            states / "joints",
+            options,
+            progress,
+        )
     detectors.to("cpu")
     if len(held_out):
-        error, found = measure(detectors, held_out, seed=options.seed), measure_regions(detectors, held_out)
-        about["held out"] = {"participants": _people(held_out), "error": error.to_dict(), "regions": found}
+        error, found = (
+            measure(detectors, held_out, seed=options.seed),
+            measure_regions(detectors, held_out),
+        )
+        about["held out"] = {
+            "participants": _people(held_out),
+            "error": error.to_dict(),
+            "regions": found,
+        }
     made = Detectors(detectors.setup, detectors.joints, detectors.regions, about)
     made.save(out)
     for left in out.glob("training-*"):  # also those of other options
@@ -66,7 +125,8 @@ def finetune(labels: Labels, out: str | Path, options: FinetuneOptions | None = 
 
 
 def split_by_participant(labels: Labels, share: float, seed: int) -> tuple[Labels, Labels]:
-    """Labels of the participants to train on, and of those held out: a share of the participants, at least one, drawn by the seed.
+    """Labels of the participants to train on, and of those held out: a share of the participants,
+    at least one, drawn by the seed.
 
     Raises:
         UserError: fewer than two participants, where some are to be held out.
@@ -76,7 +136,8 @@ def split_by_participant(labels: Labels, share: float, seed: int) -> tuple[Label
         return labels, labels.take(np.zeros(len(labels), bool))
     if len(people) < 2:
         raise UserError(
-            f"labels: one participant only ({people[0]}), so nobody can be held out; label frames of others, or give --held_out 0"
+            f"labels: one participant only ({people[0]}), so nobody can be held out; label frames"
+            " of others, or give --held_out 0"
         )
     count = min(max(round(share * len(people)), 1), len(people) - 1)
     chosen = np.random.default_rng(seed).choice(people, count, replace=False)
@@ -91,18 +152,40 @@ def untrained(labels: Labels, options: FinetuneOptions) -> Detectors:
         UserError: weights to start from that are not there or of another network.
     """
     torch.manual_seed(options.seed)
-    before = load_detectors(options.start) if options.start not in ("coco", "imagenet", "scratch") else None
-    usual = "resnet50" if options.start == "coco" else before.setup.backbone if before else "mobilenet_v3_large"
+    before = (
+        load_detectors(options.start)
+        if options.start not in ("coco", "imagenet", "scratch")
+        else None
+    )
+    usual = (
+        "resnet50"
+        if options.start == "coco"
+        else before.setup.backbone
+        if before
+        else "mobilenet_v3_large"
+    )
     backbone = options.backbone or usual
     if backbone != usual and (options.start == "coco" or before):
-        raise UserError(f"finetune: the weights to start from are of {usual}, not {backbone}; leave --backbone out, or start from others")
+        raise UserError(
+            f"finetune: the weights to start from are of {usual}, not {backbone}; leave --backbone"
+            " out, or start from others"
+        )
     if backbone == "resnet50" and options.start == "scratch":
-        raise UserError("finetune: resnet50's batch norms are frozen, so it cannot start from scratch; give --start coco or imagenet")
+        raise UserError(
+            "finetune: resnet50's batch norms are frozen, so it cannot start from scratch; give"
+            " --start coco or imagenet"
+        )
     faces = any("face" in frame.regions for frame in labels.frames)
-    regions = [name for name in REGIONS if name != "face" or faces] if options.region == "patient" else []
+    regions = (
+        [name for name in REGIONS if name != "face" or faces] if options.region == "patient" else []
+    )
     margin = MARGIN if options.region == "patient" else 1.0
     setup = Setup(list(labels.keypoints), backbone, options.size, options.region, margin, regions)
-    made = Detectors(setup, JointNetwork(setup.joints, backbone), region_network(len(regions)) if regions else None)
+    made = Detectors(
+        setup,
+        JointNetwork(setup.joints, backbone),
+        region_network(len(regions)) if regions else None,
+    )
     found_regions = made.regions is None
     if options.start == "coco":
         made.joints.start_from(load(COCO["joints"]), COCO_17)
@@ -113,18 +196,31 @@ def untrained(labels: Labels, options: FinetuneOptions) -> Detectors:
         made.joints.start_from_imagenet(load(backbone))
     elif before:
         made.joints.start_from(before.joints.state_dict(), before.setup.joints)
-        if made.regions is not None and before.regions is not None and before.setup.regions == regions:
+        if (
+            made.regions is not None
+            and before.regions is not None
+            and before.setup.regions == regions
+        ):
             made.regions.load_state_dict(before.regions.state_dict())
             found_regions = True
     if not options.joint_steps and not (before and set(setup.joints) <= set(before.setup.joints)):
-        raise UserError("finetune: joints would stay random; give --joint_steps, or --start FOLDER of detectors of these joints")
+        raise UserError(
+            "finetune: joints would stay random; give --joint_steps, or --start FOLDER of detectors"
+            " of these joints"
+        )
     if not found_regions and not options.region_steps:
-        raise UserError("finetune: the region network would stay random; give --region_steps, or --start coco, or --region frame")
+        raise UserError(
+            "finetune: the region network would stay random; give --region_steps, or --start coco,"
+            " or --region frame"
+        )
     return made
 
 
-def locate_patients(detectors: Detectors, labels: Labels, batch: int = 8) -> tuple[np.ndarray, np.ndarray]:
-    """Joints in labelled frames as in use, nothing of the labels being seen: (frame, joint, 2) px and confidence (frame, joint).
+def locate_patients(
+    detectors: Detectors, labels: Labels, batch: int = 8
+) -> tuple[np.ndarray, np.ndarray]:
+    """Joints in labelled frames as in use, nothing of the labels being seen: (frame, joint, 2) px
+    and confidence (frame, joint).
 
     NaN and 0 where the regions show no patient. Of several patients the best is taken.
     """
@@ -142,11 +238,20 @@ def locate_patients(detectors: Detectors, labels: Labels, batch: int = 8) -> tup
             boxes = [patients[number][0] for number in found]
         if found:
             places = [rows[number] for number in found]
-            position[places], confidence[places] = detectors.find_joints([images[number] for number in found], boxes)
+            position[places], confidence[places] = detectors.find_joints(
+                [images[number] for number in found], boxes
+            )
     return position, confidence
 
 
-def measure(detectors: Detectors, labels: Labels, *, cutoff: float = CUTOFF, cm_per_px: float | None = None, seed: int = 0) -> ErrorTable:
+def measure(
+    detectors: Detectors,
+    labels: Labels,
+    *,
+    cutoff: float = CUTOFF,
+    cm_per_px: float | None = None,
+    seed: int = 0,
+) -> ErrorTable:
     """The detectors' error on labelled frames: see `tracking/error.py`."""
     position, confidence = locate_patients(detectors, labels)
     known = labels.select(detectors.setup.joints)
@@ -164,10 +269,13 @@ def measure(detectors: Detectors, labels: Labels, *, cutoff: float = CUTOFF, cm_
 
 
 def measure_regions(detectors: Detectors, labels: Labels) -> dict[str, dict[str, float]]:
-    """For each region, the number of marked boxes, the share of them found (intersection over union with the best above one half), and the
-    mean of that overlap. The patient's box is that around the joints where none was marked. Empty without a region network.
+    """For each region, the number of marked boxes, the share of them found (intersection over union
+    with the best above one half), and the mean of that overlap. The patient's box is that around
+    the joints where none was marked. Empty without a region network.
     """
-    overlaps: dict[str, list[float]] = {name: [] for name in (detectors.setup.regions if detectors.regions is not None else [])}
+    overlaps: dict[str, list[float]] = {
+        name: [] for name in (detectors.setup.regions if detectors.regions is not None else [])
+    }
     for row, frame in enumerate(labels.frames if overlaps else []):
         found = detectors.find_regions([read_image(frame)])[0]
         for name, shares in overlaps.items():
@@ -176,14 +284,19 @@ def measure_regions(detectors: Detectors, labels: Labels) -> dict[str, dict[str,
                 boxes = found[name][0]
                 shares.append(overlap(boxes[0], np.asarray(marked)) if len(boxes) else 0.0)
     return {
-        name: {"marked": len(shares), "found": float(np.mean(np.array(shares) > 0.5)), "overlap": float(np.mean(shares))}
+        name: {
+            "marked": len(shares),
+            "found": float(np.mean(np.array(shares) > 0.5)),
+            "overlap": float(np.mean(shares)),
+        }
         for name, shares in overlaps.items()
         if shares
     }
 
 
 def training_key(labels: Labels, options: FinetuneOptions) -> str:
-    """Stands for all that the detectors depend on: labels, the pictures' content, options, and the weights to start from.
+    """Stands for all that the detectors depend on: labels, the pictures' content, options, and the
+    weights to start from.
 
     Raises:
         UserError: a picture that is missing, or of another size than labelled.
@@ -191,11 +304,27 @@ def training_key(labels: Labels, options: FinetuneOptions) -> str:
     digest = hashlib.sha256()
     for frame in labels.frames:
         read_image(frame)  # a picture that is wrong is said before hours of training
-        what = [frame.frame_id, frame.participant_id, frame.width, frame.height, frame.regions, content_hash(frame.image)]
+        what = [
+            frame.frame_id,
+            frame.participant_id,
+            frame.width,
+            frame.height,
+            frame.regions,
+            content_hash(frame.image),
+        ]
         digest.update(json.dumps(what, sort_keys=True).encode())
-    digest.update(np.ascontiguousarray(labels.position).tobytes() + np.ascontiguousarray(labels.visibility, np.int64).tobytes())
-    start = describe(options.start)["sha256"] if options.start not in ("coco", "imagenet", "scratch") else options.start
-    how = {name: value for name, value in asdict(options).items() if name not in ("start", "workers")}
+    digest.update(
+        np.ascontiguousarray(labels.position).tobytes()
+        + np.ascontiguousarray(labels.visibility, np.int64).tobytes()
+    )
+    start = (
+        describe(options.start)["sha256"]
+        if options.start not in ("coco", "imagenet", "scratch")
+        else options.start
+    )
+    how = {
+        name: value for name, value in asdict(options).items() if name not in ("start", "workers")
+    }
     digest.update(json.dumps([labels.keypoints, start, how, VERSION], sort_keys=True).encode())
     return digest.hexdigest()[:16]
 
@@ -208,7 +337,11 @@ def _finished(out: Path, key: str) -> bool:
 
 
 def _people(labels: Labels) -> list[str]:
-    """Participants, for the record. Where nobody said who is in a video, its name stands for the person: it is not passed on."""
+    """Participants, for the record. Where nobody said who is in a video, its name stands for the
+    person: it is not passed on.
+    """
     named = {frame.participant_id for frame in labels.frames if frame.participant_id != frame.video}
     unnamed = {frame.video for frame in labels.frames if frame.participant_id == frame.video}
-    return sorted(named) + ([f"{len(unnamed)} videos whose participants were not given"] if unnamed else [])
+    return sorted(named) + (
+        [f"{len(unnamed)} videos whose participants were not given"] if unnamed else []
+    )

@@ -1,4 +1,6 @@
-"""Labelled frames as training examples for the detectors: pictures around the patient with one heatmap a joint, and frames with boxes."""
+"""Labelled frames as training examples for the detectors: pictures around the patient with one
+heatmap a joint, and frames with boxes.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,7 +14,9 @@ from semiology.errors import UserError
 from semiology.tracking.labels.labels import Labels, read_image
 from semiology.tracking.pose.joints import BLUR, apply, as_tensor, cut, square, unapply
 
-GROWN = 0.2  # of the labelled points' extent, added on each side where no box of the patient was marked. [our choice]
+# of the labelled points' extent, added on each side where no box of the patient was marked. [our
+# choice]
+GROWN = 0.2
 
 
 BOXES = "mark boxes called patient, or two joints a frame, or give --region frame"
@@ -28,7 +32,8 @@ class Augmentation:
         rotation: degrees, either way.
         light: brightness and contrast changed by up to this share.
         cover: probability that a rectangle of up to a third of its side is covered.
-        mirror: probability that it is mirrored; then left and right joints change names. Only where joints have sides.
+        mirror: probability that it is mirrored; then left and right joints change names. Only where
+            joints have sides.
     """
 
     scale: float = 1.25
@@ -51,7 +56,9 @@ class Augmentation:
 
 
 def patient_box(labels: Labels, row: int) -> np.ndarray | None:
-    """The patient's box in a frame, x0, y0, x1, y1 px: as marked, or around the labelled joints; None where there is neither."""
+    """The patient's box in a frame, x0, y0, x1, y1 px: as marked, or around the labelled joints;
+    None where there is neither.
+    """
     frame = labels.frames[row]
     if "patient" in frame.regions:
         return np.array(frame.regions["patient"], float)
@@ -69,12 +76,18 @@ def frame_box(labels: Labels, row: int) -> np.ndarray:
 
 
 def mirrored(joints: Sequence[str]) -> list[int]:
-    """For each joint the number of the one that it becomes in a mirror: left_wrist becomes right_wrist; without a side, itself; -1 where
-    the other side is not among the joints, so that nobody knows where it is in a mirror.
+    """For each joint the number of the one that it becomes in a mirror: left_wrist becomes
+    right_wrist; without a side, itself; -1 where the other side is not among the joints, so that
+    nobody knows where it is in a mirror.
     """
     other = {"left_": "right_", "right_": "left_"}
     names = list(joints)
-    swapped = [next((name.replace(side, to, 1) for side, to in other.items() if name.startswith(side)), name) for name in names]
+    swapped = [
+        next(
+            (name.replace(side, to, 1) for side, to in other.items() if name.startswith(side)), name
+        )
+        for name in names
+    ]
     return [names.index(to) if to in names else -1 for to in swapped]
 
 
@@ -97,9 +110,11 @@ class Images:
 
 
 class JointPictures(Dataset):
-    """Pictures around the patient, each time differently cut and lit: any number is an item, and every round of the frames another draw.
+    """Pictures around the patient, each time differently cut and lit: any number is an item, and
+    every round of the frames another draw.
 
-    Item: picture (3, size, size) 0 to 1; position (joint, 2), x and y in 0 to 1 of the picture; known (joint,): labelled and inside.
+    Item: picture (3, size, size) 0 to 1; position (joint, 2), x and y in 0 to 1 of the picture;
+    known (joint,): labelled and inside.
 
     Args:
         labels: of frames with at least one labelled joint.
@@ -143,19 +158,37 @@ class JointPictures(Dataset):
         else:
             rng = np.random.default_rng([self.seed, draw])
             matrix = matrix_after(rng, matrix, self.augmentation)
-            if self.mirror != list(range(len(self.mirror))) and rng.random() < self.augmentation.mirror:
+            if (
+                self.mirror != list(range(len(self.mirror)))
+                and rng.random() < self.augmentation.mirror
+            ):
                 matrix = matrix @ np.array([[-1, 0, 1], [0, 1, 0], [0, 0, 1]])  # u becomes 1 - u
-                position, known = position[self.mirror], known[self.mirror] & (np.array(self.mirror) >= 0)
+                position, known = (
+                    position[self.mirror],
+                    known[self.mirror] & (np.array(self.mirror) >= 0),
+                )
             picture = disturbed(rng, cut(self.images[row], matrix, self.size), self.augmentation)
         unit = unapply(matrix, position)
         inside = known & (unit > 0).all(1) & (unit < 1).all(1)
-        return as_tensor([picture])[0], torch.from_numpy(np.where(inside[:, None], unit, 0.5)).float(), torch.from_numpy(inside)
+        return (
+            as_tensor([picture])[0],
+            torch.from_numpy(np.where(inside[:, None], unit, 0.5)).float(),
+            torch.from_numpy(inside),
+        )
 
 
 class RegionPictures(Dataset):
-    """Whole frames with the boxes of the patient and, where marked, the face. Item: picture (3, height, width), {"boxes", "labels"}."""
+    """Whole frames with the boxes of the patient and, where marked, the face. Item: picture (3,
+    height, width), {"boxes", "labels"}.
+    """
 
-    def __init__(self, labels: Labels, regions: Sequence[str], augmentation: Augmentation | None = None, seed: int = 0):
+    def __init__(
+        self,
+        labels: Labels,
+        regions: Sequence[str],
+        augmentation: Augmentation | None = None,
+        seed: int = 0,
+    ):
         self.labels, self.regions, self.images = labels, list(regions), Images(labels)
         self.augmentation, self.seed = augmentation, seed
         self.rows = [row for row in range(len(labels)) if patient_box(labels, row) is not None]
@@ -186,12 +219,19 @@ class RegionPictures(Dataset):
         corners = unapply(matrix, boxes.reshape(-1, 2, 2)) * side
         placed = np.concatenate([corners.min(1), corners.max(1)], axis=1).clip(0, side)
         kept = (placed[:, 2:] - placed[:, :2]).min(1) > 2
-        target = {"boxes": torch.from_numpy(placed[kept]).float(), "labels": torch.tensor(numbers)[torch.from_numpy(kept)]}
+        target = {
+            "boxes": torch.from_numpy(placed[kept]).float(),
+            "labels": torch.tensor(numbers)[torch.from_numpy(kept)],
+        }
         return as_tensor([image])[0], target
 
 
-def matrix_after(rng: np.random.Generator, matrix: np.ndarray, how: Augmentation, *, rotate: bool = True) -> np.ndarray:
-    """The matrix (unit square to px) of a picture that is shifted, scaled and rotated about its centre by chance."""
+def matrix_after(
+    rng: np.random.Generator, matrix: np.ndarray, how: Augmentation, *, rotate: bool = True
+) -> np.ndarray:
+    """The matrix (unit square to px) of a picture that is shifted, scaled and rotated about its
+    centre by chance.
+    """
     scale = np.exp(rng.uniform(-1, 1) * np.log(how.scale))
     angle = np.deg2rad(rng.uniform(-1, 1) * how.rotation) if rotate else 0.0
     turn = scale * np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
@@ -202,8 +242,16 @@ def matrix_after(rng: np.random.Generator, matrix: np.ndarray, how: Augmentation
 
 def disturbed(rng: np.random.Generator, picture: np.ndarray, how: Augmentation) -> np.ndarray:
     """The picture in another light, and sometimes with a rectangle covered by one colour."""
-    contrast, brightness = 1 + rng.uniform(-1, 1) * how.light, 255 * rng.uniform(-1, 1) * how.light / 2
-    lit = (picture.astype(np.float32) - 127) * contrast + 127 + brightness + rng.normal(0, 3, (1, 1, 3))
+    contrast, brightness = (
+        1 + rng.uniform(-1, 1) * how.light,
+        255 * rng.uniform(-1, 1) * how.light / 2,
+    )
+    lit = (
+        (picture.astype(np.float32) - 127) * contrast
+        + 127
+        + brightness
+        + rng.normal(0, 3, (1, 1, 3))
+    )
     lit = lit.clip(0, 255).astype(np.uint8)
     if rng.random() < how.cover:
         side = lit.shape[0]
@@ -214,7 +262,9 @@ def disturbed(rng: np.random.Generator, picture: np.ndarray, how: Augmentation) 
 
 
 def heatmap_targets(position: Tensor, bins: int) -> Tensor:
-    """(batch, joint, 2) in 0 to 1 to (batch, joint, bins, bins): a Gaussian around each joint that sums to 1."""
+    """(batch, joint, 2) in 0 to 1 to (batch, joint, bins, bins): a Gaussian around each joint that
+    sums to 1.
+    """
     centres = (torch.arange(bins, device=position.device) + 0.5) / bins
     apart = (centres - position[..., None]) / BLUR  # (batch, joint, 2, bin)
     along_x, along_y = torch.exp(-0.5 * apart**2).unbind(2)

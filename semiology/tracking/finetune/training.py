@@ -1,4 +1,6 @@
-"""One detector's training: the losses as Lightning modules, and a loop whose state is saved on the way."""
+"""One detector's training: the losses as Lightning modules, and a loop whose state is saved on the
+way.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -16,7 +18,12 @@ from torchvision.models.detection.ssd import SSD
 
 from semiology.errors import UserError
 from semiology.models.training.trainer import quiet
-from semiology.tracking.finetune.pictures import Augmentation, JointPictures, RegionPictures, heatmap_targets
+from semiology.tracking.finetune.pictures import (
+    Augmentation,
+    JointPictures,
+    RegionPictures,
+    heatmap_targets,
+)
 from semiology.tracking.pose.joints import JointNetwork
 
 BETWEEN = 64  # batches between two saved states
@@ -27,16 +34,20 @@ class FinetuneOptions:
     """How detectors are fine-tuned. Our choice, where nothing else is said: the papers do not say.
 
     Attributes:
-        start: where the weights come from: coco (torchvision's published detectors [P]), imagenet (its backbone, the rest random), the
-            folder of detectors trained before, or scratch: random weights, which take some hundred labelled frames to become anything.
-        backbone: of the joint network: resnet50 [P: Keypoint R-CNN on COCO], or mobilenet_v3_large for CPUs. By default that of the start:
-            resnet50 of coco, the folder's own, mobilenet_v3_large otherwise.
-        region: "patient" reads the picture around the patient's box; "frame" the whole frame, as DeepLabCut does: for one fixed camera.
+        start: where the weights come from: coco (torchvision's published detectors [P]), imagenet
+            (its backbone, the rest random), the folder of detectors trained before, or scratch:
+            random weights, which take some hundred labelled frames to become anything.
+        backbone: of the joint network: resnet50 [P: Keypoint R-CNN on COCO], or mobilenet_v3_large
+            for CPUs. By default that of the start: resnet50 of coco, the folder's own,
+            mobilenet_v3_large otherwise.
+        region: "patient" reads the picture around the patient's box; "frame" the whole frame, as
+            DeepLabCut does: for one fixed camera.
         size: side of the picture that the joint network reads, px.
         joint_steps: batches for the joints. region_steps: batches for the regions.
         batch: pictures in a batch.
         learning_rate: highest of one cycle (AdamW).
-        held_out: share of the participants whose frames are never trained on, and on which the error is measured; 0 trains on everybody.
+        held_out: share of the participants whose frames are never trained on, and on which the
+            error is measured; 0 trains on everybody.
         augmentation: what happens to the pictures.
         precision: of Lightning's Trainer.
         workers: processes that prepare pictures.
@@ -74,7 +85,9 @@ class FinetuneOptions:
 
 
 class JointTraining(lightning.LightningModule):
-    """Cross-entropy between each joint's heatmap and a Gaussian around where it was labelled; joints not labelled say nothing."""
+    """Cross-entropy between each joint's heatmap and a Gaussian around where it was labelled;
+    joints not labelled say nothing.
+    """
 
     def __init__(self, network: JointNetwork, options: FinetuneOptions):
         super().__init__()
@@ -107,9 +120,13 @@ class RegionTraining(lightning.LightningModule):
         return _one_cycle(self, self.options)
 
 
-def _one_cycle(module: lightning.LightningModule, options: FinetuneOptions) -> OptimizerLRSchedulerConfig:
+def _one_cycle(
+    module: lightning.LightningModule, options: FinetuneOptions
+) -> OptimizerLRSchedulerConfig:
     optimizer = torch.optim.AdamW(module.parameters(), lr=options.learning_rate, weight_decay=1e-4)
-    cycle = torch.optim.lr_scheduler.OneCycleLR(optimizer, options.learning_rate, total_steps=module.trainer.max_steps + 1, pct_start=0.1)
+    cycle = torch.optim.lr_scheduler.OneCycleLR(
+        optimizer, options.learning_rate, total_steps=module.trainer.max_steps + 1, pct_start=0.1
+    )
     return {"optimizer": optimizer, "lr_scheduler": {"scheduler": cycle, "interval": "step"}}
 
 
@@ -121,12 +138,16 @@ def train(
     options: FinetuneOptions,
     progress: bool,
 ) -> None:
-    """Train for a number of batches, saving the state every so many of them; goes on from a saved state where there is one."""
+    """Train for a number of batches, saving the state every so many of them; goes on from a saved
+    state where there is one.
+    """
     quiet()
     lightning.seed_everything(options.seed, verbose=False)
     last = folder / "last.ckpt"
     done = torch.load(last, weights_only=True)["global_step"] if last.is_file() else 0
-    order = np.roll(draws(len(pictures), steps * options.batch, options.seed), -done * options.batch)  # goes on with the next picture
+    order = np.roll(
+        draws(len(pictures), steps * options.batch, options.seed), -done * options.batch
+    )  # goes on with the next picture
     loader: DataLoader = DataLoader(
         pictures,
         options.batch,
@@ -134,7 +155,9 @@ def train(
         num_workers=options.workers,
         collate_fn=as_lists if isinstance(module, RegionTraining) else None,
     )
-    saved = ModelCheckpoint(folder, save_last=True, save_top_k=0, every_n_train_steps=min(BETWEEN, steps))
+    saved = ModelCheckpoint(
+        folder, save_last=True, save_top_k=0, every_n_train_steps=min(BETWEEN, steps)
+    )
     trainer = lightning.Trainer(
         max_steps=steps,
         callbacks=[saved, *([TQDMProgressBar(refresh_rate=10)] if progress else [])],
@@ -147,17 +170,26 @@ def train(
     module.train()
     try:
         trainer.fit(module, loader, ckpt_path=last if done else None, weights_only=True)
-    except SystemExit as stopped:  # how Lightning ends on Ctrl-C; whoever called should hear of it as usual
+    except (
+        SystemExit
+    ) as stopped:  # how Lightning ends on Ctrl-C; whoever called should hear of it as usual
         raise KeyboardInterrupt from stopped
 
 
 def draws(frames: int, count: int, seed: int) -> np.ndarray:
-    """The numbers of `count` pictures: round after round of all frames, each round in another order."""
+    """The numbers of `count` pictures: round after round of all frames, each round in another
+    order.
+    """
     order = np.random.default_rng(seed)
-    rounds = [round_number * frames + order.permutation(frames) for round_number in range(-(-count // frames))]
+    rounds = [
+        round_number * frames + order.permutation(frames)
+        for round_number in range(-(-count // frames))
+    ]
     return np.concatenate(rounds)[:count]
 
 
-def as_lists(items: list[tuple[Tensor, dict[str, Tensor]]]) -> tuple[list[Tensor], list[dict[str, Tensor]]]:
+def as_lists(
+    items: list[tuple[Tensor, dict[str, Tensor]]],
+) -> tuple[list[Tensor], list[dict[str, Tensor]]]:
     """What torchvision's detectors read: a list of pictures and one of targets."""
     return [picture for picture, _ in items], [target for _, target in items]

@@ -1,4 +1,6 @@
-"""From frames that a person looked through to corrections of the tracks: what they moved, and nothing else."""
+"""From frames that a person looked through to corrections of the tracks: what they moved, and
+nothing else.
+"""
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -7,14 +9,22 @@ from pathlib import Path
 import numpy as np
 import xarray as xr
 
-from semiology.data.corrections import Correction, corrections_file, mean_keypoint, read_corrections, with_corrections, write_corrections
+from semiology.data.corrections import (
+    Correction,
+    corrections_file,
+    mean_keypoint,
+    read_corrections,
+    with_corrections,
+    write_corrections,
+)
 from semiology.data.skeleton import Skeleton
 from semiology.data.store import Store
 from semiology.data.tracks import read_tracks, save_tracks
 from semiology.errors import UserError
 from semiology.tracking.labels.labels import UNLABELLED, Labels
 
-ROUNDING = 0.05  # px; labelling programs keep two decimals or more, and nobody moves a point by less [our choice]
+# px; labelling programs keep two decimals or more, and nobody moves a point by less [our choice]
+ROUNDING = 0.05
 
 
 def import_corrections(
@@ -29,65 +39,102 @@ def import_corrections(
     removed: bool = False,
     video: str = "",
 ) -> list[Correction]:
-    """The corrections that are new in the labels of one video, to be added to those that are `known`.
+    """The corrections that are new in the labels of one video, to be added to those that are
+    `known`.
 
-    A point is a correction where it differs, by more than 0.05 px, from what this person said of it last, or, if nothing, from the
-    prediction. So importing the same labels twice adds nothing, one who puts a point back takes their correction back, and two people who
-    moved the same point are both kept.
+    A point is a correction where it differs, by more than 0.05 px, from what this person said of it
+    last, or, if nothing, from the prediction. So importing the same labels twice adds nothing, one
+    who puts a point back takes their correction back, and two people who moved the same point are
+    both kept.
 
     Args:
-        labels: of this video, with frame numbers; their joints are tracked keypoints, or joints of `skeleton` that are means of them.
+        labels: of this video, with frame numbers; their joints are tracked keypoints, or joints of
+            `skeleton` that are means of them.
         tracks: as predicted, without corrections.
-        who: name or initials of the person who labelled. origin: where the labels come from, to be found again. when: by default now.
-        removed: a point that was predicted inside the picture and is not labelled was taken away: it is not there. By default such a point
-            was merely not labelled, which says nothing.
+        who: name or initials of the person who labelled. origin: where the labels come from, to be
+            found again. when: by default now.
+        removed: a point that was predicted inside the picture and is not labelled was taken away:
+            it is not there. By default such a point was merely not labelled, which says nothing.
         video: see `Correction`.
 
     Raises:
-        UserError: labels of several videos, without frame numbers or of frames that the tracks do not show, of pictures of another size,
-            for a joint that can be told from no keypoint; nobody named.
+        UserError: labels of several videos, without frame numbers or of frames that the tracks do
+            not show, of pictures of another size, for a joint that can be told from no keypoint;
+            nobody named.
     """
     if not who.strip():
         raise UserError("corrections: who made them? give a name or initials")
     if len(set(labels.videos)) != 1:
-        raise UserError(f"corrections: labels of {len(set(labels.videos))} videos; give those of one")
+        raise UserError(
+            f"corrections: labels of {len(set(labels.videos))} videos; give those of one"
+        )
     stamp = (when or datetime.now(UTC)).astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-    said = {(row.source_index, row.keypoint): row for row in sorted(known, key=lambda row: row.when) if row.who == who}
+    said = {
+        (row.source_index, row.keypoint): row
+        for row in sorted(known, key=lambda row: row.when)
+        if row.who == who
+    }
     rows = _rows(labels, tracks)
     new = []
     for column, keypoint in enumerate(labels.keypoints):
         mean_of, predicted = _predicted(tracks, keypoint, skeleton)
-        for row, frame, place, seen in zip(rows, labels.frames, labels.position[:, column], labels.visibility[:, column]):
+        for row, frame, place, seen in zip(
+            rows, labels.frames, labels.position[:, column], labels.visibility[:, column]
+        ):
             assert frame.index is not None
             before = predicted[row]
-            inside = bool(((before >= 0) & (before <= [frame.width or np.inf, frame.height or np.inf])).all())
+            inside = bool(
+                ((before >= 0) & (before <= [frame.width or np.inf, frame.height or np.inf])).all()
+            )
             if (last := said.get((frame.index, keypoint))) is not None:
                 before, inside = np.array([last.x, last.y]), True
             if seen == UNLABELLED and not (removed and inside and np.isfinite(before).all()):
                 continue
-            if seen != UNLABELLED and np.isfinite(before).all() and np.linalg.norm(place - before) <= ROUNDING:
+            if (
+                seen != UNLABELLED
+                and np.isfinite(before).all()
+                and np.linalg.norm(place - before) <= ROUNDING
+            ):
                 continue
-            x, y = (float("nan"),) * 2 if seen == UNLABELLED else (float(number) for number in place)
-            new.append(Correction(frame.index, keypoint, mean_of, x, y, int(seen), who, stamp, origin, video))
+            x, y = (
+                (float("nan"),) * 2 if seen == UNLABELLED else (float(number) for number in place)
+            )
+            new.append(
+                Correction(
+                    frame.index, keypoint, mean_of, x, y, int(seen), who, stamp, origin, video
+                )
+            )
     return new
 
 
 def _rows(labels: Labels, tracks: xr.Dataset) -> list[int]:
     """The first row of the tracks that shows each labelled frame."""
     size = (tracks.attrs["width"], tracks.attrs["height"])
-    first = {index: row for row, index in reversed(list(enumerate(tracks["source_index"].values.tolist()))) if index >= 0}
+    first = {
+        index: row
+        for row, index in reversed(list(enumerate(tracks["source_index"].values.tolist())))
+        if index >= 0
+    }
     for frame in labels.frames:
         if frame.index not in first:
             raise UserError(
-                f"{frame.frame_id}: its frame number is {frame.index}, which the tracks of {frame.video} do not show; is it theirs?"
+                f"{frame.frame_id}: its frame number is {frame.index}, which the tracks of"
+                f" {frame.video} do not show; is it theirs?"
             )
         if frame.width and all(size) and (frame.width, frame.height) != size:
-            raise UserError(f"{frame.frame_id}: labelled at {frame.width}x{frame.height} px, but the tracks are of {size[0]}x{size[1]} px")
+            raise UserError(
+                f"{frame.frame_id}: labelled at {frame.width}x{frame.height} px, but the tracks are"
+                f" of {size[0]}x{size[1]} px"
+            )
     return [first[frame.index] for frame in labels.frames if frame.index is not None]
 
 
-def _predicted(tracks: xr.Dataset, keypoint: str, skeleton: Skeleton | None) -> tuple[tuple[str, ...], np.ndarray]:
-    """What a keypoint is the mean of (nothing if it is tracked itself), and its position (time, 2) px."""
+def _predicted(
+    tracks: xr.Dataset, keypoint: str, skeleton: Skeleton | None
+) -> tuple[tuple[str, ...], np.ndarray]:
+    """What a keypoint is the mean of (nothing if it is tracked itself), and its position (time, 2)
+    px.
+    """
     if keypoint in tracks.keypoint.values:
         return (), tracks["position"].sel(keypoint=keypoint).transpose("time", "space").values
     sources = tuple(skeleton.joints.get(keypoint, ())) if skeleton is not None else ()
@@ -95,23 +142,46 @@ def _predicted(tracks: xr.Dataset, keypoint: str, skeleton: Skeleton | None) -> 
     return sources, mean["position"].sel(keypoint=keypoint).transpose("time", "space").values
 
 
-def correct_store(labels: Labels, store: Store, skeleton: Skeleton, *, who: str, origin: str, removed: bool = False) -> dict[str, int]:
-    """Add what was corrected to the clips of a store, whose clip_ids are the labels' videos; clip -> new corrections.
+def correct_store(
+    labels: Labels,
+    store: Store,
+    skeleton: Skeleton,
+    *,
+    who: str,
+    origin: str,
+    removed: bool = False,
+) -> dict[str, int]:
+    """Add what was corrected to the clips of a store, whose clip_ids are the labels' videos; clip
+    -> new corrections.
 
-    From then on `Store.tracks` gives the corrected tracks, and with them everything that reads the store.
+    From then on `Store.tracks` gives the corrected tracks, and with them everything that reads the
+    store.
 
     Raises:
-        UserError: see `import_corrections`; a clip that is not in the store, or whose tracks were brought along.
+        UserError: see `import_corrections`; a clip that is not in the store, or whose tracks were
+            brought along.
     """
     plan = {}
     for clip_id in dict.fromkeys(labels.videos.tolist()):
         tracks = store.predicted(clip_id, skeleton.part)
         if store.record(clip_id)["stages"][skeleton.part]["depends"].get("imported"):
-            raise UserError(f"clip {clip_id}: its tracks were brought along; correct them where they are, by --tracks FILE")
+            raise UserError(
+                f"clip {clip_id}: its tracks were brought along; correct them where they are, by"
+                " --tracks FILE"
+            )
         path = store.corrections_file(clip_id, skeleton.part)
         known = read_corrections(path)
         part, video = labels.take(labels.videos == clip_id), store.video_digits(clip_id)
-        new = import_corrections(part, tracks, known, who=who, origin=origin, skeleton=skeleton, removed=removed, video=video)
+        new = import_corrections(
+            part,
+            tracks,
+            known,
+            who=who,
+            origin=origin,
+            skeleton=skeleton,
+            removed=removed,
+            video=video,
+        )
         plan[clip_id] = (path, known, new)
     for path, known, new in plan.values():  # nothing is written before all of it is known to fit
         if new:
@@ -120,18 +190,31 @@ def correct_store(labels: Labels, store: Store, skeleton: Skeleton, *, who: str,
 
 
 def correct_file(
-    labels: Labels, path: str | Path, skeleton: Skeleton, *, who: str, origin: str, removed: bool = False, out: Path | None = None
+    labels: Labels,
+    path: str | Path,
+    skeleton: Skeleton,
+    *,
+    who: str,
+    origin: str,
+    removed: bool = False,
+    out: Path | None = None,
 ) -> int:
-    """Add what was corrected to the table beside a file of tracks, and write corrected tracks to `out` if asked; how many are new.
+    """Add what was corrected to the table beside a file of tracks, and write corrected tracks to
+    `out` if asked; how many are new.
 
     Raises:
-        UserError: see `import_corrections`; `out` is the file of tracks itself, which stays as it is.
+        UserError: see `import_corrections`; `out` is the file of tracks itself, which stays as it
+            is.
     """
     if out is not None and Path(out).resolve() == Path(path).resolve():
-        raise UserError(f"{out}: these are the predicted tracks, which stay as they are; name another file")
+        raise UserError(
+            f"{out}: these are the predicted tracks, which stay as they are; name another file"
+        )
     tracks, table = read_tracks(path), corrections_file(path)
     known = read_corrections(table)
-    new = import_corrections(labels, tracks, known, who=who, origin=origin, skeleton=skeleton, removed=removed)
+    new = import_corrections(
+        labels, tracks, known, who=who, origin=origin, skeleton=skeleton, removed=removed
+    )
     if new:
         write_corrections([*known, *new], table)
     if out is not None:

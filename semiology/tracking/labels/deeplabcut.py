@@ -1,7 +1,8 @@
-"""DeepLabCut projects to labelled frames, and back: config.yaml, and in labeled-data/<video>/ the pictures and CollectedData_<scorer>.
+"""DeepLabCut projects to labelled frames, and back: config.yaml, and in labeled-data/<video>/ the
+pictures and CollectedData_<scorer>.
 
-DeepLabCut knows neither boxes nor hidden points: a labelled point counts as visible. Source of the layout: [C] DeepLabCut's example
-projects and its `create_project`.
+DeepLabCut knows neither boxes nor hidden points: a labelled point counts as visible. Source of the
+layout: [C] DeepLabCut's example projects and its `create_project`.
 """
 
 import csv
@@ -18,20 +19,33 @@ from semiology.data.formats.deeplabcut import read_table
 from semiology.data.formats.pandas_h5 import write_frame
 from semiology.errors import UserError
 from semiology.files import write_text
-from semiology.tracking.labels.labels import UNLABELLED, VISIBLE, LabelledFrame, Labels, copy_picture, frame_number, joined
+from semiology.tracking.labels.labels import (
+    UNLABELLED,
+    VISIBLE,
+    LabelledFrame,
+    Labels,
+    copy_picture,
+    frame_number,
+    joined,
+)
 
 LEVELS = ("scorer", "bodyparts", "coords")
 
 
 def read_project(folder: Path) -> Labels:
-    """All labelled frames of a project, the keypoints in the order of its config.yaml; those that a video's table lacks are not labelled.
+    """All labelled frames of a project, the keypoints in the order of its config.yaml; those that a
+    video's table lacks are not labelled.
 
     Raises:
-        UserError: no config.yaml, a damaged one, no tables, a bodypart that config.yaml does not name, a project of several animals.
+        UserError: no config.yaml, a damaged one, no tables, a bodypart that config.yaml does not
+            name, a project of several animals.
     """
     config = folder / "config.yaml"
     if not config.is_file():
-        raise UserError(f"{folder}: no config.yaml in it; give the folder of a DeepLabCut project, or a file of labels")
+        raise UserError(
+            f"{folder}: no config.yaml in it; give the folder of a DeepLabCut project, or a file of"
+            " labels"
+        )
     try:
         about = yaml.safe_load(config.read_text(encoding="utf-8"))
     except (yaml.YAMLError, UnicodeDecodeError) as error:
@@ -39,48 +53,85 @@ def read_project(folder: Path) -> Labels:
     if not isinstance(about, dict) or not {"scorer", "bodyparts"} <= set(about):
         raise UserError(f"{config}: not DeepLabCut's: it names no scorer or no bodyparts")
     several = about.get("multianimalproject") and about.get("multianimalbodyparts")
-    keypoints = [str(name) for name in (several or about["bodyparts"])]
-    stems = {table.with_suffix("") for table in folder.glob(f"labeled-data/*/CollectedData_{about['scorer']}.*")}
+    keypoints = [str(name) for name in several or about["bodyparts"]]
+    stems = {
+        table.with_suffix("")
+        for table in folder.glob(f"labeled-data/*/CollectedData_{about['scorer']}.*")
+    }
     if not stems:
-        raise UserError(f"{folder}: no labeled-data/*/CollectedData_{about['scorer']}.csv or .h5 in it; label some frames and save them")
+        raise UserError(
+            f"{folder}: no labeled-data/*/CollectedData_{about['scorer']}.csv or .h5 in it; label"
+            " some frames and save them"
+        )
     parts = []
     for stem in sorted(stems):
-        table = next((path for path in (Path(f"{stem}.csv"), Path(f"{stem}.h5")) if path.is_file()), Path(f"{stem}.csv"))
+        table = next(
+            (path for path in (Path(f"{stem}.csv"), Path(f"{stem}.h5")) if path.is_file()),
+            Path(f"{stem}.csv"),
+        )
         part = read_table_of_labels(table)
         if unknown := sorted(set(part.keypoints) - set(keypoints)):
-            raise UserError(f"{table}: bodypart {unknown[0]!r} is not in config.yaml, which names {', '.join(keypoints)}; add it there")
+            raise UserError(
+                f"{table}: bodypart {unknown[0]!r} is not in config.yaml, which names"
+                f" {', '.join(keypoints)}; add it there"
+            )
         parts.append(_widened(part, keypoints))
     return joined(parts)
 
 
 def read_table_of_labels(path: Path) -> Labels:
-    """The frames of one CollectedData table (csv or h5); pictures lie beside it. Sizes are those of the pictures, and 0 until one looks.
+    """The frames of one CollectedData table (csv or h5); pictures lie beside it. Sizes are those of
+    the pictures, and 0 until one looks.
 
     Raises:
         UserError: damaged, several animals, a table of tracks.
     """
     table = read_table(path)
     if len(table.individuals) > 1:
-        raise UserError(f"{path}: labels of {len(table.individuals)} individuals; leave one, the patient")
+        raise UserError(
+            f"{path}: labels of {len(table.individuals)} individuals; leave one, the patient"
+        )
     if table.values.shape[3] != 2 or any(isinstance(row, int) for row in table.rows):
         raise UserError(f"{path}: holds tracks, not labels; import it by `semiology tracks import`")
     position = table.values[:, 0]
     labelled = np.isfinite(position)
     if (half := labelled.any(axis=2) & ~labelled.all(axis=2)).any():
         row, column = np.argwhere(half)[0]
-        raise UserError(f"{path}: {table.rows[row]}: {table.keypoints[column]} has x or y only; give both or neither")
+        raise UserError(
+            f"{path}: {table.rows[row]}: {table.keypoints[column]} has x or y only; give both or"
+            " neither"
+        )
     frames = []
     for name in table.rows:
         file = Path(str(name))
         video = file.parent.name or path.parent.name
-        frames.append(LabelledFrame(f"{video}/{file.name}", path.parent / file.name, video, video, frame_number(file), 0, 0))
-    return Labels(table.keypoints, frames, position, np.where(labelled.all(axis=2), VISIBLE, UNLABELLED))
+        frames.append(
+            LabelledFrame(
+                f"{video}/{file.name}",
+                path.parent / file.name,
+                video,
+                video,
+                frame_number(file),
+                0,
+                0,
+            )
+        )
+    return Labels(
+        table.keypoints, frames, position, np.where(labelled.all(axis=2), VISIBLE, UNLABELLED)
+    )
 
 
-def write_project(labels: Labels, folder: str | Path, scorer: str = "semiology", edges: Sequence[tuple[str, str]] = ()) -> Path:
-    """Write labels as a project that DeepLabCut opens: config.yaml, tables (csv and h5) and copies of the pictures.
+def write_project(
+    labels: Labels,
+    folder: str | Path,
+    scorer: str = "semiology",
+    edges: Sequence[tuple[str, str]] = (),
+) -> Path:
+    """Write labels as a project that DeepLabCut opens: config.yaml, tables (csv and h5) and copies
+    of the pictures.
 
-    config.yaml names videos `videos/<video>.mp4`, which are not there: labelling and training need none.
+    config.yaml names videos `videos/<video>.mp4`, which are not there: labelling and training need
+    none.
 
     Args:
         edges: pairs of keypoints that are drawn connected.
@@ -90,9 +141,16 @@ def write_project(labels: Labels, folder: str | Path, scorer: str = "semiology",
     """
     folder = Path(folder)
     columns = [(scorer, name, axis) for name in labels.keypoints for axis in ("x", "y")]
-    header = [[level, *(column[number] for column in columns)] for number, level in enumerate(LEVELS)]
+    header = [
+        [level, *(column[number] for column in columns)] for number, level in enumerate(LEVELS)
+    ]
     for video in dict.fromkeys(labels.videos.tolist()):
-        part = labels.take(sorted(np.flatnonzero(labels.videos == video), key=lambda row: labels.frames[row].image.name))
+        part = labels.take(
+            sorted(
+                np.flatnonzero(labels.videos == video),
+                key=lambda row: labels.frames[row].image.name,
+            )
+        )
         names = [f"labeled-data/{video}/{frame.image.name}" for frame in part.frames]
         if len(set(names)) < len(names):
             raise UserError(f"{folder}: two pictures of {video!r} have one name; rename one")
@@ -100,12 +158,18 @@ def write_project(labels: Labels, folder: str | Path, scorer: str = "semiology",
             copy_picture(frame, folder / name)
         values = part.position.reshape(len(part), -1)
         text = io.StringIO()
-        cells = [[name, *("" if np.isnan(number) else repr(number) for number in row)] for name, row in zip(names, values.tolist())]
+        cells = [
+            [name, *("" if np.isnan(number) else repr(number) for number in row)]
+            for name, row in zip(names, values.tolist())
+        ]
         csv.writer(text, lineterminator="\n").writerows(header + cells)
         table = folder / "labeled-data" / video / f"CollectedData_{scorer}.csv"
         write_text(table, text.getvalue())
         write_frame(table.with_suffix(".h5"), "df_with_missing", LEVELS, columns, values, names)
-    write_text(folder / "config.yaml", yaml.safe_dump(_config(labels, folder, scorer, edges), sort_keys=False))
+    write_text(
+        folder / "config.yaml",
+        yaml.safe_dump(_config(labels, folder, scorer, edges), sort_keys=False),
+    )
     return folder
 
 
@@ -118,7 +182,9 @@ def _widened(labels: Labels, keypoints: list[str]) -> Labels:
     return Labels(keypoints, labels.frames, position, visibility)
 
 
-def _config(labels: Labels, folder: Path, scorer: str, edges: Sequence[tuple[str, str]]) -> dict[str, Any]:
+def _config(
+    labels: Labels, folder: Path, scorer: str, edges: Sequence[tuple[str, str]]
+) -> dict[str, Any]:
     """What DeepLabCut's `create_new_project` writes; numbers are its defaults [C]."""
     sizes = {frame.video: (frame.width, frame.height) for frame in labels.frames}
     root = folder.resolve()
@@ -130,7 +196,10 @@ def _config(labels: Labels, folder: Path, scorer: str, edges: Sequence[tuple[str
         "identity": None,
         "project_path": str(root),
         "engine": "pytorch",
-        "video_sets": {str(root / "videos" / f"{video}.mp4"): {"crop": f"0, {w}, 0, {h}"} for video, (w, h) in sizes.items()},
+        "video_sets": {
+            str(root / "videos" / f"{video}.mp4"): {"crop": f"0, {w}, 0, {h}"}
+            for video, (w, h) in sizes.items()
+        },
         "bodyparts": list(labels.keypoints),
         "start": 0,
         "stop": 1,

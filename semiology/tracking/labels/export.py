@@ -1,4 +1,6 @@
-"""Frames of a cohort's clips, or of loose videos, on their way to where people label: chosen, cut out, filled in, written."""
+"""Frames of a cohort's clips, or of loose videos, on their way to where people label: chosen, cut
+out, filled in, written.
+"""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
@@ -36,12 +38,18 @@ class Footage:
 
     def tracks(self, skeleton: Skeleton) -> xr.Dataset | None:
         """The skeleton's joints as they are tracked and corrected so far."""
-        return None if self.store is None else select(self.store.tracks(self.name, skeleton.part), skeleton)
+        return (
+            None
+            if self.store is None
+            else select(self.store.tracks(self.name, skeleton.part), skeleton)
+        )
 
 
 @dataclass
 class Sent:
-    """What was written: the file to open, frames per clip, and (clip, what was wrong) of those that were left out."""
+    """What was written: the file to open, frames per clip, and (clip, what was wrong) of those that
+    were left out.
+    """
 
     path: Path
     frames: dict[str, int] = field(default_factory=dict)
@@ -53,13 +61,22 @@ def cohort_footage(cohort: str | Path, store: str | Path | None = None) -> Itera
     read = Cohort.read(cohort, check_videos=False)
     for clip in read.clips:
         video = read.folder / clip.video if clip.video else None
-        yield Footage(clip.clip_id, clip.participant_id, video, clip.start, clip.end, Store(store) if store else None)
+        yield Footage(
+            clip.clip_id,
+            clip.participant_id,
+            video,
+            clip.start,
+            clip.end,
+            Store(store) if store else None,
+        )
 
 
 def video_footage(videos: Iterable[Path], store: str | Path | None = None) -> Iterator[Footage]:
     """Loose videos, with the tracks that `semiology extract VIDEO... --out DIR` put into DIR."""
     for video in videos:
-        yield Footage(video.stem, video.stem, video, store=Store(store, plain=True) if store else None)
+        yield Footage(
+            video.stem, video.stem, video, store=Store(store, plain=True) if store else None
+        )
 
 
 def select_frames(
@@ -74,7 +91,8 @@ def select_frames(
     fps: float = 25.0,
     seed: int = 0,
 ) -> Sent:
-    """Choose frames of each clip and write them for a labelling program, with the joints as they are tracked so far.
+    """Choose frames of each clip and write them for a labelling program, with the joints as they
+    are tracked so far.
 
     A clip that cannot be read is listed and the others go on.
 
@@ -85,7 +103,8 @@ def select_frames(
         fps: where there are no tracks, Hz.
 
     Raises:
-        UserError: labels that are there already, another program, no clip of which a frame could be taken.
+        UserError: labels that are there already, another program, no clip of which a frame could be
+            taken.
     """
     pictures = free_folder(Path(out), program)
     parts: list[Labels] = []
@@ -95,7 +114,17 @@ def select_frames(
             if one.video is None:
                 raise UserError("has tracks only, no video to take pictures from")
             tracks = one.tracks(skeleton)
-            rows = choose_rows(one.video, frames, method, share=share, tracks=tracks, fps=fps, start=one.start, end=one.end, seed=seed)
+            rows = choose_rows(
+                one.video,
+                frames,
+                method,
+                share=share,
+                tracks=tracks,
+                fps=fps,
+                start=one.start,
+                end=one.end,
+                seed=seed,
+            )
             part = label_frames(
                 one.video,
                 rows,
@@ -114,7 +143,10 @@ def select_frames(
         sent.frames[one.name] = len(part)
         parts.append(part)
     if not sum(sent.frames.values()):
-        reasons = "; ".join(f"{name}: {what}" for name, what in sent.failed[:3]) or f"{method} found none that stands out"
+        reasons = (
+            "; ".join(f"{name}: {what}" for name, what in sent.failed[:3])
+            or f"{method} found none that stands out"
+        )
         raise UserError(f"{out}: no frame was chosen: {reasons}")
     sent.path = write_labels(joined(parts), out, program, skeleton.edges)
     return sent

@@ -1,4 +1,5 @@
-"""Labelled frames from whatever program they were made in: one call, which sees the format by itself and checks pictures and positions.
+"""Labelled frames from whatever program they were made in: one call, which sees the format by
+itself and checks pictures and positions.
 
 Labelled frames to the programs in which people label: one folder for each, with the pictures in it.
 """
@@ -20,7 +21,10 @@ from semiology.tracking.labels.deeplabcut import read_project, read_table_of_lab
 from semiology.tracking.labels.label_studio import from_label_studio, write_label_studio
 from semiology.tracking.labels.labels import LabelledFrame, Labels, copy_picture
 
-KNOWN = "a DeepLabCut project's folder, a CollectedData table, a COCO or Label Studio JSON, or CVAT's XML"
+KNOWN = (
+    "a DeepLabCut project's folder, a CollectedData table, a COCO or Label Studio JSON, or"
+    " CVAT's XML"
+)
 
 LARGEST = 100_000  # px; no picture is wider
 NOT_ITS_SHAPE = (
@@ -35,20 +39,29 @@ NOT_ITS_SHAPE = (
 log = logging.getLogger(__name__)
 
 
-def read_labels(path: str | Path, participants: Path | None = None, *, images: Path | None = None, pictures: bool = True) -> Labels:
-    """Labelled frames of a DeepLabCut project (its folder, or one CollectedData table), a COCO keypoints JSON, an export of Label Studio
-    (JSON) or of CVAT (XML).
+def read_labels(
+    path: str | Path,
+    participants: Path | None = None,
+    *,
+    images: Path | None = None,
+    pictures: bool = True,
+) -> Labels:
+    """Labelled frames of a DeepLabCut project (its folder, or one CollectedData table), a COCO
+    keypoints JSON, an export of Label Studio (JSON) or of CVAT (XML).
 
     Args:
         path: the folder or file.
-        participants: table (.tsv or .csv) with the columns video and participant_id. Without it, and where the labels do not say,
-            the video's name is the participant: a split by participant then parts videos, and leaks where two show one person.
+        participants: table (.tsv or .csv) with the columns video and participant_id. Without it,
+            and where the labels do not say, the video's name is the participant: a split by
+            participant then parts videos, and leaks where two show one person.
         images: the folder that holds the pictures, where they do not lie as the labels say.
-        pictures: False for labels whose positions alone are wanted; the pictures are then neither looked for nor measured.
+        pictures: False for labels whose positions alone are wanted; the pictures are then neither
+            looked for nor measured.
 
     Raises:
-        UserError: no such file or no known format, a damaged file, no labels in it, pictures that are missing or of another size than that
-            they were labelled at, a position outside its picture, a video without a participant.
+        UserError: no such file or no known format, a damaged file, no labels in it, pictures that
+            are missing or of another size than that they were labelled at, a position outside its
+            picture, a video without a participant.
     """
     path = Path(path)
     labels = _read(path)
@@ -56,8 +69,14 @@ def read_labels(path: str | Path, participants: Path | None = None, *, images: P
         raise UserError(f"{path}: nothing is labelled in it; label some frames and save them")
     if participants is not None:
         labels = labels.assign_participants(read_participants(participants))
-    elif len(videos := set(labels.videos)) > 1 and all(frame.participant_id == frame.video for frame in labels.frames):
-        log.warning("%s: no participants are given: each of its %d videos counts as a participant", path, len(videos))
+    elif len(videos := set(labels.videos)) > 1 and all(
+        frame.participant_id == frame.video for frame in labels.frames
+    ):
+        log.warning(
+            "%s: no participants are given: each of its %d videos counts as a participant",
+            path,
+            len(videos),
+        )
     if pictures:
         labels = _with_pictures(labels, path, images)
     _check_positions(labels, path)
@@ -65,29 +84,42 @@ def read_labels(path: str | Path, participants: Path | None = None, *, images: P
 
 
 def read_participants(path: str | Path) -> dict[str, str]:
-    """Video -> participant, from a table with the columns video and participant_id (.tsv with tabs, else commas).
+    """Video -> participant, from a table with the columns video and participant_id (.tsv with tabs,
+    else commas).
 
     Raises:
-        UserError: no such file, a column that is missing, an empty cell, one video with two participants.
+        UserError: no such file, a column that is missing, an empty cell, one video with two
+            participants.
     """
     path = Path(path)
     if not path.is_file():
-        raise UserError(f"{path}: no such table of participants; write one with the columns video and participant_id")
+        raise UserError(
+            f"{path}: no such table of participants; write one with the columns video and"
+            " participant_id"
+        )
     try:
         with open(path, encoding="utf-8-sig", newline="") as stream:
             table = csv.DictReader(stream, delimiter="\t" if path.suffix.lower() == ".tsv" else ",")
             columns, lines = table.fieldnames or [], list(table)
     except (UnicodeDecodeError, csv.Error) as error:
-        raise UserError(f"{path}: not a readable table ({error}); save it as text in UTF-8") from error
+        raise UserError(
+            f"{path}: not a readable table ({error}); save it as text in UTF-8"
+        ) from error
     if not {"video", "participant_id"} <= set(columns):
-        raise UserError(f"{path}: needs the columns video and participant_id; has {', '.join(columns) or 'none'}")
+        raise UserError(
+            f"{path}: needs the columns video and participant_id; has"
+            f" {', '.join(columns) or 'none'}"
+        )
     found: dict[str, str] = {}
     for row, line in enumerate(lines, start=2):
         video, participant = (line["video"] or "").strip(), (line["participant_id"] or "").strip()
         if not video or not participant:
             raise UserError(f"{path}: row {row}: video or participant_id is empty; fill it in")
         if found.setdefault(video, participant) != participant:
-            raise UserError(f"{path}: row {row}: {video!r} has two participants, {found[video]!r} and {participant!r}; keep one")
+            raise UserError(
+                f"{path}: row {row}: {video!r} has two participants, {found[video]!r} and"
+                f" {participant!r}; keep one"
+            )
     return found
 
 
@@ -103,14 +135,19 @@ def _read(path: Path) -> Labels:
         try:
             content = json.loads(path.read_text(encoding="utf-8"))
         except ValueError as error:
-            raise UserError(f"{path}: not a readable JSON file ({error}); export it again") from error
+            raise UserError(
+                f"{path}: not a readable JSON file ({error}); export it again"
+            ) from error
         try:
             if isinstance(content, dict):
                 return from_coco(path, content)
             if isinstance(content, list):
                 return from_label_studio(path, content)
         except NOT_ITS_SHAPE as error:
-            raise UserError(f"{path}: its parts are not of the kind that COCO or Label Studio write ({error}); export it again") from error
+            raise UserError(
+                f"{path}: its parts are not of the kind that COCO or Label Studio write ({error});"
+                " export it again"
+            ) from error
     if suffix == ".xml":
         return from_cvat(path)
     raise UserError(f"{path}: no labels that are known; give {KNOWN}")
@@ -122,25 +159,33 @@ def _with_pictures(labels: Labels, source: Path, images: Path | None) -> Labels:
     found = [_find(frame, images or folder) for frame in labels.frames]
     if missing := [frame for frame, image in zip(labels.frames, found) if image is None]:
         raise UserError(
-            f"{source}: {len(missing)} of {len(found)} pictures are not there, first {missing[0].image}; "
-            "move them back, or say which folder holds them (images)"
+            f"{source}: {len(missing)} of {len(found)} pictures are not there, first"
+            f" {missing[0].image}; move them back, or say which folder holds them (images)"
         )
     taken: dict[Path, str] = {}
     frames = []
     for frame, image in zip(labels.frames, found):
         assert image is not None
         if (other := taken.setdefault(image, frame.frame_id)) != frame.frame_id:
-            raise UserError(f"{source}: {frame.frame_id} and {other} are both {image}; keep each video's pictures in a folder of its own")
+            raise UserError(
+                f"{source}: {frame.frame_id} and {other} are both {image}; keep each video's"
+                " pictures in a folder of its own"
+            )
         width, height = _size(frame, image)
         frames.append(replace(frame, image=image, width=width, height=height))
     return Labels(labels.keypoints, frames, labels.position, labels.visibility)
 
 
 def _find(frame: LabelledFrame, folder: Path) -> Path | None:
-    """The picture where the labels say, or by its name with ever fewer folders before it in `folder`."""
+    """The picture where the labels say, or by its name with ever fewer folders before it in
+    `folder`.
+    """
     parts = [part for part in frame.image.parts if part != frame.image.anchor]
     tails = [Path(*parts[start:]) for start in range(max(len(parts) - 4, 0), len(parts))]
-    candidates = [frame.image, *(base / tail for tail in tails for base in (folder, folder / "images"))]
+    candidates = [
+        frame.image,
+        *(base / tail for tail in tails for base in (folder, folder / "images")),
+    ]
     return next((candidate for candidate in candidates if candidate.is_file()), None)
 
 
@@ -152,7 +197,8 @@ def _size(frame: LabelledFrame, image: Path) -> tuple[int, int]:
         raise UserError(f"{image}: not a readable picture; export it again") from error
     if frame.width and (frame.width, frame.height) != (width, height):
         raise UserError(
-            f"{image}: {width}x{height} px, but it was labelled at {frame.width}x{frame.height}; give the pictures that were labelled"
+            f"{image}: {width}x{height} px, but it was labelled at {frame.width}x{frame.height};"
+            " give the pictures that were labelled"
         )
     return width, height
 
@@ -160,22 +206,41 @@ def _size(frame: LabelledFrame, image: Path) -> tuple[int, int]:
 def _check_positions(labels: Labels, source: Path) -> None:
     for frame in labels.frames:
         if not (0 <= frame.width < LARGEST and 0 <= frame.height < LARGEST):
-            raise UserError(f"{source}: {frame.frame_id} is said to be {frame.width}x{frame.height} px; correct its size")
-    limit = np.array([[frame.width or np.inf, frame.height or np.inf] for frame in labels.frames])[:, None]
+            raise UserError(
+                f"{source}: {frame.frame_id} is said to be {frame.width}x{frame.height} px; correct"
+                " its size"
+            )
+    limit = np.array([[frame.width or np.inf, frame.height or np.inf] for frame in labels.frames])[
+        :, None
+    ]
     outside = ((labels.position < 0) | (labels.position > limit)).any(axis=2)
     if outside.any():
         row, column = np.argwhere(outside)[0]
         frame, (x, y) = labels.frames[row], labels.position[row, column]
         size = f"{frame.width}x{frame.height} px" if frame.width else "the picture"
-        where = f"{labels.keypoints[column]} of {frame.frame_id} lies at {x:.1f}, {y:.1f}, outside {size}"
-        raise UserError(f"{source}: {where}; {int(outside.sum())} such positions: correct them, or give the pictures that were labelled")
+        where = (
+            f"{labels.keypoints[column]} of {frame.frame_id} lies at {x:.1f}, {y:.1f}, outside"
+            f" {size}"
+        )
+        raise UserError(
+            f"{source}: {where}; {int(outside.sum())} such positions: correct them, or give the"
+            " pictures that were labelled"
+        )
 
 
-OPENED = {"deeplabcut": "config.yaml", "coco": "labels.json", "label-studio": "tasks.json", "cvat": "annotations.xml"}  # program -> file
+OPENED = {
+    "deeplabcut": "config.yaml",
+    "coco": "labels.json",
+    "label-studio": "tasks.json",
+    "cvat": "annotations.xml",
+}  # program -> file
 
 
-def write_labels(labels: Labels, folder: str | Path, program: str, edges: Sequence[tuple[str, str]] = ()) -> Path:
-    """Write labels and copies of their pictures for "deeplabcut", "coco", "label-studio" or "cvat"; returns the file to open there.
+def write_labels(
+    labels: Labels, folder: str | Path, program: str, edges: Sequence[tuple[str, str]] = ()
+) -> Path:
+    """Write labels and copies of their pictures for "deeplabcut", "coco", "label-studio" or "cvat";
+    returns the file to open there.
 
     Args:
         edges: pairs of keypoints that DeepLabCut draws connected.
@@ -192,10 +257,16 @@ def write_labels(labels: Labels, folder: str | Path, program: str, edges: Sequen
     elif program == "cvat":
         write_cvat(labels, folder)
     else:
-        copies = [replace(frame, image=pictures / frame.video / frame.image.name) for frame in labels.frames]
+        copies = [
+            replace(frame, image=pictures / frame.video / frame.image.name)
+            for frame in labels.frames
+        ]
         for frame, copy in zip(labels.frames, copies):
             copy_picture(frame, copy.image)
-        write_coco(Labels(labels.keypoints, copies, labels.position, labels.visibility), folder / OPENED[program])
+        write_coco(
+            Labels(labels.keypoints, copies, labels.position, labels.visibility),
+            folder / OPENED[program],
+        )
     return folder / OPENED[program]
 
 
@@ -208,5 +279,8 @@ def free_folder(folder: Path, program: str) -> Path:
     if program not in OPENED:
         raise UserError(f"no export for {program!r}; there is {', '.join(OPENED)}")
     if (folder / OPENED[program]).exists():
-        raise UserError(f"{folder}: {OPENED[program]} is there already; choose another folder, so that no labels are overwritten")
+        raise UserError(
+            f"{folder}: {OPENED[program]} is there already; choose another folder, so that no"
+            " labels are overwritten"
+        )
     return folder / ("labeled-data" if program == "deeplabcut" else "images")

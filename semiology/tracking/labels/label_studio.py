@@ -1,7 +1,9 @@
-"""Label Studio tasks (JSON) to labelled frames, and back: keypoints and boxes in percent of the picture.
+"""Label Studio tasks (JSON) to labelled frames, and back: keypoints and boxes in percent of the
+picture.
 
-Source of the layout: Label Studio's documentation (guide/predictions, guide/export, tags/keypointlabels, guide/storage). It has no mark for
-a hidden point; the labelling interface that is written beside the tasks adds a choice "hidden" to each point (ours).
+Source of the layout: Label Studio's documentation (guide/predictions, guide/export,
+tags/keypointlabels, guide/storage). It has no mark for a hidden point; the labelling interface that
+is written beside the tasks adds a choice "hidden" to each point (ours).
 """
 
 import json
@@ -12,7 +14,17 @@ from xml.sax.saxutils import quoteattr
 
 from semiology.errors import UserError
 from semiology.files import write_text
-from semiology.tracking.labels.labels import HIDDEN, UNLABELLED, VISIBLE, LabelledFrame, Labels, Mark, copy_picture, frame_number, gathered
+from semiology.tracking.labels.labels import (
+    HIDDEN,
+    UNLABELLED,
+    VISIBLE,
+    LabelledFrame,
+    Labels,
+    Mark,
+    copy_picture,
+    frame_number,
+    gathered,
+)
 
 REGIONS = ("patient", "face")  # boxes that are read
 POINT = 0.5  # percent of the width; how large a point is drawn
@@ -21,34 +33,47 @@ POINT = 0.5  # percent of the width; how large a point is drawn
 def from_label_studio(path: Path, tasks: list[Any]) -> Labels:
     """Labelled frames of an export in the format "JSON" (not "JSON-MIN", which lacks sizes).
 
-    Annotations count, predictions do not: nobody has looked at them. Of several annotations of a picture the one that was changed last
-    counts; skipped ones never do.
+    Annotations count, predictions do not: nobody has looked at them. Of several annotations of a
+    picture the one that was changed last counts; skipped ones never do.
 
     Args:
         path: of the file. tasks: its content.
 
     Raises:
-        UserError: another format, a point without a joint's name, a joint or box that is there twice in a picture.
+        UserError: another format, a point without a joint's name, a joint or box that is there
+            twice in a picture.
     """
-    if not all(isinstance(task, dict) and isinstance(task.get("data"), dict) and "image" in task["data"] for task in tasks):
-        raise UserError(f'{path}: not an export of Label Studio: its tasks need data.image; export as "JSON"')
+    if not all(
+        isinstance(task, dict) and isinstance(task.get("data"), dict) and "image" in task["data"]
+        for task in tasks
+    ):
+        raise UserError(
+            f'{path}: not an export of Label Studio: its tasks need data.image; export as "JSON"'
+        )
     found: list[tuple[LabelledFrame, dict[str, Mark]]] = []
     keypoints: dict[str, None] = {}
     for task in tasks:
-        annotations = [entry for entry in task.get("annotations", []) if not entry.get("was_cancelled")]
+        annotations = [
+            entry for entry in task.get("annotations", []) if not entry.get("was_cancelled")
+        ]
         if not annotations:
             continue
         keypoints |= dict.fromkeys(str(name) for name in task["data"].get("keypoints", []))
-        last = max(annotations, key=lambda entry: str(entry.get("updated_at") or entry.get("created_at") or ""))
+        last = max(
+            annotations,
+            key=lambda entry: str(entry.get("updated_at") or entry.get("created_at") or ""),
+        )
         found.append(_frame(path, task["data"], last.get("result", [])))
     return gathered(keypoints, found)
 
 
 def write_label_studio(labels: Labels, folder: str | Path) -> Path:
-    """Write tasks.json, labeling_config.xml (for the project's labelling interface) and images/<video>/<picture>.
+    """Write tasks.json, labeling_config.xml (for the project's labelling interface) and
+    images/<video>/<picture>.
 
-    What is labelled becomes a prediction, which Label Studio shows as the draft that a person corrects. Pictures are named
-    `/data/local-files/?d=<folder>/images/...`: serve them as local files, the folder's parent being LABEL_STUDIO_LOCAL_FILES_DOCUMENT_ROOT.
+    What is labelled becomes a prediction, which Label Studio shows as the draft that a person
+    corrects. Pictures are named `/data/local-files/?d=<folder>/images/...`: serve them as local
+    files, the folder's parent being LABEL_STUDIO_LOCAL_FILES_DOCUMENT_ROOT.
 
     Raises:
         UserError: a picture is not there.
@@ -58,11 +83,26 @@ def write_label_studio(labels: Labels, folder: str | Path) -> Path:
     for row, frame in enumerate(labels.frames):
         image = Path("images", frame.video, frame.image.name)
         copy_picture(frame, folder / image)
-        data: dict[str, Any] = {"image": "/data/local-files/?d=" + quote(f"{folder.resolve().name}/{image.as_posix()}")}
-        data |= {"frame_id": frame.frame_id, "video": frame.video, "participant_id": frame.participant_id, "frame_index": frame.index}
+        data: dict[str, Any] = {
+            "image": "/data/local-files/?d=" + quote(f"{folder.resolve().name}/{image.as_posix()}")
+        }
+        data |= {
+            "frame_id": frame.frame_id,
+            "video": frame.video,
+            "participant_id": frame.participant_id,
+            "frame_index": frame.index,
+        }
         data |= {"width": frame.width, "height": frame.height, "keypoints": labels.keypoints}
         results = _results(labels, row)
-        tasks.append({"id": row + 1, "data": data, "predictions": [{"model_version": "semiology", "result": results}] if results else []})
+        tasks.append(
+            {
+                "id": row + 1,
+                "data": data,
+                "predictions": (
+                    [{"model_version": "semiology", "result": results}] if results else []
+                ),
+            }
+        )
     write_text(folder / "labeling_config.xml", _interface(labels.keypoints))
     write_text(folder / "tasks.json", json.dumps(tasks, indent=1) + "\n")
     return folder
@@ -74,7 +114,11 @@ def _frame(path: Path, data: dict[str, Any], results: Any) -> tuple[LabelledFram
     width, height = data.get("width") or 0, data.get("height") or 0
     points: dict[str, Mark] = {}
     regions: dict[str, tuple[float, float, float, float]] = {}
-    hidden = {entry.get("id") for entry in results if entry.get("type") == "choices" and "hidden" in entry["value"].get("choices", [])}
+    hidden = {
+        entry.get("id")
+        for entry in results
+        if entry.get("type") == "choices" and "hidden" in entry["value"].get("choices", [])
+    }
     for entry in results:
         kind, value = entry.get("type"), entry.get("value", {})
         if kind not in ("keypointlabels", "rectanglelabels"):
@@ -83,9 +127,15 @@ def _frame(path: Path, data: dict[str, Any], results: Any) -> tuple[LabelledFram
             (name,) = (str(name) for name in value[kind])
             width, height = int(entry["original_width"]), int(entry["original_height"])
             x, y = float(value["x"]) / 100 * width, float(value["y"]) / 100 * height
-            corner = (x + float(value.get("width", 0)) / 100 * width, y + float(value.get("height", 0)) / 100 * height)
+            corner = (
+                x + float(value.get("width", 0)) / 100 * width,
+                y + float(value.get("height", 0)) / 100 * height,
+            )
         except (KeyError, TypeError, ValueError) as error:
-            raise UserError(f"{path}: {file}: a mark needs one label, x, y and original_width and _height; export as JSON") from error
+            raise UserError(
+                f"{path}: {file}: a mark needs one label, x, y and original_width and _height;"
+                " export as JSON"
+            ) from error
         if name in points or name in regions:
             raise UserError(f"{path}: {file}: {name} is marked twice; leave the patient's alone")
         if kind == "keypointlabels":
@@ -94,45 +144,91 @@ def _frame(path: Path, data: dict[str, Any], results: Any) -> tuple[LabelledFram
             regions[name] = (x, y, *corner)
     video = str(data.get("video") or file.parent.name or path.stem)
     index = data.get("frame_index", frame_number(file))
-    if not (index is None or isinstance(index, int)) or not all(isinstance(side, int) for side in (width, height)):
+    if not (index is None or isinstance(index, int)) or not all(
+        isinstance(side, int) for side in (width, height)
+    ):
         raise UserError(f"{path}: {file}: frame_index, width and height must be whole numbers")
-    name, participant = str(data.get("frame_id") or f"{video}/{file.name}"), str(data.get("participant_id") or video)
-    return LabelledFrame(name, path.parent / file, video, participant, index, width, height, regions), points
+    name, participant = (
+        str(data.get("frame_id") or f"{video}/{file.name}"),
+        str(data.get("participant_id") or video),
+    )
+    return (
+        LabelledFrame(name, path.parent / file, video, participant, index, width, height, regions),
+        points,
+    )
 
 
 def _file(url: str) -> Path:
     """The picture's path within Label Studio's document root, or what an address ends in."""
     parts = urlsplit(url)
-    return Path(parse_qs(parts.query)["d"][0] if "d" in parse_qs(parts.query) else unquote(parts.path).lstrip("/"))
+    return Path(
+        parse_qs(parts.query)["d"][0]
+        if "d" in parse_qs(parts.query)
+        else unquote(parts.path).lstrip("/")
+    )
 
 
 def _results(labels: Labels, row: int) -> list[dict[str, Any]]:
     frame = labels.frames[row]
-    size = {"to_name": "image", "original_width": frame.width, "original_height": frame.height, "image_rotation": 0}
+    size = {
+        "to_name": "image",
+        "original_width": frame.width,
+        "original_height": frame.height,
+        "image_rotation": 0,
+    }
     results: list[dict[str, Any]] = []
-    for name, (x, y), visible in zip(labels.keypoints, labels.position[row].tolist(), labels.visibility[row]):
+    for name, (x, y), visible in zip(
+        labels.keypoints, labels.position[row].tolist(), labels.visibility[row]
+    ):
         if visible == UNLABELLED:
             continue
         number = f"{row + 1}_{name}"
         place = {"x": x / frame.width * 100, "y": y / frame.height * 100, "width": POINT}
-        results.append({"id": number, "type": "keypointlabels", "from_name": "joint", **size, "value": {**place, "keypointlabels": [name]}})
+        results.append(
+            {
+                "id": number,
+                "type": "keypointlabels",
+                "from_name": "joint",
+                **size,
+                "value": {**place, "keypointlabels": [name]},
+            }
+        )
         if visible == HIDDEN:
-            results.append({"id": number, "type": "choices", "from_name": "hidden", **size, "value": {**place, "choices": ["hidden"]}})
+            results.append(
+                {
+                    "id": number,
+                    "type": "choices",
+                    "from_name": "hidden",
+                    **size,
+                    "value": {**place, "choices": ["hidden"]},
+                }
+            )
     for name, (x0, y0, x1, y1) in frame.regions.items():
         place = {"x": x0 / frame.width * 100, "y": y0 / frame.height * 100, "rotation": 0}
         place |= {"width": (x1 - x0) / frame.width * 100, "height": (y1 - y0) / frame.height * 100}
         value = {**place, "rectanglelabels": [name]}
-        results.append({"id": f"{row + 1}_{name}_box", "type": "rectanglelabels", "from_name": "box", **size, "value": value})
+        results.append(
+            {
+                "id": f"{row + 1}_{name}_box",
+                "type": "rectanglelabels",
+                "from_name": "box",
+                **size,
+                "value": value,
+            }
+        )
     return results
 
 
 def _interface(keypoints: list[str]) -> str:
-    """The labelling interface: one label a joint, each used once, a box for patient and face, and "hidden" for a chosen point."""
+    """The labelling interface: one label a joint, each used once, a box for patient and face, and
+    "hidden" for a chosen point.
+    """
     joints = "\n".join(f"    <Label value={quoteattr(name)}/>" for name in keypoints)
     boxes = "\n".join(f'    <Label value="{name}"/>' for name in REGIONS)
     return (
-        '<View>\n  <Image name="image" value="$image" zoom="true"/>\n'
-        f'  <KeyPointLabels name="joint" toName="image" maxUsages="1">\n{joints}\n  </KeyPointLabels>\n'
-        '  <Choices name="hidden" toName="image" perRegion="true" choice="multiple">\n    <Choice value="hidden"/>\n  </Choices>\n'
-        f'  <RectangleLabels name="box" toName="image">\n{boxes}\n  </RectangleLabels>\n</View>\n'
+        '<View>\n  <Image name="image" value="$image" zoom="true"/>\n  <KeyPointLabels'
+        f' name="joint" toName="image" maxUsages="1">\n{joints}\n  </KeyPointLabels>\n  <Choices'
+        ' name="hidden" toName="image" perRegion="true" choice="multiple">\n    <Choice'
+        f' value="hidden"/>\n  </Choices>\n  <RectangleLabels name="box" toName="image">\n{boxes}\n'
+        "  </RectangleLabels>\n</View>\n"
     )

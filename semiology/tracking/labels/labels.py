@@ -1,4 +1,6 @@
-"""Labelled frames: pictures from videos in which a person marked keypoints. What detectors are fine-tuned on and judged by."""
+"""Labelled frames: pictures from videos in which a person marked keypoints. What detectors are
+fine-tuned on and judged by.
+"""
 
 import re
 import shutil
@@ -50,7 +52,8 @@ class Labels:
         keypoints: names, in the order of the arrays.
         frames: one entry a picture.
         position: (frame, keypoint, 2) px, x to the right, y down; NaN where not labelled.
-        visibility: (frame, keypoint) 0 not labelled, 1 labelled though hidden, 2 labelled and visible; as COCO writes it.
+        visibility: (frame, keypoint) 0 not labelled, 1 labelled though hidden, 2 labelled and
+            visible; as COCO writes it.
 
     Raises:
         UserError: shapes that do not fit, names or frames that repeat.
@@ -64,10 +67,18 @@ class Labels:
     def __post_init__(self) -> None:
         expected = (len(self.frames), len(self.keypoints))
         if self.position.shape != (*expected, 2) or self.visibility.shape != expected:
-            raise UserError(f"labels: position {self.position.shape} and visibility {self.visibility.shape}, expected {expected} and 2")
-        for what, names in {"keypoint": self.keypoints, "frame": [frame.frame_id for frame in self.frames]}.items():
+            raise UserError(
+                f"labels: position {self.position.shape} and visibility {self.visibility.shape},"
+                f" expected {expected} and 2"
+            )
+        for what, names in {
+            "keypoint": self.keypoints,
+            "frame": [frame.frame_id for frame in self.frames],
+        }.items():
             if repeated := [name for name, count in Counter(names).items() if count > 1]:
-                raise UserError(f"labels: {what} {repeated[0]!r} is there twice; a {what} has one name")
+                raise UserError(
+                    f"labels: {what} {repeated[0]!r} is there twice; a {what} has one name"
+                )
 
     def __len__(self) -> int:
         return len(self.frames)
@@ -86,7 +97,12 @@ class Labels:
         """The labels of some frames, by row number or by a mask."""
         asked = np.asarray(rows)
         chosen = np.flatnonzero(asked) if asked.dtype == bool else asked.astype(int)
-        return Labels(self.keypoints, [self.frames[row] for row in chosen], self.position[chosen], self.visibility[chosen])
+        return Labels(
+            self.keypoints,
+            [self.frames[row] for row in chosen],
+            self.position[chosen],
+            self.visibility[chosen],
+        )
 
     def select(self, keypoints: Sequence[str]) -> "Labels":
         """The same frames with these keypoints, in this order.
@@ -95,21 +111,31 @@ class Labels:
             UserError: a keypoint that was not labelled.
         """
         if missing := [name for name in keypoints if name not in self.keypoints]:
-            raise UserError(f"labels: no keypoint {missing[0]!r}; labelled are {', '.join(self.keypoints)}")
+            raise UserError(
+                f"labels: no keypoint {missing[0]!r}; labelled are {', '.join(self.keypoints)}"
+            )
         columns = [self.keypoints.index(name) for name in keypoints]
-        return Labels(list(keypoints), self.frames, self.position[:, columns], self.visibility[:, columns])
+        return Labels(
+            list(keypoints), self.frames, self.position[:, columns], self.visibility[:, columns]
+        )
 
     def match(self, skeleton: Skeleton) -> "Labels":
-        """The same frames with the joints of a skeleton, in its order; for models whose joints must be those that were labelled.
+        """The same frames with the joints of a skeleton, in its order; for models whose joints must
+        be those that were labelled.
 
         Raises:
-            UserError: a joint that was not labelled, or a label for a joint that the skeleton lacks.
+            UserError: a joint that was not labelled, or a label for a joint that the skeleton
+                lacks.
         """
         if missing := [name for name in skeleton.names if name not in self.keypoints]:
-            raise UserError(f"skeleton {skeleton.name}: its joint {missing[0]!r} is not labelled; labelled are {', '.join(self.keypoints)}")
+            raise UserError(
+                f"skeleton {skeleton.name}: its joint {missing[0]!r} is not labelled; labelled are"
+                f" {', '.join(self.keypoints)}"
+            )
         if extra := [name for name in self.keypoints if name not in skeleton.names]:
             raise UserError(
-                f"skeleton {skeleton.name}: has no joint {extra[0]!r}, which is labelled; its joints are {', '.join(skeleton.names)}"
+                f"skeleton {skeleton.name}: has no joint {extra[0]!r}, which is labelled; its"
+                f" joints are {', '.join(skeleton.names)}"
             )
         return self.select(skeleton.names)
 
@@ -120,7 +146,10 @@ class Labels:
             UserError: a video without a participant.
         """
         if missing := sorted({frame.video for frame in self.frames} - set(participants)):
-            raise UserError(f"labels: no participant is given for video {missing[0]!r}; {len(missing)} videos lack one")
+            raise UserError(
+                f"labels: no participant is given for video {missing[0]!r}; {len(missing)} videos"
+                " lack one"
+            )
         frames = [replace(frame, participant_id=participants[frame.video]) for frame in self.frames]
         return Labels(self.keypoints, frames, self.position, self.visibility)
 
@@ -128,17 +157,30 @@ class Labels:
 Mark = tuple[float, float, int]  # x, y in px, visibility
 
 
-def gathered(keypoints: Iterable[str], found: Sequence[tuple[LabelledFrame, dict[str, Mark]]]) -> Labels:
-    """Labels from frames and the marks in each, by name; `keypoints` come first in their order, others as they appear."""
+def gathered(
+    keypoints: Iterable[str], found: Sequence[tuple[LabelledFrame, dict[str, Mark]]]
+) -> Labels:
+    """Labels from frames and the marks in each, by name; `keypoints` come first in their order,
+    others as they appear.
+    """
     names = list(dict.fromkeys([*keypoints, *(name for _, marks in found for name in marks)]))
-    marks = np.array([[marks.get(name, (0.0, 0.0, UNLABELLED)) for name in names] for _, marks in found], float)
+    marks = np.array(
+        [[marks.get(name, (0.0, 0.0, UNLABELLED)) for name in names] for _, marks in found], float
+    )
     marks = marks.reshape(len(found), len(names), 3)
     visibility = marks[:, :, 2].astype(np.int64)
-    return Labels(names, [frame for frame, _ in found], np.where(visibility[:, :, None] > 0, marks[:, :, :2], np.nan), visibility)
+    return Labels(
+        names,
+        [frame for frame, _ in found],
+        np.where(visibility[:, :, None] > 0, marks[:, :, :2], np.nan),
+        visibility,
+    )
 
 
 def frame_number(file: Path) -> int | None:
-    """The number at the end of a picture's name, by which labelling programs count the frames of a video: 5 for img005.png."""
+    """The number at the end of a picture's name, by which labelling programs count the frames of a
+    video: 5 for img005.png.
+    """
     digits = re.search(r"(\d+)$", file.stem)
     return int(digits[1]) if digits else None
 
@@ -153,10 +195,18 @@ def joined(parts: Sequence[Labels]) -> Labels:
     for part in parts[1:]:
         if set(part.keypoints) != set(keypoints):
             differ = sorted(set(part.keypoints) ^ set(keypoints))
-            raise UserError(f"labels: sources differ in keypoint {differ[0]!r}; give labels of the same keypoints")
+            raise UserError(
+                f"labels: sources differ in keypoint {differ[0]!r}; give labels of the same"
+                " keypoints"
+            )
     same = [part.select(keypoints) for part in parts]
     frames = [frame for part in same for frame in part.frames]
-    return Labels(keypoints, frames, np.concatenate([p.position for p in same]), np.concatenate([p.visibility for p in same]))
+    return Labels(
+        keypoints,
+        frames,
+        np.concatenate([p.position for p in same]),
+        np.concatenate([p.visibility for p in same]),
+    )
 
 
 def read_image(frame: LabelledFrame) -> np.ndarray:
@@ -166,7 +216,10 @@ def read_image(frame: LabelledFrame) -> np.ndarray:
         UserError: it is not there, is no picture, or is not of the size for which it was labelled.
     """
     if not frame.image.is_file():
-        raise UserError(f"{frame.image}: no such picture, but {frame.frame_id} is labelled; if the images moved, move them back")
+        raise UserError(
+            f"{frame.image}: no such picture, but {frame.frame_id} is labelled; if the images"
+            " moved, move them back"
+        )
     try:
         with Image.open(frame.image) as opened:
             image = np.asarray(opened.convert("RGB"))
@@ -175,7 +228,8 @@ def read_image(frame: LabelledFrame) -> np.ndarray:
     if image.shape[:2] != (frame.height, frame.width):
         found = f"{image.shape[1]}x{image.shape[0]}"
         raise UserError(
-            f"{frame.image}: {found} px, but it was labelled at {frame.width}x{frame.height}; give the pictures that were labelled"
+            f"{frame.image}: {found} px, but it was labelled at {frame.width}x{frame.height}; give"
+            " the pictures that were labelled"
         )
     return image
 
@@ -187,7 +241,10 @@ def copy_picture(frame: LabelledFrame, target: Path) -> None:
         UserError: it is not there.
     """
     if not frame.image.is_file():
-        raise UserError(f"{frame.image}: no such picture, but {frame.frame_id} is labelled; if the pictures moved, move them back")
+        raise UserError(
+            f"{frame.image}: no such picture, but {frame.frame_id} is labelled; if the pictures"
+            " moved, move them back"
+        )
     if frame.image.resolve() != target.resolve():
         with atomic_path(target) as temporary:
             shutil.copyfile(frame.image, temporary)

@@ -1,7 +1,7 @@
 """Which frames of a video a person should label, and the pictures of them.
 
-Frames are named by row: the place on the grid on which tracks lie (`video.read_frames` from `start` to `end` at the tracks' frame rate), so
-that row 12 is row 12 of the clip's tracks.
+Frames are named by row: the place on the grid on which tracks lie (`video.read_frames` from `start`
+to `end` at the tracks' frame rate), so that row 12 is row 12 of the clip's tracks.
 """
 
 import math
@@ -21,13 +21,20 @@ from semiology.video import read_frames
 
 Method = Literal["kmeans", "confidence", "jumps", "uniform"]
 
-WIDTH = 30  # px, to which frames are shrunk before they are clustered [C: DeepLabCut's cluster_resizewidth]
-LOOKED_AT = (
-    20_000  # thumbnails in memory at most (about 15 MB); of a longer video every second, fourth, ... frame is looked at [our choice]
-)
-APART = 0.2  # s, between two frames that are chosen for what is wrong in them: neighbours look alike [our choice]
-THRESHOLD = 6.0  # robust standard deviations above a keypoint's median displacement: from there on it is a jump [our choice]
-SHORTEST = 2.0  # px; a displacement up to this is never a jump, however still the keypoint lies otherwise [our choice]
+# px, to which frames are shrunk before they are clustered [C: DeepLabCut's cluster_resizewidth]
+WIDTH = 30
+# thumbnails in memory at most (about 15 MB); of a longer video every second, fourth, ... frame is
+# looked at [our choice]
+LOOKED_AT = 20_000
+# s, between two frames that are chosen for what is wrong in them: neighbours look alike [our
+# choice]
+APART = 0.2
+# robust standard deviations above a keypoint's median displacement: from there on it is a jump [our
+# choice]
+THRESHOLD = 6.0
+# px; a displacement up to this is never a jump, however still the keypoint lies otherwise [our
+# choice]
+SHORTEST = 2.0
 
 
 def choose_rows(
@@ -42,24 +49,36 @@ def choose_rows(
     end: float | None = None,
     seed: int = 0,
 ) -> np.ndarray:
-    """At most `count` rows of a video that are worth labelling, or at most a `share` of them, sorted.
+    """At most `count` rows of a video that are worth labelling, or at most a `share` of them,
+    sorted.
 
     Args:
-        share: in place of count; 0.1 for the tenth of the frames that were checked by hand [P: Hou et al. 2022].
-        method: "kmeans" takes frames that look different, "uniform" any; "confidence" and "jumps" look at the current tracks for frames
-            where the tracker is unsure or leaps, and find fewer where there are fewer.
+        share: in place of count; 0.1 for the tenth of the frames that were checked by hand [P: Hou
+            et al. 2022].
+        method: "kmeans" takes frames that look different, "uniform" any; "confidence" and "jumps"
+            look at the current tracks for frames where the tracker is unsure or leaps, and find
+            fewer where there are fewer.
         tracks: for "confidence" and "jumps"; their frame rate then holds.
         fps: of the rows, Hz. start, end: of the clip in the video, s.
 
     Raises:
-        UserError: no tracks where they are needed; count and share both or neither given, or out of bounds. VideoError: the video cannot
-            be read.
+        UserError: no tracks where they are needed; count and share both or neither given, or out of
+            bounds. VideoError: the video cannot be read.
     """
-    if (count is None) == (share is None) or (count is not None and count < 1) or (share is not None and not 0 < share <= 1):
-        raise UserError(f"frames: {count} and share: {share} asked for; give a number of one or more, or a share above 0 and up to 1")
+    if (
+        (count is None) == (share is None)
+        or (count is not None and count < 1)
+        or (share is not None and not 0 < share <= 1)
+    ):
+        raise UserError(
+            f"frames: {count} and share: {share} asked for; give a number of one or more, or a"
+            " share above 0 and up to 1"
+        )
     if method in ("confidence", "jumps"):
         if tracks is None:
-            raise UserError(f"method {method!r} looks at tracks; extract the video first, or choose by kmeans")
+            raise UserError(
+                f"method {method!r} looks at tracks; extract the video first, or choose by kmeans"
+            )
         count = count or math.ceil(share * (tracks["source_index"].values >= 0).sum())
         return unsure_rows(tracks, count) if method == "confidence" else jump_rows(tracks, count)
     rows, thumbnails = look(video, tracks.attrs["fps"] if tracks is not None else fps, start, end)
@@ -69,10 +88,14 @@ def choose_rows(
     return rows[different_frames(thumbnails, count, seed)]
 
 
-def look(video: str | Path, fps: float = 25.0, start: float = 0.0, end: float | None = None) -> tuple[np.ndarray, np.ndarray]:
-    """Rows (frame,) and thumbnails (frame, pixel) uint8 of a video, grey and 30 px wide; frames that are missing are left out.
+def look(
+    video: str | Path, fps: float = 25.0, start: float = 0.0, end: float | None = None
+) -> tuple[np.ndarray, np.ndarray]:
+    """Rows (frame,) and thumbnails (frame, pixel) uint8 of a video, grey and 30 px wide; frames
+    that are missing are left out.
 
-    Memory is bounded: when 20,000 are held, every second one is let go and from there on half as many are taken.
+    Memory is bounded: when 20,000 are held, every second one is let go and from there on half as
+    many are taken.
     """
     rows: list[int] = []
     thumbnails: list[np.ndarray] = []
@@ -82,33 +105,54 @@ def look(video: str | Path, fps: float = 25.0, start: float = 0.0, end: float | 
             continue
         height, width = frame.image.shape[:2]
         size = (WIDTH, max(round(height * WIDTH / width), 1))
-        thumbnails.append(np.asarray(Image.fromarray(frame.image).resize(size, Image.Resampling.BOX)).mean(axis=2).astype(np.uint8).ravel())
+        thumbnails.append(
+            np.asarray(Image.fromarray(frame.image).resize(size, Image.Resampling.BOX))
+            .mean(axis=2)
+            .astype(np.uint8)
+            .ravel()
+        )
         rows.append(frame.index)
         if len(rows) >= LOOKED_AT:
             every *= 2
             kept = [place for place, row in enumerate(rows) if row % every == 0]
-            rows, thumbnails = [rows[place] for place in kept], [thumbnails[place] for place in kept]
+            rows, thumbnails = (
+                [rows[place] for place in kept],
+                [thumbnails[place] for place in kept],
+            )
     return np.array(rows), np.array(thumbnails)
 
 
 def different_frames(thumbnails: np.ndarray, count: int, seed: int = 0) -> np.ndarray:
-    """Indices of `count` frames that look different: k-means over appearance, and one frame drawn at random from each cluster.
+    """Indices of `count` frames that look different: k-means over appearance, and one frame drawn
+    at random from each cluster.
 
-    As DeepLabCut does it [C: `frameselectiontools`]: every frame a vector of pixels less the mean frame, mini-batches of 100, at most 50
-    passes, tolerance 1e-3. Where a cluster stays empty another frame is drawn, so that `count` are returned if there are as many [ours].
+    As DeepLabCut does it [C: `frameselectiontools`]: every frame a vector of pixels less the mean
+    frame, mini-batches of 100, at most 50 passes, tolerance 1e-3. Where a cluster stays empty
+    another frame is drawn, so that `count` are returned if there are as many [ours].
     """
     if len(thumbnails) <= count:
         return np.arange(len(thumbnails))
     draw = np.random.default_rng(seed)
-    vectors = thumbnails.astype(np.float32) - thumbnails.mean(axis=0, dtype=np.float64).astype(np.float32)
-    clusters = MiniBatchKMeans(count, batch_size=min(100, len(vectors)), max_iter=50, tol=1e-3, n_init=3, random_state=seed).fit(vectors)
-    chosen = [draw.choice(np.flatnonzero(clusters.labels_ == cluster)) for cluster in np.unique(clusters.labels_)]
+    vectors = thumbnails.astype(np.float32) - thumbnails.mean(axis=0, dtype=np.float64).astype(
+        np.float32
+    )
+    clusters = MiniBatchKMeans(
+        count, batch_size=min(100, len(vectors)), max_iter=50, tol=1e-3, n_init=3, random_state=seed
+    ).fit(vectors)
+    chosen = [
+        draw.choice(np.flatnonzero(clusters.labels_ == cluster))
+        for cluster in np.unique(clusters.labels_)
+    ]
     others = np.setdiff1d(np.arange(len(vectors)), chosen)
-    return np.sort(np.concatenate([chosen, draw.permutation(others)[: count - len(chosen)]]).astype(int))
+    return np.sort(
+        np.concatenate([chosen, draw.permutation(others)[: count - len(chosen)]]).astype(int)
+    )
 
 
 def unsure_rows(tracks: xr.Dataset, count: int) -> np.ndarray:
-    """At most `count` rows in which the tracker is least sure: lowest mean confidence over the keypoints, missing counting as 0."""
+    """At most `count` rows in which the tracker is least sure: lowest mean confidence over the
+    keypoints, missing counting as 0.
+    """
     doubt = 1 - tracks["confidence"].transpose("time", "keypoint").values.mean(axis=1)
     return _highest(doubt, tracks, count)
 
@@ -116,8 +160,8 @@ def unsure_rows(tracks: xr.Dataset, count: int) -> np.ndarray:
 def jump_rows(tracks: xr.Dataset, count: int) -> np.ndarray:
     """At most `count` rows at which a keypoint leaps, the largest leaps first.
 
-    A leap is a displacement since the row before of more than median + 6 robust standard deviations (1.4826 MAD) of that keypoint in this
-    clip, and of more than 2 px. [our choice]
+    A leap is a displacement since the row before of more than median + 6 robust standard deviations
+    (1.4826 MAD) of that keypoint in this clip, and of more than 2 px. [our choice]
     """
     position = tracks["position"].transpose("time", "keypoint", "space").values
     moved = np.full(position.shape[:2], np.nan)
@@ -131,7 +175,9 @@ def jump_rows(tracks: xr.Dataset, count: int) -> np.ndarray:
 
 
 def _highest(score: np.ndarray, tracks: xr.Dataset, count: int) -> np.ndarray:
-    """Rows of the highest finite scores, at least `APART` from each other, among those that have a picture."""
+    """Rows of the highest finite scores, at least `APART` from each other, among those that have a
+    picture.
+    """
     apart = max(round(APART * tracks.attrs["fps"]), 1)
     free = np.isfinite(score) & (tracks["source_index"].values >= 0)
     chosen: list[int] = []
@@ -155,10 +201,12 @@ def label_frames(
     start: float = 0.0,
     end: float | None = None,
 ) -> Labels:
-    """Write the frames of some rows as PNG and return labels for them: empty, or filled from tracks, so that a person only corrects.
+    """Write the frames of some rows as PNG and return labels for them: empty, or filled from
+    tracks, so that a person only corrects.
 
-    The picture of source frame 37 is `folder/name/img00037.png`. From tracks, what is finite and inside the picture is labelled: visible
-    where its confidence is above 0, else hidden. Two rows of one source frame (a video slower than `fps`) give one picture.
+    The picture of source frame 37 is `folder/name/img00037.png`. From tracks, what is finite and
+    inside the picture is labelled: visible where its confidence is above 0, else hidden. Two rows
+    of one source frame (a video slower than `fps`) give one picture.
 
     Args:
         name: what the video is called in the labels: its clip_id, so that no file name gets about.
@@ -167,13 +215,18 @@ def label_frames(
         fps: of the rows, Hz; with `tracks`, theirs. start, end: of the clip in the video, s.
 
     Raises:
-        UserError: a row without a picture, tracks of another video or interval, a keypoint that they lack. VideoError: see `read_frames`.
+        UserError: a row without a picture, tracks of another video or interval, a keypoint that
+            they lack. VideoError: see `read_frames`.
     """
     wanted = set(np.asarray(rows, dtype=int).tolist())
     if tracks is not None:
         fps = tracks.attrs["fps"]
-        if lacking := [keypoint for keypoint in keypoints if keypoint not in tracks.keypoint.values]:
-            raise UserError(f"{name}: its tracks hold no {lacking[0]!r}; select the joints of a skeleton first")
+        if lacking := [
+            keypoint for keypoint in keypoints if keypoint not in tracks.keypoint.values
+        ]:
+            raise UserError(
+                f"{name}: its tracks hold no {lacking[0]!r}; select the joints of a skeleton first"
+            )
     frames: dict[int, LabelledFrame] = {}
     position: list[np.ndarray] = []
     visibility: list[np.ndarray] = []
@@ -182,26 +235,43 @@ def label_frames(
             continue
         wanted.remove(shown.index)
         if shown.image is None:
-            raise UserError(f"{name}: row {shown.index} has no picture: the video has a hole there; choose another row")
+            raise UserError(
+                f"{name}: row {shown.index} has no picture: the video has a hole there; choose"
+                " another row"
+            )
         if shown.source_index not in frames:
             height, width = shown.image.shape[:2]
             file = Path(folder) / name / f"img{shown.source_index:05d}.png"
             with atomic_path(file) as temporary:
                 Image.fromarray(shown.image).save(temporary)
-            frames[shown.source_index] = LabelledFrame(f"{name}/{file.name}", file, name, participant_id, shown.source_index, width, height)
+            frames[shown.source_index] = LabelledFrame(
+                f"{name}/{file.name}", file, name, participant_id, shown.source_index, width, height
+            )
             marked, seen = _filled(tracks, list(keypoints), shown.index, frames[shown.source_index])
             position.append(marked)
             visibility.append(seen)
         if not wanted:
             break
     if wanted:
-        raise UserError(f"{name}: row {min(wanted)} lies beyond the end of the clip; give start, end and fps of the tracks")
+        raise UserError(
+            f"{name}: row {min(wanted)} lies beyond the end of the clip; give start, end and fps of"
+            " the tracks"
+        )
     shape = (len(frames), len(keypoints))
-    return Labels(list(keypoints), list(frames.values()), np.array(position).reshape(*shape, 2), np.array(visibility, int).reshape(shape))
+    return Labels(
+        list(keypoints),
+        list(frames.values()),
+        np.array(position).reshape(*shape, 2),
+        np.array(visibility, int).reshape(shape),
+    )
 
 
-def _filled(tracks: xr.Dataset | None, keypoints: list[str], row: int, frame: LabelledFrame) -> tuple[np.ndarray, np.ndarray]:
-    """Position (keypoint, 2) px and visibility (keypoint,) of a row of the tracks; all empty without tracks."""
+def _filled(
+    tracks: xr.Dataset | None, keypoints: list[str], row: int, frame: LabelledFrame
+) -> tuple[np.ndarray, np.ndarray]:
+    """Position (keypoint, 2) px and visibility (keypoint,) of a row of the tracks; all empty
+    without tracks.
+    """
     if tracks is None:
         return np.full((len(keypoints), 2), np.nan), np.full(len(keypoints), UNLABELLED)
     size = tracks.attrs["width"], tracks.attrs["height"]
@@ -210,7 +280,10 @@ def _filled(tracks: xr.Dataset | None, keypoints: list[str], row: int, frame: La
         or tracks["source_index"].values[row] != frame.index
         or size not in ((0, 0), (frame.width, frame.height))
     ):
-        raise UserError(f"{frame.video}: row {row} of its tracks is not of this frame; give the tracks, start and end of this very clip")
+        raise UserError(
+            f"{frame.video}: row {row} of its tracks is not of this frame; give the tracks, start"
+            " and end of this very clip"
+        )
     at = tracks.isel(time=row).sel(keypoint=keypoints)
     position = at["position"].transpose("keypoint", "space").values.astype(float)
     inside = ((position >= 0) & (position <= [frame.width, frame.height])).all(axis=1)

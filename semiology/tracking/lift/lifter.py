@@ -37,30 +37,42 @@ class Lifter:
     card: dict[str, Any]
 
     def normalised(self, position: np.ndarray) -> np.ndarray:
-        """(time, 11, 2) px -> the same, relative to the neck, in metres as if the body lay in the picture's plane; NaN where not seen."""
+        """(time, 11, 2) px -> the same, relative to the neck, in metres as if the body lay in the
+        picture's plane; NaN where not seen.
+        """
         scaled, seen = normalise(_batch(position), self.network.lengths)
         return np.where(seen[0, :, :, None] > 0, scaled[0], np.nan).astype(np.float32)
 
     @torch.inference_mode()
     def joints(self, position: np.ndarray) -> np.ndarray:
-        """Joints in the picture (time, 11, 2) px at 25 Hz -> joints in space (time, 11, 3) m, relative to the neck.
+        """Joints in the picture (time, 11, 2) px at 25 Hz -> joints in space (time, 11, 3) m,
+        relative to the neck.
 
-        All 11 joints of a frame are given, also those that were not seen; NaN in frames in which too little was seen.
+        All 11 joints of a frame are given, also those that were not seen; NaN in frames in which
+        too little was seen.
 
         Raises:
             UserError: another number of joints.
         """
         if position.ndim != 3 or position.shape[1:] != (len(SKELETON.names), 2):
-            raise UserError(f"lifter: expected (time, {len(SKELETON.names)}, 2) px, the joints of {SKELETON.name}, got {position.shape}")
+            raise UserError(
+                f"lifter: expected (time, {len(SKELETON.names)}, 2) px, the joints of"
+                f" {SKELETON.name}, got {position.shape}"
+            )
         scaled, seen = normalise(_batch(position), self.network.lengths)
         joints = self.network(scaled, seen)[0]
         joints = joints - joints[:, ROOT : ROOT + 1]
         return torch.where(seen[0].any(1)[:, None, None], joints, torch.nan).numpy()
 
     def save(self, path: str | Path) -> Path:
-        """Write FILE.safetensors and its card, FILE.json; each whole or not at all, the card last and with the hash of the weights."""
+        """Write FILE.safetensors and its card, FILE.json; each whole or not at all, the card last
+        and with the hash of the weights.
+        """
         path = Path(path).with_suffix(".safetensors")
-        state = {name: value.detach().cpu().contiguous() for name, value in self.network.state_dict().items()}
+        state = {
+            name: value.detach().cpu().contiguous()
+            for name, value in self.network.state_dict().items()
+        }
         with atomic_path(path) as temporary:
             temporary.write_bytes(save(state))
         card = {**self.card, "sha256": content_hash(path)}
@@ -69,7 +81,8 @@ class Lifter:
 
 
 def load_lifter(path: str | Path = SHIPPED) -> Lifter:
-    """Read a lifter, by default the one that is shipped. The weights must have the hash that the card gives.
+    """Read a lifter, by default the one that is shipped. The weights must have the hash that the
+    card gives.
 
     Raises:
         UserError: weights or card are not there, do not belong together, or are for other joints.
@@ -82,15 +95,23 @@ def load_lifter(path: str | Path = SHIPPED) -> Lifter:
         card = json.loads(beside.read_text(encoding="utf-8"))
         joints, sizes, sha256 = card["joints"], card["network"], card["sha256"]
     except (ValueError, KeyError, TypeError) as error:
-        raise UserError(f"{beside}: not the card of a lifter ({error}); `semiology lift train` writes one") from error
+        raise UserError(
+            f"{beside}: not the card of a lifter ({error}); `semiology lift train` writes one"
+        ) from error
     if joints != SKELETON.names:
-        raise UserError(f"{beside}: a lifter for the joints {joints}, not for those of {SKELETON.name}; train one with this version")
+        raise UserError(
+            f"{beside}: a lifter for the joints {joints}, not for those of {SKELETON.name}; train"
+            " one with this version"
+        )
     state = load_state(path, sha256)
     try:
         network = LifterNetwork(torch.zeros(len(BONES)), **sizes)
         network.load_state_dict(state)
     except (RuntimeError, TypeError) as error:
-        raise UserError(f"{path}: the weights do not fit the sizes on the card ({str(error).splitlines()[0]}); train again") from error
+        raise UserError(
+            f"{path}: the weights do not fit the sizes on the card ({str(error).splitlines()[0]});"
+            " train again"
+        ) from error
     return Lifter(network.eval(), card)
 
 
@@ -99,35 +120,50 @@ def _shipped() -> Lifter:
     return load_lifter()
 
 
-def lift(tracks: xr.Dataset, lifter: Lifter | None = None, *, shoulder_width: float | None = None, rigid: bool = True) -> xr.Dataset:
-    """Add joints in space to body tracks of any backend: `position_3d` of the 11 joints of upper_body_11, from `position` alone.
+def lift(
+    tracks: xr.Dataset,
+    lifter: Lifter | None = None,
+    *,
+    shoulder_width: float | None = None,
+    rigid: bool = True,
+) -> xr.Dataset:
+    """Add joints in space to body tracks of any backend: `position_3d` of the 11 joints of
+    upper_body_11, from `position` alone.
 
-    The keypoints that come out are those of the tracks and, after them, those of the 11 joints that the tracks lack under their own name
-    (neck from the shoulders, spine base from the hips, head from the ears). `position_3d` is NaN for keypoints that are none of the 11. One
-    that the tracks held before is replaced as a whole: MediaPipe's has another origin.
+    The keypoints that come out are those of the tracks and, after them, those of the 11 joints that
+    the tracks lack under their own name (neck from the shoulders, spine base from the hips, head
+    from the ears). `position_3d` is NaN for keypoints that are none of the 11. One that the tracks
+    held before is replaced as a whole: MediaPipe's has another origin.
 
     - Origin: the neck, in every frame. Axes: x to the right, y down, z away from the camera.
-    - Metres: a camera cannot tell a small body nearby from a large one far off. The body comes out with about the mean size of the bodies
-      that the lifter was trained on; `shoulder_width` puts it right.
-    - A joint that was not tracked in a frame stays NaN there, and the whole frame where the neck (both shoulders) or more than five joints
-      were not: nothing is invented. Fill short gaps before (`preparation.fill_gaps`); low confidence is for `drop_low_confidence` before.
-    - Tracks at another rate than 25 Hz are lifted at 25 Hz and read back at their own times, on straight lines.
+    - Metres: a camera cannot tell a small body nearby from a large one far off. The body comes out
+      with about the mean size of the bodies that the lifter was trained on; `shoulder_width` puts
+      it right.
+    - A joint that was not tracked in a frame stays NaN there, and the whole frame where the neck
+      (both shoulders) or more than five joints were not: nothing is invented. Fill short gaps
+      before (`preparation.fill_gaps`); low confidence is for `drop_low_confidence` before.
+    - Tracks at another rate than 25 Hz are lifted at 25 Hz and read back at their own times, on
+      straight lines.
 
     Args:
         lifter: by default the shipped one.
         shoulder_width: distance between the person's shoulder joints, m; scales the clip to it.
-        rigid: give each bone one length throughout the clip, left and right alike (`body.one_body`); it then cannot stretch. Without, each
-            frame is as the network gives it.
+        rigid: give each bone one length throughout the clip, left and right alike
+            (`body.one_body`); it then cannot stretch. Without, each frame is as the network gives
+            it.
 
     Raises:
-        UserError: tracks without position (px) or without the joints; a shoulder width that is not positive.
+        UserError: tracks without position (px) or without the joints; a shoulder width that is not
+            positive.
     """
     lifter = lifter or _shipped()
     if shoulder_width is not None and not 0.1 <= shoulder_width <= 0.8:
         raise UserError(f"lift: shoulder_width is in metres, 0.1 to 0.8, got {shoulder_width:g}")
     selected = select(tracks, SKELETON)
     position, fps = coordinates(selected, 2), tracks.attrs["fps"]
-    joints = lifter.joints(position) if abs(fps - FPS) < 1e-6 else _at_own_rate(lifter, position, fps)
+    joints = (
+        lifter.joints(position) if abs(fps - FPS) < 1e-6 else _at_own_rate(lifter, position, fps)
+    )
     if rigid:
         joints = one_body(joints)
     if shoulder_width is not None:
@@ -137,13 +173,24 @@ def lift(tracks: xr.Dataset, lifter: Lifter | None = None, *, shoulder_width: fl
     joints[~np.isfinite(position).all(2)] = np.nan
 
     own = [name for name in tracks.keypoint.values.tolist() if name not in SKELETON.names]
-    names = [*tracks.keypoint.values.tolist(), *(name for name in SKELETON.names if name not in tracks.keypoint.values)]
+    names = [
+        *tracks.keypoint.values.tolist(),
+        *(name for name in SKELETON.names if name not in tracks.keypoint.values),
+    ]
     flat = [part[["position", "confidence"]] for part in (tracks.sel(keypoint=own), selected)]
-    lifted = xr.concat(flat, dim="keypoint").transpose("time", "space", "keypoint").sel(keypoint=names)
+    lifted = (
+        xr.concat(flat, dim="keypoint").transpose("time", "space", "keypoint").sel(keypoint=names)
+    )
     space = np.full((len(joints), 3, len(names)), np.nan, np.float32)
     space[:, :, [names.index(name) for name in SKELETON.names]] = joints.transpose(0, 2, 1)
-    lifted = lifted.assign(position_3d=(("time", "space_3d", "keypoint"), space)).assign_coords(space_3d=["x", "y", "z"])
-    facts = {"weights": lifter.card.get("sha256", ""), "rigid": rigid, "shoulder_width_m": shoulder_width}
+    lifted = lifted.assign(position_3d=(("time", "space_3d", "keypoint"), space)).assign_coords(
+        space_3d=["x", "y", "z"]
+    )
+    facts = {
+        "weights": lifter.card.get("sha256", ""),
+        "rigid": rigid,
+        "shoulder_width_m": shoulder_width,
+    }
     return with_step(lifted.assign_attrs(tracks.attrs), "lift", **facts)
 
 

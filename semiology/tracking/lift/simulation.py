@@ -1,6 +1,7 @@
 """Virtual cameras: where a camera in a clinic may stand, and what it sees of a skeleton.
 
-What a 2D tracker makes of a body: jitter, drift, joints that it loses, and joints it never sees under a blanket.
+What a 2D tracker makes of a body: jitter, drift, joints that it loses, and joints it never sees
+under a blanket.
 
 3D skeletons over time to train on: anybody's motion capture in the form of tracks with position_3d.
 """
@@ -25,18 +26,22 @@ WIDTH, HEIGHT = 720, 576  # px, of the virtual picture
 
 @dataclass(frozen=True)
 class Views:
-    """From where patients are filmed: ranges from which cameras are drawn evenly. All are our choice.
+    """From where patients are filmed: ranges from which cameras are drawn evenly. All are our
+    choice.
 
-    The angles are relative to how the skeleton was recorded: people in front of a sensor, most of them upright and facing it. A camera at
-    the foot of the bed sees a patient who lies as one from below sees a person who stands: hence the low elevations.
+    The angles are relative to how the skeleton was recorded: people in front of a sensor, most of
+    them upright and facing it. A camera at the foot of the bed sees a patient who lies as one from
+    below sees a person who stands: hence the low elevations.
 
     Attributes:
         azimuth: degrees about the body's vertical, to either side.
         elevation: degrees above the body's horizontal, least and most.
         roll: degrees about the optical axis, to either side.
         distance: from camera to body, m.
-        focal: focal length in heights of the picture: 0.9 sees 58 degrees from top to bottom, 2.5 sees 23.
-        aside: how far from the picture's middle the body may be, in focal lengths: 0.2 is 11 degrees.
+        focal: focal length in heights of the picture: 0.9 sees 58 degrees from top to bottom, 2.5
+            sees 23.
+        aside: how far from the picture's middle the body may be, in focal lengths: 0.2 is 11
+            degrees.
     """
 
     azimuth: float = 60.0
@@ -52,10 +57,17 @@ class Views:
         def between(low: float, high: float, *shape: int) -> Tensor:
             return low + (high - low) * torch.rand(count, *shape, generator=generator)
 
-        turn = [between(-self.azimuth, self.azimuth), between(*self.elevation), between(-self.roll, self.roll)]
+        turn = [
+            between(-self.azimuth, self.azimuth),
+            between(*self.elevation),
+            between(-self.roll, self.roll),
+        ]
         azimuth, elevation, roll = (torch.deg2rad(angle) for angle in turn)
         distance = between(*self.distance)
-        place = torch.cat([between(-self.aside, self.aside, 2), torch.ones(count, 1)], dim=1) * distance[:, None]
+        place = (
+            torch.cat([between(-self.aside, self.aside, 2), torch.ones(count, 1)], dim=1)
+            * distance[:, None]
+        )
         return Cameras(azimuth, elevation, roll, place, between(*self.focal) * HEIGHT)
 
 
@@ -64,8 +76,9 @@ class Cameras:
     """Pinhole cameras with square pixels, one a clip; axes x right, y down, z away.
 
     Attributes:
-        azimuth, elevation, roll: (camera,) radians. At azimuth > 0 the body is turned to its own right about its vertical, at
-            elevation > 0 the camera looks down on it, at roll > 0 the picture turns clockwise.
+        azimuth, elevation, roll: (camera,) radians. At azimuth > 0 the body is turned to its own
+            right about its vertical, at elevation > 0 the camera looks down on it, at roll > 0 the
+            picture turns clockwise.
         place: (camera, 3) m, where the body's middle is in the camera's axes.
         focal: (camera,) px.
     """
@@ -81,15 +94,20 @@ class Cameras:
 
     @property
     def rotation(self) -> Tensor:
-        """(camera, 3, 3): axes of the recording to axes of the camera, about the vertical first, about the optical axis last."""
+        """(camera, 3, 3): axes of the recording to axes of the camera, about the vertical first,
+        about the optical axis last.
+        """
         return _about(2, self.roll) @ _about(0, self.elevation) @ _about(1, self.azimuth)
 
     def turned(self, joints: Tensor) -> Tensor:
-        """Joints (camera, time, joint, 3) m about the body's middle, in axes of the recording -> the same in the camera's axes."""
+        """Joints (camera, time, joint, 3) m about the body's middle, in axes of the recording ->
+        the same in the camera's axes.
+        """
         return torch.einsum("cij,ctnj->ctni", self.rotation, joints)
 
     def pixels(self, turned: Tensor) -> Tensor:
-        """Joints (camera, time, joint, 3) m in the camera's axes about the body's middle -> (camera, time, joint, 2) px.
+        """Joints (camera, time, joint, 3) m in the camera's axes about the body's middle ->
+        (camera, time, joint, 2) px.
 
             x_px = WIDTH / 2 + focal x / z        y_px = HEIGHT / 2 + focal y / z
 
@@ -98,14 +116,21 @@ class Cameras:
         points = turned + self.place[:, None, None]
         depth = points[..., 2:]
         middle = torch.tensor([WIDTH / 2, HEIGHT / 2])
-        return torch.where(depth > 0.3, middle + self.focal[:, None, None, None] * points[..., :2] / depth, torch.nan)
+        return torch.where(
+            depth > 0.3,
+            middle + self.focal[:, None, None, None] * points[..., :2] / depth,
+            torch.nan,
+        )
 
     def text(self) -> list[str]:
         """Each camera in words."""
-        angles = [torch.rad2deg(angle).tolist() for angle in (self.azimuth, self.elevation, self.roll)]
+        angles = [
+            torch.rad2deg(angle).tolist() for angle in (self.azimuth, self.elevation, self.roll)
+        ]
         lines = zip(*angles, self.place[:, 2].tolist(), self.focal.tolist())
         return [
-            f"azimuth {a:+.0f}, elevation {e:+.0f}, roll {r:+.0f} degrees, {z:.1f} m away, focal length {f:.0f} px"
+            f"azimuth {a:+.0f}, elevation {e:+.0f}, roll {r:+.0f} degrees, {z:.1f} m away, focal"
+            f" length {f:.0f} px"
             for a, e, r, z, f in lines
         ]
 
@@ -121,7 +146,8 @@ def _about(axis: int, angle: Tensor) -> Tensor:
 
 HIPS = [SKELETON.names.index(name) for name in ("left_hip", "right_hip")]
 _place = {name: number for number, name in enumerate(SKELETON.names)}
-# joints that trackers do not give but that are the mean of joints which they do: neck and spine base
+# joints that trackers do not give but that are the mean of joints which they do: neck and spine
+# base
 MEANS = {
     SKELETON.names.index(joint): [SKELETON.names.index(name) for name in sources]
     for joint, sources in SKELETON.joints.items()
@@ -134,8 +160,10 @@ class Tracker:
     """How bad it is; each clip draws its own values, evenly from 0 to these. All are our choice.
 
     Attributes:
-        jitter: standard deviation of the error that is new in every frame, m at the body's distance (the error grows with the body).
-        drift: standard deviation of the error that wanders, m likewise; a new value every `knot` frames, straight lines between.
+        jitter: standard deviation of the error that is new in every frame, m at the body's distance
+            (the error grows with the body).
+        drift: standard deviation of the error that wanders, m likewise; a new value every `knot`
+            frames, straight lines between.
         knot: frames.
         lost: chance of each joint to be lost for some time in a clip.
         covered: chance that the hips are never seen.
@@ -148,16 +176,28 @@ class Tracker:
     covered: float = 0.15
 
     def track(self, position: Tensor, px_per_metre: Tensor, generator: torch.Generator) -> Tensor:
-        """Positions (clip, time, joint, 2) px with the tracker's errors; `px_per_metre` (clip,) at the body. NaN where a joint is lost."""
+        """Positions (clip, time, joint, 2) px with the tracker's errors; `px_per_metre` (clip,) at
+        the body. NaN where a joint is lost.
+        """
         clips, frames, joints, _ = position.shape
-        strength = torch.rand(2, clips, 1, 1, 1, generator=generator) * px_per_metre[:, None, None, None]
+        strength = (
+            torch.rand(2, clips, 1, 1, 1, generator=generator) * px_per_metre[:, None, None, None]
+        )
         jitter = self.jitter * strength[0] * torch.randn(position.shape, generator=generator)
         wander = torch.randn(clips, joints * 2, max(2, frames // self.knot), generator=generator)
         drift = torch.nn.functional.interpolate(wander, frames, mode="linear", align_corners=True)
-        tracked = position + jitter + self.drift * strength[1] * drift.transpose(1, 2).unflatten(2, (joints, 2))
+        tracked = (
+            position
+            + jitter
+            + self.drift * strength[1] * drift.transpose(1, 2).unflatten(2, (joints, 2))
+        )
         start, length = torch.rand(2, clips, 1, joints, generator=generator) * frames
         time = torch.arange(frames)[None, :, None]
-        lost = (torch.rand(clips, 1, joints, generator=generator) < self.lost) & (time >= start) & (time < start + length)
+        lost = (
+            (torch.rand(clips, 1, joints, generator=generator) < self.lost)
+            & (time >= start)
+            & (time < start + length)
+        )
         lost[:, :, HIPS] |= torch.rand(clips, 1, 1, generator=generator) < self.covered
         tracked = torch.where(lost[..., None], torch.nan, tracked)
         for joint, parts in MEANS.items():
@@ -175,7 +215,8 @@ class Motion:
 
     Attributes:
         participant_id: who moves.
-        joints: (time, 11, 3) m at 25 Hz, x to the right, y down, z away from where it was seen; NaN where missing.
+        joints: (time, 11, 3) m at 25 Hz, x to the right, y down, z away from where it was seen; NaN
+            where missing.
     """
 
     participant_id: str
@@ -183,24 +224,31 @@ class Motion:
 
 
 def read_motions(inputs: Sequence[str | Path]) -> list[Motion]:
-    """Recordings from a cohort's folder (clips.tsv names tracks and participants), from folders of .nc files, and from .nc files.
+    """Recordings from a cohort's folder (clips.tsv names tracks and participants), from folders of
+    .nc files, and from .nc files.
 
     Outside a cohort every file counts as one participant: nothing there says whose it is.
 
     Raises:
-        UserError: nothing to read, tracks without position_3d or without the joints, recordings without a whole body.
+        UserError: nothing to read, tracks without position_3d or without the joints, recordings
+            without a whole body.
     """
     found: list[tuple[Path, str]] = []
     for path in map(Path, inputs):
         if (path / "clips.tsv").is_file():
             cohort = Cohort.read(path, check_videos=False)
-            found += [(path / clip.tracks, clip.participant_id) for clip in cohort.clips if clip.tracks]
+            found += [
+                (path / clip.tracks, clip.participant_id) for clip in cohort.clips if clip.tracks
+            ]
         elif path.is_dir():
             found += [(file, file.stem) for file in sorted(path.glob("*.nc"))]
         else:
             found.append((path, path.stem))
     if not found:
-        raise UserError(f"{', '.join(map(str, inputs))}: no tracks there; give .nc files, their folder, or a cohort whose clips are tracks")
+        raise UserError(
+            f"{', '.join(map(str, inputs))}: no tracks there; give .nc files, their folder, or a"
+            " cohort whose clips are tracks"
+        )
     motions = []
     for file, participant in found:
         try:
@@ -220,12 +268,16 @@ def as_motion(tracks: xr.Dataset, participant_id: str) -> Motion:
     frames = int(np.floor((len(joints) - 1) / tracks.attrs["fps"] * FPS + 1e-6)) + 1
     joints = at_times(joints, np.arange(len(joints)) / tracks.attrs["fps"], np.arange(frames) / FPS)
     if (whole := int(np.isfinite(joints).all((1, 2)).sum())) < SHORTEST:
-        raise UserError(f"{whole} frames at {FPS:g} Hz hold all of the {len(SKELETON.names)} joints in 3D; at least {SHORTEST} are needed")
+        raise UserError(
+            f"{whole} frames at {FPS:g} Hz hold all of the {len(SKELETON.names)} joints in 3D; at"
+            f" least {SHORTEST} are needed"
+        )
     return Motion(participant_id, joints)
 
 
 def at_times(values: np.ndarray, times: np.ndarray, wanted: np.ndarray) -> np.ndarray:
-    """Values (time, ...) read at other times (s), on straight lines between neighbours; NaN beside a missing one and outside the clip.
+    """Values (time, ...) read at other times (s), on straight lines between neighbours; NaN beside
+    a missing one and outside the clip.
 
     The times lie on a regular grid, ascending.
     """

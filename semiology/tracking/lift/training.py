@@ -2,7 +2,8 @@
 
 Train on some participants, measure on others, and say so on the lifter's card.
 
-How far lifted joints are from the truth: MPJPE, plain and after Procrustes, beside the baseline of mean depths.
+How far lifted joints are from the truth: MPJPE, plain and after Procrustes, beside the baseline of
+mean depths.
 """
 
 from collections.abc import Sequence
@@ -17,7 +18,15 @@ from torch import Tensor, nn
 from tqdm import tqdm
 
 from semiology.errors import UserError
-from semiology.tracking.lift.body import BONES, INNER, OUTER, ROOT, SKELETON, median_lengths, one_body
+from semiology.tracking.lift.body import (
+    BONES,
+    INNER,
+    OUTER,
+    ROOT,
+    SKELETON,
+    median_lengths,
+    one_body,
+)
 from semiology.tracking.lift.lifter import Lifter, mean_lengths
 from semiology.tracking.lift.network import LifterNetwork, normalise
 from semiology.tracking.lift.simulation import FPS, Cameras, Motion, Tracker, Views, read_motions
@@ -30,12 +39,14 @@ class Recipe:
     Attributes:
         steps: of AdamW, one batch each; one-cycle learning rate.
         batch: clips a step.
-        frames: of each clip, at 25 Hz. Many short clips taught more in the same time than few long ones.
+        frames: of each clip, at 25 Hz. Many short clips taught more in the same time than few long
+            ones.
         width, blocks, dropout: of the network.
         learning_rate: highest.
-        bones: weight of the error of the bones' lengths, beside the mean distance of the joints (both m).
-        proportions: each bone of each clip is made longer or shorter by up to this share, left and right alike, so that the lifter meets
-            more bodies than the training skeletons have.
+        bones: weight of the error of the bones' lengths, beside the mean distance of the joints
+            (both m).
+        proportions: each bone of each clip is made longer or shorter by up to this share, left and
+            right alike, so that the lifter meets more bodies than the training skeletons have.
         views: where the cameras stand.
         tracker: what is wrong with the tracks.
         seed: of everything random.
@@ -55,12 +66,16 @@ class Recipe:
     seed: int = 0
 
 
-def train_lifter(motions: Sequence[Motion], recipe: Recipe | None = None, *, progress: bool = True) -> Lifter:
+def train_lifter(
+    motions: Sequence[Motion], recipe: Recipe | None = None, *, progress: bool = True
+) -> Lifter:
     """Train on recordings of 3D skeletons.
 
-    The skeletons are made rigid first (`body.one_body`: a depth sensor's bones stretch), then each step draws clips, mirrors half of them,
-    varies the bodies, and films each through its own camera and tracker. The loss is the mean distance of the joints from the truth,
-    relative to the neck, plus `bones` times the mean error of the bones' lengths. The last state is kept: nothing is chosen.
+    The skeletons are made rigid first (`body.one_body`: a depth sensor's bones stretch), then each
+    step draws clips, mirrors half of them, varies the bodies, and films each through its own camera
+    and tracker. The loss is the mean distance of the joints from the truth, relative to the neck,
+    plus `bones` times the mean error of the bones' lengths. The last state is kept: nothing is
+    chosen.
 
     Raises:
         UserError: no recordings.
@@ -72,17 +87,26 @@ def train_lifter(motions: Sequence[Motion], recipe: Recipe | None = None, *, pro
     generator = torch.Generator().manual_seed(recipe.seed)
     bodies = [motion.joints for motion in motions]
     whole = np.nanmean([median_lengths(joints) for joints in bodies], axis=0)
-    bodies = [one_body(joints, np.where(np.isfinite(own := median_lengths(joints)), own, whole)) for joints in bodies]
+    bodies = [
+        one_body(joints, np.where(np.isfinite(own := median_lengths(joints)), own, whole))
+        for joints in bodies
+    ]
     lengths = mean_lengths(bodies)
-    network = LifterNetwork(torch.tensor(lengths, dtype=torch.float32), recipe.width, recipe.blocks, recipe.dropout)
+    network = LifterNetwork(
+        torch.tensor(lengths, dtype=torch.float32), recipe.width, recipe.blocks, recipe.dropout
+    )
     optimiser = torch.optim.AdamW(network.parameters(), lr=recipe.learning_rate, weight_decay=1e-2)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, recipe.learning_rate, total_steps=recipe.steps)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(
+        optimiser, recipe.learning_rate, total_steps=recipe.steps
+    )
     steps = tqdm(range(recipe.steps), unit="step", disable=not progress)
     for step in steps:
         true = film_ready(clips(bodies, recipe, generator), recipe, generator)
         cameras = recipe.views.draw(recipe.batch, generator)
         turned = cameras.turned(true)
-        tracked = recipe.tracker.track(cameras.pixels(turned), cameras.focal / cameras.place[:, 2], generator)
+        tracked = recipe.tracker.track(
+            cameras.pixels(turned), cameras.focal / cameras.place[:, 2], generator
+        )
         scaled, seen = normalise(tracked, network.lengths)
         loss, error = _loss(network(scaled, seen), turned, seen, recipe.bones)
         optimiser.zero_grad()
@@ -113,7 +137,9 @@ def train_lifter(motions: Sequence[Motion], recipe: Recipe | None = None, *, pro
 
 
 def clips(bodies: list[np.ndarray], recipe: Recipe, generator: torch.Generator) -> Tensor:
-    """(batch, frames, 11, 3) m: clips from recordings drawn by their length; NaN after the end of a shorter one."""
+    """(batch, frames, 11, 3) m: clips from recordings drawn by their length; NaN after the end of a
+    shorter one.
+    """
     weights = torch.tensor([len(body) for body in bodies], dtype=torch.float32)
     drawn = torch.multinomial(weights, recipe.batch, replacement=True, generator=generator).tolist()
     taken = torch.full((recipe.batch, recipe.frames, len(SKELETON.names), 3), torch.nan)
@@ -126,7 +152,9 @@ def clips(bodies: list[np.ndarray], recipe: Recipe, generator: torch.Generator) 
 
 
 def film_ready(taken: Tensor, recipe: Recipe, generator: torch.Generator) -> Tensor:
-    """The same clips about the body's middle, half of them mirrored, each by a body of other proportions."""
+    """The same clips about the body's middle, half of them mirrored, each by a body of other
+    proportions.
+    """
     mirrored = taken[:, :, SKELETON.mirrored] * torch.tensor([-1.0, 1.0, 1.0])
     flip = torch.rand(len(taken), 1, 1, 1, generator=generator) < 0.5
     joints = torch.where(flip, mirrored, taken)
@@ -137,25 +165,39 @@ def film_ready(taken: Tensor, recipe: Recipe, generator: torch.Generator) -> Ten
     factor = 1 + recipe.proportions * (2 * draw - 1)
     built = joints.clone()
     for bone, (outer, inner) in enumerate(SKELETON.edge_index):
-        built[:, :, outer] = built[:, :, inner] + (joints[:, :, outer] - joints[:, :, inner]) * factor[:, None, bone, None]
+        built[:, :, outer] = (
+            built[:, :, inner]
+            + (joints[:, :, outer] - joints[:, :, inner]) * factor[:, None, bone, None]
+        )
     return built - built.nanmean(dim=(1, 2), keepdim=True)
 
 
 def _loss(found: Tensor, true: Tensor, seen: Tensor, bones: float) -> tuple[Tensor, Tensor]:
-    """The loss, and the mean distance in it: over joints whose truth is known, relative to the root, in frames where something was seen."""
+    """The loss, and the mean distance in it: over joints whose truth is known, relative to the
+    root, in frames where something was seen.
+    """
     found, true = (joints - joints[:, :, ROOT : ROOT + 1] for joints in (found, true))
     known = torch.isfinite(true).all(-1) & (seen.sum(2, keepdim=True) > 0)
     true = torch.where(known[..., None], true, found.detach())
     apart = (found - true).square().sum(-1).clamp_min(1e-12).sqrt()
-    error = (apart * known).sum() / known.sum().clamp_min(1) * len(SKELETON.names) / (len(SKELETON.names) - 1)  # the root's is 0
-    lengths, right = ((joints[:, :, OUTER] - joints[:, :, INNER]).norm(dim=-1) for joints in (found, true))
+    error = (
+        (apart * known).sum()
+        / known.sum().clamp_min(1)
+        * len(SKELETON.names)
+        / (len(SKELETON.names) - 1)
+    )  # the root's is 0
+    lengths, right = (
+        (joints[:, :, OUTER] - joints[:, :, INNER]).norm(dim=-1) for joints in (found, true)
+    )
     return error + bones * (lengths - right).abs().mean(), error
 
 
 def procrustes(found: np.ndarray, true: np.ndarray) -> np.ndarray:
-    """`found` (frame, joint, 3) turned, moved and scaled, frame by frame, to lie as near to `true` as it can (least squares).
+    """`found` (frame, joint, 3) turned, moved and scaled, frame by frame, to lie as near to `true`
+    as it can (least squares).
 
-    Source: Umeyama, Least-squares estimation of transformation parameters between two point patterns, 1991 [P]. No reflection.
+    Source: Umeyama, Least-squares estimation of transformation parameters between two point
+    patterns, 1991 [P]. No reflection.
     """
     found_mean, true_mean = found.mean(1, keepdims=True), true.mean(1, keepdims=True)
     a, b = found - found_mean, true - true_mean
@@ -167,10 +209,12 @@ def procrustes(found: np.ndarray, true: np.ndarray) -> np.ndarray:
 
 
 def joint_errors(found: np.ndarray, true: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """MPJPE of each frame, relative to the neck and after Procrustes; (frame,) each, in the unit of the joints.
+    """MPJPE of each frame, relative to the neck and after Procrustes; (frame,) each, in the unit of
+    the joints.
 
-    The mean Euclidean distance over the joints other than the neck (whose error is 0 by construction) that are there on both sides; after
-    Procrustes only in frames with all 11, as it needs the whole body. NaN in other frames.
+    The mean Euclidean distance over the joints other than the neck (whose error is 0 by
+    construction) that are there on both sides; after Procrustes only in frames with all 11, as it
+    needs the whole body. NaN in other frames.
     """
     others = np.arange(true.shape[1]) != ROOT
     f, t = (joints - joints[:, ROOT : ROOT + 1] for joints in (found, true))
@@ -179,53 +223,84 @@ def joint_errors(found: np.ndarray, true: np.ndarray) -> tuple[np.ndarray, np.nd
     plain = np.where(count > 0, np.nansum(apart, axis=1) / np.maximum(count, 1), np.nan)
     whole = count == others.sum()
     aligned = np.full(len(true), np.nan)
-    aligned[whole] = np.linalg.norm(procrustes(f[whole], t[whole]) - t[whole], axis=2)[:, others].mean(1)
+    aligned[whole] = np.linalg.norm(procrustes(f[whole], t[whole]) - t[whole], axis=2)[
+        :, others
+    ].mean(1)
     return plain, aligned
 
 
 @dataclass(frozen=True)
 class MeanDepth:
-    """The baseline: each joint where the picture shows it, at the mean depth that it has in training.
+    """The baseline: each joint where the picture shows it, at the mean depth that it has in
+    training.
 
     Attributes:
-        depth: (joint,) m, relative to the neck, mean over the training skeletons as the cameras see them.
+        depth: (joint,) m, relative to the neck, mean over the training skeletons as the cameras see
+            them.
     """
 
     depth: np.ndarray
 
     @classmethod
     def of(cls, motions: Sequence[Motion], cameras: Cameras) -> "MeanDepth":
-        """Mean depths of training skeletons, every recording seen by every camera, each frame counting the same."""
-        joints = torch.tensor(np.concatenate([motion.joints for motion in motions]), dtype=torch.float32)
+        """Mean depths of training skeletons, every recording seen by every camera, each frame
+        counting the same.
+        """
+        joints = torch.tensor(
+            np.concatenate([motion.joints for motion in motions]), dtype=torch.float32
+        )
         joints = joints[torch.isfinite(joints).all(-1).all(-1)]
-        turned = torch.einsum("cij,tnj->ctni", cameras.rotation, joints - joints[:, ROOT : ROOT + 1])
+        turned = torch.einsum(
+            "cij,tnj->ctni", cameras.rotation, joints - joints[:, ROOT : ROOT + 1]
+        )
         return cls(turned[..., 2].mean((0, 1)).numpy())
 
     def lift(self, joints: np.ndarray) -> np.ndarray:
         """Joints (time, joint, 2 or 3) m with their depth relative to the neck replaced or added."""
         flat = (joints - joints[:, ROOT : ROOT + 1])[..., :2]
-        return np.concatenate([flat, np.broadcast_to(self.depth[:, None], (*flat.shape[:2], 1))], axis=2)
+        return np.concatenate(
+            [flat, np.broadcast_to(self.depth[:, None], (*flat.shape[:2], 1))], axis=2
+        )
 
 
-def evaluate(lifter: Lifter, motions: Sequence[Motion], cameras: Cameras, baseline: MeanDepth, tracker: Tracker, seed: int) -> pd.DataFrame:
-    """Every recording through every camera and the tracker's errors, lifted, and measured against the skeletons as they were recorded.
+def evaluate(
+    lifter: Lifter,
+    motions: Sequence[Motion],
+    cameras: Cameras,
+    baseline: MeanDepth,
+    tracker: Tracker,
+    seed: int,
+) -> pd.DataFrame:
+    """Every recording through every camera and the tracker's errors, lifted, and measured against
+    the skeletons as they were recorded.
 
     Returns:
-        One row a participant and camera: frames, and in mm, means over frames: mpjpe and p_mpjpe of the lifter, of its output before the
-        one-body step (raw_...), of the baseline that is given the true x and y in metres, which no lifter has (baseline_...), and of the
-        baseline on the lifter's own input (tracked_baseline_...).
+        One row a participant and camera: frames, and in mm, means over frames: mpjpe and p_mpjpe of
+            the lifter, of its output before the
+        one-body step (raw_...), of the baseline that is given the true x and y in metres, which no
+        lifter has (baseline_...), and of the baseline on the lifter's own input
+        (tracked_baseline_...).
     """
-    pooled: dict[tuple[str, int], dict[str, list[np.ndarray]]] = {}  # (participant, camera) -> error -> (frame,) of each recording, m
+    pooled: dict[
+        tuple[str, int], dict[str, list[np.ndarray]]
+    ] = {}  # (participant, camera) -> error -> (frame,) of each recording, m
     for number, motion in enumerate(motions):
         generator = torch.Generator().manual_seed(1000 * seed + number)
         joints = torch.tensor(motion.joints, dtype=torch.float32)
         joints = joints - joints.nanmean(dim=(0, 1))
         turned = cameras.turned(joints.expand(len(cameras), *joints.shape))
-        tracked = tracker.track(cameras.pixels(turned), cameras.focal / cameras.place[:, 2], generator).numpy()
+        tracked = tracker.track(
+            cameras.pixels(turned), cameras.focal / cameras.place[:, 2], generator
+        ).numpy()
         for camera in range(len(cameras)):
             true, raw = turned[camera].numpy(), lifter.joints(tracked[camera])
             flat = lifter.normalised(tracked[camera])
-            compared = {"": one_body(raw), "raw_": raw, "baseline_": baseline.lift(true), "tracked_baseline_": baseline.lift(flat)}
+            compared = {
+                "": one_body(raw),
+                "raw_": raw,
+                "baseline_": baseline.lift(true),
+                "tracked_baseline_": baseline.lift(flat),
+            }
             seen = np.isfinite(flat).all(2)
             errors = pooled.setdefault((motion.participant_id, camera), {})
             for name, found in compared.items():
@@ -235,8 +310,18 @@ def evaluate(lifter: Lifter, motions: Sequence[Motion], cameras: Cameras, baseli
     rows = []
     for (participant, camera), errors in sorted(pooled.items()):
         whole = {name: np.concatenate(parts) for name, parts in errors.items()}
-        means = {name: 1000 * float(np.nanmean(values)) if np.isfinite(values).any() else np.nan for name, values in whole.items()}
-        rows.append({"participant_id": participant, "camera": camera, "frames": int(np.isfinite(whole["mpjpe"]).sum()), **means})
+        means = {
+            name: 1000 * float(np.nanmean(values)) if np.isfinite(values).any() else np.nan
+            for name, values in whole.items()
+        }
+        rows.append(
+            {
+                "participant_id": participant,
+                "camera": camera,
+                "frames": int(np.isfinite(whole["mpjpe"]).sum()),
+                **means,
+            }
+        )
     return pd.DataFrame(rows)
 
 
@@ -245,28 +330,49 @@ TEST_SEED = 1  # of the test's cameras and tracking errors: not the training's
 
 
 def trial(
-    training: Sequence[Motion], test: Sequence[Motion], recipe: Recipe | None = None, *, progress: bool = True
+    training: Sequence[Motion],
+    test: Sequence[Motion],
+    recipe: Recipe | None = None,
+    *,
+    progress: bool = True,
 ) -> tuple[Lifter, pd.DataFrame]:
-    """A lifter trained on some recordings, with its errors on others on its card, and those errors as a table (see `examine`)."""
+    """A lifter trained on some recordings, with its errors on others on its card, and those errors
+    as a table (see `examine`).
+    """
     recipe = recipe or Recipe()
     lifter = train_lifter(training, recipe, progress=progress)
     table = examine(lifter, training, test, recipe)
     held_out = {
         "participants": sorted(table["participant_id"].unique().tolist()),
         "frames_times_cameras": int(table["frames"].sum()),
-        "error_mm": {name: round(float(value), 1) for name, value in participant_means(table).mean().items()},
+        "error_mm": {
+            name: round(float(value), 1) for name, value in participant_means(table).mean().items()
+        },
         "cameras": cameras_of(recipe).text(),
     }
     return replace(lifter, card={**lifter.card, "held_out": held_out}), table
 
 
-def examine(lifter: Lifter, training: Sequence[Motion], test: Sequence[Motion], recipe: Recipe) -> pd.DataFrame:
-    """Errors of a lifter in mm, one row a participant and camera (`score.evaluate`), beside the mean depths of its training recordings.
+def examine(
+    lifter: Lifter, training: Sequence[Motion], test: Sequence[Motion], recipe: Recipe
+) -> pd.DataFrame:
+    """Errors of a lifter in mm, one row a participant and camera (`score.evaluate`), beside the
+    mean depths of its training recordings.
 
-    The tracker of the test jitters and drifts as the recipe's but loses no joint: every frame has all of them.
+    The tracker of the test jitters and drifts as the recipe's but loses no joint: every frame has
+    all of them.
     """
-    depths = MeanDepth.of(training, recipe.views.draw(64, torch.Generator().manual_seed(TEST_SEED + 1)))
-    return evaluate(lifter, test, cameras_of(recipe), depths, replace(recipe.tracker, lost=0.0, covered=0.0), TEST_SEED)
+    depths = MeanDepth.of(
+        training, recipe.views.draw(64, torch.Generator().manual_seed(TEST_SEED + 1))
+    )
+    return evaluate(
+        lifter,
+        test,
+        cameras_of(recipe),
+        depths,
+        replace(recipe.tracker, lost=0.0, covered=0.0),
+        TEST_SEED,
+    )
 
 
 def cameras_of(recipe: Recipe) -> Cameras:
@@ -280,13 +386,21 @@ def participant_means(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def train_and_test(
-    inputs: Sequence[Path], out: Path, *, held_out: float = 0.2, about: str = "", recipe: Recipe | None = None, progress: bool = True
+    inputs: Sequence[Path],
+    out: Path,
+    *,
+    held_out: float = 0.2,
+    about: str = "",
+    recipe: Recipe | None = None,
+    progress: bool = True,
 ) -> Lifter:
-    """Train a lifter on the user's own 3D skeletons and test it on participants who were not trained on.
+    """Train a lifter on the user's own 3D skeletons and test it on participants who were not
+    trained on.
 
     Args:
-        inputs: .nc tracks with position_3d (m; x right, y down, z away), folders of them (each file counts as a participant), or a cohort
-            whose clips are such tracks (clips.tsv says whose they are).
+        inputs: .nc tracks with position_3d (m; x right, y down, z away), folders of them (each file
+            counts as a participant), or a cohort whose clips are such tracks (clips.tsv says whose
+            they are).
         out: FILE.safetensors; its card is written beside it, FILE.json.
         held_out: share of the participants to test on, drawn by the recipe's seed; at least one.
         about: data and licence in words, for the card.
@@ -301,7 +415,10 @@ def train_and_test(
     motions = read_motions(inputs)
     people = sorted({motion.participant_id for motion in motions})
     if len(people) < 2:
-        raise UserError(f"lift train: recordings of {len(people)} participant; at least two are needed, one of them to test on")
+        raise UserError(
+            f"lift train: recordings of {len(people)} participant; at least two are needed, one of"
+            " them to test on"
+        )
     count = min(len(people) - 1, max(1, round(held_out * len(people))))
     tested = set(np.random.default_rng(recipe.seed).permutation(people)[:count].tolist())
     training = [motion for motion in motions if motion.participant_id not in tested]

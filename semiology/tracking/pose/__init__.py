@@ -22,5 +22,8 @@ def pose_backend(name: str, keypoint_rcnn: KeypointRCNNOptions | None = None) ->
 
             return KeypointRCNNPose(keypoint_rcnn or KeypointRCNNOptions())
     except ModuleNotFoundError as error:
-        raise UserError(f"pose backend {name}: {error.name} is not installed; pip install 'semiology[mediapipe]'") from error
+        raise UserError(
+            f"pose backend {name}: {error.name} is not installed; pip install"
+            " 'semiology[mediapipe]'"
+        ) from error
     raise UserError(f"pose backend {name!r}: unknown; there are {', '.join(BACKENDS)}")

@@ -1,4 +1,6 @@
-"""What a pose backend is: it gives joints and landmarks of one person in one frame, each with a confidence."""
+"""What a pose backend is: it gives joints and landmarks of one person in one frame, each with a
+confidence.
+"""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -20,7 +22,8 @@ class Landmarks:
     Attributes:
         position: (keypoint, 2) px of the whole frame, x to the right, y down; NaN where missing.
         confidence: (keypoint,) 0 to 1.
-        position_3d: (keypoint, 3) metres, x to the right, y down, z away from the camera; None where the backend gives no depth.
+        position_3d: (keypoint, 3) metres, x to the right, y down, z away from the camera; None
+            where the backend gives no depth.
     """
 
     position: np.ndarray
@@ -33,8 +36,10 @@ class KeypointRCNNOptions:
     """How the `keypoint-rcnn` backend works; see `pose/keypoint_rcnn.py`.
 
     Attributes:
-        weights: the folder that `semiology tracking finetune` wrote, or coco for torchvision's published weights.
-        region_every: the patient's box is looked for in every n-th frame and carried in between. [our choice]
+        weights: the folder that `semiology tracking finetune` wrote, or coco for torchvision's
+            published weights.
+        region_every: the patient's box is looked for in every n-th frame and carried in between.
+            [our choice]
         batch: frames at a time.
         precision: "fp32" or "bf16", of the joint network.
         device: "auto" takes a GPU where there is one.
@@ -50,25 +55,36 @@ class KeypointRCNNOptions:
 
     def __post_init__(self) -> None:
         if self.region_every < 1 or self.batch < 1:
-            raise UserError(f"keypoint-rcnn: region_every={self.region_every}, batch={self.batch}; give 1 or more of each")
+            raise UserError(
+                f"keypoint-rcnn: region_every={self.region_every}, batch={self.batch}; give 1 or"
+                " more of each"
+            )
         if self.precision not in ("fp32", "bf16"):
             raise UserError(f"keypoint-rcnn: precision {self.precision!r}; give fp32 or bf16")
 
 
 class PoseBackend(Protocol):
-    """Tracks the patient's joints and landmarks. A backend is one class; making one is cheap, its models are loaded by the first clip."""
+    """Tracks the patient's joints and landmarks. A backend is one class; making one is cheap, its
+    models are loaded by the first clip.
+    """
 
     name: str
     keypoints: dict[str, list[str]]  # part -> names, in the order of the arrays
     in_metres: frozenset[str]  # the parts that get a position_3d
 
     def parameters(self) -> dict[str, object]:
-        """Everything that the result depends on (options, versions, hashes of weights), for the store's key. Cheap: loads no model."""
+        """Everything that the result depends on (options, versions, hashes of weights), for the
+        store's key. Cheap: loads no model.
+        """
         ...
 
-    def track(self, frames: Iterable[tuple[np.ndarray | None, Sight]]) -> Iterator[dict[str, Landmarks]]:
-        """One clip: frames as RGB, (height, width, 3) uint8, or None for a hole, with what the first pass knows of each.
+    def track(
+        self, frames: Iterable[tuple[np.ndarray | None, Sight]]
+    ) -> Iterator[dict[str, Landmarks]]:
+        """One clip: frames as RGB, (height, width, 3) uint8, or None for a hole, with what the
+        first pass knows of each.
 
-        Gives for each frame, in their order, the patient's parts that were found; a part not found is absent.
+        Gives for each frame, in their order, the patient's parts that were found; a part not found
+        is absent.
         """
         ...

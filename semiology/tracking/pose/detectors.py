@@ -1,4 +1,6 @@
-"""Trained detectors of regions and joints, and on disk: `regions.safetensors`, `joints.safetensors`, and what is needed to use them."""
+"""Trained detectors of regions and joints, and on disk: `regions.safetensors`,
+`joints.safetensors`, and what is needed to use them.
+"""
 
 import json
 from collections.abc import Sequence
@@ -18,8 +20,13 @@ from semiology.tracking.pose.joints import JointNetwork, apply, as_tensor, cut, 
 from semiology.tracking.pose.regions import REGIONS, coco_network, find_regions, region_network
 from semiology.weights import load, load_state
 
-MARGIN = 1.25  # side of the picture of the patient, in longer sides of the patient's box. [our choice]
-COCO = {"regions": "ssdlite320_mobilenet_v3_large", "joints": "keypointrcnn_resnet50_fpn"}  # names in the registry of weights
+MARGIN = (
+    1.25  # side of the picture of the patient, in longer sides of the patient's box. [our choice]
+)
+COCO = {
+    "regions": "ssdlite320_mobilenet_v3_large",
+    "joints": "keypointrcnn_resnet50_fpn",
+}  # names in the registry of weights
 
 
 @dataclass(frozen=True)
@@ -30,7 +37,8 @@ class Setup:
         joints: names, in the order of the heatmaps.
         backbone: of the joint network.
         size: side of the picture of the patient that it reads, px.
-        region: "patient" reads the picture around the patient's box; "frame" the whole frame, as DeepLabCut does (no regions).
+        region: "patient" reads the picture around the patient's box; "frame" the whole frame, as
+            DeepLabCut does (no regions).
         margin: side of that picture, in longer sides of the patient's box.
         regions: what the region network finds: patient, and face if faces were labelled.
     """
@@ -65,31 +73,49 @@ class Detectors:
             self.regions.to(device).eval()
         return self
 
-    def find_regions(self, images: Sequence[np.ndarray]) -> list[dict[str, tuple[np.ndarray, np.ndarray]]]:
+    def find_regions(
+        self, images: Sequence[np.ndarray]
+    ) -> list[dict[str, tuple[np.ndarray, np.ndarray]]]:
         """Boxes (box, 4) px and scores (box,), best first, by region, for each RGB image."""
         if self.regions is None:
             return [{} for _ in images]
-        return [dict(zip(self.setup.regions, found)) for found in find_regions(self.regions, images)]
+        return [
+            dict(zip(self.setup.regions, found)) for found in find_regions(self.regions, images)
+        ]
 
     def find_joints(
         self, images: Sequence[np.ndarray], boxes: Sequence[np.ndarray], precision: str = "fp32"
     ) -> tuple[np.ndarray, np.ndarray]:
-        """Joints of the patients in their boxes (x0, y0, x1, y1 px), one an image: (image, joint, 2) px and confidence (image, joint)."""
+        """Joints of the patients in their boxes (x0, y0, x1, y1 px), one an image: (image, joint,
+        2) px and confidence (image, joint).
+        """
         matrices = [square(box, self.setup.margin) for box in boxes]
-        pictures = as_tensor([cut(image, matrix, self.setup.size) for image, matrix in zip(images, matrices)])
+        pictures = as_tensor(
+            [cut(image, matrix, self.setup.size) for image, matrix in zip(images, matrices)]
+        )
         device = next(self.joints.parameters()).device
-        with torch.inference_mode(), torch.autocast(device.type, torch.bfloat16, enabled=precision == "bf16"):
+        with (
+            torch.inference_mode(),
+            torch.autocast(device.type, torch.bfloat16, enabled=precision == "bf16"),
+        ):
             position, confidence = locate(self.joints(pictures.to(device)))
         unit = position.cpu().double().numpy()
-        return np.stack([apply(matrix, points) for matrix, points in zip(matrices, unit)]), confidence.cpu().numpy()
+        return (
+            np.stack([apply(matrix, points) for matrix, points in zip(matrices, unit)]),
+            confidence.cpu().numpy(),
+        )
 
     def save(self, folder: str | Path) -> Path:
-        """Write the folder; each file whole or not at all, the description with the weights' hashes last."""
+        """Write the folder; each file whole or not at all, the description with the weights' hashes
+        last.
+        """
         folder = Path(folder)
         hashes = {}
         for name, network in {"joints": self.joints, "regions": self.regions}.items():
             if network is not None:
-                content = save({key: value.cpu().contiguous() for key, value in network.state_dict().items()})
+                content = save(
+                    {key: value.cpu().contiguous() for key, value in network.state_dict().items()}
+                )
                 with atomic_path(folder / f"{name}.safetensors") as temporary:
                     temporary.write_bytes(content)
                 hashes[name] = content_hash(folder / f"{name}.safetensors")
@@ -99,7 +125,8 @@ class Detectors:
 
 
 def load_detectors(weights: str | Path) -> Detectors:
-    """Read detectors that `semiology tracking finetune` wrote, or, by the name "coco", torchvision's published ones.
+    """Read detectors that `semiology tracking finetune` wrote, or, by the name "coco",
+    torchvision's published ones.
 
     COCO's find any person and 17 keypoints; they know no face.
 
@@ -115,7 +142,9 @@ def load_detectors(weights: str | Path) -> Detectors:
     description = describe(weights)
     setup = Setup(**description["setup"])
     regions = region_network(len(setup.regions)) if setup.region == "patient" else None
-    made = Detectors(setup, JointNetwork(setup.joints, setup.backbone), regions, description["about"])
+    made = Detectors(
+        setup, JointNetwork(setup.joints, setup.backbone), regions, description["about"]
+    )
     for name, network in {"joints": made.joints, "regions": regions}.items():
         if network is not None:
             state = load_state(Path(weights) / f"{name}.safetensors", description["sha256"][name])
@@ -123,7 +152,8 @@ def load_detectors(weights: str | Path) -> Detectors:
                 network.load_state_dict(state)
             except RuntimeError as error:
                 raise UserError(
-                    f"{weights}: {name}.safetensors is not of the network that detectors.json describes; train again"
+                    f"{weights}: {name}.safetensors is not of the network that detectors.json"
+                    " describes; train again"
                 ) from error
     return made.to("cpu")
 
@@ -136,10 +166,15 @@ def describe(weights: str | Path) -> dict[str, Any]:
     """
     path = Path(weights) / "detectors.json"
     if not path.is_file():
-        raise UserError(f"{weights}: no detectors (detectors.json) there; `semiology tracking finetune` makes them, or give coco")
+        raise UserError(
+            f"{weights}: no detectors (detectors.json) there; `semiology tracking finetune` makes"
+            " them, or give coco"
+        )
     try:
         description = json.loads(path.read_text(encoding="utf-8"))
         Setup(**description["setup"]), description["sha256"], description["about"]
     except (ValueError, KeyError, TypeError) as error:
-        raise UserError(f"{path}: not a description of detectors; run `semiology tracking finetune` again") from error
+        raise UserError(
+            f"{path}: not a description of detectors; run `semiology tracking finetune` again"
+        ) from error
     return description

@@ -1,4 +1,6 @@
-"""Face landmarks by MediaPipe's face mesh, which is in its wheel (0.10.21): nothing is downloaded. Any pose backend may use it."""
+"""Face landmarks by MediaPipe's face mesh, which is in its wheel (0.10.21): nothing is downloaded.
+Any pose backend may use it.
+"""
 
 import os
 import threading
@@ -16,9 +18,9 @@ from semiology.tracking.boxes import centre, side
 from semiology.tracking.pose.base import Landmarks
 
 IRISES = 468, 473  # their centres in the mesh
-EYE_DISTANCE = (
-    0.063  # m between the centres of an adult's irises: gives the mesh a scale. [our choice; it varies by some 6 % between people]
-)
+# m between the centres of an adult's irises: gives the mesh a scale. [our choice; it varies by some
+# 6 % between people]
+EYE_DISTANCE = 0.063
 CROP = 3.0  # side of the square in which the face mesh looks, in sides of the face
 GREY = 127
 STANDARD_ERROR = threading.Lock()
@@ -26,9 +28,11 @@ MODELS = ("face_landmark/face_landmark_with_attention", "face_detection/face_det
 
 
 class FaceMesh:
-    """478 face landmarks in px and, up to the person's eye distance, metres, followed from frame to frame. About 2 ms a frame on one core.
+    """478 face landmarks in px and, up to the person's eye distance, metres, followed from frame to
+    frame. About 2 ms a frame on one core.
 
-    The mesh's relative depth is put into metres by a distance of 63 mm between the irises, origin between them.
+    The mesh's relative depth is put into metres by a distance of 63 mm between the irises, origin
+    between them.
     """
 
     def __init__(self) -> None:
@@ -45,11 +49,17 @@ class FaceMesh:
 
     def start(self) -> None:
         """A new clip begins: forget the last one."""
-        self._crop: np.ndarray | None = None  # square in which the model follows the face from the last frame
+        self._crop: np.ndarray | None = (
+            None  # square in which the model follows the face from the last frame
+        )
         forget(self._mesh)
 
-    def find(self, image: np.ndarray, expected: np.ndarray | None, confidence: float) -> Landmarks | None:
-        """Landmarks of the face at the box `expected` (px; None: it is nowhere), all with the `confidence` given: MediaPipe has none."""
+    def find(
+        self, image: np.ndarray, expected: np.ndarray | None, confidence: float
+    ) -> Landmarks | None:
+        """Landmarks of the face at the box `expected` (px; None: it is nowhere), all with the
+        `confidence` given: MediaPipe has none.
+        """
         if expected is None:
             self._crop = None
             return None
@@ -61,23 +71,38 @@ class FaceMesh:
         view, x, y = cut(image, self._crop)
         if min(view.shape[:2]) < 2:
             return None
-        with nullcontext() if self._greeted else quiet():  # the first face that it finds is worth a warning to it
+        with (
+            nullcontext() if self._greeted else quiet()
+        ):  # the first face that it finds is worth a warning to it
             result = self._mesh.process(view)
         if result.multi_face_landmarks is None:
             return None
         self._greeted = True
-        mesh = np.array([(mark.x, mark.y, mark.z) for mark in result.multi_face_landmarks[0].landmark])
-        mesh = mesh * (view.shape[1], view.shape[0], view.shape[1]) + (x, y, 0)  # depth has the scale of x
+        mesh = np.array(
+            [(mark.x, mark.y, mark.z) for mark in result.multi_face_landmarks[0].landmark]
+        )
+        mesh = mesh * (view.shape[1], view.shape[0], view.shape[1]) + (
+            x,
+            y,
+            0,
+        )  # depth has the scale of x
         if np.linalg.norm(mesh[:, :2].mean(0) - centre(expected)) > side(expected):
             self._crop = None  # it slipped off the face
             return None
         left, right = mesh[list(IRISES)]
-        metres = (mesh - (left + right) / 2) * EYE_DISTANCE / max(float(np.linalg.norm(left - right)), 1e-6)
+        metres = (
+            (mesh - (left + right) / 2)
+            * EYE_DISTANCE
+            / max(float(np.linalg.norm(left - right)), 1e-6)
+        )
         return Landmarks(mesh[:, :2], np.full(len(mesh), confidence), metres)
 
 
 def _moved(square: np.ndarray, crop: np.ndarray) -> bool:
-    return bool(np.abs(centre(square) - centre(crop)).max() > 0.3 * side(crop) or not 0.7 < side(square) / side(crop) < 1.4)
+    return bool(
+        np.abs(centre(square) - centre(crop)).max() > 0.3 * side(crop)
+        or not 0.7 < side(square) / side(crop) < 1.4
+    )
 
 
 def cut(image: np.ndarray, box: np.ndarray) -> tuple[np.ndarray, int, int]:
@@ -90,7 +115,9 @@ def cut(image: np.ndarray, box: np.ndarray) -> tuple[np.ndarray, int, int]:
 
 
 def forget(model) -> None:
-    """Make a tracking model lose its person: in the next image it searches afresh. Much cheaper than rebuilding its graph."""
+    """Make a tracking model lose its person: in the next image it searches afresh. Much cheaper
+    than rebuilding its graph.
+    """
     model.process(np.full((64, 64, 3), GREY, np.uint8))
 
 
@@ -104,7 +131,9 @@ def model_hash(name: str) -> str:
 
 @contextmanager
 def quiet() -> Iterator[None]:
-    """Keep the C++ library's notes on its start, for which it has no switch, off standard error; one thread at a time."""
+    """Keep the C++ library's notes on its start, for which it has no switch, off standard error;
+    one thread at a time.
+    """
     with STANDARD_ERROR:
         kept = os.dup(2)
         with open(os.devnull, "w") as nothing:

@@ -1,8 +1,10 @@
-"""The joints of a patient in a square picture cut out around the patient: the keypoint branch of Keypoint R-CNN (He et al. 2017).
+"""The joints of a patient in a square picture cut out around the patient: the keypoint branch of
+Keypoint R-CNN (He et al. 2017).
 
-Keypoint R-CNN proposes boxes and then finds keypoints in each. Here the patient's box is known (`regions.py`, as in Hou et al. 2022 [P]),
-so it takes the place of the proposals, and what is run is backbone, feature pyramid and keypoint branch. The parameters keep
-torchvision's names, so that its COCO weights and those of any Keypoint R-CNN trained with torchvision fit.
+Keypoint R-CNN proposes boxes and then finds keypoints in each. Here the patient's box is known
+(`regions.py`, as in Hou et al. 2022 [P]), so it takes the place of the proposals, and what is run
+is backbone, feature pyramid and keypoint branch. The parameters keep torchvision's names, so that
+its COCO weights and those of any Keypoint R-CNN trained with torchvision fit.
 """
 
 import re
@@ -16,18 +18,33 @@ from PIL import Image
 from torch import Tensor, nn
 from torchvision.models import mobilenet_v3_large
 from torchvision.models.detection.backbone_utils import BackboneWithFPN, resnet_fpn_backbone
-from torchvision.models.detection.keypoint_rcnn import KeypointRCNN, KeypointRCNNHeads, KeypointRCNNPredictor
+from torchvision.models.detection.keypoint_rcnn import (
+    KeypointRCNN,
+    KeypointRCNNHeads,
+    KeypointRCNNPredictor,
+)
 from torchvision.ops import FrozenBatchNorm2d, MultiScaleRoIAlign
 
 from semiology.errors import UserError
 
 BACKBONES = ("mobilenet_v3_large", "resnet50")
-MEAN, SD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # of ImageNet, as torchvision's detectors use them
-PYRAMID, HEAD, POOLED = 64, 96, 28  # channels of the small model's pyramid and keypoint branch, side of its pooled map. [our choice]
+MEAN, SD = (
+    (0.485, 0.456, 0.406),
+    (0.229, 0.224, 0.225),
+)  # of ImageNet, as torchvision's detectors use them
+PYRAMID, HEAD, POOLED = (
+    64,
+    96,
+    28,
+)  # channels of the small model's pyramid and keypoint branch, side of its pooled map. [our choice]
 BLUR = (
     1 / 56
-)  # sd of what a joint's heatmap is trained to, in sides of the picture: one bin of Keypoint R-CNN's (theirs: one bin, hard). [ours]
-NEAR = 2.5 * BLUR  # what lies this near to a heatmap's peak, across and down, belongs to it. [our choice]
+    # sd of what a joint's heatmap is trained to, in sides of the picture: one bin of Keypoint R-CNN's
+    # (theirs: one bin, hard). [ours]
+)
+NEAR = (
+    2.5 * BLUR
+)  # what lies this near to a heatmap's peak, across and down, belongs to it. [our choice]
 
 
 class JointNetwork(nn.Module):
@@ -35,11 +52,12 @@ class JointNetwork(nn.Module):
 
     Args:
         joints: names, in the order of the heatmaps.
-        backbone: "resnet50" is torchvision's Keypoint R-CNN (14x14 pooled, 56x56 heatmaps, 59 million parameters [P: the COCO model]);
-            "mobilenet_v3_large" is some thirty times cheaper, with a stride of 8 px, 28x28 pooled and 112x112 heatmaps [our choice].
+        backbone: "resnet50" is torchvision's Keypoint R-CNN (14x14 pooled, 56x56 heatmaps, 59
+            million parameters [P: the COCO model]); "mobilenet_v3_large" is some thirty times
+            cheaper, with a stride of 8 px, 28x28 pooled and 112x112 heatmaps [our choice].
 
-    Shapes: forward takes (batch, 3, size, size), 0 to 1, and gives (batch, joint, bin, bin) logits; a softmax over the bins of one joint is
-    the probability of where it is, as in Mask R-CNN.
+    Shapes: forward takes (batch, 3, size, size), 0 to 1, and gives (batch, joint, bin, bin) logits;
+    a softmax over the bins of one joint is the probability of where it is, as in Mask R-CNN.
 
     Raises:
         UserError: an unknown backbone.
@@ -49,14 +67,22 @@ class JointNetwork(nn.Module):
         super().__init__()
         self.joints, self.backbone_name = list(joints), backbone
         if backbone == "resnet50":
-            frozen = partial(FrozenBatchNorm2d, eps=0.0)  # as torchvision builds it for the published COCO weights
-            whole = KeypointRCNN(resnet_fpn_backbone(backbone_name=backbone, weights=None, norm_layer=frozen), 2, num_keypoints=len(joints))
+            frozen = partial(
+                FrozenBatchNorm2d, eps=0.0
+            )  # as torchvision builds it for the published COCO weights
+            whole = KeypointRCNN(
+                resnet_fpn_backbone(backbone_name=backbone, weights=None, norm_layer=frozen),
+                2,
+                num_keypoints=len(joints),
+            )
             self.backbone = whole.backbone
             self.pool = whole.roi_heads.keypoint_roi_pool
             self.keypoint_head = whole.roi_heads.keypoint_head
             self.keypoint_predictor = whole.roi_heads.keypoint_predictor
         elif backbone == "mobilenet_v3_large":
-            features = mobilenet_v3_large(weights=None, norm_layer=partial(nn.BatchNorm2d, eps=0.001, momentum=0.1)).features
+            features = mobilenet_v3_large(
+                weights=None, norm_layer=partial(nn.BatchNorm2d, eps=0.001, momentum=0.1)
+            ).features
             stages = {"6": "0", "12": "1", "15": "2"}  # the last layers of stride 8, 16 and 32
             self.backbone = BackboneWithFPN(features, stages, [40, 112, 160], PYRAMID)
             self.pool = MultiScaleRoIAlign(["0"], POOLED, sampling_ratio=2)
@@ -73,39 +99,62 @@ class JointNetwork(nn.Module):
         size = pictures.shape[-1]
         pyramid: OrderedDict[str, Tensor] = self.backbone((pictures - self.mean) / self.sd)
         whole = torch.tensor([[0.0, 0.0, size, size]], device=pictures.device, dtype=pictures.dtype)
-        pooled = self.pool(pyramid, [whole] * len(pictures), [(size, size)] * len(pictures))  # (batch, channel, bin, bin)
+        pooled = self.pool(
+            pyramid, [whole] * len(pictures), [(size, size)] * len(pictures)
+        )  # (batch, channel, bin, bin)
         return self.keypoint_predictor(self.keypoint_head(pooled))
 
     def start_from(self, state: dict[str, Tensor], joints: Sequence[str]) -> list[str]:
-        """Take the parameters of another network of the same backbone; joints are matched by name, and the names of those matched returned.
+        """Take the parameters of another network of the same backbone; joints are matched by name,
+        and the names of those matched returned.
 
-        `state` may be a whole Keypoint R-CNN of torchvision's, whose proposals and boxes are left out, or another of ours.
+        `state` may be a whole Keypoint R-CNN of torchvision's, whose proposals and boxes are left
+        out, or another of ours.
 
         Raises:
             UserError: the parameters belong to another backbone.
         """
         own = self.state_dict()
-        old = re.compile(r"(fpn\.(?:inner|layer)_blocks\.\d)\.(weight|bias)$")  # how torchvision named the pyramid when it published COCO's
-        given = {old.sub(r"\1.0.\2", name.removeprefix("roi_heads.")): value for name, value in state.items()}
+        old = re.compile(
+            r"(fpn\.(?:inner|layer)_blocks\.\d)\.(weight|bias)$"
+        )  # how torchvision named the pyramid when it published COCO's
+        given = {
+            old.sub(r"\1.0.\2", name.removeprefix("roi_heads.")): value
+            for name, value in state.items()
+        }
         matched = [name for name in self.joints if name in joints]
         for name in own:
             value = given.get(name)
             if value is None:
-                raise UserError(f"weights of the joints: no {name}; they are of another network than {self.backbone_name}")
+                raise UserError(
+                    f"weights of the joints: no {name}; they are of another network than"
+                    f" {self.backbone_name}"
+                )
             if name.startswith("keypoint_predictor."):
-                axis = 0 if name.endswith("bias") else 1  # (joint,) and, of a transposed convolution, (in, joint, 4, 4)
+                axis = (
+                    0 if name.endswith("bias") else 1
+                )  # (joint,) and, of a transposed convolution, (in, joint, 4, 4)
                 if value.shape[axis] != len(joints):
-                    raise UserError(f"weights of the joints: {value.shape[axis]} heatmaps, but {len(joints)} names")
+                    raise UserError(
+                        f"weights of the joints: {value.shape[axis]} heatmaps, but {len(joints)}"
+                        " names"
+                    )
                 for joint in matched:
-                    own[name].select(axis, self.joints.index(joint)).copy_(value.select(axis, list(joints).index(joint)))
+                    own[name].select(axis, self.joints.index(joint)).copy_(
+                        value.select(axis, list(joints).index(joint))
+                    )
             elif value.shape != own[name].shape:
-                raise UserError(f"weights of the joints: {name} is {tuple(value.shape)}, {tuple(own[name].shape)} in {self.backbone_name}")
+                raise UserError(
+                    f"weights of the joints: {name} is {tuple(value.shape)},"
+                    f" {tuple(own[name].shape)} in {self.backbone_name}"
+                )
             else:
                 own[name].copy_(value)
         return matched
 
     def start_from_imagenet(self, state: dict[str, Tensor]) -> None:
-        """Take the backbone of a classifier that torchvision published; pyramid and keypoint branch stay as they are.
+        """Take the backbone of a classifier that torchvision published; pyramid and keypoint branch
+        stay as they are.
 
         Raises:
             UserError: the parameters belong to another backbone.
@@ -115,51 +164,74 @@ class JointNetwork(nn.Module):
             if name.startswith("backbone.body."):
                 value = given.get(name.removeprefix("backbone.body."))
                 if value is None or value.shape != own.shape:
-                    raise UserError(f"weights of the backbone: no {name} that fits; they are of another network than {self.backbone_name}")
+                    raise UserError(
+                        f"weights of the backbone: no {name} that fits; they are of another network"
+                        f" than {self.backbone_name}"
+                    )
                 own.copy_(value)
 
 
 def locate(logits: Tensor) -> tuple[Tensor, Tensor]:
     """Heatmaps to positions and confidences.
 
-    The position is the mean of the distribution near its peak (within 4.5 % of the picture's side), so that it is finer than a bin; the
-    confidence is the probability of that neighbourhood: how sure the network is that the joint is there and nowhere else. [our choice:
-    torchvision gives the peak's logit, which has no scale]
+    The position is the mean of the distribution near its peak (within 4.5 % of the picture's side),
+    so that it is finer than a bin; the confidence is the probability of that neighbourhood: how
+    sure the network is that the joint is there and nowhere else. [our choice: torchvision gives the
+    peak's logit, which has no scale]
 
-    Shapes: (batch, joint, bin, bin) to positions (batch, joint, 2) as x, y in 0 to 1 of the picture, and (batch, joint) 0 to 1.
+    Shapes: (batch, joint, bin, bin) to positions (batch, joint, 2) as x, y in 0 to 1 of the
+    picture, and (batch, joint) 0 to 1.
     """
     bins = logits.shape[-1]
     probability = logits.float().flatten(2).softmax(2)
     peak = probability.argmax(2, keepdim=True)  # (batch, joint, 1)
-    y, x = torch.meshgrid(torch.arange(bins, device=logits.device), torch.arange(bins, device=logits.device), indexing="ij")
+    y, x = torch.meshgrid(
+        torch.arange(bins, device=logits.device),
+        torch.arange(bins, device=logits.device),
+        indexing="ij",
+    )
     x, y = x.flatten(), y.flatten()
-    near = ((x - peak % bins).abs() <= NEAR * bins) & ((y - peak // bins).abs() <= NEAR * bins)  # (batch, joint, bins²)
+    near = ((x - peak % bins).abs() <= NEAR * bins) & (
+        (y - peak // bins).abs() <= NEAR * bins
+    )  # (batch, joint, bins²)
     mass = probability * near
     total = mass.sum(2)
-    centre = torch.stack([(mass * (x + 0.5)).sum(2), (mass * (y + 0.5)).sum(2)], dim=2) / total[..., None]
+    centre = (
+        torch.stack([(mass * (x + 0.5)).sum(2), (mass * (y + 0.5)).sum(2)], dim=2)
+        / total[..., None]
+    )
     return centre / bins, total
 
 
 def square(box: np.ndarray, margin: float) -> np.ndarray:
-    """The 2x3 matrix that takes the unit square onto the square around a box (x0, y0, x1, y1 px) grown by `margin` (1: not at all)."""
+    """The 2x3 matrix that takes the unit square onto the square around a box (x0, y0, x1, y1 px)
+    grown by `margin` (1: not at all).
+    """
     side = margin * float(np.maximum(box[2:] - box[:2], 1).max())
     corner = (box[:2] + box[2:]) / 2 - side / 2
     return np.array([[side, 0.0, corner[0]], [0.0, side, corner[1]]])
 
 
 def cut(image: np.ndarray, matrix: np.ndarray, size: int) -> np.ndarray:
-    """The picture (size, size, 3) uint8 that `matrix` (unit square to px of the image) cuts out of an RGB image; black beyond its border.
+    """The picture (size, size, 3) uint8 that `matrix` (unit square to px of the image) cuts out of
+    an RGB image; black beyond its border.
 
-    An image that would shrink by two or more is first reduced by whole numbers, so that nothing is lost between the pixels.
+    An image that would shrink by two or more is first reduced by whole numbers, so that nothing is
+    lost between the pixels.
     """
-    scale = np.sqrt(abs(np.linalg.det(matrix[:, :2]))) / size  # px of the image for one of the picture
+    scale = (
+        np.sqrt(abs(np.linalg.det(matrix[:, :2]))) / size
+    )  # px of the image for one of the picture
     source = Image.fromarray(image)
     factor = int(max(scale, 1))
     if factor > 1:
         source = source.reduce(factor)
     return np.asarray(
         source.transform(
-            (size, size), Image.Transform.AFFINE, tuple((matrix / factor / [size, size, 1]).ravel()), Image.Resampling.BILINEAR
+            (size, size),
+            Image.Transform.AFFINE,
+            tuple((matrix / factor / [size, size, 1]).ravel()),
+            Image.Resampling.BILINEAR,
         )
     )
 

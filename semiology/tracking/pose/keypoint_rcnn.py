@@ -1,6 +1,8 @@
-"""The paper's detectors as a pose backend: SSDLite finds the patient and the face, Keypoint R-CNN the joints in the patient's box.
+"""The paper's detectors as a pose backend: SSDLite finds the patient and the face, Keypoint R-CNN
+the joints in the patient's box.
 
-Hou et al. 2022 fine-tune both on the clinic's own frames [P]; `semiology tracking finetune` does it, and this file uses the result.
+Hou et al. 2022 fine-tune both on the clinic's own frames [P]; `semiology tracking finetune` does
+it, and this file uses the result.
 """
 
 from collections.abc import Iterable, Iterator
@@ -26,14 +28,17 @@ CARRIED = 1.0  # s that a patient's box is carried while the detector sees no pa
 
 
 class KeypointRCNNPose:
-    """The joints that the weights know, in px, and the face's 478 landmarks by MediaPipe's mesh (the paper takes a toolbox for these).
+    """The joints that the weights know, in px, and the face's 478 landmarks by MediaPipe's mesh
+    (the paper takes a toolbox for these).
 
-    The patient's box is looked for in every `region_every`-th frame and carried in between. Of several people the patient is the one at the
-    face that the first pass followed; where that face is not seen, the one whose box overlaps the last one most. There is no depth:
-    lift the tracks (`semiology lift`).
+    The patient's box is looked for in every `region_every`-th frame and carried in between. Of
+    several people the patient is the one at the face that the first pass followed; where that face
+    is not seen, the one whose box overlaps the last one most. There is no depth: lift the tracks
+    (`semiology lift`).
 
     Raises:
-        UserError: no weights were given, or they are not there. There are no weights in the package and none are made up.
+        UserError: no weights were given, or they are not there. There are no weights in the package
+            and none are made up.
     """
 
     name = "keypoint-rcnn"
@@ -42,8 +47,9 @@ class KeypointRCNNPose:
     def __init__(self, options: KeypointRCNNOptions):
         if options.weights is None:
             raise UserError(
-                "keypoint-rcnn needs trained detectors: --keypoint_rcnn.weights FOLDER from `semiology tracking finetune`, "
-                "or coco for torchvision's published ones (`semiology weights`)"
+                "keypoint-rcnn needs trained detectors: --keypoint_rcnn.weights FOLDER from"
+                " `semiology tracking finetune`, or coco for torchvision's published ones"
+                " (`semiology weights`)"
             )
         self.options = options
         self._is_coco = str(options.weights) == "coco"
@@ -66,9 +72,15 @@ class KeypointRCNNPose:
         try:
             device = torch.device("cpu" if self.options.device == "auto" else self.options.device)
         except RuntimeError as error:
-            raise UserError(f"keypoint-rcnn: no device is called {self.options.device!r}; give cpu, cuda or auto") from error
+            raise UserError(
+                f"keypoint-rcnn: no device is called {self.options.device!r}; give cpu, cuda or"
+                " auto"
+            ) from error
         if device.type == "cuda" and not torch.cuda.is_available():
-            raise UserError("keypoint-rcnn: there is no GPU that torch can use here; give --keypoint_rcnn.device cpu")
+            raise UserError(
+                "keypoint-rcnn: there is no GPU that torch can use here; give"
+                " --keypoint_rcnn.device cpu"
+            )
 
     def parameters(self) -> dict[str, object]:
         if self._about is None:
@@ -77,8 +89,19 @@ class KeypointRCNNPose:
         else:
             weights, setup = self._about["sha256"], self._about["setup"]
         mesh = {name: model_hash(name) for name in face_mesh.MODELS} if self.options.face else {}
-        how = {"region_every": self.options.region_every, "precision": self.options.precision, "carried": CARRIED}
-        return {"name": self.name, "package": version("torchvision"), "weights": weights, "setup": setup, "mesh": mesh, **how}
+        how = {
+            "region_every": self.options.region_every,
+            "precision": self.options.precision,
+            "carried": CARRIED,
+        }
+        return {
+            "name": self.name,
+            "package": version("torchvision"),
+            "weights": weights,
+            "setup": setup,
+            "mesh": mesh,
+            **how,
+        }
 
     @cached_property
     def _detectors(self) -> Detectors:
@@ -87,7 +110,9 @@ class KeypointRCNNPose:
             device = "cuda" if torch.cuda.is_available() else "cpu"
         return load_detectors(self.options.weights or "").to(device)
 
-    def track(self, frames: Iterable[tuple[np.ndarray | None, Sight]]) -> Iterator[dict[str, Landmarks]]:
+    def track(
+        self, frames: Iterable[tuple[np.ndarray | None, Sight]]
+    ) -> Iterator[dict[str, Landmarks]]:
         if self.options.face:
             self._mesh.start()
         carried = Carried(self.options.region_every)
@@ -95,21 +120,36 @@ class KeypointRCNNPose:
         while batch := list(islice(frames, self.options.batch)):
             yield from self._batch(batch, carried)
 
-    def _batch(self, batch: list[tuple[np.ndarray | None, Sight]], carried: "Carried") -> Iterator[dict[str, Landmarks]]:
+    def _batch(
+        self, batch: list[tuple[np.ndarray | None, Sight]], carried: "Carried"
+    ) -> Iterator[dict[str, Landmarks]]:
         seen = [(image, sight) for image, sight in batch if image is not None]
         looked = [number for number in range(len(seen)) if carried.is_due(number)]
-        regions = dict(zip(looked, self._detectors.find_regions([seen[number][0] for number in looked]))) if looked else {}
+        regions = (
+            dict(zip(looked, self._detectors.find_regions([seen[number][0] for number in looked])))
+            if looked
+            else {}
+        )
         boxes, faces = [], []
         for number, (image, sight) in enumerate(seen):
-            box, face = carried.follow(image, sight, regions.get(number), self._detectors.regions is not None)
+            box, face = carried.follow(
+                image, sight, regions.get(number), self._detectors.regions is not None
+            )
             boxes.append(box)
             faces.append(face)
         with_box = [number for number, box in enumerate(boxes) if box is not None]
         bodies: dict[int, Landmarks] = {}
         if with_box:
-            images, places = [seen[number][0] for number in with_box], [box for box in boxes if box is not None]
-            position, confidence = self._detectors.find_joints(images, places, self.options.precision)
-            bodies = {number: Landmarks(*marks) for number, *marks in zip(with_box, position, confidence)}
+            images, places = (
+                [seen[number][0] for number in with_box],
+                [box for box in boxes if box is not None],
+            )
+            position, confidence = self._detectors.find_joints(
+                images, places, self.options.precision
+            )
+            bodies = {
+                number: Landmarks(*marks) for number, *marks in zip(with_box, position, confidence)
+            }
         results: list[dict[str, Landmarks]] = []
         for number, (picture, _) in enumerate(seen):
             results.append({"body": bodies[number]} if number in bodies else {})
@@ -135,15 +175,24 @@ class Carried:
         return (self._count + ahead) % self.every == 0
 
     def follow(
-        self, image: np.ndarray, sight: Sight, regions: dict[str, tuple[np.ndarray, np.ndarray]] | None, has_regions: bool
+        self,
+        image: np.ndarray,
+        sight: Sight,
+        regions: dict[str, tuple[np.ndarray, np.ndarray]] | None,
+        has_regions: bool,
     ) -> tuple[np.ndarray | None, tuple[np.ndarray | None, float]]:
-        """The next frame: the patient's box, or None while nobody is there, and the face's box (or None) with its probability.
+        """The next frame: the patient's box, or None while nobody is there, and the face's box (or
+        None) with its probability.
 
-        `regions`: what was found in this frame; None where nobody looked. Without a region network the box is the whole frame.
+        `regions`: what was found in this frame; None where nobody looked. Without a region network
+        the box is the whole frame.
         """
         self._count += 1
         if not has_regions:
-            return np.array([0.0, 0.0, image.shape[1], image.shape[0]]), (sight.face, sight.probability)
+            return np.array([0.0, 0.0, image.shape[1], image.shape[0]]), (
+                sight.face,
+                sight.probability,
+            )
         if regions is not None:
             box = choose_patient(*regions["patient"], sight, self._box)
             if box is not None:
@@ -155,18 +204,26 @@ class Carried:
         return self._box, face
 
 
-def choose_patient(boxes: np.ndarray, scores: np.ndarray, sight: Sight, last: np.ndarray | None) -> np.ndarray | None:
-    """The patient's among boxes of people (box, 4) px with their scores (box,), best first; None where none can be the patient's.
+def choose_patient(
+    boxes: np.ndarray, scores: np.ndarray, sight: Sight, last: np.ndarray | None
+) -> np.ndarray | None:
+    """The patient's among boxes of people (box, 4) px with their scores (box,), best first; None
+    where none can be the patient's.
 
-    Where the first pass saw the patient's face, the box must hold its centre. Elsewhere it must not hold another person's face, and the one
-    that overlaps the `last` box most is taken, or, without such, the best.
+    Where the first pass saw the patient's face, the box must hold its centre. Elsewhere it must not
+    hold another person's face, and the one that overlaps the `last` box most is taken, or, without
+    such, the best.
     """
     if sight.face is not None:
         x, y = centre(sight.face)
         held = [box for box in boxes if box[0] <= x <= box[2] and box[1] <= y <= box[3]]
         return held[0] if held else None
     others = [centre(other) for other in sight.others]
-    free = [box for box in boxes if not any(box[0] <= x <= box[2] and box[1] <= y <= box[3] for x, y in others)]
+    free = [
+        box
+        for box in boxes
+        if not any(box[0] <= x <= box[2] and box[1] <= y <= box[3] for x, y in others)
+    ]
     if not free:
         return None
     if last is None:
@@ -175,7 +232,9 @@ def choose_patient(boxes: np.ndarray, scores: np.ndarray, sight: Sight, last: np
     return free[int(np.argmax(shared))] if max(shared) > 0 else None
 
 
-def _face_in(body: np.ndarray | None, faces: tuple[np.ndarray, np.ndarray] | None) -> tuple[np.ndarray | None, float]:
+def _face_in(
+    body: np.ndarray | None, faces: tuple[np.ndarray, np.ndarray] | None
+) -> tuple[np.ndarray | None, float]:
     """The best face whose centre is in the patient's box, and its score."""
     if body is None or faces is None:
         return None, 0.0

@@ -1,7 +1,9 @@
-"""The default backend: MediaPipe's body and face-mesh models, which are in its wheel (0.10.21): nothing is downloaded.
+"""The default backend: MediaPipe's body and face-mesh models, which are in its wheel (0.10.21):
+nothing is downloaded.
 
-MediaPipe tracks one person, the one it found first, and follows it by its own last landmarks. What this file adds is that this person is
-the patient: a pose whose head is not at the patient's face is refused, and the model looks again with the other people covered.
+MediaPipe tracks one person, the one it found first, and follows it by its own last landmarks. What
+this file adds is that this person is the patient: a pose whose head is not at the patient's face is
+refused, and the model looks again with the other people covered.
 """
 
 from collections.abc import Iterable, Iterator
@@ -23,22 +25,32 @@ from semiology.video.prefetch import ahead
 HEAD = slice(0, 11)  # nose to mouth
 EYES = slice(0, 7)  # nose and eyes
 
-AWAY = 1.5  # a pose whose head is further than this many sides of the face from the patient's face is not the patient's
+# a pose whose head is further than this many sides of the face from the patient's face is not the
+# patient's
+AWAY = 1.5
 SPEED = 4.0  # sides of the face a second that a head may have moved while it was lost
-DETECTION, TRACKING = 0.5, 0.8  # MediaPipe's thresholds for the body: its own, and stricter (0.5 there), or it sees people in an empty room
+DETECTION, TRACKING = (
+    0.5,
+    0.8,
+    # MediaPipe's thresholds for the body: its own, and stricter (0.5 there), or it sees people in an
+    # empty room
+)
 AHEAD = 4  # frames that the body model may be ahead of the face mesh
 MODELS = ("pose_detection/pose_detection", "pose_landmark/pose_landmark_full")
 
 
 class MediaPipePose:
-    """33 body landmarks in px and metres, 478 face landmarks in px and, up to the person's eye distance, metres.
+    """33 body landmarks in px and metres, 478 face landmarks in px and, up to the person's eye
+    distance, metres.
 
-    - Body: metres as MediaPipe's world landmarks, origin between the hips. Confidence is MediaPipe's visibility. Its own smoothing is off:
-      tracks hold what was seen, and smoothing is a later, recorded step.
-    - Face: `FaceMesh`. Its landmarks get the mean visibility of nose and eyes in the body's pose, or, where the body was not found, MTCNN's
-      probability of the face.
+    - Body: metres as MediaPipe's world landmarks, origin between the hips. Confidence is
+      MediaPipe's visibility. Its own smoothing is off: tracks hold what was seen, and smoothing is
+      a later, recorded step.
+    - Face: `FaceMesh`. Its landmarks get the mean visibility of nose and eyes in the body's pose,
+      or, where the body was not found, MTCNN's probability of the face.
 
-    Each model computes on one core: about 10 ms a frame for the body and 2 ms for the face, side by side.
+    Each model computes on one core: about 10 ms a frame for the body and 2 ms for the face, side by
+    side.
     """
 
     name = "mediapipe"
@@ -53,18 +65,30 @@ class MediaPipePose:
     def parameters(self) -> dict[str, object]:
         package, thresholds = version("mediapipe"), [DETECTION, TRACKING]
         weights = {name: model_hash(name) for name in (*MODELS, *face_mesh.MODELS)}
-        return {"name": "mediapipe", "package": package, "weights": weights, "thresholds": thresholds, "smooth": False}
+        return {
+            "name": "mediapipe",
+            "package": package,
+            "weights": weights,
+            "thresholds": thresholds,
+            "smooth": False,
+        }
 
     @cached_property
     def _pose(self) -> Any:
         with quiet():
             from mediapipe.python.solutions.pose import Pose
 
-            pose = Pose(smooth_landmarks=False, min_detection_confidence=DETECTION, min_tracking_confidence=TRACKING)
+            pose = Pose(
+                smooth_landmarks=False,
+                min_detection_confidence=DETECTION,
+                min_tracking_confidence=TRACKING,
+            )
             forget(pose)  # its first picture makes it speak
             return pose
 
-    def track(self, frames: Iterable[tuple[np.ndarray | None, Sight]]) -> Iterator[dict[str, Landmarks]]:
+    def track(
+        self, frames: Iterable[tuple[np.ndarray | None, Sight]]
+    ) -> Iterator[dict[str, Landmarks]]:
         self._mesh.start()
         for image, sight, body in ahead(self._bodies(frames), AHEAD):
             found = {} if body is None else {"body": body}
@@ -72,10 +96,16 @@ class MediaPipePose:
                 found["face"] = face
             yield found
 
-    def _bodies(self, frames: Iterable[tuple[np.ndarray | None, Sight]]) -> Iterator[tuple[np.ndarray | None, Sight, Landmarks | None]]:
-        """The body in each frame, in a thread of its own: the next are looked at while the face mesh is at this one."""
+    def _bodies(
+        self, frames: Iterable[tuple[np.ndarray | None, Sight]]
+    ) -> Iterator[tuple[np.ndarray | None, Sight, Landmarks | None]]:
+        """The body in each frame, in a thread of its own: the next are looked at while the face
+        mesh is at this one.
+        """
         self._following = False  # does the body model follow the patient from the last frame
-        self._last: tuple[float, np.ndarray] | None = None  # time (s) and box of the patient's head when it was last seen
+        self._last: tuple[float, np.ndarray] | None = (
+            None  # time (s) and box of the patient's head when it was last seen
+        )
         forget(self._pose)
         for image, sight in frames:
             yield image, sight, None if image is None else self._body(image, sight)
@@ -99,13 +129,19 @@ class MediaPipePose:
 
     def _pose_in(self, image: np.ndarray, region: np.ndarray) -> Landmarks | None:
         view, x, y = cut(image, region)
-        with nullcontext() if self._greeted else quiet():  # the first pose that it finds is worth a warning to it
+        with (
+            nullcontext() if self._greeted else quiet()
+        ):  # the first pose that it finds is worth a warning to it
             result = self._pose.process(view)
         if result.pose_landmarks is None:
             return None
         self._greeted = True
-        flat = np.array([(mark.x, mark.y, mark.visibility) for mark in result.pose_landmarks.landmark])
-        world = np.array([(mark.x, mark.y, mark.z) for mark in result.pose_world_landmarks.landmark])
+        flat = np.array(
+            [(mark.x, mark.y, mark.visibility) for mark in result.pose_landmarks.landmark]
+        )
+        world = np.array(
+            [(mark.x, mark.y, mark.z) for mark in result.pose_world_landmarks.landmark]
+        )
         return Landmarks(flat[:, :2] * (view.shape[1], view.shape[0]) + (x, y), flat[:, 2], world)
 
     def _face(self, image: np.ndarray, sight: Sight, body: Landmarks | None) -> Landmarks | None:
@@ -116,9 +152,10 @@ class MediaPipePose:
 def is_patient(head: np.ndarray, sight: Sight, last: tuple[float, np.ndarray] | None) -> bool:
     """Whether a head (box, px) is the patient's.
 
-    Where the first pass saw the patient's face, the head must be there. Elsewhere it must not be at another person's face, nor of more than
-    threefold or less than a third of the size of the patient's face, nor further from the `last` head (time in s, box) than a head moves in
-    that time; without `last` (the model followed it, or never saw it) that is not asked.
+    Where the first pass saw the patient's face, the head must be there. Elsewhere it must not be at
+    another person's face, nor of more than threefold or less than a third of the size of the
+    patient's face, nor further from the `last` head (time in s, box) than a head moves in that
+    time; without `last` (the model followed it, or never saw it) that is not asked.
     """
     if sight.face is not None:
         return distance(head, sight.face) <= AWAY
@@ -132,8 +169,9 @@ def is_patient(head: np.ndarray, sight: Sight, last: tuple[float, np.ndarray] | 
 def covered(image: np.ndarray, sight: Sight) -> np.ndarray:
     """The image with other people in grey, so that the model cannot find them.
 
-    Where the patient's face was seen, everything that is nearer to another face than to the patient's is covered; otherwise the other faces
-    with their surroundings (twice their box). The image itself stays as it is.
+    Where the patient's face was seen, everything that is nearer to another face than to the
+    patient's is covered; otherwise the other faces with their surroundings (twice their box). The
+    image itself stays as it is.
     """
     if len(sight.others) == 0:
         return image
@@ -143,9 +181,16 @@ def covered(image: np.ndarray, sight: Sight) -> np.ndarray:
     for box in sight.others:
         if sight.face is not None:
             (own_x, own_y), (other_x, other_y) = centre(sight.face), centre(box)
-            image[(x - other_x) ** 2 + (y - other_y) ** 2 < (x - own_x) ** 2 + (y - own_y) ** 2] = GREY
+            image[(x - other_x) ** 2 + (y - other_y) ** 2 < (x - own_x) ** 2 + (y - own_y) ** 2] = (
+                GREY
+            )
         else:
-            grown = np.concatenate([2 * box[:2] - centre(box), 2 * box[2:] - centre(box)]).round().astype(int).clip(0)
+            grown = (
+                np.concatenate([2 * box[:2] - centre(box), 2 * box[2:] - centre(box)])
+                .round()
+                .astype(int)
+                .clip(0)
+            )
             image[grown[1] : grown[3], grown[0] : grown[2]] = GREY
     return image
 

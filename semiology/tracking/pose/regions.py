@@ -1,7 +1,8 @@
-"""Where the patient and the patient's face are in a frame: SSDLite320 with MobileNetV3 (Liu et al. 2016; Howard et al. 2019).
+"""Where the patient and the patient's face are in a frame: SSDLite320 with MobileNetV3 (Liu et al.
+2016; Howard et al. 2019).
 
-Hou et al. 2022 fine-tune an SSD with a MobileNet backbone to these two classes [P]; which MobileNet is not stated, torchvision's
-SSDLite is our choice.
+Hou et al. 2022 fine-tune an SSD with a MobileNet backbone to these two classes [P]; which MobileNet
+is not stated, torchvision's SSDLite is our choice.
 """
 
 from collections.abc import Sequence
@@ -23,11 +24,15 @@ SURE = 0.3  # least score of a box that counts. [our choice]
 def region_network(regions: int = len(REGIONS)) -> SSD:
     """SSDLite320 for our `regions`, with random weights.
 
-    Its smallest default boxes have a tenth of the frame's side, not a fifth as torchvision's: a face in a room is small. [our choice]
+    Its smallest default boxes have a tenth of the frame's side, not a fifth as torchvision's: a
+    face in a room is small. [our choice]
 
-    Training: model(pictures, targets) gives its losses; evaluation: model(pictures) gives boxes, labels (from 1) and scores of each.
+    Training: model(pictures, targets) gives its losses; evaluation: model(pictures) gives boxes,
+    labels (from 1) and scores of each.
     """
-    made = ssdlite320_mobilenet_v3_large(weights=None, weights_backbone=None, num_classes=regions + 1)
+    made = ssdlite320_mobilenet_v3_large(
+        weights=None, weights_backbone=None, num_classes=regions + 1
+    )
     made.anchor_generator = DefaultBoxGenerator([[2, 3]] * 6, min_ratio=0.1, max_ratio=0.95)
     return made
 
@@ -38,7 +43,8 @@ def coco_network() -> SSD:
 
 
 def start_from_coco(network: SSD, state: dict[str, Tensor]) -> None:
-    """Take the published COCO weights but for the layer that names the classes, whose patient starts as COCO's person.
+    """Take the published COCO weights but for the layer that names the classes, whose patient
+    starts as COCO's person.
 
     Raises:
         UserError: the weights are not SSDLite320's.
@@ -46,7 +52,10 @@ def start_from_coco(network: SSD, state: dict[str, Tensor]) -> None:
     own = network.state_dict()
     for name, value in state.items():
         if name not in own:
-            raise UserError(f"weights of the regions: {name} is not in SSDLite320 with MobileNetV3; give that network's")
+            raise UserError(
+                f"weights of the regions: {name} is not in SSDLite320 with MobileNetV3; give that"
+                " network's"
+            )
         if value.shape == own[name].shape:
             own[name].copy_(value)
             continue
@@ -57,15 +66,27 @@ def start_from_coco(network: SSD, state: dict[str, Tensor]) -> None:
         own[name].copy_(new.flatten(0, 1))
 
 
-def find_regions(network: SSD, images: Sequence[np.ndarray]) -> list[list[tuple[np.ndarray, np.ndarray]]]:
-    """Boxes in RGB images, (height, width, 3) uint8: for each image and each class, boxes (box, 4) px and scores (box,), best first."""
+def find_regions(
+    network: SSD, images: Sequence[np.ndarray]
+) -> list[list[tuple[np.ndarray, np.ndarray]]]:
+    """Boxes in RGB images, (height, width, 3) uint8: for each image and each class, boxes (box, 4)
+    px and scores (box,), best first.
+    """
     device = next(network.parameters()).device
-    pictures = [torch.from_numpy(np.array(image)).to(device).permute(2, 0, 1).float() / 255 for image in images]
+    pictures = [
+        torch.from_numpy(np.array(image)).to(device).permute(2, 0, 1).float() / 255
+        for image in images
+    ]
     classes = network.head.classification_head.num_columns - 1
     found = []
     with torch.inference_mode():
         for result in network(pictures):
-            boxes, scores, labels = (result[name].cpu().float().numpy() for name in ("boxes", "scores", "labels"))
-            kept = [(labels == number + 1) & (scores >= SURE) for number in range(min(classes, len(REGIONS)))]
+            boxes, scores, labels = (
+                result[name].cpu().float().numpy() for name in ("boxes", "scores", "labels")
+            )
+            kept = [
+                (labels == number + 1) & (scores >= SURE)
+                for number in range(min(classes, len(REGIONS)))
+            ]
             found.append([(boxes[mask], scores[mask]) for mask in kept])
     return found
