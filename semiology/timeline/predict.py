@@ -149,9 +149,8 @@ def find_models(folder: Path, snippets: bool = False) -> dict[str, SavedModel]:
             " models/"
         )
     for task, saved in found.items():
-        if "keypoints" not in saved.network.reads and not (
-            snippets and saved.reading.part == "frame"
-        ):  # type: ignore[operator]
+        reads: Any = saved.network.reads
+        if "keypoints" not in reads and not (snippets and saved.reading.part == "frame"):
             only = "keypoints, or snippets of the whole picture" if snippets else "keypoints"
             frame = saved.reading.part == "frame"
             what, hint = (
@@ -274,10 +273,9 @@ def _scores(saved: SavedModel, clip: ClipData) -> np.ndarray:
     source.__dict__.update(mirrored_levels=np.arange(len(saved.levels)))
     dataset = ClipDataset(source, [clip], NO_CHANGE, rng=None)
     examples = [dataset[number] for number in range(len(dataset))]
+    reads: Any = saved.network.reads
     with torch.inference_mode():
-        inputs = [
-            torch.stack([example[name] for example in examples]) for name in saved.network.reads
-        ]  # type: ignore[union-attr]
+        inputs = [torch.stack([example[name] for example in examples]) for name in reads]
         return saved.network(*inputs).softmax(1).mean(0, keepdim=True).numpy()
 
 

@@ -5,7 +5,7 @@ them.
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
@@ -37,11 +37,8 @@ def layer_names(model: SavedModel | nn.Module | str | Path) -> list[str]:
 
 def usual_layers(network: nn.Module) -> list[str]:
     """What is asked for when no layers are named: the input, each block, the features, the logits."""
-    blocks = (
-        [f"blocks.{number}" for number in range(len(network.blocks))]
-        if hasattr(network, "blocks")
-        else []
-    )  # type: ignore[arg-type]
+    modules: Any = getattr(network, "blocks", [])
+    blocks = [f"blocks.{number}" for number in range(len(modules))]
     return ["input", *blocks, "features", "logits"]
 
 

@@ -108,11 +108,9 @@ class VGG19(nn.Module):
 
     def classify(self, hidden: torch.Tensor) -> torch.Tensor:
         """Logits (batch, class) of features (batch, channel) of the layer before the classifier."""
-        return (
-            self.classifier(hidden)
-            if isinstance(self.classifier, nn.Linear)
-            else self.classifier[6](hidden)
-        )  # type: ignore[index]
+        if isinstance(self.classifier, nn.Linear):
+            return self.classifier(hidden)
+        return self.classifier[6](hidden)  # type: ignore[index]
 
     def prepare(self, crops: Sequence[np.ndarray]) -> torch.Tensor:
         """RGB crops of any size, (height, width, 3) uint8, to the input (batch, 3, size, size)."""

@@ -5,6 +5,7 @@ lshiwjx/2s-AGCN [C]. Hou et al. 2022 read their keypoint graphs with it [P].
 """
 
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -244,7 +245,6 @@ class AGCN(nn.Module):
 
     def graphs(self) -> tuple[Tensor, Tensor]:
         """Fixed A and learned B, each (block, subset, joint, joint): what the report draws."""
-        layers = [block.graph for block in self.blocks]
-        return torch.stack([g.fixed for g in layers]), torch.stack(
-            [g.learned.detach() for g in layers]
-        )  # type: ignore
+        layers: list[Any] = [block.graph for block in self.blocks]
+        fixed = torch.stack([layer.fixed for layer in layers])
+        return fixed, torch.stack([layer.learned.detach() for layer in layers])

@@ -40,10 +40,8 @@ def draw_strips(
     matplotlib.use("Agg")
     from matplotlib import pyplot
 
-    colours = [
-        (1.0, 1.0, 1.0),
-        *pyplot.get_cmap("tab20" if len(levels) > 11 else "tab10").colors[: len(levels) - 1],
-    ]  # type: ignore[attr-defined]
+    colormap: Any = pyplot.get_cmap("tab20" if len(levels) > 11 else "tab10")
+    colours = [(1.0, 1.0, 1.0), *colormap.colors[: len(levels) - 1]]
     palette = np.array([*colours, (0.75, 0.75, 0.75)])  # LEFT_OUT is -1: the last
     assert LEFT_OUT == -1
     figure, axes = pyplot.subplots(figsize=(11, 1.3 + 0.35 * len(bands)), layout="constrained")
