@@ -1,9 +1,10 @@
-# make setup: the environment; make demo: the main job on a small phantom; make test: lint, types, tests; make bench NAME=...: one figure.
+# make setup: the environment; make demo: the main job on a small phantom; make test: lint, types, tests; make docs: the site;
+# make examples: outputs and figures of docs/examples; make bench NAME=...: one figure.
 PYTHON ?= python3
 BIN := .venv/bin
 RUN := runs/demo
 
-.PHONY: setup demo test lint bench clean
+.PHONY: setup demo test lint docs examples bench clean
 
 setup: .venv/ready
 
@@ -38,9 +39,15 @@ lint: setup
 test: lint
 	$(BIN)/pytest -n auto
 
+docs: setup
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
+
+examples: setup
+	OMP_NUM_THREADS=1 $(BIN)/python tests/page_code.py $(wildcard docs/examples/*.md)
+
 bench: setup
 	@test -f benchmarks/$(subst -,_,$(NAME)).py || { echo "no benchmark '$(NAME)'; there are: $(subst _,-,$(filter-out record utkinect_cohort kinect_skeletons phantom_run phantom_labels seizure_watch jerk_inputs jerk_severity wrist_folds many_clips original_agcn,$(basename $(notdir $(wildcard benchmarks/*.py)))))"; exit 2; }
 	$(BIN)/python benchmarks/$(subst -,_,$(NAME)).py $(ARGS)
 
 clean:
-	rm -rf runs
+	rm -rf runs site

@@ -1,17 +1,22 @@
-"""The code in README and docs runs as it stands."""
+"""The code in README and docs runs as it stands, and prints what stands beside and below it."""
 
 import re
 import shlex
 from pathlib import Path
 
+import matplotlib.pyplot as plt
+import numpy as np
 import pytest
+from page_code import IMAGES, Output, rewritten, run_block, run_page
 
 from semiology.cli.main import VERBS, main
 
 ROOT = Path(__file__).resolve().parents[1]
+EXAMPLES = sorted((ROOT / "docs/examples").glob("*.md"))
 PAGES = [
     ROOT / "README.md",
     *sorted((ROOT / "docs").glob("*.md")),
+    *EXAMPLES,
     ROOT / "data_manifests/README.md",
 ]
 
@@ -25,13 +30,75 @@ def blocks(page: Path, language: str) -> list[str]:
 @pytest.mark.parametrize(
     "page", [page for page in PAGES if blocks(page, "python")], ids=lambda page: page.name
 )
-def test_python_blocks_run_one_after_the_other(page, tmp_path, monkeypatch):
+def test_python_blocks_run_and_print_what_the_page_shows(page, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     for folder in ("data_manifests", "configs"):
         Path(folder).symlink_to(ROOT / folder)
-    names: dict = {"__name__": page.stem}
-    for block in blocks(page, "python"):
-        exec(compile(block, str(page), "exec"), names)
+    outputs = [
+        output
+        for block in run_page(page.read_text(encoding="utf-8"), page.name)
+        for output in block
+    ]
+    assert [output for output in outputs if not output.agrees] == []
+    if page in EXAMPLES:
+        assert [output for output in outputs if output.shown is None] == []
+        for figure in Path().glob("*.png"):
+            kept, made = plt.imread(IMAGES / figure.name), plt.imread(figure)
+            assert kept.shape == made.shape and np.sqrt(((kept - made) ** 2).mean()) < 0.05, (
+                f"{figure}: make examples"
+            )
+
+
+def test_each_figure_of_the_examples_is_small_and_on_a_page_whose_code_makes_it():
+    text = {page.name: page.read_text(encoding="utf-8") for page in EXAMPLES}
+    for figure in IMAGES.iterdir():
+        assert figure.stat().st_size < 60_000, figure
+        assert [
+            name
+            for name, page in text.items()
+            if f"images/examples/{figure.name})" in page and f'"{figure.name}"' in page
+        ], figure
+
+
+@pytest.mark.parametrize(
+    ("code", "text", "agrees"),
+    [
+        ("print(2 + 1)  # 3", None, [True]),
+        ("2 + 1  # 3", None, [True]),
+        ("2 + 1  # 3: one a joint", None, [True]),
+        ("2 + 1  # 4", None, [False]),
+        ("2 + 1  # 3 joints", None, [False]),
+        ("print(True)  # 1", None, [False]),
+        ("print({'a': 1})  # {'a': 1}", None, [True]),
+        ("print('/tmp/a/b.csv', 7)  # ... 7", None, [True]),
+        ("value = 2 + 1  # a comment, since nothing is printed", None, []),
+        ("# 4\nprint(3)", None, [True]),
+        ("for n in range(2):\n    print(n)  # 0 1", None, [True]),
+        ("print(1)\nprint(2)", "1\n2\n", [True]),
+        ("print(1)\nprint(2)", "1\n3\n", [False]),
+        ("print(1)  # 1\nprint(2)", "2\n", [True, True]),
+        ("value = 1", "1\n", [False]),
+    ],
+)
+def test_what_counts_as_an_output_and_when_it_agrees(code, text, agrees):
+    assert [output.agrees for output in run_block(code + "\n", text, {}, "page")] == agrees
+
+
+def test_an_output_names_its_line_and_a_page_is_rewritten_with_what_it_prints(
+    tmp_path, monkeypatch
+):
+    monkeypatch.chdir(tmp_path)
+    page = tmp_path / "page.md"
+    page.write_text(
+        "# A page\n\n```python\nx = 2\nx + 1  # 4\nprint(x)\n```\n\n```text\n5\n```\n\nText.\n"
+    )
+    ((beside, below),) = run_page(page.read_text(), "page")
+    assert beside == Output(5, "4", "3\n", beside=True) and below == Output(
+        7, "5\n", "2\n", beside=False
+    )
+    assert rewritten(page) == page.read_text().replace(
+        "\n5\n", "\n2\n"
+    )  # what stands beside a statement is left to its author
 
 
 def test_the_readmes_road_from_videos_to_a_report(tmp_path, monkeypatch, capsys):
