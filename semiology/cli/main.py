@@ -27,7 +27,8 @@ VERBS = {
     ),
     "phantom": Verb(
         "phantom",
-        "OUT | seizures OUT | actions OUT: render a synthetic cohort whose truth is known",
+        "OUT | seizures OUT | actions OUT | myoclonus OUT | weakness OUT: render a synthetic cohort"
+        " whose truth is known",
     ),
     "cohort": Verb(
         "cohort",
@@ -68,8 +69,8 @@ VERBS = {
     ),
     "reproduce": Verb(
         "reproduce",
-        "hou2022 | gestures: a paper's protocol on your data: published, obtained, and whether they"
-        " agree",
+        "hou2022 | gestures | myasthenia: a paper's protocol on your data: published, obtained, and"
+        " whether they agree",
     ),
     "probe": Verb(
         "probe",
@@ -78,8 +79,8 @@ VERBS = {
     ),
     "audit": Verb(
         "audit",
-        "proves from a run's own records that those held out taught nothing, or says what is"
-        " missing",
+        "leakage checks of a run, from its own records: each passed, failed, or not possible, with"
+        " what is missing",
     ),
     "weakness": Verb(
         "weakness",

@@ -54,7 +54,10 @@ def run(arguments: list[str]) -> int:
         help="make this skeleton's joints from the tracks first",
     )
     made.add_argument(
-        "--cutoff", type=float, default=CUTOFF, help="points with a confidence above it are kept"
+        "--cutoff",
+        type=float,
+        default=CUTOFF,
+        help="points with a confidence above it, or without one, are kept",
     )
     made.add_argument("--cm_per_px", type=float | None, default=None, help="scale: prints cm too")
     made.add_argument(

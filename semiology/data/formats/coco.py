@@ -57,9 +57,10 @@ def read(
                 raise UserError(
                     f"{path}: annotation {number} has {len(values)} points for {len(names)} names"
                 )
-            scores = entry.get("keypoint_scores", np.minimum(values[:, 2], 1))
+            own = values[:, 2] if isinstance(raw, list) else np.minimum(values[:, 2], 1)
+            scores = entry.get("keypoint_scores", own)
             missing = (values == 0).all(axis=1) if isinstance(raw, list) else values[:, 2] == 0
-            points = np.column_stack([values[:, :2], scores])
+            points = np.column_stack([values[:, :2], np.array(scores, dtype=float)])  # null is NaN
             points[missing] = np.nan
             found[frames[entry["image_id"]]].append((points, entry.get("track_id")))
     except (KeyError, TypeError, AttributeError, ValueError) as error:
@@ -80,6 +81,7 @@ def read(
         position[..., :2],
         fps=fps,
         confidence=position[..., 2],
+        peaks=True,
         width=seen[0],
         height=seen[1],
         backend="coco",
@@ -167,6 +169,8 @@ def write(tracks: xr.Dataset, path: Path) -> None:
     """A data set with one image a frame and one annotation where anything was found. Confidences go
     into `keypoint_scores` beside it.
 
+    There a point without a score has null, which JSON has in place of NaN.
+
     Raises:
         UserError: tracks without positions in px, a folder that cannot be written.
     """
@@ -184,7 +188,10 @@ def write(tracks: xr.Dataset, path: Path) -> None:
                     "category_id": 1,
                     "track_id": 0,
                     "keypoints": flat_triples(points, np.full(len(points), 2, np.float32)),
-                    "keypoint_scores": confidence[frame].astype(str).astype(float).tolist(),
+                    "keypoint_scores": [
+                        None if score == "nan" else float(score)
+                        for score in confidence[frame].astype(str)
+                    ],
                     "num_keypoints": int(found.sum()),
                     "bbox": [float(value) for value in (*low, *(high - low))],
                     "area": float(np.prod(high - low)),

@@ -88,6 +88,7 @@ def read(
         values[..., :2],
         fps=fps,
         confidence=values[..., 2],
+        peaks=True,
         width=width,
         height=height,
         backend="openpose",
@@ -155,7 +156,7 @@ def _choose(
 
 def write(tracks: xr.Dataset, path: Path) -> None:
     """A folder with one file a frame and one person in it. Body points that the tracks lack are 0,
-    0, 0.
+    0, 0; those without a score have 1.
 
     Raises:
         UserError: a keypoint that OpenPose does not know, a folder that holds such files already or

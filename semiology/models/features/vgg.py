@@ -198,7 +198,7 @@ def crop_boxes(tracks: xr.Dataset, part: str) -> np.ndarray:
 
 def _squares(tracks: xr.Dataset) -> np.ndarray:
     """(time, 3) in px: centre x, y and longer side of the box of each frame's confident keypoints."""
-    position = tracks["position"].where(tracks["confidence"] >= CONFIDENT)
+    position = tracks["position"].where(~(tracks["confidence"] < CONFIDENT))
     low, high = position.min("keypoint").values, position.max("keypoint").values  # (time, 2)
     return np.column_stack([(low + high) / 2, (high - low).max(axis=1)])
 

@@ -235,7 +235,7 @@ class Recent:
             kept[:, :, X_Y],
             self.names[part],
             self.fps,
-            confidence=np.nan_to_num(kept[:, :, CONFIDENCE]),
+            confidence=kept[:, :, CONFIDENCE],
             position_3d=kept[:, :, METRES] if part in self._in_metres else None,
             source_index=np.where(self.seen[places], np.arange(first, end), -1),
             backend=self._backend.name,
