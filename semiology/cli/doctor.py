@@ -38,6 +38,16 @@ MEDIAPIPE_MODELS = (
     "modules/face_landmark/face_landmark_with_attention.tflite",
     "modules/face_detection/face_detection_short_range.tflite",
 )
+INSTRUCTION_SETS = {  # as users know them -> torch.cpu.get_capabilities
+    **{
+        "AVX2": "avx2",
+        "AVX-512": "avx512_f",
+        "AVX-512 bf16": "avx512_bf16",
+        "AMX": "amx_tile",
+        "AMX bf16": "amx_bf16",
+    },
+    **{"NEON": "neon", "Arm bf16": "bf16", "SVE": "sve"},
+}
 
 
 def diagnose() -> tuple[list[str], list[str]]:
@@ -103,7 +113,25 @@ def _torch(faults: list[str]) -> list[str]:
         )
     else:
         device = f"CPU, {torch.get_num_threads()} threads"
-    return ["torch and torchvision fit: yes", f"device: {device}"]
+    return [
+        "torch and torchvision fit: yes",
+        f"device: {device}",
+        f"processor: {_instruction_sets()}",
+    ]
+
+
+def _instruction_sets() -> str:
+    """Vector instructions of the processor, and the newest that torch's own kernels use
+    (ATEN_CPU_CAPABILITY can hold torch back).
+    """
+    import torch
+
+    there = torch.cpu.get_capabilities()
+    found = [name for name, flag in INSTRUCTION_SETS.items() if there.get(flag)]
+    return (
+        f"{platform.machine()}, {', '.join(found) or 'no vector instructions known'}; torch uses"
+        f" {torch.backends.cpu.get_cpu_capability()}"
+    )
 
 
 def _backends(faults: list[str]) -> list[str]:

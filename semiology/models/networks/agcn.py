@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from semiology.models.networks.base import StreamShape, masked_mean, strided_mask
@@ -24,6 +25,9 @@ WIDTHS = (
     256,
     256,
 )  # [C]; stride 2 where the width doubles: the 5th and the 8th block
+# channels from which a strided convolution of one frame is left to torch, see FrameConv; a wide
+# margin
+MANY = 16
 
 
 class AdaptiveGraphConv(nn.Module):
@@ -99,6 +103,28 @@ class AdaptiveGraphConv(nn.Module):
         return (self.norm(y) + self.residual(x)).relu_()
 
 
+class FrameConv(nn.Conv2d):
+    """Convolution over time, (kernel, 1), with padding and stride over time only.
+
+    With few channels, a kernel of one frame with a stride takes its frames first and then has
+    stride 1: the same sums. On processors without AVX-512, oneDNN's gradient of the weights of a
+    strided 1x1 convolution, channels last in memory, writes beyond its memory where channels are
+    few, and the process dies (torch 2.15; `make bench NAME=safe-shapes`). With more channels
+    torch's own is right, and faster.
+
+    Shapes: (batch, channel, time, joint) -> (batch, width, ceil(time / stride), joint).
+    """
+
+    def __init__(self, channels: int, width: int, kernel: int, stride: int):
+        super().__init__(channels, width, (kernel, 1), (stride, 1), (kernel // 2, 0))
+        self.frames_first = kernel == 1 and channels < MANY
+
+    def forward(self, x: Tensor) -> Tensor:
+        if self.frames_first:
+            return F.conv2d(x[:, :, :: self.stride[0]], self.weight, self.bias)
+        return super().forward(x)
+
+
 class Block(nn.Module):
     """Adaptive graph convolution, then a convolution over time of 9 frames [C], around a residual.
     `stride` shortens time.
@@ -118,7 +144,7 @@ class Block(nn.Module):
     ):
         super().__init__()
         self.graph = AdaptiveGraphConv(channels, width, partitions, form)
-        self.time = nn.Conv2d(width, width, (kernel, 1), (stride, 1), ((kernel - 1) // 2, 0))
+        self.time = FrameConv(width, width, kernel, stride)
         self.norm = nn.BatchNorm2d(width)
         self.dropout = nn.Dropout(dropout)
         self.residual: nn.Module | None = None
@@ -126,7 +152,7 @@ class Block(nn.Module):
             self.residual = nn.Identity()
         elif residual:
             self.residual = nn.Sequential(
-                nn.Conv2d(channels, width, 1, (stride, 1)), nn.BatchNorm2d(width)
+                FrameConv(channels, width, 1, stride), nn.BatchNorm2d(width)
             )
         nn.init.kaiming_normal_(self.time.weight, mode="fan_out")
         nn.init.zeros_(self.time.bias)  # type: ignore[arg-type]
