@@ -25,7 +25,7 @@ from semiology import make_tracks, read_tracks, save_tracks
 from semiology.evaluation.audit import audit, verdict
 from semiology.evaluation.run.predictions import read_predictions
 from semiology.experiments.clips import task_source
-from semiology.experiments.fold import Fold, run_folds
+from semiology.experiments.fold import Fold, run_fold
 from semiology.experiments.loso import run_loso
 from semiology.experiments.splits import Split, deal
 
@@ -108,7 +108,7 @@ def in_training(folder: Path) -> Iterator[tuple[str, tuple[str, ...], Path]]:
         run = Path(shutil.copytree(folder / "run", folder / f"leak-{number}"))
         with leak.plant():
             for part in parts[:3] if leak.several_folds else parts[2:3]:
-                run_folds(asked, planted.TASK, [Fold(planted.TASK, 0, part)], run)
+                run_fold(asked, Fold(planted.TASK, 0, part), run)
         yield leak.what, leak.caught_by, run
 
 

@@ -21,12 +21,11 @@ from semiology import load_skeleton, make_tracks, save_tracks
 from semiology.data.cohort import Cohort
 from semiology.data.store import Store
 from semiology.evaluation.statistics.calibration import Calibration
-from semiology.experiments import fold
+from semiology.experiments import fold, training
 from semiology.experiments.loso import run_loso
 from semiology.experiments.protocol import Model, Protocol, Task
 from semiology.experiments.splits import Split
 from semiology.models.networks import Network
-from semiology.models.training import batched_folds as together
 from semiology.models.training import trainer as fitting
 from semiology.models.training.datamodule import ClipDataModule
 from semiology.models.training.reading import Reading, Schedule
@@ -91,7 +90,7 @@ def _teach_everybody() -> Any:
 
 
 def _teacher_knows_everybody() -> Any:
-    honest = together.fit
+    honest = training.fit
 
     def leaking(module: Any, data: ClipDataModule, *rest: Any) -> Any:
         if module.make_network.stream.endswith("TCN"):
@@ -99,7 +98,7 @@ def _teacher_knows_everybody() -> Any:
                 return honest(module, data, *rest)
         return honest(module, data, *rest)
 
-    return patch.object(together, "fit", leaking)
+    return patch.object(training, "fit", leaking)
 
 
 def _fitted_on_everybody(method: str) -> Callable[[], Any]:
@@ -138,12 +137,9 @@ def _stopped_by_those_held_out() -> Any:
 def _inner_folds_of_everybody() -> Any:
     honest = fold.inner_rows
 
-    def leaking(asked: Protocol, task: str, sets: Any) -> Any:
-        return honest(
-            asked,
-            task,
-            [replace(each, source=fold.task_source(asked, task), held_out=()) for each in sets],
-        )
+    def leaking(asked: Protocol, task: str, training: Any) -> Any:
+        everybody = replace(training, source=fold.task_source(asked, task), held_out=())
+        return honest(asked, task, everybody)
 
     return patch.object(fold, "inner_rows", leaking)
 
@@ -156,10 +152,9 @@ def _also_given_those_held_out(name: str, leaking: Callable[..., Any]) -> Callab
         trained: dict[str, Any] = {}
 
         def training_models(*arguments: Any) -> Any:
-            [only] = train(*arguments)
             trained.clear()
-            trained.update(only)
-            return [only]
+            trained.update(train(*arguments))
+            return dict(trained)
 
         def replaced(asked: Protocol, task: str, inner: Any) -> Any:
             return leaking(honest, asked, task, inner, fold.scored(trained))

@@ -212,23 +212,20 @@ class Fold:
         return TrainingSet(taking_part, self.seed, self.part.held_out, self.part.name)
 
 
-def run_folds(protocol: Protocol, task: str, folds: Sequence[Fold], run: Path) -> None:
-    """Train every model of a task without each fold's clips, score these, and write the folds'
-    records.
+def run_fold(protocol: Protocol, fold: Fold, run: Path) -> None:
+    """Train every model of a task without the fold's clips, score these, and write the fold's
+    record.
 
     Args:
         protocol: of the run.
-        task: its name there.
-        folds: of this task; `protocol.together` of them are trained at once.
+        fold: which.
         run: folder of the run.
     """
     began = time.monotonic()
-    sets = [fold.training(protocol) for fold in folds]
-    trained = train_models(protocol, task, sets)
-    inner = inner_rows(protocol, task, sets)
-    share = (time.monotonic() - began) / len(folds)
-    for fold, training, models, rows in zip(folds, sets, trained, inner):
-        write_record(protocol, fold, training, models, rows, run, share)
+    training = fold.training(protocol)
+    trained = train_models(protocol, fold.task, training)
+    inner = inner_rows(protocol, fold.task, training)
+    write_record(protocol, fold, training, trained, inner, run, time.monotonic() - began)
 
 
 def write_record(
@@ -250,7 +247,7 @@ def write_record(
         trained: these.
         inner: out-of-fold rows of its training clips.
         run: folder of the run.
-        seconds: that training took; a share, where several folds were trained at once.
+        seconds: that training took.
     """
     task, part, key = (
         fold.task,
@@ -349,9 +346,8 @@ def train_final(protocol: Protocol, task: str, folder: Path) -> None:
     measured on them.
     """
     seed = protocol.seeds[0]
-    [trained] = train_models(
-        protocol, task, [TrainingSet(task_source(protocol, task), seed, (), "everybody")]
-    )
+    everybody = TrainingSet(task_source(protocol, task), seed, (), "everybody")
+    trained = train_models(protocol, task, everybody)
     for name in trained:
         save(
             protocol,

@@ -17,7 +17,7 @@ from semiology.evaluation.audit import audit, verdict, write_sources
 from semiology.evaluation.report import write_report
 from semiology.evaluation.report.model_card import write_cards
 from semiology.experiments.clips import begin_run, task_source
-from semiology.experiments.fold import Fold, fold_key, read_record, run_folds, train_final
+from semiology.experiments.fold import Fold, fold_key, read_record, run_fold, train_final
 from semiology.experiments.protocol import Protocol
 from semiology.experiments.run_files import predictions_table, write_beside
 from semiology.experiments.training import check_parts, deal_parts
@@ -198,9 +198,7 @@ def _check_task(protocol: Protocol, task: str) -> None:
 def _work(
     protocol: Protocol, run: Path, todo: list[Fold], result: LosoResult, done: int, word: str
 ) -> None:
-    """Train folds, then the final models; a bundle of folds that fails marks its task and the
-    others go on.
-    """
+    """Train folds, then the final models; a fold that fails marks its task and the others go on."""
     final = [
         task
         for task in protocol.tasks
@@ -208,46 +206,26 @@ def _work(
         and task not in result.refused
         and not _final_is_there(protocol, task, run)
     ]
-    bundles = _bundles(protocol, todo)
-    asked = [*((bundle[0].task, len(bundle)) for bundle in bundles), *((task, 1) for task in final)]
-    calls = [
-        joblib.delayed(_try)(word, run_folds, len(bundle), protocol, bundle[0].task, bundle, run)
-        for bundle in bundles
-    ]
+    tasks = [*(fold.task for fold in todo), *final]
+    calls = [joblib.delayed(_try)(word, fold.task, run_fold, protocol, fold, run) for fold in todo]
     calls += [
-        joblib.delayed(_try)(word, train_final, 1, protocol, task, run / "models" / slug(task))
+        joblib.delayed(_try)(word, task, train_final, protocol, task, run / "models" / slug(task))
         for task in final
     ]
-    with tqdm(total=len(todo) + len(final) + done, initial=done, desc="folds", unit="fold") as bar:
-        for task, count, why in work(
-            calls, protocol, lost=lambda number, why: (*asked[number], why)
-        ):
+    with tqdm(total=len(tasks) + done, initial=done, desc="folds", unit="fold") as bar:
+        for task, why in work(calls, protocol, lost=lambda number, why: (tasks[number], why)):
             if why:
                 result.failed[task] = why
-            bar.update(count)
+            bar.update()
 
 
-def _bundles(protocol: Protocol, todo: list[Fold]) -> list[list[Fold]]:
-    """Folds that are trained at once: of one task, at most `protocol.together`, in bundles of the
-    same size but for one.
-    """
-    bundles = []
-    for task in dict.fromkeys(fold.task for fold in todo):
-        folds = [fold for fold in todo if fold.task == task]
-        count = -(-len(folds) // protocol.together)
-        bundles += [folds[number::count] for number in range(count)]
-    return bundles
-
-
-def _try(
-    word: str, function: Any, count: int, protocol: Protocol, task: str, *arguments: Any
-) -> tuple[str, int, str | None]:
+def _try(word: str, task: str, function: Any, *arguments: Any) -> tuple[str, str | None]:
     begin_run(word)
     try:
-        function(protocol, task, *arguments)
+        function(*arguments)
     except UserError as error:
-        return task, count, str(error)
-    return task, count, None
+        return task, str(error)
+    return task, None
 
 
 def _final_is_there(protocol: Protocol, task: str, run: Path) -> bool:

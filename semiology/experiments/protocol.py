@@ -134,9 +134,6 @@ class Protocol(Workers):
             explain`.
         permutations: times that the whole run is repeated with permuted labels, to see what chance
             gives (first seed only).
-        together: folds of a task (of its seeds and permutations, too) that are trained at once in
-            one process, see `fit_together`; each job takes so many. 1 trains one after the other,
-            as Lightning does. Changes no fold's key: the results are equal up to the order of sums.
         final: train every model once more on all participants, for `semiology predict`.
         jobs: folds at a time; -1 uses every core. See Workers.
     """
@@ -158,7 +155,6 @@ class Protocol(Workers):
     baseline: bool = False
     keep: bool = False
     permutations: int = 0
-    together: int = 1
     final: bool = True
 
     def __post_init__(self) -> None:
@@ -216,12 +212,7 @@ class Protocol(Workers):
     def _check_numbers(self) -> None:
         if not self.seeds or len(set(self.seeds)) < len(self.seeds):
             raise UserError(f"seeds: {list(self.seeds)}; name one or more, each once")
-        for name, least in (
-            ("batch_size", 1),
-            ("repeats", 1),
-            ("permutations", 0),
-            ("together", 1),
-        ):
+        for name, least in (("batch_size", 1), ("repeats", 1), ("permutations", 0)):
             if getattr(self, name) < least:
                 raise UserError(f"{name}: {getattr(self, name)}; {least} or more")
         if not 0 <= self.validation < 1:

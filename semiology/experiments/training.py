@@ -3,7 +3,7 @@ folds.
 """
 
 import zlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,11 +13,10 @@ from semiology.evaluation.statistics.calibration import Calibrator, fit_calibrat
 from semiology.experiments.clips import task_source, with_clips
 from semiology.experiments.protocol import Model, Protocol
 from semiology.experiments.splits import Part, deal, deal_groups
-from semiology.models.training.batched_folds import fit_together
 from semiology.models.training.clips import ClipSource
 from semiology.models.training.datamodule import ClipDataModule
 from semiology.models.training.modules import StreamModule
-from semiology.models.training.trainer import score
+from semiology.models.training.trainer import fit, score
 
 Trained = dict[str, tuple[StreamModule, ClipDataModule]]
 
@@ -96,32 +95,19 @@ def inner_folds(protocol: Protocol, training: ClipSource, seed: int) -> dict[str
 
 
 def train_models(
-    protocol: Protocol, task: str, sets: Sequence[TrainingSet], only: Iterable[str] | None = None
-) -> list[Trained]:
-    """Train the task's models, teachers first, on each of these sets; at most `protocol.together`
-    sets at once.
+    protocol: Protocol, task: str, training: TrainingSet, only: Iterable[str] | None = None
+) -> Trained:
+    """Train the task's models on this set, teachers first.
 
-    In a set the same participants train, and the same stop early, for all models. `only` trains
-    some models and their teachers.
+    The same participants train, and the same stop early, for all models. `only` trains some models
+    and their teachers.
     """
-    trained: list[Trained] = []
-    for first in range(0, len(sets), protocol.together):
-        bundle = sets[first : first + protocol.together]
-        of_bundle: list[Trained] = [{} for _ in bundle]
-        for name, model in protocol.models_of(task, only).items():
-            datas = [_data(protocol, model, each) for each in bundle]
-            modules = [
-                model.module(done[model.teacher][0] if model.teacher else None)
-                for done in of_bundle
-            ]
-            numbers = [
-                zlib.crc32(f"{each.seed}/{name}/{each.name}".encode()) % 2**31 for each in bundle
-            ]
-            for done, module, data in zip(
-                of_bundle, fit_together(modules, datas, model.schedule, numbers), datas
-            ):
-                done[name] = module, data
-        trained += of_bundle
+    trained: Trained = {}
+    for name, model in protocol.models_of(task, only).items():
+        data = _data(protocol, model, training)
+        module = model.module(trained[model.teacher][0] if model.teacher else None)
+        seed = zlib.crc32(f"{training.seed}/{name}/{training.name}".encode()) % 2**31
+        trained[name] = fit(module, data, model.schedule, seed), data
     return trained
 
 
@@ -151,25 +137,15 @@ def scored(trained: Trained, only: Iterable[str] | None = None) -> list[dict[str
     return rows
 
 
-def inner_rows(
-    protocol: Protocol, task: str, sets: Sequence[TrainingSet]
-) -> list[list[dict[str, Any]]]:
-    """Out-of-fold probabilities of each set's training clips. Empty where the protocol fits nothing
-    on them.
+def inner_rows(protocol: Protocol, task: str, training: TrainingSet) -> list[dict[str, Any]]:
+    """Out-of-fold probabilities of the set's training clips, from its inner folds. Empty where the
+    protocol fits nothing on them.
     """
     only = protocol.inner_models(task)
-    if not only:
-        return [[] for _ in sets]
-    inner = [
-        (number, fold, each)
-        for number, outer in enumerate(sets)
-        for fold, each in outer.inner(protocol).items()
-    ]
-    rows: list[list[dict[str, Any]]] = [[] for _ in sets]
-    for (number, fold, _), trained in zip(
-        inner, train_models(protocol, task, [each for *_, each in inner], only)
-    ):
-        rows[number] += [{**row, "fold": fold} for row in scored(trained, only)]
+    rows: list[dict[str, Any]] = []
+    for fold, inner in training.inner(protocol).items() if only else ():
+        trained = train_models(protocol, task, inner, only)
+        rows += [{**row, "fold": fold} for row in scored(trained, only)]
     return rows
 
 
