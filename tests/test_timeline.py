@@ -212,8 +212,7 @@ def test_a_model_over_segments_reads_a_window_of_any_length(run):
     # by hand: 50 frames in four segments, a window of eight at the centre of each
     tracks = prepare(recent.tracks("body", 25, 75), reading)
     parts = [ClipData("", "", 0, tracks[start : start + 8]) for start in (2, 14, 27, 39)]
-    source = ClipSource("", replace(reading, segments=0))
-    source.__dict__.update(mirrored_levels=np.arange(2))
+    source = ClipSource.from_clips(parts, replace(reading, segments=0), ["FOS", "TCS"])
     examples = [ClipDataset(source, [part], NO_CHANGE, None)[0] for part in parts]
     inputs = [
         torch.stack([example[name] for example in examples])[None]

@@ -44,18 +44,7 @@ def task_source(protocol: Protocol, task: str, permutation: int | None = None) -
     if permutation is None:
         return source
     rng = np.random.default_rng([permutation, zlib.crc32(task.encode())])
-    return with_clips(source, permuted(source.clips, rng))
-
-
-def with_clips(
-    source: ClipSource, clips: list[ClipData], reading: Reading | None = None
-) -> ClipSource:
-    """The same source with other clips in memory, or with the same clips read into other channels."""
-    other = ClipSource(source.cohort, reading or source.reading, source.store)
-    other.__dict__.update(
-        clips=clips, label=source.label
-    )  # fills the cached properties, so that nothing is read again
-    return other
+    return source.with_clips(permuted(source.clips, rng))
 
 
 def permuted(clips: list[ClipData], rng: np.random.Generator) -> list[ClipData]:

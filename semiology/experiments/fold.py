@@ -21,7 +21,7 @@ import numpy as np
 from semiology.evaluation.statistics.calibration import Calibrator
 from semiology.evaluation.statistics.metrics import confusion_table, from_confusion, metric_names
 from semiology.evaluation.statistics.permutation import LosoRidge, exchange
-from semiology.experiments.clips import clips_digest, open_source, task_source, with_clips
+from semiology.experiments.clips import clips_digest, open_source, task_source
 from semiology.experiments.protocol import Model, Protocol
 from semiology.experiments.splits import TEST, Part
 from semiology.experiments.training import (
@@ -206,8 +206,8 @@ class Fold:
 
     def training(self, protocol: Protocol) -> TrainingSet:
         source = task_source(protocol, self.task, self.permutation)
-        taking_part = with_clips(
-            source, [clip for clip in source.clips if clip.clip_id not in self.part.unused]
+        taking_part = source.with_clips(
+            clip for clip in source.clips if clip.clip_id not in self.part.unused
         )
         return TrainingSet(taking_part, self.seed, self.part.held_out, self.part.name)
 

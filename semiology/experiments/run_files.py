@@ -18,7 +18,7 @@ from semiology.errors import UserError
 from semiology.evaluation.run.files import read_json
 from semiology.evaluation.run.predictions import COLUMNS, OPTIONAL
 from semiology.evaluation.statistics.results import values
-from semiology.experiments.clips import open_source, with_clips
+from semiology.experiments.clips import open_source
 from semiology.experiments.fold import LINEAR, linear_null
 from semiology.experiments.protocol import Fusion, Protocol
 from semiology.experiments.splits import TEST
@@ -182,8 +182,8 @@ def _null(protocol: Protocol, tasks: list[str], records: list[dict[str, Any]]) -
         for task in tasks:
             source = open_source(protocol.cohort, protocol.store, protocol.tasks[task].reading)
             test = set(protocol.split_of(task).test or ())
-            development = with_clips(
-                source, [clip for clip in source.clips if clip.participant_id not in test]
+            development = source.with_clips(
+                clip for clip in source.clips if clip.participant_id not in test
             )
             null.setdefault(task, {})[LINEAR] = linear_null(development)
     return null

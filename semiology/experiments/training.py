@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from semiology.evaluation.statistics.calibration import Calibrator, fit_calibrator
-from semiology.experiments.clips import task_source, with_clips
+from semiology.experiments.clips import task_source
 from semiology.experiments.protocol import Model, Protocol
 from semiology.experiments.splits import Part, deal, deal_groups
 from semiology.models.training.clips import ClipSource
@@ -40,8 +40,8 @@ class TrainingSet:
 
     def inner(self, protocol: Protocol) -> dict[str, "TrainingSet"]:
         """Inner fold -> its set: some of this set's own training participants are held out."""
-        training = with_clips(
-            self.source, [clip for clip in self.source.clips if clip.clip_id not in self.held_out]
+        training = self.source.with_clips(
+            clip for clip in self.source.clips if clip.clip_id not in self.held_out
         )
         dealt = inner_folds(protocol, training, self.seed)
         return {
@@ -77,9 +77,7 @@ def check_parts(
         aside = {*part.held_out, *part.unused}
         ClipDataModule(source, None, protocol.validation, seed=seed, held_out_clips=sorted(aside))
         if protocol.inner_models(task):
-            training = with_clips(
-                source, [clip for clip in source.clips if clip.clip_id not in aside]
-            )
+            training = source.with_clips(clip for clip in source.clips if clip.clip_id not in aside)
             for held_out in inner_folds(protocol, training, seed).values():
                 ClipDataModule(
                     training, None, protocol.validation, seed=seed, held_out_clips=list(held_out)
@@ -112,7 +110,8 @@ def train_models(
 
 
 def _data(protocol: Protocol, model: Model, training: TrainingSet) -> ClipDataModule:
-    own = with_clips(training.source, training.source.clips, model.read(training.source.reading))
+    source = training.source
+    own = source.with_clips(source.clips, model.read(source.reading))
     windows = (protocol.validation, protocol.batch_size, protocol.repeats, protocol.augmentation)
     return ClipDataModule(own, None, *windows, training.seed, list(training.held_out))
 

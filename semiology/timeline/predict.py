@@ -269,8 +269,7 @@ def scores(saved: SavedModel, joints: np.ndarray) -> np.ndarray | None:
 
 
 def _scores(saved: SavedModel, clip: ClipData) -> np.ndarray:
-    source = ClipSource("", saved.reading)
-    source.__dict__.update(mirrored_levels=np.arange(len(saved.levels)))
+    source = ClipSource.from_clips([clip], saved.reading, saved.levels)
     dataset = ClipDataset(source, [clip], NO_CHANGE, rng=None)
     examples = [dataset[number] for number in range(len(dataset))]
     reads: Any = saved.network.reads

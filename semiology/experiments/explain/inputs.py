@@ -39,10 +39,7 @@ def clip_input(source: ClipSource, clip: ClipData) -> ClipInput:
     clock = np.broadcast_to(
         (np.arange(len(clip.joints)) / source.reading.rate)[:, None, None], clip.joints.shape
     )
-    timed = ClipSource(source.cohort, replace(source.reading, channels=("joint",)), source.store)
-    timed.__dict__.update(
-        clips=[], mirrored_levels=source.mirrored_levels
-    )  # nothing is read for it
+    timed = source.with_clips([], replace(source.reading, channels=("joint",)))
     told = windows(timed, replace(clip, joints=clock, appearance=None))
     time = np.stack(
         [

@@ -1,6 +1,6 @@
 """What is learned and what is read of each clip: the settings that a trained model keeps."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Literal
 
@@ -104,7 +104,14 @@ class Reading:
 
     @cached_property
     def graph(self) -> Skeleton:
+        """The skeleton by its name, unless `with_graph` gave one."""
         return load_skeleton(self.skeleton)
+
+    def with_graph(self, skeleton: Skeleton) -> "Reading":
+        """This reading over a skeleton that is at hand, whatever the YAML of its name says."""
+        reading = replace(self)
+        vars(reading)["graph"] = skeleton  # where the cached property keeps its value
+        return reading
 
 
 @dataclass(frozen=True)

@@ -94,7 +94,7 @@ def load_model(folder: str | Path) -> SavedModel:
         )
         shape = StreamShape(skeleton=skeleton, **raw["shape"])
         reading = Reading(**{**raw["reading"], "channels": tuple(raw["reading"]["channels"])})
-        reading.__dict__["graph"] = skeleton  # fills the cached property
+        reading = reading.with_graph(skeleton)
         options = Network(**raw["network"])
         network = options(shape)
         network.load_state_dict(load_file(weights))

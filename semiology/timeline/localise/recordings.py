@@ -17,7 +17,7 @@ from pathlib import Path
 
 import numpy as np
 
-from semiology.data.cohort import Cohort, Label
+from semiology.data.cohort import Cohort
 from semiology.data.store import Store, clip_tracks
 from semiology.errors import UserError
 from semiology.models.training.clips import ClipData, ClipSource, prepare, too_little
@@ -206,7 +206,6 @@ def assessable(windows: Iterable[ClipData], settings: Localisation) -> np.ndarra
 
 def windows_source(recordings: Iterable[Recording], settings: Localisation) -> ClipSource:
     """The windows that can be learned from, as clips: those that are judged and assessable."""
-    label = Label(name="sign", Role="label", Levels=dict.fromkeys(settings.levels, ""))  # type: ignore[call-arg]
     clips = []
     for recording in recordings:
         windows = windows_of(recording, settings)
@@ -214,8 +213,4 @@ def windows_source(recordings: Iterable[Recording], settings: Localisation) -> C
         clips += [
             window for window, seen in zip(windows, there) if seen and window.target != LEFT_OUT
         ]
-    source = ClipSource(settings.cohort, settings.reading, settings.store)
-    source.__dict__.update(
-        label=label, clips=clips
-    )  # fills the cached properties, so that nothing is read
-    return source
+    return ClipSource.from_clips(clips, settings.reading, settings.levels)
