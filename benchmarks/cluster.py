@@ -113,7 +113,7 @@ def main() -> int:
 
 
 def protocol(out: Path, workers: dict[str, Any]) -> Protocol:
-    network = Network("semiology.models.networks.AGCN", {"widths": [16, 32, 32]})
+    network = Network("agcn", {"widths": [16, 32, 32]})
     task = Task(Reading("dystonia", part="body", rate=12.5, window=64))
     return Protocol(
         cohort=str(RUN / "cohort"),

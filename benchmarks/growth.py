@@ -87,7 +87,7 @@ def steps(clips: int) -> dict[str, Any]:
     """
     cohort, run = tracks_cohort(RUN / f"cohort_{clips}", clips, SECONDS), RUN / f"run_{clips}"
     reading = Reading("dystonia", channels=("joint",), rate=12.5, window=64)
-    network = Network("semiology.models.networks.AGCN", {"widths": [8]})
+    network = Network("agcn", {"widths": [8]})
     model = Model(network, schedule=Schedule(epochs=1, patience=None))
     places = {
         "cohort": str(cohort),

@@ -257,7 +257,7 @@ def stages(folder: str, store: str) -> None:
     lap("what is left to do")
     assert len(summary.skipped) == CLIPS, summary.text()
     reading = Reading("dystonia", rate=RATE, window=FRAMES)
-    agcn = Model(Network("semiology.models.networks.AGCN"))
+    agcn = Model(Network("agcn"))
     protocol = Protocol(
         cohort=folder,
         store=store,

@@ -89,7 +89,7 @@ def trained_model() -> Path:
         reading = Reading(
             "state", channels=("joint", "motion"), rate=RATE, window=round(SECONDS * RATE)
         )
-        network = Network("semiology.models.networks.AGCN", {"widths": [16, 32], "dropout": 0.2})
+        network = Network("agcn", {"widths": [16, 32], "dropout": 0.2})
         model = Model(network, learning_rate=0.003, schedule=Schedule(epochs=25, patience=None))
         places = {
             "cohort": str(folder / "cohort"),

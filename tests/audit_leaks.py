@@ -35,8 +35,8 @@ TASK = "swing (pose)"
 DETECTOR = "d" * 64  # SHA-256 of a detector of the clinic's own
 JOINTS = load_skeleton("upper_body_11").names
 QUICK = Schedule(epochs=1, patience=1, accelerator="cpu")
-AGCN = Network("semiology.models.networks.AGCN", {"widths": [8]})
-TCN = Network("semiology.models.networks.TCN", {"width": 8, "blocks": 2})
+AGCN = Network("agcn", {"widths": [8]})
+TCN = Network("tcn", {"width": 8, "blocks": 2})
 
 
 def add_features(cohort: Path, folder: Path) -> Path:
@@ -93,7 +93,7 @@ def _teacher_knows_everybody() -> Any:
     honest = training.fit
 
     def leaking(module: Any, data: ClipDataModule, *rest: Any) -> Any:
-        if module.make_network.stream.endswith("TCN"):
+        if module.make_network.stream == "tcn":
             with with_everybody(data):
                 return honest(module, data, *rest)
         return honest(module, data, *rest)

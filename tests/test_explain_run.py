@@ -29,12 +29,12 @@ def made(shared_cohort, tmp_path_factory) -> Path:
     reading = Reading("swing", channels=("joint", "motion"), window=16, whole=True, rate=12.5)
     schedule = Schedule(epochs=8, patience=None, accelerator="cpu")
     agcn = Model(
-        Network("semiology.models.networks.AGCN", {"widths": [8, 8]}),
+        Network("agcn", {"widths": [8, 8]}),
         learning_rate=0.01,
         schedule=schedule,
     )
     gat = Model(
-        Network("semiology.models.networks.GAT", {"width": 8, "blocks": 1}),
+        Network("gat", {"width": 8, "blocks": 1}),
         learning_rate=0.01,
         schedule=schedule,
     )
@@ -155,9 +155,7 @@ def test_leftovers_of_another_protocol_are_not_explained(made, tmp_path):
 def test_folds_by_recording_know_the_person_and_that_is_said(shared_cohort, tmp_path, capsys):
     reading = Reading("swing", channels=("joint",), window=16, whole=True, rate=12.5)
     schedule = Schedule(epochs=1, patience=None, accelerator="cpu")
-    models = {
-        "agcn": Model(Network("semiology.models.networks.AGCN", {"widths": [4]}), schedule=schedule)
-    }
+    models = {"agcn": Model(Network("agcn", {"widths": [4]}), schedule=schedule)}
     split, tasks = Split(by="recording", folds=2), {"swing (pose)": Task(reading)}
     asked = {
         "tasks": tasks,
@@ -273,7 +271,7 @@ def appearance_model(made: Path, folder: Path) -> None:
         (made / "kept" / "swing-pose" / "seed-0" / "p0" / "agcn" / "model.json").read_text()
     )
     told["network"] = {
-        "stream": "semiology.models.networks.TCN",
+        "stream": "tcn",
         "options": {"width": 8, "blocks": 1},
     }
     told["shape"]["appearance_channels"] = 5

@@ -93,10 +93,8 @@ QUICK = Schedule(epochs=2, patience=None, accelerator="cpu")
 
 def protocol(cohort, **changes) -> Protocol:
     models = {
-        "small": Model(Network("semiology.models.networks.AGCN", {"widths": [4]}), schedule=QUICK),
-        "large": Model(
-            Network("semiology.models.networks.AGCN", {"widths": [8, 8]}), schedule=QUICK
-        ),
+        "small": Model(Network("agcn", {"widths": [4]}), schedule=QUICK),
+        "large": Model(Network("agcn", {"widths": [8, 8]}), schedule=QUICK),
     }
     tasks = {"swing (pose)": SWING}
     return Protocol(

@@ -28,7 +28,7 @@ from semiology.models.training.reading import Reading, Schedule
 from semiology.timeline.predict import predict
 
 QUICK = Schedule(epochs=2, patience=None, accelerator="cpu")
-AGCN = Network("semiology.models.networks.AGCN", {"widths": [8, 8]})
+AGCN = Network("agcn", {"widths": [8, 8]})
 
 
 def protocol(cohort, **changes) -> Protocol:

@@ -47,7 +47,7 @@ def test_a_network_scores_in_the_precision_that_it_was_trained_in(cohort):
     data = ClipDataModule(
         ClipSource(str(cohort), Reading(label="swing", window=16)), ["p0"], validation=0
     )
-    network = Network("semiology.models.networks.AGCN", {"widths": [8, 16]})
+    network = Network("agcn", {"widths": [8, 16]})
     module = fit(
         StreamModule(network),
         data,

@@ -33,7 +33,7 @@ from semiology.models.training.clips import ClipSource
 from semiology.models.training.reading import Reading, Schedule
 from semiology.models.training.saved import SavedModel
 
-NETWORK = Network("semiology.models.networks.AGCN", {"widths": [4, 8]})
+NETWORK = Network("agcn", {"widths": [4, 8]})
 
 
 @pytest.fixture

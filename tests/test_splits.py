@@ -183,8 +183,7 @@ def test_the_difference_that_a_split_makes_by_hand():
 
 def test_folds_of_runs_without_younger_settings_stay_valid():
     assert not {"segments", "gamma"} & (
-        key_settings(Reading("x")).keys()
-        | key_settings(Model(Network("semiology.models.networks.AGCN"))).keys()
+        key_settings(Reading("x")).keys() | key_settings(Model(Network("agcn"))).keys()
     )
     assert key_settings(Reading("x", segments=4, gamma=1.0)) == asdict(
         Reading("x", segments=4, gamma=1.0)
@@ -259,11 +258,7 @@ def test_a_task_holds_out_whom_its_own_split_says(cohort):
             "new": Task(Reading("swing", window=32)),
             "known": Task(Reading("swing", window=32), split=Split("recording", 3, test=["p0"])),
         },
-        models={
-            "agcn": Model(
-                Network("semiology.models.networks.AGCN", {"widths": [4]}), schedule=quick
-            )
-        },
+        models={"agcn": Model(Network("agcn", {"widths": [4]}), schedule=quick)},
         split=Split(by="grouped", folds=2),
         validation=0.0,
         final=False,
@@ -298,11 +293,7 @@ def test_a_run_with_a_test_set_scores_it_by_models_that_saw_all_others(cohort):
         cohort=str(cohort),
         out=str(cohort / "run"),
         tasks={"swing (pose)": Task(Reading("swing", window=32))},
-        models={
-            "agcn": Model(
-                Network("semiology.models.networks.AGCN", {"widths": [4]}), schedule=quick
-            )
-        },
+        models={"agcn": Model(Network("agcn", {"widths": [4]}), schedule=quick)},
         split=Split(by="grouped", folds=2, test=["p0", "p1"]),
         validation=0.0,
         final=False,

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from semiology.errors import UserError
 from semiology.experiments.probe.features import Features, input_features
-from semiology.models.networks.base import masked_mean, strided_mask
+from semiology.models.networks.masks import masked_mean, strided_mask
 from semiology.models.training.clips import ClipSource
 from semiology.models.training.datamodule import NO_CHANGE, ClipDataset
 from semiology.models.training.saved import SavedModel, load_model

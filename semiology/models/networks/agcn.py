@@ -11,7 +11,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from semiology.models.networks.base import StreamShape, masked_mean, strided_mask
+from semiology.models.networks.base import StreamShape
+from semiology.models.networks.masks import masked_mean, strided_mask
 
 WIDTHS = (
     64,

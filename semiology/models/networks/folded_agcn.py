@@ -8,7 +8,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from semiology.models.networks.agcn import AGCN, AdaptiveGraphConv, Block
-from semiology.models.networks.base import masked_mean, strided_mask
+from semiology.models.networks.masks import masked_mean, strided_mask
 
 
 @cache

@@ -11,7 +11,8 @@ from torch import Tensor, nn
 from torch.nn.functional import pad
 from torch_geometric.nn import GATv2Conv
 
-from semiology.models.networks.base import StreamShape, masked_mean
+from semiology.models.networks.base import StreamShape
+from semiology.models.networks.masks import masked_mean
 
 KINDS = 5  # of edges: to itself, inward and outward along a bone, forward and backward in time
 

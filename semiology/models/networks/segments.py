@@ -20,7 +20,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils.rnn import PackedSequence, pack_padded_sequence
 
-from semiology.models.networks.base import Network, StreamShape, masked_mean
+from semiology.models.networks.base import Network, StreamShape
+from semiology.models.networks.masks import masked_mean
 from semiology.models.networks.tcn import Standardised
 
 Kind = Literal["mean", "lstm", "blstm", "attention"]

@@ -11,7 +11,8 @@ they read.
 import torch
 from torch import Tensor, nn
 
-from semiology.models.networks.base import StreamShape, masked_mean
+from semiology.models.networks.base import StreamShape
+from semiology.models.networks.masks import masked_mean
 
 
 class Standardised(nn.Module):

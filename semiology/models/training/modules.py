@@ -248,7 +248,7 @@ def check_segments(network: nn.Module, name: str, reading: Reading) -> None:
     if reading.segments and not hasattr(network, "over_segments"):
         raise UserError(
             f"{name}: reads one window, and the reading makes {reading.segments} segments; make it"
-            " the encoder of semiology.models.networks.Segments, or set reading.segments to 0"
+            " the encoder of the network `segments`, or set reading.segments to 0"
         )
 
 

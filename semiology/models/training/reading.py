@@ -42,7 +42,7 @@ class Reading:
         whole: True resamples the whole clip to `window` frames; False takes windows at `rate`.
         windows: False only: how many windows, evenly spread, are averaged when a clip is scored.
         segments: 0, or into how many equal segments a clip of any length is divided; an example is
-            then a window of each [T: GESTURES], read by `semiology.models.networks.Segments`.
+            then a window of each [T: GESTURES], read by the network `segments`.
         gamma: of Beta(gamma, gamma), where in its segment a window lies in training; at its centre
             when scored [T: GESTURES].
 
