@@ -34,7 +34,7 @@ from semiology.video import write_video
 TASK = "swing (pose)"
 DETECTOR = "d" * 64  # SHA-256 of a detector of the clinic's own
 JOINTS = load_skeleton("upper_body_11").names
-QUICK = Schedule(epochs=1, patience=1, accelerator="cpu")
+QUICK = Schedule(epochs=1, patience=1, device="cpu")
 AGCN = Network("agcn", {"widths": [8]})
 TCN = Network("tcn", {"width": 8, "blocks": 2})
 
@@ -337,9 +337,7 @@ def quick_run(cohort: Path, out: Path, **changes: Any) -> Path:
         "store": None,
         "out": str(out),
         "tasks": {TASK: Task(Reading("swing", window=16))},
-        "models": {
-            "agcn": Model(AGCN, schedule=Schedule(epochs=1, patience=None, accelerator="cpu"))
-        },
+        "models": {"agcn": Model(AGCN, schedule=Schedule(epochs=1, patience=None, device="cpu"))},
         "validation": 0.0,
         "calibration": Calibration(),
         "selections": {},

@@ -96,7 +96,7 @@ def shortened(protocol: Protocol, folder: Path) -> Protocol:
         for name, task in protocol.tasks.items()
     }
     models = {
-        name: replace(model, schedule=replace(model.schedule, epochs=1, accelerator="cpu"))
+        name: replace(model, schedule=replace(model.schedule, epochs=1, device="cpu"))
         for name, model in protocol.models.items()
     }
     where = {"cohort": str(folder), "store": str(folder / "store"), "out": str(folder / "run")}

@@ -27,7 +27,7 @@ from semiology.models.training.reading import Reading, Schedule
 def made(shared_cohort, tmp_path_factory) -> Path:
     """A run with kept folds of an AGCN and a GAT, on the wrist that swings in half of the clips."""
     reading = Reading("swing", channels=("joint", "motion"), window=16, whole=True, rate=12.5)
-    schedule = Schedule(epochs=8, patience=None, accelerator="cpu")
+    schedule = Schedule(epochs=8, patience=None, device="cpu")
     agcn = Model(
         Network("agcn", {"widths": [8, 8]}),
         learning_rate=0.01,
@@ -154,7 +154,7 @@ def test_leftovers_of_another_protocol_are_not_explained(made, tmp_path):
 
 def test_folds_by_recording_know_the_person_and_that_is_said(shared_cohort, tmp_path, capsys):
     reading = Reading("swing", channels=("joint",), window=16, whole=True, rate=12.5)
-    schedule = Schedule(epochs=1, patience=None, accelerator="cpu")
+    schedule = Schedule(epochs=1, patience=None, device="cpu")
     models = {"agcn": Model(Network("agcn", {"widths": [4]}), schedule=schedule)}
     split, tasks = Split(by="recording", folds=2), {"swing (pose)": Task(reading)}
     asked = {

@@ -88,7 +88,7 @@ def test_plausible_levels_hold_the_truth_as_often_as_asked_for():
 
 
 SWING = Task(Reading("swing", window=32))
-QUICK = Schedule(epochs=2, patience=None, accelerator="cpu")
+QUICK = Schedule(epochs=2, patience=None, device="cpu")
 
 
 def protocol(cohort, **changes) -> Protocol:

@@ -27,7 +27,7 @@ from semiology.models.training.clips import ClipSource
 from semiology.models.training.reading import Reading, Schedule
 from semiology.timeline.predict import predict
 
-QUICK = Schedule(epochs=2, patience=None, accelerator="cpu")
+QUICK = Schedule(epochs=2, patience=None, device="cpu")
 AGCN = Network("agcn", {"widths": [8, 8]})
 
 

@@ -248,7 +248,7 @@ def test_with_one_kept_fold_only_its_held_out_clips_are_judged(run):
 
 
 def test_the_verb_probes_what_loso_kept(cohort, capsys):
-    schedule = Schedule(epochs=1, patience=None, accelerator="cpu")
+    schedule = Schedule(epochs=1, patience=None, device="cpu")
     task = Task(Reading("swing", window=32, windows=1, channels=("joint",)))
     models = {"agcn": Model(NETWORK, schedule=schedule)}
     run = cohort / "run"

@@ -40,7 +40,7 @@ def config(published: Path, out: Path, models=("mean",), epochs: int = 8) -> Pat
         task["split"]["folds"] = 4
     raw["models"] = {name: raw["models"][name] for name in models}
     for model in raw["models"].values():
-        model["schedule"] |= {"epochs": epochs, "accelerator": "cpu"}
+        model["schedule"] |= {"epochs": epochs, "device": "cpu"}
     raw |= {"cohort": str(published), "out": str(out)}
     path = out.with_suffix(".yaml")
     path.write_text(yaml.safe_dump(raw))
@@ -394,7 +394,7 @@ def test_the_config_for_own_videos_runs_all_its_models_on_snippets_of_its_length
     for task in raw["tasks"].values():
         task["split"]["folds"] = 2
     for model in raw["models"].values():
-        model["schedule"] |= {"epochs": 1, "accelerator": "cpu"}
+        model["schedule"] |= {"epochs": 1, "device": "cpu"}
     raw |= {
         "cohort": str(tmp_path),
         "store": str(store.folder),

@@ -257,13 +257,13 @@ SMALL = {
     },
     "models": (
         {
-            name: {"network": {"options": {"widths": [4]}}, "schedule": {"accelerator": "cpu"}}
+            name: {"network": {"options": {"widths": [4]}}, "schedule": {"device": "cpu"}}
             for name in ("agcn", "agcn_kd")
         }
         | {
             "tcn": {
                 "network": {"options": {"width": 4, "blocks": 1}},
-                "schedule": {"accelerator": "cpu"},
+                "schedule": {"device": "cpu"},
             }
         }
     ),

@@ -259,12 +259,12 @@ SMALL = {
         },
     },
     "models": {
-        "agcn": {"network": {"options": {"widths": [4]}}, "schedule": {"accelerator": "cpu"}},
+        "agcn": {"network": {"options": {"widths": [4]}}, "schedule": {"device": "cpu"}},
         "tcn": {
             "network": {"options": {"width": 4, "blocks": 1}},
-            "schedule": {"accelerator": "cpu"},
+            "schedule": {"device": "cpu"},
         },
-        "blstm": {"network": {"options": {"width": 4}}, "schedule": {"accelerator": "cpu"}},
+        "blstm": {"network": {"options": {"width": 4}}, "schedule": {"device": "cpu"}},
     },
 }
 

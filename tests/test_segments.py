@@ -471,7 +471,7 @@ def test_features_are_standardised_on_training_clips_alone_where_it_is_asked_for
     ):
         data = ClipDataModule(source, ["p0", "p1"], validation=0, augmentation=NO_CHANGE)
         module = StreamModule(Network("segments", {"kind": "mean", **options}))
-        fit(module, data, Schedule(epochs=1, patience=None, accelerator="cpu"), seed=0)
+        fit(module, data, Schedule(epochs=1, patience=None, device="cpu"), seed=0)
         rows = np.concatenate(
             [clip.appearance for clip in source.clips if clip.participant_id not in ("p0", "p1")]
         )
@@ -481,7 +481,7 @@ def test_features_are_standardised_on_training_clips_alone_where_it_is_asked_for
 
 
 def test_a_network_and_a_reading_that_do_not_fit_are_refused(cohort):
-    schedule = Schedule(epochs=1, patience=None, accelerator="cpu")
+    schedule = Schedule(epochs=1, patience=None, device="cpu")
     plain, over = (
         Network("agcn", {"widths": [8]}),
         Network("segments", BODY),
@@ -507,7 +507,7 @@ def test_pose_segments_learn_are_saved_and_score_a_new_clip(cohort, tmp_path):
     module = fit(
         StreamModule(options, learning_rate=0.01),
         data,
-        Schedule(epochs=20, patience=None, accelerator="cpu"),
+        Schedule(epochs=20, patience=None, device="cpu"),
         seed=0,
     )
     _, probabilities = score(module, data)
@@ -530,7 +530,7 @@ def test_pose_segments_learn_are_saved_and_score_a_new_clip(cohort, tmp_path):
 
 
 def test_two_views_of_a_seizure_end_in_one_statement(frames):
-    schedule = Schedule(epochs=6, patience=None, accelerator="cpu")
+    schedule = Schedule(epochs=6, patience=None, device="cpu")
     models = {
         kind: Model(
             Network("segments", {"kind": kind, "width": 8}),

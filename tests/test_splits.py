@@ -250,7 +250,7 @@ def test_a_participant_in_two_centres_is_refused(cohort):
 
 
 def test_a_task_holds_out_whom_its_own_split_says(cohort):
-    quick = Schedule(epochs=1, patience=None, accelerator="cpu")
+    quick = Schedule(epochs=1, patience=None, device="cpu")
     protocol = Protocol(
         cohort=str(cohort),
         out=str(cohort / "run"),
@@ -288,7 +288,7 @@ def test_a_task_holds_out_whom_its_own_split_says(cohort):
 
 
 def test_a_run_with_a_test_set_scores_it_by_models_that_saw_all_others(cohort):
-    quick = Schedule(epochs=1, patience=None, accelerator="cpu")
+    quick = Schedule(epochs=1, patience=None, device="cpu")
     protocol = Protocol(
         cohort=str(cohort),
         out=str(cohort / "run"),

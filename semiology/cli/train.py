@@ -9,7 +9,7 @@ from lightning.pytorch.cli import LightningCLI
 from semiology.models.training.datamodule import ClipDataModule
 from semiology.models.training.modules import StreamModule
 from semiology.models.training.saved import SavedModel
-from semiology.models.training.trainer import score, settle_norms
+from semiology.models.training.trainer import precision_of, score, settle_norms
 
 
 def run(arguments: list[str]) -> int:
@@ -29,6 +29,7 @@ def run(arguments: list[str]) -> int:
         save_config_kwargs={"overwrite": True},
     )
     module, data = line.model, line.datamodule
+    module.precision = precision_of(line.trainer)
     if line.subcommand == "fit":
         settle_norms(module, data)
         folder = Path(line.trainer.log_dir or line.trainer.default_root_dir) / "model"

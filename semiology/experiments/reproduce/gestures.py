@@ -55,6 +55,7 @@ from semiology.experiments.reproduce.settings import (
     read_yaml,
 )
 from semiology.files import atomic_path, write_text
+from semiology.models.device import choose_device
 from semiology.models.networks.segments import Aggregator, Kind
 from semiology.models.training.windows import segment_starts
 from semiology.parallel import Workers, work
@@ -293,7 +294,7 @@ def train_aggregator(
     """
     torch.manual_seed(seed)
     rng = np.random.default_rng(seed)
-    device = device_of(protocol)
+    device = choose_device(protocol.device)
     network = Aggregator(CHANNELS, len(LEVELS), kind, protocol.width).to(device)
     optimiser = torch.optim.AdamW(network.parameters(), lr=protocol.learning_rate)
     target = (
@@ -326,15 +327,6 @@ def probabilities(
     with torch.inference_mode():
         logits = network(sampled(views, snippet, segments, 1.0, None).to(device))
     return logits.softmax(1).cpu().numpy()
-
-
-def device_of(protocol: GesturesProtocol) -> str:
-    """The device's name; "auto" takes a GPU where there is one."""
-    return (
-        ("cuda" if torch.cuda.is_available() else "cpu")
-        if protocol.device == "auto"
-        else protocol.device
-    )
 
 
 SCHEMA = 1  # raise when the same settings would give other predictions

@@ -18,7 +18,7 @@ from PIL import Image
 from torch import Tensor
 
 from semiology.errors import UserError
-from semiology.models.device import fit_device, fit_precision
+from semiology.models.device import choose_device, choose_precision
 from semiology.models.features.r2plus1d import FrameResNet, R2Plus1D, Shape, normalised
 from semiology.video import Frame
 from semiology.weights import load_state, metadata, snippet_weights
@@ -131,7 +131,7 @@ def load_snippet_network(
 
     Args:
         precision: "fp32", "bf16", or "auto": bf16 where the device computes in it (see
-            `fit_precision`).
+            `choose_precision`).
         device: "auto" takes a GPU where there is one.
 
     Raises:
@@ -139,7 +139,7 @@ def load_snippet_network(
             another file than the published one, an unknown precision, no such device.
     """
     path, sha256 = snippet_weights(weights)
-    device = fit_device(device)
+    device = choose_device(device)
     state = load_state(path, sha256)
     try:
         network = R2Plus1D(Shape.read(state)) if "stem.0.weight" in state else FrameResNet.of(state)
@@ -156,7 +156,7 @@ def load_snippet_network(
         f"class_{number}" for number in range(count)
     ]
     frames = int(told["frames"]) if told.get("frames", "").isdigit() else None
-    return SnippetNetwork(network, classes, fit_precision(precision, device), device, frames)
+    return SnippetNetwork(network, classes, choose_precision(precision, device), device, frames)
 
 
 def snippet_features(

@@ -15,7 +15,7 @@ from tqdm import tqdm
 
 from semiology.errors import UserError
 from semiology.files import refuse_folder
-from semiology.models.device import fit_device, fit_precision
+from semiology.models.device import choose_device, choose_precision
 from semiology.models.features.r2plus1d import LAYERS, R2Plus1D, Shape, initialise, normalised
 from semiology.models.features.snippets import FRAMES, RATE, SIZE, prepare_picture
 from semiology.models.pretraining.training import (
@@ -230,9 +230,9 @@ def pretrain_action(
             " are above 0"
         )
     refuse_folder(out)
-    device = fit_device(device)
+    device = choose_device(device)
     bf16 = (
-        torch.device(device).type == "cuda" and fit_precision("auto", device) == "bf16"
+        device != "cpu" and choose_precision("auto", device) == "bf16"
     )  # CPU: see docs/snippets.md, wrong gradients
     out = Path(out)
     out.parent.mkdir(parents=True, exist_ok=True)

@@ -13,6 +13,7 @@ from torch import nn
 
 from semiology.errors import UserError
 from semiology.files import refuse_folder
+from semiology.models.device import choose_device
 from semiology.models.features.vgg import VGG19
 from semiology.models.pretraining.training import (
     TRAINING,
@@ -71,7 +72,7 @@ def pretrain(
     held_out: float = 0.15,
     seed: int = 0,
     participants: list[str] | None = None,
-    device: str = "",
+    device: str = "auto",
     progress: bool = True,
 ) -> Pretrained:
     """Train a VGG-19 with batch norm and save it as safetensors, with its classes and accuracy in
@@ -94,7 +95,7 @@ def pretrain(
         participants: participant_ids of a cohort who are on the images, [] where none is (a public
             set). Kept with the weights: the leakage audit cannot pass features of which nobody said
             this.
-        device: such as "cuda"; by default a GPU where there is one.
+        device: auto (a GPU where there is one), cpu or cuda.
 
     Raises:
         UserError: images that cannot be read, fewer than two classes, a class without images to
@@ -106,7 +107,7 @@ def pretrain(
     form, own_size = FORMS[kind]
     data = read_images(images, size or own_size, held_out, seed)
     torch.manual_seed(seed)
-    device = device or ("cuda" if torch.cuda.is_available() else "cpu")
+    device = choose_device(device)
     vgg = VGG19(data.classes, form=form, width=width, size=size or own_size)
     _initialise(vgg)
     vgg = vgg.to(device).to(memory_format=torch.channels_last)  # a quarter faster on a CPU

@@ -36,12 +36,13 @@ class StreamModule(lightning.LightningModule):
         label_smoothing: of the cross-entropy, 0 to 1.
 
     Attributes:
+        precision: "fp32" or "bf16", what it computes in.
         epochs: how many it was trained.
     """
 
     network: nn.Module
     class_weights: Tensor
-    precision = "32-true"  # what it computes in, as the trainer was told
+    precision = "fp32"
     epochs: int = 0
 
     def __init__(
@@ -58,7 +59,6 @@ class StreamModule(lightning.LightningModule):
         self.balance, self.label_smoothing = balance, label_smoothing
 
     def setup(self, stage: str) -> None:
-        self.precision = str(self.trainer.precision)
         self.build(self.trainer.datamodule, fitting=stage == "fit")  # type: ignore[attr-defined]
 
     def build(self, data: ClipDataModule, *, fitting: bool) -> None:

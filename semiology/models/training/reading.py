@@ -6,7 +6,7 @@ from typing import Literal
 
 from semiology.data.skeleton import Skeleton, load_skeleton
 from semiology.errors import UserError
-from semiology.models.device import PRECISIONS
+from semiology.models.device import check_device, check_precision
 
 
 @dataclass(frozen=True)
@@ -122,15 +122,15 @@ class Schedule:
         epochs: at most.
         patience: epochs without a lower validation loss before it stops; None trains all epochs and
             keeps the last state.
-        precision: "32-true", "bf16-mixed", or "auto": bf16 where the device computes clearly faster
-            in it, so that results depend on it.
-        accelerator: "auto" takes a GPU where there is one.
+        precision: fp32, bf16 (weights and their sums stay in fp32), or auto: bf16 where the device
+            has it, so that results depend on the device.
+        device: auto (a GPU where there is one), cpu or cuda.
     """
 
     epochs: int = 60
     patience: int | None = 15
-    precision: str = "32-true"
-    accelerator: str = "auto"
+    precision: str = "fp32"
+    device: str = "auto"
 
     def __post_init__(self) -> None:
         if self.epochs < 1:
@@ -138,5 +138,5 @@ class Schedule:
                 f"schedule.epochs: {self.epochs}; one or more, a network that was never trained"
                 " says nothing"
             )
-        if self.precision not in PRECISIONS:
-            raise UserError(f"schedule.precision: {self.precision!r}; give {', '.join(PRECISIONS)}")
+        check_precision(self.precision, "schedule.precision")
+        check_device(self.device, "schedule.device")
