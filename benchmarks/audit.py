@@ -24,10 +24,11 @@ from conftest import write_cohort
 from semiology import make_tracks, read_tracks, save_tracks
 from semiology.evaluation.audit import audit, verdict
 from semiology.evaluation.run.predictions import read_predictions
+from semiology.evaluation.run.settings import Split
 from semiology.experiments.clips import task_source
 from semiology.experiments.fold import Fold, run_fold
 from semiology.experiments.loso import run_loso
-from semiology.experiments.splits import Split, deal
+from semiology.experiments.splits import deal
 
 DEMO = Path("runs/demo")
 

@@ -30,8 +30,8 @@ from attribution_people import make_cohort
 from joblib import delayed
 from record import record
 
+from semiology.evaluation.run.settings import Model, Protocol, Task
 from semiology.experiments import loso
-from semiology.experiments.protocol import Model, Protocol, Task
 from semiology.models.networks import Network
 from semiology.models.training.reading import Reading, Schedule
 from semiology.parallel import Call, Workers, work

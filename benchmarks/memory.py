@@ -36,9 +36,8 @@ from seizure_watch import RUN as FILMED
 
 from semiology.data.cohort import Cohort
 from semiology.data.tracks import read_tracks, save_tracks
+from semiology.evaluation.run.settings import Model, Protocol, Split, Task
 from semiology.experiments.clips import task_source
-from semiology.experiments.protocol import Model, Protocol, Task
-from semiology.experiments.splits import Split
 from semiology.experiments.training import check_parts, deal_parts
 from semiology.files import write_text
 from semiology.models.networks import Network

@@ -20,9 +20,9 @@ from record import record
 from utkinect_cohort import make_cohort
 
 from semiology.cli.loso import read_protocol
+from semiology.evaluation.run.settings import Protocol, Task
 from semiology.experiments.loso import run_loso
 from semiology.experiments.probe import Probing, probe_run
-from semiology.experiments.protocol import Protocol, Task
 from semiology.files import atomic_path
 
 DATA = (

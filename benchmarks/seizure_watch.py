@@ -11,9 +11,8 @@ from pathlib import Path
 import pandas as pd
 
 from semiology.data.cohort import Cohort
+from semiology.evaluation.run.settings import Model, Protocol, Split, Task
 from semiology.experiments.loso import run_loso
-from semiology.experiments.protocol import Model, Protocol, Task
-from semiology.experiments.splits import Split
 from semiology.models.networks import Network
 from semiology.models.training.reading import Reading, Schedule
 from semiology.phantom import render_long

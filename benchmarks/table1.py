@@ -21,9 +21,9 @@ from phantom_run import extracted_cohort, metrics, trained_vgg
 from record import record
 
 from semiology.cli.loso import read_protocol
+from semiology.evaluation.run.settings import Protocol
 from semiology.experiments.fold import Fold
 from semiology.experiments.loso import run_loso
-from semiology.experiments.protocol import Protocol
 from semiology.experiments.training import deal_parts, train_models
 
 RUN = Path("runs/table1")

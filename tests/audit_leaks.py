@@ -20,11 +20,10 @@ from PIL import Image
 from semiology import load_skeleton, make_tracks, save_tracks
 from semiology.data.cohort import Cohort
 from semiology.data.store import Store
+from semiology.evaluation.run.settings import Model, Protocol, Split, Task
 from semiology.evaluation.statistics.calibration import Calibration
 from semiology.experiments import fold, training
 from semiology.experiments.loso import run_loso
-from semiology.experiments.protocol import Model, Protocol, Task
-from semiology.experiments.splits import Split
 from semiology.models.networks import Network
 from semiology.models.training import trainer as fitting
 from semiology.models.training.datamodule import ClipDataModule

@@ -14,8 +14,8 @@ from semiology import make_tracks, save_tracks
 from semiology.cli.loso import read_protocol
 from semiology.cli.main import main
 from semiology.data.store import Store
+from semiology.evaluation.run.settings import Protocol
 from semiology.experiments.loso import run_loso
-from semiology.experiments.protocol import Protocol
 from semiology.models.training.reading import Reading
 
 CONFIGS = Path(__file__).resolve().parents[1] / "configs"

@@ -14,11 +14,10 @@ from semiology import UserError
 from semiology.cli.main import main
 from semiology.evaluation.report.explanations import explained as shown_by_the_report
 from semiology.evaluation.report.inputs import read_explanations
+from semiology.evaluation.run.settings import Model, Protocol, Split, Task
 from semiology.experiments.explain import explain
 from semiology.experiments.explain.models import explained, run_data
 from semiology.experiments.loso import run_loso
-from semiology.experiments.protocol import Model, Protocol, Task
-from semiology.experiments.splits import Split
 from semiology.models.networks import TCN, Network, StreamShape
 from semiology.models.training.reading import Reading, Schedule
 

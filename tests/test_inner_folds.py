@@ -11,10 +11,9 @@ import pytest
 
 from semiology import UserError, read_tracks, save_tracks
 from semiology.evaluation.run.predictions import read_predictions
+from semiology.evaluation.run.settings import Fusion, Model, Protocol, Split, Task
 from semiology.evaluation.statistics.calibration import Calibration, Calibrator, fit_calibrator
 from semiology.experiments.loso import run_loso
-from semiology.experiments.protocol import Fusion, Model, Protocol, Task
-from semiology.experiments.splits import Split
 from semiology.models.networks import Network
 from semiology.models.training.clips import prepare
 from semiology.models.training.reading import Reading, Schedule

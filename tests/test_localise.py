@@ -15,7 +15,7 @@ from semiology import load_skeleton, make_tracks, read_tracks, save_tracks
 from semiology.cli.localise import read_settings
 from semiology.cli.main import main
 from semiology.errors import UserError
-from semiology.experiments.protocol import Model
+from semiology.evaluation.run.settings import Model
 from semiology.models.networks import Network
 from semiology.models.training.augmentation import Augmentation
 from semiology.models.training.reading import Reading, Schedule

@@ -13,6 +13,7 @@ import torch
 
 from semiology import UserError, load_skeleton, make_tracks, save_tracks
 from semiology.cli.main import main
+from semiology.evaluation.run.settings import Model, Protocol, Task
 from semiology.experiments.loso import run_loso
 from semiology.experiments.probe import (
     cohort_target,
@@ -26,7 +27,6 @@ from semiology.experiments.probe import (
 from semiology.experiments.probe.layers import by_step
 from semiology.experiments.probe.linear import make_splits
 from semiology.experiments.probe.models import find_stream
-from semiology.experiments.protocol import Model, Protocol, Task
 from semiology.files import write_text
 from semiology.models.networks import AGCN, Network
 from semiology.models.training.clips import ClipSource

@@ -21,8 +21,7 @@ from semiology.data.gestures import import_gestures
 from semiology.data.store import Store
 from semiology.errors import UserError
 from semiology.evaluation.run.predictions import read_predictions
-from semiology.experiments.protocol import Fusion, Protocol, Task
-from semiology.experiments.splits import Split
+from semiology.evaluation.run.settings import Fusion, Protocol, Split, Task
 from semiology.models.training.clips import ClipSource
 from semiology.models.training.reading import Reading
 

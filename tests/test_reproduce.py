@@ -27,8 +27,8 @@ from semiology.evaluation.published import (
     Published,
     PublishedCohort,
 )
+from semiology.evaluation.run.settings import Protocol
 from semiology.evaluation.statistics.intervals import wilson
-from semiology.experiments.protocol import Protocol
 from semiology.experiments.reproduce.comparison import (
     best_guess,
     clips_of_f1,

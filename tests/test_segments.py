@@ -12,10 +12,10 @@ import torch
 
 from semiology import UserError, load_skeleton
 from semiology.data.store import Store
+from semiology.evaluation.run.settings import Model, Protocol, Task
 from semiology.experiments.explain import explain
 from semiology.experiments.loso import run_loso
 from semiology.experiments.probe import layer_features, layer_names
-from semiology.experiments.protocol import Model, Protocol, Task
 from semiology.models.networks import AGCN, GAT, TCN, Aggregator, Network, Segments, StreamShape
 from semiology.models.training.augmentation import Augmentation
 from semiology.models.training.clips import ClipData, ClipSource

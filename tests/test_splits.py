@@ -9,11 +9,11 @@ import pytest
 
 from semiology import UserError
 from semiology.evaluation.run.files import split_of, split_pairs
+from semiology.evaluation.run.settings import Model, Protocol, Split, Task
 from semiology.evaluation.statistics.units import combine, split_differences
 from semiology.experiments.fold import key_settings
 from semiology.experiments.loso import run_loso
-from semiology.experiments.protocol import Model, Protocol, Task
-from semiology.experiments.splits import Split, deal
+from semiology.experiments.splits import deal
 from semiology.models.networks import Network
 from semiology.models.training.clips import ClipData
 from semiology.models.training.reading import Reading, Schedule

@@ -3,9 +3,9 @@
 import json
 
 from semiology.cli import parser
+from semiology.evaluation.run.settings import Protocol
 from semiology.evaluation.statistics.results import table_text
 from semiology.experiments.loso import run_loso
-from semiology.experiments.protocol import Protocol
 
 
 def run(arguments: list[str]) -> int:

@@ -7,8 +7,8 @@ from functools import lru_cache
 
 import numpy as np
 
+from semiology.evaluation.run.settings import Protocol
 from semiology.evaluation.statistics.permutation import exchange
-from semiology.experiments.protocol import Protocol
 from semiology.models.training.clips import ClipData, ClipSource
 from semiology.models.training.reading import Reading
 

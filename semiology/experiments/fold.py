@@ -18,12 +18,13 @@ from typing import Any
 
 import numpy as np
 
+from semiology.evaluation.run.predictions import TEST
+from semiology.evaluation.run.settings import Model, Protocol
 from semiology.evaluation.statistics.calibration import Calibrator
 from semiology.evaluation.statistics.metrics import confusion_table, from_confusion, metric_names
 from semiology.evaluation.statistics.permutation import LosoRidge, exchange
 from semiology.experiments.clips import clips_digest, open_source, task_source
-from semiology.experiments.protocol import Model, Protocol
-from semiology.experiments.splits import TEST, Part
+from semiology.experiments.splits import Part
 from semiology.experiments.training import (
     Trained,
     TrainingSet,
@@ -256,7 +257,7 @@ def write_record(
     )
     fitted, chosen = calibrators(protocol, task, inner), selected(protocol, task, inner)
     rows = with_calibration(scored(trained), fitted)
-    if baseline := protocol.has_baseline(part) and fold.permutation is None:
+    if baseline := protocol.has_baseline(part.name) and fold.permutation is None:
         linear_rows, taught = linear_fold(training.source, part.held_out)
         rows += linear_rows
     for name, model in chosen.items():

@@ -16,9 +16,9 @@ from semiology.errors import UserError
 from semiology.evaluation.audit import audit, verdict, write_sources
 from semiology.evaluation.report import write_report
 from semiology.evaluation.report.model_card import write_cards
+from semiology.evaluation.run.settings import Protocol
 from semiology.experiments.clips import begin_run, task_source
 from semiology.experiments.fold import Fold, fold_key, read_record, run_fold, train_final
-from semiology.experiments.protocol import Protocol
 from semiology.experiments.run_files import predictions_table, write_beside
 from semiology.experiments.training import check_parts, deal_parts
 from semiology.files import atomic_path, slug

@@ -16,18 +16,16 @@ import yaml
 
 from semiology.errors import UserError
 from semiology.evaluation.run.files import read_json
-from semiology.evaluation.run.predictions import COLUMNS, OPTIONAL
+from semiology.evaluation.run.predictions import COLUMNS, OPTIONAL, TEST, TEST_SET
+from semiology.evaluation.run.settings import Fusion, Protocol
 from semiology.evaluation.statistics.results import values
 from semiology.experiments.clips import open_source
 from semiology.experiments.fold import LINEAR, linear_null
-from semiology.experiments.protocol import Fusion, Protocol
-from semiology.experiments.splits import TEST
 from semiology.experiments.training import calibrators
 from semiology.files import atomic_path, slug, write_text
 from semiology.models.networks import AGCN
 from semiology.models.training.saved import load_model, note
 
-TEST_SET = " in the unseen test set"
 STREAMS = {"body": "pose", "face": "face", "frame": "snippets"}  # what is read -> as tables call it
 
 

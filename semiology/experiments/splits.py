@@ -4,42 +4,15 @@ import re
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 from sklearn.model_selection import StratifiedGroupKFold
 
 from semiology.data.cohort import Cohort
 from semiology.errors import UserError
+from semiology.evaluation.run.predictions import TEST
+from semiology.evaluation.run.settings import Split
 from semiology.models.training.clips import ClipData
-
-TEST = "test"  # name of the fold that holds the unseen test set
-
-
-@dataclass(frozen=True)
-class Split:
-    """How clips are dealt to folds; each question has its own.
-
-    Attributes:
-        by: "participant" leaves one participant out at a time [P: Hou et al. 2022]: what will
-            happen with somebody new? "grouped" deals whole participants to `folds` folds, levels
-            spread evenly: the same question, cheaper. "centre" leaves one value of `column` out at
-            a time: what will happen in another hospital? "recording" deals whole recordings, not
-            participants [P: AVSS 2021; GESTURES], so that a participant may be on both sides: what
-            will happen with another seizure of somebody known? Its scores do not hold for new
-            patients, and the audit says so.
-        folds: number of folds where they are dealt; each seed deals anew.
-        column: of clips.tsv or participants.tsv, for "centre".
-        test: participants of an unseen test set, kept out of every fold and scored once, by models
-            trained on all others [P: the myasthenia study's 50 + 50 and 20 + 19]. Those of them who
-            are not scored for a task, or in whom nothing was found, are passed over there, if
-            others are left.
-    """
-
-    by: Literal["participant", "grouped", "centre", "recording"] = "participant"
-    folds: int = 10
-    column: str = "centre"
-    test: list[str] | None = None
 
 
 @dataclass(frozen=True)

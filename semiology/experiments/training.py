@@ -9,13 +9,13 @@ from typing import Any
 
 import numpy as np
 
+from semiology.evaluation.run.settings import Model, Protocol
 from semiology.evaluation.statistics.calibration import Calibrator, fit_calibrator
 from semiology.experiments.clips import task_source
-from semiology.experiments.protocol import Model, Protocol
 from semiology.experiments.splits import Part, deal, deal_groups
 from semiology.models.training.clips import ClipSource
 from semiology.models.training.datamodule import ClipDataModule
-from semiology.models.training.modules import StreamModule
+from semiology.models.training.modules import DistillationModule, StreamModule
 from semiology.models.training.trainer import fit, score
 
 Trained = dict[str, tuple[StreamModule, ClipDataModule]]
@@ -103,10 +103,20 @@ def train_models(
     trained: Trained = {}
     for name, model in protocol.models_of(task, only).items():
         data = _data(protocol, model, training)
-        module = model.module(trained[model.teacher][0] if model.teacher else None)
+        module = untrained(model, trained[model.teacher][0] if model.teacher else None)
         seed = zlib.crc32(f"{training.seed}/{name}/{training.name}".encode()) % 2**31
         trained[name] = fit(module, data, model.schedule, seed), data
     return trained
+
+
+def untrained(model: Model, teacher: StreamModule | None = None) -> StreamModule:
+    """A fresh module for a model, with its teacher if it has one."""
+    common = (model.learning_rate, model.weight_decay, model.balance, model.label_smoothing)
+    if teacher is None:
+        return StreamModule(model.network, *common)
+    how = model.distillation
+    weights = (how.temperature, how.label_weight, how.teacher_weight, how.feature_weight)
+    return DistillationModule(model.network, teacher.network, *weights, *common)
 
 
 def _data(protocol: Protocol, model: Model, training: TrainingSet) -> ClipDataModule:

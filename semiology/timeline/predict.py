@@ -13,6 +13,7 @@ import xarray as xr
 from semiology.data.overlay import write_overlay
 from semiology.data.skeleton import load_skeleton
 from semiology.errors import UserError
+from semiology.evaluation.run.settings import PREFERRED
 from semiology.evaluation.statistics.calibration import Calibrator
 from semiology.files import content_hash, write_text
 from semiology.models.training.clips import ClipData, ClipSource, prepare, too_few, too_little
@@ -21,8 +22,6 @@ from semiology.models.training.saved import SavedModel, load_model
 from semiology.tracking.extraction import ExtractOptions, extract_tracks, share_found
 from semiology.tracking.extraction.tracks import backend, keypoints_read
 from semiology.tracking.pose.base import KeypointRCNNOptions
-
-PREFERRED = ("agcn_kd", "agcn")  # at test only AGCNs are used [P]
 
 
 @dataclass(frozen=True)

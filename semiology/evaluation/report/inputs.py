@@ -12,6 +12,7 @@ from pydantic import Field
 from semiology.errors import UserError
 from semiology.evaluation.run import files as run_files
 from semiology.evaluation.run.files import Checked, File, checked, digests, read_json
+from semiology.models.training.reading import NotAssessable
 
 # verdict of an audit whose predictions.csv or null.json are not those that lie beside it
 STALE = "of other predictions"
@@ -113,15 +114,6 @@ class Reproduction(File):
     deviations: list[str] = Field(default=[])
     not_run: list[str] = Field(default=[])
     unstated: list[str] = Field(default=[])
-
-
-class NotAssessable(File):
-    """A scored clip of which nothing is said, because it was tracked too poorly."""
-
-    clip_id: str
-    participant_id: str
-    truth: str = ""
-    reason: str = ""
 
 
 class NotAssessed(File):

@@ -5,17 +5,22 @@ Checked is only what a reader relies on; whatever else lies in a file is let thr
 and newer runs can be read.
 """
 
+import dataclasses
 import json
 from collections.abc import Mapping
+from functools import reduce
 from itertools import combinations
+from operator import or_
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from types import UnionType
+from typing import Any, Literal, TypeVar, get_args, get_origin, get_type_hints
 
 import yaml
-from pydantic import BaseModel, ConfigDict, RootModel, ValidationError
+from pydantic import BaseModel, ConfigDict, RootModel, ValidationError, create_model
 
 from semiology.errors import UserError
 from semiology.evaluation.run.predictions import TEST_SET
+from semiology.evaluation.run.settings import Fusion, Protocol
 from semiology.files import content_hash
 
 
@@ -28,72 +33,35 @@ class File(BaseModel):
 Checked = TypeVar("Checked", bound=BaseModel)
 
 
-class Split(File):
-    """Who is held out together."""
-
-    by: str = "participant"
-    test: list[str] | None = None
-
-
-class Network(File):
-    """A stream by its class."""
-
-    stream: str = ""
-
-
-class Schedule(File):
-    """How long is trained."""
-
-    epochs: int | None = None
-    patience: int | None = None
+def partial(settings: type) -> type[File]:
+    """A check of settings as a file holds them: those that are there are of the right kind, any may
+    be absent or null, and others are passed over.
+    """
+    hints = get_type_hints(settings)
+    names = [field.name for field in dataclasses.fields(settings)]
+    return create_model(  # type: ignore[no-any-return,call-overload]
+        settings.__name__,
+        __base__=File,
+        **{name: (_partial(hints[name]) | None, None) for name in names},
+    )
 
 
-class Model(File):
-    """A model of the protocol."""
-
-    network: Network | None = None
-    teacher: str | None = None
-    balance: bool | None = None
-    schedule: Schedule | None = None
-
-
-class Task(File):
-    """A task of the protocol, the models that it names, and its own split if it has one."""
-
-    reading: dict[str, Any] | None = None
-    models: list[str] | None = None
-    split: Split | None = None
+def _partial(hint: Any) -> Any:
+    """The type of a setting, with all settings classes in it replaced by their checks."""
+    if dataclasses.is_dataclass(hint):
+        return hint if hint is Fusion else partial(hint)  # type: ignore[arg-type]
+    inner = tuple(_partial(part) for part in get_args(hint))
+    origin = get_origin(hint)
+    if not inner or origin is Literal:
+        return hint
+    if origin is dict:
+        return dict[inner[0], inner[1] | None]  # type: ignore[valid-type]
+    if origin is tuple:
+        return list[inner[0]]  # type: ignore[valid-type]
+    return reduce(or_, inner) if origin is UnionType else origin[inner]
 
 
-class Fusion(File):
-    """Models whose probabilities are averaged."""
-
-    task: str
-    model: str
-    members: list[str]
-
-
-class Calibration(File):
-    """What is fitted on inner folds."""
-
-    method: Literal["none", "temperature", "isotonic"] = "none"
-    coverage: float | None = None
-    models: list[str] | None = None
-
-
-class Protocol(File):
-    """config.yaml, as `semiology loso` writes its protocol."""
-
-    split: Split | None = None
-    tasks: dict[str, Task | None] | None = None
-    models: dict[str, Model | None] | None = None
-    fusions: list[Fusion] | None = None
-    selections: dict[str, list[str]] | None = None
-    calibration: Calibration | None = None
-    seeds: list[int] | None = None
-    validation: float | None = None
-    permutations: int | None = None
-    baseline: bool | None = None
+PROTOCOL = partial(Protocol)  # config.yaml, as `semiology loso` writes it
 
 
 class Null(RootModel[dict[str, dict[str, dict[str, list[float | None]]]]]):
@@ -157,7 +125,7 @@ def read_config(path: Path) -> tuple[dict[str, Any], str]:
             f"{path}: not YAML ({' '.join(str(error).split())}); delete it, or write it anew with"
             " `semiology loso`"
         ) from error
-    checked(path, "loso", Protocol, parsed)
+    checked(path, "loso", PROTOCOL, parsed)
     return parsed, text
 
 

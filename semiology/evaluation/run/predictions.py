@@ -29,7 +29,8 @@ COLUMNS = (
 OPTIONAL = ("recording_id", "calibrated", "plausible")
 TOLERANCE = 1e-3  # probabilities written with four digits still sum to one
 ROUNDED = 1e-4  # two of them that were all but equal may have changed places by rounding
-TEST_SET = " in the unseen test set"  # what the tasks of such rows end with
+TEST = "test"  # name of the fold that holds the unseen test set
+TEST_SET = " in the unseen test set"  # what the tasks of its rows end with
 
 
 def read_predictions(path: str | Path) -> pd.DataFrame:

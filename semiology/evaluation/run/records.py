@@ -9,9 +9,9 @@ import pandas as pd
 from pydantic import Field, model_validator
 
 from semiology.evaluation.run.files import File, checked, read_json
-from semiology.evaluation.run.predictions import TEST_SET
+from semiology.evaluation.run.predictions import TEST, TEST_SET
+from semiology.evaluation.statistics.calibration import Calibrator
 
-TEST = "test"  # the split of those that scored the unseen test set
 KEYS = {
     "task",
     "seed",
@@ -27,14 +27,6 @@ KEYS = {
 }
 
 Record = dict[str, Any]
-
-
-class Calibrator(File):
-    """A fitted calibration, in numbers."""
-
-    temperature: float = 1.0
-    steps: list[tuple[list[float], list[float]]] | None = None
-    threshold: float | None = None
 
 
 class Trained(File):

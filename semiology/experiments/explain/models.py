@@ -8,9 +8,8 @@ import yaml
 
 from semiology.errors import UserError
 from semiology.evaluation.run.kept import KeptFolds, kept_folds
+from semiology.evaluation.run.settings import PREFERRED
 from semiology.models.training.saved import SavedModel, load_model
-
-PREFERRED = ("agcn_kd", "agcn")  # what `semiology predict` prefers, too
 
 
 @dataclass(frozen=True)

@@ -12,11 +12,11 @@ from semiology.data.cohort import Cohort
 from semiology.errors import UserError
 from semiology.evaluation.published import HOU_2022, HOU_2022_PATIENTS_WITH, HOU_2022_TABLE_1
 from semiology.evaluation.report import write_report
+from semiology.evaluation.run.settings import Protocol, Task
 from semiology.evaluation.statistics.metrics import NAMES
 from semiology.evaluation.statistics.results import model_name
 from semiology.experiments.clips import open_source
 from semiology.experiments.loso import run_loso
-from semiology.experiments.protocol import Protocol, Task
 from semiology.experiments.reproduce.comparison import (
     CORRELATION,
     Reproduction,

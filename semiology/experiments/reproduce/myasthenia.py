@@ -28,6 +28,7 @@ from semiology.evaluation.published import MYASTHENIA, MYASTHENIA_PAPER, Publish
 from semiology.evaluation.report import write_report
 from semiology.evaluation.run.files import read_json
 from semiology.evaluation.run.predictions import TEST_SET, levels_of, read_predictions
+from semiology.evaluation.run.settings import Protocol, Task
 from semiology.evaluation.statistics.calibration import RULE as THRESHOLD_RULE
 from semiology.evaluation.statistics.calibration import Threshold, youden
 from semiology.evaluation.statistics.comparison import state, stated
@@ -44,7 +45,6 @@ from semiology.evaluation.statistics.metrics import NAMES, Array
 from semiology.evaluation.statistics.out_of_fold import OutOfFold
 from semiology.evaluation.statistics.tables import in_order, model_name, show
 from semiology.experiments.loso import run_loso
-from semiology.experiments.protocol import Protocol, Task
 from semiology.experiments.reproduce.comparison import Reproduction, Row, best_guess, set_beside
 from semiology.experiments.reproduce.settings import (
     KEYPOINTS_ONLY,

@@ -28,7 +28,7 @@ from semiology.data.skeleton import mirrored_name
 from semiology.data.store import Store, clip_tracks
 from semiology.errors import UserError
 from semiology.models.networks.base import StreamShape
-from semiology.models.training.reading import Reading
+from semiology.models.training.reading import NotAssessable, Reading
 
 
 @dataclass(frozen=True)
@@ -64,16 +64,6 @@ class ClipData:
 Content = tuple[
     dict[str, Any], str
 ]  # what a clip holds, by ClipData's names; and why that is not assessable, or nothing
-
-
-@dataclass(frozen=True)
-class NotAssessable:
-    """A scored clip in which too little of the patient was found to say anything."""
-
-    clip_id: str
-    participant_id: str
-    truth: str
-    reason: str
 
 
 @dataclass(frozen=True)

@@ -115,6 +115,21 @@ class Reading:
 
 
 @dataclass(frozen=True)
+class NotAssessable:
+    """A scored clip that a reading cannot assess: too little of the patient was found.
+
+    Attributes:
+        truth: its class.
+        reason: how much was found, and how much `Reading.min_found` requires.
+    """
+
+    clip_id: str
+    participant_id: str
+    truth: str = ""
+    reason: str = ""
+
+
+@dataclass(frozen=True)
 class Schedule:
     """How long one network is trained. Our choice.
 

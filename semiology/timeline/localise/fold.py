@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from semiology.experiments.training import untrained
 from semiology.files import write_text
 from semiology.models.networks import Network
 from semiology.models.training.datamodule import ClipDataModule
@@ -72,7 +73,7 @@ def train(settings: Localisation, recordings: Sequence[Recording], held_out: str
         augmentation=settings.augmentation,
         seed=settings.seed,
     )
-    module = fit(settings.windows.module(None), data, settings.windows.schedule, number)
+    module = fit(untrained(settings.windows), data, settings.windows.schedule, number)
     encoder = module.network.cpu().eval()
     network, options = timeline_network(encoder, data.shape, settings)
     rng = np.random.default_rng(number)

@@ -1,5 +1,5 @@
-"""What a run is asked to do: tasks, models, training, who is held out. The content of a config
-file.
+"""The settings of a run: tasks, models, training, which clips are held out. The content of a config
+file, defined here alone and without torch: training and reports read the same classes.
 """
 
 from collections.abc import Iterable
@@ -7,19 +7,49 @@ from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from semiology.errors import UserError
+from semiology.evaluation.run.predictions import TEST
 from semiology.evaluation.statistics.calibration import Calibration
-from semiology.experiments.splits import TEST, Part, Split
 from semiology.files import slug
-from semiology.models.networks import Network
+from semiology.models.networks.base import Network
 from semiology.models.training.augmentation import Augmentation
-from semiology.models.training.modules import DistillationModule, StreamModule
 from semiology.models.training.reading import Reading, Schedule
 from semiology.parallel import Workers
+
+PREFERRED = (
+    "agcn_kd",
+    "agcn",
+)  # models that are taken first where none is named [P: AGCNs at test]
+
+
+@dataclass(frozen=True)
+class Split:
+    """How clips are dealt to folds; each question has its own.
+
+    Attributes:
+        by: "participant" leaves one participant out at a time [P: Hou et al. 2022]: what will
+            happen with somebody new? "grouped" deals whole participants to `folds` folds, levels
+            spread evenly: the same question, cheaper. "centre" leaves one value of `column` out at
+            a time: what will happen in another hospital? "recording" deals whole recordings, not
+            participants [P: AVSS 2021; GESTURES], so that a participant may be on both sides: what
+            will happen with another seizure of somebody known? Its scores do not hold for new
+            patients, and the audit says so.
+        folds: number of folds where they are dealt; each seed deals anew.
+        column: of clips.tsv or participants.tsv, for "centre".
+        test: participants of an unseen test set, kept out of every fold and scored once, by models
+            trained on all others [P: the myasthenia study's 50 + 50 and 20 + 19]. Those of them who
+            are not scored for a task, or in whom nothing was found, are passed over there, if
+            others are left.
+    """
+
+    by: Literal["participant", "grouped", "centre", "recording"] = "participant"
+    folds: int = 10
+    column: str = "centre"
+    test: list[str] | None = None
 
 
 @dataclass(frozen=True)
 class Distillation:
-    """How a student hears its teacher; see DistillationModule. Defaults: [R]."""
+    """How a student learns from its teacher; see DistillationModule. Defaults: [R]."""
 
     temperature: float = 1.0
     label_weight: float = 1.0
@@ -55,15 +85,6 @@ class Model:
     balance: bool = True
     label_smoothing: float = 0.0
     schedule: Schedule = field(default_factory=Schedule)
-
-    def module(self, teacher: StreamModule | None) -> StreamModule:
-        """A fresh, untrained module."""
-        common = (self.learning_rate, self.weight_decay, self.balance, self.label_smoothing)
-        if teacher is None:
-            return StreamModule(self.network, *common)
-        told = self.distillation
-        weights = (told.temperature, told.label_weight, told.teacher_weight, told.feature_weight)
-        return DistillationModule(self.network, teacher.network, *weights, *common)
 
     def read(self, reading: Reading) -> Reading:
         own = {"channels": self.channels or None, "segments": self.segments, "gamma": self.gamma}
@@ -274,9 +295,9 @@ class Protocol(Workers):
         """Who is held out together in a task."""
         return self.tasks[task].split or self.split
 
-    def has_baseline(self, part: Part) -> bool:
-        """Whether the linear model is scored in this fold: not in the unseen test set."""
-        return self.baseline and part.name != TEST
+    def has_baseline(self, fold: str) -> bool:
+        """Whether the linear model is scored in the fold of this name: not in the unseen test set."""
+        return self.baseline and fold != TEST
 
     def models_of(self, task: str, only: Iterable[str] | None = None) -> dict[str, Model]:
         """The task's models, or some of them, teachers before their students; a teacher is trained
