@@ -1,11 +1,10 @@
 """semiology cohort check DIR, or semiology cohort import gestures FOLDER --out COHORT"""
 
-import json
 from pathlib import Path
 
 from semiology.cli import act, parser
 from semiology.errors import UserError
-from semiology.files import write_text
+from semiology.files import read_json, write_json
 
 
 def run(arguments: list[str]) -> int:
@@ -37,7 +36,7 @@ def _check(arguments: list[str]) -> int:
     report = check_cohort(parsed.folder)
     print(report)
     if parsed.json:
-        write_text(parsed.json, json.dumps(report.to_dict(), indent=1))
+        write_json(parsed.json, report.to_dict())
     return 0 if report.ok else 1
 
 
@@ -62,7 +61,7 @@ def _import(arguments: list[str]) -> int:
     )
     parsed = made.parse_args(arguments)
     store = import_gestures(parsed.folder, parsed.out, parsed.snippet, parsed.rate, parsed.shortest)
-    notes = json.loads((parsed.out / "notes.json").read_text(encoding="utf-8"))
+    notes = read_json(parsed.out / "notes.json", list)
     print(
         "\n".join([*(f"note: {note}" for note in notes), f"cohort: {parsed.out}, store: {store}"])
     )

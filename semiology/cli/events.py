@@ -2,7 +2,6 @@
 TIMELINE --out DIR
 """
 
-import json
 import sys
 from pathlib import Path
 
@@ -11,7 +10,7 @@ from jsonargparse import ArgumentParser, Namespace
 from semiology.cli import act, parser
 from semiology.data.events import read_events
 from semiology.errors import UserError
-from semiology.files import write_text
+from semiology.files import write_json
 from semiology.timeline.events import evaluate as judging
 from semiology.timeline.events import tuning
 from semiology.timeline.events.find import find_in_timeline
@@ -72,7 +71,7 @@ def _score(arguments: list[str]) -> int:
         "people": _people(asked),
     }
     if asked.out:
-        write_text(asked.out, json.dumps(judged, indent=1) + "\n")
+        write_json(asked.out, judged)
     print(f"{judging.text(judged)}\n{judged['people']}")
     return _told(missing)
 

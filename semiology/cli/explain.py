@@ -1,10 +1,10 @@
 """semiology explain RUN [--task ...] [--model ...] [--clips ...] [--method ...]"""
 
-import json
 from typing import Any
 
 from semiology.cli import options, parser
 from semiology.experiments.explain import explain
+from semiology.files import read_json
 
 WHO = {
     "never seen": "each clip by a model that never saw the person",
@@ -18,7 +18,7 @@ def run(arguments: list[str]) -> int:
     made = parser("explain", explain)
     made.add_function_arguments(explain, as_positional=True)
     for path in explain(**options(made.parse_args(arguments))):
-        print(text(json.loads(path.read_text(encoding="utf-8"))))
+        print(text(read_json(path)))
         print(f"{path}\n")
     return 0
 

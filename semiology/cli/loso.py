@@ -1,17 +1,16 @@
 """semiology loso --config FILE [--jobs N ...]"""
 
-import json
-
 from semiology.cli import parser
 from semiology.evaluation.run.settings import Protocol
 from semiology.evaluation.statistics.results import table_text
 from semiology.experiments.loso import run_loso
+from semiology.files import read_json
 
 
 def run(arguments: list[str]) -> int:
     result = run_loso(read_protocol(arguments))
     if result.report:
-        print(table_text(json.loads((result.run / "metrics.json").read_text(encoding="utf-8"))))
+        print(table_text(read_json(result.run / "metrics.json")))
         print(
             f"\naudit: {result.audit} (semiology audit {result.run} says why)\nreport:"
             f" {result.report}"

@@ -1,11 +1,11 @@
 """semiology report RUN [--format html|csv]"""
 
-import json
 from pathlib import Path
 
 from semiology.cli import parser
 from semiology.evaluation.report import write_cards, write_report, write_tables
 from semiology.evaluation.statistics.results import table_text
+from semiology.files import read_json
 
 
 def run(arguments: list[str]) -> int:
@@ -24,6 +24,6 @@ def run(arguments: list[str]) -> int:
         return 0
     path = write_report(parsed.run)
     write_cards(parsed.run)
-    print(table_text(json.loads((Path(parsed.run) / "metrics.json").read_text(encoding="utf-8"))))
+    print(table_text(read_json(Path(parsed.run) / "metrics.json")))
     print(f"\nreport: {path}")
     return 0

@@ -18,7 +18,9 @@ from typing import Any
 
 import numpy as np
 
+from semiology.errors import UserError
 from semiology.evaluation.run.predictions import TEST
+from semiology.evaluation.run.records import Record, read_record
 from semiology.evaluation.run.settings import Model, Protocol
 from semiology.evaluation.statistics.calibration import Calibrator
 from semiology.evaluation.statistics.metrics import confusion_table, from_confusion, metric_names
@@ -34,7 +36,7 @@ from semiology.experiments.training import (
     selected,
     train_models,
 )
-from semiology.files import slug, write_text
+from semiology.files import slug, write_json
 from semiology.models.training.clips import ClipSource, summaries
 from semiology.models.training.datamodule import ClipDataModule
 from semiology.models.training.reading import Reading
@@ -300,7 +302,7 @@ def write_record(
         "predictions": rows,
         "seconds": round(seconds, 2),
     }
-    write_text(fold.path(run), json.dumps(record))
+    write_json(fold.path(run), record, indent=None)
 
 
 def with_calibration(
@@ -391,21 +393,17 @@ def save(
     ).save(folder)
 
 
-def read_record(path: Path, key: str, source: ClipSource) -> dict[str, Any] | None:
+def finished_record(path: Path, key: str, source: ClipSource) -> Record | None:
     """The record of a fold if it is there, made with this key and from these names; else None, and
     the fold is to be trained.
 
-    The names of levels and recordings change nothing in a model, but stand in the record.
+    The names of classes and recordings change nothing in a model, but stand in the record.
     """
     try:
-        record = json.loads(path.read_text(encoding="utf-8"))
-        names = (
-            record["levels"],
-            {row["clip_id"]: row["recording_id"] for row in record["predictions"]},
-        )
-    except (OSError, ValueError, KeyError, TypeError):
+        record = read_record(path)
+        rows = {row["clip_id"]: row["recording_id"] for row in record["predictions"]}
+        names = (record["levels"], rows)
+    except (UserError, KeyError, TypeError):
         return None
-    recordings = {
-        clip.clip_id: clip.recording_id for clip in source.clips if clip.clip_id in names[1]
-    }
+    recordings = {clip.clip_id: clip.recording_id for clip in source.clips if clip.clip_id in rows}
     return record if record.get("key") == key and names == (source.levels, recordings) else None

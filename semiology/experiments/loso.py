@@ -18,7 +18,7 @@ from semiology.evaluation.report import write_report
 from semiology.evaluation.report.model_card import write_cards
 from semiology.evaluation.run.settings import Protocol
 from semiology.experiments.clips import begin_run, task_source
-from semiology.experiments.fold import Fold, fold_key, read_record, run_fold, train_final
+from semiology.experiments.fold import Fold, finished_record, fold_key, run_fold, train_final
 from semiology.experiments.run_files import predictions_table, write_beside
 from semiology.experiments.training import check_parts, deal_parts
 from semiology.files import atomic_path, slug
@@ -172,7 +172,7 @@ def _folds(protocol: Protocol, tasks: list[str]) -> tuple[list[Fold], dict[str, 
 
 
 def _record(protocol: Protocol, fold: Fold, run: Path, key: str) -> dict[str, Any]:
-    record = read_record(fold.path(run), key, task_source(protocol, fold.task))
+    record = finished_record(fold.path(run), key, task_source(protocol, fold.task))
     if record is None:
         raise UserError(
             f"{fold.path(run)}: the fold's record is not there any more; run the same command again"
@@ -181,7 +181,7 @@ def _record(protocol: Protocol, fold: Fold, run: Path, key: str) -> dict[str, An
 
 
 def _is_done(protocol: Protocol, fold: Fold, run: Path, key: str) -> bool:
-    if read_record(fold.path(run), key, task_source(protocol, fold.task)) is None:
+    if finished_record(fold.path(run), key, task_source(protocol, fold.task)) is None:
         return False
     kept = fold.kept(run)
     return kept is None or not protocol.keep or is_saved(kept, protocol.models_of(fold.task), key)

@@ -15,14 +15,14 @@ import pandas as pd
 import yaml
 
 from semiology.errors import UserError
-from semiology.evaluation.run.files import read_json
+from semiology.evaluation.run.files import run_json
 from semiology.evaluation.run.predictions import COLUMNS, OPTIONAL, TEST, TEST_SET
 from semiology.evaluation.run.settings import Fusion, Protocol
 from semiology.evaluation.statistics.results import values
 from semiology.experiments.clips import open_source
 from semiology.experiments.fold import LINEAR, linear_null
 from semiology.experiments.training import calibrators
-from semiology.files import atomic_path, slug, write_text
+from semiology.files import atomic_path, read_json, slug, write_json, write_text
 from semiology.models.networks import AGCN
 from semiology.models.training.saved import load_model, note
 
@@ -148,15 +148,15 @@ def write_beside(
         missing: task -> what of it is not there, and why.
         run: the folder.
     """
-    _write_json(run / "notes.json", _notes(protocol, tasks, missing))
-    _write_json(run / "cohort.json", _cohort(protocol, tasks))
-    _write_json(run / "not_assessable.json", _not_assessable(protocol, tasks))
+    write_json(run / "notes.json", _notes(protocol, tasks, missing))
+    write_json(run / "cohort.json", _cohort(protocol, tasks))
+    write_json(run / "not_assessable.json", _not_assessable(protocol, tasks))
     write_text(
         run / "config.yaml",
         yaml.safe_dump(_plain(asdict(protocol)), sort_keys=False, allow_unicode=True),
     )
     if null := _null(protocol, tasks, records):
-        _write_json(run / "null.json", null)
+        write_json(run / "null.json", null)
     else:
         (run / "null.json").unlink(missing_ok=True)  # of an earlier protocol
     for drawn in (run / "adjacency").glob("*.npz"):  # of an earlier protocol, too
@@ -231,15 +231,11 @@ def _notes(protocol: Protocol, tasks: list[str], missing: Mapping[str, str]) -> 
     notes = []
     description = Path(protocol.cohort) / "dataset_description.json"  # BIDS
     if description.exists():
-        try:
-            said = json.loads(description.read_text(encoding="utf-8")).get("Acknowledgements", "")
-        except (ValueError, AttributeError) as error:
-            raise UserError(
-                f"{description}: not a JSON object ({error}); correct it or take it away"
-            ) from error
-        notes += [said] if str(said).lower().startswith("synthetic") else []
+        described = read_json(description, remedy="correct it or take it away")
+        thanks = described.get("Acknowledgements", "")
+        notes += [thanks] if str(thanks).lower().startswith("synthetic") else []
     notes += [
-        str(note) for note in read_json(Path(protocol.cohort) / "notes.json", "cohort import", list)
+        str(note) for note in run_json(Path(protocol.cohort) / "notes.json", "cohort import", list)
     ]  # of features brought along
     for task in tasks:
         source = open_source(protocol.cohort, protocol.store, protocol.tasks[task].reading)
@@ -285,10 +281,6 @@ def _cohort(protocol: Protocol, tasks: list[str]) -> dict[str, Any]:
             **{f"clips {level}": int(count) for level, count in zip(source.levels, counts)},
         }
     return table
-
-
-def _write_json(path: Path, content: Any) -> None:
-    write_text(path, json.dumps(content, indent=1) + "\n")
 
 
 def _plain(value: Any) -> Any:

@@ -1,6 +1,5 @@
 """One video in, each sign's probability over time out."""
 
-import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,7 +14,7 @@ from semiology.data.skeleton import load_skeleton
 from semiology.errors import UserError
 from semiology.evaluation.run.settings import PREFERRED
 from semiology.evaluation.statistics.calibration import Calibrator
-from semiology.files import content_hash, write_text
+from semiology.files import content_hash, write_json
 from semiology.models.training.clips import ClipData, ClipSource, prepare, too_few, too_little
 from semiology.models.training.datamodule import NO_CHANGE, ClipDataset
 from semiology.models.training.saved import SavedModel, load_model
@@ -107,7 +106,7 @@ def predict(
         "signs": signs,
     }
     folder = Path(Path(video).stem + "_prediction") if out is None else Path(out)
-    write_text(folder / "prediction.json", json.dumps(result, indent=1) + "\n")
+    write_json(folder / "prediction.json", result)
     write_overlay(
         video,
         tracks["body"],

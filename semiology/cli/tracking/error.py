@@ -1,6 +1,5 @@
 """semiology tracking error TRACKS LABELS"""
 
-import json
 from pathlib import Path
 
 import xarray as xr
@@ -9,7 +8,7 @@ from semiology.cli import parser
 from semiology.data import formats
 from semiology.data.skeleton import load_skeleton
 from semiology.errors import UserError
-from semiology.files import write_text
+from semiology.files import write_json
 from semiology.tracking.finetune.error import CUTOFF, as_labels, tracking_error
 from semiology.tracking.labels.files import read_labels
 from semiology.tracking.labels.labels import Labels
@@ -110,7 +109,7 @@ def run(arguments: list[str]) -> int:
     )
     print(table.text())
     if parsed.out:
-        write_text(parsed.out, json.dumps(table.to_dict(), indent=1) + "\n")
+        write_json(parsed.out, table.to_dict())
     return 0
 
 

@@ -1,10 +1,9 @@
 """semiology tracking truth COHORT --store DIR --out FILE"""
 
-import json
 from pathlib import Path
 
 from semiology.cli import parser
-from semiology.files import write_text
+from semiology.files import write_json
 from semiology.tracking.finetune.error import tracking_truth
 
 
@@ -28,5 +27,5 @@ def run(arguments: list[str]) -> int:
             f" {row['median error']:.3f} {row['unit']}"
         )
     if parsed.out:
-        write_text(parsed.out, json.dumps(table, indent=1) + "\n")
+        write_json(parsed.out, table)
     return 0

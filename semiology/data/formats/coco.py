@@ -7,7 +7,6 @@ labelled counts as confidence 1; in results it is the confidence. Annotations wi
 people; others are linked over time (see `people`). Source: [C] COCO's data format.
 """
 
-import json
 from pathlib import Path
 
 import numpy as np
@@ -21,13 +20,12 @@ from semiology.data.formats.common import (
     names_of,
     note_person,
     pixels,
-    read_json,
     tracks_from_rows,
     triples,
 )
 from semiology.data.keypoint_names import COCO_17
 from semiology.errors import UserError
-from semiology.files import write_text
+from semiology.files import read_json, write_json
 
 
 def read(
@@ -45,7 +43,7 @@ def read(
         UserError: not COCO's, points without names, several people with track_id and none chosen,
             no frame rate.
     """
-    raw = read_json(path)
+    raw = read_json(path, object, what="readable JSON", remedy="export it again")
     try:
         entries, frames, names, sizes = (
             _results(path, raw) if isinstance(raw, list) else _dataset(path, raw)
@@ -206,4 +204,4 @@ def write(tracks: xr.Dataset, path: Path) -> None:
         "annotations": annotations,
         "categories": [{"id": 1, "name": "patient", "keypoints": names_of(tracks), "skeleton": []}],
     }
-    write_text(path, json.dumps(content))
+    write_json(path, content, indent=None)

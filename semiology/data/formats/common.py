@@ -17,7 +17,6 @@ choice]
 
 import csv
 import io
-import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -322,20 +321,6 @@ def write_cells(path: Path, rows: Iterable[Sequence[str]]) -> None:
     text = io.StringIO()
     csv.writer(text, lineterminator="\n").writerows(rows)
     write_text(path, text.getvalue())
-
-
-def read_json(path: Path):
-    """What a JSON file holds.
-
-    Raises:
-        UserError: no such file, or not JSON.
-    """
-    if not path.is_file():
-        raise UserError(f"{path}: no such file")
-    try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except (ValueError, RecursionError) as error:
-        raise UserError(f"{path}: not readable JSON ({error}); export it again") from error
 
 
 def triples(path: Path, where: str, flat: object) -> np.ndarray:

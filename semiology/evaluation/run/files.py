@@ -6,7 +6,6 @@ and newer runs can be read.
 """
 
 import dataclasses
-import json
 from collections.abc import Mapping
 from functools import reduce
 from itertools import combinations
@@ -21,7 +20,7 @@ from pydantic import BaseModel, ConfigDict, RootModel, ValidationError, create_m
 from semiology.errors import UserError
 from semiology.evaluation.run.predictions import TEST_SET
 from semiology.evaluation.run.settings import Fusion, Protocol
-from semiology.files import content_hash
+from semiology.files import content_hash, read_json
 
 
 class File(BaseModel):
@@ -70,27 +69,15 @@ class Null(RootModel[dict[str, dict[str, dict[str, list[float | None]]]]]):
     model_config = ConfigDict(allow_inf_nan=False)
 
 
-def read_json(path: Path, maker: str, kind: type = dict) -> Any:
-    """The JSON object (or list) in a file; an empty one where there is no such file.
+def run_json(path: Path, maker: str, kind: type = dict) -> Any:
+    """The JSON object (or list) in a file of a run; an empty one where there is no such file.
 
     Raises:
-        UserError: the file is not JSON or not of this kind; `maker` is the command that writes it
-            anew.
+        UserError: the file is not JSON or not of this kind; `maker` is the command that writes it.
     """
     if not path.exists():
         return kind()
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise UserError(
-            f"{path}: not JSON ({error}); delete it, or write it anew with `semiology {maker}`"
-        ) from error
-    if not isinstance(content, kind):
-        wanted = "object" if kind is dict else "list"
-        raise UserError(
-            f"{path}: not a JSON {wanted}; delete it, or write it anew with `semiology {maker}`"
-        )
-    return content
+    return read_json(path, kind, remedy=f"delete it, or write it anew with `semiology {maker}`")
 
 
 def checked(path: Path, maker: str, kind: type[Checked], content: Any) -> Checked:
@@ -168,8 +155,8 @@ def split_pairs(config: Mapping[str, Any]) -> list[tuple[str, str]]:
 
 
 def read_null(path: Path) -> dict[str, Any]:
-    """null.json; empty where there is none. Raises as `read_json`."""
-    return checked(path, "loso", Null, read_json(path, "loso")).root
+    """null.json; empty where there is none. Raises as `run_json`."""
+    return checked(path, "loso", Null, run_json(path, "loso")).root
 
 
 def digests(run: str | Path) -> dict[str, str | None]:

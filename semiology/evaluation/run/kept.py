@@ -2,15 +2,15 @@
 never saw. Reads files only, no torch.
 """
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 
 import pandas as pd
 
 from semiology.errors import UserError
-from semiology.evaluation.run.predictions import read_predictions
-from semiology.files import slug
+from semiology.evaluation.run.predictions import TEST, read_predictions
+from semiology.evaluation.run.records import read_record
+from semiology.files import read_json, slug
 
 
 @dataclass(frozen=True)
@@ -106,15 +106,15 @@ def _rows(table: pd.DataFrame, task: str) -> pd.DataFrame:
 
 
 def _fold(path: Path, folder: Path, unseen: frozenset[str]) -> tuple[KeptFold, str]:
-    """A fold as its record tells it, and the record's key."""
+    """A fold as its record has it, and the record's key."""
     try:
-        record = json.loads(path.read_text(encoding="utf-8"))
+        record = read_record(path)
         clips, held = record["clips"], frozenset(record["held_out_clips"])
         people = frozenset(clips[clip] for clip in held)
-        return KeptFold(
-            path.stem, folder, people, held, unseen - held, clips, record["split"] == "test"
-        ), record["key"]
-    except (OSError, ValueError, KeyError, TypeError) as error:
+        test = record["split"] == TEST
+        fold = KeptFold(path.stem, folder, people, held, unseen - held, clips, test)
+        return fold, record["key"]
+    except (UserError, KeyError, TypeError) as error:
         raise UserError(
             f"{path}: the fold's record is missing or damaged; run `semiology loso` again"
         ) from error
@@ -124,8 +124,8 @@ def _key(folder: Path) -> str | None:
     """The key that a saved model was made with."""
     path = folder / "model.json"
     try:
-        return json.loads(path.read_text(encoding="utf-8"))["about"].get("key")
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        return read_json(path)["about"].get("key")
+    except (UserError, KeyError, TypeError, AttributeError) as error:
         raise UserError(
             f"{path}: the model's description is missing or damaged; run `semiology loso` again"
         ) from error

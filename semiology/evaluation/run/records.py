@@ -8,7 +8,7 @@ from typing import Any, Self
 import pandas as pd
 from pydantic import Field, model_validator
 
-from semiology.evaluation.run.files import File, checked, read_json
+from semiology.evaluation.run.files import File, checked, run_json
 from semiology.evaluation.run.predictions import TEST, TEST_SET
 from semiology.evaluation.statistics.calibration import Calibrator
 
@@ -99,7 +99,7 @@ def read_record(path: Path) -> Record:
     Raises:
         UserError: it is damaged; the line names the first place that is wrong.
     """
-    record: Record = read_json(path, "loso")
+    record: Record = run_json(path, "loso")
     if record.keys() >= KEYS:
         checked(path, "loso", Fold, record)
     return record

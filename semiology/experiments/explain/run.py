@@ -37,7 +37,7 @@ from semiology.experiments.explain.models import (
     tasks_of,
 )
 from semiology.experiments.explain.truth import sign_truth
-from semiology.files import atomic_path, write_text
+from semiology.files import atomic_path, read_json, write_json
 from semiology.models.networks import AGCN, GAT
 from semiology.models.training.clips import ClipSource
 from semiology.models.training.reading import Reading
@@ -188,7 +188,7 @@ def explain_model(
     with atomic_path(path.with_name(path.name + ".npz")) as temporary:
         np.savez_compressed(temporary, **arrays(findings))
     told = {"key": key, **document(findings)}
-    write_text(path.with_name(path.name + ".json"), json.dumps(told, indent=1) + "\n")
+    write_json(path.with_name(path.name + ".json"), told)
     return path.with_name(path.name + ".json")
 
 
@@ -292,11 +292,7 @@ def _name(run: Path, task: str) -> str:
         ),
         None,
     )
-    return (
-        task
-        if path is None
-        else str(json.loads(path.read_text(encoding="utf-8"))["about"].get("task", task))
-    )
+    return task if path is None else str(read_json(path)["about"].get("task", task))
 
 
 def _key(models: list[Explained], clips: Sequence[str] | None, method: str) -> str:
@@ -311,9 +307,6 @@ def _key(models: list[Explained], clips: Sequence[str] | None, method: str) -> s
 
 def _is_there(path: Path, key: str) -> bool:
     try:
-        return (
-            json.loads(path.read_text(encoding="utf-8")).get("key") == key
-            and path.with_suffix(".npz").is_file()
-        )
-    except (OSError, ValueError):
+        return read_json(path).get("key") == key and path.with_suffix(".npz").is_file()
+    except UserError:
         return False

@@ -6,7 +6,6 @@ What is known of a phantom's clips: which joints carry the sign, and when.
 The rules are our choice, made before any map was looked at.
 """
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
@@ -25,6 +24,7 @@ from semiology.evaluation.statistics.intervals import (
     leave_one_out,
 )
 from semiology.experiments.explain.maps import ClipMap, share
+from semiology.files import read_json
 from semiology.phantom.drawing.face import expression, landmarks
 from semiology.phantom.drawing.person import draw_person
 
@@ -58,8 +58,10 @@ def sign_truth(cohort: Path, clip_id: str, label: str) -> SignTruth | None:
     path = cohort / "truth" / f"{clip_id}.json"
     if not path.is_file():
         return None
+    remedy = "render the cohort again with `semiology phantom`"
+    truth = read_json(path, what="the truth of a phantom clip", remedy=remedy)
     try:
-        sign = json.loads(path.read_text(encoding="utf-8"))["rendered"].get(label)
+        sign = truth["rendered"].get(label)
         if sign is None:
             return None
         joints = (
@@ -69,10 +71,7 @@ def sign_truth(cohort: Path, clip_id: str, label: str) -> SignTruth | None:
         )
         return SignTruth(frozenset(joints), float(sign["start"]), float(sign["stop"]))
     except (ValueError, KeyError, TypeError) as error:
-        raise UserError(
-            f"{path}: is no truth of a phantom clip ({error}); render the cohort again with"
-            " `semiology phantom`"
-        ) from error
+        raise UserError(f"{path}: not the truth of a phantom clip ({error}); {remedy}") from error
 
 
 @lru_cache(maxsize=8)

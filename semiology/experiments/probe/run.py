@@ -1,6 +1,5 @@
 """A run probed layer by layer, its controls beside each score: what `semiology probe` does."""
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,7 +15,7 @@ from semiology.experiments.probe.models import find_stream, run_cohort, stream_f
 from semiology.experiments.probe.result import ProbeResult
 from semiology.experiments.probe.similarity import similarity
 from semiology.experiments.probe.targets import Kind, cohort_target
-from semiology.files import atomic_path, slug, write_text
+from semiology.files import atomic_path, slug, write_json
 
 # what the table says of each layer, by `Features.seen`; the report warns of the last
 SEEN_SHORT = {
@@ -309,7 +308,7 @@ def probe_run(
     folder = Path(out) if out is not None else stream.run / "probe"
     with atomic_path(folder / f"{name}.csv") as temporary:
         probing.table().to_csv(temporary, index=False)
-    write_text(folder / f"{name}.json", json.dumps(probing.told(), indent=1) + "\n")
+    write_json(folder / f"{name}.json", probing.told())
     return probing
 
 

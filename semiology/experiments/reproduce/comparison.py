@@ -3,7 +3,6 @@
 What a reproduction found: `reproduction.json` for the report, and text for a terminal.
 """
 
-import json
 import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
@@ -14,7 +13,7 @@ from typing import Any
 from semiology.errors import UserError
 from semiology.evaluation.published import Published, PublishedCohort
 from semiology.evaluation.statistics.intervals import wilson
-from semiology.files import write_text
+from semiology.files import write_json
 
 CORRELATION = 0.5  # of being right in two clips of one patient [choice]: no paper prints it
 
@@ -318,7 +317,7 @@ class Reproduction:
             "constants": self.constants,
             **self.extra,
         }
-        write_text(run / "reproduction.json", json.dumps(content, indent=1, allow_nan=False) + "\n")
+        write_json(run / "reproduction.json", content, allow_nan=False)
         return run / "reproduction.json"
 
     def __str__(self) -> str:

@@ -54,7 +54,7 @@ from semiology.experiments.reproduce.settings import (
     read_tags,
     read_yaml,
 )
-from semiology.files import atomic_path, write_text
+from semiology.files import atomic_path, read_json, write_json, write_text
 from semiology.models.device import choose_device
 from semiology.models.networks.segments import Aggregator, Kind
 from semiology.models.training.windows import segment_starts
@@ -414,8 +414,8 @@ def reproduce_gestures(
             for number, level in enumerate(LEVELS)
         },
     }
-    _write_json(out / "cohort.json", cohort)
-    _write_json(out / "notes.json", data.notes)
+    write_json(out / "cohort.json", cohort)
+    write_json(out / "notes.json", data.notes)
     dealing = {
         TASKS[split]: {"split": {"by": SPLIT[split], "folds": protocol.folds}} for split in dealt
     }
@@ -510,7 +510,7 @@ def _run_fold(
         "selected": {},
         "predictions": predictions,
     }
-    write_text(path, json.dumps(record))
+    write_json(path, record, indent=None)
 
 
 def _table(records: list[dict[str, Any]]) -> pd.DataFrame:
@@ -565,11 +565,7 @@ def _key(protocol: GesturesProtocol, data: FeatureSet) -> str:
 
 def _read_record(path: Path, key: str) -> dict[str, Any] | None:
     try:
-        record = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+        record = read_json(path)
+    except UserError:
         return None
     return record if record.get("key") == key else None
-
-
-def _write_json(path: Path, content: Any) -> None:
-    write_text(path, json.dumps(content, indent=1) + "\n")

@@ -2,7 +2,6 @@
 leave-one-subject-out.
 """
 
-import json
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -39,6 +38,7 @@ from semiology.experiments.reproduce.settings import (
     with_workers,
     without_features,
 )
+from semiology.files import read_json
 
 TASKS = {
     ("dystonia", "pose"): "dystonia (pose)",
@@ -130,8 +130,8 @@ def reproduce_hou2022(
     used, left_out, not_run = _on_this_cohort(used, {"dystonia": dystonia, "emotion": emotion})
     result = run_loso(used)
     not_run += [f"{task}: {why}" for task, why in {**result.refused, **result.failed}.items()]
-    metrics = _read_json(out / "metrics.json") if result.report else {"tasks": {}}
-    notes = _read_json(out / "notes.json") if result.report else []
+    metrics = read_json(out / "metrics.json") if result.report else {"tasks": {}}
+    notes = read_json(out / "notes.json", list) if result.report else []
     reproduction = Reproduction(
         paper=HOU_2022.paper,
         assumption=wilson_of_clips(HOU_2022, correlation),
@@ -233,7 +233,3 @@ def _other_trackers(protocol: Protocol, metrics: dict[str, Any]) -> list[str]:
                     f" paper's are by {paper} [P]"
                 )
     return found
-
-
-def _read_json(path: Path) -> Any:
-    return json.loads(path.read_text(encoding="utf-8"))

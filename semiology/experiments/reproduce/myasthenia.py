@@ -26,7 +26,7 @@ from semiology.data.cohort import Cohort
 from semiology.errors import UserError
 from semiology.evaluation.published import MYASTHENIA, MYASTHENIA_PAPER, PublishedArea
 from semiology.evaluation.report import write_report
-from semiology.evaluation.run.files import read_json
+from semiology.evaluation.run.files import run_json
 from semiology.evaluation.run.predictions import TEST_SET, levels_of, read_predictions
 from semiology.evaluation.run.settings import Protocol, Task
 from semiology.evaluation.statistics.calibration import RULE as THRESHOLD_RULE
@@ -465,7 +465,7 @@ def reproduce_myasthenia(
         banner=next(
             (
                 note
-                for note in read_json(out / "notes.json", "loso", list)
+                for note in run_json(out / "notes.json", "loso", list)
                 if str(note).lower().startswith("synthetic")
             ),
             "",

@@ -2,7 +2,6 @@
 build and to read for it.
 """
 
-import json
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -14,7 +13,7 @@ from torch import nn
 
 from semiology.data.skeleton import Skeleton
 from semiology.errors import UserError
-from semiology.files import atomic_path, write_text
+from semiology.files import atomic_path, read_json, write_json
 from semiology.models.networks import Network, StreamShape
 from semiology.models.training.reading import Reading
 
@@ -54,16 +53,16 @@ class SavedModel:
             "shape": asdict(self.shape),
             "about": self.about,
         }
-        write_text(folder / "model.json", json.dumps(description, indent=1))
+        write_json(folder / "model.json", description)
         return folder
 
 
 def note(folder: str | Path, **entries: Any) -> None:
     """Put entries into the `about` of a saved model, beside or in place of what is there."""
     path = Path(folder) / "model.json"
-    description = json.loads(path.read_text(encoding="utf-8"))
+    description = read_json(path)
     description["about"] |= entries
-    write_text(path, json.dumps(description, indent=1))
+    write_json(path, description)
 
 
 def load_model(folder: str | Path) -> SavedModel:
@@ -80,8 +79,8 @@ def load_model(folder: str | Path) -> SavedModel:
             f"{folder}: holds no trained model (model.json and weights.safetensors); `semiology"
             " loso` or `semiology train fit` makes one"
         )
+    raw = read_json(description, remedy="train the model again")
     try:
-        raw = json.loads(description.read_text(encoding="utf-8"))
         graph = raw["shape"].pop("skeleton")
         skeleton = Skeleton(
             name=graph["name"],

@@ -5,7 +5,6 @@ The timelines have to be of people that the model had not seen (out of fold): a 
 those it learned from, and thresholds tuned on them are too high for anybody else.
 """
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
@@ -18,7 +17,7 @@ from semiology.errors import UserError
 from semiology.evaluation.statistics.comparison import number
 from semiology.evaluation.statistics.intervals import draw_participants
 from semiology.evaluation.statistics.tables import show
-from semiology.files import write_text
+from semiology.files import read_json, write_json
 from semiology.timeline.events.evaluate import judged_counts
 from semiology.timeline.events.hysteresis import SAME, Hysteresis, find_events
 from semiology.timeline.events.scoring import Counts, Tolerances, figures, score_events
@@ -198,26 +197,20 @@ def read_thresholds(path: str | Path) -> dict[str, dict[str, Hysteresis]]:
     Raises:
         UserError: no such file, not such a file, thresholds that cannot be.
     """
+    remedy = "write it again with `semiology events tune`"
+    stored = read_json(path, what="a file of thresholds", remedy=remedy)
     try:
-        stored = json.loads(Path(path).read_text(encoding="utf-8"))["signs"]
         return {
             task: {level: Hysteresis(**values) for level, values in levels.items()}
-            for task, levels in stored.items()
+            for task, levels in stored["signs"].items()
         }
-    except FileNotFoundError as error:
-        raise UserError(
-            f"{path}: no such file of thresholds; `semiology events tune` writes it"
-        ) from error
     except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise UserError(
-            f"{path}: not a file of thresholds ({error}); write it anew with `semiology events"
-            " tune`"
-        ) from error
+        raise UserError(f"{path}: not a file of thresholds ({error}); {remedy}") from error
 
 
 def write_thresholds(path: str | Path, tuned: dict[str, Any]) -> None:
     """Write what `tune` found, as JSON; raises as `files.atomic_path`."""
-    write_text(path, json.dumps(tuned, indent=1) + "\n")
+    write_json(path, tuned)
 
 
 def _counted(

@@ -13,8 +13,9 @@ from typing import Any
 
 import numpy as np
 
+from semiology.errors import UserError
 from semiology.experiments.training import untrained
-from semiology.files import write_text
+from semiology.files import read_json, write_json
 from semiology.models.networks import Network
 from semiology.models.training.datamodule import ClipDataModule
 from semiology.models.training.modules import StreamModule
@@ -120,7 +121,7 @@ def run_fold(
         "answers": answers,
         "seconds": round(time.monotonic() - began, 2),
     }
-    write_text(path, json.dumps(record))
+    write_json(path, record, indent=None)
 
 
 def rounded(rows: np.ndarray) -> list[list[float] | None]:
@@ -133,9 +134,9 @@ def read_record(path: Path, key: str) -> dict[str, Any] | None:
     be trained.
     """
     try:
-        record = json.loads(path.read_text(encoding="utf-8"))
+        record = read_json(path)
         return record if record["key"] == key else None
-    except (OSError, ValueError, KeyError, TypeError):
+    except (UserError, KeyError):
         return None
 
 
