@@ -263,7 +263,7 @@ NETWORKS = {  # kind -> class and options, drawn
     "segments": lambda rng: (
         "Segments",
         {
-            "encoder": {"stream": "semiology.models.networks.AGCN", "options": _agcn(rng)},
+            "encoder": {"stream": "agcn", "options": _agcn(rng)},
             "kind": rng.choice(("mean", "lstm", "blstm", "attention")),
             "width": rng.choice(WIDTHS),
         },

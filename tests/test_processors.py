@@ -28,7 +28,7 @@ AVX2 = {
 # of the gradient's norm: one ReLU that rounding carries over zero; a wrong sum is off by far more
 CLOSE = 1e-3
 SMALL = [  # of the tests, and smaller than anyone's
-    {"stream": "semiology.models.networks.AGCN", "options": options}
+    {"stream": "agcn", "options": options}
     for options in (
         {"widths": [4, 8]},
         {"widths": [1, 2, 3]},
@@ -37,9 +37,9 @@ SMALL = [  # of the tests, and smaller than anyone's
         {"widths": [8, 8, 16]},
     )
 ] + [
-    {"stream": "semiology.models.networks.TCN", "options": {"width": 4, "blocks": 1}},
-    {"stream": "semiology.models.networks.GAT", "options": {"width": 8, "blocks": 1}},
-    {"stream": "semiology.models.networks.Segments", "options": {"kind": "lstm", "width": 3}},
+    {"stream": "tcn", "options": {"width": 4, "blocks": 1}},
+    {"stream": "gat", "options": {"width": 8, "blocks": 1}},
+    {"stream": "segments", "options": {"kind": "lstm", "width": 3}},
 ]
 
 
