@@ -207,7 +207,7 @@ def drawn_network(kind: str, rng: random.Random):
     skeleton = load_skeleton(rng.choice(SKELETONS))
     joints = len(skeleton.names)
     stream, options = NETWORKS[kind](rng)
-    network = Network(f"semiology.models.networks.{stream}", options)(
+    network = Network(stream, options)(
         StreamShape(2, skeleton, rng.choice((1, 2, 3, 4, 6)), rng.choice(WIDTHS))
     )
     widest = max(max(weight.shape) for weight in network.parameters())
@@ -241,9 +241,9 @@ def _agcn(rng: random.Random) -> dict[str, object]:
 
 
 NETWORKS = {  # kind -> class and options, drawn
-    "agcn": lambda rng: ("AGCN", _agcn(rng)),
+    "agcn": lambda rng: ("agcn", _agcn(rng)),
     "gat": lambda rng: (
-        "GAT",
+        "gat",
         {
             "width": 2 * rng.choice(WIDTHS),
             "stride": rng.choice((1, 2, 3)),
@@ -252,7 +252,7 @@ NETWORKS = {  # kind -> class and options, drawn
         },
     ),
     "tcn": lambda rng: (
-        "TCN",
+        "tcn",
         {
             "width": rng.choice(WIDTHS),
             "blocks": rng.choice((1, 3)),
@@ -261,7 +261,7 @@ NETWORKS = {  # kind -> class and options, drawn
         },
     ),
     "segments": lambda rng: (
-        "Segments",
+        "segments",
         {
             "encoder": {"stream": "agcn", "options": _agcn(rng)},
             "kind": rng.choice(("mean", "lstm", "blstm", "attention")),

@@ -43,7 +43,7 @@ Thing = TypeVar("Thing")
 
 
 class VGG19(nn.Module):
-    """VGG-19 (Simonyan and Zisserman 2015) in two forms; parameters carry torchvision's names.
+    """VGG-19 over face or body crops, in two forms; parameters carry torchvision's names.
 
     - "fer": for 48x48 faces, as usual for FER-2013: five stages leave one position, whose 512
       channels go to one linear classifier. Grey in three channels, 0 to 1. [P: the layer before the
@@ -51,12 +51,41 @@ class VGG19(nn.Module):
     - "torchvision": for 224x224 crops: 7x7 positions, two layers of 4096, classifier. RGB with
       ImageNet's mean and deviation. [C]
 
-    Args:
-        classes: their names, in the order of the outputs.
-        width: factor on all channels (64 to 512, 4096), so that a small one can be trained on a
-            CPU.
-        batch_norm: after each convolution; torchvision's `vgg19` has none, its `vgg19_bn` has.
-        size: side of the input, px.
+    Parameters
+    ----------
+    classes : sequence of str
+        Their names, in the order of the outputs.
+    form : {"fer", "torchvision"}
+        See above.
+    width : float
+        Factor on all channels (64 to 512, 4096), so that a small one can be trained on a CPU.
+    batch_norm : bool
+        After each convolution; torchvision's `vgg19` has none, its `vgg19_bn` has.
+    size : int
+        Side of the input, px; 32 or more.
+
+    Returns
+    -------
+    Tensor
+        Logits (batch, class) of prepared images (batch, 3, size, size); `embed` gives the features.
+
+    Raises
+    ------
+    RuntimeError
+        The images are below 32 px: five halvings leave no position.
+
+    References
+    ----------
+    Simonyan and Zisserman, Very Deep Convolutional Networks for Large-Scale Image Recognition, ICLR
+    2015, configuration E. Hou et al. 2022 train it on FER-2013 for their face stream [P].
+
+    Examples
+    --------
+    >>> import torch
+    >>> from semiology.models.features.vgg import VGG19
+    >>> network = VGG19(["happy", "neutral"], width=0.125).eval()
+    >>> network.embed(torch.rand(4, 3, 48, 48)).shape
+    torch.Size([4, 64])
     """
 
     def __init__(

@@ -77,7 +77,7 @@ class AdaptiveGraphConv(nn.Module):
         nn.init.constant_(self.norm.weight, 1e-6)  # [C]: a block starts as its residual
 
     def adjacency(self, x: Tensor) -> Tensor:
-        """(batch, subset, joint, joint): entry [k, i, j] is how much joint j hears joint i."""
+        """(batch, subset, joint, joint): entry [k, i, j] weights joint i in the sum at joint j."""
         batch, _, time, joints = x.shape
         rows = (
             self.embed(x)
@@ -94,13 +94,11 @@ class AdaptiveGraphConv(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         batch, _, time, joints = x.shape
-        hears = (
-            self.adjacency(x).permute(0, 3, 1, 2).reshape(batch, 1, -1, joints)
-        )  # (batch, 1, joint*subset, joint heard)
-        heard = hears.to(x.dtype) @ x.permute(
-            0, 2, 3, 1
-        )  # (batch, time, joint*subset, channel): the same graph at every time
-        y = self.project(heard.reshape(batch, time, joints, -1).permute(0, 3, 1, 2))
+        # (batch, 1, joint*subset, joint summed over): the same graph at every time
+        adjacency = self.adjacency(x).permute(0, 3, 1, 2).reshape(batch, 1, -1, joints)
+        # (batch, time, joint*subset, channel)
+        aggregated = adjacency.to(x.dtype) @ x.permute(0, 2, 3, 1)
+        y = self.project(aggregated.reshape(batch, time, joints, -1).permute(0, 3, 1, 2))
         return (self.norm(y) + self.residual(x)).relu_()
 
 
@@ -164,23 +162,53 @@ class Block(nn.Module):
 
 
 class AGCN(nn.Module):
-    """Blocks of adaptive graph and temporal convolution, mean over seen frames and joints, linear
-    head.
+    """Adaptive graph convolutional network over keypoints.
 
-    Args:
-        shape: what the data decides (channels, skeleton, classes).
-        widths: one a block; time is halved where the width grows. The default is the published
-            network (3.5 million weights), too large for some tens of clips: the configs use fewer
-            and say so.
-        form: "agcn" (A + B + C) or "aagcn" (learned A + alpha tanh).
-        kernel: frames of the temporal convolution, odd.
-        dropout: after each temporal convolution; 0 as published.
+    Blocks of adaptive graph convolution and temporal convolution; mean over seen frames and
+    joints; linear head.
 
-    Shapes: keypoints (batch, channel, time, joint), mask (batch, time, joint) with 1 where seen ->
-    logits (batch, class).
+    Parameters
+    ----------
+    shape : StreamShape
+        What the data decide: channels, skeleton, classes.
+    widths : sequence of int
+        Channels of each block; time is halved where the width grows. The default is the published
+        network (3.5 million weights), too large for some tens of clips: the configs use fewer and
+        say so.
+    form : {"agcn", "aagcn"}
+        Adjacency A + B + C [C], or learned A + alpha tanh(C) (MS-AAGCN).
+    kernel : int
+        Frames of the temporal convolution, odd.
+    dropout : float
+        After each temporal convolution; 0 as published.
 
-    Raises:
-        ValueError: the input's channels or joints differ from the shape's.
+    Returns
+    -------
+    Tensor
+        Logits (batch, class), from keypoints (batch, channel, time, joint) and a mask (batch,
+        time, joint) that is 1 where a joint was seen.
+
+    Raises
+    ------
+    ValueError
+        The kernel is even, the data hold no keypoints, or the input's channels or joints differ
+        from the shape's.
+
+    References
+    ----------
+    Shi et al., Two-Stream Adaptive Graph Convolutional Networks for Skeleton-Based Action
+    Recognition, CVPR 2019; code: lshiwjx/2s-AGCN [C]. Shi et al., Skeleton-Based Action
+    Recognition with Multi-Stream Adaptive Graph Convolutional Networks, IEEE TIP 2020. Hou et al.
+    2022 read upper body and face with it [P].
+
+    Examples
+    --------
+    >>> import torch
+    >>> from semiology import load_skeleton
+    >>> from semiology.models.networks import AGCN, StreamShape
+    >>> network = AGCN(StreamShape(2, load_skeleton("upper_body_11"), 4), widths=[16, 32])
+    >>> network(torch.randn(3, 4, 64, 11), torch.ones(3, 64, 11)).shape
+    torch.Size([3, 2])
     """
 
     reads = ("keypoints", "keypoint_mask")

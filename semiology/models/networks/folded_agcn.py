@@ -138,15 +138,14 @@ class FoldedGraphConv(nn.Module):
         graph = self.given + (
             similarity.softmax(dim=-2) if self.alpha is None else self.alpha * similarity.tanh()
         )
-        hears = graph.to(x.dtype).permute(0, 3, 1, 2)  # (batch, joint, subset, joint heard)
+        # (batch, joint, subset, joint summed over)
+        adjacency = graph.to(x.dtype).permute(0, 3, 1, 2)
         if not self.plain:
-            hears = torch.cat(
-                [hears, self.identity.expand(batch, joints, joints).unsqueeze(2)], dim=2
-            )
-        heard = hears.reshape(batch, 1, -1, joints) @ x.permute(0, 2, 3, 1)
-        return self.project(
-            heard.view(batch, time, joints, -1).permute(0, 3, 1, 2), x if self.plain else None
-        )
+            itself = self.identity.expand(batch, joints, joints).unsqueeze(2)
+            adjacency = torch.cat([adjacency, itself], dim=2)
+        aggregated = adjacency.reshape(batch, 1, -1, joints) @ x.permute(0, 2, 3, 1)
+        aggregated = aggregated.view(batch, time, joints, -1).permute(0, 3, 1, 2)
+        return self.project(aggregated, x if self.plain else None)
 
 
 class FoldedBlock(nn.Module):
