@@ -28,7 +28,7 @@ from semiology.evaluation.run.settings import Split
 from semiology.experiments.clips import task_source
 from semiology.experiments.fold import Fold, run_fold
 from semiology.experiments.loso import run_loso
-from semiology.experiments.splits import deal
+from semiology.experiments.splits import split_clips
 
 DEMO = Path("runs/demo")
 
@@ -104,7 +104,7 @@ def in_training(folder: Path) -> Iterator[tuple[str, tuple[str, ...], Path]]:
     asked = planted.protocol(cohort, folder)
     run_loso(asked)
     yield "none (everything that can be fitted is fitted)", (), folder / "run"
-    parts = deal(asked.split, task_source(asked, planted.TASK).clips, asked.cohort, 0)
+    parts = split_clips(asked.split, task_source(asked, planted.TASK).clips, asked.cohort, 0)
     for number, leak in enumerate(planted.LEAKS):
         run = Path(shutil.copytree(folder / "run", folder / f"leak-{number}"))
         with leak.plant():

@@ -35,7 +35,7 @@ from semiology.evaluation.report import write_report
 from semiology.evaluation.run.settings import Model, Protocol, Split, Task
 from semiology.experiments.clips import clips_digest, forget_sources, task_source
 from semiology.experiments.loso import run_loso
-from semiology.experiments.training import check_parts, deal_parts
+from semiology.experiments.training import check_parts, task_parts
 from semiology.models.networks import Network
 from semiology.models.training.reading import Reading, Schedule
 
@@ -109,9 +109,9 @@ def steps(clips: int) -> dict[str, Any]:
             task_source(protocol, TASK)
         ),  # without its cache
         "one participant a fold, dealt": lambda: check_parts(
-            each, TASK, 0, deal_parts(each, TASK, 0)
+            each, TASK, 0, task_parts(each, TASK, 0)
         ),
-        "ten folds, dealt": lambda: check_parts(tenths, TASK, 0, deal_parts(tenths, TASK, 0)),
+        "ten folds, dealt": lambda: check_parts(tenths, TASK, 0, task_parts(tenths, TASK, 0)),
         "sources": lambda: write_sources(
             cohort,
             None,

@@ -24,7 +24,7 @@ from semiology.cli.loso import read_protocol
 from semiology.evaluation.run.settings import Protocol
 from semiology.experiments.fold import Fold
 from semiology.experiments.loso import run_loso
-from semiology.experiments.training import deal_parts, train_models
+from semiology.experiments.training import task_parts, train_models
 
 RUN = Path("runs/table1")
 TARGET = 30  # minutes
@@ -70,7 +70,7 @@ def of_published_size(protocol: Protocol) -> dict[str, Any]:
     }
     hours = 0.0
     for task in paper.tasks:
-        part = deal_parts(paper, task, 0)[0]
+        part = task_parts(paper, task, 0)[0]
         training = Fold(task, 0, part).training(paper)
         began = time.perf_counter()
         train_models(paper, task, [training])

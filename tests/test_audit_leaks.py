@@ -12,7 +12,7 @@ from semiology.evaluation.audit import audit
 from semiology.experiments.clips import task_source
 from semiology.experiments.fold import Fold, run_fold
 from semiology.experiments.loso import run_loso
-from semiology.experiments.splits import deal
+from semiology.experiments.splits import split_clips
 
 
 @pytest.fixture(scope="module")
@@ -39,7 +39,7 @@ def test_a_leak_in_one_fold_is_found_and_named(clean, tmp_path, leak: Leak):
     asked, honest = clean
     run = tmp_path / "run"
     shutil.copytree(honest, run)
-    parts = deal(asked.split, task_source(asked, TASK).clips, asked.cohort, 0)
+    parts = split_clips(asked.split, task_source(asked, TASK).clips, asked.cohort, 0)
     with leak.plant():
         for part in parts[:3] if leak.several_folds else parts[2:3]:
             run_fold(asked, Fold(TASK, 0, part), run)
@@ -51,7 +51,7 @@ def test_a_model_that_leaked_and_of_which_the_record_is_silent_is_not_passed(cle
     asked, honest = clean
     run = tmp_path / "run"
     shutil.copytree(honest, run)
-    part = deal(asked.split, task_source(asked, TASK).clips, asked.cohort, 0)[2]
+    part = split_clips(asked.split, task_source(asked, TASK).clips, asked.cohort, 0)[2]
     path = Fold(TASK, 0, part).path(run)
     with LEAKS[0].plant():
         run_fold(asked, Fold(TASK, 0, part), run)

@@ -16,8 +16,8 @@ from semiology import UserError, read_tracks, save_tracks
 from semiology.cli.main import main
 from semiology.evaluation.run.predictions import read_predictions
 from semiology.evaluation.run.settings import Fusion, Model, Protocol, Split, Task
+from semiology.experiments.baseline import clip_features, linear_fold
 from semiology.experiments.clips import begin_run, open_source
-from semiology.experiments.fold import clip_features, linear_fold
 from semiology.experiments.loso import run_loso
 from semiology.experiments.run_files import fuse
 from semiology.files import slug

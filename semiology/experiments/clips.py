@@ -20,8 +20,8 @@ def open_source(cohort: str, store: str | None, reading: Reading) -> ClipSource:
 
 
 def forget_sources() -> None:
-    """Read the clips again when they are next asked for: the cohort may have been edited since, in
-    a notebook say.
+    """Read the clips again when they are next needed: the cohort may have been edited since, in
+    for example in a notebook.
     """
     open_source.cache_clear()
     clips_digest.cache_clear()
@@ -39,7 +39,7 @@ def begin_run(run: str) -> None:
 
 
 def task_source(protocol: Protocol, task: str, permutation: int | None = None) -> ClipSource:
-    """The task's clips; with a permutation, the participants have exchanged their labels."""
+    """The task's clips; with a permutation, labels are permuted between participants."""
     source = open_source(protocol.cohort, protocol.store, protocol.tasks[task].reading)
     if permutation is None:
         return source
@@ -48,7 +48,7 @@ def task_source(protocol: Protocol, task: str, permutation: int | None = None) -
 
 
 def permuted(clips: list[ClipData], rng: np.random.Generator) -> list[ClipData]:
-    """The clips after whole participants have exchanged their labels."""
+    """The clips with labels permuted between whole participants."""
     targets = exchange(
         [clip.participant_id for clip in clips], [clip.target for clip in clips], rng
     )

@@ -20,7 +20,7 @@ from semiology.evaluation.run.settings import Protocol
 from semiology.experiments.clips import begin_run, task_source
 from semiology.experiments.fold import Fold, finished_record, fold_key, run_fold, train_final
 from semiology.experiments.run_files import predictions_table, write_beside
-from semiology.experiments.training import check_parts, deal_parts
+from semiology.experiments.training import check_parts, task_parts
 from semiology.files import atomic_path, slug
 from semiology.models.training.saved import is_saved
 from semiology.parallel import work
@@ -28,7 +28,9 @@ from semiology.parallel import work
 
 @dataclass
 class LosoResult:
-    """Where the run is, what its audit says, and what could not be done: task -> why."""
+    """A run's folder and report, the verdict of its audit, and the tasks that were refused or that
+    failed: task -> why.
+    """
 
     run: Path
     report: Path | None = None
@@ -41,15 +43,16 @@ def run_loso(protocol: Protocol) -> LosoResult:
     """Run a protocol, or what is left of it: folds whose record is there, made from the same data
     and settings, are not trained again.
 
-    Writes into `protocol.out`: folds/ (a record each), kept/ (their models, if asked for), models/
-    (trained on everybody, for prediction), predictions.csv, what lies beside it (see beside.py),
+    Writes into `protocol.out`: folds/ (a record each), kept/ (their models, with `keep`), models/
+    (trained on all participants, for prediction), predictions.csv, what lies beside it (see
+    `write_beside`),
     sources.json and audit.json, metrics.json, report.html.
 
     Where `cohort` is the public feature set of GESTURES as it was unpacked, a cohort and its store
     are made of it in RUN/cohort first.
 
-    A task that cannot be evaluated (fewer than two levels among training participants, say) is
-    refused and the others go on.
+    A task that cannot be evaluated (with fewer than two classes among training participants, for
+    example) is refused and the others go on.
 
     Raises:
         UserError: the cohort or the store cannot be read, or no task at all can be evaluated.
@@ -114,13 +117,13 @@ def imported(protocol: Protocol) -> Protocol:
     folder = Path(protocol.cohort)
     if (folder / "clips.tsv").exists() or not (folder / "seizures.csv").is_file():
         return protocol
-    asked = {(task.reading.window, task.reading.rate) for task in protocol.tasks.values()}
-    if len(asked) > 1:
+    grids = {(task.reading.window, task.reading.rate) for task in protocol.tasks.values()}
+    if len(grids) > 1:
         raise UserError(
             f"{folder}: the public features have one length of snippets and one rate; set window"
             " and rate alike in all tasks"
         )
-    window, rate = asked.pop()
+    window, rate = grids.pop()
     made = Path(protocol.out) / "cohort"
     return replace(
         protocol, cohort=str(made), store=str(import_gestures(folder, made, window, round(rate)))
@@ -128,9 +131,7 @@ def imported(protocol: Protocol) -> Protocol:
 
 
 def _forget_others(protocol: Protocol, tasks: list[str], folds: list[Fold], run: Path) -> None:
-    """Take away the models that this protocol does not make: a reader of the folder would take them
-    for its own.
-    """
+    """Delete the models that this protocol does not make, left by an earlier one."""
     wanted = {fold.kept(run) for fold in folds}
     for task in tasks:
         names, key = (
@@ -147,16 +148,16 @@ def _forget_others(protocol: Protocol, tasks: list[str], folds: list[Fold], run:
 
 
 def _folds(protocol: Protocol, tasks: list[str]) -> tuple[list[Fold], dict[str, str]]:
-    """All folds; and for each task whose permutations cannot all be trained, as somewhere one level
-    alone is left, how many.
+    """All folds; and task -> how many of its permutations cannot be trained, as in some fold all
+    training clips have one class.
     """
     folds, untrainable = [], {}
     for task in tasks:
         for seed in protocol.seeds:
-            folds += [Fold(task, seed, part) for part in deal_parts(protocol, task, seed)]
+            folds += [Fold(task, seed, part) for part in task_parts(protocol, task, seed)]
         skipped = 0
         for permutation in range(protocol.permutations):
-            parts = deal_parts(protocol, task, protocol.seeds[0], permutation)
+            parts = task_parts(protocol, task, protocol.seeds[0], permutation)
             try:
                 check_parts(protocol, task, protocol.seeds[0], parts, permutation)
             except UserError:
@@ -166,7 +167,7 @@ def _folds(protocol: Protocol, tasks: list[str]) -> tuple[list[Fold], dict[str, 
         if skipped:
             untrainable[task] = (
                 f"{skipped} of {protocol.permutations} permutations left out: in some fold all"
-                " training clips had one level"
+                " training clips had one class"
             )
     return folds, untrainable
 
@@ -190,7 +191,7 @@ def _is_done(protocol: Protocol, fold: Fold, run: Path, key: str) -> bool:
 def _check_task(protocol: Protocol, task: str) -> None:
     """Build every fold's split of every seed, inner folds too, before anything is trained."""
     for seed in protocol.seeds:
-        check_parts(protocol, task, seed, deal_parts(protocol, task, seed))
+        check_parts(protocol, task, seed, task_parts(protocol, task, seed))
     for model in protocol.models_of(task).values():
         model.network(task_source(protocol, task).shape)
 

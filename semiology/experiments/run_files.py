@@ -1,7 +1,5 @@
-"""What lies beside predictions.csv and is read by the report: who took part, what chance gives,
-which graphs were learned.
-
-From the records of folds to tables: predictions.csv, late fusion, the null distribution.
+"""From the records of a run's folds to its files: predictions.csv with late fusion, and beside it
+the participants, the null distribution and the learned graphs, which the report reads.
 """
 
 import json
@@ -19,8 +17,8 @@ from semiology.evaluation.run.files import run_json
 from semiology.evaluation.run.predictions import COLUMNS, OPTIONAL, TEST, TEST_SET
 from semiology.evaluation.run.settings import Fusion, Protocol
 from semiology.evaluation.statistics.results import values
+from semiology.experiments.baseline import LINEAR, linear_null
 from semiology.experiments.clips import open_source
-from semiology.experiments.fold import LINEAR, linear_null
 from semiology.experiments.training import calibrators
 from semiology.files import atomic_path, read_json, slug, write_json, write_text
 from semiology.models.networks import AGCN
@@ -93,7 +91,7 @@ def fuse(table: pd.DataFrame, fusion: Fusion, suffix: str = "") -> pd.DataFrame:
             )
         )
     if len({label for part in parts for label in part["label"].unique()}) > 1:
-        raise UserError(f"fusion {fusion.task!r}: its members speak of different labels")
+        raise UserError(f"fusion {fusion.task!r}: its members predict different labels")
     common = [index for index in parts[0].index if all(index in part.index for part in parts)]
     fused = parts[0].loc[common].copy()
     means = [
@@ -111,9 +109,7 @@ def fuse(table: pd.DataFrame, fusion: Fusion, suffix: str = "") -> pd.DataFrame:
 
 
 def null_distribution(protocol: Protocol, records: Sequence[dict[str, Any]]) -> dict[str, Any]:
-    """task -> model -> metric -> its value in each permuted run: what this pipeline gives when
-    labels mean nothing.
-    """
+    """task -> model -> metric -> its value in each run with permuted labels."""
     null: dict[str, Any] = {}
     for permutation in range(protocol.permutations):
         these = [record for record in records if record["permutation"] == permutation]
@@ -121,7 +117,7 @@ def null_distribution(protocol: Protocol, records: Sequence[dict[str, Any]]) -> 
             continue
         table = predictions_table(protocol, these)
         table["scores"] = table["scores"].map(json.loads)
-        table[["calibrated", "plausible"]] = None  # chance is that of the scores
+        table[["calibrated", "plausible"]] = None  # the null distribution is that of the scores
         for task, models in values(table).items():
             for model, metrics in models.items():
                 for metric, value in metrics.items():
@@ -170,8 +166,8 @@ def write_beside(
 
 
 def _null(protocol: Protocol, tasks: list[str], records: list[dict[str, Any]]) -> dict[str, Any]:
-    """task -> model -> metric -> its values under exchanged labels: of the linear model always
-    often.
+    """task -> model -> metric -> its values under permuted labels; of the linear baseline
+    `PERMUTATIONS` of them.
     """
     null = null_distribution(
         protocol, [record for record in records if record["permutation"] is not None]
@@ -190,9 +186,7 @@ def _null(protocol: Protocol, tasks: list[str], records: list[dict[str, Any]]) -
 def _calibrate_final(
     protocol: Protocol, task: str, records: list[dict[str, Any]], run: Path
 ) -> None:
-    """Calibrate the models trained on everybody by what the folds' models said of participants they
-    had not seen.
-    """
+    """Calibrate the models trained on all participants on the folds' out-of-fold predictions."""
     own = [
         record
         for record in records

@@ -1,4 +1,4 @@
-"""Who is held out together: the folds of a protocol."""
+"""How clips are split into folds: which are held out together."""
 
 import re
 import warnings
@@ -30,12 +30,12 @@ class Part:
     unused: tuple[str, ...] = ()
 
 
-def deal(split: Split, clips: Sequence[ClipData], cohort: str, seed: int) -> list[Part]:
+def split_clips(split: Split, clips: Sequence[ClipData], cohort: str, seed: int) -> list[Part]:
     """The folds of these clips, test set last.
 
     Raises:
-        UserError: fewer than three participants (or two groups) to deal, more folds than groups, a
-            participant in the test set whom the cohort does not know, nobody left in it, no such
+        UserError: fewer than three participants (or two groups) to split, more folds than groups, a
+            participant in the test set whom the cohort does not know, no one left in it, no such
             column, or a participant with two values in it.
     """
     test = set(split.test or ())
@@ -54,7 +54,8 @@ def deal(split: Split, clips: Sequence[ClipData], cohort: str, seed: int) -> lis
             " out needs three or more"
         )
     parts = [
-        Part(name, held_out, unused) for name, held_out in _dealt(split, rest, cohort, seed).items()
+        Part(name, held_out, unused)
+        for name, held_out in _held_out(split, rest, cohort, seed).items()
     ]
     if TEST in {part.name for part in parts}:
         raise UserError(
@@ -64,7 +65,7 @@ def deal(split: Split, clips: Sequence[ClipData], cohort: str, seed: int) -> lis
     return [*parts, Part(TEST, unused)] if test else parts
 
 
-def _dealt(
+def _held_out(
     split: Split, clips: list[ClipData], cohort: str, seed: int
 ) -> dict[str, tuple[str, ...]]:
     if split.by == "participant":
@@ -72,19 +73,19 @@ def _dealt(
     if split.by == "centre":
         return _by_name(clips, _column(clips, cohort, split.column))
     groups = [clip.participant_id if split.by == "grouped" else clip.recording_id for clip in clips]
-    return deal_groups(clips, groups, split.folds, seed)
+    return split_groups(clips, groups, split.folds, seed)
 
 
-def deal_groups(
+def split_groups(
     clips: Sequence[ClipData], groups: Sequence[str], folds: int, seed: int
 ) -> dict[str, tuple[str, ...]]:
-    """Whole groups dealt to numbered folds, levels spread evenly (scikit-learn's
+    """Whole groups split into numbered folds, classes spread evenly (scikit-learn's
     StratifiedGroupKFold) where there are enough.
     """
     if not 2 <= folds <= len(set(groups)):
         raise UserError(
-            f"folds: {folds} asked for, but there are {len(set(groups))} participants or recordings"
-            " to deal; ask for 2 or more"
+            f"folds: {folds}, but there are {len(set(groups))} participants or recordings to split;"
+            " give 2 or more"
         )
     splitter = StratifiedGroupKFold(folds, shuffle=True, random_state=seed)
     targets = [clip.target for clip in clips]
@@ -97,8 +98,8 @@ def deal_groups(
             "ignore", message="The least populated class"
         )  # a rare level is in some folds only
         parts = list(splitter.split(np.zeros(len(clips)), targets, groups))
-    dealt = [tuple(clips[number].clip_id for number in held) for _, held in parts]
-    return {f"{number:02d}": held for number, held in enumerate(dealt, 1) if held}
+    folds_ids = [tuple(clips[number].clip_id for number in held) for _, held in parts]
+    return {f"{number:02d}": held for number, held in enumerate(folds_ids, 1) if held}
 
 
 def _by_name(clips: list[ClipData], names: list[str]) -> dict[str, tuple[str, ...]]:

@@ -12,7 +12,7 @@ import numpy as np
 from semiology.evaluation.run.settings import Model, Protocol
 from semiology.evaluation.statistics.calibration import Calibrator, fit_calibrator
 from semiology.experiments.clips import task_source
-from semiology.experiments.splits import Part, deal, deal_groups
+from semiology.experiments.splits import Part, split_clips, split_groups
 from semiology.models.training.clips import ClipSource
 from semiology.models.training.datamodule import ClipDataModule
 from semiology.models.training.modules import DistillationModule, StreamModule
@@ -23,7 +23,7 @@ Trained = dict[str, tuple[StreamModule, ClipDataModule]]
 
 @dataclass(frozen=True)
 class TrainingSet:
-    """On what the models of one fold, or inner fold, are trained: all clips of `source` but those
+    """What the models of one fold, or inner fold, are trained on: all clips of `source` but those
     held out.
 
     Attributes:
@@ -43,20 +43,20 @@ class TrainingSet:
         training = self.source.with_clips(
             clip for clip in self.source.clips if clip.clip_id not in self.held_out
         )
-        dealt = inner_folds(protocol, training, self.seed)
+        inner = inner_folds(protocol, training, self.seed)
         return {
             fold: TrainingSet(training, self.seed, held_out, f"{self.name}/{fold}")
-            for fold, held_out in dealt.items()
+            for fold, held_out in inner.items()
         }
 
 
-def deal_parts(
+def task_parts(
     protocol: Protocol, task: str, seed: int, permutation: int | None = None
 ) -> list[Part]:
-    """The folds of a task; of permuted labels they are dealt by these, as levels are spread evenly
-    over folds.
+    """The folds of a task. Under permuted labels the folds are split by these labels, as classes are
+    spread evenly over folds.
     """
-    return deal(
+    return split_clips(
         protocol.split_of(task),
         task_source(protocol, task, permutation).clips,
         protocol.cohort,
@@ -70,7 +70,7 @@ def check_parts(
     """Build the split of every fold, and of every inner fold, without training anything.
 
     Raises:
-        UserError: somewhere the training clips have one level only.
+        UserError: the training clips of some fold have one class only.
     """
     source = task_source(protocol, task, permutation)
     for part in parts:
@@ -85,9 +85,9 @@ def check_parts(
 
 
 def inner_folds(protocol: Protocol, training: ClipSource, seed: int) -> dict[str, tuple[str, ...]]:
-    """Whole training participants dealt to inner folds."""
+    """Whole training participants split into inner folds: fold -> held-out clip_ids."""
     people = [clip.participant_id for clip in training.clips]
-    return deal_groups(
+    return split_groups(
         training.clips, people, min(protocol.calibration.folds, len(set(people))), seed
     )
 
@@ -162,15 +162,15 @@ def calibrators(protocol: Protocol, task: str, rows: list[dict[str, Any]]) -> di
     """Model -> its calibration, fitted on out-of-fold rows: of inner folds for a fold's models, of
     the folds for the final models.
     """
-    asked, found = protocol.calibration, {}
+    settings, fitted = protocol.calibration, {}
     for name in protocol.calibrated_models(task):
         own = [row for row in rows if row["model"] == name]
         probabilities, truth = (
             np.array([row["probabilities"] for row in own]),
             np.array([row["truth"] for row in own]),
         )
-        found[name] = fit_calibrator(probabilities, truth, asked.method, asked.coverage)
-    return found
+        fitted[name] = fit_calibrator(probabilities, truth, settings.method, settings.coverage)
+    return fitted
 
 
 def selected(protocol: Protocol, task: str, rows: list[dict[str, Any]]) -> dict[str, str]:

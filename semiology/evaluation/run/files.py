@@ -1,8 +1,7 @@
-"""Files of a run that several verbs read beside predictions.csv, checked: what is damaged is named
-in one line.
+"""Files of a run that several verbs read beside predictions.csv, checked: a fault is named in one
+line.
 
-Checked is only what a reader relies on; whatever else lies in a file is let through, so that older
-and newer runs can be read.
+Entries that a check does not name are passed over, so that older and newer runs can be read.
 """
 
 import dataclasses
@@ -117,11 +116,11 @@ def read_config(path: Path) -> tuple[dict[str, Any], str]:
 
 
 def split_of(config: Mapping[str, Any], task: str) -> dict[str, Any]:
-    """How a task's clips were dealt to folds, as config.yaml says: its own split, else the run's;
+    """How a task's clips were split into folds, from config.yaml: its own split, else the run's;
     empty where neither is there.
 
-    A fusion that is a task of its own is dealt as its members, and so is the unseen test set's part
-    of a task.
+    A fusion that is a task of its own has the split of its members, and the unseen test set's part
+    of a task that of the task.
     """
     task, tasks = task.removesuffix(TEST_SET), config.get("tasks") or {}
     members = [
@@ -135,12 +134,12 @@ def split_of(config: Mapping[str, Any], task: str) -> dict[str, Any]:
 
 
 def tested_people(config: Mapping[str, Any], task: str) -> set[str]:
-    """Participants of a task's unseen test set."""
+    """Participants of a task's unseen test set, as config.yaml names them."""
     return set(split_of(config, task).get("test") or [])
 
 
 def split_pairs(config: Mapping[str, Any]) -> list[tuple[str, str]]:
-    """Pairs of tasks that differ in nothing but their split; of two the one dealt by recording
+    """Pairs of tasks that differ in nothing but their split; of two the one split by recording
     comes second.
     """
     tasks = {
@@ -160,7 +159,7 @@ def read_null(path: Path) -> dict[str, Any]:
 
 
 def digests(run: str | Path) -> dict[str, str | None]:
-    """SHA-256 of what an audit judges, by the file's name; None for one that is not there."""
+    """SHA-256 of the files that an audit examines, by name; None for one that is not there."""
     return {
         name: content_hash(Path(run) / name) if (Path(run) / name).is_file() else None
         for name in ("predictions.csv", "null.json")

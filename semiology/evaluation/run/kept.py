@@ -1,5 +1,5 @@
-"""The kept models of a run's folds: those that belong to its predictions, and whom each of them
-never saw. Reads files only, no torch.
+"""The saved models of a run's folds: those that belong to its predictions, and the clips that each
+of them never saw. Reads files only, no torch.
 """
 
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ from semiology.files import read_json, slug
 
 @dataclass(frozen=True)
 class KeptFold:
-    """One fold's kept model.
+    """One fold's saved model.
 
     Attributes:
         name: of the fold.
@@ -43,8 +43,8 @@ class KeptFolds:
 
     Attributes:
         folds: with their model.
-        missing: name -> scored clip_ids of each fold in predictions.csv whose model was not kept,
-            or is that of another protocol.
+        missing: name -> scored clip_ids of each fold in predictions.csv whose model was not saved,
+            or belongs to another protocol.
         scored: clip_ids in predictions.csv, those of the missing folds too.
     """
 
@@ -54,13 +54,13 @@ class KeptFolds:
 
     @property
     def left_out(self) -> list[str]:
-        """Scored clips of which no kept model can speak."""
+        """Scored clips without a saved model that never saw them."""
         return sorted(set().union(*self.missing.values()))
 
 
 def kept_folds(run: str | Path, task: str, model: str, seed: int) -> KeptFolds:
-    """The kept models that belong to a run's predictions.csv; what an earlier protocol left in the
-    folder is passed over.
+    """The saved models that belong to a run's predictions.csv; those that an earlier protocol left in
+    the folder are passed over.
 
     A model belongs if predictions.csv names its fold for this task, model and seed (its unseen test
     set included), and was saved with the key of the fold's record, which holds all that its

@@ -23,17 +23,17 @@ PREFERRED = (
 
 @dataclass(frozen=True)
 class Split:
-    """How clips are dealt to folds; each question has its own.
+    """How clips are split into folds; each question has its own way.
 
     Attributes:
         by: "participant" leaves one participant out at a time [P: Hou et al. 2022]: what will
-            happen with somebody new? "grouped" deals whole participants to `folds` folds, levels
-            spread evenly: the same question, cheaper. "centre" leaves one value of `column` out at
-            a time: what will happen in another hospital? "recording" deals whole recordings, not
+            happen with a new patient? "grouped" splits whole participants into `folds` folds,
+            classes spread evenly: the same question, cheaper. "centre" leaves one value of `column` out at
+            a time: what will happen in another hospital? "recording" splits whole recordings, not
             participants [P: AVSS 2021; GESTURES], so that a participant may be on both sides: what
-            will happen with another seizure of somebody known? Its scores do not hold for new
-            patients, and the audit says so.
-        folds: number of folds where they are dealt; each seed deals anew.
+            will happen with another seizure of a known patient? Its scores do not hold for new
+            patients, and the audit reports this.
+        folds: number of folds of "grouped" and "recording"; each seed splits again.
         column: of clips.tsv or participants.tsv, for "centre".
         test: participants of an unseen test set, kept out of every fold and scored once, by models
             trained on all others [P: the myasthenia study's 50 + 50 and 20 + 19]. Those of them who
@@ -97,9 +97,9 @@ class Task:
 
     Attributes:
         reading: what is read.
-        models: by which it is judged; all of the run, if none are named.
-        split: who is held out, instead of the run's: two tasks that differ in nothing else show
-            what the split does.
+        models: that are trained for it; all of the run, if none are named.
+        split: instead of the run's: two tasks that differ in nothing else show the effect of the
+            split.
     """
 
     reading: Reading
@@ -126,8 +126,8 @@ class Fusion:
 
 @dataclass(frozen=True)
 class Protocol(Workers):
-    """A run: every model of every task, trained without and scored on whoever is held out;
-    leave-one-subject-out, if nothing else is said.
+    """A run: every model of every task, trained and scored in cross-validation; leave-one-subject-out
+    by default.
 
     Attributes:
         cohort: folder of the cohort.
@@ -137,9 +137,9 @@ class Protocol(Workers):
             1 [P].
         store: folder that `semiology extract` filled; not needed for cohorts of tracks.
         fusions: late fusions of what was trained.
-        split: who is held out together; see Split. A task may have its own.
+        split: which clips are held out together; see Split. A task may have its own.
         seeds: every fold is trained once for each.
-        validation: share of training participants kept for early stopping.
+        validation: proportion of training participants for early stopping.
         batch_size: windows a step.
         repeats: windows a clip and epoch.
         augmentation: of training windows.
@@ -153,8 +153,8 @@ class Protocol(Workers):
             face.
         keep: keep the models of every fold (true labels only), for `semiology probe` and `semiology
             explain`.
-        permutations: times that the whole run is repeated with permuted labels, to see what chance
-            gives (first seed only).
+        permutations: times that the whole run is repeated with permuted labels, for the null
+            distribution (first seed only).
         final: train every model once more on all participants, for `semiology predict`.
         jobs: folds at a time; -1 uses every core. See Workers.
     """
@@ -292,7 +292,7 @@ class Protocol(Workers):
         return self.calibration.wanted or bool(self.selections)
 
     def split_of(self, task: str) -> Split:
-        """Who is held out together in a task."""
+        """Which clips are held out together in a task."""
         return self.tasks[task].split or self.split
 
     def has_baseline(self, fold: str) -> bool:
