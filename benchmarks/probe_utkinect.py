@@ -119,7 +119,7 @@ def judge(probing: Probing) -> int:
     )
     return record(
         "probe-utkinect",
-        probing.told(),
+        probing.to_dict(),
         f"accuracy of the features layer at least {TARGET}, and every layer above all of its"
         " random-label controls",
         accuracy["features"] >= TARGET and above,

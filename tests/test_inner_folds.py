@@ -296,7 +296,7 @@ def test_clips_with_too_little_tracking_are_reported_as_not_assessable(cohort):
         "clip_id": "p1_0",
         "participant_id": "p1",
         "truth": "present",
-        "reason": "body followed in 5% of the frames; 10% are asked for",
+        "reason": "body followed in 5% of the frames; 10% are required",
     }
     assert "p1_0" not in set(pd.read_csv(cohort / "run/predictions.csv")["clip_id"])
 

@@ -316,7 +316,7 @@ def test_a_clip_without_snippets_is_not_assessable_and_says_why(frames):
     source = frame_source(frames)
     assert len(source.clips) == 10
     assert {clip.clip_id: clip.reason for clip in source.not_assessable} == {
-        "p0_left": "5% of the snippets have features; 10% are asked for",
+        "p0_left": "5% of the snippets have features; 10% are required",
         "p1_left": "shorter than one snippet of 8 frames",
     }
 

@@ -198,7 +198,9 @@ def _calibrate_final(
 
 
 def _write_adjacency(protocol: Protocol, task: str, run: Path) -> None:
-    """The graphs that the final models learned, with the mean pose to draw them on, for the report."""
+    """The graphs that the final models learned, with the mean pose to draw them on, for the
+    report.
+    """
     source = open_source(protocol.cohort, protocol.store, protocol.tasks[task].reading)
     if source.reading.part == "frame":
         return

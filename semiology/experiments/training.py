@@ -53,8 +53,8 @@ class TrainingSet:
 def task_parts(
     protocol: Protocol, task: str, seed: int, permutation: int | None = None
 ) -> list[Part]:
-    """The folds of a task. Under permuted labels the folds are split by these labels, as classes are
-    spread evenly over folds.
+    """The folds of a task. Under permuted labels the folds are split by these labels, as classes
+    are spread evenly over folds.
     """
     return split_clips(
         protocol.split_of(task),

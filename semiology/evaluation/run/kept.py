@@ -59,8 +59,8 @@ class KeptFolds:
 
 
 def kept_folds(run: str | Path, task: str, model: str, seed: int) -> KeptFolds:
-    """The saved models that belong to a run's predictions.csv; those that an earlier protocol left in
-    the folder are passed over.
+    """The saved models that belong to a run's predictions.csv; those that an earlier protocol left
+    in the folder are passed over.
 
     A model belongs if predictions.csv names its fold for this task, model and seed (its unseen test
     set included), and was saved with the key of the fold's record, which holds all that its

@@ -28,11 +28,11 @@ class Split:
     Attributes:
         by: "participant" leaves one participant out at a time [P: Hou et al. 2022]: what will
             happen with a new patient? "grouped" splits whole participants into `folds` folds,
-            classes spread evenly: the same question, cheaper. "centre" leaves one value of `column` out at
-            a time: what will happen in another hospital? "recording" splits whole recordings, not
-            participants [P: AVSS 2021; GESTURES], so that a participant may be on both sides: what
-            will happen with another seizure of a known patient? Its scores do not hold for new
-            patients, and the audit reports this.
+            classes spread evenly: the same question, cheaper. "centre" leaves one value of `column`
+            out at a time: what will happen in another hospital? "recording" splits whole
+            recordings, not participants [P: AVSS 2021; GESTURES], so that a participant may be on
+            both sides: what will happen with another seizure of a known patient? Its scores do not
+            hold for new patients, and the audit reports this.
         folds: number of folds of "grouped" and "recording"; each seed splits again.
         column: of clips.tsv or participants.tsv, for "centre".
         test: participants of an unseen test set, kept out of every fold and scored once, by models
@@ -126,8 +126,8 @@ class Fusion:
 
 @dataclass(frozen=True)
 class Protocol(Workers):
-    """A run: every model of every task, trained and scored in cross-validation; leave-one-subject-out
-    by default.
+    """A run: every model of every task, trained and scored in cross-validation;
+    leave-one-subject-out by default.
 
     Attributes:
         cohort: folder of the cohort.
@@ -296,7 +296,9 @@ class Protocol(Workers):
         return self.tasks[task].split or self.split
 
     def has_baseline(self, fold: str) -> bool:
-        """Whether the linear model is scored in the fold of this name: not in the unseen test set."""
+        """Whether the linear model is scored in the fold of this name: not in the unseen test
+        set.
+        """
         return self.baseline and fold != TEST
 
     def models_of(self, task: str, only: Iterable[str] | None = None) -> dict[str, Model]:

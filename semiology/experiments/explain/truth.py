@@ -129,29 +129,29 @@ def summary(rows: Sequence[Mapping[str, float]], participants: Sequence[str]) ->
     """Mean of each figure over clips with its 95 % interval over participants, and of each share's
     difference from its chance.
     """
-    told: dict[str, Any] = {"clips": len(rows), "participants": len(set(participants))}
+    entries: dict[str, Any] = {"clips": len(rows), "participants": len(set(participants))}
     figures = [name for name in rows[0] if all(name in row for row in rows)]
     values = {name: np.array([row[name] for row in rows]) for name in figures}
     for name in figures:
-        told[name] = round(float(values[name].mean()), 4)
+        entries[name] = round(float(values[name].mean()), 4)
         if not name.endswith("chance"):
             rate = of_rate(values[name], participants) if name in RATES else None
-            told[f"{name}_interval"] = rate or over_participants(values[name], participants)
+            entries[f"{name}_interval"] = rate or over_participants(values[name], participants)
     for name, chance in against(figures).items():
         rate, even = (
             of_rate(values[name], participants) if name in RATES else None,
             float(values[chance].mean()),
         )
-        told[f"{name}_above_chance"] = (
+        entries[f"{name}_above_chance"] = (
             [round(bound - even, 4) for bound in rate]
             if rate
             else over_participants(values[name] - values[chance], participants, difference=True)
         )
     if "mirror_share" in figures:
-        told["joint_share_above_mirror"] = over_participants(
+        entries["joint_share_above_mirror"] = over_participants(
             values["joint_share"] - values["mirror_share"], participants, difference=True
         )
-    return told
+    return entries
 
 
 def against(figures: Sequence[str]) -> dict[str, str]:

@@ -59,7 +59,7 @@ class Row:
 
     @property
     def agrees(self) -> bool | None:
-        """Whether the two agree; None where that cannot be told."""
+        """Whether the two agree; None where that is not known."""
         return {"compatible": True, "differs": False}.get(self.verdict)
 
     def to_dict(self) -> dict[str, Any]:
@@ -129,7 +129,7 @@ def set_beside(
         printed: value, low and high; None where not known.
         source: tag of the printed value.
         obtained: {"value", "low", "high"}, in the form of metrics.json; None where it was not run.
-        guess: what the best guess that never looks at the video has; None where none can be told.
+        guess: what the best guess that never looks at the video has; None where none is known.
     """
     value, own_low, own_high = (
         (obtained or {}).get("value"),
@@ -220,7 +220,7 @@ def clips_of_f1(published: Published, cohort: PublishedCohort) -> float:
 
 
 def design_effect(clips_each: tuple[int, ...], correlation: float) -> float:
-    """1 + (m - 1) correlation, m the clips of the patient to whom the average clip belongs (Kish
+    """1 + (m - 1) correlation, m the clips of the patient that the average clip belongs to (Kish
     1965): by what clips count for less.
     """
     m = sum(count**2 for count in clips_each) / sum(clips_each)
@@ -350,7 +350,7 @@ def wilson_of_clips(cohort: PublishedCohort, correlation: float) -> str:
         "The intervals of published values are ours, the paper prints none: Wilson's, for"
         f" {cohort.clips} clips of {cohort.participants} patients [{cohort.source}] that count as"
         f" {cohort.clips / effect:.0f} independent ones, if being right in two clips of one patient"
-        f" correlates at {correlation:g} [choice] and the clips are dealt out as"
+        f" correlates at {correlation:g} [choice] and the clips are distributed as"
         f" {_dealt(cohort.clips_each)} [choice; {cohort.stated}]."
     )
 

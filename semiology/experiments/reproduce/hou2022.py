@@ -186,11 +186,11 @@ def _rows(metrics: dict[str, Any], correlation: float) -> list[Row]:
     rows = []
     for key, models in HOU_2022_TABLE_1.items():
         task = metrics["tasks"].get(TASKS[key])
-        judged = task["models"] if task else {}
+        evaluated = task["models"] if task else {}
         share = task["prevalence"][task["levels"][1]]["share"] if task else None
         for model, published in models.items():
             for metric in ("f1", "accuracy"):
-                obtained = judged[model]["metrics"][metric] if model in judged else None
+                obtained = evaluated[model]["metrics"][metric] if model in evaluated else None
                 what = f"{TASKS[key]}, {model_name(model)}, {NAMES[metric]}"
                 rows.append(
                     compare(what, metric, published, HOU_2022, obtained, share, correlation)
@@ -202,11 +202,11 @@ def _other_people(metrics: dict[str, Any]) -> list[str]:
     """How the cohort differs from the paper's in size and in how many show the sign."""
     found = []
     for (sign, _), name in TASKS.items():
-        judged = metrics["tasks"].get(name)
-        if judged is None:
+        evaluated = metrics["tasks"].get(name)
+        if evaluated is None:
             continue
-        showing = judged["prevalence"][judged["levels"][1]]["participants"]
-        own = (judged["participants"], judged["clips"], showing)
+        showing = evaluated["prevalence"][evaluated["levels"][1]]["participants"]
+        own = (evaluated["participants"], evaluated["clips"], showing)
         paper = (HOU_2022.participants, HOU_2022.clips, HOU_2022_PATIENTS_WITH[sign])
         if own != paper:
             found.append(

@@ -1,5 +1,5 @@
-"""How face and body look: VGG-19 features of crops around the tracks. Weights come from a local
-file; there are none of ours.
+"""Appearance of face and body: VGG-19 features of crops around the tracks. Weights come from a
+local file; none are shipped.
 """
 
 import json
@@ -183,7 +183,7 @@ def load_vgg(path: str | Path | None) -> VGG19:
             " them on images you hold (semiology pretrain expression IMAGES --out FILE reads"
             " FER-2013 or class folders), or give torchvision's vgg19 .pth"
         )
-    state, told = load_state(path), metadata(path)
+    state, about = load_state(path), metadata(path)
     first, last = (
         state.get("features.0.weight"),
         state.get("classifier.weight", state.get("classifier.6.weight")),
@@ -193,11 +193,11 @@ def load_vgg(path: str | Path | None) -> VGG19:
             f"{path}: not a VGG-19 (no features.0.weight, classifier.weight or classifier.6.weight)"
         )
     form = "fer" if "classifier.weight" in state else "torchvision"
-    classes = json.loads(told.get("classes", "null")) or [
+    classes = json.loads(about.get("classes", "null")) or [
         f"class_{number}" for number in range(len(last))
     ]
-    size = int(told.get("size", 48 if form == "fer" else 224))
-    width = float(told.get("width", len(first) / 64))
+    size = int(about.get("size", 48 if form == "fer" else 224))
+    width = float(about.get("width", len(first) / 64))
     vgg = VGG19(
         classes, form=form, width=width, batch_norm="features.1.running_mean" in state, size=size
     )
@@ -226,7 +226,9 @@ def crop_boxes(tracks: xr.Dataset, part: str) -> np.ndarray:
 
 
 def _squares(tracks: xr.Dataset) -> np.ndarray:
-    """(time, 3) in px: centre x, y and longer side of the box of each frame's confident keypoints."""
+    """(time, 3) in px: centre x, y and longer side of the box of each frame's confident
+    keypoints.
+    """
     position = tracks["position"].where(~(tracks["confidence"] < CONFIDENT))
     low, high = position.min("keypoint").values, position.max("keypoint").values  # (time, 2)
     return np.column_stack([(low + high) / 2, (high - low).max(axis=1)])
@@ -239,7 +241,7 @@ def appearance_features(
     found, and the frames' times (s).
 
     Frames may come at a lower rate than the tracks; each takes the crop of the row nearest in time.
-    What lies outside the picture is black. Batches are computed on all cores, one on each, while
+    Outside the image a crop is black. Batches are computed on all cores, one on each, while
     the next frames are decoded.
     """
     boxes = crop_boxes(tracks, part)

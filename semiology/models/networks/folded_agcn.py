@@ -13,8 +13,8 @@ from semiology.models.networks.masks import masked_mean, strided_mask
 
 @cache
 def is_fused(dtype: torch.dtype) -> bool:
-    """Whether torch's convolution with a sum and ReLU in one pass is there and says what its parts
-    say; tried once in a process.
+    """Whether torch's convolution with a sum and ReLU in one pass is there and computes the same as
+    its parts; tried once in a process.
 
     It is oneDNN's, and private to torch: another release may lack it or call it otherwise, and a
     processor may not know bfloat16.
@@ -44,7 +44,7 @@ class FoldedConv(nn.Module):
 
     Args:
         weight: (width, channel, frames, 1), with the batch norm folded in.
-        bias: (width,), likewise.
+        bias: (width,), of the convolution.
         stride: over time.
         relu: whether the result is cut at zero.
     """
@@ -164,7 +164,7 @@ class FoldedBlock(nn.Module):
 
 
 class FoldedAGCN(nn.Module):
-    """What a trained AGCN says, faster: for scoring, without gradients, hooks and parameters.
+    """The outputs of a trained AGCN, faster: for scoring, without gradients, hooks and parameters.
 
     The batch norms are folded into the convolutions before them (what they do in evaluation mode),
     each convolution takes residual and ReLU along, and weights are cast and packed once. It does

@@ -1,7 +1,5 @@
-"""From a cohort and its store to arrays in memory: what a stream reads of each clip.
-
-A clip summed up in numbers, without learning: what the cheapest model reads, and the layer below
-the first in probing.
+"""From a cohort and its store to arrays in memory: what a network reads of each clip; and summaries
+of a clip without learning, for the linear baseline and for probing.
 """
 
 import math
@@ -297,7 +295,7 @@ def too_little(joints: np.ndarray, reading: Reading) -> str:
         return ""
     return (
         f"{reading.part} followed in {found:.0%} of the frames; {reading.min_found:.0%} are"
-        " asked for"
+        " required"
     )
 
 
@@ -308,7 +306,7 @@ def too_few(snippets: np.ndarray, reading: Reading) -> str:
     found = float(np.isfinite(snippets).all(axis=1).mean())
     if found >= reading.min_found and found > 0:
         return ""
-    return f"{found:.0%} of the snippets have features; {reading.min_found:.0%} are asked for"
+    return f"{found:.0%} of the snippets have features; {reading.min_found:.0%} are required"
 
 
 def prepare(tracks: xr.Dataset, reading: Reading) -> np.ndarray:
@@ -339,9 +337,7 @@ def summaries(series: np.ndarray, rate: float) -> dict[str, np.ndarray]:
     (channel,) each; NaN is missing.
     """
     with warnings.catch_warnings():
-        warnings.simplefilter(
-            "ignore", RuntimeWarning
-        )  # a channel that was never seen is NaN, and that is said by NaN
+        warnings.simplefilter("ignore", RuntimeWarning)  # a channel that was never seen gives NaN
         return {
             "mean": np.nanmean(series, axis=0),
             "spread": np.nanstd(series, axis=0),

@@ -1,4 +1,6 @@
-"""What is learned and what is read of each clip: the settings that a trained model keeps."""
+"""The label and the input of a network, and how long it is trained: settings that a trained model
+keeps.
+"""
 
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -11,12 +13,12 @@ from semiology.models.device import check_device, check_precision
 
 @dataclass(frozen=True)
 class Reading:
-    """Which label is learned, and what is read of each clip. The values are our choice where no
+    """The label that is learned, and what is read of each clip. The values are our choice where no
     source is named.
 
     Attributes:
         label: column of clips.tsv.
-        part: "body", "face", or "frame", the whole picture: no tracks are read, and `appearance` is
+        part: "body", "face", or "frame", the whole image: no tracks are read, and `appearance` is
             "snippets".
         skeleton: name of a built-in skeleton or a YAML file; nothing is read of it for "frame".
         channels: what each joint carries, side by side: "joint", "bone", "motion" [C: the streams
@@ -108,7 +110,7 @@ class Reading:
         return load_skeleton(self.skeleton)
 
     def with_graph(self, skeleton: Skeleton) -> "Reading":
-        """This reading over a skeleton that is at hand, whatever the YAML of its name says."""
+        """This reading over a skeleton that is at hand, whatever the YAML of its name holds."""
         reading = replace(self)
         vars(reading)["graph"] = skeleton  # where the cached property keeps its value
         return reading
@@ -150,8 +152,7 @@ class Schedule:
     def __post_init__(self) -> None:
         if self.epochs < 1:
             raise UserError(
-                f"schedule.epochs: {self.epochs}; one or more, a network that was never trained"
-                " says nothing"
+                f"schedule.epochs: {self.epochs}; one or more, a network has to be trained"
             )
         check_precision(self.precision, "schedule.precision")
         check_device(self.device, "schedule.device")

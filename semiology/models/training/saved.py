@@ -1,5 +1,5 @@
-"""A trained stream on disk: `weights.safetensors`, and `model.json` with all that is needed to
-build and to read for it.
+"""A trained network on disk: `weights.safetensors`, and `model.json` with what is needed to build
+it and to read its input.
 """
 
 from collections.abc import Iterable
@@ -20,7 +20,7 @@ from semiology.models.training.reading import Reading
 
 @dataclass(frozen=True)
 class SavedModel:
-    """A trained network and what it was trained to read and to say.
+    """A trained network, its input and its classes.
 
     Attributes:
         network: in eval mode.
@@ -67,7 +67,7 @@ def note(folder: str | Path, **entries: Any) -> None:
 
 def load_model(folder: str | Path) -> SavedModel:
     """Read a saved model. The skeleton is the one it was trained with, whatever the YAML of that
-    name says today.
+    name holds today.
 
     Raises:
         UserError: no model there, files that do not fit together.

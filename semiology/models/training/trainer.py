@@ -57,17 +57,15 @@ def fit(module: StreamModule, data: ClipDataModule, schedule: Schedule, seed: in
     trainer = _trainer(schedule.epochs, device, module.precision, callbacks, validate=early)
     try:
         trainer.fit(module, datamodule=data)
-    except (
-        SystemExit
-    ) as stopped:  # how Lightning ends on Ctrl-C; whoever called should hear of it as usual
+    except SystemExit as stopped:  # how Lightning ends on Ctrl-C
         raise KeyboardInterrupt from stopped
     settle_norms(module, data)
     return module
 
 
 def settle_norms(module: StreamModule, data: ClipDataModule) -> None:
-    """Measure the means and variances of every batch normalisation anew, over the training windows,
-    with the final weights.
+    """Measure the means and variances of every batch normalisation again, over the training
+    windows, with the final weights.
 
     The running averages of training lag behind the weights: with some tens of clips an epoch is a
     handful of steps, and a network that separates its training clips perfectly in training mode can
@@ -120,7 +118,7 @@ def score(
 
 
 def quiet() -> None:
-    """Silence what Lightning says about devices, loaders and itself in each of hundreds of small
+    """Silence Lightning's messages about devices, loaders and itself in each of hundreds of small
     trainings.
     """
     for name in (

@@ -17,7 +17,7 @@ from semiology.models.features import (
     SIZE,
     SnippetNetwork,
     load_snippet_network,
-    prepare_picture,
+    prepare_frame,
     whole_snippet,
 )
 from semiology.models.training.reading import Reading
@@ -119,7 +119,7 @@ class RecentSnippets:
         """The timeline's frame of that place; None where the video has a hole."""
         if round(self._count * self.fps / self.rate) > index:
             return
-        self._pictures.append(None if image is None else prepare_picture(image))
+        self._pictures.append(None if image is None else prepare_frame(image))
         self._count += 1
         if self._count >= self.frames and (self._count - self.frames) % self.stride == 0:
             snippet = whole_snippet(list(self._pictures))
