@@ -18,12 +18,12 @@ from semiology.errors import UserError
 from semiology.phantom import make_phantom, make_stills
 from semiology.phantom.drawing.clip import perform, pictures
 from semiology.phantom.drawing.episodes import draw_episodes
-from semiology.phantom.dystonia_emotion.cohort import Recipe, plan_clip
+from semiology.phantom.dystonia_emotion.recipe import DystoniaEmotionRecipe, plan_clip
 from semiology.phantom.shared.design import labels, rendered_at_random, traits
 from semiology.phantom.shared.truth import body_truth, face_truth
 from semiology.video import read_frames
 
-SHORT = Recipe(seconds=(6, 8))
+SHORT = DystoniaEmotionRecipe(seconds=(6, 8))
 
 
 def test_nineteen_participants_have_the_papers_counts():
@@ -94,7 +94,7 @@ def test_same_seed_same_truth_whatever_else_is_made():
     again = truth(SHORT, 2)
     assert again == first
     assert truth(SHORT, 3) != first
-    assert truth(Recipe(seconds=(6, 8), seed=1), 2) != first
+    assert truth(DystoniaEmotionRecipe(seconds=(6, 8), seed=1), 2) != first
 
 
 def test_a_sign_is_held_and_visits_are_short():
@@ -238,7 +238,7 @@ def test_stills_fill_every_class(tmp_path):
 def test_the_default_backend_finds_the_figure():
     pose = pytest.importorskip("mediapipe").solutions.pose
     names = {mark.name.lower(): mark.value for mark in pose.PoseLandmark}
-    plan, _ = plan_clip(Recipe(seconds=(2, 2)), 1, 0)
+    plan, _ = plan_clip(DystoniaEmotionRecipe(seconds=(2, 2)), 1, 0)
     performance = perform(plan)
     camera = performance.camera
     errors = []

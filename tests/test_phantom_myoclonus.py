@@ -14,7 +14,6 @@ from semiology.data.skeleton import load_skeleton
 from semiology.data.tracks import make_tracks, read_tracks
 from semiology.errors import UserError
 from semiology.phantom import make_myoclonus
-from semiology.phantom.myoclonus.cohort import MyoclonusRecipe, draw_course, plan_exam
 from semiology.phantom.myoclonus.exam import JOINTS, act, displacements
 from semiology.phantom.myoclonus.jerks import (
     FALL,
@@ -26,6 +25,7 @@ from semiology.phantom.myoclonus.jerks import (
     course,
     draw_jerks,
 )
+from semiology.phantom.myoclonus.recipe import MyoclonusRecipe, draw_course, plan_exam
 from semiology.phantom.myoclonus.tables import MOVED, jerk_truth
 from semiology.phantom.shared.tracker_noise import LOST, WANDER, WANDERS_FOR, as_tracked
 from semiology.phantom.shared.truth import joint_tracks

@@ -15,13 +15,13 @@ its columns mean, weakness_stills pictures of other people filmed alike. tracker
 tracker's errors where tracks stand for videos.
 """
 
-from semiology.phantom.dystonia_emotion.cohort import make_phantom
+from semiology.phantom.dystonia_emotion.recipe import make_phantom
 from semiology.phantom.dystonia_emotion.stills import make_stills
-from semiology.phantom.myoclonus.cohort import make_myoclonus
+from semiology.phantom.myoclonus.recipe import make_myoclonus
 from semiology.phantom.seizures.action_clips import make_actions
-from semiology.phantom.seizures.cohort import make_seizures
+from semiology.phantom.seizures.recipe import make_seizures
 from semiology.phantom.seizures.recording import render_long
-from semiology.phantom.weakness.cohort import make_weakness
+from semiology.phantom.weakness.recipe import make_weakness
 from semiology.phantom.weakness.stills import make_face_stills
 
 __all__ = [

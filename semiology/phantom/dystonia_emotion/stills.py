@@ -13,6 +13,7 @@ from tqdm import tqdm
 
 from semiology.errors import UserError
 from semiology.files import atomic_path, write_text
+from semiology.phantom.cohort import NOTICE
 from semiology.phantom.drawing.clip import (
     Performance,
     Plan,
@@ -24,7 +25,6 @@ from semiology.phantom.drawing.clip import (
 from semiology.phantom.drawing.episodes import POSTURES, Episode
 from semiology.phantom.drawing.face import EXPRESSIONS
 from semiology.phantom.drawing.filming import FPS
-from semiology.phantom.shared.cohort import NOTICE
 from semiology.phantom.shared.design import generator
 from semiology.phantom.shared.truth import face_truth
 

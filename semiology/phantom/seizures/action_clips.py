@@ -10,11 +10,11 @@ from tqdm import tqdm
 
 from semiology.errors import UserError
 from semiology.files import write_text
+from semiology.phantom.cohort import NOTICE
 from semiology.phantom.drawing.clip import draw_frames, draw_subject
 from semiology.phantom.drawing.filming import check_film, develop, with_picture
 from semiology.phantom.seizures.phases import RAMP
 from semiology.phantom.seizures.recording import act, bit_rate, draw_recording
-from semiology.phantom.shared.cohort import NOTICE
 from semiology.phantom.shared.design import generator
 from semiology.video import write_video
 

@@ -1,16 +1,17 @@
-"""A phantom cohort of two seizure types: who has which, how long, seen by which cameras; the files
-of each clip.
+"""The recipe of a phantom cohort of two seizure types: who has which, how long, recorded by which
+cameras, and the contents of each clip.
 """
 
 from dataclasses import asdict, dataclass, replace
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from scipy.stats import norm
 
-from semiology.data.events import write_events
-from semiology.data.tracks import save_tracks
 from semiology.errors import UserError
+from semiology.phantom.cohort import Clip, Contents, Recipe, Video, make_cohort, numbered
 from semiology.phantom.drawing.clip import draw_subject
 from semiology.phantom.drawing.filming import (
     FPS,
@@ -30,22 +31,10 @@ from semiology.phantom.seizures.recording import (
     events,
     film,
 )
-from semiology.phantom.shared.cohort import (
-    SEIZURES_JSON,
-    SEIZURES_README,
-    is_made,
-    make_clips,
-    recipe_name,
-    write_tables,
-    write_truth,
-)
+from semiology.phantom.seizures.tables import SEIZURES_JSON, SEIZURES_README
 from semiology.phantom.shared.design import deal, generator
 from semiology.phantom.shared.truth import joint_tracks, landmark_tracks
-from semiology.video import write_video
 
-VERSION = (
-    1  # raise when the same recipe draws or renders something else: older clips are then made anew
-)
 DURATIONS: dict[Kind, tuple[float, float, float]] = {
     "FOS": (16, 53, 701),
     "TCS": (51, 93, 1098),
@@ -57,8 +46,19 @@ VIEWS = ("L", "S")
 
 
 @dataclass(frozen=True)
-class SeizureRecipe:
-    """All that a cohort of seizures depends on, its number of subjects aside; see `make_seizures`."""
+class SeizureRecipe(Recipe):
+    """Focal hyperkinetic and focal to bilateral tonic-clonic seizures: what `make_seizures` renders.
+
+    Args:
+        seizures_per_subject: of each participant; about 5 in 12 are TCS, as in the paper. [T]
+        seconds: shorter and longer seizures are given these durations. [T] median and range 53
+            (16-701) s for FOS, 93 (51-1098) s for TCS
+        views: cameras, 1 or 2.
+        fps: frames a second; GESTURES reads 15.
+        width: of the image, px.
+        height: of the image, px; the time for rendering grows with its area.
+        seed: of everything random.
+    """
 
     seizures_per_subject: int = 2
     seconds: tuple[float, float] = (15.0, 1098.0)
@@ -68,23 +68,58 @@ class SeizureRecipe:
     height: int = 288
     seed: int = 0
 
-    def __post_init__(self) -> None:
+    kind = "seizures"
+    version = 1
+    readme = SEIZURES_README
+    floats = ("seconds", "fps")
+
+    def check(self) -> None:
+        """Raise UserError where a field makes no sense."""
         check_film(self.fps, self.width, self.height)
         if not SHORTEST <= self.seconds[0] <= self.seconds[1]:
-            said = (
-                f"seconds={self.seconds[0]:g},{self.seconds[1]:g}; give the shortest and the"
-                f" longest seizure, {SHORTEST:g} s or more"
+            raise UserError(
+                f"phantom: seconds={self.seconds[0]:g},{self.seconds[1]:g}; give the shortest and"
+                f" the longest seizure, {SHORTEST:g} s or more"
             )
-            raise UserError(f"phantom: {said}")
         if self.seizures_per_subject < 1 or self.seed < 0 or not 1 <= self.views <= len(VIEWS):
             raise UserError(
                 "phantom: seizures_per_subject has to be 1 or more, views 1 or 2, and seed 0 or"
                 " more"
             )
 
-    def name(self) -> str:
-        """A digest that names the recipe in each clip's truth."""
-        return recipe_name(self, VERSION, "seizures")
+    def columns(self) -> dict[str, dict]:
+        """Definitions of the label and the covariates."""
+        return SEIZURES_JSON
+
+    def clips(self) -> list[tuple[int, str]]:
+        """A participant's seizures, from 0, in each of the views."""
+        return [
+            (seizure, view)
+            for seizure in range(self.seizures_per_subject)
+            for view in VIEWS[: self.views]
+        ]
+
+    def draw(self, key: tuple) -> Clip:
+        """Draw one clip. `key`: subject and seizure, both from 0, and the view's name."""
+        subject, seizure, view = key
+        kind, recordings = plan_seizure(self, subject, seizure)
+        recording = recordings[view]
+        recording_id = f"sub-{subject + 1:02d}_sz-{seizure + 1:02d}"
+        clip_id = f"{recording_id}_{view}"
+        row = {
+            "clip_id": clip_id,
+            "participant_id": f"sub-{subject + 1:02d}",
+            "video": f"videos/{clip_id}.mp4",
+            "start": "0",
+            "end": f"{recording.duration:.3f}",
+            "seizure_type": kind,
+            "recording_id": recording_id,
+            "view": view,
+            "duration": f"{recording.duration:.3f}",
+            "light": "infrared" if recording.light.night else "daylight",
+            "synthetic": "yes",
+        }
+        return Clip(row, partial(render, recording, row))
 
 
 def draw_duration(rng: np.random.Generator, kind: Kind, share: float) -> float:
@@ -132,51 +167,19 @@ def draw_people(recipe: SeizureRecipe, subject: int):
     return replace(who, view=first), second
 
 
-def make_clip(
-    out: Path, recipe: SeizureRecipe, subject: int, seizure: int, view: str
-) -> dict[str, str]:
-    """Make one clip's video, events and truth unless they are there from the same recipe; returns
-    its row of clips.tsv.
-
-    The JSON truth is written last: where it is, the clip is whole.
-    """
-    kind, recordings = plan_seizure(recipe, subject, seizure)
-    recording = recordings[view]
-    recording_id = f"sub-{subject + 1:02d}_sz-{seizure + 1:02d}"
-    clip_id = f"{recording_id}_{view}"
-    row = {
-        "clip_id": clip_id,
-        "participant_id": f"sub-{subject + 1:02d}",
-        "video": f"videos/{clip_id}.mp4",
-        "start": "0",
-        "end": f"{recording.duration:.3f}",
-        "seizure_type": kind,
-        "recording_id": recording_id,
-        "view": view,
-        "duration": f"{recording.duration:.3f}",
-        "light": "infrared" if recording.light.night else "daylight",
-        "synthetic": "yes",
-    }
-    truth, video = out / "truth" / f"{clip_id}.json", out / row["video"]
-    if is_made(truth, recipe.name(), video):
-        return row
-    truth.unlink(missing_ok=True)
-    write_video(video, film(recording), recipe.fps, bit_rate=bit_rate(recording))
-    write_events(out / "events" / f"{clip_id}_events.tsv", events(recording), recording.duration)
+def render(recording: Recording, row: dict[str, str]) -> Contents:
+    """Render one clip: its video, events, joints and landmarks."""
+    subject, fps = recording.subject, recording.fps
     performance = act(recording, range(recording.frames))
-    save_tracks(joint_tracks(recording.subject, performance, recipe.fps), truth.with_suffix(".nc"))
-    save_tracks(
-        landmark_tracks(recording.subject, performance, recipe.fps),
-        truth.with_name(f"{clip_id}_face.nc"),
+    return Contents(
+        Video(film(recording), fps, bit_rate(recording)),
+        {
+            ".nc": joint_tracks(subject, performance, fps),
+            "_face.nc": landmark_tracks(subject, performance, fps),
+        },
+        {"recording_id": row["recording_id"], "view": row["view"], **story(recording)},
+        (events(recording), recording.duration),
     )
-    told = {
-        "clip_id": clip_id,
-        "participant_id": row["participant_id"],
-        "recording_id": recording_id,
-        "view": view,
-    }
-    write_truth(truth, {**told, **story(recording)}, recipe, recipe.name())
-    return row
 
 
 def story(recording: Recording) -> dict:
@@ -206,36 +209,20 @@ def story(recording: Recording) -> dict:
 
 
 def make_seizures(
-    out: str | Path,
-    *,
-    subjects: int = 12,
-    seizures_per_subject: int = 2,
-    seconds: tuple[float, float] = (15.0, 1098.0),
-    views: int = 2,
-    fps: float = FPS,
-    width: int = 352,
-    height: int = 288,
-    seed: int = 0,
-    jobs: int = 1,
-    progress: bool = True,
+    out: str | Path, *, subjects: int = 12, jobs: int = 1, progress: bool = True, **recipe: Any
 ) -> Path:
     """Render a SYNTHETIC cohort of focal hyperkinetic seizures (FOS) and focal to bilateral
     tonic-clonic ones (TCS), with its whole truth.
 
     Subject number s is the same person with the same seizures whatever `subjects` and `jobs` are. A
-    second call goes on where the first was interrupted; clips of another recipe are made anew.
+    second call continues where the first was interrupted; clips of another recipe are made again.
 
     Args:
-        out: folder of the cohort; made if it is not there.
+        out: folder of the cohort; made if it does not exist.
         subjects: number of participants.
-        seizures_per_subject: of each; about 5 in 12 are TCS, as in the paper. [T]
-        seconds: what shorter and longer seizures are made to last. [T] median and range 53 (16-701)
-            s for FOS, 93 (51-1098) s for TCS
-        views: cameras, 1 or 2.
-        fps: frames a second; GESTURES reads 15.
-        width: px. height: px. The picture's size is what rendering costs.
-        seed: of everything random.
         jobs: processes.
+        progress: whether a progress bar is printed.
+        recipe: fields of `SeizureRecipe`.
 
     Returns:
         The folder.
@@ -243,26 +230,5 @@ def make_seizures(
     Raises:
         UserError: a parameter that makes no sense, a folder that holds another cohort, a full disk.
     """
-    out = Path(out)
-    recipe = SeizureRecipe(
-        seizures_per_subject,
-        (float(seconds[0]), float(seconds[1])),
-        views,
-        float(fps),
-        width,
-        height,
-        seed,
-    )
-    if subjects < 1:
-        raise UserError(f"phantom: subjects={subjects}; give 1 or more")
-    places = [
-        (subject, seizure, view)
-        for subject in range(subjects)
-        for seizure in range(seizures_per_subject)
-        for view in VIEWS[:views]
-    ]
-    rows = make_clips(
-        make_clip, out, recipe, places, jobs=jobs, progress=progress, what="phantom seizures"
-    )
-    write_tables(out, rows, SEIZURES_JSON, SEIZURES_README, asdict(recipe))
-    return out
+    chosen, participants = SeizureRecipe(**recipe), numbered(subjects)
+    return make_cohort(out, chosen, participants, jobs=jobs, progress=progress)
