@@ -1,5 +1,7 @@
 """The truth of a clip in the project's own containers."""
 
+from dataclasses import replace
+
 import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
@@ -8,8 +10,10 @@ from semiology.data.preprocessing import unbroken_runs
 from semiology.data.skeleton import load_skeleton
 from semiology.data.tracks import make_tracks
 from semiology.phantom.drawing.clip import Performance, Plan, Subject
+from semiology.phantom.drawing.face import expression, landmarks
 from semiology.phantom.drawing.filming import FPS
 from semiology.phantom.drawing.kinematics import SIDES
+from semiology.phantom.drawing.person import draw_person
 
 BACKEND = "phantom truth"
 # cosine between a landmark's outward normal and the camera below which it does not count as seen
@@ -77,6 +81,14 @@ def landmark_tracks(subject: Subject, performance: Performance, fps: float) -> x
         )
         hidden[name] = (cosine < TURNED_AWAY) | behind_arm(performance, point)
     return container(performance, points, hidden, fps)
+
+
+def landmark_displacements(kind: str) -> dict[str, float]:
+    """How far an expression moves each landmark of an average face from neutral; landmark -> m."""
+    person = draw_person(np.random.default_rng(0))
+    average = replace(person, face=dict.fromkeys(person.face, 0.0), brow_thickness=1.0)
+    rest, moved = (landmarks(average, expression(name, 0)[None]) for name in ("neutral", kind))
+    return {name: float(np.linalg.norm(moved[name] - rest[name])) for name in rest}
 
 
 def behind_arm(performance: Performance, points: NDArray, skip: str = "") -> NDArray:
