@@ -23,7 +23,7 @@ from semiology.phantom.dystonia_emotion.recipe import (
     plan_clip,
 )
 from semiology.phantom.dystonia_emotion.tables import DYSTONIA_EMOTION_JSON
-from semiology.phantom.shared.truth import body_truth, story
+from semiology.phantom.shared.truth import body_truth, clip_facts
 
 RUN, PEOPLE, SEED = Path("runs/attribution-people"), 40, 1
 TARGET = (
@@ -47,7 +47,7 @@ def make_cohort(folder: Path, people: int = PEOPLE) -> None:
             save_tracks(body_truth(plan, performance), folder / tracks)
             truth = folder / "truth" / f"{row['clip_id']}.json"
             truth.parent.mkdir(parents=True, exist_ok=True)
-            truth.write_text(json.dumps(story(plan, performance)), encoding="utf-8")
+            truth.write_text(json.dumps(clip_facts(plan, performance)), encoding="utf-8")
             rows.append(
                 {key: row[key] for key in ("clip_id", "participant_id", "dystonia")}
                 | {"tracks": tracks, "start": "0", "end": "n/a"}

@@ -14,8 +14,8 @@ from semiology.phantom.drawing.clip import (
     Plan,
     draw_plan,
     draw_subject,
+    film,
     perform,
-    pictures,
 )
 from semiology.phantom.drawing.filming import CONTAINERS, FPS, RESOLUTIONS, recorded_by
 from semiology.phantom.dystonia_emotion.tables import DYSTONIA_EMOTION_JSON, DYSTONIA_EMOTION_README
@@ -23,20 +23,20 @@ from semiology.phantom.shared.design import (
     DYSTONIA,
     EMOTION,
     Signs,
+    block_randomised,
     check_prevalence,
-    deal,
     generator,
     labels,
-    rendered_at_random,
+    random_signs,
 )
-from semiology.phantom.shared.truth import body_truth, face_truth, story
+from semiology.phantom.shared.truth import body_truth, clip_facts, face_truth
 
 LABELS = ("dystonia", "dystonia_side", "emotion", "expression")
 
 
 @dataclass(frozen=True)
 class DystoniaEmotionRecipe(Recipe):
-    """Clips with and without dystonia and emotional signs: what `make_phantom` renders.
+    """Clips with and without dystonia and emotional signs; see `make_phantom`.
 
     Args:
         clips_per_subject: seizures of each participant.
@@ -105,22 +105,22 @@ def plan_clip(recipe: DystoniaEmotionRecipe, subject: int, clip: int) -> tuple[P
     scored = labels(
         recipe.seed, subject, recipe.clips_per_subject, recipe.dystonia, recipe.emotion
     )[clip]
-    shown = (
-        rendered_at_random(recipe.seed, subject, clip, recipe.dystonia, recipe.emotion)
+    rendered = (
+        random_signs(recipe.seed, subject, clip, recipe.dystonia, recipe.emotion)
         if recipe.null
         else scored
     )
     who = draw_subject(generator(recipe.seed, 4, subject))
     recorder = (
-        deal(recipe.seed, 0, subject, len(RESOLUTIONS)),
-        deal(recipe.seed, 1, subject, len(CONTAINERS)),
+        block_randomised(recipe.seed, 0, subject, len(RESOLUTIONS)),
+        block_randomised(recipe.seed, 1, subject, len(CONTAINERS)),
     )
     plan = draw_plan(
         generator(recipe.seed, 5, subject, clip),
         replace(who, view=recorded_by(who.view, *recorder)),
         seconds=recipe.seconds,
-        dystonia=shown.dystonia,
-        emotion=shown.emotion,
+        dystonia=rendered.dystonia,
+        emotion=rendered.emotion,
         difficulty=recipe.difficulty,
         appearance=recipe.appearance,
     )
@@ -167,16 +167,16 @@ def render(plan: Plan, performance: Performance, row: dict[str, str]) -> Content
     """Render one clip: its video, joints, landmarks, labels and episodes."""
     rate = plan.light.bit_rate(plan.subject.view)
     return Contents(
-        Video(pictures(plan, performance), FPS, rate),
+        Video(film(plan, performance), FPS, rate),
         {".nc": body_truth(plan, performance), "_face.nc": face_truth(plan, performance)},
-        {"labels": {name: row[name] for name in LABELS}, **story(plan, performance)},
+        {"labels": {name: row[name] for name in LABELS}, **clip_facts(plan, performance)},
     )
 
 
 def make_phantom(
     out: str | Path, *, subjects: int = 19, jobs: int = 1, progress: bool = True, **recipe: Any
 ) -> Path:
-    """Render a SYNTHETIC cohort with its whole truth: what a clinical cohort looks like on disk,
+    """Render a SYNTHETIC cohort with its complete truth: what a clinical cohort looks like on disk,
     and what is really in each frame.
 
     Subject number s is the same person in the same clips whatever `subjects` and `jobs` are. A

@@ -28,14 +28,14 @@ from semiology.phantom.myoclonus.tables import (
     HIGHEST,
     MYOCLONUS_JSON,
     MYOCLONUS_README,
+    clip_facts,
     jerk_truth,
-    story,
 )
-from semiology.phantom.shared.design import deal, generator
+from semiology.phantom.shared.design import block_randomised, generator
 from semiology.phantom.shared.tracker_noise import as_tracked
 from semiology.phantom.shared.truth import joint_tracks
 
-DEALT = 12  # severities are spread over so many participants evenly
+BLOCK = 12  # participants over whom the severities are spread evenly
 MILDEST = 0.05  # severity of a patient at the first visit, at least
 CHANGE = (
     0.75,
@@ -102,7 +102,9 @@ class MyoclonusRecipe(Recipe):
                 " once"
             )
         if not 0 <= self.controls <= 1:
-            raise UserError(f"phantom: controls={self.controls:g}; give a share between 0 and 1")
+            raise UserError(
+                f"phantom: controls={self.controls:g}; give a proportion between 0 and 1"
+            )
         if self.amplitude is not None and not SMALLEST <= self.amplitude <= LARGEST:
             raise UserError(
                 f"phantom: amplitude={self.amplitude:g}; give {SMALLEST:g} to {LARGEST:g} torso"
@@ -130,7 +132,7 @@ class MyoclonusRecipe(Recipe):
     def draw(self, key: tuple) -> Clip:
         """Draw one clip. `key`: subject and visit, both from 0, and the panel's name."""
         subject, visit, panel = key
-        course, name = draw_course(self, subject), visit_name(visit)
+        trajectory, name = draw_trajectory(self, subject), visit_name(visit)
         clip_id = f"sub-{subject + 1:02d}_{name}_{panel}"
         exam = plan_exam(self, subject, visit, panel)
         graded = self.amplitude is None  # jerks of one amplitude do not depend on the severity
@@ -143,20 +145,20 @@ class MyoclonusRecipe(Recipe):
             "panel": panel,
             "item": PANELS[panel],
             "visit": name,
-            "severity_true": f"{HIGHEST * course.severities[visit]:.2f}" if graded else "n/a",
-            "umrs_rater_1": str(course.ratings[visit][0]) if graded else "n/a",
-            "umrs_rater_2": str(course.ratings[visit][1]) if graded else "n/a",
+            "severity_true": f"{HIGHEST * trajectory.severities[visit]:.2f}" if graded else "n/a",
+            "umrs_rater_1": str(trajectory.ratings[visit][0]) if graded else "n/a",
+            "umrs_rater_2": str(trajectory.ratings[visit][1]) if graded else "n/a",
             "light": "infrared" if exam.light.night else "daylight",
             "synthetic": "yes",
         }
         noise = generator(self.seed, 23, subject, visit, list(PANELS).index(panel))
-        contents = partial(render, self, exam, course.severities[visit], noise)
-        return Clip(row, contents, group="control" if course.control else "patient")
+        contents = partial(render, self, exam, trajectory.severities[visit], noise)
+        return Clip(row, contents, group="control" if trajectory.control else "patient")
 
 
 @dataclass(frozen=True)
-class Course:
-    """One participant's severity at each visit, in [0, 1], and what two raters said, in points."""
+class Trajectory:
+    """One participant's severity at each visit, in [0, 1], and the points of two raters."""
 
     control: bool
     severities: tuple[float, ...]
@@ -165,34 +167,37 @@ class Course:
     one_sided: float
 
 
-def draw_course(recipe: MyoclonusRecipe, subject: int) -> Course:
+def draw_trajectory(recipe: MyoclonusRecipe, subject: int) -> Trajectory:
     """Draw a participant (from 0): the same whatever the number of visits and subjects."""
     rng = generator(recipe.seed, 21, subject)
-    control = deal(recipe.seed, 101, subject, 10) < round(10 * recipe.controls)
+    control = block_randomised(recipe.seed, 101, subject, 10) < round(10 * recipe.controls)
     severity = (
-        MILDEST + (1 - MILDEST) * (deal(recipe.seed, 100, subject, DEALT) + rng.random()) / DEALT
+        MILDEST
+        + (1 - MILDEST)
+        * (block_randomised(recipe.seed, 100, subject, BLOCK) + rng.random())
+        / BLOCK
     )
     side, one_sided = ("left", "right")[rng.integers(2)], float(rng.uniform(0.5, 0.85))
     severities, ratings = [], []
     for _ in range(recipe.visits):
         severities.append(0.0 if control else float(severity))
-        said = HIGHEST * severities[-1] + np.array(RATER_BIAS) + RATER_SCATTER * rng.normal(size=2)
-        steps = np.clip(RATER_STEP * np.round(said / RATER_STEP), 0, HIGHEST)
+        rated = HIGHEST * severities[-1] + np.array(RATER_BIAS) + RATER_SCATTER * rng.normal(size=2)
+        steps = np.clip(RATER_STEP * np.round(rated / RATER_STEP), 0, HIGHEST)
         ratings.append((int(steps[0]), int(steps[1])))
         severity = np.clip(severity * rng.normal(*CHANGE), 0.2 * severity, min(1.0, 1.4 * severity))
-    return Course(control, tuple(severities), tuple(ratings), side, one_sided)
+    return Trajectory(control, tuple(severities), tuple(ratings), side, one_sided)
 
 
 def plan_exam(recipe: MyoclonusRecipe, subject: int, visit: int, panel: str) -> Exam:
     """Draw one clip (subjects and visits count from 0)."""
-    course = draw_course(recipe, subject)
-    how = burden(course.severities[visit], panel, course.side, course.one_sided)
+    trajectory = draw_trajectory(recipe, subject)
+    how = burden(trajectory.severities[visit], panel, trajectory.side, trajectory.one_sided)
     if recipe.amplitude is not None:
-        even = {joint: 0.0 if course.control else 1 / len(PULLED) for joint in PULLED}
-        how = Burden(0.0 if course.control else recipe.rate, recipe.amplitude, 0.0, even, 0.0)
-    subject_seen = draw_examined(generator(recipe.seed, 20, subject), recipe.width, recipe.height)
+        even = {joint: 0.0 if trajectory.control else 1 / len(PULLED) for joint in PULLED}
+        how = Burden(0.0 if trajectory.control else recipe.rate, recipe.amplitude, 0.0, even, 0.0)
+    examined = draw_examined(generator(recipe.seed, 20, subject), recipe.width, recipe.height)
     rng = generator(recipe.seed, 22, subject, visit, list(PANELS).index(panel))
-    return draw_exam(rng, subject_seen, panel, how, recipe.seconds, recipe.fps)
+    return draw_exam(rng, examined, panel, how, recipe.seconds, recipe.fps)
 
 
 def render(
@@ -209,7 +214,7 @@ def render(
     return Contents(
         recording,
         {".nc": tracks, "_jerks.tsv": jerk_truth(exam).to_csv(sep="\t", index=False)},
-        {"severity": severity, **story(exam)},
+        {"severity": severity, **clip_facts(exam)},
     )
 
 

@@ -115,7 +115,7 @@ def jerk_truth(exam: Exam) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=columns)
 
 
-def story(exam: Exam) -> dict:
+def clip_facts(exam: Exam) -> dict:
     """What is to be seen in a clip, for JSON; times in seconds of the video."""
     subject = exam.subject
     return {
@@ -129,5 +129,5 @@ def story(exam: Exam) -> dict:
         "fps": exam.fps,
         "frames": exam.frames,
         "light": "infrared" if exam.light.night else "daylight",
-        "camera": subject.view.camera(subject.person.body, subject.room).story(),
+        "camera": subject.view.camera(subject.person.body, subject.room).parameters(),
     }

@@ -19,7 +19,7 @@ from semiology.phantom.drawing.filming import (
     check_film,
     draw_light,
     draw_view,
-    with_picture,
+    with_image_size,
 )
 from semiology.phantom.seizures.phases import Kind, jerk_rate
 from semiology.phantom.seizures.recording import (
@@ -32,7 +32,7 @@ from semiology.phantom.seizures.recording import (
     film,
 )
 from semiology.phantom.seizures.tables import SEIZURES_JSON, SEIZURES_README
-from semiology.phantom.shared.design import deal, generator
+from semiology.phantom.shared.design import block_randomised, generator
 from semiology.phantom.shared.truth import joint_tracks, landmark_tracks
 
 DURATIONS: dict[Kind, tuple[float, float, float]] = {
@@ -47,7 +47,7 @@ VIEWS = ("L", "S")
 
 @dataclass(frozen=True)
 class SeizureRecipe(Recipe):
-    """Focal hyperkinetic and focal to bilateral tonic-clonic seizures: what `make_seizures` renders.
+    """Focal hyperkinetic and focal to bilateral tonic-clonic seizures; see `make_seizures`.
 
     Args:
         seizures_per_subject: of each participant; about 5 in 12 are TCS, as in the paper. [T]
@@ -122,13 +122,13 @@ class SeizureRecipe(Recipe):
         return Clip(row, partial(render, recording, row))
 
 
-def draw_duration(rng: np.random.Generator, kind: Kind, share: float) -> float:
-    """Seconds at quantile `share` of a log-normal about the published median, wider above than
+def draw_duration(rng: np.random.Generator, kind: Kind, quantile: float) -> float:
+    """Seconds at `quantile` of a log-normal about the published median, wider above than
     below it, so that some dozens of seizures reach from the shortest to the longest published [our
-    choice]; a twelfth of all is drawn within `share` and `share` + 1/12.
+    choice]; a twelfth of all is drawn between `quantile` and `quantile` + 1/12.
     """
     shortest, median, longest = DURATIONS[kind]
-    deviations = float(norm.ppf(share + rng.random() / 12))
+    deviations = float(norm.ppf(quantile + rng.random() / 12))
     far = longest if deviations > 0 else shortest
     return float(np.clip(median * (far / median) ** abs(deviations / EXTREME), shortest, longest))
 
@@ -140,8 +140,14 @@ def plan_seizure(
     see of it, by the view's name.
     """
     rng = generator(recipe.seed, 10, subject, seizure)
-    kind: Kind = "TCS" if deal(recipe.seed, 2 + 2 * seizure, subject, 12) < TCS_IN_TWELVE else "FOS"
-    lasting = draw_duration(rng, kind, deal(recipe.seed, 3 + 2 * seizure, subject, 12) / 12)
+    kind: Kind = (
+        "TCS"
+        if block_randomised(recipe.seed, 2 + 2 * seizure, subject, 12) < TCS_IN_TWELVE
+        else "FOS"
+    )
+    lasting = draw_duration(
+        rng, kind, block_randomised(recipe.seed, 3 + 2 * seizure, subject, 12) / 12
+    )
     lasting = round(float(np.clip(lasting, *recipe.seconds)) * recipe.fps) / recipe.fps
     who, second = draw_people(recipe, subject)
     first = draw_recording(rng, who, lasting, [(kind, 0.0, lasting)], recipe.fps)
@@ -163,7 +169,9 @@ def draw_people(recipe: SeizureRecipe, subject: int):
     second: View = draw_view(rng, who.room)
     away = -np.sign(who.view.azimuth) * np.radians(rng.uniform(*APART))
     second = replace(second, azimuth=float(who.view.azimuth + away))
-    first, second = (with_picture(view, recipe.width, recipe.height) for view in (who.view, second))
+    first, second = (
+        with_image_size(view, recipe.width, recipe.height) for view in (who.view, second)
+    )
     return replace(who, view=first), second
 
 
@@ -177,13 +185,13 @@ def render(recording: Recording, row: dict[str, str]) -> Contents:
             ".nc": joint_tracks(subject, performance, fps),
             "_face.nc": landmark_tracks(subject, performance, fps),
         },
-        {"recording_id": row["recording_id"], "view": row["view"], **story(recording)},
+        {"recording_id": row["recording_id"], "view": row["view"], **clip_facts(recording)},
         (events(recording), recording.duration),
     )
 
 
-def story(recording: Recording) -> dict:
-    """What is to be seen in a clip of one seizure, for JSON; times in seconds of the video."""
+def clip_facts(recording: Recording) -> dict:
+    """What happens in a clip of one seizure, for JSON; times in seconds of the video."""
     (_, seizure), camera = (
         recording.seizures[0],
         recording.subject.view.camera(recording.subject.person.body, recording.subject.room),
@@ -204,7 +212,7 @@ def story(recording: Recording) -> dict:
         "light": "infrared" if recording.light.night else "daylight",
         "noise": recording.light.noise,
         "bit_rate": bit_rate(recording),
-        "camera": camera.story(),
+        "camera": camera.parameters(),
     }
 
 
@@ -212,7 +220,7 @@ def make_seizures(
     out: str | Path, *, subjects: int = 12, jobs: int = 1, progress: bool = True, **recipe: Any
 ) -> Path:
     """Render a SYNTHETIC cohort of focal hyperkinetic seizures (FOS) and focal to bilateral
-    tonic-clonic ones (TCS), with its whole truth.
+    tonic-clonic ones (TCS), with its complete truth.
 
     Subject number s is the same person with the same seizures whatever `subjects` and `jobs` are. A
     second call continues where the first was interrupted; clips of another recipe are made again.

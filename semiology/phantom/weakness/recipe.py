@@ -27,7 +27,7 @@ from semiology.phantom.weakness.weakness import SEVERE, Weakness, draw_unevennes
 PATIENTS, CONTROLS = 70, 69  # [P] the myasthenia study
 GROUPS = ("patient", "control")
 SHORTEST = 2.0  # s, of a clip in which a panel can be done
-DOUBT = 0.8  # sd of the clinician's error, points [our choice]
+RATER_ERROR = 0.8  # standard deviation of the clinician's error, points [our choice]
 
 
 @dataclass(frozen=True)
@@ -85,29 +85,33 @@ class WeaknessRecipe(Recipe):
 
 @dataclass(frozen=True)
 class Participant:
-    """Number `number` (from 0) of a group, whatever is asked of them."""
+    """Number `number` (from 0) of a group; the same person in every panel."""
 
     group: str
     number: int
     subject: Subject
     weakness: Weakness
     uneven: NDArray  # see `weakness.draw_unevenness`
-    willing: float  # how strongly expressions are shown, about 1
+    willing: float  # how strongly expressions are made, about 1
     clinician: int  # points
 
     @property
     def participant_id(self) -> str:
+        """Identifier in the tables, such as patient-001."""
         return f"{self.group}-{self.number + 1:03d}"
 
 
 def draw_participant(recipe: WeaknessRecipe, group: str, number: int) -> Participant:
+    """Draw number `number` (from 0) of a group: body, camera, weakness and score."""
     rng = generator(recipe.seed, 30, GROUPS.index(group), number)
     subject = draw_sitter(rng, recipe.size)
     weakness = draw_weakness(rng, recipe.seed, group, number)
     uneven, willing = draw_unevenness(rng), float(1 + rng.normal(0, WILLING[0]))
     clinician = round(
         float(
-            np.clip(CLINICIAN_POINTS * weakness.degree + rng.normal(0, DOUBT), 0, CLINICIAN_POINTS)
+            np.clip(
+                CLINICIAN_POINTS * weakness.degree + rng.normal(0, RATER_ERROR), 0, CLINICIAN_POINTS
+            )
         )
     )
     return Participant(group, number, subject, weakness, uneven, willing, clinician)
@@ -155,12 +159,12 @@ def render(recipe: WeaknessRecipe, exam: Exam, noise: np.random.Generator) -> Co
         truth[".nc"] = joint_tracks(exam.subject, performance, recipe.fps)
     else:
         recording = as_tracked(face, recipe.noise, noise) if recipe.noise else face
-    return Contents(recording, truth, story(exam, performance))
+    return Contents(recording, truth, clip_facts(exam, performance))
 
 
 def sides(exam: Exam) -> pd.DataFrame:
-    """Each frame's time (s), the effort meant, how far strength has run out, and the weakness of
-    either side, all 0 to 1.
+    """Each frame's time (s), the intended effort, how far strength has run out, and the
+    weakness of either side, all in [0, 1].
     """
     left, right = exam.weakness.over(exam.tired).T
     return pd.DataFrame(
@@ -174,8 +178,8 @@ def sides(exam: Exam) -> pd.DataFrame:
     )
 
 
-def story(exam: Exam, performance: Performance) -> dict:
-    """What is to be seen in the clip, for JSON."""
+def clip_facts(exam: Exam, performance: Performance) -> dict:
+    """Weakness, strength, light and camera of a clip, for JSON."""
     camera, light = performance.camera, exam.light
     weak = {
         "degree": exam.weakness.degree,
@@ -189,7 +193,7 @@ def story(exam: Exam, performance: Performance) -> dict:
         "fps": exam.fps,
         "frames": exam.frames,
         "noise_of_light": light.noise,
-        "camera": camera.story(),
+        "camera": camera.parameters(),
     }
 
 
@@ -203,7 +207,7 @@ def make_weakness(
     **recipe: Any,
 ) -> Path:
     """Render a SYNTHETIC cohort of facial weakness that is graded, one-sided or of both sides, and
-    grows over a task; with its whole truth.
+    grows over a task, with its complete truth.
 
     Every participant is filmed once in each panel: rest, happiness, anger, fear, upgaze, closure.
     Patient and control number s are the same people whatever their numbers and `jobs` are. A second
