@@ -215,7 +215,7 @@ def ray_nodes(folder: Path) -> Iterator[str]:
 
 @contextmanager
 def dask_workers(folder: Path) -> Iterator[str]:
-    """A scheduler and two workers of one thread on this machine; the file that holds its address."""
+    """A scheduler and two workers of one thread on this machine; the file of its address."""
     dask, file = str(Path(sys.executable).parent / "dask"), str(folder / "scheduler.json")
     common = ("--scheduler-file", file, "--no-dashboard", "--host", "127.0.0.1")
     worker = (dask, "worker", *common, "--nthreads", "1", "--local-directory", str(folder))

@@ -242,13 +242,13 @@ def show(
         f"\n{device}: matrix products"
         f" {', '.join(f'{name} {rate / 1e9:.0f} GFLOP/s' for name, rate in peak.items())}"
     )
-    print(
-        f"{'(' + str(BATCH) + ', 3, ' + str(TIME) + ', 11)':<28}{'training step':>34}{'inference':>34}"
-    )
+    shape = f"({BATCH}, 3, {TIME}, 11)"
+    print(f"{shape:<28}{'training step':>34}{'inference':>34}")
     print(f"{'':<28}" + f"{'ms/clip':>10}{'clips/s':>12}{'of peak':>12}" * 2)
     for name, row in figures.items():
         cells = [
-            f"{row[f'{what}_ms_a_clip']:>10.2f}{row[f'{what}_clips_a_second']:>12.1f}{row[f'{what}_share_of_peak']:>12.2f}"
+            f"{row[f'{what}_ms_a_clip']:>10.2f}{row[f'{what}_clips_a_second']:>12.1f}"
+            f"{row[f'{what}_share_of_peak']:>12.2f}"
             for what in ("training", "inference")
         ]
         print(f"{name:<28}" + "".join(cells))

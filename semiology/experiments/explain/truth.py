@@ -7,7 +7,7 @@ The rules are our choice, made before any map was looked at.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -25,8 +25,7 @@ from semiology.evaluation.statistics.intervals import (
 )
 from semiology.experiments.explain.maps import ClipMap, share
 from semiology.files import read_json
-from semiology.phantom.drawing.face import expression, landmarks
-from semiology.phantom.drawing.person import draw_person
+from semiology.phantom.shared.truth import landmark_displacements
 
 MOVING = (
     0.25  # of an expression's largest displacement: landmarks that move at least so far carry it
@@ -79,10 +78,7 @@ def moving_landmarks(kind: str) -> frozenset[str]:
     """Landmarks of an average face that an expression moves by at least a quarter of its largest
     displacement.
     """
-    drawn = draw_person(np.random.default_rng(0))
-    average = replace(drawn, face=dict.fromkeys(drawn.face, 0.0), brow_thickness=1.0)
-    rest, moved = (landmarks(average, expression(name, 0)[None]) for name in ("neutral", kind))
-    distance = {name: float(np.linalg.norm(moved[name] - rest[name])) for name in rest}
+    distance = landmark_displacements(kind)
     return frozenset(
         name for name, value in distance.items() if value >= MOVING * max(distance.values())
     )
