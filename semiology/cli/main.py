@@ -93,7 +93,7 @@ VERBS = {
         " drawn in",
     ),
     "timeline": Verb(
-        "timeline",
+        "timeline_verb",
         "each sign's probability and events through a video of any length, a growing file or a"
         " camera",
     ),
@@ -122,7 +122,7 @@ VERBS = {
         " MediaPipe, movement",
     ),
     "tracking": Verb(
-        "tracking",
+        "tracking_verb",
         "labelled frames, tracking error, fine-tuning: `semiology tracking` lists its actions",
     ),
 }

@@ -25,4 +25,5 @@ def run(arguments: list[str]) -> int:
 
 
 def _run(action: str, arguments: list[str]) -> int:
-    return import_module(f"semiology.cli.tracking.{action}").run(arguments)
+    module = "labels" if action == "error" else f"tracking_verb.{action}"
+    return import_module(f"semiology.cli.{module}").run(arguments)

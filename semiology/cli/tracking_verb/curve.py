@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from semiology.cli import options, parser
-from semiology.cli.tracking.labelled import LABELLED, add_labels, labels_of
+from semiology.cli.tracking_verb.labelled import LABELLED, add_labels, labels_of
 from semiology.tracking.finetune.curve import CurveOptions, label_count_curve
 
 
