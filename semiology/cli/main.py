@@ -37,7 +37,7 @@ VERBS = {
     ),
     "extract": Verb("extract", "videos to tracks and appearance features"),
     "lift": Verb(
-        "lift",
+        "tracking",
         "train | apply: joints in space from joints in the picture, for trackers without depth",
     ),
     "pretrain": Verb(
@@ -46,7 +46,7 @@ VERBS = {
         " what you labelled",
     ),
     "train": Verb(
-        "train",
+        "training",
         "fit | validate | test | predict: one stream on one split, by the Lightning command line",
     ),
     "loso": Verb(
@@ -58,13 +58,13 @@ VERBS = {
         " participant out",
     ),
     "explain": Verb(
-        "explain",
+        "experiments",
         "which joints, bones and times a run's models look at, with the checks that say whether to"
         " believe it",
     ),
     "report": Verb("report", "rebuild metrics.json and report.html from a run's predictions.csv"),
     "myoclonus": Verb(
-        "myoclonus",
+        "severity",
         "jerks in a cohort's tracks, scored by body part, panel and visit, with a report a patient",
     ),
     "reproduce": Verb(
@@ -98,12 +98,12 @@ VERBS = {
         " camera",
     ),
     "events": Verb(
-        "events",
+        "timeline",
         "score | tune | find: events against true ones; thresholds and what they give on new"
         " people; events by them",
     ),
     "agreement": Verb(
-        "agreement",
+        "evaluation",
         "scores of a machine and of raters: correlation, ICC, kappa, Bland-Altman, detectable and"
         " real change",
     ),
@@ -117,7 +117,7 @@ VERBS = {
         "copies of videos with every head covered, checked, without sound and metadata",
     ),
     "tracks": Verb(
-        "tracks",
+        "data",
         "import | export: keypoints of OpenPose, DeepLabCut, SLEAP, COCO, OpenFace, Py-Feat,"
         " MediaPipe, movement",
     ),
