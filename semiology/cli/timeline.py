@@ -1,150 +1,219 @@
-"""semiology events score REFERENCE HYPOTHESIS, tune TIMELINES --truth REFERENCE --out FILE, find
-TIMELINE --out DIR
-"""
+"""Verbs of signs over time: predict, timeline, events, localise."""
 
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
-from jsonargparse import ArgumentParser, Namespace
-
-from semiology.cli import act, parser
-from semiology.data.events import read_events
+from semiology.cli import act, options, parser
 from semiology.errors import UserError
 from semiology.files import write_json
-from semiology.timeline.events import evaluate as judging
-from semiology.timeline.events import tuning
-from semiology.timeline.events.find import find_in_timeline
-from semiology.timeline.events.hysteresis import Hysteresis
-from semiology.timeline.events.pairing import pair_tables, pair_timelines
-from semiology.timeline.events.scoring import SZCORE, Tolerances
-from semiology.timeline.events.timeline import read_timeline
+
+if TYPE_CHECKING:
+    from jsonargparse import ArgumentParser, Namespace
+
+    from semiology.timeline.events.scoring import Tolerances
+    from semiology.timeline.localise.settings import Localisation
 
 
-def run(arguments: list[str]) -> int:
-    actions = {
-        "score": (
-            "REFERENCE HYPOTHESIS: found events against true ones, tables or folders of them",
-            _score,
-        ),
-        "tune": (
-            (
-                "TIMELINES --truth REFERENCE --out FILE: thresholds, and what they give on people"
-                " they were not found on"
-            ),
-            _tune,
-        ),
-        "find": (
-            (
-                "TIMELINE --out DIR: events and picture of a timeline that is there, by other"
-                " thresholds"
-            ),
-            _find,
-        ),
-    }
-    return act("events", actions, arguments)
+def run_predict(arguments: list[str]) -> int:
+    """Predict each sign's probability over time in one video, and write a copy of it with keypoints
+    and probabilities drawn in.
+    """
+    from semiology.timeline.predict import predict
+
+    predict_parser = parser("predict", run_predict)
+    predict_parser.add_argument("video", type=Path, help="the video")
+    predict_parser.add_function_arguments(predict, skip={"video"})
+    parsed = predict_parser.instantiate_classes(predict_parser.parse_args(arguments))
+    result = predict(**options(parsed))
+    for task, sign in result["signs"].items():
+        print(f"{task}: {prediction_text(sign)}")
+    print(f"{parsed.out or Path(parsed.video.stem + '_prediction')}: prediction.json, overlay.mp4")
+    return 0
 
 
-def _score(arguments: list[str]) -> int:
-    made = parser("events score", judging.judge)
-    made.add_argument(
+def prediction_text(sign: dict[str, Any]) -> str:
+    """One sign's probabilities, and whether the model abstains."""
+    if sign["probability"] is None:
+        return f"not assessable ({sign['not_assessable']})"
+    text = ", ".join(f"{level} {value:.2f}" for level, value in sign["probability"].items())
+    if sign["plausible"] is None or len(sign["plausible"]) == 1:
+        return text
+    return f"{text}; abstains: {' and '.join(sign['plausible']) or 'neither class'} plausible"
+
+
+def run_timeline(arguments: list[str]) -> int:
+    """Predict each sign's probability and events through a video of any length, a growing file or a
+    camera, in one pass.
+    """
+    from semiology.timeline.stream import TimelineOptions, timeline
+
+    timeline_parser = parser("timeline", run_timeline)
+    timeline_parser.add_argument("source", type=str, help="a video, or a camera's address")
+    timeline_parser.add_function_arguments(timeline, skip={"source", "options"})
+    timeline_parser.add_class_arguments(TimelineOptions, None)
+    parsed = timeline_parser.instantiate_classes(timeline_parser.parse_args(arguments))
+    chosen = options(parsed)
+    own = {name: chosen.pop(name) for name in TimelineOptions.__dataclass_fields__}
+    result = timeline(options=TimelineOptions(**own), **chosen)
+    print("\n".join(timeline_lines(result)))
+    if not result["complete"]:
+        print(f"semiology timeline: {result['ended']}", file=sys.stderr)
+    return 0 if result["complete"] or result["ended"] == "stopped by the user" else 1
+
+
+def timeline_lines(result: dict[str, Any]) -> list[str]:
+    """Events of each sign, frames, latency."""
+    lines = []
+    for task, sign in result["signs"].items():
+        events = [event for event in result["events"] if event["sign"] == task]
+        tuned = "" if sign["tuned"] else " (untuned thresholds)"
+        lines.append(f"{task}: {len(events)} events{tuned}")
+        lines += [
+            f"  {event['onset']:.1f} to {event['onset'] + event['duration']:.1f} s:"
+            f" {event['level']}"
+            for event in events
+        ]
+    frames = result["frames"]
+    lines.append(
+        f"{result['duration_s']:.1f} s of video, {frames['grid']} frames, {frames['missing']}"
+        f" missing, {frames['dropped']} dropped"
+    )
+    if result["latency_s"]:
+        latency = result["latency_s"]
+        lines.append(
+            f"latency: median {latency['median']:.2f} s, 95 % {latency['q95']:.2f} s, largest"
+            f" {latency['largest']:.2f} s"
+        )
+    if result["complete"] and result["ended"]:
+        lines.append(f"note: {result['ended']}")
+    return lines
+
+
+def run_events(arguments: list[str]) -> int:
+    """Score detected events against a reference, tune thresholds, and detect events in a
+    timeline.
+    """
+    return act("events", run_events, EVENTS_ACTIONS, arguments)
+
+
+def run_events_score(arguments: list[str]) -> int:
+    """Score detected events against reference events, tables or folders of them."""
+    from semiology.timeline.events.evaluate import judge, text
+    from semiology.timeline.events.pairing import pair_tables
+
+    score_parser = parser("events score", run_events_score)
+    score_parser.add_argument(
         "reference",
         type=Path,
-        help="true events: an events.tsv (BIDS or SzCORE), or a folder of <clip_id>_events.tsv",
+        help="reference events: an events.tsv (BIDS, SzCORE), or a folder of <clip_id>_events.tsv",
     )
-    made.add_argument("hypothesis", type=Path, help="found events, in the same way")
-    made.add_argument(
+    score_parser.add_argument("hypothesis", type=Path, help="detected events, in the same form")
+    score_parser.add_argument(
         "--duration",
         type=float | None,
         default=None,
-        help="s, of recordings whose tables do not say their length",
+        help="s, of recordings whose tables lack their length",
     )
-    _add_shared(made)
-    made.add_argument(
+    _add_shared_options(score_parser)
+    score_parser.add_argument(
         "--out", type=Path | None, default=None, help="also write everything here, as JSON"
     )
-    asked = made.instantiate_classes(made.parse_args(arguments))
+    parsed = score_parser.instantiate_classes(score_parser.parse_args(arguments))
     recordings, missing = pair_tables(
-        asked.reference, asked.hypothesis, asked.duration, asked.participants, asked.names
+        parsed.reference, parsed.hypothesis, parsed.duration, parsed.participants, parsed.names
     )
-    judged = judging.judge(recordings, _tolerances(asked), asked.draws, asked.seed) | {
+    result = judge(recordings, _tolerances(parsed), parsed.draws, parsed.seed) | {
         "missing": missing,
-        "people": _people(asked),
+        "people": _participants_note(parsed),
     }
-    if asked.out:
-        write_json(asked.out, judged)
-    print(f"{judging.text(judged)}\n{judged['people']}")
-    return _told(missing)
+    if parsed.out:
+        write_json(parsed.out, result)
+    print(f"{text(result)}\n{result['people']}")
+    return _report_missing(missing)
 
 
-def _tune(arguments: list[str]) -> int:
-    made = parser("events tune", tuning.tune)
-    made.add_argument(
+def run_events_tune(arguments: list[str]) -> int:
+    """Tune thresholds on timelines, and estimate how they do on participants that they were not
+    tuned on.
+    """
+    from semiology.timeline.events.hysteresis import Hysteresis
+    from semiology.timeline.events.pairing import pair_timelines
+    from semiology.timeline.events.tuning import Grid, text, tune, write_thresholds
+
+    tune_parser = parser("events tune", run_events_tune)
+    tune_parser.add_argument(
         "timelines",
         type=Path,
-        help=(
-            "timeline.csv, or a folder with <clip_id>/timeline.csv, of people the model had not"
-            " seen"
-        ),
+        help="timeline.csv, or a folder with <clip_id>/timeline.csv, of held-out participants",
     )
-    made.add_argument(
+    tune_parser.add_argument(
         "--truth",
         type=Path,
         required=True,
-        help="true events: an events.tsv, or a folder of <clip_id>_events.tsv",
+        help="reference events: an events.tsv, or a folder of <clip_id>_events.tsv",
     )
-    made.add_argument("--out", type=Path, required=True, help="thresholds.json")
-    _add_shared(made)
-    made.add_class_arguments(tuning.Grid, "grid")
-    made.add_argument(
+    tune_parser.add_argument("--out", type=Path, required=True, help="thresholds.json")
+    _add_shared_options(tune_parser)
+    tune_parser.add_class_arguments(Grid, "grid")
+    tune_parser.add_argument(
         "--merge",
         type=float,
         default=Hysteresis.merge,
         help="s; events no further apart than this are one",
     )
-    made.add_argument(
+    tune_parser.add_argument(
         "--unseen",
         type=float,
         default=Hysteresis.unseen,
-        help="s, without a probability, that an event goes on through",
+        help="s without a probability over which an event continues",
     )
-    asked = made.instantiate_classes(made.parse_args(arguments))
-    traces, missing = pair_timelines(asked.timelines, asked.truth, asked.participants, asked.names)
-    base = Hysteresis(merge=asked.merge, unseen=asked.unseen)
-    tuned = tuning.tune(traces, asked.grid, base, _tolerances(asked), asked.draws, asked.seed) | {
+    parsed = tune_parser.instantiate_classes(tune_parser.parse_args(arguments))
+    traces, missing = pair_timelines(
+        parsed.timelines, parsed.truth, parsed.participants, parsed.names
+    )
+    base = Hysteresis(merge=parsed.merge, unseen=parsed.unseen)
+    tuned = tune(traces, parsed.grid, base, _tolerances(parsed), parsed.draws, parsed.seed) | {
         "missing": missing,
-        "people": _people(asked),
+        "people": _participants_note(parsed),
     }
-    tuning.write_thresholds(asked.out, tuned)
-    print(f"{tuning.text(tuned)}\n{tuned['people']}")
-    return _told(missing)
+    write_thresholds(parsed.out, tuned)
+    print(f"{text(tuned)}\n{tuned['people']}")
+    return _report_missing(missing)
 
 
-def _find(arguments: list[str]) -> int:
-    made = parser("events find", find_in_timeline)
-    made.add_argument("timeline", type=Path, help="timeline.csv")
-    made.add_argument(
+def run_events_find(arguments: list[str]) -> int:
+    """Detect events in an existing timeline by other thresholds, and write a table and a figure."""
+    from semiology.data.events import read_events
+    from semiology.timeline.events.find import find_in_timeline
+    from semiology.timeline.events.timeline import read_timeline
+    from semiology.timeline.events.tuning import read_thresholds
+
+    find_parser = parser("events find", run_events_find)
+    find_parser.add_argument("timeline", type=Path, help="timeline.csv")
+    find_parser.add_argument(
         "--out", type=Path, required=True, help="folder of events.tsv, events.json and timeline.png"
     )
-    made.add_argument(
+    find_parser.add_argument(
         "--thresholds",
         type=Path | None,
         default=None,
         help="file from `semiology events tune`; by default untuned ones",
     )
-    made.add_argument(
+    find_parser.add_argument(
         "--truth",
         type=Path | None,
         default=None,
-        help="true events, which are drawn too: an events.tsv",
+        help="reference events, drawn into the figure: an events.tsv",
     )
-    made.add_argument(
-        "--names", type=dict[str, str] | None, default=None, help="{task: sign in the truth}"
+    find_parser.add_argument(
+        "--names", type=dict[str, str] | None, default=None, help="{task: sign in the reference}"
     )
-    asked = made.parse_args(arguments)
-    thresholds = asked.thresholds and tuning.read_thresholds(asked.thresholds)
-    truth = asked.truth and read_events(asked.truth)
+    parsed = find_parser.parse_args(arguments)
+    thresholds = parsed.thresholds and read_thresholds(parsed.thresholds)
+    truth = parsed.truth and read_events(parsed.truth)
     events = find_in_timeline(
-        read_timeline(asked.timeline), asked.out, thresholds, truth, asked.names
+        read_timeline(parsed.timeline), parsed.out, thresholds, truth, parsed.names
     )
     for event in events:
         print(
@@ -152,56 +221,91 @@ def _find(arguments: list[str]) -> int:
             f" {event.confidence:.2f}"
         )
     print(
-        f"{asked.out}: {len(events)} events, by {'tuned' if thresholds else 'untuned'} thresholds"
+        f"{parsed.out}: {len(events)} events, by {'tuned' if thresholds else 'untuned'} thresholds"
     )
     return 0
 
 
-def _add_shared(made: ArgumentParser) -> None:
-    made.add_argument(
+EVENTS_ACTIONS = {"score": run_events_score, "tune": run_events_tune, "find": run_events_find}
+
+
+def run_localise(arguments: list[str]) -> int:
+    """Learn when each sign is present from recordings with annotated events, with
+    leave-one-subject-out cross-validation.
+    """
+    from semiology.timeline.localise.report import table_text
+    from semiology.timeline.localise.run import localise
+
+    result = localise(read_localisation(arguments))
+    for participant, why in result.failed.items():
+        print(f"not left out: {participant}: {why}")
+    if result.failed:
+        return 1
+    print(f"{table_text(result.metrics)}\n\nreport: {result.run / 'report.md'}")
+    return 0
+
+
+def read_localisation(arguments: list[str]) -> "Localisation":
+    """Settings of `semiology localise` from options and `--config FILE`."""
+    from semiology.timeline.localise.settings import Localisation
+
+    localise_parser = parser("localise", run_localise)
+    localise_parser.add_class_arguments(Localisation, None)
+    parsed = localise_parser.instantiate_classes(localise_parser.parse_args(arguments))
+    return Localisation(
+        **{name: getattr(parsed, name) for name in Localisation.__dataclass_fields__}
+    )
+
+
+def _add_shared_options(events_parser: "ArgumentParser") -> None:
+    from semiology.timeline.events.scoring import Tolerances
+
+    events_parser.add_argument(
         "--participants",
         type=Path | None,
         default=None,
         help="table with clip_id and participant_id: a cohort's clips.tsv",
     )
-    made.add_argument(
+    events_parser.add_argument(
         "--names",
         type=dict[str, str] | None,
         default=None,
-        help="{sign as found or task: sign in the reference}",
+        help="{detected sign or task: sign in the reference}",
     )
-    made.add_class_arguments(Tolerances, "tolerances")
-    made.add_argument(
+    events_parser.add_class_arguments(Tolerances, "tolerances")
+    events_parser.add_argument(
         "--szcore",
         type=bool,
         default=False,
         help="true: SzCORE's tolerances, which are for seizures in EEG",
     )
-    made.add_argument(
-        "--draws", type=int, default=2000, help="resampled cohorts, for the intervals"
+    events_parser.add_argument(
+        "--draws", type=int, default=2000, help="bootstrap resamples, for the intervals"
     )
-    made.add_argument("--seed", type=int, default=0, help="of the resampling")
+    events_parser.add_argument("--seed", type=int, default=0, help="of the bootstrap")
 
 
-def _tolerances(asked: Namespace) -> Tolerances:
-    if asked.szcore and asked.tolerances != Tolerances():
+def _tolerances(parsed: "Namespace") -> "Tolerances":
+    from semiology.timeline.events.scoring import SZCORE, Tolerances
+
+    if parsed.szcore and parsed.tolerances != Tolerances():
         raise UserError(
             "--szcore true has tolerances of its own; give it or --tolerances, not both"
         )
-    return SZCORE if asked.szcore else asked.tolerances
+    return SZCORE if parsed.szcore else parsed.tolerances
 
 
-def _people(asked: Namespace) -> str:
-    if asked.participants is None:
+def _participants_note(parsed: "Namespace") -> str:
+    if parsed.participants is None:
         return (
-            "Participants: each recording is taken for one of its own; where a person has several,"
-            " give --participants."
+            "Participants: each recording counts as its own participant; where a participant has"
+            " several, give --participants."
         )
-    return f"Participants: as {asked.participants.name} has them."
+    return f"Participants: from {parsed.participants.name}."
 
 
-def _told(missing: list[str]) -> int:
-    """What could not be done, to standard error; 1 where there is any."""
+def _report_missing(missing: list[str]) -> int:
+    """Print what could not be done to standard error; the exit status."""
     for line in missing:
         print(line, file=sys.stderr)
     return 1 if missing else 0
