@@ -2,10 +2,10 @@
 double precision.
 
 Sizes of networks (clips, frames, channels, joints, widths, kernels, strides, threads) are drawn at
-random, up to `LARGEST`, and run forward and backward. A process that dies is counted, and so is a
-gradient that differs from double precision by more than rounding explains: more than `DIFFERS` of
-its norm, plus `FACTOR` times what the gradient in double precision moves by when its input is moved
-by the last digits of single precision.
+random, up to `LARGEST`, and run forward and backward. A process that dies, or never ends, is
+counted, and so is a gradient that differs from double precision by more than rounding explains:
+more than `DIFFERS` of its norm, plus `FACTOR` times what the gradient in double precision moves by
+when its input is moved by the last digits of single precision.
 
 Beside the networks stands the operation that they go round where channels are few: torch's own
 strided convolution of one frame, channels last in memory. It says on which instruction sets and
@@ -20,6 +20,7 @@ import json
 import math
 import os
 import random
+import signal
 import subprocess
 import sys
 from collections import Counter
@@ -36,6 +37,7 @@ ISAS = {  # instruction set -> what torch, oneDNN and MKL read when they are loa
     },
 }
 WORKERS = 2
+PATIENCE = 120  # s; who takes longer never ends, and is counted among those that die
 SEED = 0
 DIFFERS, FACTOR = 1e-4, 100  # of the gradient's norm [our choice]
 WIDTHS, CLIPS, FRAMES = (
@@ -140,10 +142,13 @@ def work(number: int) -> int:
 
 
 def tried(differs: Callable[[], bool]) -> str | None:
-    """The outcome in a forked process."""
+    """The outcome in a forked process; one that never ends is ended."""
     sys.stdout.flush()
     child = os.fork()
     if child == 0:
+        signal.alarm(
+            PATIENCE
+        )  # ends the process, also one that goes round and round in native code
         os.dup2(os.open(os.devnull, os.O_WRONLY), 2)  # what the C library says of a damaged heap
         os._exit(3 if differs() else 0)
     status = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])

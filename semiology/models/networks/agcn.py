@@ -106,10 +106,11 @@ class FrameConv(nn.Conv2d):
     """Convolution over time, (kernel, 1), with padding and stride over time only.
 
     With few channels, a kernel of one frame with a stride takes its frames first and then has
-    stride 1: the same sums. On processors without AVX-512, oneDNN's gradient of the weights of a
-    strided 1x1 convolution, channels last in memory, writes beyond its memory where channels are
-    few, and the process dies (torch 2.15; `make bench NAME=safe-shapes`). With more channels
-    torch's own is right, and faster.
+    stride 1: the same sums. oneDNN's gradient of the weights of a strided 1x1 convolution, channels
+    last in memory, writes beyond its memory where channels are few: the process dies, never ends,
+    or goes on with wrong numbers. Seen most with AVX2 alone, and with AVX-512 where several threads
+    share the work (torch 2.15; `make bench NAME=safe-shapes`). With more channels torch's own is
+    kept, to the last digit.
 
     Shapes: (batch, channel, time, joint) -> (batch, width, ceil(time / stride), joint).
     """
