@@ -13,7 +13,7 @@ from semiology.timeline.events import (
     Event,
     Recording,
     Tolerances,
-    judge,
+    evaluate_events,
     score_events,
     write_events,
 )
@@ -245,7 +245,7 @@ def cohort():
 
 
 def test_counts_add_up_before_anything_is_divided_and_empty_recordings_count():
-    judged = judge(cohort())
+    judged = evaluate_events(cohort())
     sign = judged["signs"]["sign"]
     assert (sign["counts"]["events"], sign["counts"]["hits"], sign["counts"]["false_alarms"]) == (
         3,
@@ -285,9 +285,9 @@ def test_intervals_are_over_participants():
     """p1, p2, p3 drawn with replacement: sensitivity 0 (p2 thrice) to 1 (p2 never). One participant
     gives none.
     """
-    found = judge(cohort())["signs"]["sign"]["figures"]["event_sensitivity"]
+    found = evaluate_events(cohort())["signs"]["sign"]["figures"]["event_sensitivity"]
     assert found["low"] == 0 and found["high"] == 1
-    alone = judge([recording for recording in cohort() if recording.participant_id == "p1"])[
+    alone = evaluate_events([recording for recording in cohort() if recording.participant_id == "p1"])[
         "signs"
     ]["sign"]["figures"]["event_sensitivity"]
     assert alone["low"] is None and alone["reason"] == "one participant only"
@@ -298,22 +298,22 @@ def test_no_false_alarm_in_two_hours_is_not_a_rate_of_zero_for_certain():
     silent = [
         Recording(f"c{n}", f"p{n}", 1800, events((100, 110)), events((100, 110))) for n in range(4)
     ]
-    rate = judge(silent)["signs"]["sign"]["figures"]["false_alarms_per_hour"]
+    rate = evaluate_events(silent)["signs"]["sign"]["figures"]["false_alarms_per_hour"]
     assert (rate["value"], rate["low"]) == (0, 0) and math.exp(-2 * rate["high"]) == pytest.approx(
         0.025
     )
     assert (
-        judge(silent)["signs"]["sign"]["figures"]["event_f1"]["low"] < 0.6
+        evaluate_events(silent)["signs"]["sign"]["figures"]["event_f1"]["low"] < 0.6
     )  # four of four people, by Wilson
 
 
 def test_levels_count_where_the_truth_has_them():
     true, found = events((100, 110), level="left"), events((100, 110), level="right")
-    assert set(judge([Recording("c", "p", 900, true, found)])["signs"]) == {
+    assert set(evaluate_events([Recording("c", "p", 900, true, found)])["signs"]) == {
         "sign left",
         "sign right",
     }
-    (sign,) = judge([Recording("c", "p", 900, events((100, 110)), found)])["signs"].values()
+    (sign,) = evaluate_events([Recording("c", "p", 900, events((100, 110)), found)])["signs"].values()
     assert sign["counts"]["hits"] == 1
 
 
@@ -334,7 +334,7 @@ def test_levels_count_where_the_truth_has_them():
 )
 def test_cohorts_that_cannot_be_scored_are_told(recordings, what):
     with pytest.raises(UserError, match=what):
-        judge(recordings)
+        evaluate_events(recordings)
 
 
 # the verb
@@ -374,7 +374,7 @@ def test_score_of_two_folders(folders, capsys):
         "sign: 2 of 3 events found, 2 false alarms" in said
         and "Participants: as clips.tsv has them" in said
     )
-    assert json.loads((folders / "s.json").read_text())["signs"] == judge(cohort())["signs"]
+    assert json.loads((folders / "s.json").read_text())["signs"] == evaluate_events(cohort())["signs"]
 
 
 def test_tolerances_are_asked_for_and_stated(folders, capsys):

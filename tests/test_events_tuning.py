@@ -13,7 +13,7 @@ from semiology.timeline.events.scoring import Counts
 from semiology.timeline.events.timeline import find_timelines, read_timeline
 from semiology.timeline.events.tuning import (
     Grid,
-    Traced,
+    AnnotatedTrace,
     choose,
     read_thresholds,
     tune,
@@ -33,7 +33,7 @@ def traced(person, inside, outside, clip="1"):
         (centre > 40) & (centre < 60), inside, np.where((centre > 80) & (centre < 85), outside, 0.1)
     )
     windows = np.stack([start, start + 2, value], axis=1)
-    return Traced(f"{person}_{clip}", person, 100.0, windows, [Event(40.0, 20.0, "dystonia")])
+    return AnnotatedTrace(f"{person}_{clip}", person, 100.0, windows, [Event(40.0, 20.0, "dystonia")])
 
 
 SIGN = ("dystonia", "present")
@@ -93,7 +93,7 @@ def test_what_is_expected_of_new_people_is_not_the_figure_of_those_it_was_tuned_
 def test_recordings_without_events_have_a_say():
     """By p1 alone 0.5 would do; p2 has no event but a spell of 0.6."""
     spell = traced("p2", 0.1, 0.6)
-    silent = Traced(spell.clip_id, "p2", 100.0, spell.windows, [])
+    silent = AnnotatedTrace(spell.clip_id, "p2", 100.0, spell.windows, [])
     tuned = tune(
         {SIGN: [traced("p1", 0.9, 0.1), silent]}, Grid(on=(0.5, 0.7), off=(0.5,), shortest=(0.0,))
     )
@@ -148,7 +148,7 @@ def test_bad_files_of_thresholds_are_told(tmp_path, text, what):
 def test_what_cannot_be_tuned_is_refused():
     recording = traced("p1", 0.7, 0.4)
     with pytest.raises(UserError, match="no true event in any recording"):
-        tune({SIGN: [Traced("c", "p1", 100.0, recording.windows, [])]}, GRID)
+        tune({SIGN: [AnnotatedTrace("c", "p1", 100.0, recording.windows, [])]}, GRID)
     with pytest.raises(UserError, match="grid: nothing to try"):
         tune({SIGN: [recording]}, Grid(on=(0.2,), off=(0.5,)))
 

@@ -25,13 +25,13 @@ from semiology.timeline.localise import Localisation, WindowsBLSTM
 from semiology.timeline.localise.evaluate import (
     count_matches,
     f1_of_counts,
-    judge,
+    evaluate_predictions,
     left_out_stretches,
-    outside,
+    assessable_events,
     temporal_iou,
 )
 from semiology.timeline.localise.fold import fold_key, read_record, train
-from semiology.timeline.localise.network import Embedded, cut
+from semiology.timeline.localise.network import EmbeddedRecording, cut
 from semiology.timeline.localise.recordings import (
     LEFT_OUT,
     Recording,
@@ -154,7 +154,7 @@ def test_events_take_the_frames_whose_start_lies_in_them(tmp_path):
 
 
 def test_chunks_hold_every_window_once_in_order():
-    recording = Embedded(torch.arange(7.0).view(1, 7, 1) + 1, torch.ones(7), torch.arange(7))
+    recording = EmbeddedRecording(torch.arange(7.0).view(1, 7, 1) + 1, torch.ones(7), torch.arange(7))
     for seed in range(5):
         chunks = cut(recording, 3, np.random.default_rng(seed))
         targets = [int(target) for chunk in chunks for target in chunk[2] if target != LEFT_OUT]
@@ -214,7 +214,7 @@ def test_segments_are_matched_by_overlap_each_marked_one_once():
     assert count_matches(marked, found, 0.5).tolist() == [2, 3, 1]  # 2 of 10 s are too little
     assert f1_of_counts(np.array([2, 3, 1])) == pytest.approx(0.5)
     assert count_matches([], [], 0.5).tolist() == [0, 0, 0]
-    assert outside([Event(0, 4, "a"), Event(3, 4, "a")], [(4.5, 9.0)]) == [Event(0, 4, "a")]
+    assert assessable_events([Event(0, 4, "a"), Event(3, 4, "a")], [(4.5, 9.0)]) == [Event(0, 4, "a")]
 
 
 def test_the_figures_of_a_recording_that_a_person_can_count():
@@ -229,7 +229,7 @@ def test_the_figures_of_a_recording_that_a_person_can_count():
     ]
     right = np.eye(2)[np.maximum(truth, 0)]
     instant = Hysteresis(0.5, 0.5, 0.0, 0.0)
-    found = judge(recordings, {"m": {"r0": said, "r1": right}}, ["none", "a"], 1.0, instant)
+    found = evaluate_predictions(recordings, {"m": {"r0": said, "r1": right}}, ["none", "a"], 1.0, instant)
     assert found["frames"]["judged"] == 18 and found["frames"]["share_by_level"] == {
         "none": 0.5556,
         "a": 0.4444,

@@ -18,7 +18,7 @@ from semiology.severity.myoclonus import (
     frequency_class,
     score_visits,
 )
-from semiology.severity.myoclonus.measures import Task, Trace, perform
+from semiology.severity.myoclonus.measures import Task, Trace, measure_task
 from semiology.severity.myoclonus.regression import rated_panel, rated_visits, visit_features
 from semiology.severity.myoclonus.umrs import PARTS, slowness_class, smoothness_class
 
@@ -334,7 +334,7 @@ def reaching(gap: range = range(0)) -> Task:
     )
     position[:, 4, 0] += 100 * way
     position[gap.start : gap.stop, 4] = np.nan
-    return perform(make_tracks(position, names, 50.0))
+    return measure_task(make_tracks(position, names, 50.0))
 
 
 def test_movements_of_a_task_are_timed_and_their_smoothness_is_that_of_minimum_jerk():

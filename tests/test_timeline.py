@@ -30,7 +30,7 @@ from semiology.phantom import make_phantom
 from semiology.timeline.events import Hysteresis, read_events
 from semiology.timeline.predict import Windows, find_models, probabilities, snippet_probabilities
 from semiology.timeline.stream import TimelineOptions, timeline
-from semiology.timeline.stream.buffers import Recent, RecentSnippets
+from semiology.timeline.stream.buffers import KeypointBuffer, SnippetBuffer
 from semiology.timeline.stream.options import thresholds_of
 from semiology.timeline.stream.patient import OnlinePatient
 from semiology.timeline.stream.record import Record
@@ -124,7 +124,7 @@ def landmarks_at(x: float) -> Landmarks:
     return Landmarks(position, np.full(len(names), 0.9), np.zeros((len(names), 3)))
 
 
-def said(saved: SavedModel, recent: Recent, first: int, end: int):
+def said(saved: SavedModel, recent: KeypointBuffer, first: int, end: int):
     return probabilities(saved, prepare(recent.tracks("body", first, end), saved.reading))
 
 
@@ -133,7 +133,7 @@ def test_windows_lie_where_length_and_step_say_and_the_last_ends_with_the_video(
     sign = Sign(
         "swing", saved, Windows(1.6, 0.8), 12.5, thresholds_of({"swing": saved}, None)[0]["swing"]
     )
-    recent = Recent(pose_backend("mediapipe"), [saved.reading], sign.length, 12.5)
+    recent = KeypointBuffer(pose_backend("mediapipe"), [saved.reading], sign.length, 12.5)
     path = 300 + 100 * np.sin(np.arange(57))
     rows = []
     for index, x in enumerate(path):
@@ -163,7 +163,7 @@ def test_of_more_levels_each_but_the_first_is_a_sign_and_a_window_without_a_pati
     sign = Sign(
         "side", saved, Windows(1.6, 0.8), 12.5, thresholds_of({"side": saved}, None)[0]["side"]
     )
-    recent = Recent(pose_backend("mediapipe"), [saved.reading], sign.length, 12.5)
+    recent = KeypointBuffer(pose_backend("mediapipe"), [saved.reading], sign.length, 12.5)
     assert recent.kept["body"].shape == (
         20,
         10,
@@ -194,7 +194,7 @@ def test_a_model_over_segments_reads_a_window_of_any_length(run):
     )
     saved = load_model(run / "segments")
     sign = Sign("seizure type", saved, Windows(4.0, 2.0), 12.5, {"TCS": Hysteresis()})
-    recent = Recent(pose_backend("mediapipe"), [saved.reading], sign.length, 12.5)
+    recent = KeypointBuffer(pose_backend("mediapipe"), [saved.reading], sign.length, 12.5)
     rows = []
     for index in range(75):
         recent.add(index, True, {"body": landmarks_at(300 + index)})
@@ -241,7 +241,7 @@ def test_snippets_of_the_stream_are_those_of_extraction(video, tmp_path):
     saved = SavedModel(
         options(shape).eval(), options, reading, ["FOS", "TCS"], shape, {"seconds": 3.2}
     )
-    recent = RecentSnippets(network, [saved], 80, 25.0, 8)
+    recent = SnippetBuffer(network, [saved], 80, 25.0, 8)
     for index, frame in enumerate(read_frames(video)):
         recent.add(index, frame.image)
         if index == 79:
@@ -251,7 +251,7 @@ def test_snippets_of_the_stream_are_those_of_extraction(video, tmp_path):
     late, places, frames = recent.window(40, 120)  # from 1.6 s on: 24 frames of 15 Hz
     np.testing.assert_allclose(late, vectors[3:9], rtol=1e-5, atol=1e-6)
     assert places.tolist() == [0, 8, 16, 24, 32, 40] and np.round(starts[3] * 15) == 24
-    again = RecentSnippets(network, [saved], 80, 25.0, 8)
+    again = SnippetBuffer(network, [saved], 80, 25.0, 8)
     again.restore(recent.arrays())
     np.testing.assert_array_equal(again.window(40, 120)[0], late)
     # two segments of 24 frames, the snippet nearest to the centre of each: those that start at 8
@@ -265,7 +265,7 @@ def test_snippets_of_the_stream_are_those_of_extraction(video, tmp_path):
         expected, abs=6e-5
     )
     with pytest.raises(UserError, match="reads 5 numbers a snippet, this network gives"):
-        RecentSnippets(
+        SnippetBuffer(
             network, [replace(saved, shape=replace(shape, appearance_channels=5))], 80, 25.0, 8
         )
 
@@ -629,7 +629,7 @@ def test_a_video_that_ends_in_a_frame_ends_the_timeline_there(video, run, tmp_pa
 def test_a_window_longer_than_the_video_is_the_whole_video(run):
     saved = save_model(run / "fourth", "swing", ["absent", "present"])
     sign = Sign("swing", saved, Windows(100.0, 1.0), 12.5, {"present": Hysteresis()})
-    recent = Recent(pose_backend("mediapipe"), [saved.reading], sign.length, 12.5)
+    recent = KeypointBuffer(pose_backend("mediapipe"), [saved.reading], sign.length, 12.5)
     for index in range(25):
         recent.add(index, True, {"body": landmarks_at(300 + index)})
         assert (

@@ -5,7 +5,7 @@ import json
 import numpy as np
 
 from semiology.timeline.stream.patient import MEMORY, OnlinePatient
-from semiology.timeline.stream.tracking import sighted
+from semiology.timeline.stream.tracking import frames_with_patient
 from semiology.tracking.patient import Faces, follow_patient
 from semiology.video import Frame
 
@@ -37,7 +37,7 @@ def followed_both_ways(samples: list[Faces], every: int = 4):
     offline = follow_patient(film[::every], detector, every / 8)
     online = OnlinePatient(every / 8)
     return [offline.at(frame.time) for frame in film], [
-        sight for _, sight in sighted(film, detector, online, every, -1)
+        sight for _, sight in frames_with_patient(film, detector, online, every, -1)
     ]
 
 

@@ -89,7 +89,7 @@ class HeadPose:
             ) * (1, -1, -1)
         return angles
 
-    def taken_out(self, position: np.ndarray, depth: float) -> np.ndarray:
+    def to_face_frame(self, position: np.ndarray, depth: float) -> np.ndarray:
         """(time, 2 or 3) px or m -> (time, 2) in the face's frame. In a picture the place's depth
         is the mean face's; in space its own.
         """
@@ -116,7 +116,7 @@ def head_pose(stable: dict[str, np.ndarray]) -> HeadPose:
     rotation, scale = np.full((frames, 3, 3), np.nan), np.full(frames, np.nan)
     shift, residual = np.full((frames, axes), np.nan), np.full(frames, np.nan)
     if known.any():
-        fit = _fit_in_space if axes == 3 else _fit_in_picture
+        fit = _fit_in_space if axes == 3 else _fit_in_image
         rotation[known], scale[known], shift[known] = fit(points[known], model)
         fitted = (
             scale[:, None, None] * np.einsum("tij,pj->tpi", rotation, model)[..., :axes]
@@ -141,7 +141,7 @@ def _fit_in_space(
     return rotation, scale, centre - scale[:, None] * (rotation @ middle)
 
 
-def _fit_in_picture(
+def _fit_in_image(
     points: np.ndarray, model: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """The same in a picture: Gauss-Newton over a small turn, the logarithm of the scale, and the

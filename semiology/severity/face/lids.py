@@ -84,7 +84,7 @@ def blinks(measures: pd.DataFrame) -> list[Blink]:
         dip for side in SIDES for dip in _dips(time, aperture[side], level[side].to_numpy())
     )
     found = []
-    for start, end in _joined(dips):
+    for start, end in _merged(dips):
         if end - start > LONGEST:
             continue
         inside = np.flatnonzero((time >= start) & (time <= end))
@@ -171,7 +171,7 @@ def _crossing(time: np.ndarray, aperture: np.ndarray, edge: float, frame: int) -
     return float(time[frame] + (edge - before) / (after - before) * (time[frame + 1] - time[frame]))
 
 
-def _joined(dips: list[tuple[float, float]]) -> list[tuple[float, float]]:
+def _merged(dips: list[tuple[float, float]]) -> list[tuple[float, float]]:
     """Dips that overlap in time are one."""
     joined: list[tuple[float, float]] = []
     for start, end in dips:

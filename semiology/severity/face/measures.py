@@ -68,7 +68,7 @@ def face_measures(tracks: xr.Dataset, widest: float = WIDEST) -> pd.DataFrame:
             & (pose.residual <= UNLIKE)
         )
     face = {
-        place: pose.taken_out(position, MEAN_FACE[place][2])
+        place: pose.to_face_frame(position, MEAN_FACE[place][2])
         for place, position in positions.items()
     }
     face = {

@@ -16,7 +16,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict
 
 from semiology.data.preprocessing import drop_low_confidence
 from semiology.errors import UserError
-from semiology.severity.jerks import Found, Jerk, JerkSettings, by_part, find_jerks, synchronous
+from semiology.severity.jerks import DetectedJerks, Jerk, JerkSettings, by_part, find_jerks, synchronous
 from semiology.severity.kinematics import (
     SEGMENTS,
     highest_cutoff,
@@ -38,7 +38,7 @@ SHARE = 0.05
 FOLLOWED = 0.5
 SHORTEST = 0.4  # s of a movement; what is shorter is a jerk of a hand at rest [our choice]
 
-Figure = Annotated[
+Number = Annotated[
     float, BeforeValidator(lambda value: np.nan if value is None else value)
 ]  # JSON has no NaN: it is null there
 
@@ -58,13 +58,13 @@ class Task(BaseModel):
     model_config = ConfigDict(frozen=True)
 
     side: str = ""
-    seconds: Figure = np.nan
+    seconds: Number = np.nan
     movements: int = 0
-    movement_seconds: Figure = np.nan
-    sparc: Figure = np.nan
+    movement_seconds: Number = np.nan
+    sparc: Number = np.nan
 
 
-def perform(tracks: xr.Dataset) -> Task:
+def measure_task(tracks: xr.Dataset) -> Task:
     """The movements of the hand that went the longer way. Tracks without wrists give a task without
     figures.
     """
@@ -147,10 +147,10 @@ class PartMeasure(BaseModel):
     seconds: float
     amplitudes: tuple[float, ...] = ()
     peaks: tuple[float, ...] = ()
-    smallest: Figure = np.nan
-    speed: Figure = np.nan
-    sparc: Figure = np.nan
-    ldlj: Figure = np.nan
+    smallest: Number = np.nan
+    speed: Number = np.nan
+    sparc: Number = np.nan
+    ldlj: Number = np.nan
 
 
 class Trace(BaseModel):
@@ -161,7 +161,7 @@ class Trace(BaseModel):
     model_config = ConfigDict(frozen=True)
 
     step: float
-    speed: dict[str, tuple[Figure, ...]]
+    speed: dict[str, tuple[Number, ...]]
 
 
 class ClipMeasures(BaseModel):
@@ -178,7 +178,7 @@ class ClipMeasures(BaseModel):
 
     key: str
     seconds: float
-    torso: Figure
+    torso: Number
     parts: dict[str, PartMeasure]
     spread: dict[str, int]
     task: Task
@@ -187,7 +187,7 @@ class ClipMeasures(BaseModel):
 
 def measure_clip(
     tracks: xr.Dataset, settings: Settings | None = None, key: str = ""
-) -> tuple[ClipMeasures, Found]:
+) -> tuple[ClipMeasures, DetectedJerks]:
     """Find a clip's jerks and measure its movement.
 
     Args:
@@ -229,7 +229,7 @@ def measure_clip(
         torso=found.torso,
         parts=parts,
         spread=_spread(found.jerks, settings.within),
-        task=perform(tracks),
+        task=measure_task(tracks),
         trace=_trace(tracks, list(parts)),
     )
     return measures, found
@@ -260,7 +260,7 @@ def _trace(tracks: xr.Dataset, parts: list[str]) -> Trace:
     return Trace(step=width / fps, speed=traces)
 
 
-def middle(values: Iterable[float]) -> float:
+def known_median(values: Iterable[float]) -> float:
     """Median of the values that are known; NaN where none is."""
     known = [value for value in values if not math.isnan(value)]
     return median(known) if known else math.nan

@@ -146,7 +146,7 @@ def _runs(points: list[tuple[float, float]]) -> list[list[tuple[float, float]]]:
 
 
 @dataclass(frozen=True)
-class Cohorts:
+class ReportContext:
     """What all reports of a cohort draw on."""
 
     order: Sequence[str]  # of its visits
@@ -165,7 +165,7 @@ def write_page(
     path: Path,
     participant: str,
     visits: Sequence[Visit],
-    cohort: Cohorts,
+    cohort: ReportContext,
     failed: Mapping[str, str],
 ) -> Path:
     """Write the report of one participant.
@@ -178,13 +178,13 @@ def write_page(
         UserError: the folder cannot be written.
     """
     write_text(
-        path, render("myoclonus.html.jinja", **contents(participant, visits, cohort, failed))
+        path, render("myoclonus.html.jinja", **page_contents(participant, visits, cohort, failed))
     )
     return path
 
 
-def contents(
-    participant: str, visits: Sequence[Visit], cohort: Cohorts, failed: Mapping[str, str]
+def page_contents(
+    participant: str, visits: Sequence[Visit], cohort: ReportContext, failed: Mapping[str, str]
 ) -> dict[str, Any]:
     """All that the page's template shows."""
     own = sorted(
@@ -242,7 +242,7 @@ def _answer(visits: Sequence[Visit], names: Sequence[str], changed: Sequence[Cha
 
 
 def _score_rows(
-    participant: str, visits: Sequence[Visit], cohort: Cohorts
+    participant: str, visits: Sequence[Visit], cohort: ReportContext
 ) -> list[tuple[str, list[str], str]]:
     """Rows of the first table: what, its value at each visit, how it was made."""
     panels = sorted({item.panel for visit in visits for item in visit.items}, key=panel_order)

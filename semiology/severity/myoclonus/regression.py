@@ -18,7 +18,7 @@ from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from semiology.data.cohort import Clip, Score
-from semiology.severity.myoclonus.measures import ClipMeasures, middle
+from semiology.severity.myoclonus.measures import ClipMeasures, known_median
 from semiology.severity.myoclonus.umrs import panel_of
 
 GROUPS = {  # few features for few participants: sides and neighbours together [our choice]
@@ -61,9 +61,9 @@ def visit_features(clips: Sequence[ClipMeasures]) -> dict[str, float]:
             f"{group}_amplitude": (
                 float(np.median(amplitudes)) if amplitudes else 0.0 if own else math.nan
             ),
-            f"{group}_speed": middle(one.speed for one in own),
-            f"{group}_sparc": middle(one.sparc for one in own),
-            f"{group}_ldlj": middle(one.ldlj for one in own),
+            f"{group}_speed": known_median(one.speed for one in own),
+            f"{group}_sparc": known_median(one.sparc for one in own),
+            f"{group}_ldlj": known_median(one.ldlj for one in own),
         }
     seen = {part for clip in clips for part, one in clip.parts.items() if one.seconds > 0}
     jerked = {part for clip in clips for part, one in clip.parts.items() if one.amplitudes}

@@ -25,7 +25,7 @@ from semiology.severity.myoclonus import tables
 from semiology.severity.myoclonus.changes import changes
 from semiology.severity.myoclonus.measures import ClipMeasures, Settings, measure_clip
 from semiology.severity.myoclonus.overlay import write_jerk_overlay
-from semiology.severity.myoclonus.page import Cohorts, write_page
+from semiology.severity.myoclonus.page import ReportContext, write_page
 from semiology.severity.myoclonus.regression import (
     Fit,
     Key,
@@ -271,7 +271,7 @@ def _write(
     tables.write_rows(out / "failed.tsv", failed, ("clip_id", "reason"))
     synthetic = any("synthetic" in clip.covariates for clip in cohort.clips)
     raters = {name: score.rater for name, score in cohort.scores.items()}
-    shown = Cohorts(
+    shown = ReportContext(
         cohort.visits, measures, rated, raters, summary.fits, found, settings.seen, synthetic
     )
     for participant in dict.fromkeys(clip.participant_id for clip in cohort.clips):

@@ -21,7 +21,7 @@ import numpy as np
 from semiology.data.cohort import Clip
 from semiology.files import slug
 from semiology.severity.kinematics import SEGMENTS
-from semiology.severity.myoclonus.measures import ClipMeasures, PartMeasure, middle
+from semiology.severity.myoclonus.measures import ClipMeasures, PartMeasure, known_median
 
 PARTS = tuple(SEGMENTS)  # face, neck, trunk, left_arm, right_arm, left_leg, right_leg
 PANELS = (
@@ -261,8 +261,8 @@ def score_item(
     }
     if control_seconds is None:
         return parts, None
-    smooth = middle(one.task.sparc for one in measures)
-    seconds = middle(one.task.seconds for one in measures)
+    smooth = known_median(one.task.sparc for one in measures)
+    seconds = known_median(one.task.seconds for one in measures)
     smoothness, slowness = smoothness_class(smooth), slowness_class(seconds / control_seconds)
     score = HIGHEST / 4 * (smoothness if math.isnan(slowness) else (smoothness + slowness) / 2)
     return parts, Performance(
@@ -297,7 +297,7 @@ def _control_times(
         for (panel, item), clips in items.items():
             if participant in controls and panel == "functional":
                 times.setdefault(item, {}).setdefault(
-                    participant, middle(measures[clip.clip_id].task.seconds for clip in clips)
+                    participant, known_median(measures[clip.clip_id].task.seconds for clip in clips)
                 )
     return times
 

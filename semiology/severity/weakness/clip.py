@@ -48,7 +48,7 @@ class Sources:
 
 
 @dataclass(frozen=True)
-class Measured:
+class MeasuredClip:
     """A clip's face.
 
     Attributes:
@@ -62,7 +62,7 @@ class Measured:
     expressions: pd.DataFrame | None
 
 
-def measure_clip(clip: Clip, sources: Sources) -> Measured:
+def measure_clip(clip: Clip, sources: Sources) -> MeasuredClip:
     """Read and measure one clip; nothing is written.
 
     Raises:
@@ -88,10 +88,10 @@ def measure_clip(clip: Clip, sources: Sources) -> Measured:
             f"expression_{emotion}": score
             for emotion, score in expressions.groupby("emotion")["score"].mean().items()
         }
-    return Measured(summary, measures, expressions)
+    return MeasuredClip(summary, measures, expressions)
 
 
-def keep(made: Measured, clip_id: str, key: str, out: Path) -> None:
+def keep(made: MeasuredClip, clip_id: str, key: str, out: Path) -> None:
     """Write a clip's files, the record last: what it names is whole. Raises UserError where OUT
     cannot be written.
     """

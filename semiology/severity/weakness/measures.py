@@ -14,7 +14,7 @@ from semiology.severity.face import asymmetry
 from semiology.severity.face.landmarks import SIDES
 from semiology.severity.weakness.expressions import emotion_name
 
-PERSON = ["participant_id", "visit"]
+VISIT = ["participant_id", "visit"]
 
 
 @dataclass(frozen=True)
@@ -53,7 +53,7 @@ MEASURES = (
 )
 
 
-def is_asked(panel: str, measure_panel: str) -> bool:
+def elicits(panel: str, measure_panel: str) -> bool:
     """Whether a clip of this panel asks for what is measured in `measure_panel`; a clip without a
     panel asks for everything.
     """
@@ -70,13 +70,13 @@ def measure_values(clips: pd.DataFrame, measures: tuple[Measure, ...] = MEASURES
         Index (participant_id, visit) in the order of the clips, columns (measure, side); NaN where
         no clip gives a value.
     """
-    people = pd.MultiIndex.from_frame(clips[PERSON].drop_duplicates())
+    people = pd.MultiIndex.from_frame(clips[VISIT].drop_duplicates())
     columns: dict[tuple[str, str], pd.Series] = {}
     for measure in measures:
-        asked = clips[[is_asked(panel, measure.panel) for panel in clips["panel"]]]
+        asked = clips[[elicits(panel, measure.panel) for panel in clips["panel"]]]
         for side in SIDES:
             key = measure.key.format(side=side)
-            mean = asked.groupby(PERSON)[key].mean() if key in asked else pd.Series(dtype=float)
+            mean = asked.groupby(VISIT)[key].mean() if key in asked else pd.Series(dtype=float)
             columns[measure.name, side] = mean.reindex(people)
     return pd.DataFrame(columns, index=people)
 

@@ -23,7 +23,7 @@ from semiology.files import write_text
 from semiology.severity.face import Slope, asymmetry, blinks, fatigue_slope, ptosis
 from semiology.severity.face.landmarks import SIDES
 from semiology.severity.face.lids import FEWEST
-from semiology.severity.weakness.measures import FATIGUE, MEASURES, Measure, is_asked
+from semiology.severity.weakness.measures import FATIGUE, MEASURES, Measure, elicits
 from semiology.severity.weakness.score import (
     ENOUGH,
     GREATEST,
@@ -184,7 +184,7 @@ def emotions(out: Path, clip: Mapping[Hashable, Any]) -> list[tuple[Markup, Mark
         for name in clip
         if str(name).startswith(EXPRESSION) and np.isfinite(clip[name])
     ]
-    asked = [name for name in names if is_asked(clip["panel"], name)]
+    asked = [name for name in names if elicits(clip["panel"], name)]
     if not asked:
         return []
     scores = pd.read_csv(out / "expressions" / f"{clip['clip_id']}.csv").pivot(
@@ -388,7 +388,7 @@ def person(
             *(
                 drawn
                 for clip in own.to_dict("records")
-                if is_asked(clip["panel"], "upgaze")
+                if elicits(clip["panel"], "upgaze")
                 for drawn in upgaze(out, clip)
             ),
             *(drawn for clip in own.to_dict("records") for drawn in emotions(out, clip)),

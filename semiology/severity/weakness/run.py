@@ -15,7 +15,7 @@ from semiology.severity.table import write_table
 from semiology.severity.weakness.clip import Sources, clip_key, keep, kept, measure_clip
 from semiology.severity.weakness.expressions import check_weights
 from semiology.severity.weakness.groups import DRAWS, compare_groups
-from semiology.severity.weakness.measures import MEASURES, is_asked, measure_values
+from semiology.severity.weakness.measures import MEASURES, elicits, measure_values
 from semiology.severity.weakness.page import write_report
 from semiology.severity.weakness.score import weakness_scores
 from semiology.severity.weakness.tables import (
@@ -222,7 +222,7 @@ def notes_of(
         unasked = [
             measure.panel
             for measure in MEASURES
-            if not any(is_asked(panel, measure.panel) for panel in set(clips["panel"]))
+            if not any(elicits(panel, measure.panel) for panel in set(clips["panel"]))
         ]
         notes += [
             f"no clip of the panel {panel}: what it asks for is missing"
@@ -230,7 +230,7 @@ def notes_of(
         ]
         asked = {*(measure.panel for measure in MEASURES), *tables["expressions"]["emotion"]}
         idle = sorted(
-            panel for panel in set(clips["panel"]) if not any(is_asked(panel, one) for one in asked)
+            panel for panel in set(clips["panel"]) if not any(elicits(panel, one) for one in asked)
         )
         notes += [
             f"panel {panel}: no measure is read from its clips; is it spelt as in docs/weakness.md?"

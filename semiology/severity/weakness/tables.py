@@ -8,7 +8,7 @@ import pandas as pd
 
 from semiology.data.cohort import Clip, Cohort
 from semiology.severity.face.landmarks import SIDES
-from semiology.severity.weakness.measures import PERSON, asymmetries, is_asked
+from semiology.severity.weakness.measures import VISIT, asymmetries, elicits
 
 EXPRESSION = "expression_"
 
@@ -28,12 +28,12 @@ def clip_table(cohort: Cohort, summaries: Mapping[str, Mapping[str, float]]) -> 
             **clip.scores,
             **summaries.get(clip.clip_id, {}),
         }
-        for clip in in_order(cohort)
+        for clip in sorted_clips(cohort)
     ]
     return pd.DataFrame(rows)
 
 
-def in_order(cohort: Cohort) -> list[Clip]:
+def sorted_clips(cohort: Cohort) -> list[Clip]:
     """Clips by participant, then visit, first to last."""
     people = [one.participant_id for one in cohort.participants]
     return sorted(
@@ -73,7 +73,7 @@ def emotions_of(clips: pd.DataFrame) -> list[str]:
     return [
         emotion
         for emotion in emotions
-        if any(is_asked(panel, emotion) for panel in clips["panel"].unique())
+        if any(elicits(panel, emotion) for panel in clips["panel"].unique())
     ]
 
 
@@ -83,8 +83,8 @@ def expression_table(clips: pd.DataFrame) -> pd.DataFrame:
     """
     rows = []
     for emotion in emotions_of(clips):
-        asked = clips[[is_asked(panel, emotion) for panel in clips["panel"]]]
-        for (person, visit), own in asked.groupby(PERSON, sort=False):
+        asked = clips[[elicits(panel, emotion) for panel in clips["panel"]]]
+        for (person, visit), own in asked.groupby(VISIT, sort=False):
             scores = own[EXPRESSION + emotion].dropna()
             who = {"participant_id": person, "visit": visit, "group": own["group"].iloc[0]}
             rows.append(
@@ -104,7 +104,7 @@ def clinical_scores(clips: pd.DataFrame, names: Sequence[str]) -> pd.DataFrame:
     """Mean of each of the clinicians' scores over a participant's clips of a visit; index
     (participant_id, visit).
     """
-    return clips.groupby(PERSON, sort=False)[list(names)].mean()
+    return clips.groupby(VISIT, sort=False)[list(names)].mean()
 
 
 def compared_values(
@@ -140,7 +140,7 @@ def compared_values(
         )
 
     for emotion, own in expressions.groupby("emotion", sort=False):
-        add("expression", str(emotion), "", str(emotion), own.set_index(PERSON)["score"])
+        add("expression", str(emotion), "", str(emotion), own.set_index(VISIT)["score"])
     beside = asymmetries(values).abs()
     for name in dict.fromkeys(values.columns.get_level_values(0)):
         for side in SIDES:

@@ -3,7 +3,7 @@ against another's, tuned, drawn.
 """
 
 from semiology.data.events import Event, EventTable, read_events, read_folder, write_events
-from semiology.timeline.events.evaluate import Recording, judge
+from semiology.timeline.events.evaluate import Recording, evaluate_events
 from semiology.timeline.events.hysteresis import EventDetector, Hysteresis, find_events
 from semiology.timeline.events.scoring import SZCORE, Score, Tolerances, score_events
 

@@ -25,8 +25,8 @@ from semiology.evaluation.statistics.tables import show
 from semiology.timeline.events.scoring import Counts, Score, Tolerances, figures, score_events
 
 RATES = ("false_alarms_per_hour", "false_alarms_per_24h")
-NONE_HEARD = "Poisson, as there was no false alarm"
-WORDS = {
+POISSON = "Poisson, as there was no false alarm"
+FIGURE_NAMES = {
     "event_sensitivity": "sensitivity, by event",
     "event_precision": "precision, by event",
     "event_f1": "F1, by event",
@@ -55,7 +55,7 @@ class Recording:
     hypothesis: list[Event]
 
 
-def judge(
+def evaluate_events(
     recordings: Sequence[Recording],
     tolerances: Tolerances | None = None,
     draws: int = 2000,
@@ -93,7 +93,7 @@ def judge(
             counts[people.index(recording.participant_id)] += scores[
                 recording.clip_id
             ].counts.array()
-        judged[name] = judged_counts(counts, weights, people) | {
+        judged[name] = evaluate_counts(counts, weights, people) | {
             "onset_error_s": _onset_error(
                 [error for score in scores.values() for error in score.onset_errors]
             ),
@@ -118,7 +118,7 @@ def judge(
     }
 
 
-def judged_counts(counts: np.ndarray, weights: np.ndarray, people: list[str]) -> dict[str, Any]:
+def evaluate_counts(counts: np.ndarray, weights: np.ndarray, people: list[str]) -> dict[str, Any]:
     """Counts, figures with intervals, and participants of one sign.
 
     Args:
@@ -138,7 +138,7 @@ def judged_counts(counts: np.ndarray, weights: np.ndarray, people: list[str]) ->
         elif name in RATES and value == 0:
             hours = counts[:, 0].sum() / 3600
             most = -math.log((100 - LEVEL) / 200) / hours * (1 if name == RATES[0] else 24)
-            limits = Interval(0.0, most, 0, method=NONE_HEARD)
+            limits = Interval(0.0, most, 0, method=POISSON)
         else:
             perfect = None if name in RATES else at_bound(float(value), 0.0, behind)
             limits = perfect or bca_interval(float(value), drawn[name], left_out[name], len(people))
@@ -170,7 +170,7 @@ def text(judged: dict[str, Any]) -> str:
                 f" {counts['false_alarms']} false alarms"
             ),
         ]
-        for name, words in WORDS.items():
+        for name, words in FIGURE_NAMES.items():
             value = found["figures"][name]
             limits = (
                 "" if value["low"] is None else f"  [{show(value['low'])}, {show(value['high'])}]"

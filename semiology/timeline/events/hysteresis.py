@@ -17,7 +17,7 @@ from semiology.errors import UserError
 Window = tuple[
     float, float, float | None
 ]  # start and end, s; probability, None where not assessable
-SAME = 1e-6  # s; times that differ by less are one: 3 x 0.1 is 0.3
+EPSILON = 1e-6  # s; times that differ by less are one: 3 x 0.1 is 0.3
 
 
 @dataclass(frozen=True)
@@ -171,7 +171,7 @@ class EventDetector:
     def _take(self, start: float, end: float, probability: float | None) -> list[Event]:
         """One window's own part of time."""
         if probability is None:
-            if self._open and end - self._open.offset > self.hysteresis.unseen + SAME:
+            if self._open and end - self._open.offset > self.hysteresis.unseen + EPSILON:
                 self._close()
         elif self._open and probability >= self.hysteresis.off:
             self._open.add(end, probability, end - start)
@@ -186,7 +186,7 @@ class EventDetector:
 
     def _settle(self, now: float) -> list[Event]:
         """What is closed can no longer be merged with what begins now or later, unless it is near."""
-        if self._closed and now - self._closed.offset > self.hysteresis.merge + SAME:
+        if self._closed and now - self._closed.offset > self.hysteresis.merge + EPSILON:
             return self._emit()
         return []
 
@@ -198,7 +198,7 @@ class EventDetector:
     def _emit(self) -> list[Event]:
         """The closed stretch as an event, if it is long enough."""
         stretch, self._closed = self._closed, None
-        if stretch is None or stretch.offset - stretch.onset < self.hysteresis.shortest - SAME:
+        if stretch is None or stretch.offset - stretch.onset < self.hysteresis.shortest - EPSILON:
             return []
         confidence = stretch.weight / stretch.seen
         return [

@@ -12,7 +12,7 @@ from semiology.errors import UserError
 from semiology.timeline.events.evaluate import Recording
 from semiology.timeline.events.scoring import SLACK
 from semiology.timeline.events.timeline import Timeline, Trace, find_timelines, read_timeline
-from semiology.timeline.events.tuning import Traced
+from semiology.timeline.events.tuning import AnnotatedTrace
 
 
 def pair_tables(
@@ -61,7 +61,7 @@ def pair_timelines(
     truth: str | Path,
     participants: str | Path | None = None,
     names: Mapping[str, str] | None = None,
-) -> tuple[dict[Trace, list[Traced]], list[str]]:
+) -> tuple[dict[Trace, list[AnnotatedTrace]], list[str]]:
     """(task, level) -> the recordings in which it was followed, with their truth, and a line about
     each that has only one of the two.
 
@@ -104,13 +104,13 @@ def pair_timelines(
         )
     people = _people(participants, list(read))
     signs = {event.sign for clip_id in read for event in tables[clip_id].events}
-    traces: dict[Trace, list[Traced]] = {}
+    traces: dict[Trace, list[AnnotatedTrace]] = {}
     for clip_id, timeline in read.items():
         length = _known_length(timeline, tables[clip_id])
         for trace, windows in timeline.windows.items():
             events = true_events(tables[clip_id].events, trace, names, signs)
             traces.setdefault(trace, []).append(
-                Traced(clip_id, people[clip_id], length, windows, events)
+                AnnotatedTrace(clip_id, people[clip_id], length, windows, events)
             )
     if not any(recording.truth for recordings in traces.values() for recording in recordings):
         those, these = (

@@ -19,7 +19,7 @@ import numpy as np
 
 from semiology.data.events import Event
 from semiology.errors import UserError
-from semiology.timeline.events.hysteresis import SAME
+from semiology.timeline.events.hysteresis import EPSILON
 
 SLACK = 1.0  # s, by which two programs may differ on how long a recording is
 Spans = np.ndarray  # (event, 2) onset and offset, s, ascending
@@ -181,7 +181,7 @@ def _merged(spans: Spans, apart: float = 0.0) -> Spans:
     """Spans that overlap, or are nearer to each other than so many s, become one."""
     joined: list[list[float]] = []
     for start, end in spans:
-        if joined and start - joined[-1][1] < max(apart - SAME, 0):
+        if joined and start - joined[-1][1] < max(apart - EPSILON, 0):
             joined[-1][1] = max(joined[-1][1], end)
         else:
             joined.append([start, end])
@@ -194,7 +194,7 @@ def _split(spans: Spans, longest: float | None) -> Spans:
         return spans
     parts = []
     for start, end in spans:
-        cuts = np.arange(start, max(end - SAME, start + SAME), longest)
+        cuts = np.arange(start, max(end - EPSILON, start + EPSILON), longest)
         parts += list(zip(cuts, [*cuts[1:], end]))
     return np.array(parts, float).reshape(-1, 2)
 
@@ -203,8 +203,8 @@ def _overlaps(true: Spans, found: Spans) -> np.ndarray:
     """(true, found) which have time in common; what only touches has none, a moment inside of the
     other has.
     """
-    return (found[None, :, 0] < true[:, None, 1] - SAME) & (
-        true[:, None, 0] < found[None, :, 1] - SAME
+    return (found[None, :, 0] < true[:, None, 1] - EPSILON) & (
+        true[:, None, 0] < found[None, :, 1] - EPSILON
     )
 
 
@@ -225,7 +225,7 @@ def _matched(
         )
         hit &= (
             np.where(overlaps, common, 0).sum(axis=1)
-            > tolerances.overlap * (wide[:, 1] - wide[:, 0]) + SAME
+            > tolerances.overlap * (wide[:, 1] - wide[:, 0]) + EPSILON
         )
     return hit, ~(overlaps & hit[:, None]).any(axis=0)
 

@@ -19,8 +19,8 @@ from semiology.evaluation.statistics.comparison import number
 from semiology.evaluation.statistics.intervals import draw_participants
 from semiology.evaluation.statistics.tables import show
 from semiology.files import write_text
-from semiology.timeline.events.evaluate import judged_counts
-from semiology.timeline.events.hysteresis import SAME, Hysteresis, find_events
+from semiology.timeline.events.evaluate import evaluate_counts
+from semiology.timeline.events.hysteresis import EPSILON, Hysteresis, find_events
 from semiology.timeline.events.scoring import Counts, Tolerances, figures, score_events
 from semiology.timeline.events.timeline import Trace
 
@@ -65,7 +65,7 @@ class Grid:
 
 
 @dataclass(frozen=True)
-class Traced:
+class AnnotatedTrace:
     """One sign's probabilities in one recording, with the truth.
 
     Attributes:
@@ -83,7 +83,7 @@ class Traced:
 
 
 def tune(
-    traces: Mapping[Trace, Sequence[Traced]],
+    traces: Mapping[Trace, Sequence[AnnotatedTrace]],
     grid: Grid | None = None,
     base: Hysteresis | None = None,
     tolerances: Tolerances | None = None,
@@ -221,7 +221,7 @@ def write_thresholds(path: str | Path, tuned: dict[str, Any]) -> None:
 
 
 def _counted(
-    recordings: Sequence[Traced], people: list[str], cells: list[Hysteresis], tolerances: Tolerances
+    recordings: Sequence[AnnotatedTrace], people: list[str], cells: list[Hysteresis], tolerances: Tolerances
 ) -> np.ndarray:
     """(cell, participant, count) of every cell on every recording."""
     counts = np.zeros((len(cells), len(people), len(fields(Counts))))
@@ -240,7 +240,7 @@ def _counted(
             events = [
                 event
                 for event in found[cell.on, cell.off]
-                if event.duration >= cell.shortest - SAME
+                if event.duration >= cell.shortest - EPSILON
             ]
             counts[place, person] += score_events(
                 recording.truth, events, recording.duration, tolerances
@@ -258,7 +258,7 @@ def _expected(
         return {"reason": "one participant only: nothing is known of others"}
     others = [choose(counts.sum(1) - counts[:, person]) for person in range(len(people))]
     own = np.stack([counts[cell, person] for person, cell in enumerate(others)])
-    judged = judged_counts(own, draw_participants(len(people), draws, seed), people)
+    judged = evaluate_counts(own, draw_participants(len(people), draws, seed), people)
     for person, cell in zip(people, others):
         judged["participants"][person] |= {
             name: getattr(cells[cell], name) for name in ("on", "off", "shortest")

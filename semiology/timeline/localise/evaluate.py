@@ -64,9 +64,9 @@ def f1_of_counts(counts: np.ndarray) -> np.ndarray:
     return np.divide(2 * right, below, out=np.full(np.shape(below), np.nan), where=below > 0)
 
 
-def outside(events: Sequence[Event], stretches: Sequence[tuple[float, float]]) -> list[Event]:
+def assessable_events(events: Sequence[Event], stretches: Sequence[tuple[float, float]]) -> list[Event]:
     """The events that do not lie by half or more in these stretches (start, end; s) of time that
-    nobody can judge.
+    nobody can evaluate_predictions.
     """
     kept = []
     for event in events:
@@ -78,7 +78,7 @@ def outside(events: Sequence[Event], stretches: Sequence[tuple[float, float]]) -
     return kept
 
 
-Answers = Mapping[
+Predictions = Mapping[
     str, np.ndarray
 ]  # clip_id -> (time, level) probabilities by frame, NaN where not assessable
 
@@ -100,9 +100,9 @@ def events_of(
     return sorted(found, key=lambda event: event.onset)
 
 
-def judge(
+def evaluate_predictions(
     recordings: Sequence[Recording],
-    models: Mapping[str, Answers],
+    models: Mapping[str, Predictions],
     levels: list[str],
     rate: float,
     hysteresis: Hysteresis,
@@ -196,7 +196,7 @@ def _known(value: float) -> float | None:
 
 
 def _out_of_fold(
-    recordings: Sequence[Recording], answers: Answers, counted: Mapping[str, np.ndarray]
+    recordings: Sequence[Recording], answers: Predictions, counted: Mapping[str, np.ndarray]
 ) -> OutOfFold:
     """The counted frames of all recordings as the statistics take clips."""
     people = participants(recordings)
@@ -222,7 +222,7 @@ def _out_of_fold(
 
 def _event_counts(
     recordings: Sequence[Recording],
-    answers: Answers,
+    answers: Predictions,
     levels: list[str],
     rate: float,
     hysteresis: Hysteresis,
@@ -233,7 +233,7 @@ def _event_counts(
     people = participants(recordings)
     counts = np.zeros((len(people), len(_labels()), 3))
     for recording in recordings:
-        found = outside(
+        found = assessable_events(
             events_of(answers[recording.clip_id], levels, rate, hysteresis),
             left_out_stretches(recording.truth, rate),
         )
@@ -257,7 +257,7 @@ def _any_overlap(
 
 
 def left_out_stretches(truth: np.ndarray, rate: float) -> list[tuple[float, float]]:
-    """(start, end) in s of each run of frames that nobody can judge."""
+    """(start, end) in s of each run of frames that nobody can evaluate_predictions."""
     return [(run.start / rate, run.stop / rate) for run in unbroken_runs(truth == LEFT_OUT)]
 
 

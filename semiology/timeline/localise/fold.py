@@ -23,7 +23,7 @@ from semiology.parallel import Workers
 from semiology.timeline.localise.network import (
     WindowsBLSTM,
     answer,
-    answer_alone,
+    predict_alone,
     embed,
     timeline_network,
     train_sequence,
@@ -101,7 +101,7 @@ def run_fold(
     for recording in recordings:
         if recording.participant_id == held_out:
             embedded = embed(network.encoder, recording, settings)
-            found = (answer_alone(network.encoder, embedded), answer(network, embedded))
+            found = (predict_alone(network.encoder, embedded), answer(network, embedded))
             answers[recording.clip_id] = {name: rounded(rows) for name, rows in zip(MODELS, found)}
     record = {
         "key": fold_key(settings, recordings, held_out),
@@ -138,7 +138,7 @@ def read_record(path: Path, key: str) -> dict[str, Any] | None:
         return None
 
 
-def answers_of(record: dict[str, Any], model: str, clip_id: str) -> np.ndarray:
+def predictions_of(record: dict[str, Any], model: str, clip_id: str) -> np.ndarray:
     """(window, level) probabilities that a model gave a recording, NaN where a window is not
     assessable.
     """

@@ -97,7 +97,7 @@ BATCH = 128  # windows that the encoder reads at a time when it does not learn
 
 
 @dataclass(frozen=True)
-class Embedded:
+class EmbeddedRecording:
     """A recording as the BLSTM reads it: vectors (draw, window, feature), 0 where not seen; seen
     (window,) 0 or 1; target (window,).
     """
@@ -112,7 +112,7 @@ def embed(
     recording: Recording,
     settings: Localisation,
     rng: np.random.Generator | None = None,
-) -> Embedded:
+) -> EmbeddedRecording:
     """The encoder's vectors of all windows of a recording: as they are, and with `rng` also `draws`
     times changed as in its training.
     """
@@ -128,7 +128,7 @@ def embed(
             encoder, there, settings, rng if draw else None
         )
     target = [window.target if found else LEFT_OUT for window, found in zip(windows, seen)]
-    return Embedded(vectors, torch.from_numpy(seen).float(), torch.tensor(target))
+    return EmbeddedRecording(vectors, torch.from_numpy(seen).float(), torch.tensor(target))
 
 
 def _vectors(
@@ -169,7 +169,7 @@ def timeline_network(
 
 def train_sequence(
     network: WindowsBLSTM,
-    recordings: Many[Embedded],
+    recordings: Many[EmbeddedRecording],
     class_weights: Tensor,
     settings: Localisation,
     seed: int,
@@ -213,7 +213,7 @@ def train_sequence(
 
 
 def cut(
-    recording: Embedded, chunk: int, rng: np.random.Generator
+    recording: EmbeddedRecording, chunk: int, rng: np.random.Generator
 ) -> list[tuple[Tensor, Tensor, Tensor]]:
     """Vectors (chunk, feature), seen (chunk,) and target (chunk,) of each chunk, cut at a random
     offset, one draw each; beyond the ends nothing is seen and nothing judged.
@@ -235,7 +235,7 @@ def cut(
     return chunks
 
 
-def answer(network: WindowsBLSTM, recording: Embedded) -> np.ndarray:
+def answer(network: WindowsBLSTM, recording: EmbeddedRecording) -> np.ndarray:
     """(window, level) probabilities over the whole recording, NaN where a window is not assessable."""
     with torch.inference_mode():
         probabilities = (
@@ -244,7 +244,7 @@ def answer(network: WindowsBLSTM, recording: Embedded) -> np.ndarray:
     return np.where(recording.seen.numpy()[:, None] > 0, probabilities, np.nan)
 
 
-def answer_alone(encoder: nn.Module, recording: Embedded) -> np.ndarray:
+def predict_alone(encoder: nn.Module, recording: EmbeddedRecording) -> np.ndarray:
     """The same from the encoder's own head: every window for itself."""
     with torch.inference_mode():
         probabilities = encoder.head(recording.vectors[0]).softmax(1).numpy()  # type: ignore[operator]

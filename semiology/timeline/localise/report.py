@@ -13,7 +13,7 @@ import numpy as np
 
 from semiology.evaluation.statistics.tables import show
 from semiology.files import atomic_path, write_text
-from semiology.timeline.localise.evaluate import Answers
+from semiology.timeline.localise.evaluate import Predictions
 from semiology.timeline.localise.recordings import LEFT_OUT, Recording
 from semiology.timeline.localise.settings import Localisation
 
@@ -78,7 +78,7 @@ NAMES = {"windows": "windows alone", "timeline": "windows + BLSTM"}
 def write_report(
     settings: Localisation,
     recordings: list[Recording],
-    models: Mapping[str, Answers],
+    models: Mapping[str, Predictions],
     metrics: dict[str, Any],
 ) -> Path:
     """Write report.md and one timelines/<clip_id>/timeline.png a recording; returns the report's
@@ -109,7 +109,7 @@ def write_report(
         "",
         "## Every recording",
         "",
-        "White: none. Grey: nobody can judge it, or not assessable.",
+        "White: none. Grey: nobody can evaluate_predictions it, or not assessable.",
         "",
         *pictures,
     ]

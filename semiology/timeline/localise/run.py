@@ -15,10 +15,10 @@ from semiology.files import atomic_path, write_text
 from semiology.models.training.saved import is_saved
 from semiology.parallel import work
 from semiology.timeline.events import write_events
-from semiology.timeline.localise.evaluate import Answers, events_of, judge
+from semiology.timeline.localise.evaluate import Predictions, events_of, evaluate_predictions
 from semiology.timeline.localise.fold import (
     MODELS,
-    answers_of,
+    predictions_of,
     fold_key,
     read_record,
     run_fold,
@@ -49,7 +49,7 @@ class LocaliseResult:
 
 def localise(settings: Localisation) -> LocaliseResult:
     """Learn from marked recordings when each sign is there, leaving one participant out at a time,
-    and judge it on whoever was left out.
+    and evaluate_predictions it on whoever was left out.
 
     Writes into `settings.out`: folds/<participant>.json (a record each; those made from the same
     data and settings are not made again), timelines/<clip_id>/timeline.csv, events.tsv and
@@ -83,7 +83,7 @@ def localise(settings: Localisation) -> LocaliseResult:
         run / "models", MODELS, fold_key(settings, recordings, None)
     ):
         train_final(settings, recordings, run / "models")
-    result.metrics = judge(
+    result.metrics = evaluate_predictions(
         recordings,
         models,
         settings.levels,
@@ -97,7 +97,7 @@ def localise(settings: Localisation) -> LocaliseResult:
     return result
 
 
-def out_of_fold(settings: Localisation, recordings: list[Recording]) -> dict[str, Answers]:
+def out_of_fold(settings: Localisation, recordings: list[Recording]) -> dict[str, Predictions]:
     """Model -> what it said of each recording, frame by frame, while the recording's participant
     was left out.
 
@@ -117,7 +117,7 @@ def out_of_fold(settings: Localisation, recordings: list[Recording]) -> dict[str
         for recording in recordings:
             if recording.participant_id == person:
                 for model in MODELS:
-                    answers = answers_of(record, model, recording.clip_id)
+                    answers = predictions_of(record, model, recording.clip_id)
                     found[model][recording.clip_id] = by_frame(
                         answers, len(recording.truth), settings.step_frames
                     )

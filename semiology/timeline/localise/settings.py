@@ -59,7 +59,7 @@ class Localisation(Workers):
             no part in it.
         windows: the network that reads one window, and its training.
         store: folder that `semiology extract` filled; not needed where the recordings are tracks.
-        leave_out: marks of time that nobody can judge: it teaches nothing and is not scored.
+        leave_out: marks of time that nobody can evaluate_predictions: it teaches nothing and is not scored.
         step: s, from window to window.
         batch_size: windows a step of the first training.
         augmentation: of its windows.

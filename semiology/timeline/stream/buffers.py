@@ -29,7 +29,7 @@ from semiology.tracking.pose.base import Landmarks, PoseBackend
 from semiology.weights import snippet_weights
 
 
-def recent_snippets(signs: list[Sign], options: TimelineOptions) -> "RecentSnippets | None":
+def snippet_buffer(signs: list[Sign], options: TimelineOptions) -> "RecentSnippets | None":
     """What the signs that read snippets need; None where none does.
 
     Raises:
@@ -49,7 +49,7 @@ def recent_snippets(signs: list[Sign], options: TimelineOptions) -> "RecentSnipp
                 " that the snippets were extracted with (--snippet_weights)"
             )
     longest = max(sign.length for sign in reading)
-    return RecentSnippets(
+    return SnippetBuffer(
         network, [sign.saved for sign in reading], longest, options.fps, options.snippet_stride
     )
 
@@ -62,7 +62,7 @@ def snippets_key(models: Mapping[str, SavedModel], options: TimelineOptions) -> 
     return {"weights": content_hash(path), "stride": options.snippet_stride}
 
 
-class RecentSnippets:
+class SnippetBuffer:
     """The vectors of the last snippets: one of `frames` frames begins at every `stride`-th frame of
     a grid at `rate` Hz.
 
@@ -182,7 +182,7 @@ class RecentSnippets:
 X_Y, CONFIDENCE, METRES = slice(0, 2), 2, slice(3, 6)  # columns of a kept keypoint
 
 
-class Recent:
+class KeypointBuffer:
     """A ring of the last `length` frames of some keypoints: part -> (length, keypoint, 6) float32,
     NaN where missing.
 

@@ -25,7 +25,7 @@ from semiology.timeline.predict import (
     probabilities,
     snippet_probabilities,
 )
-from semiology.timeline.stream.buffers import Recent, RecentSnippets, recent_snippets, snippets_key
+from semiology.timeline.stream.buffers import KeypointBuffer, SnippetBuffer, snippet_buffer, snippets_key
 from semiology.timeline.stream.options import TimelineOptions, model_digest, thresholds_of
 from semiology.timeline.stream.patient import OnlinePatient
 from semiology.timeline.stream.record import Record
@@ -33,10 +33,10 @@ from semiology.timeline.stream.signs import Row, Sign
 from semiology.timeline.stream.sources import Source, open_source
 from semiology.timeline.stream.tracking import (
     NoTracking,
-    Stretches,
-    Tracked,
-    nobody,
-    sighted,
+    TrackingSegments,
+    TrackedFrame,
+    no_faces,
+    frames_with_patient,
     tracked,
 )
 from semiology.tracking.extraction import ExtractOptions
@@ -140,13 +140,13 @@ def timeline(
         )
     if (result := record.finished(video.size())) is not None:
         return result
-    course = Course(
+    course = TimelineRun(
         signs,
-        detector() if tracks else nobody,
+        detector() if tracks else no_faces,
         tracker,
         options.fps,
         record,
-        recent_snippets(signs, options),
+        snippet_buffer(signs, options),
     )
     course.begin(options.block)
     ended = course.follow(video, progress)
@@ -177,7 +177,7 @@ def timeline(
     return result
 
 
-class Course:
+class TimelineRun:
     """The run through a video: everything that is remembered from frame to frame and from block to
     block.
     """
@@ -189,7 +189,7 @@ class Course:
         tracker: PoseBackend,
         fps: float,
         record: Record,
-        snippets: RecentSnippets | None = None,
+        snippets: SnippetBuffer | None = None,
     ):
         self.signs, self.faces, self.tracker, self.fps, self.record, self.snippets = (
             signs,
@@ -202,7 +202,7 @@ class Course:
         self.every = max(round(FACES_EVERY * fps), 1)
         self.patient = OnlinePatient(self.every / fps)
         longest = max(sign.length for sign in signs)
-        self.recent = Recent(tracker, [sign.saved.reading for sign in signs], longest, fps)
+        self.recent = KeypointBuffer(tracker, [sign.saved.reading for sign in signs], longest, fps)
         self.frames, self.missing = 0, 0
         self.found = dict.fromkeys(self.recent.names, 0)
         self.rows: list[Row] = []  # of this block
@@ -253,8 +253,8 @@ class Course:
                 )
             )
         known = self.frames if self.first else -1
-        stretches = Stretches(
-            sighted(video.frames(self.first), self.faces, self.patient, self.every, known)
+        stretches = TrackingSegments(
+            frames_with_patient(video.frames(self.first), self.faces, self.patient, self.every, known)
         )
         total = video.duration()
         with tqdm(
@@ -283,7 +283,7 @@ class Course:
                     raise
                 return getattr(error, "fault", str(error))
 
-    def take(self, each: Tracked, video: Source | None = None) -> None:
+    def take(self, each: TrackedFrame, video: Source | None = None) -> None:
         """One more frame."""
         self.recent.add(self.frames, each.seen, each.found)
         if self.snippets is not None:

@@ -10,7 +10,7 @@ from semiology.models.training.saved import SavedModel
 from semiology.timeline.events import Event, EventDetector, Hysteresis
 from semiology.timeline.predict import Windows
 
-Said = Callable[
+ScoreWindow = Callable[
     [int, int], dict[str, float] | None
 ]  # first frame and end of a window -> level -> probability; None: not assessable
 
@@ -61,7 +61,7 @@ class Sign:
         self._number = 0  # of the next window
         self._scored = 0  # frame at which the last one ended
 
-    def advance(self, frames: int, said: Said) -> Iterator[tuple[list[Row], list[Event]]]:
+    def advance(self, frames: int, said: ScoreWindow) -> Iterator[tuple[list[Row], list[Event]]]:
         """The windows that are whole now that the video has `frames` frames; `said(first, end)`
         scores some.
         """
@@ -69,7 +69,7 @@ class Sign:
             yield self._score(first, first + self.length, said)
             self._number += 1
 
-    def finish(self, frames: int, said: Said) -> tuple[list[Row], list[Event]]:
+    def finish(self, frames: int, said: ScoreWindow) -> tuple[list[Row], list[Event]]:
         """The video ends after `frames` frames: the window that ends with it, unless it was there
         already, and what events are open.
         """
@@ -81,7 +81,7 @@ class Sign:
             event for detector in self.detectors.values() for event in detector.finish()
         ]
 
-    def _score(self, first: int, end: int, said: Said) -> tuple[list[Row], list[Event]]:
+    def _score(self, first: int, end: int, said: ScoreWindow) -> tuple[list[Row], list[Event]]:
         shown, self._scored = said(first, end), end
         rows, events = [], []
         for level, detector in self.detectors.items():

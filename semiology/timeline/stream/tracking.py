@@ -15,7 +15,7 @@ from semiology.video import Frame
 
 
 @dataclass(frozen=True)
-class Tracked:
+class TrackedFrame:
     """One frame and what was found of the patient in it.
 
     Attributes:
@@ -29,7 +29,7 @@ class Tracked:
     found: dict[str, Landmarks] = field(default_factory=dict)
 
 
-def sighted(
+def frames_with_patient(
     frames: Iterable[Frame],
     detector: Callable[[np.ndarray], Faces],
     patient: OnlinePatient,
@@ -47,7 +47,7 @@ def sighted(
         if frame.image is not None and not patient.region.any():
             patient.region = np.array(
                 [0.0, 0.0, *frame.image.shape[1::-1]]
-            )  # nobody was looked for yet: the whole picture
+            )  # no_faces was looked for yet: the whole picture
         if frame.index % every == 0:
             if frame.image is not None and frame.index > known:
                 height, width = frame.image.shape[:2]
@@ -58,7 +58,7 @@ def sighted(
     yield from ((each, patient.at(each.time)) for each in held)
 
 
-class Stretches:
+class TrackingSegments:
     """Sighted frames cut where the pose tracker starts afresh: at every block's end, and where the
     patient's region changes.
     """
@@ -88,8 +88,8 @@ class Stretches:
 
 
 def tracked(
-    stretches: Stretches, tracker: PoseBackend, end: int, keep_images: bool = False
-) -> Iterator[Tracked]:
+    stretches: TrackingSegments, tracker: PoseBackend, end: int, keep_images: bool = False
+) -> Iterator[TrackedFrame]:
     """Frames up to index `end` through the pose backend, which starts afresh with every stretch."""
     last = -1
     while not stretches.over and last < end - 1:
@@ -97,7 +97,7 @@ def tracked(
         for found in tracker.track(_watched(stretches.until(end), waiting)):
             frame = waiting.popleft()
             last = frame.index
-            yield Tracked(
+            yield TrackedFrame(
                 frame if keep_images else replace(frame, image=None), frame.image is not None, found
             )
 
@@ -126,6 +126,6 @@ class NoTracking:
         return ({} for _ in frames)
 
 
-def nobody(image: np.ndarray) -> Faces:
+def no_faces(image: np.ndarray) -> Faces:
     """A face detector that finds nothing, likewise."""
     return Faces(np.zeros((0, 4)), np.zeros(0))
