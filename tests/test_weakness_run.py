@@ -7,7 +7,7 @@ import re
 import numpy as np
 import pandas as pd
 import pytest
-from face_by_hand import filmed, own_face, turned
+from synthetic_face import filmed, own_face, turned
 from weak_faces import performed, write_weak_cohort
 
 from semiology import save_tracks

@@ -5,7 +5,7 @@
 import json
 
 import numpy as np
-from face_by_hand import filmed, own_face
+from synthetic_face import filmed, own_face
 
 from semiology import save_tracks
 

@@ -22,7 +22,7 @@ from semiology.evaluation.report.rendering import plain, render
 from semiology.files import write_text
 from semiology.severity.face import Slope, asymmetry, blinks, fatigue_slope, ptosis
 from semiology.severity.face.landmarks import SIDES
-from semiology.severity.face.lids import FEWEST
+from semiology.severity.face.fatigue import FEWEST
 from semiology.severity.weakness.measures import FATIGUE, MEASURES, Measure, elicits
 from semiology.severity.weakness.score import (
     ENOUGH,
