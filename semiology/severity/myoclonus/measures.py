@@ -16,7 +16,14 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict
 
 from semiology.data.preprocessing import drop_low_confidence
 from semiology.errors import UserError
-from semiology.severity.jerks import DetectedJerks, Jerk, JerkSettings, by_part, find_jerks, synchronous
+from semiology.severity.jerks import (
+    DetectedJerks,
+    Jerk,
+    JerkSettings,
+    by_part,
+    find_jerks,
+    synchronous,
+)
 from semiology.severity.kinematics import (
     SEGMENTS,
     highest_cutoff,
