@@ -46,7 +46,7 @@ def run(arguments: list[str]) -> int:
 
 
 def _score(arguments: list[str]) -> int:
-    made = parser("events score", judging.judge)
+    made = parser("events score", judging.evaluate_events)
     made.add_argument(
         "reference",
         type=Path,
@@ -67,7 +67,7 @@ def _score(arguments: list[str]) -> int:
     recordings, missing = pair_tables(
         asked.reference, asked.hypothesis, asked.duration, asked.participants, asked.names
     )
-    judged = judging.judge(recordings, _tolerances(asked), asked.draws, asked.seed) | {
+    judged = judging.evaluate_events(recordings, _tolerances(asked), asked.draws, asked.seed) | {
         "missing": missing,
         "people": _people(asked),
     }
