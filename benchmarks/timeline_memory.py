@@ -222,13 +222,13 @@ def loop(path: Path, model: Path, told: Path) -> None:
     ]
     out = RUN / "ten_hours"
     shutil.rmtree(out, ignore_errors=True)
-    course = TimelineRun(signs, source, source, RATE, Record(out, "loop"))  # type: ignore[arg-type]
-    course.begin(60.0)
+    run = TimelineRun(signs, source, source, RATE, Record(out, "loop"))  # type: ignore[arg-type]
+    run.start(60.0)
     began = time.monotonic()
-    course.follow(source, progress=False)  # type: ignore[arg-type]
+    run.process(source, progress=False)  # type: ignore[arg-type]
     took = time.monotonic() - began
-    summary = course.summary(source)  # type: ignore[arg-type]
-    course.close({"duration_s": summary["duration_s"], "source_bytes": None})
+    summary = run.summary(source)  # type: ignore[arg-type]
+    run.finish({"duration_s": summary["duration_s"], "source_bytes": None})
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     told_of = {
         "frames": summary["frames"]["grid"],

@@ -156,7 +156,7 @@ def test_windows_lie_where_length_and_step_say_and_the_last_ends_with_the_video(
     assert rows[3].probability == probabilities(saved, prepare(tracks, saved.reading))["present"]
 
 
-def test_of_more_levels_each_but_the_first_is_a_sign_and_a_window_without_a_patient_has_no_probability(
+def test_every_class_but_the_first_is_a_sign_and_a_window_without_a_patient_is_not_assessable(
     run,
 ):
     saved = save_model(run / "third", "side", ["none", "left", "right"])
@@ -264,7 +264,7 @@ def test_snippets_of_the_stream_are_those_of_extraction(video, tmp_path):
     assert snippet_probabilities(saved, late, places, frames)["TCS"] == pytest.approx(
         expected, abs=6e-5
     )
-    with pytest.raises(UserError, match="reads 5 numbers a snippet, this network gives"):
+    with pytest.raises(UserError, match=r"\b5 numbers .*--snippet_weights"):
         SnippetBuffer(
             network, [replace(saved, shape=replace(shape, appearance_channels=5))], 80, 25.0, 8
         )
@@ -304,7 +304,7 @@ def test_a_model_of_snippets_is_followed_without_tracking_and_goes_on_where_it_w
         {name: 2 * value for name, value in layers.state_dict().items()},
         tmp_path / "other.safetensors",
     )
-    with pytest.raises(UserError, match="type: the model learned from another network's vectors"):
+    with pytest.raises(UserError, match=r"type: .*--snippet_weights"):
         timeline(
             str(video),
             tmp_path / "model",
@@ -373,7 +373,7 @@ def test_a_video_is_followed_from_end_to_end(whole, video, run, capsys):
 
 
 def test_a_run_that_is_killed_goes_on_to_the_same_bytes(whole, video, run, tmp_path, monkeypatch):
-    """Killed at the worst moment: the block's rows are in the table, its state is not written yet."""
+    """Killed after the block's rows are in the table and before its state is written."""
     block, blocks = 2, []
 
     def killed(record, rows):
@@ -387,28 +387,24 @@ def test_a_run_that_is_killed_goes_on_to_the_same_bytes(whole, video, run, tmp_p
     with pytest.raises(KeyboardInterrupt):
         timeline(str(video), run, tmp_path, FAST, progress=False)
     assert not (tmp_path / "timeline.json").exists() and (tmp_path / "state.safetensors").exists()
-    looked = []
+    samples, update = [], OnlinePatient.update
     monkeypatch.setattr(Record, "add", add)
     monkeypatch.setattr(
-        OnlinePatient, "look", lambda *given: (looked.append(given[1]), look(*given))[1]
+        OnlinePatient, "update", lambda *given: (samples.append(given[1]), update(*given))[1]
     )
     timeline(str(video), run, tmp_path, FAST, progress=False)
     assert same(tmp_path, whole)
-    assert looked[0] == pytest.approx(
-        1.92 + 0.48
-    )  # the state of the first block knows the sample at its end
+    # the state of the first block knows the sample at its end
+    assert samples[0] == pytest.approx(1.92 + 0.48)
 
 
-look = OnlinePatient.look
-
-
-def test_a_state_of_other_options_and_a_damaged_one_begin_anew(whole, tmp_path):
-    told = json.loads((whole / "timeline.json").read_text())
+def test_a_state_of_other_options_and_a_damaged_one_start_again(whole, tmp_path):
+    complete = json.loads((whole / "timeline.json").read_text())
 
     def copied() -> Record:
         for name in ("timeline.csv", "events.tsv", "state.safetensors"):
             (tmp_path / name).write_bytes((whole / name).read_bytes())
-        return Record(tmp_path, told["key"], told["video"])
+        return Record(tmp_path, complete["key"], complete["video"])
 
     state, arrays = copied().resume()
     assert state["frames"] == 48 and arrays["recent/body"].shape == (
@@ -422,7 +418,7 @@ def test_a_state_of_other_options_and_a_damaged_one_begin_anew(whole, tmp_path):
         < (whole / "timeline.csv").stat().st_size
     )
     copied()
-    assert Record(tmp_path, "another", told["video"]).resume() is None
+    assert Record(tmp_path, "another", complete["video"]).resume() is None
     assert sorted(path.name for path in tmp_path.iterdir()) == ["timeline.csv"]
     assert (tmp_path / "timeline.csv").read_text() == "task,level,start,end,probability\n"
     record = copied()
@@ -435,14 +431,10 @@ def test_the_timeline_of_another_video_is_not_written_over(whole, tmp_path):
         folder = tmp_path / held
         folder.mkdir()
         (folder / held).write_bytes((whole / held).read_bytes())
-        with pytest.raises(
-            UserError, match="holds the timeline of another video; name another folder"
-        ):
+        with pytest.raises(UserError, match=rf"{held}: .*--out"):
             Record(folder, "key", "0" * 64)
     (tmp_path / "file").write_text("mine")
-    with pytest.raises(
-        UserError, match=r"file: cannot be made \(File exists\); name another folder"
-    ):
+    with pytest.raises(UserError, match=r"file: .*\(File exists\).*--out"):
         Record(tmp_path / "file", "key", "0" * 64)
 
 
@@ -512,7 +504,7 @@ def camera(video):
     server.shutdown()
 
 
-def test_a_camera_is_followed_with_its_latency_and_is_not_seen_twice(camera, run, tmp_path):
+def test_a_camera_gives_latencies_and_cannot_be_replayed(camera, run, tmp_path):
     result = timeline(f"{camera}/whole", run, tmp_path, FAST, progress=False)
     assert (
         result["complete"] and result["latency_s"]["largest"] >= result["latency_s"]["median"] > 0
@@ -521,13 +513,11 @@ def test_a_camera_is_followed_with_its_latency_and_is_not_seen_twice(camera, run
     assert read_events(tmp_path / "events.tsv").duration == pytest.approx(
         result["duration_s"], abs=1e-3
     )
-    with pytest.raises(
-        UserError, match="holds a timeline already, and a camera cannot be seen again"
-    ):
+    with pytest.raises(UserError, match=rf"{tmp_path}: .*--out"):
         timeline(f"{camera}/whole", run, tmp_path, FAST, progress=False)
 
 
-def test_a_camera_that_stalls_ends_with_a_line_and_what_was_seen(camera, run, tmp_path, capsys):
+def test_a_camera_that_stalls_ends_with_a_message_and_its_results(camera, run, tmp_path, capsys):
     options = ["--fps", "12.5", "--length", "1.6", "--stall", "1.5", "--progress", "false"]
     assert (
         main(
@@ -543,7 +533,7 @@ def test_a_camera_that_stalls_ends_with_a_line_and_what_was_seen(camera, run, tm
         )
         == 1
     )
-    assert "nothing came for 1.5 s: the stream stalled" in capsys.readouterr().err
+    assert " 1.5 s" in capsys.readouterr().err
     assert len(pd.read_csv(tmp_path / "out/timeline.csv")) > 0
     assert json.loads((tmp_path / "out/timeline.json").read_text())["complete"] is False
 
@@ -621,7 +611,8 @@ def test_a_video_that_ends_in_a_frame_ends_the_timeline_there(video, run, tmp_pa
         main(["timeline", str(cut), "--model", str(run), "--out", str(tmp_path / "out"), *options])
         == 0
     )
-    assert "ends in the middle of a frame" in capsys.readouterr().out
+    ended = json.loads((tmp_path / "out/timeline.json").read_text())["ended"]
+    assert ended in capsys.readouterr().out and "middle of a frame" in ended
     table = pd.read_csv(tmp_path / "out/timeline.csv")
     assert 1.6 < table["end"].max() < 4 and table["probability"].notna().all()
 
@@ -646,7 +637,7 @@ def test_tuned_thresholds_make_the_events_and_have_to_name_every_sign(whole, run
         "side": {"left": asdict(Hysteresis())},
     }
     write_text(tmp_path / "thresholds.json", json.dumps({"signs": tuned}))
-    with pytest.raises(UserError, match="says nothing of side right"):
+    with pytest.raises(UserError, match=r"thresholds\.json: .*side right.*--thresholds"):
         thresholds_of(models, tmp_path / "thresholds.json")
     tuned["side"]["right"] = asdict(Hysteresis(shortest=3.0))
     write_text(tmp_path / "thresholds.json", json.dumps({"signs": tuned}))
@@ -668,16 +659,12 @@ def test_tuned_thresholds_make_the_events_and_have_to_name_every_sign(whole, run
 @pytest.mark.parametrize(
     ("source", "options", "message"),
     [
-        ("nowhere.mp4", {}, "there is no such file"),
-        ("ftp://127.0.0.1/a.mpg", {}, "addresses of the kind ftp:// are not read; give rtsp://"),
-        ("http://127.0.0.1/a.mpg", {"growing": 1.0}, "--growing is for a file"),
-        ("nowhere.mp4", {"growing": 1.0}, "start the recording first"),
-        ("VIDEO", {"fps": 10.0}, "reads 12.5 frames a second; set fps to that or more, not 10"),
-        (
-            "VIDEO",
-            {"fps": 50.0},
-            "has 25 frames a second; fps=50 would look at each again and again; set 25 or less",
-        ),
+        ("nowhere.mp4", {}, r"nowhere\.mp4"),
+        ("ftp://127.0.0.1/a.mpg", {}, "ftp://.*rtsp://"),
+        ("http://127.0.0.1/a.mpg", {"growing": 1.0}, "--growing.*--stall"),
+        ("nowhere.mp4", {"growing": 1.0}, r"nowhere\.mp4"),
+        ("VIDEO", {"fps": 10.0}, r" 12\.5 frames .* fps .* 10$"),
+        ("VIDEO", {"fps": 50.0}, r" 25 frames .* fps=50 .* 25 or less"),
         ("VIDEO", {"thresholds": Path("nowhere.json")}, "nowhere.json"),
     ],
 )
@@ -698,21 +685,19 @@ def test_a_source_that_cannot_be_followed_is_refused(
 def test_options_that_make_no_sense_are_refused():
     for name in ("fps", "length", "step", "block", "growing", "stall"):
         for value in (0.0, float("nan"), float("inf")):
-            with pytest.raises(
-                UserError, match=f"{name}={value:g}; it has to be a positive number"
-            ):
+            with pytest.raises(UserError, match=f"{name}={value:g};"):
                 TimelineOptions(**{name: value})
-    with pytest.raises(UserError, match="less than two frames at 25 Hz"):
+    with pytest.raises(UserError, match=r"length=0\.05 s .* 25 Hz"):
         TimelineOptions(length=0.05)
 
 
-def test_models_that_are_not_there_or_learned_from_another_tracker_are_refused(video, tmp_path):
-    with pytest.raises(UserError, match="holds no trained models"):
+def test_no_models_and_models_of_another_tracker_are_refused(video, tmp_path):
+    with pytest.raises(UserError, match=rf"{tmp_path}: .*semiology loso"):
         timeline(str(video), tmp_path, tmp_path / "out", FAST, progress=False)
     save_model(
         tmp_path / "models/swing/agcn", "swing", ["absent", "present"], trackers=["keypoint-rcnn"]
     )
-    with pytest.raises(UserError, match="learned from tracks by keypoint-rcnn, not by mediapipe"):
+    with pytest.raises(UserError, match=r"keypoint-rcnn, not by mediapipe.*--pose"):
         timeline(str(video), tmp_path, tmp_path / "out", FAST, progress=False)
 
 
@@ -720,7 +705,7 @@ def test_a_camera_that_is_not_there_is_refused_without_its_password(run, tmp_pat
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    with pytest.raises(UserError, match="cannot be opened") as caught:
+    with pytest.raises(UserError, match=rf"127\.0\.0\.1:{port}") as caught:
         timeline(
             f"http://me:secret@127.0.0.1:{port}/a?key=1",
             run,
@@ -735,8 +720,8 @@ def test_a_camera_that_is_not_there_is_refused_without_its_password(run, tmp_pat
 def test_formats_that_need_their_end_are_not_read_while_they_grow(tmp_path):
     pictures = [np.full((64, 96, 3), 9 * n, np.uint8) for n in range(20)]
     for suffix, message in (
-        (".mp4", "index comes last cannot be read while it grows"),
-        (".avi", "a avi file cannot be read while it grows"),
+        (".mp4", r"a\.mp4: .*index"),
+        (".avi", r"a\.avi: .*avi"),
     ):
         write_video(tmp_path / f"a{suffix}", iter(pictures), 25)
         with pytest.raises(UserError, match=message):

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 # fixed identifiers, and text as text: small files, and the reader's own sans-serif type
-SVG = {"svg.hashsalt": "semiology", "svg.fonttype": "none"}
+SVG: Any = {"svg.hashsalt": "semiology", "svg.fonttype": "none"}
 
 
 def new_figure(width: float, height: float, rows: int = 1) -> "tuple[Figure, list[Axes]]":
