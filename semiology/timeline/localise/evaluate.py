@@ -55,7 +55,7 @@ def count_matches(marked: Sequence[Event], found: Sequence[Event], threshold: fl
 
 
 def f1_of_counts(counts: np.ndarray) -> np.ndarray:
-    """F1 = 2 TP / (2 TP + FP + FN) of counts (..., 3); NaN without annotated and detected events."""
+    """F1 = 2 TP / (2 TP + FP + FN) of counts (..., 3); NaN where all counts are 0."""
     right, wrong, missed = np.moveaxis(np.asarray(counts, dtype=float), -1, 0)
     below = 2 * right + wrong + missed
     return np.divide(2 * right, below, out=np.full(np.shape(below), np.nan), where=below > 0)
