@@ -17,9 +17,13 @@ from record import record
 
 from semiology.data.tracks import save_tracks
 from semiology.phantom.drawing.clip import perform
-from semiology.phantom.dystonia_emotion.cohort import Recipe, clip_row, plan_clip
-from semiology.phantom.shared.cohort import CLIPS_JSON
-from semiology.phantom.shared.truth import body_truth, story
+from semiology.phantom.dystonia_emotion.recipe import (
+    DystoniaEmotionRecipe,
+    clip_row,
+    plan_clip,
+)
+from semiology.phantom.dystonia_emotion.tables import DYSTONIA_EMOTION_JSON
+from semiology.phantom.shared.truth import body_truth, clip_facts
 
 RUN, PEOPLE, SEED = Path("runs/attribution-people"), 40, 1
 TARGET = (
@@ -30,7 +34,7 @@ TARGET = (
 
 def make_cohort(folder: Path, people: int = PEOPLE) -> None:
     demo = yaml.safe_load(Path("configs/demo_phantom.yaml").read_text(encoding="utf-8"))
-    recipe = Recipe(
+    recipe = DystoniaEmotionRecipe(
         demo["clips_per_subject"], tuple(demo["seconds"]), SEED, difficulty=demo["difficulty"]
     )
     rows = []
@@ -43,7 +47,7 @@ def make_cohort(folder: Path, people: int = PEOPLE) -> None:
             save_tracks(body_truth(plan, performance), folder / tracks)
             truth = folder / "truth" / f"{row['clip_id']}.json"
             truth.parent.mkdir(parents=True, exist_ok=True)
-            truth.write_text(json.dumps(story(plan, performance)), encoding="utf-8")
+            truth.write_text(json.dumps(clip_facts(plan, performance)), encoding="utf-8")
             rows.append(
                 {key: row[key] for key in ("clip_id", "participant_id", "dystonia")}
                 | {"tracks": tracks, "start": "0", "end": "n/a"}
@@ -53,7 +57,7 @@ def make_cohort(folder: Path, people: int = PEOPLE) -> None:
         folder / "participants.tsv", sep="\t", index=False
     )
     (folder / "clips.json").write_text(
-        json.dumps({"dystonia": CLIPS_JSON["dystonia"]}), encoding="utf-8"
+        json.dumps({"dystonia": DYSTONIA_EMOTION_JSON["dystonia"]}), encoding="utf-8"
     )
     table.to_csv(folder / "clips.tsv", sep="\t", index=False)
 

@@ -24,10 +24,11 @@ from conftest import write_cohort
 from semiology import make_tracks, read_tracks, save_tracks
 from semiology.evaluation.audit import audit, verdict
 from semiology.evaluation.run.predictions import read_predictions
+from semiology.evaluation.run.settings import Split
 from semiology.experiments.clips import task_source
-from semiology.experiments.fold import Fold, run_folds
+from semiology.experiments.fold import Fold, run_fold
 from semiology.experiments.loso import run_loso
-from semiology.experiments.splits import Split, deal
+from semiology.experiments.splits import split_clips
 
 DEMO = Path("runs/demo")
 
@@ -103,12 +104,12 @@ def in_training(folder: Path) -> Iterator[tuple[str, tuple[str, ...], Path]]:
     asked = planted.protocol(cohort, folder)
     run_loso(asked)
     yield "none (everything that can be fitted is fitted)", (), folder / "run"
-    parts = deal(asked.split, task_source(asked, planted.TASK).clips, asked.cohort, 0)
+    parts = split_clips(asked.split, task_source(asked, planted.TASK).clips, asked.cohort, 0)
     for number, leak in enumerate(planted.LEAKS):
         run = Path(shutil.copytree(folder / "run", folder / f"leak-{number}"))
         with leak.plant():
             for part in parts[:3] if leak.several_folds else parts[2:3]:
-                run_folds(asked, planted.TASK, [Fold(planted.TASK, 0, part)], run)
+                run_fold(asked, Fold(planted.TASK, 0, part), run)
         yield leak.what, leak.caught_by, run
 
 

@@ -30,8 +30,8 @@ from attribution_people import make_cohort
 from joblib import delayed
 from record import record
 
+from semiology.evaluation.run.settings import Model, Protocol, Task
 from semiology.experiments import loso
-from semiology.experiments.protocol import Model, Protocol, Task
 from semiology.models.networks import Network
 from semiology.models.training.reading import Reading, Schedule
 from semiology.parallel import Call, Workers, work
@@ -113,7 +113,7 @@ def main() -> int:
 
 
 def protocol(out: Path, workers: dict[str, Any]) -> Protocol:
-    network = Network("semiology.models.networks.AGCN", {"widths": [16, 32, 32]})
+    network = Network("agcn", {"widths": [16, 32, 32]})
     task = Task(Reading("dystonia", part="body", rate=12.5, window=64))
     return Protocol(
         cohort=str(RUN / "cohort"),
@@ -215,7 +215,7 @@ def ray_nodes(folder: Path) -> Iterator[str]:
 
 @contextmanager
 def dask_workers(folder: Path) -> Iterator[str]:
-    """A scheduler and two workers of one thread on this machine; the file that holds its address."""
+    """A scheduler and two workers of one thread on this machine; the file of its address."""
     dask, file = str(Path(sys.executable).parent / "dask"), str(folder / "scheduler.json")
     common = ("--scheduler-file", file, "--no-dashboard", "--host", "127.0.0.1")
     worker = (dask, "worker", *common, "--nthreads", "1", "--local-directory", str(folder))

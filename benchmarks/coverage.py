@@ -207,7 +207,7 @@ def draw(
 
 
 def drawn_models(setting: Setting, rng: np.random.Generator) -> list[OutOfFold]:
-    """A cohort's out-of-fold predictions by both models; the score is the logit of the probability."""
+    """A cohort's out-of-fold predictions by both models; scores are logits of probabilities."""
     scores, truth, participant = draw(setting, rng, setting.participants)
     names, models = tuple(f"{number:03d}" for number in range(setting.participants)), []
     for run in scores:

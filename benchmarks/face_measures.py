@@ -219,7 +219,8 @@ def compare_with_units() -> tuple[dict, list[str]]:
     figures: dict[str, dict] = {}
     short = []
     print(
-        f"\n{'unit':<18}{'measure':<26}{'points':<8}{'clips':>6}{'median rho':>12}{'95 % by clip':>18}{'pooled':>9}{'95 % by clip':>18}"
+        f"\n{'unit':<18}{'measure':<26}{'points':<8}{'clips':>6}{'median rho':>12}"
+        f"{'95 % by clip':>18}{'pooled':>9}{'95 % by clip':>18}"
     )
     for unit, columns, sign, judged in UNITS:
         best: dict[str, float] = {}
@@ -232,7 +233,8 @@ def compare_with_units() -> tuple[dict, list[str]]:
                 )
                 figures[f"{unit} {column} {points}"] = result
                 print(
-                    f"{unit:<18}{column:<26}{points:<8}{result['clips']:>6}{result['median']:>12.2f}{_range(result['median_interval']):>18}"
+                    f"{unit:<18}{column:<26}{points:<8}{result['clips']:>6}"
+                    f"{result['median']:>12.2f}{_range(result['median_interval']):>18}"
                     f"{result['pooled']:>9.2f}{_range(result['pooled_interval']):>18}"
                 )
                 if points == "68":

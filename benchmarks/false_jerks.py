@@ -48,12 +48,8 @@ BESIDE = (
     "faces/carphone_176x144.mp4",
 )
 AMPLITUDES = (0.02, 0.05, 0.1, 0.2)  # torso lengths
-ROUNDS, EVERY = (
-    10,
-    2.0,
-    # times that each video is used, with other jerks; s from one jerk of a joint to its next, in the
-    # mean
-)
+ROUNDS = 10  # times that each video is used, with other jerks
+EVERY = 2.0  # s from one jerk of a joint to its next, in the mean
 FREE = 0.6  # s before and after the peak in which the joint has to be seen
 HOUR = 3600  # s of white noise
 # joint -> what goes along with it
@@ -77,12 +73,14 @@ def main() -> int:
         return 2
     tracks = {name: tracked(name) for name in (*JUDGED, *BESIDE)}
     print(
-        f"{'video':<30}{'s':>7}{'usable':>8}{'jerks':>7}{'events':>8}{'a minute':>10}{'noise':>8}{'smallest':>10}"
+        f"{'video':<30}{'s':>7}{'usable':>8}{'jerks':>7}{'events':>8}{'a minute':>10}{'noise':>8}"
+        f"{'smallest':>10}"
     )
     false = {name: false_events(name, one) for name, one in tracks.items()}
     noise = white_noise()
     print(
-        f"{'white noise, 33 joints':<30}{HOUR:>7}{'':>8}{noise['jerks']:>7}{noise['events']:>8}{noise['a_minute']:>10.2f}"
+        f"{'white noise, 33 joints':<30}{HOUR:>7}{'':>8}{noise['jerks']:>7}{noise['events']:>8}"
+        f"{noise['a_minute']:>10.2f}"
     )
     print(
         f"\nsensitivity / precision / F1 of jerks added, by amplitude in torso lengths ({ROUNDS}"
@@ -128,8 +126,8 @@ def false_events(name: str, tracks: xr.Dataset) -> dict[str, float]:
         "smallest": float(np.nanmedian(list(found.smallest.values()))),  # torso lengths
     }
     print(
-        f"{Path(name).stem:<30}{seconds:>7.1f}{figures['usable']:>8.0%}{figures['jerks']:>7}{figures['events']:>8}"
-        f"{figures['a_minute']:>10.2f}{figures['noise']:>8.1f}{figures['smallest']:>10.1%}"
+        f"{Path(name).stem:<30}{seconds:>7.1f}{figures['usable']:>8.0%}{figures['jerks']:>7}"
+        f"{figures['events']:>8}{figures['a_minute']:>10.2f}{figures['noise']:>8.1f}{figures['smallest']:>10.1%}"
     )
     for event in synchronous(found.jerks):
         joints = ", ".join(
@@ -205,7 +203,9 @@ def found_in(tracks: xr.Dataset) -> DetectedJerks:
 def with_jerks(
     tracks: xr.Dataset, amplitude: float, rng: np.random.Generator
 ) -> tuple[xr.Dataset, list[Jerk]]:
-    """The tracks with jerks of one size and any direction added where the joint is seen, and these."""
+    """The tracks with jerks of one size and any direction added where the joint is visible, and
+    these jerks.
+    """
     names, fps = tracks.keypoint.values.tolist(), float(tracks.attrs["fps"])
     seen, torso = reliable_positions(tracks, JerkSettings())
     free = np.isfinite(seen).all(axis=2)

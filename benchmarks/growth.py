@@ -32,11 +32,10 @@ from semiology.evaluation.audit import audit, write_sources
 from semiology.evaluation.audit.copies import check_copies
 from semiology.evaluation.audit.records import read_run
 from semiology.evaluation.report import write_report
+from semiology.evaluation.run.settings import Model, Protocol, Split, Task
 from semiology.experiments.clips import clips_digest, forget_sources, task_source
 from semiology.experiments.loso import run_loso
-from semiology.experiments.protocol import Model, Protocol, Task
-from semiology.experiments.splits import Split
-from semiology.experiments.training import check_parts, deal_parts
+from semiology.experiments.training import check_parts, task_parts
 from semiology.models.networks import Network
 from semiology.models.training.reading import Reading, Schedule
 
@@ -87,7 +86,7 @@ def steps(clips: int) -> dict[str, Any]:
     """
     cohort, run = tracks_cohort(RUN / f"cohort_{clips}", clips, SECONDS), RUN / f"run_{clips}"
     reading = Reading("dystonia", channels=("joint",), rate=12.5, window=64)
-    network = Network("semiology.models.networks.AGCN", {"widths": [8]})
+    network = Network("agcn", {"widths": [8]})
     model = Model(network, schedule=Schedule(epochs=1, patience=None))
     places = {
         "cohort": str(cohort),
@@ -110,9 +109,9 @@ def steps(clips: int) -> dict[str, Any]:
             task_source(protocol, TASK)
         ),  # without its cache
         "one participant a fold, dealt": lambda: check_parts(
-            each, TASK, 0, deal_parts(each, TASK, 0)
+            each, TASK, 0, task_parts(each, TASK, 0)
         ),
-        "ten folds, dealt": lambda: check_parts(tenths, TASK, 0, deal_parts(tenths, TASK, 0)),
+        "ten folds, dealt": lambda: check_parts(tenths, TASK, 0, task_parts(tenths, TASK, 0)),
         "sources": lambda: write_sources(
             cohort,
             None,

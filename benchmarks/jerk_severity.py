@@ -17,7 +17,7 @@ DRAWS = 2000
 
 
 def scored(folder: Path, subjects: int, seconds: float, noise: float, seed: int) -> pd.DataFrame:
-    """scores.tsv of a cohort of two visits, at rest and in action; one row a participant and visit."""
+    """scores.tsv of a cohort of two visits, at rest and in action, by participant and visit."""
     options = [
         "--subjects",
         str(subjects),
@@ -38,7 +38,7 @@ def scored(folder: Path, subjects: int, seconds: float, noise: float, seed: int)
 def correlation(
     table: pd.DataFrame, first: str, second: str, seed: int
 ) -> dict[str, float | int | None]:
-    """Spearman's rho of two columns over participants and visits, with its interval by participant."""
+    """Spearman's rho of two columns over participants and visits; its interval by participant."""
     both = table.dropna(subset=[first, second])
     codes, people = pd.factorize(both["participant_id"])
     pair = Paired(both[first].to_numpy(float), both[second].to_numpy(float), codes)

@@ -44,7 +44,7 @@ ABOUT = (
 
 
 def interval(values: pd.Series) -> tuple[float, float, float]:
-    """Mean over participants, and its 95 % percentile interval with whole participants drawn anew."""
+    """Mean over participants, and its 95 % percentile interval by bootstrap over participants."""
     weights = draw_participants(len(values), DRAWS, seed=0) / len(values)
     low, high = np.percentile(weights @ values.to_numpy(), [2.5, 97.5])
     return float(values.mean()), float(low), float(high)

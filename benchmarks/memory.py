@@ -36,10 +36,9 @@ from seizure_watch import RUN as FILMED
 
 from semiology.data.cohort import Cohort
 from semiology.data.tracks import read_tracks, save_tracks
+from semiology.evaluation.run.settings import Model, Protocol, Split, Task
 from semiology.experiments.clips import task_source
-from semiology.experiments.protocol import Model, Protocol, Task
-from semiology.experiments.splits import Split
-from semiology.experiments.training import check_parts, deal_parts
+from semiology.experiments.training import check_parts, task_parts
 from semiology.files import write_text
 from semiology.models.networks import Network
 from semiology.models.training.reading import Reading
@@ -257,7 +256,7 @@ def stages(folder: str, store: str) -> None:
     lap("what is left to do")
     assert len(summary.skipped) == CLIPS, summary.text()
     reading = Reading("dystonia", rate=RATE, window=FRAMES)
-    agcn = Model(Network("semiology.models.networks.AGCN"))
+    agcn = Model(Network("agcn"))
     protocol = Protocol(
         cohort=folder,
         store=store,
@@ -268,7 +267,7 @@ def stages(folder: str, store: str) -> None:
     )
     task_source(protocol, "d").clips  # noqa: B018
     lap("tracks read")
-    check_parts(protocol, "d", 0, deal_parts(protocol, "d", 0))
+    check_parts(protocol, "d", 0, task_parts(protocol, "d", 0))
     lap("folds dealt")
     print(json.dumps(taken))
 

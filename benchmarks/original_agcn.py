@@ -131,7 +131,8 @@ def checkout(folder: Path, graph: Tensor, classes: int) -> nn.Module:
     module = ModuleType("peer_agcn")
     exec(compile(text, str(path), "exec"), module.__dict__)
     ours = ModuleType("peer_graph")
-    ours.Graph = lambda: type("Graph", (), {"A": graph.numpy().astype(np.float64)})()  # type: ignore[attr-defined]
+    adjacency = {"A": graph.numpy().astype(np.float64)}
+    ours.Graph = lambda: type("Graph", (), adjacency)()  # type: ignore[attr-defined]
     sys.modules["peer_graph"] = ours
     return module.Model(
         num_class=classes, num_point=graph.shape[1], num_person=1, graph="peer_graph.Graph"

@@ -19,10 +19,10 @@ import matplotlib.pyplot as plt
 from record import record
 from utkinect_cohort import make_cohort
 
-from semiology.cli.loso import read_protocol
+from semiology.cli.experiments import read_protocol
+from semiology.evaluation.run.settings import Protocol, Task
 from semiology.experiments.loso import run_loso
 from semiology.experiments.probe import Probing, probe_run
-from semiology.experiments.protocol import Protocol, Task
 from semiology.files import atomic_path
 
 DATA = (
@@ -119,7 +119,7 @@ def judge(probing: Probing) -> int:
     )
     return record(
         "probe-utkinect",
-        probing.told(),
+        probing.to_dict(),
         f"accuracy of the features layer at least {TARGET}, and every layer above all of its"
         " random-label controls",
         accuracy["features"] >= TARGET and above,

@@ -69,7 +69,8 @@ def main() -> int:
         took = (time.perf_counter() - began) / frames * 1000
         body, face = share_found(tracks["body"]), share_found(tracks["face"])
         print(
-            f"{Path(name).name:<32}{frames:>8}{body:>8.3f}{body_known:>8}{face:>8.3f}{face_known:>8}{took:>10.1f}"
+            f"{Path(name).name:<32}{frames:>8}{body:>8.3f}{body_known:>8}{face:>8.3f}"
+            f"{face_known:>8}{took:>10.1f}"
         )
         figures[name] = {
             "frames": frames,

@@ -63,8 +63,8 @@ def main() -> int:
         ]
     short = []
     print(
-        f"{'kind':<20}{'files':>6}{'tracks':>7}{'points':>9}{'from the file, px':>19}{'in and out, px':>16}"
-        "  names  out through"
+        f"{'kind':<20}{'files':>6}{'tracks':>7}{'points':>9}{'from the file, px':>19}"
+        f"{'in and out, px':>16}  names  out through"
     )
     for kind, rows in kinds.items():
         compared = [row["source"] for row in rows if row["source"] is not None]

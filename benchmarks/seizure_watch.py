@@ -11,9 +11,8 @@ from pathlib import Path
 import pandas as pd
 
 from semiology.data.cohort import Cohort
+from semiology.evaluation.run.settings import Model, Protocol, Split, Task
 from semiology.experiments.loso import run_loso
-from semiology.experiments.protocol import Model, Protocol, Task
-from semiology.experiments.splits import Split
 from semiology.models.networks import Network
 from semiology.models.training.reading import Reading, Schedule
 from semiology.phantom import render_long
@@ -89,7 +88,7 @@ def trained_model() -> Path:
         reading = Reading(
             "state", channels=("joint", "motion"), rate=RATE, window=round(SECONDS * RATE)
         )
-        network = Network("semiology.models.networks.AGCN", {"widths": [16, 32], "dropout": 0.2})
+        network = Network("agcn", {"widths": [16, 32], "dropout": 0.2})
         model = Model(network, learning_rate=0.003, schedule=Schedule(epochs=25, patience=None))
         places = {
             "cohort": str(folder / "cohort"),

@@ -14,6 +14,7 @@ import argparse
 import os
 import statistics
 import sys
+import time
 from collections.abc import Callable
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
@@ -28,10 +29,9 @@ from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 from utkinect_cohort import make_cohort
 
-from semiology.cli.loso import read_protocol
+from semiology.cli.experiments import read_protocol
 from semiology.data.skeleton import load_skeleton
 from semiology.experiments.loso import run_loso
-from semiology.models.device import product_rate, seconds
 from semiology.models.networks import AGCN, TCN, Segments, StreamShape
 from semiology.models.networks.folded_agcn import FoldedAGCN
 
@@ -242,13 +242,13 @@ def show(
         f"\n{device}: matrix products"
         f" {', '.join(f'{name} {rate / 1e9:.0f} GFLOP/s' for name, rate in peak.items())}"
     )
-    print(
-        f"{'(' + str(BATCH) + ', 3, ' + str(TIME) + ', 11)':<28}{'training step':>34}{'inference':>34}"
-    )
+    shape = f"({BATCH}, 3, {TIME}, 11)"
+    print(f"{shape:<28}{'training step':>34}{'inference':>34}")
     print(f"{'':<28}" + f"{'ms/clip':>10}{'clips/s':>12}{'of peak':>12}" * 2)
     for name, row in figures.items():
         cells = [
-            f"{row[f'{what}_ms_a_clip']:>10.2f}{row[f'{what}_clips_a_second']:>12.1f}{row[f'{what}_share_of_peak']:>12.2f}"
+            f"{row[f'{what}_ms_a_clip']:>10.2f}{row[f'{what}_clips_a_second']:>12.1f}"
+            f"{row[f'{what}_share_of_peak']:>12.2f}"
             for what in ("training", "inference")
         ]
         print(f"{name:<28}" + "".join(cells))
@@ -266,7 +266,7 @@ def right_clips() -> dict[str, tuple[int, int]]:
         make_cohort(DATA, RUN / "cohort")
     protocol = read_protocol(["--config", "configs/utkinect.yaml"])
     model, right = protocol.models["agcn_joint"], {}
-    for precision in ("32-true", "bf16-mixed"):
+    for precision in ("fp32", "bf16"):
         own = replace(model, schedule=replace(model.schedule, precision=precision))
         out = RUN / precision
         run_loso(
@@ -282,6 +282,21 @@ def right_clips() -> dict[str, tuple[int, int]]:
         table = pd.read_csv(out / "predictions.csv")
         right[precision] = int((table["predicted"] == table["truth"]).sum()), len(table)
     return right
+
+
+def product_rate(dtype: torch.dtype, device: str, size: int = 1024, repeats: int = 5) -> float:
+    """Floating-point operations a second of products of square matrices, the best of some."""
+    left, right = (torch.randn(size, size, device=device).to(dtype) for _ in range(2))
+    return 2 * size**3 / min(seconds(lambda: left @ right, device) for _ in range(repeats + 1))
+
+
+def seconds(call: Callable[[], object], device: str) -> float:
+    """Seconds that a call takes, on a GPU until it has ended."""
+    began = time.perf_counter()
+    call()
+    if torch.device(device).type == "cuda":
+        torch.cuda.synchronize(device)
+    return time.perf_counter() - began
 
 
 def main() -> int:
@@ -326,7 +341,7 @@ def main() -> int:
     right = right_clips() if DATA.is_dir() and not arguments.no_accuracy else {}
     for precision, (clips, all_clips) in right.items():
         print(f"UTKinect, leave-one-subject-out, {precision}: {clips} of {all_clips} clips right")
-    close = len(right) == 2 and abs(right["32-true"][0] - right["bf16-mixed"][0]) <= 1
+    close = len(right) == 2 and abs(right["fp32"][0] - right["bf16"][0]) <= 1
     accuracy = (
         " and ".join(f"{clips}/{all_clips} in {name}" for name, (clips, all_clips) in right.items())
         or "accuracy not measured"

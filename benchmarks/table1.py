@@ -2,15 +2,10 @@
 paper's size, from stored features.
 
 Rendering the phantom, training its two VGGs and extraction come before and are not timed; they go
-on where they were. Then, with one thread as every worker has:
-
-- four folds of both signs, one after the other and trained at once, in turn, model by model: what
-  `together` is worth;
-- one epoch of the published network (configs/hou2022.yaml) in one fold: what its table would take,
-  by arithmetic;
-
-and the whole table through `run_loso`, two workers, by the faster of the two ways, with all that
-belongs to a run: its workers' start, the reading of the store, audit and report.
+on where they were. Then, with one thread as every worker has, one epoch of the published network
+(configs/hou2022.yaml) in one fold: what its table would take, by arithmetic. Last the whole table
+through `run_loso`, two workers, with all that belongs to a run: its workers' start, the reading of
+the store, audit and report.
 """
 
 import json
@@ -25,15 +20,13 @@ import torch
 from phantom_run import extracted_cohort, metrics, trained_vgg
 from record import record
 
-from semiology.cli.loso import read_protocol
+from semiology.cli.experiments import read_protocol
+from semiology.evaluation.run.settings import Protocol
 from semiology.experiments.fold import Fold
 from semiology.experiments.loso import run_loso
-from semiology.experiments.protocol import Protocol
-from semiology.experiments.training import deal_parts, train_models
+from semiology.experiments.training import task_parts, train_models
 
 RUN = Path("runs/table1")
-FOLDS, EPOCHS = 4, 8  # of the comparison
-TOGETHER = 10  # of the table: 19 folds of a task in two bundles, one a core
 TARGET = 30  # minutes
 
 
@@ -45,75 +38,17 @@ def main() -> int:
     extracted_cohort(RUN, Path("configs/table1_phantom.yaml"), weights)
     torch.set_num_threads(1)
     protocol = read_protocol(["--config", "configs/table1.yaml"])
-    ways = compared(protocol)
     published = of_published_size(protocol)
-    faster = TOGETHER if ways["ratio"] > 1 else 1
-    whole = whole_table(replace(protocol, together=faster))
+    whole = whole_table(protocol)
     minutes = whole["seconds"] / 60
-    how = f"{TOGETHER} folds at once" if faster > 1 else "fold by fold"
     return record(
         "table1",
-        {
-            "whole": whole,
-            "together": faster,
-            "four_folds": ways,
-            "published_sizes_estimated": published,
-        },
+        {"whole": whole, "published_sizes_estimated": published},
         f"under {TARGET} minutes on two cores, its audit passed",
         minutes < TARGET and whole["audit"] == "passed",
-        headline=(
-            f"{minutes:.1f} min for 114 trainings and their report, {how}; four folds at once"
-            f" {ways['ratio']:.2f} times fold by fold"
-        ),
+        headline=f"{minutes:.1f} min for 114 trainings and their report",
         seed=0,
     )
-
-
-def compared(protocol: Protocol) -> dict[str, Any]:
-    """Seconds by task and model of `FOLDS` folds of `EPOCHS` epochs, fold by fold and at once;
-    `ratio` above 1: at once is faster.
-    """
-    seconds: dict[str, dict[str, float]] = {}
-    ways = {"fold_by_fold": 1, "at_once": FOLDS}
-    fewer = {
-        name: replace(model, schedule=replace(model.schedule, epochs=EPOCHS))
-        for name, model in protocol.models.items()
-    }
-    protocol = replace(protocol, models=fewer)
-    for task in protocol.tasks:
-        sets = [
-            Fold(task, 0, part).training(protocol) for part in deal_parts(protocol, task, 0)[:FOLDS]
-        ]
-        short = {
-            name: replace(model, schedule=replace(model.schedule, epochs=1))
-            for name, model in protocol.models.items()
-        }
-        for together in ways.values():  # first calls of kernels, and what is cached
-            train_models(replace(protocol, models=short, together=together), task, sets)
-        for name, model in protocol.models.items():
-            for way, together in ways.items():
-                began = time.perf_counter()
-                train_models(replace(protocol, together=together), task, sets, [name])
-                spent = time.perf_counter() - began
-                teacher = (
-                    seconds[f"{task} / {model.teacher}"][way] if model.teacher else 0.0
-                )  # is trained, too
-                seconds.setdefault(f"{task} / {name}", {})[way] = spent - teacher
-    found = {
-        name: {way: spent / FOLDS for way, spent in own.items()} for name, own in seconds.items()
-    }
-    for name, own in found.items():
-        print(
-            f"{name:<28}{own['fold_by_fold']:6.2f} s a fold, {own['at_once']:6.2f} at once",
-            flush=True,
-        )
-    sums = {way: sum(own[way] for own in found.values()) for way in ways}
-    return {
-        "folds": FOLDS,
-        "epochs": EPOCHS,
-        "seconds_a_fold": found,
-        "ratio": sums["fold_by_fold"] / sums["at_once"],
-    }
 
 
 def of_published_size(protocol: Protocol) -> dict[str, Any]:
@@ -135,7 +70,7 @@ def of_published_size(protocol: Protocol) -> dict[str, Any]:
     }
     hours = 0.0
     for task in paper.tasks:
-        part = deal_parts(paper, task, 0)[0]
+        part = task_parts(paper, task, 0)[0]
         training = Fold(task, 0, part).training(paper)
         began = time.perf_counter()
         train_models(paper, task, [training])

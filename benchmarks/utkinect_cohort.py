@@ -14,12 +14,8 @@ import pandas as pd
 from semiology.data.skeleton import load_skeleton
 from semiology.data.tracks import make_tracks, save_tracks
 
-FPS, STEP = (
-    30.0,
-    2,
-    # rate of the sensor, Hz; the recordings hold every second frame number at best, and skip more where
-    # frames were lost
-)
+FPS = 30.0  # rate of the sensor, Hz
+STEP = 2  # the recordings hold every second frame number at best, and skip more after lost frames
 
 
 def read_labels(path: Path) -> list[tuple[str, str, float, float]]:

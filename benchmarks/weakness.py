@@ -170,7 +170,7 @@ def orders(name: str) -> dict[str, dict[str, float]]:
 
 
 def sides(name: str) -> dict[str, Any]:
-    """How often the weak side of one-sided participants was found, and what was said of the others."""
+    """How often the weak side of one-sided participants was found, and the side given to others."""
     said = pd.read_csv(
         RUN / f"{name}_weakness" / "participants.tsv", sep="\t", keep_default_na=False
     ).set_index("participant_id")["weaker_side"]

@@ -2,12 +2,14 @@
 
 import errno
 import hashlib
+import json
 import os
 import re
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from semiology.errors import UserError
 
@@ -65,6 +67,51 @@ def write_text(path: str | Path, text: str) -> None:
     """Write a text file (UTF-8), whole or not at all; raises as `atomic_path`."""
     with atomic_path(path) as temporary:
         temporary.write_text(text, encoding="utf-8")
+
+
+def write_json(path: str | Path, content: Any, *, indent: int | None = 1, **options: Any) -> None:
+    """Write a JSON file, whole or not at all; raises as `atomic_path`.
+
+    Args:
+        path: of the file.
+        content: what `json.dumps` takes.
+        indent: spaces; the file then ends with a line feed. None writes one line without any.
+        options: others of `json.dumps`.
+    """
+    text = json.dumps(content, indent=indent, **options)
+    write_text(path, text if indent is None else text + "\n")
+
+
+def read_json(
+    path: str | Path,
+    kind: type = dict,
+    *,
+    what: str = "",
+    remedy: str = "correct it, or write it again",
+) -> Any:
+    """The content of a JSON file.
+
+    Args:
+        path: of the file.
+        kind: what it has to hold: dict (an object) or list; object lets everything through.
+        what: the file should be, for the message: "the card of a lifter".
+        remedy: the end of the message: what to do.
+
+    Raises:
+        UserError: the file is missing or cannot be read, is not JSON, or holds something else.
+    """
+    try:
+        content = json.loads(Path(path).read_text(encoding="utf-8"))
+    except OSError as error:
+        missing = isinstance(error, FileNotFoundError | NotADirectoryError)
+        fault = "no such file" if missing else f"cannot be read ({error.strerror})"
+        raise UserError(f"{path}: {fault}; {remedy}") from error
+    except (ValueError, RecursionError) as error:
+        raise UserError(f"{path}: not {what or 'JSON'} ({error}); {remedy}") from error
+    if not isinstance(content, kind):
+        wanted = what or ("a JSON object" if kind is dict else "a JSON list")
+        raise UserError(f"{path}: not {wanted}; {remedy}")
+    return content
 
 
 def content_hash(path: str | Path) -> str:

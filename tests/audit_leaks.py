@@ -20,13 +20,11 @@ from PIL import Image
 from semiology import load_skeleton, make_tracks, save_tracks
 from semiology.data.cohort import Cohort
 from semiology.data.store import Store
+from semiology.evaluation.run.settings import Model, Protocol, Split, Task
 from semiology.evaluation.statistics.calibration import Calibration
-from semiology.experiments import fold
+from semiology.experiments import fold, training
 from semiology.experiments.loso import run_loso
-from semiology.experiments.protocol import Model, Protocol, Task
-from semiology.experiments.splits import Split
 from semiology.models.networks import Network
-from semiology.models.training import batched_folds as together
 from semiology.models.training import trainer as fitting
 from semiology.models.training.datamodule import ClipDataModule
 from semiology.models.training.reading import Reading, Schedule
@@ -35,9 +33,9 @@ from semiology.video import write_video
 TASK = "swing (pose)"
 DETECTOR = "d" * 64  # SHA-256 of a detector of the clinic's own
 JOINTS = load_skeleton("upper_body_11").names
-QUICK = Schedule(epochs=1, patience=1, accelerator="cpu")
-AGCN = Network("semiology.models.networks.AGCN", {"widths": [8]})
-TCN = Network("semiology.models.networks.TCN", {"width": 8, "blocks": 2})
+QUICK = Schedule(epochs=1, patience=1, device="cpu")
+AGCN = Network("agcn", {"widths": [8]})
+TCN = Network("tcn", {"width": 8, "blocks": 2})
 
 
 def add_features(cohort: Path, folder: Path) -> Path:
@@ -91,15 +89,15 @@ def _teach_everybody() -> Any:
 
 
 def _teacher_knows_everybody() -> Any:
-    honest = together.fit
+    honest = training.fit
 
     def leaking(module: Any, data: ClipDataModule, *rest: Any) -> Any:
-        if module.make_network.stream.endswith("TCN"):
+        if module.make_network.stream == "tcn":
             with with_everybody(data):
                 return honest(module, data, *rest)
         return honest(module, data, *rest)
 
-    return patch.object(together, "fit", leaking)
+    return patch.object(training, "fit", leaking)
 
 
 def _fitted_on_everybody(method: str) -> Callable[[], Any]:
@@ -138,12 +136,9 @@ def _stopped_by_those_held_out() -> Any:
 def _inner_folds_of_everybody() -> Any:
     honest = fold.inner_rows
 
-    def leaking(asked: Protocol, task: str, sets: Any) -> Any:
-        return honest(
-            asked,
-            task,
-            [replace(each, source=fold.task_source(asked, task), held_out=()) for each in sets],
-        )
+    def leaking(asked: Protocol, task: str, training: Any) -> Any:
+        everybody = replace(training, source=fold.task_source(asked, task), held_out=())
+        return honest(asked, task, everybody)
 
     return patch.object(fold, "inner_rows", leaking)
 
@@ -156,10 +151,9 @@ def _also_given_those_held_out(name: str, leaking: Callable[..., Any]) -> Callab
         trained: dict[str, Any] = {}
 
         def training_models(*arguments: Any) -> Any:
-            [only] = train(*arguments)
             trained.clear()
-            trained.update(only)
-            return [only]
+            trained.update(train(*arguments))
+            return dict(trained)
 
         def replaced(asked: Protocol, task: str, inner: Any) -> Any:
             return leaking(honest, asked, task, inner, fold.scored(trained))
@@ -342,9 +336,7 @@ def quick_run(cohort: Path, out: Path, **changes: Any) -> Path:
         "store": None,
         "out": str(out),
         "tasks": {TASK: Task(Reading("swing", window=16))},
-        "models": {
-            "agcn": Model(AGCN, schedule=Schedule(epochs=1, patience=None, accelerator="cpu"))
-        },
+        "models": {"agcn": Model(AGCN, schedule=Schedule(epochs=1, patience=None, device="cpu"))},
         "validation": 0.0,
         "calibration": Calibration(),
         "selections": {},

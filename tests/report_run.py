@@ -87,7 +87,7 @@ def write_everything(run: Path) -> None:
         "cohort: /data/Jane Doe/cohort\nwindows: C:\\films\\Jane\\cohort\nsplit: {by:"
         " participant}\npermutations: 4\ntasks:\n  dystonia (pose):\n    reading: {label: dystonia,"
         " skeleton: upper_body_11, channels: [joint, motion], rate: 12.5}\nmodels:\n  agcn:"
-        " {network: {stream: semiology.models.networks.AGCN, options: {ratio: 1/2}}, balance: true,"
+        " {network: {stream: agcn, options: {ratio: 1/2}}, balance: true,"
         " schedule: {epochs: 40}}\n"
     )
     files = {

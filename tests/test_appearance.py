@@ -145,6 +145,12 @@ def test_one_unsure_keypoint_far_away_does_not_stretch_the_crop():
     np.testing.assert_allclose(crop_boxes(wide, "face")[0], [18, 18, 62, 62])
 
 
+def test_landmarks_without_a_score_make_a_crop():
+    tracks = face_tracks(4)
+    tracks["confidence"] = tracks.confidence * np.nan
+    np.testing.assert_array_equal(crop_boxes(tracks, "face"), crop_boxes(face_tracks(4), "face"))
+
+
 def test_features_have_a_row_a_frame_and_nan_where_nothing_was_found():
     torch.manual_seed(0)
     vgg = VGG19(["a", "b"], width=0.0625).eval()

@@ -36,7 +36,7 @@ from semiology.evaluation.audit.fingerprint import (
     to_text,
 )
 from semiology.evaluation.audit.sources import used_weights
-from semiology.experiments.splits import Split
+from semiology.evaluation.run.settings import Split
 from semiology.files import content_hash
 from semiology.models.pretraining import pretrain
 from semiology.tracking.extraction import ExtractOptions

@@ -13,7 +13,7 @@ import yaml
 from audit_leaks import TASK, moving_cohort, quick_run, read_clips, write_clips
 
 from semiology.evaluation.audit import Check, audit, verdict, write_sources
-from semiology.experiments.splits import Split
+from semiology.evaluation.run.settings import Split
 
 
 @pytest.fixture(scope="module")

@@ -10,9 +10,9 @@ from audit_leaks import LEAKS, TASK, Leak, add_features, protocol
 
 from semiology.evaluation.audit import audit
 from semiology.experiments.clips import task_source
-from semiology.experiments.fold import Fold, run_folds
+from semiology.experiments.fold import Fold, run_fold
 from semiology.experiments.loso import run_loso
-from semiology.experiments.splits import deal
+from semiology.experiments.splits import split_clips
 
 
 @pytest.fixture(scope="module")
@@ -39,10 +39,10 @@ def test_a_leak_in_one_fold_is_found_and_named(clean, tmp_path, leak: Leak):
     asked, honest = clean
     run = tmp_path / "run"
     shutil.copytree(honest, run)
-    parts = deal(asked.split, task_source(asked, TASK).clips, asked.cohort, 0)
+    parts = split_clips(asked.split, task_source(asked, TASK).clips, asked.cohort, 0)
     with leak.plant():
         for part in parts[:3] if leak.several_folds else parts[2:3]:
-            run_folds(asked, TASK, [Fold(TASK, 0, part)], run)
+            run_fold(asked, Fold(TASK, 0, part), run)
     found = results(run)
     assert {name: found[name] for name in leak.caught_by} == dict.fromkeys(leak.caught_by, "failed")
 
@@ -51,10 +51,10 @@ def test_a_model_that_leaked_and_of_which_the_record_is_silent_is_not_passed(cle
     asked, honest = clean
     run = tmp_path / "run"
     shutil.copytree(honest, run)
-    part = deal(asked.split, task_source(asked, TASK).clips, asked.cohort, 0)[2]
+    part = split_clips(asked.split, task_source(asked, TASK).clips, asked.cohort, 0)[2]
     path = Fold(TASK, 0, part).path(run)
     with LEAKS[0].plant():
-        run_folds(asked, TASK, [Fold(TASK, 0, part)], run)
+        run_fold(asked, Fold(TASK, 0, part), run)
     record = json.loads(path.read_text())
     del record["models"]["agcn"], record["models"]["tcn"]
     path.write_text(json.dumps(record))

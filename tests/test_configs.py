@@ -11,11 +11,11 @@ import yaml
 from PIL import Image
 
 from semiology import make_tracks, save_tracks
-from semiology.cli.loso import read_protocol
+from semiology.cli.experiments import read_protocol
 from semiology.cli.main import main
 from semiology.data.store import Store
+from semiology.evaluation.run.settings import Protocol
 from semiology.experiments.loso import run_loso
-from semiology.experiments.protocol import Protocol
 from semiology.models.training.reading import Reading
 
 CONFIGS = Path(__file__).resolve().parents[1] / "configs"
@@ -96,7 +96,7 @@ def shortened(protocol: Protocol, folder: Path) -> Protocol:
         for name, task in protocol.tasks.items()
     }
     models = {
-        name: replace(model, schedule=replace(model.schedule, epochs=1, accelerator="cpu"))
+        name: replace(model, schedule=replace(model.schedule, epochs=1, device="cpu"))
         for name, model in protocol.models.items()
     }
     where = {"cohort": str(folder), "store": str(folder / "store"), "out": str(folder / "run")}

@@ -12,8 +12,8 @@ from facenet_pytorch import MTCNN
 from semiology.cli.main import main
 from semiology.data.cohort import Cohort
 from semiology.errors import UserError
-from semiology.phantom.drawing.clip import perform, pictures
-from semiology.phantom.dystonia_emotion.cohort import Recipe, plan_clip
+from semiology.phantom.drawing.clip import film, perform
+from semiology.phantom.dystonia_emotion.recipe import DystoniaEmotionRecipe, plan_clip
 from semiology.phantom.shared.truth import face_truth
 from semiology.tracking.deidentify import DeidentifyOptions, deidentify_cohort, deidentify_videos
 from semiology.tracking.deidentify.checked import write_checked
@@ -42,10 +42,10 @@ def phantom(tmp_path_factory):
     (time, landmark, 2) px.
     """
     folder = tmp_path_factory.mktemp("phantom")
-    plan, _ = plan_clip(Recipe(seconds=(2, 2)), 7, 0)
+    plan, _ = plan_clip(DystoniaEmotionRecipe(seconds=(2, 2)), 7, 0)
     assert (plan.subject.view.width, plan.subject.view.height) == (352, 288)
     performance = perform(plan)
-    write_video(folder / "in.mp4", pictures(plan, performance), 25)
+    write_video(folder / "in.mp4", film(plan, performance), 25)
     summary = deidentify_videos([folder / "in.mp4"], folder / "out", progress=False)
     assert summary.done == ["in"], summary.failed
     truth = face_truth(plan, performance)

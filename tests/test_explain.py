@@ -329,7 +329,7 @@ def saved_model(network: nn.Module, options: Network, shape: StreamShape) -> Sav
 def test_randomisation_goes_from_the_head_to_the_input_and_ends_with_no_trained_weight():
     shape, options = (
         StreamShape(2, SKELETON, 2),
-        Network("semiology.models.networks.AGCN", {"widths": [4, 4]}),
+        Network("agcn", {"widths": [4, 4]}),
     )
     torch.manual_seed(0)
     trained, fresh = options(shape), options(shape)
@@ -352,7 +352,7 @@ def test_randomisation_goes_from_the_head_to_the_input_and_ends_with_no_trained_
 def test_the_sanity_check_refuses_a_map_that_ignores_the_weights_and_passes_one_that_is_the_weights():
     shape, options = (
         StreamShape(2, SKELETON, 2),
-        Network("semiology.models.networks.AGCN", {"widths": [8]}),
+        Network("agcn", {"widths": [8]}),
     )
     torch.manual_seed(0)
     saved = saved_model(options(shape), options, shape)

@@ -204,6 +204,11 @@ def test_share_found_leaves_holes_in_the_video_out():
     assert share_found(
         make_tracks(position, ["nose"], 25, source_index=np.array([0, 1, 2, -1]))
     ) == pytest.approx(2 / 3)
+    unscored = np.full((4, 1), np.nan)
+    tracks = make_tracks(
+        position, ["nose"], 25, source_index=np.array([0, 1, 2, -1]), confidence=unscored
+    )
+    assert share_found(tracks) == pytest.approx(2 / 3)  # found is found, with a score or without
 
 
 def test_summary_names_the_clip_where_least_was_found():

@@ -3,8 +3,8 @@
 import numpy as np
 import pandas as pd
 import pytest
-from synthetic_face import filmed, own_face, turned
 from scipy.stats import spearmanr
+from synthetic_face import filmed, own_face, turned
 
 from semiology import make_tracks
 from semiology.data.formats import read

@@ -241,6 +241,60 @@ def test_sleap_a_label_takes_the_place_of_the_prediction_and_old_files_count_fro
 
 
 @pytest.mark.parametrize(
+    ("format", "file", "names"),
+    [
+        ("netcdf", "a.nc", ["nose", "left_wrist"]),
+        ("long_csv", "a.csv", ["nose", "left_wrist"]),
+        ("deeplabcut", "a.csv", ["nose", "left_wrist"]),
+        ("deeplabcut", "a.h5", ["nose", "left_wrist"]),
+        ("sleap", "a.slp", ["nose", "left_wrist"]),
+        ("coco", "a.json", ["nose", "left_wrist"]),
+        ("movement", "a.nc", ["nose", "left_wrist"]),
+        ("mediapipe", "a.npz", BODY),
+    ],
+)
+@pytest.mark.parametrize("scored", [False, True])
+def test_a_point_without_a_score_comes_back_present_and_without_a_score(
+    tmp_path, format, file, names, scored
+):
+    tracks = tagged(names)
+    confidence = np.where(np.isfinite(tracks.position.values[:, 0]), np.float32(np.nan), 0)
+    if scored:
+        confidence[:, 1] = [0.75, 0.5, 0, 0.25]
+    tracks["confidence"] = (("time", "keypoint"), confidence)
+    assert_same(tracks, in_and_out(tracks, format, tmp_path / file))
+
+
+def test_no_score_where_a_format_scores_frames_or_has_no_place_for_it(tmp_path):
+    confidence = np.full((4, 68), np.nan)
+    confidence[0, :2] = [0.5, 1.0]
+    face = make_tracks(
+        tagged(FACE_68).position.values.transpose(0, 2, 1), FACE_68, 25.0, confidence=confidence
+    )
+    openface = in_and_out(face, "openface", tmp_path / "a.csv")
+    np.testing.assert_array_equal(
+        openface.confidence[:, 0], np.float32([0.75, np.nan, np.nan, np.nan])
+    )  # mean of 0.5 and 1
+    np.testing.assert_array_equal(openface.position, face.position)
+    body = tagged(BODY_25)
+    body["confidence"] = body.confidence * np.nan
+    openpose = in_and_out(body, "openpose", tmp_path / "folder")
+    np.testing.assert_array_equal(openpose.position, body.position)
+    assert openpose.confidence.values[0, 0] == 1 and openpose.confidence.values[2, 1] == 0
+
+
+def test_json_stays_json_without_scores(tmp_path):
+    tracks = tagged(["nose", "left_wrist"])
+    tracks["confidence"] = tracks.confidence * np.nan
+    formats.write(tracks, tmp_path / "a.json", "coco")
+    document = json.loads(
+        (tmp_path / "a.json").read_text(),
+        parse_constant=lambda name: pytest.fail(f"{name} is not JSON"),
+    )
+    assert document["annotations"][0]["keypoint_scores"] == [None, None]
+
+
+@pytest.mark.parametrize(
     ("keypoint", "individual"), [("keypoints", "individuals"), ("keypoint", "individual")]
 )
 def test_movement_dimensions_in_plural_and_singular(tmp_path, keypoint, individual):
@@ -257,6 +311,93 @@ def test_movement_dimensions_in_plural_and_singular(tmp_path, keypoint, individu
     tracks = formats.read(tmp_path / "m.nc", individual="q")
     assert tracks.attrs["fps"] == 50
     np.testing.assert_array_equal(tracks.position, position[..., 1])
+
+
+def test_scores_that_are_heights_of_peaks_are_cut_and_the_steps_say_so(tmp_path):
+    (tmp_path / "a.csv").write_text(
+        "scorer,s,s,s,s,s,s\nbodyparts,a,a,a,b,b,b\ncoords,x,y,likelihood,x,y,likelihood\n"
+        "0,1,2,1.5,3,4,0.5\n1,5,6,-0.25,,,7\n2,7,8,1.25,9,9,1.0000002\n"
+    )
+    tracks = formats.read(tmp_path / "a.csv", fps=25)
+    np.testing.assert_array_equal(tracks.confidence, [[1, 0.5], [0, 0], [1, 1]])
+    cut = {
+        "step": "cut_confidence",
+        "points": 3,
+        "lowest": -0.25,
+        "highest": 1.5,
+    }  # neither rounding nor a missing point is counted
+    assert steps(tracks)[0] == cut
+
+
+def test_a_score_outside_0_to_1_where_none_can_be_is_named_by_frame_and_keypoint(tmp_path):
+    landmarks = np.full((3, 33, 4), 0.5)
+    landmarks[1, 15, 3] = 95  # left_wrist
+    np.save(tmp_path / "a.npy", landmarks)
+    with pytest.raises(UserError, match=r"a\.npy: frame 1, left_wrist: confidence 95 "):
+        formats.read(tmp_path / "a.npy", fps=25, width=640, height=480)
+
+
+@pytest.mark.realdata
+def test_real_sleap_scores_above_1_are_cut(testdata):
+    file = testdata / "keypoints/sleap/tracks/clip.predictions.slp"
+    with h5py.File(file) as content:
+        above = content["pred_points"]["score"][:] > 1
+    read = [formats.read(file, fps=30, individual=name) for name in ("male", "female")]
+    cut = [step for tracks in read for step in steps(tracks) if step["step"] == "cut_confidence"]
+    assert sum(step["points"] for step in cut) == above.sum() == 1930
+    assert max(step["highest"] for step in cut) == pytest.approx(1.7432, abs=1e-4)
+    assert all(tracks.confidence.max() == 1 and tracks.confidence.min() >= 0 for tracks in read)
+
+
+def test_movement_is_written_as_movement_makes_its_datasets_since_0_17(tmp_path):
+    formats.write(tagged(["nose", "left_wrist"]), tmp_path / "m.nc", "movement")
+    with xr.open_dataset(tmp_path / "m.nc", engine="h5netcdf") as data:
+        assert data.position.dims == (
+            "time",
+            "space",
+            "keypoint",
+            "individual",
+        ) and data.confidence.dims == (
+            "time",
+            "keypoint",
+            "individual",
+        )
+        assert {name: coordinate.values.tolist() for name, coordinate in data.coords.items()} == {
+            "time": [0, 0.04, 0.08, 0.12],
+            "space": ["x", "y"],
+            "keypoint": ["nose", "left_wrist"],
+            "individual": ["patient"],
+        }
+        assert data.attrs == {
+            "ds_type": "poses",
+            "fps": 25,
+            "time_unit": "seconds",
+            "source_software": "semiology",
+        }
+
+
+def test_movements_confidence_of_an_individual_is_that_of_its_keypoints(tmp_path):
+    dims, coords = (
+        ("time", "space", "keypoint", "individual"),
+        {"space": ["x", "y"], "keypoint": ["a", "b"], "individual": ["p", "q"]},
+    )
+    position = np.ones((2, 2, 2, 2))
+    position[1, :, 1] = np.nan
+    data = xr.Dataset({"position": (dims, position)}, coords, {"ds_type": "poses", "fps": 50.0})
+    data.assign(confidence=(("time", "individual"), [[0.25, 0.5], [0.75, 1]])).to_netcdf(
+        tmp_path / "m.nc", engine="h5netcdf"
+    )
+    np.testing.assert_array_equal(
+        formats.read(tmp_path / "m.nc", individual="p").confidence, [[0.25, 0.25], [0.75, 0]]
+    )
+    np.testing.assert_array_equal(
+        formats.read(tmp_path / "m.nc", individual="q").confidence, [[0.5, 0.5], [1, 0]]
+    )
+    data.assign(confidence=(("time", "space"), np.ones((2, 2)))).to_netcdf(
+        tmp_path / "m.nc", engine="h5netcdf"
+    )
+    with pytest.raises(UserError, match="time, space"):
+        formats.read(tmp_path / "m.nc", individual="p")
 
 
 def openface_table(path, success=(1, 0, 1), timestamps=("0.000", "0.033", "0.067")):

@@ -148,7 +148,7 @@ def test_a_wrist_that_swings_is_told_from_one_that_rests_in_the_same_place():
 
 def test_a_saved_network_comes_back_the_same(tmp_path):
     torch.manual_seed(0)
-    options = Network("semiology.models.networks.GAT", {"width": 16})
+    options = Network("gat", {"width": 16})
     network = options(SHAPE).eval()
     SavedModel(network, options, Reading("sign"), ["absent", "present"], SHAPE, {}).save(tmp_path)
     x, mask = torch.randn(2, 3, 8, 11), torch.ones(2, 8, 11)

@@ -11,10 +11,9 @@ import pytest
 
 from semiology import UserError, read_tracks, save_tracks
 from semiology.evaluation.run.predictions import read_predictions
+from semiology.evaluation.run.settings import Fusion, Model, Protocol, Split, Task
 from semiology.evaluation.statistics.calibration import Calibration, Calibrator, fit_calibrator
 from semiology.experiments.loso import run_loso
-from semiology.experiments.protocol import Fusion, Model, Protocol, Task
-from semiology.experiments.splits import Split
 from semiology.models.networks import Network
 from semiology.models.training.clips import prepare
 from semiology.models.training.reading import Reading, Schedule
@@ -88,15 +87,13 @@ def test_plausible_levels_hold_the_truth_as_often_as_asked_for():
 
 
 SWING = Task(Reading("swing", window=32))
-QUICK = Schedule(epochs=2, patience=None, accelerator="cpu")
+QUICK = Schedule(epochs=2, patience=None, device="cpu")
 
 
 def protocol(cohort, **changes) -> Protocol:
     models = {
-        "small": Model(Network("semiology.models.networks.AGCN", {"widths": [4]}), schedule=QUICK),
-        "large": Model(
-            Network("semiology.models.networks.AGCN", {"widths": [8, 8]}), schedule=QUICK
-        ),
+        "small": Model(Network("agcn", {"widths": [4]}), schedule=QUICK),
+        "large": Model(Network("agcn", {"widths": [8, 8]}), schedule=QUICK),
     }
     tasks = {"swing (pose)": SWING}
     return Protocol(
@@ -299,7 +296,7 @@ def test_clips_with_too_little_tracking_are_reported_as_not_assessable(cohort):
         "clip_id": "p1_0",
         "participant_id": "p1",
         "truth": "present",
-        "reason": "body followed in 5% of the frames; 10% are asked for",
+        "reason": "body followed in 5% of the frames; 10% are required",
     }
     assert "p1_0" not in set(pd.read_csv(cohort / "run/predictions.csv")["clip_id"])
 

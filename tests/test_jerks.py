@@ -216,6 +216,16 @@ def test_low_or_falling_confidence_is_not_believed():
     assert never.usable["left_wrist"] == 0
 
 
+def test_without_scores_jerks_are_found_as_with_full_confidence():
+    sure = find_jerks(make_tracks(jerking(), NAMES, 25.0))
+    unscored = find_jerks(make_tracks(jerking(), NAMES, 25.0, confidence=np.full((250, 7), np.nan)))
+    assert unscored.jerks == sure.jerks and len(sure.jerks) == 1
+    some = np.full((250, 7), np.nan)
+    some[90:98, 4] = 1
+    some[98:106, 4] = 0.7  # falls from 1 to 0.7; of the time before only a part has scores
+    assert not find_jerks(make_tracks(jerking(), NAMES, 25.0, confidence=some)).jerks
+
+
 def test_gaps_are_not_filled_and_not_jerks():
     position = jerking(onset=4.0)
     position[130:160, 4] = np.nan  # 1.2 s without the left wrist

@@ -212,7 +212,7 @@ def test_a_module_says_what_batches_have_to_hold(cohort):
         ClipDataModule(source(cohort, window=32), ["p0"], validation=0),
         DistillationModule(small().make_network, Seen()),
     )
-    fit(student, data, Schedule(epochs=1, patience=None, accelerator="cpu"), seed=0)
+    fit(student, data, Schedule(epochs=1, patience=None, device="cpu"), seed=0)
     assert data.reads == student.reads == {"keypoints", "keypoint_mask"}
 
 
@@ -231,9 +231,7 @@ def test_a_rotation_keeps_lengths_and_a_change_is_repeatable():
 
 
 def small(**options) -> StreamModule:
-    return StreamModule(
-        Network("semiology.models.networks.AGCN", {"widths": [8, 8]}), learning_rate=0.01, **options
-    )
+    return StreamModule(Network("agcn", {"widths": [8, 8]}), learning_rate=0.01, **options)
 
 
 def test_a_stream_learns_the_swing_and_the_same_seed_gives_the_same_scores(cohort):
@@ -241,7 +239,7 @@ def test_a_stream_learns_the_swing_and_the_same_seed_gives_the_same_scores(cohor
     scores = []
     for _ in range(2):
         data = ClipDataModule(made, ["p0", "p1"], validation=0, augmentation=NO_CHANGE)
-        module = fit(small(), data, Schedule(epochs=40, patience=None, accelerator="cpu"), seed=3)
+        module = fit(small(), data, Schedule(epochs=40, patience=None, device="cpu"), seed=3)
         clip_ids, probabilities = score(module, data)
         scores.append(probabilities)
     assert clip_ids == ["p0_0", "p0_1", "p1_0", "p1_1"]
@@ -279,11 +277,9 @@ class Seen(torch.nn.Module):
 def test_the_teacher_is_frozen_and_absent_from_the_student(cohort):
     teacher = Seen()
     before = {name: value.clone() for name, value in teacher.state_dict().items()}
-    module = DistillationModule(
-        Network("semiology.models.networks.AGCN", {"widths": [8, 8]}), teacher, feature_weight=0.1
-    )
+    module = DistillationModule(Network("agcn", {"widths": [8, 8]}), teacher, feature_weight=0.1)
     data = ClipDataModule(source(cohort, window=32), ["p0"], validation=0)
-    fit(module, data, Schedule(epochs=2, patience=None, accelerator="cpu"), seed=0)
+    fit(module, data, Schedule(epochs=2, patience=None, device="cpu"), seed=0)
     assert all(torch.equal(before[name], value) for name, value in teacher.state_dict().items())
     assert not teacher.training and not any(
         parameter.requires_grad for parameter in teacher.parameters()
@@ -305,8 +301,8 @@ def test_the_teacher_is_frozen_and_absent_from_the_student(cohort):
 def test_a_saved_model_says_the_same(cohort, tmp_path):
     made = source(cohort, window=32)
     data = ClipDataModule(made, ["p0"], validation=0)
-    module = fit(small(), data, Schedule(epochs=1, patience=None, accelerator="cpu"), seed=0)
-    options = Network("semiology.models.networks.AGCN", {"widths": [8, 8]})
+    module = fit(small(), data, Schedule(epochs=1, patience=None, device="cpu"), seed=0)
+    options = Network("agcn", {"widths": [8, 8]})
     SavedModel(module.network, options, made.reading, made.levels, made.shape, {"note": 1}).save(
         tmp_path / "model"
     )

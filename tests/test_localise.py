@@ -12,10 +12,10 @@ import pytest
 import torch
 
 from semiology import load_skeleton, make_tracks, read_tracks, save_tracks
-from semiology.cli.localise import read_settings
 from semiology.cli.main import main
+from semiology.cli.timeline import read_localisation
 from semiology.errors import UserError
-from semiology.experiments.protocol import Model
+from semiology.evaluation.run.settings import Model
 from semiology.models.networks import Network
 from semiology.models.training.augmentation import Augmentation
 from semiology.models.training.reading import Reading, Schedule
@@ -53,7 +53,7 @@ JOINTS = load_skeleton("upper_body_11").names
 REST = np.random.default_rng(7).normal(0, 1, (11, 2)) * 40 + 200  # px
 RATE = 10.0  # Hz
 SMALL = Model(
-    Network("semiology.models.networks.AGCN", {"widths": [8, 8], "kernel": 5}),
+    Network("agcn", {"widths": [8, 8], "kernel": 5}),
     learning_rate=0.01,
     schedule=Schedule(8, None),
 )
@@ -170,7 +170,7 @@ def test_a_network_answers_every_window_and_hears_those_around_it():
     torch.manual_seed(0)
     network = WindowsBLSTM(
         source_shape,
-        {"stream": "semiology.models.networks.AGCN", "options": {"widths": [8]}},
+        {"stream": "agcn", "options": {"widths": [8]}},
         width=4,
     ).eval()
     keypoints, mask = torch.randn(2, 5, 4, 12, 11), torch.ones(2, 5, 12, 11)
@@ -461,7 +461,7 @@ def test_recordings_without_usable_annotations_are_named(tmp_path):
 
 
 def test_the_config_of_utkinect_runs_small(tmp_path):
-    settings = read_settings(
+    settings = read_localisation(
         ["--config", str(CONFIG), "--cohort", str(tmp_path), "--out", str(tmp_path / "run")]
     )
     names, rng, rows = load_skeleton("kinect_20").names, np.random.default_rng(0), []

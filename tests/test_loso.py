@@ -15,20 +15,19 @@ from sklearn.linear_model import Ridge
 from semiology import UserError, read_tracks, save_tracks
 from semiology.cli.main import main
 from semiology.evaluation.run.predictions import read_predictions
+from semiology.evaluation.run.settings import Fusion, Model, Protocol, Split, Task
+from semiology.experiments.baseline import clip_features, linear_fold
 from semiology.experiments.clips import begin_run, open_source
-from semiology.experiments.fold import clip_features, linear_fold
 from semiology.experiments.loso import run_loso
-from semiology.experiments.protocol import Fusion, Model, Protocol, Task
 from semiology.experiments.run_files import fuse
-from semiology.experiments.splits import Split
 from semiology.files import slug
 from semiology.models.networks import Network
 from semiology.models.training.clips import ClipSource
 from semiology.models.training.reading import Reading, Schedule
 from semiology.timeline.predict import predict
 
-QUICK = Schedule(epochs=2, patience=None, accelerator="cpu")
-AGCN = Network("semiology.models.networks.AGCN", {"widths": [8, 8]})
+QUICK = Schedule(epochs=2, patience=None, device="cpu")
+AGCN = Network("agcn", {"widths": [8, 8]})
 
 
 def protocol(cohort, **changes) -> Protocol:

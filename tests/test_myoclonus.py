@@ -6,6 +6,11 @@ import math
 
 import numpy as np
 import pytest
+from sklearn.impute import SimpleImputer
+from sklearn.linear_model import Ridge
+from sklearn.model_selection import GridSearchCV, LeaveOneGroupOut
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
 
 from semiology.data.cohort import Clip, Score
 from semiology.data.tracks import make_tracks
@@ -19,7 +24,14 @@ from semiology.severity.myoclonus import (
     score_visits,
 )
 from semiology.severity.myoclonus.measures import Task, Trace, measure_task
-from semiology.severity.myoclonus.regression import rated_panel, rated_visits, visit_features
+from semiology.severity.myoclonus.regression import (
+    ALPHAS,
+    FEATURES,
+    least_error,
+    rated_panel,
+    rated_visits,
+    visit_features,
+)
 from semiology.severity.myoclonus.umrs import PARTS, slowness_class, smoothness_class
 
 QUIET = {part: PartMeasure(seconds=60) for part in PARTS}
@@ -382,6 +394,60 @@ def test_a_participants_fitted_score_never_saw_that_participant():
     assert (
         unrated.predicted["p3", "v1"] == fit.predicted["p3", "v1"]
     )  # the model of the others, again
+
+
+def pairs_with_opposite_scores() -> tuple[np.ndarray, np.ndarray, list[str]]:
+    """Six pairs of people, two equal visits each, scores 0 and 10 in a pair; features say which
+    pair it is, and which person.
+
+    Who is left out is taken for the partner, whose score is the opposite: nothing is better than
+    the mean of the others. Where the other visit of the same person stays in, the features that say
+    who it is predict without error.
+    """
+    person = np.repeat(np.arange(12), 2)
+    features = np.hstack([np.eye(6)[person // 2], np.eye(12)[person]])
+    return features, 10.0 * (person % 2), [f"p{number}" for number in person]
+
+
+def test_the_ridge_is_chosen_on_participants_who_were_left_out_with_all_their_visits():
+    features, target, owners = pairs_with_opposite_scores()
+    visits = [f"v{number}" for number in range(len(owners))]
+    assert least_error(features, target, visits) == ALPHAS[0]
+    assert least_error(features, target, owners) == ALPHAS[-1]
+
+
+def test_where_features_only_say_who_it_is_the_fit_is_the_mean_of_the_others():
+    features, target, owners = pairs_with_opposite_scores()
+    keys = [(owner, f"v{number % 2}") for number, owner in enumerate(owners)]
+    named = {
+        key: dict.fromkeys(FEATURES, 0.0) | dict(zip(FEATURES, row))
+        for key, row in zip(keys, features)
+    }
+    assert len(FEATURES) >= features.shape[1]
+    fit = fit_score(SCALE, dict(zip(keys, target)), named)
+    for (participant, _), predicted in fit.predicted.items():
+        others = [score for owner, score in zip(owners, target) if owner != participant]
+        assert predicted == pytest.approx(np.mean(others), abs=0.1)
+
+
+def test_the_chosen_ridge_is_the_one_of_a_grid_search_with_participants_as_groups():
+    rng = np.random.default_rng(1)
+    features = rng.normal(size=(30, 8))
+    target = features[:, 0] + 2 * rng.normal(size=30)
+    features[rng.random(features.shape) < 0.1] = np.nan
+    owners = [f"p{number}" for number in range(10) for _ in range(3)]
+    steps = SimpleImputer(strategy="median"), StandardScaler(), Ridge()
+    search = GridSearchCV(
+        make_pipeline(*steps),
+        {"ridge__alpha": ALPHAS},
+        cv=LeaveOneGroupOut(),
+        scoring="neg_mean_squared_error",
+    )
+    assert (
+        least_error(features, target, owners)
+        == search.fit(features, target, groups=owners).best_params_["ridge__alpha"]
+    )
+    assert ALPHAS[0] < least_error(features, target, owners) < ALPHAS[-1]
 
 
 def test_fitted_scores_stay_on_the_scale():

@@ -32,6 +32,20 @@ def test_missing_joints_are_not_drawn_and_unsure_ones_hollow():
         np.zeros((200, 300, 3), np.uint8), points, skeleton=SKELETON, confidence=confidence
     )
     assert drawn[75, 100].tolist() == [127, 85, 0]
+    confidence[:] = np.nan  # no scores: nothing is unsure
+    unscored = draw(
+        np.zeros((200, 300, 3), np.uint8), points, skeleton=SKELETON, confidence=confidence
+    )
+    np.testing.assert_array_equal(
+        unscored, draw(np.zeros((200, 300, 3), np.uint8), points, skeleton=SKELETON)
+    )
+    confidence[SKELETON.names.index("left_wrist")] = (
+        0.1  # beside an elbow without a score the bone is dark all the same
+    )
+    drawn = draw(
+        np.zeros((200, 300, 3), np.uint8), points, skeleton=SKELETON, confidence=confidence
+    )
+    assert drawn[75, 100].tolist() == [127, 85, 0]
     points[:] = np.nan
     assert (draw(np.zeros((200, 300, 3), np.uint8), points, skeleton=SKELETON) == 0).all()
 

@@ -16,14 +16,14 @@ from semiology.data.skeleton import load_skeleton
 from semiology.data.tracks import read_tracks
 from semiology.errors import UserError
 from semiology.phantom import make_phantom, make_stills
-from semiology.phantom.drawing.clip import perform, pictures
+from semiology.phantom.drawing.clip import film, perform
 from semiology.phantom.drawing.episodes import draw_episodes
-from semiology.phantom.dystonia_emotion.cohort import Recipe, plan_clip
-from semiology.phantom.shared.design import labels, rendered_at_random, traits
+from semiology.phantom.dystonia_emotion.recipe import DystoniaEmotionRecipe, plan_clip
+from semiology.phantom.shared.design import labels, random_signs, traits
 from semiology.phantom.shared.truth import body_truth, face_truth
 from semiology.video import read_frames
 
-SHORT = Recipe(seconds=(6, 8))
+SHORT = DystoniaEmotionRecipe(seconds=(6, 8))
 
 
 def test_nineteen_participants_have_the_papers_counts():
@@ -74,7 +74,7 @@ def test_labels_say_what_is_rendered_and_those_of_a_null_cohort_do_not():
         assert (plan.sign_of_arm is not None) == scored.dystonia
         assert (plan.sign_of_face is not None) == scored.emotion
     scored_null = np.array([labels(0, s, 1, 0.5, 0.5)[0].dystonia for s in range(1000)])
-    shown_null = np.array([rendered_at_random(0, s, 0, 0.5, 0.5).dystonia for s in range(1000)])
+    shown_null = np.array([random_signs(0, s, 0, 0.5, 0.5).dystonia for s in range(1000)])
     assert (
         abs(np.corrcoef(scored_null, shown_null)[0, 1]) < 0.08
     )  # 2.5 standard errors of 1000 pairs
@@ -94,7 +94,7 @@ def test_same_seed_same_truth_whatever_else_is_made():
     again = truth(SHORT, 2)
     assert again == first
     assert truth(SHORT, 3) != first
-    assert truth(Recipe(seconds=(6, 8), seed=1), 2) != first
+    assert truth(DystoniaEmotionRecipe(seconds=(6, 8), seed=1), 2) != first
 
 
 def test_a_sign_is_held_and_visits_are_short():
@@ -111,7 +111,7 @@ def test_a_sign_is_held_and_visits_are_short():
 
 
 def mean_positions(tracks, skeleton):
-    """One row of features: where the joints are on average, in the skeleton's own unit of length."""
+    """One row of features: mean positions of the joints, in the skeleton's unit of length."""
     skeleton = load_skeleton(skeleton)
     position = tracks.position.transpose("time", "keypoint", "space")
     origin = position.sel(keypoint=list(skeleton.origin)).mean("keypoint")
@@ -238,12 +238,12 @@ def test_stills_fill_every_class(tmp_path):
 def test_the_default_backend_finds_the_figure():
     pose = pytest.importorskip("mediapipe").solutions.pose
     names = {mark.name.lower(): mark.value for mark in pose.PoseLandmark}
-    plan, _ = plan_clip(Recipe(seconds=(2, 2)), 1, 0)
+    plan, _ = plan_clip(DystoniaEmotionRecipe(seconds=(2, 2)), 1, 0)
     performance = perform(plan)
     camera = performance.camera
     errors = []
     with pose.Pose(model_complexity=1) as model:
-        for t, image in zip(range(0, 40, 4), pictures(plan, performance, range(0, 40, 4))):
+        for t, image in zip(range(0, 40, 4), film(plan, performance, range(0, 40, 4))):
             found = model.process(np.ascontiguousarray(image)).pose_landmarks
             assert found is not None, f"nobody found in frame {t}"
             true = {

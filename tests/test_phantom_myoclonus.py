@@ -14,7 +14,6 @@ from semiology.data.skeleton import load_skeleton
 from semiology.data.tracks import make_tracks, read_tracks
 from semiology.errors import UserError
 from semiology.phantom import make_myoclonus
-from semiology.phantom.myoclonus.cohort import MyoclonusRecipe, draw_course, plan_exam
 from semiology.phantom.myoclonus.exam import JOINTS, act, displacements
 from semiology.phantom.myoclonus.jerks import (
     FALL,
@@ -23,9 +22,10 @@ from semiology.phantom.myoclonus.jerks import (
     Burden,
     Jerk,
     burden,
-    course,
+    displacement,
     draw_jerks,
 )
+from semiology.phantom.myoclonus.recipe import MyoclonusRecipe, draw_trajectory, plan_exam
 from semiology.phantom.myoclonus.tables import MOVED, jerk_truth
 from semiology.phantom.shared.tracker_noise import LOST, WANDER, WANDERS_FOR, as_tracked
 from semiology.phantom.shared.truth import joint_tracks
@@ -38,7 +38,7 @@ TRACKS = {"render": False, "progress": False}
 
 
 def pixels(exam, jerks):
-    """The eleven joints (time, joint, 2) px of the whole clip, as the truth of a cohort has them."""
+    """The eleven joints (time, joint, 2) px of the whole clip, as in the truth of a cohort."""
     return (
         joint_tracks(exam.subject, act(exam, range(exam.frames), jerks), exam.fps)
         .position.values.transpose(0, 2, 1)
@@ -129,8 +129,9 @@ def act_angle(joints, side):
 
 def test_a_jerk_rises_quickly_and_returns_slowly():
     jerk = Jerk("head", 1.0, 0.06, 0.15, 0.05, 0.0)
-    assert course(jerk, np.array([0.9, 1.0, 1.06, 1.21, 1.5])) == pytest.approx([0, 0, 1, 0, 0])
-    assert course(jerk, np.array([1.03, 1.135])) == pytest.approx([0.5, 0.5])
+    times = np.array([0.9, 1.0, 1.06, 1.21, 1.5])
+    assert displacement(jerk, times) == pytest.approx([0, 0, 1, 0, 0])
+    assert displacement(jerk, np.array([1.03, 1.135])) == pytest.approx([0.5, 0.5])
     drawn = draw_jerks(np.random.default_rng(0), Burden(40, 0.03, 0.3, {"head": 1.0}, 0), 300)
     assert all(
         RISE[0] <= jerk.rise <= RISE[1] and FALL[0] <= jerk.fall <= FALL[1] for jerk in drawn
@@ -164,17 +165,19 @@ def test_more_severe_is_more_often_larger_and_wider():
 
 
 def test_severities_are_spread_raters_scatter_about_them_and_most_patients_get_better():
-    courses = [draw_course(MyoclonusRecipe(), subject) for subject in range(120)]
-    patients = [course for course in courses if not course.control]
+    trajectories = [draw_trajectory(MyoclonusRecipe(), subject) for subject in range(120)]
+    patients = [trajectory for trajectory in trajectories if not trajectory.control]
     assert len(patients) == 96 and all(
-        course.severities == (0.0, 0.0) for course in courses if course.control
+        trajectory.severities == (0.0, 0.0) for trajectory in trajectories if trajectory.control
     )
-    first, later = np.array([course.severities for course in patients]).T
+    first, later = np.array([trajectory.severities for trajectory in patients]).T
     assert 0.05 <= first.min() < 0.15 and 0.9 < first.max() <= 1
     assert 0.7 < np.mean(later < first) < 0.95
-    faults = np.array([course.ratings[0] for course in patients]) - 100 * first[:, None]
+    faults = np.array([trajectory.ratings[0] for trajectory in patients]) - 100 * first[:, None]
     assert faults.mean(0) == pytest.approx([0, 3], abs=2) and 4.5 < faults.std() < 8
-    assert {rating % 4 for course in courses for both in course.ratings for rating in both} == {0}
+    assert {
+        rating % 4 for trajectory in trajectories for both in trajectory.ratings for rating in both
+    } == {0}
 
 
 def test_jerks_follow_claps():

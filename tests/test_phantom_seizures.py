@@ -11,8 +11,8 @@ from semiology.data.cohort import Cohort
 from semiology.data.tracks import read_tracks
 from semiology.errors import UserError
 from semiology.phantom import make_actions, make_seizures, render_long
-from semiology.phantom.seizures.cohort import DURATIONS, SeizureRecipe, plan_seizure
 from semiology.phantom.seizures.phases import draw_seizure, jerk_rate, weights
+from semiology.phantom.seizures.recipe import DURATIONS, SeizureRecipe, plan_seizure
 from semiology.phantom.seizures.recording import act, draw_recording, events, film
 from semiology.timeline.events import read_events
 from semiology.video import read_frames

@@ -15,8 +15,8 @@ from semiology.errors import UserError
 from semiology.phantom import make_face_stills, make_weakness
 from semiology.phantom.drawing.face import ACTIONS, expression, landmarks
 from semiology.phantom.drawing.person import draw_person
-from semiology.phantom.weakness.cohort import WeaknessRecipe, draw_participant, examine
-from semiology.phantom.weakness.exam import PANELS, act, effort, film, meant
+from semiology.phantom.weakness.exam import PANELS, act, effort, film, intended
+from semiology.phantom.weakness.recipe import WeaknessRecipe, draw_participant, examine
 from semiology.phantom.weakness.weakness import Weakness, tiredness, weakened
 from semiology.video import read_frames
 
@@ -112,7 +112,7 @@ def test_the_weak_lid_falls_over_a_sustained_upgaze():
     fallen = 0
     for who in people:
         exam = examine(recipe, who, "upgaze")
-        opened = meant(exam)[:, ACTIONS.index("blink"), 0] < 0.02
+        opened = intended(exam)[:, ACTIONS.index("blink"), 0] < 0.02
         gap = {side: lid_gap(act(exam).landmarks, side) for side in ("left", "right")}
         for side in ("left", "right") if who.weakness.side == "both" else (who.weakness.side,):
             early, late = (
@@ -120,11 +120,8 @@ def test_the_weak_lid_falls_over_a_sustained_upgaze():
                 for part in ((exam.time > 1) & (exam.time < 2), exam.time > 7)
             )
             fallen += late < early
-    assert (
-        fallen >= 14
-        # of 16 weak sides of 4 left, 4 right, 4 both; the lightest fall less than the brow's and gaze's
-        # unrest
-    )
+    # of 16 weak sides of 4 left, 4 right, 4 both; the lightest fall less than brow and gaze move
+    assert fallen >= 14
 
 
 def test_patients_are_of_every_side_and_degree_and_controls_nearly_strong():

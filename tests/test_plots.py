@@ -1,4 +1,4 @@
-"""Static figures: the same bytes for the same data, no file needed, the format of a path's ending."""
+"""Static figures: same bytes for same data, no file needed, the format of a path's ending."""
 
 import base64
 import re

@@ -13,6 +13,7 @@ import torch
 
 from semiology import UserError, load_skeleton, make_tracks, save_tracks
 from semiology.cli.main import main
+from semiology.evaluation.run.settings import Model, Protocol, Task
 from semiology.experiments.loso import run_loso
 from semiology.experiments.probe import (
     cohort_target,
@@ -26,14 +27,13 @@ from semiology.experiments.probe import (
 from semiology.experiments.probe.layers import by_step
 from semiology.experiments.probe.linear import make_splits
 from semiology.experiments.probe.models import find_stream
-from semiology.experiments.protocol import Model, Protocol, Task
 from semiology.files import write_text
 from semiology.models.networks import AGCN, Network
 from semiology.models.training.clips import ClipSource
 from semiology.models.training.reading import Reading, Schedule
 from semiology.models.training.saved import SavedModel
 
-NETWORK = Network("semiology.models.networks.AGCN", {"widths": [4, 8]})
+NETWORK = Network("agcn", {"widths": [4, 8]})
 
 
 @pytest.fixture
@@ -248,7 +248,7 @@ def test_with_one_kept_fold_only_its_held_out_clips_are_judged(run):
 
 
 def test_the_verb_probes_what_loso_kept(cohort, capsys):
-    schedule = Schedule(epochs=1, patience=None, accelerator="cpu")
+    schedule = Schedule(epochs=1, patience=None, device="cpu")
     task = Task(Reading("swing", window=32, windows=1, channels=("joint",)))
     models = {"agcn": Model(NETWORK, schedule=schedule)}
     run = cohort / "run"

@@ -14,15 +14,14 @@ import torch
 import yaml
 from published_layout import write_people
 
-from semiology.cli.loso import read_protocol
+from semiology.cli.experiments import read_protocol
 from semiology.cli.main import main
 from semiology.data.cohort import Cohort
 from semiology.data.gestures import import_gestures
 from semiology.data.store import Store
 from semiology.errors import UserError
 from semiology.evaluation.run.predictions import read_predictions
-from semiology.experiments.protocol import Fusion, Protocol, Task
-from semiology.experiments.splits import Split
+from semiology.evaluation.run.settings import Fusion, Protocol, Split, Task
 from semiology.models.training.clips import ClipSource
 from semiology.models.training.reading import Reading
 
@@ -40,7 +39,7 @@ def config(published: Path, out: Path, models=("mean",), epochs: int = 8) -> Pat
         task["split"]["folds"] = 4
     raw["models"] = {name: raw["models"][name] for name in models}
     for model in raw["models"].values():
-        model["schedule"] |= {"epochs": epochs, "accelerator": "cpu"}
+        model["schedule"] |= {"epochs": epochs, "device": "cpu"}
     raw |= {"cohort": str(published), "out": str(out)}
     path = out.with_suffix(".yaml")
     path.write_text(yaml.safe_dump(raw))
@@ -394,7 +393,7 @@ def test_the_config_for_own_videos_runs_all_its_models_on_snippets_of_its_length
     for task in raw["tasks"].values():
         task["split"]["folds"] = 2
     for model in raw["models"].values():
-        model["schedule"] |= {"epochs": 1, "accelerator": "cpu"}
+        model["schedule"] |= {"epochs": 1, "device": "cpu"}
     raw |= {
         "cohort": str(tmp_path),
         "store": str(store.folder),

@@ -22,7 +22,7 @@ READING = {
 }
 MODEL = {
     "network": {
-        "stream": "semiology.models.networks.AGCN",
+        "stream": "agcn",
         "options": {"widths": [16, 32], "dropout": 0.2},
     },
     "reading": READING,

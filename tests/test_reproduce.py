@@ -27,8 +27,8 @@ from semiology.evaluation.published import (
     Published,
     PublishedCohort,
 )
+from semiology.evaluation.run.settings import Protocol
 from semiology.evaluation.statistics.intervals import wilson
-from semiology.experiments.protocol import Protocol
 from semiology.experiments.reproduce.comparison import (
     best_guess,
     clips_of_f1,
@@ -257,13 +257,13 @@ SMALL = {
     },
     "models": (
         {
-            name: {"network": {"options": {"widths": [4]}}, "schedule": {"accelerator": "cpu"}}
+            name: {"network": {"options": {"widths": [4]}}, "schedule": {"device": "cpu"}}
             for name in ("agcn", "agcn_kd")
         }
         | {
             "tcn": {
                 "network": {"options": {"width": 4, "blocks": 1}},
-                "schedule": {"accelerator": "cpu"},
+                "schedule": {"device": "cpu"},
             }
         }
     ),

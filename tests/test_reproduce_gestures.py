@@ -387,7 +387,7 @@ def test_subjects_are_never_divided_and_both_kinds_are_spread():
 
 
 def test_seizures_that_cannot_be_dealt_are_refused():
-    with pytest.raises(UserError, match="2 subjects cannot be dealt into 3 folds"):
+    with pytest.raises(UserError, match="2 subjects cannot be split into 3 folds"):
         by_subject(views_of({"a": [1, 0], "b": [0, 1]}), 3)
     with pytest.raises(UserError, match="fold 5 of 5 got no seizure"):
         by_seizure(views_of({"a": [1, 0], "b": [0, 1]}), 5)

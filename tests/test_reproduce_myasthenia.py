@@ -20,7 +20,7 @@ from semiology.experiments.reproduce.myasthenia import (
     _rows,
     by_participant,
     cross_validated_calls,
-    judge,
+    evaluate_task,
     reproduce_myasthenia,
     unseen_participants,
 )
@@ -129,7 +129,7 @@ def test_unseen_participants_are_called_at_the_threshold_of_development_and_thei
             ),
         ]
     )
-    first, second = judge(table, "diagnosis (face)")
+    first, second = evaluate_task(table, "diagnosis (face)")
     assert (first["set"], first["auc"]["value"], first["thresholds"]) == (
         "development",
         1.0,
@@ -259,12 +259,12 @@ SMALL = {
         },
     },
     "models": {
-        "agcn": {"network": {"options": {"widths": [4]}}, "schedule": {"accelerator": "cpu"}},
+        "agcn": {"network": {"options": {"widths": [4]}}, "schedule": {"device": "cpu"}},
         "tcn": {
             "network": {"options": {"width": 4, "blocks": 1}},
-            "schedule": {"accelerator": "cpu"},
+            "schedule": {"device": "cpu"},
         },
-        "blstm": {"network": {"options": {"width": 4}}, "schedule": {"accelerator": "cpu"}},
+        "blstm": {"network": {"options": {"width": 4}}, "schedule": {"device": "cpu"}},
     },
 }
 
@@ -409,7 +409,7 @@ def test_with_features_in_the_store_all_models_and_the_fusion_run(tmp_path, smal
             {"severity": "none"},
             "diagnosis: no development participant is control",
         ),
-        ({}, {"folds": 9}, "diagnosis: 8 development participants cannot be dealt into 9 folds"),
+        ({}, {"folds": 9}, "diagnosis: 8 development participants cannot be split into 9 folds"),
         ({}, {"diagnosis": "illness"}, "defines no label 'illness'"),
         (
             {},

@@ -12,10 +12,10 @@ import torch
 
 from semiology import UserError, load_skeleton
 from semiology.data.store import Store
+from semiology.evaluation.run.settings import Model, Protocol, Task
 from semiology.experiments.explain import explain
 from semiology.experiments.loso import run_loso
 from semiology.experiments.probe import layer_features, layer_names
-from semiology.experiments.protocol import Model, Protocol, Task
 from semiology.models.networks import AGCN, GAT, TCN, Aggregator, Network, Segments, StreamShape
 from semiology.models.training.augmentation import Augmentation
 from semiology.models.training.clips import ClipData, ClipSource
@@ -29,7 +29,7 @@ from semiology.timeline.predict import scores
 
 SKELETON = load_skeleton("upper_body_11")
 SHAPE = StreamShape(2, SKELETON, 2, 5)
-BODY = {"encoder": {"stream": "semiology.models.networks.AGCN", "options": {"widths": [8, 8]}}}
+BODY = {"encoder": {"stream": "agcn", "options": {"widths": [8, 8]}}}
 FRAME = Reading(
     "seizure_type", part="frame", appearance="snippets", channels=(), rate=15, window=8, segments=3
 )
@@ -316,7 +316,7 @@ def test_a_clip_without_snippets_is_not_assessable_and_says_why(frames):
     source = frame_source(frames)
     assert len(source.clips) == 10
     assert {clip.clip_id: clip.reason for clip in source.not_assessable} == {
-        "p0_left": "5% of the snippets have features; 10% are asked for",
+        "p0_left": "5% of the snippets have features; 10% are required",
         "p1_left": "shorter than one snippet of 8 frames",
     }
 
@@ -446,18 +446,18 @@ def test_segments_are_counted_by_the_data_and_not_by_the_network():
 def test_networks_that_cannot_be_built_say_so():
     keypoints, pictures = replace(SHAPE, appearance_channels=0), replace(SHAPE, keypoint_channels=0)
     make = Network(
-        "semiology.models.networks.Segments",
-        {"encoder": {"stream": "semiology.models.networks.TCN", "options": {"layers": 2}}},
+        "segments",
+        {"encoder": {"stream": "tcn", "options": {"layers": 2}}},
     )
     with pytest.raises(UserError, match="has no option layers"):
         make(SHAPE)
     with pytest.raises(UserError, match="no appearance features"):
-        Network("semiology.models.networks.Segments")(keypoints)
+        Network("segments")(keypoints)
     for stream in (AGCN, GAT):
         with pytest.raises(ValueError, match="no keypoints"):
             stream(pictures)
     with pytest.raises(ValueError, match="one window's values and their mask"):
-        Segments(SHAPE, {"stream": "semiology.models.networks.Segments"})
+        Segments(SHAPE, {"stream": "segments"})
     with pytest.raises(ValueError, match="a TCN standardises"):
         Segments(SHAPE, BODY["encoder"], standardised=True)
 
@@ -466,14 +466,12 @@ def test_features_are_standardised_on_training_clips_alone_where_it_is_asked_for
     source = frame_source(frames)
     for options, wanted in (
         ({"standardised": True}, True),
-        ({"encoder": {"stream": "semiology.models.networks.TCN"}}, True),
+        ({"encoder": {"stream": "tcn"}}, True),
         ({}, False),
     ):
         data = ClipDataModule(source, ["p0", "p1"], validation=0, augmentation=NO_CHANGE)
-        module = StreamModule(
-            Network("semiology.models.networks.Segments", {"kind": "mean", **options})
-        )
-        fit(module, data, Schedule(epochs=1, patience=None, accelerator="cpu"), seed=0)
+        module = StreamModule(Network("segments", {"kind": "mean", **options}))
+        fit(module, data, Schedule(epochs=1, patience=None, device="cpu"), seed=0)
         rows = np.concatenate(
             [clip.appearance for clip in source.clips if clip.participant_id not in ("p0", "p1")]
         )
@@ -483,10 +481,10 @@ def test_features_are_standardised_on_training_clips_alone_where_it_is_asked_for
 
 
 def test_a_network_and_a_reading_that_do_not_fit_are_refused(cohort):
-    schedule = Schedule(epochs=1, patience=None, accelerator="cpu")
+    schedule = Schedule(epochs=1, patience=None, device="cpu")
     plain, over = (
-        Network("semiology.models.networks.AGCN", {"widths": [8]}),
-        Network("semiology.models.networks.Segments", BODY),
+        Network("agcn", {"widths": [8]}),
+        Network("segments", BODY),
     )
     with pytest.raises(
         UserError,
@@ -505,11 +503,11 @@ def test_a_network_and_a_reading_that_do_not_fit_are_refused(cohort):
 def test_pose_segments_learn_are_saved_and_score_a_new_clip(cohort, tmp_path):
     source = body(cohort, channels=("joint", "motion"), window=8)
     data = ClipDataModule(source, ["p0", "p1"], validation=0, repeats=4)
-    options = Network("semiology.models.networks.Segments", {**BODY, "kind": "blstm", "width": 8})
+    options = Network("segments", {**BODY, "kind": "blstm", "width": 8})
     module = fit(
         StreamModule(options, learning_rate=0.01),
         data,
-        Schedule(epochs=20, patience=None, accelerator="cpu"),
+        Schedule(epochs=20, patience=None, device="cpu"),
         seed=0,
     )
     _, probabilities = score(module, data)
@@ -532,10 +530,10 @@ def test_pose_segments_learn_are_saved_and_score_a_new_clip(cohort, tmp_path):
 
 
 def test_two_views_of_a_seizure_end_in_one_statement(frames):
-    schedule = Schedule(epochs=6, patience=None, accelerator="cpu")
+    schedule = Schedule(epochs=6, patience=None, device="cpu")
     models = {
         kind: Model(
-            Network("semiology.models.networks.Segments", {"kind": kind, "width": 8}),
+            Network("segments", {"kind": kind, "width": 8}),
             learning_rate=0.05,
             schedule=schedule,
         )

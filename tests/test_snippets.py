@@ -13,7 +13,7 @@ from semiology import weights
 from semiology.errors import UserError
 from semiology.models.features import (
     load_snippet_network,
-    prepare_picture,
+    prepare_frame,
     snippet_features,
     whole_snippet,
 )
@@ -66,7 +66,7 @@ def test_five_percent_of_the_columns_go_at_each_side_and_black_makes_it_square()
     image = np.zeros((100, 200, 3), np.uint8)
     image[:, :10], image[:, 190:] = (255, 0, 0), (255, 0, 0)  # just what is cut off
     image[:, 10:190] = (0, 200, 0)
-    made = prepare_picture(image)
+    made = prepare_frame(image)
     assert made.shape == (112, 112, 3) and made.dtype == np.uint8 and not made[..., 0].any()
     high = 112 * 100 / 180  # of the picture in the square: 62 rows
     rows = np.flatnonzero((made[..., 1] > 100).all(axis=1))
@@ -75,14 +75,14 @@ def test_five_percent_of_the_columns_go_at_each_side_and_black_makes_it_square()
 
 
 def test_a_portrait_gets_black_at_its_sides_and_a_large_one_is_antialiased():
-    made = prepare_picture(np.full((300, 100, 3), 90, np.uint8))
+    made = prepare_frame(np.full((300, 100, 3), 90, np.uint8))
     assert (
         np.flatnonzero(made[56, :, 0] > 45) == np.arange(39, 73)
     ).all()  # 90 of 300 columns are 33.6 of 112
     lines = np.zeros((1120, 1244, 3), np.uint8)  # 62 columns go at each side: a square of 1120
     lines[:, ::2] = 200
     assert (
-        abs(prepare_picture(lines).astype(int) - 100).max() < 5
+        abs(prepare_frame(lines).astype(int) - 100).max() < 5
     )  # fine lines become grey; picking pixels would give 0 or 200
 
 

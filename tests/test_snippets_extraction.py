@@ -17,7 +17,7 @@ from semiology.data.store import Store
 from semiology.errors import UserError
 from semiology.evaluation.audit.sources import used_weights
 from semiology.files import content_hash
-from semiology.models.features import load_snippet_network, prepare_picture
+from semiology.models.features import load_snippet_network, prepare_frame
 from semiology.models.features.r2plus1d import R2Plus1D, Shape, initialise
 from semiology.models.training.clips import ClipSource
 from semiology.models.training.reading import Reading
@@ -112,7 +112,7 @@ def test_what_is_stored_is_what_the_network_says_of_those_frames(tmp_path, weigh
         options=only(weights),
         progress=False,
     )
-    pictures = np.stack([prepare_picture(frame.image) for frame in read_frames(video, fps=15)])
+    pictures = np.stack([prepare_frame(frame.image) for frame in read_frames(video, fps=15)])
     expected = load_snippet_network(weights).embed(
         np.stack([pictures[start : start + 8] for start in (0, 8, 16)])
     )
@@ -341,7 +341,7 @@ def test_real_people_become_snippets(testdata, tmp_path, weights, name):
     assert (
         np.linalg.norm(np.diff(features, axis=0), axis=1) > 0
     ).all()  # people move: no two snippets are the same
-    pictures = [prepare_picture(frame.image) for frame in read_frames(video, 0, 1.6, 15)]
+    pictures = [prepare_frame(frame.image) for frame in read_frames(video, 0, 1.6, 15)]
     expected = load_snippet_network(weights, precision="fp32").embed(
         np.stack([np.stack(pictures[4:12])])
     )

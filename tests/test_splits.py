@@ -9,11 +9,11 @@ import pytest
 
 from semiology import UserError
 from semiology.evaluation.run.files import split_of, split_pairs
+from semiology.evaluation.run.settings import Model, Protocol, Split, Task
 from semiology.evaluation.statistics.units import combine, split_differences
 from semiology.experiments.fold import key_settings
 from semiology.experiments.loso import run_loso
-from semiology.experiments.protocol import Model, Protocol, Task
-from semiology.experiments.splits import Split, deal
+from semiology.experiments.splits import split_clips
 from semiology.models.networks import Network
 from semiology.models.training.clips import ClipData
 from semiology.models.training.reading import Reading, Schedule
@@ -30,7 +30,7 @@ CLIPS = [clip(f"p{person}", number) for person in range(6) for number in range(2
 
 
 def test_leaving_one_participant_out_makes_a_fold_of_each():
-    parts = deal(Split(), CLIPS, "", seed=0)
+    parts = split_clips(Split(), CLIPS, "", seed=0)
     assert [(part.name, part.held_out) for part in parts] == [
         (f"p{n}", (f"p{n}_0", f"p{n}_1")) for n in range(6)
     ]
@@ -39,7 +39,7 @@ def test_leaving_one_participant_out_makes_a_fold_of_each():
 
 @pytest.mark.parametrize("seed", range(5))
 def test_grouped_folds_hold_every_clip_once_and_whole_participants(seed):
-    parts = deal(Split(by="grouped", folds=3), CLIPS, "", seed)
+    parts = split_clips(Split(by="grouped", folds=3), CLIPS, "", seed)
     held = [clip_id for part in parts for clip_id in part.held_out]
     assert sorted(held) == sorted(clip.clip_id for clip in CLIPS)
     people = [{clip_id.split("_")[0] for clip_id in part.held_out} for part in parts]
@@ -50,14 +50,14 @@ def test_more_folds_than_clips_of_any_level_are_dealt_all_the_same():
     one_each = [clip(f"p{person}", person) for person in range(6)]  # three clips of each level
     held = [
         clip_id
-        for part in deal(Split(by="grouped", folds=6), one_each, "", 0)
+        for part in split_clips(Split(by="grouped", folds=6), one_each, "", 0)
         for clip_id in part.held_out
     ]
     assert sorted(held) == sorted(clip.clip_id for clip in one_each)
 
 
 def test_each_seed_deals_anew():
-    dealt = {tuple(deal(Split(by="grouped", folds=3), CLIPS, "", seed)) for seed in range(5)}
+    dealt = {tuple(split_clips(Split(by="grouped", folds=3), CLIPS, "", seed)) for seed in range(5)}
     assert len(dealt) > 1
 
 
@@ -67,7 +67,7 @@ def test_recording_folds_part_a_participant_but_not_the_views_of_a_seizure():
         for person in range(5)
         for number in range(4)
     ]
-    parts = deal(Split(by="recording", folds=5), views, "", seed=0)
+    parts = split_clips(Split(by="recording", folds=5), views, "", seed=0)
     recording = {clip.clip_id: clip.recording_id for clip in views}
     held = [{recording[clip_id] for clip_id in part.held_out} for part in parts]
     assert sum(map(len, held)) == 10 == len(set.union(*held))  # no recording in two folds
@@ -87,7 +87,7 @@ def test_two_views_of_a_seizure_are_never_on_two_sides(split):
     ]
     views = views[:7] + views[8:]  # one view is missing
     recording = {view.clip_id: view.recording_id for view in views}
-    for part in deal(split, views, "", seed=0):
+    for part in split_clips(split, views, "", seed=0):
         held = {recording[clip_id] for clip_id in part.held_out}
         assert sorted(part.held_out) == sorted(
             view.clip_id for view in views if view.recording_id in held
@@ -183,8 +183,7 @@ def test_the_difference_that_a_split_makes_by_hand():
 
 def test_folds_of_runs_without_younger_settings_stay_valid():
     assert not {"segments", "gamma"} & (
-        key_settings(Reading("x")).keys()
-        | key_settings(Model(Network("semiology.models.networks.AGCN"))).keys()
+        key_settings(Reading("x")).keys() | key_settings(Model(Network("agcn"))).keys()
     )
     assert key_settings(Reading("x", segments=4, gamma=1.0)) == asdict(
         Reading("x", segments=4, gamma=1.0)
@@ -192,7 +191,7 @@ def test_folds_of_runs_without_younger_settings_stay_valid():
 
 
 def test_the_test_set_takes_no_part_in_any_fold_and_comes_last():
-    *parts, test = deal(Split(test=["p1", "p4"]), CLIPS, "", seed=0)
+    *parts, test = split_clips(Split(test=["p1", "p4"]), CLIPS, "", seed=0)
     assert (
         test.name == "test"
         and test.held_out == ("p1_0", "p1_1", "p4_0", "p4_1")
@@ -204,10 +203,10 @@ def test_the_test_set_takes_no_part_in_any_fold_and_comes_last():
 
 def test_participants_of_the_test_set_who_are_not_scored_are_passed_over_if_others_are_left(cohort):
     scored = [own for own in CLIPS if own.participant_id != "p4"]
-    *_, test = deal(Split(test=["p1", "p4"]), scored, str(cohort), seed=0)
+    *_, test = split_clips(Split(test=["p1", "p4"]), scored, str(cohort), seed=0)
     assert test.held_out == ("p1_0", "p1_1")
     with pytest.raises(UserError, match=r"split.test: no scored clips of p4$"):
-        deal(Split(test=["p4"]), scored, str(cohort), seed=0)
+        split_clips(Split(test=["p4"]), scored, str(cohort), seed=0)
 
 
 def with_centres(cohort, centres):
@@ -217,7 +216,7 @@ def with_centres(cohort, centres):
 
 def test_leaving_one_centre_out_reads_the_column_of_the_participants(cohort):
     with_centres(cohort, ["north", "north", "south", "south", "east", "east"])
-    parts = deal(Split(by="centre"), CLIPS, str(cohort), seed=0)
+    parts = split_clips(Split(by="centre"), CLIPS, str(cohort), seed=0)
     assert {part.name: {clip_id[:2] for clip_id in part.held_out} for part in parts} == {
         "north": {"p0", "p1"},
         "south": {"p2", "p3"},
@@ -230,7 +229,7 @@ def test_leaving_one_centre_out_reads_the_column_of_the_participants(cohort):
     [
         (Split(test=["p9"]), "split.test: no scored clips of p9"),
         (Split(test=["p0", "p1", "p2", "p3"]), "scored in 2 participants beside the test set"),
-        (Split(by="grouped", folds=7), "folds: 7 asked for, but there are 6"),
+        (Split(by="grouped", folds=7), "folds: 7, but there are 6"),
         (
             Split(by="centre", column="hospital"),
             "has no 'hospital' in clips.tsv or participants.tsv",
@@ -239,7 +238,7 @@ def test_leaving_one_centre_out_reads_the_column_of_the_participants(cohort):
 )
 def test_what_cannot_be_dealt_is_refused_in_one_line(cohort, split, message):
     with pytest.raises(UserError, match=message):
-        deal(split, CLIPS, str(cohort), seed=0)
+        split_clips(split, CLIPS, str(cohort), seed=0)
 
 
 def test_a_participant_in_two_centres_is_refused(cohort):
@@ -247,11 +246,11 @@ def test_a_participant_in_two_centres_is_refused(cohort):
     clips["centre"] = ["north" if name.endswith("_0") else "south" for name in clips["clip_id"]]
     clips.to_csv(cohort / "clips.tsv", sep="\t", index=False)
     with pytest.raises(UserError, match="participant p0 has two values of 'centre'"):
-        deal(Split(by="centre"), CLIPS, str(cohort), seed=0)
+        split_clips(Split(by="centre"), CLIPS, str(cohort), seed=0)
 
 
 def test_a_task_holds_out_whom_its_own_split_says(cohort):
-    quick = Schedule(epochs=1, patience=None, accelerator="cpu")
+    quick = Schedule(epochs=1, patience=None, device="cpu")
     protocol = Protocol(
         cohort=str(cohort),
         out=str(cohort / "run"),
@@ -259,11 +258,7 @@ def test_a_task_holds_out_whom_its_own_split_says(cohort):
             "new": Task(Reading("swing", window=32)),
             "known": Task(Reading("swing", window=32), split=Split("recording", 3, test=["p0"])),
         },
-        models={
-            "agcn": Model(
-                Network("semiology.models.networks.AGCN", {"widths": [4]}), schedule=quick
-            )
-        },
+        models={"agcn": Model(Network("agcn", {"widths": [4]}), schedule=quick)},
         split=Split(by="grouped", folds=2),
         validation=0.0,
         final=False,
@@ -293,16 +288,12 @@ def test_a_task_holds_out_whom_its_own_split_says(cohort):
 
 
 def test_a_run_with_a_test_set_scores_it_by_models_that_saw_all_others(cohort):
-    quick = Schedule(epochs=1, patience=None, accelerator="cpu")
+    quick = Schedule(epochs=1, patience=None, device="cpu")
     protocol = Protocol(
         cohort=str(cohort),
         out=str(cohort / "run"),
         tasks={"swing (pose)": Task(Reading("swing", window=32))},
-        models={
-            "agcn": Model(
-                Network("semiology.models.networks.AGCN", {"widths": [4]}), schedule=quick
-            )
-        },
+        models={"agcn": Model(Network("agcn", {"widths": [4]}), schedule=quick)},
         split=Split(by="grouped", folds=2, test=["p0", "p1"]),
         validation=0.0,
         final=False,

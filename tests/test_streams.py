@@ -9,8 +9,8 @@ from torch import nn
 from semiology import UserError, load_skeleton
 from semiology.models.networks import AGCN, TCN, Network, StreamShape
 from semiology.models.networks.agcn import AdaptiveGraphConv
-from semiology.models.networks.base import masked_mean, strided_mask
 from semiology.models.networks.folded_agcn import FoldedAGCN, FoldedConv, is_fused
+from semiology.models.networks.masks import masked_mean, strided_mask
 
 SKELETON = load_skeleton("upper_body_11")
 SHAPE = StreamShape(classes=2, skeleton=SKELETON, keypoint_channels=3, appearance_channels=5)
@@ -186,7 +186,7 @@ def test_the_fused_convolution_is_asked_for_where_it_is_and_in_types_that_it_has
 
 def test_a_kernel_that_would_shift_time_is_refused():
     with pytest.raises(UserError, match="AGCN: kernel 8; an odd number of frames"):
-        Network("semiology.models.networks.AGCN", {"kernel": 8})(SHAPE)
+        Network("agcn", {"kernel": 8})(SHAPE)
 
 
 def test_a_stack_of_networks_trains_as_each_by_itself():
@@ -274,11 +274,16 @@ def test_wrong_shapes_and_options_are_refused_with_what_was_expected():
     with pytest.raises(ValueError, match=r"expected \(batch, 5, time\), got \(2, 6, 16\)"):
         TCN(SHAPE)(torch.zeros(2, 6, 16), torch.ones(2, 16))
     with pytest.raises(UserError, match="has no option depth; its options are widths, form"):
-        Network("semiology.models.networks.AGCN", {"depth": 3})
+        Network("agcn", {"depth": 3})
+    for path in ("semiology.streams.AGCN", "semiology.models.networks.agcn.AGCN"):
+        with pytest.raises(UserError, match=rf"stream '{path}': write agcn$"):
+            Network(path)
+    own = Network("torch.nn.Linear", {"out_features": 2})  # a class of the user's own, by its path
+    assert own(4).weight.shape == (2, 4)
     with pytest.raises(UserError, match=r"cannot be imported"):
         Network("semiology.models.networks.Nothing")
     with pytest.raises(UserError, match="hold no appearance features"):
-        Network("semiology.models.networks.TCN")(StreamShape(2, SKELETON, 3))
+        Network("tcn")(StreamShape(2, SKELETON, 3))
 
 
 def test_softmax_runs_over_the_joint_that_is_heard():

@@ -60,7 +60,7 @@ def save_model(
         label, part=part, skeleton=skeleton, channels=("joint", "motion"), rate=12.5, window=20
     )
     options, shape = (
-        Network("semiology.models.networks.AGCN", {"widths": [4, 4]}),
+        Network("agcn", {"widths": [4, 4]}),
         StreamShape(len(levels), load_skeleton(skeleton), 4),
     )
     torch.manual_seed(3)
@@ -180,11 +180,9 @@ def test_every_class_but_the_first_is_a_sign_and_a_window_without_a_patient_is_n
 
 def test_a_model_over_segments_reads_a_window_of_any_length(run):
     skeleton, levels = load_skeleton("upper_body_11"), ["FOS", "TCS"]
-    encoder = {"stream": "semiology.models.networks.AGCN", "options": {"widths": [4, 4]}}
+    encoder = {"stream": "agcn", "options": {"widths": [4, 4]}}
     options, shape = (
-        Network(
-            "semiology.models.networks.Segments", {"encoder": encoder, "kind": "blstm", "width": 4}
-        ),
+        Network("segments", {"encoder": encoder, "kind": "blstm", "width": 4}),
         StreamShape(2, skeleton, 2),
     )
     reading = Reading("seizure_type", channels=("joint",), rate=12.5, window=8, segments=4)
@@ -212,8 +210,7 @@ def test_a_model_over_segments_reads_a_window_of_any_length(run):
     # by hand: 50 frames in four segments, a window of eight at the centre of each
     tracks = prepare(recent.tracks("body", 25, 75), reading)
     parts = [ClipData("", "", 0, tracks[start : start + 8]) for start in (2, 14, 27, 39)]
-    source = ClipSource("", replace(reading, segments=0))
-    source.__dict__.update(mirrored_levels=np.arange(2))
+    source = ClipSource.from_clips(parts, replace(reading, segments=0), ["FOS", "TCS"])
     examples = [ClipDataset(source, [part], NO_CHANGE, None)[0] for part in parts]
     inputs = [
         torch.stack([example[name] for example in examples])[None]
@@ -233,7 +230,7 @@ def test_snippets_of_the_stream_are_those_of_extraction(video, tmp_path):
     vectors, starts = snippet_features(
         read_frames(video, fps=15), network, length=8, stride=8, batch=1
     )
-    options = Network("semiology.models.networks.Segments", {"kind": "mean"})
+    options = Network("segments", {"kind": "mean"})
     shape = StreamShape(2, load_skeleton("upper_body_11"), 0, network.channels)
     reading = Reading(
         "type", part="frame", channels=(), appearance="snippets", rate=15.0, window=8, segments=2
@@ -277,7 +274,7 @@ def test_a_model_of_snippets_is_followed_without_tracking_and_goes_on_where_it_w
     layers = R2Plus1D(Shape.make(2, depth=10, width=0.0625))
     save_file(layers.state_dict(), tmp_path / "small.safetensors")
     options, shape = (
-        Network("semiology.models.networks.Segments", {"kind": "mean"}),
+        Network("segments", {"kind": "mean"}),
         StreamShape(2, load_skeleton("upper_body_11"), 0, 32),
     )
     reading = Reading(

@@ -99,6 +99,13 @@ def test_the_cutoff_keeps_two_of_four_and_takes_the_wrong_ones_out():
     )
 
 
+def test_a_cutoff_keeps_points_without_a_score():
+    found = table(
+        [[1, 100], [3, NAN]], [[NAN, 0.2], [0.85, NAN]]
+    )  # kept: 1 and 3 px off; the last was not predicted
+    assert (found.overall.kept.value, found.overall.mean_kept.value) == (0.5, 2)
+
+
 def test_what_is_not_labelled_counts_nowhere():
     found = table([[4, NAN], [6, NAN]], labelled=[[1, 0], [1, 0]])
     assert (found.overall.labelled, found.overall.predicted.value, found.overall.mean.value) == (
@@ -285,6 +292,18 @@ def test_tracks_become_labels_where_a_point_was_marked():
     assert [frame.index for frame in made.frames] == [5, 7]  # nothing in 6; 7 was shown twice
     np.testing.assert_array_equal(made.visibility, [[2, 2], [2, 0]])
     assert np.isnan(made.position[1, 1]).all()
+
+
+def test_points_of_tracks_without_a_score_are_labelled():
+    position = np.zeros((1, 3, 2))
+    position[0, 1] = NAN
+    made = as_labels(
+        make_tracks(
+            position, ["wrist", "elbow", "hip"], 25, confidence=np.array([[NAN, NAN, 0.5]])
+        ),
+        "v",
+    )
+    np.testing.assert_array_equal(made.visibility, [[2, 0, 2]])
 
 
 def test_distances_to_a_phantoms_truth_leave_hidden_joints_out():

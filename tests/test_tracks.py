@@ -199,6 +199,66 @@ def test_short_gaps_are_filled_by_lines_long_ones_and_ends_stay_open():
     assert steps(filled) == [{"step": "fill_gaps", "longest_s": 0.2}]
 
 
+def test_a_point_without_a_score_is_present_and_no_threshold_drops_it():
+    confidence = np.array([[np.nan], [0.2], [np.nan]])
+    tracks = make_tracks(line([1, 2, np.nan]), ["a"], 10.0, confidence=confidence)
+    np.testing.assert_array_equal(
+        tracks.confidence[:, 0], np.float32([np.nan, 0.2, 0])
+    )  # the third is missing: 0, as ever
+    dropped = drop_low_confidence(tracks, 0.5)
+    np.testing.assert_array_equal(dropped.position.values[:, 0, 0], np.float32([1, np.nan, np.nan]))
+    np.testing.assert_array_equal(dropped.confidence[:, 0], np.float32([np.nan, 0, 0]))
+
+
+@pytest.mark.parametrize("value", [5, -1, 1.0001, np.inf])
+def test_a_confidence_outside_0_to_1_is_an_error_that_says_where(value):
+    confidence = np.full((4, 10), 0.5)
+    confidence[2, BODY.index("left_wrist")] = value
+    with pytest.raises(UserError, match=rf"frame 2, keypoint 'left_wrist': confidence {value:g} "):
+        make_tracks(tagged(), BODY, 25.0, confidence=confidence)
+    missing = tagged()
+    missing[2, BODY.index("left_wrist")] = (
+        np.nan
+    )  # programs that mark what they did not find, by -1 for instance
+    tracks = make_tracks(missing, BODY, 25.0, confidence=confidence)
+    assert tracks.confidence.sel(keypoint="left_wrist").values.tolist() == [0.5, 0.5, 0, 0.5]
+
+
+def test_a_confidence_just_outside_0_to_1_is_rounding():
+    confidence = np.array([[1.000005], [-1e-9], [np.nextafter(np.float32(1), np.float32(2))]])
+    assert make_tracks(
+        line([1, 2, 3]), ["a"], 10.0, confidence=confidence
+    ).confidence.values.tolist() == [[1], [0], [1]]
+
+
+def test_a_confidence_outside_0_to_1_in_a_csv_is_named_by_row(tmp_path):
+    (tmp_path / "a.csv").write_text(
+        "frame,keypoint,x,y,confidence\n0,nose,1,2,0.5\n1,nose,3,4,95\n"
+    )
+    with pytest.raises(UserError, match=r'a\.csv: row 3, column "confidence": 95 '):
+        read_tracks(tmp_path / "a.csv", fps=25)
+
+
+def test_a_joint_has_the_lowest_of_the_scores_that_its_keypoints_have():
+    confidence = np.ones((4, 10), np.float32)
+    confidence[:, BODY.index("left_shoulder")] = np.nan
+    confidence[:, BODY.index("right_shoulder")] = [0.25, 0.5, np.nan, 0]
+    selected = select(
+        make_tracks(tagged(), BODY, 25.0, confidence=confidence), load_skeleton("upper_body_11")
+    )
+    np.testing.assert_array_equal(
+        selected.confidence.sel(keypoint="neck"), np.float32([0.25, 0.5, np.nan, 0])
+    )
+
+
+def test_an_empty_cell_of_a_csv_is_no_score(tmp_path):
+    path = tmp_path / "a.csv"
+    path.write_text("frame,keypoint,x,y,confidence\n0,nose,1,2,\n1,nose,3,4,0.5\n2,nose,,,\n")
+    np.testing.assert_array_equal(
+        read_tracks(path, fps=25).confidence[:, 0], np.float32([np.nan, 0.5, 0])
+    )
+
+
 def test_low_confidence_becomes_missing_never_shorter():
     tracks = make_tracks(line([1, 2, 3]), ["a"], 10.0, confidence=np.array([[0.9], [0.2], [0.9]]))
     dropped = drop_low_confidence(tracks, 0.5)

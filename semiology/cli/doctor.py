@@ -1,4 +1,4 @@
-"""What is installed, whether it fits together, and what will be used."""
+"""The verb doctor: what is installed, whether it fits together, and what will be used."""
 
 import importlib.util
 import os
@@ -6,31 +6,27 @@ import platform
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-from semiology.weights import known_weights, weights_folder
+from semiology.cli import parser
 
 PACKAGES = (
-    *(
-        "semiology",
-        "torch",
-        "torchvision",
-        "torch-geometric",
-        "lightning",
-        "jsonargparse",
-        "facenet-pytorch",
-        "mediapipe",
-        "numpy",
-    ),
-    *(
-        "scipy",
-        "scikit-learn",
-        "pandas",
-        "xarray",
-        "h5netcdf",
-        "pydantic",
-        "av",
-        "safetensors",
-        "joblib",
-    ),
+    "semiology",
+    "torch",
+    "torchvision",
+    "torch-geometric",
+    "lightning",
+    "jsonargparse",
+    "facenet-pytorch",
+    "mediapipe",
+    "numpy",
+    "scipy",
+    "scikit-learn",
+    "pandas",
+    "xarray",
+    "h5netcdf",
+    "pydantic",
+    "av",
+    "safetensors",
+    "joblib",
 )
 MEDIAPIPE_MODELS = (
     "modules/pose_landmark/pose_landmark_full.tflite",
@@ -38,12 +34,35 @@ MEDIAPIPE_MODELS = (
     "modules/face_landmark/face_landmark_with_attention.tflite",
     "modules/face_detection/face_detection_short_range.tflite",
 )
+INSTRUCTION_SETS = {  # as users know them -> torch.cpu.get_capabilities
+    **{
+        "AVX2": "avx2",
+        "AVX-512": "avx512_f",
+        "AVX-512 bf16": "avx512_bf16",
+        "AMX": "amx_tile",
+        "AMX bf16": "amx_bf16",
+    },
+    **{"NEON": "neon", "Arm bf16": "bf16", "SVE": "sve"},
+}
+
+
+def run_doctor(arguments: list[str]) -> int:
+    """Check the installation: packages, pose backends, weights, and the device in use. Each fault
+    comes with what to do.
+    """
+    parser("doctor", run_doctor).parse_args(arguments)
+    lines, faults = diagnose()
+    print("\n".join(lines))
+    print("\n".join(f"fault: {fault}" for fault in faults) or "all well")
+    return 1 if faults else 0
 
 
 def diagnose() -> tuple[list[str], list[str]]:
-    """Lines that say what is there, and lines that say what is wrong and what to do (empty where
-    all is well).
+    """Lines about the installation, and faults with what to do about each (empty where all is
+    well).
     """
+    from semiology.weights import known_weights, weights_folder
+
     lines = [f"Python {platform.python_version()} on {platform.platform()}, {os.cpu_count()} cores"]
     faults = []
     for package in PACKAGES:
@@ -57,18 +76,18 @@ def diagnose() -> tuple[list[str], list[str]]:
                 )
     lines += [*_torch(faults), *_backends(faults)]
     lines.append(
-        "appearance weights: none shipped; `semiology pretrain expression` makes them, `semiology"
+        "appearance weights: none shipped; `semiology pretrain expression` trains them, `semiology"
         " extract --face_weights FILE` uses them"
     )
     lines.append(
         "snippet weights: none shipped; `semiology weights get r2plus1d_18` fetches published ones,"
-        " `semiology pretrain action` makes them, `semiology extract --snippet_weights FILE` uses"
+        " `semiology pretrain action` trains them, `semiology extract --snippet_weights FILE` uses"
         " them"
     )
     known, folder = known_weights().values(), weights_folder()
-    here = sum((folder / entry.file).is_file() for entry in known)
+    present = sum((folder / entry.file).is_file() for entry in known)
     lines.append(
-        f"published weights: {here} of {len(known)} in {folder}; `semiology weights list` names"
+        f"published weights: {present} of {len(known)} in {folder}; `semiology weights list` lists"
         " them"
     )
     return lines, faults
@@ -83,10 +102,10 @@ def _torch(faults: list[str]) -> list[str]:
             torch.tensor([[0.0, 0.0, 2.0, 2.0], [0.0, 0.0, 2.0, 2.0]]),
             torch.tensor([0.5, 0.9]),
         )
-        kept = torchvision.ops.nms(boxes, scores, 0.5).tolist()
-        if kept != [1]:
+        indices = torchvision.ops.nms(boxes, scores, 0.5).tolist()
+        if indices != [1]:
             faults.append(
-                f"torchvision's nms gave {kept} instead of [1]: install torch and torchvision"
+                f"torchvision's nms gave {indices} instead of [1]: install torch and torchvision"
                 " again, from the same index"
             )
     except (ImportError, RuntimeError, AttributeError) as error:
@@ -103,7 +122,25 @@ def _torch(faults: list[str]) -> list[str]:
         )
     else:
         device = f"CPU, {torch.get_num_threads()} threads"
-    return ["torch and torchvision fit: yes", f"device: {device}"]
+    return [
+        "torch and torchvision fit: yes",
+        f"device: {device}",
+        f"processor: {_instruction_sets()}",
+    ]
+
+
+def _instruction_sets() -> str:
+    """Vector instructions of the processor, and the newest that torch's own kernels use
+    (ATEN_CPU_CAPABILITY can hold torch back).
+    """
+    import torch
+
+    there = torch.cpu.get_capabilities()
+    found = [name for name, flag in INSTRUCTION_SETS.items() if there.get(flag)]
+    return (
+        f"{platform.machine()}, {', '.join(found) or 'no vector instructions known'}; torch uses"
+        f" {torch.backends.cpu.get_cpu_capability()}"
+    )
 
 
 def _backends(faults: list[str]) -> list[str]:

@@ -9,14 +9,13 @@ without an offset cannot be scored.
 One stretch of time in which a sign was there.
 """
 
-import json
 import math
 from dataclasses import dataclass
 from pathlib import Path
 
 from semiology.data.cohort.table import Fault, read_table
 from semiology.errors import UserError
-from semiology.files import write_text
+from semiology.files import read_json, write_json, write_text
 
 
 @dataclass(frozen=True)
@@ -138,7 +137,7 @@ def write_events(path: str | Path, events: list[Event], duration: float | None =
         )
     length = {} if duration is None else {LENGTH: round(duration, 3)}
     write_text(path, "\n".join(lines) + "\n")
-    write_text(path.with_suffix(".json"), json.dumps(COLUMNS | length, indent=1) + "\n")
+    write_json(path.with_suffix(".json"), COLUMNS | length)
 
 
 def read_events(path: str | Path) -> EventTable:
@@ -282,14 +281,12 @@ def _described_length(path: Path) -> float | None:
     sidecar = path.with_suffix(".json")
     if not sidecar.is_file():
         return None
+    what = "the description of a table of events"
+    length = read_json(sidecar, what=what, remedy="write it again or delete it").get(LENGTH)
     try:
-        length = json.loads(sidecar.read_text(encoding="utf-8")).get(LENGTH)
         return None if length is None else float(length)
-    except (ValueError, TypeError, AttributeError) as error:
-        raise UserError(
-            f"{sidecar}: not the description of a table of events ({error}); write it anew or"
-            " delete it"
-        ) from error
+    except (ValueError, TypeError) as error:
+        raise UserError(f"{sidecar}: not {what} ({error}); write it again or delete it") from error
 
 
 def _fault(path: Path, row: int, column: str, what: str) -> str:

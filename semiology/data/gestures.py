@@ -14,7 +14,6 @@ on it.
 """
 
 import hashlib
-import json
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -28,7 +27,7 @@ from tqdm import tqdm
 
 from semiology.data.store import Store, make_key
 from semiology.errors import UserError
-from semiology.files import atomic_path, write_text
+from semiology.files import atomic_path, write_json
 
 COLUMNS = ("Subject", "Seizure", "Discard", "OnsetClonic")
 LEVELS = ["FOS", "TCS"]  # focal onset; focal to bilateral tonic-clonic, the positive one
@@ -357,10 +356,7 @@ def import_gestures(
         store.note(view.clip_id, {}, {STAGE: {"key": key, "depends": depends}})
         files.append(store.file(view.clip_id, STAGE, key).relative_to(out).as_posix())
     _write_tables(views, files, snippet, rate, out)
-    write_text(
-        out / "notes.json",
-        json.dumps([f"Published features, doi {DOI}: {note}" for note in notes], indent=1) + "\n",
-    )
+    write_json(out / "notes.json", [f"Published features, doi {DOI}: {note}" for note in notes])
     return store.folder
 
 
@@ -381,7 +377,7 @@ def _write_tables(
         }
         for view, file in zip(views, files)
     )
-    write_text(out / "clips.json", json.dumps({"seizure_type": SEIZURE_TYPE}, indent=1) + "\n")
+    write_json(out / "clips.json", {"seizure_type": SEIZURE_TYPE})
     for name, table in (("participants.tsv", people), ("clips.tsv", clips)):
         with atomic_path(out / name) as temporary:
             table.to_csv(temporary, sep="\t", index=False)

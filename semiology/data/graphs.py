@@ -17,8 +17,8 @@ def to_graph(tracks: xr.Dataset, skeleton: Skeleton, dimensions: int = 2) -> Dat
 
     Returns:
         Data with `pos` (node, space), zeros where missing; `mask` (node,) True where tracked;
-        `confidence` (node,); `edge_index` (2, edge); `temporal` (edge,) True for edges through
-        time; `frames` and `joints`, the two counts.
+        `confidence` (node,), NaN without a score; `edge_index` (2, edge); `temporal` (edge,) True
+        for edges through time; `frames` and `joints`, the two counts.
     """
     chosen = select(tracks, skeleton)
     position = coordinates(chosen, dimensions)  # (time, joint, space)

@@ -40,7 +40,8 @@ def draw(
             blue the right, green the midline.
         face: (landmark, 2) px, as white dots.
         skeleton: the joints' names and edges.
-        confidence: of the joints, (joint,) 0 to 1: those below 0.5 are drawn hollow.
+        confidence: of the joints, (joint,) 0 to 1: those below 0.5 are drawn hollow, those without
+            a score (NaN) are not.
         marks: (point, 2) px, around each of which a ring is drawn.
         text: lines at the top left.
     """
@@ -52,11 +53,11 @@ def draw(
         for outer, inner in skeleton.edge_index:
             if np.isfinite(body[[outer, inner]]).all():
                 colour = _colour(skeleton.names[outer])
-                if min(sure[outer], sure[inner]) < UNSURE:
+                if (sure[[outer, inner]] < UNSURE).any():
                     colour = (colour[0] // 2, colour[1] // 2, colour[2] // 2)
                 pen.line([*body[outer], *body[inner]], fill=colour, width=max(2, round(radius)))
         for name, joint, certain in zip(skeleton.names, body, sure):
-            _dot(pen, joint, radius * 1.3, _colour(name), certain >= UNSURE)
+            _dot(pen, joint, radius * 1.3, _colour(name), not certain < UNSURE)
     if face is not None and np.isfinite(face).any():
         small = max(
             0.7, float(np.ptp(face[np.isfinite(face).all(axis=1)], axis=0).max()) / 100

@@ -20,7 +20,7 @@ POSITIONS = {"position": "space", "position_3d": "space_3d"}
 
 def select(tracks: xr.Dataset, skeleton: Skeleton) -> xr.Dataset:
     """The joints of a skeleton, by name: each the mean of its keypoints, its confidence the lowest
-    of theirs.
+    of the scores that they have.
 
     Raises:
         UserError: the tracks hold neither a joint's own name nor all keypoints that it is the mean
@@ -43,7 +43,7 @@ def select(tracks: xr.Dataset, skeleton: Skeleton) -> xr.Dataset:
             "keypoint" in values.dims
         ):  # in arrays: xarray would take longer than the networks that read a window
             by_joint = values.transpose(..., "keypoint")
-            join = np.min if name == "confidence" else np.mean
+            join = np.fmin.reduce if name == "confidence" else np.mean
             joints = np.stack(
                 [join(by_joint.values[..., of_joint], axis=-1) for of_joint in columns], axis=-1
             )
@@ -60,8 +60,10 @@ def select(tracks: xr.Dataset, skeleton: Skeleton) -> xr.Dataset:
 def drop_low_confidence(tracks: xr.Dataset, threshold: float) -> xr.Dataset:
     """Positions whose confidence is below the threshold (0 to 1) become NaN; they are never dropped
     from the grid.
+
+    Points without a score (confidence NaN) stay.
     """
-    keep = tracks["confidence"] >= threshold
+    keep = ~(tracks["confidence"] < threshold)
     dropped = tracks.assign(
         {name: tracks[name].where(keep) for name in POSITIONS if name in tracks}
     )

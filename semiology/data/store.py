@@ -43,7 +43,7 @@ from semiology.data.corrections import (
 )
 from semiology.data.tracks import between, netcdf_bytes, read_tracks, save_tracks
 from semiology.errors import UserError
-from semiology.files import atomic_path, content_hash, write_text
+from semiology.files import atomic_path, content_hash, read_json, write_json
 
 
 @contextmanager
@@ -294,8 +294,8 @@ class Store:
         is stored or the file is damaged.
         """
         try:
-            record = json.loads((self.folder / clip_id / "record.json").read_text(encoding="utf-8"))
-        except (FileNotFoundError, NotADirectoryError, ValueError):
+            record = read_json(self.folder / clip_id / "record.json")
+        except UserError:
             record = {}  # a damaged record costs no work: files are found again by their keys
         return {
             "clip_id": clip_id,
@@ -380,7 +380,7 @@ class Store:
         self._write_record(clip_id, record)
 
     def _write_record(self, clip_id: str, record: dict) -> None:
-        write_text(self.folder / clip_id / "record.json", json.dumps(record, indent=1) + "\n")
+        write_json(self.folder / clip_id / "record.json", record)
 
 
 def fingerprint(path: Path, known: Mapping[str, object]) -> dict[str, object]:

@@ -3,12 +3,14 @@
 
     position     (time, space, keypoint)     pixels, x to the right, y down
     position_3d  (time, space_3d, keypoint)  metres, x to the right, y down, z away from the camera
-    confidence   (time, keypoint)            0 to 1
+    confidence   (time, keypoint)            0 to 1, NaN where a point has no score
 
 A file holds `position` or `position_3d` or both. Missing is NaN in the positions and 0 in the
-confidence. `time` is a regular grid in seconds from the start of the clip; where a frame of the
-video is missing, its row is NaN and `source_index` is -1: time is never closed up. Left and right
-are the patient's. What was done to the tracks after tracking is in the attribute `steps`.
+confidence. A finite position whose confidence is NaN is present, without a score: no threshold of
+confidence leaves it out (compare as `~(confidence < threshold)`). `time` is a regular grid in
+seconds from the start of the clip; where a frame of the video is missing, its row is NaN and
+`source_index` is -1: time is never closed up. Left and right are the patient's. What was done to
+the tracks after tracking is in the attribute `steps`.
 """
 
 import json
@@ -53,6 +55,9 @@ DAMAGED = (
     "not a readable netCDF file of tracks; make it again (delete it first where semiology extract"
     " made it)"
 )
+# by which a confidence may lie outside of 0 to 1, as sums of float32 probabilities do; it is cut
+# [our choice]
+ROUNDING = 1e-5
 SCHEMA = 1  # raise when the meaning of a saved file changes: it is part of every key in the store
 
 
@@ -76,7 +81,8 @@ def make_tracks(
         position: (time, keypoint, 2) px, or None where only 3D is known.
         keypoints: names, in the order of the arrays.
         fps: frames per second of the rows, Hz.
-        confidence: (time, keypoint), by default 1 where the position is finite.
+        confidence: (time, keypoint) 0 to 1, NaN where a point has no score; by default 1 where the
+            position is finite. Where the position is missing it becomes 0.
         position_3d: (time, keypoint, 3) metres.
         source_time: (time,) s, the time of the source frame in its video; NaN where missing.
         source_index: (time,) number of the source frame; -1 where missing.
@@ -85,7 +91,8 @@ def make_tracks(
         backend: what tracked.
 
     Raises:
-        UserError: a shape that does not fit, duplicate names, a frame rate that is not positive.
+        UserError: a shape that does not fit, duplicate names, a frame rate that is not positive, a
+            confidence outside of 0 to 1.
     """
     first = position if position is not None else position_3d
     if first is None:
@@ -115,11 +122,17 @@ def make_tracks(
         raise UserError(f"tracks: fps must be positive, got {fps}")
 
     finite = np.isfinite(np.asarray(first, dtype=float)).all(axis=2)
-    confidence = (
-        finite.astype(np.float32)
-        if confidence is None
-        else np.where(finite, confidence, 0).astype(np.float32)
+    confidence = np.asarray(
+        finite if confidence is None else np.where(finite, confidence, 0), dtype=float
     )
+    if (wrong := np.argwhere(beyond_0_to_1(confidence))).size:
+        frame, keypoint = wrong[0]
+        what = (
+            f"frame {frame}, keypoint {keypoints[keypoint]!r}: confidence"
+            f" {confidence[frame, keypoint]:g}"
+        )
+        raise UserError(f"tracks: {what} is outside of 0 to 1; give NaN where there is no score")
+    confidence = np.clip(confidence, 0, 1).astype(np.float32)
     variables: dict[str, tuple[tuple[str, ...], np.ndarray]] = {
         "confidence": (("time", "keypoint"), confidence)
     }
@@ -159,6 +172,13 @@ def make_tracks(
             "software": f"semiology {version('semiology')}",
         },
     )
+
+
+def beyond_0_to_1(confidence: np.ndarray) -> np.ndarray:
+    """Which confidences are neither between 0 and 1, to `ROUNDING`, nor NaN: an array of bool of
+    the same shape.
+    """
+    return (confidence < -ROUNDING) | (confidence > 1 + ROUNDING)
 
 
 def steps(tracks: xr.Dataset) -> list[dict]:
@@ -219,7 +239,7 @@ def read_tracks(path: str | Path, *, fps: float | None = None) -> xr.Dataset:
 
     Raises:
         UserError: no such file, not a netCDF or CSV, columns missing, text among numbers, two rows
-            for one frame and keypoint.
+            for one frame and keypoint, a confidence outside of 0 to 1.
     """
     path = Path(path)
     if not path.is_file():
@@ -348,6 +368,16 @@ def _read_csv(path: Path, fps: float | None) -> xr.Dataset:
                 " number"
             )
         table[column] = converted
+    if (
+        "confidence" in table
+        and (outside := beyond_0_to_1(table["confidence"].to_numpy(float))).any()
+    ):
+        row = int(np.flatnonzero(outside)[0])
+        what = (
+            f"{table['confidence'].iloc[row]:g} is outside of 0 to 1; leave it empty where there is"
+            " no score"
+        )
+        raise UserError(f'{path}: row {row + 2}, column "confidence": {what}')
     if "frame" in table:
         if fps is None:
             raise UserError(
@@ -392,7 +422,7 @@ def _read_csv(path: Path, fps: float | None) -> xr.Dataset:
     confidence = None
     if "confidence" in table:
         confidence = np.zeros((frame.max() + 1, len(keypoints)), np.float32)
-        confidence[frame, place] = table["confidence"].fillna(0)
+        confidence[frame, place] = table["confidence"]  # an empty cell is NaN: no score
     return make_tracks(
         arrays.get("position"),
         keypoints,

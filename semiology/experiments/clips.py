@@ -7,8 +7,8 @@ from functools import lru_cache
 
 import numpy as np
 
+from semiology.evaluation.run.settings import Protocol
 from semiology.evaluation.statistics.permutation import exchange
-from semiology.experiments.protocol import Protocol
 from semiology.models.training.clips import ClipData, ClipSource
 from semiology.models.training.reading import Reading
 
@@ -20,8 +20,8 @@ def open_source(cohort: str, store: str | None, reading: Reading) -> ClipSource:
 
 
 def forget_sources() -> None:
-    """Read the clips again when they are next asked for: the cohort may have been edited since, in
-    a notebook say.
+    """Read the clips again when they are next needed: the cohort may have been edited since, in
+    for example in a notebook.
     """
     open_source.cache_clear()
     clips_digest.cache_clear()
@@ -39,27 +39,16 @@ def begin_run(run: str) -> None:
 
 
 def task_source(protocol: Protocol, task: str, permutation: int | None = None) -> ClipSource:
-    """The task's clips; with a permutation, the participants have exchanged their labels."""
+    """The task's clips; with a permutation, labels are permuted between participants."""
     source = open_source(protocol.cohort, protocol.store, protocol.tasks[task].reading)
     if permutation is None:
         return source
     rng = np.random.default_rng([permutation, zlib.crc32(task.encode())])
-    return with_clips(source, permuted(source.clips, rng))
-
-
-def with_clips(
-    source: ClipSource, clips: list[ClipData], reading: Reading | None = None
-) -> ClipSource:
-    """The same source with other clips in memory, or with the same clips read into other channels."""
-    other = ClipSource(source.cohort, reading or source.reading, source.store)
-    other.__dict__.update(
-        clips=clips, label=source.label
-    )  # fills the cached properties, so that nothing is read again
-    return other
+    return source.with_clips(permuted(source.clips, rng))
 
 
 def permuted(clips: list[ClipData], rng: np.random.Generator) -> list[ClipData]:
-    """The clips after whole participants have exchanged their labels."""
+    """The clips with labels permuted between whole participants."""
     targets = exchange(
         [clip.participant_id for clip in clips], [clip.target for clip in clips], rng
     )

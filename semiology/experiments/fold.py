@@ -1,29 +1,24 @@
-"""One fold: fresh models, data and trainer; everything that is fitted sees training participants
+"""One fold: fresh networks, data and trainer; everything that is fitted sees training participants
 only. Its record is a small JSON file.
-
-The cheap model beside the deep ones: a ridge classifier on each clip's summed-up joints, and its
-permutation null, which costs nothing.
-
-A deep model that is no better than this has learned nothing that needs it. All choices here are
-ours.
 """
 
 import hashlib
 import json
 import time
-from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from semiology.errors import UserError
+from semiology.evaluation.run.predictions import TEST
+from semiology.evaluation.run.records import Record, read_record
+from semiology.evaluation.run.settings import Model, Protocol
 from semiology.evaluation.statistics.calibration import Calibrator
-from semiology.evaluation.statistics.metrics import confusion_table, from_confusion, metric_names
-from semiology.evaluation.statistics.permutation import LosoRidge, exchange
-from semiology.experiments.clips import clips_digest, open_source, task_source, with_clips
-from semiology.experiments.protocol import Model, Protocol
-from semiology.experiments.splits import TEST, Part
+from semiology.experiments.baseline import LINEAR, linear_fold
+from semiology.experiments.clips import clips_digest, open_source, task_source
+from semiology.experiments.splits import Part
 from semiology.experiments.training import (
     Trained,
     TrainingSet,
@@ -33,105 +28,11 @@ from semiology.experiments.training import (
     selected,
     train_models,
 )
-from semiology.files import slug, write_text
-from semiology.models.training.clips import ClipSource, summaries
+from semiology.files import slug, write_json
+from semiology.models.training.clips import ClipSource
 from semiology.models.training.datamodule import ClipDataModule
 from semiology.models.training.reading import Reading
 from semiology.models.training.saved import SavedModel
-
-LINEAR = "linear"  # its column in the table
-EXCHANGES = 1999  # of the participants' labels, for its null: p down to 0.0005
-FROM_SCORES = ("auc", "average_precision", "brier")  # metrics that the labels called do not give
-
-
-def clip_features(source: ClipSource) -> np.ndarray:
-    """(clip, feature): mean, spread and speed of each joint's coordinates (body units); 0 where a
-    joint was never seen.
-    """
-    rows = []
-    for clip in source.clips:
-        found = summaries(
-            clip.joints.reshape(len(clip.joints), -1).astype(float), source.reading.rate
-        )
-        rows.append(np.concatenate([found["mean"], found["spread"], found["speed"]]))
-    return np.nan_to_num(np.stack(rows), nan=0.0)
-
-
-def linear_model(source: ClipSource, only: Sequence[str] | None = None) -> LosoRidge:
-    """The classifier of all folds at once, or of `only` some participants'; its penalty is the
-    number of features, fixed beforehand.
-    """
-    features = clip_features(source)
-    return LosoRidge(
-        features,
-        [clip.participant_id for clip in source.clips],
-        alpha=float(features.shape[1]),
-        only=only,
-    )
-
-
-def linear_fold(
-    source: ClipSource, held_out: Sequence[str]
-) -> tuple[list[dict[str, Any]], dict[str, list[str]]]:
-    """Rows of a fold's predictions as `training.scored` gives them, and the clips that taught:
-    those with any weight in its scores.
-    """
-    clips = source.clips
-    own = [number for number, clip in enumerate(clips) if clip.clip_id in set(held_out)]
-    ridge = linear_model(source, sorted({clips[number].participant_id for number in own}))
-    scores = 2 * _scores(ridge, np.array([clip.target for clip in clips]), len(source.levels))[own]
-    raised = np.exp(
-        scores - scores.max(axis=1, keepdims=True)
-    )  # softmax; of two levels the scores are opposite
-    probabilities = (raised / raised.sum(axis=1, keepdims=True)).round(6)
-    rows = [
-        {
-            "model": LINEAR,
-            "clip_id": clips[number].clip_id,
-            "recording_id": clips[number].recording_id,
-            "truth": clips[number].target,
-            "probabilities": levels.tolist(),
-        }
-        for number, levels in zip(own, probabilities)
-    ]
-    taught = sorted(
-        clips[number].clip_id for number in np.flatnonzero(np.abs(ridge.matrix[own]).sum(axis=0))
-    )
-    return rows, {"weights": taught, "standardisation": taught}
-
-
-def linear_null(source: ClipSource, seed: int = 0) -> dict[str, list[float | None]]:
-    """metric -> its values when participants have exchanged their labels and every fold was trained
-    anew.
-    """
-    ridge, rng = linear_model(source), np.random.default_rng(seed)
-    people, targets = (
-        [clip.participant_id for clip in source.clips],
-        np.array([clip.target for clip in source.clips]),
-    )
-    exchanged = np.stack([exchange(people, targets, rng) for _ in range(EXCHANGES)])
-    levels = len(source.levels)
-    named = [_scores(ridge, given, levels).argmax(axis=1) for given in exchanged]
-    tables = np.stack(
-        [confusion_table(given, predicted, levels) for given, predicted in zip(exchanged, named)]
-    )
-    null = {
-        name: from_confusion(name, tables)
-        for name in metric_names(levels)
-        if name not in FROM_SCORES
-    }
-    if levels == 2:
-        null["auc"] = ridge.metric("auc", exchanged)
-    return {
-        name: [float(value) if np.isfinite(value) else None for value in values]
-        for name, values in null.items()
-    }
-
-
-def _scores(ridge: LosoRidge, targets: np.ndarray, levels: int) -> np.ndarray:
-    """(clip, level) out-of-fold scores, each level against the others."""
-    return ridge.scores((targets == np.arange(levels)[:, None]).astype(float)).T
-
 
 SCHEMA = 3  # raise when the same config would give other predictions
 SINCE = {
@@ -206,29 +107,26 @@ class Fold:
 
     def training(self, protocol: Protocol) -> TrainingSet:
         source = task_source(protocol, self.task, self.permutation)
-        taking_part = with_clips(
-            source, [clip for clip in source.clips if clip.clip_id not in self.part.unused]
+        taking_part = source.with_clips(
+            clip for clip in source.clips if clip.clip_id not in self.part.unused
         )
         return TrainingSet(taking_part, self.seed, self.part.held_out, self.part.name)
 
 
-def run_folds(protocol: Protocol, task: str, folds: Sequence[Fold], run: Path) -> None:
-    """Train every model of a task without each fold's clips, score these, and write the folds'
-    records.
+def run_fold(protocol: Protocol, fold: Fold, run: Path) -> None:
+    """Train every model of a task without the fold's clips, score these, and write the fold's
+    record.
 
     Args:
         protocol: of the run.
-        task: its name there.
-        folds: of this task; `protocol.together` of them are trained at once.
+        fold: which.
         run: folder of the run.
     """
     began = time.monotonic()
-    sets = [fold.training(protocol) for fold in folds]
-    trained = train_models(protocol, task, sets)
-    inner = inner_rows(protocol, task, sets)
-    share = (time.monotonic() - began) / len(folds)
-    for fold, training, models, rows in zip(folds, sets, trained, inner):
-        write_record(protocol, fold, training, models, rows, run, share)
+    training = fold.training(protocol)
+    trained = train_models(protocol, fold.task, training)
+    inner = inner_rows(protocol, fold.task, training)
+    write_record(protocol, fold, training, trained, inner, run, time.monotonic() - began)
 
 
 def write_record(
@@ -250,7 +148,7 @@ def write_record(
         trained: these.
         inner: out-of-fold rows of its training clips.
         run: folder of the run.
-        seconds: that training took; a share, where several folds were trained at once.
+        seconds: that training took.
     """
     task, part, key = (
         fold.task,
@@ -259,7 +157,7 @@ def write_record(
     )
     fitted, chosen = calibrators(protocol, task, inner), selected(protocol, task, inner)
     rows = with_calibration(scored(trained), fitted)
-    if baseline := protocol.has_baseline(part) and fold.permutation is None:
+    if baseline := protocol.has_baseline(part.name) and fold.permutation is None:
         linear_rows, taught = linear_fold(training.source, part.held_out)
         rows += linear_rows
     for name, model in chosen.items():
@@ -302,7 +200,7 @@ def write_record(
         "predictions": rows,
         "seconds": round(seconds, 2),
     }
-    write_text(fold.path(run), json.dumps(record))
+    write_json(fold.path(run), record, indent=None)
 
 
 def with_calibration(
@@ -349,9 +247,8 @@ def train_final(protocol: Protocol, task: str, folder: Path) -> None:
     measured on them.
     """
     seed = protocol.seeds[0]
-    [trained] = train_models(
-        protocol, task, [TrainingSet(task_source(protocol, task), seed, (), "everybody")]
-    )
+    everybody = TrainingSet(task_source(protocol, task), seed, (), "everybody")
+    trained = train_models(protocol, task, everybody)
     for name in trained:
         save(
             protocol,
@@ -394,21 +291,17 @@ def save(
     ).save(folder)
 
 
-def read_record(path: Path, key: str, source: ClipSource) -> dict[str, Any] | None:
+def finished_record(path: Path, key: str, source: ClipSource) -> Record | None:
     """The record of a fold if it is there, made with this key and from these names; else None, and
     the fold is to be trained.
 
-    The names of levels and recordings change nothing in a model, but stand in the record.
+    The names of classes and recordings change nothing in a model, but stand in the record.
     """
     try:
-        record = json.loads(path.read_text(encoding="utf-8"))
-        names = (
-            record["levels"],
-            {row["clip_id"]: row["recording_id"] for row in record["predictions"]},
-        )
-    except (OSError, ValueError, KeyError, TypeError):
+        record = read_record(path)
+        rows = {row["clip_id"]: row["recording_id"] for row in record["predictions"]}
+        names = (record["levels"], rows)
+    except (UserError, KeyError, TypeError):
         return None
-    recordings = {
-        clip.clip_id: clip.recording_id for clip in source.clips if clip.clip_id in names[1]
-    }
+    recordings = {clip.clip_id: clip.recording_id for clip in source.clips if clip.clip_id in rows}
     return record if record.get("key") == key and names == (source.levels, recordings) else None

@@ -16,11 +16,11 @@ from semiology.errors import UserError
 from semiology.evaluation.audit import audit, verdict, write_sources
 from semiology.evaluation.report import write_report
 from semiology.evaluation.report.model_card import write_cards
+from semiology.evaluation.run.settings import Protocol
 from semiology.experiments.clips import begin_run, task_source
-from semiology.experiments.fold import Fold, fold_key, read_record, run_folds, train_final
-from semiology.experiments.protocol import Protocol
+from semiology.experiments.fold import Fold, finished_record, fold_key, run_fold, train_final
 from semiology.experiments.run_files import predictions_table, write_beside
-from semiology.experiments.training import check_parts, deal_parts
+from semiology.experiments.training import check_parts, task_parts
 from semiology.files import atomic_path, slug
 from semiology.models.training.saved import is_saved
 from semiology.parallel import work
@@ -28,7 +28,9 @@ from semiology.parallel import work
 
 @dataclass
 class LosoResult:
-    """Where the run is, what its audit says, and what could not be done: task -> why."""
+    """A run's folder and report, the verdict of its audit, and the tasks that were refused or that
+    failed: task -> why.
+    """
 
     run: Path
     report: Path | None = None
@@ -41,15 +43,16 @@ def run_loso(protocol: Protocol) -> LosoResult:
     """Run a protocol, or what is left of it: folds whose record is there, made from the same data
     and settings, are not trained again.
 
-    Writes into `protocol.out`: folds/ (a record each), kept/ (their models, if asked for), models/
-    (trained on everybody, for prediction), predictions.csv, what lies beside it (see beside.py),
+    Writes into `protocol.out`: folds/ (a record each), kept/ (their models, with `keep`), models/
+    (trained on all participants, for prediction), predictions.csv, what lies beside it (see
+    `write_beside`),
     sources.json and audit.json, metrics.json, report.html.
 
     Where `cohort` is the public feature set of GESTURES as it was unpacked, a cohort and its store
     are made of it in RUN/cohort first.
 
-    A task that cannot be evaluated (fewer than two levels among training participants, say) is
-    refused and the others go on.
+    A task that cannot be evaluated (with fewer than two classes among training participants, for
+    example) is refused and the others go on.
 
     Raises:
         UserError: the cohort or the store cannot be read, or no task at all can be evaluated.
@@ -114,13 +117,13 @@ def imported(protocol: Protocol) -> Protocol:
     folder = Path(protocol.cohort)
     if (folder / "clips.tsv").exists() or not (folder / "seizures.csv").is_file():
         return protocol
-    asked = {(task.reading.window, task.reading.rate) for task in protocol.tasks.values()}
-    if len(asked) > 1:
+    grids = {(task.reading.window, task.reading.rate) for task in protocol.tasks.values()}
+    if len(grids) > 1:
         raise UserError(
             f"{folder}: the public features have one length of snippets and one rate; set window"
             " and rate alike in all tasks"
         )
-    window, rate = asked.pop()
+    window, rate = grids.pop()
     made = Path(protocol.out) / "cohort"
     return replace(
         protocol, cohort=str(made), store=str(import_gestures(folder, made, window, round(rate)))
@@ -128,9 +131,7 @@ def imported(protocol: Protocol) -> Protocol:
 
 
 def _forget_others(protocol: Protocol, tasks: list[str], folds: list[Fold], run: Path) -> None:
-    """Take away the models that this protocol does not make: a reader of the folder would take them
-    for its own.
-    """
+    """Delete the models that this protocol does not make, left by an earlier one."""
     wanted = {fold.kept(run) for fold in folds}
     for task in tasks:
         names, key = (
@@ -147,16 +148,16 @@ def _forget_others(protocol: Protocol, tasks: list[str], folds: list[Fold], run:
 
 
 def _folds(protocol: Protocol, tasks: list[str]) -> tuple[list[Fold], dict[str, str]]:
-    """All folds; and for each task whose permutations cannot all be trained, as somewhere one level
-    alone is left, how many.
+    """All folds; and task -> how many of its permutations cannot be trained, as in some fold all
+    training clips have one class.
     """
     folds, untrainable = [], {}
     for task in tasks:
         for seed in protocol.seeds:
-            folds += [Fold(task, seed, part) for part in deal_parts(protocol, task, seed)]
+            folds += [Fold(task, seed, part) for part in task_parts(protocol, task, seed)]
         skipped = 0
         for permutation in range(protocol.permutations):
-            parts = deal_parts(protocol, task, protocol.seeds[0], permutation)
+            parts = task_parts(protocol, task, protocol.seeds[0], permutation)
             try:
                 check_parts(protocol, task, protocol.seeds[0], parts, permutation)
             except UserError:
@@ -166,13 +167,13 @@ def _folds(protocol: Protocol, tasks: list[str]) -> tuple[list[Fold], dict[str, 
         if skipped:
             untrainable[task] = (
                 f"{skipped} of {protocol.permutations} permutations left out: in some fold all"
-                " training clips had one level"
+                " training clips had one class"
             )
     return folds, untrainable
 
 
 def _record(protocol: Protocol, fold: Fold, run: Path, key: str) -> dict[str, Any]:
-    record = read_record(fold.path(run), key, task_source(protocol, fold.task))
+    record = finished_record(fold.path(run), key, task_source(protocol, fold.task))
     if record is None:
         raise UserError(
             f"{fold.path(run)}: the fold's record is not there any more; run the same command again"
@@ -181,7 +182,7 @@ def _record(protocol: Protocol, fold: Fold, run: Path, key: str) -> dict[str, An
 
 
 def _is_done(protocol: Protocol, fold: Fold, run: Path, key: str) -> bool:
-    if read_record(fold.path(run), key, task_source(protocol, fold.task)) is None:
+    if finished_record(fold.path(run), key, task_source(protocol, fold.task)) is None:
         return False
     kept = fold.kept(run)
     return kept is None or not protocol.keep or is_saved(kept, protocol.models_of(fold.task), key)
@@ -190,7 +191,7 @@ def _is_done(protocol: Protocol, fold: Fold, run: Path, key: str) -> bool:
 def _check_task(protocol: Protocol, task: str) -> None:
     """Build every fold's split of every seed, inner folds too, before anything is trained."""
     for seed in protocol.seeds:
-        check_parts(protocol, task, seed, deal_parts(protocol, task, seed))
+        check_parts(protocol, task, seed, task_parts(protocol, task, seed))
     for model in protocol.models_of(task).values():
         model.network(task_source(protocol, task).shape)
 
@@ -198,9 +199,7 @@ def _check_task(protocol: Protocol, task: str) -> None:
 def _work(
     protocol: Protocol, run: Path, todo: list[Fold], result: LosoResult, done: int, word: str
 ) -> None:
-    """Train folds, then the final models; a bundle of folds that fails marks its task and the
-    others go on.
-    """
+    """Train folds, then the final models; a fold that fails marks its task and the others go on."""
     final = [
         task
         for task in protocol.tasks
@@ -208,46 +207,26 @@ def _work(
         and task not in result.refused
         and not _final_is_there(protocol, task, run)
     ]
-    bundles = _bundles(protocol, todo)
-    asked = [*((bundle[0].task, len(bundle)) for bundle in bundles), *((task, 1) for task in final)]
-    calls = [
-        joblib.delayed(_try)(word, run_folds, len(bundle), protocol, bundle[0].task, bundle, run)
-        for bundle in bundles
-    ]
+    tasks = [*(fold.task for fold in todo), *final]
+    calls = [joblib.delayed(_try)(word, fold.task, run_fold, protocol, fold, run) for fold in todo]
     calls += [
-        joblib.delayed(_try)(word, train_final, 1, protocol, task, run / "models" / slug(task))
+        joblib.delayed(_try)(word, task, train_final, protocol, task, run / "models" / slug(task))
         for task in final
     ]
-    with tqdm(total=len(todo) + len(final) + done, initial=done, desc="folds", unit="fold") as bar:
-        for task, count, why in work(
-            calls, protocol, lost=lambda number, why: (*asked[number], why)
-        ):
+    with tqdm(total=len(tasks) + done, initial=done, desc="folds", unit="fold") as bar:
+        for task, why in work(calls, protocol, lost=lambda number, why: (tasks[number], why)):
             if why:
                 result.failed[task] = why
-            bar.update(count)
+            bar.update()
 
 
-def _bundles(protocol: Protocol, todo: list[Fold]) -> list[list[Fold]]:
-    """Folds that are trained at once: of one task, at most `protocol.together`, in bundles of the
-    same size but for one.
-    """
-    bundles = []
-    for task in dict.fromkeys(fold.task for fold in todo):
-        folds = [fold for fold in todo if fold.task == task]
-        count = -(-len(folds) // protocol.together)
-        bundles += [folds[number::count] for number in range(count)]
-    return bundles
-
-
-def _try(
-    word: str, function: Any, count: int, protocol: Protocol, task: str, *arguments: Any
-) -> tuple[str, int, str | None]:
+def _try(word: str, task: str, function: Any, *arguments: Any) -> tuple[str, str | None]:
     begin_run(word)
     try:
-        function(protocol, task, *arguments)
+        function(*arguments)
     except UserError as error:
-        return task, count, str(error)
-    return task, count, None
+        return task, str(error)
+    return task, None
 
 
 def _final_is_there(protocol: Protocol, task: str, run: Path) -> bool:

@@ -1,7 +1,5 @@
-"""What lies beside predictions.csv and is read by the report: who took part, what chance gives,
-which graphs were learned.
-
-From the records of folds to tables: predictions.csv, late fusion, the null distribution.
+"""From the records of a run's folds to its files: predictions.csv with late fusion, and beside it
+the participants, the null distribution and the learned graphs, which the report reads.
 """
 
 import json
@@ -15,19 +13,17 @@ import pandas as pd
 import yaml
 
 from semiology.errors import UserError
-from semiology.evaluation.run.files import read_json
-from semiology.evaluation.run.predictions import COLUMNS, OPTIONAL
+from semiology.evaluation.run.files import run_json
+from semiology.evaluation.run.predictions import COLUMNS, OPTIONAL, TEST, TEST_SET
+from semiology.evaluation.run.settings import Fusion, Protocol
 from semiology.evaluation.statistics.results import values
-from semiology.experiments.clips import open_source, with_clips
-from semiology.experiments.fold import LINEAR, linear_null
-from semiology.experiments.protocol import Fusion, Protocol
-from semiology.experiments.splits import TEST
+from semiology.experiments.baseline import LINEAR, linear_null
+from semiology.experiments.clips import open_source
 from semiology.experiments.training import calibrators
-from semiology.files import atomic_path, slug, write_text
+from semiology.files import atomic_path, read_json, slug, write_json, write_text
 from semiology.models.networks import AGCN
 from semiology.models.training.saved import load_model, note
 
-TEST_SET = " in the unseen test set"
 STREAMS = {"body": "pose", "face": "face", "frame": "snippets"}  # what is read -> as tables call it
 
 
@@ -95,7 +91,7 @@ def fuse(table: pd.DataFrame, fusion: Fusion, suffix: str = "") -> pd.DataFrame:
             )
         )
     if len({label for part in parts for label in part["label"].unique()}) > 1:
-        raise UserError(f"fusion {fusion.task!r}: its members speak of different labels")
+        raise UserError(f"fusion {fusion.task!r}: its members predict different labels")
     common = [index for index in parts[0].index if all(index in part.index for part in parts)]
     fused = parts[0].loc[common].copy()
     means = [
@@ -113,9 +109,7 @@ def fuse(table: pd.DataFrame, fusion: Fusion, suffix: str = "") -> pd.DataFrame:
 
 
 def null_distribution(protocol: Protocol, records: Sequence[dict[str, Any]]) -> dict[str, Any]:
-    """task -> model -> metric -> its value in each permuted run: what this pipeline gives when
-    labels mean nothing.
-    """
+    """task -> model -> metric -> its value in each run with permuted labels."""
     null: dict[str, Any] = {}
     for permutation in range(protocol.permutations):
         these = [record for record in records if record["permutation"] == permutation]
@@ -123,7 +117,7 @@ def null_distribution(protocol: Protocol, records: Sequence[dict[str, Any]]) -> 
             continue
         table = predictions_table(protocol, these)
         table["scores"] = table["scores"].map(json.loads)
-        table[["calibrated", "plausible"]] = None  # chance is that of the scores
+        table[["calibrated", "plausible"]] = None  # the null distribution is that of the scores
         for task, models in values(table).items():
             for model, metrics in models.items():
                 for metric, value in metrics.items():
@@ -150,15 +144,15 @@ def write_beside(
         missing: task -> what of it is not there, and why.
         run: the folder.
     """
-    _write_json(run / "notes.json", _notes(protocol, tasks, missing))
-    _write_json(run / "cohort.json", _cohort(protocol, tasks))
-    _write_json(run / "not_assessable.json", _not_assessable(protocol, tasks))
+    write_json(run / "notes.json", _notes(protocol, tasks, missing))
+    write_json(run / "cohort.json", _cohort(protocol, tasks))
+    write_json(run / "not_assessable.json", _not_assessable(protocol, tasks))
     write_text(
         run / "config.yaml",
         yaml.safe_dump(_plain(asdict(protocol)), sort_keys=False, allow_unicode=True),
     )
     if null := _null(protocol, tasks, records):
-        _write_json(run / "null.json", null)
+        write_json(run / "null.json", null)
     else:
         (run / "null.json").unlink(missing_ok=True)  # of an earlier protocol
     for drawn in (run / "adjacency").glob("*.npz"):  # of an earlier protocol, too
@@ -172,8 +166,8 @@ def write_beside(
 
 
 def _null(protocol: Protocol, tasks: list[str], records: list[dict[str, Any]]) -> dict[str, Any]:
-    """task -> model -> metric -> its values under exchanged labels: of the linear model always
-    often.
+    """task -> model -> metric -> its values under permuted labels; of the linear baseline
+    `PERMUTATIONS` of them.
     """
     null = null_distribution(
         protocol, [record for record in records if record["permutation"] is not None]
@@ -182,8 +176,8 @@ def _null(protocol: Protocol, tasks: list[str], records: list[dict[str, Any]]) -
         for task in tasks:
             source = open_source(protocol.cohort, protocol.store, protocol.tasks[task].reading)
             test = set(protocol.split_of(task).test or ())
-            development = with_clips(
-                source, [clip for clip in source.clips if clip.participant_id not in test]
+            development = source.with_clips(
+                clip for clip in source.clips if clip.participant_id not in test
             )
             null.setdefault(task, {})[LINEAR] = linear_null(development)
     return null
@@ -192,9 +186,7 @@ def _null(protocol: Protocol, tasks: list[str], records: list[dict[str, Any]]) -
 def _calibrate_final(
     protocol: Protocol, task: str, records: list[dict[str, Any]], run: Path
 ) -> None:
-    """Calibrate the models trained on everybody by what the folds' models said of participants they
-    had not seen.
-    """
+    """Calibrate the models trained on all participants on the folds' out-of-fold predictions."""
     own = [
         record
         for record in records
@@ -206,7 +198,9 @@ def _calibrate_final(
 
 
 def _write_adjacency(protocol: Protocol, task: str, run: Path) -> None:
-    """The graphs that the final models learned, with the mean pose to draw them on, for the report."""
+    """The graphs that the final models learned, with the mean pose to draw them on, for the
+    report.
+    """
     source = open_source(protocol.cohort, protocol.store, protocol.tasks[task].reading)
     if source.reading.part == "frame":
         return
@@ -233,15 +227,11 @@ def _notes(protocol: Protocol, tasks: list[str], missing: Mapping[str, str]) -> 
     notes = []
     description = Path(protocol.cohort) / "dataset_description.json"  # BIDS
     if description.exists():
-        try:
-            said = json.loads(description.read_text(encoding="utf-8")).get("Acknowledgements", "")
-        except (ValueError, AttributeError) as error:
-            raise UserError(
-                f"{description}: not a JSON object ({error}); correct it or take it away"
-            ) from error
-        notes += [said] if str(said).lower().startswith("synthetic") else []
+        described = read_json(description, remedy="correct it or take it away")
+        thanks = described.get("Acknowledgements", "")
+        notes += [thanks] if str(thanks).lower().startswith("synthetic") else []
     notes += [
-        str(note) for note in read_json(Path(protocol.cohort) / "notes.json", "cohort import", list)
+        str(note) for note in run_json(Path(protocol.cohort) / "notes.json", "cohort import", list)
     ]  # of features brought along
     for task in tasks:
         source = open_source(protocol.cohort, protocol.store, protocol.tasks[task].reading)
@@ -287,10 +277,6 @@ def _cohort(protocol: Protocol, tasks: list[str]) -> dict[str, Any]:
             **{f"clips {level}": int(count) for level, count in zip(source.levels, counts)},
         }
     return table
-
-
-def _write_json(path: Path, content: Any) -> None:
-    write_text(path, json.dumps(content, indent=1) + "\n")
 
 
 def _plain(value: Any) -> Any:

@@ -1,45 +1,18 @@
-"""Who is held out together: the folds of a protocol."""
+"""How clips are split into folds: which are held out together."""
 
 import re
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 from sklearn.model_selection import StratifiedGroupKFold
 
 from semiology.data.cohort import Cohort
 from semiology.errors import UserError
+from semiology.evaluation.run.predictions import TEST
+from semiology.evaluation.run.settings import Split
 from semiology.models.training.clips import ClipData
-
-TEST = "test"  # name of the fold that holds the unseen test set
-
-
-@dataclass(frozen=True)
-class Split:
-    """How clips are dealt to folds; each question has its own.
-
-    Attributes:
-        by: "participant" leaves one participant out at a time [P: Hou et al. 2022]: what will
-            happen with somebody new? "grouped" deals whole participants to `folds` folds, levels
-            spread evenly: the same question, cheaper. "centre" leaves one value of `column` out at
-            a time: what will happen in another hospital? "recording" deals whole recordings, not
-            participants [P: AVSS 2021; GESTURES], so that a participant may be on both sides: what
-            will happen with another seizure of somebody known? Its scores do not hold for new
-            patients, and the audit says so.
-        folds: number of folds where they are dealt; each seed deals anew.
-        column: of clips.tsv or participants.tsv, for "centre".
-        test: participants of an unseen test set, kept out of every fold and scored once, by models
-            trained on all others [P: the myasthenia study's 50 + 50 and 20 + 19]. Those of them who
-            are not scored for a task, or in whom nothing was found, are passed over there, if
-            others are left.
-    """
-
-    by: Literal["participant", "grouped", "centre", "recording"] = "participant"
-    folds: int = 10
-    column: str = "centre"
-    test: list[str] | None = None
 
 
 @dataclass(frozen=True)
@@ -57,12 +30,12 @@ class Part:
     unused: tuple[str, ...] = ()
 
 
-def deal(split: Split, clips: Sequence[ClipData], cohort: str, seed: int) -> list[Part]:
+def split_clips(split: Split, clips: Sequence[ClipData], cohort: str, seed: int) -> list[Part]:
     """The folds of these clips, test set last.
 
     Raises:
-        UserError: fewer than three participants (or two groups) to deal, more folds than groups, a
-            participant in the test set whom the cohort does not know, nobody left in it, no such
+        UserError: fewer than three participants (or two groups) to split, more folds than groups, a
+            participant in the test set whom the cohort does not know, no one left in it, no such
             column, or a participant with two values in it.
     """
     test = set(split.test or ())
@@ -81,7 +54,8 @@ def deal(split: Split, clips: Sequence[ClipData], cohort: str, seed: int) -> lis
             " out needs three or more"
         )
     parts = [
-        Part(name, held_out, unused) for name, held_out in _dealt(split, rest, cohort, seed).items()
+        Part(name, held_out, unused)
+        for name, held_out in _held_out(split, rest, cohort, seed).items()
     ]
     if TEST in {part.name for part in parts}:
         raise UserError(
@@ -91,7 +65,7 @@ def deal(split: Split, clips: Sequence[ClipData], cohort: str, seed: int) -> lis
     return [*parts, Part(TEST, unused)] if test else parts
 
 
-def _dealt(
+def _held_out(
     split: Split, clips: list[ClipData], cohort: str, seed: int
 ) -> dict[str, tuple[str, ...]]:
     if split.by == "participant":
@@ -99,19 +73,19 @@ def _dealt(
     if split.by == "centre":
         return _by_name(clips, _column(clips, cohort, split.column))
     groups = [clip.participant_id if split.by == "grouped" else clip.recording_id for clip in clips]
-    return deal_groups(clips, groups, split.folds, seed)
+    return split_groups(clips, groups, split.folds, seed)
 
 
-def deal_groups(
+def split_groups(
     clips: Sequence[ClipData], groups: Sequence[str], folds: int, seed: int
 ) -> dict[str, tuple[str, ...]]:
-    """Whole groups dealt to numbered folds, levels spread evenly (scikit-learn's
+    """Whole groups split into numbered folds, classes spread evenly (scikit-learn's
     StratifiedGroupKFold) where there are enough.
     """
     if not 2 <= folds <= len(set(groups)):
         raise UserError(
-            f"folds: {folds} asked for, but there are {len(set(groups))} participants or recordings"
-            " to deal; ask for 2 or more"
+            f"folds: {folds}, but there are {len(set(groups))} participants or recordings to split;"
+            " give 2 or more"
         )
     splitter = StratifiedGroupKFold(folds, shuffle=True, random_state=seed)
     targets = [clip.target for clip in clips]
@@ -124,8 +98,8 @@ def deal_groups(
             "ignore", message="The least populated class"
         )  # a rare level is in some folds only
         parts = list(splitter.split(np.zeros(len(clips)), targets, groups))
-    dealt = [tuple(clips[number].clip_id for number in held) for _, held in parts]
-    return {f"{number:02d}": held for number, held in enumerate(dealt, 1) if held}
+    folds_ids = [tuple(clips[number].clip_id for number in held) for _, held in parts]
+    return {f"{number:02d}": held for number, held in enumerate(folds_ids, 1) if held}
 
 
 def _by_name(clips: list[ClipData], names: list[str]) -> dict[str, tuple[str, ...]]:

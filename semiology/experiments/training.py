@@ -3,28 +3,27 @@ folds.
 """
 
 import zlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
+from semiology.evaluation.run.settings import Model, Protocol
 from semiology.evaluation.statistics.calibration import Calibrator, fit_calibrator
-from semiology.experiments.clips import task_source, with_clips
-from semiology.experiments.protocol import Model, Protocol
-from semiology.experiments.splits import Part, deal, deal_groups
-from semiology.models.training.batched_folds import fit_together
+from semiology.experiments.clips import task_source
+from semiology.experiments.splits import Part, split_clips, split_groups
 from semiology.models.training.clips import ClipSource
 from semiology.models.training.datamodule import ClipDataModule
-from semiology.models.training.modules import StreamModule
-from semiology.models.training.trainer import score
+from semiology.models.training.modules import DistillationModule, StreamModule
+from semiology.models.training.trainer import fit, score
 
 Trained = dict[str, tuple[StreamModule, ClipDataModule]]
 
 
 @dataclass(frozen=True)
 class TrainingSet:
-    """On what the models of one fold, or inner fold, are trained: all clips of `source` but those
+    """What the models of one fold, or inner fold, are trained on: all clips of `source` but those
     held out.
 
     Attributes:
@@ -41,23 +40,23 @@ class TrainingSet:
 
     def inner(self, protocol: Protocol) -> dict[str, "TrainingSet"]:
         """Inner fold -> its set: some of this set's own training participants are held out."""
-        training = with_clips(
-            self.source, [clip for clip in self.source.clips if clip.clip_id not in self.held_out]
+        training = self.source.with_clips(
+            clip for clip in self.source.clips if clip.clip_id not in self.held_out
         )
-        dealt = inner_folds(protocol, training, self.seed)
+        inner = inner_folds(protocol, training, self.seed)
         return {
             fold: TrainingSet(training, self.seed, held_out, f"{self.name}/{fold}")
-            for fold, held_out in dealt.items()
+            for fold, held_out in inner.items()
         }
 
 
-def deal_parts(
+def task_parts(
     protocol: Protocol, task: str, seed: int, permutation: int | None = None
 ) -> list[Part]:
-    """The folds of a task; of permuted labels they are dealt by these, as levels are spread evenly
-    over folds.
+    """The folds of a task. Under permuted labels the folds are split by these labels, as classes
+    are spread evenly over folds.
     """
-    return deal(
+    return split_clips(
         protocol.split_of(task),
         task_source(protocol, task, permutation).clips,
         protocol.cohort,
@@ -71,16 +70,14 @@ def check_parts(
     """Build the split of every fold, and of every inner fold, without training anything.
 
     Raises:
-        UserError: somewhere the training clips have one level only.
+        UserError: the training clips of some fold have one class only.
     """
     source = task_source(protocol, task, permutation)
     for part in parts:
         aside = {*part.held_out, *part.unused}
         ClipDataModule(source, None, protocol.validation, seed=seed, held_out_clips=sorted(aside))
         if protocol.inner_models(task):
-            training = with_clips(
-                source, [clip for clip in source.clips if clip.clip_id not in aside]
-            )
+            training = source.with_clips(clip for clip in source.clips if clip.clip_id not in aside)
             for held_out in inner_folds(protocol, training, seed).values():
                 ClipDataModule(
                     training, None, protocol.validation, seed=seed, held_out_clips=list(held_out)
@@ -88,45 +85,43 @@ def check_parts(
 
 
 def inner_folds(protocol: Protocol, training: ClipSource, seed: int) -> dict[str, tuple[str, ...]]:
-    """Whole training participants dealt to inner folds."""
+    """Whole training participants split into inner folds: fold -> held-out clip_ids."""
     people = [clip.participant_id for clip in training.clips]
-    return deal_groups(
+    return split_groups(
         training.clips, people, min(protocol.calibration.folds, len(set(people))), seed
     )
 
 
 def train_models(
-    protocol: Protocol, task: str, sets: Sequence[TrainingSet], only: Iterable[str] | None = None
-) -> list[Trained]:
-    """Train the task's models, teachers first, on each of these sets; at most `protocol.together`
-    sets at once.
+    protocol: Protocol, task: str, training: TrainingSet, only: Iterable[str] | None = None
+) -> Trained:
+    """Train the task's models on this set, teachers first.
 
-    In a set the same participants train, and the same stop early, for all models. `only` trains
-    some models and their teachers.
+    The same participants train, and the same stop early, for all models. `only` trains some models
+    and their teachers.
     """
-    trained: list[Trained] = []
-    for first in range(0, len(sets), protocol.together):
-        bundle = sets[first : first + protocol.together]
-        of_bundle: list[Trained] = [{} for _ in bundle]
-        for name, model in protocol.models_of(task, only).items():
-            datas = [_data(protocol, model, each) for each in bundle]
-            modules = [
-                model.module(done[model.teacher][0] if model.teacher else None)
-                for done in of_bundle
-            ]
-            numbers = [
-                zlib.crc32(f"{each.seed}/{name}/{each.name}".encode()) % 2**31 for each in bundle
-            ]
-            for done, module, data in zip(
-                of_bundle, fit_together(modules, datas, model.schedule, numbers), datas
-            ):
-                done[name] = module, data
-        trained += of_bundle
+    trained: Trained = {}
+    for name, model in protocol.models_of(task, only).items():
+        data = _data(protocol, model, training)
+        module = untrained(model, trained[model.teacher][0] if model.teacher else None)
+        seed = zlib.crc32(f"{training.seed}/{name}/{training.name}".encode()) % 2**31
+        trained[name] = fit(module, data, model.schedule, seed), data
     return trained
 
 
+def untrained(model: Model, teacher: StreamModule | None = None) -> StreamModule:
+    """A fresh module for a model, with its teacher if it has one."""
+    common = (model.learning_rate, model.weight_decay, model.balance, model.label_smoothing)
+    if teacher is None:
+        return StreamModule(model.network, *common)
+    how = model.distillation
+    weights = (how.temperature, how.label_weight, how.teacher_weight, how.feature_weight)
+    return DistillationModule(model.network, teacher.network, *weights, *common)
+
+
 def _data(protocol: Protocol, model: Model, training: TrainingSet) -> ClipDataModule:
-    own = with_clips(training.source, training.source.clips, model.read(training.source.reading))
+    source = training.source
+    own = source.with_clips(source.clips, model.read(source.reading))
     windows = (protocol.validation, protocol.batch_size, protocol.repeats, protocol.augmentation)
     return ClipDataModule(own, None, *windows, training.seed, list(training.held_out))
 
@@ -151,25 +146,15 @@ def scored(trained: Trained, only: Iterable[str] | None = None) -> list[dict[str
     return rows
 
 
-def inner_rows(
-    protocol: Protocol, task: str, sets: Sequence[TrainingSet]
-) -> list[list[dict[str, Any]]]:
-    """Out-of-fold probabilities of each set's training clips. Empty where the protocol fits nothing
-    on them.
+def inner_rows(protocol: Protocol, task: str, training: TrainingSet) -> list[dict[str, Any]]:
+    """Out-of-fold probabilities of the set's training clips, from its inner folds. Empty where the
+    protocol fits nothing on them.
     """
     only = protocol.inner_models(task)
-    if not only:
-        return [[] for _ in sets]
-    inner = [
-        (number, fold, each)
-        for number, outer in enumerate(sets)
-        for fold, each in outer.inner(protocol).items()
-    ]
-    rows: list[list[dict[str, Any]]] = [[] for _ in sets]
-    for (number, fold, _), trained in zip(
-        inner, train_models(protocol, task, [each for *_, each in inner], only)
-    ):
-        rows[number] += [{**row, "fold": fold} for row in scored(trained, only)]
+    rows: list[dict[str, Any]] = []
+    for fold, inner in training.inner(protocol).items() if only else ():
+        trained = train_models(protocol, task, inner, only)
+        rows += [{**row, "fold": fold} for row in scored(trained, only)]
     return rows
 
 
@@ -177,15 +162,15 @@ def calibrators(protocol: Protocol, task: str, rows: list[dict[str, Any]]) -> di
     """Model -> its calibration, fitted on out-of-fold rows: of inner folds for a fold's models, of
     the folds for the final models.
     """
-    asked, found = protocol.calibration, {}
+    settings, fitted = protocol.calibration, {}
     for name in protocol.calibrated_models(task):
         own = [row for row in rows if row["model"] == name]
         probabilities, truth = (
             np.array([row["probabilities"] for row in own]),
             np.array([row["truth"] for row in own]),
         )
-        found[name] = fit_calibrator(probabilities, truth, asked.method, asked.coverage)
-    return found
+        fitted[name] = fit_calibrator(probabilities, truth, settings.method, settings.coverage)
+    return fitted
 
 
 def selected(protocol: Protocol, task: str, rows: list[dict[str, Any]]) -> dict[str, str]:

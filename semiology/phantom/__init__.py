@@ -1,27 +1,24 @@
-"""A synthetic cohort: rendered videos with the whole truth known.
+"""Synthetic cohorts: rendered videos whose complete truth is known.
 
-person and kinematics make a body that moves with rigid bones, face its expressions; signs and
-motion say what it does and when. camera, raster, portrait, figure and room draw it; filming is the
-recorder. clip puts one video together: everything random is drawn into a Plan, and `perform` and
-`pictures` apply it. design deals out the labels, truth writes down what is so, cohort keeps what
-every cohort has, make writes one of single seizures and stills single pictures of other people.
-seizures says how a seizure moves phase by phase, rest what goes on around it, recording puts both
-into a video of any length; seizure_cohort writes a cohort of them, action_clips short clips of
-phases. myoclonus says how a jerk moves and how many follow from a severity, myoclonus_tasks what is
-done while they are looked for, myoclonus_exam fits them to their amplitudes and films them,
-myoclonus_cohort writes a cohort, myoclonus_tables its truth. weakness says what a weak face makes
-of its actions, weakness_exam films one panel, weakness_cohort writes a cohort, weakness_tables what
-its columns mean, weakness_stills pictures of other people filmed alike. tracker_noise adds a
-tracker's errors where tracks stand for videos.
+cohort.py is the maker: it writes videos or tracks, truth and tables from a recipe. There are four
+recipes, each in a folder with what it alone needs: dystonia_emotion, seizures, myoclonus and
+weakness. shared/ holds what they have in common: assignment of signs to subjects (design.py), the
+truth as tracks (truth.py), simulated tracker errors (tracker_noise.py).
+
+drawing/ renders persons in a room and is imported by the phantom only. person.py and kinematics.py
+make a body with rigid bones, face.py its expressions; episodes.py, motion.py and rest.py define its
+movement; camera.py, raster.py, portrait.py, figure.py and room.py draw it; filming.py simulates
+camera and recorder. clip.py combines them: all random choices of a video are drawn into a Plan,
+which `perform` and `film` apply.
 """
 
-from semiology.phantom.dystonia_emotion.cohort import make_phantom
+from semiology.phantom.dystonia_emotion.recipe import make_phantom
 from semiology.phantom.dystonia_emotion.stills import make_stills
-from semiology.phantom.myoclonus.cohort import make_myoclonus
+from semiology.phantom.myoclonus.recipe import make_myoclonus
 from semiology.phantom.seizures.action_clips import make_actions
-from semiology.phantom.seizures.cohort import make_seizures
+from semiology.phantom.seizures.recipe import make_seizures
 from semiology.phantom.seizures.recording import render_long
-from semiology.phantom.weakness.cohort import make_weakness
+from semiology.phantom.weakness.recipe import make_weakness
 from semiology.phantom.weakness.stills import make_face_stills
 
 __all__ = [

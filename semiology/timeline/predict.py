@@ -1,6 +1,5 @@
 """Prediction for one video: the probability of each sign in the whole clip and over time."""
 
-import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,16 +12,15 @@ import xarray as xr
 from semiology.data.overlay import write_overlay
 from semiology.data.skeleton import load_skeleton
 from semiology.errors import UserError
+from semiology.evaluation.run.settings import PREFERRED
 from semiology.evaluation.statistics.calibration import Calibrator
-from semiology.files import content_hash, write_text
+from semiology.files import content_hash, write_json
 from semiology.models.training.clips import ClipData, ClipSource, prepare, too_few, too_little
 from semiology.models.training.datamodule import NO_CHANGE, ClipDataset
 from semiology.models.training.saved import SavedModel, load_model
 from semiology.tracking.extraction import ExtractOptions, extract_tracks, share_found
 from semiology.tracking.extraction.tracks import backend, keypoints_read
 from semiology.tracking.pose.base import KeypointRCNNOptions
-
-PREFERRED = ("agcn_kd", "agcn")  # at test only AGCNs are used [P]
 
 
 @dataclass(frozen=True)
@@ -108,7 +106,7 @@ def predict(
         "signs": signs,
     }
     folder = Path(Path(video).stem + "_prediction") if out is None else Path(out)
-    write_text(folder / "prediction.json", json.dumps(result, indent=1) + "\n")
+    write_json(folder / "prediction.json", result)
     write_overlay(
         video,
         tracks["body"],
@@ -271,8 +269,7 @@ def scores(saved: SavedModel, joints: np.ndarray) -> np.ndarray | None:
 
 
 def _scores(saved: SavedModel, clip: ClipData) -> np.ndarray:
-    source = ClipSource("", saved.reading)
-    source.__dict__.update(mirrored_levels=np.arange(len(saved.levels)))
+    source = ClipSource.from_clips([clip], saved.reading, saved.levels)
     dataset = ClipDataset(source, [clip], NO_CHANGE, rng=None)
     examples = [dataset[number] for number in range(len(dataset))]
     reads: Any = saved.network.reads

@@ -7,7 +7,6 @@ labelled counts as confidence 1; in results it is the confidence. Annotations wi
 people; others are linked over time (see `people`). Source: [C] COCO's data format.
 """
 
-import json
 from pathlib import Path
 
 import numpy as np
@@ -21,13 +20,12 @@ from semiology.data.formats.common import (
     names_of,
     note_person,
     pixels,
-    read_json,
     tracks_from_rows,
     triples,
 )
 from semiology.data.keypoint_names import COCO_17
 from semiology.errors import UserError
-from semiology.files import write_text
+from semiology.files import read_json, write_json
 
 
 def read(
@@ -45,7 +43,7 @@ def read(
         UserError: not COCO's, points without names, several people with track_id and none chosen,
             no frame rate.
     """
-    raw = read_json(path)
+    raw = read_json(path, object, what="readable JSON", remedy="export it again")
     try:
         entries, frames, names, sizes = (
             _results(path, raw) if isinstance(raw, list) else _dataset(path, raw)
@@ -57,9 +55,10 @@ def read(
                 raise UserError(
                     f"{path}: annotation {number} has {len(values)} points for {len(names)} names"
                 )
-            scores = entry.get("keypoint_scores", np.minimum(values[:, 2], 1))
+            own = values[:, 2] if isinstance(raw, list) else np.minimum(values[:, 2], 1)
+            scores = entry.get("keypoint_scores", own)
             missing = (values == 0).all(axis=1) if isinstance(raw, list) else values[:, 2] == 0
-            points = np.column_stack([values[:, :2], scores])
+            points = np.column_stack([values[:, :2], np.array(scores, dtype=float)])  # null is NaN
             points[missing] = np.nan
             found[frames[entry["image_id"]]].append((points, entry.get("track_id")))
     except (KeyError, TypeError, AttributeError, ValueError) as error:
@@ -80,6 +79,7 @@ def read(
         position[..., :2],
         fps=fps,
         confidence=position[..., 2],
+        peaks=True,
         width=seen[0],
         height=seen[1],
         backend="coco",
@@ -167,6 +167,8 @@ def write(tracks: xr.Dataset, path: Path) -> None:
     """A data set with one image a frame and one annotation where anything was found. Confidences go
     into `keypoint_scores` beside it.
 
+    There a point without a score has null, which JSON has in place of NaN.
+
     Raises:
         UserError: tracks without positions in px, a folder that cannot be written.
     """
@@ -184,7 +186,10 @@ def write(tracks: xr.Dataset, path: Path) -> None:
                     "category_id": 1,
                     "track_id": 0,
                     "keypoints": flat_triples(points, np.full(len(points), 2, np.float32)),
-                    "keypoint_scores": confidence[frame].astype(str).astype(float).tolist(),
+                    "keypoint_scores": [
+                        None if score == "nan" else float(score)
+                        for score in confidence[frame].astype(str)
+                    ],
                     "num_keypoints": int(found.sum()),
                     "bbox": [float(value) for value in (*low, *(high - low))],
                     "area": float(np.prod(high - low)),
@@ -199,4 +204,4 @@ def write(tracks: xr.Dataset, path: Path) -> None:
         "annotations": annotations,
         "categories": [{"id": 1, "name": "patient", "keypoints": names_of(tracks), "skeleton": []}],
     }
-    write_text(path, json.dumps(content))
+    write_json(path, content, indent=None)

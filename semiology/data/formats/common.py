@@ -17,7 +17,6 @@ choice]
 
 import csv
 import io
-import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -26,7 +25,7 @@ import numpy as np
 import xarray as xr
 from scipy.optimize import linear_sum_assignment
 
-from semiology.data.tracks import make_tracks, with_step
+from semiology.data.tracks import beyond_0_to_1, make_tracks, with_step
 from semiology.errors import UserError
 from semiology.files import write_text
 
@@ -42,6 +41,7 @@ def tracks_from_rows(
     *,
     fps: float | None,
     confidence: np.ndarray | None = None,
+    peaks: bool = False,
     position_3d: np.ndarray | None = None,
     width: int = 0,
     height: int = 0,
@@ -56,14 +56,18 @@ def tracks_from_rows(
         keypoints: names.
         position: (row, keypoint, 2) px.
         fps: Hz; None where neither the file nor the user says.
-        confidence: (row, keypoint), by default 1 where the position is finite; cut to 0 to 1.
+        confidence: (row, keypoint) 0 to 1, by default 1 where the position is finite; NaN where a
+            point has no score.
+        peaks: confidences may be the height of a peak in a network's heatmap, which can lie a
+            little outside of 0 to 1: such are cut, and the step `cut_confidence` says how many and
+            how far out the furthest were.
         position_3d: (row, keypoint, 3) m.
         width, height: of the frame, px; 0 where unknown.
         backend: what tracked.
 
     Raises:
         UserError: no frame rate, no rows, two rows for one frame, a frame number below 0, a
-            position beyond any picture.
+            position beyond any picture, a confidence outside of 0 to 1 that is no peak.
     """
     if fps is None:
         raise UserError(
@@ -90,6 +94,24 @@ def tracks_from_rows(
             " position in px"
         )
 
+    cut: dict = {}
+    if confidence is not None:
+        outside = beyond_0_to_1(confidence) & np.isfinite(position).all(axis=2)
+        if outside.any() and not peaks:
+            row, keypoint = np.argwhere(outside)[0]
+            where = f"frame {number[row]}, {keypoints[keypoint]}"
+            raise UserError(
+                f"{path}: {where}: confidence {confidence[row, keypoint]:g} is outside of 0 to 1;"
+                " correct the file"
+            )
+        if outside.any():
+            cut = {
+                "points": int(outside.sum()),
+                "lowest": float(confidence[outside].min()),
+                "highest": float(confidence[outside].max()),
+            }
+        confidence = np.clip(confidence, 0, 1)
+
     def on_grid(array: np.ndarray | None, fill: float) -> np.ndarray | None:
         if array is None:
             return None
@@ -99,13 +121,11 @@ def tracks_from_rows(
 
     index = np.full(int(number.max()) + 1, -1)
     index[number] = number
-    return make_tracks(
+    tracks = make_tracks(
         on_grid(position, np.nan),
         list(keypoints),
         fps,
-        confidence=on_grid(
-            None if confidence is None else np.clip(np.nan_to_num(confidence), 0, 1), 0
-        ),
+        confidence=on_grid(confidence, 0),
         position_3d=on_grid(position_3d, np.nan),
         source_time=np.where(index >= 0, index / fps, np.nan),
         source_index=index,
@@ -113,10 +133,12 @@ def tracks_from_rows(
         height=height,
         backend=backend,
     )
+    return with_step(tracks, "cut_confidence", **cut) if cut else tracks
 
 
 def pixels(tracks: xr.Dataset, path: Path) -> tuple[np.ndarray, np.ndarray]:
-    """Position (time, keypoint, 2) px and confidence (time, keypoint) to write, float32.
+    """Position (time, keypoint, 2) px and confidence (time, keypoint) to write, float32; NaN is a
+    point without a score.
 
     Raises:
         UserError: the tracks know metres only.
@@ -301,20 +323,6 @@ def write_cells(path: Path, rows: Iterable[Sequence[str]]) -> None:
     write_text(path, text.getvalue())
 
 
-def read_json(path: Path):
-    """What a JSON file holds.
-
-    Raises:
-        UserError: no such file, or not JSON.
-    """
-    if not path.is_file():
-        raise UserError(f"{path}: no such file")
-    try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except (ValueError, RecursionError) as error:
-        raise UserError(f"{path}: not readable JSON ({error}); export it again") from error
-
-
 def triples(path: Path, where: str, flat: object) -> np.ndarray:
     """(keypoint, 3) x, y and a third number from the flat list [x, y, c, x, y, c, ...]; empty where
     there is none.
@@ -339,10 +347,14 @@ def triples(path: Path, where: str, flat: object) -> np.ndarray:
 def flat_triples(position: np.ndarray, third: np.ndarray) -> list[float]:
     """[x, y, c, ...] of one frame; a missing point is 0, 0, 0. Position (keypoint, 2) and third
     (keypoint,) are float32.
+
+    The third number of a point without a score (NaN) is 1: these formats have 0 for points that
+    were not found, and nothing for this.
     """
     found = np.isfinite(position).all(axis=1)
+    certain = np.where(np.isnan(third), np.float32(1), third)
     joined = np.where(
-        found[:, None], np.concatenate([position, third[:, None]], axis=1), np.float32(0)
+        found[:, None], np.concatenate([position, certain[:, None]], axis=1), np.float32(0)
     )
     return joined.ravel().astype(str).astype(float).tolist()
 

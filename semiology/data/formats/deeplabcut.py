@@ -167,6 +167,9 @@ def read(
         values[..., :2],
         fps=fps,
         confidence=values[..., 2] if values.shape[-1] == 3 else None,
+        # DeepLabCut's own lie between 0 and 1, but SLEAP's, converted by movement, come in this
+        # format too
+        peaks=True,
         width=width,
         height=height,
         backend=f"deeplabcut: {table.scorer}",
@@ -176,6 +179,9 @@ def read(
 def write(tracks: xr.Dataset, path: Path) -> None:
     """A single-animal table of tracks, as DeepLabCut's video analysis writes it: csv, or h5 that
     `pandas.read_hdf` reads. One row a frame.
+
+    The likelihood of a point without a score is empty (NaN in the h5); DeepLabCut's own p-cutoff
+    leaves such a point out.
 
     Raises:
         UserError: a suffix other than .csv and .h5, tracks without positions in px, a folder that

@@ -1,9 +1,10 @@
-"""Pose data sets of the `movement` package as netCDF: position (time, space, keypoints,
-individuals) px, confidence, fps.
+"""Poses datasets of the `movement` package as netCDF: position (time, space, keypoint, individual)
+px, confidence, fps.
 
-Dimensions are read in plural, as movement writes them, and in singular. Written so that `movement`
-takes the file for its own. Source: [C] movement's ValidPosesInputs; 2D only, since its 3D positions
-carry no unit.
+Dimensions are named in singular since movement 0.17.0 and in plural before; both are read, singular
+is written. Confidence is of a point or, since 0.17.0, of an individual: (time, individual), which
+then holds for all its keypoints. NaN is a point without a score. Source: [C] movement 0.17.0,
+ValidPosesInputs; 2D only, since its 3D positions carry no unit.
 """
 
 from pathlib import Path
@@ -16,7 +17,7 @@ from semiology.data.tracks import read_netcdf
 from semiology.errors import UserError
 from semiology.files import atomic_path
 
-SINGULAR = {"keypoints": "keypoint", "individuals": "individual"}
+SINGULAR = {"keypoints": "keypoint", "individuals": "individual"}  # names before 0.17.0 -> since
 
 
 def read(
@@ -46,8 +47,7 @@ def read(
         "individual",
     }:
         raise UserError(
-            f"{path}: not poses of movement: needs position with time, space, keypoints,"
-            " individuals"
+            f"{path}: not poses of movement: needs position with time, space, keypoint, individual"
         )
     space = [str(axis) for axis in data["space"].values]
     if space != ["x", "y"]:
@@ -55,11 +55,22 @@ def read(
             f"{path}: space is {', '.join(space)}; px need x and y (3D positions of movement have"
             " no unit)"
         )
+    if "confidence" in data and not {"time"} <= set(data["confidence"].dims) <= {
+        "time",
+        "keypoint",
+        "individual",
+    }:
+        has = ", ".join(map(str, data["confidence"].dims))
+        raise UserError(
+            f"{path}: confidence has the dimensions {has}; needs time, keypoint, individual"
+        )
     mine = data.isel(
         individual=choose(path, individual, [str(name) for name in data["individual"].values])
     )
     confidence = (
-        mine["confidence"].transpose("time", "keypoint").values if "confidence" in mine else None
+        mine["confidence"].broadcast_like(mine["position"].isel(space=0))
+        if "confidence" in mine
+        else None
     )
     return tracks_from_rows(
         path,
@@ -67,7 +78,8 @@ def read(
         [str(name) for name in mine["keypoint"].values],
         mine["position"].transpose("time", "keypoint", "space").values,
         fps=fps or data.attrs.get("fps"),
-        confidence=None if confidence is None or np.isnan(confidence).all() else confidence,
+        confidence=None if confidence is None else confidence.transpose("time", "keypoint").values,
+        peaks=True,  # SLEAP's, as movement passes them on
         width=width,
         height=height,
         backend=f"movement: {data.attrs.get('source_software', '')}",
@@ -75,7 +87,8 @@ def read(
 
 
 def write(tracks: xr.Dataset, path: Path) -> None:
-    """A data set of one individual, "patient", float64 as movement has it.
+    """A dataset of one individual, "patient", float64 as movement has it; a missing point has
+    confidence 0.
 
     Raises:
         UserError: tracks without positions in px, a folder that cannot be written.
@@ -84,19 +97,16 @@ def write(tracks: xr.Dataset, path: Path) -> None:
     data = xr.Dataset(
         {
             "position": (
-                ("time", "space", "keypoints", "individuals"),
+                ("time", "space", "keypoint", "individual"),
                 position.transpose(0, 2, 1)[..., None].astype(float),
             ),
-            "confidence": (
-                ("time", "keypoints", "individuals"),
-                confidence[..., None].astype(float),
-            ),
+            "confidence": (("time", "keypoint", "individual"), confidence[..., None].astype(float)),
         },
         coords={
             "time": tracks["time"].values,
             "space": ["x", "y"],
-            "keypoints": names_of(tracks),
-            "individuals": ["patient"],
+            "keypoint": names_of(tracks),
+            "individual": ["patient"],
         },
         attrs={
             "ds_type": "poses",

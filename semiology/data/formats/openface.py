@@ -108,6 +108,9 @@ def write(tracks: xr.Dataset, path: Path) -> None:
     """A table with the columns that `read` takes; one row a frame, success 0 where no landmark was
     found. Metres become mm.
 
+    A frame's confidence is the mean of the scores of its landmarks, empty where landmarks were
+    found and none has a score.
+
     Raises:
         UserError: keypoints that are not landmark_00 to landmark_67, tracks without positions in
             px.
@@ -116,9 +119,13 @@ def write(tracks: xr.Dataset, path: Path) -> None:
     places = only_names(tracks, FACE_68, path)
     frames = np.arange(len(position))
     found = np.isfinite(position).all(axis=2)
+    scored = found & np.isfinite(confidence)
     mean = (
-        np.where(found, confidence.astype(float), 0).sum(axis=1) / np.maximum(found.sum(axis=1), 1)
+        np.where(scored, confidence.astype(float), 0).sum(axis=1)
+        / np.maximum(scored.sum(axis=1), 1)
     ).astype(np.float32)
+    mean[found.any(axis=1) & ~scored.any(axis=1)] = np.nan
+    frame_scores = [row[0] for row in number_texts(mean[:, None])]
     blocks, header = (
         [_spread(position, places)],
         [f"{axis}_{number}" for axis in "xy" for number in range(68)],
@@ -133,7 +140,7 @@ def write(tracks: xr.Dataset, path: Path) -> None:
         start = [
             str(frame + 1),
             f"{frame / tracks.attrs['fps']:.6f}",
-            str(mean[frame]),
+            frame_scores[frame],
             str(int(found[frame].any())),
         ]
         rows.append([*start, *(cell for text in texts for cell in text[frame])])

@@ -6,7 +6,6 @@ OpenPose's own tracking gave them a person_id. Positions must be in px of the vi
 keypoint_scale 0). Source: [C] OpenPose, doc/02_output.md. Hands are not read.
 """
 
-import json
 import re
 from pathlib import Path
 
@@ -21,13 +20,12 @@ from semiology.data.formats.common import (
     note_person,
     only_names,
     pixels,
-    read_json,
     tracks_from_rows,
     triples,
 )
 from semiology.data.keypoint_names import BODY_25, COCO_18, FACE_70
 from semiology.errors import UserError
-from semiology.files import write_text
+from semiology.files import read_json, write_json
 
 FILE = re.compile(r"(\d+)_keypoints\.json$")
 
@@ -88,6 +86,7 @@ def read(
         values[..., :2],
         fps=fps,
         confidence=values[..., 2],
+        peaks=True,
         width=width,
         height=height,
         backend="openpose",
@@ -96,7 +95,7 @@ def read(
 
 
 def _people(file: Path) -> list[dict]:
-    raw = read_json(file)
+    raw = read_json(file, object, what="readable JSON", remedy="export it again")
     if not isinstance(raw, dict) or not isinstance(raw.get("people"), list):
         raise UserError(f"{file}: not OpenPose's: no list of people in it")
     found = []
@@ -155,7 +154,7 @@ def _choose(
 
 def write(tracks: xr.Dataset, path: Path) -> None:
     """A folder with one file a frame and one person in it. Body points that the tracks lack are 0,
-    0, 0.
+    0, 0; those without a score have 1.
 
     Raises:
         UserError: a keypoint that OpenPose does not know, a folder that holds such files already or
@@ -180,7 +179,8 @@ def write(tracks: xr.Dataset, path: Path) -> None:
             flat_triples(points[len(body) :, :2], points[len(body) :, 2]) if has_face else []
         )
         people = [person] if np.isfinite(points).any() else []
-        write_text(
+        write_json(
             path / f"tracks_{frame:012d}_keypoints.json",
-            json.dumps({"version": 1.3, "people": people}),
+            {"version": 1.3, "people": people},
+            indent=None,
         )

@@ -105,6 +105,7 @@ def read(
         values[..., :2],
         fps=fps,
         confidence=values[..., 2],
+        peaks=True,
         width=width,
         height=height,
         backend="sleap",
@@ -156,6 +157,8 @@ def write(tracks: xr.Dataset, path: Path) -> None:
     """Predictions of one track, "patient", a row for every frame; no edges. The video is called
     video.mp4: SLEAP asks where it is.
 
+    A point without a score has NaN for it, an instance the mean of the scores that its points have.
+
     Raises:
         UserError: tracks without positions in px, a folder that cannot be written.
     """
@@ -167,17 +170,19 @@ def write(tracks: xr.Dataset, path: Path) -> None:
     frames = np.array(
         [(t, 0, t, first[t], first[t + 1]) for t in range(len(position))], dtype=FRAME
     )
-    score = np.nan_to_num(confidence)
+    scored = found & np.isfinite(confidence)
+    with np.errstate(invalid="ignore"):  # 0 / 0 where no point of an instance has a score
+        mean = np.where(scored, confidence, 0).sum(axis=1) / scored.sum(axis=1)
     instances = np.array(
         [
-            (n, PREDICTED, t, 0, 0, -1, score[t][found[t]].mean(), n * count, (n + 1) * count, 0)
+            (n, PREDICTED, t, 0, 0, -1, mean[t], n * count, (n + 1) * count, 0)
             for n, t in enumerate(rows)
         ],
         dtype=INSTANCE,
     )
     points = np.zeros(len(rows) * count, dtype=[*POINT, ("score", "<f8")])
     points["x"], points["y"] = position[rows].reshape(-1, 2).T
-    points["visible"], points["score"] = found[rows].ravel(), score[rows].ravel()
+    points["visible"], points["score"] = found[rows].ravel(), confidence[rows].ravel()
     names = names_of(tracks)
     about = {
         "version": "2.0.0",

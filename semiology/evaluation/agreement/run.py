@@ -2,7 +2,6 @@
 holds them all.
 """
 
-import json
 import math
 from collections.abc import Sequence
 from dataclasses import asdict
@@ -26,7 +25,7 @@ from semiology.evaluation.agreement.page import draw_bland_altman, page
 from semiology.evaluation.agreement.pairs import COLUMNS, Figure, told
 from semiology.evaluation.agreement.scores import Scores
 from semiology.evaluation.statistics.intervals import METHOD
-from semiology.files import atomic_path, slug, write_text
+from semiology.files import atomic_path, slug, write_json, write_text
 
 SHOWN = (
     "spearman",
@@ -146,7 +145,7 @@ def write_agreement(
         pd.DataFrame(document["figures"], columns=list(COLUMNS)).map(_cell).to_csv(
             temporary, sep="\t", index=False
         )
-    write_text(out / "agreement.json", json.dumps(document, indent=1) + "\n")
+    write_json(out / "agreement.json", document)
     write_text(out / "report.html", page(figures, document, pictures))
     return figures, document
 

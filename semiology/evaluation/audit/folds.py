@@ -187,7 +187,7 @@ THINGS = {  # what the record calls it -> name of the check
     "calibration": "calibration",
     "selection": "selection",
 }
-STANDARDISES = {"TCN"}  # streams that standardise appearance features before training
+STANDARDISES = {"tcn"}  # streams that standardise appearance features before training
 # the ridge classifier beside the models: it standardises its features, and has nothing else of
 # THINGS
 LINEAR = "linear"
@@ -306,7 +306,7 @@ def _standardises(network: dict[str, Any]) -> bool:
     encoder.
     """
     options = network.get("options") or {}
-    name, encoder = str(network.get("stream", "")).rpartition(".")[2], options.get("encoder")
+    name, encoder = str(network.get("stream", "")), options.get("encoder")
     return (
         name in STANDARDISES
         or bool(options.get("standardised"))

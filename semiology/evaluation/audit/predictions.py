@@ -15,7 +15,7 @@ from semiology.errors import UserError
 from semiology.evaluation.audit.check import Check, answer
 from semiology.evaluation.audit.folds import LINEAR
 from semiology.evaluation.audit.records import TEST_SET, Record, Run, place, table_task
-from semiology.evaluation.run.files import read_json
+from semiology.evaluation.run.files import run_json
 from semiology.evaluation.run.predictions import levels_of
 from semiology.evaluation.statistics.metrics import metric_names
 from semiology.evaluation.statistics.results import values
@@ -133,7 +133,7 @@ def _left_out(run: Run, task: str) -> int:
     one level.
     """
     try:
-        notes = read_json(run.folder / "notes.json", "loso", list)
+        notes = run_json(run.folder / "notes.json", "loso", list)
     except UserError:
         return 0
     found = [

@@ -15,7 +15,7 @@ from pydantic import AfterValidator
 
 from semiology.errors import UserError
 from semiology.evaluation.audit.fingerprint import COLUMNS, ROWS, from_text
-from semiology.evaluation.run.files import File, checked, read_config, read_json, read_null
+from semiology.evaluation.run.files import File, checked, read_config, read_null, run_json
 from semiology.evaluation.run.predictions import TEST_SET, read_predictions
 from semiology.evaluation.run.records import KEYS, TEST, Record, is_named, read_record, table_task
 
@@ -193,7 +193,7 @@ def _was_asked(record: Record, config: dict[str, Any]) -> bool:
 
 
 def _sources(path: Path) -> dict[str, Any]:
-    content: dict[str, Any] = read_json(path, "loso")
+    content: dict[str, Any] = run_json(path, "loso")
     if path.is_file():
         checked(path, "loso", Sources, content)
     return content

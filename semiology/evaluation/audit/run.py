@@ -1,6 +1,5 @@
 """All questions to a run, from its own folder alone; the answers go to RUN/audit.json."""
 
-import json
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -19,7 +18,7 @@ from semiology.evaluation.audit.predictions import check_chance, check_table
 from semiology.evaluation.audit.records import read_run
 from semiology.evaluation.audit.weights import check_outside
 from semiology.evaluation.run.files import digests
-from semiology.files import write_text
+from semiology.files import write_json
 
 
 def audit(run: str | Path, *, elsewhere: Sequence[str] = ()) -> list[Check]:
@@ -57,5 +56,5 @@ def audit(run: str | Path, *, elsewhere: Sequence[str] = ()) -> list[Check]:
         "of": digests(run),
         "checks": [asdict(check) for check in checks],
     }
-    write_text(Path(run) / "audit.json", json.dumps(found, indent=1) + "\n")
+    write_json(Path(run) / "audit.json", found)
     return checks

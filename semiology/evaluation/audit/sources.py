@@ -14,7 +14,6 @@ nothing else is needed to judge it.
 Names of video files are not kept, and nobody can be recognised in pictures of 72 cells.
 """
 
-import json
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -33,7 +32,7 @@ from semiology.evaluation.audit.fingerprint import (
     small_pictures,
     to_text,
 )
-from semiology.files import write_text
+from semiology.files import read_json, write_json
 from semiology.video import VideoError, probe, read_frames
 from semiology.weights import known_weights
 
@@ -85,10 +84,7 @@ def write_sources(
             f"{read.folder}: clips.tsv has no clip {', '.join(sorted(missing))}, which the run"
             " holds; use the run's own cohort"
         )
-    write_text(
-        Path(out),
-        json.dumps({"schema": SCHEMA, "clips": clips, "weights": weights}, indent=1) + "\n",
-    )
+    write_json(Path(out), {"schema": SCHEMA, "clips": clips, "weights": weights})
     return Path(out)
 
 
@@ -175,9 +171,9 @@ def _pictures(path: Path, clip: Clip, store: Store) -> dict[str, Any]:
     key = make_key({"audit": SCHEMA, "sha256": content, "rate": PICTURE_RATE, **stretch})
     kept = store.folder / clip.clip_id / f"pictures-{key}.json"
     try:
-        return json.loads(kept.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        pass  # not made yet, or damaged: it is made anew
+        return read_json(kept)
+    except UserError:
+        pass  # not made yet, or damaged: it is made again
     try:
         info = probe(path)
         cells, colour = small_pictures(read_frames(path, clip.start, clip.end, PICTURE_RATE))
@@ -198,7 +194,7 @@ def _pictures(path: Path, clip: Clip, store: Store) -> dict[str, Any]:
         "colour": round(colour, 4) if np.isfinite(colour) else None,
         "pictures": to_text(cells, 1),
     }
-    write_text(kept, json.dumps(seen))
+    write_json(kept, seen, indent=None)
     return seen
 
 

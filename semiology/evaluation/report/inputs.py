@@ -11,7 +11,8 @@ from pydantic import Field
 
 from semiology.errors import UserError
 from semiology.evaluation.run import files as run_files
-from semiology.evaluation.run.files import Checked, File, checked, digests, read_json
+from semiology.evaluation.run.files import Checked, File, checked, digests, run_json
+from semiology.models.training.reading import NotAssessable
 
 # verdict of an audit whose predictions.csv or null.json are not those that lie beside it
 STALE = "of other predictions"
@@ -115,15 +116,6 @@ class Reproduction(File):
     unstated: list[str] = Field(default=[])
 
 
-class NotAssessable(File):
-    """A scored clip of which nothing is said, because it was tracked too poorly."""
-
-    clip_id: str
-    participant_id: str
-    truth: str = ""
-    reason: str = ""
-
-
 class NotAssessed(File):
     """not_assessable.json: the clips of each task."""
 
@@ -134,7 +126,7 @@ def read_audit(run: Path) -> Audit | None:
     """audit.json, or None where the run was not audited; its verdict is STALE, without checks,
     where it judged other predictions.
 
-    Raises as `read_json`.
+    Raises as `run_json`.
     """
     if not (run / "audit.json").exists():
         return None
@@ -143,7 +135,7 @@ def read_audit(run: Path) -> Audit | None:
 
 
 def read_explanations(run: Path) -> list[Explanation]:
-    """All of explanation/*.json, by name. Raises as `read_json`."""
+    """All of explanation/*.json, by name. Raises as `run_json`."""
     return [
         _checked(path, "explain", Explanation)
         for path in sorted((run / "explanation").glob("*.json"))
@@ -151,7 +143,7 @@ def read_explanations(run: Path) -> list[Explanation]:
 
 
 def read_reproduction(run: Path) -> Reproduction | None:
-    """reproduction.json, or None. Raises as `read_json`."""
+    """reproduction.json, or None. Raises as `run_json`."""
     return (
         _checked(run / "reproduction.json", "reproduce", Reproduction)
         if (run / "reproduction.json").exists()
@@ -160,9 +152,9 @@ def read_reproduction(run: Path) -> Reproduction | None:
 
 
 def read_not_assessable(run: Path) -> dict[str, list[NotAssessable]]:
-    """not_assessable.json: clips of each task that were not scored. Raises as `read_json`."""
+    """not_assessable.json: clips of each task that were not scored. Raises as `run_json`."""
     path = run / "not_assessable.json"
-    return checked(path, "loso", NotAssessed, {"tasks": read_json(path, "loso")}).tasks
+    return checked(path, "loso", NotAssessed, {"tasks": run_json(path, "loso")}).tasks
 
 
 def read_probes(run: Path) -> list[tuple[str, pd.DataFrame]]:
@@ -181,7 +173,7 @@ def read_probes(run: Path) -> list[tuple[str, pd.DataFrame]]:
                 f"{path}: not a table ({' '.join(str(error).split())}); write it anew with"
                 " `semiology probe`"
             ) from error
-        told = read_json(path.with_suffix(".json"), "probe")
+        told = run_json(path.with_suffix(".json"), "probe")
         title = (
             f"{told['target']}, from {told.get('task', '')}, {told.get('model', '')}"
             if "target" in told
@@ -194,7 +186,7 @@ def read_probes(run: Path) -> list[tuple[str, pd.DataFrame]]:
 
 
 def _checked(path: Path, maker: str, kind: type[Checked]) -> Checked:
-    return checked(path, maker, kind, read_json(path, maker))
+    return checked(path, maker, kind, run_json(path, maker))
 
 
 def read_config(run: Path) -> tuple[dict[str, Any], str]:

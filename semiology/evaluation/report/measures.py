@@ -16,12 +16,12 @@ from markupsafe import Markup
 from sklearn.metrics import roc_curve
 
 from semiology.evaluation.report import figures
-from semiology.evaluation.report.inputs import NotAssessable
 from semiology.evaluation.report.rendering import plain
 from semiology.evaluation.report.summary import chance_words, tested_metric
 from semiology.evaluation.run.predictions import levels_of
 from semiology.evaluation.statistics.metrics import NAMES
 from semiology.evaluation.statistics.results import model_name, show
+from semiology.models.training.reading import NotAssessable
 
 
 def measures(found: Mapping[str, Any]) -> list[tuple[str, int, str, list[tuple[str, list[Any]]]]]:

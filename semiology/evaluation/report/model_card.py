@@ -8,7 +8,7 @@ from typing import Any
 
 from semiology.errors import UserError
 from semiology.evaluation.report.rendering import cell, plain, render
-from semiology.evaluation.run.files import read_json
+from semiology.evaluation.run.files import run_json
 from semiology.evaluation.statistics.metrics import NAMES
 from semiology.files import write_text
 
@@ -51,14 +51,14 @@ def write_card(model: str | Path, run: str | Path | None = None) -> Path:
         UserError: no model there, or one of these files cannot be read.
     """
     model = Path(model)
-    described = read_json(model / "model.json", "loso")
+    described = run_json(model / "model.json", "loso")
     if not described:
         raise UserError(
             f"{model}: holds no trained model (model.json); `semiology loso` or `semiology train"
             " fit` makes one"
         )
-    metrics = read_json(Path(run) / "metrics.json", "report") if run else {}
-    notes = read_json(Path(run) / "notes.json", "loso", list) if run else []
+    metrics = run_json(Path(run) / "metrics.json", "report") if run else {}
+    notes = run_json(Path(run) / "notes.json", "loso", list) if run else []
     about = described.get("about", {})
     task = metrics.get("tasks", {}).get(about.get("task"), {})
     measured = task.get("models", {}).get(model.name, {})

@@ -4,7 +4,6 @@ lies beside it.
 From predictions.csv to metrics.json: what the page and the plain tables both begin with.
 """
 
-import json
 import platform
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -39,7 +38,7 @@ from semiology.evaluation.run.files import read_null, split_pairs
 from semiology.evaluation.run.predictions import read_predictions
 from semiology.evaluation.statistics.metrics import NAMES
 from semiology.evaluation.statistics.results import evaluate, main_level, table_columns
-from semiology.files import write_text
+from semiology.files import write_json, write_text
 
 PACKAGES = ("semiology", "torch", "lightning", "numpy", "pandas", "scikit-learn")
 
@@ -61,7 +60,7 @@ def judge(run: Path) -> tuple[pd.DataFrame, dict[str, Any], dict[str, Any]]:
     metrics = evaluate(
         predictions, null=null or None, coverage=coverage, pairs=split_pairs(config)
     ) | {"versions": _versions()}
-    write_text(run / "metrics.json", json.dumps(metrics, indent=1, allow_nan=False) + "\n")
+    write_json(run / "metrics.json", metrics, allow_nan=False)
     return predictions, metrics, null
 
 
@@ -98,7 +97,7 @@ def contents(
     run: Path, predictions: pd.DataFrame, metrics: dict[str, Any], null: dict[str, Any]
 ) -> dict[str, Any]:
     """All that the page's template shows. Raises as `write_report`."""
-    notes = [str(note) for note in inputs.read_json(run / "notes.json", "loso", list)]
+    notes = [str(note) for note in inputs.run_json(run / "notes.json", "loso", list)]
     banner = [note for note in notes if note.lower().startswith("synthetic")]
     notes = [note for note in notes if note not in banner]
     config, config_text = inputs.read_config(run)
@@ -165,9 +164,9 @@ def contents(
         "explanations": explanations,
         "probes": [probed(title, table) for title, table in inputs.read_probes(run)],
         "reproduction": reproduction,
-        "cohort": tables_of("cohort.json", inputs.read_json(run / "cohort.json", "loso")),
+        "cohort": tables_of("cohort.json", inputs.run_json(run / "cohort.json", "loso")),
         "tracking": tables_of(
-            "tracking.json", inputs.read_json(run / "tracking.json", "tracking truth")
+            "tracking.json", inputs.run_json(run / "tracking.json", "tracking truth")
         ),
         "limits": limited,
         "rules": [

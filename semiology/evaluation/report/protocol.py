@@ -154,15 +154,17 @@ def fitted(run: Path, predictions: pd.DataFrame) -> list[dict[str, Any]]:
 
 
 def _model(name: str, model: Mapping[str, Any]) -> str:
-    network = str((model.get("network") or {}).get("stream", "")).rpartition(".")[2]
+    network = str((model.get("network") or {}).get("stream", "")).rpartition(".")[
+        2
+    ]  # of a class path
     schedule, shown = model.get("schedule") or {}, model_name(name)
-    parts = [network] if network and network.lower() != name.lower() else []
-    if network == "Segments":
+    parts = [model_name(network)] if network and network.lower() != name.lower() else []
+    if network == "segments":
         options = model["network"].get("options") or {}
         encoder = str((options.get("encoder") or {}).get("stream", "")).rpartition(".")[2]
         parts = [
             f"{model_name(options.get('kind', 'blstm'))} over segments of the recording"
-            + (f", each read by {encoder}" if encoder else "")
+            + (f", each read by {model_name(encoder)}" if encoder else "")
         ]
     parts += [f"taught by {model_name(model['teacher'])}"] if model.get("teacher") else []
     parts += (

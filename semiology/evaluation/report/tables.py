@@ -7,10 +7,10 @@ from typing import Any
 import pandas as pd
 
 from semiology.evaluation.report import inputs
-from semiology.evaluation.report.inputs import NotAssessable
 from semiology.evaluation.report.page import judge
 from semiology.evaluation.run.predictions import levels_of
 from semiology.files import write_text
+from semiology.models.training.reading import NotAssessable
 
 METRICS = (
     *(

@@ -1,22 +1,25 @@
-"""Files of a run that several verbs read beside predictions.csv, checked: what is damaged is named
-in one line.
+"""Files of a run that several verbs read beside predictions.csv, checked: a fault is named in one
+line.
 
-Checked is only what a reader relies on; whatever else lies in a file is let through, so that older
-and newer runs can be read.
+Entries that a check does not name are passed over, so that older and newer runs can be read.
 """
 
-import json
+import dataclasses
 from collections.abc import Mapping
+from functools import reduce
 from itertools import combinations
+from operator import or_
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from types import UnionType
+from typing import Any, Literal, TypeVar, get_args, get_origin, get_type_hints
 
 import yaml
-from pydantic import BaseModel, ConfigDict, RootModel, ValidationError
+from pydantic import BaseModel, ConfigDict, RootModel, ValidationError, create_model
 
 from semiology.errors import UserError
 from semiology.evaluation.run.predictions import TEST_SET
-from semiology.files import content_hash
+from semiology.evaluation.run.settings import Fusion, Protocol
+from semiology.files import content_hash, read_json
 
 
 class File(BaseModel):
@@ -28,72 +31,35 @@ class File(BaseModel):
 Checked = TypeVar("Checked", bound=BaseModel)
 
 
-class Split(File):
-    """Who is held out together."""
-
-    by: str = "participant"
-    test: list[str] | None = None
-
-
-class Network(File):
-    """A stream by its class."""
-
-    stream: str = ""
-
-
-class Schedule(File):
-    """How long is trained."""
-
-    epochs: int | None = None
-    patience: int | None = None
+def partial(settings: type) -> type[File]:
+    """A check of settings as a file holds them: those that are there are of the right kind, any may
+    be absent or null, and others are passed over.
+    """
+    hints = get_type_hints(settings)
+    names = [field.name for field in dataclasses.fields(settings)]
+    return create_model(  # type: ignore[call-overload]
+        settings.__name__,
+        __base__=File,
+        **{name: (_partial(hints[name]) | None, None) for name in names},
+    )
 
 
-class Model(File):
-    """A model of the protocol."""
-
-    network: Network | None = None
-    teacher: str | None = None
-    balance: bool | None = None
-    schedule: Schedule | None = None
-
-
-class Task(File):
-    """A task of the protocol, the models that it names, and its own split if it has one."""
-
-    reading: dict[str, Any] | None = None
-    models: list[str] | None = None
-    split: Split | None = None
+def _partial(hint: Any) -> Any:
+    """The type of a setting, with all settings classes in it replaced by their checks."""
+    if dataclasses.is_dataclass(hint):
+        return hint if hint is Fusion else partial(hint)  # type: ignore[arg-type]
+    inner = tuple(_partial(part) for part in get_args(hint))
+    origin = get_origin(hint)
+    if not inner or origin is Literal:
+        return hint
+    if origin is dict:
+        return dict[inner[0], inner[1] | None]  # type: ignore[valid-type]
+    if origin is tuple:
+        return list[inner[0]]  # type: ignore[valid-type]
+    return reduce(or_, inner) if origin is UnionType else origin[inner]
 
 
-class Fusion(File):
-    """Models whose probabilities are averaged."""
-
-    task: str
-    model: str
-    members: list[str]
-
-
-class Calibration(File):
-    """What is fitted on inner folds."""
-
-    method: Literal["none", "temperature", "isotonic"] = "none"
-    coverage: float | None = None
-    models: list[str] | None = None
-
-
-class Protocol(File):
-    """config.yaml, as `semiology loso` writes its protocol."""
-
-    split: Split | None = None
-    tasks: dict[str, Task | None] | None = None
-    models: dict[str, Model | None] | None = None
-    fusions: list[Fusion] | None = None
-    selections: dict[str, list[str]] | None = None
-    calibration: Calibration | None = None
-    seeds: list[int] | None = None
-    validation: float | None = None
-    permutations: int | None = None
-    baseline: bool | None = None
+PROTOCOL = partial(Protocol)  # config.yaml, as `semiology loso` writes it
 
 
 class Null(RootModel[dict[str, dict[str, dict[str, list[float | None]]]]]):
@@ -102,27 +68,15 @@ class Null(RootModel[dict[str, dict[str, dict[str, list[float | None]]]]]):
     model_config = ConfigDict(allow_inf_nan=False)
 
 
-def read_json(path: Path, maker: str, kind: type = dict) -> Any:
-    """The JSON object (or list) in a file; an empty one where there is no such file.
+def run_json(path: Path, maker: str, kind: type = dict) -> Any:
+    """The JSON object (or list) in a file of a run; an empty one where there is no such file.
 
     Raises:
-        UserError: the file is not JSON or not of this kind; `maker` is the command that writes it
-            anew.
+        UserError: the file is not JSON or not of this kind; `maker` is the command that writes it.
     """
     if not path.exists():
         return kind()
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise UserError(
-            f"{path}: not JSON ({error}); delete it, or write it anew with `semiology {maker}`"
-        ) from error
-    if not isinstance(content, kind):
-        wanted = "object" if kind is dict else "list"
-        raise UserError(
-            f"{path}: not a JSON {wanted}; delete it, or write it anew with `semiology {maker}`"
-        )
-    return content
+    return read_json(path, kind, remedy=f"delete it, or write it anew with `semiology {maker}`")
 
 
 def checked(path: Path, maker: str, kind: type[Checked], content: Any) -> Checked:
@@ -157,16 +111,16 @@ def read_config(path: Path) -> tuple[dict[str, Any], str]:
             f"{path}: not YAML ({' '.join(str(error).split())}); delete it, or write it anew with"
             " `semiology loso`"
         ) from error
-    checked(path, "loso", Protocol, parsed)
+    checked(path, "loso", PROTOCOL, parsed)
     return parsed, text
 
 
 def split_of(config: Mapping[str, Any], task: str) -> dict[str, Any]:
-    """How a task's clips were dealt to folds, as config.yaml says: its own split, else the run's;
+    """How a task's clips were split into folds, from config.yaml: its own split, else the run's;
     empty where neither is there.
 
-    A fusion that is a task of its own is dealt as its members, and so is the unseen test set's part
-    of a task.
+    A fusion that is a task of its own has the split of its members, and the unseen test set's part
+    of a task that of the task.
     """
     task, tasks = task.removesuffix(TEST_SET), config.get("tasks") or {}
     members = [
@@ -180,12 +134,12 @@ def split_of(config: Mapping[str, Any], task: str) -> dict[str, Any]:
 
 
 def tested_people(config: Mapping[str, Any], task: str) -> set[str]:
-    """Participants of a task's unseen test set."""
+    """Participants of a task's unseen test set, as config.yaml names them."""
     return set(split_of(config, task).get("test") or [])
 
 
 def split_pairs(config: Mapping[str, Any]) -> list[tuple[str, str]]:
-    """Pairs of tasks that differ in nothing but their split; of two the one dealt by recording
+    """Pairs of tasks that differ in nothing but their split; of two the one split by recording
     comes second.
     """
     tasks = {
@@ -200,12 +154,12 @@ def split_pairs(config: Mapping[str, Any]) -> list[tuple[str, str]]:
 
 
 def read_null(path: Path) -> dict[str, Any]:
-    """null.json; empty where there is none. Raises as `read_json`."""
-    return checked(path, "loso", Null, read_json(path, "loso")).root
+    """null.json; empty where there is none. Raises as `run_json`."""
+    return checked(path, "loso", Null, run_json(path, "loso")).root
 
 
 def digests(run: str | Path) -> dict[str, str | None]:
-    """SHA-256 of what an audit judges, by the file's name; None for one that is not there."""
+    """SHA-256 of the files that an audit examines, by name; None for one that is not there."""
     return {
         name: content_hash(Path(run) / name) if (Path(run) / name).is_file() else None
         for name in ("predictions.csv", "null.json")

@@ -1,21 +1,21 @@
-"""The kept models of a run's folds: those that belong to its predictions, and whom each of them
-never saw. Reads files only, no torch.
+"""The saved models of a run's folds: those that belong to its predictions, and the clips that each
+of them never saw. Reads files only, no torch.
 """
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 
 import pandas as pd
 
 from semiology.errors import UserError
-from semiology.evaluation.run.predictions import read_predictions
-from semiology.files import slug
+from semiology.evaluation.run.predictions import TEST, read_predictions
+from semiology.evaluation.run.records import read_record
+from semiology.files import read_json, slug
 
 
 @dataclass(frozen=True)
 class KeptFold:
-    """One fold's kept model.
+    """One fold's saved model.
 
     Attributes:
         name: of the fold.
@@ -43,8 +43,8 @@ class KeptFolds:
 
     Attributes:
         folds: with their model.
-        missing: name -> scored clip_ids of each fold in predictions.csv whose model was not kept,
-            or is that of another protocol.
+        missing: name -> scored clip_ids of each fold in predictions.csv whose model was not saved,
+            or belongs to another protocol.
         scored: clip_ids in predictions.csv, those of the missing folds too.
     """
 
@@ -54,13 +54,13 @@ class KeptFolds:
 
     @property
     def left_out(self) -> list[str]:
-        """Scored clips of which no kept model can speak."""
+        """Scored clips without a saved model that never saw them."""
         return sorted(set().union(*self.missing.values()))
 
 
 def kept_folds(run: str | Path, task: str, model: str, seed: int) -> KeptFolds:
-    """The kept models that belong to a run's predictions.csv; what an earlier protocol left in the
-    folder is passed over.
+    """The saved models that belong to a run's predictions.csv; those that an earlier protocol left
+    in the folder are passed over.
 
     A model belongs if predictions.csv names its fold for this task, model and seed (its unseen test
     set included), and was saved with the key of the fold's record, which holds all that its
@@ -106,15 +106,15 @@ def _rows(table: pd.DataFrame, task: str) -> pd.DataFrame:
 
 
 def _fold(path: Path, folder: Path, unseen: frozenset[str]) -> tuple[KeptFold, str]:
-    """A fold as its record tells it, and the record's key."""
+    """A fold as its record has it, and the record's key."""
     try:
-        record = json.loads(path.read_text(encoding="utf-8"))
+        record = read_record(path)
         clips, held = record["clips"], frozenset(record["held_out_clips"])
         people = frozenset(clips[clip] for clip in held)
-        return KeptFold(
-            path.stem, folder, people, held, unseen - held, clips, record["split"] == "test"
-        ), record["key"]
-    except (OSError, ValueError, KeyError, TypeError) as error:
+        test = record["split"] == TEST
+        fold = KeptFold(path.stem, folder, people, held, unseen - held, clips, test)
+        return fold, record["key"]
+    except (UserError, KeyError, TypeError) as error:
         raise UserError(
             f"{path}: the fold's record is missing or damaged; run `semiology loso` again"
         ) from error
@@ -124,8 +124,8 @@ def _key(folder: Path) -> str | None:
     """The key that a saved model was made with."""
     path = folder / "model.json"
     try:
-        return json.loads(path.read_text(encoding="utf-8"))["about"].get("key")
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        return read_json(path)["about"].get("key")
+    except (UserError, KeyError, TypeError, AttributeError) as error:
         raise UserError(
             f"{path}: the model's description is missing or damaged; run `semiology loso` again"
         ) from error

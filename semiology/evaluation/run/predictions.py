@@ -1,5 +1,5 @@
-"""`predictions.csv`: what every model said of every clip whose participant it had not seen. The
-boundary between training and judging.
+"""`predictions.csv`: the out-of-fold predictions of every model. The boundary between training and
+evaluation.
 """
 
 import json
@@ -28,8 +28,9 @@ COLUMNS = (
 )
 OPTIONAL = ("recording_id", "calibrated", "plausible")
 TOLERANCE = 1e-3  # probabilities written with four digits still sum to one
-ROUNDED = 1e-4  # two of them that were all but equal may have changed places by rounding
-TEST_SET = " in the unseen test set"  # what the tasks of such rows end with
+ROUNDED = 1e-4  # two of them that were almost equal may have changed order by rounding
+TEST = "test"  # name of the fold that holds the unseen test set
+TEST_SET = " in the unseen test set"  # what the tasks of its rows end with
 
 
 def read_predictions(path: str | Path) -> pd.DataFrame:
@@ -67,7 +68,7 @@ def read_predictions(path: str | Path) -> pd.DataFrame:
         raise UserError(f"{path}: not found; `semiology loso` writes it") from error
     except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError) as error:
         raise UserError(
-            f"{path}: not a table of predictions ({' '.join(str(error).split())}); write it anew"
+            f"{path}: not a table of predictions ({' '.join(str(error).split())}); write it again"
             " with `semiology loso`"
         ) from error
     missing = [column for column in COLUMNS if column not in table]
@@ -190,13 +191,13 @@ def _check_rows(table: pd.DataFrame, path: Path) -> None:
             raise UserError(
                 f"{where}, column predicted: {row.predicted!r}, but scores give {most!r}"
                 f" {scores[most]:.4g} and {row.predicted!r} only {scores[row.predicted]:.4g}; write"
-                " it anew with `semiology loso`"
+                " it again with `semiology loso`"
             )
-        told = list(scores)[1] if len(scores) == 2 else row.predicted
-        if abs(scores[told] - row.score) > TOLERANCE:
+        scored = list(scores)[1] if len(scores) == 2 else row.predicted
+        if abs(scores[scored] - row.score) > TOLERANCE:
             raise UserError(
-                f"{where}, column score: {row.score:.4g}, but scores give {told!r}"
-                f" {scores[told]:.4g}"
+                f"{where}, column score: {row.score:.4g}, but scores give {scored!r}"
+                f" {scores[scored]:.4g}"
             )
     for column in ("task", "label", "model", "clip_id", "participant_id"):
         empty = table.index[table[column] == ""]
@@ -210,7 +211,7 @@ def _check_rows(table: pd.DataFrame, path: Path) -> None:
 
 
 def _check_agreement(table: pd.DataFrame, path: Path) -> None:
-    """Within a task all models and seeds judge the same clips, with the same truth, participants
+    """Within a task all models and seeds predict the same clips, with the same truth, participants
     and levels.
     """
     table = table.assign(levels=[" / ".join(scores) for scores in table["scores"]])

@@ -8,10 +8,10 @@ from typing import Any, Self
 import pandas as pd
 from pydantic import Field, model_validator
 
-from semiology.evaluation.run.files import File, checked, read_json
-from semiology.evaluation.run.predictions import TEST_SET
+from semiology.evaluation.run.files import File, checked, run_json
+from semiology.evaluation.run.predictions import TEST, TEST_SET
+from semiology.evaluation.statistics.calibration import Calibrator
 
-TEST = "test"  # the split of those that scored the unseen test set
 KEYS = {
     "task",
     "seed",
@@ -29,24 +29,16 @@ KEYS = {
 Record = dict[str, Any]
 
 
-class Calibrator(File):
-    """A fitted calibration, in numbers."""
-
-    temperature: float = 1.0
-    steps: list[tuple[list[float], list[float]]] | None = None
-    threshold: float | None = None
-
-
 class Trained(File):
-    """A model of the fold, its teacher, and on which clips each thing of it was fitted."""
+    """A model of the fold, its teacher, and the clips that each part of it was fitted on."""
 
     teacher: str | None = None
     seen: dict[str, list[str]] = Field(default={})
     calibration: Calibrator | None = None
 
 
-class Said(File):
-    """What a model said of a clip; levels by number."""
+class Prediction(File):
+    """A model's prediction of a clip; classes by number."""
 
     model: str
     clip_id: str
@@ -57,12 +49,12 @@ class Said(File):
     plausible: list[int] | None = None
 
     def numbers(self) -> set[int]:
-        """The levels named."""
+        """Numbers of the classes that the row names."""
         return {self.truth, *(self.plausible or [])}
 
 
-class SaidInside(Said):
-    """The same of a training clip, by a model of an inner fold."""
+class InnerPrediction(Prediction):
+    """A prediction of a training clip, by a model of an inner fold."""
 
     fold: int | str
 
@@ -80,34 +72,34 @@ class Fold(File):
     clips: dict[str, str]
     levels: list[str]
     models: dict[str, Trained]
-    predictions: list[Said]
-    inner: list[SaidInside] = Field(default=[])
+    predictions: list[Prediction]
+    inner: list[InnerPrediction] = Field(default=[])
     selected: dict[str, str] = Field(default={})
 
     @model_validator(mode="after")
     def levels_are_known(self) -> Self:
-        """Every row has a probability a level, and names no other level."""
+        """Every row has one probability for each class, and names no other class."""
         for row in (*self.predictions, *self.inner):
             given = [row.probabilities] + ([row.calibrated] if row.calibrated is not None else [])
             if any(len(probabilities) != len(self.levels) for probabilities in given):
                 raise ValueError(
-                    f"{row.model}, clip {row.clip_id}: probabilities are not one a level"
+                    f"{row.model}, clip {row.clip_id}: not one probability for each class"
                 )
             if not row.numbers() <= set(range(len(self.levels))):
                 raise ValueError(
-                    f"{row.model}, clip {row.clip_id}: names a level that is not there"
+                    f"{row.model}, clip {row.clip_id}: names a class that is not there"
                 )
         return self
 
 
 def read_record(path: Path) -> Record:
     """A fold's record as it stands; one of an older version, which lacks some of KEYS, is not
-    looked at further.
+    checked further.
 
     Raises:
         UserError: it is damaged; the line names the first place that is wrong.
     """
-    record: Record = read_json(path, "loso")
+    record: Record = run_json(path, "loso")
     if record.keys() >= KEYS:
         checked(path, "loso", Fold, record)
     return record

@@ -77,7 +77,7 @@ METHODS: tuple[Method, ...] = ("integrated_gradients", "occlusion")
 
 @dataclass(frozen=True)
 class Attribution:
-    """Maps of one clip in log-odds; positive speaks for the level, negative against it.
+    """Maps of one clip in log-odds; positive raises the class's score, negative lowers it.
 
     Attributes:
         joints: (window, time, joint).
@@ -112,9 +112,9 @@ def integrated_gradients(
     on the whole way and gets nothing: a joint, a bone without its inner joint, motion towards a
     gap.
 
-    For bones the same way is told in other coordinates: a joint's place is the sum of the bones
-    from the root to it, so a bone is owed what all joints beyond it are owed when it alone turns.
-    The sum over bones and root is the sum over joints.
+    For bones the same path is written in other coordinates: a joint's position is the sum of the
+    bones from the root to it, so a bone is owed what all joints beyond it are owed when it alone
+    turns. The sum over bones and root is the sum over joints.
 
     Args:
         score: what is explained.

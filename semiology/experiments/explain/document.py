@@ -1,4 +1,4 @@
-"""What is told of one task's model: the JSON that the report shows, and the arrays beside it."""
+"""The explanation of one task's model: the JSON that the report shows, and the arrays beside it."""
 
 from dataclasses import dataclass, field
 from typing import Any
@@ -57,7 +57,7 @@ class Findings:
 
 
 def document(found: Findings) -> dict[str, Any]:
-    """The content of the JSON file; its keys are told in docs/explanation.md."""
+    """The content of the JSON file; its keys are described in docs/explanation.md."""
     skeleton, levels = found.source.reading.graph, found.source.levels
     named = [
         number
@@ -164,11 +164,11 @@ def agreements(found: Findings) -> dict[str, Any] | None:
         return None
     rows = [agreement(clip, truth, skeleton) for clip, truth, _ in marked]
     people = [clip.participant_id for clip, _, _ in marked]
-    told = summary(rows, people) | {
+    entries = summary(rows, people) | {
         "without_evidence": sum(not (clip.joints > 0).any() for clip, _, _ in marked)
     }
     right = [number for number, (clip, _, level) in enumerate(marked) if level == clip.level]
-    told["where_right"] = (
+    entries["where_right"] = (
         summary([rows[number] for number in right], [people[number] for number in right])
         if right
         else None
@@ -186,8 +186,8 @@ def agreements(found: Findings) -> dict[str, Any] | None:
                 {name: row[name] - mean[name] for name in ("joint_share", "time_share", "hit")}
             )
             owners.append(clip.participant_id)
-    told["random_network"] = summary(random, owners) if random else None
-    told["above_random_network"] = (
+    entries["random_network"] = summary(random, owners) if random else None
+    entries["above_random_network"] = (
         {
             name: over_participants(
                 np.array([row[name] for row in differences]), owners, difference=True
@@ -197,7 +197,7 @@ def agreements(found: Findings) -> dict[str, Any] | None:
         if differences
         else None
     )
-    return told
+    return entries
 
 
 def graph(found: Findings, shown: list[int]) -> dict[str, Any] | None:
@@ -277,21 +277,21 @@ def arrays(found: Findings) -> dict[str, np.ndarray]:
     """The arrays of the .npz: joints, edges; of each clip its map, bones and time; an AGCN's A, B
     (mean over folds) and each clip's C.
     """
-    told: dict[str, np.ndarray] = {
+    entries: dict[str, np.ndarray] = {
         "joints": np.array(found.source.reading.graph.names),
         "edges": found.source.reading.graph.edge_index,
         "clips": np.array([clip.clip_id for clip in found.maps]),
     }
     for number, clip in enumerate(found.maps):
-        told |= {
+        entries |= {
             f"map/{clip.clip_id}": clip.joints,
             f"bones/{clip.clip_id}": clip.bones,
             f"time/{clip.clip_id}": clip.time,
         }
         if found.made:
-            told[f"C/{clip.clip_id}"] = found.made[number]
+            entries[f"C/{clip.clip_id}"] = found.made[number]
         if found.nodes:
-            told[f"nodes/{clip.clip_id}"] = found.nodes[number].joints
+            entries[f"nodes/{clip.clip_id}"] = found.nodes[number].joints
     if found.fixed is not None:
-        told |= {"A": found.fixed, "B": np.mean(found.learned, axis=0)}
-    return told
+        entries |= {"A": found.fixed, "B": np.mean(found.learned, axis=0)}
+    return entries

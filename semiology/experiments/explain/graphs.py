@@ -79,9 +79,11 @@ def explain_graph(
             with torch.no_grad():
                 nodes, seen = network.nodes(keypoints[None], mask[None])
             index, kind = network.edges(*seen.shape)
-            told = explainer(nodes, index, edge_attr=kind, seen=seen, target=torch.tensor([level]))
-            of_edge, steps = told.edge_mask, seen.shape[1]
-            joints.append(told.node_mask.view(steps, len(skeleton.names)).numpy())
+            explained = explainer(
+                nodes, index, edge_attr=kind, seen=seen, target=torch.tensor([level])
+            )
+            of_edge, steps = explained.edge_mask, seen.shape[1]
+            joints.append(explained.node_mask.view(steps, len(skeleton.names)).numpy())
             along = of_edge[kind[:, 1:3].any(dim=1)].view(2, steps, len(skeleton.edges))
             bones.append(along.mean(dim=(0, 1)).numpy())
             through_time.append(float(of_edge[kind[:, 3:].any(dim=1)].mean()))
@@ -96,9 +98,9 @@ def explain_graph(
 
 def clip_graphs(network: AGCN, clip: ClipInput) -> Tensor:
     """(block, subset, joint, joint) of the data-dependent C, mean over the clip's windows; entry
-    [k, i, j] is how much j hears i.
+    [k, i, j] weights joint i in the sum at joint j.
 
-    With `form="agcn"` C is a softmax over the joints that are heard: each column sums to one. With
+    With `form="agcn"` C is a softmax over the joints that are summed: each column sums to one. With
     "aagcn" it is alpha * tanh(...).
     """
     made: list[Tensor] = []

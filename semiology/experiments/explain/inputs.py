@@ -39,15 +39,12 @@ def clip_input(source: ClipSource, clip: ClipData) -> ClipInput:
     clock = np.broadcast_to(
         (np.arange(len(clip.joints)) / source.reading.rate)[:, None, None], clip.joints.shape
     )
-    timed = ClipSource(source.cohort, replace(source.reading, channels=("joint",)), source.store)
-    timed.__dict__.update(
-        clips=[], mirrored_levels=source.mirrored_levels
-    )  # nothing is read for it
-    told = windows(timed, replace(clip, joints=clock, appearance=None))
+    timed = source.with_clips([], replace(source.reading, channels=("joint",)))
+    timed_windows = windows(timed, replace(clip, joints=clock, appearance=None))
     time = np.stack(
         [
             np.where(window["keypoint_mask"][:, 0] > 0, window["keypoints"][0, :, 0], np.nan)
-            for window in told
+            for window in timed_windows
         ]
     )
     return ClipInput(
@@ -94,7 +91,7 @@ def mean_pose(inputs: Sequence[ClipInput], skeleton: Skeleton, kinds: Sequence[s
     clip's attribution starts from.
 
     Of clips of the training participants this is a patient who keeps still in the mean pose: mean
-    positions and bones, no movement and no deviation to speak of. Our choice: a figure of zeros
+    positions and bones, almost no movement and no deviation. Our choice: a figure of zeros
     would have all joints in one point, which no network has met.
     """
     total, count = torch.zeros(()), torch.zeros(())

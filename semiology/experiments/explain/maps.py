@@ -2,7 +2,7 @@
 the face.
 
 Shares are of the evidence *for* the level: the positive part of the map, cell by cell, as a share
-of its sum (our choice; what speaks against the level is kept in the maps). A share says where a
+of its sum (our choice; what lowers the score stays in the maps). A share says where a
 network looked, not that a patient shows a sign there.
 """
 

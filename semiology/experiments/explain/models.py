@@ -8,17 +8,17 @@ import yaml
 
 from semiology.errors import UserError
 from semiology.evaluation.run.kept import KeptFolds, kept_folds
+from semiology.evaluation.run.settings import PREFERRED
 from semiology.models.training.saved import SavedModel, load_model
-
-PREFERRED = ("agcn_kd", "agcn")  # what `semiology predict` prefers, too
 
 
 @dataclass(frozen=True)
 class Explained:
-    """One saved model and the clips that it is asked about (None: all).
+    """One saved model and the clips that it explains (None: all).
 
     `kept`: the model is a fold's, which never saw them; else it was trained on everybody. `known`:
-    those of them whose person it knows from other clips, as where folds are dealt by recording.
+    those of them whose participant it knows from other clips, as where folds are split by
+    recording.
     """
 
     saved: SavedModel
@@ -134,20 +134,20 @@ def unreadable(run: Path, task: str, model: str) -> str:
     )
 
 
-def chosen_model(run: Path, task: str, asked: str | None) -> str:
-    """The model that is asked for, else the distilled AGCN, the AGCN, or the first that reads
+def chosen_model(run: Path, task: str, model: str | None) -> str:
+    """The model of this name, else the distilled AGCN, the AGCN, or the first that reads
     keypoints.
 
     Raises:
         UserError: no such model, or none that reads keypoints of windows.
     """
     names = models_of(run, task)
-    if asked is not None and asked not in names:
-        raise UserError(f"{run}: {task} has no model {asked!r}; it has {', '.join(names)}")
-    if asked is not None and (reason := unreadable(run, task, asked)):
-        raise UserError(f"{run}: model {asked!r} {reason}")
-    if asked is not None:
-        return asked
+    if model is not None and model not in names:
+        raise UserError(f"{run}: {task} has no model {model!r}; it has {', '.join(names)}")
+    if model is not None and (reason := unreadable(run, task, model)):
+        raise UserError(f"{run}: model {model!r} {reason}")
+    if model is not None:
+        return model
     for name in [*(name for name in PREFERRED if name in names), *names]:
         if not unreadable(run, task, name):
             return name

@@ -37,7 +37,7 @@ from semiology.experiments.explain.models import (
     tasks_of,
 )
 from semiology.experiments.explain.truth import sign_truth
-from semiology.files import atomic_path, write_text
+from semiology.files import atomic_path, read_json, write_json
 from semiology.models.networks import AGCN, GAT
 from semiology.models.training.clips import ClipSource
 from semiology.models.training.reading import Reading
@@ -93,7 +93,7 @@ def explain(
     can be believed.
 
     Each clip is explained by the model of the fold that held it out (`keep: true` in the protocol);
-    where none were kept, by the model that was trained on everybody, which the result says. With
+    where none were saved, by the model trained on all participants, which the result states. With
     two levels the second is explained, with more the predicted one. What is there already, made
     from the same models in the same way, is not made again. An explanation of single clips is
     written beside that of the whole run, not over it, and is no part of the report.
@@ -101,7 +101,7 @@ def explain(
     Args:
         run: folder of the run.
         task: its name, or that of its folder; all by default, without those that have no model that
-            reads keypoints (said on stderr).
+            reads keypoints (stated on stderr).
         model: one that reads keypoints; by default the distilled AGCN, else the AGCN, else the
             first.
         clips: clip_ids, or one; all by default.
@@ -118,21 +118,21 @@ def explain(
         raise UserError(f"method {method!r}: there are {', '.join(METHODS)}")
     run = Path(run)
     there = tasks_of(run)
-    asked = [name for name in there if task in (None, name) or _name(run, name) == task]
-    if not asked:
+    requested = [name for name in there if task in (None, name) or _name(run, name) == task]
+    if not requested:
         raise UserError(f"{run}: has no models for the task {task!r}; tasks are {', '.join(there)}")
     if clips is not None and not clips:
         raise UserError("clips: none is named; name one or more, or leave the option out for all")
     clips = [clips] if isinstance(clips, str) else clips
     return [
         explain_model(run, name, one, clips, method)
-        for name, one in _models(run, asked, model).items()
+        for name, one in _models(run, requested, model).items()
     ]
 
 
 def _models(run: Path, tasks: list[str], model: str | None) -> dict[str, str]:
     """Task -> the model that is explained. Of several tasks those without such a model are passed
-    over, which stderr is told.
+    over, with a line on stderr.
     """
     found, refused = {}, []
     for task in tasks:
@@ -187,8 +187,8 @@ def explain_model(
                 _explain_fold(work, one, own, checked, findings, bar)
     with atomic_path(path.with_name(path.name + ".npz")) as temporary:
         np.savez_compressed(temporary, **arrays(findings))
-    told = {"key": key, **document(findings)}
-    write_text(path.with_name(path.name + ".json"), json.dumps(told, indent=1) + "\n")
+    content = {"key": key, **document(findings)}
+    write_json(path.with_name(path.name + ".json"), content)
     return path.with_name(path.name + ".json")
 
 
@@ -292,11 +292,7 @@ def _name(run: Path, task: str) -> str:
         ),
         None,
     )
-    return (
-        task
-        if path is None
-        else str(json.loads(path.read_text(encoding="utf-8"))["about"].get("task", task))
-    )
+    return task if path is None else str(read_json(path)["about"].get("task", task))
 
 
 def _key(models: list[Explained], clips: Sequence[str] | None, method: str) -> str:
@@ -311,9 +307,6 @@ def _key(models: list[Explained], clips: Sequence[str] | None, method: str) -> s
 
 def _is_there(path: Path, key: str) -> bool:
     try:
-        return (
-            json.loads(path.read_text(encoding="utf-8")).get("key") == key
-            and path.with_suffix(".npz").is_file()
-        )
-    except (OSError, ValueError):
+        return read_json(path).get("key") == key and path.with_suffix(".npz").is_file()
+    except UserError:
         return False

@@ -6,9 +6,8 @@ What is known of a phantom's clips: which joints carry the sign, and when.
 The rules are our choice, made before any map was looked at.
 """
 
-import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -25,8 +24,8 @@ from semiology.evaluation.statistics.intervals import (
     leave_one_out,
 )
 from semiology.experiments.explain.maps import ClipMap, share
-from semiology.phantom.drawing.face import expression, landmarks
-from semiology.phantom.drawing.person import draw_person
+from semiology.files import read_json
+from semiology.phantom.shared.truth import landmark_displacements
 
 MOVING = (
     0.25  # of an expression's largest displacement: landmarks that move at least so far carry it
@@ -58,8 +57,10 @@ def sign_truth(cohort: Path, clip_id: str, label: str) -> SignTruth | None:
     path = cohort / "truth" / f"{clip_id}.json"
     if not path.is_file():
         return None
+    remedy = "render the cohort again with `semiology phantom`"
+    truth = read_json(path, what="the truth of a phantom clip", remedy=remedy)
     try:
-        sign = json.loads(path.read_text(encoding="utf-8"))["rendered"].get(label)
+        sign = truth["rendered"].get(label)
         if sign is None:
             return None
         joints = (
@@ -69,10 +70,7 @@ def sign_truth(cohort: Path, clip_id: str, label: str) -> SignTruth | None:
         )
         return SignTruth(frozenset(joints), float(sign["start"]), float(sign["stop"]))
     except (ValueError, KeyError, TypeError) as error:
-        raise UserError(
-            f"{path}: is no truth of a phantom clip ({error}); render the cohort again with"
-            " `semiology phantom`"
-        ) from error
+        raise UserError(f"{path}: not the truth of a phantom clip ({error}); {remedy}") from error
 
 
 @lru_cache(maxsize=8)
@@ -80,10 +78,7 @@ def moving_landmarks(kind: str) -> frozenset[str]:
     """Landmarks of an average face that an expression moves by at least a quarter of its largest
     displacement.
     """
-    drawn = draw_person(np.random.default_rng(0))
-    average = replace(drawn, face=dict.fromkeys(drawn.face, 0.0), brow_thickness=1.0)
-    rest, moved = (landmarks(average, expression(name, 0)[None]) for name in ("neutral", kind))
-    distance = {name: float(np.linalg.norm(moved[name] - rest[name])) for name in rest}
+    distance = landmark_displacements(kind)
     return frozenset(
         name for name, value in distance.items() if value >= MOVING * max(distance.values())
     )
@@ -130,29 +125,29 @@ def summary(rows: Sequence[Mapping[str, float]], participants: Sequence[str]) ->
     """Mean of each figure over clips with its 95 % interval over participants, and of each share's
     difference from its chance.
     """
-    told: dict[str, Any] = {"clips": len(rows), "participants": len(set(participants))}
+    entries: dict[str, Any] = {"clips": len(rows), "participants": len(set(participants))}
     figures = [name for name in rows[0] if all(name in row for row in rows)]
     values = {name: np.array([row[name] for row in rows]) for name in figures}
     for name in figures:
-        told[name] = round(float(values[name].mean()), 4)
+        entries[name] = round(float(values[name].mean()), 4)
         if not name.endswith("chance"):
             rate = of_rate(values[name], participants) if name in RATES else None
-            told[f"{name}_interval"] = rate or over_participants(values[name], participants)
+            entries[f"{name}_interval"] = rate or over_participants(values[name], participants)
     for name, chance in against(figures).items():
         rate, even = (
             of_rate(values[name], participants) if name in RATES else None,
             float(values[chance].mean()),
         )
-        told[f"{name}_above_chance"] = (
+        entries[f"{name}_above_chance"] = (
             [round(bound - even, 4) for bound in rate]
             if rate
             else over_participants(values[name] - values[chance], participants, difference=True)
         )
     if "mirror_share" in figures:
-        told["joint_share_above_mirror"] = over_participants(
+        entries["joint_share_above_mirror"] = over_participants(
             values["joint_share"] - values["mirror_share"], participants, difference=True
         )
-    return told
+    return entries
 
 
 def against(figures: Sequence[str]) -> dict[str, str]:

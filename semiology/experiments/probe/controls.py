@@ -23,7 +23,7 @@ from semiology.experiments.probe.linear import (
     predict_targets,
     shared_clips,
 )
-from semiology.experiments.probe.result import Drawn, ProbeResult, judged, metric, metric_names
+from semiology.experiments.probe.result import Drawn, ProbeResult, evaluated, metric, metric_names
 
 
 @dataclass(frozen=True)
@@ -31,9 +31,9 @@ class RandomLabels:
     """A probe's scores on random labels.
 
     Attributes:
-        to: what the labels were dealt to.
-        metric: which score, the same that the probe is judged by.
-        values: (repeat,) one for each deal.
+        to: what the labels were assigned to.
+        metric: which score, the same as the probe's.
+        values: (repeat,) one for each random assignment.
     """
 
     to: str
@@ -57,20 +57,20 @@ def random_labels(
     repeats: int = 20,
     seed: int = 0,
 ) -> RandomLabels:
-    """Scores of the same probe on the target's values dealt at random.
+    """Scores of the same probe on the target's values assigned at random.
 
-    Dealt to clips, the probe is judged on participants left out, as the real one: whatever it
+    Assigned to clips, the probe is tested on participants left out, as the real one: whatever it
     reaches is reached without meaning. Dealt to participants, all clips of one get the same value
-    and the probe is judged on other clips of the same people: it can only be right by recognising
+    and the probe is tested on other clips of the same people: it can only be right by recognising
     them, and reaches as much as a label that follows the person would without any sign being seen.
 
     Args:
         features: of one layer, per clip.
-        target: whose values are dealt.
+        target: whose values are assigned.
         to: "clip" or "participant".
         model: as of the probe.
-        repeats: deals.
-        seed: of the deals.
+        repeats: random assignments.
+        seed: of the assignments.
 
     Raises:
         UserError: as `linear_probe`.
@@ -80,9 +80,12 @@ def random_labels(
     by: Literal["clip", "participant"] = "participant" if to == "clip" else "clip"
     check_levels(codes, [], owners, by)
     rng = np.random.default_rng(seed)
-    dealt = [_dealt(codes, owners, to, rng) for _ in range(repeats)]
+    assigned = [_assigned(codes, owners, to, rng) for _ in range(repeats)]
     drawn = predict_targets(
-        make_splits(features, clips, owners, by, None, seed, codes), np.stack(dealt), levels, model
+        make_splits(features, clips, owners, by, None, seed, codes),
+        np.stack(assigned),
+        levels,
+        model,
     )
     there = np.isfinite(drawn.scores[0]).any(axis=1)
     name = metric_names(levels)[0]
@@ -103,7 +106,7 @@ def identity_probe(
     draws: int = 2000,
     seed: int = 0,
 ) -> ProbeResult:
-    """How well the layer tells who the patient is: the participant as the target, judged on clips
+    """How well the layer identifies the patient: the participant as the target, tested on clips
     that the probe was not fitted on.
 
     Every participant's clips are divided in five parts at most; a probe fitted on the other parts
@@ -112,14 +115,14 @@ def identity_probe(
     - among="everybody": a participant is only looked for in the layer of the model that never saw
       this participant, among all. This includes whether the model had met the person: who was held
       out alone may stand out in the layer for that reason.
-    - among="trained on": in each fold's layer all clips of the participants whom its model was
+    - among="trained on": in each fold's layer all clips of the participants that its model was
       trained on, among these; the clips of all folds count alike. All were met, so that only who
       they are can tell them apart: this is the fair one.
 
-    The null deals the names to the clips of each part at random, to clips of one level of `balance`
-    among themselves; guessing is right in 1 of as many as there are participants to choose from
-    (`guessing`). Where no model was held out from anybody (features without folds), both ways are
-    the same.
+    The null assigns the names to the clips of each part at random, to clips of one level of
+    `balance` among themselves; guessing is right in 1 of as many as there are participants to
+    choose from (`guessing`). Where no model was held out from anybody (features without folds),
+    both ways are the same.
 
     Args:
         features: of one layer, per clip.
@@ -143,13 +146,13 @@ def identity_probe(
         if apart
         else [features]
     )
-    named, asked, owners, guessing = [], [], [], []
+    named, tested, owners, guessing = [], [], [], []
     for number, space in enumerate(spaces):
         there = set(space.table["clip_id"])
         clips = [clip for clip in wanted if clip in there]
         drawn, own = _name(space, clips, levels, balance, model, permutations, seed + number)
         named.append(drawn)
-        asked += clips
+        tested += clips
         owners.append(own)
         guessing += [1 / len(set(own))] * len(clips)
     drawn = Drawn(
@@ -158,11 +161,11 @@ def identity_probe(
         [penalty for drawn in named for penalty in drawn.penalties],
     )
     everybody = np.concatenate(owners)
-    result = judged(
+    result = evaluated(
         drawn,
         features,
         "participant_id",
-        asked,
+        tested,
         everybody,
         levels,
         by="clip",
@@ -174,7 +177,9 @@ def identity_probe(
 
 
 def _trained_on(fold: pd.DataFrame, features: Features) -> Features:
-    """One fold's features of the participants whom its model was trained on, as a space of its own."""
+    """One fold's features of the participants that its model was trained on, as a space of its
+    own.
+    """
     unmet = set(fold.loc[fold["held_out"], "participant_id"])
     return Features(
         features.layer,
@@ -198,10 +203,7 @@ def _name(
     owned = features.table.drop_duplicates("clip_id").set_index("clip_id")["participant_id"]
     owners = owned.loc[clip_ids].to_numpy(str)
     if len(set(owners)) < 2:
-        raise UserError(
-            f"layer {features.layer}: one participant only; who it is needs two or more to be told"
-            " apart"
-        )
+        raise UserError(f"layer {features.layer}: one participant only; identity needs two or more")
     check_levels(np.empty(0), [], owners, "clip")
     codes = np.array([levels.index(owner) for owner in owners], float)
     rng = np.random.default_rng(seed)
@@ -240,7 +242,9 @@ def _shuffled_within(codes: np.ndarray, strata: np.ndarray, rng: np.random.Gener
     return shuffled
 
 
-def _dealt(codes: np.ndarray, owners: np.ndarray, to: str, rng: np.random.Generator) -> np.ndarray:
+def _assigned(
+    codes: np.ndarray, owners: np.ndarray, to: str, rng: np.random.Generator
+) -> np.ndarray:
     """The values in random order over clips, or one drawn from them for each participant."""
     if to == "clip":
         return rng.permutation(codes)

@@ -31,7 +31,7 @@ KEYS = ("fold", "held_out", "clip_id", "participant_id", "window", "time")
 
 @dataclass(frozen=True)
 class Features:
-    """What one layer says of each clip.
+    """The output of one layer for each clip.
 
     Attributes:
         layer: its name.
@@ -64,16 +64,16 @@ class Features:
 
     @property
     def by_fold(self) -> bool:
-        """Whether each fold has a feature space of its own, in which only some clips may be judged;
+        """Whether each fold has a feature space of its own, in which only some clips may be tested;
         one kept fold is enough.
         """
         return "fold" in self.table.columns
 
     def spaces(self, clip_ids: Sequence[str]) -> list[tuple[np.ndarray, np.ndarray]]:
         """For each feature space: values (clip, feature) of these clips, in this order, and (clip,)
-        whether it may be judged on them.
+        whether it may be tested on them.
 
-        Without folds there is one space, in which every clip may be judged.
+        Without folds there is one space, in which every clip may be tested.
 
         Raises:
             UserError: a row a frame, or a clip that is not in the table.
@@ -90,10 +90,10 @@ class Features:
         spaces = []
         for part in parts:
             rows = part.set_index("clip_id").loc[list(clip_ids)]
-            judged = (
+            tested = (
                 rows["held_out"].to_numpy(bool) if "held_out" in rows else np.ones(len(rows), bool)
             )
-            spaces.append((rows[self.names].to_numpy(float), judged))
+            spaces.append((rows[self.names].to_numpy(float), tested))
         return spaces
 
     def to_xarray(self) -> xr.DataArray:
@@ -112,8 +112,8 @@ class Features:
         reads it.
         """
         with atomic_path(path) as temporary:
-            told = self.table.assign(layer=self.layer, seen=self.seen)
-            told[["layer", "seen", *self.table.columns]].to_csv(temporary, index=False)
+            table = self.table.assign(layer=self.layer, seen=self.seen)
+            table[["layer", "seen", *self.table.columns]].to_csv(temporary, index=False)
         return Path(path)
 
 
@@ -174,7 +174,7 @@ def input_features(
         per: "clip" or "frame".
 
     Raises:
-        UserError: appearance is asked for and the reading names none; joints of the part "frame",
+        UserError: appearance is requested and the reading names none; joints of the part "frame",
             which has none.
     """
     if what == "joints" and source.reading.part == "frame":

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from semiology.errors import UserError
 from semiology.experiments.probe.features import Features, input_features
-from semiology.models.networks.base import masked_mean, strided_mask
+from semiology.models.networks.masks import masked_mean, strided_mask
 from semiology.models.training.clips import ClipSource
 from semiology.models.training.datamodule import NO_CHANGE, ClipDataset
 from semiology.models.training.saved import SavedModel, load_model
@@ -23,10 +23,10 @@ Per = Literal["clip", "frame"]
 
 
 def layer_names(model: SavedModel | nn.Module | str | Path) -> list[str]:
-    """Every layer that can be asked for, in the network's order: "input", its modules ("blocks.0",
+    """Every layer that can be probed, in the network's order: "input", its modules ("blocks.0",
     ...), "features", "logits".
 
-    Of a network over segments the modules cannot be asked for: they see a clip's segments, each by
+    Of a network over segments the modules cannot be probed: they see a clip's segments, each by
     itself.
     """
     network = model if isinstance(model, nn.Module) else _load(model).network
@@ -36,7 +36,7 @@ def layer_names(model: SavedModel | nn.Module | str | Path) -> list[str]:
 
 
 def usual_layers(network: nn.Module) -> list[str]:
-    """What is asked for when no layers are named: the input, each block, the features, the logits."""
+    """The layers when none are named: the input, each block, the features, the logits."""
     modules: Any = getattr(network, "blocks", [])
     blocks = [f"blocks.{number}" for number in range(len(modules))]
     return ["input", *blocks, "features", "logits"]
@@ -52,7 +52,7 @@ def layer_features(
     """Features of layers of one trained stream for the clips of a cohort.
 
     "input" is what the stream reads (see `input_features`), "features" the vector before the head,
-    "logits" what the head says, and every other name a module of the network ("blocks.0"). A
+    "logits" the output of the head, and every other name a module of the network ("blocks.0"). A
     module's output (batch, channel, time, joint) is averaged over joints, and per clip over the
     steps in which anything was seen and over the clip's windows, so that the last block's features
     are "features". Per frame there is a row for each step of each window, NaN where nothing was
@@ -66,7 +66,7 @@ def layer_features(
         per: "clip" or "frame".
 
     Returns:
-        layer -> features, with seen="everybody": nothing here says that the model had not seen
+        layer -> features, with seen="everybody": nothing here shows that the model had not seen
         them. `run_features` keeps folds apart.
 
     Raises:
@@ -98,7 +98,7 @@ def layer_features(
 
 
 def check_layers(network: nn.Module, layers: Sequence[str] | None) -> list[str]:
-    """The layers asked for, or the usual ones.
+    """The named layers, or the usual ones.
 
     Raises:
         UserError: one that the network does not have.

@@ -1,4 +1,4 @@
-"""Linear probes: how well a column of the cohort can be read off a layer, in people whom neither
+"""Linear probes: how well a column of the cohort can be read off a layer, in people that neither
 probe nor layer has seen.
 
 A probe that reads a sign well shows that the layer holds it in a linear form; it does not show that
@@ -25,7 +25,7 @@ from sklearn.preprocessing import StandardScaler
 from semiology.errors import UserError
 from semiology.evaluation.statistics.permutation import exchange
 from semiology.experiments.probe.features import Features
-from semiology.experiments.probe.result import Drawn, ProbeResult, judged
+from semiology.experiments.probe.result import Drawn, ProbeResult, evaluated
 
 ALPHAS = tuple(
     10.0**power for power in range(5)
@@ -40,7 +40,7 @@ Inner = Sequence[tuple[np.ndarray, np.ndarray]]
 @dataclass(frozen=True)
 class Split:
     """One fold of a probe: features (clip, feature) in one space, the clips that are fitted on, and
-    those that are judged.
+    those that are tested.
 
     `inner` divides `train` once more (positions in it), to choose the penalty; empty where it
     cannot be divided, and then the middle of the grid is taken.
@@ -147,7 +147,7 @@ def linear_probe(
     draws: int = 2000,
     seed: int = 0,
 ) -> ProbeResult:
-    """Fit a linear model on some participants, judge it on the others, with an interval over
+    """Fit a linear model on some participants, test it on the others, with an interval over
     participants and a permutation null.
 
     Missing values take the training mean, features are standardised on training clips, and the
@@ -156,8 +156,8 @@ def linear_probe(
     divided by its share of the training clips. Numeric targets are predicted by ridge.
 
     Features with folds (`run_features`) keep to them: a fold's probe is fitted on what that fold's
-    model says of its training participants and judged on the participants that this model never
-    saw. Other features are judged leaving out one participant at a time.
+    model gives its training participants and tested on the participants that this model never
+    saw. Other features are tested leaving out one participant at a time.
 
     The null exchanges the lists of labels between participants and shuffles each list, and repeats
     all of the above; p = (1 + b) / (1 + n). A label that is the same in all clips of a participant
@@ -169,7 +169,7 @@ def linear_probe(
         target: clip_id -> text or number (`cohort_target`); clips that only one of the two holds
             are left out.
         model: "ridge", or "logistic" (slower: each permutation is a fit of its own) for text.
-        by: "participant" judges on participants left out; "clip" on other clips of the same
+        by: "participant" tests on participants left out; "clip" on other clips of the same
             participants, which tells how much of a result is the recognition of a person.
         folds: instead of leaving out one participant, so many groups of them (with by="clip":
             groups of clips, 5 if not given).
@@ -180,7 +180,7 @@ def linear_probe(
     Raises:
         UserError: permutations below 0, a row a frame, no clip in common, one value only, a level
             that fewer than two participants show, fewer than three participants, no clip that may
-            be judged; with by="clip", participants with a single clip.
+            be tested; with by="clip", participants with a single clip.
     """
     check_permutations(permutations)
     clips, owners, truth = shared_clips(features, target)
@@ -199,7 +199,7 @@ def linear_probe(
     rng = np.random.default_rng(seed)
     targets = np.stack([codes, *(exchange(owners, codes, rng) for _ in range(permutations))])
     drawn = predict_targets(splits, targets, levels, model)
-    return judged(
+    return evaluated(
         drawn,
         features,
         str(target.name),
@@ -251,9 +251,9 @@ def make_splits(
 ) -> list[Split]:
     """The folds of a probe; features are never taken from two feature spaces at once.
 
-    Groups of clips are dealt level by level (clip,), so that everybody lacks much the same levels
-    in training: else a layer that knows the level, in a cohort where each shows each level equally
-    often, names everybody but the right person.
+    Groups of clips are assigned class by class (clip,), so that everybody lacks much the same
+    levels in training: else a layer that knows the level, in a cohort where each shows each level
+    equally often, names everybody but the right person.
     """
     rng = np.random.default_rng(seed)
     spaces = features.spaces(clips)
@@ -289,21 +289,21 @@ def make_splits(
 def _some(splits: list[Split], features: Features) -> list[Split]:
     if not splits:
         raise UserError(
-            f"layer {features.layer}: no clip with a value may be judged: those held out from a"
+            f"layer {features.layer}: no clip with a value may be tested: those held out from a"
             " kept model have none"
         )
     return splits
 
 
 def clip_parts(owners: np.ndarray, levels: np.ndarray, folds: int | None, seed: int) -> np.ndarray:
-    """(clip,) the part in which each clip is judged where participants are divided: five parts if
-    not said otherwise.
+    """(clip,) the part in which each clip is tested where participants are divided: five parts by
+    default.
     """
     return _ranks(owners, levels, np.random.default_rng(seed)) % (folds or 5)
 
 
 def _inner(groups: np.ndarray, most: int = 5) -> list[tuple[np.ndarray, np.ndarray]]:
-    """Inner folds: groups (clip,) numbered from 0 stay together, dealt in turn to at most five
+    """Inner folds: groups (clip,) numbered from 0 stay together, assigned in turn to at most five
     folds; none where there is one group.
     """
     count = min(int(groups.max()) + 1, most)
@@ -323,7 +323,9 @@ def _number(names: np.ndarray) -> np.ndarray:
 
 
 def _ranks(owners: np.ndarray, levels: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """(clip,) an order of each participant's clips: 0, 1, 2, ..., level by level, else at random."""
+    """(clip,) an order of each participant's clips: 0, 1, 2, ..., level by level, else at
+    random.
+    """
     ranks = np.zeros(len(owners), int)
     for owner in np.unique(owners):
         own = rng.permutation(np.flatnonzero(owners == owner))

@@ -29,7 +29,7 @@ class Stream:
         folds: without that of the unseen test set, of which a probe learns nothing.
         final: folder of the final model.
         scored: clips that the run scored, the unseen test set's left out.
-        missing: fold -> scored clips that no kept model can speak of.
+        missing: fold -> scored clips without a saved model that never saw them.
     """
 
     run: Path
@@ -40,8 +40,8 @@ class Stream:
     scored: frozenset[str] = frozenset()
     missing: dict[str, frozenset[str]] = field(default_factory=dict)
 
-    def left_out(self, judged: Iterable[str]) -> dict[str, str]:
-        """Scored clip -> why it is not among those that can be judged."""
+    def left_out(self, tested: Iterable[str]) -> dict[str, str]:
+        """Scored clip -> why it cannot be tested."""
         why = {
             clip: f"no kept model of fold {name}"
             for name, clips in self.missing.items()
@@ -49,7 +49,7 @@ class Stream:
         }
         return {
             clip: why.get(clip, "no longer in the cohort")
-            for clip in sorted(self.scored - set(judged))
+            for clip in sorted(self.scored - set(tested))
         }
 
 
@@ -69,7 +69,7 @@ def run_features(
     so are the clips of an unseen test set.
 
     Args:
-        run: folder of the run; its config.yaml says which cohort and store to read.
+        run: folder of the run; its config.yaml names the cohort and store to read.
         task: by name; may be left out where there is one.
         model: by name; may be left out where there is one.
         layers: see `layer_features`.
@@ -141,13 +141,13 @@ def find_stream(
         if path.name.removeprefix("seed-").isdigit()
     )
     if not seeds or (seed is not None and seed not in seeds):
-        asked = "" if seed is None else f" for seed {seed}"
+        named = "" if seed is None else f" for seed {seed}"
         there = (
             f"there are {', '.join(map(str, seeds))}"
             if seeds
             else "run `semiology loso` with keep: true"
         )
-        raise UserError(f"{kept}: no models kept{asked}; {there}")
+        raise UserError(f"{kept}: no models kept{named}; {there}")
     seed = seeds[0] if seed is None else seed
     chosen = _one(run, f"kept/{kept.name}/seed-{seed}/*/*", model, "model").name
     found = kept_folds(run, kept.name, chosen, seed)
@@ -181,8 +181,8 @@ def _check_whole(fold: KeptFold) -> None:
         )
 
 
-def _one(run: Path, pattern: str, asked: str | None, what: str) -> Path:
-    """The one folder of this pattern that is asked for, or the only one."""
+def _one(run: Path, pattern: str, named: str | None, what: str) -> Path:
+    """The folder of this pattern with this name, or the only one."""
     there = {path.name: path for path in sorted(run.glob(pattern)) if path.is_dir()}
     if not there and pattern.startswith("kept"):
         raise UserError(
@@ -194,13 +194,13 @@ def _one(run: Path, pattern: str, asked: str | None, what: str) -> Path:
             f"{run}: no models that were trained on everybody; run `semiology loso` with final:"
             " true"
         )
-    if asked is None and len(there) == 1:
+    if named is None and len(there) == 1:
         return next(iter(there.values()))
     found = [
-        path for name, path in there.items() if asked is not None and name in (asked, slug(asked))
+        path for name, path in there.items() if named is not None and name in (named, slug(named))
     ]
     if not found:
-        wrong = f"{what} not named" if asked is None else f"no {what} {asked!r}"
+        wrong = f"{what} not named" if named is None else f"no {what} {named!r}"
         raise UserError(f"{run}: {wrong}; there are {', '.join(there)} (--{what} NAME)")
     return found[0]
 

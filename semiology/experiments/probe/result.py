@@ -28,7 +28,7 @@ class Drawn:
     """Out-of-fold scores of the observed target (first) and of the permuted or random ones.
 
     targets (draw, clip); scores (draw, clip, level), higher is likelier, or (draw, clip, 1) for
-    numbers, NaN where a clip was not judged; penalties: the one chosen in each fold, for the
+    numbers, NaN where a clip was not tested; penalties: the one chosen in each fold, for the
     observed target.
     """
 
@@ -43,8 +43,8 @@ class Score:
 
     Attributes:
         value: pooled over out-of-fold clips.
-        interval: 95 %, over participants; its low and high are NaN where there is none, and it says
-            why.
+        interval: 95 %, over participants; its low and high are NaN where there is none, and it
+            states why.
         null: its values under permuted labels.
     """
 
@@ -69,7 +69,7 @@ class Score:
         """Median of the null."""
         return _nan(self.against["median"])
 
-    def told(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, Any]:
         """As plain numbers for JSON, None where there is none."""
         bounds = {"low": self.interval.low, "high": self.interval.high}
         numbers = {
@@ -94,10 +94,10 @@ class ProbeResult:
             is `score`.
         participants, permutations, seed: how many, how many, which.
         guessing: accuracy of guessing who it is among those who can be named; NaN where something
-            else was asked.
+            else was requested.
         penalties: chosen in each fold.
-        predictions: a row a judged clip: clip_id, participant_id, truth, predicted and, of two
-            levels, score.
+        predictions: a row for each tested clip: clip_id, participant_id, truth, predicted and, of
+            two levels, score.
     """
 
     layer: str
@@ -131,7 +131,7 @@ class ProbeResult:
     def interval(self) -> tuple[float, float]:
         return self.scores[self.metric].interval.low, self.scores[self.metric].interval.high
 
-    def told(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, Any]:
         """Everything but the single predictions, for JSON."""
         return {
             "layer": self.layer,
@@ -145,7 +145,7 @@ class ProbeResult:
             "permutations": self.permutations,
             "seed": self.seed,
             "penalties": self.penalties,
-            "scores": {name: score.told() for name, score in self.scores.items()},
+            "scores": {name: score.to_dict() for name, score in self.scores.items()},
         }
 
     def __str__(self) -> str:
@@ -167,7 +167,7 @@ class ProbeResult:
         return "\n".join(lines)
 
 
-def judged(
+def evaluated(
     drawn: Drawn,
     features: Features,
     target: str,
@@ -233,7 +233,7 @@ def _interval(
     count = weights.shape[1]
     if np.isnan(value):
         return Interval(
-            np.nan, np.nan, len(weights), "all judged clips have the same value", "none"
+            np.nan, np.nan, len(weights), "all tested clips have the same value", "none"
         )
     if name != "r2" and (
         found := at_bound(

@@ -1,6 +1,5 @@
 """A run probed layer by layer, its controls beside each score: what `semiology probe` does."""
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,9 +15,9 @@ from semiology.experiments.probe.models import find_stream, run_cohort, stream_f
 from semiology.experiments.probe.result import ProbeResult
 from semiology.experiments.probe.similarity import similarity
 from semiology.experiments.probe.targets import Kind, cohort_target
-from semiology.files import atomic_path, slug, write_text
+from semiology.files import atomic_path, slug, write_json
 
-# what the table says of each layer, by `Features.seen`; the report warns of the last
+# the table's note on each layer, by `Features.seen`; the report warns of the last
 SEEN_SHORT = {
     "nobody": "nothing was trained",
     "others": "never saw the participant",
@@ -36,13 +35,14 @@ class Probing:
         name: of the files; another for each way of probing the same column.
         results: layer -> the probe of the column.
         random: layer -> the same probe on random labels.
-        identity: layer -> the probe of who the participant is, among those whom the model was
-            trained on; None where it cannot be had, and `no_identity` says why.
-        unmet: layer -> the same for a participant whom the model had never met, among all: includes
-            whether it had met the person.
-        alike: debiased CKA between the layers; None where it cannot be had, and `no_cka` says why.
+        identity: layer -> the probe of the participant's identity, among those that the model was
+            trained on; None where it is not possible, for the reason in `no_identity`.
+        unmet: layer -> the same for a participant that the model had never seen, among all:
+            includes whether it had met the person.
+        alike: debiased CKA between the layers; None where it is not possible, for the reason in
+            `no_cka`.
         scored: clips that the run scored.
-        left_out: those that could not be judged -> why.
+        left_out: those that could not be tested -> why.
         apart: how many clips of an unseen test set took no part.
     """
 
@@ -147,7 +147,7 @@ class Probing:
             ),
             shown.to_string(index=False),
             f"layers: {SEEN[trained.seen]}",
-            f"null: {null}; random labels: the same probe on labels dealt to clips",
+            f"null: {null}; random labels: the same probe on labels assigned to clips at random",
             *self._who(),
         ]
         if self.left_out:
@@ -158,7 +158,7 @@ class Probing:
         if self.apart:
             lines.append(
                 f"{self.apart} clips of the unseen test set take no part: the probe neither learns"
-                " from them nor is judged on them"
+                " from them nor is tested on them"
             )
         if self.alike is None:
             lines.append(f"similarity of layers: not asked: {self.no_cka}")
@@ -179,13 +179,13 @@ class Probing:
             )
         return lines
 
-    def told(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, Any]:
         """For JSON."""
         layers = {}
         for layer, result in self.results.items():
             control = self.random[layer]
             layers[layer] = {
-                **result.told(),
+                **result.to_dict(),
                 "random_labels": {
                     "dealt_to": control.to,
                     "metric": control.metric,
@@ -195,7 +195,7 @@ class Probing:
                 "selectivity": control.selectivity(result),
                 "identity_trained": (
                     {
-                        **self.identity[layer].told(),
+                        **self.identity[layer].to_dict(),
                         "guessing": self.identity[layer].guessing,
                     }
                     if self.identity
@@ -203,7 +203,7 @@ class Probing:
                 ),
                 "identity_unmet": (
                     {
-                        **self.unmet[layer].told(),
+                        **self.unmet[layer].to_dict(),
                         "guessing": self.unmet[layer].guessing,
                     }
                     if self.unmet
@@ -309,7 +309,7 @@ def probe_run(
     folder = Path(out) if out is not None else stream.run / "probe"
     with atomic_path(folder / f"{name}.csv") as temporary:
         probing.table().to_csv(temporary, index=False)
-    write_text(folder / f"{name}.json", json.dumps(probing.told(), indent=1) + "\n")
+    write_json(folder / f"{name}.json", probing.to_dict())
     return probing
 
 
@@ -346,7 +346,7 @@ def _identity(
     clips = several["clip_id"].tolist()
     balance = target if isinstance(target.dtype, pd.CategoricalDtype) else None
 
-    def asked(among: Literal["everybody", "trained on"]) -> dict[str, ProbeResult]:
+    def identified(among: Literal["everybody", "trained on"]) -> dict[str, ProbeResult]:
         return {
             layer: identity_probe(
                 found, clips, balance, among, permutations=permutations, seed=seed
@@ -357,11 +357,11 @@ def _identity(
     if several["participant_id"].nunique() < 2:
         return None, None, "it needs two participants with two clips or more"
     try:
-        trained = asked("trained on")
+        trained = identified("trained on")
     except UserError as why:
         return None, None, str(why)
     return (
         trained,
-        asked("everybody") if any(found.by_fold for found in features.values()) else None,
+        identified("everybody") if any(found.by_fold for found in features.values()) else None,
         "",
     )

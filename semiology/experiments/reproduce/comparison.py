@@ -3,7 +3,6 @@
 What a reproduction found: `reproduction.json` for the report, and text for a terminal.
 """
 
-import json
 import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
@@ -14,7 +13,7 @@ from typing import Any
 from semiology.errors import UserError
 from semiology.evaluation.published import Published, PublishedCohort
 from semiology.evaluation.statistics.intervals import wilson
-from semiology.files import write_text
+from semiology.files import write_json
 
 CORRELATION = 0.5  # of being right in two clips of one patient [choice]: no paper prints it
 
@@ -60,7 +59,7 @@ class Row:
 
     @property
     def agrees(self) -> bool | None:
-        """Whether the two agree; None where that cannot be told."""
+        """Whether the two agree; None where that is not known."""
         return {"compatible": True, "differs": False}.get(self.verdict)
 
     def to_dict(self) -> dict[str, Any]:
@@ -130,7 +129,7 @@ def set_beside(
         printed: value, low and high; None where not known.
         source: tag of the printed value.
         obtained: {"value", "low", "high"}, in the form of metrics.json; None where it was not run.
-        guess: what the best guess that never looks at the video has; None where none can be told.
+        guess: what the best guess that never looks at the video has; None where none is known.
     """
     value, own_low, own_high = (
         (obtained or {}).get("value"),
@@ -221,7 +220,7 @@ def clips_of_f1(published: Published, cohort: PublishedCohort) -> float:
 
 
 def design_effect(clips_each: tuple[int, ...], correlation: float) -> float:
-    """1 + (m - 1) correlation, m the clips of the patient to whom the average clip belongs (Kish
+    """1 + (m - 1) correlation, m the clips of the patient that the average clip belongs to (Kish
     1965): by what clips count for less.
     """
     m = sum(count**2 for count in clips_each) / sum(clips_each)
@@ -318,7 +317,7 @@ class Reproduction:
             "constants": self.constants,
             **self.extra,
         }
-        write_text(run / "reproduction.json", json.dumps(content, indent=1, allow_nan=False) + "\n")
+        write_json(run / "reproduction.json", content, allow_nan=False)
         return run / "reproduction.json"
 
     def __str__(self) -> str:
@@ -351,7 +350,7 @@ def wilson_of_clips(cohort: PublishedCohort, correlation: float) -> str:
         "The intervals of published values are ours, the paper prints none: Wilson's, for"
         f" {cohort.clips} clips of {cohort.participants} patients [{cohort.source}] that count as"
         f" {cohort.clips / effect:.0f} independent ones, if being right in two clips of one patient"
-        f" correlates at {correlation:g} [choice] and the clips are dealt out as"
+        f" correlates at {correlation:g} [choice] and the clips are distributed as"
         f" {_dealt(cohort.clips_each)} [choice; {cohort.stated}]."
     )
 

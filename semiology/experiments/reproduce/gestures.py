@@ -6,7 +6,7 @@ What a run of GESTURES is asked to do: the content of configs/gestures_table.yam
 The table of GESTURES: published beside obtained, seizure by seizure; and what folds by seizure
 promise too much.
 
-Into which fold each seizure goes: as the authors of GESTURES dealt them, or all of a subject
+Into which fold each seizure goes: as the authors of GESTURES assigned them, or all of a subject
 together.
 
 Train an aggregator on the snippets of many recordings, and score recordings with it.
@@ -54,7 +54,8 @@ from semiology.experiments.reproduce.settings import (
     read_tags,
     read_yaml,
 )
-from semiology.files import atomic_path, write_text
+from semiology.files import atomic_path, read_json, write_json, write_text
+from semiology.models.device import choose_device
 from semiology.models.networks.segments import Aggregator, Kind
 from semiology.models.training.windows import segment_starts
 from semiology.parallel import Workers, work
@@ -79,9 +80,9 @@ class GesturesProtocol(Workers):
         batch_size: views a step.
         epochs: all of them; the last state is kept.
         folds: how many.
-        splits: "seizure" deals seizures as the paper did; "subject" keeps all seizures of a subject
-            together.
-        seed: of weights and snippets, and of the deal by subject.
+        splits: "seizure" splits seizures as the paper did; "subject" keeps all seizures of a
+            subject together.
+        seed: of weights and snippets, and of the split by subject.
         jobs: folds at a time; -1 uses every core. See Workers.
         device: "auto" takes a GPU where there is one.
 
@@ -144,12 +145,12 @@ def rows(
     """
     found = []
     for split, task in tasks.items():
-        judged = metrics["tasks"].get(task)
-        if judged is None:
+        evaluated = metrics["tasks"].get(task)
+        if evaluated is None:
             continue
         for kind in aggregators:
             for number in segments:
-                own = judged["models"][f"{kind}_{number}"]
+                own = evaluated["models"][f"{kind}_{number}"]
                 obtained = (
                     own["by"]["recording"]["metrics"] or own["metrics"]
                 )  # one view each: the views are the seizures
@@ -165,7 +166,7 @@ def rows(
 
 
 def differences(predictions: pd.DataFrame, tasks: Mapping[str, str]) -> list[dict[str, Any]]:
-    """What each model loses when nobody is on both sides of a fold: accuracy by subject minus by
+    """What each model loses when no one is on both sides of a fold: accuracy by subject minus by
     seizure, on the same seizures.
 
     Paired bootstrap over subjects. Empty unless both kinds of folds were run.
@@ -229,7 +230,7 @@ def by_subject(views: Sequence[View], folds: int, seed: int = 0) -> dict[str, in
     subjects = [recordings[name].participant_id for name in names]
     if len(set(subjects)) < folds:
         raise UserError(
-            f"{len(set(subjects))} subjects cannot be dealt into {folds} folds; set folds to at"
+            f"{len(set(subjects))} subjects cannot be split into {folds} folds; set folds to at"
             " most that"
         )
     targets = [recordings[name].target for name in names]
@@ -238,7 +239,7 @@ def by_subject(views: Sequence[View], folds: int, seed: int = 0) -> dict[str, in
         parts = list(splitter.split(np.zeros(len(names)), targets, subjects))
     except ValueError as error:
         raise UserError(
-            f"seizures cannot be dealt into {folds} folds by subject: {error}"
+            f"seizures cannot be split into {folds} folds by subject: {error}"
         ) from error
     return _checked(
         views,
@@ -248,18 +249,22 @@ def by_subject(views: Sequence[View], folds: int, seed: int = 0) -> dict[str, in
     )
 
 
-def _checked(views: Sequence[View], dealt: dict[str, int], folds: int, what: str) -> dict[str, int]:
+def _checked(
+    views: Sequence[View], assigned: dict[str, int], folds: int, what: str
+) -> dict[str, int]:
     for fold in range(folds):
-        if fold not in dealt.values():
+        if fold not in assigned.values():
             raise UserError(
                 f"fold {fold + 1} of {folds} got no seizure: too few {what}; set folds to less"
             )
-        if len({view.target for view in views if dealt[view.recording_id] != fold}) < len(LEVELS):
+        if len({view.target for view in views if assigned[view.recording_id] != fold}) < len(
+            LEVELS
+        ):
             raise UserError(
                 f"fold {fold + 1} of {folds}: the seizures to train on are not of both kinds"
                 f" ({', '.join(LEVELS)})"
             )
-    return dealt
+    return assigned
 
 
 def sampled(
@@ -293,7 +298,7 @@ def train_aggregator(
     """
     torch.manual_seed(seed)
     rng = np.random.default_rng(seed)
-    device = device_of(protocol)
+    device = choose_device(protocol.device)
     network = Aggregator(CHANNELS, len(LEVELS), kind, protocol.width).to(device)
     optimiser = torch.optim.AdamW(network.parameters(), lr=protocol.learning_rate)
     target = (
@@ -320,21 +325,12 @@ def probabilities(
     network: Aggregator, views: Sequence[View], snippet: int, segments: int
 ) -> np.ndarray:
     """(view, level): softmax of the two outputs, snippets at their segments' centres; above one
-    half is what the larger output says [C].
+    half is the larger output [C].
     """
     device = next(network.parameters()).device
     with torch.inference_mode():
         logits = network(sampled(views, snippet, segments, 1.0, None).to(device))
     return logits.softmax(1).cpu().numpy()
-
-
-def device_of(protocol: GesturesProtocol) -> str:
-    """The device's name; "auto" takes a GPU where there is one."""
-    return (
-        ("cuda" if torch.cuda.is_available() else "cpu")
-        if protocol.device == "auto"
-        else protocol.device
-    )
 
 
 SCHEMA = 1  # raise when the same settings would give other predictions
@@ -355,7 +351,7 @@ DEPARTURES = [  # of our code from the paper's or the authors'
     ),
     "accuracy and F1 are pooled over all seizures; the authors' code averages F1 over batches [C]",
     (
-        "whether a seizure is TCS is read from OnsetClonic, as the authors deal folds by it; they"
+        "whether a seizure is TCS is read from OnsetClonic, as the authors split folds by it; they"
         " train on RatioGTCS [C]"
     ),
     "a video too short for its segments has overlapping snippets; the authors' code refuses it [C]",
@@ -376,14 +372,14 @@ def reproduce_gestures(
 
     Raises:
         UserError: the features cannot be read, see `read_feature_set`; seizures that cannot be
-            dealt into folds; a correlation outside 0 to 1.
+            split into folds; a correlation outside 0 to 1.
     """
     check_correlation(correlation)
     out = Path(protocol.out)
     data = read_feature_set(
         Path(protocol.features), protocol.snippet, protocol.rate, protocol.shortest
     )
-    dealt = {
+    assigned = {
         split: (
             by_seizure(data.views, protocol.folds)
             if split == "seizure"
@@ -392,7 +388,7 @@ def reproduce_gestures(
         for split in protocol.splits
     }
     key = _key(protocol, data)
-    units = [(split, fold) for split in dealt for fold in range(protocol.folds)]
+    units = [(split, fold) for split in assigned for fold in range(protocol.folds)]
     paths = {
         (split, fold): out / f"folds/{FOLDERS[split]}/seed-{protocol.seed}/{fold}.json"
         for split, fold in units
@@ -402,7 +398,7 @@ def reproduce_gestures(
     ]
     calls = [
         joblib.delayed(_run_fold)(
-            protocol, data.views, dealt[split], split, fold, key, paths[split, fold]
+            protocol, data.views, assigned[split], split, fold, key, paths[split, fold]
         )
         for split, fold in todo
     ]
@@ -422,10 +418,10 @@ def reproduce_gestures(
             for number, level in enumerate(LEVELS)
         },
     }
-    _write_json(out / "cohort.json", cohort)
-    _write_json(out / "notes.json", data.notes)
+    write_json(out / "cohort.json", cohort)
+    write_json(out / "notes.json", data.notes)
     dealing = {
-        TASKS[split]: {"split": {"by": SPLIT[split], "folds": protocol.folds}} for split in dealt
+        TASKS[split]: {"split": {"by": SPLIT[split], "folds": protocol.folds}} for split in assigned
     }
     write_text(
         out / "config.yaml", yaml.safe_dump(asdict(protocol) | {"tasks": dealing}, sort_keys=False)
@@ -463,7 +459,7 @@ def reproduce_gestures(
 def _run_fold(
     protocol: GesturesProtocol,
     views: Sequence[View],
-    dealt: dict[str, int],
+    assigned: dict[str, int],
     split: str,
     fold: int,
     key: str,
@@ -472,8 +468,8 @@ def _run_fold(
     """Train every aggregator without one fold's seizures, score both views of these, and write the
     record.
     """
-    held_out = [view for view in views if dealt[view.recording_id] == fold]
-    training = [view for view in views if dealt[view.recording_id] != fold]
+    held_out = [view for view in views if assigned[view.recording_id] == fold]
+    training = [view for view in views if assigned[view.recording_id] != fold]
     seen = sorted(view.clip_id for view in training)
     predictions, models = [], {}
     for kind in protocol.aggregators:
@@ -518,7 +514,7 @@ def _run_fold(
         "selected": {},
         "predictions": predictions,
     }
-    write_text(path, json.dumps(record))
+    write_json(path, record, indent=None)
 
 
 def _table(records: list[dict[str, Any]]) -> pd.DataFrame:
@@ -573,11 +569,7 @@ def _key(protocol: GesturesProtocol, data: FeatureSet) -> str:
 
 def _read_record(path: Path, key: str) -> dict[str, Any] | None:
     try:
-        record = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+        record = read_json(path)
+    except UserError:
         return None
     return record if record.get("key") == key else None
-
-
-def _write_json(path: Path, content: Any) -> None:
-    write_text(path, json.dumps(content, indent=1) + "\n")

@@ -2,7 +2,6 @@
 leave-one-subject-out.
 """
 
-import json
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -12,11 +11,11 @@ from semiology.data.cohort import Cohort
 from semiology.errors import UserError
 from semiology.evaluation.published import HOU_2022, HOU_2022_PATIENTS_WITH, HOU_2022_TABLE_1
 from semiology.evaluation.report import write_report
+from semiology.evaluation.run.settings import Protocol, Task
 from semiology.evaluation.statistics.metrics import NAMES
 from semiology.evaluation.statistics.results import model_name
 from semiology.experiments.clips import open_source
 from semiology.experiments.loso import run_loso
-from semiology.experiments.protocol import Protocol, Task
 from semiology.experiments.reproduce.comparison import (
     CORRELATION,
     Reproduction,
@@ -39,6 +38,7 @@ from semiology.experiments.reproduce.settings import (
     with_workers,
     without_features,
 )
+from semiology.files import read_json
 
 TASKS = {
     ("dystonia", "pose"): "dystonia (pose)",
@@ -130,8 +130,8 @@ def reproduce_hou2022(
     used, left_out, not_run = _on_this_cohort(used, {"dystonia": dystonia, "emotion": emotion})
     result = run_loso(used)
     not_run += [f"{task}: {why}" for task, why in {**result.refused, **result.failed}.items()]
-    metrics = _read_json(out / "metrics.json") if result.report else {"tasks": {}}
-    notes = _read_json(out / "notes.json") if result.report else []
+    metrics = read_json(out / "metrics.json") if result.report else {"tasks": {}}
+    notes = read_json(out / "notes.json", list) if result.report else []
     reproduction = Reproduction(
         paper=HOU_2022.paper,
         assumption=wilson_of_clips(HOU_2022, correlation),
@@ -186,11 +186,11 @@ def _rows(metrics: dict[str, Any], correlation: float) -> list[Row]:
     rows = []
     for key, models in HOU_2022_TABLE_1.items():
         task = metrics["tasks"].get(TASKS[key])
-        judged = task["models"] if task else {}
+        evaluated = task["models"] if task else {}
         share = task["prevalence"][task["levels"][1]]["share"] if task else None
         for model, published in models.items():
             for metric in ("f1", "accuracy"):
-                obtained = judged[model]["metrics"][metric] if model in judged else None
+                obtained = evaluated[model]["metrics"][metric] if model in evaluated else None
                 what = f"{TASKS[key]}, {model_name(model)}, {NAMES[metric]}"
                 rows.append(
                     compare(what, metric, published, HOU_2022, obtained, share, correlation)
@@ -202,11 +202,11 @@ def _other_people(metrics: dict[str, Any]) -> list[str]:
     """How the cohort differs from the paper's in size and in how many show the sign."""
     found = []
     for (sign, _), name in TASKS.items():
-        judged = metrics["tasks"].get(name)
-        if judged is None:
+        evaluated = metrics["tasks"].get(name)
+        if evaluated is None:
             continue
-        showing = judged["prevalence"][judged["levels"][1]]["participants"]
-        own = (judged["participants"], judged["clips"], showing)
+        showing = evaluated["prevalence"][evaluated["levels"][1]]["participants"]
+        own = (evaluated["participants"], evaluated["clips"], showing)
         paper = (HOU_2022.participants, HOU_2022.clips, HOU_2022_PATIENTS_WITH[sign])
         if own != paper:
             found.append(
@@ -233,7 +233,3 @@ def _other_trackers(protocol: Protocol, metrics: dict[str, Any]) -> list[str]:
                     f" paper's are by {paper} [P]"
                 )
     return found
-
-
-def _read_json(path: Path) -> Any:
-    return json.loads(path.read_text(encoding="utf-8"))

@@ -26,8 +26,9 @@ from semiology.data.cohort import Cohort
 from semiology.errors import UserError
 from semiology.evaluation.published import MYASTHENIA, MYASTHENIA_PAPER, PublishedArea
 from semiology.evaluation.report import write_report
-from semiology.evaluation.run.files import read_json
+from semiology.evaluation.run.files import run_json
 from semiology.evaluation.run.predictions import TEST_SET, levels_of, read_predictions
+from semiology.evaluation.run.settings import Protocol, Task
 from semiology.evaluation.statistics.calibration import RULE as THRESHOLD_RULE
 from semiology.evaluation.statistics.calibration import Threshold, youden
 from semiology.evaluation.statistics.comparison import state, stated
@@ -44,7 +45,6 @@ from semiology.evaluation.statistics.metrics import NAMES, Array
 from semiology.evaluation.statistics.out_of_fold import OutOfFold
 from semiology.evaluation.statistics.tables import in_order, model_name, show
 from semiology.experiments.loso import run_loso
-from semiology.experiments.protocol import Protocol, Task
 from semiology.experiments.reproduce.comparison import Reproduction, Row, best_guess, set_beside
 from semiology.experiments.reproduce.settings import (
     KEYPOINTS_ONLY,
@@ -70,7 +70,7 @@ SETS = {"development": "cross-validated", "unseen": "unseen"}
 DRAWS, SEED = 2000, 0
 
 
-def judge(predictions: pd.DataFrame, task: str) -> list[dict[str, Any]]:
+def evaluate_task(predictions: pd.DataFrame, task: str) -> list[dict[str, Any]]:
     """Every model of a task, cross-validated and on the unseen participants.
 
     Returns:
@@ -117,10 +117,10 @@ def by_participant(rows: pd.DataFrame, levels: list[str]) -> pd.DataFrame:
 
 
 def cross_validated_calls(people: pd.DataFrame, levels: list[str]) -> pd.DataFrame:
-    """`called` at thresholds that nobody's own score has moved: a fold's participants at that of
-    the other folds of their seed.
+    """`called` at thresholds that do not depend on the participant's own score: a fold's
+    participants at that of the other folds of their seed.
 
-    Where the other folds hold one level only, nobody can be called there: the whole seed's
+    Where the other folds hold one level only, no one can be called there: the whole seed's
     threshold is taken.
     """
     values = pd.Series(np.nan, index=people.index)
@@ -132,7 +132,9 @@ def cross_validated_calls(people: pd.DataFrame, levels: list[str]) -> pd.DataFra
 
 
 def called(people: pd.DataFrame, threshold: pd.Series, levels: list[str]) -> pd.DataFrame:
-    """The participants with `predicted`: the second level at the threshold (one a row) and above."""
+    """The participants with `predicted`: the second level at the threshold (one a row) and
+    above.
+    """
     return people.assign(predicted=np.where(people["score"] >= threshold, levels[1], levels[0]))
 
 
@@ -146,33 +148,35 @@ def _set_figures(people: pd.DataFrame, levels: list[str]) -> dict[str, Any]:
         .rename(columns={"level": "truth"})
         .assign(clip_id=people["participant_id"])
     )
-    judged = OutOfFold.of(rows, levels)
-    weights = draw_participants(len(judged.participants), DRAWS, SEED)
-    positive = int(judged.truth.sum())
+    evaluated = OutOfFold.of(rows, levels)
+    weights = draw_participants(len(evaluated.participants), DRAWS, SEED)
+    positive = int(evaluated.truth.sum())
     numbers = {
-        "participants": len(judged.truth),
+        "participants": len(evaluated.truth),
         "positive": positive,
-        "negative": len(judged.truth) - positive,
+        "negative": len(evaluated.truth) - positive,
     }
-    metrics = {name: state(judged, name, weights) for name in ("auc", *AT_THRESHOLD)}
+    metrics = {name: state(evaluated, name, weights) for name in ("auc", *AT_THRESHOLD)}
     return (
-        numbers | metrics | {"intervals": _closed_forms(judged, metrics["auc"]["value"], positive)}
+        numbers
+        | metrics
+        | {"intervals": _closed_forms(evaluated, metrics["auc"]["value"], positive)}
     )
 
 
-def _closed_forms(judged: OutOfFold, area: float | None, positive: int) -> list[dict[str, Any]]:
+def _closed_forms(evaluated: OutOfFold, area: float | None, positive: int) -> list[dict[str, Any]]:
     """DeLong's and Hanley and McNeil's intervals of the mean area over seeds; without those that
     its participants do not allow.
 
     Of an area of 1 or 0 both would be a point, as if it were certain: they have a reason in place
     of limits.
     """
-    negative = len(judged.truth) - positive
+    negative = len(evaluated.truth) - positive
     if area is None:
         return []
     found = [hanley_mcneil(area, positive, negative)]
     if min(positive, negative) > 1:
-        found.insert(0, _delong_of_mean(judged.truth, judged.probability[:, :, 1]))
+        found.insert(0, _delong_of_mean(evaluated.truth, evaluated.probability[:, :, 1]))
     wide = [
         one if one.high - one.low > 1e-9 else replace(one, low=np.nan, high=np.nan, reason=NO_WIDTH)
         for one in found
@@ -324,7 +328,7 @@ def check_sets(
         )
     if len(rest) < folds:
         raise UserError(
-            f"{label}: {len(rest)} development participants cannot be dealt into {folds} folds;"
+            f"{label}: {len(rest)} development participants cannot be split into {folds} folds;"
             " give fewer (--folds)"
         )
     return held
@@ -465,7 +469,7 @@ def reproduce_myasthenia(
         banner=next(
             (
                 note
-                for note in read_json(out / "notes.json", "loso", list)
+                for note in run_json(out / "notes.json", "loso", list)
                 if str(note).lower().startswith("synthetic")
             ),
             "",
@@ -573,7 +577,10 @@ def _figures(protocol: Protocol, not_run: Sequence[str]) -> list[dict[str, Any]]
     predictions = read_predictions(Path(protocol.out) / "predictions.csv")
     done = set(predictions["task"])
     return [
-        figures for task in protocol.tasks if task in done for figures in judge(predictions, task)
+        figures
+        for task in protocol.tasks
+        if task in done
+        for figures in evaluate_task(predictions, task)
     ]
 
 

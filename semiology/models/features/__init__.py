@@ -1,8 +1,6 @@
-"""Snippets: half a second of video to one vector, by a frozen video network. From the GESTURES
-paper (Pérez-García et al., MICCAI 2021).
-
-pictures.py makes frames small, r2plus1d.py and frame_resnet.py are the networks, networks.py reads
-their weights, features.py goes through a video.
+"""Features of frozen networks: VGG-19 of face and body crops (vgg.py), and snippets, half a second
+of video to one vector by a video network (r2plus1d.py, snippets.py) as in GESTURES (Pérez-García et
+al., MICCAI 2021).
 """
 
 from semiology.models.features.snippets import (
@@ -11,7 +9,7 @@ from semiology.models.features.snippets import (
     SIZE,
     SnippetNetwork,
     load_snippet_network,
-    prepare_picture,
+    prepare_frame,
     snippet_features,
     whole_snippet,
 )
@@ -22,7 +20,7 @@ __all__ = [
     "SIZE",
     "SnippetNetwork",
     "load_snippet_network",
-    "prepare_picture",
+    "prepare_frame",
     "snippet_features",
     "whole_snippet",
 ]

@@ -29,7 +29,7 @@ LAYERS = {
 
 @dataclass(frozen=True)
 class Shape:
-    """Everything that weights say of their network.
+    """The sizes of a network's layers, as its weights have them.
 
     Attributes:
         stem: channels between and after the two convolutions of the stem.
@@ -37,7 +37,7 @@ class Shape:
             the temporal convolution of its first and its second pair.
         channels: after each layer.
         classes: number of outputs.
-        eps: of batch norm, which no tensor tells: see `read`.
+        eps: of batch norm, which no tensor holds: see `read`.
     """
 
     stem: tuple[int, int]
@@ -50,10 +50,10 @@ class Shape:
     def read(cls, state: Mapping[str, Tensor]) -> Self:
         """From a state dict with torchvision's names.
 
-        torchvision gives both pairs of a block that halves the picture the same channels in
-        between; Caffe2's form reckons those of the second from its own input, which has twice as
-        many channels. Where the two differ the checkpoint was ported from there, and its batch norm
-        counts with eps 1e-3. [C]
+        torchvision gives both pairs of a block that halves the image the same channels in between;
+        Caffe2's form computes those of the second from its own input, which has twice as many
+        channels. Where the two differ the checkpoint was ported from there, and its batch norm has
+        eps 1e-3. [C]
 
         Raises:
             KeyError: a tensor that the network must have is not there.
@@ -144,11 +144,39 @@ def _layer(
 
 
 class R2Plus1D(nn.Module):
-    """R(2+1)D (Tran et al., CVPR 2018) of any depth and width. Its state dict has torchvision's
-    names.
+    """R(2+1)D of any depth and width: 3D convolutions as a spatial one, then a temporal one.
 
-    Shapes: (batch, 3, time, height, width), normalised by Kinetics' mean and deviation -> logits
-    (batch, class). Any number of frames.
+    Its state dict has torchvision's names.
+
+    Parameters
+    ----------
+    shape : Shape
+        Sizes of all layers: `Shape.make` of a network to train, `Shape.read` of stored weights.
+
+    Returns
+    -------
+    Tensor
+        Logits (batch, class) of snippets (batch, 3, time, height, width), normalised by Kinetics'
+        mean and deviation; any number of frames. `forward_features` gives the vectors before the
+        classifier, 512 long at full width.
+
+    Raises
+    ------
+    RuntimeError
+        The input has not three channels.
+
+    References
+    ----------
+    Tran et al., A Closer Look at Spatiotemporal Convolutions for Action Recognition, CVPR 2018.
+    GESTURES (Pérez-García et al., MICCAI 2021) takes its vectors of seizure videos [T].
+
+    Examples
+    --------
+    >>> import torch
+    >>> from semiology.models.features.r2plus1d import R2Plus1D, Shape
+    >>> network = R2Plus1D(Shape.make(2, depth=10, width=0.125)).eval()
+    >>> network.forward_features(torch.rand(1, 3, 8, 112, 112)).shape
+    torch.Size([1, 64])
     """
 
     mean, std = KINETICS_MEAN, KINETICS_STD
@@ -176,7 +204,7 @@ class R2Plus1D(nn.Module):
         self.fc = nn.Linear(self.channels, shape.classes)
 
     def forward_features(self, values: Tensor) -> Tensor:
-        """(batch, channel): the layer before the classifier, the mean over time and picture."""
+        """(batch, channel): the layer before the classifier, the mean over time and image."""
         values = self.stem(values)  # (batch, 64, time, height / 2, width / 2)
         for layer in (self.layer1, self.layer2, self.layer3, self.layer4):
             values = layer(values)  # at last (batch, 512, time / 8, height / 16, width / 16)
@@ -209,8 +237,9 @@ def normalised(snippets: Tensor, mean: tuple[float, ...], std: tuple[float, ...]
 
 
 class FrameResNet(ResNet):
-    """torchvision's ResNet over frames. The authors' code has ResNet-50 and Wide ResNet-50-2
-    trained on ImageNet [C]; any other one of torchvision's layout will do.
+    """torchvision's ResNet over single frames, and the mean over a snippet: the paper's comparison
+    without movement. The authors' code has ResNet-50 and Wide ResNet-50-2 trained on ImageNet [C];
+    any other one of torchvision's layout will do.
 
     Shapes: (batch, 3, time, height, width), normalised by ImageNet's mean and deviation -> logits
     (batch, class), the mean over time.
@@ -220,7 +249,7 @@ class FrameResNet(ResNet):
 
     @classmethod
     def of(cls, state: Mapping[str, Tensor]) -> Self:
-        """The network that a state dict's shapes tell, without its weights.
+        """The network of the sizes that a state dict has, without its weights.
 
         Raises:
             KeyError: a tensor that the network must have is not there.
@@ -241,7 +270,7 @@ class FrameResNet(ResNet):
         return self.fc.in_features
 
     def forward_features(self, values: Tensor) -> Tensor:
-        """(batch, channel): the layer before the classifier, the mean over frames and picture."""
+        """(batch, channel): the layer before the classifier, the mean over frames and image."""
         batch, time = values.shape[0], values.shape[2]
         frames = values.transpose(1, 2).flatten(0, 1)  # (batch * time, 3, height, width)
         frames = self.maxpool(self.relu(self.bn1(self.conv1(frames))))

@@ -18,7 +18,7 @@ from PIL import Image
 from torch import Tensor
 
 from semiology.errors import UserError
-from semiology.models.device import fit_device, fit_precision
+from semiology.models.device import choose_device, choose_precision
 from semiology.models.features.r2plus1d import FrameResNet, R2Plus1D, Shape, normalised
 from semiology.video import Frame
 from semiology.weights import load_state, metadata, snippet_weights
@@ -29,7 +29,7 @@ SIZE = 112  # px, side of the square that networks read [T]
 FRAMES = 8  # of a snippet: 0.53 s [T]
 
 
-def prepare_picture(image: np.ndarray) -> np.ndarray:
+def prepare_frame(image: np.ndarray) -> np.ndarray:
     """A frame (height, width, 3) uint8 RGB to the (112, 112, 3) uint8 that a network reads.
 
     5 % of the columns are cut off at each side, rows or columns of black make the rest square, and
@@ -47,21 +47,21 @@ def prepare_picture(image: np.ndarray) -> np.ndarray:
     return np.asarray(Image.fromarray(square).resize((SIZE, SIZE), Image.Resampling.BILINEAR))
 
 
-def whole_snippet(pictures: Sequence[np.ndarray | None]) -> np.ndarray | None:
-    """Prepared pictures, None where the video has a hole, to a snippet (time, 112, 112, 3) uint8;
+def whole_snippet(images: Sequence[np.ndarray | None]) -> np.ndarray | None:
+    """Prepared images, None where the video has a hole, to a snippet (time, 112, 112, 3) uint8;
     None where more than half are missing.
 
-    A missing picture repeats the last one seen before it in the snippet, or, at the snippet's
+    A missing image repeats the last one seen before it in the snippet, or, at the snippet's
     beginning, the first that is seen. So a snippet depends on nothing outside of it. [our choice]
     """
-    seen = [number for number, picture in enumerate(pictures) if picture is not None]
-    if 2 * len(seen) < len(pictures) or not seen:
+    seen = [number for number, image in enumerate(images) if image is not None]
+    if 2 * len(seen) < len(images) or not seen:
         return None
     nearest = [
         max((place for place in seen if place <= number), default=seen[0])
-        for number in range(len(pictures))
+        for number in range(len(images))
     ]
-    return np.stack([pictures[place] for place in nearest])  # type: ignore[misc]
+    return np.stack([images[place] for place in nearest])  # type: ignore[misc]
 
 
 class SnippetNetwork:
@@ -75,8 +75,8 @@ class SnippetNetwork:
 
     Attributes:
         channels: length of a vector: 512 at full width; 2048 of a 2D ResNet-50.
-        frames: of the snippets that it was trained on, as its file says; None where nothing is
-            said, as of published weights.
+        frames: of the snippets that it was trained on, from its file; None where that has
+            none, as published weights.
     """
 
     def __init__(
@@ -131,7 +131,7 @@ def load_snippet_network(
 
     Args:
         precision: "fp32", "bf16", or "auto": bf16 where the device computes in it (see
-            `fit_precision`).
+            `choose_precision`).
         device: "auto" takes a GPU where there is one.
 
     Raises:
@@ -139,7 +139,7 @@ def load_snippet_network(
             another file than the published one, an unknown precision, no such device.
     """
     path, sha256 = snippet_weights(weights)
-    device = fit_device(device)
+    device = choose_device(device)
     state = load_state(path, sha256)
     try:
         network = R2Plus1D(Shape.read(state)) if "stem.0.weight" in state else FrameResNet.of(state)
@@ -151,12 +151,12 @@ def load_snippet_network(
             f" ({fault})"
         ) from error
     count = network.fc.out_features
-    told = metadata(path)
-    classes = json.loads(told.get("classes", "null")) or [
+    about = metadata(path)
+    classes = json.loads(about.get("classes", "null")) or [
         f"class_{number}" for number in range(count)
     ]
-    frames = int(told["frames"]) if told.get("frames", "").isdigit() else None
-    return SnippetNetwork(network, classes, fit_precision(precision, device), device, frames)
+    frames = int(about["frames"]) if about.get("frames", "").isdigit() else None
+    return SnippetNetwork(network, classes, choose_precision(precision, device), device, frames)
 
 
 def snippet_features(
@@ -167,7 +167,7 @@ def snippet_features(
 
     A snippet of `length` frames begins at every `stride`-th frame, as long as a whole one is left.
     One of which the video lacks more than half is a row of NaN; see `whole_snippet`. A video
-    shorter than one snippet has no row. Memory holds `length` small pictures, `batch` snippets, and
+    shorter than one snippet has no row. Memory holds `length` small images, `batch` snippets, and
     the vectors.
 
     Args:
@@ -187,7 +187,7 @@ def snippet_features(
             places.clear()
 
     for count, frame in enumerate(frames, 1):
-        recent.append(None if frame.image is None else prepare_picture(frame.image))
+        recent.append(None if frame.image is None else prepare_frame(frame.image))
         if count >= length and (count - length) % stride == 0:
             snippet = whole_snippet(list(recent))
             if snippet is not None:

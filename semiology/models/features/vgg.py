@@ -1,5 +1,5 @@
-"""How face and body look: VGG-19 features of crops around the tracks. Weights come from a local
-file; there are none of ours.
+"""Appearance of face and body: VGG-19 features of crops around the tracks. Weights come from a
+local file; none are shipped.
 """
 
 import json
@@ -43,7 +43,7 @@ Thing = TypeVar("Thing")
 
 
 class VGG19(nn.Module):
-    """VGG-19 (Simonyan and Zisserman 2015) in two forms; parameters carry torchvision's names.
+    """VGG-19 over face or body crops, in two forms; parameters carry torchvision's names.
 
     - "fer": for 48x48 faces, as usual for FER-2013: five stages leave one position, whose 512
       channels go to one linear classifier. Grey in three channels, 0 to 1. [P: the layer before the
@@ -51,12 +51,41 @@ class VGG19(nn.Module):
     - "torchvision": for 224x224 crops: 7x7 positions, two layers of 4096, classifier. RGB with
       ImageNet's mean and deviation. [C]
 
-    Args:
-        classes: their names, in the order of the outputs.
-        width: factor on all channels (64 to 512, 4096), so that a small one can be trained on a
-            CPU.
-        batch_norm: after each convolution; torchvision's `vgg19` has none, its `vgg19_bn` has.
-        size: side of the input, px.
+    Parameters
+    ----------
+    classes : sequence of str
+        Their names, in the order of the outputs.
+    form : {"fer", "torchvision"}
+        See above.
+    width : float
+        Factor on all channels (64 to 512, 4096), so that a small one can be trained on a CPU.
+    batch_norm : bool
+        After each convolution; torchvision's `vgg19` has none, its `vgg19_bn` has.
+    size : int
+        Side of the input, px; 32 or more.
+
+    Returns
+    -------
+    Tensor
+        Logits (batch, class) of prepared images (batch, 3, size, size); `embed` gives the features.
+
+    Raises
+    ------
+    RuntimeError
+        The images are below 32 px: five halvings leave no position.
+
+    References
+    ----------
+    Simonyan and Zisserman, Very Deep Convolutional Networks for Large-Scale Image Recognition, ICLR
+    2015, configuration E. Hou et al. 2022 train it on FER-2013 for their face stream [P].
+
+    Examples
+    --------
+    >>> import torch
+    >>> from semiology.models.features.vgg import VGG19
+    >>> network = VGG19(["happy", "neutral"], width=0.125).eval()
+    >>> network.embed(torch.rand(4, 3, 48, 48)).shape
+    torch.Size([4, 64])
     """
 
     def __init__(
@@ -154,7 +183,7 @@ def load_vgg(path: str | Path | None) -> VGG19:
             " them on images you hold (semiology pretrain expression IMAGES --out FILE reads"
             " FER-2013 or class folders), or give torchvision's vgg19 .pth"
         )
-    state, told = load_state(path), metadata(path)
+    state, about = load_state(path), metadata(path)
     first, last = (
         state.get("features.0.weight"),
         state.get("classifier.weight", state.get("classifier.6.weight")),
@@ -164,11 +193,11 @@ def load_vgg(path: str | Path | None) -> VGG19:
             f"{path}: not a VGG-19 (no features.0.weight, classifier.weight or classifier.6.weight)"
         )
     form = "fer" if "classifier.weight" in state else "torchvision"
-    classes = json.loads(told.get("classes", "null")) or [
+    classes = json.loads(about.get("classes", "null")) or [
         f"class_{number}" for number in range(len(last))
     ]
-    size = int(told.get("size", 48 if form == "fer" else 224))
-    width = float(told.get("width", len(first) / 64))
+    size = int(about.get("size", 48 if form == "fer" else 224))
+    width = float(about.get("width", len(first) / 64))
     vgg = VGG19(
         classes, form=form, width=width, batch_norm="features.1.running_mean" in state, size=size
     )
@@ -197,8 +226,10 @@ def crop_boxes(tracks: xr.Dataset, part: str) -> np.ndarray:
 
 
 def _squares(tracks: xr.Dataset) -> np.ndarray:
-    """(time, 3) in px: centre x, y and longer side of the box of each frame's confident keypoints."""
-    position = tracks["position"].where(tracks["confidence"] >= CONFIDENT)
+    """(time, 3) in px: centre x, y and longer side of the box of each frame's confident
+    keypoints.
+    """
+    position = tracks["position"].where(~(tracks["confidence"] < CONFIDENT))
     low, high = position.min("keypoint").values, position.max("keypoint").values  # (time, 2)
     return np.column_stack([(low + high) / 2, (high - low).max(axis=1)])
 
@@ -210,7 +241,7 @@ def appearance_features(
     found, and the frames' times (s).
 
     Frames may come at a lower rate than the tracks; each takes the crop of the row nearest in time.
-    What lies outside the picture is black. Batches are computed on all cores, one on each, while
+    Outside the image a crop is black. Batches are computed on all cores, one on each, while
     the next frames are decoded.
     """
     boxes = crop_boxes(tracks, part)

@@ -1,19 +1,40 @@
-"""The networks: plain nn.Modules, features separate from the head, that know nothing of training."""
+"""The networks: plain nn.Modules, features separate from the head, that know nothing of training.
 
-from typing import Any
+Configs and `model.json` name them by the short names of `NETWORKS`. Names of this package are
+imported when they are first used, so that settings can be read without torch.
+"""
 
-from semiology.models.networks.agcn import AGCN
-from semiology.models.networks.base import Network, StreamShape
-from semiology.models.networks.segments import Aggregator, Segments
-from semiology.models.networks.tcn import TCN
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
 
-__all__ = ["AGCN", "GAT", "TCN", "Aggregator", "Network", "Segments", "StreamShape"]
+if TYPE_CHECKING:
+    from semiology.models.networks.agcn import AGCN
+    from semiology.models.networks.base import Network, StreamShape
+    from semiology.models.networks.gat import GAT
+    from semiology.models.networks.segments import Aggregator, Segments
+    from semiology.models.networks.tcn import TCN
+
+__all__ = ["AGCN", "GAT", "NETWORKS", "TCN", "Aggregator", "Network", "Segments", "StreamShape"]
+
+NETWORKS = {  # short name -> class path
+    "agcn": "semiology.models.networks.agcn.AGCN",
+    "tcn": "semiology.models.networks.tcn.TCN",
+    "gat": "semiology.models.networks.gat.GAT",
+    "segments": "semiology.models.networks.segments.Segments",
+    "windows_blstm": "semiology.timeline.localise.network.WindowsBLSTM",
+}
+_MODULES = {
+    "AGCN": "agcn",
+    "TCN": "tcn",
+    "GAT": "gat",
+    "Segments": "segments",
+    "Aggregator": "segments",
+    "Network": "base",
+    "StreamShape": "base",
+}
 
 
 def __getattr__(name: str) -> Any:
-    """GAT when it is first asked for: torch-geometric takes as long to import as all the rest."""
-    if name == "GAT":
-        from semiology.models.networks.gat import GAT
-
-        return GAT
+    if name in _MODULES:
+        return getattr(import_module(f"{__name__}.{_MODULES[name]}"), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

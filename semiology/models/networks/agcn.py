@@ -8,9 +8,11 @@ from collections.abc import Sequence
 from typing import Any
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
-from semiology.models.networks.base import StreamShape, masked_mean, strided_mask
+from semiology.models.networks.base import StreamShape
+from semiology.models.networks.masks import masked_mean, strided_mask
 
 WIDTHS = (
     64,
@@ -24,6 +26,9 @@ WIDTHS = (
     256,
     256,
 )  # [C]; stride 2 where the width doubles: the 5th and the 8th block
+# channels from which a strided convolution of one frame is left to torch, see FrameConv; a wide
+# margin
+MANY = 16
 
 
 class AdaptiveGraphConv(nn.Module):
@@ -72,7 +77,7 @@ class AdaptiveGraphConv(nn.Module):
         nn.init.constant_(self.norm.weight, 1e-6)  # [C]: a block starts as its residual
 
     def adjacency(self, x: Tensor) -> Tensor:
-        """(batch, subset, joint, joint): entry [k, i, j] is how much joint j hears joint i."""
+        """(batch, subset, joint, joint): entry [k, i, j] weights joint i in the sum at joint j."""
         batch, _, time, joints = x.shape
         rows = (
             self.embed(x)
@@ -89,14 +94,34 @@ class AdaptiveGraphConv(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         batch, _, time, joints = x.shape
-        hears = (
-            self.adjacency(x).permute(0, 3, 1, 2).reshape(batch, 1, -1, joints)
-        )  # (batch, 1, joint*subset, joint heard)
-        heard = hears.to(x.dtype) @ x.permute(
-            0, 2, 3, 1
-        )  # (batch, time, joint*subset, channel): the same graph at every time
-        y = self.project(heard.reshape(batch, time, joints, -1).permute(0, 3, 1, 2))
+        # (batch, 1, joint*subset, joint summed over): the same graph at every time
+        adjacency = self.adjacency(x).permute(0, 3, 1, 2).reshape(batch, 1, -1, joints)
+        # (batch, time, joint*subset, channel)
+        aggregated = adjacency.to(x.dtype) @ x.permute(0, 2, 3, 1)
+        y = self.project(aggregated.reshape(batch, time, joints, -1).permute(0, 3, 1, 2))
         return (self.norm(y) + self.residual(x)).relu_()
+
+
+class FrameConv(nn.Conv2d):
+    """Convolution over time, (kernel, 1), with padding and stride over time only.
+
+    With few channels, a kernel of one frame with a stride takes its frames first and then has
+    stride 1: the same sums. On processors without AVX-512, oneDNN's gradient of the weights of a
+    strided 1x1 convolution, channels last in memory, writes beyond its memory where channels are
+    few, and the process dies (torch 2.15; `make bench NAME=safe-shapes`). With more channels
+    torch's own is right, and faster.
+
+    Shapes: (batch, channel, time, joint) -> (batch, width, ceil(time / stride), joint).
+    """
+
+    def __init__(self, channels: int, width: int, kernel: int, stride: int):
+        super().__init__(channels, width, (kernel, 1), (stride, 1), (kernel // 2, 0))
+        self.frames_first = kernel == 1 and channels < MANY
+
+    def forward(self, x: Tensor) -> Tensor:
+        if self.frames_first:
+            return F.conv2d(x[:, :, :: self.stride[0]], self.weight, self.bias)
+        return super().forward(x)
 
 
 class Block(nn.Module):
@@ -118,7 +143,7 @@ class Block(nn.Module):
     ):
         super().__init__()
         self.graph = AdaptiveGraphConv(channels, width, partitions, form)
-        self.time = nn.Conv2d(width, width, (kernel, 1), (stride, 1), ((kernel - 1) // 2, 0))
+        self.time = FrameConv(width, width, kernel, stride)
         self.norm = nn.BatchNorm2d(width)
         self.dropout = nn.Dropout(dropout)
         self.residual: nn.Module | None = None
@@ -126,7 +151,7 @@ class Block(nn.Module):
             self.residual = nn.Identity()
         elif residual:
             self.residual = nn.Sequential(
-                nn.Conv2d(channels, width, 1, (stride, 1)), nn.BatchNorm2d(width)
+                FrameConv(channels, width, 1, stride), nn.BatchNorm2d(width)
             )
         nn.init.kaiming_normal_(self.time.weight, mode="fan_out")
         nn.init.zeros_(self.time.bias)  # type: ignore[arg-type]
@@ -137,23 +162,53 @@ class Block(nn.Module):
 
 
 class AGCN(nn.Module):
-    """Blocks of adaptive graph and temporal convolution, mean over seen frames and joints, linear
-    head.
+    """Adaptive graph convolutional network over keypoints.
 
-    Args:
-        shape: what the data decides (channels, skeleton, classes).
-        widths: one a block; time is halved where the width grows. The default is the published
-            network (3.5 million weights), too large for some tens of clips: the configs use fewer
-            and say so.
-        form: "agcn" (A + B + C) or "aagcn" (learned A + alpha tanh).
-        kernel: frames of the temporal convolution, odd.
-        dropout: after each temporal convolution; 0 as published.
+    Blocks of adaptive graph convolution and temporal convolution; mean over seen frames and
+    joints; linear head.
 
-    Shapes: keypoints (batch, channel, time, joint), mask (batch, time, joint) with 1 where seen ->
-    logits (batch, class).
+    Parameters
+    ----------
+    shape : StreamShape
+        What the data decide: channels, skeleton, classes.
+    widths : sequence of int
+        Channels of each block; time is halved where the width grows. The default is the published
+        network (3.5 million weights), too large for some tens of clips: the configs use fewer and
+        say so.
+    form : {"agcn", "aagcn"}
+        Adjacency A + B + C [C], or learned A + alpha tanh(C) (MS-AAGCN).
+    kernel : int
+        Frames of the temporal convolution, odd.
+    dropout : float
+        After each temporal convolution; 0 as published.
 
-    Raises:
-        ValueError: the input's channels or joints differ from the shape's.
+    Returns
+    -------
+    Tensor
+        Logits (batch, class), from keypoints (batch, channel, time, joint) and a mask (batch,
+        time, joint) that is 1 where a joint was seen.
+
+    Raises
+    ------
+    ValueError
+        The kernel is even, the data hold no keypoints, or the input's channels or joints differ
+        from the shape's.
+
+    References
+    ----------
+    Shi et al., Two-Stream Adaptive Graph Convolutional Networks for Skeleton-Based Action
+    Recognition, CVPR 2019; code: lshiwjx/2s-AGCN [C]. Shi et al., Skeleton-Based Action
+    Recognition with Multi-Stream Adaptive Graph Convolutional Networks, IEEE TIP 2020. Hou et al.
+    2022 read upper body and face with it [P].
+
+    Examples
+    --------
+    >>> import torch
+    >>> from semiology import load_skeleton
+    >>> from semiology.models.networks import AGCN, StreamShape
+    >>> network = AGCN(StreamShape(2, load_skeleton("upper_body_11"), 4), widths=[16, 32])
+    >>> network(torch.randn(3, 4, 64, 11), torch.ones(3, 64, 11)).shape
+    torch.Size([3, 2])
     """
 
     reads = ("keypoints", "keypoint_mask")

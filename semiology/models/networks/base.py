@@ -1,18 +1,18 @@
-"""A stream named in a config: which class, with which options, before the data decide its shape.
-
-What a stream must know of its data, and how it pools what is missing.
+"""Which network, with which options: what a config names before the data decide its sizes. Read
+without torch, which is imported when a network is looked up.
 """
 
 import inspect
 from dataclasses import dataclass, field
 from importlib import import_module
-from typing import Any
-
-import torch
-from torch import Tensor, nn
+from typing import TYPE_CHECKING, Any
 
 from semiology.data.skeleton import Skeleton
 from semiology.errors import UserError
+from semiology.models.networks import NETWORKS
+
+if TYPE_CHECKING:
+    from torch import nn
 
 
 @dataclass(frozen=True)
@@ -32,37 +32,19 @@ class StreamShape:
     appearance_channels: int = 0
 
 
-def masked_mean(x: Tensor, mask: Tensor) -> Tensor:
-    """Mean over time of what is there.
-
-    Args:
-        x: (batch, channel, time).
-        mask: (batch, time), 1 where the frame was seen. A clip without any seen frame gives zeros.
-    """
-    weight = mask.to(x.dtype).unsqueeze(1)  # (batch, 1, time)
-    return (x * weight).sum(dim=2) / weight.sum(dim=2).clamp(min=1)
-
-
-def strided_mask(mask: Tensor, length: int) -> Tensor:
-    """Follow a mask (batch, time) through strides to a shorter length: a step counts if any frame
-    that it covers was seen.
-    """
-    return torch.nn.functional.adaptive_max_pool1d(mask.float().unsqueeze(1), length).squeeze(1)
-
-
 @dataclass(frozen=True)
 class Network:
-    """Builds a stream for the data at hand.
+    """Builds a network for the data at hand.
 
     Attributes:
-        stream: import path of the class, `semiology.models.networks.AGCN` or one of the user's own:
-            an nn.Module that takes a StreamShape first, names the batch entries it reads in
-            `reads`, and has `forward_features` apart from `head`. One that reads clips divided into
-            segments says so by an attribute `over_segments`.
+        stream: a short name (agcn, tcn, gat, segments), or the import path of a class of the
+            user's own: an nn.Module that takes a StreamShape first, names the batch entries it
+            reads in `reads`, and has `forward_features` apart from `head`. One that reads clips
+            divided into segments has an attribute `over_segments`.
         options: its other arguments, by name.
 
     Raises:
-        UserError: no such class, or an option that it does not have.
+        UserError: no such network, or an option that it does not have.
     """
 
     stream: str
@@ -77,23 +59,41 @@ class Network:
             )
 
     @property
-    def _class(self) -> type[nn.Module]:
-        module, _, name = self.stream.rpartition(".")
+    def _class(self) -> "type[nn.Module]":
+        from torch import nn
+
+        module, _, name = class_path(self.stream).rpartition(".")
         try:
             found = getattr(import_module(module), name)
         except (ImportError, AttributeError, ValueError) as error:
             raise UserError(
-                f"stream {self.stream!r}: cannot be imported ({error}); write for example"
-                " semiology.models.networks.AGCN"
+                f"stream {self.stream!r}: cannot be imported ({error}); write {', '.join(NETWORKS)}"
+                " or the import path of a class"
             ) from error
         if not (inspect.isclass(found) and issubclass(found, nn.Module)):
             raise UserError(f"stream {self.stream!r}: is not an nn.Module class")
         return found
 
-    def __call__(self, shape: StreamShape) -> nn.Module:
+    def __call__(self, shape: StreamShape) -> "nn.Module":
         try:
             return self._class(shape, **self.options)
         except (ValueError, TypeError) as error:
             raise UserError(
                 f"{self.stream}: cannot be built with {self.options}: {error}"
             ) from error
+
+
+def class_path(stream: str) -> str:
+    """The import path behind a short name; another path as it is.
+
+    Raises:
+        UserError: a path to a network of this package: files name it by its short name, so that
+            they stay readable when the class moves.
+    """
+    if stream in NETWORKS:
+        return NETWORKS[stream]
+    package, _, name = stream.rpartition(".")
+    for short, path in NETWORKS.items():
+        if package.partition(".")[0] == "semiology" and path.endswith(f".{name}"):
+            raise UserError(f"stream {stream!r}: write {short}")
+    return stream

@@ -8,13 +8,13 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from semiology.models.networks.agcn import AGCN, AdaptiveGraphConv, Block
-from semiology.models.networks.base import masked_mean, strided_mask
+from semiology.models.networks.masks import masked_mean, strided_mask
 
 
 @cache
 def is_fused(dtype: torch.dtype) -> bool:
-    """Whether torch's convolution with a sum and ReLU in one pass is there and says what its parts
-    say; tried once in a process.
+    """Whether torch's convolution with a sum and ReLU in one pass is there and computes the same as
+    its parts; tried once in a process.
 
     It is oneDNN's, and private to torch: another release may lack it or call it otherwise, and a
     processor may not know bfloat16.
@@ -44,7 +44,7 @@ class FoldedConv(nn.Module):
 
     Args:
         weight: (width, channel, frames, 1), with the batch norm folded in.
-        bias: (width,), likewise.
+        bias: (width,), of the convolution.
         stride: over time.
         relu: whether the result is cut at zero.
     """
@@ -138,15 +138,14 @@ class FoldedGraphConv(nn.Module):
         graph = self.given + (
             similarity.softmax(dim=-2) if self.alpha is None else self.alpha * similarity.tanh()
         )
-        hears = graph.to(x.dtype).permute(0, 3, 1, 2)  # (batch, joint, subset, joint heard)
+        # (batch, joint, subset, joint summed over)
+        adjacency = graph.to(x.dtype).permute(0, 3, 1, 2)
         if not self.plain:
-            hears = torch.cat(
-                [hears, self.identity.expand(batch, joints, joints).unsqueeze(2)], dim=2
-            )
-        heard = hears.reshape(batch, 1, -1, joints) @ x.permute(0, 2, 3, 1)
-        return self.project(
-            heard.view(batch, time, joints, -1).permute(0, 3, 1, 2), x if self.plain else None
-        )
+            itself = self.identity.expand(batch, joints, joints).unsqueeze(2)
+            adjacency = torch.cat([adjacency, itself], dim=2)
+        aggregated = adjacency.reshape(batch, 1, -1, joints) @ x.permute(0, 2, 3, 1)
+        aggregated = aggregated.view(batch, time, joints, -1).permute(0, 3, 1, 2)
+        return self.project(aggregated, x if self.plain else None)
 
 
 class FoldedBlock(nn.Module):
@@ -165,7 +164,7 @@ class FoldedBlock(nn.Module):
 
 
 class FoldedAGCN(nn.Module):
-    """What a trained AGCN says, faster: for scoring, without gradients, hooks and parameters.
+    """The outputs of a trained AGCN, faster: for scoring, without gradients, hooks and parameters.
 
     The batch norms are folded into the convolutions before them (what they do in evaluation mode),
     each convolution takes residual and ReLU along, and weights are cast and packed once. It does

@@ -11,7 +11,8 @@ from torch import Tensor, nn
 from torch.nn.functional import pad
 from torch_geometric.nn import GATv2Conv
 
-from semiology.models.networks.base import StreamShape, masked_mean
+from semiology.models.networks.base import StreamShape
+from semiology.models.networks.masks import masked_mean
 
 KINDS = 5  # of edges: to itself, inward and outward along a bone, forward and backward in time
 
@@ -22,8 +23,8 @@ class Block(nn.Module):
 
         y = ReLU( BN( GATv2(x, edges) ) );   out = ReLU( Dropout(BN(Conv_t(y))) + x )
 
-    The attention hears which kind an edge is of. Shapes: x (node, width), nodes ordered by graph,
-    step and joint -> (node, width).
+    The attention is given each edge's kind. Shapes: x (node, width), nodes ordered by graph, step
+    and joint -> (node, width).
     """
 
     def __init__(self, width: int, heads: int, kernel: int, dropout: float):
@@ -48,28 +49,54 @@ class Block(nn.Module):
 
 
 class GAT(nn.Module):
-    """Frames folded into steps, blocks of graph attention and temporal convolution, mean over seen
-    steps and joints, linear head.
+    """Spatio-temporal graph attention over keypoints: a comparison model of ours.
 
-    A node is a joint in a step of `stride` frames and carries their channels side by side; node
-    number = (clip * steps + step) * joints + joint, as in `semiology.data.graphs`. All sizes are
-    our choice.
+    Frames are folded into steps; blocks of graph attention and temporal convolution; mean over
+    seen steps and joints; linear head. A node is a joint in a step of `stride` frames and carries
+    their channels side by side; node number = (clip * steps + step) * joints + joint, as in
+    `semiology.data.graphs`. All sizes are our choice.
 
-    Args:
-        shape: what the data decides (channels, skeleton, classes).
-        width: channels of every block, a multiple of `heads`.
-        blocks: number of blocks.
-        heads: of the attention.
-        stride: frames a step.
-        kernel: steps of the temporal convolution, odd.
-        dropout: after each temporal convolution.
+    Parameters
+    ----------
+    shape : StreamShape
+        What the data decide: channels, skeleton, classes.
+    width : int
+        Channels of every block, a multiple of `heads`.
+    blocks : int
+        Number of blocks.
+    heads : int
+        Of the attention.
+    stride : int
+        Frames of a step.
+    kernel : int
+        Steps of the temporal convolution, odd.
+    dropout : float
+        After each temporal convolution.
 
-    Shapes: keypoints (batch, channel, time, joint), mask (batch, time, joint) with 1 where seen ->
-    logits (batch, class).
+    Returns
+    -------
+    Tensor
+        Logits (batch, class), from keypoints (batch, channel, time, joint) and a mask (batch,
+        time, joint) that is 1 where a joint was seen.
 
-    Raises:
-        ValueError: the input's channels or joints differ from the shape's, or the width is no
-            multiple of the heads.
+    Raises
+    ------
+    ValueError
+        The width is no multiple of the heads, the kernel is even, the data hold no keypoints, or
+        the input's channels or joints differ from the shape's.
+
+    References
+    ----------
+    Brody et al., How Attentive are Graph Attention Networks?, ICLR 2022 (GATv2).
+
+    Examples
+    --------
+    >>> import torch
+    >>> from semiology import load_skeleton
+    >>> from semiology.models.networks import GAT, StreamShape
+    >>> network = GAT(StreamShape(2, load_skeleton("upper_body_11"), 4))
+    >>> network(torch.randn(3, 4, 64, 11), torch.ones(3, 64, 11)).shape
+    torch.Size([3, 2])
     """
 
     reads = ("keypoints", "keypoint_mask")
@@ -143,8 +170,8 @@ class GAT(nn.Module):
         return x.reshape(-1, self.stride * channels), seen
 
     def edges(self, batch: int, steps: int) -> tuple[Tensor, Tensor]:
-        """(2, edge) from a node to the node that hears it, and (edge, kind) which kind, one-hot;
-        one disconnected graph a clip.
+        """(2, edge) from source node to target node, and (edge, kind) the kind, one-hot; one
+        disconnected graph for each clip.
 
         The kinds stand in the order of `KINDS`; a batch's edges are made once for each size.
         """

@@ -1,17 +1,9 @@
-"""A recording of any length, read as one window in each of n equal segments: every window encoded,
-all of them put together.
+"""A recording of any length as one window in each of n equal segments: every window is encoded, and
+the vectors are aggregated to one prediction of the recording.
 
-Source: GESTURES (Pérez-García et al., MICCAI 2021) puts frozen snippet vectors together [T]. Here a
-window may also be encoded by a stream over the pose or the face, which is trained with the rest
-[our choice].
-
-From the vectors of some snippets to one statement about the whole recording.
-
-Source: GESTURES (Pérez-García et al., MICCAI 2021): the mean, or the last hidden state of an LSTM
-or BLSTM of 64 units, then a linear layer [T]. Attention is our choice, after Ilse et al.,
-Attention-based Deep Multiple Instance Learning, ICML 2018: a recording is a bag of snippets, and
-what to look at is learned. A snippet's vector may come from any network: a frozen video network
-there, a stream's features elsewhere.
+GESTURES (Pérez-García et al., MICCAI 2021) aggregates the vectors of a frozen video network by the
+mean, an LSTM or a BLSTM [T]. Here a window may also be encoded by a network over the pose or the
+face that is trained with the rest, and attention may aggregate [our choice].
 """
 
 from typing import Any, Literal
@@ -20,32 +12,55 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils.rnn import PackedSequence, pack_padded_sequence
 
-from semiology.models.networks.base import Network, StreamShape, masked_mean
+from semiology.models.networks.base import Network, StreamShape
+from semiology.models.networks.masks import masked_mean
 from semiology.models.networks.tcn import Standardised
 
 Kind = Literal["mean", "lstm", "blstm", "attention"]
 
 
 class Aggregator(nn.Module):
-    """Mean, attention or recurrent network over snippets, linear head.
+    """Mean, attention or a recurrent network over the vectors of snippets, then a linear head.
 
-        attention:  y = sum_s a_s h_s,   a = softmax over seen s of (q^T h_s / sqrt(channels)),   q
-        starting at zero, which is the mean
+        attention:  y = sum_s a_s h_s,   a = softmax over seen s of (q^T h_s / sqrt(channels))
 
-    Args:
-        channels: length of a snippet's vector.
-        classes: number of levels.
-        kind: "mean" and "attention" know no order; "lstm" reads forwards; "blstm" both ways, each
-            with its own `width` units.
-        width: hidden units of a direction; not used by "mean" and "attention".
+    with q starting at zero, where attention equals the mean.
 
-    Shapes: (batch, snippet, channel), and a mask (batch, snippet) with 1 where the snippet holds
-    anything -> logits (batch, class), any number of snippets. What is masked has weight 0 in the
-    mean and in attention; a recurrent network carries its state over it unchanged (our choice), as
-    over a snippet that was never there. A recording without anything is a recording of zeros.
+    Parameters
+    ----------
+    channels : int
+        Length of a snippet's vector.
+    classes : int
+        Number of classes.
+    kind : {"mean", "lstm", "blstm", "attention"}
+        "mean" and "attention" know no order; "lstm" reads forwards; "blstm" both ways.
+    width : int
+        Hidden units of a direction; not used by "mean" and "attention".
 
-    Raises:
-        ValueError: an unknown kind; the input's channels differ.
+    Returns
+    -------
+    Tensor
+        Logits (batch, class), from vectors (batch, snippet, channel) and a mask (batch, snippet)
+        that is 1 where a snippet holds anything; any number of snippets. A masked snippet has
+        weight 0 in the mean and in attention; a recurrent network skips it (our choice). A
+        recording without any snippet counts as one of zeros.
+
+    Raises
+    ------
+    ValueError
+        An unknown kind; the input's channels differ.
+
+    References
+    ----------
+    Pérez-García et al., GESTURES, MICCAI 2021 [T]: mean, LSTM and BLSTM of 64 units. Ilse et al.,
+    Attention-based Deep Multiple Instance Learning, ICML 2018: attention (our choice).
+
+    Examples
+    --------
+    >>> import torch
+    >>> from semiology.models.networks import Aggregator
+    >>> Aggregator(512, kind="attention")(torch.randn(3, 16, 512), torch.ones(3, 16)).shape
+    torch.Size([3, 2])
     """
 
     reads = ("snippets",)
@@ -69,8 +84,8 @@ class Aggregator(nn.Module):
         return self.head.in_features
 
     def weights(self, snippets: Tensor, mask: Tensor) -> Tensor:
-        """(batch, snippet) share of each snippet in what "attention" says: sums to one over the
-        seen ones, zero where nothing was seen.
+        """(batch, snippet) weight of each snippet by attention: sums to one over the seen snippets,
+        zero where nothing was seen.
         """
         assert self.query is not None, "only attention has weights"
         scores = (snippets @ self.query) / self.channels**0.5
@@ -108,8 +123,7 @@ def _seen(snippets: Tensor, mask: Tensor) -> PackedSequence:
 
 
 class Vectors(Standardised):
-    """What stands for a window that is encoded already: the mean of its vectors, of which a snippet
-    has one.
+    """The encoder of windows that are vectors already: the mean over the window; a snippet has one.
 
     Shapes: appearance (batch, channel, time), mask (batch, time) -> (batch, channel).
     """
@@ -125,24 +139,52 @@ class Vectors(Standardised):
 
 
 class Segments(nn.Module):
-    """Encode each segment's window, aggregate over segments, linear head; trained end to end.
+    """Clips of any length: each segment's window encoded, vectors aggregated, linear head.
 
-    Args:
-        shape: what the data decides; the encoder is built with the same.
-        encoder: {"stream": ..., "options": {...}} of a stream such as AGCN, GAT or TCN, whose
-            vector before the head stands for a window; its own head is not used. None: the window's
-            features themselves, a snippet's vector.
-        kind: "mean", "lstm", "blstm" [T] or "attention", see `Aggregator`.
-        width: units of each direction of a recurrent aggregator, 64 [T].
-        standardised: without an encoder, take the mean and spread of each feature over training
-            participants out. GESTURES does not.
+    The encoder is trained with the rest. Its own head is not used.
 
-    Shapes: values (batch, segment, ...) and their mask (batch, segment, ...) as the encoder reads
-    them, a segment axis put in -> logits (batch, class), any number of segments. A segment in which
-    nothing was seen is neither encoded nor counted.
+    Parameters
+    ----------
+    shape : StreamShape
+        What the data decide; the encoder is built with the same.
+    encoder : dict, optional
+        {"stream": "agcn", "options": {...}}: the network (agcn, gat or tcn) whose vector before the
+        head stands for a window. None: the mean of the window's features, a snippet's vector.
+    kind : {"mean", "lstm", "blstm", "attention"}
+        Of the aggregator, see `Aggregator`; all but attention are from GESTURES [T].
+    width : int
+        Units of each direction of a recurrent aggregator, 64 [T].
+    standardised : bool
+        Without an encoder: remove the mean and spread of each feature over training participants.
+        GESTURES does not.
 
-    Raises:
-        ValueError: options or data that do not go together; the input has no segments.
+    Returns
+    -------
+    Tensor
+        Logits (batch, class), from values (batch, segment, ...) and their mask (batch, segment,
+        ...) as the encoder reads them with a segment axis after the batch; any number of segments.
+        A segment in which nothing was seen is neither encoded nor counted.
+
+    Raises
+    ------
+    ValueError
+        Options or data that do not go together; the input has no segments.
+
+    References
+    ----------
+    Pérez-García et al., Transfer Learning of Deep Spatiotemporal Networks to Model Arbitrarily
+    Long Videos of Seizures (GESTURES), MICCAI 2021 [T]: frozen snippet vectors and a BLSTM. A
+    trained encoder is our choice.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from semiology import load_skeleton
+    >>> from semiology.models.networks import Segments, StreamShape
+    >>> shape = StreamShape(2, load_skeleton("upper_body_11"), 4)
+    >>> network = Segments(shape, {"stream": "agcn", "options": {"widths": [8]}}, kind="blstm")
+    >>> network(torch.randn(3, 5, 4, 16, 11), torch.ones(3, 5, 16, 11)).shape
+    torch.Size([3, 2])
     """
 
     over_segments = True
@@ -158,8 +200,8 @@ class Segments(nn.Module):
         super().__init__()
         if encoder and standardised:
             raise ValueError(
-                "standardised is for features that no encoder reads; a TCN standardises what it"
-                " reads by itself"
+                "standardised is for features that no encoder reads; a TCN standardises its input"
+                " by itself"
             )
         self.encoder = (
             Network(**encoder)(shape)

@@ -2,16 +2,15 @@
 
 Source: Hou et al. 2022 use a TCN on VGG-19 features [P]; its layers are not stated. The residual
 block of dilated convolutions follows Bai et al., An Empirical Evaluation of Generic Convolutional
-and Recurrent Networks, 2018, without its causality: the whole clip is there.
-
-Networks that take the mean and the spread of each feature over training participants out of what
-they read.
+and Recurrent Networks, 2018, without its causality: the whole clip is there. The features are
+standardised with the mean and spread over training participants.
 """
 
 import torch
 from torch import Tensor, nn
 
-from semiology.models.networks.base import StreamShape, masked_mean
+from semiology.models.networks.base import StreamShape
+from semiology.models.networks.masks import masked_mean
 
 
 class Standardised(nn.Module):
@@ -52,7 +51,7 @@ class Standardised(nn.Module):
         self.feature_std.copy_(torch.where(std > 1e-6, std, torch.ones_like(std)))
 
     def standard(self, appearance: Tensor) -> Tensor:
-        """(batch, channel, time) both ways."""
+        """Standardised features, (batch, channel, time) in and out."""
         if appearance.shape[1] != len(self.feature_mean):
             raise ValueError(
                 f"{type(self).__name__}: expected (batch, {len(self.feature_mean)}, time), got"
@@ -79,22 +78,49 @@ class Block(nn.Module):
 
 
 class TCN(Standardised):
-    """Standardise, project, dilated residual blocks (dilation 1, 2, 4, ...), mean over seen frames,
-    linear head. All sizes are our choice.
+    """Temporal convolutional network over appearance features.
 
-    Args:
-        shape: what the data decides (appearance channels, classes).
-        width: channels of every block.
-        blocks: number of blocks; the dilation doubles in each.
-        kernel: frames of each convolution, odd.
-        dropout: after each block and after the projection.
+    Features standardised over training participants, projected; dilated residual blocks (dilation
+    1, 2, 4, ...); mean over seen frames; linear head. The paper does not state the layers: all
+    sizes are our choice.
 
-    The features are standardised with what is measured on training participants. Shapes: appearance
-    (batch, channel, time), mask (batch, time) -> logits (batch, class).
+    Parameters
+    ----------
+    shape : StreamShape
+        What the data decide: appearance channels, classes.
+    width : int
+        Channels of every block.
+    blocks : int
+        Number of blocks; the dilation doubles in each.
+    kernel : int
+        Frames of each convolution, odd.
+    dropout : float
+        After each block and after the projection.
 
-    Raises:
-        ValueError: the data hold no appearance features; the input's channels differ from the
-            shape's.
+    Returns
+    -------
+    Tensor
+        Logits (batch, class), from appearance features (batch, channel, time) and a mask (batch,
+        time) that is 1 where a frame has features.
+
+    Raises
+    ------
+    ValueError
+        The data hold no appearance features, or the input's channels differ from the shape's.
+
+    References
+    ----------
+    Hou et al. 2022 [P]. Bai et al., An Empirical Evaluation of Generic Convolutional and Recurrent
+    Networks for Sequence Modeling, 2018, here without causality: the whole clip is there.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from semiology import load_skeleton
+    >>> from semiology.models.networks import TCN, StreamShape
+    >>> network = TCN(StreamShape(2, load_skeleton("upper_body_11"), 4, appearance_channels=512))
+    >>> network(torch.randn(3, 512, 64), torch.ones(3, 64)).shape
+    torch.Size([3, 2])
     """
 
     reads = ("appearance", "appearance_mask")

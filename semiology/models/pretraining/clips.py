@@ -1,7 +1,7 @@
-"""Labelled videos in class folders to snippets: small pictures in a file without a name, so that
-memory does not grow with the videos.
+"""Train a small R(2+1)D on labelled clips that the user holds: snippet features without a download.
 
-Train a small R(2+1)D on labelled clips that the user holds: snippet features without a download.
+The videos' frames are made small and held in a temporary file, so that memory does not grow with
+the videos.
 """
 
 import tempfile
@@ -15,15 +15,15 @@ from tqdm import tqdm
 
 from semiology.errors import UserError
 from semiology.files import refuse_folder
-from semiology.models.device import fit_device, fit_precision
+from semiology.models.device import choose_device, choose_precision
 from semiology.models.features.r2plus1d import LAYERS, R2Plus1D, Shape, initialise, normalised
-from semiology.models.features.snippets import FRAMES, RATE, SIZE, prepare_picture
+from semiology.models.features.snippets import FRAMES, RATE, SIZE, prepare_frame
 from semiology.models.pretraining.training import (
     Pretrained,
     class_files,
     fit,
+    held_out_accuracy,
     hold_out,
-    judge,
     save_trained,
 )
 from semiology.video import VideoError, read_frames
@@ -31,19 +31,19 @@ from semiology.video import VideoError, read_frames
 
 @dataclass(frozen=True)
 class LabelledClips:
-    """Small pictures of many videos, and the snippets that are cut from them.
+    """Small images of many videos, and the snippets that are cut from them.
 
     Attributes:
-        pictures: (picture, 112, 112, 3) uint8, all videos one after the other, at 15 Hz; a file
+        images: (image, 112, 112, 3) uint8, all videos one after the other, at 15 Hz; a file
             mapped into memory.
-        starts: (snippet,) its first picture. spans: (snippet, 2) its video's first picture, and the
+        starts: (snippet,) its first image. spans: (snippet, 2) its video's first image, and the
             one after its last.
         labels: (snippet,) number of the class. held_out: (snippet,) whether its video is held out.
         classes: their names. length: frames of a snippet. files: videos that were used.
         failed: (which file, what was wrong) of the others.
     """
 
-    pictures: np.ndarray
+    images: np.ndarray
     starts: np.ndarray
     spans: np.ndarray
     labels: np.ndarray
@@ -59,7 +59,7 @@ class LabelledClips:
         """
         first = self.starts[rows] if shift is None else self.starts[rows] + shift
         first = np.clip(first, self.spans[rows, 0], self.spans[rows, 1] - self.length)
-        return np.stack([self.pictures[start : start + self.length] for start in first])
+        return np.stack([self.images[start : start + self.length] for start in first])
 
 
 def read_clips(
@@ -77,11 +77,11 @@ def read_clips(
 
     A file gives as many snippets as fit into it one after the other, or `per_file`, at equal
     distances. A hole in a video repeats the last frame seen; a file with more holes than frames is
-    not used. Files are told by their class and their place in the order of names, since names of
-    videos may name people.
+    not used. Files are identified by their class and their position in the order of names, since
+    names of videos may name people.
 
     Args:
-        held: an open file that takes the pictures (38 kB each) and must outlive what is returned.
+        held: an open file that takes the images (38 kB each) and must outlive what is returned.
 
     Raises:
         UserError: no folder, no file that can be used, a class without one to train on.
@@ -98,7 +98,7 @@ def read_clips(
     counts: dict[str, int] = {}
     used: list[
         tuple[int, int, str, bool]
-    ] = []  # first picture, number of pictures, class, whether held out
+    ] = []  # first image, number of images, class, whether held out
     failed = []
     total = 0
     for path, name, apart in tqdm(found, unit="video", disable=not progress):
@@ -125,10 +125,10 @@ def read_clips(
         for (first, frames, _, _), count in zip(used, many)
     ]
     spans = np.array([(first, first + frames) for first, frames, _, _ in used])
-    pictures = np.memmap(held, np.uint8, "r", shape=(total, SIZE, SIZE, 3))
+    images = np.memmap(held, np.uint8, "r", shape=(total, SIZE, SIZE, 3))
     return LabelledClips(
         *(
-            pictures,
+            images,
             np.concatenate(starts),
             spans.repeat(many, 0),
             labels.repeat(many),
@@ -139,13 +139,13 @@ def read_clips(
 
 
 def _write_pictures(path: Path, held: IO[bytes], length: int) -> int:
-    """Append a video's small pictures; how many."""
+    """Append a video's small images; how many."""
     frames = seen = 0
     last: bytes | None = None
     for frame in read_frames(path, fps=RATE):
         frames += 1
         if frame.image is not None:
-            fresh = prepare_picture(frame.image).tobytes()
+            fresh = prepare_frame(frame.image).tobytes()
             held.write(
                 fresh * (frames if last is None else 1)
             )  # holes at the beginning show the first that is seen
@@ -204,12 +204,11 @@ def pretrain_action(
         frames: of a snippet.
         per_file: snippets of a video in an epoch, at equal distances; by default as many as fit
             into it one after the other.
-        held_out: share of each class's videos to hold out where the folders do not say it
+        held_out: share of each class's videos to hold out where the folders do not mark it
             themselves. A random share: with several videos of one person it flatters. Folders that
             part people are better.
         participants: participant_ids of a cohort who are on the videos, [] where none is (a public
-            set). Kept with the weights: the leakage audit cannot pass features of which nobody said
-            this.
+            set). Saved with the weights: the leakage audit cannot pass features without it.
         device: such as cuda; auto takes a GPU where there is one.
 
     Raises:
@@ -230,9 +229,9 @@ def pretrain_action(
             " are above 0"
         )
     refuse_folder(out)
-    device = fit_device(device)
+    device = choose_device(device)
     bf16 = (
-        torch.device(device).type == "cuda" and fit_precision("auto", device) == "bf16"
+        device != "cpu" and choose_precision("auto", device) == "bf16"
     )  # CPU: see docs/snippets.md, wrong gradients
     out = Path(out)
     out.parent.mkdir(parents=True, exist_ok=True)
@@ -272,7 +271,7 @@ def pretrain_action(
             bf16=bf16,
         )
         with torch.autocast(torch.device(device).type, torch.bfloat16, enabled=bf16):
-            accuracy, balanced = judge(
+            accuracy, balanced = held_out_accuracy(
                 network,
                 lambda rows: normalised(snippets(rows), network.mean, network.std),
                 data,
@@ -296,7 +295,7 @@ def pretrain_action(
 
 
 def _augment(snippets: torch.Tensor, flip: torch.Tensor) -> torch.Tensor:
-    """Snippets (batch, time, size, size, 3) 0 to 255, each mirrored where said, brightened, given
+    """Snippets (batch, time, size, size, 3) 0 to 255, each mirrored where marked, brightened, given
     more or less contrast.
     """
     count, device = len(snippets), snippets.device

@@ -13,14 +13,15 @@ from torch import nn
 
 from semiology.errors import UserError
 from semiology.files import refuse_folder
+from semiology.models.device import choose_device
 from semiology.models.features.vgg import VGG19
 from semiology.models.pretraining.training import (
     TRAINING,
     Pretrained,
     class_files,
     fit,
+    held_out_accuracy,
     hold_out,
-    judge,
     save_trained,
 )
 
@@ -71,7 +72,7 @@ def pretrain(
     held_out: float = 0.15,
     seed: int = 0,
     participants: list[str] | None = None,
-    device: str = "",
+    device: str = "auto",
     progress: bool = True,
 ) -> Pretrained:
     """Train a VGG-19 with batch norm and save it as safetensors, with its classes and accuracy in
@@ -79,7 +80,7 @@ def pretrain(
 
     AdamW, one-cycle learning rate, cross-entropy weighted against class imbalance; flips (a class
     that names a side becomes its mirror), small shifts, turns, zooms, changes of brightness and
-    contrast. The last epoch is kept: nothing is chosen on the held-out images. [our choices]
+    contrast. The last epoch counts: nothing is chosen on the held-out images. [our choices]
 
     Args:
         kind: "expression" (faces, 48 px, FER form) or "posture" (body crops, 224 px, torchvision
@@ -88,25 +89,24 @@ def pretrain(
             folders in them, or a CSV in FER-2013's form.
         width: factor on the network's channels; 0.25 trains on a CPU.
         size: side of the input, px; by default the form's own.
-        held_out: share of each class to hold out where the images do not say it themselves. A
+        held_out: share of each class to hold out where the images come without a held-out part. A
             random share: with several images of one person it flatters. Folders or `Usage` that
             part people are better.
         participants: participant_ids of a cohort who are on the images, [] where none is (a public
-            set). Kept with the weights: the leakage audit cannot pass features of which nobody said
-            this.
-        device: such as "cuda"; by default a GPU where there is one.
+            set). Saved with the weights: the leakage audit cannot pass features without it.
+        device: auto (a GPU where there is one), cpu or cuda.
 
     Raises:
         UserError: images that cannot be read, fewer than two classes, a class without images to
             train on; `out` is a folder.
     """
     if kind not in FORMS:
-        raise UserError(f"pretrain {kind!r}: unknown; say expression or posture")
+        raise UserError(f"pretrain {kind!r}: unknown; give expression or posture")
     refuse_folder(out)
     form, own_size = FORMS[kind]
     data = read_images(images, size or own_size, held_out, seed)
     torch.manual_seed(seed)
-    device = device or ("cuda" if torch.cuda.is_available() else "cpu")
+    device = choose_device(device)
     vgg = VGG19(data.classes, form=form, width=width, size=size or own_size)
     _initialise(vgg)
     vgg = vgg.to(device).to(memory_format=torch.channels_last)  # a quarter faster on a CPU
@@ -127,7 +127,9 @@ def pretrain(
         device=device,
         progress=progress,
     )
-    accuracy, balanced = judge(vgg, lambda part: vgg.normalise(images_of(part)), data, batch)
+    accuracy, balanced = held_out_accuracy(
+        vgg, lambda part: vgg.normalise(images_of(part)), data, batch
+    )
     facts = {
         "form": form,
         "width": width,
@@ -144,13 +146,13 @@ def pretrain(
 
 def read_images(source: str | Path, size: int, held_out: float, seed: int) -> LabelledImages:
     """Read class folders or a table in FER-2013's form into memory, scaled to `size` px; choose
-    what is held out where nothing says it.
+    what is held out where the images come without a held-out part.
     """
     source = Path(source)
     if source.is_dir():
-        pictures, names, apart = _read_folders(source, size)
+        arrays, names, apart = _read_folders(source, size)
     elif source.is_file() and source.suffix.lower() == ".csv":
-        pictures, names, apart = _read_table(source, size)
+        arrays, names, apart = _read_table(source, size)
     else:
         raise UserError(
             f"{source}: not there, or neither a folder of class folders nor a .csv in FER-2013's"
@@ -161,23 +163,23 @@ def read_images(source: str | Path, size: int, held_out: float, seed: int) -> La
     )
     labels = np.array([classes.index(name) for name in names])
     out = hold_out(source, labels, apart, classes, held_out, seed, "image")
-    return LabelledImages(np.stack(pictures), labels, out, classes)
+    return LabelledImages(np.stack(arrays), labels, out, classes)
 
 
 def _read_folders(folder: Path, size: int) -> tuple[list[np.ndarray], list[str], list[bool]]:
     found = [entry for entry in class_files(folder) if entry[0].suffix.lower() in SUFFIXES]
     if not found:
         raise UserError(f"{folder}: no images in class folders (such as {folder.name}/happy/1.png)")
-    pictures = []
+    arrays = []
     for path, _, _ in found:
         try:
             with Image.open(path) as image:
-                pictures.append(
+                arrays.append(
                     np.asarray(image.convert("RGB").resize((size, size), Image.Resampling.BILINEAR))
                 )
         except (OSError, UnidentifiedImageError) as error:
             raise UserError(f"{path}: not a readable image; remove it or save it again") from error
-    return pictures, [name for _, name, _ in found], [apart for _, _, apart in found]
+    return arrays, [name for _, name, _ in found], [apart for _, _, apart in found]
 
 
 def _read_table(path: Path, size: int) -> tuple[list[np.ndarray], list[str], list[bool]]:
@@ -190,7 +192,7 @@ def _read_table(path: Path, size: int) -> tuple[list[np.ndarray], list[str], lis
             f"{path}: needs the columns emotion and pixels (and may have Usage), as FER-2013's"
             f" table; has {list(table.columns)}"
         )
-    pictures = []
+    arrays = []
     for row, pixels in enumerate(table["pixels"], start=2):
         try:
             values = np.array(pixels.split(), dtype=np.uint8)
@@ -203,7 +205,7 @@ def _read_table(path: Path, size: int) -> tuple[list[np.ndarray], list[str], lis
                 f'{path}: row {row}, column "pixels": not the 0 to 255 values of a square image,'
                 " parted by spaces"
             ) from error
-        pictures.append(np.asarray(grey.convert("RGB")))
+        arrays.append(np.asarray(grey.convert("RGB")))
     names = [
         FER_CLASSES[int(name)] if name in set("0123456") else name for name in table["emotion"]
     ]
@@ -212,7 +214,7 @@ def _read_table(path: Path, size: int) -> tuple[list[np.ndarray], list[str], lis
             f'{path}: row {unnamed[0]}, column "emotion": empty; give a number 0 to 6 or a name'
         )
     usage = table["Usage"].str.lower().tolist() if "Usage" in table else ["training"] * len(table)
-    return pictures, names, [use not in TRAINING for use in usage]
+    return arrays, names, [use not in TRAINING for use in usage]
 
 
 def _initialise(vgg: VGG19) -> None:
@@ -224,7 +226,7 @@ def _initialise(vgg: VGG19) -> None:
 
 
 def _augment(images: torch.Tensor, flip: torch.Tensor) -> torch.Tensor:
-    """Images (batch, size, size, 3) 0 to 255, each flipped where said, shifted, turned, zoomed,
+    """Images (batch, size, size, 3) 0 to 255, each flipped where marked, shifted, turned, zoomed,
     brightened.
     """
     count, device = len(images), images.device

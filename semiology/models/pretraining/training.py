@@ -1,7 +1,4 @@
-"""Training, judging and saving a classifier of pictures or snippets: what both have in common.
-
-Class folders: which file is of which class, and which are held out.
-"""
+"""A classifier of images or of snippets: class folders, training, held-out accuracy, saving."""
 
 import json
 from collections import Counter
@@ -23,11 +20,11 @@ from semiology.files import atomic_path
 
 
 class Labelled(Protocol):
-    """Items with what is known of them.
+    """Labelled items, some of them held out.
 
     Attributes:
         labels: (item,) number of the class.
-        held_out: (item,) whether it is judged, not trained on.
+        held_out: (item,) whether it is not trained on.
         classes: their names.
     """
 
@@ -43,8 +40,8 @@ class Labelled(Protocol):
 
 @dataclass(frozen=True)
 class Pretrained:
-    """What training gave. Accuracies are on items that were not trained on: plain, and the mean
-    over classes.
+    """A trained network's file, with its accuracy on held-out items: plain, and the mean over
+    classes.
 
     Attributes:
         trained, held_out: number of items.
@@ -74,7 +71,7 @@ class Pretrained:
                 f" (chance {chance:.3f})"
             )
         else:
-            line += "nothing says how good it is; hold more out, or bring a folder test/"
+            line += "its accuracy is not known; hold more out, or bring a folder test/"
         return "\n".join([line, *(f"failed: {place}: {fault}" for place, fault in self.failed)])
 
 
@@ -90,13 +87,13 @@ def fit(
     progress: bool,
     bf16: bool = False,
 ) -> None:
-    """Train in place on what is not held out: cross-entropy weighted against class imbalance, AdamW
-    with a one-cycle rate; half of the inputs are mirrored, and a class that names a side then
-    becomes its mirror. The last epoch is kept. [our choices]
+    """Train in place on the items that are not held out: cross-entropy weighted against class
+    imbalance, AdamW with a one-cycle rate; half of the inputs are mirrored, and a class that names
+    a side then becomes its mirror. The last epoch is kept. [our choices]
 
     Args:
         inputs: (rows, which of them to mirror) to what the network reads, augmented, on the device.
-        bf16: the forward pass computes in bfloat16 where autocast says so.
+        bf16: the forward pass computes in bfloat16 under autocast.
     """
     labels, classes, rows = data.labels, data.classes, np.flatnonzero(~data.held_out)
     counts = Counter(labels[rows].tolist())
@@ -116,8 +113,8 @@ def fit(
     )
     generator = np.random.default_rng(torch.initial_seed())
     network.train()
-    shown = tqdm(range(epochs), unit="epoch", disable=not progress)
-    for _ in shown:
+    bar = tqdm(range(epochs), unit="epoch", disable=not progress)
+    for _ in bar:
         total = 0.0
         for chosen in np.array_split(generator.permutation(rows), steps):
             flip = torch.rand(len(chosen)) < 0.5
@@ -131,14 +128,16 @@ def fit(
             optimiser.step()
             schedule.step()
             total += float(loss.detach()) / steps
-        shown.set_postfix(loss=f"{total:.3f}")
+        bar.set_postfix(loss=f"{total:.3f}")
 
 
 @torch.inference_mode()
-def judge(
+def held_out_accuracy(
     network: nn.Module, inputs: Callable[[np.ndarray], Tensor], data: Labelled, batch: int
 ) -> tuple[float, float]:
-    """Accuracy over what is held out, plain and as the mean over classes; NaN where nothing is."""
+    """Accuracy over held-out items, plain and as the mean over classes; NaN where there are
+    none.
+    """
     labels, rows = data.labels, np.flatnonzero(data.held_out)
     if len(rows) == 0:
         return float("nan"), float("nan")
@@ -158,37 +157,36 @@ def save_trained(
     facts: Mapping[str, object],
     participants: list[str] | None,
 ) -> None:
-    """Write the network to `made.path` as safetensors, whole or not at all, with what is known of
-    it in the metadata.
+    """Write the network to `made.path` as safetensors, whole or not at all; classes, accuracies and
+    participants stand in the metadata.
 
     Args:
-        participants: who is on what it was trained on, [] for nobody of a cohort; None where it was
-            not said.
+        participants: who is on the training items, [] for no participant of a cohort; None where
+            this is not known.
 
     Raises:
         UserError: the folder cannot be written, the disk is full.
     """
-    judged = {"accuracy": made.accuracy, "balanced_accuracy": made.balanced_accuracy}
-    told = {
+    accuracies = {"accuracy": made.accuracy, "balanced_accuracy": made.balanced_accuracy}
+    metadata = {
         **facts,
         "classes": json.dumps(made.classes),
-        **judged,
+        **accuracies,
         "software": f"semiology {version('semiology')}",
     }
-    told |= {} if participants is None else {"participants": json.dumps(sorted(participants))}
+    metadata |= {} if participants is None else {"participants": json.dumps(sorted(participants))}
     state = {
         name: value.detach().cpu().contiguous() for name, value in network.state_dict().items()
     }
     with atomic_path(made.path) as temporary:
         temporary.write_bytes(
-            _in_order(save(state, {name: str(value) for name, value in told.items()}))
+            _in_order(save(state, {name: str(value) for name, value in metadata.items()}))
         )
 
 
 def _in_order(stored: bytes) -> bytes:
-    """The same safetensors with its header sorted. The library writes metadata in an order of
-    chance, and then the same training would give another hash, by which the store knows what was
-    made with it.
+    """The same safetensors with its header sorted. The library writes metadata in a random order;
+    the same training would then give another hash, by which the store names features.
     """
     size = int.from_bytes(stored[:8], "little")
     header = json.dumps(json.loads(stored[8 : 8 + size]), sort_keys=True).encode()
@@ -224,14 +222,14 @@ def class_files(folder: Path) -> list[tuple[Path, str, bool]]:
 def hold_out(
     source: Path,
     labels: np.ndarray,
-    said: Sequence[bool],
+    marked: Sequence[bool],
     classes: list[str],
     share: float,
     seed: int,
     what: str,
 ) -> np.ndarray:
-    """(item,) whether held out: as `said`, or, where that holds nothing out, a random share of each
-    class.
+    """(item,) whether held out: as `marked`, or, where that holds nothing out, a random share of
+    each class.
 
     Args:
         labels: (item,) number of the class. what: what an item is, for messages.
@@ -241,7 +239,7 @@ def hold_out(
     """
     if len(classes) < 2:
         raise UserError(f"{source}: {what}s of {len(classes)} class; at least two are needed")
-    out = np.array(said)
+    out = np.array(marked)
     if not out.any():
         generator = np.random.default_rng(seed)
         for number in range(len(classes)):

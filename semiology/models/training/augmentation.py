@@ -1,4 +1,4 @@
-"""Random changes to the keypoints of a training window: drawn in one place, applied in another."""
+"""Random changes to the keypoints of a training window: sampled once, then applied."""
 
 from dataclasses import dataclass
 
@@ -7,7 +7,7 @@ import numpy as np
 
 @dataclass(frozen=True)
 class Change:
-    """What was drawn for one window. `apply` does it; the same change does the same thing."""
+    """The sampled changes of one window; `apply` makes them, the same each time."""
 
     mirror: bool
     rotation: np.ndarray  # (space, space)
@@ -39,11 +39,11 @@ class Augmentation:
             axes for 3D.
         scale: standard deviation of the logarithm of the scale.
         noise: standard deviation of the positions' noise, in body units.
-        mirror: chance that left and right are swapped: joints by name, and labels that name a side.
-            Not done where appearance is read and the label names a side, because the appearance
-            cannot be mirrored afterwards.
-        joint_dropout: chance for each joint to be missing throughout the window.
-        crop: smallest share of the clip that is kept (Reading.whole only).
+        mirror: probability that left and right are swapped: joints by name, and labels that name a
+            side. Not done where appearance is read and the label names a side, because the
+            appearance cannot be mirrored afterwards.
+        joint_dropout: probability of each joint to be missing throughout the window.
+        crop: smallest proportion of the clip that remains (Reading.whole only).
     """
 
     rotation: float = 10.0

@@ -1,11 +1,10 @@
-"""From a cohort and its store to arrays in memory: what a stream reads of each clip.
-
-A clip summed up in numbers, without learning: what the cheapest model reads, and the layer below
-the first in probing.
+"""From a cohort and its store to arrays in memory: what a network reads of each clip; and summaries
+of a clip without learning, for the linear baseline and for probing.
 """
 
 import math
 import warnings
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -27,7 +26,7 @@ from semiology.data.skeleton import mirrored_name
 from semiology.data.store import Store, clip_tracks
 from semiology.errors import UserError
 from semiology.models.networks.base import StreamShape
-from semiology.models.training.reading import Reading
+from semiology.models.training.reading import NotAssessable, Reading
 
 
 @dataclass(frozen=True)
@@ -66,40 +65,57 @@ Content = tuple[
 
 
 @dataclass(frozen=True)
-class NotAssessable:
-    """A scored clip in which too little of the patient was found to say anything."""
-
-    clip_id: str
-    participant_id: str
-    truth: str
-    reason: str
-
-
-@dataclass(frozen=True)
 class ClipSource:
-    """The scored clips of a cohort, read once.
+    """The scored clips of a cohort, read once; or clips that are in memory already, see
+    `from_clips`.
 
     Attributes:
-        cohort: folder of the cohort.
+        cohort: folder of the cohort; empty for clips in memory that belong to none.
+        reading: what is read.
         store: folder of the store that `semiology extract` filled; not needed when the cohort's
             clips are tracks.
-        reading: what is read.
+        in_memory: the label and the clips, where nothing is to be read from the cohort.
+        left_out: after reading, "clip_id: why" of each clip that was not scored.
+        not_assessable: after reading, the scored clips with too little of the patient in them.
+        trackers: after reading, names of the backends that made the tracks.
+        snippet_networks: after reading, SHA-256 of the networks that made the snippets' vectors.
     """
 
     cohort: str
     reading: Reading
     store: str | None = None
+    in_memory: tuple[Label, list[ClipData]] | None = field(default=None, compare=False, repr=False)
     left_out: list[str] = field(default_factory=list, init=False, compare=False)
     not_assessable: list[NotAssessable] = field(default_factory=list, init=False, compare=False)
-    trackers: set[str] = field(
-        default_factory=set, init=False, compare=False
-    )  # what made the tracks that were read
-    snippet_networks: set[str] = field(
-        default_factory=set, init=False, compare=False
-    )  # SHA-256 of what made the snippets' vectors
+    trackers: set[str] = field(default_factory=set, init=False, compare=False)
+    snippet_networks: set[str] = field(default_factory=set, init=False, compare=False)
+
+    @classmethod
+    def from_clips(
+        cls, clips: Iterable[ClipData], reading: Reading, label: Label | Iterable[str]
+    ) -> "ClipSource":
+        """A source of clips in memory: nothing is read from disk.
+
+        Args:
+            clips: any number, also none.
+            reading: how they were read.
+            label: that their targets number, or the names of its classes in their order.
+        """
+        if not isinstance(label, Label):
+            label = Label(name=reading.label, Role="label", Levels=dict.fromkeys(label, ""))  # type: ignore[call-arg]
+        return cls("", reading, in_memory=(label, list(clips)))
+
+    def with_clips(self, clips: Iterable[ClipData], reading: Reading | None = None) -> "ClipSource":
+        """This cohort, store and label with other clips in memory, or with these clips read into
+        other channels.
+        """
+        in_memory = (self.label, list(clips))
+        return ClipSource(self.cohort, reading or self.reading, self.store, in_memory)
 
     @cached_property
     def label(self) -> Label:
+        if self.in_memory:
+            return self.in_memory[0]
         labels = Cohort.read(self.cohort).labels
         if self.reading.label not in labels:
             raise UserError(
@@ -130,6 +146,8 @@ class ClipSource:
         """Every clip that carries a score and in which the patient was followed; the others are in
         `left_out` and `not_assessable`.
         """
+        if self.in_memory:
+            return self.in_memory[1]
         cohort, levels = Cohort.read(self.cohort), self.levels
         clips = []
         for clip in cohort.clips:
@@ -277,7 +295,7 @@ def too_little(joints: np.ndarray, reading: Reading) -> str:
         return ""
     return (
         f"{reading.part} followed in {found:.0%} of the frames; {reading.min_found:.0%} are"
-        " asked for"
+        " required"
     )
 
 
@@ -288,7 +306,7 @@ def too_few(snippets: np.ndarray, reading: Reading) -> str:
     found = float(np.isfinite(snippets).all(axis=1).mean())
     if found >= reading.min_found and found > 0:
         return ""
-    return f"{found:.0%} of the snippets have features; {reading.min_found:.0%} are asked for"
+    return f"{found:.0%} of the snippets have features; {reading.min_found:.0%} are required"
 
 
 def prepare(tracks: xr.Dataset, reading: Reading) -> np.ndarray:
@@ -319,9 +337,7 @@ def summaries(series: np.ndarray, rate: float) -> dict[str, np.ndarray]:
     (channel,) each; NaN is missing.
     """
     with warnings.catch_warnings():
-        warnings.simplefilter(
-            "ignore", RuntimeWarning
-        )  # a channel that was never seen is NaN, and that is said by NaN
+        warnings.simplefilter("ignore", RuntimeWarning)  # a channel that was never seen gives NaN
         return {
             "mean": np.nanmean(series, axis=0),
             "spread": np.nanstd(series, axis=0),

@@ -29,10 +29,10 @@ class ClipDataset(Dataset):
     divides clips into segments each of these tensors has a segment axis in front. The vector of a
     snippet is that of the one that starts nearest to the window's first frame, time being one.
 
-    With `rng` a window is drawn at random and changed at each access (training); without, windows
-    lie evenly over the clip (scoring). A change is drawn once an example: all segments of a clip
-    are turned, scaled and mirrored alike, as one camera would have filmed them. Where `reads` names
-    what a network reads, nothing else is made; the draws stay the same.
+    With `rng` a window is sampled and changed at each access (training); without, windows
+    lie evenly over the clip (scoring). A change is sampled once for each example: all segments of a
+    clip are turned, scaled and mirrored alike, as one camera would have filmed them. Where `reads`
+    names what a network reads, nothing else is made; the draws stay the same.
     """
 
     def __init__(
@@ -220,8 +220,8 @@ class ClipDataModule(lightning.LightningDataModule):
     Args:
         source: cohort, store and reading.
         held_out: participants that are tested on and touched by nothing else.
-        held_out_clips: instead, single clips (folds dealt by seizure).
-        validation: share of the other participants kept for early stopping, taken from each level
+        held_out_clips: instead, single clips (folds split by seizure).
+        validation: proportion of the other participants for early stopping, taken from each level
             in turn.
         batch_size: windows a step.
         repeats: windows a clip and epoch.
@@ -232,7 +232,7 @@ class ClipDataModule(lightning.LightningDataModule):
         seen: what was fitted -> the clips that it was fitted on, noted where it is fitted; the
             leakage audit reads it.
         reads: tensors that batches hold beside target and clip; None for all that there are. The
-            module that is trained says which.
+            module that is trained sets them.
 
     Raises:
         UserError: an unknown participant or clip, or training participants that show fewer than two

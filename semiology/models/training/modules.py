@@ -1,5 +1,5 @@
-"""Lightning modules: a stream that learns from labels, and a student that also learns from a frozen
-teacher.
+"""Lightning modules: a network that learns from labels, and a student that also learns from a
+frozen teacher.
 """
 
 from collections.abc import Sequence
@@ -29,19 +29,20 @@ class StreamModule(lightning.LightningModule):
     our choice.
 
     Args:
-        network: a stream without its shape, which comes from the data.
+        network: named, built when the data decide its shape.
         learning_rate: at the start.
         weight_decay: of AdamW.
         balance: weight the levels by their inverse frequency among training clips.
         label_smoothing: of the cross-entropy, 0 to 1.
 
     Attributes:
+        precision: "fp32" or "bf16", what it computes in.
         epochs: how many it was trained.
     """
 
     network: nn.Module
     class_weights: Tensor
-    precision = "32-true"  # what it computes in, as the trainer was told
+    precision = "fp32"
     epochs: int = 0
 
     def __init__(
@@ -58,7 +59,6 @@ class StreamModule(lightning.LightningModule):
         self.balance, self.label_smoothing = balance, label_smoothing
 
     def setup(self, stage: str) -> None:
-        self.precision = str(self.trainer.precision)
         self.build(self.trainer.datamodule, fitting=stage == "fit")  # type: ignore[attr-defined]
 
     def build(self, data: ClipDataModule, *, fitting: bool) -> None:
@@ -91,16 +91,16 @@ class StreamModule(lightning.LightningModule):
             logits, batch["target"], self.class_weights, label_smoothing=self.label_smoothing
         )
 
-    def told(self, batch: dict[str, Tensor]) -> dict[str, Tensor]:
-        """What a teacher says of a batch; nothing without one."""
+    def teacher_outputs(self, batch: dict[str, Tensor]) -> dict[str, Tensor]:
+        """The teacher's features and logits of a batch; empty without a teacher."""
         return {}
 
     def objective(self, batch: dict[str, Tensor]) -> Tensor:
-        """What training makes small, of a batch with what was told of it."""
+        """The loss that training minimises, of a batch with the teacher's outputs."""
         return self.loss(self(batch), batch)
 
     def training_step(self, batch: dict[str, Tensor], _: int) -> Tensor:
-        loss = self.objective(batch | self.told(batch))
+        loss = self.objective(batch | self.teacher_outputs(batch))
         self.log("train_loss", loss, batch_size=len(batch["target"]))
         return loss
 
@@ -136,9 +136,7 @@ class StreamModule(lightning.LightningModule):
     def optimiser(
         self, parameters: Sequence[Tensor], epochs: int
     ) -> tuple[AdamW, CosineAnnealingLR]:
-        """How these are trained for so many epochs: the optimiser, and its learning rate, which
-        falls once an epoch.
-        """
+        """AdamW over these parameters, and its learning rate, which falls once an epoch."""
         optimiser = AdamW(parameters, self.learning_rate, weight_decay=self.weight_decay)
         return optimiser, CosineAnnealingLR(optimiser, epochs)
 
@@ -215,7 +213,7 @@ class DistillationModule(StreamModule):
             self.teacher.cpu()
         )  # beside its own module, which Lightning took from the GPU, and which is still to score
 
-    def told(self, batch: dict[str, Tensor]) -> dict[str, Tensor]:
+    def teacher_outputs(self, batch: dict[str, Tensor]) -> dict[str, Tensor]:
         """teacher_features (batch, feature) and teacher_logits (batch, class)."""
         with torch.no_grad():
             features = self.teacher.forward_features(*(batch[name] for name in self.teacher.reads))  # type: ignore[operator,union-attr]
@@ -236,10 +234,10 @@ class DistillationModule(StreamModule):
 
 
 def check_segments(network: nn.Module, name: str, reading: Reading) -> None:
-    """Whether a network reads clips as they are read: divided into segments, or not.
+    """Check that network and reading agree on segments.
 
     Raises:
-        UserError: it does not.
+        UserError: one has them and the other has not.
     """
     if hasattr(network, "over_segments") and not reading.segments:
         raise UserError(
@@ -248,7 +246,7 @@ def check_segments(network: nn.Module, name: str, reading: Reading) -> None:
     if reading.segments and not hasattr(network, "over_segments"):
         raise UserError(
             f"{name}: reads one window, and the reading makes {reading.segments} segments; make it"
-            " the encoder of semiology.models.networks.Segments, or set reading.segments to 0"
+            " the encoder of the network `segments`, or set reading.segments to 0"
         )
 
 
@@ -258,5 +256,5 @@ def distillation_loss(student: Tensor, teacher: Tensor, temperature: float) -> T
 
     T^2 keeps the size of the gradient when T changes.
     """
-    said, told = F.log_softmax(student / temperature, 1), F.log_softmax(teacher / temperature, 1)
-    return temperature**2 * (told.exp() * (told - said)).sum(dim=1).mean()  # F.kl_div knows no vmap
+    ours, target = F.log_softmax(student / temperature, 1), F.log_softmax(teacher / temperature, 1)
+    return temperature**2 * (target.exp() * (target - ours)).sum(dim=1).mean()

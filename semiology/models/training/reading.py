@@ -1,22 +1,24 @@
-"""What is learned and what is read of each clip: the settings that a trained model keeps."""
+"""The label and the input of a network, and how long it is trained: settings that a trained model
+keeps.
+"""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Literal
 
 from semiology.data.skeleton import Skeleton, load_skeleton
 from semiology.errors import UserError
-from semiology.models.device import PRECISIONS
+from semiology.models.device import check_device, check_precision
 
 
 @dataclass(frozen=True)
 class Reading:
-    """Which label is learned, and what is read of each clip. The values are our choice where no
+    """The label that is learned, and what is read of each clip. The values are our choice where no
     source is named.
 
     Attributes:
         label: column of clips.tsv.
-        part: "body", "face", or "frame", the whole picture: no tracks are read, and `appearance` is
+        part: "body", "face", or "frame", the whole image: no tracks are read, and `appearance` is
             "snippets".
         skeleton: name of a built-in skeleton or a YAML file; nothing is read of it for "frame".
         channels: what each joint carries, side by side: "joint", "bone", "motion" [C: the streams
@@ -42,7 +44,7 @@ class Reading:
         whole: True resamples the whole clip to `window` frames; False takes windows at `rate`.
         windows: False only: how many windows, evenly spread, are averaged when a clip is scored.
         segments: 0, or into how many equal segments a clip of any length is divided; an example is
-            then a window of each [T: GESTURES], read by `semiology.models.networks.Segments`.
+            then a window of each [T: GESTURES], read by the network `segments`.
         gamma: of Beta(gamma, gamma), where in its segment a window lies in training; at its centre
             when scored [T: GESTURES].
 
@@ -104,7 +106,29 @@ class Reading:
 
     @cached_property
     def graph(self) -> Skeleton:
+        """The skeleton by its name, unless `with_graph` gave one."""
         return load_skeleton(self.skeleton)
+
+    def with_graph(self, skeleton: Skeleton) -> "Reading":
+        """This reading over a skeleton that is at hand, whatever the YAML of its name holds."""
+        reading = replace(self)
+        vars(reading)["graph"] = skeleton  # where the cached property keeps its value
+        return reading
+
+
+@dataclass(frozen=True)
+class NotAssessable:
+    """A scored clip that a reading cannot assess: too little of the patient was found.
+
+    Attributes:
+        truth: its class.
+        reason: how much was found, and how much `Reading.min_found` requires.
+    """
+
+    clip_id: str
+    participant_id: str
+    truth: str = ""
+    reason: str = ""
 
 
 @dataclass(frozen=True)
@@ -115,21 +139,20 @@ class Schedule:
         epochs: at most.
         patience: epochs without a lower validation loss before it stops; None trains all epochs and
             keeps the last state.
-        precision: "32-true", "bf16-mixed", or "auto": bf16 where the device computes clearly faster
-            in it, so that results depend on it.
-        accelerator: "auto" takes a GPU where there is one.
+        precision: fp32, bf16 (weights and their sums stay in fp32), or auto: bf16 where the device
+            has it, so that results depend on the device.
+        device: auto (a GPU where there is one), cpu or cuda.
     """
 
     epochs: int = 60
     patience: int | None = 15
-    precision: str = "32-true"
-    accelerator: str = "auto"
+    precision: str = "fp32"
+    device: str = "auto"
 
     def __post_init__(self) -> None:
         if self.epochs < 1:
             raise UserError(
-                f"schedule.epochs: {self.epochs}; one or more, a network that was never trained"
-                " says nothing"
+                f"schedule.epochs: {self.epochs}; one or more, a network has to be trained"
             )
-        if self.precision not in PRECISIONS:
-            raise UserError(f"schedule.precision: {self.precision!r}; give {', '.join(PRECISIONS)}")
+        check_precision(self.precision, "schedule.precision")
+        check_device(self.device, "schedule.device")

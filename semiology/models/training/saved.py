@@ -1,8 +1,7 @@
-"""A trained stream on disk: `weights.safetensors`, and `model.json` with all that is needed to
-build and to read for it.
+"""A trained network on disk: `weights.safetensors`, and `model.json` with what is needed to build
+it and to read its input.
 """
 
-import json
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -14,14 +13,14 @@ from torch import nn
 
 from semiology.data.skeleton import Skeleton
 from semiology.errors import UserError
-from semiology.files import atomic_path, write_text
+from semiology.files import atomic_path, read_json, write_json
 from semiology.models.networks import Network, StreamShape
 from semiology.models.training.reading import Reading
 
 
 @dataclass(frozen=True)
 class SavedModel:
-    """A trained network and what it was trained to read and to say.
+    """A trained network, its input and its classes.
 
     Attributes:
         network: in eval mode.
@@ -54,21 +53,21 @@ class SavedModel:
             "shape": asdict(self.shape),
             "about": self.about,
         }
-        write_text(folder / "model.json", json.dumps(description, indent=1))
+        write_json(folder / "model.json", description)
         return folder
 
 
 def note(folder: str | Path, **entries: Any) -> None:
     """Put entries into the `about` of a saved model, beside or in place of what is there."""
     path = Path(folder) / "model.json"
-    description = json.loads(path.read_text(encoding="utf-8"))
+    description = read_json(path)
     description["about"] |= entries
-    write_text(path, json.dumps(description, indent=1))
+    write_json(path, description)
 
 
 def load_model(folder: str | Path) -> SavedModel:
     """Read a saved model. The skeleton is the one it was trained with, whatever the YAML of that
-    name says today.
+    name holds today.
 
     Raises:
         UserError: no model there, files that do not fit together.
@@ -80,8 +79,8 @@ def load_model(folder: str | Path) -> SavedModel:
             f"{folder}: holds no trained model (model.json and weights.safetensors); `semiology"
             " loso` or `semiology train fit` makes one"
         )
+    raw = read_json(description, remedy="train the model again")
     try:
-        raw = json.loads(description.read_text(encoding="utf-8"))
         graph = raw["shape"].pop("skeleton")
         skeleton = Skeleton(
             name=graph["name"],
@@ -94,7 +93,7 @@ def load_model(folder: str | Path) -> SavedModel:
         )
         shape = StreamShape(skeleton=skeleton, **raw["shape"])
         reading = Reading(**{**raw["reading"], "channels": tuple(raw["reading"]["channels"])})
-        reading.__dict__["graph"] = skeleton  # fills the cached property
+        reading = reading.with_graph(skeleton)
         options = Network(**raw["network"])
         network = options(shape)
         network.load_state_dict(load_file(weights))

@@ -3,18 +3,21 @@
 import logging
 import warnings
 from pathlib import Path
+from typing import Any
 
 import lightning
 import numpy as np
 import torch
 from lightning.pytorch.callbacks import Callback, EarlyStopping
 
-from semiology.models.device import chosen_precision, computing
+from semiology.models.device import choose_device, choose_precision, computing
 from semiology.models.networks import AGCN
 from semiology.models.networks.folded_agcn import FoldedAGCN
 from semiology.models.training.datamodule import ClipDataModule
 from semiology.models.training.modules import StreamModule
 from semiology.models.training.reading import Schedule
+
+LIGHTNING_PRECISIONS: dict[str, Any] = {"fp32": "32-true", "bf16": "bf16-mixed"}
 
 
 class KeepBest(Callback):
@@ -49,25 +52,20 @@ def fit(module: StreamModule, data: ClipDataModule, schedule: Schedule, seed: in
     callbacks: list[Callback] = (
         [KeepBest(), EarlyStopping("val_loss", patience=schedule.patience or 0)] if early else []
     )
-    trainer = _trainer(
-        schedule,
-        chosen_precision(schedule.precision, schedule.accelerator),
-        callbacks,
-        validate=early,
-    )
+    device = choose_device(schedule.device)
+    module.precision = choose_precision(schedule.precision, device)
+    trainer = _trainer(schedule.epochs, device, module.precision, callbacks, validate=early)
     try:
         trainer.fit(module, datamodule=data)
-    except (
-        SystemExit
-    ) as stopped:  # how Lightning ends on Ctrl-C; whoever called should hear of it as usual
+    except SystemExit as stopped:  # how Lightning ends on Ctrl-C
         raise KeyboardInterrupt from stopped
     settle_norms(module, data)
     return module
 
 
 def settle_norms(module: StreamModule, data: ClipDataModule) -> None:
-    """Measure the means and variances of every batch normalisation anew, over the training windows,
-    with the final weights.
+    """Measure the means and variances of every batch normalisation again, over the training
+    windows, with the final weights.
 
     The running averages of training lag behind the weights: with some tens of clips an epoch is a
     handful of steps, and a network that separates its training clips perfectly in training mode can
@@ -106,13 +104,11 @@ def score(
     module.eval()
     total = np.zeros((len(clips), data.shape.classes))
     windows = np.zeros(len(clips))
-    network, mixed = module.network, module.precision
+    network, precision = module.network, module.precision
     if type(network) is AGCN:
-        network, mixed = (
-            FoldedAGCN(network, torch.bfloat16 if mixed == "bf16-mixed" else torch.float32),
-            "32-true",
-        )
-    with torch.inference_mode(), computing(mixed, module.device):
+        dtype = torch.bfloat16 if precision == "bf16" else torch.float32
+        network, precision = FoldedAGCN(network, dtype), "fp32"
+    with torch.inference_mode(), computing(precision, module.device):
         for batch in data.loader(clips):
             logits = network(*(batch[name].to(module.device) for name in network.reads))  # type: ignore[union-attr]
             probabilities = logits.float().softmax(1).cpu().numpy()
@@ -122,7 +118,7 @@ def score(
 
 
 def quiet() -> None:
-    """Silence what Lightning says about devices, loaders and itself in each of hundreds of small
+    """Silence Lightning's messages about devices, loaders and itself in each of hundreds of small
     trainings.
     """
     for name in (
@@ -136,15 +132,25 @@ def quiet() -> None:
     warnings.filterwarnings("ignore", message=".*lr_scheduler.step.*")
 
 
+def lightning_device(device: str) -> dict[str, Any]:
+    """Lightning's `accelerator` and `devices` of a device that `choose_device` gave."""
+    kind, _, number = device.partition(":")
+    return {"accelerator": kind, "devices": [int(number)] if number else 1}
+
+
+def precision_of(trainer: lightning.Trainer) -> str:
+    """Our word for the precision of a trainer that the Lightning command line built."""
+    return "bf16" if trainer.precision == LIGHTNING_PRECISIONS["bf16"] else "fp32"
+
+
 def _trainer(
-    schedule: Schedule, precision: str, callbacks: list[Callback], validate: bool
+    epochs: int, device: str, precision: str, callbacks: list[Callback], validate: bool
 ) -> lightning.Trainer:
     return lightning.Trainer(
-        max_epochs=schedule.epochs,
+        max_epochs=epochs,
         callbacks=callbacks,
-        precision=precision,  # type: ignore[arg-type]
-        accelerator=schedule.accelerator,
-        devices=1,
+        precision=LIGHTNING_PRECISIONS[precision],
+        **lightning_device(device),
         limit_val_batches=1.0 if validate else 0,
         num_sanity_val_steps=0,
         logger=False,

@@ -1,10 +1,8 @@
-"""Which frames of a clip make one example: the whole clip resampled, a window of it, or a window in
-each of its segments.
+"""The frames of a clip that make one example: the whole clip resampled, a window of it, or a window
+in each of its segments.
 
-Where in a video of any length its snippets are taken: equal segments, one snippet each.
-
-Source: GESTURES (Pérez-García et al., MICCAI 2021): n equal segments, the place inside a segment
-drawn from Beta(gamma, gamma) in training, the centre at test [T].
+Segments: GESTURES (Pérez-García et al., MICCAI 2021): n equal segments, the position in a segment
+sampled from Beta(gamma, gamma) in training, the centre at test [T].
 """
 
 import math
@@ -21,7 +19,7 @@ def segment_starts(
     """First frames of `segments` snippets of `snippet` frames each, in a video of `frames` frames:
     (segment,) integers, in order.
 
-    A snippet lies wholly inside its segment, a share u of the room that it has there: u is drawn
+    A snippet lies wholly inside its segment, at a fraction u of its possible starts: u is sampled
     from Beta(gamma, gamma) with `rng`, and is one half without. gamma = 1 is uniform over the room;
     the larger gamma, the closer to the centre; infinity is the centre; towards 0 the segment's two
     ends.
@@ -50,8 +48,8 @@ def segment_starts(
 
 
 def scoring_shares(reading: Reading, length: int) -> list[float]:
-    """Where the windows start that a clip of `length` frames is scored by, as shares of the room
-    that they have: 0 first, 1 last.
+    """Starts of the windows by which a clip of `length` frames is scored, as fractions of the
+    possible starts: 0 first, 1 last.
     """
     room = length - reading.window
     if reading.whole or room <= 0:
@@ -76,20 +74,20 @@ def example_rows(
     same window.
 
     Args:
-        reading: says which of the three.
+        reading: whole clip, window or segments.
         length: frames of the clip at the reading's rate.
-        share: where a window starts, see `scoring_shares`; None draws it.
+        share: where a window starts, see `scoring_shares`; None samples it.
         rng: for training; None takes what is scored.
-        crop: smallest share of the clip that is kept in training where the whole clip is resampled,
-            to fractional positions.
+        crop: smallest proportion of the clip that remains in training where the whole clip is
+            resampled, to fractional positions.
     """
     window = reading.window
     if reading.whole:
-        start, kept = 0.0, 1.0
+        start, part = 0.0, 1.0
         if rng is not None:
-            kept = rng.uniform(crop, 1)
-            start = rng.uniform(0, 1 - kept)
-        return np.linspace(start, start + kept, window) * (length - 1)
+            part = rng.uniform(crop, 1)
+            start = rng.uniform(0, 1 - part)
+        return np.linspace(start, start + part, window) * (length - 1)
     room = max(length - window, 0)
     if reading.segments:
         first = segment_starts(window + room, window, reading.segments, reading.gamma, rng)[:, None]

@@ -1,1 +1,1 @@
-"""Draws the people, the room and the films of every phantom."""
+"""Draws the persons, the room and the frames of every phantom."""

@@ -52,8 +52,8 @@ class Camera:
             np.stack([rolled, np.cross(away, rolled), away]),
         )
 
-    def story(self) -> dict[str, object]:
-        """The camera, for JSON."""
+    def parameters(self) -> dict[str, object]:
+        """Size, focal length, position and rotation, for JSON."""
         return {
             "width": self.width,
             "height": self.height,

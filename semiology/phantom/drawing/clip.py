@@ -1,6 +1,4 @@
-"""One clip: everything that was drawn for it, the performance that follows from it, and its
-pictures.
-"""
+"""One clip: its random choices, the performance that follows from them, and its frames."""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
@@ -30,6 +28,7 @@ class Subject:
 
 
 def draw_subject(rng: np.random.Generator) -> Subject:
+    """Draw a person, a room and a camera."""
     person = draw_person(rng)
     room = draw_room(rng)
     return Subject(person, room, draw_view(rng, room))
@@ -44,13 +43,13 @@ class Caregiver:
     side: str  # of the bed: the patient's left or right
     enter: float  # s of the main phase
     leave: float
-    place: tuple[float, float]  # m: sideways and along the bed, where they stand
+    position: tuple[float, float]  # m: sideways and along the bed
 
 
 @dataclass(frozen=True)
 class Plan:
-    """All random choices of one clip. `perform` and `pictures` apply them and draw nothing more but
-    sensor noise.
+    """All random choices of one clip. `perform` and `film` apply them; rendering draws nothing
+    more but sensor noise.
     """
 
     subject: Subject
@@ -67,10 +66,12 @@ class Plan:
 
     @property
     def sign_of_arm(self) -> Episode | None:
+        """The sustained posture, where there is one."""
         return next((episode for episode in self.arms if episode.sign), None)
 
     @property
     def sign_of_face(self) -> Episode | None:
+        """The sustained expression, where there is one."""
         return next((episode for episode in self.faces if episode.sign), None)
 
 
@@ -85,8 +86,8 @@ def draw_plan(
     appearance: float,
     caregivers: float = 0.3,
 ) -> Plan:
-    """Draw a clip of `subject`. `caregivers` is the share of clips in which one steps to the bed;
-    the rest as in `make_phantom`.
+    """Draw a clip of `subject`. `caregivers`: the proportion of clips in which one steps to the
+    bed; the rest as in `DystoniaEmotionRecipe`.
     """
     duration = round(rng.uniform(*seconds) * FPS) / FPS
     lead, tail = (
@@ -109,7 +110,7 @@ def draw_plan(
             side=bedside,
             enter=float(enter),
             leave=float(enter + rng.uniform(0.3, 0.9) * duration),
-            place=(float(rng.uniform(0.72, 0.95)), float(rng.uniform(-0.75, -0.3))),
+            position=(float(rng.uniform(0.72, 0.95)), float(rng.uniform(-0.75, -0.3))),
         )
     return Plan(
         subject=subject,
@@ -143,7 +144,7 @@ class Performance:
         figure, actions, clench: of the patient; landmarks: name of `face_23` -> (time, 3) m in the
             room.
         caregiver: figure of the second person or None; caregiver_seen: (time,) whether any of it is
-            within the picture.
+            within the image.
     """
 
     time: NDArray
@@ -157,7 +158,9 @@ class Performance:
 
 
 def perform(plan: Plan) -> Performance:
-    """Everybody's joints and landmarks over time; a second of clip costs about a millisecond."""
+    """Joints and landmarks of patient and caregiver over time; about a millisecond a second of
+    clip.
+    """
     frames = round((plan.lead + plan.duration + plan.tail) * FPS)
     time = np.arange(frames) / FPS - plan.lead
     joint_angles, clench = angles(plan.movement, list(plan.arms), time, plan.appearance)
@@ -169,8 +172,8 @@ def perform(plan: Plan) -> Performance:
     pixels = camera.project(
         np.stack([p for name, p in second.joints.items() if not name.endswith("_palm")])
     )
-    seen = ((pixels >= 0) & (pixels < [camera.width, camera.height])).all(-1).any(0)
-    return replace(acted, caregiver=second, caregiver_seen=seen)
+    visible = ((pixels >= 0) & (pixels < [camera.width, camera.height])).all(-1).any(0)
+    return replace(acted, caregiver=second, caregiver_seen=visible)
 
 
 def enact(
@@ -228,15 +231,19 @@ def stand_by(caregiver: Caregiver, time: NDArray) -> Figure:
     calm["trunk_pitch"] = calm["trunk_pitch"] + np.radians(12) * near
     sign = SIDES[caregiver.side]
     floor = -0.65
-    sideways = sign * (caregiver.place[0] + 1.6 * (1 - near))
+    sideways = sign * (caregiver.position[0] + 1.6 * (1 - near))
     seat = np.stack(
-        [sideways, 0 * near + floor + body.thigh + body.shin + 0.06, 0 * near + caregiver.place[1]],
+        [
+            sideways,
+            0 * near + floor + body.thigh + body.shin + 0.06,
+            0 * near + caregiver.position[1],
+        ],
         -1,
     )
     return pose(body, calm, seat=seat, recline=np.pi / 2, heading=-sign * np.radians(70))
 
 
-def pictures(
+def film(
     plan: Plan, performance: Performance, frames: Iterable[int] | None = None
 ) -> Iterator[NDArray]:
     """The video's frames (height, width, 3) uint8, one by one; all of them, or those whose numbers
@@ -268,7 +275,7 @@ def draw_frames(
     camera = performance.camera.scaled(subject.view.scale)
     lamp = camera.rotation @ np.array(light.towards)
     background, depth = photograph(
-        room, person.body, person.skin, person.gown, camera, lamp, light.ambient, light.seen
+        room, person.body, person.skin, person.gown, camera, lamp, light.ambient, light.recorded
     )
     actors = [
         Actor.of(
@@ -277,15 +284,15 @@ def draw_frames(
             camera,
             performance.actions,
             performance.clench,
-            seen=light.seen,
+            sensor=light.recorded,
             ambient=light.ambient,
         )
     ]
-    people = [person]
+    persons = [person]
     if caregiver and performance.caregiver:
         still = np.zeros((len(performance.time), len(ACTIONS)))
         hands = {side: np.full(len(performance.time), 0.3) for side in SIDES}
-        people.append(caregiver.person)
+        persons.append(caregiver.person)
         actors.append(
             Actor.of(
                 performance.caregiver,
@@ -293,13 +300,15 @@ def draw_frames(
                 camera,
                 still,
                 hands,
-                seen=light.seen,
+                sensor=light.recorded,
                 ambient=light.ambient,
                 first_part=1 + len(PARTS),
                 standing=True,
             )
         )
-    colours = np.concatenate([np.zeros((1, 3)), *(part_colours(p, light.seen) for p in people)])
+    colours = np.concatenate(
+        [np.zeros((1, 3)), *(part_colours(p, light.recorded) for p in persons)]
+    )
     table = shading_table(colours, light.ambient)
     canvas = Canvas(camera, background, depth, lamp)
     for t in frames:

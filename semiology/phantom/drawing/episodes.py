@@ -1,10 +1,10 @@
-"""When a sign is there: one sustained episode, among short visits to the same postures and
-expressions that mean nothing.
+"""When a sign is present: one sustained episode, among short visits to the same postures and
+expressions that are no sign.
 
-The rule of the phantom: what tells a dystonic clip from another is that the posture is *held*.
-Others visit the same postures, for about the same time in sum, in short reaches. Emotion follows
-the same rule with expressions and passing grimaces. So a clip's mean pose says little, and its
-course over time says much.
+The rule of the phantom: a dystonic clip differs from others in that the posture is *held*. Others
+visit the same postures, for about the same time in sum, in short reaches. Emotion follows the same
+rule with expressions and passing grimaces. So a clip's mean pose carries little information, its
+time course carries much.
 """
 
 from dataclasses import dataclass
@@ -74,17 +74,17 @@ class Episode:
     sign: bool  # the sustained, labelled one
     hand: float = 1.0  # how far wrist and fingers take part; 0 leaves the hand open
 
-    def course(self, time: NDArray) -> NDArray:
+    def strength_at(self, time: NDArray) -> NDArray:
         """Strength over time (time,), between 0 and `strength`."""
         return self.strength * plateau(time, self.start, self.stop, self.ramp)
 
 
 def plateau(time: NDArray, start: float, stop: float, ramp: float) -> NDArray:
-    """0 before `start`, 1 from `start + ramp` to `stop - ramp`, 0 after `stop`, with smooth flanks."""
+    """0 before `start` and after `stop`, 1 from `start + ramp` to `stop - ramp`, smooth between."""
     rise = np.clip((time - start) / ramp, 0, 1)
     fall = np.clip((stop - time) / ramp, 0, 1)
-    level = np.minimum(rise, fall)
-    return level * level * (3 - 2 * level)
+    height = np.minimum(rise, fall)
+    return height * height * (3 - 2 * height)
 
 
 def draw_episodes(
@@ -128,12 +128,13 @@ def draw_episodes(
     else:
         passing += held * min(1.0, difficulty / 0.5)
     for begin, end in free:
-        share = passing * (end - begin) / sum(stop - start for start, stop in free)
-        episodes += draw_visits(rng, begin, end, share, faces=side == "", difficulty=difficulty)
+        fraction = passing * (end - begin) / sum(stop - start for start, stop in free)
+        episodes += draw_visits(rng, begin, end, fraction, faces=side == "", difficulty=difficulty)
     return sorted(episodes, key=lambda episode: episode.start)
 
 
 def draw_strength(rng: np.random.Generator, difficulty: float) -> float:
+    """Draw an episode's strength, in [0, 1]: the weaker the more difficult."""
     return float(np.clip(rng.uniform(0.85, 1.15) * (1.15 - 0.4 * difficulty), 0, 1))
 
 

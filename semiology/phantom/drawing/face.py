@@ -189,22 +189,22 @@ def features(person: Person, actions: NDArray) -> Features:
     )
 
 
-def brow_middle(f: Features, share):
-    """Height v (m) of the brow's middle line: the parabola through its three points; `share` 0 at
-    the inner end, 1 at the outer.
+def brow_middle(f: Features, fraction):
+    """Height v (m) of the brow's middle line: the parabola through its three points. `fraction`
+    is 0 at the inner end and 1 at the outer.
     """
     inner, middle, outer = (f.brow_v[..., i] for i in range(3))
     at = (f.brow_u[..., 1] - f.brow_u[..., 0]) / (f.brow_u[..., 2] - f.brow_u[..., 0])
     return (
-        inner * (share - at) * (share - 1) / at
-        + middle * share * (share - 1) / (at * (at - 1))
-        + outer * share * (share - at) / (1 - at)
+        inner * (fraction - at) * (fraction - 1) / at
+        + middle * fraction * (fraction - 1) / (at * (at - 1))
+        + outer * fraction * (fraction - at) / (1 - at)
     )
 
 
-def brow_half_thickness(person: Person, share):
+def brow_half_thickness(person: Person, fraction):
     """Half the brow's thickness (m): thinner to the outside."""
-    return 0.0042 * person.brow_thickness * (1 - 0.55 * np.clip(share, 0, 1))
+    return 0.0042 * person.brow_thickness * (1 - 0.55 * np.clip(fraction, 0, 1))
 
 
 BROW_MARKS = (
@@ -230,10 +230,10 @@ def landmarks(person: Person, actions: NDArray) -> dict[str, NDArray]:
     for side, sign in SIDES.items():
         f = sides[side]
         for i, part in enumerate(("inner", "middle", "outer")):
-            share = BROW_MARKS[i]
-            edge = brow_middle(f, share) + brow_half_thickness(person, share)
+            fraction = BROW_MARKS[i]
+            edge = brow_middle(f, fraction) + brow_half_thickness(person, fraction)
             flat[f"{side}_brow_{part}"] = (
-                sign * (f.brow_u[:, 0] + share * (f.brow_u[:, 2] - f.brow_u[:, 0])),
+                sign * (f.brow_u[:, 0] + fraction * (f.brow_u[:, 2] - f.brow_u[:, 0])),
                 edge,
                 0.002,
             )

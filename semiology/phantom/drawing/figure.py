@@ -1,4 +1,4 @@
-"""A dressed person on the canvas: which capsules and ellipsoids make a body, and in which colours."""
+"""A dressed person on the canvas: the capsules and ellipsoids of a body, and their colours."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -14,12 +14,12 @@ from semiology.phantom.drawing.portrait import Paints, paint_head
 from semiology.phantom.drawing.raster import Canvas
 
 PARTS = ("head", "skin", "gown", "pattern", "hair", "nose", "nostril", "bandage")
-Seen = Callable[
+Sensor = Callable[
     [Colour], NDArray
 ]  # what the sensor makes of a colour of the world, RGB in 0..1 to RGB in 0..1
 
 
-def part_colours(person: Person, seen: Seen) -> NDArray:
+def part_colours(person: Person, sensor: Sensor) -> NDArray:
     """Colours (part, 3) in the order of PARTS."""
     skin = np.array(person.skin)
     gown = np.array(person.gown)
@@ -33,10 +33,11 @@ def part_colours(person: Person, seen: Seen) -> NDArray:
         skin * 0.3,
         np.array([0.92, 0.92, 0.90]),
     ]
-    return np.stack([seen(tuple(c.tolist())) for c in world])
+    return np.stack([sensor(tuple(c.tolist())) for c in world])
 
 
-def head_paints(person: Person, seen: Seen) -> Paints:
+def head_paints(person: Person, sensor: Sensor) -> Paints:
+    """The colours of a head as the sensor records them."""
     skin = np.array(person.skin)
     colours: dict[str, NDArray | Colour] = {
         "skin": skin,
@@ -52,7 +53,7 @@ def head_paints(person: Person, seen: Seen) -> Paints:
     }
     return Paints(
         **{
-            name: seen(tuple(np.asarray(c).tolist())).astype(np.float32)
+            name: sensor(tuple(np.asarray(c).tolist())).astype(np.float32)
             for name, c in colours.items()
         }
     )
@@ -72,7 +73,7 @@ class Actor:
     first_part: int  # where this person's PARTS begin in the colour table
     ambient: float
     down: NDArray | None = (
-        None  # (3,) m, hip to foot of one who stands; a patient's legs belong to the still picture
+        None  # (3,) m, hip to foot of one who stands; a patient's legs belong to the still image
     )
 
     @classmethod
@@ -84,7 +85,7 @@ class Actor:
         actions: NDArray,
         clench: dict[str, NDArray],
         *,
-        seen: Seen,
+        sensor: Sensor,
         ambient: float,
         first_part: int = 1,
         standing: bool = False,
@@ -107,7 +108,7 @@ class Actor:
             head,
             actions,
             clench,
-            head_paints(person, seen),
+            head_paints(person, sensor),
             first_part,
             ambient,
             down,
@@ -130,6 +131,7 @@ class Actor:
     def draw_torso(
         self, canvas: Canvas, joint: dict[str, NDArray], trunk: NDArray, part: dict[str, int]
     ) -> None:
+        """Draw pelvis, belly, chest and neck."""
         body, girth = self.person.body, self.person.body.girth
         base, neck, up, front = joint["spine_base"], joint["neck"], trunk[:, 1], trunk[:, 2]
         chest = base + 0.60 * body.trunk * up
@@ -159,6 +161,7 @@ class Actor:
     def draw_gown(
         self, canvas: Canvas, centre: NDArray, axes: NDArray, half: NDArray, part: dict[str, int]
     ) -> None:
+        """Draw an ellipsoid of the trunk with the gown's pattern on it."""
         hit = canvas.ellipsoid(centre, axes, half)
         if hit is None:
             return
@@ -187,6 +190,7 @@ class Actor:
         clench: float,
         part: dict[str, int],
     ) -> None:
+        """Draw sleeve, forearm, palm, fingers and thumb of one side."""
         body = self.person.body
         thick = body.girth**0.5
         shoulder, elbow, wrist = (
@@ -237,6 +241,7 @@ class Actor:
         actions: NDArray,
         part: dict[str, int],
     ) -> None:
+        """Draw the head with the face under its actions."""
         person, half = self.person, self.person.body.head
         scale, centre = head_scale(half), joint["head"]
 

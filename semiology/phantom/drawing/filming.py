@@ -1,4 +1,4 @@
-"""How it is filmed: where the camera hangs, its resolution and container, daylight or infrared,
+"""How a clip is filmed: the camera's position, its resolution and container, daylight or infrared,
 noise.
 """
 
@@ -33,18 +33,18 @@ class View:
 
     width: int  # px
     height: int  # px
-    scale: float  # size of the drawn picture against the delivered one
+    scale: float  # size of the drawn image against the delivered one
     container: str
     # rad, of the camera about the patient; 0 at the foot of the bed, positive to the patient's left
     azimuth: float
     elevation: float  # rad above the level
     distance: float  # m
-    span: float  # m that the shorter side of the picture shows at the patient
+    span: float  # m that the shorter side of the image shows at the patient
     shift: tuple[float, float, float]  # m, from the upper chest to where the camera looks
     roll: float  # rad
 
     def camera(self, body: Body, room: Room) -> Camera:
-        """The delivered picture's camera."""
+        """The camera of the delivered image, aimed at the upper chest."""
         lean = np.array([0.0, np.sin(room.recline), -np.cos(room.recline)])
         target = np.array([0, HIP_HEIGHT, 0]) + 0.62 * body.trunk * lean + np.array(self.shift)
         level = np.cos(self.elevation)
@@ -63,6 +63,7 @@ class View:
 
 
 def draw_view(rng: np.random.Generator, room: Room) -> View:
+    """Draw a camera on the wall and its recorder."""
     width, height, scale = RESOLUTIONS[rng.integers(len(RESOLUTIONS))]
     chest_rises = np.pi / 2 - room.recline  # how far above the level the chest looks
     return View(
@@ -101,9 +102,9 @@ class Light:
     noise: float  # standard deviation, grey levels of 255
     bits_a_pixel: float
 
-    def seen(self, colour: Colour) -> NDArray:
-        """What the sensor makes of a colour: a tint by day; grey at night, the redder the brighter,
-        as skins are in the infrared.
+    def recorded(self, colour: Colour) -> NDArray:
+        """A colour as the sensor records it: tinted by day; grey at night, the redder the brighter,
+        as skin is in the infrared.
         """
         rgb = np.array(colour, float)
         if self.night:
@@ -113,11 +114,12 @@ class Light:
         return np.clip(0.5 + self.contrast * (rgb * np.array(self.tint) - 0.5), 0, 1)
 
     def bit_rate(self, view: View) -> int:
-        """Bits a second."""
+        """Bits a second at FPS, by the image's area."""
         return int(self.bits_a_pixel * view.width * view.height * FPS)
 
 
 def draw_light(rng: np.random.Generator, view: View) -> Light:
+    """Draw daylight or, in 35 % of the clips, infrared light from the camera."""
     night = bool(rng.random() < 0.35)
     lamp = np.array([rng.uniform(-0.6, 0.6), rng.uniform(0.6, 1.0), rng.uniform(0.3, 0.9)])
     if night:  # the infrared lamps sit at the camera
@@ -157,18 +159,18 @@ def develop(
         )
 
 
-PIECE = 500  # frames that are performed and drawn at a time
+CHUNK = 500  # frames that are performed and drawn at a time
 
 
-def with_picture(view: View, width: int, height: int) -> View:
-    """The same camera with another picture, drawn at the size at which it is delivered: what
-    rendering costs.
+def with_image_size(view: View, width: int, height: int) -> View:
+    """The same camera with another image size, in px; frames are drawn at that size, so that it
+    decides the time for rendering.
     """
     return replace(view, width=width, height=height, scale=1.0, container=".mp4")
 
 
 def check_film(fps: float, width: int, height: int) -> None:
-    """Raises UserError where no video can be made so."""
+    """Raise UserError where no video of that rate and size can be made."""
     if not 5 <= fps <= 60:
         raise UserError(f"phantom: fps={fps:g}; give 5 to 60 frames a second")
     if min(width, height) < 64 or max(width, height) > 4096 or width % 2 or height % 2:

@@ -1,5 +1,5 @@
-"""How the patient moves: hyperkinetic movement of everybody, with the postures of the signs laid
-over it.
+"""How the patient moves: hyperkinetic movement, which every clip has, with the postures of the
+signs added to it.
 """
 
 from dataclasses import dataclass
@@ -39,7 +39,7 @@ WAVES = 6  # sine waves a joint angle
 
 @dataclass(frozen=True)
 class Movement:
-    """What was drawn for one clip; `angles` and `actions` apply it."""
+    """The random choices for one clip; `angles` and `actions` apply them."""
 
     rest: dict[str, float]  # rad
     swing: dict[str, NDArray]  # (WAVES, 3): amplitude (rad), frequency (Hz), phase (rad)
@@ -67,6 +67,7 @@ def draw_waves(
 
 
 def wave_sum(waves: NDArray, time: NDArray) -> NDArray:
+    """Sum (time,) of sine waves (wave, 3): amplitude, frequency (Hz), phase (rad)."""
     return np.sum(waves[:, 0] * np.sin(2 * np.pi * waves[:, 1] * time[:, None] + waves[:, 2]), -1)
 
 
@@ -81,7 +82,7 @@ def draw_rest(rng: np.random.Generator, name: str, variety: float) -> float:
 def draw_movement(
     rng: np.random.Generator, duration: float, lead: float, tail: float, variety: float = 1.0
 ) -> Movement:
-    """Draw how somebody moves for `duration` s, and `lead` and `tail` s around it.
+    """Draw how a person moves for `duration` s, and `lead` and `tail` s around it.
 
     `variety` in [0, 1]: 0 gives every clip the same rest position and little movement, 1 the whole
     range.
@@ -129,7 +130,7 @@ def angles(
     closed, 0 to 1.
 
     `appearance` in [0, 1] takes the postures out of shoulder and elbow and leaves them in the hand,
-    which no joint shows.
+    which has no joint in the skeleton.
     """
     vigour = 0.3 + 0.7 * np.clip((time + 0.5) / 1.0, 0, 1)  # calm before the main phase
     for start, stop in movement.pauses:
@@ -150,10 +151,10 @@ def angles(
 
     slow = wave_sum(movement.twist, time)
     for episode in arms:
-        course = episode.course(time)
-        in_arm = course * (1 - appearance)
+        strength = episode.strength_at(time)
+        in_arm = strength * (1 - appearance)
         in_hand = episode.hand * np.maximum(
-            in_arm, appearance * course / max(episode.strength, 1e-6)
+            in_arm, appearance * strength / max(episode.strength, 1e-6)
         )
         for angle in ARM_ANGLES:
             name = f"{episode.side}_{angle}"
@@ -176,7 +177,7 @@ def actions(movement: Movement, faces: list[Episode], time: NDArray, appearance:
     result = np.zeros((len(time), len(ACTIONS)))
     column = {name: i for i, name in enumerate(ACTIONS)}
     for episode in faces:
-        result += episode.course(time)[:, None] * expression(episode.kind, appearance)
+        result += episode.strength_at(time)[:, None] * expression(episode.kind, appearance)
     for start, stop, rate in movement.talk:
         syllables = 0.5 - 0.5 * np.cos(2 * np.pi * rate * (time - start))
         result[:, column["jaw"]] += 0.45 * plateau(time, start, stop, 0.2) * syllables

@@ -1,4 +1,4 @@
-"""Who is filmed: sizes of the body and looks, drawn once for each phantom person."""
+"""A phantom person: sizes of the body and looks, drawn once."""
 
 from dataclasses import dataclass, field
 from typing import Literal
@@ -54,6 +54,8 @@ class Body:
 
 @dataclass(frozen=True)
 class Person:
+    """Body, clothes and looks of one person."""
+
     body: Body
     skin: Colour
     gown: Colour
@@ -70,10 +72,11 @@ class Person:
 
 
 def draw_body(rng: np.random.Generator) -> Body:
+    """Draw a body of 1.55 to 1.90 m."""
     stature = rng.uniform(1.55, 1.90)
 
-    def size(share: float, spread: float = 0.05) -> float:
-        return float(stature * share * (1 + spread * rng.uniform(-1, 1)))
+    def size(fraction: float, spread: float = 0.05) -> float:
+        return float(stature * fraction * (1 + spread * rng.uniform(-1, 1)))
 
     head = (
         rng.uniform(0.95, 1.05)

@@ -108,23 +108,23 @@ def paint_head(
 
     brightness = ambient + (1.05 - ambient) * np.clip(0.5 + 0.5 * lit_relief, 0, 1) ** 1.5
     brightness *= np.where(front, kept[row, column], 1)
-    picture = np.empty((*u.shape, 3), np.float32)
-    picture[:] = paints.skin
+    image = np.empty((*u.shape, 3), np.float32)
+    image[:] = paints.skin
     pixel = np.float32(centre[2] / canvas.camera.focal) / scale  # m a pixel on the face
     if axes[2, 2] < 0.35:  # the face is not turned away for good
-        paint_face(picture, u, v, front, pixel, person, paints, actions)
+        paint_face(image, u, v, front, pixel, person, paints, actions)
     hair = hair_cover(person, u, v, unit[2])
-    lay(
-        picture,
+    paint_over(
+        image,
         soft(hair, pixel) * np.float32(0.97),
         paints.bandage if person.bandage else paints.hair,
     )
     if person.bandage:
-        picture *= (1 - 0.10 * (np.sin((v + 0.35 * u) * 420) > 0.75) * (hair > 0))[
-            ..., None
-        ].astype(np.float32)
-    picture *= brightness[..., None]
-    canvas.paint(box, part, (255 * np.clip(picture, 0, 1)).astype(np.uint8))
+        image *= (1 - 0.10 * (np.sin((v + 0.35 * u) * 420) > 0.75) * (hair > 0))[..., None].astype(
+            np.float32
+        )
+    image *= brightness[..., None]
+    canvas.paint(box, part, (255 * np.clip(image, 0, 1)).astype(np.uint8))
 
 
 def soft(distance: NDArray, pixel: np.float32) -> NDArray:
@@ -134,9 +134,9 @@ def soft(distance: NDArray, pixel: np.float32) -> NDArray:
     return np.clip(distance / pixel + np.float32(0.5), 0, 1)
 
 
-def lay(picture: NDArray, cover: NDArray, colour: NDArray) -> None:
-    """Lay `colour` over the picture, in place."""
-    picture += cover[..., None] * (colour - picture)
+def paint_over(image: NDArray, cover: NDArray, colour: NDArray) -> None:
+    """Blend `colour` over the image by `cover` in [0, 1], in place."""
+    image += cover[..., None] * (colour - image)
 
 
 def hair_cover(person: Person, u: NDArray, v: NDArray, z: NDArray) -> NDArray:
@@ -149,7 +149,7 @@ def hair_cover(person: Person, u: NDArray, v: NDArray, z: NDArray) -> NDArray:
 
 
 def paint_face(
-    picture: NDArray,
+    image: NDArray,
     u: NDArray,
     v: NDArray,
     front: NDArray,
@@ -163,20 +163,20 @@ def paint_face(
     """
     a = dict(zip(ACTIONS, common(actions).astype(np.float32)))
     front = front.astype(np.float32)
-    paint_skin_looks(picture, u, v, front, pixel, paints, a)
+    paint_skin_looks(image, u, v, front, pixel, paints, a)
     left, right = both_sides(person, actions).values()
     if actions.ndim == 1:
-        paint_side(picture, u, v, front, pixel, person, paints, left, a)
+        paint_side(image, u, v, front, pixel, person, paints, left, a)
     else:
         for f, here in ((left, u >= 0), (right, u < 0)):
             mine = here & (front > 0)
-            painted = picture[mine]
+            painted = image[mine]
             paint_side(painted, u[mine], v[mine], front[mine], pixel, person, paints, f, a)
-            picture[mine] = painted
+            image[mine] = painted
 
 
 def paint_side(
-    picture: NDArray,
+    image: NDArray,
     u: NDArray,
     v: NDArray,
     front: NDArray,
@@ -200,42 +200,44 @@ def paint_side(
     within = front * (arch > 0)
     upper, lower = np.float32(f.lid_upper) * arch, np.float32(-f.lid_lower) * arch
     lid = within * soft(np.minimum(0.0105 * arch - dv, dv - upper), pixel)
-    lay(picture, 0.28 * lid, paints.skin * np.float32(0.55))
+    paint_over(image, 0.28 * lid, paints.skin * np.float32(0.55))
     opened = within * soft(np.minimum(upper - dv, dv - lower), pixel)
-    lay(picture, opened, paints.sclera)
+    paint_over(image, opened, paints.sclera)
     iris_u, iris_v = du - 0.0045 * mirrored_gaze, dv - 0.0010 - 0.003 * a["gaze_v"]
     radius = np.sqrt(iris_u * iris_u + iris_v * iris_v)
-    lay(picture, opened * soft(0.0062 - radius, pixel), paints.iris)
-    lay(
-        picture,
+    paint_over(image, opened * soft(0.0062 - radius, pixel), paints.iris)
+    paint_over(
+        image,
         opened * soft(0.0026 + 0.0022 * a["pupil"] - radius, pixel),
         paints.mouth * np.float32(0.3),
     )
     glint = (iris_u - 0.0018) ** 2 + (iris_v - 0.0018) ** 2
-    lay(picture, opened * soft(0.0011 + 0.0007 * a["pupil"] - np.sqrt(glint), pixel), paints.teeth)
+    paint_over(
+        image, opened * soft(0.0011 + 0.0007 * a["pupil"] - np.sqrt(glint), pixel), paints.teeth
+    )
     lash = front * soft(np.minimum(0.0013 - np.abs(dv - upper), arch * 0.01), pixel)
-    lay(picture, 0.85 * lash, paints.mouth * np.float32(0.5))
+    paint_over(image, 0.85 * lash, paints.mouth * np.float32(0.5))
     under = front * soft(np.minimum(0.0007 - np.abs(dv - lower), arch * 0.01), pixel)
-    lay(picture, 0.45 * under, paints.skin * np.float32(0.4))
+    paint_over(image, 0.45 * under, paints.skin * np.float32(0.4))
 
     inner, outer = np.float32(f.brow_u[0]), np.float32(f.brow_u[2])
-    share = (side - inner) / (outer - inner)
-    beside = np.abs(v - brow_middle(f, share).astype(np.float32))
-    thick = brow_half_thickness(person, share).astype(np.float32)
+    fraction = (side - inner) / (outer - inner)
+    beside = np.abs(v - brow_middle(f, fraction).astype(np.float32))
+    thick = brow_half_thickness(person, fraction).astype(np.float32)
     brow = front * soft(
-        np.minimum(thick - beside, np.minimum(share, 1 - share) * 0.04 + 0.0008), pixel
+        np.minimum(thick - beside, np.minimum(fraction, 1 - fraction) * 0.04 + 0.0008), pixel
     )
-    lay(picture, 0.85 * brow, paints.hair * np.float32(0.75))
+    paint_over(image, 0.85 * brow, paints.hair * np.float32(0.75))
 
-    paint_mouth(picture, u, v, front, pixel, f, paints)
+    paint_mouth(image, u, v, front, pixel, f, paints)
     nostril = front * soft(
         0.0030 - np.hypot(side - 0.0065, 1.3 * (v - np.float32(f.nose_v[2]) - 0.003)), pixel
     )
-    lay(picture, 0.7 * nostril, paints.skin * np.float32(0.25))
+    paint_over(image, 0.7 * nostril, paints.skin * np.float32(0.25))
 
 
 def paint_mouth(
-    picture: NDArray,
+    image: NDArray,
     u: NDArray,
     v: NDArray,
     front: NDArray,
@@ -243,6 +245,7 @@ def paint_mouth(
     f: Features,
     paints: Paints,
 ) -> None:
+    """Paint lips, the open mouth, teeth and the corners."""
     across = (u / np.float32(f.mouth_half)) ** 2
     arch = np.maximum(1 - across, 0)
     middle = np.float32(f.mouth_v) + np.float32(f.corner_v) * across
@@ -250,25 +253,25 @@ def paint_mouth(
     lip = [np.float32(x) for x in f.lip_v]
     top, bottom = middle + lip[0] * arch * bow, middle + lip[3] * full * (0.4 + 0.6 * arch)
     within = front * (across < 1)
-    lay(picture, 0.85 * within * soft(np.minimum(top - v, v - bottom), pixel), paints.lips)
+    paint_over(image, 0.85 * within * soft(np.minimum(top - v, v - bottom), pixel), paints.lips)
     inner_top, inner_bottom = middle + lip[1] * full, middle + lip[2] * full
     hole = within * soft(np.minimum(inner_top - v, v - inner_bottom), pixel)
-    lay(picture, 0.9 * hole, paints.mouth)
+    paint_over(image, 0.9 * hole, paints.mouth)
     if lip[1] - lip[2] > 0.003:
         row = 0.0065 * full
-        lay(
-            picture,
+        paint_over(
+            image,
             0.9 * hole * soft(np.minimum(v - inner_top + row, 0.85 - across), pixel),
             paints.teeth,
         )
     corner = front * soft(
         0.0022 - np.hypot(np.abs(u) - np.float32(f.mouth_half), v - middle), pixel
     )
-    lay(picture, 0.5 * corner, paints.mouth)
+    paint_over(image, 0.5 * corner, paints.mouth)
 
 
 def paint_skin_looks(
-    picture: NDArray,
+    image: NDArray,
     u: NDArray,
     v: NDArray,
     front: NDArray,
@@ -282,12 +285,12 @@ def paint_skin_looks(
         cheeks = np.exp(
             -(((side - 0.038) / 0.020) ** 2) - ((v + 0.030) / 0.022) ** 2
         ) + 0.7 * np.exp(-((u / 0.05) ** 2) - ((v - 0.05) / 0.02) ** 2)
-        lay(picture, np.clip(0.75 * a["flush"] * front * cheeks, 0, 1), paints.flush)
+        paint_over(image, np.clip(0.75 * a["flush"] * front * cheeks, 0, 1), paints.flush)
     if a["pallor"] > 0.02:
-        lay(picture, np.clip(0.45 * a["pallor"] * front, 0, 1), paints.pale)
+        paint_over(image, np.clip(0.45 * a["pallor"] * front, 0, 1), paints.pale)
         rings = np.exp(-(((side - 0.032) / 0.014) ** 2) - ((v + 0.008) / 0.007) ** 2)
-        lay(
-            picture,
+        paint_over(
+            image,
             np.clip(0.6 * a["pallor"] * front * rings, 0, 1),
             paints.skin * np.float32(0.45),
         )
@@ -297,8 +300,8 @@ def paint_skin_looks(
             0.0011 - np.abs(side - 0.018 + 0.55 * (v + 0.036)), 0.015 - np.abs(v + 0.051)
         )
         lines = np.maximum(soft(frown, pixel), soft(fold, pixel))
-        lay(
-            picture,
+        paint_over(
+            image,
             np.clip(0.6 * a["furrow"] * front * lines, 0, 1),
             paints.skin * np.float32(0.35),
         )

@@ -43,7 +43,7 @@ class Canvas:
         self.clear()
 
     def clear(self) -> None:
-        """Start the next frame."""
+        """Start the next frame: the background alone."""
         self.depth = self.still_depth.copy()
         self.index = np.zeros(self.depth.shape, np.uint16)  # 0 = background
         self.paintings: list[tuple[tuple[slice, slice], int, NDArray]] = []
@@ -83,11 +83,11 @@ class Canvas:
         """Keep what is nearer than all before. Arrays (rows, columns) of the box; `lit` is the
         cosine to the light.
         """
-        seen = inside & (depth < self.depth[box])
-        np.copyto(self.depth[box], depth, where=seen)
+        visible = inside & (depth < self.depth[box])
+        np.copyto(self.depth[box], depth, where=visible)
         level = (np.clip(lit, -1, 1) * ((LEVELS - 1) / 2) + (LEVELS - 1) / 2).astype(np.uint16)
         np.copyto(
-            self.index[box], level + np.uint16(LEVELS) * np.asarray(part, np.uint16), where=seen
+            self.index[box], level + np.uint16(LEVELS) * np.asarray(part, np.uint16), where=visible
         )
 
     def capsule(self, a: NDArray, b: NDArray, radius_a: float, radius_b: float, part: int) -> None:
@@ -96,19 +96,19 @@ class Canvas:
         box = self.box(centres, radii)
         if box is None:
             return
-        # In units of the picture plane at distance 1 both ends are discs; between them axis and
+        # In units of the image plane at distance 1 both ends are discs; between them axis and
         # radius run straight.
         near, far = (centres[:, :2] / centres[:, 2:]).astype(np.float32)
         size = (radii / centres[:, 2]).astype(np.float32)
         along = far - near
         square = float(along @ along) + 1e-9
         x, y = self.ray_x[:, box[1]] - near[0], self.ray_y[box[0]] - near[1]
-        share = np.clip((x * along[0] + y * along[1]) / square, 0, 1)
-        width = size[0] + share * (size[1] - size[0])
-        nx, ny = (x - share * along[0]) / width, (y - share * along[1]) / width
+        fraction = np.clip((x * along[0] + y * along[1]) / square, 0, 1)
+        width = size[0] + fraction * (size[1] - size[0])
+        nx, ny = (x - fraction * along[0]) / width, (y - fraction * along[1]) / width
         round_ = 1 - nx * nx - ny * ny
         nz = np.sqrt(np.maximum(round_, 0))
-        axis_depth = a[2] + share * (b[2] - a[2])
+        axis_depth = a[2] + fraction * (b[2] - a[2])
         depth = axis_depth * (1 - width * nz)
         lit = nx * self.light[0] + ny * self.light[1] - nz * self.light[2]
         self.write(box, round_ > 0, depth, lit, part)
@@ -160,14 +160,14 @@ class Canvas:
         self.paintings.append((box, part, colours))
 
     def frame(self, table: NDArray) -> NDArray:
-        """The picture (height, width, 3) uint8."""
-        picture = self.background.copy()
+        """The finished frame (height, width, 3) uint8, by a table of colours."""
+        image = self.background.copy()
         top, bottom, left, right = self.touched
         if top < bottom and left < right:
             index = self.index[top:bottom, left:right]
             drawn = index > 0
-            picture[top:bottom, left:right][drawn] = table[index[drawn]]
+            image[top:bottom, left:right][drawn] = table[index[drawn]]
         for box, part, colours in self.paintings:
             mine = self.index[box] // LEVELS == part
-            picture[box][mine] = colours[mine]
-        return picture
+            image[box][mine] = colours[mine]
+        return image

@@ -80,9 +80,9 @@ def rest_angles(rest: Rest, time: NDArray) -> tuple[Angles, dict[str, NDArray]]:
         0.0,
     )
     for at, change in rest.turns:
-        share = np.clip((time - at) / TURN_LASTS, 0, 1)
+        fraction = np.clip((time - at) / TURN_LASTS, 0, 1)
         for name, by in change.items():
-            result[name] = result[name] + share * share * (3 - 2 * share) * by
+            result[name] = result[name] + fraction * fraction * (3 - 2 * fraction) * by
     result["trunk_pitch"] = result["trunk_pitch"] + np.radians(0.8) * np.sin(
         2 * np.pi * rest.breaths * time
     )

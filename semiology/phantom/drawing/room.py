@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from semiology.phantom.drawing.camera import Camera
-from semiology.phantom.drawing.figure import Seen
+from semiology.phantom.drawing.figure import Sensor
 from semiology.phantom.drawing.kinematics import SIDES
 from semiology.phantom.drawing.person import Body, Colour
 from semiology.phantom.drawing.raster import LEVELS, Canvas, shading_table
@@ -53,7 +53,7 @@ class Room:
     recline: float  # rad, backrest against the level mattress
     blanket_top: float  # m from the hips towards the feet; negative covers the belly
     knees: float  # m, how high the knees are drawn up
-    legs: tuple[float, float]  # m, sideways place of the left and the right foot
+    legs: tuple[float, float]  # m, sideways position of the left and the right foot
     wall: Colour
     blanket: Colour
     rails: tuple[bool, bool]  # left, right
@@ -64,6 +64,7 @@ class Room:
 
 
 def draw_room(rng: np.random.Generator) -> Room:
+    """Draw a bed and a wall; in a fifth of the rooms the patient sits."""
     sitting = rng.random() < 0.2
     things = tuple(
         (
@@ -107,7 +108,7 @@ def photograph(
     camera: Camera,
     light: NDArray,
     ambient: float,
-    seen: Seen,
+    sensor: Sensor,
 ):
     """Picture (height, width, 3) uint8 and depth (height, width) float32 of the room with the
     patient's still legs.
@@ -118,7 +119,7 @@ def photograph(
         np.full((camera.height, camera.width), 50, np.float32),
         light,
     )
-    lightness = [seen((t[4],) * 3) for t in room.things]
+    lightness = [sensor((t[4],) * 3) for t in room.things]
     blanket = np.array(room.blanket)
     world: list[Colour] = [
         room.wall,
@@ -136,7 +137,7 @@ def photograph(
         gown,
         (0.45, 0.36, 0.28),
     ]
-    table = shading_table(np.stack([np.zeros(3), *(seen(c) for c in world), *lightness]), ambient)
+    table = shading_table(np.stack([np.zeros(3), *(sensor(c) for c in world), *lightness]), ambient)
     part = {name: i + 1 for i, name in enumerate(PARTS)}
 
     room_axes = camera.rotation
@@ -183,33 +184,34 @@ def photograph(
             for z in (-0.25, 0.25, 0.75):
                 ends = camera.to_camera(np.array([x, -0.15, z]) + np.outer([0, 0.42], up))
                 canvas.capsule(ends[0], ends[1], 0.014, 0.014, part["rail"])
-    picture = canvas.frame(table).astype(np.float32)
+    image = canvas.frame(table).astype(np.float32)
     cloth = np.isin(
         canvas.index // LEVELS, [part[n] for n in ("sheet", "backrest", "pillow", "blanket", "hem")]
     )
-    picture *= np.where(
+    image *= np.where(
         cloth,
         texture(room.wrinkles, cloth.shape, 0.07),
         texture(room.wrinkles + 1, cloth.shape, 0.015),
     )[..., None]
-    picture *= np.where(
+    image *= np.where(
         cloth,
         contact_shadow(camera, seat, seat + (body.trunk + 0.8 * body.neck) * lean, body.shoulder),
         1,
     )[..., None]
-    return np.clip(picture, 0, 255).astype(np.uint8), canvas.depth
+    return np.clip(image, 0, 255).astype(np.uint8), canvas.depth
 
 
 def draw_legs_and_blanket(
     canvas: Canvas, camera: Camera, room: Room, body: Body, part: dict[str, int]
 ) -> None:
+    """Draw the legs that do not move, and the blanket over them."""
     hem = room.blanket_top
     length = body.thigh + body.shin + 0.2
     for side in SIDES:
         hip, knee, ankle = leg_points(room, body, side)
         covered = float(
             np.clip(hem / body.thigh, -0.3, 0.9)
-        )  # share of the thigh above the blanket
+        )  # fraction of the thigh above the blanket
         start = camera.to_camera(hip + covered * (knee - hip))
         hip, knee, ankle = camera.to_camera(np.stack([hip, knee, ankle]))
         if covered > 0:
@@ -259,8 +261,8 @@ def contact_shadow(camera: Camera, base: NDArray, top: NDArray, reach: float) ->
         1.6 * reach * camera.focal / camera.to_camera(base)[2],
     )
     x, y = np.arange(camera.width)[None, :] - a[0], np.arange(camera.height)[:, None] - a[1]
-    share = np.clip((x * (b - a)[0] + y * (b - a)[1]) / ((b - a) @ (b - a)), 0, 1)
-    distance = np.hypot(x - share * (b - a)[0], y - share * (b - a)[1]) / size
+    fraction = np.clip((x * (b - a)[0] + y * (b - a)[1]) / ((b - a) @ (b - a)), 0, 1)
+    distance = np.hypot(x - fraction * (b - a)[0], y - fraction * (b - a)[1]) / size
     return 1 - 0.38 * np.exp(-(distance**2))
 
 

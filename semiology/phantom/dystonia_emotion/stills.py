@@ -1,5 +1,5 @@
-"""Still pictures of other phantom people, in folders by class: to pretrain an appearance network
-without a real data set.
+"""Still images of phantom persons who are in no cohort, in folders by class: to pretrain an
+appearance network without a real data set.
 """
 
 from collections.abc import Callable
@@ -13,23 +13,23 @@ from tqdm import tqdm
 
 from semiology.errors import UserError
 from semiology.files import atomic_path, write_text
+from semiology.phantom.cohort import NOTICE
 from semiology.phantom.drawing.clip import (
     Performance,
     Plan,
     draw_plan,
     draw_subject,
+    film,
     perform,
-    pictures,
 )
 from semiology.phantom.drawing.episodes import POSTURES, Episode
 from semiology.phantom.drawing.face import EXPRESSIONS
 from semiology.phantom.drawing.filming import FPS
-from semiology.phantom.shared.cohort import NOTICE
 from semiology.phantom.shared.design import generator
 from semiology.phantom.shared.truth import face_truth
 
 POSES = ("rest", "reach", "dystonic")
-SLOT = 2.0  # s of performance that one picture is taken from
+SLOT = 2.0  # s of performance that one image is taken from
 SMALLEST = 64  # px, side of a face crop at least
 
 
@@ -41,24 +41,23 @@ def make_stills(
     seed: int = 0,
     progress: bool = True,
 ) -> Path:
-    """Render SYNTHETIC still pictures: out/expression/<neutral|fear|anger|smile>/*.png,
+    """Render SYNTHETIC still images: out/expression/<neutral|fear|anger|smile>/*.png,
     out/posture/<rest|reach|dystonic>/*.png.
 
-    The people are none of a cohort's, whatever its seed. Faces are cut out as a face detector
-    would, square and a little off; bodies with the whole upper body in. A reach has the arm where a
-    dystonic posture has it, but an open, straight hand. How much of an expression shows in the
-    landmarks and how much in the skin and eyes differs from person to person. An existing picture
-    is kept.
+    No person is in a cohort of any seed. Faces are cut out as a face detector would, square and a
+    little off; bodies with the whole upper body in. A reach has the arm in the posture of a
+    dystonic one, but an open, straight hand. How much of an expression appears in the landmarks and
+    how much in skin and eyes differs between persons. An image that exists is not rendered again.
 
     Args:
-        subjects: how many people.
-        per_class: pictures in each class, spread over the people.
+        subjects: number of persons.
+        per_class: images in each class, spread over the persons.
 
     Raises:
-        UserError: fewer than one person or picture, a full disk.
+        UserError: fewer than one person or image, a full disk.
     """
     out = Path(out)
-    return photograph_everybody(
+    return photograph_all(
         out,
         subjects,
         per_class,
@@ -67,14 +66,14 @@ def make_stills(
     )
 
 
-def photograph_everybody(
+def photograph_all(
     out: Path, subjects: int, per_class: int, photograph: Callable[[int, int], None], progress: bool
 ) -> Path:
-    """`photograph(person, pictures)` of each person, the pictures of a class spread over the
-    people; returns the folder.
+    """`photograph(person, images)` of each person, the images of a class spread over the
+    persons; returns the folder.
 
     Raises:
-        UserError: fewer than one person or picture.
+        UserError: fewer than one person or image.
     """
     if subjects < 1 or per_class < 1:
         raise UserError(
@@ -90,7 +89,7 @@ def photograph_everybody(
 
 
 def photograph_person(out: Path, seed: int, subject: int, rounds: int) -> None:
-    """Take `rounds` pictures of every class of one person."""
+    """Take `rounds` images of every class of one person."""
     names = [
         (expression, POSES[i % len(POSES)])
         for _ in range(rounds)
@@ -117,14 +116,12 @@ def photograph_person(out: Path, seed: int, subject: int, rounds: int) -> None:
     for i in range(len(names)):
         middle = np.arange(round((i + 0.35) * SLOT * FPS), round((i + 0.65) * SLOT * FPS))
         frames.append(int(middle[np.argmax(open_face[middle] + 0.5 * rng.random(len(middle)))]))
-    for picture, frame, (face_file, body_file) in zip(
-        pictures(plan, performance, frames), frames, files
-    ):
+    for image, frame, (face_file, body_file) in zip(film(plan, performance, frames), frames, files):
         points = face.position.transpose("time", "keypoint", "space").to_numpy()[frame]
-        save(crop(picture, points, 1.75 * rng.uniform(0.9, 1.15), rng), face_file)
+        save(crop(image, points, 1.75 * rng.uniform(0.9, 1.15), rng), face_file)
         if body_file is not None:
             points = body_points(performance, plan.subject.person.body.head[1], frame)
-            save(crop(picture, points, rng.uniform(1.15, 1.35), rng), body_file)
+            save(crop(image, points, rng.uniform(1.15, 1.35), rng), body_file)
 
 
 def draw_session(rng: np.random.Generator, names: list[tuple[str, str]]) -> Plan:
@@ -169,7 +166,7 @@ def draw_session(rng: np.random.Generator, names: list[tuple[str, str]]) -> Plan
 
 def body_points(performance: Performance, half_head: float, frame: int) -> NDArray:
     """Joints, finger tips and the top of the head (point, 2) px, as far as they stand within the
-    picture.
+    image.
     """
     joints = {
         name: points[frame]
@@ -181,7 +178,7 @@ def body_points(performance: Performance, half_head: float, frame: int) -> NDArr
     return np.clip(points, 0, [performance.camera.width, performance.camera.height])
 
 
-def crop(picture: NDArray, points: NDArray, margin: float, rng: np.random.Generator) -> NDArray:
+def crop(image: NDArray, points: NDArray, margin: float, rng: np.random.Generator) -> NDArray:
     """A square around `points` (point, 2) px, `margin` times as wide as they need and a little off;
     pixels of the edge repeat beyond it.
     """
@@ -189,16 +186,17 @@ def crop(picture: NDArray, points: NDArray, margin: float, rng: np.random.Genera
     side = margin * float((high - low).max())
     centre = (low + high) / 2 + rng.uniform(-0.05, 0.05, 2) * side
     columns = np.clip(
-        np.arange(round(centre[0] - side / 2), round(centre[0] + side / 2)), 0, picture.shape[1] - 1
+        np.arange(round(centre[0] - side / 2), round(centre[0] + side / 2)), 0, image.shape[1] - 1
     )
     rows = np.clip(
-        np.arange(round(centre[1] - side / 2), round(centre[1] + side / 2)), 0, picture.shape[0] - 1
+        np.arange(round(centre[1] - side / 2), round(centre[1] + side / 2)), 0, image.shape[0] - 1
     )
-    return picture[np.ix_(rows, columns)]
+    return image[np.ix_(rows, columns)]
 
 
-def save(picture: NDArray, path: Path) -> None:
-    image = Image.fromarray(picture)
+def save(pixels: NDArray, path: Path) -> None:
+    """Write pixels (height, width, 3) uint8 as a PNG, enlarged where it is under SMALLEST px."""
+    image = Image.fromarray(pixels)
     if image.width < SMALLEST:
         image = image.resize((SMALLEST, SMALLEST), Image.Resampling.BICUBIC)
     with atomic_path(path) as temporary:

@@ -1,9 +1,8 @@
-"""One examination on film: everything drawn for it, the jerks fitted to their stated amplitudes,
-the performance with and without them.
+"""One filmed examination for myoclonus: its random choices, the jerks fitted to their stated
+amplitudes, the performance with and without them.
 
-What somebody does while they are examined for myoclonus, after the UMRS' panels: sit at rest, hear
-claps, hold and stretch out the arms, drink. The panels are the scale's (Frucht et al. 2002, the
-Unified Myoclonus Rating Scale); postures, speeds and pauses are our choice.
+The panels are those of the Unified Myoclonus Rating Scale (Frucht et al. 2002): sit at rest, hear
+claps, hold and stretch out the arms, drink. Postures, speeds and pauses are our choice.
 """
 
 from collections.abc import Iterator
@@ -16,12 +15,12 @@ from semiology.data.skeleton import load_skeleton
 from semiology.phantom.drawing.clip import Performance, Subject, draw_frames, enact
 from semiology.phantom.drawing.face import ACTIONS
 from semiology.phantom.drawing.filming import (
-    PIECE,
+    CHUNK,
     Light,
     develop,
     draw_light,
     draw_view,
-    with_picture,
+    with_image_size,
 )
 from semiology.phantom.drawing.kinematics import ARM_ANGLES, SIDES, Angles
 from semiology.phantom.drawing.person import draw_person
@@ -71,7 +70,7 @@ CLAPS = 2.5, 5.0  # s between them
 
 @dataclass(frozen=True)
 class Move:
-    """One arm goes from where it is to a pose, along minimum-jerk courses of its angles."""
+    """One arm goes from its posture to another; its angles follow minimum-jerk trajectories."""
 
     start: float  # s
     lasts: float  # s
@@ -115,7 +114,7 @@ def draw_task(rng: np.random.Generator, panel: str, duration: float) -> Task:
 
 
 def arm_pose(rng: np.random.Generator, pose: str, side: str) -> dict[str, float]:
-    """One of POSES (rad)."""
+    """Draw the angles (rad) of an arm in one of POSES."""
     return {
         f"{side}_{angle}": float(np.radians(rng.uniform(*POSES[pose][angle])))
         for angle in ARM_ANGLES
@@ -170,22 +169,22 @@ def task_angles(task: Task, time: NDArray) -> tuple[Angles, dict[str, NDArray]]:
     """
     result, clench = rest_angles(task.rest, time)
     for move in task.moves:
-        share = minimum_jerk((time - move.start) / move.lasts)
+        fraction = minimum_jerk((time - move.start) / move.lasts)
         for name, by in move.change.items():
-            result[name] = result[name] + share * by
+            result[name] = result[name] + fraction * by
     return result, clench
 
 
 JOINTS = tuple(load_skeleton("upper_body_11").joints)
-PROBE = 1e-3  # rad, by which an angle is tried
-# of a bend until the joint goes as far as it should; each leaves about a tenth of the fault at most
+PROBE = 1e-3  # rad, step of the numerical derivative
+# of a bend, until the joint moves as far as stated; each leaves at most a tenth of the error or so
 CORRECTIONS = 6
 STRAIGHT = np.radians(2)  # an elbow bends no farther back
 
 
 @dataclass(frozen=True)
 class Exam:
-    """All random choices of one clip; nothing more is drawn when it is rendered but sensor noise."""
+    """All random choices of one clip. Rendering draws nothing more but sensor noise."""
 
     subject: Subject
     light: Light
@@ -207,7 +206,7 @@ def draw_examined(rng: np.random.Generator, width: int, height: int) -> Subject:
         recline=float(np.radians(rng.uniform(68, 80))),
         blanket_top=float(rng.uniform(0.10, 0.30)),
     )
-    return Subject(person, room, with_picture(draw_view(rng, room), width, height))
+    return Subject(person, room, with_image_size(draw_view(rng, room), width, height))
 
 
 def draw_exam(
@@ -227,8 +226,8 @@ def draw_exam(
 
 
 def act(exam: Exam, frames: range, jerks: bool = True) -> Performance:
-    """What the patient does in some frames, with or without the jerks: the same whichever others
-    are asked for.
+    """The performance in some frames, with or without the jerks. It does not depend on the other
+    frames.
     """
     time = np.arange(frames.start, frames.stop) / exam.fps
     angles, clench = task_angles(exam.task, time)
@@ -241,9 +240,9 @@ def film(exam: Exam) -> Iterator[NDArray]:
     """The video's frames (height, width, 3) uint8, one by one."""
 
     def drawn() -> Iterator[NDArray]:
-        for start in range(0, exam.frames, PIECE):
-            piece = act(exam, range(start, min(start + PIECE, exam.frames)))
-            yield from draw_frames(exam.subject, exam.light, piece, range(len(piece.time)))
+        for start in range(0, exam.frames, CHUNK):
+            chunk = act(exam, range(start, min(start + CHUNK, exam.frames)))
+            yield from draw_frames(exam.subject, exam.light, chunk, range(len(chunk.time)))
 
     return develop(drawn(), exam.subject.view, exam.light, np.random.default_rng(exam.noise_seed))
 
@@ -270,9 +269,9 @@ def torso_length(subject: Subject, task: Task, frames: int, fps: float) -> float
 
 def fitted(exam: Exam, jerks: tuple[Jerk, ...]) -> tuple[Jerk, ...]:
     """The same jerks with the bends (rad) at which each by itself carries its joint off by its
-    amplitude at its peak in the picture.
+    amplitude at its peak in the image.
 
-    Of the two angles that a jerk bends, the direction that the picture shows best follows from the
+    Of the two angles that a jerk bends, the direction that the image shows best follows from the
     camera, and the jerk leans from it.
     """
     if not jerks:
@@ -295,7 +294,7 @@ def fitted(exam: Exam, jerks: tuple[Jerk, ...]) -> tuple[Jerk, ...]:
     )
     best = np.linalg.svd(slopes)[2][
         :, 0
-    ]  # (jerk, 2): the pair of angles to which the picture answers most
+    ]  # (jerk, 2): the pair of angles that moves the joint farthest in the image
     across = np.stack([-best[:, 1], best[:, 0]], -1)
     lean = np.array([[jerk.lean] for jerk in jerks])
     direction = np.cos(lean) * best + np.sin(lean) * across
@@ -324,7 +323,7 @@ def displacements(exam: Exam) -> tuple[list[Jerk], NDArray]:
     without.
 
     Returns:
-        The first jerk of each event, and (event, joint, 2) torso lengths in the picture, x to the
+        The first jerk of each event, and (event, joint, 2) torso lengths in the image, x to the
         right and y down.
     """
     onsets = sorted({jerk.onset for jerk in exam.jerks})

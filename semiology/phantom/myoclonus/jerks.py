@@ -1,12 +1,12 @@
-"""Myoclonic jerks: how one moves a joint, and how many of which size and where somebody of a stated
-severity has.
+"""Myoclonic jerks: how a jerk moves a joint, and which rate, amplitudes and joints follow from a
+severity.
 
-A jerk is a pull and a letting go of one joint's angles, so that bones keep their length; it is
-named after the joint that it carries off, and its amplitude is how far it does so at its peak in
-the picture, in torso lengths. Muscles are active for 10 to 50 ms, rarely above 100 (Hallett,
-Chadwick and Marsden 1979, Neurology 29: cortical reflex myoclonus, 10 to 30 ms; Eberhardt and Topka
-2017, doi 10.3390/brainsci7080103); the limb goes on by its inertia. So the displacement rises for
-RISE and returns for FALL. [our choice]
+A jerk is a pulse of one joint's angles, so that bones keep their length. It is named after the
+joint that it displaces, and its amplitude is the displacement at its peak in the image, in torso
+lengths. Muscles are active for 10 to 50 ms, rarely above 100 (Hallett, Chadwick and Marsden 1979,
+Neurology 29: cortical reflex myoclonus, 10 to 30 ms; Eberhardt and Topka 2017, doi
+10.3390/brainsci7080103); the limb continues by its inertia. So the displacement rises for RISE and
+returns for FALL. [our choice]
 
 Rate, amplitude and distribution all follow the severity, since that is what the UMRS multiplies and
 adds up: frequency and amplitude, by body part. By how much is our choice.
@@ -22,11 +22,9 @@ from semiology.phantom.drawing.kinematics import SIDES, Angles
 RISE, FALL = (0.05, 0.08), (0.10, 0.20)  # s
 REST = 0.35  # s at least from the end of one jerk to the onset of the next
 SMALLEST, LARGEST = 0.005, 0.10  # torso lengths
-LEAN = np.radians(
-    60
-    # at most from the direction that the picture shows best: half of the movement at least is across
-    # the line of sight
-)
+# at most, from the direction that the image shows best: at least half of the movement is across the
+# line of sight
+LEAN = np.radians(60)
 PULLED = {  # joint that a jerk is named after -> the two angles that it bends
     "head": ("head_pitch", "head_roll"),
     **{
@@ -47,49 +45,50 @@ MEDIANS = 0.01, 0.06  # torso lengths, median amplitude at severity 0 and 1
 
 @dataclass(frozen=True)
 class Jerk:
-    """One joint's jerk; those of one onset are one event and share its course."""
+    """One joint's jerk. Jerks of one onset are one event and have the same time course."""
 
     joint: str
     onset: float  # s
     rise: float
     fall: float
-    amplitude: float  # torso lengths in the picture at the peak, by this jerk alone
-    # rad, from the direction of the two angles that carries the joint farthest in the picture
+    amplitude: float  # torso lengths in the image at the peak, by this jerk alone
+    # rad, from the direction of the two angles that carries the joint farthest in the image
     lean: float
     bends: dict[str, float] = field(default_factory=dict)  # name of an angle -> rad at the peak
 
     @property
     def peak(self) -> float:
-        """s."""
+        """Time of the largest displacement, s."""
         return self.onset + self.rise
 
     @property
     def duration(self) -> float:
-        """s."""
+        """Rise and fall together, s."""
         return self.rise + self.fall
 
 
 @dataclass(frozen=True)
 class Burden:
-    """How myoclonic somebody is in one panel."""
+    """Rate, amplitude and distribution of the jerks in one panel."""
 
-    rate: float  # events a minute; where stimuli are given: after which share of them
+    # events a minute; where stimuli are given, 60 times the proportion of them that a jerk follows
+    rate: float
     amplitude: float  # torso lengths, median
     spread: float  # standard deviation of the amplitude's logarithm
-    joints: dict[str, float]  # how often each is pulled, in sum 1
-    together: float  # share of events that pull more than one joint
+    joints: dict[str, float]  # probability that a jerk pulls each; they add up to 1
+    together: float  # proportion of events that pull more than one joint
 
 
-def minimum_jerk(share: NDArray) -> NDArray:
-    """0 to 1 while `share` goes from 0 to 1, with speed and acceleration 0 at both ends (Flash and
-    Hogan 1985).
+def minimum_jerk(fraction: NDArray) -> NDArray:
+    """0 to 1 while `fraction` goes from 0 to 1, with speed and acceleration 0 at both ends (Flash
+    and Hogan 1985).
     """
-    share = np.clip(share, 0, 1)
-    return share**3 * (10 - 15 * share + 6 * share**2)
+    fraction = np.clip(fraction, 0, 1)
+    return fraction**3 * (10 - 15 * fraction + 6 * fraction**2)
 
 
-def course(jerk: Jerk, time: NDArray) -> NDArray:
-    """Displacement over time (s), 0 to 1: quickly there, more slowly back."""
+def displacement(jerk: Jerk, time: NDArray) -> NDArray:
+    """Displacement over time (s), in [0, 1]: a quick rise and a slower return."""
     return minimum_jerk((time - jerk.onset) / jerk.rise) - minimum_jerk(
         (time - jerk.peak) / jerk.fall
     )
@@ -100,18 +99,19 @@ def jerked(angles: Angles, jerks: tuple[Jerk, ...], time: NDArray) -> Angles:
     result = dict(angles)
     for jerk in jerks:
         if jerk.onset < time[-1] and jerk.onset + jerk.duration > time[0]:
-            pull = course(jerk, time)
+            pull = displacement(jerk, time)
             for name, by in jerk.bends.items():
                 result[name] = result[name] + pull * by
     return result
 
 
 def burden(severity: float, panel: str, side: str, one_sided: float) -> Burden:
-    """What follows from a severity in [0, 1].
+    """Rate, amplitude and distribution that follow from a severity in [0, 1].
 
     Args:
         panel: a name of RATES.
-        side: the arm that jerks more; one_sided: share of arm jerks that are its own, 0.5 to 1.
+        side: the arm that jerks more; one_sided: proportion of arm jerks that are on its side, 0.5
+            to 1.
     """
     arms = {"wrist": 1.0, "elbow": 0.2 + 0.8 * severity}
     weights = {

@@ -7,8 +7,8 @@ from dataclasses import asdict
 import numpy as np
 import pandas as pd
 
+from semiology.phantom.cohort import LIGHT, NOTICE, SYNTHETIC
 from semiology.phantom.myoclonus.exam import JOINTS, PANELS, Exam, displacements
-from semiology.phantom.shared.cohort import CLIPS_JSON, NOTICE
 
 # torso lengths: a joint that an event carries less far has no row in the truth [our choice]
 MOVED = 0.0025
@@ -54,21 +54,26 @@ MYOCLONUS_JSON: dict[str, dict] = {
         "Levels": {panel: item.replace("_", " ") for panel, item in PANELS.items()},
     },
     "item": {"Role": "covariate", "Description": "What is done in the panel"},
-    "light": CLIPS_JSON["light"],
-    "synthetic": CLIPS_JSON["synthetic"],
+    "light": LIGHT,
+    "synthetic": SYNTHETIC,
 }
 
 MYOCLONUS_README = f"""# Phantom cohort with myoclonus
 
 {NOTICE}
 
-- `participants.tsv`, `clips.tsv`, `clips.json`: a cohort as `semiology cohort check` reads it; a clip is one panel at one visit.
-- `videos/` or `tracks/`: the rendered clips, or in their place the eleven joints in px, true or with a tracker's errors.
-- `truth/<clip_id>.nc`: the eleven joints, in px and in metres (camera axes: x right, y down, z away). Confidence is 0 where a joint is
+- `participants.tsv`, `clips.tsv`, `clips.json`: a cohort as `semiology cohort check` reads it; a \
+clip is one panel at one visit.
+- `videos/` or `tracks/`: the rendered clips, or in their place the eleven joints in px, true or \
+with a tracker's errors.
+- `truth/<clip_id>.nc`: the eleven joints, in px and in metres (camera axes: x right, y down, z \
+away). Confidence is 0 where a joint is
   hidden or out of the picture; its position is true all the same.
-- `truth/<clip_id>_jerks.tsv`: every joint that a jerk carries off by {MOVED:g} torso lengths or more at its peak in the picture: the
+- `truth/<clip_id>_jerks.tsv`: every joint that a jerk carries off by {MOVED:g} torso lengths or \
+more at its peak in the picture: the
   performance with the jerks against that without. Times in s, amplitudes in torso lengths.
-- `truth/<clip_id>.json`: the jerks as they were drawn, each with the joint that it is named after; stimuli, camera, light, the recipe.
+- `truth/<clip_id>.json`: the jerks as they were drawn, each with the joint that it is named \
+after; stimuli, camera, light, the recipe.
 """
 
 
@@ -110,7 +115,7 @@ def jerk_truth(exam: Exam) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=columns)
 
 
-def story(exam: Exam) -> dict:
+def clip_facts(exam: Exam) -> dict:
     """What is to be seen in a clip, for JSON; times in seconds of the video."""
     subject = exam.subject
     return {
@@ -124,5 +129,5 @@ def story(exam: Exam) -> dict:
         "fps": exam.fps,
         "frames": exam.frames,
         "light": "infrared" if exam.light.night else "daylight",
-        "camera": subject.view.camera(subject.person.body, subject.room).story(),
+        "camera": subject.view.camera(subject.person.body, subject.room).parameters(),
     }

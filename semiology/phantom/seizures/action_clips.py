@@ -1,4 +1,4 @@
-"""Short labelled clips of what a seizure is made of, of people who are in no cohort: to pretrain a
+"""Short labelled clips of the phases of seizures, of persons who are in no cohort: to pretrain a
 snippet network on.
 """
 
@@ -10,16 +10,16 @@ from tqdm import tqdm
 
 from semiology.errors import UserError
 from semiology.files import write_text
+from semiology.phantom.cohort import NOTICE
 from semiology.phantom.drawing.clip import draw_frames, draw_subject
-from semiology.phantom.drawing.filming import check_film, develop, with_picture
+from semiology.phantom.drawing.filming import check_film, develop, with_image_size
 from semiology.phantom.seizures.phases import RAMP
 from semiology.phantom.seizures.recording import act, bit_rate, draw_recording
-from semiology.phantom.shared.cohort import NOTICE
 from semiology.phantom.shared.design import generator
 from semiology.video import write_video
 
 ACTIONS = ("hyperkinetic", "tonic", "clonic", "still")
-TONIC = 0.12  # share of a seizure that its tonic phase has at least
+TONIC = 0.12  # proportion of a seizure that its tonic phase takes, at least
 FPS = 15.0  # Hz, as snippets are made of [T]
 
 
@@ -36,16 +36,16 @@ def make_actions(
     progress: bool = True,
 ) -> Path:
     """Render SYNTHETIC clips: out/train and out/test, in each
-    <hyperkinetic|tonic|clonic|still>/*.mp4 at 15 Hz, test of its own people.
+    <hyperkinetic|tonic|clonic|still>/*.mp4 at 15 Hz; no person is in both.
 
-    The people are none of a cohort's, whatever its seed. A clip lies within one phase; still is a
-    patient at rest or after a seizure. An existing clip is kept.
+    No person is in a cohort of any seed. A clip lies within one phase; `still` is a patient at rest
+    or after a seizure. A clip that exists is not rendered again.
 
     Args:
         out: the folder.
-        people: how many. clips: of each in each class.
+        people: number of persons. clips: of each person in each class.
         seconds: of a clip.
-        test: share of the people whose clips go to test/, one at least.
+        test: proportion of the persons whose clips go to test/, one at least.
         width: px. height: px.
 
     Raises:
@@ -69,7 +69,7 @@ def make_actions(
 def film_person(
     folder: Path, seed: int, person: int, clips: int, seconds: float, size: tuple[int, int]
 ) -> None:
-    """All clips of one person: a seizure for each, of which only what is wanted is rendered."""
+    """Render all clips of one person: of each seizure that is drawn only the needed frames."""
     for clip in range(clips):
         paths = {
             action: folder / action / f"person-{person:04d}_{clip:02d}.mp4" for action in ACTIONS
@@ -78,7 +78,7 @@ def film_person(
             continue
         rng = generator(seed, 11, person, clip)
         subject = draw_subject(generator(seed, 14, person))
-        subject = replace(subject, view=with_picture(subject.view, *size))
+        subject = replace(subject, view=with_image_size(subject.view, *size))
         rest, lasting = seconds + 2 * RAMP, (seconds + 2 * RAMP) / TONIC
         recording = draw_recording(rng, subject, rest + lasting, [("TCS", rest, lasting)], FPS)
         onset, seizure = recording.seizures[0]

@@ -9,9 +9,9 @@ tonic-clonic the tonic phase, then the clonic. That jerks become rarer towards t
 exponentially, is from Kalitzin et al. 2016 (Automated video detection of epileptic convulsion
 slowing, International Journal of Neural Systems).
 
-All angles, rates, shares and durations of phases are our choice, and so is that an FOS holds
-moments which look like either phase: one moment does not tell the two types apart, their order
-does.
+All angles, rates, proportions and durations of phases are our choice, and so is that an FOS holds
+episodes which look like the tonic or the clonic phase: one epoch alone does not separate the two
+types, the order of the phases does.
 """
 
 from dataclasses import dataclass
@@ -67,7 +67,9 @@ class Phase:
 
 @dataclass(frozen=True)
 class Moment:
-    """A few seconds within the hyperkinetic phase that look like another one, on one side or both."""
+    """A few seconds within the hyperkinetic phase that look like the tonic phase (stiff) or the
+    clonic one (jerking), on one side or both.
+    """
 
     kind: Literal["stiff", "jerking"]
     start: float
@@ -92,11 +94,14 @@ class Seizure:
 
     @property
     def duration(self) -> float:
+        """Length of the seizure, s."""
         return self.phases[-1].stop
 
 
 def draw_seizure(rng: np.random.Generator, kind: Kind, duration: float) -> Seizure:
-    """Draw a seizure of `duration` s. Phases take shares of it, however long it is. [our choice]"""
+    """Draw a seizure of `duration` s. Each phase takes a proportion of it, however long it is. [our
+    choice]
+    """
     after = rng.uniform(0.06, 0.12)
     if kind == "TCS":
         tonic, clonic = rng.uniform(0.12, 0.20), rng.uniform(0.30, 0.40)
@@ -131,7 +136,9 @@ def draw_seizure(rng: np.random.Generator, kind: Kind, duration: float) -> Seizu
 
 
 def draw_moments(rng: np.random.Generator, duration: float) -> list[Moment]:
-    """Moments one after the other; how much of the time they take differs from seizure to seizure."""
+    """Draw moments one after the other, until `duration` s; the proportion of time that they take
+    differs from seizure to seizure.
+    """
     moments, at, gap = [], rng.uniform(0.5, 4), rng.uniform(4, 16)
     often = rng.uniform(0.3, 0.7)  # stiff rather than jerking
     while (stop := at + rng.uniform(2, 5)) < duration - 0.5:
@@ -151,13 +158,13 @@ def draw_moments(rng: np.random.Generator, duration: float) -> list[Moment]:
 
 def rise(time: NDArray, at: float) -> NDArray:
     """0 to 1 over RAMP s about `at`, smoothly."""
-    share = np.clip((time - at) / RAMP + 0.5, 0, 1)
-    return share * share * (3 - 2 * share)
+    fraction = np.clip((time - at) / RAMP + 0.5, 0, 1)
+    return fraction * fraction * (3 - 2 * fraction)
 
 
 def weights(seizure: Seizure, time: NDArray) -> dict[str, NDArray]:
-    """How much of each phase is in every moment (time,): one at a time but where one passes into
-    the next. Their sum is 1 within.
+    """Amount (time,) of each phase at each time: 1 within the phase, 0 outside, with a smooth
+    transition from one to the next. Within the seizure the amounts add up to 1.
     """
     return {
         phase.kind: rise(time, phase.start) - rise(time, phase.stop) for phase in seizure.phases
@@ -165,8 +172,8 @@ def weights(seizure: Seizure, time: NDArray) -> dict[str, NDArray]:
 
 
 def jerk_rate(seizure: Seizure, time: NDArray) -> tuple[NDArray, NDArray]:
-    """Rate (Hz) of the clonic phase's jerks, falling exponentially, and how many there were since
-    its start: its integral.
+    """Rate (Hz) of the clonic phase's jerks, which falls exponentially, and its integral: the
+    number of jerks since the phase began. Both (time,).
     """
     phase = next(phase for phase in seizure.phases if phase.kind == "clonic")
     first, last = seizure.rates
@@ -176,8 +183,8 @@ def jerk_rate(seizure: Seizure, time: NDArray) -> tuple[NDArray, NDArray]:
 
 
 def jerks(rate: NDArray, count: NDArray) -> NDArray:
-    """Bending 0 to 1 over time: a quick pull and letting go at each whole number of `count`, then
-    nothing until the next.
+    """Bending (time,) in [0, 1]: a pulse whenever `count` reaches a whole number, and 0 until the
+    next.
     """
     since = (count % 1) / rate
     lasts = np.minimum(JERK_LASTS, 0.9 / rate)
@@ -201,7 +208,7 @@ def jerked(
 
 
 def stiff(seizure: Seizure, time: NDArray) -> Angles:
-    """The tonic posture, trembling."""
+    """Joint angles (rad) of the tonic posture with its tremor, over `time` (s)."""
     held = seizure.poses["tonic"]
     return {
         name: held[name] + np.radians(TREMOR[0]) * np.sin(2 * np.pi * rate * time + phase)
@@ -210,7 +217,7 @@ def stiff(seizure: Seizure, time: NDArray) -> Angles:
 
 
 def hyperkinetic(seizure: Seizure, time: NDArray) -> tuple[Angles, dict[str, NDArray]]:
-    """The hyperkinetic phase with its moments."""
+    """Joint angles (rad) and clench of the hyperkinetic phase with its moments."""
     moved, clench = angles(
         seizure.movement,
         [v for v in seizure.visits if v.stop >= time[0] and v.start <= time[-1]],
@@ -220,7 +227,7 @@ def hyperkinetic(seizure: Seizure, time: NDArray) -> tuple[Angles, dict[str, NDA
     for moment in seizure.moments:
         if moment.stop < time[0] or moment.start > time[-1]:
             continue
-        share = plateau(time, moment.start, moment.stop, 0.5)
+        fraction = plateau(time, moment.start, moment.stop, 0.5)
         rate = np.full_like(time, moment.rate)
         posture = {name: 0 * time + value for name, value in seizure.poses["clonic"].items()}
         target = (
@@ -233,7 +240,7 @@ def hyperkinetic(seizure: Seizure, time: NDArray) -> tuple[Angles, dict[str, NDA
         both = len(moment.sides) == len(SIDES)
         for name in NAMES:
             if name.split("_")[0] in moment.sides or (both and full_name(name) not in ARM_ANGLES):
-                moved[name] = moved[name] + share * (target[name] - moved[name])
+                moved[name] = moved[name] + fraction * (target[name] - moved[name])
     return moved, clench
 
 
@@ -246,7 +253,7 @@ def seizure_angles(
     Args:
         rest, hands: what the patient would do without the seizure, over the same time.
     """
-    share = weights(seizure, time)
+    amounts = weights(seizure, time)
     moved, clench = hyperkinetic(seizure, time)
     parts = {
         "hyperkinetic": moved,
@@ -262,39 +269,43 @@ def seizure_angles(
             "clonic": jerked(seizure, posture, growing * jerks(rate, count)),
         }
         closed |= {kind: {side: 0 * time + 0.9 for side in SIDES} for kind in ("tonic", "clonic")}
-    calm = 1 - np.sum(list(share.values()), 0)
+    calm = 1 - np.sum(list(amounts.values()), 0)
     breath = (
-        np.radians(1.2) * share["postictal"] * np.sin(2 * np.pi * 0.4 * time)
+        np.radians(1.2) * amounts["postictal"] * np.sin(2 * np.pi * 0.4 * time)
     )  # deep and quick, 24 a minute
     result = {
-        name: calm * rest[name] + mixed(share, {kind: part[name] for kind, part in parts.items()})
+        name: calm * rest[name]
+        + weighted_sum(amounts, {kind: part[name] for kind, part in parts.items()})
         for name in NAMES
     }
     result["trunk_pitch"] = result["trunk_pitch"] + breath
     return result, {
-        side: calm * hands[side] + mixed(share, {kind: hand[side] for kind, hand in closed.items()})
+        side: calm * hands[side]
+        + weighted_sum(amounts, {kind: hand[side] for kind, hand in closed.items()})
         for side in SIDES
     }
 
 
-def mixed(share: dict[str, NDArray], parts: dict[str, NDArray]) -> NDArray:
-    """(time,): the phases' values, each by its share."""
-    return np.sum([weight * parts[kind] for kind, weight in share.items()], 0)
+def weighted_sum(amounts: dict[str, NDArray], parts: dict[str, NDArray]) -> NDArray:
+    """Sum (time,) of the phases' values, each times its amount."""
+    return np.sum([amount * parts[kind] for kind, amount in amounts.items()], 0)
 
 
 def seizure_actions(seizure: Seizure, time: NDArray, rest: NDArray) -> NDArray:
     """Facial actions (time, action): talk and blinks while hyperkinetic, then the phases' faces;
     `rest` as without the seizure.
     """
-    share = weights(seizure, time)
-    calm = 1 - np.sum(list(share.values()), 0)
-    result = calm[:, None] * rest + share["hyperkinetic"][:, None] * actions(
+    amounts = weights(seizure, time)
+    calm = 1 - np.sum(list(amounts.values()), 0)
+    result = calm[:, None] * rest + amounts["hyperkinetic"][:, None] * actions(
         seizure.movement, [], time, 0.0
     )
-    for kind in share.keys() & FACES.keys():
-        result += share[kind][:, None] * np.array([FACES[kind].get(name, 0.0) for name in ACTIONS])
+    for kind in amounts.keys() & FACES.keys():
+        result += amounts[kind][:, None] * np.array(
+            [FACES[kind].get(name, 0.0) for name in ACTIONS]
+        )
     if seizure.kind == "TCS":  # eyes go where the head is turned
         result[:, ACTIONS.index("gaze_u")] += (
-            share["tonic"] * np.sign(seizure.poses["tonic"]["head_yaw"]) * 0.7
+            amounts["tonic"] * np.sign(seizure.poses["tonic"]["head_yaw"]) * 0.7
         )
     return result

@@ -1,5 +1,5 @@
-"""A recording of any length: a patient at rest, with seizures at known times, rendered piece by
-piece in bounded memory.
+"""A recording of any length: a patient at rest, with seizures at known times, rendered chunk by
+chunk in bounded memory.
 """
 
 from collections.abc import Iterator, Sequence
@@ -13,14 +13,14 @@ from semiology.data.events import Event, write_events
 from semiology.errors import UserError
 from semiology.phantom.drawing.clip import Performance, Subject, draw_frames, draw_subject, enact
 from semiology.phantom.drawing.filming import (
+    CHUNK,
     FPS,
-    PIECE,
     Light,
     View,
     check_film,
     develop,
     draw_light,
-    with_picture,
+    with_image_size,
 )
 from semiology.phantom.drawing.rest import Rest, draw_rest, rest_actions, rest_angles
 from semiology.phantom.seizures.phases import (
@@ -33,13 +33,13 @@ from semiology.phantom.seizures.phases import (
 from semiology.phantom.shared.design import generator
 from semiology.video import write_video
 
-SHORTEST = 5.0  # s, of a seizure whose phases can still be told apart [our choice]
+SHORTEST = 5.0  # s, of a seizure whose phases can still be distinguished [our choice]
 CALM = 2.0  # s at least between two seizures
 
 
 @dataclass(frozen=True)
 class Recording:
-    """All random choices of one video; nothing more is drawn when it is rendered but sensor noise."""
+    """All random choices of one video. Rendering draws nothing more but sensor noise."""
 
     subject: Subject
     light: Light
@@ -51,7 +51,7 @@ class Recording:
 
     @property
     def duration(self) -> float:
-        """s, of the video."""
+        """Length of the video, s."""
         return self.frames / self.fps
 
     def seen_by(self, view: View, light: Light) -> "Recording":
@@ -89,7 +89,7 @@ def draw_recording(
 
 
 def act(recording: Recording, frames: range) -> Performance:
-    """What the patient does in some frames: the same whichever others are asked for."""
+    """The performance in some frames, which does not depend on the other frames."""
     time = np.arange(frames.start, frames.stop) / recording.fps
     joint_angles, clench = rest_angles(recording.rest, time)
     facial = rest_actions(recording.rest, time)
@@ -104,10 +104,10 @@ def film(recording: Recording) -> Iterator[NDArray]:
     """The video's frames (height, width, 3) uint8, one by one."""
 
     def drawn() -> Iterator[NDArray]:
-        for start in range(0, recording.frames, PIECE):
-            piece = act(recording, range(start, min(start + PIECE, recording.frames)))
+        for start in range(0, recording.frames, CHUNK):
+            chunk = act(recording, range(start, min(start + CHUNK, recording.frames)))
             yield from draw_frames(
-                recording.subject, recording.light, piece, range(len(piece.time))
+                recording.subject, recording.light, chunk, range(len(chunk.time))
             )
 
     return develop(
@@ -124,17 +124,17 @@ def bit_rate(recording: Recording) -> int:
 
 
 def events(recording: Recording) -> list[Event]:
-    """Every seizure, with its type as the level, and each of its phases under its own name, in
+    """Every seizure, with its type as the class, and each of its phases under its own name, in
     seconds of the video.
     """
-    found = []
+    result = []
     for onset, seizure in recording.seizures:
-        found.append(Event(onset, seizure.duration, "seizure", seizure.kind))
-        found += [
+        result.append(Event(onset, seizure.duration, "seizure", seizure.kind))
+        result += [
             Event(onset + phase.start, phase.stop - phase.start, phase.kind)
             for phase in seizure.phases
         ]
-    return found
+    return result
 
 
 def render_long(
@@ -153,7 +153,7 @@ def render_long(
 
     Args:
         path: of the video, .mp4 or another that `write_video` knows; its truth goes beside it, to
-            <name>_events.tsv: each seizure as "seizure" with its type as the level, and each of its
+            <name>_events.tsv: each seizure as "seizure" with its type as the class, and each of its
             phases.
         seizures: (type, onset, duration): "FOS" or "TCS", seconds of the video, seconds.
         seed: of person, room, camera and movement.
@@ -181,9 +181,9 @@ def render_long(
             )
         until = onset + lasting + CALM
     subject = draw_subject(generator(seed, 12))
-    subject = replace(subject, view=with_picture(subject.view, width, height))
+    subject = replace(subject, view=with_image_size(subject.view, width, height))
     recording = draw_recording(generator(seed, 13), subject, 60 * minutes, seizures, fps)
     write_video(path, film(recording), fps, bit_rate=bit_rate(recording))
-    found = events(recording)
-    write_events(path.with_name(f"{path.stem}_events.tsv"), found, recording.duration)
-    return found
+    truth = events(recording)
+    write_events(path.with_name(f"{path.stem}_events.tsv"), truth, recording.duration)
+    return truth

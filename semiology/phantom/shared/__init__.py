@@ -1,1 +1,1 @@
-"""What all phantom cohorts have in common: their design, truth and tables."""
+"""Common to all phantom cohorts: random design, truth, simulated tracker errors."""

@@ -1,7 +1,7 @@
-"""What a tracker adds to the truth: white jitter, a slow wander, joints lost for some frames, sides
-swapped for a moment.
+"""Simulated errors of a tracker: white jitter, a slow wander, joints lost for some frames, sides
+swapped for a short time.
 
-Measured on the default backend's tracks of this phantom without jerks (three people at rest and in
+Measured on the default backend's tracks of this phantom without jerks (three persons at rest and in
 action, 352x288 px, 72 s), against its truth: at rest jitter of 0.15 px and a wander of 0.5 px that
 is forgotten after half a second (medians over joints); in action the wander is 1 to 4 px, as its
 error follows the posture. No joint was lost, no sides were swapped: these two are our choice, other
@@ -15,7 +15,7 @@ from scipy.signal import lfilter
 
 WANDER = 3.5  # standard deviation of the wander, in those of the jitter
 WANDERS_FOR = 0.5  # s, time constant of its autocorrelation
-LOST = 0.01  # share of a joint's frames
+LOST = 0.01  # proportion of a joint's frames
 LOST_FOR = 0.12  # s in the mean, one frame at least
 SWAPS = 0.1  # a minute, for each pair of joints
 SWAPPED_FOR = 0.08  # s in the mean, one frame at least
@@ -62,13 +62,13 @@ def mean_frames(seconds: float, fps: float) -> float:
 
 
 def stretches(
-    rng: np.random.Generator, frames: int, share: float, seconds: float, fps: float
+    rng: np.random.Generator, frames: int, fraction: float, seconds: float, fps: float
 ) -> NDArray:
-    """Numbers of the frames, `share` of all in the mean, in stretches of `seconds` in the mean;
+    """Numbers of the frames, `fraction` of all in the mean, in stretches of `seconds` in the mean;
     lengths are geometric.
     """
     usual = mean_frames(seconds, fps)
-    begins = np.flatnonzero(rng.random(frames) < share / usual)
+    begins = np.flatnonzero(rng.random(frames) < fraction / usual)
     lengths = rng.geometric(1 / usual, len(begins))
     hit = np.zeros(frames, bool)
     for begin, length in zip(begins, lengths):

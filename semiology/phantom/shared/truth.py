@@ -1,4 +1,6 @@
-"""The truth of a clip in the project's own containers."""
+"""The truth of a clip: tracks of joints and landmarks, and the facts for its JSON file."""
+
+from dataclasses import replace
 
 import numpy as np
 import xarray as xr
@@ -8,11 +10,13 @@ from semiology.data.preprocessing import unbroken_runs
 from semiology.data.skeleton import load_skeleton
 from semiology.data.tracks import make_tracks
 from semiology.phantom.drawing.clip import Performance, Plan, Subject
+from semiology.phantom.drawing.face import expression, landmarks
 from semiology.phantom.drawing.filming import FPS
 from semiology.phantom.drawing.kinematics import SIDES
+from semiology.phantom.drawing.person import draw_person
 
 BACKEND = "phantom truth"
-# cosine between a landmark's outward normal and the camera below which it does not count as seen
+# cosine between a landmark's outward normal and the camera below which it counts as hidden
 TURNED_AWAY = 0.15
 HIDING = (
     ("elbow", "wrist", 0.036),
@@ -21,27 +25,27 @@ HIDING = (
 
 
 def body_truth(plan: Plan, performance: Performance) -> xr.Dataset:
-    """`joint_tracks` of the main phase."""
+    """The `joint_tracks` of the main phase only."""
     return main_phase(plan, joint_tracks(plan.subject, performance, FPS))
 
 
 def face_truth(plan: Plan, performance: Performance) -> xr.Dataset:
-    """`landmark_tracks` of the main phase."""
+    """The `landmark_tracks` of the main phase only."""
     return main_phase(plan, landmark_tracks(plan.subject, performance, FPS))
 
 
 def main_phase(plan: Plan, tracks: xr.Dataset) -> xr.Dataset:
     """Tracks of the whole video -> those of the main phase, which begins at 0 s."""
     first = round(plan.lead * FPS)
-    kept = tracks.isel(time=slice(first, first + round(plan.duration * FPS)))
-    return kept.assign_coords(time=tracks.time.values[: kept.sizes["time"]])
+    phase = tracks.isel(time=slice(first, first + round(plan.duration * FPS)))
+    return phase.assign_coords(time=tracks.time.values[: phase.sizes["time"]])
 
 
 def joint_tracks(subject: Subject, performance: Performance, fps: float) -> xr.Dataset:
     """The eleven joints in px and in metres (camera axes) of the whole video; confidence 0 where
-    hidden or out of the picture.
+    hidden or out of the image.
 
-    A hidden joint keeps its position: the truth is whole.
+    A hidden joint has its true position too.
     """
     names = list(load_skeleton("upper_body_11").joints)
     points = {name: performance.camera.to_camera(performance.figure.joints[name]) for name in names}
@@ -60,8 +64,8 @@ def joint_tracks(subject: Subject, performance: Performance, fps: float) -> xr.D
 
 
 def landmark_tracks(subject: Subject, performance: Performance, fps: float) -> xr.Dataset:
-    """The 23 landmarks, likewise; confidence 0 where turned away, behind an arm or out of the
-    picture.
+    """The 23 landmarks in px and in metres (camera axes) of the whole video; confidence 0 where
+    turned away, behind an arm or out of the image.
     """
     names = list(load_skeleton("face_23").joints)
     points = {name: performance.camera.to_camera(performance.landmarks[name]) for name in names}
@@ -79,6 +83,14 @@ def landmark_tracks(subject: Subject, performance: Performance, fps: float) -> x
     return container(performance, points, hidden, fps)
 
 
+def landmark_displacements(kind: str) -> dict[str, float]:
+    """How far an expression moves each landmark of an average face from neutral; landmark -> m."""
+    person = draw_person(np.random.default_rng(0))
+    average = replace(person, face=dict.fromkeys(person.face, 0.0), brow_thickness=1.0)
+    rest, moved = (landmarks(average, expression(name, 0)[None]) for name in ("neutral", kind))
+    return {name: float(np.linalg.norm(moved[name] - rest[name])) for name in rest}
+
+
 def behind_arm(performance: Performance, points: NDArray, skip: str = "") -> NDArray:
     """Whether the patient's forearm or hand stands before `points` (time, 3) m in camera axes; the
     arm of side `skip` does not count.
@@ -93,8 +105,8 @@ def behind_arm(performance: Performance, points: NDArray, skip: str = "") -> NDA
                 performance.camera.to_camera(performance.figure.joints[f"{side}_{name}"])
                 for name in (start, stop)
             )
-            for share in np.linspace(0, 1, 7):  # spheres along the bone
-                centre = a + share * (b - a)
+            for fraction in np.linspace(0, 1, 7):  # spheres along the bone
+                centre = a + fraction * (b - a)
                 along = np.sum(centre * ray, -1)
                 apart = np.linalg.norm(centre - along[:, None] * ray, axis=-1)
                 hidden |= (apart < radius) & (along < np.linalg.norm(points, axis=-1) - radius)
@@ -104,18 +116,18 @@ def behind_arm(performance: Performance, points: NDArray, skip: str = "") -> NDA
 def container(
     performance: Performance, points: dict[str, NDArray], hidden: dict[str, NDArray], fps: float
 ) -> xr.Dataset:
-    """Points (time, 3) m in camera axes -> tracks."""
+    """Tracks of named points (time, 3) m in camera axes, with confidence 0 where hidden."""
     camera = performance.camera
     position_3d = np.stack(list(points.values()), 1)
     position = camera.to_pixels(position_3d)
     inside = ((position >= 0) & (position < [camera.width, camera.height])).all(-1)
-    seen = inside & ~np.stack(list(hidden.values()), 1)
-    index = np.arange(len(seen))
+    visible = inside & ~np.stack(list(hidden.values()), 1)
+    index = np.arange(len(visible))
     return make_tracks(
         position,
         list(points),
         fps,
-        confidence=seen.astype(np.float32),
+        confidence=visible.astype(np.float32),
         position_3d=position_3d,
         source_time=index / fps,
         source_index=index,
@@ -133,13 +145,13 @@ def spans(flags: NDArray, times: NDArray) -> list[list[float]]:
     ]
 
 
-def story(plan: Plan, performance: Performance) -> dict:
-    """What is to be seen in the clip, for JSON; times in seconds of the main phase."""
+def clip_facts(plan: Plan, performance: Performance) -> dict:
+    """What a clip contains, for JSON; times in seconds of the main phase."""
     camera = performance.camera
     arm, face = plan.sign_of_arm, plan.sign_of_face
     body = plan.subject.person.body
 
-    def told(episode) -> dict | None:
+    def described(episode) -> dict | None:
         if episode is None:
             return None
         return {
@@ -152,10 +164,10 @@ def story(plan: Plan, performance: Performance) -> dict:
 
     return {
         "rendered": {
-            "dystonia": told(arm),
-            "emotion": told(face),
-            "visits": [told(episode) for episode in plan.arms if not episode.sign],
-            "grimaces": [told(episode) for episode in plan.faces if not episode.sign],
+            "dystonia": described(arm),
+            "emotion": described(face),
+            "visits": [described(episode) for episode in plan.arms if not episode.sign],
+            "grimaces": [described(episode) for episode in plan.faces if not episode.sign],
         },
         "in_view": {
             "patient": spans(np.ones_like(performance.caregiver_seen), performance.time),
@@ -171,5 +183,5 @@ def story(plan: Plan, performance: Performance) -> dict:
             name: round(float(getattr(body, name)), 5)
             for name in ("trunk", "shoulder", "hip", "upper_arm", "forearm", "neck")
         },
-        "camera": camera.story(),
+        "camera": camera.parameters(),
     }

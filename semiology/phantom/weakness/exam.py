@@ -1,5 +1,5 @@
-"""One examination of a face on film: a person sits upright before a near camera and does what a
-panel asks for, as far as strength goes.
+"""One filmed examination of a face: a person sits upright before a near camera and does what a
+panel requires, as far as strength goes.
 """
 
 from collections.abc import Iterator
@@ -19,7 +19,7 @@ from semiology.phantom.drawing.rest import Rest, draw_rest, rest_actions, rest_a
 from semiology.phantom.drawing.room import draw_room
 from semiology.phantom.weakness.weakness import Weakness, tiredness, weakened
 
-PANELS: dict[str, dict[str, float]] = {  # what a healthy face shows at full effort
+PANELS: dict[str, dict[str, float]] = {  # actions of a healthy face at full effort
     "rest": {},
     "happiness": EXPRESSIONS["smile"],
     "anger": EXPRESSIONS["anger"],
@@ -29,21 +29,21 @@ PANELS: dict[str, dict[str, float]] = {  # what a healthy face shows at full eff
 }
 BEGIN = 0.6  # s, until when the face is at rest in every panel
 CLOSED, EVERY = 0.9, 1.6  # s that a closure lasts, s from one to the next
-SPAN = 0.45  # m that the picture shows at the face: brow to chin are about a third of its height
-HEAD_SWAYS = 6.0  # times as far as that of somebody who lies in bed
-WILLING = 0.12, 0.06  # sd of how strongly somebody shows expressions, and shows this one this time
-UNSTEADY = 0.05  # sd of an expression's strength over time
+SPAN = 0.45  # m that the image shows at the face: brow to chin are about a third of its height
+HEAD_SWAYS = 6.0  # times as far as the head of a person who lies in bed
+WILLING = 0.12, 0.06  # standard deviation of expressions' strength: between persons, between clips
+UNSTEADY = 0.05  # standard deviation of an expression's strength over time
 
 
 @dataclass(frozen=True)
 class Exam:
-    """All random choices of one clip; nothing more is drawn when it is rendered but sensor noise."""
+    """All random choices of one clip. Rendering draws nothing more but sensor noise."""
 
     subject: Subject
     light: Light
     rest: Rest
     panel: str
-    strength: float  # of what is meant to be shown
+    strength: float  # of the intended actions
     waves: NDArray  # of that strength
     uneven: NDArray  # see `weakness.draw_unevenness`
     weakness: Weakness
@@ -58,15 +58,17 @@ class Exam:
 
     @property
     def effort(self) -> NDArray:
+        """Intended effort (time,), in [0, 1]; see `effort`."""
         return effort(self.panel, self.time, self.frames / self.fps)
 
     @property
     def tired(self) -> NDArray:
+        """How far strength has run out (time,), in [0, 1]; see `tiredness`."""
         return tiredness(self.effort, self.fps, self.frames / self.fps)
 
 
 def draw_sitter(rng: np.random.Generator, size: int) -> Subject:
-    """A person who sits up, and a camera in front of the face with a square picture of `size` px."""
+    """A person who sits up, and a camera before the face; the image is a square of `size` px."""
     person = replace(draw_person(rng), bandage=False)
     room = replace(draw_room(rng), recline=float(np.radians(80)), blanket_top=-0.1)
     face = (
@@ -97,7 +99,7 @@ def draw_exam(
     seconds: float,
     fps: float,
 ) -> Exam:
-    """Draw a clip of `seconds` s; `willing` is how strongly this person shows expressions, about 1."""
+    """Draw a clip of `seconds` s. `willing`: strength of this person's expressions, about 1."""
     rest = replace(draw_rest(rng, seconds), reaches=(), turns=())
     upright = {name: float(np.radians(rng.normal(0, 3))) for name in (*TRUNK_ANGLES, *HEAD_ANGLES)}
     swing = {
@@ -121,9 +123,7 @@ def draw_exam(
 
 
 def effort(panel: str, time: NDArray, seconds: float) -> NDArray:
-    """How much of what the panel asks for is meant to be shown (time,), 0 to 1: held from BEGIN on,
-    or again and again.
-    """
+    """Intended effort (time,) in a panel, in [0, 1]: held from BEGIN on, or repeated."""
     if panel == "rest":
         return np.zeros_like(time)
     if panel == "closure":
@@ -137,14 +137,14 @@ def effort(panel: str, time: NDArray, seconds: float) -> NDArray:
     return plateau(time, BEGIN, seconds + 1, 0.4)
 
 
-def meant(exam: Exam) -> NDArray:
-    """Actions (time, action, side) of the face without weakness: blinks, gaze, and what the panel
-    asks for.
+def intended(exam: Exam) -> NDArray:
+    """Actions (time, action, side) of the face without weakness: blinks, gaze, and those of the
+    panel.
     """
     actions = rest_actions(exam.rest, exam.time)
-    asked = np.array([PANELS[exam.panel].get(name, 0.0) for name in ACTIONS])
+    panel = np.array([PANELS[exam.panel].get(name, 0.0) for name in ACTIONS])
     strength = exam.strength * (1 + wave_sum(exam.waves, exam.time))
-    actions += (exam.effort * strength)[:, None] * asked
+    actions += (exam.effort * strength)[:, None] * panel
     for name in ("blink", "gaze_v"):  # closed is closed, and eyes turn so far
         actions[:, ACTIONS.index(name)] = np.clip(actions[:, ACTIONS.index(name)], -1, 1)
     gain, shift = exam.uneven
@@ -152,10 +152,10 @@ def meant(exam: Exam) -> NDArray:
 
 
 def act(exam: Exam) -> Performance:
-    """What is to be seen in every frame."""
+    """The performance of the whole clip."""
     angles, clench = rest_angles(exam.rest, exam.time)
     return enact(
-        exam.subject, exam.time, angles, clench, weakened(meant(exam), exam.weakness, exam.tired)
+        exam.subject, exam.time, angles, clench, weakened(intended(exam), exam.weakness, exam.tired)
     )
 
 

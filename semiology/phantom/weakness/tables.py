@@ -2,7 +2,7 @@
 page that it is synthetic.
 """
 
-from semiology.phantom.shared.cohort import CLIPS_JSON, NOTICE
+from semiology.phantom.cohort import NOTICE, SYNTHETIC
 
 # three items of 0 to 3, as ptosis, lid closure and facial muscles are in the QMG [our choice]
 CLINICIAN_POINTS = 9
@@ -62,17 +62,22 @@ WEAKNESS_JSON: dict[str, dict] = {
         "Rater": "simulated clinician",
         "Of": "weakness",
     },
-    "synthetic": CLIPS_JSON["synthetic"],
+    "synthetic": SYNTHETIC,
 }
 
 WEAKNESS_README = f"""# Phantom cohort of facial weakness
 
 {NOTICE}
 
-- `participants.tsv`, `clips.tsv`, `clips.json`: a cohort as `semiology cohort check` reads it; a clip is a participant in one panel.
+- `participants.tsv`, `clips.tsv`, `clips.json`: a cohort as `semiology cohort check` reads it; a \
+clip is a participant in one panel.
 - `videos/` or `tracks/`: the rendered clips, or the 23 landmarks as a tracker would give them.
-- `truth/<clip_id>_face.nc`: the 23 landmarks, in pixels and in metres (camera axes: x right, y down, z away); of videos the eleven joints
-  too, `truth/<clip_id>.nc`. Confidence is 0 where a point is hidden or out of the picture; its position is true all the same.
-- `truth/<clip_id>_sides.tsv`: in each frame the effort meant, how far strength has run out, and how weak either side is.
-- `truth/<clip_id>.json`: the participant's weakness (degree, side, share that shows only after effort, by region), camera, light, recipe.
+- `truth/<clip_id>_face.nc`: the 23 landmarks, in pixels and in metres (camera axes: x right, y \
+down, z away); of videos the eleven joints
+  too, `truth/<clip_id>.nc`. Confidence is 0 where a point is hidden or out of the picture; its \
+position is true all the same.
+- `truth/<clip_id>_sides.tsv`: in each frame the effort meant, how far strength has run out, and \
+how weak either side is.
+- `truth/<clip_id>.json`: the participant's weakness (degree, side, share that shows only after \
+effort, by region), camera, light, recipe.
 """

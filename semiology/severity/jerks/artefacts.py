@@ -14,6 +14,8 @@ tracker did not see the joint or lost it.
 Rules 2 and 3 are our choice. Joints that the tracks do not hold are ignored.
 """
 
+import warnings
+
 import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
@@ -151,13 +153,19 @@ def limb_maximum(values: NDArray, names: list[str]) -> NDArray:
 def confidence_drops(confidence: NDArray, fps: float, frames: NDArray, joints: NDArray) -> NDArray:
     """(n,) of bool: whether the confidence (time, keypoint) around frame `frames[i]` of joint
     `joints[i]` falls below the fraction `DIP` of its median shortly before.
+
+    Points without a score (NaN) are left out of both; where one of the two has no score at all,
+    nothing falls.
     """
 
     def at(span: tuple[float, float]) -> NDArray:
         place = frames[:, None] + np.arange(round(span[0] * fps), round(span[1] * fps) + 1)
         return confidence[np.clip(place, 0, len(confidence) - 1), joints[:, None]]
 
-    return at(DURING).min(axis=1, initial=1) < DIP * np.median(at(BEFORE), axis=1)
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="All-NaN slice")
+        usual = np.nanmedian(at(BEFORE), axis=1)
+    return np.fmin.reduce(at(DURING), axis=1, initial=1) < DIP * usual
 
 
 def _way(before: NDArray, after: NDArray) -> NDArray:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 from sklearn.impute import SimpleImputer
-from sklearn.linear_model import RidgeCV
+from sklearn.linear_model import Ridge
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
 
@@ -78,7 +78,7 @@ def visit_features(clips: Sequence[ClipMeasures]) -> dict[str, float]:
 FEWEST = 8  # participants with a score, below which nothing is fitted [our choice]
 ALPHAS = tuple(
     float(alpha) for alpha in np.logspace(-1, 4, 16)
-)  # of the ridge; chosen within each fold's own participants
+)  # of the ridge; chosen within each fold's own participants [our choice]
 
 Key = tuple[str, str]  # participant, visit
 
@@ -112,8 +112,9 @@ def fit_score(
     out at a time.
 
     Missing features take the median, all are scaled, and the strength of the ridge is chosen (by
-    leaving one visit out), each within the fold's own participants. Visits without the clinician's
-    score are predicted too, by the model of that participant's fold.
+    leaving one participant out once more, see `least_error`), each within the fold's own
+    participants. Visits without the clinician's score are predicted too, by the model of that
+    participant's fold.
 
     Args:
         score: what clips.json says of it: its name, what it rates, the ends of its scale.
@@ -138,7 +139,9 @@ def fit_score(
     unrated = {participant for participant, _ in told} - set(people)
     for participant in (*people, *sorted(unrated)):
         rows = [number for number, key in enumerate(keys) if key[0] != participant]
-        model = _model().fit(_matrix([keys[row] for row in rows], features, seen), target[rows])
+        train = _matrix([keys[row] for row in rows], features, seen)
+        alpha = least_error(train, target[rows], [keys[row][0] for row in rows])
+        model = make_pipeline(_preprocessing(), Ridge(alpha)).fit(train, target[rows])
         own = [key for key in told if key[0] == participant]
         if own:
             predicted |= {
@@ -164,11 +167,39 @@ def _refused(keys: Sequence[Key], people: Sequence[str], target: np.ndarray) -> 
     return ""
 
 
-def _model() -> Pipeline:
+def least_error(features: np.ndarray, target: np.ndarray, participants: Sequence[str]) -> float:
+    """The strength of the ridge, of `ALPHAS`, with the least squared error on participants left out
+    of the fit, one at a time.
+
+    All visits of a participant are left out together: visits of one person resemble each other, so
+    that a ridge which recognises people would seem to predict. Imputation and scaling are fitted
+    within each inner fold. Of equal strengths the weakest is taken.
+
+    Args:
+        features: (visit, feature), NaN where missing.
+        target: (visit,) clinician's score.
+        participants: (visit,) whose visit it is; two people at least.
+    """
+    owners, alphas = np.asarray(participants), np.array(ALPHAS)[:, None]
+    errors = np.zeros(len(ALPHAS))
+    for owner in np.unique(owners):
+        inner, held_out = owners != owner, owners == owner
+        preprocessing = _preprocessing().fit(features[inner])
+        u, scale, axes = np.linalg.svd(
+            preprocessing.transform(features[inner]), full_matrices=False
+        )  # one fit for every strength
+        mean = target[inner].mean()
+        shrunk = scale / (scale**2 + alphas) * (u.T @ (target[inner] - mean))  # (alpha, axis)
+        predicted = (
+            mean + shrunk @ axes @ preprocessing.transform(features[held_out]).T
+        )  # (alpha, visit)
+        errors += ((predicted - target[held_out]) ** 2).sum(axis=1)
+    return ALPHAS[int(errors.argmin())]
+
+
+def _preprocessing() -> Pipeline:
     return make_pipeline(
-        SimpleImputer(strategy="median", keep_empty_features=True),
-        StandardScaler(),
-        RidgeCV(alphas=ALPHAS),
+        SimpleImputer(strategy="median", keep_empty_features=True), StandardScaler()
     )
 
 

@@ -6,7 +6,6 @@ OUT/expressions/<clip_id>.csv    the long table of `expressions`
 OUT/measures/<clip_id>.json      key, summary
 """
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,7 +15,7 @@ from semiology.data.cohort import Clip
 from semiology.data.corrections import corrections_file
 from semiology.data.store import Store, clip_tracks, make_key
 from semiology.errors import UserError
-from semiology.files import content_hash, write_text
+from semiology.files import content_hash, read_json, write_json, write_text
 from semiology.severity.face import face_measures, summarise
 from semiology.severity.weakness.expressions import table_expressions, vgg_expressions, weights_hash
 from semiology.video import probe
@@ -103,10 +102,8 @@ def save_clip(measured: MeasuredClip, clip_id: str, key: str, out: Path) -> None
         write_text(expressions, measured.expressions.to_csv(index=False, float_format="%.5g"))
     else:
         expressions.unlink(missing_ok=True)  # of a source that is no longer given
-    write_text(
-        out / "measures" / f"{clip_id}.json",
-        json.dumps({"key": key, "summary": measured.summary}, indent=1) + "\n",
-    )
+    content = {"key": key, "summary": measured.summary}
+    write_json(out / "measures" / f"{clip_id}.json", content)
 
 
 def load_clip(clip_id: str, key: str, out: Path) -> dict[str, float] | None:
@@ -114,9 +111,9 @@ def load_clip(clip_id: str, key: str, out: Path) -> dict[str, float] | None:
     or one of its tables is missing.
     """
     try:
-        record = json.loads((out / "measures" / f"{clip_id}.json").read_text(encoding="utf-8"))
+        record = read_json(out / "measures" / f"{clip_id}.json")
         summary = record["summary"] if record["key"] == key else None
-    except (OSError, ValueError, KeyError, TypeError):
+    except (UserError, KeyError, TypeError):
         return None
     folders = (
         ["measures", "expressions"]

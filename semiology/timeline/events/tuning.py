@@ -5,7 +5,6 @@ The timelines have to be out-of-fold, of participants that the model was not tra
 more confident on its training participants, and thresholds tuned on them are too high for others.
 """
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
@@ -18,7 +17,7 @@ from semiology.errors import UserError
 from semiology.evaluation.statistics.comparison import number
 from semiology.evaluation.statistics.intervals import draw_participants
 from semiology.evaluation.statistics.tables import show
-from semiology.files import write_text
+from semiology.files import read_json, write_json
 from semiology.timeline.events.evaluate import evaluate_counts
 from semiology.timeline.events.hysteresis import EPSILON, Hysteresis, find_events
 from semiology.timeline.events.scoring import Counts, Tolerances, figures, score_events
@@ -198,21 +197,15 @@ def read_thresholds(path: str | Path) -> dict[str, dict[str, Hysteresis]]:
     Raises:
         UserError: no such file, not a file of thresholds, invalid thresholds.
     """
+    remedy = "write it again with `semiology events tune`"
+    stored = read_json(path, what="a file of thresholds", remedy=remedy)
     try:
-        stored = json.loads(Path(path).read_text(encoding="utf-8"))["signs"]
         return {
             task: {level: Hysteresis(**values) for level, values in levels.items()}
-            for task, levels in stored.items()
+            for task, levels in stored["signs"].items()
         }
-    except FileNotFoundError as error:
-        raise UserError(
-            f"{path}: no such file of thresholds; `semiology events tune` writes it"
-        ) from error
     except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise UserError(
-            f"{path}: not a file of thresholds ({error}); write it again with `semiology events"
-            " tune`"
-        ) from error
+        raise UserError(f"{path}: not a file of thresholds ({error}); {remedy}") from error
 
 
 def write_thresholds(path: str | Path, tuned: dict[str, Any]) -> None:
@@ -221,7 +214,7 @@ def write_thresholds(path: str | Path, tuned: dict[str, Any]) -> None:
     Raises:
         UserError: as `files.atomic_path`.
     """
-    write_text(path, json.dumps(tuned, indent=1) + "\n")
+    write_json(path, tuned)
 
 
 def _cell_counts(

@@ -13,7 +13,9 @@ from typing import Any
 
 import numpy as np
 
-from semiology.files import write_text
+from semiology.errors import UserError
+from semiology.experiments.training import untrained
+from semiology.files import read_json, write_json
 from semiology.models.networks import Network
 from semiology.models.training.datamodule import ClipDataModule
 from semiology.models.training.modules import StreamModule
@@ -73,7 +75,7 @@ def train(settings: Localisation, recordings: Sequence[Recording], held_out: str
         augmentation=settings.augmentation,
         seed=settings.seed,
     )
-    module = fit(settings.windows.module(None), data, settings.windows.schedule, number)
+    module = fit(untrained(settings.windows), data, settings.windows.schedule, number)
     encoder = module.network.cpu().eval()
     network, options = timeline_network(encoder, data.shape, settings)
     rng = np.random.default_rng(number)
@@ -125,7 +127,7 @@ def run_fold(
         "answers": predictions,
         "seconds": round(time.monotonic() - began, 2),
     }
-    write_text(path, json.dumps(record))
+    write_json(path, record, indent=None)
 
 
 def rounded(rows: np.ndarray) -> list[list[float] | None]:
@@ -138,9 +140,9 @@ def read_record(path: Path, key: str) -> dict[str, Any] | None:
     trained.
     """
     try:
-        record = json.loads(path.read_text(encoding="utf-8"))
+        record = read_json(path)
         return record if record["key"] == key else None
-    except (OSError, ValueError, KeyError, TypeError):
+    except (UserError, KeyError):
         return None
 
 

@@ -34,8 +34,7 @@ class WindowsBLSTM(nn.Module):
 
     Args:
         shape: sizes that the data determine.
-        encoder: {"stream": import path, "options": {...}} of a stream that reads keypoints, as
-            `semiology.models.networks.AGCN`.
+        encoder: {"stream": ..., "options": {...}} of a network that reads keypoints, as agcn.
         width: hidden units of a direction.
         dropout: of the windows' vectors and of the hidden states.
 
@@ -158,7 +157,7 @@ def timeline_network(
         "width": settings.sequence.width,
         "dropout": settings.sequence.dropout,
     }
-    options = Network("semiology.timeline.localise.WindowsBLSTM", chosen)
+    options = Network("windows_blstm", chosen)
     network = options(shape)
     assert isinstance(network, WindowsBLSTM)
     network.encoder.load_state_dict(encoder.state_dict())

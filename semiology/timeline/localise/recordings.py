@@ -15,7 +15,7 @@ from pathlib import Path
 
 import numpy as np
 
-from semiology.data.cohort import Cohort, Label
+from semiology.data.cohort import Cohort
 from semiology.data.store import Store, clip_tracks
 from semiology.errors import UserError
 from semiology.models.training.clips import ClipData, ClipSource, prepare, too_little
@@ -208,7 +208,6 @@ def assessable(windows: Iterable[ClipData], settings: Localisation) -> np.ndarra
 
 def windows_source(recordings: Iterable[Recording], settings: Localisation) -> ClipSource:
     """The training windows, as clips: those that are assessable and not excluded."""
-    label = Label(name="sign", Role="label", Levels=dict.fromkeys(settings.levels, ""))  # type: ignore[call-arg]
     clips = []
     for recording in recordings:
         windows = windows_of(recording, settings)
@@ -216,8 +215,4 @@ def windows_source(recordings: Iterable[Recording], settings: Localisation) -> C
         clips += [
             window for window, seen in zip(windows, there) if seen and window.target != LEFT_OUT
         ]
-    source = ClipSource(settings.cohort, settings.reading, settings.store)
-    source.__dict__.update(
-        label=label, clips=clips
-    )  # fills the cached properties, so that nothing is read
-    return source
+    return ClipSource.from_clips(clips, settings.reading, settings.levels)

@@ -2,7 +2,6 @@
 metrics.json and a report.
 """
 
-import json
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -13,7 +12,7 @@ import pandas as pd
 from tqdm import tqdm
 
 from semiology.errors import UserError
-from semiology.files import atomic_path, write_text
+from semiology.files import atomic_path, write_json
 from semiology.models.training.saved import is_saved
 from semiology.parallel import work
 from semiology.timeline.events import write_events
@@ -98,7 +97,7 @@ def localise(settings: Localisation) -> LocaliseResult:
         settings.seed,
     )
     result.metrics["settings"] = asdict(settings)
-    write_text(run / "metrics.json", json.dumps(result.metrics, indent=1) + "\n")
+    write_json(run / "metrics.json", result.metrics)
     write_report(settings, recordings, models, result.metrics)
     return result
 

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 
 from semiology.errors import UserError
-from semiology.experiments.protocol import Model
+from semiology.evaluation.run.settings import Model
 from semiology.models.training.augmentation import Augmentation
 from semiology.models.training.reading import Reading
 from semiology.parallel import Workers

@@ -15,7 +15,7 @@ from semiology.models.features import (
     SIZE,
     SnippetNetwork,
     load_snippet_network,
-    prepare_picture,
+    prepare_frame,
     whole_snippet,
 )
 from semiology.models.training.reading import Reading
@@ -116,7 +116,7 @@ class SnippetBuffer:
         """Add frame `index` of the timeline; None where the video has a gap."""
         if round(self._count * self.fps / self.rate) > index:
             return
-        self._pictures.append(None if image is None else prepare_picture(image))
+        self._pictures.append(None if image is None else prepare_frame(image))
         self._count += 1
         if self._count >= self.frames and (self._count - self.frames) % self.stride == 0:
             snippet = whole_snippet(list(self._pictures))
@@ -233,7 +233,7 @@ class KeypointBuffer:
             kept[:, :, X_Y],
             self.names[part],
             self.fps,
-            confidence=np.nan_to_num(kept[:, :, CONFIDENCE]),
+            confidence=kept[:, :, CONFIDENCE],
             position_3d=kept[:, :, METRES] if part in self._in_metres else None,
             source_index=np.where(self.seen[places], np.arange(first, end), -1),
             backend=self._backend.name,

@@ -15,7 +15,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 
 from semiology.errors import UserError
-from semiology.files import atomic_path, content_hash, write_text
+from semiology.files import atomic_path, content_hash, read_json, write_json, write_text
 from semiology.timeline.events import Event, Hysteresis, write_events
 from semiology.timeline.events.plot import draw_timeline
 from semiology.timeline.events.timeline import read_timeline
@@ -70,10 +70,8 @@ class Record:
     def _stored_video(self) -> str | None:
         """Identity of the video whose timeline, complete or not, is in the folder; else None."""
         try:
-            return str(
-                json.loads((self.folder / "timeline.json").read_text(encoding="utf-8"))["video"]
-            )
-        except (OSError, ValueError, KeyError, TypeError):
+            return str(read_json(self.folder / "timeline.json")["video"])
+        except (UserError, KeyError):
             state = self._state()
             return None if state is None else state[0].get("video")
 
@@ -91,14 +89,14 @@ class Record:
         None.
         """
         try:
-            result = json.loads((self.folder / "timeline.json").read_text(encoding="utf-8"))
+            result = read_json(self.folder / "timeline.json")
             same = (
                 result["key"] == self.key
                 and result["source_bytes"] == size
                 and result["tables"] == self._tables()
             )
             return result if same else None
-        except (OSError, ValueError, KeyError, TypeError):
+        except (UserError, OSError, ValueError, KeyError, TypeError):
             return None
 
     def resume(self) -> tuple[dict[str, Any], dict[str, np.ndarray]] | None:
@@ -183,7 +181,7 @@ class Record:
             thresholds=thresholds,
         )
         content = {**result, "video": self.video, "tables": self._tables(), "key": self.key}
-        write_text(self.folder / "timeline.json", json.dumps(content, indent=1) + "\n")
+        write_json(self.folder / "timeline.json", content)
 
     def _tables(self) -> dict[str, str]:
         """Name of each table -> its SHA-256."""

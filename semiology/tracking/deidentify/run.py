@@ -4,7 +4,6 @@ what fails is listed.
 
 import csv
 import io
-import json
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
@@ -16,7 +15,7 @@ from semiology.data.cohort import Cohort
 from semiology.data.cohort.table import read_table
 from semiology.data.store import make_key
 from semiology.errors import UserError
-from semiology.files import atomic_path, content_hash, write_text
+from semiology.files import atomic_path, content_hash, read_json, write_json, write_text
 from semiology.tracking.deidentify.checked import write_checked
 from semiology.tracking.deidentify.cover import Cover, DeidentifyOptions, covers, share_covered
 from semiology.tracking.deidentify.heads import look
@@ -155,12 +154,8 @@ def deidentify_cohort(
     csv.writer(clips, delimiter="\t", lineterminator="\n").writerows(
         [columns, *([row[column] or "n/a" for column in columns] for row in rows)]
     )
-    write_text(
-        out / MARK,
-        json.dumps(
-            {"options": asdict(options or DeidentifyOptions()), "videos": summary.records}, indent=1
-        )
-        + "\n",
+    write_json(
+        out / MARK, {"options": asdict(options or DeidentifyOptions()), "videos": summary.records}
     )
     for name in ("participants.tsv", "clips.json"):
         with atomic_path(out / name) as temporary:
@@ -246,7 +241,7 @@ def deidentify_video(
             missing_ok=True
         )  # or an interruption here would leave the record of one copy beside another
         write_text(copy.with_suffix(".csv"), log(final, shares))
-        write_text(copy.with_suffix(".json"), json.dumps(record, indent=1) + "\n")
+        write_json(copy.with_suffix(".json"), record)
     return final
 
 
@@ -280,7 +275,7 @@ def _key(video: Path, options: DeidentifyOptions) -> str:
 def _record(copy: Path) -> dict:
     """What stands beside a copy; empty where nothing does, or it is not ours."""
     try:
-        record = json.loads(copy.with_suffix(".json").read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+        record = read_json(copy.with_suffix(".json"))
+    except UserError:
         return {}
-    return record if isinstance(record, dict) and {"key", "reasons"} <= record.keys() else {}
+    return record if {"key", "reasons"} <= record.keys() else {}

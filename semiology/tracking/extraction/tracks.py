@@ -129,7 +129,7 @@ def _datasets(
             _stack(landmarks, "position", (len(names), 2)),
             names,
             fps,
-            confidence=np.nan_to_num(_stack(landmarks, "confidence", (len(names),))),
+            confidence=_stack(landmarks, "confidence", (len(names),)),
             position_3d=(
                 _stack(landmarks, "position_3d", (len(names), 3))
                 if part in tracker.in_metres
@@ -223,7 +223,7 @@ class Shares:
     def add(self, tracks: xr.Dataset) -> None:
         seen = tracks["source_index"].values >= 0
         self.frames += int(seen.sum())
-        self.with_any += int((tracks["confidence"].values.max(axis=1) > 0)[seen].sum())
+        self.with_any += int((tracks["confidence"].values != 0).any(axis=1)[seen].sum())
 
     @property
     def found(self) -> float:

@@ -9,7 +9,6 @@ What differs is said in `CurveOptions`.
 
 import csv
 import io
-import json
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
@@ -17,7 +16,7 @@ from pathlib import Path
 import numpy as np
 
 from semiology.errors import UserError
-from semiology.files import atomic_path, write_text
+from semiology.files import atomic_path, write_json, write_text
 from semiology.tracking.finetune.error import CUTOFF, ErrorTable
 from semiology.tracking.finetune.finetune import finetune, measure, split_by_participant, untrained
 from semiology.tracking.finetune.training import FinetuneOptions
@@ -158,7 +157,7 @@ class Curve:
             for count, tables in self.errors.items()
         }
         content = {"options": asdict(self.options), "frames": self.frames, "errors": points}
-        write_text(folder / "curve.json", json.dumps(content, indent=1, default=str) + "\n")
+        write_json(folder / "curve.json", content, default=str)
         stream = io.StringIO()
         rows = self.rows()
         table = csv.DictWriter(stream, rows[0], lineterminator="\n")

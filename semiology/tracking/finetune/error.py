@@ -70,7 +70,8 @@ class ErrorRow:
     Attributes:
         labelled: number of labelled points.
         predicted: share of them that were predicted at all, 0 to 1.
-        kept: share of them that were predicted with a confidence above the cutoff, 0 to 1.
+        kept: share of them that were predicted with a confidence above the cutoff or without a
+            score, 0 to 1.
         mean: distance over the predicted points, px. The mean over points, whichever frame or
             participant they are of [P].
         median: of the same, px.
@@ -214,11 +215,11 @@ def error_table(
     Args:
         distances: (frame, keypoint) px, as `distance` gives it: NaN where not labelled or not
             predicted.
-        confidence: (frame, keypoint) of the prediction, 0 to 1.
+        confidence: (frame, keypoint) of the prediction, 0 to 1; NaN where it has no score.
         labelled: (frame, keypoint) which points a person labelled.
         keypoints: names, in the order of the arrays.
         participants: (frame,) who is in each frame.
-        cutoff: points with a confidence above it are kept.
+        cutoff: points with a confidence above it, or without a score, are kept.
         cm_per_px: scale, if known.
         seed: of the resampling.
         left_out: labelled frames that could not be compared; only passed on.
@@ -253,8 +254,8 @@ def error_table(
     )
     person = np.broadcast_to(person[:, None], shape)
     predicted = labelled & np.isfinite(distances)
-    kept = predicted & (
-        np.asarray(confidence, np.float32) > np.float32(cutoff)
+    kept = predicted & ~(
+        np.asarray(confidence, np.float32) <= np.float32(cutoff)
     )  # as tracks store it, so that 0.8 is not above 0.8
 
     def row(chosen: slice) -> ErrorRow:
@@ -340,7 +341,7 @@ def tracking_error(
         keypoints: those that are compared; by default all that are labelled.
         skeleton: whose joints are made from the tracks first (a neck from two shoulders); by
             default tracked points go by their own names.
-        cutoff: points with a confidence above it are kept, 0 to 1 [P: 0.8].
+        cutoff: points with a confidence above it, or without a score, are kept, 0 to 1 [P: 0.8].
         cm_per_px: scale, if known.
         seed: of the resampling behind the intervals.
 
@@ -442,12 +443,12 @@ def as_labels(tracks: xr.Dataset, video: str, participant_id: str | None = None)
     """Tracks whose points count as labelled: a person's own (SLEAP's .slp), a phantom's truth, or
     another tracker to compare with.
 
-    Points with confidence 0 are not labelled. Frames without a point, and rows without a frame, are
-    no labelled frames.
+    Points with confidence 0 are not labelled; those without a score are.
+    Frames without a point, and rows without a frame, are no labelled frames.
     """
     position = tracks["position"].transpose("time", "keypoint", "space").values.astype(float)
     marked = np.isfinite(position).all(axis=2) & (
-        tracks["confidence"].transpose("time", "keypoint").values > 0
+        tracks["confidence"].transpose("time", "keypoint").values != 0
     )
     source = tracks["source_index"].values
     rows = np.flatnonzero(marked.any(axis=1) & (source >= 0))
@@ -502,7 +503,7 @@ def distances(tracks: xr.Dataset, truth: xr.Dataset, skeleton: Skeleton) -> np.n
         part["position"].transpose("time", "keypoint", "space").values[:frames]
         for part in (found, true)
     )
-    return np.where(true["confidence"].values[:frames] > 0, distance(position, labelled), np.nan)
+    return np.where(true["confidence"].values[:frames] != 0, distance(position, labelled), np.nan)
 
 
 def unit(truth: xr.Dataset, skeleton: Skeleton) -> float:
@@ -541,7 +542,7 @@ def tracking_truth(cohort: Path, store: Path) -> dict[str, Any]:
             )
             apart = distances(Store(store).predicted(clip.clip_id, part), truth, skeleton)
             errors.append(apart / unit(truth, skeleton))
-            seen = select(truth, skeleton)["confidence"].values[: len(apart)] > 0
+            seen = select(truth, skeleton)["confidence"].values[: len(apart)] != 0
             in_view += int(seen.sum())
             tracked += int((seen & np.isfinite(apart)).sum())
         pooled = np.concatenate(errors)

@@ -17,7 +17,8 @@ from torch.utils.data import DataLoader
 from torchvision.models.detection.ssd import SSD
 
 from semiology.errors import UserError
-from semiology.models.training.trainer import quiet
+from semiology.models.device import check_precision, choose_precision
+from semiology.models.training.trainer import LIGHTNING_PRECISIONS, quiet
 from semiology.tracking.finetune.pictures import (
     Augmentation,
     JointPictures,
@@ -49,7 +50,7 @@ class FinetuneOptions:
         held_out: share of the participants whose frames are never trained on, and on which the
             error is measured; 0 trains on everybody.
         augmentation: what happens to the pictures.
-        precision: of Lightning's Trainer.
+        precision: fp32, bf16, or auto: bf16 where the device has it.
         workers: processes that prepare pictures.
         seed: of the held-out participants, the weights and the pictures.
 
@@ -67,7 +68,7 @@ class FinetuneOptions:
     learning_rate: float = 1e-3
     held_out: float = 0.2
     augmentation: Augmentation = field(default_factory=Augmentation)
-    precision: Literal["32-true", "bf16-mixed", "16-mixed"] = "32-true"
+    precision: str = "fp32"
     workers: int = 0
     seed: int = 0
 
@@ -82,6 +83,7 @@ class FinetuneOptions:
         }
         if broken := [bound for bound, holds in bounds.items() if not holds]:
             raise UserError(f"finetune: {'; '.join(broken)}")
+        check_precision(self.precision, "finetune.precision")
 
 
 class JointTraining(lightning.LightningModule):
@@ -161,7 +163,7 @@ def train(
     trainer = lightning.Trainer(
         max_steps=steps,
         callbacks=[saved, *([TQDMProgressBar(refresh_rate=10)] if progress else [])],
-        precision=options.precision,
+        precision=LIGHTNING_PRECISIONS[choose_precision(options.precision)],
         devices=1,
         logger=False,
         enable_progress_bar=progress,

@@ -5,7 +5,6 @@ visibility, ...) and `bbox` (x, y, width, height), categories that name the keyp
 carry keys of ours: `video`, `frame_index`, `participant_id`, `frame_id`.
 """
 
-import json
 import os
 from pathlib import Path
 from typing import Any
@@ -13,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from semiology.errors import UserError
-from semiology.files import write_text
+from semiology.files import write_json
 from semiology.tracking.labels.labels import (
     HIDDEN,
     UNLABELLED,
@@ -143,13 +142,7 @@ def write_coco(labels: Labels, path: str | Path) -> Path:
         ]
     for number, entry in enumerate(annotations, start=1):
         entry["id"] = number
-    write_text(
-        path,
-        json.dumps(
-            {"images": images, "annotations": annotations, "categories": categories}, indent=1
-        )
-        + "\n",
-    )
+    write_json(path, {"images": images, "annotations": annotations, "categories": categories})
     return path
 
 

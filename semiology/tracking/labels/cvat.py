@@ -4,12 +4,11 @@ Source of the layout: CVAT's documentation (xml_format) and [C] its exporter: po
 `occluded` for hidden points, `outside` for points of a skeleton that are not there.
 """
 
-import json
 import xml.etree.ElementTree as ET
 from pathlib import Path
 
 from semiology.errors import UserError
-from semiology.files import write_text
+from semiology.files import write_json, write_text
 from semiology.tracking.labels.labels import (
     HIDDEN,
     UNLABELLED,
@@ -128,12 +127,9 @@ def write_cvat(labels: Labels, folder: str | Path) -> Path:
                 {"label": name, "source": "auto", "occluded": "0", **sides, "z_order": "0"},
             )
     ET.indent(root)
-    write_text(
+    write_json(
         folder / "labels.json",
-        json.dumps(
-            [{"name": name, "type": kind, "attributes": []} for name, kind in kinds.items()],
-            indent=1,
-        ),
+        [{"name": name, "type": kind, "attributes": []} for name, kind in kinds.items()],
     )
     write_text(
         folder / "annotations.xml",

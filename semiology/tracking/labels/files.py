@@ -5,7 +5,6 @@ Labelled frames to the programs in which people label: one folder for each, with
 """
 
 import csv
-import json
 import logging
 from collections.abc import Sequence
 from dataclasses import replace
@@ -15,6 +14,7 @@ import numpy as np
 from PIL import Image
 
 from semiology.errors import UserError
+from semiology.files import read_json
 from semiology.tracking.labels.coco import from_coco, write_coco
 from semiology.tracking.labels.cvat import from_cvat, write_cvat
 from semiology.tracking.labels.deeplabcut import read_project, read_table_of_labels, write_project
@@ -132,12 +132,8 @@ def _read(path: Path) -> Labels:
     if suffix in (".csv", ".h5"):
         return read_table_of_labels(path)
     if suffix == ".json":
-        try:
-            content = json.loads(path.read_text(encoding="utf-8"))
-        except ValueError as error:
-            raise UserError(
-                f"{path}: not a readable JSON file ({error}); export it again"
-            ) from error
+        what = "a readable JSON file"
+        content = read_json(path, object, what=what, remedy="export it again")
         try:
             if isinstance(content, dict):
                 return from_coco(path, content)

@@ -6,14 +6,13 @@ tags/keypointlabels, guide/storage). It has no mark for a hidden point; the labe
 is written beside the tasks adds a choice "hidden" to each point (ours).
 """
 
-import json
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, quote, unquote, urlsplit
 from xml.sax.saxutils import quoteattr
 
 from semiology.errors import UserError
-from semiology.files import write_text
+from semiology.files import write_json, write_text
 from semiology.tracking.labels.labels import (
     HIDDEN,
     UNLABELLED,
@@ -104,7 +103,7 @@ def write_label_studio(labels: Labels, folder: str | Path) -> Path:
             }
         )
     write_text(folder / "labeling_config.xml", _interface(labels.keypoints))
-    write_text(folder / "tasks.json", json.dumps(tasks, indent=1) + "\n")
+    write_json(folder / "tasks.json", tasks)
     return folder
 
 

@@ -152,8 +152,21 @@ def different_frames(thumbnails: np.ndarray, count: int, seed: int = 0) -> np.nd
 def unsure_rows(tracks: xr.Dataset, count: int) -> np.ndarray:
     """At most `count` rows in which the tracker is least sure: lowest mean confidence over the
     keypoints, missing counting as 0.
+
+    Points without a score are left out of the mean, and rows of nothing else are not chosen.
+
+    Raises:
+        UserError: no point of the tracks has a score.
     """
-    doubt = 1 - tracks["confidence"].transpose("time", "keypoint").values.mean(axis=1)
+    confidence = tracks["confidence"].transpose("time", "keypoint").values
+    scored = np.isfinite(confidence)
+    if not scored.any():
+        raise UserError(
+            "these tracks have no confidence, so that no frame is less sure than another; choose by"
+            " jumps or kmeans"
+        )
+    with np.errstate(invalid="ignore"):  # 0 / 0 where a row has no score
+        doubt = 1 - np.where(scored, confidence, 0).sum(axis=1) / scored.sum(axis=1)
     return _highest(doubt, tracks, count)
 
 
@@ -205,8 +218,8 @@ def label_frames(
     tracks, so that a person only corrects.
 
     The picture of source frame 37 is `folder/name/img00037.png`. From tracks, what is finite and
-    inside the picture is labelled: visible where its confidence is above 0, else hidden. Two rows
-    of one source frame (a video slower than `fps`) give one picture.
+    inside the picture is labelled: visible unless its confidence is 0, which is hidden. Two rows of
+    one source frame (a video slower than `fps`) give one picture.
 
     Args:
         name: what the video is called in the labels: its clip_id, so that no file name gets about.
@@ -287,5 +300,5 @@ def _filled(
     at = tracks.isel(time=row).sel(keypoint=keypoints)
     position = at["position"].transpose("keypoint", "space").values.astype(float)
     inside = ((position >= 0) & (position <= [frame.width, frame.height])).all(axis=1)
-    seen = np.where(at["confidence"].values > 0, VISIBLE, HIDDEN)
+    seen = np.where(at["confidence"].values != 0, VISIBLE, HIDDEN)
     return np.where(inside[:, None], position, np.nan), np.where(inside, seen, UNLABELLED)

@@ -1,6 +1,5 @@
 """A trained lifter, its card, and lifting tracks with it."""
 
-import json
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -14,7 +13,7 @@ from safetensors.torch import save
 from semiology.data.preprocessing import coordinates, select
 from semiology.data.tracks import with_step
 from semiology.errors import UserError
-from semiology.files import atomic_path, content_hash, write_text
+from semiology.files import atomic_path, content_hash, read_json, write_json
 from semiology.tracking.lift.body import BONES, ROOT, SKELETON, median_lengths, one_body
 from semiology.tracking.lift.network import LifterNetwork, normalise
 from semiology.tracking.lift.simulation import FPS, at_times
@@ -76,7 +75,7 @@ class Lifter:
         with atomic_path(path) as temporary:
             temporary.write_bytes(save(state))
         card = {**self.card, "sha256": content_hash(path)}
-        write_text(path.with_suffix(".json"), json.dumps(card, indent=1) + "\n")
+        write_json(path.with_suffix(".json"), card)
         return path
 
 
@@ -91,13 +90,12 @@ def load_lifter(path: str | Path = SHIPPED) -> Lifter:
     beside = path.with_suffix(".json")
     if not beside.is_file():
         raise UserError(f"{beside}: no card beside the weights; `semiology lift train` writes both")
+    what, remedy = "the card of a lifter", "`semiology lift train` writes one"
+    card = read_json(beside, what=what, remedy=remedy)
     try:
-        card = json.loads(beside.read_text(encoding="utf-8"))
         joints, sizes, sha256 = card["joints"], card["network"], card["sha256"]
     except (ValueError, KeyError, TypeError) as error:
-        raise UserError(
-            f"{beside}: not the card of a lifter ({error}); `semiology lift train` writes one"
-        ) from error
+        raise UserError(f"{beside}: not {what} ({error}); {remedy}") from error
     if joints != SKELETON.names:
         raise UserError(
             f"{beside}: a lifter for the joints {joints}, not for those of {SKELETON.name}; train"

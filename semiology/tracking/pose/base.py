@@ -10,6 +10,7 @@ from typing import Protocol
 import numpy as np
 
 from semiology.errors import UserError
+from semiology.models.device import check_device, check_precision
 from semiology.tracking.patient import Sight
 
 PARTS = ("body", "face")
@@ -41,7 +42,7 @@ class KeypointRCNNOptions:
         region_every: the patient's box is looked for in every n-th frame and carried in between.
             [our choice]
         batch: frames at a time.
-        precision: "fp32" or "bf16", of the joint network.
+        precision: "fp32", "bf16" or "auto", of the joint network.
         device: "auto" takes a GPU where there is one.
         face: whether the face's landmarks are wanted too (by MediaPipe's face mesh).
     """
@@ -59,8 +60,8 @@ class KeypointRCNNOptions:
                 f"keypoint-rcnn: region_every={self.region_every}, batch={self.batch}; give 1 or"
                 " more of each"
             )
-        if self.precision not in ("fp32", "bf16"):
-            raise UserError(f"keypoint-rcnn: precision {self.precision!r}; give fp32 or bf16")
+        check_precision(self.precision, "keypoint_rcnn.precision")
+        check_device(self.device, "keypoint_rcnn.device")
 
 
 class PoseBackend(Protocol):

@@ -2,7 +2,6 @@
 `joints.safetensors`, and what is needed to use them.
 """
 
-import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -15,7 +14,7 @@ from torchvision.models.detection.ssd import SSD
 
 from semiology.data.keypoint_names import COCO_17
 from semiology.errors import UserError
-from semiology.files import atomic_path, content_hash, write_text
+from semiology.files import atomic_path, content_hash, read_json, write_json
 from semiology.tracking.pose.joints import JointNetwork, apply, as_tensor, cut, locate, square
 from semiology.tracking.pose.regions import REGIONS, coco_network, find_regions, region_network
 from semiology.weights import load, load_state
@@ -120,7 +119,7 @@ class Detectors:
                     temporary.write_bytes(content)
                 hashes[name] = content_hash(folder / f"{name}.safetensors")
         description = {"setup": asdict(self.setup), "sha256": hashes, "about": self.about}
-        write_text(folder / "detectors.json", json.dumps(description, indent=1) + "\n")
+        write_json(folder / "detectors.json", description)
         return folder
 
 
@@ -170,11 +169,10 @@ def describe(weights: str | Path) -> dict[str, Any]:
             f"{weights}: no detectors (detectors.json) there; `semiology tracking finetune` makes"
             " them, or give coco"
         )
+    what, remedy = "a description of detectors", "run `semiology tracking finetune` again"
+    description = read_json(path, what=what, remedy=remedy)
     try:
-        description = json.loads(path.read_text(encoding="utf-8"))
         Setup(**description["setup"]), description["sha256"], description["about"]
     except (ValueError, KeyError, TypeError) as error:
-        raise UserError(
-            f"{path}: not a description of detectors; run `semiology tracking finetune` again"
-        ) from error
+        raise UserError(f"{path}: not {what}; {remedy}") from error
     return description

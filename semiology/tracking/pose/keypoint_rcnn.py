@@ -12,10 +12,10 @@ from itertools import islice
 from pathlib import Path
 
 import numpy as np
-import torch
 
 from semiology.data.keypoint_names import COCO_17, MESH
 from semiology.errors import UserError
+from semiology.models.device import choose_device, choose_precision
 from semiology.tracking.boxes import centre, overlap
 from semiology.tracking.patient import Sight
 from semiology.tracking.pose import face_mesh
@@ -69,18 +69,7 @@ class KeypointRCNNPose:
         else:
             for name, sha256 in self._about["sha256"].items():
                 check_hash(Path(str(self.options.weights)) / f"{name}.safetensors", sha256)
-        try:
-            device = torch.device("cpu" if self.options.device == "auto" else self.options.device)
-        except RuntimeError as error:
-            raise UserError(
-                f"keypoint-rcnn: no device is called {self.options.device!r}; give cpu, cuda or"
-                " auto"
-            ) from error
-        if device.type == "cuda" and not torch.cuda.is_available():
-            raise UserError(
-                "keypoint-rcnn: there is no GPU that torch can use here; give"
-                " --keypoint_rcnn.device cpu"
-            )
+        choose_device(self.options.device)
 
     def parameters(self) -> dict[str, object]:
         if self._about is None:
@@ -91,7 +80,7 @@ class KeypointRCNNPose:
         mesh = {name: model_hash(name) for name in face_mesh.MODELS} if self.options.face else {}
         how = {
             "region_every": self.options.region_every,
-            "precision": self.options.precision,
+            "precision": self._precision,
             "carried": CARRIED,
         }
         return {
@@ -105,10 +94,12 @@ class KeypointRCNNPose:
 
     @cached_property
     def _detectors(self) -> Detectors:
-        device = self.options.device
-        if device == "auto":
-            device = "cuda" if torch.cuda.is_available() else "cpu"
+        device = choose_device(self.options.device)
         return load_detectors(self.options.weights or "").to(device)
+
+    @cached_property
+    def _precision(self) -> str:
+        return choose_precision(self.options.precision, self.options.device)
 
     def track(
         self, frames: Iterable[tuple[np.ndarray | None, Sight]]
@@ -144,9 +135,7 @@ class KeypointRCNNPose:
                 [seen[number][0] for number in with_box],
                 [box for box in boxes if box is not None],
             )
-            position, confidence = self._detectors.find_joints(
-                images, places, self.options.precision
-            )
+            position, confidence = self._detectors.find_joints(images, places, self._precision)
             bodies = {
                 number: Landmarks(*marks) for number, *marks in zip(with_box, position, confidence)
             }

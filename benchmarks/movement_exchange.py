@@ -1,0 +1,188 @@
+"""What we export is loaded and validated by movement 0.17.0, and what movement saves comes back
+equal.
+
+    python benchmarks/movement_exchange.py [--python 3.13]
+
+movement 0.17.0 needs Python 3.12 or later and numpy 2, so it gets an environment of its own, made
+once by uv in the user's cache (about 1 GB). Exported are real keypoints of the test data and tracks
+made by hand with what is rare: missing points and frames, points without a score, an odd frame
+rate, names beyond ASCII. Equal are positions and confidences (as float32, NaN where NaN was),
+times, names and frame rate.
+"""
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+import numpy as np
+import xarray as xr
+from record import record
+
+from semiology import UserError, make_tracks
+from semiology.data import formats
+
+TESTDATA = Path(
+    os.environ.get("SEMIOLOGY_TESTDATA", Path(__file__).resolve().parents[2] / "shared" / "data")
+)
+MOVEMENT = "0.17.0"
+CACHE = (
+    Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache"))
+    / "semiology"
+    / f"movement-{MOVEMENT}"
+)
+FPS = 29.97
+REAL = {  # file -> individual
+    "keypoints/sleap/tracks/clip.predictions.slp": "male",
+    "keypoints/sleap/tracks/clip.slp": "female",
+    "keypoints/sleap/madlc_testdata.csv": "Animal2",
+    "keypoints/sleap/dlc_testdata.csv": None,
+    "keypoints/dlc/reaching/labeled-data/reachingvideo1/CollectedData_Mackenzie.csv": None,
+    "keypoints/news/001.csv": None,
+    "faces/OpenFace_Test.csv": None,
+}
+
+
+def main() -> int:
+    asked = argparse.ArgumentParser()
+    asked.add_argument(
+        "--python",
+        default="3.13",
+        help="interpreter of movement's environment, as uv takes it: a version or a path",
+    )
+    interpreter = asked.parse_args().python
+    if not (TESTDATA / "keypoints").is_dir():
+        print(
+            f"movement-exchange: no test data at {TESTDATA}; set SEMIOLOGY_TESTDATA",
+            file=sys.stderr,
+        )
+        return 2
+    python = environment(interpreter)
+    made = {"by_hand": by_hand()}
+    for number, (file, individual) in enumerate(REAL.items()):
+        made[f"{number}_{Path(file).stem}"] = formats.read(
+            TESTDATA / file, fps=FPS, individual=individual
+        ).isel(time=slice(0, 500))
+    short: dict[str, list[str]] = {}
+    with tempfile.TemporaryDirectory() as folder:
+        ours, theirs = Path(folder, "ours"), Path(folder, "theirs")
+        ours.mkdir()
+        theirs.mkdir()
+        exported = {}
+        for name, tracks in made.items():
+            for format, suffix in (
+                ("movement", ".nc"),
+                ("sleap", ".slp"),
+                ("deeplabcut", ".csv"),
+                ("deeplabcut", ".h5"),
+            ):
+                file = ours / f"{name}.{format}{suffix}"
+                formats.write(tracks, file, format)
+                exported[file.name] = tracks
+        run = [python, Path(__file__).with_name("in_movement.py"), ours, theirs, str(FPS)]
+        answer = subprocess.run(run, capture_output=True, text=True, check=False)
+        if answer.returncode:
+            print(answer.stderr, file=sys.stderr)
+            return 2
+        report = json.loads(answer.stdout.splitlines()[-1])
+        for name, tracks in exported.items():
+            faults = [f"movement: {fault}" for fault in report["faults"][name]]
+            backs = [f"{name}.nc"] + (
+                [f"{name}.csv", f"{name}.individual.nc"] if name.endswith(".nc") else []
+            )
+            short[name] = faults + [
+                fault for back in backs for fault in differences(tracks, theirs / back)
+            ]
+    for name, faults in short.items():
+        print(f"{name:<45}{'; '.join(faults) or 'validated, and equal when it comes back'}")
+    failed = sum(bool(faults) for faults in short.values())
+    figures = {
+        **report,
+        "short": {name: faults for name, faults in short.items() if faults},
+        "files": len(short),
+    }
+    headline = (
+        f"{len(short)} files of {len(made)} tracks through movement {report['movement']}, {failed}"
+        " short of it"
+    )
+    return record(
+        "movement-exchange",
+        figures,
+        "all validated, all equal when they come back",
+        not failed,
+        headline=headline,
+    )
+
+
+def environment(interpreter: str) -> Path:
+    """The Python that has movement; it is made where it is not there."""
+    python = CACHE / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
+    uv = Path(sys.executable).with_name("uv")
+    has = [
+        python,
+        "-c",
+        f"from importlib.metadata import version; assert version('movement') == '{MOVEMENT}'",
+    ]
+    if not python.exists() or subprocess.run(has, capture_output=True, check=False).returncode:
+        subprocess.run(
+            [uv, "venv", "--no-project", "--clear", "--python", interpreter, CACHE], check=True
+        )
+        subprocess.run(
+            [uv, "pip", "install", "--python", python, f"movement=={MOVEMENT}"], check=True
+        )
+    return python
+
+
+def by_hand() -> xr.Dataset:
+    draw = np.random.default_rng(0)
+    position = draw.uniform(0, 1000, (200, 4, 2))
+    position[10:20, 1] = np.nan  # a point that was lost
+    position[50:60] = np.nan  # frames in which nobody was found
+    position[-5:] = np.nan  # the last ones too
+    confidence = draw.uniform(0, 1, (200, 4))
+    confidence[:, 2] = np.nan  # a keypoint without scores
+    confidence[100:120] = np.nan  # frames without scores
+    return make_tracks(
+        position, ["nose", "left_wrist", "Händchen", "right wrist"], FPS, confidence=confidence
+    )
+
+
+def differences(tracks: xr.Dataset, back: Path) -> list[str]:
+    try:
+        again = formats.read(back, fps=FPS if back.suffix == ".csv" else None)
+    except UserError as error:
+        return [str(error)]
+    confidence = tracks["confidence"].values
+    if back.name.endswith(".individual.nc"):
+        found = np.isfinite(tracks["position"].transpose("time", "keypoint", "space").values).all(
+            axis=2
+        )
+        confidence = np.where(found, np.linspace(0, 1, len(confidence))[:, None], 0).astype(
+            np.float32
+        )
+    names = [str(name) for name in tracks["keypoint"].values]
+    if [str(name) for name in again["keypoint"].values] != names or again.sizes[
+        "time"
+    ] != tracks.sizes["time"]:
+        return [f"{back.name}: other names or another length"]
+    pairs = {
+        "position": (
+            tracks["position"].transpose("time", "space", "keypoint").values,
+            again["position"].values,
+        ),
+        "confidence": (confidence, again["confidence"].values),
+        "time": (tracks["time"].values, again["time"].values),
+        "fps": (tracks.attrs["fps"], again.attrs["fps"]),
+    }
+    return [
+        f"{back.name}: {what} differs"
+        for what, (one, other) in pairs.items()
+        if not np.array_equal(one, other, equal_nan=True)
+    ]
+
+
+if __name__ == "__main__":
+    sys.exit(main())

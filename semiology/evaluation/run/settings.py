@@ -1,0 +1,339 @@
+"""The settings of a run: tasks, models, training, which clips are held out. The content of a config
+file, defined here alone and without torch: training and reports read the same classes.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
+from typing import Literal
+
+from semiology.errors import UserError
+from semiology.evaluation.run.predictions import TEST
+from semiology.evaluation.statistics.calibration import Calibration
+from semiology.files import slug
+from semiology.models.networks.base import Network
+from semiology.models.training.augmentation import Augmentation
+from semiology.models.training.reading import Reading, Schedule
+from semiology.parallel import Workers
+
+PREFERRED = (
+    "agcn_kd",
+    "agcn",
+)  # models that are taken first where none is named [P: AGCNs at test]
+
+
+@dataclass(frozen=True)
+class Split:
+    """How clips are split into folds; each question has its own way.
+
+    Attributes:
+        by: "participant" leaves one participant out at a time [P: Hou et al. 2022]: what will
+            happen with a new patient? "grouped" splits whole participants into `folds` folds,
+            classes spread evenly: the same question, cheaper. "centre" leaves one value of `column`
+            out at a time: what will happen in another hospital? "recording" splits whole
+            recordings, not participants [P: AVSS 2021; GESTURES], so that a participant may be on
+            both sides: what will happen with another seizure of a known patient? Its scores do not
+            hold for new patients, and the audit reports this.
+        folds: number of folds of "grouped" and "recording"; each seed splits again.
+        column: of clips.tsv or participants.tsv, for "centre".
+        test: participants of an unseen test set, kept out of every fold and scored once, by models
+            trained on all others [P: the myasthenia study's 50 + 50 and 20 + 19]. Those of them who
+            are not scored for a task, or in whom nothing was found, are passed over there, if
+            others are left.
+    """
+
+    by: Literal["participant", "grouped", "centre", "recording"] = "participant"
+    folds: int = 10
+    column: str = "centre"
+    test: list[str] | None = None
+
+
+@dataclass(frozen=True)
+class Distillation:
+    """How a student learns from its teacher; see DistillationModule. Defaults: [R]."""
+
+    temperature: float = 1.0
+    label_weight: float = 1.0
+    teacher_weight: float = 0.5
+    feature_weight: float = 0.0
+
+
+@dataclass(frozen=True)
+class Model:
+    """One column of the table.
+
+    Attributes:
+        network: the stream.
+        teacher: name of another model of this run, trained in the same fold on the same
+            participants; None trains on labels alone.
+        distillation: used with a teacher.
+        channels: instead of the task's, for models that each read joints, bones or motion and are
+            fused afterwards.
+        segments: instead of the task's, for a table of aggregators by number of segments; so is
+            `gamma`.
+        learning_rate: see StreamModule; so are the next three.
+        schedule: epochs and early stopping.
+    """
+
+    network: Network
+    teacher: str | None = None
+    distillation: Distillation = field(default_factory=Distillation)
+    channels: tuple[Literal["joint", "bone", "motion", "deviation"], ...] | None = None
+    segments: int | None = None
+    gamma: float | None = None
+    learning_rate: float = 1e-3
+    weight_decay: float = 1e-2
+    balance: bool = True
+    label_smoothing: float = 0.0
+    schedule: Schedule = field(default_factory=Schedule)
+
+    def read(self, reading: Reading) -> Reading:
+        own = {"channels": self.channels or None, "segments": self.segments, "gamma": self.gamma}
+        return replace(reading, **{name: value for name, value in own.items() if value is not None})  # type: ignore[arg-type]
+
+
+@dataclass(frozen=True)
+class Task:
+    """One row of the table.
+
+    Attributes:
+        reading: what is read.
+        models: that are trained for it; all of the run, if none are named.
+        split: instead of the run's: two tasks that differ in nothing else show the effect of the
+            split.
+    """
+
+    reading: Reading
+    models: tuple[str, ...] = ()
+    split: Split | None = None
+
+
+@dataclass(frozen=True)
+class Fusion:
+    """Late fusion: the mean of several models' probabilities, clip by clip [R: the pose and face
+    streams' softmax outputs are averaged].
+
+    Attributes:
+        task: row under which the result stands; a task of its own ("emotion (pose + face)") or an
+            existing one.
+        model: column.
+        members: "task/model" of each part; all of the same label.
+    """
+
+    task: str
+    model: str
+    members: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Protocol(Workers):
+    """A run: every model of every task, trained and scored in cross-validation;
+    leave-one-subject-out by default.
+
+    Attributes:
+        cohort: folder of the cohort.
+        out: folder of the run.
+        tasks: name -> task, for example "dystonia (pose)".
+        models: name -> model; "agcn", "tcn" and "agcn_kd" are the columns of Hou et al. 2022, Table
+            1 [P].
+        store: folder that `semiology extract` filled; not needed for cohorts of tracks.
+        fusions: late fusions of what was trained.
+        split: which clips are held out together; see Split. A task may have its own.
+        seeds: every fold is trained once for each.
+        validation: proportion of training participants for early stopping.
+        batch_size: windows a step.
+        repeats: windows a clip and epoch.
+        augmentation: of training windows.
+        calibration: of probabilities, and of when a model abstains; fitted on inner folds of
+            training participants.
+        selections: name of a column -> models of this config, of which each fold takes the one with
+            the lowest log loss on inner folds of its training participants (nested selection: no
+            choice sees the held-out participant).
+        baseline: put a ridge classifier on summed-up joints beside the models, with a permutation
+            null of its own (a "linear" column); for one participant a fold, of the body or the
+            face.
+        keep: keep the models of every fold (true labels only), for `semiology probe` and `semiology
+            explain`.
+        permutations: times that the whole run is repeated with permuted labels, for the null
+            distribution (first seed only).
+        final: train every model once more on all participants, for `semiology predict`.
+        jobs: folds at a time; -1 uses every core. See Workers.
+    """
+
+    cohort: str
+    out: str
+    tasks: dict[str, Task]
+    models: dict[str, Model]
+    store: str | None = None
+    fusions: list[Fusion] = field(default_factory=list)
+    split: Split = field(default_factory=Split)
+    seeds: tuple[int, ...] = (0,)
+    validation: float = 0.2
+    batch_size: int = 8
+    repeats: int = 1
+    augmentation: Augmentation = field(default_factory=Augmentation)
+    calibration: Calibration = field(default_factory=Calibration)
+    selections: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    baseline: bool = False
+    keep: bool = False
+    permutations: int = 0
+    final: bool = True
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self._check_numbers()
+        if not self.tasks or not self.models:
+            raise UserError("tasks and models: name one or more of each")
+        slugs = {slug(name): name for name in self.tasks}
+        if twin := next((name for name in self.tasks if slugs[slug(name)] != name), None):
+            raise UserError(
+                f"tasks {twin!r} and {slugs[slug(twin)]!r} would share the folder {slug(twin)};"
+                " call one otherwise"
+            )
+        for name, task in self.tasks.items():
+            if unknown := set(task.models) - set(self.models):
+                raise UserError(
+                    f"task {name!r}: no model {sorted(unknown)} in this config; there are"
+                    f" {sorted(self.models)}"
+                )
+        for name, model in self.models.items():
+            if model.teacher is not None and (
+                model.teacher not in self.models or self.models[model.teacher].teacher is not None
+            ):
+                raise UserError(
+                    f"model {name!r}: its teacher {model.teacher!r} must be another model of this"
+                    " config, without a teacher itself"
+                )
+        for name, among in {**self.selections, "calibration": self.calibration.models}.items():
+            if unknown := set(among) - set(self.models):
+                raise UserError(
+                    f"{name!r}: no model {', '.join(sorted(unknown))} in this config; there are"
+                    f" {', '.join(self.models)}"
+                )
+        for name, among in self.selections.items():
+            if name in self.models or len(among) < 2:
+                raise UserError(
+                    f"selection {name!r}: needs a name that no model has, and two models or more to"
+                    " choose from"
+                )
+            if not any(name in self.selections_of(task) for task in self.tasks):
+                raise UserError(f"selection {name!r}: no task has all of {', '.join(among)}")
+        self._check_baseline()
+        if self.inner_folds_wanted and self.calibration.folds < 2:
+            raise UserError(
+                f"calibration.folds: {self.calibration.folds}; inner folds are two or more"
+            )
+        if self.calibration.coverage is not None and not 0 < self.calibration.coverage < 1:
+            raise UserError(
+                f"calibration.coverage: {self.calibration.coverage:g}; a share between 0 and 1, 0.9"
+                " for example"
+            )
+        for fusion in self.fusions:
+            self._check_fusion(fusion)
+
+    def _check_numbers(self) -> None:
+        if not self.seeds or len(set(self.seeds)) < len(self.seeds):
+            raise UserError(f"seeds: {list(self.seeds)}; name one or more, each once")
+        for name, least in (("batch_size", 1), ("repeats", 1), ("permutations", 0)):
+            if getattr(self, name) < least:
+                raise UserError(f"{name}: {getattr(self, name)}; {least} or more")
+        if not 0 <= self.validation < 1:
+            raise UserError(
+                f"validation: {self.validation:g}; a share of the training participants, 0 for"
+                " none, below 1"
+            )
+
+    def _check_baseline(self) -> None:
+        if self.baseline and (
+            any(self.split_of(task).by != "participant" for task in self.tasks)
+            or "linear" in {*self.models, *self.selections}
+        ):
+            raise UserError(
+                'baseline: needs split.by "participant", and no other model called "linear"'
+            )
+        if self.baseline and (
+            frames := [name for name, task in self.tasks.items() if task.reading.part == "frame"]
+        ):
+            raise UserError(
+                f"baseline: it sums joints up, and task {frames[0]!r} reads none; set baseline to"
+                " false"
+            )
+
+    def _check_fusion(self, fusion: Fusion) -> None:
+        parts, splits = set(), []
+        for member in fusion.members:
+            task_name, _, model_name = member.rpartition("/")
+            if task_name not in self.tasks or model_name not in self.models_of(task_name):
+                raise UserError(
+                    f"fusion {fusion.task!r}: no {member!r} (task/model) in this config"
+                )
+            parts.add(self.tasks[task_name].reading.part)
+            splits.append(self.split_of(task_name))
+        if len(fusion.members) < 2:
+            raise UserError(f"fusion {fusion.task!r}: name two members or more")
+        if any(split != splits[0] for split in splits):
+            raise UserError(
+                f"fusion {fusion.task!r}: its members hold out different clips; fuse tasks of one"
+                " split"
+            )
+        if fusion.task in self.tasks:
+            if fusion.model in {*self.models_of(fusion.task), *self.selections_of(fusion.task)}:
+                raise UserError(
+                    f"fusion {fusion.task!r}: its model {fusion.model!r} is there already; call it"
+                    " otherwise"
+                )
+            if parts != {self.tasks[fusion.task].reading.part}:
+                raise UserError(
+                    f"fusion {fusion.task!r}: members that read another part of the body need a"
+                    " task of their own"
+                )
+
+    @property
+    def inner_folds_wanted(self) -> bool:
+        return self.calibration.wanted or bool(self.selections)
+
+    def split_of(self, task: str) -> Split:
+        """Which clips are held out together in a task."""
+        return self.tasks[task].split or self.split
+
+    def has_baseline(self, fold: str) -> bool:
+        """Whether the linear model is scored in the fold of this name: not in the unseen test
+        set.
+        """
+        return self.baseline and fold != TEST
+
+    def models_of(self, task: str, only: Iterable[str] | None = None) -> dict[str, Model]:
+        """The task's models, or some of them, teachers before their students; a teacher is trained
+        even where the task does not name it.
+        """
+        named = tuple(only) if only is not None else self.tasks[task].models or tuple(self.models)
+        needed = [
+            name
+            for name in self.models
+            if name in named or name in {self.models[other].teacher for other in named}
+        ]
+        return {
+            name: self.models[name]
+            for name in sorted(needed, key=lambda name: self.models[name].teacher is not None)
+        }
+
+    def selections_of(self, task: str) -> dict[str, tuple[str, ...]]:
+        """The selections between models that the task has."""
+        return {
+            name: among
+            for name, among in self.selections.items()
+            if set(among) <= set(self.models_of(task))
+        }
+
+    def calibrated_models(self, task: str) -> list[str]:
+        """The task's models whose probabilities are calibrated."""
+        names = self.calibration.models or tuple(self.models)
+        return [name for name in self.models_of(task) if self.calibration.wanted and name in names]
+
+    def inner_models(self, task: str) -> list[str]:
+        """The task's models that have to be scored on inner folds."""
+        chosen_from = {name for among in self.selections_of(task).values() for name in among}
+        return [
+            name
+            for name in self.models_of(task)
+            if name in chosen_from or name in self.calibrated_models(task)
+        ]

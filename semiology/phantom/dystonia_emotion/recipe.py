@@ -1,0 +1,199 @@
+"""The recipe of a phantom cohort with dystonia and emotional signs: which clips there are, what is
+drawn for each, and its contents.
+"""
+
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from semiology.errors import UserError
+from semiology.phantom.cohort import Clip, Contents, Recipe, Video, make_cohort, numbered
+from semiology.phantom.drawing.clip import (
+    Performance,
+    Plan,
+    draw_plan,
+    draw_subject,
+    film,
+    perform,
+)
+from semiology.phantom.drawing.filming import CONTAINERS, FPS, RESOLUTIONS, recorded_by
+from semiology.phantom.dystonia_emotion.tables import DYSTONIA_EMOTION_JSON, DYSTONIA_EMOTION_README
+from semiology.phantom.shared.design import (
+    DYSTONIA,
+    EMOTION,
+    Signs,
+    block_randomised,
+    check_prevalence,
+    generator,
+    labels,
+    random_signs,
+)
+from semiology.phantom.shared.truth import body_truth, clip_facts, face_truth
+
+LABELS = ("dystonia", "dystonia_side", "emotion", "expression")
+
+
+@dataclass(frozen=True)
+class DystoniaEmotionRecipe(Recipe):
+    """Clips with and without dystonia and emotional signs; see `make_phantom`.
+
+    Args:
+        clips_per_subject: seizures of each participant.
+        seconds: shortest and longest main phase, s. [P] 30 to 90 s
+        seed: of everything random.
+        dystonia: proportion of participants with dystonia. [P] 9 of 19
+        emotion: proportion with emotional signs. [P] 9 of 19
+        difficulty: in [0, 1]; how much passing postures and grimaces resemble the held ones, see
+            `semiology.phantom.drawing.episodes`.
+        appearance: in [0, 1]; the proportion of a sign that appears in skin, eyes and hands only,
+            where no joint and no landmark moves.
+        null: labels are drawn without regard to what is rendered.
+    """
+
+    clips_per_subject: int = 2
+    seconds: tuple[float, float] = (30.0, 90.0)
+    seed: int = 0
+    dystonia: float = DYSTONIA
+    emotion: float = EMOTION
+    difficulty: float = 0.5
+    appearance: float = 0.25
+    null: bool = False
+
+    kind = ""
+    version = 2
+    readme = DYSTONIA_EMOTION_README
+    floats = ("seconds",)
+
+    def check(self) -> None:
+        """Raise UserError where a field makes no sense."""
+        check_prevalence(self.dystonia, self.emotion)
+        for name in ("difficulty", "appearance"):
+            if not 0 <= getattr(self, name) <= 1:
+                raise UserError(
+                    f"phantom: {name}={getattr(self, name):g}; give a number between 0 and 1"
+                )
+        if not 2 <= self.seconds[0] <= self.seconds[1]:
+            raise UserError(
+                f"phantom: seconds={self.seconds[0]:g},{self.seconds[1]:g}; give the shortest and"
+                " the longest clip, 2 s or more"
+            )
+        if self.clips_per_subject < 1 or self.seed < 0:
+            raise UserError("phantom: clips_per_subject has to be 1 or more and seed 0 or more")
+
+    def columns(self) -> dict[str, dict]:
+        """Definitions of the labels and covariates."""
+        return DYSTONIA_EMOTION_JSON
+
+    def clips(self) -> list[tuple[int]]:
+        """Numbers of a participant's clips, from 0."""
+        return [(clip,) for clip in range(self.clips_per_subject)]
+
+    def draw(self, key: tuple) -> Clip:
+        """Draw one clip. `key`: subject and clip, both from 0."""
+        subject, clip = key
+        plan, scored = plan_clip(self, subject, clip)
+        performance = perform(plan)
+        row = clip_row(self, subject, clip, plan, scored, performance)
+        return Clip(row, partial(render, plan, performance, row))
+
+
+def plan_clip(recipe: DystoniaEmotionRecipe, subject: int, clip: int) -> tuple[Plan, Signs]:
+    """Draw one clip (subjects and clips count from 0): what will be rendered, and what the table
+    will say of it.
+    """
+    scored = labels(
+        recipe.seed, subject, recipe.clips_per_subject, recipe.dystonia, recipe.emotion
+    )[clip]
+    rendered = (
+        random_signs(recipe.seed, subject, clip, recipe.dystonia, recipe.emotion)
+        if recipe.null
+        else scored
+    )
+    who = draw_subject(generator(recipe.seed, 4, subject))
+    recorder = (
+        block_randomised(recipe.seed, 0, subject, len(RESOLUTIONS)),
+        block_randomised(recipe.seed, 1, subject, len(CONTAINERS)),
+    )
+    plan = draw_plan(
+        generator(recipe.seed, 5, subject, clip),
+        replace(who, view=recorded_by(who.view, *recorder)),
+        seconds=recipe.seconds,
+        dystonia=rendered.dystonia,
+        emotion=rendered.emotion,
+        difficulty=recipe.difficulty,
+        appearance=recipe.appearance,
+    )
+    return plan, scored
+
+
+def clip_row(
+    recipe: DystoniaEmotionRecipe,
+    subject: int,
+    clip: int,
+    plan: Plan,
+    scored: Signs,
+    performance: Performance,
+) -> dict[str, str]:
+    """The clip's row of clips.tsv."""
+    # a null cohort has side and expression where none may be rendered
+    rng = generator(recipe.seed, 6, subject, clip)
+    side, expression = (
+        ("left", "right")[rng.integers(2)],
+        ("fear", "anger", "smile")[rng.integers(3)],
+    )
+    if not recipe.null:
+        side = plan.sign_of_arm.side if plan.sign_of_arm else side
+        expression = plan.sign_of_face.kind if plan.sign_of_face else expression
+    view = plan.subject.view
+    clip_id = f"sub-{subject + 1:02d}_sz-{clip + 1:02d}"
+    return {
+        "clip_id": clip_id,
+        "participant_id": f"sub-{subject + 1:02d}",
+        "video": f"videos/{clip_id}{view.container}",
+        "start": f"{plan.lead:.2f}",
+        "end": f"{plan.lead + plan.duration:.2f}",
+        "dystonia": "present" if scored.dystonia else "absent",
+        "dystonia_side": side if scored.dystonia else "none",
+        "emotion": "present" if scored.emotion else "absent",
+        "expression": expression if scored.emotion else "neutral",
+        "light": "infrared" if plan.light.night else "daylight",
+        "caregiver": "yes" if performance.caregiver_seen.any() else "no",
+        "synthetic": "yes",
+    }
+
+
+def render(plan: Plan, performance: Performance, row: dict[str, str]) -> Contents:
+    """Render one clip: its video, joints, landmarks, labels and episodes."""
+    rate = plan.light.bit_rate(plan.subject.view)
+    return Contents(
+        Video(film(plan, performance), FPS, rate),
+        {".nc": body_truth(plan, performance), "_face.nc": face_truth(plan, performance)},
+        {"labels": {name: row[name] for name in LABELS}, **clip_facts(plan, performance)},
+    )
+
+
+def make_phantom(
+    out: str | Path, *, subjects: int = 19, jobs: int = 1, progress: bool = True, **recipe: Any
+) -> Path:
+    """Render a SYNTHETIC cohort with its complete truth: what a clinical cohort looks like on disk,
+    and what is really in each frame.
+
+    Subject number s is the same person in the same clips whatever `subjects` and `jobs` are. A
+    second call continues where the first was interrupted; clips of another recipe are made again.
+
+    Args:
+        out: folder of the cohort; made if it does not exist.
+        subjects: number of participants.
+        jobs: processes.
+        progress: whether a progress bar is printed.
+        recipe: fields of `DystoniaEmotionRecipe`.
+
+    Returns:
+        The folder.
+
+    Raises:
+        UserError: a parameter that makes no sense, a folder that holds another cohort, a full disk.
+    """
+    chosen, participants = DystoniaEmotionRecipe(**recipe), numbered(subjects)
+    return make_cohort(out, chosen, participants, jobs=jobs, progress=progress)
