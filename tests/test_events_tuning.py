@@ -132,7 +132,7 @@ def test_thresholds_read_back(tmp_path):
     ("text", "what"),
     [
         ("[", r"t\.json: not a file of thresholds"),
-        ("[]", r"t\.json: .*list"),
+        ("[]", r"t\.json: .*semiology events tune"),
         ('{"signs": {"a": {"b": {"on": 0.5, "high": 1}}}}', r"t\.json: .*high"),
         ('{"signs": {"a": {"b": {"on": "x"}}}}', r"t\.json: "),
         ('{"signs": {"a": {"b": {"on": 0.1, "off": 0.5}}}}', r"on=0\.1, off=0\.5"),
