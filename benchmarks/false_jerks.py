@@ -27,15 +27,15 @@ from record import record
 from semiology.data.tracks import make_tracks, read_tracks, save_tracks
 from semiology.phantom.myoclonus.jerks import FALL, RISE, minimum_jerk
 from semiology.severity.jerks import (
-    Found,
+    DetectedJerks,
     Jerk,
     JerkSettings,
-    Matched,
+    MatchedJerks,
     find_jerks,
     match_jerks,
     synchronous,
 )
-from semiology.severity.jerks.artefacts import seen_positions
+from semiology.severity.jerks.artefacts import reliable_positions
 from semiology.severity.kinematics import SEGMENTS
 from semiology.tracking.extraction import extract_tracks
 
@@ -162,11 +162,11 @@ def sensitivity(name: str, tracks: xr.Dataset) -> dict[str, dict[str, float]]:
     figures = {}
     count = 0
     for amplitude in AMPLITUDES:
-        total = Matched([], [], [])
+        total = MatchedJerks([], [], [])
         for seed in range(ROUNDS):
             jerking, truth = with_jerks(tracks, amplitude, np.random.default_rng(seed))
             one = match_jerks(truth, found_in(jerking).jerks)
-            total = Matched(
+            total = MatchedJerks(
                 total.pairs + one.pairs,
                 total.misses + one.misses,
                 total.false_alarms + one.false_alarms,
@@ -196,7 +196,7 @@ def sensitivity(name: str, tracks: xr.Dataset) -> dict[str, dict[str, float]]:
     return figures
 
 
-def found_in(tracks: xr.Dataset) -> Found:
+def found_in(tracks: xr.Dataset) -> DetectedJerks:
     return find_jerks(tracks, joints=list(MOVED))
 
 
@@ -207,7 +207,7 @@ def with_jerks(
     these jerks.
     """
     names, fps = tracks.keypoint.values.tolist(), float(tracks.attrs["fps"])
-    seen, torso = seen_positions(tracks, JerkSettings())
+    seen, torso = reliable_positions(tracks, JerkSettings())
     free = np.isfinite(seen).all(axis=2)
     position = tracks["position"].values.astype(float)  # (time, space, keypoint)
     time, around = tracks["source_time"].values, round(FREE * fps)

@@ -155,7 +155,7 @@ class Loop:
 
     def __init__(self, path: Path, every: int, hours: float):
         from semiology.timeline.stream.patient import OnlinePatient
-        from semiology.timeline.stream.tracking import sighted
+        from semiology.timeline.stream.tracking import frames_with_patient
         from semiology.tracking.extraction.tracks import detector
         from semiology.video.reader import Damage
 
@@ -165,7 +165,7 @@ class Loop:
         self.samples: list[tuple[float, float]] = []
         self._count, self._looks, self._every, self.total = 0, 0, every, round(hours * 3600 * RATE)
         frames = read_frames(path, fps=RATE)
-        pairs = sighted(
+        pairs = frames_with_patient(
             frames,
             lambda image: self.faces.append(detector()(image)) or self.faces[-1],
             OnlinePatient(every / RATE),
@@ -206,7 +206,7 @@ def loop(path: Path, model: Path, told: Path) -> None:
     """Run the ten hours, in this process."""
     from semiology.timeline.predict import Windows, find_models
     from semiology.timeline.stream.record import Record
-    from semiology.timeline.stream.run import Course
+    from semiology.timeline.stream.run import TimelineRun
     from semiology.timeline.stream.signs import Sign
 
     source = Loop(path, round(FACES_EVERY * RATE), HOURS)
@@ -222,13 +222,13 @@ def loop(path: Path, model: Path, told: Path) -> None:
     ]
     out = RUN / "ten_hours"
     shutil.rmtree(out, ignore_errors=True)
-    course = Course(signs, source, source, RATE, Record(out, "loop"))  # type: ignore[arg-type]
-    course.begin(60.0)
+    run = TimelineRun(signs, source, source, RATE, Record(out, "loop"))  # type: ignore[arg-type]
+    run.start(60.0)
     began = time.monotonic()
-    course.follow(source, progress=False)  # type: ignore[arg-type]
+    run.process(source, progress=False)  # type: ignore[arg-type]
     took = time.monotonic() - began
-    summary = course.summary(source)  # type: ignore[arg-type]
-    course.close({"duration_s": summary["duration_s"], "source_bytes": None})
+    summary = run.summary(source)  # type: ignore[arg-type]
+    run.finish({"duration_s": summary["duration_s"], "source_bytes": None})
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     told_of = {
         "frames": summary["frames"]["grid"],

@@ -28,9 +28,13 @@ from semiology.files import atomic_path
 from semiology.models.training.clips import summaries
 from semiology.models.training.saved import load_model
 from semiology.timeline.events import Event, write_events
-from semiology.timeline.localise.evaluate import judge
+from semiology.timeline.localise.evaluate import evaluate_predictions
 from semiology.timeline.localise.fold import MODELS
-from semiology.timeline.localise.network import answer, answer_alone, embed
+from semiology.timeline.localise.network import (
+    embed_recording,
+    predict_single_windows,
+    predict_windows,
+)
 from semiology.timeline.localise.recordings import (
     LEFT_OUT,
     Recording,
@@ -176,9 +180,13 @@ def accuracy_reordered(settings: Localisation, recordings: list[Recording]) -> d
         for recording in recordings:
             if recording.participant_id == person:
                 other = reordered(recording, rng)
-                embedded = embed(network.encoder, other, settings)  # type: ignore[arg-type]
+                embedded = embed_recording(network.encoder, other, settings)  # type: ignore[arg-type]
                 for name, said in zip(
-                    MODELS, (answer_alone(network.encoder, embedded), answer(network, embedded))
+                    MODELS,
+                    (
+                        predict_single_windows(network.encoder, embedded),
+                        predict_windows(network, embedded),
+                    ),
                 ):  # type: ignore[arg-type]
                     probabilities = by_frame(said, len(other.truth), settings.step_frames)
                     counted = (other.truth != LEFT_OUT) & np.isfinite(probabilities).all(axis=1)
@@ -200,7 +208,7 @@ def main() -> int:
     recordings = read_recordings(settings)
     own = out_of_fold(settings, recordings)
     models = {"forest": forest(settings, recordings), **own}
-    judged = judge(
+    judged = evaluate_predictions(
         recordings,
         models,
         settings.levels,

@@ -109,7 +109,7 @@ def test_three_tenths_are_as_long_as_three_times_a_tenth():
 
 
 @pytest.mark.parametrize("missing", [None, NAN])
-def test_an_event_goes_on_through_a_short_stretch_without_a_probability_and_ends_where_a_long_one_begins(
+def test_an_event_continues_across_a_short_gap_and_ends_where_a_long_one_begins(
     missing,
 ):
     """0.5 after the stretch keeps an event but does not begin one."""
@@ -229,7 +229,7 @@ def test_thresholds_that_cannot_be_are_refused(values):
     ],
 )
 def test_a_state_that_is_none_is_refused(state):
-    with pytest.raises(UserError, match="not the state of an event detector"):
+    with pytest.raises(UserError, match="event detector"):
         EventDetector(PLAIN, "sign").restore(state)
 
 
@@ -260,10 +260,14 @@ def test_a_table_reads_back_sorted_with_its_recordings_length(tmp_path):
         Event(-1.5, 2.0, "tonic"),
     ]
     write_events(tmp_path / "p1_1_events.tsv", events, 60.0)
-    assert (
-        (tmp_path / "p1_1_events.tsv").read_text()
-        == "onset\tduration\ttrial_type\tlevel\tconfidence\n-1.500\t2.000\ttonic\tn/a\tn/a\n2.500\t0.000\tclonic\tleft\tn/a\n30.000\t1.000\tdystonia\tn/a\t0.5124\n"
-    )
+    rows = [
+        "onset duration trial_type level confidence",
+        "-1.500 2.000 tonic n/a n/a",
+        "2.500 0.000 clonic left n/a",
+        "30.000 1.000 dystonia n/a 0.5124",
+    ]
+    written = (tmp_path / "p1_1_events.tsv").read_text()
+    assert written == "".join(row.replace(" ", "\t") + "\n" for row in rows)
     described = json.loads((tmp_path / "p1_1_events.json").read_text())
     assert (
         described["onset"]["Units"] == described["duration"]["Units"] == "s"
@@ -323,46 +327,37 @@ GOOD = "onset\tduration\ttrial_type\n1.0\t2.0\tdystonia\n"
     [
         (
             GOOD + "soon\t1\ttonic\n",
-            r'x_events.tsv: row 3, column "onset": .*\'soon\' is no number',
+            r'row 3, column "onset": .*\'soon\'',
         ),
-        (GOOD + "n/a\t1\ttonic\n", r'row 3, column "onset": is n/a'),
-        (GOOD + "9\tn/a\ttonic\n", r'row 3, column "duration": is n/a'),
-        (
-            GOOD + "9\t-1\ttonic\n",
-            r'row 3, column "duration": \'-1\' is not possible; write seconds of 0 or more',
-        ),
-        (GOOD + "inf\t1\ttonic\n", r'row 3, column "onset": \'inf\' is not possible'),
-        (GOOD + "9\t1\tn/a\n", r'row 3, column "trial_type": is empty'),
-        (GOOD + '9\t1\ta"b\n', r'row 3, column "trial_type": the event at 9 s is called'),
-        (GOOD + "9\t1\n", "row 3: has 2 cells, the header has 3"),
+        (GOOD + "n/a\t1\ttonic\n", r'row 3, column "onset": .*n/a'),
+        (GOOD + "9\tn/a\ttonic\n", r'row 3, column "duration": .*n/a'),
+        (GOOD + "9\t-1\ttonic\n", r'row 3, column "duration": .*\'-1\''),
+        (GOOD + "inf\t1\ttonic\n", r'row 3, column "onset": .*\'inf\''),
+        (GOOD + "9\t1\tn/a\n", r'row 3, column "trial_type": '),
+        (GOOD + '9\t1\ta"b\n', r'row 3, column "trial_type": .* 9 s'),
+        (GOOD + "9\t1\n", r"row 3: .*\b2\b.*\b3\b"),
         (
             GOOD + "2.5\t1\tdystonia\n",
-            (
-                r'row 3, column "onset": \'dystonia\' begins at 2.5 s, but that of row 2 lasts'
-                r" until 3 s"
-            ),
+            r'row 3, column "onset": .*\'dystonia\'.* 2\.5 s.* row 2 .* 3 s',
         ),
         (
             "onset\tduration\ttrial_type\tconfidence\n1\t2\ttonic\t7\n",
-            r'row 2, column "confidence": \'7\' is not possible; write 0 to 1',
+            r'row 2, column "confidence": .*\'7\'.*\b0\b.*\b1\b',
         ),
-        ("onset\ttrial_type\n1.0\tdystonia\n", 'column "duration": this column is missing'),
-        (
-            "onset\tduration\n1.0\t2.0\n",
-            'column "trial_type": this column is missing; it names the sign',
-        ),
-        ("onset,duration,trial_type\n1,2,tonic\n", "separated by commas"),
-        ("", "is empty"),
-        (GOOD.replace("dystonia", "Myoklonié").encode("cp1252"), "not in UTF-8"),
+        ("onset\ttrial_type\n1.0\tdystonia\n", r'row 1, column "duration": '),
+        ("onset\tduration\n1.0\t2.0\n", r'column "trial_type": '),
+        ("onset,duration,trial_type\n1,2,tonic\n", "comma"),
+        ("", "empty"),
+        (GOOD.replace("dystonia", "Myoklonié").encode("cp1252"), "UTF-8"),
         (
             "onset\tduration\teventType\trecordingDuration\n1\t2\tsz\t60\n9\t2\tsz\t61\n",
-            r'row 3, column "recordingDuration": differs',
+            r'row 3, column "recordingDuration": ',
         ),
     ],
 )
-def test_bad_tables_are_told_by_row_and_column(tmp_path, text, what):
+def test_an_error_in_a_table_names_file_row_and_column(tmp_path, text, what):
     (tmp_path / "x_events.tsv").write_bytes(text if isinstance(text, bytes) else text.encode())
-    with pytest.raises(UserError, match=what) as raised:
+    with pytest.raises(UserError, match=rf"x_events\.tsv.*{what}") as raised:
         read_events(tmp_path / "x_events.tsv")
     assert "\n" not in str(raised.value)
 
@@ -380,18 +375,18 @@ def test_folders_hold_tables_by_recording(tmp_path):
     write_events(tmp_path / "p2/events.tsv", [])
     assert sorted(read_folder(tmp_path)) == ["p1", "p2"]
     write_events(tmp_path / "p2_events.tsv", [])
-    with pytest.raises(UserError, match="second table of p2"):
+    with pytest.raises(UserError, match="p2"):
         read_folder(tmp_path)
     (tmp_path / "none").mkdir()
-    for folder, what in (("none", "holds no table of events"), ("nowhere", "no such folder")):
-        with pytest.raises(UserError, match=what):
+    for folder in ("none", "nowhere"):
+        with pytest.raises(UserError, match=str(tmp_path / folder)):
             read_folder(tmp_path / folder)
-    with pytest.raises(UserError, match="no such table"):
+    with pytest.raises(UserError, match=r"nothing_events\.tsv"):
         read_events(tmp_path / "nothing_events.tsv")
 
 
-def test_a_broken_description_is_told(tmp_path):
+def test_a_broken_description_is_named(tmp_path):
     write_events(tmp_path / "x_events.tsv", [])
     (tmp_path / "x_events.json").write_text("[")
-    with pytest.raises(UserError, match=r"x_events.json: not the description"):
+    with pytest.raises(UserError, match=r"x_events\.json: "):
         read_events(tmp_path / "x_events.tsv")

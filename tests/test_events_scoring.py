@@ -1,5 +1,6 @@
 import json
 import math
+import re
 
 import numpy as np
 import pytest
@@ -13,7 +14,7 @@ from semiology.timeline.events import (
     Event,
     Recording,
     Tolerances,
-    judge,
+    evaluate_events,
     score_events,
     write_events,
 )
@@ -235,7 +236,7 @@ def test_a_later_start_changes_nothing():
 
 
 def cohort():
-    """p1: two recordings, one without events. p2: a miss. p3: found. Each lasts half an hour: 2 h."""
+    """p1: two recordings, one without events. p2: a miss. p3: a hit. Each lasts half an hour."""
     return [
         Recording("p1_1", "p1", 1800, events((100, 110)), events((98, 110), (500, 510))),
         Recording("p1_2", "p1", 1800, [], events((300, 310))),
@@ -245,7 +246,7 @@ def cohort():
 
 
 def test_counts_add_up_before_anything_is_divided_and_empty_recordings_count():
-    judged = judge(cohort())
+    judged = evaluate_events(cohort())
     sign = judged["signs"]["sign"]
     assert (sign["counts"]["events"], sign["counts"]["hits"], sign["counts"]["false_alarms"]) == (
         3,
@@ -285,11 +286,11 @@ def test_intervals_are_over_participants():
     """p1, p2, p3 drawn with replacement: sensitivity 0 (p2 thrice) to 1 (p2 never). One participant
     gives none.
     """
-    found = judge(cohort())["signs"]["sign"]["figures"]["event_sensitivity"]
+    found = evaluate_events(cohort())["signs"]["sign"]["figures"]["event_sensitivity"]
     assert found["low"] == 0 and found["high"] == 1
-    alone = judge([recording for recording in cohort() if recording.participant_id == "p1"])[
-        "signs"
-    ]["sign"]["figures"]["event_sensitivity"]
+    alone = evaluate_events(
+        [recording for recording in cohort() if recording.participant_id == "p1"]
+    )["signs"]["sign"]["figures"]["event_sensitivity"]
     assert alone["low"] is None and alone["reason"] == "one participant only"
 
 
@@ -298,22 +299,24 @@ def test_no_false_alarm_in_two_hours_is_not_a_rate_of_zero_for_certain():
     silent = [
         Recording(f"c{n}", f"p{n}", 1800, events((100, 110)), events((100, 110))) for n in range(4)
     ]
-    rate = judge(silent)["signs"]["sign"]["figures"]["false_alarms_per_hour"]
+    rate = evaluate_events(silent)["signs"]["sign"]["figures"]["false_alarms_per_hour"]
     assert (rate["value"], rate["low"]) == (0, 0) and math.exp(-2 * rate["high"]) == pytest.approx(
         0.025
     )
     assert (
-        judge(silent)["signs"]["sign"]["figures"]["event_f1"]["low"] < 0.6
+        evaluate_events(silent)["signs"]["sign"]["figures"]["event_f1"]["low"] < 0.6
     )  # four of four people, by Wilson
 
 
 def test_levels_count_where_the_truth_has_them():
     true, found = events((100, 110), level="left"), events((100, 110), level="right")
-    assert set(judge([Recording("c", "p", 900, true, found)])["signs"]) == {
+    assert set(evaluate_events([Recording("c", "p", 900, true, found)])["signs"]) == {
         "sign left",
         "sign right",
     }
-    (sign,) = judge([Recording("c", "p", 900, events((100, 110)), found)])["signs"].values()
+    (sign,) = evaluate_events([Recording("c", "p", 900, events((100, 110)), found)])[
+        "signs"
+    ].values()
     assert sign["counts"]["hits"] == 1
 
 
@@ -321,20 +324,20 @@ def test_levels_count_where_the_truth_has_them():
     ("recordings", "what"),
     [
         ([], "no recording"),
-        ([Recording("c", "p", 900, [], [])], "neither reference nor hypothesis holds an event"),
+        ([Recording("c", "p", 900, [], [])], "neither reference nor hypothesis"),
         (
             [Recording("c", "p", 900, events((1, 2)), events((1, 2), sign="other"))],
-            r"\(other\) is none of the signs in the reference \(sign\)",
+            r"\(other\).*\(sign\).*--names",
         ),
         (
             [Recording("c7", "p", 90, events((100, 110)), [])],
-            "c7: the true 'sign' at 100 s begins after the recording's end at 90 s",
+            "c7: .*'sign' at 100 s .* 90 s",
         ),
     ],
 )
-def test_cohorts_that_cannot_be_scored_are_told(recordings, what):
+def test_cohorts_that_cannot_be_evaluated_are_refused(recordings, what):
     with pytest.raises(UserError, match=what):
-        judge(recordings)
+        evaluate_events(recordings)
 
 
 # the verb
@@ -367,56 +370,55 @@ def test_score_of_two_folders(folders, capsys):
             f"--out={folders}/s.json",
         ]
     )
-    said = capsys.readouterr().out
+    printed = capsys.readouterr().out
     assert status == 0
-    assert "4 recordings of 3 participants, 2.00 h; any overlap counts, no tolerance" in said
-    assert (
-        "sign: 2 of 3 events found, 2 false alarms" in said
-        and "Participants: from clips.tsv" in said
-    )
-    assert json.loads((folders / "s.json").read_text())["signs"] == judge(cohort())["signs"]
+    assert printed.startswith("4 recordings of 3 participants, 2.00 h; ")
+    assert "sign: 2 of 3 events detected, 2 false alarms" in printed and "clips.tsv" in printed
+    written = json.loads((folders / "s.json").read_text())
+    assert written["signs"] == evaluate_events(cohort())["signs"] and written["missing"] == []
 
 
-def test_tolerances_are_asked_for_and_stated(folders, capsys):
-    assert main(["events", "score", f"{folders}/true", f"{folders}/found", "--szcore=true"]) == 0
-    said = capsys.readouterr().out
-    assert (
-        "tolerances before 30, after 60, overlap 0, longest 300, apart 90" in said
-        and "each recording counts as its own participant" in said
-    )
-    assert (
-        main(["events", "score", f"{folders}/true", f"{folders}/found", "--tolerances.before=2.5"])
-        == 0
-    )
-    assert "before 2.5, after 0" in capsys.readouterr().out
+def test_tolerances_are_options_and_part_of_the_result(folders, capsys):
+    command = ["events", "score", f"{folders}/true", f"{folders}/found", f"--out={folders}/s.json"]
+
+    def tolerances(option):
+        assert main([*command, option]) == 0
+        return json.loads((folders / "s.json").read_text())["tolerances"]
+
+    szcore = {"before": 30, "after": 60, "overlap": 0, "longest": 300, "apart": 90}
+    assert tolerances("--szcore=true") == szcore
+    assert "before 30, after 60, overlap 0, longest 300, apart 90" in capsys.readouterr().out
+    own = {"before": 2.5, "after": 0, "overlap": 0, "longest": None, "apart": 0}
+    assert tolerances("--tolerances.before=2.5") == own
 
 
 @pytest.mark.parametrize(
-    ("asked", "what"),
+    ("options", "what"),
     [
-        (["--szcore=true", "--tolerances.after=5"], "give it or --tolerances, not both"),
-        (["--tolerances.before=-1"], "tolerances: before=-1; give 0 or more"),
-        (["--draws=-5"], "draws=-5"),
+        (["--szcore=true", "--tolerances.after=5"], ("--szcore", "--tolerances")),
+        (["--tolerances.before=-1"], ("before=-1",)),
+        (["--tolerances.overlap=1"], ("overlap=1",)),
+        (["--draws=-5"], ("draws=-5",)),
     ],
 )
-def test_options_that_cannot_be_are_told(folders, capsys, asked, what):
-    assert main(["events", "score", f"{folders}/true", f"{folders}/found", *asked]) == 2
-    assert what in capsys.readouterr().err
+def test_impossible_options_are_named(folders, capsys, options, what):
+    assert main(["events", "score", f"{folders}/true", f"{folders}/found", *options]) == 2
+    printed = capsys.readouterr().err
+    assert all(part in printed for part in what)
 
 
-def test_recordings_that_only_one_side_has_are_listed_and_the_status_says_so(folders, capsys):
+def test_recordings_of_one_side_only_are_listed_and_give_status_1(folders, capsys):
     (folders / "found/p3_1/events.tsv").unlink()
     write_events(folders / "found/p9_1/events.tsv", [], 900)
-    assert main(["events", "score", f"{folders}/true", f"{folders}/found"]) == 1
-    told = capsys.readouterr()
-    assert "p3_1: is in the reference, but nothing says what was found" in told.err
-    assert (
-        "p9_1: something was found, but it is not in the reference" in told.err
-        and "3 recordings" in told.out
-    )
+    command = ["events", "score", f"{folders}/true", f"{folders}/found", f"--out={folders}/s.json"]
+    assert main(command) == 1
+    lines = capsys.readouterr().err.splitlines()
+    assert [line.split(":")[0] for line in lines] == ["p3_1", "p9_1"]
+    written = json.loads((folders / "s.json").read_text())
+    assert written["missing"] == lines and written["recordings"] == 3
 
 
-def test_a_sign_of_another_name_is_told_and_can_be_named(folders, capsys):
+def test_a_sign_of_another_name_is_an_error_and_can_be_mapped(folders, capsys):
     write_events(folders / "one_events.tsv", events((100, 110), sign="dystonia"))
     write_events(
         folders / "two_events.tsv", events((100, 110), sign="dystonia (pose)", level="present")
@@ -424,15 +426,16 @@ def test_a_sign_of_another_name_is_told_and_can_be_named(folders, capsys):
     pair = [f"{folders}/one_events.tsv", f"{folders}/two_events.tsv"]
     assert (
         main(["events", "score", *pair, "--duration=600"]) == 2
-        and "say which is which by --names" in capsys.readouterr().err
+        and "--names" in capsys.readouterr().err
     )
     assert (
         main(["events", "score", *pair, "--duration=600", "--names={dystonia (pose): dystonia}"])
         == 0
     )
-    assert "dystonia: 1 of 1 events found" in capsys.readouterr().out
+    assert "dystonia: 1 of 1 events detected" in capsys.readouterr().out
     assert main(["events", "score", *pair, "--names={dystonia (pose): dystonia}"]) == 2
-    assert "one: nothing says how long the recording is; give --duration" in capsys.readouterr().err
+    printed = capsys.readouterr().err
+    assert "one: " in printed and "--duration" in printed
 
 
 @pytest.mark.parametrize(
@@ -440,25 +443,22 @@ def test_a_sign_of_another_name_is_told_and_can_be_named(folders, capsys):
     [
         (
             lambda f: write_events(f / "true/p1_1_events.tsv", [], 900),
-            "p1_1: the reference is of a recording of 900 s, what was found of one of 1800 s",
+            "p1_1: .* 900 s in the reference .* 1800 s in the hypothesis",
         ),
         (
             lambda f: (f / "clips.tsv").write_text("clip_id\tparticipant_id\np1_1\tp1\n"),
-            "says no participant_id of p1_2",
+            r"clips\.tsv: .*participant_id.* p1_2 \(3 ",
         ),
-        (
-            lambda f: (f / "clips.tsv").write_text("clip_id\nx\n"),
-            'column "participant_id": this column is missing',
-        ),
+        (lambda f: (f / "clips.tsv").write_text("clip_id\nx\n"), r'column "participant_id": '),
         (
             lambda f: (f / "true/p2_1_events.tsv").write_text(
                 "onset\tduration\ttrial_type\nx\t1\tsign\n"
             ),
-            'p2_1_events.tsv: row 2, column "onset"',
+            r'p2_1_events\.tsv: row 2, column "onset"',
         ),
     ],
 )
-def test_faults_are_told_in_one_line(folders, capsys, change, what):
+def test_an_error_in_the_input_is_one_line(folders, capsys, change, what):
     change(folders)
     assert (
         main(
@@ -472,12 +472,13 @@ def test_faults_are_told_in_one_line(folders, capsys, change, what):
         )
         == 2
     )
-    told = capsys.readouterr().err
-    assert what in told and told.count("\n") == 1
+    printed = capsys.readouterr().err
+    assert re.search(what, printed) and printed.count("\n") == 1
 
 
 def test_a_file_is_not_scored_against_a_folder(folders, capsys):
     assert main(["events", "score", f"{folders}/true/p1_1_events.tsv", f"{folders}/found"]) == 2
-    assert "give two tables of events or two folders" in capsys.readouterr().err
+    printed = capsys.readouterr().err
+    assert f"{folders}/true/p1_1_events.tsv" in printed and f"{folders}/found" in printed
     assert main(["events", "score", f"{folders}/true", f"{folders}/nowhere"]) == 2
-    assert "nowhere: no such table of events, nor a folder of them" in capsys.readouterr().err
+    assert f"{folders}/nowhere" in capsys.readouterr().err

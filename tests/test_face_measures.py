@@ -1,10 +1,10 @@
-"""Landmark measures of faces whose measures are known because their points were put there by hand."""
+"""Landmark measures of synthetic faces, whose true measures are known."""
 
 import numpy as np
 import pandas as pd
 import pytest
-from face_by_hand import filmed, own_face, turned
 from scipy.stats import spearmanr
+from synthetic_face import filmed, own_face, turned
 
 from semiology import make_tracks
 from semiology.data.formats import read
@@ -158,7 +158,7 @@ def test_frames_turned_too_far_or_unlike_a_face_are_not_assessable():
     measures = face_measures(tracks)
     assert measures.assessable.tolist() == [True, False, False, False]
     assert measures[list(MEASURES)].isna().all(axis=1).tolist() == [False, True, True, True]
-    assert measures.yaw.iloc[1] == pytest.approx(40, abs=0.1)  # where the head points is still said
+    assert measures.yaw.iloc[1] == pytest.approx(40, abs=0.1)  # the head's pose is still given
     assert face_measures(tracks, widest=45).assessable.tolist() == [True, True, True, False]
 
 
@@ -193,7 +193,7 @@ def test_a_missing_point_takes_its_measures_and_no_others():
 
 def test_tracks_without_a_face_are_refused():
     with pytest.raises(
-        UserError, match=r"the tracks hold left_wrist, nose, .*needed are a face's landmarks"
+        UserError, match=r"face measures: .*left_wrist, nose, .*mesh_000.*landmark_00.*face_23"
     ):
         face_measures(make_tracks(np.zeros((5, 2, 2)), ["nose", "left_wrist"], 25.0))
 

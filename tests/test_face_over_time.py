@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 import pytest
-from face_by_hand import filmed, own_face, turned
+from synthetic_face import filmed, own_face, turned
 
 from semiology import make_tracks
 from semiology.severity.face import (

@@ -8,7 +8,7 @@ import pytest
 from semiology.data.tracks import make_tracks
 from semiology.phantom.myoclonus.jerks import minimum_jerk
 from semiology.severity.jerks import find_jerks
-from semiology.severity.jerks.artefacts import completed, greatest_of_limb
+from semiology.severity.jerks.artefacts import guessed_joints, limb_maximum
 
 # px; the middle of the shoulders is 100 px above that of the hips: one torso length
 BODY = {
@@ -86,7 +86,7 @@ def test_tracks_that_hold_no_hands_keep_their_elbows():
         make_tracks(position[:, without], [NAMES[number] for number in without], 25.0)
     )
     assert [one.joint for one in found.jerks] == ["left_elbow"]
-    assert not completed(np.zeros((2, 1), bool), ["left_elbow"]).any()
+    assert not guessed_joints(np.zeros((2, 1), bool), ["left_elbow"]).any()
 
 
 def test_an_elbow_that_leaps_while_its_hand_reaches_is_the_trackers():
@@ -103,7 +103,7 @@ def test_an_elbow_that_leaps_while_its_hand_reaches_is_the_trackers():
 def test_a_limbs_joints_share_the_greatest_of_them():
     names = ["left_shoulder", "left_elbow", "left_wrist", "right_wrist", "nose"]
     values = np.array([[1.0, 2.0, 5.0, 3.0, 9.0], [1.0, np.nan, np.nan, 3.0, 9.0]])
-    assert greatest_of_limb(values, names).tolist() == [
+    assert limb_maximum(values, names).tolist() == [
         [5.0, 5.0, 5.0, 3.0, 9.0],
         [1.0, 1.0, 1.0, 3.0, 9.0],
     ]

@@ -124,11 +124,11 @@ def test_nothing_crosses_a_gap():
 
 
 @pytest.mark.parametrize(
-    "cutoff, message",
-    [(13, "between 0 and half the frame rate"), (0, "between 0"), (7.4, "give at most 4.75 Hz")],
+    "cutoff, numbers",
+    [(13, r"13 Hz.*\(15 frames"), (0, r" 0 Hz.*\(15 frames"), (7.4, r"7\.4 Hz.* 4\.75 Hz")],
 )
-def test_a_cutoff_out_of_reach_says_what_is_in_reach(cutoff, message):
-    with pytest.raises(UserError, match=message):
+def test_a_cutoff_out_of_reach_says_what_is_in_reach(cutoff, numbers):
+    with pytest.raises(UserError, match=numbers):
         derivative(np.zeros((50, 2)), 15.0, 3, cutoff)
     assert highest_cutoff(3, 15.0) == pytest.approx(4.75, abs=0.01)
 
@@ -323,13 +323,13 @@ def test_units_and_what_the_tracks_do_not_hold():
     assert kinematic_table(metres, unit="m").set_index("name").loc[
         "left_wrist"
     ].amplitude == pytest.approx(0.05, rel=1e-3)
-    with pytest.raises(UserError, match="the tracks hold"):
+    with pytest.raises(UserError, match=r"3 .*\['position'\]"):
         kinematic_table(tracks, unit="m")
-    with pytest.raises(UserError, match="unit 'cm': must be"):
+    with pytest.raises(UserError, match=r"unit 'cm'.*\"torso\", \"m\" or \"px\""):
         kinematic_table(tracks, unit="cm")
-    with pytest.raises(UserError, match="hold no joint left_thumb"):
+    with pytest.raises(UserError, match=r"kinematics: .*left_thumb; .*left_wrist"):
         kinematic_table(tracks, joints=["left_wrist", "left_thumb"])
-    with pytest.raises(UserError, match="none of the tracks' keypoints is a joint of the body"):
+    with pytest.raises(UserError, match=r"kinematics: .*landmark_01"):
         kinematic_table(make_tracks(np.zeros((9, 1, 2)), ["landmark_01"], 25.0))
 
 

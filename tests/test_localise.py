@@ -23,15 +23,15 @@ from semiology.models.training.saved import load_model
 from semiology.timeline.events import Event, Hysteresis, read_events, write_events
 from semiology.timeline.localise import Localisation, WindowsBLSTM
 from semiology.timeline.localise.evaluate import (
+    assessable_events,
     count_matches,
+    evaluate_predictions,
+    excluded_time,
     f1_of_counts,
-    judge,
-    left_out_stretches,
-    outside,
     temporal_iou,
 )
 from semiology.timeline.localise.fold import fold_key, read_record, train
-from semiology.timeline.localise.network import Embedded, cut
+from semiology.timeline.localise.network import EmbeddedRecording, cut_chunks
 from semiology.timeline.localise.recordings import (
     LEFT_OUT,
     Recording,
@@ -150,13 +150,15 @@ def test_events_take_the_frames_whose_start_lies_in_them(tmp_path):
     ]
     levels = frame_levels(events, 15, settings, tmp_path)
     assert levels.tolist() == [0, 0, 1, 1, 2, 2, 2, 2, 0, 0, 1, 0, LEFT_OUT, LEFT_OUT, LEFT_OUT]
-    assert left_out_stretches(levels, 10.0) == [(1.2, 1.5)]
+    assert excluded_time(levels, 10.0) == [(1.2, 1.5)]
 
 
 def test_chunks_hold_every_window_once_in_order():
-    recording = Embedded(torch.arange(7.0).view(1, 7, 1) + 1, torch.ones(7), torch.arange(7))
+    recording = EmbeddedRecording(
+        torch.arange(7.0).view(1, 7, 1) + 1, torch.ones(7), torch.arange(7)
+    )
     for seed in range(5):
-        chunks = cut(recording, 3, np.random.default_rng(seed))
+        chunks = cut_chunks(recording, 3, np.random.default_rng(seed))
         targets = [int(target) for chunk in chunks for target in chunk[2] if target != LEFT_OUT]
         assert targets == list(range(7))
         assert all((vectors[:, 0] == (target + 1) * seen).all() for vectors, seen, target in chunks)
@@ -214,7 +216,9 @@ def test_segments_are_matched_by_overlap_each_marked_one_once():
     assert count_matches(marked, found, 0.5).tolist() == [2, 3, 1]  # 2 of 10 s are too little
     assert f1_of_counts(np.array([2, 3, 1])) == pytest.approx(0.5)
     assert count_matches([], [], 0.5).tolist() == [0, 0, 0]
-    assert outside([Event(0, 4, "a"), Event(3, 4, "a")], [(4.5, 9.0)]) == [Event(0, 4, "a")]
+    assert assessable_events([Event(0, 4, "a"), Event(3, 4, "a")], [(4.5, 9.0)]) == [
+        Event(0, 4, "a")
+    ]
 
 
 def test_the_figures_of_a_recording_that_a_person_can_count():
@@ -229,7 +233,9 @@ def test_the_figures_of_a_recording_that_a_person_can_count():
     ]
     right = np.eye(2)[np.maximum(truth, 0)]
     instant = Hysteresis(0.5, 0.5, 0.0, 0.0)
-    found = judge(recordings, {"m": {"r0": said, "r1": right}}, ["none", "a"], 1.0, instant)
+    found = evaluate_predictions(
+        recordings, {"m": {"r0": said, "r1": right}}, ["none", "a"], 1.0, instant
+    )
     assert found["frames"]["judged"] == 18 and found["frames"]["share_by_level"] == {
         "none": 0.5556,
         "a": 0.4444,
@@ -345,7 +351,7 @@ def test_a_stopped_run_goes_on_and_gives_the_same(done):
     before, lost = out_of_fold(done, recordings), fold_path(done.out, "p1")
     kept = {person: fold_path(done.out, person).stat().st_mtime_ns for person in ("p0", "p2")}
     lost.unlink()
-    with pytest.raises(UserError, match=r"p1\.json: no record"):
+    with pytest.raises(UserError, match=r"p1\.json: .*semiology localise"):
         out_of_fold(done, recordings)
     assert localise(done).failed == {}
     after = out_of_fold(done, recordings)
@@ -438,23 +444,19 @@ def test_short_empty_and_lost_recordings_take_part(tmp_path):
     assert table[(table["start"] >= 7) & (table["end"] <= 9)]["probability"].isna().all()
 
 
-def test_recordings_that_cannot_be_learned_from_are_named(tmp_path):
+def test_recordings_without_usable_annotations_are_named(tmp_path):
     settings = write_recordings(tmp_path)
     write_events(events_file(tmp_path, "p1_1"), [Event(2.0, 1.0, "swig")])
-    with pytest.raises(
-        UserError, match=r"p1_1_events.tsv: the event at 2 s is of 'swig'; signs are swing, sway"
-    ):
+    with pytest.raises(UserError, match=r"p1_1_events\.tsv: .* 2 s .*'swig'.*swing, sway"):
         read_recordings(settings)
     write_events(events_file(tmp_path, "p1_1"), [Event(30.0, 1.0, "swing")])
-    with pytest.raises(UserError, match="begins after the recording's end at 16 s"):
+    with pytest.raises(UserError, match=r"p1_1_events\.tsv: .* 30 s .* 16 s"):
         read_recordings(settings)
     events_file(tmp_path, "p1_1").unlink()
-    with pytest.raises(
-        UserError, match=r"p1_1_events.tsv: is missing; mark the recording's events there"
-    ):
+    with pytest.raises(UserError, match=r"p1_1_events\.tsv: is missing"):
         read_recordings(settings)
     write_events(events_file(tmp_path, "p1_1"), [])
-    with pytest.raises(UserError, match="no recording has an event of tonic"):
+    with pytest.raises(UserError, match="event of tonic;"):
         read_recordings(replace(settings, signs=("swing", "sway", "tonic")))
 
 
@@ -494,19 +496,19 @@ def test_the_config_of_utkinect_runs_small(tmp_path):
 
 def test_one_participant_alone_is_refused(tmp_path):
     settings = write_recordings(tmp_path, people=1)
-    with pytest.raises(UserError, match="recordings of p0 only"):
+    with pytest.raises(UserError, match="of p0 only"):
         localise(settings)
 
 
 @pytest.mark.parametrize(
     ("fault", "words"),
     [
-        ({"signs": ()}, "none given"),
-        ({"signs": ("a", "none")}, 'none of them "none"'),
-        ({"signs": ("a",), "leave_out": ("a",)}, "each once"),
-        ({"step": 0.01}, "at least one frame"),
-        ({"reading": Reading("sign", whole=True)}, "leave out appearance, whole and segments"),
-        ({"windows": replace(SMALL, teacher="tcn")}, "no teacher"),
+        ({"signs": ()}, "signs: none given"),
+        ({"signs": ("a", "none")}, "signs: a, none;"),
+        ({"signs": ("a",), "leave_out": ("a",)}, "signs: a, a;"),
+        ({"step": 0.01}, r"step: 0\.01 s;.* 0\.1 s"),
+        ({"reading": Reading("sign", whole=True)}, "reading: .*whole"),
+        ({"windows": replace(SMALL, teacher="tcn")}, "windows: .*teacher"),
     ],
 )
 def test_settings_that_make_no_sense_are_refused(fault, words):

@@ -1,6 +1,7 @@
-"""The verb myoclonus on a small cohort of made-up tracks, as a user runs it."""
+"""The verb myoclonus on a small cohort of synthetic tracks, as a user runs it."""
 
 import json
+import re
 import shutil
 from dataclasses import replace
 from pathlib import Path
@@ -97,6 +98,11 @@ def run(cohort: Path, out: Path, *more: str) -> int:
     return main(["myoclonus", str(cohort), "--out", str(out), *more])
 
 
+def counts(capsys) -> list[int]:
+    """Clips measured, clips reused and participants scored, of the summary's first line."""
+    return [int(number) for number in re.findall(r"\d+", capsys.readouterr().out.splitlines()[0])]
+
+
 def table(out: Path, name: str) -> pd.DataFrame:
     return pd.read_csv(out / name, sep="\t")
 
@@ -104,7 +110,7 @@ def table(out: Path, name: str) -> pd.DataFrame:
 def test_a_cohort_is_scored(cohort, tmp_path, capsys):
     out = tmp_path / "out"
     assert run(cohort, out) == 0
-    assert "measured 5 clips, 0 were there" in capsys.readouterr().out
+    assert counts(capsys) == [5, 0, 4]
     scores = table(out, "scores.tsv").set_index(["participant_id", "visit"])
     restless, calm = scores.loc[("sub-01", "baseline")], scores.loc[("sub-01", "week-12")]
     # left wrist, 5 % of the torso's length: moderate, class 3. 12 jerks in 11 s: class 4; 2 in 11
@@ -138,25 +144,26 @@ def test_nobody_in_view_and_ten_frames_are_not_scored(cohort, tmp_path):
             np.isnan(scores.loc[participant].umrs_total)
             and scores.loc[participant].umrs_total_parts == 0
         )
-    assert "Nobody was in view." in (out / "reports" / "sub-03.html").read_text()
-    assert "Total score n/a at baseline" in (out / "reports" / "sub-04.html").read_text()
+    assert '<svg viewBox="-66 0' not in (out / "reports" / "sub-03.html").read_text()  # no trace
+    assert '<svg viewBox="-66 0' in (out / "reports" / "sub-01.html").read_text()
+    assert "n/a at baseline" in (out / "reports" / "sub-04.html").read_text()
 
 
-def test_what_is_missing_is_said(cohort, tmp_path):
+def test_missing_visits_and_fits_have_a_reason(cohort, tmp_path):
     out = tmp_path / "out"
     run(cohort, out)
     found = table(out, "changes.tsv").set_index(["participant_id", "score"])
     assert found.loc[("sub-01", "umrs_action")].change == -6
     assert found.loc[("sub-01", "rater")].change == -6
     gone = found.loc[("sub-02", "umrs_total")]
-    assert np.isnan(gone.change) and gone.reason == "no measured clip of the visit week-12"
+    assert np.isnan(gone.change) and gone.reason.endswith(" week-12")
     assert set(found.index.get_level_values("score")) == {
         "umrs_action",
         "umrs_total",
         "rater",
     }  # nothing was fitted
     (fit,) = table(out, "fits.tsv").itertuples()
-    assert fit.reason == "2 participants have a score and features; 8 are needed"
+    assert (fit.participants, fit.visits, fit.predicted) == (2, 3, 0) and "8" in fit.reason
 
 
 def test_a_second_run_measures_nothing_again(cohort, tmp_path, capsys):
@@ -170,7 +177,7 @@ def test_a_second_run_measures_nothing_again(cohort, tmp_path, capsys):
     scores = (out / "scores.tsv").read_text()
     capsys.readouterr()
     assert run(cohort, out) == 0
-    assert "measured 0 clips, 5 were there" in capsys.readouterr().out
+    assert counts(capsys) == [0, 5, 4]
     assert (
         written == {path: path.stat().st_mtime_ns for path in written}
         and scores == (out / "scores.tsv").read_text()
@@ -178,30 +185,23 @@ def test_a_second_run_measures_nothing_again(cohort, tmp_path, capsys):
     (out / "measures" / "sub-02_v1.json").write_text("{")
     person(cohort / "tracks" / "sub-01_v1.nc", 12, [])
     run(cohort, out)
-    assert (
-        "measured 2 clips, 3 were there" in capsys.readouterr().out
-    )  # the damaged one, and the one of other tracks
+    assert counts(capsys) == [2, 3, 4]  # the damaged one, and the one of other tracks
     run(cohort, out, "--seen", "20")
-    assert (
-        "measured 0 clips, 5 were there" in capsys.readouterr().out
-        and table(out, "scores.tsv").umrs_total.isna().all()
-    )
+    assert counts(capsys) == [0, 5, 4] and table(out, "scores.tsv").umrs_total.isna().all()
     run(cohort, out, "--within", "0.2")
-    assert "measured 5 clips, 0 were there" in capsys.readouterr().out
+    assert counts(capsys) == [5, 0, 4]
 
 
-def test_a_bad_clip_is_listed_and_the_others_go_on(cohort, tmp_path, capsys):
+def test_a_bad_clip_is_listed_and_the_others_are_scored(cohort, tmp_path, capsys):
     (cohort / "tracks" / "sub-02_v1.nc").write_bytes(b"no netCDF")
     out = tmp_path / "out"
     assert run(cohort, out) == 1
-    assert "sub-02_v1: its tracks: not a readable netCDF file" in capsys.readouterr().out
     (failed,) = table(out, "failed.tsv").itertuples()
-    assert failed.clip_id == "sub-02_v1" and "tracks/" not in failed.reason
+    assert failed.clip_id == "sub-02_v1" and "netCDF" in failed.reason
+    assert "tracks/" not in failed.reason
+    assert f"sub-02_v1: {failed.reason}" in capsys.readouterr().out
     report = (out / "reports" / "sub-02.html").read_text()
-    assert (
-        "No clip of this participant could be measured." in report
-        and "not a readable netCDF" in report
-    )
+    assert failed.reason in report and "<figure" not in report
     scores = table(out, "scores.tsv").set_index("participant_id")
     assert (
         len(scores) == 5
@@ -213,7 +213,7 @@ def test_a_bad_clip_is_listed_and_the_others_go_on(cohort, tmp_path, capsys):
         .set_index(["participant_id", "score"])
         .loc[("sub-02", "umrs_total")]
     )
-    assert gone.reason == "no measured clip of the visit baseline and week-12"
+    assert gone.reason.endswith(" baseline and week-12")
 
 
 def test_a_clinicians_score_may_not_hide_one_of_ours(cohort, tmp_path, capsys):
@@ -226,28 +226,24 @@ def test_a_clinicians_score_may_not_hide_one_of_ours(cohort, tmp_path, capsys):
             (cohort / "clips.json").read_text().replace('"rater"', f'"{name}"')
         )
         assert run(folder, tmp_path / "out") == 2
-        assert (
-            f"the score '{name}' has the name of one of our columns; rename it"
-            in capsys.readouterr().err
-        )
+        printed = capsys.readouterr().err
+        assert "clips.json: " in printed and f" '{name}' " in printed
 
 
 def test_a_cohort_without_tracks_needs_a_store(cohort, tmp_path, capsys):
     text = (cohort / "clips.tsv").read_text()
     (cohort / "clips.tsv").write_text(text.replace("tracks/sub-02_v1.nc", "n/a"))
     assert run(cohort, tmp_path / "out") == 2
-    assert (
-        "1 clips have no tracks of their own (sub-02_v1); give the store: --store DIR"
-        in capsys.readouterr().err
-    )
+    printed = capsys.readouterr().err
+    assert "sub-02_v1" in printed and "--store DIR" in printed
     assert run(cohort, tmp_path / "out", "--store", str(tmp_path / "store")) == 1
-    assert "sub-02_v1: no body in" in capsys.readouterr().out
+    assert table(tmp_path / "out", "failed.tsv").clip_id.tolist() == ["sub-02_v1"]
 
 
 def test_a_folder_that_cannot_be_written_stops_at_once(cohort, tmp_path, capsys):
     (tmp_path / "out").write_text("a file")
     assert run(cohort, tmp_path / "out") == 2
-    assert "cannot be written" in capsys.readouterr().err
+    assert str(tmp_path / "out") in capsys.readouterr().err
 
 
 def test_nothing_that_is_written_names_a_video_and_reports_escape(cohort, tmp_path):
@@ -312,7 +308,7 @@ def test_marks_and_captions_follow_the_jerks(cohort, tmp_path):
 
 
 def test_settings_that_cannot_be():
-    with pytest.raises(UserError, match="both have to be positive"):
+    with pytest.raises(UserError, match=r"seen=0 s, within=0\.1 s"):
         Settings(seen=0)
 
 
@@ -321,5 +317,5 @@ def test_an_empty_cohort_is_scored_to_empty_tables(cohort, tmp_path):
     summary = score_cohort(
         Cohort.read(cohort, check_videos=False), None, tmp_path / "out", progress=False
     )
-    assert (summary.made, summary.failed, summary.participants) == ([], {}, 0)
+    assert (summary.measured, summary.failed, summary.participants) == ([], {}, 0)
     assert table(tmp_path / "out", "scores.tsv").empty

@@ -30,7 +30,7 @@ from semiology.phantom import make_phantom
 from semiology.timeline.events import Hysteresis, read_events
 from semiology.timeline.predict import Windows, find_models, probabilities, snippet_probabilities
 from semiology.timeline.stream import TimelineOptions, timeline
-from semiology.timeline.stream.buffers import Recent, RecentSnippets
+from semiology.timeline.stream.buffers import KeypointBuffer, SnippetBuffer
 from semiology.timeline.stream.options import thresholds_of
 from semiology.timeline.stream.patient import OnlinePatient
 from semiology.timeline.stream.record import Record
@@ -124,7 +124,7 @@ def landmarks_at(x: float) -> Landmarks:
     return Landmarks(position, np.full(len(names), 0.9), np.zeros((len(names), 3)))
 
 
-def said(saved: SavedModel, recent: Recent, first: int, end: int):
+def said(saved: SavedModel, recent: KeypointBuffer, first: int, end: int):
     return probabilities(saved, prepare(recent.tracks("body", first, end), saved.reading))
 
 
@@ -133,7 +133,7 @@ def test_windows_lie_where_length_and_step_say_and_the_last_ends_with_the_video(
     sign = Sign(
         "swing", saved, Windows(1.6, 0.8), 12.5, thresholds_of({"swing": saved}, None)[0]["swing"]
     )
-    recent = Recent(pose_backend("mediapipe"), [saved.reading], sign.length, 12.5)
+    recent = KeypointBuffer(pose_backend("mediapipe"), [saved.reading], sign.length, 12.5)
     path = 300 + 100 * np.sin(np.arange(57))
     rows = []
     for index, x in enumerate(path):
@@ -156,14 +156,14 @@ def test_windows_lie_where_length_and_step_say_and_the_last_ends_with_the_video(
     assert rows[3].probability == probabilities(saved, prepare(tracks, saved.reading))["present"]
 
 
-def test_of_more_levels_each_but_the_first_is_a_sign_and_a_window_without_a_patient_has_no_probability(
+def test_every_class_but_the_first_is_a_sign_and_a_window_without_a_patient_is_not_assessable(
     run,
 ):
     saved = save_model(run / "third", "side", ["none", "left", "right"])
     sign = Sign(
         "side", saved, Windows(1.6, 0.8), 12.5, thresholds_of({"side": saved}, None)[0]["side"]
     )
-    recent = Recent(pose_backend("mediapipe"), [saved.reading], sign.length, 12.5)
+    recent = KeypointBuffer(pose_backend("mediapipe"), [saved.reading], sign.length, 12.5)
     assert recent.kept["body"].shape == (
         20,
         10,
@@ -192,7 +192,7 @@ def test_a_model_over_segments_reads_a_window_of_any_length(run):
     )
     saved = load_model(run / "segments")
     sign = Sign("seizure type", saved, Windows(4.0, 2.0), 12.5, {"TCS": Hysteresis()})
-    recent = Recent(pose_backend("mediapipe"), [saved.reading], sign.length, 12.5)
+    recent = KeypointBuffer(pose_backend("mediapipe"), [saved.reading], sign.length, 12.5)
     rows = []
     for index in range(75):
         recent.add(index, True, {"body": landmarks_at(300 + index)})
@@ -238,7 +238,7 @@ def test_snippets_of_the_stream_are_those_of_extraction(video, tmp_path):
     saved = SavedModel(
         options(shape).eval(), options, reading, ["FOS", "TCS"], shape, {"seconds": 3.2}
     )
-    recent = RecentSnippets(network, [saved], 80, 25.0, 8)
+    recent = SnippetBuffer(network, [saved], 80, 25.0, 8)
     for index, frame in enumerate(read_frames(video)):
         recent.add(index, frame.image)
         if index == 79:
@@ -248,7 +248,7 @@ def test_snippets_of_the_stream_are_those_of_extraction(video, tmp_path):
     late, places, frames = recent.window(40, 120)  # from 1.6 s on: 24 frames of 15 Hz
     np.testing.assert_allclose(late, vectors[3:9], rtol=1e-5, atol=1e-6)
     assert places.tolist() == [0, 8, 16, 24, 32, 40] and np.round(starts[3] * 15) == 24
-    again = RecentSnippets(network, [saved], 80, 25.0, 8)
+    again = SnippetBuffer(network, [saved], 80, 25.0, 8)
     again.restore(recent.arrays())
     np.testing.assert_array_equal(again.window(40, 120)[0], late)
     # two segments of 24 frames, the snippet nearest to the centre of each: those that start at 8
@@ -261,8 +261,8 @@ def test_snippets_of_the_stream_are_those_of_extraction(video, tmp_path):
     assert snippet_probabilities(saved, late, places, frames)["TCS"] == pytest.approx(
         expected, abs=6e-5
     )
-    with pytest.raises(UserError, match="reads 5 numbers a snippet, this network gives"):
-        RecentSnippets(
+    with pytest.raises(UserError, match=r"\b5 numbers .*--snippet_weights"):
+        SnippetBuffer(
             network, [replace(saved, shape=replace(shape, appearance_channels=5))], 80, 25.0, 8
         )
 
@@ -301,7 +301,7 @@ def test_a_model_of_snippets_is_followed_without_tracking_and_goes_on_where_it_w
         {name: 2 * value for name, value in layers.state_dict().items()},
         tmp_path / "other.safetensors",
     )
-    with pytest.raises(UserError, match="type: the model learned from another network's vectors"):
+    with pytest.raises(UserError, match=r"type: .*--snippet_weights"):
         timeline(
             str(video),
             tmp_path / "model",
@@ -370,7 +370,7 @@ def test_a_video_is_followed_from_end_to_end(whole, video, run, capsys):
 
 
 def test_a_run_that_is_killed_goes_on_to_the_same_bytes(whole, video, run, tmp_path, monkeypatch):
-    """Killed at the worst moment: the block's rows are in the table, its state is not written yet."""
+    """Killed after the block's rows are in the table and before its state is written."""
     block, blocks = 2, []
 
     def killed(record, rows):
@@ -384,28 +384,24 @@ def test_a_run_that_is_killed_goes_on_to_the_same_bytes(whole, video, run, tmp_p
     with pytest.raises(KeyboardInterrupt):
         timeline(str(video), run, tmp_path, FAST, progress=False)
     assert not (tmp_path / "timeline.json").exists() and (tmp_path / "state.safetensors").exists()
-    looked = []
+    samples, update = [], OnlinePatient.update
     monkeypatch.setattr(Record, "add", add)
     monkeypatch.setattr(
-        OnlinePatient, "look", lambda *given: (looked.append(given[1]), look(*given))[1]
+        OnlinePatient, "update", lambda *given: (samples.append(given[1]), update(*given))[1]
     )
     timeline(str(video), run, tmp_path, FAST, progress=False)
     assert same(tmp_path, whole)
-    assert looked[0] == pytest.approx(
-        1.92 + 0.48
-    )  # the state of the first block knows the sample at its end
+    # the state of the first block knows the sample at its end
+    assert samples[0] == pytest.approx(1.92 + 0.48)
 
 
-look = OnlinePatient.look
-
-
-def test_a_state_of_other_options_and_a_damaged_one_begin_anew(whole, tmp_path):
-    told = json.loads((whole / "timeline.json").read_text())
+def test_a_state_of_other_options_and_a_damaged_one_start_again(whole, tmp_path):
+    complete = json.loads((whole / "timeline.json").read_text())
 
     def copied() -> Record:
         for name in ("timeline.csv", "events.tsv", "state.safetensors"):
             (tmp_path / name).write_bytes((whole / name).read_bytes())
-        return Record(tmp_path, told["key"], told["video"])
+        return Record(tmp_path, complete["key"], complete["video"])
 
     state, arrays = copied().resume()
     assert state["frames"] == 48 and arrays["recent/body"].shape == (
@@ -419,7 +415,7 @@ def test_a_state_of_other_options_and_a_damaged_one_begin_anew(whole, tmp_path):
         < (whole / "timeline.csv").stat().st_size
     )
     copied()
-    assert Record(tmp_path, "another", told["video"]).resume() is None
+    assert Record(tmp_path, "another", complete["video"]).resume() is None
     assert sorted(path.name for path in tmp_path.iterdir()) == ["timeline.csv"]
     assert (tmp_path / "timeline.csv").read_text() == "task,level,start,end,probability\n"
     record = copied()
@@ -432,14 +428,10 @@ def test_the_timeline_of_another_video_is_not_written_over(whole, tmp_path):
         folder = tmp_path / held
         folder.mkdir()
         (folder / held).write_bytes((whole / held).read_bytes())
-        with pytest.raises(
-            UserError, match="holds the timeline of another video; name another folder"
-        ):
+        with pytest.raises(UserError, match=rf"{held}: .*--out"):
             Record(folder, "key", "0" * 64)
     (tmp_path / "file").write_text("mine")
-    with pytest.raises(
-        UserError, match=r"file: cannot be made \(File exists\); name another folder"
-    ):
+    with pytest.raises(UserError, match=r"file: .*\(File exists\).*--out"):
         Record(tmp_path / "file", "key", "0" * 64)
 
 
@@ -509,7 +501,7 @@ def camera(video):
     server.shutdown()
 
 
-def test_a_camera_is_followed_with_its_latency_and_is_not_seen_twice(camera, run, tmp_path):
+def test_a_camera_gives_latencies_and_cannot_be_replayed(camera, run, tmp_path):
     result = timeline(f"{camera}/whole", run, tmp_path, FAST, progress=False)
     assert (
         result["complete"] and result["latency_s"]["largest"] >= result["latency_s"]["median"] > 0
@@ -518,13 +510,11 @@ def test_a_camera_is_followed_with_its_latency_and_is_not_seen_twice(camera, run
     assert read_events(tmp_path / "events.tsv").duration == pytest.approx(
         result["duration_s"], abs=1e-3
     )
-    with pytest.raises(
-        UserError, match="holds a timeline already, and a camera cannot be seen again"
-    ):
+    with pytest.raises(UserError, match=rf"{tmp_path}: .*--out"):
         timeline(f"{camera}/whole", run, tmp_path, FAST, progress=False)
 
 
-def test_a_camera_that_stalls_ends_with_a_line_and_what_was_seen(camera, run, tmp_path, capsys):
+def test_a_camera_that_stalls_ends_with_a_message_and_its_results(camera, run, tmp_path, capsys):
     options = ["--fps", "12.5", "--length", "1.6", "--stall", "1.5", "--progress", "false"]
     assert (
         main(
@@ -540,7 +530,7 @@ def test_a_camera_that_stalls_ends_with_a_line_and_what_was_seen(camera, run, tm
         )
         == 1
     )
-    assert "nothing came for 1.5 s: the stream stalled" in capsys.readouterr().err
+    assert " 1.5 s" in capsys.readouterr().err
     assert len(pd.read_csv(tmp_path / "out/timeline.csv")) > 0
     assert json.loads((tmp_path / "out/timeline.json").read_text())["complete"] is False
 
@@ -618,7 +608,8 @@ def test_a_video_that_ends_in_a_frame_ends_the_timeline_there(video, run, tmp_pa
         main(["timeline", str(cut), "--model", str(run), "--out", str(tmp_path / "out"), *options])
         == 0
     )
-    assert "ends in the middle of a frame" in capsys.readouterr().out
+    ended = json.loads((tmp_path / "out/timeline.json").read_text())["ended"]
+    assert ended in capsys.readouterr().out and "middle of a frame" in ended
     table = pd.read_csv(tmp_path / "out/timeline.csv")
     assert 1.6 < table["end"].max() < 4 and table["probability"].notna().all()
 
@@ -626,7 +617,7 @@ def test_a_video_that_ends_in_a_frame_ends_the_timeline_there(video, run, tmp_pa
 def test_a_window_longer_than_the_video_is_the_whole_video(run):
     saved = save_model(run / "fourth", "swing", ["absent", "present"])
     sign = Sign("swing", saved, Windows(100.0, 1.0), 12.5, {"present": Hysteresis()})
-    recent = Recent(pose_backend("mediapipe"), [saved.reading], sign.length, 12.5)
+    recent = KeypointBuffer(pose_backend("mediapipe"), [saved.reading], sign.length, 12.5)
     for index in range(25):
         recent.add(index, True, {"body": landmarks_at(300 + index)})
         assert (
@@ -643,7 +634,7 @@ def test_tuned_thresholds_make_the_events_and_have_to_name_every_sign(whole, run
         "side": {"left": asdict(Hysteresis())},
     }
     write_text(tmp_path / "thresholds.json", json.dumps({"signs": tuned}))
-    with pytest.raises(UserError, match="says nothing of side right"):
+    with pytest.raises(UserError, match=r"thresholds\.json: .*side right.*--thresholds"):
         thresholds_of(models, tmp_path / "thresholds.json")
     tuned["side"]["right"] = asdict(Hysteresis(shortest=3.0))
     write_text(tmp_path / "thresholds.json", json.dumps({"signs": tuned}))
@@ -665,16 +656,12 @@ def test_tuned_thresholds_make_the_events_and_have_to_name_every_sign(whole, run
 @pytest.mark.parametrize(
     ("source", "options", "message"),
     [
-        ("nowhere.mp4", {}, "there is no such file"),
-        ("ftp://127.0.0.1/a.mpg", {}, "addresses of the kind ftp:// are not read; give rtsp://"),
-        ("http://127.0.0.1/a.mpg", {"growing": 1.0}, "--growing is for a file"),
-        ("nowhere.mp4", {"growing": 1.0}, "start the recording first"),
-        ("VIDEO", {"fps": 10.0}, "reads 12.5 frames a second; set fps to that or more, not 10"),
-        (
-            "VIDEO",
-            {"fps": 50.0},
-            "has 25 frames a second; fps=50 would look at each again and again; set 25 or less",
-        ),
+        ("nowhere.mp4", {}, r"nowhere\.mp4"),
+        ("ftp://127.0.0.1/a.mpg", {}, "ftp://.*rtsp://"),
+        ("http://127.0.0.1/a.mpg", {"growing": 1.0}, "--growing.*--stall"),
+        ("nowhere.mp4", {"growing": 1.0}, r"nowhere\.mp4"),
+        ("VIDEO", {"fps": 10.0}, r" 12\.5 frames .* fps .* 10$"),
+        ("VIDEO", {"fps": 50.0}, r" 25 frames .* fps=50 .* 25 or less"),
         ("VIDEO", {"thresholds": Path("nowhere.json")}, "nowhere.json"),
     ],
 )
@@ -695,21 +682,19 @@ def test_a_source_that_cannot_be_followed_is_refused(
 def test_options_that_make_no_sense_are_refused():
     for name in ("fps", "length", "step", "block", "growing", "stall"):
         for value in (0.0, float("nan"), float("inf")):
-            with pytest.raises(
-                UserError, match=f"{name}={value:g}; it has to be a positive number"
-            ):
+            with pytest.raises(UserError, match=f"{name}={value:g};"):
                 TimelineOptions(**{name: value})
-    with pytest.raises(UserError, match="less than two frames at 25 Hz"):
+    with pytest.raises(UserError, match=r"length=0\.05 s .* 25 Hz"):
         TimelineOptions(length=0.05)
 
 
-def test_models_that_are_not_there_or_learned_from_another_tracker_are_refused(video, tmp_path):
-    with pytest.raises(UserError, match="holds no trained models"):
+def test_no_models_and_models_of_another_tracker_are_refused(video, tmp_path):
+    with pytest.raises(UserError, match=rf"{tmp_path}: .*semiology loso"):
         timeline(str(video), tmp_path, tmp_path / "out", FAST, progress=False)
     save_model(
         tmp_path / "models/swing/agcn", "swing", ["absent", "present"], trackers=["keypoint-rcnn"]
     )
-    with pytest.raises(UserError, match="learned from tracks by keypoint-rcnn, not by mediapipe"):
+    with pytest.raises(UserError, match=r"keypoint-rcnn, not by mediapipe.*--pose"):
         timeline(str(video), tmp_path, tmp_path / "out", FAST, progress=False)
 
 
@@ -717,7 +702,7 @@ def test_a_camera_that_is_not_there_is_refused_without_its_password(run, tmp_pat
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    with pytest.raises(UserError, match="cannot be opened") as caught:
+    with pytest.raises(UserError, match=rf"127\.0\.0\.1:{port}") as caught:
         timeline(
             f"http://me:secret@127.0.0.1:{port}/a?key=1",
             run,
@@ -732,8 +717,8 @@ def test_a_camera_that_is_not_there_is_refused_without_its_password(run, tmp_pat
 def test_formats_that_need_their_end_are_not_read_while_they_grow(tmp_path):
     pictures = [np.full((64, 96, 3), 9 * n, np.uint8) for n in range(20)]
     for suffix, message in (
-        (".mp4", "index comes last cannot be read while it grows"),
-        (".avi", "a avi file cannot be read while it grows"),
+        (".mp4", r"a\.mp4: .*index"),
+        (".avi", r"a\.avi: .*avi"),
     ):
         write_video(tmp_path / f"a{suffix}", iter(pictures), 25)
         with pytest.raises(UserError, match=message):

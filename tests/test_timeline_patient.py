@@ -5,7 +5,7 @@ import json
 import numpy as np
 
 from semiology.timeline.stream.patient import MEMORY, OnlinePatient
-from semiology.timeline.stream.tracking import sighted
+from semiology.timeline.stream.tracking import frames_with_patient
 from semiology.tracking.patient import Faces, follow_patient
 from semiology.video import Frame
 
@@ -37,7 +37,7 @@ def followed_both_ways(samples: list[Faces], every: int = 4):
     offline = follow_patient(film[::every], detector, every / 8)
     online = OnlinePatient(every / 8)
     return [offline.at(frame.time) for frame in film], [
-        sight for _, sight in sighted(film, detector, online, every, -1)
+        sight for _, sight in frames_with_patient(film, detector, online, every, -1)
     ]
 
 
@@ -75,12 +75,12 @@ def test_a_caregiver_who_bends_over_the_bed_is_another_person():
 def test_who_was_seen_more_takes_over_and_who_is_long_gone_is_forgotten():
     online = OnlinePatient(0.5)
     for number in range(3):
-        online.look(number / 2, seen(box(420, 120, 80)), 640, 360)
+        online.update(number / 2, seen(box(420, 120, 80)), 640, 360)
     assert online.at(1.0).face.tolist() == box(420, 120, 80).tolist()
     for number in range(3, 8):
-        online.look(number / 2, seen(box(200, 150, 60)), 640, 360)
+        online.update(number / 2, seen(box(200, 150, 60)), 640, 360)
     assert online.at(3.5).face.tolist() == box(200, 150, 60).tolist()  # 5 x 60 > 3 x 80
-    online.look(1.0 + MEMORY + 0.5, seen(box(200, 150, 60)), 640, 360)
+    online.update(1.0 + MEMORY + 0.5, seen(box(200, 150, 60)), 640, 360)
     assert [person.count for person in online.people] == [6]
     state, arrays = online.state()
     again = OnlinePatient(0.5)
@@ -90,10 +90,10 @@ def test_who_was_seen_more_takes_over_and_who_is_long_gone_is_forgotten():
 
 def test_the_region_of_a_small_patient_is_kept_until_he_leaves_it():
     online = OnlinePatient(0.5)
-    online.look(0.0, seen(box(500, 400, 20)), 1280, 720)
+    online.update(0.0, seen(box(500, 400, 20)), 1280, 720)
     assert online.region.tolist() == [250, 150, 750, 650]  # the face grown by twelve sides of 20 px
     for when, x in ((0.5, 525), (1.0, 550)):
-        online.look(when, seen(box(x, 400, 20)), 1280, 720)
+        online.update(when, seen(box(x, 400, 20)), 1280, 720)
     assert online.region.tolist() == [250, 150, 750, 650]  # nine sides still fit: up to x = 740
-    online.look(1.5, seen(box(570, 400, 20)), 1280, 720)
+    online.update(1.5, seen(box(570, 400, 20)), 1280, 720)
     assert online.region.tolist() == [250, 150, 820, 650]

@@ -1,11 +1,11 @@
-"""A cohort of faces put together by hand, each half as strong as asked: for the tests of
+"""A cohort of synthetic faces with a given strength of each half: for the tests of
 `semiology.severity.weakness`.
 """
 
 import json
 
 import numpy as np
-from face_by_hand import filmed, own_face
+from synthetic_face import filmed, own_face
 
 from semiology import save_tracks
 
@@ -14,16 +14,16 @@ FRAMES = 60
 
 
 def performed(panel, left, right, frames=FRAMES):
-    """Tracks of a clip: `left` and `right`, 0 to 1, are what the halves can do of opening the eyes,
-    closing them, and smiling.
+    """Tracks of a clip: `left` and `right`, 0 to 1, are the strength of each half in opening the
+    eyes, closing them, and smiling.
     """
     effort = (1 - np.cos(2 * np.pi * np.arange(frames) / frames)) / 2 * (panel != "rest")
     faces = []
-    for asked in effort:
+    for level in effort:
         moved = {}
         for side, strength, sign in (("left", left, 1), ("right", right, -1)):
-            smile = asked * strength * (panel == "happiness")
-            shut = asked * strength * (panel == "closure")
+            smile = level * strength * (panel == "happiness")
+            shut = level * strength * (panel == "closure")
             moved[f"{side}_mouth_corner"] = (sign * (0.30 + 0.10 * smile), 0.73 - 0.12 * smile)
             moved[f"{side}_upper_lid"] = (
                 sign * 0.36,

@@ -99,7 +99,7 @@ def run_events(arguments: list[str]) -> int:
 
 def run_events_score(arguments: list[str]) -> int:
     """Score detected events against reference events, tables or folders of them."""
-    from semiology.timeline.events.evaluate import judge, text
+    from semiology.timeline.events.evaluate import evaluate_events, text
     from semiology.timeline.events.pairing import pair_tables
 
     score_parser = parser("events score", run_events_score)
@@ -123,7 +123,7 @@ def run_events_score(arguments: list[str]) -> int:
     recordings, missing = pair_tables(
         parsed.reference, parsed.hypothesis, parsed.duration, parsed.participants, parsed.names
     )
-    result = judge(recordings, _tolerances(parsed), parsed.draws, parsed.seed) | {
+    result = evaluate_events(recordings, _tolerances(parsed), parsed.draws, parsed.seed) | {
         "missing": missing,
         "people": _participants_note(parsed),
     }

@@ -1,7 +1,7 @@
-"""Numbers that follow a clinical scale: how much a patient moves, jerks, or fails to move the face.
+"""Severity scores that follow clinical scales: movement, myoclonus, facial weakness.
 
-kinematics/ measures movement on tracks, jerks/ finds myoclonic jerks in it, myoclonus/ scores them
-by body part and panel item as the UMRS does. face/ measures a face with its sides, weakness/ scores
-what it lacks. Imports go one way in this order; how well a score agrees with a clinician is judged
-elsewhere (`semiology.evaluation.agreement`).
+kinematics/ measures movement in tracks, jerks/ detects myoclonic jerks in it, myoclonus/ scores
+them by body part and panel item as the Unified Myoclonus Rating Scale (UMRS) does. face/ measures
+both sides of a face, weakness/ scores what they lack compared with controls. Imports go in this
+order only; agreement with clinicians is computed in `semiology.evaluation.agreement`.
 """

@@ -1,5 +1,5 @@
-"""The tables that are written of a cohort: tab-separated as the cohort's own, n/a where there is no
-value, six digits.
+"""Write tables of results in the format of a cohort's own tables: tab-separated, n/a where there is
+no value, six significant digits.
 """
 
 from pathlib import Path
@@ -10,7 +10,7 @@ from semiology.files import refuse_folder, write_text
 
 
 def write_table(path: Path, table: pd.DataFrame) -> None:
-    """Write a table without its index; empty text is n/a too.
+    """Write a table without its index; an empty string is written as n/a too.
 
     Raises:
         UserError: the path is a folder, its folder cannot be written, or the disk is full.

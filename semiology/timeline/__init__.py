@@ -1,1 +1,3 @@
-"""Signs over time: prediction on one video, streams of any length, events, localisation."""
+"""Signs over time: prediction for one video, timelines of recordings of any length, events, and
+localisation learned from annotated events.
+"""

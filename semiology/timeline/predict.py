@@ -1,4 +1,4 @@
-"""One video in, each sign's probability over time out."""
+"""Prediction for one video: the probability of each sign in the whole clip and over time."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -25,14 +25,14 @@ from semiology.tracking.pose.base import KeypointRCNNOptions
 
 @dataclass(frozen=True)
 class Windows:
-    """Sliding windows of the timeline: length and step in seconds."""
+    """Sliding windows of a timeline: length and step (stride) in seconds."""
 
     length: float
     step: float
 
     def over(self, duration: float) -> Iterator[tuple[float, float]]:
-        """(start, end) in s; the last window ends with the clip, and a clip shorter than a window
-        is one window.
+        """(start, end) in s of each window; the last one ends with the clip, and a clip shorter
+        than a window is one window.
         """
         last = max(duration - self.length, 0)
         starts = np.append(np.arange(0, last, self.step), last)
@@ -50,31 +50,31 @@ def predict(
     pose: str = "mediapipe",
     keypoint_rcnn: KeypointRCNNOptions | None = None,
 ) -> dict[str, Any]:
-    """Score one video with a run's models: the probability of each sign in the whole clip and in
-    sliding windows over it.
+    """Predict the probability of each sign in one video with a run's models: for the whole clip and
+    in sliding windows over it.
 
-    Writes OUT/prediction.json and OUT/overlay.mp4 (skeleton, face landmarks and the probabilities
-    drawn in). Nothing here is a diagnosis.
+    Writes OUT/prediction.json and OUT/overlay.mp4 (the video with skeleton, face landmarks and
+    probabilities). Not a diagnosis.
 
     Args:
         video: the file.
-        model: folder of a run (its models trained on all participants are used, the distilled AGCN
-            where there is one), or of one model.
+        model: folder of a run (its models trained on all participants, the distilled AGCN where
+            there is one), or of one model.
         out: folder of the results; by default the video's name in the current folder.
         start: s, where the main phase of the seizure begins.
         end: s, where it ends; by default the video's end.
-        length: s, of a window of the timeline; by default what the model was trained on: its
-            window, or its clips' median length.
+        length: s, of a window of the timeline; by default that of the training: the model's window,
+            or the median length of its clips.
         step: s, from window to window.
-        pose: the pose backend; the one whose tracks the models learned from.
-        keypoint_rcnn: its options, where it is keypoint-rcnn.
+        pose: the pose backend; the one of the models' training tracks.
+        keypoint_rcnn: options of the backend keypoint-rcnn.
 
     Returns:
         The content of prediction.json.
 
     Raises:
-        UserError: the video cannot be read, the run holds no models or models that learned from
-            another backend's tracks, a window is not positive.
+        UserError: the video cannot be read, the run holds no models or models trained on another
+            backend's tracks, a window is not positive.
     """
     if (length is not None and length <= 0) or step <= 0:
         raise UserError(
@@ -122,13 +122,13 @@ def predict(
 
 
 def find_models(folder: Path, snippets: bool = False) -> dict[str, SavedModel]:
-    """Task -> model: of a run, for each task the preferred one; or the one model that the folder
-    is.
+    """Load task -> model: of a run, the preferred model of each task; of a model's folder, that
+    model.
 
-    They read keypoints, or, with `snippets`, vectors of the whole picture.
+    The models read keypoints or, with `snippets`, vectors of the whole frame.
 
     Raises:
-        UserError: no models there, one that reads something else.
+        UserError: no models, or a model with other input.
     """
     folder = Path(folder)
     found = {}
@@ -149,7 +149,7 @@ def find_models(folder: Path, snippets: bool = False) -> dict[str, SavedModel]:
     for task, saved in found.items():
         reads: Any = saved.network.reads
         if "keypoints" not in reads and not (snippets and saved.reading.part == "frame"):
-            only = "keypoints, or snippets of the whole picture" if snippets else "keypoints"
+            only = "keypoints, or snippets of the whole frame" if snippets else "keypoints"
             frame = saved.reading.part == "frame"
             what, hint = (
                 ("snippets", "; `semiology timeline` reads these")
@@ -164,21 +164,25 @@ def find_models(folder: Path, snippets: bool = False) -> dict[str, SavedModel]:
 
 
 def check_trackers(models: dict[str, SavedModel], pose: str) -> None:
-    """Raises UserError where a model learned from the tracks of another backend than `pose`."""
+    """Check that every model was trained on tracks of the backend `pose`.
+
+    Raises:
+        UserError: a model was trained on tracks of another backend.
+    """
     for task, saved in models.items():
         trackers = saved.about.get("trackers", [])
         if trackers and pose not in trackers:
             raise UserError(
-                f"{task}: the model learned from tracks by {', '.join(trackers)}, not by {pose};"
-                " track with that (--pose)"
+                f"{task}: the model was trained on tracks by {', '.join(trackers)}, not by {pose};"
+                " use that backend (--pose)"
             )
 
 
 def score_sign(
     saved: SavedModel, tracks: xr.Dataset, length: float | None, step: float
 ) -> dict[str, Any]:
-    """Probabilities of the label's levels for the clip and for each window; None where too little
-    of the patient was found.
+    """Probabilities of the label's classes (levels) for the clip and for each window; None where
+    not assessable.
     """
     joints = prepare(tracks, saved.reading)
     rate, duration = saved.reading.rate, len(joints) / saved.reading.rate
@@ -198,7 +202,7 @@ def score_sign(
         "label": saved.reading.label,
         "part": saved.reading.part,
         "levels": saved.levels,
-        "probability": shown(saved, raw),
+        "probability": class_probabilities(saved, raw),
         "calibrated": calibrator(saved) is not None,
         "plausible": plausible(saved, raw),
         "not_assessable": too_little(joints, saved.reading),
@@ -208,33 +212,33 @@ def score_sign(
 
 
 def probabilities(saved: SavedModel, joints: np.ndarray) -> dict[str, float] | None:
-    """level -> probability for joints (time, joint, space), as in the evaluation of whole clips;
-    None where too little was seen.
-
-    Calibrated, where the run has calibrated its models (by what the folds said of participants they
-    had not seen).
+    """Class -> probability for joints (time, joint, space), as in the evaluation of whole clips;
+    None where not assessable. Calibrated, where the run has calibrated its models (on out-of-fold
+    predictions).
     """
-    return shown(saved, scores(saved, joints))
+    return class_probabilities(saved, scores(saved, joints))
 
 
 def snippet_probabilities(
     saved: SavedModel, features: np.ndarray, starts: np.ndarray, frames: int
 ) -> dict[str, float] | None:
-    """The same for a model of the whole picture: features (snippet, channel), NaN where the video
-    had a hole, and their first frames.
+    """Class -> probability for a model of the whole frame; None where not assessable.
 
-    `starts` (snippet,) and the length, `frames`, count at the reading's rate.
+    Args:
+        saved: the model.
+        features: (snippet, channel), NaN where the video has a gap.
+        starts: (snippet,) first frames of the snippets, at the reading's rate.
+        frames: length of the window, at the reading's rate.
     """
     if too_few(features, saved.reading):
         return None
     empty = np.empty((frames, 0, 2), np.float32)
-    return shown(
-        saved, _scores(saved, ClipData("clip", "patient", 0, empty, features, starts=starts))
-    )
+    clip = ClipData("clip", "patient", 0, empty, features, starts=starts)
+    return class_probabilities(saved, _scores(saved, clip))
 
 
-def shown(saved: SavedModel, raw: np.ndarray | None) -> dict[str, float] | None:
-    """level -> probability of what the network said, (1, level); calibrated, where the run has
+def class_probabilities(saved: SavedModel, raw: np.ndarray | None) -> dict[str, float] | None:
+    """Class -> probability from the network's output (1, class); calibrated, where the run has
     calibrated its models.
     """
     if raw is None:
@@ -245,10 +249,8 @@ def shown(saved: SavedModel, raw: np.ndarray | None) -> dict[str, float] | None:
 
 
 def plausible(saved: SavedModel, raw: np.ndarray | None) -> list[str] | None:
-    """Levels that what the network said, (1, level), cannot rule out at the run's coverage: one,
-    and the model commits itself.
-
-    None where no coverage was asked for.
+    """Prediction set: the classes that the network's output (1, class) does not exclude at the
+    run's coverage; with one class the prediction is unambiguous. None without a coverage.
     """
     fitted = calibrator(saved)
     sets = fitted.plausible(raw) if fitted and raw is not None else None
@@ -256,8 +258,8 @@ def plausible(saved: SavedModel, raw: np.ndarray | None) -> list[str] | None:
 
 
 def scores(saved: SavedModel, joints: np.ndarray) -> np.ndarray | None:
-    """(1, level) what the network says of joints (time, joint, space), mean over windows; None
-    where too little was seen.
+    """Output of the network (1, class) for joints (time, joint, space), mean over its windows; None
+    where not assessable.
     """
     return (
         None
@@ -277,13 +279,13 @@ def _scores(saved: SavedModel, clip: ClipData) -> np.ndarray:
 
 
 def calibrator(saved: SavedModel) -> Calibrator | None:
-    """The calibration that the run noted in the model, if there is one."""
+    """The calibration that the run stored in the model, if there is one."""
     noted = saved.about.get("calibration")
     return Calibrator(**noted) if noted else None
 
 
 def captions(signs: dict[str, Any], frames: int, fps: float) -> list[str]:
-    """For each frame one text: every sign's probability in the window whose middle is nearest."""
+    """Text for each frame: every sign's probability in the window with the nearest centre."""
     lines = {
         task: [_caption(task, sign, window["probability"]) for window in sign["timeline"]]
         for task, sign in signs.items()

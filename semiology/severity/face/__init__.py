@@ -1,11 +1,12 @@
-"""A face measured with its sides, from landmarks of any tracker.
+"""Measures of a face and its asymmetry, from the landmarks of any tracker.
 
-landmarks.py names the places of a face in three schemes of points, head.py takes the head's pose
-out, measures.py measures what is left frame by frame, blinks.py and lids.py read the eyes,
-fatigue.py says how a measure drifts, summary.py puts a clip into one row.
+landmarks.py maps three schemes of points to anatomical locations, head_pose.py estimates and
+removes the head's pose, fatigue.py computes the drift of a measure, lids.py blinks and ptosis,
+measures.py measures every frame and summarises a clip in one row.
 """
 
-from semiology.severity.face.lids import Blink, Ptosis, Slope, blinks, fatigue_slope, ptosis
+from semiology.severity.face.fatigue import Slope, fatigue_slope
+from semiology.severity.face.lids import Blink, Ptosis, blinks, ptosis
 from semiology.severity.face.measures import (
     MEASURES,
     PAIRED,

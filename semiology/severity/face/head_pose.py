@@ -1,16 +1,16 @@
-"""Head pose from the places of a face that no expression moves, and taking it out.
+"""Head pose from landmarks that no expression moves, and its removal.
 
-A rigid mean face is fitted to the stable places: in space by the similarity of least squares, in a
-picture under scaled orthographic projection. The inverse of the fit puts every place into the
-face's own frame: x to the patient's left, y down, z into the head, unit the distance between the
-outer eye corners, origin between them. Both sides enter the fit alike and neither is mirrored: a
-face that is lopsided stays so. Angles are in degrees: yaw positive when the face turns to the
-patient's left, pitch positive when it looks up, roll positive when the head leans to the patient's
-left.
+A rigid mean face is fitted to the stable landmarks: in 3D by the least-squares similarity, in an
+image under scaled orthographic projection. The inverse of the fit transforms every landmark to the
+face's coordinate system: x to the patient's left, y down, z into the head, unit the distance
+between the outer eye corners, origin between them. Both sides enter the fit equally and neither is
+mirrored: an asymmetric face stays asymmetric. Angles are in degrees: yaw positive when the face
+turns to the patient's left, pitch positive when it looks up, roll positive when the head leans to
+the patient's left.
 
-Sources: [P] Umeyama 1991 (similarity in space); the fit in a picture is Gauss-Newton on the same
-least squares. The mean face: our choice, rounded from MediaPipe's mesh of two people and OpenFace's
-mean shape, which agree to 0.05 at these places.
+Sources: [P] Umeyama 1991 (similarity in 3D); the fit in an image is Gauss-Newton on the same least
+squares. The mean face: our choice, rounded from MediaPipe's mesh of two people and OpenFace's mean
+shape, which agree to 0.05 at these landmarks.
 """
 
 from dataclasses import dataclass
@@ -45,20 +45,20 @@ MEAN_FACE = {
     },
     **{place: np.array(position) for place, position in _MIDLINE.items()},
 }
-STEPS = 30  # of Gauss-Newton; on real faces the angles stand still after 8
+STEPS = 30  # of Gauss-Newton; on real faces the angles converge within 8
 
 
 @dataclass(frozen=True)
 class HeadPose:
-    """Where the face is in every frame: p = scale * rotation @ q + shift, q in the face's frame;
-    NaN where a stable place is missing.
+    """Pose of the face in every frame: p = scale * rotation @ q + shift, with q in the face's
+    coordinates; NaN where a stable landmark is missing.
 
     Attributes:
         rotation: (time, 3, 3).
-        scale: (time,) px or m for one distance between the mean face's outer eye corners.
+        scale: (time,) px or m per distance between the mean face's outer eye corners.
         shift: (time, 2 or 3) px or m.
-        residual: (time,) root mean square distance of the stable places from the fitted mean
-            face's, in its units.
+        residual: (time,) root mean square distance between the stable landmarks and the fitted mean
+            face, in units of the mean face.
     """
 
     rotation: np.ndarray
@@ -68,14 +68,17 @@ class HeadPose:
 
     @property
     def yaw(self) -> np.ndarray:
+        """(time,) degrees, positive when the face turns to the patient's left."""
         return self._angles[:, 1]
 
     @property
     def pitch(self) -> np.ndarray:
+        """(time,) degrees, positive when the face looks up."""
         return self._angles[:, 2]
 
     @property
     def roll(self) -> np.ndarray:
+        """(time,) degrees, positive when the head leans to the patient's left."""
         return self._angles[:, 0]
 
     @property
@@ -89,9 +92,10 @@ class HeadPose:
             ) * (1, -1, -1)
         return angles
 
-    def taken_out(self, position: np.ndarray, depth: float) -> np.ndarray:
-        """(time, 2 or 3) px or m -> (time, 2) in the face's frame. In a picture the place's depth
-        is the mean face's; in space its own.
+    def to_face_frame(self, position: np.ndarray, depth: float) -> np.ndarray:
+        """Transform (time, 2 or 3) in px or m to (time, 2) in the face's coordinates.
+
+        In an image the landmark's depth is that of the mean face, `depth`; in 3D its own.
         """
         moved = (position - self.shift) / self.scale[:, None]
         if position.shape[1] == 3:
@@ -106,17 +110,16 @@ class HeadPose:
 
 
 def head_pose(stable: dict[str, np.ndarray]) -> HeadPose:
-    """Fit the mean face to the stable places, (time, 2) px or (time, 3) m each."""
+    """Fit the mean face to the stable landmarks, each (time, 2) px or (time, 3) m."""
     model = np.stack([MEAN_FACE[place] for place in stable])
     points = np.stack(list(stable.values()), axis=1)  # (time, place, 2 or 3)
     frames, _, axes = points.shape
-    known = np.isfinite(points).all(axis=(1, 2)) & (np.ptp(points, axis=1) > 0).any(
-        axis=1
-    )  # on one spot they are no face
+    # all points at one position are no face
+    known = np.isfinite(points).all(axis=(1, 2)) & (np.ptp(points, axis=1) > 0).any(axis=1)
     rotation, scale = np.full((frames, 3, 3), np.nan), np.full(frames, np.nan)
     shift, residual = np.full((frames, axes), np.nan), np.full(frames, np.nan)
     if known.any():
-        fit = _fit_in_space if axes == 3 else _fit_in_picture
+        fit = _fit_in_space if axes == 3 else _fit_in_image
         rotation[known], scale[known], shift[known] = fit(points[known], model)
         fitted = (
             scale[:, None, None] * np.einsum("tij,pj->tpi", rotation, model)[..., :axes]
@@ -129,7 +132,7 @@ def head_pose(stable: dict[str, np.ndarray]) -> HeadPose:
 def _fit_in_space(
     points: np.ndarray, model: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Umeyama's similarity: rotation (time, 3, 3), scale (time,), shift (time, 3) of least squares."""
+    """Umeyama's least-squares similarity: rotation (time, 3, 3), scale (time,), shift (time, 3)."""
     centre, middle = points.mean(axis=1), model.mean(axis=0)
     left, singular, right = np.linalg.svd(
         np.einsum("tpi,pj->tij", points - centre[:, None], model - middle)
@@ -141,15 +144,13 @@ def _fit_in_space(
     return rotation, scale, centre - scale[:, None] * (rotation @ middle)
 
 
-def _fit_in_picture(
+def _fit_in_image(
     points: np.ndarray, model: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """The same in a picture: Gauss-Newton over a small turn, the logarithm of the scale, and the
-    shift, all frames at once.
+    """The same from 2D points: Gauss-Newton over a small rotation, the logarithm of the scale and
+    the shift, for all frames at once.
     """
-    across = (
-        points[:, 0] - points[:, 2]
-    )  # between the outer eye corners: a first guess of roll and scale
+    across = points[:, 0] - points[:, 2]  # between the outer eye corners: initial roll and scale
     rotation = Rotation.from_rotvec(
         np.arctan2(across[:, 1], across[:, 0])[:, None] * (0, 0, 1)
     ).as_matrix()

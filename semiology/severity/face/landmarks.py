@@ -1,7 +1,7 @@
-"""Places of a face by name, and which tracked points each scheme has for them. Sides are the
-patient's.
+"""Anatomical locations ("places") of a face by name, and the tracked points of each landmark scheme
+for them. Sides are the patient's.
 
-A place is the mean of its points in the frame. Three schemes are known: MediaPipe's mesh
+A place is the mean of its points. Three schemes are supported: MediaPipe's mesh
 (`mesh_000`..), the 68 points of iBUG 300-W as in OpenFace, Py-Feat, menpo and OpenPose
 (`landmark_00`..), and the joints of `face_23`. The lids of the mesh are read at three points each,
 those of the 68 at two, those of `face_23` at one. Sources: [C] iBUG's numbering; [C] MediaPipe's
@@ -16,7 +16,7 @@ import xarray as xr
 from semiology.errors import UserError
 
 SIDES = ("left", "right")
-STABLE = (  # places that no expression moves much: the head's pose is read from them
+STABLE = (  # places that expressions hardly move: they give the head's pose
     "left_eye_outer",
     "left_eye_inner",
     "right_eye_outer",
@@ -118,24 +118,24 @@ SCHEMES: Mapping[str, Mapping[str, tuple[str, ...]]] = {
 
 
 def scheme_of(tracks: xr.Dataset) -> str:
-    """Which scheme's points the tracks hold, the richest first: mesh, 68 or face_23.
+    """The scheme whose points the tracks hold, with the most points first: mesh, 68 or face_23.
 
     Raises:
-        UserError: they hold no scheme's points.
+        UserError: the tracks hold the points of no scheme.
     """
-    there = set(tracks.keypoint.values.tolist())
+    held = set(tracks.keypoint.values.tolist())
     for scheme, points in SCHEMES.items():
-        if {name for names in points.values() for name in names} <= there:
+        if {name for names in points.values() for name in names} <= held:
             return scheme
     raise UserError(
-        f"face measures: the tracks hold {', '.join(sorted(there)[:6])}, ...; needed are a face's"
+        f"face measures: the tracks hold {', '.join(sorted(held)[:6])}, ...; needed are a face's"
         " landmarks: mesh_000.. (MediaPipe), landmark_00.. (68 points) or the joints of face_23"
     )
 
 
 def places(tracks: xr.Dataset) -> dict[str, np.ndarray]:
-    """Every place that the scheme has: (time, 3) m where the face has depth, else (time, 2) px; NaN
-    where a point of it is missing.
+    """Every place of the scheme: (time, 3) m where the face has depth, else (time, 2) px; NaN where
+    one of its points is missing.
 
     Raises:
         UserError: as `scheme_of`.
@@ -143,7 +143,7 @@ def places(tracks: xr.Dataset) -> dict[str, np.ndarray]:
     points = SCHEMES[scheme_of(tracks)]
     column = {keypoint: number for number, keypoint in enumerate(tracks.keypoint.values.tolist())}
     needed = [name for names in points.values() for name in names]
-    # a body that was lifted into space has no depth in its face: then the picture's
+    # tracks lifted to 3D have no depth in the face: then the image's positions
     deep = "position_3d" in tracks and (
         "position" not in tracks or np.isfinite(tracks["position_3d"].sel(keypoint=needed)).any()
     )

@@ -1,16 +1,14 @@
-"""Landmark measures of a face with its sides, frame by frame, after the head's pose is taken out.
+"""Measures of a face by side, frame by frame after removal of the head's pose, and their summary
+over a clip: position at rest, range of movement, asymmetry and drift.
 
 Lengths are in distances between the outer eye corners (the clip's median, so that tracking noise is
 no movement); heights are positive upwards. Every measure of a lid or brow refers to the line
-through its own eye's corners, and the nasolabial distance to its own side's wing of the nose: those
-need no level and see nothing of the other side. Only `corner_lift` and `mouth_reach` lean on the
-fitted face's axes, which all stable places share: where the eyes' line is skewed against the nose,
-`orbit_tilt` says by how much. Our choice throughout, after the distances that clinicians measure on
+through its own eye's corners, and the nasolabial distance to the wing of the nose of its own side:
+they do not depend on the other side. Only `corner_lift` and `mouth_reach` depend on the axes of the
+fitted face, which all stable landmarks determine together; `orbit_tilt` is the angle of the eyes'
+line against the nose. Our choice throughout, after the distances that clinicians measure on
 photographs [P: Guarin et al. 2018, Emotrics; margin reflex distance, palpebral fissure, brow
 height, excursion of the commissure].
-
-A clip's face in one row of numbers: how it stands, how far it moves, by side, and what it loses
-over the clip.
 """
 
 import numpy as np
@@ -18,46 +16,44 @@ import pandas as pd
 import xarray as xr
 from numpy.typing import ArrayLike
 
+from semiology.severity.face.fatigue import fatigue_slope
 from semiology.severity.face.head_pose import MEAN_FACE, head_pose
 from semiology.severity.face.landmarks import SIDES, STABLE, places
-from semiology.severity.face.lids import (
-    LONGEST,
-    blinks,
-    blinks_would_show,
-    fatigue_slope,
-    open_eye,
-    ptosis,
-)
+from semiology.severity.face.lids import LONGEST, blinks, blinks_would_show, open_eye, ptosis
 
-# degrees of yaw and of pitch up to which a face is measured [our choice: beyond, the far eye hides
-# behind the nose]
+# degrees of yaw and of pitch up to which a face is measured [our choice: beyond, the nose hides the
+# far eye]
 WIDEST = 30.0
-# residual of the fit above which the landmarks are no face's [our choice; real faces lie at 0.02 to
+# residual of the fit above which the landmarks are not a face [our choice; real faces have 0.02 to
 # 0.05]
-UNLIKE = 0.15
+WORST_FIT = 0.15
 HEAD = ("yaw", "pitch", "roll", "orbit_tilt")
 PAIRED = ("eye_aperture", "upper_lid", "brow_height", "mouth_reach", "corner_lift", "nasolabial")
 SINGLE = ("mouth_width", "mouth_opening")
 MEASURES = (*(f"{side}_{measure}" for measure in PAIRED for side in SIDES), *SINGLE)
+SIGNED = ("upper_lid", "corner_lift")  # heights that may be negative: compared by their difference
+# quantiles between which a measure's range lies [our choice: a frame or two of bad tracking are no
+# movement]
+EXTREMES = (0.05, 0.95)
 
 
 def face_measures(tracks: xr.Dataset, widest: float = WIDEST) -> pd.DataFrame:
-    """One row a frame: what a face shows, by side, and where its head points.
+    """Measure a face by side, and its head pose: one row per frame.
 
     Args:
         tracks: MediaPipe's mesh, the 68 points (OpenFace, Py-Feat, OpenPose, menpo) or face_23;
-            depth is used where it is there.
+            depth is used where the tracks have it.
         widest: degrees of yaw and of pitch beyond which a frame is not assessable.
 
     Returns:
-        Index `time` (s). Columns: MEASURES in distances between the outer eye corners, but
+        Index `time` (s). Columns: MEASURES in distances between the outer eye corners, except
         `..._upper_lid`, which is in widths of its own eye; `yaw`, `pitch`, `roll`, `orbit_tilt` in
-        degrees (see `head`; orbit_tilt is positive where the left eye is the lower one, measured
-        against the nose); `assessable`. Measures and orbit_tilt are NaN where a frame is not
+        degrees (see `head_pose`; orbit_tilt is positive where the left eye is the lower one,
+        relative to the nose); `assessable`. Measures and orbit_tilt are NaN where a frame is not
         assessable or a point is missing.
 
     Raises:
-        UserError: the tracks hold no face's landmarks.
+        UserError: the tracks hold no facial landmarks.
     """
     positions = places(tracks)
     pose = head_pose({place: positions[place] for place in STABLE if place in positions})
@@ -65,10 +61,10 @@ def face_measures(tracks: xr.Dataset, widest: float = WIDEST) -> pd.DataFrame:
         assessable = (
             (np.abs(pose.yaw) <= widest)
             & (np.abs(pose.pitch) <= widest)
-            & (pose.residual <= UNLIKE)
+            & (pose.residual <= WORST_FIT)
         )
     face = {
-        place: pose.taken_out(position, MEAN_FACE[place][2])
+        place: pose.to_face_frame(position, MEAN_FACE[place][2])
         for place, position in positions.items()
     }
     face = {
@@ -107,11 +103,11 @@ def face_measures(tracks: xr.Dataset, widest: float = WIDEST) -> pd.DataFrame:
 
 
 def asymmetry(left: ArrayLike, right: ArrayLike) -> np.ndarray:
-    """(left - right) / (left + right), of the patient's sides: positive where the left one is
-    larger, 0 where both are the same.
+    """(left - right) / (left + right) of the patient's sides: positive where the left is larger, 0
+    where both are equal.
 
-    For lengths, which are positive. Of `corner_lift`, which has a sign of its own, the difference
-    is taken. NaN where the sum is not positive.
+    For lengths, which are positive; measures with a sign (`SIGNED`) are compared by their
+    difference instead. NaN where the sum is not positive.
     """
     one, other = np.asarray(left, dtype=float), np.asarray(right, dtype=float)
     return (one - other) / np.where(one + other > 0, one + other, np.nan)
@@ -122,50 +118,42 @@ def _height(place: np.ndarray, inner: np.ndarray, outer: np.ndarray) -> np.ndarr
     down.
     """
     along = outer - inner
-    along = (
-        along * np.sign(along[:, :1]) / np.linalg.norm(along, axis=1, keepdims=True)
-    )  # to the patient's left, on both sides
+    # towards the patient's left, on both sides
+    along = along * np.sign(along[:, :1]) / np.linalg.norm(along, axis=1, keepdims=True)
     above = inner - place
     return above[:, 1] * along[:, 0] - above[:, 0] * along[:, 1]
 
 
-def _median(values: np.ndarray) -> float:
-    finite = values[np.isfinite(values)]
-    return float(np.median(finite)) if len(finite) else np.nan
-
-
-EXTREMES = (
-    0.05,
-    0.95,
-    # quantiles between which a measure's range lies [our choice: a frame or two of bad tracking do not
-    # make a movement]
-)
-SIGNED = (
-    "upper_lid",
-    "corner_lift",
-)  # heights that may be negative: their sides are compared by the difference
+def _median(values: ArrayLike) -> float:
+    """Median of the finite values; NaN without any."""
+    known = np.asarray(values, dtype=float)
+    known = known[np.isfinite(known)]
+    return float(np.median(known)) if len(known) else np.nan
 
 
 def face_summary(tracks: xr.Dataset, widest: float = WIDEST) -> dict[str, float]:
-    """`summarise` of a clip's tracks, for those who do not need the measures themselves."""
+    """Measure a clip's tracks and summarise them: `face_measures`, then `summarise`."""
     return summarise(face_measures(tracks, widest), tracks.attrs["fps"])
 
 
 def summarise(table: pd.DataFrame, fps: float) -> dict[str, float]:
-    """What the `face_measures` of a whole clip at `fps` Hz come to; NaN where too little was seen,
-    never an error.
+    """Summarise the `face_measures` of a whole clip at `fps` Hz in one row; NaN where too little
+    was seen, never an error.
 
-    Keys, for each MEASURE of `measures`: `<measure>_median`, `<measure>_range` (0.05 to 0.95
-    quantile: the amplitude of its movement), `<measure>_slope` with `_slope_low`, `_slope_high`
-    (per minute, Theil-Sen with 95 % interval). For each PAIRED one: `<measure>_asymmetry` of the
-    medians and `<measure>_range_asymmetry` (positive: the patient's left is larger; differences
-    left - right for `upper_lid` and `corner_lift`, whose heights may be negative). Of the eyes:
-    `<side>_closure` (share of the own open aperture that was lost at the 0.05 quantile: how far the
-    eye closed in a clip of held closure), `<side>_lid` and `<side>_lid_drift` with `_low` and
-    `_high` (see `lids`), `blink_rate` (per minute of assessable time; NaN where the tracker's noise
-    would hide blinks, and below 1.6 s), `left_blink_amplitude`, `right_blink_amplitude`,
-    `blink_completeness`, `blink_duration` (medians; s). `orbit_tilt` (degrees), `assessable` (share
-    of frames), `seconds` (assessable time).
+    Keys:
+
+    - for each of MEASURES: `<measure>_median`; `<measure>_range` (0.05 to 0.95 quantile: the
+      amplitude of its movement); `<measure>_slope`, `_slope_low`, `_slope_high` (per minute,
+      Theil-Sen with 95 % interval);
+    - for each of PAIRED: `<measure>_asymmetry` of the medians and `<measure>_range_asymmetry`
+      (positive: the patient's left is larger; `upper_lid` and `corner_lift` may be negative, so
+      their medians give the difference left - right);
+    - eyes: `<side>_closure` (fraction of the own open aperture that is lost at the 0.05 quantile:
+      how far the eye closed in a clip of held closure); `<side>_lid` and `<side>_lid_drift` with
+      `_low` and `_high` (see `ptosis`); `blink_rate` (per minute of assessable time; NaN where the
+      tracker's noise would hide blinks, and below 1.6 s); `left_blink_amplitude`,
+      `right_blink_amplitude`, `blink_completeness`, `blink_duration` (medians; s);
+    - `orbit_tilt` (degrees), `assessable` (fraction of frames), `seconds` (assessable time).
     """
     summary: dict[str, float] = {}
     for measure in MEASURES:
@@ -195,6 +183,7 @@ def summarise(table: pd.DataFrame, fps: float) -> dict[str, float]:
 
 
 def _eyes(table: pd.DataFrame, seconds: float) -> dict[str, float]:
+    """The eyes' part of the summary: closure, lids and blinks."""
     found = blinks(table)
     lids = ptosis(table, found)
     eyes: dict[str, float] = {}
@@ -204,16 +193,11 @@ def _eyes(table: pd.DataFrame, seconds: float) -> dict[str, float]:
         drift = lids[side].drift
         eyes |= {f"{side}_lid": lids[side].upper_lid, f"{side}_lid_drift": drift.per_minute}
         eyes |= {f"{side}_lid_drift_low": drift.low, f"{side}_lid_drift_high": drift.high}
-        eyes[f"{side}_blink_amplitude"] = _middle([getattr(blink, side) for blink in found])
+        eyes[f"{side}_blink_amplitude"] = _median([getattr(blink, side) for blink in found])
     shown = any(blinks_would_show(table[f"{side}_eye_aperture"]) for side in SIDES)
     eyes["blink_rate"] = (
         60 * len(found) / seconds if seconds >= 2 * LONGEST and (shown or found) else np.nan
     )
-    eyes["blink_completeness"] = _middle([blink.completeness for blink in found])
-    eyes["blink_duration"] = _middle([blink.duration for blink in found])
+    eyes["blink_completeness"] = _median([blink.completeness for blink in found])
+    eyes["blink_duration"] = _median([blink.duration for blink in found])
     return eyes
-
-
-def _middle(values: list[float]) -> float:
-    finite = [value for value in values if np.isfinite(value)]
-    return float(np.median(finite)) if finite else np.nan

@@ -1,30 +1,28 @@
-"""Myoclonic jerks in tracks: brief, small, abrupt displacements, told from the tracker's jitter and
+"""Myoclonic jerks in tracks: brief, small, abrupt displacements, separated from tracker jitter and
 from voluntary movement.
 
-seen.py says what of the tracks is believed, limbs.py and head.py what bones say of it, noise.py how
-loud their noise is, detection.py where acceleration stands out of it, shape.py what displacement
-that was; synchrony.py joins jerks of one moment, matching.py compares with true ones, table.py
-keeps them.
+artefacts.py removes positions that are tracking errors, head.py removes isolated movements of one
+point of the head, detection.py estimates the noise and finds acceleration above it, shape.py
+measures onset, peak, end and amplitude of a displacement, events.py groups synchronous jerks into
+events and matches detected with reference jerks, table.py reads and writes them.
 """
 
-from semiology.severity.jerks.detection import Found, find_jerks
+from semiology.severity.jerks.detection import DetectedJerks, find_jerks
 from semiology.severity.jerks.events import (
-    Matched,
+    MatchedJerks,
     MyoclonicEvent,
     by_part,
-    jerk_table,
     match_jerks,
-    read_jerks,
     synchronous,
-    write_jerks,
 )
 from semiology.severity.jerks.jerk import Jerk, JerkSettings
+from semiology.severity.jerks.table import jerk_table, read_jerks, write_jerks
 
 __all__ = [
-    "Found",
+    "DetectedJerks",
     "Jerk",
     "JerkSettings",
-    "Matched",
+    "MatchedJerks",
     "MyoclonicEvent",
     "by_part",
     "find_jerks",

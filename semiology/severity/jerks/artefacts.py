@@ -1,24 +1,17 @@
-"""What of the tracks is believed: positions in torso lengths, NaN wherever the tracker did not see
-the joint or lost hold of it.
+"""Positions without the tracking errors that look like jerks: in torso lengths, NaN wherever the
+tracker did not see the joint or lost it.
 
-Trackers fail in ways that look like jerks. Left and right are swapped for a frame or two; a joint
-leaps to another limb and back. Between two frames such a leap is faster than any limb, or ends
-where the other side's joint was. What follows a leap is not filled: time in which nothing is known
-is not time without jerks.
+1. Left and right are swapped for a frame or two, or a joint jumps to another limb and back. Between
+   two frames such a jump is faster than any limb, or ends where the joint of the other side was.
+   What follows a jump is not interpolated: time without data is not time without jerks.
+2. Elbow and knee lie between two bones. Where the far end of the outer bone is not seen (a foot
+   under the blanket, a hand out of view), a tracker of whole bodies guesses the limb, and the guess
+   jumps. These joints are dropped (`guessed_joints`).
+3. The joints of a limb depend on each other. While one of them turns or stops at will, the tracker
+   follows its neighbours late, and then they jump to their true place: a reaching hand makes its
+   elbow jerk. So a joint is compared with the movement of its whole limb (`limb_maximum`).
 
-What a limb says of its joints: none of them goes alone, and none is seen without the bones that end
-in it.
-
-A tracker of whole bodies gives every joint a place, also where it sees none. Two of its errors look
-like jerks, and bones tell them:
-
-- Elbow and knee lie between two bones. Where the far end of the outer one is not seen (a foot under
-  the blanket, a hand out of view), the tracker completes the limb, and what it completed leaps.
-- The joints of a limb hang on each other. While one of them turns or stops at will, the tracker
-  follows its neighbours late, and they leap to where they belong: a reaching hand makes its elbow
-  jerk.
-
-Both rules are our choice. Joints that the tracks do not hold are not asked for.
+Rules 2 and 3 are our choice. Joints that the tracks do not hold are ignored.
 """
 
 import warnings
@@ -33,86 +26,60 @@ from semiology.severity.jerks.jerk import JerkSettings
 from semiology.severity.kinematics.segments import positions_of
 
 SIDES = ("left", "right")
-LIMBS = [
+LIMB_JOINTS = [
     [f"{side}_{joint}" for joint in limb]
     for side in SIDES
     for limb in (("shoulder", "elbow", "wrist"), ("hip", "knee", "ankle"))
 ]
-
-
-def completed(seen: NDArray, names: list[str]) -> NDArray:
-    """(time, joint) of bool: elbows and knees where the wrist or ankle is not among what is `seen`
-    (time, joint).
-    """
-    guessed = np.zeros_like(seen)
-    for _, middle, far in LIMBS:
-        if middle in names and far in names:
-            guessed[:, names.index(middle)] = ~seen[:, names.index(far)]
-    return guessed
-
-
-def greatest_of_limb(values: NDArray, names: list[str]) -> NDArray:
-    """(time, joint): for a limb's joints the greatest value among them, of those that are finite;
-    for all others their own.
-    """
-    greatest = values.copy()
-    for limb in LIMBS:
-        if held := [names.index(name) for name in limb if name in names]:
-            greatest[:, held] = np.fmax.reduce(values[:, held], axis=1)[:, None]
-    return greatest
-
-
-# of the confidence shortly before: what is followed with less is an estimate, such as of one leg
-# behind the other. [our choice]
+# fraction of the confidence shortly before, below which a position is an estimate of the tracker,
+# such as of one leg behind the other. [our choice]
 DIP = 0.8
 BEFORE, DURING = (-0.60, -0.16), (-0.16, 0.20)  # s from a moment
-# torso lengths; the way of both sides' joints together, from which on a change of places can be
-# told from jitter. [our choice]
+# torso lengths; path of both sides' joints together, from which on a swap is distinguishable from
+# jitter. [our choice]
 SWAP = 0.1
 
 
-def seen_positions(tracks: xr.Dataset, settings: JerkSettings) -> tuple[NDArray, float]:
-    """(time, keypoint, space) in torso lengths, at the times of the grid, NaN where not seen; and
-    the torso's length in px or m.
+def reliable_positions(tracks: xr.Dataset, settings: JerkSettings) -> tuple[NDArray, float]:
+    """Positions (time, keypoint, space) in torso lengths at the times of the grid, NaN where they
+    are missing or a tracking error; and the torso's length.
 
-    In px where the tracks have them (`position`), else in m. All NaN where the torso was never
-    seen.
+    The torso's length is in px where the tracks have pixels (`position`), else in m. Everything is
+    NaN where the torso was never seen.
     """
     positions, torso = positions_of(drop_low_confidence(tracks, settings.confidence), "torso")
     if "position" in tracks and tracks.attrs.get("width", 0) and tracks.attrs.get("height", 0):
         positions[_outside(positions, tracks.attrs["width"], tracks.attrs["height"])] = np.nan
-    positions = on_time(positions / torso, tracks["time"].values, tracks["source_time"].values)
-    leapt = leaps(positions, tracks.attrs["fps"], settings.fastest) | swaps(
-        positions, tracks.keypoint.values.tolist()
-    )
-    positions[leapt] = np.nan
-    positions[completed(np.isfinite(positions).all(axis=2), tracks.keypoint.values.tolist())] = (
-        np.nan
-    )
+    names = tracks.keypoint.values.tolist()
+    time, source_time = tracks["time"].values, tracks["source_time"].values
+    positions = at_grid_times(positions / torso, time, source_time)
+    jumps = tracking_jumps(positions, tracks.attrs["fps"], settings.fastest)
+    positions[jumps | left_right_swaps(positions, names)] = np.nan
+    positions[guessed_joints(np.isfinite(positions).all(axis=2), names)] = np.nan
     return positions, torso
 
 
-def true_rate(tracks: xr.Dataset) -> float:
-    """Different frames a second: fewer than the tracks' own where these repeat the frames of a
-    slower video.
+def source_frame_rate(tracks: xr.Dataset) -> float:
+    """Distinct source frames per second (Hz): lower than the tracks' own rate where these repeat
+    frames of a slower video.
     """
     source, fps = tracks["source_index"].values, float(tracks.attrs["fps"])
     seen = (source[1:] >= 0) & (source[:-1] >= 0)
     return fps * float((1 + (source[1:] != source[:-1])[seen].sum()) / (1 + seen.sum()))
 
 
-def on_time(positions: NDArray, time: NDArray, source_time: NDArray) -> NDArray:
-    """Positions moved from the time of their source frame to that of the grid, by the velocity
-    there.
+def at_grid_times(positions: NDArray, time: NDArray, source_time: NDArray) -> NDArray:
+    """Positions shifted from the time of their source frame to that of the grid, by the local
+    velocity.
 
-    At 25 Hz from a video of 30, every fifth step of the grid spans two source frames: a limb in
-    motion seems to leap. Each frame is up to half a source frame early or late.
+    At 25 Hz from a video of 30 Hz, every fifth step of the grid spans two source frames, so that a
+    moving limb seems to jump. Each frame is up to half a source frame early or late.
 
     Args:
         positions: (time, ...).
         time: (time,) s, of the grid.
-        source_time: (time,) s, of the frames; NaN where missing. A constant difference between the
-            two does not matter.
+        source_time: (time,) s, of the source frames; NaN where missing. A constant offset from
+            `time` is removed.
     """
     late = source_time - time
     if len(time) < 3 or not np.isfinite(late).any():
@@ -128,21 +95,21 @@ def on_time(positions: NDArray, time: NDArray, source_time: NDArray) -> NDArray:
     return positions - np.nan_to_num(velocity * _along(late, positions))
 
 
-def leaps(positions: NDArray, fps: float, fastest: float) -> NDArray:
-    """(time, keypoint) of bool: frames at which a joint arrives faster than `fastest` (lengths /
-    s).
+def tracking_jumps(positions: NDArray, fps: float, fastest: float) -> NDArray:
+    """(time, keypoint) of bool: frames that a joint reaches faster than `fastest` (torso
+    lengths / s).
     """
-    leapt = np.zeros(positions.shape[:2], bool)
-    leapt[1:] = np.linalg.norm(np.diff(positions, axis=0), axis=2) * fps > fastest
-    return leapt
+    jumps = np.zeros(positions.shape[:2], bool)
+    jumps[1:] = np.linalg.norm(np.diff(positions, axis=0), axis=2) * fps > fastest
+    return jumps
 
 
-def swaps(positions: NDArray, names: list[str]) -> NDArray:
-    """(time, keypoint) of bool: frames at which the joints of a pair arrive where the other one
-    was.
+def left_right_swaps(positions: NDArray, names: list[str]) -> NDArray:
+    """(time, keypoint) of bool: frames at which the left and right joints of a pair exchange
+    positions.
 
-    Together they went at least `SWAP` and, had they been named the other way round, would have gone
-    less than half as far.
+    Together the two moved at least `SWAP`; with left and right renamed they would have moved less
+    than half as far.
     """
     swapped = np.zeros(positions.shape[:2], bool)
     place = {name: number for number, name in enumerate(names)}
@@ -161,9 +128,31 @@ def swaps(positions: NDArray, names: list[str]) -> NDArray:
     return swapped
 
 
-def dips(confidence: NDArray, fps: float, frames: NDArray, joints: NDArray) -> NDArray:
-    """(n,) of bool: whether confidence (time, keypoint) falls at some frames, of some joints, below
-    `DIP` of what it was before.
+def guessed_joints(seen: NDArray, names: list[str]) -> NDArray:
+    """(time, joint) of bool: elbows and knees in frames whose wrist or ankle is not in `seen`, a
+    mask of the same shape: their position is the tracker's guess.
+    """
+    guessed = np.zeros_like(seen)
+    for _, middle, far in LIMB_JOINTS:
+        if middle in names and far in names:
+            guessed[:, names.index(middle)] = ~seen[:, names.index(far)]
+    return guessed
+
+
+def limb_maximum(values: NDArray, names: list[str]) -> NDArray:
+    """(time, joint): each joint of a limb gets the maximum over the limb's joints (NaN ignored);
+    every other joint keeps its own value.
+    """
+    greatest = values.copy()
+    for limb in LIMB_JOINTS:
+        if held := [names.index(name) for name in limb if name in names]:
+            greatest[:, held] = np.fmax.reduce(values[:, held], axis=1)[:, None]
+    return greatest
+
+
+def confidence_drops(confidence: NDArray, fps: float, frames: NDArray, joints: NDArray) -> NDArray:
+    """(n,) of bool: whether the confidence (time, keypoint) around frame `frames[i]` of joint
+    `joints[i]` falls below the fraction `DIP` of its median shortly before.
 
     Points without a score (NaN) are left out of both; where one of the two has no score at all,
     nothing falls.
@@ -184,7 +173,7 @@ def _way(before: NDArray, after: NDArray) -> NDArray:
 
 
 def _outside(positions: NDArray, width: int, height: int) -> NDArray:
-    """(time, keypoint): beyond the picture's edge, where a tracker guesses."""
+    """(time, keypoint) of bool: beyond the image's edge, where a tracker guesses."""
     x, y = positions[..., 0], positions[..., 1]
     return (x < 0) | (y < 0) | (x > width) | (y > height)
 

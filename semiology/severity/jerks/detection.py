@@ -1,18 +1,16 @@
-"""Myoclonic jerks in tracks: brief accelerations above the noise, whose displacement is short,
-limited, and not a leap of the tracker.
+"""Detect myoclonic jerks in tracks: brief accelerations above the noise, whose displacement is
+short, limited, and not a jump of the tracker.
 
-Band-limited acceleration of joints, and how much of it is noise: once a clip, and around each
-moment.
+Acceleration is computed by a Savitzky-Golay filter with a cut-off in Hz (`kinematics.derivative`).
+Its mean over 0.28 s is subtracted; the rest is the "brief" acceleration. The mean is the change of
+velocity over that time: zero for a jerk, which leaves the joint with the velocity that it had, and
+most of the acceleration of a voluntary turn. At 25 frames per second the brief acceleration passes
+4.4 to 7.7 Hz (half power), with a maximum at 6 Hz.
 
-The acceleration is taken by a Savitzky-Golay filter with a cut-off in Hz (`kinematics.derivative`),
-its mean over a moment is taken away. That mean is the change of velocity over the moment: nothing
-for a jerk, which lets go of the joint as it found it, and most of the acceleration of a voluntary
-turn. What is left of a position lies, at 25 frames a second, between 4.4 and 7.7 Hz (half power),
-most at 6 Hz.
-
-The noise level is what remains when nothing happens: a low quantile, so that jerks raise it little,
-as the standard deviation per axis of the white noise that has this quantile. Around each moment it
-is taken anew, for a limb in motion is tracked less well than one at rest.
+The noise level is a low quantile of the brief acceleration, so that jerks raise it little,
+expressed as the standard deviation per axis of the white noise that has this quantile. It is
+estimated once per clip and again around each moment, because a moving limb is tracked less well
+than one at rest.
 """
 
 from collections.abc import Sequence
@@ -25,10 +23,15 @@ from scipy.ndimage import convolve1d, maximum_filter1d
 from scipy.stats import chi
 
 from semiology.errors import UserError
-from semiology.severity.jerks.artefacts import dips, greatest_of_limb, seen_positions, true_rate
-from semiology.severity.jerks.head import alone_on_head
-from semiology.severity.jerks.jerk import Jerk, JerkSettings, in_order
-from semiology.severity.jerks.shape import Shapes, measure
+from semiology.severity.jerks.artefacts import (
+    confidence_drops,
+    limb_maximum,
+    reliable_positions,
+    source_frame_rate,
+)
+from semiology.severity.jerks.head import isolated_head_points
+from semiology.severity.jerks.jerk import Jerk, JerkSettings, sorted_jerks
+from semiology.severity.jerks.shape import Shapes, measure_shapes
 from semiology.severity.kinematics import derivative, segment_of, side_of
 
 # s, over which acceleration is averaged: seven frames at 25 Hz, the length of the longest jerks.
@@ -36,36 +39,40 @@ from semiology.severity.kinematics import derivative, segment_of, side_of
 MOMENT = 0.28
 HIGHEST = 0.24  # of the frame rate: the highest cut-off, 6 Hz at 25 frames a second. [our choice]
 SLOWEST = 15.0  # Hz; below it a jerk of 0.2 s is less than three frames. [our choice]
-CLIP, QUIETEST = (
-    0.25,
-    0.1,
-)  # quantiles that are the clip's noise: with the jerks taken out, and before that. [our choice]
+# quantiles that give the clip's noise: after jerks are removed, and before. [our choice]
+CLIP, QUIETEST = 0.25, 0.1
 BRIEF, MEAN = 0.4, 0.5  # quantiles of brief and of mean acceleration around a moment. [our choice]
-SPAN, STEP = 3.0, 0.5  # s that is around a moment, taken every so many s. [our choice]
-USUAL = 0.2  # s, duration of the jerk by which noise is told as an amplitude. [our choice]
-# torso lengths / s^2: less noise than this, some 0.0002 torso lengths of jitter, is not believed of
-# any track. [our choice]
+SPAN, STEP = 3.0, 0.5  # s, window of the local noise and its stride. [our choice]
+USUAL = 0.2  # s, duration of the jerk in which noise is expressed as an amplitude. [our choice]
+# torso lengths / s^2, lowest noise level of any track: some 0.0002 torso lengths of jitter. [our
+# choice]
 FLOOR = 0.1
+# s; of peaks of brief acceleration nearer than this the greatest counts: a jerk has two or three.
+# [our choice]
+APART = 0.16
+# fraction of the amplitude that may be covered within one frame, both forth and back; more is a
+# jump of the tracker. [our choice]
+JUMP = 0.85
 
 
 def cutoff_at(fps: float, wanted: float) -> float:
-    """The cut-off in Hz that tracks of this frame rate can carry: the one wanted or 0.24 of the
-    frame rate, the lower of the two.
+    """The cut-off in Hz that tracks of this frame rate allow: the lower of `wanted` and 0.24 of the
+    frame rate.
 
     Raises:
-        UserError: fewer than 15 frames a second.
+        UserError: fewer than 15 frames per second.
     """
     if fps < SLOWEST - 0.1:  # NTSC's 14.985 is 15
         raise UserError(
-            f"tracks of {fps:.3g} frames a second: a jerk lasts 50 to 250 ms; jerks need"
-            f" {SLOWEST:g} frames a second or more"
+            f"tracks of {fps:.3g} frames per second: a jerk lasts 50 to 250 ms; its detection needs"
+            f" {SLOWEST:g} frames per second or more"
         )
     return min(wanted, HIGHEST * fps)
 
 
 def band_limited(positions: NDArray, fps: float, cutoff: float) -> tuple[NDArray, NDArray]:
-    """Magnitudes (time, joint) of the brief and of the mean acceleration of (time, joint, space),
-    lengths / s^2; NaN near gaps and ends.
+    """Magnitudes (time, joint) of the brief and of the mean acceleration of `positions` (time,
+    joint, space), in lengths / s^2; NaN near gaps and ends.
     """
     acceleration = derivative(positions, fps, 2, cutoff)
     frames = round(MOMENT * fps) // 2 * 2 + 1
@@ -76,33 +83,33 @@ def band_limited(positions: NDArray, fps: float, cutoff: float) -> tuple[NDArray
 
 
 def noise_level(brief: NDArray, quantile: float, dimensions: int) -> NDArray:
-    """(joint,) noise of a clip from (time, joint) magnitudes of brief acceleration; NaN for a joint
-    that was never seen for long enough.
+    """(joint,) noise level of a clip from the brief acceleration (time, joint), lengths / s^2; NaN
+    for a joint that was never seen for long enough.
     """
     return np.maximum(_quantile(brief, quantile) / _unit(quantile, dimensions), FLOOR)
 
 
 def acceleration_of_a_jerk(fps: float, cutoff: float) -> float:
-    """Peak brief acceleration of a jerk of amplitude 1 that comes and goes, as a raised cosine,
-    within 0.2 s: lengths / s^2.
-
-    The mean over where frames may fall in it.
+    """Peak brief acceleration (lengths / s^2) of a jerk of amplitude 1 and duration 0.2 s with the
+    time course of a raised cosine, averaged over the phases at which frames may sample it.
     """
     phase = np.linspace(-0.5, 0.5, 8, endpoint=False)
     time = (np.arange(-round(2 * fps), round(2 * fps) + 1)[:, None] + phase) / fps
-    course = np.where(np.abs(time) < USUAL / 2, (1 + np.cos(2 * np.pi * time / USUAL)) / 2, 0.0)
-    return float(np.nanmax(band_limited(course[:, :, None], fps, cutoff)[0], axis=0).mean())
+    displacement = np.where(
+        np.abs(time) < USUAL / 2, (1 + np.cos(2 * np.pi * time / USUAL)) / 2, 0.0
+    )
+    return float(np.nanmax(band_limited(displacement[:, :, None], fps, cutoff)[0], axis=0).mean())
 
 
 def noise_around(
     brief: NDArray, mean: NDArray, fps: float, cutoff: float, dimensions: int
 ) -> NDArray:
-    """(time, joint) the same around each moment, by brief or by mean acceleration, the higher of
-    the two; NaN where nothing was seen.
+    """(time, joint) noise level around each moment, lengths / s^2: the higher of two estimates,
+    from the brief and from the mean acceleration; NaN where nothing was seen.
 
-    White noise has both, in a proportion that follows from the filter. A limb that moves, or a
-    tracker that wanders, has more of the mean one, jerks have less: so it tells unsteadiness from
-    many jerks.
+    White noise has both, in a ratio that follows from the filter. A moving limb or a drifting
+    tracker has more of the mean acceleration, jerks have less: the second estimate separates
+    unsteadiness from frequent jerks.
     """
     proportion = np.sqrt(np.divide(*_gains(fps, cutoff)))
     by_brief = _around(brief, fps, BRIEF) / _unit(BRIEF, dimensions)
@@ -119,7 +126,7 @@ def _gains(fps: float, cutoff: float) -> tuple[float, float]:
 
 
 def _around(values: NDArray, fps: float, quantile: float) -> NDArray:
-    """(time, joint) quantile over `SPAN` s around."""
+    """(time, joint) quantile over the `SPAN` s around each frame."""
     span, step = max(round(SPAN * fps), 1), max(round(STEP * fps), 1)
     padded = np.pad(values.astype(np.float32), ((span // 2, span), (0, 0)), constant_values=np.nan)
     windows = np.lib.stride_tricks.sliding_window_view(padded, span, axis=0)[
@@ -130,7 +137,9 @@ def _around(values: NDArray, fps: float, quantile: float) -> NDArray:
 
 
 def _quantile(values: NDArray, quantile: float) -> NDArray:
-    """Along the first axis, of what is finite; NaN where nothing is. Sorting puts NaN last."""
+    """Quantile along the first axis over the finite values; NaN without any (sorting puts NaN
+    last).
+    """
     ordered = np.sort(values, axis=0)
     finite = np.isfinite(ordered).sum(axis=0)
     if not len(values):
@@ -146,26 +155,18 @@ def _unit(quantile: float, dimensions: int) -> float:
     return float(chi.ppf(quantile, dimensions))
 
 
-# s; of brief accelerations nearer than this the greatest counts: a jerk has two or three. [our
-# choice]
-APART = 0.16
-# share of the amplitude that one frame may bring both there and back; more is a tracker's jump.
-# [our choice]
-JUMP = 0.85
-
-
 @dataclass(frozen=True)
-class Found:
-    """What was found in a clip.
+class DetectedJerks:
+    """The jerks detected in a clip, and how sensitive the detection was.
 
     Attributes:
-        jerks: by onset.
+        jerks: ordered by onset.
         noise: joint -> noise level of its brief acceleration, torso lengths / s^2; NaN where it was
             not seen for long enough.
-        smallest: joint -> amplitude at which a jerk of 0.2 s stands out of this noise, torso
-            lengths; nine in ten are found from half as much again. Where the joint moves, or is
-            followed less well than in the clip's best quarter, it takes more.
-        usable: joint -> s in which a jerk would have been found.
+        smallest: joint -> detection limit, torso lengths: amplitude at which a jerk of 0.2 s
+            reaches the threshold. At 1.5 times this amplitude nine in ten are detected. The limit
+            is higher while the joint moves or is tracked less well than in the clip's best quarter.
+        usable: joint -> s in which a jerk would have been detected.
         torso: length of the torso, px or, for tracks without px, m; NaN where it was never seen.
         fps: Hz.
         cutoff: Hz, -3 dB point of the acceleration's filter.
@@ -182,12 +183,12 @@ class Found:
 
 def find_jerks(
     tracks: xr.Dataset, settings: JerkSettings | None = None, joints: Sequence[str] | None = None
-) -> Found:
-    """Jerks of every joint by itself; `synchronous` tells which belong together.
+) -> DetectedJerks:
+    """Detect the jerks of every joint separately; `synchronous` groups them into events.
 
     Args:
         tracks: of the body, in px or, where they have no px, in metres; not smoothed.
-        settings: how to look.
+        settings: thresholds and filters; by default `JerkSettings()`.
         joints: names of keypoints; by default all that the tracks hold.
 
     Raises:
@@ -202,24 +203,24 @@ def find_jerks(
             f" {', '.join(held[:12])} ..."
         )
     fps = float(tracks.attrs["fps"])
-    cutoff = cutoff_at(true_rate(tracks), settings.cutoff)
-    positions, torso = seen_positions(tracks, settings)
+    cutoff = cutoff_at(source_frame_rate(tracks), settings.cutoff)
+    positions, torso = reliable_positions(tracks, settings)
     brief, mean = band_limited(positions, fps, cutoff)
-    of_limb = greatest_of_limb(mean, held)
-    asked = [held.index(name) for name in names]
-    everyone, positions, brief, mean, of_limb = (
+    of_limb = limb_maximum(mean, held)
+    columns = [held.index(name) for name in names]
+    all_positions, positions, brief, mean, of_limb = (
         positions,
-        *(values[:, asked] for values in (positions, brief, mean, of_limb)),
+        *(values[:, columns] for values in (positions, brief, mean, of_limb)),
     )
     noise, level = noise_without_jerks(positions, brief, mean, fps, cutoff, settings)
     frames, rows = candidates(brief, of_limb, level, fps, settings)
-    trusted = ~dips(tracks["confidence"].values[:, asked], fps, frames, rows)
+    trusted = ~confidence_drops(tracks["confidence"].values[:, columns], fps, frames, rows)
     frames, rows = frames[trusted], rows[trusted]
-    shapes = measure(positions, fps, frames, rows, settings.longest)
-    genuine = are_jerks(shapes, settings) & ~alone_on_head(
-        everyone, held, fps, frames, np.array(asked, int)[rows], shapes
+    shapes = measure_shapes(positions, fps, frames, rows, settings.longest)
+    genuine = are_jerks(shapes, settings) & ~isolated_head_points(
+        all_positions, held, fps, frames, np.array(columns, int)[rows], shapes
     )
-    return Found(
+    return DetectedJerks(
         jerks=_jerks(shapes, names, rows, (brief / level)[frames, rows], genuine),
         noise=dict(zip(names, noise.tolist())),
         smallest=dict(
@@ -240,16 +241,16 @@ def noise_without_jerks(
     cutoff: float,
     settings: JerkSettings,
 ) -> tuple[NDArray, NDArray]:
-    """Noise of the clip (joint,) and around each moment (time, joint), of the tracks with their
-    jerks taken out.
+    """Noise level of the clip (joint,) and around each moment (time, joint), after jerks are
+    removed from the tracks.
 
-    Several jerks a second leave no quiet moment in between. So what stands out of the quietest
-    tenth of the clip and looks like a jerk is first replaced by a straight line; what remains is
-    movement and noise.
+    With several jerks per second no quiet moment remains. So everything that exceeds the noise of
+    the clip's quietest tenth and has the shape of a jerk is first replaced by a straight line; what
+    remains is movement and noise.
     """
     dimensions = positions.shape[2]
     frames, rows = candidates(brief, mean, noise_level(brief, QUIETEST, dimensions), fps, settings)
-    shapes = measure(positions, fps, frames, rows, settings.longest)
+    shapes = measure_shapes(positions, fps, frames, rows, settings.longest)
     rest = positions.copy()
     for number in np.flatnonzero(are_jerks(shapes, settings)):
         first, last = (
@@ -267,8 +268,8 @@ def noise_without_jerks(
 def candidates(
     brief: NDArray, mean: NDArray, level: NDArray, fps: float, settings: JerkSettings
 ) -> tuple[NDArray, NDArray]:
-    """Frames and joints, (n,) each, at which brief acceleration is greatest around, above the noise
-    and above the mean acceleration.
+    """Frames and joints, (n,) each, of local maxima of the brief acceleration that exceed both the
+    noise level and the mean acceleration by the factors of the settings.
     """
     width = 2 * round(APART * fps) + 1
     known = np.nan_to_num(brief)
@@ -282,7 +283,9 @@ def candidates(
 
 
 def are_jerks(shapes: Shapes, settings: JerkSettings) -> NDArray:
-    """(n,) of bool: brief, limited, and not come and gone within a frame."""
+    """(n,) of bool: duration and amplitude within the limits of a jerk, and no jump within a
+    frame.
+    """
     duration = shapes.end - shapes.onset
     brief = (duration >= settings.shortest) & (duration <= settings.longest)
     return brief & (shapes.amplitude <= settings.largest) & (shapes.jump <= JUMP)
@@ -291,7 +294,9 @@ def are_jerks(shapes: Shapes, settings: JerkSettings) -> NDArray:
 def _jerks(
     shapes: Shapes, names: list[str], rows: NDArray, snr: NDArray, genuine: NDArray
 ) -> list[Jerk]:
-    """Those that are genuine, in order; of two of one joint that overlap, the greater."""
+    """The displacements marked as `genuine`, by onset; of two overlapping ones of a joint the
+    larger.
+    """
     jerks = [
         Jerk(
             joint=names[rows[number]],
@@ -307,11 +312,11 @@ def _jerks(
         for number in np.flatnonzero(genuine)
     ]
     kept: dict[str, list[Jerk]] = {}
-    for jerk in in_order(jerks):
+    for jerk in sorted_jerks(jerks):
         own = kept.setdefault(jerk.joint, [])
         if own and jerk.onset < own[-1].end:
             if jerk.amplitude > own[-1].amplitude:
                 own[-1] = jerk
         else:
             own.append(jerk)
-    return in_order([jerk for own in kept.values() for jerk in own])
+    return sorted_jerks([jerk for own in kept.values() for jerk in own])

@@ -1,23 +1,23 @@
-"""The skull does not bend: what moves the nose moves eyes and ears, so that a point of the head
-that jerks alone is the tracker's.
+"""Isolated movements of one point of the head, which are tracking errors: the skull is rigid, so
+what moves the nose moves eyes and ears.
 
-A head that nods or tilts turns about the neck's base, so that its near points go some two thirds as
-far as its far ones. A twitch of the mouth that leaves the head where it was cannot be told from
+A head that nods or tilts turns about the neck's base, so its near points move some two thirds as
+far as its far ones. A twitch of the mouth that does not move the head cannot be distinguished from
 such an error by these few points. [our choice]
 """
 
 import numpy as np
 from numpy.typing import NDArray
 
-from semiology.severity.jerks.shape import Shapes, courses
+from semiology.severity.jerks.shape import Shapes, displacements
 from semiology.severity.kinematics import SEGMENTS
 
 HEAD = (*SEGMENTS["face"].keypoints, "left_ear", "right_ear")
-SHARE = 2 / 3  # of a point's displacement, that the others make at least, in the median
-OTHERS = 3  # points seen besides; with fewer, nothing is said
+FRACTION = 2 / 3  # of a point's displacement that the other points' median reaches at least
+OTHERS = 3  # other visible points that the comparison needs; with fewer the movement stays
 
 
-def alone_on_head(
+def isolated_head_points(
     positions: NDArray,
     names: list[str],
     fps: float,
@@ -25,33 +25,34 @@ def alone_on_head(
     joints: NDArray,
     shapes: Shapes,
 ) -> NDArray:
-    """(n,) of bool: displacements of a point of the head that its other points do not make.
+    """(n,) of bool: displacements of a point of the head that its other points do not share.
+
+    Another point's part is its projection on the displacement of this point from onset to end.
 
     Args:
-        positions: (time, joint, space), all that there are.
+        positions: (time, joint, space), all joints of the tracks.
         names: of these joints.
         fps: Hz.
-        frames, joints: (n,) where and of which joint.
-        shapes: the displacements. How far another point goes along is its projection on the course
-            of this one, from onset to end.
+        frames, joints: (n,) frame and joint index of each displacement.
+        shapes: their shapes.
     """
     alone = np.zeros(len(joints), bool)
     points = np.array([names.index(name) for name in HEAD if name in names], int)
     for number in np.flatnonzero(np.isin(joints, points) & np.isfinite(shapes.end - shapes.onset)):
         others = points[points != joints[number]]
-        course, offsets = courses(
+        displacement, offsets = displacements(
             positions,
             fps,
             np.full(len(others) + 1, frames[number]),
             np.array([joints[number], *others]),
         )
         time = (frames[number] + offsets) / fps
-        along = (course @ shapes.direction[number])[
+        along = (displacement @ shapes.direction[number])[
             :, (time >= shapes.onset[number]) & (time <= shapes.end[number])
         ]
         own = np.nan_to_num(along[0])
-        with np.errstate(invalid="ignore", divide="ignore"):  # a course that was not seen
-            shares = along[1:] @ own / (own @ own)
-        shares = shares[np.isfinite(shares)]
-        alone[number] = len(shares) >= OTHERS and np.median(shares) < SHARE
+        with np.errstate(invalid="ignore", divide="ignore"):  # a displacement that was not seen
+            fractions = along[1:] @ own / (own @ own)
+        fractions = fractions[np.isfinite(fractions)]
+        alone[number] = len(fractions) >= OTHERS and np.median(fractions) < FRACTION
     return alone

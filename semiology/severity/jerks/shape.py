@@ -1,8 +1,8 @@
-"""The course of a displacement around the moment of its greatest brief acceleration: onset, peak,
-end, amplitude, direction.
+"""Shape of a displacement around its greatest brief acceleration: onset, peak, end, amplitude and
+direction.
 
-It is measured against where the joint would have been without it (`_line`). A jerk
-comes and goes, or comes and stays; the peak of the latter is where it comes to rest. [our choice]
+It is measured against where the joint would have been without it (`_line`). A jerk either returns
+or stays; the peak of a jerk that stays is where it comes to rest. [our choice]
 """
 
 from dataclasses import dataclass
@@ -10,27 +10,24 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-LONG_BEFORE, BEFORE = (
-    (-0.60, -0.40),
-    (-0.36, -0.16),
-)  # s from the acceleration's peak: the joint's velocity before is between these
-AFTER, LONG_AFTER = (0.24, 0.44), (0.48, 0.68)  # s: and after, between these
+# s from the acceleration's peak: the joint's velocity before it is taken between these windows,
+LONG_BEFORE, BEFORE = (-0.60, -0.40), (-0.36, -0.16)
+AFTER, LONG_AFTER = (0.24, 0.44), (0.48, 0.68)  # and its velocity after it between these
 EXTREME = (-0.08, 0.12)  # s: where the displacement's extreme may lie
-BEGUN = 0.2  # of the amplitude: below it, a jerk has not begun, or has returned
-REACHED = 0.9  # of the amplitude: the first frame at or above it is the peak
+BEGUN = 0.2  # fraction of the amplitude below which a jerk has not begun, or has returned
+REACHED = 0.9  # fraction of the amplitude: the first frame at or above it is the peak
 
 
 @dataclass(frozen=True)
 class Shapes:
-    """Of n displacements. Times in s from the clip's start, lengths in those of the positions; NaN
-    where it could not be measured.
+    """Shapes of n displacements; NaN where a value could not be measured.
 
     Attributes:
-        onset, peak, end: (n,) s.
-        amplitude: (n,).
+        onset, peak, end: (n,) s from the clip's start.
+        amplitude: (n,) in the unit of the positions.
         direction: (n, space) unit vectors.
-        jump: (n,) largest share of the amplitude that one frame brought, there and, where it
-            returned, back: the smaller of the two.
+        jump: (n,) largest fraction of the amplitude covered within one frame on the way forth and,
+            where the joint returned, on the way back: the smaller of the two.
     """
 
     onset: NDArray
@@ -41,30 +38,30 @@ class Shapes:
     jump: NDArray
 
 
-def measure(
+def measure_shapes(
     positions: NDArray, fps: float, frames: NDArray, joints: NDArray, longest: float
 ) -> Shapes:
-    """Shapes of the displacements of some joints around some frames.
+    """Measure the displacement of joint `joints[i]` around frame `frames[i]`, for n pairs.
 
     Args:
         positions: (time, joint, space).
         fps: Hz.
-        frames: (n,) at which the brief acceleration is greatest.
-        joints: (n,) of which joint.
-        longest: s; what has not returned within so long from its onset stays.
+        frames: (n,) frames at which the brief acceleration is greatest.
+        joints: (n,) indices of joints.
+        longest: s; a joint that has not returned within this time from its onset stays.
     """
-    course, offsets = courses(positions, fps, frames, joints, EXTREME[1] + longest)
-    size = np.linalg.norm(course, axis=2)
+    displacement, offsets = displacements(positions, fps, frames, joints, EXTREME[1] + longest)
+    size = np.linalg.norm(displacement, axis=2)
     extreme = np.where(_within(offsets / fps, EXTREME), np.nan_to_num(size, nan=-1.0), -1.0).argmax(
         axis=1
     )
     each = np.arange(len(frames))
     amplitude = size[each, extreme]
     with np.errstate(invalid="ignore", divide="ignore"):
-        direction = course[each, extreme] / amplitude[:, None]
+        direction = displacement[each, extreme] / amplitude[:, None]
         along = (
-            np.einsum("nfs,ns->nf", course, direction) / amplitude[:, None]
-        )  # share of the amplitude, 1 at the extreme
+            np.einsum("nfs,ns->nf", displacement, direction) / amplitude[:, None]
+        )  # fraction of the amplitude, 1 at the extreme
     number = np.arange(len(offsets))
     below = along < BEGUN  # False where missing: what is not seen ends nothing
     rest = np.where(below & (number < extreme[:, None]), number, -1).max(
@@ -93,30 +90,31 @@ def measure(
     )
 
 
-def courses(
+def displacements(
     positions: NDArray, fps: float, frames: NDArray, joints: NDArray, after: float = 0.0
 ) -> tuple[NDArray, NDArray]:
-    """(n, frame, space) displacements around some frames, from where each joint would have been
-    (`_line`), NaN where it was not seen; and (frame,) how many frames each is from that one: as far
-    as the line needs, and for `after` s at least.
+    """Displacements (n, frame, space) around n frames from where each joint would have been
+    (`_line`), NaN where it was not seen; and (frame,) the offsets in frames, which reach as far as
+    the line needs and at least `after` s.
     """
     offsets = np.arange(-round(-LONG_BEFORE[0] * fps), round(max(after, LONG_AFTER[1]) * fps) + 2)
     place = frames[:, None] + offsets
-    course = positions[np.clip(place, 0, len(positions) - 1), joints[:, None]]
-    course[(place < 0) | (place >= len(positions))] = np.nan
-    return course - _line(course, offsets / fps), offsets
+    displacement = positions[np.clip(place, 0, len(positions) - 1), joints[:, None]]
+    displacement[(place < 0) | (place >= len(positions))] = np.nan
+    return displacement - _line(displacement, offsets / fps), offsets
 
 
-def _line(course: NDArray, time: NDArray) -> NDArray:
-    """(n, frame, space) where each would have been: on from the place shortly before, with the
-    velocity that it kept throughout.
+def _line(displacement: NDArray, time: NDArray) -> NDArray:
+    """(n, frame, space) where each joint would have been without the displacement: extrapolated
+    from its position shortly before with the velocity common to the time before and after.
 
-    That is the smaller of those before and after, along each axis, where they have one sign, else
-    none: so a jerk that was just before or follows at once (there are series of several a second)
-    does not pass for a movement.
+    Along each axis this is the smaller of the velocities before and after where they have the same
+    sign, else zero: a jerk just before or just after (series have several per second) is not taken
+    for a movement.
     """
     long_before, before, after, long_after = (
-        _middle(course[:, _within(time, span)]) for span in (LONG_BEFORE, BEFORE, AFTER, LONG_AFTER)
+        _middle(displacement[:, _within(time, span)])
+        for span in (LONG_BEFORE, BEFORE, AFTER, LONG_AFTER)
     )
     first = (before - long_before) / (np.mean(BEFORE) - np.mean(LONG_BEFORE))
     second = (long_after - after) / (np.mean(LONG_AFTER) - np.mean(AFTER))
@@ -130,9 +128,9 @@ def _within(time: NDArray, span: tuple[float, float]) -> NDArray:
     return (time >= span[0] - 1e-9) & (time <= span[1] + 1e-9)
 
 
-def _middle(course: NDArray) -> NDArray:
+def _middle(displacement: NDArray) -> NDArray:
     """(n, space) median over the frames that were seen; NaN where none was."""
-    ordered = np.sort(course, axis=1)
+    ordered = np.sort(displacement, axis=1)
     count = np.isfinite(ordered).sum(axis=1, keepdims=True)
     low, high = np.maximum((count - 1) // 2, 0), count // 2
     high = np.minimum(high, np.maximum(count - 1, 0))
@@ -142,7 +140,9 @@ def _middle(course: NDArray) -> NDArray:
 
 
 def _crossing(along: NDArray, first: NDArray, second: NDArray) -> NDArray:
-    """(n,) share of the way from one frame to the next at which the displacement passes `BEGUN`."""
+    """(n,) fraction of a frame between `first` and `second` at which the displacement crosses
+    `BEGUN`.
+    """
     each, last = np.arange(len(along)), along.shape[1] - 1
     from_, to = along[each, np.clip(first, 0, last)], along[each, np.clip(second, 0, last)]
     with np.errstate(invalid="ignore", divide="ignore"):
@@ -150,7 +150,7 @@ def _crossing(along: NDArray, first: NDArray, second: NDArray) -> NDArray:
 
 
 def _greatest_step(along: NDArray, first: NDArray, last: NDArray) -> NDArray:
-    """(n,) largest rise between neighbouring frames from `first` to `last`; 0 where there is none."""
+    """(n,) largest rise between neighbouring frames from `first` to `last`; 0 without any."""
     steps = np.diff(along, axis=1)
     number = np.arange(steps.shape[1])
     inside = (number >= first[:, None]) & (number < last[:, None]) & np.isfinite(steps)

@@ -1,9 +1,9 @@
-"""How a tracked body moves: pure functions on positions with units, and a table of a clip by joint,
-segment and side.
+"""Kinematics of tracked bodies: pure functions on positions with units, and a table of a clip by
+joint, segment and side.
 
-Time is the first axis of every array. Missing is NaN, and nothing is computed across it. Lengths
-come out in the unit that goes in (px, m, or torso lengths once divided by `torso_length`); time is
-in seconds, frequency in Hz.
+Time is the first axis of every array. Missing values are NaN, and nothing is computed across them.
+Lengths are in the unit of the input (px, m, or torso lengths after division by `torso_length`);
+time is in seconds, frequency in Hz.
 """
 
 from semiology.data.preprocessing import unbroken_runs

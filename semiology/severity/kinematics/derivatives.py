@@ -1,14 +1,14 @@
-"""Derivatives of a position over time by Savitzky-Golay filters, whose smoothing is said as a
+"""Derivatives of a position over time by Savitzky-Golay filters, whose smoothing is stated as a
 cut-off in Hz.
 
 A Savitzky-Golay filter fits a polynomial to the frames of a window and takes its derivative at the
-window's centre. What it does to a movement of frequency f is the ratio of its response to the ideal
-differentiator's (2 pi f) ** order; the cut-off is the frequency at which this ratio falls to 1 /
-sqrt(2), that is by 3 dB. It depends on the window, the degree and the order of the derivative, and
-is computed, not estimated (Schafer 2011, "What is a Savitzky-Golay filter?", IEEE Signal Processing
-Magazine 28:111, gives the relation for order 0). `savitzky_golay` turns it round: the filter whose
-cut-off lies nearest to the one asked for. Filters are few at 25 frames a second: the exact cut-off
-of the one taken is in `Filter.cutoff`.
+window's centre. Its gain for a movement of frequency f is the ratio of its response to that of the
+ideal differentiator, (2 pi f) ** order; the cut-off is the frequency at which this ratio falls to
+1 / sqrt(2), that is by 3 dB. It depends on the window, the degree and the order of the derivative,
+and is computed, not estimated (Schafer 2011, "What is a Savitzky-Golay filter?", IEEE Signal
+Processing Magazine 28:111, gives the relation for order 0). `savitzky_golay` inverts it: it returns
+the filter whose cut-off is nearest to the requested one. At 25 frames per second there are few
+filters: the exact cut-off of the one chosen is in `Filter.cutoff`.
 """
 
 from bisect import bisect_left
@@ -24,14 +24,10 @@ from semiology.errors import UserError
 # Hz, for voluntary movement of the limbs (Winter 2009, ch. 3: 99.7 % of gait's power lies below 6
 # Hz); faster signs need more
 CUTOFF = 6.0
-ABOVE = (
-    2,
-    4,
-    # degree of the polynomial above the derivative's order; 0 lets through twice the noise at one
-    # cut-off. [our choice]
-)
-# a filter whose cut-off misses the one asked for by more than this share is not what was asked for.
-# [our choice]
+# degree of the polynomial minus the derivative's order; 0 passes twice the noise at the same
+# cut-off. [our choice]
+ABOVE = (2, 4)
+# largest relative difference between the cut-off of a filter and the requested one. [our choice]
 NEAR = 0.25
 POINTS = 2048  # of the frequency response
 
@@ -52,8 +48,8 @@ def savitzky_golay(order: int, cutoff: float, fps: float) -> Filter:
     `cutoff` (Hz); the shorter of equals.
 
     Raises:
-        UserError: a cut-off that is not between 0 and half the frame rate, or that no filter comes
-            near to (by a quarter).
+        UserError: a cut-off that is not between 0 and half the frame rate, or from which every
+            filter differs by more than a quarter.
     """
     if not (np.isfinite(fps) and fps > 0 and 0 < cutoff < fps / 2):
         raise UserError(
@@ -71,7 +67,7 @@ def savitzky_golay(order: int, cutoff: float, fps: float) -> Filter:
 
 
 def highest_cutoff(order: int, fps: float) -> float:
-    """The highest -3 dB point in Hz that a filter for a derivative of this order has at this frame
+    """The highest -3 dB point (Hz) of any filter for a derivative of this order at this frame
     rate.
     """
     shortest = [
@@ -84,7 +80,7 @@ def highest_cutoff(order: int, fps: float) -> float:
 
 def derivative(position: NDArray, fps: float, order: int, cutoff: float) -> NDArray:
     """The derivative of (time, ...) along time, in units / s ** order; NaN wherever the filter's
-    window meets a NaN or the clip's ends.
+    window contains a NaN or reaches beyond the clip's ends.
 
     Args:
         order: 0 (smoothed position), 1 (velocity), 2 (acceleration), 3 (jerk).
@@ -107,24 +103,24 @@ def derivative(position: NDArray, fps: float, order: int, cutoff: float) -> NDAr
 
 
 def speed(position: NDArray, fps: float, cutoff: float = CUTOFF) -> NDArray:
-    """Magnitude of the velocity: (time, space, ...) in, (time, ...) out, units / s."""
+    """Magnitude of the velocity of (time, space, ...): (time, ...) in units / s."""
     return np.linalg.norm(derivative(position, fps, 1, cutoff), axis=1)
 
 
 def acceleration(position: NDArray, fps: float, cutoff: float = CUTOFF) -> NDArray:
-    """Magnitude of the acceleration: (time, space, ...) in, (time, ...) out, units / s^2."""
+    """Magnitude of the acceleration of (time, space, ...): (time, ...) in units / s^2."""
     return np.linalg.norm(derivative(position, fps, 2, cutoff), axis=1)
 
 
 def jerk(position: NDArray, fps: float, cutoff: float = CUTOFF) -> NDArray:
-    """Magnitude of the jerk: (time, space, ...) in, (time, ...) out, units / s^3."""
+    """Magnitude of the jerk of (time, space, ...): (time, ...) in units / s^3."""
     return np.linalg.norm(derivative(position, fps, 3, cutoff), axis=1)
 
 
 @lru_cache(maxsize=256)
 def _nearest(order: int, relative: float) -> Filter:
-    """The filter whose cut-off is nearest to `relative` (cycles a frame) as a ratio; a longer
-    window has a lower cut-off.
+    """The filter whose cut-off is nearest to `relative` (cycles per frame) as a ratio; bisection,
+    because a longer window has a lower cut-off.
     """
     candidates = []
     for degree in _degrees(order):
@@ -151,8 +147,8 @@ def _windows(degree: int, longest: int = 99) -> range:
 
 @lru_cache(maxsize=4096)
 def _cutoff(order: int, window: int, degree: int) -> float | None:
-    """-3 dB point in cycles a frame; None for a filter that lets everything pass. It lies below 4 /
-    window.
+    """-3 dB point in cycles per frame, which lies below 4 / window; None for a filter that passes
+    all frequencies.
     """
     frequency = np.linspace(0, min(0.5, 4 / window), POINTS + 1)[1:]
     _, response = freqz(savgol_coeffs(window, degree, deriv=order), worN=frequency, fs=1.0)

@@ -1,10 +1,10 @@
-"""Parts of the body and their sides by the names of keypoints, and the body's own unit of length.
+"""Body segments and sides by the names of keypoints, and the torso as the unit of length.
 
-The parts are those that the Unified Myoclonus Rating Scale scores (Frucht et al. 2002: face, neck,
-trunk, arms, legs). Which keypoint shows which part is our choice: a jerk of the neck moves the head
-as a whole, so that ears and head stand for the neck, nose, eyes and mouth for the face; shoulders
-and hips belong to the trunk, what is beyond them to arm and leg. The names are those of MediaPipe,
-COCO, OpenPose, Kinect and the skeletons here. Sides are the patient's.
+The segments are the body parts of the Unified Myoclonus Rating Scale (Frucht et al. 2002: face,
+neck, trunk, arms, legs). The assignment of keypoints is our choice: a jerk of the neck moves the
+whole head, so ears and head stand for the neck, nose, eyes and mouth for the face; shoulders and
+hips belong to the trunk, everything distal of them to arm and leg. The names are those of
+MediaPipe, COCO, OpenPose, Kinect and the skeletons here. Sides are the patient's.
 """
 
 import warnings
@@ -18,16 +18,14 @@ from semiology.errors import UserError
 
 SHOULDERS, HIPS = ("left_shoulder", "right_shoulder"), ("left_hip", "right_hip")
 # Torso by shoulder width, where the hips are out of view: (0.818 - 0.530) / 0.259 of the body's
-# height (Drillis and Contini 1966, as in
-# Winter 2009, fig. 4.1). Taking it instead of the hips is our choice.
+# height (Drillis and Contini 1966, as in Winter 2009, fig. 4.1). Its use in place of the hips is
+# our choice.
 TORSO_BY_SHOULDERS = (0.818 - 0.530) / 0.259
 
 
 @dataclass(frozen=True)
 class Segment:
-    """A part of the body: its side ("left", "right", or "" on the midline) and the keypoints that
-    show it.
-    """
+    """A body segment: its side ("left", "right", or "" on the midline) and its keypoints."""
 
     side: str
     keypoints: tuple[str, ...]
@@ -58,15 +56,14 @@ _SEGMENT_OF = {
 
 
 def segment_of(keypoint: str) -> str:
-    """The body segment that a keypoint shows, by its name; "" for one that is in none (a landmark
-    of the face mesh, say).
+    """The body segment of a keypoint, by its name; "" for a keypoint of none (such as a landmark
+    of the face mesh).
     """
     return _SEGMENT_OF.get(keypoint, "")
 
 
 def side_of(keypoint: str) -> str:
-    """The side that a keypoint's own name says: "left", "right" or "". The side may stand anywhere
-    in it.
+    """The side in a keypoint's name, at any place of it: "left", "right" or "".
 
     >>> side_of("mouth_left"), side_of("left_hip"), side_of("nose")
     ('left', 'left', '')
@@ -75,12 +72,12 @@ def side_of(keypoint: str) -> str:
 
 
 def torso_length(tracks: xr.Dataset, dimensions: int = 2) -> float:
-    """Length of the trunk: median over frames of the distance between the middles of the shoulders
-    and of the hips.
+    """Length of the torso: median over frames of the distance between the midpoints of the
+    shoulders and of the hips.
 
     In px (dimensions 2) or m (3). Where shoulders and hips are never seen together, the median
     shoulder width times 1.112 (`TORSO_BY_SHOULDERS`); NaN where that is not seen either. In the
-    picture it is foreshortened by a trunk that leans to the camera.
+    image it is foreshortened when the torso leans towards the camera.
 
     Raises:
         UserError: the tracks hold no positions of these dimensions.
@@ -101,12 +98,12 @@ def torso_length(tracks: xr.Dataset, dimensions: int = 2) -> float:
 
 
 def positions_of(tracks: xr.Dataset, unit: str) -> tuple[np.ndarray, float]:
-    """Positions (time, keypoint, space) as the tracks hold them, and the length by which they are
-    divided to come out in `unit`.
+    """Positions (time, keypoint, space) as the tracks hold them, and the length by which to divide
+    them to express them in `unit`.
 
     Args:
-        unit: "torso" (lengths of the trunk, from px where the tracks have them, else from m), "m"
-            or "px".
+        unit: "torso" (torso lengths, from px where the tracks have pixels, else from m), "m" or
+            "px".
 
     Raises:
         UserError: another unit, or one that the tracks do not hold.

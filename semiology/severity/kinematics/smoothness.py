@@ -1,15 +1,13 @@
-"""How smooth and how direct a movement is: spectral arc length, log dimensionless jerk, path
-length, speed peaks.
+"""Smoothness, path and rhythm of a movement.
 
-Balasubramanian, Melendez-Calderon, Roby-Brami, Burdet 2015, "On the analysis of movement
-smoothness", J NeuroEngineering Rehabil 12:112. Both measures of smoothness are of one movement:
-their value on a recording with gaps is that of its longest unbroken run, and values of recordings
-are comparable where these are equally long (`kinematic_table` cuts pieces of one length).
-
-Rhythm of a movement: amplitude, dominant frequency, power by band, from Welch's spectrum of the
-position.
-
-The frames of a recording in which something may be computed, and the longest stretch of them.
+- Runs: the frames in which a value can be computed, and the longest run without a gap.
+- Smoothness: spectral arc length and log dimensionless jerk [P: Balasubramanian, Melendez-Calderon,
+  Roby-Brami, Burdet 2015, "On the analysis of movement smoothness", J NeuroEngineering Rehabil
+  12:112]. Both are defined for one movement: for a recording with gaps they are those of its
+  longest unbroken run, and recordings are comparable only where these runs are equally long
+  (`kinematic_table` cuts pieces of one length).
+- Path: path length, its ratio to the straight line, peaks of the speed, excursion.
+- Rhythm: amplitude, dominant frequency and power by band from Welch's spectrum of the position.
 """
 
 from dataclasses import dataclass
@@ -25,13 +23,13 @@ from semiology.severity.kinematics.derivatives import CUTOFF, derivative
 
 
 def usable(values: NDArray) -> NDArray:
-    """(time,) of bool: every value of that frame is finite. `values` is (time, ...)."""
+    """(time,) of bool: whether every value of a frame of (time, ...) is finite."""
     values = np.asarray(values, float)
     return np.isfinite(values.reshape(len(values), int(np.prod(values.shape[1:])))).all(axis=1)
 
 
 def longest_run(values: NDArray) -> NDArray:
-    """The longest stretch of (time, ...) values that holds no NaN, the first of equal ones; no
+    """The longest run of (time, ...) values without NaN, the first of several equally long ones; no
     frames where all are missing.
     """
     runs = unbroken_runs(usable(values))
@@ -44,10 +42,8 @@ PADDING = 4  # the spectrum has 2 ** (ceil(log2(frames)) + 4) points [P: Balasub
 # Hz, where the spectrum ends at the latest [P: their recommendation for healthy and impaired
 # movement]
 HIGHEST = 10.0
-THRESHOLD = 0.05  # share of the spectrum's maximum below which its end is cut off [P]
-PROMINENCE = (
-    0.05  # share of the highest speed by which a peak must stand out of its valleys [our choice]
-)
+THRESHOLD = 0.05  # fraction of the spectrum's maximum below which its end is cut off [P]
+PROMINENCE = 0.05  # of a speed peak, as a fraction of the highest speed [our choice]
 APART = 0.1  # s [our choice]
 
 
@@ -61,7 +57,8 @@ def sparc(speed: NDArray, fps: float) -> float:
     Args:
         speed: (time,) magnitude of the velocity, any unit.
 
-    Returns: NaN where fewer than three frames are unbroken, or nothing moves.
+    Returns:
+        NaN where fewer than three frames are unbroken, or nothing moves.
     """
     run = longest_run(speed)
     if len(run) < 3 or not run.any():
@@ -81,15 +78,16 @@ def log_dimensionless_jerk(position: NDArray, fps: float, cutoff: float = CUTOFF
     """Log dimensionless jerk (LDLJ): -ln(duration^3 / peak speed^2 * integral of |jerk|^2 dt);
     nearer to 0 is smoother.
 
-    Of the jerk as a vector; the paper's is of the speed's second derivative, which on a straight
-    way is the same and does not see bends. A minimum-jerk reach has duration^3 * 720 (D^2 / T^5) /
-    (1.875 D / T)^2 = 204.8, whose value here is -5.32.
+    It uses the jerk as a vector; the paper's uses the second derivative of the speed, which is the
+    same on a straight path and ignores curvature. A minimum-jerk reach has duration^3 * 720 (D^2 /
+    T^5) / (1.875 D / T)^2 = 204.8, that is an LDLJ of -5.32.
 
     Args:
         position: (time, space), any unit.
         cutoff: Hz, of both derivatives (`derivative`).
 
-    Returns: NaN where fewer than three frames of jerk are unbroken, or nothing moves.
+    Returns:
+        NaN where fewer than three frames of jerk are unbroken, or nothing moves.
     """
     velocity, third = derivative(position, fps, 1, cutoff), derivative(position, fps, 3, cutoff)
     run = longest_run(np.concatenate([velocity, third], axis=1))
@@ -98,8 +96,8 @@ def log_dimensionless_jerk(position: NDArray, fps: float, cutoff: float = CUTOFF
 
 
 def jerk_to_speed(velocity: NDArray, jerk: NDArray, fps: float) -> float:
-    """Log dimensionless jerk of a movement without gaps whose velocity and jerk (time, space) are
-    known already; NaN as there.
+    """Log dimensionless jerk of a movement without gaps from its velocity and jerk (time, space);
+    NaN as for `log_dimensionless_jerk`.
     """
     if len(velocity) < 3:
         return float("nan")
@@ -114,19 +112,19 @@ def jerk_to_speed(velocity: NDArray, jerk: NDArray, fps: float) -> float:
 
 
 def path_length(position: NDArray) -> float:
-    """Way travelled by (time, space): the sum of the steps between neighbouring frames that are
-    both known. NaN without any such step.
+    """Path length of (time, space): the sum of the steps between neighbouring frames that are both
+    known. NaN without any such step.
     """
     steps = np.linalg.norm(np.diff(np.asarray(position, float), axis=0), axis=1)
     return float(np.nansum(steps)) if np.isfinite(steps).any() else float("nan")
 
 
 def path_length_ratio(position: NDArray) -> float:
-    """Way travelled over the straight way between its ends, 1 for a straight movement; of the
+    """Path length divided by the distance between its ends, 1 for a straight movement; of the
     longest unbroken run of (time, space).
 
-    The inverse of `movement`'s straightness. NaN for fewer than two frames and for a way that ends
-    where it began.
+    The inverse of the straightness of the package `movement`. NaN for fewer than two frames and for
+    a path that ends where it began.
     """
     run = longest_run(position)
     if len(run) < 2:
@@ -136,10 +134,10 @@ def path_length_ratio(position: NDArray) -> float:
 
 
 def speed_peaks(speed: NDArray, fps: float) -> NDArray:
-    """Frames of the peaks in (time,) speed: those that stand out by 0.05 of the highest speed, at
-    least 0.1 s from each other.
+    """Frames of the peaks in (time,) speed: prominence at least 0.05 of the highest speed, at least
+    0.1 s apart.
 
-    Sought within each unbroken run; a run's first and last frame are never peaks.
+    Searched within each unbroken run; a run's first and last frame are never peaks.
     """
     speed = np.asarray(speed, float)
     runs = unbroken_runs(usable(speed))
@@ -154,7 +152,7 @@ def speed_peaks(speed: NDArray, fps: float) -> NDArray:
 
 
 def excursion(position: NDArray) -> float:
-    """The largest distance of (time, space) from its median position; NaN where it is never known."""
+    """The largest distance of (time, space) from its median position; NaN if it is never known."""
     known = np.asarray(position, float)[usable(position)]
     return (
         float(np.linalg.norm(known - np.median(known, axis=0), axis=1).max())
@@ -173,16 +171,16 @@ SHORTEST = 2.0
 
 @dataclass(frozen=True)
 class Rhythm:
-    """What a spectrum says of a movement.
+    """Amplitude, frequency and band power of a movement, from its spectrum.
 
     Attributes:
-        amplitude: of the sine that has the power from 0.5 to 12 Hz (or to half the frame rate):
+        amplitude: of the sine with the same power from 0.5 to 12 Hz (or to half the frame rate):
             sqrt(2 * power), in the position's unit.
-        frequency: at which the spectrum is highest from 0.5 to 12 Hz, Hz; NaN where it only falls
-            from below 0.5 Hz: a drift, no rhythm.
-        power: by band (Hz, Hz), the lower edge in and the upper one out, in the position's unit
+        frequency: of the spectrum's maximum from 0.5 to 12 Hz, Hz; NaN where the spectrum only
+            decreases from below 0.5 Hz: a drift, no rhythm.
+        power: by band (Hz, Hz), lower edge included and upper edge excluded, in the position's unit
             squared; NaN for a band that ends beyond half the frame rate.
-        seconds: how much was unbroken for long enough to count.
+        seconds: total length of the runs that entered.
     """
 
     amplitude: float
@@ -192,13 +190,13 @@ class Rhythm:
 
 
 def rhythm(position: NDArray, fps: float) -> Rhythm:
-    """Rhythm of (time, space): power summed over the axes, so that the direction in which the
-    camera stands level does not matter.
+    """Rhythm of (time, space), with the power summed over the axes, so that it does not depend on
+    the rotation of the camera.
 
-    Welch's spectrum (Hann windows of 4 s, half overlapping, each less its straight line) within
-    unbroken runs of at least one window, averaged by their number of windows. Where none is as
-    long, the longest run is the window if it has 2 s; else everything is NaN. A sine of amplitude a
-    has the power a^2 / 2.
+    Welch's spectrum (Hann windows of 4 s, half overlapping, linearly detrended) within unbroken
+    runs of at least one window, averaged by their number of windows. Where no run is as long, the
+    longest one is the window if it has 2 s; else everything is NaN. A sine of amplitude a has the
+    power a^2 / 2.
     """
     position = np.asarray(position, float)
     runs = unbroken_runs(usable(position))

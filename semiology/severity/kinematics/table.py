@@ -29,27 +29,30 @@ PIECE = 4.0
 def kinematic_table(
     tracks: xr.Dataset, unit: str = "torso", cutoff: float = CUTOFF, joints: list[str] | None = None
 ) -> pd.DataFrame:
-    """Figures of a clip by joint, then by segment (all seven), then by side.
+    """Kinematic measures of a clip by joint, then by segment (all seven), then by side.
 
-    A segment's and a side's figures are the mean over their joints, each weighted by its usable
-    frames, but for the frequency, which is that of the joint with the largest amplitude: a hand at
-    5 Hz and an arm at 1 Hz are no movement at 3 Hz. Lengths (L) are in `unit`.
+    The values of a segment or a side are means over its joints, weighted by their usable frames.
+    The frequency is that of the joint with the largest amplitude instead: a hand at 5 Hz and an arm
+    at 1 Hz are no movement at 3 Hz. Lengths (L) are in `unit`. Columns:
 
-        level, name, segment, side   "joint", "segment" or "side"; its name; the segment and side
-        that it belongs to joints                       how many joints the row is the mean of share
-        of the clip's frames in which the position is known; 0 for a segment that the tracks do not
-        hold speed, speed_peak            median and 95th percentile, L/s acceleration, jerk
-        root mean square, L/s^2 and L/s^3 sparc, log_dimensionless_jerk, path_length_ratio    median
-        over unbroken pieces of 4 s; NaN without one path_per_second              way travelled over
-        the time in which it was, L/s peaks_per_second             peaks of the speed, Hz excursion
-        largest distance from the median position, L amplitude, frequency, power_0.5_3, power_3_8,
-        power_8_12    see `rhythm`: L, Hz, L^2
+    - level, name, segment, side: "joint", "segment" or "side"; its name; its segment and side.
+    - joints: number of joints that the row averages.
+    - share: fraction of the clip's frames in which the position is known; 0 for a segment that the
+      tracks do not hold.
+    - speed, speed_peak: median and 95th percentile, L/s.
+    - acceleration, jerk: root mean square, L/s^2 and L/s^3.
+    - sparc, log_dimensionless_jerk, path_length_ratio: median over unbroken pieces of 4 s; NaN
+      without one.
+    - path_per_second: path length over the time in which it was observed, L/s.
+    - peaks_per_second: peaks of the speed, Hz.
+    - excursion: largest distance from the median position, L.
+    - amplitude, frequency, power_0.5_3, power_3_8, power_8_12: see `rhythm`; L, Hz, L^2.
 
-    The table's `attrs` hold the unit, the length of it (px or m a torso), fps and the cut-off of
+    The table's `attrs` hold the unit, its length (px or m per torso length), fps and the cut-off of
     each order of derivative, Hz.
 
     Args:
-        tracks: low confidence should have become NaN before (`preparation.drop_low_confidence`).
+        tracks: with positions of low confidence replaced by NaN (`drop_low_confidence`).
         unit: "torso", "m" or "px".
         cutoff: Hz; lowered for a derivative for which the frame rate does not reach it.
         joints: keypoints by name; by default all of the tracks that are in `SEGMENTS`.
@@ -103,12 +106,11 @@ def kinematic_table(
 def _figures(
     position: np.ndarray, length: float, fps: float, cutoffs: dict[int, float]
 ) -> dict[str, float]:
-    """Figures of one joint's (time, space)."""
+    """Kinematic measures of one joint's position (time, space)."""
     known = usable(position)
     if known.any():
-        position = (
-            position - position[known.argmax()]
-        ) / length  # from its first place: what stands still then does so to the last digit
+        # relative to the first position: a joint at rest then is exactly 0
+        position = (position - position[known.argmax()]) / length
     velocity, second, third = (
         derivative(position, fps, order, cutoffs[order]) for order in (1, 2, 3)
     )
@@ -143,14 +145,14 @@ def _figures(
 
 
 def _root_mean_square(vectors: np.ndarray) -> float:
-    """Of the magnitude of (time, space), over the frames in which it is known."""
+    """Root mean square of the magnitude of (time, space) over the frames in which it is known."""
     known = vectors[usable(vectors)]
     return float(np.sqrt((known**2).sum(axis=1).mean())) if len(known) else float("nan")
 
 
 def _by_piece(values: np.ndarray, fps: float, measure: Callable[[np.ndarray], float]) -> float:
-    """Median of a measure over the unbroken pieces of 4 s that (time, ...) values hold, cut from
-    each run's start.
+    """Median of a measure over the unbroken pieces of 4 s in (time, ...) values, cut from the start
+    of each run.
     """
     frames = round(PIECE * fps)
     starts = [
@@ -164,10 +166,9 @@ def _by_piece(values: np.ndarray, fps: float, measure: Callable[[np.ndarray], fl
 
 
 def _mean(rows: pd.DataFrame) -> dict[str, float]:
-    """Mean of the joints' figures, each weighted by its share of usable frames; the share is their
-    plain mean, 0 without any joint.
-
-    The frequency is that of the joint with the largest amplitude.
+    """Mean of the joints' measures, weighted by their fraction of usable frames; `share` is the
+    unweighted mean, 0 without any joint. The frequency is that of the joint with the largest
+    amplitude.
     """
     figures = rows.drop(columns=["level", "name", "segment", "side", "joints", "share"])
     weights = figures.notna().mul(rows["share"], axis=0)

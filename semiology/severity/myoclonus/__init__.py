@@ -1,11 +1,9 @@
-"""How severe somebody's myoclonus is, from found jerks to a number a visit: frequency x amplitude
-by body part, multiplied as in the UMRS.
+"""Severity of myoclonus, from detected jerks to one score per visit: frequency x amplitude by body
+part, as in the Unified Myoclonus Rating Scale (UMRS).
 
-scale.py holds the classes and their cut-offs, measures.py what is measured in one clip, task.py how
-a functional test was performed, score.py the formula, clinicians.py the cohort's own scores,
-features.py and fit.py a regression to these, changes.py the difference between visits, tables.py,
-figures.py and page.py what is shown, overlay.py the videos with jerks ringed, and run.py goes
-through a cohort.
+measures.py measures one clip, umrs.py holds the formula with its classes and cut-offs,
+regression.py predicts clinicians' scores, changes.py compares visits, tables.py, figures.py and
+page.py write the results, overlay.py marks jerks in the videos, and run.py processes a cohort.
 """
 
 from semiology.severity.myoclonus.changes import Change, changes

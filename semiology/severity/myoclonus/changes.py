@@ -1,4 +1,6 @@
-"""Change between visits: what can be compared is subtracted, and what cannot is said, never filled."""
+"""Change of scores between visits, over what was measured at both; missing values are reported,
+never imputed.
+"""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -9,12 +11,16 @@ from semiology.severity.myoclonus.umrs import Cell, Visit, panel_order
 
 @dataclass(frozen=True)
 class Change:
-    """A score at a later visit minus the same at the participant's first visit of the cohort's
-    order.
+    """A score at a later visit and at the first visit of the cohort's order.
 
-    The formula's scores are taken over what was seen at both visits, so that a leg out of view does
-    not look like an improvement; `rests_on` says how many of the items' parts those are. Where
-    nothing can be said, `change` is NaN and `reason` says why.
+    The formula's scores are computed over the body parts that were seen in the same item at both
+    visits, so that a leg out of view does not look like an improvement.
+
+    Attributes:
+        participant_id, score, first, later: participant, name of the score, and the two visits.
+        before, after: the score at the two visits; NaN where missing.
+        rests_on: number of parts and items behind it; None for other scores.
+        reason: why there is no change; "" where there is one.
     """
 
     participant_id: str
@@ -28,6 +34,7 @@ class Change:
 
     @property
     def change(self) -> float:
+        """`after` minus `before`; NaN where one is missing."""
         return self.after - self.before
 
 
@@ -36,8 +43,8 @@ def changes(
     order: Sequence[str],
     others: Mapping[tuple[str, str], Mapping[str, float]],
 ) -> list[Change]:
-    """Every participant's changes from the first visit of `order` to each later one, by score. One
-    visit or none in `order` gives no rows.
+    """Every participant's changes from the first visit of `order` to each later one, by score;
+    empty for fewer than two visits.
 
     Args:
         visits: every participant's; those without a measured clip are missing.
@@ -67,7 +74,7 @@ def changes(
 
 
 def _of_formula(pair: Change, one: Visit, other: Visit) -> list[Change]:
-    """The panels' scores and the total, over the cells of both visits."""
+    """Changes of the panels' scores and of the total, over the cells of both visits."""
     both = one.cells & other.cells
     rows = [_compared(pair, "umrs_total", one.total(both), other.total(both), both)]
     for panel in sorted(
@@ -89,7 +96,7 @@ def _compared(pair: Change, score: str, before: float, after: float, cells: set[
 def _of_others(
     pair: Change, before: Mapping[str, float], after: Mapping[str, float]
 ) -> list[Change]:
-    """The clinicians' and the fitted scores."""
+    """Changes of the clinicians' and the fitted scores."""
     rows = []
     for score in dict.fromkeys((*before, *after)):
         one, other = before.get(score, math.nan), after.get(score, math.nan)

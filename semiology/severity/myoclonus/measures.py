@@ -1,7 +1,7 @@
-"""What is measured in one clip, whoever it is of and whatever panel it belongs to; kept as JSON
-beside the clip's jerks.
+"""Measures of one clip, whatever its participant and panel; stored as JSON beside the clip's jerks.
 
-How a functional test was performed: how smooth its movements were and how long they took.
+First the performance of a functional test (smoothness and duration of its movements), then the
+jerks and the movement of each part of the body.
 """
 
 import math
@@ -16,7 +16,14 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict
 
 from semiology.data.preprocessing import drop_low_confidence
 from semiology.errors import UserError
-from semiology.severity.jerks import Found, Jerk, JerkSettings, by_part, find_jerks, synchronous
+from semiology.severity.jerks import (
+    DetectedJerks,
+    Jerk,
+    JerkSettings,
+    by_part,
+    find_jerks,
+    synchronous,
+)
 from semiology.severity.kinematics import (
     SEGMENTS,
     highest_cutoff,
@@ -30,43 +37,40 @@ from semiology.severity.kinematics.derivatives import CUTOFF
 from semiology.severity.kinematics.segments import positions_of
 
 STILL = 0.1  # torso lengths / s, about 5 cm/s: below it a hand is at rest [our choice]
-# of the 95th percentile of the hand's speed, below which it pauses; 0.1 would cut off so much that
-# SPARC tells [our choice]
-SHARE = 0.05
-# share of the clip in which the hand has to be seen, or nothing is said of its movements [our
-# choice]
-FOLLOWED = 0.5
-SHORTEST = 0.4  # s of a movement; what is shorter is a jerk of a hand at rest [our choice]
+# fraction of the 95th percentile of the hand's speed below which it pauses; 0.1 would cut off so
+# much that SPARC changes [our choice]
+PAUSE = 0.05
+VISIBLE = 0.5  # fraction of the clip in which the hand has to be seen [our choice]
+SHORTEST = 0.4  # s of a movement; a shorter one is a jerk of a hand at rest [our choice]
 
-Figure = Annotated[
-    float, BeforeValidator(lambda value: np.nan if value is None else value)
-]  # JSON has no NaN: it is null there
+# JSON has no NaN: it is null there
+Number = Annotated[float, BeforeValidator(lambda value: np.nan if value is None else value)]
 
 
 class Task(BaseModel):
-    """What the hand that moved more did; without figures where it was not followed. A movement that
-    a gap cuts off is not counted.
+    """Movements of the hand with the longer path; NaN where it was not seen for long enough. A
+    movement that a gap interrupts is not counted.
 
     Attributes:
-        side: that hand's, "left" or "right"; "" where neither was in view.
-        seconds: from the first movement's beginning to the last one's end.
-        movements: how many.
-        movement_seconds: their median length, s.
+        side: of that hand, "left" or "right"; "" where neither was in view.
+        seconds: from the first movement's onset to the last one's end.
+        movements: their number.
+        movement_seconds: their median duration, s.
         sparc: their median spectral arc length; nearer to 0 is smoother.
     """
 
     model_config = ConfigDict(frozen=True)
 
     side: str = ""
-    seconds: Figure = np.nan
+    seconds: Number = np.nan
     movements: int = 0
-    movement_seconds: Figure = np.nan
-    sparc: Figure = np.nan
+    movement_seconds: Number = np.nan
+    sparc: Number = np.nan
 
 
-def perform(tracks: xr.Dataset) -> Task:
-    """The movements of the hand that went the longer way. Tracks without wrists give a task without
-    figures.
+def measure_task(tracks: xr.Dataset) -> Task:
+    """Measure the movements of the hand with the longer path; an empty `Task` for tracks without
+    wrists.
     """
     fps, names = float(tracks.attrs["fps"]), tracks.keypoint.values.tolist()
     positions, torso = positions_of(tracks, "torso")
@@ -75,15 +79,16 @@ def perform(tracks: xr.Dataset) -> Task:
         for side in ("left", "right")
         if f"{side}_wrist" in names
     }
-    ways = {side: way for side, wrist in wrists.items() if np.isfinite(way := path_length(wrist))}
-    if not ways:
+    paths = {name: path_length(wrist) for name, wrist in wrists.items()}
+    paths = {name: path for name, path in paths.items() if np.isfinite(path)}
+    if not paths:
         return Task()
-    side = max(ways, key=lambda name: ways[name])
+    side = max(paths, key=lambda name: paths[name])
     fast = speed(wrists[side], fps, min(CUTOFF, highest_cutoff(1, fps)))
     known = np.isfinite(fast)
-    if known.mean() < FOLLOWED:
+    if known.mean() < VISIBLE:
         return Task(side=side)
-    moving = fast > max(STILL, SHARE * float(np.nanpercentile(fast, 95)))
+    moving = fast > max(STILL, PAUSE * float(np.nanpercentile(fast, 95)))
     whole = [
         run
         for run in unbroken_runs(moving)
@@ -107,14 +112,14 @@ TRACE_CUTOFF = 8.0  # Hz, of the speed that is drawn: jerks still stand out of i
 
 @dataclass(frozen=True)
 class Settings:
-    """How myoclonus is scored.
+    """Settings of the myoclonus score.
 
     Attributes:
-        jerks: how jerks are found, see `JerkSettings`; its `confidence` holds for all that is
-            measured.
-        seen: s, for which a part of the body has to be usable in an item to be scored there; one
-            jerk in a shorter time would already be a high rate. [our choice]
-        within: s, after the first onset, in which other joints may join an event, see
+        jerks: settings of the jerk detection, see `JerkSettings`; its `confidence` applies to all
+            measures.
+        seen: s for which a part of the body has to be usable in an item to be scored there; in a
+            shorter time one jerk would already be a high rate. [our choice]
+        within: s after the first onset in which jerks of other joints belong to the same event, see
             `synchronous`.
     """
 
@@ -125,7 +130,7 @@ class Settings:
     def __post_init__(self) -> None:
         if not (self.seen > 0 and self.within > 0):
             raise UserError(
-                f"seen and within: {self.seen:g} and {self.within:g} s; both have to be positive"
+                f"seen={self.seen:g} s, within={self.within:g} s: both have to be positive"
             )
 
 
@@ -133,11 +138,11 @@ class PartMeasure(BaseModel):
     """A part of the body over a clip.
 
     Attributes:
-        seconds: for which the joint of it that was seen longest was usable.
-        amplitudes: torso lengths, one an event: the largest of its joints.
-        peaks: s, when each event was at its peak.
-        smallest: torso lengths, of a jerk of 0.2 s that stands out of the noise of its quietest
-            joint: smaller ones are not found.
+        seconds: usable time of its joint that was seen longest.
+        amplitudes: torso lengths, one per event: the largest of its joints.
+        peaks: s, peak of each event.
+        smallest: detection limit, torso lengths: amplitude of a jerk of 0.2 s that exceeds the
+            noise of its quietest joint.
         speed: torso lengths / s, median over frames and mean over joints.
         sparc, ldlj: smoothness, see `kinematic_table`.
     """
@@ -147,38 +152,41 @@ class PartMeasure(BaseModel):
     seconds: float
     amplitudes: tuple[float, ...] = ()
     peaks: tuple[float, ...] = ()
-    smallest: Figure = np.nan
-    speed: Figure = np.nan
-    sparc: Figure = np.nan
-    ldlj: Figure = np.nan
+    smallest: Number = np.nan
+    speed: Number = np.nan
+    sparc: Number = np.nan
+    ldlj: Number = np.nan
 
 
 class Trace(BaseModel):
-    """Speed over a clip for a figure: the highest of each bin of `step` s, torso lengths / s by
-    part; NaN where it was not seen.
+    """Speed over a clip for a figure: part -> maximum of each bin of `step` s, torso lengths / s;
+    NaN where it was not seen.
     """
 
     model_config = ConfigDict(frozen=True)
 
     step: float
-    speed: dict[str, tuple[Figure, ...]]
+    speed: dict[str, tuple[Number, ...]]
 
 
 class ClipMeasures(BaseModel):
     """A clip's jerks and movement by part of the body.
 
     Attributes:
-        key: stands for the tracks and settings that it was made of.
+        key: hash of the tracks and settings behind it.
         seconds: length of the clip.
-        torso: length of the trunk in px (m where the tracks are in m); NaN where it was never seen.
-        spread: "focal", "segmental", "multifocal", "generalised" -> events over the whole body.
+        torso: length of the torso in px (m where the tracks are in m); NaN where it was never seen.
+        parts: body part -> its measures.
+        spread: extent ("focal", "segmental", "multifocal", "generalised") -> number of events.
+        task: performance of a functional test.
+        trace: speed for the figure.
     """
 
     model_config = ConfigDict(frozen=True)
 
     key: str
     seconds: float
-    torso: Figure
+    torso: Number
     parts: dict[str, PartMeasure]
     spread: dict[str, int]
     task: Task
@@ -187,12 +195,13 @@ class ClipMeasures(BaseModel):
 
 def measure_clip(
     tracks: xr.Dataset, settings: Settings | None = None, key: str = ""
-) -> tuple[ClipMeasures, Found]:
-    """Find a clip's jerks and measure its movement.
+) -> tuple[ClipMeasures, DetectedJerks]:
+    """Detect a clip's jerks and measure its movement.
 
     Args:
         tracks: of the body, in px or m.
-        key: put into the measures.
+        settings: by default `Settings()`.
+        key: stored in the measures.
 
     Raises:
         UserError: no keypoint of the tracks is a joint of the body; the frame rate is too low for
@@ -229,18 +238,20 @@ def measure_clip(
         torso=found.torso,
         parts=parts,
         spread=_spread(found.jerks, settings.within),
-        task=perform(tracks),
+        task=measure_task(tracks),
         trace=_trace(tracks, list(parts)),
     )
     return measures, found
 
 
 def _spread(jerks: list[Jerk], within: float) -> dict[str, int]:
+    """Extent -> number of events."""
     kinds = [event.extent for event in synchronous(jerks, within)]
     return {kind: kinds.count(kind) for kind in dict.fromkeys(kinds)}
 
 
 def _trace(tracks: xr.Dataset, parts: list[str]) -> Trace:
+    """The speed of each part, in at most `BINS` bins."""
     fps, names = float(tracks.attrs["fps"]), tracks.keypoint.values.tolist()
     positions, torso = positions_of(tracks, "torso")
     positions = positions / torso
@@ -260,7 +271,7 @@ def _trace(tracks: xr.Dataset, parts: list[str]) -> Trace:
     return Trace(step=width / fps, speed=traces)
 
 
-def middle(values: Iterable[float]) -> float:
-    """Median of the values that are known; NaN where none is."""
+def known_median(values: Iterable[float]) -> float:
+    """Median of the values that are not NaN; NaN without any."""
     known = [value for value in values if not math.isnan(value)]
     return median(known) if known else math.nan

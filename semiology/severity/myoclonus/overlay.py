@@ -1,4 +1,4 @@
-"""A copy of a clip's video with its jerks ringed where and while they happen."""
+"""A copy of a clip's video with a ring around each joint while it jerks."""
 
 from pathlib import Path
 
@@ -12,32 +12,28 @@ from semiology.data.skeleton import Skeleton, load_skeleton
 from semiology.errors import UserError
 from semiology.severity.jerks import Jerk
 
-SKELETONS = (
-    "full_body_15",
-    "upper_body_11",
-    "limbs_12",
-    "kinect_20",
-)  # the first that the tracks hold is drawn
-LONGEST = 0.3  # s that a ring stays at least, so that an eye can follow it
+# the first whose joints the tracks hold is drawn
+SKELETONS = ("full_body_15", "upper_body_11", "limbs_12", "kinect_20")
+SHORTEST = 0.3  # s that a ring is visible at least
 
 
 def write_jerk_overlay(
     folder: Path, clip: Clip, tracks: xr.Dataset, jerks: list[Jerk], out: Path
 ) -> Path:
-    """Write a copy of the clip's video, skeleton drawn in, a ring around each joint while it jerks,
-    and what jerks in words.
+    """Write a copy of the clip's video with the skeleton, a ring around the joints that jerk, and
+    captions.
 
     Raises:
-        UserError: the clip has no video, or it cannot be read; the tracks are in m, or hold no
-            skeleton's joints.
+        UserError: the clip has no video, or it cannot be read; the tracks are in m, or hold the
+            joints of no skeleton.
     """
     if not clip.video:
         raise UserError(
-            "has no video to draw in; leave --overlay out for clips that are tracks alone"
+            "has no video to draw in; leave --overlay out for clips that have only tracks"
         )
     if "position" not in tracks:
         raise UserError(
-            "its tracks are in metres and cannot be drawn into the video; bring them in px"
+            "its tracks are in metres and cannot be drawn into the video; give them in px"
         )
     try:
         return write_overlay(
@@ -56,8 +52,8 @@ def write_jerk_overlay(
 
 
 def marks(tracks: xr.Dataset, jerks: list[Jerk]) -> list[NDArray]:
-    """(part, 2) px by frame: of each part of the body that jerks the joint that goes farthest; a
-    ring on each would hide the face.
+    """(part, 2) px for each frame: of each part of the body that jerks, the joint with the largest
+    amplitude; a ring around every joint would hide the face.
     """
     names = tracks.keypoint.values.tolist()
     position = tracks["position"].transpose("time", "keypoint", "space").values
@@ -66,7 +62,7 @@ def marks(tracks: xr.Dataset, jerks: list[Jerk]) -> list[NDArray]:
 
 
 def captions(tracks: xr.Dataset, jerks: list[Jerk]) -> list[str]:
-    """Time and, while there are any, the jerks: a line a part of the body with its largest
+    """Text for each frame: the time, and one line per part of the body that jerks with its largest
     amplitude.
     """
     fps = tracks.attrs["fps"]
@@ -85,9 +81,9 @@ def captions(tracks: xr.Dataset, jerks: list[Jerk]) -> list[str]:
 
 
 def _farthest(tracks: xr.Dataset, jerks: list[Jerk]) -> list[dict[str, Jerk]]:
-    """Part of the body -> its largest jerk, by frame."""
+    """For each frame: part of the body -> its jerk of the largest amplitude."""
     farthest: list[dict[str, Jerk]] = [{} for _ in range(tracks.sizes["time"])]
-    for jerk in sorted(jerks, key=_size):  # the largest last: it stays
+    for jerk in sorted(jerks, key=_size):  # the largest last, which overwrites the others
         for frame in _frames(tracks, jerk):
             farthest[frame][jerk.part.replace("_", " ")] = jerk
     return farthest
@@ -100,7 +96,7 @@ def _size(jerk: Jerk) -> float:
 def _frames(tracks: xr.Dataset, jerk: Jerk) -> range:
     fps, frames = tracks.attrs["fps"], tracks.sizes["time"]
     first = max(0, round(jerk.onset * fps))
-    return range(first, min(frames, round((jerk.onset + max(jerk.duration, LONGEST)) * fps) + 1))
+    return range(first, min(frames, round((jerk.onset + max(jerk.duration, SHORTEST)) * fps) + 1))
 
 
 def _skeleton(tracks: xr.Dataset) -> Skeleton:

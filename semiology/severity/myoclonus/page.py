@@ -1,7 +1,5 @@
-"""A patient's report: one HTML file that needs nothing else. It shows the tables' numbers and names
-clips by clip_id alone.
-
-The figures of a patient's report: speed over time with jerks marked, and the body with its scores.
+"""A patient's report: one HTML file that needs no other. It shows the tables' numbers and names
+clips by clip_id only.
 """
 
 import math
@@ -10,151 +8,46 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from markupsafe import Markup, escape
+from markupsafe import Markup
 
-from semiology.evaluation.report.figures import BLUE, ORANGE, shade, svg, text
 from semiology.evaluation.report.rendering import plain, render
 from semiology.files import write_text
 from semiology.severity.myoclonus.changes import Change
+from semiology.severity.myoclonus.figures import body_figure, trace_figure
 from semiology.severity.myoclonus.measures import ClipMeasures
 from semiology.severity.myoclonus.regression import Fit, Key
 from semiology.severity.myoclonus.umrs import (
     AMPLITUDE,
     FREQUENCY,
-    HIGHEST,
     PARTS,
     PERFORMANCE,
     SLOWNESS,
     SMOOTHNESS,
     ItemScore,
     Visit,
-    amplitude_class,
     panel_order,
 )
 
-WIDTH, LANE, LEFT, RIGHT = (
-    600,
-    34,
-    66,
-    92,
-)  # SVG units: of the traces, of a lane's height, of what stands beside it
-TICKS = (0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 30, 60, 120, 300, 600, 1200, 3600)  # s
-
-# The body from the front: the patient's left is on the right. Each part as SVG path, with the place
-# of its number.
-BODY = {
-    "face": ("M60 4a15 17 0 0 1 15 17a15 19 0 0 1 -30 0a15 17 0 0 1 15 -17z", (60, 25)),
-    "neck": ("M50 42h20v12h-20z", (60, 52)),
-    "trunk": ("M38 56h44l-5 76h-34z", (60, 96)),
-    "left_arm": ("M85 57l13 6l12 44l9 38l-13 4l-11 -38l-10 -32z", (100, 104)),
-    "right_arm": ("M35 57l-13 6l-12 44l-9 38l13 4l11 -38l10 -32z", (20, 104)),
-    "left_leg": ("M62 135h15l2 50l1 48h-12l-4 -48z", (71, 186)),
-    "right_leg": ("M58 135h-15l-2 50l-1 48h12l4 -48z", (49, 186)),
-}
-
-
-def trace_figure(title: str, measures: ClipMeasures) -> Markup:
-    """Speed of each part of the body over a clip, each lane to its own highest speed, with a mark
-    over each jerk: the longer, the larger.
-
-    Parts that were never usable have no lane.
-    """
-    lanes = [part for part, one in measures.parts.items() if one.seconds > 0]
-    scale = WIDTH / max(measures.seconds, 1e-9)
-    parts: list[str] = []
-    for number, part in enumerate(lanes):
-        top, values = number * LANE, measures.trace.speed[part]
-        highest = max((value for value in values if not math.isnan(value)), default=0.0) or 1.0
-        floor = top + LANE - 4
-        parts.append(f'<line x1="0" x2="{WIDTH}" y1="{floor}" y2="{floor}" stroke="#d9d6d0"/>')
-        for points in _runs(
-            [(index * measures.trace.step * scale, value) for index, value in enumerate(values)]
-        ):
-            joined = " ".join(f"{x:.1f},{floor - 20 * value / highest:.1f}" for x, value in points)
-            parts.append(
-                f'<polyline points="{joined}" fill="none" stroke="{BLUE}" stroke-width="1"/>'
-            )
-        own = measures.parts[part]
-        for peak, amplitude in zip(own.peaks, own.amplitudes):
-            long = 2 + 2 * amplitude_class(amplitude)
-            line = (
-                f'<line x1="{peak * scale:.1f}" x2="{peak * scale:.1f}" y1="{top + 1}"'
-                f' y2="{top + 1 + long:.0f}"'
-            )
-            words = (
-                f"{part.replace('_', ' ')}, {peak:.2f} s: {100 * amplitude:.1f} % of torso length"
-            )
-            parts.append(
-                f'{line} stroke="{ORANGE}" stroke-width="1.6"><title>{escape(words)}</title></line>'
-            )
-        parts.append(text(-8, floor - 5, part.replace("_", " "), "end"))
-        parts.append(
-            text(
-                WIDTH + 8,
-                floor - 11,
-                f"{len(own.peaks)} jerk{'' if len(own.peaks) == 1 else 's'}",
-                "start",
-            )
-        )
-        parts.append(text(WIDTH + 8, floor, f"to {highest:.2g} torso/s", "start", 'class="faint"'))
-    bottom = len(lanes) * LANE
-    step = next((tick for tick in TICKS if measures.seconds / tick <= 10), measures.seconds)
-    for count in range(int(measures.seconds / step + 1e-9) + 1):
-        x = count * step * scale
-        parts.append(
-            f'<line x1="{x:.1f}" x2="{x:.1f}" y1="{bottom - 4}" y2="{bottom}" stroke="#999"/>'
-        )
-        parts.append(text(x, bottom + 12, f"{count * step:g}" + (" s" if count == 0 else "")))
-    return svg(title, f"{-LEFT} 0 {LEFT + WIDTH + RIGHT} {bottom + 16}", parts)
-
-
-def body_figure(title: str, scores: Mapping[str, float]) -> Markup:
-    """The body from the front, each part the darker the higher its score (0 to 16); dashed where it
-    was not seen.
-    """
-    drawn: list[str] = []
-    for part, (path, (x, y)) in BODY.items():
-        score = scores.get(part, math.nan)
-        seen = not math.isnan(score)
-        look = (
-            f'fill="{shade(score / HIGHEST)}" stroke="#fff"'
-            if seen
-            else 'fill="#fff" stroke="#999" stroke-dasharray="2 2"'
-        )
-        words = (
-            f"{part.replace('_', ' ')}:"
-            f" {f'{score:g} of {HIGHEST:g}' if seen else 'not seen for long enough'}"
-        )
-        drawn.append(f'<path d="{path}" {look}><title>{escape(words)}</title></path>')
-        colour = "#fff" if seen and score / HIGHEST > 0.3 else "#333"
-        drawn.append(
-            text(x, y, f"{score:g}" if seen else "–", extra=f'style="fill:{colour};font-size:10px"')
-        )
-    drawn += [text(6, 12, "R", extra='class="faint"'), text(114, 12, "L", extra='class="faint"')]
-    return svg(title, "-3 0 126 238", drawn)
-
-
-def _runs(points: list[tuple[float, float]]) -> list[list[tuple[float, float]]]:
-    """Points parted where the value is NaN; a lone one becomes a short stroke."""
-    runs: list[list[tuple[float, float]]] = [[]]
-    for x, value in points:
-        if math.isnan(value):
-            runs.append([])
-        else:
-            runs[-1].append((x, value))
-    return [run if len(run) > 1 else [run[0], (run[0][0] + 0.8, run[0][1])] for run in runs if run]
-
 
 @dataclass(frozen=True)
-class Cohorts:
-    """What all reports of a cohort draw on."""
+class ReportContext:
+    """The cohort's data behind all its reports.
 
-    order: Sequence[str]  # of its visits
+    Attributes:
+        order: the cohort's visits.
+        measures: clip_id -> measures.
+        rated: score -> (participant, visit) -> the clinician's score.
+        raters: score -> rater, where clips.json names one.
+        fits: regressions on the clinicians' scores.
+        changes: of all participants.
+        seen: s for which a part has to be usable to be scored.
+        synthetic: whether the cohort is synthetic.
+    """
+
+    order: Sequence[str]
     measures: Mapping[str, ClipMeasures]
-    rated: Mapping[
-        str, Mapping[Key, float]
-    ]  # score -> (participant, visit) -> the clinician's number
-    raters: Mapping[str, str]  # score -> who gave it, where clips.json says so
+    rated: Mapping[str, Mapping[Key, float]]
+    raters: Mapping[str, str]
     fits: Sequence[Fit]
     changes: Sequence[Change]
     seen: float
@@ -165,28 +58,31 @@ def write_page(
     path: Path,
     participant: str,
     visits: Sequence[Visit],
-    cohort: Cohorts,
+    cohort: ReportContext,
     failed: Mapping[str, str],
 ) -> Path:
     """Write the report of one participant.
 
     Args:
-        visits: the participant's own.
+        path: of the HTML file.
+        participant: participant_id.
+        visits: of this participant.
+        cohort: the cohort's data.
         failed: clip_id -> why it could not be measured, of this participant.
 
     Raises:
         UserError: the folder cannot be written.
     """
     write_text(
-        path, render("myoclonus.html.jinja", **contents(participant, visits, cohort, failed))
+        path, render("myoclonus.html.jinja", **page_contents(participant, visits, cohort, failed))
     )
     return path
 
 
-def contents(
-    participant: str, visits: Sequence[Visit], cohort: Cohorts, failed: Mapping[str, str]
+def page_contents(
+    participant: str, visits: Sequence[Visit], cohort: ReportContext, failed: Mapping[str, str]
 ) -> dict[str, Any]:
-    """All that the page's template shows."""
+    """The variables of the page's template."""
     own = sorted(
         visits,
         key=lambda visit: (
@@ -194,13 +90,13 @@ def contents(
         ),
     )
     changed = [change for change in cohort.changes if change.participant_id == participant]
-    names = [visit.visit or "the one visit" for visit in own]
+    names = [visit.visit or "the only visit" for visit in own]
     return {
         "participant": participant,
         "synthetic": cohort.synthetic,
         "clips": sum(len(item.clip_ids) for visit in own for item in visit.items),
         "visits": names,
-        "answer": _answer(own, names, changed),
+        "answer": _main_result(own, names, changed),
         "missing": [visit for visit in cohort.order if visit not in {one.visit for one in own}],
         "rows": _score_rows(participant, own, cohort),
         "changes": [_change(change) for change in changed],
@@ -221,14 +117,14 @@ def contents(
     }
 
 
-def _answer(visits: Sequence[Visit], names: Sequence[str], changed: Sequence[Change]) -> str:
+def _main_result(visits: Sequence[Visit], names: Sequence[str], changed: Sequence[Change]) -> str:
     """The total at each visit and its change, in a sentence."""
     if not visits:
         return "No clip of this participant could be measured."
     totals = ", ".join(f"{_shown(visit.total())} at {name}" for visit, name in zip(visits, names))
     if all(math.isnan(visit.total()) for visit in visits):
         totals += ": no part of the body was seen for long enough"
-    told = [change for change in changed if change.score == "umrs_total"]
+    total_changes = [change for change in changed if change.score == "umrs_total"]
     differences = [
         (
             f"Change {_signed(change.change)} from {change.first} to {change.later}, over"
@@ -236,15 +132,15 @@ def _answer(visits: Sequence[Visit], names: Sequence[str], changed: Sequence[Cha
             if not math.isnan(change.change)
             else f"No change from {change.first} to {change.later} can be given: {change.reason}"
         )
-        for change in told
+        for change in total_changes
     ]
     return ". ".join([f"Total score {totals}", *differences]) + "."
 
 
 def _score_rows(
-    participant: str, visits: Sequence[Visit], cohort: Cohorts
+    participant: str, visits: Sequence[Visit], cohort: ReportContext
 ) -> list[tuple[str, list[str], str]]:
-    """Rows of the first table: what, its value at each visit, how it was made."""
+    """Rows of the first table: score, its value at each visit, its source."""
     panels = sorted({item.panel for visit in visits for item in visit.items}, key=panel_order)
     rows = []
     for panel in panels:
@@ -282,6 +178,7 @@ def _score_rows(
 
 
 def _change(change: Change) -> dict[str, str]:
+    """The cells of one change as printed."""
     ours = change.score == "umrs_total" or change.rests_on is not None
     return {
         "score": _title(change.score.removeprefix("umrs_") if ours else change.score),
@@ -301,29 +198,28 @@ def _change(change: Change) -> dict[str, str]:
 
 
 def _bodies(visit: Visit, name: str) -> tuple[str, list[tuple[str, Markup]]]:
+    """The visit's name, and (item, figure of the body) for each item."""
     figures = []
     for item in visit.items:
         scores = {part: item.values.get(part, math.nan) for part in PARTS}
         figures.append(
             (
-                _named(item),
-                body_figure(f"{name}, {_named(item)}: score by part of the body", scores),
+                _item_name(item),
+                body_figure(f"{name}, {_item_name(item)}: score by part of the body", scores),
             )
         )
     return name, figures
 
 
 def _item(item: ItemScore) -> tuple[str, list[tuple[str, str]], str]:
-    """An item's row: its name, (product, what it is made of) by part and for the performance, its
-    sum.
-    """
+    """An item's row: name, (score, its factors) of each part and of the performance, sum."""
     cells = []
     for part in PARTS:
         found = item.parts[part]
         if math.isnan(found.score):
             cells.append(("n/a", f"{found.seconds:.0f} s seen"))
         else:
-            made = f"{found.frequency_class:g} × {found.amplitude_class:g}"
+            classes = f"{found.frequency_class:g} × {found.amplitude_class:g}"
             size = (
                 ""
                 if math.isnan(found.amplitude)
@@ -332,9 +228,10 @@ def _item(item: ItemScore) -> tuple[str, list[tuple[str, str]], str]:
             floor = (
                 ""
                 if math.isnan(found.smallest)
-                else f"; found from {100 * found.smallest:.1f}\N{NO-BREAK SPACE}%"
+                else f"; limit {100 * found.smallest:.1f}\N{NO-BREAK SPACE}%"
             )
-            cells.append((f"{found.score:g}", f"{made}: {found.per_minute:.1f}/min{size}{floor}"))
+            rate = f"{found.per_minute:.1f}/min"
+            cells.append((f"{found.score:g}", f"{classes}: {rate}{size}{floor}"))
     done = item.performance
     if done is None:
         cells.append(("", ""))
@@ -346,18 +243,18 @@ def _item(item: ItemScore) -> tuple[str, list[tuple[str, str]], str]:
                 f"SPARC {_shown(done.sparc)}, {_shown(done.seconds)} s{slow}",
             )
         )
-    return _named(item), cells, _shown(item.score)
+    return _item_name(item), cells, _shown(item.score)
 
 
 def _traces(visit: Visit, measures: Mapping[str, ClipMeasures]) -> list[tuple[str, Markup | None]]:
-    """A caption and a figure a clip, None where nobody was in view."""
+    """Caption and figure of each clip; None for the figure where nobody was in view."""
     figures: list[tuple[str, Markup | None]] = []
     for item in visit.items:
         for clip_id in item.clip_ids:
             one = measures[clip_id]
             seen = any(part.seconds > 0 for part in one.parts.values())
             spread = ", ".join(f"{count} {kind}" for kind, count in one.spread.items())
-            caption = f"{clip_id} · {_named(item)} · {one.seconds:.0f} s" + (
+            caption = f"{clip_id} · {_item_name(item)} · {one.seconds:.0f} s" + (
                 f" · events: {spread}" if spread else ""
             )
             figures.append(
@@ -369,7 +266,7 @@ def _traces(visit: Visit, measures: Mapping[str, ClipMeasures]) -> list[tuple[st
     return figures
 
 
-def _named(item: ItemScore) -> str:
+def _item_name(item: ItemScore) -> str:
     return plain(
         item.panel if item.item in ("unnamed", item.panel) else f"{item.panel}, {item.item}"
     )

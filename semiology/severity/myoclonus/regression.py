@@ -1,9 +1,7 @@
-"""A clinician's score predicted from named features, each participant by a model that never saw
-that participant.
+"""Regression of a clinician's score on named features of a visit, with out-of-fold predictions:
+each participant's by a model that was fitted without that participant.
 
-Named features of a visit, from which a clinician's score may be predicted.
-
-The clinicians' scores of a cohort, a number a visit.
+Features of a visit, the regression, and the clinicians' scores of a cohort, one number per visit.
 """
 
 import math
@@ -18,7 +16,7 @@ from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from semiology.data.cohort import Clip, Score
-from semiology.severity.myoclonus.measures import ClipMeasures, middle
+from semiology.severity.myoclonus.measures import ClipMeasures, known_median
 from semiology.severity.myoclonus.umrs import panel_of
 
 GROUPS = {  # few features for few participants: sides and neighbours together [our choice]
@@ -38,13 +36,13 @@ FEATURES = (
 
 
 def visit_features(clips: Sequence[ClipMeasures]) -> dict[str, float]:
-    """`FEATURES` over some clips of one visit; NaN where nothing was seen.
+    """`FEATURES` over the clips of one visit; NaN where nothing was seen.
 
-    rate        ln(1 + events a minute) over the group's usable time
-    amplitude   median over the group's events, torso lengths; 0 where it was seen and there was
-    none speed, sparc, ldlj    median over clips and the group's parts parts_jerking         of the
-    parts that were seen, the share that jerked share_spread          of all events, the share that
-    took in more than one part of the body; 0 without events
+    - <group>_rate: ln(1 + events per minute) over the group's usable time;
+    - <group>_amplitude: median over the group's events, torso lengths; 0 without events;
+    - <group>_speed, _sparc, _ldlj: median over clips and the group's parts;
+    - parts_jerking: fraction of the visible parts that jerked;
+    - share_spread: fraction of the events in more than one part of the body; 0 without events.
     """
     values: dict[str, float] = {}
     for group, parts in GROUPS.items():
@@ -61,9 +59,9 @@ def visit_features(clips: Sequence[ClipMeasures]) -> dict[str, float]:
             f"{group}_amplitude": (
                 float(np.median(amplitudes)) if amplitudes else 0.0 if own else math.nan
             ),
-            f"{group}_speed": middle(one.speed for one in own),
-            f"{group}_sparc": middle(one.sparc for one in own),
-            f"{group}_ldlj": middle(one.ldlj for one in own),
+            f"{group}_speed": known_median(one.speed for one in own),
+            f"{group}_sparc": known_median(one.sparc for one in own),
+            f"{group}_ldlj": known_median(one.ldlj for one in own),
         }
     seen = {part for clip in clips for part, one in clip.parts.items() if one.seconds > 0}
     jerked = {part for clip in clips for part, one in clip.parts.items() if one.amplitudes}
@@ -212,8 +210,8 @@ def _matrix(
 
 
 def rated_panel(clips: Sequence[Clip], score: Score) -> str | None:
-    """The panel whose machine score this one rates: "action" for "umrs_action" or "action", "" for
-    the total; None where it is neither.
+    """The panel whose machine score a clinician's score rates: "action" for "umrs_action" or
+    "action", "" for the total; None for neither.
     """
     panel = score.of.lower().removeprefix("umrs_")
     if panel == "total":
@@ -222,8 +220,8 @@ def rated_panel(clips: Sequence[Clip], score: Score) -> str | None:
 
 
 def rated_visits(clips: Sequence[Clip], score: Score) -> dict[Key, float]:
-    """(participant, visit) -> mean over the clips that were scored: of the panel that the score
-    rates, else of all.
+    """(participant, visit) -> mean of the clinician's score over the rated clips, of the score's
+    panel if it has one.
     """
     panel = rated_panel(clips, score)
     values: dict[Key, list[float]] = {}

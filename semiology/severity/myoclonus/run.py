@@ -1,9 +1,10 @@
-"""From a cohort and its store to tables and reports. Resumable, clip by clip.
+"""From a cohort and its store to tables and reports; resumable, clip by clip.
 
-OUT/jerks/<clip_id>.tsv       jerks of a clip
-OUT/measures/<clip_id>.json   what was measured in it; a clip whose file is there, from the same
-tracks and settings, is not made again OUT/clips.tsv, items.tsv, scores.tsv, changes.tsv, fits.tsv,
-failed.tsv OUT/reports/<participant_id>.html OUT/overlays/<clip_id>.mp4    where asked for
+OUT/jerks/<clip_id>.tsv           jerks of a clip
+OUT/measures/<clip_id>.json       its measures; reused while tracks and settings are the same
+OUT/clips.tsv, items.tsv, scores.tsv, changes.tsv, fits.tsv, failed.tsv
+OUT/reports/<participant_id>.html
+OUT/overlays/<clip_id>.mp4        with `overlay`
 """
 
 import hashlib
@@ -25,7 +26,7 @@ from semiology.severity.myoclonus import tables
 from semiology.severity.myoclonus.changes import changes
 from semiology.severity.myoclonus.measures import ClipMeasures, Settings, measure_clip
 from semiology.severity.myoclonus.overlay import write_jerk_overlay
-from semiology.severity.myoclonus.page import Cohorts, write_page
+from semiology.severity.myoclonus.page import ReportContext, write_page
 from semiology.severity.myoclonus.regression import (
     Fit,
     Key,
@@ -41,26 +42,35 @@ SCHEMA = 3  # raise when the same tracks and settings give other measures than b
 
 @dataclass
 class Summary:
-    """What became of a cohort's clips."""
+    """The result of a run.
 
-    made: list[str] = field(default_factory=list)
-    kept: list[str] = field(default_factory=list)  # were there already
-    failed: dict[str, str] = field(default_factory=dict)  # clip_id -> why
+    Attributes:
+        measured: clips that were measured.
+        reused: clips whose stored measures are still valid.
+        failed: clip_id -> reason.
+        fits: regressions on clinicians' scores.
+        participants: number of participants with a measured clip.
+    """
+
+    measured: list[str] = field(default_factory=list)
+    reused: list[str] = field(default_factory=list)
+    failed: dict[str, str] = field(default_factory=dict)
     fits: list[Fit] = field(default_factory=list)
     participants: int = 0
 
     def text(self) -> str:
+        """Summary for the terminal."""
         lines = [
-            f"measured {len(self.made)} clips, {len(self.kept)} were there; {self.participants}"
+            f"measured {len(self.measured)} clips, reused {len(self.reused)}; {self.participants}"
             " participants scored"
         ]
         for fit in self.fits:
-            said = (
+            outcome = (
                 f"not fitted: {fit.reason}"
                 if fit.reason
                 else f"fitted, leaving out one of {fit.participants} participants at a time"
             )
-            lines.append(f"{fit.name}: {said}")
+            lines.append(f"{fit.name}: {outcome}")
         if self.failed:
             lines += [
                 f"failed ({len(self.failed)}):",
@@ -78,22 +88,24 @@ def score_cohort(
     overlay: bool = False,
     progress: bool = True,
 ) -> Summary:
-    """Find jerks in every clip of a cohort and score its participants' myoclonus by body part,
+    """Detect jerks in every clip of a cohort and score its participants' myoclonus by body part,
     panel and visit.
 
-    A clip that cannot be read is listed in the summary and in failed.tsv, and the others go on.
-    Clips that bring their tracks along need no store.
+    A clip that cannot be read is listed in the summary and in failed.tsv, and the others are
+    processed. Clips with tracks of their own need no store.
 
     Args:
         cohort: with `panel`, `item` and `visit` in clips.tsv, where there are several; clinicians'
             scores have the role "score".
-        store: that `semiology extract` filled.
-        out: folder of what is written.
-        overlay: also write each clip's video with its jerks ringed.
+        store: filled by `semiology extract`.
+        out: folder of the results.
+        settings: by default `Settings()`.
+        overlay: also write each clip's video with its jerks marked.
+        progress: show a progress bar.
 
     Raises:
-        UserError: there are clips without tracks and no store; a clinician's score has the name of
-            one of our columns; `out` cannot be written; the disk is full.
+        UserError: clips without tracks and no store; a clinician's score has the name of a column
+            of the results; `out` cannot be written; the disk is full.
     """
     out, settings = Path(out), settings or Settings()
     if store is None and (lacking := [clip.clip_id for clip in cohort.clips if not clip.tracks]):
@@ -101,28 +113,22 @@ def score_cohort(
             f"{cohort.folder}: {len(lacking)} clips have no tracks of their own ({lacking[0]});"
             " give the store: --store DIR"
         )
-    place = None if store is None else Store(store)
+    opened = None if store is None else Store(store)
     summary, measures = Summary(), {}
     for clip in tqdm(cohort.clips, unit="clip", disable=not progress):
         try:
-            one, jerks = _measure(cohort.folder, clip, place, out, settings)
+            one, jerks = _measure(cohort.folder, clip, opened, out, settings)
         except UserError as error:
             summary.failed[clip.clip_id] = str(error).removeprefix(f"clip {clip.clip_id}: ")
             continue
-        except (
-            ValueError,
-            ArithmeticError,
-            RuntimeError,
-        ) as error:  # one clip's failure must not stop a night's work
+        except (ValueError, ArithmeticError, RuntimeError) as error:  # the other clips continue
             summary.failed[clip.clip_id] = (
                 f"{type(error).__name__}: {' '.join(str(error).split())[:300]}"
             )
             continue
         if jerks is not None:
-            _write_clip(
-                out, clip.clip_id, one, jerks
-            )  # where this fails, it would for every other clip
-        (summary.kept if jerks is None else summary.made).append(clip.clip_id)
+            _write_clip(out, clip.clip_id, one, jerks)  # an error here stops the run
+        (summary.reused if jerks is None else summary.measured).append(clip.clip_id)
         measures[clip.clip_id] = one
     controls = [
         participant
@@ -134,7 +140,7 @@ def score_cohort(
     summary.fits = _fit(cohort, measures, rated)
     summary.participants = len({visit.participant_id for visit in visits if visit.items})
     if overlay:
-        _overlays(cohort, place, out, measures, summary, progress)
+        _overlays(cohort, opened, out, measures, summary, progress)
     _write(out, cohort, visits, measures, rated, settings, summary)
     return summary
 
@@ -142,35 +148,34 @@ def score_cohort(
 def _measure(
     folder: Path, clip: Clip, store: Store | None, out: Path, settings: Settings
 ) -> tuple[ClipMeasures, list[Jerk] | None]:
-    """A clip's measures and its jerks, None where both were there already."""
+    """A clip's measures and its jerks; None for the jerks where both are stored already."""
     tracks = clip_tracks(folder, clip, store, "body")
-    how = {
-        "jerks": asdict(settings.jerks),
-        "within": settings.within,
-    }  # not `seen`: it is asked when scores are made
-    key = make_key({"schema": SCHEMA, "tracks": _digest(tracks), "settings": how})
-    kept = _kept(out, clip.clip_id)
-    if kept is not None and kept.key == key:
-        return kept, None
+    # without `seen`, which enters the scores only
+    chosen = {"jerks": asdict(settings.jerks), "within": settings.within}
+    key = make_key({"schema": SCHEMA, "tracks": _digest(tracks), "settings": chosen})
+    stored = _stored_measures(out, clip.clip_id)
+    if stored is not None and stored.key == key:
+        return stored, None
     measures, found = measure_clip(tracks, settings, key)
     return measures, found.jerks
 
 
 def _write_clip(out: Path, clip_id: str, measures: ClipMeasures, jerks: list[Jerk]) -> None:
     write_jerks(out / "jerks" / f"{clip_id}.tsv", jerks)
-    _overlay_path(out, clip_id).unlink(missing_ok=True)  # it would show other jerks
+    _overlay_path(out, clip_id).unlink(missing_ok=True)  # its jerks are out of date
     write_text(out / "measures" / f"{clip_id}.json", measures.model_dump_json() + "\n")
 
 
 def _digest(tracks: xr.Dataset) -> str:
+    """SHA-256 of a clip's positions, confidence, names and frame rate."""
     digest = hashlib.sha256(repr((tracks.attrs["fps"], tracks.keypoint.values.tolist())).encode())
     for name in sorted({"position", "position_3d", "confidence"} & set(tracks.variables)):
         digest.update(np.ascontiguousarray(tracks[name].values).tobytes())
     return digest.hexdigest()
 
 
-def _kept(out: Path, clip_id: str) -> ClipMeasures | None:
-    """What was measured before; None where nothing is there, or the file is damaged."""
+def _stored_measures(out: Path, clip_id: str) -> ClipMeasures | None:
+    """The stored measures of a clip; None where there are none, or the file is damaged."""
     path = out / "measures" / f"{clip_id}.json"
     if not path.is_file() or not (out / "jerks" / f"{clip_id}.tsv").is_file():
         return None
@@ -183,7 +188,7 @@ def _kept(out: Path, clip_id: str) -> ClipMeasures | None:
 def _fit(
     cohort: Cohort, measures: dict[str, ClipMeasures], rated: dict[str, dict[Key, float]]
 ) -> list[Fit]:
-    """A fit for each clinician's score that says which machine score it rates."""
+    """A fit for each clinician's score with an "Of", the machine score that it rates."""
     fits = []
     for name, score in cohort.scores.items():
         if not score.of:
@@ -191,7 +196,7 @@ def _fit(
         panel = rated_panel(cohort.clips, score)
         if panel is None:
             reason = (
-                f'"Of" is {score.of!r}, which no clip belongs to; write umrs_total, or umrs_ and a'
+                f'"Of" is {score.of!r}, the panel of no clip; write umrs_total, or umrs_ and a'
                 " panel, as in umrs_action"
             )
             fits.append(Fit(name, score.of, reason=reason))
@@ -243,24 +248,24 @@ def _write(
     settings: Settings,
     summary: Summary,
 ) -> None:
-    """The tables and a report a participant."""
+    """Write the tables and one report per participant."""
     scores = tables.score_rows(visits, measures, cohort.groups, rated, summary.fits)
     others = {*rated, *(f"{fit.name}_fitted" for fit in summary.fits if fit.predicted)}
-    beside = {
+    other_scores = {
         (visit.participant_id, visit.visit): {name: row[name] for name in row if name in others}
         for visit, row in zip(visits, scores)
     }
-    found = changes(visits, cohort.visits, beside)
-    who = ("participant_id", "visit")
+    found = changes(visits, cohort.visits, other_scores)
+    key = ("participant_id", "visit")
     tables.write_rows(
         out / "clips.tsv",
         tables.clip_rows(cohort.clips, measures, settings.seen),
-        (*who, "clip_id", "umrs"),
+        (*key, "clip_id", "umrs"),
     )
     tables.write_rows(
-        out / "items.tsv", tables.item_rows(visits), (*who, "panel", "item", "part", "score")
+        out / "items.tsv", tables.item_rows(visits), (*key, "panel", "item", "part", "score")
     )
-    tables.write_rows(out / "scores.tsv", scores, (*who, "umrs_total"))
+    tables.write_rows(out / "scores.tsv", scores, (*key, "umrs_total"))
     tables.write_rows(
         out / "changes.tsv",
         tables.change_rows(found),
@@ -271,7 +276,7 @@ def _write(
     tables.write_rows(out / "failed.tsv", failed, ("clip_id", "reason"))
     synthetic = any("synthetic" in clip.covariates for clip in cohort.clips)
     raters = {name: score.rater for name, score in cohort.scores.items()}
-    shown = Cohorts(
+    context = ReportContext(
         cohort.visits, measures, rated, raters, summary.fits, found, settings.seen, synthetic
     )
     for participant in dict.fromkeys(clip.participant_id for clip in cohort.clips):
@@ -281,4 +286,4 @@ def _write(
             for clip in cohort.clips
             if clip.participant_id == participant and clip.clip_id in summary.failed
         }
-        write_page(out / "reports" / f"{participant}.html", participant, own, shown, lost)
+        write_page(out / "reports" / f"{participant}.html", participant, own, context, lost)

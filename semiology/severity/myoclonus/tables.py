@@ -1,4 +1,4 @@
-"""The tables of a scored cohort, tab-separated, n/a where there is no value."""
+"""The tables of a scored cohort: clips, items, scores, changes and fits."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -28,15 +28,15 @@ KINDS = ("focal", "segmental", "multifocal", "generalised")
 
 
 def write_rows(path: Path, rows: Sequence[Mapping[str, Any]], columns: Sequence[str]) -> None:
-    """Write rows as a table; `columns` name them where there is no row."""
+    """Write rows as a table; `columns` is its header where there is no row."""
     write_table(path, pd.DataFrame(list(rows), columns=None if rows else list(columns)))
 
 
 def clip_rows(
     clips: Sequence[Clip], measures: Mapping[str, ClipMeasures], seen: float
 ) -> list[dict[str, Any]]:
-    """One row a clip: the formula's score of this clip alone, its jerks by part, how far they
-    spread, the task, the clinicians' scores.
+    """One row per clip: the formula's score of this clip alone, its jerks by part, their extent,
+    the task, and the clinicians' scores.
     """
     rows = []
     for clip in clips:
@@ -45,7 +45,7 @@ def clip_rows(
         panel = panel_of(clip)
         parts, performance = score_item([one], seen, math.nan if panel == "functional" else None)
         item = ItemScore(clip.participant_id, "", panel, "", (clip.clip_id,), parts, performance)
-        row = _who(clip.participant_id, clip.covariates.get("visit", "")) | {
+        row = _visit_key(clip.participant_id, clip.covariates.get("visit", "")) | {
             "clip_id": clip.clip_id,
             "panel": panel,
         }
@@ -64,7 +64,7 @@ def clip_rows(
         row |= {kind: one.spread.get(kind, 0) for kind in KINDS}
         row |= {f"task_{name}": value for name, value in one.task.model_dump().items()}
         rows.append(
-            _beside(
+            _extended(
                 row,
                 {name: math.nan if value is None else value for name, value in clip.scores.items()},
             )
@@ -73,13 +73,13 @@ def clip_rows(
 
 
 def item_rows(visits: Sequence[Visit]) -> list[dict[str, Any]]:
-    """One row a participant, visit, item and part of the body; functional items have one more,
-    their performance; the last is the sum.
+    """One row per participant, visit, item and part of the body; then the performance of a
+    functional item, and the item's sum.
     """
     rows = []
     for visit in visits:
         for item in visit.items:
-            known = _who(visit.participant_id, visit.visit) | {
+            known = _visit_key(visit.participant_id, visit.visit) | {
                 "panel": item.panel,
                 "item": item.item,
                 "clips": len(item.clip_ids),
@@ -101,24 +101,30 @@ def score_rows(
     rated: Mapping[str, Mapping[Key, float]],
     fits: Sequence[Fit],
 ) -> list[dict[str, Any]]:
-    """One row a participant and visit: `umrs_<panel>` and `umrs_total`, what they rest on, the
-    clinicians' scores, `<score>_fitted`.
+    """One row per participant and visit: `umrs_<panel>` and `umrs_total`, the number of parts
+    behind them, the clinicians' scores, `<score>_fitted`.
 
-    A visit without a measured clip has the clinicians' scores alone.
+    A visit without a measured clip has only the clinicians' scores.
 
     Args:
-        groups: participant -> group, as participants.tsv has it.
-        rated: score -> (participant, visit) -> the clinician's number.
+        visits: of all participants.
+        measures: clip_id -> measures.
+        groups: participant -> group of participants.tsv.
+        rated: score -> (participant, visit) -> the clinician's score.
+        fits: regressions on the clinicians' scores.
 
     Raises:
-        UserError: a clinician's score has the name of another column, which it would hide.
+        UserError: a clinician's score has the name of another column.
     """
     panels = sorted({item.panel for visit in visits for item in visit.items}, key=panel_order)
     rows = []
     for visit in visits:
         key, scores = (visit.participant_id, visit.visit), visit.panels()
         own = [measures[clip_id] for item in visit.items for clip_id in item.clip_ids]
-        row = _who(*key) | {"group": groups.get(visit.participant_id) or "n/a", "clips": len(own)}
+        row = _visit_key(*key) | {
+            "group": groups.get(visit.participant_id) or "n/a",
+            "clips": len(own),
+        }
         for panel in panels:
             row |= {
                 f"umrs_{panel}": scores.get(panel, math.nan),
@@ -128,19 +134,19 @@ def score_rows(
         row["umrs_total_panels"] = (
             ",".join(panel for panel, score in scores.items() if not math.isnan(score)) or "n/a"
         )
-        looked = sum(max((part.seconds for part in one.parts.values()), default=0.0) for one in own)
+        usable = sum(max((part.seconds for part in one.parts.values()), default=0.0) for one in own)
         row["events_per_minute"] = (
-            60 * sum(sum(one.spread.values()) for one in own) / looked if looked else math.nan
+            60 * sum(sum(one.spread.values()) for one in own) / usable if usable else math.nan
         )
-        row = _beside(row, {name: values.get(key, math.nan) for name, values in rated.items()})
+        row = _extended(row, {name: values.get(key, math.nan) for name, values in rated.items()})
         rows.append(
-            _beside(row, {f"{fit.name}_fitted": fit.predicted.get(key, math.nan) for fit in fits})
+            _extended(row, {f"{fit.name}_fitted": fit.predicted.get(key, math.nan) for fit in fits})
         )
     return rows
 
 
 def change_rows(found: Sequence[Change]) -> list[dict[str, Any]]:
-    """One row a participant, score and later visit."""
+    """One row per participant, score and later visit."""
     return [
         {
             "participant_id": one.participant_id,
@@ -158,7 +164,7 @@ def change_rows(found: Sequence[Change]) -> list[dict[str, Any]]:
 
 
 def fit_rows(fits: Sequence[Fit]) -> list[dict[str, Any]]:
-    """One row a clinician's score: what was fitted to it, or why nothing was."""
+    """One row per clinician's score: its regression, or the reason why there is none."""
     return [
         {
             "score": fit.name,
@@ -175,14 +181,14 @@ def fit_rows(fits: Sequence[Fit]) -> list[dict[str, Any]]:
     ]
 
 
-def _beside(row: Mapping[str, Any], scores: Mapping[str, float]) -> dict[str, Any]:
-    """The row with the clinicians' scores or the fitted ones."""
+def _extended(row: Mapping[str, Any], scores: Mapping[str, float]) -> dict[str, Any]:
+    """The row extended by the clinicians' or the fitted scores."""
     if taken := sorted(row.keys() & scores.keys()):
         raise UserError(
-            f"clips.json: the score {taken[0]!r} has the name of one of our columns; rename it"
+            f"clips.json: the score {taken[0]!r} has the name of a column of the results; rename it"
         )
     return {**row, **scores}
 
 
-def _who(participant: str, visit: str) -> dict[str, Any]:
+def _visit_key(participant: str, visit: str) -> dict[str, Any]:
     return {"participant_id": participant, "visit": visit or "n/a"}

@@ -1,3 +1,3 @@
-"""Facial weakness: how strongly each emotion shows, how patients differ from controls, and a score
-with its side for each participant.
+"""Facial weakness: intensity of each emotion, comparison of patients with controls, and a score
+with the weaker side for each participant.
 """

@@ -1,7 +1,7 @@
-"""One clip: its face's measures and expressions over time, and what they come to. Kept with a key,
-so that they are not made again.
+"""One clip: the measures of its face and its expressions over time, and their summary; stored with
+a key, so that an unchanged clip is not measured again.
 
-OUT/measures/<clip_id>.csv       `face_measures`: a row a frame
+OUT/measures/<clip_id>.csv       `face_measures`: one row per frame
 OUT/expressions/<clip_id>.csv    the long table of `expressions`
 OUT/measures/<clip_id>.json      key, summary
 """
@@ -21,21 +21,20 @@ from semiology.severity.weakness.expressions import table_expressions, vgg_expre
 from semiology.video import probe
 
 VERSION = 3  # raise when the same clip gives other numbers than before
-# s of an assessable face that a clip has to hold: in less a smile has not come, and a blink may be
-# all [our choice]
-SEEN = 2.0
+# s of an assessable face that a clip needs: a smile takes that long, and a blink may fill less [our
+# choice]
+SHORTEST = 2.0
 
 
 @dataclass(frozen=True)
 class Sources:
-    """Where a cohort's faces come from.
+    """Where the tracks and expression scores of a cohort's faces are read.
 
     Attributes:
         folder: of the cohort; clips with `tracks` of their own are read there.
         store: holds the other clips' tracks of the face, and features of the face for `weights`.
-        weights: of the VGG that gives expressions; None for none.
-        tables: folder of <clip_id>.csv of OpenFace or Py-Feat, that give expressions; None for
-            none.
+        weights: of the VGG that predicts expressions; None for none.
+        tables: folder of <clip_id>.csv of OpenFace or Py-Feat with expressions; None for none.
         fps: of the videos, for Py-Feat's tables; None: each video's own.
     """
 
@@ -47,13 +46,14 @@ class Sources:
 
 
 @dataclass(frozen=True)
-class Measured:
-    """A clip's face.
+class MeasuredClip:
+    """The measured face of a clip.
 
     Attributes:
         summary: `summarise` of its face, and `expression_<emotion>`, the mean over the frames with
             a face.
-        measures: of `face_measures`. expressions: the long table; None where none was asked for.
+        measures: of `face_measures`.
+        expressions: the long table; None where none was requested.
     """
 
     summary: dict[str, float]
@@ -61,25 +61,25 @@ class Measured:
     expressions: pd.DataFrame | None
 
 
-def measure_clip(clip: Clip, sources: Sources) -> Measured:
+def measure_clip(clip: Clip, sources: Sources) -> MeasuredClip:
     """Read and measure one clip; nothing is written.
 
     Raises:
-        UserError: no tracks, or none of a face; the face is in view for less than `SEEN`;
-            expressions were asked for and cannot be had.
+        UserError: no tracks, or none of a face; the face is assessable for less than `SHORTEST`;
+            expressions were requested and are not available.
     """
     tracks = clip_tracks(sources.folder, clip, sources.store, "face")
     measures = face_measures(tracks)
     if not measures["assessable"].any():
         raise UserError(
-            "the face is in view in no frame, or turned away in all of them: there is nothing to"
+            "the face is assessable in no frame (out of view or turned away): there is nothing to"
             " measure"
         )
     summary = summarise(measures, tracks.attrs["fps"])
-    if summary["seconds"] < SEEN:
+    if summary["seconds"] < SHORTEST:
         raise UserError(
-            f"the face can be assessed for {summary['seconds']:.1f} s; {SEEN:g} s are needed for a"
-            " movement to show"
+            f"the face is assessable for {summary['seconds']:.1f} s; {SHORTEST:g} s are needed to"
+            " measure a movement"
         )
     expressions = expressions_of(clip, sources) if sources.weights or sources.tables else None
     if expressions is not None:
@@ -87,29 +87,28 @@ def measure_clip(clip: Clip, sources: Sources) -> Measured:
             f"expression_{emotion}": score
             for emotion, score in expressions.groupby("emotion")["score"].mean().items()
         }
-    return Measured(summary, measures, expressions)
+    return MeasuredClip(summary, measures, expressions)
 
 
-def keep(made: Measured, clip_id: str, key: str, out: Path) -> None:
-    """Write a clip's files, the record last: what it names is whole. Raises UserError where OUT
-    cannot be written.
+def save_clip(measured: MeasuredClip, clip_id: str, key: str, out: Path) -> None:
+    """Write a clip's files, the record last, so that it names complete files only.
+
+    Raises:
+        UserError: OUT cannot be written.
     """
-    write_text(out / "measures" / f"{clip_id}.csv", made.measures.to_csv(float_format="%.5g"))
-    if made.expressions is not None:
-        write_text(
-            out / "expressions" / f"{clip_id}.csv",
-            made.expressions.to_csv(index=False, float_format="%.5g"),
-        )
+    write_text(out / "measures" / f"{clip_id}.csv", measured.measures.to_csv(float_format="%.5g"))
+    expressions = out / "expressions" / f"{clip_id}.csv"
+    if measured.expressions is not None:
+        write_text(expressions, measured.expressions.to_csv(index=False, float_format="%.5g"))
     else:
-        (out / "expressions" / f"{clip_id}.csv").unlink(
-            missing_ok=True
-        )  # of another source, which is asked for no more
-    write_json(out / "measures" / f"{clip_id}.json", {"key": key, "summary": made.summary})
+        expressions.unlink(missing_ok=True)  # of a source that is no longer given
+    content = {"key": key, "summary": measured.summary}
+    write_json(out / "measures" / f"{clip_id}.json", content)
 
 
-def kept(clip_id: str, key: str, out: Path) -> dict[str, float] | None:
-    """The summary of a clip that was measured before from just this; None where it was not, its
-    record is damaged, or a table is gone.
+def load_clip(clip_id: str, key: str, out: Path) -> dict[str, float] | None:
+    """The stored summary of a clip with this key; None where there is none, its record is damaged,
+    or one of its tables is missing.
     """
     try:
         record = read_json(out / "measures" / f"{clip_id}.json")
@@ -127,7 +126,7 @@ def kept(clip_id: str, key: str, out: Path) -> dict[str, float] | None:
 
 
 def clip_key(clip: Clip, sources: Sources) -> str:
-    """Stands for everything that a clip's numbers depend on."""
+    """Hash of everything that a clip's numbers depend on."""
     depends: dict[str, object] = {
         "made": "weakness",
         "version": VERSION,
@@ -155,8 +154,8 @@ def clip_key(clip: Clip, sources: Sources) -> str:
 
 
 def expressions_of(clip: Clip, sources: Sources) -> pd.DataFrame:
-    """The clip's long table of expressions, from tables where there are any, else from the
-    network's features in the store.
+    """The clip's long table of expressions: from the tables, where given, else from the network's
+    features in the store.
 
     Raises:
         UserError: see `table_expressions` and `vgg_expressions`; no store.

@@ -1,9 +1,9 @@
-"""How strongly a face shows each emotion over time: from a trained VGG's features in the store, or
-from OpenFace's or Py-Feat's tables.
+"""Intensity of each emotion over time: from a trained VGG's features in the store, or from tables
+of OpenFace or Py-Feat.
 
-Every source gives one long table, `COLUMNS`: a row a moment and emotion, scores from 0 to 1, NaN
-where the face was not found. Emotions have one name whatever a source calls them ("happy", "smile":
-happiness); other classes keep theirs.
+Every source gives one long table, `COLUMNS`: one row per time and emotion, scores from 0 to 1, NaN
+where no face was detected. Synonyms of an emotion ("happy", "smile") get one name (happiness);
+other classes keep theirs.
 """
 
 from collections.abc import Iterable, Mapping
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from semiology.models.features.vgg import VGG19
 
 COLUMNS = ["clip_id", "time", "emotion", "score", "found"]
-SAME = {
+SYNONYMS = {
     "anger": ("angry",),
     "disgust": ("disgusted",),
     "fear": ("fearful", "afraid"),
@@ -33,9 +33,8 @@ SAME = {
     "surprise": ("surprised",),
 }
 
-# Action units that make each expression by EMFACS (Friesen and Ekman 1983, "EMFACS-7: Emotional
-# Facial Action Coding System"), as it is
-# usually cited. OpenFace has no AU16, which belongs to disgust.
+# Action units of each expression by EMFACS (Friesen and Ekman 1983, "EMFACS-7: Emotional Facial
+# Action Coding System"), as it is usually cited. OpenFace has no AU16, which belongs to disgust.
 EMFACS = {
     "anger": ("AU04", "AU05", "AU07", "AU23"),
     "disgust": ("AU09", "AU15", "AU16"),
@@ -48,25 +47,25 @@ GREATEST = 5.0  # intensity of an action unit of OpenFace [C]
 
 
 def emotion_name(word: str) -> str:
-    """The one name of an emotion: "Happy" and "smile" are happiness, "rest" is neutral; other words
-    in small letters.
+    """The standard name of an emotion: "Happy" and "smile" are happiness, "rest" is neutral; other
+    words in lower case.
     """
     word = word.strip().lower()
-    return next((name for name, others in SAME.items() if word in (name, *others)), word)
+    return next((name for name, others in SYNONYMS.items() if word in (name, *others)), word)
 
 
 def check_weights(weights: str | Path | None, store: Store | None, clip_ids: Iterable[str]) -> None:
-    """Whether the network's weights are there and made the features of the face of these clips;
-    clips without features are passed over.
+    """Check that the network's weights exist and that the facial features of these clips were
+    extracted with them; clips without features are ignored.
 
     Raises:
         UserError: no weights, no store, features of other weights, or of a layer that the
             classifier does not read.
     """
     if weights is None or not Path(weights).is_file():
-        given = "none given" if weights is None else f"{weights} is not there"
+        given = "none given" if weights is None else f"{weights} does not exist"
         raise UserError(
-            f"expression weights: {given}; train them on images that you hold (semiology pretrain"
+            f"expression weights: {given}; train them on your own images (semiology pretrain"
             " expression IMAGES --out FILE), extract with them (semiology extract COHORT --store"
             " DIR --face_weights FILE), or give tables of OpenFace or Py-Feat"
         )
@@ -81,8 +80,9 @@ def check_weights(weights: str | Path | None, store: Store | None, clip_ids: Ite
             continue
         if entry["depends"]["vgg"] != weights_hash(Path(weights)):
             raise UserError(
-                f"clip {clip_id}: its features in {store.folder} were made by other weights than"
-                f" {weights}; give those, or run: semiology extract COHORT --store {store.folder}"
+                f"clip {clip_id}: its features in {store.folder} were extracted with other weights"
+                f" than {weights}; give those, or run: semiology extract COHORT --store"
+                f" {store.folder}"
                 f" --face_weights {weights}"
             )
         if (
@@ -96,11 +96,11 @@ def check_weights(weights: str | Path | None, store: Store | None, clip_ids: Ite
 
 
 def vgg_expressions(store: Store, clip_id: str, weights: str | Path) -> pd.DataFrame:
-    """Probability of each class of the VGG that made a clip's features: its own classifier on them,
-    without the video (softmax).
+    """Probability of each class (softmax) from a clip's stored features and the classifier of the
+    VGG that extracted them; the video is not read.
 
     Args:
-        store: holds the clip's `face_vgg`, made by these very weights from the layer before the
+        store: holds the clip's `face_vgg`, extracted with these weights from the layer before the
             classifier.
         weights: of `semiology pretrain expression`, or any that `load_vgg` reads.
 
@@ -108,7 +108,7 @@ def vgg_expressions(store: Store, clip_id: str, weights: str | Path) -> pd.DataF
         UserError: as `check_weights`; the clip has no features.
     """
     check_weights(weights, store, [clip_id])
-    import torch  # the one place of `severity` that needs it
+    import torch  # needed only here in `severity`
 
     features, time = store.features(clip_id, "face_vgg")
     vgg = _network(Path(weights))
@@ -124,7 +124,7 @@ def vgg_expressions(store: Store, clip_id: str, weights: str | Path) -> pd.DataF
 
 @cache
 def _network(weights: Path) -> "VGG19":
-    """The network of a file, read once a process."""
+    """The network of a weights file, read once per process."""
     from semiology.models.features.vgg import load_vgg
 
     return load_vgg(weights)
@@ -132,7 +132,7 @@ def _network(weights: Path) -> "VGG19":
 
 @cache
 def weights_hash(weights: Path) -> str:
-    """SHA-256 of a file of weights, taken once a process."""
+    """SHA-256 of a weights file, computed once per process."""
     return content_hash(weights)
 
 
@@ -143,11 +143,11 @@ def table_expressions(
     end: float | None = None,
     fps: float | None = None,
 ) -> pd.DataFrame:
-    """Expression scores of a clip from OpenFace's or Py-Feat's table of its video, from `start` to
-    `end` (s), time counted from `start`.
+    """Expression scores of a clip from the table of its video by OpenFace or Py-Feat, from `start`
+    to `end` (s); times are relative to `start`.
 
-    Py-Feat's emotions are taken as they are. OpenFace's action units become, for each emotion, the
-    mean intensity of its EMFACS units that the table has, over the greatest intensity, 5 [our
+    Py-Feat's emotions are used as they are. For OpenFace, the score of an emotion is the mean
+    intensity of its EMFACS action units in the table, divided by the greatest intensity, 5 [our
     choice]: lip corners alone score half of a smile that reaches the eyes.
 
     Raises:
@@ -157,17 +157,19 @@ def table_expressions(
     inside = (read.time >= start - 1e-6) & (read.time < np.inf if end is None else read.time < end)
     if not inside.any():
         raise UserError(
-            f"{path}: has no frame from {start:g} s on, where clip {clip_id} begins; is it the"
-            " table of this clip's video?"
+            f"{path}: has no frame from {start:g} s on, where clip {clip_id} begins; check that it"
+            " is the table of this clip's video"
         )
     scores: Mapping[str, np.ndarray] = read.scores
     if read.kind == "openface":
-        there = {
+        available = {
             emotion: [read.scores[unit] for unit in units if unit in read.scores]
             for emotion, units in EMFACS.items()
         }
         scores = {
-            emotion: np.mean(units, axis=0) / GREATEST for emotion, units in there.items() if units
+            emotion: np.mean(units, axis=0) / GREATEST
+            for emotion, units in available.items()
+            if units
         }
     return long_table(
         clip_id,
@@ -177,9 +179,7 @@ def table_expressions(
 
 
 def long_table(clip_id: str, time: np.ndarray, scores: Mapping[str, np.ndarray]) -> pd.DataFrame:
-    """`COLUMNS` of scores by emotion, each (time,); the moments of one emotion after those of
-    another.
-    """
+    """Long table (`COLUMNS`) of the scores (time,) of each emotion, one emotion after the other."""
     parts = [
         pd.DataFrame(
             {

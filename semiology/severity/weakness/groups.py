@@ -1,9 +1,9 @@
-"""Patients beside controls, measure by measure: medians, Mann-Whitney, an effect size with its
-interval, and the false discovery rate.
+"""Comparison of patients with controls in each measure: medians, Mann-Whitney test, an effect size
+with its interval, and the false discovery rate.
 
-One value a participant, because the clips of one are not independent. The myasthenia study compares
-expression scores per emotion between its groups [P]; which test it used, and whether it corrected
-for their number, we have not seen: Mann-Whitney, the rank-biserial correlation and
+One value per participant, because clips of one participant are not independent. The myasthenia
+study compares expression scores per emotion between its groups [P]; its test and its correction for
+multiple comparisons are not known to us: Mann-Whitney, the rank-biserial correlation and
 Benjamini-Hochberg are our choice.
 """
 
@@ -22,9 +22,9 @@ from semiology.evaluation.statistics.intervals import (
 )
 from semiology.evaluation.statistics.metrics import Array, auc, pairs_won
 
-FEWEST = 3  # participants in each group; below it nothing is compared [our choice]
+FEWEST = 3  # participants in each group that a comparison needs [our choice]
 DRAWS = 2000
-MEASURE = ["family", "measure", "side", "panel"]  # what one comparison is of
+MEASURE = ["family", "measure", "side", "panel"]  # identify one comparison
 SPREAD = ["n", "median", "q25", "q75"]
 COLUMNS = [
     *MEASURE,
@@ -44,20 +44,21 @@ COLUMNS = [
 def compare_groups(
     values: pd.DataFrame, control: str = "control", *, draws: int = DRAWS, seed: int = 0
 ) -> pd.DataFrame:
-    """Every group against the controls in every measure.
+    """Compare every group with the controls in every measure.
 
     Args:
-        values: a row a participant and measure: `participant_id`, `group`, `family` (q-values are
-            for one family of measures, such as all emotions, together), `measure`, `side`, `panel`,
-            `value`; NaN where there is none.
-        control: the name of the controls' group.
-        draws: resampled cohorts behind each interval.
+        values: one row per participant and measure: `participant_id`, `group`, `family` (q-values
+            are computed over one family of measures, such as all emotions), `measure`, `side`,
+            `panel`, `value`; NaN where there is none.
+        control: the name of the control group.
+        draws: bootstrap samples behind each interval.
+        seed: of the bootstrap.
 
     Returns:
-        A row a measure and group, in the order of `values`: `family`, `measure`, `side`, `panel`,
-            `group`; `n`, `median`, `q25`, `q75` of
-        each group and, ending in `_control`, of the controls; `u` of the group, `p` (two-sided),
-        `q`, `effect` with `effect_low` and `effect_high`; `note` says why something is missing.
+        One row per measure and group, in the order of `values`: `family`, `measure`, `side`,
+        `panel`, `group`; `n`, `median`, `q25`, `q75` of the group and, with the suffix `_control`,
+        of the controls; `u` of the group, `p` (two-sided), `q`, `effect` with `effect_low` and
+        `effect_high`; `note`: the reason for a missing value.
     """
     rows: list[dict[str, Any]] = []
     for names, one in values.groupby(MEASURE, sort=False):
@@ -77,14 +78,14 @@ def compare_groups(
 def compare(
     group: np.ndarray, controls: np.ndarray, *, draws: int = DRAWS, seed: int = 0
 ) -> dict[str, Any]:
-    """One measure, one value a participant: group (participant,) against controls (participant,);
-    NaN is left out.
+    """Compare one measure between a group (participant,) and controls (participant,); NaN is left
+    out.
 
     `effect` is the rank-biserial correlation 2 U / (n n_control) - 1 (Wendt 1972, Kerby 2014): -1
-    where everybody in the group lies below every control, 0 where they mix, 1 where all lie above.
-    Its interval is BCa over participants of both groups; at -1 and 1, where no resample differs,
-    Wilson's of the smaller group. p is scipy's: exact for 8 or fewer in a group without ties, else
-    by the normal approximation, corrected for ties.
+    where the whole group lies below every control, 0 without a difference in ranks, 1 where it lies
+    above. Its interval is BCa over participants of both groups; at -1 and 1, where resamples do not
+    vary, Wilson's of the smaller group. p is scipy's: exact for 8 or fewer in a group without ties,
+    else by the normal approximation, corrected for ties.
     """
     group, controls = (
         values[np.isfinite(values)]
@@ -94,15 +95,11 @@ def compare(
     found |= dict.fromkeys(("u", "p", "effect", "effect_low", "effect_high"), np.nan) | {"note": ""}
     fewest = min(len(group), len(controls))
     if fewest < FEWEST:
-        whose = "the group" if len(group) == fewest else "controls"
-        return found | {
-            "note": (
-                f"{'nobody' if fewest == 0 else fewest} of {whose} has a value; {FEWEST} are needed"
-            )
-        }
+        which = "group" if len(group) == fewest else "controls"
+        return found | {"note": f"{fewest} values in the {which}; {FEWEST} are needed"}
     pooled = np.concatenate([group, controls])
     if np.ptp(pooled) == 0:
-        return found | {"note": "everybody has the same value"}
+        return found | {"note": "all values are equal"}
     test = mannwhitneyu(group, controls, alternative="two-sided")
     effect, limits = _effect(pooled, len(group), draws, seed)
     found |= {"u": float(test.statistic), "p": float(test.pvalue)}
@@ -115,7 +112,7 @@ def compare(
 
 
 def _effect(pooled: np.ndarray, group: int, draws: int, seed: int) -> tuple[float, Interval]:
-    """Rank-biserial correlation of the first `group` values against the others, and its interval."""
+    """Rank-biserial correlation of the first `group` values with the others, and its interval."""
     count = len(pooled)
     is_group: Array = np.where(np.arange(count) < group, 1.0, 0.0)
     won = pairs_won(is_group, pooled, np.arange(count), count)
@@ -132,15 +129,16 @@ def _effect(pooled: np.ndarray, group: int, draws: int, seed: int) -> tuple[floa
 
 
 def benjamini_hochberg(p: pd.Series) -> pd.Series:
-    """q-values of those p-values that are there (Benjamini and Hochberg 1995)."""
+    """q-values of p-values, ignoring NaN (Benjamini and Hochberg 1995)."""
     q = pd.Series(np.nan, p.index)
-    there = p.notna()
-    if there.any():
-        q[there] = false_discovery_control(p[there].to_numpy())
+    known = p.notna()
+    if known.any():
+        q[known] = false_discovery_control(p[known].to_numpy())
     return q
 
 
 def _spread(values: np.ndarray, which: str) -> dict[str, float]:
+    """Number, median and quartiles of the values, their names ending in `which`."""
     low, middle, high = np.percentile(values, [25, 50, 75]) if len(values) else (np.nan,) * 3
     return dict(
         zip(

@@ -1,9 +1,8 @@
-"""Which measure of the face counts for weakness, in which panel it is read, and each participant's
-values of it.
+"""The facial measures that enter the weakness score, the panel in which each is read, and the
+values of each participant.
 
-A measure is read where the participant was asked for the movement that it measures: a smile's
-corner lift in the panel happiness, the lids' fatigue in a sustained upgaze. Left and right stay
-apart.
+A measure is read from clips of the panel that elicits its movement: the corner lift of a smile in
+the panel happiness, the fatigue of the lids in a sustained upgaze. Left and right are separate.
 """
 
 from dataclasses import dataclass
@@ -14,21 +13,20 @@ from semiology.severity.face import asymmetry
 from semiology.severity.face.landmarks import SIDES
 from semiology.severity.weakness.expressions import emotion_name
 
-PERSON = ["participant_id", "visit"]
+VISIT = ["participant_id", "visit"]
 
 
 @dataclass(frozen=True)
 class Measure:
-    """A measure of one half of the face that is lower, the weaker that half is.
+    """A measure of one half of the face that is lower in a weaker half.
 
     Attributes:
-        name: what tables call it.
-        panel: what asks for it; panels are compared as emotions are (`emotion_name`), so "smile"
-            and "happy" ask for happiness too.
+        name: in tables.
+        panel: that elicits it; synonyms count (`emotion_name`): "smile" and "happy" are happiness.
         key: of `face_summary`, with {side} for left and right.
         unit: of its values.
-        paired: whether left and right are positive amounts of the same thing, so that their
-            asymmetry counts for the weaker side.
+        paired: whether left and right are positive lengths, so that their asymmetry enters the
+            weaker side.
     """
 
     name: str
@@ -38,14 +36,14 @@ class Measure:
     paired: bool = True
 
 
-# Ptosis, its fatigue in upgaze, closure and mimic movement are what is looked at in myasthenia [P];
-# which of them count here is our choice.
+# Ptosis, its fatigue in upgaze, closure and mimic movement are examined in myasthenia [P]; the
+# selection is our choice.
 FATIGUE = "lid fatigue"
 MEASURES = (
     Measure("eye aperture", "rest", "{side}_eye_aperture_median"),
     Measure("eye aperture looking up", "upgaze", "{side}_eye_aperture_median"),
     Measure(FATIGUE, "upgaze", "{side}_lid_drift", "eye widths per minute", paired=False),
-    Measure("eye closure", "closure", "{side}_closure", "share of the open eye"),
+    Measure("eye closure", "closure", "{side}_closure", "fraction of the open eye"),
     Measure("corner lift", "happiness", "{side}_corner_lift_range"),
     Measure("smile reach", "happiness", "{side}_mouth_reach_range"),
     Measure("brow lift", "fear", "{side}_brow_height_range"),
@@ -53,37 +51,37 @@ MEASURES = (
 )
 
 
-def is_asked(panel: str, measure_panel: str) -> bool:
-    """Whether a clip of this panel asks for what is measured in `measure_panel`; a clip without a
-    panel asks for everything.
+def elicits(panel: str, measure_panel: str) -> bool:
+    """Whether a clip of `panel` elicits what is measured in `measure_panel`; a clip without a panel
+    counts for every measure.
     """
     return panel == "" or emotion_name(panel) == emotion_name(measure_panel)
 
 
 def measure_values(clips: pd.DataFrame, measures: tuple[Measure, ...] = MEASURES) -> pd.DataFrame:
-    """Each participant's values: mean over the clips of the panel that asks for the measure.
+    """Each participant's values: mean over the clips of the panel that elicits the measure.
 
     Args:
-        clips: a row a clip: `participant_id`, `visit`, `panel` and what `face_summary` gives.
+        clips: one row per clip: `participant_id`, `visit`, `panel` and the keys of `face_summary`.
 
     Returns:
         Index (participant_id, visit) in the order of the clips, columns (measure, side); NaN where
         no clip gives a value.
     """
-    people = pd.MultiIndex.from_frame(clips[PERSON].drop_duplicates())
+    index = pd.MultiIndex.from_frame(clips[VISIT].drop_duplicates())
     columns: dict[tuple[str, str], pd.Series] = {}
     for measure in measures:
-        asked = clips[[is_asked(panel, measure.panel) for panel in clips["panel"]]]
+        own = clips[[elicits(panel, measure.panel) for panel in clips["panel"]]]
         for side in SIDES:
             key = measure.key.format(side=side)
-            mean = asked.groupby(PERSON)[key].mean() if key in asked else pd.Series(dtype=float)
-            columns[measure.name, side] = mean.reindex(people)
-    return pd.DataFrame(columns, index=people)
+            mean = own.groupby(VISIT)[key].mean() if key in own else pd.Series(dtype=float)
+            columns[measure.name, side] = mean.reindex(index)
+    return pd.DataFrame(columns, index=index)
 
 
 def asymmetries(values: pd.DataFrame, measures: tuple[Measure, ...] = MEASURES) -> pd.DataFrame:
-    """(left - right) / (left + right) of every paired measure: positive where the left half does
-    more. Columns are the measures' names.
+    """(left - right) / (left + right) of every paired measure, positive where the left half moves
+    more; columns are the measures' names.
     """
     return pd.DataFrame(
         {

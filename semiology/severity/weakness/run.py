@@ -1,5 +1,5 @@
-"""The cohort: every clip measured once, then participants scored, groups compared, and all of it
-written as tables and one page.
+"""Facial weakness of a cohort: measure every clip once, score participants, compare groups, and
+write tables and a report.
 """
 
 from dataclasses import dataclass, field
@@ -12,10 +12,10 @@ from semiology.data.cohort import Cohort
 from semiology.data.store import Store
 from semiology.errors import UserError
 from semiology.severity.table import write_table
-from semiology.severity.weakness.clip import Sources, clip_key, keep, kept, measure_clip
+from semiology.severity.weakness.clip import Sources, clip_key, load_clip, measure_clip, save_clip
 from semiology.severity.weakness.expressions import check_weights
 from semiology.severity.weakness.groups import DRAWS, compare_groups
-from semiology.severity.weakness.measures import MEASURES, is_asked, measure_values
+from semiology.severity.weakness.measures import MEASURES, elicits, measure_values
 from semiology.severity.weakness.page import write_report
 from semiology.severity.weakness.score import weakness_scores
 from semiology.severity.weakness.tables import (
@@ -33,16 +33,16 @@ class WeaknessOptions:
     """How facial weakness is measured.
 
     Attributes:
-        expression_weights: of the VGG whose features of the face are in the store; gives expression
+        expression_weights: of the VGG whose features of the face are in the store; for expression
             scores.
-        expression_tables: a folder of <clip_id>.csv, OpenFace's or Py-Feat's table of each clip's
-            video; gives them instead.
-        table_fps: of the videos, Hz, for Py-Feat's tables where there are no videos to ask.
-        control: what participants.tsv calls the group of controls.
-        margin: asymmetry below which neither side is called the weaker one; None: what the other
-            controls show, see `score.margin_of`.
-        draws: resampled cohorts behind each interval.
-        seed: of these.
+        expression_tables: a folder of <clip_id>.csv, the table of each clip's video by OpenFace or
+            Py-Feat; for expression scores without a network.
+        table_fps: of the videos, Hz, for Py-Feat's tables without videos.
+        control: name of the control group in participants.tsv.
+        margin: asymmetry below which neither side is the weaker one; None: from the other controls,
+            see `score.margin_of`.
+        draws: bootstrap samples behind each interval.
+        seed: of the bootstrap.
     """
 
     expression_weights: Path | None = None
@@ -56,12 +56,15 @@ class WeaknessOptions:
 
 @dataclass
 class WeaknessSummary:
-    """What was done, and the tables: `clips`, `participants`, `expressions`, `groups`, as written.
+    """The result of a run.
 
     Attributes:
-        done: clips that were measured. skipped: that had been before. failed: (clip_id, what was
-            wrong).
-        notes: what a reader should know.
+        out: folder of the results.
+        done: clips that were measured.
+        skipped: clips whose stored measures are still valid.
+        failed: (clip_id, reason).
+        notes: on synthetic, missing and uncomputable results.
+        tables: `clips`, `participants`, `expressions`, `groups`, as written.
     """
 
     out: Path
@@ -72,7 +75,7 @@ class WeaknessSummary:
     tables: dict[str, pd.DataFrame] = field(default_factory=dict)
 
     def text(self) -> str:
-        """A few lines to print."""
+        """Summary for the terminal."""
         total = len(self.done) + len(self.skipped) + len(self.failed)
         lines = [
             f"{total} clips: {len(self.done)} measured, {len(self.skipped)} were there already,"
@@ -91,16 +94,16 @@ def measure_weakness(
     options: WeaknessOptions | None = None,
     progress: bool = True,
 ) -> WeaknessSummary:
-    """Facial weakness of a cohort: expression scores per emotion, measures of the face by side, a
-    score with its weaker side, and groups.
+    """Measure facial weakness in a cohort: expression scores per emotion, measures of the face by
+    side, a score with the weaker side, and a comparison of groups.
 
     Writes OUT/measures/<clip_id>.csv, OUT/expressions/<clip_id>.csv, OUT/clips.tsv,
     OUT/participants.tsv, OUT/expressions.tsv, OUT/groups.tsv, OUT/failed.tsv and OUT/report.html. A
-    clip that cannot be measured is listed and the others go on; a clip that was measured from the
+    clip that cannot be measured is listed and the run continues; a clip already measured from the
     same tracks is not measured again.
 
     Raises:
-        UserError: weights that are not there or are not those of the features; no clip can be
+        UserError: weights that do not exist or did not extract the features; no clip can be
             measured; OUT cannot be written.
     """
     options, out = options or WeaknessOptions(), Path(out)
@@ -143,31 +146,27 @@ def measure_weakness(
 def _measure_all(
     cohort: Cohort, sources: Sources, summary: WeaknessSummary, progress: bool
 ) -> dict[str, dict[str, float]]:
-    """clip_id -> what it comes to; what was done goes into the summary."""
+    """clip_id -> summary of its face; adds each clip to `summary` as done, skipped or failed."""
     found = {}
     for clip in tqdm(cohort.clips, unit="clip", disable=not progress):
         key = clip_key(clip, sources)
-        if (before := kept(clip.clip_id, key, summary.out)) is not None:
+        if (before := load_clip(clip.clip_id, key, summary.out)) is not None:
             found[clip.clip_id] = before
             summary.skipped.append(clip.clip_id)
             continue
         try:
-            made = measure_clip(clip, sources)
+            measured = measure_clip(clip, sources)
         except VideoError as error:
             summary.failed.append((clip.clip_id, error.fault))  # without the video's name
         except UserError as error:
             summary.failed.append((clip.clip_id, str(error).removeprefix(f"clip {clip.clip_id}: ")))
-        except (
-            ValueError,
-            ArithmeticError,
-            RuntimeError,
-        ) as error:  # one clip's failure must not stop a night's work
+        except (ValueError, ArithmeticError, RuntimeError) as error:  # the other clips continue
             summary.failed.append(
                 (clip.clip_id, f"{type(error).__name__}: {' '.join(str(error).split())[:300]}")
             )
         else:
-            keep(made, clip.clip_id, key, summary.out)
-            found[clip.clip_id] = made.summary
+            save_clip(measured, clip.clip_id, key, summary.out)
+            found[clip.clip_id] = measured.summary
             summary.done.append(clip.clip_id)
     return found
 
@@ -182,18 +181,18 @@ def weakness_tables(
     known = {*scores, *(name for summary in summaries.values() for name in summary)}
     if taken := sorted(known & set(cohort.scores)):
         raise UserError(
-            f"{cohort.folder / 'clips.json'}: the score {taken[0]!r} has the name of one of our"
-            " columns; rename it"
+            f"{cohort.folder / 'clips.json'}: the score {taken[0]!r} has the name of a column of"
+            " the results; rename it"
         )
     expressions = expression_table(clips)
     panels = {measure.name: measure.panel for measure in MEASURES}
     compared = compared_values(values, scores, expressions, groups, panels)
     wide = values.set_axis(values.columns.map(", ".join), axis=1)
-    people = scores.join(clinical_scores(clips, list(cohort.scores))).join(wide).reset_index()
-    people.insert(2, "group", [groups[person] for person in people["participant_id"]])
+    participants = scores.join(clinical_scores(clips, list(cohort.scores))).join(wide).reset_index()
+    participants.insert(2, "group", participants["participant_id"].map(groups))
     return {
         "clips": clips,
-        "participants": people,
+        "participants": participants,
         "expressions": expressions,
         "groups": compare_groups(compared, options.control, draws=options.draws, seed=options.seed),
     }
@@ -202,7 +201,7 @@ def weakness_tables(
 def notes_of(
     cohort: Cohort, tables: dict[str, pd.DataFrame], options: WeaknessOptions
 ) -> list[str]:
-    """What a reader of the tables should know: what is synthetic, missing, or could not be said."""
+    """Notes for readers of the tables: synthetic data, missing clips, results not computable."""
     clips, notes = tables["clips"], list[str]()
     if any(clip.covariates.get("synthetic") for clip in cohort.clips):
         notes.append("Synthetic faces, made by a program: nothing here holds for patients.")
@@ -215,32 +214,35 @@ def notes_of(
         )
     if not (clips["panel"] != "").any():
         notes.append(
-            "clips.tsv has no column panel: every measure is read from every clip, whatever was"
-            " asked for"
+            "clips.tsv has no column panel: every measure is read from every clip, whatever it"
+            " elicits"
         )
     else:
-        unasked = [
+        not_elicited = [
             measure.panel
             for measure in MEASURES
-            if not any(is_asked(panel, measure.panel) for panel in set(clips["panel"]))
+            if not any(elicits(panel, measure.panel) for panel in set(clips["panel"]))
         ]
         notes += [
-            f"no clip of the panel {panel}: what it asks for is missing"
-            for panel in dict.fromkeys(unasked)
+            f"no clip of the panel {panel}: its measures are missing"
+            for panel in dict.fromkeys(not_elicited)
         ]
-        asked = {*(measure.panel for measure in MEASURES), *tables["expressions"]["emotion"]}
+        measured = {*(measure.panel for measure in MEASURES), *tables["expressions"]["emotion"]}
         idle = sorted(
-            panel for panel in set(clips["panel"]) if not any(is_asked(panel, one) for one in asked)
+            panel
+            for panel in set(clips["panel"])
+            if not any(elicits(panel, one) for one in measured)
         )
         notes += [
-            f"panel {panel}: no measure is read from its clips; is it spelt as in docs/weakness.md?"
+            f"panel {panel}: no measure is read from its clips; check its spelling in"
+            " docs/weakness.md"
             for panel in idle
         ]
     if tables["expressions"].empty:
         notes.append(
-            "no expression scores: give --expression_weights FILE, the network by which the store's"
-            " features were made, or tables"
+            "no expression scores: give --expression_weights FILE, the network that extracted the"
+            " store's features, or tables"
         )
-    for person, visits in missing_visits(cohort).items():
-        notes.append(f"{person}: no clip of {', '.join(visits)}")
+    for participant, visits in missing_visits(cohort).items():
+        notes.append(f"{participant}: no clip of {', '.join(visits)}")
     return notes

@@ -1,5 +1,5 @@
-"""From clips to what is compared: one row a clip, then a participant's scores, expressions, and the
-values that groups are compared by.
+"""The tables of a cohort: clips, expressions, clinical scores, and the values by which groups are
+compared.
 """
 
 from collections.abc import Mapping, Sequence
@@ -8,14 +8,14 @@ import pandas as pd
 
 from semiology.data.cohort import Clip, Cohort
 from semiology.severity.face.landmarks import SIDES
-from semiology.severity.weakness.measures import PERSON, asymmetries, is_asked
+from semiology.severity.weakness.measures import VISIT, asymmetries, elicits
 
 EXPRESSION = "expression_"
 
 
 def clip_table(cohort: Cohort, summaries: Mapping[str, Mapping[str, float]]) -> pd.DataFrame:
-    """A row a clip: who, group, visit and panel ("" where not given), the clinicians' scores, and
-    the clip's summary if it was measured.
+    """One row per clip: participant, group, visit and panel ("" where not given), the clinicians'
+    scores, and the clip's summary if it was measured.
     """
     groups = cohort.groups
     rows = [
@@ -28,42 +28,39 @@ def clip_table(cohort: Cohort, summaries: Mapping[str, Mapping[str, float]]) -> 
             **clip.scores,
             **summaries.get(clip.clip_id, {}),
         }
-        for clip in in_order(cohort)
+        for clip in sorted_clips(cohort)
     ]
     return pd.DataFrame(rows)
 
 
-def in_order(cohort: Cohort) -> list[Clip]:
-    """Clips by participant, then visit, first to last."""
-    people = [one.participant_id for one in cohort.participants]
+def sorted_clips(cohort: Cohort) -> list[Clip]:
+    """Clips by participant, then visit in the cohort's order; unknown visits last."""
+    participants = [one.participant_id for one in cohort.participants]
+    visits = {visit: number for number, visit in enumerate(cohort.visits)}
     return sorted(
         cohort.clips,
         key=lambda clip: (
-            people.index(clip.participant_id),
-            _place(cohort.visits, clip.covariates.get("visit", "")),
+            participants.index(clip.participant_id),
+            visits.get(clip.covariates.get("visit", ""), len(visits)),
         ),
     )
 
 
-def _place(visits: Sequence[str], visit: str) -> int:
-    return visits.index(visit) if visit in visits else len(visits)
-
-
 def missing_visits(cohort: Cohort) -> dict[str, list[str]]:
-    """participant_id -> visits that others have and this participant has no clip of."""
+    """participant_id -> visits of the cohort of which this participant has no clip."""
     seen: dict[str, set[str]] = {}
     for clip in cohort.clips:
         seen.setdefault(clip.participant_id, set()).add(clip.covariates.get("visit", ""))
-    lacking = {
-        person: [visit for visit in cohort.visits if visit not in own]
-        for person, own in seen.items()
+    missing = {
+        participant: [visit for visit in cohort.visits if visit not in own]
+        for participant, own in seen.items()
     }
-    return {person: visits for person, visits in lacking.items() if visits}
+    return {participant: visits for participant, visits in missing.items() if visits}
 
 
 def emotions_of(clips: pd.DataFrame) -> list[str]:
-    """The emotions that the clips have scores of and some panel asks for (all of them, where clips
-    have no panel).
+    """The emotions with scores that some clip's panel elicits (all of them, where clips have no
+    panel).
     """
     emotions = [
         column.removeprefix(EXPRESSION)
@@ -73,23 +70,24 @@ def emotions_of(clips: pd.DataFrame) -> list[str]:
     return [
         emotion
         for emotion in emotions
-        if any(is_asked(panel, emotion) for panel in clips["panel"].unique())
+        if any(elicits(panel, emotion) for panel in clips["panel"].unique())
     ]
 
 
 def expression_table(clips: pd.DataFrame) -> pd.DataFrame:
-    """A row a participant, visit and emotion: mean score over the clips that asked for it, and how
-    many these were.
+    """One row per participant, visit and emotion: mean score over the clips that elicit it, and
+    their number.
     """
     rows = []
     for emotion in emotions_of(clips):
-        asked = clips[[is_asked(panel, emotion) for panel in clips["panel"]]]
-        for (person, visit), own in asked.groupby(PERSON, sort=False):
+        eliciting = clips[[elicits(panel, emotion) for panel in clips["panel"]]]
+        for (participant, visit), own in eliciting.groupby(VISIT, sort=False):
             scores = own[EXPRESSION + emotion].dropna()
-            who = {"participant_id": person, "visit": visit, "group": own["group"].iloc[0]}
             rows.append(
                 {
-                    **who,
+                    "participant_id": participant,
+                    "visit": visit,
+                    "group": own["group"].iloc[0],
                     "emotion": emotion,
                     "score": scores.mean() if len(scores) else float("nan"),
                     "clips": len(scores),
@@ -104,7 +102,7 @@ def clinical_scores(clips: pd.DataFrame, names: Sequence[str]) -> pd.DataFrame:
     """Mean of each of the clinicians' scores over a participant's clips of a visit; index
     (participant_id, visit).
     """
-    return clips.groupby(PERSON, sort=False)[list(names)].mean()
+    return clips.groupby(VISIT, sort=False)[list(names)].mean()
 
 
 def compared_values(
@@ -114,39 +112,43 @@ def compared_values(
     groups: Mapping[str, str],
     panels: Mapping[str, str],
 ) -> pd.DataFrame:
-    """What `compare_groups` reads: one value a participant, of the first visit, of every emotion,
-    measure and side, and of the score.
+    """The input of `compare_groups`: one value per participant (first visit) for every emotion, for
+    every measure and side, and for the score.
 
-    Sides are "left", "right", "asymmetry" (its size, whichever side is the weaker one) or "" for
-    what has none.
+    Sides are "left", "right", "asymmetry" (its absolute value, whichever side is weaker) or "".
 
     Args:
-        values: of `measure_values`. scores: of `weakness_scores`. expressions: of
-            `expression_table`.
-        panels: measure -> panel that asks for it.
+        values: of `measure_values`.
+        scores: of `weakness_scores`.
+        expressions: of `expression_table`.
+        groups: participant_id -> group.
+        panels: measure -> panel that elicits it.
     """
     parts: list[pd.DataFrame] = []
 
     def add(family: str, measure: str, side: str, panel: str, column: pd.Series) -> None:
         first = column[~column.index.get_level_values(0).duplicated()]
-        people = first.index.get_level_values(0)
-        who = pd.DataFrame(
-            {"participant_id": people, "group": [groups.get(person, "") for person in people]}
+        participants = first.index.get_level_values(0)
+        grouped = pd.DataFrame(
+            {
+                "participant_id": participants,
+                "group": [groups.get(participant, "") for participant in participants],
+            }
         )
         parts.append(
-            who.assign(
+            grouped.assign(
                 family=family, measure=measure, side=side, panel=panel, value=first.to_numpy(float)
             )
         )
 
     for emotion, own in expressions.groupby("emotion", sort=False):
-        add("expression", str(emotion), "", str(emotion), own.set_index(PERSON)["score"])
-    beside = asymmetries(values).abs()
+        add("expression", str(emotion), "", str(emotion), own.set_index(VISIT)["score"])
+    asymmetry = asymmetries(values).abs()
     for name in dict.fromkeys(values.columns.get_level_values(0)):
         for side in SIDES:
             add("measure", name, side, panels[name], values[name, side])
-        if name in beside:
-            add("measure", name, "asymmetry", panels[name], beside[name])
+        if name in asymmetry:
+            add("measure", name, "asymmetry", panels[name], asymmetry[name])
     add("score", "weakness score", "", "", scores["score"])
     add("score", "asymmetry over all measures", "asymmetry", "", scores["asymmetry"].abs())
     return pd.concat(parts, ignore_index=True)

@@ -1,9 +1,9 @@
-"""Events: when a sign begins and ends, found in a probability over time, kept in tables, scored
-against another's, tuned, drawn.
+"""Events: onset and offset of a sign, detected in a probability over time, evaluated against
+annotated events, with tuned thresholds and figures.
 """
 
 from semiology.data.events import Event, EventTable, read_events, read_folder, write_events
-from semiology.timeline.events.evaluate import Recording, judge
+from semiology.timeline.events.evaluate import Recording, evaluate_events
 from semiology.timeline.events.hysteresis import EventDetector, Hysteresis, find_events
 from semiology.timeline.events.scoring import SZCORE, Score, Tolerances, score_events
 
@@ -16,8 +16,8 @@ __all__ = [
     "Recording",
     "Score",
     "Tolerances",
+    "evaluate_events",
     "find_events",
-    "judge",
     "read_events",
     "read_folder",
     "score_events",

@@ -1,5 +1,5 @@
-"""Found against true events of a cohort: sums over recordings, figures with intervals over
-participants, and each participant's own.
+"""Detected against annotated events of a cohort: counts summed over recordings, measures with
+intervals over participants, and the measures of each participant.
 """
 
 import math
@@ -25,13 +25,13 @@ from semiology.evaluation.statistics.tables import show
 from semiology.timeline.events.scoring import Counts, Score, Tolerances, figures, score_events
 
 RATES = ("false_alarms_per_hour", "false_alarms_per_24h")
-NONE_HEARD = "Poisson, as there was no false alarm"
-WORDS = {
+POISSON = "Poisson, as there was no false alarm"
+FIGURE_NAMES = {
     "event_sensitivity": "sensitivity, by event",
     "event_precision": "precision, by event",
     "event_f1": "F1, by event",
-    "false_alarms_per_hour": "false alarms an hour",
-    "false_alarms_per_24h": "false alarms in 24 h",
+    "false_alarms_per_hour": "false alarms per hour",
+    "false_alarms_per_24h": "false alarms per 24 h",
     "second_sensitivity": "sensitivity, by second",
     "second_precision": "precision, by second",
     "second_f1": "F1, by second",
@@ -40,12 +40,12 @@ WORDS = {
 
 @dataclass(frozen=True)
 class Recording:
-    """What is true and what was found in one recording.
+    """The annotated and the detected events of one recording.
 
     Attributes:
-        clip_id, participant_id: whose it is.
+        clip_id, participant_id: of the recording.
         duration: s.
-        reference, hypothesis: true and found events, of any signs; either may be empty.
+        reference, hypothesis: annotated and detected events, of any signs; either may be empty.
     """
 
     clip_id: str
@@ -55,45 +55,47 @@ class Recording:
     hypothesis: list[Event]
 
 
-def judge(
+def evaluate_events(
     recordings: Sequence[Recording],
     tolerances: Tolerances | None = None,
     draws: int = 2000,
     seed: int = 0,
 ) -> dict[str, Any]:
-    """Score every sign over all recordings; JSON-safe, what has no value is None.
+    """Evaluate every sign over all recordings; JSON-safe, None for a missing value.
 
-    Recordings without events count: their hours, and their false alarms. Counts are summed before
-    anything is divided. A found event's level counts where the truth of that sign has levels. Of
-    the onset error, found minus true in s, there are the signed median, and the median and 95th
-    percentile of its size, over the hits whose onset was found by an alarm of their own.
+    Recordings without events count with their hours and their false alarms. Counts are summed
+    before they are divided. The level of a detected event matters where the annotations of that
+    sign have levels. The onset error, detected minus annotated in s, is summarised by its median
+    and by the median and 95th percentile of its absolute value, over the hits whose onset was
+    detected by an alarm of their own.
 
     Args:
-        tolerances: what counts as found, stated in the result.
-        draws: resampled cohorts, for the intervals; below 2: none.
-        seed: of the resampling.
+        recordings: of all participants.
+        tolerances: when an event counts as detected; part of the result.
+        draws: bootstrap samples of participants for the intervals; below 2: no intervals.
+        seed: of the bootstrap.
 
     Raises:
-        UserError: a negative number of draws, no recording, no event anywhere, not one sign that is
-            both in the truth and among what was found, as `score_events`.
+        UserError: a negative number of draws, no recording, no event at all, no sign that is both
+            annotated and detected, as `score_events`.
     """
     tolerances = tolerances or Tolerances()
     if draws < 0:
-        raise UserError(f"draws={draws}; give the number of resampled cohorts, 0 for no intervals")
+        raise UserError(f"draws={draws}; give the number of bootstrap samples, 0 for no intervals")
     signs = _signs(recordings)
-    people = sorted({recording.participant_id for recording in recordings})
-    weights = draw_participants(len(people), draws, seed)
-    judged = {}
+    participants = sorted({recording.participant_id for recording in recordings})
+    weights = draw_participants(len(participants), draws, seed)
+    evaluated = {}
     for name, kinds in signs.items():
         scores = {
             recording.clip_id: _score(recording, *kinds, tolerances) for recording in recordings
         }
-        counts = np.zeros((len(people), len(fields(Counts))))
+        counts = np.zeros((len(participants), len(fields(Counts))))
         for recording in recordings:
-            counts[people.index(recording.participant_id)] += scores[
+            counts[participants.index(recording.participant_id)] += scores[
                 recording.clip_id
             ].counts.array()
-        judged[name] = judged_counts(counts, weights, people) | {
+        evaluated[name] = evaluate_counts(counts, weights, participants) | {
             "onset_error_s": _onset_error(
                 [error for score in scores.values() for error in score.onset_errors]
             ),
@@ -105,47 +107,53 @@ def judge(
         "definitions": "SzCORE (Dan et al. 2025), on exact times",
         "tolerances": asdict(tolerances),
         "recordings": len(recordings),
-        "participants": len(people),
+        "participants": len(participants),
         "hours": round(sum(recording.duration for recording in recordings) / 3600, 4),
         "interval": (
             f"{LEVEL} % {METHOD}; of a rate of zero, Poisson"
-            if len(people) > 1 and draws > 1
+            if len(participants) > 1 and draws > 1
             else "none"
         ),
         "draws": draws,
         "seed": seed,
-        "signs": judged,
+        "signs": evaluated,
     }
 
 
-def judged_counts(counts: np.ndarray, weights: np.ndarray, people: list[str]) -> dict[str, Any]:
-    """Counts, figures with intervals, and participants of one sign.
+def evaluate_counts(
+    counts: np.ndarray, weights: np.ndarray, participants: list[str]
+) -> dict[str, Any]:
+    """Total counts, measures with intervals, and measures by participant of one sign.
 
     Args:
         counts: (participant, count) in the order of `Counts`.
-        weights: (draw, participant) resampled cohorts; fewer than two: no intervals.
-        people: names of the participants.
+        weights: (draw, participant) bootstrap weights; fewer than two draws: no intervals.
+        participants: their names.
     """
     total, own = figures(counts.sum(0)), figures(counts)
-    drawn, left_out = figures(weights @ counts), figures(leave_one_out(len(people)) @ counts)
+    resampled = figures(weights @ counts)
+    left_out = figures(leave_one_out(len(participants)) @ counts)
     found = {}
     for name, value in total.items():
         behind = int(np.isfinite(own[name]).sum())
-        if len(people) < 2:
+        if len(participants) < 2:
             limits = Interval(np.nan, np.nan, 0, "one participant only")
         elif len(weights) < 2:
-            limits = Interval(np.nan, np.nan, 0, "no resampled cohorts were asked for")
+            limits = Interval(np.nan, np.nan, 0, "no bootstrap samples requested")
         elif name in RATES and value == 0:
             hours = counts[:, 0].sum() / 3600
             most = -math.log((100 - LEVEL) / 200) / hours * (1 if name == RATES[0] else 24)
-            limits = Interval(0.0, most, 0, method=NONE_HEARD)
+            limits = Interval(0.0, most, 0, method=POISSON)
         else:
             perfect = None if name in RATES else at_bound(float(value), 0.0, behind)
-            limits = perfect or bca_interval(float(value), drawn[name], left_out[name], len(people))
+            limits = perfect or bca_interval(
+                float(value), resampled[name], left_out[name], len(participants)
+            )
         found[name] = stated(float(value), limits)
     rows = {
-        person: _rounded(asdict(Counts(*row))) | {name: number(own[name][place]) for name in total}
-        for place, (person, row) in enumerate(zip(people, counts.tolist()))
+        participant: _rounded(asdict(Counts(*row)))
+        | {name: number(own[name][place]) for name in total}
+        for place, (participant, row) in enumerate(zip(participants, counts.tolist()))
     }
     return {
         "counts": _rounded(asdict(Counts(*counts.sum(0).tolist()))),
@@ -154,23 +162,23 @@ def judged_counts(counts: np.ndarray, weights: np.ndarray, people: list[str]) ->
     }
 
 
-def text(judged: dict[str, Any]) -> str:
-    """The tables for the terminal."""
+def text(evaluated: dict[str, Any]) -> str:
+    """The result of `evaluate_events` as tables for the terminal."""
     size = (
-        f"{judged['recordings']} recordings of {judged['participants']} participants,"
-        f" {judged['hours']:.2f} h"
+        f"{evaluated['recordings']} recordings of {evaluated['participants']} participants,"
+        f" {evaluated['hours']:.2f} h"
     )
-    lines = [f"{size}; {_in_words(judged['tolerances'])}"]
-    for sign, found in judged["signs"].items():
+    lines = [f"{size}; {_tolerances_text(evaluated['tolerances'])}"]
+    for sign, found in evaluated["signs"].items():
         counts, error = found["counts"], found["onset_error_s"]
         lines += [
             "",
             (
-                f"{sign}: {counts['hits']} of {counts['events']} events found,"
+                f"{sign}: {counts['hits']} of {counts['events']} events detected,"
                 f" {counts['false_alarms']} false alarms"
             ),
         ]
-        for name, words in WORDS.items():
+        for name, words in FIGURE_NAMES.items():
             value = found["figures"][name]
             limits = (
                 "" if value["low"] is None else f"  [{show(value['low'])}, {show(value['high'])}]"
@@ -178,32 +186,34 @@ def text(judged: dict[str, Any]) -> str:
             lines.append(f"  {words:<24}{show(value['value']):>8}{limits}")
         if error["n"]:
             sizes = (
-                f"its size {error['absolute_median']:.2f} s, 95 % at most"
+                f"absolute {error['absolute_median']:.2f} s, 95th percentile"
                 f" {error['absolute_95']:.2f} s"
             )
             lines.append(
                 f"  onset error: median {error['median']:+.2f} s, {sizes}, of {error['n']} hits"
             )
-    return "\n".join([*lines, "", f"Intervals: {judged['interval']}."])
+    return "\n".join([*lines, "", f"Intervals: {evaluated['interval']}."])
 
 
 def _signs(recordings: Sequence[Recording]) -> dict[str, tuple[str, str | None]]:
-    """Name -> sign and level, of all that is true or was found. The level is None where the truth
-    of a sign has none.
+    """Name -> (sign, level) of all annotated and detected events; the level is None where the
+    annotations of the sign have none.
     """
     if not recordings:
         raise UserError("no recording to score")
-    true = {event.kind for recording in recordings for event in recording.reference}
-    found = {event.kind for recording in recordings for event in recording.hypothesis}
-    levelled = {sign for sign, level in true if level is not None}
-    shared = {sign for sign, _ in true} & {sign for sign, _ in found}
-    if true and found and not shared:
-        these, those = (", ".join(sorted({sign for sign, _ in kinds})) for kinds in (found, true))
-        raise UserError(
-            f"what was found ({these}) is none of the signs in the reference ({those}); say which"
-            " is which by --names"
+    annotated = {event.kind for recording in recordings for event in recording.reference}
+    detected = {event.kind for recording in recordings for event in recording.hypothesis}
+    levelled = {sign for sign, level in annotated if level is not None}
+    shared = {sign for sign, _ in annotated} & {sign for sign, _ in detected}
+    if annotated and detected and not shared:
+        these, those = (
+            ", ".join(sorted({sign for sign, _ in kinds})) for kinds in (detected, annotated)
         )
-    kinds = {(sign, level if sign in levelled else None) for sign, level in true | found}
+        raise UserError(
+            f"the detected signs ({these}) are none of the signs in the reference ({those}); map"
+            " them by --names"
+        )
+    kinds = {(sign, level if sign in levelled else None) for sign, level in annotated | detected}
     if not kinds:
         raise UserError(
             "neither reference nor hypothesis holds an event; there is no sign to score"
@@ -246,14 +256,14 @@ def _onset_error(errors: list[float]) -> dict[str, Any]:
 
 
 def _rounded(counts: dict[str, float]) -> dict[str, Any]:
-    """Numbers of events whole, seconds to the millisecond."""
+    """Counts of events as integers, seconds rounded to milliseconds."""
     return {
         name: int(value) if name in ("events", "hits", "false_alarms") else round(value, 3)
         for name, value in counts.items()
     }
 
 
-def _in_words(tolerances: dict[str, Any]) -> str:
+def _tolerances_text(tolerances: dict[str, Any]) -> str:
     if tolerances == asdict(Tolerances()):
         return "any overlap counts, no tolerance"
     return "tolerances " + ", ".join(

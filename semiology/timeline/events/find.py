@@ -1,6 +1,4 @@
-"""Events and pictures from timelines that are there: other thresholds need no second look at the
-video.
-"""
+"""Events and a figure from an existing timeline: other thresholds do not need the video again."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -20,18 +18,18 @@ def find_in_timeline(
     truth: EventTable | None = None,
     names: Mapping[str, str] | None = None,
 ) -> list[Event]:
-    """Find the events in one timeline; writes OUT/events.tsv, events.json and timeline.png.
+    """Detect the events of one timeline; writes OUT/events.tsv, events.json and timeline.png.
 
     Args:
         timeline: the probabilities.
         out: folder.
-        thresholds: task -> level -> thresholds, as `read_thresholds` gives them; what they do not
-            name is drawn, and no event is found in it. None: the untuned ones for all.
-        truth: true events, which are drawn too.
-        names: task -> sign in the truth.
+        thresholds: task -> level -> thresholds, of `read_thresholds`; signs without thresholds are
+            drawn without events. None: the untuned defaults for all signs.
+        truth: annotated events, which are drawn too.
+        names: task -> sign in the annotations.
 
     Raises:
-        UserError: thresholds that name nothing of the timeline, as `find_events`.
+        UserError: thresholds that name no sign of the timeline, as `find_events`.
     """
     if thresholds is None:
         used = dict.fromkeys(timeline.windows, Hysteresis())

@@ -1,9 +1,9 @@
-"""From a probability over time to onset and offset, window by window, by two thresholds: a stream
-needs no more than a few numbers.
+"""Onset and offset of events from a probability over time, by two thresholds (hysteresis), window
+by window, so that a stream of any length needs constant memory.
 
-A window's probability belongs to the time around its centre, up to midway to the centres of its
-neighbours: centre - and + half a step where windows are evenly spaced, and never beyond the
-window's own ends. Before the first and after the last window's part nothing is said.
+A window's probability applies to the time around its centre, up to midway to the centres of the
+neighbouring windows: centre -/+ half a step where windows are evenly spaced, and never beyond the
+window's own ends. There are no events before the first and after the last of these times.
 """
 
 import math
@@ -14,26 +14,25 @@ from typing import Any
 from semiology.data.events import Event
 from semiology.errors import UserError
 
-Window = tuple[
-    float, float, float | None
-]  # start and end, s; probability, None where not assessable
-SAME = 1e-6  # s; times that differ by less are one: 3 x 0.1 is 0.3
+# start and end, s; probability, None where not assessable
+Window = tuple[float, float, float | None]
+EPSILON = 1e-6  # s; times that differ by less are equal: 3 x 0.1 is 0.3
 
 
 @dataclass(frozen=True)
 class Hysteresis:
-    """When an event begins, goes on, ends, and counts.
+    """Thresholds and durations by which a probability becomes events.
 
     The defaults are round numbers for signs that last seconds [our choice]; `semiology events tune`
-    finds them on known people.
+    tunes them on annotated recordings.
 
     Attributes:
         on: an event begins where the probability reaches this.
         off: it ends where the probability falls below this; at most `on`.
         shortest: s; after merging, shorter events are dropped.
-        merge: s; events no further apart than this are one.
-        unseen: s; an event goes on through a stretch without a probability no longer than this if
-            it is at or above `off` thereafter; otherwise it ended where the stretch began.
+        merge: s; events no further apart than this are merged.
+        unseen: s; an event continues across a gap without probabilities no longer than this if the
+            probability is at or above `off` after it; otherwise it ends where the gap begins.
 
     Raises:
         UserError: thresholds that are not 0 < off <= on <= 1, a time that is negative.
@@ -60,12 +59,12 @@ class Hysteresis:
 
 @dataclass
 class _Stretch:
-    """A time in which the sign is on, and what its confidence is made of."""
+    """A time in which the sign is on, with the sums that give its confidence."""
 
     onset: float
     offset: float
-    weight: float = 0.0  # sum of probability x s over the assessed parts
-    seen: float = 0.0  # s
+    weight: float = 0.0  # integral of the probability over the assessed time, s
+    seen: float = 0.0  # assessed time, s
 
     def add(self, end: float, probability: float, seconds: float) -> None:
         self.offset = end
@@ -74,29 +73,26 @@ class _Stretch:
 
 
 class EventDetector:
-    """Events of one sign from windows that come one by one; what `push` returns is final.
-
-    An event's confidence is the mean probability over the time in which it was on.
+    """Detect the events of one sign in windows that arrive one by one; events that `push` returns
+    are final. The confidence of an event is the mean probability over its time.
 
     Args:
-        hysteresis: thresholds and times.
-        sign, level: what the events are called.
+        hysteresis: thresholds and durations.
+        sign, level: names of the events.
     """
 
     def __init__(self, hysteresis: Hysteresis, sign: str, level: str | None = None) -> None:
         self.hysteresis, self.sign, self.level = hysteresis, sign, level
-        self._window: Window | None = (
-            None  # the last one: how far it speaks is known when the next one comes
-        )
-        self._start = math.nan  # s, where its part begins; NaN for the very first window
+        self._window: Window | None = None  # the last one; the next one determines its end
+        self._start = math.nan  # s, where its time begins; NaN for the first window
         self._open: _Stretch | None = None  # the sign is on
-        self._closed: _Stretch | None = None  # it was on, and may be merged with what follows
+        self._closed: _Stretch | None = None  # it was on, and may be merged with the next event
 
     def push(self, start: float, end: float, probability: float | None) -> list[Event]:
-        """The next window, from `start` to `end` s; probability None or NaN: not assessable.
+        """Add the next window, from `start` to `end` s; probability None or NaN: not assessable.
 
         Returns:
-            Events that are over for certain, in order: nothing that comes later will change them.
+            Events that are final, in order: no later window changes them.
 
         Raises:
             UserError: windows that do not go forward in time, a probability outside of 0 to 1.
@@ -122,13 +118,13 @@ class EventDetector:
         return events
 
     def finish(self) -> list[Event]:
-        """The recording is over: the last window's part reaches as far after its centre as before,
-        and what is on ends there.
+        """End of the recording: the last window's time is symmetric around its centre, and an event
+        that is on ends there.
         """
         if self._window is None:
             return []
         start, end, probability = self._window
-        if math.isnan(self._start):  # the only window speaks for all of itself
+        if math.isnan(self._start):  # a single window: it applies to all of its time
             self._start = start
             events = self._take(start, end, probability)
         else:
@@ -139,7 +135,7 @@ class EventDetector:
         return events + self._emit()
 
     def state(self) -> dict[str, Any]:
-        """All that it remembers, as JSON; `restore` goes on from there and gives the same events."""
+        """The detector's state as JSON; after `restore` it returns the same events."""
         return {
             "window": None if self._window is None else list(self._window),
             "start": None if math.isnan(self._start) else self._start,
@@ -148,10 +144,10 @@ class EventDetector:
         }
 
     def restore(self, state: dict[str, Any]) -> None:
-        """Go on from a `state()`.
+        """Continue from a `state()`.
 
         Raises:
-            UserError: it is none.
+            UserError: not the state of a detector.
         """
         try:
             window = state["window"]
@@ -165,13 +161,13 @@ class EventDetector:
             )
         except (KeyError, TypeError, ValueError, IndexError) as error:
             raise UserError(
-                f"{self.sign}: not the state of an event detector ({error}); start anew"
+                f"{self.sign}: not the state of an event detector ({error}); start again"
             ) from error
 
     def _take(self, start: float, end: float, probability: float | None) -> list[Event]:
-        """One window's own part of time."""
+        """Process the time of one window."""
         if probability is None:
-            if self._open and end - self._open.offset > self.hysteresis.unseen + SAME:
+            if self._open and end - self._open.offset > self.hysteresis.unseen + EPSILON:
                 self._close()
         elif self._open and probability >= self.hysteresis.off:
             self._open.add(end, probability, end - start)
@@ -185,20 +181,20 @@ class EventDetector:
         return self._settle(end)
 
     def _settle(self, now: float) -> list[Event]:
-        """What is closed can no longer be merged with what begins now or later, unless it is near."""
-        if self._closed and now - self._closed.offset > self.hysteresis.merge + SAME:
+        """Emit the closed event if one that begins at `now` is too late to be merged with it."""
+        if self._closed and now - self._closed.offset > self.hysteresis.merge + EPSILON:
             return self._emit()
         return []
 
     def _close(self) -> None:
-        """The sign is off since the end of the last part in which it was on."""
+        """The sign is off since the end of the last time in which it was on."""
         if self._open:
             self._open, self._closed = None, self._open
 
     def _emit(self) -> list[Event]:
-        """The closed stretch as an event, if it is long enough."""
+        """The closed time as an event, if it is long enough."""
         stretch, self._closed = self._closed, None
-        if stretch is None or stretch.offset - stretch.onset < self.hysteresis.shortest - SAME:
+        if stretch is None or stretch.offset - stretch.onset < self.hysteresis.shortest - EPSILON:
             return []
         confidence = stretch.weight / stretch.seen
         return [
@@ -215,8 +211,8 @@ class EventDetector:
 def find_events(
     windows: Iterable[Window], hysteresis: Hysteresis, sign: str, level: str | None = None
 ) -> list[Event]:
-    """All events in windows (start s, end s, probability or None) that are there at once: the
-    stream in a loop.
+    """All events in a sequence of windows (start s, end s, probability or None), by
+    `EventDetector`.
 
     Raises:
         UserError: as `EventDetector.push`.

@@ -1,5 +1,5 @@
-"""Which found events, which timeline and which truth are of one recording; what has no counterpart
-is named, never passed over.
+"""Match detected events, timelines and annotations by recording; every recording without a
+counterpart is reported.
 """
 
 from collections.abc import Collection, Mapping, Sequence
@@ -11,8 +11,8 @@ from semiology.data.events import Event, EventTable, read_events, read_folder, r
 from semiology.errors import UserError
 from semiology.timeline.events.evaluate import Recording
 from semiology.timeline.events.scoring import SLACK
-from semiology.timeline.events.timeline import Timeline, Trace, find_timelines, read_timeline
-from semiology.timeline.events.tuning import Traced
+from semiology.timeline.events.timeline import Trace, find_timelines, read_timeline
+from semiology.timeline.events.tuning import AnnotatedTrace
 
 
 def pair_tables(
@@ -22,33 +22,35 @@ def pair_tables(
     participants: str | Path | None = None,
     names: Mapping[str, str] | None = None,
 ) -> tuple[list[Recording], list[str]]:
-    """Recordings of two tables of events, or of two folders of them, and a line about each that has
-    only one.
+    """Recordings of two tables of events, or of two folders of them, and a message for each
+    recording in only one of them.
 
     Args:
-        duration: s, of recordings whose tables do not say theirs.
+        reference: annotated events.
+        hypothesis: detected events.
+        duration: s, of recordings whose tables do not state their duration.
         participants: table with the columns clip_id and participant_id, such as a cohort's
             clips.tsv; by default each recording is a participant of its own.
-        names: sign as it was found -> sign in the reference.
+        names: sign as detected -> sign in the reference.
 
     Raises:
-        UserError: one is a file and the other a folder, no recording in both, a recording whose
-            length nobody says or of which two are said, a recording that the table of participants
-            lacks, as `read_events`.
+        UserError: one is a file and the other a folder, no recording in both, a recording with no
+            stated duration or with two different ones, a recording that is not in the table of
+            participants, as `read_events`.
     """
-    true, found, missing = _both(reference, hypothesis)
-    people = _people(participants, list(true))
+    annotated, detected, missing = _shared_recordings(reference, hypothesis)
+    participant_of = _participants(participants, list(annotated))
     recordings = []
-    for clip_id, table in true.items():
+    for clip_id, table in annotated.items():
         events = [
             replace(event, sign=(names or {}).get(event.sign, event.sign))
-            for event in found[clip_id].events
+            for event in detected[clip_id].events
         ]
         recordings.append(
             Recording(
                 clip_id,
-                people[clip_id],
-                _length(clip_id, table, found[clip_id], duration),
+                participant_of[clip_id],
+                _duration(clip_id, table, detected[clip_id], duration),
                 table.events,
                 events,
             )
@@ -61,19 +63,19 @@ def pair_timelines(
     truth: str | Path,
     participants: str | Path | None = None,
     names: Mapping[str, str] | None = None,
-) -> tuple[dict[Trace, list[Traced]], list[str]]:
-    """(task, level) -> the recordings in which it was followed, with their truth, and a line about
-    each that has only one of the two.
+) -> tuple[dict[Trace, list[AnnotatedTrace]], list[str]]:
+    """(task, level) -> the recordings with its probabilities and annotations, and a message for
+    each recording with only one of the two.
 
-    A timeline's task and level belong to the true events whose sign is the task (and whose level,
-    if they have one, is the level); where no true event has that sign, to those whose sign is the
-    level.
+    A timeline's task and level are matched with the annotated events whose sign is the task (and
+    whose level, if they have one, is the level); if no annotated event has that sign, with those
+    whose sign is the level.
 
     Args:
         timelines: one timeline.csv, or a folder of them.
-        truth: one table of events, or a folder of them.
+        truth: one table of annotated events, or a folder of them.
         participants: as in `pair_tables`.
-        names: task -> sign in the truth.
+        names: task -> sign in the annotations.
 
     Raises:
         UserError: as `pair_tables`, `read_timeline` and `find_timelines`.
@@ -88,29 +90,30 @@ def pair_timelines(
             else read_folder(truth)
         )
     missing = [
-        f"{clip_id}: has a timeline, but no table of true events"
+        f"{clip_id}: has a timeline, but no table of annotated events"
         for clip_id in files
         if clip_id not in tables
     ]
     missing += [
-        f"{clip_id}: has a table of true events, but no timeline"
+        f"{clip_id}: has a table of annotated events, but no timeline"
         for clip_id in tables
         if clip_id not in files
     ]
     read = {clip_id: read_timeline(path) for clip_id, path in files.items() if clip_id in tables}
     if not read:
         raise UserError(
-            f"{timelines}: none of its recordings has true events in {truth}; both go by clip_id"
+            f"{timelines}: none of its recordings has annotated events in {truth}; recordings are"
+            " matched by clip_id"
         )
-    people = _people(participants, list(read))
+    participant_of = _participants(participants, list(read))
     signs = {event.sign for clip_id in read for event in tables[clip_id].events}
-    traces: dict[Trace, list[Traced]] = {}
+    traces: dict[Trace, list[AnnotatedTrace]] = {}
     for clip_id, timeline in read.items():
-        length = _known_length(timeline, tables[clip_id])
+        length = max(timeline.duration, tables[clip_id].duration or 0.0)
         for trace, windows in timeline.windows.items():
             events = true_events(tables[clip_id].events, trace, names, signs)
             traces.setdefault(trace, []).append(
-                Traced(clip_id, people[clip_id], length, windows, events)
+                AnnotatedTrace(clip_id, participant_of[clip_id], length, windows, events)
             )
     if not any(recording.truth for recordings in traces.values() for recording in recordings):
         those, these = (
@@ -118,8 +121,8 @@ def pair_timelines(
             ", ".join(sorted({task for task, _ in traces})),
         )
         raise UserError(
-            f"the timelines' tasks ({these}) are none of the true signs ({those}); say which is"
-            " which by --names"
+            f"the timelines' tasks ({these}) are none of the annotated signs ({those}); map them by"
+            " --names"
         )
     return traces, missing
 
@@ -127,12 +130,13 @@ def pair_timelines(
 def true_events(
     events: Sequence[Event], trace: Trace, names: Mapping[str, str] | None, signs: Collection[str]
 ) -> list[Event]:
-    """Those that a timeline's task and level are judged by.
+    """The annotated events of a timeline's task and level.
 
     Args:
-        events: true ones of a recording.
-        names: task -> sign in the truth.
-        signs: all that are in the truth.
+        events: annotated events of a recording.
+        trace: task and level.
+        names: task -> sign in the annotations.
+        signs: all annotated signs.
     """
     task, level = trace
     sign = (names or {}).get(task, task)
@@ -141,13 +145,13 @@ def true_events(
     return [event for event in events if event.sign == level]
 
 
-def _both(
+def _shared_recordings(
     reference: str | Path, hypothesis: str | Path
 ) -> tuple[dict[str, EventTable], dict[str, EventTable], list[str]]:
-    """The tables of the recordings that are in both, and a line about each of the others."""
+    """The tables of the recordings in both, and a message for each of the others."""
     for path in (reference, hypothesis):
         if not Path(path).exists():
-            raise UserError(f"{path}: no such table of events, nor a folder of them")
+            raise UserError(f"{path}: no such table of events or folder of tables")
     if Path(reference).is_dir() != Path(hypothesis).is_dir():
         raise UserError(
             f"{reference} and {hypothesis}: give two tables of events or two folders of them"
@@ -155,49 +159,47 @@ def _both(
     if not Path(reference).is_dir():
         clip_id = recording_of(Path(reference))
         return {clip_id: read_events(reference)}, {clip_id: read_events(hypothesis)}, []
-    true, found = read_folder(reference), read_folder(hypothesis)
+    annotated, detected = read_folder(reference), read_folder(hypothesis)
     missing = [
-        f"{clip_id}: is in the reference, but nothing says what was found"
-        for clip_id in true
-        if clip_id not in found
+        f"{clip_id}: is in the reference, but not in the hypothesis"
+        for clip_id in annotated
+        if clip_id not in detected
     ]
     missing += [
-        f"{clip_id}: something was found, but it is not in the reference"
-        for clip_id in found
-        if clip_id not in true
+        f"{clip_id}: is in the hypothesis, but not in the reference"
+        for clip_id in detected
+        if clip_id not in annotated
     ]
-    both = [clip_id for clip_id in true if clip_id in found]
+    both = [clip_id for clip_id in annotated if clip_id in detected]
     if not both:
         raise UserError(
-            f"{reference} and {hypothesis}: have no recording in common; both go by clip_id"
+            f"{reference} and {hypothesis}: have no recording in common; recordings are matched by"
+            " clip_id"
         )
     return (
-        {clip_id: true[clip_id] for clip_id in both},
-        {clip_id: found[clip_id] for clip_id in both},
+        {clip_id: annotated[clip_id] for clip_id in both},
+        {clip_id: detected[clip_id] for clip_id in both},
         missing,
     )
 
 
-def _length(clip_id: str, true: EventTable, found: EventTable, given: float | None) -> float:
-    said = [length for length in (found.duration, true.duration) if length is not None]
-    if len(said) == 2 and abs(said[0] - said[1]) > SLACK:
+def _duration(clip_id: str, true: EventTable, found: EventTable, given: float | None) -> float:
+    """Duration (s) of a recording: as the tables state it, else `given`."""
+    stated = [duration for duration in (found.duration, true.duration) if duration is not None]
+    if len(stated) == 2 and abs(stated[0] - stated[1]) > SLACK:
         raise UserError(
-            f"{clip_id}: the reference is of a recording of {said[1]:g} s, what was found of one of"
-            f" {said[0]:g} s; is it the same?"
+            f"{clip_id}: the recording lasts {stated[1]:g} s in the reference and {stated[0]:g} s"
+            " in the hypothesis; check that it is the same"
         )
-    if not said and given is None:
+    if not stated and given is None:
         raise UserError(
-            f"{clip_id}: nothing says how long the recording is; give --duration, or a column"
+            f"{clip_id}: the duration of the recording is unknown; give --duration, or a column"
             " recordingDuration"
         )
-    return said[0] if said else float(given or 0)
+    return stated[0] if stated else float(given or 0)
 
 
-def _known_length(timeline: Timeline, table: EventTable) -> float:
-    return max(timeline.duration, table.duration or 0.0)
-
-
-def _people(path: str | Path | None, clips: list[str]) -> dict[str, str]:
+def _participants(path: str | Path | None, clips: list[str]) -> dict[str, str]:
     """clip_id -> participant_id."""
     if path is None:
         return {clip_id: clip_id for clip_id in clips}
@@ -205,7 +207,7 @@ def _people(path: str | Path | None, clips: list[str]) -> dict[str, str]:
     table = read_table(Path(path), ("clip_id", "participant_id"), faults, [])
     if faults:
         raise UserError(str(Path(path).parent / str(faults[0])))
-    people = {cells["clip_id"]: cells["participant_id"] for _, cells in table.rows}
-    if lacking := [clip_id for clip_id in clips if not people.get(clip_id)]:
-        raise UserError(f"{path}: says no participant_id of {lacking[0]} ({len(lacking)} in all)")
-    return {clip_id: people[clip_id] for clip_id in clips}
+    participant_of = {cells["clip_id"]: cells["participant_id"] for _, cells in table.rows}
+    if lacking := [clip_id for clip_id in clips if not participant_of.get(clip_id)]:
+        raise UserError(f"{path}: has no participant_id for {lacking[0]} ({len(lacking)} in all)")
+    return {clip_id: participant_of[clip_id] for clip_id in clips}

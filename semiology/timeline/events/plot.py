@@ -1,5 +1,5 @@
-"""The picture of a timeline: each sign's probability over time, what was found, what is true, and
-where nothing can be said.
+"""The figure of a timeline: the probability of each sign over time, detected and annotated events,
+and the time that is not assessable.
 """
 
 from collections.abc import Mapping, Sequence
@@ -9,17 +9,15 @@ import numpy as np
 
 from semiology.data.events import Event
 from semiology.errors import UserError
-from semiology.files import atomic_path
+from semiology.evaluation.report.plots import new_figure, save_figure
 from semiology.timeline.events.hysteresis import Hysteresis
 
 COLUMNS = 1500  # that the probabilities of long recordings are thinned to: about one a pixel
-BLUE, ORANGE, GREEN, GREY = (
-    "#0072b2",
-    "#d55e00",
-    "#009e73",
-    "#d9d9d9",
-)  # told apart by the colour-blind
-ROWS = 40  # more signs than that are no picture
+# of Okabe and Ito: distinct in the usual colour-vision deficiencies
+BLUE, ORANGE, GREEN, GREY = "#0072b2", "#d55e00", "#009e73", "#d9d9d9"
+ROWS = 40  # signs at most
+STEPS = (0.1, 0.2, 0.5, 1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800)  # s, between ticks
+HOURS = (3600, 7200, 4 * 3600, 12 * 3600, 86400)
 
 
 def draw_timeline(
@@ -31,45 +29,35 @@ def draw_timeline(
     thresholds: Mapping[str, Hysteresis] | None = None,
     title: str = "",
 ) -> None:
-    """Draw one row a sign: its probability, grey where it is not assessable, and bars of what was
-    found and of what is true.
+    """Draw one row per sign: its probability, grey where it is not assessable, and bars for
+    detected and annotated events.
 
-    A recording of more windows than the picture has columns is thinned: each column is a band from
-    the lowest to the highest probability in it, so that no short peak is lost.
+    A recording of more windows than the figure has columns is thinned: each column is a band from
+    the lowest to the highest probability in it, so that short peaks stay visible.
 
     Args:
-        path: of the picture; .png, .svg and .pdf are written as such.
+        path: of the figure (.png, .svg, .pdf).
         windows: name of a sign -> (window, 3) start s, end s, probability, NaN where not
             assessable.
-        events: name -> what was found.
+        events: name -> detected events.
         duration: s, of the recording.
-        truth: name -> what is true; a sign without events in it has none. None: not known.
+        truth: name -> annotated events; a sign that is missing has none. None: not annotated.
         thresholds: name -> thresholds, drawn as lines.
-        title: above the picture.
+        title: above the figure.
 
     Raises:
-        UserError: no sign, or too many for one picture; a duration that is not positive.
+        UserError: no sign, or too many for one figure; a duration that is not positive.
     """
-    import matplotlib
-
-    matplotlib.use("Agg")
-    from matplotlib import pyplot
+    from matplotlib.patches import Rectangle
     from matplotlib.ticker import FuncFormatter
 
     if not windows or len(windows) > ROWS:
         raise UserError(f"{len(windows)} signs cannot be drawn as one timeline; give 1 to {ROWS}")
     if not duration > 0:
         raise UserError(f"a timeline of {duration:g} s cannot be drawn")
-    figure, rows = pyplot.subplots(
-        len(windows),
-        1,
-        figsize=(11, 1.1 + 1.25 * len(windows)),
-        sharex=True,
-        squeeze=False,
-        layout="constrained",
-    )
+    figure, rows = new_figure(11, 1.1 + 1.25 * len(windows), len(windows))
     below = -0.22 if truth is None else -0.4  # room for the bars
-    for axes, (name, values) in zip(rows[:, 0], windows.items()):
+    for axes, (name, values) in zip(rows, windows.items()):
         _probability(axes, np.asarray(values, float), duration)
         for threshold in (
             []
@@ -81,9 +69,8 @@ def draw_timeline(
         if truth is not None:
             _bars(axes, truth.get(name, ()), -0.38, GREEN, duration)
         axes.set(xlim=(0, duration), ylim=(below, 1.05), yticks=[0, 0.5, 1])
-        axes.set_ylabel(_broken(name), rotation=0, ha="right", va="center")
-        axes.spines[["top", "right"]].set_visible(False)
-    last = rows[-1, 0]
+        axes.set_ylabel(_two_lines(name), rotation=0, ha="right", va="center")
+    last = rows[-1]
     last.set_xticks(_ticks(duration))
     last.xaxis.set_major_formatter(FuncFormatter(lambda seconds, _: clock(seconds, duration)))
     last.set_xlabel(
@@ -92,26 +79,23 @@ def draw_timeline(
     keys = {"probability": BLUE, "not assessable": GREY, "found": ORANGE} | (
         {} if truth is None else {"true": GREEN}
     )
-    handles = [pyplot.Rectangle((0, 0), 1, 1, color=colour) for colour in keys.values()]
+    handles = [Rectangle((0, 0), 1, 1, color=colour) for colour in keys.values()]
     figure.legend(
         handles, list(keys), loc="outside upper right", ncols=len(keys), frameon=False, fontsize=9
     )
     if title:
         figure.suptitle(title, x=0.01, ha="left", fontsize=11)
-    with atomic_path(path) as temporary:
-        figure.savefig(temporary, dpi=130)
-    pyplot.close(figure)
+    save_figure(figure, path)
 
 
 def thinned(
     windows: np.ndarray, duration: float, columns: int = COLUMNS
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Time s, lowest and highest probability (column,) of windows (window, 3), each at its centre;
-    NaN columns are not assessable.
+    """Time (s), lowest and highest probability (column,) of windows (window, 3), each at its
+    centre; NaN where not assessable.
 
-    Up to `columns` windows are left as they are. Of more, each column of time holds the extremes of
-    the windows in it; a column in which nothing was assessable is NaN, and one without a window is
-    left out.
+    Up to `columns` windows stay as they are. With more, each column holds the extremes of the
+    windows in it; a column without an assessable window is NaN, one without a window is left out.
     """
     centre, value = windows[:, :2].mean(axis=1), windows[:, 2]
     if len(windows) <= columns:
@@ -128,7 +112,7 @@ def thinned(
 
 
 def clock(seconds: float, duration: float) -> str:
-    """A time as the axis of a recording of that length has it: 75, 1:15 or 0:01:15."""
+    """A time as a label of the axis, depending on the recording's duration: 75, 1:15 or 0:01:15."""
     if duration < 120:
         return f"{seconds:g}"
     whole = round(seconds)
@@ -161,7 +145,7 @@ def _probability(axes, windows: np.ndarray, duration: float) -> None:
 
 
 def not_assessable(windows: np.ndarray) -> list[tuple[float, float]]:
-    """(start, end) s of stretches whose windows (window, 3) have no probability, each window up to
+    """(start, end) in s of the time whose windows (window, 3) have no probability; a window reaches
     midway to its neighbours' centres.
     """
     if not len(windows):
@@ -174,7 +158,7 @@ def not_assessable(windows: np.ndarray) -> list[tuple[float, float]]:
 
 
 def _bars(axes, events: Sequence[Event], bottom: float, colour: str, duration: float) -> None:
-    """Events as bars, none thinner than can be seen."""
+    """Draw events as bars with a visible minimum width."""
     least = duration / 800
     axes.broken_barh(
         [(event.onset, max(event.duration, least)) for event in events],
@@ -185,35 +169,14 @@ def _bars(axes, events: Sequence[Event], bottom: float, colour: str, duration: f
 
 
 def _ticks(duration: float) -> np.ndarray:
-    """Round times, 5 to 12 of them."""
-    steps = [
-        0.1,
-        0.2,
-        0.5,
-        1,
-        2,
-        5,
-        10,
-        15,
-        30,
-        60,
-        120,
-        300,
-        600,
-        900,
-        1800,
-        3600,
-        7200,
-        4 * 3600,
-        12 * 3600,
-        86400,
-    ]
+    """Ticks (s) at round times, 5 to 12 of them."""
+    steps = (*STEPS, *HOURS)
     step = next((step for step in steps if duration / step <= 12), steps[-1])
     return np.arange(0, duration + step / 100, step)
 
 
-def _broken(name: str) -> str:
-    """A long name over two lines."""
+def _two_lines(name: str) -> str:
+    """A long name broken into two lines."""
     if len(name) < 18 or " " not in name:
         return name
     middle = min(

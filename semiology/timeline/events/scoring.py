@@ -1,14 +1,14 @@
-"""One recording's found events against its true ones, as the seizure-detection community counts
-them (SzCORE: Dan et al. 2025 [P]).
+"""Detected events of one recording against its annotated ones, counted as in seizure detection
+(SzCORE: Dan et al. 2025 [P]).
 
-By event: a true event is hit where any found one overlaps it, a found one that overlaps no hit is a
-false alarm; one alarm over two seizures hits both, two alarms in one seizure are one hit. By
-second: time that both call, that only one calls.
+By event: an annotated event is a hit (true positive) where any detected one overlaps it; a detected
+event that overlaps no hit is a false alarm. One alarm over two seizures hits both, two alarms in
+one seizure are one hit. By second: time in which both, or only one of them, has the sign.
 
-The definitions are those of the package `timescoring`, with which the tests compare. It is not what
-computes here: it works on grids of 0.1 and 1 s, on which a sign of less than half of that vanishes
-(one of 0.8 s that is found to the millisecond may have no seconds at all), and it does not say
-which events belong together, which the error of the onset needs. Here times are exact.
+The definitions are those of the package `timescoring`, with which the tests compare. It is not used
+for the computation: it works on grids of 0.1 and 1 s, on which a sign of less than half of that
+disappears (one of 0.8 s that is detected to the millisecond may have no seconds at all), and it
+does not return which events belong together, which the onset error needs. Here times are exact.
 """
 
 import math
@@ -19,27 +19,27 @@ import numpy as np
 
 from semiology.data.events import Event
 from semiology.errors import UserError
-from semiology.timeline.events.hysteresis import SAME
+from semiology.timeline.events.hysteresis import EPSILON
 
-SLACK = 1.0  # s, by which two programs may differ on how long a recording is
+SLACK = 1.0  # s, by which two programs may differ on the duration of a recording
 Spans = np.ndarray  # (event, 2) onset and offset, s, ascending
 
 
 @dataclass(frozen=True)
 class Tolerances:
-    """What counts as found. The defaults take every event as it is: for signs that last seconds
-    [our choice].
+    """When an annotated event counts as detected. The defaults have no tolerance: for signs that
+    last seconds [our choice].
 
     Attributes:
-        before: s; what is found up to so long before a true onset belongs to the event.
+        before: s; a detection up to this long before an annotated onset belongs to the event.
         after: s; the same after its offset.
-        overlap: share of the true event, with `before` and `after`, that has to be found; 0: any
-            overlap.
-        longest: s; longer events count as several, each of this length; None: never.
-        apart: s; events of one table nearer than this are one.
+        overlap: fraction of the annotated event, extended by `before` and `after`, that has to be
+            detected; 0: any overlap.
+        longest: s; longer events are split into several of this length; None: never.
+        apart: s; events of one table nearer than this are merged.
 
     Raises:
-        UserError: a negative time, a share that is not below 1.
+        UserError: a negative time, a fraction that is not below 1.
     """
 
     before: float = 0.0
@@ -54,26 +54,28 @@ class Tolerances:
             if value is not None and not (math.isfinite(value) and value >= 0):
                 raise UserError(f"tolerances: {field.name}={value:g}; give 0 or more")
         if self.overlap >= 1 or self.longest == 0:
-            raise UserError("tolerances: overlap is a share below 1, longest is above 0 s or null")
+            raise UserError(
+                f"tolerances: overlap={self.overlap:g}, longest={self.longest}; overlap is a"
+                " fraction below 1, longest is above 0 s or null"
+            )
 
 
-SZCORE = Tolerances(
-    before=30.0, after=60.0, overlap=0.0, longest=300.0, apart=90.0
-)  # [P], for seizures in EEG
+# [P], for seizures in EEG
+SZCORE = Tolerances(before=30.0, after=60.0, overlap=0.0, longest=300.0, apart=90.0)
 
 
 @dataclass(frozen=True)
 class Counts:
-    """What is counted; the counts of recordings and of participants add up.
+    """Counts of one recording; those of several recordings and participants add up.
 
     Attributes:
         duration: s of recording.
-        events: true events.
-        hits: true events that were found.
-        false_alarms: found events that belong to none that was hit.
-        true_seconds: s in which the sign is there.
-        right_seconds: s of them in which it was called.
-        false_seconds: s in which it was called and is not there.
+        events: annotated events, TP + FN.
+        hits: annotated events that were detected, TP.
+        false_alarms: detected events that belong to no hit, FP.
+        true_seconds: s with the annotated sign.
+        right_seconds: s of these in which it was detected.
+        false_seconds: s in which it was detected and is not annotated.
     """
 
     duration: float = 0.0
@@ -91,8 +93,8 @@ class Counts:
 
 @dataclass(frozen=True)
 class Score:
-    """Counts of a recording, and for each hit whose onset was found by an alarm of its own: found
-    minus true onset, s.
+    """Counts of a recording, and the onset error (detected minus annotated, s) of each hit that an
+    alarm of its own detected.
     """
 
     counts: Counts
@@ -105,13 +107,13 @@ def score_events(
     duration: float,
     tolerances: Tolerances | None = None,
 ) -> Score:
-    """Found events of one sign in one recording against the true ones.
+    """Compare the detected events of one sign in one recording with the annotated ones.
 
     Args:
-        reference: true events, in any order.
-        hypothesis: found events.
+        reference: annotated events, in any order.
+        hypothesis: detected events, in any order.
         duration: s, of the recording; events are cut at its start and end.
-        tolerances: by default any overlap, nothing else.
+        tolerances: by default any overlap counts.
 
     Raises:
         UserError: a duration that is not positive, an event that begins after the recording's end.
@@ -119,15 +121,16 @@ def score_events(
     if not (math.isfinite(duration) and duration > 0):
         raise UserError(f"a recording of {duration:g} s cannot be scored; give its duration in s")
     tolerances = tolerances or Tolerances()
-    true, found = _spans(reference, duration, "true"), _spans(hypothesis, duration, "found")
+    true = _spans(reference, duration, "annotated")
+    found = _spans(hypothesis, duration, "detected")
     whole, alarms = _merged(true, tolerances.apart), _merged(found, tolerances.apart)
     hit, false = _matched(
         _split(whole, tolerances.longest), _split(alarms, tolerances.longest), tolerances, duration
     )
-    true_seconds, called, both = (
+    true_seconds, detected, both = (
         _seconds(true),
         _seconds(found),
-        _both(_merged(true), _merged(found)),
+        _shared_seconds(_merged(true), _merged(found)),
     )
     counts = Counts(
         duration,
@@ -136,16 +139,17 @@ def score_events(
         int(false.sum()),
         true_seconds,
         both,
-        max(called - both, 0.0),
+        max(detected - both, 0.0),
     )
     return Score(counts, _onset_errors(whole, alarms, tolerances, duration))
 
 
 def figures(counts: np.ndarray) -> dict[str, np.ndarray]:
-    """Name -> figure of counts (..., count), each (...); NaN where there is nothing to divide by.
+    """Measures from counts (..., count), each (...); NaN where the denominator is 0.
 
-    Precision is hits / (hits + false alarms), hits counted in true events [P]. F1 is 0 where there
-    are false alarms and nothing to find.
+    Sensitivity (true positive rate) is TP / (TP + FN) = hits / events, precision TP / (TP + FP) =
+    hits / (hits + false alarms), with hits counted in annotated events [P]. F1 is 0 where there are
+    false alarms and no annotated event.
     """
     duration, events, hits, false, true_seconds, right, wrong = np.moveaxis(
         np.asarray(counts, float), -1, 0
@@ -163,13 +167,13 @@ def figures(counts: np.ndarray) -> dict[str, np.ndarray]:
         }
 
 
-def _spans(events: Sequence[Event], duration: float, whose: str) -> Spans:
-    """(event, 2) inside of the recording; one that ended before its start is none of it."""
+def _spans(events: Sequence[Event], duration: float, source: str) -> Spans:
+    """(event, 2) clipped to the recording; an event that ended before its start is dropped."""
     for event in events:
         if event.onset > duration + SLACK:
             raise UserError(
-                f"the {whose} {event.sign!r} at {event.onset:g} s begins after the recording's end"
-                f" at {duration:g} s; which is wrong?"
+                f"the {source} {event.sign!r} at {event.onset:g} s begins after the recording's end"
+                f" at {duration:g} s; correct one of them"
             )
     spans = np.array(
         sorted((event.onset, event.offset) for event in events if event.offset >= 0), float
@@ -178,10 +182,10 @@ def _spans(events: Sequence[Event], duration: float, whose: str) -> Spans:
 
 
 def _merged(spans: Spans, apart: float = 0.0) -> Spans:
-    """Spans that overlap, or are nearer to each other than so many s, become one."""
+    """Spans merged where they overlap or are less than `apart` s from each other."""
     joined: list[list[float]] = []
     for start, end in spans:
-        if joined and start - joined[-1][1] < max(apart - SAME, 0):
+        if joined and start - joined[-1][1] < max(apart - EPSILON, 0):
             joined[-1][1] = max(joined[-1][1], end)
         else:
             joined.append([start, end])
@@ -189,22 +193,24 @@ def _merged(spans: Spans, apart: float = 0.0) -> Spans:
 
 
 def _split(spans: Spans, longest: float | None) -> Spans:
-    """Spans longer than so many s become several of that length; the last is what is left."""
+    """Spans longer than `longest` s split into pieces of that length; the last one may be
+    shorter.
+    """
     if longest is None:
         return spans
     parts = []
     for start, end in spans:
-        cuts = np.arange(start, max(end - SAME, start + SAME), longest)
+        cuts = np.arange(start, max(end - EPSILON, start + EPSILON), longest)
         parts += list(zip(cuts, [*cuts[1:], end]))
     return np.array(parts, float).reshape(-1, 2)
 
 
 def _overlaps(true: Spans, found: Spans) -> np.ndarray:
-    """(true, found) which have time in common; what only touches has none, a moment inside of the
-    other has.
+    """(true, found) of bool: which have time in common; touching spans have none, an instant within
+    the other has.
     """
-    return (found[None, :, 0] < true[:, None, 1] - SAME) & (
-        true[:, None, 0] < found[None, :, 1] - SAME
+    return (found[None, :, 0] < true[:, None, 1] - EPSILON) & (
+        true[:, None, 0] < found[None, :, 1] - EPSILON
     )
 
 
@@ -215,7 +221,7 @@ def _widened(true: Spans, tolerances: Tolerances, duration: float) -> Spans:
 def _matched(
     true: Spans, found: Spans, tolerances: Tolerances, duration: float
 ) -> tuple[np.ndarray, np.ndarray]:
-    """(true,) which are hit, and (found,) which are false alarms."""
+    """(true,) of bool: hits, and (found,) of bool: false alarms."""
     wide = _widened(true, tolerances, duration)
     overlaps = _overlaps(wide, found)
     hit = overlaps.any(axis=1)
@@ -225,7 +231,7 @@ def _matched(
         )
         hit &= (
             np.where(overlaps, common, 0).sum(axis=1)
-            > tolerances.overlap * (wide[:, 1] - wide[:, 0]) + SAME
+            > tolerances.overlap * (wide[:, 1] - wide[:, 0]) + EPSILON
         )
     return hit, ~(overlaps & hit[:, None]).any(axis=0)
 
@@ -233,8 +239,8 @@ def _matched(
 def _onset_errors(
     true: Spans, found: Spans, tolerances: Tolerances, duration: float
 ) -> tuple[float, ...]:
-    """Each found event dates at most one true one: the first that it overlaps and that no earlier
-    found event has dated. Not split.
+    """Onset errors of hits: each detected event is assigned to at most one annotated event, the
+    first that it overlaps and that no earlier one was assigned to. Events are not split.
     """
     hit, _ = _matched(true, found, tolerances, duration)
     overlaps = _overlaps(_widened(true, tolerances, duration), found) & hit[:, None]
@@ -251,8 +257,8 @@ def _seconds(spans: Spans) -> float:
     return float((joined[:, 1] - joined[:, 0]).sum())
 
 
-def _both(one: Spans, other: Spans) -> float:
-    """s that two sets of spans have in common; the spans of each do not overlap."""
+def _shared_seconds(one: Spans, other: Spans) -> float:
+    """Time in s that two sets of spans share; the spans within each set do not overlap."""
     common = np.minimum(one[:, None, 1], other[None, :, 1]) - np.maximum(
         one[:, None, 0], other[None, :, 0]
     )

@@ -1,4 +1,4 @@
-"""Reading `timeline.csv`: the probability of each level of each task in windows over one recording."""
+"""Read `timeline.csv`: the probability of each level of each task in windows over one recording."""
 
 import csv
 import math
@@ -22,8 +22,8 @@ class Timeline:
     """One recording's probabilities over time.
 
     Attributes:
-        windows: (task, level) -> (window, 3) start s, end s, probability; NaN where not assessable.
-            In order of time.
+        windows: (task, level) -> (window, 3) start s, end s, probability, NaN where not assessable;
+            in order of time.
         duration: s, the end of the last window.
     """
 
@@ -32,12 +32,12 @@ class Timeline:
 
 
 def read_timeline(path: str | Path) -> Timeline:
-    """Read one `timeline.csv`, row by row: of a night there are hundreds of thousands, of which
-    only the numbers are kept.
+    """Read one `timeline.csv` row by row, in little memory: a night has hundreds of thousands of
+    rows.
 
     Raises:
-        UserError: no such file, not a csv in UTF-8, a column that is missing, a cell that is no
-            number, a window that ends before it starts or does not come after the one before, a
+        UserError: no such file, not a csv in UTF-8, a missing column, a cell that is not a number,
+            a window that ends before it starts or does not come after the previous one, a
             probability outside of 0 to 1.
     """
     path = Path(path)
@@ -57,13 +57,13 @@ def read_timeline(path: str | Path) -> Timeline:
                 if len(row) != len(header):
                     raise UserError(
                         f"{path}: row {number} has {len(row)} cells, the header has {len(header)};"
-                        " is the file whole?"
+                        " the file may be incomplete"
                     )
                 task, level, *cells = (row[place].strip() for place in places)
                 numbers = kinds.setdefault((task, level), array("d"))
                 numbers.extend(_window(f"{path}: row {number}", cells, numbers[-3:]))
     except (csv.Error, UnicodeDecodeError) as error:
-        raise UserError(f"{path}: not a readable csv ({error}); write it anew") from error
+        raise UserError(f"{path}: not a readable csv ({error}); write it again") from error
     if not kinds:
         raise UserError(f"{path}: holds no windows")
     windows = {kind: np.array(numbers).reshape(-1, 3) for kind, numbers in kinds.items()}
@@ -71,13 +71,13 @@ def read_timeline(path: str | Path) -> Timeline:
 
 
 def _window(where: str, cells: Sequence[str], before: Sequence[float]) -> list[float]:
-    """Start, end and probability of a row, checked against the window before."""
+    """Start, end and probability of a row, checked against the previous window."""
     numbers = []
     for column, cell in zip(COLUMNS[2:], cells):
         try:
             numbers.append(float("nan" if cell == "" and column == "probability" else cell))
         except ValueError:
-            raise UserError(f'{where}, column "{column}": {cell!r} is no number') from None
+            raise UserError(f'{where}, column "{column}": {cell!r} is not a number') from None
     start, end, probability = numbers
     if not (math.isfinite(start) and math.isfinite(end) and end > start):
         raise UserError(
@@ -101,7 +101,7 @@ def find_timelines(path: str | Path) -> dict[str, Path]:
     FOLDER/<clip_id>_timeline.csv of each recording.
 
     Raises:
-        UserError: none there, two of one recording.
+        UserError: no timeline, or two of one recording.
     """
     path = Path(path)
     if path.is_file():

@@ -1,8 +1,8 @@
-"""Thresholds found on people whose events are known, and what they give on people they were not
-found on.
+"""Tune thresholds on recordings with annotated events, and estimate their performance on other
+participants by leave-one-participant-out cross-validation.
 
-The timelines have to be of people that the model had not seen (out of fold): a model is surer of
-those it learned from, and thresholds tuned on them are too high for anybody else.
+The timelines have to be out-of-fold, of participants that the model was not trained on: a model is
+more confident on its training participants, and thresholds tuned on them are too high for others.
 """
 
 from collections.abc import Mapping, Sequence
@@ -18,25 +18,25 @@ from semiology.evaluation.statistics.comparison import number
 from semiology.evaluation.statistics.intervals import draw_participants
 from semiology.evaluation.statistics.tables import show
 from semiology.files import read_json, write_json
-from semiology.timeline.events.evaluate import judged_counts
-from semiology.timeline.events.hysteresis import SAME, Hysteresis, find_events
+from semiology.timeline.events.evaluate import evaluate_counts
+from semiology.timeline.events.hysteresis import EPSILON, Hysteresis, find_events
 from semiology.timeline.events.scoring import Counts, Tolerances, figures, score_events
 from semiology.timeline.events.timeline import Trace
 
 STEPS = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95)
 RULE = (
     "highest F1 by event over all participants; of those fewest false alarms, then highest F1 by"
-    " second, then thresholds nearest to 0.5; expected: each participant judged by the thresholds"
-    " of the others"
+    " second, then thresholds nearest to 0.5; expected: each participant evaluated with thresholds"
+    " tuned on the others"
 )
 
 
 @dataclass(frozen=True)
 class Grid:
-    """What is tried [our choice].
+    """The search grid of the tuning [our choice].
 
     Attributes:
-        on: thresholds; each is tried with every `off` that is not above it.
+        on: thresholds; each is combined with every `off` that is not above it.
         off: thresholds.
         shortest: s.
     """
@@ -46,14 +46,14 @@ class Grid:
     shortest: tuple[float, ...] = (0.0, 0.5, 1.0, 2.0, 5.0, 10.0)
 
     def cells(self, base: Hysteresis) -> list[Hysteresis]:
-        """Every combination, those nearest to 0.5 first, so that a tie goes to them; `merge` and
+        """Every combination, thresholds nearest to 0.5 first, so that they win ties; `merge` and
         `unseen` are those of `base`.
         """
         pairs = [(on, off) for on in self.on for off in self.off if off <= on]
         if not pairs or not self.shortest:
             raise UserError(
-                "grid: nothing to try; give one `on`, one `off` that is not above it and one"
-                " `shortest` at least"
+                f"grid: no combination of on={self.on}, off={self.off}, shortest={self.shortest};"
+                " give at least one `on`, one `off` that is not above it and one `shortest`"
             )
         pairs.sort(key=lambda pair: abs(pair[0] - 0.5) + abs(pair[1] - 0.5))
         return [
@@ -64,14 +64,14 @@ class Grid:
 
 
 @dataclass(frozen=True)
-class Traced:
-    """One sign's probabilities in one recording, with the truth.
+class AnnotatedTrace:
+    """The probabilities of one sign in one recording, with its annotated events.
 
     Attributes:
-        clip_id, participant_id: whose.
+        clip_id, participant_id: of the recording.
         duration: s.
         windows: (window, 3) start s, end s, probability, NaN where not assessable.
-        truth: the sign's true events.
+        truth: the annotated events of the sign.
     """
 
     clip_id: str
@@ -82,37 +82,37 @@ class Traced:
 
 
 def tune(
-    traces: Mapping[Trace, Sequence[Traced]],
+    traces: Mapping[Trace, Sequence[AnnotatedTrace]],
     grid: Grid | None = None,
     base: Hysteresis | None = None,
     tolerances: Tolerances | None = None,
     draws: int = 2000,
     seed: int = 0,
 ) -> dict[str, Any]:
-    """Find each sign's thresholds: the content of thresholds.json.
+    """Tune the thresholds of each sign; returns the content of thresholds.json.
 
-    The F1 on the people that were tuned on flatters; it is given as `apparent_f1`. What to expect
-    of new people is estimated by leaving one participant out: thresholds of the others, judged on
-    the one.
+    The F1 on the tuning participants is optimistic; it is given as `apparent_f1`. The performance
+    on new participants is estimated by cross-validation: each participant is evaluated with
+    thresholds tuned on the others.
 
     Args:
         traces: (task, level) -> its recordings.
-        grid: what is tried.
+        grid: combinations of thresholds.
         base: `merge` and `unseen`, which are not tuned.
-        tolerances: what counts as found.
-        draws: resampled cohorts, for the intervals of what to expect.
-        seed: of the resampling.
+        tolerances: when an event counts as detected.
+        draws: bootstrap samples for the intervals of the expected performance.
+        seed: of the bootstrap.
 
     Raises:
-        UserError: a negative number of draws, no true event at all, as `find_events` and
+        UserError: a negative number of draws, no annotated event at all, as `find_events` and
             `score_events`.
     """
     base, tolerances = base or Hysteresis(), tolerances or Tolerances()
     cells = (grid or Grid()).cells(base)
     if draws < 0:
-        raise UserError(f"draws={draws}; give the number of resampled cohorts, 0 for no intervals")
+        raise UserError(f"draws={draws}; give the number of bootstrap samples, 0 for no intervals")
     if not any(recording.truth for recordings in traces.values() for recording in recordings):
-        raise UserError("no true event in any recording; there is nothing to tune on")
+        raise UserError("no annotated event in any recording; there is nothing to tune on")
     untuned: list[str] = []
     signs: dict[str, dict[str, Any]] = {}
     expected = {}
@@ -121,13 +121,13 @@ def tune(
         if not any(recording.truth for recording in recordings):
             untuned.append(name)
             continue
-        people = sorted({recording.participant_id for recording in recordings})
-        counts = _counted(recordings, people, cells, tolerances)
+        participants = sorted({recording.participant_id for recording in recordings})
+        counts = _cell_counts(recordings, participants, cells, tolerances)
         best = choose(counts.sum(1))
         signs.setdefault(task, {})[level] = asdict(cells[best])
         expected[name] = {
             "apparent_f1": number(figures(counts[best].sum(0))["event_f1"]),
-            **_expected(counts, people, cells, draws, seed),
+            **_expected(counts, participants, cells, draws, seed),
         }
     everything = {
         recording.clip_id: recording for recordings in traces.values() for recording in recordings
@@ -147,7 +147,7 @@ def tune(
 
 
 def text(tuned: dict[str, Any]) -> str:
-    """Thresholds and what to expect of them, for the terminal."""
+    """Thresholds and their expected performance, for the terminal."""
     known = tuned["tuned_on"]
     lines = [
         f"tuned on {known['recordings']} recordings of {known['participants']} participants,"
@@ -162,7 +162,7 @@ def text(tuned: dict[str, Any]) -> str:
             expected = tuned["expected"][f"{task} {level}"]
             if "reason" in expected:
                 lines.append(
-                    f"  F1 by event {show(expected['apparent_f1'])} on those it was tuned on;"
+                    f"  F1 by event {show(expected['apparent_f1'])} on the tuning participants;"
                     f" {expected['reason']}"
                 )
                 continue
@@ -171,18 +171,18 @@ def text(tuned: dict[str, Any]) -> str:
                 expected["figures"]["false_alarms_per_hour"],
             )
             limits = "" if f1["low"] is None else f" [{show(f1['low'])}, {show(f1['high'])}]"
-            flattered = f"(on those it was tuned on {show(expected['apparent_f1'])})"
+            apparent = f"(on the tuning participants {show(expected['apparent_f1'])})"
             lines.append(
-                f"  F1 by event on new people {show(f1['value'])}{limits} {flattered},"
-                f" {show(alarms['value'])} false alarms an hour"
+                f"  F1 by event on new participants {show(f1['value'])}{limits} {apparent},"
+                f" {show(alarms['value'])} false alarms per hour"
             )
     return "\n".join(
-        [*lines, *(f"{name}: no true event, nothing to tune on" for name in tuned["untuned"])]
+        [*lines, *(f"{name}: no annotated event, not tuned" for name in tuned["untuned"])]
     )
 
 
 def choose(counts: np.ndarray) -> int:
-    """The best of (cell, count), by RULE."""
+    """Index of the best combination from its counts (cell, count), by `RULE`."""
     found = figures(counts)
     f1, by_second = (
         np.nan_to_num(found[name], nan=-1.0).round(9) for name in ("event_f1", "second_f1")
@@ -192,10 +192,10 @@ def choose(counts: np.ndarray) -> int:
 
 
 def read_thresholds(path: str | Path) -> dict[str, dict[str, Hysteresis]]:
-    """task -> level -> thresholds, from what `semiology events tune` wrote.
+    """Read task -> level -> thresholds from a file of `semiology events tune`.
 
     Raises:
-        UserError: no such file, not such a file, thresholds that cannot be.
+        UserError: no such file, not a file of thresholds, invalid thresholds.
     """
     remedy = "write it again with `semiology events tune`"
     stored = read_json(path, what="a file of thresholds", remedy=remedy)
@@ -209,51 +209,52 @@ def read_thresholds(path: str | Path) -> dict[str, dict[str, Hysteresis]]:
 
 
 def write_thresholds(path: str | Path, tuned: dict[str, Any]) -> None:
-    """Write what `tune` found, as JSON; raises as `files.atomic_path`."""
+    """Write the result of `tune` as JSON.
+
+    Raises:
+        UserError: as `files.atomic_path`.
+    """
     write_json(path, tuned)
 
 
-def _counted(
-    recordings: Sequence[Traced], people: list[str], cells: list[Hysteresis], tolerances: Tolerances
+def _cell_counts(
+    recordings: Sequence[AnnotatedTrace],
+    participants: list[str],
+    cells: list[Hysteresis],
+    tolerances: Tolerances,
 ) -> np.ndarray:
-    """(cell, participant, count) of every cell on every recording."""
-    counts = np.zeros((len(cells), len(people), len(fields(Counts))))
+    """(cell, participant, count) of every combination of thresholds, summed over recordings."""
+    counts = np.zeros((len(cells), len(participants), len(fields(Counts))))
     for recording in recordings:
-        person, windows = (
-            people.index(recording.participant_id),
-            [tuple(row) for row in recording.windows.tolist()],
-        )
+        windows = [tuple(row) for row in recording.windows.tolist()]
+        participant = participants.index(recording.participant_id)
+        # one detection for all values of `shortest`, which applies last
         found: dict[tuple[float, float], list[Event]] = {}
         for place, cell in enumerate(cells):
-            if (
-                cell.on,
-                cell.off,
-            ) not in found:  # the shortest is asked last: one search serves them all
-                found[cell.on, cell.off] = find_events(windows, replace(cell, shortest=0.0), "sign")
-            events = [
-                event
-                for event in found[cell.on, cell.off]
-                if event.duration >= cell.shortest - SAME
-            ]
-            counts[place, person] += score_events(
+            pair = cell.on, cell.off
+            if pair not in found:
+                found[pair] = find_events(windows, replace(cell, shortest=0.0), "sign")
+            events = [event for event in found[pair] if event.duration >= cell.shortest - EPSILON]
+            counts[place, participant] += score_events(
                 recording.truth, events, recording.duration, tolerances
             ).counts.array()
     return counts
 
 
 def _expected(
-    counts: np.ndarray, people: list[str], cells: list[Hysteresis], draws: int, seed: int
+    counts: np.ndarray, participants: list[str], cells: list[Hysteresis], draws: int, seed: int
 ) -> dict[str, Any]:
-    """What thresholds of the others give on each participant, summed; from (cell, participant,
-    count).
+    """Out-of-fold performance from (cell, participant, count): each participant evaluated with the
+    best thresholds of the others.
     """
-    if len(people) < 2:
-        return {"reason": "one participant only: nothing is known of others"}
-    others = [choose(counts.sum(1) - counts[:, person]) for person in range(len(people))]
-    own = np.stack([counts[cell, person] for person, cell in enumerate(others)])
-    judged = judged_counts(own, draw_participants(len(people), draws, seed), people)
-    for person, cell in zip(people, others):
-        judged["participants"][person] |= {
+    number_of = len(participants)
+    if number_of < 2:
+        return {"reason": "one participant only: no estimate for new participants"}
+    chosen = [choose(counts.sum(1) - counts[:, one]) for one in range(number_of)]
+    own = np.stack([counts[cell, one] for one, cell in enumerate(chosen)])
+    evaluated = evaluate_counts(own, draw_participants(number_of, draws, seed), participants)
+    for participant, cell in zip(participants, chosen):
+        evaluated["participants"][participant] |= {
             name: getattr(cells[cell], name) for name in ("on", "off", "shortest")
         }
-    return judged
+    return evaluated

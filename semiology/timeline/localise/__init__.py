@@ -1,5 +1,5 @@
-"""Where in time a sign is, learned from recordings with marked events: windows of keypoints, a
-network over them, a level a window.
+"""Localisation of signs in time, learned from recordings with annotated events: a network over
+windows of keypoints classifies each window.
 """
 
 from semiology.timeline.localise.network import WindowsBLSTM

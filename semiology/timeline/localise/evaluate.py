@@ -1,14 +1,11 @@
-"""What models said of recordings whose participant they had not seen, against what is marked: by
-frame, by event, with intervals.
+"""Evaluation of out-of-fold predictions against annotations: by frame and by event, with intervals
+over participants.
 
-Are the found events the marked ones? Counted at a stated overlap, as the literature of action
-segmentation has it.
-
-Source: Lea et al., Temporal Convolutional Networks for Action Segmentation and Detection, CVPR
-2017: F1 of segments at an overlap of 10, 25 and 50 %. A found event is right where its intersection
-over union with a marked one of the same sign reaches the threshold; each marked event can be found
-once, further finds of it are wrong. A sign cut into ten pieces therefore costs, which frame-wise
-accuracy does not see.
+Event F1 is that of action segmentation (Lea et al., Temporal Convolutional Networks for Action
+Segmentation and Detection, CVPR 2017) at an overlap of 10, 25 and 50 %: a detected event is correct
+where its intersection over union with an annotated one of the same sign reaches the threshold; each
+annotated event can be detected once, further detections of it are wrong. It therefore penalises a
+sign that is split into pieces, which frame-wise accuracy does not.
 """
 
 from collections.abc import Mapping, Sequence
@@ -33,18 +30,18 @@ THRESHOLDS = (0.1, 0.25, 0.5)
 
 
 def temporal_iou(one: Event, other: Event) -> float:
-    """Intersection over union of two stretches of time, 0 to 1."""
+    """Intersection over union of the times of two events, 0 to 1."""
     shared = min(one.offset, other.offset) - max(one.onset, other.onset)
     union = max(one.offset, other.offset) - min(one.onset, other.onset)
     return max(shared, 0.0) / union if union > 0 else float(one.onset == other.onset)
 
 
 def count_matches(marked: Sequence[Event], found: Sequence[Event], threshold: float) -> np.ndarray:
-    """(3,) found rightly, found wrongly, missed.
+    """(3,) true positives, false positives, false negatives.
 
-    Found events are taken in order of time, each with the marked event of its sign that it overlaps
-    most; that is right where the overlap reaches the threshold and no earlier one took it [as Lea
-    et al. count].
+    Detected events are matched in order of time, each with the annotated event of its sign that it
+    overlaps most; the match is correct where the overlap reaches the threshold and the annotated
+    event is still free [as Lea et al. count].
     """
     taken: set[int] = set()
     for event in sorted(found, key=lambda event: event.onset):
@@ -58,29 +55,28 @@ def count_matches(marked: Sequence[Event], found: Sequence[Event], threshold: fl
 
 
 def f1_of_counts(counts: np.ndarray) -> np.ndarray:
-    """2 TP / (2 TP + FP + FN) of counts (..., 3); NaN where nothing is marked and nothing found."""
+    """F1 = 2 TP / (2 TP + FP + FN) of counts (..., 3); NaN where all counts are 0."""
     right, wrong, missed = np.moveaxis(np.asarray(counts, dtype=float), -1, 0)
     below = 2 * right + wrong + missed
     return np.divide(2 * right, below, out=np.full(np.shape(below), np.nan), where=below > 0)
 
 
-def outside(events: Sequence[Event], stretches: Sequence[tuple[float, float]]) -> list[Event]:
-    """The events that do not lie by half or more in these stretches (start, end; s) of time that
-    nobody can judge.
-    """
-    kept = []
+def assessable_events(
+    events: Sequence[Event], excluded: Sequence[tuple[float, float]]
+) -> list[Event]:
+    """The events of which less than half lies in excluded time, (start, end) in s."""
+    assessable = []
     for event in events:
         hidden = sum(
-            max(min(event.offset, end) - max(event.onset, start), 0.0) for start, end in stretches
+            max(min(event.offset, end) - max(event.onset, start), 0.0) for start, end in excluded
         )
         if hidden < event.duration / 2 or event.duration == 0:
-            kept.append(event)
-    return kept
+            assessable.append(event)
+    return assessable
 
 
-Answers = Mapping[
-    str, np.ndarray
-]  # clip_id -> (time, level) probabilities by frame, NaN where not assessable
+# clip_id -> (time, level) probabilities by frame, NaN where not assessable
+Predictions = Mapping[str, np.ndarray]
 
 BY_FRAME = ("accuracy", "f1")
 DRAWS = 2000
@@ -89,7 +85,7 @@ DRAWS = 2000
 def events_of(
     probabilities: np.ndarray, levels: Sequence[str], rate: float, hysteresis: Hysteresis
 ) -> list[Event]:
-    """Events of each sign (every level but the first) in probabilities (time, level), by
+    """Events of each sign (every class but the first) from probabilities (time, level), by
     hysteresis.
     """
     frames = range(len(probabilities))
@@ -100,37 +96,41 @@ def events_of(
     return sorted(found, key=lambda event: event.onset)
 
 
-def judge(
+def evaluate_predictions(
     recordings: Sequence[Recording],
-    models: Mapping[str, Answers],
+    models: Mapping[str, Predictions],
     levels: list[str],
     rate: float,
     hysteresis: Hysteresis,
     seed: int = 0,
 ) -> dict[str, Any]:
-    """The content of metrics.json, see docs/localise.md.
+    """Evaluate the models; returns the content of metrics.json, see docs/localise.md.
 
-    Frames count that are judged and that every model could assess, the same for all. Accuracy and
-    macro F1 over levels pool all frames; event F1 pools all events; intervals draw whole
-    participants. Differences are the last model minus each other one, on the same people.
+    The frames are those that are not excluded and that every model could assess, the same for all
+    models. Accuracy and macro F1 over classes pool all frames; event F1 pools all events; intervals
+    resample whole participants. Differences are the last model minus each other one, on the same
+    participants.
 
     Args:
-        models: name -> what it said.
-        levels: "none" first.
+        recordings: with annotations.
+        models: name -> its out-of-fold predictions.
+        levels: classes, "none" first.
         rate: frames per second, Hz.
+        hysteresis: from probabilities to events.
+        seed: of the bootstrap.
     """
     people = participants(recordings)
     counted = {recording.clip_id: recording.truth != LEFT_OUT for recording in recordings}
-    for answers in models.values():
-        for clip_id, probabilities in answers.items():
+    for predictions in models.values():
+        for clip_id, probabilities in predictions.items():
             counted[clip_id] = counted[clip_id] & np.isfinite(probabilities).all(axis=1)
     weights = draw_participants(len(people), DRAWS, seed)
     by_frame = {
-        name: _out_of_fold(recordings, answers, counted) for name, answers in models.items()
+        name: _out_of_fold(recordings, predictions, counted) for name, predictions in models.items()
     }
     counts = {
-        name: _event_counts(recordings, answers, levels, rate, hysteresis)
-        for name, answers in models.items()
+        name: _event_counts(recordings, predictions, levels, rate, hysteresis)
+        for name, predictions in models.items()
     }
     last = list(models)[-1]
     judged_frames = sum(int(frames.sum()) for frames in counted.values())
@@ -145,7 +145,7 @@ def judge(
             "not_judgeable": sum(
                 int((recording.truth == LEFT_OUT).sum()) for recording in recordings
             ),
-            "share_by_level": _shares(recordings, counted, levels),
+            "share_by_level": _fractions(recordings, counted, levels),
         },
         "models": {
             name: {
@@ -196,12 +196,12 @@ def _known(value: float) -> float | None:
 
 
 def _out_of_fold(
-    recordings: Sequence[Recording], answers: Answers, counted: Mapping[str, np.ndarray]
+    recordings: Sequence[Recording], predictions: Predictions, counted: Mapping[str, np.ndarray]
 ) -> OutOfFold:
-    """The counted frames of all recordings as the statistics take clips."""
+    """The evaluated frames of all recordings, in the place of clips."""
     people = participants(recordings)
     taken = [
-        (recording, answers[recording.clip_id], counted[recording.clip_id])
+        (recording, predictions[recording.clip_id], counted[recording.clip_id])
         for recording in recordings
     ]
     probability = np.concatenate([probabilities[frames] for _, probabilities, frames in taken])
@@ -222,20 +222,20 @@ def _out_of_fold(
 
 def _event_counts(
     recordings: Sequence[Recording],
-    answers: Answers,
+    predictions: Predictions,
     levels: list[str],
     rate: float,
     hysteresis: Hysteresis,
 ) -> np.ndarray:
-    """(participant, way of counting, 3): found rightly, found wrongly, missed, summed over a
-    participant's recordings.
+    """(participant, overlap criterion, 3) true positives, false positives and false negatives,
+    summed over a participant's recordings.
     """
     people = participants(recordings)
     counts = np.zeros((len(people), len(_labels()), 3))
     for recording in recordings:
-        found = outside(
-            events_of(answers[recording.clip_id], levels, rate, hysteresis),
-            left_out_stretches(recording.truth, rate),
+        found = assessable_events(
+            events_of(predictions[recording.clip_id], levels, rate, hysteresis),
+            excluded_time(recording.truth, rate),
         )
         by_overlap = [count_matches(recording.events, found, threshold) for threshold in THRESHOLDS]
         by_any = [_any_overlap(recording, found, sign, rate) for sign in levels[1:]]
@@ -246,24 +246,25 @@ def _event_counts(
 def _any_overlap(
     recording: Recording, found: Sequence[Event], sign: str, rate: float
 ) -> list[float]:
-    """The same of one sign where any overlap counts, as the seizure-detection community has it; see
+    """The same counts of one sign where any overlap counts, as in seizure detection; see
     `semiology.timeline.events.score_events`.
     """
-    marked, called = (
+    annotated, detected = (
         [event for event in events if event.sign == sign] for events in (recording.events, found)
     )
-    counts = score_events(marked, called, len(recording.truth) / rate).counts
+    counts = score_events(annotated, detected, len(recording.truth) / rate).counts
     return [counts.hits, counts.false_alarms, counts.events - counts.hits]
 
 
-def left_out_stretches(truth: np.ndarray, rate: float) -> list[tuple[float, float]]:
-    """(start, end) in s of each run of frames that nobody can judge."""
+def excluded_time(truth: np.ndarray, rate: float) -> list[tuple[float, float]]:
+    """(start, end) in s of each run of frames that are `LEFT_OUT`."""
     return [(run.start / rate, run.stop / rate) for run in unbroken_runs(truth == LEFT_OUT)]
 
 
-def _shares(
+def _fractions(
     recordings: Sequence[Recording], counted: Mapping[str, np.ndarray], levels: list[str]
 ) -> dict[str, float]:
+    """Class -> fraction of the evaluated frames."""
     frames = np.concatenate(
         [recording.truth[counted[recording.clip_id]] for recording in recordings]
     )
@@ -276,7 +277,7 @@ def _shares(
 
 
 def _by_level(model: OutOfFold, levels: list[str]) -> dict[str, dict[str, float | None]]:
-    """Level -> share of its frames that were given it, and F1 of its frames."""
+    """Class -> recall TP / (TP + FN) and F1 of its frames."""
     confusion = model.confusion[0].sum(0)
     hits, marked, given = np.diagonal(confusion), confusion.sum(1), confusion.sum(0)
     counts = np.stack([hits, given - hits, marked - hits], axis=1)
@@ -287,7 +288,7 @@ def _by_level(model: OutOfFold, levels: list[str]) -> dict[str, dict[str, float 
 
 
 def _stated_f1(counts: np.ndarray, weights: np.ndarray) -> dict[str, Any]:
-    """Event F1 of counts (participant, 3) with its interval."""
+    """Event F1 of counts (participant, 3), with its interval and the summed counts."""
     value = float(f1_of_counts(counts.sum(0)))
     left_out = f1_of_counts(leave_one_out(len(counts)) @ counts)
     found = stated(
@@ -298,12 +299,12 @@ def _stated_f1(counts: np.ndarray, weights: np.ndarray) -> dict[str, Any]:
 
 def _f1_difference(a: np.ndarray, b: np.ndarray, weights: np.ndarray) -> dict[str, Any]:
     value = float(f1_of_counts(a.sum(0)) - f1_of_counts(b.sum(0)))
-    drawn = f1_of_counts(weights @ a) - f1_of_counts(weights @ b)
-    return stated(value, difference_interval(value, drawn, len(a), 1.0))
+    resampled = f1_of_counts(weights @ a) - f1_of_counts(weights @ b)
+    return stated(value, difference_interval(value, resampled, len(a), 1.0))
 
 
 def _frame_difference(a: OutOfFold, b: OutOfFold, weights: np.ndarray, seed: int) -> dict[str, Any]:
-    """Without McNemar's p, which would take neighbouring frames as independent."""
+    """Difference of accuracies, without McNemar's test, which assumes independent frames."""
     found = difference(a, b, "accuracy", weights, seed)
     return {name: value for name, value in found.items() if name not in ("mcnemar_p", "seeds")}
 

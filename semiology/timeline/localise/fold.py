@@ -1,5 +1,5 @@
-"""One fold: both networks trained without one participant, then asked about that one's recordings.
-Its record is a small JSON file.
+"""One fold: both networks trained without one participant, and their predictions for that
+participant's recordings; its record is a small JSON file.
 """
 
 import hashlib
@@ -24,9 +24,9 @@ from semiology.models.training.trainer import fit
 from semiology.parallel import Workers
 from semiology.timeline.localise.network import (
     WindowsBLSTM,
-    answer,
-    answer_alone,
-    embed,
+    embed_recording,
+    predict_single_windows,
+    predict_windows,
     timeline_network,
     train_sequence,
 )
@@ -36,7 +36,7 @@ from semiology.timeline.localise.settings import Localisation
 Trained = tuple[StreamModule, WindowsBLSTM, Network, ClipDataModule]
 
 SCHEMA = 2  # raise when the same settings would give other predictions
-MODELS = ("windows", "timeline")  # every window for itself; the BLSTM over them
+MODELS = ("windows", "timeline")  # single windows; the BLSTM over them
 NOT_LEARNED = {
     "cohort",
     "out",
@@ -49,8 +49,8 @@ NOT_LEARNED = {
 
 
 def fold_key(settings: Localisation, recordings: Sequence[Recording], held_out: str | None) -> str:
-    """Hash of everything that a fold's predictions depend on; `held_out` None: trained on
-    everybody.
+    """Hash of everything on which a fold's predictions depend; `held_out` None: trained on all
+    participants.
     """
     chosen = {name: value for name, value in asdict(settings).items() if name not in NOT_LEARNED}
     content = [SCHEMA, digest(recordings, settings.reading), chosen, held_out]
@@ -58,16 +58,17 @@ def fold_key(settings: Localisation, recordings: Sequence[Recording], held_out: 
 
 
 def train(settings: Localisation, recordings: Sequence[Recording], held_out: str | None) -> Trained:
-    """The encoder with its own head, the BLSTM around it, how to build that, and the data with what
-    was fitted on which recordings.
+    """Train both networks: first the encoder on single windows, then the BLSTM on the sequence of
+    its vectors, on the same training participants.
 
-    First the encoder learns single windows; then the BLSTM learns the order of its vectors. Both
-    see the same training participants only.
+    Returns:
+        The encoder with its own head, the BLSTM around it, the options that build it, and the data
+        module, which notes the recordings on which each part was fitted.
     """
-    taught = [recording for recording in recordings if recording.participant_id != held_out]
+    training = [recording for recording in recordings if recording.participant_id != held_out]
     number = zlib.crc32(f"{settings.seed}/{held_out}".encode()) % 2**31
     data = ClipDataModule(
-        windows_source(taught, settings),
+        windows_source(training, settings),
         None,
         0.0,
         settings.batch_size,
@@ -78,7 +79,7 @@ def train(settings: Localisation, recordings: Sequence[Recording], held_out: str
     encoder = module.network.cpu().eval()
     network, options = timeline_network(encoder, data.shape, settings)
     rng = np.random.default_rng(number)
-    embedded = [embed(encoder, recording, settings, rng) for recording in taught]
+    embedded = [embed_recording(encoder, recording, settings, rng) for recording in training]
     train_sequence(network, embedded, module.class_weights.cpu(), settings, number)
     data.note("sequence", data.training)
     return module, network, options, data
@@ -91,20 +92,25 @@ def run_fold(
     path: Path,
     kept: Path | None = None,
 ) -> None:
-    """Train without one participant, answer that participant's recordings, and write the record to
-    `path`, the networks to `kept`.
+    """Train without one participant, predict that participant's recordings, write the record to
+    `path` and, where given, the networks to `kept`.
     """
     began = time.monotonic()
     trained = train(settings, recordings, held_out)
     module, network, _, data = trained
     if kept:
         save(settings, recordings, trained, held_out, kept)
-    answers = {}
+    predictions = {}
     for recording in recordings:
         if recording.participant_id == held_out:
-            embedded = embed(network.encoder, recording, settings)
-            found = (answer_alone(network.encoder, embedded), answer(network, embedded))
-            answers[recording.clip_id] = {name: rounded(rows) for name, rows in zip(MODELS, found)}
+            embedded = embed_recording(network.encoder, recording, settings)
+            found = (
+                predict_single_windows(network.encoder, embedded),
+                predict_windows(network, embedded),
+            )
+            predictions[recording.clip_id] = {
+                name: rounded(rows) for name, rows in zip(MODELS, found)
+            }
     record = {
         "key": fold_key(settings, recordings, held_out),
         "held_out": held_out,
@@ -118,20 +124,20 @@ def run_fold(
             "windows": int(module.trainer.current_epoch),
             "timeline": settings.sequence.epochs,
         },
-        "answers": answers,
+        "answers": predictions,
         "seconds": round(time.monotonic() - began, 2),
     }
     write_json(path, record, indent=None)
 
 
 def rounded(rows: np.ndarray) -> list[list[float] | None]:
-    """Probabilities (window, level) as JSON: None for a window that is not assessable."""
+    """Probabilities (window, level) for JSON: None for a window that is not assessable."""
     return [row.round(6).tolist() if np.isfinite(row).all() else None for row in rows]
 
 
 def read_record(path: Path, key: str) -> dict[str, Any] | None:
-    """The record of a fold if it is there and was made with this key; else None, and the fold is to
-    be trained.
+    """The record of a fold with this key; None where there is none, and the fold has to be
+    trained.
     """
     try:
         record = read_json(path)
@@ -140,8 +146,8 @@ def read_record(path: Path, key: str) -> dict[str, Any] | None:
         return None
 
 
-def answers_of(record: dict[str, Any], model: str, clip_id: str) -> np.ndarray:
-    """(window, level) probabilities that a model gave a recording, NaN where a window is not
+def predictions_of(record: dict[str, Any], model: str, clip_id: str) -> np.ndarray:
+    """Predicted probabilities (window, level) of a model for a recording; NaN where not
     assessable.
     """
     missing = [np.nan] * len(record["levels"])
@@ -152,7 +158,7 @@ def answers_of(record: dict[str, Any], model: str, clip_id: str) -> np.ndarray:
 
 def train_final(settings: Localisation, recordings: Sequence[Recording], folder: Path) -> None:
     """Train on all participants and save both networks, `folder`/windows and `folder`/timeline;
-    nothing is measured on them.
+    they are not evaluated.
     """
     save(settings, recordings, train(settings, recordings, None), None, folder)
 
@@ -164,8 +170,8 @@ def save(
     held_out: str | None,
     folder: Path,
 ) -> None:
-    """Save both networks, `folder`/windows and `folder`/timeline, with what a reader of them must
-    know.
+    """Save both networks, `folder`/windows and `folder`/timeline, with the metadata that their use
+    needs.
     """
     module, network, options, data = trained
     about = {

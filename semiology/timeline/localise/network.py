@@ -1,11 +1,9 @@
-"""Train the BLSTM on the vectors of training recordings' windows, and answer a recording with it.
+"""The network over the windows of a recording, its training, and its predictions: an encoder reads
+each window, a BLSTM reads the encoder's vectors in both directions and classifies each window.
 
-From the windows of a recording to a level a window: an encoder reads each window, a BLSTM reads
-their vectors in both directions.
-
-Source: GESTURES (Pérez-García et al., MICCAI 2021) reads snippets so and says one thing of the
-whole recording; here every window is answered [our choice], as frame-wise labelling by recurrent
-networks has it (Singh et al., CVPR 2016).
+Source: GESTURES (Pérez-García et al., MICCAI 2021) reads snippets in this way and classifies the
+whole recording; here every window is classified [our choice], as in frame-wise labelling by
+recurrent networks (Singh et al., CVPR 2016).
 """
 
 from collections.abc import Sequence as Many
@@ -31,24 +29,21 @@ from semiology.timeline.localise.settings import Localisation
 
 
 class WindowsBLSTM(nn.Module):
-    """Encoder a window, layer normalisation, dropout, BLSTM over windows, dropout, linear head a
-    window.
+    """Encoder of single windows, layer normalisation, dropout, BLSTM over windows, dropout, linear
+    head for each window.
 
     Args:
-        shape: what the data decides.
+        shape: sizes that the data determine.
         encoder: {"stream": ..., "options": {...}} of a network that reads keypoints, as agcn.
         width: hidden units of a direction.
         dropout: of the windows' vectors and of the hidden states.
 
     Shapes: keypoints (batch, window, channel, time, joint), mask (batch, window, time, joint) with
-    1 where seen -> logits (batch, window, class). A window without anything seen is a zero vector,
-    and is answered from what is around it.
+    1 where seen -> logits (batch, window, class). A window without visible keypoints is a zero
+    vector, and is classified from its neighbours.
     """
 
-    reads = (
-        "windows",
-        "window_mask",
-    )  # not a clip's "keypoints": who scores single windows is told so
+    reads = ("windows", "window_mask")  # not a clip's "keypoints", so that `predict` refuses it
 
     def __init__(
         self, shape: StreamShape, encoder: dict[str, Any], width: int = 64, dropout: float = 0.3
@@ -67,38 +62,43 @@ class WindowsBLSTM(nn.Module):
         return self.head.in_features
 
     def embed(self, keypoints: Tensor, mask: Tensor) -> Tensor:
-        """(batch, window, features of the encoder)."""
+        """The encoder's vectors (batch, window, features of the encoder)."""
         batch, windows = keypoints.shape[:2]
         each = keypoints.flatten(0, 1), mask.flatten(0, 1)  # (batch * window, ...)
         vectors: Tensor = self.encoder.forward_features(*each)  # type: ignore[operator]
         return vectors.view(batch, windows, -1)
 
-    def read(self, vectors: Tensor, seen: Tensor) -> Tensor:
-        """Vectors (batch, window, features of the encoder) and seen (batch, window), 1 where
-        assessable -> (batch, window, features).
+    def hidden_states(self, vectors: Tensor, seen: Tensor) -> Tensor:
+        """Hidden states of the BLSTM (batch, window, features) from vectors (batch, window,
+        features of the encoder) and seen (batch, window), 1 where assessable.
         """
         hidden, _ = self.recurrent(self.dropout(self.norm(vectors)) * seen.unsqueeze(2))
         return hidden
 
-    def label(self, vectors: Tensor, seen: Tensor) -> Tensor:
-        """The same -> logits (batch, window, class)."""
-        return self.head(self.dropout(self.read(vectors, seen)))
+    def classify(self, vectors: Tensor, seen: Tensor) -> Tensor:
+        """Logits (batch, window, class) from the same vectors and mask."""
+        return self.head(self.dropout(self.hidden_states(vectors, seen)))
 
     def forward_features(self, keypoints: Tensor, mask: Tensor) -> Tensor:
-        """(batch, window, features), what the head reads."""
-        return self.read(self.embed(keypoints, mask), mask.flatten(2).amax(dim=2))
+        """The head's input (batch, window, features) from keypoints and mask."""
+        return self.hidden_states(self.embed(keypoints, mask), mask.flatten(2).amax(dim=2))
 
     def forward(self, keypoints: Tensor, mask: Tensor) -> Tensor:
+        """Logits (batch, window, class) from keypoints and mask."""
         return self.head(self.dropout(self.forward_features(keypoints, mask)))
 
 
-BATCH = 128  # windows that the encoder reads at a time when it does not learn
+BATCH = 128  # windows per batch of the encoder outside of training
 
 
 @dataclass(frozen=True)
-class Embedded:
-    """A recording as the BLSTM reads it: vectors (draw, window, feature), 0 where not seen; seen
-    (window,) 0 or 1; target (window,).
+class EmbeddedRecording:
+    """A recording as the input of the BLSTM.
+
+    Attributes:
+        vectors: (draw, window, feature), 0 where not assessable.
+        seen: (window,) 1 where assessable, else 0.
+        target: (window,) class, `LEFT_OUT` where excluded or not assessable.
     """
 
     vectors: Tensor
@@ -106,28 +106,27 @@ class Embedded:
     target: Tensor
 
 
-def embed(
+def embed_recording(
     encoder: nn.Module,
     recording: Recording,
     settings: Localisation,
     rng: np.random.Generator | None = None,
-) -> Embedded:
-    """The encoder's vectors of all windows of a recording: as they are, and with `rng` also `draws`
-    times changed as in its training.
+) -> EmbeddedRecording:
+    """The encoder's vectors of all windows of a recording: unchanged and, with `rng`, also `draws`
+    times augmented as in the encoder's training.
     """
     windows = windows_of(recording, settings)
     seen = assessable(windows, settings)
-    there = [
-        replace(window, target=0) for window, found in zip(windows, seen) if found
-    ]  # the target is not read here
+    # the target is not read here
+    visible = [replace(window, target=0) for window, found in zip(windows, seen) if found]
     features: int = encoder.features  # type: ignore[assignment]
     vectors = torch.zeros(1 + (settings.sequence.draws if rng else 0), len(windows), features)
     for draw in range(len(vectors)):
         vectors[draw, torch.from_numpy(seen)] = _vectors(
-            encoder, there, settings, rng if draw else None
+            encoder, visible, settings, rng if draw else None
         )
     target = [window.target if found else LEFT_OUT for window, found in zip(windows, seen)]
-    return Embedded(vectors, torch.from_numpy(seen).float(), torch.tensor(target))
+    return EmbeddedRecording(vectors, torch.from_numpy(seen).float(), torch.tensor(target))
 
 
 def _vectors(
@@ -136,7 +135,7 @@ def _vectors(
     settings: Localisation,
     rng: np.random.Generator | None,
 ) -> Tensor:
-    """(window, feature), a bounded batch at a time."""
+    """Vectors (window, feature) of the encoder, computed in batches."""
     source = windows_source([], settings)
     dataset = ClipDataset(source, windows, settings.augmentation if rng else NO_CHANGE, rng)
     features: int = encoder.features  # type: ignore[assignment]
@@ -150,8 +149,8 @@ def _vectors(
 def timeline_network(
     encoder: nn.Module, shape: StreamShape, settings: Localisation
 ) -> tuple[WindowsBLSTM, Network]:
-    """An untrained BLSTM around a copy of the trained encoder, which stays as it is; and how to
-    build it again.
+    """An untrained BLSTM around a frozen copy of the trained encoder, and the options that build
+    it.
     """
     chosen = {
         "encoder": asdict(settings.windows.network),
@@ -168,15 +167,16 @@ def timeline_network(
 
 def train_sequence(
     network: WindowsBLSTM,
-    recordings: Many[Embedded],
+    recordings: Many[EmbeddedRecording],
     class_weights: Tensor,
     settings: Localisation,
     seed: int,
 ) -> None:
-    """Weighted cross-entropy over the judged windows of chunks; the encoder stays as it is.
+    """Train the BLSTM by weighted cross-entropy over the labelled windows of chunks; the encoder is
+    frozen.
 
-    Every epoch cuts each recording into chunks at a random offset and takes one draw of each
-    chunk's vectors.
+    Every epoch cuts each recording into chunks at a random offset and uses one draw of each chunk's
+    vectors.
     """
     chosen, rng = settings.sequence, np.random.default_rng(seed)
     torch.manual_seed(seed)
@@ -188,7 +188,9 @@ def train_sequence(
     network.train()
     network.encoder.eval()
     for _ in range(chosen.epochs):
-        chunks = [chunk for recording in recordings for chunk in cut(recording, chosen.chunk, rng)]
+        chunks = [
+            chunk for recording in recordings for chunk in cut_chunks(recording, chosen.chunk, rng)
+        ]
         order = rng.permutation(len(chunks))
         for first in range(0, len(order), chosen.batch_size):
             vectors, seen, target = (
@@ -199,7 +201,7 @@ def train_sequence(
             )
             if (target == LEFT_OUT).all():
                 continue
-            logits = network.label(vectors, seen)
+            logits = network.classify(vectors, seen)
             loss = F.cross_entropy(
                 logits.flatten(0, 1), target.flatten(), class_weights, ignore_index=LEFT_OUT
             )
@@ -211,11 +213,11 @@ def train_sequence(
     network.eval()
 
 
-def cut(
-    recording: Embedded, chunk: int, rng: np.random.Generator
+def cut_chunks(
+    recording: EmbeddedRecording, chunk: int, rng: np.random.Generator
 ) -> list[tuple[Tensor, Tensor, Tensor]]:
     """Vectors (chunk, feature), seen (chunk,) and target (chunk,) of each chunk, cut at a random
-    offset, one draw each; beyond the ends nothing is seen and nothing judged.
+    offset, one draw each; beyond the recording `seen` is 0 and the target `LEFT_OUT`.
     """
     windows = len(recording.seen)
     offset = int(rng.integers(chunk))
@@ -234,17 +236,16 @@ def cut(
     return chunks
 
 
-def answer(network: WindowsBLSTM, recording: Embedded) -> np.ndarray:
-    """(window, level) probabilities over the whole recording, NaN where a window is not assessable."""
+def predict_windows(network: WindowsBLSTM, recording: EmbeddedRecording) -> np.ndarray:
+    """Probabilities (window, level) over the whole recording; NaN where not assessable."""
     with torch.inference_mode():
-        probabilities = (
-            network.label(recording.vectors[:1], recording.seen[None]).softmax(2)[0].numpy()
-        )
+        logits = network.classify(recording.vectors[:1], recording.seen[None])
+        probabilities = logits.softmax(2)[0].numpy()
     return np.where(recording.seen.numpy()[:, None] > 0, probabilities, np.nan)
 
 
-def answer_alone(encoder: nn.Module, recording: Embedded) -> np.ndarray:
-    """The same from the encoder's own head: every window for itself."""
+def predict_single_windows(encoder: nn.Module, recording: EmbeddedRecording) -> np.ndarray:
+    """The same from the encoder's own head, for each window by itself."""
     with torch.inference_mode():
         probabilities = encoder.head(recording.vectors[0]).softmax(1).numpy()  # type: ignore[operator]
     return np.where(recording.seen.numpy()[:, None] > 0, probabilities, np.nan)

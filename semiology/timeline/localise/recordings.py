@@ -1,12 +1,10 @@
-"""Recordings of any length with marked events: joints on a regular grid, and for each frame what is
-marked there.
+"""Recordings of any length with annotated events: joints on a regular grid with a class for each
+frame, and the sliding windows over them.
 
-Sliding windows over a recording, and the time that each of them speaks for.
-
-Window k speaks for the frames k * step to (k + 1) * step, and reads `length` frames around their
-middle: every frame of a recording has one window and one only, also at its ends, where the window
-reaches beyond the recording and holds missing frames there. So a recording shorter than a window is
-no special case.
+Window k predicts the frames k * step to (k + 1) * step, and reads `length` frames around their
+centre: every frame of a recording has exactly one window, also at the ends, where the window
+reaches beyond the recording and holds missing frames. A recording shorter than a window is no
+special case.
 """
 
 import hashlib
@@ -25,17 +23,20 @@ from semiology.models.training.reading import Reading
 from semiology.timeline.events import Event, read_events
 from semiology.timeline.localise.settings import Localisation
 
-LEFT_OUT = -1  # in place of a level: what is there, nobody can say
+LEFT_OUT = -1  # in place of a class: excluded from training and evaluation
 
 
 @dataclass(frozen=True)
 class Recording:
-    """One recording in memory, on the grid of `Reading.rate`; frame t stands for the time from t /
-    rate to (t + 1) / rate.
+    """One recording in memory, on the grid of `Reading.rate`; frame t is the time from t / rate to
+    (t + 1) / rate.
 
-    joints (time, joint, space) in body units, NaN where missing; truth (time,) index of the level,
-    `LEFT_OUT` where it is not judged; events: the marked signs, in s from the recording's start;
-    tracker: what made the tracks, "" where they do not say.
+    Attributes:
+        clip_id, participant_id: of the recording.
+        joints: (time, joint, space) in body units, NaN where missing.
+        truth: (time,) index of the annotated class (level), `LEFT_OUT` where excluded.
+        events: the annotated signs, in s from the recording's start.
+        tracker: the pose backend of the tracks, "" where unknown.
     """
 
     clip_id: str
@@ -47,17 +48,17 @@ class Recording:
 
 
 def events_file(cohort: str | Path, clip_id: str) -> Path:
-    """Where a recording's marked events lie."""
+    """Path of a recording's annotated events."""
     return Path(cohort) / "events" / f"{clip_id}_events.tsv"
 
 
 def read_recordings(settings: Localisation) -> list[Recording]:
-    """Every recording of the cohort.
+    """Read every recording of the cohort.
 
     Raises:
         UserError: the cohort, tracks or a table of events cannot be read; a recording has no table;
             an event's sign is not among the settings' signs, or it begins after the recording's
-            end; a sign is marked nowhere.
+            end; a sign is not annotated in any recording.
     """
     cohort, recordings = Cohort.read(settings.cohort), []
     for clip in cohort.clips:
@@ -67,8 +68,8 @@ def read_recordings(settings: Localisation) -> list[Recording]:
         path = events_file(settings.cohort, clip.clip_id)
         if not path.is_file():
             raise UserError(
-                f"{path}: is missing; mark the recording's events there, or write the table's"
-                " header alone if it has none"
+                f"{path}: is missing; annotate the recording's events there, or write only the"
+                " table's header if it has none"
             )
         events = read_events(path).events
         truth = frame_levels(events, len(joints), settings, path)
@@ -83,11 +84,11 @@ def read_recordings(settings: Localisation) -> list[Recording]:
                 tracks.attrs.get("backend", ""),
             )
         )
-    marked = {event.sign for recording in recordings for event in recording.events}
-    if unmarked := [sign for sign in settings.signs if sign not in marked]:
+    annotated = {event.sign for recording in recordings for event in recording.events}
+    if absent := [sign for sign in settings.signs if sign not in annotated]:
         raise UserError(
-            f"{settings.cohort}: no recording has an event of {', '.join(unmarked)}; take it out of"
-            " signs, or mark some"
+            f"{settings.cohort}: no recording has an event of {', '.join(absent)}; remove it from"
+            " signs, or annotate some"
         )
     return recordings
 
@@ -95,11 +96,11 @@ def read_recordings(settings: Localisation) -> list[Recording]:
 def frame_levels(
     events: Sequence[Event], frames: int, settings: Localisation, path: Path
 ) -> np.ndarray:
-    """(time,) index of each frame's level. Where two events overlap, the one that began later holds
-    [our choice]; time to be left out wins.
+    """(time,) index of each frame's class (level). Where two events overlap, the later onset wins
+    [our choice]; excluded time wins over both.
 
-    An event takes the frames whose start lies in it, and one frame at least. What lies before the
-    recording or after its end is cut off.
+    An event covers the frames whose start lies in it, at least one. Its time before the recording
+    or after its end is cut off.
 
     Raises:
         UserError: a sign that is not among the settings' signs, an event that begins after the
@@ -110,8 +111,8 @@ def frame_levels(
         if event.sign not in settings.signs + settings.leave_out:
             known = ", ".join(settings.signs + settings.leave_out)
             raise UserError(
-                f"{path}: the event at {event.onset:g} s is of {event.sign!r}; signs are {known};"
-                " correct it, or add it to signs"
+                f"{path}: the event at {event.onset:g} s has the sign {event.sign!r}; signs are"
+                f" {known}; correct it, or add it to signs"
             )
         if event.onset >= frames / rate:
             raise UserError(
@@ -126,11 +127,12 @@ def frame_levels(
 
 
 def participants(recordings: Sequence[Recording]) -> list[str]:
+    """The participants of the recordings, sorted, each once."""
     return sorted({recording.participant_id for recording in recordings})
 
 
 def digest(recordings: Sequence[Recording], reading: Reading) -> str:
-    """SHA-256 of all that the models will read, and of what they are taught."""
+    """SHA-256 of the models' input and targets."""
     content = hashlib.sha256(json.dumps(asdict(reading.graph), sort_keys=True).encode())
     for recording in recordings:
         content.update(f"{recording.clip_id}/{recording.participant_id}".encode())
@@ -140,20 +142,20 @@ def digest(recordings: Sequence[Recording], reading: Reading) -> str:
 
 
 def window_count(frames: int, step: int) -> int:
-    """How many windows speak for a recording; the last may speak for fewer frames than a step."""
+    """Number of windows of a recording; the last one may predict fewer frames than a step."""
     return -(-frames // step)
 
 
 def first_frames(frames: int, length: int, step: int) -> np.ndarray:
-    """(window,) the first frame that each window reads; negative where it reaches before the
+    """(window,) first frame that each window reads; negative where it reaches before the
     recording.
     """
     return np.arange(window_count(frames, step)) * step + step // 2 - length // 2
 
 
 def window_joints(joints: np.ndarray, length: int, step: int) -> list[np.ndarray]:
-    """Each window's joints (length, joint, space), NaN beyond the ends: views into one padded copy
-    of (time, joint, space).
+    """The joints (length, joint, space) of each window, NaN beyond the ends: views of one padded
+    copy of (time, joint, space).
     """
     beyond = np.full((length, *joints.shape[1:]), np.nan, joints.dtype)
     padded = np.concatenate([beyond, joints, beyond])
@@ -164,8 +166,8 @@ def window_joints(joints: np.ndarray, length: int, step: int) -> list[np.ndarray
 
 
 def window_levels(truth: np.ndarray, step: int) -> np.ndarray:
-    """(window,) the level of most frames that it speaks for, of those that are judged; `LEFT_OUT`
-    where none is.
+    """(window,) the most frequent class of the frames that each window predicts, without excluded
+    ones; `LEFT_OUT` where all are excluded.
     """
     levels = np.full(window_count(len(truth), step), LEFT_OUT)
     for window in range(len(levels)):
@@ -176,12 +178,12 @@ def window_levels(truth: np.ndarray, step: int) -> np.ndarray:
 
 
 def by_frame(values: np.ndarray, frames: int, step: int) -> np.ndarray:
-    """(window, ...) -> (time, ...): each frame gets its window's."""
+    """Expand (window, ...) to (time, ...): each frame gets the value of its window."""
     return np.repeat(values, step, axis=0)[:frames]
 
 
 def windows_of(recording: Recording, settings: Localisation) -> list[ClipData]:
-    """All windows of a recording in time, named by it and their number."""
+    """All windows of a recording in order of time, named `<clip_id>#<number>`."""
     joints = window_joints(recording.joints, settings.reading.window, settings.step_frames)
     levels = window_levels(recording.truth, settings.step_frames)
     return [
@@ -198,14 +200,14 @@ def windows_of(recording: Recording, settings: Localisation) -> list[ClipData]:
 
 
 def assessable(windows: Iterable[ClipData], settings: Localisation) -> np.ndarray:
-    """(window,) True where enough of the patient was followed, see `Reading.min_found`."""
+    """(window,) True where enough of the patient was tracked, see `Reading.min_found`."""
     return np.array(
         [not too_little(window.joints, settings.reading) for window in windows], dtype=bool
     )
 
 
 def windows_source(recordings: Iterable[Recording], settings: Localisation) -> ClipSource:
-    """The windows that can be learned from, as clips: those that are judged and assessable."""
+    """The training windows, as clips: those that are assessable and not excluded."""
     clips = []
     for recording in recordings:
         windows = windows_of(recording, settings)

@@ -1,8 +1,5 @@
-"""report.md of a run: what was asked, the table with intervals, each participant, and each
-recording's picture.
-
-One recording as coloured bands: what is marked above what each model said, so that a person sees
-where they part.
+"""report.md of a run: settings, the table with intervals, results by participant and by sign, and a
+figure of each recording with its annotations above the predictions of each model.
 """
 
 from collections.abc import Mapping
@@ -11,9 +8,10 @@ from typing import Any
 
 import numpy as np
 
+from semiology.evaluation.report.plots import new_figure, save_figure
 from semiology.evaluation.statistics.tables import show
-from semiology.files import atomic_path, write_text
-from semiology.timeline.localise.evaluate import Answers
+from semiology.files import write_text
+from semiology.timeline.localise.evaluate import Predictions
 from semiology.timeline.localise.recordings import LEFT_OUT, Recording
 from semiology.timeline.localise.settings import Localisation
 
@@ -25,26 +23,25 @@ def draw_strips(
     rate: float,
     title: str = "",
 ) -> None:
-    """Draw bands over time: white is the first level ("none"), grey is `LEFT_OUT`, each other level
-    has its colour.
+    """Draw coloured bands over time: white is the first class ("none"), grey is `LEFT_OUT`, each
+    other class has its colour.
 
     Args:
-        path: of the picture (.png, .svg).
-        bands: name -> (time,) index of a level.
-        levels: names.
+        path: of the figure (.png, .svg, .pdf).
+        bands: name -> (time,) index of a class (level).
+        levels: names of the classes.
         rate: frames per second, Hz.
-        title: above it.
+        title: above the figure.
     """
-    import matplotlib
+    from matplotlib import colormaps
+    from matplotlib.patches import Rectangle
 
-    matplotlib.use("Agg")
-    from matplotlib import pyplot
-
-    colormap: Any = pyplot.get_cmap("tab20" if len(levels) > 11 else "tab10")
+    colormap: Any = colormaps["tab20" if len(levels) > 11 else "tab10"]
     colours = [(1.0, 1.0, 1.0), *colormap.colors[: len(levels) - 1]]
     palette = np.array([*colours, (0.75, 0.75, 0.75)])  # LEFT_OUT is -1: the last
     assert LEFT_OUT == -1
-    figure, axes = pyplot.subplots(figsize=(11, 1.3 + 0.35 * len(bands)), layout="constrained")
+    figure, [axes] = new_figure(11, 1.3 + 0.35 * len(bands))
+    axes.spines[:].set_visible(True)
     for row, band in enumerate(bands.values()):
         extent = (0, len(band) / rate, row + 0.45, row - 0.45)
         axes.imshow(palette[band][None], aspect="auto", extent=extent, interpolation="nearest")
@@ -56,7 +53,7 @@ def draw_strips(
     )
     axes.set_yticks(range(len(bands)), list(bands))
     handles = [
-        pyplot.Rectangle((0, 0), 1, 1, facecolor=colour, edgecolor="grey", linewidth=0.5)
+        Rectangle((0, 0), 1, 1, facecolor=colour, edgecolor="grey", linewidth=0.5)
         for colour in colours
     ]
     figure.legend(
@@ -67,37 +64,35 @@ def draw_strips(
         frameon=False,
         fontsize=8,
     )
-    with atomic_path(path) as temporary:
-        figure.savefig(temporary, dpi=110)
-    pyplot.close(figure)
+    save_figure(figure, path, dpi=110)
 
 
-NAMES = {"windows": "windows alone", "timeline": "windows + BLSTM"}
+NAMES = {"windows": "single windows", "timeline": "windows + BLSTM"}
 
 
 def write_report(
     settings: Localisation,
     recordings: list[Recording],
-    models: Mapping[str, Answers],
+    models: Mapping[str, Predictions],
     metrics: dict[str, Any],
 ) -> Path:
-    """Write report.md and one timelines/<clip_id>/timeline.png a recording; returns the report's
-    path.
+    """Write report.md and one timelines/<clip_id>/timeline.png per recording; returns the path of
+    the report.
     """
     run = Path(settings.out)
     for recording in recordings:
-        bands = {"marked": recording.truth}
+        bands = {"annotated": recording.truth}
         bands |= {
-            NAMES.get(name, name): called(answers[recording.clip_id])
-            for name, answers in models.items()
+            NAMES.get(name, name): predicted_levels(predictions[recording.clip_id])
+            for name, predictions in models.items()
         }
         path = run / "timelines" / recording.clip_id / "timeline.png"
         draw_strips(path, bands, settings.levels, settings.reading.rate, recording.clip_id)
-    pictures = [f"![{one.clip_id}](timelines/{one.clip_id}/timeline.png)" for one in recordings]
+    figures = [f"![{one.clip_id}](timelines/{one.clip_id}/timeline.png)" for one in recordings]
     lines = [
-        "# Where in time",
+        "# Localisation of signs in time",
         "",
-        *_asked(settings, metrics),
+        *_summary(settings, metrics),
         "",
         table_text(metrics),
         "",
@@ -109,16 +104,16 @@ def write_report(
         "",
         "## Every recording",
         "",
-        "White: none. Grey: nobody can judge it, or not assessable.",
+        "White: none. Grey: excluded or not assessable.",
         "",
-        *pictures,
+        *figures,
     ]
     write_text(run / "report.md", "\n".join(lines) + "\n")
     return run / "report.md"
 
 
-def called(probabilities: np.ndarray) -> np.ndarray:
-    """(time,) the most probable level of probabilities (time, level); `LEFT_OUT` where not
+def predicted_levels(probabilities: np.ndarray) -> np.ndarray:
+    """(time,) index of the most probable class of probabilities (time, level); `LEFT_OUT` where not
     assessable.
     """
     known = np.isfinite(probabilities).all(axis=1)
@@ -126,7 +121,7 @@ def called(probabilities: np.ndarray) -> np.ndarray:
 
 
 def table_text(metrics: dict[str, Any]) -> str:
-    """The table in Markdown: models and differences, each figure with its 95 % interval."""
+    """The table in Markdown: models and differences, each value with its 95 % interval."""
     first = next(iter(metrics["models"].values()))
     columns = {"accuracy": "accuracy by frame", "f1": "macro F1 by frame"} | {
         label: f"event {label.upper()}" for label in first["events"]
@@ -158,27 +153,27 @@ def _cell(found: dict[str, Any], sign: str = "") -> str:
     )
 
 
-def _asked(settings: Localisation, metrics: dict[str, Any]) -> list[str]:
+def _summary(settings: Localisation, metrics: dict[str, Any]) -> list[str]:
     frames, reading = metrics["frames"], settings.reading
     none = 100 * frames["share_by_level"][settings.levels[0]]
     return [
         (
             f"{metrics['recordings']} recordings of {len(metrics['participants'])} participants,"
-            f" {metrics['events']} marked events of {', '.join(settings.signs)}. Each participant"
-            " was left out once; all figures are of participants that the model had not seen."
+            f" {metrics['events']} annotated events of {', '.join(settings.signs)}."
+            " Leave-one-participant-out cross-validation; all predictions are out-of-fold."
         ),
         "",
         (
             f"Windows of {reading.window / reading.rate:.1f} s every"
             f" {settings.step_frames / reading.rate:.1f} s. {frames['judged']} of {frames['all']}"
-            f" frames are judged ({frames['not_judgeable']} were left out because nobody can judge"
-            f" them, the others are not assessable). {none:.0f} % of the judged frames show no"
-            f" sign: who always says none has an accuracy of {none / 100:.2f}."
+            f" frames are evaluated ({frames['not_judgeable']} are excluded by the annotation, the"
+            f" others are not assessable). {none:.0f} % of the evaluated frames show no sign: the"
+            f" no-information baseline has an accuracy of {none / 100:.2f}."
         ),
         "",
         (
             "Intervals are 95 %, over participants. Event F1 at an overlap: intersection over union"
-            " with a marked event of the same sign."
+            " with an annotated event of the same sign."
         ),
     ]
 
@@ -203,7 +198,7 @@ def _by_level(metrics: dict[str, Any]) -> list[str]:
     lines = [
         "## Each sign, by frame",
         "",
-        f"| | share of frames | {head} |",
+        f"| | fraction of frames | {head} |",
         "|---" * (2 + 2 * len(models)) + "|",
     ]
     for level, share in metrics["frames"]["share_by_level"].items():

@@ -1,4 +1,6 @@
-"""A run: every participant left out once, resumable; timelines, events, metrics.json and a report."""
+"""A run: leave-one-participant-out cross-validation, resumable, with timelines, events,
+metrics.json and a report.
+"""
 
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -14,11 +16,11 @@ from semiology.files import atomic_path, write_json
 from semiology.models.training.saved import is_saved
 from semiology.parallel import work
 from semiology.timeline.events import write_events
-from semiology.timeline.localise.evaluate import Answers, events_of, judge
+from semiology.timeline.localise.evaluate import Predictions, evaluate_predictions, events_of
 from semiology.timeline.localise.fold import (
     MODELS,
-    answers_of,
     fold_key,
+    predictions_of,
     read_record,
     run_fold,
     train_final,
@@ -32,13 +34,17 @@ from semiology.timeline.localise.recordings import (
 from semiology.timeline.localise.report import write_report
 from semiology.timeline.localise.settings import Localisation
 
-PRESENT = "present"  # the one level that a marked sign has, in timeline.csv
+PRESENT = "present"  # the level of every annotated sign in timeline.csv
 
 
 @dataclass
 class LocaliseResult:
-    """Where the run is, its metrics, and which participants could not be left out: participant ->
-    why.
+    """The result of a run.
+
+    Attributes:
+        run: its folder.
+        metrics: the content of metrics.json.
+        failed: participant -> reason why the fold failed.
     """
 
     run: Path
@@ -47,12 +53,12 @@ class LocaliseResult:
 
 
 def localise(settings: Localisation) -> LocaliseResult:
-    """Learn from marked recordings when each sign is there, leaving one participant out at a time,
-    and judge it on whoever was left out.
+    """Localise signs in recordings with annotated events: train and evaluate by
+    leave-one-participant-out cross-validation.
 
-    Writes into `settings.out`: folds/<participant>.json (a record each; those made from the same
-    data and settings are not made again), timelines/<clip_id>/timeline.csv, events.tsv and
-    timeline.png, metrics.json, report.md; where asked for, kept/<participant> and models/.
+    Writes into `settings.out`: folds/<participant>.json (a record per fold; those of the same data
+    and settings are reused), timelines/<clip_id>/timeline.csv, events.tsv and timeline.png,
+    metrics.json, report.md; with `keep` and `final` also kept/<participant> and models/.
 
     Raises:
         UserError: the recordings cannot be read (see `read_recordings`); they are of fewer than two
@@ -62,7 +68,7 @@ def localise(settings: Localisation) -> LocaliseResult:
     people, result = participants(recordings), LocaliseResult(run)
     if len(people) < 2:
         raise UserError(
-            f"{settings.cohort}: recordings of {people[0]} only; leaving one out needs two"
+            f"{settings.cohort}: recordings of {people[0]} only; cross-validation needs two"
             " participants or more"
         )
     keys = {person: fold_key(settings, recordings, person) for person in people}
@@ -82,7 +88,7 @@ def localise(settings: Localisation) -> LocaliseResult:
         run / "models", MODELS, fold_key(settings, recordings, None)
     ):
         train_final(settings, recordings, run / "models")
-    result.metrics = judge(
+    result.metrics = evaluate_predictions(
         recordings,
         models,
         settings.levels,
@@ -96,12 +102,11 @@ def localise(settings: Localisation) -> LocaliseResult:
     return result
 
 
-def out_of_fold(settings: Localisation, recordings: list[Recording]) -> dict[str, Answers]:
-    """Model -> what it said of each recording, frame by frame, while the recording's participant
-    was left out.
+def out_of_fold(settings: Localisation, recordings: list[Recording]) -> dict[str, Predictions]:
+    """Model -> its out-of-fold predictions for each recording, by frame.
 
     Raises:
-        UserError: a fold is not there, or was made from other data or settings.
+        UserError: a fold is missing, or is of other data or settings.
     """
     found: dict[str, dict[str, np.ndarray]] = {model: {} for model in MODELS}
     for person in participants(recordings):
@@ -116,16 +121,16 @@ def out_of_fold(settings: Localisation, recordings: list[Recording]) -> dict[str
         for recording in recordings:
             if recording.participant_id == person:
                 for model in MODELS:
-                    answers = answers_of(record, model, recording.clip_id)
+                    predictions = predictions_of(record, model, recording.clip_id)
                     found[model][recording.clip_id] = by_frame(
-                        answers, len(recording.truth), settings.step_frames
+                        predictions, len(recording.truth), settings.step_frames
                     )
     return dict(found)
 
 
 def write_timeline(settings: Localisation, recording: Recording, probabilities: np.ndarray) -> None:
-    """timeline.csv, one row a sign and window, empty where not assessable; and events.tsv, of
-    probabilities (time, level).
+    """Write timeline.csv (one row per sign and window, empty where not assessable) and events.tsv
+    from probabilities (time, level).
     """
     folder, rate, step = (
         Path(settings.out) / "timelines" / recording.clip_id,
@@ -147,10 +152,12 @@ def write_timeline(settings: Localisation, recording: Recording, probabilities: 
 
 
 def fold_path(run: str | Path, person: str) -> Path:
+    """Path of the record of a participant's fold."""
     return Path(run) / "folds" / f"{person}.json"
 
 
 def kept_path(run: str | Path, person: str) -> Path:
+    """Folder of the saved networks of a participant's fold."""
     return Path(run) / "kept" / person
 
 

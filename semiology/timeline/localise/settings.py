@@ -1,4 +1,4 @@
-"""What a run of `semiology localise` is asked to do: the content of its config file."""
+"""Settings of a run of `semiology localise`: the content of its config file."""
 
 from dataclasses import dataclass, field
 
@@ -9,7 +9,7 @@ from semiology.models.training.reading import Reading
 from semiology.parallel import Workers
 from semiology.timeline.events import Hysteresis
 
-NONE = "none"  # the level of all time in which no sign is marked
+NONE = "none"  # the class of all time without an annotated sign
 
 
 @dataclass(frozen=True)
@@ -19,14 +19,14 @@ class Sequence:
     Attributes:
         width: hidden units of a direction [P: GESTURES takes 64 for its snippets].
         dropout: of a window's vector and of the hidden states.
-        chunk: windows of one training example; what bounds the memory of training.
-        batch_size: chunks a step.
-        epochs: each cuts every recording anew, at a random place.
-        learning_rate: of AdamW at the start; it falls as a cosine to zero.
+        chunk: windows of one training example, which bounds the memory of training.
+        batch_size: chunks per step.
+        epochs: each cuts every recording at a new random offset.
+        learning_rate: of AdamW at the start; it decays to zero by a cosine.
         weight_decay: of AdamW.
-        draws: how many changed copies of every training window it learns from, beside the window as
-            it is: the encoder has seen the training windows, so that their own vectors are neater
-            than a new person's will be.
+        draws: number of augmented copies of every training window, in addition to the original: the
+            encoder was trained on these windows, so their original vectors are better separated
+            than those of new participants.
     """
 
     width: int = 64
@@ -46,29 +46,29 @@ class Sequence:
 
 @dataclass(frozen=True)
 class Localisation(Workers):
-    """Where in time signs are, learned from recordings with marked events, leaving one participant
-    out at a time.
+    """Localisation of signs in time, learned from recordings with annotated events, with
+    leave-one-participant-out cross-validation.
 
     Attributes:
-        cohort: folder of the cohort. Every row of its clips.tsv is a recording, marked in
+        cohort: folder of the cohort. Every row of its clips.tsv is a recording, annotated in
             COHORT/events/<clip_id>_events.tsv.
         out: folder of the run.
-        signs: the marked signs to be found (trial_type in the tables). They exclude each other; all
-            other time is called "none".
-        reading: what is read; `window` and `rate` are those of the sliding windows. The label has
-            no part in it.
-        windows: the network that reads one window, and its training.
-        store: folder that `semiology extract` filled; not needed where the recordings are tracks.
-        leave_out: marks of time that nobody can judge: it teaches nothing and is not scored.
+        signs: the annotated signs to localise (trial_type in the tables). They exclude each other;
+            all other time is the class "none".
+        reading: the input; `window` and `rate` are those of the sliding windows. Its label is not
+            used.
+        windows: the network of single windows, and its training.
+        store: folder filled by `semiology extract`; not needed for recordings with tracks.
+        leave_out: annotations of time to exclude from training and evaluation.
         step: s, from window to window.
-        batch_size: windows a step of the first training.
+        batch_size: windows per step of the encoder's training.
         augmentation: of its windows.
         sequence: the network over windows.
         hysteresis: from probabilities to events.
-        seed: of weights, chunks and changes.
-        keep: keep the networks of every fold.
-        final: train once more on all participants and keep the models.
-        jobs: folds at a time; -1 uses every core. See Workers.
+        seed: of weights, chunks and augmentation.
+        keep: save the networks of every fold.
+        final: train once more on all participants and save the models.
+        jobs: folds in parallel; -1 uses every core. See Workers.
 
     Raises:
         UserError: no sign, a sign named twice or called "none", a step below one frame, a reading
@@ -127,9 +127,10 @@ class Localisation(Workers):
 
     @property
     def levels(self) -> list[str]:
-        """What a window can be: "none" first, then the signs."""
+        """The classes of a window: "none" first, then the signs."""
         return [NONE, *self.signs]
 
     @property
     def step_frames(self) -> int:
+        """The step in frames of `reading.rate`."""
         return round(self.step * self.reading.rate)

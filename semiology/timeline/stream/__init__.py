@@ -1,8 +1,9 @@
-"""A video of any length in one pass: each sign's probability over time, and when it is there.
+"""A video of any length in one pass: the probability of each sign over time, and its events.
 
-sources.py gives the frames of a file, a growing file or a camera; patient.py says who the patient
-is so far; tracking.py makes keypoints of frames; recent.py remembers the last ones; signs.py scores
-windows and finds events; record.py keeps what is done; run.py does it all.
+sources.py reads the frames of a file, a growing file or a camera; patient.py identifies the patient
+online; tracking.py computes keypoints; buffers.py holds the last frames; signs.py scores windows
+and detects events; record.py writes the results block by block; options.py holds the options, and
+run.py connects all of these.
 """
 
 from semiology.timeline.stream.options import TimelineOptions

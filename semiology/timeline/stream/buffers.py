@@ -1,7 +1,5 @@
-"""Snippets of the whole picture while the video runs: the last ones' vectors, from the same frames
-that are tracked.
-
-The last frames of the keypoints that the models read: all that a timeline remembers of a video.
+"""The last frames of a video that the models' windows need, in bounded memory: keypoints, and
+vectors of snippets of the whole frame.
 """
 
 from collections import deque
@@ -29,12 +27,11 @@ from semiology.tracking.pose.base import Landmarks, PoseBackend
 from semiology.weights import snippet_weights
 
 
-def recent_snippets(signs: list[Sign], options: TimelineOptions) -> "RecentSnippets | None":
-    """What the signs that read snippets need; None where none does.
+def snippet_buffer(signs: list[Sign], options: TimelineOptions) -> "SnippetBuffer | None":
+    """The buffer of the signs that read snippets; None where none does.
 
     Raises:
-        UserError: there are no weights for the snippets, or others than the models were trained
-            with.
+        UserError: no weights for the snippets, or others than in the models' training.
     """
     reading = [sign for sign in signs if sign.saved.reading.part == "frame"]
     if not reading:
@@ -44,37 +41,37 @@ def recent_snippets(signs: list[Sign], options: TimelineOptions) -> "RecentSnipp
     for sign in reading:
         if given not in (learned := sign.saved.about.get("snippet_networks") or [given]):
             raise UserError(
-                f"{sign.task}: the model learned from another network's vectors (SHA-256"
+                f"{sign.task}: the model was trained on another network's vectors (SHA-256"
                 f" {learned[0][:16]}; {options.snippet_weights}: {given[:16]}); give the weights"
                 " that the snippets were extracted with (--snippet_weights)"
             )
     longest = max(sign.length for sign in reading)
-    return RecentSnippets(
+    return SnippetBuffer(
         network, [sign.saved for sign in reading], longest, options.fps, options.snippet_stride
     )
 
 
 def snippets_key(models: Mapping[str, SavedModel], options: TimelineOptions) -> object:
-    """What the snippets depend on, for the state's key."""
+    """The weights and stride on which the snippets depend, for the state's key."""
     if all(saved.reading.part != "frame" for saved in models.values()):
         return None
     path, _ = snippet_weights(options.snippet_weights)
     return {"weights": content_hash(path), "stride": options.snippet_stride}
 
 
-class RecentSnippets:
-    """The vectors of the last snippets: one of `frames` frames begins at every `stride`-th frame of
-    a grid at `rate` Hz.
+class SnippetBuffer:
+    """The vectors of the last snippets: a snippet of `frames` frames begins at every `stride`-th
+    frame of a grid at `rate` Hz.
 
     A frame of that grid is the nearest one of the timeline's: of a 25 Hz video at 25 Hz these are
-    the pictures that extraction reads at 15 Hz. With the stride of the extraction that the models
-    learned from, snippets lie within a window as they lay within a clip only up to a stride: a
-    clip's first snippet began with it. [our choice]
+    the frames that extraction reads at 15 Hz. The position of snippets within a window differs from
+    that within a training clip by up to one stride, because a clip's first snippet begins with the
+    clip. [our choice]
 
     Args:
-        network: what turns snippets into vectors.
+        network: computes a vector from a snippet.
         models: that read them; all of one rate and length.
-        length: frames of the timeline that the longest window has.
+        length: frames of the timeline in the longest window.
         fps: of the timeline, Hz.
         stride: frames at `rate`.
 
@@ -116,7 +113,7 @@ class RecentSnippets:
         )  # first frame, vector
 
     def add(self, index: int, image: np.ndarray | None) -> None:
-        """The timeline's frame of that place; None where the video has a hole."""
+        """Add frame `index` of the timeline; None where the video has a gap."""
         if round(self._count * self.fps / self.rate) > index:
             return
         self._pictures.append(None if image is None else prepare_frame(image))
@@ -132,10 +129,11 @@ class RecentSnippets:
             )
 
     def window(self, first: int, end: int) -> tuple[np.ndarray, np.ndarray, int]:
-        """Vectors (snippet, channel) of the snippets that lie within the timeline's frames from
-        `first` up to `end`, their starts, length.
+        """Snippets within the timeline's frames from `first` up to, not including, `end`.
 
-        Starts (snippet,) and the length count at `rate` from the window's beginning.
+        Returns:
+            Vectors (snippet, channel), their starts (snippet,) and the window's length; both count
+            frames at `rate` from the window's beginning.
         """
         begin = int(np.ceil(first * self.rate / self.fps - 1e-6))
         frames = int(np.floor((end - 1) * self.rate / self.fps + 1e-6)) + 1 - begin
@@ -170,7 +168,7 @@ class RecentSnippets:
         }
 
     def restore(self, arrays: Mapping[str, np.ndarray]) -> None:
-        """Go on from `arrays()`."""
+        """Continue from `arrays()`."""
         self._count = int(arrays["snippets/count"])
         self._pictures.extend(
             picture if seen else None
@@ -179,16 +177,16 @@ class RecentSnippets:
         self._vectors.extend(zip(arrays["snippets/starts"].tolist(), arrays["snippets/vectors"]))
 
 
-X_Y, CONFIDENCE, METRES = slice(0, 2), 2, slice(3, 6)  # columns of a kept keypoint
+X_Y, CONFIDENCE, METRES = slice(0, 2), 2, slice(3, 6)  # columns of a stored keypoint
 
 
-class Recent:
-    """A ring of the last `length` frames of some keypoints: part -> (length, keypoint, 6) float32,
+class KeypointBuffer:
+    """Ring buffer of the last `length` frames of keypoints: part -> (length, keypoint, 6) float32,
     NaN where missing.
 
     Args:
-        backend: whose landmarks come.
-        readings: what the models read.
+        backend: of the landmarks.
+        readings: of the models.
         length: frames.
         fps: of the frames, Hz.
     """
@@ -213,7 +211,7 @@ class Recent:
         self.seen = np.zeros(length, bool)
 
     def add(self, index: int, seen: bool, found: Mapping[str, Landmarks]) -> None:
-        """The frame of that place; frames come one after the other."""
+        """Add frame `index` of the timeline; frames arrive in order."""
         place = index % self.length
         self.seen[place] = seen
         for part, kept in self.kept.items():
@@ -226,8 +224,8 @@ class Recent:
                     kept[place, :, METRES] = landmarks.position_3d[rows]
 
     def tracks(self, part: str, first: int, end: int) -> xr.Dataset:
-        """Tracks of the frames from `first` up to, not with, `end`: at most the last `length` that
-        were added.
+        """Tracks of the frames from `first` up to, not including, `end`: at most the last `length`
+        that were added.
         """
         places = np.arange(first, end) % self.length
         kept = self.kept[part][places]
@@ -248,7 +246,7 @@ class Recent:
         }
 
     def restore(self, arrays: Mapping[str, np.ndarray]) -> None:
-        """Go on from `arrays()`."""
+        """Continue from `arrays()`."""
         self.seen[:] = arrays["recent/seen"]
         for part, kept in self.kept.items():
             kept[:] = arrays[f"recent/{part}"]

@@ -1,4 +1,4 @@
-"""How a timeline is made, and which thresholds make events of it."""
+"""Options of a timeline, and the thresholds of its events."""
 
 import hashlib
 import json
@@ -19,24 +19,23 @@ Thresholds = dict[str, dict[str, Hysteresis]]  # task -> level -> when an event 
 
 @dataclass(frozen=True)
 class TimelineOptions:
-    """All our choice, where no source is named.
+    """Options of a timeline. All our choice, where no source is named.
 
     Attributes:
-        fps: frames a second that are tracked, Hz. 25 [P]; lower, down to the models' own rate, for
-            cheap long monitoring.
-        length: s, of a window; by default what each model was trained on: its window, or its clips'
-            median length.
+        fps: frame rate of tracking, Hz. 25 [P]; lower, down to the models' own rate, for cheap long
+            monitoring.
+        length: s, of a window; by default that of each model's training: its window, or the median
+            length of its clips.
         step: s, from window to window.
-        thresholds: file from `semiology events tune`; without it events are made by untuned
-            thresholds.
-        block: s of video after which the state is saved, and the pose tracker starts afresh.
-        growing: s; the file is still being written, and has ended when it has not grown for so
-            long.
-        stall: s; a camera that gives nothing for so long has broken off.
-        snippet_weights: the network of snippets, where models read these: a file or the name of
+        thresholds: file of `semiology events tune`; without it the default thresholds are used.
+        block: s of video after which the state is saved and the pose tracker restarted.
+        growing: s; for a file that is still being written: it has ended when it has not grown for
+            this time.
+        stall: s; a camera that delivers nothing for this time has ended.
+        snippet_weights: the network of snippets, for models that read them: a file or the name of
             published weights.
-        snippet_stride: frames from one snippet's start to the next, as in the extraction that the
-            models learned from.
+        snippet_stride: frames from one snippet's start to the next, as in the extraction for the
+            models' training.
     """
 
     fps: float = 25.0
@@ -66,8 +65,8 @@ class TimelineOptions:
             )
 
     def key(self) -> dict[str, Any]:
-        """What the result depends on: how long to wait is not among it, and the thresholds count by
-        their values.
+        """The options on which the result depends, without waiting times; thresholds enter by their
+        values elsewhere.
         """
         return {
             "fps": self.fps,
@@ -82,7 +81,7 @@ def thresholds_of(models: dict[str, SavedModel], path: Path | None) -> tuple[Thr
     """The thresholds of each model's signs, and whether they were tuned.
 
     Raises:
-        UserError: a file that cannot be read, or that says nothing of a sign.
+        UserError: a file that cannot be read, or without thresholds of a sign.
     """
     if path is None:
         return {
@@ -93,7 +92,7 @@ def thresholds_of(models: dict[str, SavedModel], path: Path | None) -> tuple[Thr
     for task, saved in models.items():
         if lacking := [level for level in saved.levels[1:] if level not in tuned.get(task, {})]:
             raise UserError(
-                f"{path}: says nothing of {task} {lacking[0]}; tune on timelines by this run's"
+                f"{path}: has no thresholds of {task} {lacking[0]}; tune on timelines of this run's"
                 " folds, or leave --thresholds out"
             )
     return {
@@ -103,7 +102,7 @@ def thresholds_of(models: dict[str, SavedModel], path: Path | None) -> tuple[Thr
 
 
 def model_digest(saved: SavedModel) -> str:
-    """SHA-256 of everything that a model says depends on."""
+    """SHA-256 of everything on which a model's predictions depend."""
     digest = hashlib.sha256(
         save({name: value.cpu().contiguous() for name, value in saved.network.state_dict().items()})
     )

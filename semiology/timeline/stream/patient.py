@@ -1,5 +1,5 @@
-"""Who the patient is, decided while the video runs: the rule of `detect.follow_patient` over what
-was seen so far, in bounded memory.
+"""Online identification of the patient: the rule of `tracking.patient.follow_patient` applied to
+the video so far, in bounded memory.
 """
 
 from dataclasses import dataclass, field, replace
@@ -9,18 +9,16 @@ import numpy as np
 
 from semiology.tracking.patient import SIDES, STEADY, Faces, FaceTrack, Patient, Sight, join
 
-MEMORY = (
-    600.0  # s; older samples of a face are dropped, and with the last one the person. [our choice]
-)
-# the region stays while it holds the face's places grown by this share of what a new region would
-# be grown by. [our choice]
+MEMORY = 600.0  # s; older samples of a face are dropped, with the last one the person. [our choice]
+# the region stays while it holds the face's positions extended by this fraction of the margin of a
+# new region. [our choice]
 SLACK = 0.75
 
 
 @dataclass
 class Person:
-    """Somebody's face: its samples of the last ten minutes, how often it was seen in all, and with
-    whom at the same time.
+    """The face of one person: samples of the last ten minutes, total number of samples, and the
+    persons seen at the same time.
     """
 
     name: int
@@ -30,26 +28,26 @@ class Person:
 
     @property
     def weight(self) -> float:
-        """Presence times size so far: samples in all times the median side (px) of those of the
+        """Presence times size so far: number of samples times the median side (px) of those of the
         last ten minutes.
         """
         return self.count * self.face.size
 
 
 class OnlinePatient:
-    """The patient so far. `look` takes the faces of a sample, every `interval` s; `at` then knows
-    the frames up to it.
+    """The patient so far: `update` takes the detected faces of a sample, every `interval` s; `at`
+    gives the patient in the frames up to it.
 
-    So a frame waits for the next sample, and its face lies between two samples as in two passes.
-    What differs from `follow_patient`:
+    So a frame waits for the next sample, and its face is interpolated between two samples as
+    offline. Differences from `follow_patient`:
 
-    - the patient is the person of the largest presence times size so far, so a caregiver who is
-      there first is taken for the patient until the patient has been seen more; other people count
-      from their third sample on, not before;
-    - somebody not seen for ten minutes is forgotten, and size and region are of the last ten
+    - the patient is the person with the largest presence times size so far, so a caregiver who is
+      there first is taken for the patient until the patient has been seen more; other persons count
+      from their third sample on;
+    - a person not seen for ten minutes is forgotten, and size and region are of the last ten
       minutes;
-    - the region may change: it is the offline one of what was seen so far, kept as long as it
-      serves (no less than three quarters of the reach, no more than twice as long as need be).
+    - the region may change: it is the offline one of the video so far, and stays while it is large
+      enough (three quarters of the margin) and not too large (at most twice the size needed).
     """
 
     def __init__(self, interval: float):
@@ -59,8 +57,8 @@ class OnlinePatient:
         self._named = 0
         self._seen = Patient(None, [], interval, 0, 0)
 
-    def look(self, time: float, faces: Faces, width: int, height: int) -> None:
-        """The faces of the frame at `time` (s), which is `width` by `height` px."""
+    def update(self, time: float, faces: Faces, width: int, height: int) -> None:
+        """Add the faces of the frame at `time` (s), which is `width` by `height` px."""
         tracks = [person.face for person in self.people]
         join(tracks, time, faces)
         for face in tracks[len(self.people) :]:
@@ -74,7 +72,7 @@ class OnlinePatient:
         self._choose(width, height)
 
     def at(self, time: float) -> Sight:
-        """What is known of the frame at `time`, which is not after the last sample."""
+        """The patient in the frame at `time` (s), which is not after the last sample."""
         return replace(self._seen.at(time), region=self.region)
 
     def _forget(self, before: float) -> None:
@@ -106,8 +104,8 @@ class OnlinePatient:
             self.region = wanted
 
     def _serves(self, wanted: np.ndarray) -> bool:
-        """Whether the region in use still holds what has to be seen, and is not much longer than
-        the `wanted` one.
+        """Whether the region in use still holds the patient and is not much larger than the
+        `wanted` one.
         """
         if self._seen.face is None or np.array_equal(self.region, wanted):
             return bool(self.region.any())
@@ -121,8 +119,8 @@ class OnlinePatient:
         )
 
     def state(self) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
-        """All that it remembers: what JSON can hold, and arrays: a person's samples as (sample, 6):
-        time s, box px, probability.
+        """The state for `restore`: a part for JSON, and arrays of each person's samples (sample,
+        6): time s, box px, probability.
         """
         people = [
             {"name": person.name, "count": person.count, "met": sorted(person.met)}
@@ -138,7 +136,7 @@ class OnlinePatient:
         }, arrays
 
     def restore(self, state: dict[str, Any], arrays: dict[str, np.ndarray]) -> None:
-        """Go on from a `state()`."""
+        """Continue from a `state()`."""
         self._named, self.region = state["named"], np.array(state["region"])
         self.people = []
         for person in state["people"]:

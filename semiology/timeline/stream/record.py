@@ -1,5 +1,5 @@
-"""A timeline's folder: what is written block by block, so that a run that was stopped at any moment
-goes on from its last block.
+"""The folder of a timeline, written block by block, so that a run that was stopped at any moment is
+resumed from its last block.
 """
 
 import csv
@@ -33,19 +33,20 @@ NAMES = (
 
 
 class Record:
-    """OUT/timeline.csv grows by a block; OUT/state.safetensors then takes the place of its
-    predecessor and says how far the table is valid.
+    """The files of one run. OUT/timeline.csv is appended block by block; OUT/state.safetensors is
+    then replaced atomically and records how many bytes of the table are valid.
 
-    What a killed run wrote after its last state is cut off when the next one begins; so both end
-    with the same bytes. OUT/timeline.json is written last: where it is, the run is complete.
+    Rows that a killed run wrote after its last state are cut off when it is resumed, so that the
+    result has the same bytes as without interruption. OUT/timeline.json is written last: its
+    presence means that the run is complete.
 
     Args:
         folder: OUT.
-        key: of everything that the result depends on; a state of another key is thrown away.
-        video: what the source is known by; the timeline of another one is not.
+        key: hash of everything on which the result depends; a state with another key is discarded.
+        video: identity of the source.
 
     Raises:
-        UserError: the folder cannot be made, or holds the timeline of another video.
+        UserError: the folder cannot be created, or holds the timeline of another video.
     """
 
     def __init__(self, folder: Path, key: str, video: str = ""):
@@ -55,19 +56,19 @@ class Record:
             folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise UserError(
-                f"{folder}: cannot be made ({error.strerror}); name another folder (--out)"
+                f"{folder}: cannot be created ({error.strerror}); name another folder (--out)"
             ) from error
-        if self._held() not in (None, video):
+        if self._stored_video() not in (None, video):
             raise UserError(
                 f"{folder}: holds the timeline of another video; name another folder (--out)"
             )
 
-    def begun(self) -> bool:
-        """Whether the table has a row."""
+    def has_rows(self) -> bool:
+        """Whether the table has at least one row."""
         return self.table.is_file() and self.table.stat().st_size > len(_lines([COLUMNS]))
 
-    def _held(self) -> str | None:
-        """The video whose timeline, complete or not, is in the folder; None where there is none."""
+    def _stored_video(self) -> str | None:
+        """Identity of the video whose timeline, complete or not, is in the folder; else None."""
         try:
             return str(read_json(self.folder / "timeline.json")["video"])
         except (UserError, KeyError):
@@ -75,9 +76,7 @@ class Record:
             return None if state is None else state[0].get("video")
 
     def _state(self) -> tuple[dict[str, Any], dict[str, np.ndarray]] | None:
-        """The state of the last block and its arrays; None where there is none, or none that can be
-        used.
-        """
+        """The state of the last block and its arrays; None without a readable one."""
         try:
             with safe_open(self.folder / "state.safetensors", framework="np") as stored:
                 state = json.loads((stored.metadata() or {})["state"])
@@ -86,8 +85,8 @@ class Record:
             return None
 
     def finished(self, size: int | None) -> dict[str, Any] | None:
-        """The result of a complete run, of a source of `size` bytes, where its tables are as it
-        wrote them; None where there is none.
+        """The result of a complete run on a source of `size` bytes whose tables are unchanged; else
+        None.
         """
         try:
             result = read_json(self.folder / "timeline.json")
@@ -101,8 +100,8 @@ class Record:
             return None
 
     def resume(self) -> tuple[dict[str, Any], dict[str, np.ndarray]] | None:
-        """The state of the last block and its arrays, the table cut to it; None where the run
-        begins anew, without old files.
+        """The state of the last block and its arrays, with the table cut to it; None for a new run,
+        after old files are deleted.
         """
         (self.folder / "timeline.json").unlink(missing_ok=True)
         stored = self._state()
@@ -128,8 +127,8 @@ class Record:
         state: dict[str, Any],
         arrays: dict[str, np.ndarray],
     ) -> None:
-        """A block is done: its rows, all events so far, the video's seconds so far, and what is
-        needed to go on.
+        """Save a block: its rows, all events so far, the processed time in s, and the state from
+        which the run can be resumed.
         """
         self.add(rows)
         write_events(self.folder / "events.tsv", events, seconds)
@@ -150,8 +149,8 @@ class Record:
                 os.fsync(stream.fileno())
         except OSError as error:
             raise UserError(
-                f"{self.table}: cannot be written ({error.strerror}); the same command goes on from"
-                " the last block"
+                f"{self.table}: cannot be written ({error.strerror}); the same command resumes"
+                " from the last block"
             ) from error
 
     def finish(
@@ -161,8 +160,8 @@ class Record:
         thresholds: dict[str, Hysteresis],
         result: dict[str, Any],
     ) -> None:
-        """The end: the last rows, the events, the picture with the thresholds of each sign by its
-        name there, and timeline.json.
+        """Complete the run: write the last rows, the events, the figure with the thresholds of each
+        sign, and timeline.json.
         """
         self.add(rows)
         write_events(self.folder / "events.tsv", events, result["duration_s"])
@@ -181,11 +180,11 @@ class Record:
             result["duration_s"],
             thresholds=thresholds,
         )
-        told = {**result, "video": self.video, "tables": self._tables(), "key": self.key}
-        write_json(self.folder / "timeline.json", told)
+        content = {**result, "video": self.video, "tables": self._tables(), "key": self.key}
+        write_json(self.folder / "timeline.json", content)
 
     def _tables(self) -> dict[str, str]:
-        """Name -> SHA-256 of the tables."""
+        """Name of each table -> its SHA-256."""
         return {name: content_hash(self.folder / name) for name in (self.table.name, "events.tsv")}
 
 

@@ -1,5 +1,5 @@
-"""A video of any length, a file that grows or a camera in, each sign's probability and events over
-time out: one pass, bounded memory.
+"""The timeline of a file of any length, a growing file or a camera: probabilities and events of
+each sign in one pass with bounded memory.
 """
 
 import time
@@ -25,7 +25,12 @@ from semiology.timeline.predict import (
     probabilities,
     snippet_probabilities,
 )
-from semiology.timeline.stream.buffers import Recent, RecentSnippets, recent_snippets, snippets_key
+from semiology.timeline.stream.buffers import (
+    KeypointBuffer,
+    SnippetBuffer,
+    snippet_buffer,
+    snippets_key,
+)
 from semiology.timeline.stream.options import TimelineOptions, model_digest, thresholds_of
 from semiology.timeline.stream.patient import OnlinePatient
 from semiology.timeline.stream.record import Record
@@ -33,11 +38,11 @@ from semiology.timeline.stream.signs import Row, Sign
 from semiology.timeline.stream.sources import Source, open_source
 from semiology.timeline.stream.tracking import (
     NoTracking,
-    Stretches,
-    Tracked,
-    nobody,
-    sighted,
-    tracked,
+    TrackedFrame,
+    TrackingSegments,
+    frames_with_patient,
+    no_faces,
+    track_frames,
 )
 from semiology.tracking.extraction import ExtractOptions
 from semiology.tracking.extraction.tracks import backend, detector
@@ -45,8 +50,8 @@ from semiology.tracking.patient import FaceDetector, Faces, Sight
 from semiology.tracking.pose.base import KeypointRCNNOptions, PoseBackend
 
 SCHEMA = 2  # raise when the same input gives other results than before
-FACES_EVERY = 0.48  # s between looks for faces, as in extraction. [our choice]
-LATENCIES = 100_000  # so many of the last windows' latencies are kept for the summary
+FACES_EVERY = 0.48  # s between face detections, as in extraction. [our choice]
+LATENCIES = 100_000  # number of the last windows' latencies in the summary
 
 
 def timeline(
@@ -58,31 +63,31 @@ def timeline(
     keypoint_rcnn: KeypointRCNNOptions | None = None,
     progress: bool = True,
 ) -> dict[str, Any]:
-    """Go once through a video of any length with a run's models: the probability of each sign in
-    sliding windows, and when a sign is there.
+    """Process a video of any length once with a run's models: the probability of each sign in
+    sliding windows, and its events.
 
-    Writes OUT/timeline.csv, events.tsv, events.json, timeline.json, timeline.png as it goes. A run
-    that was stopped goes on from its last block, with the same result byte for byte. Memory does
-    not grow with the video. Nothing here is a diagnosis.
+    Writes OUT/timeline.csv, events.tsv, events.json, timeline.json, timeline.png. A run that was
+    stopped is resumed from its last block, with the same result byte for byte. Memory does not grow
+    with the video. Not a diagnosis.
 
     Args:
         source: a video; with --growing one that is still being written; or a camera's address
             (rtsp, rtsps, http, https, udp).
-        model: folder of a run (its models trained on all participants are used, the distilled AGCN
-            where there is one), or of one model.
+        model: folder of a run (its models trained on all participants, the distilled AGCN where
+            there is one), or of one model.
         out: folder of the results; by default the video's name in the current folder.
-        options: windows, rates, thresholds, waits.
-        pose: the pose backend; the one whose tracks the models learned from.
-        keypoint_rcnn: its options, where it is keypoint-rcnn.
-        progress: show how far it is.
+        options: windows, rates, thresholds, waiting times.
+        pose: the pose backend; the one of the models' training tracks.
+        keypoint_rcnn: options of the backend keypoint-rcnn.
+        progress: show a progress bar.
 
     Returns:
-        The content of timeline.json; `complete` is False where the source broke off.
+        The content of timeline.json; `complete` is False where the source was interrupted.
 
     Raises:
-        UserError: the source cannot be read, the run holds no models or models that learned from
-            another backend's tracks, options that make no sense, a folder that holds the timeline
-            of another video, a camera's that holds any.
+        UserError: the source cannot be read, the run holds no models or models trained on another
+            backend's tracks, invalid options, a folder that holds the timeline of another video, or
+            for a camera any timeline.
     """
     options = options or TimelineOptions()
     models = find_models(model, snippets=True)
@@ -90,7 +95,7 @@ def timeline(
     for task, saved in models.items():
         if options.fps < saved.reading.rate - 1e-6:
             raise UserError(
-                f"{task}: the model reads {saved.reading.rate:g} frames a second; set fps to that"
+                f"{task}: the model reads {saved.reading.rate:g} frames per second; set fps to that"
                 f" or more, not {options.fps:g}"
             )
     thresholds, tuned = thresholds_of(models, options.thresholds)
@@ -133,30 +138,30 @@ def timeline(
         }
     )
     record = Record(folder, key, identity)
-    if video.live and record.begun():
+    if video.live and record.has_rows():
         raise UserError(
-            f"{folder}: holds a timeline already, and a camera cannot be seen again; name another"
+            f"{folder}: holds a timeline already, and a camera cannot be replayed; name another"
             " folder (--out)"
         )
     if (result := record.finished(video.size())) is not None:
         return result
-    course = Course(
+    run = TimelineRun(
         signs,
-        detector() if tracks else nobody,
+        detector() if tracks else no_faces,
         tracker,
         options.fps,
         record,
-        recent_snippets(signs, options),
+        snippet_buffer(signs, options),
     )
-    course.begin(options.block)
-    ended = course.follow(video, progress)
+    run.start(options.block)
+    ended = run.process(video, progress)
     result = {
         "note": (
             "Research software, not a medical device. Probabilities come from models trained on the"
             " run's participants."
         ),
         "complete": ended is None,
-        "ended": ended or course.remark(video),
+        "ended": ended or run.ending(video),
         "source_bytes": video.size(),
         "signs": {
             sign.task: {
@@ -171,16 +176,14 @@ def timeline(
             for sign in signs
         },
         "fps": options.fps,
-        **course.summary(video),
+        **run.summary(video),
     }
-    course.close(result)
+    run.finish(result)
     return result
 
 
-class Course:
-    """The run through a video: everything that is remembered from frame to frame and from block to
-    block.
-    """
+class TimelineRun:
+    """The state of a run between frames and between blocks."""
 
     def __init__(
         self,
@@ -189,20 +192,14 @@ class Course:
         tracker: PoseBackend,
         fps: float,
         record: Record,
-        snippets: RecentSnippets | None = None,
+        snippets: SnippetBuffer | None = None,
     ):
-        self.signs, self.faces, self.tracker, self.fps, self.record, self.snippets = (
-            signs,
-            faces,
-            tracker,
-            fps,
-            record,
-            snippets,
-        )
+        self.signs, self.faces, self.tracker = signs, faces, tracker
+        self.fps, self.record, self.snippets = fps, record, snippets
         self.every = max(round(FACES_EVERY * fps), 1)
         self.patient = OnlinePatient(self.every / fps)
         longest = max(sign.length for sign in signs)
-        self.recent = Recent(tracker, [sign.saved.reading for sign in signs], longest, fps)
+        self.recent = KeypointBuffer(tracker, [sign.saved.reading for sign in signs], longest, fps)
         self.frames, self.missing = 0, 0
         self.found = dict.fromkeys(self.recent.names, 0)
         self.rows: list[Row] = []  # of this block
@@ -210,9 +207,9 @@ class Course:
         self.latencies: deque[float] = deque(maxlen=LATENCIES)
         self.first, self.began = 0, time.monotonic()
 
-    def begin(self, block: float) -> None:
-        """From the beginning, or from the last block of a run that was stopped. A block has a whole
-        number of looks for faces.
+    def start(self, block: float) -> None:
+        """Start at the beginning, or resume from the last block of a run that was stopped. A block
+        (s) is rounded to a multiple of the interval of face detection.
         """
         self.block = max(round(block * self.fps / self.every), 1) * self.every
         stored = self.record.resume()
@@ -228,11 +225,11 @@ class Course:
             for sign in self.signs:
                 sign.restore(state["signs"][sign.task])
 
-    def follow(self, video: Source, progress: bool) -> str | None:
-        """Go through the video to its end; returns why it broke off, if it did. Ctrl-C ends a
-        camera, and goes on to a file's caller.
+    def process(self, video: Source, progress: bool) -> str | None:
+        """Process the video to its end; returns the reason where it was interrupted. Ctrl-C ends a
+        camera, and is raised for a file.
         """
-        if video.live:  # what it sends while models are loaded would be dropped
+        if video.live:  # load the models now: frames that arrive meanwhile would be dropped
             grey = np.full((64, 64, 3), 127, np.uint8)
             self.faces(grey)
             list(
@@ -253,9 +250,10 @@ class Course:
                 )
             )
         known = self.frames if self.first else -1
-        stretches = Stretches(
-            sighted(video.frames(self.first), self.faces, self.patient, self.every, known)
+        frames = frames_with_patient(
+            video.frames(self.first), self.faces, self.patient, self.every, known
         )
+        segments, images = TrackingSegments(frames), self.snippets is not None
         total = video.duration()
         with tqdm(
             total=total,
@@ -268,12 +266,12 @@ class Course:
             try:
                 while True:
                     end = (self.frames // self.block + 1) * self.block
-                    for each in tracked(stretches, self.tracker, end, self.snippets is not None):
-                        self.take(each, video)
+                    for each in track_frames(segments, self.tracker, end, images):
+                        self.add_frame(each, video)
                         bar.update(1 / self.fps)
                     if video.latest < end:
                         return None
-                    self.save()
+                    self.save_block()
             except KeyboardInterrupt:
                 if not video.live:
                     raise
@@ -283,8 +281,8 @@ class Course:
                     raise
                 return getattr(error, "fault", str(error))
 
-    def take(self, each: Tracked, video: Source | None = None) -> None:
-        """One more frame."""
+    def add_frame(self, each: TrackedFrame, video: Source | None = None) -> None:
+        """Add a tracked frame and score the windows that it completes."""
         self.recent.add(self.frames, each.seen, each.found)
         if self.snippets is not None:
             self.snippets.add(self.frames, each.frame.image)
@@ -293,15 +291,15 @@ class Course:
         for part in self.found:
             self.found[part] += part in each.found
         for sign in self.signs:
-            for rows, events in sign.advance(self.frames, partial(self.said, sign.saved)):
+            for rows, events in sign.advance(self.frames, partial(self.score, sign.saved)):
                 self.rows += rows
                 self.events += events
                 if video is not None and (arrival := video.arrival(each.frame)) is not None:
                     self.latencies.append(time.monotonic() - arrival)
 
-    def said(self, saved: SavedModel, first: int, end: int) -> dict[str, float] | None:
-        """level -> probability by a model in the window from one frame up to another, prepared by
-        itself; None where not assessable.
+    def score(self, saved: SavedModel, first: int, end: int) -> dict[str, float] | None:
+        """Class -> probability by a model in the window of frames `first` up to `end`, which is
+        preprocessed by itself; None where not assessable.
         """
         if saved.reading.part == "frame":
             assert self.snippets is not None
@@ -310,8 +308,8 @@ class Course:
             saved, prepare(self.recent.tracks(saved.reading.part, first, end), saved.reading)
         )
 
-    def save(self) -> None:
-        """A block is done."""
+    def save_block(self) -> None:
+        """Write the rows, events and state at the end of a block."""
         remembered, arrays = self.patient.state()
         state = {
             "frames": self.frames,
@@ -326,15 +324,15 @@ class Course:
         self.rows = []
 
     def summary(self, video: Source) -> dict[str, Any]:
-        """What is told of the run beside its events: counts, shares, speed; the last windows and
-        events are taken first.
+        """Counts, fractions, latency and speed of the run, and its events, after the last windows
+        are scored.
         """
         for sign in self.signs:
-            rows, events = sign.finish(self.frames, partial(self.said, sign.saved))
+            rows, events = sign.finish(self.frames, partial(self.score, sign.saved))
             self.rows += rows
             self.events += events
         seen = max(self.frames - self.missing, 1)
-        took = time.monotonic() - self.began
+        elapsed = time.monotonic() - self.began
         latency = np.array(self.latencies)
         return {
             "duration_s": self.frames / self.fps,
@@ -355,14 +353,14 @@ class Course:
                 }
             ),
             "speed": {
-                "frames_a_second": (self.frames - self.first) / took,
-                "times_real_time": (self.frames - self.first) / self.fps / took,
+                "frames_a_second": (self.frames - self.first) / elapsed,
+                "times_real_time": (self.frames - self.first) / self.fps / elapsed,
             },
             "events": [asdict(event) for event in self.events],
         }
 
-    def remark(self, video: Source) -> str | None:
-        """What is to be said of a video that was read to its end."""
+    def ending(self, video: Source) -> str | None:
+        """Message about a video that was read to its end but may be truncated; else None."""
         if video.damage.at_end:
             return (
                 f"the video ends in the middle of a frame at {self.frames / self.fps:.2f} s: it was"
@@ -376,8 +374,8 @@ class Course:
             )
         return None
 
-    def close(self, result: dict[str, Any]) -> None:
-        """Write what remains."""
+    def finish(self, result: dict[str, Any]) -> None:
+        """Write the last rows, the figure and timeline.json."""
         thresholds = {
             f"{sign.task}: {level}": each.hysteresis
             for sign in self.signs
@@ -387,5 +385,5 @@ class Course:
 
 
 def _bar(total: float | None) -> str:
-    share = "" if total is None else "{percentage:.0f}% of {total:.0f} s, {remaining} left, "
-    return "timeline: at {n:.0f} s, " + share + "{rate_noinv_fmt} of video"
+    progress = "" if total is None else "{percentage:.0f}% of {total:.0f} s, {remaining} left, "
+    return "timeline: at {n:.0f} s, " + progress + "{rate_noinv_fmt} of video"

@@ -1,6 +1,4 @@
-"""One sign through the video: its sliding windows, their probabilities, the events that follow from
-them.
-"""
+"""One task's signs over the video: sliding windows, their probabilities, and the events."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -10,15 +8,14 @@ from semiology.models.training.saved import SavedModel
 from semiology.timeline.events import Event, EventDetector, Hysteresis
 from semiology.timeline.predict import Windows
 
-Said = Callable[
-    [int, int], dict[str, float] | None
-]  # first frame and end of a window -> level -> probability; None: not assessable
+# first frame and end of a window -> class -> probability; None: not assessable
+ScoreWindow = Callable[[int, int], dict[str, float] | None]
 
 
 @dataclass(frozen=True)
 class Row:
-    """One line of timeline.csv: a window's probability of one level of a label; None where too
-    little of the patient was found.
+    """One row of timeline.csv: a window's probability of one class (level) of a label; None where
+    not assessable.
     """
 
     task: str
@@ -29,10 +26,10 @@ class Row:
 
 
 class Sign:
-    """The windows of one model, scored as they become whole.
+    """The windows of one model, scored as soon as they are complete.
 
-    The first level of a label is its neutral one ("absent"): every other level is followed as a
-    sign of its own, so a label of two levels gives one sign, its second level. [our choice]
+    The first class (level) of a label is its neutral one ("absent"): every other class is a sign of
+    its own, so a label with two classes gives one sign, its second class. [our choice]
 
     Args:
         task: the name of the sign's task in the run.
@@ -61,42 +58,42 @@ class Sign:
         self._number = 0  # of the next window
         self._scored = 0  # frame at which the last one ended
 
-    def advance(self, frames: int, said: Said) -> Iterator[tuple[list[Row], list[Event]]]:
-        """The windows that are whole now that the video has `frames` frames; `said(first, end)`
-        scores some.
+    def advance(self, frames: int, score: ScoreWindow) -> Iterator[tuple[list[Row], list[Event]]]:
+        """Rows and events of the windows that are complete at `frames` frames; `score(first, end)`
+        scores a window.
         """
         while (first := round(self._number * self.windows.step * self.fps)) + self.length <= frames:
-            yield self._score(first, first + self.length, said)
+            yield self._score(first, first + self.length, score)
             self._number += 1
 
-    def finish(self, frames: int, said: Said) -> tuple[list[Row], list[Event]]:
-        """The video ends after `frames` frames: the window that ends with it, unless it was there
-        already, and what events are open.
+    def finish(self, frames: int, score: ScoreWindow) -> tuple[list[Row], list[Event]]:
+        """End of the video after `frames` frames: the window that ends with it, unless it was
+        scored already, and the open events.
         """
         rows: list[Row] = []
         events: list[Event] = []
         if frames > self._scored:
-            rows, events = self._score(max(frames - self.length, 0), frames, said)
+            rows, events = self._score(max(frames - self.length, 0), frames, score)
         return rows, events + [
             event for detector in self.detectors.values() for event in detector.finish()
         ]
 
-    def _score(self, first: int, end: int, said: Said) -> tuple[list[Row], list[Event]]:
-        shown, self._scored = said(first, end), end
+    def _score(self, first: int, end: int, score: ScoreWindow) -> tuple[list[Row], list[Event]]:
+        scored, self._scored = score(first, end), end
         rows, events = [], []
         for level, detector in self.detectors.items():
-            probability = None if shown is None else shown[level]
+            probability = None if scored is None else scored[level]
             rows.append(Row(self.task, level, first / self.fps, end / self.fps, probability))
             events += detector.push(first / self.fps, end / self.fps, probability)
         return rows, events
 
     def state(self) -> dict[str, Any]:
-        """All that it remembers, as JSON."""
+        """The state as JSON, for `restore`."""
         detectors = {level: detector.state() for level, detector in self.detectors.items()}
         return {"number": self._number, "scored": self._scored, "detectors": detectors}
 
     def restore(self, state: dict[str, Any]) -> None:
-        """Go on from a `state()`."""
+        """Continue from a `state()`."""
         self._number, self._scored = state["number"], state["scored"]
         for level, detector in self.detectors.items():
             detector.restore(state["detectors"][level])

@@ -1,5 +1,5 @@
-"""Where a timeline's frames come from: a file, a file that still grows, a camera. Each gives the
-frames of the grid from some index on.
+"""Sources of a timeline's frames: a file, a growing file, a camera. Each gives the frames of the
+regular grid from some index on.
 """
 
 import hashlib
@@ -14,11 +14,9 @@ from semiology.video import Frame, VideoError, probe, read_frames
 from semiology.video.live import LiveFrames, camera_frames, growing_frames, named
 from semiology.video.reader import Damage, on_grid
 
-FIRST = (
-    1 << 16
-    # bytes of a growing file by which it is known again: a second or less of a recording. [our choice]
-)
-USUAL = 25.0  # Hz, of tracks [P]: a slower video is read at it, too
+# bytes of a growing file that identify it: a second or less of a recording. [our choice]
+FINGERPRINT = 1 << 16
+TRACK_RATE = 25.0  # Hz, of tracks [P]: a slower video is read at this rate, too
 
 
 class Source(Protocol):
@@ -26,9 +24,9 @@ class Source(Protocol):
 
     Attributes:
         name: for messages, without a password.
-        latest: index of the last frame that was given.
+        latest: index of the last frame that was yielded.
         live: whether it cannot be read again.
-        dropped: source frames that were dropped, because work was too slow.
+        dropped: source frames that were dropped, because processing was too slow.
         damage: source frames that were damaged.
     """
 
@@ -43,15 +41,15 @@ class Source(Protocol):
     def damage(self) -> Damage: ...
 
     def identity(self) -> str:
-        """What it is known by when a run is resumed."""
+        """Hash that identifies the source when a run is resumed."""
         ...
 
     def size(self) -> int | None:
-        """Bytes by now; None where it is no file."""
+        """Current size in bytes; None for a camera."""
         ...
 
     def duration(self) -> float | None:
-        """s, as far as it can be known before."""
+        """Duration in s; None where it is not known in advance."""
         ...
 
     def frames(self, first: int) -> Iterator[Frame]:
@@ -59,16 +57,16 @@ class Source(Protocol):
         ...
 
     def arrival(self, frame: Frame) -> float | None:
-        """When a frame came, by `time.monotonic()`; None where nothing waits for anything."""
+        """Time of a frame's arrival by `time.monotonic()`; None for a file."""
         ...
 
 
 def open_source(source: str, fps: float, growing: float | None, stall: float) -> "File | Live":
-    """A file by its path, a camera by its address (anything with ://).
+    """Open a file by its path or a camera by its address (anything with ://).
 
     Raises:
-        UserError: no such file, an address of a kind that is not read, a wait that makes no sense,
-            more frames a second than a file has.
+        UserError: no such file, an address of an unsupported kind, a waiting time that is not
+            positive, a higher frame rate than the file's.
     """
     if stall <= 0 or (growing is not None and growing <= 0):
         raise UserError(f"growing={growing}, stall={stall:g}: give seconds above 0")
@@ -82,17 +80,17 @@ def open_source(source: str, fps: float, growing: float | None, stall: float) ->
     path = Path(source)
     if growing is not None:
         return Live(growing_frames(path, growing), path, fps, _first_hash(path))
-    own = probe(path).fps  # what is no video is said before anything is loaded
-    if own is not None and fps > max(own, USUAL) + 1e-6:
+    own = probe(path).fps  # an error here comes before models are loaded
+    if own is not None and fps > max(own, TRACK_RATE) + 1e-6:
         raise UserError(
-            f"{path}: has {own:g} frames a second; fps={fps:g} would look at each again and again;"
-            f" set {max(own, USUAL):g} or less"
+            f"{path}: has {own:g} frames per second; fps={fps:g} would process frames repeatedly;"
+            f" set {max(own, TRACK_RATE):g} or less"
         )
     return File(path, fps)
 
 
 class File:
-    """A whole file, read as often as need be."""
+    """A complete file, which can be read repeatedly."""
 
     live = False
     dropped = 0
@@ -120,7 +118,7 @@ class File:
 
 
 class Live:
-    """Frames of a thread that reads: a camera, or a file that grows, which can be read again from
+    """Frames from a reading thread: of a camera, or of a growing file, which can be read again from
     its beginning.
     """
 
@@ -158,10 +156,12 @@ class Live:
 
 
 def _first_hash(path: Path) -> str:
-    """SHA-256 of the first 64 KiB, or of what is there of them; raises VideoError where there is no
-    such file.
+    """SHA-256 of the first 64 KiB of a file, or of a shorter file.
+
+    Raises:
+        VideoError: no such file.
     """
     if not path.is_file():
         raise VideoError(path, "there is no such file; start the recording first")
     with open(path, "rb") as stream:
-        return hashlib.sha256(stream.read(FIRST)).hexdigest()
+        return hashlib.sha256(stream.read(FINGERPRINT)).hexdigest()

@@ -1,5 +1,5 @@
-"""Frames to keypoints in one pass: faces every few frames, the patient followed meanwhile, the pose
-backend in every frame.
+"""From frames to keypoints in one pass: face detection every few frames, online identification of
+the patient, the pose backend in every frame.
 """
 
 from collections import deque
@@ -15,13 +15,13 @@ from semiology.video import Frame
 
 
 @dataclass(frozen=True)
-class Tracked:
-    """One frame and what was found of the patient in it.
+class TrackedFrame:
+    """One frame and the patient's landmarks in it.
 
     Attributes:
-        frame: its place in the video; with its picture only where that was asked for.
-        seen: False where the video has a hole.
-        found: "body" and "face", as far as they were found.
+        frame: index and time; its image only with `keep_images`.
+        seen: False where the video has a gap.
+        found: "body" and "face", as far as they were detected.
     """
 
     frame: Frame
@@ -29,38 +29,37 @@ class Tracked:
     found: dict[str, Landmarks] = field(default_factory=dict)
 
 
-def sighted(
+def frames_with_patient(
     frames: Iterable[Frame],
     detector: Callable[[np.ndarray], Faces],
     patient: OnlinePatient,
     every: int,
     known: int,
 ) -> Iterator[tuple[Frame, Sight]]:
-    """Each frame with what is known of it once the next sample of faces is there: `every` frames at
-    most are held.
+    """Each frame with the patient's position, once the next sample of faces is known: at most
+    `every` frames are buffered.
 
-    Frames whose index is a multiple of `every` are samples; those up to index `known` were looked
-    at before (a resumed run).
+    Frames whose index is a multiple of `every` are samples; those up to index `known` were
+    processed before (a resumed run).
     """
     held: list[Frame] = []
     for frame in frames:
         if frame.image is not None and not patient.region.any():
-            patient.region = np.array(
-                [0.0, 0.0, *frame.image.shape[1::-1]]
-            )  # nobody was looked for yet: the whole picture
+            # no detection yet: the whole frame
+            patient.region = np.array([0.0, 0.0, *frame.image.shape[1::-1]])
         if frame.index % every == 0:
             if frame.image is not None and frame.index > known:
                 height, width = frame.image.shape[:2]
-                patient.look(frame.time, detector(frame.image), width, height)
+                patient.update(frame.time, detector(frame.image), width, height)
             yield from ((each, patient.at(each.time)) for each in held)
             held = []
         held.append(frame)
     yield from ((each, patient.at(each.time)) for each in held)
 
 
-class Stretches:
-    """Sighted frames cut where the pose tracker starts afresh: at every block's end, and where the
-    patient's region changes.
+class TrackingSegments:
+    """Frames split into segments, each tracked by a restarted pose tracker: at the end of every
+    block, and where the patient's region changes.
     """
 
     def __init__(self, sights: Iterator[tuple[Frame, Sight]]):
@@ -69,8 +68,8 @@ class Stretches:
         self.over = False
 
     def until(self, end: int) -> Iterator[tuple[Frame, Sight]]:
-        """Frames up to, and not with, index `end`, as long as the region stays; takes no frame more
-        from the video than it gives.
+        """Frames up to, not including, index `end`, while the region stays the same; reads no frame
+        beyond those that it yields.
         """
         region: np.ndarray | None = None
         while True:
@@ -87,22 +86,22 @@ class Stretches:
                 return
 
 
-def tracked(
-    stretches: Stretches, tracker: PoseBackend, end: int, keep_images: bool = False
-) -> Iterator[Tracked]:
-    """Frames up to index `end` through the pose backend, which starts afresh with every stretch."""
+def track_frames(
+    segments: TrackingSegments, tracker: PoseBackend, end: int, keep_images: bool = False
+) -> Iterator[TrackedFrame]:
+    """Track frames up to index `end` by the pose backend, which is restarted for each segment."""
     last = -1
-    while not stretches.over and last < end - 1:
+    while not segments.over and last < end - 1:
         waiting: deque[Frame] = deque()
-        for found in tracker.track(_watched(stretches.until(end), waiting)):
+        for found in tracker.track(_queued(segments.until(end), waiting)):
             frame = waiting.popleft()
             last = frame.index
-            yield Tracked(
+            yield TrackedFrame(
                 frame if keep_images else replace(frame, image=None), frame.image is not None, found
             )
 
 
-def _watched(
+def _queued(
     pairs: Iterator[tuple[Frame, Sight]], waiting: deque[Frame]
 ) -> Iterator[tuple[np.ndarray | None, Sight]]:
     for frame, sight in pairs:
@@ -111,21 +110,23 @@ def _watched(
 
 
 class NoTracking:
-    """A pose backend that finds nothing, where no model reads keypoints."""
+    """A pose backend without detections, for runs whose models read no keypoints."""
 
     name = "none"
     keypoints: dict[str, list[str]] = {}  # noqa: RUF012
     in_metres: frozenset[str] = frozenset()
 
     def parameters(self) -> dict[str, object]:
+        """The parameters that enter the run's key."""
         return {"name": self.name}
 
     def track(
         self, frames: Iterable[tuple[np.ndarray | None, Sight]]
     ) -> Iterator[dict[str, Landmarks]]:
+        """No landmarks for each frame."""
         return ({} for _ in frames)
 
 
-def nobody(image: np.ndarray) -> Faces:
-    """A face detector that finds nothing, likewise."""
+def no_faces(image: np.ndarray) -> Faces:
+    """A face detector without detections, for runs whose models read no keypoints."""
     return Faces(np.zeros((0, 4)), np.zeros(0))

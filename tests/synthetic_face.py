@@ -1,5 +1,5 @@
-"""A face of known measures as points in space, turned as asked and seen by a camera: for the tests
-of `semiology.severity.face`.
+"""A synthetic face of known measures as points in 3D, rotated and projected by a camera: for the
+tests of `semiology.severity.face`.
 """
 
 import numpy as np
@@ -16,8 +16,8 @@ ALL_POINTS = {
 
 
 def turned(yaw=0.0, pitch=0.0, roll=0.0):
-    """(3, 3): pitched up, then turned to the patient's left, then leant to the patient's left, in
-    degrees; x right, y down, z away.
+    """Rotation (3, 3): pitched up, then turned, then leant to the patient's left, in degrees; x
+    right, y down, z away.
     """
     a, b, c = np.radians([yaw, pitch, roll])
     up = np.array([[1, 0, 0], [0, np.cos(b), np.sin(b)], [0, -np.sin(b), np.cos(b)]])
@@ -27,8 +27,8 @@ def turned(yaw=0.0, pitch=0.0, roll=0.0):
 
 
 def own_face(**moved):
-    """place -> (x, y, z): the mean face, with the places given put elsewhere (two numbers keep the
-    depth).
+    """place -> (x, y, z): the mean face with the given places moved; two numbers leave the depth as
+    it is.
     """
     face = {place: position.copy() for place, position in MEAN_FACE.items()}
     for place, position in moved.items():
@@ -37,8 +37,8 @@ def own_face(**moved):
 
 
 def filmed(faces, scheme="68", heads=None, scale=100.0, shift=(320, 240), fps=25.0, depth=False):
-    """Tracks of one face a frame, each turned by its own `heads` entry. A place's points stand in a
-    row about it.
+    """Tracks of one face per frame, each rotated by its own entry of `heads`. The points of a place
+    lie in a row around it.
     """
     names = ALL_POINTS[scheme]
     column = {name: number for number, name in enumerate(names)}
