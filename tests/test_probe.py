@@ -9,7 +9,7 @@ from sklearn.preprocessing import StandardScaler
 
 from semiology import UserError
 from semiology.evaluation.report.measures import probed
-from semiology.evaluation.statistics.permutation import exchange
+from semiology.evaluation.statistics.permutation import permute_labels
 from semiology.experiments.probe import (
     Features,
     cka,
@@ -232,10 +232,10 @@ def test_nobody_is_on_both_sides_of_a_fold_nor_of_an_inner_fold():
 def test_permuted_labels_stay_in_lists_and_lists_that_are_the_same_are_shuffled():
     rng = np.random.default_rng(0)
     constant = np.repeat(np.arange(PEOPLE) % 2, CLIPS)
-    given = exchange(OWNERS, constant, rng).reshape(PEOPLE, CLIPS)
+    given = permute_labels(OWNERS, constant, rng).reshape(PEOPLE, CLIPS)
     assert (given == given[:, :1]).all() and given[:, 0].sum() == PEOPLE // 2
     same = np.tile(np.arange(CLIPS), PEOPLE)  # everybody did the same four things in the same order
-    given = exchange(OWNERS, same, rng).reshape(PEOPLE, CLIPS)
+    given = permute_labels(OWNERS, same, rng).reshape(PEOPLE, CLIPS)
     assert (np.sort(given, axis=1) == np.arange(CLIPS)).all() and (given != np.arange(CLIPS)).any(
         axis=1
     ).sum() > 4

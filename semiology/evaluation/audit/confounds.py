@@ -12,7 +12,7 @@ from semiology.evaluation.audit.check import Check, answer
 from semiology.evaluation.audit.copies import unknown_clips
 from semiology.evaluation.audit.records import Run
 from semiology.evaluation.run.predictions import levels_of
-from semiology.evaluation.statistics.permutation import LosoRidge, exchange
+from semiology.evaluation.statistics.permutation import LosoRidge, permute_labels
 
 PERMUTATIONS = 1999  # exchanges of the participants' labels: no p below 0.0005. [our choice]
 LEVEL = 0.05  # after Holm's correction over all labels and confounds. [our choice]
@@ -167,7 +167,9 @@ def _numbers(values: list[float | None]) -> np.ndarray:
 def exchanged(people: np.ndarray, targets: np.ndarray) -> np.ndarray:
     """(1 + PERMUTATIONS, clip) labels, the true ones first."""
     rng = np.random.default_rng(0)
-    return np.vstack([targets, *(exchange(people, targets, rng) for _ in range(PERMUTATIONS))])
+    return np.vstack(
+        [targets, *(permute_labels(people, targets, rng) for _ in range(PERMUTATIONS))]
+    )
 
 
 def _test(features: np.ndarray, people: np.ndarray, labellings: np.ndarray) -> tuple[float, float]:

@@ -37,7 +37,7 @@ from semiology.evaluation.report.tripod import checklist
 from semiology.evaluation.run.files import read_null, split_pairs
 from semiology.evaluation.run.predictions import read_predictions
 from semiology.evaluation.statistics.metrics import NAMES
-from semiology.evaluation.statistics.results import evaluate, main_level, table_columns
+from semiology.evaluation.statistics.results import evaluate, main_unit, table_columns
 from semiology.files import write_json, write_text
 
 PACKAGES = ("semiology", "torch", "lightning", "numpy", "pandas", "scikit-learn")
@@ -137,7 +137,7 @@ def contents(
         "fitted": fitted(run, predictions),
         "published": {task: _published(found) for task, found in judged.items()},
         "measures": {task: measures(found) for task, found in judged.items()},
-        "levels": {task: main_level(found) for task, found in judged.items()},
+        "levels": {task: main_unit(found) for task, found in judged.items()},
         "splits": splits(metrics),
         "compared": compared(metrics),
         "missing": missing(metrics, NAMES),

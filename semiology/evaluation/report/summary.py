@@ -9,7 +9,7 @@ from typing import Any
 
 from semiology.evaluation.report.inputs import STALE, Audit
 from semiology.evaluation.report.rendering import listed, plain
-from semiology.evaluation.statistics.results import main_level, model_name
+from semiology.evaluation.statistics.results import main_unit, model_name
 
 NBSP = "\N{NO-BREAK SPACE}"  # keeps a number and its unit on one line
 ALPHA = 0.05  # where a table speaks of "better than chance" [convention]
@@ -141,7 +141,7 @@ def _p(value: float) -> str:
 
 
 def _good(found: Mapping[str, Any]) -> str:
-    level = main_level(found)
+    level = main_unit(found)
     values = [metrics["accuracy"]["value"] for metrics in level["metrics"].values()]
     values = [value for value in values if value is not None]
     if not values:
@@ -155,7 +155,7 @@ def _good(found: Mapping[str, Any]) -> str:
 
 
 def _guess(found: Mapping[str, Any]) -> str:
-    guess = main_level(found)["no_skill"]["majority"]
+    guess = main_unit(found)["no_skill"]["majority"]
     return (
         ""
         if guess["accuracy"] is None
@@ -166,7 +166,7 @@ def _guess(found: Mapping[str, Any]) -> str:
 def _sure(found: Mapping[str, Any]) -> str:
     bounds = [
         (metrics["accuracy"]["low"], metrics["accuracy"]["high"])
-        for metrics in main_level(found)["metrics"].values()
+        for metrics in main_unit(found)["metrics"].values()
     ]
     bounds = [(low, high) for low, high in bounds if low is not None]
     people = f"{found['participants']} people"

@@ -11,7 +11,7 @@ import numpy as np
 
 from semiology.data.events import Event
 from semiology.errors import UserError
-from semiology.evaluation.statistics.comparison import number, stated
+from semiology.evaluation.statistics.comparison import estimate_json, number
 from semiology.evaluation.statistics.intervals import (
     LEVEL,
     METHOD,
@@ -69,7 +69,7 @@ def judge(
     percentile of its size, over the hits whose onset was found by an alarm of their own.
 
     Args:
-        tolerances: what counts as found, stated in the result.
+        tolerances: what counts as found, as stated in the result.
         draws: resampled cohorts, for the intervals; below 2: none.
         seed: of the resampling.
 
@@ -142,7 +142,7 @@ def judged_counts(counts: np.ndarray, weights: np.ndarray, people: list[str]) ->
         else:
             perfect = None if name in RATES else at_bound(float(value), 0.0, behind)
             limits = perfect or bca_interval(float(value), drawn[name], left_out[name], len(people))
-        found[name] = stated(float(value), limits)
+        found[name] = estimate_json(float(value), limits)
     rows = {
         person: _rounded(asdict(Counts(*row))) | {name: number(own[name][place]) for name in total}
         for place, (person, row) in enumerate(zip(people, counts.tolist()))
