@@ -1,4 +1,4 @@
-"""The examples in the docstrings of the statistics print what is written below them."""
+"""The examples in the docstrings of statistics and agreement print what is written below them."""
 
 import doctest
 from importlib import import_module
@@ -13,6 +13,9 @@ EXAMPLES = {  # module -> least number of statements in its examples
     "semiology.evaluation.statistics.calibration": 6,
     "semiology.evaluation.statistics.out_of_fold": 2,
     "semiology.evaluation.statistics.results": 2,
+    "semiology.evaluation.agreement.coefficients": 12,
+    "semiology.evaluation.agreement.pairs": 2,
+    "semiology.evaluation.agreement.run": 5,
 }
 
 
