@@ -132,13 +132,13 @@ def test_the_audit_names_the_task_whose_participants_are_on_both_sides(run, caps
     assert [name for name, check in checks.items() if check["result"] != "passed"] == [
         "participants"
     ]
-    told = checks["participants"]
-    assert told["found"].startswith(
-        f"{SEIZURE}: seizures of known patients were judged, not new patients"
+    check = checks["participants"]
+    assert check["found"].startswith(
+        f"{SEIZURE}: other seizures of known patients were evaluated, not new patients"
     )
-    assert f"nobody is on both sides in {SUBJECT}" in told["found"]
-    assert all(detail.startswith(f"{SEIZURE}, seed 0, fold") for detail in told["details"])
-    assert "features of 72 clips were brought along" in checks["outside"]["found"]
+    assert f"nobody is on both sides in {SUBJECT}" in check["found"]
+    assert all(detail.startswith(f"{SEIZURE}, seed 0, fold") for detail in check["details"])
+    assert checks["outside"]["found"].startswith("72 clips came with their tracks or features")
 
 
 def test_the_terminal_shows_recordings_and_the_difference(run, capsys):
