@@ -167,7 +167,7 @@ def test_the_report_warns_of_a_table_whose_model_had_seen_the_people():
     honest = probed("sex", pd.DataFrame([{**row, "seen": "never saw the participant"}]))
     assert (
         not honest["had_seen"]
-        and honest["rests_on"] == "11 clips of 6 people; ridge; no null asked for"
+        and honest["rests_on"] == "11 clips of 6 participants; ridge; no permutation test"
     )
     assert honest["rows"] == [["features", "0.90", "–"]]
     assert probed("sex", pd.DataFrame([{**row, "seen": "had seen the participant"}]))["had_seen"]

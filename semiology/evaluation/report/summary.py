@@ -245,7 +245,7 @@ WORDS = {
     ),
     "p": (
         "p",
-        "probability of a result at least as good by chance; few permutations cannot show a small p.",
+        "probability of a result as good by chance; few permutations cannot show a small p.",
     ),
     "brier": (
         "Brier score",
