@@ -112,7 +112,6 @@ class Reproduction(File):
     unstated: list[str] = Field(default=[])
 
 
-
 class NotAssessed(File):
     """Content of not_assessable.json: the clips of each task."""
 
