@@ -36,7 +36,7 @@ from sklearn.metrics import cohen_kappa_score
 from semiology.evaluation.agreement import Paired
 from semiology.evaluation.agreement.change import sem_consistency, standardised_response_mean
 from semiology.evaluation.agreement.coefficients import closed_form, mean_squares
-from semiology.evaluation.agreement.pairs import FEWEST, state
+from semiology.evaluation.agreement.pairs import FEWEST, estimate
 from semiology.evaluation.statistics.intervals import draw_participants
 
 LOW, HIGH = (
@@ -284,7 +284,7 @@ def covered(
             inside = []
             for judged in (pair, naive):
                 weights = draw_participants(judged.participants, DRAWS, int(rng.integers(2**31)))
-                figure = state(
+                figure = estimate(
                     ("", "", "", name),
                     lambda draws, judged=judged, name=name: judged.figure(name, draws),
                     weights,

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 import numpy as np
 from record import record
 
-from semiology.evaluation.statistics.comparison import state
+from semiology.evaluation.statistics.comparison import estimate
 from semiology.evaluation.statistics.intervals import (
     difference_interval,
     draw_participants,
@@ -26,7 +26,7 @@ from semiology.evaluation.statistics.metrics import (
     auc_of_rows,
     average_precision,
     brier,
-    confusion_table,
+    confusion_matrix,
     from_confusion,
     metric_names,
 )
@@ -140,7 +140,7 @@ def covered(
         model = drawn_models(setting, rng)[0]
         weights = draw_participants(setting.participants, DRAWS, int(rng.integers(2**31)))
         for name in METRICS:
-            ours = state(model, name, weights)
+            ours = estimate(model, name, weights)
             plain = interval(model.metric(name, weights)[0], setting.participants)
             if ours["low"] is not None:
                 hits[name].append(
@@ -227,7 +227,7 @@ def true_values(truth: np.ndarray, scores: np.ndarray) -> dict[str, float]:
         "average_precision": average_precision(truth, scores, np.ones((1, len(truth))))[0],
         "brier": brier(truth, np.stack([1 - probability, probability], -1)).mean(),
     }
-    table = confusion_table(truth, scores > 0, 2)
+    table = confusion_matrix(truth, scores > 0, 2)
     return {
         name: float(others[name] if name in others else from_confusion(name, table))
         for name in METRICS

@@ -10,7 +10,7 @@ from pathlib import Path
 import pandas as pd
 from phantom_run import step
 
-from semiology.evaluation.agreement.pairs import Paired, state
+from semiology.evaluation.agreement.pairs import Paired, estimate
 from semiology.evaluation.statistics.intervals import draw_participants
 
 DRAWS = 2000
@@ -44,7 +44,7 @@ def correlation(
     pair = Paired(both[first].to_numpy(float), both[second].to_numpy(float), codes)
     weights = draw_participants(len(people), DRAWS, seed)
     about = ("machine-rater", first, second, "spearman")
-    found = state(about, partial(pair.figure, "spearman"), weights, len(both), coefficient=True)
+    found = estimate(about, partial(pair.figure, "spearman"), weights, len(both), coefficient=True)
     return {
         "value": found.value,
         "low": found.low,

@@ -14,7 +14,7 @@ import numpy as np
 from phantom_run import extracted_cohort, metrics, step, trained_vgg
 from record import record
 
-from semiology.evaluation.statistics.permutation import together
+from semiology.evaluation.statistics.permutation import westfall_young
 
 RUN = Path("runs/null")
 
@@ -47,7 +47,7 @@ def main() -> int:
                 f"{task:<18}{model:<10}AUC {value:.3f}, null {chance.mean():.3f} +-"
                 f" {chance.std(ddof=1):.3f}, p = {p:.3f} by itself"
             )
-    overall = together(observed, permuted)
+    overall = westfall_young(observed, permuted)
     p, permutations = overall["p"], overall["n"]
     return record(
         "null-cohort",

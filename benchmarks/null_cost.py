@@ -1,7 +1,7 @@
 """What the permutation null and the intervals of a table cost, beside the loops that they stand
 for, in one run.
 
-- The null of the linear model (`LosoRidge.test`): 1,000 exchanges of labels between participants.
+- The null of the linear model (`LosoRidge.permutation_test`): 1,000 permutations of labels.
   Literally: for each exchange every fold is fitted anew and the AUC taken by scikit-learn.
 - Intervals of two signs by three models, eleven metrics, and their comparisons (`evaluate`, 2,000
   resampled cohorts). Literally, and for the AUC alone: each resampled cohort put together clip by
@@ -24,7 +24,7 @@ from sklearn.metrics import roc_auc_score
 from sklearn.preprocessing import StandardScaler
 
 from semiology.evaluation.statistics.intervals import draw_participants
-from semiology.evaluation.statistics.permutation import LosoRidge, exchange
+from semiology.evaluation.statistics.permutation import LosoRidge, permute_labels
 from semiology.evaluation.statistics.results import evaluate
 
 CLIPS, FEATURES = 2, 20
@@ -81,7 +81,7 @@ def measured(people: int, permutations: int, draws: int) -> dict[str, dict[str, 
     )
     table = predictions(who, labels, rng)
     null = interleaved(
-        lambda: LosoRidge(features, who).test(labels, "auc", PERMUTATIONS, seed=SEED),
+        lambda: LosoRidge(features, who).permutation_test(labels, "auc", PERMUTATIONS, seed=SEED),
         lambda: null_literally(features, who, labels, permutations),
     )
     intervals = interleaved(
@@ -114,7 +114,7 @@ def null_literally(
 ) -> list[float]:
     rng, null = np.random.default_rng(SEED), []
     for _ in range(permutations):
-        dealt = exchange(who, labels, rng)
+        dealt = permute_labels(who, labels, rng)
         scores = np.empty(len(dealt))
         for held_out in np.unique(who):
             test = who == held_out

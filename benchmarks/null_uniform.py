@@ -37,12 +37,12 @@ def main() -> int:
         common = rng.normal(size=(PEOPLE, FEATURES))[participants]
         model = LosoRidge(common + rng.normal(size=(PEOPLE * CLIPS, FEATURES)), participants)
         labels = (rng.permutation(PEOPLE) < WITH_SIGN).astype(int)[participants]
-        found = model.test(labels, "auc", PERMUTATIONS, seed=number)
+        found = model.permutation_test(labels, "auc", PERMUTATIONS, seed=number)
         p.append(found.p)
         observed.append(found.value)
         chance.append(found.null.mean())
         if number < EXACT:
-            exact.append(model.test(labels, "auc").p)
+            exact.append(model.permutation_test(labels, "auc").p)
     judged = kstest(p, "uniform")
     below = float(np.mean(np.array(p) <= 0.05))
     apart = float(np.abs(np.array(p[:EXACT]) - exact).max())

@@ -1,5 +1,5 @@
-"""Runs with a leak planted in the code that trains, one a kind, and the check that has to name it;
-for the tests and the benchmark.
+"""Runs with a leak planted in the training code, one of each kind, and the check that has to find
+it; for the tests and the benchmark.
 
 Each leak replaces a function by one that really fits on somebody who is held out. Nothing of the
 audit is touched.
@@ -182,32 +182,34 @@ class Leak:
 
 
 LEAKS = [
-    Leak("weights learned from those held out", _teach_everybody, ("participants", "weights")),
-    Leak("the teacher learned from those held out", _teacher_knows_everybody, ("teacher",)),
+    Leak("weights trained on held-out participants", _teach_everybody, ("participants", "weights")),
+    Leak("the teacher trained on held-out participants", _teacher_knows_everybody, ("teacher",)),
     Leak(
-        "class weights counted those held out",
+        "class weights from held-out participants",
         _fitted_on_everybody("class_weights"),
         ("class weights",),
     ),
     Leak(
-        "features standardised with those held out",
+        "features standardised with held-out participants",
         _fitted_on_everybody("appearance_statistics"),
         ("standardisation",),
     ),
-    Leak("batch norm measured on those held out", _norms_of_everybody, ("batch norm",)),
-    Leak("training stopped by those held out", _stopped_by_those_held_out, ("early stopping",)),
+    Leak("batch norm estimated on held-out participants", _norms_of_everybody, ("batch norm",)),
     Leak(
-        "calibration on inner folds of everybody",
+        "early stopping on held-out participants", _stopped_by_those_held_out, ("early stopping",)
+    ),
+    Leak(
+        "calibration on inner folds of all participants",
         _inner_folds_of_everybody,
         ("threshold and choice",),
     ),
     Leak(
-        "threshold fitted with those held out",
+        "threshold fitted with held-out participants",
         _also_given_those_held_out("calibrators", _on_both),
         ("threshold and choice",),
     ),
     Leak(
-        "models chosen by those held out",
+        "models selected on held-out participants",
         _also_given_those_held_out("selected", _on_those_held_out),
         ("threshold and choice",),
         True,
@@ -216,9 +218,7 @@ LEAKS = [
 
 
 def moving_cohort(folder: Path, people: int = 12, seconds: float = 10.0) -> Path:
-    """One clip a participant, of tracks in which every joint wanders in its own way; the label
-    means nothing.
-    """
+    """A cohort of tracks, one clip a participant; every joint moves randomly, labels are random."""
     rows = []
     for person in range(people):
         save_tracks(

@@ -1,5 +1,5 @@
-"""A run with everything beside it that a report can show, written by hand: eight people, one clip
-each, and two clips never judged.
+"""A run with every file that a report can show, written manually: eight participants with one clip
+each, and two clips that were not assessable.
 """
 
 import json

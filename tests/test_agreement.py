@@ -1,6 +1,4 @@
-"""Agreement statistics: published examples, other libraries, and what must stay the same when rows,
-raters or scales change places.
-"""
+"""Agreement: published examples, other libraries, and invariance to order, raters and scales."""
 
 import json
 import warnings
@@ -282,7 +280,7 @@ def test_the_order_of_rows_does_not_matter(cohort, tmp_path):
 
 
 def test_rows_of_one_participant_are_not_taken_as_independent(tmp_path):
-    """Everybody's row copied five times says nothing new: the intervals stay as wide as they were."""
+    """Five copies of every row carry no more information: the intervals keep their width."""
     people = {"participant_id": [f"p{number}" for number in range(17)], "a": WRIGHT, "b": MINI}
     widths = []
     for times in (1, 5):

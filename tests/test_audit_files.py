@@ -1,6 +1,4 @@
-"""Files of a run that were changed, damaged or lost: what each check says of them; nothing that
-cannot be shown is passed.
-"""
+"""Files of a run that were changed, damaged or lost: no check passes what it cannot verify."""
 
 import json
 import shutil
@@ -23,7 +21,7 @@ def moving(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def honest(moving, tmp_path_factory):
-    """Everybody left out in turn, with a linear model and two permutations."""
+    """Leave-one-subject-out, with a linear model and two permutations."""
     folder = tmp_path_factory.mktemp("honest") / "run"
     return quick_run(moving, folder, split=Split("participant"), permutations=2, baseline=True)
 
@@ -33,8 +31,13 @@ def run(honest, tmp_path):
     return Path(shutil.copytree(honest, tmp_path / "run"))
 
 
-def asked(run: Path) -> dict[str, Check]:
+def checks_of(run: Path) -> dict[str, Check]:
     return {check.name: check for check in audit(run)}
+
+
+def facts(check: Check) -> list[tuple[str, tuple[str, ...]]]:
+    """The findings of a check by code, and the names that they are about."""
+    return [(finding.code, finding.about) for finding in check.findings]
 
 
 def changed(run: Path, name: str, change) -> Path:
@@ -51,11 +54,9 @@ def first_fold(run: Path) -> str:
 
 
 def test_an_honest_run_with_a_null_passes(run):
-    checks = asked(run)
+    checks = checks_of(run)
     assert verdict(list(checks.values())) == "passed"
-    assert checks["chance"].found.startswith(
-        "computed again from 2 of 2 permutations; the null of linear was not computed again"
-    )
+    assert checks["chance"].found.startswith("computed again from 2 of 2 permutations; the null of")
 
 
 def test_a_column_that_is_not_what_the_scores_say_is_found(run):
@@ -64,10 +65,10 @@ def test_a_column_that_is_not_what_the_scores_say_is_found(run):
         float(table.loc[3, "score"]) + 0.0009
     )  # within what a reader takes for rounding
     table.to_csv(run / "predictions.csv", index=False)
-    assert (
-        asked(run)["table"].result == "failed"
-        and "score in predictions.csv is not" in asked(run)["table"].found
-    )
+    check = checks_of(run)["table"]
+    row = table.loc[3]
+    assert check.result == "failed"
+    assert facts(check) == [("row-differs", (row["model"], row["clip_id"], "score"))]
 
 
 def fused(run: Path, change=lambda rows: rows) -> Path:
@@ -89,87 +90,91 @@ def test_a_fusion_has_the_clips_and_facts_of_its_members(run, tmp_path):
     def copy(number: int) -> Path:
         return Path(shutil.copytree(run, tmp_path / f"fused-{number}"))
 
-    checks = asked(fused(copy(0)))
+    checks = checks_of(fused(copy(0)))
     assert checks["table"].result == checks["chance"].result == "passed"
+    flipped = {"absent": "present", "present": "absent"}
     changes = {
-        "not in predictions.csv, though all members predicted it": lambda rows: rows.iloc[1:],
-        "truth of mean, clip": lambda rows: rows.assign(
-            truth=rows["truth"].map({"absent": "present", "present": "absent"})
-        ),
-        "participant_id of mean, clip": lambda rows: rows.assign(participant_id="p0"),
-        "recording_id of mean, clip": lambda rows: rows.assign(recording_id="one"),
-        "fold of mean, clip": lambda rows: rows.assign(fold="p0"),
+        "truth": lambda rows: rows.assign(truth=rows["truth"].map(flipped)),
+        "participant_id": lambda rows: rows.assign(participant_id="p0"),
+        "recording_id": lambda rows: rows.assign(recording_id="one"),
+        "fold": lambda rows: rows.assign(fold="p0"),
     }
-    for number, (words, change) in enumerate(changes.items(), 1):
-        check = asked(fused(copy(number), change))["table"]
-        assert check.result == "failed" and words in check.found, words
+    for number, (column, change) in enumerate(changes.items(), 1):
+        check = checks_of(fused(copy(number), change))["table"]
+        assert check.result == "failed", column
+        assert {(code, about[2]) for code, about in facts(check)} == {("fusion-differs", column)}
+    check = checks_of(fused(copy(9), lambda rows: rows.iloc[1:]))["table"]
+    first = pd.read_csv(run / "predictions.csv").query("model == 'agcn'")["clip_id"].iloc[0]
+    assert check.result == "failed" and facts(check) == [("fusion-missing", ("mean", first))]
 
 
 def test_a_model_that_predicts_and_of_which_the_record_is_silent_is_not_passed(run):
     for path in (run / "folds").rglob("*.json"):
         changed(run, path.relative_to(run).as_posix(), lambda record: record["models"].pop("agcn"))
-    checks = asked(run)
+    checks = checks_of(run)
     assert {checks[name].result for name in ("weights", "class weights", "batch norm")} == {
         "not possible"
     }
-    assert "nothing says on whom the weights of agcn were fitted" in checks["weights"].found
+    assert set(facts(checks["weights"])) == {("fit-unrecorded", ("agcn",))}
 
 
 def test_a_model_of_the_protocol_without_any_prediction_is_not_passed(run):
     changed(
         run, "config.yaml", lambda config: config["models"].update(other=config["models"]["agcn"])
     )
-    checks = asked(run)
+    checks = checks_of(run)
     assert checks["weights"].result == checks["predicted once"].result == "not possible"
 
 
 @pytest.mark.parametrize(
-    ("change", "result", "words"),
+    ("change", "result", "fact"),
     [
         (
             lambda null: null[TASK]["agcn"].update(auc=[0.0, 0.0]),
             "failed",
-            "auc of agcn in null.json is not what",
+            ("null-differs", (TASK, "agcn", "auc")),
         ),
         (
             lambda null: null[TASK]["agcn"].update(auc=null[TASK]["agcn"]["auc"] * 500),
             "failed",
-            "auc of agcn in null.json is not what",
+            ("null-differs", (TASK, "agcn", "auc")),
         ),
         (
             lambda null: null[TASK].update(tcn=null[TASK]["agcn"]),
             "failed",
-            "null.json holds values of tcn, which no permuted run gave",
+            ("null-unfounded", (TASK, "tcn")),
         ),
         (
             lambda null: null[TASK]["linear"].update(f1=[0.5] * 30),
             "failed",
-            "f1 of linear in null.json has 30 values",
+            ("null-length", (TASK, "linear", "f1")),
         ),
         (
             lambda null: null[TASK]["linear"].update(auc=[-1.0] * 1999),
             "failed",
-            "auc of linear in null.json has values that it cannot have",
+            ("null-impossible", (TASK, "linear", "auc")),
         ),
         (
             lambda null: null[TASK]["linear"].update(auc=[0.0] * 1999),
             "not possible",
-            "is the same in all 1999 exchanges",
+            ("null-constant", (TASK, "linear", "auc")),
         ),
-        (lambda null: null.update({TASK: []}), "not possible", "null.json is damaged"),
+        (
+            lambda null: null.update({TASK: []}),
+            "not possible",
+            ("null-damaged", ("null.json",)),
+        ),
     ],
 )
-def test_an_invented_null_is_not_passed(run, change, result, words):
-    check = asked(changed(run, "null.json", change))["chance"]
-    assert check.result == result and words in check.found
+def test_an_invented_null_is_not_passed(run, change, result, fact):
+    check = checks_of(changed(run, "null.json", change))["chance"]
+    assert check.result == result and facts(check) == [fact]
 
 
-def test_permutations_that_are_not_there_have_to_be_told(run):
+def test_missing_permutations_have_to_be_listed_in_the_notes(run):
     for path in (run / "folds").rglob("permutation-1/*.json"):
         path.unlink()
-    assert (
-        "records of 1 permutations, 2 were asked for and 0 left out" in asked(run)["chance"].found
-    )
+    assert facts(checks_of(run)["chance"]) == [("permutations-missing", (TASK, "1", "2", "0"))]
     changed(
         run,
         "notes.json",
@@ -177,7 +182,7 @@ def test_permutations_that_are_not_there_have_to_be_told(run):
             f"{TASK}: 1 of 2 permutations left out: in some fold all training clips had one level"
         ),
     )
-    check = asked(run)["chance"]
+    check = checks_of(run)["chance"]
     assert check.result == "failed"  # the null still has two values
     changed(
         run,
@@ -186,9 +191,10 @@ def test_permutations_that_are_not_there_have_to_be_told(run):
             agcn={name: found[:1] for name, found in null[TASK]["agcn"].items()}
         ),
     )
-    assert asked(run)["chance"].found.startswith("computed again from 1 of 2 permutations")
+    assert checks_of(run)["chance"].found.startswith("computed again from 1 of 2 permutations")
     next((run / "folds").rglob("permutation-0/*.json")).unlink()
-    assert "permutation 0: no record of fold" in asked(run)["chance"].found
+    [(code, about)] = facts(checks_of(run)["chance"])
+    assert code == "fold-unrecorded" and about[:2] == (TASK, "0")
 
 
 def test_sources_without_anything_to_compare_are_not_passed(run):
@@ -197,17 +203,13 @@ def test_sources_without_anything_to_compare_are_not_passed(run):
             clip.pop("movement")
             clip["covariates"] = {}
 
-    checks = asked(changed(run, "sources.json", emptied))
-    assert (
-        checks["copies"].result == "not possible"
-        and "has neither pictures nor movement to compare" in checks["copies"].found
-    )
-    assert (
-        checks["confounds"].result == "passed"
-        and "no column centre was recorded; no column camera was recorded"
-        in checks["confounds"].found
-    )
-    checks = asked(changed(run, "sources.json", lambda sources: sources.update(clips={})))
+    checks = checks_of(changed(run, "sources.json", emptied))
+    clips = json.loads((run / "sources.json").read_text())["clips"]
+    assert checks["copies"].result == "not possible"
+    assert facts(checks["copies"]) == [("not-comparable", (clip_id,)) for clip_id in clips]
+    assert checks["confounds"].result == "passed"
+    assert checks["confounds"].found.endswith("no column centre; there is no column camera")
+    checks = checks_of(changed(run, "sources.json", lambda sources: sources.update(clips={})))
     assert {checks[name].result for name in ("same stretch", "copies", "confounds")} == {
         "not possible"
     }
@@ -221,12 +223,12 @@ def test_a_centre_that_is_a_number_need_not_rise_with_the_label(moving, tmp_path
     write_clips(cohort, table)
     run = quick_run(cohort, tmp_path / "run")
     write_sources(cohort, None, table["clip_id"], run / "sources.json")
-    check = asked(run)["confounds"]
-    assert check.result == "failed" and "swing by centre alone: AUC 1.00" in text_of(check)
-
-
-def text_of(check: Check) -> str:
-    return "\n".join(check.details)
+    check = checks_of(run)["confounds"]
+    assert check.result == "failed"
+    assert any(
+        finding.about == ("swing", "centre") and "AUC 1.00" in finding.text
+        for finding in check.findings
+    )
 
 
 @pytest.mark.parametrize(
@@ -242,21 +244,23 @@ def text_of(check: Check) -> str:
 )
 def test_a_damaged_file_is_named_and_not_called_missing(run, name, content):
     (run / name).write_text(content)
-    checks = list(asked(run).values())
+    checks = list(checks_of(run).values())
     troubled = [check for check in checks if check.result == "not possible"]
-    assert verdict(checks) == "incomplete" and all(name in check.found for check in troubled)
-    assert not any("is missing" in check.found for check in troubled)
+    assert verdict(checks) == "incomplete" and troubled
+    assert {fact for check in troubled for fact in facts(check)} <= {
+        ("damaged", (name,)),
+        ("null-damaged", (name,)),
+    }
+    assert all(name in check.found for check in troubled)
 
 
 @pytest.mark.parametrize("change", [{"movement": "xx"}, {"covariates": None}, {"start": "early"}])
 def test_a_damaged_clip_of_the_sources_is_named(run, change):
-    check = asked(
+    check = checks_of(
         changed(run, "sources.json", lambda sources: sources["clips"]["c2"].update(change))
     )["copies"]
-    assert (
-        check.result == "not possible"
-        and f"sources.json: clips.c2.{next(iter(change))}" in check.found
-    )
+    assert check.result == "not possible" and facts(check) == [("damaged", ("sources.json",))]
+    assert f"sources.json: clips.c2.{next(iter(change))}" in check.found
 
 
 @pytest.mark.parametrize(
@@ -271,11 +275,11 @@ def test_a_damaged_clip_of_the_sources_is_named(run, change):
 )
 def test_a_damaged_record_is_named(run, change):
     name = first_fold(run)
-    check = asked(changed(run, name, lambda record: record.update(change)))["weights"]
-    assert check.result == "not possible" and name in check.found
+    check = checks_of(changed(run, name, lambda record: record.update(change)))["weights"]
+    assert check.result == "not possible" and ("damaged", (name,)) in facts(check)
 
 
-def test_without_its_protocol_a_calibrated_run_is_not_judged_rather_than_failed(run):
+def test_without_its_protocol_a_calibrated_run_is_incomplete_rather_than_failed(run):
     calibration = {"temperature": 2.0, "steps": None, "threshold": 0.3, "clips": 5}
     changed(
         run,
@@ -283,5 +287,5 @@ def test_without_its_protocol_a_calibrated_run_is_not_judged_rather_than_failed(
         lambda record: record["models"]["agcn"].update(calibration=calibration),
     )
     (run / "config.yaml").unlink()
-    check = asked(run)["threshold and choice"]
-    assert check.result == "not possible" and "config.yaml is missing" in check.found
+    check = checks_of(run)["threshold and choice"]
+    assert check.result == "not possible" and facts(check) == [("config-missing", ("config.yaml",))]

@@ -128,7 +128,7 @@ def test_what_was_not_kept_or_left_the_cohort_is_told(made, tmp_path, capsys):
     )
     assert len(told["clips"]) == 9
     assert on_the_page(run).endswith(
-        ", of people whom the model had not seen; 2 of 11 scored clips are left out"
+        ", of held-out participants; 2 of 11 labelled clips are left out"
     )
     cohort = Path(shutil.copytree(run_data(made)[0], tmp_path / "cohort"))
     lines = (cohort / "clips.tsv").read_text().splitlines()
@@ -181,7 +181,7 @@ def test_folds_by_recording_know_the_person_and_that_is_said(shared_cohort, tmp_
     assert told["held_out"] and told["shown"]["people"] == (
         "known" if len(known) == 11 else "some known"
     )
-    assert ", which the model had not seen, of people" in on_the_page(tmp_path)
+    assert ", held out, " in on_the_page(tmp_path)
 
 
 @pytest.mark.parametrize(

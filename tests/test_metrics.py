@@ -83,7 +83,7 @@ def test_one_level_only_has_no_f1_and_no_auc():
     assert found["accuracy"]["value"] == pytest.approx(2 / 3)
     for name in ("f1", "auc", "balanced_accuracy", "sensitivity"):
         assert found[name]["value"] is None and found[name]["low"] is None
-        assert found[name]["reason"] == "all clips have the same level"
+        assert found[name]["reason"] == "all clips have the same class"
     json.dumps(judged, allow_nan=False)
 
 
@@ -91,7 +91,7 @@ def test_one_level_only_has_no_f1_and_no_auc():
 def test_confusion_metrics_are_those_of_scikit_learn(levels):
     draw = np.random.default_rng(levels)
     truth, predicted = draw.integers(0, levels, 60), draw.integers(0, levels, 60)
-    table = metrics.confusion_table(truth, predicted, levels)
+    table = metrics.confusion_matrix(truth, predicted, levels)
     average = "binary" if levels == 2 else "macro"
     assert table.tolist() == sklearn.metrics.confusion_matrix(truth, predicted).tolist()
     assert metrics.f1(table) == pytest.approx(
@@ -121,9 +121,9 @@ def test_a_participant_drawn_twice_counts_as_two_with_the_same_clips():
     truth, score, participant = cohort()
     once = OutOfFold.of(predictions(truth, score, participant), LEVELS)
     again = [number for number, who in enumerate(participant) if who == "P00"]
-    doubled = OutOfFold.of(
-        predictions([*truth, *truth[again]], [*score, *score[again]], [*participant, *("P99" for _ in again)]), LEVELS
-    )  # fmt: skip
+    truth, score = [*truth, *truth[again]], [*score, *score[again]]
+    participant = [*participant, *("P99" for _ in again)]
+    doubled = OutOfFold.of(predictions(truth, score, participant), LEVELS)
     weights = np.ones((1, len(once.participants)))
     weights[0, once.participants.index("P00")] = 2
     for name in metrics.NAMES:
@@ -303,21 +303,54 @@ def test_predictions_come_back_as_written(tmp_path):
     assert evaluate(read, draws=50) == evaluate(table, draws=50)
 
 
+def with_cell(column: str, row: int, value) -> Callable[[pd.DataFrame], pd.DataFrame]:
+    """A change of one cell of a table of predictions; rows from 0."""
+
+    def change(table: pd.DataFrame) -> pd.DataFrame:
+        values = table[column].tolist()
+        return table.assign(**{column: [*values[:row], value, *values[row + 1 :]]})
+
+    return change
+
+
+def with_model(**columns) -> Callable[[pd.DataFrame], pd.DataFrame]:
+    """The same predictions once more, by a model or seed of other columns."""
+    return lambda table: pd.concat([table, table.assign(**columns)])
+
+
 @pytest.mark.parametrize(
     ("spoil", "message"),
     [
-        (lambda t: t.drop(columns="seed"), "column seed missing"),
-        (lambda t: t.iloc[:0], "no predictions in it"),
-        (lambda t: t.assign(score=["high", *t["score"][1:]]), "row 2, column score: 'high' is not a number"),
-        (lambda t: t.assign(scores=[*t["scores"][:2], {"absent": 0.5, "present": 0.6}, *t["scores"][3:]]), "row 4.*sum to 1.1"),
-        (lambda t: t.assign(truth=["unclear", *t["truth"][1:]]), "row 2, column truth: 'unclear' is none of the levels absent, present"),
-        (lambda t: t.assign(score=[1 - t["score"][0], *t["score"][1:]]), "row 2, column score: 0.9, but scores give 'present' 0.1"),
-        (lambda t: pd.concat([t, t.iloc[[1]]]), "row 6: second prediction of clip clip-001 by agcn, seed 0"),
-        (lambda t: pd.concat([t, t.assign(model="tcn").iloc[1:]]), "model tcn, seed 0 lacks clip clip-000"),
-        (lambda t: pd.concat([t, t.assign(model="tcn", truth=t["truth"][::-1].tolist())]), "row 6, column truth: 'present', but an"),
-        (lambda t: pd.concat([t, t.assign(seed=1, participant_id="P1")]), "row 7, column participant_id: 'P1', but an earlier .* clip-001"),
+        (lambda table: table.drop(columns="seed"), "column seed missing"),
+        (lambda table: table.iloc[:0], "no predictions in it"),
+        (with_cell("score", 0, "high"), "row 2, column score: 'high' is not a number"),
+        (with_cell("scores", 2, {"absent": 0.5, "present": 0.6}), "row 4.*sum to 1.1"),
+        (
+            with_cell("truth", 0, "unclear"),
+            "row 2, column truth: 'unclear' is none of the levels absent, present",
+        ),
+        (
+            with_cell("score", 0, 0.9),
+            "row 2, column score: 0.9, but scores give 'present' 0.1",
+        ),
+        (
+            lambda table: pd.concat([table, table.iloc[[1]]]),
+            "row 6: second prediction of clip clip-001 by agcn, seed 0",
+        ),
+        (
+            lambda table: pd.concat([table, table.assign(model="tcn").iloc[1:]]),
+            "model tcn, seed 0 lacks clip clip-000",
+        ),
+        (
+            with_model(model="tcn", truth=["present", "present", "absent", "absent"]),
+            "row 6, column truth: 'present', but an",
+        ),
+        (
+            with_model(seed=1, participant_id="P1"),
+            "row 7, column participant_id: 'P1', but an earlier .* clip-001",
+        ),
     ],
-)  # fmt: skip
+)
 def test_faults_of_a_table_are_named_with_their_row(
     tmp_path: Path, spoil: Callable[[pd.DataFrame], pd.DataFrame], message: str
 ):

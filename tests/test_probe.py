@@ -9,7 +9,7 @@ from sklearn.preprocessing import StandardScaler
 
 from semiology import UserError
 from semiology.evaluation.report.measures import probed
-from semiology.evaluation.statistics.permutation import exchange
+from semiology.evaluation.statistics.permutation import permute_labels
 from semiology.experiments.probe import (
     Features,
     cka,
@@ -167,7 +167,7 @@ def test_the_report_warns_of_a_table_whose_model_had_seen_the_people():
     honest = probed("sex", pd.DataFrame([{**row, "seen": "never saw the participant"}]))
     assert (
         not honest["had_seen"]
-        and honest["rests_on"] == "11 clips of 6 people; ridge; no null asked for"
+        and honest["rests_on"] == "11 clips of 6 participants; ridge; no permutation test"
     )
     assert honest["rows"] == [["features", "0.90", "–"]]
     assert probed("sex", pd.DataFrame([{**row, "seen": "had seen the participant"}]))["had_seen"]
@@ -232,10 +232,10 @@ def test_nobody_is_on_both_sides_of_a_fold_nor_of_an_inner_fold():
 def test_permuted_labels_stay_in_lists_and_lists_that_are_the_same_are_shuffled():
     rng = np.random.default_rng(0)
     constant = np.repeat(np.arange(PEOPLE) % 2, CLIPS)
-    given = exchange(OWNERS, constant, rng).reshape(PEOPLE, CLIPS)
+    given = permute_labels(OWNERS, constant, rng).reshape(PEOPLE, CLIPS)
     assert (given == given[:, :1]).all() and given[:, 0].sum() == PEOPLE // 2
     same = np.tile(np.arange(CLIPS), PEOPLE)  # everybody did the same four things in the same order
-    given = exchange(OWNERS, same, rng).reshape(PEOPLE, CLIPS)
+    given = permute_labels(OWNERS, same, rng).reshape(PEOPLE, CLIPS)
     assert (np.sort(given, axis=1) == np.arange(CLIPS)).all() and (given != np.arange(CLIPS)).any(
         axis=1
     ).sum() > 4

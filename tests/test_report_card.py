@@ -1,5 +1,5 @@
-"""The model card: figures of the recipe out of fold and said to be so, people counted and not
-named, nothing claimed that is not known.
+"""The model card: out-of-fold results of the configuration, participants counted and not named,
+nothing claimed that is not known.
 """
 
 import json
@@ -45,7 +45,7 @@ def write_model(folder: Path, **about) -> Path:
     return folder
 
 
-def test_card_holds_the_recipe_s_figures_and_says_whose_they_are(tmp_path):
+def test_card_holds_the_out_of_fold_results_and_says_so(tmp_path):
     write_predictions(tmp_path)
     (tmp_path / "notes.json").write_text(json.dumps(["Synthetic: rendered figures."]))
     write_report(tmp_path)
@@ -55,31 +55,28 @@ def test_card_holds_the_recipe_s_figures_and_says_whose_they_are(tmp_path):
     # by hand: of 4 clips with the sign 3 found, one false alarm among 4 without: F1 6 / 8, accuracy
     # 6 / 8
     assert re.search(r"\| F1 \| 0\.75 \(0\.\d\d to \d\.\d\d\) \| not tested \|", text)
-    assert "Not measured on this very model" in text and "8 clips of 8 participants" in text
-    assert (
-        "| absent | 4 | 4 |" in text
-        and "3 participants, 1 of them to stop the training early" in text
-    )
+    assert "This model itself was not evaluated" in text and "8 clips of 8 participants" in text
+    assert "| absent | 4 | 4 |" in text and "3 participants, 1 of them for early stopping" in text
     assert (
         "> **Synthetic: rendered figures.**" in text
         and "| tracker | mediapipe |" in text
         and "seed: 3" in text
     )
     assert "| channels of each joint | joint, motion |" in text and "widths 16, 32" in text
-    assert not re.search("Anna|Bert|Carl", text)  # people are counted, not named
+    assert not re.search("Anna|Bert|Carl", text)  # participants are counted, not named
 
 
 def test_card_without_a_run_claims_nothing(tmp_path):
     text = write_card(write_model(tmp_path / "agcn")).read_text()
     assert (
-        "Nothing was measured for this recipe" in text
+        "Nothing was measured" in text
         and "tracker | not recorded" in text
         and "versions: not recorded" in text
     )
     assert "F1" not in text
 
 
-def test_card_of_another_model_takes_no_figures(tmp_path):
+def test_card_of_another_model_has_no_results(tmp_path):
     write_predictions(tmp_path)
     write_report(tmp_path)
     assert (

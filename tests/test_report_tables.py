@@ -1,6 +1,4 @@
-"""Plain tables for R and SPSS: the same numbers as metrics.json, one row a result; one row a
-participant and model.
-"""
+"""Tables for R and SPSS: the numbers of metrics.json, a row each; a row a participant and model."""
 
 import json
 from pathlib import Path

@@ -509,7 +509,7 @@ def test_from_features_to_a_verdict(public, tmp_path, capsys):
         (out / "folds/TCS-by-subject/seed-0/1.json").stat().st_mtime_ns,
     )
     assert main(["report", str(out)]) == 0
-    assert "Beside the paper" in (out / "report.html").read_text(encoding="utf-8")
+    assert "Compared with the paper" in (out / "report.html").read_text(encoding="utf-8")
     main(["audit", str(out)])
     checks = {
         check["name"]: check for check in json.loads((out / "audit.json").read_text())["checks"]

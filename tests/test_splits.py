@@ -282,7 +282,7 @@ def test_a_task_holds_out_whom_its_own_split_says(cohort):
         if check["name"] == "participants"
     ]
     assert (
-        sides["found"].startswith("known: seizures of known patients")
+        sides["found"].startswith("known: other seizures of known patients")
         and "both sides in new)" in sides["found"]
     )
 

@@ -94,7 +94,7 @@ def test_delong_of_a_small_table_by_hand():
         delong([1, 0, 0], [1, 2, 3])
 
 
-def test_clustered_delong_is_delong_for_one_clip_each_and_the_jackknife_for_many_of_one_participant():
+def test_clustered_delong_is_delong_for_one_clip_each_and_counts_participants_for_many():
     truth, score, participant = cohort(seed=4, people=60)
     alone = delong(truth, score, np.arange(len(truth)))
     assert alone.covariance == pytest.approx(delong(truth, score).covariance)

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 from test_metrics import LEVELS, predictions
 
-from semiology.evaluation.statistics.comparison import exchange_models
+from semiology.evaluation.statistics.comparison import paired_permutation_test
 from semiology.evaluation.statistics.intervals import difference_interval
 from semiology.evaluation.statistics.metrics import NAMES, greatest_difference
 from semiology.evaluation.statistics.out_of_fold import OutOfFold
@@ -80,8 +80,8 @@ def test_exchanges_without_a_value_are_left_out_of_p():
     truth, people = [0, 1, 1], PEOPLE[:3]
     a = OutOfFold.of(predictions(truth, [0.1, 0.9, 0.9], people), LEVELS)
     b = OutOfFold.of(predictions(truth, [0.9, 0.1, 0.1], people), LEVELS)
-    assert exchange_models(a, b, "ppv", 8) == pytest.approx(2 / 6)
-    assert exchange_models(a, b, "accuracy", 8) == pytest.approx(2 / 8)
+    assert paired_permutation_test(a, b, "ppv", 8) == pytest.approx(2 / 6)
+    assert paired_permutation_test(a, b, "accuracy", 8) == pytest.approx(2 / 8)
     # too few for all: of the seven random exchanges of this seed two are unmixed, and three leave a
     # model without a value
     drawn = np.random.default_rng(3).integers(0, 2, (7, 3)).tolist()
@@ -89,4 +89,4 @@ def test_exchanges_without_a_value_are_left_out_of_p():
         sum(row in ([0, 0, 0], [1, 1, 1]) for row in drawn) == 2
         and sum(row in ([0, 1, 1], [1, 0, 0]) for row in drawn) == 3
     )
-    assert exchange_models(a, b, "ppv", 7, seed=3) == pytest.approx((1 + 2) / (1 + 4))
+    assert paired_permutation_test(a, b, "ppv", 7, seed=3) == pytest.approx((1 + 2) / (1 + 4))

@@ -1,13 +1,11 @@
-"""What a run says of its null: which models were tested, how it was made, and a null.json that is
-none.
-"""
+"""The null of a run: which models were tested, how it was computed, and a damaged null.json."""
 
 import pandas as pd
 import pytest
 from test_metrics import predictions
 
 from semiology.errors import UserError
-from semiology.evaluation.statistics.results import evaluate, table_text
+from semiology.evaluation.statistics.results import UNTESTED, evaluate, table_text
 
 TASK = "dystonia (pose)"
 OTHER = "emotion (face)"
@@ -34,8 +32,7 @@ def test_models_without_a_null_are_named_beside_those_with_one():
     assert method(both, {TASK: {"agcn": NULL, "linear": NULL}})["chance"] == "permutation of labels"
     assert (
         method(both, {TASK: {"linear": NULL}})["chance"]
-        == "permutation of labels, of linear only; AGCN: no permutation null was run: compare with"
-        " the guesses"
+        == f"permutation of labels, of linear only; AGCN: {UNTESTED}"
     )
     for none in (
         None,
@@ -45,14 +42,9 @@ def test_models_without_a_null_are_named_beside_those_with_one():
         {TASK: {"agcn": {"accuracy": [None, None]}}},
     ):
         found = method(both, none)
-        assert (
-            found["chance"] == "no permutation null was run: compare with the guesses"
-            and found["permutations"] == "none"
-        )
+        assert found["chance"] == UNTESTED and found["permutations"] == "none"
     judged = evaluate(pd.concat(both), draws=20, null={TASK: {"linear": NULL}})
-    assert "Chance: permutation of labels, of linear only; AGCN: no permutation null" in table_text(
-        judged
-    )
+    assert f"Chance: permutation of labels, of linear only; AGCN: {UNTESTED}" in table_text(judged)
 
 
 def test_a_model_that_was_tested_in_one_task_is_named_with_it():
@@ -60,11 +52,11 @@ def test_a_model_that_was_tested_in_one_task_is_named_with_it():
     assert (
         method(both, {TASK: {"agcn": NULL, "linear": NULL}})["chance"]
         == "permutation of labels, of dystonia (pose) / AGCN, linear only; "
-        "emotion (face) / AGCN: no permutation null was run: compare with the guesses"
+        f"emotion (face) / AGCN: {UNTESTED}"
     )
 
 
-def test_a_mean_over_seeds_against_single_seeds_is_said():
+def test_a_mean_over_seeds_against_single_seeds_is_stated():
     # agcn: accuracy 3/4 with seed 0 and 2/4 with seed 1; linear is the same with both, so that its
     # mean is that of one seed
     seeds = [
@@ -74,7 +66,7 @@ def test_a_mean_over_seeds_against_single_seeds_is_said():
         table("linear", seed=1),
     ]
     said = (
-        "AGCN: the result is a mean over 2 seeds, each value of the null one seed's: p is"
+        "AGCN: the result is a mean over 2 seeds, each value of the null is of one seed: p is"
         " conservative or not exact"
     )
     assert (

@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from semiology.evaluation.statistics.metrics import confusion_table, from_confusion, metric_names
-from semiology.evaluation.statistics.permutation import LosoRidge, exchange
+from semiology.evaluation.statistics.metrics import confusion_matrix, from_confusion, metric_names
+from semiology.evaluation.statistics.permutation import LosoRidge, permute_labels
 from semiology.models.training.clips import ClipSource, summaries
 
 LINEAR = "linear"  # its column in the table
@@ -81,12 +81,12 @@ def linear_null(source: ClipSource, seed: int = 0) -> dict[str, list[float | Non
         [clip.participant_id for clip in source.clips],
         np.array([clip.target for clip in source.clips]),
     )
-    permuted = np.stack([exchange(participants, targets, rng) for _ in range(PERMUTATIONS)])
+    permuted = np.stack([permute_labels(participants, targets, rng) for _ in range(PERMUTATIONS)])
     levels = len(source.levels)
     predictions = [_scores(ridge, given, levels).argmax(axis=1) for given in permuted]
     tables = np.stack(
         [
-            confusion_table(given, predicted, levels)
+            confusion_matrix(given, predicted, levels)
             for given, predicted in zip(permuted, predictions)
         ]
     )

@@ -8,7 +8,7 @@ from functools import lru_cache
 import numpy as np
 
 from semiology.evaluation.run.settings import Protocol
-from semiology.evaluation.statistics.permutation import exchange
+from semiology.evaluation.statistics.permutation import permute_labels
 from semiology.models.training.clips import ClipData, ClipSource
 from semiology.models.training.reading import Reading
 
@@ -49,7 +49,7 @@ def task_source(protocol: Protocol, task: str, permutation: int | None = None) -
 
 def permuted(clips: list[ClipData], rng: np.random.Generator) -> list[ClipData]:
     """The clips with labels permuted between whole participants."""
-    targets = exchange(
+    targets = permute_labels(
         [clip.participant_id for clip in clips], [clip.target for clip in clips], rng
     )
     return [replace(clip, target=int(target)) for clip, target in zip(clips, targets)]

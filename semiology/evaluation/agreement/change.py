@@ -1,14 +1,14 @@
-"""What a score does over visits: how far it wanders where nothing changed, and how clearly it
-follows what did.
+"""Scores over visits: repeatability where nothing changed, responsiveness where something did.
 
-Two ways to the minimal detectable change (1.96 sqrt(2) times the error of one score), and they are
-both given: - by the ICC: SEM = SD sqrt(1 - ICC) (Weir 2005, J Strength Cond Res 19:231 [P]), where
-SD^2 is the sum of the variance components that the
-  ICC is made of (de Vet et al. 2006, J Clin Epidemiol 59:1033 [P]). With ICC(3,1) that is the root
-  of the error mean square, and a shift that all participants share is no error ("consistency");
-  with ICC(2,1) it is one ("agreement").
-- by the within-subject sd: the root of the mean square within participants (Bland & Altman 1996,
-  BMJ 312:1654 [P]).
+The minimal detectable change (MDC95) is 1.96 sqrt(2) times the standard error of measurement (SEM)
+of one score. Two estimates of the SEM are given:
+
+- From the ICC: SEM = SD sqrt(1 - ICC) (Weir 2005, J Strength Cond Res 19:231 [P]), where SD^2 is
+  the sum of the variance components of that ICC (de Vet et al. 2006, J Clin Epidemiol 59:1033 [P]).
+  With ICC(3,1) it is the root of the residual mean square, and a shift that all participants share
+  is no error ("consistency"); with ICC(2,1) it is one ("agreement").
+- From the within-subject SD: the root of the mean square within participants (Bland and Altman
+  1996, BMJ 312:1654 [P]).
 """
 
 from collections.abc import Callable, Sequence
@@ -17,7 +17,7 @@ from functools import partial
 import numpy as np
 
 from semiology.evaluation.agreement.coefficients import MeanSquares, Z, mean_squares
-from semiology.evaluation.agreement.pairs import Figure, state
+from semiology.evaluation.agreement.pairs import Estimate, estimate
 from semiology.evaluation.agreement.scores import Scores
 from semiology.evaluation.statistics.intervals import draw_participants
 from semiology.evaluation.statistics.metrics import Array
@@ -26,21 +26,20 @@ DETECTABLE = Z * np.sqrt(2)
 
 
 def sem_consistency(squares: MeanSquares) -> Array:
-    """(draw,) error of one score: SD sqrt(1 - ICC(3,1)), which is the root of the error mean
-    square.
-    """
+    """SEM by ICC(3,1), (draw,): SD sqrt(1 - ICC(3,1)), the root of the residual mean square."""
     return _root(squares.error, squares)
 
 
 def sem_agreement(squares: MeanSquares) -> Array:
-    """(draw,) error of one score: SD sqrt(1 - ICC(2,1)). The visits' own variance counts, as 0
-    where its estimate is negative.
+    """SEM by ICC(2,1), (draw,): SD sqrt(1 - ICC(2,1)).
+
+    The variance between visits is part of the error; a negative estimate of it counts as 0.
     """
     return _root(squares.error + np.maximum(squares.raters - squares.error, 0) / squares.n, squares)
 
 
 def within_subject_sd(squares: MeanSquares) -> Array:
-    """(draw,) root of the mean square within participants (Bland & Altman 1996)."""
+    """Within-subject SD, (draw,): root of the mean square within participants."""
     return _root(squares.within, squares)
 
 
@@ -66,30 +65,42 @@ REPEATABILITY: dict[str, tuple[Callable[[MeanSquares], Array], str]] = {
 
 
 def standardised_response_mean(change: Array, weights: Array) -> Array:
-    """(draw,) mean change over the sd of the changes (Liang et al. 1990, Med Care 28:632 [P]); NaN
-    where all changed alike.
+    """Standardised response mean: mean change over the SD of the changes.
 
-    Args:
-        change: (participant,).
-        weights: (draw, participant).
+    Parameters
+    ----------
+    change : (participant,) ndarray
+        Score after minus score before.
+    weights : (draw, participant) ndarray
+        How often each participant counts.
+
+    Returns
+    -------
+    (draw,) ndarray
+        Values; NaN where all changed by the same amount.
+
+    References
+    ----------
+    Liang, Fossel and Larson 1990, Medical Care 28:632 [P].
     """
     n = weights.sum(1)
-    away = change - change.mean()
+    centred = change - change.mean()
     with np.errstate(invalid="ignore", divide="ignore"):
-        mean = weights @ away / n
-        variance = (weights @ away**2 - n * mean**2) / (n - 1)
+        mean = weights @ centred / n
+        variance = (weights @ centred**2 - n * mean**2) / (n - 1)
         return np.where(
-            variance > 1e-12 * ((away**2).max() + 1e-12 * (change**2).max()),
+            variance > 1e-12 * ((centred**2).max() + 1e-12 * (change**2).max()),
             (mean + change.mean()) / np.sqrt(variance),
             np.nan,
         )
 
 
-def judge_repeatability(
+def compare_retest(
     scores: Scores, visits: Sequence[str], draws: int, seed: int
-) -> tuple[list[Figure], list[str]]:
-    """REPEATABILITY of every column over visits between which nothing should have changed, and who
-    was left out.
+) -> tuple[list[Estimate], list[str]]:
+    """REPEATABILITY of every column over visits between which nothing should have changed.
+
+    Returns the estimates, and a note for each column and visit on participants left out.
     """
     figures, notes = [], []
     for column in scores.columns:
@@ -99,7 +110,7 @@ def judge_repeatability(
         weights = draw_participants(len(values), draws, seed) if len(values) else np.ones((1, 0))
         for name, (measure, how) in REPEATABILITY.items():
             figures.append(
-                state(
+                estimate(
                     ("repeatability", column, "", name),
                     partial(_repeated, values, measure),
                     weights,
@@ -112,11 +123,12 @@ def judge_repeatability(
     return figures, notes
 
 
-def judge_change(
+def compare_change(
     scores: Scores, before: str, after: str, draws: int, seed: int
-) -> tuple[list[Figure], list[str]]:
-    """Mean change and standardised response mean of every column from one visit to another, and who
-    was left out.
+) -> tuple[list[Estimate], list[str]]:
+    """Mean change and standardised response mean of every column from one visit to another.
+
+    Returns the estimates, and a note for each column and visit on participants left out.
     """
     figures, notes = [], []
     for column in scores.columns:
@@ -131,7 +143,7 @@ def judge_change(
         for name, measure in measures.items():
             why = _too_few(len(change)) or f"every participant changed by {change[0]:g}"
             figures.append(
-                state(
+                estimate(
                     ("change", column, "", name),
                     measure,
                     weights,
@@ -148,25 +160,21 @@ def _repeated(values: Array, measure: Callable[[MeanSquares], Array], weights: A
 
 
 def _root(variance: Array, squares: MeanSquares) -> Array:
-    return np.where(
-        variance <= 1e-12 * squares.scale, 0.0, np.sqrt(variance)
-    )  # rounding is no error of a score
+    # a variance of the size of rounding is 0
+    return np.where(variance <= 1e-12 * squares.scale, 0.0, np.sqrt(variance))
 
 
 def _mean(change: Array, weights: Array) -> Array:
     return weights @ change / weights.sum(1)
 
 
-def _too_few(people: int) -> str:
-    return (
-        ["no participant has a score at each of these visits", "one participant only"][people]
-        if people < 2
-        else ""
-    )
+def _too_few(participants: int) -> str:
+    reasons = ("no participant has a score at each of these visits", "one participant only")
+    return reasons[participants] if participants < 2 else ""
 
 
 def _left_out(of: str, column: str, absent: dict[str, list[str]]) -> list[str]:
     return [
-        f"{of} of {column}: left out, without a score at visit {visit}: {', '.join(people)}"
-        for visit, people in absent.items()
+        f"{of} of {column}: left out, without a score at visit {visit}: {', '.join(names)}"
+        for visit, names in absent.items()
     ]

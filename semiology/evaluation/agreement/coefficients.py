@@ -1,26 +1,21 @@
-"""Intraclass correlations from the mean squares of targets by raters (Shrout & Fleiss 1979,
-Psychological Bulletin 86:420) [P].
+"""Coefficients of agreement between two or more raters, for many resampled cohorts at once.
 
-Written out rather than taken from pingouin, which gives the same values (the tests and `make bench
-NAME=agreement` compare): it takes one table at a time, and an interval needs thousands of resampled
-ones.
+- Intraclass correlation from the mean squares of a two-way analysis of variance (Shrout and Fleiss
+  1979, Psychological Bulletin 86:420; McGraw and Wong 1996, Psychological Methods 1:30) [P].
+- Weighted kappa of ordinal scores (Cohen 1968, Psychological Bulletin 70:213) [P].
+- Pearson's and Spearman's correlation.
+- Limits of agreement (Bland and Altman 1986, Lancet 1:307; 1999, Statistical Methods in Medical
+  Research 8:135; repeated measures: 2007, Journal of Biopharmaceutical Statistics 17:571) [P].
 
-Weighted kappa of ordinal scores (Cohen 1968, Psychological Bulletin 70:213) [P].
+Every function takes `weights`: how often each row or participant counts in each resampled cohort.
+Libraries take one sample at a time, and an interval needs thousands; the tests compare with
+pingouin, scikit-learn and scipy.
 
-Do two raters put people in the same order, or on a line? Correlations in which each row counts a
-whole number of times.
-
-Libraries correlate one sample at a time; here all resampled cohorts are done at once. The tests
-compare with scipy.
-
-Limits of agreement: how far two raters of the same thing lie apart (Bland & Altman 1986, 1999;
-repeated measures: 2007) [P].
-
-A difference is the first rater's score minus the second's. With one row a participant the limits
-are bias -/+ 1.96 sd of the differences. With several, and a true value that may change between
-them, the variance of a single difference is that within participants plus that between them, by
-one-way analysis of variance (Bland & Altman 2007, Journal of Biopharmaceutical Statistics 17:571,
-section 3); the plain sd would be too small or too large, as participants have more or fewer rows.
+A difference is the first rater's score minus the second's. With one row a participant the limits of
+agreement are bias -/+ 1.96 SD of the differences. With several rows, and a true value that may
+change between them, the variance of a single difference is that within plus that between
+participants, by one-way analysis of variance (Bland and Altman 2007, section 3); the plain SD would
+be biased.
 """
 
 from dataclasses import dataclass
@@ -35,15 +30,27 @@ from semiology.evaluation.statistics.metrics import Array
 
 @dataclass(frozen=True)
 class MeanSquares:
-    """Two-way analysis of variance of `n` (draw,) targets by `k` raters, one score in each cell.
+    """Two-way analysis of variance: n targets scored by the same k raters, without replication.
 
-    Attributes:
-        between: (draw,) mean square of targets (BMS).
-        within: of scores within targets (WMS).
-        raters: of raters (JMS).
-        error: what is left (EMS).
-        scale: mean square of the scores about their mean, as observed, to tell rounding from
-            spread.
+    The attributes but `k` and `scale` are arrays (draw,), a value for each resampled cohort; the
+    abbreviations are those of Shrout and Fleiss 1979.
+
+    Attributes
+    ----------
+    n : (draw,) ndarray
+        Number of targets.
+    k : int
+        Number of raters.
+    between : (draw,) ndarray
+        Mean square between targets (BMS).
+    within : (draw,) ndarray
+        Mean square within targets (WMS).
+    raters : (draw,) ndarray
+        Mean square between raters (JMS).
+    error : (draw,) ndarray
+        Residual mean square (EMS).
+    scale : float
+        Mean square of the observed scores about their mean, to distinguish rounding from variance.
     """
 
     n: Array
@@ -55,33 +62,76 @@ class MeanSquares:
     scale: float
 
     def icc_1_1(self) -> Array:
-        """One score by a rater who is anybody: targets have raters of their own."""
+        """ICC(1,1): one-way random effects, absolute agreement, single measurement.
+
+        For targets that are each scored by other raters. McGraw and Wong's ICC(1).
+
+        Returns
+        -------
+        (draw,) ndarray
+            (BMS - WMS) / (BMS + (k - 1) WMS); NaN without variance.
+        """
         return self._ratio(self.between - self.within, self.between + (self.k - 1) * self.within)
 
     def icc_2_1(self) -> Array:
-        """Absolute agreement of single raters, who stand for all raters: a rater who is stricter
-        than others lowers it.
+        """ICC(2,1): two-way random effects, absolute agreement, single measurement.
+
+        For raters who are a sample of all raters; a systematic difference between raters lowers it.
+        McGraw and Wong's ICC(A,1).
+
+        Returns
+        -------
+        (draw,) ndarray
+            (BMS - EMS) / (BMS + (k - 1) EMS + k (JMS - EMS) / n); NaN without variance.
+
+        Examples
+        --------
+        Six targets by four raters, table 2 of Shrout and Fleiss 1979:
+
+        >>> scores = np.array([[9, 2, 5, 8], [6, 1, 3, 2], [8, 4, 6, 8], [7, 1, 2, 6],
+        ...                    [10, 5, 6, 9], [6, 2, 4, 7.0]])
+        >>> squares = mean_squares(scores, np.ones((1, 6)))
+        >>> [round(float(icc()[0]), 2) for icc in (squares.icc_1_1, squares.icc_2_1,
+        ...                                        squares.icc_3_1)]
+        [0.17, 0.29, 0.71]
         """
-        stricter = self.k * (self.raters - self.error) / self.n
+        between_raters = self.k * (self.raters - self.error) / self.n
         return self._ratio(
-            self.between - self.error, self.between + (self.k - 1) * self.error + stricter
+            self.between - self.error, self.between + (self.k - 1) * self.error + between_raters
         )
 
     def icc_3_1(self) -> Array:
-        """Consistency of these very raters: that one of them is stricter does not matter."""
+        """ICC(3,1): two-way mixed effects, consistency, single measurement.
+
+        For these raters only; a systematic difference between them does not lower it. McGraw and
+        Wong's ICC(C,1).
+
+        Returns
+        -------
+        (draw,) ndarray
+            (BMS - EMS) / (BMS + (k - 1) EMS); NaN without variance.
+        """
         return self._ratio(self.between - self.error, self.between + (self.k - 1) * self.error)
 
-    def _ratio(self, above: Array, below: Array) -> Array:
+    def _ratio(self, numerator: Array, denominator: Array) -> Array:
         with np.errstate(invalid="ignore", divide="ignore"):
-            return np.where(below > 1e-12 * self.scale, above / below, np.nan)
+            return np.where(denominator > 1e-12 * self.scale, numerator / denominator, np.nan)
 
 
 def mean_squares(scores: Array, weights: Array) -> MeanSquares:
-    """The analysis of variance in each resampled cohort; NaN with one target only.
+    """Mean squares of the two-way analysis of variance in each resampled cohort.
 
-    Args:
-        scores: (target, rater), without gaps.
-        weights: (draw, target) how often each target counts.
+    Parameters
+    ----------
+    scores : (target, rater) ndarray
+        Scores, none missing.
+    weights : (draw, target) ndarray
+        How often each target counts.
+
+    Returns
+    -------
+    MeanSquares
+        Mean squares; NaN with one target only.
     """
     k = scores.shape[1]
     x = scores - scores.mean()
@@ -103,37 +153,61 @@ def mean_squares(scores: Array, weights: Array) -> MeanSquares:
         )
 
 
-POWERS = {"linear": 1, "quadratic": 2}  # a disagreement by d points weighs d, or d squared
+# weights of kappa: a disagreement by d points counts d, or d squared
+POWERS = {"linear": 1, "quadratic": 2}
 
 
 def weighted_kappa(first: Array, second: Array, weights: Array, power: int) -> Array:
-    """(draw,) one minus the mean disagreement over the one expected of raters who use the scale as
-    these do, but independently.
+    """Weighted kappa: one minus the observed over the expected disagreement.
 
-    Disagreement is the distance of the scores to the `power`, so levels that nobody used count as
-    steps of the scale. As scikit-learn's `cohen_kappa_score` with all levels named. NaN where both
-    raters give everybody the same score.
+    The expected disagreement is that of independent raters with the same marginal distributions.
+    Disagreement is |first - second| ** power, so that grades which nobody used count as steps of
+    the scale; scikit-learn's `cohen_kappa_score` gives the same if all grades are listed.
 
-    Args:
-        first, second: (row,) scores.
-        weights: (draw, row) how often each row counts.
+    Parameters
+    ----------
+    first : (row,) ndarray
+        Ordinal scores of the first rater.
+    second : (row,) ndarray
+        Scores of the second rater.
+    weights : (draw, row) ndarray
+        How often each row counts.
+    power : int
+        1 for linear, 2 for quadratic weights.
+
+    Returns
+    -------
+    (draw,) ndarray
+        -1 to 1; NaN where both raters give the same single score.
+
+    References
+    ----------
+    Cohen 1968, Psychological Bulletin 70:213 [P].
+
+    Examples
+    --------
+    >>> first, second = np.array([0, 1, 2, 2.0]), np.array([0, 1, 1, 2.0])
+    >>> round(float(weighted_kappa(first, second, np.ones((1, 4)), 2)[0]), 3)
+    0.8
     """
-    levels = np.unique(np.concatenate([first, second]))
-    distance = np.abs(levels[:, None] - levels) ** power
-    share = weights / weights.sum(1, keepdims=True)
-    used = [share @ (scores[:, None] == levels) for scores in (first, second)]  # (draw, level)
-    expected = ((used[0] @ distance) * used[1]).sum(1)
+    grades = np.unique(np.concatenate([first, second]))
+    distance = np.abs(grades[:, None] - grades) ** power
+    fraction = weights / weights.sum(1, keepdims=True)
+    # marginal distributions (draw, grade)
+    marginal = [fraction @ (scores[:, None] == grades) for scores in (first, second)]
+    expected = ((marginal[0] @ distance) * marginal[1]).sum(1)
     with np.errstate(invalid="ignore", divide="ignore"):
         return np.where(
             expected > 1e-12 * distance.max(),
-            1 - share @ np.abs(first - second) ** power / expected,
+            1 - fraction @ np.abs(first - second) ** power / expected,
             np.nan,
         )
 
 
 def step_of(scores: Array) -> float | None:
-    """1 for whole scores, 0.5 for scores in half points; None for others, which are no ordinal
-    scale [our choice].
+    """The step of an ordinal scale: 1 of whole, 0.5 of half points; None of other scores.
+
+    Others are not taken as ordinal [our choice].
     """
     return next(
         (
@@ -145,15 +219,31 @@ def step_of(scores: Array) -> float | None:
     )
 
 
-AT_ONCE = 4_000_000  # numbers in one (draw, row) array: 32 MB
+AT_ONCE = 4_000_000  # elements of one (draw, row) array: 32 MB
 
 
 def pearson(first: Array, second: Array, weights: Array) -> Array:
-    """(draw,) product-moment correlation (Pearson 1896); NaN where one of both has one value only.
+    """Pearson's product-moment correlation in each resampled cohort.
 
-    Args:
-        first, second: (row,) scores.
-        weights: (draw, row) how often each row counts.
+    Parameters
+    ----------
+    first : (row,) ndarray
+        Scores of the first rater.
+    second : (row,) ndarray
+        Scores of the second rater.
+    weights : (draw, row) ndarray
+        How often each row counts.
+
+    Returns
+    -------
+    (draw,) ndarray
+        -1 to 1; NaN where one of both is constant.
+
+    Examples
+    --------
+    >>> found = pearson(np.array([1, 2, 3.0]), np.array([1, 3, 2.0]), np.ones((1, 3)))
+    >>> round(float(found[0]), 3)
+    0.5
     """
     x, y = first - first.mean(), second - second.mean()
     sums = weights @ np.stack([np.ones_like(x), x, y, x * x, y * y, x * y], axis=1)
@@ -169,11 +259,30 @@ def pearson(first: Array, second: Array, weights: Array) -> Array:
 
 
 def spearman(first: Array, second: Array, weights: Array) -> Array:
-    """(draw,) rank correlation (Spearman 1904): Pearson's of the ranks, ties sharing their mean
-    rank; arguments as in `pearson`.
+    """Spearman's rank correlation in each resampled cohort; tied values have their mean rank.
 
-    The ranks are those in the resampled cohort, where a row that was drawn thrice is a tie of
-    three.
+    The ranks are those within the resampled cohort, where a row that was sampled three times is a
+    tie of three.
+
+    Parameters
+    ----------
+    first : (row,) ndarray
+        Scores of the first rater.
+    second : (row,) ndarray
+        Scores of the second rater.
+    weights : (draw, row) ndarray
+        How often each row counts.
+
+    Returns
+    -------
+    (draw,) ndarray
+        -1 to 1; NaN where one of both is constant.
+
+    Examples
+    --------
+    >>> found = spearman(np.array([1, 2, 3.0]), np.array([1, 9, 8.0]), np.ones((1, 3)))
+    >>> round(float(found[0]), 3)
+    0.5
     """
     pieces = np.array_split(weights, max(1, -(-weights.size // AT_ONCE)))
     return np.concatenate([_rank_correlation(first, second, piece) for piece in pieces])
@@ -190,83 +299,147 @@ def _rank_correlation(first: Array, second: Array, weights: Array) -> Array:
 
 
 def mean_ranks(values: Array, weights: Array) -> Array:
-    """(draw, row) rank of each row's value, 1 for the lowest, where each row is there `weights`
-    (draw, row) times.
+    """Mean ranks of values where each row is repeated.
+
+    Parameters
+    ----------
+    values : (row,) ndarray
+        Values.
+    weights : (draw, row) ndarray
+        How often each row counts.
+
+    Returns
+    -------
+    (draw, row) ndarray
+        Rank of each row's value, 1 for the lowest; tied values have their mean rank.
+
+    Examples
+    --------
+    >>> mean_ranks(np.array([5.0, 3.0, 9.0]), np.array([[1, 2, 1]])).tolist()
+    [[3.0, 1.5, 4.0]]
     """
     order = np.argsort(values, kind="stable")
-    level = np.cumsum(
-        np.diff(values[order], prepend=values[order[0]]) > 0
-    )  # 0, 1, ... of the sorted rows
-    times = np.add.reduceat(weights[:, order], np.flatnonzero(np.diff(level, prepend=-1)), axis=1)
+    # number of the distinct value, 0, 1, ... of the sorted rows
+    distinct = np.cumsum(np.diff(values[order], prepend=values[order[0]]) > 0)
+    first = np.flatnonzero(np.diff(distinct, prepend=-1))
+    times = np.add.reduceat(weights[:, order], first, axis=1)
     ranks = np.cumsum(times, axis=1) - (times - 1) / 2
-    found = np.empty_like(weights, dtype=float)
-    found[:, order] = ranks[:, level]
-    return found
+    by_row = np.empty_like(weights, dtype=float)
+    by_row[:, order] = ranks[:, distinct]
+    return by_row
 
 
 def _correlation(sums: Array, scale: Array) -> Array:
-    """From (draw, 6) sums of 1, x, y, xx, yy, xy; spreads below 1e-12 of `scale` are rounding and
-    mean that there is none.
+    """Correlation from sums (draw, 6) of 1, x, y, xx, yy, xy; variances below 1e-12 of `scale` are
+    rounding and count as zero.
     """
     n, x, y, xx, yy, xy = np.moveaxis(sums, 1, 0)
     with np.errstate(invalid="ignore", divide="ignore"):
-        spread = np.stack([xx - x * x / n, yy - y * y / n], axis=1) / n[:, None]
-        found = (xy - x * y / n) / n / np.sqrt(spread[:, 0] * spread[:, 1])
-    return np.where((spread > 1e-12 * scale).all(1), np.clip(found, -1, 1), np.nan)
+        variances = np.stack([xx - x * x / n, yy - y * y / n], axis=1) / n[:, None]
+        correlation = (xy - x * y / n) / n / np.sqrt(variances[:, 0] * variances[:, 1])
+    return np.where((variances > 1e-12 * scale).all(1), np.clip(correlation, -1, 1), np.nan)
 
 
-Z = 1.96  # as Bland & Altman 1999 have it; in 1986 they took 2
+Z = 1.96  # as in Bland & Altman 1999; in 1986 they used 2
 CLOSED = "Bland & Altman 1999, Student's t, one row a participant"
 REPEATED = "repeated measures, variance within and between participants (Bland & Altman 2007)"
 
 
 @dataclass(frozen=True)
 class Limits:
-    """(draw,) bias and sd of a single difference; `low` and `high` are the limits of agreement."""
+    """Bland and Altman's bias and limits of agreement, a value for each resampled cohort.
+
+    Attributes
+    ----------
+    bias : (draw,) ndarray
+        Mean difference.
+    sd : (draw,) ndarray
+        Standard deviation of a single difference.
+    """
 
     bias: Array
     sd: Array
 
     @property
     def low(self) -> Array:
+        """Lower limit of agreement (draw,): bias - 1.96 SD."""
         return self.bias - Z * self.sd
 
     @property
     def high(self) -> Array:
+        """Upper limit of agreement (draw,): bias + 1.96 SD."""
         return self.bias + Z * self.sd
 
 
 def limits_of_agreement(
     difference: Array, participant: NDArray[np.integer], weights: Array
 ) -> Limits:
-    """Bias and sd in each resampled cohort; the sd is NaN with one participant only.
+    """Bias and SD of single differences in each resampled cohort.
 
-    Args:
-        difference: (row,).
-        participant: (row,) codes.
-        weights: (draw, participant) how often each participant counts.
+    Parameters
+    ----------
+    difference : (row,) ndarray
+        First rater's minus second rater's score.
+    participant : (row,) ndarray of int
+        Codes 0, 1, ... of the participants.
+    weights : (draw, participant) ndarray
+        How often each participant counts.
+
+    Returns
+    -------
+    Limits
+        With several rows a participant the variance is that within plus that between participants;
+        the SD is NaN with one participant only.
+
+    Examples
+    --------
+    >>> found = limits_of_agreement(np.array([1.0, 3.0]), np.array([0, 1]), np.ones((1, 2)))
+    >>> float(found.bias[0]), round(float(found.sd[0]), 3), round(float(found.high[0]), 2)
+    (2.0, 1.414, 4.77)
     """
-    people = weights.shape[1]
-    rows = np.bincount(participant, minlength=people).astype(float)
-    mean = np.bincount(participant, difference, people) / np.maximum(rows, 1)
-    inside = np.bincount(participant, (difference - mean[participant]) ** 2, people)
+    participants = weights.shape[1]
+    rows = np.bincount(participant, minlength=participants).astype(float)
+    mean = np.bincount(participant, difference, participants) / np.maximum(rows, 1)
+    squares = np.bincount(participant, (difference - mean[participant]) ** 2, participants)
     n, total = weights.sum(1), weights @ rows
     with np.errstate(invalid="ignore", divide="ignore"):
         bias = weights @ (rows * mean) / total
         between = (weights @ (rows * mean**2) - total * bias**2) / (n - 1)
-        within = np.where(total > n, weights @ inside / np.maximum(total - n, 1), 0.0)
-        typical = (total - weights @ rows**2 / total) / (
-            n - 1
-        )  # rows a participant, as the analysis of variance counts them
-        variance = within + np.maximum(between - within, 0) / typical
+        within = np.where(total > n, weights @ squares / np.maximum(total - n, 1), 0.0)
+        # effective number of rows a participant in the analysis of variance
+        effective = (total - weights @ rows**2 / total) / (n - 1)
+        variance = within + np.maximum(between - within, 0) / effective
     return Limits(bias, np.sqrt(np.maximum(variance, 0)))
 
 
 def closed_form(bias: float, sd: float, n: int) -> dict[str, Interval]:
-    """Intervals of `bias`, `lower_limit` and `upper_limit` with one row for each of `n`
-    participants.
+    """95 % intervals of bias and limits of agreement with one row a participant (Student's t).
 
-    The variance of a limit is (1/n + 1.96^2 / (2 (n - 1))) sd^2, the bias's sd^2 / n.
+    The variance of the bias is SD^2 / n, that of a limit (1 / n + 1.96^2 / (2 (n - 1))) SD^2.
+
+    Parameters
+    ----------
+    bias : float
+        Mean difference.
+    sd : float
+        Standard deviation of the differences.
+    n : int
+        Number of participants.
+
+    Returns
+    -------
+    dict of str to Interval
+        "bias", "lower_limit", "upper_limit".
+
+    References
+    ----------
+    Bland and Altman 1999, Statistical Methods in Medical Research 8:135, section 2.2 [P].
+
+    Examples
+    --------
+    >>> found = closed_form(bias=-2.1, sd=38.8, n=17)
+    >>> round(found["bias"].low, 1), round(found["bias"].high, 1)
+    (-22.0, 17.8)
     """
     quantile = float(t.ppf(0.5 + LEVEL / 200, n - 1))
     arm = quantile * sd * np.sqrt(1 / n + Z**2 / (2 * (n - 1)))

@@ -1,8 +1,4 @@
-"""Every figure of two raters, or the reason why there is none.
-
-Does the machine disagree with raters more than they with each other? Both means, and their
-difference, in one table.
-"""
+"""Every pair of raters, and the machine's agreement with raters compared with theirs."""
 
 from collections.abc import Sequence
 from functools import partial
@@ -16,56 +12,55 @@ from semiology.evaluation.agreement.pairs import (
     COEFFICIENTS,
     FIGURES,
     LIMITS,
-    Figure,
+    Estimate,
     Paired,
-    state,
-    without,
+    estimate,
+    undefined,
 )
 from semiology.evaluation.agreement.scores import Scores
 from semiology.evaluation.statistics.intervals import draw_participants
 from semiology.evaluation.statistics.metrics import Array
 
-# machine and raters whose spreads differ by more than this are hardly on one scale [our choice]
+# a machine whose standard deviation differs from a rater's by more than this factor is hardly on
+# the same scale [our choice]
 SCALES_APART = 3.0
 
 
 def kinds_of_pairs(scores: Scores) -> list[tuple[str, str, str]]:
-    """(kind, first, second): the machine with each rater, then each two raters."""
+    """All pairs as (kind, first, second): the machine with each rater, then the raters in pairs."""
     return [("machine-rater", scores.machine, rater) for rater in scores.raters] + [
         ("inter-rater", first, second) for first, second in combinations(scores.raters, 2)
     ]
 
 
 def paired(table: pd.DataFrame, first: str, second: str) -> Paired:
-    """The rows that both have scored."""
+    """The scores of two columns in the rows that both have scored."""
     both = table.dropna(subset=[first, second])
     codes, _ = pd.factorize(both["participant"], sort=True)
     return Paired(both[first].to_numpy(float), both[second].to_numpy(float), codes)
 
 
-def judge_pair(
+def compare_pair(
     table: pd.DataFrame, kind: str, first: str, second: str, draws: int, seed: int
-) -> list[Figure]:
-    """All FIGURES of two columns, each with its interval by participant or the reason why there is
-    none.
-    """
+) -> list[Estimate]:
+    """All FIGURES of two columns, each with its interval or the reason why there is none."""
     pair = paired(table, first, second)
     rows = len(pair.first)
     if rows == 0:
-        none = f"no row has a score of both {first} and {second}"
-        return [without((kind, first, second, name), 0, 0, none) for name in FIGURES]
+        reason = f"no row has a score of both {first} and {second}"
+        return [undefined((kind, first, second, name), 0, 0, reason) for name in FIGURES]
     weights = draw_participants(pair.participants, draws, seed)
     found = {}
     for name in FIGURES:
         about = (kind, first, second, name)
-        judged, how, why_not = as_judged(pair, name, kind, first, second)
-        why = _why_none(judged, name, first, second)
+        ordinal, how, why_not = prepared(pair, name, kind, first, second)
+        why = _why_undefined(ordinal, name, first, second)
         found[name] = (
-            without(about, pair.participants, rows, why_not)
+            undefined(about, pair.participants, rows, why_not)
             if why_not
-            else state(
+            else estimate(
                 about,
-                partial(judged.figure, name),
+                partial(ordinal.figure, name),
                 weights,
                 rows,
                 coefficient=name in COEFFICIENTS,
@@ -79,18 +74,17 @@ def judge_pair(
     return list(found.values())
 
 
-def as_judged(
+def prepared(
     pair: Paired, name: str, kind: str, first: str, second: str
 ) -> tuple[Paired, str, str]:
-    """The pair that a figure is computed of, how it came about, and why the figure cannot be had at
-    all.
+    """The scores from which a coefficient is computed: (pair, method, reason why not).
 
-    Kappa is for ordinal scores: of raters who use whole or half points. A machine's score between
-    them goes to the nearest one, raters' scores are never rounded [our choice].
+    Kappa needs ordinal scores, in whole or half points. A machine's scores between these are
+    rounded to the nearest one; raters' scores are never rounded [our choice].
     """
     if not name.startswith("kappa_"):
-        spread = name in LIMITS or name == "sd_of_difference"
-        return pair, REPEATED if spread and pair.repeated else "", ""
+        of_sd = name in LIMITS or name == "sd_of_difference"
+        return pair, REPEATED if of_sd and pair.repeated else "", ""
     own, step = step_of(pair.first), step_of(pair.second)
     if step is None or (own is None and kind == "inter-rater"):
         return (
@@ -111,22 +105,24 @@ def as_judged(
     )
 
 
-def judge_all_raters(scores: Scores, draws: int, seed: int) -> list[Figure]:
-    """ICC(2,1) and ICC(3,1) of all raters at once, where there are more than two: on the rows that
-    all have scored.
+def compare_all_raters(scores: Scores, draws: int, seed: int) -> list[Estimate]:
+    """ICC(2,1) and ICC(3,1) of all raters at once, where there are more than two.
+
+    On the rows that all have scored.
     """
     if len(scores.raters) < 3:
         return []
     table = scores.table.dropna(subset=list(scores.raters))
-    codes, people = pd.factorize(table["participant"], sort=True)
-    weights = draw_participants(len(people), draws, seed) if len(people) else np.ones((1, 0))
+    codes, participants = pd.factorize(table["participant"], sort=True)
+    count = len(participants)
+    weights = draw_participants(count, draws, seed) if count else np.ones((1, 0))
     values = table[list(scores.raters)].to_numpy(float)
     measures = {
-        "icc_2_1": lambda drawn: mean_squares(values, drawn[:, codes]).icc_2_1(),
-        "icc_3_1": lambda drawn: mean_squares(values, drawn[:, codes]).icc_3_1(),
+        "icc_2_1": lambda resampled: mean_squares(values, resampled[:, codes]).icc_2_1(),
+        "icc_3_1": lambda resampled: mean_squares(values, resampled[:, codes]).icc_3_1(),
     }
     return [
-        state(
+        estimate(
             ("inter-rater", "all", "raters", name),
             measure,
             weights,
@@ -139,29 +135,31 @@ def judge_all_raters(scores: Scores, draws: int, seed: int) -> list[Figure]:
 
 
 def notes_on_scale(scores: Scores) -> list[str]:
-    """Said where a column does not vary, or the machine can hardly be on the raters' scale: all but
-    the correlations then mean little.
+    """Notes on columns that do not vary, and on a machine that is hardly on the raters' scale.
+
+    In both cases little but the correlations can be interpreted.
     """
-    spread = {column: float(scores.table[column].std()) for column in scores.columns}
+    sd = {column: float(scores.table[column].std()) for column in scores.columns}
     notes = [
-        f"{column} has one score only: ICC and kappa with it are 0, whoever is right"
-        for column in spread
-        if spread[column] == 0
+        f"{column} has the same score in all rows: ICC and kappa with it are 0 by definition"
+        for column in sd
+        if sd[column] == 0
     ]
     for rater in scores.raters:
-        ratio = spread[scores.machine] / spread[rater] if spread[rater] else np.nan
+        ratio = sd[scores.machine] / sd[rater] if sd[rater] else np.nan
         if np.isfinite(ratio) and not 1 / SCALES_APART <= ratio <= SCALES_APART:
             notes.append(
-                f"{scores.machine} spreads {ratio:.2g} times as far as {rater}: if it is not on the"
-                " rater's scale, believe the correlations only, and not ICC, kappa, bias, limits"
-                " and absolute error"
+                f"{scores.machine} has {ratio:.2g} times the standard deviation of {rater}: if it"
+                " is not on the rater's scale, interpret the correlations only, and not ICC,"
+                " kappa, bias, limits of agreement and absolute error"
             )
     return notes
 
 
-def notes_on_bias(figures: Sequence[Figure]) -> list[str]:
-    """Said where the interval of the proportional bias leaves out zero: bias and limits then are
-    those of the middle of the scale only.
+def notes_on_bias(figures: Sequence[Estimate]) -> list[str]:
+    """Notes on pairs with a proportional bias whose interval excludes zero.
+
+    Bias and limits of agreement then hold in the middle of the scale only.
     """
     return [
         f"{found.first} minus {found.second} changes by {found.value:.2g} with each point of their"
@@ -174,8 +172,8 @@ def notes_on_bias(figures: Sequence[Figure]) -> list[str]:
     ]
 
 
-def _why_none(pair: Paired, name: str, first: str, second: str) -> str:
-    """The reason, should this figure have no value."""
+def _why_undefined(pair: Paired, name: str, first: str, second: str) -> str:
+    """The reason, if this coefficient is undefined."""
     if len(pair.first) < 2:
         return "one row only"
     for column, values in ((first, pair.first), (second, pair.second)):
@@ -199,51 +197,50 @@ DIFFERENCE = "difference"
 NO_VALUE = "one of the pairs has no value"
 
 
-def judge_beside(scores: Scores, draws: int, seed: int) -> list[Figure]:
-    """BESIDE on the rows that all have scored; three rows of kind "beside" each, told apart by
-    `first`.
+def compare_with_raters(scores: Scores, draws: int, seed: int) -> list[Estimate]:
+    """Is the machine's agreement with raters as good as the raters' with each other?
 
-    The mean over the machine's pairs with the raters, the mean over the raters' pairs, and the
-    first minus the second, with the same participants drawn for both. None with one rater, or
-    without a row that all have scored.
+    For each coefficient in BESIDE, on the rows that all have scored, three estimates of kind
+    "beside", distinguished by `first`: the mean over the machine's pairs with the raters, the mean
+    over the raters' pairs, and the first minus the second in the same resampled cohorts. None with
+    one rater, or without a row that all have scored.
     """
     table = scores.table.dropna(subset=list(scores.columns))
     if len(scores.raters) < 2 or table.empty:
         return []
-    people, rows = int(table["participant"].nunique()), len(table)
-    weights = draw_participants(people, draws, seed)
+    participants, rows = int(table["participant"].nunique()), len(table)
+    weights = draw_participants(participants, draws, seed)
     found = []
     for name in BESIDE:
         pairs: dict[str, list[Paired]] = {kind: [] for kind in SIDES}
         how = why_not = ""
         for kind, first, second in kinds_of_pairs(scores):
-            pair, own, why = as_judged(paired(table, first, second), name, kind, first, second)
+            pair, own, why = prepared(paired(table, first, second), name, kind, first, second)
             pairs[kind].append(pair)
             how, why_not = how or own, why_not or why
         if why_not:
             found += [
-                without(("beside", of, "", name), people, rows, why_not)
+                undefined(("beside", of, "", name), participants, rows, why_not)
                 for of in (*SIDES.values(), DIFFERENCE)
             ]
             continue
         for kind, of in SIDES.items():
-            mean, said = partial(_mean, pairs[kind], name), how if kind == "machine-rater" else ""
             found.append(
-                state(
+                estimate(
                     ("beside", of, "", name),
-                    mean,
+                    partial(_mean, pairs[kind], name),
                     weights,
                     rows,
                     coefficient=name in COEFFICIENTS,
-                    how=said,
+                    how=how if kind == "machine-rater" else "",
                     why=NO_VALUE,
                 )
             )
-        apart = partial(_difference, pairs["machine-rater"], pairs["inter-rater"], name)
+        difference = partial(_difference, pairs["machine-rater"], pairs["inter-rater"], name)
         found.append(
-            state(
+            estimate(
                 ("beside", DIFFERENCE, "", name),
-                apart,
+                difference,
                 weights,
                 rows,
                 difference=True,

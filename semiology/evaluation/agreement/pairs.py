@@ -1,8 +1,4 @@
-"""One figure as the tables hold it: its value, its interval over participants, how it was made, and
-why where there is none.
-
-Two raters of the same rows, and every figure of how they agree in any resampled cohort.
-"""
+"""An estimate with its interval, and the scores of two raters with all agreement coefficients."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -30,16 +26,27 @@ from semiology.evaluation.statistics.metrics import Array
 
 
 @dataclass(frozen=True)
-class Figure:
-    """A row of agreement.tsv.
+class Estimate:
+    """An estimate with its 95 % interval over participants: a row of agreement.tsv.
 
-    Attributes:
-        kind: "machine-rater", "inter-rater", "beside", "repeatability" or "change".
-        first, second: columns compared; `second` is "" for what is said of one column, or of means
-            over pairs; all raters at once are "all", "raters".
-        figure: what was measured.
-        value, low, high: None where there is none, with a `reason`.
-        method: how value and interval were made.
+    Attributes
+    ----------
+    kind : str
+        "machine-rater", "inter-rater", "beside" (machine-rater compared with inter-rater
+        agreement), "repeatability" or "change".
+    first, second : str
+        Columns compared; `second` is "" for an estimate of one column, or of means over pairs. All
+        raters at once are "all", "raters".
+    figure : str
+        What was estimated: one of FIGURES, or a name of change.py.
+    value, low, high : float or None
+        Estimate and limits of its interval; None where there is none, with a `reason`.
+    participants, rows : int
+        Number of participants and of rows that the estimate is based on.
+    method : str
+        How value and interval were computed.
+    reason : str
+        Why there is no value or no interval; empty where there are both.
     """
 
     kind: str
@@ -54,11 +61,10 @@ class Figure:
     method: str = ""
     reason: str = ""
 
-    def with_interval(self, interval: Interval, how: str = "") -> "Figure":
-        """The same with another interval."""
-        method = "; ".join(
-            text for text in (how, interval.method if np.isfinite(interval.low) else "") if text
-        )
+    def with_interval(self, interval: Interval, how: str = "") -> "Estimate":
+        """The same estimate with this interval; `how` describes how the value was computed."""
+        of_interval = interval.method if np.isfinite(interval.low) else ""
+        method = "; ".join(part for part in (how, of_interval) if part)
         return replace(
             self,
             low=number(interval.low),
@@ -68,18 +74,20 @@ class Figure:
         )
 
 
-COLUMNS = tuple(Figure.__dataclass_fields__)
-# participants from which on they are resampled [our choice: of 2 to 4 too many intervals miss the
-# truth, see docs/agreement.md]
+COLUMNS = tuple(Estimate.__dataclass_fields__)
+# least number of participants for a bootstrap interval [our choice: with fewer the coverage is too
+# low, see docs/agreement.md]
 FEWEST = 5
 
 
-def without(about: tuple[str, str, str, str], participants: int, rows: int, reason: str) -> Figure:
-    """A figure that has no value, and why."""
-    return Figure(*about, None, None, None, participants, rows, reason=reason)
+def undefined(
+    about: tuple[str, str, str, str], participants: int, rows: int, reason: str
+) -> Estimate:
+    """An estimate without value, and the reason."""
+    return Estimate(*about, None, None, None, participants, rows, reason=reason)
 
 
-def state(
+def estimate(
     about: tuple[str, str, str, str],
     measure: Callable[[Array], Array],
     weights: Array,
@@ -89,73 +97,87 @@ def state(
     difference: bool = False,
     how: str = "",
     why: str = "",
-) -> Figure:
-    """A figure with its 95 % interval: whole participants are drawn with replacement
-    (`bca_interval`).
+) -> Estimate:
+    """An estimate with its 95 % bootstrap interval over participants (`bca_interval`).
 
-    Args:
-        about: kind, first, second, figure.
-        measure: (draw, participant) weights -> (draw,) values.
-        weights: (draw, participant) of the resampled cohorts.
-        rows: that the figure is of.
-        coefficient: lies between -1 and 1; at either end no resampling gives a width, and
-            `at_bound` does.
-        difference: of two figures in the same cohorts, whose interval is `difference_interval`.
-        how: what is to be said of the value's method.
-        why: the reason, should there be no value.
+    Parameters
+    ----------
+    about : tuple of str
+        kind, first, second, figure.
+    measure : callable
+        Weights (draw, participant) -> values (draw,).
+    weights : (draw, participant) ndarray
+        Resampled cohorts.
+    rows : int
+        Number of rows that the estimate is based on.
+    coefficient : bool
+        Whether it lies between -1 and 1; at either bound resampling gives no width, and the
+        interval is `at_bound`.
+    difference : bool
+        Whether it is the difference of two estimates in the same cohorts, whose interval is
+        `difference_interval`.
+    how : str
+        How the value was computed, for `method`.
+    why : str
+        The reason, if there is no value.
+
+    Returns
+    -------
+    Estimate
+        Value and interval, or the reason why there is none.
     """
-    people = weights.shape[1]
-    value = float(measure(np.ones((1, people)))[0]) if people else np.nan
-    found = Figure(*about, number(value), None, None, people, rows)
+    participants = weights.shape[1]
+    value = float(measure(np.ones((1, participants)))[0]) if participants else np.nan
+    point = Estimate(*about, number(value), None, None, participants, rows)
     if not np.isfinite(value):
-        return replace(found, method=how, reason=why or "too few scores")
-    end = at_bound(value, -1.0, people) if coefficient and people > 1 else None
-    return found.with_interval(end or _resampled(value, measure, weights, difference), how)
+        return replace(point, method=how, reason=why or "too few scores")
+    bound = at_bound(value, -1.0, participants) if coefficient and participants > 1 else None
+    return point.with_interval(bound or _bootstrap(value, measure, weights, difference), how)
 
 
-def _resampled(
+def _bootstrap(
     value: float, measure: Callable[[Array], Array], weights: Array, difference: bool
 ) -> Interval:
-    """The bootstrap's interval, but none of few participants, where one makes the figure, or
-    without width: it would look certain.
+    """Bootstrap interval; none with few participants, where the value depends on one of them, or
+    without width, which would suggest certainty.
     """
-    people = weights.shape[1]
-    if people < FEWEST:
+    participants = weights.shape[1]
+    if participants < FEWEST:
         return Interval(
             np.nan,
             np.nan,
             0,
             "one participant only"
-            if people == 1
-            else f"{people} participants are too few to resample",
+            if participants == 1
+            else f"{participants} participants are too few to resample",
         )
-    drawn, left_out = measure(weights), measure(leave_one_out(people))
+    resampled, left_out = measure(weights), measure(leave_one_out(participants))
     if np.isnan(left_out).any():
         return Interval(
             np.nan,
             np.nan,
-            int(np.isnan(drawn).sum()),
+            int(np.isnan(resampled).sum()),
             "without one of the participants there is no value",
         )
-    known = drawn[np.isfinite(drawn)]
+    known = resampled[np.isfinite(resampled)]
     if len(known) > 1 and np.ptp(known) < 1e-12 * max(1.0, abs(value)):
         return Interval(
-            np.nan, np.nan, len(drawn) - len(known), "every resampled cohort has the same value"
+            np.nan, np.nan, len(resampled) - len(known), "every resampled cohort has the same value"
         )
     return (
-        difference_interval(value, drawn, people)
+        difference_interval(value, resampled, participants)
         if difference
-        else bca_interval(value, drawn, left_out, people)
+        else bca_interval(value, resampled, left_out, participants)
     )
 
 
-def told(figure: Figure) -> str:
-    """ "0.81 (0.62 to 0.91)", or why there is no value or no interval."""
-    if figure.value is None:
-        return f"none: {figure.reason}"
-    if figure.low is None or figure.high is None:
-        return f"{figure.value:.3g} (no interval: {figure.reason})"
-    return f"{figure.value:.3g} ({figure.low:.3g} to {figure.high:.3g})"
+def formatted(found: Estimate) -> str:
+    """An estimate as text, "0.81 (0.62 to 0.91)", or the reason why there is none."""
+    if found.value is None:
+        return f"none: {found.reason}"
+    if found.low is None or found.high is None:
+        return f"{found.value:.3g} (no interval: {found.reason})"
+    return f"{found.value:.3g} ({found.low:.3g} to {found.high:.3g})"
 
 
 COEFFICIENTS = (
@@ -172,11 +194,20 @@ FIGURES = (*COEFFICIENTS, "mean_absolute_error", *LIMITS, "sd_of_difference", "p
 
 @dataclass(frozen=True)
 class Paired:
-    """Scores of two raters.
+    """Scores of two raters of the same rows.
 
-    Attributes:
-        first, second: (row,) scores, without gaps.
-        participant: (row,) codes 0, 1, ... of who was scored.
+    Attributes
+    ----------
+    first, second : (row,) ndarray
+        Scores, none missing.
+    participant : (row,) ndarray of int
+        Codes 0, 1, ... of the participants.
+
+    Examples
+    --------
+    >>> pair = Paired(np.array([1, 2, 4.0]), np.array([0, 2, 3.0]), np.arange(3))
+    >>> round(pair.observed("bias"), 3), round(pair.observed("icc_2_1"), 3)
+    (0.667, 0.867)
     """
 
     first: Array
@@ -185,6 +216,7 @@ class Paired:
 
     @property
     def participants(self) -> int:
+        """Number of participants."""
         return int(self.participant.max()) + 1 if len(self.participant) else 0
 
     @property
@@ -194,15 +226,26 @@ class Paired:
 
     @property
     def difference(self) -> Array:
-        """(row,) first minus second."""
+        """First rater's minus second rater's score, (row,)."""
         return self.first - self.second
 
     def figure(self, name: str, weights: Array) -> Array:
-        """(draw,) one of FIGURES, where each participant counts `weights` (draw, participant)
-        times; NaN where it has no value.
+        """One of FIGURES in each resampled cohort.
 
-        `proportional_bias` is the slope of the difference on the mean of both: what the bias grows
-        by when the score grows by one.
+        `proportional_bias` is the slope of the difference on the mean of both scores: the change of
+        the bias for each point of the score.
+
+        Parameters
+        ----------
+        name : str
+            One of FIGURES.
+        weights : (draw, participant) ndarray
+            How often each participant counts.
+
+        Returns
+        -------
+        (draw,) ndarray
+            Values; NaN where undefined.
         """
         rows = weights[:, self.participant]
         if name in ("spearman", "pearson"):
@@ -218,26 +261,26 @@ class Paired:
             return rows @ np.abs(self.difference) / rows.sum(1)
         if name == "proportional_bias":
             return self._slope(rows)
-        found = limits_of_agreement(self.difference, self.participant, weights)
+        limits = limits_of_agreement(self.difference, self.participant, weights)
         return {
-            "bias": found.bias,
-            "lower_limit": found.low,
-            "upper_limit": found.high,
-            "sd_of_difference": found.sd,
+            "bias": limits.bias,
+            "lower_limit": limits.low,
+            "upper_limit": limits.high,
+            "sd_of_difference": limits.sd,
         }[name]
 
     def observed(self, name: str) -> float:
-        """The figure in the cohort itself."""
+        """One of FIGURES in the cohort itself."""
         return float(self.figure(name, np.ones((1, self.participants)))[0])
 
     def _slope(self, rows: Array) -> Array:
         mean = (self.first + self.second) / 2
         x, y = mean - mean.mean(), self.difference - self.difference.mean()
         n, sx, sy, sxx, sxy = (rows @ np.stack([np.ones_like(x), x, y, x * x, x * y], axis=1)).T
-        spread = sxx - sx**2 / n
+        variation = sxx - sx**2 / n
         with np.errstate(invalid="ignore", divide="ignore"):
             return np.where(
-                spread > 1e-12 * n * ((x * x).max() + 1e-12 * (mean * mean).max()),
-                (sxy - sx * sy / n) / spread,
+                variation > 1e-12 * n * ((x * x).max() + 1e-12 * (mean * mean).max()),
+                (sxy - sx * sy / n) / variation,
                 np.nan,
             )

@@ -1,5 +1,5 @@
-"""From a table of scores to agreement.tsv, agreement.json, a picture of each pair and a page that
-holds them all.
+"""From a table of scores to agreement.tsv, agreement.json, a Bland-Altman plot of each pair, and
+report.html.
 """
 
 import math
@@ -11,29 +11,24 @@ from typing import Any
 import pandas as pd
 
 from semiology.errors import UserError
-from semiology.evaluation.agreement.change import judge_change, judge_repeatability
+from semiology.evaluation.agreement.change import compare_change, compare_retest
 from semiology.evaluation.agreement.comparisons import (
-    judge_all_raters,
-    judge_beside,
-    judge_pair,
+    compare_all_raters,
+    compare_pair,
+    compare_with_raters,
     kinds_of_pairs,
     notes_on_bias,
     notes_on_scale,
     paired,
 )
 from semiology.evaluation.agreement.page import draw_bland_altman, page
-from semiology.evaluation.agreement.pairs import COLUMNS, Figure, told
+from semiology.evaluation.agreement.pairs import COLUMNS, Estimate, formatted
 from semiology.evaluation.agreement.scores import Scores
 from semiology.evaluation.statistics.intervals import METHOD
 from semiology.files import atomic_path, slug, write_json, write_text
 
-SHOWN = (
-    "spearman",
-    "icc_2_1",
-    "kappa_quadratic",
-    "bias",
-    "mean_absolute_error",
-)  # of each pair, in the terminal
+# of each pair, in the terminal
+MAIN = ("spearman", "icc_2_1", "kappa_quadratic", "bias", "mean_absolute_error")
 
 
 def agree(
@@ -43,28 +38,50 @@ def agree(
     *,
     draws: int = 2000,
     seed: int = 0,
-) -> tuple[list[Figure], dict[str, Any]]:
-    """How well a machine's scores and the raters' agree, how repeatable they are, and how clearly
-    they follow a change.
+) -> tuple[list[Estimate], dict[str, Any]]:
+    """Agreement of a machine's scores with raters, their repeatability and responsiveness.
 
-    Whole participants are resampled for every interval, as the rows of one participant are not
+    Whole participants are resampled for every interval, because the rows of one participant are not
     independent.
 
-    Args:
-        scores: of `read_scores`.
-        retest: visits between which nothing should have changed: repeatability and minimal
-            detectable change.
-        change: two visits, before and after: mean change and standardised response mean.
-        draws: resampled cohorts; below 2: no intervals.
-        seed: of the resampling, 0 or more.
+    Parameters
+    ----------
+    scores : Scores
+        Table of `read_scores`.
+    retest : sequence of str
+        Visits between which nothing should have changed: repeatability and minimal detectable
+        change. None by default.
+    change : sequence of str
+        Two visits, before and after: mean change and standardised response mean. None by default.
+    draws : int
+        Number of resampled cohorts; below 2 there are no intervals.
+    seed : int
+        Of the resampling, 0 or more.
 
-    Returns:
-        The figures, and what agreement.json holds: these as dictionaries, the `notes` (who was left
-            out and why), and the method.
+    Returns
+    -------
+    estimates : list of Estimate
+        One for each pair (or column) and figure.
+    document : dict
+        Content of agreement.json: the estimates as dictionaries under "figures", "notes" (who was
+        left out and why, and what limits the interpretation), and the method.
 
-    Raises:
-        UserError: a visit is not there, `retest` is one visit only, `change` is not two, draws or
-            seed are negative.
+    Raises
+    ------
+    UserError
+        A visit is not in the table, `retest` is a single visit, `change` is not two visits, or
+        draws or seed are negative.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> table = pd.DataFrame({"participant": list("abcdef"), "visit": "",
+    ...                       "machine": [2.3, 5.1, 1.2, 7.9, 4.4, 6.0],
+    ...                       "rater": [2.0, 5.0, 1.0, 8.0, 4.0, 6.0]})
+    >>> estimates, _ = agree(Scores("machine", ("rater",), table), draws=500)
+    >>> icc = next(one for one in estimates if one.figure == "icc_2_1")
+    >>> round(icc.value, 3), icc.participants
+    (0.996, 6)
     """
     if draws < 0 or seed < 0:
         raise UserError(
@@ -76,24 +93,24 @@ def agree(
             " named"
         )
     if len(change) not in (0, 2):
-        raise UserError(f"change is from one visit to another: name two, not {len(change)}")
+        raise UserError(f"change needs two visits, before and after, not {len(change)}")
     figures = [
         figure
         for pair in kinds_of_pairs(scores)
-        for figure in judge_pair(scores.table, *pair, draws, seed)
+        for figure in compare_pair(scores.table, *pair, draws, seed)
     ]
-    figures += [*judge_all_raters(scores, draws, seed), *judge_beside(scores, draws, seed)]
+    figures += [*compare_all_raters(scores, draws, seed), *compare_with_raters(scores, draws, seed)]
     notes = [*scores.notes, *_unscored(scores), *notes_on_scale(scores), *notes_on_bias(figures)]
     if change and set(change) <= set(retest):
         notes.append(
-            f"{change[0]} and {change[1]} are named both as unchanged and as a change: one of the"
-            " two is wrong, and its figures too"
+            f"{change[0]} and {change[1]} are given both for --retest and for --change: one of the"
+            " two is wrong, and so are its estimates"
         )
     if len(scores.raters) == 1:
-        notes.append("one rater only: how far raters disagree with each other is not known")
+        notes.append("one rater only: inter-rater agreement is unknown")
     for found, left_out in (
-        judge_repeatability(scores, retest, draws, seed) if retest else ([], []),
-        judge_change(scores, change[0], change[1], draws, seed) if change else ([], []),
+        compare_retest(scores, retest, draws, seed) if retest else ([], []),
+        compare_change(scores, change[0], change[1], draws, seed) if change else ([], []),
     ):
         figures += found
         notes += left_out
@@ -123,16 +140,35 @@ def write_agreement(
     *,
     draws: int = 2000,
     seed: int = 0,
-) -> tuple[list[Figure], dict[str, Any]]:
-    """`agree`, and OUT/agreement.tsv, agreement.json, bland_altman_<number>_<first>_<second>.png
-    and report.html.
+) -> tuple[list[Estimate], dict[str, Any]]:
+    """`agree`, and write its results as tables, plots and a page.
+
+    Parameters
+    ----------
+    scores, retest, change, draws, seed
+        See `agree`.
+    out : Path
+        Folder for agreement.tsv, agreement.json, bland_altman_<number>_<first>_<second>.png and
+        report.html.
+
+    Returns
+    -------
+    estimates : list of Estimate
+        As `agree`.
+    document : dict
+        As `agree`.
+
+    Raises
+    ------
+    UserError
+        As `agree`.
     """
     figures, document = agree(scores, retest, change, draws=draws, seed=seed)
-    pictures = {}
+    plots = {}
     for number, (_, first, second) in enumerate(kinds_of_pairs(scores), 1):
         pair = paired(scores.table, first, second)
         if len(pair.first) > 1:
-            # numbered: "rater 1" and "rater-1" are one slug
+            # numbered, because "rater 1" and "rater-1" have the same slug
             name = f"bland_altman_{number}_{slug(first)}_{slug(second)}.png"
             of_pair = {
                 figure.figure: figure
@@ -140,28 +176,24 @@ def write_agreement(
                 if (figure.first, figure.second) == (first, second)
             }
             draw_bland_altman(out / name, pair, of_pair, first, second)
-            pictures[f"{first} and {second}"] = out / name
+            plots[f"{first} and {second}"] = out / name
     with atomic_path(out / "agreement.tsv") as temporary:
         pd.DataFrame(document["figures"], columns=list(COLUMNS)).map(_cell).to_csv(
             temporary, sep="\t", index=False
         )
     write_json(out / "agreement.json", document)
-    write_text(out / "report.html", page(figures, document, pictures))
+    write_text(out / "report.html", page(figures, document, plots))
     return figures, document
 
 
-def text(figures: Sequence[Figure], notes: Sequence[str]) -> str:
-    """The main figures and the notes, for a terminal."""
-    shown = [
-        figure
-        for figure in figures
-        if figure.kind not in ("machine-rater", "inter-rater") or figure.figure in SHOWN
-    ]
-    lines = [
-        f"{figure.kind:<14}{' and '.join(name for name in (figure.first, figure.second) if name):<34}"
-        f" {figure.figure:<27} {told(figure)}"
-        for figure in shown
-    ]
+def text(figures: Sequence[Estimate], notes: Sequence[str]) -> str:
+    """The main estimates and the notes, for a terminal."""
+    lines = []
+    for figure in figures:
+        pair = figure.kind in ("machine-rater", "inter-rater")
+        if not pair or figure.figure in MAIN:
+            names = " and ".join(name for name in (figure.first, figure.second) if name)
+            lines.append(f"{figure.kind:<14}{names:<34} {figure.figure:<27} {formatted(figure)}")
     return "\n".join([*lines, *(f"note: {note}" for note in notes)])
 
 

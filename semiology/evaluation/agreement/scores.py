@@ -1,6 +1,4 @@
-"""A table of scores as people save it: participants, visits, one column a rater. Faults are told by
-file, row and column.
-"""
+"""Reads a table of scores: participants, visits, and one column for each rater."""
 
 import math
 import re
@@ -20,14 +18,19 @@ SEPARATORS = {".tsv": "\t", ".csv": ","}
 
 @dataclass(frozen=True)
 class Scores:
-    """Scores by row; a row is what was scored at once: one participant, or one participant at one
-    visit.
+    """Scores of one machine and of raters; a row is one participant, or one participant at a visit.
 
-    Attributes:
-        machine: name of the machine's column; `raters`: names of the people's.
-        table: (row) `participant`, `visit` ("" where the table has none) and the scores as numbers,
-            NaN where there is none.
-        notes: what a reader has to know of the table.
+    Attributes
+    ----------
+    machine : str
+        Name of the machine's column.
+    raters : tuple of str
+        Names of the raters' columns.
+    table : DataFrame
+        Columns `participant`, `visit` ("" where the table has none) and the scores as numbers, NaN
+        where missing.
+    notes : tuple of str
+        What a reader has to know about the table.
     """
 
     machine: str
@@ -42,17 +45,32 @@ class Scores:
 
     @property
     def visits(self) -> list[str]:
-        """The visits in the order in which they come in the table; empty where it has none."""
+        """Names of the visits in the order of the table; empty where it has none."""
         return [visit for visit in self.table["visit"].unique() if visit]
 
     def by_visit(
         self, column: str, visits: Sequence[str]
     ) -> tuple[pd.DataFrame, dict[str, list[str]]]:
-        """(participant, visit) scores of those who have one at each of these visits, and visit ->
-        who has none there.
+        """Scores of one column by participant and visit.
 
-        Raises:
-            UserError: a visit is not in the table, or is named twice.
+        Parameters
+        ----------
+        column : str
+            Machine or rater.
+        visits : sequence of str
+            Visits.
+
+        Returns
+        -------
+        table : (participant, visit) DataFrame
+            Participants with a score at each of these visits.
+        absent : dict
+            Visit -> participants without a score there.
+
+        Raises
+        ------
+        UserError
+            A visit is not in the table, or is given twice.
         """
         for visit in visits:
             if visit not in self.visits:
@@ -63,14 +81,12 @@ class Scores:
                 )
                 raise UserError(f'no visit "{visit}" in the table; {there}')
         if len(set(visits)) < len(visits):
-            raise UserError(
-                f"the visits {', '.join(visits)} are not different ones; name each once"
-            )
+            raise UserError(f"the visits {', '.join(visits)} are not different; name each once")
         wide = self.table.pivot(index="participant", columns="visit", values=column).reindex(
             columns=list(visits)
         )
-        absent = {visit: [str(who) for who in wide.index[wide[visit].isna()]] for visit in visits}
-        return wide.dropna(), {visit: people for visit, people in absent.items() if people}
+        absent = {visit: [str(name) for name in wide.index[wide[visit].isna()]] for visit in visits}
+        return wide.dropna(), {visit: names for visit, names in absent.items() if names}
 
 
 def read_scores(
@@ -80,31 +96,44 @@ def read_scores(
     participant: str = "participant_id",
     visit: str | None = None,
 ) -> Scores:
-    """Read a table of scores: .tsv or .csv, a header, one row a participant (and visit); n/a where
-    there is no score.
+    """Read a table of scores: .tsv or .csv with a header, one row a participant (and visit).
 
-    Without `visit`, several rows of a participant are repeated measures, and a note says so.
+    Missing scores are n/a or empty. Without `visit`, several rows of a participant are repeated
+    measures, and a note says so.
 
-    Args:
-        machine: column of the machine's scores.
-        raters: columns of the people's scores.
-        participant: column that says who was scored.
-        visit: column that says when.
+    Parameters
+    ----------
+    path : str or Path
+        The table.
+    machine : str
+        Column of the machine's scores.
+    raters : sequence of str
+        Columns of the raters' scores.
+    participant : str
+        Column of the participants.
+    visit : str, optional
+        Column of the visits.
 
-    Raises:
-        UserError: no such file, another kind of file, a column is not there or is named twice, a
-            score is text, a row names no participant or no visit, a participant has two rows of one
-            visit, or there is no row.
+    Returns
+    -------
+    Scores
+        The scores as numbers.
+
+    Raises
+    ------
+    UserError
+        There is no such file or no row, a column is missing or given twice, a score is not a
+        number, a row has no participant or no visit, or a participant has two rows of one visit.
     """
     path = Path(path)
     scored = [machine, *raters]
-    asked = [participant, *([visit] if visit else []), *scored]
-    if len(set(asked)) < len(asked):
+    columns = [participant, *([visit] if visit else []), *scored]
+    if len(set(columns)) < len(columns):
         raise UserError(
-            f"{path}: the columns {', '.join(asked)} are not different ones; name each once"
+            f"{path}: the columns {', '.join(columns)} are not different; name each once"
         )
     notes: list[str] = []
-    cells = _cells(path, asked, notes)
+    cells = _cells(path, columns, notes)
     names = {
         "participant": _names(cells, participant, path),
         "visit": _names(cells, visit, path) if visit else "",
@@ -122,18 +151,18 @@ def read_scores(
             ]
         ]
         raise UserError(
-            f"{path}: rows {', '.join(map(str, rows))}: participant {first['participant']} is there"
-            f" {len(rows)} times at visit {first['visit']}; keep one row a participant and visit"
+            f"{path}: rows {', '.join(map(str, rows))}: participant {first['participant']} has"
+            f" {len(rows)} rows at visit {first['visit']}; keep one row a participant and visit"
         )
-    people = table.loc[twice, "participant"].nunique()
-    if people and not visit:
+    repeated = table.loc[twice, "participant"].nunique()
+    if repeated and not visit:
         notes.append(
-            f"participants with several rows: {people}; their rows are taken as repeated measures"
+            f"participants with several rows: {repeated}; their rows are taken as repeated measures"
         )
     return Scores(machine, tuple(raters), table.reset_index(drop=True), tuple(notes))
 
 
-def _cells(path: Path, asked: Sequence[str], notes: list[str]) -> pd.DataFrame:
+def _cells(path: Path, columns: Sequence[str], notes: list[str]) -> pd.DataFrame:
     """The table as text, indexed by row as in a spreadsheet, where the header is row 1."""
     separator = SEPARATORS.get(path.suffix.lower())
     if separator is None:
@@ -141,9 +170,9 @@ def _cells(path: Path, asked: Sequence[str], notes: list[str]) -> pd.DataFrame:
             f"{path}: scores are read from .tsv or .csv; save the table as one of these"
         )
     faults: list[Fault] = []
-    table = read_table(path, asked, faults, notes, separator)
+    table = read_table(path, columns, faults, notes, separator)
     if table.columns:
-        for column in asked:
+        for column in columns:
             if column not in table.columns:
                 raise UserError(
                     f'{path}: no column "{column}"; there are {", ".join(table.columns)}'
@@ -162,7 +191,7 @@ def _names(cells: pd.DataFrame, column: str, path: Path) -> pd.Series:
     for number, text in cells[column].items():
         if text.lower() in MISSING:
             raise UserError(
-                f'{path}: row {number}, column "{column}": is empty; every row of scores needs one'
+                f'{path}: row {number}, column "{column}": is empty; every row needs one'
             )
     return cells[column]
 
@@ -187,7 +216,7 @@ def _score(text: str, where: str) -> float:
             if re.fullmatch(r"-?[0-9]+,[0-9]+", text)
             else "write a number, or n/a"
         )
-        raise UserError(f"{where}: {text!r} is no number; {hint}") from None
+        raise UserError(f"{where}: {text!r} is not a number; {hint}") from None
     if not math.isfinite(score):
-        raise UserError(f"{where}: {text!r} is no score; write a number, or n/a")
+        raise UserError(f"{where}: {text!r} is not a finite number; write a number, or n/a")
     return score

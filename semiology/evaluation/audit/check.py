@@ -1,11 +1,26 @@
-"""One question that the audit asks, its answer, and the verdict over all answers."""
+"""One question of the audit with its answer, and the verdict over all answers."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Any, Literal
 
 Result = Literal["passed", "failed", "not possible"]
-SHOWN = 12  # details that a person reads; the number of the others is told
+SHOWN = 12  # findings that are printed; the number of the others is stated
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One fact behind an answer.
+
+    Attributes:
+        code: short name of the kind of fact, the same in every audit: "both-sides".
+        text: the fact in one line, for a reader.
+        about: names of the folds, clips, participants, models, columns concerned.
+    """
+
+    code: str
+    text: str
+    about: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -17,40 +32,66 @@ class Check:
         question: in words.
         result: "not possible" where the run does not hold what the answer needs.
         found: the answer in one sentence.
-        details: one line each: fold, model, clips or participants concerned.
+        findings: the facts behind it.
     """
 
     name: str
     question: str
     result: Result
     found: str
-    details: list[str] = field(default_factory=list)
+    findings: list[Finding] = field(default_factory=list)
+
+    @property
+    def details(self) -> list[str]:
+        """The facts behind the answer, one line each."""
+        return [finding.text for finding in self.findings]
+
+    def as_json(self) -> dict[str, Any]:
+        """An entry of audit.json."""
+        return {
+            "name": self.name,
+            "question": self.question,
+            "result": self.result,
+            "found": self.found,
+            "details": self.details,
+        }
 
 
 def answer(
-    name: str, question: str, faults: Sequence[str], missing: Sequence[str], good: str, bad: str
+    name: str,
+    question: str,
+    faults: Sequence[Finding],
+    missing: Sequence[Finding],
+    good: str,
+    bad: str,
 ) -> Check:
-    """Failed where there is a fault, not possible where only something is missing, else passed;
-    `bad` is a sentence with the count.
+    """The check that follows from its findings.
+
+    Failed where there is a fault, not possible where there is none but something is missing, else
+    passed.
+
+    Args:
+        name: of the check.
+        question: in words.
+        faults: findings that fail the check.
+        missing: what the run lacks for an answer.
+        good: the answer if the check passed.
+        bad: beginning of the answer if it failed; the first fault follows.
     """
     if faults:
-        return Check(
-            name,
-            question,
-            "failed",
-            f"{bad}: {faults[0]}" + (f" ({len(faults)} such)" if len(faults) > 1 else ""),
-            list(faults),
-        )
+        return Check(name, question, "failed", f"{bad}: {_first_of(faults)}", list(faults))
     if missing:
-        more = f" ({len(missing)} such)" if len(missing) > 1 else ""
-        return Check(
-            name, question, "not possible", f"cannot be shown: {missing[0]}{more}", list(missing)
-        )
+        found = f"cannot be determined: {_first_of(missing)}"
+        return Check(name, question, "not possible", found, list(missing))
     return Check(name, question, "passed", good)
 
 
+def _first_of(findings: Sequence[Finding]) -> str:
+    return findings[0].text + (f" ({len(findings)} in total)" if len(findings) > 1 else "")
+
+
 def verdict(checks: Sequence[Check]) -> Literal["passed", "failed", "incomplete"]:
-    """Failed as soon as one check failed; else incomplete where one was not possible."""
+    """The verdict of all checks: failed if one failed, else incomplete if one was not possible."""
     results = {check.result for check in checks}
     return (
         "failed" if "failed" in results else "incomplete" if "not possible" in results else "passed"
@@ -58,23 +99,22 @@ def verdict(checks: Sequence[Check]) -> Literal["passed", "failed", "incomplete"
 
 
 def text(checks: Sequence[Check]) -> str:
-    """One line a check, its details below where it did not pass, the verdict last."""
+    """The checks for a terminal: a line each, findings of those that did not pass, the verdict."""
     width = max(len(check.name) for check in checks) + 2
     lines = []
     for check in checks:
         lines.append(f"{check.result:<14}{check.name:<{width}}{check.found}")
         if check.result != "passed":
             lines += [f"{'':<16}{detail}" for detail in check.details[1:SHOWN]]
-            lines += (
-                [f"{'':<16}and {len(check.details) - SHOWN} more, in audit.json"]
-                if len(check.details) > SHOWN
-                else []
-            )
-    said = {
-        "passed": "passed: nothing of those held out was found among what taught the models",
-        "failed": "FAILED: "
-        + ", ".join(check.name for check in checks if check.result == "failed"),
-        "incomplete": "INCOMPLETE: the records do not show "
-        + ", ".join(check.name for check in checks if check.result == "not possible"),
+            if len(check.details) > SHOWN:
+                lines.append(f"{'':<16}and {len(check.details) - SHOWN} more, in audit.json")
+    names = {
+        result: ", ".join(check.name for check in checks if check.result == result)
+        for result in ("failed", "not possible")
     }
-    return "\n".join([*lines, "", f"leakage audit: {said[verdict(checks)]}"])
+    conclusion = {
+        "passed": "passed: no leak from held-out participants into training was found",
+        "failed": f"FAILED: {names['failed']}",
+        "incomplete": f"INCOMPLETE: not possible from the records: {names['not possible']}",
+    }
+    return "\n".join([*lines, "", f"leakage audit: {conclusion[verdict(checks)]}"])

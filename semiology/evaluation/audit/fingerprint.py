@@ -1,8 +1,8 @@
-"""What of a recording survives another encoding: how small pictures of it, and how its keypoints,
-change over time.
+"""What survives another encoding of a recording: how small images of it, and its keypoints, change
+over time.
 
-A still says little: all beds of one ward look alike. How a recording changes is its own, whatever
-the codec, size and brightness.
+A single image is not specific: all beds of one ward look alike. The changes over time are specific
+to a recording, whatever its codec, size and brightness.
 """
 
 import base64
@@ -16,18 +16,24 @@ from scipy.fft import irfft, rfft
 
 from semiology.video import Frame
 
-PICTURE_RATE, TRACK_RATE = 10.0, 5.0  # Hz, of the two courses. [our choice]
-COLUMNS, ROWS = 9, 8  # of a small picture: the grid of the usual 64-bit difference hash
-KEYPOINTS = 12  # at most, spread over the tracker's list. [our choice]
-SHORTEST = 1.0  # s that two courses must have in common. [our choice]
-UNIT = 1000  # steps of a stored position in one spread of the keypoints
+IMAGE_RATE, TRACK_RATE = 10.0, 5.0  # Hz, of the two time courses [our choice]
+COLUMNS, ROWS = 9, 8  # of a small image: the grid of the usual 64-bit difference hash
+KEYPOINTS = 12  # at most, evenly from the tracker's list [our choice]
+SHORTEST = 1.0  # s that two time courses must have in common [our choice]
+UNIT = 1000  # stored steps per body unit of position
 
 
-def small_pictures(frames: Iterable[Frame]) -> tuple[np.ndarray, float]:
-    """Grey pictures (time, 72) of 9 x 8 cells, 0 to 255, NaN where a frame is missing; and how
-    colourful the video is, 0 to 1.
+def small_images(frames: Iterable[Frame]) -> tuple[np.ndarray, float]:
+    """Grey images of 9 x 8 cells, and how colourful the video is.
 
     Nobody can be recognised in 72 cells.
+
+    Args:
+        frames: of a video, 10 a second.
+
+    Returns:
+        (time, 72) grey values, 0 to 255, NaN where a frame is missing; and the mean colourfulness,
+        0 to 1.
     """
     cells, colour = [], []
     for frame in frames:
@@ -36,16 +42,22 @@ def small_pictures(frames: Iterable[Frame]) -> tuple[np.ndarray, float]:
             continue
         small = Image.fromarray(frame.image).resize((COLUMNS, ROWS), Image.Resampling.BOX)
         cells.append(np.asarray(small.convert("L"), float).ravel())
-        levels = np.asarray(small, float)
-        colour.append(float((levels.max(axis=2) - levels.min(axis=2)).mean() / 255))
+        channels = np.asarray(small, float)
+        colour.append(float((channels.max(axis=2) - channels.min(axis=2)).mean() / 255))
     return np.stack(cells), float(np.mean(colour)) if colour else float("nan")
 
 
 def positions(tracks: xr.Dataset) -> np.ndarray:
-    """Positions (time, channel) of some keypoints at TRACK_RATE, in spreads of the keypoints around
-    their middle; NaN where missing.
+    """Normalised positions of some keypoints at 5 Hz, for comparison of recordings.
 
-    The mean of each fifth of a second, so that a tracker's jitter counts less than a movement.
+    Relative to the median position, in units of the keypoints' median distance from it. Means of
+    0.2 s, so that a tracker's jitter counts less than a movement.
+
+    Args:
+        tracks: of one person.
+
+    Returns:
+        (time, channel); NaN where missing.
     """
     name, space = ("position", "space") if "position" in tracks else ("position_3d", "space_3d")
     values = tracks[name].transpose("time", "keypoint", space).values.astype(float)
@@ -53,33 +65,35 @@ def positions(tracks: xr.Dataset) -> np.ndarray:
     values = values[:, chosen]
     centre = np.nanmedian(values, axis=(0, 1)) if np.isfinite(values).any() else 0.0
     values = values - centre
-    spread = np.nanmedian(np.linalg.norm(values, axis=2)) if np.isfinite(values).any() else np.nan
-    values = (values / (spread if spread > 0 else np.nan)).reshape(len(values), -1)
-    return _fifths(values, np.arange(len(values)) / float(tracks.attrs["fps"]))
+    size = np.nanmedian(np.linalg.norm(values, axis=2)) if np.isfinite(values).any() else np.nan
+    values = (values / (size if size > 0 else np.nan)).reshape(len(values), -1)
+    return _resampled(values, np.arange(len(values)) / float(tracks.attrs["fps"]))
 
 
-def course(features: np.ndarray, time: np.ndarray) -> np.ndarray:
-    """Some channels (time, channel) of features (snippet, channel) at TRACK_RATE, in their own
-    spreads; NaN where missing.
+def time_course(features: np.ndarray, time: np.ndarray) -> np.ndarray:
+    """Some standardised channels of features at 5 Hz, for comparison of recordings.
 
     Args:
-        features: NaN rows where missing.
+        features: (snippet, channel); NaN rows where missing.
         time: (snippet,) s, when each starts.
+
+    Returns:
+        (time, channel); NaN where missing.
     """
     values = features[
         :, np.unique(np.linspace(0, features.shape[1] - 1, KEYPOINTS).round().astype(int))
     ].astype(float)
     values = values - np.nanmean(values, axis=0)
-    spread = np.nanstd(values, axis=0)
-    return _fifths(values / np.where(spread > 0, spread, np.nan), time - time[0])
+    deviation = np.nanstd(values, axis=0)
+    return _resampled(values / np.where(deviation > 0, deviation, np.nan), time - time[0])
 
 
-def _fifths(values: np.ndarray, time: np.ndarray) -> np.ndarray:
-    """Means (time, channel) over each fifth of a second of what is there, NaN where nothing is."""
-    place = np.floor(time * TRACK_RATE + 1e-9).astype(int)
-    means = np.full((int(place[-1]) + 1, values.shape[1]), np.nan)
-    for row in np.unique(place):
-        inside = values[place == row]
+def _resampled(values: np.ndarray, time: np.ndarray) -> np.ndarray:
+    """Means (time, channel) over windows of 0.2 s; NaN where all is missing."""
+    window = np.floor(time * TRACK_RATE + 1e-9).astype(int)
+    means = np.full((int(window[-1]) + 1, values.shape[1]), np.nan)
+    for row in np.unique(window):
+        inside = values[window == row]
         seen = np.isfinite(inside)
         count = seen.sum(axis=0)
         means[row] = np.where(
@@ -89,25 +103,37 @@ def _fifths(values: np.ndarray, time: np.ndarray) -> np.ndarray:
 
 
 def changes(course: np.ndarray, level: float) -> np.ndarray:
-    """From a course (time, channel) to its steps (time - 1, channel), 0 where missing.
+    """Standardised changes of a time course from one sample to the next.
 
-    A channel is divided by its own spread and `level` times the usual spread of all: 0 makes all
-    channels count alike, with a large one those count that change most. Steps above three
-    deviations are cut: a switched lamp moves all cells once, in other recordings too.
+    A channel is divided by its own standard deviation plus `level` times the median of all: with 0
+    all channels have equal weight, with a large value those that change most dominate. Changes
+    above three deviations are clipped: a switched lamp changes all cells once, in other recordings
+    too.
+
+    Args:
+        course: (time, channel).
+        level: see above.
+
+    Returns:
+        (time - 1, channel), 0 where missing.
     """
     steps = np.diff(course, axis=0)
     counted = np.maximum(np.isfinite(steps).sum(axis=0), 1)
-    spread = np.sqrt((np.nan_to_num(steps) ** 2).sum(axis=0) / counted)
-    usual = float(np.median(spread[spread > 0])) if (spread > 0).any() else 1.0
+    deviation = np.sqrt((np.nan_to_num(steps) ** 2).sum(axis=0) / counted)
+    median = float(np.median(deviation[deviation > 0])) if (deviation > 0).any() else 1.0
     highest = 3 / max(level, 1)
     return np.nan_to_num(
-        np.clip(steps / np.maximum(spread + level * usual, 1e-9), -highest, highest)
+        np.clip(steps / np.maximum(deviation + level * median, 1e-9), -highest, highest)
     )
 
 
 class Changes:
-    """The `changes` of one recording (time, channel), kept with what comparing it with many others
-    needs.
+    """The `changes` of one recording, with cached spectra for comparison with many others.
+
+    Attributes:
+        steps: (time, channel).
+        rate: Hz.
+        energy: (time + 1,) cumulative sum of squares.
     """
 
     def __init__(self, steps: np.ndarray, rate: float):
@@ -119,25 +145,27 @@ class Changes:
         return len(self.steps)
 
     def spectrum(self, length: int) -> np.ndarray:
-        """(channel, frequency) of the steps, padded with zeros to `length`."""
+        """Fourier transform (channel, frequency) of the changes, zero-padded to `length`."""
         if length not in self._spectra:
             self._spectra[length] = rfft(np.ascontiguousarray(self.steps.T), length, axis=1)
         return self._spectra[length]
 
 
-def likeness(first: Changes, second: Changes) -> tuple[float, float]:
-    """Highest correlation of two recordings' changes over all shifts in time, -1 to 1, and the
-    shift in s at which they fit.
+def similarity(first: Changes, second: Changes) -> tuple[float, float]:
+    """Largest cross-correlation of two recordings' changes, and the shift at which it is reached.
 
-    A shift counts where at least half of the shorter one, SHORTEST s, and a quarter of the usual
-    amount of change are in common.
+    A shift counts where at least half of the shorter recording, SHORTEST s, and a quarter of the
+    average amount of change are in common.
+
+    Returns:
+        Correlation, -1 to 1, and shift of the second recording in s.
     """
     size = min(len(first), len(second))
     least = max(int(SHORTEST * first.rate), -(-size // 2))
     if size < least or first.steps.shape[1] != second.steps.shape[1]:
         return 0.0, 0.0
     length = 1 << int(np.ceil(np.log2(len(first) + len(second))))
-    together = irfft(
+    correlation = irfft(
         (first.spectrum(length) * np.conj(second.spectrum(length))).sum(axis=0), length
     )
     shifts = np.arange(-(len(second) - least), len(first) - least + 1)
@@ -146,7 +174,7 @@ def likeness(first: Changes, second: Changes) -> tuple[float, float]:
         first.energy[end] - first.energy[begin],
         second.energy[end - shifts] - second.energy[begin - shifts],
     ]
-    fits = together[shifts] / np.sqrt(np.maximum(energies[0] * energies[1], 1e-12))
+    fits = correlation[shifts] / np.sqrt(np.maximum(energies[0] * energies[1], 1e-12))
     for whole, energy in zip((first, second), energies):
         fits[energy < 0.25 * whole.energy[-1] * (end - begin) / len(whole)] = 0
     best = int(np.argmax(fits))
@@ -154,24 +182,28 @@ def likeness(first: Changes, second: Changes) -> tuple[float, float]:
 
 
 def in_common(first: Changes, second: Changes, shift: float) -> float:
-    """Seconds that two recordings share at a shift."""
+    """Duration (s) that two recordings have in common at a shift (s)."""
     moved = round(shift * first.rate)
     return (min(len(first), len(second) + moved) - max(moved, 0)) / first.rate
 
 
 def hash_distance(first: np.ndarray, second: np.ndarray, shift: float) -> float:
-    """Mean number of bits, of 64, in which the difference hashes of small pictures differ, laid
-    over each other at `shift` (s).
+    """Mean number of differing bits, of 64, of the difference hashes of two recordings' images.
+
+    Args:
+        first: (time, 72) images of `small_images`.
+        second: (time, 72) images.
+        shift: of the second recording, s.
     """
-    moved = round(shift * PICTURE_RATE)
+    moved = round(shift * IMAGE_RATE)
     rows = np.arange(max(moved, 0), min(len(first), len(second) + moved))
-    pictures = [course.reshape(-1, ROWS, COLUMNS) for course in (first[rows], second[rows - moved])]
-    bits = [(picture[..., 1:] > picture[..., :-1]).reshape(len(rows), -1) for picture in pictures]
+    images = [cells.reshape(-1, ROWS, COLUMNS) for cells in (first[rows], second[rows - moved])]
+    bits = [(image[..., 1:] > image[..., :-1]).reshape(len(rows), -1) for image in images]
     return float((bits[0] != bits[1]).sum(axis=1).mean())
 
 
 def to_text(course: np.ndarray, unit: float) -> str:
-    """A course as text for JSON: whole steps of 1 / unit, compressed, NaN kept."""
+    """A time course as text for JSON: integer steps of 1 / unit, compressed; NaN is preserved."""
     steps = np.where(
         np.isfinite(course), np.clip(np.round(course * unit), -32767, 32767), -32768
     ).astype("<i2")
@@ -179,7 +211,7 @@ def to_text(course: np.ndarray, unit: float) -> str:
 
 
 def from_text(text: str, unit: float) -> np.ndarray:
-    """The course that `to_text` wrote."""
+    """The time course that `to_text` wrote."""
     channels, _, packed = text.partition(":")
     steps = (
         np.frombuffer(zlib.decompress(base64.b85decode(packed)), "<i2")

@@ -1,11 +1,5 @@
-"""Whatever is fitted before or beside the weights, and on whom: each thing a check of its own, from
-what the code noted while fitting.
-
-Who is on which side of a fold, and whether every clip was predicted once, by the fold that held it
-out.
-
-What was fitted on inner folds, computed again from the inner predictions in the record:
-calibration, threshold, selection.
+"""Checks of the folds: who is in training and held-out set, what was fitted on whom, and whether
+calibration, threshold and selection follow from the inner predictions in the record.
 """
 
 from collections import Counter, defaultdict
@@ -14,13 +8,15 @@ from typing import Any
 
 import numpy as np
 
-from semiology.evaluation.audit.check import Check, answer
-from semiology.evaluation.audit.records import TEST, Record, Run, place
+from semiology.evaluation.audit.check import Check, Finding, answer
+from semiology.evaluation.audit.records import TEST, Record, Run, describe_fold
 from semiology.evaluation.run.files import tested_people
 from semiology.evaluation.statistics.calibration import fit_calibrator
 
+NO_RECORD = Finding("no-record", "there is no record of any fold; run `semiology loso` again")
 
-def taught(record: Record) -> set[str]:
+
+def training_clips(record: Record) -> set[str]:
     """Clips that anything in the fold was fitted on, by any model."""
     return {
         clip_id
@@ -30,49 +26,66 @@ def taught(record: Record) -> set[str]:
     }
 
 
-def people(record: Record, clip_ids: Iterable[str]) -> set[str]:
+def participants_of(record: Record, clip_ids: Iterable[str]) -> set[str]:
+    """Participants of these clips, as the record assigns them."""
     return {record["clips"][clip_id] for clip_id in clip_ids if clip_id in record["clips"]}
 
 
 def check_sides(run: Run) -> Check:
-    """No participant whose clips teach is held out in the same fold; nobody of the unseen test set
-    teaches at all.
-    """
+    """No participant is on both sides of a fold, and none of the test set is in training."""
     faults, missing = [], list(run.missing)
     for record in run.records:
+        fold = describe_fold(record)
         test = tested_people(run.config, record["task"])
-        held, teaching = people(record, record["held_out_clips"]), people(record, taught(record))
-        if not teaching:
-            missing.append(f"{place(record)}: nothing says who taught its models")
-        if both := sorted(held & teaching):
+        held = participants_of(record, record["held_out_clips"])
+        training = participants_of(record, training_clips(record))
+        if not training:
+            missing.append(
+                Finding(
+                    "training-unrecorded", f"{fold}: its training participants are not recorded"
+                )
+            )
+        if both := sorted(held & training):
             other = (
-                " (it answers another question: seizures of known patients)"
+                " (split by recording: other seizures of known patients)"
                 if record["split"] == "recording"
                 else ""
             )
-            faults.append(f"{place(record)}: {_some(both)} on both sides{other}")
+            faults.append(
+                Finding("both-sides", f"{fold}: {_some(both)} on both sides{other}", tuple(both))
+            )
         if held != set(record["held_out"]):
             faults.append(
-                f"{place(record)}: its clips are of {_some(sorted(held))}, but it names"
-                f" {_some(record['held_out'])} as held out"
+                Finding(
+                    "held-out-differs",
+                    f"{fold}: its clips are of {_some(sorted(held))}, but it names"
+                    f" {_some(record['held_out'])} as held out",
+                    tuple(record["held_out"]),
+                )
             )
-        if record["split"] != TEST and (leaked := sorted(test & teaching)):
-            faults.append(f"{place(record)}: {_some(leaked)} of the unseen test set taught")
+        if record["split"] != TEST and (leaked := sorted(test & training)):
+            faults.append(
+                Finding(
+                    "test-set-in-training",
+                    f"{fold}: {_some(leaked)} of the unseen test set were used in training",
+                    tuple(leaked),
+                )
+            )
     faults += _two_names(run)
     if not run.records:
-        missing.append("no record of any fold is there; run `semiology loso` again")
+        missing.append(NO_RECORD)
     return answer(
         "participants",
         "Is any participant on both sides of a fold?",
         faults,
         missing,
-        f"nobody is on both sides, in {len(run.records)} folds",
+        f"no participant is on both sides, in {len(run.records)} folds",
         _known_patients(run) or "a participant is on both sides",
     )
 
 
 def check_once(run: Run) -> Check:
-    """Every clip of a task predicted once a model and seed, by the fold that held it out."""
+    """Every clip was predicted once by each model and seed, in the fold that held it out."""
     faults, missing = [], list(run.missing)
     runs: dict[tuple, list[Record]] = defaultdict(list)
     for record in run.records:
@@ -80,7 +93,7 @@ def check_once(run: Run) -> Check:
             record
         )
     for (task, seed, permutation, unseen), records in runs.items():
-        what = (
+        about = (
             f"{task}, seed {seed}"
             + ("" if permutation is None else f", permutation {permutation}")
             + (", test set" if unseen else "")
@@ -105,33 +118,45 @@ def check_once(run: Run) -> Check:
                 count[row["model"], row["clip_id"]] += 1
                 if row["clip_id"] not in record["held_out_clips"]:
                     faults.append(
-                        f"{place(record)}: {row['model']} predicted {row['clip_id']}, which this"
-                        " fold did not hold out"
+                        Finding(
+                            "not-held-out",
+                            f"{describe_fold(record)}: {row['model']} predicted {row['clip_id']},"
+                            " which this fold did not hold out",
+                            (row["model"], row["clip_id"]),
+                        )
                     )
         for name in sorted(names):
             for clip_id in sorted(expected):
                 if count[name, clip_id] > 1:
                     faults.append(
-                        f"{what}: {name} predicted {clip_id} {count[name, clip_id]} times"
+                        Finding(
+                            "predicted-again",
+                            f"{about}: {name} predicted {clip_id} {count[name, clip_id]} times",
+                            (name, clip_id),
+                        )
                     )
                 elif not count[name, clip_id]:
-                    missing.append(f"{what}: no record holds {name}'s prediction of {clip_id}")
-    if not run.judged:
-        missing.append("no record of any fold is there; run `semiology loso` again")
+                    missing.append(
+                        Finding(
+                            "prediction-unrecorded",
+                            f"{about}: no record holds {name}'s prediction of {clip_id}",
+                            (name, clip_id),
+                        )
+                    )
+    if not run.evaluated:
+        missing.append(NO_RECORD)
     return answer(
         "predicted once",
         "Was every clip predicted once a model and seed, by the fold that held it out?",
         faults,
         missing,
         "every clip was predicted once a model and seed, by the fold that held it out",
-        "a clip was predicted twice, or by a fold that knew it",
+        "a clip was predicted twice, or in a fold that did not hold it out",
     )
 
 
 def _known_patients(run: Run) -> str:
-    """Which tasks were dealt by recording, and what that means for them alone; empty where none
-    was.
-    """
+    """Tasks whose folds were split by recording, and what that means; empty without any."""
     tasks = {
         task: [record for record in run.records if record["task"] == task]
         for task in {record["task"] for record in run.records}
@@ -145,18 +170,20 @@ def _known_patients(run: Run) -> str:
         task
         for task in tasks.keys() - set(known)
         if not any(
-            people(record, record["held_out_clips"]) & people(record, taught(record))
+            participants_of(record, record["held_out_clips"])
+            & participants_of(record, training_clips(record))
             for record in tasks[task]
         )
     )
     if not known:
         return ""
     others = f" (nobody is on both sides in {', '.join(apart)})" if apart else ""
-    return f"{', '.join(known)}: seizures of known patients were judged, not new patients{others}"
+    names = ", ".join(known)
+    return f"{names}: other seizures of known patients were evaluated, not new patients{others}"
 
 
-def _two_names(run: Run) -> list[str]:
-    """Clips that records, table and sources give to different participants."""
+def _two_names(run: Run) -> list[Finding]:
+    """Clips that records, table and sources assign to different participants."""
     owners: dict[str, set[str]] = defaultdict(set)
     for record in run.records:
         for clip_id, participant in record["clips"].items():
@@ -168,9 +195,13 @@ def _two_names(run: Run) -> list[str]:
     for clip_id, clip in ((run.sources or {}).get("clips") or {}).items():
         owners[clip_id].add(clip["participant_id"])
     return [
-        f"clip {clip_id} is given to {_some(sorted(who))}"
-        for clip_id, who in sorted(owners.items())
-        if len(who) > 1
+        Finding(
+            "two-participants",
+            f"clip {clip_id} is assigned to {_some(sorted(names))}",
+            (clip_id, *sorted(names)),
+        )
+        for clip_id, names in sorted(owners.items())
+        if len(names) > 1
     ]
 
 
@@ -178,7 +209,7 @@ def _some(names: list[str]) -> str:
     return ", ".join(names[:5]) + (f" and {len(names) - 5} more" if len(names) > 5 else "")
 
 
-THINGS = {  # what the record calls it -> name of the check
+FITTED = {  # key in the record -> name of the check
     "weights": "weights",
     "class_weights": "class weights",
     "standardisation": "standardisation",
@@ -188,123 +219,129 @@ THINGS = {  # what the record calls it -> name of the check
     "selection": "selection",
 }
 STANDARDISES = {"tcn"}  # streams that standardise appearance features before training
-# the ridge classifier beside the models: it standardises its features, and has nothing else of
-# THINGS
+# the ridge classifier (`baseline: true`): it standardises its features, and has nothing else of
+# FITTED
 LINEAR = "linear"
 
 
 def check_fitted(run: Run) -> list[Check]:
-    """One check a thing: fitted on clips of training participants alone, for every model of every
-    fold.
+    """Everything in FITTED was fitted on training participants alone: one check each.
 
-    A thing that the protocol asks for and that no record notes is not passed: the check is then not
-    possible. So it is for a model that predicted, or that the protocol names, and of which the
-    record holds nothing.
+    A check is not possible where the protocol requests the fit and a record does not contain it, or
+    where the record holds nothing of a model that predicted or that the protocol names.
     """
-    return [_check(run, thing, name) for thing, name in THINGS.items()]
+    return [_check(run, key, name) for key, name in FITTED.items()]
 
 
 def check_teachers(run: Run) -> Check:
-    """The teacher that a student heard was trained in the same fold, on training participants
-    alone; followed by name in the record.
-    """
+    """Teachers of distilled models were trained in the same fold, on its training participants."""
     faults, missing, students = [], list(run.missing), 0
     for record in run.records:
+        fold = describe_fold(record)
         for name, model in run.models_of(record).items():
-            asked, told = run.model(name).get("teacher"), model.get("teacher")
-            if asked != told:
+            requested, teacher = run.model(name).get("teacher"), model.get("teacher")
+            if requested != teacher:
                 missing.append(
-                    f"{place(record)}: {name} was to hear {asked}, the record names {told}"
+                    Finding(
+                        "teacher-differs",
+                        f"{fold}: the protocol gives {name} the teacher {requested}, the record"
+                        f" {teacher}",
+                        (name, str(requested), str(teacher)),
+                    )
                 )
-            if told is None:
+            if teacher is None:
                 continue
             students += 1
-            if told not in record["models"]:
+            if teacher not in record["models"]:
                 missing.append(
-                    f"{place(record)}: {name} heard {told}, of which the record does not say on"
-                    " whom it was trained"
+                    Finding(
+                        "teacher-unrecorded",
+                        f"{fold}: the record does not contain on whom {teacher}, the teacher of"
+                        f" {name}, was trained",
+                        (name, teacher),
+                    )
                 )
                 continue
-            for thing, clip_ids in record["models"][told].get("seen", {}).items():
-                faults += [
-                    f"{place(record)}: {told}, the teacher of {name}: {THINGS.get(thing, thing)}:"
-                    f" {leak}"
-                    for leak in _leak(record, clip_ids)
-                ]
+            for key, clip_ids in record["models"][teacher].get("seen", {}).items():
+                if leak := _leak(record, clip_ids):
+                    of = f"{teacher}, the teacher of {name}: {FITTED.get(key, key)}"
+                    faults.append(
+                        Finding(leak.code, f"{fold}: {of}: {leak.text}", (teacher, *leak.about))
+                    )
     good = (
-        "every teacher learned from training participants alone"
+        "every teacher was trained on training participants alone"
         if students
         else "no model has a teacher"
     )
     return answer(
         "teacher",
-        "Did a teacher know who is held out?",
+        "Was a teacher trained on held-out participants?",
         faults,
         missing,
         good,
-        "a teacher learned from those held out",
+        "a teacher was trained on held-out participants",
     )
 
 
-def _check(run: Run, thing: str, name: str) -> Check:
+def _check(run: Run, key: str, name: str) -> Check:
     faults, missing, fitted = [], list(run.missing), 0
     for record in run.records:
+        fold = describe_fold(record)
         for model_name, model in run.models_of(record).items():
-            clip_ids = model.get("seen", {}).get(thing)
+            clip_ids = model.get("seen", {}).get(key)
             if clip_ids is None:
-                if _is_asked(run, record, thing, model_name):
+                if _is_requested(run, record, key, model_name):
                     missing.append(
-                        f"{place(record)}: nothing says on whom the {name} of {model_name} were"
-                        " fitted"
+                        Finding(
+                            "fit-unrecorded",
+                            f"{fold}: the record does not contain on whom the {name} of"
+                            f" {model_name} were fitted",
+                            (model_name,),
+                        )
                     )
                 continue
             fitted += 1
-            faults += [
-                f"{place(record)}: {name} of {model_name}: {leak}"
-                for leak in _leak(record, clip_ids)
-            ]
-            if thing == "weights" and not clip_ids:
-                missing.append(
-                    f"{place(record)}: {model_name} was trained on no clip, says the record"
-                )
-    good = f"of training participants alone, {fitted} times" if fitted else "none was fitted"
-    question = f"Was somebody who is held out among those on whom {name} of any model was fitted?"
-    return answer(name, question, faults, missing, good, "fitted on those held out")
+            if leak := _leak(record, clip_ids):
+                text = f"{fold}: {name} of {model_name}: {leak.text}"
+                faults.append(Finding(leak.code, text, (model_name, *leak.about)))
+            if key == "weights" and not clip_ids:
+                text = f"{fold}: {model_name} was trained on no clip, by the record"
+                missing.append(Finding("no-training-clip", text, (model_name,)))
+    good = f"on training participants alone, in {fitted} fits" if fitted else "none was fitted"
+    question = f"Was the {name} of any model fitted on held-out participants?"
+    return answer(name, question, faults, missing, good, "fitted on held-out participants")
 
 
-def _is_asked(run: Run, record: Record, thing: str, model_name: str) -> bool:
-    """Whether the protocol has this fitted for this model."""
+def _is_requested(run: Run, record: Record, key: str, model_name: str) -> bool:
+    """Whether the protocol requests this fit for this model."""
     if model_name == LINEAR and not run.model(LINEAR):
-        return thing in ("weights", "standardisation")
+        return key in ("weights", "standardisation")
     config, model = run.config, run.model(model_name)
-    if thing in (
-        "weights",
-        "batch_norm",
-    ):  # statistics of batch norms are measured anew after every training
+    if key in ("weights", "batch_norm"):  # batch norms are estimated again after every training
         return True
-    if thing == "class_weights":
+    if key == "class_weights":
         return bool(model.get("balance", True))
-    if thing == "standardisation":
+    if key == "standardisation":
         return _standardises(model.get("network") or {})
-    if thing == "early_stopping":
-        wanted = (model.get("schedule") or {}).get("patience") is not None and (
-            config.get("validation") or 0
-        ) > 0
-        return wanted and _somebody_is_left(run, record, model_name)
-    if thing == "calibration":
-        asked = config.get("calibration") or {}
-        names = asked.get("models") or list(run.models_of(record))
+    if key == "early_stopping":
+        stops = (model.get("schedule") or {}).get("patience") is not None
         return (
-            asked.get("method", "none") != "none" or asked.get("coverage") is not None
+            stops
+            and (config.get("validation") or 0) > 0
+            and _has_validation(run, record, model_name)
+        )
+    if key == "calibration":
+        settings = config.get("calibration") or {}
+        names = settings.get("models") or list(run.models_of(record))
+        return (
+            settings.get("method", "none") != "none" or settings.get("coverage") is not None
         ) and model_name in names
     among = [set(names) for names in (config.get("selections") or {}).values()]
     return any(model_name in names and names <= set(run.models_of(record)) for names in among)
 
 
 def _standardises(network: dict[str, Any]) -> bool:
-    """Whether a stream takes out mean and spread of what it reads; one over segments may, or its
-    encoder.
-    """
+    """Whether a stream standardises its input; one over segments may, or its encoder."""
     options = network.get("options") or {}
     name, encoder = str(network.get("stream", "")), options.get("encoder")
     return (
@@ -314,129 +351,129 @@ def _standardises(network: dict[str, Any]) -> bool:
     )
 
 
-def _somebody_is_left(run: Run, record: Record, model_name: str) -> bool:
-    """Whether somebody neither taught the weights nor is held out or in the test set: those can
-    only have stopped the training.
-    """
+def _has_validation(run: Run, record: Record, model_name: str) -> bool:
+    """Whether participants are left for early stopping, outside training, held-out and test set."""
+    seen = record["models"].get(model_name, {}).get("seen", {})
+    training = participants_of(record, seen.get("weights", []))
+    held = participants_of(record, record["held_out_clips"])
     test = tested_people(run.config, record["task"])
-    taught = people(record, record["models"].get(model_name, {}).get("seen", {}).get("weights", []))
-    return bool(
-        set(record["clips"].values()) - taught - people(record, record["held_out_clips"]) - test
-    )
+    return bool(set(record["clips"].values()) - training - held - test)
 
 
-def _leak(record: Record, clip_ids: list[str]) -> list[str]:
-    """What is wrong with clips as training clips of this fold, a sentence; empty where nothing is.
+def _leak(record: Record, clip_ids: list[str]) -> Finding | None:
+    """What is wrong with clips as training clips of this fold; None where nothing is.
 
-    Folds dealt by recording hold clips out, not people: there `folds.check_sides` says what that
+    Folds that are split by recording hold clips out, not participants: `check_sides` says what that
     means.
     """
     if unknown := sorted(set(clip_ids) - record["clips"].keys()):
-        return [f"{unknown[0]} is no clip of this task"]
+        return Finding("unknown-clip", f"{unknown[0]} is no clip of this task", (unknown[0],))
     held = sorted(set(clip_ids) & set(record["held_out_clips"]))
     if record["split"] != "recording":
-        out = people(record, record["held_out_clips"])
+        out = participants_of(record, record["held_out_clips"])
         held = sorted(
             clip_id
             for clip_id in set(clip_ids)
             if clip_id in held or record["clips"][clip_id] in out
         )
-    if held:
-        return [
-            f"{', '.join(held[:3])}{' ...' if len(held) > 3 else ''} of"
-            f" {', '.join(sorted(people(record, held)))}, who is held out"
-        ]
-    return []
+    if not held:
+        return None
+    some = f"{', '.join(held[:3])}{' ...' if len(held) > 3 else ''}"
+    owners = ", ".join(sorted(participants_of(record, held)))
+    return Finding("leak", f"{some} of {owners}, who is held out", tuple(held))
 
 
 NEAR = 1e-4  # numbers that are equal but for rounding
 
 
 def check_refitted(run: Run) -> Check:
-    """Inner predictions are of training participants; fitting on them gives the recorded
-    calibration, threshold and selection again.
-    """
+    """Calibration, threshold and selection follow from the training participants' predictions."""
     faults, missing, count = [], list(run.missing), 0
-    asked = run.config.get("calibration") or {}
+    settings = run.config.get("calibration") or {}
     for record in run.records:
-        rows = record.get("inner", [])
-        faults += [f"{place(record)}: {fault}" for fault in _sides(record, rows)]
+        fold, rows = describe_fold(record), record.get("inner", [])
+        faults += [
+            Finding(fault.code, f"{fold}: {fault.text}", fault.about)
+            for fault in _inner_faults(record, rows)
+        ]
         for name, model in record["models"].items():
-            told = model.get("calibration")
-            if told and not run.config:
-                continue  # how it was fitted is not known: `missing` says so
+            recorded = model.get("calibration")
+            if recorded and not run.config:
+                continue  # how it was fitted is unknown: `missing` says so
             own = [row for row in rows if row["model"] == name]
-            if not told:
+            if not recorded:
                 continue
             count += 1
             if not own:
-                missing.append(
-                    f"{place(record)}: {name} is calibrated, but no inner predictions are in the"
-                    " record"
-                )
+                text = f"{fold}: {name} is calibrated, but the record has no inner predictions"
+                missing.append(Finding("inner-unrecorded", text, (name,)))
                 continue
             probabilities, truth = (
                 np.array([row["probabilities"] for row in own]),
                 np.array([row["truth"] for row in own]),
             )
-            again = fit_calibrator(
-                probabilities, truth, asked.get("method", "none"), asked.get("coverage")
+            refitted = fit_calibrator(
+                probabilities, truth, settings.get("method", "none"), settings.get("coverage")
             )
-            if differing := _differing(told, again.__dict__):
-                faults.append(
-                    f"{place(record)}: {differing} of {name} is not what its inner predictions give"
-                )
+            if differing := _differing(recorded, refitted.__dict__):
+                text = f"{fold}: {differing} of {name} does not follow from its inner predictions"
+                faults.append(Finding("refit-differs", text, (name, differing)))
         for selection, chosen in record.get("selected", {}).items():
             count += 1
             best = _best(rows, (run.config.get("selections") or {}).get(selection, []))
             if best is None:
-                missing.append(
-                    f"{place(record)}: {selection} chose {chosen}, but no inner predictions are in"
-                    " the record"
+                text = (
+                    f"{fold}: {selection} chose {chosen}, but the record has no inner predictions"
                 )
+                missing.append(Finding("inner-unrecorded", text, (selection, chosen)))
             elif best != chosen:
-                faults.append(
-                    f"{place(record)}: {selection} chose {chosen}, but inner predictions are best"
-                    f" for {best}"
+                text = (
+                    f"{fold}: {selection} chose {chosen}, but inner predictions are best for {best}"
                 )
+                faults.append(Finding("selection-differs", text, (selection, chosen, best)))
     return answer(
         "threshold and choice",
-        "Do the inner predictions of training participants give the recorded calibration, threshold"
-        " and selection again?",
+        "Do the recorded calibration, threshold and selection follow from the inner predictions of"
+        " training participants?",
         faults,
         missing,
         (
-            f"computed again from training participants alone, {count} times"
+            f"recomputed from training participants alone, {count} times"
             if count
             else "nothing was fitted on inner folds"
         ),
-        "not what training participants give",
+        "does not follow from training participants",
     )
 
 
-def _sides(record: Record, rows: list[dict[str, Any]]) -> list[str]:
-    """Inner clips of those held out, and participants whose clips were dealt to several inner
-    folds.
-    """
-    held = people(record, record["held_out_clips"]) if record["split"] != "recording" else set()
+def _inner_faults(record: Record, rows: list[dict[str, Any]]) -> list[Finding]:
+    """Held-out clips among inner predictions, and participants in several inner folds."""
+    by_recording = record["split"] == "recording"
+    held = set() if by_recording else participants_of(record, record["held_out_clips"])
     clips = {row["clip_id"] for row in rows}
-    leaked = {
+    leaked = sorted(
         clip_id
         for clip_id in clips
         if clip_id in record["held_out_clips"] or record["clips"].get(clip_id) in held
-    }
-    faults = [f"inner predictions of {', '.join(sorted(leaked)[:3])}, held out"] if leaked else []
+    )
+    faults = []
+    if leaked:
+        text = f"inner predictions of {', '.join(leaked[:3])}, held out"
+        faults.append(Finding("inner-leak", text, tuple(leaked)))
     folds: dict[tuple[str, str], set[str]] = defaultdict(set)
     for row in rows:
         folds[row["model"], record["clips"].get(row["clip_id"], "")].add(row["fold"])
     split = sorted({participant for (_, participant), numbers in folds.items() if len(numbers) > 1})
-    return faults + ([f"inner folds part the clips of {', '.join(split[:3])}"] if split else [])
+    if split:
+        text = f"clips of {', '.join(split[:3])} are in several inner folds"
+        faults.append(Finding("inner-split", text, tuple(split)))
+    return faults
 
 
-def _differing(told: dict[str, Any], again: dict[str, Any]) -> str:
-    """The first number of a calibration that is not the same; empty where all are."""
+def _differing(recorded: dict[str, Any], refitted: dict[str, Any]) -> str:
+    """The first number of two calibrations that differs; empty where none does."""
     for name in ("temperature", "threshold", "steps"):
-        first, second = (_flat(content.get(name)) for content in (told, again))
+        first, second = (_flat(content.get(name)) for content in (recorded, refitted))
         if len(first) != len(second) or not np.allclose(first, second, atol=NEAR):
             return name
     return ""
@@ -453,7 +490,7 @@ def _flat(value: Any) -> list[float]:
 
 
 def _best(rows: list[dict[str, Any]], among: list[str]) -> str | None:
-    """The model of lowest log loss over inner rows, the first of equals."""
+    """The model with the lowest log loss over inner predictions, the first of equals."""
     losses: dict[str, list[float]] = defaultdict(list)
     for row in rows:
         losses[row["model"]].append(-float(np.log(max(row["probabilities"][row["truth"]], 1e-4))))

@@ -1,7 +1,5 @@
-"""null.json is what the records of the permuted runs give: chance decides whether a result counts,
-so its values are computed again.
-
-predictions.csv is what the records say, row by row; fusions and selections are computed again.
+"""Checks of results against the records of the folds: null.json is computed again from the permuted
+runs, predictions.csv is compared row by row, fusions and selections are computed again.
 """
 
 import re
@@ -12,62 +10,62 @@ import numpy as np
 import pandas as pd
 
 from semiology.errors import UserError
-from semiology.evaluation.audit.check import Check, answer
+from semiology.evaluation.audit.check import Check, Finding, answer
 from semiology.evaluation.audit.folds import LINEAR
-from semiology.evaluation.audit.records import TEST_SET, Record, Run, place, table_task
+from semiology.evaluation.audit.records import TEST_SET, Record, Run, describe_fold, table_task
 from semiology.evaluation.run.files import run_json
 from semiology.evaluation.run.predictions import levels_of
 from semiology.evaluation.statistics.metrics import metric_names
 from semiology.evaluation.statistics.results import values
 
-EXCHANGES = 1999  # of labels, behind the linear model's null
+PERMUTATIONS = 1999  # of labels, of the linear model's null
 NEAR = 1e-6
-QUESTION = "Are the values under permuted labels those that the permuted runs gave?"
+QUESTION = "Is null.json what the runs with permuted labels gave?"
 
 Null = dict[str, dict[str, dict[str, list[float | None]]]]
 
 
 def check_chance(run: Run) -> Check:
-    """Every value of null.json computed again from the records, of as many permutations as were
-    asked for.
+    """null.json is what the permuted runs give, for as many permutations as requested.
 
-    Those that could not be trained, as one level alone was left in a fold, have to be told in
-    notes.json. The linear model's null needs the features, which no run holds: its length and range
-    are looked at, and the answer says that it was not computed again.
+    Permutations that could not be trained, because a fold had one class only, have to be listed in
+    notes.json. The null of the linear model needs the features, which no run holds: its length and
+    range are checked, and the answer says that it was not computed again.
     """
     faults, missing = [], list(run.missing)
-    asked = int(run.config.get("permutations") or 0)
+    requested = int(run.config.get("permutations") or 0)
     if run.null is None:
-        missing.append("null.json is damaged; delete it and run `semiology loso` again")
-    complete, lacking = _complete(run, asked)
+        text = "null.json is damaged; delete it and run `semiology loso` again"
+        missing.append(Finding("null-damaged", text, ("null.json",)))
+    complete, lacking = _complete(run, requested)
     missing += lacking
     null = run.null or {}
     if not missing:
-        again = null_again(run, complete)
-        faults += [
-            f"{task}: null.json holds values of {model}, which no permuted run gave"
-            for task, models in null.items()
-            for model in models
-            if model not in again.get(task, {})
-            and not (model == LINEAR and run.config.get("baseline"))
-        ]
-        for task, models in again.items():
+        recomputed = null_again(run, complete)
+        for task, models in null.items():
+            for model in models:
+                linear = model == LINEAR and run.config.get("baseline")
+                if model not in recomputed.get(task, {}) and not linear:
+                    text = f"{task}: null.json holds values of {model}, which no permuted run gave"
+                    faults.append(Finding("null-unfounded", text, (task, model)))
+        for task, models in recomputed.items():
             for model, metrics in models.items():
-                faults += [
-                    f"{task}: {metric} of {model} in null.json is not what the permuted runs gave"
-                    for metric in {*metrics, *null.get(task, {}).get(model, {})}
-                    if not _alike(
-                        null.get(task, {}).get(model, {}).get(metric), metrics.get(metric)
-                    )
-                ]
+                own = null.get(task, {}).get(model, {})
+                for metric in {*metrics, *own}:
+                    if not _equal(own.get(metric), metrics.get(metric)):
+                        text = (
+                            f"{task}: {metric} of {model} in null.json differs from the permuted"
+                            " runs"
+                        )
+                        faults.append(Finding("null-differs", text, (task, model, metric)))
         if run.config.get("baseline"):
-            wrong, untold = _linear(run, null)
-            faults, missing = faults + wrong, missing + untold
+            wrong, lacking = _linear(run, null)
+            faults, missing = faults + wrong, missing + lacking
     parts = [
         (
-            f"computed again from {len(complete)} of {asked} permutations"
+            f"computed again from {len(complete)} of {requested} permutations"
             if complete
-            else "no permutations were asked for"
+            else "no permutations were requested"
         )
     ]
     parts += (
@@ -78,16 +76,17 @@ def check_chance(run: Run) -> Check:
     return answer(
         "chance",
         QUESTION,
-        sorted(faults),
+        sorted(faults, key=lambda fault: fault.text),
         missing,
         "; ".join(parts),
-        "chance is not what the permuted runs gave",
+        "the null differs from the permuted runs",
     )
 
 
 def null_again(run: Run, complete: dict[int, list[Record]]) -> Null:
-    """null.json from the records of permuted runs: task -> model -> metric -> values, one a
-    permutation; fusions included.
+    """null.json from the records of permuted runs, fusions included.
+
+    Returns task -> model -> metric -> values, one for each permutation.
     """
     null: Null = {}
     for records in complete.values():
@@ -100,38 +99,39 @@ def null_again(run: Run, complete: dict[int, list[Record]]) -> Null:
     return null
 
 
-def _complete(run: Run, asked: int) -> tuple[dict[int, list[Record]], list[str]]:
-    """The permutations whose folds are all there, with their records, and what lacks."""
+def _complete(run: Run, requested: int) -> tuple[dict[int, list[Record]], list[Finding]]:
+    """The permutations with records of all folds, and what is missing."""
     by_task: dict[str, dict[int, list[Record]]] = defaultdict(lambda: defaultdict(list))
     for record in run.records:
         if record["permutation"] is not None:
             by_task[record["task"]][record["permutation"]].append(record)
     missing = []
     complete: dict[int, list[Record]] = {}
-    for task in dict.fromkeys(record["task"] for record in run.judged) if asked else ():
-        first = (run.config.get("seeds") or [run.judged[0]["seed"]])[0]
+    for task in dict.fromkeys(record["task"] for record in run.evaluated) if requested else ():
+        first = (run.config.get("seeds") or [run.evaluated[0]["seed"]])[0]
         folds = {
             str(record["fold"])
-            for record in run.judged
+            for record in run.evaluated
             if record["task"] == task and record["seed"] == first
         }
         for permutation, records in sorted(by_task[task].items()):
             if lost := sorted(folds - {str(record["fold"]) for record in records}):
-                missing.append(f"{task}, permutation {permutation}: no record of fold {lost[0]}")
+                text = f"{task}, permutation {permutation}: no record of fold {lost[0]}"
+                missing.append(Finding("fold-unrecorded", text, (task, str(permutation), lost[0])))
             complete.setdefault(permutation, []).extend(records)
-        there, told = len(by_task[task]), _left_out(run, task)
-        if there + told < asked:
-            missing.append(
-                f"{task}: records of {there} permutations, {asked} were asked for and {told} left"
-                " out, says notes.json"
+        recorded, left_out = len(by_task[task]), _left_out(run, task)
+        if recorded + left_out < requested:
+            text = (
+                f"{task}: records of {recorded} permutations, {requested} were requested and"
+                f" {left_out} left out by notes.json"
             )
+            counts = (str(recorded), str(requested), str(left_out))
+            missing.append(Finding("permutations-missing", text, (task, *counts)))
     return dict(sorted(complete.items())), missing
 
 
 def _left_out(run: Run, task: str) -> int:
-    """How many permutations notes.json says were left out, as in some fold all training clips had
-    one level.
-    """
+    """Number of permutations that notes.json lists as left out, as a fold had one class only."""
     try:
         notes = run_json(run.folder / "notes.json", "loso", list)
     except UserError:
@@ -144,18 +144,16 @@ def _left_out(run: Run, task: str) -> int:
 
 
 def _table(run: Run, records: list[Record]) -> pd.DataFrame:
-    """Predictions of one permutation, as `values` reads them."""
+    """The table of predictions of one permutation, for `values`."""
     rows: dict[tuple[str, str, str], dict[str, Any]] = {}
     for record in records:
-        levels = record["levels"]
-        for said in record["predictions"]:
-            about = {
-                "participant_id": record["clips"].get(said["clip_id"], ""),
-                "truth": levels[said["truth"]],
+        classes = record["levels"]
+        for row in record["predictions"]:
+            rows[table_task(record), row["model"], row["clip_id"]] = {
+                "participant_id": record["clips"].get(row["clip_id"], ""),
+                "truth": classes[row["truth"]],
                 "seed": record["seed"],
-            }
-            rows[table_task(record), said["model"], said["clip_id"]] = about | {
-                "scores": dict(zip(levels, said["probabilities"]))
+                "scores": dict(zip(classes, row["probabilities"])),
             }
     for fusion in run.config.get("fusions") or []:
         members = [tuple(member.rpartition("/")[::2]) for member in fusion["members"]]
@@ -171,8 +169,8 @@ def _table(run: Run, records: list[Record]) -> pd.DataFrame:
             for clip in set.intersection(*map(set, own)):
                 parts = [part[clip]["scores"] for part in own]
                 mean = {
-                    level: round(float(np.mean([part[level] for part in parts])), 6)
-                    for level in parts[0]
+                    name: round(float(np.mean([part[name] for part in parts])), 6)
+                    for name in parts[0]
                 }
                 rows[fusion["task"] + suffix, fusion["model"], clip] = own[0][clip] | {
                     "scores": mean
@@ -188,41 +186,39 @@ def _table(run: Run, records: list[Record]) -> pd.DataFrame:
     return table
 
 
-def _alike(written: list[float | None] | None, again: list[float | None] | None) -> bool:
-    if written is None or again is None or len(written) != len(again):
+def _equal(written: list[float | None] | None, recomputed: list[float | None] | None) -> bool:
+    if written is None or recomputed is None or len(written) != len(recomputed):
         return False
     return bool(
-        np.allclose(np.array(written, float), np.array(again, float), atol=NEAR, equal_nan=True)
+        np.allclose(
+            np.array(written, float), np.array(recomputed, float), atol=NEAR, equal_nan=True
+        )
     )
 
 
-def _linear(run: Run, null: Null) -> tuple[list[str], list[str]]:
-    """What cannot be the linear model's null: too few values, impossible ones; and what shows
-    nothing: the same in all exchanges.
+def _linear(run: Run, null: Null) -> tuple[list[Finding], list[Finding]]:
+    """Faults of the linear model's null (too few values, impossible ones), and what is missing
+    (no values, or the same in all permutations, which shows nothing).
     """
     faults, missing = [], []
     for task, rows in run.table[run.table["model"] == LINEAR].groupby("task", sort=False):
         metrics = null.get(str(task), {}).get(LINEAR)
         if not metrics:
-            missing.append(f"{task}: null.json does not hold {LINEAR}")
+            text = f"{task}: null.json does not hold {LINEAR}"
+            missing.append(Finding("null-missing", text, (str(task), LINEAR)))
             continue
         for metric, found in metrics.items():
-            given = [value for value in found if value is not None]
+            known = [value for value in found if value is not None]
             least = -1 if metric == "mcc" else 0
-            if len(found) != EXCHANGES or metric not in metric_names(len(levels_of(rows))):
-                faults.append(
-                    f"{task}: {metric} of {LINEAR} in null.json has {len(found)} values, not those"
-                    f" of {EXCHANGES} exchanges"
-                )
-            elif given and not least - NEAR <= min(given) <= max(given) <= 1 + NEAR:
-                faults.append(
-                    f"{task}: {metric} of {LINEAR} in null.json has values that it cannot have"
-                )
-            elif metric == "auc" and len(set(given)) < 2:
-                missing.append(
-                    f"{task}: {metric} of {LINEAR} in null.json is the same in all {EXCHANGES}"
-                    " exchanges of labels"
-                )
+            about, where = (str(task), LINEAR, metric), f"{task}: {metric} of {LINEAR} in null.json"
+            if len(found) != PERMUTATIONS or metric not in metric_names(len(levels_of(rows))):
+                text = f"{where} has {len(found)} values, not those of {PERMUTATIONS} permutations"
+                faults.append(Finding("null-length", text, about))
+            elif known and not least - NEAR <= min(known) <= max(known) <= 1 + NEAR:
+                faults.append(Finding("null-impossible", f"{where} has impossible values", about))
+            elif metric == "auc" and len(set(known)) < 2:
+                text = f"{where} is the same in all {PERMUTATIONS} permutations of labels"
+                missing.append(Finding("null-constant", text, about))
     return faults, missing
 
 
@@ -232,78 +228,75 @@ Key = tuple[str, str, int, str]  # task, model, seed, clip_id
 
 
 def check_table(run: Run) -> Check:
-    """Every row of predictions.csv stands in a record, or is a fusion of rows that do; nothing of
-    the records is left out.
-    """
+    """predictions.csv is the records' predictions and their fusions, and lacks none of them."""
     faults, missing = [], list(run.missing)
     written: Any = run.table.itertuples()
     rows: dict[Key, Any] = {(row.task, row.model, row.seed, row.clip_id): row for row in written}
     known: set[Key] = set()
-    for record in run.judged:
-        task, levels = table_task(record), record["levels"]
-        for told in record["predictions"]:
-            key = (task, told["model"], record["seed"], told["clip_id"])
-            where = f"{place(record)}: {told['model']}, clip {told['clip_id']}"
+    for record in run.evaluated:
+        fold, task = describe_fold(record), table_task(record)
+        for recorded in record["predictions"]:
+            model, clip_id = recorded["model"], recorded["clip_id"]
+            key = (task, model, record["seed"], clip_id)
+            where = f"{fold}: {model}, clip {clip_id}"
             known.add(key)
             if key not in rows:
-                faults.append(f"{where}: not in predictions.csv")
-            elif differing := _differing(rows[key], record, told, levels):
-                faults.append(
-                    f"{where}: {differing} in predictions.csv is not what the record says"
-                )
+                text = f"{where}: not in predictions.csv"
+                faults.append(Finding("row-missing", text, (model, clip_id)))
+            elif differing := _differing(rows[key], record, recorded):
+                text = f"{where}: {differing} in predictions.csv differs from the record"
+                faults.append(Finding("row-differs", text, (model, clip_id, differing)))
         for selection, chosen in record.get("selected", {}).items():
-            if _said(record, selection) != _said(record, chosen):
-                faults.append(
-                    f"{place(record)}: the rows of {selection} are not those of {chosen}, which it"
-                    " chose"
-                )
+            if _probabilities(record, selection) != _probabilities(record, chosen):
+                text = f"{fold}: the rows of {selection} are not those of the chosen {chosen}"
+                faults.append(Finding("selection-rows", text, (selection, chosen)))
     fused, wrong = _fusions(run, rows)
     faults += wrong
-    for key in rows.keys() - known - fused:
-        missing.append(
-            f"{key[0]}, seed {key[2]}: no record holds {key[1]}'s prediction of {key[3]}"
-        )
+    for task, model, seed, clip_id in sorted(rows.keys() - known - fused):
+        text = f"{task}, seed {seed}: no record holds {model}'s prediction of {clip_id}"
+        missing.append(Finding("row-unrecorded", text, (model, clip_id)))
     return answer(
         "table",
-        "Is predictions.csv what the records of the folds say?",
+        "Does predictions.csv agree with the records of the folds?",
         faults,
-        sorted(missing),
-        f"all {len(rows)} rows are those of the records"
-        + (f" ({len(fused)} fused ones computed again)" if fused else ""),
-        "predictions.csv is not what the records say",
+        missing,
+        f"all {len(rows)} rows agree with the records"
+        + (f" ({len(fused)} fused rows computed again)" if fused else ""),
+        "predictions.csv differs from the records",
     )
 
 
-def _differing(row: Any, record: dict[str, Any], told: dict[str, Any], levels: list[str]) -> str:
-    """The first column of a row that is not what the record says; empty where all are."""
+def _differing(row: Any, record: dict[str, Any], recorded: dict[str, Any]) -> str:
+    """The first column of a row that differs from the record; empty where none does."""
+    classes = record["levels"]
     facts = {
         "fold": (row.fold, str(record["fold"])),
-        "participant_id": (row.participant_id, record["clips"].get(told["clip_id"])),
-        "recording_id": (row.recording_id, told.get("recording_id", row.recording_id)),
-        "truth": (row.truth, levels[told["truth"]]),
+        "participant_id": (row.participant_id, record["clips"].get(recorded["clip_id"])),
+        "recording_id": (row.recording_id, recorded.get("recording_id", row.recording_id)),
+        "truth": (row.truth, classes[recorded["truth"]]),
         "predicted": (row.predicted, max(row.scores, key=row.scores.__getitem__)),
         "plausible": (
             row.plausible,
             (
                 None
-                if told.get("plausible") is None
-                else [levels[level] for level in told["plausible"]]
+                if recorded.get("plausible") is None
+                else [classes[code] for code in recorded["plausible"]]
             ),
         ),
     }
-    for column, (written, meant) in facts.items():
-        if written != meant:
+    for column, (written, expected) in facts.items():
+        if written != expected:
             return column
     for column, key in (("scores", "probabilities"), ("calibrated", "calibrated")):
-        written, meant = getattr(row, column), told.get(key)
-        if (written is None) != (meant is None):
+        written, expected = getattr(row, column), recorded.get(key)
+        if (written is None) != (expected is None):
             return column
         if (
             written is not None
-            and meant is not None
+            and expected is not None
             and (
-                list(written) != levels
-                or not np.allclose(list(written.values()), meant, atol=WRITTEN_DIGITS)
+                list(written) != classes
+                or not np.allclose(list(written.values()), expected, atol=WRITTEN_DIGITS)
             )
         ):
             return column
@@ -311,11 +304,11 @@ def _differing(row: Any, record: dict[str, Any], told: dict[str, Any], levels: l
 
 
 def _score(scores: dict[str, float]) -> float:
-    """What stands in the column: of two levels the second's probability, of more the highest."""
+    """The column `score`: of two classes the second's probability, of more the highest."""
     return list(scores.values())[1] if len(scores) == 2 else max(scores.values())
 
 
-def _said(record: dict[str, Any], model: str) -> dict[str, list[float]]:
+def _probabilities(record: dict[str, Any], model: str) -> dict[str, list[float]]:
     return {
         row["clip_id"]: row["probabilities"]
         for row in record["predictions"]
@@ -323,48 +316,50 @@ def _said(record: dict[str, Any], model: str) -> dict[str, list[float]]:
     }
 
 
-def _fusions(run: Run, rows: dict[Key, Any]) -> tuple[set[Key], list[str]]:
-    """The rows that are fusions, and what is wrong with them.
+def _fusions(run: Run, rows: dict[Key, Any]) -> tuple[set[Key], list[Finding]]:
+    """The rows that are fusions, and their faults.
 
-    For every seed there has to be one of each clip that all members predicted, and no other; each
+    For every seed there has to be one row of each clip that all members predicted, and no other:
     the mean of its members' probabilities, with their truth, participant and recording, in the fold
     of the first member.
     """
-    found, wrong = set(), []
+    found, faults = set(), []
     for fusion in run.config.get("fusions") or []:
         members = [tuple(member.rpartition("/")[::2]) for member in fusion["members"]]
         for suffix in ("", TEST_SET):
             task, name = fusion["task"] + suffix, fusion["model"]
-            given = {key[2:] for key in rows if key[:2] == (task, name)}
-            found |= {(task, name, *which) for which in given}
+            written = {key[2:] for key in rows if key[:2] == (task, name)}
+            found |= {(task, name, *which) for which in written}
             predicted = [
                 {key[2:] for key in rows if key[:2] == (member + suffix, model)}
                 for member, model in members
             ]
             common = set.intersection(*predicted)
-            wrong += [
-                f"{task}: {name} of clip {clip_id}, seed {seed}, is fused from predictions that are"
-                " not there"
-                for seed, clip_id in sorted(given - common)
-            ]
-            wrong += [
-                f"{task}: {name} of clip {clip_id}, seed {seed}, is not in predictions.csv, though"
-                " all members predicted it"
-                for seed, clip_id in sorted(common - given)
-            ]
-            for seed, clip_id in sorted(given & common):
+            for seed, clip_id in sorted(written - common):
+                text = (
+                    f"{task}: {name} of clip {clip_id}, seed {seed}, is fused from predictions that"
+                    " do not exist"
+                )
+                faults.append(Finding("fusion-unfounded", text, (name, clip_id)))
+            for seed, clip_id in sorted(common - written):
+                text = (
+                    f"{task}: {name} of clip {clip_id}, seed {seed}, is not in predictions.csv,"
+                    " though all members predicted it"
+                )
+                faults.append(Finding("fusion-missing", text, (name, clip_id)))
+            for seed, clip_id in sorted(written & common):
                 parts = [rows[member + suffix, model, seed, clip_id] for member, model in members]
                 if differing := _misfused(rows[task, name, seed, clip_id], parts):
-                    of = ", ".join(fusion["members"])
-                    wrong.append(
-                        f"{task}: {differing} of {name}, clip {clip_id}, seed {seed}, is not what"
-                        f" the mean of {of} gives"
+                    text = (
+                        f"{task}: {differing} of {name}, clip {clip_id}, seed {seed}, is not the"
+                        f" mean of {', '.join(fusion['members'])}"
                     )
-    return found, wrong
+                    faults.append(Finding("fusion-differs", text, (name, clip_id, differing)))
+    return found, faults
 
 
 def _misfused(row: Any, parts: list[Any]) -> str:
-    """The first column of a fused row that its members do not give; empty where they give all."""
+    """The first column of a fused row that does not follow from its members; empty if all do."""
     for column in ("truth", "participant_id", "recording_id"):
         if {getattr(part, column) for part in parts} != {getattr(row, column)}:
             return column

@@ -1,7 +1,6 @@
-"""What a run's folder holds for the audit: its protocol, its table of predictions, the records of
-its folds, its sources, its null.
+"""A run's folder as the audit reads it: protocol, predictions, records of folds, sources, null.
 
-The form that sources.json has to have; what it means is told in sources.py.
+The form of sources.json is checked here; sources.py explains its content.
 """
 
 import zlib
@@ -14,31 +13,32 @@ import pandas as pd
 from pydantic import AfterValidator
 
 from semiology.errors import UserError
+from semiology.evaluation.audit.check import Finding
 from semiology.evaluation.audit.fingerprint import COLUMNS, ROWS, from_text
 from semiology.evaluation.run.files import File, checked, read_config, read_null, run_json
 from semiology.evaluation.run.predictions import TEST_SET, read_predictions
 from semiology.evaluation.run.records import KEYS, TEST, Record, is_named, read_record, table_task
 
 
-def _course(text: str) -> str:
+def _time_course(text: str) -> str:
     try:
         from_text(text, 1)
     except (ValueError, zlib.error) as error:
-        raise ValueError("not a course as text") from error
+        raise ValueError("not a time course as text") from error
     return text
 
 
-def _pictures(text: str) -> str:
+def _images(text: str) -> str:
     if not text.startswith(f"{COLUMNS * ROWS}:"):
-        raise ValueError(f"not pictures of {COLUMNS * ROWS} cells")
+        raise ValueError(f"not images of {COLUMNS * ROWS} cells")
     return text
 
 
-Course = Annotated[str, AfterValidator(_course)]
+TimeCourse = Annotated[str, AfterValidator(_time_course)]
 
 
 class Source(File):
-    """What the audit has to know of a clip."""
+    """A clip in sources.json: what the audit has to know of it."""
 
     participant_id: str
     recording_id: str | None = None
@@ -53,12 +53,12 @@ class Source(File):
     duration: float | None = None
     brightness: float | None = None
     colour: float | None = None
-    movement: Course | None = None
-    pictures: Annotated[Course, AfterValidator(_pictures)] | None = None
+    movement: TimeCourse | None = None
+    pictures: Annotated[TimeCourse, AfterValidator(_images)] | None = None
 
 
 class Weights(File):
-    """A network that made tracks or features."""
+    """A network that produced tracks or features, in sources.json."""
 
     what: str
     origin: str | None = None
@@ -66,13 +66,13 @@ class Weights(File):
 
 
 class Sources(File):
-    """sources.json."""
+    """Content of sources.json."""
 
     clips: dict[str, Source]
     weights: dict[str, Weights]
 
 
-__all__ = ["TEST", "TEST_SET", "Record", "Run", "place", "read_run", "table_task"]
+__all__ = ["TEST", "TEST_SET", "Record", "Run", "describe_fold", "read_run", "table_task"]
 
 Content = TypeVar("Content")
 
@@ -85,12 +85,11 @@ class Run:
         folder: of the run.
         config: the protocol, as config.yaml holds it; empty where that is missing or damaged.
         table: predictions.csv, see `semiology.evaluation.run.predictions`.
-        records: of the folds that the table names, true labels, and of the permuted runs behind
-            null.json.
+        records: of the folds in the table (true labels), and of the permuted runs behind null.json.
         sources: sources.json; None where it is missing or damaged.
         unsourced: why it is None.
         null: null.json; None where it is damaged, empty where it is missing.
-        missing: what of protocol and records could not be read, one sentence each.
+        missing: what of protocol and records could not be read.
     """
 
     folder: Path
@@ -98,31 +97,30 @@ class Run:
     table: pd.DataFrame
     records: list[Record]
     sources: dict[str, Any] | None
-    unsourced: str = ""
+    unsourced: list[Finding] = field(default_factory=list)
     null: dict[str, Any] | None = field(default_factory=dict)
-    missing: list[str] = field(default_factory=list)
+    missing: list[Finding] = field(default_factory=list)
 
     @property
-    def judged(self) -> list[Record]:
-        """Records of true labels: those whose predictions are in the table."""
+    def evaluated(self) -> list[Record]:
+        """Records with true labels: those whose predictions are in the table."""
         return [record for record in self.records if record["permutation"] is None]
 
     def model(self, name: str) -> dict[str, Any]:
-        """A model's part of the protocol; empty where it has none."""
+        """The settings of a model in the protocol; empty where it has none."""
         return (self.config.get("models") or {}).get(name) or {}
 
     def models_of(self, record: Record) -> dict[str, dict[str, Any]]:
-        """Model -> what the record notes of it, of all that had to be trained in this fold; empty
-        where the record is silent.
+        """Every model that had to be trained in this fold -> its part of the record (may be empty).
 
-        These are the ones that the record notes, those that predicted and are no selection, and
-        those that the protocol names for the task.
+        These are the models of the record, those that predicted and are no selection, and those
+        that the protocol names for the task.
         """
         every = self.config.get("models") or {}
-        asked = ((self.config.get("tasks") or {}).get(record["task"]) or {}).get("models") or list(
+        named = ((self.config.get("tasks") or {}).get(record["task"]) or {}).get("models") or list(
             every
         )
-        teachers = [teacher for name in asked if (teacher := self.model(name).get("teacher"))]
+        teachers = [teacher for name in named if (teacher := self.model(name).get("teacher"))]
         predicted = [
             row["model"]
             for row in record["predictions"]
@@ -130,13 +128,12 @@ class Run:
         ]
         return {
             name: record["models"].get(name, {})
-            for name in dict.fromkeys([*record["models"], *predicted, *asked, *teachers])
+            for name in dict.fromkeys([*record["models"], *predicted, *named, *teachers])
         }
 
 
 def read_run(folder: str | Path) -> Run:
-    """Read a run. Records that the table does not name (left over from an earlier protocol) are
-    passed over.
+    """Read a run. Records that do not belong to the table (from an earlier protocol) are ignored.
 
     Raises:
         UserError: no run: there is no such folder, or it holds no readable predictions.csv.
@@ -148,19 +145,27 @@ def read_run(folder: str | Path) -> Run:
             " wrote"
         )
     table = read_predictions(folder / "predictions.csv")
-    missing: list[str] = []
+    missing: list[Finding] = []
     config, _ = _read(folder, "config.yaml", read_config, missing) or ({}, "")
     if not config and not missing:
         missing.append(
-            "config.yaml is missing; run `semiology loso` again (what is finished is not trained"
-            " anew)"
+            Finding(
+                "config-missing",
+                "config.yaml is missing; run `semiology loso` again (finished folds are not trained"
+                " again)",
+                ("config.yaml",),
+            )
         )
-    why: list[str] = []
-    sources = _read(folder, "sources.json", _sources, why)
+    unsourced: list[Finding] = []
+    sources = _read(folder, "sources.json", _sources, unsourced)
     if not (folder / "sources.json").is_file():
-        why = [
-            "sources.json is missing; run `semiology loso` again with the cohort at hand (nothing"
-            " is trained anew)"
+        unsourced = [
+            Finding(
+                "sources-missing",
+                "sources.json is missing; run `semiology loso` again with the cohort at hand"
+                " (nothing is trained again)",
+                ("sources.json",),
+            )
         ]
         sources = None
     null = _read(folder, "null.json", read_null, [])
@@ -172,21 +177,25 @@ def read_run(folder: str | Path) -> Run:
             continue
         if lacking := KEYS - record.keys():
             missing.append(
-                f"{name} does not say {', '.join(sorted(lacking))} (older version?); run `semiology"
-                " loso` again"
+                Finding(
+                    "record-incomplete",
+                    f"{name} lacks {', '.join(sorted(lacking))} (older version?); run `semiology"
+                    " loso` again",
+                    (name, *sorted(lacking)),
+                )
             )
-        elif _was_asked(record, config) and is_named(record, table):
+        elif _is_requested(record, config) and is_named(record, table):
             records.append(record)
-    return Run(folder, config, table, records, sources, "".join(why), null, missing)
+    return Run(folder, config, table, records, sources, unsourced, null, missing)
 
 
-def place(record: Record) -> str:
-    """The fold, in words."""
+def describe_fold(record: Record) -> str:
+    """A fold by task, seed and name, for a reader."""
     permuted = "" if record["permutation"] is None else f", permutation {record['permutation']}"
     return f"{record['task']}, seed {record['seed']}{permuted}, fold {record['fold']}"
 
 
-def _was_asked(record: Record, config: dict[str, Any]) -> bool:
+def _is_requested(record: Record, config: dict[str, Any]) -> bool:
     return record["permutation"] is None or record["permutation"] < (
         config.get("permutations") or 0
     )
@@ -200,11 +209,11 @@ def _sources(path: Path) -> dict[str, Any]:
 
 
 def _read(
-    folder: Path, name: str, reader: Callable[[Path], Content], missing: list[str]
+    folder: Path, name: str, reader: Callable[[Path], Content], missing: list[Finding]
 ) -> Content | None:
-    """What the reader makes of a file, or None and a sentence where it is damaged."""
+    """What the reader makes of a file, or None and a finding where it is damaged."""
     try:
         return reader(folder / name)
     except UserError as error:
-        missing.append(str(error).removeprefix(f"{folder}/"))
+        missing.append(Finding("damaged", str(error).removeprefix(f"{folder}/"), (name,)))
         return None

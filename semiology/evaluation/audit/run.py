@@ -1,7 +1,6 @@
-"""All questions to a run, from its own folder alone; the answers go to RUN/audit.json."""
+"""All checks of a run, from its own folder alone; the answers go to RUN/audit.json."""
 
 from collections.abc import Sequence
-from dataclasses import asdict
 from pathlib import Path
 
 from semiology.evaluation.audit.check import Check, verdict
@@ -22,17 +21,20 @@ from semiology.files import write_json
 
 
 def audit(run: str | Path, *, elsewhere: Sequence[str] = ()) -> list[Check]:
-    """Ask a run whether anything of those held out taught its models; needs the run's folder alone,
-    and trains nothing.
+    """Check a finished run for data leakage from held-out participants into training.
 
-    Each answer is passed, failed, or not possible where the run does not hold what it needs: then
-    the audit is incomplete and says what is missing. Writes RUN/audit.json, with the SHA-256 of the
-    predictions and the null that were judged.
+    It needs the run's folder alone and trains nothing. Each check is passed, failed, or not
+    possible where the run does not hold what it needs: then the audit is incomplete and says what
+    is missing. Writes RUN/audit.json, with the SHA-256 of the predictions and the null that were
+    audited.
 
     Args:
         run: folder that `semiology loso` wrote.
-        elsewhere: first digits (eight or more) of the SHA-256 of weights of which you state that
-            nobody of this cohort taught them; the answer says that it was stated.
+        elsewhere: first digits (eight or more) of the SHA-256 of weights that, as you state, were
+            not trained on participants of this cohort; the answer says that it was stated.
+
+    Returns:
+        The checks, in the order of docs/audit.md.
 
     Raises:
         UserError: the folder is not a run, or its predictions cannot be read.
@@ -51,10 +53,10 @@ def audit(run: str | Path, *, elsewhere: Sequence[str] = ()) -> list[Check]:
         check_outside(read, elsewhere),
         check_confounds(read),
     ]
-    found = {
+    document = {
         "verdict": verdict(checks),
         "of": digests(run),
-        "checks": [asdict(check) for check in checks],
+        "checks": [check.as_json() for check in checks],
     }
-    write_json(Path(run) / "audit.json", found)
+    write_json(Path(run) / "audit.json", document)
     return checks

@@ -1,17 +1,17 @@
-"""RUN/sources.json: what the audit has to know of every clip, written beside the run so that
-nothing else is needed to judge it.
+"""Writes RUN/sources.json: what the audit has to know of every clip, so that the run can be audited
+without the cohort.
 
     {"schema": 1,
      "clips": {clip_id: {"participant_id", "recording_id", "kind": "video", or "tracks" or
-     "features" (brought along),
+     "features" (part of the cohort),
                          "content": SHA-256 of that file, "start", "end" (s), "covariates": {name:
                          value}, "width", "height" (px), "fps" (Hz), "duration" (s), "brightness",
-                         "colour" (0 to 1), "pictures", "movement": courses as text, see
+                         "colour" (0 to 1), "pictures", "movement": time courses as text, see
                          fingerprint.py}},
      "weights": {SHA-256: {"what", "origin", "participants": [participant_id] or null where
      unknown}}}
 
-Names of video files are not kept, and nobody can be recognised in pictures of 72 cells.
+Names of video files are not stored, and nobody can be recognised in images of 72 cells.
 """
 
 from collections.abc import Iterable
@@ -25,11 +25,11 @@ from semiology.data.store import Store, fingerprint, make_key
 from semiology.data.tracks import between, read_tracks
 from semiology.errors import UserError
 from semiology.evaluation.audit.fingerprint import (
-    PICTURE_RATE,
+    IMAGE_RATE,
     UNIT,
-    course,
     positions,
-    small_pictures,
+    small_images,
+    time_course,
     to_text,
 )
 from semiology.files import read_json, write_json
@@ -46,26 +46,34 @@ IN_PACKAGES = {
 def write_sources(
     cohort: str | Path, store: str | Path | None, clip_ids: Iterable[str], out: str | Path
 ) -> Path:
-    """Write `out` (RUN/sources.json) for these clips of a cohort; `store` as in a protocol, None
-    for cohorts of tracks.
+    """Write RUN/sources.json for these clips of a cohort.
 
-    A video is decoded once, ten frames a second: what was seen lies in the store under a key of
-    everything that it depends on, and a second call reads that. Where a video is not there any
-    more, its clip has no pictures and is judged by its movement.
+    A video is decoded once, at 10 frames a second; the result is cached in the store under a key of
+    everything that it depends on. Where a video no longer exists, its clip has no images and is
+    compared by its movement.
+
+    Args:
+        cohort: folder.
+        store: as in a protocol; None for cohorts of tracks.
+        clip_ids: clips of the run.
+        out: file to write.
+
+    Returns:
+        `out`.
 
     Raises:
         UserError: the cohort cannot be read, a clip was not extracted.
     """
     read = Cohort.read(cohort, check_videos=False)
-    place = Store(store) if store is not None else None
-    people = {person.participant_id: person for person in read.participants}
+    filled = Store(store) if store is not None else None
+    participants = {person.participant_id: person for person in read.participants}
     wanted = set(clip_ids)
     clips: dict[str, Any] = {}
     weights: dict[str, Any] = {}
     for clip in read.clips:
         if clip.clip_id not in wanted:
             continue
-        person = people[clip.participant_id]
+        person = participants[clip.participant_id]
         own = {"sex": person.sex, "age": person.age, **person.covariates, **clip.covariates}
         entry: dict[str, Any] = {
             "participant_id": clip.participant_id,
@@ -76,9 +84,9 @@ def write_sources(
                 if value not in (None, "") and name != "recording_id"
             },
         }
-        clips[clip.clip_id] = entry | _seen(read.folder, clip, place)
-        if place is not None:
-            weights |= used_weights(place.record(clip.clip_id)["stages"])
+        clips[clip.clip_id] = entry | _measured(read.folder, clip, filled)
+        if filled is not None:
+            weights |= used_weights(filled.record(clip.clip_id)["stages"])
     if missing := wanted - clips.keys():
         raise UserError(
             f"{read.folder}: clips.tsv has no clip {', '.join(sorted(missing))}, which the run"
@@ -88,10 +96,10 @@ def write_sources(
     return Path(out)
 
 
-def _seen(folder: Path, clip: Clip, store: Store | None) -> dict[str, Any]:
-    """What can be measured in a clip: its stretch, picture and movement."""
+def _measured(folder: Path, clip: Clip, store: Store | None) -> dict[str, Any]:
+    """What is measured of a clip: its part of the file, images and movement."""
     if clip.features:
-        return _brought_features(folder, clip, store)
+        return _features_entry(folder, clip, store)
     if clip.tracks:
         path = folder / clip.tracks
         tracks = read_tracks(path)
@@ -106,85 +114,77 @@ def _seen(folder: Path, clip: Clip, store: Store | None) -> dict[str, Any]:
             raise UserError(
                 f"clip {clip.clip_id} is a video; give the store that `semiology extract` filled"
             )
-        video = _pictures(folder / clip.video, clip, store)
+        video = _images(folder / clip.video, clip, store)
         part = "body" if store.has(clip.clip_id, "body") else "face"
         if store.has(clip.clip_id, "snippets") and not store.has(clip.clip_id, part):
             return _without_tracks(clip, store, video)
         tracks = store.predicted(clip.clip_id, part)
     fps, frames = float(tracks.attrs["fps"]), tracks.sizes["time"]
     size = {name: int(tracks.attrs.get(name, 0)) or None for name in ("width", "height")}
-    told: dict[str, Any] = {
+    entry: dict[str, Any] = {
         "kind": "tracks" if clip.tracks else "video",
         **size,
         "fps": fps,
         "duration": round(frames / fps, 3),
         "movement": to_text(positions(tracks), UNIT),
     }
-    told |= {name: value for name, value in video.items() if value is not None}
-    told.setdefault("end", clip.start + told["duration"])
-    return told
+    entry |= {name: value for name, value in video.items() if value is not None}
+    entry.setdefault("end", clip.start + entry["duration"])
+    return entry
 
 
 def _without_tracks(clip: Clip, store: Store, video: dict[str, Any]) -> dict[str, Any]:
-    """The same of a video whose snippets were extracted and nothing else: it has no movement, and
-    is judged by its pictures.
-    """
+    """The same for a video with snippets only: it has images, and no movement."""
     _, time = store.features(clip.clip_id, "snippets")
     duration = round(float(time[-1]), 3)  # to the start of its last snippet
-    told = {
+    entry = {
         "kind": "video",
         "duration": duration,
         **{name: value for name, value in video.items() if value is not None},
     }
-    return {"end": clip.start + duration, **told}
+    return {"end": clip.start + duration, **entry}
 
 
-def _brought_features(folder: Path, clip: Clip, store: Store | None) -> dict[str, Any]:
-    """The same of features without a video: how some of their channels change over time tells a
-    copy as keypoints do.
-    """
+def _features_entry(folder: Path, clip: Clip, store: Store | None) -> dict[str, Any]:
+    """The same for features without a video, compared by some of their channels over time."""
     if store is None:
-        raise UserError(f"clip {clip.clip_id} has features; give the store that they lie in")
+        raise UserError(f"clip {clip.clip_id} has features; give the store that holds them")
     features, time = store.features(clip.clip_id, "snippets")
     duration = clip.end - clip.start if clip.end is not None else float(time[-1])
-    told = {
+    entry = {
         "kind": "features",
         "content": fingerprint(folder / clip.features, {})["sha256"],
         "start": clip.start,
         "end": clip.start + duration,
     }
-    return told | {
+    return entry | {
         "duration": round(duration, 3),
-        "movement": to_text(course(features, time), UNIT),
+        "movement": to_text(time_course(features, time), UNIT),
     }
 
 
-def _pictures(path: Path, clip: Clip, store: Store) -> dict[str, Any]:
-    """Content, stretch, size, light and small pictures of a video clip; from the store where they
-    were made before.
-    """
+def _images(path: Path, clip: Clip, store: Store) -> dict[str, Any]:
+    """Content, part, size, brightness and small images of a video clip, cached in the store."""
     known = store.record(clip.clip_id)["source"]
-    stretch = {"start": clip.start, "end": clip.end}
+    part = {"start": clip.start, "end": clip.end}
     if not path.is_file():
-        return {"content": known.get("sha256"), **stretch}
+        return {"content": known.get("sha256"), **part}
     content = str(fingerprint(path, known)["sha256"])
-    key = make_key({"audit": SCHEMA, "sha256": content, "rate": PICTURE_RATE, **stretch})
-    kept = store.folder / clip.clip_id / f"pictures-{key}.json"
+    key = make_key({"audit": SCHEMA, "sha256": content, "rate": IMAGE_RATE, **part})
+    cache = store.folder / clip.clip_id / f"pictures-{key}.json"
     try:
-        return read_json(kept)
+        return read_json(cache)
     except UserError:
-        pass  # not made yet, or damaged: it is made again
+        pass  # not cached yet, or damaged
     try:
         info = probe(path)
-        cells, colour = small_pictures(read_frames(path, clip.start, clip.end, PICTURE_RATE))
+        cells, colour = small_images(read_frames(path, clip.start, clip.end, IMAGE_RATE))
     except VideoError:
-        return {
-            "content": content,
-            **stretch,
-        }  # as if it were not there: the clip was extracted before
-    seen = {
+        # as if the video did not exist any more: the clip was extracted before
+        return {"content": content, **part}
+    measured = {
         "content": content,
-        **stretch,
+        **part,
         "width": info.width,
         "height": info.height,
         "fps": info.fps,
@@ -194,21 +194,24 @@ def _pictures(path: Path, clip: Clip, store: Store) -> dict[str, Any]:
         "colour": round(colour, 4) if np.isfinite(colour) else None,
         "pictures": to_text(cells, 1),
     }
-    write_json(kept, seen, indent=None)
-    return seen
+    write_json(cache, measured, indent=None)
+    return measured
 
 
 def used_weights(stages: dict[str, Any]) -> dict[str, dict[str, Any]]:
-    """SHA-256 -> what the weights are, whence, and on whom they were trained, of everything that
-    made a clip's tracks and features.
+    """The weights that produced a clip's tracks and features, with their training participants.
 
-    Participants are an empty list for weights that a package or torchvision publishes (their sets
-    are public), and null where nothing says.
+    Args:
+        stages: of the store's record of a clip.
+
+    Returns:
+        SHA-256 -> {"what", "origin", "participants"}. Participants are an empty list for weights
+        that a package or torchvision publishes (trained on public data), and None where unknown.
     """
     published = {entry.sha256: name for name, entry in known_weights().items()}
     found: dict[str, dict[str, Any]] = {}
     for stage, entry in stages.items():
-        depends, told = entry.get("depends", {}), entry.get("trained_on", {})
+        depends, trained_on = entry.get("depends", {}), entry.get("trained_on", {})
         used = {
             depends.get("vgg"): (stage, None),
             depends.get("network"): (stage, None),
@@ -236,5 +239,9 @@ def used_weights(stages: dict[str, Any]) -> dict[str, dict[str, Any]]:
                     "participants": [],
                 }
             elif digest:
-                found[digest] = {"what": what, "origin": None, "participants": told.get(digest)}
+                found[digest] = {
+                    "what": what,
+                    "origin": None,
+                    "participants": trained_on.get(digest),
+                }
     return found

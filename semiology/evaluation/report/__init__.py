@@ -1,6 +1,4 @@
-"""What a run found, for people: one HTML file that needs nothing else, plain tables, and a card
-beside every trained model.
-"""
+"""The results of a run for readers: an HTML report, tables for R and SPSS, and model cards."""
 
 from semiology.evaluation.report.model_card import write_card, write_cards
 from semiology.evaluation.report.page import write_report

@@ -1,6 +1,4 @@
-"""What the models looked at: learned links, attributions by joint and time, and whether the
-explanation can be believed.
-"""
+"""Explanations for the report: learned links, attributions by joint and time, and sanity checks."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -13,23 +11,20 @@ from semiology.evaluation.report import figures
 from semiology.evaluation.report.inputs import Explanation
 from semiology.evaluation.report.rendering import percent, plain, sentence
 
-WORTH_DRAWING = (
-    0.05  # of the mean bone: a weaker link is what training leaves of its random start [our choice]
-)
+# of the mean bone: weaker links are not distinct from the random initialisation [our choice]
+WORTH_DRAWING = 0.05
 WHOSE = {
-    "never seen": ", of people whom the model had not seen",
-    "known": ", which the model had not seen, of people whom it knows from other clips",
-    "some known": (
-        ", which the model had not seen, of people some of whom it knows from other clips"
-    ),
-    "trained on": ", of people it was trained on",
+    "never seen": ", of held-out participants",
+    "known": ", held out, of participants with other clips in the training data",
+    "some known": ", held out, some of them of participants with other clips in the training data",
+    "trained on": ", of training participants",
 }
-NAMED = 5  # joints listed beside the picture
+NAMED = 5  # joints listed beside the figure
 
 
 def explained(explanation: Explanation) -> dict[str, Any]:
-    """An explanation for the page: figures (None where there is nothing to draw), joints by share,
-    and sentences.
+    """An explanation for the page: figures (None where there is nothing to draw), joints by their
+    fraction of attribution, and sentences.
     """
     shares, deletion = explanation.joints, explanation.deletion
     title = f"attribution by joint: {explanation.task}, {explanation.model}"
@@ -90,7 +85,7 @@ def read_links(path: Path) -> dict[str, Any]:
             )
     except (OSError, ValueError, KeyError) as error:
         raise UserError(
-            f"{path}: not an adjacency archive ({error}); delete it, or write it anew with"
+            f"{path}: not an adjacency archive ({error}); delete it, or write it again with"
             " `semiology loso`"
         ) from error
     strength = figures.link_strength(fixed, learned)
@@ -112,32 +107,32 @@ def read_links(path: Path) -> dict[str, Any]:
 def _sanity(explanation: Explanation) -> dict[str, Any]:
     sanity = explanation.sanity
     if sanity is None or sanity.passed is None:
-        return {"mark": "–", "words": "Not checked: do not believe these pictures yet."}
+        return {"mark": "–", "words": "Sanity check not made: do not rely on these figures."}
     left = "" if sanity.correlation is None else f" (correlation with it {sanity.correlation:.2f})"
     if sanity.passed:
         return {
             "mark": "✓",
             "words": (
-                f"Check passed: with random weights the map is another one{left}, so it shows what"
-                " was learned."
+                f"Sanity check passed: with random weights the map differs{left}, so that it"
+                " depends on what was learned."
             ),
         }
     return {
         "mark": "✗",
         "words": (
-            f"Check failed: random weights give much the same map{left}. It does not show what was"
-            " learned."
+            f"Sanity check failed: random weights give a similar map{left}. It does not depend on"
+            " what was learned."
         ),
     }
 
 
 def _what(explanation: Explanation, clips: int) -> str:
-    """Which clips the picture is the mean of."""
+    """The clips that the figure is the mean of."""
     people = {True: "never seen", False: "trained on", None: ""}[
         explanation.held_out
     ]  # of files that do not say it more closely
     left_out, scored = (explanation.shown.get(name, 0) for name in ("left_out", "scored"))
-    missing = f"; {left_out} of {scored} scored clips are left out" if left_out else ""
+    missing = f"; {left_out} of {scored} labelled clips are left out" if left_out else ""
     whose = WHOSE.get(explanation.shown.get("people", people), "")
     return f"mean of {clips} {'clip' if clips == 1 else 'clips'}{whose}{missing}" if clips else ""
 
@@ -156,9 +151,7 @@ def _graphs(
     layout: Mapping[str, tuple[float, float]],
     bones: list[tuple[str, str]],
 ) -> list[dict[str, Any]]:
-    """The links that a graph network uses: learned once for all clips (A + B), and made anew for
-    these (C).
-    """
+    """Links of a graph network: learned for all clips (A + B), and computed for these clips (C)."""
     joints = graph.get("joints")
     if (
         graph.get("kind") != "agcn"
@@ -175,8 +168,8 @@ def _graphs(
     given, learned, made = (np.array(graph[name], dtype=float)[None] for name in ("A", "B", "C"))
     drawn = []
     for words, strength in (
-        ("Links it keeps for every clip", figures.link_strength(given, learned)),
-        ("Links with what it adds for these clips", figures.link_strength(given + learned, made)),
+        ("Links for all clips (A + B)", figures.link_strength(given, learned)),
+        ("Links for these clips (A + B + C)", figures.link_strength(given + learned, made)),
     ):
         links = [
             link for link in figures.strongest_links(strength, edges) if link[2] >= WORTH_DRAWING
@@ -193,23 +186,21 @@ def _graphs(
 
 
 def _truth(truth: Mapping[str, Any]) -> list[str]:
-    """On synthetic clips: how much of the attribution fell where the sign truly was, beside what
-    chance gives.
-    """
-    said = []
+    """Synthetic clips: the fraction of attribution on the sign itself, compared with chance."""
+    text = []
     for figure, words in (
-        ("joint_share", "{} of it fell on the joints that truly carried the sign"),
-        ("time_share", "{} of it fell in the time of the sign"),
-        ("hit", "in {} of clips the joint that weighed most truly carried the sign"),
+        ("joint_share", "{} of the attribution is on the joints that show the sign"),
+        ("time_share", "{} of the attribution is in the time of the sign"),
+        ("hit", "in {} of clips the joint with the largest attribution shows the sign"),
     ):
         if isinstance(truth.get(figure), int | float):
             low, high = truth.get(f"{figure}_interval") or (None, None)
             chance = truth.get(f"{figure.removesuffix('_share')}_chance")
             beside = [f"95 % interval {100 * low:.0f}–{percent(high)}"] if low is not None else []
             beside += [f"chance {percent(chance)}"] if chance is not None else []
-            said.append(
+            text.append(
                 sentence(words.format(percent(truth[figure])))
                 + (f" ({', '.join(beside)})" if beside else "")
                 + "."
             )
-    return said
+    return text

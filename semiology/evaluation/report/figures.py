@@ -1,18 +1,12 @@
-"""The skeleton drawn: what a graph network joined, and which joints an explanation points at.
+"""Figures of the report as inline SVG.
 
-Where in time a model looked, and whether what it looked at mattered.
+They are written as SVG rather than drawn by matplotlib because the page needs what only inline SVG
+gives: the page's own fonts, a title for screen readers in every figure, values shown on hover
+(joints, calibration bins, deletion curves), about 1 kB a figure, and an import of the report
+without matplotlib. Plots without hover are by matplotlib: Bland-Altman plots (agreement/page.py).
 
-A result beside what the same procedure gave with permuted labels.
-
-Are the probabilities honest? Of the clips given 70 %, do 70 % have the sign?
-
-Found against false alarms.
-
-What every figure is made of: inline SVG takes the page's type, prints sharply, and needs neither
-script nor file.
-
-Colours are those of Okabe and Ito, which stay apart in the usual colour-vision deficiencies; shape
-or dash says the same again, for paper.
+Colours are those of Okabe and Ito, distinct in the usual colour-vision deficiencies; shape or dash
+repeats the distinction, for paper.
 """
 
 from collections.abc import Mapping, Sequence
@@ -29,7 +23,7 @@ SIZE = 220  # side of a square figure in SVG units
 
 
 def svg(title: str, box: str, parts: Sequence[str]) -> Markup:
-    """A figure; `title` is what a screen reader says, `box` the view box."""
+    """An SVG figure; `title` is for screen readers, `box` the view box."""
     return Markup(
         f'<svg viewBox="{box}" role="img"><title>{escape(title)}</title>{"".join(parts)}</svg>'
     )
@@ -41,7 +35,7 @@ def line_style(number: int) -> tuple[str, str]:
 
 
 def line_key(number: int) -> Markup:
-    """A short piece of the model's line, for the legend."""
+    """A short piece of a model's line, for the legend."""
     colour, dash = line_style(number)
     line = (
         f'<line x1="0" x2="26" y1="5" y2="5" stroke="{colour}" stroke-width="2.4"'
@@ -54,12 +48,12 @@ def line_key(number: int) -> Markup:
 
 
 def frame(width: float, height: float) -> str:
-    """A figure's border."""
+    """The border of a figure, as SVG."""
     return f'<rect x="0" y="0" width="{width:g}" height="{height:g}" fill="none" stroke="#999"/>'
 
 
 def text(x: float, y: float, words: str, anchor: str = "middle", extra: str = "") -> str:
-    """A line of text; `extra` holds further attributes."""
+    """A line of text, as SVG; `extra` holds further attributes."""
     return (
         f'<text x="{x:.1f}" y="{y:.1f}"'
         f' text-anchor="{anchor}"{" " + extra if extra else ""}>{escape(words)}</text>'
@@ -67,7 +61,7 @@ def text(x: float, y: float, words: str, anchor: str = "middle", extra: str = ""
 
 
 def shares_axes(width: float, height: float, below: str, beside: str = "") -> list[str]:
-    """Ticks at 0, 0.5 and 1 below (and, with words for it, beside), and what the axes are."""
+    """Axes from 0 to 1: ticks at 0, 0.5 and 1, and labels below and (if given) beside."""
     parts = [text(width * share, height + 15, f"{share:g}") for share in (0, 0.5, 1)] + [
         text(width / 2, height + 32, below)
     ]
@@ -78,7 +72,7 @@ def shares_axes(width: float, height: float, below: str, beside: str = "") -> li
 
 
 def polyline(points: Sequence[tuple[float, float]], number: int) -> str:
-    """A model's line through points in SVG units."""
+    """A model's line through points in SVG units, as SVG."""
     colour, dash = line_style(number)
     joined = " ".join(f"{x:.1f},{y:.1f}" for x, y in points)
     return (
@@ -88,9 +82,7 @@ def polyline(points: Sequence[tuple[float, float]], number: int) -> str:
 
 
 def time_strip(title: str, shares: Sequence[float]) -> Markup:
-    """Shares of attribution over the clip from its start to its end: the taller and darker, the
-    more.
-    """
+    """Attribution over the clip, from start to end: the taller and darker, the more."""
     most, count = max(shares, default=0) or 1.0, max(len(shares), 1)
     height, width = 44, SIZE / count
     parts = [frame(SIZE, height)]
@@ -111,19 +103,19 @@ def time_strip(title: str, shares: Sequence[float]) -> Markup:
 def deletion_figure(
     title: str, fractions: Sequence[float], attributed: Sequence[float], random: Sequence[float]
 ) -> Markup:
-    """The probability that is left when the most important parts are taken out first (line), and
-    when any are (dashes).
+    """Deletion curve: probability after deleting the most important parts first, or random ones.
 
     Args:
-        title: what a screen reader says.
-        fractions: (step,) shares of the input taken out, 0 to 1.
-        attributed, random: (step,) probability that is left.
+        title: for screen readers.
+        fractions: (step,) deleted fraction of the input, 0 to 1.
+        attributed: (step,) probability after deleting the most important parts (line).
+        random: (step,) probability after deleting random parts (dashes).
     """
     height = 130
     parts = [frame(SIZE, height)]
     for values, colour, dash, words in (
-        (random, GREY, "5 4", "any first"),
-        (attributed, BLUE, "", "most important first"),
+        (random, GREY, "5 4", "random parts first"),
+        (attributed, BLUE, "", "most important parts first"),
     ):
         points = " ".join(
             f"{SIZE * x:.1f},{height * (1 - min(max(y, 0), 1)):.1f}"
@@ -134,25 +126,26 @@ def deletion_figure(
             f' stroke-dasharray="{dash}">'
         )
         parts.append(f"{line}<title>{words}</title></polyline>")
-    parts += shares_axes(SIZE, height, "share of the input taken out", "probability left")
+    parts += shares_axes(SIZE, height, "deleted fraction of the input", "probability")
     return svg(title, f"-42 -8 {SIZE + 54} {height + 48}", parts)
 
 
 def shade(part: float) -> str:
-    """Grey to dark blue for a share of the greatest, legible in black and white: the more, the
-    darker.
-    """
+    """Colour from grey to dark blue for a fraction of the maximum, legible in black and white."""
     light, dark = (216, 216, 216), (0, 62, 110)
     part = min(max(part, 0), 1)
     return "#" + "".join(f"{round(a + (b - a) * part):02x}" for a, b in zip(light, dark))
 
 
 def link_strength(fixed: Array, learned: Array) -> Array:
-    """(joint, joint) how strongly two joints are joined: |A + B| summed over the subsets, both
-    directions together.
+    """Strength of the link between any two joints: |A + B| summed over subsets and directions.
 
     Args:
-        fixed, learned: (subset, joint, joint) A and B of the AGCN.
+        fixed: (subset, joint, joint) A of the AGCN.
+        learned: (subset, joint, joint) B of the AGCN.
+
+    Returns:
+        (joint, joint), symmetric.
     """
     strength = np.abs(fixed + learned).sum(0)
     strength = strength + strength.T
@@ -161,8 +154,9 @@ def link_strength(fixed: Array, learned: Array) -> Array:
 
 
 def strongest_links(strength: Array, edges: Array, count: int = 6) -> list[tuple[int, int, float]]:
-    """The strongest pairs of joints that no bone joins: (joint, joint, strength as share of the
-    mean bone's), strongest first.
+    """The strongest links between joints without a common bone, strongest first.
+
+    Returns (joint, joint, strength relative to the mean bone's).
     """
     bones = {frozenset((int(a), int(b))) for a, b in edges}
     bone = np.mean([strength[a, b] for a, b in edges])
@@ -223,12 +217,11 @@ def attribution_figure(
     edges: Sequence[tuple[str, str]],
     layout: Mapping[str, Array],
 ) -> Markup:
-    """The skeleton with a mark for each joint, larger and darker the more of the attribution falls
-    on it.
+    """The skeleton with a mark for each joint: the larger and darker, the more attribution.
 
     Args:
-        title: what a screen reader says.
-        shares: joint -> share of attribution.
+        title: for screen readers.
+        shares: joint -> fraction of attribution.
         edges: pairs of joints that a bone joins.
         layout: joint -> (2,) where to draw it, x to the right and y down.
     """
@@ -263,9 +256,7 @@ HEIGHT = 110
 
 
 def chance_figure(metric: Mapping[str, Any]) -> Markup:
-    """One metric on a line from 0 to 1: dot and bar for the value and its interval, a grey band for
-    what permuted labels gave.
-    """
+    """One metric on a scale from 0 to 1: dot and bar for value and interval, band for the null."""
     null, parts = metric["null"], ['<line x1="0" x2="200" y1="9" y2="9" stroke="#ccc"/>']
     parts += [
         f'<line x1="{200 * tick:g}" x2="{200 * tick:g}" y1="6" y2="12" stroke="#999"/>'
@@ -286,13 +277,13 @@ def chance_figure(metric: Mapping[str, Any]) -> Markup:
         parts.append(f'<line {ends} y1="9" y2="9" stroke="{BLUE}" stroke-width="2"/>')
     if metric["value"] is not None:
         parts.append(f'<circle cx="{200 * metric["value"]:.1f}" cy="9" r="4.5" fill="{BLUE}"/>')
-    return svg("value and interval against permuted labels, from 0 to 1", "-6 0 212 18", parts)
+    return svg(
+        "value and interval compared with permuted labels, from 0 to 1", "-6 0 212 18", parts
+    )
 
 
 def null_counts(values: Sequence[float | None]) -> np.ndarray:
-    """(BINS,) how many values under permuted labels lie in each twentieth of the line from 0 to 1;
-    what has no value is left out.
-    """
+    """Histogram (BINS,) of values with permuted labels over 0 to 1, without undefined ones."""
     known = [value for value in values if value is not None]
     return np.histogram(known, bins=BINS, range=(0, 1))[0]
 
@@ -300,12 +291,12 @@ def null_counts(values: Sequence[float | None]) -> np.ndarray:
 def null_histogram(
     title: str, values: Sequence[float | None], result: float | None, measure: str
 ) -> Markup:
-    """How often permuted labels gave each value (grey bars), and the result (the line).
+    """Histogram of a metric with permuted labels (grey bars), and the result (line).
 
     Args:
-        title: what a screen reader says.
+        title: for screen readers.
         values: under permuted labels, between 0 and 1.
-        result: of the real labels.
+        result: with the true labels.
         measure: the metric's name, below the axis.
     """
     counts = null_counts(values)
@@ -333,7 +324,7 @@ def null_histogram(
     parts += [
         text(-5, 18, str(most), "end"),
         text(-5, HEIGHT + 4, "0", "end"),
-        *shares_axes(SIZE, HEIGHT, f"{measure}; bars: repeats"),
+        *shares_axes(SIZE, HEIGHT, f"{measure}; bars: permutations"),
     ]
     return svg(title, f"-22 -6 {SIZE + 34} {HEIGHT + 44}", parts)
 
@@ -341,18 +332,19 @@ def null_histogram(
 def reliability_figure(
     title: str, raw: Sequence[Mapping[str, Any]], calibrated: Sequence[Mapping[str, Any]] = ()
 ) -> Markup:
-    """What the model said against how often it was so, one mark a bin; the larger the mark, the
-    more clips.
+    """Reliability diagram: observed over predicted probability, a mark for each bin.
+
+    The larger the mark, the more clips.
 
     Args:
-        title: what a screen reader says.
+        title: for screen readers.
         raw: bins with `n`, `mean_probability` and `share` (None where the bin is empty), of the
             probabilities as the model gives them.
         calibrated: the same after calibration.
     """
     turned = f'class="faint" transform="rotate(-45 {0.4 * SIZE} {0.6 * SIZE}) translate(0 -5)"'
     parts = [frame(SIZE, SIZE), f'<line x1="0" y1="{SIZE}" x2="{SIZE}" y2="0" stroke="#bbb"/>']
-    parts += [text(0.4 * SIZE, 0.6 * SIZE, "honest", extra=turned)]
+    parts += [text(0.4 * SIZE, 0.6 * SIZE, "perfect", extra=turned)]
     total = max(sum(found.get("n", 0) for found in raw), 1)
     for found in raw:
         if found.get("n") and found.get("share") is not None:
@@ -381,15 +373,15 @@ def reliability_figure(
                 f'{box} fill="none" stroke="{ORANGE}" stroke-width="1.8"><title>{found["n"]} clips,'
                 " calibrated</title></rect>"
             )
-    parts += shares_axes(SIZE, SIZE, "what the model said (probability)", "how often it was so")
+    parts += shares_axes(SIZE, SIZE, "predicted probability", "observed fraction")
     return svg(title, f"-42 -16 {SIZE + 62} {SIZE + 56}", parts)
 
 
 def roc_figure(title: str, curves: Sequence[tuple[Array, Array]]) -> Markup:
-    """ROC curves of one task.
+    """ROC curves of one task, one for each model.
 
     Args:
-        title: what a screen reader says.
+        title: for screen readers.
         curves: for each model false-positive rates and true-positive rates, both (point,).
     """
     turned = f'class="faint" transform="rotate(-45 {0.6 * SIZE} {0.4 * SIZE}) translate(0 15)"'
@@ -404,7 +396,7 @@ def roc_figure(title: str, curves: Sequence[tuple[Array, Array]]) -> Markup:
     parts += shares_axes(
         SIZE,
         SIZE,
-        "false alarms (share of clips without the sign)",
-        "found (share of clips with it)",
+        "false positive rate, FP / (FP + TN)",
+        "true positive rate, TP / (TP + FN)",
     )
     return svg(title, f"-42 -8 {SIZE + 54} {SIZE + 48}", parts)

@@ -1,6 +1,4 @@
-"""What lies beside the predictions of a run, read and checked: what is absent is empty, what is
-damaged is named in one line.
-"""
+"""Files beside the predictions of a run: absent ones are empty, damaged ones are named."""
 
 import re
 from pathlib import Path
@@ -14,12 +12,12 @@ from semiology.evaluation.run import files as run_files
 from semiology.evaluation.run.files import Checked, File, checked, digests, run_json
 from semiology.models.training.reading import NotAssessable
 
-# verdict of an audit whose predictions.csv or null.json are not those that lie beside it
+# verdict of an audit whose predictions.csv or null.json have changed since
 STALE = "of other predictions"
 
 
 class Check(File):
-    """One question of the leakage audit and what was found."""
+    """One check of the leakage audit and its answer."""
 
     name: str
     question: str = ""
@@ -29,7 +27,7 @@ class Check(File):
 
 
 class Audit(File):
-    """audit.json of `semiology audit`."""
+    """Content of audit.json of `semiology audit`."""
 
     verdict: str
     of: dict[str, str | None] = Field(default={})
@@ -37,16 +35,14 @@ class Audit(File):
 
 
 class Sanity(File):
-    """Randomised weights must destroy the map: the correlation that was left, and whether that is
-    little enough.
-    """
+    """Sanity check of an attribution: its correlation with that of randomised weights."""
 
     correlation: float | None = None
     passed: bool | None = None
 
 
 class Deletion(File):
-    """The model's probability after deleting these shares of the input, most important first and at
+    """Deletion curve: the probability after deleting fractions of the input, by importance and at
     random.
     """
 
@@ -56,7 +52,7 @@ class Deletion(File):
 
 
 class Bone(File):
-    """A bone's share of attribution; `b` is None for the movement of the whole figure."""
+    """A bone's fraction of attribution; `b` is None for the movement of the whole body."""
 
     a: str
     b: str | None = None
@@ -64,8 +60,8 @@ class Bone(File):
 
 
 class Explanation(File):
-    """explanation/<task>-<model>.json of `semiology explain`; shares of attribution by joint, and
-    by step of time.
+    """Content of explanation/<task>-<model>.json of `semiology explain`: attribution by joint and
+    time.
     """
 
     task: str
@@ -87,7 +83,7 @@ class Explanation(File):
 
 
 class Comparison(File):
-    """One row of a reproduction: the paper's value beside ours."""
+    """One row of a reproduction: the published and the obtained value."""
 
     what: str
     published: float | str | None = None
@@ -105,7 +101,7 @@ class Comparison(File):
 
 
 class Reproduction(File):
-    """reproduction.json of `semiology reproduce`."""
+    """Content of reproduction.json of `semiology reproduce`."""
 
     paper: str = ""
     rows: list[Comparison] = Field(default=[])
@@ -117,15 +113,15 @@ class Reproduction(File):
 
 
 class NotAssessed(File):
-    """not_assessable.json: the clips of each task."""
+    """Content of not_assessable.json: the clips of each task."""
 
     tasks: dict[str, list[NotAssessable]] = Field(default_factory=dict)
 
 
 def read_audit(run: Path) -> Audit | None:
-    """audit.json, or None where the run was not audited; its verdict is STALE, without checks,
-    where it judged other predictions.
+    """Read audit.json; None where the run was not audited.
 
+    The verdict is STALE, without checks, where predictions.csv or null.json have changed since.
     Raises as `run_json`.
     """
     if not (run / "audit.json").exists():
@@ -135,7 +131,7 @@ def read_audit(run: Path) -> Audit | None:
 
 
 def read_explanations(run: Path) -> list[Explanation]:
-    """All of explanation/*.json, by name. Raises as `run_json`."""
+    """Read explanation/*.json, in order of their names. Raises as `run_json`."""
     return [
         _checked(path, "explain", Explanation)
         for path in sorted((run / "explanation").glob("*.json"))
@@ -143,7 +139,7 @@ def read_explanations(run: Path) -> list[Explanation]:
 
 
 def read_reproduction(run: Path) -> Reproduction | None:
-    """reproduction.json, or None. Raises as `run_json`."""
+    """Read reproduction.json; None where there is none. Raises as `run_json`."""
     return (
         _checked(run / "reproduction.json", "reproduce", Reproduction)
         if (run / "reproduction.json").exists()
@@ -152,14 +148,15 @@ def read_reproduction(run: Path) -> Reproduction | None:
 
 
 def read_not_assessable(run: Path) -> dict[str, list[NotAssessable]]:
-    """not_assessable.json: clips of each task that were not scored. Raises as `run_json`."""
+    """Read not_assessable.json: clips of each task without prediction. Raises as `run_json`."""
     path = run / "not_assessable.json"
     return checked(path, "loso", NotAssessed, {"tasks": run_json(path, "loso")}).tasks
 
 
 def read_probes(run: Path) -> list[tuple[str, pd.DataFrame]]:
-    """All of probe/*.csv: title and table, a row a layer. The title is told by the JSON file beside
-    it, else by the file's name.
+    """Read probe/*.csv: title and table, a row for each layer.
+
+    The title is from the JSON file beside it, else the file's name.
 
     Raises:
         UserError: a file is not a table, or not JSON.
@@ -170,17 +167,17 @@ def read_probes(run: Path) -> list[tuple[str, pd.DataFrame]]:
             table = pd.read_csv(path)
         except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError) as error:
             raise UserError(
-                f"{path}: not a table ({' '.join(str(error).split())}); write it anew with"
+                f"{path}: not a table ({' '.join(str(error).split())}); write it again with"
                 " `semiology probe`"
             ) from error
-        told = run_json(path.with_suffix(".json"), "probe")
+        about = run_json(path.with_suffix(".json"), "probe")
         title = (
-            f"{told['target']}, from {told.get('task', '')}, {told.get('model', '')}"
-            if "target" in told
+            f"{about['target']}, from {about.get('task', '')}, {about.get('model', '')}"
+            if "target" in about
             else path.stem
         )
-        if left_out := told.get("left_out"):
-            title += f" ({len(left_out)} of {told.get('scored')} scored clips left out)"
+        if left_out := about.get("left_out"):
+            title += f" ({len(left_out)} of {about.get('scored')} scored clips left out)"
         found.append((title, table))
     return found
 
@@ -200,7 +197,7 @@ def read_config(run: Path) -> tuple[dict[str, Any], str]:
 
 
 def without_folders(text: str) -> str:
-    """The configuration with absolute paths cut to their last part: folders on a hospital's disk
-    may bear names.
+    """The configuration with absolute paths cut to their last part, since folders may hold names of
+    patients.
     """
     return re.sub(r"""(?<=[\s'"\[])(?:~|[A-Za-z]:)?[/\\][^'",\n\]}]*[/\\]""", "…/", text)

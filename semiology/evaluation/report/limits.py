@@ -1,4 +1,4 @@
-"""What the figures cannot say, in plain words, from the run itself."""
+"""Limits of the results in plain words, from the run itself."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -6,13 +6,13 @@ from typing import Any
 from semiology.evaluation.report.inputs import Audit
 from semiology.evaluation.report.rendering import listed, sentence
 
-RARE = 0.02  # share of resampled cohorts without a value that is worth a word [our choice]
+RARE = 0.02  # fraction of resampled cohorts without a value from which it is stated [our choice]
 
 
 def limits(
     metrics: Mapping[str, Any], *, seeds: int, synthetic: bool, audit: Audit | None, lost: int
 ) -> list[str]:
-    """Sentences, the gravest first.
+    """The limits of the results, a sentence each, the most serious first.
 
     Args:
         metrics: content of metrics.json.
@@ -22,39 +22,37 @@ def limits(
         lost: clips that could not be assessed.
     """
     tasks = metrics["tasks"]
-    said = ["Synthetic videos: nothing here holds for patients."] if synthetic else []
+    text = ["Synthetic videos: nothing here holds for patients."] if synthetic else []
     for task, found in tasks.items():
         rarest = min(found["prevalence"].values(), key=lambda level: level["participants"])
-        said.append(
-            f"{task}: {found['participants']} people, the rarest level in {rarest['participants']}"
-            f" of them. {_width(found)}".strip()
+        text.append(
+            f"{task}: {found['participants']} participants, the rarest class in"
+            f" {rarest['participants']} of them. {_width(found)}".strip()
         )
-    said += _confounds(audit)
-    said.append(
-        "Whatever goes along with the sign in the whole cohort (camera, room, time of day, a carer"
-        " at the bed, clothing) may be what was recognised. Leaving people out does not show it;"
-        " other hospitals’ videos would."
+    text += _confounds(audit)
+    text.append(
+        "Anything that is correlated with the sign in the whole cohort (camera, room, time of day,"
+        " a carer at the bed, clothing) may be what the model recognises. Cross-validation does not"
+        " detect this; videos of other hospitals would."
     )
     if known := [task for task, found in tasks.items() if not found["unseen"]]:
         which = "" if len(known) == len(tasks) else f"{listed(known)}: "
-        said.append(
-            f"{which}{'models' if which else 'Models'} had seen other clips of the people they"
-            " judged: this says nothing of new people."
+        text.append(
+            f"{which}{'models' if which else 'Models'} were trained on other clips of the same"
+            " participants: the results do not hold for new patients."
         )
     compared = sum(len(found["models"]) for found in tasks.values())
     if compared > 1:
-        said.append(
-            f"{compared} results stand side by side: the best of several looks better than it is."
-            " No single p is corrected for it."
+        text.append(
+            f"{compared} results are compared: the best of several is optimistic. The single p are"
+            " not corrected for this."
         )
     if seeds == 1:
-        said.append(
-            "Training was done once: how much another random start would change is unknown."
-        )
+        text.append("Training was run with one seed: the variation between seeds is unknown.")
     if lost:
-        said.append(
-            f"{lost} {'clip' if lost == 1 else 'clips'} could not be assessed: results hold for"
-            " clips of which enough can be read."
+        text.append(
+            f"{lost} {'clip was' if lost == 1 else 'clips were'} not assessable: the results hold"
+            " for clips that can be tracked well enough."
         )
     rare = [
         task
@@ -62,15 +60,15 @@ def limits(
         if _degenerate(found) > RARE * metrics["method"]["draws"]
     ]
     if rare:
-        said.append(
-            f"{listed(rare)}: levels are so rare that many resampled cohorts lacked one; intervals"
-            " leave these out."
+        text.append(
+            f"{listed(rare)}: classes are so rare that many resampled cohorts lack one; the"
+            " intervals leave these cohorts out."
         )
-    return said
+    return text
 
 
 def _degenerate(found: Mapping[str, Any]) -> int:
-    """The most resampled cohorts in which a metric had no value."""
+    """Largest number of resampled cohorts in which a metric is undefined."""
     return max(
         metric.get("degenerate", 0)
         for model in found["models"].values()
@@ -88,7 +86,7 @@ def _width(found: Mapping[str, Any]) -> str:
     return (
         f"The interval of accuracy is up to {100 * max(widths):.0f} points wide."
         if widths
-        else "No interval can be given."
+        else "There is no interval."
     )
 
 
@@ -99,7 +97,7 @@ def _confounds(audit: Audit | None) -> list[str]:
         else []
     )
     if not checks:
-        return ["Not checked: whether camera, centre, length or light alone would tell the answer."]
+        return ["Not checked: whether camera, centre, duration or light alone predict the label."]
     failed = [check for check in checks if check.result != "passed"]
     return [
         f"{sentence(check.question or check.name)} {sentence(check.found)}."

@@ -1,10 +1,5 @@
-"""The longer tables: every measure at every level of analysis, models compared, calibration and
-abstention.
-
-Better than chance? The null's distribution beside each result.
-
-Where the models err: every participant, every clip, every model, with abstentions and clips that
-could not be assessed.
+"""The tables of the report: all metrics by unit of analysis, models compared, calibration and
+abstention, permutation tests, and the errors of every participant, clip and model.
 """
 
 from collections.abc import Mapping, Sequence
@@ -25,24 +20,24 @@ from semiology.models.training.reading import NotAssessable
 
 
 def measures(found: Mapping[str, Any]) -> list[tuple[str, int, str, list[tuple[str, list[Any]]]]]:
-    """Of one task: (level of analysis, its number of units, how clips become one, [(measure, [one
-    result a model or None])]).
+    """All metrics of one task: (unit of analysis, number of units, rule, [(metric, results)]).
 
-    A level at which there are as many units as clips says nothing new and is left out.
+    The rule is how clips become one unit; results are one for each model, or None. A unit of which
+    there are as many as clips is left out.
     """
     models = list(found["models"].values())
-    levels = [("clip", found["clips"], "", [judged["metrics"] for judged in models])]
-    names = dict.fromkeys(level for judged in models for level in judged.get("by") or {})
+    levels = [("clip", found["clips"], "", [result["metrics"] for result in models])]
+    names = dict.fromkeys(level for result in models for level in result.get("by") or {})
     for level in names:
-        judged_at = [(judged.get("by") or {}).get(level) or {} for judged in models]
-        first = next((judged for judged in judged_at if judged), {})
+        result_at = [(result.get("by") or {}).get(level) or {} for result in models]
+        first = next((result for result in result_at if result), {})
         if first.get("n") not in (None, found["clips"]):
             levels.append(
                 (
                     level,
                     first["n"],
                     first.get("rule", ""),
-                    [judged.get("metrics", {}) for judged in judged_at],
+                    [result.get("metrics", {}) for result in result_at],
                 )
             )
     levels.sort(key=lambda one: one[0] != "recording")  # first, as in the main table
@@ -61,7 +56,7 @@ def measures(found: Mapping[str, Any]) -> list[tuple[str, int, str, list[tuple[s
 
 
 def compared(metrics: Mapping[str, Any]) -> list[tuple[str, Mapping[str, Any]]]:
-    """(task, difference) of all pairs of models, by F1, accuracy and AUC."""
+    """Differences of all pairs of models in F1, accuracy and AUC, as (task, difference)."""
     return [
         (task, difference)
         for task, found in metrics["tasks"].items()
@@ -71,8 +66,9 @@ def compared(metrics: Mapping[str, Any]) -> list[tuple[str, Mapping[str, Any]]]:
 
 
 def splits(metrics: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """Pairs of tasks that differ in their split alone: {"a", "b", "n", "unit", "known" (b has
-    people on both sides, a has not), "rows"}.
+    """Pairs of tasks that differ in their split alone: {"a", "b", "n", "unit", "known", "rows"}.
+
+    "known": b has participants in training and held-out set of a fold, and a has not.
     """
     found = []
     for a, b in dict.fromkeys((each["a"], each["b"]) for each in metrics.get("splits", [])):
@@ -92,12 +88,10 @@ def splits(metrics: Mapping[str, Any]) -> list[dict[str, Any]]:
 
 
 def calibration(metrics: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """Models whose calibration was measured: the figure, and the numbers before and after (empty)
-    calibration.
-    """
+    """Calibration of each model: figure, and numbers before and after calibration (or empty)."""
     found = []
-    for task, judged in metrics["tasks"].items():
-        for model, result in judged["models"].items():
+    for task, of_task in metrics["tasks"].items():
+        for model, result in of_task["models"].items():
             raw = result.get("calibration")
             if raw:
                 after = raw.get("calibrated") or {}
@@ -118,22 +112,20 @@ def calibration(metrics: Mapping[str, Any]) -> list[dict[str, Any]]:
 
 
 def abstentions(metrics: Mapping[str, Any]) -> list[tuple[str, str, Mapping[str, Any]]]:
-    """(task, model, how often it committed itself and was right) of models that may abstain."""
+    """Abstention of models with prediction sets, as (task, model, numbers)."""
     return [
         (task, model, result["abstention"])
-        for task, judged in metrics["tasks"].items()
-        for model, result in judged["models"].items()
+        for task, of_task in metrics["tasks"].items()
+        for model, result in of_task["models"].items()
         if result.get("abstention")
     ]
 
 
 def missing(metrics: Mapping[str, Any], names: Mapping[str, str]) -> list[str]:
-    """Values and intervals that cannot be given, and why; resamples that were left out. One
-    sentence a task, model and reason.
-    """
+    """Undefined values and intervals, a sentence for each task, model and reason."""
     found: dict[tuple[str, str, str], list[str]] = {}
-    for task, judged in metrics["tasks"].items():
-        for model, result in judged["models"].items():
+    for task, of_task in metrics["tasks"].items():
+        for model, result in of_task["models"].items():
             for name, metric in result["metrics"].items():
                 if metric.get("reason"):
                     why = (
@@ -141,7 +133,7 @@ def missing(metrics: Mapping[str, Any], names: Mapping[str, str]) -> list[str]:
                         f" {metric['reason']}"
                     )
                 elif metric.get("degenerate"):
-                    why = f"{metric['degenerate']} resamples without a value left out"
+                    why = f"{metric['degenerate']} resampled cohorts without a value left out"
                 else:
                     continue
                 found.setdefault((task, model_name(model), why), []).append(names.get(name, name))
@@ -152,43 +144,37 @@ def missing(metrics: Mapping[str, Any], names: Mapping[str, str]) -> list[str]:
 
 
 PROBED = {
-    "layer": ("layer", "from the input to the answer"),
-    "metric": ("measure", ""),
+    "layer": ("layer", "from the input to the output"),
+    "metric": ("metric", ""),
     "score": ("result", ""),
     "null_median": ("by chance", "median under permuted labels"),
-    "p": ("p", "share of permutations, the result counted among them, that reach the result"),
+    "p": ("p", "fraction of permutations that reach the result, the result counted among them"),
     "random_labels": (
         "random labels",
-        "the same on labels dealt to clips: what the method can fit without meaning",
+        "the same on labels assigned to clips at random: what the probe can fit without meaning",
     ),
     "selectivity": ("selectivity", "result minus random labels"),
     "identity_trained_accuracy": (
-        "who it is, among those it trained on",
-        "accuracy of naming the person of a clip from other clips",
+        "identity, training participants",
+        "accuracy of identifying the participant of a clip from other clips",
     ),
-    "identity_trained_chance": ("by chance", "of naming the person"),
+    "identity_trained_chance": ("by chance", "of identifying the participant"),
     "identity_unmet_accuracy": (
-        "who it is, of those never met",
-        (
-            "the same for the person held out, among all; includes whether the model had met the"
-            " person"
-        ),
+        "identity, held-out participant",
+        "the same for the held-out participant, among all; includes whether the participant was in"
+        " the training data",
     ),
-    "identity_unmet_chance": ("by chance", "of naming the person"),
+    "identity_unmet_chance": ("by chance", "of identifying the participant"),
 }
-RESTS_ON = (
-    "seen",
-    "clips",
-    "participants",
-    "probe",
-    "permutations",
-)  # the same in every row but for `seen`; said above the table
+# what the numbers are based on: the same in every row but for `seen`, and stated above the table
+RESTS_ON = ("seen", "clips", "participants", "probe", "permutations")
 HAD_SEEN = "had seen the participant"  # as `semiology probe` writes it
 
 
 def probed(title: str, table: pd.DataFrame) -> dict[str, Any]:
-    """A probe's table for the page: columns with words and hints, the interval beside the score;
-    columns we do not know keep their name.
+    """A probe's table for the page: columns with words and hints, the interval beside the score.
+
+    Unknown columns keep their name.
     """
     hidden = ("low", "high", "identity_trained_p", "identity_unmet_p", *RESTS_ON)
     shown = table.drop(columns=[column for column in hidden if column in table])
@@ -224,12 +210,16 @@ def _had_seen(table: pd.DataFrame) -> bool:
 
 
 def _rests_on(table: pd.DataFrame) -> str:
-    """What the figures rest on, in one line; empty of a table that does not say."""
+    """What the numbers are based on, in one line; empty where the table does not contain it."""
     if table.empty or not set(RESTS_ON) <= set(table.columns):
         return ""
     first = table.iloc[0]
-    null = f"{first['permutations']} permutations" if first["permutations"] else "no null asked for"
-    return f"{first['clips']} clips of {first['participants']} people; {first['probe']}; {null}"
+    null = (
+        f"{first['permutations']} permutations" if first["permutations"] else "no permutation test"
+    )
+    return (
+        f"{first['clips']} clips of {first['participants']} participants; {first['probe']}; {null}"
+    )
 
 
 def _cell(value: Any) -> str:
@@ -237,8 +227,9 @@ def _cell(value: Any) -> str:
 
 
 def chance(metrics: Mapping[str, Any], null: Mapping[str, Any]) -> dict[str, list[dict[str, Any]]]:
-    """For each task with a null, its tested models: rows of the table (F1 and the measure of
-    `tested_metric`), a histogram and p in words.
+    """Permutation tests by task and model: rows of the table, histogram, and p in words.
+
+    The rows are F1 and the metric of `tested_metric`.
 
     Args:
         metrics: content of metrics.json.
@@ -246,15 +237,13 @@ def chance(metrics: Mapping[str, Any], null: Mapping[str, Any]) -> dict[str, lis
     """
     tested: dict[str, list[dict[str, Any]]] = {}
     for task, found in metrics["tasks"].items():
-        for model, judged in found["models"].items():
-            measured = judged["metrics"]
+        for model, result in found["models"].items():
+            measured = result["metrics"]
             shown = tested_metric(measured)
             if shown is None:
                 continue
             values, name = null.get(task, {}).get(model, {}).get(shown, []), NAMES.get(shown, shown)
-            title = (
-                f"{task}, {model_name(model)}: {name} under permuted labels and with the real ones"
-            )
+            title = f"{task}, {model_name(model)}: {name} with permuted and with true labels"
             rows = [
                 measure for measure in dict.fromkeys(("f1", shown)) if "null" in measured[measure]
             ]
@@ -277,7 +266,7 @@ def chance(metrics: Mapping[str, Any], null: Mapping[str, Any]) -> dict[str, lis
 
 
 def untested(metrics: Mapping[str, Any], tested: Mapping[str, list[dict[str, Any]]]) -> list[str]:
-    """Tasks with the models that have no null: "dystonia (pose) (TCN)"."""
+    """Tasks with their models that have no permutation test: "dystonia (pose) (TCN)"."""
     missing = {
         task: [
             model_name(model)
@@ -290,56 +279,55 @@ def untested(metrics: Mapping[str, Any], tested: Mapping[str, list[dict[str, Any
 
 
 MARKS = {
-    "right": "right",
+    "right": "correct",
     "wrong": "wrong",
-    "mixed": "differs between runs (seeds)",
-    "abstained": "abstained: more than one level, or none, stayed possible",
-    "lost": "not assessable: followed too poorly, no model was asked",
+    "mixed": "differs between seeds",
+    "abstained": "abstained: the prediction set does not hold exactly one class",
+    "lost": "not assessable: tracked too poorly, no prediction",
 }
 
 
 def strip(
     rows: pd.DataFrame, models: Sequence[str], lost: Sequence[NotAssessable] = ()
 ) -> list[dict[str, Any]]:
-    """Participants in rows, those with the sign last; for each model (clip_id, mark) of each clip,
-    marks as in `MARKS`.
+    """Errors by participant, those with the sign last: for each model the mark of each clip.
 
     Args:
         rows: predictions of one task.
         models: in the order of the columns.
-        lost: clips that were not scored because tracking was too poor; every model has them.
+        lost: clips without prediction because tracking was too poor; every model has them.
     """
-    levels = levels_of(rows)
+    classes = levels_of(rows)
     rows = rows.assign(
-        mark=[_mark(*told) for told in zip(rows["truth"], rows["predicted"], rows["plausible"])]
+        mark=[_mark(*row) for row in zip(rows["truth"], rows["predicted"], rows["plausible"])]
     )
-    people: dict[str, dict[str, Any]] = {}
+    strips: dict[str, dict[str, Any]] = {}
     for participant in sorted({*rows["participant_id"], *(clip.participant_id for clip in lost)}):
         own = rows[rows["participant_id"] == participant]
-        unasked = [clip for clip in lost if clip.participant_id == participant]
+        missed = [clip for clip in lost if clip.participant_id == participant]
         seen = [
-            level for level in levels if level in {*own["truth"], *(clip.truth for clip in unasked)}
+            name for name in classes if name in {*own["truth"], *(clip.truth for clip in missed)}
         ]
         marks = {}
         for model in models:
             by_clip = own[own["model"] == model].groupby("clip_id")["mark"].agg(set)
-            told = [
+            known = [
                 (str(clip), found.pop() if len(found) == 1 else "mixed")
                 for clip, found in by_clip.items()
             ]
-            marks[model] = sorted(told + [(clip.clip_id, "lost") for clip in unasked])
-        truth = ", ".join(seen) if len(seen) <= 3 else f"{len(seen)} levels"
-        people[participant] = {
+            marks[model] = sorted(known + [(clip.clip_id, "lost") for clip in missed])
+        truth = ", ".join(seen) if len(seen) <= 3 else f"{len(seen)} classes"
+        strips[participant] = {
             "participant": participant,
             "truth": truth,
             "marks": marks,
-            "sign": len(levels) == 2 and levels[1] in seen,
+            "sign": len(classes) == 2 and classes[1] in seen,
         }
-    return sorted(people.values(), key=lambda entry: (entry["sign"], entry["participant"]))
+    return sorted(strips.values(), key=lambda entry: (entry["sign"], entry["participant"]))
 
 
 def marks_used(strips: Sequence[Sequence[dict[str, Any]]]) -> dict[str, str]:
-    """The marks that stand in these strips, with what they mean, for the legend."""
+    """The marks used in these strips with their meaning, for the legend."""
     used = {
         mark
         for people in strips
@@ -351,9 +339,7 @@ def marks_used(strips: Sequence[Sequence[dict[str, Any]]]) -> dict[str, str]:
 
 
 def roc(task: str, rows: pd.DataFrame, models: Sequence[str]) -> Markup | None:
-    """ROC figure of a binary task, each model's curve the mean over its seeds; None where the clips
-    have one level only.
-    """
+    """ROC curves of a binary task, means over seeds; None where the clips have one class only."""
     positive = levels_of(rows)[1]
     if rows["truth"].nunique() < 2:
         return None
@@ -364,10 +350,8 @@ def roc(task: str, rows: pd.DataFrame, models: Sequence[str]) -> Markup | None:
             roc_curve(run["truth"] == positive, run["score"])[:2]
             for _, run in rows[rows["model"] == model].groupby("seed")
         ]
-        found = np.mean(
-            [np.interp(grid, false_alarms, found) for false_alarms, found in seeds], axis=0
-        )
-        curves.append((np.r_[0, grid], np.r_[0, found]))
+        tpr = np.mean([np.interp(grid, false, true) for false, true in seeds], axis=0)
+        curves.append((np.r_[0, grid], np.r_[0, tpr]))
     return figures.roc_figure(f"ROC curves: {task}", curves)
 
 

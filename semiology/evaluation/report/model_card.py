@@ -1,6 +1,4 @@
-"""A model card beside every trained model: what it is for, what it was trained on, how well its
-recipe does (Mitchell et al. 2019).
-"""
+"""A model card for every trained model (Mitchell et al. 2019): use, training data, performance."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -12,16 +10,16 @@ from semiology.evaluation.run.files import run_json
 from semiology.evaluation.statistics.metrics import NAMES
 from semiology.files import write_text
 
-# what a reader of the card wants to know of the reading: key in model.json -> words
+# how clips are read: key in model.json -> words of the card
 READING = {
     "part": "part of the body",
     "skeleton": "skeleton",
     "channels": "channels of each joint",
     "dimensions": "dimensions",
     "origin": "origin of the coordinates",
-    "upright": "every frame turned level",
+    "upright": "every frame rotated upright",
     "min_confidence": "joints dropped below confidence",
-    "min_found": "clips refused below this share of frames",
+    "min_found": "clips not assessable below this fraction of frames",
     "longest_gap": "gaps filled up to (s)",
     "smoothing": "smoothing (s)",
     "appearance": "appearance features",
@@ -29,23 +27,22 @@ READING = {
     "rate": "frames read each second (Hz)",
     "window": "frames of one example",
     "whole": "whole clip in one example",
-    "segments": "segments of a clip, a window of each",
-    "gamma": "place of a window in its segment, Beta(gamma, gamma) in training",
+    "segments": "segments of a clip, a window from each",
+    "gamma": "position of a window in its segment, Beta(gamma, gamma) in training",
 }
 
 
 def write_card(model: str | Path, run: str | Path | None = None) -> Path:
-    """Write `card.md` into the folder of a trained model, from its `model.json` and the run's
-    `metrics.json`; returns its path.
+    """Write card.md into the folder of a trained model; returns its path.
 
-    Performance is that of the same recipe out of fold, with its interval, and the card says that it
-    is not measured on this very model. Without a run (or a run without this model in its metrics)
-    the card says that nothing was measured. Participants are counted, not named.
+    Performance is the out-of-fold performance of the same configuration, with its interval, and the
+    card says that this model itself was not evaluated. Without a run (or a run without this model
+    in its metrics) the card says that nothing was measured. Participants are counted, not named.
 
     Args:
         model: folder with `model.json`, named after the model ("agcn_kd").
-        run: folder with `metrics.json` and `notes.json` (for the sentence that tells a synthetic
-            cohort); both optional.
+        run: folder with `metrics.json` and `notes.json` (for the note on a synthetic cohort); both
+            optional.
 
     Raises:
         UserError: no model there, or one of these files cannot be read.
@@ -92,8 +89,9 @@ def write_card(model: str | Path, run: str | Path | None = None) -> Path:
 
 
 def write_cards(run: str | Path) -> list[Path]:
-    """A card beside every model in `run/models/<task>/<model>/`; returns their paths. Raises as
-    `write_card`.
+    """Write a card beside every model in RUN/models/<task>/<model>/; returns their paths.
+
+    Raises as `write_card`.
     """
     return [
         write_card(description.parent, run)

@@ -1,8 +1,4 @@
-"""The report of a run: one HTML file that needs nothing else, made from predictions.csv and what
-lies beside it.
-
-From predictions.csv to metrics.json: what the page and the plain tables both begin with.
-"""
+"""The report of a run: one self-contained HTML file, from predictions.csv and files beside it."""
 
 import platform
 from importlib.metadata import PackageNotFoundError, version
@@ -37,18 +33,20 @@ from semiology.evaluation.report.tripod import checklist
 from semiology.evaluation.run.files import read_null, split_pairs
 from semiology.evaluation.run.predictions import read_predictions
 from semiology.evaluation.statistics.metrics import NAMES
-from semiology.evaluation.statistics.results import evaluate, main_level, table_columns
+from semiology.evaluation.statistics.results import evaluate, main_unit, table_columns
 from semiology.files import write_json, write_text
 
 PACKAGES = ("semiology", "torch", "lightning", "numpy", "pandas", "scikit-learn")
 
 
-def judge(run: Path) -> tuple[pd.DataFrame, dict[str, Any], dict[str, Any]]:
-    """Judge the run's predictions, write `metrics.json`, and return predictions, metrics and
-    null.json's content (empty without one).
+def evaluate_run(run: Path) -> tuple[pd.DataFrame, dict[str, Any], dict[str, Any]]:
+    """Evaluate a run's predictions and write metrics.json.
 
-    The coverage that was asked of plausible levels, and which tasks differ in their split alone,
-    are read from config.yaml.
+    The requested coverage of prediction sets, and which tasks differ in their split alone, are read
+    from config.yaml.
+
+    Returns:
+        Predictions, metrics, and the content of null.json (empty without one).
 
     Raises:
         UserError: predictions.csv or null.json cannot be read, or the folder cannot be written.
@@ -65,7 +63,7 @@ def judge(run: Path) -> tuple[pd.DataFrame, dict[str, Any], dict[str, Any]]:
 
 
 def _versions() -> dict[str, str]:
-    """Versions of what judged, read from package records: nothing is imported for it."""
+    """Versions of the packages used, from their metadata, without importing them."""
     found = {"python": platform.python_version()}
     for package in PACKAGES:
         try:
@@ -76,8 +74,7 @@ def _versions() -> dict[str, str]:
 
 
 def write_report(run: Path) -> Path:
-    """Write `metrics.json` and `report.html` of a run, from its `predictions.csv` and what else is
-    there; returns the report's path.
+    """Write metrics.json and report.html of a run; returns the report's path.
 
     Read where present: notes.json (list of sentences; those that start with "Synthetic" become the
     banner), null.json (see `evaluate`), cohort.json and tracking.json (JSON objects, printed as
@@ -89,14 +86,14 @@ def write_report(run: Path) -> Path:
             written.
     """
     run = Path(run)
-    write_text(run / "report.html", render("page.html.jinja", **contents(run, *judge(run))))
+    write_text(run / "report.html", render("page.html.jinja", **contents(run, *evaluate_run(run))))
     return run / "report.html"
 
 
 def contents(
     run: Path, predictions: pd.DataFrame, metrics: dict[str, Any], null: dict[str, Any]
 ) -> dict[str, Any]:
-    """All that the page's template shows. Raises as `write_report`."""
+    """Values for the page's template. Raises as `write_report`."""
     notes = [str(note) for note in inputs.run_json(run / "notes.json", "loso", list)]
     banner = [note for note in notes if note.lower().startswith("synthetic")]
     notes = [note for note in notes if note not in banner]
@@ -104,7 +101,7 @@ def contents(
     audit = inputs.read_audit(run)
     lost = inputs.read_not_assessable(run)
     reproduction = inputs.read_reproduction(run)
-    judged = metrics["tasks"]
+    results = metrics["tasks"]
     rows = {str(task): rows for task, rows in predictions.groupby("task", sort=False)}
     seeds = sorted(int(seed) for seed in predictions["seed"].unique())
     clips_lost = len({clip.clip_id for clips in lost.values() for clip in clips})
@@ -113,7 +110,7 @@ def contents(
         metrics, seeds=len(seeds), synthetic=bool(banner), audit=audit, lost=clips_lost
     )
     strips = {
-        task: strip(own, list(judged[task]["models"]), lost.get(task, ()))
+        task: strip(own, list(results[task]["models"]), lost.get(task, ()))
         for task, own in rows.items()
     }
     explanations = [explained(explanation) for explanation in inputs.read_explanations(run)]
@@ -121,7 +118,7 @@ def contents(
     tested, calibrated = chance(metrics, null), calibration(metrics)
     return {
         "metrics": metrics,
-        "tasks": judged,
+        "tasks": results,
         "names": NAMES,
         "columns": table_columns(metrics),
         "question": question(metrics),
@@ -131,13 +128,13 @@ def contents(
         "banner": banner,
         "notes": notes,
         "clips": predictions["clip_id"].nunique(),
-        "people": predictions["participant_id"].nunique(),
+        "participants": predictions["participant_id"].nunique(),
         "seeds": seeds,
         "protocol": protocol,
         "fitted": fitted(run, predictions),
-        "published": {task: _published(found) for task, found in judged.items()},
-        "measures": {task: measures(found) for task, found in judged.items()},
-        "levels": {task: main_level(found) for task, found in judged.items()},
+        "published": {task: _published(found) for task, found in results.items()},
+        "measures": {task: measures(found) for task, found in results.items()},
+        "main": {task: main_unit(found) for task, found in results.items()},
         "splits": splits(metrics),
         "compared": compared(metrics),
         "missing": missing(metrics, NAMES),
@@ -147,17 +144,17 @@ def contents(
         "any_calibrated": any(one["calibrated"] for one in calibrated),
         "abstentions": abstentions(metrics),
         "roc": {
-            task: roc(task, own, list(judged[task]["models"]))
+            task: roc(task, own, list(results[task]["models"]))
             for task, own in rows.items()
-            if len(judged[task]["levels"]) == 2
+            if len(results[task]["levels"]) == 2
         },
         "strips": strips,
         "marks": marks_used(list(strips.values())),
         "lost": {task: clips for task, clips in lost.items() if clips},
         "links": [
             drawn | {"task": task, "model": model}
-            for task in judged
-            for model in judged[task]["models"]
+            for task in results
+            for model in results[task]["models"]
             if (task, model) not in graphed
             and (drawn := read_links(run / "adjacency" / f"{task}-{model}.npz"))
         ],
@@ -192,7 +189,7 @@ def contents(
 
 
 def _published(found: dict[str, Any]) -> dict[str, str]:
-    """The paper's values of these models, where this is the paper's question and its split."""
+    """Published values of these models, for the paper's labels in leave-one-subject-out."""
     values = (
         HOU_2022_TABLE_1.get((found["label"].lower(), found["stream"].lower()), {})
         if found["one_participant_a_fold"]
@@ -206,16 +203,16 @@ def _published(found: dict[str, Any]) -> dict[str, str]:
 
 
 def _words(metrics: dict[str, Any], explanations: list[Any]) -> set[str]:
-    """Keys of the words that the page uses and the glossary has to explain."""
+    """Keys of the glossary words that the page uses."""
     tasks = metrics["tasks"].values()
-    models = [judged for found in tasks for judged in found["models"].values()]
+    models = [results for found in tasks for results in found["models"].values()]
     used = {"interval", "p", "leak", "fold", "seed"} | {
         name for found in tasks for name in found["models"]
     }
     used |= {
         name
-        for judged in models
-        for name in (*judged["metrics"], *(judged.get("calibration") or {}))
+        for results in models
+        for name in (*results["metrics"], *(results.get("calibration") or {}))
     }
     used |= {
         key for found in tasks for difference in found.get("differences", []) for key in difference

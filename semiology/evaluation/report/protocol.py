@@ -1,6 +1,4 @@
-"""The protocol in plain words: who was held out, what was fitted on whom, how often. From the
-configuration and the folds' records.
-"""
+"""The protocol in words: splits, what was fitted on whom, seeds. From configuration and records."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -15,114 +13,112 @@ from semiology.evaluation.statistics.results import model_name
 
 SPLITS = {
     "participant": (
-        "One person at a time was left out; models trained on all others judged that person’s"
-        " clips."
+        "Leave-one-subject-out cross-validation: each participant’s clips were predicted by models"
+        " trained on all others."
     ),
     "grouped": (
-        "Whole persons were dealt to {folds} groups; models trained on the other groups judged each"
-        " group’s clips."
+        "Cross-validation with {folds} folds of whole participants: the clips of each fold were"
+        " predicted by models trained on the other folds."
     ),
     "centre": (
-        "One centre at a time was left out; models trained on the other centres judged its clips."
+        "Leave-one-centre-out cross-validation: each centre’s clips were predicted by models"
+        " trained on the other centres."
     ),
     "recording": (
-        "Recordings, not persons, were dealt to {folds} groups: a person may be on both sides. It"
-        " does not hold for new persons."
+        "Cross-validation with {folds} folds of recordings, not of participants: a participant may"
+        " be in training and held-out set. The results do not hold for new patients."
     ),
 }
 # what a fold's record notes under `seen` -> words
 FITTED = {
-    "weights": "the networks’ weights",
-    "class_weights": "weights of rare and common levels",
-    "standardisation": "mean and spread of the features",
-    "batch_norm": "the networks’ running means",
-    "early_stopping": "when to stop training",
+    "weights": "weights of the networks",
+    "class_weights": "class weights",
+    "standardisation": "mean and standard deviation of the features",
+    "batch_norm": "batch-norm statistics",
+    "early_stopping": "early stopping",
     "calibration": "calibration of the probabilities",
-    "selection": "choice between models",
+    "selection": "selection between models",
 }
 
 
 def sentences(
     config: Mapping[str, Any], metrics: Mapping[str, Any], seeds: Sequence[int]
 ) -> list[str]:
-    """How the run was made, one idea a sentence; only what its files say."""
+    """The method of the run, one fact a sentence; only what its files state."""
     tasks = metrics["tasks"].values()
-    dealt: dict[str, list[str]] = {}
+    splits: dict[str, list[str]] = {}
     for task in metrics["tasks"]:
         if sentence := _split(split_of(config, task)):
-            dealt.setdefault(sentence, []).append(task)
-    if len(dealt) == 1:
-        said = list(dealt)
-    elif dealt:
-        said = [" ".join(f"{listed(names)}: {sentence}" for sentence, names in dealt.items())]
+            splits.setdefault(sentence, []).append(task)
+    if len(splits) == 1:
+        text = list(splits)
+    elif splits:
+        text = [" ".join(f"{listed(names)}: {sentence}" for sentence, names in splits.items())]
     elif all(found["one_participant_a_fold"] for found in tasks):
-        said = [SPLITS["participant"]]
+        text = [SPLITS["participant"]]
     else:
-        said = [
-            f"Clips were judged in {max(found['folds'] for found in tasks)} groups (folds) by"
-            " models trained on the other groups."
-        ]
-    said.append(
-        "Training was done once."
+        text = [f"Cross-validation with {max(found['folds'] for found in tasks)} folds."]
+    text.append(
+        "Training was run with one seed."
         if len(seeds) == 1
-        else f"Training was repeated {len(seeds)} times from other random starts (seeds)."
+        else f"Training was repeated with {len(seeds)} seeds."
     )
-    said += [_model(name, model) for name, model in (config.get("models") or {}).items()]
+    text += [_model(name, model) for name, model in (config.get("models") or {}).items()]
     if config.get("baseline"):
-        said.append(
-            "linear: no network, a weighted sum of each joint’s mean place, spread and speed; the"
-            " yardstick for the networks."
+        text.append(
+            "linear: no network, ridge regression of each joint’s mean position, standard deviation"
+            " and speed; a baseline for the networks."
         )
     for name, among in (config.get("selections") or {}).items():
         among = listed(model_name(model) for model in among)
-        said.append(
-            f"{model_name(name)}: each fold took the better of {among}, judged on training persons"
-            " only."
+        text.append(
+            f"{model_name(name)}: in each fold the best of {among}, selected on inner folds of the"
+            " training participants."
         )
     for fusion in config.get("fusions") or ():
-        said.append(
-            f"{fusion['task']}, {model_name(fusion['model'])}: the mean of what"
-            f" {listed(fusion['members'])} say of a clip."
+        text.append(
+            f"{fusion['task']}, {model_name(fusion['model'])}: the mean of the probabilities of"
+            f" {listed(fusion['members'])}."
         )
     calibration = config.get("calibration") or {}
     if calibration.get("method", "none") != "none":
-        said.append(
-            f"Probabilities were calibrated on training persons ({calibration['method']},"
-            f" {calibration.get('folds', 'some')} inner groups)."
+        text.append(
+            f"Probabilities were calibrated on training participants ({calibration['method']},"
+            f" {calibration.get('folds', 'some')} inner folds)."
         )
     if calibration.get("coverage"):
-        said.append(
-            "A model abstains where more than one level stays possible; sets of levels were made"
-            f" to hold the truth in {100 * calibration['coverage']:.0f} % of clips."
+        text.append(
+            "A model abstains where its prediction set does not hold exactly one class; the sets"
+            f" were fitted to contain the true class in {100 * calibration['coverage']:.0f} % of"
+            " clips."
         )
     if config.get("permutations"):
-        said.append(
-            f"All of it was repeated {config['permutations']} times with labels dealt to persons at"
-            " random, to see what chance gives."
+        text.append(
+            f"Permutation test: everything was repeated {config['permutations']} times with labels"
+            " permuted between participants."
         )
-    return said
+    return text
 
 
 def _split(split: Mapping[str, Any]) -> str:
-    """Who was held out together; empty where nothing says."""
+    """The split in words; empty where it is not recorded."""
     if split.get("by") not in SPLITS:
         return ""
-    said = SPLITS[split["by"]].format(folds=split.get("folds", "some"))
-    kept = len(split.get("test") or ())
-    return said + (
-        f" {kept} persons were kept out of everything and judged once, at the end, by models"
-        " trained on all others."
-        if kept
-        else ""
-    )
+    text = SPLITS[split["by"]].format(folds=split.get("folds", "some"))
+    test = len(split.get("test") or ())
+    if test:
+        text += (
+            f" {test} participants were an unseen test set, evaluated once, at the end, by models"
+            " trained on all others."
+        )
+    return text
 
 
 def fitted(run: Path, predictions: pd.DataFrame) -> list[dict[str, Any]]:
-    """What was fitted in the folds, on how many clips, and whether a held-out clip was among them:
-    counted in the folds' records.
+    """What was fitted in the folds, on how many clips, and whether a held-out clip was among them.
 
-    Records that predictions.csv does not name (of an earlier protocol), those without notes of what
-    was fitted (an older version) and permuted runs count for nothing.
+    Counted in the folds' records. Records that do not belong to predictions.csv (of an earlier
+    protocol), those of an older version and permuted runs are ignored.
 
     Raises:
         UserError: a record is damaged.
@@ -164,13 +160,13 @@ def _model(name: str, model: Mapping[str, Any]) -> str:
         encoder = str((options.get("encoder") or {}).get("stream", "")).rpartition(".")[2]
         parts = [
             f"{model_name(options.get('kind', 'blstm'))} over segments of the recording"
-            + (f", each read by {model_name(encoder)}" if encoder else "")
+            + (f", each encoded by {model_name(encoder)}" if encoder else "")
         ]
-    parts += [f"taught by {model_name(model['teacher'])}"] if model.get("teacher") else []
+    parts += [f"distilled from {model_name(model['teacher'])}"] if model.get("teacher") else []
     parts += (
         [f"{schedule['epochs']} epochs (passes over the training clips)"]
         if "epochs" in schedule
         else []
     )
-    parts += ["fewer if people kept aside for it got worse"] if schedule.get("patience") else []
+    parts += ["early stopping on validation participants"] if schedule.get("patience") else []
     return f"{shown}: {', '.join(parts) or 'settings not recorded'}."

@@ -1,7 +1,4 @@
-"""Templates into text: the page (HTML, everything escaped) and the model card (Markdown).
-
-JSON objects as tables: what the page shows of files whose content it need not understand.
-"""
+"""Templates into text, the filters that they use, and JSON objects as tables."""
 
 import re
 from pathlib import Path
@@ -16,9 +13,7 @@ FOLDER = Path(__file__).parent / "templates"
 
 
 def render(template: str, **values: Any) -> str:
-    """The text of a template in `templates/`; what ends in `.html.jinja` escapes every value that
-    is not Markup.
-    """
+    """Fill in a template of `templates/`; `.html.jinja` escapes every value that is not Markup."""
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(FOLDER),
         autoescape=lambda name: name is not None and name.endswith(".html.jinja"),
@@ -41,7 +36,7 @@ def render(template: str, **values: Any) -> str:
 
 
 def plain(name: Any) -> str:
-    """A name as a reader sees it: "left_wrist" -> "left wrist"."""
+    """A name for a reader: "left_wrist" -> "left wrist"."""
     return str(name).replace("_", " ")
 
 
@@ -51,24 +46,24 @@ def sentence(text: Any) -> str:
     return text[:1].upper() + text[1:]
 
 
-def percent(share: float | None) -> str:
-    """A share as whole per cent; a dash where there is none."""
-    return "–" if share is None else f"{100 * share:.0f}\N{NO-BREAK SPACE}%"
+def percent(fraction: float | None) -> str:
+    """A fraction as whole per cent; a dash for None."""
+    return "–" if fraction is None else f"{100 * fraction:.0f}\N{NO-BREAK SPACE}%"
 
 
 def code(text: Any) -> Markup:
-    """The text, escaped, with what stands between backticks set as code."""
+    """The text, escaped, with parts between backticks set as code."""
     return Markup(re.sub(r"`([^`]+)`", r"<code>\1</code>", str(escape(text))))
 
 
 def listed(words: Any) -> str:
-    """ "a", "a and b", "a, b and c"."""
+    """A list in words: "a", "a and b", "a, b and c"."""
     *first, last = [plain(word) for word in words] or [""]
     return f"{', '.join(first)} and {last}" if first else last
 
 
 def cell(value: Any) -> str:
-    """Any JSON value in a table's cell."""
+    """Any JSON value as text of a table cell."""
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, float):
@@ -80,12 +75,11 @@ def cell(value: Any) -> str:
     return "–" if value is None else str(value)
 
 
-WIDEST = 8  # columns; a wider table is turned on its side, to fit on paper [our choice]
+WIDEST = 8  # columns; a wider table is transposed, to fit on paper [our choice]
 
 
 def tables_of(name: str, data: Any) -> list[dict[str, Any]]:
-    """A JSON object as tables: its plain values in one, every object within it in one of its own
-    (objects within that become rows).
+    """A JSON object as tables: its plain values in one, every nested object in one of its own.
 
     A list of objects is one table with a row each. A table has `title`, `columns` (empty: none
     named) and `rows` (name, cells). `name` is the title where the content has none.

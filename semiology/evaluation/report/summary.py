@@ -1,7 +1,5 @@
-"""The first screen: what was asked, how good, how sure, better than chance, to be trusted? In words
-and few numbers.
-
-The words a clinician may not know, each in one line; only those that a page uses.
+"""The first screen of the report (question, result, uncertainty, chance, leakage check) and the
+glossary of the words that it uses.
 """
 
 from collections.abc import Collection, Mapping
@@ -9,20 +7,18 @@ from typing import Any
 
 from semiology.evaluation.report.inputs import STALE, Audit
 from semiology.evaluation.report.rendering import listed, plain
-from semiology.evaluation.statistics.results import main_level, model_name
+from semiology.evaluation.statistics.results import main_unit, model_name
 
 NBSP = "\N{NO-BREAK SPACE}"  # keeps a number and its unit on one line
 ALPHA = 0.05  # where a table speaks of "better than chance" [convention]
-# as the audit says it of the other tasks, where some were dealt by recording on purpose
+# phrase of the audit about the other tasks, where some are split by recording on purpose
 NOBODY = "nobody is on both sides in"
-WIDE, NARROW = (
-    0.4,
-    0.2,
-)  # widths of an interval that are called very uncertain, and fairly sure [our choice]
+# widths of an interval of accuracy that are called very uncertain, and precise [our choice]
+WIDE, NARROW = 0.4, 0.2
 
 
 def question(metrics: Mapping[str, Any]) -> str:
-    """What was asked, in one sentence."""
+    """The question of the run in one sentence."""
     labels = listed(dict.fromkeys(found["label"] for found in metrics["tasks"].values()))
     streams = listed(
         dict.fromkeys(
@@ -31,17 +27,18 @@ def question(metrics: Mapping[str, Any]) -> str:
     )
     source = f", from {streams}," if streams else ""
     unseen = {found["unseen"] for found in metrics["tasks"].values()}
-    whose = {
-        True: "somebody whom the model has never seen",
-        False: "another recording of somebody whom the model may know",
+    patients = {
+        True: "a patient who was not in the training data",
+        False: "another recording of a patient who may be in the training data",
     }
-    whom = ", and in ".join(whose[each] for each in sorted(unseen, reverse=True))
+    whom = ", and in ".join(patients[each] for each in sorted(unseen, reverse=True))
     return f"Can {labels} be recognised{source} in {whom}?"
 
 
 def short_answers(metrics: Mapping[str, Any]) -> list[dict[str, str]]:
-    """For each task: how good, how sure, better than chance. All models together: to pick the best
-    one afterwards would flatter.
+    """For each task: accuracy, uncertainty, chance.
+
+    Over all models together: selecting the best one afterwards would be optimistic.
     """
     return [
         {
@@ -56,7 +53,7 @@ def short_answers(metrics: Mapping[str, Any]) -> list[dict[str, str]]:
 
 
 def tested_metric(metrics: Mapping[str, Any]) -> str | None:
-    """The measure by which chance is shown: AUC where it has a null (no threshold), else balanced
+    """The metric of the permutation test that is shown: AUC if it has a null, else balanced
     accuracy, else any that has one.
     """
     tested = [
@@ -69,46 +66,46 @@ def chance_words(found: Mapping[str, Any]) -> str:
     """p and its resolution in words, from a metric's `value` and `null`."""
     null = found["null"]
     if null.get("p") is None:
-        return "No p: the measure has no value here."
+        return "No p: the metric is undefined here."
     n = null["n"]
     reached = round(null["p"] * (1 + n)) - 1
     least = 1 / (1 + n)
-    did = "none" if reached == 0 else str(reached)
-    words = f"{did} of {n} repeats did as well: p = {_p(null['p'])}."
+    count = "none" if reached == 0 else str(reached)
+    words = f"{count} of {n} permutations reached the result: p = {_p(null['p'])}."
     if least > ALPHA:
         return (
-            f"{words} With so few repeats p cannot fall below {_p(least)}, so nothing can be shown."
+            f"{words} With so few permutations p cannot be below {_p(least)}: nothing can be shown."
         )
-    return f"{words} The smallest that {n} repeats can show is {_p(least)}."
+    return f"{words} The smallest p possible with {n} permutations is {_p(least)}."
 
 
 def verdict(audit: Audit | None) -> dict[str, str]:
-    """The leakage audit's verdict as a sign that needs no colour, a word and a sentence."""
+    """The verdict of the leakage audit: a symbol that needs no colour, a word and a sentence."""
     if audit is None:
         return {
             "mark": "–",
             "word": "not run",
             "kind": "none",
-            "words": "Nobody has checked this run for leaks: `semiology audit` does.",
+            "words": "This run was not checked for data leakage: `semiology audit` does.",
         }
     if audit.verdict == STALE:
         return {
             "mark": "?",
             "word": STALE,
             "kind": "none",
-            "words": "Predictions or null have changed since: run `semiology audit` again.",
+            "words": "predictions.csv or null.json changed since: run `semiology audit` again.",
         }
     counts = {
         result: sum(check.result == result for check in audit.checks)
         for result in ("passed", "failed", "not possible")
     }
-    told = f"{counts['passed']} of {len(audit.checks)} checks passed"
+    passed = f"{counts['passed']} of {len(audit.checks)} checks passed"
     if audit.verdict == "passed":
         return {
             "mark": "✓",
             "word": "passed",
             "kind": "passed",
-            "words": f"{told}: no way was found by which a model could have known the answer.",
+            "words": f"{passed}: no leak from held-out participants into training was found.",
         }
     if audit.verdict == "failed":
         return {
@@ -121,19 +118,19 @@ def verdict(audit: Audit | None) -> dict[str, str]:
         "mark": "?",
         "word": "incomplete",
         "kind": "none",
-        "words": f"{told}; {counts['not possible']} could not be made.",
+        "words": f"{passed}; {counts['not possible']} were not possible.",
     }
 
 
 def _which(audit: Audit) -> str:
-    """Which figures a failed audit speaks of."""
+    """Which results a failed audit concerns."""
     failed = [check for check in audit.checks if check.result == "failed"]
     if len(failed) == 1 and failed[0].name == "participants" and NOBODY in failed[0].found:
         return (
-            "The figures of the tasks that it names hold for people whom the model knows, those of"
-            " the others for new people."
+            "The results of the tasks that it names hold for patients in the training data, those"
+            " of the others for new patients."
         )
-    return "Do not rely on the figures below."
+    return "Do not rely on the results below."
 
 
 def _p(value: float) -> str:
@@ -141,41 +138,41 @@ def _p(value: float) -> str:
 
 
 def _good(found: Mapping[str, Any]) -> str:
-    level = main_level(found)
-    values = [metrics["accuracy"]["value"] for metrics in level["metrics"].values()]
+    main = main_unit(found)
+    values = [metrics["accuracy"]["value"] for metrics in main["metrics"].values()]
     values = [value for value in values if value is not None]
     if not values:
         return "no value"
     low, high = (f"{100 * value:.0f}" for value in (min(values), max(values)))
     span = f"{low}{NBSP}%" if low == high else f"{low} to {high}{NBSP}%"
     models = len(found["models"])
-    return f"{span} of {level['n']} {level['unit']}s named rightly" + (
+    return f"{span} of {main['n']} {main['unit']}s classified correctly" + (
         f" ({models} models)" if models > 1 else f" ({model_name(next(iter(found['models'])))})"
     )
 
 
 def _guess(found: Mapping[str, Any]) -> str:
-    guess = main_level(found)["no_skill"]["majority"]
-    return (
-        ""
-        if guess["accuracy"] is None
-        else f"{100 * guess['accuracy']:.0f}{NBSP}% by always saying “{plain(guess['level'])}”"
-    )
+    majority = main_unit(found)["no_skill"]["majority"]
+    if majority["accuracy"] is None:
+        return ""
+    percent = f"{100 * majority['accuracy']:.0f}{NBSP}%"
+    return f"{percent} by always predicting “{plain(majority['level'])}”"
 
 
 def _sure(found: Mapping[str, Any]) -> str:
     bounds = [
         (metrics["accuracy"]["low"], metrics["accuracy"]["high"])
-        for metrics in main_level(found)["metrics"].values()
+        for metrics in main_unit(found)["metrics"].values()
     ]
     bounds = [(low, high) for low, high in bounds if low is not None]
-    people = f"{found['participants']} people"
+    participants = f"{found['participants']} participants"
     if not bounds:
-        return f"cannot be said from {people}"
+        return f"unknown, with {participants}"
     width = max(high - low for low, high in bounds)
-    word = "very uncertain" if width > WIDE else "fairly sure" if width < NARROW else "uncertain"
+    word = "very uncertain" if width > WIDE else "precise" if width < NARROW else "uncertain"
     low, high = min(low for low, _ in bounds), max(high for _, high in bounds)
-    return f"{word}: {people}; other people could give {100 * low:.0f} to {100 * high:.0f}{NBSP}%"
+    span = f"{100 * low:.0f} to {100 * high:.0f}{NBSP}%"
+    return f"{word}: {participants}; 95{NBSP}% intervals within {span}"
 
 
 def _chance(found: Mapping[str, Any]) -> str:
@@ -187,103 +184,111 @@ def _chance(found: Mapping[str, Any]) -> str:
     }
     if not nulls:
         return "not tested"
-    whose = (
+    tested = (
         ""
         if len(nulls) == len(found["models"])
-        else f"{listed(model_name(model) for model in nulls)} (the only tested): "
+        else f"{listed(model_name(model) for model in nulls)} (the only one tested): "
     )
     repeats, ps = max(null["n"] for null in nulls.values()), [null["p"] for null in nulls.values()]
     if 1 / (1 + repeats) > ALPHA:
-        return f"{whose}cannot be told, {repeats} repeats are too few"
+        return f"{tested}cannot be tested, {repeats} permutations are too few"
     span = f"p = {_p(min(ps))}" if min(ps) == max(ps) else f"p = {_p(min(ps))} to {_p(max(ps))}"
     better = sum(p <= ALPHA + 1e-9 for p in ps)
     if better in (0, len(ps)):
-        return f"{whose}{'yes' if better else 'not shown'}, {span}"
-    return f"{whose}for {better} of {len(ps)} models, {span}"
+        return f"{tested}{'yes' if better else 'not shown'}, {span}"
+    return f"{tested}for {better} of {len(ps)} models, {span}"
 
 
 WORDS = {
-    "accuracy": ("accuracy", "share of clips named rightly."),
+    "accuracy": ("accuracy", "fraction of clips classified correctly."),
     "f1": (
         "F1",
-        (
-            "balance of finding the sign where it is and not seeing it where it is not; blind to"
-            " rightly named clips without the sign."
-        ),
+        "2 TP / (2 TP + FP + FN): the harmonic mean of sensitivity and positive predictive value;"
+        " clips correctly classified as without the sign do not count.",
     ),
-    "macro": ("F1 of several levels", "the plain mean over levels."),
-    "auc": ("AUC", "chance that a clip with the sign scores higher than a clip without it."),
+    "macro": ("F1 of several classes", "the unweighted mean over the classes (macro F1)."),
+    "auc": (
+        "AUC",
+        "area under the ROC curve: probability that a clip with the sign scores higher than one"
+        " without it.",
+    ),
     "balanced_accuracy": (
         "balanced accuracy",
-        "share named rightly, averaged over levels, so that a common level does not decide.",
+        "accuracy averaged over the classes, so that a frequent class does not dominate.",
     ),
-    "sensitivity": ("sensitivity", "of the clips with the sign, the share in which it was seen."),
-    "specificity": ("specificity", "of the clips without the sign, the share that was left alone."),
-    "ppv": ("PPV, NPV", "of the clips called positive (negative), the share that is."),
+    "sensitivity": (
+        "sensitivity",
+        "true positive rate, TP / (TP + FN): fraction of the clips with the sign that were found.",
+    ),
+    "specificity": (
+        "specificity",
+        "true negative rate, TN / (TN + FP): fraction of the clips without the sign that were"
+        " classified so.",
+    ),
+    "ppv": (
+        "PPV, NPV",
+        "TP / (TP + FP) and TN / (TN + FN): fraction of positive (negative) predictions that are"
+        " correct.",
+    ),
     "mcc": (
-        "MCC",
-        "correlation of what was said with what is so: 1 faultless, 0 no better than guessing.",
+        "Matthews correlation",
+        "correlation of true and predicted class: 1 perfect, 0 no better than chance.",
     ),
     "average_precision": (
         "average precision",
-        "how purely the highest scores belong to clips with the sign, over all thresholds.",
+        "mean positive predictive value over all thresholds; the prevalence for a score without"
+        " information.",
     ),
     "interval": (
         "95 % interval",
-        "where the value of other people of this kind would lie, as far as these people can tell.",
+        "range of values compatible with these participants, for other participants of this kind.",
     ),
     "p": (
         "p",
-        "how often chance alone does as well; small is good, and few repeats cannot make it small.",
+        "probability of a result as good by chance; few permutations cannot show a small p.",
     ),
     "brier": (
         "Brier score",
-        "mean squared distance between probability and truth; 0 is faultless.",
+        "mean squared difference of predicted probability and truth; 0 is perfect.",
     ),
     "ece": (
         "calibration error",
-        "how far, on average, probabilities lie from how often the sign was there.",
+        "mean absolute difference of predicted probability and observed frequency.",
     ),
     "mcnemar_p": (
         "McNemar’s test",
-        "compares two models by the clips that only one of them names rightly.",
+        "compares two models by the clips that only one of them classifies correctly.",
     ),
-    "attribution": ("attribution", "how much a part of the input weighed in the model’s answer."),
-    "agcn": ("AGCN", "network over joints and the links between them, which it partly learns."),
-    "tcn": ("TCN", "network over time alone, without the graph of joints."),
-    "gat": ("GAT", "network over joints that weighs each neighbour by attention."),
+    "attribution": ("attribution", "how much a part of the input contributed to the prediction."),
+    "agcn": ("AGCN", "graph network over joints and the links between them, some of them learned."),
+    "tcn": ("TCN", "temporal convolutional network, without the graph of joints."),
+    "gat": ("GAT", "graph network over joints that weights each neighbour by attention."),
     "linear": (
         "linear",
-        (
-            "no network: a weighted sum of each joint’s mean place, spread and speed; the yardstick"
-            " for the networks."
-        ),
+        "no network: ridge regression of each joint’s mean position, standard deviation and speed;"
+        " a baseline for the networks.",
     ),
     "agcn_kd": (
         "distillation",
-        "the AGCN learns to agree with a trained TCN as well as with the labels.",
+        "the AGCN is trained to agree with a trained TCN as well as with the labels.",
     ),
     "leak": (
-        "leak check",
-        (
-            "whether a model could have known the answer: the same person, stretch of video or"
-            " setting on both sides."
-        ),
+        "data leakage",
+        "information about held-out participants in training: the same person, part of a video or"
+        " a fitted setting on both sides.",
     ),
     "fold": (
         "fold",
-        (
-            "one round: some clips are held out, models are trained on the others and judge the"
-            " held-out ones."
-        ),
+        "one round of cross-validation: some clips are held out, models are trained on the others"
+        " and evaluated on the held-out ones.",
     ),
     "seed": (
         "seed",
-        "start of the random numbers; several seeds show how far training itself varies.",
+        "start of the random numbers; several seeds show how much training itself varies.",
     ),
 }
 
 
 def glossary(used: Collection[str]) -> list[tuple[str, str]]:
-    """(word, meaning) of the words used, by their keys in `WORDS`, in its order."""
+    """Words of the page with their meaning, by their keys in `WORDS`, in its order."""
     return [entry for key, entry in WORDS.items() if key in used]

@@ -7,7 +7,7 @@ from typing import Any
 import pandas as pd
 
 from semiology.evaluation.report import inputs
-from semiology.evaluation.report.page import judge
+from semiology.evaluation.report.page import evaluate_run
 from semiology.evaluation.run.predictions import levels_of
 from semiology.files import write_text
 from semiology.models.training.reading import NotAssessable
@@ -44,21 +44,22 @@ PARTICIPANTS = (
 
 
 def write_tables(run: Path) -> list[Path]:
-    """Write `metrics.json`, `metrics.csv` and `participants.csv` of a run, from its
-    `predictions.csv`; returns the two tables' paths.
+    """Write metrics.json, metrics.csv and participants.csv of a run; returns the tables' paths.
 
     metrics.csv: one row a result, columns `METRICS`; `level` is the unit of analysis (clip,
     recording, participant), `versus` the second model of a difference (model − versus), `p_of` what
-    p is of, `n` the units. What has no value is empty, with a `reason`. participants.csv: one row a
-    participant and model, columns `PARTICIPANTS`; `right` and `abstained` are means over seeds,
-    `score` the mean probability of the positive level (empty where there are more than two).
+    p is of, `n` the number of units. Undefined values are empty, with a `reason`.
+
+    participants.csv: one row a participant and model, columns `PARTICIPANTS`; `right` and
+    `abstained` are means over seeds, `score` the mean probability of the positive class (empty
+    where there are more than two classes).
 
     Raises:
         UserError: the predictions, null.json or not_assessable.json cannot be read, or the folder
             cannot be written.
     """
     run = Path(run)
-    predictions, metrics, _ = judge(run)
+    predictions, metrics, _ = evaluate_run(run)
     tables = {
         "metrics.csv": pd.DataFrame(list(metric_rows(metrics)), columns=list(METRICS)),
         "participants.csv": participant_table(predictions, inputs.read_not_assessable(run)),
@@ -69,7 +70,7 @@ def write_tables(run: Path) -> list[Path]:
 
 
 def metric_rows(metrics: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
-    """The rows of metrics.csv: everything in metrics.json that is a number with a name."""
+    """The rows of metrics.csv: every named number of metrics.json."""
     for task, found in metrics["tasks"].items():
         known = {
             "task": task,
@@ -77,12 +78,14 @@ def metric_rows(metrics: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
             "stream": found["stream"],
             "participants": found["participants"],
         }
-        for model, judged in found["models"].items():
+        for model, evaluated in found["models"].items():
             about = known | {"model": model}
-            yield from _results(judged["metrics"], about | {"level": "clip", "n": found["clips"]})
-            for level, at in (judged.get("by") or {}).items():
+            yield from _results(
+                evaluated["metrics"], about | {"level": "clip", "n": found["clips"]}
+            )
+            for level, at in (evaluated.get("by") or {}).items():
                 yield from _results(at["metrics"], about | {"level": level, "n": at["n"]})
-            calibration = judged.get("calibration") or {}
+            calibration = evaluated.get("calibration") or {}
             for suffix, numbers in (
                 ("", calibration),
                 ("_calibrated", calibration.get("calibrated") or {}),
@@ -97,10 +100,10 @@ def metric_rows(metrics: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
                     yield from _numbers(
                         numbers, ("brier",), suffix, about | {"level": "clip", "n": found["clips"]}
                     )
-            told = ("committed", "accuracy_committed", "contains_truth")
+            names = ("committed", "accuracy_committed", "contains_truth")
             yield from _numbers(
-                judged.get("abstention") or {},
-                told,
+                evaluated.get("abstention") or {},
+                names,
                 "",
                 about | {"level": "clip", "n": found["clips"]},
             )
@@ -122,7 +125,7 @@ def metric_rows(metrics: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
             p = difference.get("p")
             yield (
                 about
-                | _told(difference)
+                | _columns_of(difference)
                 | ({"p": p, "p_of": "exchange of the two models"} if p is not None else {})
             )
 
@@ -130,20 +133,18 @@ def metric_rows(metrics: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
 def participant_table(
     predictions: pd.DataFrame, lost: Mapping[str, list[NotAssessable]]
 ) -> pd.DataFrame:
-    """One row a task, model and participant; participants all of whose clips were not assessable
-    are there too.
-    """
+    """One row a task, model and participant; also participants without an assessable clip."""
     rows = []
     for task, own in predictions.groupby("task", sort=False):
         levels = levels_of(own)
-        unasked = lost.get(str(task), [])
+        lost_here = lost.get(str(task), [])
         known = {"task": task, "label": own["label"].iloc[0], "stream": own["stream"].iloc[0]}
-        for model, judged in own.groupby("model", sort=False):
+        for model, evaluated in own.groupby("model", sort=False):
             for participant in sorted(
-                {*own["participant_id"], *(clip.participant_id for clip in unasked)}
+                {*own["participant_id"], *(clip.participant_id for clip in lost_here)}
             ):
-                his = judged[judged["participant_id"] == participant]
-                missed = [clip for clip in unasked if clip.participant_id == participant]
+                his = evaluated[evaluated["participant_id"] == participant]
+                missed = [clip for clip in lost_here if clip.participant_id == participant]
                 truth = {*his["truth"], *(clip.truth for clip in missed)}
                 row = known | {
                     "model": model,
@@ -173,10 +174,10 @@ def _results(results: Mapping[str, Any], about: dict[str, Any]) -> Iterator[dict
             if null.get("p") is not None
             else {}
         )
-        yield about | {"metric": name} | _told(result) | chance
+        yield about | {"metric": name} | _columns_of(result) | chance
 
 
-def _told(result: Mapping[str, Any]) -> dict[str, Any]:
+def _columns_of(result: Mapping[str, Any]) -> dict[str, Any]:
     columns = ("metric", "value", "low", "high", "interval", "p_corrected", "mcnemar_p", "reason")
     return {column: result[column] for column in columns if column in result}
 

@@ -1,8 +1,8 @@
-"""TRIPOD+AI, the checklist for papers on prediction models: 27 items in 52 parts, filled in as far
-as the run itself knows.
+"""The TRIPOD+AI checklist for papers on prediction models: 27 items in 52 parts, filled in from the
+run where it holds the information.
 
-Source: Collins et al., BMJ 2024;385:e078378, Table 2. Every part is put in our own short words: for
-submission take the original form.
+Source: Collins et al., BMJ 2024;385:e078378, Table 2. Every part is abridged in our own words: for
+submission use the original form.
 """
 
 from collections.abc import Mapping
@@ -15,7 +15,7 @@ from semiology.evaluation.statistics.results import model_name
 
 YOURS = "to be written by you"
 
-# part -> (topic, what is asked)
+# part -> (topic, requirement)
 ITEMS = {
     "1": (
         "Title",
@@ -27,21 +27,24 @@ ITEMS = {
         "medical setting, diagnosis or prognosis, why this model, which others exist",
     ),
     "3b": ("Background", "for which patients, for what purpose, used by whom"),
-    "3c": ("Background", "known inequalities between groups of people"),
+    "3c": ("Background", "known inequalities between groups"),
     "4": ("Objectives", "aims; development, evaluation or both"),
     "5a": ("Data", "where the data come from, why these, whom they represent"),
     "5b": ("Data", "dates of recruitment and follow-up"),
     "6a": ("Participants", "setting, number and place of centres"),
     "6b": ("Participants", "who was eligible"),
-    "6c": ("Participants", "treatments, and how they were dealt with"),
-    "7": ("Data preparation", "processing and quality control, alike for all groups of people?"),
+    "6c": ("Participants", "treatments, and how they were handled"),
+    "7": (
+        "Data preparation",
+        "processing and quality control, and whether the same for all groups",
+    ),
     "8a": ("Outcome", "what is predicted, how and when it was assessed, why"),
     "8b": ("Outcome", "who assessed it, with what training"),
     "8c": ("Outcome", "were assessors blinded"),
     "9a": ("Predictors", "how inputs were chosen before modelling"),
     "9b": ("Predictors", "what each input is, how and when it was measured"),
-    "9c": ("Predictors", "if people judged inputs: who"),
-    "10": ("Sample size", "how it was arrived at, whether it suffices"),
+    "9c": ("Predictors", "who assessed inputs, if people did"),
+    "10": ("Sample size", "how it was determined, whether it suffices"),
     "11": ("Missing data", "how handled; why data were left out"),
     "12a": ("Analysis", "which data served to develop, which to evaluate"),
     "12b": ("Analysis", "how inputs were scaled or transformed"),
@@ -53,7 +56,7 @@ ITEMS = {
     "12e": ("Analysis", "measures and figures of performance, and how models are compared"),
     "12f": ("Analysis", "updating of the model after evaluation"),
     "12g": ("Analysis", "how the evaluated predictions were computed"),
-    "13": ("Class imbalance", "what was done about rare levels, and recalibration after it"),
+    "13": ("Class imbalance", "how rare classes were handled, and recalibration after it"),
     "14": ("Fairness", "what was done for fairness, and why"),
     "15": ("Model output", "what the model gives; thresholds and their reason"),
     "16": ("Training versus evaluation", "how development and evaluation data differ"),
@@ -92,11 +95,10 @@ def checklist(
     synthetic: bool,
     versions: str,
 ) -> list[dict[str, Any]]:
-    """The 52 parts in order: number, topic, what is asked, what the run can say (`YOURS` where it
-    cannot), and whether it said something.
+    """The 52 parts in order: number, topic, requirement, text of the run, whether it is filled in.
 
-    What a run cannot know (approval, funding, recruitment, who scored the videos ...) is never
-    filled in.
+    The text is `YOURS` where the run does not hold the information. What a run cannot know
+    (approval, funding, recruitment, annotators ...) is never filled in.
 
     Args:
         metrics: content of metrics.json.
@@ -109,30 +111,30 @@ def checklist(
         synthetic: the cohort is synthetic.
         versions: of the software, in one line.
     """
-    said = {
-        **_asked(metrics, synthetic),
-        **_read(config),
+    known = {
+        **_objectives(metrics, synthetic),
+        **_inputs(config),
         **_data(metrics, notes, lost),
-        **_done(metrics, config, protocol, seeds),
-        **_found(limits),
+        **_analysis(metrics, config, protocol, seeds),
+        **_limits(limits),
         "18f": f"Analysed with {versions}. Availability of your own code: {YOURS}.",
     }
     return [
         {
             "item": item,
             "topic": topic,
-            "asked": asked,
-            "said": said.get(item, YOURS),
-            "filled": item in said,
+            "asked": required,
+            "said": known.get(item, YOURS),
+            "filled": item in known,
         }
-        for item, (topic, asked) in ITEMS.items()
+        for item, (topic, required) in ITEMS.items()
     ]
 
 
-def _asked(metrics: Mapping[str, Any], synthetic: bool) -> dict[str, str]:
+def _objectives(metrics: Mapping[str, Any], synthetic: bool) -> dict[str, str]:
     tasks = metrics["tasks"].values()
     labels = listed(dict.fromkeys(found["label"] for found in tasks))
-    levels = "; ".join(
+    classes = "; ".join(
         dict.fromkeys(f"{plain(found['label'])}: {listed(found['levels'])}" for found in tasks)
     )
     source = (
@@ -151,12 +153,12 @@ def _asked(metrics: Mapping[str, Any], synthetic: bool) -> dict[str, str]:
             "This run develops models and evaluates them on held-out clips of the same cohort."
             f" Aims: {YOURS}."
         ),
-        "8a": f"{levels}. How, when and why it was scored: {YOURS}.",
+        "8a": f"{classes}. How, when and why it was annotated: {YOURS}.",
         **source,
     }
 
 
-def _read(config: Mapping[str, Any]) -> dict[str, str]:
+def _inputs(config: Mapping[str, Any]) -> dict[str, str]:
     readings = {
         name: (task or {}).get("reading") or {}
         for name, task in (config.get("tasks") or {}).items()
@@ -166,12 +168,12 @@ def _read(config: Mapping[str, Any]) -> dict[str, str]:
     prepared, inputs, scaled = [], [], []
     for task, reading in readings.items():
         if reading.get("part") == "frame":
-            prepared.append(f"{task}: pictures cropped, padded to a square and made small")
+            prepared.append(f"{task}: images cropped, padded to a square and resized")
             inputs.append(
                 f"{task}: snippets of {reading.get('window', '?')} frames,"
                 f" {reading.get('rate', '?')} a second, by a frozen network"
             )
-            scaled.append(f"{task}: the network’s vectors as they are")
+            scaled.append(f"{task}: features of the network without scaling")
             continue
         prepared.append(
             f"{task}: joints below confidence {reading.get('min_confidence', 'not recorded')}"
@@ -191,43 +193,43 @@ def _read(config: Mapping[str, Any]) -> dict[str, str]:
             f" {reading.get('origin', 'clip')}"
         )
     return {
-        "7": f"{'; '.join(prepared)}. Whether this works alike for all groups: {YOURS}.",
+        "7": f"{'; '.join(prepared)}. Whether this works equally well for all groups: {YOURS}.",
         "9b": f"{'; '.join(inputs)}. Cameras and recording: {YOURS}.",
-        "12b": f"{'; '.join(scaled)}. Mean and spread of features from training clips.",
+        "12b": f"{'; '.join(scaled)}. Mean and standard deviation of features from training clips.",
     }
 
 
 def _data(metrics: Mapping[str, Any], notes: list[str], lost: int) -> dict[str, str]:
     tasks = metrics["tasks"]
     counts = "; ".join(
-        f"{task}: {found['participants']} people, "
+        f"{task}: {found['participants']} participants, "
         + ", ".join(
-            f"{plain(level)} in {of['participants']} ({of['clips']} clips)"
-            for level, of in found["prevalence"].items()
+            f"{plain(name)} in {of['participants']} ({of['clips']} clips)"
+            for name, of in found["prevalence"].items()
         )
         for task, found in tasks.items()
     )
     left_out = (
-        f"{len(notes)} notes under “Left out, and to know”"
+        f"{len(notes)} notes under “Left out, and notes”"
         if notes
-        else "no clip was left out for a missing score"
+        else "no clip was left out for a missing label"
     )
-    people = max(found["participants"] for found in tasks.values())
+    participants = max(found["participants"] for found in tasks.values())
     return {
         "10": (
-            f"{people} people; the widths of the intervals show what that allows. How the number"
-            f" was arrived at: {YOURS}."
+            f"{participants} participants; the width of the intervals shows what that allows. How"
+            f" the number was determined: {YOURS}."
         ),
         "11": (
-            f"What is missing of a clip is masked, not guessed, beyond short gaps. {lost} clips not"
-            f" assessable; {left_out}."
+            f"Missing parts of a clip are masked; only short gaps are interpolated. {lost} clips"
+            f" not assessable; {left_out}."
         ),
         "20a": f"{counts}. {lost} clips not assessable. Recruitment before that: {YOURS}.",
         "21": f"In every fold all but the held-out clips: {counts}.",
     }
 
 
-def _done(
+def _analysis(
     metrics: Mapping[str, Any], config: Mapping[str, Any], protocol: list[str], seeds: int
 ) -> dict[str, str]:
     method = metrics.get("method", {})
@@ -245,24 +247,24 @@ def _done(
             for name in model["metrics"]
         )
     )
-    said = {
+    known = {
         "12a": protocol[0],
         "12c": (
-            f"{listed(names)}, trained anew in each fold; steps under “Who was filmed, how it was"
-            f" tested”. Why these models: {YOURS}."
+            f"{listed(names)}, trained in each fold; steps under “Participants and method”. Why"
+            f" these models: {YOURS}."
         ),
         "12e": (
             f"{measures}, with {method.get('interval', 'intervals')}; chance:"
             f" {method.get('chance', 'not recorded')}."
         ),
         "12g": (
-            f"By the networks of each fold; measures are means over {seeds} seeds."
+            f"By the networks of each fold; metrics are means over {seeds} seeds."
             if seeds > 1
             else "By the networks of each fold."
         ),
         "15": (
-            "A probability for each level; the most probable level is named (of two, the one above"
-            f" 0.5); {_threshold(config)}."
+            "A probability for each class; the most probable class is predicted (of two, the one"
+            f" above 0.5); {_threshold(config)}."
         ),
     }
     if balanced:
@@ -271,26 +273,27 @@ def _done(
             if calibrated
             else "Probabilities were not recalibrated."
         )
-        said["13"] = (
-            f"Rare levels weigh more in training ({listed(balanced)}); weights from training clips."
+        known["13"] = (
+            f"Rare classes have higher weights in training ({listed(balanced)}); class weights from"
+            f" training clips."
             f" {after}"
         )
     splits = [split_of(config, task) for task in metrics["tasks"]]
     if all(
         split.get("by", "participant") != "centre" and not split.get("test") for split in splits
     ):
-        said["16"] = "None by design: both are parts of the same cohort."
+        known["16"] = "None by design: both are parts of the same cohort."
     if config.get("final"):
-        said["22"] = (
+        known["22"] = (
             "Saved with the run: weights, settings and a card for each model. Restrictions to use:"
             f" {YOURS}."
         )
     if calibrated:
-        said["12f"] = (
+        known["12f"] = (
             f"Probabilities recalibrated ({config['calibration']['method']}) on training"
             " participants; no updating by group."
         )
-    return said
+    return known
 
 
 def _threshold(config: Mapping[str, Any]) -> str:
@@ -298,17 +301,17 @@ def _threshold(config: Mapping[str, Any]) -> str:
     if coverage is None:
         return "no threshold was fitted"
     return (
-        "the only threshold, fitted on training participants, says which levels stay possible, so"
-        f" that these hold the truth in {100 * coverage:.0f} % of clips; where more than one does,"
-        " the model abstains"
+        "the only threshold, fitted on training participants, defines prediction sets that contain"
+        f" the true class in {100 * coverage:.0f} % of clips; where a set does not hold exactly one"
+        " class, the model abstains"
     )
 
 
-def _found(limits: list[str]) -> dict[str, str]:
+def _limits(limits: list[str]) -> dict[str, str]:
     return {
-        "23a": f"Main table and “All measures”, with intervals. By group of people: {YOURS}.",
-        "26": f"{len(limits)} under “What this cannot say”. Further ones: {YOURS}.",
+        "23a": f"Main table and “All metrics”, with intervals. By group: {YOURS}.",
+        "26": f"{len(limits)} under “Limits”. Further ones: {YOURS}.",
         "27a": (
-            "A clip of which too little can be read is called not assessable and gets no answer."
+            "A clip that cannot be tracked well enough is not assessable and gets no prediction."
         ),
     }

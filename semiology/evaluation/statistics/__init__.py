@@ -1,3 +1,3 @@
-"""Judged statements from out-of-fold predictions: metrics, intervals over participants, chance,
-comparisons. Nothing here trains.
+"""Statistics of out-of-fold predictions: metrics, confidence intervals over participants,
+permutation tests, comparisons of models, calibration. Nothing here trains a model.
 """

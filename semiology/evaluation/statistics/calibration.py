@@ -1,9 +1,8 @@
-"""Probabilities that mean what they say, and when not to commit oneself: fitted on inner folds,
-never on the held-out participant.
+"""Calibration of probabilities, abstention, and thresholds.
 
-Are the probabilities right, and does the model abstain where it should?
-
-A threshold of the score, chosen on development participants and applied to others.
+All are fitted on inner folds of the training participants, never on the held-out participant.
+`fit_calibrator` fits a calibration, `reliability` and `abstention` evaluate it, `youden` chooses a
+threshold of a score.
 """
 
 from dataclasses import dataclass
@@ -22,17 +21,22 @@ LEAST = 1e-4  # probabilities are kept this far from 0 and 1 before logarithms [
 
 @dataclass(frozen=True)
 class Calibration:
-    """What a protocol asks for. All our choice.
+    """Settings of a protocol's calibration. All are our choice.
 
-    Attributes:
-        method: "temperature" divides the logits by one number (Guo et al. 2017); "isotonic" is a
-            monotone step function a level (Zadrozny and Elkan 2002), for hundreds of clips rather
-            than tens; "none".
-        folds: inner folds of training participants, from whose out-of-fold probabilities everything
-            here is fitted.
-        coverage: share of clips whose true level should be among the plausible ones; None asks for
-            no such sets.
-        models: which; all of a task, if none are named.
+    Attributes
+    ----------
+    method : str
+        "temperature" divides the logits by one number (Guo et al. 2017); "isotonic" is a monotone
+        step function for each class (Zadrozny and Elkan 2002), for hundreds of clips rather than
+        tens; "none".
+    folds : int
+        Inner folds of the training participants, from whose out-of-fold probabilities everything
+        here is fitted.
+    coverage : float or None
+        Fraction of clips whose true class should be in the prediction set; None for no prediction
+        sets.
+    models : tuple of str
+        The models to calibrate; all models of a task, if empty.
     """
 
     method: Literal["none", "temperature", "isotonic"] = "none"
@@ -42,19 +46,30 @@ class Calibration:
 
     @property
     def wanted(self) -> bool:
+        """Whether anything has to be fitted."""
         return self.method != "none" or self.coverage is not None
 
 
 @dataclass(frozen=True)
 class Calibrator:
-    """A fitted calibration. Plain numbers, so that a record or a model's description can hold it.
+    """A fitted calibration, as plain numbers that JSON can hold.
 
-    Attributes:
-        temperature: the logits are divided by it; 1 leaves them.
-        steps: isotonic only: for each level the probabilities before and after, both (point,).
-        threshold: a level is plausible if its calibrated probability reaches it; None where no sets
-            are asked for.
-        clips: that it was fitted on.
+    Attributes
+    ----------
+    temperature : float
+        The logits are divided by it; 1 leaves them.
+    steps : list of (list, list), or None
+        Isotonic only: for each class the probabilities before and after, both (point,).
+    threshold : float or None
+        A class is in the prediction set (plausible) if its calibrated probability reaches the
+        threshold; None without prediction sets.
+    clips : int
+        Number of clips that it was fitted on.
+
+    Examples
+    --------
+    >>> Calibrator(temperature=2.0).apply(np.array([[0.1, 0.9]])).round(2).tolist()
+    [[0.25, 0.75]]
     """
 
     temperature: float = 1.0
@@ -63,22 +78,44 @@ class Calibrator:
     clips: int = 0
 
     def apply(self, probabilities: Array) -> Array:
-        """Calibrated probabilities (clip, level) of probabilities (clip, level); rows sum to one."""
+        """Calibrate probabilities.
+
+        Parameters
+        ----------
+        probabilities : (clip, class) ndarray
+            As the model gives them.
+
+        Returns
+        -------
+        (clip, class) ndarray
+            Calibrated probabilities; rows sum to one.
+        """
         if self.steps is None:
             return _softened(probabilities, self.temperature)
         columns = [
-            np.interp(probabilities[:, level], before, after)
-            for level, (before, after) in enumerate(self.steps)
+            np.interp(probabilities[:, code], before, after)
+            for code, (before, after) in enumerate(self.steps)
         ]
         raised = np.maximum(np.stack(columns, axis=1), LEAST)
         return raised / raised.sum(axis=1, keepdims=True)
 
     def plausible(self, probabilities: Array) -> list[list[int]] | None:
-        """For each clip the levels that cannot be ruled out at the coverage asked for."""
+        """Prediction sets: for each clip the classes that are plausible at the requested coverage.
+
+        Parameters
+        ----------
+        probabilities : (clip, class) ndarray
+            As the model gives them, not calibrated.
+
+        Returns
+        -------
+        list of list of int, or None
+            Class codes; None without a threshold.
+        """
         if self.threshold is None:
             return None
         return [
-            [int(level) for level in np.flatnonzero(row >= self.threshold)]
+            [int(code) for code in np.flatnonzero(row >= self.threshold)]
             for row in self.apply(probabilities)
         ]
 
@@ -86,33 +123,58 @@ class Calibrator:
 def fit_calibrator(
     probabilities: Array, truth: Array, method: str, coverage: float | None
 ) -> Calibrator:
-    """Fit on out-of-fold probabilities (clip, level) and true levels (clip,) of training
-    participants.
+    """Fit a calibration on out-of-fold probabilities of training participants.
 
-    Sets are split-conformal (Vovk et al. 2005): with n clips, the threshold is the ceil((n + 1)
-    coverage)-th largest of the true levels' probabilities. Where clips were exchangeable the true
-    level would be plausible in at least that share; after isotonic steps, which learn from the same
-    clips, in somewhat less (0.87 for 0.9 and 20 clips). The clips of one participant are not
-    exchangeable with another's, and inner models learned from fewer people: coverage is asked for
-    here and measured in the report.
+    Prediction sets are split-conformal: with n clips, the threshold is the ceil((n + 1)
+    coverage)-th largest probability of a true class. If clips were exchangeable, the true class
+    would be in the set in at least that fraction; after isotonic steps, which are fitted on the
+    same clips, in slightly fewer (0.87 for 0.9 and 20 clips). Clips of one participant are not
+    exchangeable with another's, and inner models are trained on fewer participants: the coverage is
+    a target, and the report states what was reached.
+
+    Parameters
+    ----------
+    probabilities : (clip, class) ndarray
+        Out-of-fold probabilities of the inner folds.
+    truth : (clip,) ndarray of int
+        True class codes.
+    method : str
+        "temperature", "isotonic" or "none".
+    coverage : float or None
+        Of the prediction sets; None for none.
+
+    Returns
+    -------
+    Calibrator
+        The fitted calibration.
+
+    References
+    ----------
+    Guo et al. 2017, ICML (temperature); Zadrozny and Elkan 2002, KDD (isotonic); Vovk, Gammerman
+    and Shafer 2005, Algorithmic Learning in a Random World (split-conformal) [P].
+
+    Examples
+    --------
+    >>> probabilities = np.array([[0.9, 0.1], [0.2, 0.8], [0.3, 0.7], [0.4, 0.6]])
+    >>> fitted = fit_calibrator(probabilities, np.array([0, 1, 1, 0]), "none", coverage=0.6)
+    >>> fitted.threshold, fitted.plausible(probabilities)
+    (0.7, [[0], [1], [1], []])
     """
     steps, temperature = None, 1.0
     if method == "temperature":
         temperature = _temperature(probabilities, truth)
     elif method == "isotonic":
         steps = [
-            _steps(probabilities[:, level], truth == level)
-            for level in range(probabilities.shape[1])
+            _steps(probabilities[:, code], truth == code) for code in range(probabilities.shape[1])
         ]
     fitted = Calibrator(temperature, steps, None, len(truth))
     if coverage is None:
         return fitted
-    given = np.sort(fitted.apply(probabilities)[np.arange(len(truth)), truth])[
-        ::-1
-    ]  # what each true level got, largest first
+    # probability of each clip's true class, largest first
+    of_truth = np.sort(fitted.apply(probabilities)[np.arange(len(truth)), truth])[::-1]
     rank = int(np.ceil((len(truth) + 1) * coverage))
     return Calibrator(
-        temperature, steps, float(given[rank - 1]) if rank <= len(truth) else 0.0, len(truth)
+        temperature, steps, float(of_truth[rank - 1]) if rank <= len(truth) else 0.0, len(truth)
     )
 
 
@@ -136,9 +198,9 @@ def _log_loss(probabilities: Array, truth: Array) -> float:
     return float(-np.log(np.clip(probabilities[np.arange(len(truth)), truth], LEAST, None)).mean())
 
 
-def _steps(scores: Array, is_level: Array) -> tuple[list[float], list[float]]:
+def _steps(scores: Array, is_class: Array) -> tuple[list[float], list[float]]:
     fitted = IsotonicRegression(y_min=0, y_max=1, out_of_bounds="clip").fit(
-        scores, is_level.astype(float)
+        scores, is_class.astype(float)
     )
     return fitted.X_thresholds_.tolist(), fitted.y_thresholds_.tolist()
 
@@ -149,48 +211,68 @@ BINS = 5
 
 
 def reliability(truth: ArrayLike, probability: Array, bins: int = BINS) -> dict[str, Any]:
-    """Brier score, expected calibration error and reliability bins.
+    """Brier score, expected calibration error (ECE) and the bins of a reliability diagram.
 
-    Two levels: the probability of the sign beside the share of clips that have it. More: the
-    probability of the level that was named beside the share of clips in which that was right (Guo
-    et al. 2017). The expected calibration error is the mean over clips of the distance between the
-    two in the clip's bin. With few clips it is far above 0 even where every probability is right,
-    because shares of few clips scatter; `ece_if_right` says how far: its mean where truths are
-    drawn from the very probabilities.
+    Two classes: the mean probability of the positive class is compared with the fraction of clips
+    that have it. More: the probability of the predicted class with the fraction of correct
+    predictions. The ECE is the mean over clips of the absolute difference of the two in the clip's
+    bin. With few clips it is far above 0 even if every probability is right, because fractions of
+    few clips scatter; `ece_if_right` is its expectation if the truths were sampled from the
+    predicted probabilities.
 
-    Args:
-        truth: (clip,) codes.
-        probability: (clip, level).
+    Parameters
+    ----------
+    truth : (clip,) array_like of int
+        Class codes.
+    probability : (clip, class) ndarray
+        Predicted probabilities.
+    bins : int
+        Number of bins of equal width.
 
-    Returns:
-        {"brier", "ece", "ece_if_right", "bins": [{"low", "high", "n", "mean_probability",
-        "share"}]}, without the bins that hold no clip.
+    Returns
+    -------
+    dict
+        "brier", "ece", "ece_if_right", and "bins": a list of {"low", "high", "n",
+        "mean_probability", "share" (observed fraction)}, without bins that hold no clip.
+
+    References
+    ----------
+    Guo et al. 2017, ICML [P].
+
+    Examples
+    --------
+    >>> positive = np.array([0.1, 0.1, 0.9, 0.9])
+    >>> found = reliability([0, 1, 1, 1], np.stack([1 - positive, positive], 1))
+    >>> round(found["ece"], 2), [(one["n"], one["share"]) for one in found["bins"]]
+    (0.25, [(2, 0.5), (2, 1.0)])
     """
     truth, probability = np.asarray(truth, dtype=int), np.asarray(probability, dtype=float)
     if probability.shape[1] == 2:
-        said, right = probability[:, 1], (truth == 1).astype(float)
+        predicted, observed = probability[:, 1], (truth == 1).astype(float)
     else:
-        said, right = probability.max(1), (probability.argmax(1) == truth).astype(float)
+        predicted, observed = (
+            probability.max(1),
+            (probability.argmax(1) == truth).astype(float),
+        )
     edges = np.linspace(0, 1, bins + 1)
-    place = np.searchsorted(
-        edges[1:-1], said
-    )  # a probability on an edge belongs to the bin below, as scikit-learn has it
-    clips = np.bincount(place, minlength=bins)
-    sums = np.bincount(place, said, bins)
-    shares = np.bincount(place, right, bins)
-    drawn = np.random.default_rng(0).random((1000, len(said))) < said
-    by_bin = drawn @ np.eye(bins)[place]
+    # a probability on an edge belongs to the bin below, as in scikit-learn
+    index = np.searchsorted(edges[1:-1], predicted)
+    clips = np.bincount(index, minlength=bins)
+    sums = np.bincount(index, predicted, bins)
+    counts = np.bincount(index, observed, bins)
+    sampled = np.random.default_rng(0).random((1000, len(predicted))) < predicted
+    by_bin = sampled @ np.eye(bins)[index]
     return {
         "brier": float(brier(truth, probability).mean()),
-        "ece": float(np.abs(shares - sums).sum() / len(said)),
-        "ece_if_right": float(np.abs(by_bin - sums).sum(1).mean() / len(said)),
+        "ece": float(np.abs(counts - sums).sum() / len(predicted)),
+        "ece_if_right": float(np.abs(by_bin - sums).sum(1).mean() / len(predicted)),
         "bins": [
             {
                 "low": float(edges[number]),
                 "high": float(edges[number + 1]),
                 "n": int(clips[number]),
                 "mean_probability": float(sums[number] / clips[number]),
-                "share": float(shares[number] / clips[number]),
+                "share": float(counts[number] / clips[number]),
             }
             for number in range(bins)
             if clips[number]
@@ -198,33 +280,55 @@ def reliability(truth: ArrayLike, probability: Array, bins: int = BINS) -> dict[
     }
 
 
-def calibration(rows: pd.DataFrame, levels: list[str]) -> dict[str, Any]:
-    """`reliability` of one model's rows, seeds pooled, with that of its calibrated probabilities
-    under "calibrated" (None without any).
+def calibration(rows: pd.DataFrame, classes: list[str]) -> dict[str, Any]:
+    """`reliability` of one model's rows of a table of predictions, seeds pooled.
+
+    Parameters
+    ----------
+    rows : DataFrame
+        Rows of one task and model (`read_predictions`).
+    classes : list of str
+        Names of the classes in the label's order.
+
+    Returns
+    -------
+    dict
+        As `reliability`, and under "calibrated" the same of the calibrated probabilities (None
+        without any).
     """
-    truth = rows["truth"].map({level: number for number, level in enumerate(levels)}).to_numpy()
+    truth = rows["truth"].map({name: code for code, name in enumerate(classes)}).to_numpy()
     calibrated: list[Any] = rows["calibrated"].tolist() if "calibrated" in rows else [None]
-    return reliability(truth, _matrix(rows["scores"].tolist(), levels)) | {
-        "calibrated": reliability(truth, _matrix(calibrated, levels)) if all(calibrated) else None
+    return reliability(truth, _matrix(rows["scores"].tolist(), classes)) | {
+        "calibrated": reliability(truth, _matrix(calibrated, classes)) if all(calibrated) else None
     }
 
 
 def abstention(rows: pd.DataFrame, coverage: float | None = None) -> dict[str, Any] | None:
-    """How often the model commits itself, and how well it does then; seeds pooled. None where the
-    rows have no `plausible` levels.
+    """How often a model gives a definite prediction, and how often that is correct; seeds pooled.
 
-    A model commits itself where one level alone is plausible, and abstains otherwise.
+    A prediction is definite where the prediction set holds exactly one class; otherwise the model
+    abstains.
 
-    Returns:
-        {"coverage" asked of the sets, "committed" share of clips, "accuracy_committed" (None where
-        it never commits itself), "contains_truth": share of clips whose plausible levels hold the
-        truth; it should reach the coverage}.
+    Parameters
+    ----------
+    rows : DataFrame
+        Rows of one task and model, with prediction sets in the column `plausible`.
+    coverage : float, optional
+        The coverage that the sets were fitted for.
+
+    Returns
+    -------
+    dict or None
+        "coverage" (as given), "committed" (fraction of clips with a definite prediction),
+        "accuracy_committed" (accuracy among these; None without any), "contains_truth" (fraction of
+        clips whose set holds the true class; it should reach the coverage). None where rows have no
+        prediction sets.
     """
     plausible: list[Any] = rows["plausible"].tolist() if "plausible" in rows else [None]
-    if any(levels is None for levels in plausible):
+    if any(classes is None for classes in plausible):
         return None
-    committed = np.array([len(levels) == 1 for levels in plausible])
-    holds = np.array([truth in levels for truth, levels in zip(rows["truth"], plausible)])
+    committed = np.array([len(classes) == 1 for classes in plausible])
+    holds = np.array([truth in classes for truth, classes in zip(rows["truth"], plausible)])
     return {
         "coverage": coverage,
         "committed": float(committed.mean()),
@@ -233,21 +337,31 @@ def abstention(rows: pd.DataFrame, coverage: float | None = None) -> dict[str, A
     }
 
 
-def _matrix(scores: list[dict[str, float]], levels: list[str]) -> Array:
-    return np.array([[row[level] for level in levels] for row in scores], dtype=float)
+def _matrix(scores: list[dict[str, float]], classes: list[str]) -> Array:
+    return np.array([[row[name] for name in classes] for row in scores], dtype=float)
 
 
 RULE = (
-    "Youden's: sensitivity + specificity - 1 is largest; of equal ones that with sensitivity and"
-    " specificity nearest to each other, then the lowest; half way between two neighbouring scores;"
-    " a score at or above it is called positive"
+    "Youden's: the largest sensitivity + specificity - 1; of equal ones that with sensitivity and"
+    " specificity closest to each other, then the lowest; half way between two neighbouring scores;"
+    " a score at or above the threshold is positive"
 )
 
 
 @dataclass(frozen=True)
 class Threshold:
-    """A threshold, with the sensitivity and specificity that it has where it was chosen: too good
-    for anybody else.
+    """A threshold of a score, and its performance on the participants that it was chosen on.
+
+    That performance is optimistic: it does not hold for other participants.
+
+    Attributes
+    ----------
+    value : float
+        A score at or above it is positive.
+    sensitivity : float
+        TP / (TP + FN) on these participants.
+    specificity : float
+        TN / (TN + FP) on these participants.
     """
 
     value: float
@@ -256,26 +370,45 @@ class Threshold:
 
 
 def youden(truth: ArrayLike, score: ArrayLike) -> Threshold:
-    """The threshold with the largest sensitivity + specificity - 1 (Youden 1950); ties as in `RULE`
-    [our choice].
+    """The threshold with the largest sensitivity + specificity - 1 (Youden's index).
 
-    Args:
-        truth: (participant,) 1 for the positive level, 0 for the other.
-        score: (participant,) higher for the positive level. Of participants whom the model had not
-            seen, or the threshold is worthless.
+    Of equal ones the threshold with sensitivity and specificity closest to each other, then the
+    lowest [our choice].
 
-    Raises:
-        ValueError: participants of one level only.
+    Parameters
+    ----------
+    truth : (participant,) array_like
+        1 for the positive class, 0 for the negative one.
+    score : (participant,) array_like
+        Higher for the positive class; out-of-fold, or the threshold is worthless.
+
+    Returns
+    -------
+    Threshold
+        The threshold, half way between two neighbouring scores.
+
+    Raises
+    ------
+    ValueError
+        Participants of one class only.
+
+    References
+    ----------
+    Youden 1950, Cancer 3:32 [P].
+
+    Examples
+    --------
+    >>> youden([0, 0, 0, 1, 1], [0.1, 0.2, 0.4, 0.3, 0.9])
+    Threshold(value=0.25, sensitivity=1.0, specificity=0.6666666666666667)
     """
     truth, score = np.asarray(truth), np.asarray(score, dtype=float)
     if len(np.unique(truth)) < 2:
-        raise ValueError("a threshold needs participants of both levels")
+        raise ValueError("a threshold needs participants of both classes")
     known = np.unique(score)
-    candidates = np.concatenate(
-        [known[:1], (known[1:] + known[:-1]) / 2]
-    )  # the lowest calls everybody positive
-    called = score >= candidates[:, None]  # (candidate, participant)
-    sensitivity, specificity = called[:, truth == 1].mean(1), 1 - called[:, truth == 0].mean(1)
+    # the lowest candidate predicts everybody positive
+    candidates = np.concatenate([known[:1], (known[1:] + known[:-1]) / 2])
+    positive = score >= candidates[:, None]  # (candidate, participant)
+    sensitivity, specificity = positive[:, truth == 1].mean(1), 1 - positive[:, truth == 0].mean(1)
     order = np.lexsort(
         [
             candidates,

@@ -1,8 +1,8 @@
-"""Two models on the same participants: paired interval, exchange of the models within participants,
-McNemar, correction for many pairs.
+"""Estimates with their interval, and two models compared on the same participants.
 
-A metric's value with its interval, as metrics.json states it: what has no value is None, with a
-reason.
+`estimate` gives a metric with its interval as metrics.json holds it. Two models are compared by a
+paired bootstrap interval, a permutation test that exchanges the models within participants, and
+McNemar's test; Holm's correction is for many comparisons.
 """
 
 import math
@@ -37,29 +37,62 @@ from semiology.evaluation.statistics.out_of_fold import OutOfFold
 PROPORTIONS = ("accuracy", "sensitivity", "specificity", "ppv", "npv")
 
 
-def state(model: OutOfFold, name: str, weights: Array, closed_form: bool = False) -> dict[str, Any]:
-    """{"value", "low", "high", "degenerate", "interval" (its method), "seeds", "reason" where
-    something is missing}.
+def estimate(
+    model: OutOfFold, name: str, weights: Array, closed_form: bool = False
+) -> dict[str, Any]:
+    """A metric of one model with its 95 % interval, as metrics.json holds it.
 
-    Args:
-        weights: (draw, participant) resampled cohorts; with fewer than two no interval is made.
-        closed_form: Wilson for proportions where every participant has one clip, DeLong
-            (Obuchowski's, over participants) for the AUC of two levels; both speak of one run, so
-            with several seeds the bootstrap stays.
+    Parameters
+    ----------
+    model : OutOfFold
+        Out-of-fold predictions.
+    name : str
+        Metric, a key of `metrics.NAMES`.
+    weights : (draw, participant) ndarray
+        Resampled cohorts (`draw_participants`); with fewer than two there is no interval.
+    closed_form : bool
+        Use Wilson's interval for proportions where every participant has one clip, and DeLong's
+        (Obuchowski's, over participants) for the AUC of two classes. Both hold for one run, so that
+        with several seeds the bootstrap stays.
+
+    Returns
+    -------
+    dict
+        "value" (mean over seeds), "low", "high", "degenerate", "interval" (its method), "seeds"
+        (value of each), and a "reason" where value or interval is missing (None).
     """
     seeds = model.observed(name)
     value = float(seeds.mean())
     if math.isnan(value):
-        found = Interval(np.nan, np.nan, len(weights), _why_no_value(model, name), "none")
+        limits = Interval(np.nan, np.nan, len(weights), _why_undefined(model), "none")
     else:
-        found = (closed_form and _closed_form(model, name)) or _resampled(
+        limits = (closed_form and _closed_form(model, name)) or _resampled(
             model, name, value, weights
         )
-    return stated(value, found) | {"seeds": [number(seed) for seed in seeds]}
+    return estimate_json(value, limits) | {"seeds": [number(seed) for seed in seeds]}
 
 
-def stated(value: float, interval: Interval) -> dict[str, Any]:
-    """Value and interval as JSON."""
+def estimate_json(value: float, interval: Interval) -> dict[str, Any]:
+    """A value and its interval as a JSON-safe dictionary.
+
+    Parameters
+    ----------
+    value : float
+        Estimate; NaN where undefined.
+    interval : Interval
+        Its interval.
+
+    Returns
+    -------
+    dict
+        "value", "low", "high" (None where undefined), "degenerate", "interval" (method), "reason"
+        where there is one.
+
+    Examples
+    --------
+    >>> estimate_json(0.8, Interval(0.6, float("nan"), 0, method="Wilson"))["high"] is None
+    True
+    """
     result = {
         "value": number(value),
         "low": number(interval.low),
@@ -74,24 +107,22 @@ def stated(value: float, interval: Interval) -> dict[str, Any]:
 
 
 def number(value: Any) -> float | None:
-    """A finite float, or None."""
-    found = float(value)
-    return found if math.isfinite(found) else None
+    """A finite number as float; None of NaN and infinity, which JSON cannot hold."""
+    as_float = float(value)
+    return as_float if math.isfinite(as_float) else None
 
 
 def _resampled(model: OutOfFold, name: str, value: float, weights: Array) -> Interval:
-    people = len(model.participants)
-    if (
-        people > 1
-        and name != "brier"
-        and (found := at_bound(value, -1.0 if name == "mcc" else 0.0, model.behind(name)))
-    ):
-        return found
+    participants = len(model.participants)
+    if participants > 1 and name != "brier":
+        lowest = -1.0 if name == "mcc" else 0.0
+        if wilson_interval := at_bound(value, lowest, model.contributing(name)):
+            return wilson_interval
     return bca_interval(
         value,
         model.metric(name, weights).mean(0),
-        model.metric(name, leave_one_out(people)).mean(0),
-        people,
+        model.metric(name, leave_one_out(participants)).mean(0),
+        participants,
     )
 
 
@@ -110,21 +141,21 @@ def _closed_form(model: OutOfFold, name: str) -> Interval | None:
         return Interval(
             *wilson(round(float(from_confusion(name, table)) * clips), clips), 0, method="Wilson"
         )
-    if name == "auc" and model.levels == 2 and model.behind("auc") > 1:
+    if name == "auc" and model.classes == 2 and model.contributing("auc") > 1:
         low, high = delong(model.truth, model.probability[0, :, 1], model.participant).limits()[0]
         return Interval(
             float(low),
             float(high),
             0,
-            method="DeLong, clips of a participant taken together (Obuchowski)",
+            method="DeLong, clips clustered by participant (Obuchowski)",
         )
     return None
 
 
-def _why_no_value(model: OutOfFold, name: str) -> str:
+def _why_undefined(model: OutOfFold) -> str:
     if len(np.unique(model.truth)) > 1:
-        return "no clip was given this level"
-    return "all clips have the same level"
+        return "no clip was predicted as this class"
+    return "all clips have the same class"
 
 
 def paired_difference(
@@ -137,11 +168,32 @@ def paired_difference(
     draws: int = 2000,
     seed: int = 0,
 ) -> dict[str, Any]:
-    """How much better `model_a` is than `model_b` on the same participants: `difference` of two
-    models of a table of predictions.
+    """The difference in a metric between two models on the same participants.
 
-    Raises:
-        UserError: the task, a model or the metric is not in the predictions.
+    Parameters
+    ----------
+    predictions : DataFrame
+        Table of `read_predictions`.
+    task : str
+        Task, as in the column `task`.
+    model_a, model_b : str
+        Models, as in the column `model`; the difference is a - b.
+    metric : str
+        Metric, a key of `metrics.NAMES`.
+    draws : int
+        Number of resampled cohorts, and of permutations.
+    seed : int
+        Of both.
+
+    Returns
+    -------
+    dict
+        "a", "b", "metric", and what `difference` returns.
+
+    Raises
+    ------
+    UserError
+        The task, a model or the metric is not in the predictions.
     """
     rows = predictions[predictions["task"] == task]
     if rows.empty:
@@ -155,106 +207,185 @@ def paired_difference(
                 f"no model {model!r} in task {task!r}; there are"
                 f" {', '.join(map(repr, rows['model'].unique()))}"
             )
-    levels = levels_of(rows)
-    if metric not in metric_names(len(levels)):
+    classes = levels_of(rows)
+    if metric not in metric_names(len(classes)):
         raise UserError(
-            f"no metric {metric!r} for a label of {len(levels)} levels; there are"
-            f" {', '.join(metric_names(len(levels)))}"
+            f"no metric {metric!r} for a label of {len(classes)} classes; there are"
+            f" {', '.join(metric_names(len(classes)))}"
         )
-    a, b = (OutOfFold.of(rows[rows["model"] == model], levels) for model in (model_a, model_b))
-    found = difference(a, b, metric, draw_participants(len(a.participants), draws, seed), seed)
-    return {"a": model_a, "b": model_b, "metric": metric} | found
+    a, b = (OutOfFold.of(rows[rows["model"] == model], classes) for model in (model_a, model_b))
+    weights = draw_participants(len(a.participants), draws, seed)
+    return {"a": model_a, "b": model_b, "metric": metric} | difference(a, b, metric, weights, seed)
 
 
 def difference(
     a: OutOfFold, b: OutOfFold, metric: str, weights: Array, seed: int = 0
 ) -> dict[str, Any]:
-    """The difference a - b of a metric, of the means over seeds where there are several.
+    """The difference a - b of a metric, with interval and p-values.
 
-    Its interval is that of `difference_interval`, where every resampled cohort holds the same
-    participants for both models.
+    With several seeds it is the difference of the means over seeds. In every resampled cohort both
+    models are evaluated on the same participants.
 
-    Args:
-        weights: (draw, participant) resampled cohorts; as many exchanges are made for p.
-        seed: of the exchanges.
+    Parameters
+    ----------
+    a, b : OutOfFold
+        Out-of-fold predictions of two models in the same task.
+    metric : str
+        Metric, a key of `metrics.NAMES`.
+    weights : (draw, participant) ndarray
+        Resampled cohorts; as many permutations are made for p.
+    seed : int
+        Of the permutations.
 
-    Returns:
-        {"value", "low", "high", "degenerate", "interval", "seeds" (a - b by seed), "p" of
-        `exchange_models`, "mcnemar_p" of `mcnemar`}.
+    Returns
+    -------
+    dict
+        "value", "low", "high" (`difference_interval`), "degenerate", "interval", "seeds" (a - b of
+        each seed), "p" (`paired_permutation_test`), "mcnemar_p" (`mcnemar`).
     """
     value = float(a.observed(metric).mean() - b.observed(metric).mean())
-    drawn = a.metric(metric, weights).mean(0) - b.metric(metric, weights).mean(0)
-    result = stated(
-        value,
-        difference_interval(
-            value, drawn, len(a.participants), greatest_difference(metric, a.levels)
-        ),
+    resampled = a.metric(metric, weights).mean(0) - b.metric(metric, weights).mean(0)
+    greatest = greatest_difference(metric, a.classes)
+    result = estimate_json(
+        value, difference_interval(value, resampled, len(a.participants), greatest)
     )
     if a.seeds == b.seeds:
         result["seeds"] = [number(each) for each in a.observed(metric) - b.observed(metric)]
     return result | {
-        "p": exchange_models(a, b, metric, len(weights), seed),
-        "mcnemar_p": mcnemar(*right_by_one_only(a, b)),
+        "p": paired_permutation_test(a, b, metric, len(weights), seed),
+        "mcnemar_p": mcnemar(*discordant_clips(a, b)),
     }
 
 
-def exchange_models(
-    a: OutOfFold, b: OutOfFold, metric: str, exchanges: int, seed: int = 0
+def paired_permutation_test(
+    a: OutOfFold, b: OutOfFold, metric: str, n_permutations: int, seed: int = 0
 ) -> float | None:
-    """Two-sided p that two models differ in a metric: under "no difference" each participant's two
-    sets of predictions may change places.
+    """Two-sided p-value of the difference of two models in a metric, by exchanging them.
 
-    A participant's clips change places together, so that clips of one may depend on each other.
-    Where `exchanges` allows for all 2^n of n participants they are all made, and p is the share
-    that reaches the difference found; else random ones, p = (1 + b) / (1 + exchanges). Exchanges in
-    which the metric has no value for one of the two (PPV where it calls nothing positive) cannot
-    say whether they reach it and are left out of both counts; to count them as not reaching it
-    would make p too small.
+    Under the null hypothesis each participant's two sets of predictions are exchangeable. All clips
+    of a participant are exchanged together, so that they may depend on each other. Permutations in
+    which the metric is undefined for one of the two (PPV where it predicts nothing positive) are
+    left out of both counts; counting them as not reaching the difference would make p too small.
 
-    None where the metric has no value in the cohort itself, or the models have different numbers of
-    seeds.
+    Parameters
+    ----------
+    a, b : OutOfFold
+        Out-of-fold predictions of two models in the same task.
+    metric : str
+        Metric, a key of `metrics.NAMES`.
+    n_permutations : int
+        Number of permutations. Where it is at least 2^n for n participants, all of them are
+        computed and p is exact: the fraction that reaches the observed difference. Else they are
+        random and p = (1 + b) / (1 + n_permutations).
+    seed : int
+        Of random permutations.
+
+    Returns
+    -------
+    float or None
+        None where the metric is undefined in the cohort itself, or the models have different
+        numbers of seeds.
+
+    Examples
+    --------
+    One clip each; a is right for all six participants, b for none. Of 2^6 permutations two have a
+    difference of 1:
+
+    >>> def model(score):
+    ...     return OutOfFold(tuple("abcdef"), (0,), np.arange(6), np.array([0, 1] * 3),
+    ...                      (score > 0.5).astype(int)[None], np.stack([1 - score, score], 1)[None])
+    >>> right = np.array([0.1, 0.9] * 3)
+    >>> paired_permutation_test(model(right), model(1 - right), "accuracy", 64)  # 2 / 64
+    0.03125
     """
-    people = len(a.participants)
+    participants = len(a.participants)
     if len(a.seeds) != len(b.seeds):
         return None
-    both = _side_by_side(a, b)
-    exact = 2**people <= exchanges
+    both = _stacked(a, b)
+    exact = 2**participants <= n_permutations
     if exact:
-        kept = (np.arange(2**people)[:, None] >> np.arange(people)) & 1
+        kept = (np.arange(2**participants)[:, None] >> np.arange(participants)) & 1
     else:
-        kept = np.random.default_rng(seed).integers(0, 2, (exchanges, people))
-    found = abs(a.observed(metric).mean() - b.observed(metric).mean())
+        kept = np.random.default_rng(seed).integers(0, 2, (n_permutations, participants))
+    observed = abs(a.observed(metric).mean() - b.observed(metric).mean())
     first = both.metric(metric, np.hstack([kept, 1 - kept]).astype(float)).mean(0)
     second = both.metric(metric, np.hstack([1 - kept, kept]).astype(float)).mean(0)
-    if not np.isfinite(found):
+    if not np.isfinite(observed):
         return None
-    known = np.abs(first - second)[np.isfinite(first - second)]
-    reached = int((known >= found - 1e-12).sum())
-    return reached / len(known) if exact else (1 + reached) / (1 + len(known))
+    defined = np.abs(first - second)[np.isfinite(first - second)]
+    reached = int((defined >= observed - 1e-12).sum())
+    return reached / len(defined) if exact else (1 + reached) / (1 + len(defined))
 
 
-def right_by_one_only(a: OutOfFold, b: OutOfFold) -> tuple[int, int]:
-    """Clips that only `a` names rightly, and that only `b` does; with several seeds, rightly in
-    more than half of them.
+def discordant_clips(a: OutOfFold, b: OutOfFold) -> tuple[int, int]:
+    """Number of clips that only one of two models classifies correctly.
+
+    Parameters
+    ----------
+    a, b : OutOfFold
+        Out-of-fold predictions of the same clips.
+
+    Returns
+    -------
+    tuple of int
+        Clips that only `a`, and that only `b` classifies correctly; with several seeds, in more
+        than half of them.
     """
     right_a, right_b = ((model.predicted == model.truth).mean(0) > 0.5 for model in (a, b))
     return int((right_a & ~right_b).sum()), int((right_b & ~right_a).sum())
 
 
 def mcnemar(only_a: int, only_b: int) -> float:
-    """Exact two-sided McNemar p of clips that one model alone names rightly: a fair coin decides
-    each of them.
+    """Exact two-sided McNemar test of the discordant clips of two models.
 
-    It takes clips as independent. Those of one participant are not, so with several clips a
-    participant it is too small: `exchange_models` is the test that holds.
+    It takes clips as independent. With several clips a participant p is too small:
+    `paired_permutation_test` is valid then.
+
+    Parameters
+    ----------
+    only_a, only_b : int
+        Clips that only one of the two models classifies correctly (`discordant_clips`).
+
+    Returns
+    -------
+    float
+        p-value; 1 without discordant clips.
+
+    References
+    ----------
+    McNemar 1947, Psychometrika 12:153 [P].
+
+    Examples
+    --------
+    >>> round(mcnemar(2, 9), 5)
+    0.06543
     """
     clips = only_a + only_b
     return min(1.0, 2 * float(binom.cdf(min(only_a, only_b), clips, 0.5))) if clips else 1.0
 
 
 def holm(p_values: Sequence[float]) -> list[float]:
-    """Holm's step-down correction: each p so adjusted that any below 5 % is a find at 5 % over all
-    of them together.
+    """Holm's step-down correction of p-values for multiple comparisons.
+
+    Parameters
+    ----------
+    p_values : sequence of float
+        p-values of one family of comparisons.
+
+    Returns
+    -------
+    list of float
+        Adjusted p-values in the same order; rejecting those below 5 % keeps the family-wise error
+        rate at 5 %.
+
+    References
+    ----------
+    Holm 1979, Scandinavian Journal of Statistics 6:65 [P].
+
+    Examples
+    --------
+    >>> [round(p, 2) for p in holm([0.01, 0.04, 0.03])]
+    [0.03, 0.06, 0.06]
     """
     order = np.argsort(p_values)
     factors = len(p_values) - np.arange(len(p_values))
@@ -263,14 +394,29 @@ def holm(p_values: Sequence[float]) -> list[float]:
         if len(p_values)
         else np.empty(0)
     )
-    return [float(adjusted[place]) for place in np.argsort(order)]
+    return [float(adjusted[rank]) for rank in np.argsort(order)]
 
 
 def pairs_to_compare(models: Sequence[str]) -> list[tuple[str, str]]:
-    """(a, b) of the report's comparisons: every model with the first, and a distilled one
-    (`<model>_kd`) with what it was distilled into.
+    """The pairs of models that the report compares.
 
-    Not all pairs, as every further one costs the others power [our choice].
+    Every model with the first one, and a distilled model (`<model>_kd`) with the same network
+    without distillation. Not all pairs, because every further comparison costs power [our choice].
+
+    Parameters
+    ----------
+    models : sequence of str
+        Models of one task.
+
+    Returns
+    -------
+    list of tuple of str
+        (a, b); the difference is a - b.
+
+    Examples
+    --------
+    >>> pairs_to_compare(["agcn", "tcn", "tcn_kd"])
+    [('tcn', 'agcn'), ('tcn_kd', 'agcn'), ('tcn_kd', 'tcn')]
     """
     first = [(model, models[0]) for model in models[1:]]
     distilled = [
@@ -281,10 +427,8 @@ def pairs_to_compare(models: Sequence[str]) -> list[tuple[str, str]]:
     return list(dict.fromkeys(first + distilled))
 
 
-def _side_by_side(a: OutOfFold, b: OutOfFold) -> OutOfFold:
-    """Both models' clips as one table of twice as many participants: first those judged by a, then
-    the same judged by b.
-    """
+def _stacked(a: OutOfFold, b: OutOfFold) -> OutOfFold:
+    """Predictions of both models as those of twice as many participants: first by a, then by b."""
     return replace(
         a,
         participants=tuple(f"{model}: {name}" for model in "ab" for name in a.participants),

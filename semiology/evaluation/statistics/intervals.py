@@ -1,17 +1,11 @@
-"""Uncertainty over participants: whole participants are drawn with replacement, because the clips
-of one are not independent.
+"""Confidence intervals over participants.
 
-Wilson's interval for a single proportion.
-
-Interval of the AUC in closed form: DeLong, DeLong & Clarke-Pearson 1988, and Obuchowski 1997 where
-participants have several clips.
-
-Interval of the AUC from the area and the numbers of participants alone: Hanley and McNeil 1982,
-Radiology 143:29.
-
-Their standard error takes the scores of either level as exponential, for which the two moments that
-it needs follow from the area; they found it on the safe side of other distributions. It takes every
-score as independent: one score a participant.
+- Bootstrap: whole participants are resampled with replacement, because the clips of one are not
+  independent (`draw_participants`, `bca_interval`, `difference_interval`, `interval`).
+- Wilson's score interval of a single proportion (`wilson`), and of a perfect or worst value
+  (`at_bound`).
+- ROC AUC in closed form: DeLong, and Obuchowski where participants have several clips (`delong`).
+- ROC AUC from the area and the numbers of participants alone (`hanley_mcneil`).
 """
 
 import math
@@ -24,24 +18,46 @@ from scipy.stats import norm
 
 from semiology.evaluation.statistics.metrics import Array
 
-LEVEL = 95  # per cent, of every interval in the project
+LEVEL = 95  # confidence level in per cent, of every interval in the project
 
 
 def wilson(hits: float, n: float) -> tuple[float, float]:
-    """95 % score interval (Wilson 1927) of a proportion, `hits` of `n` independent trials; without
-    continuity correction.
+    """Wilson's 95 % score interval of a proportion, without continuity correction.
 
     For independent trials only: for one clip a participant, not for several clips of one.
 
-    Raises:
-        ValueError: no trials, or more hits than trials.
+    Parameters
+    ----------
+    hits : float
+        Number of successes, 0 to `n`.
+    n : float
+        Number of independent trials.
+
+    Returns
+    -------
+    tuple of float
+        Lower and upper limit of hits / n.
+
+    Raises
+    ------
+    ValueError
+        No trials, or more hits than trials.
+
+    References
+    ----------
+    Wilson 1927, JASA 22:209; Newcombe 1998, Statistics in Medicine 17:857, method 3 [P].
+
+    Examples
+    --------
+    >>> [round(limit, 4) for limit in wilson(81, 263)]  # Newcombe's table
+    [0.2553, 0.3662]
     """
     if not 0 <= hits <= n or n <= 0:
         raise ValueError(f"{hits} hits in {n} trials are no proportion")
     z = float(norm.ppf(0.5 + LEVEL / 200))
-    share = hits / n
-    centre = (share + z**2 / (2 * n)) / (1 + z**2 / n)
-    half = z / (1 + z**2 / n) * math.sqrt(share * (1 - share) / n + z**2 / (4 * n**2))
+    proportion = hits / n
+    centre = (proportion + z**2 / (2 * n)) / (1 + z**2 / n)
+    half = z / (1 + z**2 / n) * math.sqrt(proportion * (1 - proportion) / n + z**2 / (4 * n**2))
     return (0.0 if hits == 0 else centre - half), (1.0 if hits == n else centre + half)
 
 
@@ -55,13 +71,21 @@ AT_BOUND = "Wilson over participants, as every resample has the same perfect val
 
 @dataclass(frozen=True)
 class Interval:
-    """A 95 % interval.
+    """A 95 % confidence interval.
 
-    Attributes:
-        low, high: NaN with a `reason` where no interval is given.
-        degenerate: resampled cohorts in which the metric has no value (only one level was drawn);
-            they are left out.
-        method: how it was made.
+    Attributes
+    ----------
+    low : float
+        Lower limit; NaN, with a `reason`, where no interval is given.
+    high : float
+        Upper limit; NaN where no interval is given.
+    degenerate : int
+        Number of resampled cohorts in which the metric is undefined (only one class was sampled);
+        they are left out.
+    reason : str
+        Why there is no interval; empty where there is one.
+    method : str
+        How the interval was computed.
     """
 
     low: float
@@ -72,27 +96,75 @@ class Interval:
 
 
 def draw_participants(participants: int, draws: int, seed: int) -> Array:
-    """(draw, participant) how often each participant is in each resampled cohort of the same size;
-    each row sums to `participants`.
+    """Bootstrap weights: how often each participant is in each resampled cohort.
+
+    Parameters
+    ----------
+    participants : int
+        Size of the cohort, and of every resampled one.
+    draws : int
+        Number of resampled cohorts.
+    seed : int
+        Of the random numbers.
+
+    Returns
+    -------
+    (draw, participant) ndarray
+        Counts; each row sums to `participants`.
+
+    Examples
+    --------
+    >>> weights = draw_participants(5, 1000, seed=0)
+    >>> weights.shape, set(weights.sum(axis=1).tolist())
+    ((1000, 5), {5.0})
     """
-    generator = np.random.default_rng(seed)
-    return generator.multinomial(
+    rng = np.random.default_rng(seed)
+    return rng.multinomial(
         participants, np.full(participants, 1 / participants), size=draws
     ).astype(float)
 
 
 def leave_one_out(participants: int) -> Array:
-    """(participant, participant) weights: in row p, participant p is absent. For the jackknife."""
+    """Jackknife weights: in row p, participant p is absent.
+
+    Parameters
+    ----------
+    participants : int
+        Size of the cohort.
+
+    Returns
+    -------
+    (participant, participant) ndarray
+        0 on the diagonal, else 1.
+    """
     return 1 - np.eye(participants)
 
 
 def interval(values: Array, participants: int) -> Interval:
-    """95 % percentile interval (Efron) of the values in resampled cohorts of so many participants.
+    """Percentile bootstrap interval (Efron), 95 %.
 
-    For means of continuous errors, as of tracking. For metrics of few participants it is too narrow
-    (docs/evaluation.md has the coverage): `bca_interval` is what they use. No interval is given for
-    a single participant, nor where half of the resampled cohorts or more have no value [our
-    choice].
+    For means of continuous errors, such as tracking errors. For classification metrics of few
+    participants it is too narrow (docs/evaluation.md has the coverage); they use `bca_interval`.
+    There is no interval for a single participant, nor where the value is undefined in half of the
+    resampled cohorts or more [our choice].
+
+    Parameters
+    ----------
+    values : (draw,) ndarray
+        The value in each resampled cohort; NaN where undefined.
+    participants : int
+        Size of the cohort.
+
+    Returns
+    -------
+    Interval
+        With a reason where there is none.
+
+    Examples
+    --------
+    >>> found = interval(np.arange(101.0), participants=12)
+    >>> found.low, found.high
+    (2.5, 97.5)
     """
     if refused := _refused(values, participants):
         return refused
@@ -102,18 +174,45 @@ def interval(values: Array, participants: int) -> Interval:
 
 
 def bca_interval(value: float, values: Array, left_out: Array, participants: int) -> Interval:
-    """95 % interval: bias-corrected and accelerated (Efron 1987), with tails widened for few
-    participants (Hesterberg 2015).
+    """Bias-corrected and accelerated (BCa) bootstrap interval, 95 %, widened for few participants.
 
-    A percentile interval of n participants is too narrow, as a z-interval with divisor n is beside
-    Student's t. Therefore the tails are not 2.5 % but Phi(-t sqrt(n / (n - 1))), t the 97.5 % point
-    of Student's with n - 1 degrees of freedom: 1.5 % for n = 19. BCa then moves them for the
-    skewness of metrics near their upper end. Coverage in simulation: docs/evaluation.md.
+    A percentile interval of n participants is too narrow, as a z-interval with divisor n is
+    compared with Student's t. Therefore the tails are not 2.5 % but Phi(-t sqrt(n / (n - 1))), with
+    t the 97.5 % quantile of Student's t with n - 1 degrees of freedom: 1.5 % for n = 19. BCa then
+    shifts them for the bias and skewness of metrics near their upper bound. Coverage in simulation:
+    docs/evaluation.md.
 
-    Args:
-        value: in the cohort itself.
-        values: (draw,) in resampled cohorts; ties with `value` count half in the bias correction.
-        left_out: (participant,) the value without each participant in turn, for the acceleration.
+    Parameters
+    ----------
+    value : float
+        The value in the cohort itself.
+    values : (draw,) ndarray
+        The value in each resampled cohort; NaN where undefined. Ties with `value` count one half in
+        the bias correction.
+    left_out : (participant,) ndarray
+        The value without each participant (jackknife), for the acceleration.
+    participants : int
+        Size of the cohort.
+
+    Returns
+    -------
+    Interval
+        With a reason where there is none.
+
+    References
+    ----------
+    Efron 1987, JASA 82:171 (BCa); Hesterberg 2015, The American Statistician 69:371 (widened
+    tails) [P].
+
+    Examples
+    --------
+    The mean of 30 numbers, where Student's interval is 0 +- 0.39:
+
+    >>> sample = np.linspace(-1.7, 1.7, 30)
+    >>> weights = draw_participants(30, 4000, seed=0)
+    >>> found = bca_interval(0.0, weights @ sample / 30, leave_one_out(30) @ sample / 29, 30)
+    >>> round(found.low, 2), round(found.high, 2)
+    (-0.39, 0.39)
     """
     if refused := _refused(values, participants):
         return refused
@@ -135,20 +234,36 @@ def bca_interval(value: float, values: Array, left_out: Array, participants: int
 def difference_interval(
     value: float, values: Array, participants: int, greatest: float = math.inf
 ) -> Interval:
-    """95 % interval of a paired difference: the percentile interval with widened tails, its longer
-    arm taken on both sides.
+    """Bootstrap interval of a paired difference, 95 %: symmetric, with tails as in `bca_interval`.
 
-    A difference has no upper end to lean on, and estimates of its skewness from few participants
-    only add noise: BCa covers 88 to 93 % of the differences of two models of 19 participants, this
-    about 95 [our choice]. There is none where every resampled cohort has the same difference:
-    drawing the participants again then tells nothing of others, and an interval without width would
-    call it certain.
+    The larger distance of value to percentile is taken on both sides. A difference has no upper
+    bound to be skewed by, and estimates of its skewness from few participants only add noise: BCa
+    covers 88 to 93 % of the differences of two models of 19 participants, this interval about 95 %
+    [our choice]. There is no interval where every resampled cohort has the same difference: it
+    would have no width, and suggest certainty about other participants.
 
-    Args:
-        value: in the cohort itself.
-        values: (draw,) in resampled cohorts.
-        greatest: difference that the metric allows (`greatest_difference`); the interval is cut
-            there, on both sides of zero.
+    Parameters
+    ----------
+    value : float
+        The difference in the cohort itself.
+    values : (draw,) ndarray
+        The difference in each resampled cohort; NaN where undefined.
+    participants : int
+        Size of the cohort.
+    greatest : float
+        Largest possible difference (`greatest_difference`); the interval is truncated there, on
+        both sides of zero.
+
+    Returns
+    -------
+    Interval
+        With a reason where there is none.
+
+    Examples
+    --------
+    >>> found = difference_interval(0.1, np.linspace(-0.2, 0.4, 601), 19)
+    >>> round(found.low, 2), round(found.high, 2)
+    (-0.19, 0.39)
     """
     if refused := _refused(values, participants):
         return refused
@@ -168,11 +283,30 @@ def difference_interval(
 
 
 def at_bound(value: float, lowest: float, participants: int) -> Interval | None:
-    """The interval of a perfect value (1) or of the worst one (`lowest`), which no resampling can
-    give a width; None of any other value.
+    """Wilson's interval of a perfect or of the worst value, to which resampling gives no width.
 
-    As if the metric were a proportion of the participants that it hangs on: n of n, by Wilson [our
-    choice; a perfect AUC of 9 and 10 participants reaches down to 0.70 so].
+    The metric is treated as a proportion of the participants that contribute to it: n of n, or 0 of
+    n [our choice; a perfect AUC of 9 and 10 participants reaches down to 0.70].
+
+    Parameters
+    ----------
+    value : float
+        The value in the cohort.
+    lowest : float
+        The worst possible value; the best is 1.
+    participants : int
+        Number of participants that contribute to the metric.
+
+    Returns
+    -------
+    Interval or None
+        None of a value between the bounds.
+
+    Examples
+    --------
+    >>> found = at_bound(1.0, 0.0, 9)
+    >>> round(found.low, 2), found.high
+    (0.7, 1.0)
     """
     if participants < 1 or not (value > 1 - 1e-9 or value < lowest + 1e-9):
         return None
@@ -182,7 +316,7 @@ def at_bound(value: float, lowest: float, participants: int) -> Interval | None:
 
 
 def _widened(participants: int) -> float:
-    """The normal quantile whose tail Hesterberg 2015 takes instead of 2.5 %."""
+    """Normal quantile of Hesterberg's (2015) widened tail, which replaces 2.5 %."""
     return float(stdtrit(participants - 1, (100 - LEVEL) / 200)) * math.sqrt(
         participants / (participants - 1)
     )
@@ -193,7 +327,7 @@ def _refused(values: Array, participants: int) -> Interval | None:
     if participants < 2:
         return Interval(np.nan, np.nan, degenerate, "one participant only")
     if len(values) < 2:
-        return Interval(np.nan, np.nan, degenerate, "no resampled cohorts were asked for")
+        return Interval(np.nan, np.nan, degenerate, "no resampled cohorts were requested")
     if 2 * degenerate >= len(values):
         return Interval(
             np.nan,
@@ -206,11 +340,14 @@ def _refused(values: Array, participants: int) -> Interval | None:
 
 @dataclass(frozen=True)
 class Areas:
-    """Areas of one or several scores of the same clips.
+    """Areas under the ROC curves of one or several scores of the same clips.
 
-    Attributes:
-        areas: (score,).
-        covariance: (score, score).
+    Attributes
+    ----------
+    areas : (score,) ndarray
+        Areas, 0 to 1.
+    covariance : (score, score) ndarray
+        Their estimated covariance.
     """
 
     areas: Array
@@ -218,28 +355,55 @@ class Areas:
 
     @property
     def errors(self) -> Array:
-        """(score,) standard errors."""
+        """Standard error of each area, (score,)."""
         return np.sqrt(np.diag(self.covariance))
 
     def limits(self) -> Array:
-        """(score, 2) the 95 % intervals, area +- 1.96 standard errors cut at 0 and 1.
+        """95 % intervals (score, 2): area +- 1.96 standard errors, truncated at 0 and 1.
 
-        Near 1, and with few participants, such symmetric limits reach too high and too little down;
-        without a wrong pair they have no width. The bootstrap is the default for that reason.
+        Near 1, and with few participants, such symmetric limits are too high at both ends; without
+        a discordant pair they have no width. The bootstrap is the default for that reason.
         """
         half = norm.ppf(0.5 + LEVEL / 200) * self.errors
         return np.clip(np.stack([self.areas - half, self.areas + half], axis=1), 0, 1)
 
 
 def delong(truth: ArrayLike, scores: ArrayLike, participant: ArrayLike | None = None) -> Areas:
-    """Areas under the ROC curves of scores (score, clip) and their covariance.
+    """Areas under the ROC curves and their covariance, in closed form.
 
     Without `participant` this is DeLong's estimate, which takes clips as independent. With
-    `participant` (clip,) it is Obuchowski's, where what clips of one participant contribute is
-    summed first, so that they may depend on each other; where each has one clip both agree.
+    `participant` it is Obuchowski's for clustered data: the contributions of one participant's
+    clips are summed first, so that they may be correlated. With one clip each both agree.
 
-    Raises:
-        ValueError: fewer than two clips (or participants with clips) of either level.
+    Parameters
+    ----------
+    truth : (clip,) array_like
+        1 for the positive class, 0 for the negative one.
+    scores : (score, clip) or (clip,) array_like
+        One or several scores, higher for the positive class.
+    participant : (clip,) array_like, optional
+        The participant of each clip.
+
+    Returns
+    -------
+    Areas
+        Areas and covariance; `limits` gives the intervals.
+
+    Raises
+    ------
+    ValueError
+        Fewer than two clips (or participants with clips) of either class.
+
+    References
+    ----------
+    DeLong, DeLong and Clarke-Pearson 1988, Biometrics 44:837; Obuchowski 1997, Biometrics 53:567
+    [P].
+
+    Examples
+    --------
+    >>> found = delong([1, 1, 0, 0], [3, 1, 2, 0])
+    >>> found.areas.tolist(), found.covariance.tolist()
+    ([0.75], [[0.125]])
     """
     score: Array = np.atleast_2d(np.asarray(scores, dtype=float))
     truth = np.asarray(truth)
@@ -254,12 +418,12 @@ def delong(truth: ArrayLike, scores: ArrayLike, participant: ArrayLike | None = 
     if min(with_positive, with_negative) < 2:
         raise ValueError("an area's variance needs two participants with and two without the sign")
     difference = score[:, positive][:, :, None] - score[:, negative][:, None]
-    won: Array = (difference > 0) + 0.5 * (difference == 0)  # (score, positive clip, negative clip)
-    areas = won.mean((1, 2))
-    above = _summed(
-        won.mean(2) - areas[:, None], cluster[positive], clusters
-    )  # what each cluster's positive clips add to the area
-    below = _summed(won.mean(1) - areas[:, None], cluster[negative], clusters)
+    # (score, positive clip, negative clip)
+    concordant: Array = (difference > 0) + 0.5 * (difference == 0)
+    areas = concordant.mean((1, 2))
+    # contribution of each cluster's positive, and of its negative clips to the area
+    above = _summed(concordant.mean(2) - areas[:, None], cluster[positive], clusters)
+    below = _summed(concordant.mean(1) - areas[:, None], cluster[negative], clusters)
     both = above @ below.T
     covariance = with_positive / (with_positive - 1) * (above @ above.T) / m**2
     covariance += with_negative / (with_negative - 1) * (below @ below.T) / n**2
@@ -275,34 +439,80 @@ HANLEY_MCNEIL = "Hanley and McNeil 1982"
 
 
 def standard_error(area: float, positive: int, negative: int) -> float:
-    """Standard error of an area under the ROC curve of so many positive and negative participants.
+    """Standard error of an AUC from the area and the numbers of participants alone.
 
-    Raises:
-        ValueError: an area that is none, or no participants of a level.
+    Scores of either class are taken as exponentially distributed, which gives the two moments that
+    the variance needs, and as independent: one score a participant. For other distributions it is
+    slightly conservative.
+
+    Parameters
+    ----------
+    area : float
+        Area under the ROC curve, 0 to 1.
+    positive, negative : int
+        Number of participants of each class.
+
+    Returns
+    -------
+    float
+        Standard error of the area.
+
+    Raises
+    ------
+    ValueError
+        The area is not within 0 to 1, or a class has no participant.
+
+    References
+    ----------
+    Hanley and McNeil 1982, Radiology 143:29 [P].
+
+    Examples
+    --------
+    >>> round(standard_error(0.75, 20, 20), 4)
+    0.0779
     """
     if not 0 <= area <= 1 or positive < 1 or negative < 1:
         raise ValueError(
             f"an area of {area:g} with {positive} positive and {negative} negative participants has"
             " no standard error"
         )
-    two_positive = area / (2 - area)  # chance that two positive ones both lie above a negative one
-    two_negative = (
-        2 * area**2 / (1 + area)
-    )  # chance that a positive one lies above two negative ones
-    spread = (
+    # probability that two positive scores both exceed a negative one
+    two_positive = area / (2 - area)
+    # probability that a positive score exceeds two negative ones
+    two_negative = 2 * area**2 / (1 + area)
+    variance = (
         area * (1 - area)
         + (positive - 1) * (two_positive - area**2)
         + (negative - 1) * (two_negative - area**2)
     )
-    return math.sqrt(max(spread, 0.0) / (positive * negative))
+    return math.sqrt(max(variance, 0.0) / (positive * negative))
 
 
 def hanley_mcneil(area: float, positive: int, negative: int) -> Interval:
-    """95 % interval, area +- 1.96 standard errors cut at 0 and 1; of a perfect area it has no
-    width, as DeLong's has none.
+    """Hanley and McNeil's 95 % interval of an AUC: area +- 1.96 standard errors.
 
-    Raises:
-        ValueError: as `standard_error`.
+    Parameters
+    ----------
+    area : float
+        Area under the ROC curve, 0 to 1.
+    positive, negative : int
+        Number of participants of each class.
+
+    Returns
+    -------
+    Interval
+        Truncated at 0 and 1; without width for a perfect area, as DeLong's.
+
+    Raises
+    ------
+    ValueError
+        As `standard_error`.
+
+    Examples
+    --------
+    >>> found = hanley_mcneil(0.82, 20, 19)
+    >>> round(found.low, 2), round(found.high, 2)
+    (0.69, 0.95)
     """
     half = float(norm.ppf(0.5 + LEVEL / 200)) * standard_error(area, positive, negative)
     return Interval(max(area - half, 0.0), min(area + half, 1.0), 0, method=HANLEY_MCNEIL)

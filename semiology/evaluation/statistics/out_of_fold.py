@@ -1,6 +1,4 @@
-"""What one model said of every clip of a task while its participant was held out; any metric of it,
-for any weighting of participants.
-"""
+"""Out-of-fold predictions of one model as arrays, and their metrics for weighted participants."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,9 +13,9 @@ from semiology.evaluation.statistics.metrics import (
     auc,
     average_precision,
     brier,
+    concordant_pairs,
     from_confusion,
     macro_auc,
-    pairs_won,
 )
 
 Codes = NDArray[np.integer]
@@ -25,18 +23,33 @@ Codes = NDArray[np.integer]
 
 @dataclass(frozen=True)
 class OutOfFold:
-    """One model's predictions of one task, seed by seed, in numbers.
+    """Out-of-fold predictions of one model in one task, for every seed.
 
     A resampled cohort is a row of `weights` (draw, participant): how often each participant is in
-    it. Metrics are computed for all rows at once from counts by participant.
+    it. Metrics are computed for all rows at once, from counts by participant.
 
-    Attributes:
-        participants: (participant,) in alphabetical order, so that two models of a task have the
-            same.
-        seeds: (seed,) the runs.
-        participant, truth: (clip,) codes; the clips are in alphabetical order.
-        predicted: (seed, clip) codes of levels.
-        probability: (seed, clip, level).
+    Attributes
+    ----------
+    participants : (participant,) tuple of str
+        Sorted, so that two models of a task have the same order.
+    seeds : (seed,) tuple of int
+        Seeds of the training runs.
+    participant : (clip,) ndarray of int
+        Code of each clip's participant; clips are sorted by clip_id.
+    truth : (clip,) ndarray of int
+        Code of each clip's true class.
+    predicted : (seed, clip) ndarray of int
+        Codes of the predicted classes.
+    probability : (seed, clip, class) ndarray
+        Predicted probabilities.
+
+    Examples
+    --------
+    >>> model = OutOfFold(
+    ...     ("P1", "P2"), (0,), np.array([0, 0, 1]), np.array([0, 1, 1]), np.array([[0, 1, 0]]),
+    ...     np.array([[[0.9, 0.1], [0.2, 0.8], [0.6, 0.4]]]))
+    >>> model.observed("sensitivity").tolist(), model.observed("auc").tolist()
+    ([0.5], [1.0])
     """
 
     participants: tuple[str, ...]
@@ -47,68 +60,91 @@ class OutOfFold:
     probability: Array
 
     @classmethod
-    def of(cls, rows: pd.DataFrame, levels: list[str]) -> "OutOfFold":
-        """From the rows of one task and one model; every seed has the same clips
-        (`read_predictions` sees to that).
+    def of(cls, rows: pd.DataFrame, classes: list[str]) -> "OutOfFold":
+        """From rows of a table of predictions.
+
+        Parameters
+        ----------
+        rows : DataFrame
+            Rows of one task and one model (`read_predictions`); every seed has the same clips.
+        classes : list of str
+            Names of the classes in the label's order.
+
+        Returns
+        -------
+        OutOfFold
+            The same predictions as arrays.
         """
         rows = rows.sort_values(["seed", "clip_id"])
         participants = tuple(sorted(rows["participant_id"].unique()))
         seeds = tuple(sorted(int(seed) for seed in rows["seed"].unique()))
-        code = {level: number for number, level in enumerate(levels)}
-        place = {participant: number for number, participant in enumerate(participants)}
+        code = {name: number for number, name in enumerate(classes)}
+        index = {participant: number for number, participant in enumerate(participants)}
         clips = len(rows) // len(seeds)
-        if len(levels) == 2:
+        if len(classes) == 2:
             score = rows["score"].to_numpy(dtype=float)
             probability = np.stack([1 - score, score], axis=1)
         else:
             probability = np.array(
-                [[scores[level] for level in levels] for scores in rows["scores"]], dtype=float
+                [[scores[name] for name in classes] for scores in rows["scores"]], dtype=float
             )
         return cls(
             participants,
             seeds,
-            rows["participant_id"].map(place).to_numpy(dtype=int)[:clips],
+            rows["participant_id"].map(index).to_numpy(dtype=int)[:clips],
             rows["truth"].map(code).to_numpy(dtype=int)[:clips],
             rows["predicted"].map(code).to_numpy(dtype=int).reshape(len(seeds), clips),
-            probability.reshape(len(seeds), clips, len(levels)),
+            probability.reshape(len(seeds), clips, len(classes)),
         )
 
     @property
-    def levels(self) -> int:
-        """Number of levels of the label."""
+    def classes(self) -> int:
+        """Number of classes of the label."""
         return self.probability.shape[-1]
 
     @cached_property
     def confusion(self) -> Array:
-        """(seed, participant, truth, predicted) numbers of clips."""
-        table = np.zeros((len(self.seeds), len(self.participants), self.levels, self.levels))
+        """Number of clips, (seed, participant, true class, predicted class)."""
+        table = np.zeros((len(self.seeds), len(self.participants), self.classes, self.classes))
         seed = np.arange(len(self.seeds))[:, None]
         np.add.at(table, (seed, self.participant[None], self.truth[None], self.predicted), 1)
         return table
 
     @cached_property
-    def won(self) -> Array:
-        """(seed, level, participant, participant) of `pairs_won`, each level against the rest; of
-        two levels the positive one alone.
+    def concordant(self) -> Array:
+        """Tables of `concordant_pairs`, (seed, class, participant, participant).
+
+        Each class against the rest; of two classes the positive one alone.
         """
         return np.array(
             [
                 [
-                    pairs_won(
-                        self.truth == level, run[:, level], self.participant, len(self.participants)
+                    concordant_pairs(
+                        self.truth == code, run[:, code], self.participant, len(self.participants)
                     )
-                    for level in self._judged
+                    for code in self._ranked
                 ]
                 for run in self.probability
             ]
         )
 
     def metric(self, name: str, weights: Array) -> Array:
-        """(seed, draw) values of a metric where each participant counts `weights` (draw,
-        participant) times.
+        """A metric in each resampled cohort.
+
+        Parameters
+        ----------
+        name : str
+            Metric, a key of `metrics.NAMES`.
+        weights : (draw, participant) ndarray
+            How often each participant counts.
+
+        Returns
+        -------
+        (seed, draw) ndarray
+            Values; NaN where undefined.
         """
         if name == "auc":
-            return np.stack([self._auc(won, weights) for won in self.won])
+            return np.stack([self._auc(concordant, weights) for concordant in self.concordant])
         if name == "average_precision":
             by_clip = weights[:, self.participant]
             return np.stack(
@@ -119,25 +155,25 @@ class OutOfFold:
             total = np.stack(
                 [np.bincount(self.participant, run, len(self.participants)) for run in distance]
             )
-            with np.errstate(
-                invalid="ignore"
-            ):  # a draw of participants without a clip has no Brier score: NaN
+            # a resampled cohort without a clip has no Brier score: NaN
+            with np.errstate(invalid="ignore"):
                 return (total @ weights.T) / (weights @ self._clips().sum(1))
         drawn = weights @ self.confusion.reshape(len(self.seeds), len(self.participants), -1)
-        return from_confusion(name, drawn.reshape(*drawn.shape[:2], self.levels, self.levels))
+        return from_confusion(name, drawn.reshape(*drawn.shape[:2], self.classes, self.classes))
 
     def observed(self, name: str) -> Array:
-        """(seed,) values in the cohort itself."""
+        """A metric in the cohort itself, (seed,)."""
         return self.metric(name, np.ones((1, len(self.participants))))[:, 0]
 
-    def behind(self, name: str) -> int:
-        """How many participants a metric hangs on: those whose clips are in its denominator, or of
-        the rarest level that there is.
+    def contributing(self, name: str) -> int:
+        """Number of participants that contribute to a metric.
+
+        Those with clips in its denominator; for metrics of several classes, those with clips of the
+        rarest class.
         """
-        has = (self._clips() > 0).sum(0)  # participants with the level, by level
-        called = (self.confusion.mean(0).sum(1) > 0).sum(
-            0
-        )  # participants with a clip that was given the level
+        has = (self._clips() > 0).sum(0)  # participants with a clip of the class, by class
+        # participants with a clip that was predicted as the class
+        called = (self.confusion.mean(0).sum(1) > 0).sum(0)
         if name == "accuracy":
             return len(self.participants)
         if name in ("sensitivity", "specificity"):
@@ -147,16 +183,16 @@ class OutOfFold:
         return int(has[has > 0].min())
 
     @property
-    def _judged(self) -> Sequence[int]:
-        return [1] if self.levels == 2 else range(self.levels)
+    def _ranked(self) -> Sequence[int]:
+        return [1] if self.classes == 2 else range(self.classes)
 
     def _clips(self) -> Array:
-        return self.confusion[0].sum(-1)  # (participant, level), the same for every seed
+        return self.confusion[0].sum(-1)  # (participant, class), the same for every seed
 
-    def _auc(self, won: Array, weights: Array) -> Array:
+    def _auc(self, concordant: Array, weights: Array) -> Array:
         clips = self._clips()
-        by_level = [
-            auc(table, clips[:, level], clips.sum(1) - clips[:, level], weights)
-            for table, level in zip(won, self._judged)
+        by_class = [
+            auc(table, clips[:, code], clips.sum(1) - clips[:, code], weights)
+            for table, code in zip(concordant, self._ranked)
         ]
-        return macro_auc(np.stack(by_level))
+        return macro_auc(np.stack(by_class))

@@ -1,21 +1,23 @@
-"""Chance, judged by what the same pipeline gives when labels mean nothing.
+"""Permutation tests: what the same procedure gives when the labels mean nothing.
 
-An exact permutation null for a cheap model: a ridge classifier, one participant left out, whose
-scores are linear in the labels.
+Labels are permuted between participants, never between single clips, because the clips of one
+participant are not independent. Any procedure can be tested with `permutation_test`, which repeats
+it for every permutation. For a ridge classifier in leave-one-subject-out cross-validation the test
+is exact and takes seconds (`LosoRidge`), because its scores are linear in the labels.
 
 In the fold without participant g, with training clips T, features standardised by T's mean and
-spread (columns of X), labels y of -1 and 1:
+standard deviation (columns of X), labels y of -1 and 1:
 
     score of a clip x of g  =  mean(y_T) + x (X'X + alpha I)^-1 X' (y_T - mean(y_T))
                             =  sum over j in T of [1/|T| + x (X'X + alpha I)^-1 x_j] y_j
 
-as the columns of X have mean zero. The bracket depends on features and folds alone. Written as a
-matrix M (clip, clip), zero within a participant, all out-of-fold scores are M y: to train every
-fold anew under thousands of labellings, or under all, is one product.
+as the columns of X have mean zero. The bracket depends on features and folds alone. With these
+brackets in a matrix M (clip, clip), zero within a participant, all out-of-fold scores are M y:
+training every fold under thousands of labellings, or under all of them, is one matrix product.
 """
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 from typing import Any
@@ -26,71 +28,220 @@ from numpy.typing import ArrayLike, NDArray
 from semiology.errors import UserError
 from semiology.evaluation.statistics.metrics import Array, auc_of_rows, from_confusion
 
-MOST = (
-    200_000  # assignments that are still enumerated: 19 participants, 9 with the sign, have 92,378
-)
+# permutations that are still enumerated: 19 participants, 9 with the sign, have 92,378
+MOST = 200_000
+ROUNDING = 1e-12  # equal values can differ in the last bit
 
 
-def exchange(
-    participants: ArrayLike, targets: ArrayLike, rng: np.random.Generator
+@dataclass(frozen=True)
+class PermutationTest:
+    """Result of a permutation test.
+
+    Attributes
+    ----------
+    value : float
+        The statistic with the true labels.
+    null : (permutation,) ndarray
+        The statistic with permuted labels; where `exact`, with every distinct permutation, the true
+        labels among them.
+    exact : bool
+        Whether all distinct permutations were computed.
+    p : float
+        One-sided p-value. Exact: the fraction of permutations that reach the value. Else
+        (1 + b) / (1 + n), b of n random permutations reaching it. NaN where the value is undefined.
+    """
+
+    value: float
+    null: Array
+    exact: bool
+    p: float
+
+    @property
+    def resolution(self) -> float:
+        """The smallest p-value that this number of permutations can give."""
+        return 1 / (len(self.null) + (not self.exact))
+
+
+def permutation_test(
+    statistic: Callable[[NDArray[np.int_]], float],
+    participants: ArrayLike,
+    labels: ArrayLike,
+    *,
+    n_permutations: int = 999,
+    seed: int = 0,
+    lower_is_better: bool = False,
+) -> PermutationTest:
+    """Test a statistic against random permutations of the participants' labels.
+
+    The statistic has to repeat the whole procedure, all training included; folds that are
+    stratified by label have to be made from the labels that it is given.
+
+    Parameters
+    ----------
+    statistic : callable
+        Labels (clip,) -> value.
+    participants : (clip,) array_like
+        The participant of each clip.
+    labels : (clip,) array_like
+        True labels.
+    n_permutations : int
+        Number of random permutations (`permute_labels`).
+    seed : int
+        Of the permutations.
+    lower_is_better : bool
+        Whether a lower value is a better one.
+
+    Returns
+    -------
+    PermutationTest
+        Permutations in which the statistic is undefined (NaN) are not counted.
+
+    References
+    ----------
+    Phipson and Smyth 2010, Statistical Applications in Genetics and Molecular Biology 9:39: why the
+    observed value is counted among the permuted ones [P].
+
+    Examples
+    --------
+    The difference of two group means, one clip for each of eight participants:
+
+    >>> score = np.array([1, 2, 3, 4, 5, 6, 7, 8])
+    >>> found = permutation_test(
+    ...     lambda labels: score[labels == 1].mean() - score[labels == 0].mean(),
+    ...     np.arange(8), [0, 0, 0, 0, 1, 1, 1, 1], n_permutations=99)
+    >>> float(found.value), found.p, found.resolution
+    (4.0, 0.01, 0.01)
+    """
+    labels, rng = np.asarray(labels), np.random.default_rng(seed)
+    value = float(statistic(labels))
+    null = np.array(
+        [statistic(permute_labels(participants, labels, rng)) for _ in range(n_permutations)],
+        dtype=float,
+    )
+    null = null[np.isfinite(null)]
+    p = compare_with_null(None if math.isnan(value) else value, null.tolist(), lower_is_better)["p"]
+    return PermutationTest(value, null, False, math.nan if p is None else p)
+
+
+def permute_labels(
+    participants: ArrayLike, labels: ArrayLike, rng: np.random.Generator
 ) -> NDArray[np.int_]:
-    """(clip,) targets after whole participants have exchanged their lists of labels, each list
-    dealt anew to its new owner's clips.
+    """One random permutation of the labels between participants.
 
-    So the clips of one participant keep a composition that somebody had, and where everybody has
-    much the same list (a session with every action, a clip with the sign and one without) labels
-    change hands all the same. A participant with more clips than the other had goes through the
-    other's list again. Our choice.
+    Each participant receives the whole list of labels of a randomly assigned participant, in random
+    order. So the clips of one participant keep a composition that somebody had; and where all have
+    much the same list (a session with every action, one clip with the sign and one without) labels
+    change all the same. A participant with more clips than that list repeats it [our choice].
+
+    Parameters
+    ----------
+    participants : (clip,) array_like
+        The participant of each clip.
+    labels : (clip,) array_like
+        Labels.
+    rng : numpy.random.Generator
+        Source of randomness; it is advanced.
+
+    Returns
+    -------
+    (clip,) ndarray
+        Permuted labels.
+
+    Examples
+    --------
+    >>> permute_labels(["a", "a", "b", "c"], [1, 1, 0, 0], np.random.default_rng(3)).tolist()
+    [0, 0, 0, 1]
     """
-    targets = np.asarray(targets)
-    _, who = np.unique(np.asarray(participants), return_inverse=True)
-    clips = np.split(
-        np.argsort(who, kind="stable"), np.cumsum(np.bincount(who))[:-1]
-    )  # of each participant
-    given = np.empty_like(targets)
+    labels = np.asarray(labels)
+    _, codes = np.unique(np.asarray(participants), return_inverse=True)
+    clips = np.split(  # of each participant
+        np.argsort(codes, kind="stable"), np.cumsum(np.bincount(codes))[:-1]
+    )
+    permuted = np.empty_like(labels)
     for own, other in zip(clips, rng.permutation(len(clips))):
-        dealt = rng.permutation(targets[clips[other]])
-        given[own] = rng.permutation(dealt.take(range(len(own)), mode="wrap"))
-    return given
+        received = rng.permutation(labels[clips[other]])
+        permuted[own] = rng.permutation(received.take(range(len(own)), mode="wrap"))
+    return permuted
 
 
-def all_assignments(participants: ArrayLike, targets: ArrayLike) -> NDArray[np.int_]:
-    """(assignment, clip): every distinct way to deal the participants' labels, of two levels and
-    with one label a participant.
+def all_permutations(participants: ArrayLike, labels: ArrayLike) -> NDArray[np.int_]:
+    """Every distinct permutation of the labels between participants.
 
-    Raises:
-        UserError: a participant's clips differ, there are more than two levels, or more than
-            200,000 assignments.
+    For two classes, where all clips of a participant have the same label.
+
+    Parameters
+    ----------
+    participants : (clip,) array_like
+        The participant of each clip.
+    labels : (clip,) array_like
+        Labels 0 and 1.
+
+    Returns
+    -------
+    (permutation, clip) ndarray
+        The labels of every permutation, the true one among them.
+
+    Raises
+    ------
+    UserError
+        A participant's clips have different labels, there are more than two classes, or more than
+        200,000 permutations.
+
+    Examples
+    --------
+    >>> all_permutations(["a", "b", "b", "c"], [1, 0, 0, 0]).tolist()
+    [[1, 0, 0, 0], [0, 1, 1, 0], [0, 0, 0, 1]]
     """
-    targets = np.asarray(targets)
-    names, first, who = np.unique(np.asarray(participants), return_index=True, return_inverse=True)
-    if (targets != targets[first][who]).any() or not set(targets.tolist()) <= {0, 1}:
+    labels = np.asarray(labels)
+    names, first, codes = np.unique(
+        np.asarray(participants), return_index=True, return_inverse=True
+    )
+    if (labels != labels[first][codes]).any() or not set(labels.tolist()) <= {0, 1}:
         raise UserError(
-            "all assignments can be listed for two levels and one label a participant only; use"
-            " random exchanges"
+            "all permutations can be enumerated for two classes and one label a participant only;"
+            " use random permutations"
         )
-    positive = int(targets[first].sum())
+    positive = int(labels[first].sum())
     if math.comb(len(names), positive) > MOST:
         raise UserError(
-            f"{math.comb(len(names), positive)} assignments are more than {MOST}; use random"
-            " exchanges"
+            f"{math.comb(len(names), positive)} permutations are more than {MOST}; use random"
+            " permutations"
         )
     chosen = np.array(list(combinations(range(len(names)), positive)), dtype=int).reshape(
         -1, positive
     )
     by_participant = np.zeros((len(chosen), len(names)), dtype=int)
     np.put_along_axis(by_participant, chosen, 1, axis=1)
-    return by_participant[:, who]
+    return by_participant[:, codes]
 
 
-def against_null(
+def compare_with_null(
     value: float | None, null: Sequence[float | None], lower_is_better: bool = False
 ) -> dict[str, Any]:
-    """{"n", "p", "resolution", "median", "low", "high"}: p = (1 + b) / (1 + n), b of n values under
-    exchanged labels at least as good.
+    """p-value of a result and a summary of its null distribution, as metrics.json holds them.
 
-    `low` to `high` holds 95 % of the null. `resolution` is the smallest p that n allows, 1 / (1 +
-    n).
+    Parameters
+    ----------
+    value : float or None
+        Result with the true labels; None where undefined.
+    null : sequence of (float or None)
+        Results with permuted labels; undefined ones are left out.
+    lower_is_better : bool
+        Whether a lower value is a better one.
+
+    Returns
+    -------
+    dict
+        "n": number of permutations with a value. "p": (1 + b) / (1 + n), b of n permutations at
+        least as good as the value. "resolution": the smallest p-value that n allows, 1 / (1 + n).
+        "median", "low", "high": median and central 95 % of the null distribution. All but n are
+        None where the value, or the null, is undefined.
+
+    Examples
+    --------
+    >>> found = compare_with_null(0.8, [0.5, 0.6, 0.9])
+    >>> found["n"], found["p"], found["resolution"], found["median"]
+    (3, 0.5, 0.25, 0.6)
     """
     values = np.array([np.nan if entry is None else entry for entry in null], dtype=float)
     values = values[np.isfinite(values)]
@@ -105,9 +256,7 @@ def against_null(
         }
     low, median, high = np.percentile(values, [2.5, 50, 97.5])
     sign = -1 if lower_is_better else 1
-    reached = int(
-        (sign * values >= sign * value - 1e-12).sum()
-    )  # equal counts can differ in the last bit
+    reached = int((sign * values >= sign * value - ROUNDING).sum())
     return {
         "n": len(values),
         "p": (1 + reached) / (1 + len(values)),
@@ -118,32 +267,71 @@ def against_null(
     }
 
 
-def resolution_in_words(permutations: int) -> str:
-    """What so many runs with exchanged labels can show, for the reader of a report."""
-    smallest = 1 / (1 + permutations)
-    enough = "" if smallest <= 0.05 else ", so that nothing can be called significant at 5 %"
-    return f"{permutations} runs with exchanged labels: no p can be below {smallest:.2g}{enough}"
+def describe_resolution(n_permutations: int) -> str:
+    """One sentence on the smallest p-value that a number of permutations can give.
+
+    Parameters
+    ----------
+    n_permutations : int
+        Number of random permutations.
+
+    Returns
+    -------
+    str
+        For the reader of a report.
+
+    Examples
+    --------
+    >>> describe_resolution(39)
+    '39 permutations of the labels: the smallest possible p is 0.025'
+    """
+    smallest = 1 / (1 + n_permutations)
+    enough = "" if smallest <= 0.05 else ", so that nothing can be significant at 5 %"
+    return (
+        f"{n_permutations} permutations of the labels: the smallest possible p is"
+        f" {smallest:.2g}{enough}"
+    )
 
 
-def together(observed: Mapping[str, float], null: Mapping[str, Sequence[float]]) -> dict[str, Any]:
-    """p-values of several models judged together: Westfall and Young's single-step maximum.
+def westfall_young(
+    observed: Mapping[str, float], null: Mapping[str, Sequence[float]]
+) -> dict[str, Any]:
+    """p-values of several models, corrected for their number by the maximum statistic.
 
-    Each value is measured in spreads of its model's values, observed and permuted; the largest of
-    each permuted run is what the observed ones are held against, so that the correlation between
-    models counts. Permutation k of every model has to be the same exchange of labels; between tasks
-    whose labels were exchanged separately the maximum is that of independent nulls, which asks
-    somewhat more.
+    Westfall and Young's single-step correction. Each value is standardised by mean and standard
+    deviation of its model's values, observed and permuted; each observed one is compared with the
+    largest of all models in each permutation, so that the correlation between models counts.
+    Permutation k has to be the same permutation of labels for every model. Between tasks whose
+    labels were permuted separately, the maximum is that of independent nulls, which is slightly
+    conservative.
 
-    Args:
-        observed: model -> value, higher is better.
-        null: model -> (permutation,) values, in the same order for all models.
+    Parameters
+    ----------
+    observed : mapping of str to float
+        Model -> value; higher is better.
+    null : mapping of str to sequence of float
+        Model -> (permutation,) values, in the same order for all models.
 
-    Returns:
-        {"p" of the best model, "n" permutations, "resolution", "adjusted": {model: p}}.
+    Returns
+    -------
+    dict
+        "p" of the best model, "n" permutations, "resolution", "adjusted": {model: p}.
 
-    Raises:
-        ValueError: a model has no null, the nulls differ in length or lack values, or there are
-            fewer than two permutations.
+    Raises
+    ------
+    ValueError
+        A model has no null, the nulls differ in length or lack values, or there are fewer than two
+        permutations.
+
+    References
+    ----------
+    Westfall and Young 1993, Resampling-Based Multiple Testing, Wiley [P].
+
+    Examples
+    --------
+    >>> found = westfall_young({"a": 0.9, "b": 0.5}, {"a": [0.4, 0.6, 0.5], "b": [0.6, 0.4, 0.5]})
+    >>> found["p"], found["adjusted"]
+    (0.25, {'a': 0.25, 'b': 1.0})
     """
     names = list(observed)
     permutations = {len(null[name]) for name in names}
@@ -154,18 +342,17 @@ def together(observed: Mapping[str, float], null: Mapping[str, Sequence[float]])
     )
     if values.shape[1] < 2 or not np.isfinite(values).all():
         raise ValueError(
-            "models judged together need a null each, of the same two or more permutations, without"
-            " missing values"
+            "models that are tested together need a null each, of the same two or more"
+            " permutations, without missing values"
         )
-    everything = np.column_stack(
-        [[observed[name] for name in names], values]
-    )  # the observed run counts as one of them, so that p is exact
-    spread = everything.std(axis=1, ddof=1)
-    away = (everything - everything.mean(1, keepdims=True)) / np.where(spread > 0, spread, 1)[
-        :, None
-    ]
-    away, largest = away[:, 0], away[:, 1:].max(0)
-    p = (1 + (largest[None] >= away[:, None] - 1e-12).sum(1)) / (1 + len(largest))
+    # the observed values count as one more permutation, so that p is exact
+    everything = np.column_stack([[observed[name] for name in names], values])
+    deviation = everything.std(axis=1, ddof=1)
+    standardised = (everything - everything.mean(1, keepdims=True)) / np.where(
+        deviation > 0, deviation, 1
+    )[:, None]
+    result, largest = standardised[:, 0], standardised[:, 1:].max(0)
+    p = (1 + (largest[None] >= result[:, None] - ROUNDING).sum(1)) / (1 + len(largest))
     return {
         "p": float(p.min()),
         "n": len(largest),
@@ -174,32 +361,22 @@ def together(observed: Mapping[str, float], null: Mapping[str, Sequence[float]])
     }
 
 
-@dataclass(frozen=True)
-class NullTest:
-    """A result beside the values of the same pipeline under exchanged labels.
-
-    Attributes:
-        value: with the true labels.
-        null: (assignment,) values; all distinct ones, the true one among them, where `exact`.
-        p: share of assignments that reach the value where exact, else (1 + b) / (1 + n).
-    """
-
-    value: float
-    null: Array
-    exact: bool
-    p: float
-
-    @property
-    def resolution(self) -> float:
-        """The smallest p that could have come out."""
-        return 1 / (len(self.null) + (not self.exact))
-
-
 class LosoRidge:
-    """Leave-one-subject-out ridge classifier of two levels.
+    """Ridge classifier of two classes in leave-one-subject-out cross-validation.
 
-    Attributes:
-        matrix: (clip, clip) M of the module's equation.
+    Attributes
+    ----------
+    matrix : (clip, clip) ndarray
+        M of the module's equation: out-of-fold scores are M y.
+
+    Examples
+    --------
+    >>> participants = np.repeat(np.arange(10), 2)
+    >>> labels = (np.arange(10) % 2)[participants]
+    >>> features = np.random.default_rng(0).normal(size=(20, 4)) + 0.8 * labels[:, None]
+    >>> found = LosoRidge(features, participants).permutation_test(labels, "auc")
+    >>> round(found.value, 2), round(found.p, 3), len(found.null)  # all 252 permutations
+    (0.51, 0.278, 252)
     """
 
     def __init__(
@@ -209,84 +386,131 @@ class LosoRidge:
         alpha: float = 1.0,
         only: ArrayLike | None = None,
     ):
-        """Fit nothing but the matrix.
+        """Compute the matrix; labels are not needed for it.
 
-        Args:
-            features: (clip, feature).
-            participants: (clip,) who is in it.
-            alpha: penalty of the squared weights, for standardised features; fixed beforehand,
-                since a choice by the labels is not linear.
-            only: participants whose rows of the matrix are wanted, where one fold is; all by
-                default.
+        Parameters
+        ----------
+        features : (clip, feature) array_like
+            Finite numbers; standardised in each fold by its training clips.
+        participants : (clip,) array_like
+            The participant of each clip.
+        alpha : float
+            Penalty of the squared weights, for standardised features. Fixed beforehand: choosing it
+            by the labels would not be linear.
+        only : array_like, optional
+            Participants whose folds are computed; all by default.
 
-        Raises:
-            UserError: a feature is not finite, or there are fewer than three participants.
+        Raises
+        ------
+        UserError
+            A feature is not finite, or there are fewer than three participants.
         """
         features, self.participants = np.asarray(features, dtype=float), np.asarray(participants)
         if not np.isfinite(features).all():
             raise UserError(
                 f"features of clip {int(np.argwhere(~np.isfinite(features))[0][0])} (from 0) are"
-                " not all finite; fill them in before"
+                " not all finite; impute them first"
             )
         if len(set(self.participants.tolist())) < 3:
-            raise UserError("leaving one participant out needs three or more")
+            raise UserError("leave-one-subject-out needs three or more participants")
         self.matrix = np.zeros((len(features), len(features)))
         for held_out in np.unique(self.participants if only is None else np.asarray(only)):
             test = np.flatnonzero(self.participants == held_out)
             training = np.flatnonzero(self.participants != held_out)
-            mean, spread = features[training].mean(0), features[training].std(0)
-            standard = (features - mean) / np.where(spread > 0, spread, 1)
-            x = standard[training]
+            mean, deviation = features[training].mean(0), features[training].std(0)
+            standardised = (features - mean) / np.where(deviation > 0, deviation, 1)
+            x = standardised[training]
             if x.shape[1] <= len(x):
                 weights = np.linalg.solve(x.T @ x + alpha * np.eye(x.shape[1]), x.T)
             else:  # the same weights, by a smaller system
                 weights = x.T @ np.linalg.inv(x @ x.T + alpha * np.eye(len(x)))
-            self.matrix[np.ix_(test, training)] = 1 / len(x) + standard[test] @ weights
+            self.matrix[np.ix_(test, training)] = 1 / len(x) + standardised[test] @ weights
 
     def scores(self, labels: ArrayLike) -> Array:
-        """(..., clip) out-of-fold scores of labels (..., clip) of 0 and 1; above 0 the sign is
-        called.
+        """Out-of-fold scores of all clips.
+
+        Parameters
+        ----------
+        labels : (..., clip) array_like
+            Labels 0 and 1 of one or many labellings.
+
+        Returns
+        -------
+        (..., clip) ndarray
+            Scores; above 0 the positive class is predicted.
         """
         return (2 * np.asarray(labels, dtype=float) - 1) @ self.matrix.T
 
     def metric(self, name: str, labels: ArrayLike) -> Array:
-        """(labelling,) values of "auc" or of a metric of `from_confusion`, pooled over folds, for
-        labels (labelling, clip).
+        """A metric of the out-of-fold predictions, pooled over folds.
+
+        Parameters
+        ----------
+        name : str
+            "auc", or a metric of `from_confusion`.
+        labels : (labelling, clip) or (clip,) array_like
+            Labels 0 and 1; each labelling is trained and evaluated with its own labels.
+
+        Returns
+        -------
+        (labelling,) ndarray
+            Values; NaN where undefined.
         """
         truths: NDArray[np.int_] = np.atleast_2d(np.asarray(labels, dtype=int))
         scores = self.scores(truths)
         if name == "auc":
             return auc_of_rows(truths.astype(float), scores)
-        called = scores > 0
+        positive = scores > 0
         tables = np.stack(
             [
-                ((truths == truth) & (called == given)).sum(1)
+                ((truths == truth) & (positive == predicted)).sum(1)
                 for truth in (0, 1)
-                for given in (0, 1)
+                for predicted in (0, 1)
             ],
             axis=1,
         )
         return from_confusion(name, tables.reshape(-1, 2, 2).astype(float))
 
-    def test(
-        self, labels: ArrayLike, metric: str = "auc", permutations: int | None = None, seed: int = 0
-    ) -> NullTest:
-        """The metric and its null: random exchanges of the participants' labels, or all distinct
-        ones where `permutations` is None.
+    def permutation_test(
+        self,
+        labels: ArrayLike,
+        metric: str = "auc",
+        n_permutations: int | None = None,
+        seed: int = 0,
+    ) -> PermutationTest:
+        """Test a metric against permutations of the participants' labels.
 
-        Raises:
-            UserError: all are asked for where they cannot be listed (see `all_assignments`).
+        Parameters
+        ----------
+        labels : (clip,) array_like
+            True labels, 0 and 1.
+        metric : str
+            See `metric`.
+        n_permutations : int, optional
+            Number of random permutations; by default all distinct ones are computed, which makes
+            the test exact.
+        seed : int
+            Of the random permutations.
+
+        Returns
+        -------
+        PermutationTest
+            The pooled metric, its null distribution and p.
+
+        Raises
+        ------
+        UserError
+            All permutations are requested and cannot be enumerated (see `all_permutations`).
         """
         labels = np.asarray(labels)
         value = float(self.metric(metric, labels)[0])
-        if permutations is None:
-            null = self.metric(metric, all_assignments(self.participants, labels))
-            return NullTest(value, null, True, float((null >= value - 1e-12).mean()))
+        if n_permutations is None:
+            null = self.metric(metric, all_permutations(self.participants, labels))
+            return PermutationTest(value, null, True, float((null >= value - ROUNDING).mean()))
         rng = np.random.default_rng(seed)
-        assigned: NDArray[np.int_] = np.stack(
-            [exchange(self.participants, labels, rng) for _ in range(permutations)]
+        permuted: NDArray[np.int_] = np.stack(
+            [permute_labels(self.participants, labels, rng) for _ in range(n_permutations)]
         )
-        null = self.metric(metric, assigned)
-        return NullTest(
-            value, null, False, float((1 + (null >= value - 1e-12).sum()) / (1 + permutations))
-        )
+        null = self.metric(metric, permuted)
+        reached = (null >= value - ROUNDING).sum()
+        return PermutationTest(value, null, False, float((1 + reached) / (1 + n_permutations)))

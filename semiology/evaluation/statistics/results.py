@@ -1,8 +1,5 @@
-"""The evaluation of a run: every metric of every model with its interval, beside what guessing
-would give. The content of metrics.json.
-
-The null of a run (null.json): that it has the form that `evaluate` reads, and what it stands for,
-in words.
+"""The evaluation of a run, the content of metrics.json: every metric of every model with its
+interval, compared with chance (null.json) and with predictions that do not use the video.
 """
 
 import math
@@ -18,11 +15,11 @@ from semiology.evaluation.run.predictions import levels_of
 from semiology.evaluation.statistics.calibration import BINS, abstention, calibration
 from semiology.evaluation.statistics.comparison import (
     difference,
+    estimate,
     holm,
     number,
     paired_difference,
     pairs_to_compare,
-    state,
 )
 from semiology.evaluation.statistics.intervals import AT_BOUND, LEVEL, METHOD, draw_participants
 from semiology.evaluation.statistics.metrics import (
@@ -32,26 +29,42 @@ from semiology.evaluation.statistics.metrics import (
     metric_names,
 )
 from semiology.evaluation.statistics.out_of_fold import OutOfFold
-from semiology.evaluation.statistics.permutation import against_null, resolution_in_words, together
+from semiology.evaluation.statistics.permutation import (
+    compare_with_null,
+    describe_resolution,
+    westfall_young,
+)
 from semiology.evaluation.statistics.tables import (
     in_order,
-    main_level,
+    main_unit,
     model_name,
     show,
     table_columns,
     table_text,
 )
-from semiology.evaluation.statistics.units import UNITS, combine, judge_jointly, split_differences
+from semiology.evaluation.statistics.units import (
+    UNITS,
+    combine,
+    evaluate_jointly,
+    split_differences,
+)
 
 Null = Mapping[str, Mapping[str, Mapping[str, Sequence[float | None]]]]
-UNTESTED = "no permutation null was run: compare with the guesses"
+UNTESTED = "no permutation test was run: compare with the predictions without video"
 
 
 def check_null(null: Any) -> None:
-    """See that it is {task: {model: {metric: [number or None, one a permutation]}}}.
+    """Check the form of a null: {task: {model: {metric: [number or None, ...]}}}.
 
-    Raises:
-        UserError: it is not; the line names the task, the model, the metric and the value's place.
+    Parameters
+    ----------
+    null : any
+        Content of null.json.
+
+    Raises
+    ------
+    UserError
+        It has another form; the message names task, model, metric and the value's position.
     """
     for task, models in _entries(null, "the null", "tasks"):
         for model, metrics in _entries(models, f"the null of task {task!r}", "models"):
@@ -64,25 +77,33 @@ def check_null(null: Any) -> None:
                         f"{where}: a list of values was expected, not {values!r:.40}; run"
                         " `semiology loso` again"
                     )
-                for place, value in enumerate(values, 1):
+                for position, value in enumerate(values, 1):
                     if value is not None and not _is_number(value):
                         raise UserError(
-                            f"{where}, value {place}: {value!r:.40} is neither a finite number nor"
-                            " null; run `semiology loso` again"
+                            f"{where}, value {position}: {value!r:.40} is neither a finite number"
+                            " nor null; run `semiology loso` again"
                         )
 
 
-def in_words(tasks: Mapping[str, Any], null: Null) -> dict[str, str]:
-    """{"chance", "permutations"}: which models were held against a null, what a null of one seed
-    means for p, and what so many can show.
+def describe_null(tasks: Mapping[str, Any], null: Null) -> dict[str, str]:
+    """Which models were compared with a null, and what it can show, in words.
 
-    Args:
-        tasks: task -> {"models": {model: {"metrics": ...}}}, where what was tested has a "null".
-        null: as `check_null` wants it.
+    Parameters
+    ----------
+    tasks : mapping
+        Tasks of metrics.json, where a metric that was tested has a "null".
+    null : mapping
+        Content of null.json (`check_null`).
+
+    Returns
+    -------
+    dict
+        "chance": the models that were tested, and whether p is exact. "permutations": the smallest
+        p-value that their number allows.
     """
-    models = [(task, model) for task, judged in tasks.items() for model in judged["models"]]
+    models = [(task, model) for task, result in tasks.items() for model in result["models"]]
     found = {(task, model): tasks[task]["models"][model]["metrics"] for task, model in models}
-    tested = [key for key in models if any(_tested(metric) for metric in found[key].values())]
+    tested = [key for key in models if any(_has_p(metric) for metric in found[key].values())]
     if not tested:
         return {"chance": UNTESTED, "permutations": "none"}
     words = ["permutation of labels"]
@@ -91,13 +112,13 @@ def in_words(tasks: Mapping[str, Any], null: Null) -> dict[str, str]:
         words.append(f"{_names(untested, models)}: {UNTESTED}")
     means: dict[int, list[tuple[str, str]]] = {}
     for key in tested:
-        if any(_tested(metric) and len(set(metric["seeds"])) > 1 for metric in found[key].values()):
+        if any(_has_p(metric) and len(set(metric["seeds"])) > 1 for metric in found[key].values()):
             means.setdefault(
                 max(len(metric["seeds"]) for metric in found[key].values()), []
             ).append(key)
     for seeds, keys in means.items():
         mean = (
-            f"the result is a mean over {seeds} seeds, each value of the null one seed's: p is"
+            f"the result is a mean over {seeds} seeds, each value of the null is of one seed: p is"
             " conservative or not exact"
         )
         words.append(f"{_names(keys, models)}: {mean}")
@@ -106,12 +127,12 @@ def in_words(tasks: Mapping[str, Any], null: Null) -> dict[str, str]:
     }
     return {
         "chance": "; ".join(words),
-        "permutations": "; ".join(map(resolution_in_words, sorted(lengths))),
+        "permutations": "; ".join(map(describe_resolution, sorted(lengths))),
     }
 
 
 def _names(chosen: Iterable[tuple[str, str]], everything: Sequence[tuple[str, str]]) -> str:
-    """The models by name; with their tasks where a model is meant in some tasks only."""
+    """Names of models; with the task for a model that was chosen in some of its tasks only."""
     chosen = list(chosen)
     whole = {
         model
@@ -126,7 +147,7 @@ def _names(chosen: Iterable[tuple[str, str]], everything: Sequence[tuple[str, st
     )
 
 
-def _tested(metric: Mapping[str, Any]) -> bool:
+def _has_p(metric: Mapping[str, Any]) -> bool:
     return metric.get("null", {}).get("p") is not None
 
 
@@ -145,7 +166,7 @@ def _is_number(value: Any) -> bool:
 
 __all__ = [
     "evaluate",
-    "main_level",
+    "main_unit",
     "model_name",
     "no_skill",
     "paired_difference",
@@ -156,14 +177,13 @@ __all__ = [
 ]
 
 DIFFERENCES = (
-    "every model with the first of its task, and a distilled one with its own; p: two-sided, the"
-    " two models exchanged within participants, exchanges without a value left out; p_corrected:"
-    " Holm over the comparisons of the run, metric by metric; mcnemar_p: exact, takes clips as"
-    " independent, which those of one participant are not"
+    "every model with the first of its task, and a distilled one with the same network without"
+    " distillation; p: two-sided, permutation test that exchanges the two models within"
+    " participants, permutations without a value left out; p_corrected: Holm over the comparisons"
+    " of the run, metric by metric; mcnemar_p: exact, takes clips as independent, which those of"
+    " one participant are not"
 )
-JUDGED_TOGETHER = (  # the metric by which all models of a run are held against their nulls at once
-    "auc"
-)
+MAXIMUM_OF = "auc"  # the metric of the test over all models of a run at once
 
 
 def evaluate(
@@ -176,38 +196,52 @@ def evaluate(
     closed_form: bool = False,
     pairs: Sequence[tuple[str, str]] = (),
 ) -> dict[str, Any]:
-    """Judge out-of-fold predictions: the content of metrics.json, JSON-safe (what has no value is
-    None, with a `reason`).
+    """Evaluate out-of-fold predictions: the content of metrics.json.
 
     Clips are pooled over folds. With several seeds a value is the mean over seeds, `seeds` lists
-    each, and the interval resamples participants for all seeds together: it speaks of other
-    participants, not of other seeds. All models of a task are judged in the same resampled cohorts.
-    docs/evaluation.md lists what the result holds.
+    each, and the interval resamples participants for all seeds together: it is about other
+    participants, not about other seeds. All models of a task are evaluated in the same resampled
+    cohorts. Chance is estimated from permuted labels and not taken as 0.5, because the pooled
+    leave-one-subject-out scores of a useless model lie below it.
 
-    Args:
-        predictions: table of `read_predictions`.
-        draws: resampled cohorts, and exchanges in the comparison of models.
-        seed: of the resampling.
-        null: {task: {model: {metric: values under permuted labels, of one seed}}}, by the same
-            pipeline on the same clips. Given, every metric in it gets p = (1 + b) / (1 + n), b of n
-            values reaching the observed one, and the null's median and 95 % range. Chance is judged
-            by this and not by 0.5, since pooled leave-one-subject-out scores of a useless model lie
-            below it.
-        coverage: what was asked of the conformal prediction sets, to be stated beside what they
-            reached.
-        closed_form: Wilson and DeLong instead of the bootstrap, where they hold (see `state`).
-        pairs: tasks that differ in nothing but their split, to be compared by `split_differences`.
+    Parameters
+    ----------
+    predictions : DataFrame
+        Table of `read_predictions`.
+    draws : int
+        Number of resampled cohorts, and of permutations in the comparison of models.
+    seed : int
+        Of the resampling.
+    null : mapping, optional
+        {task: {model: {metric: values}}}: values of the same pipeline on the same clips with
+        permuted labels, of one seed. Every metric in it gets p = (1 + b) / (1 + n), b of n values
+        reaching the observed one, and median and 95 % range of the null.
+    coverage : float, optional
+        The coverage that the prediction sets were fitted for, to be reported beside the coverage
+        that was reached.
+    closed_form : bool
+        Wilson's and DeLong's intervals instead of the bootstrap, where they hold (`estimate`).
+    pairs : sequence of (str, str)
+        Tasks that differ in their split alone, for `split_differences`.
 
-    Raises:
-        UserError: the null is not of that form (`check_null`).
+    Returns
+    -------
+    dict
+        JSON-safe; docs/evaluation.md lists what it holds. An undefined value is None, with a
+        `reason`.
+
+    Raises
+    ------
+    UserError
+        The null has another form (`check_null`).
     """
     null = {} if null is None else null
     check_null(null)
     tasks = {
-        str(task): _judge_task(rows, draws, seed, null.get(str(task), {}), coverage, closed_form)
+        str(task): _evaluate_task(rows, draws, seed, null.get(str(task), {}), coverage, closed_form)
         for task, rows in _by_task(predictions)
     }
-    _correct([found for judged in tasks.values() for found in judged["differences"]])
+    _correct([found for result in tasks.values() for found in result["differences"]])
     return {
         "method": {
             "unit": "clip, pooled over folds",
@@ -215,70 +249,97 @@ def evaluate(
             "at_bound": AT_BOUND,
             "draws": draws,
             "seed": seed,
-            **in_words(tasks, null),
+            **describe_null(tasks, null),
             "differences": DIFFERENCES,
             "calibration": (
-                f"{BINS} bins of equal width; ece_if_right is what the error would be if every"
+                f"{BINS} bins of equal width; ece_if_right is the expected error if every"
                 " probability were right"
             ),
         },
         "tasks": tasks,
         "splits": split_differences(predictions, pairs, draws=draws, seed=seed),
-        "joint": judge_jointly(predictions, draws, seed),
+        "joint": evaluate_jointly(predictions, draws, seed),
         "together": _together(tasks, null),
     }
 
 
 def values(predictions: pd.DataFrame) -> dict[str, dict[str, dict[str, float | None]]]:
-    """task -> model -> metric -> value, nothing else: for one of the many runs of a permutation
-    null.
+    """All metrics without intervals: for one of the many runs of a permutation test.
+
+    Parameters
+    ----------
+    predictions : DataFrame
+        Table of `read_predictions`.
+
+    Returns
+    -------
+    dict
+        task -> model -> metric -> value (None where undefined), the mean over seeds.
     """
     return {
         str(task): {
             str(model): {
-                name: number(judged.observed(name).mean()) for name in metric_names(judged.levels)
+                name: number(own.observed(name).mean()) for name in metric_names(own.classes)
             }
-            for model, judged in _models(rows, levels_of(rows)).items()
+            for model, own in _models(rows, levels_of(rows)).items()
         }
         for task, rows in _by_task(predictions)
     }
 
 
-def no_skill(confusion: Array, levels: list[str]) -> dict[str, dict[str, Any]]:
-    """F1 and accuracy of guesses that never look at the video, from the (truth, predicted) counts
-    of any model.
+def no_skill(confusion: Array, classes: list[str]) -> dict[str, dict[str, Any]]:
+    """F1, accuracy and balanced accuracy of predictions that do not use the video.
 
-    `majority` always names the commonest level (given as `level`), `always_positive` (two levels)
-    always sees the sign, `prevalence` names levels at random as often as they occur (expected
-    counts). They know the cohort's prevalence, which no fold does: kind to guessing.
+    They know the cohort's prevalence, which no fold does, and are therefore a slightly optimistic
+    no-information baseline.
+
+    Parameters
+    ----------
+    confusion : (class, class) ndarray
+        Counts of any model, truth in rows.
+    classes : list of str
+        Names of the classes in the label's order.
+
+    Returns
+    -------
+    dict
+        "majority": always the most frequent class (named in "level"); "always_positive" (two
+        classes); "prevalence": classes at random, as often as they occur (expected counts). Each
+        with "f1", "accuracy" and "balanced_accuracy".
+
+    Examples
+    --------
+    >>> found = no_skill(np.array([[4.0, 2.0], [1.0, 3.0]]), ["absent", "present"])
+    >>> found["majority"]["level"], found["majority"]["accuracy"]
+    ('absent', 0.6)
     """
     clips = confusion.sum(-1)
-    shares = {"majority": np.eye(len(clips))[clips.argmax()], "prevalence": clips / clips.sum()}
+    fractions = {"majority": np.eye(len(clips))[clips.argmax()], "prevalence": clips / clips.sum()}
     if len(clips) == 2:
-        shares["always_positive"] = np.array([0.0, 1.0])
-    guesses: dict[str, dict[str, Any]] = {
-        guess: {
-            name: number(from_confusion(name, clips[:, None] * share))
+        fractions["always_positive"] = np.array([0.0, 1.0])
+    baselines: dict[str, dict[str, Any]] = {
+        baseline: {
+            name: number(from_confusion(name, clips[:, None] * predicted))
             for name in ("f1", "accuracy", "balanced_accuracy")
         }
-        for guess, share in shares.items()
+        for baseline, predicted in fractions.items()
     }
-    guesses["majority"]["level"] = levels[int(clips.argmax())]
-    return guesses
+    baselines["majority"]["level"] = classes[int(clips.argmax())]
+    return baselines
 
 
 def _by_task(predictions: pd.DataFrame) -> Any:
     return predictions.groupby("task", sort=False)
 
 
-def _models(rows: pd.DataFrame, levels: list[str]) -> dict[str, OutOfFold]:
+def _models(rows: pd.DataFrame, classes: list[str]) -> dict[str, OutOfFold]:
     return {
-        str(model): OutOfFold.of(rows[rows["model"] == model], levels)
+        str(model): OutOfFold.of(rows[rows["model"] == model], classes)
         for model in in_order(rows["model"].unique())
     }
 
 
-def _judge_task(
+def _evaluate_task(
     rows: pd.DataFrame,
     draws: int,
     seed: int,
@@ -286,94 +347,94 @@ def _judge_task(
     coverage: float | None,
     closed_form: bool,
 ) -> dict[str, Any]:
-    levels = levels_of(rows)
-    models = _models(rows, levels)
+    classes = levels_of(rows)
+    models = _models(rows, classes)
     clips = rows.drop_duplicates("clip_id")
     weights = draw_participants(clips["participant_id"].nunique(), draws, seed)
-    units = {unit: _judge_unit(rows, levels, unit, weights, closed_form) for unit in UNITS}
-    judged = {}
+    units = {unit: _evaluate_unit(rows, classes, unit, weights, closed_form) for unit in UNITS}
+    results = {}
     for model, own in models.items():
         mine = rows[rows["model"] == model]
-        judged[model] = {
+        results[model] = {
             "seeds": list(own.seeds),
-            "metrics": _judge_metrics(own, weights, closed_form, null.get(model, {})),
+            "metrics": _evaluate_metrics(own, weights, closed_form, null.get(model, {})),
             "confusion": own.confusion.sum(1).mean(0).tolist(),
             "by": {
                 unit: found | {"metrics": found["metrics"].get(model, {})}
                 for unit, found in units.items()
             },
-            "calibration": calibration(mine, levels),
+            "calibration": calibration(mine, classes),
             "abstention": abstention(mine, coverage),
         }
     return {
         "label": str(rows["label"].iloc[0]),
         "stream": str(rows["stream"].iloc[0]),
-        "levels": levels,
+        "levels": classes,
         "clips": len(clips),
         "participants": clips["participant_id"].nunique(),
         "folds": int(rows["fold"].nunique()),
-        "unseen": bool(
-            (rows.groupby(["seed", "participant_id"])["fold"].nunique() == 1).all()
-        ),  # nobody on both sides of a fold
+        # no participant on both sides of a fold
+        "unseen": bool((rows.groupby(["seed", "participant_id"])["fold"].nunique() == 1).all()),
         "one_participant_a_fold": bool(
             (rows.groupby("fold")["participant_id"].nunique() == 1).all()
         ),
         "prevalence": {
-            level: {
-                "clips": int((clips["truth"] == level).sum()),
-                "share": float((clips["truth"] == level).mean()),
-                "participants": int(clips.loc[clips["truth"] == level, "participant_id"].nunique()),
+            name: {
+                "clips": int((clips["truth"] == name).sum()),
+                "share": float((clips["truth"] == name).mean()),
+                "participants": int(clips.loc[clips["truth"] == name, "participant_id"].nunique()),
             }
-            for level in levels
+            for name in classes
         },
-        "no_skill": no_skill(next(iter(models.values())).confusion[0].sum(0), levels),
-        "models": judged,
+        "no_skill": no_skill(next(iter(models.values())).confusion[0].sum(0), classes),
+        "models": results,
         "differences": [
             {"a": a, "b": b, "metric": name} | difference(models[a], models[b], name, weights, seed)
             for a, b in pairs_to_compare(list(models))
-            for name in metric_names(len(levels))
+            for name in metric_names(len(classes))
         ],
     }
 
 
-def _judge_unit(
-    rows: pd.DataFrame, levels: list[str], unit: str, weights: Array, closed_form: bool
+def _evaluate_unit(
+    rows: pd.DataFrame, classes: list[str], unit: str, weights: Array, closed_form: bool
 ) -> dict[str, Any]:
-    """{"n", "rule", "no_skill", "metrics": {model: metrics}}; with a reason instead of these where
-    clips cannot be combined.
+    """Results by recording or participant: {"n", "rule", "no_skill", "metrics": {model: metrics}}.
+
+    With a "reason" where clips cannot be combined.
     """
     units = rows[UNITS[unit] if UNITS[unit] in rows else "clip_id"].nunique()
     try:
-        combined, rule = combine(rows, levels, unit)
+        combined, rule = combine(rows, classes, unit)
     except UserError as error:
         return {"n": units, "rule": "", "metrics": {}, "reason": str(error)}
-    models = _models(combined, levels)
-    found = {model: _judge_metrics(own, weights, closed_form, {}) for model, own in models.items()}
+    models = _models(combined, classes)
+    found = {
+        model: _evaluate_metrics(own, weights, closed_form, {}) for model, own in models.items()
+    }
     return {
         "n": units,
         "rule": rule,
-        "no_skill": no_skill(next(iter(models.values())).confusion[0].sum(0), levels),
+        "no_skill": no_skill(next(iter(models.values())).confusion[0].sum(0), classes),
         "metrics": found,
     }
 
 
-def _judge_metrics(
+def _evaluate_metrics(
     model: OutOfFold, weights: Array, closed_form: bool, null: Mapping[str, Sequence[float | None]]
 ) -> dict[str, Any]:
     metrics = {
-        name: state(model, name, weights, closed_form) for name in metric_names(model.levels)
+        name: estimate(model, name, weights, closed_form) for name in metric_names(model.classes)
     }
     for name in set(metrics) & set(null):
-        metrics[name]["null"] = against_null(
+        metrics[name]["null"] = compare_with_null(
             metrics[name]["value"], null[name], name in LOWER_IS_BETTER
         )
     return metrics
 
 
 def _correct(differences: list[dict[str, Any]]) -> None:
-    """Add `p_corrected` (Holm) and the number of `comparisons` it is for: those of the run in the
-    same metric.
-    """
+    """Add `p_corrected` (Holm over the run's comparisons in the same metric) and their number."""
     for metric in dict.fromkeys(found["metric"] for found in differences):
         family = [
             found for found in differences if found["metric"] == metric and found["p"] is not None
@@ -386,19 +447,16 @@ def _correct(differences: list[dict[str, Any]]) -> None:
 
 
 def _together(tasks: Mapping[str, Any], null: Null) -> dict[str, Any] | None:
-    """The models of the run against their nulls at once (`together`); None where fewer than two can
-    be.
+    """`westfall_young` over the models of the run; None where fewer than two can be tested.
 
-    One permutation has to be one exchange of labels for all of them: where models have different
-    numbers of permutations, those that share theirs with most others are judged.
+    A permutation has to be the same for all models: where models have different numbers of
+    permutations, the largest group with the same number is tested.
     """
     groups: dict[int, dict[str, tuple[float, list[float]]]] = {}
-    for task, judged in tasks.items():
-        for model, found in judged["models"].items():
-            value, values = (
-                found["metrics"][JUDGED_TOGETHER]["value"],
-                null.get(task, {}).get(model, {}).get(JUDGED_TOGETHER, []),
-            )
+    for task, result in tasks.items():
+        for model, found in result["models"].items():
+            value = found["metrics"][MAXIMUM_OF]["value"]
+            values = null.get(task, {}).get(model, {}).get(MAXIMUM_OF, [])
             known = [float(entry) for entry in values if entry is not None]
             if value is not None and 1 < len(known) == len(values):
                 groups.setdefault(len(known), {})[f"{task} / {model}"] = (value, known)
@@ -409,4 +467,4 @@ def _together(tasks: Mapping[str, Any], null: Null) -> dict[str, Any] | None:
         {name: value for name, (value, _) in most.items()},
         {name: known for name, (_, known) in most.items()},
     )
-    return {"metric": JUDGED_TOGETHER, "models": len(most)} | together(observed, nulls)
+    return {"metric": MAXIMUM_OF, "models": len(most)} | westfall_young(observed, nulls)

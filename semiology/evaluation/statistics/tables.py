@@ -1,4 +1,4 @@
-"""The main table as plain text for a terminal, in the form of Hou et al. 2022, Table 1."""
+"""The main table as plain text for a terminal, laid out as Table 1 of Hou et al. 2022."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
@@ -13,24 +13,39 @@ TABLE_1 = {
 
 
 def table_text(metrics: dict[str, Any]) -> str:
-    """Signs by models: F1 / accuracy, their intervals, AUC."""
+    """The main table: tasks in rows, models in columns; F1 / accuracy, their intervals, AUC.
+
+    Parameters
+    ----------
+    metrics : dict
+        Content of metrics.json (`evaluate`).
+
+    Returns
+    -------
+    str
+        Lines for a terminal, with the method below.
+    """
+    main = {task: main_unit(result) for task, result in metrics["tasks"].items()}
+    heads = {
+        task: (
+            task,
+            f"{main[task]['n']} {main[task]['unit']}s, {result['participants']} participants",
+            f"majority class: {show(main[task]['no_skill']['majority']['accuracy'])}",
+        )
+        for task, result in metrics["tasks"].items()
+    }
+    indent = 2 + max((len(head) for of_task in heads.values() for head in of_task), default=0)
     lines = []
     for columns in table_columns(metrics):
         width = max(23, *(len(model_name(model)) + 2 for model in columns))
-        lines += [" " * 24 + "".join(model_name(model).ljust(width) for model in columns).rstrip()]
-        for task, judged in metrics["tasks"].items():
-            level = main_level(judged)
-            cells = [_cell(level["metrics"].get(model)) for model in columns]
+        names = "".join(model_name(model).ljust(width) for model in columns)
+        lines += [" " * indent + names.rstrip()]
+        for task, of_task in heads.items():
+            cells = [_cell(main[task]["metrics"].get(model)) for model in columns]
             if any(any(cell) for cell in cells):
-                majority = level["no_skill"]["majority"]["accuracy"]
-                heads = [
-                    task,
-                    f"{level['n']} {level['unit']}s, {judged['participants']} people",
-                    f"majority guess {show(majority)}",
-                ]
                 lines += [
-                    head[:23].ljust(24) + "".join(part.ljust(width) for part in row).rstrip()
-                    for head, row in zip(heads, zip(*cells))
+                    head.ljust(indent) + "".join(part.ljust(width) for part in row).rstrip()
+                    for head, row in zip(of_task, zip(*cells))
                 ]
         lines += [""]
     method = metrics["method"]
@@ -46,16 +61,24 @@ def table_text(metrics: dict[str, Any]) -> str:
     )
 
 
-def main_level(judged: Mapping[str, Any]) -> dict[str, Any]:
-    """A task's results as the main tables show them: by recording where one has several clips or
-    views, else by clip.
+def main_unit(result: Mapping[str, Any]) -> dict[str, Any]:
+    """The results of a task in the unit of the main tables.
 
-    Returns:
-        {"unit": "recording" or "clip", "n", "no_skill", "metrics": {model: metrics}}.
+    The unit is the recording where recordings have several clips or views, else the clip.
+
+    Parameters
+    ----------
+    result : mapping
+        A task of metrics.json.
+
+    Returns
+    -------
+    dict
+        "unit" ("recording" or "clip"), "n", "no_skill", "metrics" ({model: metrics}).
     """
     combined = {
         model: (found.get("by") or {}).get("recording") or {}
-        for model, found in judged["models"].items()
+        for model, found in result["models"].items()
     }
     if all(found.get("metrics") for found in combined.values()):
         first = next(iter(combined.values()))
@@ -66,42 +89,42 @@ def main_level(judged: Mapping[str, Any]) -> dict[str, Any]:
             "no_skill": first["no_skill"],
             "metrics": metrics,
         }
-    metrics = {model: found["metrics"] for model, found in judged["models"].items()}
+    metrics = {model: found["metrics"] for model, found in result["models"].items()}
     return {
         "unit": "clip",
-        "n": judged["clips"],
-        "no_skill": judged["no_skill"],
+        "n": result["clips"],
+        "no_skill": result["no_skill"],
         "metrics": metrics,
     }
 
 
 def table_columns(metrics: dict[str, Any]) -> list[list[str]]:
-    """Models by column, three to a table: those of Table 1 first, in its order."""
+    """Models by column, three to a table: those of Hou et al. 2022 first, in their order."""
     models = list(
-        dict.fromkeys(model for judged in metrics["tasks"].values() for model in judged["models"])
+        dict.fromkeys(model for result in metrics["tasks"].values() for model in result["models"])
     )
     return [in_order(models)[start : start + 3] for start in range(0, len(models), 3)]
 
 
 def model_name(model: str) -> str:
-    """A model's name as a reader sees it."""
+    """A model's name as tables and reports print it: "agcn_kd" -> "AGCN + distillation"."""
     return TABLE_1.get(
         model, model.upper() if model in ("gat", "lstm", "blstm") else model.replace("_", " ")
     )
 
 
 def in_order(models: Iterable[str]) -> list[str]:
-    """The models of Table 1 in its order, then the others in theirs."""
+    """Models of Hou et al. 2022, Table 1, in its order, then the others in the order given."""
     return sorted(models, key=lambda model: [*TABLE_1, model].index(model))
 
 
 def show(value: float | None) -> str:
-    """A number as the tables print it: two digits, a dash where there is none."""
+    """A number as the tables print it: two decimals, a dash for None."""
     return "–" if value is None else f"{value:.2f}".replace("-", "\N{MINUS SIGN}")
 
 
 def _splits(found: Sequence[Mapping[str, Any]]) -> list[str]:
-    """What the way of dealing clips to folds does to the accuracy of each model."""
+    """Lines on how the assignment of clips to folds changes each model's accuracy."""
     lines = []
     for pair in dict.fromkeys((each["a"], each["b"]) for each in found):
         own = [

@@ -1,10 +1,8 @@
-"""Several signs at once: how well a model names all binary labels of a clip together (multi-label).
+"""Evaluation beyond single clips of one task.
 
-From clips to recordings and participants: how the clips of one combine, stated, and refused where
-their truths cannot be combined.
-
-What the way of dealing clips to folds does to the figures: two tasks that differ in nothing else,
-on the same recordings.
+- Multi-label: all binary labels of a clip at once (`evaluate_jointly`).
+- Recordings and participants: the predictions of their clips combined (`combine`).
+- Two tasks that differ only in how clips are assigned to folds (`split_differences`).
 """
 
 from collections.abc import Sequence
@@ -15,7 +13,7 @@ import pandas as pd
 
 from semiology.errors import UserError
 from semiology.evaluation.run.predictions import levels_of
-from semiology.evaluation.statistics.comparison import difference, stated
+from semiology.evaluation.statistics.comparison import difference, estimate_json
 from semiology.evaluation.statistics.intervals import (
     at_bound,
     bca_interval,
@@ -31,18 +29,31 @@ NAMES = {
     "macro_f1": "macro F1 over the labels",
 }
 RULE = (
-    "binary labels of one model on the clips where all were scored; of a label with several tasks"
-    " the first in the run"
+    "binary labels of one model on the clips for which all were scored; of a label with several"
+    " tasks the first in the run"
 )
 
 
-def judge_jointly(predictions: pd.DataFrame, draws: int, seed: int) -> dict[str, Any] | None:
-    """{"rule", "names", "models": {model: {"tasks", "clips", "participants", "metrics"}}}; None
-    where no model has two labels of one clip.
+def evaluate_jointly(predictions: pd.DataFrame, draws: int, seed: int) -> dict[str, Any] | None:
+    """Multi-label metrics of each model that predicts two or more binary labels of the same clips.
 
-    `exact_match`: share of clips in which every label is right. `hamming`: share of single
-    decisions that are wrong; lower is better. `macro_f1`: plain mean of the labels' F1. With
-    several seeds, means over them.
+    Parameters
+    ----------
+    predictions : DataFrame
+        Table of `read_predictions`.
+    draws : int
+        Number of resampled cohorts.
+    seed : int
+        Of the resampling.
+
+    Returns
+    -------
+    dict or None
+        "rule", "names", "models": {model: {"tasks", "clips", "participants", "metrics"}}. The
+        metrics are "exact_match" (fraction of clips with all labels correct), "hamming" (Hamming
+        loss: fraction of wrong label decisions; lower is better) and "macro_f1" (unweighted mean of
+        the labels' F1); with several seeds, means over them. None where no model has two labels of
+        one clip.
     """
     binary = {
         str(task): rows
@@ -50,13 +61,15 @@ def judge_jointly(predictions: pd.DataFrame, draws: int, seed: int) -> dict[str,
         if len(levels_of(rows)) == 2
     }
     models = dict.fromkeys(model for rows in binary.values() for model in rows["model"].unique())
-    found = {
-        str(model): judged for model in models if (judged := _judge(binary, model, draws, seed))
+    results = {
+        str(model): result
+        for model in models
+        if (result := _evaluate_labels(binary, model, draws, seed))
     }
-    return {"rule": RULE, "names": NAMES, "models": found} if found else None
+    return {"rule": RULE, "names": NAMES, "models": results} if results else None
 
 
-def _judge(
+def _evaluate_labels(
     binary: dict[str, pd.DataFrame], model: str, draws: int, seed: int
 ) -> dict[str, Any] | None:
     tasks: dict[str, str] = {}
@@ -78,81 +91,98 @@ def _judge(
     if not common:
         return None
     own = tables[0].loc[common, "participant_id"]
-    people = sorted(own.unique())
+    participants = sorted(own.unique())
     truth, predicted = (
         np.stack([table.loc[common, column] for table in tables], axis=1)
         for column in ("truth", "predicted")
     )
-    # a clip's outcomes by label: right, then true and false positives and false negatives; summed
-    # by participant, seeds pooled
+    # outcomes of each clip by label: correct, TP, FP, FN; summed by participant, seeds pooled
     outcomes = np.concatenate(
         [truth == predicted, truth & predicted, ~truth & predicted, truth & ~predicted], axis=1
     )
     sums = pd.DataFrame(
         np.column_stack([outcomes, (truth == predicted).all(1), np.ones(len(truth))]).astype(float)
     )
-    table = sums.groupby(own.to_numpy()).sum().loc[people].to_numpy()
-    weights = draw_participants(len(people), draws, seed)
-    values, drawn, left_out = (
+    table = sums.groupby(own.to_numpy()).sum().loc[participants].to_numpy()
+    weights = draw_participants(len(participants), draws, seed)
+    values, resampled, left_out = (
         _metrics(rows @ table, len(tables))
-        for rows in (np.ones((1, len(people))), weights, leave_one_out(len(people)))
+        for rows in (
+            np.ones((1, len(participants))),
+            weights,
+            leave_one_out(len(participants)),
+        )
     )
-    judged = {}
+    count = len(participants)
+    metrics = {}
     for name in NAMES:
         value = float(values[name][0])
-        perfect = at_bound(value, 0.0, len(people)) if len(people) > 1 else None
-        judged[name] = stated(
-            value, perfect or bca_interval(value, drawn[name], left_out[name], len(people))
+        perfect = at_bound(value, 0.0, count) if count > 1 else None
+        metrics[name] = estimate_json(
+            value, perfect or bca_interval(value, resampled[name], left_out[name], count)
         )
     return {
         "tasks": tasks,
         "clips": len({clip for _, clip in common}),
-        "participants": len(people),
-        "metrics": judged,
+        "participants": len(participants),
+        "metrics": metrics,
     }
 
 
 def _metrics(sums: Array, labels: int) -> dict[str, Array]:
-    """(draw, outcome) sums -> (draw,) values."""
-    right, hits, alarms, missed = (
-        sums[:, part * labels : (part + 1) * labels] for part in range(4)
-    )
-    all_right, clips = sums[:, -2], sums[:, -1]
-    below = 2 * hits + alarms + missed
+    """Metrics (draw,) from sums of outcomes (draw, outcome)."""
+    correct, tp, fp, fn = (sums[:, part * labels : (part + 1) * labels] for part in range(4))
+    all_correct, clips = sums[:, -2], sums[:, -1]
     f1 = np.divide(
-        2 * hits,
-        below,
-        out=np.full_like(hits, np.nan),
-        where=(hits + missed > 0) & (hits + missed < clips[:, None]),
+        2 * tp,
+        2 * tp + fp + fn,
+        out=np.full_like(tp, np.nan),
+        where=(tp + fn > 0) & (tp + fn < clips[:, None]),
     )
     return {
-        "exact_match": all_right / clips,
-        "hamming": 1 - right.sum(1) / (labels * clips),
+        "exact_match": all_correct / clips,
+        "hamming": 1 - correct.sum(1) / (labels * clips),
         "macro_f1": f1.mean(1),
     }
 
 
 UNITS = {"recording": "recording_id", "participant": "participant_id"}
-MEAN = "mean of the clips' probabilities; the level with the highest mean is called"
+MEAN = "mean of the clips' probabilities; the class with the highest mean is predicted"
 ANY = (
     "truth: the sign in any clip; probability: the highest of the clips', which rises with their"
-    " number; called above one half"
+    " number; positive above one half"
 )
 
 
-def combine(rows: pd.DataFrame, levels: list[str], unit: str) -> tuple[pd.DataFrame, str]:
-    """The rows of one task by recording or by participant: one row a unit, model and seed (its
-    `clip_id` is the unit's), and the rule.
+def combine(rows: pd.DataFrame, classes: list[str], unit: str) -> tuple[pd.DataFrame, str]:
+    """Combine the predictions of the clips of each recording, or of each participant.
 
     A recording's clips or views have one truth, and their probabilities are averaged, as
     Perez-Garcia et al. 2021 average two views [P]. So are a participant's, where every participant
-    has one truth. Where a participant has clips with and without the sign, the participant has it,
-    and the highest probability counts [our choice].
+    has one truth. Where participants have clips with and without the sign, a participant with any
+    such clip is positive, and the highest probability counts [our choice].
 
-    Raises:
-        UserError: the clips of a recording disagree in truth or participant; a participant has
-            clips of several of more than two levels; every unit has one clip only, so that there is
-            nothing to combine.
+    Parameters
+    ----------
+    rows : DataFrame
+        Rows of one task (`read_predictions`).
+    classes : list of str
+        Names of the classes in the label's order.
+    unit : str
+        "recording" or "participant".
+
+    Returns
+    -------
+    rows : DataFrame
+        One row a unit, model and seed; `clip_id` is the unit's.
+    rule : str
+        How clips were combined, for a reader.
+
+    Raises
+    ------
+    UserError
+        The clips of a recording differ in truth or participant; a participant has clips of several
+        of more than two classes; every unit has one clip, so that there is nothing to combine.
     """
     column = UNITS[unit]
     if column not in rows or rows.groupby(["model", "seed"])[column].nunique().sum() == len(rows):
@@ -165,34 +195,35 @@ def combine(rows: pd.DataFrame, levels: list[str], unit: str) -> tuple[pd.DataFr
             "clips of one recording differ in truth or participant: give them recording_ids of"
             " their own"
         )
-    if not one_truth and len(levels) > 2:
-        raise UserError("participants have clips of several levels: they have no one truth")
+    if not one_truth and len(classes) > 2:
+        raise UserError(
+            "participants have clips of several classes: a participant has no single true class"
+        )
     probability = pd.DataFrame(
-        [[scores[level] for level in levels] for scores in rows["scores"]],
+        [[scores[name] for name in classes] for scores in rows["scores"]],
         index=rows.index,
-        columns=levels,
+        columns=classes,
     )
-    if len(levels) == 2:
-        probability[levels[1]] = rows["score"]
+    if len(classes) == 2:
+        probability[classes[1]] = rows["score"]
     keys = [rows["model"], rows["seed"], rows[column].rename("clip_id")]
     if one_truth:
         combined = probability.groupby(keys, sort=False).mean()
     else:
-        combined = probability.groupby(keys, sort=False)[[levels[1]]].max()
-        combined.insert(0, levels[0], 1 - combined[levels[1]])
+        combined = probability.groupby(keys, sort=False)[[classes[1]]].max()
+        combined.insert(0, classes[0], 1 - combined[classes[1]])
     first = rows.groupby(keys, sort=False).agg(
         participant_id=("participant_id", "first"), truth=("truth", "first")
     )
     if not one_truth:
         first["truth"] = np.where(
-            (rows["truth"] == levels[1]).groupby(keys, sort=False).any(), levels[1], levels[0]
+            (rows["truth"] == classes[1]).groupby(keys, sort=False).any(), classes[1], classes[0]
         )
     values = combined.to_numpy()
-    called = values.argmax(1)
-    first["predicted"] = np.array(levels)[called]
-    first["score"] = values[:, 1] if len(levels) == 2 else values.max(1)
+    first["predicted"] = np.array(classes)[values.argmax(1)]
+    first["score"] = values[:, 1] if len(classes) == 2 else values.max(1)
     first["scores"] = pd.Series(
-        [dict(zip(levels, row)) for row in values.tolist()], index=first.index, dtype=object
+        [dict(zip(classes, row)) for row in values.tolist()], index=first.index, dtype=object
     )
     return first.reset_index(), MEAN if one_truth else ANY
 
@@ -203,39 +234,47 @@ METRICS = ("accuracy", "f1", "auc")
 def split_differences(
     predictions: pd.DataFrame, pairs: Sequence[tuple[str, str]], *, draws: int = 2000, seed: int = 0
 ) -> list[dict[str, Any]]:
-    """Each model's accuracy, F1 and AUC in the first task of a pair minus those in the second, by
-    recording, views averaged.
+    """How much the assignment of clips to folds changes a model's accuracy, F1 and AUC.
 
-    Both tasks are judged on the recordings that both have, in the same resampled cohorts
-    (`difference`).
+    The difference of each metric between two tasks that differ in their split alone, on the
+    recordings that both have (views averaged), in the same resampled cohorts (`difference`).
 
-    Args:
-        predictions: table of `read_predictions`.
-        pairs: tasks that differ in their split alone; one that is not in the table is passed over.
-        draws: resampled cohorts, and exchanges for p.
-        seed: of both.
+    Parameters
+    ----------
+    predictions : DataFrame
+        Table of `read_predictions`.
+    pairs : sequence of (str, str)
+        Pairs of tasks (a, b); the difference is a - b. Pairs with a task that is not in the table
+        are ignored.
+    draws : int
+        Number of resampled cohorts, and of permutations for p.
+    seed : int
+        Of both.
 
-    Returns:
-        [{"a", "b" (tasks), "model", "metric", "unit", "n", "participants"} | what `difference`
-        gives, without McNemar's p].
+    Returns
+    -------
+    list of dict
+        "a", "b", "model", "metric", "unit", "n", "participants", and what `difference` returns
+        except McNemar's p.
     """
     found = []
     for a, b in pairs:
         rows = {task: predictions[predictions["task"] == task] for task in (a, b)}
         if any(own.empty for own in rows.values()):
             continue
-        levels, judged = levels_of(rows[a]), {task: _recordings(own) for task, own in rows.items()}
-        common = set(judged[a]["clip_id"]) & set(judged[b]["clip_id"])
+        classes = levels_of(rows[a])
+        by_recording = {task: _recordings(own) for task, own in rows.items()}
+        common = set(by_recording[a]["clip_id"]) & set(by_recording[b]["clip_id"])
         first, second = (
             {
                 str(model): part
-                for model, part in _of(judged[task], common).groupby("model", sort=False)
+                for model, part in _of(by_recording[task], common).groupby("model", sort=False)
             }
             for task in (a, b)
         )
         for model in [name for name in first if name in second]:
-            one, other = OutOfFold.of(first[model], levels), OutOfFold.of(second[model], levels)
-            what = {
+            one, other = OutOfFold.of(first[model], classes), OutOfFold.of(second[model], classes)
+            about = {
                 "a": a,
                 "b": b,
                 "model": model,
@@ -244,13 +283,10 @@ def split_differences(
                 "participants": len(one.participants),
             }
             weights = draw_participants(len(one.participants), draws, seed)
-            for metric in (name for name in METRICS if name in metric_names(len(levels))):
-                told = difference(one, other, metric, weights, seed)
-                found.append(
-                    what
-                    | {"metric": metric}
-                    | {key: value for key, value in told.items() if key != "mcnemar_p"}
-                )
+            for metric in (name for name in METRICS if name in metric_names(len(classes))):
+                result = difference(one, other, metric, weights, seed)
+                del result["mcnemar_p"]
+                found.append(about | {"metric": metric} | result)
     return found
 
 
@@ -259,9 +295,7 @@ def _of(rows: pd.DataFrame, units: set[str]) -> pd.DataFrame:
 
 
 def _recordings(rows: pd.DataFrame) -> pd.DataFrame:
-    """One row a recording, model and seed; the clips as they are where every recording has one, or
-    they cannot be combined.
-    """
+    """One row a recording, model and seed; the clips themselves where they cannot be combined."""
     try:
         return combine(rows, levels_of(rows), "recording")[0]
     except UserError:

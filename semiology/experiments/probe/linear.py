@@ -23,7 +23,7 @@ from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from semiology.errors import UserError
-from semiology.evaluation.statistics.permutation import exchange
+from semiology.evaluation.statistics.permutation import permute_labels
 from semiology.experiments.probe.features import Features
 from semiology.experiments.probe.result import Drawn, ProbeResult, evaluated
 
@@ -197,7 +197,7 @@ def linear_probe(
         )
     splits = make_splits(features, clips, owners, by, folds, seed, codes)
     rng = np.random.default_rng(seed)
-    targets = np.stack([codes, *(exchange(owners, codes, rng) for _ in range(permutations))])
+    targets = np.stack([codes, *(permute_labels(owners, codes, rng) for _ in range(permutations))])
     drawn = predict_targets(splits, targets, levels, model)
     return evaluated(
         drawn,

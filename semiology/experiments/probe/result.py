@@ -15,8 +15,8 @@ from semiology.evaluation.statistics.intervals import (
     draw_participants,
     leave_one_out,
 )
-from semiology.evaluation.statistics.metrics import auc, from_confusion, pairs_won
-from semiology.evaluation.statistics.permutation import against_null
+from semiology.evaluation.statistics.metrics import auc, concordant_pairs, from_confusion
+from semiology.evaluation.statistics.permutation import compare_with_null
 from semiology.experiments.probe.features import SEEN, Features
 
 CATEGORICAL = ("balanced_accuracy", "accuracy", "f1")
@@ -55,9 +55,9 @@ class Score:
     @property
     def against(self) -> dict[str, Any]:
         """The value beside its null: n, p, resolution (the least p that n allows), median, low and
-        high; see `against_null`.
+        high; see `compare_with_null`.
         """
-        return against_null(None if np.isnan(self.value) else self.value, self.null.tolist())
+        return compare_with_null(None if np.isnan(self.value) else self.value, self.null.tolist())
 
     @property
     def p(self) -> float:
@@ -294,7 +294,10 @@ def resampled_metric(
         clips = np.zeros((count, 2))
         np.add.at(clips, (people, truth.astype(int)), 1)
         return auc(
-            pairs_won(truth, margin(scores), people, count), clips[:, 1], clips[:, 0], weights
+            concordant_pairs(truth, margin(scores), people, count),
+            clips[:, 1],
+            clips[:, 0],
+            weights,
         )
     predicted = scores[:, 0]
     if name == "spearman":

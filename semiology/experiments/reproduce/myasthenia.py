@@ -31,7 +31,7 @@ from semiology.evaluation.run.predictions import TEST_SET, levels_of, read_predi
 from semiology.evaluation.run.settings import Protocol, Task
 from semiology.evaluation.statistics.calibration import RULE as THRESHOLD_RULE
 from semiology.evaluation.statistics.calibration import Threshold, youden
-from semiology.evaluation.statistics.comparison import state, stated
+from semiology.evaluation.statistics.comparison import estimate, estimate_json
 from semiology.evaluation.statistics.intervals import (
     HANLEY_MCNEIL,
     LEVEL,
@@ -156,7 +156,7 @@ def _set_figures(people: pd.DataFrame, levels: list[str]) -> dict[str, Any]:
         "positive": positive,
         "negative": len(evaluated.truth) - positive,
     }
-    metrics = {name: state(evaluated, name, weights) for name in ("auc", *AT_THRESHOLD)}
+    metrics = {name: estimate(evaluated, name, weights) for name in ("auc", *AT_THRESHOLD)}
     return (
         numbers
         | metrics
@@ -181,7 +181,7 @@ def _closed_forms(evaluated: OutOfFold, area: float | None, positive: int) -> li
         one if one.high - one.low > 1e-9 else replace(one, low=np.nan, high=np.nan, reason=NO_WIDTH)
         for one in found
     ]
-    return [stated(area, interval) for interval in wide]
+    return [estimate_json(area, interval) for interval in wide]
 
 
 def _delong_of_mean(truth: Any, scores: Array) -> Interval:

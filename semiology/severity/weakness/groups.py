@@ -20,7 +20,7 @@ from semiology.evaluation.statistics.intervals import (
     draw_participants,
     leave_one_out,
 )
-from semiology.evaluation.statistics.metrics import Array, auc, pairs_won
+from semiology.evaluation.statistics.metrics import Array, auc, concordant_pairs
 
 FEWEST = 3  # participants in each group that a comparison needs [our choice]
 DRAWS = 2000
@@ -115,7 +115,7 @@ def _effect(pooled: np.ndarray, group: int, draws: int, seed: int) -> tuple[floa
     """Rank-biserial correlation of the first `group` values with the others, and its interval."""
     count = len(pooled)
     is_group: Array = np.where(np.arange(count) < group, 1.0, 0.0)
-    won = pairs_won(is_group, pooled, np.arange(count), count)
+    won = concordant_pairs(is_group, pooled, np.arange(count), count)
 
     def effect(weights: np.ndarray) -> np.ndarray:
         return 2 * auc(won, is_group, 1.0 - is_group, weights) - 1

@@ -11,7 +11,7 @@ import numpy as np
 
 from semiology.data.events import Event
 from semiology.errors import UserError
-from semiology.evaluation.statistics.comparison import number, stated
+from semiology.evaluation.statistics.comparison import estimate_json, number
 from semiology.evaluation.statistics.intervals import (
     LEVEL,
     METHOD,
@@ -149,7 +149,7 @@ def evaluate_counts(
             limits = perfect or bca_interval(
                 float(value), resampled[name], left_out[name], len(participants)
             )
-        found[name] = stated(float(value), limits)
+        found[name] = estimate_json(float(value), limits)
     rows = {
         participant: _rounded(asdict(Counts(*row)))
         | {name: number(own[name][place]) for name in total}

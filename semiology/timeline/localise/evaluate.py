@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from semiology.data.preprocessing import unbroken_runs
-from semiology.evaluation.statistics.comparison import difference, number, state, stated
+from semiology.evaluation.statistics.comparison import difference, estimate, estimate_json, number
 from semiology.evaluation.statistics.intervals import (
     bca_interval,
     difference_interval,
@@ -150,7 +150,7 @@ def evaluate_predictions(
         "models": {
             name: {
                 "frames": {
-                    metric: _without_seeds(state(by_frame[name], metric, weights))
+                    metric: _without_seeds(estimate(by_frame[name], metric, weights))
                     for metric in BY_FRAME
                 },
                 "by_level": _by_level(by_frame[name], levels),
@@ -291,7 +291,7 @@ def _stated_f1(counts: np.ndarray, weights: np.ndarray) -> dict[str, Any]:
     """Event F1 of counts (participant, 3), with its interval and the summed counts."""
     value = float(f1_of_counts(counts.sum(0)))
     left_out = f1_of_counts(leave_one_out(len(counts)) @ counts)
-    found = stated(
+    found = estimate_json(
         value, bca_interval(value, f1_of_counts(weights @ counts), left_out, len(counts))
     )
     return found | dict(zip(("right", "wrong", "missed"), counts.sum(0).astype(int).tolist()))
@@ -300,7 +300,7 @@ def _stated_f1(counts: np.ndarray, weights: np.ndarray) -> dict[str, Any]:
 def _f1_difference(a: np.ndarray, b: np.ndarray, weights: np.ndarray) -> dict[str, Any]:
     value = float(f1_of_counts(a.sum(0)) - f1_of_counts(b.sum(0)))
     resampled = f1_of_counts(weights @ a) - f1_of_counts(weights @ b)
-    return stated(value, difference_interval(value, resampled, len(a), 1.0))
+    return estimate_json(value, difference_interval(value, resampled, len(a), 1.0))
 
 
 def _frame_difference(a: OutOfFold, b: OutOfFold, weights: np.ndarray, seed: int) -> dict[str, Any]:
