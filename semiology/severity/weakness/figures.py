@@ -70,14 +70,14 @@ def time_course_figure(
     for number, (name, values) in enumerate(curves.items()):
         style, known = line_options(number), np.isfinite(values)
         for run in runs(time[::every], values[::every]):
-            own = {"label": name} if run[0] == np.flatnonzero(known[::every])[0] else {}
+            is_first = run[0] == np.flatnonzero(known[::every])[0]
             axes.plot(
                 time[::every][run],
                 values[::every][run],
                 color=style["color"],
                 linewidth=0.9,
                 alpha=0.65,
-                **own,
+                label=name if is_first else None,
             )
         if np.isfinite(slopes[name]):
             middle, level = np.median(time[known]), np.median(values[known])
