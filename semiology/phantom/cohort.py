@@ -21,7 +21,7 @@ from tqdm import tqdm
 from semiology.data.events import Event, write_events
 from semiology.data.tracks import save_tracks
 from semiology.errors import UserError
-from semiology.files import write_text
+from semiology.files import read_json, write_json, write_text
 from semiology.video import write_video
 
 NOTICE = (
@@ -220,8 +220,8 @@ def is_made(truth: Path, recipe_name: str, recording: Path) -> bool:
     if not (truth.is_file() and recording.is_file()):
         return False
     try:
-        return json.loads(truth.read_text()).get("recipe_name") == recipe_name
-    except ValueError:
+        return bool(read_json(truth).get("recipe_name") == recipe_name)
+    except UserError:
         return False
 
 
@@ -252,7 +252,7 @@ def write_clip(path: Path, truth: Path, clip: Clip, recipe: Recipe) -> None:
         "recipe": asdict(recipe),
         "recipe_name": recipe.name,
     }
-    write_text(truth, json.dumps(facts, indent=1))
+    write_json(truth, facts)
 
 
 def write_tables(out: Path, recipe: Recipe, clips: Sequence[tuple[dict[str, str], str]]) -> None:
@@ -264,11 +264,9 @@ def write_tables(out: Path, recipe: Recipe, clips: Sequence[tuple[dict[str, str]
         for row, group in clips
     }
     write_text(out / "participants.tsv", table(list(participants.values())))
-    write_text(out / "clips.json", json.dumps(recipe.columns(), indent=2) + "\n")
-    write_text(
-        out / "dataset_description.json",
-        json.dumps({**DESCRIPTION, "Recipe": asdict(recipe)}, indent=2) + "\n",
-    )
+    write_json(out / "clips.json", recipe.columns(), indent=2)
+    description = {**DESCRIPTION, "Recipe": asdict(recipe)}
+    write_json(out / "dataset_description.json", description, indent=2)
     write_text(out / "README.md", recipe.readme)
     write_text(out / "clips.tsv", table(rows))
 
