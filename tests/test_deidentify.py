@@ -16,7 +16,6 @@ from semiology.phantom.drawing.clip import film, perform
 from semiology.phantom.dystonia_emotion.recipe import DystoniaEmotionRecipe, plan_clip
 from semiology.phantom.shared.truth import face_truth
 from semiology.tracking.deidentify import DeidentifyOptions, deidentify_cohort, deidentify_videos
-from semiology.tracking.deidentify.checked import write_checked
 from semiology.tracking.deidentify.cover import (
     Cover,
     covers,
@@ -28,6 +27,7 @@ from semiology.tracking.deidentify.cover import (
     to_pixels,
 )
 from semiology.tracking.deidentify.heads import Sighting, head_of, with_head
+from semiology.tracking.deidentify.verify import write_checked
 from semiology.tracking.patient import Faces
 from semiology.tracking.pose.base import Landmarks
 from semiology.video import every_frame, probe, write_copy, write_video

@@ -17,6 +17,13 @@ from semiology.errors import UserError
 from semiology.tracking.extraction import ExtractOptions, extract_videos
 from semiology.tracking.finetune import training
 from semiology.tracking.finetune.curve import CurveOptions, label_count_curve, split_frames
+from semiology.tracking.finetune.dataset import (
+    Augmentation,
+    JointPictures,
+    RegionPictures,
+    heatmap_targets,
+    mirrored,
+)
 from semiology.tracking.finetune.finetune import (
     finetune,
     measure,
@@ -24,20 +31,13 @@ from semiology.tracking.finetune.finetune import (
     training_key,
     untrained,
 )
-from semiology.tracking.finetune.pictures import (
-    Augmentation,
-    JointPictures,
-    RegionPictures,
-    heatmap_targets,
-    mirrored,
-)
 from semiology.tracking.finetune.training import FinetuneOptions, JointTraining, draws
 from semiology.tracking.labels.coco import write_coco
 from semiology.tracking.labels.labels import LabelledFrame, Labels
 from semiology.tracking.pose import pose_backend
 from semiology.tracking.pose.base import KeypointRCNNOptions
 from semiology.tracking.pose.detectors import load_detectors
-from semiology.tracking.pose.joints import JointNetwork
+from semiology.tracking.pose.joint_network import JointNetwork
 from semiology.video import write_video
 
 JOINTS = ["left_wrist", "right_wrist", "head"]

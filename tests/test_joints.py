@@ -16,9 +16,9 @@ from semiology.data.keypoint_names import COCO_17
 from semiology.errors import UserError
 from semiology.tracking.boxes import overlap
 from semiology.tracking.patient import Sight
-from semiology.tracking.pose.joints import JointNetwork, apply, cut, locate, square, unapply
+from semiology.tracking.pose.joint_network import JointNetwork, apply, cut, locate, square, unapply
 from semiology.tracking.pose.keypoint_rcnn import Carried, choose_patient
-from semiology.tracking.pose.regions import coco_network, region_network, start_from_coco
+from semiology.tracking.pose.ssd import coco_network, region_network, start_from_coco
 
 
 def sight(face=None, others=(), time=0.0) -> Sight:

@@ -15,7 +15,7 @@ from semiology import load_skeleton
 from semiology.errors import UserError
 from semiology.tracking.labels.coco import write_coco
 from semiology.tracking.labels.deeplabcut import write_project
-from semiology.tracking.labels.files import read_labels, write_labels
+from semiology.tracking.labels.io import read_labels, write_labels
 from semiology.tracking.labels.labels import LabelledFrame, Labels, joined, read_image
 
 JOINTS = ["wrist", "elbow", "hip"]

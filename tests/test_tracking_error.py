@@ -10,16 +10,16 @@ from semiology.cli.main import main
 from semiology.data import formats
 from semiology.errors import UserError
 from semiology.evaluation.statistics.intervals import draw_participants
-from semiology.tracking.finetune.error import (
+from semiology.tracking.labels.coco import write_coco
+from semiology.tracking.labels.labels import LabelledFrame, Labels, joined
+from semiology.tracking.tracking_error import (
     DRAWS,
     as_labels,
     distance,
     error_table,
     tracking_error,
 )
-from semiology.tracking.finetune.error import distances as distances_to_truth
-from semiology.tracking.labels.coco import write_coco
-from semiology.tracking.labels.labels import LabelledFrame, Labels, joined
+from semiology.tracking.tracking_error import distances as distances_to_truth
 
 NAN = np.nan
 

@@ -7,7 +7,7 @@ from semiology.data.skeleton import load_skeleton
 from semiology.data.store import Store
 from semiology.errors import UserError
 from semiology.tracking.labels.corrections import correct_file, correct_store
-from semiology.tracking.labels.files import read_labels
+from semiology.tracking.labels.io import read_labels
 
 
 def run(arguments: list[str]) -> int:

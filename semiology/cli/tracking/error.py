@@ -8,10 +8,10 @@ from semiology.cli import parser
 from semiology.data import formats
 from semiology.data.skeleton import load_skeleton
 from semiology.errors import UserError
-from semiology.files import write_json
-from semiology.tracking.finetune.error import CUTOFF, as_labels, tracking_error
-from semiology.tracking.labels.files import read_labels
+from semiology.files import write_text
+from semiology.tracking.labels.io import read_labels
 from semiology.tracking.labels.labels import Labels
+from semiology.tracking.tracking_error import CUTOFF, as_labels, tracking_error
 
 
 def run(arguments: list[str]) -> int:

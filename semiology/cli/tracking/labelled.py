@@ -5,7 +5,7 @@ from pathlib import Path
 from jsonargparse import ArgumentParser, Namespace
 
 from semiology.data.skeleton import load_skeleton
-from semiology.tracking.labels.files import read_labels
+from semiology.tracking.labels.io import read_labels
 from semiology.tracking.labels.labels import Labels, joined
 
 LABELLED = ("labels", "participants", "images", "skeleton")  # what `add_labels` adds

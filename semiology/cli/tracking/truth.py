@@ -3,8 +3,8 @@
 from pathlib import Path
 
 from semiology.cli import parser
-from semiology.files import write_json
-from semiology.tracking.finetune.error import tracking_truth
+from semiology.files import write_text
+from semiology.tracking.tracking_error import tracking_truth
 
 
 def run(arguments: list[str]) -> int:

@@ -15,10 +15,10 @@ from semiology.data.cohort import Cohort
 from semiology.data.cohort.table import read_table
 from semiology.data.store import make_key
 from semiology.errors import UserError
-from semiology.files import atomic_path, content_hash, read_json, write_json, write_text
-from semiology.tracking.deidentify.checked import write_checked
+from semiology.files import atomic_path, content_hash, write_text
 from semiology.tracking.deidentify.cover import Cover, DeidentifyOptions, covers, share_covered
 from semiology.tracking.deidentify.heads import look
+from semiology.tracking.deidentify.verify import write_checked
 from semiology.tracking.patient import FaceDetector
 from semiology.tracking.pose import pose_backend
 from semiology.video import VideoError, probe

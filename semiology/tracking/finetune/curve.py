@@ -16,11 +16,11 @@ from pathlib import Path
 import numpy as np
 
 from semiology.errors import UserError
-from semiology.files import atomic_path, write_json, write_text
-from semiology.tracking.finetune.error import CUTOFF, ErrorTable
+from semiology.files import atomic_path, write_text
 from semiology.tracking.finetune.finetune import finetune, measure, split_by_participant, untrained
 from semiology.tracking.finetune.training import FinetuneOptions
 from semiology.tracking.labels.labels import Labels
+from semiology.tracking.tracking_error import CUTOFF, ErrorTable
 
 SETS = ("train", "test", "unseen")
 

@@ -16,8 +16,7 @@ from semiology.data.keypoint_names import COCO_17
 from semiology.errors import UserError
 from semiology.files import content_hash
 from semiology.tracking.boxes import overlap
-from semiology.tracking.finetune.error import CUTOFF, ErrorTable, distance, error_table
-from semiology.tracking.finetune.pictures import (
+from semiology.tracking.finetune.dataset import (
     JointPictures,
     RegionPictures,
     frame_box,
@@ -38,8 +37,9 @@ from semiology.tracking.pose.detectors import (
     describe,
     load_detectors,
 )
-from semiology.tracking.pose.joints import JointNetwork
-from semiology.tracking.pose.regions import REGIONS, region_network, start_from_coco
+from semiology.tracking.pose.joint_network import JointNetwork
+from semiology.tracking.pose.ssd import REGIONS, region_network, start_from_coco
+from semiology.tracking.tracking_error import CUTOFF, ErrorTable, distance, error_table
 from semiology.weights import load
 
 VERSION = 1  # raise when the same labels and options train something else

@@ -17,15 +17,14 @@ from torch.utils.data import DataLoader
 from torchvision.models.detection.ssd import SSD
 
 from semiology.errors import UserError
-from semiology.models.device import check_precision, choose_precision
-from semiology.models.training.trainer import LIGHTNING_PRECISIONS, quiet
-from semiology.tracking.finetune.pictures import (
+from semiology.models.training.trainer import quiet
+from semiology.tracking.finetune.dataset import (
     Augmentation,
     JointPictures,
     RegionPictures,
     heatmap_targets,
 )
-from semiology.tracking.pose.joints import JointNetwork
+from semiology.tracking.pose.joint_network import JointNetwork
 
 BETWEEN = 64  # batches between two saved states
 

@@ -13,7 +13,7 @@ from semiology.data.preprocessing import select
 from semiology.data.skeleton import Skeleton
 from semiology.data.store import Store
 from semiology.errors import UserError
-from semiology.tracking.labels.files import free_folder, write_labels
+from semiology.tracking.labels.io import free_folder, write_labels
 from semiology.tracking.labels.labels import Labels, joined
 from semiology.tracking.labels.selection import Method, choose_rows, label_frames
 

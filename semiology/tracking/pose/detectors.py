@@ -14,9 +14,16 @@ from torchvision.models.detection.ssd import SSD
 
 from semiology.data.keypoint_names import COCO_17
 from semiology.errors import UserError
-from semiology.files import atomic_path, content_hash, read_json, write_json
-from semiology.tracking.pose.joints import JointNetwork, apply, as_tensor, cut, locate, square
-from semiology.tracking.pose.regions import REGIONS, coco_network, find_regions, region_network
+from semiology.files import atomic_path, content_hash, write_text
+from semiology.tracking.pose.joint_network import (
+    JointNetwork,
+    apply,
+    as_tensor,
+    cut,
+    locate,
+    square,
+)
+from semiology.tracking.pose.ssd import REGIONS, coco_network, find_regions, region_network
 from semiology.weights import load, load_state
 
 MARGIN = (

@@ -12,7 +12,7 @@ from torch.utils.data import Dataset
 
 from semiology.errors import UserError
 from semiology.tracking.labels.labels import Labels, read_image
-from semiology.tracking.pose.joints import BLUR, apply, as_tensor, cut, square, unapply
+from semiology.tracking.pose.joint_network import BLUR, apply, as_tensor, cut, square, unapply
 
 # of the labelled points' extent, added on each side where no box of the patient was marked. [our
 # choice]
