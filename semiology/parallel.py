@@ -23,7 +23,7 @@ from joblib.externals.loky.process_executor import BrokenProcessPool
 
 from semiology.errors import UserError
 
-WAIT = 60  # s, for the first worker of a Dask cluster [our choice]
+WORKER_TIMEOUT = 60  # s, for the first worker of a Dask cluster [our choice]
 
 
 @dataclass(frozen=True)
@@ -70,7 +70,7 @@ def ray_pool(address: str, jobs: int, gpus: float, retries: int) -> Iterator[Poo
 
     joblib.register_parallel_backend("ray", Streaming)
     if address != "auto" and "://" not in address:
-        _knock(address)
+        _check_reachable(address)
     try:
         ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR)
     except (ConnectionError, ValueError, RuntimeError, AssertionError) as error:
@@ -79,7 +79,7 @@ def ray_pool(address: str, jobs: int, gpus: float, retries: int) -> Iterator[Poo
             " (RAY_AUTH_TOKEN)"
         ) from error
     try:
-        places = sum(_places(node["Resources"], gpus) for node in ray.nodes() if node["Alive"])
+        places = sum(_slots(node["Resources"], gpus) for node in ray.nodes() if node["Alive"])
         wanted = places if jobs == -1 else jobs
         if wanted > places or wanted < 2:
             told = f" with {gpus:g} GPUs each" if gpus else ""
@@ -104,7 +104,7 @@ def ray_pool(address: str, jobs: int, gpus: float, retries: int) -> Iterator[Poo
         ray.shutdown()
 
 
-def _knock(address: str) -> None:
+def _check_reachable(address: str) -> None:
     """Ray itself tries for two minutes."""
     host, _, port = address.rpartition(":")
     try:
@@ -116,7 +116,7 @@ def _knock(address: str) -> None:
         ) from error
 
 
-def _places(has: dict[str, float], gpus: float) -> int:
+def _slots(has: dict[str, float], gpus: float) -> int:
     """How many processes fit on a node: one a CPU; a share of a GPU is a share of one and the same."""
     own = has.get("GPU", 0)
     fits = (
@@ -182,12 +182,12 @@ def dask_pool(address: str, gpus: float) -> Iterator[Pool]:
         ) from error
     with client:
         try:
-            client.wait_for_workers(1, timeout=WAIT)
+            client.wait_for_workers(1, timeout=WORKER_TIMEOUT)
             config = {
                 "backend": "dask",
                 "n_jobs": -1,
                 "client": client,
-                "wait_for_workers_timeout": WAIT,
+                "wait_for_workers_timeout": WORKER_TIMEOUT,
             }
             yield Pool(
                 config | _resources(client, address, gpus),
@@ -196,7 +196,7 @@ def dask_pool(address: str, gpus: float) -> Iterator[Pool]:
             )
         except TimeoutError as error:
             raise UserError(
-                f"address {address}: the Dask scheduler has had no worker for {WAIT} s; start `dask"
+                f"address {address}: the Dask scheduler has had no worker for {WORKER_TIMEOUT} s; start `dask"
                 " worker`"
             ) from error
 
@@ -222,7 +222,7 @@ def _resources(client: Any, address: str, gpus: float) -> dict[str, Any]:
 Call = tuple[
     Callable[..., Any], tuple[Any, ...], dict[str, Any]
 ]  # what joblib.delayed(function)(...) makes
-LOST = "its worker process died each time that it was tried (out of memory?)"
+LOST_MESSAGE = "its worker process died each time that it was tried (out of memory?)"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -279,7 +279,7 @@ class Workers:
             )
 
 
-def work(
+def run_parallel(
     calls: Sequence[Call], workers: Workers, lost: Callable[[int, str], Any] | None = None
 ) -> Iterator[Any]:
     """What the calls return, in the order in which they are done. `calls` are made by
@@ -309,7 +309,7 @@ def work(
         patience = retries = workers.retries if workers.backend == "loky" else 0
         while left:
             try:
-                yield from _round(left, pool)
+                yield from _run_round(left, pool)
             except pool.died:
                 patience -= 1
                 if patience >= 0:
@@ -317,15 +317,15 @@ def work(
                 patience = retries
                 for number in list(left)[: 2 * pool.jobs]:
                     try:
-                        yield from _round(left, pool, number)
+                        yield from _run_round(left, pool, number)
                     except pool.died:
                         del left[number]
                         given_up = True
                         if lost is not None:
-                            yield lost(number, LOST)
+                            yield lost(number, LOST_MESSAGE)
     if given_up and lost is None:
         raise UserError(
-            f"a task was lost: {LOST}; run the same command again for it alone, with more memory or"
+            f"a task was lost: {LOST_MESSAGE}; run the same command again for it alone, with more memory or"
             " fewer jobs"
         )
 
@@ -343,7 +343,7 @@ def _pool(workers: Workers) -> AbstractContextManager[Pool]:
     )
 
 
-def _round(left: dict[int, Call], pool: Pool, only: int | None = None) -> Iterator[Any]:
+def _run_round(left: dict[int, Call], pool: Pool, only: int | None = None) -> Iterator[Any]:
     """Results of the calls that are left, or of one; each is taken from `left` as it is done. Up to
     twice `pool.jobs` are handed out.
     """

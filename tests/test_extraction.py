@@ -19,7 +19,7 @@ from semiology.tracking.extraction import (
     extract_cohort,
     extract_tracks,
     extract_videos,
-    share_found,
+    found_fraction,
 )
 from semiology.video import write_video
 
@@ -201,7 +201,7 @@ extract_videos(sys.argv[2:], sys.argv[1], progress=False)
 def test_share_found_leaves_holes_in_the_video_out():
     position = np.full((4, 1, 2), 5.0)
     position[[1, 3]] = np.nan
-    assert share_found(
+    assert found_fraction(
         make_tracks(position, ["nose"], 25, source_index=np.array([0, 1, 2, -1]))
     ) == pytest.approx(2 / 3)
     unscored = np.full((4, 1), np.nan)
@@ -221,7 +221,7 @@ def test_summary_names_the_clip_where_least_was_found():
 @pytest.mark.realdata
 def test_a_talking_face_is_tracked_in_every_frame(testdata):
     tracks = extract_tracks(testdata / "faces/carphone_176x144.mp4", 1.0, 2.0)
-    assert share_found(tracks["body"]) == share_found(tracks["face"]) == 1.0
+    assert found_fraction(tracks["body"]) == found_fraction(tracks["face"]) == 1.0
     assert tracks["body"].sizes["time"] == 25
     assert tracks["body"].source_time.values[0] == pytest.approx(1.0, abs=0.02)
     nose = tracks["body"].position.sel(keypoint="nose").values

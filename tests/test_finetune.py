@@ -19,19 +19,19 @@ from semiology.tracking.finetune import training
 from semiology.tracking.finetune.curve import CurveOptions, label_count_curve, split_frames
 from semiology.tracking.finetune.dataset import (
     Augmentation,
-    JointPictures,
-    RegionPictures,
+    JointDataset,
+    RegionDataset,
     heatmap_targets,
-    mirrored,
+    mirrored_indices,
 )
 from semiology.tracking.finetune.finetune import (
     finetune,
+    initial_detectors,
     measure,
     split_by_participant,
     training_key,
-    untrained,
 )
-from semiology.tracking.finetune.training import FinetuneOptions, JointTraining, draws
+from semiology.tracking.finetune.training import FinetuneOptions, JointTraining, sampling_order
 from semiology.tracking.labels.coco import write_coco
 from semiology.tracking.labels.labels import LabelledFrame, Labels
 from semiology.tracking.pose import pose_backend
@@ -93,7 +93,7 @@ def dotted(folder, people=5, frames=8, seed=0) -> Labels:
 
 
 def test_in_a_mirror_left_becomes_right():
-    assert mirrored(["head", "left_wrist", "left_knee", "right_wrist"]) == [
+    assert mirrored_indices(["head", "left_wrist", "left_knee", "right_wrist"]) == [
         0,
         3,
         -1,
@@ -107,14 +107,14 @@ def test_in_a_mirror_left_becomes_right():
 )
 def test_after_any_disturbance_each_joint_lies_on_its_own_colour(tmp_path, what):
     labels = dotted(tmp_path, people=1, frames=4)
-    pictures = JointPictures(labels, 96, 1.0, "frame", what, seed=3)
+    pictures = JointDataset(labels, 96, 1.0, "frame", what, seed=3)
     seen = 0
     for number in range(12):
         picture, position, known = pictures[number]
         for joint in range(3):
             if known[joint]:
                 x, y = (position[joint].numpy() * 96).astype(int)
-                named = JOINTS[mirrored(JOINTS)[joint]] if what.mirror else JOINTS[joint]
+                named = JOINTS[mirrored_indices(JOINTS)[joint]] if what.mirror else JOINTS[joint]
                 colour = picture[:, min(y, 95), min(x, 95)].numpy() * 255
                 distances = np.abs(COLOURS - colour).sum(1)
                 if (
@@ -136,12 +136,12 @@ def test_boxes_follow_their_picture(tmp_path):
         "a", tmp_path / "a.png", "v", "P", 0, 160, 120, {"patient": (40, 30, 100, 90)}
     )
     labels = Labels(["head"], [frame], np.full((1, 1, 2), np.nan), np.zeros((1, 1), int))
-    picture, target = RegionPictures(labels, ["patient", "face"], STILL)[0]
+    picture, target = RegionDataset(labels, ["patient", "face"], STILL)[0]
     np.testing.assert_allclose(
         target["boxes"], [[80, 80, 200, 240]]
     )  # 320 px for 160 across and for 120 down
     assert target["labels"].tolist() == [1]
-    disturbed = RegionPictures(labels, ["patient", "face"], Augmentation(light=0, cover=0), seed=1)
+    disturbed = RegionDataset(labels, ["patient", "face"], Augmentation(light=0, cover=0), seed=1)
     for number in range(6):
         picture, target = disturbed[number]
         left, top, right, bottom = target["boxes"][0].round().int().tolist()
@@ -174,7 +174,7 @@ def test_whole_participants_are_held_out(tmp_path):
 
 
 def test_draws_go_through_all_frames_before_any_comes_again():
-    order = draws(5, 13, seed=0)
+    order = sampling_order(5, 13, seed=0)
     assert (
         sorted(order[:5]) == [0, 1, 2, 3, 4]
         and sorted(order[5:10]) == [5, 6, 7, 8, 9]
@@ -183,11 +183,11 @@ def test_draws_go_through_all_frames_before_any_comes_again():
 
 
 def test_a_stopped_training_goes_on_to_the_same_weights(tmp_path, monkeypatch):
-    monkeypatch.setattr(training, "BETWEEN", 2)
+    monkeypatch.setattr(training, "CHECKPOINT_EVERY", 2)
     labels = dotted(tmp_path / "labels", people=1, frames=4)
     options = replace(QUICK, batch=2, size=64)
 
-    class Stopped(JointPictures):
+    class Stopped(JointDataset):
         def __getitem__(self, draw):
             if draw >= 12:  # in the seventh of ten batches
                 raise KeyboardInterrupt
@@ -210,8 +210,8 @@ def test_a_stopped_training_goes_on_to_the_same_weights(tmp_path, monkeypatch):
         return module.network.state_dict()
 
     whole, resumed = (
-        trained([JointPictures], tmp_path / "a"),
-        trained([Stopped, JointPictures], tmp_path / "b"),
+        trained([JointDataset], tmp_path / "a"),
+        trained([Stopped, JointDataset], tmp_path / "b"),
     )
     assert all(torch.equal(whole[name], resumed[name]) for name in whole)
 
@@ -227,7 +227,7 @@ def trained(tmp_path_factory):
 def test_training_finds_the_dots_of_people_never_seen(trained):
     _, labels, detectors = trained
     _, unseen = split_by_participant(labels, QUICK.held_out, QUICK.seed)
-    before = measure(untrained(labels, QUICK).to("cpu"), unseen).overall.mean.value
+    before = measure(initial_detectors(labels, QUICK).to("cpu"), unseen).overall.mean.value
     after = detectors.about["held out"]["error"]["overall"]["mean_px"]["value"]
     assert detectors.about["held out"]["participants"] == sorted(set(unseen.participants))
     assert before > 35 and after < 10  # px; a picture is 160 wide, a dot 14

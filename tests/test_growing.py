@@ -8,7 +8,7 @@ import safetensors.numpy
 import safetensors.torch
 import xarray as xr
 
-from semiology.data.store import growing_tracks, write_arrays
+from semiology.data.store import append_tracks, write_arrays
 from semiology.data.tracks import make_tracks, open_tracks, read_tracks, save_tracks
 
 
@@ -26,7 +26,7 @@ def tracks(frames: int) -> xr.Dataset:
 def test_a_file_written_in_blocks_reads_as_one_written_at_once(tmp_path):
     whole = tracks(10)
     save_tracks(whole, tmp_path / "once.nc")
-    with growing_tracks(tmp_path / "blocks.nc") as add:
+    with append_tracks(tmp_path / "blocks.nc") as add:
         for first in (0, 4, 8):
             add(whole.isel(time=slice(first, first + 4)))
             assert not (tmp_path / "blocks.nc").exists()
@@ -42,7 +42,7 @@ def test_a_file_written_in_blocks_reads_as_one_written_at_once(tmp_path):
 
 
 def test_an_error_between_blocks_leaves_no_file(tmp_path):
-    with pytest.raises(ZeroDivisionError), growing_tracks(tmp_path / "t.nc") as add:
+    with pytest.raises(ZeroDivisionError), append_tracks(tmp_path / "t.nc") as add:
         add(tracks(4))
         raise ZeroDivisionError
     assert list(tmp_path.iterdir()) == []

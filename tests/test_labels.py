@@ -16,7 +16,7 @@ from semiology.errors import UserError
 from semiology.tracking.labels.coco import write_coco
 from semiology.tracking.labels.deeplabcut import write_project
 from semiology.tracking.labels.io import read_labels, write_labels
-from semiology.tracking.labels.labels import LabelledFrame, Labels, joined, read_image
+from semiology.tracking.labels.labels import LabelledFrame, Labels, concatenate_labels, read_image
 
 JOINTS = ["wrist", "elbow", "hip"]
 
@@ -536,7 +536,9 @@ def test_tables_of_participants(tmp_path, table, told):
 
 def test_labels_of_two_sources_become_one(tmp_path):
     labels = tagged(tmp_path)
-    both = joined([labels.take([0, 1]), labels.take([2, 3]).select(["hip", "elbow", "wrist"])])
+    both = concatenate_labels(
+        [labels.take([0, 1]), labels.take([2, 3]).select(["hip", "elbow", "wrist"])]
+    )
     same(both, labels)
     with pytest.raises(UserError, match=r"'v1/img003.png' is there twice"):
-        joined([labels, labels])
+        concatenate_labels([labels, labels])

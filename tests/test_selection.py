@@ -12,11 +12,11 @@ from semiology.tracking.labels import selection
 from semiology.tracking.labels.labels import HIDDEN, UNLABELLED, VISIBLE
 from semiology.tracking.labels.selection import (
     choose_rows,
-    different_frames,
+    diverse_frames,
     jump_rows,
     label_frames,
-    look,
-    unsure_rows,
+    low_confidence_rows,
+    read_thumbnails,
 )
 from semiology.video import write_video
 
@@ -93,15 +93,15 @@ def test_a_tenth_of_the_frames(video):
 
 
 def test_equal_frames_still_give_the_number_asked_for():
-    assert len(set(different_frames(np.full((20, 6), 7, np.uint8), 4).tolist())) == 4
+    assert len(set(diverse_frames(np.full((20, 6), 7, np.uint8), 4).tolist())) == 4
 
 
 def test_thumbnails_are_thirty_wide_and_of_a_long_video_only_some_are_kept(video, monkeypatch):
-    rows, thumbnails = look(video)
+    rows, thumbnails = read_thumbnails(video)
     assert rows.tolist() == list(range(90)) and thumbnails.shape == (90, 30 * 18)
     assert abs(thumbnails[10].reshape(18, 30)[9, 25] - 70) <= 4  # the grey of frame 10
-    monkeypatch.setattr(selection, "LOOKED_AT", 40)
-    assert look(video)[0].tolist() == list(
+    monkeypatch.setattr(selection, "MAX_THUMBNAILS", 40)
+    assert read_thumbnails(video)[0].tolist() == list(
         range(0, 90, 4)
     )  # 40 held -> every second; 40 again (at row 78) -> every fourth
 
@@ -112,7 +112,7 @@ def test_the_frames_with_the_lowest_confidence_are_chosen_apart_from_each_other(
     confidence[43, 0] = 0.0
     confidence[70, 1] = 0.2
     tracks = still(confidence=confidence)
-    assert unsure_rows(tracks, 2).tolist() == [43, 70]  # 40 to 42 look like 43
+    assert low_confidence_rows(tracks, 2).tolist() == [43, 70]  # 40 to 42 look like 43
 
 
 def test_a_frame_that_the_video_lacks_is_never_chosen():
@@ -120,7 +120,7 @@ def test_a_frame_that_the_video_lacks_is_never_chosen():
     confidence[[20, 60]] = 0
     index = np.arange(100)
     index[20] = -1
-    assert unsure_rows(still(confidence=confidence, source_index=index), 1).tolist() == [60]
+    assert low_confidence_rows(still(confidence=confidence, source_index=index), 1).tolist() == [60]
 
 
 def test_points_without_a_score_make_no_frame_unsure():

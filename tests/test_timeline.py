@@ -36,11 +36,11 @@ from semiology.timeline.stream.patient import OnlinePatient
 from semiology.timeline.stream.record import Record
 from semiology.timeline.stream.signs import Sign
 from semiology.tracking.extraction import ExtractOptions, extract_tracks
-from semiology.tracking.extraction.tracks import keypoints_read
+from semiology.tracking.extraction.tracks import required_keypoints
 from semiology.tracking.pose import pose_backend
 from semiology.tracking.pose.base import Landmarks
 from semiology.video import read_frames, write_video
-from semiology.video.live import LiveFrames, Waiting, growing_frames, named
+from semiology.video.live import LiveFrames, Waiting, growing_frames, without_credentials
 from semiology.video.reader import Damage, SourceFrame, source_frames
 
 FAST = TimelineOptions(
@@ -726,7 +726,7 @@ def test_a_camera_that_is_not_there_is_refused_without_its_password(run, tmp_pat
             progress=False,
         )
     assert "secret" not in str(caught.value) and "key" not in str(caught.value)
-    assert named("rtsp://me:secret@10.0.0.1:554/live") == "rtsp://10.0.0.1:554/live"
+    assert without_credentials("rtsp://me:secret@10.0.0.1:554/live") == "rtsp://10.0.0.1:554/live"
 
 
 def test_formats_that_need_their_end_are_not_read_while_they_grow(tmp_path):
@@ -775,7 +775,7 @@ def test_a_real_dancer_is_followed_from_end_to_end(testdata, run, tmp_path):
 
 def test_only_the_keypoints_that_are_read_are_held(video):
     everything = extract_tracks(video, 0, 1, ExtractOptions(fps=12.5))
-    keep = keypoints_read(
+    keep = required_keypoints(
         [load_skeleton("upper_body_11"), load_skeleton("face_23")], pose_backend("mediapipe")
     )
     assert keep["body"][:2] == ["left_ear", "right_ear"] and len(keep["body"]) == 10

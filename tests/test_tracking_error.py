@@ -11,9 +11,9 @@ from semiology.data import formats
 from semiology.errors import UserError
 from semiology.evaluation.statistics.intervals import draw_participants
 from semiology.tracking.labels.coco import write_coco
-from semiology.tracking.labels.labels import LabelledFrame, Labels, joined
+from semiology.tracking.labels.labels import LabelledFrame, Labels, concatenate_labels
 from semiology.tracking.tracking_error import (
-    DRAWS,
+    RESAMPLES,
     as_labels,
     distance,
     error_table,
@@ -133,7 +133,7 @@ def test_the_resampled_median_is_that_of_the_repeated_values():
     people = [f"P{number // 5}" for number in range(20)]
     apart = rng.gamma(2, 3, (20, 1))
     row = table(apart, participants=people, seed=4).overall
-    drawn = draw_participants(4, DRAWS, 4)
+    drawn = draw_participants(4, RESAMPLES, 4)
     medians = [
         np.median(np.repeat(apart[:, 0], np.repeat(times, 5).astype(int))) for times in drawn
     ]
@@ -320,7 +320,7 @@ def test_distances_to_a_phantoms_truth_leave_hidden_joints_out():
 
 def test_the_verb_on_one_video_and_on_a_folder(tmp_path, capsys):
     """Two videos of two people, 5 and 10 px off; labelled in COCO's format."""
-    labels = joined(
+    labels = concatenate_labels(
         [
             some_labels([[[10, 10], [20, 20]]], [3], "one"),
             some_labels([[[10, 10], [20, 20]]], [8], "two", "P2"),
@@ -375,7 +375,7 @@ def test_predictions_and_labels_of_two_real_flies(testdata):
     for fly in ("female", "male"):
         tracks[fly] = formats.read(folder / "clip.predictions.slp", individual=fly, fps=25)
         labels.append(as_labels(formats.read(folder / "clip.slp", individual=fly, fps=25), fly))
-    found = tracking_error(tracks, joined(labels), keypoints=["head", "thorax"])
+    found = tracking_error(tracks, concatenate_labels(labels), keypoints=["head", "thorax"])
 
     apart, sure = [], []  # the same by hand, from the tables in the two files
     with (

@@ -6,7 +6,7 @@ from semiology.cli import act, options, parser
 from semiology.data.tracks import read_tracks, save_tracks
 from semiology.errors import UserError
 from semiology.tracking.lift.lifter import SHIPPED, lift, load_lifter
-from semiology.tracking.lift.training import Recipe, train_and_test
+from semiology.tracking.lift.training import Recipe, train_lifter_on_files
 
 
 def run(arguments: list[str]) -> int:
@@ -18,17 +18,17 @@ def run(arguments: list[str]) -> int:
 
 
 def _train(arguments: list[str]) -> int:
-    made = parser("lift train", train_and_test)
+    made = parser("lift train", train_lifter_on_files)
     made.add_argument(
         "inputs",
         nargs="+",
         type=Path,
         help=".nc tracks with position_3d, folders of them, or a cohort of tracks",
     )
-    made.add_function_arguments(train_and_test, skip={"inputs", "recipe"})
+    made.add_function_arguments(train_lifter_on_files, skip={"inputs", "recipe"})
     made.add_class_arguments(Recipe, "recipe")
     parsed = made.instantiate_classes(made.parse_args(arguments))
-    lifter = train_and_test(**options(parsed))
+    lifter = train_lifter_on_files(**options(parsed))
     tested, trained = lifter.card["held_out"], lifter.card["trained_on"]
     error = tested["error_mm"]
     print(

@@ -9,7 +9,7 @@ from semiology.cli import act, parser
 from semiology.data import formats
 from semiology.data.tracks import read_tracks, save_tracks, steps
 from semiology.errors import UserError
-from semiology.tracking.extraction import share_found
+from semiology.tracking.extraction import found_fraction
 
 
 def run(arguments: list[str]) -> int:
@@ -73,7 +73,7 @@ def _import(arguments: list[str]) -> int:
     )
     save_tracks(tracks, asked.out)
     frames, missing = tracks.sizes["time"], int((tracks["source_index"].values < 0).sum())
-    found = f"found in {share_found(tracks):.1%} of the others"
+    found = f"found in {found_fraction(tracks):.1%} of the others"
     print(
         f"{frames} frames at {tracks.attrs['fps']:g} Hz, {missing} of them not in the file; {found}"
     )

@@ -41,13 +41,13 @@ from semiology.data.corrections import (
     read_corrections,
     with_corrections,
 )
-from semiology.data.tracks import between, netcdf_bytes, read_tracks, save_tracks
+from semiology.data.tracks import netcdf_bytes, read_tracks, save_tracks, time_slice
 from semiology.errors import UserError
 from semiology.files import atomic_path, content_hash, read_json, write_json
 
 
 @contextmanager
-def growing_tracks(path: str | Path) -> Iterator[Callable[[xr.Dataset], None]]:
+def append_tracks(path: str | Path) -> Iterator[Callable[[xr.Dataset], None]]:
     """Write tracks as netCDF in blocks of successive frames, by the function that is given; the
     file appears, whole, when the block ends.
 
@@ -337,7 +337,7 @@ class Store:
         """
         with ExitStack() as files:
             add = {
-                stage: files.enter_context(growing_tracks(self.file(clip_id, stage, key)))
+                stage: files.enter_context(append_tracks(self.file(clip_id, stage, key)))
                 for stage, key in keys.items()
             }
 
@@ -440,7 +440,7 @@ def clip_tracks(folder: Path, clip: Clip, store: Store | None, part: str) -> xr.
         return store.tracks(clip.clip_id, part)
     path = folder / clip.tracks
     try:
-        return between(read_corrected(path), clip.start, clip.end)
+        return time_slice(read_corrected(path), clip.start, clip.end)
     except UserError as error:
         what = (
             str(error)

@@ -271,7 +271,7 @@ def open_tracks(path: str | Path) -> Iterator[xr.Dataset]:
         yield opened
 
 
-def between(tracks: xr.Dataset, start: float, end: float | None = None) -> xr.Dataset:
+def time_slice(tracks: xr.Dataset, start: float, end: float | None = None) -> xr.Dataset:
     """The frames from `start` to `end` (s; None: to the end of the tracks), with time counted from
     the first of them.
 

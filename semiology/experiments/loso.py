@@ -23,7 +23,7 @@ from semiology.experiments.run_files import predictions_table, write_beside
 from semiology.experiments.training import check_parts, task_parts
 from semiology.files import atomic_path, slug
 from semiology.models.training.saved import is_saved
-from semiology.parallel import work
+from semiology.parallel import run_parallel
 
 
 @dataclass
@@ -213,8 +213,10 @@ def _work(
         joblib.delayed(_try)(word, task, train_final, protocol, task, run / "models" / slug(task))
         for task in final
     ]
-    with tqdm(total=len(tasks) + done, initial=done, desc="folds", unit="fold") as bar:
-        for task, why in work(calls, protocol, lost=lambda number, why: (tasks[number], why)):
+    with tqdm(total=len(todo) + len(final) + done, initial=done, desc="folds", unit="fold") as bar:
+        for task, count, why in run_parallel(
+            calls, protocol, lost=lambda number, why: (*asked[number], why)
+        ):
             if why:
                 result.failed[task] = why
             bar.update()

@@ -20,7 +20,7 @@ def side(box: np.ndarray) -> float:
     return float(np.sqrt(np.prod(np.maximum(box[2:] - box[:2], 1e-6))))
 
 
-def overlap(first: np.ndarray, second: np.ndarray) -> float:
+def iou(first: np.ndarray, second: np.ndarray) -> float:
     """Intersection over union of two boxes (x0, y0, x1, y1), 0 to 1."""
     shared = np.prod(
         np.maximum(np.minimum(first[2:], second[2:]) - np.maximum(first[:2], second[:2]), 0)

@@ -20,22 +20,22 @@ from scipy.optimize import linear_sum_assignment
 from semiology.files import content_hash
 from semiology.tracking.boxes import centre, side
 from semiology.video import Frame
-from semiology.video.prefetch import several
+from semiology.video.prefetch import threaded_map
 
-SMALLEST, THRESHOLD = (
+SMALLEST_FACE, FACE_THRESHOLD = (
     0.04,
     0.9,
 )  # smallest face as a share of the image's shorter side; least probability
 # how far, in sides of the face, a face may move from one sample to the next; grows by GROWTH a
 # second to at most FAR
 REACH = 1.5
-GROWTH, FAR = 0.5, 3.0
+GROWTH, MAX_REACH = 0.5, 3.0
 # the patient's region reaches this many sides of the face beyond every place where the face was
 # seen
-SIDES = 12.0
+REGION_SIDES = 12.0
 # another person's track counts from this many samples on: fewer are mostly hands and patterns taken
 # for faces
-STEADY = 3
+MIN_SAMPLES = 3
 
 
 @dataclass(frozen=True)
@@ -54,7 +54,7 @@ class FaceDetector:
     at its defaults: faces from 20 px and, by its last network, 0.7 on.
     """
 
-    def __init__(self, smallest: float = SMALLEST, threshold: float = THRESHOLD) -> None:
+    def __init__(self, smallest: float = SMALLEST_FACE, threshold: float = FACE_THRESHOLD) -> None:
         from semiology.tracking.mtcnn import MTCNN
 
         self._mtcnn = MTCNN()
@@ -65,8 +65,8 @@ class FaceDetector:
         """What the result depends on, for the store's key."""
         return {
             "detector": "mtcnn",
-            "smallest": SMALLEST,
-            "threshold": THRESHOLD,
+            "smallest": SMALLEST_FACE,
+            "threshold": FACE_THRESHOLD,
             "weights": _mtcnn_weights(),
             "package": version("facenet-pytorch"),
         }
@@ -147,7 +147,7 @@ class FaceTrack:
 
 
 @dataclass(frozen=True)
-class Sight:
+class PatientLocation:
     """What the first pass knows of one frame, px.
 
     Attributes:
@@ -201,16 +201,16 @@ class Patient:
         if self.face is None:
             return frame
         boxes = np.stack(self.face.boxes)
-        reach = SIDES * self.size
+        reach = REGION_SIDES * self.size
         low, high = boxes[:, :2].min(0) - reach, boxes[:, 2:].max(0) + reach
         box = np.concatenate([np.maximum(low, 0), np.minimum(high, frame[2:])])
         return box if max(box[2:] - box[:2]) < max(frame) / 2 else frame
 
-    def at(self, time: float) -> Sight:
+    def at(self, time: float) -> PatientLocation:
         own = self.face.at(time, self.interval) if self.face else None
         others = [seen[0] for track in self.others if (seen := track.at(time, self.interval))]
         face, probability = own if own else (None, 0.0)
-        return Sight(
+        return PatientLocation(
             time, self.region, face, probability, self.size, np.array(others).reshape(-1, 4)
         )
 
@@ -233,19 +233,19 @@ def follow_patient(frames: Iterable[Frame], detector: FaceDetector, interval: fl
                 height, width = frame.image.shape[:2]
                 yield frame.time, frame.image
 
-    samples = list(several(lambda picture: (picture[0], detector(picture[1])), pictures()))
-    tracks = link(samples)
+    samples = list(threaded_map(lambda picture: (picture[0], detector(picture[1])), pictures()))
+    tracks = link_faces(samples)
     if not tracks:
         return Patient(None, [], interval, width, height)
     patient = max(tracks, key=lambda track: track.weight)
     together = [
         track for track in tracks if track is not patient and set(track.times) & set(patient.times)
     ]
-    others = [track for track in together if len(track.times) >= STEADY]
+    others = [track for track in together if len(track.times) >= MIN_SAMPLES]
     return Patient(patient, others, interval, width, height)
 
 
-def link(samples: Iterable[tuple[float, Faces]]) -> list[FaceTrack]:
+def link_faces(samples: Iterable[tuple[float, Faces]]) -> list[FaceTrack]:
     """Join the faces of successive samples (time in s, faces) into one track a person.
 
     Faces and tracks are paired so that the sum of their distances is least (Hungarian method). The
@@ -256,11 +256,11 @@ def link(samples: Iterable[tuple[float, Faces]]) -> list[FaceTrack]:
     """
     tracks: list[FaceTrack] = []
     for time, faces in samples:
-        join(tracks, time, faces)
+        add_sample(tracks, time, faces)
     return tracks
 
 
-def join(tracks: list[FaceTrack], time: float, faces: Faces) -> None:
+def add_sample(tracks: list[FaceTrack], time: float, faces: Faces) -> None:
     """Add the faces of one more sample to the tracks of the people so far, as `link` says; people
     who are new are added at the end.
     """
@@ -270,9 +270,9 @@ def join(tracks: list[FaceTrack], time: float, faces: Faces) -> None:
             sides = side(track.boxes[-1]), side(box)
             distance = float(np.linalg.norm(centre(track.boxes[-1]) - centre(box))) / np.mean(sides)
             gap = time - track.times[-1]
-            if distance <= min(REACH + GROWTH * gap, FAR) and max(sides) <= min(2 + gap, 4) * min(
-                sides
-            ):
+            if distance <= min(REACH + GROWTH * gap, MAX_REACH) and max(sides) <= min(
+                2 + gap, 4
+            ) * min(sides):
                 cost[row, column] = distance
     rows, columns = linear_sum_assignment(np.where(np.isfinite(cost), cost, 1e6))
     paired = {column: row for row, column in zip(rows, columns) if np.isfinite(cost[row, column])}

@@ -29,8 +29,8 @@ from semiology.evaluation.statistics.intervals import LEVEL, draw_participants, 
 from semiology.tracking.labels.labels import UNLABELLED, VISIBLE, LabelledFrame, Labels
 
 CUTOFF = 0.8  # [P]
-DRAWS = 2000  # resampled sets of participants [our choice]
-AT_ONCE = 4_000_000  # numbers in memory while medians are resampled
+RESAMPLES = 2000  # resampled sets of participants [our choice]
+MEMORY_LIMIT = 4_000_000  # numbers in memory while medians are resampled
 
 
 def distance(predicted: np.ndarray, labelled: np.ndarray) -> np.ndarray:
@@ -39,7 +39,7 @@ def distance(predicted: np.ndarray, labelled: np.ndarray) -> np.ndarray:
 
 
 @dataclass(frozen=True)
-class Figure:
+class Estimate:
     """A value with its interval over participants; NaN where there is none."""
 
     value: float
@@ -80,12 +80,12 @@ class ErrorRow:
     """
 
     labelled: int
-    predicted: Figure
-    kept: Figure
-    mean: Figure
-    median: Figure
-    mean_kept: Figure
-    median_kept: Figure
+    predicted: Estimate
+    kept: Estimate
+    mean: Estimate
+    median: Estimate
+    mean_kept: Estimate
+    median_kept: Estimate
 
     def to_dict(self, cm_per_px: float | None) -> dict[str, Any]:
         """Numbers by name: the unit is in the name."""
@@ -248,7 +248,7 @@ def error_table(
         )
     people, person = np.unique(np.asarray(participants), return_inverse=True)
     weights = (
-        draw_participants(len(people), DRAWS, seed)
+        draw_participants(len(people), RESAMPLES, seed)
         if len(people) > 1
         else np.empty((0, len(people)))
     )
@@ -279,27 +279,27 @@ def error_table(
     )
 
 
-def _mean(values: np.ndarray, person: np.ndarray, weights: np.ndarray) -> Figure:
+def _mean(values: np.ndarray, person: np.ndarray, weights: np.ndarray) -> Estimate:
     """Mean of (point,) values, its interval from (draw, participant) weights; `person` is the
     participant of each point.
     """
     if not len(values):
-        return Figure(np.nan)
+        return Estimate(np.nan)
     total, count = (np.bincount(person, some, weights.shape[1]) for some in (values, None))
     with np.errstate(invalid="ignore"):  # a draw of participants without a point has no mean
         return _figure(values.mean(), (weights @ total) / (weights @ count), person)
 
 
-def _median(values: np.ndarray, person: np.ndarray, weights: np.ndarray) -> Figure:
+def _median(values: np.ndarray, person: np.ndarray, weights: np.ndarray) -> Estimate:
     """As `_mean`: each draw's median is that of the values repeated as often as their participants
     were drawn.
     """
     if not len(values):
-        return Figure(np.nan)
+        return Estimate(np.nan)
     order = np.argsort(values)
     values, person = values[order], person[order]
     drawn = np.full(len(weights), np.nan)
-    step = max(1, AT_ONCE // len(values))
+    step = max(1, MEMORY_LIMIT // len(values))
     for first in range(0, len(weights), step):
         below = weights[first : first + step][:, person].cumsum(axis=1)  # (draw, point)
         half = below[:, -1:] / 2
@@ -310,11 +310,11 @@ def _median(values: np.ndarray, person: np.ndarray, weights: np.ndarray) -> Figu
     return _figure(np.median(values), drawn, person)
 
 
-def _figure(value: float, drawn: np.ndarray, person: np.ndarray) -> Figure:
+def _figure(value: float, drawn: np.ndarray, person: np.ndarray) -> Estimate:
     found = interval(
         drawn, len(np.unique(person))
     )  # a keypoint that one participant alone has gets no interval
-    return Figure(float(value), found.low, found.high)
+    return Estimate(float(value), found.low, found.high)
 
 
 def tracking_error(
@@ -367,7 +367,7 @@ def tracking_error(
         own = labels.take(labels.videos == video)
         found = made if skeleton is None else select(made, skeleton)
         _check(found, own)
-        rows = rows_of_frames(found, own)
+        rows = rows_of_labelled_frames(found, own)
         covered = np.flatnonzero(rows >= 0)
         points = found.sel(keypoint=own.keypoints).isel(time=rows[covered])
         positions.append(points["position"].transpose("time", "keypoint", "space").values)
@@ -397,7 +397,7 @@ def tracking_error(
     )
 
 
-def rows_of_frames(tracks: xr.Dataset, labels: Labels) -> np.ndarray:
+def rows_of_labelled_frames(tracks: xr.Dataset, labels: Labels) -> np.ndarray:
     """(frame,) row of the tracks in which each labelled frame is; -1 where the tracks do not cover
     it.
 
@@ -506,7 +506,7 @@ def distances(tracks: xr.Dataset, truth: xr.Dataset, skeleton: Skeleton) -> np.n
     return np.where(true["confidence"].values[:frames] != 0, distance(position, labelled), np.nan)
 
 
-def unit(truth: xr.Dataset, skeleton: Skeleton) -> float:
+def clip_scale(truth: xr.Dataset, skeleton: Skeleton) -> float:
     """The clip's median length in px between the skeleton's two scale joints: torso length, or
     distance between the eyes.
     """
@@ -541,8 +541,8 @@ def tracking_truth(cohort: Path, store: Path) -> dict[str, Any]:
                 folder / (f"{clip.clip_id}.nc" if part == "body" else f"{clip.clip_id}_face.nc")
             )
             apart = distances(Store(store).predicted(clip.clip_id, part), truth, skeleton)
-            errors.append(apart / unit(truth, skeleton))
-            seen = select(truth, skeleton)["confidence"].values[: len(apart)] != 0
+            errors.append(apart / clip_scale(truth, skeleton))
+            seen = select(truth, skeleton)["confidence"].values[: len(apart)] > 0
             in_view += int(seen.sum())
             tracked += int((seen & np.isfinite(apart)).sum())
         pooled = np.concatenate(errors)

@@ -16,19 +16,19 @@ from av.container import InputContainer
 
 from semiology.errors import UserError
 from semiology.video.decode import LOOK_AHEAD, VideoError, in_order, video_stream
-from semiology.video.prefetch import WAITING, Waiting
-from semiology.video.reader import Damage, SourceFrame, placed
+from semiology.video.prefetch import QUEUE_LENGTH, BoundedQueue
+from semiology.video.reader import Damage, SourceFrame, numbered
 
 SCHEMES = ("rtsp", "rtsps", "http", "https", "udp")
 # a growing file is read through us; a playlist that calls itself a video may open nothing more
-NOTHING = "data"
+LOCAL_PROTOCOLS = "data"
 # us of a stream that FFmpeg looks at before it says what it is; its own five seconds are long for a
 # camera
-PROBING = "1000000"
+PROBE_DURATION = "1000000"
 # what a camera may make FFmpeg open: nothing on this disk
-NETWORK = "rtsp,rtsps,rtp,srtp,http,https,httpproxy,udp,tcp,tls"
+CAMERA_PROTOCOLS = "rtsp,rtsps,rtp,srtp,http,https,httpproxy,udp,tcp,tls"
 FRONT_TO_BACK = ("mpegts", "mpeg", "matroska,webm", "mov,mp4,m4a,3gp,3g2,mj2")
-POLL = 0.1  # s between looks at a file that grows
+POLL_INTERVAL = 0.1  # s between looks at a file that grows
 
 
 class LiveFrames:
@@ -46,10 +46,10 @@ class LiveFrames:
         read: Callable[[Damage], Iterator[SourceFrame]],
         patience: float | None,
         drop: bool,
-        limit: int = WAITING,
+        limit: int = QUEUE_LENGTH,
     ):
         self.damage, self.patience = Damage(), patience
-        self._read, self._waiting = read, Waiting(limit, drop)
+        self._read, self._waiting = read, BoundedQueue(limit, drop)
         self._arrivals: deque[tuple[int, float]] = deque(maxlen=1024)
         self._released: deque[float] = deque(maxlen=LOOK_AHEAD)
         self._thread = threading.Thread(target=self._run, daemon=True)
@@ -117,15 +117,15 @@ def camera_frames(url: str, stall: float) -> LiveFrames:
 
     def read(damage: Damage) -> Iterator[SourceFrame]:
         try:
-            options = {"protocol_whitelist": NETWORK, "analyzeduration": PROBING}
+            options = {"protocol_whitelist": CAMERA_PROTOCOLS, "analyzeduration": PROBE_DURATION}
             container = av.open(url, mode="r", timeout=(stall + 5, stall + 5), options=options)
         except av.error.FFmpegError as error:
             raise UserError(
-                f"{named(url)}: cannot be opened ({error.strerror}); check address, user and"
+                f"{without_credentials(url)}: cannot be opened ({error.strerror}); check address, user and"
                 " password"
             ) from error
         with container:
-            yield from _frames(container, named(url), damage)
+            yield from _frames(container, without_credentials(url), damage)
 
     return LiveFrames(read, stall, drop=True)
 
@@ -135,12 +135,12 @@ def check_url(url: str) -> None:
     scheme = urlsplit(url).scheme
     if scheme not in SCHEMES:
         raise UserError(
-            f"{named(url)}: addresses of the kind {scheme}:// are not read; give"
+            f"{without_credentials(url)}: addresses of the kind {scheme}:// are not read; give"
             f" {', '.join(f'{s}://' for s in SCHEMES)}"
         )
 
 
-def named(url: str) -> str:
+def without_credentials(url: str) -> str:
     """The address without user and password, for messages and files."""
     parts = urlsplit(url)
     return parts._replace(netloc=parts.netloc.rpartition("@")[2], query="").geturl()
@@ -160,7 +160,7 @@ def growing_frames(path: str | Path, patience: float) -> LiveFrames:
 
     def read(damage: Damage) -> Iterator[SourceFrame]:
         with open(path, "rb", buffering=0) as stream:
-            growing = Growing(stream, patience)
+            growing = GrowingFile(stream, patience)
             _check_front_to_back(path, growing)
             stream.seek(0)
             try:
@@ -168,7 +168,7 @@ def growing_frames(path: str | Path, patience: float) -> LiveFrames:
                     growing,
                     mode="r",
                     metadata_errors="replace",
-                    options={"protocol_whitelist": NOTHING},
+                    options={"protocol_whitelist": LOCAL_PROTOCOLS},
                 )
             except av.error.FFmpegError as error:
                 raise VideoError(
@@ -189,10 +189,10 @@ def growing_frames(path: str | Path, patience: float) -> LiveFrames:
 
 
 def _frames(container: InputContainer, name: str | Path, damage: Damage) -> Iterator[SourceFrame]:
-    return placed(in_order(container, video_stream(container, name)), damage=damage)
+    return numbered(in_order(container, video_stream(container, name)), damage=damage)
 
 
-class Growing:
+class GrowingFile:
     """A file as FFmpeg reads it, front to back: at its end a read waits for more, up to `patience`
     s; then it has ended for good.
     """
@@ -207,11 +207,11 @@ class Growing:
             if content := self._stream.read(size):
                 return content
             self._ended = time.monotonic() >= until
-            time.sleep(min(POLL, self._patience))
+            time.sleep(min(POLL_INTERVAL, self._patience))
         return b""
 
 
-def _check_front_to_back(path: Path, stream: Growing) -> None:
+def _check_front_to_back(path: Path, stream: GrowingFile) -> None:
     """An MP4 whose index comes after its pictures has none while it is written: say so at once, and
     do not wait for it.
     """
@@ -228,7 +228,7 @@ def _check_front_to_back(path: Path, stream: Growing) -> None:
         _exactly(stream, size - 8)
 
 
-def _exactly(stream: Growing, size: int) -> bytes:
+def _exactly(stream: GrowingFile, size: int) -> bytes:
     content = b""
     while len(content) < size and (more := stream.read(size - len(content))):
         content += more

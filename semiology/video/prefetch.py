@@ -17,7 +17,7 @@ from semiology.errors import UserError
 
 # frames that a queue holds: two and a half seconds of a 25 Hz camera, 200 MB of full HD. [our
 # choice]
-WAITING = 64
+QUEUE_LENGTH = 64
 
 Thing = TypeVar("Thing")
 Made = TypeVar("Made")
@@ -27,14 +27,14 @@ class Stalled(UserError):
     """A stream that gave nothing for too long."""
 
 
-class Waiting:
+class BoundedQueue:
     """A queue of at most `limit` things between a thread that reads and one that works.
 
     Where it is full, the reader waits; or, with `drop`, the oldest thing is dropped and counted in
     `dropped`, so that a slow worker is late by no more than the queue.
     """
 
-    def __init__(self, limit: int = WAITING, drop: bool = False):
+    def __init__(self, limit: int = QUEUE_LENGTH, drop: bool = False):
         self.limit, self.drop, self.dropped = limit, drop, 0
         self._things: deque = deque()
         self._change = threading.Condition()
@@ -77,7 +77,7 @@ class _End:
     error: BaseException | None = None
 
 
-def ahead(things: Iterable[Thing], depth: int) -> Iterator[Thing]:
+def prefetch(things: Iterable[Thing], depth: int) -> Iterator[Thing]:
     """The same things in the same order, made by a thread that is at most `depth` of them ahead of
     who takes them.
 
@@ -85,7 +85,7 @@ def ahead(things: Iterable[Thing], depth: int) -> Iterator[Thing]:
     done with it (closes the generator, or is interrupted), the thread ends with the thing at hand,
     and what it iterates over is closed in it.
     """
-    waiting = Waiting(depth)
+    waiting = BoundedQueue(depth)
 
     def make() -> None:
         try:
@@ -121,7 +121,7 @@ def ahead(things: Iterable[Thing], depth: int) -> Iterator[Thing]:
             thread.join()
 
 
-def several(call: Callable[[Thing], Made], things: Iterable[Thing]) -> Iterator[Made]:
+def threaded_map(call: Callable[[Thing], Made], things: Iterable[Thing]) -> Iterator[Made]:
     """What `call` returns for each thing, in their order, from as many threads as torch may use
     here; in each, torch computes on one core.
 

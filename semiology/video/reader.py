@@ -76,10 +76,10 @@ def source_frames(
             for seconds, period, picture in in_order(container, stream)
             if seconds >= first
         )
-        yield from placed(frames, origin, index, damage)
+        yield from numbered(frames, origin, index, damage)
 
 
-def placed(
+def numbered(
     frames: Iterable[tuple[float, float, VideoFrame | None]],
     origin: float | None = None,
     index: int = 0,
@@ -260,11 +260,11 @@ def probe(path: str | Path) -> VideoInfo:
 
 # share of an interval over which a source frame may stand for a grid time; above 1/2 for jitter,
 # below 1 to see one lost frame
-REACH = 0.75
+MAX_OFFSET = 0.75
 
 # s; without an asked end, a longer one is taken for a damaged timestamp and not filled with missing
 # frames
-LONGEST_HOLE = 600.0
+MAX_HOLE = 600.0
 TIE = 1e-6  # s; halfway between two frames the earlier is taken, whatever the rounding
 
 log = logging.getLogger(__name__)
@@ -317,7 +317,7 @@ def read_frames(
             f"cannot be cut from {start} s to {end} s at {fps} Hz; start at 0 s or later, end after"
             " the start",
         )
-    stop = yield from on_grid(source_frames(path, start, damage), path, start, end, fps)
+    stop = yield from resample(source_frames(path, start, damage), path, start, end, fps)
     if end is not None and end > stop + 1 / fps:
         log.warning(
             "the video ends at %.2f s, %.2f s before the end that was asked; these frames are"
@@ -333,7 +333,7 @@ def read_frames(
         )
 
 
-def on_grid(
+def resample(
     sources: Iterable[SourceFrame], path: str | Path, start: float, end: float | None, fps: float
 ) -> Generator[Frame, None, float]:
     """Lay source frames, wherever they come from, on the grid of `read_frames`; `path` is named in
@@ -346,11 +346,11 @@ def on_grid(
         VideoError: as `read_frames`.
     """
     total = math.inf if end is None else math.ceil((end - start) * fps - 1e-6)
-    make = FrameMaker(path, fps)
+    make = FrameConverter(path, fps)
     index = 0
     last: SourceFrame | None = None
     for source in sources:
-        if end is None and last is not None and source.time - last.time > LONGEST_HOLE:
+        if end is None and last is not None and source.time - last.time > MAX_HOLE:
             leap = f"times leap from {last.time:.2f} s to {source.time:.2f} s"
             raise VideoError(
                 path,
@@ -388,10 +388,10 @@ def _nearest(
         before if before is not None and time - before.time <= after.time - time + TIE else after
     )
     period = after.period if before is None else max(before.period, after.period)
-    return nearest if abs(nearest.time - time) <= REACH * max(1 / fps, period) else None
+    return nearest if abs(nearest.time - time) <= MAX_OFFSET * max(1 / fps, period) else None
 
 
-class FrameMaker:
+class FrameConverter:
     """Converts source frames to output frames: all of one size, none converted twice."""
 
     def __init__(self, path: str | Path, fps: float):

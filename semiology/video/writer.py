@@ -17,7 +17,7 @@ from av.video.stream import VideoStream
 from semiology.errors import UserError
 from semiology.files import atomic_path
 from semiology.video.decode import NOTHING_DECODES, VideoError, in_order, open_video
-from semiology.video.reader import Frame, FrameMaker, SourceFrame
+from semiology.video.reader import Frame, FrameConverter, SourceFrame
 
 H264 = "libx264" if "libx264" in av.codecs_available else "mpeg4"
 WRITERS = {  # suffix -> (container, codec)
@@ -110,7 +110,7 @@ def every_frame(path: str | Path) -> Iterator[Frame]:
         VideoError: the file is no video, nothing of it decodes, it turns from landscape to
             portrait.
     """
-    make = FrameMaker(path, TICKS)
+    make = FrameConverter(path, TICKS)
     origin, tick, whole = None, -1, 0
     with open_video(path) as (container, stream):
         for index, (seconds, period, picture) in enumerate(in_order(container, stream)):

@@ -6,7 +6,7 @@ from jsonargparse import ArgumentParser, Namespace
 
 from semiology.data.skeleton import load_skeleton
 from semiology.tracking.labels.io import read_labels
-from semiology.tracking.labels.labels import Labels, joined
+from semiology.tracking.labels.labels import Labels, concatenate_labels
 
 LABELLED = ("labels", "participants", "images", "skeleton")  # what `add_labels` adds
 
@@ -39,7 +39,7 @@ def add_labels(made: ArgumentParser) -> None:
 
 
 def labels_of(parsed: Namespace) -> Labels:
-    labels = joined(
+    labels = concatenate_labels(
         [read_labels(path, parsed.participants, images=parsed.images) for path in parsed.labels]
     )
     return labels if parsed.skeleton is None else labels.match(load_skeleton(parsed.skeleton))

@@ -13,7 +13,7 @@ import numpy as np
 import xarray as xr
 
 from semiology.data.formats.common import (
-    choose,
+    choose_individual,
     choose_person,
     flat_triples,
     frame_number,
@@ -145,7 +145,9 @@ def _dataset(path: Path, raw: dict) -> tuple[list, dict, list[str], set]:
 def _choose(path: Path, found: dict, individual: str | None) -> tuple[dict[int, int], dict]:
     identities = list(dict.fromkeys(track for people in found.values() for _, track in people))
     if identities and None not in identities:
-        identity = identities[choose(path, individual, [str(name) for name in identities])]
+        identity = identities[
+            choose_individual(path, individual, [str(name) for name in identities])
+        ]
         chosen = {
             frame: place
             for frame, people in found.items()

@@ -172,7 +172,7 @@ def only_names(tracks: xr.Dataset, allowed: Sequence[str], path: Path) -> list[i
     return [list(allowed).index(name) for name in names_of(tracks)]
 
 
-def choose(path: Path, individual: str | None, names: Sequence[str]) -> int:
+def choose_individual(path: Path, individual: str | None, names: Sequence[str]) -> int:
     """Which of the individuals in a file: the one that is named, or the only one.
 
     Raises:
@@ -291,7 +291,7 @@ def numbers(
     return values
 
 
-def take(path: Path, cells: Sequence[Sequence[str]], columns: Sequence[str]) -> np.ndarray:
+def take_columns(path: Path, cells: Sequence[Sequence[str]], columns: Sequence[str]) -> np.ndarray:
     """(row, column) of some columns of a table whose first row names them.
 
     Raises:
@@ -383,7 +383,7 @@ def choose_person(
     """
     people = link(poses)
     names = [f"person_{number}" for number in range(len(people))]
-    chosen = people[choose(path, individual or names[0], names)] if people else {}
+    chosen = people[choose_individual(path, individual or names[0], names)] if people else {}
     how = (
         "in the most frames of the people linked by distance" if individual is None else individual
     )

@@ -12,7 +12,7 @@ from typing import Literal
 
 import numpy as np
 
-from semiology.data.formats.common import choose, read_cells, take
+from semiology.data.formats.common import choose_individual, read_cells, take_columns
 from semiology.errors import UserError
 
 # Py-Feat 0.6 and before, and since
@@ -68,7 +68,7 @@ def read_face_scores(path: str | Path, fps: float | None = None) -> FaceScores:
     names = cells[0]
     if "success" in names and any(name.startswith("AU") for name in names):
         units = [name for name in names if name.startswith("AU")]
-        time, success = take(path, cells, ["timestamp", "success"]).T
+        time, success = take_columns(path, cells, ["timestamp", "success"]).T
         faces = (
             [row[names.index("face_id")] for row in cells[1:]]
             if "face_id" in names
@@ -80,7 +80,7 @@ def read_face_scores(path: str | Path, fps: float | None = None) -> FaceScores:
             time,
             success == 1,
             [unit[:4] for unit in units],
-            take(path, cells, units),
+            take_columns(path, cells, units),
             faces,
         )
     emotions = [name for name in names if name.lower() in EMOTIONS]
@@ -93,7 +93,7 @@ def read_face_scores(path: str | Path, fps: float | None = None) -> FaceScores:
         raise UserError(
             f"{path}: Py-Feat counts frames; give the video's frame rate, frames per second"
         )
-    frame, score = take(path, cells, ["frame", "FaceScore"]).T
+    frame, score = take_columns(path, cells, ["frame", "FaceScore"]).T
     faces = (
         [row[names.index("Identity")] for row in cells[1:]]
         if "Identity" in names
@@ -105,7 +105,7 @@ def read_face_scores(path: str | Path, fps: float | None = None) -> FaceScores:
         frame / fps,
         np.isfinite(score),
         emotions,
-        take(path, cells, emotions),
+        take_columns(path, cells, emotions),
         faces,
     )
 
@@ -121,7 +121,7 @@ def _in_order(
 ) -> FaceScores:
     if not len(time):
         raise UserError(f"{path}: holds no frames")
-    choose(
+    choose_individual(
         path, None, list(dict.fromkeys(faces))
     )  # several faces are refused: whose expression it was has to be said
     if np.isnan(time).any():

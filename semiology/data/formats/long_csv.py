@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import xarray as xr
 
-from semiology.data.formats.common import choose, names_of, number_texts, write_cells
+from semiology.data.formats.common import choose_individual, names_of, number_texts, write_cells
 from semiology.data.tracks import read_tracks
 
 COLUMNS = {"position": ["x", "y"], "position_3d": ["x_m", "y_m", "z_m"]}
@@ -26,7 +26,7 @@ def read(
     Raises:
         UserError: as `tracks.read_tracks`.
     """
-    choose(path, individual, [""])
+    choose_individual(path, individual, [""])
     return read_tracks(path, fps=fps).assign_attrs(width=width, height=height)
 
 

@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 import xarray as xr
 
-from semiology.data.formats.common import choose, names_of, pixels, tracks_from_rows
+from semiology.data.formats.common import choose_individual, names_of, pixels, tracks_from_rows
 from semiology.data.keypoint_names import BODY, MESH
 from semiology.errors import UserError
 from semiology.files import atomic_path
@@ -40,7 +40,7 @@ def read(
         UserError: not such an array, an unknown number of landmarks, no size for shares of the
             picture, no frame rate.
     """
-    choose(path, individual, [""])
+    choose_individual(path, individual, [""])
     arrays = _arrays(path)
     fps = float(arrays["fps"]) if fps is None and "fps" in arrays else fps
     width = width or int(arrays.get("width", 0))

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import xarray as xr
 
-from semiology.data.formats.common import choose
+from semiology.data.formats.common import choose_individual
 from semiology.data.tracks import read_tracks, save_tracks
 from semiology.errors import UserError
 
@@ -22,7 +22,7 @@ def read(
     Raises:
         UserError: as `tracks.read_tracks`; a frame rate was given that is another.
     """
-    choose(path, individual, [""])
+    choose_individual(path, individual, [""])
     tracks = read_tracks(path)
     if fps is not None and fps != tracks.attrs["fps"]:
         raise UserError(

@@ -15,7 +15,7 @@ import numpy as np
 import xarray as xr
 
 from semiology.data.formats.common import (
-    choose,
+    choose_individual,
     choose_person,
     names_of,
     note_person,
@@ -83,7 +83,7 @@ def read(
         key=tracks.index,
     )
     if used:
-        name = used[choose(path, individual, used)]
+        name = used[choose_individual(path, individual, used)]
         chosen = {frame: instances[name] for frame, instances in found.items() if name in instances}
         note = {"people": len(used), "chosen": f"track {name}", "frames": len(chosen)}
     else:

@@ -40,8 +40,8 @@ from semiology.timeline.stream.tracking import (
     tracked,
 )
 from semiology.tracking.extraction import ExtractOptions
-from semiology.tracking.extraction.tracks import backend, detector
-from semiology.tracking.patient import FaceDetector, Faces, Sight
+from semiology.tracking.extraction.tracks import backend, face_detector
+from semiology.tracking.patient import FaceDetector, Faces, PatientLocation
 from semiology.tracking.pose.base import KeypointRCNNOptions, PoseBackend
 
 SCHEMA = 2  # raise when the same input gives other results than before
@@ -142,7 +142,7 @@ def timeline(
         return result
     course = Course(
         signs,
-        detector() if tracks else nobody,
+        face_detector() if tracks else nobody,
         tracker,
         options.fps,
         record,
@@ -240,7 +240,7 @@ class Course:
                     [
                         (
                             grey,
-                            Sight(
+                            PatientLocation(
                                 0.0,
                                 np.array([0.0, 0.0, 64.0, 64.0]),
                                 None,

@@ -10,16 +10,16 @@ import numpy as np
 
 from semiology.errors import UserError
 from semiology.tracking.boxes import side
-from semiology.tracking.deidentify.heads import Sighting
-from semiology.tracking.patient import STEADY, THRESHOLD, FaceTrack, link
+from semiology.tracking.deidentify.heads import HeadDetection
+from semiology.tracking.patient import FACE_THRESHOLD, MIN_SAMPLES, FaceTrack, link_faces
 
 GREY = 127  # flat: a filled area holds nothing of what was there; blurring and pixels can be undone
 # s; each frame gets its neighbours' boxes within this time too: heads move while a frame is exposed
 # [our choice]
-AROUND = 0.1
+TIME_MARGIN = 0.1
 # sides of the head a second by which its box grows at each edge while it is not seen, as fast as
 # heads move in seizures
-SPEED = 4.0
+HEAD_SPEED = 4.0
 
 
 @dataclass(frozen=True)
@@ -67,8 +67,8 @@ class Cover:
     added: int = 0
 
 
-def covers(
-    sightings: Sequence[Sighting], width: int, height: int, options: DeidentifyOptions
+def plan_covers(
+    detections: Sequence[HeadDetection], width: int, height: int, options: DeidentifyOptions
 ) -> list[Cover]:
     """What each frame of a video of `width` times `height` px gets.
 
@@ -80,36 +80,39 @@ def covers(
     0.1 s. The patient's head alone decides whether a frame is covered whole: that a caregiver's
     face was found says nothing of where the patient is.
     """
-    times = np.array([sighting.time for sighting in sightings])
+    times = np.array([detection.time for detection in detections])
     found = np.array(
-        [np.full(4, np.nan) if sighting.head is None else sighting.head for sighting in sightings]
+        [
+            np.full(4, np.nan) if detection.head is None else detection.head
+            for detection in detections
+        ]
     )
-    filled = fill(times, found, options.lost_after, SPEED)
+    filled = fill_between(times, found, options.lost_after, HEAD_SPEED)
     wanted: list[list[np.ndarray]] = [[] for _ in times]
-    _add(wanted, spread(times, enlarged(filled, options.grow)))
-    for track in link((sighting.time, sighting.faces) for sighting in sightings):
+    _add(wanted, spread_over_time(times, enlarged(filled, options.grow)))
+    for track in link_faces((detection.time, detection.faces) for detection in detections):
         seen = np.full((len(times), 4), np.nan)
         seen[np.searchsorted(times, track.times)] = track.boxes
         if is_person(track):
-            seen = enlarged(fill(times, seen, options.lost_after, 0), options.grow)
-        _add(wanted, spread(times, seen))
+            seen = enlarged(fill_between(times, seen, options.lost_after, 0), options.grow)
+        _add(wanted, spread_over_time(times, seen))
     frame = np.array([0, 0, width, height])
     result = []
-    for number, sighting in enumerate(sightings):
+    for number, detection in enumerate(detections):
         boxes = to_pixels(wanted[number], width, height)
         is_lost = bool(np.isnan(filled[number]).any()) or not len(boxes)
-        if sighting.damaged or (is_lost and options.lost == "cover"):
+        if detection.damaged or (is_lost and options.lost == "cover"):
             result.append(
                 Cover(
-                    sighting.index,
-                    sighting.time,
-                    "damaged" if sighting.damaged else "whole frame",
+                    detection.index,
+                    detection.time,
+                    "damaged" if detection.damaged else "whole frame",
                     frame[None],
                 )
             )
             continue
-        reason = "nothing" if is_lost else sighting.by or "filled"
-        result.append(Cover(sighting.index, sighting.time, reason, boxes))
+        reason = "nothing" if is_lost else detection.by or "filled"
+        result.append(Cover(detection.index, detection.time, reason, boxes))
     return result
 
 
@@ -118,7 +121,7 @@ def _add(wanted: list[list[np.ndarray]], boxes: np.ndarray) -> None:
         wanted[row].append(boxes[row])
 
 
-def fill(times: np.ndarray, boxes: np.ndarray, longest: float, speed: float) -> np.ndarray:
+def fill_between(times: np.ndarray, boxes: np.ndarray, longest: float, speed: float) -> np.ndarray:
     """Boxes (time, 4) px, NaN where not seen, with the rows filled that are within `longest` s of a
     row that was seen; others stay NaN.
 
@@ -151,12 +154,12 @@ def enlarged(boxes: np.ndarray, factor: float) -> np.ndarray:
     return np.concatenate([low - more, high + more], axis=-1)
 
 
-def spread(times: np.ndarray, boxes: np.ndarray) -> np.ndarray:
+def spread_over_time(times: np.ndarray, boxes: np.ndarray) -> np.ndarray:
     """For each time the union of the boxes (time, 4) within 0.1 s of it; NaN where there are none."""
     united = np.full_like(boxes, np.nan)
     for row in np.flatnonzero(~np.isnan(boxes).any(axis=1)):
         first, last = np.searchsorted(
-            times, [times[row] - AROUND - 1e-9, times[row] + AROUND + 1e-9]
+            times, [times[row] - TIME_MARGIN - 1e-9, times[row] + TIME_MARGIN + 1e-9]
         )
         united[first:last, :2] = np.fmin(united[first:last, :2], boxes[row, :2])
         united[first:last, 2:] = np.fmax(united[first:last, 2:], boxes[row, 2:])
@@ -167,7 +170,9 @@ def is_person(track: FaceTrack) -> bool:
     """Whether a track of faces is a person's: seen three times or more, with a median probability
     of 0.9 or more.
     """
-    return len(track.times) >= STEADY and float(np.median(track.probabilities)) >= THRESHOLD
+    return (
+        len(track.times) >= MIN_SAMPLES and float(np.median(track.probabilities)) >= FACE_THRESHOLD
+    )
 
 
 def to_pixels(boxes: Sequence[np.ndarray], width: int, height: int) -> np.ndarray:
@@ -197,7 +202,7 @@ def paint(image: np.ndarray, boxes: np.ndarray) -> np.ndarray:
     return image
 
 
-def share_covered(boxes: np.ndarray, width: int, height: int) -> float:
+def covered_fraction(boxes: np.ndarray, width: int, height: int) -> float:
     """Share of the picture's pixels that lie in a box."""
     mask = np.zeros((height, width), bool)
     for x0, y0, x1, y1 in boxes:

@@ -10,24 +10,26 @@ import numpy as np
 from tqdm import tqdm
 
 from semiology.tracking.boxes import centre, side, square, union
-from semiology.tracking.patient import FaceDetector, Faces, Sight, follow_patient
+from semiology.tracking.patient import FaceDetector, Faces, PatientLocation, follow_patient
 from semiology.tracking.pose import pose_backend
 from semiology.tracking.pose.base import Landmarks
 from semiology.video import every_frame, read_frames
 
-SAMPLE = 0.48  # s between the frames in which the first pass looks for faces, as in extraction
+FACE_INTERVAL = (
+    0.48  # s between the frames in which the first pass looks for faces, as in extraction
+)
 JOINTS = ("nose", "left_eye", "right_eye", "left_ear", "right_ear")
 # m, least side of the square around the head joints where no face is seen: from behind or aside
 # they lie close together, and
-HEAD = 0.32
+MIN_HEAD = 0.32
 # from above far from the crown [our choice]
 # mean confidence of these joints from which they count as a head that was found [our choice]
-SURE = 0.5
+MIN_CONFIDENCE = 0.5
 NO_FACES = Faces(np.zeros((0, 4)), np.zeros(0))
 
 
 @dataclass(frozen=True)
-class Sighting:
+class HeadDetection:
     """What one frame shows.
 
     Attributes:
@@ -49,7 +51,7 @@ class Sighting:
     damaged: bool = False
 
 
-def look(video: str | Path, *, progress: bool = False) -> list[Sighting]:
+def detect_heads(video: str | Path, *, progress: bool = False) -> list[HeadDetection]:
     """Look for heads in every frame. Who the patient is, is decided as in extraction; MediaPipe
     gives pose and landmarks.
 
@@ -61,35 +63,37 @@ def look(video: str | Path, *, progress: bool = False) -> list[Sighting]:
         UserError: mediapipe is not installed.
     """
     backend = pose_backend("mediapipe")
-    patient = follow_patient(read_frames(video, fps=1 / SAMPLE), FaceDetector(), SAMPLE)
+    patient = follow_patient(
+        read_frames(video, fps=1 / FACE_INTERVAL), FaceDetector(), FACE_INTERVAL
+    )
     detector = FaceDetector(smallest=0, threshold=0)
-    looked: list[Sighting] = []
+    looked: list[HeadDetection] = []
 
-    def frames() -> Iterator[tuple[np.ndarray | None, Sight]]:
+    def frames() -> Iterator[tuple[np.ndarray | None, PatientLocation]]:
         for frame in tqdm(
             every_frame(video), "looking for heads", leave=False, unit="frame", disable=not progress
         ):
             faces = NO_FACES if frame.image is None else detector(frame.image)
             looked.append(
-                Sighting(frame.index, frame.time, None, "", faces, damaged=frame.image is None)
+                HeadDetection(frame.index, frame.time, None, "", faces, damaged=frame.image is None)
             )
             yield frame.image, patient.at(frame.time)
 
     for number, found in enumerate(backend.track(frames())):
         seen = looked[number]
         names, expected = backend.keypoints["body"], patient.at(seen.time).face
-        looked[number] = with_head(seen, found, names, expected, patient.width, patient.height)
+        looked[number] = assign_head(seen, found, names, expected, patient.width, patient.height)
     return looked
 
 
-def with_head(
-    seen: Sighting,
+def assign_head(
+    seen: HeadDetection,
     found: Mapping[str, Landmarks],
     names: Sequence[str],
     expected: np.ndarray | None,
     width: int,
     height: int,
-) -> Sighting:
+) -> HeadDetection:
     """The sighting with the patient's head told from the other faces.
 
     Args:
@@ -101,7 +105,7 @@ def with_head(
             nothing that could be covered.
     """
     landmarks = [bounds(found["face"].position)] if "face" in found else []
-    joints = head_of(found["body"], names) if "body" in found else None
+    joints = pose_head_box(found["body"], names) if "body" in found else None
     if joints is not None and not (
         0 <= centre(joints)[0] < width and 0 <= centre(joints)[1] < height
     ):
@@ -111,7 +115,7 @@ def with_head(
     boxes = [*landmarks, *seen.faces.boxes[own]]
     by = "face" if boxes else "head"
     if joints is not None:
-        boxes.append(joints if boxes else at_least(joints, HEAD, found["body"]))
+        boxes.append(joints if boxes else at_least(joints, MIN_HEAD, found["body"]))
     others = Faces(seen.faces.boxes[~own], seen.faces.probability[~own])
     return (
         replace(seen, head=union(boxes), by=by, faces=others)
@@ -120,14 +124,14 @@ def with_head(
     )
 
 
-def head_of(body: Landmarks, names: Sequence[str]) -> np.ndarray | None:
+def pose_head_box(body: Landmarks, names: Sequence[str]) -> np.ndarray | None:
     """Square around the pose's head joints, about as large as a head, px; None where the pose is
     not sure of them.
 
     Its side is 1.2 times their extent, which from the front is the head's width.
     """
     rows = [names.index(joint) for joint in JOINTS]
-    if not np.isfinite(body.position[rows]).all() or body.confidence[rows].mean() < SURE:
+    if not np.isfinite(body.position[rows]).all() or body.confidence[rows].mean() < MIN_CONFIDENCE:
         return None
     box = bounds(body.position[rows])
     return square(box, 1.2 * max(box[2:] - box[:2]))

@@ -16,15 +16,20 @@ from semiology.data.cohort.table import read_table
 from semiology.data.store import make_key
 from semiology.errors import UserError
 from semiology.files import atomic_path, content_hash, write_text
-from semiology.tracking.deidentify.cover import Cover, DeidentifyOptions, covers, share_covered
-from semiology.tracking.deidentify.heads import look
-from semiology.tracking.deidentify.verify import write_checked
+from semiology.tracking.deidentify.cover import (
+    Cover,
+    DeidentifyOptions,
+    covered_fraction,
+    plan_covers,
+)
+from semiology.tracking.deidentify.heads import detect_heads
+from semiology.tracking.deidentify.verify import write_verified
 from semiology.tracking.patient import FaceDetector
 from semiology.tracking.pose import pose_backend
 from semiology.video import VideoError, probe
 
 VERSION = 1  # raise when the same video and options give another copy: it is part of the key
-MARK = "deidentified.json"  # says of a cohort's folder that it is a copy of ours
+MARKER_FILE = "deidentified.json"  # says of a cohort's folder that it is a copy of ours
 REASONS = ("face", "head", "filled", "whole frame", "damaged", "nothing")
 
 
@@ -131,7 +136,7 @@ def deidentify_cohort(
     out = Path(out)
     if out.resolve() == cohort.folder.resolve():
         raise UserError(f"{out}: is the cohort itself; choose another folder for the copy")
-    if (out / "clips.tsv").exists() and not (out / MARK).exists():
+    if (out / "clips.tsv").exists() and not (out / MARKER_FILE).exists():
         raise UserError(
             f"{out}: holds a cohort that was not made by semiology deidentify; choose another"
             " folder"
@@ -154,8 +159,12 @@ def deidentify_cohort(
     csv.writer(clips, delimiter="\t", lineterminator="\n").writerows(
         [columns, *([row[column] or "n/a" for column in columns] for row in rows)]
     )
-    write_json(
-        out / MARK, {"options": asdict(options or DeidentifyOptions()), "videos": summary.records}
+    write_text(
+        out / MARKER_FILE,
+        json.dumps(
+            {"options": asdict(options or DeidentifyOptions()), "videos": summary.records}, indent=1
+        )
+        + "\n",
     )
     for name in ("participants.tsv", "clips.json"):
         with atomic_path(out / name) as temporary:
@@ -221,12 +230,12 @@ def deidentify_video(
         UserError: the copy cannot be made, see `write_checked`, or cannot be written.
     """
     info = probe(video)
-    plan = covers(look(video, progress=progress), info.width, info.height, options)
+    plan = plan_covers(detect_heads(video, progress=progress), info.width, info.height, options)
     with atomic_path(copy) as temporary:
-        final, rounds = write_checked(
+        final, rounds = write_verified(
             video, temporary, plan, info, grow=options.grow, progress=progress
         )
-        shares = [share_covered(cover.boxes, info.width, info.height) for cover in final]
+        shares = [covered_fraction(cover.boxes, info.width, info.height) for cover in final]
         counts = Counter(cover.reason for cover in final)
         record = {
             "key": key,

@@ -14,16 +14,16 @@ import numpy as np
 from tqdm import tqdm
 
 from semiology.errors import UserError
-from semiology.tracking.deidentify.cover import AROUND, GREY, Cover, enlarged, paint, to_pixels
-from semiology.tracking.patient import THRESHOLD, FaceDetector, Faces
+from semiology.tracking.deidentify.cover import GREY, TIME_MARGIN, Cover, enlarged, paint, to_pixels
+from semiology.tracking.patient import FACE_THRESHOLD, FaceDetector, Faces
 from semiology.video import VideoInfo, every_frame, write_copy
 
 # rounds in which a face that is still found gets a box; in later ones its whole frame is covered
-ADDING = 3
-MOST = 20  # rounds in all
+BOX_ROUNDS = 3
+MAX_ROUNDS = 20  # rounds in all
 
 
-def write_checked(
+def write_verified(
     video: str | Path,
     out: str | Path,
     plan: Sequence[Cover],
@@ -52,7 +52,7 @@ def write_checked(
         1 / info.pixel_aspect if info.rotation % 180 else info.pixel_aspect
     )  # the copy stands upright
     searched: dict[int, bytes] = {}
-    for number in range(1, MOST + 1):
+    for number in range(1, MAX_ROUNDS + 1):
         painted = _painted(video, plan, info)
         write_copy(
             out,
@@ -67,12 +67,12 @@ def write_checked(
             unit="frame",
             disable=not progress,
         )
-        left = faces_left((frame.image for frame in decoded), len(plan), detector, searched)
+        left = remaining_faces((frame.image for frame in decoded), len(plan), detector, searched)
         if not left:
             return list(plan), number
-        plan = covered_again(plan, left, info, grow, whole=number > ADDING)
+        plan = add_covers(plan, left, info, grow, whole=number > BOX_ROUNDS)
     raise UserError(
-        f"a face is still found in frame {min(left)} after {MOST} rounds of covering; no copy was"
+        f"a face is still found in frame {min(left)} after {MAX_ROUNDS} rounds of covering; no copy was"
         " written, raise grow"
     )
 
@@ -91,7 +91,7 @@ def _painted(
         )
 
 
-def faces_left(
+def remaining_faces(
     images: Iterator[np.ndarray | None],
     frames: int,
     detector: FaceDetector,
@@ -124,7 +124,7 @@ def faces_left(
     return left
 
 
-def covered_again(
+def add_covers(
     plan: Sequence[Cover], left: dict[int, Faces], info: VideoInfo, grow: float, *, whole: bool
 ) -> list[Cover]:
     """The plan with what was found in the copy covered too: by boxes, or, with `whole`, by covering
@@ -137,10 +137,10 @@ def covered_again(
             again[place] = replace(again[place], reason="whole frame", boxes=frame)
             continue
         added = np.where(
-            faces.probability[:, None] >= THRESHOLD, enlarged(faces.boxes, grow), faces.boxes
+            faces.probability[:, None] >= FACE_THRESHOLD, enlarged(faces.boxes, grow), faces.boxes
         )
         first, last = np.searchsorted(
-            times, [times[place] - AROUND - 1e-9, times[place] + AROUND + 1e-9]
+            times, [times[place] - TIME_MARGIN - 1e-9, times[place] + TIME_MARGIN + 1e-9]
         )
         for near in range(first, last):
             cover = again[near]

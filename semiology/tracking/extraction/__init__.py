@@ -6,7 +6,7 @@ what is missing.
 
 from semiology.tracking.extraction.options import ExtractOptions, ExtractSummary
 from semiology.tracking.extraction.run import extract_cohort, extract_videos
-from semiology.tracking.extraction.tracks import extract_tracks, share_found
+from semiology.tracking.extraction.tracks import extract_tracks, found_fraction
 
 __all__ = [
     "ExtractOptions",
@@ -14,5 +14,5 @@ __all__ = [
     "extract_cohort",
     "extract_tracks",
     "extract_videos",
-    "share_found",
+    "found_fraction",
 ]

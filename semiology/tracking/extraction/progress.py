@@ -16,8 +16,8 @@ from tqdm import tqdm
 from semiology.video import Frame, VideoError
 from semiology.video.decode import header_duration, open_video
 
-LOOK = 0.5  # s between looks at the files
-COST = {
+POLL_INTERVAL = 0.5  # s between looks at the files
+STAGE_COST = {
     "faces": 1,
     "tracks": 4,
     "face_vgg": 1,
@@ -26,7 +26,7 @@ COST = {
 }  # of a second of video, one stage to another, roughly
 
 
-class Marks:
+class ClipProgress:
     """How far the work on one clip is, as its worker tells it.
 
     Args:
@@ -36,12 +36,12 @@ class Marks:
     def __init__(self, path: Path | None = None):
         self._path = path
         self._at: dict[str, float] = {}  # stage -> s of video that are done
-        self._told = 0
+        self._reported = 0
         self._costs: dict[str, int] = {}
 
     def begin(self, stages: Iterable[str]) -> None:
         """What is to be done for this clip: stages of `COST`."""
-        self._costs = {stage: COST[stage] for stage in stages}
+        self._costs = {stage: STAGE_COST[stage] for stage in stages}
         self._write("wb", b"")
 
     def over(self, frames: Iterable[Frame], stage: str) -> Iterator[Frame]:
@@ -51,9 +51,9 @@ class Marks:
             done = sum(cost * self._at.get(each, 0.0) for each, cost in self._costs.items()) / max(
                 sum(self._costs.values()), 1
             )
-            if done >= self._told + 1:
-                self._write("ab", b"." * (int(done) - self._told))
-                self._told = int(done)
+            if done >= self._reported + 1:
+                self._write("ab", b"." * (int(done) - self._reported))
+                self._reported = int(done)
             yield frame
 
     def _write(self, mode: str, content: bytes) -> None:
@@ -78,26 +78,26 @@ class Progress:
     """
 
     def __init__(self, clips: Sequence[tuple[Path, float, float | None]], fps: float, shown: bool):
-        self.clips, self.fps, self.shown = clips, fps, shown
+        self.clips, self.fps, self.enabled = clips, fps, shown
         self._done: set[int] = set()
         self._over = threading.Event()
 
     def __enter__(self) -> "Progress":
-        if self.shown:
+        if self.enabled:
             self._folder = tempfile.TemporaryDirectory(prefix="semiology-progress-")
             self._thread = threading.Thread(target=self._show, daemon=True)
             self._thread.start()
         return self
 
     def __exit__(self, *_: object) -> None:
-        if self.shown:
+        if self.enabled:
             self._over.set()
             self._thread.join()
             self._folder.cleanup()
 
     def file(self, number: int) -> Path | None:
         """Where the worker on the clip of that number marks how far it is."""
-        return Path(self._folder.name) / str(number) if self.shown else None
+        return Path(self._folder.name) / str(number) if self.enabled else None
 
     def done(self, number: int) -> None:
         self._done.add(number)
@@ -106,13 +106,13 @@ class Progress:
         lengths: dict[int, float] = {}
         with tqdm(unit=" frames", smoothing=0, bar_format=_FORMAT) as bar:
             for number, clip in enumerate(self.clips):
-                lengths[number] = seconds(*clip)
+                lengths[number] = clip_length(*clip)
                 if self._over.is_set():
                     return
             bar.total = round(sum(lengths.values()) * self.fps)
             last = False
             while not last:
-                last = self._over.wait(LOOK)
+                last = self._over.wait(POLL_INTERVAL)
                 bar.set_postfix_str(f"{len(self._done)} of {len(self.clips)} clips", refresh=False)
                 bar.n = round(
                     self.fps
@@ -136,7 +136,7 @@ _FORMAT = (
 )
 
 
-def seconds(path: Path, start: float, end: float | None) -> float:
+def clip_length(path: Path, start: float, end: float | None) -> float:
     """Length of a clip, s, without reading its video; 0 where its header gives none."""
     if end is not None:
         return end - start
@@ -147,7 +147,7 @@ def seconds(path: Path, start: float, end: float | None) -> float:
         return 0.0
 
 
-def marked(stages: Sequence[str]) -> list[str]:
+def progress_stages(stages: Sequence[str]) -> list[str]:
     """The stages of `COST` by which these stages of the store are made."""
-    made = [stage for stage in stages if stage in COST]
+    made = [stage for stage in stages if stage in STAGE_COST]
     return ["faces", "tracks", *made] if {"body", "face"} & set(stages) else made

@@ -22,18 +22,18 @@ from joblib import delayed
 
 from semiology.data.cohort import Cohort
 from semiology.data.store import TRACKS, Features, Store, fingerprint, is_unchanged, make_key
-from semiology.data.tracks import between, open_tracks, read_tracks
+from semiology.data.tracks import open_tracks, read_tracks, time_slice
 from semiology.errors import UserError
 from semiology.files import content_hash
-from semiology.parallel import Workers, work
+from semiology.parallel import Workers, run_parallel
 from semiology.tracking.extraction.options import NO_POSE, ExtractOptions, ExtractSummary
-from semiology.tracking.extraction.progress import Marks, Progress, marked
+from semiology.tracking.extraction.progress import ClipProgress, Progress, progress_stages
 from semiology.tracking.extraction.tracks import (
-    Shares,
+    FoundFraction,
     backend,
     extract_tracks,
-    is_lifted,
-    share_found,
+    found_fraction,
+    needs_lift,
     track_blocks,
 )
 from semiology.tracking.patient import FaceDetector
@@ -53,9 +53,9 @@ def trained_on(options: ExtractOptions) -> dict[str, list[str]]:
     told: dict[str, list[str]] = {}
     folder = options.keypoint_rcnn.weights
     if options.pose == "keypoint-rcnn" and folder is not None and str(folder) != "coco":
-        from semiology.tracking.pose.detectors import describe
+        from semiology.tracking.pose.detectors import read_description
 
-        description = describe(folder)
+        description = read_description(folder)
         about = description["about"]
         from_public = about.get("options", {}).get("start") in ("coco", "imagenet", "scratch")
         people = about.get("participants") if from_public else None
@@ -185,7 +185,7 @@ def _extract_all(
                 delayed(_extract_one)(source, store, options, shown.file(number))
                 for number, source in enumerate(todo)
             ]
-            for outcome in work(
+            for outcome in run_parallel(
                 calls, workers, lost=lambda number, why: _Outcome(todo[number].clip_id, fault=why)
             ):
                 outcomes[outcome.clip_id] = outcome
@@ -262,10 +262,10 @@ def _complete(source: Source, store: Store, options: ExtractOptions) -> _Outcome
 
 
 def _extract_one(
-    source: Source, store: Store, options: ExtractOptions, marks: Path | None
+    source: Source, store: Store, options: ExtractOptions, clip_progress: Path | None
 ) -> _Outcome:
     try:
-        return _extract_clip(source, store, options, Marks(marks))
+        return _extract_clip(source, store, options, ClipProgress(clip_progress))
     except VideoError as error:
         return _Outcome(source.clip_id, fault=error.fault)
     except UserError as error:
@@ -291,7 +291,9 @@ def _extract_one(
         )
 
 
-def _extract_clip(source: Source, store: Store, options: ExtractOptions, marks: Marks) -> _Outcome:
+def _extract_clip(
+    source: Source, store: Store, options: ExtractOptions, clip_progress: ClipProgress
+) -> _Outcome:
     if not source.path.is_file():
         raise VideoError(source.path, "there is no such file; check the path")
     record = store.record(source.clip_id)
@@ -300,9 +302,9 @@ def _extract_clip(source: Source, store: Store, options: ExtractOptions, marks: 
     keys = {stage: make_key(entry) for stage, entry in depends.items()}
     missing = [stage for stage in depends if not store.has(source.clip_id, stage, keys[stage])]
     parts = [part for part in TRACKS if part in missing]
-    marks.begin(marked(missing))
+    clip_progress.begin(progress_stages(missing))
     shares = (
-        _tracks(source, store, options, {part: keys[part] for part in parts}, marks)
+        _tracks(source, store, options, {part: keys[part] for part in parts}, clip_progress)
         if parts
         else {}
     )
@@ -318,7 +320,7 @@ def _extract_clip(source: Source, store: Store, options: ExtractOptions, marks: 
         elif known.get("key") == keys[part]:
             entries[part]["found"] = known["found"]
         else:
-            entries[part]["found"] = share_found(
+            entries[part]["found"] = found_fraction(
                 read_tracks(store.file(source.clip_id, part, keys[part]))
             )
     store.note(source.clip_id, origin, {part: entries[part] for part in depends if part in TRACKS})
@@ -326,7 +328,7 @@ def _extract_clip(source: Source, store: Store, options: ExtractOptions, marks: 
     for stage in [stage for stage in depends if stage not in TRACKS]:
         if stage in missing:
             content = (_snippets if stage == "snippets" else _appearance)(
-                source, store, options, stage, marks
+                source, store, options, stage, clip_progress
             )
             store.write(source.clip_id, stage, keys[stage], content)
             short |= stage == "snippets" and len(content[0]) == 0
@@ -338,14 +340,18 @@ def _extract_clip(source: Source, store: Store, options: ExtractOptions, marks: 
 
 
 def _tracks(
-    source: Source, store: Store, options: ExtractOptions, keys: Mapping[str, str], marks: Marks
+    source: Source,
+    store: Store,
+    options: ExtractOptions,
+    keys: Mapping[str, str],
+    clip_progress: ClipProgress,
 ) -> dict[str, float]:
     """Make and store these tracks (part -> key). Returns the share of frames in which each part was
     found.
     """
-    shares = {part: Shares() for part in keys}
+    shares = {part: FoundFraction() for part in keys}
     with store.growing(source.clip_id, keys) as take:
-        for block in _blocks(source, options, marks):
+        for block in _blocks(source, options, clip_progress):
             take(block)
             for part, share in shares.items():
                 share.add(block[part])
@@ -353,24 +359,30 @@ def _tracks(
 
 
 def _blocks(
-    source: Source, options: ExtractOptions, marks: Marks
+    source: Source, options: ExtractOptions, clip_progress: ClipProgress
 ) -> Iterator[dict[str, xr.Dataset]]:
     if source.is_tracks:
-        yield {"body": between(read_tracks(source.path), source.start, source.end)}
-    elif is_lifted(options):
+        yield {"body": time_slice(read_tracks(source.path), source.start, source.end)}
+    elif needs_lift(options):
         yield extract_tracks(
-            source.path, source.start, source.end, options, marks=marks
+            source.path, source.start, source.end, options, clip_progress=clip_progress
         )  # the lift reads a clip as a whole
     else:
-        yield from track_blocks(source.path, source.start, source.end, options, marks=marks)
+        yield from track_blocks(
+            source.path, source.start, source.end, options, clip_progress=clip_progress
+        )
 
 
 def _appearance(
-    source: Source, store: Store, options: ExtractOptions, stage: str, marks: Marks
+    source: Source,
+    store: Store,
+    options: ExtractOptions,
+    stage: str,
+    clip_progress: ClipProgress,
 ) -> Features:
     from semiology.models.features.vgg import appearance_features, load_vgg
 
-    frames = marks.over(
+    frames = clip_progress.over(
         read_frames(source.path, source.start, source.end, options.fps / options.appearance_every),
         stage,
     )
@@ -382,12 +394,16 @@ def _appearance(
 
 
 def _snippets(
-    source: Source, store: Store, options: ExtractOptions, stage: str, marks: Marks
+    source: Source,
+    store: Store,
+    options: ExtractOptions,
+    stage: str,
+    clip_progress: ClipProgress,
 ) -> Features:
     from semiology.models.features import RATE, snippet_features
 
     how = options.snippets
-    frames = marks.over(read_frames(source.path, source.start, source.end, RATE), stage)
+    frames = clip_progress.over(read_frames(source.path, source.start, source.end, RATE), stage)
     return snippet_features(
         frames, _snippet_network(options), length=how.frames, stride=how.stride, batch=how.batch
     )
@@ -418,7 +434,7 @@ def _dependencies(
         tracker = backend(options)
         models = {"detector": FaceDetector.parameters(), "pose": tracker.parameters()}
         stages |= {part: {"stage": part, **clip, **how, **models} for part in tracker.keypoints}
-        if is_lifted(options):
+        if needs_lift(options):
             from semiology.tracking.lift.lifter import SHIPPED
 
             stages["body"]["lift"] = _weights_hash(SHIPPED)

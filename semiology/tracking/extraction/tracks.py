@@ -16,16 +16,16 @@ from semiology.data.skeleton import Skeleton
 from semiology.data.tracks import make_tracks
 from semiology.errors import UserError
 from semiology.tracking.extraction.options import ExtractOptions
-from semiology.tracking.extraction.progress import Marks
-from semiology.tracking.patient import FaceDetector, Patient, Sight, follow_patient
+from semiology.tracking.extraction.progress import ClipProgress
+from semiology.tracking.patient import FaceDetector, Patient, PatientLocation, follow_patient
 from semiology.tracking.pose import pose_backend
 from semiology.tracking.pose.base import KeypointRCNNOptions, Landmarks, PoseBackend
 from semiology.video import Frame, read_frames
-from semiology.video.prefetch import ahead
+from semiology.video.prefetch import prefetch
 
 AHEAD = 8  # frames that are decoded ahead of the pose backend
 BLOCK = 500  # frames of tracks that memory holds while they are made: 20 s, 6 MB. [our choice]
-JOINED: Any = {
+CONCAT: Any = {
     "data_vars": "minimal",
     "coords": "minimal",
     "compat": "override",
@@ -40,7 +40,7 @@ def extract_tracks(
     end: float | None = None,
     options: ExtractOptions | None = None,
     keep: Mapping[str, Sequence[str]] | None = None,
-    marks: Marks | None = None,
+    clip_progress: ClipProgress | None = None,
 ) -> dict[str, xr.Dataset]:
     """Tracks of the patient in a video from `start` to `end` (s): "body" and "face". Rows where the
     part was not found are NaN.
@@ -54,11 +54,11 @@ def extract_tracks(
             reads.
     """
     options = options or ExtractOptions()
-    blocks = list(track_blocks(path, start, end, options, keep, marks))
+    blocks = list(track_blocks(path, start, end, options, keep, clip_progress))
     made = {
-        part: xr.concat([block[part] for block in blocks], "time", **JOINED) for part in blocks[0]
+        part: xr.concat([block[part] for block in blocks], "time", **CONCAT) for part in blocks[0]
     }
-    return lifted(made, options)
+    return lift_body(made, options)
 
 
 def track_blocks(
@@ -67,7 +67,7 @@ def track_blocks(
     end: float | None,
     options: ExtractOptions,
     keep: Mapping[str, Sequence[str]] | None = None,
-    marks: Marks | None = None,
+    clip_progress: ClipProgress | None = None,
 ) -> Iterator[dict[str, xr.Dataset]]:
     """What `extract_tracks` gives, but for the lift, in blocks of 500 frames: memory holds one of
     them, however long the clip.
@@ -75,16 +75,20 @@ def track_blocks(
     Args:
         marks: told of every frame that is taken for "faces" and for "tracks".
     """
-    marks = marks or Marks()
+    clip_progress = clip_progress or ClipProgress()
     tracker = backend(options)
     interval = options.face_every / options.fps
     patient = follow_patient(
-        marks.over(read_frames(path, start, end, 1 / interval), "faces"), detector(), interval
+        clip_progress.over(read_frames(path, start, end, 1 / interval), "faces"),
+        face_detector(),
+        interval,
     )
     frames: deque[Frame] = deque()  # that were given to the tracker and did not come back yet
 
-    def seen() -> Iterator[tuple[np.ndarray | None, Sight]]:
-        for frame in ahead(marks.over(read_frames(path, start, end, options.fps), "tracks"), AHEAD):
+    def seen() -> Iterator[tuple[np.ndarray | None, PatientLocation]]:
+        for frame in prefetch(
+            clip_progress.over(read_frames(path, start, end, options.fps), "tracks"), AHEAD
+        ):
             frames.append(replace(frame, image=None))
             yield frame.image, patient.at(frame.time)
 
@@ -145,21 +149,21 @@ def _datasets(
     return made
 
 
-def lifted(made: dict[str, xr.Dataset], options: ExtractOptions) -> dict[str, xr.Dataset]:
+def lift_body(made: dict[str, xr.Dataset], options: ExtractOptions) -> dict[str, xr.Dataset]:
     """The same tracks, with the body put into space where that is asked for."""
-    if is_lifted(options):
+    if needs_lift(options):
         from semiology.tracking.lift import lift
 
         made["body"] = lift(made["body"])
     return made
 
 
-def is_lifted(options: ExtractOptions) -> bool:
+def needs_lift(options: ExtractOptions) -> bool:
     """Whether the body is put into space by the lifter: asked for, and the backend gives no depth."""
     return options.lift and "body" not in backend(options).in_metres
 
 
-def keypoints_read(skeletons: Iterable[Skeleton], tracker: PoseBackend) -> dict[str, list[str]]:
+def required_keypoints(skeletons: Iterable[Skeleton], tracker: PoseBackend) -> dict[str, list[str]]:
     """Part -> the backend's keypoints that the joints of these skeletons are made of, in its order:
     10 of 33 for the body's eleven joints.
 
@@ -202,17 +206,17 @@ def _stack(found: Iterable[Landmarks | None], what: str, shape: tuple[int, ...])
     return np.stack([empty if array is None else array.astype(np.float32) for array in arrays])
 
 
-def share_found(tracks: xr.Dataset) -> float:
+def found_fraction(tracks: xr.Dataset) -> float:
     """Share of the video's frames (holes in the video left out) in which any keypoint was found, 0
     to 1.
     """
-    share = Shares()
+    share = FoundFraction()
     share.add(tracks)
     return share.found
 
 
 @dataclass
-class Shares:
+class FoundFraction:
     """`share_found` of tracks that come in blocks: frames that the video has, and those in which
     any keypoint was found.
     """
@@ -231,7 +235,7 @@ class Shares:
 
 
 @cache
-def detector() -> FaceDetector:
+def face_detector() -> FaceDetector:
     """The face detector of this process, built once and used for every clip that it works on."""
     return FaceDetector()
 

@@ -17,7 +17,12 @@ import numpy as np
 
 from semiology.errors import UserError
 from semiology.files import atomic_path, write_text
-from semiology.tracking.finetune.finetune import finetune, measure, split_by_participant, untrained
+from semiology.tracking.finetune.finetune import (
+    finetune,
+    initial_detectors,
+    measure,
+    split_by_participant,
+)
 from semiology.tracking.finetune.training import FinetuneOptions
 from semiology.tracking.labels.labels import Labels
 from semiology.tracking.tracking_error import CUTOFF, ErrorTable
@@ -195,7 +200,7 @@ def label_count_curve(
         chosen = seen.take(sorted(row for rows in pool.values() for row in rows[:count]))
         how = replace(options.finetune, held_out=0.0)
         if count == 0:
-            detectors = untrained(seen, how).to("cpu")
+            detectors = initial_detectors(seen, how).to("cpu")
         else:
             detectors = finetune(chosen, out / f"labelled-{count:02d}", how, progress=progress)
         sets = {"train": chosen, "test": seen.take(test), "unseen": unseen}

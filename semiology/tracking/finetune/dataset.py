@@ -12,14 +12,21 @@ from torch.utils.data import Dataset
 
 from semiology.errors import UserError
 from semiology.tracking.labels.labels import Labels, read_image
-from semiology.tracking.pose.joint_network import BLUR, apply, as_tensor, cut, square, unapply
+from semiology.tracking.pose.joint_network import (
+    HEATMAP_SD,
+    crop_matrix,
+    image_batch,
+    to_image,
+    to_unit,
+    warp,
+)
 
 # of the labelled points' extent, added on each side where no box of the patient was marked. [our
 # choice]
-GROWN = 0.2
+JOINT_MARGIN = 0.2
 
 
-BOXES = "mark boxes called patient, or two joints a frame, or give --region frame"
+HOW_TO_MARK = "mark boxes called patient, or two joints a frame, or give --region frame"
 
 
 @dataclass(frozen=True)
@@ -66,7 +73,7 @@ def patient_box(labels: Labels, row: int) -> np.ndarray | None:
     if len(points) < 2:
         return None
     low, high = points.min(0), points.max(0)
-    reach = GROWN * (high - low).max()
+    reach = JOINT_MARGIN * (high - low).max()
     return np.clip(np.concatenate([low - reach, high + reach]), 0, [frame.width, frame.height] * 2)
 
 
@@ -75,7 +82,7 @@ def frame_box(labels: Labels, row: int) -> np.ndarray:
     return np.array([0.0, 0.0, labels.frames[row].width, labels.frames[row].height])
 
 
-def mirrored(joints: Sequence[str]) -> list[int]:
+def mirrored_indices(joints: Sequence[str]) -> list[int]:
     """For each joint the number of the one that it becomes in a mirror: left_wrist becomes
     right_wrist; without a side, itself; -1 where the other side is not among the joints, so that
     nobody knows where it is in a mirror.
@@ -91,7 +98,7 @@ def mirrored(joints: Sequence[str]) -> list[int]:
     return [names.index(to) if to in names else -1 for to in swapped]
 
 
-class Images:
+class ImageCache:
     """The pictures of labelled frames by row, decoded once as long as they fit into a gigabyte."""
 
     def __init__(self, labels: Labels):
@@ -109,7 +116,7 @@ class Images:
         return image
 
 
-class JointPictures(Dataset):
+class JointDataset(Dataset):
     """Pictures around the patient, each time differently cut and lit: any number is an item, and
     every round of the frames another draw.
 
@@ -139,11 +146,11 @@ class JointPictures(Dataset):
         self.rows = [row for row, box in enumerate(boxes) if box is not None]
         self.boxes = [box for box in boxes if box is not None]
         if not self.rows:
-            raise UserError(f"labels: no frame shows where the patient is; {BOXES}")
+            raise UserError(f"labels: no frame shows where the patient is; {HOW_TO_MARK}")
         self.labels, self.size, self.margin = labels, size, margin
         self.augmentation, self.seed = augmentation, seed
-        self.mirror = mirrored(labels.keypoints)
-        self.images = Images(labels)
+        self.mirror = mirrored_indices(labels.keypoints)
+        self.images = ImageCache(labels)
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -152,12 +159,12 @@ class JointPictures(Dataset):
         number = draw % len(self.rows)
         row = self.rows[number]
         position, known = self.labels.position[row], self.labels.visibility[row] > 0
-        matrix = square(self.boxes[number], self.margin)
+        matrix = crop_matrix(self.boxes[number], self.margin)
         if self.augmentation is None:
-            picture = cut(self.images[row], matrix, self.size)
+            picture = warp(self.images[row], matrix, self.size)
         else:
             rng = np.random.default_rng([self.seed, draw])
-            matrix = matrix_after(rng, matrix, self.augmentation)
+            matrix = augmented_matrix(rng, matrix, self.augmentation)
             if (
                 self.mirror != list(range(len(self.mirror)))
                 and rng.random() < self.augmentation.mirror
@@ -167,17 +174,19 @@ class JointPictures(Dataset):
                     position[self.mirror],
                     known[self.mirror] & (np.array(self.mirror) >= 0),
                 )
-            picture = disturbed(rng, cut(self.images[row], matrix, self.size), self.augmentation)
-        unit = unapply(matrix, position)
+            picture = augmented_image(
+                rng, warp(self.images[row], matrix, self.size), self.augmentation
+            )
+        unit = to_unit(matrix, position)
         inside = known & (unit > 0).all(1) & (unit < 1).all(1)
         return (
-            as_tensor([picture])[0],
+            image_batch([picture])[0],
             torch.from_numpy(np.where(inside[:, None], unit, 0.5)).float(),
             torch.from_numpy(inside),
         )
 
 
-class RegionPictures(Dataset):
+class RegionDataset(Dataset):
     """Whole frames with the boxes of the patient and, where marked, the face. Item: picture (3,
     height, width), {"boxes", "labels"}.
     """
@@ -189,11 +198,11 @@ class RegionPictures(Dataset):
         augmentation: Augmentation | None = None,
         seed: int = 0,
     ):
-        self.labels, self.regions, self.images = labels, list(regions), Images(labels)
+        self.labels, self.regions, self.images = labels, list(regions), ImageCache(labels)
         self.augmentation, self.seed = augmentation, seed
         self.rows = [row for row in range(len(labels)) if patient_box(labels, row) is not None]
         if not self.rows:
-            raise UserError(f"labels: no frame shows where the patient is; {BOXES}")
+            raise UserError(f"labels: no frame shows where the patient is; {HOW_TO_MARK}")
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -210,23 +219,23 @@ class RegionPictures(Dataset):
         matrix = np.array([[frame.width, 0.0, 0.0], [0.0, frame.height, 0.0]])
         if self.augmentation is not None:
             rng = np.random.default_rng([self.seed, draw])
-            matrix = matrix_after(rng, matrix, self.augmentation, rotate=False)
+            matrix = augmented_matrix(rng, matrix, self.augmentation, rotate=False)
             if rng.random() < self.augmentation.mirror:
                 matrix = matrix @ np.array([[-1, 0, 1], [0, 1, 0], [0, 0, 1]])
-            image = disturbed(rng, cut(image, matrix, side), self.augmentation)
+            image = augmented_image(rng, warp(image, matrix, side), self.augmentation)
         else:
-            image = cut(image, matrix, side)
-        corners = unapply(matrix, boxes.reshape(-1, 2, 2)) * side
+            image = warp(image, matrix, side)
+        corners = to_unit(matrix, boxes.reshape(-1, 2, 2)) * side
         placed = np.concatenate([corners.min(1), corners.max(1)], axis=1).clip(0, side)
         kept = (placed[:, 2:] - placed[:, :2]).min(1) > 2
         target = {
             "boxes": torch.from_numpy(placed[kept]).float(),
             "labels": torch.tensor(numbers)[torch.from_numpy(kept)],
         }
-        return as_tensor([image])[0], target
+        return image_batch([image])[0], target
 
 
-def matrix_after(
+def augmented_matrix(
     rng: np.random.Generator, matrix: np.ndarray, how: Augmentation, *, rotate: bool = True
 ) -> np.ndarray:
     """The matrix (unit square to px) of a picture that is shifted, scaled and rotated about its
@@ -235,12 +244,12 @@ def matrix_after(
     scale = np.exp(rng.uniform(-1, 1) * np.log(how.scale))
     angle = np.deg2rad(rng.uniform(-1, 1) * how.rotation) if rotate else 0.0
     turn = scale * np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
-    centre = apply(matrix, np.array([0.5, 0.5]) + rng.uniform(-1, 1, 2) * how.shift)
+    centre = to_image(matrix, np.array([0.5, 0.5]) + rng.uniform(-1, 1, 2) * how.shift)
     turned = turn @ matrix[:, :2]
     return np.concatenate([turned, (centre - turned @ [0.5, 0.5])[:, None]], axis=1)
 
 
-def disturbed(rng: np.random.Generator, picture: np.ndarray, how: Augmentation) -> np.ndarray:
+def augmented_image(rng: np.random.Generator, picture: np.ndarray, how: Augmentation) -> np.ndarray:
     """The picture in another light, and sometimes with a rectangle covered by one colour."""
     contrast, brightness = (
         1 + rng.uniform(-1, 1) * how.light,
@@ -266,7 +275,7 @@ def heatmap_targets(position: Tensor, bins: int) -> Tensor:
     sums to 1.
     """
     centres = (torch.arange(bins, device=position.device) + 0.5) / bins
-    apart = (centres - position[..., None]) / BLUR  # (batch, joint, 2, bin)
+    apart = (centres - position[..., None]) / HEATMAP_SD  # (batch, joint, 2, bin)
     along_x, along_y = torch.exp(-0.5 * apart**2).unbind(2)
     heat = along_y[..., :, None] * along_x[..., None, :]
     return heat / heat.sum((-1, -2), keepdim=True).clamp_min(1e-12)

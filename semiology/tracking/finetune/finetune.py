@@ -15,10 +15,10 @@ import torch
 from semiology.data.keypoint_names import COCO_17
 from semiology.errors import UserError
 from semiology.files import content_hash
-from semiology.tracking.boxes import overlap
+from semiology.tracking.boxes import iou
 from semiology.tracking.finetune.dataset import (
-    JointPictures,
-    RegionPictures,
+    JointDataset,
+    RegionDataset,
     frame_box,
     patient_box,
 )
@@ -33,9 +33,9 @@ from semiology.tracking.pose.detectors import (
     COCO,
     MARGIN,
     Detectors,
-    Setup,
-    describe,
+    DetectorSetup,
     load_detectors,
+    read_description,
 )
 from semiology.tracking.pose.joint_network import JointNetwork
 from semiology.tracking.pose.ssd import REGIONS, region_network, start_from_coco
@@ -74,7 +74,7 @@ def finetune(
             "labels: the participants held out have no labelled point; label some, or give another"
             " --seed, or --held_out 0"
         )
-    detectors = untrained(training, options)
+    detectors = initial_detectors(training, options)
     setup = detectors.setup
     about: dict[str, Any] = {
         "key": key,
@@ -84,7 +84,7 @@ def finetune(
     }
     states = out / f"training-{key}"
     if detectors.regions is not None and options.region_steps:
-        frames = RegionPictures(training, setup.regions, options.augmentation, options.seed)
+        frames = RegionDataset(training, setup.regions, options.augmentation, options.seed)
         about["frames with a patient"] = len(frames)
         train(
             RegionTraining(detectors.regions, options),
@@ -95,7 +95,7 @@ def finetune(
             progress,
         )
     if options.joint_steps:
-        pictures = JointPictures(
+        pictures = JointDataset(
             training, setup.size, setup.margin, setup.region, options.augmentation, options.seed
         )
         train(
@@ -145,7 +145,7 @@ def split_by_participant(labels: Labels, share: float, seed: int) -> tuple[Label
     return labels.take(~apart), labels.take(apart)
 
 
-def untrained(labels: Labels, options: FinetuneOptions) -> Detectors:
+def initial_detectors(labels: Labels, options: FinetuneOptions) -> Detectors:
     """The networks as training starts with them, for the joints that are labelled.
 
     Raises:
@@ -180,7 +180,9 @@ def untrained(labels: Labels, options: FinetuneOptions) -> Detectors:
         [name for name in REGIONS if name != "face" or faces] if options.region == "patient" else []
     )
     margin = MARGIN if options.region == "patient" else 1.0
-    setup = Setup(list(labels.keypoints), backbone, options.size, options.region, margin, regions)
+    setup = DetectorSetup(
+        list(labels.keypoints), backbone, options.size, options.region, margin, regions
+    )
     made = Detectors(
         setup,
         JointNetwork(setup.joints, backbone),
@@ -282,7 +284,7 @@ def measure_regions(detectors: Detectors, labels: Labels) -> dict[str, dict[str,
             marked = patient_box(labels, row) if name == "patient" else frame.regions.get(name)
             if marked is not None:
                 boxes = found[name][0]
-                shares.append(overlap(boxes[0], np.asarray(marked)) if len(boxes) else 0.0)
+                shares.append(iou(boxes[0], np.asarray(marked)) if len(boxes) else 0.0)
     return {
         name: {
             "marked": len(shares),
@@ -318,7 +320,7 @@ def training_key(labels: Labels, options: FinetuneOptions) -> str:
         + np.ascontiguousarray(labels.visibility, np.int64).tobytes()
     )
     start = (
-        describe(options.start)["sha256"]
+        read_description(options.start)["sha256"]
         if options.start not in ("coco", "imagenet", "scratch")
         else options.start
     )
@@ -331,7 +333,7 @@ def training_key(labels: Labels, options: FinetuneOptions) -> str:
 
 def _finished(out: Path, key: str) -> bool:
     try:
-        return describe(out)["about"].get("key") == key
+        return read_description(out)["about"].get("key") == key
     except UserError:  # none there, or a damaged one: it is made anew
         return False
 

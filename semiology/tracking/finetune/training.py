@@ -20,13 +20,13 @@ from semiology.errors import UserError
 from semiology.models.training.trainer import quiet
 from semiology.tracking.finetune.dataset import (
     Augmentation,
-    JointPictures,
-    RegionPictures,
+    JointDataset,
+    RegionDataset,
     heatmap_targets,
 )
 from semiology.tracking.pose.joint_network import JointNetwork
 
-BETWEEN = 64  # batches between two saved states
+CHECKPOINT_EVERY = 64  # batches between two saved states
 
 
 @dataclass(frozen=True)
@@ -133,7 +133,7 @@ def _one_cycle(
 
 def train(
     module: lightning.LightningModule,
-    pictures: JointPictures | RegionPictures,
+    pictures: JointDataset | RegionDataset,
     steps: int,
     folder: Path,
     options: FinetuneOptions,
@@ -147,17 +147,17 @@ def train(
     last = folder / "last.ckpt"
     done = torch.load(last, weights_only=True)["global_step"] if last.is_file() else 0
     order = np.roll(
-        draws(len(pictures), steps * options.batch, options.seed), -done * options.batch
+        sampling_order(len(pictures), steps * options.batch, options.seed), -done * options.batch
     )  # goes on with the next picture
     loader: DataLoader = DataLoader(
         pictures,
         options.batch,
         sampler=order.tolist(),
         num_workers=options.workers,
-        collate_fn=as_lists if isinstance(module, RegionTraining) else None,
+        collate_fn=collate_lists if isinstance(module, RegionTraining) else None,
     )
     saved = ModelCheckpoint(
-        folder, save_last=True, save_top_k=0, every_n_train_steps=min(BETWEEN, steps)
+        folder, save_last=True, save_top_k=0, every_n_train_steps=min(CHECKPOINT_EVERY, steps)
     )
     trainer = lightning.Trainer(
         max_steps=steps,
@@ -177,7 +177,7 @@ def train(
         raise KeyboardInterrupt from stopped
 
 
-def draws(frames: int, count: int, seed: int) -> np.ndarray:
+def sampling_order(frames: int, count: int, seed: int) -> np.ndarray:
     """The numbers of `count` pictures: round after round of all frames, each round in another
     order.
     """
@@ -189,7 +189,7 @@ def draws(frames: int, count: int, seed: int) -> np.ndarray:
     return np.concatenate(rounds)[:count]
 
 
-def as_lists(
+def collate_lists(
     items: list[tuple[Tensor, dict[str, Tensor]]],
 ) -> tuple[list[Tensor], list[dict[str, Tensor]]]:
     """What torchvision's detectors read: a list of pictures and one of targets."""

@@ -16,9 +16,9 @@ from semiology.tracking.labels.labels import (
     LabelledFrame,
     Labels,
     Mark,
-    copy_picture,
+    copy_image,
     frame_number,
-    gathered,
+    labels_from_marks,
 )
 
 REGIONS = ("patient", "face")  # boxes that are read
@@ -76,7 +76,7 @@ def from_cvat(path: Path) -> Labels:
         for label in root.iter("label")
         if label.findtext("type") == "points"
     ]
-    return gathered(listed, found)
+    return labels_from_marks(listed, found)
 
 
 def write_cvat(labels: Labels, folder: str | Path) -> Path:
@@ -99,7 +99,7 @@ def write_cvat(labels: Labels, folder: str | Path) -> Path:
         label = ET.SubElement(listed, "label")
         ET.SubElement(label, "name").text, ET.SubElement(label, "type").text = name, kind
     for row, frame in enumerate(labels.frames):
-        copy_picture(frame, folder / "images" / frame.video / frame.image.name)
+        copy_image(frame, folder / "images" / frame.video / frame.image.name)
         about = {
             "id": row,
             "name": f"{frame.video}/{frame.image.name}",

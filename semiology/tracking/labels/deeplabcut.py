@@ -24,9 +24,9 @@ from semiology.tracking.labels.labels import (
     VISIBLE,
     LabelledFrame,
     Labels,
-    copy_picture,
+    concatenate_labels,
+    copy_image,
     frame_number,
-    joined,
 )
 
 LEVELS = ("scorer", "bodyparts", "coords")
@@ -76,7 +76,7 @@ def read_project(folder: Path) -> Labels:
                 f" {', '.join(keypoints)}; add it there"
             )
         parts.append(_widened(part, keypoints))
-    return joined(parts)
+    return concatenate_labels(parts)
 
 
 def read_table_of_labels(path: Path) -> Labels:
@@ -155,7 +155,7 @@ def write_project(
         if len(set(names)) < len(names):
             raise UserError(f"{folder}: two pictures of {video!r} have one name; rename one")
         for frame, name in zip(part.frames, names):
-            copy_picture(frame, folder / name)
+            copy_image(frame, folder / name)
         values = part.position.reshape(len(part), -1)
         text = io.StringIO()
         cells = [

@@ -13,8 +13,8 @@ from semiology.data.preprocessing import select
 from semiology.data.skeleton import Skeleton
 from semiology.data.store import Store
 from semiology.errors import UserError
-from semiology.tracking.labels.io import free_folder, write_labels
-from semiology.tracking.labels.labels import Labels, joined
+from semiology.tracking.labels.io import image_folder, write_labels
+from semiology.tracking.labels.labels import Labels, concatenate_labels
 from semiology.tracking.labels.selection import Method, choose_rows, label_frames
 
 
@@ -46,7 +46,7 @@ class Footage:
 
 
 @dataclass
-class Sent:
+class ExportResult:
     """What was written: the file to open, frames per clip, and (clip, what was wrong) of those that
     were left out.
     """
@@ -90,7 +90,7 @@ def select_frames(
     share: float | None = None,
     fps: float = 25.0,
     seed: int = 0,
-) -> Sent:
+) -> ExportResult:
     """Choose frames of each clip and write them for a labelling program, with the joints as they
     are tracked so far.
 
@@ -106,9 +106,9 @@ def select_frames(
         UserError: labels that are there already, another program, no clip of which a frame could be
             taken.
     """
-    pictures = free_folder(Path(out), program)
+    pictures = image_folder(Path(out), program)
     parts: list[Labels] = []
-    sent = Sent(Path(out))
+    sent = ExportResult(Path(out))
     for one in footage:
         try:
             if one.video is None:
@@ -148,5 +148,5 @@ def select_frames(
             or f"{method} found none that stands out"
         )
         raise UserError(f"{out}: no frame was chosen: {reasons}")
-    sent.path = write_labels(joined(parts), out, program, skeleton.edges)
+    sent.path = write_labels(concatenate_labels(parts), out, program, skeleton.edges)
     return sent

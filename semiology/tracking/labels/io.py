@@ -19,15 +19,15 @@ from semiology.tracking.labels.coco import from_coco, write_coco
 from semiology.tracking.labels.cvat import from_cvat, write_cvat
 from semiology.tracking.labels.deeplabcut import read_project, read_table_of_labels, write_project
 from semiology.tracking.labels.label_studio import from_label_studio, write_label_studio
-from semiology.tracking.labels.labels import LabelledFrame, Labels, copy_picture
+from semiology.tracking.labels.labels import LabelledFrame, Labels, copy_image
 
-KNOWN = (
+KNOWN_FORMATS = (
     "a DeepLabCut project's folder, a CollectedData table, a COCO or Label Studio JSON, or"
     " CVAT's XML"
 )
 
-LARGEST = 100_000  # px; no picture is wider
-NOT_ITS_SHAPE = (
+MAX_SIDE = 100_000  # px; no picture is wider
+SHAPE_ERRORS = (
     AttributeError,
     IndexError,
     KeyError,
@@ -127,7 +127,7 @@ def _read(path: Path) -> Labels:
     if path.is_dir():
         return read_project(path)
     if not path.is_file():
-        raise UserError(f"{path}: no such labels; give {KNOWN}")
+        raise UserError(f"{path}: no such labels; give {KNOWN_FORMATS}")
     suffix = path.suffix.lower()
     if suffix in (".csv", ".h5"):
         return read_table_of_labels(path)
@@ -139,14 +139,14 @@ def _read(path: Path) -> Labels:
                 return from_coco(path, content)
             if isinstance(content, list):
                 return from_label_studio(path, content)
-        except NOT_ITS_SHAPE as error:
+        except SHAPE_ERRORS as error:
             raise UserError(
                 f"{path}: its parts are not of the kind that COCO or Label Studio write ({error});"
                 " export it again"
             ) from error
     if suffix == ".xml":
         return from_cvat(path)
-    raise UserError(f"{path}: no labels that are known; give {KNOWN}")
+    raise UserError(f"{path}: no labels that are known; give {KNOWN_FORMATS}")
 
 
 def _with_pictures(labels: Labels, source: Path, images: Path | None) -> Labels:
@@ -201,7 +201,7 @@ def _size(frame: LabelledFrame, image: Path) -> tuple[int, int]:
 
 def _check_positions(labels: Labels, source: Path) -> None:
     for frame in labels.frames:
-        if not (0 <= frame.width < LARGEST and 0 <= frame.height < LARGEST):
+        if not (0 <= frame.width < MAX_SIDE and 0 <= frame.height < MAX_SIDE):
             raise UserError(
                 f"{source}: {frame.frame_id} is said to be {frame.width}x{frame.height} px; correct"
                 " its size"
@@ -224,7 +224,7 @@ def _check_positions(labels: Labels, source: Path) -> None:
         )
 
 
-OPENED = {
+ENTRY_FILES = {
     "deeplabcut": "config.yaml",
     "coco": "labels.json",
     "label-studio": "tasks.json",
@@ -245,7 +245,7 @@ def write_labels(
         UserError: another program, labels that are there already, a picture that is not there.
     """
     folder = Path(folder)
-    pictures = free_folder(folder, program)
+    pictures = image_folder(folder, program)
     if program == "deeplabcut":
         write_project(labels, folder, edges=edges)
     elif program == "label-studio":
@@ -258,25 +258,25 @@ def write_labels(
             for frame in labels.frames
         ]
         for frame, copy in zip(labels.frames, copies):
-            copy_picture(frame, copy.image)
+            copy_image(frame, copy.image)
         write_coco(
             Labels(labels.keypoints, copies, labels.position, labels.visibility),
-            folder / OPENED[program],
+            folder / ENTRY_FILES[program],
         )
-    return folder / OPENED[program]
+    return folder / ENTRY_FILES[program]
 
 
-def free_folder(folder: Path, program: str) -> Path:
+def image_folder(folder: Path, program: str) -> Path:
     """Where the pictures of an export go: <this>/<video>/<picture>.
 
     Raises:
         UserError: another program, labels that are there already: a person may have worked on them.
     """
-    if program not in OPENED:
-        raise UserError(f"no export for {program!r}; there is {', '.join(OPENED)}")
-    if (folder / OPENED[program]).exists():
+    if program not in ENTRY_FILES:
+        raise UserError(f"no export for {program!r}; there is {', '.join(ENTRY_FILES)}")
+    if (folder / ENTRY_FILES[program]).exists():
         raise UserError(
-            f"{folder}: {OPENED[program]} is there already; choose another folder, so that no"
+            f"{folder}: {ENTRY_FILES[program]} is there already; choose another folder, so that no"
             " labels are overwritten"
         )
     return folder / ("labeled-data" if program == "deeplabcut" else "images")

@@ -20,9 +20,9 @@ from semiology.tracking.labels.labels import (
     LabelledFrame,
     Labels,
     Mark,
-    copy_picture,
+    copy_image,
     frame_number,
-    gathered,
+    labels_from_marks,
 )
 
 REGIONS = ("patient", "face")  # boxes that are read
@@ -63,7 +63,7 @@ def from_label_studio(path: Path, tasks: list[Any]) -> Labels:
             key=lambda entry: str(entry.get("updated_at") or entry.get("created_at") or ""),
         )
         found.append(_frame(path, task["data"], last.get("result", [])))
-    return gathered(keypoints, found)
+    return labels_from_marks(keypoints, found)
 
 
 def write_label_studio(labels: Labels, folder: str | Path) -> Path:
@@ -81,7 +81,7 @@ def write_label_studio(labels: Labels, folder: str | Path) -> Path:
     tasks = []
     for row, frame in enumerate(labels.frames):
         image = Path("images", frame.video, frame.image.name)
-        copy_picture(frame, folder / image)
+        copy_image(frame, folder / image)
         data: dict[str, Any] = {
             "image": "/data/local-files/?d=" + quote(f"{folder.resolve().name}/{image.as_posix()}")
         }

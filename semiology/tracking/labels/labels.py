@@ -157,7 +157,7 @@ class Labels:
 Mark = tuple[float, float, int]  # x, y in px, visibility
 
 
-def gathered(
+def labels_from_marks(
     keypoints: Iterable[str], found: Sequence[tuple[LabelledFrame, dict[str, Mark]]]
 ) -> Labels:
     """Labels from frames and the marks in each, by name; `keypoints` come first in their order,
@@ -185,7 +185,7 @@ def frame_number(file: Path) -> int | None:
     return int(digits[1]) if digits else None
 
 
-def joined(parts: Sequence[Labels]) -> Labels:
+def concatenate_labels(parts: Sequence[Labels]) -> Labels:
     """Labels of several sources as one.
 
     Raises:
@@ -234,7 +234,7 @@ def read_image(frame: LabelledFrame) -> np.ndarray:
     return image
 
 
-def copy_picture(frame: LabelledFrame, target: Path) -> None:
+def copy_image(frame: LabelledFrame, target: Path) -> None:
     """Copy a frame's picture, unless it lies there already.
 
     Raises:

@@ -22,19 +22,19 @@ from semiology.video import read_frames
 Method = Literal["kmeans", "confidence", "jumps", "uniform"]
 
 # px, to which frames are shrunk before they are clustered [C: DeepLabCut's cluster_resizewidth]
-WIDTH = 30
+THUMBNAIL_WIDTH = 30
 # thumbnails in memory at most (about 15 MB); of a longer video every second, fourth, ... frame is
 # looked at [our choice]
-LOOKED_AT = 20_000
+MAX_THUMBNAILS = 20_000
 # s, between two frames that are chosen for what is wrong in them: neighbours look alike [our
 # choice]
-APART = 0.2
+MIN_SPACING = 0.2
 # robust standard deviations above a keypoint's median displacement: from there on it is a jump [our
 # choice]
-THRESHOLD = 6.0
+JUMP_THRESHOLD = 6.0
 # px; a displacement up to this is never a jump, however still the keypoint lies otherwise [our
 # choice]
-SHORTEST = 2.0
+MIN_JUMP = 2.0
 
 
 def choose_rows(
@@ -80,15 +80,21 @@ def choose_rows(
                 f"method {method!r} looks at tracks; extract the video first, or choose by kmeans"
             )
         count = count or math.ceil(share * (tracks["source_index"].values >= 0).sum())
-        return unsure_rows(tracks, count) if method == "confidence" else jump_rows(tracks, count)
-    rows, thumbnails = look(video, tracks.attrs["fps"] if tracks is not None else fps, start, end)
+        return (
+            low_confidence_rows(tracks, count)
+            if method == "confidence"
+            else jump_rows(tracks, count)
+        )
+    rows, thumbnails = read_thumbnails(
+        video, tracks.attrs["fps"] if tracks is not None else fps, start, end
+    )
     count = count or math.ceil(share * (rows[-1] + 1))
     if method == "uniform":
         return np.sort(np.random.default_rng(seed).permutation(rows)[:count])
-    return rows[different_frames(thumbnails, count, seed)]
+    return rows[diverse_frames(thumbnails, count, seed)]
 
 
-def look(
+def read_thumbnails(
     video: str | Path, fps: float = 25.0, start: float = 0.0, end: float | None = None
 ) -> tuple[np.ndarray, np.ndarray]:
     """Rows (frame,) and thumbnails (frame, pixel) uint8 of a video, grey and 30 px wide; frames
@@ -104,7 +110,7 @@ def look(
         if frame.image is None or frame.index % every:
             continue
         height, width = frame.image.shape[:2]
-        size = (WIDTH, max(round(height * WIDTH / width), 1))
+        size = (THUMBNAIL_WIDTH, max(round(height * THUMBNAIL_WIDTH / width), 1))
         thumbnails.append(
             np.asarray(Image.fromarray(frame.image).resize(size, Image.Resampling.BOX))
             .mean(axis=2)
@@ -112,7 +118,7 @@ def look(
             .ravel()
         )
         rows.append(frame.index)
-        if len(rows) >= LOOKED_AT:
+        if len(rows) >= MAX_THUMBNAILS:
             every *= 2
             kept = [place for place, row in enumerate(rows) if row % every == 0]
             rows, thumbnails = (
@@ -122,7 +128,7 @@ def look(
     return np.array(rows), np.array(thumbnails)
 
 
-def different_frames(thumbnails: np.ndarray, count: int, seed: int = 0) -> np.ndarray:
+def diverse_frames(thumbnails: np.ndarray, count: int, seed: int = 0) -> np.ndarray:
     """Indices of `count` frames that look different: k-means over appearance, and one frame drawn
     at random from each cluster.
 
@@ -149,7 +155,7 @@ def different_frames(thumbnails: np.ndarray, count: int, seed: int = 0) -> np.nd
     )
 
 
-def unsure_rows(tracks: xr.Dataset, count: int) -> np.ndarray:
+def low_confidence_rows(tracks: xr.Dataset, count: int) -> np.ndarray:
     """At most `count` rows in which the tracker is least sure: lowest mean confidence over the
     keypoints, missing counting as 0.
 
@@ -182,7 +188,7 @@ def jump_rows(tracks: xr.Dataset, count: int) -> np.ndarray:
     known = np.ma.masked_invalid(moved)
     middle = np.ma.median(known, axis=0)
     spread = 1.4826 * np.ma.median(np.ma.abs(known - middle), axis=0)
-    limit = np.maximum((middle + THRESHOLD * spread).filled(SHORTEST), SHORTEST)
+    limit = np.maximum((middle + JUMP_THRESHOLD * spread).filled(MIN_JUMP), MIN_JUMP)
     excess = np.nan_to_num(moved / limit).max(axis=1)  # 1 at the threshold
     return _highest(np.where(excess > 1, excess, -np.inf), tracks, count)
 
@@ -191,7 +197,7 @@ def _highest(score: np.ndarray, tracks: xr.Dataset, count: int) -> np.ndarray:
     """Rows of the highest finite scores, at least `APART` from each other, among those that have a
     picture.
     """
-    apart = max(round(APART * tracks.attrs["fps"]), 1)
+    apart = max(round(MIN_SPACING * tracks.attrs["fps"]), 1)
     free = np.isfinite(score) & (tracks["source_index"].values >= 0)
     chosen: list[int] = []
     for row in np.argsort(-score, kind="stable"):

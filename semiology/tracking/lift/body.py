@@ -35,7 +35,7 @@ def median_lengths(joints: np.ndarray) -> np.ndarray:
     return (medians + medians[MIRRORED_BONE]) / 2
 
 
-def one_body(joints: np.ndarray, lengths: np.ndarray | None = None) -> np.ndarray:
+def rigid_body(joints: np.ndarray, lengths: np.ndarray | None = None) -> np.ndarray:
     """The same movement by one body: every bone keeps its direction in each frame and has one
     length throughout. Our choice.
 

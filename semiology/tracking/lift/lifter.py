@@ -13,10 +13,10 @@ from safetensors.torch import save
 from semiology.data.preprocessing import coordinates, select
 from semiology.data.tracks import with_step
 from semiology.errors import UserError
-from semiology.files import atomic_path, content_hash, read_json, write_json
-from semiology.tracking.lift.body import BONES, ROOT, SKELETON, median_lengths, one_body
+from semiology.files import atomic_path, content_hash, write_text
+from semiology.tracking.lift.body import BONES, ROOT, SKELETON, median_lengths, rigid_body
 from semiology.tracking.lift.network import LifterNetwork, normalise
-from semiology.tracking.lift.simulation import FPS, at_times
+from semiology.tracking.lift.simulation import FPS, resample
 from semiology.weights import load_state
 
 SHIPPED = Path(__file__).with_name("lifter.safetensors")
@@ -163,7 +163,7 @@ def lift(
         lifter.joints(position) if abs(fps - FPS) < 1e-6 else _at_own_rate(lifter, position, fps)
     )
     if rigid:
-        joints = one_body(joints)
+        joints = rigid_body(joints)
     if shoulder_width is not None:
         between = np.linalg.norm(joints[:, SHOULDERS[0]] - joints[:, SHOULDERS[1]], axis=1)
         if np.isfinite(between).any():
@@ -196,8 +196,8 @@ def _at_own_rate(lifter: Lifter, position: np.ndarray, fps: float) -> np.ndarray
     """Lift at 25 Hz what was tracked at another rate."""
     own = np.arange(len(position)) / fps
     grid = np.arange(int(np.ceil(own[-1] * FPS - 1e-6)) + 1) / FPS
-    joints = lifter.joints(at_times(position, own, np.minimum(grid, own[-1])))
-    return at_times(joints, grid, own)
+    joints = lifter.joints(resample(position, own, np.minimum(grid, own[-1])))
+    return resample(joints, grid, own)
 
 
 def mean_lengths(bodies: list[np.ndarray]) -> np.ndarray:

@@ -25,7 +25,7 @@ WIDTH, HEIGHT = 720, 576  # px, of the virtual picture
 
 
 @dataclass(frozen=True)
-class Views:
+class CameraRange:
     """From where patients are filmed: ranges from which cameras are drawn evenly. All are our
     choice.
 
@@ -99,7 +99,7 @@ class Cameras:
         """
         return _about(2, self.roll) @ _about(0, self.elevation) @ _about(1, self.azimuth)
 
-    def turned(self, joints: Tensor) -> Tensor:
+    def to_camera(self, joints: Tensor) -> Tensor:
         """Joints (camera, time, joint, 3) m about the body's middle, in axes of the recording ->
         the same in the camera's axes.
         """
@@ -156,7 +156,7 @@ MEANS = {
 
 
 @dataclass(frozen=True)
-class Tracker:
+class TrackerNoise:
     """How bad it is; each clip draws its own values, evenly from 0 to these. All are our choice.
 
     Attributes:
@@ -206,7 +206,7 @@ class Tracker:
 
 
 FPS = 25.0  # Hz, the rate at which the lifter works; that of extracted tracks [P]
-SHORTEST = 10  # frames with a whole body that a recording must have [our choice]
+MIN_WHOLE_FRAMES = 10  # frames with a whole body that a recording must have [our choice]
 
 
 @dataclass(frozen=True)
@@ -266,16 +266,16 @@ def as_motion(tracks: xr.Dataset, participant_id: str) -> Motion:
     """
     joints = coordinates(select(tracks, SKELETON), 3)
     frames = int(np.floor((len(joints) - 1) / tracks.attrs["fps"] * FPS + 1e-6)) + 1
-    joints = at_times(joints, np.arange(len(joints)) / tracks.attrs["fps"], np.arange(frames) / FPS)
-    if (whole := int(np.isfinite(joints).all((1, 2)).sum())) < SHORTEST:
+    joints = resample(joints, np.arange(len(joints)) / tracks.attrs["fps"], np.arange(frames) / FPS)
+    if (whole := int(np.isfinite(joints).all((1, 2)).sum())) < MIN_WHOLE_FRAMES:
         raise UserError(
             f"{whole} frames at {FPS:g} Hz hold all of the {len(SKELETON.names)} joints in 3D; at"
-            f" least {SHORTEST} are needed"
+            f" least {MIN_WHOLE_FRAMES} are needed"
         )
     return Motion(participant_id, joints)
 
 
-def at_times(values: np.ndarray, times: np.ndarray, wanted: np.ndarray) -> np.ndarray:
+def resample(values: np.ndarray, times: np.ndarray, wanted: np.ndarray) -> np.ndarray:
     """Values (time, ...) read at other times (s), on straight lines between neighbours; NaN beside
     a missing one and outside the clip.
 

@@ -25,11 +25,18 @@ from semiology.tracking.lift.body import (
     ROOT,
     SKELETON,
     median_lengths,
-    one_body,
+    rigid_body,
 )
 from semiology.tracking.lift.lifter import Lifter, mean_lengths
 from semiology.tracking.lift.network import LifterNetwork, normalise
-from semiology.tracking.lift.simulation import FPS, Cameras, Motion, Tracker, Views, read_motions
+from semiology.tracking.lift.simulation import (
+    FPS,
+    CameraRange,
+    Cameras,
+    Motion,
+    TrackerNoise,
+    read_motions,
+)
 
 
 @dataclass(frozen=True)
@@ -61,8 +68,8 @@ class Recipe:
     learning_rate: float = 2e-3
     bones: float = 0.3
     proportions: float = 0.15
-    views: Views = field(default_factory=Views)
-    tracker: Tracker = field(default_factory=Tracker)
+    views: CameraRange = field(default_factory=CameraRange)
+    tracker: TrackerNoise = field(default_factory=TrackerNoise)
     seed: int = 0
 
 
@@ -88,7 +95,7 @@ def train_lifter(
     bodies = [motion.joints for motion in motions]
     whole = np.nanmean([median_lengths(joints) for joints in bodies], axis=0)
     bodies = [
-        one_body(joints, np.where(np.isfinite(own := median_lengths(joints)), own, whole))
+        rigid_body(joints, np.where(np.isfinite(own := median_lengths(joints)), own, whole))
         for joints in bodies
     ]
     lengths = mean_lengths(bodies)
@@ -101,9 +108,9 @@ def train_lifter(
     )
     steps = tqdm(range(recipe.steps), unit="step", disable=not progress)
     for step in steps:
-        true = film_ready(clips(bodies, recipe, generator), recipe, generator)
+        true = augment(sample_clips(bodies, recipe, generator), recipe, generator)
         cameras = recipe.views.draw(recipe.batch, generator)
-        turned = cameras.turned(true)
+        turned = cameras.to_camera(true)
         tracked = recipe.tracker.track(
             cameras.pixels(turned), cameras.focal / cameras.place[:, 2], generator
         )
@@ -136,7 +143,7 @@ def train_lifter(
     return Lifter(network.eval(), card)
 
 
-def clips(bodies: list[np.ndarray], recipe: Recipe, generator: torch.Generator) -> Tensor:
+def sample_clips(bodies: list[np.ndarray], recipe: Recipe, generator: torch.Generator) -> Tensor:
     """(batch, frames, 11, 3) m: clips from recordings drawn by their length; NaN after the end of a
     shorter one.
     """
@@ -151,7 +158,7 @@ def clips(bodies: list[np.ndarray], recipe: Recipe, generator: torch.Generator) 
     return taken
 
 
-def film_ready(taken: Tensor, recipe: Recipe, generator: torch.Generator) -> Tensor:
+def augment(taken: Tensor, recipe: Recipe, generator: torch.Generator) -> Tensor:
     """The same clips about the body's middle, half of them mirrored, each by a body of other
     proportions.
     """
@@ -268,7 +275,7 @@ def evaluate(
     motions: Sequence[Motion],
     cameras: Cameras,
     baseline: MeanDepth,
-    tracker: Tracker,
+    tracker: TrackerNoise,
     seed: int,
 ) -> pd.DataFrame:
     """Every recording through every camera and the tracker's errors, lifted, and measured against
@@ -288,7 +295,7 @@ def evaluate(
         generator = torch.Generator().manual_seed(1000 * seed + number)
         joints = torch.tensor(motion.joints, dtype=torch.float32)
         joints = joints - joints.nanmean(dim=(0, 1))
-        turned = cameras.turned(joints.expand(len(cameras), *joints.shape))
+        turned = cameras.to_camera(joints.expand(len(cameras), *joints.shape))
         tracked = tracker.track(
             cameras.pixels(turned), cameras.focal / cameras.place[:, 2], generator
         ).numpy()
@@ -296,7 +303,7 @@ def evaluate(
             true, raw = turned[camera].numpy(), lifter.joints(tracked[camera])
             flat = lifter.normalised(tracked[camera])
             compared = {
-                "": one_body(raw),
+                "": rigid_body(raw),
                 "raw_": raw,
                 "baseline_": baseline.lift(true),
                 "tracked_baseline_": baseline.lift(flat),
@@ -325,11 +332,11 @@ def evaluate(
     return pd.DataFrame(rows)
 
 
-CAMERAS = 8  # of a test, the same for everybody; drawn from the recipe's views [our choice]
+TEST_CAMERAS = 8  # of a test, the same for everybody; drawn from the recipe's views [our choice]
 TEST_SEED = 1  # of the test's cameras and tracking errors: not the training's
 
 
-def trial(
+def train_and_evaluate(
     training: Sequence[Motion],
     test: Sequence[Motion],
     recipe: Recipe | None = None,
@@ -341,19 +348,19 @@ def trial(
     """
     recipe = recipe or Recipe()
     lifter = train_lifter(training, recipe, progress=progress)
-    table = examine(lifter, training, test, recipe)
+    table = evaluate_lifter(lifter, training, test, recipe)
     held_out = {
         "participants": sorted(table["participant_id"].unique().tolist()),
         "frames_times_cameras": int(table["frames"].sum()),
         "error_mm": {
             name: round(float(value), 1) for name, value in participant_means(table).mean().items()
         },
-        "cameras": cameras_of(recipe).text(),
+        "cameras": test_cameras(recipe).text(),
     }
     return replace(lifter, card={**lifter.card, "held_out": held_out}), table
 
 
-def examine(
+def evaluate_lifter(
     lifter: Lifter, training: Sequence[Motion], test: Sequence[Motion], recipe: Recipe
 ) -> pd.DataFrame:
     """Errors of a lifter in mm, one row a participant and camera (`score.evaluate`), beside the
@@ -368,16 +375,16 @@ def examine(
     return evaluate(
         lifter,
         test,
-        cameras_of(recipe),
+        test_cameras(recipe),
         depths,
         replace(recipe.tracker, lost=0.0, covered=0.0),
         TEST_SEED,
     )
 
 
-def cameras_of(recipe: Recipe) -> Cameras:
+def test_cameras(recipe: Recipe) -> Cameras:
     """The test's cameras."""
-    return recipe.views.draw(CAMERAS, torch.Generator().manual_seed(TEST_SEED))
+    return recipe.views.draw(TEST_CAMERAS, torch.Generator().manual_seed(TEST_SEED))
 
 
 def participant_means(table: pd.DataFrame) -> pd.DataFrame:
@@ -385,7 +392,7 @@ def participant_means(table: pd.DataFrame) -> pd.DataFrame:
     return table.drop(columns=["camera", "frames"]).groupby("participant_id").mean()
 
 
-def train_and_test(
+def train_lifter_on_files(
     inputs: Sequence[Path],
     out: Path,
     *,
@@ -423,7 +430,7 @@ def train_and_test(
     tested = set(np.random.default_rng(recipe.seed).permutation(people)[:count].tolist())
     training = [motion for motion in motions if motion.participant_id not in tested]
     test = [motion for motion in motions if motion.participant_id in tested]
-    lifter, _ = trial(training, test, recipe, progress=progress)
+    lifter, _ = train_and_evaluate(training, test, recipe, progress=progress)
     lifter = replace(lifter, card={"about": about, **lifter.card})
     lifter.save(out)
     return lifter

@@ -10,8 +10,7 @@ from typing import Protocol
 import numpy as np
 
 from semiology.errors import UserError
-from semiology.models.device import check_device, check_precision
-from semiology.tracking.patient import Sight
+from semiology.tracking.patient import PatientLocation
 
 PARTS = ("body", "face")
 
@@ -80,7 +79,7 @@ class PoseBackend(Protocol):
         ...
 
     def track(
-        self, frames: Iterable[tuple[np.ndarray | None, Sight]]
+        self, frames: Iterable[tuple[np.ndarray | None, PatientLocation]]
     ) -> Iterator[dict[str, Landmarks]]:
         """One clip: frames as RGB, (height, width, 3) uint8, or None for a hole, with what the
         first pass knows of each.

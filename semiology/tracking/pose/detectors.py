@@ -17,11 +17,11 @@ from semiology.errors import UserError
 from semiology.files import atomic_path, content_hash, write_text
 from semiology.tracking.pose.joint_network import (
     JointNetwork,
-    apply,
-    as_tensor,
-    cut,
+    crop_matrix,
+    image_batch,
     locate,
-    square,
+    to_image,
+    warp,
 )
 from semiology.tracking.pose.ssd import REGIONS, coco_network, find_regions, region_network
 from semiology.weights import load, load_state
@@ -36,7 +36,7 @@ COCO = {
 
 
 @dataclass(frozen=True)
-class Setup:
+class DetectorSetup:
     """What the networks are and what they read. Written beside the weights.
 
     Attributes:
@@ -68,7 +68,7 @@ class Detectors:
         about: who they were trained on and how well they do: free keys.
     """
 
-    setup: Setup
+    setup: DetectorSetup
     joints: JointNetwork
     regions: SSD | None
     about: dict[str, Any] = field(default_factory=dict)
@@ -95,9 +95,9 @@ class Detectors:
         """Joints of the patients in their boxes (x0, y0, x1, y1 px), one an image: (image, joint,
         2) px and confidence (image, joint).
         """
-        matrices = [square(box, self.setup.margin) for box in boxes]
-        pictures = as_tensor(
-            [cut(image, matrix, self.setup.size) for image, matrix in zip(images, matrices)]
+        matrices = [crop_matrix(box, self.setup.margin) for box in boxes]
+        pictures = image_batch(
+            [warp(image, matrix, self.setup.size) for image, matrix in zip(images, matrices)]
         )
         device = next(self.joints.parameters()).device
         with (
@@ -107,7 +107,7 @@ class Detectors:
             position, confidence = locate(self.joints(pictures.to(device)))
         unit = position.cpu().double().numpy()
         return (
-            np.stack([apply(matrix, points) for matrix, points in zip(matrices, unit)]),
+            np.stack([to_image(matrix, points) for matrix, points in zip(matrices, unit)]),
             confidence.cpu().numpy(),
         )
 
@@ -140,13 +140,13 @@ def load_detectors(weights: str | Path) -> Detectors:
         UserError: no such folder, the published weights are not there, a file was changed.
     """
     if str(weights) == "coco":
-        setup = Setup(COCO_17, "resnet50", 320, regions=["patient"])
+        setup = DetectorSetup(COCO_17, "resnet50", 320, regions=["patient"])
         networks = JointNetwork(setup.joints, setup.backbone), coco_network()
         networks[0].start_from(load(COCO["joints"]), COCO_17)
         networks[1].load_state_dict(load(COCO["regions"]))
         return Detectors(setup, *networks).to("cpu")
-    description = describe(weights)
-    setup = Setup(**description["setup"])
+    description = read_description(weights)
+    setup = DetectorSetup(**description["setup"])
     regions = region_network(len(setup.regions)) if setup.region == "patient" else None
     made = Detectors(
         setup, JointNetwork(setup.joints, setup.backbone), regions, description["about"]
@@ -164,7 +164,7 @@ def load_detectors(weights: str | Path) -> Detectors:
     return made.to("cpu")
 
 
-def describe(weights: str | Path) -> dict[str, Any]:
+def read_description(weights: str | Path) -> dict[str, Any]:
     """What `detectors.json` says, without loading a network.
 
     Raises:
@@ -179,7 +179,8 @@ def describe(weights: str | Path) -> dict[str, Any]:
     what, remedy = "a description of detectors", "run `semiology tracking finetune` again"
     description = read_json(path, what=what, remedy=remedy)
     try:
-        Setup(**description["setup"]), description["sha256"], description["about"]
+        description = json.loads(path.read_text(encoding="utf-8"))
+        DetectorSetup(**description["setup"]), description["sha256"], description["about"]
     except (ValueError, KeyError, TypeError) as error:
         raise UserError(f"{path}: not {what}; {remedy}") from error
     return description

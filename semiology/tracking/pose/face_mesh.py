@@ -21,9 +21,9 @@ IRISES = 468, 473  # their centres in the mesh
 # m between the centres of an adult's irises: gives the mesh a scale. [our choice; it varies by some
 # 6 % between people]
 EYE_DISTANCE = 0.063
-CROP = 3.0  # side of the square in which the face mesh looks, in sides of the face
+CROP_SIDES = 3.0  # side of the square in which the face mesh looks, in sides of the face
 GREY = 127
-STANDARD_ERROR = threading.Lock()
+STDERR_LOCK = threading.Lock()
 MODELS = ("face_landmark/face_landmark_with_attention", "face_detection/face_detection_short_range")
 
 
@@ -36,15 +36,15 @@ class FaceMesh:
     """
 
     def __init__(self) -> None:
-        self._greeted = False
+        self._warned = False
 
     @cached_property
     def _mesh(self) -> Any:
-        with quiet():
+        with silence_stderr():
             from mediapipe.python.solutions.face_mesh import FaceMesh as Mesh
 
             mesh = Mesh(refine_landmarks=True)
-            forget(mesh)  # its first picture makes it speak
+            reset_tracking(mesh)  # its first picture makes it speak
             return mesh
 
     def start(self) -> None:
@@ -52,7 +52,7 @@ class FaceMesh:
         self._crop: np.ndarray | None = (
             None  # square in which the model follows the face from the last frame
         )
-        forget(self._mesh)
+        reset_tracking(self._mesh)
 
     def find(
         self, image: np.ndarray, expected: np.ndarray | None, confidence: float
@@ -63,21 +63,21 @@ class FaceMesh:
         if expected is None:
             self._crop = None
             return None
-        size = CROP * side(expected)
+        size = CROP_SIDES * side(expected)
         square = np.concatenate([centre(expected) - size / 2, centre(expected) + size / 2])
         if self._crop is None or _moved(square, self._crop):
             self._crop = square
-            forget(self._mesh)  # its memory is in the coordinates of the old crop
-        view, x, y = cut(image, self._crop)
+            reset_tracking(self._mesh)  # its memory is in the coordinates of the old crop
+        view, x, y = crop(image, self._crop)
         if min(view.shape[:2]) < 2:
             return None
         with (
-            nullcontext() if self._greeted else quiet()
+            nullcontext() if self._warned else silence_stderr()
         ):  # the first face that it finds is worth a warning to it
             result = self._mesh.process(view)
         if result.multi_face_landmarks is None:
             return None
-        self._greeted = True
+        self._warned = True
         mesh = np.array(
             [(mark.x, mark.y, mark.z) for mark in result.multi_face_landmarks[0].landmark]
         )
@@ -105,7 +105,7 @@ def _moved(square: np.ndarray, crop: np.ndarray) -> bool:
     )
 
 
-def cut(image: np.ndarray, box: np.ndarray) -> tuple[np.ndarray, int, int]:
+def crop(image: np.ndarray, box: np.ndarray) -> tuple[np.ndarray, int, int]:
     """The part of the image inside the box, and its left and upper corner."""
     height, width = image.shape[:2]
     left, top, right, bottom = np.round(box).astype(int)
@@ -114,7 +114,7 @@ def cut(image: np.ndarray, box: np.ndarray) -> tuple[np.ndarray, int, int]:
     return np.ascontiguousarray(image[top:bottom, left:right]), int(left), int(top)
 
 
-def forget(model) -> None:
+def reset_tracking(model) -> None:
     """Make a tracking model lose its person: in the next image it searches afresh. Much cheaper
     than rebuilding its graph.
     """
@@ -130,11 +130,11 @@ def model_hash(name: str) -> str:
 
 
 @contextmanager
-def quiet() -> Iterator[None]:
+def silence_stderr() -> Iterator[None]:
     """Keep the C++ library's notes on its start, for which it has no switch, off standard error;
     one thread at a time.
     """
-    with STANDARD_ERROR:
+    with STDERR_LOCK:
         kept = os.dup(2)
         with open(os.devnull, "w") as nothing:
             os.dup2(nothing.fileno(), 2)

@@ -37,13 +37,13 @@ PYRAMID, HEAD, POOLED = (
     96,
     28,
 )  # channels of the small model's pyramid and keypoint branch, side of its pooled map. [our choice]
-BLUR = (
+HEATMAP_SD = (
     1 / 56
     # sd of what a joint's heatmap is trained to, in sides of the picture: one bin of Keypoint R-CNN's
     # (theirs: one bin, hard). [ours]
 )
-NEAR = (
-    2.5 * BLUR
+PEAK_WINDOW = (
+    2.5 * HEATMAP_SD
 )  # what lies this near to a heatmap's peak, across and down, belongs to it. [our choice]
 
 
@@ -191,8 +191,8 @@ def locate(logits: Tensor) -> tuple[Tensor, Tensor]:
         indexing="ij",
     )
     x, y = x.flatten(), y.flatten()
-    near = ((x - peak % bins).abs() <= NEAR * bins) & (
-        (y - peak // bins).abs() <= NEAR * bins
+    near = ((x - peak % bins).abs() <= PEAK_WINDOW * bins) & (
+        (y - peak // bins).abs() <= PEAK_WINDOW * bins
     )  # (batch, joint, bins²)
     mass = probability * near
     total = mass.sum(2)
@@ -203,7 +203,7 @@ def locate(logits: Tensor) -> tuple[Tensor, Tensor]:
     return centre / bins, total
 
 
-def square(box: np.ndarray, margin: float) -> np.ndarray:
+def crop_matrix(box: np.ndarray, margin: float) -> np.ndarray:
     """The 2x3 matrix that takes the unit square onto the square around a box (x0, y0, x1, y1 px)
     grown by `margin` (1: not at all).
     """
@@ -212,7 +212,7 @@ def square(box: np.ndarray, margin: float) -> np.ndarray:
     return np.array([[side, 0.0, corner[0]], [0.0, side, corner[1]]])
 
 
-def cut(image: np.ndarray, matrix: np.ndarray, size: int) -> np.ndarray:
+def warp(image: np.ndarray, matrix: np.ndarray, size: int) -> np.ndarray:
     """The picture (size, size, 3) uint8 that `matrix` (unit square to px of the image) cuts out of
     an RGB image; black beyond its border.
 
@@ -236,16 +236,16 @@ def cut(image: np.ndarray, matrix: np.ndarray, size: int) -> np.ndarray:
     )
 
 
-def apply(matrix: np.ndarray, points: np.ndarray) -> np.ndarray:
+def to_image(matrix: np.ndarray, points: np.ndarray) -> np.ndarray:
     """Points (..., 2) of the unit square to px of the image."""
     return points @ matrix[:, :2].T + matrix[:, 2]
 
 
-def unapply(matrix: np.ndarray, points: np.ndarray) -> np.ndarray:
+def to_unit(matrix: np.ndarray, points: np.ndarray) -> np.ndarray:
     """Points (..., 2) px of the image to the unit square."""
     return (points - matrix[:, 2]) @ np.linalg.inv(matrix[:, :2]).T
 
 
-def as_tensor(pictures: Sequence[np.ndarray]) -> Tensor:
+def image_batch(pictures: Sequence[np.ndarray]) -> Tensor:
     """(batch, 3, height, width) float, 0 to 1, of RGB pictures."""
     return torch.from_numpy(np.stack(pictures)).permute(0, 3, 1, 2).float() / 255

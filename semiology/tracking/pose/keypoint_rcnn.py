@@ -15,16 +15,17 @@ import numpy as np
 
 from semiology.data.keypoint_names import COCO_17, MESH
 from semiology.errors import UserError
-from semiology.models.device import choose_device, choose_precision
-from semiology.tracking.boxes import centre, overlap
-from semiology.tracking.patient import Sight
+from semiology.tracking.boxes import centre, iou
+from semiology.tracking.patient import PatientLocation
 from semiology.tracking.pose import face_mesh
 from semiology.tracking.pose.base import KeypointRCNNOptions, Landmarks
-from semiology.tracking.pose.detectors import COCO, Detectors, describe, load_detectors
+from semiology.tracking.pose.detectors import COCO, Detectors, load_detectors, read_description
 from semiology.tracking.pose.face_mesh import FaceMesh, model_hash
 from semiology.weights import check_hash, find, published
 
-CARRIED = 1.0  # s that a patient's box is carried while the detector sees no patient. [our choice]
+MAX_CARRIED = (
+    1.0  # s that a patient's box is carried while the detector sees no patient. [our choice]
+)
 
 
 class KeypointRCNNPose:
@@ -53,7 +54,7 @@ class KeypointRCNNPose:
             )
         self.options = options
         self._is_coco = str(options.weights) == "coco"
-        self._about = None if self._is_coco else describe(options.weights)
+        self._about = None if self._is_coco else read_description(options.weights)
         joints = COCO_17 if self._about is None else self._about["setup"]["joints"]
         self.keypoints = {"body": list(joints), **({"face": MESH} if options.face else {})}
         if options.face:
@@ -80,8 +81,8 @@ class KeypointRCNNPose:
         mesh = {name: model_hash(name) for name in face_mesh.MODELS} if self.options.face else {}
         how = {
             "region_every": self.options.region_every,
-            "precision": self._precision,
-            "carried": CARRIED,
+            "precision": self.options.precision,
+            "carried": MAX_CARRIED,
         }
         return {
             "name": self.name,
@@ -102,19 +103,19 @@ class KeypointRCNNPose:
         return choose_precision(self.options.precision, self.options.device)
 
     def track(
-        self, frames: Iterable[tuple[np.ndarray | None, Sight]]
+        self, frames: Iterable[tuple[np.ndarray | None, PatientLocation]]
     ) -> Iterator[dict[str, Landmarks]]:
         if self.options.face:
             self._mesh.start()
-        carried = Carried(self.options.region_every)
+        carried = PatientBox(self.options.region_every)
         frames = iter(frames)
         while batch := list(islice(frames, self.options.batch)):
             yield from self._batch(batch, carried)
 
     def _batch(
-        self, batch: list[tuple[np.ndarray | None, Sight]], carried: "Carried"
+        self, batch: list[tuple[np.ndarray | None, PatientLocation]], carried: "PatientBox"
     ) -> Iterator[dict[str, Landmarks]]:
-        seen = [(image, sight) for image, sight in batch if image is not None]
+        seen = [(image, location) for image, location in batch if image is not None]
         looked = [number for number in range(len(seen)) if carried.is_due(number)]
         regions = (
             dict(zip(looked, self._detectors.find_regions([seen[number][0] for number in looked])))
@@ -122,9 +123,9 @@ class KeypointRCNNPose:
             else {}
         )
         boxes, faces = [], []
-        for number, (image, sight) in enumerate(seen):
+        for number, (image, location) in enumerate(seen):
             box, face = carried.follow(
-                image, sight, regions.get(number), self._detectors.regions is not None
+                image, location, regions.get(number), self._detectors.regions is not None
             )
             boxes.append(box)
             faces.append(face)
@@ -149,7 +150,7 @@ class KeypointRCNNPose:
             yield {} if frame is None else next(following)
 
 
-class Carried:
+class PatientBox:
     """The patient's box from frame to frame: found in every n-th frame, carried in between."""
 
     def __init__(self, every: int):
@@ -166,7 +167,7 @@ class Carried:
     def follow(
         self,
         image: np.ndarray,
-        sight: Sight,
+        location: PatientLocation,
         regions: dict[str, tuple[np.ndarray, np.ndarray]] | None,
         has_regions: bool,
     ) -> tuple[np.ndarray | None, tuple[np.ndarray | None, float]]:
@@ -179,22 +180,22 @@ class Carried:
         self._count += 1
         if not has_regions:
             return np.array([0.0, 0.0, image.shape[1], image.shape[0]]), (
-                sight.face,
-                sight.probability,
+                location.face,
+                location.probability,
             )
         if regions is not None:
-            box = choose_patient(*regions["patient"], sight, self._box)
+            box = choose_patient(*regions["patient"], location, self._box)
             if box is not None:
-                self._box, self._seen = box, sight.time
-            elif sight.time - self._seen > CARRIED:
+                self._box, self._seen = box, location.time
+            elif location.time - self._seen > MAX_CARRIED:
                 self._box = None
             self._face = _face_in(box, regions.get("face"))
-        face = (sight.face, sight.probability) if sight.face is not None else self._face
+        face = (location.face, location.probability) if location.face is not None else self._face
         return self._box, face
 
 
 def choose_patient(
-    boxes: np.ndarray, scores: np.ndarray, sight: Sight, last: np.ndarray | None
+    boxes: np.ndarray, scores: np.ndarray, location: PatientLocation, last: np.ndarray | None
 ) -> np.ndarray | None:
     """The patient's among boxes of people (box, 4) px with their scores (box,), best first; None
     where none can be the patient's.
@@ -203,11 +204,11 @@ def choose_patient(
     hold another person's face, and the one that overlaps the `last` box most is taken, or, without
     such, the best.
     """
-    if sight.face is not None:
-        x, y = centre(sight.face)
+    if location.face is not None:
+        x, y = centre(location.face)
         held = [box for box in boxes if box[0] <= x <= box[2] and box[1] <= y <= box[3]]
         return held[0] if held else None
-    others = [centre(other) for other in sight.others]
+    others = [centre(other) for other in location.others]
     free = [
         box
         for box in boxes
@@ -217,7 +218,7 @@ def choose_patient(
         return None
     if last is None:
         return free[0]
-    shared = [overlap(box, last) for box in free]
+    shared = [iou(box, last) for box in free]
     return free[int(np.argmax(shared))] if max(shared) > 0 else None
 
 

@@ -18,7 +18,7 @@ from semiology.errors import UserError
 
 REGIONS = ("patient", "face")
 COCO_PERSON = 1  # its number in torchvision's COCO models
-SURE = 0.3  # least score of a box that counts. [our choice]
+MIN_SCORE = 0.3  # least score of a box that counts. [our choice]
 
 
 def region_network(regions: int = len(REGIONS)) -> SSD:
@@ -85,7 +85,7 @@ def find_regions(
                 result[name].cpu().float().numpy() for name in ("boxes", "scores", "labels")
             )
             kept = [
-                (labels == number + 1) & (scores >= SURE)
+                (labels == number + 1) & (scores >= MIN_SCORE)
                 for number in range(min(classes, len(REGIONS)))
             ]
             found.append([(boxes[mask], scores[mask]) for mask in kept])
