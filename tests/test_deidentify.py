@@ -15,16 +15,15 @@ from semiology.errors import UserError
 from semiology.phantom.drawing.clip import film, perform
 from semiology.phantom.dystonia_emotion.recipe import DystoniaEmotionRecipe, plan_clip
 from semiology.phantom.shared.truth import face_truth
+from semiology.tracking.boxes import scaled, to_whole_pixels
 from semiology.tracking.deidentify import DeidentifyOptions, deidentify_cohort, deidentify_videos
 from semiology.tracking.deidentify.cover import (
     Cover,
     covered_fraction,
-    enlarged,
     fill_between,
     paint,
     plan_covers,
     spread_over_time,
-    to_pixels,
 )
 from semiology.tracking.deidentify.heads import HeadDetection, assign_head, pose_head_box
 from semiology.tracking.deidentify.verify import write_verified
@@ -242,15 +241,15 @@ def test_neighbours_boxes_are_united_within_a_tenth_of_a_second():
 
 
 def test_boxes_become_whole_pixels_of_the_picture():
-    assert to_pixels([np.array([1.2, 2.7, 9.1, 9.9])], 176, 144).tolist() == [[1, 2, 10, 10]]
+    assert to_whole_pixels([np.array([1.2, 2.7, 9.1, 9.9])], 176, 144).tolist() == [[1, 2, 10, 10]]
     assert (
-        to_pixels([np.array([-50, -50, 500, 500.0])] * 2, 176, 144).tolist() == WHOLE
+        to_whole_pixels([np.array([-50, -50, 500, 500.0])] * 2, 176, 144).tolist() == WHOLE
     )  # one of two equal boxes stays
-    assert to_pixels([np.array([5, 5, 6, 6.0]), np.array([0, 0, 9, 9.0])], 176, 144).tolist() == [
-        [0, 0, 9, 9]
-    ]
-    assert to_pixels([np.array([200, 0, 300, 50.0])], 176, 144).shape == (0, 4)
-    assert enlarged(np.array([0, 0, 10, 20.0]), 2).tolist() == [-5, -10, 15, 30]
+    assert to_whole_pixels(
+        [np.array([5, 5, 6, 6.0]), np.array([0, 0, 9, 9.0])], 176, 144
+    ).tolist() == [[0, 0, 9, 9]]
+    assert to_whole_pixels([np.array([200, 0, 300, 50.0])], 176, 144).shape == (0, 4)
+    assert scaled(np.array([0, 0, 10, 20.0]), 2).tolist() == [-5, -10, 15, 30]
     boxes = np.array([[0, 0, 88, 144], [44, 0, 132, 72]])
     image = np.arange(144 * 176 * 3, dtype=np.uint32).astype(np.uint8).reshape(144, 176, 3)
     painted = paint(image, boxes)

@@ -148,7 +148,7 @@ def test_body_and_face_agree_on_where_the_eyes_are_and_on_left_and_right(testdat
 def test_nobody_gives_nothing_and_nothing_is_written_to_standard_error(tmp_path):
     code = (
         "import numpy as np; from semiology.tracking.pose.mediapipe import MediaPipePose; from"
-        " semiology.tracking.patient import Sight\nseen = Sight(0, np.array([0, 0, 160, 90]), None,"
+        " semiology.tracking.patient import PatientLocation\nseen = PatientLocation(0, np.array([0, 0, 160, 90]), None,"
         " 0, 0, np.zeros((0, 4)))\nprint(*MediaPipePose().track([(np.zeros((90, 160, 3), np.uint8),"
         " seen)]))"
     )

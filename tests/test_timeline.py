@@ -40,7 +40,7 @@ from semiology.tracking.extraction.tracks import required_keypoints
 from semiology.tracking.pose import pose_backend
 from semiology.tracking.pose.base import Landmarks
 from semiology.video import read_frames, write_video
-from semiology.video.live import LiveFrames, Waiting, growing_frames, without_credentials
+from semiology.video.live import BoundedQueue, LiveFrames, growing_frames, without_credentials
 from semiology.video.reader import Damage, SourceFrame, source_frames
 
 FAST = TimelineOptions(
@@ -578,7 +578,7 @@ def test_ctrl_c_ends_a_camera_properly(camera, run, tmp_path, monkeypatch, capsy
 
 
 def test_a_slow_worker_loses_the_oldest_frames_and_they_are_counted():
-    queue = Waiting(limit=4, drop=True)
+    queue = BoundedQueue(limit=4, drop=True)
     for number in range(10):
         queue.put(number)
     assert queue.dropped == 6 and [queue.get() for _ in range(4)] == [6, 7, 8, 9]

@@ -12,7 +12,8 @@ from semiology.errors import UserError
 from semiology.files import content_hash
 from semiology.video import Frame, VideoError, probe, read_frames
 from semiology.video.live import LiveFrames, camera_frames, growing_frames, without_credentials
-from semiology.video.reader import Damage, resample
+from semiology.video.reader import Damage
+from semiology.video.resample import resample_frames
 
 FIRST = (
     1 << 16
@@ -151,7 +152,7 @@ class Live:
             yield replace(frame, index=self.latest, time=self.latest / self.fps)
 
     def _on_grid(self, first: int) -> Iterable[Frame]:
-        return resample(self.source, self.name, first / self.fps, None, self.fps)
+        return resample_frames(self.source, self.name, first / self.fps, None, self.fps)
 
     def arrival(self, frame: Frame) -> float | None:
         return self.source.arrival(frame.source_index)

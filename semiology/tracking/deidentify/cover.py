@@ -9,7 +9,7 @@ from typing import Literal
 import numpy as np
 
 from semiology.errors import UserError
-from semiology.tracking.boxes import side
+from semiology.tracking.boxes import grown, scaled, side, to_whole_pixels
 from semiology.tracking.deidentify.heads import HeadDetection
 from semiology.tracking.patient import FACE_THRESHOLD, MIN_SAMPLES, FaceTrack, link_faces
 
@@ -89,17 +89,17 @@ def plan_covers(
     )
     filled = fill_between(times, found, options.lost_after, HEAD_SPEED)
     wanted: list[list[np.ndarray]] = [[] for _ in times]
-    _add(wanted, spread_over_time(times, enlarged(filled, options.grow)))
+    _add(wanted, spread_over_time(times, scaled(filled, options.grow)))
     for track in link_faces((detection.time, detection.faces) for detection in detections):
         seen = np.full((len(times), 4), np.nan)
         seen[np.searchsorted(times, track.times)] = track.boxes
         if is_person(track):
-            seen = enlarged(fill_between(times, seen, options.lost_after, 0), options.grow)
+            seen = scaled(fill_between(times, seen, options.lost_after, 0), options.grow)
         _add(wanted, spread_over_time(times, seen))
     frame = np.array([0, 0, width, height])
     result = []
     for number, detection in enumerate(detections):
-        boxes = to_pixels(wanted[number], width, height)
+        boxes = to_whole_pixels(wanted[number], width, height)
         is_lost = bool(np.isnan(filled[number]).any()) or not len(boxes)
         if detection.damaged or (is_lost and options.lost == "cover"):
             result.append(
@@ -142,16 +142,8 @@ def fill_between(times: np.ndarray, boxes: np.ndarray, longest: float, speed: fl
         if first < row < last and times[last] - times[first] <= 2 * longest:
             share = (times[row] - times[first]) / (times[last] - times[first])
             box = (1 - share) * boxes[first] + share * boxes[last]
-        reach = speed * away * side(box)
-        filled[row] = box + np.array([-reach, -reach, reach, reach])
+        filled[row] = grown(box, speed * away * side(box))
     return filled
-
-
-def enlarged(boxes: np.ndarray, factor: float) -> np.ndarray:
-    """Boxes (..., 4) of `factor` times the width and height around the same centres."""
-    low, high = boxes[..., :2], boxes[..., 2:]
-    more = (factor - 1) / 2 * (high - low)
-    return np.concatenate([low - more, high + more], axis=-1)
 
 
 def spread_over_time(times: np.ndarray, boxes: np.ndarray) -> np.ndarray:
@@ -173,25 +165,6 @@ def is_person(track: FaceTrack) -> bool:
     return (
         len(track.times) >= MIN_SAMPLES and float(np.median(track.probabilities)) >= FACE_THRESHOLD
     )
-
-
-def to_pixels(boxes: Sequence[np.ndarray], width: int, height: int) -> np.ndarray:
-    """Boxes, (box, 4), in whole px and cut to the picture; empty and repeated ones, and those
-    inside another, are left out.
-    """
-    rows: list[np.ndarray] = []
-    for box in boxes:
-        low, high = np.floor(box[:2]), np.ceil(box[2:])
-        row = np.concatenate([low.clip(0, [width, height]), high.clip(0, [width, height])]).astype(
-            int
-        )
-        if (row[2:] > row[:2]).all() and not any(_inside(row, other) for other in rows):
-            rows = [*(other for other in rows if not _inside(other, row)), row]
-    return np.array(rows, int).reshape(-1, 4)
-
-
-def _inside(box: np.ndarray, other: np.ndarray) -> bool:
-    return bool((box[:2] >= other[:2]).all() and (box[2:] <= other[2:]).all())
 
 
 def paint(image: np.ndarray, boxes: np.ndarray) -> np.ndarray:

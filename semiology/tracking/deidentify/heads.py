@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 from tqdm import tqdm
 
-from semiology.tracking.boxes import centre, side, square, union
+from semiology.tracking.boxes import around, centre, side, square, union
 from semiology.tracking.patient import FaceDetector, Faces, PatientLocation, follow_patient
 from semiology.tracking.pose import pose_backend
 from semiology.tracking.pose.base import Landmarks
@@ -104,10 +104,11 @@ def assign_head(
         width, height: px; a head whose middle is outside of the picture is a guess of the pose, and
             nothing that could be covered.
     """
-    landmarks = [bounds(found["face"].position)] if "face" in found else []
+    landmarks = [around(found["face"].position)] if "face" in found else []
     joints = pose_head_box(found["body"], names) if "body" in found else None
-    if joints is not None and not (
-        0 <= centre(joints)[0] < width and 0 <= centre(joints)[1] < height
+    if (
+        joints is not None
+        and not ((centre(joints) >= 0) & (centre(joints) < [width, height])).all()
     ):
         joints = None
     known = [box for box in (*landmarks, joints, expected) if box is not None]
@@ -133,7 +134,7 @@ def pose_head_box(body: Landmarks, names: Sequence[str]) -> np.ndarray | None:
     rows = [names.index(joint) for joint in JOINTS]
     if not np.isfinite(body.position[rows]).all() or body.confidence[rows].mean() < MIN_CONFIDENCE:
         return None
-    box = bounds(body.position[rows])
+    box = around(body.position[rows])
     return square(box, 1.2 * max(box[2:] - box[:2]))
 
 
@@ -145,11 +146,6 @@ def at_least(box: np.ndarray, metres: float, body: Landmarks) -> np.ndarray:
         return box
     flat, deep = (points - points.mean(0) for points in (body.position, body.position_3d[:, :2]))
     return square(box, max(side(box), metres * np.sqrt((flat**2).sum() / (deep**2).sum())))
-
-
-def bounds(points: np.ndarray) -> np.ndarray:
-    """Box (4,) around points (point, 2)."""
-    return np.concatenate([points.min(0), points.max(0)])
 
 
 def _meet(face: np.ndarray, head: np.ndarray) -> bool:

@@ -14,7 +14,8 @@ import numpy as np
 from tqdm import tqdm
 
 from semiology.errors import UserError
-from semiology.tracking.deidentify.cover import GREY, TIME_MARGIN, Cover, enlarged, paint, to_pixels
+from semiology.tracking.boxes import scaled, to_whole_pixels
+from semiology.tracking.deidentify.cover import GREY, TIME_MARGIN, Cover, paint
 from semiology.tracking.patient import FACE_THRESHOLD, FaceDetector, Faces
 from semiology.video import VideoInfo, every_frame, write_copy
 
@@ -137,13 +138,13 @@ def add_covers(
             again[place] = replace(again[place], reason="whole frame", boxes=frame)
             continue
         added = np.where(
-            faces.probability[:, None] >= FACE_THRESHOLD, enlarged(faces.boxes, grow), faces.boxes
+            faces.probability[:, None] >= FACE_THRESHOLD, scaled(faces.boxes, grow), faces.boxes
         )
         first, last = np.searchsorted(
             times, [times[place] - TIME_MARGIN - 1e-9, times[place] + TIME_MARGIN + 1e-9]
         )
         for near in range(first, last):
             cover = again[near]
-            boxes = to_pixels([*cover.boxes, *added], info.width, info.height)
+            boxes = to_whole_pixels([*cover.boxes, *added], info.width, info.height)
             again[near] = replace(cover, boxes=boxes, added=cover.added + len(added))
     return again

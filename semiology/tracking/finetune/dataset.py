@@ -11,6 +11,7 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from semiology.errors import UserError
+from semiology.tracking.boxes import around, clipped, grown, whole
 from semiology.tracking.labels.labels import Labels, read_image
 from semiology.tracking.pose.joint_network import (
     HEATMAP_SD,
@@ -72,14 +73,14 @@ def patient_box(labels: Labels, row: int) -> np.ndarray | None:
     points = labels.position[row][labels.visibility[row] > 0]
     if len(points) < 2:
         return None
-    low, high = points.min(0), points.max(0)
-    reach = JOINT_MARGIN * (high - low).max()
-    return np.clip(np.concatenate([low - reach, high + reach]), 0, [frame.width, frame.height] * 2)
+    box = around(points)
+    box = grown(box, JOINT_MARGIN * (box[2:] - box[:2]).max())
+    return clipped(box, frame.width, frame.height)
 
 
 def frame_box(labels: Labels, row: int) -> np.ndarray:
     """The whole frame as a box, px."""
-    return np.array([0.0, 0.0, labels.frames[row].width, labels.frames[row].height])
+    return whole(labels.frames[row].width, labels.frames[row].height)
 
 
 def mirrored_indices(joints: Sequence[str]) -> list[int]:
@@ -226,7 +227,7 @@ class RegionDataset(Dataset):
         else:
             image = warp(image, matrix, side)
         corners = to_unit(matrix, boxes.reshape(-1, 2, 2)) * side
-        placed = np.concatenate([corners.min(1), corners.max(1)], axis=1).clip(0, side)
+        placed = np.stack([clipped(around(points), side, side) for points in corners])
         kept = (placed[:, 2:] - placed[:, :2]).min(1) > 2
         target = {
             "boxes": torch.from_numpy(placed[kept]).float(),

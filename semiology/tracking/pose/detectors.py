@@ -1,5 +1,5 @@
-"""Trained detectors of regions and joints, and on disk: `regions.safetensors`,
-`joints.safetensors`, and what is needed to use them.
+"""The pair of trained detectors, regions (SSD) and joints (Keypoint R-CNN), in memory and on disk:
+`regions.safetensors`, `joints.safetensors`, `detectors.json`.
 """
 
 from collections.abc import Sequence
@@ -26,9 +26,7 @@ from semiology.tracking.pose.joint_network import (
 from semiology.tracking.pose.ssd import REGIONS, coco_network, find_regions, region_network
 from semiology.weights import load, load_state
 
-MARGIN = (
-    1.25  # side of the picture of the patient, in longer sides of the patient's box. [our choice]
-)
+MARGIN = 1.25  # side of the crop around the patient, in longer sides of the box. [our choice]
 COCO = {
     "regions": "ssdlite320_mobilenet_v3_large",
     "joints": "keypointrcnn_resnet50_fpn",
@@ -37,16 +35,16 @@ COCO = {
 
 @dataclass(frozen=True)
 class DetectorSetup:
-    """What the networks are and what they read. Written beside the weights.
+    """Architecture and input of the networks; saved beside the weights.
 
     Attributes:
         joints: names, in the order of the heatmaps.
         backbone: of the joint network.
-        size: side of the picture of the patient that it reads, px.
-        region: "patient" reads the picture around the patient's box; "frame" the whole frame, as
+        size: side of the crop of the patient that it reads, px.
+        region: "patient" reads the crop around the patient's box; "frame" the whole frame, as
             DeepLabCut does (no regions).
-        margin: side of that picture, in longer sides of the patient's box.
-        regions: what the region network finds: patient, and face if faces were labelled.
+        margin: side of that crop, in longer sides of the patient's box.
+        regions: classes of the region network: patient, and face if faces were labelled.
     """
 
     joints: list[str]
@@ -59,13 +57,13 @@ class DetectorSetup:
 
 @dataclass(frozen=True)
 class Detectors:
-    """The networks of regions and joints, in eval mode, and how they were made.
+    """The networks of regions and joints, in eval mode, and how they were trained.
 
     Attributes:
-        setup: what they read.
+        setup: architecture and input.
         joints: network of the joints.
         regions: network of patient and face; None where the whole frame is read.
-        about: who they were trained on and how well they do: free keys.
+        about: training participants and held-out error: free keys.
     """
 
     setup: DetectorSetup
@@ -74,6 +72,7 @@ class Detectors:
     about: dict[str, Any] = field(default_factory=dict)
 
     def to(self, device: str) -> "Detectors":
+        """Move both networks to a device and set them to eval mode."""
         self.joints.to(device).eval()
         if self.regions is not None:
             self.regions.to(device).eval()
@@ -92,11 +91,18 @@ class Detectors:
     def find_joints(
         self, images: Sequence[np.ndarray], boxes: Sequence[np.ndarray], precision: str = "fp32"
     ) -> tuple[np.ndarray, np.ndarray]:
-        """Joints of the patients in their boxes (x0, y0, x1, y1 px), one an image: (image, joint,
-        2) px and confidence (image, joint).
+        """Joints of the patient in each image.
+
+        Args:
+            images: RGB, (height, width, 3) uint8.
+            boxes: of the patients, x0, y0, x1, y1 px, one per image.
+            precision: "fp32" or "bf16".
+
+        Returns:
+            Positions (image, joint, 2) px, and confidence (image, joint) 0 to 1.
         """
         matrices = [crop_matrix(box, self.setup.margin) for box in boxes]
-        pictures = image_batch(
+        crops = image_batch(
             [warp(image, matrix, self.setup.size) for image, matrix in zip(images, matrices)]
         )
         device = next(self.joints.parameters()).device
@@ -104,7 +110,7 @@ class Detectors:
             torch.inference_mode(),
             torch.autocast(device.type, torch.bfloat16, enabled=precision == "bf16"),
         ):
-            position, confidence = locate(self.joints(pictures.to(device)))
+            position, confidence = locate(self.joints(crops.to(device)))
         unit = position.cpu().double().numpy()
         return (
             np.stack([to_image(matrix, points) for matrix, points in zip(matrices, unit)]),
@@ -112,8 +118,8 @@ class Detectors:
         )
 
     def save(self, folder: str | Path) -> Path:
-        """Write the folder; each file whole or not at all, the description with the weights' hashes
-        last.
+        """Write the folder: the weights, and last detectors.json with their hashes. Each file is
+        written whole or not at all.
         """
         folder = Path(folder)
         hashes = {}
@@ -165,7 +171,7 @@ def load_detectors(weights: str | Path) -> Detectors:
 
 
 def read_description(weights: str | Path) -> dict[str, Any]:
-    """What `detectors.json` says, without loading a network.
+    """The content of `detectors.json`, without loading a network.
 
     Raises:
         UserError: there is none, or it is not one of ours.

@@ -1,8 +1,8 @@
-"""The paper's detectors as a pose backend: SSDLite finds the patient and the face, Keypoint R-CNN
+"""The paper's detectors as a pose backend: SSDLite detects the patient and the face, Keypoint R-CNN
 the joints in the patient's box.
 
 Hou et al. 2022 fine-tune both on the clinic's own frames [P]; `semiology tracking finetune` does
-it, and this file uses the result.
+so, and this backend uses the result.
 """
 
 from collections.abc import Iterable, Iterator
@@ -15,7 +15,7 @@ import numpy as np
 
 from semiology.data.keypoint_names import COCO_17, MESH
 from semiology.errors import UserError
-from semiology.tracking.boxes import centre, iou
+from semiology.tracking.boxes import centre, holds, iou, whole
 from semiology.tracking.patient import PatientLocation
 from semiology.tracking.pose import face_mesh
 from semiology.tracking.pose.base import KeypointRCNNOptions, Landmarks
@@ -23,23 +23,20 @@ from semiology.tracking.pose.detectors import COCO, Detectors, load_detectors, r
 from semiology.tracking.pose.face_mesh import FaceMesh, model_hash
 from semiology.weights import check_hash, find, published
 
-MAX_CARRIED = (
-    1.0  # s that a patient's box is carried while the detector sees no patient. [our choice]
-)
+MAX_CARRIED = 1.0  # s that a patient's box is carried over while none is detected. [our choice]
 
 
 class KeypointRCNNPose:
-    """The joints that the weights know, in px, and the face's 478 landmarks by MediaPipe's mesh
-    (the paper takes a toolbox for these).
+    """The joints that the weights were trained on, in px, and the face's 478 landmarks by MediaPipe's
+    mesh (the paper uses a toolbox for these).
 
-    The patient's box is looked for in every `region_every`-th frame and carried in between. Of
-    several people the patient is the one at the face that the first pass followed; where that face
-    is not seen, the one whose box overlaps the last one most. There is no depth: lift the tracks
-    (`semiology lift`).
+    The patient's box is detected in every `region_every`-th frame and carried over to those in
+    between. Of several people the patient is the one at the face of the first pass; where that face
+    was not detected, the one whose box overlaps the last one most. There is no depth: lift the
+    tracks (`semiology lift`).
 
     Raises:
-        UserError: no weights were given, or they are not there. There are no weights in the package
-            and none are made up.
+        UserError: no weights were given, or they are not there. The package has none of its own.
     """
 
     name = "keypoint-rcnn"
@@ -58,12 +55,16 @@ class KeypointRCNNPose:
         joints = COCO_17 if self._about is None else self._about["setup"]["joints"]
         self.keypoints = {"body": list(joints), **({"face": MESH} if options.face else {})}
         if options.face:
-            version("mediapipe")  # says at once when it is not installed
+            version("mediapipe")  # raises at once where it is not installed
         self._mesh = FaceMesh()
         self._check()
 
     def _check(self) -> None:
-        """What would fail in every clip is said before the first."""
+        """Check weights and device before the first clip.
+
+        Raises:
+            UserError: weights that are missing or changed, a device that is not there.
+        """
         if self._about is None:
             for name in COCO.values():
                 find(name)
@@ -107,24 +108,24 @@ class KeypointRCNNPose:
     ) -> Iterator[dict[str, Landmarks]]:
         if self.options.face:
             self._mesh.start()
-        carried = PatientBox(self.options.region_every)
+        patient_box = PatientBox(self.options.region_every)
         frames = iter(frames)
         while batch := list(islice(frames, self.options.batch)):
-            yield from self._batch(batch, carried)
+            yield from self._batch(batch, patient_box)
 
     def _batch(
-        self, batch: list[tuple[np.ndarray | None, PatientLocation]], carried: "PatientBox"
+        self, batch: list[tuple[np.ndarray | None, PatientLocation]], patient_box: "PatientBox"
     ) -> Iterator[dict[str, Landmarks]]:
-        seen = [(image, location) for image, location in batch if image is not None]
-        looked = [number for number in range(len(seen)) if carried.is_due(number)]
+        present = [(image, location) for image, location in batch if image is not None]
+        due = [number for number in range(len(present)) if patient_box.is_due(number)]
         regions = (
-            dict(zip(looked, self._detectors.find_regions([seen[number][0] for number in looked])))
-            if looked
+            dict(zip(due, self._detectors.find_regions([present[number][0] for number in due])))
+            if due
             else {}
         )
         boxes, faces = [], []
-        for number, (image, location) in enumerate(seen):
-            box, face = carried.follow(
+        for number, (image, location) in enumerate(present):
+            box, face = patient_box.follow(
                 image, location, regions.get(number), self._detectors.regions is not None
             )
             boxes.append(box)
@@ -133,7 +134,7 @@ class KeypointRCNNPose:
         bodies: dict[int, Landmarks] = {}
         if with_box:
             images, places = (
-                [seen[number][0] for number in with_box],
+                [present[number][0] for number in with_box],
                 [box for box in boxes if box is not None],
             )
             position, confidence = self._detectors.find_joints(images, places, self._precision)
@@ -141,27 +142,27 @@ class KeypointRCNNPose:
                 number: Landmarks(*marks) for number, *marks in zip(with_box, position, confidence)
             }
         results: list[dict[str, Landmarks]] = []
-        for number, (picture, _) in enumerate(seen):
+        for number, (image, _) in enumerate(present):
             results.append({"body": bodies[number]} if number in bodies else {})
-            if self.options.face and (mesh := self._mesh.find(picture, *faces[number])):
+            if self.options.face and (mesh := self._mesh.find(image, *faces[number])):
                 results[-1]["face"] = mesh
-        following = iter(results)
+        remaining = iter(results)
         for frame, _ in batch:
-            yield {} if frame is None else next(following)
+            yield {} if frame is None else next(remaining)
 
 
 class PatientBox:
-    """The patient's box from frame to frame: found in every n-th frame, carried in between."""
+    """The patient's box from frame to frame: detected in every n-th frame, carried over in between."""
 
     def __init__(self, every: int):
         self.every = every
         self._count = 0  # frames since the clip's start
         self._box: np.ndarray | None = None
         self._face: tuple[np.ndarray | None, float] = (None, 0.0)
-        self._seen = -np.inf  # s, when the box was last found
+        self._seen = -np.inf  # s, when the box was last detected
 
     def is_due(self, ahead: int) -> bool:
-        """Whether the frame after the next `ahead` ones is one in which to look."""
+        """Whether the frame after the next `ahead` ones is one in which to detect the patient."""
         return (self._count + ahead) % self.every == 0
 
     def follow(
@@ -171,15 +172,21 @@ class PatientBox:
         regions: dict[str, tuple[np.ndarray, np.ndarray]] | None,
         has_regions: bool,
     ) -> tuple[np.ndarray | None, tuple[np.ndarray | None, float]]:
-        """The next frame: the patient's box, or None while nobody is there, and the face's box (or
-        None) with its probability.
+        """Process the next frame.
 
-        `regions`: what was found in this frame; None where nobody looked. Without a region network
-        the box is the whole frame.
+        Args:
+            image: RGB, (height, width, 3) uint8.
+            location: of the patient by the first pass.
+            regions: region -> boxes and scores in this frame; None where they were not detected.
+            has_regions: False without a region network: then the box is the whole frame.
+
+        Returns:
+            The patient's box, None while there is none; and the face's box (or None) with its
+            probability.
         """
         self._count += 1
         if not has_regions:
-            return np.array([0.0, 0.0, image.shape[1], image.shape[0]]), (
+            return whole(image.shape[1], image.shape[0]), (
                 location.face,
                 location.probability,
             )
@@ -197,29 +204,29 @@ class PatientBox:
 def choose_patient(
     boxes: np.ndarray, scores: np.ndarray, location: PatientLocation, last: np.ndarray | None
 ) -> np.ndarray | None:
-    """The patient's among boxes of people (box, 4) px with their scores (box,), best first; None
-    where none can be the patient's.
+    """Choose the patient's box among those of all people; None where none can be the patient's.
 
-    Where the first pass saw the patient's face, the box must hold its centre. Elsewhere it must not
-    hold another person's face, and the one that overlaps the `last` box most is taken, or, without
-    such, the best.
+    Where the first pass detected the patient's face, the box must contain its centre. Elsewhere it
+    must not contain another person's face, and the one that overlaps the `last` box most is taken,
+    or, without a last box, the best.
+
+    Args:
+        boxes: (box, 4) px, best first.
+        scores: (box,) of the boxes.
+        location: of the patient by the first pass.
+        last: the patient's box in an earlier frame, or None.
     """
     if location.face is not None:
-        x, y = centre(location.face)
-        held = [box for box in boxes if box[0] <= x <= box[2] and box[1] <= y <= box[3]]
-        return held[0] if held else None
+        face = centre(location.face)
+        return next((box for box in boxes if holds(box, face)), None)
     others = [centre(other) for other in location.others]
-    free = [
-        box
-        for box in boxes
-        if not any(box[0] <= x <= box[2] and box[1] <= y <= box[3] for x, y in others)
-    ]
-    if not free:
+    candidates = [box for box in boxes if not any(holds(box, other) for other in others)]
+    if not candidates:
         return None
     if last is None:
-        return free[0]
-    shared = [iou(box, last) for box in free]
-    return free[int(np.argmax(shared))] if max(shared) > 0 else None
+        return candidates[0]
+    overlaps = [iou(box, last) for box in candidates]
+    return candidates[int(np.argmax(overlaps))] if max(overlaps) > 0 else None
 
 
 def _face_in(
@@ -229,7 +236,6 @@ def _face_in(
     if body is None or faces is None:
         return None, 0.0
     for box, score in zip(*faces):
-        x, y = centre(box)
-        if body[0] <= x <= body[2] and body[1] <= y <= body[3]:
+        if holds(body, centre(box)):
             return box, float(score)
     return None, 0.0

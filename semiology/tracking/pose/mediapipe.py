@@ -1,9 +1,9 @@
 """The default backend: MediaPipe's body and face-mesh models, which are in its wheel (0.10.21):
 nothing is downloaded.
 
-MediaPipe tracks one person, the one it found first, and follows it by its own last landmarks. What
-this file adds is that this person is the patient: a pose whose head is not at the patient's face is
-refused, and the model looks again with the other people covered.
+MediaPipe tracks one person, the first one it detects, from its own last landmarks. This backend
+makes sure that this person is the patient: a pose whose head is not at the patient's face is
+rejected, and the model detects again with the other people covered.
 """
 
 from collections.abc import Iterable, Iterator
@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from semiology.data.keypoint_names import BODY, MESH
-from semiology.tracking.boxes import centre, distance, side
+from semiology.tracking.boxes import around, centre, distance, scaled, side, square
 from semiology.tracking.patient import PatientLocation
 from semiology.tracking.pose import face_mesh
 from semiology.tracking.pose.base import Landmarks
@@ -39,25 +39,25 @@ HEAD_SPEED = 4.0  # sides of the face a second that a head may have moved while 
 DETECTION, TRACKING = (
     0.5,
     0.8,
-    # MediaPipe's thresholds for the body: its own, and stricter (0.5 there), or it sees people in an
-    # empty room
+    # MediaPipe's thresholds for the body: its own, and a stricter one (0.5 there), without which it
+    # detects people in an empty room
 )
 AHEAD = 4  # frames that the body model may be ahead of the face mesh
 MODELS = ("pose_detection/pose_detection", "pose_landmark/pose_landmark_full")
 
 
 class MediaPipePose:
-    """33 body landmarks in px and metres, 478 face landmarks in px and, up to the person's eye
+    """33 body landmarks in px and metres, 478 face landmarks in px and, scaled by an average eye
     distance, metres.
 
     - Body: metres as MediaPipe's world landmarks, origin between the hips. Confidence is
-      MediaPipe's visibility. Its own smoothing is off: tracks hold what was seen, and smoothing is
+      MediaPipe's visibility. Its own smoothing is off: tracks hold raw detections, and smoothing is
       a later, recorded step.
     - Face: `FaceMesh`. Its landmarks get the mean visibility of nose and eyes in the body's pose,
       or, where the body was not found, MTCNN's probability of the face.
 
-    Each model computes on one core: about 10 ms a frame for the body and 2 ms for the face, side by
-    side.
+    Each model computes on one core: about 10 ms a frame for the body and 2 ms for the face, in
+    parallel.
     """
 
     name = "mediapipe"
@@ -65,7 +65,7 @@ class MediaPipePose:
     in_metres = frozenset({"body", "face"})
 
     def __init__(self) -> None:
-        version("mediapipe")  # says at once when it is not installed
+        version("mediapipe")  # raises at once where it is not installed
         self._mesh = FaceMesh()
         self._warned = False
 
@@ -90,7 +90,7 @@ class MediaPipePose:
                 min_detection_confidence=DETECTION,
                 min_tracking_confidence=TRACKING,
             )
-            reset_tracking(pose)  # its first picture makes it speak
+            reset_tracking(pose)  # its first image makes it write to standard error
             return pose
 
     def track(
@@ -106,12 +106,10 @@ class MediaPipePose:
     def _bodies(
         self, frames: Iterable[tuple[np.ndarray | None, PatientLocation]]
     ) -> Iterator[tuple[np.ndarray | None, PatientLocation, Landmarks | None]]:
-        """The body in each frame, in a thread of its own: the next are looked at while the face
-        mesh is at this one.
-        """
-        self._following = False  # does the body model follow the patient from the last frame
+        """The body in each frame; runs in a thread of its own, ahead of the face mesh."""
+        self._following = False  # whether the body model tracks the patient from the last frame
         self._last: tuple[float, np.ndarray] | None = (
-            None  # time (s) and box of the patient's head when it was last seen
+            None  # time (s) and box of the patient's head when it was last detected
         )
         reset_tracking(self._pose)
         for image, location in frames:
@@ -138,7 +136,7 @@ class MediaPipePose:
         view, x, y = crop(image, region)
         with (
             nullcontext() if self._warned else silence_stderr()
-        ):  # the first pose that it finds is worth a warning to it
+        ):  # it writes a warning with the first pose that it finds
             result = self._pose.process(view)
         if result.pose_landmarks is None:
             return None
@@ -163,10 +161,10 @@ def is_patient(
 ) -> bool:
     """Whether a head (box, px) is the patient's.
 
-    Where the first pass saw the patient's face, the head must be there. Elsewhere it must not be at
-    another person's face, nor of more than threefold or less than a third of the size of the
+    Where the first pass detected the patient's face, the head must be there. Elsewhere it must not
+    be at another person's face, nor of more than threefold or less than a third of the size of the
     patient's face, nor further from the `last` head (time in s, box) than a head moves in that
-    time; without `last` (the model followed it, or never saw it) that is not asked.
+    time. Without `last` (the model tracked it, or never found it) the last condition is dropped.
     """
     if location.face is not None:
         return distance(head, location.face) <= MAX_DISTANCE
@@ -180,11 +178,11 @@ def is_patient(
 
 
 def cover_others(image: np.ndarray, location: PatientLocation) -> np.ndarray:
-    """The image with other people in grey, so that the model cannot find them.
+    """The image with other people covered in grey, so that the model cannot detect them.
 
-    Where the patient's face was seen, everything that is nearer to another face than to the
-    patient's is covered; otherwise the other faces with their surroundings (twice their box). The
-    image itself stays as it is.
+    Where the patient's face was detected, everything that is nearer to another face than to the
+    patient's is covered; otherwise boxes of twice the size of the other faces. The image passed in
+    is not changed.
     """
     if len(location.others) == 0:
         return image
@@ -198,18 +196,12 @@ def cover_others(image: np.ndarray, location: PatientLocation) -> np.ndarray:
                 GREY
             )
         else:
-            grown = (
-                np.concatenate([2 * box[:2] - centre(box), 2 * box[2:] - centre(box)])
-                .round()
-                .astype(int)
-                .clip(0)
-            )
-            image[grown[1] : grown[3], grown[0] : grown[2]] = GREY
+            left, top, right, bottom = scaled(box, 2).round().astype(int).clip(0)
+            image[top:bottom, left:right] = GREY
     return image
 
 
 def head_box(body: Landmarks) -> np.ndarray:
     """Square around the head's landmarks, about as large as a detector's face box, px."""
-    low, high = body.position[HEAD].min(0), body.position[HEAD].max(0)
-    half = 0.6 * max(high - low)
-    return np.concatenate([(low + high) / 2 - half, (low + high) / 2 + half])
+    box = around(body.position[HEAD])
+    return square(box, 1.2 * max(box[2:] - box[:2]))
