@@ -19,18 +19,18 @@ def frames(length: float, fps: float) -> list[Frame]:
 def test_a_clip_is_marked_by_a_byte_a_second_and_its_passes_share_it_by_what_they_cost(tmp_path):
     marks = ClipProgress(tmp_path / "clip")
     marks.begin(["faces", "tracks"])  # 1 and 4
-    assert list(marks.over(frames(10, 2), "faces")) == frames(10, 2)
+    assert list(marks.watch(frames(10, 2), "faces")) == frames(10, 2)
     assert (tmp_path / "clip").stat().st_size == 2
-    list(marks.over(frames(5, 25), "tracks"))
+    list(marks.watch(frames(5, 25), "tracks"))
     assert (tmp_path / "clip").stat().st_size == 6
-    list(marks.over(frames(10, 25), "tracks"))
+    list(marks.watch(frames(10, 25), "tracks"))
     assert (tmp_path / "clip").stat().st_size == 10
 
 
 def test_a_worker_that_does_not_see_the_display_works_on(tmp_path):
     marks = ClipProgress(tmp_path / "elsewhere" / "clip")
     marks.begin(["faces"])
-    assert len(list(marks.over(frames(3, 1), "faces"))) == 4
+    assert len(list(marks.watch(frames(3, 1), "faces"))) == 4
 
 
 def test_a_display_that_is_gone_stops_no_work(tmp_path):
@@ -39,7 +39,7 @@ def test_a_display_that_is_gone_stops_no_work(tmp_path):
     marks.begin(["faces"])
     (tmp_path / "display" / "clip").unlink()
     (tmp_path / "display").rmdir()
-    assert len(list(marks.over(frames(3, 1), "faces"))) == 4
+    assert len(list(marks.watch(frames(3, 1), "faces"))) == 4
 
 
 def test_tracks_take_two_passes_and_features_one_each():

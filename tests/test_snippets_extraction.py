@@ -275,7 +275,7 @@ def test_a_clip_that_brings_features_has_no_video_to_open(tmp_path, weights):
     summary = extract_cohort(
         Cohort.read(tmp_path), tmp_path / "store", options=only(weights), progress=False
     )
-    assert (summary.done, summary.brought, summary.failed) == (["c1"], ["c2"], [])
+    assert (summary.done, summary.without_video, summary.failed) == (["c1"], ["c2"], [])
     assert (
         "1 clips: 1 extracted" in summary.text()
         and "1 more bring their features along" in summary.text()

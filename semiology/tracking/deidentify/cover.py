@@ -1,5 +1,5 @@
-"""What is covered in each frame: grown boxes around heads, filled over short gaps, and everything
-where the patient's head is lost.
+"""The boxes to cover in each frame: grown boxes around heads, interpolated over short gaps, or the
+whole frame where the patient's head is lost; and painting them.
 """
 
 from collections.abc import Sequence
@@ -13,18 +13,18 @@ from semiology.tracking.boxes import grown, scaled, side, to_whole_pixels
 from semiology.tracking.deidentify.heads import HeadDetection
 from semiology.tracking.patient import FACE_THRESHOLD, MIN_SAMPLES, FaceTrack, link_faces
 
-GREY = 127  # flat: a filled area holds nothing of what was there; blurring and pixels can be undone
+GREY = 127  # flat: a filled area keeps nothing of the image; blurring and pixelation can be undone
 # s; each frame gets its neighbours' boxes within this time too: heads move while a frame is exposed
 # [our choice]
 TIME_MARGIN = 0.1
-# sides of the head a second by which its box grows at each edge while it is not seen, as fast as
-# heads move in seizures
+# sides of the head per second by which its box grows at each edge while it is not detected, as fast
+# as heads move in seizures
 HEAD_SPEED = 4.0
 
 
 @dataclass(frozen=True)
 class DeidentifyOptions:
-    """How to cover. [our choice]
+    """Options of covering. [our choice]
 
     Attributes:
         lost: what happens to a frame with no head of the patient: "cover" all of it, or "keep" it
@@ -49,15 +49,17 @@ class DeidentifyOptions:
 
 @dataclass(frozen=True)
 class Cover:
-    """What one frame gets.
+    """The boxes that are covered in one frame, and why.
 
     Attributes:
-        reason: "face" or "head": the patient's was found; "filled": between or next to frames with
-            the head; "whole frame": the head is lost; "damaged": the frame cannot be decoded, all
-            of it is covered; "nothing": the head is lost and the frame kept all the same.
+        index: number of the frame in the video.
+        time: s from the first frame.
+        reason: "face" or "head": the patient's was detected; "filled": between or next to frames
+            with the head; "whole frame": the head is lost; "damaged": the frame cannot be decoded,
+            all of it is covered; "nothing": the head is lost, and the options keep such frames.
         boxes: (box, 4) x0, y0, x1, y1 in whole px, the ends not included; the patient's and other
             people's. The whole frame is one box.
-        added: how many of them were added because a face was found in the finished copy.
+        added: number of boxes added because a face was detected in the finished copy.
     """
 
     index: int
@@ -70,15 +72,15 @@ class Cover:
 def plan_covers(
     detections: Sequence[HeadDetection], width: int, height: int, options: DeidentifyOptions
 ) -> list[Cover]:
-    """What each frame of a video of `width` times `height` px gets.
+    """The boxes to cover in each frame of a video of `width` times `height` px.
 
-    The patient's head and every other face (linked over time) are filled each for themselves, see
-    `fill`. A face seen three times or more, with a median probability of 0.9 or more, is a
-    person's: it is grown and filled like the patient's head, but its box does not grow while it is
-    not seen, because a face that turned away need not be found, and the check covers one that went
-    on. The others are mostly patterns, and covered as found, in their own frame and those within
-    0.1 s. The patient's head alone decides whether a frame is covered whole: that a caregiver's
-    face was found says nothing of where the patient is.
+    Gaps of the patient's head and of every other face (linked over time) are filled separately, see
+    `fill_between`. A face detected three times or more, with a median probability of 0.9 or more,
+    is a person's: it is grown and filled like the patient's head, but its box does not grow while
+    it is not detected, because a face that turned away need not be covered, and the check of the
+    copy covers one that is still visible. The others are mostly false detections, and covered as
+    detected, in their own frame and those within 0.1 s. The patient's head alone decides whether a
+    frame is covered whole: a caregiver's face says nothing about where the patient is.
     """
     times = np.array([detection.time for detection in detections])
     found = np.array(
@@ -122,12 +124,17 @@ def _add(wanted: list[list[np.ndarray]], boxes: np.ndarray) -> None:
 
 
 def fill_between(times: np.ndarray, boxes: np.ndarray, longest: float, speed: float) -> np.ndarray:
-    """Boxes (time, 4) px, NaN where not seen, with the rows filled that are within `longest` s of a
-    row that was seen; others stay NaN.
+    """Fill gaps in boxes over time: rows within `longest` s of a detection; others stay NaN.
 
-    Between two sightings at most twice `longest` apart the box goes from one to the other on a
-    straight line; otherwise the nearer one stays. Either grows at each edge by `speed` of its sides
-    for every second that it is away from the nearer sighting.
+    Between two detections at most twice `longest` apart the box is interpolated linearly; otherwise
+    it is that of the nearer one. Either grows at each edge by `speed` of its sides for every second
+    from the nearer detection.
+
+    Args:
+        times: (time,) s.
+        boxes: (time, 4) px, NaN where not detected.
+        longest: s.
+        speed: sides of the box per second.
     """
     filled = boxes.copy()
     seen = np.flatnonzero(~np.isnan(boxes).any(axis=1))
@@ -140,8 +147,8 @@ def fill_between(times: np.ndarray, boxes: np.ndarray, longest: float, speed: fl
         first, last = ends[0], ends[-1]
         box = boxes[nearest]
         if first < row < last and times[last] - times[first] <= 2 * longest:
-            share = (times[row] - times[first]) / (times[last] - times[first])
-            box = (1 - share) * boxes[first] + share * boxes[last]
+            weight = (times[row] - times[first]) / (times[last] - times[first])
+            box = (1 - weight) * boxes[first] + weight * boxes[last]
         filled[row] = grown(box, speed * away * side(box))
     return filled
 
@@ -159,8 +166,8 @@ def spread_over_time(times: np.ndarray, boxes: np.ndarray) -> np.ndarray:
 
 
 def is_person(track: FaceTrack) -> bool:
-    """Whether a track of faces is a person's: seen three times or more, with a median probability
-    of 0.9 or more.
+    """Whether a track of faces is a person's: detected three times or more, with a median
+    probability of 0.9 or more.
     """
     return (
         len(track.times) >= MIN_SAMPLES and float(np.median(track.probabilities)) >= FACE_THRESHOLD
@@ -176,7 +183,7 @@ def paint(image: np.ndarray, boxes: np.ndarray) -> np.ndarray:
 
 
 def covered_fraction(boxes: np.ndarray, width: int, height: int) -> float:
-    """Share of the picture's pixels that lie in a box."""
+    """Fraction of the image's pixels that lie in a box, 0 to 1."""
     mask = np.zeros((height, width), bool)
     for x0, y0, x1, y1 in boxes:
         mask[y0:y1, x0:x1] = True

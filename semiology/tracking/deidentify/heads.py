@@ -1,5 +1,5 @@
-"""What every frame of a video shows of heads: the patient's, by face landmarks, pose and face
-detector; and every face of anybody.
+"""Detect heads in every frame of a video: the patient's, by face landmarks, pose and face detector;
+and all faces.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -15,31 +15,28 @@ from semiology.tracking.pose import pose_backend
 from semiology.tracking.pose.base import Landmarks
 from semiology.video import every_frame, read_frames
 
-FACE_INTERVAL = (
-    0.48  # s between the frames in which the first pass looks for faces, as in extraction
-)
+FACE_INTERVAL = 0.48  # s between the frames in which the first pass detects faces, as in extraction
 JOINTS = ("nose", "left_eye", "right_eye", "left_ear", "right_ear")
-# m, least side of the square around the head joints where no face is seen: from behind or aside
-# they lie close together, and
+# m, minimal side of the square around the head joints where no face is detected: from behind or from
+# the side they lie close together, and from above far from the crown [our choice]
 MIN_HEAD = 0.32
-# from above far from the crown [our choice]
-# mean confidence of these joints from which they count as a head that was found [our choice]
+# mean confidence of these joints from which they count as a detected head [our choice]
 MIN_CONFIDENCE = 0.5
 NO_FACES = Faces(np.zeros((0, 4)), np.zeros(0))
 
 
 @dataclass(frozen=True)
 class HeadDetection:
-    """What one frame shows.
+    """The patient's head and the other faces in one frame.
 
     Attributes:
-        index: place of the frame in the video.
+        index: number of the frame in the video.
         time: s from the first frame.
         head: box of the patient's head, (4,) x0, y0, x1, y1 in px, not grown; None where it was not
-            found.
-        by: what it rests on: "face", face landmarks or detector; "head", the pose's head joints
-            only; "" where it was not found.
-        faces: every other face that MTCNN finds at its default thresholds, false alarms too.
+            detected.
+        by: what it is based on: "face", face landmarks or detector; "head", the pose's head joints
+            only; "" where it was not detected.
+        faces: every other face that MTCNN detects at its default thresholds, false alarms included.
         damaged: the frame cannot be decoded.
     """
 
@@ -52,10 +49,10 @@ class HeadDetection:
 
 
 def detect_heads(video: str | Path, *, progress: bool = False) -> list[HeadDetection]:
-    """Look for heads in every frame. Who the patient is, is decided as in extraction; MediaPipe
-    gives pose and landmarks.
+    """Detect heads in every frame. The patient is chosen as in extraction; MediaPipe gives pose and
+    landmarks.
 
-    Goes through the video twice, a few frames a second and then each; memory holds a dozen frames
+    Reads the video twice, a few frames a second and then every frame; memory holds a dozen frames
     and the boxes.
 
     Raises:
@@ -67,42 +64,45 @@ def detect_heads(video: str | Path, *, progress: bool = False) -> list[HeadDetec
         read_frames(video, fps=1 / FACE_INTERVAL), FaceDetector(), FACE_INTERVAL
     )
     detector = FaceDetector(smallest=0, threshold=0)
-    looked: list[HeadDetection] = []
+    detections: list[HeadDetection] = []
 
     def frames() -> Iterator[tuple[np.ndarray | None, PatientLocation]]:
         for frame in tqdm(
-            every_frame(video), "looking for heads", leave=False, unit="frame", disable=not progress
+            every_frame(video), "detecting heads", leave=False, unit="frame", disable=not progress
         ):
             faces = NO_FACES if frame.image is None else detector(frame.image)
-            looked.append(
+            detections.append(
                 HeadDetection(frame.index, frame.time, None, "", faces, damaged=frame.image is None)
             )
             yield frame.image, patient.at(frame.time)
 
     for number, found in enumerate(backend.track(frames())):
-        seen = looked[number]
-        names, expected = backend.keypoints["body"], patient.at(seen.time).face
-        looked[number] = assign_head(seen, found, names, expected, patient.width, patient.height)
-    return looked
+        detection = detections[number]
+        names, expected = backend.keypoints["body"], patient.at(detection.time).face
+        detections[number] = assign_head(
+            detection, found, names, expected, patient.width, patient.height
+        )
+    return detections
 
 
 def assign_head(
-    seen: HeadDetection,
+    detection: HeadDetection,
     found: Mapping[str, Landmarks],
     names: Sequence[str],
     expected: np.ndarray | None,
     width: int,
     height: int,
 ) -> HeadDetection:
-    """The sighting with the patient's head told from the other faces.
+    """Assign the faces of a frame to the patient's head or to other people.
 
     Args:
-        seen: with every face of the frame; those at the landmarks, the head joints or the expected
+        detection: with every face of the frame; those at the landmarks, the head joints or the expected
             place are the patient's.
         found: "body", with joints `names`, and "face", as the pose backend found them.
+        names: of the body's joints.
         expected: box of the patient's face by the first pass, or None.
-        width, height: px; a head whose middle is outside of the picture is a guess of the pose, and
-            nothing that could be covered.
+        width, height: of the frame, px; a head whose centre lies outside the frame is extrapolated
+            by the pose, and ignored.
     """
     landmarks = [around(found["face"].position)] if "face" in found else []
     joints = pose_head_box(found["body"], names) if "body" in found else None
@@ -112,24 +112,26 @@ def assign_head(
     ):
         joints = None
     known = [box for box in (*landmarks, joints, expected) if box is not None]
-    own = np.array([any(_meet(face, box) for box in known) for face in seen.faces.boxes], bool)
-    boxes = [*landmarks, *seen.faces.boxes[own]]
+    own = np.array(
+        [any(_same_head(face, box) for box in known) for face in detection.faces.boxes], bool
+    )
+    boxes = [*landmarks, *detection.faces.boxes[own]]
     by = "face" if boxes else "head"
     if joints is not None:
         boxes.append(joints if boxes else at_least(joints, MIN_HEAD, found["body"]))
-    others = Faces(seen.faces.boxes[~own], seen.faces.probability[~own])
+    others = Faces(detection.faces.boxes[~own], detection.faces.probability[~own])
     return (
-        replace(seen, head=union(boxes), by=by, faces=others)
+        replace(detection, head=union(boxes), by=by, faces=others)
         if boxes
-        else replace(seen, faces=others)
+        else replace(detection, faces=others)
     )
 
 
 def pose_head_box(body: Landmarks, names: Sequence[str]) -> np.ndarray | None:
-    """Square around the pose's head joints, about as large as a head, px; None where the pose is
-    not sure of them.
+    """Square around the pose's head joints, about as large as a head, px; None where their confidence
+    is low.
 
-    Its side is 1.2 times their extent, which from the front is the head's width.
+    Its side is 1.2 times their extent, which in a frontal view is the head's width.
     """
     rows = [names.index(joint) for joint in JOINTS]
     if not np.isfinite(body.position[rows]).all() or body.confidence[rows].mean() < MIN_CONFIDENCE:
@@ -139,8 +141,8 @@ def pose_head_box(body: Landmarks, names: Sequence[str]) -> np.ndarray | None:
 
 
 def at_least(box: np.ndarray, metres: float, body: Landmarks) -> np.ndarray:
-    """The box, or the square of a side of `metres` around its centre where that is larger, by the
-    body's joints in px and in metres.
+    """The box, or the square with sides of `metres` around its centre where that is larger; the scale
+    comes from the body's joints in px and in metres.
     """
     if body.position_3d is None:
         return box
@@ -148,6 +150,6 @@ def at_least(box: np.ndarray, metres: float, body: Landmarks) -> np.ndarray:
     return square(box, max(side(box), metres * np.sqrt((flat**2).sum() / (deep**2).sum())))
 
 
-def _meet(face: np.ndarray, head: np.ndarray) -> bool:
-    """Whether a face is that of a head: their centres are less than one side of the larger apart."""
+def _same_head(face: np.ndarray, head: np.ndarray) -> bool:
+    """Whether a face belongs to a head: their centres are less than one side of the larger apart."""
     return bool(np.linalg.norm(centre(face) - centre(head)) < max(side(face), side(head)))

@@ -1,5 +1,5 @@
-"""De-identifying many videos, or all videos of a cohort: what is done already is not done again,
-what fails is listed.
+"""De-identify many videos, or all videos of a cohort: finished copies are skipped, failures are
+listed.
 """
 
 import csv
@@ -28,20 +28,21 @@ from semiology.tracking.patient import FaceDetector
 from semiology.tracking.pose import pose_backend
 from semiology.video import VideoError, probe
 
-VERSION = 1  # raise when the same video and options give another copy: it is part of the key
-MARKER_FILE = "deidentified.json"  # says of a cohort's folder that it is a copy of ours
+VERSION = 1  # raise when the same video and options give a different copy: it is part of the key
+MARKER_FILE = "deidentified.json"  # marks a cohort's folder as a de-identified copy
 REASONS = ("face", "head", "filled", "whole frame", "damaged", "nothing")
 
 
 @dataclass
 class DeidentifySummary:
-    """What was done. The copies' names stand for the videos: those the user typed, numbers, or
-    clip_ids.
+    """Result of a de-identification. Videos go by the names of their copies: the file's stem, a
+    number, or the clip_id.
 
     Attributes:
-        done: copies that were made. skipped: that were there already. failed: (name, what was
-            wrong).
-        records: name -> what its .json holds.
+        done: copies that were written.
+        skipped: copies that were there already.
+        failed: (name, reason).
+        records: name -> content of its .json.
         left_out: clips of a cohort that have tracks but no video; tracks hold faces too and are not
             copied.
     """
@@ -65,7 +66,7 @@ class DeidentifySummary:
             )
             lines.append(
                 f"{name}: {record['frames']} frames: {reasons}; {record['covered']:.1%} of the"
-                " picture covered"
+                " image covered"
             )
         lines += [f"left out: {clip_id}: has tracks and no video" for clip_id in self.left_out]
         lines += [f"failed: {name}: {message}" for name, message in self.failed]
@@ -80,15 +81,17 @@ def deidentify_videos(
     rename: bool = False,
     progress: bool = True,
 ) -> DeidentifySummary:
-    """Copy videos with every head covered: OUT/<name>.mp4, with <name>.csv saying what each frame
-    got, and <name>.json in sum.
+    """Copy videos with every head covered: OUT/<name>.mp4, with <name>.csv, a row per frame, and
+    <name>.json, the summary.
 
-    Faces, or the whole head where the face is not seen, are filled with flat grey; a frame in which
-    the patient's head is lost is covered whole. Sound, subtitles and metadata are dropped.
-    De-identified is not anonymous: gait, clothes, room and what the name says remain.
+    Faces, or the whole head where the face is not visible, are filled with flat grey; a frame in
+    which the patient's head is lost is covered whole. Sound, subtitles and metadata are dropped.
+    De-identified is not anonymous: gait, clothes, room and the file's name remain.
 
     Args:
         videos: the files; a copy is named as its video without suffix.
+        out: folder of the copies.
+        options: how to cover.
         rename: name the copies video-001, video-002, ... in the order given.
 
     Raises:
@@ -124,10 +127,11 @@ def deidentify_cohort(
     """Copy a cohort with every head covered: its tables, and OUT/videos/<clip_id>.mp4 named by the
     first clip of each video.
 
-    Start and end of the clips stay true, because no frame is left out. Participants' table and
-    sidecar are copied as they are: what they tell of a person is the user's to judge. Clips whose
-    video failed, and those with tracks only, are not in the copy; the column `tracks` is dropped,
-    because tracks hold the face's landmarks. OUT/deidentified.json says in sum what each video got.
+    Start and end of the clips stay valid, because no frame is left out. Participants' table and
+    sidecar are copied unchanged: whether they identify a person is for the user to check. Clips
+    whose video failed, and those with tracks only, are not in the copy; the column `tracks` is
+    dropped, because tracks hold the face's landmarks. OUT/deidentified.json has a summary of each
+    video.
 
     Raises:
         UserError: OUT is the cohort itself or holds something else; the cohort has no video; OUT
@@ -176,7 +180,7 @@ def deidentify_cohort(
 def _all(
     sources: Sequence[tuple[str, Path]], out: Path, options: DeidentifyOptions, progress: bool
 ) -> DeidentifySummary:
-    pose_backend("mediapipe")  # what is wrong for all videos is said before the first
+    pose_backend("mediapipe")  # fails here, before the first video, where it is not installed
     for name, video in sources:
         copy = out / f"{name}.mp4"
         if copy.exists() and video.exists() and copy.samefile(video):
@@ -207,7 +211,7 @@ def _all(
             ValueError,
             ArithmeticError,
             MemoryError,
-        ) as error:  # one video's failure must not stop a night's work
+        ) as error:  # one video's failure must not stop the others
             summary.failed.append(
                 (name, f"{type(error).__name__}: {' '.join(str(error).split())[:300]}")
             )
@@ -222,8 +226,8 @@ def deidentify_video(
     key: str = "",
     progress: bool = False,
 ) -> list[Cover]:
-    """Write one covered copy with its log (.csv) and record (.json); the copy appears last, when it
-    was checked, or not at all.
+    """Write one covered copy with its log (.csv) and record (.json); the copy appears last, after it
+    was verified, or not at all.
 
     Raises:
         VideoError: the video cannot be read.
@@ -255,8 +259,8 @@ def deidentify_video(
 
 
 def log(plan: Sequence[Cover], shares: Sequence[float]) -> str:
-    """One line a frame: its place, time (s), reason, boxes (x0 y0 x1 y1 in px, parted by ";"), how
-    many the check added, share covered.
+    """CSV with a row per frame: its number, time (s), reason, boxes (x0 y0 x1 y1 in px, separated by
+    ";"), the number of boxes that the check added, fraction covered.
     """
     lines = ["frame,time_s,reason,boxes,added_by_check,share_covered"]
     for cover, share in zip(plan, shares):
@@ -268,7 +272,7 @@ def log(plan: Sequence[Cover], shares: Sequence[float]) -> str:
 
 
 def _key(video: Path, options: DeidentifyOptions) -> str:
-    probe(video)  # says what is wrong with a file before all of it is read
+    probe(video)  # raises for an unreadable file before all of it is hashed
     models = {"detector": FaceDetector.parameters(), "pose": pose_backend("mediapipe").parameters()}
     return make_key(
         {
@@ -282,7 +286,7 @@ def _key(video: Path, options: DeidentifyOptions) -> str:
 
 
 def _record(copy: Path) -> dict:
-    """What stands beside a copy; empty where nothing does, or it is not ours."""
+    """The record beside a copy; empty where there is none, or it is not ours."""
     try:
         record = read_json(copy.with_suffix(".json"))
     except UserError:

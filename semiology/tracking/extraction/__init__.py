@@ -1,7 +1,7 @@
-"""From videos to what is stored. Resumable, clip by clip.
+"""Extraction: from videos to tracks and features in a store. Resumable, clip by clip.
 
-options.py says how, tracks.py makes one clip's tracks, run.py goes through the clips and stores
-what is missing.
+options.py has the options and the summary, tracks.py makes one clip's tracks, run.py goes through
+the clips and stores what is missing, progress.py shows how far it is.
 """
 
 from semiology.tracking.extraction.options import ExtractOptions, ExtractSummary
