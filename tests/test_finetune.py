@@ -447,7 +447,7 @@ def test_the_curve_has_a_point_a_count_with_every_set(tmp_path):
         (0, 1, 4), unseen=0.34, cm_per_px=0.4, finetune=replace(QUICK, joint_steps=6, size=64)
     )
     said: list[str] = []
-    curve = label_count_curve(labels, tmp_path / "out", how, say=said.append, progress=False)
+    curve = label_count_curve(labels, tmp_path / "out", how, report=said.append, progress=False)
     assert (
         curve.frames == {0: 0, 1: 2, 4: 8} and len(said) == 3
     )  # two people are trained on, one is never seen

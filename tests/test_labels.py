@@ -208,7 +208,7 @@ def test_a_skeleton_of_cvat(tmp_path):
     that nobody marked.
     """
     (tmp_path / "annotations.xml").write_text(CVAT_EXPORT)
-    labels = read_labels(tmp_path / "annotations.xml", pictures=False)
+    labels = read_labels(tmp_path / "annotations.xml", check_images=False)
     assert labels.keypoints == ["hip", "wrist"] and [frame.frame_id for frame in labels.frames] == [
         "c1/img00007.png"
     ]
@@ -233,7 +233,7 @@ def test_a_skeleton_of_cvat(tmp_path):
 def test_cvat_faults_are_told(tmp_path, old, new, told):
     (tmp_path / "annotations.xml").write_text(CVAT_EXPORT.replace(old, new))
     with pytest.raises(UserError, match=told):
-        read_labels(tmp_path / "annotations.xml", pictures=False)
+        read_labels(tmp_path / "annotations.xml", check_images=False)
 
 
 @pytest.mark.parametrize(
@@ -342,7 +342,7 @@ def test_the_real_reaching_project(testdata, tmp_path):
 @pytest.mark.realdata
 def test_a_real_project_whose_pictures_are_elsewhere(testdata):
     table = testdata / "keypoints/dlc/openfield/CollectedData_Pranav.csv"
-    labels = read_labels(table, pictures=False)
+    labels = read_labels(table, check_images=False)
     assert len(labels) == 116 and set(labels.videos) == {"m4s1"}
     with pytest.raises(UserError, match=r"116 of 116 pictures are not there, first .*img0000.png"):
         read_labels(table)

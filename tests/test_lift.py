@@ -122,7 +122,7 @@ def test_a_point_behind_the_lens_is_missing():
 def test_drawn_cameras_stay_within_their_ranges():
     cameras = CameraRange(
         azimuth=20, elevation=(-10, 30), roll=5, distance=(2, 3), focal=(1, 2), aside=0.1
-    ).draw(500, torch.Generator())
+    ).sample(500, torch.Generator())
     assert cameras.azimuth.abs().max() <= math.radians(
         20
     ) and cameras.roll.abs().max() <= math.radians(5)

@@ -47,7 +47,7 @@ def run(arguments: list[str]) -> int:
             "give --store DIR, or --tracks FILE (and --out FILE, if corrected tracks are wanted as"
             " a file)"
         )
-    labels = read_labels(parsed.labels, pictures=False)
+    labels = read_labels(parsed.labels, check_images=False)
     about = {"who": parsed.who, "origin": parsed.labels.name, "removed": parsed.removed}
     skeleton = load_skeleton(parsed.skeleton)
     if parsed.tracks is not None:

@@ -93,7 +93,7 @@ def run(arguments: list[str]) -> int:
         marked = formats.read(parsed.labels, individual=parsed.individual, fps=parsed.fps)
         labels = as_labels(marked, parsed.video or parsed.labels.stem)
     else:
-        labels = read_labels(parsed.labels, parsed.participants, pictures=parsed.pictures)
+        labels = read_labels(parsed.labels, parsed.participants, check_images=parsed.pictures)
     tracks = {
         video: read(path)
         for video, path in files_of_tracks(parsed.tracks, labels, parsed.video).items()

@@ -1,1 +1,1 @@
-"""Tracking error, and training the detectors on labelled frames."""
+"""Fine-tune the detectors on labelled frames, and tracking error against the number of such frames."""

@@ -1,9 +1,9 @@
 """Label Studio tasks (JSON) to labelled frames, and back: keypoints and boxes in percent of the
-picture.
+image.
 
 Source of the layout: Label Studio's documentation (guide/predictions, guide/export,
-tags/keypointlabels, guide/storage). It has no mark for a hidden point; the labelling interface that
-is written beside the tasks adds a choice "hidden" to each point (ours).
+tags/keypointlabels, guide/storage). It has no attribute for a hidden point; the labelling interface
+that is written beside the tasks adds a choice "hidden" to each point [our choice].
 """
 
 from pathlib import Path
@@ -26,21 +26,22 @@ from semiology.tracking.labels.labels import (
 )
 
 REGIONS = ("patient", "face")  # boxes that are read
-POINT = 0.5  # percent of the width; how large a point is drawn
+POINT = 0.5  # percent of the width; size at which a point is drawn
 
 
 def from_label_studio(path: Path, tasks: list[Any]) -> Labels:
     """Labelled frames of an export in the format "JSON" (not "JSON-MIN", which lacks sizes).
 
-    Annotations count, predictions do not: nobody has looked at them. Of several annotations of a
-    picture the one that was changed last counts; skipped ones never do.
+    Annotations are read, predictions are not: no annotator has checked them. Of several annotations
+    of an image the one that was changed last is read; skipped ones never are.
 
     Args:
-        path: of the file. tasks: its content.
+        path: of the file.
+        tasks: its content.
 
     Raises:
         UserError: another format, a point without a joint's name, a joint or box that is there
-            twice in a picture.
+            twice in an image.
     """
     if not all(
         isinstance(task, dict) and isinstance(task.get("data"), dict) and "image" in task["data"]
@@ -68,14 +69,14 @@ def from_label_studio(path: Path, tasks: list[Any]) -> Labels:
 
 def write_label_studio(labels: Labels, folder: str | Path) -> Path:
     """Write tasks.json, labeling_config.xml (for the project's labelling interface) and
-    images/<video>/<picture>.
+    images/<video>/<image>.
 
-    What is labelled becomes a prediction, which Label Studio shows as the draft that a person
-    corrects. Pictures are named `/data/local-files/?d=<folder>/images/...`: serve them as local
-    files, the folder's parent being LABEL_STUDIO_LOCAL_FILES_DOCUMENT_ROOT.
+    Labelled points become predictions, which Label Studio shows as a draft to be corrected. Images
+    are named `/data/local-files/?d=<folder>/images/...`: serve them as local files, the folder's
+    parent being LABEL_STUDIO_LOCAL_FILES_DOCUMENT_ROOT.
 
     Raises:
-        UserError: a picture is not there.
+        UserError: an image is not there.
     """
     folder = Path(folder)
     tasks = []
@@ -132,11 +133,11 @@ def _frame(path: Path, data: dict[str, Any], results: Any) -> tuple[LabelledFram
             )
         except (KeyError, TypeError, ValueError) as error:
             raise UserError(
-                f"{path}: {file}: a mark needs one label, x, y and original_width and _height;"
+                f"{path}: {file}: an annotation needs one label, x, y and original_width and _height;"
                 " export as JSON"
             ) from error
         if name in points or name in regions:
-            raise UserError(f"{path}: {file}: {name} is marked twice; leave the patient's alone")
+            raise UserError(f"{path}: {file}: {name} is annotated twice; keep the patient's only")
         if kind == "keypointlabels":
             points[name] = (x, y, HIDDEN if entry.get("id") in hidden else VISIBLE)
         elif name in REGIONS:
@@ -158,7 +159,7 @@ def _frame(path: Path, data: dict[str, Any], results: Any) -> tuple[LabelledFram
 
 
 def _file(url: str) -> Path:
-    """The picture's path within Label Studio's document root, or what an address ends in."""
+    """The image's path within Label Studio's document root, or the path of its address."""
     parts = urlsplit(url)
     return Path(
         parse_qs(parts.query)["d"][0]
