@@ -3,8 +3,8 @@ list of results.
 
 The frame is the number in the image's file name, or the image's id where no names are given. In a
 data set the third number of a point is its visibility (0 not labelled, 1 hidden, 2 visible), and
-labelled counts as confidence 1; in results it is the confidence. Annotations with a track_id are
-people; others are linked over time (see `people`). Source: [C] COCO's data format.
+labelled points have confidence 1; in results it is the confidence. Annotations with a track_id are
+people; others are linked over time (`common.link`). Source: [C] COCO's data format.
 """
 
 from pathlib import Path

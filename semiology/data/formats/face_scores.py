@@ -1,5 +1,5 @@
-"""What OpenFace and Py-Feat say of a face beside its landmarks: action units or emotions over time,
-from the tables they write.
+"""Face scores of OpenFace and Py-Feat: action units or emotions over time, from the tables that they
+write.
 
 OpenFace 2: `AUxx_r`, intensities from 0 to 5 (`AUxx_c`, presence, is left out). Py-Feat: a column
 an emotion, probabilities from 0 to 1 (its action units are left out). Sources: [C] OpenFace's wiki,
@@ -56,7 +56,7 @@ def read_face_scores(path: str | Path, fps: float | None = None) -> FaceScores:
 
     Args:
         path: the .csv of one video with one face.
-        fps: of the video, Hz, for Py-Feat's tables, which count frames and do not tell it;
+        fps: of the video, Hz, for Py-Feat's tables, which count frames and do not have it;
             OpenFace's have timestamps.
 
     Raises:
@@ -123,7 +123,7 @@ def _in_order(
         raise UserError(f"{path}: holds no frames")
     choose_individual(
         path, None, list(dict.fromkeys(faces))
-    )  # several faces are refused: whose expression it was has to be said
+    )  # several faces are refused: it is unknown which is the patient's
     if np.isnan(time).any():
         raise UserError(
             f"{path}: row {int(np.flatnonzero(np.isnan(time))[0]) + 2}: the frame's number or time"

@@ -1,4 +1,4 @@
-"""Our own csv, for people: one row a frame and keypoint, `time` (s), `keypoint`, `x`, `y` (px),
+"""Our own readable csv: one row per frame and keypoint, `time` (s), `keypoint`, `x`, `y` (px),
 `x_m`, `y_m`, `z_m` (m), `confidence`.
 """
 
@@ -21,7 +21,7 @@ def read(
     width: int = 0,
     height: int = 0,
 ) -> xr.Dataset:
-    """As `tracks.read_tracks`, which says what the columns may be.
+    """Read as `tracks.read_tracks`, whose docstring has the columns.
 
     Raises:
         UserError: as `tracks.read_tracks`.
@@ -31,7 +31,7 @@ def read(
 
 
 def write(tracks: xr.Dataset, path: Path) -> None:
-    """One row a frame and keypoint, also where it is missing, so that no frame is lost.
+    """Write one row per frame and keypoint, also where it is missing, so that no frame is lost.
 
     Raises:
         UserError: a folder that cannot be written.

@@ -1,4 +1,4 @@
-"""Our own tracks (.nc), as every verb writes and reads them."""
+"""Our own tracks (.nc), as all commands write and read them."""
 
 from pathlib import Path
 
@@ -17,7 +17,7 @@ def read(
     width: int = 0,
     height: int = 0,
 ) -> xr.Dataset:
-    """As `tracks.read_tracks`; the file knows its frame rate.
+    """Read as `tracks.read_tracks`; the frame rate is in the file.
 
     Raises:
         UserError: as `tracks.read_tracks`; a frame rate was given that is another.
@@ -35,5 +35,5 @@ def read(
 
 
 def write(tracks: xr.Dataset, path: Path) -> None:
-    """As `tracks.save_tracks`."""
+    """Write as `tracks.save_tracks` does."""
     save_tracks(tracks, path)

@@ -96,7 +96,7 @@ def _rate(path: Path, number: np.ndarray, seconds: np.ndarray) -> float:
     """Frames per second over the whole file: single steps are rounded to ms."""
     if len(seconds) < 2 or not seconds[-1] > seconds[0]:
         raise UserError(
-            f"{path}: its timestamps do not tell the frame rate; give the video's, frames per"
+            f"{path}: its timestamps do not give the frame rate; give the video's, frames per"
             " second (fps)"
         )
     fps = float((number[-1] - number[0]) / (seconds[-1] - seconds[0]))

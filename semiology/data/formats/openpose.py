@@ -1,8 +1,8 @@
 """OpenPose's output: a folder with one JSON file a frame, `<video>_<frame>_keypoints.json`; body
 (BODY_25 or COCO) and face (70 points).
 
-People are numbered anew in every frame, so they are linked over time (see `people`), unless
-OpenPose's own tracking gave them a person_id. Positions must be in px of the video (OpenPose's
+People are numbered independently in every frame, so they are linked over time (`common.link`),
+unless OpenPose's own tracking gave them a person_id. Positions must be in px of the video (OpenPose's
 keypoint_scale 0). Source: [C] OpenPose, doc/02_output.md. Hands are not read.
 """
 

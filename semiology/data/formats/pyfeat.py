@@ -2,7 +2,7 @@
 FaceScore. Read only.
 
 Action units, emotions, head pose and the other scores are not keypoints and are left out. Rows
-carry the number of their frame (from 0); often only every n-th frame was looked at: the frames
+have the number of their frame (from 0); often only every n-th frame was analysed: the frames in
 between are missing. Source: [C] Py-Feat's documentation of Fex.
 """
 

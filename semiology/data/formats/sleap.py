@@ -2,7 +2,7 @@
 of nodes and tracks as JSON.
 
 Read and written with h5py alone. Where a frame has a label and a prediction of the same track, the
-label is taken. Instances without a track are linked over time (see `people`). Source: [C] SLEAP's
+label is read. Instances without a track are linked over time (`common.link`). Source: [C] SLEAP's
 and sleap-io's reading of the same tables.
 """
 
