@@ -198,7 +198,7 @@ extract_videos(sys.argv[2:], sys.argv[1], progress=False)
     assert set(summary.skipped) == complete and len(summary.done) == 6 - len(complete)
 
 
-def test_share_found_leaves_holes_in_the_video_out():
+def test_found_fraction_leaves_holes_in_the_video_out():
     position = np.full((4, 1, 2), 5.0)
     position[[1, 3]] = np.nan
     assert found_fraction(
@@ -208,7 +208,7 @@ def test_share_found_leaves_holes_in_the_video_out():
     tracks = make_tracks(
         position, ["nose"], 25, source_index=np.array([0, 1, 2, -1]), confidence=unscored
     )
-    assert share_found(tracks) == pytest.approx(2 / 3)  # found is found, with a score or without
+    assert found_fraction(tracks) == pytest.approx(2 / 3)  # found is found, with a score or without
 
 
 def test_summary_names_the_clip_where_least_was_found():

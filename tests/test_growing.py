@@ -54,13 +54,13 @@ def test_a_disk_that_is_full_is_an_error_and_not_the_end_of_the_process(tmp_path
 import resource, signal
 import numpy as np
 from pathlib import Path
-from semiology.data.store import growing_tracks
+from semiology.data.store import append_tracks
 from semiology.data.tracks import make_tracks
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 resource.setrlimit(resource.RLIMIT_FSIZE, ({limit}, {limit}))  # a file may not grow beyond: the system refuses as a full disk does
 whole = make_tracks(np.random.default_rng(0).random((4000, 8, 2)), list("abcdefgh"), 25)
 try:
-    with growing_tracks(Path({str(tmp_path)!r}) / "t.nc") as add:
+    with append_tracks(Path({str(tmp_path)!r}) / "t.nc") as add:
         for first in range(0, 4000, 500):
             add(whole.isel(time=slice(first, first + 500)))
 except OSError as error:

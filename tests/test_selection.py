@@ -129,9 +129,9 @@ def test_points_without_a_score_make_no_frame_unsure():
     confidence[40] = [np.nan, 0.8]  # mean of what there is: 0.8, the lowest
     confidence[60] = [0.9, 0.75]  # mean 0.825
     tracks = still(confidence=confidence)
-    assert unsure_rows(tracks, 2).tolist() == [40, 60] and 20 not in unsure_rows(tracks, 100)
+    assert low_confidence_rows(tracks, 2).tolist() == [40, 60] and 20 not in low_confidence_rows(tracks, 100)
     with pytest.raises(UserError, match="jumps"):
-        unsure_rows(still(confidence=np.full((100, 2), np.nan)), 2)
+        low_confidence_rows(still(confidence=np.full((100, 2), np.nan)), 2)
 
 
 def test_a_planted_jump_is_found_at_its_row_and_stillness_holds_none():

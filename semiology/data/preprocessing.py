@@ -20,7 +20,7 @@ POSITIONS = {"position": "space", "position_3d": "space_3d"}
 
 def select(tracks: xr.Dataset, skeleton: Skeleton) -> xr.Dataset:
     """Select the joints of a skeleton, by name: each is the mean of its keypoints, and its confidence
-    the lowest of theirs.
+    the lowest of the scores that they have.
 
     Raises:
         UserError: the tracks have neither a joint's own name nor all keypoints whose mean it is.
@@ -57,8 +57,11 @@ def select(tracks: xr.Dataset, skeleton: Skeleton) -> xr.Dataset:
 
 
 def drop_low_confidence(tracks: xr.Dataset, threshold: float) -> xr.Dataset:
-    """Set positions whose confidence is below the threshold (0 to 1) to NaN; rows are never removed."""
-    keep = tracks["confidence"] >= threshold
+    """Set positions whose confidence is below the threshold (0 to 1) to NaN; rows are never removed.
+
+    Points without a score (confidence NaN) stay.
+    """
+    keep = ~(tracks["confidence"] < threshold)
     dropped = tracks.assign(
         {name: tracks[name].where(keep) for name in POSITIONS if name in tracks}
     )

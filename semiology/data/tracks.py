@@ -6,9 +6,11 @@
     confidence   (time, keypoint)            0 to 1, NaN where a point has no score
 
 A file holds `position` or `position_3d` or both. Missing is NaN in the positions and 0 in the
-confidence. `time` is a regular grid in seconds from the start of the clip; where a frame of the
-video is missing, its row is NaN and `source_index` is -1: rows are never removed. Left and right
-are the patient's. The attribute `steps` records every processing step after tracking.
+confidence. A finite position whose confidence is NaN is present, without a score: no threshold of
+confidence removes it (compare as `~(confidence < threshold)`). `time` is a regular grid in seconds
+from the start of the clip; where a frame of the video is missing, its row is NaN and `source_index`
+is -1: rows are never removed. Left and right are the patient's. The attribute `steps` records every
+processing step after tracking.
 """
 
 import json

@@ -79,11 +79,12 @@ class ErrorRow:
     Attributes:
         labelled: number of labelled points.
         predicted: fraction of them that were predicted at all, 0 to 1.
-        kept: fraction of them that were predicted with a confidence above the cutoff, 0 to 1.
+        kept: fraction of them that were predicted with a confidence above the cutoff or without a
+            score, 0 to 1.
         mean: mean distance over the predicted points of all frames and participants, px [P].
         median: median distance over the predicted points, px.
-        mean_kept: mean distance over the points above the cutoff, px.
-        median_kept: median distance over the points above the cutoff, px.
+        mean_kept: mean distance over the kept points, px.
+        median_kept: median distance over the kept points, px.
     """
 
     labelled: int
@@ -222,11 +223,11 @@ def error_table(
     Args:
         distances: (frame, keypoint) px, as `distance` gives it: NaN where not labelled or not
             predicted.
-        confidence: (frame, keypoint) of the prediction, 0 to 1.
+        confidence: (frame, keypoint) of the prediction, 0 to 1; NaN where it has no score.
         labelled: (frame, keypoint) which points an annotator labelled.
         keypoints: names, in the order of the arrays.
         participants: (frame,) participant of each frame.
-        cutoff: points with a confidence above it are kept.
+        cutoff: points with a confidence above it, or without a score, are kept.
         cm_per_px: scale, if known.
         seed: of the bootstrap.
         left_out: number of labelled frames that could not be compared, for the table.
@@ -261,8 +262,8 @@ def error_table(
     )
     person = np.broadcast_to(person[:, None], shape)
     predicted = labelled & np.isfinite(distances)
-    kept = predicted & (
-        np.asarray(confidence, np.float32) > np.float32(cutoff)
+    kept = predicted & ~(
+        np.asarray(confidence, np.float32) <= np.float32(cutoff)
     )  # float32 as in stored tracks, so that 0.8 is not above 0.8
 
     def row(chosen: slice) -> ErrorRow:
@@ -449,8 +450,8 @@ def as_labels(tracks: xr.Dataset, video: str, participant_id: str | None = None)
     """Tracks as labels: an annotator's own (SLEAP's .slp), a phantom's truth, or another tracker to
     compare with.
 
-    Points with confidence 0 are not labelled. Frames without a point, and rows without a frame, are
-    left out.
+    Points with confidence 0 are not labelled; those without a score are. Frames without a point, and
+    rows without a frame, are left out.
     """
     position = tracks["position"].transpose("time", "keypoint", "space").values.astype(float)
     marked = np.isfinite(position).all(axis=2) & (
@@ -510,7 +511,7 @@ def tracking_truth(cohort: Path, store: Path) -> dict[str, Any]:
             )
             apart = distances(Store(store).predicted(clip.clip_id, part), truth, skeleton)
             errors.append(apart / clip_scale(truth, skeleton))
-            seen = select(truth, skeleton)["confidence"].values[: len(apart)] > 0
+            seen = select(truth, skeleton)["confidence"].values[: len(apart)] != 0
             in_view += int(seen.sum())
             tracked += int((seen & np.isfinite(apart)).sum())
         pooled = np.concatenate(errors)
@@ -547,7 +548,7 @@ def distances(tracks: xr.Dataset, truth: xr.Dataset, skeleton: Skeleton) -> np.n
         part["position"].transpose("time", "keypoint", "space").values[:frames]
         for part in (found, true)
     )
-    return np.where(true["confidence"].values[:frames] > 0, distance(position, labelled), np.nan)
+    return np.where(true["confidence"].values[:frames] != 0, distance(position, labelled), np.nan)
 
 
 def clip_scale(truth: xr.Dataset, skeleton: Skeleton) -> float:

@@ -53,14 +53,18 @@ def tracks_from_rows(
         keypoints: names.
         position: (row, keypoint, 2) px.
         fps: Hz; None where neither the file nor the user gives it.
-        confidence: (row, keypoint), by default 1 where the position is finite; cut to 0 to 1.
+        confidence: (row, keypoint) 0 to 1, by default 1 where the position is finite; NaN where a
+            point has no score.
+        peaks: confidences may be the height of a peak in a network's heatmap, which can lie a
+            little outside of 0 to 1: such values are clipped, and the step `cut_confidence` records
+            their number and the largest excess.
         position_3d: (row, keypoint, 3) m.
         width, height: of the frame, px; 0 where unknown.
         backend: name of the tracker.
 
     Raises:
         UserError: no frame rate, no rows, two rows for one frame, a frame number below 0, a
-            position beyond any image.
+            position beyond any image, a confidence outside of 0 to 1 that is no peak.
     """
     if fps is None:
         raise UserError(

@@ -160,6 +160,11 @@ def diverse_frames(thumbnails: np.ndarray, count: int, seed: int = 0) -> np.ndar
 def low_confidence_rows(tracks: xr.Dataset, count: int) -> np.ndarray:
     """At most `count` rows with the lowest mean confidence over the keypoints; missing ones count as
     0.
+
+    Points without a score are left out of the mean, and rows without any score are not chosen.
+
+    Raises:
+        UserError: no point of the tracks has a score.
     """
     confidence = tracks["confidence"].transpose("time", "keypoint").values
     scored = np.isfinite(confidence)
@@ -221,8 +226,8 @@ def label_frames(
     tracks, so that they only have to be corrected.
 
     The image of source frame 37 is `folder/name/img00037.png`. From tracks, finite positions inside
-    the image are labelled: visible where the confidence is above 0, else hidden. Two rows of one
-    source frame (a video slower than `fps`) give one image.
+    the image are labelled: visible unless the confidence is 0, else hidden. Two rows of one source
+    frame (a video slower than `fps`) give one image.
 
     Args:
         video: the file.
