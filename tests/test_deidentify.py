@@ -1,5 +1,6 @@
 import csv
 import json
+import re
 from fractions import Fraction
 from itertools import islice
 from pathlib import Path
@@ -432,7 +433,7 @@ def test_bad_videos_are_listed_and_the_others_are_made(told, tmp_path, capsys):
     videos = [tmp_path / "text.mp4", told, tmp_path / "gone.mp4", tmp_path / "empty.avi"]
     assert main(["deidentify", *map(str, videos), "--out", str(tmp_path / "out")]) == 1
     said = capsys.readouterr().out
-    assert "4 videos: 1 covered, 0 were there already, 3 failed" in said
+    assert said.startswith("4 videos: 1 covered, 0 were there already, 3 failed\n")
     assert (
         "failed: gone: there is no such file" in said
         and "failed: empty: is empty (0 bytes)" in said
@@ -447,11 +448,11 @@ def test_bad_videos_are_listed_and_the_others_are_made(told, tmp_path, capsys):
 
 def test_nothing_is_overwritten_that_is_not_ours(told, tmp_path):
     write_video(tmp_path / "clip.mp4", (np.full((144, 176, 3), 9, np.uint8) for _ in range(3)), 25)
-    with pytest.raises(UserError, match="is the video itself"):
+    with pytest.raises(UserError, match=r"clip\.mp4: "):
         deidentify_videos([tmp_path / "clip.mp4"], tmp_path, progress=False)
     (tmp_path / "out").mkdir()
     (tmp_path / "out" / "told.mp4").write_bytes(b"somebody's")
-    with pytest.raises(UserError, match="was not made by semiology deidentify"):
+    with pytest.raises(UserError, match=re.escape(f"{tmp_path / 'out'}")):
         deidentify_videos([told], tmp_path / "out", progress=False)
     assert (tmp_path / "out" / "told.mp4").read_bytes() == b"somebody's"
     with pytest.raises(UserError, match="would share the copy"):
@@ -515,11 +516,11 @@ def test_a_cohorts_copy_is_a_cohort_with_videos_named_by_clip(told, tmp_path):
     )
     cohort = Cohort.read(folder, check_videos=False)
     assert deidentify_cohort(cohort, tmp_path / "copy", progress=False).skipped == ["c1"]
-    with pytest.raises(UserError, match="is the cohort itself"):
+    with pytest.raises(UserError, match=re.escape(f"{folder}: ")):
         deidentify_cohort(cohort, folder, progress=False)
     (tmp_path / "other").mkdir()
     (tmp_path / "other" / "clips.tsv").write_text("theirs")
-    with pytest.raises(UserError, match="holds a cohort that was not made by"):
+    with pytest.raises(UserError, match=re.escape(f"{tmp_path / 'other'}: ")):
         deidentify_cohort(cohort, tmp_path / "other", progress=False)
 
 

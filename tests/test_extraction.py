@@ -57,7 +57,7 @@ def cohort_of(folder: Path, clips: list[tuple[str, str, str]], **times: str) -> 
 def test_nobody_in_the_video_gives_empty_tracks_and_a_warning(empty_room, tmp_path):
     summary = extract_videos([empty_room], tmp_path / "out", progress=False)
     assert summary.done == ["room"] and summary.nobody == ["room"]
-    assert "warning: room: nobody was found" in summary.text()
+    assert "\nwarning: room: " in summary.text()
     for part, keypoints in [("body", 33), ("face", 478)]:
         tracks = read_tracks(tmp_path / "out" / "room" / f"{part}.nc")
         assert dict(tracks.sizes) == {"time": 25, "space": 2, "space_3d": 3, "keypoint": keypoints}
@@ -132,7 +132,7 @@ def test_damaged_tracks_in_the_store_cost_their_own_clip_only(empty_room, tmp_pa
     body.write_bytes(body.read_bytes()[:1000])
     summary = extract_cohort(cohort, tmp_path / "store", progress=False)
     assert summary.skipped == ["c2"] and [clip_id for clip_id, _ in summary.failed] == ["c1"]
-    assert "not a readable netCDF" in summary.failed[0][1]
+    assert "netCDF" in summary.failed[0][1]
     body.unlink()  # as the message says
     assert extract_cohort(cohort, tmp_path / "store", progress=False).done == ["c1"]
 
@@ -154,7 +154,7 @@ def test_tracks_that_are_brought_along_are_cut_and_kept(tmp_path):
 
 
 def test_two_videos_of_one_name_are_refused(tmp_path):
-    with pytest.raises(UserError, match="would share the folder"):
+    with pytest.raises(UserError, match=r"v\.mp4 and .*v\.avi"):
         extract_videos([tmp_path / "a" / "v.mp4", tmp_path / "b" / "v.avi"], tmp_path / "out")
 
 

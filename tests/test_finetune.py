@@ -169,7 +169,7 @@ def test_whole_participants_are_held_out(tmp_path):
         training_part.participants
     )
     assert len(training_part) + len(held_out) == len(labels)
-    with pytest.raises(UserError, match="one participant only"):
+    with pytest.raises(UserError, match="one participant"):
         split_by_participant(labels.take([0, 1]), 0.2, 0)
 
 
@@ -304,9 +304,9 @@ def test_the_verb_trains_says_the_error_and_checks_the_joints(tmp_path, capsys):
 def test_options_out_of_bounds_are_refused(wrong):
     with pytest.raises(UserError, match="finetune: "):
         FinetuneOptions(**wrong)
-    with pytest.raises(UserError, match="scale is 1 or more"):
+    with pytest.raises(UserError, match="augmentation: scale"):
         Augmentation(scale=0)
-    with pytest.raises(UserError, match="cutoff 0 to 1"):
+    with pytest.raises(UserError, match=r"curve: .*cutoff"):
         CurveOptions(cutoff=7)
 
 
@@ -316,30 +316,30 @@ def test_a_training_that_could_not_end_well_does_not_begin(tmp_path):
     hidden = np.where(
         np.isin(labels.participants, held_out.participants)[:, None], 0, labels.visibility
     )
-    with pytest.raises(UserError, match="held out have no labelled point"):
+    with pytest.raises(UserError, match=r"held out .*--seed"):
         finetune(
             Labels(JOINTS, labels.frames, labels.position, hidden),
             tmp_path / "out",
             QUICK,
             progress=False,
         )
-    with pytest.raises(UserError, match="no frame shows where the patient is"):
+    with pytest.raises(UserError, match="boxes called patient"):
         finetune(
             labels.select(["head"]),
             tmp_path / "out",
             replace(QUICK, region="patient", region_steps=1),
             progress=False,
         )
-    with pytest.raises(UserError, match="region network would stay random"):
+    with pytest.raises(UserError, match="--region_steps"):
         finetune(
             labels,
             tmp_path / "out",
             replace(QUICK, region="patient", region_steps=0),
             progress=False,
         )
-    with pytest.raises(UserError, match="joints would stay random"):
+    with pytest.raises(UserError, match="--joint_steps"):
         finetune(labels, tmp_path / "out", replace(QUICK, joint_steps=0), progress=False)
-    with pytest.raises(UserError, match="cannot start from scratch"):
+    with pytest.raises(UserError, match=r"resnet50.*--start coco"):
         finetune(labels, tmp_path / "out", replace(QUICK, backbone="resnet50"), progress=False)
     assert not (tmp_path / "out").exists()
 
@@ -398,21 +398,21 @@ def test_detectors_that_were_changed_or_are_not_there_are_refused(trained, tmp_p
     (copy / "joints.safetensors").write_bytes(changed)
     with pytest.raises(UserError, match=r"joints\.safetensors"):
         load_detectors(copy)
-    with pytest.raises(UserError, match="not the file that belongs here"):
+    with pytest.raises(UserError, match=r"joints\.safetensors: .*SHA-256"):
         pose_backend(
             "keypoint-rcnn", KeypointRCNNOptions(weights=copy, face=False)
         )  # before any video is opened
-    with pytest.raises(UserError, match="no device is called 'abacus'"):
+    with pytest.raises(UserError, match=r"'abacus'.*cpu, cuda"):
         pose_backend(
             "keypoint-rcnn",
             KeypointRCNNOptions(weights=folder / "detectors", face=False, device="abacus"),
         )
-    with pytest.raises(UserError, match="no detectors"):
+    with pytest.raises(UserError, match=r"nowhere: .*detectors\.json"):
         load_detectors(tmp_path / "nowhere")
     (copy / "detectors.json").write_text("{}")
-    with pytest.raises(UserError, match="not a description of detectors"):
+    with pytest.raises(UserError, match=r"detectors\.json: "):
         load_detectors(copy)
-    with pytest.raises(UserError, match="needs trained detectors"):
+    with pytest.raises(UserError, match=r"--keypoint_rcnn.weights"):
         pose_backend("keypoint-rcnn")
 
 
@@ -425,7 +425,7 @@ def test_nothing_begins_without_weights_to_begin_with(tmp_path, monkeypatch):
     with pytest.raises(UserError, match="semiology weights get"):
         pose_backend("keypoint-rcnn", KeypointRCNNOptions(weights=Path("coco")))
     (tmp_path / "p1/img001.png").unlink()
-    with pytest.raises(UserError, match="no such picture"):
+    with pytest.raises(UserError, match=r"\.png: no such image"):
         finetune(labels, tmp_path / "out", QUICK, progress=False)
     assert not (tmp_path / "out").exists()
 
@@ -435,9 +435,7 @@ def test_frames_of_a_smaller_count_are_among_those_of_a_larger_and_none_is_teste
     pool, test = split_frames(labels, 0.2, 8, seed=0)
     assert len(test) == 6 and all(len(rows) == 8 for rows in pool.values())
     assert not set(test) & {row for rows in pool.values() for row in rows}
-    with pytest.raises(
-        UserError, match="has 10 labelled frames; 9 to train on and 2 to test are 11"
-    ):
+    with pytest.raises(UserError, match=r"10 labelled frames; 9 .*2 .*11"):
         split_frames(labels, 0.2, 9, seed=0)
 
 
@@ -480,5 +478,5 @@ def test_the_curve_has_a_point_a_count_with_every_set(tmp_path):
     assert (
         (tmp_path / "out/curve.csv").read_text().splitlines()[0].startswith("labelled,frames,train")
     )
-    with pytest.raises(UserError, match="from few to many"):
+    with pytest.raises(UserError, match=r"counts \[2, 1\]"):
         CurveOptions((2, 1))

@@ -168,7 +168,7 @@ def test_the_baseline_knows_everything_but_depth():
 # Body, time, tracker
 
 
-def test_one_body_has_bones_of_one_length_and_keeps_their_directions():
+def test_a_rigid_body_has_bones_of_one_length_and_keeps_their_directions():
     joints = figure(0)
     stretched = joints.copy()
     stretched[:, PLACE["left_wrist"]] += (
@@ -406,7 +406,7 @@ def test_shoulder_width_sets_the_scale():
         keypoint="right_shoulder"
     )
     assert float(np.median(np.sqrt((apart**2).sum("space_3d")))) == pytest.approx(0.25, rel=1e-4)
-    with pytest.raises(UserError, match="shoulder_width is in metres"):
+    with pytest.raises(UserError, match=r"shoulder_width .*-1"):
         lift(flat_tracks(), shoulder_width=-1)
 
 
@@ -466,7 +466,7 @@ def test_other_rates_are_lifted_at_25_hz():
 def test_tracks_that_cannot_be_lifted_are_refused(tmp_path, capsys):
     with pytest.raises(UserError, match=r"no keypoints for .*left_hip"):
         lift(make_tracks(np.zeros((5, 3, 2)), ["head", "left_shoulder", "right_shoulder"], 25.0))
-    with pytest.raises(UserError, match="the tracks hold"):
+    with pytest.raises(UserError, match="position_3d"):
         lift(make_tracks(None, JOINTS, 25.0, position_3d=figure(0)))
     with pytest.raises(UserError, match=r"expected \(time, 11, 2\) px.*\(5, 12, 2\)"):
         load_lifter().joints(np.zeros((5, 12, 2)))
@@ -485,7 +485,7 @@ def test_tracks_that_cannot_be_lifted_are_refused(tmp_path, capsys):
 def test_one_participant_is_too_few(tmp_path, capsys):
     save_tracks(make_tracks(None, JOINTS, 25.0, position_3d=figure(0)), tmp_path / "p0.nc")
     assert main(["lift", "train", str(tmp_path), "--out", str(tmp_path / "own.safetensors")]) == 2
-    assert "at least two are needed" in capsys.readouterr().err
+    assert "1 participant" in capsys.readouterr().err
 
 
 def test_weights_with_one_byte_changed_or_without_their_card_are_refused(tmp_path):
@@ -493,11 +493,11 @@ def test_weights_with_one_byte_changed_or_without_their_card_are_refused(tmp_pat
     content = bytearray(SHIPPED.read_bytes())
     content[-7] ^= 1
     path.write_bytes(content)
-    with pytest.raises(UserError, match="no card"):
+    with pytest.raises(UserError, match=r"\.json: "):
         load_lifter(path)
     (tmp_path / "lifter.json").write_text(SHIPPED.with_suffix(".json").read_text())
     with pytest.raises(UserError, match="SHA-256"):
         load_lifter(path)
     (tmp_path / "lifter.json").write_text("{}")
-    with pytest.raises(UserError, match="not the card of a lifter"):
+    with pytest.raises(UserError, match=r"\.json: .*card"):
         load_lifter(path)
