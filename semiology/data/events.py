@@ -282,10 +282,8 @@ def _described_length(path: Path) -> float | None:
     length = read_json(sidecar, what=what, remedy="write it again or delete it").get(LENGTH)
     try:
         return None if length is None else float(length)
-    except (ValueError, TypeError, AttributeError) as error:
-        raise UserError(
-            f"{sidecar}: not the description of a table of events ({error}); correct or delete it"
-        ) from error
+    except (ValueError, TypeError) as error:
+        raise UserError(f"{sidecar}: not {what} ({error}); write it again or delete it") from error
 
 
 def _fault(path: Path, row: int, column: str, what: str) -> str:

@@ -163,9 +163,9 @@ class Store:
         stored or the file is damaged.
         """
         try:
-            record = json.loads((self.folder / clip_id / "record.json").read_text(encoding="utf-8"))
-        except (FileNotFoundError, NotADirectoryError, ValueError):
-            record = {}  # nothing is extracted again for a damaged record: files are found by their keys
+            record = read_json(self.folder / clip_id / "record.json")
+        except UserError:
+            record = {}  # files are found by their keys: nothing is extracted again
         return {
             "clip_id": clip_id,
             "source": record.get("source", {}),
@@ -249,7 +249,7 @@ class Store:
         self._write_record(clip_id, record)
 
     def _write_record(self, clip_id: str, record: dict) -> None:
-        write_text(self.folder / clip_id / "record.json", json.dumps(record, indent=1) + "\n")
+        write_json(self.folder / clip_id / "record.json", record)
 
 
 def fingerprint(path: Path, known: Mapping[str, object]) -> dict[str, object]:

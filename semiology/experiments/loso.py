@@ -213,9 +213,9 @@ def _work(
         joblib.delayed(_try)(word, task, train_final, protocol, task, run / "models" / slug(task))
         for task in final
     ]
-    with tqdm(total=len(todo) + len(final) + done, initial=done, desc="folds", unit="fold") as bar:
-        for task, count, why in run_parallel(
-            calls, protocol, lost=lambda number, why: (*asked[number], why)
+    with tqdm(total=len(tasks) + done, initial=done, desc="folds", unit="fold") as bar:
+        for task, why in run_parallel(
+            calls, protocol, lost=lambda number, why: (tasks[number], why)
         ):
             if why:
                 result.failed[task] = why

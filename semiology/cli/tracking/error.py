@@ -8,7 +8,7 @@ from semiology.cli import parser
 from semiology.data import formats
 from semiology.data.skeleton import load_skeleton
 from semiology.errors import UserError
-from semiology.files import write_text
+from semiology.files import write_json
 from semiology.tracking.labels.io import read_labels
 from semiology.tracking.labels.labels import Labels
 from semiology.tracking.tracking_error import CUTOFF, as_labels, tracking_error

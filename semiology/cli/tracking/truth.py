@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from semiology.cli import parser
-from semiology.files import write_text
+from semiology.files import write_json
 from semiology.tracking.tracking_error import tracking_truth
 
 

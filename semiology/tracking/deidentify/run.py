@@ -15,7 +15,7 @@ from semiology.data.cohort import Cohort
 from semiology.data.cohort.table import read_table
 from semiology.data.store import make_key
 from semiology.errors import UserError
-from semiology.files import atomic_path, content_hash, write_text
+from semiology.files import atomic_path, content_hash, read_json, write_json, write_text
 from semiology.tracking.deidentify.cover import (
     Cover,
     DeidentifyOptions,
@@ -163,12 +163,9 @@ def deidentify_cohort(
     csv.writer(clips, delimiter="\t", lineterminator="\n").writerows(
         [columns, *([row[column] or "n/a" for column in columns] for row in rows)]
     )
-    write_text(
+    write_json(
         out / MARKER_FILE,
-        json.dumps(
-            {"options": asdict(options or DeidentifyOptions()), "videos": summary.records}, indent=1
-        )
-        + "\n",
+        {"options": asdict(options or DeidentifyOptions()), "videos": summary.records},
     )
     for name in ("participants.tsv", "clips.json"):
         with atomic_path(out / name) as temporary:

@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 
 from semiology.errors import UserError
-from semiology.files import atomic_path, write_text
+from semiology.files import atomic_path, write_json, write_text
 from semiology.tracking.finetune.finetune import (
     finetune,
     initial_detectors,

@@ -15,7 +15,8 @@ from torch.utils.data import DataLoader
 from torchvision.models.detection.ssd import SSD
 
 from semiology.errors import UserError
-from semiology.models.training.trainer import quiet
+from semiology.models.device import check_precision, choose_precision
+from semiology.models.training.trainer import LIGHTNING_PRECISIONS, quiet
 from semiology.tracking.finetune.dataset import (
     Augmentation,
     JointDataset,
@@ -48,7 +49,7 @@ class FinetuneOptions:
         held_out: fraction of the participants that are held out, and on whose frames the error is
             measured; 0 trains on all.
         augmentation: of the training images.
-        precision: of Lightning's Trainer.
+        precision: fp32, bf16, or auto: bf16 where the device has it.
         workers: processes that prepare images.
         seed: of the held-out participants, the weights and the augmentation.
 

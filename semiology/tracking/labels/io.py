@@ -93,12 +93,8 @@ def _read(path: Path) -> Labels:
     if suffix in (".csv", ".h5"):
         return read_table_of_labels(path)
     if suffix == ".json":
-        try:
-            content = json.loads(path.read_text(encoding="utf-8"))
-        except ValueError as error:
-            raise UserError(
-                f"{path}: not a readable JSON file ({error}); export it again"
-            ) from error
+        what = "a readable JSON file"
+        content = read_json(path, object, what=what, remedy="export it again")
         try:
             if isinstance(content, dict):
                 return from_coco(path, content)

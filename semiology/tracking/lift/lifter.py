@@ -13,7 +13,7 @@ from safetensors.torch import save
 from semiology.data.preprocessing import coordinates, select
 from semiology.data.tracks import with_step
 from semiology.errors import UserError
-from semiology.files import atomic_path, content_hash, write_text
+from semiology.files import atomic_path, content_hash, read_json, write_json
 from semiology.tracking.lift.body import BONES, ROOT, SKELETON, median_lengths, rigid_body
 from semiology.tracking.lift.network import LifterNetwork, normalise
 from semiology.tracking.lift.simulation import FPS, resample

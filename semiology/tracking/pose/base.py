@@ -10,6 +10,7 @@ from typing import Protocol
 import numpy as np
 
 from semiology.errors import UserError
+from semiology.models.device import check_device, check_precision
 from semiology.tracking.patient import PatientLocation
 
 PARTS = ("body", "face")

@@ -14,7 +14,7 @@ from torchvision.models.detection.ssd import SSD
 
 from semiology.data.keypoint_names import COCO_17
 from semiology.errors import UserError
-from semiology.files import atomic_path, content_hash, write_text
+from semiology.files import atomic_path, content_hash, read_json, write_json
 from semiology.tracking.pose.joint_network import (
     JointNetwork,
     crop_matrix,
@@ -185,7 +185,6 @@ def read_description(weights: str | Path) -> dict[str, Any]:
     what, remedy = "a description of detectors", "run `semiology tracking finetune` again"
     description = read_json(path, what=what, remedy=remedy)
     try:
-        description = json.loads(path.read_text(encoding="utf-8"))
         DetectorSetup(**description["setup"]), description["sha256"], description["about"]
     except (ValueError, KeyError, TypeError) as error:
         raise UserError(f"{path}: not {what}; {remedy}") from error

@@ -15,6 +15,7 @@ import numpy as np
 
 from semiology.data.keypoint_names import COCO_17, MESH
 from semiology.errors import UserError
+from semiology.models.device import choose_device, choose_precision
 from semiology.tracking.boxes import centre, holds, iou, whole
 from semiology.tracking.patient import PatientLocation
 from semiology.tracking.pose import face_mesh
@@ -82,7 +83,7 @@ class KeypointRCNNPose:
         mesh = {name: model_hash(name) for name in face_mesh.MODELS} if self.options.face else {}
         how = {
             "region_every": self.options.region_every,
-            "precision": self.options.precision,
+            "precision": self._precision,
             "carried": MAX_CARRIED,
         }
         return {
