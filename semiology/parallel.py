@@ -1,5 +1,5 @@
-"""Run independent calls in parallel, in worker processes of joblib on this machine, or on the workers
-of a Ray or Dask cluster; the death of a worker costs its call only.
+"""Run independent calls in parallel, in worker processes of joblib on this machine, or on the
+workers of a Ray or Dask cluster; the death of a worker costs its call only.
 
 No cluster is started here: whoever starts one decides who may reach its ports. On one machine
 joblib's own processes do the same work.
@@ -73,8 +73,8 @@ class Workers:
             raise UserError(f"retries: {self.retries}; 0 or more")
         if self.gpus_per_task < 0 or (self.gpus_per_task > 1 and self.gpus_per_task % 1):
             raise UserError(
-                f"gpus_per_task: {self.gpus_per_task:g}; a fraction of one GPU, 0.5 for example, or a"
-                " whole number"
+                f"gpus_per_task: {self.gpus_per_task:g}; a fraction of one GPU such as 0.5,"
+                " or a whole number"
             )
         if self.backend == "loky" and (self.address or self.gpus_per_task):
             raise UserError(
@@ -138,8 +138,8 @@ def run_parallel(
                             yield lost(number, LOST_MESSAGE)
     if given_up and lost is None:
         raise UserError(
-            f"a task was lost: {LOST_MESSAGE}; run the same command again for it alone, with more memory or"
-            " fewer jobs"
+            f"a task was lost: {LOST_MESSAGE}; run the same command again for"
+            " it alone, with more memory or fewer jobs"
         )
 
 
@@ -157,8 +157,8 @@ def _pool(workers: Workers) -> AbstractContextManager[Pool]:
 
 
 def _run_round(left: dict[int, Call], pool: Pool, only: int | None = None) -> Iterator[Any]:
-    """Results of the remaining calls, or of one; each is removed from `left` as it finishes. At most
-    twice `pool.jobs` are submitted at a time.
+    """Results of the remaining calls, or of one; each is removed from `left` as it finishes. At
+    most twice `pool.jobs` are submitted at a time.
     """
     numbers = list(left) if only is None else [only]
     with joblib.parallel_config(**pool.config):
@@ -296,8 +296,8 @@ def _slots(has: dict[str, float], gpus: float) -> int:
 
 @contextmanager
 def dask_pool(address: str, gpus: float) -> Iterator[Pool]:
-    """All workers of a Dask cluster; its scheduler repeats the calls of a dead one, by default three
-    times.
+    """All workers of a Dask cluster; its scheduler repeats the calls of a dead one, by default
+    three times.
 
     Args:
         address: of its scheduler, "tcp://host:8786"; or a file that `dask scheduler
@@ -365,8 +365,8 @@ def dask_pool(address: str, gpus: float) -> Iterator[Pool]:
             )
         except TimeoutError as error:
             raise UserError(
-                f"address {address}: the Dask scheduler has had no worker for {WORKER_TIMEOUT} s; start `dask"
-                " worker`"
+                f"address {address}: the Dask scheduler has had no worker for"
+                f" {WORKER_TIMEOUT} s; start `dask worker`"
             ) from error
 
 

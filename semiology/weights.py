@@ -1,5 +1,5 @@
-"""Published weights: a registry with their sources and hashes, fetching and verifying them; and safe
-reading of any weights.
+"""Published weights: a registry with their sources and hashes, fetching and verifying them; and
+safe reading of any weights.
 
 Only `get`, which the user calls explicitly, uses the network. Weights that the user trained are not
 listed: `load_state` reads them by path.
@@ -180,8 +180,8 @@ def metadata(path: str | Path) -> dict[str, str]:
 def add(
     file: str | Path, name: str, folder: str | Path | None = None, registry: str | Path = REGISTRY
 ) -> Path:
-    """Add a local file of published weights: its hash is checked, then it is copied, whole or not at
-    all.
+    """Add a local file of published weights: its hash is checked, then it is copied, whole or not
+    at all.
 
     Raises:
         UserError: no such file, no weights of that name, another file than the published one.
@@ -197,8 +197,8 @@ def add(
 
 
 def get(name: str, folder: str | Path | None = None, registry: str | Path = REGISTRY) -> Path:
-    """Download published weights, unless they are there already; the hash is checked before the file
-    is moved into the folder.
+    """Download published weights, unless they are there already; the hash is checked before the
+    file is moved into the folder.
 
     Raises:
         UserError: no weights of that name, an address that cannot be reached or refuses, another
@@ -270,8 +270,8 @@ def check_hash(path: Path, sha256: str, *, called: str | Path | None = None) -> 
 
 
 def load_state(path: str | Path, sha256: str | None = None) -> "dict[str, Tensor]":
-    """Tensors by name, on the CPU, from .safetensors or a file of `torch.save`; no code in the file is
-    executed.
+    """Tensors by name, on the CPU, from .safetensors or a file of `torch.save`; no code in the file
+    is executed.
 
     A state_dict that a training script wrapped ("state_dict", "net", "model") is unwrapped, and
     "module." before names is dropped.

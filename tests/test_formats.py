@@ -1,4 +1,6 @@
-"""Tracks of other programs: real files and small ones written manually, in and out; faults in one line."""
+"""Tracks of other programs: real files and small ones written manually, in and out; faults in one
+line.
+"""
 
 import json
 

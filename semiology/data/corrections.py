@@ -153,8 +153,8 @@ def write_corrections(corrections: Iterable[Correction], path: str | Path) -> No
 
 
 def with_corrections(tracks: xr.Dataset, corrections: Sequence[Correction]) -> xr.Dataset:
-    """Tracks with the corrected positions at confidence 1, and an entry in `steps` with the number of
-    points and frames and the annotators.
+    """Tracks with the corrected positions at confidence 1, and an entry in `steps` with the number
+    of points and frames and the annotators.
 
     A correction applies to every row that shows its frame of the video; corrections of frames that
     the tracks do not show (another part of the video, or a lower frame rate) are counted in the

@@ -1,5 +1,5 @@
-"""Events (a sign from its onset to its offset), and their tables on disk: BIDS `events.tsv`, one per
-recording, with a JSON sidecar that describes the columns.
+"""Events (a sign from its onset to its offset), and their tables on disk: BIDS `events.tsv`, one
+per recording, with a JSON sidecar that describes the columns.
 
 Tables of the seizure-detection community (SzCORE: Dan et al. 2025, doi 10.1111/epi.18113) are read
 too: their `eventType` is our `trial_type`, and a row `bckg` means that there is no event. BIDS

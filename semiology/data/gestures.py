@@ -1,8 +1,9 @@
-"""The public feature set of GESTURES (doi 10.5522/04/14781771), read as it is unpacked, or imported as
-a cohort with a store.
+"""The public feature set of GESTURES (doi 10.5522/04/14781771), read as it is unpacked, or imported
+as a cohort with a store.
 
     FOLDER/seizures.csv                                             one row per seizure
-    FOLDER/features_fpc_8_fps_15/<subject>_<seizure>_<L|S>/*.pth    one vector of 512 numbers for each
+    FOLDER/features_fpc_8_fps_15/<subject>_<seizure>_<L|S>/*.pth    one vector of 512 numbers for
+    each
                                                                     start frame of a snippet
 
 The layout is taken from the authors' code [C] (fepegar/gestures-miccai-2021); L and S are the large
@@ -66,8 +67,8 @@ class PublishedView:
 
 @dataclass(frozen=True)
 class View:
-    """One camera's recording of one seizure: ids and target as in `PublishedView`, and features (start
-    frame, channel) float32.
+    """One camera's recording of one seizure: ids and target as in `PublishedView`, and features
+    (start frame, channel) float32.
     """
 
     clip_id: str
@@ -231,7 +232,9 @@ def frame_numbers(folder: Path) -> dict[Path, int]:
 
 
 def duration(vectors: int, snippet: int, rate: float) -> float:
-    """Seconds that a number of vectors covers: the last snippet begins at the last vector's frame [C]."""
+    """Seconds that a number of vectors covers: the last snippet begins at the last vector's frame
+    [C].
+    """
     return (vectors - 1 + snippet) / rate
 
 
@@ -319,8 +322,8 @@ def _first(ids: list[str]) -> str:
 def import_gestures(
     folder: Path, out: Path, snippet: int = 8, rate: int = 15, shortest: float = 15.0
 ) -> Path:
-    """Import the public feature set of GESTURES as a cohort: a clip per view, its vectors in a store
-    inside the cohort's folder.
+    """Import the public feature set of GESTURES as a cohort: a clip per view, its vectors in a
+    store inside the cohort's folder.
 
     Writes OUT/participants.tsv, clips.tsv (with the columns recording_id, view, seizure_type),
     clips.json, notes.json, and OUT/store with the stage "snippets" of every clip: some hundred

@@ -1,5 +1,5 @@
-"""Names of keypoints of MediaPipe and of formats that number theirs; the same point has the same name
-in all of them. Sides are the person's.
+"""Names of keypoints of MediaPipe and of formats that number theirs; the same point has the same
+name in all of them. Sides are the person's.
 
 Sources: [C] OpenPose's documentation of its output (BODY_25, COCO, face), COCO's keypoints, the 68
 points of the iBUG 300-W scheme.

@@ -19,8 +19,8 @@ POSITIONS = {"position": "space", "position_3d": "space_3d"}
 
 
 def select(tracks: xr.Dataset, skeleton: Skeleton) -> xr.Dataset:
-    """Select the joints of a skeleton, by name: each is the mean of its keypoints, and its confidence
-    the lowest of the scores that they have.
+    """Select the joints of a skeleton, by name: each is the mean of its keypoints, and its
+    confidence the lowest of the scores that they have.
 
     Raises:
         UserError: the tracks have neither a joint's own name nor all keypoints whose mean it is.
@@ -57,7 +57,8 @@ def select(tracks: xr.Dataset, skeleton: Skeleton) -> xr.Dataset:
 
 
 def drop_low_confidence(tracks: xr.Dataset, threshold: float) -> xr.Dataset:
-    """Set positions whose confidence is below the threshold (0 to 1) to NaN; rows are never removed.
+    """Set positions whose confidence is below the threshold (0 to 1) to NaN; rows are never
+    removed.
 
     Points without a score (confidence NaN) stay.
     """
@@ -161,8 +162,8 @@ def normalise(
 
 
 def _turned_level(positions: np.ndarray, first: int, second: int) -> np.ndarray:
-    """Positions (time, keypoint, space) rotated about the origin in the image plane, frame by frame,
-    so that joint `second` is level with joint `first`, to its left.
+    """Positions (time, keypoint, space) rotated about the origin in the image plane, frame by
+    frame, so that joint `second` is level with joint `first`, to its left.
     """
     across = positions[:, first] - positions[:, second]
     angle = np.arctan2(across[:, 1], across[:, 0])[:, None]
@@ -197,8 +198,8 @@ def bones(joints: np.ndarray, skeleton: Skeleton) -> np.ndarray:
 
 
 def motion(positions: np.ndarray) -> np.ndarray:
-    """Motion (..., time, joint, space): position in the next frame minus that in this one; zero in the
-    last. [C] MS-AAGCN data_gen/gen_motion_data.py
+    """Motion (..., time, joint, space): position in the next frame minus that in this one; zero in
+    the last. [C] MS-AAGCN data_gen/gen_motion_data.py
     """
     return np.concatenate(
         [np.diff(positions, axis=-3), np.zeros_like(positions[..., -1:, :, :])], axis=-3

@@ -67,8 +67,8 @@ class Skeleton:
 
     @cached_property
     def mirrored(self) -> np.ndarray:
-        """(joint,) index of each joint's partner on the other side (left_... and right_...); its own
-        on the midline.
+        """(joint,) index of each joint's partner on the other side (left_... and right_...); its
+        own on the midline.
         """
         order = {name: number for number, name in enumerate(self.names)}
         return np.array([order.get(mirrored_name(name), order[name]) for name in self.names])
@@ -77,8 +77,8 @@ class Skeleton:
         """Adjacency by spatial partition, (3, joint, joint): self, inward, outward; each column
         normalised to sum to one.
 
-        A[k, i, j] is the weight of joint i in the aggregated input of joint j in subset k: the joint
-        itself, its neighbours nearer to the root, those further out. Source: [C] 2s-AGCN
+        A[k, i, j] is the weight of joint i in the aggregated input of joint j in subset k: the
+        joint itself, its neighbours nearer to the root, those further out. Source: [C] 2s-AGCN
         graph/tools.py (in-degree normalisation); the edges of the 11 joints by name are from [R].
         """
         count = len(self.joints)

@@ -195,8 +195,8 @@ class Store:
     def growing(
         self, clip_id: str, keys: Mapping[str, str]
     ) -> Iterator[Callable[[Mapping[str, xr.Dataset]], None]]:
-        """Write tracks in blocks of frames (`append_tracks`), several stages (stage -> key) at once;
-        they count as extracted once `note` has recorded them.
+        """Write tracks in blocks of frames (`append_tracks`), several stages (stage -> key) at
+        once; they count as extracted once `note` has recorded them.
 
         The context manager gives a function that takes a block, stage -> tracks; stages without a
         key are ignored.
@@ -253,8 +253,8 @@ class Store:
 
 
 def fingerprint(path: Path, known: Mapping[str, object]) -> dict[str, object]:
-    """Content hash of a file, with its size and modification time (ns); a `known` hash is reused while
-    these two are unchanged.
+    """Content hash of a file, with its size and modification time (ns); a `known` hash is reused
+    while these two are unchanged.
 
     So a second run over hundreds of gigabytes reads none of them. A change that preserves size and
     modification time is missed.
@@ -286,8 +286,8 @@ def is_unchanged(path: Path, known: Mapping[str, object]) -> bool:
 
 
 def clip_tracks(folder: Path, clip: Clip, store: Store | None, part: str) -> xr.Dataset:
-    """Tracks of a clip from its start to its end, with corrections applied, time (s) counted from its
-    start.
+    """Tracks of a clip from its start to its end, with corrections applied, time (s) counted from
+    its start.
 
     Args:
         folder: of the cohort.
@@ -321,8 +321,8 @@ def clip_tracks(folder: Path, clip: Clip, store: Store | None, part: str) -> xr.
 
 @contextmanager
 def append_tracks(path: str | Path) -> Iterator[Callable[[xr.Dataset], None]]:
-    """Write tracks as netCDF in blocks of successive frames: the context manager gives a function that
-    appends a block; the file appears, whole, at its end.
+    """Write tracks as netCDF in blocks of successive frames: the context manager gives a function
+    that appends a block; the file appears, whole, at its end.
 
     All blocks but the last have as many frames as the first. The file reads as if it had been
     written at once.
@@ -372,8 +372,8 @@ class _Growing:
 
 
 class _Disk(io.RawIOBase):
-    """The file object that HDF5 writes to. HDF5 crashes the process when a write fails, so errors are
-    hidden from it and raised by `check`.
+    """The file object that HDF5 writes to. HDF5 crashes the process when a write fails, so errors
+    are hidden from it and raised by `check`.
     """
 
     def __init__(self, path: Path):
@@ -415,8 +415,8 @@ class _Disk(io.RawIOBase):
 
 
 def write_arrays(path: str | Path, arrays: dict[str, np.ndarray]) -> None:
-    """Write arrays as safetensors, whole or not at all, without copying them in memory. The order is
-    that of the safetensors library, and so are the bytes.
+    """Write arrays as safetensors, whole or not at all, without copying them in memory. The order
+    is that of the safetensors library, and so are the bytes.
 
     Raises:
         UserError: the disk is full, the folder cannot be written.

@@ -182,7 +182,9 @@ def beyond_0_to_1(confidence: np.ndarray) -> np.ndarray:
 
 
 def steps(tracks: xr.Dataset) -> list[dict]:
-    """The processing steps since tracking, oldest first: a list of {"step": name, parameter: value}."""
+    """The processing steps since tracking, oldest first: a list of {"step": name, parameter:
+    value}.
+    """
     return json.loads(tracks.attrs["steps"])
 
 

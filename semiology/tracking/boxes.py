@@ -1,4 +1,5 @@
-"""Geometry of boxes, x0, y0, x1, y1 in px: centre, side, overlap, squares, unions, scaling, clipping.
+"""Geometry of boxes, x0, y0, x1, y1 in px: centre, side, overlap, squares, unions, scaling,
+clipping.
 
 Where a function takes `box`, it takes one box (4,); where it takes `boxes`, any shape (..., 4) or a
 sequence of boxes.

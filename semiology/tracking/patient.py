@@ -188,8 +188,8 @@ class Patient:
 
     @cached_property
     def region(self) -> np.ndarray:
-        """The whole frame, or, where the patient is small in it, the union of the face's boxes grown
-        by twelve sides of the face (a body has about ten), (4,) px.
+        """The whole frame, or, where the patient is small in it, the union of the face's boxes
+        grown by twelve sides of the face (a body has about ten), (4,) px.
 
         Small means that this box is less than half as long as the frame: pose models read a
         downscaled frame and would miss the patient.
@@ -257,8 +257,8 @@ def link_faces(samples: Iterable[tuple[float, Faces]]) -> list[FaceTrack]:
 
 
 def add_sample(tracks: list[FaceTrack], time: float, faces: Faces) -> None:
-    """Add the faces of one more sample to the existing tracks by the rule of `link_faces`; new people
-    are appended.
+    """Add the faces of one more sample to the existing tracks by the rule of `link_faces`; new
+    people are appended.
     """
     cost = np.full((len(tracks), len(faces.boxes)), np.inf)
     for row, track in enumerate(tracks):

@@ -1,4 +1,5 @@
-"""Tracking error: the distance of predicted keypoints from labelled ones, and from a phantom's truth.
+"""Tracking error: the distance of predicted keypoints from labelled ones, and from a phantom's
+truth.
 
 The definition is the cerebral palsy study's MAE [P]: the mean Euclidean distance over points and
 frames, with and without a p-cutoff of 0.8. We add the median, and the fractions of points that were
@@ -425,7 +426,8 @@ def rows_of_labelled_frames(tracks: xr.Dataset, labels: Labels) -> np.ndarray:
     row_of = {
         int(index): int(row) for row, index in zip(rows[::-1], (rows if native else source)[::-1])
     }  # of two rows the first
-    return np.array([row_of.get(int(frame.index), -1) for frame in labels.frames], dtype=int)  # type: ignore[arg-type]
+    indices = [frame.index for frame in labels.frames if frame.index is not None]
+    return np.array([row_of.get(int(index), -1) for index in indices], dtype=int)
 
 
 def _check(tracks: xr.Dataset, labels: Labels) -> None:
@@ -450,8 +452,8 @@ def as_labels(tracks: xr.Dataset, video: str, participant_id: str | None = None)
     """Tracks as labels: an annotator's own (SLEAP's .slp), a phantom's truth, or another tracker to
     compare with.
 
-    Points with confidence 0 are not labelled; those without a score are. Frames without a point, and
-    rows without a frame, are left out.
+    Points with confidence 0 are not labelled; those without a score are. Frames without a point,
+    and rows without a frame, are left out.
     """
     position = tracks["position"].transpose("time", "keypoint", "space").values.astype(float)
     marked = np.isfinite(position).all(axis=2) & (

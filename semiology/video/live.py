@@ -122,8 +122,8 @@ def camera_frames(url: str, stall: float) -> LiveFrames:
             container = av.open(url, mode="r", timeout=(stall + 5, stall + 5), options=options)
         except av.error.FFmpegError as error:
             raise UserError(
-                f"{without_credentials(url)}: cannot be opened ({error.strerror}); check address, user and"
-                " password"
+                f"{without_credentials(url)}: cannot be opened ({error.strerror}); check"
+                " address, user and password"
             ) from error
         with container:
             yield from _frames(container, without_credentials(url), damage)

@@ -17,7 +17,8 @@ from semiology.video.reader import Damage, SourceFrame, probe, source_frames
 # below 1 to see one lost frame
 MAX_OFFSET = 0.75
 
-# s; without a requested end, a longer hole is taken for a damaged timestamp and not filled with missing
+# s; without a requested end, a longer hole is taken for a damaged timestamp and not filled with
+# missing
 # frames
 MAX_HOLE = 600.0
 
@@ -58,8 +59,8 @@ def read_frames(
     Frames that the grid does not need are not converted to RGB; memory holds a dozen frames,
     however long the video. A frame whose size differs from the clip's first is scaled to it.
     Interlaced video is not deinterlaced, high dynamic range is not tone mapped, and pixels that are
-    not square are left so (`VideoInfo.pixel_aspect`). Damaged source frames are counted in `damage`,
-    where one is given.
+    not square are left so (`VideoInfo.pixel_aspect`). Damaged source frames are counted in
+    `damage`, where one is given.
 
     Raises:
         VideoError: the file is no video, nothing of it decodes, it ends before `start`, it turns

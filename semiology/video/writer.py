@@ -1,4 +1,5 @@
-"""Write video files: images at a constant frame rate, or copies in which every frame keeps its time.
+"""Write video files: images at a constant frame rate, or copies in which every frame keeps its
+time.
 
 `every_frame` reads all frames of a video at their own times, for such copies.
 """

@@ -1,5 +1,5 @@
-"""The summary table of a cohort, as papers print it: participants, how often each sign was scored, and
-properties of the videos.
+"""The summary table of a cohort, as papers print it: participants, how often each sign was scored,
+and properties of the videos.
 """
 
 from collections import Counter
@@ -21,8 +21,8 @@ OPENED = 4
 
 @dataclass(frozen=True)
 class LabelCount:
-    """How often each level of a label was scored. A participant counts for each level that occurs in
-    one of their clips.
+    """How often each level of a label was scored. A participant counts for each level that occurs
+    in one of their clips.
     """
 
     clips: dict[str, int]  # level -> clips
@@ -34,8 +34,8 @@ class LabelCount:
 
 @dataclass(frozen=True)
 class CohortReport:
-    """Counts of a cohort. `str()` is the printed table, `to_dict()` the same for JSON; `ok` is False
-    where a video cannot be opened.
+    """Counts of a cohort. `str()` is the printed table, `to_dict()` the same for JSON; `ok` is
+    False where a video cannot be opened.
     """
 
     participants: int
@@ -107,7 +107,8 @@ class CohortReport:
         if self.scores:
             text += ["", f"{'score':<20}{'median':<20}{'clips':>14}"]
         text += [
-            f"{name:<20}{_spread(own) if own else 'not scored':<20}{_share(len(own), self.clips):>14}"
+            f"{name:<20}{_spread(own) if own else 'not scored':<20}"
+            f"{_share(len(own), self.clips):>14}"
             for name, own in self.scores.items()
         ]
         text += ["", *(f"note: {note}" for note in self.notes)] if self.notes else []
@@ -176,7 +177,9 @@ def check_cohort(folder: str | Path) -> CohortReport:
 
 
 def _open(cohort: Cohort) -> tuple[dict[str, VideoInfo], dict[str, str]]:
-    """Properties of each video, and the faults of those that cannot be opened, by path in clips.tsv."""
+    """Properties of each video, and the faults of those that cannot be opened, by path in
+    clips.tsv.
+    """
     videos, faults = {}, {}
     named = sorted({clip.video for clip in cohort.clips if clip.video})
     with ThreadPoolExecutor(OPENED) as pool:

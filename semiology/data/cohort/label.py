@@ -79,8 +79,8 @@ class Label(_Column):
 
 
 class Score(_Column):
-    """A clinician's score of each clip on a scale such as the UMRS: a reference for comparisons, not a
-    target of prediction like a label.
+    """A clinician's score of each clip on a scale such as the UMRS: a reference for comparisons,
+    not a target of prediction like a label.
 
     `minimum` and `maximum` are the ends of the scale (in `units`, by default points), `rater` the
     person who scored, `of` the computed score that it rates, such as "umrs_action".
@@ -150,8 +150,8 @@ class Columns:
 
 
 def read_columns(path: Path, columns: list[str], faults: list[Fault]) -> Columns:
-    """Read the sidecar: the labels and scores among `columns` of clips.tsv; its faults are appended to
-    `faults`.
+    """Read the sidecar: the labels and scores among `columns` of clips.tsv; its faults are appended
+    to `faults`.
     """
     if not path.is_file():
         faults.append(

@@ -1,5 +1,5 @@
-"""Tracks in the formats of other programs, one file per format: `read(path, ...) -> tracks` and, where
-the format is written, `write(tracks, path)`.
+"""Tracks in the formats of other programs, one file per format: `read(path, ...) -> tracks` and,
+where the format is written, `write(tracks, path)`.
 
 `read` here recognises the format, renames joints, and records in the tracks' steps what the format
 has and tracks do not; `write` is its counterpart.

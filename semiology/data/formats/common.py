@@ -1,5 +1,5 @@
-"""Shared by the formats: tracks from rows with frame numbers, choosing one individual, CSV cells and
-JSON with errors by row and column, and linking people over time.
+"""Shared by the formats: tracks from rows with frame numbers, choosing one individual, CSV cells
+and JSON with errors by row and column, and linking people over time.
 
 Float32 numbers are written as the shortest text that reads back the same.
 
@@ -25,7 +25,8 @@ from semiology.files import write_text
 
 FURTHEST = 1e7  # px; larger positions are invalid [our choice]
 LONGEST = 10_000_000  # rows; larger frame numbers are invalid (110 h at 25 Hz) [our choice]
-# largest movement of a person between two frames with a pose, in longer sides of the pose's box [our
+# largest movement of a person between two frames with a pose, in longer sides of the pose's box
+# [our
 # choice]
 REACH = 0.5
 

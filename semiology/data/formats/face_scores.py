@@ -1,5 +1,5 @@
-"""Face scores of OpenFace and Py-Feat: action units or emotions over time, from the tables that they
-write.
+"""Face scores of OpenFace and Py-Feat: action units or emotions over time, from the tables that
+they write.
 
 OpenFace 2: `AUxx_r`, intensities from 0 to 5 (`AUxx_c`, presence, is left out). Py-Feat: a column
 an emotion, probabilities from 0 to 1 (its action units are left out). Sources: [C] OpenFace's wiki,

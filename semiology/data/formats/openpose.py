@@ -2,8 +2,8 @@
 (BODY_25 or COCO) and face (70 points).
 
 People are numbered independently in every frame, so they are linked over time (`common.link`),
-unless OpenPose's own tracking gave them a person_id. Positions must be in px of the video (OpenPose's
-keypoint_scale 0). Source: [C] OpenPose, doc/02_output.md. Hands are not read.
+unless OpenPose's own tracking gave them a person_id. Positions must be in px of the video
+(OpenPose's keypoint_scale 0). Source: [C] OpenPose, doc/02_output.md. Hands are not read.
 """
 
 import re

@@ -104,8 +104,8 @@ def _text(entry) -> str | int:
 
 
 def literal(pickled: bytes):
-    """The content of a pickle of plain strings, numbers, lists, tuples and dicts. Nothing is imported
-    or called, and nothing else is built.
+    """The content of a pickle of plain strings, numbers, lists, tuples and dicts. Nothing is
+    imported or called, and nothing else is built.
 
     Raises:
         ValueError: any other opcode (those that name classes and call functions), or a pickle that

@@ -37,7 +37,7 @@ def partial(settings: type) -> type[File]:
     """
     hints = get_type_hints(settings)
     names = [field.name for field in dataclasses.fields(settings)]
-    return create_model(  # type: ignore[no-any-return,call-overload]
+    return create_model(  # type: ignore[call-overload]
         settings.__name__,
         __base__=File,
         **{name: (_partial(hints[name]) | None, None) for name in names},

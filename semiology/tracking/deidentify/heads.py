@@ -17,7 +17,8 @@ from semiology.video import every_frame, read_frames
 
 FACE_INTERVAL = 0.48  # s between the frames in which the first pass detects faces, as in extraction
 JOINTS = ("nose", "left_eye", "right_eye", "left_ear", "right_ear")
-# m, minimal side of the square around the head joints where no face is detected: from behind or from
+# m, minimal side of the square around the head joints where no face is detected: from behind or
+# from
 # the side they lie close together, and from above far from the crown [our choice]
 MIN_HEAD = 0.32
 # mean confidence of these joints from which they count as a detected head [our choice]
@@ -96,8 +97,8 @@ def assign_head(
     """Assign the faces of a frame to the patient's head or to other people.
 
     Args:
-        detection: with every face of the frame; those at the landmarks, the head joints or the expected
-            place are the patient's.
+        detection: with every face of the frame; those at the landmarks, the head joints or the
+            expected place are the patient's.
         found: "body", with joints `names`, and "face", as the pose backend found them.
         names: of the body's joints.
         expected: box of the patient's face by the first pass, or None.
@@ -128,8 +129,8 @@ def assign_head(
 
 
 def pose_head_box(body: Landmarks, names: Sequence[str]) -> np.ndarray | None:
-    """Square around the pose's head joints, about as large as a head, px; None where their confidence
-    is low.
+    """Square around the pose's head joints, about as large as a head, px; None where their
+    confidence is low.
 
     Its side is 1.2 times their extent, which in a frontal view is the head's width.
     """
@@ -141,8 +142,8 @@ def pose_head_box(body: Landmarks, names: Sequence[str]) -> np.ndarray | None:
 
 
 def at_least(box: np.ndarray, metres: float, body: Landmarks) -> np.ndarray:
-    """The box, or the square with sides of `metres` around its centre where that is larger; the scale
-    comes from the body's joints in px and in metres.
+    """The box, or the square with sides of `metres` around its centre where that is larger; the
+    scale comes from the body's joints in px and in metres.
     """
     if body.position_3d is None:
         return box

@@ -223,8 +223,8 @@ def deidentify_video(
     key: str = "",
     progress: bool = False,
 ) -> list[Cover]:
-    """Write one covered copy with its log (.csv) and record (.json); the copy appears last, after it
-    was verified, or not at all.
+    """Write one covered copy with its log (.csv) and record (.json); the copy appears last, after
+    it was verified, or not at all.
 
     Raises:
         VideoError: the video cannot be read.
@@ -256,8 +256,8 @@ def deidentify_video(
 
 
 def log(plan: Sequence[Cover], shares: Sequence[float]) -> str:
-    """CSV with a row per frame: its number, time (s), reason, boxes (x0 y0 x1 y1 in px, separated by
-    ";"), the number of boxes that the check added, fraction covered.
+    """CSV with a row per frame: its number, time (s), reason, boxes (x0 y0 x1 y1 in px, separated
+    by ";"), the number of boxes that the check added, fraction covered.
     """
     lines = ["frame,time_s,reason,boxes,added_by_check,share_covered"]
     for cover, share in zip(plan, shares):

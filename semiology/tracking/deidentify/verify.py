@@ -32,8 +32,8 @@ def write_verified(
     grow: float,
     progress: bool = False,
 ) -> tuple[list[Cover], int]:
-    """Write `video` to `out` with the boxes of `plan` covered, so that MTCNN at its default thresholds
-    detects no face in any frame of the written file.
+    """Write `video` to `out` with the boxes of `plan` covered, so that MTCNN at its default
+    thresholds detects no face in any frame of the written file.
 
     A face that is still detected gets a box in its frame and those within 0.1 s, `grow` times its
     size where its probability is 0.9 or more (the others are mostly false detections); after three
@@ -135,8 +135,8 @@ def remaining_faces(
 def add_covers(
     plan: Sequence[Cover], left: dict[int, Faces], info: VideoInfo, grow: float, *, whole: bool
 ) -> list[Cover]:
-    """The plan with the faces that were detected in the copy covered too: by boxes, or, with `whole`,
-    by covering their frames whole.
+    """The plan with the faces that were detected in the copy covered too: by boxes, or, with
+    `whole`, by covering their frames whole.
     """
     again, frame = list(plan), np.array([[0, 0, info.width, info.height]])
     times = np.array([cover.time for cover in plan])

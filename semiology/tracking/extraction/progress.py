@@ -61,7 +61,8 @@ class ClipProgress:
             try:
                 with open(self._path, mode) as stream:
                     stream.write(content)
-            except OSError:  # the display is on another machine, has ended, or its disk is full: extraction goes on
+            # the display is on another machine, has ended, or its disk is full: extraction goes on
+            except OSError:
                 self._path = None
 
 

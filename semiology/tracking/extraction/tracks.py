@@ -1,5 +1,5 @@
-"""One clip's tracks: a first pass through its video chooses the patient, a second tracks the patient
-in every frame.
+"""One clip's tracks: a first pass through its video chooses the patient, a second tracks the
+patient in every frame.
 """
 
 from collections import deque
@@ -42,7 +42,8 @@ def extract_tracks(
     keep: Mapping[str, Sequence[str]] | None = None,
     clip_progress: ClipProgress | None = None,
 ) -> dict[str, xr.Dataset]:
-    """Tracks of the patient in a video: "body" and "face". Rows where the part was not found are NaN.
+    """Tracks of the patient in a video: "body" and "face". Rows where the part was not found are
+    NaN.
 
     Args:
         path: of the video.
@@ -212,7 +213,9 @@ def _stack(found: Iterable[Landmarks | None], what: str, shape: tuple[int, ...])
 
 
 def found_fraction(tracks: xr.Dataset) -> float:
-    """Fraction of the video's frames (missing ones left out) in which any keypoint was found, 0 to 1."""
+    """Fraction of the video's frames (missing ones left out) in which any keypoint was found, 0 to
+    1.
+    """
     fraction = FoundFraction()
     fraction.add(tracks)
     return fraction.found
@@ -220,8 +223,8 @@ def found_fraction(tracks: xr.Dataset) -> float:
 
 @dataclass
 class FoundFraction:
-    """`found_fraction` of tracks that come in blocks: counts of the frames that the video has, and of
-    those in which any keypoint was found.
+    """`found_fraction` of tracks that come in blocks: counts of the frames that the video has, and
+    of those in which any keypoint was found.
     """
 
     frames: int = 0

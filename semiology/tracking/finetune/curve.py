@@ -89,8 +89,8 @@ class Curve:
     frames: dict[int, int]
 
     def rows(self, unit: str = "px", statistic: str = "mean") -> list[dict[str, str]]:
-        """The study's table, a row per count: mean (or median) error of each set, that of the points
-        above the cutoff, and their fraction.
+        """The study's table, a row per count: mean (or median) error of each set, that of the
+        points above the cutoff, and their fraction.
         """
         rows = []
         for count, tables in self.errors.items():

@@ -1,5 +1,5 @@
-"""Labelled frames as torch datasets for the detectors: crops around the patient with joint positions,
-and whole frames with boxes; augmentation and heatmap targets.
+"""Labelled frames as torch datasets for the detectors: crops around the patient with joint
+positions, and whole frames with boxes; augmentation and heatmap targets.
 """
 
 from collections.abc import Sequence
@@ -118,8 +118,8 @@ class ImageCache:
 
 
 class JointDataset(Dataset):
-    """Augmented crops around the patient. Any number is an item: number n is a crop of frame n modulo
-    the number of frames, with an augmentation of its own.
+    """Augmented crops around the patient. Any number is an item: number n is a crop of frame n
+    modulo the number of frames, with an augmentation of its own.
 
     Item: crop (3, size, size) 0 to 1; position (joint, 2), x and y in 0 to 1 of the crop; known
     (joint,): labelled and inside.
@@ -191,8 +191,8 @@ class JointDataset(Dataset):
 
 
 class RegionDataset(Dataset):
-    """Whole frames with the boxes of the patient and, where marked, the face. Item: image (3, height,
-    width), {"boxes", "labels"}.
+    """Whole frames with the boxes of the patient and, where marked, the face. Item: image (3,
+    height, width), {"boxes", "labels"}.
     """
 
     def __init__(
@@ -242,8 +242,8 @@ class RegionDataset(Dataset):
 def augmented_matrix(
     rng: np.random.Generator, matrix: np.ndarray, how: Augmentation, *, rotate: bool = True
 ) -> np.ndarray:
-    """The matrix (unit square to px) of a crop that is randomly shifted, scaled and rotated about its
-    centre.
+    """The matrix (unit square to px) of a crop that is randomly shifted, scaled and rotated about
+    its centre.
     """
     scale = np.exp(rng.uniform(-1, 1) * np.log(how.scale))
     angle = np.deg2rad(rng.uniform(-1, 1) * how.rotation) if rotate else 0.0
@@ -254,7 +254,9 @@ def augmented_matrix(
 
 
 def augmented_image(rng: np.random.Generator, image: np.ndarray, how: Augmentation) -> np.ndarray:
-    """The image with random contrast and brightness, and sometimes a rectangle covered by one colour."""
+    """The image with random contrast and brightness, and sometimes a rectangle covered by one
+    colour.
+    """
     contrast, brightness = (
         1 + rng.uniform(-1, 1) * how.light,
         255 * rng.uniform(-1, 1) * how.light / 2,

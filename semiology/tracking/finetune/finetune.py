@@ -145,7 +145,8 @@ def split_by_participant(labels: Labels, fraction: float, seed: int) -> tuple[La
 
 
 def initial_detectors(labels: Labels, options: FinetuneOptions) -> Detectors:
-    """The networks before training, for the labelled joints, with the initial weights of the options.
+    """The networks before training, for the labelled joints, with the initial weights of the
+    options.
 
     Raises:
         UserError: initial weights that are not there or of another network.
@@ -166,8 +167,8 @@ def initial_detectors(labels: Labels, options: FinetuneOptions) -> Detectors:
     backbone = options.backbone or default_backbone
     if backbone != default_backbone and (options.start == "coco" or initial):
         raise UserError(
-            f"finetune: the weights to start from are of {default_backbone}, not {backbone}; leave --backbone"
-            " out, or start from others"
+            f"finetune: the weights to start from are of {default_backbone}, not"
+            f" {backbone}; leave --backbone out, or start from others"
         )
     if backbone == "resnet50" and options.start == "scratch":
         raise UserError(
@@ -270,8 +271,8 @@ def measure(
 
 
 def measure_regions(detectors: Detectors, labels: Labels) -> dict[str, dict[str, float]]:
-    """For each region, the number of marked boxes, the fraction of them found (intersection over union
-    with the best detection above one half), and the mean of that overlap. Where no box of the
+    """For each region, the number of marked boxes, the fraction of them found (intersection over
+    union with the best detection above one half), and the mean of that overlap. Where no box of the
     patient was marked, it is that around the joints. Empty without a region network.
     """
     overlaps: dict[str, list[float]] = {
@@ -296,8 +297,8 @@ def measure_regions(detectors: Detectors, labels: Labels) -> dict[str, dict[str,
 
 
 def training_key(labels: Labels, options: FinetuneOptions) -> str:
-    """Hash of all that the detectors depend on: labels, the images' content, options, and the initial
-    weights.
+    """Hash of all that the detectors depend on: labels, the images' content, options, and the
+    initial weights.
 
     Raises:
         UserError: an image that is missing, or of another size than labelled.

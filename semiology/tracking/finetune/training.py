@@ -30,7 +30,8 @@ CHECKPOINT_EVERY = 64  # batches
 
 @dataclass(frozen=True)
 class FinetuneOptions:
-    """Options of fine-tuning. Our choice, except where a source is given: the papers do not state them.
+    """Options of fine-tuning. Our choice, except where a source is given: the papers do not state
+    them.
 
     Attributes:
         start: initial weights: coco (torchvision's published detectors [P]), imagenet (its
@@ -139,8 +140,8 @@ def train(
     options: FinetuneOptions,
     progress: bool,
 ) -> None:
-    """Train for a number of batches with regular checkpoints; resumes from a checkpoint where there is
-    one.
+    """Train for a number of batches with regular checkpoints; resumes from a checkpoint where there
+    is one.
 
     Args:
         module: the loss, with the network in it.

@@ -133,8 +133,8 @@ def _rows(labels: Labels, tracks: xr.Dataset) -> list[int]:
 def _predicted(
     tracks: xr.Dataset, keypoint: str, skeleton: Skeleton | None
 ) -> tuple[tuple[str, ...], np.ndarray]:
-    """The keypoints whose mean a keypoint is (none if it is tracked itself), and its position (time,
-    2) px.
+    """The keypoints whose mean a keypoint is (none if it is tracked itself), and its position
+    (time, 2) px.
     """
     if keypoint in tracks.keypoint.values:
         return (), tracks["position"].sel(keypoint=keypoint).transpose("time", "space").values

@@ -54,8 +54,8 @@ def from_cvat(path: Path) -> Labels:
             width, height = int(image.attrib["width"]), int(image.attrib["height"])
         except (KeyError, ValueError) as error:
             raise UserError(
-                f"{path}: {file}: an annotation or size cannot be read ({error}); one point a joint,"
-                " numbers in px"
+                f"{path}: {file}: an annotation or size cannot be read ({error}); one"
+                " point a joint, numbers in px"
             ) from error
         video = file.parent.name or path.stem
         frame = LabelledFrame(

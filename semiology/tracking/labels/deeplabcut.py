@@ -80,8 +80,8 @@ def read_project(folder: Path) -> Labels:
 
 
 def read_table_of_labels(path: Path) -> Labels:
-    """The frames of one CollectedData table (csv or h5); the images lie beside it. Image sizes are 0
-    here: they are unknown until the images are read.
+    """The frames of one CollectedData table (csv or h5); the images lie beside it. Image sizes are
+    0 here: they are unknown until the images are read.
 
     Raises:
         UserError: damaged, several animals, a table of tracks.
@@ -185,8 +185,8 @@ def _widened(labels: Labels, keypoints: list[str]) -> Labels:
 def _config(
     labels: Labels, folder: Path, scorer: str, edges: Sequence[tuple[str, str]]
 ) -> dict[str, Any]:
-    """A project's config.yaml as DeepLabCut's `create_new_project` writes it; numbers are its defaults
-    [C].
+    """A project's config.yaml as DeepLabCut's `create_new_project` writes it; numbers are its
+    defaults [C].
     """
     sizes = {frame.video: (frame.width, frame.height) for frame in labels.frames}
     root = folder.resolve()

@@ -1,5 +1,5 @@
-"""Export frames of a cohort's clips, or of single videos, to a labelling program: choose frames, save
-their images, fill in the tracked joints, write the program's files.
+"""Export frames of a cohort's clips, or of single videos, to a labelling program: choose frames,
+save their images, fill in the tracked joints, write the program's files.
 """
 
 from collections.abc import Iterable, Iterator
@@ -90,8 +90,8 @@ def select_frames(
     fps: float = 25.0,
     seed: int = 0,
 ) -> ExportResult:
-    """Choose frames of each clip and write them for a labelling program, with the joints as tracked so
-    far.
+    """Choose frames of each clip and write them for a labelling program, with the joints as tracked
+    so far.
 
     A clip that cannot be read is listed and the others go on.
 

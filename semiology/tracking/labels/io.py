@@ -56,8 +56,8 @@ def read_labels(
             and where the labels have none, the video's name is the participant: a split by
             participant then splits by video, and leaks where two videos show one person.
         images: the folder of the images, where they are not at the paths in the labels.
-        check_images: False where positions alone are needed; the images are then neither searched nor
-            measured.
+        check_images: False where positions alone are needed; the images are then neither searched
+            nor measured.
 
     Raises:
         UserError: no such file or no known format, a damaged file, no labels in it, images that are
@@ -134,8 +134,8 @@ def _with_images(labels: Labels, source: Path, images: Path | None) -> Labels:
 
 
 def _find(frame: LabelledFrame, folder: Path) -> Path | None:
-    """The image at its path in the labels, or in `folder` by its name with up to three of the folders
-    before it; None where there is none.
+    """The image at its path in the labels, or in `folder` by its name with up to three of the
+    folders before it; None where there is none.
     """
     parts = [part for part in frame.image.parts if part != frame.image.anchor]
     tails = [Path(*parts[start:]) for start in range(max(len(parts) - 4, 0), len(parts))]

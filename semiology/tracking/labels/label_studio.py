@@ -133,8 +133,8 @@ def _frame(path: Path, data: dict[str, Any], results: Any) -> tuple[LabelledFram
             )
         except (KeyError, TypeError, ValueError) as error:
             raise UserError(
-                f"{path}: {file}: an annotation needs one label, x, y and original_width and _height;"
-                " export as JSON"
+                f"{path}: {file}: an annotation needs one label, x, y and original_width and"
+                " _height; export as JSON"
             ) from error
         if name in points or name in regions:
             raise UserError(f"{path}: {file}: {name} is annotated twice; keep the patient's only")

@@ -131,8 +131,8 @@ def read_thumbnails(
 
 
 def diverse_frames(thumbnails: np.ndarray, count: int, seed: int = 0) -> np.ndarray:
-    """Indices of `count` frames that look different: k-means over appearance, and one random frame of
-    each cluster.
+    """Indices of `count` frames that look different: k-means over appearance, and one random frame
+    of each cluster.
 
     As DeepLabCut does it [C: `frameselectiontools`]: every frame a vector of pixels less the mean
     frame, mini-batches of 100, at most 50 passes, tolerance 1e-3. Where a cluster stays empty
@@ -158,8 +158,8 @@ def diverse_frames(thumbnails: np.ndarray, count: int, seed: int = 0) -> np.ndar
 
 
 def low_confidence_rows(tracks: xr.Dataset, count: int) -> np.ndarray:
-    """At most `count` rows with the lowest mean confidence over the keypoints; missing ones count as
-    0.
+    """At most `count` rows with the lowest mean confidence over the keypoints; missing ones count
+    as 0.
 
     Points without a score are left out of the mean, and rows without any score are not chosen.
 

@@ -26,8 +26,8 @@ def bone_lengths(joints: np.ndarray) -> np.ndarray:
 
 
 def median_lengths(joints: np.ndarray) -> np.ndarray:
-    """Joints (time, 11, 3) m -> (bone,) m, the median over time, averaged over left and right; NaN for
-    a bone that is never visible.
+    """Joints (time, 11, 3) m -> (bone,) m, the median over time, averaged over left and right; NaN
+    for a bone that is never visible.
     """
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="All-NaN slice")

@@ -44,8 +44,8 @@ class Lifter:
 
     @torch.inference_mode()
     def joints(self, position: np.ndarray) -> np.ndarray:
-        """Joints in the image (time, 11, 2) px at 25 Hz -> joints in space (time, 11, 3) m, relative
-        to the neck.
+        """Joints in the image (time, 11, 2) px at 25 Hz -> joints in space (time, 11, 3) m,
+        relative to the neck.
 
         All 11 joints of a frame are estimated, also those that were not tracked; NaN in frames with
         too few tracked joints.

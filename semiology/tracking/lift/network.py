@@ -119,7 +119,8 @@ class LifterNetwork(nn.Module):
 
 
 class Block(nn.Module):
-    """A dilated convolution, a pointwise one, and a residual connection from the middle of the input.
+    """A dilated convolution, a pointwise one, and a residual connection from the middle of the
+    input.
 
     Shapes: (batch, width, time) -> (batch, width, time - 2 dilation).
     """

@@ -1,5 +1,5 @@
-"""Training data of the lifter: motion capture (tracks with position_3d) filmed by virtual cameras, as
-in a clinic, and tracked with the errors of a 2D tracker.
+"""Training data of the lifter: motion capture (tracks with position_3d) filmed by virtual cameras,
+as in a clinic, and tracked with the errors of a 2D tracker.
 """
 
 from collections.abc import Sequence
@@ -247,8 +247,8 @@ def _about(axis: int, angle: Tensor) -> Tensor:
 
 @dataclass(frozen=True)
 class TrackerNoise:
-    """The errors of a simulated 2D tracker; each clip has its own strengths, sampled uniformly from 0
-    to these values. [our choice]
+    """The errors of a simulated 2D tracker; each clip has its own strengths, sampled uniformly from
+    0 to these values. [our choice]
 
     Attributes:
         jitter: standard deviation of the error that is independent between frames, m at the body's

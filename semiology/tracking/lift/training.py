@@ -46,8 +46,8 @@ class Recipe:
     Attributes:
         steps: of AdamW, one batch each; one-cycle learning rate.
         batch: clips per step.
-        frames: of each clip, at 25 Hz. Many short clips gave a lower error in the same time than few
-            long ones.
+        frames: of each clip, at 25 Hz. Many short clips gave a lower error in the same time than
+            few long ones.
         width, blocks, dropout: of the network.
         learning_rate: highest.
         bones: weight of the error of the bones' lengths, beside the mean distance of the joints
@@ -78,11 +78,11 @@ def train_lifter(
 ) -> Lifter:
     """Train on recordings of 3D skeletons.
 
-    The skeletons are made rigid first (`body.rigid_body`: a depth sensor's bones stretch), then each
-    step samples clips, mirrors half of them, varies the bodies, and projects each by its own camera
-    and tracker. The loss is the mean distance of the joints from the truth, relative to the neck,
-    plus `bones` times the mean error of the bones' lengths. The weights after the last step are
-    used: there is no model selection.
+    The skeletons are made rigid first (`body.rigid_body`: a depth sensor's bones stretch), then
+    each step samples clips, mirrors half of them, varies the bodies, and projects each by its own
+    camera and tracker. The loss is the mean distance of the joints from the truth, relative to the
+    neck, plus `bones` times the mean error of the bones' lengths. The weights after the last step
+    are used: there is no model selection.
 
     Raises:
         UserError: no recordings.
@@ -144,8 +144,8 @@ def train_lifter(
 
 
 def sample_clips(bodies: list[np.ndarray], recipe: Recipe, generator: torch.Generator) -> Tensor:
-    """(batch, frames, 11, 3) m: clips of recordings sampled with probabilities proportional to their
-    lengths; NaN after the end of a shorter one.
+    """(batch, frames, 11, 3) m: clips of recordings sampled with probabilities proportional to
+    their lengths; NaN after the end of a shorter one.
     """
     weights = torch.tensor([len(body) for body in bodies], dtype=torch.float32)
     drawn = torch.multinomial(weights, recipe.batch, replacement=True, generator=generator).tolist()
@@ -180,8 +180,8 @@ def augment(taken: Tensor, recipe: Recipe, generator: torch.Generator) -> Tensor
 
 
 def _loss(found: Tensor, true: Tensor, seen: Tensor, bones: float) -> tuple[Tensor, Tensor]:
-    """The loss, and its first term: the mean distance over the joints whose truth is known, relative
-    to the root, in frames that are not masked.
+    """The loss, and its first term: the mean distance over the joints whose truth is known,
+    relative to the root, in frames that are not masked.
     """
     found, true = (joints - joints[:, :, ROOT : ROOT + 1] for joints in (found, true))
     known = torch.isfinite(true).all(-1) & (seen.sum(2, keepdim=True) > 0)
@@ -206,8 +206,8 @@ def train_and_evaluate(
     *,
     progress: bool = True,
 ) -> tuple[Lifter, pd.DataFrame]:
-    """Train a lifter on some recordings and evaluate it on others: the lifter, with the errors on its
-    card, and the errors as a table (see `evaluate_lifter`).
+    """Train a lifter on some recordings and evaluate it on others: the lifter, with the errors on
+    its card, and the errors as a table (see `evaluate_lifter`).
     """
     recipe = recipe or Recipe()
     lifter = train_lifter(training, recipe, progress=progress)
@@ -232,7 +232,8 @@ def train_lifter_on_files(
     recipe: Recipe | None = None,
     progress: bool = True,
 ) -> Lifter:
-    """Train a lifter on the user's own 3D skeletons, evaluate it on held-out participants, and save it.
+    """Train a lifter on the user's own 3D skeletons, evaluate it on held-out participants, and save
+    it.
 
     Args:
         inputs: .nc tracks with position_3d (m; x right, y down, z away), folders of them (each file
@@ -302,8 +303,8 @@ class MeanDepth:
 def evaluate_lifter(
     lifter: Lifter, training: Sequence[Motion], test: Sequence[Motion], recipe: Recipe
 ) -> pd.DataFrame:
-    """Errors of a lifter in mm, one row per participant and camera, beside the baseline of mean depths
-    (see `evaluate`).
+    """Errors of a lifter in mm, one row per participant and camera, beside the baseline of mean
+    depths (see `evaluate`).
 
     The test's tracker has the jitter and drift of the recipe's but loses no joint.
     """
@@ -338,8 +339,8 @@ def evaluate(
     tracker: TrackerNoise,
     seed: int,
 ) -> pd.DataFrame:
-    """Project every recording by every camera with the tracker's errors, lift it, and compare it with
-    the recorded skeletons.
+    """Project every recording by every camera with the tracker's errors, lift it, and compare it
+    with the recorded skeletons.
 
     Returns:
         One row per participant and camera: frames, and in mm, means over frames: mpjpe and p_mpjpe
@@ -392,8 +393,8 @@ def evaluate(
 
 
 def joint_errors(found: np.ndarray, true: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """MPJPE of each frame, relative to the neck and after Procrustes alignment; (frame,) each, in the
-    unit of the joints.
+    """MPJPE of each frame, relative to the neck and after Procrustes alignment; (frame,) each, in
+    the unit of the joints.
 
     The mean Euclidean distance over the joints other than the neck (whose error is 0 by
     construction) that are present in both; after Procrustes alignment only in frames with all 11.
@@ -413,8 +414,8 @@ def joint_errors(found: np.ndarray, true: np.ndarray) -> tuple[np.ndarray, np.nd
 
 
 def procrustes(found: np.ndarray, true: np.ndarray) -> np.ndarray:
-    """`found` (frame, joint, 3) rotated, translated and scaled, frame by frame, to fit `true` by least
-    squares.
+    """`found` (frame, joint, 3) rotated, translated and scaled, frame by frame, to fit `true` by
+    least squares.
 
     Source: Umeyama, Least-squares estimation of transformation parameters between two point
     patterns, 1991 [P]. No reflection.

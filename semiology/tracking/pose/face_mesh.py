@@ -28,8 +28,8 @@ MODELS = ("face_landmark/face_landmark_with_attention", "face_detection/face_det
 
 
 class FaceMesh:
-    """478 face landmarks in px and, scaled by an average eye distance, metres, tracked from frame to
-    frame. About 2 ms a frame on one core.
+    """478 face landmarks in px and, scaled by an average eye distance, metres, tracked from frame
+    to frame. About 2 ms a frame on one core.
 
     Metres follow from a distance of 63 mm between the irises; the origin lies between them.
     """
@@ -121,8 +121,8 @@ def crop(image: np.ndarray, box: np.ndarray) -> tuple[np.ndarray, int, int]:
 
 
 def reset_tracking(model) -> None:
-    """Make a tracking model lose its person, so that it detects again in the next image. Much cheaper
-    than rebuilding its graph.
+    """Make a tracking model lose its person, so that it detects again in the next image. Much
+    cheaper than rebuilding its graph.
     """
     model.process(np.full((64, 64, 3), GREY, np.uint8))
 

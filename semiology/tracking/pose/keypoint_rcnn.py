@@ -28,8 +28,8 @@ MAX_CARRIED = 1.0  # s that a patient's box is carried over while none is detect
 
 
 class KeypointRCNNPose:
-    """The joints that the weights were trained on, in px, and the face's 478 landmarks by MediaPipe's
-    mesh (the paper uses a toolbox for these).
+    """The joints that the weights were trained on, in px, and the face's 478 landmarks by
+    MediaPipe's mesh (the paper uses a toolbox for these).
 
     The patient's box is detected in every `region_every`-th frame and carried over to those in
     between. Of several people the patient is the one at the face of the first pass; where that face
