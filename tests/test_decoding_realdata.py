@@ -1,4 +1,4 @@
-"""Every real clip of the decoding set: it gives the frames that its truth says, or one clear error."""
+"""Every real clip of the decoding set gives the frames of its truth, or one clear error."""
 
 import json
 from fractions import Fraction

@@ -181,7 +181,8 @@ def die():
         time.sleep(0.005)
     os.kill(os.getpid(), signal.SIGKILL)
 
-threading.Thread(target=die, daemon=True).start()  # in the run itself: another process may be late on a machine that has much to do
+# in the run itself: another process may be late on a busy machine
+threading.Thread(target=die, daemon=True).start()
 extract_videos(sys.argv[2:], sys.argv[1], progress=False)
 """
     ran = subprocess.run(

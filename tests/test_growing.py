@@ -57,7 +57,8 @@ from pathlib import Path
 from semiology.data.store import append_tracks
 from semiology.data.tracks import make_tracks
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-resource.setrlimit(resource.RLIMIT_FSIZE, ({limit}, {limit}))  # a file may not grow beyond: the system refuses as a full disk does
+# a file may not grow beyond the limit: the system refuses as a full disk does
+resource.setrlimit(resource.RLIMIT_FSIZE, ({limit}, {limit}))
 whole = make_tracks(np.random.default_rng(0).random((4000, 8, 2)), list("abcdefgh"), 25)
 try:
     with append_tracks(Path({str(tmp_path)!r}) / "t.nc") as add:

@@ -48,7 +48,7 @@ COCO = [
 
 
 def figure(participant: int, frames: int = 120) -> np.ndarray:
-    """(time, 11, 3) m: a person who sways, with both forearms circling towards the camera and away."""
+    """(time, 11, 3) m: a swaying person, both forearms circling towards the camera and away."""
     time = np.arange(frames) / 25 + participant
     size = 1 + 0.05 * participant
     rest = {
@@ -190,7 +190,7 @@ def test_values_are_read_at_other_times_on_straight_lines_and_never_across_a_hol
     assert read == pytest.approx([0, 5, 10, np.nan, 30, np.nan], nan_ok=True)
 
 
-def test_a_tracker_that_loses_a_shoulder_loses_the_neck_and_one_that_errs_by_nothing_changes_nothing():
+def test_a_lost_shoulder_loses_the_neck_and_no_error_changes_nothing():
     position = torch.from_numpy(picture(figure(0)))[None].float()
     generator = torch.Generator().manual_seed(0)
     exact = TrackerNoise(jitter=0, drift=0, lost=0, covered=0).track(

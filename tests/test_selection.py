@@ -29,7 +29,7 @@ SCENES = {
 
 @pytest.fixture(scope="module")
 def video(tmp_path_factory):
-    """90 frames at 25 Hz, 160x96 px, three scenes of 30; the right half is grey n + 60 in frame n."""
+    """90 frames at 25 Hz, 160x96 px, three scenes; the right half is grey n + 60 in frame n."""
     path = tmp_path_factory.mktemp("video") / "three_scenes.mp4"
 
     def images():

@@ -211,7 +211,7 @@ def find_views(
 
 
 def read_vectors(folder: Path) -> np.ndarray:
-    """The vectors of one view in the order of their frame numbers: (start frame, channel) float32."""
+    """The vectors of one view by frame number: (start frame, channel) float32."""
     return np.stack([_vector(path) for path in frame_numbers(folder)])
 
 

@@ -104,7 +104,7 @@ class Store:
         return corrections_file(self.folder / clip_id / f"{part}.nc")
 
     def video_digits(self, clip_id: str) -> str:
-        """The first sixteen digits of the SHA-256 of the clip's source file; empty where unknown."""
+        """First sixteen digits of the SHA-256 of the clip's source file; empty where unknown."""
         return str(self.record(clip_id)["source"].get("sha256", ""))[:16]
 
     def features(self, clip_id: str, stage: str) -> Features:
@@ -219,7 +219,7 @@ class Store:
                 self._path_to_write(clip_id, stage, key)
 
     def _path_to_write(self, clip_id: str, stage: str, key: str) -> Path:
-        """Path to write a stage's file to, after removing it from the record where it is replaced."""
+        """Path to write a stage's file to; one that is replaced is removed from the record."""
         if self.plain and self.has(clip_id, stage):
             self._retract(
                 clip_id,

@@ -36,7 +36,7 @@ MIN_SAMPLES = 3
 
 @dataclass(frozen=True)
 class Faces:
-    """Faces of one image: boxes (face, 4) as x0, y0, x1, y1 in px, and their probability (face,)."""
+    """Faces of one image: boxes (face, 4), x0, y0, x1, y1 px, and probability (face,)."""
 
     boxes: np.ndarray
     probability: np.ndarray

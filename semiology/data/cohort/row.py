@@ -105,7 +105,7 @@ class Participant(BaseModel):
 
 
 class Clip(BaseModel):
-    """One seizure's main phase in one video, or in tracks or features of one: a row of clips.tsv."""
+    """One seizure's main phase in one video, or in its tracks or features: a row of clips.tsv."""
 
     model_config = ConfigDict(frozen=True)
 

@@ -154,7 +154,7 @@ def fill_between(times: np.ndarray, boxes: np.ndarray, longest: float, speed: fl
 
 
 def spread_over_time(times: np.ndarray, boxes: np.ndarray) -> np.ndarray:
-    """For each time the union of the boxes (time, 4) within 0.1 s of it; NaN where there are none."""
+    """The union of the boxes (time, 4) within 0.1 s of each time; NaN where there are none."""
     united = np.full_like(boxes, np.nan)
     for row in np.flatnonzero(~np.isnan(boxes).any(axis=1)):
         first, last = np.searchsorted(

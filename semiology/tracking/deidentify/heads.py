@@ -152,5 +152,5 @@ def at_least(box: np.ndarray, metres: float, body: Landmarks) -> np.ndarray:
 
 
 def _same_head(face: np.ndarray, head: np.ndarray) -> bool:
-    """Whether a face belongs to a head: their centres are less than one side of the larger apart."""
+    """Whether a face belongs to a head: centres less than one side of the larger apart."""
     return bool(np.linalg.norm(centre(face) - centre(head)) < max(side(face), side(head)))

@@ -1,1 +1,1 @@
-"""Fine-tune the detectors on labelled frames, and tracking error against the number of such frames."""
+"""Fine-tune the detectors on labelled frames; tracking error against their number."""

@@ -1,4 +1,4 @@
-"""Training of one detector: the losses as Lightning modules, and a training loop with checkpoints."""
+"""Training of one detector: losses as Lightning modules, a loop with checkpoints."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field

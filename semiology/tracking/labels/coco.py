@@ -100,7 +100,7 @@ def from_coco(path: Path, content: dict[str, Any]) -> Labels:
 
 
 def write_coco(labels: Labels, path: str | Path) -> Path:
-    """Write labels as one COCO file. Images are named relative to its folder, and are not copied."""
+    """Write labels as one COCO file; images are named relative to its folder, not copied."""
     path = Path(path)
     names = ["person", *REGIONS]
     categories: list[dict] = [

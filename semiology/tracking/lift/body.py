@@ -1,4 +1,4 @@
-"""The body that is lifted: the 11 joints, their bones, and a rigid body of constant bone lengths."""
+"""The body that is lifted: 11 joints, their bones, and constant bone lengths."""
 
 import warnings
 

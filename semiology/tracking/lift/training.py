@@ -293,7 +293,7 @@ class MeanDepth:
         return cls(turned[..., 2].mean((0, 1)).numpy())
 
     def lift(self, joints: np.ndarray) -> np.ndarray:
-        """Joints (time, joint, 2 or 3) m with their depth relative to the neck replaced or added."""
+        """Joints (time, joint, 2 or 3) m with the mean depth relative to the neck."""
         flat = (joints - joints[:, ROOT : ROOT + 1])[..., :2]
         return np.concatenate(
             [flat, np.broadcast_to(self.depth[:, None], (*flat.shape[:2], 1))], axis=2

@@ -1,4 +1,4 @@
-"""Pose backends: joints and landmarks of the patient in every frame, and which backends there are."""
+"""Pose backends, which track joints and landmarks of the patient in every frame."""
 
 from semiology.errors import UserError
 from semiology.tracking.pose.base import KeypointRCNNOptions, PoseBackend

@@ -153,7 +153,7 @@ class KeypointRCNNPose:
 
 
 class PatientBox:
-    """The patient's box from frame to frame: detected in every n-th frame, carried over in between."""
+    """The patient's box in every frame: detected in every n-th, carried over in between."""
 
     def __init__(self, every: int):
         self.every = every
