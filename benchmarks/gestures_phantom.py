@@ -16,7 +16,7 @@ import pandas as pd
 from phantom_run import metrics, step
 from record import record
 
-from semiology.cli.loso import read_protocol
+from semiology.cli.experiments import read_protocol
 from semiology.evaluation.run.settings import Model, Protocol, Split, Task
 from semiology.experiments.loso import run_loso
 from semiology.weights import metadata

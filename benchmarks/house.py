@@ -113,8 +113,10 @@ def layers() -> list[list[str]]:
 
 
 def imports() -> list[tuple[str, str]]:
-    """Every (importer, imported) pair of the package's modules, imports within functions too."""
-    graph = grimp.build_graph("semiology", cache_dir=None)
+    """Every (importer, imported) pair of the package's modules: imports within functions too, those
+    for annotations only not.
+    """
+    graph = grimp.build_graph("semiology", exclude_type_checking_imports=True, cache_dir=None)
     return sorted(
         (module, imported)
         for module in graph.modules

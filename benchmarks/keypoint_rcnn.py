@@ -14,7 +14,7 @@ from phantom_labels import phantom_labels
 from phantom_run import metrics, step
 from record import record
 
-from semiology.cli.loso import read_protocol
+from semiology.cli.experiments import read_protocol
 from semiology.experiments.loso import run_loso
 from semiology.tracking.finetune.finetune import finetune
 from semiology.tracking.finetune.training import FinetuneOptions

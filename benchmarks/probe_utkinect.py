@@ -19,7 +19,7 @@ import matplotlib.pyplot as plt
 from record import record
 from utkinect_cohort import make_cohort
 
-from semiology.cli.loso import read_protocol
+from semiology.cli.experiments import read_protocol
 from semiology.evaluation.run.settings import Protocol, Task
 from semiology.experiments.loso import run_loso
 from semiology.experiments.probe import Probing, probe_run

@@ -29,7 +29,7 @@ from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 from utkinect_cohort import make_cohort
 
-from semiology.cli.loso import read_protocol
+from semiology.cli.experiments import read_protocol
 from semiology.data.skeleton import load_skeleton
 from semiology.experiments.loso import run_loso
 from semiology.models.networks import AGCN, TCN, Segments, StreamShape

@@ -20,7 +20,7 @@ import torch
 from phantom_run import extracted_cohort, metrics, trained_vgg
 from record import record
 
-from semiology.cli.loso import read_protocol
+from semiology.cli.experiments import read_protocol
 from semiology.evaluation.run.settings import Protocol
 from semiology.experiments.fold import Fold
 from semiology.experiments.loso import run_loso

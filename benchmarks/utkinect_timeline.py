@@ -21,7 +21,7 @@ from record import record
 from sklearn.ensemble import RandomForestClassifier
 from utkinect_cohort import FPS, STEP, read_labels, read_recording
 
-from semiology.cli.localise import read_settings
+from semiology.cli.timeline import read_localisation
 from semiology.data.skeleton import load_skeleton
 from semiology.data.tracks import make_tracks, save_tracks
 from semiology.files import atomic_path
@@ -193,7 +193,7 @@ def main() -> int:
     if not DATA.is_dir():
         print(f"utkinect-timeline: no data at {DATA}; set SEMIOLOGY_TESTDATA", file=sys.stderr)
         return 2
-    settings = read_settings(["--config", "configs/utkinect_timeline.yaml"])
+    settings = read_localisation(["--config", "configs/utkinect_timeline.yaml"])
     make_recordings(DATA, Path(settings.cohort))
     if localise(settings).failed:
         return 1

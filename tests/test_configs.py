@@ -11,7 +11,7 @@ import yaml
 from PIL import Image
 
 from semiology import make_tracks, save_tracks
-from semiology.cli.loso import read_protocol
+from semiology.cli.experiments import read_protocol
 from semiology.cli.main import main
 from semiology.data.store import Store
 from semiology.evaluation.run.settings import Protocol

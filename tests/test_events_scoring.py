@@ -372,7 +372,7 @@ def test_score_of_two_folders(folders, capsys):
     assert "4 recordings of 3 participants, 2.00 h; any overlap counts, no tolerance" in said
     assert (
         "sign: 2 of 3 events found, 2 false alarms" in said
-        and "Participants: as clips.tsv has them" in said
+        and "Participants: from clips.tsv" in said
     )
     assert json.loads((folders / "s.json").read_text())["signs"] == judge(cohort())["signs"]
 
@@ -382,7 +382,7 @@ def test_tolerances_are_asked_for_and_stated(folders, capsys):
     said = capsys.readouterr().out
     assert (
         "tolerances before 30, after 60, overlap 0, longest 300, apart 90" in said
-        and "each recording is taken for one of its own" in said
+        and "each recording counts as its own participant" in said
     )
     assert (
         main(["events", "score", f"{folders}/true", f"{folders}/found", "--tolerances.before=2.5"])

@@ -1,9 +1,9 @@
 """What `semiology --help` says of each verb."""
 
 import pytest
+from semiology.cli.phantom import PHANTOMS
 
 from semiology.cli.main import VERBS, main
-from semiology.cli.phantom import PHANTOMS
 
 
 @pytest.mark.parametrize("verb", ["cohort", "events", "lift", "pretrain", "reproduce", "tracks"])

@@ -1,6 +1,7 @@
 """The order of the packages, and what `make bench NAME=house` counts."""
 
 import ast
+import subprocess
 import sys
 from pathlib import Path
 
@@ -23,6 +24,18 @@ def test_packages_import_only_what_stands_below_them(monkeypatch):
     monkeypatch.chdir(ROOT)
     monkeypatch.setattr(sys, "path", [*sys.path])  # the linter puts the working folder on it
     assert lint_imports(no_cache=True, no_logo=True) == 0
+
+
+def test_the_whole_of_evaluation_is_imported_without_torch():
+    code = (
+        "import sys, pkgutil, importlib, semiology.evaluation as e\n"
+        "names = [m.name for m in pkgutil.walk_packages(e.__path__, e.__name__ + '.')]\n"
+        "for name in names: importlib.import_module(name)\n"
+        "print(len(names), 'torch' in sys.modules)"
+    )
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    count, torch = run.stdout.split()
+    assert int(count) > 30 and torch == "False"
 
 
 def test_every_entry_of_the_package_has_a_place_in_the_order(house):

@@ -12,8 +12,8 @@ import pytest
 import torch
 
 from semiology import load_skeleton, make_tracks, read_tracks, save_tracks
-from semiology.cli.localise import read_settings
 from semiology.cli.main import main
+from semiology.cli.timeline import read_localisation
 from semiology.errors import UserError
 from semiology.evaluation.run.settings import Model
 from semiology.models.networks import Network
@@ -459,7 +459,7 @@ def test_recordings_that_cannot_be_learned_from_are_named(tmp_path):
 
 
 def test_the_config_of_utkinect_runs_small(tmp_path):
-    settings = read_settings(
+    settings = read_localisation(
         ["--config", str(CONFIG), "--cohort", str(tmp_path), "--out", str(tmp_path / "run")]
     )
     names, rng, rows = load_skeleton("kinect_20").names, np.random.default_rng(0), []

@@ -14,7 +14,7 @@ import torch
 import yaml
 from published_layout import write_people
 
-from semiology.cli.loso import read_protocol
+from semiology.cli.experiments import read_protocol
 from semiology.cli.main import main
 from semiology.data.cohort import Cohort
 from semiology.data.gestures import import_gestures

@@ -1,48 +1,83 @@
-"""The verbs of the command line, one file each: parse, call one public function, print, give the
-exit status.
+"""The command line: one file a group of verbs. A verb parses its arguments, calls one public
+function, prints what came out, and returns the exit status.
+
+The docstring of a verb's or an action's function is what help prints about it: the whole of it by
+`semiology VERB --help`, its first sentence in a list. Heavy modules are imported inside these
+functions, so that a list of verbs needs none of them.
 """
 
+import re
 from collections.abc import Callable, Mapping
-
-from jsonargparse import ArgumentParser, Namespace
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 from semiology.errors import UserError
 
-Action = Callable[[list[str]], int]
+if TYPE_CHECKING:
+    from jsonargparse import ArgumentParser, Namespace
+
+Command = Callable[[list[str]], int]  # the arguments of a verb or an action -> the exit status
 
 
-def parser(verb: str, function: Callable) -> ArgumentParser:
-    """A parser for a verb: its help is the first paragraph of the public function's docstring;
-    `--config FILE` reads YAML.
-    """
-    first = (function.__doc__ or "").split("\n\n")[0]
-    made = ArgumentParser(prog=f"semiology {verb}", description=" ".join(first.split()))
-    made.add_argument(
+def description(command: Command) -> str:
+    """What help prints about a verb or an action: its docstring as one paragraph."""
+    return " ".join((command.__doc__ or "").split())
+
+
+def summary(command: Command) -> str:
+    """The first sentence of the description, without its full stop."""
+    return re.split(r"\.(?: (?=[A-Z])|$)", description(command))[0]
+
+
+def parser(verb: str, command: Command) -> "ArgumentParser":
+    """A parser for a verb or an action; `--config FILE` reads options from YAML."""
+    from jsonargparse import ArgumentParser
+
+    parser = ArgumentParser(prog=f"semiology {verb}", description=description(command))
+    parser.add_argument(
         "--config", action="config", help="YAML file with these options; options given after it win"
     )
-    return made
+    return parser
 
 
-def options(parsed: Namespace, *without: str) -> dict:
+def options(parsed: "Namespace", *without: str) -> dict:
     """The parsed options as keyword arguments."""
     return {name: value for name, value in vars(parsed).items() if name not in ("config", *without)}
 
 
-def act(verb: str, actions: Mapping[str, tuple[str, Action]], arguments: list[str]) -> int:
-    """Hand the arguments after an action's name to it; without one, or with --help, list the
-    actions: name -> what it does, its function.
+def list_actions(actions: Mapping[str, Command]) -> str:
+    """One line an action: its name and its summary."""
+    width = max(map(len, actions)) + 2
+    return "\n".join(f"  {name:<{width}}{summary(action)}" for name, action in actions.items())
+
+
+def act(verb: str, command: Command, actions: Mapping[str, Command], arguments: list[str]) -> int:
+    """Call the action that the first argument names, with the other arguments; without arguments,
+    or with --help, print the verb's description and its actions.
 
     Raises:
         UserError: there is no such action.
     """
     if not arguments or arguments[0] in ("-h", "--help"):
-        width = max(map(len, actions)) + 2
         print(
             f"usage: semiology {verb} ACTION [options]     (semiology {verb} ACTION --help for its"
-            " options)\n"
+            f" options)\n\n{description(command)}\n\n{list_actions(actions)}"
         )
-        print("\n".join(f"  {name:<{width}}{what}" for name, (what, _) in actions.items()))
         return 0
     if arguments[0] not in actions:
         raise UserError(f"{arguments[0]!r} is not one of {', '.join(actions)}")
-    return actions[arguments[0]][1](arguments[1:])
+    return actions[arguments[0]](arguments[1:])
+
+
+def cohort_folder(inputs: list[Path]) -> Path | None:
+    """The folder among the inputs, or None where all of them are videos.
+
+    Raises:
+        UserError: a folder that is not alone.
+    """
+    folders = [path for path in inputs if path.is_dir()]
+    if folders and len(inputs) > 1:
+        raise UserError(
+            f"{folders[0]}: give the folder of one cohort alone, or videos without folders"
+        )
+    return folders[0] if folders else None

@@ -1,4 +1,4 @@
-"""What is installed, whether it fits together, and what will be used."""
+"""The verb doctor: what is installed, whether it fits together, and what will be used."""
 
 import importlib.util
 import os
@@ -6,31 +6,27 @@ import platform
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-from semiology.weights import known_weights, weights_folder
+from semiology.cli import parser
 
 PACKAGES = (
-    *(
-        "semiology",
-        "torch",
-        "torchvision",
-        "torch-geometric",
-        "lightning",
-        "jsonargparse",
-        "facenet-pytorch",
-        "mediapipe",
-        "numpy",
-    ),
-    *(
-        "scipy",
-        "scikit-learn",
-        "pandas",
-        "xarray",
-        "h5netcdf",
-        "pydantic",
-        "av",
-        "safetensors",
-        "joblib",
-    ),
+    "semiology",
+    "torch",
+    "torchvision",
+    "torch-geometric",
+    "lightning",
+    "jsonargparse",
+    "facenet-pytorch",
+    "mediapipe",
+    "numpy",
+    "scipy",
+    "scikit-learn",
+    "pandas",
+    "xarray",
+    "h5netcdf",
+    "pydantic",
+    "av",
+    "safetensors",
+    "joblib",
 )
 MEDIAPIPE_MODELS = (
     "modules/pose_landmark/pose_landmark_full.tflite",
@@ -50,10 +46,23 @@ INSTRUCTION_SETS = {  # as users know them -> torch.cpu.get_capabilities
 }
 
 
-def diagnose() -> tuple[list[str], list[str]]:
-    """Lines that say what is there, and lines that say what is wrong and what to do (empty where
-    all is well).
+def run_doctor(arguments: list[str]) -> int:
+    """Check the installation: packages, pose backends, weights, and the device in use. Each fault
+    comes with what to do.
     """
+    parser("doctor", run_doctor).parse_args(arguments)
+    lines, faults = diagnose()
+    print("\n".join(lines))
+    print("\n".join(f"fault: {fault}" for fault in faults) or "all well")
+    return 1 if faults else 0
+
+
+def diagnose() -> tuple[list[str], list[str]]:
+    """Lines about the installation, and faults with what to do about each (empty where all is
+    well).
+    """
+    from semiology.weights import known_weights, weights_folder
+
     lines = [f"Python {platform.python_version()} on {platform.platform()}, {os.cpu_count()} cores"]
     faults = []
     for package in PACKAGES:
@@ -67,18 +76,18 @@ def diagnose() -> tuple[list[str], list[str]]:
                 )
     lines += [*_torch(faults), *_backends(faults)]
     lines.append(
-        "appearance weights: none shipped; `semiology pretrain expression` makes them, `semiology"
+        "appearance weights: none shipped; `semiology pretrain expression` trains them, `semiology"
         " extract --face_weights FILE` uses them"
     )
     lines.append(
         "snippet weights: none shipped; `semiology weights get r2plus1d_18` fetches published ones,"
-        " `semiology pretrain action` makes them, `semiology extract --snippet_weights FILE` uses"
+        " `semiology pretrain action` trains them, `semiology extract --snippet_weights FILE` uses"
         " them"
     )
     known, folder = known_weights().values(), weights_folder()
-    here = sum((folder / entry.file).is_file() for entry in known)
+    present = sum((folder / entry.file).is_file() for entry in known)
     lines.append(
-        f"published weights: {here} of {len(known)} in {folder}; `semiology weights list` names"
+        f"published weights: {present} of {len(known)} in {folder}; `semiology weights list` lists"
         " them"
     )
     return lines, faults
@@ -93,10 +102,10 @@ def _torch(faults: list[str]) -> list[str]:
             torch.tensor([[0.0, 0.0, 2.0, 2.0], [0.0, 0.0, 2.0, 2.0]]),
             torch.tensor([0.5, 0.9]),
         )
-        kept = torchvision.ops.nms(boxes, scores, 0.5).tolist()
-        if kept != [1]:
+        indices = torchvision.ops.nms(boxes, scores, 0.5).tolist()
+        if indices != [1]:
             faults.append(
-                f"torchvision's nms gave {kept} instead of [1]: install torch and torchvision"
+                f"torchvision's nms gave {indices} instead of [1]: install torch and torchvision"
                 " again, from the same index"
             )
     except (ImportError, RuntimeError, AttributeError) as error:

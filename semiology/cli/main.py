@@ -1,131 +1,73 @@
-"""The command line: one verb a stage, each of which calls one public function. Options and configs
-go through jsonargparse.
-"""
+"""`semiology VERB [options]`: finds a verb's function and calls it; the list of verbs, by task."""
 
 import sys
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+import textwrap
+from collections.abc import Mapping, Sequence
 from importlib import import_module, metadata
+from typing import NamedTuple
 
+from semiology.cli import Command, summary
 from semiology.errors import UserError
 
 
-@dataclass(frozen=True)
-class Verb:
-    """A verb of the command line and the module-level function `run(arguments) -> exit status` that
-    serves it.
+class Verb(NamedTuple):
+    """Where a verb is defined: a module of `semiology.cli`, its function, and the name of the
+    mapping whose keys are the verb's actions, if it has any.
     """
 
     module: str
-    help: str
+    function: str
+    actions: str | None = None
+
+    def load(self) -> tuple[Command, Mapping[str, object]]:
+        """The function, and the actions by name."""
+        module = import_module(f"semiology.cli.{self.module}")
+        actions = getattr(module, self.actions) if self.actions else {}
+        return getattr(module, self.function), actions
 
 
-VERBS = {
-    "doctor": Verb(
-        "doctor_verb",
-        "what is installed, which backends and weights are there, which device will be used",
-    ),
-    "phantom": Verb(
-        "phantom",
-        "OUT | seizures OUT | actions OUT | myoclonus OUT | weakness OUT: render a synthetic cohort"
-        " whose truth is known",
-    ),
-    "cohort": Verb(
-        "cohort",
-        "check DIR | import gestures FOLDER: validate a cohort and print its table, or make one of"
-        " public features",
-    ),
-    "extract": Verb("extract", "videos to tracks and appearance features"),
-    "lift": Verb(
-        "lift",
-        "train | apply: joints in space from joints in the picture, for trackers without depth",
-    ),
-    "pretrain": Verb(
-        "pretrain",
-        "expression | posture | action: train the network that reads faces, bodies or snippets, on"
-        " what you labelled",
-    ),
-    "train": Verb(
-        "train",
-        "fit | validate | test | predict: one stream on one split, by the Lightning command line",
-    ),
-    "loso": Verb(
-        "loso", "leave-one-subject-out: every fold of every model, to a table with intervals"
-    ),
-    "localise": Verb(
-        "localise",
-        "when each sign is there, learned from recordings with marked events, leaving one"
-        " participant out",
-    ),
-    "explain": Verb(
-        "explain",
-        "which joints, bones and times a run's models look at, with the checks that say whether to"
-        " believe it",
-    ),
-    "report": Verb("report", "rebuild metrics.json and report.html from a run's predictions.csv"),
-    "myoclonus": Verb(
-        "myoclonus",
-        "jerks in a cohort's tracks, scored by body part, panel and visit, with a report a patient",
-    ),
-    "reproduce": Verb(
-        "reproduce",
-        "hou2022 | gestures | myasthenia: a paper's protocol on your data: published, obtained, and"
-        " whether they agree",
-    ),
-    "probe": Verb(
-        "probe",
-        "what each layer of a run's stream knows: linear probes of any column of the cohort, with"
-        " controls and chance",
-    ),
-    "audit": Verb(
-        "audit",
-        "leakage checks of a run, from its own records: each passed, failed, or not possible, with"
-        " what is missing",
-    ),
-    "weakness": Verb(
-        "weakness",
-        "facial weakness of a cohort: expressions, the face by side, a score, patients beside"
-        " controls",
-    ),
-    "predict": Verb(
-        "predict",
-        "each sign's probability over time for one video, and a copy of it with what was seen"
-        " drawn in",
-    ),
-    "timeline": Verb(
-        "timeline",
-        "each sign's probability and events through a video of any length, a growing file or a"
-        " camera",
-    ),
-    "events": Verb(
-        "events",
-        "score | tune | find: events against true ones; thresholds and what they give on new"
-        " people; events by them",
-    ),
-    "agreement": Verb(
-        "agreement",
-        "scores of a machine and of raters: correlation, ICC, kappa, Bland-Altman, detectable and"
-        " real change",
-    ),
-    "weights": Verb(
-        "weights",
-        "list | get | add | verify: published weights, fetched or brought by hand, their hashes"
-        " checked",
-    ),
-    "deidentify": Verb(
-        "deidentify",
-        "copies of videos with every head covered, checked, without sound and metadata",
-    ),
-    "tracks": Verb(
-        "tracks",
-        "import | export: keypoints of OpenPose, DeepLabCut, SLEAP, COCO, OpenFace, Py-Feat,"
-        " MediaPipe, movement",
-    ),
-    "tracking": Verb(
-        "tracking",
-        "labelled frames, tracking error, fine-tuning: `semiology tracking` lists its actions",
-    ),
+TASKS = {
+    "Start and check": {
+        "doctor": Verb("doctor", "run_doctor"),
+        "phantom": Verb("data", "run_phantom", "PHANTOM_ACTIONS"),
+        "weights": Verb("data", "run_weights", "WEIGHTS_ACTIONS"),
+    },
+    "Data": {
+        "cohort": Verb("data", "run_cohort", "COHORT_ACTIONS"),
+        "tracks": Verb("data", "run_tracks", "TRACKS_ACTIONS"),
+        "deidentify": Verb("tracking", "run_deidentify"),
+    },
+    "Tracking": {
+        "extract": Verb("tracking", "run_extract"),
+        "lift": Verb("tracking", "run_lift", "LIFT_ACTIONS"),
+        "tracking": Verb("labels", "run_tracking", "TRACKING_ACTIONS"),
+    },
+    "Training and cross-validation": {
+        "pretrain": Verb("training", "run_pretrain", "PRETRAIN_ACTIONS"),
+        "train": Verb("training", "run_train", "TRAIN_ACTIONS"),
+        "loso": Verb("experiments", "run_loso"),
+        "reproduce": Verb("experiments", "run_reproduce", "REPRODUCE_ACTIONS"),
+    },
+    "Evaluation": {
+        "report": Verb("evaluation", "run_report"),
+        "audit": Verb("evaluation", "run_audit"),
+        "explain": Verb("experiments", "run_explain"),
+        "probe": Verb("experiments", "run_probe"),
+        "agreement": Verb("evaluation", "run_agreement"),
+    },
+    "Over time": {
+        "predict": Verb("timeline", "run_predict"),
+        "timeline": Verb("timeline", "run_timeline"),
+        "events": Verb("timeline", "run_events", "EVENTS_ACTIONS"),
+        "localise": Verb("timeline", "run_localise"),
+    },
+    "Severity": {
+        "myoclonus": Verb("severity", "run_myoclonus"),
+        "weakness": Verb("severity", "run_weakness"),
+    },
 }
+VERBS = {name: verb for verbs in TASKS.values() for name, verb in verbs.items()}
+WIDTH = 100  # columns of the list of verbs
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -143,9 +85,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"semiology: no verb {arguments[0]!r}; verbs are {', '.join(VERBS)}", file=sys.stderr)
         return 2
     try:
-        run: Callable[[list[str]], int] = import_module(
-            f"semiology.cli.{VERBS[arguments[0]].module}"
-        ).run
+        run, _ = VERBS[arguments[0]].load()
         return run(arguments[1:])
     except UserError as error:
         print(f"semiology {arguments[0]}: {error}", file=sys.stderr)
@@ -159,27 +99,35 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 2
     except KeyboardInterrupt:
         print(
-            f"\nsemiology {arguments[0]}: stopped; what was finished is kept, the same command goes"
-            " on from there",
+            f"\nsemiology {arguments[0]}: stopped; finished work is saved, and the same command"
+            " continues from there",
             file=sys.stderr,
         )
         return 130
 
 
 def _help() -> str:
-    width = max(map(len, VERBS)) + 2
-    lines = [f"  {name:<{width}}{verb.help}" for name, verb in VERBS.items()]
-    return "\n".join(
-        [
-            (
-                "semiology: from clinical video to semiologic signs, with the evidence. Not a"
-                " medical device."
-            ),
-            "",
-            "usage: semiology VERB [options]     (semiology VERB --help for its options)",
-            "",
-            *lines,
-        ]
+    blocks = [
+        "semiology: from clinical video to semiologic signs, with the evidence. Not a medical"
+        " device.",
+        "usage: semiology VERB [options]     (semiology VERB --help for its options)",
+    ]
+    for task, verbs in TASKS.items():
+        blocks.append("\n".join([f"{task}:", *(_line(*item) for item in verbs.items())]))
+    return "\n\n".join(blocks)
+
+
+def _line(name: str, verb: Verb) -> str:
+    """A verb, its actions and its summary, wrapped."""
+    command, actions = verb.load()
+    column = max(map(len, VERBS)) + 4
+    text = (f"{' | '.join(actions)}: " if actions else "") + summary(command)
+    return textwrap.fill(
+        text,
+        WIDTH,
+        initial_indent=f"  {name}".ljust(column),
+        subsequent_indent=" " * column,
+        break_on_hyphens=False,
     )
 
 

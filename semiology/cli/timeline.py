@@ -1,38 +1,78 @@
-"""semiology timeline SOURCE --model RUN [--out DIR]"""
+"""Verbs of signs over time: predict, timeline, events, localise."""
 
 import sys
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
-from semiology.cli import options, parser
-from semiology.timeline.stream import TimelineOptions, timeline
+from semiology.cli import act, options, parser
+from semiology.errors import UserError
+from semiology.files import write_json
+
+if TYPE_CHECKING:
+    from jsonargparse import ArgumentParser, Namespace
+
+    from semiology.timeline.events.scoring import Tolerances
+    from semiology.timeline.localise.settings import Localisation
 
 
-def run(arguments: list[str]) -> int:
-    made = parser("timeline", timeline)
-    made.add_argument("source", type=str, help="a video, or a camera's address")
-    made.add_function_arguments(timeline, skip={"source", "options"})
-    made.add_class_arguments(TimelineOptions, None)
-    parsed = made.instantiate_classes(made.parse_args(arguments))
-    given = options(parsed)
-    own = {name: given.pop(name) for name in TimelineOptions.__dataclass_fields__}
-    result = timeline(options=TimelineOptions(**own), **given)
-    print("\n".join(said(result)))
+def run_predict(arguments: list[str]) -> int:
+    """Predict each sign's probability over time in one video, and write a copy of it with keypoints
+    and probabilities drawn in.
+    """
+    from semiology.timeline.predict import predict
+
+    predict_parser = parser("predict", run_predict)
+    predict_parser.add_argument("video", type=Path, help="the video")
+    predict_parser.add_function_arguments(predict, skip={"video"})
+    parsed = predict_parser.instantiate_classes(predict_parser.parse_args(arguments))
+    result = predict(**options(parsed))
+    for task, sign in result["signs"].items():
+        print(f"{task}: {prediction_text(sign)}")
+    print(f"{parsed.out or Path(parsed.video.stem + '_prediction')}: prediction.json, overlay.mp4")
+    return 0
+
+
+def prediction_text(sign: dict[str, Any]) -> str:
+    """One sign's probabilities, and whether the model abstains."""
+    if sign["probability"] is None:
+        return f"not assessable ({sign['not_assessable']})"
+    text = ", ".join(f"{level} {value:.2f}" for level, value in sign["probability"].items())
+    if sign["plausible"] is None or len(sign["plausible"]) == 1:
+        return text
+    return f"{text}; abstains: {' and '.join(sign['plausible']) or 'neither class'} plausible"
+
+
+def run_timeline(arguments: list[str]) -> int:
+    """Predict each sign's probability and events through a video of any length, a growing file or a
+    camera, in one pass.
+    """
+    from semiology.timeline.stream import TimelineOptions, timeline
+
+    timeline_parser = parser("timeline", run_timeline)
+    timeline_parser.add_argument("source", type=str, help="a video, or a camera's address")
+    timeline_parser.add_function_arguments(timeline, skip={"source", "options"})
+    timeline_parser.add_class_arguments(TimelineOptions, None)
+    parsed = timeline_parser.instantiate_classes(timeline_parser.parse_args(arguments))
+    chosen = options(parsed)
+    own = {name: chosen.pop(name) for name in TimelineOptions.__dataclass_fields__}
+    result = timeline(options=TimelineOptions(**own), **chosen)
+    print("\n".join(timeline_lines(result)))
     if not result["complete"]:
         print(f"semiology timeline: {result['ended']}", file=sys.stderr)
     return 0 if result["complete"] or result["ended"] == "stopped by the user" else 1
 
 
-def said(result: dict[str, Any]) -> list[str]:
-    """What a person reads of the run."""
+def timeline_lines(result: dict[str, Any]) -> list[str]:
+    """Events of each sign, frames, latency."""
     lines = []
     for task, sign in result["signs"].items():
-        own = [event for event in result["events"] if event["sign"] == task]
+        events = [event for event in result["events"] if event["sign"] == task]
         tuned = "" if sign["tuned"] else " (untuned thresholds)"
-        lines.append(f"{task}: {len(own)} events{tuned}")
+        lines.append(f"{task}: {len(events)} events{tuned}")
         lines += [
             f"  {event['onset']:.1f} to {event['onset'] + event['duration']:.1f} s:"
             f" {event['level']}"
-            for event in own
+            for event in events
         ]
     frames = result["frames"]
     lines.append(
@@ -48,3 +88,224 @@ def said(result: dict[str, Any]) -> list[str]:
     if result["complete"] and result["ended"]:
         lines.append(f"note: {result['ended']}")
     return lines
+
+
+def run_events(arguments: list[str]) -> int:
+    """Score detected events against a reference, tune thresholds, and detect events in a
+    timeline.
+    """
+    return act("events", run_events, EVENTS_ACTIONS, arguments)
+
+
+def run_events_score(arguments: list[str]) -> int:
+    """Score detected events against reference events, tables or folders of them."""
+    from semiology.timeline.events.evaluate import judge, text
+    from semiology.timeline.events.pairing import pair_tables
+
+    score_parser = parser("events score", run_events_score)
+    score_parser.add_argument(
+        "reference",
+        type=Path,
+        help="reference events: an events.tsv (BIDS, SzCORE), or a folder of <clip_id>_events.tsv",
+    )
+    score_parser.add_argument("hypothesis", type=Path, help="detected events, in the same form")
+    score_parser.add_argument(
+        "--duration",
+        type=float | None,
+        default=None,
+        help="s, of recordings whose tables lack their length",
+    )
+    _add_shared_options(score_parser)
+    score_parser.add_argument(
+        "--out", type=Path | None, default=None, help="also write everything here, as JSON"
+    )
+    parsed = score_parser.instantiate_classes(score_parser.parse_args(arguments))
+    recordings, missing = pair_tables(
+        parsed.reference, parsed.hypothesis, parsed.duration, parsed.participants, parsed.names
+    )
+    result = judge(recordings, _tolerances(parsed), parsed.draws, parsed.seed) | {
+        "missing": missing,
+        "people": _participants_note(parsed),
+    }
+    if parsed.out:
+        write_json(parsed.out, result)
+    print(f"{text(result)}\n{result['people']}")
+    return _report_missing(missing)
+
+
+def run_events_tune(arguments: list[str]) -> int:
+    """Tune thresholds on timelines, and estimate how they do on participants that they were not
+    tuned on.
+    """
+    from semiology.timeline.events.hysteresis import Hysteresis
+    from semiology.timeline.events.pairing import pair_timelines
+    from semiology.timeline.events.tuning import Grid, text, tune, write_thresholds
+
+    tune_parser = parser("events tune", run_events_tune)
+    tune_parser.add_argument(
+        "timelines",
+        type=Path,
+        help="timeline.csv, or a folder with <clip_id>/timeline.csv, of held-out participants",
+    )
+    tune_parser.add_argument(
+        "--truth",
+        type=Path,
+        required=True,
+        help="reference events: an events.tsv, or a folder of <clip_id>_events.tsv",
+    )
+    tune_parser.add_argument("--out", type=Path, required=True, help="thresholds.json")
+    _add_shared_options(tune_parser)
+    tune_parser.add_class_arguments(Grid, "grid")
+    tune_parser.add_argument(
+        "--merge",
+        type=float,
+        default=Hysteresis.merge,
+        help="s; events no further apart than this are one",
+    )
+    tune_parser.add_argument(
+        "--unseen",
+        type=float,
+        default=Hysteresis.unseen,
+        help="s without a probability over which an event continues",
+    )
+    parsed = tune_parser.instantiate_classes(tune_parser.parse_args(arguments))
+    traces, missing = pair_timelines(
+        parsed.timelines, parsed.truth, parsed.participants, parsed.names
+    )
+    base = Hysteresis(merge=parsed.merge, unseen=parsed.unseen)
+    tuned = tune(traces, parsed.grid, base, _tolerances(parsed), parsed.draws, parsed.seed) | {
+        "missing": missing,
+        "people": _participants_note(parsed),
+    }
+    write_thresholds(parsed.out, tuned)
+    print(f"{text(tuned)}\n{tuned['people']}")
+    return _report_missing(missing)
+
+
+def run_events_find(arguments: list[str]) -> int:
+    """Detect events in an existing timeline by other thresholds, and write a table and a figure."""
+    from semiology.data.events import read_events
+    from semiology.timeline.events.find import find_in_timeline
+    from semiology.timeline.events.timeline import read_timeline
+    from semiology.timeline.events.tuning import read_thresholds
+
+    find_parser = parser("events find", run_events_find)
+    find_parser.add_argument("timeline", type=Path, help="timeline.csv")
+    find_parser.add_argument(
+        "--out", type=Path, required=True, help="folder of events.tsv, events.json and timeline.png"
+    )
+    find_parser.add_argument(
+        "--thresholds",
+        type=Path | None,
+        default=None,
+        help="file from `semiology events tune`; by default untuned ones",
+    )
+    find_parser.add_argument(
+        "--truth",
+        type=Path | None,
+        default=None,
+        help="reference events, drawn into the figure: an events.tsv",
+    )
+    find_parser.add_argument(
+        "--names", type=dict[str, str] | None, default=None, help="{task: sign in the reference}"
+    )
+    parsed = find_parser.parse_args(arguments)
+    thresholds = parsed.thresholds and read_thresholds(parsed.thresholds)
+    truth = parsed.truth and read_events(parsed.truth)
+    events = find_in_timeline(
+        read_timeline(parsed.timeline), parsed.out, thresholds, truth, parsed.names
+    )
+    for event in events:
+        print(
+            f"{event.sign} {event.level}: {event.onset:.1f} to {event.offset:.1f} s, confidence"
+            f" {event.confidence:.2f}"
+        )
+    print(
+        f"{parsed.out}: {len(events)} events, by {'tuned' if thresholds else 'untuned'} thresholds"
+    )
+    return 0
+
+
+EVENTS_ACTIONS = {"score": run_events_score, "tune": run_events_tune, "find": run_events_find}
+
+
+def run_localise(arguments: list[str]) -> int:
+    """Learn when each sign is present from recordings with annotated events, with
+    leave-one-subject-out cross-validation.
+    """
+    from semiology.timeline.localise.report import table_text
+    from semiology.timeline.localise.run import localise
+
+    result = localise(read_localisation(arguments))
+    for participant, why in result.failed.items():
+        print(f"not left out: {participant}: {why}")
+    if result.failed:
+        return 1
+    print(f"{table_text(result.metrics)}\n\nreport: {result.run / 'report.md'}")
+    return 0
+
+
+def read_localisation(arguments: list[str]) -> "Localisation":
+    """Settings of `semiology localise` from options and `--config FILE`."""
+    from semiology.timeline.localise.settings import Localisation
+
+    localise_parser = parser("localise", run_localise)
+    localise_parser.add_class_arguments(Localisation, None)
+    parsed = localise_parser.instantiate_classes(localise_parser.parse_args(arguments))
+    return Localisation(
+        **{name: getattr(parsed, name) for name in Localisation.__dataclass_fields__}
+    )
+
+
+def _add_shared_options(events_parser: "ArgumentParser") -> None:
+    from semiology.timeline.events.scoring import Tolerances
+
+    events_parser.add_argument(
+        "--participants",
+        type=Path | None,
+        default=None,
+        help="table with clip_id and participant_id: a cohort's clips.tsv",
+    )
+    events_parser.add_argument(
+        "--names",
+        type=dict[str, str] | None,
+        default=None,
+        help="{detected sign or task: sign in the reference}",
+    )
+    events_parser.add_class_arguments(Tolerances, "tolerances")
+    events_parser.add_argument(
+        "--szcore",
+        type=bool,
+        default=False,
+        help="true: SzCORE's tolerances, which are for seizures in EEG",
+    )
+    events_parser.add_argument(
+        "--draws", type=int, default=2000, help="bootstrap resamples, for the intervals"
+    )
+    events_parser.add_argument("--seed", type=int, default=0, help="of the bootstrap")
+
+
+def _tolerances(parsed: "Namespace") -> "Tolerances":
+    from semiology.timeline.events.scoring import SZCORE, Tolerances
+
+    if parsed.szcore and parsed.tolerances != Tolerances():
+        raise UserError(
+            "--szcore true has tolerances of its own; give it or --tolerances, not both"
+        )
+    return SZCORE if parsed.szcore else parsed.tolerances
+
+
+def _participants_note(parsed: "Namespace") -> str:
+    if parsed.participants is None:
+        return (
+            "Participants: each recording counts as its own participant; where a participant has"
+            " several, give --participants."
+        )
+    return f"Participants: from {parsed.participants.name}."
+
+
+def _report_missing(missing: list[str]) -> int:
+    """Print what could not be done to standard error; the exit status."""
+    for line in missing:
+        print(line, file=sys.stderr)
+    return 1 if missing else 0

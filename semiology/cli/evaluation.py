@@ -1,0 +1,101 @@
+"""Verbs that evaluate what is there, without torch: report, audit, agreement."""
+
+from pathlib import Path
+
+from semiology.cli import options, parser
+from semiology.files import read_json
+
+
+def run_report(arguments: list[str]) -> int:
+    """Rebuild metrics.json, report.html and the model cards of a run from its predictions.csv, or
+    write its tables as CSV.
+    """
+    from semiology.evaluation.report import write_cards, write_report, write_tables
+    from semiology.evaluation.statistics.results import table_text
+
+    report_parser = parser("report", run_report)
+    report_parser.add_function_arguments(write_report, as_positional=True)
+    report_parser.add_argument(
+        "--format",
+        choices=["html", "csv"],
+        default="html",
+        help="html: report.html; csv: metrics.csv and participants.csv",
+    )
+    parsed = report_parser.parse_args(arguments)
+    if parsed.format == "csv":
+        for path in write_tables(parsed.run):
+            print(f"table: {path}")
+        return 0
+    path = write_report(parsed.run)
+    write_cards(parsed.run)
+    print(table_text(read_json(Path(parsed.run) / "metrics.json")))
+    print(f"\nreport: {path}")
+    return 0
+
+
+def run_audit(arguments: list[str]) -> int:
+    """Check a run's own records for leakage from held-out participants into training. Each check is
+    passed, failed, or not possible where the records that it needs are missing. Reads the run's
+    folder alone, and trains nothing.
+    """
+    from semiology.evaluation.audit.check import text, verdict
+    from semiology.evaluation.audit.run import audit
+
+    audit_parser = parser("audit", run_audit)
+    audit_parser.add_function_arguments(audit, as_positional=True)
+    checks = audit(**options(audit_parser.parse_args(arguments)))
+    print(text(checks))
+    return 0 if verdict(checks) == "passed" else 1
+
+
+def run_agreement(arguments: list[str]) -> int:
+    """Measure how a machine's and raters' scores agree: correlation, ICC, kappa, Bland-Altman,
+    smallest detectable change and responsiveness. Intervals are by participant.
+    """
+    from semiology.evaluation.agreement.run import text, write_agreement
+    from semiology.evaluation.agreement.scores import read_scores
+
+    agreement_parser = parser("agreement", run_agreement)
+    agreement_parser.add_argument(
+        "table",
+        type=Path,
+        help="scores, .tsv or .csv: one row a participant (and visit), n/a where there is none",
+    )
+    agreement_parser.add_argument("--machine", required=True, help="column of the machine's scores")
+    agreement_parser.add_argument(
+        "--raters", nargs="+", type=str, required=True, help="columns of the raters' scores"
+    )
+    agreement_parser.add_argument(
+        "--participant", default="participant_id", help="column of the participants"
+    )
+    agreement_parser.add_argument(
+        "--visit", type=str | None, default=None, help="column of the visits"
+    )
+    agreement_parser.add_argument(
+        "--retest",
+        nargs="+",
+        type=str,
+        default=[],
+        help="visits between which no change is expected",
+    )
+    agreement_parser.add_argument(
+        "--change", nargs=2, type=str, default=[], help="two visits: before and after"
+    )
+    agreement_parser.add_argument("--draws", type=int, default=2000, help="bootstrap resamples")
+    agreement_parser.add_argument("--seed", type=int, default=0, help="of the bootstrap")
+    agreement_parser.add_argument(
+        "--out",
+        type=Path,
+        required=True,
+        help="folder of agreement.tsv, agreement.json, the figures and report.html",
+    )
+    parsed = agreement_parser.parse_args(arguments)
+    scores = read_scores(
+        parsed.table, parsed.machine, parsed.raters, parsed.participant, parsed.visit
+    )
+    results, document = write_agreement(
+        scores, parsed.out, parsed.retest, parsed.change, draws=parsed.draws, seed=parsed.seed
+    )
+    print(text(results, document["notes"]))
+    print(f"{parsed.out / 'report.html'}: every result, with figures")
+    return 0

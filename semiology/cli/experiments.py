@@ -1,0 +1,206 @@
+"""Verbs that run and examine experiments: loso, reproduce, explain, probe."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from semiology.cli import Command, act, options, parser
+from semiology.files import read_json
+
+if TYPE_CHECKING:
+    from semiology.evaluation.run.settings import Protocol
+
+
+def run_loso(arguments: list[str]) -> int:
+    """Cross-validate leaving one subject out: every fold of every model, to a table with
+    confidence intervals. Resumable; the run is audited at the end.
+    """
+    from semiology.evaluation.statistics.results import table_text
+    from semiology.experiments.loso import run_loso as cross_validate
+
+    result = cross_validate(read_protocol(arguments))
+    if result.report:
+        print(table_text(read_json(result.run / "metrics.json")))
+        print(
+            f"\naudit: {result.audit} (semiology audit {result.run} says why)\nreport:"
+            f" {result.report}"
+        )
+    for task, why in {**result.refused, **result.failed}.items():
+        print(f"not evaluated: {task}: {why}")
+    return 1 if result.refused or result.failed else 0
+
+
+def read_protocol(arguments: list[str]) -> "Protocol":
+    """The protocol of `semiology loso` from options and `--config FILE`."""
+    from semiology.evaluation.run.settings import Protocol
+
+    loso_parser = parser("loso", run_loso)
+    loso_parser.add_class_arguments(Protocol, None)
+    parsed = loso_parser.instantiate_classes(loso_parser.parse_args(arguments))
+    return Protocol(**{name: getattr(parsed, name) for name in Protocol.__dataclass_fields__})
+
+
+def run_reproduce(arguments: list[str]) -> int:
+    """Run a paper's protocol on your data and compare the result with the published figures."""
+    return act("reproduce", run_reproduce, REPRODUCE_ACTIONS, arguments)
+
+
+def run_reproduce_hou2022(arguments: list[str]) -> int:
+    """Run the protocol of Hou et al. 2022, Table 1, on a cohort."""
+    from semiology.experiments.reproduce.hou2022 import reproduce_hou2022 as reproduce
+
+    return _reproduce_on_cohort("hou2022", run_reproduce_hou2022, reproduce, arguments)
+
+
+def run_reproduce_gestures(arguments: list[str]) -> int:
+    """Run the protocol of GESTURES (MICCAI 2021) on its public features."""
+    from semiology.experiments.reproduce import gestures
+    from semiology.experiments.reproduce.comparison import CORRELATION
+
+    gestures_parser = parser("reproduce gestures", run_reproduce_gestures)
+    gestures_parser.add_class_arguments(gestures.GesturesProtocol, None)
+    gestures_parser.add_argument(
+        "--correlation",
+        type=float,
+        default=CORRELATION,
+        help="between correct predictions of two seizures of one patient [choice]",
+    )
+    parsed = gestures_parser.instantiate_classes(gestures_parser.parse_args(arguments))
+    protocol = gestures.GesturesProtocol(
+        **{name: getattr(parsed, name) for name in gestures.GesturesProtocol.__dataclass_fields__}
+    )
+    print(gestures.reproduce_gestures(protocol, parsed.correlation))
+    print(f"\nreproduction: {protocol.out}/reproduction.json, report: {protocol.out}/report.html")
+    return 0
+
+
+def run_reproduce_myasthenia(arguments: list[str]) -> int:
+    """Run the protocol of the myasthenia study on a cohort: diagnosis and severity from the face,
+    then unseen participants.
+    """
+    from semiology.experiments.reproduce.myasthenia import reproduce_myasthenia as reproduce
+
+    return _reproduce_on_cohort("myasthenia", run_reproduce_myasthenia, reproduce, arguments)
+
+
+REPRODUCE_ACTIONS = {
+    "hou2022": run_reproduce_hou2022,
+    "gestures": run_reproduce_gestures,
+    "myasthenia": run_reproduce_myasthenia,
+}
+
+
+def _reproduce_on_cohort(
+    paper: str, command: Command, reproduce: Callable, arguments: list[str]
+) -> int:
+    cohort_parser = parser(f"reproduce {paper}", command)
+    cohort_parser.add_function_arguments(reproduce)
+    parsed = cohort_parser.parse_args(arguments)
+    result = reproduce(**options(parsed))
+    print(result)
+    print(f"\nreproduction: {parsed.out / 'reproduction.json'}")
+    return 1 if result.not_run else 0
+
+
+def run_probe(arguments: list[str]) -> int:
+    """Probe the layers of a run's stream for any column of the cohort, with controls and the chance
+    level. The probes are linear and scored on held-out participants.
+    """
+    from semiology.experiments.probe import probe_run
+
+    probe_parser = parser("probe", run_probe)
+    probe_parser.add_argument("run", type=Path, help="folder of the run")
+    probe_parser.add_function_arguments(probe_run, skip={"run"})
+    parsed = probe_parser.instantiate_classes(probe_parser.parse_args(arguments))
+    probing = probe_run(**options(parsed))
+    print(probing.text())
+    print(
+        f"\n{(parsed.out or parsed.run / 'probe') / probing.name}: the table (.csv) and everything"
+        " else (.json)"
+    )
+    return 0
+
+
+def run_explain(arguments: list[str]) -> int:
+    """Attribute a run's predictions to joints, bones, times and regions of the face, with checks of
+    whether the attribution can be believed.
+    """
+    from semiology.experiments.explain import explain
+
+    explain_parser = parser("explain", run_explain)
+    explain_parser.add_function_arguments(explain, as_positional=True)
+    for path in explain(**options(explain_parser.parse_args(arguments))):
+        print(explanation_text(read_json(path)))
+        print(f"{path}\n")
+    return 0
+
+
+SCORED_BY = {  # which model scored each clip, by how it relates to the clip's participant
+    "never seen": "each clip by a model that was not trained on its participant",
+    "known": "each clip by a model trained on other clips of its participant, not on it",
+    "some known": "each clip by a model trained on other clips of some participants, not on it",
+    "trained on": "by a model that was TRAINED ON THESE CLIPS (no fold's model is saved)",
+}
+
+
+def explanation_text(explanation: dict[str, Any]) -> str:
+    """The main figures of one explanation, to read in a terminal."""
+    ranked = sorted(explanation["joints"].items(), key=lambda item: -item[1])
+    shown, sanity = explanation["shown"], explanation["sanity"]
+    deletion, truth = explanation["deletion"], explanation["truth"]
+    lines = [
+        f"{explanation['task']}, {explanation['model']}: evidence for {explanation['level']},"
+        f" {explanation['method'].replace('_', ' ')}; {SCORED_BY[shown['people']]}"
+    ]
+    if explanation["left_out"]:
+        lines.append(
+            f"  {shown['left_out']} of {shown['scored']} scored clips are left out:"
+            f" {', '.join(explanation['left_out'])} (their fold's model is not saved, or they are"
+            " no longer in the cohort)"
+        )
+    lines += [
+        f"  {shown['clips']} clips: {shown['which']}",
+        "  joints: " + ", ".join(f"{name} {fraction:.0%}" for name, fraction in ranked[:5]),
+    ]
+    if shown["without_evidence"]:
+        lines.append(
+            f"  {shown['without_evidence']} of these clips have no evidence for the class and are"
+            " not counted in these fractions"
+        )
+    if explanation["regions"]:
+        regions = explanation["regions"].items()
+        lines.append("  face: " + ", ".join(f"{name} {fraction:.0%}" for name, fraction in regions))
+    if explanation["completeness"]:
+        gap = explanation["completeness"]["relative_gap"]
+        lines.append(f"  sums to the score within {gap:.1%}")
+    verdict = (
+        "passed"
+        if sanity["passed"]
+        else "NOT passed: the map hardly depends on the trained weights"
+    )
+    lines.append(
+        f"  random weights: rank correlation {sanity['correlation']:.2f} (must be below"
+        f" {sanity['threshold']}), {verdict}"
+    )
+    for row in sanity["cascade"]:
+        lines.append(f"    randomised down to {row['stage']:<12}{row['correlation']:.2f}")
+    lines.append(
+        f"  deletion: {deletion['area']:+.3f} {_interval(deletion['area_interval'])} of probability"
+        " below deletion in random order"
+    )
+    if truth:
+        for name, chance, label in (
+            ("joint_share", "joint_chance", "evidence on the true joints"),
+            ("hit", "hit_chance", "top joint is a true one"),
+            ("time_share", "time_chance", "evidence in the true time"),
+        ):
+            lines.append(
+                f"  truth: {label} {truth[name]:.0%} {_interval(truth[f'{name}_interval'])}, by"
+                f" chance {truth[chance]:.0%}"
+            )
+    return "\n".join(lines)
+
+
+def _interval(bounds: list[float | None]) -> str:
+    low, high = bounds
+    return "(no interval)" if low is None or high is None else f"({low:.2f} to {high:.2f})"

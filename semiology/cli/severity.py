@@ -1,0 +1,72 @@
+"""Verbs of clinical scales: myoclonus, weakness."""
+
+from pathlib import Path
+
+from semiology.cli import options, parser
+
+
+def run_myoclonus(arguments: list[str]) -> int:
+    """Detect myoclonic jerks in a cohort's tracks and score severity by body part, panel and visit.
+    Writes tables and a report of each patient.
+    """
+    from semiology.data.cohort import Cohort
+    from semiology.severity.myoclonus import Settings, score_cohort
+
+    myoclonus_parser = parser("myoclonus", run_myoclonus)
+    myoclonus_parser.add_argument("cohort", type=Path, help="the folder of a cohort")
+    myoclonus_parser.add_argument(
+        "--store",
+        type=Path | None,
+        default=None,
+        help="where `semiology extract` saved the tracks; not needed by clips that have tracks",
+    )
+    myoclonus_parser.add_argument(
+        "--out", type=Path, required=True, help="folder of tables, reports and overlays"
+    )
+    myoclonus_parser.add_argument(
+        "--overlay",
+        action="store_true",
+        help="also write each clip's video with its jerks marked by rings",
+    )
+    myoclonus_parser.add_class_arguments(Settings, None)
+    parsed = myoclonus_parser.instantiate_classes(myoclonus_parser.parse_args(arguments))
+    summary = score_cohort(
+        Cohort.read(parsed.cohort, check_videos=False),
+        parsed.store,
+        parsed.out,
+        settings=Settings(**options(parsed, "cohort", "store", "out", "overlay")),
+        overlay=parsed.overlay,
+    )
+    print(summary.text())
+    print(f"{parsed.out}: scores.tsv, changes.tsv, items.tsv, clips.tsv, reports/")
+    return 1 if summary.failed else 0
+
+
+def run_weakness(arguments: list[str]) -> int:
+    """Measure facial weakness in a cohort: expressions, the face by side, a score, and patients
+    against controls.
+    """
+    from semiology.data.cohort import Cohort
+    from semiology.severity.weakness.run import WeaknessOptions, measure_weakness
+
+    weakness_parser = parser("weakness", run_weakness)
+    weakness_parser.add_argument("cohort", type=Path, help="the folder of a cohort")
+    weakness_parser.add_argument(
+        "--out", type=Path, required=True, help="folder of tables, measures and report.html"
+    )
+    weakness_parser.add_argument(
+        "--store",
+        type=Path | None,
+        default=None,
+        help="where `semiology extract` saved the tracks; not needed by clips that have tracks",
+    )
+    weakness_parser.add_class_arguments(WeaknessOptions, None)
+    parsed = weakness_parser.instantiate_classes(weakness_parser.parse_args(arguments))
+    summary = measure_weakness(
+        Cohort.read(parsed.cohort, check_videos=False),
+        parsed.out,
+        store=parsed.store,
+        options=WeaknessOptions(**options(parsed, "cohort", "out", "store")),
+    )
+    print(summary.text())
+    return 1 if summary.failed else 0
