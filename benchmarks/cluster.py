@@ -34,7 +34,7 @@ from semiology.evaluation.run.settings import Model, Protocol, Task
 from semiology.experiments import loso
 from semiology.models.networks import Network
 from semiology.models.training.reading import Reading, Schedule
-from semiology.parallel import Call, Workers, work
+from semiology.parallel import Call, Workers, run_parallel
 
 RUN = Path("runs/cluster")
 PEOPLE, EPOCHS, KILLED_AT = 6, 20, 5
@@ -74,7 +74,7 @@ def main() -> int:
         for backend, address in asked.items():
             workers = {"jobs": 2, "backend": backend, **address}
             list(
-                work([delayed(warm)()] * 4, Workers(**workers))
+                run_parallel([delayed(warm)()] * 4, Workers(**workers))
             )  # loky's and Dask's processes stay, with their imports
             for how in ("undisturbed", "killed"):
                 runs[backend, how] = once(f"{backend}-{how}", workers, how == "killed")
@@ -138,7 +138,7 @@ def once(name: str, workers: dict[str, Any], kill: bool) -> dict[str, Any]:
     starts.touch()
 
     def noted(calls: Sequence[Call], *arguments: Any, **named: Any) -> Iterator[Any]:
-        return work([delayed(note)(starts, call) for call in calls], *arguments, **named)
+        return run_parallel([delayed(note)(starts, call) for call in calls], *arguments, **named)
 
     loso.work = (
         noted  # the run itself is not changed: each of its calls leaves a line where it starts

@@ -10,7 +10,7 @@ from pathlib import Path
 from record import record
 
 from semiology.errors import UserError
-from semiology.tracking.finetune.error import tracking_truth
+from semiology.tracking.tracking_error import tracking_truth
 
 RUN = Path("runs/demo")
 FOUND, MEDIAN = 0.95, 0.15  # share of joints in view that are tracked; torso lengths

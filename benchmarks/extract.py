@@ -37,7 +37,7 @@ from semiology.models.features.vgg import VGG19
 from semiology.parallel import Workers
 from semiology.phantom.seizures.recording import render_long
 from semiology.tracking.extraction import ExtractOptions, extract_videos
-from semiology.tracking.extraction.tracks import detector
+from semiology.tracking.extraction.tracks import face_detector
 from semiology.tracking.patient import follow_patient
 from semiology.tracking.pose.face_mesh import FaceMesh
 from semiology.tracking.pose.mediapipe import DETECTION, TRACKING, MediaPipePose, head_box
@@ -173,7 +173,7 @@ def stages(path: Path, weights: Path) -> dict[str, float]:
     patient = timed(
         took,
         "mtcnn_every_12th",
-        lambda: follow_patient(iter(frames[::every]), detector(), every / 25),
+        lambda: follow_patient(iter(frames[::every]), face_detector(), every / 25),
     )
     backend = MediaPipePose()
     pictures = [(frame.image, patient.at(frame.time)) for frame in frames]

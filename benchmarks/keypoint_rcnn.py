@@ -16,9 +16,9 @@ from record import record
 
 from semiology.cli.experiments import read_protocol
 from semiology.experiments.loso import run_loso
-from semiology.tracking.finetune.error import tracking_truth
 from semiology.tracking.finetune.finetune import finetune
 from semiology.tracking.finetune.training import FinetuneOptions
+from semiology.tracking.tracking_error import tracking_truth
 
 RUN = Path("runs/keypoint-rcnn")
 FOUND, RATIO = (

@@ -15,7 +15,7 @@ from utkinect_cohort import FPS, STEP, read_recording
 from semiology.data.preprocessing import fill_gaps
 from semiology.data.skeleton import load_skeleton
 from semiology.data.tracks import make_tracks
-from semiology.tracking.lift.simulation import SHORTEST, Motion, as_motion
+from semiology.tracking.lift.simulation import MIN_WHOLE_FRAMES, Motion, as_motion
 
 NAMES = load_skeleton("kinect_20").names
 GAP = 0.2  # s, of lost frames that straight lines bridge
@@ -64,5 +64,5 @@ def read_msr(data: Path) -> list[Motion]:
 
 def _motion(position: np.ndarray, rate: float, participant: str) -> list[Motion]:
     tracks = fill_gaps(make_tracks(None, NAMES, rate, position_3d=position), GAP)
-    enough = np.isfinite(tracks["position_3d"].values).all((1, 2)).sum() > SHORTEST
+    enough = np.isfinite(tracks["position_3d"].values).all((1, 2)).sum() > MIN_WHOLE_FRAMES
     return [as_motion(tracks, participant)] if enough else []

@@ -22,7 +22,13 @@ from record import record
 
 from semiology.evaluation.statistics.intervals import draw_participants
 from semiology.tracking.lift.lifter import SHIPPED, load_lifter
-from semiology.tracking.lift.training import Recipe, cameras_of, examine, participant_means, trial
+from semiology.tracking.lift.training import (
+    Recipe,
+    evaluate_lifter,
+    participant_means,
+    test_cameras,
+    train_and_evaluate,
+)
 
 DATA = (
     Path(
@@ -60,12 +66,12 @@ def main() -> int:
         test = [motion for motion in motions if motion.participant_id.endswith(left_out)]
         training = [motion for motion in motions if not motion.participant_id.endswith(left_out)]
         if left_out != UNSEEN:
-            table = trial(training, test, recipe, progress=False)[1]
+            table = train_and_evaluate(training, test, recipe, progress=False)[1]
         else:
             if "--ship" in sys.argv:
-                lifter = trial(training, test, recipe, progress=False)[0]
+                lifter = train_and_evaluate(training, test, recipe, progress=False)[0]
                 replace(lifter, card={"about": ABOUT, **lifter.card}).save(SHIPPED)
-            table = examine(load_lifter(), training, test, recipe)
+            table = evaluate_lifter(load_lifter(), training, test, recipe)
         tables.append(table)
         print(
             f"without {', '.join(left_out)}: {participant_means(table).mean().round(1).to_dict()}",
@@ -73,7 +79,7 @@ def main() -> int:
         )
     every = pd.concat(tables)
     means = participant_means(every)
-    cameras = cameras_of(recipe).text()
+    cameras = test_cameras(recipe).text()
     figures: dict[str, object] = {"cameras": cameras}
     print("cameras, the same for all:", *cameras, sep="\n  ")
     print(

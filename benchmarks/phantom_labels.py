@@ -12,8 +12,8 @@ from semiology.data.cohort import Cohort
 from semiology.data.skeleton import load_skeleton
 from semiology.data.tracks import read_tracks
 from semiology.phantom import make_phantom
-from semiology.tracking.labels.labels import Labels, joined
-from semiology.tracking.labels.selection import different_frames, label_frames, look
+from semiology.tracking.labels.labels import Labels, concatenate_labels
+from semiology.tracking.labels.selection import diverse_frames, label_frames, read_thumbnails
 
 
 def phantom_labels(
@@ -44,10 +44,10 @@ def phantom_labels(
         video = cohort.folder / str(clip.video)
         truth = read_tracks(cohort.folder / "truth" / f"{clip.clip_id}.nc")
         face = read_tracks(cohort.folder / "truth" / f"{clip.clip_id}_face.nc")
-        rows, thumbnails = look(video, start=clip.start, end=clip.end)
+        rows, thumbnails = read_thumbnails(video, start=clip.start, end=clip.end)
         labels = label_frames(
             video,
-            rows[different_frames(thumbnails, frames, seed)],
+            rows[diverse_frames(thumbnails, frames, seed)],
             folder / "pictures",
             name=clip.clip_id,
             participant_id=clip.participant_id,
@@ -60,7 +60,7 @@ def phantom_labels(
             replace(frame, regions=face_region(face, frame.index or 0)) for frame in labels.frames
         ]
         parts.append(Labels(labels.keypoints, with_faces, labels.position, labels.visibility))
-    return joined(parts)
+    return concatenate_labels(parts)
 
 
 def face_region(face: xr.Dataset, index: int) -> dict[str, tuple[float, float, float, float]]:

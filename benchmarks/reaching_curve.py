@@ -13,7 +13,7 @@ from record import record
 
 from semiology.tracking.finetune.curve import CurveOptions, label_count_curve
 from semiology.tracking.finetune.training import Augmentation, FinetuneOptions
-from semiology.tracking.labels.files import read_labels
+from semiology.tracking.labels.io import read_labels
 
 PROJECT = Path(os.environ.get("SEMIOLOGY_TESTDATA", "../shared/data")) / "keypoints/dlc/reaching"
 RUN = Path("runs/reaching-curve")

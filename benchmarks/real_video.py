@@ -19,7 +19,7 @@ from record import record
 
 from semiology.data.overlay import write_overlay
 from semiology.data.skeleton import load_skeleton
-from semiology.tracking.extraction import ExtractOptions, extract_tracks, share_found
+from semiology.tracking.extraction import ExtractOptions, extract_tracks, found_fraction
 
 TESTDATA = Path(
     os.environ.get("SEMIOLOGY_TESTDATA", Path(__file__).resolve().parents[2] / "shared" / "data")
@@ -67,7 +67,7 @@ def main() -> int:
         tracks = extract_tracks(TESTDATA / name)
         frames = tracks["body"].sizes["time"]
         took = (time.perf_counter() - began) / frames * 1000
-        body, face = share_found(tracks["body"]), share_found(tracks["face"])
+        body, face = found_fraction(tracks["body"]), found_fraction(tracks["face"])
         print(
             f"{Path(name).name:<32}{frames:>8}{body:>8.3f}{body_known:>8}{face:>8.3f}"
             f"{face_known:>8}{took:>10.1f}"

@@ -32,7 +32,7 @@ from seizure_watch import FILMS, RATE, RUN, film, trained_model, truth
 from semiology.files import atomic_path, write_text
 from semiology.timeline.events import Event, Hysteresis, read_events, score_events
 from semiology.timeline.stream.run import FACES_EVERY
-from semiology.tracking.patient import Faces, Sight
+from semiology.tracking.patient import Faces, PatientLocation
 from semiology.tracking.pose import pose_backend
 from semiology.tracking.pose.base import Landmarks
 from semiology.video import Frame, read_frames
@@ -156,7 +156,7 @@ class Loop:
     def __init__(self, path: Path, every: int, hours: float):
         from semiology.timeline.stream.patient import OnlinePatient
         from semiology.timeline.stream.tracking import frames_with_patient
-        from semiology.tracking.extraction.tracks import detector
+        from semiology.tracking.extraction.tracks import face_detector
         from semiology.video.reader import Damage
 
         self.backend, self.damage = pose_backend("mediapipe"), Damage()
@@ -167,7 +167,7 @@ class Loop:
         frames = read_frames(path, fps=RATE)
         pairs = frames_with_patient(
             frames,
-            lambda image: self.faces.append(detector()(image)) or self.faces[-1],
+            lambda image: self.faces.append(face_detector()(image)) or self.faces[-1],
             OnlinePatient(every / RATE),
             every,
             -1,
@@ -193,7 +193,7 @@ class Loop:
         return self.faces[(self._looks - 1) % (len(self.found) // self._every)]
 
     def track(
-        self, frames: Iterable[tuple[np.ndarray | None, Sight]]
+        self, frames: Iterable[tuple[np.ndarray | None, PatientLocation]]
     ) -> Iterator[dict[str, Landmarks]]:
         for _ in frames:
             if self._count % EVERY == 0:

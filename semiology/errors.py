@@ -1,4 +1,4 @@
-"""Faults that the user can mend."""
+"""The error for faults that the user can correct."""
 
 
 class UserError(Exception):

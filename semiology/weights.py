@@ -1,8 +1,8 @@
-"""Published weights: their names, where they come from, whether a file is the one that was
-published; and reading any weights safely.
+"""Published weights: a registry with their sources and hashes, fetching and verifying them; and
+safe reading of any weights.
 
-Nothing here touches the network except `get`, which the user calls by name. Weights that the user
-trained are not listed: `load_state` reads them by path.
+Only `get`, which the user calls explicitly, uses the network. Weights that the user trained are not
+listed: `load_state` reads them by path.
 """
 
 import os
@@ -32,15 +32,15 @@ class Weights:
     """One published file.
 
     Attributes:
-        name: what the project calls it.
-        task: what reads it: regions, joints, appearance, snippets, backbone.
-        purpose: what it is good for, in a few words.
-        file: its published name.
-        url: where it is published.
+        name: in this package.
+        task: that reads it: regions, joints, appearance, snippets, backbone.
+        purpose: what it is used for, in a few words.
+        file: published file name.
+        url: of the published file.
         sha256: of the file, in hexadecimal; or its first eight digits where no more is known
             (torchvision has them in the file's name).
-        licence: its terms, and what it was trained on.
-        torchvision: its name in torchvision's own list; empty where it is not from there.
+        licence: terms, and training data.
+        torchvision: name in torchvision's own list; empty where it is not from there.
     """
 
     name: str
@@ -61,7 +61,7 @@ def known_weights(registry: str | Path = REGISTRY) -> dict[str, Weights]:
             clinic, has the same form.
 
     Raises:
-        UserError: no such file, an entry with an unknown or missing key, a hash that is none.
+        UserError: no such file, an entry with an unknown or missing key, an invalid hash.
     """
     try:
         raw = yaml.safe_load(Path(registry).read_text(encoding="utf-8"))
@@ -91,7 +91,7 @@ def known_weights(registry: str | Path = REGISTRY) -> dict[str, Weights]:
 
 
 def published(name: str, registry: str | Path = REGISTRY) -> Weights:
-    """One entry.
+    """One entry of the registry.
 
     Raises:
         UserError: no weights of that name.
@@ -106,7 +106,7 @@ def published(name: str, registry: str | Path = REGISTRY) -> Weights:
 
 
 def weights_folder() -> Path:
-    """Where published weights are kept: SEMIOLOGY_WEIGHTS, by default ~/.cache/semiology/weights
+    """The folder of published weights: SEMIOLOGY_WEIGHTS, by default ~/.cache/semiology/weights
     (or below XDG_CACHE_HOME).
     """
     if chosen := os.environ.get("SEMIOLOGY_WEIGHTS"):
@@ -117,7 +117,7 @@ def weights_folder() -> Path:
 
 
 def find(name: str, folder: str | Path | None = None, registry: str | Path = REGISTRY) -> Path:
-    """The file of published weights.
+    """Path of the file of published weights.
 
     Raises:
         UserError: no weights of that name, or they are not in the folder.
@@ -135,15 +135,17 @@ def find(name: str, folder: str | Path | None = None, registry: str | Path = REG
 def load(
     name: str, folder: str | Path | None = None, registry: str | Path = REGISTRY
 ) -> "dict[str, Tensor]":
-    """Tensors of published weights, by name; the file's hash is checked first. Raises as `find` and
-    `load_state`.
+    """Tensors of published weights, by name; the file's hash is checked first.
+
+    Raises:
+        UserError: as `find` and `load_state`.
     """
     return load_state(find(name, folder, registry), published(name, registry).sha256)
 
 
 def snippet_weights(given: str | Path | None) -> tuple[Path, str | None]:
-    """The file of a snippet network that a user means by its path or by the name of published
-    weights, and the SHA-256 that it must have (None for a path).
+    """The file of a snippet network, given by its path or by the name of published weights, and the
+    SHA-256 that it must have (None for a path).
 
     Raises:
         UserError: nothing was given, or it is neither a file nor the name of published weights that
@@ -163,7 +165,7 @@ def snippet_weights(given: str | Path | None) -> tuple[Path, str | None]:
 
 
 def metadata(path: str | Path) -> dict[str, str]:
-    """What a .safetensors file says of itself; empty for other files, and where it is damaged."""
+    """The metadata of a .safetensors file; empty for other files, and where it is damaged."""
     from safetensors import SafetensorError, safe_open
 
     if Path(path).suffix != ".safetensors":
@@ -178,8 +180,8 @@ def metadata(path: str | Path) -> dict[str, str]:
 def add(
     file: str | Path, name: str, folder: str | Path | None = None, registry: str | Path = REGISTRY
 ) -> Path:
-    """Take a file that was brought by hand: checked against the published hash, then copied, whole
-    or not at all.
+    """Add a local file of published weights: its hash is checked, then it is copied, whole or not
+    at all.
 
     Raises:
         UserError: no such file, no weights of that name, another file than the published one.
@@ -195,8 +197,8 @@ def add(
 
 
 def get(name: str, folder: str | Path | None = None, registry: str | Path = REGISTRY) -> Path:
-    """Fetch published weights, unless they are there already; the hash is checked before the file
-    takes its place.
+    """Download published weights, unless they are there already; the hash is checked before the
+    file is moved into the folder.
 
     Raises:
         UserError: no weights of that name, an address that cannot be reached or refuses, another
@@ -234,7 +236,7 @@ def _download(entry: Weights) -> Iterator[bytes]:
 
 
 def verify(folder: str | Path | None = None, registry: str | Path = REGISTRY) -> dict[str, str]:
-    """Every published file in the folder: name -> "ok", "changed" or "missing"."""
+    """State of every published file in the folder: name -> "ok", "changed" or "missing"."""
     states = {}
     for name, entry in known_weights(registry).items():
         path = Path(folder or weights_folder()) / entry.file
@@ -248,10 +250,12 @@ def verify(folder: str | Path | None = None, registry: str | Path = REGISTRY) ->
 
 
 def check_hash(path: Path, sha256: str, *, called: str | Path | None = None) -> None:
-    """Compare a file with a SHA-256 or with its first digits.
+    """Check the SHA-256 of a file, or its first digits.
 
     Args:
-        called: what the message calls the file, where it lies under a temporary name.
+        path: of the file.
+        sha256: expected, in hexadecimal.
+        called: name of the file in the message, where it has a temporary name.
 
     Raises:
         UserError: they differ.
@@ -266,15 +270,15 @@ def check_hash(path: Path, sha256: str, *, called: str | Path | None = None) -> 
 
 
 def load_state(path: str | Path, sha256: str | None = None) -> "dict[str, Tensor]":
-    """Tensors by name, on the CPU, from .safetensors or from what `torch.save` wrote; nothing in
-    the file can run.
+    """Tensors by name, on the CPU, from .safetensors or a file of `torch.save`; no code in the file
+    is executed.
 
-    A state_dict that a training script wrapped ("state_dict", "net", "model") is taken out, and
-    "module." before every name dropped.
+    A state_dict that a training script wrapped ("state_dict", "net", "model") is unwrapped, and
+    "module." before names is dropped.
 
     Args:
-        sha256: what the file must be; None for the user's own weights, of which nobody published a
-            hash.
+        path: of the file.
+        sha256: that the file must have; None for the user's own weights.
 
     Raises:
         UserError: no such file, another hash, a file that is damaged, or that holds more than

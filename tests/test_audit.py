@@ -43,7 +43,7 @@ from semiology.models.pretraining import pretrain
 from semiology.tracking.extraction import ExtractOptions
 from semiology.tracking.extraction.run import trained_on
 from semiology.tracking.pose.base import KeypointRCNNOptions
-from semiology.tracking.pose.detectors import Setup
+from semiology.tracking.pose.detectors import DetectorSetup
 from semiology.video import read_frames, write_video
 
 CHECK_KEYS = ["name", "question", "result", "found", "details"]  # of audit.json
@@ -291,7 +291,7 @@ def test_weights_hold_their_training_participants_and_the_store_records_them(tmp
 
 @pytest.mark.parametrize("start, known", [("coco", True), ("runs/earlier", False)])
 def test_fine_tuned_detectors_hold_their_training_participants(tmp_path, start, known):
-    setup = Setup(["nose"], "mobilenet_v3_large", 64)
+    setup = DetectorSetup(["nose"], "mobilenet_v3_large", 64)
     about = {"participants": ["p1"], "options": {"start": start}}
     (tmp_path / "detectors.json").write_text(
         json.dumps({"setup": asdict(setup), "sha256": {"joints": "ab" * 32}, "about": about})

@@ -215,13 +215,9 @@ def test_a_joint_that_is_a_mean_becomes_a_keypoint_and_follows_what_was_correcte
         7,
     ]  # the mean of the corrected left shoulder, 64, 4, and the right one, 60, 10
     assert at[7].tolist() == [70, 5]
-    with pytest.raises(
-        UserError, match="no keypoint 'neck', nor those that a skeleton makes it of"
-    ):
+    with pytest.raises(UserError, match=r"'neck'.*skeleton"):
         imported(neck, tracks)
-    with pytest.raises(
-        UserError, match="no keypoint 'head', nor those whose mean it is: 'left_ear'"
-    ):
+    with pytest.raises(UserError, match=r"'head'.*'left_ear'"):
         imported(
             Labels(["head", "left_shoulder"], frames, neck.position, neck.visibility),
             tracks,
@@ -253,50 +249,53 @@ def test_a_correction_holds_in_each_row_that_shows_its_frame():
 
 
 @pytest.mark.parametrize(
-    ("change", "told"),
+    ("change", "fault"),
     [
-        ({"index": 99}, "its frame number is 99, which the tracks of c1 do not show"),
-        ({"index": None}, "its frame number is None"),
-        ({"width": 1280, "height": 960}, "labelled at 1280x960 px, but the tracks are of 640x480"),
+        ({"index": 99}, "frame number .*99.* c1"),
+        ({"index": None}, "frame number .*None"),
+        ({"width": 1280, "height": 960}, "1280x960 px.* 640x480 px"),
     ],
 )
-def test_labels_of_other_frames_are_told(change, told):
+def test_labels_of_other_frames_are_named(change, fault):
     labels = labels_of(predicted(), [2])
     other = Labels(
         labels.keypoints, [replace(labels.frames[0], **change)], labels.position, labels.visibility
     )
-    with pytest.raises(UserError, match=told):
+    with pytest.raises(UserError, match=fault):
         imported(other, predicted())
 
 
 @pytest.mark.parametrize(
-    ("row", "told"),
+    ("row", "fault"),
     [
         (
             "102,left_wrist,,5,,2,AB,2026-03-01T12:00:00Z,x,",
-            "row 2: visibility is 1 or 2 with x and y, or 0 without",
+            r"corrections\.csv: row 2: visibility",
         ),
-        ("102,left_wrist,,5,6,7,AB,2026-03-01T12:00:00Z,x,", "row 2: visibility is 1 or 2"),
+        (
+            "102,left_wrist,,5,6,7,AB,2026-03-01T12:00:00Z,x,",
+            r"corrections\.csv: row 2: visibility",
+        ),
         (
             "102,left_wrist,,5,6,2,AB,01/03/2026 12:00,x,",
-            "row 2: source_index, x, y and visibility must be numbers, when a time",
+            r"corrections\.csv: row 2: .*when a time like 2026-03-01T12:00:00Z",
         ),
         (
             "two,left_wrist,,5,6,2,AB,2026-03-01T12:00:00Z,x,",
-            "row 2: source_index, x, y and visibility must be numbers",
+            r"corrections\.csv: row 2: source_index",
         ),
     ],
 )
-def test_a_damaged_table_is_told(tmp_path, row, told):
+def test_a_damaged_table_is_an_error(tmp_path, row, fault):
     path = tmp_path / "body.corrections.csv"
     path.write_text(f"source_index,keypoint,mean_of,x,y,visibility,who,when,from,video\n{row}\n")
-    with pytest.raises(UserError, match=told):
+    with pytest.raises(UserError, match=fault):
         read_corrections(path)
     path.write_bytes(b"\xff\xfes\x00")
-    with pytest.raises(UserError, match="not a readable table"):
+    with pytest.raises(UserError, match=r"body\.corrections\.csv: .*table"):
         read_corrections(path)
     path.write_text("frame,x,y\n")
-    with pytest.raises(UserError, match='no column "source_index"'):
+    with pytest.raises(UserError, match=r'body\.corrections\.csv: .*"source_index"'):
         read_corrections(path)
 
 
@@ -317,7 +316,7 @@ def test_the_store_reads_tracks_with_their_corrections_whatever_key_they_have(tm
     store.note(
         "c1", {"sha256": "cd" * 32}, {"body": {"key": "1" * 16, "depends": {}, "found": 1.0}}
     )
-    with pytest.raises(UserError, match="of another file of clip c1"):
+    with pytest.raises(UserError, match=r"body\.corrections\.csv: .*clip c1"):
         store.tracks("c1", "body")
 
 

@@ -2,7 +2,14 @@ import numpy as np
 import pytest
 
 from semiology.tracking.boxes import side
-from semiology.tracking.patient import FaceDetector, Faces, FaceTrack, Patient, follow_patient, link
+from semiology.tracking.patient import (
+    FaceDetector,
+    Faces,
+    FaceTrack,
+    Patient,
+    follow_patient,
+    link_faces,
+)
 from semiology.video import Frame
 
 
@@ -20,7 +27,7 @@ def test_side_is_that_of_the_square_of_the_same_area():
 
 
 def test_a_head_that_leaves_its_own_box_is_still_one_person():
-    tracks = link(
+    tracks = link_faces(
         [
             (0.0, seen(box(100, 100, 40))),
             (0.5, seen(box(150, 100, 40))),
@@ -32,12 +39,14 @@ def test_a_head_that_leaves_its_own_box_is_still_one_person():
 
 def test_two_people_keep_their_tracks_whatever_the_order_of_detection():
     left, right = box(100, 100, 40), box(180, 100, 40)
-    tracks = link([(0.0, seen(left, right)), (0.5, seen(right, left)), (1.0, seen(left, right))])
+    tracks = link_faces(
+        [(0.0, seen(left, right)), (0.5, seen(right, left)), (1.0, seen(left, right))]
+    )
     assert [[b[0] for b in track.boxes] for track in tracks] == [[80, 80, 80], [160, 160, 160]]
 
 
 def test_a_face_far_away_or_of_another_size_is_another_person():
-    tracks = link(
+    tracks = link_faces(
         [
             (0.0, seen(box(100, 100, 40))),
             (0.5, seen(box(400, 100, 40))),
@@ -48,7 +57,9 @@ def test_a_face_far_away_or_of_another_size_is_another_person():
 
 
 def test_the_patient_who_turned_away_is_met_again():
-    tracks = link([(0.0, seen(box(100, 100, 40))), (9.5, seen()), (10.0, seen(box(190, 100, 40)))])
+    tracks = link_faces(
+        [(0.0, seen(box(100, 100, 40))), (9.5, seen()), (10.0, seen(box(190, 100, 40)))]
+    )
     assert [track.times for track in tracks] == [
         [0.0, 10.0]
     ]  # 90 px are 2.25 sides: too far for half a second, not for ten

@@ -19,7 +19,7 @@ from semiology.tracking.extraction import (
     extract_cohort,
     extract_tracks,
     extract_videos,
-    share_found,
+    found_fraction,
 )
 from semiology.video import write_video
 
@@ -57,7 +57,7 @@ def cohort_of(folder: Path, clips: list[tuple[str, str, str]], **times: str) -> 
 def test_nobody_in_the_video_gives_empty_tracks_and_a_warning(empty_room, tmp_path):
     summary = extract_videos([empty_room], tmp_path / "out", progress=False)
     assert summary.done == ["room"] and summary.nobody == ["room"]
-    assert "warning: room: nobody was found" in summary.text()
+    assert "\nwarning: room: " in summary.text()
     for part, keypoints in [("body", 33), ("face", 478)]:
         tracks = read_tracks(tmp_path / "out" / "room" / f"{part}.nc")
         assert dict(tracks.sizes) == {"time": 25, "space": 2, "space_3d": 3, "keypoint": keypoints}
@@ -132,7 +132,7 @@ def test_damaged_tracks_in_the_store_cost_their_own_clip_only(empty_room, tmp_pa
     body.write_bytes(body.read_bytes()[:1000])
     summary = extract_cohort(cohort, tmp_path / "store", progress=False)
     assert summary.skipped == ["c2"] and [clip_id for clip_id, _ in summary.failed] == ["c1"]
-    assert "not a readable netCDF" in summary.failed[0][1]
+    assert "netCDF" in summary.failed[0][1]
     body.unlink()  # as the message says
     assert extract_cohort(cohort, tmp_path / "store", progress=False).done == ["c1"]
 
@@ -154,7 +154,7 @@ def test_tracks_that_are_brought_along_are_cut_and_kept(tmp_path):
 
 
 def test_two_videos_of_one_name_are_refused(tmp_path):
-    with pytest.raises(UserError, match="would share the folder"):
+    with pytest.raises(UserError, match=r"v\.mp4 and .*v\.avi"):
         extract_videos([tmp_path / "a" / "v.mp4", tmp_path / "b" / "v.avi"], tmp_path / "out")
 
 
@@ -181,7 +181,8 @@ def die():
         time.sleep(0.005)
     os.kill(os.getpid(), signal.SIGKILL)
 
-threading.Thread(target=die, daemon=True).start()  # in the run itself: another process may be late on a machine that has much to do
+# in the run itself: another process may be late on a busy machine
+threading.Thread(target=die, daemon=True).start()
 extract_videos(sys.argv[2:], sys.argv[1], progress=False)
 """
     ran = subprocess.run(
@@ -198,17 +199,17 @@ extract_videos(sys.argv[2:], sys.argv[1], progress=False)
     assert set(summary.skipped) == complete and len(summary.done) == 6 - len(complete)
 
 
-def test_share_found_leaves_holes_in_the_video_out():
+def test_found_fraction_leaves_holes_in_the_video_out():
     position = np.full((4, 1, 2), 5.0)
     position[[1, 3]] = np.nan
-    assert share_found(
+    assert found_fraction(
         make_tracks(position, ["nose"], 25, source_index=np.array([0, 1, 2, -1]))
     ) == pytest.approx(2 / 3)
     unscored = np.full((4, 1), np.nan)
     tracks = make_tracks(
         position, ["nose"], 25, source_index=np.array([0, 1, 2, -1]), confidence=unscored
     )
-    assert share_found(tracks) == pytest.approx(2 / 3)  # found is found, with a score or without
+    assert found_fraction(tracks) == pytest.approx(2 / 3)  # found is found, with a score or without
 
 
 def test_summary_names_the_clip_where_least_was_found():
@@ -221,7 +222,7 @@ def test_summary_names_the_clip_where_least_was_found():
 @pytest.mark.realdata
 def test_a_talking_face_is_tracked_in_every_frame(testdata):
     tracks = extract_tracks(testdata / "faces/carphone_176x144.mp4", 1.0, 2.0)
-    assert share_found(tracks["body"]) == share_found(tracks["face"]) == 1.0
+    assert found_fraction(tracks["body"]) == found_fraction(tracks["face"]) == 1.0
     assert tracks["body"].sizes["time"] == 25
     assert tracks["body"].source_time.values[0] == pytest.approx(1.0, abs=0.02)
     nose = tracks["body"].position.sel(keypoint="nose").values

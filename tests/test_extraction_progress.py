@@ -3,7 +3,12 @@ import time
 import numpy as np
 import pytest
 
-from semiology.tracking.extraction.progress import Marks, Progress, marked, seconds
+from semiology.tracking.extraction.progress import (
+    ClipProgress,
+    Progress,
+    clip_length,
+    progress_stages,
+)
 from semiology.video import Frame, write_video
 
 
@@ -12,43 +17,48 @@ def frames(length: float, fps: float) -> list[Frame]:
 
 
 def test_a_clip_is_marked_by_a_byte_a_second_and_its_passes_share_it_by_what_they_cost(tmp_path):
-    marks = Marks(tmp_path / "clip")
+    marks = ClipProgress(tmp_path / "clip")
     marks.begin(["faces", "tracks"])  # 1 and 4
-    assert list(marks.over(frames(10, 2), "faces")) == frames(10, 2)
+    assert list(marks.watch(frames(10, 2), "faces")) == frames(10, 2)
     assert (tmp_path / "clip").stat().st_size == 2
-    list(marks.over(frames(5, 25), "tracks"))
+    list(marks.watch(frames(5, 25), "tracks"))
     assert (tmp_path / "clip").stat().st_size == 6
-    list(marks.over(frames(10, 25), "tracks"))
+    list(marks.watch(frames(10, 25), "tracks"))
     assert (tmp_path / "clip").stat().st_size == 10
 
 
 def test_a_worker_that_does_not_see_the_display_works_on(tmp_path):
-    marks = Marks(tmp_path / "elsewhere" / "clip")
+    marks = ClipProgress(tmp_path / "elsewhere" / "clip")
     marks.begin(["faces"])
-    assert len(list(marks.over(frames(3, 1), "faces"))) == 4
+    assert len(list(marks.watch(frames(3, 1), "faces"))) == 4
 
 
 def test_a_display_that_is_gone_stops_no_work(tmp_path):
     (tmp_path / "display").mkdir()
-    marks = Marks(tmp_path / "display" / "clip")
+    marks = ClipProgress(tmp_path / "display" / "clip")
     marks.begin(["faces"])
     (tmp_path / "display" / "clip").unlink()
     (tmp_path / "display").rmdir()
-    assert len(list(marks.over(frames(3, 1), "faces"))) == 4
+    assert len(list(marks.watch(frames(3, 1), "faces"))) == 4
 
 
 def test_tracks_take_two_passes_and_features_one_each():
-    assert marked(["body", "face"]) == ["faces", "tracks"]
-    assert marked(["face", "face_vgg", "snippets"]) == ["faces", "tracks", "face_vgg", "snippets"]
-    assert marked(["snippets"]) == ["snippets"]
+    assert progress_stages(["body", "face"]) == ["faces", "tracks"]
+    assert progress_stages(["face", "face_vgg", "snippets"]) == [
+        "faces",
+        "tracks",
+        "face_vgg",
+        "snippets",
+    ]
+    assert progress_stages(["snippets"]) == ["snippets"]
 
 
 def test_the_display_counts_frames_of_all_clips_and_names_no_file(tmp_path, capfd):
     video = tmp_path / "jane_doe.mp4"
     write_video(video, (np.full((32, 32, 3), 9, np.uint8) for _ in range(50)), 25)
-    assert seconds(video, 0.5, None) == pytest.approx(1.5)
-    assert seconds(video, 0.5, 1.0) == 0.5
-    assert seconds(tmp_path / "gone.mp4", 0, None) == 0
+    assert clip_length(video, 0.5, None) == pytest.approx(1.5)
+    assert clip_length(video, 0.5, 1.0) == 0.5
+    assert clip_length(tmp_path / "gone.mp4", 0, None) == 0
     with Progress([(video, 0.0, None), (video, 0.0, 40.0)], 25, True) as shown:
         shown.file(1).write_bytes(b"." * 20)
         time.sleep(0.1)

@@ -17,27 +17,27 @@ from semiology.errors import UserError
 from semiology.tracking.extraction import ExtractOptions, extract_videos
 from semiology.tracking.finetune import training
 from semiology.tracking.finetune.curve import CurveOptions, label_count_curve, split_frames
+from semiology.tracking.finetune.dataset import (
+    Augmentation,
+    JointDataset,
+    RegionDataset,
+    heatmap_targets,
+    mirrored_indices,
+)
 from semiology.tracking.finetune.finetune import (
     finetune,
+    initial_detectors,
     measure,
     split_by_participant,
     training_key,
-    untrained,
 )
-from semiology.tracking.finetune.pictures import (
-    Augmentation,
-    JointPictures,
-    RegionPictures,
-    heatmap_targets,
-    mirrored,
-)
-from semiology.tracking.finetune.training import FinetuneOptions, JointTraining, draws
+from semiology.tracking.finetune.training import FinetuneOptions, JointTraining, sampling_order
 from semiology.tracking.labels.coco import write_coco
 from semiology.tracking.labels.labels import LabelledFrame, Labels
 from semiology.tracking.pose import pose_backend
 from semiology.tracking.pose.base import KeypointRCNNOptions
 from semiology.tracking.pose.detectors import load_detectors
-from semiology.tracking.pose.joints import JointNetwork
+from semiology.tracking.pose.joint_network import JointNetwork
 from semiology.video import write_video
 
 JOINTS = ["left_wrist", "right_wrist", "head"]
@@ -93,7 +93,7 @@ def dotted(folder, people=5, frames=8, seed=0) -> Labels:
 
 
 def test_in_a_mirror_left_becomes_right():
-    assert mirrored(["head", "left_wrist", "left_knee", "right_wrist"]) == [
+    assert mirrored_indices(["head", "left_wrist", "left_knee", "right_wrist"]) == [
         0,
         3,
         -1,
@@ -107,14 +107,14 @@ def test_in_a_mirror_left_becomes_right():
 )
 def test_after_any_disturbance_each_joint_lies_on_its_own_colour(tmp_path, what):
     labels = dotted(tmp_path, people=1, frames=4)
-    pictures = JointPictures(labels, 96, 1.0, "frame", what, seed=3)
+    pictures = JointDataset(labels, 96, 1.0, "frame", what, seed=3)
     seen = 0
     for number in range(12):
         picture, position, known = pictures[number]
         for joint in range(3):
             if known[joint]:
                 x, y = (position[joint].numpy() * 96).astype(int)
-                named = JOINTS[mirrored(JOINTS)[joint]] if what.mirror else JOINTS[joint]
+                named = JOINTS[mirrored_indices(JOINTS)[joint]] if what.mirror else JOINTS[joint]
                 colour = picture[:, min(y, 95), min(x, 95)].numpy() * 255
                 distances = np.abs(COLOURS - colour).sum(1)
                 if (
@@ -136,12 +136,12 @@ def test_boxes_follow_their_picture(tmp_path):
         "a", tmp_path / "a.png", "v", "P", 0, 160, 120, {"patient": (40, 30, 100, 90)}
     )
     labels = Labels(["head"], [frame], np.full((1, 1, 2), np.nan), np.zeros((1, 1), int))
-    picture, target = RegionPictures(labels, ["patient", "face"], STILL)[0]
+    picture, target = RegionDataset(labels, ["patient", "face"], STILL)[0]
     np.testing.assert_allclose(
         target["boxes"], [[80, 80, 200, 240]]
     )  # 320 px for 160 across and for 120 down
     assert target["labels"].tolist() == [1]
-    disturbed = RegionPictures(labels, ["patient", "face"], Augmentation(light=0, cover=0), seed=1)
+    disturbed = RegionDataset(labels, ["patient", "face"], Augmentation(light=0, cover=0), seed=1)
     for number in range(6):
         picture, target = disturbed[number]
         left, top, right, bottom = target["boxes"][0].round().int().tolist()
@@ -169,12 +169,12 @@ def test_whole_participants_are_held_out(tmp_path):
         training_part.participants
     )
     assert len(training_part) + len(held_out) == len(labels)
-    with pytest.raises(UserError, match="one participant only"):
+    with pytest.raises(UserError, match="one participant"):
         split_by_participant(labels.take([0, 1]), 0.2, 0)
 
 
 def test_draws_go_through_all_frames_before_any_comes_again():
-    order = draws(5, 13, seed=0)
+    order = sampling_order(5, 13, seed=0)
     assert (
         sorted(order[:5]) == [0, 1, 2, 3, 4]
         and sorted(order[5:10]) == [5, 6, 7, 8, 9]
@@ -183,11 +183,11 @@ def test_draws_go_through_all_frames_before_any_comes_again():
 
 
 def test_a_stopped_training_goes_on_to_the_same_weights(tmp_path, monkeypatch):
-    monkeypatch.setattr(training, "BETWEEN", 2)
+    monkeypatch.setattr(training, "CHECKPOINT_EVERY", 2)
     labels = dotted(tmp_path / "labels", people=1, frames=4)
     options = replace(QUICK, batch=2, size=64)
 
-    class Stopped(JointPictures):
+    class Stopped(JointDataset):
         def __getitem__(self, draw):
             if draw >= 12:  # in the seventh of ten batches
                 raise KeyboardInterrupt
@@ -210,8 +210,8 @@ def test_a_stopped_training_goes_on_to_the_same_weights(tmp_path, monkeypatch):
         return module.network.state_dict()
 
     whole, resumed = (
-        trained([JointPictures], tmp_path / "a"),
-        trained([Stopped, JointPictures], tmp_path / "b"),
+        trained([JointDataset], tmp_path / "a"),
+        trained([Stopped, JointDataset], tmp_path / "b"),
     )
     assert all(torch.equal(whole[name], resumed[name]) for name in whole)
 
@@ -227,7 +227,7 @@ def trained(tmp_path_factory):
 def test_training_finds_the_dots_of_people_never_seen(trained):
     _, labels, detectors = trained
     _, unseen = split_by_participant(labels, QUICK.held_out, QUICK.seed)
-    before = measure(untrained(labels, QUICK).to("cpu"), unseen).overall.mean.value
+    before = measure(initial_detectors(labels, QUICK).to("cpu"), unseen).overall.mean.value
     after = detectors.about["held out"]["error"]["overall"]["mean_px"]["value"]
     assert detectors.about["held out"]["participants"] == sorted(set(unseen.participants))
     assert before > 35 and after < 10  # px; a picture is 160 wide, a dot 14
@@ -304,9 +304,9 @@ def test_the_verb_trains_says_the_error_and_checks_the_joints(tmp_path, capsys):
 def test_options_out_of_bounds_are_refused(wrong):
     with pytest.raises(UserError, match="finetune: "):
         FinetuneOptions(**wrong)
-    with pytest.raises(UserError, match="scale is 1 or more"):
+    with pytest.raises(UserError, match="augmentation: scale"):
         Augmentation(scale=0)
-    with pytest.raises(UserError, match="cutoff 0 to 1"):
+    with pytest.raises(UserError, match=r"curve: .*cutoff"):
         CurveOptions(cutoff=7)
 
 
@@ -316,30 +316,30 @@ def test_a_training_that_could_not_end_well_does_not_begin(tmp_path):
     hidden = np.where(
         np.isin(labels.participants, held_out.participants)[:, None], 0, labels.visibility
     )
-    with pytest.raises(UserError, match="held out have no labelled point"):
+    with pytest.raises(UserError, match=r"held out .*--seed"):
         finetune(
             Labels(JOINTS, labels.frames, labels.position, hidden),
             tmp_path / "out",
             QUICK,
             progress=False,
         )
-    with pytest.raises(UserError, match="no frame shows where the patient is"):
+    with pytest.raises(UserError, match="boxes called patient"):
         finetune(
             labels.select(["head"]),
             tmp_path / "out",
             replace(QUICK, region="patient", region_steps=1),
             progress=False,
         )
-    with pytest.raises(UserError, match="region network would stay random"):
+    with pytest.raises(UserError, match="--region_steps"):
         finetune(
             labels,
             tmp_path / "out",
             replace(QUICK, region="patient", region_steps=0),
             progress=False,
         )
-    with pytest.raises(UserError, match="joints would stay random"):
+    with pytest.raises(UserError, match="--joint_steps"):
         finetune(labels, tmp_path / "out", replace(QUICK, joint_steps=0), progress=False)
-    with pytest.raises(UserError, match="cannot start from scratch"):
+    with pytest.raises(UserError, match=r"resnet50.*--start coco"):
         finetune(labels, tmp_path / "out", replace(QUICK, backbone="resnet50"), progress=False)
     assert not (tmp_path / "out").exists()
 
@@ -398,21 +398,21 @@ def test_detectors_that_were_changed_or_are_not_there_are_refused(trained, tmp_p
     (copy / "joints.safetensors").write_bytes(changed)
     with pytest.raises(UserError, match=r"joints\.safetensors"):
         load_detectors(copy)
-    with pytest.raises(UserError, match="not the file that belongs here"):
+    with pytest.raises(UserError, match=r"joints\.safetensors: .*SHA-256"):
         pose_backend(
             "keypoint-rcnn", KeypointRCNNOptions(weights=copy, face=False)
         )  # before any video is opened
-    with pytest.raises(UserError, match="no device is called 'abacus'"):
+    with pytest.raises(UserError, match=r"'abacus'.*cpu, cuda"):
         pose_backend(
             "keypoint-rcnn",
             KeypointRCNNOptions(weights=folder / "detectors", face=False, device="abacus"),
         )
-    with pytest.raises(UserError, match="no detectors"):
+    with pytest.raises(UserError, match=r"nowhere: .*detectors\.json"):
         load_detectors(tmp_path / "nowhere")
     (copy / "detectors.json").write_text("{}")
-    with pytest.raises(UserError, match="not a description of detectors"):
+    with pytest.raises(UserError, match=r"detectors\.json: "):
         load_detectors(copy)
-    with pytest.raises(UserError, match="needs trained detectors"):
+    with pytest.raises(UserError, match=r"--keypoint_rcnn.weights"):
         pose_backend("keypoint-rcnn")
 
 
@@ -425,7 +425,7 @@ def test_nothing_begins_without_weights_to_begin_with(tmp_path, monkeypatch):
     with pytest.raises(UserError, match="semiology weights get"):
         pose_backend("keypoint-rcnn", KeypointRCNNOptions(weights=Path("coco")))
     (tmp_path / "p1/img001.png").unlink()
-    with pytest.raises(UserError, match="no such picture"):
+    with pytest.raises(UserError, match=r"\.png: no such image"):
         finetune(labels, tmp_path / "out", QUICK, progress=False)
     assert not (tmp_path / "out").exists()
 
@@ -435,9 +435,7 @@ def test_frames_of_a_smaller_count_are_among_those_of_a_larger_and_none_is_teste
     pool, test = split_frames(labels, 0.2, 8, seed=0)
     assert len(test) == 6 and all(len(rows) == 8 for rows in pool.values())
     assert not set(test) & {row for rows in pool.values() for row in rows}
-    with pytest.raises(
-        UserError, match="has 10 labelled frames; 9 to train on and 2 to test are 11"
-    ):
+    with pytest.raises(UserError, match=r"10 labelled frames; 9 .*2 .*11"):
         split_frames(labels, 0.2, 9, seed=0)
 
 
@@ -447,7 +445,7 @@ def test_the_curve_has_a_point_a_count_with_every_set(tmp_path):
         (0, 1, 4), unseen=0.34, cm_per_px=0.4, finetune=replace(QUICK, joint_steps=6, size=64)
     )
     said: list[str] = []
-    curve = label_count_curve(labels, tmp_path / "out", how, say=said.append, progress=False)
+    curve = label_count_curve(labels, tmp_path / "out", how, report=said.append, progress=False)
     assert (
         curve.frames == {0: 0, 1: 2, 4: 8} and len(said) == 3
     )  # two people are trained on, one is never seen
@@ -480,5 +478,5 @@ def test_the_curve_has_a_point_a_count_with_every_set(tmp_path):
     assert (
         (tmp_path / "out/curve.csv").read_text().splitlines()[0].startswith("labelled,frames,train")
     )
-    with pytest.raises(UserError, match="from few to many"):
+    with pytest.raises(UserError, match=r"counts \[2, 1\]"):
         CurveOptions((2, 1))

@@ -1,4 +1,6 @@
-"""Tracks of other programs: real files and small ones by hand, in and out; faults told in one line."""
+"""Tracks of other programs: real files and small ones written manually, in and out; faults in one
+line.
+"""
 
 import json
 
@@ -439,7 +441,7 @@ def test_openface_without_success_is_missing_mm_become_metres_and_the_rate_is_th
 
 def test_openface_irregular_timestamps_are_refused_until_the_rate_is_given(tmp_path):
     path = openface_table(tmp_path / "o.csv", timestamps=("0.000", "0.033", "1.900"))
-    with pytest.raises(UserError, match=r"row 3: timestamps are irregular"):
+    with pytest.raises(UserError, match=r"row 3: timestamps .* frames"):
         formats.read(path)
     assert formats.read(path, fps=30).attrs["fps"] == 30
 
@@ -468,7 +470,7 @@ def test_names_are_mapped_by_a_file_and_an_absent_one_is_told(tmp_path):
     assert list(tracks.keypoint.values) == ["left_wrist", "Tongue"]
     with pytest.raises(UserError, match=r"no keypoint 'Elbow'.*Hand, Tongue"):
         formats.read(tmp_path / "a.csv", fps=25, names={"Elbow": "left_elbow"})
-    with pytest.raises(UserError, match="two keypoints would be named 'Tongue'"):
+    with pytest.raises(UserError, match="'Tongue'"):
         formats.read(tmp_path / "a.csv", fps=25, names={"Hand": "Tongue"})
 
 
@@ -538,15 +540,15 @@ def test_a_pickle_in_an_h5_is_followed_as_far_as_names_go_and_never_run(tmp_path
         table.attrs["values_block_0_kind"] = np.bytes_(
             f"cos\nsystem\n(S'touch {trap}'\ntR.".encode()
         )
-    with pytest.raises(UserError, match=r"opcode GLOBAL.*give the csv beside it"):
+    with pytest.raises(UserError, match="opcode GLOBAL"):
         formats.read(path, fps=25)
     assert not trap.exists()
 
 
 def test_what_a_format_cannot_hold_is_told(tmp_path):
-    with pytest.raises(UserError, match="no place for keypoint 'tail'"):
+    with pytest.raises(UserError, match="'tail'"):
         formats.write(tagged(["nose", "tail"]), tmp_path / "o", "openpose")
-    with pytest.raises(UserError, match="pyfeat is only read"):
+    with pytest.raises(UserError, match=r"pyfeat .*deeplabcut"):
         formats.write(tagged(FACE_68), tmp_path / "o.csv", "pyfeat")
     with pytest.raises(UserError, match="metres only"):
         formats.write(
@@ -554,7 +556,7 @@ def test_what_a_format_cannot_hold_is_told(tmp_path):
             tmp_path / "o.csv",
             "deeplabcut",
         )
-    with pytest.raises(UserError, match="no format 'c3d'"):
+    with pytest.raises(UserError, match=r"'c3d'.*openpose"):
         formats.read(tmp_path, "c3d")
 
 

@@ -8,7 +8,7 @@ import safetensors.numpy
 import safetensors.torch
 import xarray as xr
 
-from semiology.data.store import growing_tracks, write_arrays
+from semiology.data.store import append_tracks, write_arrays
 from semiology.data.tracks import make_tracks, open_tracks, read_tracks, save_tracks
 
 
@@ -26,7 +26,7 @@ def tracks(frames: int) -> xr.Dataset:
 def test_a_file_written_in_blocks_reads_as_one_written_at_once(tmp_path):
     whole = tracks(10)
     save_tracks(whole, tmp_path / "once.nc")
-    with growing_tracks(tmp_path / "blocks.nc") as add:
+    with append_tracks(tmp_path / "blocks.nc") as add:
         for first in (0, 4, 8):
             add(whole.isel(time=slice(first, first + 4)))
             assert not (tmp_path / "blocks.nc").exists()
@@ -42,7 +42,7 @@ def test_a_file_written_in_blocks_reads_as_one_written_at_once(tmp_path):
 
 
 def test_an_error_between_blocks_leaves_no_file(tmp_path):
-    with pytest.raises(ZeroDivisionError), growing_tracks(tmp_path / "t.nc") as add:
+    with pytest.raises(ZeroDivisionError), append_tracks(tmp_path / "t.nc") as add:
         add(tracks(4))
         raise ZeroDivisionError
     assert list(tmp_path.iterdir()) == []
@@ -54,13 +54,14 @@ def test_a_disk_that_is_full_is_an_error_and_not_the_end_of_the_process(tmp_path
 import resource, signal
 import numpy as np
 from pathlib import Path
-from semiology.data.store import growing_tracks
+from semiology.data.store import append_tracks
 from semiology.data.tracks import make_tracks
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-resource.setrlimit(resource.RLIMIT_FSIZE, ({limit}, {limit}))  # a file may not grow beyond: the system refuses as a full disk does
+# a file may not grow beyond the limit: the system refuses as a full disk does
+resource.setrlimit(resource.RLIMIT_FSIZE, ({limit}, {limit}))
 whole = make_tracks(np.random.default_rng(0).random((4000, 8, 2)), list("abcdefgh"), 25)
 try:
-    with growing_tracks(Path({str(tmp_path)!r}) / "t.nc") as add:
+    with append_tracks(Path({str(tmp_path)!r}) / "t.nc") as add:
         for first in range(0, 4000, 500):
             add(whole.isel(time=slice(first, first + 500)))
 except OSError as error:

@@ -14,45 +14,53 @@ from torchvision.ops import FrozenBatchNorm2d
 
 from semiology.data.keypoint_names import COCO_17
 from semiology.errors import UserError
-from semiology.tracking.boxes import overlap
-from semiology.tracking.patient import Sight
-from semiology.tracking.pose.joints import JointNetwork, apply, cut, locate, square, unapply
-from semiology.tracking.pose.keypoint_rcnn import Carried, choose_patient
-from semiology.tracking.pose.regions import coco_network, region_network, start_from_coco
+from semiology.tracking.boxes import iou
+from semiology.tracking.patient import PatientLocation
+from semiology.tracking.pose.joint_network import (
+    JointNetwork,
+    crop_matrix,
+    locate,
+    to_image,
+    to_unit,
+    warp,
+)
+from semiology.tracking.pose.keypoint_rcnn import PatientBox, choose_patient
+from semiology.tracking.pose.ssd import coco_network, region_network, start_from_coco
 
 
-def sight(face=None, others=(), time=0.0) -> Sight:
+def location(face=None, others=(), time=0.0) -> PatientLocation:
     face = None if face is None else np.array(face, float)
-    return Sight(
+    return PatientLocation(
         time, np.array([0.0, 0, 640, 360]), face, 0.9, 40.0, np.array(others, float).reshape(-1, 4)
     )
 
 
 def test_the_square_around_a_box_and_its_way_back():
-    matrix = square(
+    matrix = crop_matrix(
         np.array([100.0, 200, 140, 280]), 1.5
     )  # 40 wide, 80 high: a square of 120 around (120, 240)
     np.testing.assert_allclose(matrix, [[120, 0, 60], [0, 120, 180]])
     np.testing.assert_allclose(
-        apply(matrix, np.array([[0, 0], [0.5, 0.5], [1, 1]])), [[60, 180], [120, 240], [180, 300]]
+        to_image(matrix, np.array([[0, 0], [0.5, 0.5], [1, 1]])),
+        [[60, 180], [120, 240], [180, 300]],
     )
     np.testing.assert_allclose(
-        unapply(matrix, np.array([[60.0, 180], [150, 210]])), [[0, 0], [0.75, 0.25]]
+        to_unit(matrix, np.array([[60.0, 180], [150, 210]])), [[0, 0], [0.75, 0.25]]
     )
 
 
 def test_what_is_cut_out_holds_what_was_there_also_when_it_shrinks():
     image = np.zeros((400, 600, 3), np.uint8)
     image[100:200, 300:400, 0] = 250  # a red square of 100 px
-    same = cut(image, square(np.array([300.0, 100, 400, 200]), 1.0), 100)
+    same = warp(image, crop_matrix(np.array([300.0, 100, 400, 200]), 1.0), 100)
     assert (same[..., 0] == 250).all() and (same[..., 1:] == 0).all()
-    small = cut(
-        image, square(np.array([250.0, 50, 450, 250]), 1.0), 20
+    small = warp(
+        image, crop_matrix(np.array([250.0, 50, 450, 250]), 1.0), 20
     )  # ten px become one; red from 5 to 15
     assert (
         (small[6:14, 6:14, 0] == 250).all() and (small[:4] == 0).all() and (small[16:] == 0).all()
     )
-    beyond = cut(image, square(np.array([-100.0, -100, 0, 0]), 1.0), 10)
+    beyond = warp(image, crop_matrix(np.array([-100.0, -100, 0, 0]), 1.0), 10)
     assert (beyond == 0).all()
 
 
@@ -152,31 +160,31 @@ def test_the_patients_class_starts_as_cocos_person():
 
 
 def test_overlap_of_boxes():
-    assert overlap(np.array([0, 0, 10, 10]), np.array([5, 0, 15, 10])) == pytest.approx(50 / 150)
-    assert overlap(np.array([0, 0, 10, 10]), np.array([20, 0, 30, 10])) == 0
+    assert iou(np.array([0, 0, 10, 10]), np.array([5, 0, 15, 10])) == pytest.approx(50 / 150)
+    assert iou(np.array([0, 0, 10, 10]), np.array([20, 0, 30, 10])) == 0
 
 
 def test_the_patient_is_the_person_at_the_patients_face():
     nurse, patient = np.array([0.0, 0, 100, 300]), np.array([200.0, 0, 300, 300])
     boxes, scores = np.stack([nurse, patient]), np.array([0.9, 0.6])
-    assert choose_patient(boxes, scores, sight([240, 20, 260, 40]), None) is not None
+    assert choose_patient(boxes, scores, location([240, 20, 260, 40]), None) is not None
     np.testing.assert_array_equal(
-        choose_patient(boxes, scores, sight([240, 20, 260, 40]), None), patient
+        choose_patient(boxes, scores, location([240, 20, 260, 40]), None), patient
     )
     np.testing.assert_array_equal(
-        choose_patient(boxes, scores, sight(others=[[40, 20, 60, 40]]), None), patient
+        choose_patient(boxes, scores, location(others=[[40, 20, 60, 40]]), None), patient
     )
-    np.testing.assert_array_equal(choose_patient(boxes, scores, sight(), patient + 5), patient)
+    np.testing.assert_array_equal(choose_patient(boxes, scores, location(), patient + 5), patient)
     np.testing.assert_array_equal(
-        choose_patient(boxes, scores, sight(), None), nurse
+        choose_patient(boxes, scores, location(), None), nurse
     )  # nothing else is known: the best
-    assert choose_patient(boxes, scores, sight([500, 20, 520, 40]), None) is None
-    assert choose_patient(boxes, scores, sight(), np.array([400.0, 0, 500, 300])) is None
+    assert choose_patient(boxes, scores, location([500, 20, 520, 40]), None) is None
+    assert choose_patient(boxes, scores, location(), np.array([400.0, 0, 500, 300])) is None
 
 
 def test_a_box_is_carried_between_looks_and_for_a_second_after_the_last_one():
     carried, image, box = (
-        Carried(2),
+        PatientBox(2),
         np.zeros((360, 640, 3), np.uint8),
         np.array([[0.0, 0, 100, 300]]),
     )
@@ -189,7 +197,7 @@ def test_a_box_is_carried_between_looks_and_for_a_second_after_the_last_one():
         (1.0, None, True),
         (1.1, gone, False),
     ]:
-        found, _ = carried.follow(image, sight(time=time), regions, True)
+        found, _ = carried.follow(image, location(time=time), regions, True)
         assert (found is not None) == expected
-    whole, _ = carried.follow(image, sight(), None, has_regions=False)
+    whole, _ = carried.follow(image, location(), None, has_regions=False)
     np.testing.assert_array_equal(whole, [0, 0, 640, 360])

@@ -3,6 +3,7 @@ projects, and each fault told in one line.
 """
 
 import json
+import re
 import shutil
 from dataclasses import replace
 
@@ -15,8 +16,8 @@ from semiology import load_skeleton
 from semiology.errors import UserError
 from semiology.tracking.labels.coco import write_coco
 from semiology.tracking.labels.deeplabcut import write_project
-from semiology.tracking.labels.files import read_labels, write_labels
-from semiology.tracking.labels.labels import LabelledFrame, Labels, joined, read_image
+from semiology.tracking.labels.io import read_labels, write_labels
+from semiology.tracking.labels.labels import LabelledFrame, Labels, concatenate_labels, read_image
 
 JOINTS = ["wrist", "elbow", "hip"]
 
@@ -131,7 +132,7 @@ def test_label_studio_and_back(tmp_path):
     assert (wrist["original_width"], wrist["original_height"]) == (64, 48) and hidden["value"][
         "choices"
     ] == ["hidden"]
-    with pytest.raises(UserError, match="nothing is labelled"):
+    with pytest.raises(UserError, match=re.escape(f"{path}: nothing is labelled")):
         read_labels(path)  # nobody has looked at predictions
     for task in tasks:
         result = task["predictions"][0]["result"]
@@ -161,7 +162,7 @@ def test_label_studio_and_back(tmp_path):
     elsewhere = tmp_path / "downloads/export.json"
     elsewhere.parent.mkdir()
     elsewhere.write_text(path.read_text())
-    with pytest.raises(UserError, match="4 of 4 pictures are not there"):
+    with pytest.raises(UserError, match=r"4 of 4 images .*v1/img003.png"):
         read_labels(elsewhere)
     assert len(read_labels(elsewhere, images=path.parent)) == 4
 
@@ -208,7 +209,7 @@ def test_a_skeleton_of_cvat(tmp_path):
     that nobody marked.
     """
     (tmp_path / "annotations.xml").write_text(CVAT_EXPORT)
-    labels = read_labels(tmp_path / "annotations.xml", pictures=False)
+    labels = read_labels(tmp_path / "annotations.xml", check_images=False)
     assert labels.keypoints == ["hip", "wrist"] and [frame.frame_id for frame in labels.frames] == [
         "c1/img00007.png"
     ]
@@ -220,24 +221,32 @@ def test_a_skeleton_of_cvat(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("old", "new", "told"),
+    ("old", "new", "fault"),
     [
-        ('label="hip" source', 'label="wrist" source', "c1/img00007.png: wrist is marked twice"),
-        ("10.50,20.25", "10.50,20.25;1,2", "one point a joint"),
-        ('width="64"', "", "cannot be read"),
-        ("</annotations>", "", "not readable XML"),
-        ("<annotations>", "<!DOCTYPE annotations><annotations>", "declares a document type"),
-        ("<version>", '<track id="0"/><version>', 'not "CVAT for images 1.1"'),
+        (
+            'label="hip" source',
+            'label="wrist" source',
+            r"annotations\.xml: c1/img00007\.png: wrist .*twice",
+        ),
+        ("10.50,20.25", "10.50,20.25;1,2", r"c1/img00007\.png: .*20\.25;1"),
+        ('width="64"', "", r"c1/img00007\.png: .*width"),
+        ("</annotations>", "", r"annotations\.xml: .*XML .*line \d+"),
+        (
+            "<annotations>",
+            "<!DOCTYPE annotations><annotations>",
+            r"annotations\.xml: .*document type",
+        ),
+        ("<version>", '<track id="0"/><version>', 'annotations.xml: .*"CVAT for images 1.1"'),
     ],
 )
-def test_cvat_faults_are_told(tmp_path, old, new, told):
+def test_cvat_faults_are_named(tmp_path, old, new, fault):
     (tmp_path / "annotations.xml").write_text(CVAT_EXPORT.replace(old, new))
-    with pytest.raises(UserError, match=told):
-        read_labels(tmp_path / "annotations.xml", pictures=False)
+    with pytest.raises(UserError, match=fault):
+        read_labels(tmp_path / "annotations.xml", check_images=False)
 
 
 @pytest.mark.parametrize(
-    ("result", "told"),
+    ("result", "fault"),
     [
         (
             [{"type": "keypointlabels", "value": {"x": 1, "y": 2, "keypointlabels": ["wrist"]}}],
@@ -252,7 +261,7 @@ def test_cvat_faults_are_told(tmp_path, old, new, told):
                     "value": {"x": 1, "y": 2, "keypointlabels": []},
                 }
             ],
-            "one label",
+            r"export\.json: .*a\.png: .*one label",
         ),
         (
             [
@@ -264,21 +273,21 @@ def test_cvat_faults_are_told(tmp_path, old, new, told):
                 }
             ]
             * 2,
-            "w is marked twice",
+            r"export\.json: .*a\.png: w .*twice",
         ),
     ],
 )
-def test_label_studio_faults_are_told(tmp_path, result, told):
+def test_label_studio_faults_are_named(tmp_path, result, fault):
     path = tmp_path / "export.json"
     path.write_text(
         json.dumps(
             [{"data": {"image": "/data/upload/1/a.png"}, "annotations": [{"result": result}]}]
         )
     )
-    with pytest.raises(UserError, match=told):
+    with pytest.raises(UserError, match=fault):
         read_labels(path)
     path.write_text(json.dumps([{"image": "/data/upload/1/a.png", "joint": []}]))  # JSON-MIN
-    with pytest.raises(UserError, match=r"its tasks need data\.image"):
+    with pytest.raises(UserError, match=r"export\.json: .*data\.image"):
         read_labels(path)
 
 
@@ -295,12 +304,10 @@ def test_an_export_brings_its_pictures_and_is_never_overwritten(tmp_path, progra
         str(tmp_path) not in path.read_text() or program == "deeplabcut"
     )  # which wants its own folder's path
     before = path.read_bytes()
-    with pytest.raises(UserError, match="is there already; choose another folder"):
+    with pytest.raises(UserError, match=re.escape(path.name)):
         write_labels(labels, tmp_path / "export", program)
     assert path.read_bytes() == before
-    with pytest.raises(
-        UserError, match="no export for 'word'; there is deeplabcut, coco, label-studio, cvat"
-    ):
+    with pytest.raises(UserError, match=r"'word'.*deeplabcut, coco, label-studio, cvat"):
         write_labels(labels, tmp_path / "other", "word")
 
 
@@ -342,9 +349,9 @@ def test_the_real_reaching_project(testdata, tmp_path):
 @pytest.mark.realdata
 def test_a_real_project_whose_pictures_are_elsewhere(testdata):
     table = testdata / "keypoints/dlc/openfield/CollectedData_Pranav.csv"
-    labels = read_labels(table, pictures=False)
+    labels = read_labels(table, check_images=False)
     assert len(labels) == 116 and set(labels.videos) == {"m4s1"}
-    with pytest.raises(UserError, match=r"116 of 116 pictures are not there, first .*img0000.png"):
+    with pytest.raises(UserError, match=r"116 of 116 .*img0000.png"):
         read_labels(table)
 
 
@@ -367,47 +374,59 @@ def people(content):
 
 
 @pytest.mark.parametrize(
-    ("change", "told"),
+    ("change", "fault"),
     [
         (
             lambda c: c["annotations"].append(people(c)[2]),
-            r"pictures/v2/img003.png: two people are labelled",
+            r"labels\.json: pictures/v2/img003\.png: two people",
         ),
         (
             lambda c: c["images"][0].update(width=128),
-            r"img003.png: 64x48 px, but it was labelled at 128x48",
+            r"img003\.png: 64x48 px.* 128x48",
         ),
         (
             lambda c: people(c)[1].update(keypoints=[70, 5, 2] * 3),
-            r"wrist of v1/img012.png lies at 70.0, 5.0, outside 64x48 px; 3 such",
+            r"wrist of v1/img012\.png .*70\.0, 5\.0.* 64x48 px; 3 ",
         ),
-        (lambda c: people(c)[0].update(keypoints=[1, 1, 2] * 2), r"its keypoints must be 3 times"),
-        (lambda c: people(c)[0].update(keypoints=[1, 1, 3] * 3), r"visibility must be 0, 1 or 2"),
-        (lambda c: people(c)[0].update(keypoints=["left"] * 9), r"its keypoints must be 3 times"),
+        (
+            lambda c: people(c)[0].update(keypoints=[1, 1, 2] * 2),
+            r"v1/img003\.png: .*keypoints .*3 times",
+        ),
+        (
+            lambda c: people(c)[0].update(keypoints=[1, 1, 3] * 3),
+            r"v1/img003\.png: .*visibility .*0, 1 or 2",
+        ),
+        (
+            lambda c: people(c)[0].update(keypoints=["left"] * 9),
+            r"v1/img003\.png: .*keypoints .*3 times",
+        ),
         (
             lambda c: people(c)[0].update(image_id=99),
-            r"image 99 and category 1; one of them is not listed",
+            r"labels\.json: .*image 99 and category 1",
         ),
         (
             lambda c: c["images"][0].update(frame_index="third"),
-            r"frame_index must be whole numbers",
+            r"v1/img003\.png: .*frame_index",
         ),
-        (lambda c: c["categories"][0].pop("keypoints"), r"0 categories with keypoints"),
-        (lambda c: c.update(annotations=[]), r"nothing is labelled"),
-        (lambda c: c.pop("images"), r'"images" must be a list'),
+        (lambda c: c["categories"][0].pop("keypoints"), r"labels\.json: 0 categories"),
+        (lambda c: c.update(annotations=[]), r"labels\.json: nothing is labelled"),
+        (lambda c: c.pop("images"), r'labels\.json: "images"'),
         (
             lambda c: c["images"][0].update(id=[1]),
-            r"its parts are not of the kind that COCO or Label Studio write",
+            r"labels\.json: .*COCO or Label Studio",
         ),
-        (lambda c: c["categories"][0].update(keypoints=True), r"its parts are not of the kind"),
-        (lambda c: people(c)[0].update(attributes=None), r"its parts are not of the kind"),
-        (lambda c: c["annotations"][2].update(bbox=[1, 2]), r"bbox must be x, y, width, height"),
+        (
+            lambda c: c["categories"][0].update(keypoints=True),
+            r"labels\.json: .*COCO or Label Studio",
+        ),
+        (lambda c: people(c)[0].update(attributes=None), r"labels\.json: .*COCO or Label Studio"),
+        (lambda c: c["annotations"][2].update(bbox=[1, 2]), r"labels\.json: .*bbox .*\[1, 2\]"),
     ],
 )
-def test_coco_faults_are_told(coco, change, told):
-    with pytest.raises(UserError, match=told) as fault:
+def test_coco_faults_are_named(coco, change, fault):
+    with pytest.raises(UserError, match=fault) as caught:
         coco(change)
-    assert "\n" not in str(fault.value)
+    assert "\n" not in str(caught.value)
 
 
 def test_coco_of_others_has_no_keys_of_ours(coco, caplog):
@@ -425,22 +444,21 @@ def test_coco_of_others_has_no_keys_of_ours(coco, caplog):
         ("v1", "v1", 12),
     ]
     assert labels.frames[0].regions == {"patient": (1, 1, 41, 41)}
-    assert "each of its 2 videos counts as a participant" in caplog.text
+    [warning] = caplog.records
+    assert warning.args[1] == 2  # videos, each of which counts as a participant
 
 
 def test_pictures_that_moved(tmp_path):
     labels = tagged(tmp_path)
     path = write_coco(labels, tmp_path / "labels.json")
     shutil.move(tmp_path / "pictures", tmp_path / "moved")
-    with pytest.raises(
-        UserError, match=r"4 of 4 pictures are not there, first .*v1/img003.png; move them back"
-    ):
+    with pytest.raises(UserError, match=r"labels\.json: 4 of 4 .*v1/img003\.png"):
         read_labels(path)
     assert [frame.image for frame in read_labels(path, images=tmp_path / "moved").frames] == [
         tmp_path / "moved" / frame.frame_id for frame in labels.frames
     ]
     (tmp_path / "moved/v2/img100.png").unlink()
-    with pytest.raises(UserError, match=r"1 of 4 pictures are not there, first .*v2/img100.png"):
+    with pytest.raises(UserError, match=r"labels\.json: 1 of 4 .*v2/img100\.png"):
         read_labels(path, images=tmp_path / "moved")
 
 
@@ -449,51 +467,57 @@ def test_one_picture_does_not_stand_for_two_frames(tmp_path):
     for image in (tmp_path / "pictures").glob("*/*.png"):
         shutil.copy(image, tmp_path / image.name)
     shutil.rmtree(tmp_path / "pictures")  # the two img003.png are one file now
-    with pytest.raises(UserError, match=r"v2/img003.png and v1/img003.png are both .*img003.png"):
+    with pytest.raises(UserError, match=r"v2/img003\.png and v1/img003\.png .*img003\.png"):
         read_labels(path)
 
 
 @pytest.mark.parametrize(
-    ("name", "content", "told"),
+    ("name", "content", "fault"),
     [
-        ("labels.json", b'{"images": [', "not a readable JSON"),
-        ("labels.json", b"3", "no labels that are known"),
-        ("labels.h5", b"\x89HDF\r\n\x1a\n" + bytes(100), "not a readable table"),
-        ("labels.csv", b"time,x,y\n1,2,3\n", "not DeepLabCut's"),
-        ("labels.csv", b"scorer,a,a\nbodyparts,wrist,wrist\ncoords,x,y\n", "nothing is labelled"),
+        ("labels.json", b'{"images": [', r"labels\.json: .*JSON .*line 1"),
+        ("labels.json", b"3", r"labels\.json: .*DeepLabCut.*COCO"),
+        ("labels.h5", b"\x89HDF\r\n\x1a\n" + bytes(100), r"labels\.h5: .*table"),
+        ("labels.csv", b"time,x,y\n1,2,3\n", r"labels\.csv: .*DeepLabCut"),
+        (
+            "labels.csv",
+            b"scorer,a,a\nbodyparts,wrist,wrist\ncoords,x,y\n",
+            r"labels\.csv: nothing is labelled",
+        ),
         (
             "labels.csv",
             b"scorer,a,a\nbodyparts,wrist,wrist\ncoords,x,y\nlabeled-data/v/i1.png,5,\n",
-            "i1.png: wrist has x or y only",
+            r"labels\.csv: .*i1\.png: wrist .*x or y",
         ),
         (
             "labels.csv",
             b"scorer,n,n,n\nbodyparts,w,w,w\ncoords,x,y,likelihood\n0,5,5,1\n",
-            "holds tracks, not labels",
+            r"labels\.csv: .*semiology tracks import",
         ),
-        ("labels.txt", b"", "no labels that are known"),
-        ("project/config.yaml", b"scorer: [", "not valid YAML"),
-        ("project/config.yaml", b"name: x", "names no scorer"),
-        ("project/config.yaml", b"scorer: a\nbodyparts: [wrist]", "no labeled-data"),
-        ("project/other.txt", b"", "no config.yaml in it"),
+        ("labels.txt", b"", r"labels\.txt: .*DeepLabCut.*COCO"),
+        ("project/config.yaml", b"scorer: [", r"config\.yaml: .*YAML"),
+        ("project/config.yaml", b"name: x", r"config\.yaml: .*scorer"),
+        (
+            "project/config.yaml",
+            b"scorer: a\nbodyparts: [wrist]",
+            r"project: .*labeled-data/\*/CollectedData_a",
+        ),
+        ("project/other.txt", b"", r"project: no config\.yaml"),
     ],
 )
-def test_files_that_are_no_labels(tmp_path, name, content, told):
+def test_files_that_are_no_labels(tmp_path, name, content, fault):
     path = tmp_path / name
     path.parent.mkdir(exist_ok=True)
     path.write_bytes(content)
-    with pytest.raises(UserError, match=told) as fault:
+    with pytest.raises(UserError, match=fault) as caught:
         read_labels(path.parent if "/" in name else path)
-    assert "\n" not in str(fault.value)
+    assert "\n" not in str(caught.value)
 
 
 def test_a_bodypart_that_the_project_does_not_name(tmp_path):
     folder = write_project(tagged(tmp_path), tmp_path / "project")
     config = (folder / "config.yaml").read_text()
     (folder / "config.yaml").write_text(config.replace("- elbow\n", ""))
-    with pytest.raises(
-        UserError, match=r"bodypart 'elbow' is not in config\.yaml, which names wrist, hip"
-    ):
+    with pytest.raises(UserError, match=r"'elbow'.*config\.yaml.* wrist, hip"):
         read_labels(folder)
 
 
@@ -519,7 +543,7 @@ def test_joints_that_skeleton_and_labels_do_not_share(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("table", "told"),
+    ("table", "fault"),
     [
         ("video,participant_id\nv1,p1\n", "no participant is given for video 'v2'"),
         ("video,who\nv1,p1\n", "needs the columns video and participant_id"),
@@ -527,16 +551,18 @@ def test_joints_that_skeleton_and_labels_do_not_share(tmp_path):
         ("video,participant_id\nv1,\n", "row 2: video or participant_id is empty"),
     ],
 )
-def test_tables_of_participants(tmp_path, table, told):
+def test_tables_of_participants(tmp_path, table, fault):
     path = write_coco(tagged(tmp_path), tmp_path / "labels.json")
     (tmp_path / "participants.csv").write_text(table)
-    with pytest.raises(UserError, match=told):
+    with pytest.raises(UserError, match=fault):
         read_labels(path, tmp_path / "participants.csv")
 
 
 def test_labels_of_two_sources_become_one(tmp_path):
     labels = tagged(tmp_path)
-    both = joined([labels.take([0, 1]), labels.take([2, 3]).select(["hip", "elbow", "wrist"])])
+    both = concatenate_labels(
+        [labels.take([0, 1]), labels.take([2, 3]).select(["hip", "elbow", "wrist"])]
+    )
     same(both, labels)
-    with pytest.raises(UserError, match=r"'v1/img003.png' is there twice"):
-        joined([labels, labels])
+    with pytest.raises(UserError, match=r"frame 'v1/img003\.png'"):
+        concatenate_labels([labels, labels])

@@ -12,18 +12,18 @@ from semiology.cli.main import main
 from semiology.data.tracks import steps
 from semiology.files import content_hash
 from semiology.tracking.lift import LifterNetwork, lift, load_lifter
-from semiology.tracking.lift.body import BONES, bone_lengths, one_body
+from semiology.tracking.lift.body import BONES, bone_lengths, rigid_body
 from semiology.tracking.lift.lifter import SHIPPED
 from semiology.tracking.lift.network import normalise
 from semiology.tracking.lift.simulation import (
     HEIGHT,
     WIDTH,
+    CameraRange,
     Cameras,
     Motion,
-    Tracker,
-    Views,
-    at_times,
+    TrackerNoise,
     read_motions,
+    resample,
 )
 from semiology.tracking.lift.training import (
     MeanDepth,
@@ -31,8 +31,8 @@ from semiology.tracking.lift.training import (
     joint_errors,
     participant_means,
     procrustes,
+    train_and_evaluate,
     train_lifter,
-    trial,
 )
 
 JOINTS = load_skeleton("upper_body_11").names
@@ -48,7 +48,7 @@ COCO = [
 
 
 def figure(participant: int, frames: int = 120) -> np.ndarray:
-    """(time, 11, 3) m: a person who sways, with both forearms circling towards the camera and away."""
+    """(time, 11, 3) m: a swaying person, both forearms circling towards the camera and away."""
     time = np.arange(frames) / 25 + participant
     size = 1 + 0.05 * participant
     rest = {
@@ -95,7 +95,7 @@ def test_the_virtual_camera_projects_known_points_to_hand_computed_pixels():
 
     def seen(azimuth, elevation, roll):
         cameras = Cameras(azimuth, elevation, roll, place, focal)
-        return cameras.pixels(cameras.turned(point)).flatten().tolist()
+        return cameras.pixels(cameras.to_camera(point)).flatten().tolist()
 
     # straight on: (0.7, -0.4, 5.0) m from the lens
     assert seen(no, no, no) == pytest.approx([WIDTH / 2 + 140, HEIGHT / 2 - 80], abs=1e-3)
@@ -120,9 +120,9 @@ def test_a_point_behind_the_lens_is_missing():
 
 
 def test_drawn_cameras_stay_within_their_ranges():
-    cameras = Views(
+    cameras = CameraRange(
         azimuth=20, elevation=(-10, 30), roll=5, distance=(2, 3), focal=(1, 2), aside=0.1
-    ).draw(500, torch.Generator())
+    ).sample(500, torch.Generator())
     assert cameras.azimuth.abs().max() <= math.radians(
         20
     ) and cameras.roll.abs().max() <= math.radians(5)
@@ -168,7 +168,7 @@ def test_the_baseline_knows_everything_but_depth():
 # Body, time, tracker
 
 
-def test_one_body_has_bones_of_one_length_and_keeps_their_directions():
+def test_a_rigid_body_has_bones_of_one_length_and_keeps_their_directions():
     joints = figure(0)
     stretched = joints.copy()
     stretched[:, PLACE["left_wrist"]] += (
@@ -176,7 +176,7 @@ def test_one_body_has_bones_of_one_length_and_keeps_their_directions():
         * np.sin(np.arange(120))[:, None]
         * (joints[:, PLACE["left_wrist"]] - joints[:, PLACE["left_elbow"]])
     )
-    built = one_body(stretched)
+    built = rigid_body(stretched)
     assert bone_lengths(built).std(0).max() < 1e-9
     assert bone_lengths(stretched).std(0).max() > 0.01
     assert built == pytest.approx(joints, abs=1e-3)  # the stretching was about the true length
@@ -186,14 +186,14 @@ def test_one_body_has_bones_of_one_length_and_keeps_their_directions():
 
 def test_values_are_read_at_other_times_on_straight_lines_and_never_across_a_hole():
     values = np.array([0.0, 10.0, np.nan, 30.0])
-    read = at_times(values, np.arange(4) / 10, np.array([0.0, 0.05, 0.1, 0.15, 0.3, 0.31]))
+    read = resample(values, np.arange(4) / 10, np.array([0.0, 0.05, 0.1, 0.15, 0.3, 0.31]))
     assert read == pytest.approx([0, 5, 10, np.nan, 30, np.nan], nan_ok=True)
 
 
-def test_a_tracker_that_loses_a_shoulder_loses_the_neck_and_one_that_errs_by_nothing_changes_nothing():
+def test_a_lost_shoulder_loses_the_neck_and_no_error_changes_nothing():
     position = torch.from_numpy(picture(figure(0)))[None].float()
     generator = torch.Generator().manual_seed(0)
-    exact = Tracker(jitter=0, drift=0, lost=0, covered=0).track(
+    exact = TrackerNoise(jitter=0, drift=0, lost=0, covered=0).track(
         position, torch.tensor([250.0]), generator
     )
     own = [
@@ -202,12 +202,12 @@ def test_a_tracker_that_loses_a_shoulder_loses_the_neck_and_one_that_errs_by_not
     assert torch.allclose(exact[:, :, own], position[:, :, own], atol=1e-3)
     shoulders = position[:, :, [PLACE["left_shoulder"], PLACE["right_shoulder"]]]
     assert torch.allclose(exact[:, :, PLACE["neck"]], shoulders.mean(2), atol=1e-3)
-    covered = Tracker(jitter=0, drift=0, lost=0, covered=1).track(
+    covered = TrackerNoise(jitter=0, drift=0, lost=0, covered=1).track(
         position, torch.tensor([250.0]), generator
     )
     gone = {JOINTS[joint] for joint in range(11) if covered[0, :, joint].isnan().all()}
     assert gone == {"left_hip", "right_hip", "spine_base"}
-    lost = Tracker(lost=1, covered=0).track(position, torch.tensor([250.0]), generator)[0]
+    lost = TrackerNoise(lost=1, covered=0).track(position, torch.tensor([250.0]), generator)[0]
     either = lost[:, PLACE["left_shoulder"]].isnan() | lost[:, PLACE["right_shoulder"]].isnan()
     assert either.any() and torch.equal(lost[:, PLACE["neck"]].isnan(), either)
 
@@ -261,8 +261,8 @@ def test_the_network_refuses_another_number_of_joints():
 
 def test_a_short_training_beats_the_mean_depth_on_people_who_were_not_trained_on():
     people = [Motion(f"p{number}", figure(number)) for number in range(4)]
-    views = Views(azimuth=40, elevation=(-10, 30), roll=10)
-    tracker = Tracker(jitter=0.003, drift=0.005)
+    views = CameraRange(azimuth=40, elevation=(-10, 30), roll=10)
+    tracker = TrackerNoise(jitter=0.003, drift=0.005)
     recipe = Recipe(
         steps=150,
         batch=24,
@@ -272,7 +272,9 @@ def test_a_short_training_beats_the_mean_depth_on_people_who_were_not_trained_on
         views=views,
         tracker=tracker,
     )
-    lifter, table = trial([people[0], *people[2:]], people[1:2], recipe, progress=False)
+    lifter, table = train_and_evaluate(
+        [people[0], *people[2:]], people[1:2], recipe, progress=False
+    )
     assert sorted(table["camera"].unique()) == list(range(8)) and (table["frames"] == 120).all()
     error = participant_means(table).loc["p1"]
     assert (
@@ -404,7 +406,7 @@ def test_shoulder_width_sets_the_scale():
         keypoint="right_shoulder"
     )
     assert float(np.median(np.sqrt((apart**2).sum("space_3d")))) == pytest.approx(0.25, rel=1e-4)
-    with pytest.raises(UserError, match="shoulder_width is in metres"):
+    with pytest.raises(UserError, match=r"shoulder_width .*-1"):
         lift(flat_tracks(), shoulder_width=-1)
 
 
@@ -464,7 +466,7 @@ def test_other_rates_are_lifted_at_25_hz():
 def test_tracks_that_cannot_be_lifted_are_refused(tmp_path, capsys):
     with pytest.raises(UserError, match=r"no keypoints for .*left_hip"):
         lift(make_tracks(np.zeros((5, 3, 2)), ["head", "left_shoulder", "right_shoulder"], 25.0))
-    with pytest.raises(UserError, match="the tracks hold"):
+    with pytest.raises(UserError, match="position_3d"):
         lift(make_tracks(None, JOINTS, 25.0, position_3d=figure(0)))
     with pytest.raises(UserError, match=r"expected \(time, 11, 2\) px.*\(5, 12, 2\)"):
         load_lifter().joints(np.zeros((5, 12, 2)))
@@ -483,7 +485,7 @@ def test_tracks_that_cannot_be_lifted_are_refused(tmp_path, capsys):
 def test_one_participant_is_too_few(tmp_path, capsys):
     save_tracks(make_tracks(None, JOINTS, 25.0, position_3d=figure(0)), tmp_path / "p0.nc")
     assert main(["lift", "train", str(tmp_path), "--out", str(tmp_path / "own.safetensors")]) == 2
-    assert "at least two are needed" in capsys.readouterr().err
+    assert "1 participant" in capsys.readouterr().err
 
 
 def test_weights_with_one_byte_changed_or_without_their_card_are_refused(tmp_path):
@@ -491,11 +493,11 @@ def test_weights_with_one_byte_changed_or_without_their_card_are_refused(tmp_pat
     content = bytearray(SHIPPED.read_bytes())
     content[-7] ^= 1
     path.write_bytes(content)
-    with pytest.raises(UserError, match="no card"):
+    with pytest.raises(UserError, match=r"\.json: "):
         load_lifter(path)
     (tmp_path / "lifter.json").write_text(SHIPPED.with_suffix(".json").read_text())
     with pytest.raises(UserError, match="SHA-256"):
         load_lifter(path)
     (tmp_path / "lifter.json").write_text("{}")
-    with pytest.raises(UserError, match="not the card of a lifter"):
+    with pytest.raises(UserError, match=r"\.json: .*card"):
         load_lifter(path)

@@ -12,11 +12,11 @@ from semiology.tracking.labels import selection
 from semiology.tracking.labels.labels import HIDDEN, UNLABELLED, VISIBLE
 from semiology.tracking.labels.selection import (
     choose_rows,
-    different_frames,
+    diverse_frames,
     jump_rows,
     label_frames,
-    look,
-    unsure_rows,
+    low_confidence_rows,
+    read_thumbnails,
 )
 from semiology.video import write_video
 
@@ -29,7 +29,7 @@ SCENES = {
 
 @pytest.fixture(scope="module")
 def video(tmp_path_factory):
-    """90 frames at 25 Hz, 160x96 px, three scenes of 30; the right half is grey n + 60 in frame n."""
+    """90 frames at 25 Hz, 160x96 px, three scenes; the right half is grey n + 60 in frame n."""
     path = tmp_path_factory.mktemp("video") / "three_scenes.mp4"
 
     def images():
@@ -93,15 +93,15 @@ def test_a_tenth_of_the_frames(video):
 
 
 def test_equal_frames_still_give_the_number_asked_for():
-    assert len(set(different_frames(np.full((20, 6), 7, np.uint8), 4).tolist())) == 4
+    assert len(set(diverse_frames(np.full((20, 6), 7, np.uint8), 4).tolist())) == 4
 
 
 def test_thumbnails_are_thirty_wide_and_of_a_long_video_only_some_are_kept(video, monkeypatch):
-    rows, thumbnails = look(video)
+    rows, thumbnails = read_thumbnails(video)
     assert rows.tolist() == list(range(90)) and thumbnails.shape == (90, 30 * 18)
     assert abs(thumbnails[10].reshape(18, 30)[9, 25] - 70) <= 4  # the grey of frame 10
-    monkeypatch.setattr(selection, "LOOKED_AT", 40)
-    assert look(video)[0].tolist() == list(
+    monkeypatch.setattr(selection, "MAX_THUMBNAILS", 40)
+    assert read_thumbnails(video)[0].tolist() == list(
         range(0, 90, 4)
     )  # 40 held -> every second; 40 again (at row 78) -> every fourth
 
@@ -112,7 +112,7 @@ def test_the_frames_with_the_lowest_confidence_are_chosen_apart_from_each_other(
     confidence[43, 0] = 0.0
     confidence[70, 1] = 0.2
     tracks = still(confidence=confidence)
-    assert unsure_rows(tracks, 2).tolist() == [43, 70]  # 40 to 42 look like 43
+    assert low_confidence_rows(tracks, 2).tolist() == [43, 70]  # 40 to 42 look like 43
 
 
 def test_a_frame_that_the_video_lacks_is_never_chosen():
@@ -120,7 +120,7 @@ def test_a_frame_that_the_video_lacks_is_never_chosen():
     confidence[[20, 60]] = 0
     index = np.arange(100)
     index[20] = -1
-    assert unsure_rows(still(confidence=confidence, source_index=index), 1).tolist() == [60]
+    assert low_confidence_rows(still(confidence=confidence, source_index=index), 1).tolist() == [60]
 
 
 def test_points_without_a_score_make_no_frame_unsure():
@@ -129,9 +129,11 @@ def test_points_without_a_score_make_no_frame_unsure():
     confidence[40] = [np.nan, 0.8]  # mean of what there is: 0.8, the lowest
     confidence[60] = [0.9, 0.75]  # mean 0.825
     tracks = still(confidence=confidence)
-    assert unsure_rows(tracks, 2).tolist() == [40, 60] and 20 not in unsure_rows(tracks, 100)
+    assert low_confidence_rows(tracks, 2).tolist() == [40, 60] and 20 not in low_confidence_rows(
+        tracks, 100
+    )
     with pytest.raises(UserError, match="jumps"):
-        unsure_rows(still(confidence=np.full((100, 2), np.nan)), 2)
+        low_confidence_rows(still(confidence=np.full((100, 2), np.nan)), 2)
 
 
 def test_a_planted_jump_is_found_at_its_row_and_stillness_holds_none():
@@ -203,22 +205,22 @@ def test_a_frame_that_two_rows_show_is_one_picture(video, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("change", "told"),
+    ("change", "fault"),
     [
         ({"rows": [95]}, "row 95 lies beyond"),
         ({"keypoints": ["ankle"]}, "hold no 'ankle'"),
         ({"start": 1.0, "end": 3.0}, "row 3 of its tracks is not of this frame"),
     ],
 )
-def test_frames_that_do_not_fit_are_told(video, tmp_path, change, told):
+def test_frames_that_do_not_fit_are_named(video, tmp_path, change, fault):
     given = {"rows": [3], "keypoints": ["wrist"], "tracks": still(90), **change}
-    with pytest.raises(UserError, match=told):
+    with pytest.raises(UserError, match=fault):
         label_frames(video, folder=tmp_path, name="c1", participant_id="p1", **given)
 
 
 def test_what_needs_tracks_says_so(video):
-    with pytest.raises(UserError, match="looks at tracks"):
+    with pytest.raises(UserError, match="'jumps'"):
         choose_rows(video, 3, "jumps")
     for wrong in ({"count": 0}, {}, {"count": 3, "share": 0.1}, {"share": 1.5}, {"share": 0.0}):
-        with pytest.raises(UserError, match="give a number of one or more, or a share"):
+        with pytest.raises(UserError, match=r"frames: .*share: "):
             choose_rows(video, **wrong)

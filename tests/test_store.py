@@ -91,7 +91,7 @@ def test_a_damaged_record_costs_no_work_and_a_damaged_feature_file_is_named(tmp_
     assert store.has("c1", "body_vgg", "k")
     store.note("c1", {}, {"body_vgg": {"key": "k"}})
     (tmp_path / "c1/body_vgg-k.safetensors").write_bytes(b"\x05")
-    with pytest.raises(UserError, match="damaged; delete it"):
+    with pytest.raises(UserError, match=r"body_vgg-k\.safetensors: damaged"):
         store.features("c1", "body_vgg")
 
 

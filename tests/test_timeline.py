@@ -36,11 +36,11 @@ from semiology.timeline.stream.patient import OnlinePatient
 from semiology.timeline.stream.record import Record
 from semiology.timeline.stream.signs import Sign
 from semiology.tracking.extraction import ExtractOptions, extract_tracks
-from semiology.tracking.extraction.tracks import keypoints_read
+from semiology.tracking.extraction.tracks import required_keypoints
 from semiology.tracking.pose import pose_backend
 from semiology.tracking.pose.base import Landmarks
 from semiology.video import read_frames, write_video
-from semiology.video.live import LiveFrames, Waiting, growing_frames, named
+from semiology.video.live import BoundedQueue, LiveFrames, growing_frames, without_credentials
 from semiology.video.reader import Damage, SourceFrame, source_frames
 
 FAST = TimelineOptions(
@@ -568,7 +568,7 @@ def test_ctrl_c_ends_a_camera_properly(camera, run, tmp_path, monkeypatch, capsy
 
 
 def test_a_slow_worker_loses_the_oldest_frames_and_they_are_counted():
-    queue = Waiting(limit=4, drop=True)
+    queue = BoundedQueue(limit=4, drop=True)
     for number in range(10):
         queue.put(number)
     assert queue.dropped == 6 and [queue.get() for _ in range(4)] == [6, 7, 8, 9]
@@ -711,7 +711,7 @@ def test_a_camera_that_is_not_there_is_refused_without_its_password(run, tmp_pat
             progress=False,
         )
     assert "secret" not in str(caught.value) and "key" not in str(caught.value)
-    assert named("rtsp://me:secret@10.0.0.1:554/live") == "rtsp://10.0.0.1:554/live"
+    assert without_credentials("rtsp://me:secret@10.0.0.1:554/live") == "rtsp://10.0.0.1:554/live"
 
 
 def test_formats_that_need_their_end_are_not_read_while_they_grow(tmp_path):
@@ -760,7 +760,7 @@ def test_a_real_dancer_is_followed_from_end_to_end(testdata, run, tmp_path):
 
 def test_only_the_keypoints_that_are_read_are_held(video):
     everything = extract_tracks(video, 0, 1, ExtractOptions(fps=12.5))
-    keep = keypoints_read(
+    keep = required_keypoints(
         [load_skeleton("upper_body_11"), load_skeleton("face_23")], pose_backend("mediapipe")
     )
     assert keep["body"][:2] == ["left_ear", "right_ear"] and len(keep["body"]) == 10

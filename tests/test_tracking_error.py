@@ -10,16 +10,16 @@ from semiology.cli.main import main
 from semiology.data import formats
 from semiology.errors import UserError
 from semiology.evaluation.statistics.intervals import draw_participants
-from semiology.tracking.finetune.error import (
-    DRAWS,
+from semiology.tracking.labels.coco import write_coco
+from semiology.tracking.labels.labels import LabelledFrame, Labels, concatenate_labels
+from semiology.tracking.tracking_error import (
+    RESAMPLES,
     as_labels,
     distance,
     error_table,
     tracking_error,
 )
-from semiology.tracking.finetune.error import distances as distances_to_truth
-from semiology.tracking.labels.coco import write_coco
-from semiology.tracking.labels.labels import LabelledFrame, Labels, joined
+from semiology.tracking.tracking_error import distances as distances_to_truth
 
 NAN = np.nan
 
@@ -133,7 +133,7 @@ def test_the_resampled_median_is_that_of_the_repeated_values():
     people = [f"P{number // 5}" for number in range(20)]
     apart = rng.gamma(2, 3, (20, 1))
     row = table(apart, participants=people, seed=4).overall
-    drawn = draw_participants(4, DRAWS, 4)
+    drawn = draw_participants(4, RESAMPLES, 4)
     medians = [
         np.median(np.repeat(apart[:, 0], np.repeat(times, 5).astype(int))) for times in drawn
     ]
@@ -170,9 +170,9 @@ def test_the_scale_is_always_said():
 def test_a_table_of_nothing_is_refused():
     with pytest.raises(UserError, match=r"confidence has shape \(1, 1\), expected \(2, 2\)"):
         table([[5, 10], [1, 2]], [[1.0]])
-    with pytest.raises(UserError, match="no point is labelled"):
+    with pytest.raises(UserError, match="tracking error: no point"):
         table([[5, 10]], labelled=[[0, 0]])
-    with pytest.raises(UserError, match="scale must be a positive"):
+    with pytest.raises(UserError, match=r"scale .*got 0"):
         table([[5, 10]], cm_per_px=0)
 
 
@@ -196,7 +196,7 @@ def test_tracks_and_labels_meet_by_name_and_frame_number():
         3.5,
     )  # (5 + 0) / 2, (0 + 7) / 2
     assert (found.frames, found.left_out, found.overall.labelled) == (2, 1, 4)
-    assert "1 more labelled frames are not among the tracked ones" in found.text()
+    assert found.left_out == 1 and "\n1 more labelled frames" in found.text()
 
 
 def test_a_frame_in_which_the_tracker_found_nobody_counts_as_not_predicted():
@@ -236,14 +236,14 @@ def test_a_skeletons_joints_are_made_from_what_was_tracked():
     tracks = make_tracks(position, sources, 25)
     labels = some_labels([[[150 + 3, 4]]], [0], keypoints=["neck"])
     assert tracking_error({"v": tracks}, labels, skeleton=skeleton).overall.mean.value == 5
-    with pytest.raises(UserError, match="'neck' is labelled, but the tracks have"):
+    with pytest.raises(UserError, match=r"'neck'.*tracks have"):
         tracking_error({"v": tracks}, labels)
 
 
 def test_labels_and_tracks_that_do_not_fit_are_named():
     tracks = make_tracks(np.zeros((10, 1, 2)), ["wrist"], 25, width=640, height=480)
     both = np.zeros((1, 2, 2))
-    with pytest.raises(UserError, match="keypoint 'elbow' is labelled, but the tracks have wrist"):
+    with pytest.raises(UserError, match=r"'elbow'.*tracks have wrist"):
         tracking_error({"v": tracks}, some_labels(both, [0]))
     assert (
         tracking_error({"v": tracks}, some_labels(both, [0]), keypoints=["wrist"]).overall.labelled
@@ -253,12 +253,10 @@ def test_labels_and_tracks_that_do_not_fit_are_named():
         [[[0.0, 0.0], [NAN, NAN]]]
     )  # a name in the labels' scheme that nobody used does no harm
     assert list(tracking_error({"v": tracks}, some_labels(unmarked, [0])).keypoints) == ["wrist"]
-    with pytest.raises(UserError, match="no keypoint 'nose'; labelled are wrist"):
+    with pytest.raises(UserError, match=r"'nose'.* wrist"):
         tracking_error({"v": tracks}, some_labels(both, [0]), keypoints=["nose"])
     one = np.zeros((1, 1, 2))
-    with pytest.raises(
-        UserError, match=r"'v/0' was labelled at 320x240 px, but the tracks are of 640x480 px"
-    ):
+    with pytest.raises(UserError, match=r"'v/0'.*320x240 px.*640x480 px"):
         tracking_error({"v": tracks}, some_labels(one, [0], keypoints=["wrist"], size=(320, 240)))
     assert (
         tracking_error(
@@ -266,16 +264,14 @@ def test_labels_and_tracks_that_do_not_fit_are_named():
         ).frames
         == 1
     )  # a size that nobody knows
-    with pytest.raises(
-        UserError, match=r"number in the video of frame 'v/0' is not known.*img0042"
-    ):
+    with pytest.raises(UserError, match=r"frame 'v/0'.*img0042"):
         tracking_error({"v": tracks}, some_labels(one, [None], keypoints=["wrist"]))
-    with pytest.raises(UserError, match="none of the 1 labelled frames is among the tracked"):
+    with pytest.raises(UserError, match="none of the 1 labelled frames"):
         tracking_error({"v": tracks}, some_labels(one, [10], keypoints=["wrist"]))
-    with pytest.raises(UserError, match="no frame of video 'w' is labelled; labelled are v"):
+    with pytest.raises(UserError, match=r"video 'w'.* v$"):
         tracking_error({"w": tracks}, some_labels(one, [0], keypoints=["wrist"]))
     metres = make_tracks(None, ["wrist"], 25, position_3d=np.zeros((10, 1, 3)))
-    with pytest.raises(UserError, match="no positions in px"):
+    with pytest.raises(UserError, match="px"):
         tracking_error({"v": metres}, some_labels(one, [0], keypoints=["wrist"]))
 
 
@@ -320,7 +316,7 @@ def test_distances_to_a_phantoms_truth_leave_hidden_joints_out():
 
 def test_the_verb_on_one_video_and_on_a_folder(tmp_path, capsys):
     """Two videos of two people, 5 and 10 px off; labelled in COCO's format."""
-    labels = joined(
+    labels = concatenate_labels(
         [
             some_labels([[[10, 10], [20, 20]]], [3], "one"),
             some_labels([[[10, 10], [20, 20]]], [8], "two", "P2"),
@@ -375,7 +371,7 @@ def test_predictions_and_labels_of_two_real_flies(testdata):
     for fly in ("female", "male"):
         tracks[fly] = formats.read(folder / "clip.predictions.slp", individual=fly, fps=25)
         labels.append(as_labels(formats.read(folder / "clip.slp", individual=fly, fps=25), fly))
-    found = tracking_error(tracks, joined(labels), keypoints=["head", "thorax"])
+    found = tracking_error(tracks, concatenate_labels(labels), keypoints=["head", "thorax"])
 
     apart, sure = [], []  # the same by hand, from the tables in the two files
     with (

@@ -10,8 +10,7 @@ import numpy as np
 import pytest
 
 from semiology.errors import UserError
-from semiology.video import VideoError, probe, read_frames, write_video
-from semiology.video import reader as source
+from semiology.video import VideoError, probe, read_frames, reader, write_video
 
 WIDTH, HEIGHT = 64, 48
 
@@ -138,7 +137,7 @@ def test_a_hole_stays_a_hole_in_time(tmp_path):
 
 def test_times_that_leap_are_an_error_unless_an_end_bounds_them(tmp_path):
     path = make(tmp_path / "leap.mkv", [0, 0.04, 0.08, 900, 900.04], "matroska")
-    with pytest.raises(VideoError, match=r"times leap from 0\.08 s to 900\.00 s"):
+    with pytest.raises(VideoError, match=r"leap\.mkv: .*0\.08 s to 900\.00 s"):
         list(read_frames(path))
     assert shown(path, 0, 0.2) == [0, 1, 2, None, None]
 
@@ -169,8 +168,12 @@ def test_past_the_end_frames_are_missing_and_it_is_said(tmp_path, caplog):
     path = make(tmp_path / "short.mp4", [n / 25 for n in range(25)])
     with caplog.at_level(logging.WARNING):
         assert shown(path, 0.8, 1.2) == [20, 21, 22, 23, 24, *[None] * 5]
-    assert "ends at 1.00 s, 0.20 s before the end" in caplog.text and "short" not in caplog.text
-    with pytest.raises(VideoError, match=r"ends at 1.00 s, before the start that was asked, 3 s"):
+    [warning] = caplog.records
+    assert warning.args == pytest.approx(
+        (1.0, 0.2)
+    )  # the video's end, and what is missing after it
+    assert "short" not in caplog.text  # logs name no file
+    with pytest.raises(VideoError, match=r"short\.mp4: .*1\.00 s, .* 3 s"):
         list(read_frames(path, 3, 4))
 
 
@@ -183,13 +186,18 @@ def test_a_truncated_file_gives_the_frames_it_has(tmp_path, caplog):
     known = [number for number in numbers if number is not None]
     assert len(numbers) == 100 and 25 < len(known) < 75
     assert numbers[: len(known)] == list(range(len(known)))
-    assert "before the end that was asked" in caplog.text
+    [warning] = caplog.records
+    end, missing = warning.args
+    assert end == pytest.approx(len(known) / 25) and end + missing == pytest.approx(4)
     caplog.clear()
     whole = make(tmp_path / "whole.mkv", [n / 25 for n in range(100)], "matroska")
     cut = tmp_path / "cut.mkv"
     cut.write_bytes(whole.read_bytes()[: whole.stat().st_size // 2])
     list(read_frames(cut))
-    assert "its header promises 4.00 s" in caplog.text
+    [warning] = caplog.records
+    assert warning.args[0] < 4 and warning.args[1] == pytest.approx(
+        4
+    )  # the end found, the header's
 
 
 def test_damage_is_missing_up_to_the_next_key_frame(tmp_path):
@@ -232,10 +240,10 @@ def test_a_seek_gives_what_decoding_from_the_start_gives(tmp_path, container, co
         b_frames=0 if codec == "wmv2" else 2,
     )
     assert (
-        container == "mpeg" or source._landing(path, 32.01) is not None
+        container == "mpeg" or reader._find_seek_point(path, 32.01) is not None
     )  # FFmpeg's times in MPEG are at times doubled: then no seek
     sought = list(read_frames(path, 32.01, 33))
-    monkeypatch.setattr(source, "SEEK_FROM", math.inf)
+    monkeypatch.setattr(reader, "SEEK_FROM", math.inf)
     for a, b in zip(sought, read_frames(path, 32.01, 33), strict=True):
         assert (a.source_index, a.source_time) == (
             b.source_index,
@@ -297,9 +305,7 @@ def test_frames_of_another_size_are_scaled_and_a_turned_one_is_an_error(tmp_path
 
     images = [frame.image for frame in read_frames(joined((128, 96))) if frame.image is not None]
     assert {image.shape for image in images} == {(48, 64, 3)} and len(images) > 15
-    with pytest.raises(
-        VideoError, match=r"turns from 64x48 to 48x64 px at 0\.\d\d s; end the clip before that"
-    ):
+    with pytest.raises(VideoError, match=r"64x48 to 48x64 px at 0\.\d\d s"):
         list(read_frames(joined((48, 64))))
 
 
@@ -349,13 +355,13 @@ def no_video(tmp_path: Path) -> dict[str, Path]:
 @pytest.mark.parametrize(
     ("kind", "said"),
     [
-        ("missing", "there is no such file"),
-        ("empty", r"is empty \(0 bytes\)"),
-        ("text", "not a video|cannot be opened as a video"),
-        ("folder", "is a folder"),
-        ("sound", "holds no video stream"),
-        ("headless", "cannot be opened as a video"),
-        ("picture", "single picture, not a video"),
+        ("missing", "no such file"),
+        ("empty", "0 bytes"),
+        ("text", "text|cannot be opened"),
+        ("folder", "folder"),
+        ("sound", "no video stream"),
+        ("headless", "cannot be opened"),
+        ("picture", "single image"),
     ],
 )
 def test_what_is_no_video_is_said_in_one_line(tmp_path, kind, said):
@@ -373,16 +379,16 @@ def test_what_is_no_video_is_said_in_one_line(tmp_path, kind, said):
 )
 def test_absurd_ranges_are_refused(tmp_path, start, end, fps):
     path = make(tmp_path / "a.mp4", [0, 0.04])
-    with pytest.raises(VideoError, match="cannot be cut"):
+    with pytest.raises(VideoError, match=rf"a\.mp4: .*{start} s.*{end} s.*{fps} Hz"):
         list(read_frames(path, start, end, fps))
 
 
 def test_writing_refuses_what_it_cannot_do_and_leaves_nothing(tmp_path):
-    with pytest.raises(UserError, match=r"use one of \.mp4"):
+    with pytest.raises(UserError, match=r"a\.gifv: .*\.mp4, \.mov, \.mkv"):
         write_video(tmp_path / "a.gifv", [number_image(0)], 25)
-    with pytest.raises(UserError, match="no image to write"):
+    with pytest.raises(UserError, match=r"a\.mp4: .*no image"):
         write_video(tmp_path / "a.mp4", [], 25)
-    with pytest.raises(UserError, match="mpeg1video cannot be written at 13 frames a second"):
+    with pytest.raises(UserError, match=r"a\.mpg: mpeg1video .*13 frames"):
         write_video(tmp_path / "a.mpg", [number_image(0)], 13)
     with pytest.raises(ValueError, match=r"image 1 has shape \(10, 10, 3\)"):
         write_video(tmp_path / "a.mp4", [number_image(0), np.zeros((10, 10, 3), np.uint8)], 25)

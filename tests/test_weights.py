@@ -179,7 +179,7 @@ def test_get_keeps_nothing_that_was_not_published(mirror, tmp_path):
     here = tmp_path / "here"
     published = next((tmp_path / "published").iterdir())
     change_one_byte(published)
-    with pytest.raises(UserError, match=r"127\.0\.0\.1.*not the file that belongs here"):
+    with pytest.raises(UserError, match=r"127\.0\.0\.1.*SHA-256"):
         get("small", here, mirror)
     assert list(here.iterdir()) == []
 
@@ -230,17 +230,15 @@ def test_add_takes_the_published_file_and_no_other(mirror, tmp_path):
     with pytest.raises(
         UserError,
         match=(
-            r"from_a_stick\.pth: not the file that belongs here: SHA-256 [0-9a-f]{8}, expected"
+            r"from_a_stick\.pth: .*SHA-256 [0-9a-f]{8}, expected"
             r" [0-9a-f]{8} "
         ),
     ):
         add(brought, "small", other, mirror)
     assert list(other.iterdir()) == []
-    with pytest.raises(UserError, match=r"absent\.pth: no such file; it is published at http"):
+    with pytest.raises(UserError, match=r"absent\.pth: .* http"):
         add(tmp_path / "absent.pth", "small", here, mirror)
-    with pytest.raises(
-        UserError, match=r"no published weights are called 'large'; known are small"
-    ):
+    with pytest.raises(UserError, match=r"'large'.* small"):
         add(brought, "large", here, mirror)
 
 
@@ -283,7 +281,7 @@ def test_a_list_that_is_none_is_refused(tmp_path, fault):
     write_registry(tmp_path / "list.yaml", **fault)
     with pytest.raises(UserError, match=r"list\.yaml: small: .*(sha256|colour)"):
         known_weights(tmp_path / "list.yaml")
-    with pytest.raises(UserError, match="no readable list of weights"):
+    with pytest.raises(UserError, match=r"absent\.yaml: "):
         known_weights(tmp_path / "absent.yaml")
 
 
@@ -339,5 +337,5 @@ def test_a_truncated_file_is_refused(tmp_path, kept, zipped):
 
 def test_what_holds_no_tensors_by_name_is_refused(tmp_path):
     torch.save([torch.zeros(2)], tmp_path / "list.pth")
-    with pytest.raises(UserError, match="no tensors by name"):
+    with pytest.raises(UserError, match=r"list\.pth: .*no tensors"):
         load_state(tmp_path / "list.pth")

@@ -1,6 +1,7 @@
-"""Calls dealt to worker processes; workers that die."""
+"""Calls distributed to worker processes; workers that die."""
 
 import os
+import re
 import sys
 import time
 from pathlib import Path
@@ -10,7 +11,7 @@ from joblib import delayed
 
 from semiology.cli.main import main
 from semiology.errors import UserError
-from semiology.parallel import Workers, work
+from semiology.parallel import LOST_MESSAGE, Workers, run_parallel
 
 
 def square(number: int, seconds: float = 0.0) -> int:
@@ -46,50 +47,53 @@ def die(number: int) -> int:
 
 def test_results_come_in_the_order_in_which_they_are_done():
     slow_first = [delayed(square)(2, seconds=1.0), delayed(square)(3)]
-    assert list(work(slow_first, Workers(jobs=2))) == [9, 4]
-    assert list(work(slow_first[::-1], Workers())) == [9, 4]  # in this process: one after the other
-    assert list(work([], Workers(jobs=2))) == []
+    assert list(run_parallel(slow_first, Workers(jobs=2))) == [9, 4]
+    assert list(run_parallel(slow_first[::-1], Workers())) == [
+        9,
+        4,
+    ]  # in this process: one after the other
+    assert list(run_parallel([], Workers(jobs=2))) == []
 
 
 def test_what_a_call_raises_travels_as_it_is():
     with pytest.raises(UserError, match=r"^clip 7: has no frame$"):
-        list(work([delayed(refuse)(7)] * 2, Workers(jobs=2)))
+        list(run_parallel([delayed(refuse)(7)] * 2, Workers(jobs=2)))
 
 
 def test_a_call_whose_worker_died_is_started_again(tmp_path):
     calls = [delayed(die_at_first)(number, tmp_path / "died") for number in range(4)]
-    assert sorted(work(calls, Workers(jobs=2))) == [0, 1, 4, 9]
+    assert sorted(run_parallel(calls, Workers(jobs=2))) == [0, 1, 4, 9]
     assert (tmp_path / "died").exists()
 
 
 def test_a_worker_that_is_told_to_stop_costs_its_task_only_and_the_asker_itself_stops(tmp_path):
     calls = [delayed(stop_at_first)(number, tmp_path / "stopped") for number in range(4)]
-    assert sorted(work(calls, Workers(jobs=2))) == [0, 1, 4, 9]
+    assert sorted(run_parallel(calls, Workers(jobs=2))) == [0, 1, 4, 9]
     with pytest.raises(KeyboardInterrupt):
-        list(work([delayed(stop_at_first)(1, tmp_path / "here")], Workers()))
+        list(run_parallel([delayed(stop_at_first)(1, tmp_path / "here")], Workers()))
 
 
 def test_a_call_that_kills_every_worker_fails_alone():
     calls = [delayed(die)(number) for number in range(4)]
     done = list(
-        work(
+        run_parallel(
             calls,
             Workers(jobs=2, retries=0),
-            lost=lambda number, why: f"{number}: {why.split(';')[0]}",
+            lost=lambda number, why: f"{number}: {why}",
         )
     )
     assert sorted(map(str, done)) == [
         "0",
-        "1: its worker process died each time that it was tried (out of memory?)",
+        f"1: {LOST_MESSAGE}",
         "4",
         "9",
     ]
 
 
-def test_without_a_stand_in_a_lost_call_is_told_after_all_others():
+def test_without_a_substitute_a_lost_call_is_an_error_after_all_others():
     done = []
-    with pytest.raises(UserError, match="a task was lost: its worker process died each time"):
-        for result in work(
+    with pytest.raises(UserError, match=re.escape(LOST_MESSAGE)):
+        for result in run_parallel(
             [delayed(die)(number) for number in range(3)], Workers(jobs=2, retries=0)
         ):
             done.append(result)
@@ -97,26 +101,26 @@ def test_without_a_stand_in_a_lost_call_is_told_after_all_others():
 
 
 @pytest.mark.parametrize(
-    ("settings", "told"),
+    ("settings", "fault"),
     [
         ({"jobs": 0}, "jobs: 0"),
         ({"jobs": -2}, "jobs: -2"),
         ({"retries": -1}, "retries: -1"),
-        ({"backend": "ray", "address": "auto"}, "jobs: 1; Ray's pool has two processes or more"),
-        ({"backend": "dask"}, "backend dask: give --address"),
+        ({"backend": "ray", "address": "auto"}, "jobs: 1; .*--jobs 2"),
+        ({"backend": "dask"}, "backend dask: .*--address"),
         (
             {"address": "tcp://10.0.0.1:8786"},
-            "address and gpus_per_task: go with --backend ray or --backend dask",
+            "address and gpus_per_task: .*--backend ray .*--backend dask",
         ),
-        ({"gpus_per_task": 0.5}, "address and gpus_per_task: go with"),
+        ({"gpus_per_task": 0.5}, "address and gpus_per_task: "),
         (
             {"backend": "dask", "address": "tcp://10.0.0.1:8786", "gpus_per_task": 1.5},
-            "gpus_per_task: 1.5; a share of one GPU",
+            "gpus_per_task: 1.5",
         ),
     ],
 )
-def test_settings_that_are_not_possible_are_told(settings, told):
-    with pytest.raises(UserError, match="^" + told):
+def test_impossible_settings_are_named(settings, fault):
+    with pytest.raises(UserError, match="^" + fault):
         Workers(**settings)
 
 
@@ -159,15 +163,17 @@ def dask_cluster(tmp_path_factory):
 def test_dask_workers_do_the_same_and_a_dead_one_costs_its_task_only(dask_cluster, tmp_path):
     workers = Workers(backend="dask", address=dask_cluster.scheduler_address)
     calls = [delayed(die_at_first)(number, tmp_path / "died") for number in range(4)]
-    assert sorted(work(calls, workers)) == [0, 1, 4, 9]
+    assert sorted(run_parallel(calls, workers)) == [0, 1, 4, 9]
     assert (tmp_path / "died").exists()
     with pytest.raises(UserError, match=r"^clip 7: has no frame$"):
-        list(work([delayed(refuse)(7)], workers))
+        list(run_parallel([delayed(refuse)(7)], workers))
 
 
 def test_dask_workers_without_the_gpus_that_are_asked_for_are_refused(dask_cluster):
     address = dask_cluster.scheduler_address
-    with pytest.raises(UserError, match=f"gpus_per_task 0.5: no worker of {address} has it"):
+    with pytest.raises(UserError, match=f"gpus_per_task 0.5: .*{address}"):
         list(
-            work([delayed(square)(2)], Workers(backend="dask", address=address, gpus_per_task=0.5))
+            run_parallel(
+                [delayed(square)(2)], Workers(backend="dask", address=address, gpus_per_task=0.5)
+            )
         )

@@ -275,7 +275,7 @@ def run_tracks_import(arguments: list[str]) -> int:
     """Read a file of another program and write it as tracks."""
     from semiology.data import formats
     from semiology.data.tracks import save_tracks, steps
-    from semiology.tracking.extraction import share_found
+    from semiology.tracking.extraction import found_fraction
 
     import_parser = parser("tracks import", run_tracks_import)
     import_parser.add_argument("file", type=Path, help="the file; for OpenPose the folder")
@@ -326,7 +326,7 @@ def run_tracks_import(arguments: list[str]) -> int:
     )
     save_tracks(tracks, parsed.out)
     frames, missing = tracks.sizes["time"], int((tracks["source_index"].values < 0).sum())
-    found = f"found in {share_found(tracks):.1%} of the others"
+    found = f"found in {found_fraction(tracks):.1%} of the others"
     print(
         f"{frames} frames at {tracks.attrs['fps']:g} Hz, {missing} of them not in the file; {found}"
     )

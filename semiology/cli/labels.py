@@ -107,7 +107,7 @@ def run_tracking_correct(arguments: list[str]) -> int:
     from semiology.data.skeleton import load_skeleton
     from semiology.data.store import Store
     from semiology.tracking.labels.corrections import correct_file, correct_store
-    from semiology.tracking.labels.files import read_labels
+    from semiology.tracking.labels.io import read_labels
 
     correct_parser = parser("tracking correct", run_tracking_correct)
     correct_parser.add_argument(
@@ -148,7 +148,7 @@ def run_tracking_correct(arguments: list[str]) -> int:
             "give --store DIR, or --tracks FILE (and --out FILE, if corrected tracks are wanted as"
             " a file)"
         )
-    labels = read_labels(parsed.labels, pictures=False)
+    labels = read_labels(parsed.labels, check_images=False)
     about = {"who": parsed.who, "origin": parsed.labels.name, "removed": parsed.removed}
     skeleton = load_skeleton(parsed.skeleton)
     if parsed.tracks is not None:
@@ -169,8 +169,8 @@ def run_tracking_error(arguments: list[str]) -> int:
     """
     from semiology.data import formats
     from semiology.data.skeleton import load_skeleton
-    from semiology.tracking.finetune.error import CUTOFF, as_labels, tracking_error
-    from semiology.tracking.labels.files import read_labels
+    from semiology.tracking.labels.io import read_labels
+    from semiology.tracking.tracking_error import CUTOFF, as_labels, tracking_error
 
     error_parser = parser("tracking error", run_tracking_error)
     error_parser.add_argument(
@@ -252,7 +252,7 @@ def run_tracking_error(arguments: list[str]) -> int:
         marked = formats.read(parsed.labels, individual=parsed.individual, fps=parsed.fps)
         labels = as_labels(marked, parsed.video or parsed.labels.stem)
     else:
-        labels = read_labels(parsed.labels, parsed.participants, pictures=parsed.pictures)
+        labels = read_labels(parsed.labels, parsed.participants, check_images=parsed.pictures)
     tracks = {
         video: read(path)
         for video, path in track_files(parsed.tracks, labels, parsed.video).items()
@@ -349,7 +349,7 @@ def run_tracking_curve(arguments: list[str]) -> int:
 
 def run_tracking_truth(arguments: list[str]) -> int:
     """Measure the error of a phantom cohort's extracted tracks against its truth."""
-    from semiology.tracking.finetune.error import tracking_truth
+    from semiology.tracking.tracking_error import tracking_truth
 
     truth_parser = parser("tracking truth", run_tracking_truth)
     truth_parser.add_argument("cohort", type=Path, help="the phantom cohort")
@@ -452,10 +452,10 @@ def add_label_arguments(labels_parser: "ArgumentParser") -> None:
 def read_label_arguments(parsed: "Namespace") -> "Labels":
     """The labelled frames that the arguments name, all in one."""
     from semiology.data.skeleton import load_skeleton
-    from semiology.tracking.labels.files import read_labels
-    from semiology.tracking.labels.labels import joined
+    from semiology.tracking.labels.io import read_labels
+    from semiology.tracking.labels.labels import concatenate_labels
 
-    labels = joined(
+    labels = concatenate_labels(
         [read_labels(path, parsed.participants, images=parsed.images) for path in parsed.labels]
     )
     return labels if parsed.skeleton is None else labels.match(load_skeleton(parsed.skeleton))

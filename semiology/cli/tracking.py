@@ -100,7 +100,7 @@ def run_lift_train(arguments: list[str]) -> int:
     """Train a lifter on 3D skeletons that virtual cameras see, and test it on held-out
     participants.
     """
-    from semiology.tracking.lift.training import Recipe, train_and_test
+    from semiology.tracking.lift.training import Recipe, train_lifter_on_files
 
     train_parser = parser("lift train", run_lift_train)
     train_parser.add_argument(
@@ -109,10 +109,10 @@ def run_lift_train(arguments: list[str]) -> int:
         type=Path,
         help=".nc tracks with position_3d, folders of them, or a cohort of tracks",
     )
-    train_parser.add_function_arguments(train_and_test, skip={"inputs", "recipe"})
+    train_parser.add_function_arguments(train_lifter_on_files, skip={"inputs", "recipe"})
     train_parser.add_class_arguments(Recipe, "recipe")
     parsed = train_parser.instantiate_classes(train_parser.parse_args(arguments))
-    lifter = train_and_test(**options(parsed))
+    lifter = train_lifter_on_files(**options(parsed))
     tested, trained = lifter.card["held_out"], lifter.card["trained_on"]
     error = tested["error_mm"]
     print(

@@ -1,1 +1,3 @@
-"""Tracks, cohorts, annotations and the store: what is kept on disk, and the formats it comes from."""
+"""Data on disk and in memory: tracks and their formats, skeletons and preprocessing, corrections,
+the store, cohorts, event tables.
+"""

@@ -1,11 +1,11 @@
-"""What people corrected in tracks: a table beside them, laid over them when they are read. The
-tracks' own file is never changed.
+"""Manual corrections of tracks: a table beside the tracks, applied when they are read. The file of
+tracks is never changed.
 
     body-<key>.nc, body.nc   ->   body.corrections.csv
 
-One row is what one person said at one time of one keypoint in one frame of the video. Nothing is
-ever deleted: of several rows for one keypoint and frame the latest holds, and where that one says
-"not there" (visibility 0), the keypoint is missing.
+A row is one annotator's correction of one keypoint in one frame of the video at one time. Rows are
+never deleted: of several rows for one keypoint and frame the latest holds, and where its visibility
+is 0, the keypoint is missing.
 """
 
 import csv
@@ -40,18 +40,20 @@ COLUMNS = (
 
 @dataclass(frozen=True)
 class Correction:
-    """One row.
+    """A correction: one row of the table.
 
     Attributes:
         source_index: number of the frame in the video, from 0, as in the tracks' coordinate of that
             name.
-        keypoint: the tracked keypoint, or a joint that is the mean of some.
-        mean_of: keypoints whose mean it is, where the tracks do not hold it themselves.
+        keypoint: a tracked keypoint, or a joint that is the mean of some.
+        mean_of: keypoints whose mean it is, where it is not tracked itself.
         x, y: px; NaN where visibility is 0.
         visibility: 0 not there, 1 hidden, 2 visible.
-        who: name or initials. when: ISO 8601, UTC. origin: the labels it came from (column "from").
-        video: what the frame numbers are of: the first 16 digits of the video's SHA-256 in a store,
-            else empty.
+        who: name or initials of the annotator.
+        when: ISO 8601, UTC.
+        origin: the labels it came from (column "from").
+        video: that the frame numbers refer to: the first 16 digits of the video's SHA-256 in a
+            store, else empty.
     """
 
     source_index: int
@@ -67,8 +69,8 @@ class Correction:
 
 
 def corrections_file(tracks: str | Path) -> Path:
-    """Where the corrections of a file of tracks lie: beside it, and for a store's file under its
-    part's name, whatever its key.
+    """Path of the corrections of a file of tracks: beside it; for a store's file named by its part,
+    without the key.
     """
     path = Path(tracks)
     return path.with_name(re.sub(r"-[0-9a-f]{16}$", "", path.stem) + ".corrections.csv")
@@ -78,8 +80,8 @@ def read_corrections(path: str | Path) -> list[Correction]:
     """The rows of a table, oldest first; none where there is no table.
 
     Raises:
-        UserError: not text, a column is missing, a number or time is none, a visibility that is not
-            0, 1 or 2.
+        UserError: not text, a missing column, an invalid number or time, a visibility other than 0,
+            1 or 2.
     """
     path = Path(path)
     if not path.is_file():
@@ -130,31 +132,38 @@ def read_corrections(path: str | Path) -> list[Correction]:
 
 
 def write_corrections(corrections: Iterable[Correction], path: str | Path) -> None:
-    """Write a table, whole or not at all."""
+    """Write the rows as a table, whole or not at all."""
     text = io.StringIO()
     table = csv.writer(text, lineterminator="\n")
     table.writerow(COLUMNS)
     for row in corrections:
-        place = ["", ""] if row.visibility == 0 else [f"{row.x:.4f}", f"{row.y:.4f}"]
-        told = [row.who, row.when, row.origin, row.video]
+        position = ["", ""] if row.visibility == 0 else [f"{row.x:.4f}", f"{row.y:.4f}"]
+        source = [row.who, row.when, row.origin, row.video]
         table.writerow(
-            [row.source_index, row.keypoint, " ".join(row.mean_of), *place, row.visibility, *told]
+            [
+                row.source_index,
+                row.keypoint,
+                " ".join(row.mean_of),
+                *position,
+                row.visibility,
+                *source,
+            ]
         )
     write_text(path, text.getvalue())
 
 
 def with_corrections(tracks: xr.Dataset, corrections: Sequence[Correction]) -> xr.Dataset:
-    """New tracks with the corrected positions, confidence 1, and a step that says how many, of how
-    many frames, by whom.
+    """Tracks with the corrected positions at confidence 1, and an entry in `steps` with the number
+    of points and frames and the annotators.
 
-    A correction holds in every row that shows its frame of the video; one whose frame the tracks do
-    not show (they are of another part of the video, or of fewer frames a second) is counted in the
+    A correction applies to every row that shows its frame of the video; corrections of frames that
+    the tracks do not show (another part of the video, or a lower frame rate) are counted in the
     step as `elsewhere`. A joint that is the mean of tracked keypoints becomes a keypoint of its
     own, the mean of the corrected ones except where it was corrected itself. Where a position (px)
-    was corrected, the one in space (m) is missing: it belonged to the other.
+    was corrected, the position in space (m), which no longer fits it, becomes missing.
 
     Raises:
-        UserError: a keypoint that the tracks neither hold nor can make.
+        UserError: a keypoint that is neither tracked nor the mean of tracked ones.
     """
     if not corrections:
         return tracks
@@ -214,7 +223,7 @@ def read_corrected(path: str | Path) -> xr.Dataset:
 
 
 def _placed(tracks: xr.Dataset, corrections: Sequence[Correction]) -> xr.Dataset:
-    """A copy in which each correction is in its place."""
+    """A copy of the tracks with the corrections applied."""
     copy = tracks.copy(deep=True)
     index = copy["source_index"].values
     columns = {name: column for column, name in enumerate(copy.keypoint.values.tolist())}

@@ -1,12 +1,10 @@
-"""Tables of events on disk: BIDS `events.tsv`, one a recording, with a JSON beside it that
-describes the columns.
+"""Events (a sign from its onset to its offset), and their tables on disk: BIDS `events.tsv`, one
+per recording, with a JSON sidecar that describes the columns.
 
-Read too: tables of the seizure-detection community (SzCORE: Dan et al. 2025, doi
-10.1111/epi.18113), whose `eventType` is our `trial_type`; their row `bckg` says that there is no
-event. By BIDS a duration may be n/a and an onset may not; here neither may, because an event
-without an offset cannot be scored.
-
-One stretch of time in which a sign was there.
+Tables of the seizure-detection community (SzCORE: Dan et al. 2025, doi 10.1111/epi.18113) are read
+too: their `eventType` is our `trial_type`, and a row `bckg` means that there is no event. BIDS
+allows n/a as a duration but not as an onset; here neither is allowed, because an event without an
+offset cannot be scored.
 """
 
 import math
@@ -17,23 +15,40 @@ from semiology.data.cohort.table import Fault, read_table
 from semiology.errors import UserError
 from semiology.files import read_json, write_json, write_text
 
+COLUMNS = {
+    "onset": {"Description": "Start of the event, from the recording's start", "Units": "s"},
+    "duration": {"Description": "Duration of the event, measured from its onset", "Units": "s"},
+    "trial_type": {"Description": "The sign"},
+    "level": {
+        "Description": (
+            "Which level of the sign, n/a where there is no more to say than that it is there"
+        )
+    },
+    "confidence": {
+        "Description": "Mean probability of the sign over the event, 0 to 1, n/a where unknown"
+    },
+}
+ENDING = "_events.tsv"  # BIDS: <clip_id>_events.tsv
+LENGTH = "RecordingDuration"  # BIDS has this name for the length of a recording, s
+ROUNDING = 0.0015  # s, overlap that rounding to the millisecond may cause
+BACKGROUND = "bckg"  # SzCORE: no seizure
+
 
 @dataclass(frozen=True)
 class Event:
     """A sign from its onset to its offset.
 
     Attributes:
-        onset: s from the recording's start; negative where it began before the recording, as BIDS
-            has it.
-        duration: s, 0 for a moment.
-        sign: what it is, e.g. "dystonia" or "clonic"; `trial_type` in BIDS.
-        level: which level of the sign, where there is more to say than that it is there, e.g.
-            "left".
+        onset: s from the recording's start; negative where it began before the recording, as in
+            BIDS.
+        duration: s, 0 for an instant.
+        sign: e.g. "dystonia" or "clonic"; `trial_type` in BIDS.
+        level: class of the sign, e.g. "left"; None where presence is all that is annotated.
         confidence: 0 to 1; None where unknown.
 
     Raises:
         UserError: a number that is not finite, a negative duration, a confidence outside of 0 to 1,
-            a sign or level whose name cannot stand in a table.
+            a sign or level whose name cannot be written in a table.
     """
 
     onset: float
@@ -67,7 +82,7 @@ class Event:
 
     @property
     def offset(self) -> float:
-        """s from the recording's start."""
+        """End of the event, s from the recording's start."""
         return self.onset + self.duration
 
     @property
@@ -76,40 +91,19 @@ class Event:
         return self.sign, self.level
 
 
-def in_order(events: list[Event]) -> list[Event]:
-    """By onset, then sign and level, as tables have them."""
-    return sorted(
-        events, key=lambda event: (event.onset, event.sign, event.level or "", event.duration)
-    )
-
-
-COLUMNS = {
-    "onset": {"Description": "Start of the event, from the recording's start", "Units": "s"},
-    "duration": {"Description": "Duration of the event, measured from its onset", "Units": "s"},
-    "trial_type": {"Description": "The sign"},
-    "level": {
-        "Description": (
-            "Which level of the sign, n/a where there is no more to say than that it is there"
-        )
-    },
-    "confidence": {
-        "Description": "Mean probability of the sign over the event, 0 to 1, n/a where unknown"
-    },
-}
-ENDING = "_events.tsv"  # BIDS: <clip_id>_events.tsv
-LENGTH = "RecordingDuration"  # BIDS has this name for the length of a recording, s
-ROUNDING = 0.0015  # s, what two tables' rounding to the millisecond may overlap by
-BACKGROUND = "bckg"  # SzCORE: no seizure
-
-
 @dataclass(frozen=True)
 class EventTable:
-    """Events of one recording, in order, and the recording's length in s, None where the table does
-    not say.
-    """
+    """Events of one recording, in order, and the recording's length in s, None where unknown."""
 
     events: list[Event]
     duration: float | None = None
+
+
+def in_order(events: list[Event]) -> list[Event]:
+    """The events sorted by onset, then sign and level, as in tables."""
+    return sorted(
+        events, key=lambda event: (event.onset, event.sign, event.level or "", event.duration)
+    )
 
 
 def write_events(path: str | Path, events: list[Event], duration: float | None = None) -> None:
@@ -119,8 +113,8 @@ def write_events(path: str | Path, events: list[Event], duration: float | None =
     Args:
         path: the table, .tsv.
         events: in any order.
-        duration: s, of the recording; it cannot stand in a table without events, and false alarms
-            an hour need it.
+        duration: of the recording, s; false alarms per hour need it, and a table without events
+            has no place for it.
 
     Raises:
         UserError: as `files.atomic_path`.
@@ -141,12 +135,11 @@ def write_events(path: str | Path, events: list[Event], duration: float | None =
 
 
 def read_events(path: str | Path) -> EventTable:
-    """Read one `events.tsv`, ours or another's; columns beyond ours are passed over.
+    """Read one `events.tsv`; columns that we do not use are ignored.
 
     Raises:
-        UserError: no such file, not a table in UTF-8, a column that is missing, a cell that is not
-            what its column holds, events of one sign that overlap. Rows count as in a spreadsheet:
-            the header is row 1.
+        UserError: no such file, not a table in UTF-8, a missing column, an invalid cell, events of
+            one sign that overlap. Rows count as in a spreadsheet: the header is row 1.
     """
     path = Path(path)
     if not path.is_file():
@@ -206,7 +199,7 @@ def read_events(path: str | Path) -> EventTable:
 
 
 def read_folder(folder: str | Path) -> dict[str, EventTable]:
-    """clip_id -> its table: `<clip_id>_events.tsv` anywhere in a folder, and
+    """Read all tables of a folder, clip_id -> table: `<clip_id>_events.tsv` anywhere in it, and
     `<clip_id>/events.tsv`, as `semiology timeline` writes it.
 
     Raises:
@@ -229,7 +222,7 @@ def read_folder(folder: str | Path) -> dict[str, EventTable]:
 
 
 def recording_of(path: Path) -> str:
-    """The clip_id of a table by its name."""
+    """The clip_id of a table by its file name, or by its folder's."""
     return (
         path.name.removesuffix(ENDING) if path.name.endswith(ENDING) else path.resolve().parent.name
     )
@@ -263,7 +256,11 @@ def _number(
 
 
 def _check_overlap(path: Path, rows: list[tuple[int, Event]]) -> None:
-    """Events of one kind follow each other; a millisecond is rounding."""
+    """Check that events of one kind do not overlap, rounding aside.
+
+    Raises:
+        UserError: two that overlap.
+    """
     latest: dict[tuple[str, str | None], tuple[int, Event]] = {}
     for row, event in sorted(rows, key=lambda pair: pair[1].onset):
         before = latest.get(event.kind)
@@ -277,7 +274,7 @@ def _check_overlap(path: Path, rows: list[tuple[int, Event]]) -> None:
 
 
 def _described_length(path: Path) -> float | None:
-    """The recording's length that the JSON beside the table holds, s."""
+    """The recording's length in the JSON sidecar of a table, s; None where there is none."""
     sidecar = path.with_suffix(".json")
     if not sidecar.is_file():
         return None

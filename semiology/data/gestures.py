@@ -1,16 +1,15 @@
-"""The public feature set of GESTURES (doi 10.5522/04/14781771), as it is unpacked.
+"""The public feature set of GESTURES (doi 10.5522/04/14781771), read as it is unpacked, or imported
+as a cohort with a store.
 
-    FOLDER/seizures.csv                                                   one row a seizure
-    FOLDER/features_fpc_8_fps_15/<subject>_<seizure>_<L|S>/*.pth          one vector of 512 numbers
-    for each start frame of a snippet
+    FOLDER/seizures.csv                                             one row per seizure
+    FOLDER/features_fpc_8_fps_15/<subject>_<seizure>_<L|S>/*.pth    one vector of 512 numbers for
+    each
+                                                                    start frame of a snippet
 
-The layout is read from the authors' code [C] (fepegar/gestures-miccai-2021); L and S are the large
-and the small camera view. Vectors are loaded as tensors and nothing else: a file that holds code is
-refused. `semiology reproduce gestures` reads the set as it is, gestures.py makes a cohort and a
-store of it.
-
-The public feature set of GESTURES as a cohort with its store, so that whatever reads a cohort runs
-on it.
+The layout is taken from the authors' code [C] (fepegar/gestures-miccai-2021); L and S are the large
+and the small camera view. Vectors are loaded as tensors only: a file that holds code is refused.
+`semiology reproduce gestures` reads the set as it is; `import_gestures` makes a cohort and a store
+of it, for everything else.
 """
 
 import hashlib
@@ -33,18 +32,28 @@ COLUMNS = ("Subject", "Seizure", "Discard", "OnsetClonic")
 LEVELS = ["FOS", "TCS"]  # focal onset; focal to bilateral tonic-clonic, the positive one
 CHANNELS = 512  # [T]
 VIEWS = {"L": "Large", "S": "Small"}  # folder's ending [C] -> how column Discard calls it [C]
+DOI = "10.5522/04/14781771"
+STAGE = "snippets"
+SEIZURE_TYPE = {
+    "Role": "label",
+    "LongName": "Seizure type",
+    "Description": "Whether a focal onset seizure evolved to a bilateral tonic-clonic one",
+    "Levels": {"FOS": "Focal onset seizure", "TCS": "Focal to bilateral tonic-clonic seizure"},
+}
 
 
 @dataclass(frozen=True)
 class PublishedView:
-    """One camera's recording of one seizure, as it lies in the folder.
+    """One camera's recording of one seizure: its files, not yet read.
 
     Attributes:
-        clip_id: "<subject>_<seizure>_<L|S>"; recording_id: without the view; participant_id: the
-            subject; view: "L" or "S".
+        clip_id: "<subject>_<seizure>_<L|S>".
+        recording_id: "<subject>_<seizure>".
+        participant_id: the subject.
+        view: "L" or "S".
         target: 1 for TCS, 0 for FOS.
         folder: of its vectors.
-        numbers: the vectors' files with their frame numbers, in the order of these.
+        numbers: the vectors' files -> frame numbers, sorted by these.
     """
 
     clip_id: str
@@ -58,8 +67,8 @@ class PublishedView:
 
 @dataclass(frozen=True)
 class View:
-    """One camera's recording of one seizure, read: as `PublishedView`, and features (start frame,
-    channel) float32.
+    """One camera's recording of one seizure: ids and target as in `PublishedView`, and features
+    (start frame, channel) float32.
     """
 
     clip_id: str
@@ -71,12 +80,13 @@ class View:
 
 @dataclass(frozen=True)
 class FeatureSet:
-    """What was read.
+    """The feature set in memory.
 
     Attributes:
         views: sorted by clip_id.
-        snippet: frames of a snippet; rate: frames a second.
-        notes: what was left out, one view missing, what else a reader should know.
+        snippet: frames of a snippet.
+        rate: frames per second.
+        notes: lines on seizures that were left out or have one view only, and other peculiarities.
     """
 
     views: list[View]
@@ -88,8 +98,10 @@ class FeatureSet:
 def read_feature_set(
     folder: Path, snippet: int = 8, rate: int = 15, shortest: float = 15.0
 ) -> FeatureSet:
-    """Read the vectors of every view of `find_views`, which has the rules; raises as it does, and
-    as `read_vectors`.
+    """Read the vectors of every view of `find_views`.
+
+    Raises:
+        UserError: as `find_views` and `read_vectors`.
     """
     found, notes = find_views(folder, snippet, rate, shortest)
     views = [
@@ -113,12 +125,12 @@ def find_views(
 
     A seizure is TCS if OnsetClonic has a value, else FOS [C]. Views that Discard names ("Yes",
     "Large", "Small") are not read [C]. Seizures that last less than `shortest` s by their number of
-    vectors are left out [T, C]. A seizure with one view goes on with one. A seizure without any is
-    left out. All of this is counted in the notes, and so are views whose frame numbers have gaps.
+    vectors are left out [T, C]. A seizure with one view is used with that one, a seizure without
+    any is left out. The notes count all of these, and views whose frame numbers have gaps.
 
     Raises:
         UserError: no such folder, no or a damaged seizures.csv, a column missing, an unknown word
-            in Discard, a name that no file can bear, a seizure that is there twice, no features at
+            in Discard, a name that no file can have, a seizure that is there twice, no features at
             all, a view's files without frame numbers.
     """
     table = _read_table(folder / "seizures.csv")
@@ -141,8 +153,8 @@ def find_views(
     row: Any
     for row in table.itertuples():
         recording = f"{row.Subject}_{row.Seizure}"
-        kept = {end: name for end, name in VIEWS.items() if row.Discard not in ("Yes", name)}
-        there = {end: path for end in kept if (path := where / f"{recording}_{end}").is_dir()}
+        used = {end: name for end, name in VIEWS.items() if row.Discard not in ("Yes", name)}
+        there = {end: path for end in used if (path := where / f"{recording}_{end}").is_dir()}
         own = [
             PublishedView(
                 f"{recording}_{end}",
@@ -156,7 +168,7 @@ def find_views(
             for end, path in there.items()
         ]
         if not own:
-            reasons["no features" if kept else "discarded"].append(recording)
+            reasons["no features" if used else "discarded"].append(recording)
         elif max(duration(len(view.numbers), snippet, rate) for view in own) < shortest:
             reasons["short"].append(recording)
         else:
@@ -167,14 +179,16 @@ def find_views(
             f"{where}: no features of any seizure in seizures.csv; folders there are named"
             " <Subject>_<Seizure>_<L|S>"
         )
-    told = {
+    descriptions = {
         "discarded": "left out, both views discarded in seizures.csv",
         "no features": "left out, without features",
         "short": f"left out, shorter than {shortest:g} s",
         "one view": "read from one view, the other is discarded or missing",
     }
     notes = [
-        f"{len(ids)} seizures {told[why]}: {_first(ids)}" for why, ids in reasons.items() if ids
+        f"{len(ids)} seizures {descriptions[why]}: {_first(ids)}"
+        for why, ids in reasons.items()
+        if ids
     ]
     if uneven := [
         view.clip_id
@@ -188,16 +202,16 @@ def find_views(
     if "RatioGTCS" in table:
         unlike = table.loc[(table["RatioGTCS"] != "") != (table["OnsetClonic"] != "")]
         which = [f"{row.Subject}_{row.Seizure}" for row in unlike.itertuples()]
-        said = (
+        note = (
             f"{len(which)} seizures with only one of OnsetClonic (which decides) and RatioGTCS:"
             f" {_first(which)}"
         )
-        notes += [said] if which else []
+        notes += [note] if which else []
     return sorted(views, key=lambda view: view.clip_id), notes
 
 
 def read_vectors(folder: Path) -> np.ndarray:
-    """The vectors of one view in the order of their frame numbers: (start frame, channel) float32."""
+    """The vectors of one view by frame number: (start frame, channel) float32."""
     return np.stack([_vector(path) for path in frame_numbers(folder)])
 
 
@@ -218,7 +232,9 @@ def frame_numbers(folder: Path) -> dict[Path, int]:
 
 
 def duration(vectors: int, snippet: int, rate: float) -> float:
-    """Seconds that so many vectors cover: the last snippet begins at the last vector's frame [C]."""
+    """Seconds that a number of vectors covers: the last snippet begins at the last vector's frame
+    [C].
+    """
     return (vectors - 1 + snippet) / rate
 
 
@@ -250,7 +266,7 @@ def _vector(path: Path) -> np.ndarray:
 
 
 def _read_table(path: Path) -> pd.DataFrame:
-    """seizures.csv as text; "" where a cell has no value."""
+    """Read and check seizures.csv: cells as text, "" where a cell is empty."""
     try:
         table = pd.read_csv(path, dtype=str, encoding="utf-8-sig")
     except FileNotFoundError as error:
@@ -303,33 +319,23 @@ def _first(ids: list[str]) -> str:
     return ", ".join(ids[:5]) + (", ..." if len(ids) > 5 else "")
 
 
-DOI = "10.5522/04/14781771"
-STAGE = "snippets"
-SEIZURE_TYPE = {
-    "Role": "label",
-    "LongName": "Seizure type",
-    "Description": "Whether a focal onset seizure evolved to a bilateral tonic-clonic one",
-    "Levels": {"FOS": "Focal onset seizure", "TCS": "Focal to bilateral tonic-clonic seizure"},
-}
-
-
 def import_gestures(
     folder: Path, out: Path, snippet: int = 8, rate: int = 15, shortest: float = 15.0
 ) -> Path:
-    """Make a cohort of the public feature set of GESTURES: a clip a view, its vectors in a store
-    inside the cohort's folder.
+    """Import the public feature set of GESTURES as a cohort: a clip per view, its vectors in a
+    store inside the cohort's folder.
 
-    Writes OUT/participants.tsv, clips.tsv (columns recording_id, view, seizure_type among them),
+    Writes OUT/participants.tsv, clips.tsv (with the columns recording_id, view, seizure_type),
     clips.json, notes.json, and OUT/store with the stage "snippets" of every clip: some hundred
-    files in place of a hundred thousand. Nothing is written into FOLDER. What is there is not read
-    again while the sizes and times of change of a view's files are the same. Which seizures are
-    left out: see `find_views`.
+    files in place of a hundred thousand. Nothing is written into FOLDER. A view is not read again
+    while the sizes and modification times of its files are the same. Seizures are left out by the
+    rules of `find_views`.
 
     Args:
         folder: where doi 10.5522/04/14781771 was unpacked, with seizures.csv in it.
         out: folder of the new cohort.
         snippet: frames of a snippet, as the folder of features is named.
-        rate: frames a second, likewise.
+        rate: frames per second, as the folder of features is named.
         shortest: s; shorter seizures are left out [T, C].
 
     Returns:
@@ -384,7 +390,7 @@ def _write_tables(
 
 
 def _digest(view: PublishedView) -> str:
-    """Of the names, sizes and times of change of a view's files."""
+    """Hash of the names, sizes and modification times of a view's files."""
     digest = hashlib.sha256()
     for path in view.numbers:
         status = path.stat()

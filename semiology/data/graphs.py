@@ -1,4 +1,4 @@
-"""Tracks as graphs of torch-geometric, so that its models, batches and explainers work on them."""
+"""Tracks as graphs of torch-geometric, for its models, batches and explainers."""
 
 import numpy as np
 import torch
@@ -10,7 +10,7 @@ from semiology.data.skeleton import Skeleton
 
 
 def to_graph(tracks: xr.Dataset, skeleton: Skeleton, dimensions: int = 2) -> Data:
-    """One spatio-temporal graph a clip: a node for each joint in each frame.
+    """The spatio-temporal graph of a clip: a node for each joint in each frame.
 
     Node number = frame * joints + joint. Edges, both ways: along the bones within a frame, and from
     each joint to itself in the next frame.

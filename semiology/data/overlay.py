@@ -1,5 +1,5 @@
-"""A copy of the video with what was seen drawn in: skeleton, face landmarks, rings around marked
-points, lines of text.
+"""A copy of a video with tracks drawn on it: skeleton, face landmarks, rings around marked points,
+lines of text.
 """
 
 from collections.abc import Iterator, Sequence
@@ -33,9 +33,10 @@ def draw(
     marks: np.ndarray | None = None,
     text: Sequence[str] = (),
 ) -> np.ndarray:
-    """Draw into a copy of an RGB image, (height, width, 3) uint8. What is NaN is not drawn.
+    """Draw on a copy of an RGB image, (height, width, 3) uint8. Points that are NaN are not drawn.
 
     Args:
+        image: RGB.
         body: (joint, 2) px in the order of the skeleton's joints; orange is the patient's left,
             blue the right, green the midline.
         face: (landmark, 2) px, as white dots.
@@ -61,7 +62,7 @@ def draw(
     if face is not None and np.isfinite(face).any():
         small = max(
             0.7, float(np.ptp(face[np.isfinite(face).all(axis=1)], axis=0).max()) / 100
-        )  # so that the face stays to be seen
+        )  # so that the dots do not hide the face
         for landmark in face:
             _dot(pen, landmark, small, FACE, True)
     for mark in () if marks is None else marks[np.isfinite(marks).all(axis=1)]:
@@ -105,17 +106,20 @@ def write_overlay(
     captions: Sequence[str] | None = None,
     marks: Sequence[np.ndarray] | None = None,
 ) -> Path:
-    """Write a copy of a video from `start` to `end` (s) with tracks drawn in, at the tracks' frame
-    rate, without sound.
+    """Write a copy of a video with tracks drawn on it, at the tracks' frame rate, without sound.
 
     Args:
-        body: tracks of the body over the same part of the video; `skeleton` says which joints are
-            drawn.
-        face: tracks of the face; all landmarks are drawn, or those of `face_skeleton`.
-        captions: one text a frame, several lines parted by a line break; fewer than frames: the
-            last one stays.
-        marks: (point, 2) px a frame, around which rings are drawn; fewer than frames: none after
-            the last.
+        video: the file.
+        body: tracks of the body over the same part of the video, or None.
+        face: tracks of the face, or None.
+        out: the copy.
+        skeleton: the joints of the body that are drawn.
+        face_skeleton: the landmarks of the face that are drawn; by default all.
+        start, end: the part of the video, s.
+        captions: one text per frame, lines separated by a line break; where there are fewer than
+            frames, the last one stays.
+        marks: (point, 2) px per frame, around which rings are drawn; where there are fewer than
+            frames, none after the last.
 
     Raises:
         UserError: the video cannot be read, the tracks lack the skeleton's joints, the copy cannot
@@ -132,13 +136,13 @@ def write_overlay(
             if frame.image is not None:
                 last = frame.image
             if last is None:
-                continue  # the part starts with a hole: there is no picture yet
+                continue  # the part starts with a hole: there is no image yet
             caption = captions[min(frame.index, len(captions) - 1)] if captions else ""
             lines = caption.split("\n") if caption else []
             yield draw(
                 last
                 if frame.image is not None
-                else last // 3,  # a hole in the video is shown dark, so that time stays whole
+                else last // 3,  # a hole in the video is shown dark, so that time is preserved
                 _points(joints, frame.index),
                 _points(landmarks, frame.index),
                 skeleton=skeleton,
@@ -156,7 +160,7 @@ def write_overlay(
 
 
 def _points(tracks: xr.Dataset | None, row: int) -> np.ndarray | None:
-    """(keypoint, 2) px of a frame; None where there are no tracks for it."""
+    """Positions (keypoint, 2) px in a row of tracks; None where there is no such row."""
     if tracks is None or row >= tracks.sizes["time"]:
         return None
     return tracks["position"].values[row].T  # (space, keypoint) -> (keypoint, space)

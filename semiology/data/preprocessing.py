@@ -1,5 +1,5 @@
-"""From tracked keypoints to what a stream reads: explicit steps, each recorded in the tracks'
-attribute `steps`.
+"""Preprocessing of tracks for the networks: explicit steps, each recorded in the tracks' attribute
+`steps`.
 
 select -> drop_low_confidence -> fill_gaps -> smooth -> normalise -> coordinates -> joint, bone and
 motion channels
@@ -19,12 +19,11 @@ POSITIONS = {"position": "space", "position_3d": "space_3d"}
 
 
 def select(tracks: xr.Dataset, skeleton: Skeleton) -> xr.Dataset:
-    """The joints of a skeleton, by name: each the mean of its keypoints, its confidence the lowest
-    of the scores that they have.
+    """Select the joints of a skeleton, by name: each is the mean of its keypoints, and its
+    confidence the lowest of the scores that they have.
 
     Raises:
-        UserError: the tracks hold neither a joint's own name nor all keypoints that it is the mean
-            of.
+        UserError: the tracks have neither a joint's own name nor all keypoints whose mean it is.
     """
     place = {name: number for number, name in enumerate(tracks.keypoint.values.tolist())}
     sources = {
@@ -41,7 +40,7 @@ def select(tracks: xr.Dataset, skeleton: Skeleton) -> xr.Dataset:
     for name, values in tracks.data_vars.items():
         if (
             "keypoint" in values.dims
-        ):  # in arrays: xarray would take longer than the networks that read a window
+        ):  # on arrays: xarray would take longer than the networks take for a window
             by_joint = values.transpose(..., "keypoint")
             join = np.fmin.reduce if name == "confidence" else np.mean
             joints = np.stack(
@@ -58,8 +57,8 @@ def select(tracks: xr.Dataset, skeleton: Skeleton) -> xr.Dataset:
 
 
 def drop_low_confidence(tracks: xr.Dataset, threshold: float) -> xr.Dataset:
-    """Positions whose confidence is below the threshold (0 to 1) become NaN; they are never dropped
-    from the grid.
+    """Set positions whose confidence is below the threshold (0 to 1) to NaN; rows are never
+    removed.
 
     Points without a score (confidence NaN) stay.
     """
@@ -75,11 +74,10 @@ def drop_low_confidence(tracks: xr.Dataset, threshold: float) -> xr.Dataset:
 
 
 def fill_gaps(tracks: xr.Dataset, longest: float) -> xr.Dataset:
-    """Fill gaps of at most `longest` seconds by straight lines between their ends; longer gaps and
-    the clip's ends stay open.
+    """Interpolate gaps of at most `longest` seconds linearly; longer gaps, and those at the clip's
+    ends, stay NaN.
 
-    The confidence of what was filled stays 0, so that filled and tracked positions remain
-    distinguishable.
+    The confidence of filled positions stays 0, which distinguishes them from tracked ones.
     """
     frames = int(np.floor(longest * tracks.attrs["fps"] + 1e-9))
     filled = {
@@ -120,14 +118,16 @@ def normalise(
     length between its two scale joints.
 
     The unit is one number a clip (a frame-wise unit would turn tracking noise into movement), so
-    distance to the camera does not matter and foreshortening within the clip is kept. Our choice.
+    distance to the camera cancels out and foreshortening within the clip is preserved. [our choice]
 
     Args:
-        origin: "clip" takes the median origin of the whole clip and keeps the movement of the
-            trunk; "frame" follows it.
-        upright: turn every frame in the image plane so that the line from the second to the first
-            scale joint points to the right. For a face these are the eyes, right to left: its
-            expression then shows apart from the head's roll.
+        tracks: with the skeleton's joints.
+        skeleton: with origin and scale joints.
+        origin: "clip" subtracts the median origin of the whole clip, which preserves the movement
+            of the trunk; "frame" subtracts each frame's origin.
+        upright: rotate every frame in the image plane so that the line from the second to the first
+            scale joint points to the right. For a face these are the eyes, right to left: this
+            removes the head's roll from the expression.
 
     Raises:
         UserError: `origin` is neither.
@@ -162,8 +162,8 @@ def normalise(
 
 
 def _turned_level(positions: np.ndarray, first: int, second: int) -> np.ndarray:
-    """(time, keypoint, space), each frame turned about the origin in the image plane, so that
-    `second` lies level, left of `first`.
+    """Positions (time, keypoint, space) rotated about the origin in the image plane, frame by
+    frame, so that joint `second` is level with joint `first`, to its left.
     """
     across = positions[:, first] - positions[:, second]
     angle = np.arctan2(across[:, 1], across[:, 0])[:, None]
@@ -178,28 +178,28 @@ def coordinates(tracks: xr.Dataset, dimensions: int) -> np.ndarray:
     """(time, joint, 2 or 3) array of the positions in the plane or in space.
 
     Raises:
-        UserError: 3D is asked for and the tracks hold 2D only, or the other way round.
+        UserError: 3D is requested of tracks with 2D only, or the other way round.
     """
     name = {2: "position", 3: "position_3d"}.get(dimensions)
     if name is None or name not in tracks:
         held = [n for n in POSITIONS if n in tracks]
         raise UserError(
-            f"dimensions: {dimensions} asked for, but the tracks hold {held}; set dimensions to 2"
+            f"dimensions: {dimensions} requested, but the tracks hold {held}; set dimensions to 2"
             " (pixels) or 3 (metres) accordingly"
         )
     return tracks[name].transpose("time", "keypoint", POSITIONS[name]).values
 
 
 def bones(joints: np.ndarray, skeleton: Skeleton) -> np.ndarray:
-    """(..., joint, space): each joint minus its inner neighbour; zero at the root. [C] 2s-AGCN
-    data_gen/gen_bone_data.py
+    """Bone vectors (..., joint, space): each joint minus its inner neighbour; zero at the root. [C]
+    2s-AGCN data_gen/gen_bone_data.py
     """
     return joints - joints[..., skeleton.parents, :]
 
 
 def motion(positions: np.ndarray) -> np.ndarray:
-    """(..., time, joint, space): position of the next frame minus this one's; zero in the last. [C]
-    MS-AAGCN data_gen/gen_motion_data.py
+    """Motion (..., time, joint, space): position in the next frame minus that in this one; zero in
+    the last. [C] MS-AAGCN data_gen/gen_motion_data.py
     """
     return np.concatenate(
         [np.diff(positions, axis=-3), np.zeros_like(positions[..., -1:, :, :])], axis=-3
@@ -207,15 +207,15 @@ def motion(positions: np.ndarray) -> np.ndarray:
 
 
 def deviation(positions: np.ndarray) -> np.ndarray:
-    """(..., time, joint, space): each joint minus its own median over the window; NaN throughout
-    for a joint that is never seen.
+    """Deviation (..., time, joint, space): each joint minus its own median over the window; NaN
+    throughout for a joint that is always missing.
 
-    A face's landmarks differ more between people than between its expressions; this leaves the
-    expression. Our choice.
+    A face's landmarks differ more between people than between expressions; this removes the
+    former. [our choice]
     """
     ordered = np.sort(
         positions, axis=-3
-    )  # NaN last; np.nanmedian gives the same, at ten times the price
+    )  # NaN last; np.nanmedian gives the same in ten times the time
     known = np.isfinite(positions).sum(axis=-3, keepdims=True)
     low, high = (
         np.take_along_axis(ordered, middle, axis=-3)
@@ -225,13 +225,13 @@ def deviation(positions: np.ndarray) -> np.ndarray:
 
 
 def unbroken_runs(flags: np.ndarray) -> list[slice]:
-    """The stretches of True in (time,) flags, in their order."""
+    """The runs of True in (time,) flags, as slices in order."""
     edges = np.flatnonzero(np.diff(np.concatenate([[0], np.asarray(flags, np.int8), [0]])))
     return [slice(start, end) for start, end in edges.reshape(-1, 2).tolist()]
 
 
 def _per_series(values: np.ndarray, change) -> np.ndarray:
-    """Apply `change` to every series along time (axis 0) of a copy."""
+    """Apply a function to every series along time (axis 0), on a copy."""
     flat = values.reshape(len(values), -1).copy()
     for column in range(flat.shape[1]):
         flat[:, column] = change(flat[:, column].copy())

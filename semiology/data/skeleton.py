@@ -1,5 +1,5 @@
-"""Which joints are read, what connects them, and which change places in a mirror: a few lines of
-YAML each.
+"""Skeletons: the joints that a model reads, the edges between them, and their left-right partners;
+each defined in a few lines of YAML.
 """
 
 import re
@@ -21,10 +21,10 @@ class Skeleton:
     """Joints by name, in order, and the graph over them.
 
     Attributes:
-        name: what configs and reports call it.
-        part: which tracks it is read from: "body" or "face".
+        name: in configs and reports.
+        part: the tracks that it is read from: "body" or "face".
         joints: joint -> names of the tracked keypoints whose mean it is. If a backend tracks the
-            joint under its own name, that is taken.
+            joint under its own name, that keypoint is used.
         edges: (joint, neighbour nearer to the root), so that an edge is a bone and has a direction.
         root: the joint towards which edges point.
         origin: joints whose mean is the origin after normalisation.
@@ -42,6 +42,7 @@ class Skeleton:
 
     @cached_property
     def names(self) -> list[str]:
+        """Names of the joints, in order."""
         return list(self.joints)
 
     @cached_property
@@ -66,8 +67,8 @@ class Skeleton:
 
     @cached_property
     def mirrored(self) -> np.ndarray:
-        """(joint,) for every joint the index of its partner on the other side (left_... and
-        right_...), itself on the midline.
+        """(joint,) index of each joint's partner on the other side (left_... and right_...); its
+        own on the midline.
         """
         order = {name: number for number, name in enumerate(self.names)}
         return np.array([order.get(mirrored_name(name), order[name]) for name in self.names])
@@ -76,9 +77,9 @@ class Skeleton:
         """Adjacency by spatial partition, (3, joint, joint): self, inward, outward; each column
         normalised to sum to one.
 
-        A[k, i, j] is the weight with which joint j hears joint i in subset k: itself, its
-        neighbours nearer to the root, those further out. Source: [C] 2s-AGCN graph/tools.py
-        (in-degree normalisation); the edges of the 11 joints by name are from [R].
+        A[k, i, j] is the weight of joint i in the aggregated input of joint j in subset k: the
+        joint itself, its neighbours nearer to the root, those further out. Source: [C] 2s-AGCN
+        graph/tools.py (in-degree normalisation); the edges of the 11 joints by name are from [R].
         """
         count = len(self.joints)
         inward = np.zeros((count, count))
@@ -150,4 +151,5 @@ def load_skeleton(source: str | Path) -> Skeleton:
 
 
 def built_in_skeletons() -> list[str]:
+    """Names of the skeletons in the package, sorted."""
     return sorted(path.stem for path in FOLDER.glob("*.yaml"))

@@ -1,22 +1,21 @@
-"""What was extracted, on disk, once: files named by everything they depend on, and a record that a
-person can read.
+"""The store of extracted tracks and features: files named by a hash of all they depend on, and a
+readable record per clip.
 
     STORE/<clip_id>/body-<key>.nc                 tracks of the body
     STORE/<clip_id>/face-<key>.nc                 tracks of the face
-    STORE/<clip_id>/body.corrections.csv          what people corrected in them; laid over them
-    whenever they are read STORE/<clip_id>/face_vgg-<key>.safetensors    features (time, channel)
-    and time (time,) STORE/<clip_id>/body_vgg-<key>.safetensors
-    STORE/<clip_id>/snippets-<key>.safetensors    the same of snippets: features (snippet, channel),
-    time (snippet,) of their first frames STORE/<clip_id>/record.json                   stage ->
-    file, key, what the key was made of, share of frames found
+    STORE/<clip_id>/body.corrections.csv          manual corrections, applied when tracks are read
+    STORE/<clip_id>/face_vgg-<key>.safetensors    features (time, channel) and time (time,) s
+    STORE/<clip_id>/body_vgg-<key>.safetensors    the same of the body
+    STORE/<clip_id>/snippets-<key>.safetensors    features (snippet, channel) and time (snippet,) of
+                                                  their first frames
+    STORE/<clip_id>/record.json                   stage -> file, key, parameters behind the key,
+                                                  fraction of frames found
 
-A file appears whole or not at all, so that its presence means the work is done; two processes that
-make the same file make the same one. No name of a video is kept.
+A file appears whole or not at all, so its presence means that it is complete; two processes that
+make the same file make the same bytes. Names of videos are not stored.
 
-Files of tracks and features of any length, written in parts: memory holds one part, and a full disk
-is an error like any other.
-
-The tracks of one clip of a cohort, wherever they are: brought along, or in a store.
+Tracks of any length are written in blocks (`append_tracks`), of which memory holds one, and a full
+disk raises an error. `clip_tracks` reads the tracks of a cohort's clip, its own or from a store.
 """
 
 import hashlib
@@ -41,17 +40,291 @@ from semiology.data.corrections import (
     read_corrections,
     with_corrections,
 )
-from semiology.data.tracks import between, netcdf_bytes, read_tracks, save_tracks
+from semiology.data.tracks import netcdf_bytes, read_tracks, save_tracks, time_slice
 from semiology.errors import UserError
 from semiology.files import atomic_path, content_hash, read_json, write_json
 
+# raise when the same input and parameters give other content than before: part of every key
+SCHEMA = 1
+TRACKS = ("body", "face")
+FEATURES = {
+    "body_vgg": "--body_weights",
+    "face_vgg": "--face_weights",
+    "snippets": "--snippet_weights",
+}  # stage -> option of extract that makes it
+
+
+Features = tuple[np.ndarray, np.ndarray]
+
+
+def make_key(depends: Mapping[str, object]) -> str:
+    """Key of a result: sixteen hexadecimal digits, a hash of all that it depends on."""
+    text = json.dumps({"schema": SCHEMA, **depends}, sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+class Store:
+    """The output of extraction on disk, one folder per clip.
+
+    Args:
+        folder: created with the first file.
+        plain: name files by stage only (`body.nc`), for single videos; then a change of parameters
+            replaces the file.
+    """
+
+    def __init__(self, folder: str | Path, *, plain: bool = False):
+        self.folder, self.plain = Path(folder), plain
+
+    def tracks(self, clip_id: str, part: str) -> xr.Dataset:
+        """Tracks of a clip's "body" or "face", with manual corrections applied.
+
+        Raises:
+            UserError: the clip, or this part of it, was not extracted; its corrections cannot be
+                read, or are of another video.
+        """
+        corrections = read_corrections(self.corrections_file(clip_id, part))
+        if any(row.video not in ("", self.video_digits(clip_id)) for row in corrections):
+            path = self.corrections_file(clip_id, part)
+            raise UserError(
+                f"{path}: of another file of clip {clip_id}: its frame numbers do not hold; move"
+                " the table away, or bring that file back"
+            )
+        return with_corrections(self.predicted(clip_id, part), corrections)
+
+    def predicted(self, clip_id: str, part: str) -> xr.Dataset:
+        """Tracks as the tracker predicted them, without corrections.
+
+        Raises:
+            UserError: the clip, or this part of it, was not extracted.
+        """
+        return read_tracks(self.path(clip_id, part))
+
+    def corrections_file(self, clip_id: str, part: str) -> Path:
+        """Path of the corrections of the part's tracks: one table for all keys."""
+        return corrections_file(self.folder / clip_id / f"{part}.nc")
+
+    def video_digits(self, clip_id: str) -> str:
+        """First sixteen digits of the SHA-256 of the clip's source file; empty where unknown."""
+        return str(self.record(clip_id)["source"].get("sha256", ""))[:16]
+
+    def features(self, clip_id: str, stage: str) -> Features:
+        """Features of a clip, stage "body_vgg", "face_vgg" or "snippets": (time, channel) float32,
+        NaN rows where missing, and (time,) s.
+
+        A row is a frame for the first two, and the snippet that begins at its time for "snippets".
+
+        Raises:
+            UserError: the clip, or this stage of it, was not extracted; the file is damaged.
+        """
+        path = self.path(clip_id, stage)
+        try:
+            stored = load_file(path)
+        except (SafetensorError, OSError) as error:
+            raise UserError(
+                f"{path}: damaged; delete it and run semiology extract again"
+            ) from error
+        return stored["features"], stored["time"]
+
+    def path(self, clip_id: str, stage: str) -> Path:
+        """The file of a stage, as the record names it.
+
+        Raises:
+            UserError: there is none; the message has the command that makes it.
+        """
+        entry = self.record(clip_id)["stages"].get(stage)
+        if entry is None or not (path := self.folder / clip_id / entry["file"]).is_file():
+            weights = f" {FEATURES[stage]} FILE" if stage in FEATURES else ""
+            raise UserError(
+                f"clip {clip_id}: no {stage} in {self.folder}; run: semiology extract COHORT"
+                f" --store {self.folder}{weights}"
+            )
+        return path
+
+    def has(self, clip_id: str, stage: str, key: str | None = None) -> bool:
+        """Whether a stage was extracted, and, with `key`, from this input with these parameters."""
+        if key is not None and not self.plain:
+            return self.file(clip_id, stage, key).is_file()
+        entry = self.record(clip_id)["stages"].get(stage)
+        return (
+            entry is not None
+            and key in (None, entry["key"])
+            and (self.folder / clip_id / entry["file"]).is_file()
+        )
+
+    def file(self, clip_id: str, stage: str, key: str) -> Path:
+        """Path of a stage with this key, whether it exists or not."""
+        suffix = ".nc" if stage in TRACKS else ".safetensors"
+        return (
+            self.folder / clip_id / (f"{stage}{suffix}" if self.plain else f"{stage}-{key}{suffix}")
+        )
+
+    def record(self, clip_id: str) -> dict:
+        """The record of a clip: {"source": {...}, "stages": {stage: {...}}}; empty where nothing is
+        stored or the file is damaged.
+        """
+        try:
+            record = read_json(self.folder / clip_id / "record.json")
+        except UserError:
+            record = {}  # files are found by their keys: nothing is extracted again
+        return {
+            "clip_id": clip_id,
+            "source": record.get("source", {}),
+            "stages": record.get("stages", {}),
+        }
+
+    def write(self, clip_id: str, stage: str, key: str, content: xr.Dataset | Features) -> None:
+        """Write a stage's file; it counts as extracted once `note` has recorded it.
+
+        Raises:
+            UserError: the disk is full, the folder cannot be written.
+        """
+        path = self._path_to_write(clip_id, stage, key)
+        if isinstance(content, xr.Dataset):
+            save_tracks(content, path)
+        else:
+            features, time = content
+            write_arrays(
+                path,
+                {
+                    "features": features.astype(np.float32, copy=False),
+                    "time": time.astype(np.float64, copy=False),
+                },
+            )
+
+    @contextmanager
+    def growing(
+        self, clip_id: str, keys: Mapping[str, str]
+    ) -> Iterator[Callable[[Mapping[str, xr.Dataset]], None]]:
+        """Write tracks in blocks of frames (`append_tracks`), several stages (stage -> key) at
+        once; they count as extracted once `note` has recorded them.
+
+        The context manager gives a function that takes a block, stage -> tracks; stages without a
+        key are ignored.
+
+        Raises:
+            UserError: the disk is full, the folder cannot be written.
+        """
+        with ExitStack() as files:
+            add = {
+                stage: files.enter_context(append_tracks(self.file(clip_id, stage, key)))
+                for stage, key in keys.items()
+            }
+
+            def take(block: Mapping[str, xr.Dataset]) -> None:
+                for stage, write in add.items():
+                    write(block[stage])
+
+            yield take
+            for stage, key in keys.items():
+                self._path_to_write(clip_id, stage, key)
+
+    def _path_to_write(self, clip_id: str, stage: str, key: str) -> Path:
+        """Path to write a stage's file to; one that is replaced is removed from the record."""
+        if self.plain and self.has(clip_id, stage):
+            self._retract(
+                clip_id,
+                stage,
+                # else an interruption could leave the record of one file with another's content
+            )
+        return self.file(clip_id, stage, key)
+
+    def note(
+        self, clip_id: str, source: Mapping[str, object], stages: Mapping[str, Mapping[str, object]]
+    ) -> None:
+        """Add stages (stage -> key, depends, found ...) and the source's fingerprint to the clip's
+        record.
+        """
+        record = self.record(clip_id)
+        entries = {
+            stage: {"file": self.file(clip_id, stage, str(entry["key"])).name, **entry}
+            for stage, entry in stages.items()
+        }
+        new = {**record, "source": dict(source), "stages": {**record["stages"], **entries}}
+        if new != record:
+            self._write_record(clip_id, new)
+
+    def _retract(self, clip_id: str, stage: str) -> None:
+        record = self.record(clip_id)
+        del record["stages"][stage]
+        self._write_record(clip_id, record)
+
+    def _write_record(self, clip_id: str, record: dict) -> None:
+        write_json(self.folder / clip_id / "record.json", record)
+
+
+def fingerprint(path: Path, known: Mapping[str, object]) -> dict[str, object]:
+    """Content hash of a file, with its size and modification time (ns); a `known` hash is reused
+    while these two are unchanged.
+
+    So a second run over hundreds of gigabytes reads none of them. A change that preserves size and
+    modification time is missed.
+    """
+    if is_unchanged(path, known):
+        return dict(known)
+    status = path.stat()
+    return {
+        "sha256": _sha256(path, status.st_size, status.st_mtime_ns),
+        "size": status.st_size,
+        "changed_ns": status.st_mtime_ns,
+    }
+
+
+@cache
+def _sha256(path: Path, size: int, changed_ns: int) -> str:
+    """Content hash, cached by path, size and modification time: a recording with many clips is read
+    once per process.
+    """
+    return content_hash(path)
+
+
+def is_unchanged(path: Path, known: Mapping[str, object]) -> bool:
+    """Whether a file exists with the size and modification time of a known fingerprint."""
+    if not known or not path.is_file():
+        return False
+    status = path.stat()
+    return (status.st_size, status.st_mtime_ns) == (known["size"], known["changed_ns"])
+
+
+def clip_tracks(folder: Path, clip: Clip, store: Store | None, part: str) -> xr.Dataset:
+    """Tracks of a clip from its start to its end, with corrections applied, time (s) counted from
+    its start.
+
+    Args:
+        folder: of the cohort.
+        clip: its own tracks are read where it has some, whatever `part` they are of.
+        store: for clips without tracks of their own.
+        part: "body" or "face", of the store.
+
+    Raises:
+        UserError: no tracks and no store, tracks that cannot be read, no frame from the clip's
+            start to its end. The message has the clip's id, and not the path of its own tracks,
+            which may be named after a video.
+    """
+    if not clip.tracks:
+        if store is None:
+            raise UserError(
+                f"clip {clip.clip_id}: has no tracks of its own; give the store of semiology"
+                " extract (--store DIR)"
+            )
+        return store.tracks(clip.clip_id, part)
+    path = folder / clip.tracks
+    try:
+        return time_slice(read_corrected(path), clip.start, clip.end)
+    except UserError as error:
+        what = (
+            str(error)
+            .replace(str(corrections_file(path)), "its corrections")
+            .replace(str(path), "its tracks")
+        )
+        raise UserError(f"clip {clip.clip_id}: {what}") from error
+
 
 @contextmanager
-def growing_tracks(path: str | Path) -> Iterator[Callable[[xr.Dataset], None]]:
-    """Write tracks as netCDF in blocks of successive frames, by the function that is given; the
-    file appears, whole, when the block ends.
+def append_tracks(path: str | Path) -> Iterator[Callable[[xr.Dataset], None]]:
+    """Write tracks as netCDF in blocks of successive frames: the context manager gives a function
+    that appends a block; the file appears, whole, at its end.
 
-    All blocks have as many frames as the first, but for the last. The file reads as if it had been
+    All blocks but the last have as many frames as the first. The file reads as if it had been
     written at once.
 
     Raises:
@@ -75,7 +348,7 @@ def growing_tracks(path: str | Path) -> Iterator[Callable[[xr.Dataset], None]]:
 
 
 class _Growing:
-    """A netCDF file with its first block, and what is appended."""
+    """A netCDF file to which blocks are appended."""
 
     def __init__(self, path: Path, first: xr.Dataset):
         path.write_bytes(netcdf_bytes(first, growing=True))
@@ -99,8 +372,8 @@ class _Growing:
 
 
 class _Disk(io.RawIOBase):
-    """A file as HDF5 writes it. HDF5 takes the process down where a write fails: so it is told that
-    none does, and `check` says so.
+    """The file object that HDF5 writes to. HDF5 crashes the process when a write fails, so errors
+    are hidden from it and raised by `check`.
     """
 
     def __init__(self, path: Path):
@@ -142,8 +415,8 @@ class _Disk(io.RawIOBase):
 
 
 def write_arrays(path: str | Path, arrays: dict[str, np.ndarray]) -> None:
-    """Write arrays as safetensors, whole or not at all, without a copy of them in memory; in its
-    own library's order, so of the same bytes.
+    """Write arrays as safetensors, whole or not at all, without copying them in memory. The order
+    is that of the safetensors library, and so are the bytes.
 
     Raises:
         UserError: the disk is full, the folder cannot be written.
@@ -152,7 +425,7 @@ def write_arrays(path: str | Path, arrays: dict[str, np.ndarray]) -> None:
     header, offset = {}, 0
     wide_first = sorted(
         arrays, key=lambda name: (-arrays[name].itemsize, name)
-    )  # so every number lies on a multiple of its size
+    )  # so that every number is aligned to its size
     whole = {name: np.ascontiguousarray(arrays[name]) for name in wide_first}
     for name, array in whole.items():
         header[name] = {
@@ -161,290 +434,9 @@ def write_arrays(path: str | Path, arrays: dict[str, np.ndarray]) -> None:
             "data_offsets": [offset, offset + array.nbytes],
         }
         offset += array.nbytes
-    told = json.dumps(header, separators=(",", ":")).encode()
-    told += b" " * (-len(told) % 8)
+    header_bytes = json.dumps(header, separators=(",", ":")).encode()
+    header_bytes += b" " * (-len(header_bytes) % 8)
     with atomic_path(path) as temporary, open(temporary, "wb") as stream:
-        stream.write(struct.pack("<Q", len(told)) + told)
+        stream.write(struct.pack("<Q", len(header_bytes)) + header_bytes)
         for array in whole.values():
             stream.write(array.data if array.size else b"")
-
-
-# raise when the same input and parameters give other content than before: it is part of every key
-SCHEMA = 1
-TRACKS = ("body", "face")
-FEATURES = {
-    "body_vgg": "--body_weights",
-    "face_vgg": "--face_weights",
-    "snippets": "--snippet_weights",
-}  # stage -> what extract needs
-
-Features = tuple[np.ndarray, np.ndarray]
-
-
-def make_key(depends: Mapping[str, object]) -> str:
-    """Sixteen hexadecimal digits that stand for everything a result depends on."""
-    text = json.dumps({"schema": SCHEMA, **depends}, sort_keys=True)
-    return hashlib.sha256(text.encode()).hexdigest()[:16]
-
-
-class Store:
-    """A folder of what extraction made, one folder a clip.
-
-    Args:
-        folder: made when something is first written.
-        plain: name files by stage only (`body.nc`), for loose videos; then a change of parameters
-            replaces the file.
-    """
-
-    def __init__(self, folder: str | Path, *, plain: bool = False):
-        self.folder, self.plain = Path(folder), plain
-
-    def tracks(self, clip_id: str, part: str) -> xr.Dataset:
-        """Tracks of a clip's "body" or "face", with what people corrected in them.
-
-        Raises:
-            UserError: the clip, or this part of it, was not extracted; its corrections cannot be
-                read, or are of another video.
-        """
-        corrections = read_corrections(self.corrections_file(clip_id, part))
-        if any(row.video not in ("", self.video_digits(clip_id)) for row in corrections):
-            path = self.corrections_file(clip_id, part)
-            raise UserError(
-                f"{path}: of another file of clip {clip_id}: its frame numbers do not hold; move"
-                " the table away, or bring that file back"
-            )
-        return with_corrections(self.predicted(clip_id, part), corrections)
-
-    def predicted(self, clip_id: str, part: str) -> xr.Dataset:
-        """Tracks as the tracker made them.
-
-        Raises:
-            UserError: the clip, or this part of it, was not extracted.
-        """
-        return read_tracks(self.path(clip_id, part))
-
-    def corrections_file(self, clip_id: str, part: str) -> Path:
-        """Where corrections of the part's tracks are, or would be: one table, whatever the tracks'
-        key.
-        """
-        return corrections_file(self.folder / clip_id / f"{part}.nc")
-
-    def video_digits(self, clip_id: str) -> str:
-        """The first sixteen digits of the SHA-256 of the file that the clip was extracted from;
-        empty where unknown.
-        """
-        return str(self.record(clip_id)["source"].get("sha256", ""))[:16]
-
-    def features(self, clip_id: str, stage: str) -> Features:
-        """Features of a clip, stage "body_vgg", "face_vgg" or "snippets": (time, channel) float32,
-        NaN rows where missing, and (time,) s.
-
-        A row of the first two stands for a frame, one of "snippets" for the snippet that begins at
-        its time.
-
-        Raises:
-            UserError: the clip, or this stage of it, was not extracted; the file is damaged.
-        """
-        path = self.path(clip_id, stage)
-        try:
-            stored = load_file(path)
-        except (SafetensorError, OSError) as error:
-            raise UserError(
-                f"{path}: damaged; delete it and run semiology extract again"
-            ) from error
-        return stored["features"], stored["time"]
-
-    def path(self, clip_id: str, stage: str) -> Path:
-        """The file of a stage, as the record names it.
-
-        Raises:
-            UserError: there is none; the message says which command makes it.
-        """
-        entry = self.record(clip_id)["stages"].get(stage)
-        if entry is None or not (path := self.folder / clip_id / entry["file"]).is_file():
-            weights = f" {FEATURES[stage]} FILE" if stage in FEATURES else ""
-            raise UserError(
-                f"clip {clip_id}: no {stage} in {self.folder}; run: semiology extract COHORT"
-                f" --store {self.folder}{weights}"
-            )
-        return path
-
-    def has(self, clip_id: str, stage: str, key: str | None = None) -> bool:
-        """Whether a stage was extracted, and, with `key`, from just this input with just these
-        parameters.
-        """
-        if key is not None and not self.plain:
-            return self.file(clip_id, stage, key).is_file()
-        entry = self.record(clip_id)["stages"].get(stage)
-        return (
-            entry is not None
-            and key in (None, entry["key"])
-            and (self.folder / clip_id / entry["file"]).is_file()
-        )
-
-    def file(self, clip_id: str, stage: str, key: str) -> Path:
-        """Where a stage with this key is, or would be."""
-        suffix = ".nc" if stage in TRACKS else ".safetensors"
-        return (
-            self.folder / clip_id / (f"{stage}{suffix}" if self.plain else f"{stage}-{key}{suffix}")
-        )
-
-    def record(self, clip_id: str) -> dict:
-        """What is known of a clip: {"source": {...}, "stages": {stage: {...}}}; empty where nothing
-        is stored or the file is damaged.
-        """
-        try:
-            record = read_json(self.folder / clip_id / "record.json")
-        except UserError:
-            record = {}  # a damaged record costs no work: files are found again by their keys
-        return {
-            "clip_id": clip_id,
-            "source": record.get("source", {}),
-            "stages": record.get("stages", {}),
-        }
-
-    def write(self, clip_id: str, stage: str, key: str, content: xr.Dataset | Features) -> None:
-        """Write a stage's file; it counts once `note` has put it into the record.
-
-        Raises:
-            UserError: the disk is full, the folder cannot be written.
-        """
-        path = self._free(clip_id, stage, key)
-        if isinstance(content, xr.Dataset):
-            save_tracks(content, path)
-        else:
-            features, time = content
-            write_arrays(
-                path,
-                {
-                    "features": features.astype(np.float32, copy=False),
-                    "time": time.astype(np.float64, copy=False),
-                },
-            )
-
-    @contextmanager
-    def growing(
-        self, clip_id: str, keys: Mapping[str, str]
-    ) -> Iterator[Callable[[Mapping[str, xr.Dataset]], None]]:
-        """Write tracks in blocks of frames (`growing_tracks`), several stages (stage -> key) side
-        by side; they count once noted.
-
-        Gives the function that takes a block, stage -> tracks; stages that were not asked for are
-        left out.
-
-        Raises:
-            UserError: the disk is full, the folder cannot be written.
-        """
-        with ExitStack() as files:
-            add = {
-                stage: files.enter_context(growing_tracks(self.file(clip_id, stage, key)))
-                for stage, key in keys.items()
-            }
-
-            def take(block: Mapping[str, xr.Dataset]) -> None:
-                for stage, write in add.items():
-                    write(block[stage])
-
-            yield take
-            for stage, key in keys.items():
-                self._free(clip_id, stage, key)
-
-    def _free(self, clip_id: str, stage: str, key: str) -> Path:
-        """Where to write a stage's file, which the record does not name any more."""
-        if self.plain and self.has(clip_id, stage):
-            self._retract(
-                clip_id,
-                stage,
-                # or an interruption here would leave the record of one file with the content of another
-            )
-        return self.file(clip_id, stage, key)
-
-    def note(
-        self, clip_id: str, source: Mapping[str, object], stages: Mapping[str, Mapping[str, object]]
-    ) -> None:
-        """Put stages (stage -> key, depends, found ...) and the source's fingerprint into the
-        clip's record, beside what is there.
-        """
-        record = self.record(clip_id)
-        entries = {
-            stage: {"file": self.file(clip_id, stage, str(entry["key"])).name, **entry}
-            for stage, entry in stages.items()
-        }
-        new = {**record, "source": dict(source), "stages": {**record["stages"], **entries}}
-        if new != record:
-            self._write_record(clip_id, new)
-
-    def _retract(self, clip_id: str, stage: str) -> None:
-        record = self.record(clip_id)
-        del record["stages"][stage]
-        self._write_record(clip_id, record)
-
-    def _write_record(self, clip_id: str, record: dict) -> None:
-        write_json(self.folder / clip_id / "record.json", record)
-
-
-def fingerprint(path: Path, known: Mapping[str, object]) -> dict[str, object]:
-    """Content hash of a file with its size and time of change (ns); the hash that is `known` is
-    taken over while these two are unchanged.
-
-    So a second run over hundreds of gigabytes reads none of them. A file that was changed with its
-    size and time kept would be missed.
-    """
-    if is_unchanged(path, known):
-        return dict(known)
-    status = path.stat()
-    return {
-        "sha256": _sha256(path, status.st_size, status.st_mtime_ns),
-        "size": status.st_size,
-        "changed_ns": status.st_mtime_ns,
-    }
-
-
-@cache
-def _sha256(path: Path, size: int, changed_ns: int) -> str:
-    """Of the file while it is of this size and time of change: many clips of one recording have it
-    read once a process.
-    """
-    return content_hash(path)
-
-
-def is_unchanged(path: Path, known: Mapping[str, object]) -> bool:
-    """Whether a file is there and still has the size and time of change of a known fingerprint."""
-    if not known or not path.is_file():
-        return False
-    status = path.stat()
-    return (status.st_size, status.st_mtime_ns) == (known["size"], known["changed_ns"])
-
-
-def clip_tracks(folder: Path, clip: Clip, store: Store | None, part: str) -> xr.Dataset:
-    """Tracks of a clip from its start to its end, with what people corrected in them, time (s)
-    counted from its start.
-
-    Args:
-        folder: of the cohort.
-        clip: whose own tracks are read where it brings some, whatever `part` they are of.
-        store: for clips that bring none.
-        part: "body" or "face", of the store.
-
-    Raises:
-        UserError: which clip, and what is wrong: no tracks and no store, tracks that cannot be
-            read, no frame from its start to its end. Files that were brought are not named, because
-            they may be named after videos.
-    """
-    if not clip.tracks:
-        if store is None:
-            raise UserError(
-                f"clip {clip.clip_id}: has no tracks of its own; give the store of semiology"
-                " extract (--store DIR)"
-            )
-        return store.tracks(clip.clip_id, part)
-    path = folder / clip.tracks
-    try:
-        return between(read_corrected(path), clip.start, clip.end)
-    except UserError as error:
-        what = (
-            str(error)
-            .replace(str(corrections_file(path)), "its corrections")
-            .replace(str(path), "its tracks")
-        )
-        raise UserError(f"clip {clip.clip_id}: {what}") from error

@@ -1,4 +1,4 @@
-"""The one container of keypoints over time: an xarray.Dataset with the dimension names of the
+"""Tracks, the container of keypoints over time: an xarray.Dataset with the dimension names of the
 `movement` package.
 
     position     (time, space, keypoint)     pixels, x to the right, y down
@@ -7,10 +7,10 @@
 
 A file holds `position` or `position_3d` or both. Missing is NaN in the positions and 0 in the
 confidence. A finite position whose confidence is NaN is present, without a score: no threshold of
-confidence leaves it out (compare as `~(confidence < threshold)`). `time` is a regular grid in
-seconds from the start of the clip; where a frame of the video is missing, its row is NaN and
-`source_index` is -1: time is never closed up. Left and right are the patient's. What was done to
-the tracks after tracking is in the attribute `steps`.
+confidence removes it (compare as `~(confidence < threshold)`). `time` is a regular grid in seconds
+from the start of the clip; where a frame of the video is missing, its row is NaN and `source_index`
+is -1: rows are never removed. Left and right are the patient's. The attribute `steps` records every
+processing step after tracking.
 """
 
 import json
@@ -27,7 +27,7 @@ import xarray as xr
 from semiology.errors import UserError
 from semiology.files import atomic_path
 
-# what h5py raises, and numpy on what it hands over, where bytes are not what they should be
+# errors of h5py, and of numpy on its output, for damaged files
 H5_FAULTS = (
     OSError,
     KeyError,
@@ -74,8 +74,8 @@ def make_tracks(
     height: int = 0,
     backend: str = "",
 ) -> xr.Dataset:
-    """Put arrays into the container. The one place where (time, keypoint, space) becomes (time,
-    space, keypoint).
+    """Make tracks from arrays. The only place where (time, keypoint, space) becomes (time, space,
+    keypoint).
 
     Args:
         position: (time, keypoint, 2) px, or None where only 3D is known.
@@ -88,7 +88,7 @@ def make_tracks(
         source_index: (time,) number of the source frame; -1 where missing.
         width: of the frame, px; 0 where unknown.
         height: of the frame, px; 0 where unknown.
-        backend: what tracked.
+        backend: name of the tracker.
 
     Raises:
         UserError: a shape that does not fit, duplicate names, a frame rate that is not positive, a
@@ -182,7 +182,7 @@ def beyond_0_to_1(confidence: np.ndarray) -> np.ndarray:
 
 
 def steps(tracks: xr.Dataset) -> list[dict]:
-    """What was done to the tracks since tracking, oldest first: a list of {"step": name, parameter:
+    """The processing steps since tracking, oldest first: a list of {"step": name, parameter:
     value}.
     """
     return json.loads(tracks.attrs["steps"])
@@ -198,8 +198,7 @@ def save_tracks(tracks: xr.Dataset, path: str | Path) -> Path:
     as any netCDF file.
 
     Raises:
-        UserError: a suffix other than .nc, by which it could not be read again; the folder cannot
-            be written.
+        UserError: a suffix other than .nc; the folder cannot be written.
     """
     if Path(path).suffix.lower() != ".nc":
         raise UserError(
@@ -212,10 +211,13 @@ def save_tracks(tracks: xr.Dataset, path: str | Path) -> Path:
 
 
 def netcdf_bytes(tracks: xr.Dataset, *, growing: bool = False) -> bytes:
-    """The content of a netCDF file, made in memory: when HDF5 itself meets a full disk, it takes
-    the whole process down.
+    """The content of a netCDF file, written in memory, because HDF5 crashes the process on a full
+    disk.
 
-    With `growing`, more frames can be appended to it, as many at a time.
+    Args:
+        tracks: to write.
+        growing: make time an unlimited dimension, in chunks of as many frames, so that more blocks
+            can be appended.
     """
     encoding: dict = {name: {"zlib": True, "complevel": 1} for name in tracks.data_vars}
     if growing:
@@ -231,7 +233,7 @@ def netcdf_bytes(tracks: xr.Dataset, *, growing: bool = False) -> bytes:
 
 
 def read_tracks(path: str | Path, *, fps: float | None = None) -> xr.Dataset:
-    """Read tracks from our netCDF, or from a long CSV that the user brings.
+    """Read tracks from our netCDF, or from a long CSV.
 
     The CSV has one row a frame and keypoint: `time` (s) or `frame` (then give `fps`), `keypoint`,
     `x`, `y` (px) and/or `x_m`, `y_m`, `z_m` (metres), and, if known, `confidence`. Rows that are
@@ -257,8 +259,7 @@ def read_tracks(path: str | Path, *, fps: float | None = None) -> xr.Dataset:
 
 @contextmanager
 def open_tracks(path: str | Path) -> Iterator[xr.Dataset]:
-    """Tracks from our netCDF, whose arrays are read when they are used: for files that are larger
-    than memory should be.
+    """Open our netCDF as tracks whose arrays are read on use, for files too large for memory.
 
     Raises:
         UserError: not such a file, or a damaged one.
@@ -271,12 +272,12 @@ def open_tracks(path: str | Path) -> Iterator[xr.Dataset]:
         yield opened
 
 
-def between(tracks: xr.Dataset, start: float, end: float | None = None) -> xr.Dataset:
+def time_slice(tracks: xr.Dataset, start: float, end: float | None = None) -> xr.Dataset:
     """The frames from `start` to `end` (s; None: to the end of the tracks), with time counted from
     the first of them.
 
     Raises:
-        UserError: there is none.
+        UserError: there is no frame in that range.
     """
     half = 0.5 / tracks.attrs["fps"]  # the first frame is the one nearest to the start
     inside = tracks.time.values >= start - half
@@ -307,12 +308,12 @@ def read_netcdf(path: Path) -> xr.Dataset:
 
 
 def _own(file: h5py.File) -> xr.Dataset | None:
-    """The content of a file that was written from `make_tracks`, as xarray would read it; None of
-    any other file.
+    """The content of a file that was written from `make_tracks`, as xarray would read it; None for
+    other files.
 
-    xarray asks HDF5 hundreds of small questions a file, which take five times as long as its
-    content. A file in which there is something to decode (units, scales, a fill value that is a
-    number) is left to xarray.
+    xarray makes hundreds of small HDF5 calls per file, which take five times as long as reading the
+    content. A file with anything to decode (units, scales, a fill value that is a number) is left
+    to xarray.
     """
     if not set(file.attrs) >= OWN:
         return None

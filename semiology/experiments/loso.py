@@ -23,7 +23,7 @@ from semiology.experiments.run_files import predictions_table, write_beside
 from semiology.experiments.training import check_parts, task_parts
 from semiology.files import atomic_path, slug
 from semiology.models.training.saved import is_saved
-from semiology.parallel import work
+from semiology.parallel import run_parallel
 
 
 @dataclass
@@ -214,7 +214,9 @@ def _work(
         for task in final
     ]
     with tqdm(total=len(tasks) + done, initial=done, desc="folds", unit="fold") as bar:
-        for task, why in work(calls, protocol, lost=lambda number, why: (tasks[number], why)):
+        for task, why in run_parallel(
+            calls, protocol, lost=lambda number, why: (tasks[number], why)
+        ):
             if why:
                 result.failed[task] = why
             bar.update()

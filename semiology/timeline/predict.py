@@ -18,8 +18,8 @@ from semiology.files import content_hash, write_json
 from semiology.models.training.clips import ClipData, ClipSource, prepare, too_few, too_little
 from semiology.models.training.datamodule import NO_CHANGE, ClipDataset
 from semiology.models.training.saved import SavedModel, load_model
-from semiology.tracking.extraction import ExtractOptions, extract_tracks, share_found
-from semiology.tracking.extraction.tracks import backend, keypoints_read
+from semiology.tracking.extraction import ExtractOptions, extract_tracks, found_fraction
+from semiology.tracking.extraction.tracks import backend, required_keypoints
 from semiology.tracking.pose.base import KeypointRCNNOptions
 
 
@@ -87,7 +87,7 @@ def predict(
     drawn = {"body": load_skeleton("upper_body_11"), "face": load_skeleton("face_23")}
     tracker = backend(options)
     read = [saved.reading.graph for saved in models.values()]
-    keep = keypoints_read([*read, *(drawn[part] for part in tracker.keypoints)], tracker)
+    keep = required_keypoints([*read, *(drawn[part] for part in tracker.keypoints)], tracker)
     tracks = extract_tracks(video, start, end, options, keep)
     frames, fps = tracks["body"].sizes["time"], tracks["body"].attrs["fps"]
     signs = {
@@ -102,7 +102,7 @@ def predict(
         "video_sha256": content_hash(video),
         "start_s": start,
         "duration_s": frames / fps,
-        "found": {part: round(share_found(found), 4) for part, found in tracks.items()},
+        "found": {part: round(found_fraction(found), 4) for part, found in tracks.items()},
         "signs": signs,
     }
     folder = Path(Path(video).stem + "_prediction") if out is None else Path(out)

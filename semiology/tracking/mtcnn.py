@@ -1,10 +1,10 @@
-"""MTCNN (Zhang et al. 2016): three small networks look for faces, each at fewer places and closer
-than the one before.
+"""MTCNN (Zhang et al. 2016 [P]): a cascade of three small networks that detect faces, each on fewer
+candidates and at a higher resolution than the one before.
 
-Networks and weights are facenet-pytorch's. The way through them is ours, since its own takes most
-of its time outside them: here one table of sums makes the image's scaled copies and cut-outs, and
-pooling takes maxima of shifted copies. Both are exact, so that boxes and probabilities are
-facenet-pytorch's to the last bit.
+Networks and weights are facenet-pytorch's [C]. The code that runs them is ours, because
+facenet-pytorch spends most of its time outside the networks: here one integral image gives all
+scaled copies and crops, and pooling is a maximum of shifted copies. Both are exact, so boxes and
+probabilities are facenet-pytorch's to the last bit.
 """
 
 from collections.abc import Sequence
@@ -17,22 +17,18 @@ from torch import nn
 from torch.nn import functional
 from torchvision.ops import nms
 
-LEAST = (
-    0.6,
-    0.7,
-    0.7,
-)  # least probability of a face by each network; facenet-pytorch's, as are all constants here
+from semiology.tracking.boxes import squares
+
+# all constants are facenet-pytorch's [C]
+MIN_PROBABILITY = (0.6, 0.7, 0.7)  # of a face, by each network
 FACTOR = 0.709  # from one scale of the image to the next
-WINDOW, STRIDE = (
-    12,
-    2,
-)  # px of the scaled image that the first network sees at a time, and how far apart
-SIDES = (24, 48)  # px of the squares that the second and the third network see
+WINDOW, STRIDE = 12, 2  # px of the scaled image: input of the first network, and its stride
+SIDES = (24, 48)  # px of the crops that the second and the third network read
 OVERLAP, WITHIN_SCALE = 0.7, 0.5  # of two boxes that overlap more, the less probable one is dropped
 
 
 class MTCNN:
-    """Looks for faces; several threads may call the same one."""
+    """Detects faces in an image; several threads may share one detector."""
 
     def __init__(self) -> None:
         self._first, self._second, self._third = PNet(), RNet(), ONet()
@@ -47,25 +43,29 @@ class MTCNN:
 
         Args:
             image: RGB, (height, width, 3) uint8.
-            smallest: side of the smallest face to look for, px; an image with a shorter side has
-                none.
+            smallest: side of the smallest face to detect, px; an image whose shorter side is less
+                gives no face.
         """
         with torch.inference_mode():
             sums = RectangleSums(image)
-            boxes = self._proposed(sums, smallest)
-            boxes, probability, shift = _seen(self._second, SIDES[0], LEAST[1], sums, boxes)
-            kept = _apart(boxes, probability, OVERLAP)
-            boxes = _square(_shifted(boxes[kept], shift[kept]))
-            boxes, probability, shift = _seen(self._third, SIDES[1], LEAST[2], sums, boxes)
+            boxes = self._proposals(sums, smallest)
+            boxes, probability, shift = _classified(
+                self._second, SIDES[0], MIN_PROBABILITY[1], sums, boxes
+            )
+            keep = _nms(boxes, probability, OVERLAP)
+            boxes = squares(_shifted(boxes[keep], shift[keep]))
+            boxes, probability, shift = _classified(
+                self._third, SIDES[1], MIN_PROBABILITY[2], sums, boxes
+            )
             boxes = _shifted(boxes, shift)
-        kept = _not_inside(boxes, probability, OVERLAP)
-        boxes, probability = boxes[kept], probability[kept]
+        keep = _nms_by_smaller(boxes, probability, OVERLAP)
+        boxes, probability = boxes[keep], probability[keep]
         largest_first = np.argsort((boxes[:, 2] - boxes[:, 0]) * (boxes[:, 3] - boxes[:, 1]))[::-1]
         return boxes[largest_first], probability[largest_first]
 
-    def _proposed(self, sums: "RectangleSums", smallest: float) -> np.ndarray:
-        """Squares (box, 4) where the first network, which slides over the image at all scales, may
-        see a face.
+    def _proposals(self, sums: "RectangleSums", smallest: float) -> np.ndarray:
+        """Candidate squares (box, 4) by the first network, which slides over the image at all
+        scales.
         """
         whole = (0, 0, sums.width, sums.height)
         found = [np.zeros((0, 9), np.float32)]
@@ -73,12 +73,12 @@ class MTCNN:
         shorter = min(sums.height, sums.width) * scale
         while shorter >= WINDOW:
             shift, chance = self._first(
-                _prepared(
+                _network_input(
                     [sums.resized(whole, int(sums.height * scale + 1), int(sums.width * scale + 1))]
                 )
             )
             shift, chance = shift[0].numpy(), chance[0, 1].numpy()
-            row, column = np.nonzero(chance >= np.float32(LEAST[0]))
+            row, column = np.nonzero(chance >= np.float32(MIN_PROBABILITY[0]))
             corner = STRIDE * np.stack([column, row], axis=1).astype(np.float32)
             box = np.floor(
                 np.concatenate([corner + 1, corner + WINDOW], axis=1) / np.float32(scale)
@@ -86,20 +86,19 @@ class MTCNN:
             one = np.concatenate(
                 [box, chance[row, column][:, None], shift[:, row, column].T], axis=1
             )
-            found.append(one[_apart(one[:, :4], one[:, 4], WITHIN_SCALE)])
+            found.append(one[_nms(one[:, :4], one[:, 4], WITHIN_SCALE)])
             scale, shorter = scale * FACTOR, shorter * FACTOR
         every = np.concatenate(found)
-        every = every[_apart(every[:, :4], every[:, 4], OVERLAP)]
+        every = every[_nms(every[:, :4], every[:, 4], OVERLAP)]
         boxes, size = every[:, :4], every[:, 2:4] - every[:, :2]
-        return _square(boxes + every[:, 5:] * np.tile(size, 2))
+        return squares(boxes + every[:, 5:] * np.tile(size, 2))
 
 
 class RectangleSums:
-    """Sums of an image over rectangles, from a table of the sums above and left of each pixel: any
-    size at the same price, and exact.
+    """Exact sums of an image over rectangles of any size, from an integral image.
 
-    The table may run over; differences of its entries, the sums of rectangles of up to 8 million
-    pixels, are right all the same.
+    The table's int32 entries may overflow; differences of them, the sums over rectangles of up to 8
+    million pixels, are correct nevertheless.
     """
 
     def __init__(self, image: np.ndarray) -> None:
@@ -110,10 +109,9 @@ class RectangleSums:
             row += above
 
     def resized(self, box: Sequence[int], height: int, width: int) -> np.ndarray:
-        """A box of the image (x0, y0, x1, y1 in whole px) in another size, (height, width, 3)
-        float32.
+        """A crop of the image (x0, y0, x1, y1 in whole px) resized to (height, width, 3) float32.
 
-        A new pixel is the mean over the rectangle of all the pixels that it touches, as in torch's
+        A new pixel is the mean over all pixels that it touches, as in torch's
         `interpolate(mode="area")`.
         """
         left, top, right, bottom = box
@@ -127,19 +125,16 @@ class RectangleSums:
 
 
 def _edges(start: int, end: int, parts: int) -> tuple[np.ndarray, np.ndarray]:
-    """First pixel, and the one behind the last, of equal parts; a pixel on a border belongs to
-    both.
+    """First pixel, and one past the last, of equal parts of a range; a pixel on a border belongs
+    to both parts.
     """
     part = np.arange(parts)
     return start + part * (end - start) // parts, start - (-(part + 1) * (end - start)) // parts
 
 
 class MaxPool(nn.Module):
-    """The maximum of every window of `size` by `size` pixels, two apart; at the end of a row or
-    column windows may stick out.
-
-    As torch's MaxPool2d(size, 2, ceil_mode=True), but by shifted copies, which takes a processor a
-    seventh of the time.
+    """torch's MaxPool2d(size, 2, ceil_mode=True), computed as the maximum of shifted copies, which
+    takes a CPU a seventh of the time.
     """
 
     def __init__(self, size: int) -> None:
@@ -163,11 +158,14 @@ class MaxPool(nn.Module):
         )
 
 
-def _seen(
-    network: nn.Module, side: int, least: float, sums: RectangleSums, boxes: np.ndarray
+def _classified(
+    network: nn.Module, side: int, threshold: float, sums: RectangleSums, boxes: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Those of the boxes in which a network sees a face with more than the `least` probability, the
-    probability, and its shift of edges.
+    """Classify candidate boxes by one of the later networks.
+
+    Returns:
+        The boxes (box, 4) with a probability above `threshold`, their probability (box,) and the
+        network's shift of their edges (box, 4), in sides.
     """
     pixels = boxes.astype(int)
     pixels[:, :2] = np.maximum(pixels[:, :2] - 1, 0)
@@ -176,39 +174,39 @@ def _seen(
     boxes, pixels = boxes[inside], pixels[inside]
     if not len(boxes):
         return boxes, np.zeros(0, np.float32), boxes
-    squares = _prepared([sums.resized(box, side, side) for box in pixels])
+    squares = _network_input([sums.resized(box, side, side) for box in pixels])
     shift, *_, chance = network(
         squares.contiguous()
     )  # plane by plane, as facenet-pytorch: the same last digits
     probability = chance[:, 1].numpy()
-    kept = probability > np.float32(least)
-    return boxes[kept], probability[kept], shift.numpy()[kept]
+    keep = probability > np.float32(threshold)
+    return boxes[keep], probability[keep], shift.numpy()[keep]
 
 
-def _prepared(pictures: list[np.ndarray]) -> torch.Tensor:
-    """Pictures of one size as the networks take them, (picture, 3, height, width), channels last in
+def _network_input(images: list[np.ndarray]) -> torch.Tensor:
+    """Images of one size as the networks read them, (image, 3, height, width), channels last in
     memory.
     """
-    return (torch.from_numpy(np.stack(pictures)).permute(0, 3, 1, 2) - 127.5) * 0.0078125
+    return (torch.from_numpy(np.stack(images)).permute(0, 3, 1, 2) - 127.5) * 0.0078125
 
 
-def _apart(boxes: np.ndarray, probability: np.ndarray, most: float) -> np.ndarray:
-    """Which boxes stay, the most probable first, where those are dropped that overlap a better one
-    by more than `most` (IoU).
+def _nms(boxes: np.ndarray, probability: np.ndarray, most: float) -> np.ndarray:
+    """Non-maximum suppression: indices of the boxes kept, the most probable first; those that
+    overlap a better one by an IoU of more than `most` are dropped.
     """
     return nms(torch.from_numpy(boxes), torch.from_numpy(probability), most).numpy()
 
 
-def _not_inside(boxes: np.ndarray, probability: np.ndarray, most: float) -> np.ndarray:
-    """Likewise, but the overlap is a share of the smaller box, and edges are pixels that belong to
-    it: boxes within others go.
+def _nms_by_smaller(boxes: np.ndarray, probability: np.ndarray, most: float) -> np.ndarray:
+    """Non-maximum suppression by the intersection over the area of the smaller box, so that boxes
+    within others are dropped; both edges count as pixels of a box.
     """
     size = boxes[:, 2:] - boxes[:, :2] + 1
     area = size[:, 0] * size[:, 1]
-    left, kept = np.argsort(probability)[::-1], []
+    left, keep = np.argsort(probability)[::-1], []
     while len(left):
         best, left = left[0], left[1:]
-        kept.append(best)
+        keep.append(best)
         common = (
             np.minimum(boxes[best, 2:], boxes[left, 2:])
             - np.maximum(boxes[best, :2], boxes[left, :2])
@@ -216,17 +214,9 @@ def _not_inside(boxes: np.ndarray, probability: np.ndarray, most: float) -> np.n
         )
         overlap = np.maximum(common, 0).prod(axis=1) / np.minimum(area[best], area[left])
         left = left[overlap <= most]
-    return np.array(kept, int)
+    return np.array(keep, int)
 
 
 def _shifted(boxes: np.ndarray, shift: np.ndarray) -> np.ndarray:
-    """Edges moved by shares of the box's sides."""
+    """Boxes with edges moved by the networks' regression, in sides of the box."""
     return boxes + shift * np.tile(boxes[:, 2:] - boxes[:, :2] + 1, 2)
-
-
-def _square(boxes: np.ndarray) -> np.ndarray:
-    """The shorter sides made as long as the longer ones, about the same centre."""
-    size = boxes[:, 2:] - boxes[:, :2]
-    longer = size.max(axis=1, keepdims=True)
-    corner = boxes[:, :2] + size * np.float32(0.5) - longer * np.float32(0.5)
-    return np.concatenate([corner, corner + longer], axis=1)

@@ -1,11 +1,8 @@
-"""Packets to frames: damage noticed, order of time restored.
+"""Open a video file and decode its packets: whole frames in order of time, damaged ones marked.
 
-Times come from the frames themselves; what the header says of counts, rate and duration is not
-used.
-
-Opening a video file: one clear error for whatever is no video, and the stream that matters.
-
-One decoded picture to an upright RGB array.
+A file that is no video gives one clear `VideoError`. Frame times come from the frames themselves;
+what the header says of counts, rate and duration is not used. `Converter` turns a decoded frame
+into an upright RGB array.
 """
 
 import heapq
@@ -37,106 +34,7 @@ LOOK_AHEAD = 8
 # frame
 JUMP_BACK = 1.0
 DEFAULT_PERIOD = 0.04  # s; interval of a video that has one frame only
-
-
-def in_order(
-    container: InputContainer, stream: VideoStream
-) -> Iterator[tuple[float, float, VideoFrame | None]]:
-    """Frames in order of time: timestamp in seconds, median interval of the 16 frames around it in
-    seconds, picture (None where damaged).
-
-    A frame without a timestamp follows its predecessor by one interval. A timestamp that falls back
-    by more than `JUMP_BACK` belongs to a recording that was joined on: its times go on where the
-    first ended. MPEG-1/2 packs time only some frames, and what FFmpeg infers for the others may
-    fall back by a frame or two, while the decoder's order is certain: there such a frame follows
-    its predecessor too.
-    """
-    order_is_certain = stream.codec_context.name in ("mpeg1video", "mpeg2video")
-    held: list[tuple[float, int, VideoFrame | None]] = []
-    past: deque[float] = deque(maxlen=LOOK_AHEAD)
-    latest, shift = -math.inf, 0.0
-    for count, (seconds, picture) in enumerate(_decoded(container, stream)):
-        if latest == -math.inf and picture is None and seconds is None:
-            continue  # the first frame is the first that the decoder gives
-        follow = latest + _period(past, held) if latest > -math.inf else 0.0
-        if seconds is None:
-            seconds = follow
-        else:
-            if seconds + shift < latest - JUMP_BACK:
-                shift = follow - seconds
-            seconds += shift
-            if order_is_certain and seconds <= latest:
-                seconds = follow
-        latest = max(latest, seconds)
-        heapq.heappush(held, (seconds, count, picture))
-        if len(held) > LOOK_AHEAD:
-            yield _release(past, held)
-    while held:
-        yield _release(past, held)
-
-
-def timestamp(unit: VideoFrame | Packet) -> float:
-    """Presentation time in seconds of a frame or packet that has one."""
-    assert unit.pts is not None and unit.time_base is not None
-    return float(unit.pts * unit.time_base)
-
-
-def _decoded(
-    container: InputContainer, stream: VideoStream
-) -> Iterator[tuple[float | None, VideoFrame | None]]:
-    """Frames as the decoder gives them, with their timestamp in seconds; a damaged frame keeps its
-    place as None.
-
-    Frames after a damaged one are built on it and carry its smears without being marked, so the
-    damage lasts until the next key frame.
-    """
-    packets = container.demux(stream)
-    whole, ended = (
-        True,
-        False,
-    )  # a file may begin between two key frames, with its references in packets that are not shown
-    while not ended:
-        try:
-            packet = next(packets, None)
-        except (
-            av.error.FFmpegError
-        ):  # the container is damaged here: what was read so far is still good
-            packet = None
-        ended = packet is None
-        try:
-            pictures = stream.decode(packet)
-        except av.error.EOFError:  # the decoder had been emptied before
-            return
-        except av.error.FFmpegError:
-            whole = False
-            yield None, None
-            continue
-        for picture in pictures:
-            whole = (whole or picture.key_frame) and not picture.is_corrupt
-            if (
-                picture.time_base is None
-            ):  # what the decoder still held when the container broke off
-                picture.time_base = stream.time_base
-            yield None if picture.pts is None else timestamp(picture), picture if whole else None
-
-
-def _release(
-    past: deque[float], held: list[tuple[float, int, VideoFrame | None]]
-) -> tuple[float, float, VideoFrame | None]:
-    seconds, _, picture = heapq.heappop(held)
-    past.append(seconds)
-    return seconds, _period(past, held), picture
-
-
-def _period(past: deque[float], held: list[tuple[float, int, VideoFrame | None]]) -> float:
-    """Median interval in seconds of the frames just past and those held back."""
-    times = sorted([*past, *(seconds for seconds, _, _ in held)])
-    steps = [later - earlier for earlier, later in itertools.pairwise(times) if later > earlier]
-    return statistics.median(steps) if steps else DEFAULT_PERIOD
-
-
 THREADS = 2  # nearly all that more threads gain for one file; clips run in parallel anyway
-
 NOTHING_DECODES = (
     "no frame of it can be decoded: the file is damaged or cut off; copy it again from its source"
 )
@@ -157,7 +55,11 @@ class VideoError(UserError):
 
 @contextmanager
 def open_video(path: str | Path) -> Iterator[tuple[InputContainer, VideoStream]]:
-    """The opened file and its video stream."""
+    """Open a video file: its container and the video stream to read, closed at the block's end.
+
+    Raises:
+        VideoError: no such file, a folder, an empty file, no permission, no video.
+    """
     path = Path(path)
     if not path.exists():
         raise VideoError(path, "there is no such file; check the path")
@@ -182,13 +84,19 @@ def open_video(path: str | Path) -> Iterator[tuple[InputContainer, VideoStream]]
 
 
 def video_stream(container: InputContainer, name: str | Path) -> VideoStream:
-    """The best video stream of an opened container, which is called `name` in errors; cover art
-    does not count as video.
+    """The best video stream of an opened container; cover art does not count as video.
+
+    Args:
+        container: as PyAV opened it.
+        name: what errors call the file.
+
+    Raises:
+        VideoError: no video in it, or a codec that FFmpeg does not know.
     """
     if container.format.name in ("tty", "image2") or container.format.name.endswith(
         "_pipe"
-    ):  # FFmpeg also plays text and pictures
-        raise VideoError(name, "is a text or a single picture, not a video")
+    ):  # FFmpeg also plays text and images
+        raise VideoError(name, "is a text or a single image, not a video")
     still = Disposition.attached_pic | Disposition.timed_thumbnails
     streams = [stream for stream in container.streams.video if not stream.disposition & still]
     if not streams:
@@ -213,35 +121,131 @@ def header_duration(container: InputContainer, stream: VideoStream) -> float | N
     return container.duration / av.time_base if container.duration else None
 
 
-class Converter:
-    """Turns the decoded pictures of one video into upright RGB arrays.
+def in_order(
+    container: InputContainer, stream: VideoStream
+) -> Iterator[tuple[float, float, VideoFrame | None]]:
+    """Frames in order of time: timestamp in seconds, median interval of the 16 frames around it in
+    seconds, decoded frame (None where damaged).
 
-    One object serves the whole video, for the sake of memory: a picture that converts itself starts
-    threads of its own, and one whose side data was read refers to itself; both then pile up until
-    Python's collector comes by. So the display matrix is read once.
+    A frame without a timestamp follows its predecessor by one interval. A timestamp that falls back
+    by more than `JUMP_BACK` belongs to a recording that was joined on: its times go on where the
+    first ended. MPEG-1/2 packs time only some frames, and what FFmpeg infers for the others may
+    fall back by a frame or two, while the decoder's order is certain: there such a frame follows
+    its predecessor too.
+    """
+    order_is_certain = stream.codec_context.name in ("mpeg1video", "mpeg2video")
+    held: list[tuple[float, int, VideoFrame | None]] = []
+    past: deque[float] = deque(maxlen=LOOK_AHEAD)
+    latest, shift = -math.inf, 0.0
+    for count, (seconds, decoded) in enumerate(_decoded(container, stream)):
+        if latest == -math.inf and decoded is None and seconds is None:
+            continue  # the first frame is the first that the decoder gives
+        follow = latest + _period(past, held) if latest > -math.inf else 0.0
+        if seconds is None:
+            seconds = follow
+        else:
+            if seconds + shift < latest - JUMP_BACK:
+                shift = follow - seconds
+            seconds += shift
+            if order_is_certain and seconds <= latest:
+                seconds = follow
+        latest = max(latest, seconds)
+        heapq.heappush(held, (seconds, count, decoded))
+        if len(held) > LOOK_AHEAD:
+            yield _release(past, held)
+    while held:
+        yield _release(past, held)
+
+
+def timestamp(unit: VideoFrame | Packet) -> float:
+    """Presentation time in seconds of a frame or packet that has one."""
+    assert unit.pts is not None and unit.time_base is not None
+    return float(unit.pts * unit.time_base)
+
+
+def _decoded(
+    container: InputContainer, stream: VideoStream
+) -> Iterator[tuple[float | None, VideoFrame | None]]:
+    """Frames as the decoder gives them, with their timestamp in seconds; a damaged frame keeps its
+    place as None.
+
+    Frames after a damaged one are predicted from it and carry its artefacts without being marked
+    corrupt, so everything up to the next key frame counts as damaged.
+    """
+    packets = container.demux(stream)
+    whole, ended = (
+        True,
+        False,
+    )  # a file may begin between two key frames, with its references in packets that are not shown
+    while not ended:
+        try:
+            packet = next(packets, None)
+        except (
+            av.error.FFmpegError
+        ):  # the container is damaged here: what was read so far is still good
+            packet = None
+        ended = packet is None
+        try:
+            frames = stream.decode(packet)
+        except av.error.EOFError:  # the decoder had been emptied before
+            return
+        except av.error.FFmpegError:
+            whole = False
+            yield None, None
+            continue
+        for decoded in frames:
+            whole = (whole or decoded.key_frame) and not decoded.is_corrupt
+            if (
+                decoded.time_base is None
+            ):  # what the decoder still held when the container broke off
+                decoded.time_base = stream.time_base
+            yield None if decoded.pts is None else timestamp(decoded), decoded if whole else None
+
+
+def _release(
+    past: deque[float], held: list[tuple[float, int, VideoFrame | None]]
+) -> tuple[float, float, VideoFrame | None]:
+    seconds, _, decoded = heapq.heappop(held)
+    past.append(seconds)
+    return seconds, _period(past, held), decoded
+
+
+def _period(past: deque[float], held: list[tuple[float, int, VideoFrame | None]]) -> float:
+    """Median interval in seconds of the frames just past and those held back."""
+    times = sorted([*past, *(seconds for seconds, _, _ in held)])
+    steps = [later - earlier for earlier, later in itertools.pairwise(times) if later > earlier]
+    return statistics.median(steps) if steps else DEFAULT_PERIOD
+
+
+class Converter:
+    """Turns the decoded frames of one video into upright RGB arrays.
+
+    One object serves the whole video, to save memory: a PyAV frame that converts itself starts
+    threads of its own, and one whose side data was read refers to itself; both stay in memory until
+    Python's garbage collector runs. So the display matrix is read once.
     """
 
     def __init__(self) -> None:
         self._reformatter = VideoReformatter()
         self._matrix: tuple[float, tuple[int, int, int, int]] | None = (
-            None  # the rotation that a picture tells, and its display matrix
+            None  # the rotation that a frame states, and its display matrix
         )
 
     def __call__(
-        self, picture: VideoFrame, width: int | None = None, height: int | None = None
+        self, decoded: VideoFrame, width: int | None = None, height: int | None = None
     ) -> np.ndarray:
-        """The picture as (height, width, 3) uint8 RGB, turned upright as its display matrix says
-        (and mirrored, where that mirrors).
+        """The frame as (height, width, 3) uint8 RGB, turned upright (and mirrored) by its display
+        matrix.
 
         With `width` and `height` (px, upright) it is scaled to that size in the same pass.
         """
-        if self._matrix is None or self._matrix[0] != picture.rotation:
-            self._matrix = picture.rotation, _matrix(picture)
+        if self._matrix is None or self._matrix[0] != decoded.rotation:
+            self._matrix = decoded.rotation, _matrix(decoded)
         a, b, c, d = self._matrix[1]
         turned = abs(b) > abs(a)
         if turned:
             width, height = height, width
-        image = self._reformatter.reformat(picture, width, height, "rgb24").to_ndarray()
+        image = self._reformatter.reformat(decoded, width, height, "rgb24").to_ndarray()
         if turned:
             image = image.transpose(1, 0, 2)  # what is stored as y is shown as x
         flip_x, flip_y = (c < 0, b < 0) if turned else (a < 0, d < 0)
@@ -252,15 +256,15 @@ class Converter:
         return np.ascontiguousarray(image)
 
 
-def rotation(picture: VideoFrame) -> int:
-    """Degrees clockwise by which the stored picture is turned to stand upright: 0, 90, 180 or 270."""
-    a, b, _, _ = _matrix(picture)
+def rotation(decoded: VideoFrame) -> int:
+    """Degrees clockwise by which the stored frame is turned to stand upright: 0, 90, 180 or 270."""
+    a, b, _, _ = _matrix(decoded)
     return round(math.degrees(math.atan2(b, a)) / 90) * 90 % 360
 
 
-def _matrix(picture: VideoFrame) -> tuple[int, int, int, int]:
+def _matrix(decoded: VideoFrame) -> tuple[int, int, int, int]:
     """The display matrix's a, b, c, d: shown x = a x + c y, shown y = b x + d y."""
-    matrix: Any = picture.side_data.get("DISPLAYMATRIX")
+    matrix: Any = decoded.side_data.get("DISPLAYMATRIX")
     if matrix is None:
         return 1, 0, 0, 1
     a, b, _, c, d = np.frombuffer(matrix, np.int32)[:5].tolist()

@@ -1,5 +1,5 @@
-"""Video that comes while it is looked at: a file that still grows, a camera. A thread reads, a
-bounded queue holds what waits.
+"""Live video: a file that is still being written, or a camera. A thread reads, a bounded queue
+holds the frames that wait.
 
 Only `camera_frames` opens a network connection, and only to the address that it is given.
 """
@@ -16,66 +16,67 @@ from av.container import InputContainer
 
 from semiology.errors import UserError
 from semiology.video.decode import LOOK_AHEAD, VideoError, in_order, video_stream
-from semiology.video.prefetch import WAITING, Waiting
-from semiology.video.reader import Damage, SourceFrame, placed
+from semiology.video.prefetch import QUEUE_LENGTH, BoundedQueue
+from semiology.video.reader import Damage, SourceFrame, numbered
 
 SCHEMES = ("rtsp", "rtsps", "http", "https", "udp")
 # a growing file is read through us; a playlist that calls itself a video may open nothing more
-NOTHING = "data"
+LOCAL_PROTOCOLS = "data"
 # us of a stream that FFmpeg looks at before it says what it is; its own five seconds are long for a
 # camera
-PROBING = "1000000"
+PROBE_DURATION = "1000000"
 # what a camera may make FFmpeg open: nothing on this disk
-NETWORK = "rtsp,rtsps,rtp,srtp,http,https,httpproxy,udp,tcp,tls"
+CAMERA_PROTOCOLS = "rtsp,rtsps,rtp,srtp,http,https,httpproxy,udp,tcp,tls"
 FRONT_TO_BACK = ("mpegts", "mpeg", "matroska,webm", "mov,mp4,m4a,3gp,3g2,mj2")
-POLL = 0.1  # s between looks at a file that grows
+POLL_INTERVAL = 0.1  # s between looks at a file that grows
 
 
 class LiveFrames:
     """Source frames read by a thread, as an iterator. `dropped` counts those that were dropped,
-    `damage` those that came damaged.
+    `damage` those that were damaged.
 
     Args:
-        read: what the thread iterates over; its error is raised where the frames are taken.
-        patience: s; a wait for longer raises `Stalled`; None waits for ever.
-        drop: drop the oldest where the queue is full, else let the reader wait.
+        read: gives the frames, in the thread; its error is raised where the frames are taken.
+        timeout: s; a longer wait for a frame raises `Stalled`; None waits forever.
+        drop: drop the oldest frame where the queue is full, else let the reader wait.
+        limit: frames that the queue holds.
     """
 
     def __init__(
         self,
         read: Callable[[Damage], Iterator[SourceFrame]],
-        patience: float | None,
+        timeout: float | None,
         drop: bool,
-        limit: int = WAITING,
+        limit: int = QUEUE_LENGTH,
     ):
-        self.damage, self.patience = Damage(), patience
-        self._read, self._waiting = read, Waiting(limit, drop)
+        self.damage, self.timeout = Damage(), timeout
+        self._read, self._queue = read, BoundedQueue(limit, drop)
         self._arrivals: deque[tuple[int, float]] = deque(maxlen=1024)
         self._released: deque[float] = deque(maxlen=LOOK_AHEAD)
         self._thread = threading.Thread(target=self._run, daemon=True)
 
     @property
     def dropped(self) -> int:
-        return self._waiting.dropped
+        return self._queue.dropped
 
     def arrival(self, index: int) -> float | None:
-        """When the source frame of that place was decoded, by `time.monotonic()`; None where that
-        is long ago.
+        """When the source frame with that number was decoded, by `time.monotonic()`; None where
+        that is more than 1024 frames ago.
         """
         return next((when for number, when in reversed(self._arrivals) if number == index), None)
 
     def __iter__(self) -> Iterator[SourceFrame]:
         self._thread.start()
         try:
-            while (thing := self._waiting.get(self.patience)) is not None:
-                if isinstance(thing, BaseException):
-                    raise thing
-                assert isinstance(thing, tuple)
-                frame, arrival = thing
+            while (item := self._queue.get(self.timeout)) is not None:
+                if isinstance(item, BaseException):
+                    raise item
+                assert isinstance(item, tuple)
+                frame, arrival = item
                 self._arrivals.append((frame.index, arrival))
                 yield frame
         finally:
-            self._waiting.close()
+            self._queue.close()
 
     def _run(self) -> None:
         try:
@@ -86,24 +87,24 @@ class LiveFrames:
                     self._released[0] if len(self._released) == LOOK_AHEAD else time.monotonic()
                 )
                 self._released.append(time.monotonic())
-                if not self._waiting.put((frame, arrival)):
+                if not self._queue.put((frame, arrival)):
                     return
             self._end(None)
         except UserError as error:
             self._end(error)
         except (av.error.FFmpegError, OSError) as error:
             self._end(UserError(f"the stream broke off: {error.strerror or error}"))
-        except BaseException as error:  # whatever it is, who takes the frames would wait for ever
+        except BaseException as error:  # any other: the consumer would wait forever
             self._end(error)
 
     def _end(self, why: BaseException | None) -> None:
-        """The last thing in the queue is not to push out a frame."""
-        self._waiting.drop = False
-        self._waiting.put(why)
+        """Put the end, or the error, into the queue without dropping a frame for it."""
+        self._queue.drop = False
+        self._queue.put(why)
 
 
 def camera_frames(url: str, stall: float) -> LiveFrames:
-    """Frames of a camera or stream, the oldest dropped where work is too slow.
+    """Frames of a camera or stream, the oldest dropped where processing is too slow.
 
     Args:
         url: rtsp, rtsps, http, https or udp.
@@ -117,38 +118,42 @@ def camera_frames(url: str, stall: float) -> LiveFrames:
 
     def read(damage: Damage) -> Iterator[SourceFrame]:
         try:
-            options = {"protocol_whitelist": NETWORK, "analyzeduration": PROBING}
+            options = {"protocol_whitelist": CAMERA_PROTOCOLS, "analyzeduration": PROBE_DURATION}
             container = av.open(url, mode="r", timeout=(stall + 5, stall + 5), options=options)
         except av.error.FFmpegError as error:
             raise UserError(
-                f"{named(url)}: cannot be opened ({error.strerror}); check address, user and"
-                " password"
+                f"{without_credentials(url)}: cannot be opened ({error.strerror}); check"
+                " address, user and password"
             ) from error
         with container:
-            yield from _frames(container, named(url), damage)
+            yield from _frames(container, without_credentials(url), damage)
 
     return LiveFrames(read, stall, drop=True)
 
 
 def check_url(url: str) -> None:
-    """Raises UserError where this is no address of a camera."""
+    """Check that an address is that of a camera or stream.
+
+    Raises:
+        UserError: another kind of address.
+    """
     scheme = urlsplit(url).scheme
     if scheme not in SCHEMES:
         raise UserError(
-            f"{named(url)}: addresses of the kind {scheme}:// are not read; give"
+            f"{without_credentials(url)}: addresses of the kind {scheme}:// are not read; give"
             f" {', '.join(f'{s}://' for s in SCHEMES)}"
         )
 
 
-def named(url: str) -> str:
+def without_credentials(url: str) -> str:
     """The address without user and password, for messages and files."""
     parts = urlsplit(url)
     return parts._replace(netloc=parts.netloc.rpartition("@")[2], query="").geturl()
 
 
-def growing_frames(path: str | Path, patience: float) -> LiveFrames:
+def growing_frames(path: str | Path, timeout: float) -> LiveFrames:
     """Frames of a file that is still being written; it has ended when it has not grown for
-    `patience` s. No frame is dropped.
+    `timeout` s. No frame is dropped.
 
     Raises:
         VideoError: no such file. When frames are taken: not a format that can be read front to back
@@ -160,7 +165,7 @@ def growing_frames(path: str | Path, patience: float) -> LiveFrames:
 
     def read(damage: Damage) -> Iterator[SourceFrame]:
         with open(path, "rb", buffering=0) as stream:
-            growing = Growing(stream, patience)
+            growing = GrowingFile(stream, timeout)
             _check_front_to_back(path, growing)
             stream.seek(0)
             try:
@@ -168,7 +173,7 @@ def growing_frames(path: str | Path, patience: float) -> LiveFrames:
                     growing,
                     mode="r",
                     metadata_errors="replace",
-                    options={"protocol_whitelist": NOTHING},
+                    options={"protocol_whitelist": LOCAL_PROTOCOLS},
                 )
             except av.error.FFmpegError as error:
                 raise VideoError(
@@ -189,31 +194,33 @@ def growing_frames(path: str | Path, patience: float) -> LiveFrames:
 
 
 def _frames(container: InputContainer, name: str | Path, damage: Damage) -> Iterator[SourceFrame]:
-    return placed(in_order(container, video_stream(container, name)), damage=damage)
+    return numbered(in_order(container, video_stream(container, name)), damage=damage)
 
 
-class Growing:
-    """A file as FFmpeg reads it, front to back: at its end a read waits for more, up to `patience`
-    s; then it has ended for good.
+class GrowingFile:
+    """A file that is still being written, for FFmpeg to read front to back: at its end a read waits
+    for more, up to `timeout` s; then the file has ended for good.
     """
 
-    def __init__(self, stream, patience: float):
-        self._stream, self._patience = stream, patience
+    def __init__(self, stream, timeout: float):
+        self._stream, self._timeout = stream, timeout
         self._ended = False
 
     def read(self, size: int) -> bytes:
-        until = time.monotonic() + self._patience
+        until = time.monotonic() + self._timeout
         while not self._ended:
             if content := self._stream.read(size):
                 return content
             self._ended = time.monotonic() >= until
-            time.sleep(min(POLL, self._patience))
+            time.sleep(min(POLL_INTERVAL, self._timeout))
         return b""
 
 
-def _check_front_to_back(path: Path, stream: Growing) -> None:
-    """An MP4 whose index comes after its pictures has none while it is written: say so at once, and
-    do not wait for it.
+def _check_front_to_back(path: Path, stream: GrowingFile) -> None:
+    """Refuse an MP4 whose index comes after its frames, at once: it has none while it is written.
+
+    Raises:
+        VideoError: such a file.
     """
     while len(head := _exactly(stream, 8)) == 8:
         size, kind = int.from_bytes(head[:4], "big"), head[4:]
@@ -228,7 +235,7 @@ def _check_front_to_back(path: Path, stream: Growing) -> None:
         _exactly(stream, size - 8)
 
 
-def _exactly(stream: Growing, size: int) -> bytes:
+def _exactly(stream: GrowingFile, size: int) -> bytes:
     content = b""
     while len(content) < size and (more := stream.read(size - len(content))):
         content += more

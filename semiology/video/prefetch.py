@@ -1,8 +1,8 @@
-"""Work that overlaps: a thread that makes things ahead of the one that takes them, a bounded queue
-between, and calls several at a time.
+"""Threads that overlap work: an iterator that is consumed ahead of its user, a bounded queue, and a
+map over several threads.
 
-PyAV, MediaPipe and torch let go of Python's lock while they compute, so threads share the cores
-without copying a picture to another process.
+PyAV, MediaPipe and torch release Python's global lock while they compute, so threads share the
+cores without copying a frame to another process.
 """
 
 import sys
@@ -17,54 +17,61 @@ from semiology.errors import UserError
 
 # frames that a queue holds: two and a half seconds of a 25 Hz camera, 200 MB of full HD. [our
 # choice]
-WAITING = 64
+QUEUE_LENGTH = 64
 
-Thing = TypeVar("Thing")
-Made = TypeVar("Made")
+Item = TypeVar("Item")
+Result = TypeVar("Result")
 
 
 class Stalled(UserError):
     """A stream that gave nothing for too long."""
 
 
-class Waiting:
-    """A queue of at most `limit` things between a thread that reads and one that works.
+class BoundedQueue:
+    """A queue of at most `limit` items between a producing and a consuming thread.
 
-    Where it is full, the reader waits; or, with `drop`, the oldest thing is dropped and counted in
-    `dropped`, so that a slow worker is late by no more than the queue.
+    Where it is full, the producer waits; or, with `drop`, the oldest item is dropped and counted in
+    `dropped`, so that a slow consumer is late by no more than the queue.
     """
 
-    def __init__(self, limit: int = WAITING, drop: bool = False):
+    def __init__(self, limit: int = QUEUE_LENGTH, drop: bool = False):
         self.limit, self.drop, self.dropped = limit, drop, 0
-        self._things: deque = deque()
+        self._items: deque = deque()
         self._change = threading.Condition()
         self._closed = False
 
-    def put(self, thing: object) -> bool:
-        """Add one; False where nobody wants more."""
+    def put(self, item: object) -> bool:
+        """Add an item; False where the queue was closed by its consumer."""
         with self._change:
-            while len(self._things) >= self.limit and not self.drop and not self._closed:
+            while len(self._items) >= self.limit and not self.drop and not self._closed:
                 self._change.wait()
             if self._closed:
                 return False
-            if len(self._things) >= self.limit:
-                self._things.popleft()
+            if len(self._items) >= self.limit:
+                self._items.popleft()
                 self.dropped += 1
-            self._things.append(thing)
+            self._items.append(item)
             self._change.notify_all()
             return True
 
-    def get(self, patience: float | None = None) -> object:
-        """Take the oldest; waits for it up to `patience` s, then raises `Stalled`."""
+    def get(self, timeout: float | None = None) -> object:
+        """Take the oldest item.
+
+        Args:
+            timeout: s to wait for one; None waits forever.
+
+        Raises:
+            Stalled: none came in time.
+        """
         with self._change:
-            if not self._change.wait_for(lambda: self._things, patience):
-                raise Stalled(f"nothing came for {patience:g} s: the stream stalled")
-            thing = self._things.popleft()
+            if not self._change.wait_for(lambda: self._items, timeout):
+                raise Stalled(f"nothing came for {timeout:g} s: the stream stalled")
+            item = self._items.popleft()
             self._change.notify_all()
-            return thing
+            return item
 
     def close(self) -> None:
-        """Tell the reader that nobody wants more."""
+        """Refuse further items; a producer that waits is released."""
         with self._change:
             self._closed = True
             self._change.notify_all()
@@ -72,74 +79,72 @@ class Waiting:
 
 @dataclass(frozen=True)
 class _End:
-    """The last thing in a queue: why no more come."""
+    """The last item of a queue, with the error that ended the iteration, if any."""
 
     error: BaseException | None = None
 
 
-def ahead(things: Iterable[Thing], depth: int) -> Iterator[Thing]:
-    """The same things in the same order, made by a thread that is at most `depth` of them ahead of
-    who takes them.
+def prefetch(items: Iterable[Item], depth: int) -> Iterator[Item]:
+    """The same items in the same order, produced by a thread at most `depth` items ahead.
 
-    An error in the making is raised when all that came before it has been taken. When the taker is
-    done with it (closes the generator, or is interrupted), the thread ends with the thing at hand,
-    and what it iterates over is closed in it.
+    An error in the producer is raised after all items before it have been taken. When the consumer
+    stops (closes the generator, or is interrupted), the thread ends with its current item, and the
+    iterator is closed in that thread.
     """
-    waiting = Waiting(depth)
+    queue = BoundedQueue(depth)
 
-    def make() -> None:
+    def produce() -> None:
         try:
-            making = iter(things)
+            iterator = iter(items)
             try:
-                for thing in making:
-                    if not waiting.put(thing):
+                for item in iterator:
+                    if not queue.put(item):
                         break
             finally:
-                if (close := getattr(making, "close", None)) is not None:
+                if (close := getattr(iterator, "close", None)) is not None:
                     close()
-        except BaseException as error:  # whatever it is, it belongs to who takes the things
-            waiting.put(_End(error))
+        except BaseException as error:  # any: it is raised again in the consumer
+            queue.put(_End(error))
         else:
-            waiting.put(_End())
+            queue.put(_End())
 
-    thread = threading.Thread(target=make, daemon=True)
+    thread = threading.Thread(target=produce, daemon=True)
     thread.start()
-    thing: object = None
+    item: object = None
     try:
-        while not isinstance(thing := waiting.get(), _End):
-            yield thing  # type: ignore[misc]
-        if thing.error is not None:
-            raise thing.error
+        while not isinstance(item := queue.get(), _End):
+            yield item  # type: ignore[misc]
+        if item.error is not None:
+            raise item.error
     finally:
-        # an error refers to this frame: if the frame refers to it too, what they hold stays until
-        # Python's collector comes by
-        thing = None
-        if (
-            not sys.is_finalizing()
-        ):  # at the very end of Python such threads stand still: waiting for one would be for ever
-            waiting.close()
+        # an error refers to this frame: if the frame refers to it too, what they hold stays in
+        # memory until Python's garbage collector runs
+        item = None
+        # while Python shuts down, such threads stand still: waiting for one would never end
+        if not sys.is_finalizing():
+            queue.close()
             thread.join()
 
 
-def several(call: Callable[[Thing], Made], things: Iterable[Thing]) -> Iterator[Made]:
-    """What `call` returns for each thing, in their order, from as many threads as torch may use
-    here; in each, torch computes on one core.
+def threaded_map(function: Callable[[Item], Result], items: Iterable[Item]) -> Iterator[Result]:
+    """The function's results for the items, in their order, computed by as many threads as torch
+    may use here; in each of them torch computes on one core.
 
-    So what comes out does not depend on the number of cores: on two, torch adds up in another
-    order. As many things wait as there are threads.
+    So the results do not depend on the number of cores (on two, torch sums in another order). At
+    most twice as many items as threads are in memory.
     """
     import torch
 
     threads = torch.get_num_threads()
     pool = ThreadPoolExecutor(threads, initializer=torch.set_num_threads, initargs=(1,))
-    waiting: deque[Future[Made]] = deque()
+    pending: deque[Future[Result]] = deque()
     try:
-        for thing in things:
-            waiting.append(pool.submit(call, thing))
-            if len(waiting) >= 2 * threads:
-                yield waiting.popleft().result()
-        while waiting:
-            yield waiting.popleft().result()
+        for item in items:
+            pending.append(pool.submit(function, item))
+            if len(pending) >= 2 * threads:
+                yield pending.popleft().result()
+        while pending:
+            yield pending.popleft().result()
     finally:
         pool.shutdown(cancel_futures=True)
-        torch.set_num_threads(threads)  # what a thread was told is what later threads begin with
+        torch.set_num_threads(threads)  # the setting of the last thread is what new threads inherit

@@ -1,7 +1,7 @@
-"""Every frame of a video at its own time, in and out: for a copy that leaves no frame out and moves
-none.
+"""Write video files: images at a constant frame rate, or copies in which every frame keeps its
+time.
 
-Images to a video file.
+`every_frame` reads all frames of a video at their own times, for such copies.
 """
 
 import math
@@ -17,7 +17,8 @@ from av.video.stream import VideoStream
 from semiology.errors import UserError
 from semiology.files import atomic_path
 from semiology.video.decode import NOTHING_DECODES, VideoError, in_order, open_video
-from semiology.video.reader import Frame, FrameMaker, SourceFrame
+from semiology.video.reader import SourceFrame
+from semiology.video.resample import Frame, FrameConverter
 
 H264 = "libx264" if "libx264" in av.codecs_available else "mpeg4"
 WRITERS = {  # suffix -> (container, codec)
@@ -30,6 +31,12 @@ WRITERS = {  # suffix -> (container, codec)
     ".asf": ("asf", "wmv2"),
     ".wmv": ("asf", "wmv2"),
 }
+# a second; times are kept to the nearest tick, 17 us. 24, 25, 30, 50, 60 and 30000 / 1001 Hz are
+# whole numbers of it
+TICKS = 60_000
+# from one key frame to the next: a change in one frame changes no image beyond the next key
+# frame
+KEY_FRAMES = 50
 
 
 def write_video(
@@ -90,14 +97,6 @@ def write_video(
         container.mux(stream.encode(None))
 
 
-# a second; times are kept to the nearest tick, 17 us. 24, 25, 30, 50, 60 and 30000 / 1001 Hz are
-# whole numbers of it
-TICKS = 60_000
-# from one key frame to the next: what changes in one frame changes no picture beyond the next key
-# frame
-KEY_FRAMES = 50
-
-
 def every_frame(path: str | Path) -> Iterator[Frame]:
     """All frames of a video in order of time, each once, whatever its rate: no grid.
 
@@ -110,15 +109,15 @@ def every_frame(path: str | Path) -> Iterator[Frame]:
         VideoError: the file is no video, nothing of it decodes, it turns from landscape to
             portrait.
     """
-    make = FrameMaker(path, TICKS)
+    make = FrameConverter(path, TICKS)
     origin, tick, whole = None, -1, 0
     with open_video(path) as (container, stream):
-        for index, (seconds, period, picture) in enumerate(in_order(container, stream)):
+        for index, (seconds, period, decoded) in enumerate(in_order(container, stream)):
             origin = seconds if origin is None else origin
             tick = max(round((seconds - origin) * TICKS), tick + 1)
             time = tick / TICKS
             image = (
-                None if picture is None else make.image(SourceFrame(time, index, period, picture))
+                None if decoded is None else make.image(SourceFrame(time, index, period, decoded))
             )
             whole += image is not None
             yield Frame(index, time, time, index, image)
@@ -134,8 +133,8 @@ def write_copy(
 
     The file holds one video stream and no metadata but what the format cannot do without (brands, a
     generic handler name, the encoder's settings in its stream). Frames are coded at a constant
-    quantiser (20) in groups of fifty that know nothing of each other, so that the same frames give
-    the same pictures whatever stands in other groups. An odd width or height is made even by
+    quantiser (20) in independent groups of fifty, so that the same frames give the same images
+    whatever the other groups hold. An odd width or height is made even by
     repeating the last column or row. `path` is written as it is: give a temporary one.
 
     Args:

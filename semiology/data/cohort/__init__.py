@@ -1,10 +1,9 @@
-"""Who was filmed, which clips, which signs were scored: a folder with participants.tsv, clips.tsv
-and clips.json.
+"""A cohort: participants, clips and their labels, in a folder with participants.tsv, clips.tsv and
+clips.json.
 
-table.py reads a tab-separated table whatever a spreadsheet did to it, label.py the sidecar that
-defines labels and scores, row.py says what a row may hold, cohort.py joins and checks them,
-check.py makes the table that a paper prints. public_features.py reads the published features of
-GESTURES, gestures.py makes a cohort of them.
+table.py reads a tab-separated table as spreadsheets write it, label.py the sidecar that defines
+labels and scores, row.py validates a row, cohort.py joins and checks them, check.py makes the
+summary table of a paper.
 """
 
 from semiology.data.cohort.check import CohortReport, check_cohort

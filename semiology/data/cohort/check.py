@@ -1,5 +1,5 @@
-"""The table of a cohort that a paper prints: who was filmed, how often each sign was scored, and
-what the videos are.
+"""The summary table of a cohort, as papers print it: participants, how often each sign was scored,
+and properties of the videos.
 """
 
 from collections import Counter
@@ -14,15 +14,15 @@ from semiology.data.cohort.label import Label
 from semiology.data.cohort.row import Clip
 from semiology.video import VideoError, VideoInfo, probe
 
-OVERRUN = 1.0  # s; a clip that ends further behind the end of its video is named
+OVERRUN = 1.0  # s; a clip that ends later than this after the end of its video is noted
 # videos at a time: one waits for the disk while others are decoded; each holds a dozen frames
 OPENED = 4
 
 
 @dataclass(frozen=True)
 class LabelCount:
-    """How often a label's levels were scored. A participant counts for each level that one of the
-    own clips shows.
+    """How often each level of a label was scored. A participant counts for each level that occurs
+    in one of their clips.
     """
 
     clips: dict[str, int]  # level -> clips
@@ -35,7 +35,7 @@ class LabelCount:
 @dataclass(frozen=True)
 class CohortReport:
     """Counts of a cohort. `str()` is the printed table, `to_dict()` the same for JSON; `ok` is
-    false where a video cannot be opened.
+    False where a video cannot be opened.
     """
 
     participants: int
@@ -47,7 +47,7 @@ class CohortReport:
     clips_per_participant: list[int]  # of participants with a clip
     labels: dict[str, LabelCount]
     durations: list[float]  # s, of clips whose length is known
-    by_header: int  # durations that rest on a video's header
+    by_header: int  # number of durations taken from a video's header
     resolutions: dict[str, int]  # "width x height" px, upright -> clips
     frame_rates: dict[str, int]  # Hz by the header -> clips
     containers: dict[str, int]  # -> clips
@@ -107,7 +107,8 @@ class CohortReport:
         if self.scores:
             text += ["", f"{'score':<20}{'median':<20}{'clips':>14}"]
         text += [
-            f"{name:<20}{_spread(own) if own else 'not scored':<20}{_share(len(own), self.clips):>14}"
+            f"{name:<20}{_spread(own) if own else 'not scored':<20}"
+            f"{_share(len(own), self.clips):>14}"
             for name, own in self.scores.items()
         ]
         text += ["", *(f"note: {note}" for note in self.notes)] if self.notes else []
@@ -121,8 +122,8 @@ def check_cohort(folder: str | Path) -> CohortReport:
     """Read a cohort, open each of its videos once, and count.
 
     Raises:
-        CohortError: the tables hold faults. A video that cannot be opened is no fault but is
-            listed, and `ok` is false.
+        CohortError: the tables have faults. A video that cannot be opened does not raise but is
+            listed, and `ok` is False.
     """
     cohort = Cohort.read(folder)
     videos, faults = _open(cohort)
@@ -176,7 +177,9 @@ def check_cohort(folder: str | Path) -> CohortReport:
 
 
 def _open(cohort: Cohort) -> tuple[dict[str, VideoInfo], dict[str, str]]:
-    """What each video is, and why the others cannot be opened, by their path in clips.tsv."""
+    """Properties of each video, and the faults of those that cannot be opened, by path in
+    clips.tsv.
+    """
     videos, faults = {}, {}
     named = sorted({clip.video for clip in cohort.clips if clip.video})
     with ThreadPoolExecutor(OPENED) as pool:
@@ -191,7 +194,7 @@ def _open(cohort: Cohort) -> tuple[dict[str, VideoInfo], dict[str, str]]:
 
 
 def _opened(path: Path) -> VideoInfo | str:
-    """What a video is, or why it cannot be opened."""
+    """Properties of a video, or why it cannot be opened."""
     try:
         return probe(path)
     except VideoError as error:
@@ -221,7 +224,7 @@ def _count(scored: list[Clip], name: str, label: Label, clips: int) -> LabelCoun
 
 
 def _tally(values: Any) -> dict[str, int]:
-    """Value -> how often, the most frequent first."""
+    """Value -> count, the most frequent first."""
     return dict(sorted(Counter(values).items(), key=lambda item: (-item[1], item[0])))
 
 

@@ -14,13 +14,12 @@ from semiology.data.cohort.table import Fault, Table, read_table
 from semiology.errors import UserError
 
 Row = TypeVar("Row", Participant, Clip)
-# unknown participants for whom a known one is looked for: where all are unknown, that would take
-# minutes
+# unknown participants for whom a similar name is suggested: for many it would take minutes
 HINTED = 20
 
 
 class CohortError(UserError):
-    """Everything that is wrong in a cohort, one line a fault: file, row, column, what, what to do."""
+    """All faults of a cohort, a line each: file, row, column, what is wrong, what to do."""
 
     def __init__(self, folder: Path, faults: list[Fault]):
         super().__init__(folder, faults)
@@ -35,8 +34,8 @@ class CohortError(UserError):
 
 @dataclass(frozen=True)
 class Cohort:
-    """Participants, clips, labels and scores of a folder, free of faults. `notes` says what is
-    allowed but should be known.
+    """Participants, clips, labels and scores of a folder, validated. `notes` has lines on what is
+    allowed but worth knowing.
     """
 
     folder: Path
@@ -64,7 +63,7 @@ class Cohort:
                 (`check_cohort` does).
 
         Raises:
-            CohortError: with every fault of the three files at once.
+            CohortError: with all faults of the three files.
         """
         folder = Path(folder)
         if not folder.is_dir():
@@ -107,7 +106,7 @@ class Cohort:
         return cls(folder, participants, clips, columns.labels, notes, columns.scores, visits)
 
     def scored(self, label: str) -> list[Clip]:
-        """The clips that carry a score for `label`, binary or categorical.
+        """The clips with a score for `label`, binary or categorical.
 
         Raises:
             UserError: the cohort has no such label.
@@ -178,7 +177,7 @@ def _clips(table: Table, columns: Columns, known: set[str], faults: list[Fault])
 
 
 def _hint(who: str, known: set[str]) -> str:
-    """Which participant may be meant by a name that is none."""
+    """A suggestion for an unknown participant: a similar known one, or to add a row."""
     stripped = {other.lstrip("0"): other for other in known}
     near = [stripped[who]] if who in stripped else difflib.get_close_matches(who, known, n=1)
     return f"is {near[0]!r} meant?" if near else "add a row there"
@@ -203,7 +202,7 @@ def _validated(
         return [model.model_validate(values)]
     except ValidationError as error:
         for detail in error.errors():
-            if detail["type"] != "missing":  # a missing column was said once, for the header
+            if detail["type"] != "missing":  # a missing column was reported once, for the header
                 column = str(detail["loc"][0]) if detail["loc"] else None
                 faults.append(
                     Fault(file, str(detail.get("ctx", {}).get("error", detail["msg"])), row, column)
@@ -243,7 +242,7 @@ def _check_files(folder: Path, table: Table, faults: list[Fault]) -> None:
 
 
 def _notes(participants: list[Participant], clips: list[Clip], columns: Columns) -> list[str]:
-    """What the cohort may hold but its user should know."""
+    """Lines on what is allowed in a cohort but worth knowing."""
     notes = []
     with_clips = {clip.participant_id for clip in clips}
     if without := [

@@ -1,4 +1,4 @@
-"""The labels and scores of a cohort, as clips.json defines them."""
+"""Labels and scores of a cohort, as its sidecar clips.json defines them."""
 
 import json
 from dataclasses import dataclass, field
@@ -15,7 +15,7 @@ KNOWN_COVARIATES = ("recording_id", "view", "centre", "camera", "panel", "item",
 
 
 class _Column(BaseModel):
-    """What BIDS lets a sidecar say of a column."""
+    """The fields of a column's description in a BIDS sidecar."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
 
@@ -27,11 +27,11 @@ class _Column(BaseModel):
 
 
 class Label(_Column):
-    """A sign that was scored in each clip, on two levels or more.
+    """A sign that was scored in each clip, with two levels (classes) or more.
 
-    `levels` maps each level, as written in clips.tsv, to what it means; their order counts: of two
-    levels the second is the positive one. `mirror` maps a level that names a side to what is seen
-    in a mirror ("left" -> "right"); levels that it does not name stay.
+    `levels` maps each level, as written in clips.tsv, to its meaning, in order: of two levels the
+    second is the positive one. `mirror` maps a level that names a side to its level in a mirrored
+    video ("left" -> "right"); other levels stay.
     """
 
     role: Literal["label"] = Field(alias="Role")
@@ -52,8 +52,8 @@ class Label(_Column):
         for level in self.levels:
             if not level or level != level.strip() or level.lower() == "n/a":
                 raise ValueError(
-                    f'"Levels" holds {level!r}, which cannot be told from a clip that was not'
-                    " scored; rename it"
+                    f'"Levels" holds {level!r}, which cannot be distinguished from a clip that'
+                    " was not scored; rename it"
                 )
         for level in [
             *self.mirror,
@@ -79,11 +79,11 @@ class Label(_Column):
 
 
 class Score(_Column):
-    """A clinician's number for each clip, of a scale such as the UMRS: measured against, never
-    predicted as a label is.
+    """A clinician's score of each clip on a scale such as the UMRS: a reference for comparisons,
+    not a target of prediction like a label.
 
-    `minimum` and `maximum` are the ends of the scale (units as in `units`, points where it says
-    nothing), `rater` who scored, `of` the machine score that it rates, such as "umrs_action".
+    `minimum` and `maximum` are the ends of the scale (in `units`, by default points), `rater` the
+    person who scored, `of` the computed score that it rates, such as "umrs_action".
     """
 
     role: Literal["score"] = Field(alias="Role")
@@ -142,7 +142,7 @@ _ROLES = (
 
 @dataclass(frozen=True)
 class Columns:
-    """What the sidecar says of the columns of clips.tsv, in its order."""
+    """The columns of clips.tsv that the sidecar describes, in its order."""
 
     labels: dict[str, Label] = field(default_factory=dict)
     scores: dict[str, Score] = field(default_factory=dict)
@@ -150,8 +150,8 @@ class Columns:
 
 
 def read_columns(path: Path, columns: list[str], faults: list[Fault]) -> Columns:
-    """The labels and scores among `columns` of clips.tsv; every fault of the sidecar goes to
-    `faults`.
+    """Read the sidecar: the labels and scores among `columns` of clips.tsv; its faults are appended
+    to `faults`.
     """
     if not path.is_file():
         faults.append(

@@ -1,4 +1,4 @@
-"""What one row of participants.tsv or clips.tsv may hold."""
+"""Validation of one row of participants.tsv or clips.tsv."""
 
 import math
 import re
@@ -26,7 +26,7 @@ def _identifier(text: str) -> str:
 
 
 def relative_path(text: str) -> str:
-    """The text, if it is a path that stays inside the cohort's folder on every system.
+    """Check that a text is a path inside the cohort's folder on every operating system; returns it.
 
     Raises:
         ValueError: why it is not.
@@ -63,10 +63,10 @@ def _number(text: str, unit: str) -> float:
 
 
 def finite(text: str, unit: str) -> float:
-    """The number in a cell.
+    """The finite number in a cell.
 
     Raises:
-        ValueError: it is none, with what to write (`unit`) in place of it.
+        ValueError: it is no number, with what to write instead (`unit`).
     """
     try:
         number = float(text)
@@ -94,6 +94,8 @@ RelativePath = Annotated[str, BeforeValidator(relative_path)]
 
 
 class Participant(BaseModel):
+    """One participant: a row of participants.tsv."""
+
     model_config = ConfigDict(frozen=True)
 
     participant_id: Identifier
@@ -103,9 +105,7 @@ class Participant(BaseModel):
 
 
 class Clip(BaseModel):
-    """One seizure's main phase in one video (or in the tracks of one, where keypoints are brought
-    along).
-    """
+    """One seizure's main phase in one video, or in its tracks or features: a row of clips.tsv."""
 
     model_config = ConfigDict(frozen=True)
 

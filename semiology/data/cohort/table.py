@@ -1,4 +1,4 @@
-"""A table of text as people save it: read whole, with every fault named by file, row and column."""
+"""Read a text table as spreadsheets save it; every fault is reported with file, row and column."""
 
 import csv
 import difflib
@@ -12,9 +12,7 @@ MARKS = {"\t": "tabs", ",": "commas", ";": "semicolons"}
 
 @dataclass(frozen=True)
 class Fault:
-    """One thing that is wrong in a cohort's files. Rows count as in a spreadsheet: the header is
-    row 1.
-    """
+    """One fault in a cohort's files. Rows count as in a spreadsheet: the header is row 1."""
 
     file: str
     what: str  # what is wrong; what to do
@@ -31,6 +29,8 @@ class Fault:
 
 @dataclass(frozen=True)
 class Table:
+    """A table as text: columns by name, rows with their numbers."""
+
     file: str
     columns: list[str]
     rows: list[
@@ -41,12 +41,11 @@ class Table:
 def read_table(
     path: Path, needed: Iterable[str], faults: list[Fault], notes: list[str], separator: str = "\t"
 ) -> Table:
-    """Read a table whose columns are separated by tabs (or by `separator`); what is wrong goes to
-    `faults`, what was mended to `notes`.
+    """Read a table whose columns are separated by tabs (or by `separator`); faults are appended to
+    `faults`, repairs to `notes`.
 
     UTF-8 with or without a byte order mark, UTF-16 with one and, failing these, Windows-1252 are
-    read, with any line ends: these are what spreadsheets write. Rows without a single value are
-    skipped.
+    read, with any line ends, as spreadsheets write them. Rows without a value are skipped.
     """
     empty = Table(path.name, [], [])
     text = _text(path, faults, notes)
@@ -106,7 +105,7 @@ def read_table(
 
 
 def _text(path: Path, faults: list[Fault], notes: list[str]) -> str | None:
-    """The file as text; None where it is none, which is then among the faults."""
+    """The file as text; None, with a fault, where it is no text."""
     if not path.is_file():
         others = sorted(
             path.with_suffix(suffix).name

@@ -1,8 +1,8 @@
-"""Tracks in the formats of other programs, one file a format: `read(path, ...) -> tracks` and, if
-written, `write(tracks, path)`.
+"""Tracks in the formats of other programs, one file per format: `read(path, ...) -> tracks` and,
+where the format is written, `write(tracks, path)`.
 
-`read` here recognises the format, gives joints the names that the user wants, and notes in the
-tracks' steps what the format had and tracks have not; `write` is its counterpart.
+`read` here recognises the format, renames joints, and records in the tracks' steps what the format
+has and tracks do not; `write` is its counterpart.
 """
 
 from collections.abc import Mapping
@@ -20,12 +20,12 @@ from semiology.errors import UserError
 
 @dataclass(frozen=True)
 class Format:
-    """A format and what does not come through.
+    """A format, and what is lost in converting it.
 
     Attributes:
-        files: what its files are.
-        left_out: what files of this format may hold that tracks do not.
-        lost: what tracks hold that files of this format do not; None where it is not written.
+        files: its files.
+        left_out: content of such files that tracks do not have.
+        lost: content of tracks that such files do not have; None where the format is not written.
     """
 
     files: str
@@ -33,13 +33,13 @@ class Format:
     lost: str | None
 
 
-NO_METRES = "metres, frame rate, size of the picture, steps"
+NO_METRES = "metres, frame rate, image size, steps"
 FORMATS = {
     "netcdf": Format("our .nc", "", ""),
     "long_csv": Format(
         "our .csv, one row a frame and keypoint",
         "",
-        "size of the picture, which frames the video lacked, steps",
+        "image size, which frames the video lacked, steps",
     ),
     "openpose": Format(
         "folder of *_keypoints.json",
@@ -60,7 +60,7 @@ FORMATS = {
     "openface": Format(
         "OpenFace 2 .csv",
         "action units, gaze, head pose, shape",
-        "confidence of single landmarks, size of the picture, steps",
+        "confidence of single landmarks, image size, steps",
     ),
     "pyfeat": Format("Py-Feat .csv", "action units, emotions, head pose, box", None),
     "mediapipe": Format(
@@ -68,7 +68,7 @@ FORMATS = {
         "relative depth, presence",
         "other keypoints than MediaPipe's, steps",
     ),
-    "movement": Format("movement's .nc", "other individuals", "metres, size of the picture, steps"),
+    "movement": Format("movement's .nc", "other individuals", "metres, image size, steps"),
 }
 
 
@@ -88,15 +88,15 @@ def read(
         path: the file; for OpenPose the folder.
         format: name of the format; by default recognised by suffix and content.
         fps: Hz, for formats without a frame rate; otherwise it takes the place of the file's.
-        names: keypoints to be named anew, theirs -> ours: a dict or a YAML file of one. Others keep
+        names: new names of keypoints, theirs -> ours: a dict or a YAML file of one. Others keep
             their names.
-        individual: which person or animal, where there are several.
-        width: of the picture, px, where the file does not say.
-        height: of the picture, px, where the file does not say.
+        individual: the person or animal to read, where there are several.
+        width: of the image, px, where the file does not have it.
+        height: of the image, px, where the file does not have it.
 
     Raises:
-        UserError: a format that is not known or not recognised; a name in `names` that the file has
-            not; what the format's `read` raises.
+        UserError: a format that is not known or not recognised; a name in `names` that the file
+            lacks; and as the format's `read`.
     """
     path = Path(path)
     format = recognise(path) if format is None else format
@@ -115,7 +115,7 @@ def write(tracks: xr.Dataset, path: str | Path, format: str) -> None:
     """Write tracks in a format of `FORMATS`.
 
     Raises:
-        UserError: a format that is not known or only read; whatever the format's `write` raises.
+        UserError: a format that is not known or only read; and as the format's `write`.
     """
     module = _module(format)
     if FORMATS[format].lost is None:
@@ -133,7 +133,7 @@ def _module(format: str):
 
 
 def recognise(path: Path) -> str:
-    """The format of a file, by its suffix, and by its first line where a suffix is shared.
+    """Recognise the format of a file by its suffix, and by its first line where formats share one.
 
     Raises:
         UserError: no such file, or none of the formats.
@@ -202,11 +202,10 @@ def read_names(path: str | Path) -> dict[str, str]:
 
 
 def rename(tracks: xr.Dataset, names: Mapping[str, str], path: Path) -> xr.Dataset:
-    """Tracks whose keypoints are named anew, theirs -> ours; those that are not mentioned keep
-    their names.
+    """Rename keypoints of tracks, theirs -> ours; those that are not mentioned keep their names.
 
     Raises:
-        UserError: a name that the file has not, or two keypoints with the same name.
+        UserError: a name that the file lacks, or two keypoints with the same new name.
     """
     there = names_of(tracks)
     if missing := [name for name in names if name not in there]:

@@ -3,8 +3,8 @@ list of results.
 
 The frame is the number in the image's file name, or the image's id where no names are given. In a
 data set the third number of a point is its visibility (0 not labelled, 1 hidden, 2 visible), and
-labelled counts as confidence 1; in results it is the confidence. Annotations with a track_id are
-people; others are linked over time (see `people`). Source: [C] COCO's data format.
+labelled points have confidence 1; in results it is the confidence. Annotations with a track_id are
+people; others are linked over time (`common.link`). Source: [C] COCO's data format.
 """
 
 from pathlib import Path
@@ -13,7 +13,7 @@ import numpy as np
 import xarray as xr
 
 from semiology.data.formats.common import (
-    choose,
+    choose_individual,
     choose_person,
     flat_triples,
     frame_number,
@@ -145,7 +145,9 @@ def _dataset(path: Path, raw: dict) -> tuple[list, dict, list[str], set]:
 def _choose(path: Path, found: dict, individual: str | None) -> tuple[dict[int, int], dict]:
     identities = list(dict.fromkeys(track for people in found.values() for _, track in people))
     if identities and None not in identities:
-        identity = identities[choose(path, individual, [str(name) for name in identities])]
+        identity = identities[
+            choose_individual(path, individual, [str(name) for name in identities])
+        ]
         chosen = {
             frame: place
             for frame, people in found.items()

@@ -1,17 +1,11 @@
-"""Between files of other programs and the container: rows by frame number, one individual, joints
-by name.
+"""Shared by the formats: tracks from rows with frame numbers, choosing one individual, CSV cells
+and JSON with errors by row and column, and linking people over time.
 
-Tables of comma-separated cells: read whole, checked, turned into numbers and back; a fault is told
-by row and column.
+Float32 numbers are written as the shortest text that reads back the same.
 
-JSON in and out: a fault is told by file; float32 numbers are written as the shortest text that
-reads back the same.
-
-Who is who, in formats that number the people of every frame anew: poses are linked over time by how
-near they lie.
-
-Where no frame shows more than one person, it is one person. Else the patient is by default the
-person who is there in the most frames; another is chosen by number, in order of presence. [our
+Formats that number the people of every frame independently need linking: poses are linked over time
+by distance (`link`). Where no frame shows more than one person, it is one person. Else the patient
+is by default the person in the most frames; another is chosen by number, in order of presence. [our
 choice]
 """
 
@@ -29,8 +23,12 @@ from semiology.data.tracks import beyond_0_to_1, make_tracks, with_step
 from semiology.errors import UserError
 from semiology.files import write_text
 
-FURTHEST = 1e7  # px; positions beyond are no positions in a picture [our choice]
-LONGEST = 10_000_000  # rows; frame numbers above are no frame numbers (110 h at 25 Hz) [our choice]
+FURTHEST = 1e7  # px; larger positions are invalid [our choice]
+LONGEST = 10_000_000  # rows; larger frame numbers are invalid (110 h at 25 Hz) [our choice]
+# largest movement of a person between two frames with a pose, in longer sides of the pose's box
+# [our
+# choice]
+REACH = 0.5
 
 
 def tracks_from_rows(
@@ -55,19 +53,19 @@ def tracks_from_rows(
         frames: (row,) number of each row's frame, in any order.
         keypoints: names.
         position: (row, keypoint, 2) px.
-        fps: Hz; None where neither the file nor the user says.
+        fps: Hz; None where neither the file nor the user gives it.
         confidence: (row, keypoint) 0 to 1, by default 1 where the position is finite; NaN where a
             point has no score.
         peaks: confidences may be the height of a peak in a network's heatmap, which can lie a
-            little outside of 0 to 1: such are cut, and the step `cut_confidence` says how many and
-            how far out the furthest were.
+            little outside of 0 to 1: such values are clipped, and the step `cut_confidence` records
+            their number and the largest excess.
         position_3d: (row, keypoint, 3) m.
         width, height: of the frame, px; 0 where unknown.
-        backend: what tracked.
+        backend: name of the tracker.
 
     Raises:
         UserError: no frame rate, no rows, two rows for one frame, a frame number below 0, a
-            position beyond any picture, a confidence outside of 0 to 1 that is no peak.
+            position beyond any image, a confidence outside of 0 to 1 that is no peak.
     """
     if fps is None:
         raise UserError(
@@ -141,7 +139,7 @@ def pixels(tracks: xr.Dataset, path: Path) -> tuple[np.ndarray, np.ndarray]:
     point without a score.
 
     Raises:
-        UserError: the tracks know metres only.
+        UserError: the tracks have metres only.
     """
     if "position" not in tracks:
         raise UserError(
@@ -155,14 +153,15 @@ def pixels(tracks: xr.Dataset, path: Path) -> tuple[np.ndarray, np.ndarray]:
 
 
 def names_of(tracks: xr.Dataset) -> list[str]:
+    """Names of the keypoints, in order."""
     return [str(name) for name in tracks["keypoint"].values]
 
 
 def only_names(tracks: xr.Dataset, allowed: Sequence[str], path: Path) -> list[int]:
-    """For each keypoint its place among the names that a format can hold.
+    """For each keypoint its index among the names that a format can store.
 
     Raises:
-        UserError: a keypoint that it cannot hold.
+        UserError: a keypoint that it cannot store.
     """
     if missing := [name for name in names_of(tracks) if name not in allowed]:
         raise UserError(
@@ -170,27 +169,6 @@ def only_names(tracks: xr.Dataset, allowed: Sequence[str], path: Path) -> list[i
             f" {_some(allowed)}"
         )
     return [list(allowed).index(name) for name in names_of(tracks)]
-
-
-def choose(path: Path, individual: str | None, names: Sequence[str]) -> int:
-    """Which of the individuals in a file: the one that is named, or the only one.
-
-    Raises:
-        UserError: several and none was named, or a name that is not there.
-    """
-    if individual is None and len(names) == 1:
-        return 0
-    if individual is None:
-        raise UserError(
-            f"{path}: holds {len(names)} individuals; say which one is the patient (individual):"
-            f" {_some(names)}"
-        )
-    if individual not in names:
-        named = (
-            _some([name for name in names if name]) or "one without a name: leave individual out"
-        )
-        raise UserError(f"{path}: no individual {individual!r}; there is {named}")
-    return list(names).index(individual)
 
 
 def frame_number(name: str, path: Path) -> int:
@@ -209,8 +187,111 @@ def frame_number(name: str, path: Path) -> int:
     return int(digits[-1])
 
 
+def choose_individual(path: Path, individual: str | None, names: Sequence[str]) -> int:
+    """Index of the individual to read from a file: the one that is named, or the only one.
+
+    Raises:
+        UserError: several of which none was named, or a name that is not there.
+    """
+    if individual is None and len(names) == 1:
+        return 0
+    if individual is None:
+        raise UserError(
+            f"{path}: holds {len(names)} individuals; say which one is the patient (individual):"
+            f" {_some(names)}"
+        )
+    if individual not in names:
+        named = (
+            _some([name for name in names if name]) or "one without a name: leave individual out"
+        )
+        raise UserError(f"{path}: no individual {individual!r}; there is {named}")
+    return list(names).index(individual)
+
+
 def _some(names: Sequence[str]) -> str:
     return ", ".join(names[:12]) + (f" and {len(names) - 12} more" if len(names) > 12 else "")
+
+
+def choose_person(
+    path: Path, poses: Mapping[int, np.ndarray], individual: str | None
+) -> tuple[dict[int, int], dict]:
+    """Choose the patient among the people of each frame.
+
+    Args:
+        path: of the file, for messages.
+        poses: frame number -> (person, keypoint, 2) px, NaN where a joint was not found.
+        individual: "person_0" (in the most frames), "person_1", ...; None takes the first.
+
+    Returns:
+        frame number -> index among that frame's people, for frames with the patient; and the entry
+        for the tracks' steps.
+
+    Raises:
+        UserError: no such person.
+    """
+    people = link(poses)
+    names = [f"person_{number}" for number in range(len(people))]
+    chosen = people[choose_individual(path, individual or names[0], names)] if people else {}
+    how = (
+        "in the most frames of the people linked by distance" if individual is None else individual
+    )
+    return chosen, {"people": len(people), "chosen": how, "frames": len(chosen)}
+
+
+def note_person(tracks: xr.Dataset, note: dict) -> xr.Dataset:
+    """The tracks with the choice of the person in their steps, where there were several people."""
+    return with_step(tracks, "choose_person", **note) if note["people"] > 1 else tracks
+
+
+def link(poses: Mapping[int, np.ndarray]) -> list[dict[int, int]]:
+    """Link poses over frames into people, by the smallest mean distance over the joints that both
+    poses have (Hungarian method).
+
+    A pose further than `REACH` from a person's last pose is a new person.
+
+    Returns:
+        The people, most frames first, each as frame number -> index among that frame's poses.
+    """
+    found_in = {
+        frame: [
+            place for place, pose in enumerate(poses[frame]) if np.isfinite(pose).all(axis=1).any()
+        ]
+        for frame in sorted(poses)
+    }
+    if all(len(found) <= 1 for found in found_in.values()):
+        alone = {frame: found[0] for frame, found in found_in.items() if found}
+        return [alone] if alone else []
+    people: list[dict[int, int]] = []
+    last: list[np.ndarray] = []
+    for frame, found in found_in.items():
+        cost = np.array(
+            [[_distance(seen, poses[frame][place]) for place in found] for seen in last]
+        ).reshape(len(last), len(found))
+        taken = set()
+        for person, column in zip(
+            *linear_sum_assignment(np.where(np.isfinite(cost), cost, 1e6)), strict=True
+        ):
+            if np.isfinite(cost[person, column]):
+                people[person][frame] = found[column]
+                last[person] = poses[frame][found[column]]
+                taken.add(found[column])
+        for place in found:
+            if place not in taken:
+                people.append({frame: place})
+                last.append(poses[frame][place])
+    return sorted(people, key=lambda person: (-len(person), min(person)))
+
+
+def _distance(seen: np.ndarray, pose: np.ndarray) -> float:
+    """Mean distance of the joints that both poses have, in longer sides of the last pose's box;
+    infinite beyond `REACH`.
+    """
+    both = np.isfinite(seen).all(axis=1) & np.isfinite(pose).all(axis=1)
+    if not both.any():
+        return np.inf
+    size = float(np.nanmax(np.nanmax(seen, axis=0) - np.nanmin(seen, axis=0)))
+    distance = float(np.linalg.norm(seen[both] - pose[both], axis=1).mean())
+    return distance / size if size > 0 and distance <= REACH * size else np.inf
 
 
 def read_cells(path: Path, keep: str = "") -> list[list[str]]:
@@ -218,7 +299,7 @@ def read_cells(path: Path, keep: str = "") -> list[list[str]]:
 
     Args:
         path: of the file.
-        keep: pattern that the first cell of a column must match for the column to be taken.
+        keep: pattern of the first cell of the columns to read; by default all are read.
 
     Raises:
         UserError: no such file, not text, or a row that is shorter or longer than the first one.
@@ -228,10 +309,10 @@ def read_cells(path: Path, keep: str = "") -> list[list[str]]:
     try:
         with open(path, newline="", encoding="utf-8-sig") as stream:
             rows: list[list[str]] = []
-            kept, width = [], 0
+            columns, width = [], 0
             for row in csv.reader(stream):
                 if not rows:
-                    kept, width = (
+                    columns, width = (
                         [
                             number
                             for number, cell in enumerate(row)
@@ -239,7 +320,7 @@ def read_cells(path: Path, keep: str = "") -> list[list[str]]:
                         ],
                         len(row),
                     )
-                if not kept:
+                if not columns:
                     raise UserError(
                         f"{path}: none of its columns is one that this format has; its first are"
                         f" {', '.join(row[:5])}"
@@ -249,7 +330,7 @@ def read_cells(path: Path, keep: str = "") -> list[list[str]]:
                         f"{path}: row {len(rows) + 1} has {len(row)} cells, the first row has"
                         f" {width}; is the file whole?"
                     )
-                rows.append([row[number].strip() for number in kept] if row else [])
+                rows.append([row[number].strip() for number in columns] if row else [])
     except (csv.Error, UnicodeDecodeError) as error:
         raise UserError(f"{path}: not a readable csv ({error}); export it again") from error
     while rows and not any(rows[-1]):
@@ -291,7 +372,15 @@ def numbers(
     return values
 
 
-def take(path: Path, cells: Sequence[Sequence[str]], columns: Sequence[str]) -> np.ndarray:
+def _number(cell: str) -> float:
+    """The number in a cell; infinity where it is not a number."""
+    try:
+        return float(cell)
+    except ValueError:
+        return np.inf
+
+
+def take_columns(path: Path, cells: Sequence[Sequence[str]], columns: Sequence[str]) -> np.ndarray:
     """(row, column) of some columns of a table whose first row names them.
 
     Raises:
@@ -303,21 +392,17 @@ def take(path: Path, cells: Sequence[Sequence[str]], columns: Sequence[str]) -> 
     return numbers(path, [[row[place] for place in places] for row in cells[1:]], columns, 2)
 
 
-def _number(cell: str) -> float:
-    """The number, infinity where it is none."""
-    try:
-        return float(cell)
-    except ValueError:
-        return np.inf
-
-
 def number_texts(values: np.ndarray) -> list[list[str]]:
-    """(row, column) as the shortest text that reads back as the same number; NaN is an empty cell."""
+    """Numbers (row, column) as the shortest texts that read back the same; NaN is an empty cell."""
     return [["" if cell == "nan" else cell for cell in row] for row in values.astype(str).tolist()]
 
 
 def write_cells(path: Path, rows: Iterable[Sequence[str]]) -> None:
-    """Write a csv, whole or not at all; raises as `files.atomic_path`."""
+    """Write a csv, whole or not at all.
+
+    Raises:
+        UserError: as `files.atomic_path`.
+    """
     text = io.StringIO()
     csv.writer(text, lineterminator="\n").writerows(rows)
     write_text(path, text.getvalue())
@@ -357,88 +442,3 @@ def flat_triples(position: np.ndarray, third: np.ndarray) -> list[float]:
         found[:, None], np.concatenate([position, certain[:, None]], axis=1), np.float32(0)
     )
     return joined.ravel().astype(str).astype(float).tolist()
-
-
-# a person moves at most this share of the larger side of the pose's box between two sightings [our
-# choice]
-REACH = 0.5
-
-
-def choose_person(
-    path: Path, poses: Mapping[int, np.ndarray], individual: str | None
-) -> tuple[dict[int, int], dict]:
-    """The patient's place among the people of each frame.
-
-    Args:
-        path: of the file, for messages.
-        poses: frame number -> (person, keypoint, 2) px, NaN where a joint was not found.
-        individual: "person_0" (in the most frames), "person_1", ...; None takes the first.
-
-    Returns:
-        frame number -> place among that frame's people, for frames with the patient; and what to
-        note in the tracks' steps.
-
-    Raises:
-        UserError: no such person.
-    """
-    people = link(poses)
-    names = [f"person_{number}" for number in range(len(people))]
-    chosen = people[choose(path, individual or names[0], names)] if people else {}
-    how = (
-        "in the most frames of the people linked by distance" if individual is None else individual
-    )
-    return chosen, {"people": len(people), "chosen": how, "frames": len(chosen)}
-
-
-def note_person(tracks: xr.Dataset, note: dict) -> xr.Dataset:
-    """The tracks with the choice of the person among their steps, where there was one."""
-    return with_step(tracks, "choose_person", **note) if note["people"] > 1 else tracks
-
-
-def link(poses: Mapping[int, np.ndarray]) -> list[dict[int, int]]:
-    """Link poses over frames into people: pairs of least mean distance over the joints that both
-    have (Hungarian method).
-
-    A pose further than `REACH` from where a person was seen last is somebody new. Returns the
-    people, most frames first, each as frame number -> place among that frame's poses.
-    """
-    found_in = {
-        frame: [
-            place for place, pose in enumerate(poses[frame]) if np.isfinite(pose).all(axis=1).any()
-        ]
-        for frame in sorted(poses)
-    }
-    if all(len(found) <= 1 for found in found_in.values()):
-        alone = {frame: found[0] for frame, found in found_in.items() if found}
-        return [alone] if alone else []
-    people: list[dict[int, int]] = []
-    last: list[np.ndarray] = []
-    for frame, found in found_in.items():
-        cost = np.array(
-            [[_distance(seen, poses[frame][place]) for place in found] for seen in last]
-        ).reshape(len(last), len(found))
-        taken = set()
-        for person, column in zip(
-            *linear_sum_assignment(np.where(np.isfinite(cost), cost, 1e6)), strict=True
-        ):
-            if np.isfinite(cost[person, column]):
-                people[person][frame] = found[column]
-                last[person] = poses[frame][found[column]]
-                taken.add(found[column])
-        for place in found:
-            if place not in taken:
-                people.append({frame: place})
-                last.append(poses[frame][place])
-    return sorted(people, key=lambda person: (-len(person), min(person)))
-
-
-def _distance(seen: np.ndarray, pose: np.ndarray) -> float:
-    """Mean distance of the joints that both have, in larger sides of the box of the pose seen last;
-    infinite where out of reach.
-    """
-    both = np.isfinite(seen).all(axis=1) & np.isfinite(pose).all(axis=1)
-    if not both.any():
-        return np.inf
-    size = float(np.nanmax(np.nanmax(seen, axis=0) - np.nanmin(seen, axis=0)))
-    distance = float(np.linalg.norm(seen[both] - pose[both], axis=1).mean())
-    return distance / size if size > 0 and distance <= REACH * size else np.inf

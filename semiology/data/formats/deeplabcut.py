@@ -14,7 +14,7 @@ import numpy as np
 import xarray as xr
 
 from semiology.data.formats.common import (
-    choose,
+    choose_individual,
     frame_number,
     names_of,
     number_texts,
@@ -151,7 +151,7 @@ def read(
             several videos.
     """
     table = read_table(path)
-    chosen = choose(path, individual, table.individuals)
+    chosen = choose_individual(path, individual, table.individuals)
     if folders := sorted({str(Path(row).parent) for row in table.rows if isinstance(row, str)})[1:]:
         raise UserError(
             f"{path}: labels of several videos (also {folders[0]}); tracks are of one video: split"

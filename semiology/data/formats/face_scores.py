@@ -1,5 +1,5 @@
-"""What OpenFace and Py-Feat say of a face beside its landmarks: action units or emotions over time,
-from the tables they write.
+"""Face scores of OpenFace and Py-Feat: action units or emotions over time, from the tables that
+they write.
 
 OpenFace 2: `AUxx_r`, intensities from 0 to 5 (`AUxx_c`, presence, is left out). Py-Feat: a column
 an emotion, probabilities from 0 to 1 (its action units are left out). Sources: [C] OpenFace's wiki,
@@ -12,7 +12,7 @@ from typing import Literal
 
 import numpy as np
 
-from semiology.data.formats.common import choose, read_cells, take
+from semiology.data.formats.common import choose_individual, read_cells, take_columns
 from semiology.errors import UserError
 
 # Py-Feat 0.6 and before, and since
@@ -56,7 +56,7 @@ def read_face_scores(path: str | Path, fps: float | None = None) -> FaceScores:
 
     Args:
         path: the .csv of one video with one face.
-        fps: of the video, Hz, for Py-Feat's tables, which count frames and do not tell it;
+        fps: of the video, Hz, for Py-Feat's tables, which count frames and do not have it;
             OpenFace's have timestamps.
 
     Raises:
@@ -68,7 +68,7 @@ def read_face_scores(path: str | Path, fps: float | None = None) -> FaceScores:
     names = cells[0]
     if "success" in names and any(name.startswith("AU") for name in names):
         units = [name for name in names if name.startswith("AU")]
-        time, success = take(path, cells, ["timestamp", "success"]).T
+        time, success = take_columns(path, cells, ["timestamp", "success"]).T
         faces = (
             [row[names.index("face_id")] for row in cells[1:]]
             if "face_id" in names
@@ -80,7 +80,7 @@ def read_face_scores(path: str | Path, fps: float | None = None) -> FaceScores:
             time,
             success == 1,
             [unit[:4] for unit in units],
-            take(path, cells, units),
+            take_columns(path, cells, units),
             faces,
         )
     emotions = [name for name in names if name.lower() in EMOTIONS]
@@ -93,7 +93,7 @@ def read_face_scores(path: str | Path, fps: float | None = None) -> FaceScores:
         raise UserError(
             f"{path}: Py-Feat counts frames; give the video's frame rate, frames per second"
         )
-    frame, score = take(path, cells, ["frame", "FaceScore"]).T
+    frame, score = take_columns(path, cells, ["frame", "FaceScore"]).T
     faces = (
         [row[names.index("Identity")] for row in cells[1:]]
         if "Identity" in names
@@ -105,7 +105,7 @@ def read_face_scores(path: str | Path, fps: float | None = None) -> FaceScores:
         frame / fps,
         np.isfinite(score),
         emotions,
-        take(path, cells, emotions),
+        take_columns(path, cells, emotions),
         faces,
     )
 
@@ -121,9 +121,9 @@ def _in_order(
 ) -> FaceScores:
     if not len(time):
         raise UserError(f"{path}: holds no frames")
-    choose(
+    choose_individual(
         path, None, list(dict.fromkeys(faces))
-    )  # several faces are refused: whose expression it was has to be said
+    )  # several faces are refused: it is unknown which is the patient's
     if np.isnan(time).any():
         raise UserError(
             f"{path}: row {int(np.flatnonzero(np.isnan(time))[0]) + 2}: the frame's number or time"

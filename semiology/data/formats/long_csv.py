@@ -1,4 +1,4 @@
-"""Our own csv, for people: one row a frame and keypoint, `time` (s), `keypoint`, `x`, `y` (px),
+"""Our own readable csv: one row per frame and keypoint, `time` (s), `keypoint`, `x`, `y` (px),
 `x_m`, `y_m`, `z_m` (m), `confidence`.
 """
 
@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import xarray as xr
 
-from semiology.data.formats.common import choose, names_of, number_texts, write_cells
+from semiology.data.formats.common import choose_individual, names_of, number_texts, write_cells
 from semiology.data.tracks import read_tracks
 
 COLUMNS = {"position": ["x", "y"], "position_3d": ["x_m", "y_m", "z_m"]}
@@ -21,17 +21,17 @@ def read(
     width: int = 0,
     height: int = 0,
 ) -> xr.Dataset:
-    """As `tracks.read_tracks`, which says what the columns may be.
+    """Read as `tracks.read_tracks`, whose docstring has the columns.
 
     Raises:
         UserError: as `tracks.read_tracks`.
     """
-    choose(path, individual, [""])
+    choose_individual(path, individual, [""])
     return read_tracks(path, fps=fps).assign_attrs(width=width, height=height)
 
 
 def write(tracks: xr.Dataset, path: Path) -> None:
-    """One row a frame and keypoint, also where it is missing, so that no frame is lost.
+    """Write one row per frame and keypoint, also where it is missing, so that no frame is lost.
 
     Raises:
         UserError: a folder that cannot be written.

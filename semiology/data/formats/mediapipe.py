@@ -1,8 +1,8 @@
-"""Arrays of MediaPipe's landmarks that somebody kept: .npy, or .npz with `landmarks`, and, if kept,
+"""Saved arrays of MediaPipe's landmarks: .npy, or .npz with `landmarks`, and optionally
 `world_landmarks`, fps, width, height.
 
-`landmarks` is (time, landmark, 3, 4 or 5): x, y, z, and, if kept, visibility and presence; 33
-landmarks are the body, 468 or 478 the face mesh. x and y are shares of the picture's width and
+`landmarks` is (time, landmark, 3, 4 or 5): x, y, z, and optionally visibility and presence; 33
+landmarks are the body, 468 or 478 the face mesh. x and y are fractions of the image's width and
 height, as MediaPipe gives them, or px. The relative z is not metres and is left out;
 `world_landmarks` (time, landmark, 3 or more) are metres. A frame of zeros or NaN is one without a
 person. Source: [C] MediaPipe's documentation.
@@ -14,15 +14,15 @@ from pathlib import Path
 import numpy as np
 import xarray as xr
 
-from semiology.data.formats.common import choose, names_of, pixels, tracks_from_rows
+from semiology.data.formats.common import choose_individual, names_of, pixels, tracks_from_rows
 from semiology.data.keypoint_names import BODY, MESH
 from semiology.errors import UserError
 from semiology.files import atomic_path
 
 NAMES = {33: BODY, 468: MESH[:468], 478: MESH}
-# where no x or y is larger, they are shares of the picture: landmarks may lie outside of it, but
+# where no x or y is larger, they are fractions of the image: landmarks may lie outside of it, but
 # not that far [our choice]
-SHARES = 4.0
+MAX_FRACTION = 4.0
 
 
 def read(
@@ -33,14 +33,14 @@ def read(
     width: int = 0,
     height: int = 0,
 ) -> xr.Dataset:
-    """Tracks of the one person. Shares of the picture need its `width` and `height`, px, from the
-    file or given.
+    """Tracks of the one person. Fractions of the image need its `width` and `height`, px, from the
+    file or as arguments.
 
     Raises:
-        UserError: not such an array, an unknown number of landmarks, no size for shares of the
-            picture, no frame rate.
+        UserError: not such an array, an unknown number of landmarks, no size for fractions of
+            the image, no frame rate.
     """
-    choose(path, individual, [""])
+    choose_individual(path, individual, [""])
     arrays = _arrays(path)
     fps = float(arrays["fps"]) if fps is None and "fps" in arrays else fps
     width = width or int(arrays.get("width", 0))
@@ -48,10 +48,10 @@ def read(
     landmarks = _checked(path, arrays.get("landmarks"))
     names = NAMES[landmarks.shape[1]]
     xy = landmarks[..., :2].copy()
-    if not np.isfinite(xy).any() or np.nanmax(np.abs(xy)) <= SHARES:
+    if not np.isfinite(xy).any() or np.nanmax(np.abs(xy)) <= MAX_FRACTION:
         if not (width and height):
             raise UserError(
-                f"{path}: landmarks are shares of the picture; give its width and height in px"
+                f"{path}: landmarks are fractions of the image; give its width and height in px"
             )
         xy *= [width, height]
     in_space = (
@@ -114,12 +114,12 @@ def _checked(path: Path, landmarks: np.ndarray | None) -> np.ndarray:
 
 
 def write(tracks: xr.Dataset, path: Path) -> None:
-    """An .npz: `landmarks` (time, landmark, 4), shares of the picture, z = NaN, confidence as
+    """An .npz: `landmarks` (time, landmark, 4), fractions of the image, z = NaN, confidence as
     visibility; metres as `world_landmarks`.
 
     Raises:
-        UserError: keypoints that are not MediaPipe's, all of them in its order; a size of the
-            picture that is not known; not an .npz.
+        UserError: keypoints that are not MediaPipe's, all of them in its order; an image size
+            that is not known; not an .npz.
     """
     if path.suffix.lower() != ".npz":
         raise UserError(f"{path}: landmark arrays are written as .npz")
@@ -133,7 +133,7 @@ def write(tracks: xr.Dataset, path: Path) -> None:
     size = tracks.attrs["width"], tracks.attrs["height"]
     if not all(size):
         raise UserError(
-            f"{path}: landmarks are shares of the picture, and the tracks do not know its size;"
+            f"{path}: landmarks are fractions of the image, and the tracks do not have its size;"
             " import them with width and height"
         )
     unknown = np.full((*position.shape[:2], 1), np.nan)

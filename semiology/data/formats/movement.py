@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import xarray as xr
 
-from semiology.data.formats.common import choose, names_of, pixels, tracks_from_rows
+from semiology.data.formats.common import choose_individual, names_of, pixels, tracks_from_rows
 from semiology.data.tracks import read_netcdf
 from semiology.errors import UserError
 from semiology.files import atomic_path
@@ -65,7 +65,9 @@ def read(
             f"{path}: confidence has the dimensions {has}; needs time, keypoint, individual"
         )
     mine = data.isel(
-        individual=choose(path, individual, [str(name) for name in data["individual"].values])
+        individual=choose_individual(
+            path, individual, [str(name) for name in data["individual"].values]
+        )
     )
     confidence = (
         mine["confidence"].broadcast_like(mine["position"].isel(space=0))

@@ -1,10 +1,10 @@
-"""Our own tracks (.nc), as every verb writes and reads them."""
+"""Our own tracks (.nc), as all commands write and read them."""
 
 from pathlib import Path
 
 import xarray as xr
 
-from semiology.data.formats.common import choose
+from semiology.data.formats.common import choose_individual
 from semiology.data.tracks import read_tracks, save_tracks
 from semiology.errors import UserError
 
@@ -17,12 +17,12 @@ def read(
     width: int = 0,
     height: int = 0,
 ) -> xr.Dataset:
-    """As `tracks.read_tracks`; the file knows its frame rate.
+    """Read as `tracks.read_tracks`; the frame rate is in the file.
 
     Raises:
         UserError: as `tracks.read_tracks`; a frame rate was given that is another.
     """
-    choose(path, individual, [""])
+    choose_individual(path, individual, [""])
     tracks = read_tracks(path)
     if fps is not None and fps != tracks.attrs["fps"]:
         raise UserError(
@@ -35,5 +35,5 @@ def read(
 
 
 def write(tracks: xr.Dataset, path: Path) -> None:
-    """As `tracks.save_tracks`."""
+    """Write as `tracks.save_tracks` does."""
     save_tracks(tracks, path)

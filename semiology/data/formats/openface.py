@@ -12,12 +12,12 @@ import numpy as np
 import xarray as xr
 
 from semiology.data.formats.common import (
-    choose,
+    choose_individual,
     number_texts,
     only_names,
     pixels,
     read_cells,
-    take,
+    take_columns,
     tracks_from_rows,
     write_cells,
 )
@@ -46,17 +46,23 @@ def read(
             that are all equal or irregular.
     """
     cells = read_cells(path, COLUMNS)
-    frame, success, confidence = take(path, cells, ["frame", "success", "confidence"]).T
+    frame, success, confidence = take_columns(path, cells, ["frame", "success", "confidence"]).T
     points = (
-        take(path, cells, [f"{axis}_{number}" for axis in "xy" for number in range(68)])
+        take_columns(path, cells, [f"{axis}_{number}" for axis in "xy" for number in range(68)])
         .reshape(-1, 2, 68)
         .transpose(0, 2, 1)
     )
     in_space = None
     if "X_0" in cells[0]:
-        in_space = take(path, cells, [f"{axis}_{number}" for axis in "XYZ" for number in range(68)])
+        in_space = take_columns(
+            path, cells, [f"{axis}_{number}" for axis in "XYZ" for number in range(68)]
+        )
         in_space = in_space.reshape(-1, 3, 68).transpose(0, 2, 1) * MILLIMETRE
-    faces = take(path, cells, ["face_id"])[:, 0] if "face_id" in cells[0] else np.zeros(len(frame))
+    faces = (
+        take_columns(path, cells, ["face_id"])[:, 0]
+        if "face_id" in cells[0]
+        else np.zeros(len(frame))
+    )
     if np.isnan(frame).any() or np.isnan(faces).any():
         raise UserError(
             f"{path}: row {int(np.flatnonzero(np.isnan(frame) | np.isnan(faces))[0]) + 2}: frame or"
@@ -64,14 +70,14 @@ def read(
         )
     names = [f"{face:g}" for face in np.unique(faces)]
     mine = (
-        faces == np.unique(faces)[choose(path, individual, names)]
+        faces == np.unique(faces)[choose_individual(path, individual, names)]
         if len(faces)
         else np.zeros(0, bool)
     )
     found = (mine & (success == 1))[:, None, None]
     number = frame.astype(int) - 1  # OpenFace counts frames from 1
     if fps is None:
-        fps = _rate(path, number[mine], take(path, cells, ["timestamp"])[mine, 0])
+        fps = _rate(path, number[mine], take_columns(path, cells, ["timestamp"])[mine, 0])
     return tracks_from_rows(
         path,
         number[mine],
@@ -90,7 +96,7 @@ def _rate(path: Path, number: np.ndarray, seconds: np.ndarray) -> float:
     """Frames per second over the whole file: single steps are rounded to ms."""
     if len(seconds) < 2 or not seconds[-1] > seconds[0]:
         raise UserError(
-            f"{path}: its timestamps do not tell the frame rate; give the video's, frames per"
+            f"{path}: its timestamps do not give the frame rate; give the video's, frames per"
             " second (fps)"
         )
     fps = float((number[-1] - number[0]) / (seconds[-1] - seconds[0]))

@@ -1,9 +1,9 @@
 """OpenPose's output: a folder with one JSON file a frame, `<video>_<frame>_keypoints.json`; body
 (BODY_25 or COCO) and face (70 points).
 
-People are numbered anew in every frame, so they are linked over time (see `people`), unless
-OpenPose's own tracking gave them a person_id. Positions must be in px of the video (OpenPose's
-keypoint_scale 0). Source: [C] OpenPose, doc/02_output.md. Hands are not read.
+People are numbered independently in every frame, so they are linked over time (`common.link`),
+unless OpenPose's own tracking gave them a person_id. Positions must be in px of the video
+(OpenPose's keypoint_scale 0). Source: [C] OpenPose, doc/02_output.md. Hands are not read.
 """
 
 import re
@@ -13,7 +13,7 @@ import numpy as np
 import xarray as xr
 
 from semiology.data.formats.common import (
-    choose,
+    choose_individual,
     choose_person,
     flat_triples,
     names_of,
@@ -135,7 +135,9 @@ def _choose(
 ) -> tuple[dict[int, int], dict]:
     identities = sorted({person["id"] for found in people.values() for person in found})
     if identities and identities[0] >= 0:  # OpenPose's own tracking was on
-        identity = identities[choose(path, individual, [str(number) for number in identities])]
+        identity = identities[
+            choose_individual(path, individual, [str(number) for number in identities])
+        ]
         places = {frame: [person["id"] for person in found] for frame, found in people.items()}
         chosen = {
             frame: numbers.index(identity)

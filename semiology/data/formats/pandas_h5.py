@@ -1,4 +1,4 @@
-"""Tables of pandas in HDF5, read without running anything that is in them, and written so that
+"""Tables of pandas in HDF5, read without executing any of their content, and written so that
 `pandas.read_hdf` reads them.
 
 `pandas.read_hdf` unpickles attributes of the file, and unpickling a planted file runs its code.
@@ -51,9 +51,9 @@ def read_frame(path: Path) -> tuple[list[tuple[str, ...]], list[tuple], np.ndarr
                 )
             return columns, index, values
     except H5_FAULTS as error:
-        told = " ".join(str(error).split())[:160]
+        reason = " ".join(str(error).split())[:160]
         raise UserError(
-            f"{path}: not a readable table of pandas ({told}); export it again or give the csv"
+            f"{path}: not a readable table of pandas ({reason}); export it again or give the csv"
             " beside it"
         ) from error
 
@@ -104,8 +104,8 @@ def _text(entry) -> str | int:
 
 
 def literal(pickled: bytes):
-    """What a pickle of plain strings, numbers, lists, tuples and dicts holds. Nothing is imported,
-    called or built besides these.
+    """The content of a pickle of plain strings, numbers, lists, tuples and dicts. Nothing is
+    imported or called, and nothing else is built.
 
     Raises:
         ValueError: any other opcode (those that name classes and call functions), or a pickle that
@@ -193,7 +193,7 @@ def write_frame(
     Raises:
         UserError: the folder cannot be written.
     """
-    memory = io.BytesIO()  # when HDF5 itself meets a full disk, it takes the whole process down
+    memory = io.BytesIO()  # HDF5 crashes the process on a full disk
     with h5py.File(memory, "w") as file:
         _attributes(file, CLASS="GROUP", PYTABLES_FORMAT_VERSION="2.1", TITLE="", VERSION="1.0")
         group = file.create_group(key)

@@ -2,7 +2,7 @@
 FaceScore. Read only.
 
 Action units, emotions, head pose and the other scores are not keypoints and are left out. Rows
-carry the number of their frame (from 0); often only every n-th frame was looked at: the frames
+have the number of their frame (from 0); often only every n-th frame was analysed: the frames in
 between are missing. Source: [C] Py-Feat's documentation of Fex.
 """
 
@@ -11,7 +11,12 @@ from pathlib import Path
 import numpy as np
 import xarray as xr
 
-from semiology.data.formats.common import choose, read_cells, take, tracks_from_rows
+from semiology.data.formats.common import (
+    choose_individual,
+    read_cells,
+    take_columns,
+    tracks_from_rows,
+)
 from semiology.data.keypoint_names import FACE_68
 from semiology.errors import UserError
 
@@ -35,11 +40,11 @@ def read(
     """
     cells = read_cells(path, COLUMNS)
     points = (
-        take(path, cells, [f"{axis}_{number}" for axis in "xy" for number in range(68)])
+        take_columns(path, cells, [f"{axis}_{number}" for axis in "xy" for number in range(68)])
         .reshape(-1, 2, 68)
         .transpose(0, 2, 1)
     )
-    frame, score = take(path, cells, ["frame", "FaceScore"]).T
+    frame, score = take_columns(path, cells, ["frame", "FaceScore"]).T
     if np.isnan(frame).any():
         raise UserError(
             f"{path}: row {int(np.flatnonzero(np.isnan(frame))[0]) + 2}: frame is empty"
@@ -51,10 +56,10 @@ def read(
     )
     names = list(dict.fromkeys(identity))
     mine = np.array(
-        [name == names[choose(path, individual, names)] for name in identity], dtype=bool
+        [name == names[choose_individual(path, individual, names)] for name in identity], dtype=bool
     )
     size = (
-        take(path, cells, ["FrameWidth", "FrameHeight"])
+        take_columns(path, cells, ["FrameWidth", "FrameHeight"])
         if {"FrameWidth", "FrameHeight"} <= set(cells[0])
         else np.empty((0, 2))
     )

@@ -2,7 +2,7 @@
 of nodes and tracks as JSON.
 
 Read and written with h5py alone. Where a frame has a label and a prediction of the same track, the
-label is taken. Instances without a track are linked over time (see `people`). Source: [C] SLEAP's
+label is read. Instances without a track are linked over time (`common.link`). Source: [C] SLEAP's
 and sleap-io's reading of the same tables.
 """
 
@@ -15,7 +15,7 @@ import numpy as np
 import xarray as xr
 
 from semiology.data.formats.common import (
-    choose,
+    choose_individual,
     choose_person,
     names_of,
     note_person,
@@ -83,7 +83,7 @@ def read(
         key=tracks.index,
     )
     if used:
-        name = used[choose(path, individual, used)]
+        name = used[choose_individual(path, individual, used)]
         chosen = {frame: instances[name] for frame, instances in found.items() if name in instances}
         note = {"people": len(used), "chosen": f"track {name}", "frames": len(chosen)}
     else:

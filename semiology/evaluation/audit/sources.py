@@ -22,7 +22,7 @@ import numpy as np
 
 from semiology.data.cohort import Clip, Cohort
 from semiology.data.store import Store, fingerprint, make_key
-from semiology.data.tracks import between, read_tracks
+from semiology.data.tracks import read_tracks, time_slice
 from semiology.errors import UserError
 from semiology.evaluation.audit.fingerprint import (
     IMAGE_RATE,
@@ -108,7 +108,7 @@ def _measured(folder: Path, clip: Clip, store: Store | None) -> dict[str, Any]:
             "start": clip.start,
             "end": clip.end,
         }
-        tracks = between(tracks, clip.start, clip.end)
+        tracks = time_slice(tracks, clip.start, clip.end)
     else:
         if store is None:
             raise UserError(

@@ -58,7 +58,7 @@ from semiology.files import atomic_path, read_json, write_json, write_text
 from semiology.models.device import choose_device
 from semiology.models.networks.segments import Aggregator, Kind
 from semiology.models.training.windows import segment_starts
-from semiology.parallel import Workers, work
+from semiology.parallel import Workers, run_parallel
 
 
 @dataclass(frozen=True)
@@ -403,7 +403,7 @@ def reproduce_gestures(
         for split, fold in todo
     ]
     with tqdm(total=len(paths), initial=len(paths) - len(todo), desc="folds", unit="fold") as bar:
-        for _ in work(calls, protocol):
+        for _ in run_parallel(calls, protocol):
             bar.update()
     records = [_read_record(path, key) for path in paths.values()]
     with atomic_path(out / "predictions.csv") as temporary:

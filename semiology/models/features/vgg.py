@@ -17,7 +17,7 @@ from torch import nn
 
 from semiology.errors import UserError
 from semiology.video import Frame
-from semiology.video.prefetch import several
+from semiology.video.prefetch import threaded_map
 from semiology.weights import load_state, metadata
 
 STAGES = (
@@ -275,7 +275,7 @@ def appearance_features(
             images = torch.from_numpy(np.stack([crop for _, crop in batch]))
             return [count for count, _ in batch], vgg.embed(vgg.normalise(images), layer).numpy()
 
-    for rows, features in several(embed, batched(crops(), BATCH)):
+    for rows, features in threaded_map(embed, batched(crops(), BATCH)):
         table[rows] = features
     return table[: len(times)], np.array(times)
 

@@ -14,7 +14,7 @@ from tqdm import tqdm
 from semiology.errors import UserError
 from semiology.files import atomic_path, write_json
 from semiology.models.training.saved import is_saved
-from semiology.parallel import work
+from semiology.parallel import run_parallel
 from semiology.timeline.events import write_events
 from semiology.timeline.localise.evaluate import Predictions, evaluate_predictions, events_of
 from semiology.timeline.localise.fold import (
@@ -75,7 +75,9 @@ def localise(settings: Localisation) -> LocaliseResult:
     todo = [person for person in people if not _is_done(settings, person, keys[person])]
     calls = [joblib.delayed(_try)(settings, recordings, person) for person in todo]
     with tqdm(total=len(people), initial=len(people) - len(todo), desc="folds", unit="fold") as bar:
-        for person, why in work(calls, settings, lost=lambda number, why: (todo[number], why)):
+        for person, why in run_parallel(
+            calls, settings, lost=lambda number, why: (todo[number], why)
+        ):
             if why:
                 result.failed[person] = why
             bar.update()

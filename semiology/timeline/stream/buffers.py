@@ -22,7 +22,7 @@ from semiology.models.training.reading import Reading
 from semiology.models.training.saved import SavedModel
 from semiology.timeline.stream.options import TimelineOptions
 from semiology.timeline.stream.signs import Sign
-from semiology.tracking.extraction.tracks import keypoints_read
+from semiology.tracking.extraction.tracks import required_keypoints
 from semiology.tracking.pose.base import Landmarks, PoseBackend
 from semiology.weights import snippet_weights
 
@@ -193,7 +193,7 @@ class KeypointBuffer:
 
     def __init__(self, backend: PoseBackend, readings: Iterable[Reading], length: int, fps: float):
         readings = list(readings)
-        self.names = keypoints_read(
+        self.names = required_keypoints(
             [reading.graph for reading in readings if reading.part in backend.keypoints], backend
         )
         self.length, self.fps, self._backend = length, fps, backend

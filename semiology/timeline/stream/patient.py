@@ -7,7 +7,15 @@ from typing import Any
 
 import numpy as np
 
-from semiology.tracking.patient import SIDES, STEADY, Faces, FaceTrack, Patient, Sight, join
+from semiology.tracking.patient import (
+    MIN_SAMPLES,
+    REGION_SIDES,
+    Faces,
+    FaceTrack,
+    Patient,
+    PatientLocation,
+    add_sample,
+)
 
 MEMORY = 600.0  # s; older samples of a face are dropped, with the last one the person. [our choice]
 # the region stays while it holds the face's positions extended by this fraction of the margin of a
@@ -60,7 +68,7 @@ class OnlinePatient:
     def update(self, time: float, faces: Faces, width: int, height: int) -> None:
         """Add the faces of the frame at `time` (s), which is `width` by `height` px."""
         tracks = [person.face for person in self.people]
-        join(tracks, time, faces)
+        add_sample(tracks, time, faces)
         for face in tracks[len(self.people) :]:
             self.people.append(Person(self._named, face))
             self._named += 1
@@ -71,7 +79,7 @@ class OnlinePatient:
         self._forget(time - MEMORY)
         self._choose(width, height)
 
-    def at(self, time: float) -> Sight:
+    def at(self, time: float) -> PatientLocation:
         """The patient in the frame at `time` (s), which is not after the last sample."""
         return replace(self._seen.at(time), region=self.region)
 
@@ -96,7 +104,7 @@ class OnlinePatient:
             others = [
                 person.face
                 for person in self.people
-                if person.name in patient.met and person.count >= STEADY
+                if person.name in patient.met and person.count >= MIN_SAMPLES
             ]
             self._seen = Patient(patient.face, others, self.interval, width, height)
         wanted = self._seen.region
@@ -110,7 +118,7 @@ class OnlinePatient:
         if self._seen.face is None or np.array_equal(self.region, wanted):
             return bool(self.region.any())
         boxes = np.stack(self._seen.face.boxes)
-        reach = SLACK * SIDES * self._seen.size
+        reach = SLACK * REGION_SIDES * self._seen.size
         low = np.maximum(boxes[:, :2].min(0) - reach, 0)
         high = np.minimum(boxes[:, 2:].max(0) + reach, (self._seen.width, self._seen.height))
         holds = (self.region[:2] <= low).all() and (self.region[2:] >= high).all()

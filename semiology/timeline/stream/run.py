@@ -45,8 +45,8 @@ from semiology.timeline.stream.tracking import (
     track_frames,
 )
 from semiology.tracking.extraction import ExtractOptions
-from semiology.tracking.extraction.tracks import backend, detector
-from semiology.tracking.patient import FaceDetector, Faces, Sight
+from semiology.tracking.extraction.tracks import backend, face_detector
+from semiology.tracking.patient import FaceDetector, Faces, PatientLocation
 from semiology.tracking.pose.base import KeypointRCNNOptions, PoseBackend
 
 SCHEMA = 2  # raise when the same input gives other results than before
@@ -147,7 +147,7 @@ def timeline(
         return result
     run = TimelineRun(
         signs,
-        detector() if tracks else no_faces,
+        face_detector() if tracks else no_faces,
         tracker,
         options.fps,
         record,
@@ -237,7 +237,7 @@ class TimelineRun:
                     [
                         (
                             grey,
-                            Sight(
+                            PatientLocation(
                                 0.0,
                                 np.array([0.0, 0.0, 64.0, 64.0]),
                                 None,

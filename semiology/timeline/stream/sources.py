@@ -11,8 +11,9 @@ from typing import Protocol
 from semiology.errors import UserError
 from semiology.files import content_hash
 from semiology.video import Frame, VideoError, probe, read_frames
-from semiology.video.live import LiveFrames, camera_frames, growing_frames, named
-from semiology.video.reader import Damage, on_grid
+from semiology.video.live import LiveFrames, camera_frames, growing_frames, without_credentials
+from semiology.video.reader import Damage
+from semiology.video.resample import resample_frames
 
 # bytes of a growing file that identify it: a second or less of a recording. [our choice]
 FINGERPRINT = 1 << 16
@@ -73,10 +74,10 @@ def open_source(source: str, fps: float, growing: float | None, stall: float) ->
     if "://" in source:
         if growing is not None:
             raise UserError(
-                f"{named(source)}: --growing is for a file that is being written; a camera has"
+                f"{without_credentials(source)}: --growing is for a file that is being written; a camera has"
                 " --stall"
             )
-        return Live(camera_frames(source, stall), named(source), fps, "")
+        return Live(camera_frames(source, stall), without_credentials(source), fps, "")
     path = Path(source)
     if growing is not None:
         return Live(growing_frames(path, growing), path, fps, _first_hash(path))
@@ -149,7 +150,7 @@ class Live:
             yield replace(frame, index=self.latest, time=self.latest / self.fps)
 
     def _on_grid(self, first: int) -> Iterable[Frame]:
-        return on_grid(self.source, self.name, first / self.fps, None, self.fps)
+        return resample_frames(self.source, self.name, first / self.fps, None, self.fps)
 
     def arrival(self, frame: Frame) -> float | None:
         return self.source.arrival(frame.source_index)

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from semiology.timeline.stream.patient import OnlinePatient
-from semiology.tracking.patient import Faces, Sight
+from semiology.tracking.patient import Faces, PatientLocation
 from semiology.tracking.pose.base import Landmarks, PoseBackend
 from semiology.video import Frame
 
@@ -35,7 +35,7 @@ def frames_with_patient(
     patient: OnlinePatient,
     every: int,
     known: int,
-) -> Iterator[tuple[Frame, Sight]]:
+) -> Iterator[tuple[Frame, PatientLocation]]:
     """Each frame with the patient's position, once the next sample of faces is known: at most
     `every` frames are buffered.
 
@@ -62,12 +62,12 @@ class TrackingSegments:
     block, and where the patient's region changes.
     """
 
-    def __init__(self, sights: Iterator[tuple[Frame, Sight]]):
+    def __init__(self, sights: Iterator[tuple[Frame, PatientLocation]]):
         self._sights = sights
-        self._next: tuple[Frame, Sight] | None = None
+        self._next: tuple[Frame, PatientLocation] | None = None
         self.over = False
 
-    def until(self, end: int) -> Iterator[tuple[Frame, Sight]]:
+    def until(self, end: int) -> Iterator[tuple[Frame, PatientLocation]]:
         """Frames up to, not including, index `end`, while the region stays the same; reads no frame
         beyond those that it yields.
         """
@@ -102,8 +102,8 @@ def track_frames(
 
 
 def _queued(
-    pairs: Iterator[tuple[Frame, Sight]], waiting: deque[Frame]
-) -> Iterator[tuple[np.ndarray | None, Sight]]:
+    pairs: Iterator[tuple[Frame, PatientLocation]], waiting: deque[Frame]
+) -> Iterator[tuple[np.ndarray | None, PatientLocation]]:
     for frame, sight in pairs:
         waiting.append(frame)
         yield frame.image, sight
@@ -121,7 +121,7 @@ class NoTracking:
         return {"name": self.name}
 
     def track(
-        self, frames: Iterable[tuple[np.ndarray | None, Sight]]
+        self, frames: Iterable[tuple[np.ndarray | None, PatientLocation]]
     ) -> Iterator[dict[str, Landmarks]]:
         """No landmarks for each frame."""
         return ({} for _ in frames)

@@ -1,10 +1,9 @@
-"""A copy of a video in which heads are covered, for showing it to people who must not know who was
-filmed.
+"""De-identification: copies of videos in which faces and heads are covered.
 
-heads.py looks at every frame: the patient's head, everybody's faces. cover.py turns that into what
-is covered in each frame, also where nothing was found. checked.py writes the copy, looks for faces
-in what it wrote, and covers until there are none. run.py does this for many videos or a cohort, and
-logs what each frame got.
+heads.py detects the patient's head and all faces in every frame. cover.py derives the boxes to
+cover in each frame, also where nothing was detected, and paints them. verify.py writes the copy,
+detects faces in the written file, and covers again until there are none. run.py does this for many
+videos or a cohort, and logs every frame.
 """
 
 from semiology.tracking.deidentify.cover import DeidentifyOptions

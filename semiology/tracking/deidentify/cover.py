@@ -1,5 +1,5 @@
-"""What is covered in each frame: grown boxes around heads, filled over short gaps, and everything
-where the patient's head is lost.
+"""The boxes to cover in each frame: grown boxes around heads, interpolated over short gaps, or the
+whole frame where the patient's head is lost; and painting them.
 """
 
 from collections.abc import Sequence
@@ -9,22 +9,22 @@ from typing import Literal
 import numpy as np
 
 from semiology.errors import UserError
-from semiology.tracking.boxes import side
-from semiology.tracking.deidentify.heads import Sighting
-from semiology.tracking.patient import STEADY, THRESHOLD, FaceTrack, link
+from semiology.tracking.boxes import grown, scaled, side, to_whole_pixels
+from semiology.tracking.deidentify.heads import HeadDetection
+from semiology.tracking.patient import FACE_THRESHOLD, MIN_SAMPLES, FaceTrack, link_faces
 
-GREY = 127  # flat: a filled area holds nothing of what was there; blurring and pixels can be undone
+GREY = 127  # flat: a filled area keeps nothing of the image; blurring and pixelation can be undone
 # s; each frame gets its neighbours' boxes within this time too: heads move while a frame is exposed
 # [our choice]
-AROUND = 0.1
-# sides of the head a second by which its box grows at each edge while it is not seen, as fast as
-# heads move in seizures
-SPEED = 4.0
+TIME_MARGIN = 0.1
+# sides of the head per second by which its box grows at each edge while it is not detected, as fast
+# as heads move in seizures
+HEAD_SPEED = 4.0
 
 
 @dataclass(frozen=True)
 class DeidentifyOptions:
-    """How to cover. [our choice]
+    """Options of covering. [our choice]
 
     Attributes:
         lost: what happens to a frame with no head of the patient: "cover" all of it, or "keep" it
@@ -49,15 +49,17 @@ class DeidentifyOptions:
 
 @dataclass(frozen=True)
 class Cover:
-    """What one frame gets.
+    """The boxes that are covered in one frame, and why.
 
     Attributes:
-        reason: "face" or "head": the patient's was found; "filled": between or next to frames with
-            the head; "whole frame": the head is lost; "damaged": the frame cannot be decoded, all
-            of it is covered; "nothing": the head is lost and the frame kept all the same.
+        index: number of the frame in the video.
+        time: s from the first frame.
+        reason: "face" or "head": the patient's was detected; "filled": between or next to frames
+            with the head; "whole frame": the head is lost; "damaged": the frame cannot be decoded,
+            all of it is covered; "nothing": the head is lost, and the options keep such frames.
         boxes: (box, 4) x0, y0, x1, y1 in whole px, the ends not included; the patient's and other
             people's. The whole frame is one box.
-        added: how many of them were added because a face was found in the finished copy.
+        added: number of boxes added because a face was detected in the finished copy.
     """
 
     index: int
@@ -67,49 +69,52 @@ class Cover:
     added: int = 0
 
 
-def covers(
-    sightings: Sequence[Sighting], width: int, height: int, options: DeidentifyOptions
+def plan_covers(
+    detections: Sequence[HeadDetection], width: int, height: int, options: DeidentifyOptions
 ) -> list[Cover]:
-    """What each frame of a video of `width` times `height` px gets.
+    """The boxes to cover in each frame of a video of `width` times `height` px.
 
-    The patient's head and every other face (linked over time) are filled each for themselves, see
-    `fill`. A face seen three times or more, with a median probability of 0.9 or more, is a
-    person's: it is grown and filled like the patient's head, but its box does not grow while it is
-    not seen, because a face that turned away need not be found, and the check covers one that went
-    on. The others are mostly patterns, and covered as found, in their own frame and those within
-    0.1 s. The patient's head alone decides whether a frame is covered whole: that a caregiver's
-    face was found says nothing of where the patient is.
+    Gaps of the patient's head and of every other face (linked over time) are filled separately, see
+    `fill_between`. A face detected three times or more, with a median probability of 0.9 or more,
+    is a person's: it is grown and filled like the patient's head, but its box does not grow while
+    it is not detected, because a face that turned away need not be covered, and the check of the
+    copy covers one that is still visible. The others are mostly false detections, and covered as
+    detected, in their own frame and those within 0.1 s. The patient's head alone decides whether a
+    frame is covered whole: a caregiver's face says nothing about where the patient is.
     """
-    times = np.array([sighting.time for sighting in sightings])
+    times = np.array([detection.time for detection in detections])
     found = np.array(
-        [np.full(4, np.nan) if sighting.head is None else sighting.head for sighting in sightings]
+        [
+            np.full(4, np.nan) if detection.head is None else detection.head
+            for detection in detections
+        ]
     )
-    filled = fill(times, found, options.lost_after, SPEED)
+    filled = fill_between(times, found, options.lost_after, HEAD_SPEED)
     wanted: list[list[np.ndarray]] = [[] for _ in times]
-    _add(wanted, spread(times, enlarged(filled, options.grow)))
-    for track in link((sighting.time, sighting.faces) for sighting in sightings):
+    _add(wanted, spread_over_time(times, scaled(filled, options.grow)))
+    for track in link_faces((detection.time, detection.faces) for detection in detections):
         seen = np.full((len(times), 4), np.nan)
         seen[np.searchsorted(times, track.times)] = track.boxes
         if is_person(track):
-            seen = enlarged(fill(times, seen, options.lost_after, 0), options.grow)
-        _add(wanted, spread(times, seen))
+            seen = scaled(fill_between(times, seen, options.lost_after, 0), options.grow)
+        _add(wanted, spread_over_time(times, seen))
     frame = np.array([0, 0, width, height])
     result = []
-    for number, sighting in enumerate(sightings):
-        boxes = to_pixels(wanted[number], width, height)
+    for number, detection in enumerate(detections):
+        boxes = to_whole_pixels(wanted[number], width, height)
         is_lost = bool(np.isnan(filled[number]).any()) or not len(boxes)
-        if sighting.damaged or (is_lost and options.lost == "cover"):
+        if detection.damaged or (is_lost and options.lost == "cover"):
             result.append(
                 Cover(
-                    sighting.index,
-                    sighting.time,
-                    "damaged" if sighting.damaged else "whole frame",
+                    detection.index,
+                    detection.time,
+                    "damaged" if detection.damaged else "whole frame",
                     frame[None],
                 )
             )
             continue
-        reason = "nothing" if is_lost else sighting.by or "filled"
-        result.append(Cover(sighting.index, sighting.time, reason, boxes))
+        reason = "nothing" if is_lost else detection.by or "filled"
+        result.append(Cover(detection.index, detection.time, reason, boxes))
     return result
 
 
@@ -118,13 +123,18 @@ def _add(wanted: list[list[np.ndarray]], boxes: np.ndarray) -> None:
         wanted[row].append(boxes[row])
 
 
-def fill(times: np.ndarray, boxes: np.ndarray, longest: float, speed: float) -> np.ndarray:
-    """Boxes (time, 4) px, NaN where not seen, with the rows filled that are within `longest` s of a
-    row that was seen; others stay NaN.
+def fill_between(times: np.ndarray, boxes: np.ndarray, longest: float, speed: float) -> np.ndarray:
+    """Fill gaps in boxes over time: rows within `longest` s of a detection; others stay NaN.
 
-    Between two sightings at most twice `longest` apart the box goes from one to the other on a
-    straight line; otherwise the nearer one stays. Either grows at each edge by `speed` of its sides
-    for every second that it is away from the nearer sighting.
+    Between two detections at most twice `longest` apart the box is interpolated linearly; otherwise
+    it is that of the nearer one. Either grows at each edge by `speed` of its sides for every second
+    from the nearer detection.
+
+    Args:
+        times: (time,) s.
+        boxes: (time, 4) px, NaN where not detected.
+        longest: s.
+        speed: sides of the box per second.
     """
     filled = boxes.copy()
     seen = np.flatnonzero(~np.isnan(boxes).any(axis=1))
@@ -137,26 +147,18 @@ def fill(times: np.ndarray, boxes: np.ndarray, longest: float, speed: float) -> 
         first, last = ends[0], ends[-1]
         box = boxes[nearest]
         if first < row < last and times[last] - times[first] <= 2 * longest:
-            share = (times[row] - times[first]) / (times[last] - times[first])
-            box = (1 - share) * boxes[first] + share * boxes[last]
-        reach = speed * away * side(box)
-        filled[row] = box + np.array([-reach, -reach, reach, reach])
+            weight = (times[row] - times[first]) / (times[last] - times[first])
+            box = (1 - weight) * boxes[first] + weight * boxes[last]
+        filled[row] = grown(box, speed * away * side(box))
     return filled
 
 
-def enlarged(boxes: np.ndarray, factor: float) -> np.ndarray:
-    """Boxes (..., 4) of `factor` times the width and height around the same centres."""
-    low, high = boxes[..., :2], boxes[..., 2:]
-    more = (factor - 1) / 2 * (high - low)
-    return np.concatenate([low - more, high + more], axis=-1)
-
-
-def spread(times: np.ndarray, boxes: np.ndarray) -> np.ndarray:
-    """For each time the union of the boxes (time, 4) within 0.1 s of it; NaN where there are none."""
+def spread_over_time(times: np.ndarray, boxes: np.ndarray) -> np.ndarray:
+    """The union of the boxes (time, 4) within 0.1 s of each time; NaN where there are none."""
     united = np.full_like(boxes, np.nan)
     for row in np.flatnonzero(~np.isnan(boxes).any(axis=1)):
         first, last = np.searchsorted(
-            times, [times[row] - AROUND - 1e-9, times[row] + AROUND + 1e-9]
+            times, [times[row] - TIME_MARGIN - 1e-9, times[row] + TIME_MARGIN + 1e-9]
         )
         united[first:last, :2] = np.fmin(united[first:last, :2], boxes[row, :2])
         united[first:last, 2:] = np.fmax(united[first:last, 2:], boxes[row, 2:])
@@ -164,29 +166,12 @@ def spread(times: np.ndarray, boxes: np.ndarray) -> np.ndarray:
 
 
 def is_person(track: FaceTrack) -> bool:
-    """Whether a track of faces is a person's: seen three times or more, with a median probability
-    of 0.9 or more.
+    """Whether a track of faces is a person's: detected three times or more, with a median
+    probability of 0.9 or more.
     """
-    return len(track.times) >= STEADY and float(np.median(track.probabilities)) >= THRESHOLD
-
-
-def to_pixels(boxes: Sequence[np.ndarray], width: int, height: int) -> np.ndarray:
-    """Boxes, (box, 4), in whole px and cut to the picture; empty and repeated ones, and those
-    inside another, are left out.
-    """
-    rows: list[np.ndarray] = []
-    for box in boxes:
-        low, high = np.floor(box[:2]), np.ceil(box[2:])
-        row = np.concatenate([low.clip(0, [width, height]), high.clip(0, [width, height])]).astype(
-            int
-        )
-        if (row[2:] > row[:2]).all() and not any(_inside(row, other) for other in rows):
-            rows = [*(other for other in rows if not _inside(other, row)), row]
-    return np.array(rows, int).reshape(-1, 4)
-
-
-def _inside(box: np.ndarray, other: np.ndarray) -> bool:
-    return bool((box[:2] >= other[:2]).all() and (box[2:] <= other[2:]).all())
+    return (
+        len(track.times) >= MIN_SAMPLES and float(np.median(track.probabilities)) >= FACE_THRESHOLD
+    )
 
 
 def paint(image: np.ndarray, boxes: np.ndarray) -> np.ndarray:
@@ -197,8 +182,8 @@ def paint(image: np.ndarray, boxes: np.ndarray) -> np.ndarray:
     return image
 
 
-def share_covered(boxes: np.ndarray, width: int, height: int) -> float:
-    """Share of the picture's pixels that lie in a box."""
+def covered_fraction(boxes: np.ndarray, width: int, height: int) -> float:
+    """Fraction of the image's pixels that lie in a box, 0 to 1."""
     mask = np.zeros((height, width), bool)
     for x0, y0, x1, y1 in boxes:
         mask[y0:y1, x0:x1] = True

@@ -1,5 +1,5 @@
-"""De-identifying many videos, or all videos of a cohort: what is done already is not done again,
-what fails is listed.
+"""De-identify many videos, or all videos of a cohort: finished copies are skipped, failures are
+listed.
 """
 
 import csv
@@ -16,27 +16,33 @@ from semiology.data.cohort.table import read_table
 from semiology.data.store import make_key
 from semiology.errors import UserError
 from semiology.files import atomic_path, content_hash, read_json, write_json, write_text
-from semiology.tracking.deidentify.checked import write_checked
-from semiology.tracking.deidentify.cover import Cover, DeidentifyOptions, covers, share_covered
-from semiology.tracking.deidentify.heads import look
+from semiology.tracking.deidentify.cover import (
+    Cover,
+    DeidentifyOptions,
+    covered_fraction,
+    plan_covers,
+)
+from semiology.tracking.deidentify.heads import detect_heads
+from semiology.tracking.deidentify.verify import write_verified
 from semiology.tracking.patient import FaceDetector
 from semiology.tracking.pose import pose_backend
 from semiology.video import VideoError, probe
 
-VERSION = 1  # raise when the same video and options give another copy: it is part of the key
-MARK = "deidentified.json"  # says of a cohort's folder that it is a copy of ours
+VERSION = 1  # raise when the same video and options give a different copy: it is part of the key
+MARKER_FILE = "deidentified.json"  # marks a cohort's folder as a de-identified copy
 REASONS = ("face", "head", "filled", "whole frame", "damaged", "nothing")
 
 
 @dataclass
 class DeidentifySummary:
-    """What was done. The copies' names stand for the videos: those the user typed, numbers, or
-    clip_ids.
+    """Result of a de-identification. Videos go by the names of their copies: the file's stem, a
+    number, or the clip_id.
 
     Attributes:
-        done: copies that were made. skipped: that were there already. failed: (name, what was
-            wrong).
-        records: name -> what its .json holds.
+        done: copies that were written.
+        skipped: copies that were there already.
+        failed: (name, reason).
+        records: name -> content of its .json.
         left_out: clips of a cohort that have tracks but no video; tracks hold faces too and are not
             copied.
     """
@@ -60,7 +66,7 @@ class DeidentifySummary:
             )
             lines.append(
                 f"{name}: {record['frames']} frames: {reasons}; {record['covered']:.1%} of the"
-                " picture covered"
+                " image covered"
             )
         lines += [f"left out: {clip_id}: has tracks and no video" for clip_id in self.left_out]
         lines += [f"failed: {name}: {message}" for name, message in self.failed]
@@ -75,15 +81,17 @@ def deidentify_videos(
     rename: bool = False,
     progress: bool = True,
 ) -> DeidentifySummary:
-    """Copy videos with every head covered: OUT/<name>.mp4, with <name>.csv saying what each frame
-    got, and <name>.json in sum.
+    """Copy videos with every head covered: OUT/<name>.mp4, with <name>.csv, a row per frame, and
+    <name>.json, the summary.
 
-    Faces, or the whole head where the face is not seen, are filled with flat grey; a frame in which
-    the patient's head is lost is covered whole. Sound, subtitles and metadata are dropped.
-    De-identified is not anonymous: gait, clothes, room and what the name says remain.
+    Faces, or the whole head where the face is not visible, are filled with flat grey; a frame in
+    which the patient's head is lost is covered whole. Sound, subtitles and metadata are dropped.
+    De-identified is not anonymous: gait, clothes, room and the file's name remain.
 
     Args:
         videos: the files; a copy is named as its video without suffix.
+        out: folder of the copies.
+        options: how to cover.
         rename: name the copies video-001, video-002, ... in the order given.
 
     Raises:
@@ -119,10 +127,11 @@ def deidentify_cohort(
     """Copy a cohort with every head covered: its tables, and OUT/videos/<clip_id>.mp4 named by the
     first clip of each video.
 
-    Start and end of the clips stay true, because no frame is left out. Participants' table and
-    sidecar are copied as they are: what they tell of a person is the user's to judge. Clips whose
-    video failed, and those with tracks only, are not in the copy; the column `tracks` is dropped,
-    because tracks hold the face's landmarks. OUT/deidentified.json says in sum what each video got.
+    Start and end of the clips stay valid, because no frame is left out. Participants' table and
+    sidecar are copied unchanged: whether they identify a person is for the user to check. Clips
+    whose video failed, and those with tracks only, are not in the copy; the column `tracks` is
+    dropped, because tracks hold the face's landmarks. OUT/deidentified.json has a summary of each
+    video.
 
     Raises:
         UserError: OUT is the cohort itself or holds something else; the cohort has no video; OUT
@@ -131,7 +140,7 @@ def deidentify_cohort(
     out = Path(out)
     if out.resolve() == cohort.folder.resolve():
         raise UserError(f"{out}: is the cohort itself; choose another folder for the copy")
-    if (out / "clips.tsv").exists() and not (out / MARK).exists():
+    if (out / "clips.tsv").exists() and not (out / MARKER_FILE).exists():
         raise UserError(
             f"{out}: holds a cohort that was not made by semiology deidentify; choose another"
             " folder"
@@ -155,7 +164,8 @@ def deidentify_cohort(
         [columns, *([row[column] or "n/a" for column in columns] for row in rows)]
     )
     write_json(
-        out / MARK, {"options": asdict(options or DeidentifyOptions()), "videos": summary.records}
+        out / MARKER_FILE,
+        {"options": asdict(options or DeidentifyOptions()), "videos": summary.records},
     )
     for name in ("participants.tsv", "clips.json"):
         with atomic_path(out / name) as temporary:
@@ -167,7 +177,7 @@ def deidentify_cohort(
 def _all(
     sources: Sequence[tuple[str, Path]], out: Path, options: DeidentifyOptions, progress: bool
 ) -> DeidentifySummary:
-    pose_backend("mediapipe")  # what is wrong for all videos is said before the first
+    pose_backend("mediapipe")  # fails here, before the first video, where it is not installed
     for name, video in sources:
         copy = out / f"{name}.mp4"
         if copy.exists() and video.exists() and copy.samefile(video):
@@ -198,7 +208,7 @@ def _all(
             ValueError,
             ArithmeticError,
             MemoryError,
-        ) as error:  # one video's failure must not stop a night's work
+        ) as error:  # one video's failure must not stop the others
             summary.failed.append(
                 (name, f"{type(error).__name__}: {' '.join(str(error).split())[:300]}")
             )
@@ -213,20 +223,20 @@ def deidentify_video(
     key: str = "",
     progress: bool = False,
 ) -> list[Cover]:
-    """Write one covered copy with its log (.csv) and record (.json); the copy appears last, when it
-    was checked, or not at all.
+    """Write one covered copy with its log (.csv) and record (.json); the copy appears last, after
+    it was verified, or not at all.
 
     Raises:
         VideoError: the video cannot be read.
         UserError: the copy cannot be made, see `write_checked`, or cannot be written.
     """
     info = probe(video)
-    plan = covers(look(video, progress=progress), info.width, info.height, options)
+    plan = plan_covers(detect_heads(video, progress=progress), info.width, info.height, options)
     with atomic_path(copy) as temporary:
-        final, rounds = write_checked(
+        final, rounds = write_verified(
             video, temporary, plan, info, grow=options.grow, progress=progress
         )
-        shares = [share_covered(cover.boxes, info.width, info.height) for cover in final]
+        shares = [covered_fraction(cover.boxes, info.width, info.height) for cover in final]
         counts = Counter(cover.reason for cover in final)
         record = {
             "key": key,
@@ -246,8 +256,8 @@ def deidentify_video(
 
 
 def log(plan: Sequence[Cover], shares: Sequence[float]) -> str:
-    """One line a frame: its place, time (s), reason, boxes (x0 y0 x1 y1 in px, parted by ";"), how
-    many the check added, share covered.
+    """CSV with a row per frame: its number, time (s), reason, boxes (x0 y0 x1 y1 in px, separated
+    by ";"), the number of boxes that the check added, fraction covered.
     """
     lines = ["frame,time_s,reason,boxes,added_by_check,share_covered"]
     for cover, share in zip(plan, shares):
@@ -259,7 +269,7 @@ def log(plan: Sequence[Cover], shares: Sequence[float]) -> str:
 
 
 def _key(video: Path, options: DeidentifyOptions) -> str:
-    probe(video)  # says what is wrong with a file before all of it is read
+    probe(video)  # raises for an unreadable file before all of it is hashed
     models = {"detector": FaceDetector.parameters(), "pose": pose_backend("mediapipe").parameters()}
     return make_key(
         {
@@ -273,7 +283,7 @@ def _key(video: Path, options: DeidentifyOptions) -> str:
 
 
 def _record(copy: Path) -> dict:
-    """What stands beside a copy; empty where nothing does, or it is not ours."""
+    """The record beside a copy; empty where there is none, or it is not ours."""
     try:
         record = read_json(copy.with_suffix(".json"))
     except UserError:

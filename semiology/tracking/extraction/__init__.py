@@ -1,12 +1,12 @@
-"""From videos to what is stored. Resumable, clip by clip.
+"""Extraction: from videos to tracks and features in a store. Resumable, clip by clip.
 
-options.py says how, tracks.py makes one clip's tracks, run.py goes through the clips and stores
-what is missing.
+options.py has the options and the summary, tracks.py makes one clip's tracks, run.py goes through
+the clips and stores what is missing, progress.py shows how far it is.
 """
 
 from semiology.tracking.extraction.options import ExtractOptions, ExtractSummary
 from semiology.tracking.extraction.run import extract_cohort, extract_videos
-from semiology.tracking.extraction.tracks import extract_tracks, share_found
+from semiology.tracking.extraction.tracks import extract_tracks, found_fraction
 
 __all__ = [
     "ExtractOptions",
@@ -14,5 +14,5 @@ __all__ = [
     "extract_cohort",
     "extract_tracks",
     "extract_videos",
-    "share_found",
+    "found_fraction",
 ]

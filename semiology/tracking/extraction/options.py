@@ -1,4 +1,4 @@
-"""How to extract, and what an extraction did."""
+"""Options of an extraction, and its summary."""
 
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,13 +14,13 @@ NO_POSE = "none"  # instead of a pose backend: no tracks
 
 @dataclass(frozen=True)
 class SnippetOptions:
-    """Which snippets of a video are turned into vectors, and how; see `snippets/`.
+    """Which snippets of a video features are computed for, and how; see `models/features/`.
 
     Attributes:
         frames: of a snippet, at 15 Hz. 8 [T]; 16 and 32 are usual too.
         stride: frames from one snippet's start to the next. 1 in the published features; 8 reads
-            every frame once (with 8 frames a snippet), at an eighth of the work and disk, and
-            leaves a segment of a second or two still some snippets to choose from. [our choice]
+            every frame once (with 8 frames a snippet), at an eighth of the computing time and disk
+            space, and still leaves several snippets in a segment of a second or two. [our choice]
         batch: snippets at a time. Not in the store's key.
         precision: "fp32", "bf16", or "auto": bf16 where the device computes in it.
         device: "auto" takes a GPU where there is one. Not in the store's key.
@@ -42,16 +42,16 @@ class SnippetOptions:
 
 @dataclass(frozen=True)
 class ExtractOptions:
-    """How to extract. What the result depends on goes into the keys of the store.
+    """Options of an extraction. Those that the result depends on are part of the store's keys.
 
     Attributes:
         fps: of the tracks, Hz. 25 [P].
-        face_every: the first pass looks for faces in every n-th frame: at 25 Hz every 0.48 s. [our
+        face_every: the first pass detects faces in every n-th frame: at 25 Hz every 0.48 s. [our
             choice]
-        pose: the pose backend: mediapipe or keypoint-rcnn; none makes no tracks, where snippets are
-            all that is wanted.
-        keypoint_rcnn: how the latter works, with its weights.
-        lift: the body's joints are put into space by the shipped lifter, where the backend gives no
+        pose: the pose backend: mediapipe or keypoint-rcnn; none makes no tracks, for snippets
+            alone.
+        keypoint_rcnn: options of that backend, with its weights.
+        lift: the body's joints are lifted to 3D by the shipped lifter, where the backend gives no
             depth. [P: a 3D estimator, which one is not stated; ours is `lift/`]
         face_weights: VGG-19 for the face (`semiology pretrain expression` makes one); without it no
             features of the face.
@@ -94,28 +94,30 @@ class ExtractOptions:
 
 @dataclass
 class ExtractSummary:
-    """What an extraction did, in the order of the clips.
+    """Result of an extraction, in the order of the clips.
 
     Attributes:
-        done: clips that were worked on. skipped: clips that were complete already. failed:
-            (clip_id, what was wrong). short: clips, worked on now, that are shorter than one
-            snippet; they have none, and are not assessable where snippets are read. brought: clips
-            that bring features along and have no video.
-        found: clip_id -> "body" and "face" -> share of the video's frames in which that part of the
-            patient was found.
+        done: clips that were extracted.
+        skipped: clips that were complete already.
+        failed: (clip_id, reason).
+        short: clips, extracted now, that are shorter than one snippet; they have none, and are not
+            assessable where snippets are read.
+        without_video: clips that have features of their own and no video.
+        found: clip_id -> "body" and "face" -> fraction of the video's frames in which that part of
+            the patient was found.
     """
 
     done: list[str] = field(default_factory=list)
     skipped: list[str] = field(default_factory=list)
     failed: list[tuple[str, str]] = field(default_factory=list)
     short: list[str] = field(default_factory=list)
-    brought: list[str] = field(default_factory=list)
+    without_video: list[str] = field(default_factory=list)
     found: dict[str, dict[str, float]] = field(default_factory=dict)
 
     @property
     def nobody(self) -> list[str]:
         """Clips in which no frame shows the patient: their tracks are all NaN."""
-        return [clip_id for clip_id, shares in self.found.items() if not any(shares.values())]
+        return [clip_id for clip_id, parts in self.found.items() if not any(parts.values())]
 
     def text(self) -> str:
         """A few lines to print."""
@@ -124,20 +126,20 @@ class ExtractSummary:
             f"{total} clips: {len(self.done)} extracted, {len(self.skipped)} were there already,"
             f" {len(self.failed)} failed"
         ]
-        if self.brought:
+        if self.without_video:
             lines.append(
-                f"{len(self.brought)} more bring their features along and have no video: nothing"
-                " was extracted of them"
+                f"{len(self.without_video)} more clips have features of their own and no video:"
+                " nothing was extracted from them"
             )
         for part in PARTS:
-            shares = {
+            fractions = {
                 clip_id: found[part] for clip_id, found in self.found.items() if part in found
             }
-            if shares:
-                least = min(shares, key=lambda clip_id: shares[clip_id])
+            if fractions:
+                least = min(fractions, key=lambda clip_id: fractions[clip_id])
                 lines.append(
-                    f"{part} found in {np.mean(list(shares.values())):.1%} of frames; least in"
-                    f" {least} ({shares[least]:.1%})"
+                    f"{part} found in {np.mean(list(fractions.values())):.1%} of frames; least in"
+                    f" {least} ({fractions[least]:.1%})"
                 )
         lines += [
             f"warning: {clip_id}: nobody was found in any frame; its tracks are empty"

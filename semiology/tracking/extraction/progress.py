@@ -1,9 +1,9 @@
-"""One display for all clips, whoever works on them: frames done, frames a second, time left. No
-names of files.
+"""One progress display for all clips and all worker processes: frames done, frames a second, time
+left. It shows no file names.
 
-Each clip's worker lets a small file grow, one byte a second of video; a thread of the display adds
-up their sizes. Where a worker's files are not seen here (a cluster), clips count when they are
-done.
+Each clip's worker appends to a small file, one byte per second of video; a thread of the display
+adds up the sizes. Where a worker's files are not visible here (a cluster), clips count when they
+are done.
 """
 
 import tempfile
@@ -16,44 +16,44 @@ from tqdm import tqdm
 from semiology.video import Frame, VideoError
 from semiology.video.decode import header_duration, open_video
 
-LOOK = 0.5  # s between looks at the files
-COST = {
+POLL_INTERVAL = 0.5  # s between reads of the files
+STAGE_COST = {
     "faces": 1,
     "tracks": 4,
     "face_vgg": 1,
     "body_vgg": 4,
     "snippets": 4,
-}  # of a second of video, one stage to another, roughly
+}  # of a second of video, relative to each other, roughly
 
 
-class Marks:
-    """How far the work on one clip is, as its worker tells it.
+class ClipProgress:
+    """The progress on one clip, as its worker reports it.
 
     Args:
-        path: of the file that grows; None tells nobody.
+        path: of the file that grows; None reports nothing.
     """
 
     def __init__(self, path: Path | None = None):
         self._path = path
         self._at: dict[str, float] = {}  # stage -> s of video that are done
-        self._told = 0
+        self._reported = 0
         self._costs: dict[str, int] = {}
 
     def begin(self, stages: Iterable[str]) -> None:
-        """What is to be done for this clip: stages of `COST`."""
-        self._costs = {stage: COST[stage] for stage in stages}
+        """Set the stages (of `STAGE_COST`) to be done for this clip."""
+        self._costs = {stage: STAGE_COST[stage] for stage in stages}
         self._write("wb", b"")
 
-    def over(self, frames: Iterable[Frame], stage: str) -> Iterator[Frame]:
-        """The same frames; each that is taken is told."""
+    def watch(self, frames: Iterable[Frame], stage: str) -> Iterator[Frame]:
+        """The same frames, each of them reported when it is taken."""
         for frame in frames:
             self._at[stage] = frame.time
             done = sum(cost * self._at.get(each, 0.0) for each, cost in self._costs.items()) / max(
                 sum(self._costs.values()), 1
             )
-            if done >= self._told + 1:
-                self._write("ab", b"." * (int(done) - self._told))
-                self._told = int(done)
+            if done >= self._reported + 1:
+                self._write("ab", b"." * (int(done) - self._reported))
+                self._reported = int(done)
             yield frame
 
     def _write(self, mode: str, content: bytes) -> None:
@@ -61,58 +61,60 @@ class Marks:
             try:
                 with open(self._path, mode) as stream:
                     stream.write(content)
-            except (
-                OSError
-            ):  # the display is on another machine, has ended, or has no room: the work goes on
+            # the display is on another machine, has ended, or its disk is full: extraction goes on
+            except OSError:
                 self._path = None
 
 
 class Progress:
-    """The display, while the `with` block lasts.
+    """The display, for the duration of a `with` block.
 
     Args:
-        clips: (path, start, end) of those that are to be worked on; their lengths are told by
-            `end`, or by the header of the video.
-        fps: frames of a second, Hz.
-        shown: False shows nothing and looks at nothing.
+        clips: (path, start, end) of the clips to be extracted; their lengths come from `end`, or
+            from the header of the video.
+        fps: frames per second, Hz.
+        enabled: False shows nothing and reads nothing.
     """
 
-    def __init__(self, clips: Sequence[tuple[Path, float, float | None]], fps: float, shown: bool):
-        self.clips, self.fps, self.shown = clips, fps, shown
+    def __init__(
+        self, clips: Sequence[tuple[Path, float, float | None]], fps: float, enabled: bool
+    ):
+        self.clips, self.fps, self.enabled = clips, fps, enabled
         self._done: set[int] = set()
         self._over = threading.Event()
 
     def __enter__(self) -> "Progress":
-        if self.shown:
+        if self.enabled:
             self._folder = tempfile.TemporaryDirectory(prefix="semiology-progress-")
             self._thread = threading.Thread(target=self._show, daemon=True)
             self._thread.start()
         return self
 
     def __exit__(self, *_: object) -> None:
-        if self.shown:
+        if self.enabled:
             self._over.set()
             self._thread.join()
             self._folder.cleanup()
 
     def file(self, number: int) -> Path | None:
-        """Where the worker on the clip of that number marks how far it is."""
-        return Path(self._folder.name) / str(number) if self.shown else None
+        """The file in which the worker on the clip with that number reports its progress."""
+        return Path(self._folder.name) / str(number) if self.enabled else None
 
     def done(self, number: int) -> None:
+        """Count the clip with that number as finished."""
         self._done.add(number)
 
     def _show(self) -> None:
         lengths: dict[int, float] = {}
         with tqdm(unit=" frames", smoothing=0, bar_format=_FORMAT) as bar:
             for number, clip in enumerate(self.clips):
-                lengths[number] = seconds(*clip)
+                lengths[number] = clip_length(*clip)
                 if self._over.is_set():
                     return
             bar.total = round(sum(lengths.values()) * self.fps)
             last = False
             while not last:
-                last = self._over.wait(LOOK)
+                last = self._over.wait(POLL_INTERVAL)
                 bar.set_postfix_str(f"{len(self._done)} of {len(self.clips)} clips", refresh=False)
                 bar.n = round(
                     self.fps
@@ -121,7 +123,7 @@ class Progress:
                 bar.refresh()
 
     def _seconds(self, number: int, length: float) -> float:
-        """Of the clip that are done."""
+        """Seconds of the clip that are done."""
         if number in self._done:
             return length
         try:
@@ -136,7 +138,7 @@ _FORMAT = (
 )
 
 
-def seconds(path: Path, start: float, end: float | None) -> float:
+def clip_length(path: Path, start: float, end: float | None) -> float:
     """Length of a clip, s, without reading its video; 0 where its header gives none."""
     if end is not None:
         return end - start
@@ -147,7 +149,7 @@ def seconds(path: Path, start: float, end: float | None) -> float:
         return 0.0
 
 
-def marked(stages: Sequence[str]) -> list[str]:
-    """The stages of `COST` by which these stages of the store are made."""
-    made = [stage for stage in stages if stage in COST]
+def progress_stages(stages: Sequence[str]) -> list[str]:
+    """The stages of `STAGE_COST` that produce these stages of the store."""
+    made = [stage for stage in stages if stage in STAGE_COST]
     return ["faces", "tracks", *made] if {"body", "face"} & set(stages) else made

@@ -1,13 +1,14 @@
-"""From videos to what is stored: tracks of body and face and, where weights are given, features.
+"""Extract videos into a store: tracks of body and face and, where weights are given, features.
 Resumable, clip by clip.
 
-Each clip goes through the video up to four times: for faces (a few frames a second: who is the
-patient), for pose (every frame), for appearance (a few frames a second, from crops around the
-finished tracks), and for snippets (15 a second, the whole picture). In each, the next frames are
-decoded while these are computed on. Memory holds a few dozen frames and 20 s of tracks; all tracks
+Each video is read up to four times: for faces (a few frames a second, to choose the patient), for
+pose (every frame), for appearance (a few frames a second, crops around the finished tracks), and
+for snippets (15 frames a second, the whole image). In each pass, the next frames are decoded while
+the current ones are computed on. Memory holds a few dozen frames and 20 s of tracks; all tracks
 where they are lifted.
 
-Who taught the networks that an extraction uses: noted beside what they made, for the leakage audit.
+The training participants of the networks that were used are recorded beside their output, for the
+leakage audit.
 """
 
 import json
@@ -22,58 +23,23 @@ from joblib import delayed
 
 from semiology.data.cohort import Cohort
 from semiology.data.store import TRACKS, Features, Store, fingerprint, is_unchanged, make_key
-from semiology.data.tracks import between, open_tracks, read_tracks
+from semiology.data.tracks import open_tracks, read_tracks, time_slice
 from semiology.errors import UserError
 from semiology.files import content_hash
-from semiology.parallel import Workers, work
+from semiology.parallel import Workers, run_parallel
 from semiology.tracking.extraction.options import NO_POSE, ExtractOptions, ExtractSummary
-from semiology.tracking.extraction.progress import Marks, Progress, marked
+from semiology.tracking.extraction.progress import ClipProgress, Progress, progress_stages
 from semiology.tracking.extraction.tracks import (
-    Shares,
+    FoundFraction,
     backend,
     extract_tracks,
-    is_lifted,
-    share_found,
+    found_fraction,
+    needs_lift,
     track_blocks,
 )
 from semiology.tracking.patient import FaceDetector
 from semiology.video import VideoError, read_frames
 from semiology.weights import metadata
-
-
-@cache
-def trained_on(options: ExtractOptions) -> dict[str, list[str]]:
-    """SHA-256 of weights -> participants they were trained on, of detectors, VGGs and snippet
-    networks that say so; others are left out.
-
-    A folder of detectors says it in detectors.json, the others in their metadata (`semiology
-    pretrain --participants`). Detectors that were fine-tuned from other fine-tuned ones do not say
-    who taught those, and are left out.
-    """
-    told: dict[str, list[str]] = {}
-    folder = options.keypoint_rcnn.weights
-    if options.pose == "keypoint-rcnn" and folder is not None and str(folder) != "coco":
-        from semiology.tracking.pose.detectors import describe
-
-        description = describe(folder)
-        about = description["about"]
-        from_public = about.get("options", {}).get("start") in ("coco", "imagenet", "scratch")
-        people = about.get("participants") if from_public else None
-        told |= {digest: people for digest in description["sha256"].values() if people is not None}
-    for path in options.weights().values():
-        people = _participants(path)
-        if people is not None:
-            told[content_hash(path)] = people
-    return told
-
-
-def _participants(path: Path) -> list[str] | None:
-    """What a network's metadata say of who is on its pictures or clips; None where nothing is said."""
-    try:
-        return json.loads(metadata(path).get("participants", "null"))
-    except ValueError:
-        return None
-
 
 if TYPE_CHECKING:
     from semiology.models.features import SnippetNetwork
@@ -81,9 +47,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Source:
-    """One clip to extract: part of a video, or tracks that were brought along (`start`, `end` in
-    s).
-    """
+    """One clip to extract: part of a video, or the clip's own tracks (`start`, `end` in s)."""
 
     clip_id: str
     path: Path
@@ -101,20 +65,20 @@ def extract_cohort(
     progress: bool = True,
 ) -> ExtractSummary:
     """Extract every clip of a cohort into a store. What is there already, from the same input with
-    the same parameters, is not made again.
+    the same parameters, is not extracted again.
 
-    A clip that cannot be read is listed in the summary and the others go on; so is one that brings
-    its features along and has neither video nor tracks. Clips are dealt to `workers`; one after the
-    other in this process, by default.
+    A clip that cannot be read is listed in the summary and the others go on; so is one with
+    features of its own and neither video nor tracks. Clips are distributed to `workers`; by default
+    they run one after the other in this process.
 
     Raises:
         UserError: weights that cannot be used, a backend that is not there; the store cannot be
             written or the disk is full; no clip has a video or tracks.
     """
-    brought = [clip.clip_id for clip in cohort.clips if not (clip.video or clip.tracks)]
-    if cohort.clips and len(brought) == len(cohort.clips):
+    without_video = [clip.clip_id for clip in cohort.clips if not (clip.video or clip.tracks)]
+    if cohort.clips and len(without_video) == len(cohort.clips):
         raise UserError(
-            f"{cohort.folder}: its clips bring their features along and have no video: there is"
+            f"{cohort.folder}: its clips have features of their own and no video: there is"
             " nothing to extract"
         )
     sources = [
@@ -126,12 +90,12 @@ def extract_cohort(
             bool(clip.tracks),
         )
         for clip in cohort.clips
-        if clip.clip_id not in brought
+        if clip.clip_id not in without_video
     ]
     summary = _extract_all(
         sources, Store(store), options or ExtractOptions(), workers or Workers(), progress
     )
-    summary.brought = brought
+    summary.without_video = without_video
     return summary
 
 
@@ -169,7 +133,7 @@ def _extract_all(
     workers: Workers,
     progress: bool,
 ) -> ExtractSummary:
-    _check(options)  # what is wrong for all clips is said before the first
+    _check(options)  # raises what would fail in every clip, before the first
     outcomes = {
         source.clip_id: outcome
         for source in sources
@@ -177,19 +141,19 @@ def _extract_all(
     }
     todo = [source for source in sources if source.clip_id not in outcomes]
     if todo:
-        place = {source.clip_id: number for number, source in enumerate(todo)}
+        number_of = {source.clip_id: number for number, source in enumerate(todo)}
         with Progress(
             [(source.path, source.start, source.end) for source in todo], options.fps, progress
-        ) as shown:
+        ) as display:
             calls = [
-                delayed(_extract_one)(source, store, options, shown.file(number))
+                delayed(_extract_one)(source, store, options, display.file(number))
                 for number, source in enumerate(todo)
             ]
-            for outcome in work(
+            for outcome in run_parallel(
                 calls, workers, lost=lambda number, why: _Outcome(todo[number].clip_id, fault=why)
             ):
                 outcomes[outcome.clip_id] = outcome
-                shown.done(place[outcome.clip_id])
+                display.done(number_of[outcome.clip_id])
     summary = ExtractSummary()
     for source in sources:
         outcome = outcomes[source.clip_id]
@@ -205,10 +169,11 @@ def _extract_all(
 
 
 def _check(options: ExtractOptions) -> None:
-    """Load every network once.
+    """Check that every network can be loaded and that there is something to extract.
 
     Raises:
-        UserError: one cannot be used; nothing, or what needs tracks, is to be made of no tracks.
+        UserError: weights that cannot be used; `pose` is none, and nothing else or features that
+            need tracks are requested.
     """
     if options.pose != NO_POSE:
         backend(options)
@@ -231,7 +196,7 @@ def _check(options: ExtractOptions) -> None:
         if trained not in (None, options.snippets.frames):
             raise UserError(
                 f"{options.snippet_weights}: was trained on snippets of {trained} frames,"
-                f" {options.snippets.frames} are asked for; give --snippets.frames {trained}, or"
+                f" not {options.snippets.frames}; give --snippets.frames {trained}, or"
                 f" train another by `semiology pretrain action --frames {options.snippets.frames}`"
             )
 
@@ -246,8 +211,8 @@ class _Outcome:
 
 
 def _complete(source: Source, store: Store, options: ExtractOptions) -> _Outcome | None:
-    """The outcome of a clip of which nothing is missing, by its record alone: a second run reads no
-    video and starts no worker.
+    """The outcome of a clip that is complete by its record, else None: a second run reads no video
+    and starts no worker.
     """
     record = store.record(source.clip_id)
     if not is_unchanged(source.path, record["source"]):
@@ -262,17 +227,17 @@ def _complete(source: Source, store: Store, options: ExtractOptions) -> _Outcome
 
 
 def _extract_one(
-    source: Source, store: Store, options: ExtractOptions, marks: Path | None
+    source: Source, store: Store, options: ExtractOptions, clip_progress: Path | None
 ) -> _Outcome:
     try:
-        return _extract_clip(source, store, options, Marks(marks))
+        return _extract_clip(source, store, options, ClipProgress(clip_progress))
     except VideoError as error:
         return _Outcome(source.clip_id, fault=error.fault)
     except UserError as error:
         cause = error.__cause__
         if isinstance(cause, OSError) and cause.errno is not None and not source.is_tracks:
-            # the store cannot be written: every other clip would fail too (of a damaged file HDF5
-            # complains without a number)
+            # the store cannot be written: every other clip would fail too (HDF5's errors about a
+            # damaged file have no number)
             raise
         return _Outcome(source.clip_id, fault=str(error))
     except MemoryError:
@@ -284,14 +249,16 @@ def _extract_one(
         RuntimeError,
         ValueError,
         ArithmeticError,
-    ) as error:  # a model's or decoder's failure on one clip must not stop a night's work
+    ) as error:  # a failure on one clip must not stop the others
         return _Outcome(
             source.clip_id,
             fault=f"{type(error).__name__} in extraction: {' '.join(str(error).split())[:300]}",
         )
 
 
-def _extract_clip(source: Source, store: Store, options: ExtractOptions, marks: Marks) -> _Outcome:
+def _extract_clip(
+    source: Source, store: Store, options: ExtractOptions, clip_progress: ClipProgress
+) -> _Outcome:
     if not source.path.is_file():
         raise VideoError(source.path, "there is no such file; check the path")
     record = store.record(source.clip_id)
@@ -300,17 +267,17 @@ def _extract_clip(source: Source, store: Store, options: ExtractOptions, marks: 
     keys = {stage: make_key(entry) for stage, entry in depends.items()}
     missing = [stage for stage in depends if not store.has(source.clip_id, stage, keys[stage])]
     parts = [part for part in TRACKS if part in missing]
-    marks.begin(marked(missing))
+    clip_progress.begin(progress_stages(missing))
     shares = (
-        _tracks(source, store, options, {part: keys[part] for part in parts}, marks)
+        _tracks(source, store, options, {part: keys[part] for part in parts}, clip_progress)
         if parts
         else {}
     )
     entries: dict[str, dict] = {
         stage: {"key": keys[stage], "depends": depends[stage]} for stage in depends
     }
-    if not source.is_tracks and (told := trained_on(options)):
-        entries = {stage: {**entry, "trained_on": told} for stage, entry in entries.items()}
+    if not source.is_tracks and (participants := trained_on(options)):
+        entries = {stage: {**entry, "trained_on": participants} for stage, entry in entries.items()}
     for part in set(depends) & set(TRACKS):
         known = record["stages"].get(part, {})
         if part in shares:
@@ -318,7 +285,7 @@ def _extract_clip(source: Source, store: Store, options: ExtractOptions, marks: 
         elif known.get("key") == keys[part]:
             entries[part]["found"] = known["found"]
         else:
-            entries[part]["found"] = share_found(
+            entries[part]["found"] = found_fraction(
                 read_tracks(store.file(source.clip_id, part, keys[part]))
             )
     store.note(source.clip_id, origin, {part: entries[part] for part in depends if part in TRACKS})
@@ -326,26 +293,30 @@ def _extract_clip(source: Source, store: Store, options: ExtractOptions, marks: 
     for stage in [stage for stage in depends if stage not in TRACKS]:
         if stage in missing:
             content = (_snippets if stage == "snippets" else _appearance)(
-                source, store, options, stage, marks
+                source, store, options, stage, clip_progress
             )
             store.write(source.clip_id, stage, keys[stage], content)
             short |= stage == "snippets" and len(content[0]) == 0
         store.note(
             source.clip_id, origin, {stage: entries[stage]}
-        )  # at once: what fails next costs nothing that is there
+        )  # at once: a later failure loses nothing that is stored
     found = {part: entries[part]["found"] for part in depends if part in TRACKS}
     return _Outcome(source.clip_id, bool(missing), found, short=short)
 
 
 def _tracks(
-    source: Source, store: Store, options: ExtractOptions, keys: Mapping[str, str], marks: Marks
+    source: Source,
+    store: Store,
+    options: ExtractOptions,
+    keys: Mapping[str, str],
+    clip_progress: ClipProgress,
 ) -> dict[str, float]:
-    """Make and store these tracks (part -> key). Returns the share of frames in which each part was
+    """Make and store these tracks (part -> key). Returns part -> fraction of frames in which it was
     found.
     """
-    shares = {part: Shares() for part in keys}
+    shares = {part: FoundFraction() for part in keys}
     with store.growing(source.clip_id, keys) as take:
-        for block in _blocks(source, options, marks):
+        for block in _blocks(source, options, clip_progress):
             take(block)
             for part, share in shares.items():
                 share.add(block[part])
@@ -353,24 +324,30 @@ def _tracks(
 
 
 def _blocks(
-    source: Source, options: ExtractOptions, marks: Marks
+    source: Source, options: ExtractOptions, clip_progress: ClipProgress
 ) -> Iterator[dict[str, xr.Dataset]]:
     if source.is_tracks:
-        yield {"body": between(read_tracks(source.path), source.start, source.end)}
-    elif is_lifted(options):
+        yield {"body": time_slice(read_tracks(source.path), source.start, source.end)}
+    elif needs_lift(options):
         yield extract_tracks(
-            source.path, source.start, source.end, options, marks=marks
-        )  # the lift reads a clip as a whole
+            source.path, source.start, source.end, options, clip_progress=clip_progress
+        )  # the lifter reads a clip as a whole
     else:
-        yield from track_blocks(source.path, source.start, source.end, options, marks=marks)
+        yield from track_blocks(
+            source.path, source.start, source.end, options, clip_progress=clip_progress
+        )
 
 
 def _appearance(
-    source: Source, store: Store, options: ExtractOptions, stage: str, marks: Marks
+    source: Source,
+    store: Store,
+    options: ExtractOptions,
+    stage: str,
+    clip_progress: ClipProgress,
 ) -> Features:
     from semiology.models.features.vgg import appearance_features, load_vgg
 
-    frames = marks.over(
+    frames = clip_progress.watch(
         read_frames(source.path, source.start, source.end, options.fps / options.appearance_every),
         stage,
     )
@@ -382,20 +359,28 @@ def _appearance(
 
 
 def _snippets(
-    source: Source, store: Store, options: ExtractOptions, stage: str, marks: Marks
+    source: Source,
+    store: Store,
+    options: ExtractOptions,
+    stage: str,
+    clip_progress: ClipProgress,
 ) -> Features:
     from semiology.models.features import RATE, snippet_features
 
-    how = options.snippets
-    frames = marks.over(read_frames(source.path, source.start, source.end, RATE), stage)
+    settings = options.snippets
+    frames = clip_progress.watch(read_frames(source.path, source.start, source.end, RATE), stage)
     return snippet_features(
-        frames, _snippet_network(options), length=how.frames, stride=how.stride, batch=how.batch
+        frames,
+        _snippet_network(options),
+        length=settings.frames,
+        stride=settings.stride,
+        batch=settings.batch,
     )
 
 
 @cache
 def _snippet_network(options: ExtractOptions) -> "SnippetNetwork":
-    """The network of this process, read once and used for every clip that it works on."""
+    """The snippet network of this process, loaded once and used for all of its clips."""
     from semiology.models.features import load_snippet_network
 
     return load_snippet_network(
@@ -408,17 +393,19 @@ def _snippet_network(options: ExtractOptions) -> "SnippetNetwork":
 def _dependencies(
     source: Source, origin: dict, options: ExtractOptions
 ) -> dict[str, dict[str, object]]:
-    """Stage -> everything that its content depends on."""
+    """Stage -> all parameters that its content depends on, for the keys of the store."""
     clip = {"sha256": origin["sha256"], "start": source.start, "end": source.end}
     if source.is_tracks:
         return {"body": {"stage": "body", **clip, "imported": True}}
     stages: dict[str, dict[str, object]] = {}
     if options.pose != NO_POSE:
-        how = {"fps": options.fps, "face_every": options.face_every}
+        settings = {"fps": options.fps, "face_every": options.face_every}
         tracker = backend(options)
         models = {"detector": FaceDetector.parameters(), "pose": tracker.parameters()}
-        stages |= {part: {"stage": part, **clip, **how, **models} for part in tracker.keypoints}
-        if is_lifted(options):
+        stages |= {
+            part: {"stage": part, **clip, **settings, **models} for part in tracker.keypoints
+        }
+        if needs_lift(options):
             from semiology.tracking.lift.lifter import SHIPPED
 
             stages["body"]["lift"] = _weights_hash(SHIPPED)
@@ -450,3 +437,41 @@ def _dependencies(
 @cache
 def _weights_hash(path: Path) -> str:
     return content_hash(path)
+
+
+@cache
+def trained_on(options: ExtractOptions) -> dict[str, list[str]]:
+    """SHA-256 of weights -> participants they were trained on, for the detectors, VGGs and snippet
+    networks that record them; others are left out.
+
+    A folder of detectors records them in detectors.json, the others in their metadata (`semiology
+    pretrain --participants`). Detectors that were fine-tuned from other fine-tuned ones do not
+    record the participants of those, and are left out.
+    """
+    known: dict[str, list[str]] = {}
+    folder = options.keypoint_rcnn.weights
+    if options.pose == "keypoint-rcnn" and folder is not None and str(folder) != "coco":
+        from semiology.tracking.pose.detectors import read_description
+
+        description = read_description(folder)
+        about = description["about"]
+        from_public = about.get("options", {}).get("start") in ("coco", "imagenet", "scratch")
+        participants = about.get("participants") if from_public else None
+        known |= {
+            digest: participants
+            for digest in description["sha256"].values()
+            if participants is not None
+        }
+    for path in options.weights().values():
+        participants = _participants(path)
+        if participants is not None:
+            known[content_hash(path)] = participants
+    return known
+
+
+def _participants(path: Path) -> list[str] | None:
+    """Training participants by a network's metadata; None where they are not recorded."""
+    try:
+        return json.loads(metadata(path).get("participants", "null"))
+    except ValueError:
+        return None

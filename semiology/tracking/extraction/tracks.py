@@ -1,4 +1,4 @@
-"""One clip's tracks: a first pass through its video says who the patient is, a second tracks the
+"""One clip's tracks: a first pass through its video chooses the patient, a second tracks the
 patient in every frame.
 """
 
@@ -16,16 +16,16 @@ from semiology.data.skeleton import Skeleton
 from semiology.data.tracks import make_tracks
 from semiology.errors import UserError
 from semiology.tracking.extraction.options import ExtractOptions
-from semiology.tracking.extraction.progress import Marks
-from semiology.tracking.patient import FaceDetector, Patient, Sight, follow_patient
+from semiology.tracking.extraction.progress import ClipProgress
+from semiology.tracking.patient import FaceDetector, Patient, PatientLocation, follow_patient
 from semiology.tracking.pose import pose_backend
 from semiology.tracking.pose.base import KeypointRCNNOptions, Landmarks, PoseBackend
 from semiology.video import Frame, read_frames
-from semiology.video.prefetch import ahead
+from semiology.video.prefetch import prefetch
 
-AHEAD = 8  # frames that are decoded ahead of the pose backend
-BLOCK = 500  # frames of tracks that memory holds while they are made: 20 s, 6 MB. [our choice]
-JOINED: Any = {
+AHEAD = 8  # frames decoded ahead of the pose backend
+BLOCK = 500  # frames of tracks in memory at a time: 20 s, 6 MB. [our choice]
+CONCAT: Any = {
     "data_vars": "minimal",
     "coords": "minimal",
     "compat": "override",
@@ -40,13 +40,18 @@ def extract_tracks(
     end: float | None = None,
     options: ExtractOptions | None = None,
     keep: Mapping[str, Sequence[str]] | None = None,
-    marks: Marks | None = None,
+    clip_progress: ClipProgress | None = None,
 ) -> dict[str, xr.Dataset]:
-    """Tracks of the patient in a video from `start` to `end` (s): "body" and "face". Rows where the
-    part was not found are NaN.
+    """Tracks of the patient in a video: "body" and "face". Rows where the part was not found are
+    NaN.
 
-    `keep`, part -> names of keypoints, makes tracks of these parts and keypoints only: all 511 take
-    a gigabyte an hour. `marks` as in `track_blocks`.
+    Args:
+        path: of the video.
+        start, end: of the clip, s from the video's first frame; end None is the video's end.
+        options: of the extraction.
+        keep: part -> names of the keypoints to keep; by default all 511, which take a gigabyte an
+            hour.
+        clip_progress: see `track_blocks`.
 
     Raises:
         VideoError: the video cannot be read.
@@ -54,11 +59,11 @@ def extract_tracks(
             reads.
     """
     options = options or ExtractOptions()
-    blocks = list(track_blocks(path, start, end, options, keep, marks))
+    blocks = list(track_blocks(path, start, end, options, keep, clip_progress))
     made = {
-        part: xr.concat([block[part] for block in blocks], "time", **JOINED) for part in blocks[0]
+        part: xr.concat([block[part] for block in blocks], "time", **CONCAT) for part in blocks[0]
     }
-    return lifted(made, options)
+    return lift_body(made, options)
 
 
 def track_blocks(
@@ -67,33 +72,38 @@ def track_blocks(
     end: float | None,
     options: ExtractOptions,
     keep: Mapping[str, Sequence[str]] | None = None,
-    marks: Marks | None = None,
+    clip_progress: ClipProgress | None = None,
 ) -> Iterator[dict[str, xr.Dataset]]:
-    """What `extract_tracks` gives, but for the lift, in blocks of 500 frames: memory holds one of
-    them, however long the clip.
+    """The tracks of `extract_tracks`, without the lift, in blocks of 500 frames: memory holds one
+    block, however long the clip.
 
     Args:
-        marks: told of every frame that is taken for "faces" and for "tracks".
+        path, start, end, options, keep: see `extract_tracks`.
+        clip_progress: counts the frames read for "faces" and for "tracks".
     """
-    marks = marks or Marks()
+    clip_progress = clip_progress or ClipProgress()
     tracker = backend(options)
     interval = options.face_every / options.fps
     patient = follow_patient(
-        marks.over(read_frames(path, start, end, 1 / interval), "faces"), detector(), interval
+        clip_progress.watch(read_frames(path, start, end, 1 / interval), "faces"),
+        face_detector(),
+        interval,
     )
-    frames: deque[Frame] = deque()  # that were given to the tracker and did not come back yet
+    frames: deque[Frame] = deque()  # passed to the tracker, result pending
 
-    def seen() -> Iterator[tuple[np.ndarray | None, Sight]]:
-        for frame in ahead(marks.over(read_frames(path, start, end, options.fps), "tracks"), AHEAD):
+    def seen() -> Iterator[tuple[np.ndarray | None, PatientLocation]]:
+        for frame in prefetch(
+            clip_progress.watch(read_frames(path, start, end, options.fps), "tracks"), AHEAD
+        ):
             frames.append(replace(frame, image=None))
             yield frame.image, patient.at(frame.time)
 
-    kept = (
+    keypoints = (
         tracker.keypoints if keep is None else {part: list(names) for part, names in keep.items()}
     )
     rows = {
         part: [tracker.keypoints[part].index(name) for name in names]
-        for part, names in kept.items()
+        for part, names in keypoints.items()
     }
     block: list[tuple[Frame, dict[str, Landmarks]]] = []
     for parts in tracker.track(seen()):
@@ -108,22 +118,22 @@ def track_blocks(
             )
         )
         if len(block) == BLOCK:
-            yield _datasets(block, kept, tracker, patient, options.fps)
+            yield _datasets(block, keypoints, tracker, patient, options.fps)
             block = []
     if block:
-        yield _datasets(block, kept, tracker, patient, options.fps)
+        yield _datasets(block, keypoints, tracker, patient, options.fps)
 
 
 def _datasets(
     block: Sequence[tuple[Frame, Mapping[str, Landmarks]]],
-    kept: Mapping[str, list[str]],
+    keypoints: Mapping[str, list[str]],
     tracker: PoseBackend,
     patient: Patient,
     fps: float,
 ) -> dict[str, xr.Dataset]:
-    """Part -> tracks of some successive frames, with their times in the clip."""
+    """Part -> tracks of successive frames, with their times in the clip (s)."""
     made = {}
-    for part, names in kept.items():
+    for part, names in keypoints.items():
         landmarks = [found.get(part) for _, found in block]
         tracks = make_tracks(
             _stack(landmarks, "position", (len(names), 2)),
@@ -145,26 +155,26 @@ def _datasets(
     return made
 
 
-def lifted(made: dict[str, xr.Dataset], options: ExtractOptions) -> dict[str, xr.Dataset]:
-    """The same tracks, with the body put into space where that is asked for."""
-    if is_lifted(options):
+def lift_body(made: dict[str, xr.Dataset], options: ExtractOptions) -> dict[str, xr.Dataset]:
+    """The same tracks, with the body lifted to 3D where the options request it."""
+    if needs_lift(options):
         from semiology.tracking.lift import lift
 
         made["body"] = lift(made["body"])
     return made
 
 
-def is_lifted(options: ExtractOptions) -> bool:
-    """Whether the body is put into space by the lifter: asked for, and the backend gives no depth."""
+def needs_lift(options: ExtractOptions) -> bool:
+    """Whether the body has to be lifted: requested, and the backend gives no depth."""
     return options.lift and "body" not in backend(options).in_metres
 
 
-def keypoints_read(skeletons: Iterable[Skeleton], tracker: PoseBackend) -> dict[str, list[str]]:
-    """Part -> the backend's keypoints that the joints of these skeletons are made of, in its order:
-    10 of 33 for the body's eleven joints.
+def required_keypoints(skeletons: Iterable[Skeleton], tracker: PoseBackend) -> dict[str, list[str]]:
+    """Part -> the backend's keypoints that the joints of these skeletons are computed from, in the
+    backend's order: 10 of 33 for the body's eleven joints.
 
     Raises:
-        UserError: the backend tracks neither a joint nor what it is the mean of.
+        UserError: the backend tracks neither a joint nor the keypoints whose mean it is.
     """
     wanted: dict[str, set[str]] = {}
     for skeleton in skeletons:
@@ -184,7 +194,7 @@ def keypoints_read(skeletons: Iterable[Skeleton], tracker: PoseBackend) -> dict[
 
 
 def _only(landmarks: Landmarks, rows: list[int]) -> Landmarks:
-    """Some of the keypoints, as float32."""
+    """The landmarks of the keypoints in these rows, as float32."""
     metres = (
         None if landmarks.position_3d is None else landmarks.position_3d[rows].astype(np.float32)
     )
@@ -202,45 +212,48 @@ def _stack(found: Iterable[Landmarks | None], what: str, shape: tuple[int, ...])
     return np.stack([empty if array is None else array.astype(np.float32) for array in arrays])
 
 
-def share_found(tracks: xr.Dataset) -> float:
-    """Share of the video's frames (holes in the video left out) in which any keypoint was found, 0
-    to 1.
+def found_fraction(tracks: xr.Dataset) -> float:
+    """Fraction of the video's frames (missing ones left out) in which any keypoint was found, 0 to
+    1.
     """
-    share = Shares()
-    share.add(tracks)
-    return share.found
+    fraction = FoundFraction()
+    fraction.add(tracks)
+    return fraction.found
 
 
 @dataclass
-class Shares:
-    """`share_found` of tracks that come in blocks: frames that the video has, and those in which
-    any keypoint was found.
+class FoundFraction:
+    """`found_fraction` of tracks that come in blocks: counts of the frames that the video has, and
+    of those in which any keypoint was found.
     """
 
     frames: int = 0
     with_any: int = 0
 
     def add(self, tracks: xr.Dataset) -> None:
+        """Count the frames of one more block."""
         seen = tracks["source_index"].values >= 0
         self.frames += int(seen.sum())
         self.with_any += int((tracks["confidence"].values != 0).any(axis=1)[seen].sum())
 
     @property
     def found(self) -> float:
+        """The fraction so far, 0 to 1; 0 without frames."""
         return self.with_any / self.frames if self.frames else 0.0
 
 
 @cache
-def detector() -> FaceDetector:
-    """The face detector of this process, built once and used for every clip that it works on."""
+def face_detector() -> FaceDetector:
+    """The face detector of this process, built once and used for all of its clips."""
     return FaceDetector()
 
 
 def backend(options: ExtractOptions) -> PoseBackend:
+    """The pose backend of the options, built once per process."""
     return _backend_of(options.pose, options.keypoint_rcnn)
 
 
 @cache
 def _backend_of(pose: str, keypoint_rcnn: KeypointRCNNOptions) -> PoseBackend:
-    """The pose backend of this process, likewise."""
+    """The pose backend of this process, built once and used for all of its clips."""
     return pose_backend(pose, keypoint_rcnn)

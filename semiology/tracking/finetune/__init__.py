@@ -1,1 +1,1 @@
-"""Tracking error, and training the detectors on labelled frames."""
+"""Fine-tune the detectors on labelled frames; tracking error against their number."""

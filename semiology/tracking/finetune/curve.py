@@ -1,10 +1,9 @@
-"""Tracking error against the number of labelled frames: how many frames of each video have to be
-labelled?
+"""Tracking error against the number of labelled frames per video: a learning curve.
 
 The method is that of the dyskinetic cerebral palsy study [P]: participants split 80/20, n frames
-labelled in each video of the training participants, detectors trained on them, error in the trained
-frames, in other frames of the same people, and in people never seen, with and without a p-cutoff.
-What differs is said in `CurveOptions`.
+labelled in each video of the training participants, detectors trained on them; error on the
+training frames, on other frames of the same participants, and on held-out participants, with and
+without a p-cutoff. `CurveOptions` states the differences.
 """
 
 import csv
@@ -17,31 +16,36 @@ import numpy as np
 
 from semiology.errors import UserError
 from semiology.files import atomic_path, write_json, write_text
-from semiology.tracking.finetune.error import CUTOFF, ErrorTable
-from semiology.tracking.finetune.finetune import finetune, measure, split_by_participant, untrained
+from semiology.tracking.finetune.finetune import (
+    finetune,
+    initial_detectors,
+    measure,
+    split_by_participant,
+)
 from semiology.tracking.finetune.training import FinetuneOptions
 from semiology.tracking.labels.labels import Labels
+from semiology.tracking.tracking_error import CUTOFF, ErrorTable
 
 SETS = ("train", "test", "unseen")
 
 
 @dataclass(frozen=True)
 class CurveOptions:
-    """What is varied and what is measured.
+    """Options of the learning curve.
 
     Attributes:
-        counts: labelled frames of each video that are trained on. 0 is the network before any
-            training. [P: 0, 1, 2, 6, 10, 15, 20]
-        unseen: share of the participants that are never trained on; 0 for labels of one
-            participant. [P: 0.2, drawn once]
-        test: share of each training video's labelled frames that are never trained on, whatever the
-            count. [our choice; the study takes 5 % of the frames labelled at each count, so that
-            with one frame a video a handful of frames is its test]
+        counts: numbers of training frames per video. 0 is the network before any training. [P: 0,
+            1, 2, 6, 10, 15, 20]
+        unseen: fraction of the participants held out from all training; 0 for labels of one
+            participant. [P: 0.2, sampled once]
+        test: fraction of each training video's labelled frames held out as test frames, the same
+            for every count. [our choice; the study takes 5 % of the frames labelled at each count,
+            so that with one frame a video a handful of frames is its test]
         cutoff: p-cutoff. [P: 0.8]
         cm_per_px: the scale, printed with the table. [P: 0.4 there]
-        seed: of every draw.
-        finetune: how the detectors are trained; the same number of steps at every count. Its
-            `held_out` is not used: `unseen` is.
+        seed: of all sampling.
+        finetune: options of the training; the same number of steps at every count. Its `held_out`
+            is replaced by `unseen`.
     """
 
     counts: tuple[int, ...] = (0, 1, 2, 6, 10, 15, 20)
@@ -60,7 +64,7 @@ class CurveOptions:
             )
         if not (0 < self.test < 1 and 0 <= self.unseen < 1 and 0 <= self.cutoff <= 1):
             raise UserError(
-                "curve: test is a share between 0 and 1, unseen 0 or more and below 1, cutoff 0"
+                "curve: test is a fraction between 0 and 1, unseen 0 or more and below 1, cutoff 0"
                 " to 1"
             )
         if self.cm_per_px is not None and not self.cm_per_px > 0:
@@ -71,13 +75,13 @@ class CurveOptions:
 
 @dataclass(frozen=True)
 class Curve:
-    """The curve's points: for each count the error tables of the frames trained on, of test frames,
-    and of people never seen.
+    """The points of the learning curve.
 
     Attributes:
-        errors: count -> "train", "test", "unseen" -> table; absent where there are no such frames.
-        options: what was asked.
-        frames: count -> how many frames were trained on.
+        errors: count -> "train" (training frames), "test" (test frames), "unseen" (held-out
+            participants) -> error table; absent where there are no such frames.
+        options: of the curve.
+        frames: count -> number of training frames.
     """
 
     errors: dict[int, dict[str, ErrorTable]]
@@ -85,8 +89,8 @@ class Curve:
     frames: dict[int, int]
 
     def rows(self, unit: str = "px", statistic: str = "mean") -> list[dict[str, str]]:
-        """The study's table: one row a count; mean (or median) error of each set, that of the
-        points above the cutoff, and their share.
+        """The study's table, a row per count: mean (or median) error of each set, that of the
+        points above the cutoff, and their fraction.
         """
         rows = []
         for count, tables in self.errors.items():
@@ -100,7 +104,7 @@ class Curve:
         return rows
 
     def joints(self, unit: str = "px") -> list[dict[str, str]]:
-        """Mean error of each joint at the largest count, one row a joint."""
+        """Mean error of each joint at the largest count, a row per joint."""
         tables = self.errors[max(self.errors)]
         names = next(iter(tables.values())).keypoints
         factor = self._factor(unit)
@@ -148,7 +152,7 @@ class Curve:
         return {**shown, f"{kept}, share": table.overall.kept.text(".0%")}
 
     def save(self, folder: str | Path) -> Path:
-        """Write curve.json (everything, joint by joint), curve.csv (the table of means in px) and
+        """Write curve.json (all errors, joint by joint), curve.csv (the table of means in px) and
         curve.png into a folder.
         """
         folder = Path(folder)
@@ -173,14 +177,21 @@ def label_count_curve(
     out: str | Path,
     options: CurveOptions | None = None,
     *,
-    say: Callable[[str], None] = print,
+    report: Callable[[str], None] = print,
     progress: bool = True,
 ) -> Curve:
-    """Tracking error against the number of labelled frames a video: for each count detectors are
-    trained and their error measured.
+    """Tracking error against the number of labelled frames per video: for each count, detectors are
+    trained and evaluated.
 
-    Detectors are kept in OUT/labelled-N; stopped at any moment, the same call goes on from there.
-    The frames of a smaller count are among those of a larger one.
+    Detectors are saved in OUT/labelled-N; an interrupted run resumes when it is called again. The
+    frames of a smaller count are among those of a larger one.
+
+    Args:
+        labels: of the frames.
+        out: folder of detectors and tables.
+        options: of the curve.
+        report: receives a line per count.
+        progress: show a progress bar.
 
     Raises:
         UserError: a video with fewer labelled frames than the largest count needs, too few
@@ -195,7 +206,7 @@ def label_count_curve(
         chosen = seen.take(sorted(row for rows in pool.values() for row in rows[:count]))
         how = replace(options.finetune, held_out=0.0)
         if count == 0:
-            detectors = untrained(seen, how).to("cpu")
+            detectors = initial_detectors(seen, how).to("cpu")
         else:
             detectors = finetune(chosen, out / f"labelled-{count:02d}", how, progress=progress)
         sets = {"train": chosen, "test": seen.take(test), "unseen": unseen}
@@ -214,40 +225,48 @@ def label_count_curve(
         parts = ", ".join(
             f"{name} {table.overall.mean.value:.1f} px" for name, table in errors[count].items()
         )
-        say(f"{count} labelled frames a video, {len(chosen)} in all: {parts}")
+        report(f"{count} labelled frames a video, {len(chosen)} in all: {parts}")
     curve = Curve(errors, options, frames)
     curve.save(out)
     return curve
 
 
 def split_frames(
-    labels: Labels, share: float, most: int, seed: int
+    labels: Labels, fraction: float, most: int, seed: int
 ) -> tuple[dict[str, list[int]], list[int]]:
-    """For each video its rows in the order in which they are taken for training, and the rows kept
-    for the test.
+    """Split each video's frames into a training pool and test frames.
+
+    Args:
+        labels: of the frames.
+        fraction: of each video's frames that are test frames.
+        most: training frames that every video must provide.
+        seed: of the permutations.
+
+    Returns:
+        Video -> its rows in the order in which they are used for training; and the test rows.
 
     Raises:
-        UserError: a video has too few labelled frames for `most` of them and a test.
+        UserError: a video has too few labelled frames for `most` training frames and a test.
     """
-    draw = np.random.default_rng(seed)
+    rng = np.random.default_rng(seed)
     pool: dict[str, list[int]] = {}
     test: list[int] = []
     for video in sorted(set(labels.videos)):
-        rows = draw.permutation(np.flatnonzero(labels.videos == video)).tolist()
-        kept = max(1, round(share * len(rows)))
-        if len(rows) - kept < most:
+        rows = rng.permutation(np.flatnonzero(labels.videos == video)).tolist()
+        held_out = max(1, round(fraction * len(rows)))
+        if len(rows) - held_out < most:
             raise UserError(
                 f"curve: video {video!r} has {len(rows)} labelled frames; {most} to train on and"
-                f" {kept} to test are {most + kept}. Label more, or give smaller --counts"
+                f" {held_out} to test are {most + held_out}. Label more, or give smaller --counts"
             )
-        test += rows[:kept]
-        pool[video] = rows[kept:]
+        test += rows[:held_out]
+        pool[video] = rows[held_out:]
     return pool, sorted(test)
 
 
 def draw_curve(curve: Curve, path: str | Path) -> None:
-    """The figure: mean error against labelled frames, its interval over participants, and dashed
-    that of the points above the cutoff.
+    """Save the figure: mean error against labelled frames with its interval over participants, and,
+    dotted, the error of the points above the cutoff.
     """
     import matplotlib
 

@@ -1,5 +1,5 @@
-"""Fine-tuning the detectors on labelled frames: the network of the regions (patient, face) and that
-of the joints, one after the other.
+"""Fine-tune the detectors on labelled frames, regions (patient, face) first, then joints, and
+evaluate them on held-out participants.
 """
 
 import hashlib
@@ -15,11 +15,10 @@ import torch
 from semiology.data.keypoint_names import COCO_17
 from semiology.errors import UserError
 from semiology.files import content_hash
-from semiology.tracking.boxes import overlap
-from semiology.tracking.finetune.error import CUTOFF, ErrorTable, distance, error_table
-from semiology.tracking.finetune.pictures import (
-    JointPictures,
-    RegionPictures,
+from semiology.tracking.boxes import iou
+from semiology.tracking.finetune.dataset import (
+    JointDataset,
+    RegionDataset,
     frame_box,
     patient_box,
 )
@@ -34,15 +33,16 @@ from semiology.tracking.pose.detectors import (
     COCO,
     MARGIN,
     Detectors,
-    Setup,
-    describe,
+    DetectorSetup,
     load_detectors,
+    read_description,
 )
-from semiology.tracking.pose.joints import JointNetwork
-from semiology.tracking.pose.regions import REGIONS, region_network, start_from_coco
+from semiology.tracking.pose.joint_network import JointNetwork
+from semiology.tracking.pose.ssd import REGIONS, region_network, start_from_coco
+from semiology.tracking.tracking_error import CUTOFF, ErrorTable, distance, error_table
 from semiology.weights import load
 
-VERSION = 1  # raise when the same labels and options train something else
+VERSION = 1  # raise when the same labels and options train different detectors
 
 
 def finetune(
@@ -56,13 +56,12 @@ def finetune(
     joints.safetensors.
 
     Whole participants are held out, and the error on their frames is written beside the weights.
-    The state is saved on the way: stopped at any moment, the same call goes on from there; finished
-    with the same labels and options, it only reads what is there.
+    Checkpoints are saved during training: an interrupted run resumes when it is called again; where
+    the result for the same labels and options is there, it is read.
 
     Raises:
-        UserError: weights to start from that are not there or of another network, fewer than two
-            participants to hold one out, pictures that are missing or of another size than
-            labelled.
+        UserError: initial weights that are not there or of another network, fewer than two
+            participants to hold one out, images that are missing or of another size than labelled.
     """
     options, out = options or FinetuneOptions(), Path(out)
     key = training_key(labels, options)
@@ -74,7 +73,7 @@ def finetune(
             "labels: the participants held out have no labelled point; label some, or give another"
             " --seed, or --held_out 0"
         )
-    detectors = untrained(training, options)
+    detectors = initial_detectors(training, options)
     setup = detectors.setup
     about: dict[str, Any] = {
         "key": key,
@@ -84,7 +83,7 @@ def finetune(
     }
     states = out / f"training-{key}"
     if detectors.regions is not None and options.region_steps:
-        frames = RegionPictures(training, setup.regions, options.augmentation, options.seed)
+        frames = RegionDataset(training, setup.regions, options.augmentation, options.seed)
         about["frames with a patient"] = len(frames)
         train(
             RegionTraining(detectors.regions, options),
@@ -95,12 +94,12 @@ def finetune(
             progress,
         )
     if options.joint_steps:
-        pictures = JointPictures(
+        crops = JointDataset(
             training, setup.size, setup.margin, setup.region, options.augmentation, options.seed
         )
         train(
             JointTraining(detectors.joints, options),
-            pictures,
+            crops,
             options.joint_steps,
             states / "joints",
             options,
@@ -124,51 +123,52 @@ def finetune(
     return made
 
 
-def split_by_participant(labels: Labels, share: float, seed: int) -> tuple[Labels, Labels]:
-    """Labels of the participants to train on, and of those held out: a share of the participants,
-    at least one, drawn by the seed.
+def split_by_participant(labels: Labels, fraction: float, seed: int) -> tuple[Labels, Labels]:
+    """Split labels into training and held-out participants; the latter are a fraction of the
+    participants, at least one, sampled by the seed.
 
     Raises:
         UserError: fewer than two participants, where some are to be held out.
     """
     people = np.array(sorted(set(labels.participants)))
-    if share == 0:
+    if fraction == 0:
         return labels, labels.take(np.zeros(len(labels), bool))
     if len(people) < 2:
         raise UserError(
             f"labels: one participant only ({people[0]}), so nobody can be held out; label frames"
             " of others, or give --held_out 0"
         )
-    count = min(max(round(share * len(people)), 1), len(people) - 1)
+    count = min(max(round(fraction * len(people)), 1), len(people) - 1)
     chosen = np.random.default_rng(seed).choice(people, count, replace=False)
-    apart = np.isin(labels.participants, chosen)
-    return labels.take(~apart), labels.take(apart)
+    held_out = np.isin(labels.participants, chosen)
+    return labels.take(~held_out), labels.take(held_out)
 
 
-def untrained(labels: Labels, options: FinetuneOptions) -> Detectors:
-    """The networks as training starts with them, for the joints that are labelled.
+def initial_detectors(labels: Labels, options: FinetuneOptions) -> Detectors:
+    """The networks before training, for the labelled joints, with the initial weights of the
+    options.
 
     Raises:
-        UserError: weights to start from that are not there or of another network.
+        UserError: initial weights that are not there or of another network.
     """
     torch.manual_seed(options.seed)
-    before = (
+    initial = (
         load_detectors(options.start)
         if options.start not in ("coco", "imagenet", "scratch")
         else None
     )
-    usual = (
+    default_backbone = (
         "resnet50"
         if options.start == "coco"
-        else before.setup.backbone
-        if before
+        else initial.setup.backbone
+        if initial
         else "mobilenet_v3_large"
     )
-    backbone = options.backbone or usual
-    if backbone != usual and (options.start == "coco" or before):
+    backbone = options.backbone or default_backbone
+    if backbone != default_backbone and (options.start == "coco" or initial):
         raise UserError(
-            f"finetune: the weights to start from are of {usual}, not {backbone}; leave --backbone"
-            " out, or start from others"
+            f"finetune: the weights to start from are of {default_backbone}, not"
+            f" {backbone}; leave --backbone out, or start from others"
         )
     if backbone == "resnet50" and options.start == "scratch":
         raise UserError(
@@ -180,35 +180,37 @@ def untrained(labels: Labels, options: FinetuneOptions) -> Detectors:
         [name for name in REGIONS if name != "face" or faces] if options.region == "patient" else []
     )
     margin = MARGIN if options.region == "patient" else 1.0
-    setup = Setup(list(labels.keypoints), backbone, options.size, options.region, margin, regions)
+    setup = DetectorSetup(
+        list(labels.keypoints), backbone, options.size, options.region, margin, regions
+    )
     made = Detectors(
         setup,
         JointNetwork(setup.joints, backbone),
         region_network(len(regions)) if regions else None,
     )
-    found_regions = made.regions is None
+    regions_trained = made.regions is None
     if options.start == "coco":
         made.joints.start_from(load(COCO["joints"]), COCO_17)
         if made.regions is not None:
             start_from_coco(made.regions, load(COCO["regions"]))
-            found_regions = True
+            regions_trained = True
     elif options.start == "imagenet":
         made.joints.start_from_imagenet(load(backbone))
-    elif before:
-        made.joints.start_from(before.joints.state_dict(), before.setup.joints)
+    elif initial:
+        made.joints.start_from(initial.joints.state_dict(), initial.setup.joints)
         if (
             made.regions is not None
-            and before.regions is not None
-            and before.setup.regions == regions
+            and initial.regions is not None
+            and initial.setup.regions == regions
         ):
-            made.regions.load_state_dict(before.regions.state_dict())
-            found_regions = True
-    if not options.joint_steps and not (before and set(setup.joints) <= set(before.setup.joints)):
+            made.regions.load_state_dict(initial.regions.state_dict())
+            regions_trained = True
+    if not options.joint_steps and not (initial and set(setup.joints) <= set(initial.setup.joints)):
         raise UserError(
             "finetune: joints would stay random; give --joint_steps, or --start FOLDER of detectors"
             " of these joints"
         )
-    if not found_regions and not options.region_steps:
+    if not regions_trained and not options.region_steps:
         raise UserError(
             "finetune: the region network would stay random; give --region_steps, or --start coco,"
             " or --region frame"
@@ -219,10 +221,10 @@ def untrained(labels: Labels, options: FinetuneOptions) -> Detectors:
 def locate_patients(
     detectors: Detectors, labels: Labels, batch: int = 8
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Joints in labelled frames as in use, nothing of the labels being seen: (frame, joint, 2) px
+    """Detect the joints in labelled frames without using the labels: position (frame, joint, 2) px
     and confidence (frame, joint).
 
-    NaN and 0 where the regions show no patient. Of several patients the best is taken.
+    NaN and 0 where no patient is detected. Of several detections the best is used.
     """
     position = np.full((len(labels), len(detectors.setup.joints), 2), np.nan)
     confidence = np.zeros(position.shape[:2])
@@ -252,7 +254,7 @@ def measure(
     cm_per_px: float | None = None,
     seed: int = 0,
 ) -> ErrorTable:
-    """The detectors' error on labelled frames: see `tracking/error.py`."""
+    """The detectors' error on labelled frames, as `tracking_error.error_table` defines it."""
     position, confidence = locate_patients(detectors, labels)
     known = labels.select(detectors.setup.joints)
     labelled = np.where((known.visibility > 0)[..., None], known.position, np.nan)
@@ -269,41 +271,41 @@ def measure(
 
 
 def measure_regions(detectors: Detectors, labels: Labels) -> dict[str, dict[str, float]]:
-    """For each region, the number of marked boxes, the share of them found (intersection over union
-    with the best above one half), and the mean of that overlap. The patient's box is that around
-    the joints where none was marked. Empty without a region network.
+    """For each region, the number of marked boxes, the fraction of them found (intersection over
+    union with the best detection above one half), and the mean of that overlap. Where no box of the
+    patient was marked, it is that around the joints. Empty without a region network.
     """
     overlaps: dict[str, list[float]] = {
         name: [] for name in (detectors.setup.regions if detectors.regions is not None else [])
     }
     for row, frame in enumerate(labels.frames if overlaps else []):
         found = detectors.find_regions([read_image(frame)])[0]
-        for name, shares in overlaps.items():
+        for name, values in overlaps.items():
             marked = patient_box(labels, row) if name == "patient" else frame.regions.get(name)
             if marked is not None:
                 boxes = found[name][0]
-                shares.append(overlap(boxes[0], np.asarray(marked)) if len(boxes) else 0.0)
+                values.append(iou(boxes[0], np.asarray(marked)) if len(boxes) else 0.0)
     return {
         name: {
-            "marked": len(shares),
-            "found": float(np.mean(np.array(shares) > 0.5)),
-            "overlap": float(np.mean(shares)),
+            "marked": len(values),
+            "found": float(np.mean(np.array(values) > 0.5)),
+            "overlap": float(np.mean(values)),
         }
-        for name, shares in overlaps.items()
-        if shares
+        for name, values in overlaps.items()
+        if values
     }
 
 
 def training_key(labels: Labels, options: FinetuneOptions) -> str:
-    """Stands for all that the detectors depend on: labels, the pictures' content, options, and the
-    weights to start from.
+    """Hash of all that the detectors depend on: labels, the images' content, options, and the
+    initial weights.
 
     Raises:
-        UserError: a picture that is missing, or of another size than labelled.
+        UserError: an image that is missing, or of another size than labelled.
     """
     digest = hashlib.sha256()
     for frame in labels.frames:
-        read_image(frame)  # a picture that is wrong is said before hours of training
+        read_image(frame)  # raises for an unusable image before hours of training
         what = [
             frame.frame_id,
             frame.participant_id,
@@ -318,7 +320,7 @@ def training_key(labels: Labels, options: FinetuneOptions) -> str:
         + np.ascontiguousarray(labels.visibility, np.int64).tobytes()
     )
     start = (
-        describe(options.start)["sha256"]
+        read_description(options.start)["sha256"]
         if options.start not in ("coco", "imagenet", "scratch")
         else options.start
     )
@@ -331,14 +333,14 @@ def training_key(labels: Labels, options: FinetuneOptions) -> str:
 
 def _finished(out: Path, key: str) -> bool:
     try:
-        return describe(out)["about"].get("key") == key
-    except UserError:  # none there, or a damaged one: it is made anew
+        return read_description(out)["about"].get("key") == key
+    except UserError:  # none there, or a damaged one: train again
         return False
 
 
 def _people(labels: Labels) -> list[str]:
-    """Participants, for the record. Where nobody said who is in a video, its name stands for the
-    person: it is not passed on.
+    """Participants, for the record. A video without a participant is labelled by its name, which is
+    counted but not passed on.
     """
     named = {frame.participant_id for frame in labels.frames if frame.participant_id != frame.video}
     unnamed = {frame.video for frame in labels.frames if frame.participant_id == frame.video}

@@ -1,6 +1,4 @@
-"""One detector's training: the losses as Lightning modules, and a loop whose state is saved on the
-way.
-"""
+"""Training of one detector: losses as Lightning modules, a loop with checkpoints."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -19,40 +17,42 @@ from torchvision.models.detection.ssd import SSD
 from semiology.errors import UserError
 from semiology.models.device import check_precision, choose_precision
 from semiology.models.training.trainer import LIGHTNING_PRECISIONS, quiet
-from semiology.tracking.finetune.pictures import (
+from semiology.tracking.finetune.dataset import (
     Augmentation,
-    JointPictures,
-    RegionPictures,
+    JointDataset,
+    RegionDataset,
     heatmap_targets,
 )
-from semiology.tracking.pose.joints import JointNetwork
+from semiology.tracking.pose.joint_network import JointNetwork
 
-BETWEEN = 64  # batches between two saved states
+CHECKPOINT_EVERY = 64  # batches
 
 
 @dataclass(frozen=True)
 class FinetuneOptions:
-    """How detectors are fine-tuned. Our choice, where nothing else is said: the papers do not say.
+    """Options of fine-tuning. Our choice, except where a source is given: the papers do not state
+    them.
 
     Attributes:
-        start: where the weights come from: coco (torchvision's published detectors [P]), imagenet
-            (its backbone, the rest random), the folder of detectors trained before, or scratch:
-            random weights, which take some hundred labelled frames to become anything.
+        start: initial weights: coco (torchvision's published detectors [P]), imagenet (its
+            backbone, the rest random), the folder of detectors trained before, or scratch: random
+            weights, which need several hundred labelled frames.
         backbone: of the joint network: resnet50 [P: Keypoint R-CNN on COCO], or mobilenet_v3_large
-            for CPUs. By default that of the start: resnet50 of coco, the folder's own,
+            for CPUs. By default that of the initial weights: resnet50 for coco, the folder's own,
             mobilenet_v3_large otherwise.
-        region: "patient" reads the picture around the patient's box; "frame" the whole frame, as
+        region: "patient" reads the crop around the patient's box; "frame" the whole frame, as
             DeepLabCut does: for one fixed camera.
-        size: side of the picture that the joint network reads, px.
-        joint_steps: batches for the joints. region_steps: batches for the regions.
-        batch: pictures in a batch.
+        size: side of the image that the joint network reads, px.
+        joint_steps: batches for the joints.
+        region_steps: batches for the regions.
+        batch: images in a batch.
         learning_rate: highest of one cycle (AdamW).
-        held_out: share of the participants whose frames are never trained on, and on which the
-            error is measured; 0 trains on everybody.
-        augmentation: what happens to the pictures.
+        held_out: fraction of the participants that are held out, and on whose frames the error is
+            measured; 0 trains on all.
+        augmentation: of the training images.
         precision: fp32, bf16, or auto: bf16 where the device has it.
-        workers: processes that prepare pictures.
-        seed: of the held-out participants, the weights and the pictures.
+        workers: processes that prepare images.
+        seed: of the held-out participants, the weights and the augmentation.
 
     Raises:
         UserError: an option out of bounds.
@@ -87,8 +87,8 @@ class FinetuneOptions:
 
 
 class JointTraining(lightning.LightningModule):
-    """Cross-entropy between each joint's heatmap and a Gaussian around where it was labelled;
-    joints not labelled say nothing.
+    """Cross-entropy between each joint's heatmap and a Gaussian around its labelled position;
+    unlabelled joints are masked.
     """
 
     def __init__(self, network: JointNetwork, options: FinetuneOptions):
@@ -96,8 +96,8 @@ class JointTraining(lightning.LightningModule):
         self.network, self.options = network, options
 
     def training_step(self, batch: Sequence[Tensor], _: int) -> Tensor:
-        pictures, position, known = batch
-        logits = self.network(pictures).float()
+        images, position, known = batch
+        logits = self.network(images).float()
         log_probability = logits.flatten(2).log_softmax(2)  # (batch, joint, bin²)
         target = heatmap_targets(position, logits.shape[-1]).flatten(2)
         each = -(target * log_probability).sum(2)
@@ -108,7 +108,7 @@ class JointTraining(lightning.LightningModule):
 
 
 class RegionTraining(lightning.LightningModule):
-    """SSD's own losses: of the boxes and of their classes, as torchvision computes them."""
+    """SSD's own losses, of boxes and of classes, as torchvision computes them."""
 
     def __init__(self, network: SSD, options: FinetuneOptions):
         super().__init__()
@@ -134,31 +134,39 @@ def _one_cycle(
 
 def train(
     module: lightning.LightningModule,
-    pictures: JointPictures | RegionPictures,
+    dataset: JointDataset | RegionDataset,
     steps: int,
     folder: Path,
     options: FinetuneOptions,
     progress: bool,
 ) -> None:
-    """Train for a number of batches, saving the state every so many of them; goes on from a saved
-    state where there is one.
+    """Train for a number of batches with regular checkpoints; resumes from a checkpoint where there
+    is one.
+
+    Args:
+        module: the loss, with the network in it.
+        dataset: of crops or frames.
+        steps: batches.
+        folder: of the checkpoints.
+        options: of the training.
+        progress: show a progress bar.
     """
     quiet()
     lightning.seed_everything(options.seed, verbose=False)
     last = folder / "last.ckpt"
     done = torch.load(last, weights_only=True)["global_step"] if last.is_file() else 0
     order = np.roll(
-        draws(len(pictures), steps * options.batch, options.seed), -done * options.batch
-    )  # goes on with the next picture
+        sampling_order(len(dataset), steps * options.batch, options.seed), -done * options.batch
+    )  # resumes with the next item
     loader: DataLoader = DataLoader(
-        pictures,
+        dataset,
         options.batch,
         sampler=order.tolist(),
         num_workers=options.workers,
-        collate_fn=as_lists if isinstance(module, RegionTraining) else None,
+        collate_fn=collate_lists if isinstance(module, RegionTraining) else None,
     )
     saved = ModelCheckpoint(
-        folder, save_last=True, save_top_k=0, every_n_train_steps=min(BETWEEN, steps)
+        folder, save_last=True, save_top_k=0, every_n_train_steps=min(CHECKPOINT_EVERY, steps)
     )
     trainer = lightning.Trainer(
         max_steps=steps,
@@ -174,24 +182,24 @@ def train(
         trainer.fit(module, loader, ckpt_path=last if done else None, weights_only=True)
     except (
         SystemExit
-    ) as stopped:  # how Lightning ends on Ctrl-C; whoever called should hear of it as usual
+    ) as stopped:  # Lightning's way to end on Ctrl-C; callers expect KeyboardInterrupt
         raise KeyboardInterrupt from stopped
 
 
-def draws(frames: int, count: int, seed: int) -> np.ndarray:
-    """The numbers of `count` pictures: round after round of all frames, each round in another
-    order.
+def sampling_order(frames: int, count: int, seed: int) -> np.ndarray:
+    """Item numbers of `count` training examples: epoch after epoch of all frames, each epoch in
+    another order.
     """
-    order = np.random.default_rng(seed)
+    rng = np.random.default_rng(seed)
     rounds = [
-        round_number * frames + order.permutation(frames)
+        round_number * frames + rng.permutation(frames)
         for round_number in range(-(-count // frames))
     ]
     return np.concatenate(rounds)[:count]
 
 
-def as_lists(
+def collate_lists(
     items: list[tuple[Tensor, dict[str, Tensor]]],
 ) -> tuple[list[Tensor], list[dict[str, Tensor]]]:
-    """What torchvision's detectors read: a list of pictures and one of targets."""
-    return [picture for picture, _ in items], [target for _, target in items]
+    """A batch as torchvision's detectors read it: a list of images and one of targets."""
+    return [image for image, _ in items], [target for _, target in items]

@@ -1,3 +1,4 @@
-"""How good the keypoints are, and how to make them better: labelled frames, tracking error,
-fine-tuning, the curve over labelled frames.
+"""Labelled frames: which frames to label (selection.py), export to labelling programs (export.py),
+reading and writing their formats (io.py and a file per format), and corrections of tracks from what
+was moved (corrections.py).
 """

@@ -29,14 +29,14 @@ FLOATS = 4  # decimals of a position, px
 def from_coco(path: Path, content: dict[str, Any]) -> Labels:
     """Labelled frames of a COCO file.
 
-    One person an image: two annotations with keypoints in one image are an error, because nobody
-    could tell which is the patient. Boxes of the categories "patient" and "face" are regions, and
+    One person per image: two annotations with keypoints in one image are an error, because it is
+    unknown which one is the patient. Boxes of the categories "patient" and "face" are regions, and
     so is the annotation's own `bbox` ("patient") unless it was only drawn around the keypoints.
-    Annotations of other categories without keypoints are no labels of a patient and are left out.
-    An image without an annotation is not a labelled frame and is left out too.
+    Annotations of other categories without keypoints, and images without an annotation, are left
+    out.
 
     Args:
-        path: of the file; pictures are named relative to its folder.
+        path: of the file; images are named relative to its folder.
         content: of the file.
 
     Raises:
@@ -73,7 +73,9 @@ def from_coco(path: Path, content: dict[str, Any]) -> Labels:
         file, name = images[where]["file_name"], str(categories[annotation["category_id"]]["name"])
         if annotation.get("keypoints"):
             if where in marked:
-                raise UserError(f"{path}: {file}: two people are labelled; leave the patient alone")
+                raise UserError(
+                    f"{path}: {file}: two people are labelled; keep the patient's labels only"
+                )
             marked[where] = _triples(path, file, annotation["keypoints"], len(keypoints))
             name = "patient"
         if (
@@ -82,10 +84,12 @@ def from_coco(path: Path, content: dict[str, Any]) -> Labels:
             and not annotation.get("attributes", {}).get("around_keypoints")
         ):
             regions.setdefault(where, {})[name] = _corners(path, file, annotation["bbox"])
-    shown = [number for number in images if number in marked or number in regions]
-    frames = [_frame(path, images[number], regions.get(number, {})) for number in shown]
+    annotated = [number for number in images if number in marked or number in regions]
+    frames = [_frame(path, images[number], regions.get(number, {})) for number in annotated]
     empty = np.zeros((len(keypoints), 3))
-    table = np.array([marked.get(number, empty) for number in shown]).reshape(-1, len(keypoints), 3)
+    table = np.array([marked.get(number, empty) for number in annotated]).reshape(
+        -1, len(keypoints), 3
+    )
     visibility = table[:, :, 2].astype(np.int64)
     return Labels(
         keypoints,
@@ -96,7 +100,7 @@ def from_coco(path: Path, content: dict[str, Any]) -> Labels:
 
 
 def write_coco(labels: Labels, path: str | Path) -> Path:
-    """Write labels as one COCO file. Pictures are named relative to its folder, and are not copied."""
+    """Write labels as one COCO file; images are named relative to its folder, not copied."""
     path = Path(path)
     names = ["person", *REGIONS]
     categories: list[dict] = [

@@ -1,6 +1,4 @@
-"""From frames that a person looked through to corrections of the tracks: what they moved, and
-nothing else.
-"""
+"""Corrections of tracks from labelled frames: the points that an annotator moved, and no others."""
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -23,7 +21,7 @@ from semiology.data.tracks import read_tracks, save_tracks
 from semiology.errors import UserError
 from semiology.tracking.labels.labels import UNLABELLED, Labels
 
-# px; labelling programs keep two decimals or more, and nobody moves a point by less [our choice]
+# px; labelling programs write two decimals or more, and nobody moves a point by less [our choice]
 ROUNDING = 0.05
 
 
@@ -39,28 +37,29 @@ def import_corrections(
     removed: bool = False,
     video: str = "",
 ) -> list[Correction]:
-    """The corrections that are new in the labels of one video, to be added to those that are
-    `known`.
+    """The new corrections in the labels of one video, to be added to those that are `known`.
 
-    A point is a correction where it differs, by more than 0.05 px, from what this person said of it
-    last, or, if nothing, from the prediction. So importing the same labels twice adds nothing, one
-    who puts a point back takes their correction back, and two people who moved the same point are
-    both kept.
+    A point is a correction where it differs, by more than 0.05 px, from this annotator's latest
+    correction of it, or, without one, from the prediction. So importing the same labels twice adds
+    nothing, moving a point back adds a correction to the old position, and the corrections of two
+    annotators are both stored.
 
     Args:
         labels: of this video, with frame numbers; their joints are tracked keypoints, or joints of
             `skeleton` that are means of them.
         tracks: as predicted, without corrections.
-        who: name or initials of the person who labelled. origin: where the labels come from, to be
-            found again. when: by default now.
-        removed: a point that was predicted inside the picture and is not labelled was taken away:
-            it is not there. By default such a point was merely not labelled, which says nothing.
+        known: corrections so far.
+        who: name or initials of the annotator.
+        origin: file or folder that the labels come from.
+        when: by default now.
+        skeleton: defines joints that are means of tracked keypoints.
+        removed: a point that was predicted inside the image and is not labelled was deleted by the
+            annotator: it is not there. By default such a point counts as not examined.
         video: see `Correction`.
 
     Raises:
         UserError: labels of several videos, without frame numbers or of frames that the tracks do
-            not show, of pictures of another size, for a joint that can be told from no keypoint;
-            nobody named.
+            not show, of images of another size, for a joint that no keypoint gives; no annotator.
     """
     if not who.strip():
         raise UserError("corrections: who made them? give a name or initials")
@@ -69,7 +68,7 @@ def import_corrections(
             f"corrections: labels of {len(set(labels.videos))} videos; give those of one"
         )
     stamp = (when or datetime.now(UTC)).astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-    said = {
+    latest = {
         (row.source_index, row.keypoint): row
         for row in sorted(known, key=lambda row: row.when)
         if row.who == who
@@ -78,7 +77,7 @@ def import_corrections(
     new = []
     for column, keypoint in enumerate(labels.keypoints):
         mean_of, predicted = _predicted(tracks, keypoint, skeleton)
-        for row, frame, place, seen in zip(
+        for row, frame, position, seen in zip(
             rows, labels.frames, labels.position[:, column], labels.visibility[:, column]
         ):
             assert frame.index is not None
@@ -86,18 +85,20 @@ def import_corrections(
             inside = bool(
                 ((before >= 0) & (before <= [frame.width or np.inf, frame.height or np.inf])).all()
             )
-            if (last := said.get((frame.index, keypoint))) is not None:
+            if (last := latest.get((frame.index, keypoint))) is not None:
                 before, inside = np.array([last.x, last.y]), True
             if seen == UNLABELLED and not (removed and inside and np.isfinite(before).all()):
                 continue
             if (
                 seen != UNLABELLED
                 and np.isfinite(before).all()
-                and np.linalg.norm(place - before) <= ROUNDING
+                and np.linalg.norm(position - before) <= ROUNDING
             ):
                 continue
             x, y = (
-                (float("nan"),) * 2 if seen == UNLABELLED else (float(number) for number in place)
+                (float("nan"),) * 2
+                if seen == UNLABELLED
+                else (float(number) for number in position)
             )
             new.append(
                 Correction(
@@ -132,8 +133,8 @@ def _rows(labels: Labels, tracks: xr.Dataset) -> list[int]:
 def _predicted(
     tracks: xr.Dataset, keypoint: str, skeleton: Skeleton | None
 ) -> tuple[tuple[str, ...], np.ndarray]:
-    """What a keypoint is the mean of (nothing if it is tracked itself), and its position (time, 2)
-    px.
+    """The keypoints whose mean a keypoint is (none if it is tracked itself), and its position
+    (time, 2) px.
     """
     if keypoint in tracks.keypoint.values:
         return (), tracks["position"].sel(keypoint=keypoint).transpose("time", "space").values
@@ -151,22 +152,23 @@ def correct_store(
     origin: str,
     removed: bool = False,
 ) -> dict[str, int]:
-    """Add what was corrected to the clips of a store, whose clip_ids are the labels' videos; clip
-    -> new corrections.
+    """Add corrections to the clips of a store, whose clip_ids are the labels' videos.
 
-    From then on `Store.tracks` gives the corrected tracks, and with them everything that reads the
-    store.
+    From then on `Store.tracks`, and so everything that reads the store, has the corrected tracks.
+
+    Returns:
+        clip_id -> number of new corrections.
 
     Raises:
-        UserError: see `import_corrections`; a clip that is not in the store, or whose tracks were
-            brought along.
+        UserError: see `import_corrections`; a clip that is not in the store, or that has tracks of
+            its own.
     """
     plan = {}
     for clip_id in dict.fromkeys(labels.videos.tolist()):
         tracks = store.predicted(clip_id, skeleton.part)
         if store.record(clip_id)["stages"][skeleton.part]["depends"].get("imported"):
             raise UserError(
-                f"clip {clip_id}: its tracks were brought along; correct them where they are, by"
+                f"clip {clip_id}: has tracks of its own; correct them where they are, by"
                 " --tracks FILE"
             )
         path = store.corrections_file(clip_id, skeleton.part)
@@ -183,7 +185,7 @@ def correct_store(
             video=video,
         )
         plan[clip_id] = (path, known, new)
-    for path, known, new in plan.values():  # nothing is written before all of it is known to fit
+    for path, known, new in plan.values():  # nothing is written before all labels have been checked
         if new:
             write_corrections([*known, *new], path)
     return {clip_id: len(new) for clip_id, (_, _, new) in plan.items()}
@@ -199,8 +201,8 @@ def correct_file(
     removed: bool = False,
     out: Path | None = None,
 ) -> int:
-    """Add what was corrected to the table beside a file of tracks, and write corrected tracks to
-    `out` if asked; how many are new.
+    """Add corrections to the table beside a file of tracks, and write corrected tracks to `out`, if
+    given. Returns the number of new corrections.
 
     Raises:
         UserError: see `import_corrections`; `out` is the file of tracks itself, which stays as it

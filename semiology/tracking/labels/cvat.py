@@ -16,9 +16,9 @@ from semiology.tracking.labels.labels import (
     LabelledFrame,
     Labels,
     Mark,
-    copy_picture,
+    copy_image,
     frame_number,
-    gathered,
+    labels_from_marks,
 )
 
 REGIONS = ("patient", "face")  # boxes that are read
@@ -28,11 +28,10 @@ def from_cvat(path: Path) -> Labels:
     """Labelled frames of an annotations.xml: a `points` shape with one point for each joint, alone
     or as an element of a `skeleton`.
 
-    Boxes named "patient" and "face" are regions. Pictures without any mark are not labelled frames
-    and are left out.
+    Boxes named "patient" and "face" are regions. Images without any annotation are left out.
 
     Raises:
-        UserError: not XML, another format, a joint or box that is there twice in a picture, a shape
+        UserError: not XML, another format, a joint or box that is there twice in an image, a shape
             with several points.
     """
     root = _parsed(path)
@@ -55,8 +54,8 @@ def from_cvat(path: Path) -> Labels:
             width, height = int(image.attrib["width"]), int(image.attrib["height"])
         except (KeyError, ValueError) as error:
             raise UserError(
-                f"{path}: {file}: a mark or size cannot be read ({error}); one point a joint,"
-                " numbers in px"
+                f"{path}: {file}: an annotation or size cannot be read ({error}); one"
+                " point a joint, numbers in px"
             ) from error
         video = file.parent.name or path.stem
         frame = LabelledFrame(
@@ -76,19 +75,19 @@ def from_cvat(path: Path) -> Labels:
         for label in root.iter("label")
         if label.findtext("type") == "points"
     ]
-    return gathered(listed, found)
+    return labels_from_marks(listed, found)
 
 
 def write_cvat(labels: Labels, folder: str | Path) -> Path:
     """Write annotations.xml, labels.json (for "Raw" in CVAT's label constructor) and
-    images/<video>/<picture>.
+    images/<video>/<image>.
 
-    Make a task with these labels from the content of images/ as an archive, so that pictures keep
-    their folder's name, and upload annotations.xml to it as "CVAT 1.1": what is labelled is there
-    to be corrected.
+    In CVAT, create a task with these labels from the content of images/ as an archive, so that the
+    images keep their folder's name, and upload annotations.xml to it as "CVAT 1.1": the points are
+    then there to be corrected.
 
     Raises:
-        UserError: a picture is not there.
+        UserError: an image is not there.
     """
     folder = Path(folder)
     kinds = {**dict.fromkeys(labels.keypoints, "points"), **dict.fromkeys(REGIONS, "rectangle")}
@@ -99,7 +98,7 @@ def write_cvat(labels: Labels, folder: str | Path) -> Path:
         label = ET.SubElement(listed, "label")
         ET.SubElement(label, "name").text, ET.SubElement(label, "type").text = name, kind
     for row, frame in enumerate(labels.frames):
-        copy_picture(frame, folder / "images" / frame.video / frame.image.name)
+        copy_image(frame, folder / "images" / frame.video / frame.image.name)
         about = {
             "id": row,
             "name": f"{frame.video}/{frame.image.name}",
@@ -161,5 +160,5 @@ def _point(shape: ET.Element) -> Mark:
 
 def _put(path: Path, file: Path, marks: dict, name: str, mark: tuple) -> None:
     if name in marks:
-        raise UserError(f"{path}: {file}: {name} is marked twice; leave the patient's alone")
+        raise UserError(f"{path}: {file}: {name} is annotated twice; keep the patient's only")
     marks[name] = mark

@@ -1,5 +1,5 @@
 """DeepLabCut projects to labelled frames, and back: config.yaml, and in labeled-data/<video>/ the
-pictures and CollectedData_<scorer>.
+images and CollectedData_<scorer>.
 
 DeepLabCut knows neither boxes nor hidden points: a labelled point counts as visible. Source of the
 layout: [C] DeepLabCut's example projects and its `create_project`.
@@ -24,9 +24,9 @@ from semiology.tracking.labels.labels import (
     VISIBLE,
     LabelledFrame,
     Labels,
-    copy_picture,
+    concatenate_labels,
+    copy_image,
     frame_number,
-    joined,
 )
 
 LEVELS = ("scorer", "bodyparts", "coords")
@@ -76,12 +76,12 @@ def read_project(folder: Path) -> Labels:
                 f" {', '.join(keypoints)}; add it there"
             )
         parts.append(_widened(part, keypoints))
-    return joined(parts)
+    return concatenate_labels(parts)
 
 
 def read_table_of_labels(path: Path) -> Labels:
-    """The frames of one CollectedData table (csv or h5); pictures lie beside it. Sizes are those of
-    the pictures, and 0 until one looks.
+    """The frames of one CollectedData table (csv or h5); the images lie beside it. Image sizes are
+    0 here: they are unknown until the images are read.
 
     Raises:
         UserError: damaged, several animals, a table of tracks.
@@ -128,7 +128,7 @@ def write_project(
     edges: Sequence[tuple[str, str]] = (),
 ) -> Path:
     """Write labels as a project that DeepLabCut opens: config.yaml, tables (csv and h5) and copies
-    of the pictures.
+    of the images.
 
     config.yaml names videos `videos/<video>.mp4`, which are not there: labelling and training need
     none.
@@ -137,7 +137,7 @@ def write_project(
         edges: pairs of keypoints that are drawn connected.
 
     Raises:
-        UserError: two pictures of a video have one name, a picture is not there.
+        UserError: two images of a video have one name, an image is not there.
     """
     folder = Path(folder)
     columns = [(scorer, name, axis) for name in labels.keypoints for axis in ("x", "y")]
@@ -153,9 +153,9 @@ def write_project(
         )
         names = [f"labeled-data/{video}/{frame.image.name}" for frame in part.frames]
         if len(set(names)) < len(names):
-            raise UserError(f"{folder}: two pictures of {video!r} have one name; rename one")
+            raise UserError(f"{folder}: two images of {video!r} have one name; rename one")
         for frame, name in zip(part.frames, names):
-            copy_picture(frame, folder / name)
+            copy_image(frame, folder / name)
         values = part.position.reshape(len(part), -1)
         text = io.StringIO()
         cells = [
@@ -174,7 +174,7 @@ def write_project(
 
 
 def _widened(labels: Labels, keypoints: list[str]) -> Labels:
-    """The same frames with all keypoints, in this order; what was not there is not labelled."""
+    """The same frames with these keypoints, in this order; new ones are not labelled."""
     position = np.full((len(labels), len(keypoints), 2), np.nan)
     visibility = np.full((len(labels), len(keypoints)), UNLABELLED)
     columns = [keypoints.index(name) for name in labels.keypoints]
@@ -185,7 +185,9 @@ def _widened(labels: Labels, keypoints: list[str]) -> Labels:
 def _config(
     labels: Labels, folder: Path, scorer: str, edges: Sequence[tuple[str, str]]
 ) -> dict[str, Any]:
-    """What DeepLabCut's `create_new_project` writes; numbers are its defaults [C]."""
+    """A project's config.yaml as DeepLabCut's `create_new_project` writes it; numbers are its
+    defaults [C].
+    """
     sizes = {frame.video: (frame.width, frame.height) for frame in labels.frames}
     root = folder.resolve()
     return {

@@ -1,5 +1,5 @@
-"""Frames of a cohort's clips, or of loose videos, on their way to where people label: chosen, cut
-out, filled in, written.
+"""Export frames of a cohort's clips, or of single videos, to a labelling program: choose frames,
+save their images, fill in the tracked joints, write the program's files.
 """
 
 from collections.abc import Iterable, Iterator
@@ -13,20 +13,21 @@ from semiology.data.preprocessing import select
 from semiology.data.skeleton import Skeleton
 from semiology.data.store import Store
 from semiology.errors import UserError
-from semiology.tracking.labels.files import free_folder, write_labels
-from semiology.tracking.labels.labels import Labels, joined
+from semiology.tracking.labels.io import image_folder, write_labels
+from semiology.tracking.labels.labels import Labels, concatenate_labels
 from semiology.tracking.labels.selection import Method, choose_rows, label_frames
 
 
 @dataclass(frozen=True)
 class Footage:
-    """A clip to choose from.
+    """A clip from which frames are chosen.
 
     Attributes:
-        name: its clip_id, or the stem of a loose video: what folders and labels call it.
+        name: its clip_id, or the stem of a single video; the name in folders and labels.
+        participant_id: of the patient.
         video: the file; None where the clip has none.
         start, end: of the clip in it, s.
-        store: where its tracks are; None where it is to be labelled from nothing.
+        store: with its tracks; None where there are no tracks to start the labels from.
     """
 
     name: str
@@ -37,7 +38,7 @@ class Footage:
     store: Store | None = None
 
     def tracks(self, skeleton: Skeleton) -> xr.Dataset | None:
-        """The skeleton's joints as they are tracked and corrected so far."""
+        """The skeleton's joints as tracked and corrected so far; None without a store."""
         return (
             None
             if self.store is None
@@ -46,10 +47,8 @@ class Footage:
 
 
 @dataclass
-class Sent:
-    """What was written: the file to open, frames per clip, and (clip, what was wrong) of those that
-    were left out.
-    """
+class ExportResult:
+    """An export: the file to open, frames per clip, and (clip, reason) of those that failed."""
 
     path: Path
     frames: dict[str, int] = field(default_factory=dict)
@@ -72,7 +71,7 @@ def cohort_footage(cohort: str | Path, store: str | Path | None = None) -> Itera
 
 
 def video_footage(videos: Iterable[Path], store: str | Path | None = None) -> Iterator[Footage]:
-    """Loose videos, with the tracks that `semiology extract VIDEO... --out DIR` put into DIR."""
+    """Single videos, with the tracks that `semiology extract VIDEO... --out DIR` put into DIR."""
     for video in videos:
         yield Footage(
             video.stem, video.stem, video, store=Store(store, plain=True) if store else None
@@ -90,63 +89,65 @@ def select_frames(
     share: float | None = None,
     fps: float = 25.0,
     seed: int = 0,
-) -> Sent:
-    """Choose frames of each clip and write them for a labelling program, with the joints as they
-    are tracked so far.
+) -> ExportResult:
+    """Choose frames of each clip and write them for a labelling program, with the joints as tracked
+    so far.
 
     A clip that cannot be read is listed and the others go on.
 
     Args:
+        footage: the clips.
         out: a folder without labels.
+        skeleton: its joints are labelled.
         program: "deeplabcut", "coco", "label-studio" or "cvat".
         method, frames, share, seed: see `choose_rows`; numbers are per clip.
-        fps: where there are no tracks, Hz.
+        fps: of the rows where there are no tracks, Hz.
 
     Raises:
         UserError: labels that are there already, another program, no clip of which a frame could be
             taken.
     """
-    pictures = free_folder(Path(out), program)
+    images = image_folder(Path(out), program)
     parts: list[Labels] = []
-    sent = Sent(Path(out))
-    for one in footage:
+    result = ExportResult(Path(out))
+    for clip in footage:
         try:
-            if one.video is None:
-                raise UserError("has tracks only, no video to take pictures from")
-            tracks = one.tracks(skeleton)
+            if clip.video is None:
+                raise UserError("has tracks only, no video to take images from")
+            tracks = clip.tracks(skeleton)
             rows = choose_rows(
-                one.video,
+                clip.video,
                 frames,
                 method,
                 share=share,
                 tracks=tracks,
                 fps=fps,
-                start=one.start,
-                end=one.end,
+                start=clip.start,
+                end=clip.end,
                 seed=seed,
             )
             part = label_frames(
-                one.video,
+                clip.video,
                 rows,
-                pictures,
-                name=one.name,
-                participant_id=one.participant_id,
+                images,
+                name=clip.name,
+                participant_id=clip.participant_id,
                 keypoints=skeleton.names,
                 tracks=tracks,
                 fps=fps,
-                start=one.start,
-                end=one.end,
+                start=clip.start,
+                end=clip.end,
             )
         except UserError as error:
-            sent.failed.append((one.name, getattr(error, "fault", str(error))))
+            result.failed.append((clip.name, getattr(error, "fault", str(error))))
             continue
-        sent.frames[one.name] = len(part)
+        result.frames[clip.name] = len(part)
         parts.append(part)
-    if not sum(sent.frames.values()):
+    if not sum(result.frames.values()):
         reasons = (
-            "; ".join(f"{name}: {what}" for name, what in sent.failed[:3])
+            "; ".join(f"{name}: {what}" for name, what in result.failed[:3])
             or f"{method} found none that stands out"
         )
         raise UserError(f"{out}: no frame was chosen: {reasons}")
-    sent.path = write_labels(joined(parts), out, program, skeleton.edges)
-    return sent
+    result.path = write_labels(concatenate_labels(parts), out, program, skeleton.edges)
+    return result

@@ -1,9 +1,9 @@
 """Label Studio tasks (JSON) to labelled frames, and back: keypoints and boxes in percent of the
-picture.
+image.
 
 Source of the layout: Label Studio's documentation (guide/predictions, guide/export,
-tags/keypointlabels, guide/storage). It has no mark for a hidden point; the labelling interface that
-is written beside the tasks adds a choice "hidden" to each point (ours).
+tags/keypointlabels, guide/storage). It has no attribute for a hidden point; the labelling interface
+that is written beside the tasks adds a choice "hidden" to each point [our choice].
 """
 
 from pathlib import Path
@@ -20,27 +20,28 @@ from semiology.tracking.labels.labels import (
     LabelledFrame,
     Labels,
     Mark,
-    copy_picture,
+    copy_image,
     frame_number,
-    gathered,
+    labels_from_marks,
 )
 
 REGIONS = ("patient", "face")  # boxes that are read
-POINT = 0.5  # percent of the width; how large a point is drawn
+POINT = 0.5  # percent of the width; size at which a point is drawn
 
 
 def from_label_studio(path: Path, tasks: list[Any]) -> Labels:
     """Labelled frames of an export in the format "JSON" (not "JSON-MIN", which lacks sizes).
 
-    Annotations count, predictions do not: nobody has looked at them. Of several annotations of a
-    picture the one that was changed last counts; skipped ones never do.
+    Annotations are read, predictions are not: no annotator has checked them. Of several annotations
+    of an image the one that was changed last is read; skipped ones never are.
 
     Args:
-        path: of the file. tasks: its content.
+        path: of the file.
+        tasks: its content.
 
     Raises:
         UserError: another format, a point without a joint's name, a joint or box that is there
-            twice in a picture.
+            twice in an image.
     """
     if not all(
         isinstance(task, dict) and isinstance(task.get("data"), dict) and "image" in task["data"]
@@ -63,25 +64,25 @@ def from_label_studio(path: Path, tasks: list[Any]) -> Labels:
             key=lambda entry: str(entry.get("updated_at") or entry.get("created_at") or ""),
         )
         found.append(_frame(path, task["data"], last.get("result", [])))
-    return gathered(keypoints, found)
+    return labels_from_marks(keypoints, found)
 
 
 def write_label_studio(labels: Labels, folder: str | Path) -> Path:
     """Write tasks.json, labeling_config.xml (for the project's labelling interface) and
-    images/<video>/<picture>.
+    images/<video>/<image>.
 
-    What is labelled becomes a prediction, which Label Studio shows as the draft that a person
-    corrects. Pictures are named `/data/local-files/?d=<folder>/images/...`: serve them as local
-    files, the folder's parent being LABEL_STUDIO_LOCAL_FILES_DOCUMENT_ROOT.
+    Labelled points become predictions, which Label Studio shows as a draft to be corrected. Images
+    are named `/data/local-files/?d=<folder>/images/...`: serve them as local files, the folder's
+    parent being LABEL_STUDIO_LOCAL_FILES_DOCUMENT_ROOT.
 
     Raises:
-        UserError: a picture is not there.
+        UserError: an image is not there.
     """
     folder = Path(folder)
     tasks = []
     for row, frame in enumerate(labels.frames):
         image = Path("images", frame.video, frame.image.name)
-        copy_picture(frame, folder / image)
+        copy_image(frame, folder / image)
         data: dict[str, Any] = {
             "image": "/data/local-files/?d=" + quote(f"{folder.resolve().name}/{image.as_posix()}")
         }
@@ -132,11 +133,11 @@ def _frame(path: Path, data: dict[str, Any], results: Any) -> tuple[LabelledFram
             )
         except (KeyError, TypeError, ValueError) as error:
             raise UserError(
-                f"{path}: {file}: a mark needs one label, x, y and original_width and _height;"
-                " export as JSON"
+                f"{path}: {file}: an annotation needs one label, x, y and original_width and"
+                " _height; export as JSON"
             ) from error
         if name in points or name in regions:
-            raise UserError(f"{path}: {file}: {name} is marked twice; leave the patient's alone")
+            raise UserError(f"{path}: {file}: {name} is annotated twice; keep the patient's only")
         if kind == "keypointlabels":
             points[name] = (x, y, HIDDEN if entry.get("id") in hidden else VISIBLE)
         elif name in REGIONS:
@@ -158,7 +159,7 @@ def _frame(path: Path, data: dict[str, Any], results: Any) -> tuple[LabelledFram
 
 
 def _file(url: str) -> Path:
-    """The picture's path within Label Studio's document root, or what an address ends in."""
+    """The image's path within Label Studio's document root, or the path of its address."""
     parts = urlsplit(url)
     return Path(
         parse_qs(parts.query)["d"][0]

@@ -1,5 +1,5 @@
-"""Labelled frames: pictures from videos in which a person marked keypoints. What detectors are
-fine-tuned on and judged by.
+"""Labelled frames: images from videos in which an annotator marked keypoints, for fine-tuning and
+evaluating detectors.
 """
 
 import re
@@ -21,16 +21,16 @@ UNLABELLED, HIDDEN, VISIBLE = 0, 1, 2  # visibility, as COCO writes it
 
 @dataclass(frozen=True)
 class LabelledFrame:
-    """One picture.
+    """One image.
 
     Attributes:
         frame_id: its name among the labels, e.g. "video/img005.png".
         image: the file.
         video: name of the video that it was taken from.
-        participant_id: who is in it; where nobody said, the video's name.
+        participant_id: of the patient; where unknown, the video's name.
         index: number of the frame in the video, from 0; None where unknown.
-        width: of the picture for which the positions hold, px.
-        height: of the same, px.
+        width: of the labelled image, px.
+        height: of the labelled image, px.
         regions: boxes that were marked, "patient" and "face": x0, y0, x1, y1 in px.
     """
 
@@ -50,7 +50,7 @@ class Labels:
 
     Attributes:
         keypoints: names, in the order of the arrays.
-        frames: one entry a picture.
+        frames: one entry per image.
         position: (frame, keypoint, 2) px, x to the right, y down; NaN where not labelled.
         visibility: (frame, keypoint) 0 not labelled, 1 labelled though hidden, 2 labelled and
             visible; as COCO writes it.
@@ -95,8 +95,8 @@ class Labels:
 
     def take(self, rows: Sequence[int] | np.ndarray) -> "Labels":
         """The labels of some frames, by row number or by a mask."""
-        asked = np.asarray(rows)
-        chosen = np.flatnonzero(asked) if asked.dtype == bool else asked.astype(int)
+        selected = np.asarray(rows)
+        chosen = np.flatnonzero(selected) if selected.dtype == bool else selected.astype(int)
         return Labels(
             self.keypoints,
             [self.frames[row] for row in chosen],
@@ -120,8 +120,8 @@ class Labels:
         )
 
     def match(self, skeleton: Skeleton) -> "Labels":
-        """The same frames with the joints of a skeleton, in its order; for models whose joints must
-        be those that were labelled.
+        """The same frames with the joints of a skeleton, in its order; for models that need exactly
+        these joints.
 
         Raises:
             UserError: a joint that was not labelled, or a label for a joint that the skeleton
@@ -157,11 +157,11 @@ class Labels:
 Mark = tuple[float, float, int]  # x, y in px, visibility
 
 
-def gathered(
+def labels_from_marks(
     keypoints: Iterable[str], found: Sequence[tuple[LabelledFrame, dict[str, Mark]]]
 ) -> Labels:
-    """Labels from frames and the marks in each, by name; `keypoints` come first in their order,
-    others as they appear.
+    """Labels from frames and the marked points in each, by name; `keypoints` come first in their
+    order, others in order of appearance.
     """
     names = list(dict.fromkeys([*keypoints, *(name for _, marks in found for name in marks)]))
     marks = np.array(
@@ -178,14 +178,14 @@ def gathered(
 
 
 def frame_number(file: Path) -> int | None:
-    """The number at the end of a picture's name, by which labelling programs count the frames of a
-    video: 5 for img005.png.
+    """The number at the end of an image's name, by which labelling programs number the frames of a
+    video: 5 for img005.png; None where there is none.
     """
     digits = re.search(r"(\d+)$", file.stem)
     return int(digits[1]) if digits else None
 
 
-def joined(parts: Sequence[Labels]) -> Labels:
+def concatenate_labels(parts: Sequence[Labels]) -> Labels:
     """Labels of several sources as one.
 
     Raises:
@@ -210,40 +210,40 @@ def joined(parts: Sequence[Labels]) -> Labels:
 
 
 def read_image(frame: LabelledFrame) -> np.ndarray:
-    """The picture, (height, width, 3) uint8 RGB.
+    """The frame's image, (height, width, 3) uint8 RGB.
 
     Raises:
-        UserError: it is not there, is no picture, or is not of the size for which it was labelled.
+        UserError: it is not there, is no image, or has another size than when it was labelled.
     """
     if not frame.image.is_file():
         raise UserError(
-            f"{frame.image}: no such picture, but {frame.frame_id} is labelled; if the images"
-            " moved, move them back"
+            f"{frame.image}: no such image, but {frame.frame_id} is labelled; if the images"
+            " were moved, move them back"
         )
     try:
         with Image.open(frame.image) as opened:
             image = np.asarray(opened.convert("RGB"))
     except OSError as error:
-        raise UserError(f"{frame.image}: not a readable picture; export it again") from error
+        raise UserError(f"{frame.image}: not a readable image; export it again") from error
     if image.shape[:2] != (frame.height, frame.width):
         found = f"{image.shape[1]}x{image.shape[0]}"
         raise UserError(
             f"{frame.image}: {found} px, but it was labelled at {frame.width}x{frame.height}; give"
-            " the pictures that were labelled"
+            " the images that were labelled"
         )
     return image
 
 
-def copy_picture(frame: LabelledFrame, target: Path) -> None:
-    """Copy a frame's picture, unless it lies there already.
+def copy_image(frame: LabelledFrame, target: Path) -> None:
+    """Copy a frame's image, unless it is there already.
 
     Raises:
         UserError: it is not there.
     """
     if not frame.image.is_file():
         raise UserError(
-            f"{frame.image}: no such picture, but {frame.frame_id} is labelled; if the pictures"
-            " moved, move them back"
+            f"{frame.image}: no such image, but {frame.frame_id} is labelled; if the images"
+            " were moved, move them back"
         )
     if frame.image.resolve() != target.resolve():
         with atomic_path(target) as temporary:

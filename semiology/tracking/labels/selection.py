@@ -1,7 +1,7 @@
-"""Which frames of a video a person should label, and the pictures of them.
+"""Choose the frames of a video that are worth labelling, and save their images.
 
-Frames are named by row: the place on the grid on which tracks lie (`video.read_frames` from `start`
-to `end` at the tracks' frame rate), so that row 12 is row 12 of the clip's tracks.
+Frames are named by row: their index on the grid of the tracks (`video.read_frames` from `start` to
+`end` at the tracks' frame rate), so that row 12 is row 12 of the clip's tracks.
 """
 
 import math
@@ -22,19 +22,18 @@ from semiology.video import read_frames
 Method = Literal["kmeans", "confidence", "jumps", "uniform"]
 
 # px, to which frames are shrunk before they are clustered [C: DeepLabCut's cluster_resizewidth]
-WIDTH = 30
+THUMBNAIL_WIDTH = 30
 # thumbnails in memory at most (about 15 MB); of a longer video every second, fourth, ... frame is
-# looked at [our choice]
-LOOKED_AT = 20_000
-# s, between two frames that are chosen for what is wrong in them: neighbours look alike [our
-# choice]
-APART = 0.2
+# read [our choice]
+MAX_THUMBNAILS = 20_000
+# s, between two frames chosen by confidence or jumps: neighbouring frames look alike [our choice]
+MIN_SPACING = 0.2
 # robust standard deviations above a keypoint's median displacement: from there on it is a jump [our
 # choice]
-THRESHOLD = 6.0
+JUMP_THRESHOLD = 6.0
 # px; a displacement up to this is never a jump, however still the keypoint lies otherwise [our
 # choice]
-SHORTEST = 2.0
+MIN_JUMP = 2.0
 
 
 def choose_rows(
@@ -53,13 +52,16 @@ def choose_rows(
     sorted.
 
     Args:
-        share: in place of count; 0.1 for the tenth of the frames that were checked by hand [P: Hou
-            et al. 2022].
-        method: "kmeans" takes frames that look different, "uniform" any; "confidence" and "jumps"
-            look at the current tracks for frames where the tracker is unsure or leaps, and find
-            fewer where there are fewer.
-        tracks: for "confidence" and "jumps"; their frame rate then holds.
-        fps: of the rows, Hz. start, end: of the clip in the video, s.
+        video: the file.
+        count: number of rows.
+        share: fraction of the rows, in place of count; 0.1 for the tenth of the frames that were
+            checked manually [P: Hou et al. 2022].
+        method: "kmeans" chooses frames that look different, "uniform" random ones; "confidence" and
+            "jumps" those where the tracks have a low confidence or jump, which may be fewer.
+        tracks: for "confidence" and "jumps"; their frame rate is then used.
+        fps: of the rows, Hz.
+        start, end: of the clip in the video, s.
+        seed: of the sampling.
 
     Raises:
         UserError: no tracks where they are needed; count and share both or neither given, or out of
@@ -71,31 +73,37 @@ def choose_rows(
         or (share is not None and not 0 < share <= 1)
     ):
         raise UserError(
-            f"frames: {count} and share: {share} asked for; give a number of one or more, or a"
-            " share above 0 and up to 1"
+            f"frames: {count}, share: {share}; give either a number of one or more, or a share"
+            " above 0 and up to 1"
         )
     if method in ("confidence", "jumps"):
         if tracks is None:
             raise UserError(
-                f"method {method!r} looks at tracks; extract the video first, or choose by kmeans"
+                f"method {method!r} needs tracks; extract the video first, or choose by kmeans"
             )
         count = count or math.ceil(share * (tracks["source_index"].values >= 0).sum())
-        return unsure_rows(tracks, count) if method == "confidence" else jump_rows(tracks, count)
-    rows, thumbnails = look(video, tracks.attrs["fps"] if tracks is not None else fps, start, end)
+        return (
+            low_confidence_rows(tracks, count)
+            if method == "confidence"
+            else jump_rows(tracks, count)
+        )
+    rows, thumbnails = read_thumbnails(
+        video, tracks.attrs["fps"] if tracks is not None else fps, start, end
+    )
     count = count or math.ceil(share * (rows[-1] + 1))
     if method == "uniform":
         return np.sort(np.random.default_rng(seed).permutation(rows)[:count])
-    return rows[different_frames(thumbnails, count, seed)]
+    return rows[diverse_frames(thumbnails, count, seed)]
 
 
-def look(
+def read_thumbnails(
     video: str | Path, fps: float = 25.0, start: float = 0.0, end: float | None = None
 ) -> tuple[np.ndarray, np.ndarray]:
     """Rows (frame,) and thumbnails (frame, pixel) uint8 of a video, grey and 30 px wide; frames
     that are missing are left out.
 
-    Memory is bounded: when 20,000 are held, every second one is let go and from there on half as
-    many are taken.
+    Memory is bounded: when 20,000 are held, every second one is dropped, and from there on half as
+    many are read.
     """
     rows: list[int] = []
     thumbnails: list[np.ndarray] = []
@@ -104,7 +112,7 @@ def look(
         if frame.image is None or frame.index % every:
             continue
         height, width = frame.image.shape[:2]
-        size = (WIDTH, max(round(height * WIDTH / width), 1))
+        size = (THUMBNAIL_WIDTH, max(round(height * THUMBNAIL_WIDTH / width), 1))
         thumbnails.append(
             np.asarray(Image.fromarray(frame.image).resize(size, Image.Resampling.BOX))
             .mean(axis=2)
@@ -112,7 +120,7 @@ def look(
             .ravel()
         )
         rows.append(frame.index)
-        if len(rows) >= LOOKED_AT:
+        if len(rows) >= MAX_THUMBNAILS:
             every *= 2
             kept = [place for place, row in enumerate(rows) if row % every == 0]
             rows, thumbnails = (
@@ -122,17 +130,17 @@ def look(
     return np.array(rows), np.array(thumbnails)
 
 
-def different_frames(thumbnails: np.ndarray, count: int, seed: int = 0) -> np.ndarray:
-    """Indices of `count` frames that look different: k-means over appearance, and one frame drawn
-    at random from each cluster.
+def diverse_frames(thumbnails: np.ndarray, count: int, seed: int = 0) -> np.ndarray:
+    """Indices of `count` frames that look different: k-means over appearance, and one random frame
+    of each cluster.
 
     As DeepLabCut does it [C: `frameselectiontools`]: every frame a vector of pixels less the mean
     frame, mini-batches of 100, at most 50 passes, tolerance 1e-3. Where a cluster stays empty
-    another frame is drawn, so that `count` are returned if there are as many [ours].
+    another frame is sampled, so that `count` are returned if there are as many [our choice].
     """
     if len(thumbnails) <= count:
         return np.arange(len(thumbnails))
-    draw = np.random.default_rng(seed)
+    rng = np.random.default_rng(seed)
     vectors = thumbnails.astype(np.float32) - thumbnails.mean(axis=0, dtype=np.float64).astype(
         np.float32
     )
@@ -140,20 +148,20 @@ def different_frames(thumbnails: np.ndarray, count: int, seed: int = 0) -> np.nd
         count, batch_size=min(100, len(vectors)), max_iter=50, tol=1e-3, n_init=3, random_state=seed
     ).fit(vectors)
     chosen = [
-        draw.choice(np.flatnonzero(clusters.labels_ == cluster))
+        rng.choice(np.flatnonzero(clusters.labels_ == cluster))
         for cluster in np.unique(clusters.labels_)
     ]
     others = np.setdiff1d(np.arange(len(vectors)), chosen)
     return np.sort(
-        np.concatenate([chosen, draw.permutation(others)[: count - len(chosen)]]).astype(int)
+        np.concatenate([chosen, rng.permutation(others)[: count - len(chosen)]]).astype(int)
     )
 
 
-def unsure_rows(tracks: xr.Dataset, count: int) -> np.ndarray:
-    """At most `count` rows in which the tracker is least sure: lowest mean confidence over the
-    keypoints, missing counting as 0.
+def low_confidence_rows(tracks: xr.Dataset, count: int) -> np.ndarray:
+    """At most `count` rows with the lowest mean confidence over the keypoints; missing ones count
+    as 0.
 
-    Points without a score are left out of the mean, and rows of nothing else are not chosen.
+    Points without a score are left out of the mean, and rows without any score are not chosen.
 
     Raises:
         UserError: no point of the tracks has a score.
@@ -171,9 +179,9 @@ def unsure_rows(tracks: xr.Dataset, count: int) -> np.ndarray:
 
 
 def jump_rows(tracks: xr.Dataset, count: int) -> np.ndarray:
-    """At most `count` rows at which a keypoint leaps, the largest leaps first.
+    """At most `count` rows at which a keypoint jumps, the largest jumps first.
 
-    A leap is a displacement since the row before of more than median + 6 robust standard deviations
+    A jump is a displacement since the row before of more than median + 6 robust standard deviations
     (1.4826 MAD) of that keypoint in this clip, and of more than 2 px. [our choice]
     """
     position = tracks["position"].transpose("time", "keypoint", "space").values
@@ -182,16 +190,16 @@ def jump_rows(tracks: xr.Dataset, count: int) -> np.ndarray:
     known = np.ma.masked_invalid(moved)
     middle = np.ma.median(known, axis=0)
     spread = 1.4826 * np.ma.median(np.ma.abs(known - middle), axis=0)
-    limit = np.maximum((middle + THRESHOLD * spread).filled(SHORTEST), SHORTEST)
+    limit = np.maximum((middle + JUMP_THRESHOLD * spread).filled(MIN_JUMP), MIN_JUMP)
     excess = np.nan_to_num(moved / limit).max(axis=1)  # 1 at the threshold
     return _highest(np.where(excess > 1, excess, -np.inf), tracks, count)
 
 
 def _highest(score: np.ndarray, tracks: xr.Dataset, count: int) -> np.ndarray:
-    """Rows of the highest finite scores, at least `APART` from each other, among those that have a
-    picture.
+    """Rows of the highest finite scores, at least `MIN_SPACING` from each other, among those with a
+    frame.
     """
-    apart = max(round(APART * tracks.attrs["fps"]), 1)
+    apart = max(round(MIN_SPACING * tracks.attrs["fps"]), 1)
     free = np.isfinite(score) & (tracks["source_index"].values >= 0)
     chosen: list[int] = []
     for row in np.argsort(-score, kind="stable"):
@@ -214,22 +222,28 @@ def label_frames(
     start: float = 0.0,
     end: float | None = None,
 ) -> Labels:
-    """Write the frames of some rows as PNG and return labels for them: empty, or filled from
-    tracks, so that a person only corrects.
+    """Write the frames of some rows as PNG and return labels for them: empty, or filled in from
+    tracks, so that they only have to be corrected.
 
-    The picture of source frame 37 is `folder/name/img00037.png`. From tracks, what is finite and
-    inside the picture is labelled: visible unless its confidence is 0, which is hidden. Two rows of
-    one source frame (a video slower than `fps`) give one picture.
+    The image of source frame 37 is `folder/name/img00037.png`. From tracks, finite positions inside
+    the image are labelled: visible unless the confidence is 0, else hidden. Two rows of one source
+    frame (a video slower than `fps`) give one image.
 
     Args:
-        name: what the video is called in the labels: its clip_id, so that no file name gets about.
-        keypoints: the joints to label; with `tracks` they must be in there.
+        video: the file.
+        rows: of the frames.
+        folder: of the images.
+        name: of the video in the labels: its clip_id, so that no file name is passed on.
+        participant_id: of the patient.
+        keypoints: the joints to label; `tracks` must have them.
         tracks: on the same grid, of the same video.
-        fps: of the rows, Hz; with `tracks`, theirs. start, end: of the clip in the video, s.
+        fps: of the rows, Hz; with `tracks`, theirs.
+        start, end: of the clip in the video, s.
 
     Raises:
-        UserError: a row without a picture, tracks of another video or interval, a keypoint that
-            they lack. VideoError: see `read_frames`.
+        UserError: a row without a frame, tracks of another video or interval, a keypoint that they
+            lack.
+        VideoError: see `read_frames`.
     """
     wanted = set(np.asarray(rows, dtype=int).tolist())
     if tracks is not None:
@@ -240,27 +254,29 @@ def label_frames(
             raise UserError(
                 f"{name}: its tracks hold no {lacking[0]!r}; select the joints of a skeleton first"
             )
-    frames: dict[int, LabelledFrame] = {}
+    labelled: dict[int, LabelledFrame] = {}
     position: list[np.ndarray] = []
     visibility: list[np.ndarray] = []
-    for shown in read_frames(video, start, end, fps):
-        if shown.index not in wanted:
+    for frame in read_frames(video, start, end, fps):
+        if frame.index not in wanted:
             continue
-        wanted.remove(shown.index)
-        if shown.image is None:
+        wanted.remove(frame.index)
+        if frame.image is None:
             raise UserError(
-                f"{name}: row {shown.index} has no picture: the video has a hole there; choose"
+                f"{name}: row {frame.index} has no frame: the video has a hole there; choose"
                 " another row"
             )
-        if shown.source_index not in frames:
-            height, width = shown.image.shape[:2]
-            file = Path(folder) / name / f"img{shown.source_index:05d}.png"
+        if frame.source_index not in labelled:
+            height, width = frame.image.shape[:2]
+            file = Path(folder) / name / f"img{frame.source_index:05d}.png"
             with atomic_path(file) as temporary:
-                Image.fromarray(shown.image).save(temporary)
-            frames[shown.source_index] = LabelledFrame(
-                f"{name}/{file.name}", file, name, participant_id, shown.source_index, width, height
+                Image.fromarray(frame.image).save(temporary)
+            labelled[frame.source_index] = LabelledFrame(
+                f"{name}/{file.name}", file, name, participant_id, frame.source_index, width, height
             )
-            marked, seen = _filled(tracks, list(keypoints), shown.index, frames[shown.source_index])
+            marked, seen = _filled(
+                tracks, list(keypoints), frame.index, labelled[frame.source_index]
+            )
             position.append(marked)
             visibility.append(seen)
         if not wanted:
@@ -270,10 +286,10 @@ def label_frames(
             f"{name}: row {min(wanted)} lies beyond the end of the clip; give start, end and fps of"
             " the tracks"
         )
-    shape = (len(frames), len(keypoints))
+    shape = (len(labelled), len(keypoints))
     return Labels(
         list(keypoints),
-        list(frames.values()),
+        list(labelled.values()),
         np.array(position).reshape(*shape, 2),
         np.array(visibility, int).reshape(shape),
     )

@@ -1,4 +1,4 @@
-"""The body that is lifted: the 11 joints, their bones, and a body whose bones do not stretch."""
+"""The body that is lifted: 11 joints, their bones, and constant bone lengths."""
 
 import warnings
 
@@ -10,7 +10,7 @@ SKELETON = load_skeleton("upper_body_11")
 ROOT = SKELETON.names.index(SKELETON.root)  # the neck: origin of what is lifted
 OUTER, INNER = (
     SKELETON.edge_index.T
-)  # (bone,) joints at the two ends; in the skeleton's file bones come from the root outwards
+)  # (bone,) joints at the two ends; the skeleton's file lists bones from the root outwards
 BONES = [f"{outer} - {inner}" for outer, inner in SKELETON.edges]
 _order = {frozenset(edge): number for number, edge in enumerate(SKELETON.edge_index.tolist())}
 MIRRORED_BONE = np.array(
@@ -26,8 +26,8 @@ def bone_lengths(joints: np.ndarray) -> np.ndarray:
 
 
 def median_lengths(joints: np.ndarray) -> np.ndarray:
-    """Joints (time, 11, 3) m -> (bone,) m, the median over time, the same for left and right; NaN
-    for a bone that is never seen.
+    """Joints (time, 11, 3) m -> (bone,) m, the median over time, averaged over left and right; NaN
+    for a bone that is never visible.
     """
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="All-NaN slice")
@@ -35,14 +35,13 @@ def median_lengths(joints: np.ndarray) -> np.ndarray:
     return (medians + medians[MIRRORED_BONE]) / 2
 
 
-def one_body(joints: np.ndarray, lengths: np.ndarray | None = None) -> np.ndarray:
-    """The same movement by one body: every bone keeps its direction in each frame and has one
-    length throughout. Our choice.
+def rigid_body(joints: np.ndarray, lengths: np.ndarray | None = None) -> np.ndarray:
+    """The same movement with rigid bones: every bone keeps its direction in each frame and has one
+    length throughout. [our choice]
 
     Args:
         joints: (time, 11, 3) m; the neck stays where it is.
-        lengths: (bone,) m; by default `median_lengths` of the joints. One body a clip, left and
-            right alike: a rigid bone cannot stretch.
+        lengths: (bone,) m; by default `median_lengths` of the joints, the same for left and right.
     """
     lengths = median_lengths(joints) if lengths is None else lengths
     built = joints.copy()

@@ -1,4 +1,4 @@
-"""A trained lifter, its card, and lifting tracks with it."""
+"""A trained lifter with its card; loading it, and lifting tracks with it."""
 
 from dataclasses import dataclass
 from functools import cache
@@ -14,9 +14,9 @@ from semiology.data.preprocessing import coordinates, select
 from semiology.data.tracks import with_step
 from semiology.errors import UserError
 from semiology.files import atomic_path, content_hash, read_json, write_json
-from semiology.tracking.lift.body import BONES, ROOT, SKELETON, median_lengths, one_body
+from semiology.tracking.lift.body import BONES, ROOT, SKELETON, median_lengths, rigid_body
 from semiology.tracking.lift.network import LifterNetwork, normalise
-from semiology.tracking.lift.simulation import FPS, at_times
+from semiology.tracking.lift.simulation import FPS, resample
 from semiology.weights import load_state
 
 SHIPPED = Path(__file__).with_name("lifter.safetensors")
@@ -25,30 +25,30 @@ SHOULDERS = [SKELETON.names.index(name) for name in ("left_shoulder", "right_sho
 
 @dataclass(frozen=True)
 class Lifter:
-    """A trained network and what it was trained on.
+    """A trained network with its card.
 
     Attributes:
         network: in eval mode.
-        card: joints, sizes, data, held-out error; see `docs/lift.md`.
+        card: joints, sizes, training data, held-out error; see `docs/lift.md`.
     """
 
     network: LifterNetwork
     card: dict[str, Any]
 
     def normalised(self, position: np.ndarray) -> np.ndarray:
-        """(time, 11, 2) px -> the same, relative to the neck, in metres as if the body lay in the
-        picture's plane; NaN where not seen.
+        """Joints (time, 11, 2) px -> the same relative to the neck, in metres as if the body lay in
+        the image plane; NaN where missing.
         """
         scaled, seen = normalise(_batch(position), self.network.lengths)
         return np.where(seen[0, :, :, None] > 0, scaled[0], np.nan).astype(np.float32)
 
     @torch.inference_mode()
     def joints(self, position: np.ndarray) -> np.ndarray:
-        """Joints in the picture (time, 11, 2) px at 25 Hz -> joints in space (time, 11, 3) m,
+        """Joints in the image (time, 11, 2) px at 25 Hz -> joints in space (time, 11, 3) m,
         relative to the neck.
 
-        All 11 joints of a frame are given, also those that were not seen; NaN in frames in which
-        too little was seen.
+        All 11 joints of a frame are estimated, also those that were not tracked; NaN in frames with
+        too few tracked joints.
 
         Raises:
             UserError: another number of joints.
@@ -80,8 +80,7 @@ class Lifter:
 
 
 def load_lifter(path: str | Path = SHIPPED) -> Lifter:
-    """Read a lifter, by default the one that is shipped. The weights must have the hash that the
-    card gives.
+    """Read a lifter, by default the shipped one. The weights must have the hash on the card.
 
     Raises:
         UserError: weights or card are not there, do not belong together, or are for other joints.
@@ -128,27 +127,27 @@ def lift(
     """Add joints in space to body tracks of any backend: `position_3d` of the 11 joints of
     upper_body_11, from `position` alone.
 
-    The keypoints that come out are those of the tracks and, after them, those of the 11 joints that
-    the tracks lack under their own name (neck from the shoulders, spine base from the hips, head
-    from the ears). `position_3d` is NaN for keypoints that are none of the 11. One that the tracks
-    held before is replaced as a whole: MediaPipe's has another origin.
+    The result has the keypoints of the tracks and, after them, those of the 11 joints that the
+    tracks lack under their own name (neck from the shoulders, spine base from the hips, head from
+    the ears). `position_3d` is NaN for other keypoints than the 11. A `position_3d` of the tracks
+    is replaced as a whole: MediaPipe's has another origin.
 
     - Origin: the neck, in every frame. Axes: x to the right, y down, z away from the camera.
-    - Metres: a camera cannot tell a small body nearby from a large one far off. The body comes out
-      with about the mean size of the bodies that the lifter was trained on; `shoulder_width` puts
-      it right.
-    - A joint that was not tracked in a frame stays NaN there, and the whole frame where the neck
-      (both shoulders) or more than five joints were not: nothing is invented. Fill short gaps
-      before (`preparation.fill_gaps`); low confidence is for `drop_low_confidence` before.
-    - Tracks at another rate than 25 Hz are lifted at 25 Hz and read back at their own times, on
-      straight lines.
+    - Metres: one camera cannot distinguish a small body nearby from a large one far away. The
+      result has about the mean size of the bodies that the lifter was trained on; `shoulder_width`
+      corrects it.
+    - A joint that was not tracked in a frame stays NaN there, and so does the whole frame where the
+      neck (both shoulders) or more than five joints were not tracked. Fill short gaps before
+      (`preprocessing.fill_gaps`), and remove low confidence (`drop_low_confidence`).
+    - Tracks at another rate than 25 Hz are lifted at 25 Hz and interpolated linearly at their own
+      times.
 
     Args:
+        tracks: of the body, in px.
         lifter: by default the shipped one.
         shoulder_width: distance between the person's shoulder joints, m; scales the clip to it.
-        rigid: give each bone one length throughout the clip, left and right alike
-            (`body.one_body`); it then cannot stretch. Without, each frame is as the network gives
-            it.
+        rigid: give each bone one length throughout the clip, the same for left and right
+            (`body.rigid_body`); else each frame is the network's output.
 
     Raises:
         UserError: tracks without position (px) or without the joints; a shoulder width that is not
@@ -163,7 +162,7 @@ def lift(
         lifter.joints(position) if abs(fps - FPS) < 1e-6 else _at_own_rate(lifter, position, fps)
     )
     if rigid:
-        joints = one_body(joints)
+        joints = rigid_body(joints)
     if shoulder_width is not None:
         between = np.linalg.norm(joints[:, SHOULDERS[0]] - joints[:, SHOULDERS[1]], axis=1)
         if np.isfinite(between).any():
@@ -196,8 +195,8 @@ def _at_own_rate(lifter: Lifter, position: np.ndarray, fps: float) -> np.ndarray
     """Lift at 25 Hz what was tracked at another rate."""
     own = np.arange(len(position)) / fps
     grid = np.arange(int(np.ceil(own[-1] * FPS - 1e-6)) + 1) / FPS
-    joints = lifter.joints(at_times(position, own, np.minimum(grid, own[-1])))
-    return at_times(joints, grid, own)
+    joints = lifter.joints(resample(position, own, np.minimum(grid, own[-1])))
+    return resample(joints, grid, own)
 
 
 def mean_lengths(bodies: list[np.ndarray]) -> np.ndarray:

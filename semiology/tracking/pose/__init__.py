@@ -1,4 +1,4 @@
-"""Joints and landmarks of one person in one frame: what a pose backend is, and which there are."""
+"""Pose backends, which track joints and landmarks of the patient in every frame."""
 
 from semiology.errors import UserError
 from semiology.tracking.pose.base import KeypointRCNNOptions, PoseBackend
@@ -10,7 +10,7 @@ def pose_backend(name: str, keypoint_rcnn: KeypointRCNNOptions | None = None) ->
     """A backend by name: `mediapipe`, the default, or `keypoint-rcnn`, the paper's detectors.
 
     Raises:
-        UserError: no such backend, or what it needs is not installed, or it was given no weights.
+        UserError: no such backend, a package that is not installed, or no weights given.
     """
     try:
         if name == "mediapipe":

@@ -1,4 +1,4 @@
-"""What a pose backend is: it gives joints and landmarks of one person in one frame, each with a
+"""The interface of a pose backend: joints and landmarks of the patient in each frame, each with a
 confidence.
 """
 
@@ -11,7 +11,7 @@ import numpy as np
 
 from semiology.errors import UserError
 from semiology.models.device import check_device, check_precision
-from semiology.tracking.patient import Sight
+from semiology.tracking.patient import PatientLocation
 
 PARTS = ("body", "face")
 
@@ -34,17 +34,17 @@ class Landmarks:
 
 @dataclass(frozen=True)
 class KeypointRCNNOptions:
-    """How the `keypoint-rcnn` backend works; see `pose/keypoint_rcnn.py`.
+    """Options of the `keypoint-rcnn` backend; see `pose/keypoint_rcnn.py`.
 
     Attributes:
         weights: the folder that `semiology tracking finetune` wrote, or coco for torchvision's
             published weights.
-        region_every: the patient's box is looked for in every n-th frame and carried in between.
-            [our choice]
+        region_every: the patient's box is detected in every n-th frame and carried over to those
+            in between. [our choice]
         batch: frames at a time.
         precision: "fp32", "bf16" or "auto", of the joint network.
         device: "auto" takes a GPU where there is one.
-        face: whether the face's landmarks are wanted too (by MediaPipe's face mesh).
+        face: whether to track the face's landmarks too (by MediaPipe's face mesh).
     """
 
     weights: Path | None = None
@@ -65,8 +65,8 @@ class KeypointRCNNOptions:
 
 
 class PoseBackend(Protocol):
-    """Tracks the patient's joints and landmarks. A backend is one class; making one is cheap, its
-    models are loaded by the first clip.
+    """Tracks the patient's joints and landmarks. A backend is one class; creating one is cheap, its
+    models are loaded with the first clip.
     """
 
     name: str
@@ -74,18 +74,21 @@ class PoseBackend(Protocol):
     in_metres: frozenset[str]  # the parts that get a position_3d
 
     def parameters(self) -> dict[str, object]:
-        """Everything that the result depends on (options, versions, hashes of weights), for the
-        store's key. Cheap: loads no model.
+        """All that the result depends on (options, versions, hashes of weights), for the store's
+        key. Cheap: loads no model.
         """
         ...
 
     def track(
-        self, frames: Iterable[tuple[np.ndarray | None, Sight]]
+        self, frames: Iterable[tuple[np.ndarray | None, PatientLocation]]
     ) -> Iterator[dict[str, Landmarks]]:
-        """One clip: frames as RGB, (height, width, 3) uint8, or None for a hole, with what the
-        first pass knows of each.
+        """Track one clip.
 
-        Gives for each frame, in their order, the patient's parts that were found; a part not found
-        is absent.
+        Args:
+            frames: RGB images, (height, width, 3) uint8, or None for a missing frame, each with the
+                patient's location by the first pass.
+
+        Yields:
+            For each frame, in order: part -> landmarks; a part that was not found is absent.
         """
         ...

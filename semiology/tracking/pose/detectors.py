@@ -1,5 +1,5 @@
-"""Trained detectors of regions and joints, and on disk: `regions.safetensors`,
-`joints.safetensors`, and what is needed to use them.
+"""The pair of trained detectors, regions (SSD) and joints (Keypoint R-CNN), in memory and on disk:
+`regions.safetensors`, `joints.safetensors`, `detectors.json`.
 """
 
 from collections.abc import Sequence
@@ -15,13 +15,18 @@ from torchvision.models.detection.ssd import SSD
 from semiology.data.keypoint_names import COCO_17
 from semiology.errors import UserError
 from semiology.files import atomic_path, content_hash, read_json, write_json
-from semiology.tracking.pose.joints import JointNetwork, apply, as_tensor, cut, locate, square
-from semiology.tracking.pose.regions import REGIONS, coco_network, find_regions, region_network
+from semiology.tracking.pose.joint_network import (
+    JointNetwork,
+    crop_matrix,
+    image_batch,
+    locate,
+    to_image,
+    warp,
+)
+from semiology.tracking.pose.ssd import REGIONS, coco_network, find_regions, region_network
 from semiology.weights import load, load_state
 
-MARGIN = (
-    1.25  # side of the picture of the patient, in longer sides of the patient's box. [our choice]
-)
+MARGIN = 1.25  # side of the crop around the patient, in longer sides of the box. [our choice]
 COCO = {
     "regions": "ssdlite320_mobilenet_v3_large",
     "joints": "keypointrcnn_resnet50_fpn",
@@ -29,17 +34,17 @@ COCO = {
 
 
 @dataclass(frozen=True)
-class Setup:
-    """What the networks are and what they read. Written beside the weights.
+class DetectorSetup:
+    """Architecture and input of the networks; saved beside the weights.
 
     Attributes:
         joints: names, in the order of the heatmaps.
         backbone: of the joint network.
-        size: side of the picture of the patient that it reads, px.
-        region: "patient" reads the picture around the patient's box; "frame" the whole frame, as
+        size: side of the crop of the patient that it reads, px.
+        region: "patient" reads the crop around the patient's box; "frame" the whole frame, as
             DeepLabCut does (no regions).
-        margin: side of that picture, in longer sides of the patient's box.
-        regions: what the region network finds: patient, and face if faces were labelled.
+        margin: side of that crop, in longer sides of the patient's box.
+        regions: classes of the region network: patient, and face if faces were labelled.
     """
 
     joints: list[str]
@@ -52,21 +57,22 @@ class Setup:
 
 @dataclass(frozen=True)
 class Detectors:
-    """The networks of regions and joints, in eval mode, and how they were made.
+    """The networks of regions and joints, in eval mode, and how they were trained.
 
     Attributes:
-        setup: what they read.
+        setup: architecture and input.
         joints: network of the joints.
         regions: network of patient and face; None where the whole frame is read.
-        about: who they were trained on and how well they do: free keys.
+        about: training participants and held-out error: free keys.
     """
 
-    setup: Setup
+    setup: DetectorSetup
     joints: JointNetwork
     regions: SSD | None
     about: dict[str, Any] = field(default_factory=dict)
 
     def to(self, device: str) -> "Detectors":
+        """Move both networks to a device and set them to eval mode."""
         self.joints.to(device).eval()
         if self.regions is not None:
             self.regions.to(device).eval()
@@ -85,28 +91,35 @@ class Detectors:
     def find_joints(
         self, images: Sequence[np.ndarray], boxes: Sequence[np.ndarray], precision: str = "fp32"
     ) -> tuple[np.ndarray, np.ndarray]:
-        """Joints of the patients in their boxes (x0, y0, x1, y1 px), one an image: (image, joint,
-        2) px and confidence (image, joint).
+        """Joints of the patient in each image.
+
+        Args:
+            images: RGB, (height, width, 3) uint8.
+            boxes: of the patients, x0, y0, x1, y1 px, one per image.
+            precision: "fp32" or "bf16".
+
+        Returns:
+            Positions (image, joint, 2) px, and confidence (image, joint) 0 to 1.
         """
-        matrices = [square(box, self.setup.margin) for box in boxes]
-        pictures = as_tensor(
-            [cut(image, matrix, self.setup.size) for image, matrix in zip(images, matrices)]
+        matrices = [crop_matrix(box, self.setup.margin) for box in boxes]
+        crops = image_batch(
+            [warp(image, matrix, self.setup.size) for image, matrix in zip(images, matrices)]
         )
         device = next(self.joints.parameters()).device
         with (
             torch.inference_mode(),
             torch.autocast(device.type, torch.bfloat16, enabled=precision == "bf16"),
         ):
-            position, confidence = locate(self.joints(pictures.to(device)))
+            position, confidence = locate(self.joints(crops.to(device)))
         unit = position.cpu().double().numpy()
         return (
-            np.stack([apply(matrix, points) for matrix, points in zip(matrices, unit)]),
+            np.stack([to_image(matrix, points) for matrix, points in zip(matrices, unit)]),
             confidence.cpu().numpy(),
         )
 
     def save(self, folder: str | Path) -> Path:
-        """Write the folder; each file whole or not at all, the description with the weights' hashes
-        last.
+        """Write the folder: the weights, and last detectors.json with their hashes. Each file is
+        written whole or not at all.
         """
         folder = Path(folder)
         hashes = {}
@@ -133,13 +146,13 @@ def load_detectors(weights: str | Path) -> Detectors:
         UserError: no such folder, the published weights are not there, a file was changed.
     """
     if str(weights) == "coco":
-        setup = Setup(COCO_17, "resnet50", 320, regions=["patient"])
+        setup = DetectorSetup(COCO_17, "resnet50", 320, regions=["patient"])
         networks = JointNetwork(setup.joints, setup.backbone), coco_network()
         networks[0].start_from(load(COCO["joints"]), COCO_17)
         networks[1].load_state_dict(load(COCO["regions"]))
         return Detectors(setup, *networks).to("cpu")
-    description = describe(weights)
-    setup = Setup(**description["setup"])
+    description = read_description(weights)
+    setup = DetectorSetup(**description["setup"])
     regions = region_network(len(setup.regions)) if setup.region == "patient" else None
     made = Detectors(
         setup, JointNetwork(setup.joints, setup.backbone), regions, description["about"]
@@ -157,8 +170,8 @@ def load_detectors(weights: str | Path) -> Detectors:
     return made.to("cpu")
 
 
-def describe(weights: str | Path) -> dict[str, Any]:
-    """What `detectors.json` says, without loading a network.
+def read_description(weights: str | Path) -> dict[str, Any]:
+    """The content of `detectors.json`, without loading a network.
 
     Raises:
         UserError: there is none, or it is not one of ours.
@@ -172,7 +185,7 @@ def describe(weights: str | Path) -> dict[str, Any]:
     what, remedy = "a description of detectors", "run `semiology tracking finetune` again"
     description = read_json(path, what=what, remedy=remedy)
     try:
-        Setup(**description["setup"]), description["sha256"], description["about"]
+        DetectorSetup(**description["setup"]), description["sha256"], description["about"]
     except (ValueError, KeyError, TypeError) as error:
         raise UserError(f"{path}: not {what}; {remedy}") from error
     return description

@@ -1,8 +1,8 @@
-"""The paper's detectors as a pose backend: SSDLite finds the patient and the face, Keypoint R-CNN
+"""The paper's detectors as a pose backend: SSDLite detects the patient and the face, Keypoint R-CNN
 the joints in the patient's box.
 
 Hou et al. 2022 fine-tune both on the clinic's own frames [P]; `semiology tracking finetune` does
-it, and this file uses the result.
+so, and this backend uses the result.
 """
 
 from collections.abc import Iterable, Iterator
@@ -16,29 +16,28 @@ import numpy as np
 from semiology.data.keypoint_names import COCO_17, MESH
 from semiology.errors import UserError
 from semiology.models.device import choose_device, choose_precision
-from semiology.tracking.boxes import centre, overlap
-from semiology.tracking.patient import Sight
+from semiology.tracking.boxes import centre, holds, iou, whole
+from semiology.tracking.patient import PatientLocation
 from semiology.tracking.pose import face_mesh
 from semiology.tracking.pose.base import KeypointRCNNOptions, Landmarks
-from semiology.tracking.pose.detectors import COCO, Detectors, describe, load_detectors
+from semiology.tracking.pose.detectors import COCO, Detectors, load_detectors, read_description
 from semiology.tracking.pose.face_mesh import FaceMesh, model_hash
 from semiology.weights import check_hash, find, published
 
-CARRIED = 1.0  # s that a patient's box is carried while the detector sees no patient. [our choice]
+MAX_CARRIED = 1.0  # s that a patient's box is carried over while none is detected. [our choice]
 
 
 class KeypointRCNNPose:
-    """The joints that the weights know, in px, and the face's 478 landmarks by MediaPipe's mesh
-    (the paper takes a toolbox for these).
+    """The joints that the weights were trained on, in px, and the face's 478 landmarks by
+    MediaPipe's mesh (the paper uses a toolbox for these).
 
-    The patient's box is looked for in every `region_every`-th frame and carried in between. Of
-    several people the patient is the one at the face that the first pass followed; where that face
-    is not seen, the one whose box overlaps the last one most. There is no depth: lift the tracks
-    (`semiology lift`).
+    The patient's box is detected in every `region_every`-th frame and carried over to those in
+    between. Of several people the patient is the one at the face of the first pass; where that face
+    was not detected, the one whose box overlaps the last one most. There is no depth: lift the
+    tracks (`semiology lift`).
 
     Raises:
-        UserError: no weights were given, or they are not there. There are no weights in the package
-            and none are made up.
+        UserError: no weights were given, or they are not there. The package has none of its own.
     """
 
     name = "keypoint-rcnn"
@@ -53,16 +52,20 @@ class KeypointRCNNPose:
             )
         self.options = options
         self._is_coco = str(options.weights) == "coco"
-        self._about = None if self._is_coco else describe(options.weights)
+        self._about = None if self._is_coco else read_description(options.weights)
         joints = COCO_17 if self._about is None else self._about["setup"]["joints"]
         self.keypoints = {"body": list(joints), **({"face": MESH} if options.face else {})}
         if options.face:
-            version("mediapipe")  # says at once when it is not installed
+            version("mediapipe")  # raises at once where it is not installed
         self._mesh = FaceMesh()
         self._check()
 
     def _check(self) -> None:
-        """What would fail in every clip is said before the first."""
+        """Check weights and device before the first clip.
+
+        Raises:
+            UserError: weights that are missing or changed, a device that is not there.
+        """
         if self._about is None:
             for name in COCO.values():
                 find(name)
@@ -81,7 +84,7 @@ class KeypointRCNNPose:
         how = {
             "region_every": self.options.region_every,
             "precision": self._precision,
-            "carried": CARRIED,
+            "carried": MAX_CARRIED,
         }
         return {
             "name": self.name,
@@ -102,29 +105,29 @@ class KeypointRCNNPose:
         return choose_precision(self.options.precision, self.options.device)
 
     def track(
-        self, frames: Iterable[tuple[np.ndarray | None, Sight]]
+        self, frames: Iterable[tuple[np.ndarray | None, PatientLocation]]
     ) -> Iterator[dict[str, Landmarks]]:
         if self.options.face:
             self._mesh.start()
-        carried = Carried(self.options.region_every)
+        patient_box = PatientBox(self.options.region_every)
         frames = iter(frames)
         while batch := list(islice(frames, self.options.batch)):
-            yield from self._batch(batch, carried)
+            yield from self._batch(batch, patient_box)
 
     def _batch(
-        self, batch: list[tuple[np.ndarray | None, Sight]], carried: "Carried"
+        self, batch: list[tuple[np.ndarray | None, PatientLocation]], patient_box: "PatientBox"
     ) -> Iterator[dict[str, Landmarks]]:
-        seen = [(image, sight) for image, sight in batch if image is not None]
-        looked = [number for number in range(len(seen)) if carried.is_due(number)]
+        present = [(image, location) for image, location in batch if image is not None]
+        due = [number for number in range(len(present)) if patient_box.is_due(number)]
         regions = (
-            dict(zip(looked, self._detectors.find_regions([seen[number][0] for number in looked])))
-            if looked
+            dict(zip(due, self._detectors.find_regions([present[number][0] for number in due])))
+            if due
             else {}
         )
         boxes, faces = [], []
-        for number, (image, sight) in enumerate(seen):
-            box, face = carried.follow(
-                image, sight, regions.get(number), self._detectors.regions is not None
+        for number, (image, location) in enumerate(present):
+            box, face = patient_box.follow(
+                image, location, regions.get(number), self._detectors.regions is not None
             )
             boxes.append(box)
             faces.append(face)
@@ -132,7 +135,7 @@ class KeypointRCNNPose:
         bodies: dict[int, Landmarks] = {}
         if with_box:
             images, places = (
-                [seen[number][0] for number in with_box],
+                [present[number][0] for number in with_box],
                 [box for box in boxes if box is not None],
             )
             position, confidence = self._detectors.find_joints(images, places, self._precision)
@@ -140,85 +143,91 @@ class KeypointRCNNPose:
                 number: Landmarks(*marks) for number, *marks in zip(with_box, position, confidence)
             }
         results: list[dict[str, Landmarks]] = []
-        for number, (picture, _) in enumerate(seen):
+        for number, (image, _) in enumerate(present):
             results.append({"body": bodies[number]} if number in bodies else {})
-            if self.options.face and (mesh := self._mesh.find(picture, *faces[number])):
+            if self.options.face and (mesh := self._mesh.find(image, *faces[number])):
                 results[-1]["face"] = mesh
-        following = iter(results)
+        remaining = iter(results)
         for frame, _ in batch:
-            yield {} if frame is None else next(following)
+            yield {} if frame is None else next(remaining)
 
 
-class Carried:
-    """The patient's box from frame to frame: found in every n-th frame, carried in between."""
+class PatientBox:
+    """The patient's box in every frame: detected in every n-th, carried over in between."""
 
     def __init__(self, every: int):
         self.every = every
         self._count = 0  # frames since the clip's start
         self._box: np.ndarray | None = None
         self._face: tuple[np.ndarray | None, float] = (None, 0.0)
-        self._seen = -np.inf  # s, when the box was last found
+        self._seen = -np.inf  # s, when the box was last detected
 
     def is_due(self, ahead: int) -> bool:
-        """Whether the frame after the next `ahead` ones is one in which to look."""
+        """Whether the frame after the next `ahead` ones is one in which to detect the patient."""
         return (self._count + ahead) % self.every == 0
 
     def follow(
         self,
         image: np.ndarray,
-        sight: Sight,
+        location: PatientLocation,
         regions: dict[str, tuple[np.ndarray, np.ndarray]] | None,
         has_regions: bool,
     ) -> tuple[np.ndarray | None, tuple[np.ndarray | None, float]]:
-        """The next frame: the patient's box, or None while nobody is there, and the face's box (or
-        None) with its probability.
+        """Process the next frame.
 
-        `regions`: what was found in this frame; None where nobody looked. Without a region network
-        the box is the whole frame.
+        Args:
+            image: RGB, (height, width, 3) uint8.
+            location: of the patient by the first pass.
+            regions: region -> boxes and scores in this frame; None where they were not detected.
+            has_regions: False without a region network: then the box is the whole frame.
+
+        Returns:
+            The patient's box, None while there is none; and the face's box (or None) with its
+            probability.
         """
         self._count += 1
         if not has_regions:
-            return np.array([0.0, 0.0, image.shape[1], image.shape[0]]), (
-                sight.face,
-                sight.probability,
+            return whole(image.shape[1], image.shape[0]), (
+                location.face,
+                location.probability,
             )
         if regions is not None:
-            box = choose_patient(*regions["patient"], sight, self._box)
+            box = choose_patient(*regions["patient"], location, self._box)
             if box is not None:
-                self._box, self._seen = box, sight.time
-            elif sight.time - self._seen > CARRIED:
+                self._box, self._seen = box, location.time
+            elif location.time - self._seen > MAX_CARRIED:
                 self._box = None
             self._face = _face_in(box, regions.get("face"))
-        face = (sight.face, sight.probability) if sight.face is not None else self._face
+        face = (location.face, location.probability) if location.face is not None else self._face
         return self._box, face
 
 
 def choose_patient(
-    boxes: np.ndarray, scores: np.ndarray, sight: Sight, last: np.ndarray | None
+    boxes: np.ndarray, scores: np.ndarray, location: PatientLocation, last: np.ndarray | None
 ) -> np.ndarray | None:
-    """The patient's among boxes of people (box, 4) px with their scores (box,), best first; None
-    where none can be the patient's.
+    """Choose the patient's box among those of all people; None where none can be the patient's.
 
-    Where the first pass saw the patient's face, the box must hold its centre. Elsewhere it must not
-    hold another person's face, and the one that overlaps the `last` box most is taken, or, without
-    such, the best.
+    Where the first pass detected the patient's face, the box must contain its centre. Elsewhere it
+    must not contain another person's face, and the one that overlaps the `last` box most is taken,
+    or, without a last box, the best.
+
+    Args:
+        boxes: (box, 4) px, best first.
+        scores: (box,) of the boxes.
+        location: of the patient by the first pass.
+        last: the patient's box in an earlier frame, or None.
     """
-    if sight.face is not None:
-        x, y = centre(sight.face)
-        held = [box for box in boxes if box[0] <= x <= box[2] and box[1] <= y <= box[3]]
-        return held[0] if held else None
-    others = [centre(other) for other in sight.others]
-    free = [
-        box
-        for box in boxes
-        if not any(box[0] <= x <= box[2] and box[1] <= y <= box[3] for x, y in others)
-    ]
-    if not free:
+    if location.face is not None:
+        face = centre(location.face)
+        return next((box for box in boxes if holds(box, face)), None)
+    others = [centre(other) for other in location.others]
+    candidates = [box for box in boxes if not any(holds(box, other) for other in others)]
+    if not candidates:
         return None
     if last is None:
-        return free[0]
-    shared = [overlap(box, last) for box in free]
-    return free[int(np.argmax(shared))] if max(shared) > 0 else None
+        return candidates[0]
+    overlaps = [iou(box, last) for box in candidates]
+    return candidates[int(np.argmax(overlaps))] if max(overlaps) > 0 else None
 
 
 def _face_in(
@@ -228,7 +237,6 @@ def _face_in(
     if body is None or faces is None:
         return None, 0.0
     for box, score in zip(*faces):
-        x, y = centre(box)
-        if body[0] <= x <= body[2] and body[1] <= y <= body[3]:
+        if holds(body, centre(box)):
             return box, float(score)
     return None, 0.0

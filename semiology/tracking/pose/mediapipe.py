@@ -1,9 +1,9 @@
 """The default backend: MediaPipe's body and face-mesh models, which are in its wheel (0.10.21):
 nothing is downloaded.
 
-MediaPipe tracks one person, the one it found first, and follows it by its own last landmarks. What
-this file adds is that this person is the patient: a pose whose head is not at the patient's face is
-refused, and the model looks again with the other people covered.
+MediaPipe tracks one person, the first one it detects, from its own last landmarks. This backend
+makes sure that this person is the patient: a pose whose head is not at the patient's face is
+rejected, and the model detects again with the other people covered.
 """
 
 from collections.abc import Iterable, Iterator
@@ -15,42 +15,49 @@ from typing import Any
 import numpy as np
 
 from semiology.data.keypoint_names import BODY, MESH
-from semiology.tracking.boxes import centre, distance, side
-from semiology.tracking.patient import Sight
+from semiology.tracking.boxes import around, centre, distance, scaled, side, square
+from semiology.tracking.patient import PatientLocation
 from semiology.tracking.pose import face_mesh
 from semiology.tracking.pose.base import Landmarks
-from semiology.tracking.pose.face_mesh import GREY, FaceMesh, cut, forget, model_hash, quiet
-from semiology.video.prefetch import ahead
+from semiology.tracking.pose.face_mesh import (
+    GREY,
+    FaceMesh,
+    crop,
+    model_hash,
+    reset_tracking,
+    silence_stderr,
+)
+from semiology.video.prefetch import prefetch
 
 HEAD = slice(0, 11)  # nose to mouth
 EYES = slice(0, 7)  # nose and eyes
 
 # a pose whose head is further than this many sides of the face from the patient's face is not the
 # patient's
-AWAY = 1.5
-SPEED = 4.0  # sides of the face a second that a head may have moved while it was lost
+MAX_DISTANCE = 1.5
+HEAD_SPEED = 4.0  # sides of the face a second that a head may have moved while it was lost
 DETECTION, TRACKING = (
     0.5,
     0.8,
-    # MediaPipe's thresholds for the body: its own, and stricter (0.5 there), or it sees people in an
-    # empty room
+    # MediaPipe's thresholds for the body: its own, and a stricter one (0.5 there), without which it
+    # detects people in an empty room
 )
 AHEAD = 4  # frames that the body model may be ahead of the face mesh
 MODELS = ("pose_detection/pose_detection", "pose_landmark/pose_landmark_full")
 
 
 class MediaPipePose:
-    """33 body landmarks in px and metres, 478 face landmarks in px and, up to the person's eye
+    """33 body landmarks in px and metres, 478 face landmarks in px and, scaled by an average eye
     distance, metres.
 
     - Body: metres as MediaPipe's world landmarks, origin between the hips. Confidence is
-      MediaPipe's visibility. Its own smoothing is off: tracks hold what was seen, and smoothing is
+      MediaPipe's visibility. Its own smoothing is off: tracks hold raw detections, and smoothing is
       a later, recorded step.
     - Face: `FaceMesh`. Its landmarks get the mean visibility of nose and eyes in the body's pose,
       or, where the body was not found, MTCNN's probability of the face.
 
-    Each model computes on one core: about 10 ms a frame for the body and 2 ms for the face, side by
-    side.
+    Each model computes on one core: about 10 ms a frame for the body and 2 ms for the face, in
+    parallel.
     """
 
     name = "mediapipe"
@@ -58,9 +65,9 @@ class MediaPipePose:
     in_metres = frozenset({"body", "face"})
 
     def __init__(self) -> None:
-        version("mediapipe")  # says at once when it is not installed
+        version("mediapipe")  # raises at once where it is not installed
         self._mesh = FaceMesh()
-        self._greeted = False
+        self._warned = False
 
     def parameters(self) -> dict[str, object]:
         package, thresholds = version("mediapipe"), [DETECTION, TRACKING]
@@ -75,7 +82,7 @@ class MediaPipePose:
 
     @cached_property
     def _pose(self) -> Any:
-        with quiet():
+        with silence_stderr():
             from mediapipe.python.solutions.pose import Pose
 
             pose = Pose(
@@ -83,59 +90,57 @@ class MediaPipePose:
                 min_detection_confidence=DETECTION,
                 min_tracking_confidence=TRACKING,
             )
-            forget(pose)  # its first picture makes it speak
+            reset_tracking(pose)  # its first image makes it write to standard error
             return pose
 
     def track(
-        self, frames: Iterable[tuple[np.ndarray | None, Sight]]
+        self, frames: Iterable[tuple[np.ndarray | None, PatientLocation]]
     ) -> Iterator[dict[str, Landmarks]]:
         self._mesh.start()
-        for image, sight, body in ahead(self._bodies(frames), AHEAD):
+        for image, location, body in prefetch(self._bodies(frames), AHEAD):
             found = {} if body is None else {"body": body}
-            if image is not None and (face := self._face(image, sight, body)):
+            if image is not None and (face := self._face(image, location, body)):
                 found["face"] = face
             yield found
 
     def _bodies(
-        self, frames: Iterable[tuple[np.ndarray | None, Sight]]
-    ) -> Iterator[tuple[np.ndarray | None, Sight, Landmarks | None]]:
-        """The body in each frame, in a thread of its own: the next are looked at while the face
-        mesh is at this one.
-        """
-        self._following = False  # does the body model follow the patient from the last frame
+        self, frames: Iterable[tuple[np.ndarray | None, PatientLocation]]
+    ) -> Iterator[tuple[np.ndarray | None, PatientLocation, Landmarks | None]]:
+        """The body in each frame; runs in a thread of its own, ahead of the face mesh."""
+        self._following = False  # whether the body model tracks the patient from the last frame
         self._last: tuple[float, np.ndarray] | None = (
-            None  # time (s) and box of the patient's head when it was last seen
+            None  # time (s) and box of the patient's head when it was last detected
         )
-        forget(self._pose)
-        for image, sight in frames:
-            yield image, sight, None if image is None else self._body(image, sight)
+        reset_tracking(self._pose)
+        for image, location in frames:
+            yield image, location, None if image is None else self._body(image, location)
 
-    def _body(self, image: np.ndarray, sight: Sight) -> Landmarks | None:
+    def _body(self, image: np.ndarray, location: PatientLocation) -> Landmarks | None:
         if self._following:
-            body = self._pose_in(image, sight.region)
-            if body is not None and is_patient(head_box(body), sight, None):
-                self._last = sight.time, head_box(body)
+            body = self._pose_in(image, location.region)
+            if body is not None and is_patient(head_box(body), location, None):
+                self._last = location.time, head_box(body)
                 return body
             self._following = False
             if body is not None:
-                forget(self._pose)
-        body = self._pose_in(covered(image, sight), sight.region)
-        if body is not None and is_patient(head_box(body), sight, self._last):
-            self._following, self._last = True, (sight.time, head_box(body))
+                reset_tracking(self._pose)
+        body = self._pose_in(cover_others(image, location), location.region)
+        if body is not None and is_patient(head_box(body), location, self._last):
+            self._following, self._last = True, (location.time, head_box(body))
             return body
         if body is not None:
-            forget(self._pose)
+            reset_tracking(self._pose)
         return None
 
     def _pose_in(self, image: np.ndarray, region: np.ndarray) -> Landmarks | None:
-        view, x, y = cut(image, region)
+        view, x, y = crop(image, region)
         with (
-            nullcontext() if self._greeted else quiet()
-        ):  # the first pose that it finds is worth a warning to it
+            nullcontext() if self._warned else silence_stderr()
+        ):  # it writes a warning with the first pose that it finds
             result = self._pose.process(view)
         if result.pose_landmarks is None:
             return None
-        self._greeted = True
+        self._warned = True
         flat = np.array(
             [(mark.x, mark.y, mark.visibility) for mark in result.pose_landmarks.landmark]
         )
@@ -144,59 +149,59 @@ class MediaPipePose:
         )
         return Landmarks(flat[:, :2] * (view.shape[1], view.shape[0]) + (x, y), flat[:, 2], world)
 
-    def _face(self, image: np.ndarray, sight: Sight, body: Landmarks | None) -> Landmarks | None:
-        confidence = float(body.confidence[EYES].mean()) if body else sight.probability
-        return self._mesh.find(image, sight.face if body is None else head_box(body), confidence)
+    def _face(
+        self, image: np.ndarray, location: PatientLocation, body: Landmarks | None
+    ) -> Landmarks | None:
+        confidence = float(body.confidence[EYES].mean()) if body else location.probability
+        return self._mesh.find(image, location.face if body is None else head_box(body), confidence)
 
 
-def is_patient(head: np.ndarray, sight: Sight, last: tuple[float, np.ndarray] | None) -> bool:
+def is_patient(
+    head: np.ndarray, location: PatientLocation, last: tuple[float, np.ndarray] | None
+) -> bool:
     """Whether a head (box, px) is the patient's.
 
-    Where the first pass saw the patient's face, the head must be there. Elsewhere it must not be at
-    another person's face, nor of more than threefold or less than a third of the size of the
+    Where the first pass detected the patient's face, the head must be there. Elsewhere it must not
+    be at another person's face, nor of more than threefold or less than a third of the size of the
     patient's face, nor further from the `last` head (time in s, box) than a head moves in that
-    time; without `last` (the model followed it, or never saw it) that is not asked.
+    time. Without `last` (the model tracked it, or never found it) the last condition is dropped.
     """
-    if sight.face is not None:
-        return distance(head, sight.face) <= AWAY
-    if any(distance(head, box) <= 1 for box in sight.others):
+    if location.face is not None:
+        return distance(head, location.face) <= MAX_DISTANCE
+    if any(distance(head, box) <= 1 for box in location.others):
         return False
-    if sight.size and not 1 / 3 < side(head) / sight.size < 3:
+    if location.size and not 1 / 3 < side(head) / location.size < 3:
         return False
-    return last is None or distance(head, last[1]) <= AWAY + SPEED * (sight.time - last[0])
+    return last is None or distance(head, last[1]) <= MAX_DISTANCE + HEAD_SPEED * (
+        location.time - last[0]
+    )
 
 
-def covered(image: np.ndarray, sight: Sight) -> np.ndarray:
-    """The image with other people in grey, so that the model cannot find them.
+def cover_others(image: np.ndarray, location: PatientLocation) -> np.ndarray:
+    """The image with other people covered in grey, so that the model cannot detect them.
 
-    Where the patient's face was seen, everything that is nearer to another face than to the
-    patient's is covered; otherwise the other faces with their surroundings (twice their box). The
-    image itself stays as it is.
+    Where the patient's face was detected, everything that is nearer to another face than to the
+    patient's is covered; otherwise boxes of twice the size of the other faces. The image passed in
+    is not changed.
     """
-    if len(sight.others) == 0:
+    if len(location.others) == 0:
         return image
     image = image.copy()
     height, width = image.shape[:2]
     x, y = np.arange(width)[None, :], np.arange(height)[:, None]
-    for box in sight.others:
-        if sight.face is not None:
-            (own_x, own_y), (other_x, other_y) = centre(sight.face), centre(box)
+    for box in location.others:
+        if location.face is not None:
+            (own_x, own_y), (other_x, other_y) = centre(location.face), centre(box)
             image[(x - other_x) ** 2 + (y - other_y) ** 2 < (x - own_x) ** 2 + (y - own_y) ** 2] = (
                 GREY
             )
         else:
-            grown = (
-                np.concatenate([2 * box[:2] - centre(box), 2 * box[2:] - centre(box)])
-                .round()
-                .astype(int)
-                .clip(0)
-            )
-            image[grown[1] : grown[3], grown[0] : grown[2]] = GREY
+            left, top, right, bottom = scaled(box, 2).round().astype(int).clip(0)
+            image[top:bottom, left:right] = GREY
     return image
 
 
 def head_box(body: Landmarks) -> np.ndarray:
     """Square around the head's landmarks, about as large as a detector's face box, px."""
-    low, high = body.position[HEAD].min(0), body.position[HEAD].max(0)
-    half = 0.6 * max(high - low)
-    return np.concatenate([(low + high) / 2 - half, (low + high) / 2 + half])
+    box = around(body.position[HEAD])
+    return square(box, 1.2 * max(box[2:] - box[:2]))

@@ -7,33 +7,35 @@ from pathlib import Path
 
 import pytest
 
-from semiology.video.prefetch import ahead, several
+from semiology.video.prefetch import prefetch, threaded_map
 
 
-def test_things_come_in_order_and_no_more_than_the_depth_are_made_ahead():
-    made = []
+def test_items_come_in_order_and_at_most_depth_of_them_ahead():
+    produced = []
 
-    def things():
+    def items():
         for number in range(20):
-            made.append(number)
+            produced.append(number)
             yield number
 
-    for number in ahead(things(), 3):
-        assert len(made) <= number + 1 + 3 + 1  # taken, waiting, and the one that waits for room
-    assert made == list(range(20))
-    assert list(ahead([], 3)) == []
+    for number in prefetch(items(), 3):
+        assert (
+            len(produced) <= number + 1 + 3 + 1
+        )  # taken, waiting, and the one that waits for room
+    assert produced == list(range(20))
+    assert list(prefetch([], 3)) == []
 
 
-def test_the_maker_works_in_another_thread_while_the_taker_works():
+def test_the_producer_works_in_another_thread_beside_the_consumer():
     both = threading.Barrier(2, timeout=10)  # broken unless both are there at once
 
-    def things():
+    def items():
         yield 1
         both.wait()
         yield 2
 
     taken = []
-    for number in ahead(things(), 1):
+    for number in prefetch(items(), 1):
         if number == 1:
             both.wait()
         taken.append(number)
@@ -41,19 +43,19 @@ def test_the_maker_works_in_another_thread_while_the_taker_works():
 
 
 def test_an_error_in_the_making_is_raised_after_what_came_before_it():
-    def things():
+    def items():
         yield from (1, 2)
-        raise ValueError("the third cannot be made")
+        raise ValueError("the third cannot be produced")
 
     taken = []
     with pytest.raises(ValueError, match="third"):
-        for number in ahead(things(), 8):
+        for number in prefetch(items(), 8):
             taken.append(number)
     assert taken == [1, 2]
 
 
 def test_an_error_on_the_way_closes_the_makers_before_it_at_once():
-    def things():
+    def items():
         yield from count()
 
     def halves(numbers):
@@ -64,7 +66,7 @@ def test_an_error_on_the_way_closes_the_makers_before_it_at_once():
     gc.disable()
     try:
         with pytest.raises(ZeroDivisionError) as caught:
-            list(ahead(halves(ahead(things(), 2)), 2))
+            list(prefetch(halves(prefetch(items(), 2)), 2))
         del caught
         assert threading.active_count() == before
     finally:
@@ -86,13 +88,13 @@ def test_what_cannot_be_begun_or_closed_is_an_error_and_no_endless_wait(fault):
             raise OSError("no such video")
 
     with pytest.raises(OSError, match="no such video"):
-        list(ahead(Things(), 2))
+        list(prefetch(Things(), 2))
 
 
-def test_python_ends_although_nobody_took_the_rest():
+def test_python_exits_although_items_are_left():
     code = (
-        "from itertools import count; from semiology.video.prefetch import ahead; begun ="
-        " ahead(count(), 2); print(next(begun))"
+        "from itertools import count; from semiology.video.prefetch import prefetch; begun"
+        " = prefetch(count(), 2); print(next(begun))"
     )
     ran = subprocess.run(
         [sys.executable, "-c", code],
@@ -104,10 +106,10 @@ def test_python_ends_although_nobody_took_the_rest():
     assert (ran.returncode, ran.stdout) == (0, "0\n"), ran.stderr
 
 
-def test_when_the_taker_stops_the_whole_chain_of_makers_is_closed_and_no_thread_is_left():
+def test_when_the_consumer_stops_all_producers_are_closed_and_no_thread_is_left():
     closed = []
 
-    def things():
+    def items():
         try:
             yield from count()
         finally:
@@ -118,7 +120,7 @@ def test_when_the_taker_stops_the_whole_chain_of_makers_is_closed_and_no_thread_
             yield number**2
 
     before = threading.active_count()
-    chain = ahead(squares(ahead(things(), 2)), 2)
+    chain = prefetch(squares(prefetch(items(), 2)), 2)
     assert [next(chain) for _ in range(3)] == [0, 1, 4]
     chain.close()
     assert len(closed) == 1 and closed[0] is not threading.current_thread()
@@ -137,9 +139,9 @@ def test_several_calls_at_a_time_keep_the_order_and_torch_computes_on_one_core_i
         return number, torch.get_num_threads()
 
     try:
-        assert list(several(call, range(6))) == [(number, 1) for number in range(6)]
+        assert list(threaded_map(call, range(6))) == [(number, 1) for number in range(6)]
         assert torch.get_num_threads() == 2
         with pytest.raises(ZeroDivisionError):
-            list(several(lambda number: 1 / number, [1, 0, 1]))
+            list(threaded_map(lambda number: 1 / number, [1, 0, 1]))
     finally:
         torch.set_num_threads(before)

@@ -1,5 +1,5 @@
-"""Labelled frames as training examples for the detectors: pictures around the patient with one
-heatmap a joint, and frames with boxes.
+"""Labelled frames as torch datasets for the detectors: crops around the patient with joint
+positions, and whole frames with boxes; augmentation and heatmap targets.
 """
 
 from collections.abc import Sequence
@@ -11,29 +11,37 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from semiology.errors import UserError
+from semiology.tracking.boxes import around, clipped, grown, whole
 from semiology.tracking.labels.labels import Labels, read_image
-from semiology.tracking.pose.joints import BLUR, apply, as_tensor, cut, square, unapply
+from semiology.tracking.pose.joint_network import (
+    HEATMAP_SD,
+    crop_matrix,
+    image_batch,
+    to_image,
+    to_unit,
+    warp,
+)
 
-# of the labelled points' extent, added on each side where no box of the patient was marked. [our
-# choice]
-GROWN = 0.2
+# margin around the labelled joints where no box of the patient was marked, in longer sides of their
+# box. [our choice]
+JOINT_MARGIN = 0.2
 
 
-BOXES = "mark boxes called patient, or two joints a frame, or give --region frame"
+HOW_TO_MARK = "mark boxes called patient, or two joints a frame, or give --region frame"
 
 
 @dataclass(frozen=True)
 class Augmentation:
-    """What may happen to a picture in training. [our choice]
+    """Random augmentation of training images. [our choice]
 
     Attributes:
-        scale: its size times or divided by up to this.
-        shift: the picture's centre moved by up to this share of its side.
-        rotation: degrees, either way.
-        light: brightness and contrast changed by up to this share.
-        cover: probability that a rectangle of up to a third of its side is covered.
-        mirror: probability that it is mirrored; then left and right joints change names. Only where
-            joints have sides.
+        scale: the crop's size is multiplied or divided by up to this factor.
+        shift: the crop's centre is moved by up to this fraction of its side.
+        rotation: largest angle, degrees, to either side.
+        light: brightness and contrast are changed by up to this fraction.
+        cover: probability that a rectangle with sides of up to a third of the crop's is covered.
+        mirror: probability that the crop is mirrored; then left and right joints change names. Only
+            where joints have sides.
     """
 
     scale: float = 1.25
@@ -65,20 +73,20 @@ def patient_box(labels: Labels, row: int) -> np.ndarray | None:
     points = labels.position[row][labels.visibility[row] > 0]
     if len(points) < 2:
         return None
-    low, high = points.min(0), points.max(0)
-    reach = GROWN * (high - low).max()
-    return np.clip(np.concatenate([low - reach, high + reach]), 0, [frame.width, frame.height] * 2)
+    box = around(points)
+    box = grown(box, JOINT_MARGIN * (box[2:] - box[:2]).max())
+    return clipped(box, frame.width, frame.height)
 
 
 def frame_box(labels: Labels, row: int) -> np.ndarray:
     """The whole frame as a box, px."""
-    return np.array([0.0, 0.0, labels.frames[row].width, labels.frames[row].height])
+    return whole(labels.frames[row].width, labels.frames[row].height)
 
 
-def mirrored(joints: Sequence[str]) -> list[int]:
-    """For each joint the number of the one that it becomes in a mirror: left_wrist becomes
-    right_wrist; without a side, itself; -1 where the other side is not among the joints, so that
-    nobody knows where it is in a mirror.
+def mirrored_indices(joints: Sequence[str]) -> list[int]:
+    """For each joint the index of its counterpart on the other side, which it becomes in a mirrored
+    image: itself without a side; -1 where the counterpart is not among the joints, so that its
+    position is unknown.
     """
     other = {"left_": "right_", "right_": "left_"}
     names = list(joints)
@@ -91,38 +99,41 @@ def mirrored(joints: Sequence[str]) -> list[int]:
     return [names.index(to) if to in names else -1 for to in swapped]
 
 
-class Images:
-    """The pictures of labelled frames by row, decoded once as long as they fit into a gigabyte."""
+class ImageCache:
+    """The images of labelled frames by row, cached as long as they fit into a gigabyte."""
 
     def __init__(self, labels: Labels):
         self.labels = labels
-        self.kept: dict[int, np.ndarray] = {}
-        self.room = 1 << 30  # bytes
+        self.cache: dict[int, np.ndarray] = {}
+        self.bytes_left = 1 << 30  # bytes
 
     def __getitem__(self, row: int) -> np.ndarray:
-        if row in self.kept:
-            return self.kept[row]
+        if row in self.cache:
+            return self.cache[row]
         image = read_image(self.labels.frames[row])
-        if image.nbytes <= self.room:
-            self.kept[row] = image
-            self.room -= image.nbytes
+        if image.nbytes <= self.bytes_left:
+            self.cache[row] = image
+            self.bytes_left -= image.nbytes
         return image
 
 
-class JointPictures(Dataset):
-    """Pictures around the patient, each time differently cut and lit: any number is an item, and
-    every round of the frames another draw.
+class JointDataset(Dataset):
+    """Augmented crops around the patient. Any number is an item: number n is a crop of frame n
+    modulo the number of frames, with an augmentation of its own.
 
-    Item: picture (3, size, size) 0 to 1; position (joint, 2), x and y in 0 to 1 of the picture;
-    known (joint,): labelled and inside.
+    Item: crop (3, size, size) 0 to 1; position (joint, 2), x and y in 0 to 1 of the crop; known
+    (joint,): labelled and inside.
 
     Args:
         labels: of frames with at least one labelled joint.
-        size: side of the picture, px.
-        margin: side of the picture in longer sides of the patient's box.
+        size: side of the crop, px.
+        margin: side of the crop in longer sides of the patient's box.
         region: "patient" or "frame".
-        augmentation: None cuts exactly around the box, as in use.
-        seed: of what happens to the pictures; with the number of the draw it fixes each of them.
+        augmentation: None crops exactly around the box, as in inference.
+        seed: of the augmentation; with an item's number it determines the item.
+
+    Raises:
+        UserError: no frame has a box of the patient or two labelled joints.
     """
 
     def __init__(
@@ -139,25 +150,25 @@ class JointPictures(Dataset):
         self.rows = [row for row, box in enumerate(boxes) if box is not None]
         self.boxes = [box for box in boxes if box is not None]
         if not self.rows:
-            raise UserError(f"labels: no frame shows where the patient is; {BOXES}")
+            raise UserError(f"labels: no frame shows where the patient is; {HOW_TO_MARK}")
         self.labels, self.size, self.margin = labels, size, margin
         self.augmentation, self.seed = augmentation, seed
-        self.mirror = mirrored(labels.keypoints)
-        self.images = Images(labels)
+        self.mirror = mirrored_indices(labels.keypoints)
+        self.images = ImageCache(labels)
 
     def __len__(self) -> int:
         return len(self.rows)
 
-    def __getitem__(self, draw: int) -> tuple[Tensor, Tensor, Tensor]:
-        number = draw % len(self.rows)
+    def __getitem__(self, item: int) -> tuple[Tensor, Tensor, Tensor]:
+        number = item % len(self.rows)
         row = self.rows[number]
         position, known = self.labels.position[row], self.labels.visibility[row] > 0
-        matrix = square(self.boxes[number], self.margin)
+        matrix = crop_matrix(self.boxes[number], self.margin)
         if self.augmentation is None:
-            picture = cut(self.images[row], matrix, self.size)
+            crop = warp(self.images[row], matrix, self.size)
         else:
-            rng = np.random.default_rng([self.seed, draw])
-            matrix = matrix_after(rng, matrix, self.augmentation)
+            rng = np.random.default_rng([self.seed, item])
+            matrix = augmented_matrix(rng, matrix, self.augmentation)
             if (
                 self.mirror != list(range(len(self.mirror)))
                 and rng.random() < self.augmentation.mirror
@@ -167,18 +178,20 @@ class JointPictures(Dataset):
                     position[self.mirror],
                     known[self.mirror] & (np.array(self.mirror) >= 0),
                 )
-            picture = disturbed(rng, cut(self.images[row], matrix, self.size), self.augmentation)
-        unit = unapply(matrix, position)
+            crop = augmented_image(
+                rng, warp(self.images[row], matrix, self.size), self.augmentation
+            )
+        unit = to_unit(matrix, position)
         inside = known & (unit > 0).all(1) & (unit < 1).all(1)
         return (
-            as_tensor([picture])[0],
+            image_batch([crop])[0],
             torch.from_numpy(np.where(inside[:, None], unit, 0.5)).float(),
             torch.from_numpy(inside),
         )
 
 
-class RegionPictures(Dataset):
-    """Whole frames with the boxes of the patient and, where marked, the face. Item: picture (3,
+class RegionDataset(Dataset):
+    """Whole frames with the boxes of the patient and, where marked, the face. Item: image (3,
     height, width), {"boxes", "labels"}.
     """
 
@@ -189,68 +202,67 @@ class RegionPictures(Dataset):
         augmentation: Augmentation | None = None,
         seed: int = 0,
     ):
-        self.labels, self.regions, self.images = labels, list(regions), Images(labels)
+        self.labels, self.regions, self.images = labels, list(regions), ImageCache(labels)
         self.augmentation, self.seed = augmentation, seed
         self.rows = [row for row in range(len(labels)) if patient_box(labels, row) is not None]
         if not self.rows:
-            raise UserError(f"labels: no frame shows where the patient is; {BOXES}")
+            raise UserError(f"labels: no frame shows where the patient is; {HOW_TO_MARK}")
 
     def __len__(self) -> int:
         return len(self.rows)
 
-    def __getitem__(self, draw: int) -> tuple[Tensor, dict[str, Tensor]]:
-        row = self.rows[draw % len(self.rows)]
+    def __getitem__(self, item: int) -> tuple[Tensor, dict[str, Tensor]]:
+        row = self.rows[item % len(self.rows)]
         frame, image = self.labels.frames[row], self.images[row]
         marked = {name: np.array(box, float) for name, box in frame.regions.items()}
         if (patient := patient_box(self.labels, row)) is not None:
             marked["patient"] = patient
         boxes = np.stack([marked[name] for name in self.regions if name in marked])
         numbers = [number + 1 for number, name in enumerate(self.regions) if name in marked]
-        side = 320  # what SSDLite reads: the frame is squeezed into this square
+        side = 320  # px; SSDLite's input: the frame is resized to this square
         matrix = np.array([[frame.width, 0.0, 0.0], [0.0, frame.height, 0.0]])
         if self.augmentation is not None:
-            rng = np.random.default_rng([self.seed, draw])
-            matrix = matrix_after(rng, matrix, self.augmentation, rotate=False)
+            rng = np.random.default_rng([self.seed, item])
+            matrix = augmented_matrix(rng, matrix, self.augmentation, rotate=False)
             if rng.random() < self.augmentation.mirror:
                 matrix = matrix @ np.array([[-1, 0, 1], [0, 1, 0], [0, 0, 1]])
-            image = disturbed(rng, cut(image, matrix, side), self.augmentation)
+            image = augmented_image(rng, warp(image, matrix, side), self.augmentation)
         else:
-            image = cut(image, matrix, side)
-        corners = unapply(matrix, boxes.reshape(-1, 2, 2)) * side
-        placed = np.concatenate([corners.min(1), corners.max(1)], axis=1).clip(0, side)
+            image = warp(image, matrix, side)
+        corners = to_unit(matrix, boxes.reshape(-1, 2, 2)) * side
+        placed = np.stack([clipped(around(points), side, side) for points in corners])
         kept = (placed[:, 2:] - placed[:, :2]).min(1) > 2
         target = {
             "boxes": torch.from_numpy(placed[kept]).float(),
             "labels": torch.tensor(numbers)[torch.from_numpy(kept)],
         }
-        return as_tensor([image])[0], target
+        return image_batch([image])[0], target
 
 
-def matrix_after(
+def augmented_matrix(
     rng: np.random.Generator, matrix: np.ndarray, how: Augmentation, *, rotate: bool = True
 ) -> np.ndarray:
-    """The matrix (unit square to px) of a picture that is shifted, scaled and rotated about its
-    centre by chance.
+    """The matrix (unit square to px) of a crop that is randomly shifted, scaled and rotated about
+    its centre.
     """
     scale = np.exp(rng.uniform(-1, 1) * np.log(how.scale))
     angle = np.deg2rad(rng.uniform(-1, 1) * how.rotation) if rotate else 0.0
     turn = scale * np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
-    centre = apply(matrix, np.array([0.5, 0.5]) + rng.uniform(-1, 1, 2) * how.shift)
+    centre = to_image(matrix, np.array([0.5, 0.5]) + rng.uniform(-1, 1, 2) * how.shift)
     turned = turn @ matrix[:, :2]
     return np.concatenate([turned, (centre - turned @ [0.5, 0.5])[:, None]], axis=1)
 
 
-def disturbed(rng: np.random.Generator, picture: np.ndarray, how: Augmentation) -> np.ndarray:
-    """The picture in another light, and sometimes with a rectangle covered by one colour."""
+def augmented_image(rng: np.random.Generator, image: np.ndarray, how: Augmentation) -> np.ndarray:
+    """The image with random contrast and brightness, and sometimes a rectangle covered by one
+    colour.
+    """
     contrast, brightness = (
         1 + rng.uniform(-1, 1) * how.light,
         255 * rng.uniform(-1, 1) * how.light / 2,
     )
     lit = (
-        (picture.astype(np.float32) - 127) * contrast
-        + 127
-        + brightness
-        + rng.normal(0, 3, (1, 1, 3))
+        (image.astype(np.float32) - 127) * contrast + 127 + brightness + rng.normal(0, 3, (1, 1, 3))
     )
     lit = lit.clip(0, 255).astype(np.uint8)
     if rng.random() < how.cover:
@@ -262,11 +274,11 @@ def disturbed(rng: np.random.Generator, picture: np.ndarray, how: Augmentation) 
 
 
 def heatmap_targets(position: Tensor, bins: int) -> Tensor:
-    """(batch, joint, 2) in 0 to 1 to (batch, joint, bins, bins): a Gaussian around each joint that
-    sums to 1.
+    """Target heatmaps: positions (batch, joint, 2) in 0 to 1 to (batch, joint, bins, bins), a
+    Gaussian around each joint that sums to 1.
     """
     centres = (torch.arange(bins, device=position.device) + 0.5) / bins
-    apart = (centres - position[..., None]) / BLUR  # (batch, joint, 2, bin)
+    apart = (centres - position[..., None]) / HEATMAP_SD  # (batch, joint, 2, bin)
     along_x, along_y = torch.exp(-0.5 * apart**2).unbind(2)
     heat = along_y[..., :, None] * along_x[..., None, :]
     return heat / heat.sum((-1, -2), keepdim=True).clamp_min(1e-12)

@@ -1,5 +1,5 @@
-"""Where the patient and the patient's face are in a frame: SSDLite320 with MobileNetV3 (Liu et al.
-2016; Howard et al. 2019).
+"""The SSD that detects the patient and the patient's face in a frame: SSDLite320 with MobileNetV3
+(Liu et al. 2016; Howard et al. 2019 [P]).
 
 Hou et al. 2022 fine-tune an SSD with a MobileNet backbone to these two classes [P]; which MobileNet
 is not stated, torchvision's SSDLite is our choice.
@@ -18,7 +18,7 @@ from semiology.errors import UserError
 
 REGIONS = ("patient", "face")
 COCO_PERSON = 1  # its number in torchvision's COCO models
-SURE = 0.3  # least score of a box that counts. [our choice]
+MIN_SCORE = 0.3  # least score of a box that counts. [our choice]
 
 
 def region_network(regions: int = len(REGIONS)) -> SSD:
@@ -27,14 +27,14 @@ def region_network(regions: int = len(REGIONS)) -> SSD:
     Its smallest default boxes have a tenth of the frame's side, not a fifth as torchvision's: a
     face in a room is small. [our choice]
 
-    Training: model(pictures, targets) gives its losses; evaluation: model(pictures) gives boxes,
-    labels (from 1) and scores of each.
+    Training: model(images, targets) returns its losses; evaluation: model(images) returns boxes,
+    labels (from 1) and scores for each image.
     """
-    made = ssdlite320_mobilenet_v3_large(
+    network = ssdlite320_mobilenet_v3_large(
         weights=None, weights_backbone=None, num_classes=regions + 1
     )
-    made.anchor_generator = DefaultBoxGenerator([[2, 3]] * 6, min_ratio=0.1, max_ratio=0.95)
-    return made
+    network.anchor_generator = DefaultBoxGenerator([[2, 3]] * 6, min_ratio=0.1, max_ratio=0.95)
+    return network
 
 
 def coco_network() -> SSD:
@@ -43,8 +43,8 @@ def coco_network() -> SSD:
 
 
 def start_from_coco(network: SSD, state: dict[str, Tensor]) -> None:
-    """Take the published COCO weights but for the layer that names the classes, whose patient
-    starts as COCO's person.
+    """Copy the published COCO weights, except those of the classification layer, in which the
+    patient starts from COCO's person.
 
     Raises:
         UserError: the weights are not SSDLite320's.
@@ -69,24 +69,24 @@ def start_from_coco(network: SSD, state: dict[str, Tensor]) -> None:
 def find_regions(
     network: SSD, images: Sequence[np.ndarray]
 ) -> list[list[tuple[np.ndarray, np.ndarray]]]:
-    """Boxes in RGB images, (height, width, 3) uint8: for each image and each class, boxes (box, 4)
-    px and scores (box,), best first.
+    """Detect the regions in RGB images, (height, width, 3) uint8: for each image and each class,
+    boxes (box, 4) px and scores (box,), best first.
     """
     device = next(network.parameters()).device
-    pictures = [
+    tensors = [
         torch.from_numpy(np.array(image)).to(device).permute(2, 0, 1).float() / 255
         for image in images
     ]
     classes = network.head.classification_head.num_columns - 1
     found = []
     with torch.inference_mode():
-        for result in network(pictures):
+        for result in network(tensors):
             boxes, scores, labels = (
                 result[name].cpu().float().numpy() for name in ("boxes", "scores", "labels")
             )
-            kept = [
-                (labels == number + 1) & (scores >= SURE)
+            masks = [
+                (labels == number + 1) & (scores >= MIN_SCORE)
                 for number in range(min(classes, len(REGIONS)))
             ]
-            found.append([(boxes[mask], scores[mask]) for mask in kept])
+            found.append([(boxes[mask], scores[mask]) for mask in masks])
     return found

@@ -1,14 +1,14 @@
-"""Tracking error: how far predicted keypoints lie from labelled ones. Its definition is here and
-nowhere else.
+"""Tracking error: the distance of predicted keypoints from labelled ones, and from a phantom's
+truth.
 
-Source: the cerebral palsy study's MAE [P], the mean Euclidean distance over points and frames, with
-and without a p-cutoff of 0.8, to which are added the median, and the shares of points that were
-predicted and kept: an error "with p-cutoff" says nothing without them.
+The definition is the cerebral palsy study's MAE [P]: the mean Euclidean distance over points and
+frames, with and without a p-cutoff of 0.8. We add the median, and the fractions of points that were
+predicted and that lie above the cutoff: without them an error "with p-cutoff" cannot be
+interpreted.
 
-Any tracker's output against any labels: joined by video, number of the frame in it, and name of the
-keypoint.
-
-How far tracked joints are from the truth.
+`error_table` summarises distances; `tracking_error` compares any tracker's output with any labels,
+joined by video, frame number and keypoint name; `tracking_truth` compares extracted tracks with the
+truth of a phantom cohort.
 """
 
 from collections.abc import Mapping, Sequence
@@ -29,8 +29,12 @@ from semiology.evaluation.statistics.intervals import LEVEL, draw_participants, 
 from semiology.tracking.labels.labels import UNLABELLED, VISIBLE, LabelledFrame, Labels
 
 CUTOFF = 0.8  # [P]
-DRAWS = 2000  # resampled sets of participants [our choice]
-AT_ONCE = 4_000_000  # numbers in memory while medians are resampled
+RESAMPLES = 2000  # bootstrap samples of participants [our choice]
+MEMORY_LIMIT = 4_000_000  # numbers in memory while medians are bootstrapped
+PARTS = {
+    "body": ("upper_body_11", "torso lengths"),
+    "face": ("face_23", "distances between the eyes"),
+}
 
 
 def distance(predicted: np.ndarray, labelled: np.ndarray) -> np.ndarray:
@@ -39,7 +43,7 @@ def distance(predicted: np.ndarray, labelled: np.ndarray) -> np.ndarray:
 
 
 @dataclass(frozen=True)
-class Figure:
+class Estimate:
     """A value with its interval over participants; NaN where there is none."""
 
     value: float
@@ -47,7 +51,12 @@ class Figure:
     high: float = np.nan
 
     def text(self, form: str, factor: float = 1) -> str:
-        """`4.5 [3.2, 5.9]`, or `4.5` without an interval, or `-` without a value."""
+        """The value as `4.5 [3.2, 5.9]`, as `4.5` without an interval, or as `-` where it is NaN.
+
+        Args:
+            form: format of the numbers, such as ".2f".
+            factor: by which they are multiplied, for another unit.
+        """
         if np.isnan(self.value):
             return "-"
         value, low, high = (
@@ -56,6 +65,7 @@ class Figure:
         return value if np.isnan(self.low) else f"{value} [{low}, {high}]"
 
     def to_dict(self, factor: float = 1) -> dict[str, float | None]:
+        """Value and interval for JSON, times a factor; None where there is none."""
         numbers = {"value": self.value, "low": self.low, "high": self.high}
         return {
             name: None if np.isnan(number) else round(float(factor * number), 4)
@@ -65,30 +75,29 @@ class Figure:
 
 @dataclass(frozen=True)
 class ErrorRow:
-    """One keypoint's error, or that of all of them. A point is one keypoint in one frame.
+    """The error of one keypoint, or of all of them. A point is one keypoint in one frame.
 
     Attributes:
         labelled: number of labelled points.
-        predicted: share of them that were predicted at all, 0 to 1.
-        kept: share of them that were predicted with a confidence above the cutoff or without a
+        predicted: fraction of them that were predicted at all, 0 to 1.
+        kept: fraction of them that were predicted with a confidence above the cutoff or without a
             score, 0 to 1.
-        mean: distance over the predicted points, px. The mean over points, whichever frame or
-            participant they are of [P].
-        median: of the same, px.
-        mean_kept: distance over the kept points, px.
-        median_kept: of the same, px.
+        mean: mean distance over the predicted points of all frames and participants, px [P].
+        median: median distance over the predicted points, px.
+        mean_kept: mean distance over the kept points, px.
+        median_kept: median distance over the kept points, px.
     """
 
     labelled: int
-    predicted: Figure
-    kept: Figure
-    mean: Figure
-    median: Figure
-    mean_kept: Figure
-    median_kept: Figure
+    predicted: Estimate
+    kept: Estimate
+    mean: Estimate
+    median: Estimate
+    mean_kept: Estimate
+    median_kept: Estimate
 
     def to_dict(self, cm_per_px: float | None) -> dict[str, Any]:
-        """Numbers by name: the unit is in the name."""
+        """Numbers by name for JSON; the unit is part of the name."""
         row: dict[str, Any] = {
             "labelled": self.labelled,
             "predicted": self.predicted.to_dict(),
@@ -110,11 +119,11 @@ class ErrorTable:
     Attributes:
         overall: all keypoints.
         keypoints: name -> the keypoint's own row.
-        cutoff: points count as kept if their confidence is above it, 0 to 1.
+        cutoff: p-cutoff: points with a confidence above it are kept, 0 to 1.
         cm_per_px: the scale by which px become cm; None where none was given.
-        participants: how many people the labelled frames are of.
-        frames: labelled frames that were compared.
-        left_out: labelled frames that were not, because the tracks do not cover them.
+        participants: number of participants in the labelled frames.
+        frames: number of labelled frames that were compared.
+        left_out: number of those that were not, because the tracks do not cover them.
     """
 
     overall: ErrorRow
@@ -127,13 +136,13 @@ class ErrorTable:
 
     @property
     def intervals(self) -> str:
-        """What the intervals are, or why there are none."""
+        """A line that states what the intervals are, or why there are none."""
         if self.participants < 2:
             return "no intervals: one participant only"
         return f"{LEVEL} % intervals by resampling {self.participants} participants"
 
     def to_dict(self) -> dict[str, Any]:
-        """For JSON; None stands where there is no value."""
+        """The table for JSON; None where there is no value."""
         return {
             "cutoff": self.cutoff,
             "cm_per_px": self.cm_per_px,
@@ -148,7 +157,7 @@ class ErrorTable:
         }
 
     def text(self) -> str:
-        """The table for the terminal; the scale is always said."""
+        """The table for the terminal; the scale is always stated."""
         scale = (
             "no scale given, so px only"
             if self.cm_per_px is None
@@ -209,20 +218,20 @@ def error_table(
 ) -> ErrorTable:
     """Summarise distances between predicted and labelled points.
 
-    Intervals resample whole participants, because the frames of one are not independent; a single
-    participant gives none.
+    Intervals come from a bootstrap over whole participants, because the frames of one are not
+    independent; a single participant gives none.
 
     Args:
         distances: (frame, keypoint) px, as `distance` gives it: NaN where not labelled or not
             predicted.
         confidence: (frame, keypoint) of the prediction, 0 to 1; NaN where it has no score.
-        labelled: (frame, keypoint) which points a person labelled.
+        labelled: (frame, keypoint) which points an annotator labelled.
         keypoints: names, in the order of the arrays.
-        participants: (frame,) who is in each frame.
+        participants: (frame,) participant of each frame.
         cutoff: points with a confidence above it, or without a score, are kept.
         cm_per_px: scale, if known.
-        seed: of the resampling.
-        left_out: labelled frames that could not be compared; only passed on.
+        seed: of the bootstrap.
+        left_out: number of labelled frames that could not be compared, for the table.
 
     Raises:
         UserError: shapes that do not fit, nothing labelled, a scale that is not positive.
@@ -248,7 +257,7 @@ def error_table(
         )
     people, person = np.unique(np.asarray(participants), return_inverse=True)
     weights = (
-        draw_participants(len(people), DRAWS, seed)
+        draw_participants(len(people), RESAMPLES, seed)
         if len(people) > 1
         else np.empty((0, len(people)))
     )
@@ -256,7 +265,7 @@ def error_table(
     predicted = labelled & np.isfinite(distances)
     kept = predicted & ~(
         np.asarray(confidence, np.float32) <= np.float32(cutoff)
-    )  # as tracks store it, so that 0.8 is not above 0.8
+    )  # float32 as in stored tracks, so that 0.8 is not above 0.8
 
     def row(chosen: slice) -> ErrorRow:
         who, points, found, sure = (
@@ -279,42 +288,43 @@ def error_table(
     )
 
 
-def _mean(values: np.ndarray, person: np.ndarray, weights: np.ndarray) -> Figure:
-    """Mean of (point,) values, its interval from (draw, participant) weights; `person` is the
-    participant of each point.
+def _mean(values: np.ndarray, person: np.ndarray, weights: np.ndarray) -> Estimate:
+    """Mean of (point,) values, with its interval from (resample, participant) weights; `person` is
+    the participant of each point.
     """
     if not len(values):
-        return Figure(np.nan)
+        return Estimate(np.nan)
     total, count = (np.bincount(person, some, weights.shape[1]) for some in (values, None))
-    with np.errstate(invalid="ignore"):  # a draw of participants without a point has no mean
-        return _figure(values.mean(), (weights @ total) / (weights @ count), person)
+    with np.errstate(invalid="ignore"):  # a resample without a point has no mean
+        return _estimate(values.mean(), (weights @ total) / (weights @ count), person)
 
 
-def _median(values: np.ndarray, person: np.ndarray, weights: np.ndarray) -> Figure:
-    """As `_mean`: each draw's median is that of the values repeated as often as their participants
-    were drawn.
+def _median(values: np.ndarray, person: np.ndarray, weights: np.ndarray) -> Estimate:
+    """Median of (point,) values, with its interval: a resample's median is that of the values
+    repeated as often as their participants were sampled.
     """
     if not len(values):
-        return Figure(np.nan)
+        return Estimate(np.nan)
     order = np.argsort(values)
     values, person = values[order], person[order]
-    drawn = np.full(len(weights), np.nan)
-    step = max(1, AT_ONCE // len(values))
+    resampled = np.full(len(weights), np.nan)
+    step = max(1, MEMORY_LIMIT // len(values))
     for first in range(0, len(weights), step):
         below = weights[first : first + step][:, person].cumsum(axis=1)  # (draw, point)
         half = below[:, -1:] / 2
         middle = (
             values[(below >= half).argmax(axis=1)] + values[(below > half).argmax(axis=1)]
         ) / 2
-        drawn[first : first + step] = np.where(half[:, 0] > 0, middle, np.nan)
-    return _figure(np.median(values), drawn, person)
+        resampled[first : first + step] = np.where(half[:, 0] > 0, middle, np.nan)
+    return _estimate(np.median(values), resampled, person)
 
 
-def _figure(value: float, drawn: np.ndarray, person: np.ndarray) -> Figure:
+def _estimate(value: float, resampled: np.ndarray, person: np.ndarray) -> Estimate:
+    """A value with the interval of its bootstrap samples (resample,)."""
     found = interval(
-        drawn, len(np.unique(person))
-    )  # a keypoint that one participant alone has gets no interval
-    return Figure(float(value), found.low, found.high)
+        resampled, len(np.unique(person))
+    )  # a keypoint of a single participant gets no interval
+    return Estimate(float(value), found.low, found.high)
 
 
 def tracking_error(
@@ -327,27 +337,26 @@ def tracking_error(
     cm_per_px: float | None = None,
     seed: int = 0,
 ) -> ErrorTable:
-    """Error of tracks against labels, in all keypoints and in each; see `tracking/error.py` for
-    what is counted.
+    """Error of tracks against labels, for all keypoints together and for each.
 
-    A labelled frame that the tracker saw and in which it found nothing counts as not predicted. One
-    that the tracks do not cover (they begin later, end earlier, or are at a lower frame rate) is
-    left out, and the table says how many are.
+    A labelled frame in which the tracker found nothing counts as not predicted. One that the tracks
+    do not cover (they begin later, end earlier, or have a lower frame rate) is left out, and the
+    table has the number of those.
 
     Args:
-        tracks: video, as the labels name it -> its tracks in px. Labels of other videos are not
-            looked at.
-        labels: positions in px of the same picture.
+        tracks: video, as the labels name it -> its tracks in px. Labels of other videos are
+            ignored.
+        labels: positions in px of the same images.
         keypoints: those that are compared; by default all that are labelled.
-        skeleton: whose joints are made from the tracks first (a neck from two shoulders); by
+        skeleton: whose joints are computed from the tracks first (a neck from two shoulders); by
             default tracked points go by their own names.
         cutoff: points with a confidence above it, or without a score, are kept, 0 to 1 [P: 0.8].
         cm_per_px: scale, if known.
-        seed: of the resampling behind the intervals.
+        seed: of the bootstrap behind the intervals.
 
     Raises:
         UserError: a video without labels, labels without frame numbers, no labelled frame among the
-            tracked, pictures of another size, a labelled keypoint that the tracks lack, tracks
+            tracked, images of another size, a labelled keypoint that the tracks lack, tracks
             without positions in px.
     """
     if missing := [video for video in tracks if video not in labels.videos]:
@@ -367,7 +376,7 @@ def tracking_error(
         own = labels.take(labels.videos == video)
         found = made if skeleton is None else select(made, skeleton)
         _check(found, own)
-        rows = rows_of_frames(found, own)
+        rows = rows_of_labelled_frames(found, own)
         covered = np.flatnonzero(rows >= 0)
         points = found.sel(keypoint=own.keypoints).isel(time=rows[covered])
         positions.append(points["position"].transpose("time", "keypoint", "space").values)
@@ -397,13 +406,12 @@ def tracking_error(
     )
 
 
-def rows_of_frames(tracks: xr.Dataset, labels: Labels) -> np.ndarray:
-    """(frame,) row of the tracks in which each labelled frame is; -1 where the tracks do not cover
-    it.
+def rows_of_labelled_frames(tracks: xr.Dataset, labels: Labels) -> np.ndarray:
+    """(frame,) row of the tracks for each labelled frame; -1 where the tracks do not cover it.
 
-    Rows know their frame in the video by `source_index`. Where it is the row's own number, the
-    tracks have the video's frame rate, and a row without a frame (-1) is one for which the tracker
-    had nothing to say.
+    `source_index` has the frame in the video of each row. Where it equals the row's own number, the
+    tracks have the video's frame rate, and a row without a frame (-1) is one in which the tracker
+    found nothing.
 
     Raises:
         UserError: a frame whose number in the video is not known.
@@ -411,14 +419,15 @@ def rows_of_frames(tracks: xr.Dataset, labels: Labels) -> np.ndarray:
     if unknown := [frame.frame_id for frame in labels.frames if frame.index is None]:
         raise UserError(
             f"labels: the number in the video of frame {unknown[0]!r} is not known, nor that of"
-            f" {len(unknown) - 1} others; name pictures by frame (img0042.png) or give frame_index"
+            f" {len(unknown) - 1} others; name images by frame (img0042.png) or give frame_index"
         )
     rows, source = np.arange(tracks.sizes["time"]), tracks["source_index"].values
     native = bool((source == rows)[source >= 0].all())
     row_of = {
         int(index): int(row) for row, index in zip(rows[::-1], (rows if native else source)[::-1])
     }  # of two rows the first
-    return np.array([row_of.get(int(frame.index), -1) for frame in labels.frames], dtype=int)  # type: ignore[arg-type]
+    indices = [frame.index for frame in labels.frames if frame.index is not None]
+    return np.array([row_of.get(int(index), -1) for index in indices], dtype=int)
 
 
 def _check(tracks: xr.Dataset, labels: Labels) -> None:
@@ -440,11 +449,11 @@ def _check(tracks: xr.Dataset, labels: Labels) -> None:
 
 
 def as_labels(tracks: xr.Dataset, video: str, participant_id: str | None = None) -> Labels:
-    """Tracks whose points count as labelled: a person's own (SLEAP's .slp), a phantom's truth, or
-    another tracker to compare with.
+    """Tracks as labels: an annotator's own (SLEAP's .slp), a phantom's truth, or another tracker to
+    compare with.
 
-    Points with confidence 0 are not labelled; those without a score are.
-    Frames without a point, and rows without a frame, are no labelled frames.
+    Points with confidence 0 are not labelled; those without a score are. Frames without a point,
+    and rows without a frame, are left out.
     """
     position = tracks["position"].transpose("time", "keypoint", "space").values.astype(float)
     marked = np.isfinite(position).all(axis=2) & (
@@ -477,51 +486,13 @@ def as_labels(tracks: xr.Dataset, video: str, participant_id: str | None = None)
     )
 
 
-PARTS = {
-    "body": ("upper_body_11", "torso lengths"),
-    "face": ("face_23", "distances between the eyes"),
-}
-
-
-def distances(tracks: xr.Dataset, truth: xr.Dataset, skeleton: Skeleton) -> np.ndarray:
-    """(time, joint) Euclidean distance in px between tracks and truth, joined by time and name; NaN
-    where either is missing.
-
-    Joints that the truth marks as hidden (confidence 0) are left out: nobody could see them.
-
-    Raises:
-        UserError: the two differ in frame rate.
-    """
-    if abs(tracks.attrs["fps"] - truth.attrs["fps"]) > 1e-6:
-        raise UserError(
-            f"tracks at {tracks.attrs['fps']:g} and truth at {truth.attrs['fps']:g} frames per"
-            " second cannot be joined"
-        )
-    found, true = select(tracks, skeleton), select(truth, skeleton)
-    frames = min(found.sizes["time"], true.sizes["time"])
-    position, labelled = (
-        part["position"].transpose("time", "keypoint", "space").values[:frames]
-        for part in (found, true)
-    )
-    return np.where(true["confidence"].values[:frames] != 0, distance(position, labelled), np.nan)
-
-
-def unit(truth: xr.Dataset, skeleton: Skeleton) -> float:
-    """The clip's median length in px between the skeleton's two scale joints: torso length, or
-    distance between the eyes.
-    """
-    joints = select(truth, skeleton)["position"]
-    first, second = (joints.sel(keypoint=name) for name in skeleton.scale)
-    return float(np.nanmedian(np.sqrt(((first - second) ** 2).sum("space"))))
-
-
 def tracking_truth(cohort: Path, store: Path) -> dict[str, Any]:
     """Error of a phantom cohort's extracted tracks against its truth, for the report: joint by
     joint, body and face.
 
     Distances are in torso lengths (body) and in distances between the outer eye corners (face),
-    medians over frames of all clips; the share found is that of (frame, joint) pairs that are in
-    view in truth and were tracked.
+    medians over frames of all clips; "found" is the fraction of the (frame, joint) pairs in view in
+    the truth that were tracked.
 
     Raises:
         UserError: the cohort has no truth folder (it is no phantom), or a clip was not extracted.
@@ -541,7 +512,7 @@ def tracking_truth(cohort: Path, store: Path) -> dict[str, Any]:
                 folder / (f"{clip.clip_id}.nc" if part == "body" else f"{clip.clip_id}_face.nc")
             )
             apart = distances(Store(store).predicted(clip.clip_id, part), truth, skeleton)
-            errors.append(apart / unit(truth, skeleton))
+            errors.append(apart / clip_scale(truth, skeleton))
             seen = select(truth, skeleton)["confidence"].values[: len(apart)] != 0
             in_view += int(seen.sum())
             tracked += int((seen & np.isfinite(apart)).sum())
@@ -557,3 +528,35 @@ def tracking_truth(cohort: Path, store: Path) -> dict[str, Any]:
             },
         }
     return result
+
+
+def distances(tracks: xr.Dataset, truth: xr.Dataset, skeleton: Skeleton) -> np.ndarray:
+    """(time, joint) Euclidean distance in px between tracks and truth, joined by time and name; NaN
+    where either is missing.
+
+    Joints that the truth marks as hidden (confidence 0) are left out.
+
+    Raises:
+        UserError: the two differ in frame rate.
+    """
+    if abs(tracks.attrs["fps"] - truth.attrs["fps"]) > 1e-6:
+        raise UserError(
+            f"tracks at {tracks.attrs['fps']:g} and truth at {truth.attrs['fps']:g} frames per"
+            " second cannot be joined"
+        )
+    found, true = select(tracks, skeleton), select(truth, skeleton)
+    frames = min(found.sizes["time"], true.sizes["time"])
+    position, labelled = (
+        part["position"].transpose("time", "keypoint", "space").values[:frames]
+        for part in (found, true)
+    )
+    return np.where(true["confidence"].values[:frames] != 0, distance(position, labelled), np.nan)
+
+
+def clip_scale(truth: xr.Dataset, skeleton: Skeleton) -> float:
+    """The clip's median distance in px between the skeleton's two scale joints: torso length, or
+    distance between the eyes.
+    """
+    joints = select(truth, skeleton)["position"]
+    first, second = (joints.sel(keypoint=name) for name in skeleton.scale)
+    return float(np.nanmedian(np.sqrt(((first - second) ** 2).sum("space"))))

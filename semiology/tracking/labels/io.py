@@ -1,7 +1,5 @@
-"""Labelled frames from whatever program they were made in: one call, which sees the format by
-itself and checks pictures and positions.
-
-Labelled frames to the programs in which people label: one folder for each, with the pictures in it.
+"""Read labelled frames of any labelling program, recognised by their format, and check images and
+positions; write labelled frames for these programs, with their images.
 """
 
 import csv
@@ -19,15 +17,14 @@ from semiology.tracking.labels.coco import from_coco, write_coco
 from semiology.tracking.labels.cvat import from_cvat, write_cvat
 from semiology.tracking.labels.deeplabcut import read_project, read_table_of_labels, write_project
 from semiology.tracking.labels.label_studio import from_label_studio, write_label_studio
-from semiology.tracking.labels.labels import LabelledFrame, Labels, copy_picture
+from semiology.tracking.labels.labels import LabelledFrame, Labels, copy_image
 
-KNOWN = (
+KNOWN_FORMATS = (
     "a DeepLabCut project's folder, a CollectedData table, a COCO or Label Studio JSON, or"
     " CVAT's XML"
 )
-
-LARGEST = 100_000  # px; no picture is wider
-NOT_ITS_SHAPE = (
+MAX_SIDE = 100_000  # px; no image is wider
+SHAPE_ERRORS = (
     AttributeError,
     IndexError,
     KeyError,
@@ -35,8 +32,12 @@ NOT_ITS_SHAPE = (
     TypeError,
     ValueError,
 )  # a list where a number should be, and the like
-
-log = logging.getLogger(__name__)
+ENTRY_FILES = {
+    "deeplabcut": "config.yaml",
+    "coco": "labels.json",
+    "label-studio": "tasks.json",
+    "cvat": "annotations.xml",
+}  # program -> file
 
 
 def read_labels(
@@ -44,7 +45,7 @@ def read_labels(
     participants: Path | None = None,
     *,
     images: Path | None = None,
-    pictures: bool = True,
+    check_images: bool = True,
 ) -> Labels:
     """Labelled frames of a DeepLabCut project (its folder, or one CollectedData table), a COCO
     keypoints JSON, an export of Label Studio (JSON) or of CVAT (XML).
@@ -52,16 +53,16 @@ def read_labels(
     Args:
         path: the folder or file.
         participants: table (.tsv or .csv) with the columns video and participant_id. Without it,
-            and where the labels do not say, the video's name is the participant: a split by
-            participant then parts videos, and leaks where two show one person.
-        images: the folder that holds the pictures, where they do not lie as the labels say.
-        pictures: False for labels whose positions alone are wanted; the pictures are then neither
-            looked for nor measured.
+            and where the labels have none, the video's name is the participant: a split by
+            participant then splits by video, and leaks where two videos show one person.
+        images: the folder of the images, where they are not at the paths in the labels.
+        check_images: False where positions alone are needed; the images are then neither searched
+            nor measured.
 
     Raises:
-        UserError: no such file or no known format, a damaged file, no labels in it, pictures that
-            are missing or of another size than that they were labelled at, a position outside its
-            picture, a video without a participant.
+        UserError: no such file or no known format, a damaged file, no labels in it, images that are
+            missing or of another size than they were labelled at, a position outside its image, a
+            video without a participant.
     """
     path = Path(path)
     labels = _read(path)
@@ -77,10 +78,111 @@ def read_labels(
             path,
             len(videos),
         )
-    if pictures:
-        labels = _with_pictures(labels, path, images)
+    if check_images:
+        labels = _with_images(labels, path, images)
     _check_positions(labels, path)
     return labels
+
+
+def _read(path: Path) -> Labels:
+    if path.is_dir():
+        return read_project(path)
+    if not path.is_file():
+        raise UserError(f"{path}: no such labels; give {KNOWN_FORMATS}")
+    suffix = path.suffix.lower()
+    if suffix in (".csv", ".h5"):
+        return read_table_of_labels(path)
+    if suffix == ".json":
+        what = "a readable JSON file"
+        content = read_json(path, object, what=what, remedy="export it again")
+        try:
+            if isinstance(content, dict):
+                return from_coco(path, content)
+            if isinstance(content, list):
+                return from_label_studio(path, content)
+        except SHAPE_ERRORS as error:
+            raise UserError(
+                f"{path}: does not have the structure of COCO or Label Studio ({error});"
+                " export it again"
+            ) from error
+    if suffix == ".xml":
+        return from_cvat(path)
+    raise UserError(f"{path}: not a known format of labels; give {KNOWN_FORMATS}")
+
+
+def _with_images(labels: Labels, source: Path, images: Path | None) -> Labels:
+    """The same labels, each frame with the path and size of its image as found on disk."""
+    folder = source if source.is_dir() else source.parent
+    found = [_find(frame, images or folder) for frame in labels.frames]
+    if missing := [frame for frame, image in zip(labels.frames, found) if image is None]:
+        raise UserError(
+            f"{source}: {len(missing)} of {len(found)} images are not there, first"
+            f" {missing[0].image}; move them back, or give the folder that holds them (images)"
+        )
+    taken: dict[Path, str] = {}
+    frames = []
+    for frame, image in zip(labels.frames, found):
+        assert image is not None
+        if (other := taken.setdefault(image, frame.frame_id)) != frame.frame_id:
+            raise UserError(
+                f"{source}: {frame.frame_id} and {other} are both {image}; keep each video's"
+                " images in a folder of its own"
+            )
+        width, height = _size(frame, image)
+        frames.append(replace(frame, image=image, width=width, height=height))
+    return Labels(labels.keypoints, frames, labels.position, labels.visibility)
+
+
+def _find(frame: LabelledFrame, folder: Path) -> Path | None:
+    """The image at its path in the labels, or in `folder` by its name with up to three of the
+    folders before it; None where there is none.
+    """
+    parts = [part for part in frame.image.parts if part != frame.image.anchor]
+    tails = [Path(*parts[start:]) for start in range(max(len(parts) - 4, 0), len(parts))]
+    candidates = [
+        frame.image,
+        *(base / tail for tail in tails for base in (folder, folder / "images")),
+    ]
+    return next((candidate for candidate in candidates if candidate.is_file()), None)
+
+
+def _size(frame: LabelledFrame, image: Path) -> tuple[int, int]:
+    try:
+        with Image.open(image) as opened:
+            width, height = opened.size
+    except OSError as error:
+        raise UserError(f"{image}: not a readable image; export it again") from error
+    if frame.width and (frame.width, frame.height) != (width, height):
+        raise UserError(
+            f"{image}: {width}x{height} px, but it was labelled at {frame.width}x{frame.height};"
+            " give the images that were labelled"
+        )
+    return width, height
+
+
+def _check_positions(labels: Labels, source: Path) -> None:
+    for frame in labels.frames:
+        if not (0 <= frame.width < MAX_SIDE and 0 <= frame.height < MAX_SIDE):
+            raise UserError(
+                f"{source}: {frame.frame_id} has a size of {frame.width}x{frame.height} px; correct"
+                " its size"
+            )
+    limit = np.array([[frame.width or np.inf, frame.height or np.inf] for frame in labels.frames])[
+        :, None
+    ]
+    outside = ((labels.position < 0) | (labels.position > limit)).any(axis=2)
+    if outside.any():
+        row, column = np.argwhere(outside)[0]
+        frame, (x, y) = labels.frames[row], labels.position[row, column]
+        size = f"{frame.width}x{frame.height} px" if frame.width else "the image"
+        where = (
+            f"{labels.keypoints[column]} of {frame.frame_id} lies at {x:.1f}, {y:.1f}, outside"
+            f" {size}"
+        )
+        raise UserError(
+            f"{source}: {where}; {int(outside.sum())} such positions: correct them, or give the"
+            " images that were labelled"
+        )
 
 
 def read_participants(path: str | Path) -> dict[str, str]:
@@ -123,129 +225,20 @@ def read_participants(path: str | Path) -> dict[str, str]:
     return found
 
 
-def _read(path: Path) -> Labels:
-    if path.is_dir():
-        return read_project(path)
-    if not path.is_file():
-        raise UserError(f"{path}: no such labels; give {KNOWN}")
-    suffix = path.suffix.lower()
-    if suffix in (".csv", ".h5"):
-        return read_table_of_labels(path)
-    if suffix == ".json":
-        what = "a readable JSON file"
-        content = read_json(path, object, what=what, remedy="export it again")
-        try:
-            if isinstance(content, dict):
-                return from_coco(path, content)
-            if isinstance(content, list):
-                return from_label_studio(path, content)
-        except NOT_ITS_SHAPE as error:
-            raise UserError(
-                f"{path}: its parts are not of the kind that COCO or Label Studio write ({error});"
-                " export it again"
-            ) from error
-    if suffix == ".xml":
-        return from_cvat(path)
-    raise UserError(f"{path}: no labels that are known; give {KNOWN}")
-
-
-def _with_pictures(labels: Labels, source: Path, images: Path | None) -> Labels:
-    """The same labels, each frame with the picture that was found and its size."""
-    folder = source if source.is_dir() else source.parent
-    found = [_find(frame, images or folder) for frame in labels.frames]
-    if missing := [frame for frame, image in zip(labels.frames, found) if image is None]:
-        raise UserError(
-            f"{source}: {len(missing)} of {len(found)} pictures are not there, first"
-            f" {missing[0].image}; move them back, or say which folder holds them (images)"
-        )
-    taken: dict[Path, str] = {}
-    frames = []
-    for frame, image in zip(labels.frames, found):
-        assert image is not None
-        if (other := taken.setdefault(image, frame.frame_id)) != frame.frame_id:
-            raise UserError(
-                f"{source}: {frame.frame_id} and {other} are both {image}; keep each video's"
-                " pictures in a folder of its own"
-            )
-        width, height = _size(frame, image)
-        frames.append(replace(frame, image=image, width=width, height=height))
-    return Labels(labels.keypoints, frames, labels.position, labels.visibility)
-
-
-def _find(frame: LabelledFrame, folder: Path) -> Path | None:
-    """The picture where the labels say, or by its name with ever fewer folders before it in
-    `folder`.
-    """
-    parts = [part for part in frame.image.parts if part != frame.image.anchor]
-    tails = [Path(*parts[start:]) for start in range(max(len(parts) - 4, 0), len(parts))]
-    candidates = [
-        frame.image,
-        *(base / tail for tail in tails for base in (folder, folder / "images")),
-    ]
-    return next((candidate for candidate in candidates if candidate.is_file()), None)
-
-
-def _size(frame: LabelledFrame, image: Path) -> tuple[int, int]:
-    try:
-        with Image.open(image) as opened:
-            width, height = opened.size
-    except OSError as error:
-        raise UserError(f"{image}: not a readable picture; export it again") from error
-    if frame.width and (frame.width, frame.height) != (width, height):
-        raise UserError(
-            f"{image}: {width}x{height} px, but it was labelled at {frame.width}x{frame.height};"
-            " give the pictures that were labelled"
-        )
-    return width, height
-
-
-def _check_positions(labels: Labels, source: Path) -> None:
-    for frame in labels.frames:
-        if not (0 <= frame.width < LARGEST and 0 <= frame.height < LARGEST):
-            raise UserError(
-                f"{source}: {frame.frame_id} is said to be {frame.width}x{frame.height} px; correct"
-                " its size"
-            )
-    limit = np.array([[frame.width or np.inf, frame.height or np.inf] for frame in labels.frames])[
-        :, None
-    ]
-    outside = ((labels.position < 0) | (labels.position > limit)).any(axis=2)
-    if outside.any():
-        row, column = np.argwhere(outside)[0]
-        frame, (x, y) = labels.frames[row], labels.position[row, column]
-        size = f"{frame.width}x{frame.height} px" if frame.width else "the picture"
-        where = (
-            f"{labels.keypoints[column]} of {frame.frame_id} lies at {x:.1f}, {y:.1f}, outside"
-            f" {size}"
-        )
-        raise UserError(
-            f"{source}: {where}; {int(outside.sum())} such positions: correct them, or give the"
-            " pictures that were labelled"
-        )
-
-
-OPENED = {
-    "deeplabcut": "config.yaml",
-    "coco": "labels.json",
-    "label-studio": "tasks.json",
-    "cvat": "annotations.xml",
-}  # program -> file
-
-
 def write_labels(
     labels: Labels, folder: str | Path, program: str, edges: Sequence[tuple[str, str]] = ()
 ) -> Path:
-    """Write labels and copies of their pictures for "deeplabcut", "coco", "label-studio" or "cvat";
+    """Write labels and copies of their images for "deeplabcut", "coco", "label-studio" or "cvat";
     returns the file to open there.
 
     Args:
         edges: pairs of keypoints that DeepLabCut draws connected.
 
     Raises:
-        UserError: another program, labels that are there already, a picture that is not there.
+        UserError: another program, labels that are there already, an image that is not there.
     """
     folder = Path(folder)
-    pictures = free_folder(folder, program)
+    images = image_folder(folder, program)
     if program == "deeplabcut":
         write_project(labels, folder, edges=edges)
     elif program == "label-studio":
@@ -254,29 +247,32 @@ def write_labels(
         write_cvat(labels, folder)
     else:
         copies = [
-            replace(frame, image=pictures / frame.video / frame.image.name)
-            for frame in labels.frames
+            replace(frame, image=images / frame.video / frame.image.name) for frame in labels.frames
         ]
         for frame, copy in zip(labels.frames, copies):
-            copy_picture(frame, copy.image)
+            copy_image(frame, copy.image)
         write_coco(
             Labels(labels.keypoints, copies, labels.position, labels.visibility),
-            folder / OPENED[program],
+            folder / ENTRY_FILES[program],
         )
-    return folder / OPENED[program]
+    return folder / ENTRY_FILES[program]
 
 
-def free_folder(folder: Path, program: str) -> Path:
-    """Where the pictures of an export go: <this>/<video>/<picture>.
+def image_folder(folder: Path, program: str) -> Path:
+    """The folder of the images of an export: <folder>/<video>/<image>.
 
     Raises:
-        UserError: another program, labels that are there already: a person may have worked on them.
+        UserError: another program, labels that are there already: an annotator may have changed
+            them.
     """
-    if program not in OPENED:
-        raise UserError(f"no export for {program!r}; there is {', '.join(OPENED)}")
-    if (folder / OPENED[program]).exists():
+    if program not in ENTRY_FILES:
+        raise UserError(f"no export for {program!r}; there is {', '.join(ENTRY_FILES)}")
+    if (folder / ENTRY_FILES[program]).exists():
         raise UserError(
-            f"{folder}: {OPENED[program]} is there already; choose another folder, so that no"
+            f"{folder}: {ENTRY_FILES[program]} is there already; choose another folder, so that no"
             " labels are overwritten"
         )
     return folder / ("labeled-data" if program == "deeplabcut" else "images")
+
+
+log = logging.getLogger(__name__)

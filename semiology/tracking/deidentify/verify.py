@@ -1,8 +1,7 @@
-"""Writing the covered copy, looking for faces in the very file that was written, and covering again
-until there are none.
+"""Write the covered copy, detect faces in the written file, and cover again until there are none.
 
-Compression changes pictures a little, and a detector near its threshold may then change its mind:
-so what is checked is not what went into the encoder but what a viewer decodes.
+Compression changes images a little, and a detection near the threshold may then change: so the
+check reads what a viewer decodes, not what went into the encoder.
 """
 
 import hashlib
@@ -14,16 +13,17 @@ import numpy as np
 from tqdm import tqdm
 
 from semiology.errors import UserError
-from semiology.tracking.deidentify.cover import AROUND, GREY, Cover, enlarged, paint, to_pixels
-from semiology.tracking.patient import THRESHOLD, FaceDetector, Faces
+from semiology.tracking.boxes import scaled, to_whole_pixels
+from semiology.tracking.deidentify.cover import GREY, TIME_MARGIN, Cover, paint
+from semiology.tracking.patient import FACE_THRESHOLD, FaceDetector, Faces
 from semiology.video import VideoInfo, every_frame, write_copy
 
-# rounds in which a face that is still found gets a box; in later ones its whole frame is covered
-ADDING = 3
-MOST = 20  # rounds in all
+# rounds in which a face that is still detected gets a box; in later ones its frame is covered whole
+BOX_ROUNDS = 3
+MAX_ROUNDS = 20  # rounds in all
 
 
-def write_checked(
+def write_verified(
     video: str | Path,
     out: str | Path,
     plan: Sequence[Cover],
@@ -32,19 +32,19 @@ def write_checked(
     grow: float,
     progress: bool = False,
 ) -> tuple[list[Cover], int]:
-    """Write `video` with `plan` covered to `out`, so that MTCNN at its default thresholds finds no
-    face in any frame of the written file.
+    """Write `video` to `out` with the boxes of `plan` covered, so that MTCNN at its default
+    thresholds detects no face in any frame of the written file.
 
-    A face that it still finds gets a box in its frame and those within 0.1 s, `grow` times its size
-    where its probability is 0.9 or more (the others are mostly patterns); after three such rounds
-    the frame is covered whole. A frame whose decoded picture is the same as in an earlier round is
-    not searched twice.
+    A face that is still detected gets a box in its frame and those within 0.1 s, `grow` times its
+    size where its probability is 0.9 or more (the others are mostly false detections); after three
+    such rounds the frame is covered whole. A frame whose decoded image is the same as in an earlier
+    round is not searched twice.
 
     Returns:
-        What was covered in the end, and the number of rounds.
+        The final covers, and the number of rounds.
 
     Raises:
-        UserError: faces are found after twenty rounds, or the copy lost frames: it must not be
+        UserError: faces are detected after twenty rounds, or the copy lacks frames: it must not be
             used.
     """
     detector = FaceDetector(smallest=0, threshold=0)
@@ -52,7 +52,7 @@ def write_checked(
         1 / info.pixel_aspect if info.rotation % 180 else info.pixel_aspect
     )  # the copy stands upright
     searched: dict[int, bytes] = {}
-    for number in range(1, MOST + 1):
+    for number in range(1, MAX_ROUNDS + 1):
         painted = _painted(video, plan, info)
         write_copy(
             out,
@@ -67,12 +67,12 @@ def write_checked(
             unit="frame",
             disable=not progress,
         )
-        left = faces_left((frame.image for frame in decoded), len(plan), detector, searched)
+        left = remaining_faces((frame.image for frame in decoded), len(plan), detector, searched)
         if not left:
             return list(plan), number
-        plan = covered_again(plan, left, info, grow, whole=number > ADDING)
+        plan = add_covers(plan, left, info, grow, whole=number > BOX_ROUNDS)
     raise UserError(
-        f"a face is still found in frame {min(left)} after {MOST} rounds of covering; no copy was"
+        f"a face is still detected in frame {min(left)} after {MAX_ROUNDS} rounds; no copy was"
         " written, raise grow"
     )
 
@@ -91,25 +91,33 @@ def _painted(
         )
 
 
-def faces_left(
+def remaining_faces(
     images: Iterator[np.ndarray | None],
     frames: int,
     detector: FaceDetector,
     searched: dict[int, bytes],
 ) -> dict[int, Faces]:
-    """Frame -> faces that the detector finds in the written copy.
+    """Detect faces in the written copy.
 
     Args:
-        images: of the copy, in order; there must be as many as `frames`.
-        searched: frame -> digest of a picture in which nothing was found; such a picture is not
-            searched again. Is added to.
+        images: of the copy, in order.
+        frames: number of images that there must be.
+        detector: of faces.
+        searched: frame -> digest of an image in which nothing was detected; such an image is not
+            searched again. New ones are added.
+
+    Returns:
+        Frame -> faces, for the frames in which there are any.
+
+    Raises:
+        UserError: a frame that cannot be decoded, or another number of frames.
     """
     left, count = {}, 0
     for count, image in enumerate(images, start=1):
         if image is None:
             raise UserError(
-                f"frame {count - 1} of the copy cannot be decoded; the copy was not kept, look at"
-                " the disk"
+                f"frame {count - 1} of the copy cannot be decoded; the copy was deleted, check the"
+                " disk"
             )
         digest = hashlib.blake2b(image.tobytes(), digest_size=16).digest()
         if searched.get(count - 1) == digest:
@@ -120,15 +128,15 @@ def faces_left(
         else:
             searched[count - 1] = digest
     if count != frames:
-        raise UserError(f"the copy has {count} frames, the video {frames}; the copy was not kept")
+        raise UserError(f"the copy has {count} frames, the video {frames}; the copy was deleted")
     return left
 
 
-def covered_again(
+def add_covers(
     plan: Sequence[Cover], left: dict[int, Faces], info: VideoInfo, grow: float, *, whole: bool
 ) -> list[Cover]:
-    """The plan with what was found in the copy covered too: by boxes, or, with `whole`, by covering
-    its frames whole.
+    """The plan with the faces that were detected in the copy covered too: by boxes, or, with
+    `whole`, by covering their frames whole.
     """
     again, frame = list(plan), np.array([[0, 0, info.width, info.height]])
     times = np.array([cover.time for cover in plan])
@@ -137,13 +145,13 @@ def covered_again(
             again[place] = replace(again[place], reason="whole frame", boxes=frame)
             continue
         added = np.where(
-            faces.probability[:, None] >= THRESHOLD, enlarged(faces.boxes, grow), faces.boxes
+            faces.probability[:, None] >= FACE_THRESHOLD, scaled(faces.boxes, grow), faces.boxes
         )
         first, last = np.searchsorted(
-            times, [times[place] - AROUND - 1e-9, times[place] + AROUND + 1e-9]
+            times, [times[place] - TIME_MARGIN - 1e-9, times[place] + TIME_MARGIN + 1e-9]
         )
         for near in range(first, last):
             cover = again[near]
-            boxes = to_pixels([*cover.boxes, *added], info.width, info.height)
+            boxes = to_whole_pixels([*cover.boxes, *added], info.width, info.height)
             again[near] = replace(cover, boxes=boxes, added=cover.added + len(added))
     return again

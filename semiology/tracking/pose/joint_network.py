@@ -1,10 +1,10 @@
-"""The joints of a patient in a square picture cut out around the patient: the keypoint branch of
-Keypoint R-CNN (He et al. 2017).
+"""The joint network: the keypoint branch of Keypoint R-CNN (He et al. 2017 [P]) on a square crop
+around the patient.
 
 Keypoint R-CNN proposes boxes and then finds keypoints in each. Here the patient's box is known
-(`regions.py`, as in Hou et al. 2022 [P]), so it takes the place of the proposals, and what is run
-is backbone, feature pyramid and keypoint branch. The parameters keep torchvision's names, so that
-its COCO weights and those of any Keypoint R-CNN trained with torchvision fit.
+(`ssd.py`, as in Hou et al. 2022 [P]) and replaces the proposals; backbone, feature pyramid and
+keypoint branch are run. The parameters have torchvision's names, so that its COCO weights and those
+of any Keypoint R-CNN trained with torchvision fit.
 """
 
 import re
@@ -26,6 +26,7 @@ from torchvision.models.detection.keypoint_rcnn import (
 from torchvision.ops import FrozenBatchNorm2d, MultiScaleRoIAlign
 
 from semiology.errors import UserError
+from semiology.tracking.boxes import square
 
 BACKBONES = ("mobilenet_v3_large", "resnet50")
 MEAN, SD = (
@@ -37,18 +38,18 @@ PYRAMID, HEAD, POOLED = (
     96,
     28,
 )  # channels of the small model's pyramid and keypoint branch, side of its pooled map. [our choice]
-BLUR = (
+HEATMAP_SD = (
     1 / 56
-    # sd of what a joint's heatmap is trained to, in sides of the picture: one bin of Keypoint R-CNN's
-    # (theirs: one bin, hard). [ours]
+    # sd of a joint's target heatmap, in sides of the crop: one bin of Keypoint R-CNN's, whose own
+    # target is a single bin. [our choice]
 )
-NEAR = (
-    2.5 * BLUR
-)  # what lies this near to a heatmap's peak, across and down, belongs to it. [our choice]
+PEAK_WINDOW = (
+    2.5 * HEATMAP_SD
+)  # half the side of the window around a heatmap's peak, in sides of the crop. [our choice]
 
 
 class JointNetwork(nn.Module):
-    """Pictures of patients to one heatmap a joint.
+    """Crops of patients to one heatmap per joint.
 
     Args:
         joints: names, in the order of the heatmaps.
@@ -57,7 +58,7 @@ class JointNetwork(nn.Module):
             cheaper, with a stride of 8 px, 28x28 pooled and 112x112 heatmaps [our choice].
 
     Shapes: forward takes (batch, 3, size, size), 0 to 1, and gives (batch, joint, bin, bin) logits;
-    a softmax over the bins of one joint is the probability of where it is, as in Mask R-CNN.
+    a softmax over the bins of one joint is the probability of its position, as in Mask R-CNN.
 
     Raises:
         UserError: an unknown backbone.
@@ -95,21 +96,25 @@ class JointNetwork(nn.Module):
         self.register_buffer("mean", torch.tensor(MEAN)[:, None, None], persistent=False)
         self.register_buffer("sd", torch.tensor(SD)[:, None, None], persistent=False)
 
-    def forward(self, pictures: Tensor) -> Tensor:
-        size = pictures.shape[-1]
-        pyramid: OrderedDict[str, Tensor] = self.backbone((pictures - self.mean) / self.sd)
-        whole = torch.tensor([[0.0, 0.0, size, size]], device=pictures.device, dtype=pictures.dtype)
+    def forward(self, images: Tensor) -> Tensor:
+        size = images.shape[-1]
+        pyramid: OrderedDict[str, Tensor] = self.backbone((images - self.mean) / self.sd)
+        whole = torch.tensor([[0.0, 0.0, size, size]], device=images.device, dtype=images.dtype)
         pooled = self.pool(
-            pyramid, [whole] * len(pictures), [(size, size)] * len(pictures)
+            pyramid, [whole] * len(images), [(size, size)] * len(images)
         )  # (batch, channel, bin, bin)
         return self.keypoint_predictor(self.keypoint_head(pooled))
 
     def start_from(self, state: dict[str, Tensor], joints: Sequence[str]) -> list[str]:
-        """Take the parameters of another network of the same backbone; joints are matched by name,
-        and the names of those matched returned.
+        """Copy the parameters of another network of the same backbone; joints are matched by name.
 
-        `state` may be a whole Keypoint R-CNN of torchvision's, whose proposals and boxes are left
-        out, or another of ours.
+        Args:
+            state: a whole Keypoint R-CNN of torchvision's, whose proposal and box branches are
+                ignored, or another joint network.
+            joints: names of its heatmaps.
+
+        Returns:
+            The names of the joints that were matched.
 
         Raises:
             UserError: the parameters belong to another backbone.
@@ -153,7 +158,7 @@ class JointNetwork(nn.Module):
         return matched
 
     def start_from_imagenet(self, state: dict[str, Tensor]) -> None:
-        """Take the backbone of a classifier that torchvision published; pyramid and keypoint branch
+        """Copy the backbone of a classifier that torchvision published; pyramid and keypoint branch
         stay as they are.
 
         Raises:
@@ -174,13 +179,12 @@ class JointNetwork(nn.Module):
 def locate(logits: Tensor) -> tuple[Tensor, Tensor]:
     """Heatmaps to positions and confidences.
 
-    The position is the mean of the distribution near its peak (within 4.5 % of the picture's side),
-    so that it is finer than a bin; the confidence is the probability of that neighbourhood: how
-    sure the network is that the joint is there and nowhere else. [our choice: torchvision gives the
-    peak's logit, which has no scale]
+    The position is the mean of the distribution near its peak (within 4.5 % of the crop's side), so
+    that it is finer than a bin; the confidence is the probability mass of that neighbourhood. [our
+    choice: torchvision gives the peak's logit, which has no scale]
 
-    Shapes: (batch, joint, bin, bin) to positions (batch, joint, 2) as x, y in 0 to 1 of the
-    picture, and (batch, joint) 0 to 1.
+    Shapes: (batch, joint, bin, bin) to positions (batch, joint, 2) as x, y in 0 to 1 of the crop,
+    and (batch, joint) 0 to 1.
     """
     bins = logits.shape[-1]
     probability = logits.float().flatten(2).softmax(2)
@@ -191,8 +195,8 @@ def locate(logits: Tensor) -> tuple[Tensor, Tensor]:
         indexing="ij",
     )
     x, y = x.flatten(), y.flatten()
-    near = ((x - peak % bins).abs() <= NEAR * bins) & (
-        (y - peak // bins).abs() <= NEAR * bins
+    near = ((x - peak % bins).abs() <= PEAK_WINDOW * bins) & (
+        (y - peak // bins).abs() <= PEAK_WINDOW * bins
     )  # (batch, joint, bins²)
     mass = probability * near
     total = mass.sum(2)
@@ -203,25 +207,23 @@ def locate(logits: Tensor) -> tuple[Tensor, Tensor]:
     return centre / bins, total
 
 
-def square(box: np.ndarray, margin: float) -> np.ndarray:
-    """The 2x3 matrix that takes the unit square onto the square around a box (x0, y0, x1, y1 px)
-    grown by `margin` (1: not at all).
+def crop_matrix(box: np.ndarray, margin: float) -> np.ndarray:
+    """The 2x3 matrix that maps the unit square to the square around a box (x0, y0, x1, y1 px), with
+    sides of `margin` times the box's longer side.
     """
-    side = margin * float(np.maximum(box[2:] - box[:2], 1).max())
-    corner = (box[:2] + box[2:]) / 2 - side / 2
-    return np.array([[side, 0.0, corner[0]], [0.0, side, corner[1]]])
+    length = margin * float(np.maximum(box[2:] - box[:2], 1).max())
+    left, top = square(box, length)[:2]
+    return np.array([[length, 0.0, left], [0.0, length, top]])
 
 
-def cut(image: np.ndarray, matrix: np.ndarray, size: int) -> np.ndarray:
-    """The picture (size, size, 3) uint8 that `matrix` (unit square to px of the image) cuts out of
-    an RGB image; black beyond its border.
+def warp(image: np.ndarray, matrix: np.ndarray, size: int) -> np.ndarray:
+    """The crop (size, size, 3) uint8 of an RGB image that `matrix` (unit square to px) describes;
+    black beyond the image's border.
 
-    An image that would shrink by two or more is first reduced by whole numbers, so that nothing is
-    lost between the pixels.
+    An image that would shrink by a factor of two or more is first reduced by a whole factor, to
+    avoid aliasing.
     """
-    scale = (
-        np.sqrt(abs(np.linalg.det(matrix[:, :2]))) / size
-    )  # px of the image for one of the picture
+    scale = np.sqrt(abs(np.linalg.det(matrix[:, :2]))) / size  # px of the image per px of the crop
     source = Image.fromarray(image)
     factor = int(max(scale, 1))
     if factor > 1:
@@ -236,16 +238,16 @@ def cut(image: np.ndarray, matrix: np.ndarray, size: int) -> np.ndarray:
     )
 
 
-def apply(matrix: np.ndarray, points: np.ndarray) -> np.ndarray:
+def to_image(matrix: np.ndarray, points: np.ndarray) -> np.ndarray:
     """Points (..., 2) of the unit square to px of the image."""
     return points @ matrix[:, :2].T + matrix[:, 2]
 
 
-def unapply(matrix: np.ndarray, points: np.ndarray) -> np.ndarray:
+def to_unit(matrix: np.ndarray, points: np.ndarray) -> np.ndarray:
     """Points (..., 2) px of the image to the unit square."""
     return (points - matrix[:, 2]) @ np.linalg.inv(matrix[:, :2]).T
 
 
-def as_tensor(pictures: Sequence[np.ndarray]) -> Tensor:
-    """(batch, 3, height, width) float, 0 to 1, of RGB pictures."""
-    return torch.from_numpy(np.stack(pictures)).permute(0, 3, 1, 2).float() / 255
+def image_batch(images: Sequence[np.ndarray]) -> Tensor:
+    """RGB images of one size as (batch, 3, height, width) float, 0 to 1."""
+    return torch.from_numpy(np.stack(images)).permute(0, 3, 1, 2).float() / 255
