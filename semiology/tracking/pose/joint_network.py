@@ -38,11 +38,9 @@ PYRAMID, HEAD, POOLED = (
     96,
     28,
 )  # channels of the small model's pyramid and keypoint branch, side of its pooled map. [our choice]
-HEATMAP_SD = (
-    1 / 56
-    # sd of a joint's target heatmap, in sides of the crop: one bin of Keypoint R-CNN's, whose own
-    # target is a single bin. [our choice]
-)
+# sd of a joint's target heatmap, in sides of the crop: one bin of Keypoint R-CNN's, whose own
+# target is a single bin. [our choice]
+HEATMAP_SD = 1 / 56
 PEAK_WINDOW = (
     2.5 * HEATMAP_SD
 )  # half the side of the window around a heatmap's peak, in sides of the crop. [our choice]
