@@ -2,15 +2,36 @@
 
 from importlib import import_module
 
-# What `semiology.<name>` offers, loaded when first asked for, so that `import semiology` stays
-# light.
+# What `semiology.<name>` offers, loaded when it is first used, so that `import semiology` stays
+# light. Each room holds its public functions in a file `api.py`.
 _PUBLIC = {
     "UserError": "semiology.errors",
     "Cohort": "semiology.data.cohort",
-    "load_skeleton": "semiology.data.skeleton",
-    "make_tracks": "semiology.data.tracks",
-    "read_tracks": "semiology.data.tracks",
-    "save_tracks": "semiology.data.tracks",
+    "Result": "semiology.data.result",
+    "make_tracks": "semiology.data.api",
+    "read_tracks": "semiology.data.api",
+    "write_tracks": "semiology.data.api",
+    "load_skeleton": "semiology.data.api",
+    "preprocess": "semiology.data.api",
+    "check_cohort": "semiology.data.api",
+    "extract": "semiology.tracking.api",
+    "tracking_error": "semiology.tracking.api",
+    "evaluate": "semiology.evaluation.api",
+    "report": "semiology.evaluation.api",
+    "audit": "semiology.evaluation.api",
+    "agreement": "semiology.evaluation.api",
+    "loso": "semiology.experiments.api",
+    "explain": "semiology.experiments.api",
+    "probe": "semiology.experiments.api",
+    "reproduce": "semiology.experiments.api",
+    "predict": "semiology.timeline.api",
+    "predict_timeline": "semiology.timeline.api",
+    "find_events": "semiology.timeline.api",
+    "score_events": "semiology.timeline.api",
+    "kinematics": "semiology.severity.api",
+    "find_jerks": "semiology.severity.api",
+    "myoclonus": "semiology.severity.api",
+    "weakness": "semiology.severity.api",
 }
 __all__ = [*_PUBLIC]
 
@@ -19,3 +40,7 @@ def __getattr__(name: str):
     if name in _PUBLIC:
         return getattr(import_module(_PUBLIC[name]), name)
     raise AttributeError(f"module 'semiology' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *_PUBLIC])

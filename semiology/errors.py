@@ -1,7 +1,7 @@
 """The error for faults that the user can correct."""
 
 
-class UserError(Exception):
+class UserError(ValueError):
     """Something in the user's input or set-up is wrong.
 
     The message says in one line what was wrong, where (file, row, column, frame) and what to do.

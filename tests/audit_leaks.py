@@ -17,9 +17,10 @@ import numpy as np
 import pandas as pd
 from PIL import Image
 
-from semiology import load_skeleton, make_tracks, save_tracks
+from semiology import load_skeleton, make_tracks
 from semiology.data.cohort import Cohort
 from semiology.data.store import Store
+from semiology.data.tracks import save_tracks
 from semiology.evaluation.run.settings import Model, Protocol, Split, Task
 from semiology.evaluation.statistics.calibration import Calibration
 from semiology.experiments import fold, training

@@ -10,7 +10,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from semiology import load_skeleton, make_tracks, save_tracks
+from semiology import load_skeleton, make_tracks
+from semiology.data.tracks import save_tracks
 
 JOINTS = load_skeleton("upper_body_11").names
 REST = np.random.default_rng(7).normal(0, 1, (11, 2)) * 40 + 200  # px

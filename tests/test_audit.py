@@ -24,8 +24,9 @@ from audit_leaks import (
 )
 from PIL import Image
 
-from semiology import UserError, make_tracks, read_tracks, save_tracks
+from semiology import UserError, make_tracks, read_tracks
 from semiology.cli.main import main
+from semiology.data.tracks import save_tracks
 from semiology.evaluation.audit import Check, Finding, audit, verdict, write_sources
 from semiology.evaluation.audit.check import answer, text
 from semiology.evaluation.audit.fingerprint import (

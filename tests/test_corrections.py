@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from semiology import load_skeleton, make_tracks, save_tracks
+from semiology import load_skeleton, make_tracks
 from semiology.cli.main import main
 from semiology.data.corrections import (
     Correction,
@@ -21,7 +21,7 @@ from semiology.data.corrections import (
     write_corrections,
 )
 from semiology.data.store import Store
-from semiology.data.tracks import read_tracks, steps
+from semiology.data.tracks import read_tracks, save_tracks, steps
 from semiology.errors import UserError
 from semiology.experiments.fold import clips_digest
 from semiology.models.training.clips import ClipSource

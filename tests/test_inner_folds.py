@@ -9,7 +9,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from semiology import UserError, read_tracks, save_tracks
+from semiology import UserError, read_tracks
+from semiology.data.tracks import save_tracks
 from semiology.evaluation.run.predictions import read_predictions
 from semiology.evaluation.run.settings import Fusion, Model, Protocol, Split, Task
 from semiology.evaluation.statistics.calibration import Calibration, Calibrator, fit_calibrator

@@ -7,9 +7,9 @@ import pytest
 import torch
 from scipy.spatial.transform import Rotation
 
-from semiology import UserError, load_skeleton, make_tracks, read_tracks, save_tracks
+from semiology import UserError, load_skeleton, make_tracks, read_tracks
 from semiology.cli.main import main
-from semiology.data.tracks import steps
+from semiology.data.tracks import save_tracks, steps
 from semiology.files import content_hash
 from semiology.tracking.lift import LifterNetwork, lift, load_lifter
 from semiology.tracking.lift.body import BONES, bone_lengths, rigid_body

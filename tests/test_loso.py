@@ -12,8 +12,9 @@ import pytest
 import yaml
 from sklearn.linear_model import Ridge
 
-from semiology import UserError, read_tracks, save_tracks
+from semiology import UserError, read_tracks
 from semiology.cli.main import main
+from semiology.data.tracks import save_tracks
 from semiology.evaluation.run.predictions import read_predictions
 from semiology.evaluation.run.settings import Fusion, Model, Protocol, Split, Task
 from semiology.experiments.baseline import clip_features, linear_fold

@@ -11,8 +11,9 @@ import pandas as pd
 import pytest
 import torch
 
-from semiology import UserError, load_skeleton, make_tracks, save_tracks
+from semiology import UserError, load_skeleton, make_tracks
 from semiology.cli.main import main
+from semiology.data.tracks import save_tracks
 from semiology.evaluation.run.settings import Model, Protocol, Task
 from semiology.experiments.loso import run_loso
 from semiology.experiments.probe import (

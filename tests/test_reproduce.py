@@ -16,6 +16,7 @@ import sklearn.metrics
 import yaml
 
 from semiology.cli.main import main
+from semiology.data.result import from_options
 from semiology.data.store import Store
 from semiology.errors import UserError
 from semiology.evaluation import published
@@ -41,7 +42,6 @@ from semiology.experiments.reproduce.hou2022 import UNSTATED, reproduce_hou2022
 from semiology.experiments.reproduce.settings import (
     departures,
     merged,
-    parsed,
     protocol_file,
     read_tags,
     read_yaml,
@@ -219,8 +219,8 @@ def test_constants_carry_the_tag_that_stands_beside_them():
 def test_departures_name_what_was_changed_and_whose_value_it_was():
     file = protocol_file("hou2022")
     raw = read_yaml(file)
-    paper = parsed(raw, Protocol, "")
-    used = parsed(
+    paper = from_options(raw, Protocol, "")
+    used = from_options(
         merged(
             raw,
             {

@@ -14,6 +14,7 @@ from scipy.stats import beta, kstest
 
 from semiology.cli.main import main
 from semiology.data.gestures import View, duration, read_feature_set, read_vectors
+from semiology.data.result import from_options
 from semiology.errors import UserError
 from semiology.evaluation.run.predictions import read_predictions
 from semiology.experiments.reproduce.gestures import (
@@ -25,7 +26,7 @@ from semiology.experiments.reproduce.gestures import (
     sampled,
     train_aggregator,
 )
-from semiology.experiments.reproduce.settings import parsed, protocol_file, read_yaml
+from semiology.experiments.reproduce.settings import protocol_file, read_yaml
 from semiology.models.networks.segments import Aggregator
 from semiology.models.training.windows import segment_starts
 
@@ -396,7 +397,7 @@ def test_seizures_that_cannot_be_dealt_are_refused():
 
 
 def test_the_shipped_config_is_the_papers_protocol():
-    paper = parsed(read_yaml(protocol_file("gestures_table")), GesturesProtocol, "")
+    paper = from_options(read_yaml(protocol_file("gestures_table")), GesturesProtocol, "")
     assert paper == GesturesProtocol("my_features", "my_run")
 
 

@@ -10,10 +10,11 @@ import pandas as pd
 import pytest
 import yaml
 
-from semiology import UserError, load_skeleton, make_tracks, save_tracks
+from semiology import UserError, load_skeleton, make_tracks
 from semiology.cli.main import main
 from semiology.data.cohort import Cohort
 from semiology.data.store import Store
+from semiology.data.tracks import save_tracks
 from semiology.evaluation.published import MYASTHENIA
 from semiology.evaluation.statistics.intervals import hanley_mcneil, wilson
 from semiology.experiments.reproduce.myasthenia import (

@@ -5,9 +5,10 @@ import h5py
 import numpy as np
 import pytest
 
-from semiology import load_skeleton, make_tracks, save_tracks
+from semiology import load_skeleton, make_tracks
 from semiology.cli.main import main
 from semiology.data import formats
+from semiology.data.tracks import save_tracks
 from semiology.errors import UserError
 from semiology.evaluation.statistics.intervals import draw_participants
 from semiology.tracking.labels.coco import write_coco

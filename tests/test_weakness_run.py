@@ -10,9 +10,9 @@ import pytest
 from synthetic_face import filmed, own_face, turned
 from weak_faces import performed, write_weak_cohort
 
-from semiology import save_tracks
 from semiology.cli.main import main
 from semiology.data.cohort import Cohort
+from semiology.data.tracks import save_tracks
 from semiology.errors import UserError
 from semiology.severity.weakness.run import WeaknessOptions, measure_weakness
 

@@ -7,7 +7,7 @@ import json
 import numpy as np
 from synthetic_face import filmed, own_face
 
-from semiology import save_tracks
+from semiology.data.tracks import save_tracks
 
 PANELS = ("rest", "happiness", "closure")
 FRAMES = 60

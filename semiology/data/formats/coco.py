@@ -61,6 +61,8 @@ def read(
             points = np.column_stack([values[:, :2], np.array(scores, dtype=float)])  # null is NaN
             points[missing] = np.nan
             found[frames[entry["image_id"]]].append((points, entry.get("track_id")))
+    except UserError:
+        raise
     except (KeyError, TypeError, AttributeError, ValueError) as error:
         raise UserError(
             f"{path}: not COCO's keypoints: {type(error).__name__} {error} in it"

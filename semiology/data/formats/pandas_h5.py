@@ -50,6 +50,8 @@ def read_frame(path: Path) -> tuple[list[tuple[str, ...]], list[tuple], np.ndarr
                     f"{values.shape} values for {len(index)} rows and {len(columns)} columns"
                 )
             return columns, index, values
+    except UserError:
+        raise
     except H5_FAULTS as error:
         reason = " ".join(str(error).split())[:160]
         raise UserError(

@@ -73,6 +73,8 @@ def read(
     try:
         with h5py.File(path, "r") as file:
             names, tracks, found = _content(path, file)
+    except UserError:
+        raise
     except H5_FAULTS as error:
         raise UserError(
             f"{path}: not a readable .slp file ({' '.join(str(error).split())[:160]}); save it"

@@ -31,6 +31,7 @@ from torch import Tensor
 from tqdm import tqdm
 
 from semiology.data.gestures import CHANNELS, LEVELS, FeatureSet, View, read_feature_set
+from semiology.data.result import from_options
 from semiology.errors import UserError
 from semiology.evaluation.published import GESTURES, GESTURES_ACCURACY, GESTURES_SEIZURES
 from semiology.evaluation.report import write_report
@@ -49,7 +50,6 @@ from semiology.experiments.reproduce.comparison import (
 from semiology.experiments.reproduce.settings import (
     constants,
     departures,
-    parsed,
     protocol_file,
     read_tags,
     read_yaml,
@@ -429,7 +429,7 @@ def reproduce_gestures(
     predictions = read_predictions(out / "predictions.csv")
     found = differences(predictions, TASKS)
     file = protocol_file("gestures_table")
-    tags, paper = read_tags(file), parsed(read_yaml(file), GesturesProtocol, str(file))
+    tags, paper = read_tags(file), from_options(read_yaml(file), GesturesProtocol, str(file))
     reproduction = Reproduction(
         paper=GESTURES.paper,
         assumption=wilson_of_clips(GESTURES, correlation),

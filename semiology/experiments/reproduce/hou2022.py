@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from semiology.data.cohort import Cohort
+from semiology.data.result import from_options
 from semiology.errors import UserError
 from semiology.evaluation.published import HOU_2022, HOU_2022_PATIENTS_WITH, HOU_2022_TABLE_1
 from semiology.evaluation.report import write_report
@@ -31,7 +32,6 @@ from semiology.experiments.reproduce.settings import (
     constants,
     departures,
     merged,
-    parsed,
     protocol_file,
     read_tags,
     read_yaml,
@@ -110,9 +110,9 @@ def reproduce_hou2022(
     check_correlation(correlation)
     file = protocol_file("hou2022")
     raw = read_yaml(file)
-    paper = parsed(raw, Protocol, str(file))
+    paper = from_options(raw, Protocol, str(file))
     changed = merged(raw, read_yaml(settings)) if settings else raw
-    used = parsed(changed, Protocol, str(settings or file))
+    used = from_options(changed, Protocol, str(settings or file))
     used = replace(used, cohort=str(cohort), out=str(out), store=str(store) if store else None)
     if epochs is not None:
         models = {

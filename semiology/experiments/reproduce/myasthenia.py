@@ -23,6 +23,7 @@ import pandas as pd
 from scipy.stats import norm
 
 from semiology.data.cohort import Cohort
+from semiology.data.result import from_options
 from semiology.errors import UserError
 from semiology.evaluation.published import MYASTHENIA, MYASTHENIA_PAPER, PublishedArea
 from semiology.evaluation.report import write_report
@@ -53,7 +54,6 @@ from semiology.experiments.reproduce.settings import (
     constants,
     departures,
     merged,
-    parsed,
     protocol_file,
     read_tags,
     read_yaml,
@@ -425,8 +425,8 @@ def reproduce_myasthenia(
     """
     file = protocol_file("myasthenia")
     raw = read_yaml(file)
-    paper = parsed(raw, Protocol, str(file))
-    used = parsed(
+    paper = from_options(raw, Protocol, str(file))
+    used = from_options(
         merged(raw, read_yaml(settings)) if settings else raw, Protocol, str(settings or file)
     )
     used = replace(used, cohort=str(cohort), out=str(out), store=str(store) if store else None)

@@ -7,21 +7,18 @@ that read them.
 
 import re
 from collections.abc import Mapping
-from copy import deepcopy
 from dataclasses import asdict, replace
 from importlib import resources
 from pathlib import Path
 from typing import Any, TypeVar
 
 import yaml
-from jsonargparse import ArgumentError, ArgumentParser
 
 from semiology.data.cohort import Cohort
 from semiology.data.store import Store
 from semiology.errors import UserError
 from semiology.parallel import Workers
 
-T = TypeVar("T")
 P = TypeVar("P", bound=Workers)
 PLACES = {
     "cohort",
@@ -75,21 +72,6 @@ def merged(protocol: Mapping[str, Any], settings: Mapping[str, Any]) -> dict[str
             merged(below, value) if isinstance(below, dict) and isinstance(value, dict) else value
         )
     return result
-
-
-def parsed(content: Mapping[str, Any], kind: type[T], where: str) -> T:
-    """The mapping as an instance of a dataclass, its parts built and checked.
-
-    Raises:
-        UserError: an unknown key, or a value of another kind; `where` says which file was meant.
-    """
-    parser = ArgumentParser(exit_on_error=False)
-    parser.add_class_arguments(kind, None)
-    try:
-        instantiated = parser.instantiate_classes(parser.parse_object(deepcopy(dict(content))))
-    except (ArgumentError, TypeError, ValueError) as error:
-        raise UserError(f"{where}: {' '.join(str(error).split())}") from error
-    return kind(**{name: getattr(instantiated, name) for name in kind.__dataclass_fields__})  # type: ignore[attr-defined]
 
 
 def with_workers(used: P, **chosen: Any) -> P:

@@ -77,6 +77,8 @@ class Network:
     def __call__(self, shape: StreamShape) -> "nn.Module":
         try:
             return self._class(shape, **self.options)
+        except UserError:
+            raise
         except (ValueError, TypeError) as error:
             raise UserError(
                 f"{self.stream}: cannot be built with {self.options}: {error}"

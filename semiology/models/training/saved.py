@@ -97,6 +97,8 @@ def load_model(folder: str | Path) -> SavedModel:
         options = Network(**raw["network"])
         network = options(shape)
         network.load_state_dict(load_file(weights))
+    except UserError:
+        raise
     except (KeyError, TypeError, ValueError, RuntimeError, SafetensorError) as error:
         raise UserError(
             f"{folder}: model.json and weights.safetensors do not fit together or are damaged:"

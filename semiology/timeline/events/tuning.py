@@ -204,6 +204,8 @@ def read_thresholds(path: str | Path) -> dict[str, dict[str, Hysteresis]]:
             task: {level: Hysteresis(**values) for level, values in levels.items()}
             for task, levels in stored["signs"].items()
         }
+    except UserError:
+        raise
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise UserError(f"{path}: not a file of thresholds ({error}); {remedy}") from error
 

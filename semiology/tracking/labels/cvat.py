@@ -52,6 +52,8 @@ def from_cvat(path: Path) -> Labels:
                     )
                     _put(path, file, regions, name, (x0, y0, x1, y1))
             width, height = int(image.attrib["width"]), int(image.attrib["height"])
+        except UserError:
+            raise
         except (KeyError, ValueError) as error:
             raise UserError(
                 f"{path}: {file}: an annotation or size cannot be read ({error}); one"

@@ -1,0 +1,275 @@
+"""Public functions on cross-validated models: `loso`, `explain`, `probe`, `reproduce`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from inspect import signature
+from pathlib import Path
+from typing import Any, Literal
+
+from semiology.data.result import Result, from_options, run_folder
+from semiology.errors import UserError
+from semiology.evaluation.api import run_result
+
+
+def loso(config: str | Path | Mapping[str, Any], **options: Any) -> Result:
+    """Cross-validate every model of every task, leaving one subject out unless the configuration
+    has another split. A run that was stopped continues where it was.
+
+    Parameters
+    ----------
+    config : path or mapping
+        A run's settings (configs/hou2022.yaml is an example), as a YAML file or a dict.
+    **options
+        Settings that replace those of the configuration: cohort, store, out, tasks, models, seeds,
+        split, permutations, calibration, keep, final, jobs, ... (docs/evaluation.md).
+
+    Returns
+    -------
+    Result
+        folder : path; predictions : DataFrame, a row a clip, seed and model; metrics : DataFrame, a
+        row a task, model and metric, with 95 % intervals by participant; audit : "passed",
+        "failed" or "incomplete"; report : path; not_evaluated : {task: why}.
+
+    Raises
+    ------
+    UserError
+        A setting that does not exist or has a wrong value, a cohort that cannot be read, no task
+        that can be evaluated.
+
+    References
+    ----------
+    Hou, McGonigal, Bartolomei, Thonnat 2022: the protocol [P]. Intervals, permutation test and
+    audit are our choice (docs/evaluation.md).
+
+    Examples
+    --------
+    >>> run = semiology.loso("my_run.yaml")
+    >>> run.audit
+    'passed'
+    """
+    from semiology.experiments.loso import run_loso
+    from semiology.evaluation.run.settings import Protocol
+    from semiology.experiments.reproduce.settings import read_yaml
+
+    named = "loso" if isinstance(config, Mapping) else str(config)
+    settings = config if isinstance(config, Mapping) else read_yaml(Path(config))
+    result = run_loso(from_options({**settings, **options}, Protocol, named))
+    return run_result(
+        "Cross-validation",
+        result.run,
+        audit=result.audit,
+        report=result.report,
+        not_evaluated={**result.refused, **result.failed},
+    )
+
+
+def explain(
+    run: str | Path | Result,
+    *,
+    task: str | None = None,
+    model: str | None = None,
+    clips: Sequence[str] | None = None,
+    method: str = "integrated_gradients",
+) -> Result:
+    """Which joints, bones and times a run's models rely on, with checks of the explanation itself.
+
+    Parameters
+    ----------
+    run : path or Result
+        A run's folder, or what `loso` returned; its models are on disk if it had keep: true or
+        final: true.
+    task : str, optional
+        By default every task with a model that reads keypoints.
+    model : str, optional
+        By default the distilled AGCN, else the AGCN, else the first.
+    clips : sequence of str, optional
+        clip_ids; by default all. Explanations of single clips do not enter the report.
+    method : str
+        integrated_gradients or occlusion.
+
+    Returns
+    -------
+    Result
+        folder : path; files : one JSON a task, which the report draws.
+
+    Raises
+    ------
+    UserError
+        No such run, task, model, clip or method; models that were not saved or read no keypoints.
+
+    References
+    ----------
+    Sundararajan, Taly, Yan 2017 (integrated gradients); Adebayo et al. 2018 (sanity check by random
+    weights).
+
+    Examples
+    --------
+    >>> [path.suffix for path in semiology.explain(run, model="agcn").files]
+    ['.json']
+    """
+    from semiology.experiments.explain import explain as explain_run
+
+    files = explain_run(run_folder(run), task, model, clips, method)
+    return Result("Explanation", folder=run_folder(run), files=files)
+
+
+def probe(
+    run: str | Path | Result,
+    target: str,
+    *,
+    task: str | None = None,
+    model: str | None = None,
+    layers: Sequence[str] | None = None,
+    out: str | Path | None = None,
+    classifier: Literal["ridge", "logistic"] = "ridge",
+    kind: Literal["auto", "categorical", "numeric"] = "auto",
+    final: bool = False,
+    permutations: int = 200,
+    seed: int = 0,
+) -> Result:
+    """What each layer of a run's model represents: linear probes of a column of the cohort, with
+    controls (random labels, identity of the participant) and a permutation test.
+
+    Parameters
+    ----------
+    run : path or Result
+        A run's folder, or what `loso` returned, made with keep: true.
+    target : str
+        A label, or any other column of participants.tsv or clips.tsv.
+    task, model : str, optional
+        May be left out where the run has one.
+    layers : sequence of str, optional
+        By default the input, each block, the features before the head and the logits.
+    out : path, optional
+        Folder of the tables; by default RUN/probe.
+    classifier : str
+        ridge, or logistic (slower).
+    kind : str
+        Whether the column is categorical or numeric; auto decides by its cells.
+    final : bool
+        Probe the model that was trained on all participants instead of the folds'.
+    permutations : int
+        Of the permutation test.
+    seed : int
+        Of permutations and resampling.
+
+    Returns
+    -------
+    Result
+        table : DataFrame, a row a layer; similarity : CKA between the layers, or None; left_out :
+        {clip: why}.
+
+    Raises
+    ------
+    UserError
+        No such run, column, task, model or layer; models that were not saved; too few participants
+        with a class.
+
+    References
+    ----------
+    Alain and Bengio 2017; Hewitt and Liang 2019 (control tasks); Kornblith et al. 2019 (CKA).
+
+    Examples
+    --------
+    >>> probed = semiology.probe(run, "dystonia", layers=["logits"], permutations=19)
+    >>> probed.table["layer"].tolist()
+    ['logits']
+    """
+    from semiology.experiments.probe import probe_run
+
+    probing = probe_run(
+        run_folder(run),
+        target,
+        task,
+        model,
+        layers,
+        out=None if out is None else Path(out),
+        probe=classifier,
+        kind=kind,
+        final=final,
+        permutations=permutations,
+        seed=seed,
+    )
+    return Result(
+        f"Probe of {target}",
+        table=probing.table(),
+        similarity=probing.alike,
+        left_out=probing.left_out,
+    )
+
+
+def reproduce(paper: str, *, out: str | Path, **options: Any) -> Result:
+    """Run a paper's protocol on your data: published and obtained values, and whether they agree.
+
+    Parameters
+    ----------
+    paper : str
+        hou2022, gestures or myasthenia.
+    out : path
+        Folder of the run.
+    **options
+        cohort, store (hou2022, myasthenia) or features (gestures), and the paper's own settings
+        (docs/reproduce.md).
+
+    Returns
+    -------
+    Result
+        folder : path; text : str, the table, assumptions and deviations; rows : DataFrame, a row a
+        published value; not_run : list of what could not be run, and why.
+
+    Raises
+    ------
+    UserError
+        No such paper or option, or what its protocol needs is missing.
+
+    References
+    ----------
+    Hou et al. 2022; Pérez-García et al., MICCAI 2021 (GESTURES); the study of facial weakness in
+    myasthenia gravis (docs/citation.md).
+
+    Examples
+    --------
+    >>> semiology.reproduce("somebody2020", out="there")
+    Traceback (most recent call last):
+    semiology.errors.UserError: reproduce: no paper 'somebody2020'; ...
+    """
+    import pandas as pd
+
+    if paper == "gestures":
+        from semiology.experiments.reproduce.gestures import GesturesProtocol, reproduce_gestures
+
+        result = reproduce_gestures(
+            from_options({**options, "out": out}, GesturesProtocol, "reproduce")
+        )
+    elif paper == "hou2022":
+        from semiology.experiments.reproduce.hou2022 import reproduce_hou2022
+
+        result = reproduce_hou2022(out=Path(out), **_arguments(reproduce_hou2022, options))
+    elif paper == "myasthenia":
+        from semiology.experiments.reproduce.myasthenia import reproduce_myasthenia
+
+        result = reproduce_myasthenia(out=Path(out), **_arguments(reproduce_myasthenia, options))
+    else:
+        raise UserError(f"reproduce: no paper {paper!r}; papers are hou2022, gestures, myasthenia")
+    return Result(
+        f"Reproduction of {result.paper}",
+        folder=Path(out),
+        text=str(result),
+        rows=pd.DataFrame([row.to_dict() for row in result.rows]),
+        not_run=result.not_run,
+    )
+
+
+def _arguments(function: Callable[..., Any], options: Mapping[str, Any]) -> dict[str, Any]:
+    """Options as the arguments of a function: paths as Path, none that it does not take."""
+    known = signature(function).parameters
+    if unknown := [name for name in options if name not in known]:
+        raise UserError(f"reproduce: no option {unknown[0]!r}; options are {', '.join(known)}")
+    if "cohort" not in options:
+        raise UserError("reproduce: cohort is missing: the folder of the cohort")
+    places = ("cohort", "store", "settings")
+    return {
+        name: Path(value) if name in places and value is not None else value
+        for name, value in options.items()
+    }

@@ -1,0 +1,234 @@
+"""Public functions on severity: `kinematics`, `find_jerks`, `myoclonus`, `weakness`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from semiology.data.api import as_cohort, as_tracks
+from semiology.data.result import Result, from_options
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+    from semiology.data.cohort import Cohort
+
+
+def kinematics(
+    tracks: str | Path | xr.Dataset,
+    *,
+    unit: str = "torso",
+    cutoff: float | None = None,
+    joints: Sequence[str] | None = None,
+) -> Result:
+    """How fast and how smoothly each joint, segment and side moves.
+
+    Parameters
+    ----------
+    tracks : path or xarray.Dataset
+        Of the body. Remove points of low confidence first (`preprocess`).
+    unit : str
+        Of length L: torso (torso lengths, needs shoulders and hips), px, or m (needs position_3d).
+    cutoff : float, optional
+        Hz, -3 dB point of the low-pass filter of the derivatives.
+    joints : sequence of str, optional
+        By default all that belong to the body.
+
+    Returns
+    -------
+    Result
+        table : DataFrame, a row a joint, then a segment, then a side: speed and speed_peak (median
+        and 95th percentile, L/s), acceleration (L/s^2), jerk (L/s^3), sparc,
+        log_dimensionless_jerk, frequency (Hz), fraction of usable frames, ... (docs/kinematics.md);
+        unit : str.
+
+    Raises
+    ------
+    UserError
+        No such joint, a unit that the tracks cannot be given in.
+
+    References
+    ----------
+    Balasubramanian et al. 2015 (SPARC, log dimensionless jerk).
+
+    Examples
+    --------
+    >>> moved = semiology.kinematics("still.nc", joints=["left_wrist", "right_wrist"])
+    >>> moved.table.query("level == 'joint'")["name"].tolist()
+    ['left_wrist', 'right_wrist']
+    """
+    from semiology.severity.kinematics import kinematic_table
+
+    chosen = {} if cutoff is None else {"cutoff": cutoff}
+    named = None if joints is None else list(joints)
+    table = kinematic_table(as_tracks(tracks), unit, joints=named, **chosen)
+    return Result("Kinematics", table=table, unit=unit)
+
+
+def find_jerks(
+    tracks: str | Path | xr.Dataset, *, joints: Sequence[str] | None = None, **options: Any
+) -> Result:
+    """Detect myoclonic jerks of every joint, apart from tracking noise and voluntary movement.
+
+    Parameters
+    ----------
+    tracks : path or xarray.Dataset
+        Of the body, at least 15 Hz, not smoothed.
+    joints : sequence of str, optional
+        By default all that belong to the body.
+    **options
+        Settings of the detector: threshold, cutoff, largest, ... (docs/jerks.md).
+
+    Returns
+    -------
+    Result
+        jerks : DataFrame, a row a jerk: joint, onset, peak and duration in s, amplitude in torso
+        lengths; smallest : {joint: amplitude of the smallest jerk that could have been detected};
+        usable : {joint: s}.
+
+    Raises
+    ------
+    UserError
+        No such joint or option, fewer than 15 frames per second.
+
+    References
+    ----------
+    Hyppönen et al. 2020 (doi 10.1016/j.seizure.2020.01.014); what the detector adds is our choice
+    (docs/jerks.md).
+
+    Examples
+    --------
+    >>> semiology.find_jerks("still.nc").jerks.empty
+    True
+    """
+    from semiology.severity import jerks
+
+    settings = from_options(options, jerks.JerkSettings, "find_jerks")
+    named = None if joints is None else list(joints)
+    found = jerks.find_jerks(as_tracks(tracks), settings, named)
+    return Result(
+        "Jerks", jerks=jerks.jerk_table(found), smallest=found.smallest, usable=found.usable
+    )
+
+
+def myoclonus(
+    cohort: str | Path | Cohort,
+    *,
+    out: str | Path,
+    store: str | Path | None = None,
+    overlay: bool = False,
+    progress: bool = True,
+    **options: Any,
+) -> Result:
+    """Myoclonus severity of a cohort by body part, examination panel and visit, beside the clinical
+    scale (UMRS), with a page a patient.
+
+    Parameters
+    ----------
+    cohort : path or Cohort
+        Videos that `extract` has read, or tracks (docs/cohort.md).
+    out : path
+        Folder of scores.tsv, changes.tsv, items.tsv, clips.tsv and reports/.
+    store : path, optional
+        The folder that `extract` wrote; not needed for cohorts of tracks.
+    overlay : bool
+        Also write each clip's video with its jerks marked.
+    progress : bool
+        Show a progress bar.
+    **options
+        Settings of `semiology myoclonus`: jerks (settings of the detector, as a dict), seen,
+        within (docs/myoclonus.md).
+
+    Returns
+    -------
+    Result
+        folder : path; scores : DataFrame, a row a participant and visit; failed : {clip: why}.
+        Failed clips do not stop the others.
+
+    Raises
+    ------
+    UserError
+        A cohort that cannot be read, an option that there is not.
+
+    References
+    ----------
+    Hyppönen et al. 2020 (doi 10.1016/j.seizure.2020.01.014); Frucht et al. 2002 (UMRS).
+
+    Examples
+    --------
+    >>> semiology.myoclonus("my_cohort", out="my_myoclonus", progress=False).failed
+    {}
+    """
+    import pandas as pd
+
+    from semiology.severity.myoclonus import Settings, score_cohort
+
+    settings = from_options(options, Settings, "myoclonus")
+    summary = score_cohort(
+        as_cohort(cohort), store, out, settings=settings, overlay=overlay, progress=progress
+    )
+    path = Path(out) / "scores.tsv"
+    scores = pd.read_csv(path, sep="\t") if path.is_file() else pd.DataFrame()
+    return Result("Myoclonus", folder=Path(out), scores=scores, failed=summary.failed)
+
+
+def weakness(
+    cohort: str | Path | Cohort,
+    *,
+    out: str | Path,
+    store: str | Path | None = None,
+    progress: bool = True,
+    **options: Any,
+) -> Result:
+    """Facial weakness of a cohort: measures of each side of the face, expressions, a score, groups
+    compared.
+
+    Parameters
+    ----------
+    cohort : path or Cohort
+        Videos that `extract` has read, or tracks (docs/cohort.md).
+    out : path
+        Folder of the tables and report.html.
+    store : path, optional
+        The folder that `extract` wrote; not needed for cohorts of tracks.
+    progress : bool
+        Show a progress bar.
+    **options
+        Settings of `semiology weakness`: expression_weights, expression_tables, control, margin,
+        ... (docs/weakness.md).
+
+    Returns
+    -------
+    Result
+        folder : path; the tables (clips, participants, ...) : DataFrame; notes : list; failed :
+        {clip: why}. Failed clips do not stop the others.
+
+    Raises
+    ------
+    UserError
+        A cohort that cannot be read, an option that there is not.
+
+    References
+    ----------
+    The study of facial weakness in myasthenia gravis (docs/weakness.md).
+
+    Examples
+    --------
+    >>> weak = semiology.weakness("my_faces", out="my_weakness", progress=False)
+    >>> weak.participants[["participant_id", "weaker_side"]].values.tolist()
+    [['p1', 'left'], ['p2', 'none']]
+    """
+    from semiology.severity.weakness.run import WeaknessOptions, measure_weakness
+
+    chosen = from_options(options, WeaknessOptions, "weakness")
+    summary = measure_weakness(
+        as_cohort(cohort), out, store=store, options=chosen, progress=progress
+    )
+    return Result(
+        "Facial weakness",
+        folder=Path(out),
+        **summary.tables,
+        notes=summary.notes,
+        failed=dict(summary.failed),
+    )
