@@ -21,7 +21,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests"))
 import audit_leaks as planted
 from conftest import write_cohort
 
-from semiology import make_tracks, read_tracks, save_tracks
+from semiology import make_tracks, read_tracks, write_tracks
 from semiology.evaluation.audit import audit, verdict
 from semiology.evaluation.run.predictions import read_predictions
 from semiology.evaluation.run.settings import Split
@@ -144,7 +144,7 @@ def in_the_cohort(folder: Path) -> Iterator[tuple[str, tuple[str, ...], Path]]:
             .values[shift:]
         )
         noisy = 1.2 * position + 40 + np.random.default_rng(5).normal(0, 1.5, position.shape)
-        save_tracks(make_tracks(noisy, planted.JOINTS, 25.0), cohort / "tracks/c4.nc")
+        write_tracks(make_tracks(noisy, planted.JOINTS, 25.0), cohort / "tracks/c4.nc")
         yield (
             f"tracks copied with noise, {shift / 25:.1f} s later",
             ("copies",),

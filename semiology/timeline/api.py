@@ -271,7 +271,7 @@ def score_events(
     recordings, missing = pair_tables(
         Path(reference), Path(detected), duration, people, dict(names) if names else None
     )
-    content = evaluation.judge(recordings, chosen, draws, seed)
+    content = evaluation.evaluate_events(recordings, chosen, draws, seed)
     return Result(
         "Events against a reference",
         text=evaluation.text(content),
