@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from page_code import IMAGES, Output, rewritten, run_block, run_page
 
+import semiology
 from semiology.cli.main import VERBS, main
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -150,3 +151,35 @@ def test_every_verb_is_on_the_page_of_verbs_and_every_link_leads_somewhere():
     for source in PAGES:
         for target in re.findall(r"\]\((?!https?:)([^)#]+)", source.read_text(encoding="utf-8")):
             assert (source.parent / target).exists(), f"{source.name} links to {target}"
+
+
+def test_every_public_name_is_on_the_api_page_and_in_the_readme():
+    api = (ROOT / "docs/api/index.md").read_text(encoding="utf-8")
+    headings = re.findall(r'heading: "semiology\.(\w+)"', api)
+    assert sorted(headings) == sorted(semiology.__all__)
+    table = (ROOT / "README.md").read_text(encoding="utf-8").partition("## From Python")[2]
+    named = re.findall(r"`(\w+)`", table.partition("| | |")[2].partition("\n\n")[0])
+    assert sorted(named) == sorted(semiology.__all__)
+
+
+def test_what_contributing_says_is_where_is_there():
+    page = (ROOT / "docs/contributing.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| Where [^|]*\| `([^`]+)` \| (.*) \|$", page, flags=re.M)
+    assert len(rows) == page.count("| Where ")
+    for file, there in rows:
+        text = (ROOT / file).read_text(encoding="utf-8")
+        assert re.search(
+            rf"^( *def |class |){re.escape(re.findall('`([^`]+)`', there)[0])}\b", text, re.M
+        ), file
+        for other in re.findall(r"`([\w/]+\.(?:py|jinja))`", there):
+            assert (ROOT / other).is_file() or (ROOT / file).with_name(other).is_file(), other
+
+
+def test_what_the_page_of_source_tags_quotes_stands_in_the_file_it_names():
+    page = (ROOT / "docs/source_tags.md").read_text(encoding="utf-8")
+    examples = page.partition("## Examples")[2].partition("## ")[0]
+    rows = re.findall(r"^\| .*\]\(([^)]+)\)[^|]*\| `([^`]+)`.*\|$", examples, flags=re.M)
+    assert len(rows) == examples.count("\n| ") - 1
+    for file, quoted in rows:
+        text = (ROOT / "docs" / file).read_text(encoding="utf-8")
+        assert quoted in " ".join(text.split()), (file, quoted)

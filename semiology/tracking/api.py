@@ -145,8 +145,8 @@ def tracking_error(
     0.0
     """
     from semiology.data.skeleton import load_skeleton as load
-    from semiology.tracking.finetune import error
-    from semiology.tracking.labels.files import read_labels
+    from semiology.tracking import tracking_error as error
+    from semiology.tracking.labels.io import read_labels
 
     labels = Path(labels)
     if labels.suffix.lower() in (".slp", ".nc"):

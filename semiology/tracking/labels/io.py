@@ -100,6 +100,8 @@ def _read(path: Path) -> Labels:
                 return from_coco(path, content)
             if isinstance(content, list):
                 return from_label_studio(path, content)
+        except UserError:
+            raise
         except SHAPE_ERRORS as error:
             raise UserError(
                 f"{path}: does not have the structure of COCO or Label Studio ({error});"
