@@ -28,7 +28,7 @@ CONFIG = {
     },
     "models": {
         "agcn": {
-            "network": {"stream": "semiology.models.networks.AGCN", "options": {"widths": [8]}},
+            "network": {"stream": "agcn", "options": {"widths": [8]}},
             "schedule": {"epochs": 1, "patience": None},
         }
     },
