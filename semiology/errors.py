@@ -6,5 +6,13 @@ class UserError(ValueError):
 
     The message says in one line what was wrong, where (file, row, column, frame) and what to do.
     The command line prints it without a traceback and exits with a non-zero status; from Python it
-    is an ordinary exception.
+    is a ValueError.
+
+    Examples
+    --------
+    >>> try:
+    ...     semiology.read_tracks("no_such_file.nc")
+    ... except semiology.UserError as error:
+    ...     print(error)
+    no_such_file.nc: no such file
     """

@@ -487,7 +487,7 @@ def test_an_installed_package_brings_the_protocols():
     )
     shipped = project["tool"]["hatch"]["build"]["targets"]["wheel"]["force-include"]
     assert shipped == {
-        f"configs/{name}.yaml": f"semiology/reproduce/{name}.yaml" for name in PROTOCOLS
+        f"configs/{name}.yaml": f"semiology/experiments/reproduce/{name}.yaml" for name in PROTOCOLS
     }
     assert all(protocol_file(name).is_file() for name in PROTOCOLS)
 

@@ -48,8 +48,8 @@ def loso(config: str | Path | Mapping[str, Any], **options: Any) -> Result:
     >>> run.audit
     'passed'
     """
-    from semiology.experiments.loso import run_loso
     from semiology.evaluation.run.settings import Protocol
+    from semiology.experiments.loso import run_loso
     from semiology.experiments.reproduce.settings import read_yaml
 
     named = "loso" if isinstance(config, Mapping) else str(config)

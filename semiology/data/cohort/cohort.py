@@ -34,8 +34,26 @@ class CohortError(UserError):
 
 @dataclass(frozen=True)
 class Cohort:
-    """Participants, clips, labels and scores of a folder, validated. `notes` has lines on what is
-    allowed but worth knowing.
+    """Participants, clips, labels and scores of a folder, read by `Cohort.read` and validated.
+
+    Attributes
+    ----------
+    folder : Path
+        Where participants.tsv, clips.tsv and clips.json are (docs/cohort.md).
+    participants, clips : list
+        A row of each table, with its covariates.
+    labels, scores : dict
+        Column of clips.tsv -> its definition in clips.json: classes, or a range of numbers.
+    notes : list of str
+        What is allowed but worth knowing.
+    visits : list of str
+        Of the column `visit`, first to last.
+
+    Examples
+    --------
+    >>> cohort = semiology.Cohort.read("my_cohort")
+    >>> len(cohort.participants), len(cohort.clips), list(cohort.labels)
+    (6, 12, ['dystonia', 'side'])
     """
 
     folder: Path
@@ -44,7 +62,7 @@ class Cohort:
     labels: dict[str, Label]
     notes: list[str] = field(default_factory=list)
     scores: dict[str, Score] = field(default_factory=dict)
-    visits: list[str] = field(default_factory=list)  # of the column `visit`, first to last
+    visits: list[str] = field(default_factory=list)
 
     @property
     def groups(self) -> dict[str, str]:
@@ -58,12 +76,18 @@ class Cohort:
     def read(cls, folder: str | Path, check_videos: bool = True) -> "Cohort":
         """Read participants.tsv, clips.tsv and clips.json.
 
-        Args:
-            check_videos: whether the files that clips.tsv names must be there; they are not opened
-                (`check_cohort` does).
+        Parameters
+        ----------
+        folder : path
+            Of the cohort.
+        check_videos : bool
+            Whether the files that clips.tsv names must exist; they are not opened (`check_cohort`
+            does).
 
-        Raises:
-            CohortError: with all faults of the three files.
+        Raises
+        ------
+        UserError
+            No such folder; as CohortError with all faults of the three files.
         """
         folder = Path(folder)
         if not folder.is_dir():
