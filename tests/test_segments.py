@@ -381,7 +381,7 @@ def test_a_segment_in_which_nobody_was_seen_has_no_influence_and_the_encoder_lea
     torch.manual_seed(0)
     network = Segments(
         SHAPE,
-        {"stream": f"semiology.models.networks.{encoder}", "options": {**options, "dropout": 0.0}},
+        {"stream": encoder.lower(), "options": {**options, "dropout": 0.0}},
         "attention",
     )
     values, mask = (
@@ -488,7 +488,7 @@ def test_a_network_and_a_reading_that_do_not_fit_are_refused(cohort):
     )
     with pytest.raises(
         UserError,
-        match="AGCN: reads one window, and the reading makes 3 segments; make it the encoder",
+        match="agcn: reads one window, and the reading makes 3 segments; make it the encoder",
     ):
         fit(StreamModule(plain), ClipDataModule(body(cohort), ["p0"]), schedule, 0)
     with pytest.raises(UserError, match="Segments: reads segments, and the reading makes none"):
