@@ -16,6 +16,7 @@ from semiology.experiments.loso import run_loso
 from semiology.experiments.splits import split_clips
 from semiology.models.networks import Network
 from semiology.models.training.clips import ClipData
+from semiology.models.training.datamodule import NO_CHANGE
 from semiology.models.training.reading import Reading, Schedule
 
 NOTHING = np.zeros((1, 1, 2))
@@ -56,9 +57,13 @@ def test_more_folds_than_clips_of_any_level_are_dealt_all_the_same():
     assert sorted(held) == sorted(clip.clip_id for clip in one_each)
 
 
-def test_each_seed_deals_anew():
-    dealt = {tuple(split_clips(Split(by="grouped", folds=3), CLIPS, "", seed)) for seed in range(5)}
-    assert len(dealt) > 1
+@pytest.mark.parametrize("split", [Split("grouped", 3), Split("recording", 3)])
+def test_each_seed_has_a_split_of_its_own_and_the_same_one_each_time(split):
+    first, again = (
+        [tuple(split_clips(split, CLIPS, "", seed)) for seed in range(5)] for _ in range(2)
+    )
+    assert first == again
+    assert len(set(first)) == 5
 
 
 def test_recording_folds_part_a_participant_but_not_the_views_of_a_seizure():
@@ -317,3 +322,52 @@ def test_a_run_with_a_test_set_scores_it_by_models_that_saw_all_others(cohort):
         assert not {"p0", "p1"} & {
             clip_id[:2] for clip_id in record["models"]["agcn"]["seen"]["weights"]
         }
+
+
+def test_every_seed_of_a_run_is_trained_on_folds_and_weights_of_its_own(cohort):
+    quick = Schedule(epochs=1, patience=None, device="cpu", precision="fp32")
+    # one window a clip and one batch: nothing but the weights' seed makes a difference here
+    one_out = Task(Reading("swing", window=40), split=Split())
+    protocol = Protocol(
+        cohort=str(cohort),
+        out=str(cohort / "run"),
+        tasks={"grouped": Task(Reading("swing", window=16)), "one out": one_out},
+        models={"agcn": Model(Network("agcn", {"widths": [4]}), schedule=quick)},
+        split=Split("grouped", 2),
+        seeds=(0, 1, 2, 5),
+        validation=0.0,
+        batch_size=16,
+        augmentation=NO_CHANGE,
+        final=False,
+    )
+    run_loso(protocol)
+    records = [
+        json.loads(path.read_text()) for path in sorted((cohort / "run/folds").rglob("*.json"))
+    ]
+    folds = {
+        task: {
+            seed: tuple(
+                tuple(record["held_out_clips"])
+                for record in records
+                if (record["task"], record["seed"]) == (task, seed)
+            )
+            for seed in protocol.seeds
+        }
+        for task in protocol.tasks
+    }
+    assert len(records) == 4 * 2 + 4 * 6  # seeds times folds of each task
+    assert len(set(folds["grouped"].values())) == 4  # each seed splits again,
+    assert len(set(folds["one out"].values())) == 1  # but who is left out alone is no choice
+    table = pd.read_csv(cohort / "run/predictions.csv")
+    metrics = json.loads((cohort / "run/metrics.json").read_text())["tasks"]
+    for task in protocol.tasks:
+        rows = table[table["task"] == task].pivot(index="clip_id", columns="seed", values="score")
+        assert list(rows.columns) == [0, 1, 2, 5] and len(rows) == 11
+        assert rows.notna().all(axis=None)  # every clip is scored under every seed,
+        assert len({tuple(column) for column in rows.T.round(3).to_numpy()}) == 4  # other weights
+        agcn = metrics[task]["models"]["agcn"]
+        hits = table[table["task"] == task].groupby("seed")[["predicted", "truth"]]
+        accuracies = hits.apply(lambda own: float((own["predicted"] == own["truth"]).mean()))
+        assert agcn["seeds"] == [0, 1, 2, 5]
+        assert agcn["metrics"]["accuracy"]["seeds"] == pytest.approx(accuracies.tolist())
+        assert agcn["metrics"]["accuracy"]["value"] == pytest.approx(accuracies.mean())

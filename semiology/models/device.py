@@ -77,7 +77,8 @@ def choose_precision(precision: str, device: str = "auto") -> str:
     if precision != "auto":
         return precision
     if choose_device(device) != "cpu":
-        return "bf16" if torch.cuda.is_bf16_supported() else "fp32"
+        in_hardware = torch.cuda.is_bf16_supported(including_emulation=False)
+        return "bf16" if in_hardware else "fp32"
     found = torch.cpu.get_capabilities().items()
     return "bf16" if any(there for name, there in found if name.endswith("bf16")) else "fp32"
 
