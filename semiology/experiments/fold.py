@@ -92,6 +92,7 @@ class Fold:
     permutation: int | None = None
 
     def path(self, run: Path) -> Path:
+        """Where the fold's record is, in the folder of a run."""
         under = (
             f"seed-{self.seed}" if self.permutation is None else f"permutation-{self.permutation}"
         )
@@ -106,6 +107,9 @@ class Fold:
         )
 
     def training(self, protocol: Protocol) -> TrainingSet:
+        """What its models are trained on: the task's clips without the unused ones, under the
+        permutation's labels if it has one.
+        """
         source = task_source(protocol, self.task, self.permutation)
         taking_part = source.with_clips(
             clip for clip in source.clips if clip.clip_id not in self.part.unused

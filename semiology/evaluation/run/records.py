@@ -60,7 +60,9 @@ class InnerPrediction(Prediction):
 
 
 class Fold(File):
-    """RUN/folds/<task>/seed-<seed>/<fold>.json."""
+    """One fold's record, RUN/folds/<task>/seed-<seed>/<fold>.json: who was held out, what the
+    models were trained on, and their predictions.
+    """
 
     task: str
     seed: int

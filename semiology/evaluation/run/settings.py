@@ -4,7 +4,7 @@ file, defined here alone and without torch: training and reports read the same c
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
-from typing import Literal
+from typing import Any, Literal
 
 from semiology.errors import UserError
 from semiology.evaluation.run.predictions import TEST
@@ -87,8 +87,13 @@ class Model:
     schedule: Schedule = field(default_factory=Schedule)
 
     def read(self, reading: Reading) -> Reading:
-        own = {"channels": self.channels or None, "segments": self.segments, "gamma": self.gamma}
-        return replace(reading, **{name: value for name, value in own.items() if value is not None})  # type: ignore[arg-type]
+        """The task's reading with what this model reads otherwise: channels, segments, gamma."""
+        own: dict[str, Any] = {
+            "channels": self.channels or None,
+            "segments": self.segments,
+            "gamma": self.gamma,
+        }
+        return replace(reading, **{name: value for name, value in own.items() if value is not None})
 
 
 @dataclass(frozen=True)
@@ -289,6 +294,7 @@ class Protocol(Workers):
 
     @property
     def inner_folds_wanted(self) -> bool:
+        """Whether models are scored on inner folds too: for calibration, or for a selection."""
         return self.calibration.wanted or bool(self.selections)
 
     def split_of(self, task: str) -> Split:

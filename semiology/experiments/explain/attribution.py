@@ -33,6 +33,9 @@ class LogOdds(nn.Module):
         self.network, self.level = network.eval(), level
 
     def forward(self, keypoints: Tensor, mask: Tensor) -> Tensor:
+        """(batch,) log-odds of the class, from keypoints (batch, channel, time, joint) and their
+        mask (batch, time, joint).
+        """
         logits = self.network(keypoints, mask)
         others = torch.cat([logits[:, : self.level], logits[:, self.level + 1 :]], dim=1)
         return logits[:, self.level] - others.logsumexp(dim=1)
@@ -63,6 +66,9 @@ class Gated(nn.Module):
         )  # (channel, time, joint), (time, joint)
 
     def forward(self, gate: Tensor) -> Tensor:
+        """(batch,) the score where the keypoints' mask is multiplied by a gate (batch, time, joint)
+        from 0 to 1; gradients flow to the gate.
+        """
         mask = self.mask * gate
         return self.score(
             self.keypoints

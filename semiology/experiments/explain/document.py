@@ -240,6 +240,13 @@ def graph(found: Findings, shown: list[int]) -> dict[str, Any] | None:
 
 
 def clip_row(found: Findings, number: int) -> dict[str, Any]:
+    """One clip's entry in an explanation's JSON file: its classes, and the proportion of the
+    evidence on each joint, on each region and over time.
+
+    Args:
+        found: maps of all explained clips.
+        number: of the clip in `found.maps`.
+    """
     clip, truth, skeleton, levels = (
         found.maps[number],
         found.truths[number],

@@ -8,6 +8,7 @@ The graphs of an AGCN: fixed A, learned B, and C, which it makes from the clip a
 """
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -109,7 +110,8 @@ def clip_graphs(network: AGCN, clip: ClipInput) -> Tensor:
         base = layer.learned if layer.alpha is not None else layer.fixed + layer.learned
         made.append((layer.adjacency(inputs[0]) - base).mean(dim=0))
 
-    handles = [block.graph.register_forward_pre_hook(listen) for block in network.blocks]  # type: ignore[union-attr]
+    blocks: Any = network.blocks
+    handles = [block.graph.register_forward_pre_hook(listen) for block in blocks]
     try:
         with torch.no_grad():
             network(clip.keypoints, clip.mask)

@@ -58,6 +58,9 @@ def clip_input(source: ClipSource, clip: ClipData) -> ClipInput:
 
 
 def windows(source: ClipSource, clip: ClipData) -> list[dict[str, Tensor]]:
+    """The clip's windows as scoring reads them, not augmented: tensors by name, without a batch
+    axis.
+    """
     dataset = ClipDataset(source, [clip], NO_CHANGE, rng=None)
     return [dataset[number] for number in range(len(dataset))]
 

@@ -44,6 +44,7 @@ class ClipMap:
 
     @property
     def probability(self) -> float:
+        """Probability of `level` that the score means: 1 / (1 + exp(-score))."""
         return float(1 / (1 + np.exp(-self.score)))
 
 
@@ -96,6 +97,9 @@ def mean_shares(maps: Iterable[np.ndarray], axis: int) -> np.ndarray:
 
 
 def joint_shares(maps: Sequence[ClipMap], skeleton: Skeleton) -> dict[str, float]:
+    """Joint -> mean proportion of the positive evidence on it, each clip counting the same; the
+    values sum to 1, and there are none without evidence.
+    """
     found = mean_shares((clip.joints for clip in maps), axis=0)
     return {name: round(float(value), 5) for name, value in zip(skeleton.names, found)}
 
@@ -117,7 +121,7 @@ def bone_shares(maps: Sequence[ClipMap], skeleton: Skeleton) -> list[dict[str, o
 
 
 def time_shares(clip: ClipMap) -> np.ndarray:
-    """(time,)"""
+    """(time,) proportion of the clip's positive evidence in each frame, over all joints."""
     return share(clip.joints).sum(axis=1)
 
 

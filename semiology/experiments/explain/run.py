@@ -56,6 +56,7 @@ class Work:
     inputs: dict[str, ClipInput] = field(default_factory=dict)
 
     def read(self) -> None:
+        """Prepare every clip for attribution, once for all folds: fills `inputs`."""
         self.inputs = {clip.clip_id: clip_input(self.source, clip) for clip in self.source.clips}
 
     def baseline(self, saved: SavedModel, without: frozenset[str]) -> Tensor:

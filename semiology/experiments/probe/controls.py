@@ -42,6 +42,7 @@ class RandomLabels:
 
     @property
     def mean(self) -> float:
+        """Mean score over the random assignments."""
         return float(self.values.mean())
 
     def selectivity(self, result: ProbeResult) -> float:

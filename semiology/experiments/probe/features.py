@@ -55,11 +55,12 @@ class Features:
 
     @property
     def values(self) -> np.ndarray:
-        """(row, feature)."""
+        """Features as an array (row, feature), in the order of `names`."""
         return self.table[self.names].to_numpy(float)
 
     @property
     def by_frame(self) -> bool:
+        """Whether there is a row for each frame, and not one for each clip."""
         return "time" in self.table.columns
 
     @property

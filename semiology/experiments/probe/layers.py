@@ -140,12 +140,12 @@ def _run(
     dataset = ClipDataset(source, source.clips, NO_CHANGE, rng=None)
     gathered: dict[str, list[np.ndarray]] = {layer: [] for layer in layers if layer != "input"}
     steps_seen: dict[str, list[np.ndarray]] = {layer: [] for layer in gathered}
-    network.eval()
+    stream: Any = network.eval()
     with torch.inference_mode():
         for batch in dataset.loader(64):
-            inputs = [batch[name] for name in network.reads]  # type: ignore[union-attr]
-            features = network.forward_features(*inputs)  # type: ignore[operator]
-            found = {**outputs, "features": features, "logits": network.head(features)}  # type: ignore[operator]
+            inputs = [batch[name] for name in stream.reads]
+            features = stream.forward_features(*inputs)
+            found = {**outputs, "features": features, "logits": stream.head(features)}
             mask = inputs[1].amax(dim=2) if inputs[1].ndim == 3 else inputs[1]  # (window, frame)
             joints = len(source.reading.graph.names)
             for layer in gathered:

@@ -334,6 +334,14 @@ def _ranks(owners: np.ndarray, levels: np.ndarray, rng: np.random.Generator) -> 
 
 
 def shared_clips(features: Features, target: pd.Series) -> tuple[list[str], np.ndarray, pd.Series]:
+    """The clips that have both features and a value of the target.
+
+    Returns:
+        clip_ids; (clip,) their participants; the target's values, indexed by clip_id.
+
+    Raises:
+        UserError: there is no such clip.
+    """
     owned = features.table.drop_duplicates("clip_id").set_index("clip_id")["participant_id"]
     clips = [clip for clip in owned.index if clip in target.index]
     if not clips:
@@ -365,6 +373,11 @@ def coded(truth: pd.Series) -> tuple[np.ndarray, list[str]]:
 
 
 def check_permutations(permutations: int) -> None:
+    """Refuse a number of permutations below 0.
+
+    Raises:
+        UserError: it is negative.
+    """
     if permutations < 0:
         raise UserError(f"permutations: {permutations} asked for; ask for 0 (no null) or more")
 

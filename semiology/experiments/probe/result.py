@@ -66,7 +66,9 @@ class Score:
 
     @property
     def chance(self) -> float:
-        """Median of the null."""
+        """Chance level of the metric: the median of its null distribution; NaN without
+        permutations.
+        """
         return _nan(self.against["median"])
 
     def to_dict(self) -> dict[str, Any]:
@@ -121,14 +123,17 @@ class ProbeResult:
 
     @property
     def score(self) -> float:
+        """Value of the first metric, on held-out clips."""
         return self.scores[self.metric].value
 
     @property
     def p(self) -> float:
+        """p of the first metric by permutation; NaN without permutations."""
         return self.scores[self.metric].p
 
     @property
     def interval(self) -> tuple[float, float]:
+        """Low and high end of the first metric's interval over participants."""
         return self.scores[self.metric].interval.low, self.scores[self.metric].interval.high
 
     def to_dict(self) -> dict[str, Any]:
@@ -260,6 +265,9 @@ def _behind(name: str, truth: np.ndarray, levels: int, people: np.ndarray) -> in
 
 
 def metric_names(levels: list[str]) -> tuple[str, ...]:
+    """The metrics that a target of these classes has, the main one first; without classes it is a
+    number.
+    """
     return (*CATEGORICAL, *(("auc",) if len(levels) == 2 else ())) if levels else NUMERIC
 
 

@@ -63,6 +63,7 @@ class Row:
         return {"compatible": True, "differs": False}.get(self.verdict)
 
     def to_dict(self) -> dict[str, Any]:
+        """The row for JSON: numbers to six digits, and whether the two agree."""
         content = {
             name: round(value, 6) if isinstance(value, float) else value
             for name, value in asdict(self).items()
@@ -252,9 +253,8 @@ def table_text(rows: list[Row]) -> str:
         published = _cell(row.published, row.published_low, row.published_high)
         obtained = _cell(row.obtained, row.low, row.high)
         difference = _cell(row.difference, row.difference_low, row.difference_high, signed=True)
-        lines.append(
-            f"{row.what:<{width}}{published:<20}{obtained:<20}{difference:<24}{row.verdict}".rstrip()
-        )
+        line = f"{row.what:<{width}}{published:<20}{obtained:<20}{difference:<24}{row.verdict}"
+        lines.append(line.rstrip())
     return "\n".join(lines)
 
 

@@ -132,6 +132,7 @@ class Block(nn.Module):
             )
 
     def forward(self, values: Tensor) -> Tensor:
+        """ReLU of the second pair's output plus what goes around; shapes as the class."""
         around = values if self.downsample is None else self.downsample(values)
         return nn.functional.relu(self.conv2(self.conv1(values)) + around)
 
@@ -211,6 +212,7 @@ class R2Plus1D(nn.Module):
         return values.mean((2, 3, 4))
 
     def forward(self, values: Tensor) -> Tensor:
+        """Logits (batch, class), from normalised images (batch, 3, time, height, width)."""
         return self.fc(self.forward_features(values))
 
 
@@ -267,6 +269,7 @@ class FrameResNet(ResNet):
 
     @property
     def channels(self) -> int:
+        """Length of the vector before the classifier."""
         return self.fc.in_features
 
     def forward_features(self, values: Tensor) -> Tensor:
@@ -279,4 +282,5 @@ class FrameResNet(ResNet):
         return frames.mean((2, 3)).view(batch, time, -1).mean(1)
 
     def forward(self, values: Tensor) -> Tensor:
+        """Logits (batch, class), from normalised images (batch, 3, time, height, width)."""
         return self.fc(self.forward_features(values))

@@ -165,6 +165,7 @@ class VGG19(nn.Module):
 
 
 def scaled(channels: int, width: float) -> int:
+    """A layer's channels in a network of another width, at least one."""
     return max(1, round(channels * width))
 
 

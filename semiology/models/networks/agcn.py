@@ -93,6 +93,7 @@ class AdaptiveGraphConv(nn.Module):
         return self.learned + self.alpha * similarity.tanh()
 
     def forward(self, x: Tensor) -> Tensor:
+        """(batch, channel, time, joint) -> (batch, width, time, joint)."""
         batch, _, time, joints = x.shape
         # (batch, 1, joint*subset, joint summed over): the same graph at every time
         adjacency = self.adjacency(x).permute(0, 3, 1, 2).reshape(batch, 1, -1, joints)
@@ -120,6 +121,7 @@ class FrameConv(nn.Conv2d):
         self.frames_first = kernel == 1 and channels < MANY
 
     def forward(self, x: Tensor) -> Tensor:
+        """(batch, channel, time, joint) -> (batch, width, ceil(time / stride), joint)."""
         if self.frames_first:
             return F.conv2d(x[:, :, :: self.stride[0]], self.weight, self.bias)
         return super().forward(x)
@@ -158,6 +160,7 @@ class Block(nn.Module):
         nn.init.zeros_(self.time.bias)  # type: ignore[arg-type]
 
     def forward(self, x: Tensor) -> Tensor:
+        """(batch, channel, time, joint) -> (batch, width, ceil(time / stride), joint)."""
         y = self.dropout(self.norm(self.time(self.graph(x))))
         return torch.relu(y) if self.residual is None else (y + self.residual(x)).relu_()
 
@@ -297,6 +300,7 @@ class AGCN(nn.Module):
         return masked_mean(x.mean(dim=3), seen)
 
     def forward(self, keypoints: Tensor, mask: Tensor) -> Tensor:
+        """Logits (batch, class); see the class for the shapes of keypoints and mask."""
         return self.head(self.forward_features(keypoints, mask))
 
     def graphs(self) -> tuple[Tensor, Tensor]:

@@ -2,6 +2,7 @@
 
 from functools import cache
 from math import prod
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -66,6 +67,9 @@ class FoldedConv(nn.Module):
         self.packs = weight.device.type == "cpu" and is_fused(weight.dtype)
 
     def forward(self, x: Tensor, plus: Tensor | None = None) -> Tensor:
+        """The convolution of x plus `plus` (of the output's shape, or nothing), cut at zero if so
+        built.
+        """
         if not self.packs:
             y = F.conv2d(x, self.weight, self.bias, self.stride, self.padding)
             y = y if plus is None else y.add_(plus)
@@ -127,6 +131,7 @@ class FoldedGraphConv(nn.Module):
         self.project = FoldedConv(weight.to(dtype), bias.to(dtype))
 
     def forward(self, x: Tensor) -> Tensor:
+        """(batch, channel, time, joint) -> (batch, width, time, joint)."""
         batch, _, time, joints = x.shape
         rows = self.embed(x).permute(0, 2, 3, 1).reshape(batch, time, joints, 2, self.subsets, -1)
         theta, phi = (
@@ -160,6 +165,7 @@ class FoldedBlock(nn.Module):
             self.residual = folded_conv(*block.residual, dtype, relu=False)  # type: ignore
 
     def forward(self, x: Tensor) -> Tensor:
+        """(batch, channel, time, joint) -> (batch, width, ceil(time / stride), joint)."""
         return self.time(self.graph(x), None if self.residual is None else self.residual(x))
 
 
@@ -183,10 +189,12 @@ class FoldedAGCN(nn.Module):
     def __init__(self, network: AGCN, dtype: torch.dtype = torch.float32):
         super().__init__()
         self.norm, self.head, self.dtype = network.norm, network.head, dtype
-        self.blocks = nn.ModuleList(FoldedBlock(block, dtype) for block in network.blocks)  # type: ignore[arg-type]
+        blocks: Any = network.blocks
+        self.blocks = nn.ModuleList(FoldedBlock(block, dtype) for block in blocks)
 
     @torch.no_grad()
     def forward(self, keypoints: Tensor, mask: Tensor) -> Tensor:
+        """Logits (batch, class) in float32; see `AGCN` for the shapes of keypoints and mask."""
         norm = self.norm
         assert norm.running_mean is not None and norm.running_var is not None
         batch, channels, time, joints = keypoints.shape

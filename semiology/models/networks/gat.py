@@ -40,6 +40,15 @@ class Block(nn.Module):
     def forward(
         self, x: Tensor, edge_index: Tensor, edge_attr: Tensor, steps: int, joints: int
     ) -> Tensor:
+        """One block's output (node, width).
+
+        Args:
+            x: (node, width), nodes ordered by graph, step and joint.
+            edge_index: (2, edge) numbers of the nodes from and to.
+            edge_attr: (edge, kind) one-hot kind of each edge.
+            steps: of each graph.
+            joints: of each step.
+        """
         y = torch.relu(self.heard(self.attention(x, edge_index, edge_attr)))
         series = (
             y.view(-1, steps, joints, y.shape[1]).permute(0, 2, 3, 1).flatten(0, 1)
@@ -220,4 +229,5 @@ class GAT(nn.Module):
         return self.attend(nodes, *self.edges(*seen.shape), seen)
 
     def forward(self, keypoints: Tensor, mask: Tensor) -> Tensor:
+        """Logits (batch, class); see the class for the shapes of keypoints and mask."""
         return self.head(self.forward_features(keypoints, mask))

@@ -111,6 +111,7 @@ class Aggregator(nn.Module):
         return (self.weights(snippets, mask).unsqueeze(2) * snippets).sum(dim=1)
 
     def forward(self, snippets: Tensor, mask: Tensor | None = None) -> Tensor:
+        """Logits (batch, class); see the class for the shapes of snippets and mask."""
         return self.head(self.forward_features(snippets, mask))
 
 
@@ -132,9 +133,11 @@ class Vectors(Standardised):
 
     @property
     def features(self) -> int:
+        """Length of the vector that `forward_features` gives."""
         return len(self.feature_mean)
 
     def forward_features(self, appearance: Tensor, mask: Tensor) -> Tensor:
+        """(batch, channel) mean over the seen vectors of a window, standardised."""
         return masked_mean(self.standard(appearance), mask)
 
 
@@ -203,7 +206,7 @@ class Segments(nn.Module):
                 "standardised is for features that no encoder reads; a TCN standardises its input"
                 " by itself"
             )
-        self.encoder = (
+        self.encoder: Any = (
             Network(**encoder)(shape)
             if encoder
             else Vectors(shape.appearance_channels, standardised)
@@ -216,10 +219,16 @@ class Segments(nn.Module):
             )
         if hasattr(self.encoder, "head"):
             self.encoder.head.requires_grad_(False)
-        self.aggregator = Aggregator(self.encoder.features, shape.classes, kind, width)  # type: ignore[arg-type]
+        self.aggregator = Aggregator(
+            self.encoder.features,  # type: ignore[arg-type]
+            shape.classes,
+            kind,
+            width,
+        )
 
     @property
     def head(self) -> nn.Linear:
+        """The linear layer behind the aggregator, which gives the logits."""
         return self.aggregator.head
 
     @property
@@ -238,8 +247,8 @@ class Segments(nn.Module):
             )
         there = (mask != 0).flatten(2).any(dim=2)
         if not there.any():
-            return values.new_zeros(*there.shape, int(self.encoder.features)), there.to(mask.dtype)  # type: ignore[arg-type]
-        seen = self.encoder.forward_features(values[there], mask[there])  # type: ignore[operator]  # (seen segment, feature)
+            return values.new_zeros(*there.shape, int(self.encoder.features)), there.to(mask.dtype)
+        seen = self.encoder.forward_features(values[there], mask[there])  # (seen segment, feature)
         vectors = seen.new_zeros(*there.shape, seen.shape[1])
         vectors[there] = seen
         return vectors, there.to(mask.dtype)
@@ -249,4 +258,5 @@ class Segments(nn.Module):
         return self.aggregator.forward_features(*self.encoded(values, mask))
 
     def forward(self, values: Tensor, mask: Tensor) -> Tensor:
+        """Logits (batch, class); see the class for the shapes of values and mask."""
         return self.head(self.forward_features(values, mask))

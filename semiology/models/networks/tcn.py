@@ -74,6 +74,7 @@ class Block(nn.Module):
         self.dropout = nn.Dropout(dropout)
 
     def forward(self, x: Tensor) -> Tensor:
+        """(batch, width, time) -> the same shape."""
         return x + self.dropout(torch.relu(self.norm(self.time(x))))
 
 
@@ -160,4 +161,5 @@ class TCN(Standardised):
         return masked_mean(x, mask)
 
     def forward(self, appearance: Tensor, mask: Tensor) -> Tensor:
+        """Logits (batch, class); see the class for the shapes of appearance and mask."""
         return self.head(self.forward_features(appearance, mask))

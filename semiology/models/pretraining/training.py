@@ -29,13 +29,16 @@ class Labelled(Protocol):
     """
 
     @property
-    def labels(self) -> np.ndarray: ...
+    def labels(self) -> np.ndarray:
+        """(item,) number of each item's class."""
 
     @property
-    def held_out(self) -> np.ndarray: ...
+    def held_out(self) -> np.ndarray:
+        """(item,) True where an item is not trained on."""
 
     @property
-    def classes(self) -> list[str]: ...
+    def classes(self) -> list[str]:
+        """Names of the classes, by number."""
 
 
 @dataclass(frozen=True)

@@ -73,6 +73,7 @@ class Augmentation:
 
 
 def plane_rotation(angle: float) -> np.ndarray:
+    """(2, 2) matrix that rotates column vectors by an angle in radians, x towards y."""
     return np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
 
 

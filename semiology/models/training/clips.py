@@ -102,7 +102,8 @@ class ClipSource:
             label: that their targets number, or the names of its classes in their order.
         """
         if not isinstance(label, Label):
-            label = Label(name=reading.label, Role="label", Levels=dict.fromkeys(label, ""))  # type: ignore[call-arg]
+            content = {"Role": "label", "Levels": dict.fromkeys(label, "")}
+            label = Label.model_validate({"name": reading.label, **content})
         return cls("", reading, in_memory=(label, list(clips)))
 
     def with_clips(self, clips: Iterable[ClipData], reading: Reading | None = None) -> "ClipSource":
@@ -114,6 +115,11 @@ class ClipSource:
 
     @cached_property
     def label(self) -> Label:
+        """The label that is read: its classes, and which of them mirror each other.
+
+        Raises:
+            UserError: the cohort does not define it.
+        """
         if self.in_memory:
             return self.in_memory[0]
         labels = Cohort.read(self.cohort).labels
@@ -126,6 +132,7 @@ class ClipSource:
 
     @cached_property
     def levels(self) -> list[str]:
+        """Names of the label's classes, in their order; a target is a number in it."""
         return list(self.label.levels)
 
     @cached_property
@@ -188,6 +195,7 @@ class ClipSource:
 
     @property
     def participants(self) -> list[str]:
+        """participant_ids of the clips, each once, sorted."""
         return sorted({clip.participant_id for clip in self.clips})
 
     @property
@@ -205,6 +213,7 @@ class ClipSource:
 
     @cached_property
     def shape(self) -> StreamShape:
+        """What the data decide of a network: classes, skeleton, channels; of the first clip."""
         first = self.clips[0]
         return StreamShape(
             classes=len(self.levels),

@@ -288,6 +288,7 @@ class ClipDataModule(lightning.LightningDataModule):
 
     @property
     def shape(self) -> StreamShape:
+        """What the data decide of a network, see `ClipSource.shape`."""
         return self.source.shape
 
     def note(self, what: str, clips: list[ClipData]) -> list[ClipData]:
@@ -322,6 +323,13 @@ class ClipDataModule(lightning.LightningDataModule):
         return torch.from_numpy(mean).float(), torch.from_numpy(variance).sqrt().float()
 
     def loader(self, clips: list[ClipData], *, training: bool = False) -> DataLoader:
+        """Batches of these clips' windows.
+
+        Args:
+            clips: to be read.
+            training: windows at random, augmented and shuffled by the seed, without a last batch of
+                one window; else each clip's windows in order, as they are.
+        """
         rng = np.random.default_rng(self.seed) if training else None
         augmentation = self.augmentation if training else NO_CHANGE
         dataset = ClipDataset(self.source, clips, augmentation, rng, self.repeats, self.reads)
@@ -333,15 +341,19 @@ class ClipDataModule(lightning.LightningDataModule):
         )
 
     def train_dataloader(self) -> DataLoader:
+        """Batches of the training clips, which are noted in `seen`; for Lightning."""
         return self.loader(self.note("weights", self.training), training=True)
 
     def val_dataloader(self) -> DataLoader:
+        """Batches of the clips for early stopping, noted in `seen`; for Lightning."""
         return self.loader(self.note("early_stopping", self.validation))
 
     def test_dataloader(self) -> DataLoader:
+        """Batches of the held-out clips; for Lightning."""
         return self.loader(self.held_out)
 
     def predict_dataloader(self) -> DataLoader:
+        """Batches of the held-out clips, or of all where none are held out; for Lightning."""
         return self.loader(self.held_out or self.source.clips)
 
 

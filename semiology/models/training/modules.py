@@ -40,7 +40,7 @@ class StreamModule(lightning.LightningModule):
         epochs: how many it was trained.
     """
 
-    network: nn.Module
+    network: Any  # an nn.Module: reads, features, forward_features and head are its own
     class_weights: Tensor
     precision = "fp32"
     epochs: int = 0
@@ -59,6 +59,7 @@ class StreamModule(lightning.LightningModule):
         self.balance, self.label_smoothing = balance, label_smoothing
 
     def setup(self, stage: str) -> None:
+        """Build the network of the trainer's data; Lightning calls this before each stage."""
         self.build(self.trainer.datamodule, fitting=stage == "fit")  # type: ignore[attr-defined]
 
     def build(self, data: ClipDataModule, *, fitting: bool) -> None:
@@ -80,13 +81,14 @@ class StreamModule(lightning.LightningModule):
     @property
     def reads(self) -> set[str]:
         """The tensors of a batch that training and scoring read, beside target and clip."""
-        return set(self.network.reads)  # type: ignore[arg-type]
+        return set(self.network.reads)
 
     def forward(self, batch: dict[str, Tensor]) -> Tensor:
-        """Logits (batch, class)."""
-        return self.network(*(batch[name] for name in self.network.reads))  # type: ignore[union-attr]
+        """Logits (batch, class) of a batch, whose tensors the network takes by name."""
+        return self.network(*(batch[name] for name in self.network.reads))
 
     def loss(self, logits: Tensor, batch: dict[str, Tensor]) -> Tensor:
+        """Cross-entropy, weighted by class, of logits (batch, class) and the batch's targets."""
         return F.cross_entropy(
             logits, batch["target"], self.class_weights, label_smoothing=self.label_smoothing
         )
@@ -100,17 +102,21 @@ class StreamModule(lightning.LightningModule):
         return self.loss(self(batch), batch)
 
     def training_step(self, batch: dict[str, Tensor], _: int) -> Tensor:
+        """Loss of one batch, with the teacher's outputs if there is a teacher; logged."""
         loss = self.objective(batch | self.teacher_outputs(batch))
         self.log("train_loss", loss, batch_size=len(batch["target"]))
         return loss
 
     def on_train_epoch_end(self) -> None:
+        """Count the epoch, in `epochs`."""
         self.epochs += 1
 
     def validation_step(self, batch: dict[str, Tensor], _: int) -> None:
+        """Log val_loss, without class weights, and val_accuracy of one batch."""
         self._measure("val", batch)
 
     def test_step(self, batch: dict[str, Tensor], _: int) -> None:
+        """Log test_loss, without class weights, and test_accuracy of one batch."""
         self._measure("test", batch)
 
     def _measure(self, name: str, batch: dict[str, Tensor]) -> None:
@@ -126,9 +132,11 @@ class StreamModule(lightning.LightningModule):
         )
 
     def predict_step(self, batch: dict[str, Tensor], _: int) -> dict[str, Tensor]:
+        """Probabilities (batch, class) of one batch, and the number of each window's clip."""
         return {"clip": batch["clip"], "probabilities": self(batch).softmax(1)}
 
     def configure_optimizers(self) -> Any:
+        """Optimiser and learning rate schedule over what is trained; for Lightning."""
         parameters = [parameter for parameter in self.parameters() if parameter.requires_grad]
         optimiser, schedule = self.optimiser(parameters, max(self.trainer.max_epochs or 1, 1))
         return {"optimizer": optimiser, "lr_scheduler": schedule}
@@ -191,24 +199,36 @@ class DistillationModule(StreamModule):
         )
 
     @property
-    def teacher(self) -> nn.Module:
+    def teacher(self) -> Any:
+        """The frozen network that is learned from; no submodule of the student."""
         return self._teacher[0]
 
     @property
     def reads(self) -> set[str]:
-        return {*super().reads, *self.teacher.reads}  # type: ignore[misc]
+        """The tensors of a batch that student and teacher read."""
+        return {*super().reads, *self.teacher.reads}
 
     def build(self, data: ClipDataModule, *, fitting: bool) -> None:
+        """Build the student, as StreamModule, and the map between the two feature spaces if their
+        distance counts.
+
+        Raises:
+            UserError: teacher and reading do not agree on segments.
+        """
         super().build(data, fitting=fitting)
         check_segments(self.teacher, "the teacher", data.source.reading)
         self._teacher[0] = self.teacher.to(self.device)
         if self.feature_weight > 0 and not hasattr(self, "match"):
-            self.match = nn.Linear(self.network.features, self.teacher.features)  # type: ignore[arg-type]
+            self.match = nn.Linear(self.network.features, self.teacher.features)
 
     def on_fit_start(self) -> None:
+        """Move the teacher, which Lightning does not know, to the student's device."""
         self._teacher[0] = self.teacher.to(self.device)
 
     def on_fit_end(self) -> None:
+        """Move the teacher back to the CPU, where its own module, which is still to score, is
+        again.
+        """
         self._teacher[0] = (
             self.teacher.cpu()
         )  # beside its own module, which Lightning took from the GPU, and which is still to score
@@ -216,12 +236,13 @@ class DistillationModule(StreamModule):
     def teacher_outputs(self, batch: dict[str, Tensor]) -> dict[str, Tensor]:
         """teacher_features (batch, feature) and teacher_logits (batch, class)."""
         with torch.no_grad():
-            features = self.teacher.forward_features(*(batch[name] for name in self.teacher.reads))  # type: ignore[operator,union-attr]
-            return {"teacher_features": features, "teacher_logits": self.teacher.head(features)}  # type: ignore[operator]
+            features = self.teacher.forward_features(*(batch[name] for name in self.teacher.reads))
+            return {"teacher_features": features, "teacher_logits": self.teacher.head(features)}
 
     def objective(self, batch: dict[str, Tensor]) -> Tensor:
-        features = self.network.forward_features(*(batch[name] for name in self.network.reads))  # type: ignore[operator,union-attr]
-        logits = self.network.head(features)  # type: ignore[operator]
+        """The weighted sum of cross-entropy, divergence and feature distance; see the class."""
+        features = self.network.forward_features(*(batch[name] for name in self.network.reads))
+        logits = self.network.head(features)
         loss = self.label_weight * self.loss(logits, batch)
         loss = loss + self.teacher_weight * distillation_loss(
             logits, batch["teacher_logits"], self.temperature

@@ -32,12 +32,14 @@ class KeepBest(Callback):
     def on_validation_end(
         self, trainer: lightning.Trainer, pl_module: lightning.LightningModule
     ) -> None:
+        """Copy the weights if this epoch's validation loss is the lowest so far."""
         loss = float(trainer.callback_metrics.get("val_loss", np.inf))
         if not trainer.sanity_checking and loss < self.lowest:
             self.lowest = loss
             self.state = {name: value.clone() for name, value in pl_module.state_dict().items()}
 
     def on_fit_end(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
+        """Put the best epoch's weights back; nothing without validation."""
         if self.state is not None:
             pl_module.load_state_dict(self.state)
 
@@ -110,7 +112,7 @@ def score(
         network, precision = FoldedAGCN(network, dtype), "fp32"
     with torch.inference_mode(), computing(precision, module.device):
         for batch in data.loader(clips):
-            logits = network(*(batch[name].to(module.device) for name in network.reads))  # type: ignore[union-attr]
+            logits = network(*(batch[name].to(module.device) for name in network.reads))
             probabilities = logits.float().softmax(1).cpu().numpy()
             np.add.at(total, batch["clip"].numpy(), probabilities)
             np.add.at(windows, batch["clip"].numpy(), 1)
