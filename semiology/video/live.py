@@ -57,6 +57,7 @@ class LiveFrames:
 
     @property
     def dropped(self) -> int:
+        """How many frames were dropped so far."""
         return self._queue.dropped
 
     def arrival(self, index: int) -> float | None:
@@ -207,6 +208,7 @@ class GrowingFile:
         self._ended = False
 
     def read(self, size: int) -> bytes:
+        """Up to `size` bytes; none only at the end. Waits where there are none yet."""
         until = time.monotonic() + self._timeout
         while not self._ended:
             if content := self._stream.read(size):

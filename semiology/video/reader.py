@@ -86,13 +86,18 @@ def probe(path: str | Path) -> VideoInfo:
 
 @dataclass(frozen=True, slots=True)
 class SourceFrame:
-    """One whole frame of a video, as decoded."""
+    """One whole frame of a video, as decoded.
 
-    time: float  # s from the video's first frame
-    index: (
-        int  # place in presentation order, 0 for the first frame; damaged frames keep their place
-    )
-    period: float  # s; median interval of the frames around this one
+    Attributes:
+        time: s from the video's first frame.
+        index: place in presentation order, 0 for the first frame; damaged frames keep their place.
+        period: s; median interval of the frames around this one.
+        decoded: the frame, not converted yet.
+    """
+
+    time: float
+    index: int
+    period: float
     decoded: VideoFrame
 
 

@@ -168,6 +168,11 @@ class FrameConverter:
         return Frame(index, index / self.fps, source.time, source.index, self.image(source))
 
     def image(self, source: SourceFrame) -> np.ndarray:
+        """(height, width, 3) uint8 RGB of a source frame, upright, scaled to the size of the first one.
+
+        Raises:
+            VideoError: the video turns from landscape to portrait, or the reverse.
+        """
         if self.converted is not None and self.converted[0] == source.index:
             return self.converted[
                 1

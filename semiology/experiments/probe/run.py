@@ -103,7 +103,7 @@ class Probing:
         return pd.DataFrame(rows)
 
     def text(self) -> str:
-        """For a terminal."""
+        """The result as a table for a terminal."""
         first = next(iter(self.results.values()))
         names = {"null_median": "null", "random_labels": "random labels"}
         names |= {
@@ -180,7 +180,7 @@ class Probing:
         return lines
 
     def to_dict(self) -> dict[str, Any]:
-        """For JSON."""
+        """Everything but the single predictions, for JSON."""
         layers = {}
         for layer, result in self.results.items():
             control = self.random[layer]

@@ -304,7 +304,7 @@ class Reproduction:
     text: str = ""
 
     def write(self, run: Path) -> Path:
-        """Write `run`/reproduction.json."""
+        """Write `run`/reproduction.json and return its path."""
         content = {
             "paper": self.paper,
             "banner": self.banner,
