@@ -1,10 +1,11 @@
-# make setup: the environment; make demo: the main job on a small phantom; make test: lint, types, tests; make docs: the site;
-# make examples: outputs and figures of docs/examples; make bench NAME=...: one figure.
+# make setup: the environment; make demo: the main job on a small phantom; make test: lint, types, tests;
+# make coverage: lines that no test reaches; make docs: the site; make examples: outputs and figures of docs/examples;
+# make bench NAME=...: one figure.
 PYTHON ?= python3
 BIN := .venv/bin
 RUN := runs/demo
 
-.PHONY: setup demo test lint docs examples bench clean
+.PHONY: setup demo test coverage lint docs examples bench clean
 
 setup: .venv/ready
 
@@ -36,8 +37,13 @@ lint: setup
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy semiology
 
+# COV=1 measures coverage too and fails below the floor that pyproject.toml states (fail_under), as CI does.
 test: lint
-	$(BIN)/pytest -n auto
+	$(BIN)/pytest -n auto $(if $(COV),--cov --cov-report=term)
+
+# Which lines no test reaches: the same, in a table and in runs/coverage/index.html.
+coverage: setup
+	$(BIN)/pytest -n auto --cov --cov-report=term --cov-report=html:runs/coverage
 
 docs: setup
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict

@@ -292,7 +292,7 @@ def test_an_interrupted_run_goes_on_where_it_was(cohort):
     done = {path: path.stat().st_mtime_ns for path in folds.glob("p*.json")}
     assert (
         process.returncode == 130
-        and "the same command goes on from there" in said
+        and "the same command continues from there" in said
         and "Traceback" not in said
     )
     assert 2 <= len(done) < 6 and not list(folds.glob(".part-*"))
