@@ -127,7 +127,8 @@ def false_events(name: str, tracks: xr.Dataset) -> dict[str, float]:
     }
     print(
         f"{Path(name).stem:<30}{seconds:>7.1f}{figures['usable']:>8.0%}{figures['jerks']:>7}"
-        f"{figures['events']:>8}{figures['a_minute']:>10.2f}{figures['noise']:>8.1f}{figures['smallest']:>10.1%}"
+        f"{figures['events']:>8}{figures['a_minute']:>10.2f}{figures['noise']:>8.1f}"
+        f"{figures['smallest']:>10.1%}"
     )
     for event in synchronous(found.jerks):
         joints = ", ".join(

@@ -14,6 +14,7 @@ import os
 import sys
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -176,18 +177,18 @@ def accuracy_reordered(settings: Localisation, recordings: list[Recording]) -> d
     """
     rng, right, judged = np.random.default_rng(0), dict.fromkeys(MODELS, 0), 0
     for person in participants(recordings):
-        network = load_model(kept_path(settings.out, person) / MODELS[1]).network
+        network: Any = load_model(kept_path(settings.out, person) / MODELS[1]).network
         for recording in recordings:
             if recording.participant_id == person:
                 other = reordered(recording, rng)
-                embedded = embed_recording(network.encoder, other, settings)  # type: ignore[arg-type]
+                embedded = embed_recording(network.encoder, other, settings)
                 for name, said in zip(
                     MODELS,
                     (
                         predict_single_windows(network.encoder, embedded),
                         predict_windows(network, embedded),
                     ),
-                ):  # type: ignore[arg-type]
+                ):
                     probabilities = by_frame(said, len(other.truth), settings.step_frames)
                     counted = (other.truth != LEFT_OUT) & np.isfinite(probabilities).all(axis=1)
                     right[name] += int(

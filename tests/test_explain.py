@@ -349,7 +349,7 @@ def test_randomisation_goes_from_the_head_to_the_input_and_ends_with_no_trained_
         assert number == 3 or any(name.startswith(stages(trained)[number + 1]) for name in left)
 
 
-def test_the_sanity_check_refuses_a_map_that_ignores_the_weights_and_passes_one_that_is_the_weights():
+def test_the_sanity_check_refuses_a_map_that_ignores_the_weights_and_passes_the_weights_alone():
     shape, options = (
         StreamShape(2, SKELETON, 2),
         Network("agcn", {"widths": [8]}),
@@ -512,9 +512,7 @@ def test_a_clip_without_evidence_counts_as_none_on_the_truth():
     )
 
 
-def test_the_truth_of_a_phantom_names_the_arm_that_is_held_and_the_landmarks_that_an_expression_moves(
-    tmp_path,
-):
+def test_the_truth_of_a_phantom_names_the_arm_that_is_held_and_the_landmarks_that_move(tmp_path):
     (tmp_path / "truth").mkdir()
     rendered = {
         "dystonia": {"kind": "across", "side": "left", "start": 1.5, "stop": 4.0},

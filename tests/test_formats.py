@@ -106,7 +106,8 @@ def test_metres_come_back_where_the_format_has_them(tmp_path):
 def test_deeplabcut_three_cells_name_a_row_and_gaps_between_labels_stay(tmp_path):
     path = tmp_path / "CollectedData_me.csv"
     path.write_text(
-        "scorer,,,me,me\nbodyparts,,,hand,hand\ncoords,,,x,y\nlabeled-data,v,img001.png,1,2\nlabeled-data,v,img003.png,3,4\n"
+        "scorer,,,me,me\nbodyparts,,,hand,hand\ncoords,,,x,y\n"
+        "labeled-data,v,img001.png,1,2\nlabeled-data,v,img003.png,3,4\n"
     )
     assert read_table(path).rows == ["labeled-data/v/img001.png", "labeled-data/v/img003.png"]
     tracks = formats.read(path, fps=10)

@@ -78,7 +78,8 @@ def cohort(tmp_path) -> Path:
         seconds = 0.4 if participant == "sub-04" else 12.0
         person(folder / "tracks" / f"{clip_id}.nc", seconds, jerks, seen=participant != "sub-03")
         rows.append(
-            f"{clip_id}\t{participant}\tvideos/Jane_Doe_{clip_id}.mp4\ttracks/{clip_id}.nc\t0\tn/a\t{panel}\t{visit}\t{rating}"
+            f"{clip_id}\t{participant}\tvideos/Jane_Doe_{clip_id}.mp4\ttracks/{clip_id}.nc\t0\tn/a"
+            f"\t{panel}\t{visit}\t{rating}"
         )
     (folder / "clips.tsv").write_text("\n".join(rows) + "\n")
     people = sorted({row[1] for row in ROWS})

@@ -96,9 +96,8 @@ def off(how: dict) -> float:
 
 
 def title(how: dict) -> str:
-    return f"{how['stream'].rpartition('.')[2]}-{'-'.join(str(value) for value in how['options'].values())}".replace(
-        " ", ""
-    )
+    options = "-".join(str(value) for value in how["options"].values())
+    return f"{how['stream'].rpartition('.')[2]}-{options}".replace(" ", "")
 
 
 @pytest.mark.parametrize("how", shipped() + SMALL, ids=title)

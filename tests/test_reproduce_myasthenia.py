@@ -35,7 +35,9 @@ def predicted(
     task: str = "diagnosis (face)",
     seed: int = 0,
 ) -> pd.DataFrame:
-    """Rows of predictions.csv: participants whose name begins with p are patients; a score a clip."""
+    """Rows of predictions.csv: participants whose name begins with p are patients; one score per
+    clip.
+    """
     rows = []
     for who, values in scores.items():
         for number, value in enumerate(values):
@@ -73,7 +75,7 @@ def test_every_printed_figure_of_the_diagnosis_is_a_count_of_its_participants():
         assert round(sum(right) / (printed.positive + printed.negative), 2) == printed.accuracy
 
 
-def test_hanley_and_mcneil_give_the_printed_interval_of_the_cross_validation_and_not_that_of_the_unseen():
+def test_hanley_and_mcneil_give_the_printed_interval_of_cross_validation_not_that_of_the_unseen():
     found = hanley_mcneil(0.75, 50, 50)
     assert (
         (round(found.low, 2), round(found.high, 2))
@@ -112,7 +114,7 @@ def test_a_participant_is_called_at_the_threshold_of_the_other_folds():
     }
 
 
-def test_unseen_participants_are_called_at_the_threshold_of_development_and_their_own_scores_do_not_move_it():
+def test_unseen_participants_are_called_at_a_threshold_that_their_own_scores_do_not_move():
     development = {
         "c1": [0.1],
         "c2": [0.2],

@@ -57,6 +57,7 @@ class Published:
     remark: str = ""
 
     def get(self, metric: str) -> float | None:
+        """The value of a metric, "f1" or "accuracy"; None where it is not printed."""
         return {"f1": self.f1, "accuracy": self.accuracy}[metric]
 
 

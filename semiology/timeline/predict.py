@@ -304,5 +304,6 @@ def captions(signs: dict[str, Any], frames: int, fps: float) -> list[str]:
 def _caption(task: str, sign: dict[str, Any], probability: dict[str, float] | None) -> str:
     if probability is None:
         return f"{task}: not assessable"
-    level = sign["levels"][1] if len(sign["levels"]) == 2 else max(probability, key=probability.get)  # type: ignore[arg-type]
+    levels = sign["levels"]
+    level = levels[1] if len(levels) == 2 else max(probability, key=lambda name: probability[name])
     return f"{task}: {level} {probability[level]:.2f}"

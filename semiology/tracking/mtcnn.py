@@ -142,6 +142,7 @@ class MaxPool(nn.Module):
         self.size = size
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """(batch, channel, height, width) -> the same, half as high and wide, rounded up."""
         height, width = (max(0, -(-(side - self.size) // 2)) + 1 for side in x.shape[2:])
         x = functional.pad(
             x,

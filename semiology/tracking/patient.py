@@ -94,7 +94,7 @@ class FaceTrack:
     probabilities: list[float] = field(default_factory=list)
 
     def add(self, time: float, box: np.ndarray, probability: float) -> None:
-        """Append a sample."""
+        """Append a sample: time in s, box in px, probability of a face."""
         self.times.append(time)
         self.boxes.append(box)
         self.probabilities.append(probability)
@@ -110,7 +110,7 @@ class FaceTrack:
 
     @property
     def size(self) -> float:
-        """Median side, px."""
+        """Median side of the boxes, px."""
         return float(np.median(sides(np.stack(self.boxes))))
 
     def at(self, time: float, interval: float) -> tuple[np.ndarray, float] | None:

@@ -168,7 +168,7 @@ class FrameConverter:
         return Frame(index, index / self.fps, source.time, source.index, self.image(source))
 
     def image(self, source: SourceFrame) -> np.ndarray:
-        """(height, width, 3) uint8 RGB of a source frame, upright and scaled to the first one's size.
+        """(height, width, 3) uint8 RGB of a source frame, upright, of the first one's size.
 
         Raises:
             VideoError: the video turns from landscape to portrait, or the reverse.

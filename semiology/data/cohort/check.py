@@ -61,9 +61,11 @@ class CohortReport:
 
     @property
     def ok(self) -> bool:
+        """Whether every video can be opened."""
         return not self.failures
 
     def to_dict(self) -> dict[str, Any]:
+        """All attributes and `ok`, for JSON."""
         return {**asdict(self), "ok": self.ok}
 
     def __str__(self) -> str:

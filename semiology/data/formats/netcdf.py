@@ -35,5 +35,5 @@ def read(
 
 
 def write(tracks: xr.Dataset, path: Path) -> None:
-    """Write as `tracks.save_tracks` does."""
+    """Write tracks as netCDF, as `tracks.save_tracks` does."""
     save_tracks(tracks, path)

@@ -216,7 +216,7 @@ class Paired:
 
     @property
     def participants(self) -> int:
-        """Number of participants."""
+        """Number of participants among the pairs."""
         return int(self.participant.max()) + 1 if len(self.participant) else 0
 
     @property

@@ -47,7 +47,7 @@ class Check:
         return [finding.text for finding in self.findings]
 
     def as_json(self) -> dict[str, Any]:
-        """An entry of audit.json."""
+        """The check as an entry of audit.json."""
         return {
             "name": self.name,
             "question": self.question,

@@ -66,7 +66,7 @@ class Weights(File):
 
 
 class Sources(File):
-    """Content of sources.json."""
+    """Content of sources.json: the videos of the clips and the weights that were used."""
 
     clips: dict[str, Source]
     weights: dict[str, Weights]

@@ -59,7 +59,7 @@ class Summary:
     participants: int = 0
 
     def text(self) -> str:
-        """Summary for the terminal."""
+        """The summary as lines for a terminal."""
         lines = [
             f"measured {len(self.measured)} clips, reused {len(self.reused)}; {self.participants}"
             " participants scored"

@@ -75,7 +75,7 @@ class WeaknessSummary:
     tables: dict[str, pd.DataFrame] = field(default_factory=dict)
 
     def text(self) -> str:
-        """Summary for the terminal."""
+        """The summary as lines for a terminal."""
         total = len(self.done) + len(self.skipped) + len(self.failed)
         lines = [
             f"{total} clips: {len(self.done)} measured, {len(self.skipped)} were there already,"

@@ -200,7 +200,7 @@ def _duration(clip_id: str, true: EventTable, found: EventTable, given: float | 
 
 
 def _participants(path: str | Path | None, clips: list[str]) -> dict[str, str]:
-    """clip_id -> participant_id."""
+    """clip_id -> participant_id, from a table; without one each clip is a participant itself."""
     if path is None:
         return {clip_id: clip_id for clip_id in clips}
     faults: list[Fault] = []

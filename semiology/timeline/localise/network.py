@@ -130,7 +130,7 @@ def embed_recording(
 
 
 def _vectors(
-    encoder: nn.Module,
+    encoder: Any,
     windows: list[ClipData],
     settings: Localisation,
     rng: np.random.Generator | None,
@@ -138,11 +138,10 @@ def _vectors(
     """Vectors (window, feature) of the encoder, computed in batches."""
     source = windows_source([], settings)
     dataset = ClipDataset(source, windows, settings.augmentation if rng else NO_CHANGE, rng)
-    features: int = encoder.features  # type: ignore[assignment]
-    vectors = [torch.zeros(0, features)]
+    vectors = [torch.zeros(0, encoder.features)]
     with torch.inference_mode():
         for batch in dataset.loader(BATCH):
-            vectors.append(encoder.forward_features(*(batch[name] for name in encoder.reads)))  # type: ignore[operator,union-attr]
+            vectors.append(encoder.forward_features(*(batch[name] for name in encoder.reads)))
     return torch.cat(vectors)
 
 
@@ -244,8 +243,8 @@ def predict_windows(network: WindowsBLSTM, recording: EmbeddedRecording) -> np.n
     return np.where(recording.seen.numpy()[:, None] > 0, probabilities, np.nan)
 
 
-def predict_single_windows(encoder: nn.Module, recording: EmbeddedRecording) -> np.ndarray:
+def predict_single_windows(encoder: Any, recording: EmbeddedRecording) -> np.ndarray:
     """The same from the encoder's own head, for each window by itself."""
     with torch.inference_mode():
-        probabilities = encoder.head(recording.vectors[0]).softmax(1).numpy()  # type: ignore[operator]
+        probabilities = encoder.head(recording.vectors[0]).softmax(1).numpy()
     return np.where(recording.seen.numpy()[:, None] > 0, probabilities, np.nan)

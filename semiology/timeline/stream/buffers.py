@@ -168,7 +168,7 @@ class SnippetBuffer:
         }
 
     def restore(self, arrays: Mapping[str, np.ndarray]) -> None:
-        """Continue from `arrays()`."""
+        """Continue from what `arrays` gave."""
         self._count = int(arrays["snippets/count"])
         self._pictures.extend(
             picture if seen else None
@@ -246,7 +246,7 @@ class KeypointBuffer:
         }
 
     def restore(self, arrays: Mapping[str, np.ndarray]) -> None:
-        """Continue from `arrays()`."""
+        """Continue from what `arrays` gave."""
         self.seen[:] = arrays["recent/seen"]
         for part, kept in self.kept.items():
             kept[:] = arrays[f"recent/{part}"]

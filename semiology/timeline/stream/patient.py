@@ -144,7 +144,7 @@ class OnlinePatient:
         }, arrays
 
     def restore(self, state: dict[str, Any], arrays: dict[str, np.ndarray]) -> None:
-        """Continue from a `state()`."""
+        """Continue from what `state` gave."""
         self._named, self.region = state["named"], np.array(state["region"])
         self.people = []
         for person in state["people"]:

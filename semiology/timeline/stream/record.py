@@ -80,7 +80,8 @@ class Record:
         try:
             with safe_open(self.folder / "state.safetensors", framework="np") as stored:
                 state = json.loads((stored.metadata() or {})["state"])
-                return state, {name: stored.get_tensor(name) for name in stored.keys()}  # noqa: SIM118 (no mapping)
+                names = stored.keys()  # it is no mapping
+                return state, {name: stored.get_tensor(name) for name in names}
         except (OSError, SafetensorError, ValueError, KeyError, TypeError):
             return None
 

@@ -93,7 +93,7 @@ class Sign:
         return {"number": self._number, "scored": self._scored, "detectors": detectors}
 
     def restore(self, state: dict[str, Any]) -> None:
-        """Continue from a `state()`."""
+        """Continue from what `state` gave."""
         self._number, self._scored = state["number"], state["scored"]
         for level, detector in self.detectors.items():
             detector.restore(state["detectors"][level])

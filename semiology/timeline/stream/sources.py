@@ -36,10 +36,12 @@ class Source(Protocol):
     live: bool
 
     @property
-    def dropped(self) -> int: ...
+    def dropped(self) -> int:
+        """Source frames dropped so far, because processing was too slow."""
 
     @property
-    def damage(self) -> Damage: ...
+    def damage(self) -> Damage:
+        """Source frames that were damaged, as far as it was read."""
 
     def identity(self) -> str:
         """Hash that identifies the source when a run is resumed."""
@@ -74,8 +76,8 @@ def open_source(source: str, fps: float, growing: float | None, stall: float) ->
     if "://" in source:
         if growing is not None:
             raise UserError(
-                f"{without_credentials(source)}: --growing is for a file that is being written; a camera has"
-                " --stall"
+                f"{without_credentials(source)}: --growing is for a file that is being written; a"
+                " camera has --stall"
             )
         return Live(camera_frames(source, stall), without_credentials(source), fps, "")
     path = Path(source)
@@ -101,20 +103,25 @@ class File:
         self.latest, self.damage = -1, Damage()
 
     def identity(self) -> str:
+        """SHA-256 of the file's bytes, in hexadecimal."""
         return content_hash(self.path)
 
     def size(self) -> int | None:
+        """Size of the file in bytes."""
         return self.path.stat().st_size
 
     def duration(self) -> float | None:
+        """Duration in s by the header; None where it gives none."""
         return probe(self.path).duration
 
     def frames(self, first: int) -> Iterator[Frame]:
+        """The frames from index `first` on, by seeking in the file."""
         for frame in read_frames(self.path, first / self.fps, fps=self.fps, damage=self.damage):
             self.latest = first + frame.index
             yield replace(frame, index=self.latest, time=self.latest / self.fps)
 
     def arrival(self, frame: Frame) -> float | None:
+        """None: a file's frames do not arrive."""
         return None
 
 
@@ -129,22 +136,28 @@ class Live:
 
     @property
     def dropped(self) -> int:
+        """Source frames dropped so far; a growing file's never are."""
         return self.source.dropped
 
     @property
     def damage(self) -> Damage:
+        """Source frames that were damaged, as far as it was read."""
         return self.source.damage
 
     def identity(self) -> str:
+        """Hash of a growing file's first bytes; empty for a camera."""
         return self._identity
 
     def size(self) -> int | None:
+        """Current size of a growing file in bytes; None for a camera."""
         return None if self.live else Path(self.name).stat().st_size
 
     def duration(self) -> float | None:
+        """None: how long it will be is not known."""
         return None
 
     def frames(self, first: int) -> Iterator[Frame]:
+        """The frames from index `first` on, as they come."""
         for frame in self._on_grid(first):
             self.latest = first + frame.index
             yield replace(frame, index=self.latest, time=self.latest / self.fps)
@@ -153,6 +166,7 @@ class Live:
         return resample_frames(self.source, self.name, first / self.fps, None, self.fps)
 
     def arrival(self, frame: Frame) -> float | None:
+        """Time at which the frame was decoded, by `time.monotonic()`; None if that is long ago."""
         return self.source.arrival(frame.source_index)
 
 

@@ -96,6 +96,9 @@ class JointTraining(lightning.LightningModule):
         self.network, self.options = network, options
 
     def training_step(self, batch: Sequence[Tensor], _: int) -> Tensor:
+        """Loss of one batch: images (batch, 3, side, side), positions (batch, joint, 2) and whether
+        each joint is labelled (batch, joint).
+        """
         images, position, known = batch
         logits = self.network(images).float()
         log_probability = logits.flatten(2).log_softmax(2)  # (batch, joint, bin²)
@@ -104,6 +107,7 @@ class JointTraining(lightning.LightningModule):
         return (each * known).sum() / known.sum().clamp_min(1)
 
     def configure_optimizers(self) -> OptimizerLRSchedulerConfig:
+        """AdamW, and a learning rate that rises and falls once; for Lightning."""
         return _one_cycle(self, self.options)
 
 
@@ -115,10 +119,14 @@ class RegionTraining(lightning.LightningModule):
         self.network, self.options = network, options
 
     def training_step(self, batch: tuple[list[Tensor], list[dict[str, Tensor]]], _: int) -> Tensor:
+        """Sum of the detector's losses of one batch: images and their boxes, as torchvision takes
+        them.
+        """
         losses: dict[str, Tensor] = self.network(*batch)
         return torch.stack(list(losses.values())).sum()
 
     def configure_optimizers(self) -> OptimizerLRSchedulerConfig:
+        """AdamW, and a learning rate that rises and falls once; for Lightning."""
         return _one_cycle(self, self.options)
 
 

@@ -90,6 +90,9 @@ class LifterNetwork(nn.Module):
         return 3 ** (len(self.blocks) + 1)
 
     def forward(self, position: Tensor, seen: Tensor) -> Tensor:
+        """Joints in space (batch, time, joint, 3), in m; see the class for the shapes of position
+        and seen.
+        """
         if position.shape[2:] != (self.joints, 2) or seen.shape != position.shape[:3]:
             found = f"position {tuple(position.shape)} and seen {tuple(seen.shape)}"
             raise ValueError(
@@ -141,4 +144,5 @@ class Block(nn.Module):
         )
 
     def forward(self, x: Tensor) -> Tensor:
+        """(batch, width, time) -> (batch, width, time - 2 dilation)."""
         return x[:, :, self.dilation : -self.dilation] + self.mix(self.time(x))

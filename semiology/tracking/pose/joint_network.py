@@ -95,6 +95,7 @@ class JointNetwork(nn.Module):
         self.register_buffer("sd", torch.tensor(SD)[:, None, None], persistent=False)
 
     def forward(self, images: Tensor) -> Tensor:
+        """Heatmap logits (batch, joint, bin, bin), from images (batch, 3, size, size) of 0 to 1."""
         size = images.shape[-1]
         pyramid: OrderedDict[str, Tensor] = self.backbone((images - self.mean) / self.sd)
         whole = torch.tensor([[0.0, 0.0, size, size]], device=images.device, dtype=images.dtype)

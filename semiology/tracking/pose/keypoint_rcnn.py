@@ -75,6 +75,7 @@ class KeypointRCNNPose:
         choose_device(self.options.device)
 
     def parameters(self) -> dict[str, object]:
+        """All that the result depends on, for the store's key; see `PoseBackend`."""
         if self._about is None:
             weights = {part: published(name).sha256 for part, name in COCO.items()}
             setup = "coco"
@@ -107,6 +108,7 @@ class KeypointRCNNPose:
     def track(
         self, frames: Iterable[tuple[np.ndarray | None, PatientLocation]]
     ) -> Iterator[dict[str, Landmarks]]:
+        """Track one clip; see `PoseBackend`."""
         if self.options.face:
             self._mesh.start()
         patient_box = PatientBox(self.options.region_every)

@@ -70,6 +70,7 @@ class MediaPipePose:
         self._warned = False
 
     def parameters(self) -> dict[str, object]:
+        """All that the result depends on, for the store's key; see `PoseBackend`."""
         package, thresholds = version("mediapipe"), [DETECTION, TRACKING]
         weights = {name: model_hash(name) for name in (*MODELS, *face_mesh.MODELS)}
         return {
@@ -96,6 +97,7 @@ class MediaPipePose:
     def track(
         self, frames: Iterable[tuple[np.ndarray | None, PatientLocation]]
     ) -> Iterator[dict[str, Landmarks]]:
+        """Track one clip; see `PoseBackend`."""
         self._mesh.start()
         for image, location, body in prefetch(self._bodies(frames), AHEAD):
             found = {} if body is None else {"body": body}
