@@ -18,11 +18,11 @@ from record import record
 from semiology.data.tracks import save_tracks
 from semiology.phantom.drawing.clip import perform
 from semiology.phantom.dystonia_emotion.recipe import (
+    DYSTONIA_EMOTION_JSON,
     DystoniaEmotionRecipe,
     clip_row,
     plan_clip,
 )
-from semiology.phantom.dystonia_emotion.tables import DYSTONIA_EMOTION_JSON
 from semiology.phantom.shared.truth import body_truth, clip_facts
 
 RUN, PEOPLE, SEED = Path("runs/attribution-people"), 40, 1

@@ -15,9 +15,17 @@ from semiology.errors import UserError
 from semiology.phantom import make_face_stills, make_weakness
 from semiology.phantom.drawing.face import ACTIONS, expression, landmarks
 from semiology.phantom.drawing.person import draw_person
-from semiology.phantom.weakness.exam import PANELS, act, effort, film, intended
+from semiology.phantom.weakness.exam import (
+    PANELS,
+    Weakness,
+    act,
+    effort,
+    film,
+    intended,
+    tiredness,
+    weakened,
+)
 from semiology.phantom.weakness.recipe import WeaknessRecipe, draw_participant, examine
-from semiology.phantom.weakness.weakness import Weakness, tiredness, weakened
 from semiology.video import read_frames
 
 PERSON = draw_person(np.random.default_rng(0))

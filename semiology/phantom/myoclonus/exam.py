@@ -23,8 +23,8 @@ from semiology.phantom.drawing.filming import (
     with_image_size,
 )
 from semiology.phantom.drawing.kinematics import ARM_ANGLES, SIDES, Angles
+from semiology.phantom.drawing.motion import Rest, draw_rest, rest_actions, rest_angles
 from semiology.phantom.drawing.person import draw_person
-from semiology.phantom.drawing.rest import Rest, draw_rest, rest_actions, rest_angles
 from semiology.phantom.drawing.room import draw_room
 from semiology.phantom.myoclonus.jerks import PULLED, Burden, Jerk, draw_jerks, jerked, minimum_jerk
 

@@ -22,7 +22,7 @@ from semiology.phantom.drawing.filming import (
     draw_light,
     with_image_size,
 )
-from semiology.phantom.drawing.rest import Rest, draw_rest, rest_actions, rest_angles
+from semiology.phantom.drawing.motion import Rest, draw_rest, rest_actions, rest_angles
 from semiology.phantom.seizures.phases import (
     Kind,
     Seizure,

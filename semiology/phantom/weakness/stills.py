@@ -9,8 +9,14 @@ from semiology.phantom.drawing.filming import FPS, develop
 from semiology.phantom.dystonia_emotion.stills import crop, photograph_all, save
 from semiology.phantom.shared.design import generator
 from semiology.phantom.shared.truth import landmark_tracks
-from semiology.phantom.weakness.exam import act, draw_exam, draw_sitter
-from semiology.phantom.weakness.weakness import LOSS, Weakness, draw_unevenness
+from semiology.phantom.weakness.exam import (
+    LOSS,
+    Weakness,
+    act,
+    draw_exam,
+    draw_sitter,
+    draw_unevenness,
+)
 
 CLASSES = {
     "neutral": "rest",

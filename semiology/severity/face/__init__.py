@@ -1,12 +1,11 @@
 """Measures of a face and its asymmetry, from the landmarks of any tracker.
 
 landmarks.py maps three schemes of points to anatomical locations, head_pose.py estimates and
-removes the head's pose, fatigue.py computes the drift of a measure, lids.py blinks and ptosis,
-measures.py measures every frame and summarises a clip in one row.
+removes the head's pose, lids.py computes blinks, ptosis and the drift of a measure over a held
+task, measures.py measures every frame and summarises a clip in one row.
 """
 
-from semiology.severity.face.fatigue import Slope, fatigue_slope
-from semiology.severity.face.lids import Blink, Ptosis, blinks, ptosis
+from semiology.severity.face.lids import Blink, Ptosis, Slope, blinks, fatigue_slope, ptosis
 from semiology.severity.face.measures import (
     MEASURES,
     PAIRED,

@@ -16,10 +16,16 @@ import pandas as pd
 import xarray as xr
 from numpy.typing import ArrayLike
 
-from semiology.severity.face.fatigue import fatigue_slope
 from semiology.severity.face.head_pose import MEAN_FACE, head_pose
 from semiology.severity.face.landmarks import SIDES, STABLE, places
-from semiology.severity.face.lids import LONGEST, blinks, blinks_would_show, open_eye, ptosis
+from semiology.severity.face.lids import (
+    LONGEST,
+    blinks,
+    blinks_would_show,
+    fatigue_slope,
+    open_eye,
+    ptosis,
+)
 
 # degrees of yaw and of pitch up to which a face is measured [our choice: beyond, the nose hides the
 # far eye]

@@ -1,10 +1,10 @@
 """Myoclonic jerks in tracks: brief, small, abrupt displacements, separated from tracker jitter and
 from voluntary movement.
 
-artefacts.py removes positions that are tracking errors, head.py removes isolated movements of one
-point of the head, detection.py estimates the noise and finds acceleration above it, shape.py
-measures onset, peak, end and amplitude of a displacement, events.py groups synchronous jerks into
-events and matches detected with reference jerks, table.py reads and writes them.
+artefacts.py removes positions that are tracking errors and isolated movements of one point of the
+head, detection.py estimates the noise and finds acceleration above it, shape.py measures onset,
+peak, end and amplitude of a displacement, events.py groups synchronous jerks into events and
+matches detected with reference jerks, table.py reads and writes them.
 """
 
 from semiology.severity.jerks.detection import DetectedJerks, find_jerks

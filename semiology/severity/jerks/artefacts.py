@@ -10,8 +10,12 @@ tracker did not see the joint or lost it.
 3. The joints of a limb depend on each other. While one of them turns or stops at will, the tracker
    follows its neighbours late, and then they jump to their true place: a reaching hand makes its
    elbow jerk. So a joint is compared with the movement of its whole limb (`limb_maximum`).
+4. The skull is rigid: what moves the nose moves eyes and ears, so an isolated movement of one point
+   of the head is an error (`isolated_head_points`). A head that nods or tilts turns about the
+   neck's base, so its near points move some two thirds as far as its far ones. A twitch of the
+   mouth that does not move the head cannot be distinguished from such an error by these few points.
 
-Rules 2 and 3 are our choice. Joints that the tracks do not hold are ignored.
+Rules 2 to 4 are our choice. Joints that the tracks do not hold are ignored.
 """
 
 import warnings
@@ -23,6 +27,8 @@ from numpy.typing import NDArray
 from semiology.data.preprocessing import drop_low_confidence
 from semiology.data.skeleton import mirrored_name
 from semiology.severity.jerks.jerk import JerkSettings
+from semiology.severity.jerks.shape import Shapes, displacements
+from semiology.severity.kinematics import SEGMENTS
 from semiology.severity.kinematics.segments import positions_of
 
 SIDES = ("left", "right")
@@ -180,3 +186,49 @@ def _outside(positions: NDArray, width: int, height: int) -> NDArray:
 
 def _along(values: NDArray, like: NDArray) -> NDArray:
     return values.reshape(-1, *[1] * (like.ndim - 1))
+
+
+HEAD = (*SEGMENTS["face"].keypoints, "left_ear", "right_ear")
+FRACTION = 2 / 3  # of a point's displacement that the other points' median reaches at least
+OTHERS = 3  # other visible points that the comparison needs; with fewer the movement stays
+
+
+def isolated_head_points(
+    positions: NDArray,
+    names: list[str],
+    fps: float,
+    frames: NDArray,
+    joints: NDArray,
+    shapes: Shapes,
+) -> NDArray:
+    """(n,) of bool: displacements of a point of the head that its other points do not share.
+
+    Another point's part is its projection on the displacement of this point from onset to end.
+
+    Args:
+        positions: (time, joint, space), all joints of the tracks.
+        names: of these joints.
+        fps: Hz.
+        frames, joints: (n,) frame and joint index of each displacement.
+        shapes: their shapes.
+    """
+    alone = np.zeros(len(joints), bool)
+    points = np.array([names.index(name) for name in HEAD if name in names], int)
+    for number in np.flatnonzero(np.isin(joints, points) & np.isfinite(shapes.end - shapes.onset)):
+        others = points[points != joints[number]]
+        displacement, offsets = displacements(
+            positions,
+            fps,
+            np.full(len(others) + 1, frames[number]),
+            np.array([joints[number], *others]),
+        )
+        time = (frames[number] + offsets) / fps
+        along = (displacement @ shapes.direction[number])[
+            :, (time >= shapes.onset[number]) & (time <= shapes.end[number])
+        ]
+        own = np.nan_to_num(along[0])
+        with np.errstate(invalid="ignore", divide="ignore"):  # a displacement that was not seen
+            fractions = along[1:] @ own / (own @ own)
+        fractions = fractions[np.isfinite(fractions)]
+        alone[number] = len(fractions) >= OTHERS and np.median(fractions) < FRACTION
+    return alone

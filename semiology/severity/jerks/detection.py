@@ -25,11 +25,11 @@ from scipy.stats import chi
 from semiology.errors import UserError
 from semiology.severity.jerks.artefacts import (
     confidence_drops,
+    isolated_head_points,
     limb_maximum,
     reliable_positions,
     source_frame_rate,
 )
-from semiology.severity.jerks.head import isolated_head_points
 from semiology.severity.jerks.jerk import Jerk, JerkSettings, sorted_jerks
 from semiology.severity.jerks.shape import Shapes, measure_shapes
 from semiology.severity.kinematics import derivative, segment_of, side_of

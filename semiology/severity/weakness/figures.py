@@ -13,8 +13,8 @@ from markupsafe import Markup
 from semiology.evaluation.report.figures import BLUE, GREY
 from semiology.evaluation.report.plots import image, line_options, new_figure
 from semiology.severity.face import Slope, blinks, fatigue_slope, ptosis
-from semiology.severity.face.fatigue import FEWEST
 from semiology.severity.face.landmarks import SIDES
+from semiology.severity.face.lids import FEWEST
 from semiology.severity.weakness.measures import elicits
 from semiology.severity.weakness.tables import EXPRESSION
 
