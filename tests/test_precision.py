@@ -13,6 +13,7 @@ import pytest
 import torch
 
 from semiology import UserError
+from semiology.models import device
 from semiology.models.device import choose_device, choose_precision, computing
 from semiology.models.networks import Network
 from semiology.models.training.clips import ClipSource
@@ -148,3 +149,14 @@ def test_training_computes_in_the_precision_that_is_named(cohort):
         assert torch.equal(one, two)
         torch.testing.assert_close(one, three, atol=0.05, rtol=0.05)
     assert not all(map(torch.equal, full.parameters(), mixed.parameters()))
+
+
+@pytest.mark.parametrize(("bf16", "pays"), [(1.6e12, True), (1.4e12, False)])
+def test_training_takes_bf16_only_where_it_is_measured_to_pay(monkeypatch, bf16, pays):
+    """At 1 TFLOP/s in fp32, half as much again is the least."""
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: SAPPHIRE_RAPIDS)
+    rates = {torch.bfloat16: bf16, torch.float32: 1e12}
+    monkeypatch.setattr(device, "product_rate", lambda dtype, where: rates[dtype])
+    device.bf16_pays.cache_clear()
+    assert device.bf16_pays("cpu") is pays
+    device.bf16_pays.cache_clear()

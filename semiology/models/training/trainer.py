@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from lightning.pytorch.callbacks import Callback, EarlyStopping
 
-from semiology.models.device import choose_device, choose_precision, computing
+from semiology.models.device import bf16_pays, choose_device, choose_precision, computing
 from semiology.models.networks import AGCN
 from semiology.models.networks.folded_agcn import FoldedAGCN
 from semiology.models.training.datamodule import ClipDataModule
@@ -55,7 +55,8 @@ def fit(module: StreamModule, data: ClipDataModule, schedule: Schedule, seed: in
         [KeepBest(), EarlyStopping("val_loss", patience=schedule.patience or 0)] if early else []
     )
     device = choose_device(schedule.device)
-    module.precision = choose_precision(schedule.precision, device)
+    pays = schedule.precision != "auto" or bf16_pays(device)
+    module.precision = choose_precision(schedule.precision, device) if pays else "fp32"
     trainer = _trainer(schedule.epochs, device, module.precision, callbacks, validate=early)
     try:
         trainer.fit(module, datamodule=data)
