@@ -20,7 +20,7 @@ Published, to the printed digits:
 Simulated: cohorts of 20 participants at 4 visits, whose scores by machine and rater share a
 participant's and a visit's part. The truth is that of 50,000 participants. Beside the intervals by
 participant stand the same intervals with every row taken as a participant. Told besides, not
-judged: cohorts of 10 and of 5, the fewest for which there is an interval.
+tested: cohorts of 10 and of 5, the fewest for which there is an interval.
 """
 
 import argparse
@@ -282,11 +282,11 @@ def covered(
         naive = alone(pair.first, pair.second)
         for name in COVERED:
             inside = []
-            for judged in (pair, naive):
-                weights = draw_participants(judged.participants, DRAWS, int(rng.integers(2**31)))
+            for pairing in (pair, naive):
+                weights = draw_participants(pairing.participants, DRAWS, int(rng.integers(2**31)))
                 figure = estimate(
                     ("", "", "", name),
-                    lambda draws, judged=judged, name=name: judged.figure(name, draws),
+                    lambda draws, pairing=pairing, name=name: pairing.figure(name, draws),
                     weights,
                     len(pair.first),
                 )

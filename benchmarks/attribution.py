@@ -26,18 +26,18 @@ FIGURES = ("joint_share", "hit", "time_share", "time_hit")
 def protocol() -> Path:
     """The demo's config with the AGCN alone, its folds kept."""
     config = yaml.safe_load(Path("configs/demo.yaml").read_text(encoding="utf-8"))
-    asked = {
+    settings = {
         key: config[key]
         for key in ("tasks", "seeds", "validation", "batch_size", "augmentation", "jobs")
     }
-    for task in asked["tasks"].values():
+    for task in settings["tasks"].values():
         task.pop("models", None)
     data = DEMO if (DEMO / "store").is_dir() else RUN
-    asked |= {"cohort": str(data / "cohort"), "store": str(data / "store"), "out": str(RUN)}
-    asked |= {"models": {"agcn": config["models"]["agcn"]}, "keep": True, "final": False}
+    settings |= {"cohort": str(data / "cohort"), "store": str(data / "store"), "out": str(RUN)}
+    settings |= {"models": {"agcn": config["models"]["agcn"]}, "keep": True, "final": False}
     path = RUN / "protocol.yaml"
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(yaml.safe_dump(asked, sort_keys=False), encoding="utf-8")
+    path.write_text(yaml.safe_dump(settings, sort_keys=False), encoding="utf-8")
     return path
 
 
@@ -49,18 +49,18 @@ def main() -> int:
         }
         extracted_cohort(RUN, Path("configs/demo_phantom.yaml"), weights)
     step("loso", "--config", str(protocol()))
-    return judge()
+    return evaluate()
 
 
-def judge() -> int:
+def evaluate() -> int:
     """Explain the kept models and hold the maps against the truth."""
     step("explain", str(RUN), "--model", "agcn")
     figures, missed = {}, []
     for path in sorted((RUN / "explanation").glob("*-agcn.json")):
-        told = json.loads(path.read_text(encoding="utf-8"))
-        truth, deletion, sanity = told["truth"], told["deletion"], told["sanity"]
-        figures[told["task"]] = {
-            name: told[name]
+        document = json.loads(path.read_text(encoding="utf-8"))
+        truth, deletion, sanity = document["truth"], document["deletion"], document["sanity"]
+        figures[document["task"]] = {
+            name: document[name]
             for name in (
                 "shown",
                 "joints",
@@ -77,9 +77,9 @@ def judge() -> int:
             "sanity": sanity["passed"],
             "deletion": above(deletion["area_interval"]),
         }
-        missed += [f"{told['task']}: {name}" for name, met in reached.items() if not met]
+        missed += [f"{document['task']}: {name}" for name, met in reached.items() if not met]
         print(
-            f"\n{told['task']}: {truth['clips']} clips with the sign, {truth['participants']}"
+            f"\n{document['task']}: {truth['clips']} clips with the sign, {truth['participants']}"
             " participants"
         )
         for name in FIGURES:

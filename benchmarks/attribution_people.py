@@ -66,21 +66,21 @@ def protocol() -> Path:
     config = yaml.safe_load(Path("configs/demo.yaml").read_text(encoding="utf-8"))
     reading = config["tasks"]["dystonia (pose)"]["reading"]
     reading = {key: value for key, value in reading.items() if key not in ("appearance", "centred")}
-    asked = {key: config[key] for key in ("seeds", "validation", "batch_size", "augmentation")}
-    asked |= {
+    settings = {key: config[key] for key in ("seeds", "validation", "batch_size", "augmentation")}
+    settings |= {
         "cohort": str(RUN / "cohort"),
         "out": str(RUN),
         "tasks": {"dystonia (pose)": {"reading": reading}},
         "jobs": 1,
     }
-    asked |= {
+    settings |= {
         "models": {"agcn": config["models"]["agcn"]},
         "keep": True,
         "final": False,
         "split": {"by": "grouped", "folds": 5},
     }
     path = RUN / "protocol.yaml"
-    path.write_text(yaml.safe_dump(asked, sort_keys=False), encoding="utf-8")
+    path.write_text(yaml.safe_dump(settings, sort_keys=False), encoding="utf-8")
     return path
 
 
@@ -88,14 +88,14 @@ def main() -> int:
     if not (RUN / "cohort/clips.tsv").is_file():
         make_cohort(RUN / "cohort")
     step("loso", "--config", str(protocol()))
-    return judge()
+    return evaluate()
 
 
-def judge() -> int:
+def evaluate() -> int:
     """Explain the kept models and hold the maps against the truth."""
     step("explain", str(RUN), "--model", "agcn")
-    told = json.loads((RUN / "explanation/dystonia-pose-agcn.json").read_text(encoding="utf-8"))
-    truth = told["truth"]
+    document = json.loads((RUN / "explanation/dystonia-pose-agcn.json").read_text(encoding="utf-8"))
+    truth = document["truth"]
     differences = {
         "joint share above chance": truth["joint_share_above_chance"],
         "hit rate above chance": truth["hit_above_chance"],
@@ -107,7 +107,7 @@ def judge() -> int:
     return record(
         "attribution-people",
         {
-            name: told[name]
+            name: document[name]
             for name in ("shown", "joints", "completeness", "sanity", "deletion", "truth")
         },
         TARGET,
@@ -117,7 +117,7 @@ def judge() -> int:
             f" {truth['joint_share']:.2f} (chance {truth['joint_chance']:.2f}), hit rate"
             f" {truth['hit']:.2f} ({truth['hit_chance']:.2f}), time share {truth['time_share']:.2f}"
             f" ({truth['time_chance']:.2f}), random weights' correlation"
-            f" {told['sanity']['correlation']:.2f}"
+            f" {document['sanity']['correlation']:.2f}"
         ),
         seed=SEED,
     )

@@ -41,10 +41,10 @@ def main() -> int:
             in_the_cohort(Path(folder) / "b"),
             in_the_files(Path(folder) / "b"),
         ):
-            judge(figures, what, wanted, run)
+            check(figures, what, wanted, run)
         if (DEMO / "sources.json").is_file():
             kept = shutil.ignore_patterns("store*", "cohort*", "models", "kept")
-            judge(
+            check(
                 figures,
                 "none (the demo)",
                 (),
@@ -67,7 +67,7 @@ def main() -> int:
     )
 
 
-def judge(
+def check(
     figures: dict[str, dict[str, object]], what: str, wanted: tuple[str, ...], run: Path
 ) -> None:
     """Audit a run and print a line. `wanted`: the checks that have to fail or, after "?", must not
@@ -101,15 +101,17 @@ def in_training(folder: Path) -> Iterator[tuple[str, tuple[str, ...], Path]]:
     """Leaks in the code that trains, each in a copy of an honest run."""
     cohort = write_cohort(folder)
     planted.add_features(cohort, folder / "store")
-    asked = planted.protocol(cohort, folder)
-    run_loso(asked)
+    requested = planted.protocol(cohort, folder)
+    run_loso(requested)
     yield "none (everything that can be fitted is fitted)", (), folder / "run"
-    parts = split_clips(asked.split, task_source(asked, planted.TASK).clips, asked.cohort, 0)
+    parts = split_clips(
+        requested.split, task_source(requested, planted.TASK).clips, requested.cohort, 0
+    )
     for number, leak in enumerate(planted.LEAKS):
         run = Path(shutil.copytree(folder / "run", folder / f"leak-{number}"))
         with leak.plant():
             for part in parts[:3] if leak.several_folds else parts[2:3]:
-                run_fold(asked, Fold(planted.TASK, 0, part), run)
+                run_fold(requested, Fold(planted.TASK, 0, part), run)
         yield leak.what, leak.caught_by, run
 
 
@@ -129,7 +131,7 @@ def in_the_cohort(folder: Path) -> Iterator[tuple[str, tuple[str, ...], Path]]:
     table["participant_id"] = [f"p{number // 2}" for number in range(len(table))]
     planted.write_clips(cohort, table)
     run = planted.quick_run(cohort, cohort / "run", split=Split("recording", folds=3))
-    yield "a participant on both sides (folds dealt by seizure)", ("participants",), run
+    yield "a participant on both sides (folds by seizure)", ("participants",), run
 
     cohort = changed("stretch")
     planted.add_clip(cohort, "c1", clip_id="other", participant_id="p99", start="2", end="8")

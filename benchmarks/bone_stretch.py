@@ -2,7 +2,7 @@
 MediaPipe's own 3D, on two real videos.
 
 The lifter reads the 2D joints of the same tracks. As shipped it gives every bone of a clip one
-length, so that its spread is 0 by construction and says nothing; what is judged is the network's
+length, so that its spread is 0 by construction and says nothing; what is tested is the network's
 output before that step. Two cameras filmed the same moments: how well the two 3D poses agree after
 Procrustes is shown as well, without a target.
 """

@@ -68,10 +68,10 @@ def main() -> int:
                 tempfile.TemporaryDirectory(prefix="cluster", ignore_cleanup_errors=True)
             )
         )
-        asked: dict[str, dict[str, Any]] = {"loky": {}}
-        asked["ray"] = {"address": stack.enter_context(ray_nodes(folder))}
-        asked["dask"] = {"address": stack.enter_context(dask_workers(folder))}
-        for backend, address in asked.items():
+        backends: dict[str, dict[str, Any]] = {"loky": {}}
+        backends["ray"] = {"address": stack.enter_context(ray_nodes(folder))}
+        backends["dask"] = {"address": stack.enter_context(dask_workers(folder))}
+        for backend, address in backends.items():
             workers = {"jobs": 2, "backend": backend, **address}
             list(
                 run_parallel([delayed(warm)()] * 4, Workers(**workers))
@@ -94,12 +94,12 @@ def main() -> int:
                 runs[backend, "killed"]["started"] - runs[backend, "killed"]["folds"]
             ),
         }
-        for backend in asked
+        for backend in backends
     }
-    killed = all(runs[backend, "killed"]["killed"] for backend in asked)
+    killed = all(runs[backend, "killed"]["killed"] for backend in backends)
     again = ", ".join(
-        f"{backend} {told['folds_started_again']} ({told['extra_s_of_a_death']:+.0f} s)"
-        for backend, told in figures.items()
+        f"{backend} {row['folds_started_again']} ({row['extra_s_of_a_death']:+.0f} s)"
+        for backend, row in figures.items()
     )
     return record(
         "cluster",

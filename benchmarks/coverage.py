@@ -47,7 +47,7 @@ class Setting:
         alike: share of the score's variance that the clips of a participant have in common.
         prevalence: chance that a participant has the sign; `exactly`: the same number has it in
             every cohort.
-        mixed: share of clips whose truth is drawn anew, whatever the participant's.
+        mixed: fraction of clips whose truth is drawn independently, whatever the participant's.
     """
 
     participants: int = 19
@@ -112,17 +112,17 @@ def main() -> int:
             f"{100 * ours:>7.1f} ({100 * plain:.0f})".rjust(14) for ours, plain in found.values()
         )
     )
-    judged = {**figures[MAIN], **{f"difference in {name}": value for name, value in found.items()}}
-    outside = {name: ours for name, (ours, _) in judged.items() if not LOW <= ours <= HIGH}
-    told = ", ".join(f"{name} {100 * ours:.1f} %" for name, ours in outside.items())
+    tested = {**figures[MAIN], **{f"difference in {name}": value for name, value in found.items()}}
+    outside = {name: ours for name, (ours, _) in tested.items() if not LOW <= ours <= HIGH}
+    missed = ", ".join(f"{name} {100 * ours:.1f} %" for name, ours in outside.items())
     return record(
         "coverage",
         figures,
         f"95 % intervals cover {100 * LOW:.0f} to {100 * HIGH:.0f} % in {arguments.cohorts} cohorts"
         " of 19: every metric, every difference",
         not outside,
-        headline=f"{len(judged) - len(outside)} of {len(judged)} do"
-        + (f"; not {told}" if told else ""),
+        headline=f"{len(tested) - len(outside)} of {len(tested)} do"
+        + (f"; not {missed}" if missed else ""),
         seed=arguments.seed,
     )
 
@@ -193,8 +193,8 @@ def draw(
         has = rng.permutation(people) < round(setting.prevalence * people)
     participant = np.repeat(np.arange(people), clips)
     truth = has[participant]
-    anew = rng.random(len(truth)) < setting.mixed
-    truth = np.where(anew, rng.random(len(truth)) < setting.prevalence, truth).astype(int)
+    redrawn = rng.random(len(truth)) < setting.mixed
+    truth = np.where(redrawn, rng.random(len(truth)) < setting.prevalence, truth).astype(int)
 
     def effects() -> np.ndarray:
         own = np.sqrt(setting.alike) * rng.normal(size=people)[participant]

@@ -103,7 +103,7 @@ def measure(source: Path, out: Path) -> dict:
     whole = record_of["reasons"]["whole frame"] / frames
     print(
         f"{source.name:<32}{frames:>6} frames; a face in {before:.0%} before, in {after} after;"
-        f" {figure['covered']:.3f} of the picture covered, {whole:.3f} of the frames whole;"
+        f" {figure['covered']:.3f} of the image covered, {whole:.3f} of the frames whole;"
         f" {figure['rounds']} rounds, {figure['ms_a_frame']:.0f} ms a frame",
         flush=True,
     )
@@ -121,19 +121,19 @@ def search(path: Path, every: int = 1) -> tuple[int, int, list[str]]:
         beside = [
             f"a stream of {stream.type}" for stream in container.streams if stream is not video
         ]
-        told = {**container.metadata, **video.metadata}
-        generic = told.get("handler_name") == "VideoHandler"
+        tags = {**container.metadata, **video.metadata}
+        generic = tags.get("handler_name") == "VideoHandler"
         beside += [
             f"metadata {key}: {value}"
-            for key, value in told.items()
+            for key, value in tags.items()
             if key not in NEEDED and not (key == "handler_name" and generic)
         ]
-        for number, picture in enumerate(container.decode(video)):
+        for number, image in enumerate(container.decode(video)):
             frames += 1
             if number % every == 0:
                 with warnings.catch_warnings():
                     warnings.simplefilter("ignore")
-                    boxes, _ = mtcnn.detect(picture.to_ndarray(format="rgb24"))
+                    boxes, _ = mtcnn.detect(image.to_ndarray(format="rgb24"))
                 faces += boxes is not None
     return faces, frames, beside
 

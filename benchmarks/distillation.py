@@ -21,11 +21,11 @@ def main() -> int:
     step("loso", "--config", "configs/distillation.yaml")
     found = metrics(RUN)["tasks"]["emotion (face)"]
     models = {
-        name: {metric: judged["metrics"][metric] for metric in ("f1", "accuracy", "auc")}
-        for name, judged in found["models"].items()
+        name: {metric: result["metrics"][metric] for metric in ("f1", "accuracy", "auc")}
+        for name, result in found["models"].items()
     }
-    for name, judged in models.items():
-        for metric, value in judged.items():
+    for name, result in models.items():
+        for metric, value in result.items():
             seeds = ", ".join(f"{seed:.3f}" for seed in value["seeds"])
             print(
                 f"{name:<10}{metric:<10}{value['value']:.3f} ({value['low']:.3f} to"

@@ -10,7 +10,7 @@ same options and as many threads as torch takes. It is run in thirds, in turn wi
 extraction, and the medians count. Stages are timed alone, each on one thread. The VGG-19 for the
 face has random weights, which cost as much as others.
 
-Clips are kept in runs/extract/; everything else is measured anew.
+Clips are kept in runs/extract/; everything else is measured again.
 """
 
 import itertools
@@ -123,7 +123,7 @@ def real() -> Path:
         if not REAL.is_file():
             raise SystemExit(f"extract: no test data at {REAL.parent}; set SEMIOLOGY_TESTDATA")
 
-        def pictures() -> Iterator[np.ndarray]:
+        def images() -> Iterator[np.ndarray]:
             for frame in read_frames(REAL):
                 image = Image.fromarray(frame.image)
                 side = image.height * WIDTH / HEIGHT
@@ -136,7 +136,7 @@ def real() -> Path:
                     )
                 )
 
-        write_video(path, pictures(), 25)
+        write_video(path, images(), 25)
     return path
 
 
@@ -176,9 +176,9 @@ def stages(path: Path, weights: Path) -> dict[str, float]:
         lambda: follow_patient(iter(frames[::every]), face_detector(), every / 25),
     )
     backend = MediaPipePose()
-    pictures = [(frame.image, patient.at(frame.time)) for frame in frames]
-    list(backend.track(pictures[:5]))
-    bodies = [body for _, _, body in timed(took, "body", lambda: list(backend._bodies(pictures)))]
+    images = [(frame.image, patient.at(frame.time)) for frame in frames]
+    list(backend.track(images[:5]))
+    bodies = [body for _, _, body in timed(took, "body", lambda: list(backend._bodies(images)))]
     mesh = FaceMesh()
     mesh.start()
     heads = [
@@ -258,7 +258,7 @@ def beside(path: Path, rounds: int) -> dict:
 
 def plain(path: Path) -> Iterator[tuple[np.ndarray | None, np.ndarray | None]]:
     """The plain loop: body (33, 2) and face (478, 2) in px of each frame, None where not found;
-    before the first, one of a grey picture.
+    before the first, one of a grey image.
     """
     from facenet_pytorch import MTCNN
     from mediapipe.python.solutions.face_mesh import FaceMesh as Mesh

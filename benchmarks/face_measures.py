@@ -7,13 +7,13 @@ Two parts, on the public test data (SEMIOLOGY_TESTDATA, by default ../shared/dat
 videos are kept in runs/face-measures/.
 
 (a) Four videos through the default backend. LOOKED_AT lists frames of the video files (counted from
-0) whose state was seen in the pictures themselves; every frame of one state has to exceed every
+0) whose state was seen in the images themselves; every frame of one state has to exceed every
 frame of the other. BLINKS lists the blinks that were seen when the frames with an open eye were
 looked at one by one, in seconds of the clip. The bounds of `blinks` were chosen on the first two
 clips, not on the others. In those two nothing may be stated where there is no face. One thing was
 looked for and not found: in a laugh with the jaw dropped (frames 304 to 352 of the second clip) the
 corners of the mouth lie no higher under the nose than in its mouth at rest (0, 8), as the jaw takes
-them along; so the lift is asked for between frames with the jaw raised.
+them along; so the lift is required between frames with the jaw raised.
 
 (b) Twenty Py-Feat tables (of news, 14 to 39 rows each, every second frame): measures from the 68
 landmarks against the action units and blendshapes in the same row, and the eyes' from the mesh, of
@@ -85,7 +85,7 @@ HIDDEN = {
 }  # s; a hand lies over an eye: what the tracker makes of it is counted apart
 FACE_FRAMES = {LEAVES: (59, 61), ENTERS: (60, 62)}  # frames that show a face, as in `real_video`
 # unit beside the landmarks, measures that should follow it, in which direction, whether it is
-# judged
+# evaluated
 UNITS = [
     ("AU43", EYES, -1, True),
     ("AU01", BROWS, 1, True),
@@ -109,7 +109,7 @@ TWINS = {
 }
 CLOSED, OPENED = 0.5, 0.1  # AU43 of a row with closed and with open eyes
 VARIES = 0.05  # of a unit's scale of 0 to 1
-# median rho within clips that each judged unit should reach with its best measure of each side
+# median rho within clips that each evaluated unit should reach with its best measure of each side
 FOLLOWS = 0.5
 DRAWS = 2000
 FPS = 30.0  # of the news tables; the frame rate does not touch the correlations
@@ -121,10 +121,10 @@ def main() -> int:
         return 2
     videos, faults = look_at_videos()
     units, short = compare_with_units()
-    judged = sum(1 for unit in UNITS if unit[3])
+    evaluated = sum(1 for unit in UNITS if unit[3])
     headline = (
-        f"{faults} of the looked-at frames and blinks contradicted; {judged - len(short)} of"
-        f" {judged} action units followed"
+        f"{faults} of the looked-at frames and blinks contradicted; {evaluated - len(short)} of"
+        f" {evaluated} action units followed"
     )
     if short:
         headline += f" (not {', '.join(short)})"
@@ -222,7 +222,7 @@ def compare_with_units() -> tuple[dict, list[str]]:
         f"\n{'unit':<18}{'measure':<26}{'points':<8}{'clips':>6}{'median rho':>12}"
         f"{'95 % by clip':>18}{'pooled':>9}{'95 % by clip':>18}"
     )
-    for unit, columns, sign, judged in UNITS:
+    for unit, columns, sign, evaluated in UNITS:
         best: dict[str, float] = {}
         for points in ("68", "mesh"):
             for column in (
@@ -245,7 +245,7 @@ def compare_with_units() -> tuple[dict, list[str]]:
             for side in sides
             if side in ("left", "right")
         ]
-        if judged and not all(rho >= FOLLOWS for rho in reached):
+        if evaluated and not all(rho >= FOLLOWS for rho in reached):
             short.append(unit)
     for unit, twins in TWINS.items():
         result = correlate(

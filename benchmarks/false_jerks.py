@@ -11,7 +11,7 @@ noise follows.
 Sensitivity: jerks of known time, joint and size are added to the tracks where the joint is seen,
 rising for 50 to 80 ms and returning within 100 to 200 ms, as the phantom's do. Head, hand or foot
 goes as a whole. Where the limit lies depends on the tracker's noise and on what the joint does
-besides, so it is told for each video.
+besides, so it is reported for each video.
 
 The settings were chosen with an eye on these videos, so their figures flatter.
 """

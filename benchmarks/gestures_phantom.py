@@ -3,8 +3,8 @@ whom no model has met.
 
 The seizures last from 15 s to 18 min and are filmed by two cameras; an FOS holds moments that look
 like a phase of a TCS. The snippet network is trained by `pretrain action` on clips of other phantom
-people. The published table's question (gamma 4) is asked twice, with folds dealt by subject and by
-seizure as in the paper, and their difference is told.
+people. The published table's question (gamma 4) is answered twice, with folds by subject and by
+seizure as in the paper, and the difference is reported.
 """
 
 import sys
@@ -35,7 +35,7 @@ FOLDS, EPOCHS, BATCH = 4, 30, 16  # [our choice, by measured cost: 768 trainings
 TARGET = (
     0.90  # accuracy of the BLSTM at 16 segments, by subject [our choice, set before the first run]
 )
-SLACK = 0.02  # by which the mean of as many may be better [our choice, likewise]
+SLACK = 0.02  # by which the mean of as many may be better [our choice, set before the first run]
 
 
 def main() -> int:
@@ -44,7 +44,7 @@ def main() -> int:
     if result.refused or result.failed:
         print(f"gestures-phantom: {result.refused | result.failed}", file=sys.stderr)
         return 1
-    return judge(metrics(RUN / "loso"), result.audit)
+    return evaluate(metrics(RUN / "loso"), result.audit)
 
 
 def make_cohort() -> None:
@@ -75,16 +75,16 @@ def protocol() -> Protocol:
     reading = paper.tasks[SUBJECT].reading
     models: dict[str, Model] = {}
     tasks: dict[str, Task] = {}
-    for said, gamma in GAMMAS.items():
+    for title, gamma in GAMMAS.items():
         names = []
         for kind, model in paper.models.items():
             schedule = replace(model.schedule, epochs=EPOCHS)
             for segments in SEGMENTS:
-                names.append(f"{kind}, {segments} segments, {said}")
+                names.append(f"{kind}, {segments} segments, {title}")
                 models[names[-1]] = replace(
                     model, segments=segments, gamma=gamma, schedule=schedule
                 )
-        task = SUBJECT if gamma == reading.gamma else f"{SUBJECT}, {said}"
+        task = SUBJECT if gamma == reading.gamma else f"{SUBJECT}, {title}"
         tasks[task] = Task(reading, tuple(names), Split("grouped", FOLDS))
     tasks[SEIZURE] = replace(tasks[SUBJECT], split=Split("recording", FOLDS))
     run = {"cohort": str(RUN / "cohort"), "store": str(RUN / "store"), "out": str(RUN / "loso")}
@@ -100,7 +100,7 @@ def protocol() -> Protocol:
     )
 
 
-def judge(found: dict[str, Any], audit: str) -> int:
+def evaluate(found: dict[str, Any], audit: str) -> int:
     """Print the table and record it; exit status. Accuracies are of seizures, their views averaged,
     with intervals over participants.
     """

@@ -4,14 +4,14 @@ and for 500 clips.
     python benchmarks/growth.py
 
 Cohorts of tracks (ten seconds of body each, five clips a participant) through the steps of
-`semiology loso`: tables, clips into memory, digest for the folds' keys, folds dealt and checked
+`semiology loso`: tables, clips into memory, digest for the folds' keys, folds assigned and checked
 (one participant out at a time, and ten groups), sources, audit, report. The run that is audited and
 reported has two folds and one small model, trained for one epoch: it takes what a run takes, and
 its figures mean nothing.
 
 The power of a step is the slope between the two sizes on logarithmic axes: 1 is a cost by clip, 2
 by pair of clips. Above 1 it is what will not let a cohort grow. Runs are kept in runs/growth/;
-every step is taken anew.
+every step is run again.
 """
 
 import json
@@ -77,7 +77,7 @@ def main() -> int:
         "powers": powers,
         "seconds_a_clip": SECONDS,
     }
-    return record("growth", figures, "told, not judged", True, headline=headline, seed=0)
+    return record("growth", figures, "reported, no target", True, headline=headline, seed=0)
 
 
 def steps(clips: int) -> dict[str, Any]:
@@ -108,10 +108,10 @@ def steps(clips: int) -> dict[str, Any]:
         "digest": lambda: clips_digest.__wrapped__(
             task_source(protocol, TASK)
         ),  # without its cache
-        "one participant a fold, dealt": lambda: check_parts(
+        "one participant a fold, assigned": lambda: check_parts(
             each, TASK, 0, task_parts(each, TASK, 0)
         ),
-        "ten folds, dealt": lambda: check_parts(tenths, TASK, 0, task_parts(tenths, TASK, 0)),
+        "ten folds, assigned": lambda: check_parts(tenths, TASK, 0, task_parts(tenths, TASK, 0)),
         "sources": lambda: write_sources(
             cohort,
             None,

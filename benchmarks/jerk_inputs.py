@@ -82,12 +82,16 @@ def inputs(kind: str, amplitude: float | None) -> list[Input]:
             if kind == "rendered"
             else read_tracks(out / clip.tracks)
         )
-        told = json.loads((out / f"truth/{clip.clip_id}.json").read_text())
-        named = {(segment_of(jerk["joint"]), round(jerk["peak"], 4)) for jerk in told["jerks"]}
+        recipe = json.loads((out / f"truth/{clip.clip_id}.json").read_text())
+        named = {(segment_of(jerk["joint"]), round(jerk["peak"], 4)) for jerk in recipe["jerks"]}
         carried = read_jerks(out / f"truth/{clip.clip_id}_jerks.tsv")
         found.append(
             Input(
-                clip.covariates["panel"], tracks, named, carried, told["frames"] / told["fps"] / 60
+                clip.covariates["panel"],
+                tracks,
+                named,
+                carried,
+                recipe["frames"] / recipe["fps"] / 60,
             )
         )
     return found

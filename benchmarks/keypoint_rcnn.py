@@ -58,7 +58,7 @@ def main() -> int:
             *options,
         )
         body = tracking_truth(RUN / "cohort", out / "store")["body"]
-        figures[backend] = {"body": body, "loso": judged(out)}
+        figures[backend] = {"body": body, "loso": evaluated(out)}
         print(
             f"{backend}: found {body['found']:.3f}, median error {body['median error']:.3f}, 95 %"
             f" below {body['95th percentile']:.3f}"
@@ -85,7 +85,7 @@ def main() -> int:
     )
 
 
-def judged(out: Path) -> dict[str, float]:
+def evaluated(out: Path) -> dict[str, float]:
     """F1 and accuracy of the demo's pose AGCN on the tracks of a store, leave-one-subject-out."""
     demo = read_protocol(["--config", "configs/demo.yaml"])
     reading = replace(demo.tasks[TASK].reading, appearance=None)

@@ -22,7 +22,7 @@ GAP = 0.2  # s, of lost frames that straight lines bridge
 # MSR Action3D's files hold the joints in another order, found from the bones that keep their
 # length: 19-2 is head and neck, 2-0 and 2-1
 # are the shoulders, 0-7-9-11 and 1-8-10-12 the arms, 6-4 and 6-5 the hips. The arm 1-8-10 is the
-# right one: people were asked to do
+# right one: people were instructed to do
 # one-armed actions with the right, and it is this one that moves.
 MSR_ORDER = [6, 3, 2, 19, 0, 7, 9, 11, 1, 8, 10, 12, 4, 13, 15, 17, 5, 14, 16, 18]
 MSR_RATE = 15.0  # Hz (Li et al. 2010 [P])

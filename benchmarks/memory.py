@@ -4,17 +4,17 @@
 
 - `semiology extract` of ten minutes and of an hour (two phantoms at rest with seizures, 352x288, 10
   Hz: the films of timeline-memory), each in a process of its own: its peak, and that of all its
-  processes together. 25 Hz has 2.5 times the rows, and is told by their growth.
+  processes together. 25 Hz has 2.5 times the rows, and is reported by their growth.
 - `semiology myoclonus` of the body's tracks that these left, a verb that reads a clip whole: rows
   repeated to the 25 Hz that jerks need.
 - A cohort of 500 small videos, all of them extracted: in a fresh process, after its imports, from
   the call until the tables are read, the files are seen to be there and it is decided what is left
   to do (nothing). Beside it what the rest of the wait is: the imports, `semiology cohort check`,
   which decodes a frame of every video, `semiology extract` again from end to end, and reading the
-  500 clips' tracks and dealing them to folds, as `semiology loso` begins.
+  500 clips' tracks and assigning them to folds, as `semiology loso` begins.
 
-Every clip's extraction is kept in runs/memory/ and not run again; the times are taken anew. Delete
-the folder to measure memory anew.
+Every clip's extraction is kept in runs/memory/ and not run again; the times are measured again.
+Delete the folder to measure memory again.
 """
 
 import json
@@ -86,21 +86,21 @@ def main() -> int:
 
 def extracted(minutes: int) -> dict[str, float]:
     """One film through the verb."""
-    path, told = (
+    path, file = (
         film(FILMED / f"{minutes}_min.mp4", minutes, FILMS[minutes], seed=200 + minutes),
         RUN / f"extract_{minutes}.json",
     )
-    if not told.is_file():
+    if not file.is_file():
         shutil.rmtree(RUN / f"tracks/{minutes}_min", ignore_errors=True)
         measured = watched("extract", str(path), "--out", str(RUN / "tracks"), "--fps", f"{RATE:g}")
-        write_text(told, json.dumps(measured))
-    return shown(f"extract, {minutes} min", told)
+        write_text(file, json.dumps(measured))
+    return shown(f"extract, {minutes} min", file)
 
 
 def read_whole(minutes: int) -> dict[str, float]:
     """A verb that reads the same minutes' tracks."""
-    told, cohort = RUN / f"myoclonus_{minutes}.json", RUN / f"cohort_{minutes}"
-    if not told.is_file():
+    file, cohort = RUN / f"myoclonus_{minutes}.json", RUN / f"cohort_{minutes}"
+    if not file.is_file():
         cohort.mkdir(parents=True, exist_ok=True)
         tracks = read_tracks(RUN / f"tracks/{minutes}_min/body.nc")
         rows = (np.arange(round(len(tracks.time) * FASTER / RATE)) * RATE / FASTER).astype(int)
@@ -117,16 +117,16 @@ def read_whole(minutes: int) -> dict[str, float]:
             "clip_id\tparticipant_id\ttracks\tstart\tend\na\tan\tbody.nc\t0\tn/a\n",
         )
         write_text(
-            told,
+            file,
             json.dumps(
                 watched("myoclonus", str(cohort), "--out", str(RUN / f"myoclonus_{minutes}"))
             ),
         )
-    return shown(f"myoclonus, {minutes} min", told)
+    return shown(f"myoclonus, {minutes} min", file)
 
 
-def shown(what: str, told: Path) -> dict[str, float]:
-    measured = json.loads(told.read_text(encoding="utf-8"))
+def shown(what: str, file: Path) -> dict[str, float]:
+    measured = json.loads(file.read_text(encoding="utf-8"))
     print(
         f"{what}: peak {measured['peak_mib']:.0f} MiB, with its processes"
         f" {measured['together_mib']:.0f}",
@@ -190,7 +190,7 @@ def begun() -> dict[str, float]:
             f"{RATE:g}",
         ],
     }
-    told: list[dict[str, Any]] = []
+    rounds: list[dict[str, Any]] = []
     for _ in range(ROUNDS):
         taken = {}
         for name, arguments in verbs.items():
@@ -208,8 +208,8 @@ def begun() -> dict[str, float]:
             capture_output=True,
             text=True,
         )
-        told.append(taken | json.loads(stages.stdout.splitlines()[-1]))
-    middle = {name: median(round_[name] for round_ in told) for name in told[0]}
+        rounds.append(taken | json.loads(stages.stdout.splitlines()[-1]))
+    middle = {name: median(round_[name] for round_ in rounds) for name in rounds[0]}
     for name, seconds in middle.items():
         print(f"{CLIPS} clips: {name}: {seconds:.2f} s", flush=True)
     return middle
@@ -268,7 +268,7 @@ def stages(folder: str, store: str) -> None:
     task_source(protocol, "d").clips  # noqa: B018
     lap("tracks read")
     check_parts(protocol, "d", 0, task_parts(protocol, "d", 0))
-    lap("folds dealt")
+    lap("folds assigned")
     print(json.dumps(taken))
 
 

@@ -47,13 +47,13 @@ REAL = {  # file -> individual
 
 
 def main() -> int:
-    asked = argparse.ArgumentParser()
-    asked.add_argument(
+    parser = argparse.ArgumentParser()
+    parser.add_argument(
         "--python",
         default="3.13",
         help="interpreter of movement's environment, as uv takes it: a version or a path",
     )
-    interpreter = asked.parse_args().python
+    interpreter = parser.parse_args().python
     if not (TESTDATA / "keypoints").is_dir():
         print(
             f"movement-exchange: no test data at {TESTDATA}; set SEMIOLOGY_TESTDATA",

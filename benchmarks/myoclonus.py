@@ -43,7 +43,7 @@ FIGURE = RESULTS.parents[1] / "docs/images/myoclonus.png"
 THRESHOLDS = (3.0, 3.5, 4.0, 4.5, 5.0, 6.0, 7.0, 8.0, 9.0, 10.0, 12.0, 15.0, 20.0, 30.0)
 PANELS = ("rest", "action")
 NOISES = (0.1, 0.2, 0.3, 0.5, 1.0)  # px
-SUBJECTS = 30  # of the cohort whose severities are judged; six are controls
+SUBJECTS = 30  # of the cohort whose severities are evaluated; six are controls
 LARGE, F1, RHO, RHO_LOW = (
     0.05,
     0.8,
@@ -260,8 +260,10 @@ def main() -> int:
         for amplitude, value in found["noise"]["by_amplitude"].items()
         if amplitude >= LARGE
     )
-    told = [scores["umrs_total"], scores["umrs_rater_1_fitted"]]
-    passed = worst >= F1 and all(rho["value"] >= RHO and rho["low"] > RHO_LOW for rho in told)
+    correlations = [scores["umrs_total"], scores["umrs_rater_1_fitted"]]
+    passed = worst >= F1 and all(
+        rho["value"] >= RHO and rho["low"] > RHO_LOW for rho in correlations
+    )
     figures = {
         "detection": found,
         "f1_by_noise": by_noise(),
@@ -288,7 +290,7 @@ def main() -> int:
         f"{kind} {found[kind]['without_jerks']['false_events_a_minute']:.2f}" for kind in KINDS
     )
     formula, fitted = (
-        f"{rho['value']:.2f} ({rho['low']:.2f} to {rho['high']:.2f})" for rho in told
+        f"{rho['value']:.2f} ({rho['low']:.2f} to {rho['high']:.2f})" for rho in correlations
     )
     headline = (
         f"F1 by amplitude, {f1}; smallest jerk found at one false event a minute: {least}; false"

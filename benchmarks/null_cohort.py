@@ -1,6 +1,6 @@
 """On a phantom whose labels mean nothing, no model may differ from chance.
 
-Chance is judged by a permutation null of the whole pipeline: participants exchange their labels,
+Chance is estimated by a permutation null of the whole pipeline: participants exchange their labels,
 every fold of every model is trained again. Over all tasks and models together (Westfall and Young's
 maximum): each AUC is measured in spreads of its model's values, the largest of them is compared
 with the largest of each permuted run, p = (1 + b) / (1 + n).
@@ -29,14 +29,14 @@ def main() -> int:
     null = json.loads((RUN / "null.json").read_text(encoding="utf-8"))
     observed, permuted, shown = {}, {}, {}
     for task, found in metrics(RUN)["tasks"].items():
-        for model, judged in found["models"].items():
+        for model, result in found["models"].items():
             name, value, chance = (
                 f"{task} {model}",
-                judged["metrics"]["auc"]["value"],
+                result["metrics"]["auc"]["value"],
                 np.array(null[task][model]["auc"], dtype=float),
             )
             observed[name], permuted[name] = value, chance.tolist()
-            p = judged["metrics"]["auc"]["null"]["p"]
+            p = result["metrics"]["auc"]["null"]["p"]
             shown[name] = {
                 "auc": value,
                 "null_mean": chance.mean(),

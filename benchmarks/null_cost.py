@@ -2,10 +2,10 @@
 for, in one run.
 
 - The null of the linear model (`LosoRidge.permutation_test`): 1,000 permutations of labels.
-  Literally: for each exchange every fold is fitted anew and the AUC taken by scikit-learn.
+  Literally: for each exchange every fold is fitted again and the AUC taken by scikit-learn.
 - Intervals of two signs by three models, eleven metrics, and their comparisons (`evaluate`, 2,000
   resampled cohorts). Literally, and for the AUC alone: each resampled cohort put together clip by
-  clip and judged by scikit-learn.
+  clip and evaluated by scikit-learn.
 
 For 19 participants with two clips each, the paper's size, and 250. The literal loops do fewer
 rounds, in turn with ours, and are compared by the round. The null of a network costs its folds, N
@@ -114,14 +114,14 @@ def null_literally(
 ) -> list[float]:
     rng, null = np.random.default_rng(SEED), []
     for _ in range(permutations):
-        dealt = permute_labels(who, labels, rng)
-        scores = np.empty(len(dealt))
+        permuted = permute_labels(who, labels, rng)
+        scores = np.empty(len(permuted))
         for held_out in np.unique(who):
             test = who == held_out
             scaler = StandardScaler().fit(features[~test])
-            model = Ridge(alpha=1.0).fit(scaler.transform(features[~test]), 2 * dealt[~test] - 1)
+            model = Ridge(alpha=1.0).fit(scaler.transform(features[~test]), 2 * permuted[~test] - 1)
             scores[test] = model.predict(scaler.transform(features[test]))
-        null.append(float(roc_auc_score(dealt, scores)))
+        null.append(float(roc_auc_score(permuted, scores)))
     return null
 
 
@@ -159,7 +159,7 @@ def predictions(who: np.ndarray, labels: np.ndarray, rng: np.random.Generator) -
                     "fold": person,
                     "clip_id": clip_id,
                 }
-                said = {
+                row = {
                     "truth": levels[label],
                     "predicted": levels[score > 0.5],
                     "score": score,
@@ -169,7 +169,7 @@ def predictions(who: np.ndarray, labels: np.ndarray, rng: np.random.Generator) -
                     {
                         **shared,
                         "participant_id": person,
-                        **said,
+                        **row,
                         "recording_id": clip_id,
                         "calibrated": None,
                         "plausible": None,

@@ -43,12 +43,12 @@ def main() -> int:
         chance.append(found.null.mean())
         if number < EXACT:
             exact.append(model.permutation_test(labels, "auc").p)
-    judged = kstest(p, "uniform")
+    test = kstest(p, "uniform")
     below = float(np.mean(np.array(p) <= 0.05))
     apart = float(np.abs(np.array(p[:EXACT]) - exact).max())
     print(
         f"{COHORTS} cohorts: p <= 0.05 in {100 * below:.1f} % of them; Kolmogorov-Smirnov"
-        f" {judged.statistic:.3f}, p = {judged.pvalue:.2f}"
+        f" {test.statistic:.3f}, p = {test.pvalue:.2f}"
     )
     print(
         f"pooled AUC: mean {np.mean(observed):.3f}, sd {np.std(observed, ddof=1):.3f}; mean of the"
@@ -58,12 +58,12 @@ def main() -> int:
         f"all 92,378 assignments for {EXACT} cohorts: p differs from that of {PERMUTATIONS}"
         f" exchanges by {apart:.3f} at most"
     )
-    draw(np.array(p), np.array(observed), float(judged.pvalue))
+    draw(np.array(p), np.array(observed), float(test.pvalue))
     return record(
         "null-uniform",
         {
-            "ks": float(judged.statistic),
-            "ks_p": float(judged.pvalue),
+            "ks": float(test.statistic),
+            "ks_p": float(test.pvalue),
             "share_below_0.05": below,
             "auc_mean": float(np.mean(observed)),
             "auc_sd": float(np.std(observed, ddof=1)),
@@ -72,9 +72,9 @@ def main() -> int:
             "permutations": PERMUTATIONS,
         },
         "p-values of 200 null cohorts uniform: Kolmogorov-Smirnov p above 0.05 [our choice]",
-        judged.pvalue > 0.05,
+        test.pvalue > 0.05,
         headline=(
-            f"Kolmogorov-Smirnov p = {judged.pvalue:.2f}; mean pooled AUC of a useless model"
+            f"Kolmogorov-Smirnov p = {test.pvalue:.2f}; mean pooled AUC of a useless model"
             f" {np.mean(observed):.3f}"
         ),
         seed=SEED,

@@ -22,7 +22,7 @@ def extracted_cohort(run: Path, phantom: Path, weights: dict[str, Path]) -> None
 
 
 def trained_vgg(folder: Path, part: str, config: Path, stills: int) -> Path:
-    """A VGG for "face" or "body", trained once on `stills` pictures a class of phantom people who
+    """A VGG for "face" or "body", trained once on `stills` images a class of phantom people who
     are in no cohort.
     """
     path = folder / f"{part}_vgg.safetensors"

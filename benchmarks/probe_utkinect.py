@@ -102,7 +102,7 @@ def draw(probing: Probing) -> None:
         figure.savefig(temporary, dpi=150)
 
 
-def judge(probing: Probing) -> int:
+def evaluate(probing: Probing) -> int:
     """Print, draw and record what was found; exit status."""
     print(probing.text())
     draw(probing)
@@ -145,7 +145,7 @@ def main() -> int:
     if result.refused or result.failed:
         print(f"probe-utkinect: {result.refused | result.failed}", file=sys.stderr)
         return 1
-    return judge(probe_run(RUN, "action", TASK, MODEL))
+    return evaluate(probe_run(RUN, "action", TASK, MODEL))
 
 
 if __name__ == "__main__":

@@ -45,7 +45,7 @@ def record(
         name: of the benchmark, as in `make bench NAME=...`.
         figures: everything measured.
         target: what was to be reached, in words.
-        headline: the figure that is judged, in words.
+        headline: the figure compared with the target, in words.
     """
     result = {
         "name": name,
@@ -72,14 +72,14 @@ def record(
 
 
 def _commit() -> str:
-    asked = subprocess.run(
+    process = subprocess.run(
         ["git", "describe", "--always", "--dirty"],
         capture_output=True,
         text=True,
         cwd=Path(__file__).parent,
         check=False,
     )
-    return asked.stdout.strip()
+    return process.stdout.strip()
 
 
 def _processor() -> str:

@@ -42,10 +42,10 @@ def main() -> int:
     expected = read("undisturbed")
     events = len(read_events(RUN / "undisturbed/events.tsv").events)
     print(f"undisturbed: {undisturbed['took_s']:.0f} s, {events} events", flush=True)
-    lots, stops = random.Random(SEED), []
+    rng, stops = random.Random(SEED), []
     for number in range(STOPS):
         after, how = (
-            lots.uniform(0.05, 0.95) * undisturbed["took_s"],
+            rng.uniform(0.05, 0.95) * undisturbed["took_s"],
             (signal.SIGKILL, signal.SIGINT)[number % 2],
         )
         stops.append(
@@ -74,11 +74,11 @@ def main() -> int:
 
 
 def once(name: str, do: Callable[[], dict[str, Any]]) -> dict[str, Any]:
-    """What a step said, done once."""
-    told = RUN / f"{name}.json"
-    if not told.is_file():
-        write_text(told, json.dumps(do()))
-    return json.loads(told.read_text(encoding="utf-8"))
+    """The JSON of a step, which is run once."""
+    result_file = RUN / f"{name}.json"
+    if not result_file.is_file():
+        write_text(result_file, json.dumps(do()))
+    return json.loads(result_file.read_text(encoding="utf-8"))
 
 
 def read(name: str) -> list[bytes]:

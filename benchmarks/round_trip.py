@@ -72,12 +72,12 @@ def main() -> int:
         names = all(row["names"] for row in rows)
         if worst > 0 or not names or any((row["source_relative"] or 0) > PRECISION for row in rows):
             short.append(kind)
-        told = f"{max(compared):.7f}" if compared else "not compared"
+        shown = f"{max(compared):.7f}" if compared else "not compared"
         count = len({row["file"] for row in rows})
         points = sum(row["points"] for row in rows)
         through = ", ".join(rows[0]["through"])
         print(
-            f"{kind:<20}{count:>6}{len(rows):>7}{points:>9}{told:>19}{worst:>16.7f} "
+            f"{kind:<20}{count:>6}{len(rows):>7}{points:>9}{shown:>19}{worst:>16.7f} "
             f" {'kept' if names else 'LOST':<5}  {through}"
         )
     short += left.get(UNEXPLAINED, [])

@@ -70,10 +70,10 @@ def main() -> int:
         help="instruction sets, one after the other",
     )
     parser.add_argument("--worker", type=int, help=argparse.SUPPRESS)
-    asked = parser.parse_args()
-    if asked.worker is not None:
-        return work(asked.worker)
-    found = {isa: swept(isa) for isa in asked.isa}
+    arguments = parser.parse_args()
+    if arguments.worker is not None:
+        return work(arguments.worker)
+    found = {isa: swept(isa) for isa in arguments.isa}
     for isa, kinds in found.items():
         for kind, counts in kinds.items():
             print(

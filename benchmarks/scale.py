@@ -35,15 +35,15 @@ def main() -> int:
         lines[f"{PATIENTS:,} patients, {case}"] = of_patients(hours, rates, hour)
     lines[f"training on {PATIENTS * CLIPS:,} clips"] = of_training()
     lines["clips at which a step breaks, the first to break first"] = breaks()
-    for title, told in lines.items():
+    for title, text in lines.items():
         print(f"\n{title}")
-        for line in told:
+        for line in text:
             print(f"  {line}")
     first = lines["clips at which a step breaks, the first to break first"][0]
     return record(
         "scale",
         {"lines": lines},
-        "worked out, not judged",
+        "worked out, no target",
         True,
         headline=f"first to break: {first}",
     )
@@ -70,12 +70,12 @@ def extraction_rates() -> dict[str, float]:
 
 def hour_of_video(rates: dict[str, float], hour: dict[str, float]) -> list[str]:
     frames = 3600 * RATE
-    told = [
+    text = [
         f"{what}: {frames:,} frames / {rate:.1f} frames/s x {CORES} cores ="
         f" {core_hours(1, rate):.2f} core-hours (extract)"
         for what, rate in rates.items()
     ]
-    return [*told, *(f"{stage}: {size:.0f} MB on disk (store)" for stage, size in hour.items())]
+    return [*text, *(f"{stage}: {size:.0f} MB on disk (store)" for stage, size in hour.items())]
 
 
 def core_hours(hours: float, rate: float) -> float:
@@ -84,26 +84,26 @@ def core_hours(hours: float, rate: float) -> float:
 
 def of_patients(each: float, rates: dict[str, float], hour: dict[str, float]) -> list[str]:
     hours = PATIENTS * each
-    told = [f"{PATIENTS:,} x {each:.3g} h = {hours:,.0f} h of video"]
+    text = [f"{PATIENTS:,} x {each:.3g} h = {hours:,.0f} h of video"]
     for what, rate in rates.items():
-        told.append(
+        text.append(
             f"{what}: {hours:,.0f} h x {core_hours(1, rate):.2f} = {core_hours(hours, rate):,.0f}"
             " core-hours"
         )
     tracks, features = hour["body"] + hour["face"], hour["face_vgg"]
-    told.append(
+    text.append(
         f"tracks on disk: {hours:,.0f} h x {tracks:.0f} MB = {hours * tracks / 1e6:,.1f} TB"
     )
-    told.append(
+    text.append(
         f"features of one VGG on disk: {hours:,.0f} h x {features:.0f} MB ="
         f" {hours * features / 1e6:,.1f} TB"
     )
     read = 3600 * in_memory() / 1e9
-    told.append(
+    text.append(
         f"body and one VGG in memory while training: {hours:,.0f} h x {read:.2f} GB ="
         f" {hours * read:,.0f} GB"
     )
-    return told
+    return text
 
 
 def in_memory() -> float:
@@ -117,7 +117,7 @@ def of_training() -> list[str]:
     """The published AGCN on windows of 128 frames, one a clip and epoch: leaving groups out, and
     leaving every participant out.
     """
-    clips, told = PATIENTS * CLIPS, []
+    clips, text = PATIENTS * CLIPS, []
     step = figures("step")["cpu"]["figures"]["AGCN, bf16"]["training_ms_a_clip"]
     size = figures("growth")["sizes"][GROWN]["bytes"]["record of a fold"] / int(GROWN)
     for folds in (FOLDS, PATIENTS):
@@ -125,15 +125,15 @@ def of_training() -> list[str]:
             f"{folds:,} folds x {clips:,} clips",
             folds * clips * EPOCHS * step / 3.6e6 * CORES,
         )
-        told.append(
+        text.append(
             f"{work} x {EPOCHS} epochs x {step:.1f} ms x {CORES} cores = {hours:,.0f} core-hours"
             " (step)"
         )
-        told.append(
+        text.append(
             f"{work} x {size:.0f} bytes of records a model = {folds * clips * size / 1e9:,.1f} GB"
             " (growth)"
         )
-    return told
+    return text
 
 
 def breaks() -> list[str]:
@@ -150,8 +150,8 @@ def breaks() -> list[str]:
         f"body and VGG features in memory: {second * 60 / 1e6:.1f} MB a clip of a minute, fill"
         f" {MEMORY / 1e9:.0f} GB"
     ] = MEMORY / second / 60
-    at[f"body alone in memory: {RATE * 2 * JOINTS * 4 * 60 / 1e6:.2f} MB, likewise"] = MEMORY / (
-        RATE * 2 * JOINTS * 4 * 60
+    at[f"body alone in memory: {RATE * 2 * JOINTS * 4 * 60 / 1e6:.2f} MB a clip of a minute"] = (
+        MEMORY / (RATE * 2 * JOINTS * 4 * 60)
     )
     return [
         f"{clips:,.0f} clips: {what}"

@@ -1,8 +1,8 @@
-"""A model that tells seizures from rest, learned from phantom people, and recordings to watch with
-it; each step goes on where it was.
+"""A model that distinguishes seizures from rest, trained on phantom people, and recordings to watch
+with it; each step continues where it stopped.
 
-Used by the benchmarks of `semiology timeline`. The people whom it learned from are in no recording
-that it watches.
+Used by the benchmarks of `semiology timeline`. The people whom it was trained on are in no
+recording that it watches.
 """
 
 import json

@@ -168,7 +168,7 @@ def make_runners(device: torch.device, peer: Path | None) -> tuple[list[Runner],
         network.load_state_dict(original.state_dict())
     folds = {"fp32": FoldedAGCN(ours), "bf16": FoldedAGCN(ours, torch.bfloat16)}
     with torch.no_grad():
-        said = original.eval()(*both)
+        reference = original.eval()(*both)
         for name, network in {
             **peers,
             "AGCN": ours,
@@ -176,7 +176,7 @@ def make_runners(device: torch.device, peer: Path | None) -> tuple[list[Runner],
             "AGCN folded, bf16": folds["bf16"],
         }.items():
             values = network.eval()(*(both if network in peers.values() else own))
-            apart[name] = float((values - said).abs().max() / said.std())
+            apart[name] = float((values - reference).abs().max() / reference.std())
     made = [runner("original 2s-AGCN", precision, original, both) for precision in ("fp32", "bf16")]
     made += [runner(name, "fp32", network, both) for name, network in peers.items()]
     made += [

@@ -61,8 +61,8 @@ def main() -> int:
     hour = {stage: 60 / 10 * rows[f"{stage}, 10 min"]["file_mb"] for stage in (*TRACKS, *CHANNELS)}
     for name, row in rows.items():
         print(
-            f"{name}: {row['array_mb']:.1f} MB, {row['file_mb']:.1f} on disk; {said(row, 'write')};"
-            f" {said(row, 'read')}"
+            f"{name}: {row['array_mb']:.1f} MB, {row['file_mb']:.1f} on disk;"
+            f" {speed(row, 'write')}; {speed(row, 'read')}"
         )
     print(
         f"an hour of video: {', '.join(f'{stage} {size:.0f} MB' for stage, size in hour.items())}"
@@ -74,10 +74,10 @@ def main() -> int:
         f" {hour['body'] + hour['face']:.0f} MB of tracks and {hour['face_vgg']:.0f} MB a VGG"
     )
     figures = {"stages": rows, "opened_clips": CLIPS, "opened_s": opened, "mb_an_hour": hour}
-    return record("store", figures, "told, not judged", True, headline=headline, seed=0)
+    return record("store", figures, "reported, no target", True, headline=headline, seed=0)
 
 
-def said(row: dict[str, float], verb: str) -> str:
+def speed(row: dict[str, float], verb: str) -> str:
     """One line of writing or reading: MB of arrays a second, and as shares of the floor."""
     rate, ours, numpy = (
         row["array_mb"] / row[f"{verb}_s"],

@@ -104,9 +104,9 @@ def whole_table(protocol: Protocol) -> dict[str, Any]:
         fold = json.loads(path.read_text(encoding="utf-8"))
         by_fold.setdefault(fold["task"], {})[fold["fold"]] = fold["seconds"]
     aucs = {
-        f"{task} / {model}": judged["metrics"]["auc"]["value"]
+        f"{task} / {model}": evaluated["metrics"]["auc"]["value"]
         for task, found in metrics(Path(protocol.out))["tasks"].items()
-        for model, judged in found["models"].items()
+        for model, evaluated in found["models"].items()
     }
     for name, value in aucs.items():
         print(f"{name:<28}AUC {value:.3f}")

@@ -10,7 +10,7 @@ and tracking are not run again, everything after them is: the patient, the ring 
 windows, events, blocks on disk.
 
 Every step is kept in runs/timeline-memory/ and goes on where it was; a timeline that was stopped is
-begun anew, for its memory's sake.
+restarted, for its memory's sake.
 """
 
 import json
@@ -81,8 +81,8 @@ def watch(minutes: int, model: Path) -> dict[str, Any]:
         film(RUN / f"{minutes}_min.mp4", minutes, FILMS[minutes], seed=200 + minutes),
         RUN / f"{minutes}_min",
     )
-    told = RUN / f"{minutes}_min.json"
-    if not told.is_file():
+    file = RUN / f"{minutes}_min.json"
+    if not file.is_file():
         shutil.rmtree(out, ignore_errors=True)
         arguments = [
             "timeline",
@@ -101,7 +101,7 @@ def watch(minutes: int, model: Path) -> dict[str, Any]:
         if status:
             raise SystemExit(f"semiology {' '.join(arguments)}: exit status {status}")
         write_text(
-            told,
+            file,
             json.dumps(
                 {"peak_mib": usage.ru_maxrss / 1024, "cpu_s": usage.ru_utime + usage.ru_stime}
             ),
@@ -112,7 +112,7 @@ def watch(minutes: int, model: Path) -> dict[str, Any]:
         for event in read_events(out / "events.tsv").events
     ]
     score = score_events(truth(path), found, result["duration_s"])
-    kept, speed = json.loads(told.read_text(encoding="utf-8")), result["speed"]["frames_a_second"]
+    kept, speed = json.loads(file.read_text(encoding="utf-8")), result["speed"]["frames_a_second"]
     print(
         f"{minutes} min: peak {kept['peak_mib']:.0f} MiB, {speed:.1f} frames/s, {score}", flush=True
     )
@@ -131,8 +131,8 @@ def ten_hours(model: Path) -> dict[str, Any]:
     """Ten hours of looped landmarks, in a process of its own: samples of memory (h, MiB) and what
     it took.
     """
-    told = RUN / "ten_hours.json"
-    if not told.is_file():
+    file = RUN / "ten_hours.json"
+    if not file.is_file():
         path = film(
             RUN.parent / "resume/two_minutes.mp4",
             2.0,
@@ -141,14 +141,14 @@ def ten_hours(model: Path) -> dict[str, Any]:
             fps=25.0,
         )
         subprocess.run(
-            [sys.executable, __file__, "loop", str(path), str(model), str(told)], check=True
+            [sys.executable, __file__, "loop", str(path), str(model), str(file)], check=True
         )
-    return json.loads(told.read_text(encoding="utf-8"))
+    return json.loads(file.read_text(encoding="utf-8"))
 
 
 class Loop:
-    """A source, a face detector and a pose tracker that say again and again what the real ones said
-    of one short video.
+    """A source, a face detector and a pose tracker that repeat what the real ones returned for one
+    short video.
     """
 
     name, live, dropped, latest = "loop", False, 0, -1
@@ -202,7 +202,7 @@ class Loop:
             self._count += 1
 
 
-def loop(path: Path, model: Path, told: Path) -> None:
+def loop(path: Path, model: Path, file: Path) -> None:
     """Run the ten hours, in this process."""
     from semiology.timeline.predict import Windows, find_models
     from semiology.timeline.stream.record import Record
@@ -230,16 +230,20 @@ def loop(path: Path, model: Path, told: Path) -> None:
     summary = run.summary(source)  # type: ignore[arg-type]
     run.finish({"duration_s": summary["duration_s"], "source_bytes": None})
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    told_of = {
+    description = {
         "frames": summary["frames"]["grid"],
         "events": len(summary["events"]),
         "took_s": took,
         "peak_mib": peak,
     }
     write_text(
-        told,
+        file,
         json.dumps(
-            {**told_of, "looped": "faces and landmarks of two minutes", "samples": source.samples}
+            {
+                **description,
+                "looped": "faces and landmarks of two minutes",
+                "samples": source.samples,
+            }
         ),
     )
 

@@ -161,7 +161,7 @@ def frame_features(recording: Recording, settings: Localisation) -> np.ndarray:
 
 def reordered(recording: Recording, rng: np.random.Generator) -> Recording:
     """The recording with its actions in random order: cut in the middle of the time between
-    neighbouring ones, and put together anew.
+    neighbouring ones, and put together again.
     """
     busy = np.concatenate([[0], recording.truth != 0, [0]]).astype(int)
     starts, ends = np.flatnonzero(np.diff(busy) == 1), np.flatnonzero(np.diff(busy) == -1)
@@ -175,27 +175,26 @@ def accuracy_reordered(settings: Localisation, recordings: list[Recording]) -> d
     """Model -> accuracy by frame over recordings whose actions come in random order, by the fold's
     own networks.
     """
-    rng, right, judged = np.random.default_rng(0), dict.fromkeys(MODELS, 0), 0
+    rng, right, total = np.random.default_rng(0), dict.fromkeys(MODELS, 0), 0
     for person in participants(recordings):
         network: Any = load_model(kept_path(settings.out, person) / MODELS[1]).network
         for recording in recordings:
             if recording.participant_id == person:
                 other = reordered(recording, rng)
-                embedded = embed_recording(network.encoder, other, settings)
-                for name, said in zip(
-                    MODELS,
-                    (
-                        predict_single_windows(network.encoder, embedded),
-                        predict_windows(network, embedded),
-                    ),
-                ):
-                    probabilities = by_frame(said, len(other.truth), settings.step_frames)
+                encoder = network.encoder
+                embedded = embed_recording(encoder, other, settings)
+                windows = (
+                    predict_single_windows(encoder, embedded),
+                    predict_windows(network, embedded),
+                )
+                for name, predicted in zip(MODELS, windows):
+                    probabilities = by_frame(predicted, len(other.truth), settings.step_frames)
                     counted = (other.truth != LEFT_OUT) & np.isfinite(probabilities).all(axis=1)
                     right[name] += int(
                         (probabilities[counted].argmax(1) == other.truth[counted]).sum()
                     )
-                judged += int(counted.sum())
-    return {name: hits / judged for name, hits in right.items()}
+                total += int(counted.sum())
+    return {name: hits / total for name, hits in right.items()}
 
 
 def main() -> int:
@@ -209,7 +208,7 @@ def main() -> int:
     recordings = read_recordings(settings)
     own = out_of_fold(settings, recordings)
     models = {"forest": forest(settings, recordings), **own}
-    judged = evaluate_predictions(
+    evaluation = evaluate_predictions(
         recordings,
         models,
         settings.levels,
@@ -217,14 +216,16 @@ def main() -> int:
         settings.hysteresis,
         settings.seed,
     )
-    judged["accuracy_reordered"] = accuracy_reordered(settings, recordings)
-    print(table_text(judged))
-    accuracy = {name: found["frames"]["accuracy"] for name, found in judged["models"].items()}
-    events = {name: found["events"]["f1@0.5"]["value"] for name, found in judged["models"].items()}
-    gain = judged["differences"][0]["accuracy"]
+    evaluation["accuracy_reordered"] = accuracy_reordered(settings, recordings)
+    print(table_text(evaluation))
+    accuracy = {name: found["frames"]["accuracy"] for name, found in evaluation["models"].items()}
+    events = {
+        name: found["events"]["f1@0.5"]["value"] for name, found in evaluation["models"].items()
+    }
+    gain = evaluation["differences"][0]["accuracy"]
     return record(
         "utkinect-timeline",
-        judged,
+        evaluation,
         "BLSTM over AGCN windows above the forest in accuracy by frame, interval of the difference"
         " without 0, and in event F1 at IoU 0.5",
         gain["low"] > 0 and events["timeline"] > events["forest"],

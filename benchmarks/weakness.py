@@ -71,7 +71,7 @@ def main() -> int:
             "filmed", "--store", str(RUN / "store"), "--expression_weights", str(weights)
         ),
     }
-    return judge(figures | {"followed": followed(), "areas": areas()})
+    return evaluate(figures | {"followed": followed(), "areas": areas()})
 
 
 def make_tracks_and_films() -> Path:
@@ -82,11 +82,11 @@ def make_tracks_and_films() -> Path:
         step("phantom", "weakness", str(RUN / name), *people, *CLIPS)
     weights = RUN / "face_vgg.safetensors"
     if not weights.is_file():
-        pictures = str(RUN / "filmed_stills" / "expression")
+        images = str(RUN / "filmed_stills" / "expression")
         step(
             "pretrain",
             "expression",
-            pictures,
+            images,
             "--config",
             "configs/demo_face_vgg.yaml",
             "--out",
@@ -171,15 +171,15 @@ def orders(name: str) -> dict[str, dict[str, float]]:
 
 def sides(name: str) -> dict[str, Any]:
     """How often the weak side of one-sided participants was found, and the side given to others."""
-    said = pd.read_csv(
+    predicted = pd.read_csv(
         RUN / f"{name}_weakness" / "participants.tsv", sep="\t", keep_default_na=False
     ).set_index("participant_id")["weaker_side"]
     clips = pd.read_csv(RUN / name / "clips.tsv", sep="\t", keep_default_na=False)
-    true = clips.groupby("participant_id")["weaker_side"].first().reindex(said.index)
+    true = clips.groupby("participant_id")["weaker_side"].first().reindex(predicted.index)
     one_sided = true != "none"
-    found = (said == true)[one_sided]
+    found = (predicted == true)[one_sided]
     low, high = wilson(int(found.sum()), len(found))
-    table = pd.crosstab(true, said).to_dict("index")
+    table = pd.crosstab(true, predicted).to_dict("index")
     return {
         "value": float(found.mean()),
         "low": low,
@@ -227,7 +227,7 @@ def areas() -> list[dict[str, Any]]:
     ]
 
 
-def judge(figures: dict[str, Any]) -> int:
+def evaluate(figures: dict[str, Any]) -> int:
     """Print the tables and record them; exit status."""
     reached = {}
     for name, least in (("tracked", ORDER), ("filmed", FILMED_ORDER)):
@@ -239,7 +239,7 @@ def judge(figures: dict[str, Any]) -> int:
             )
         print(
             f"{name}: side of one-sided participants found {span(side)} of {side['of']}; true, then"
-            f" said: {side['true_then_said']}"
+            f" found: {side['true_then_said']}"
         )
         print(
             f"{name}: patient or control by the score: AUC"

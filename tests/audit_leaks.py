@@ -137,9 +137,9 @@ def _stopped_by_those_held_out() -> Any:
 def _inner_folds_of_everybody() -> Any:
     honest = fold.inner_rows
 
-    def leaking(asked: Protocol, task: str, training: Any) -> Any:
-        everybody = replace(training, source=fold.task_source(asked, task), held_out=())
-        return honest(asked, task, everybody)
+    def leaking(settings: Protocol, task: str, training: Any) -> Any:
+        everybody = replace(training, source=fold.task_source(settings, task), held_out=())
+        return honest(settings, task, everybody)
 
     return patch.object(fold, "inner_rows", leaking)
 
@@ -156,20 +156,22 @@ def _also_given_those_held_out(name: str, leaking: Callable[..., Any]) -> Callab
             trained.update(train(*arguments))
             return dict(trained)
 
-        def replaced(asked: Protocol, task: str, inner: Any) -> Any:
-            return leaking(honest, asked, task, inner, fold.scored(trained))
+        def replaced(settings: Protocol, task: str, inner: Any) -> Any:
+            return leaking(honest, settings, task, inner, fold.scored(trained))
 
         return patch.multiple(fold, train_models=training_models, **{name: replaced})
 
     return plant
 
 
-def _on_both(honest: Any, asked: Protocol, task: str, inner: Any, held_out: Any) -> Any:
-    return honest(asked, task, inner + held_out)
+def _on_both(honest: Any, settings: Protocol, task: str, inner: Any, held_out: Any) -> Any:
+    return honest(settings, task, inner + held_out)
 
 
-def _on_those_held_out(honest: Any, asked: Protocol, task: str, inner: Any, held_out: Any) -> Any:
-    return honest(asked, task, held_out)
+def _on_those_held_out(
+    honest: Any, settings: Protocol, task: str, inner: Any, held_out: Any
+) -> Any:
+    return honest(settings, task, held_out)
 
 
 @dataclass(frozen=True)
@@ -292,7 +294,7 @@ def filmed(
 
     The same ward is in all videos, and one body wanders in each. `again`: two persons' numbers; the
     second's video is that of the first, later, smaller, brighter and in another codec, and its
-    tracks are its own, so that only the pictures give it away. `trained_on` is what the store's
+    tracks are its own, so that only the frames give it away. `trained_on` is what the store's
     records say of the detector.
     """
     table, store = read_clips(cohort), Store(cohort / "store")
@@ -316,8 +318,8 @@ def filmed(
             "key": "0" * 16,
             "depends": {"pose": {"name": "keypoint-rcnn", "weights": {"joints": DETECTOR}}},
         }
-        told = {} if trained_on is None else {"trained_on": {DETECTOR: trained_on}}
-        store.note(str(row.clip_id), {}, {"body": {**entry, "found": 1.0, **told}})
+        training_record = {} if trained_on is None else {"trained_on": {DETECTOR: trained_on}}
+        store.note(str(row.clip_id), {}, {"body": {**entry, "found": 1.0, **training_record}})
     write_clips(cohort, table.rename(columns={"tracks": "video"}))
     return store.folder
 
@@ -332,7 +334,7 @@ def _picture(position: np.ndarray) -> np.ndarray:
 
 def quick_run(cohort: Path, out: Path, **changes: Any) -> Path:
     """A run with one small model, trained for one epoch; what is planted lies in the cohort."""
-    asked: dict[str, Any] = {
+    settings: dict[str, Any] = {
         "split": Split("grouped", folds=3),
         "store": None,
         "out": str(out),
@@ -342,5 +344,5 @@ def quick_run(cohort: Path, out: Path, **changes: Any) -> Path:
         "calibration": Calibration(),
         "selections": {},
     }
-    run_loso(protocol(cohort, out, **{**asked, **changes}))
+    run_loso(protocol(cohort, out, **{**settings, **changes}))
     return out

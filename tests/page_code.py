@@ -2,7 +2,7 @@
 what the page shows.
 
 What a statement prints may stand beside it as a comment, up to an explanation after a colon; the
-value of an expression likewise: `x  # 3: one a joint`. What no comment states is printed below the
+value of an expression too: `x  # 3: one a joint`. What no comment states is printed below the
 code, in a block of type `text`. `...` stands for what differs between machines.
 
     python tests/page_code.py docs/examples/*.md    # writes the blocks of type text and the figures

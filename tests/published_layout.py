@@ -33,7 +33,8 @@ def write_people(
 
     Args:
         sign: strength of a pattern that all TCS share.
-        who: strength of a pattern of each subject's own, which tells nothing of another subject.
+        who: strength of a pattern of each subject's own, which carries no information on other
+            subjects.
     """
     rng, rows = np.random.default_rng(0), []
     pattern = rng.normal(size=512)

@@ -143,7 +143,7 @@ def audit(verdict: str, run: Path) -> dict:
         "result": "failed",
     }
     failed |= {
-        "found": "the camera tells dystonia (AUC 0.91, p = 0.01)",
+        "found": "the camera predicts dystonia (AUC 0.91, p = 0.01)",
         "details": ["camera: AUC 0.91", {"centre": 0.5}],
     }
     passed = {

@@ -325,7 +325,7 @@ def test_the_machine_beside_the_raters(cohort, tmp_path):
 def test_the_verb_writes_tables_pictures_and_a_page(cohort, tmp_path, capsys):
     cohort["r2"] = ["n/a", *cohort["r2"][1:].tolist()]
     path = written(tmp_path, cohort)
-    asked = [
+    arguments = [
         "agreement",
         str(path),
         "--machine",
@@ -341,7 +341,7 @@ def test_the_verb_writes_tables_pictures_and_a_page(cohort, tmp_path, capsys):
     assert (
         main(
             [
-                *asked,
+                *arguments,
                 "--retest",
                 "first",
                 "again",

@@ -177,8 +177,8 @@ def test_raters_whose_names_make_one_file_name_keep_their_own_plots(tmp_path):
         )
         == 0
     )
-    pictures = {picture.read_bytes() for picture in (tmp_path / "out").glob("*.png")}
-    assert len(pictures) == 3
+    images = {image.read_bytes() for image in (tmp_path / "out").glob("*.png")}
+    assert len(images) == 3
 
 
 def test_a_constant_column_has_no_correlation_and_a_reason(tmp_path):

@@ -78,7 +78,7 @@ def test_what_was_trained_small_comes_back_as_it_was(tmp_path, form):
     torch.testing.assert_close(back(images), vgg(images))
 
 
-def test_without_weights_it_refuses_and_says_how_to_get_them(tmp_path):
+def test_without_weights_it_refuses_and_states_how_to_get_them(tmp_path):
     for nothing in (None, tmp_path / "none.safetensors"):
         with pytest.raises(UserError, match=r"semiology pretrain expression .*FER-2013"):
             load_vgg(nothing)

@@ -20,9 +20,9 @@ def clean(shared_cohort, tmp_path_factory):
     """An honest run in which everything that can be fitted is fitted."""
     folder = tmp_path_factory.mktemp("audited")
     add_features(shared_cohort, folder / "store")
-    asked = protocol(shared_cohort, folder)
-    run_loso(asked)
-    return asked, folder / "run"
+    settings = protocol(shared_cohort, folder)
+    run_loso(settings)
+    return settings, folder / "run"
 
 
 def results(run) -> dict[str, str]:
@@ -36,25 +36,25 @@ def test_an_honest_run_passes_every_check(clean):
 
 @pytest.mark.parametrize("leak", LEAKS, ids=[leak.what for leak in LEAKS])
 def test_a_leak_in_one_fold_is_found_and_named(clean, tmp_path, leak: Leak):
-    asked, honest = clean
+    settings, honest = clean
     run = tmp_path / "run"
     shutil.copytree(honest, run)
-    parts = split_clips(asked.split, task_source(asked, TASK).clips, asked.cohort, 0)
+    parts = split_clips(settings.split, task_source(settings, TASK).clips, settings.cohort, 0)
     with leak.plant():
         for part in parts[:3] if leak.several_folds else parts[2:3]:
-            run_fold(asked, Fold(TASK, 0, part), run)
+            run_fold(settings, Fold(TASK, 0, part), run)
     found = results(run)
     assert {name: found[name] for name in leak.caught_by} == dict.fromkeys(leak.caught_by, "failed")
 
 
 def test_a_leaked_model_without_a_record_is_not_passed(clean, tmp_path):
-    asked, honest = clean
+    settings, honest = clean
     run = tmp_path / "run"
     shutil.copytree(honest, run)
-    part = split_clips(asked.split, task_source(asked, TASK).clips, asked.cohort, 0)[2]
+    part = split_clips(settings.split, task_source(settings, TASK).clips, settings.cohort, 0)[2]
     path = Fold(TASK, 0, part).path(run)
     with LEAKS[0].plant():
-        run_fold(asked, Fold(TASK, 0, part), run)
+        run_fold(settings, Fold(TASK, 0, part), run)
     record = json.loads(path.read_text())
     del record["models"]["agcn"], record["models"]["tcn"]
     path.write_text(json.dumps(record))

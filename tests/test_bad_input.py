@@ -61,13 +61,15 @@ def write_tables(folder, lines: list[str], people: int) -> None:
 
 def test_an_extraction_goes_on_past_bad_clips_and_lists_each_in_one_line(bad_cohort, capsys):
     assert main(["extract", str(bad_cohort), "--store", str(bad_cohort / "store")]) == 1
-    said = capsys.readouterr().out
-    failed = {line.split(": ")[1]: line for line in said.splitlines() if line.startswith("failed")}
+    printed = capsys.readouterr().out
+    failed = {
+        line.split(": ")[1]: line for line in printed.splitlines() if line.startswith("failed")
+    }
     assert set(failed) == {"truncated", "empty", "audio", "missing"}
     assert "no video" in failed["audio"]
-    assert "warning: grey: nobody was found" in said
+    assert "warning: grey: nobody was found" in printed
     assert (
-        "Traceback" not in said and str(bad_cohort) not in said
+        "Traceback" not in printed and str(bad_cohort) not in printed
     )  # clips by their id, never by a patient's file
     assert sorted(path.parent.name for path in (bad_cohort / "store").rglob("body-*.nc")) == [
         "grey"
@@ -78,11 +80,11 @@ def test_an_extraction_goes_on_past_bad_clips_and_lists_each_in_one_line(bad_coh
 
 def test_a_check_of_the_cohort_lists_them_too(bad_cohort, capsys):
     assert main(["cohort", "check", str(bad_cohort)]) == 2
-    said = capsys.readouterr().err
-    assert 'row 6, column "video": there is no such file' in said and "Traceback" not in said
+    printed = capsys.readouterr().err
+    assert 'row 6, column "video": there is no such file' in printed and "Traceback" not in printed
 
 
-def test_every_fault_of_the_tables_is_said_at_once(tmp_path, capsys):
+def test_every_fault_of_the_tables_is_reported_at_once(tmp_path, capsys):
     grey_video(tmp_path / "a.mp4")
     lines = [
         "c1\tp0\ta.mp4\t0\t1\tabsent",
@@ -91,15 +93,15 @@ def test_every_fault_of_the_tables_is_said_at_once(tmp_path, capsys):
     ]
     write_tables(tmp_path, lines, 2)
     assert main(["cohort", "check", str(tmp_path)]) == 2
-    said = capsys.readouterr().err
+    printed = capsys.readouterr().err
     for fault in (
         'row 3, column "clip_id"',
         'row 3, column "dystonia"',
         'row 4, column "participant_id"',
         "row 4: ends at 1 s, not after its start at 2 s",
     ):
-        assert fault in said
-    assert "absent, present" in said  # which levels there are
+        assert fault in printed
+    assert "absent, present" in printed  # which levels there are
 
 
 def test_a_participant_without_clips_is_noted(tmp_path, capsys):
@@ -123,5 +125,5 @@ def test_a_wrong_command_is_one_line(arguments, message, tmp_path, monkeypatch, 
     monkeypatch.chdir(tmp_path)
     assert main(arguments) in (1, 2)
     output = capsys.readouterr()
-    said = [line for line in (output.out + output.err).splitlines() if message in line]
-    assert len(said) == 1 and "Traceback" not in output.err
+    printed = [line for line in (output.out + output.err).splitlines() if message in line]
+    assert len(printed) == 1 and "Traceback" not in output.err

@@ -198,7 +198,7 @@ def test_zeros_that_a_spreadsheet_dropped_are_guessed(folder):
 
 
 @pytest.mark.parametrize(
-    ("column", "entry", "said"),
+    ("column", "entry", "message"),
     [
         ("dystonia", {"Role": "label"}, '"Levels" is missing; add it'),
         (
@@ -242,12 +242,12 @@ def test_zeros_that_a_spreadsheet_dropped_are_guessed(folder):
         ),
     ],
 )
-def test_faults_of_the_sidecar(folder, column, entry, said):
+def test_faults_of_the_sidecar(folder, column, entry, message):
     sidecar = json.loads((folder / "clips.json").read_text())
     sidecar[column] = entry
     (folder / "clips.json").write_text(json.dumps(sidecar))
     (fault,) = faults(folder)
-    assert fault.startswith(f'clips.json: column "{column}": ') and said in fault
+    assert fault.startswith(f'clips.json: column "{column}": ') and message in fault
 
 
 def test_sidecar_and_table_name_the_same_columns(folder):
@@ -364,16 +364,16 @@ def test_the_table_counts_scores(rated):
 
 
 @pytest.mark.parametrize(
-    ("text", "said"),
+    ("text", "message"),
     [
         ("{", "JSON"),
         ("[]", "object"),
         ('{"camera": {}, "camera": {}}', '"camera"'),
     ],
 )
-def test_a_sidecar_that_is_no_json(folder, text, said):
+def test_a_sidecar_that_is_no_json(folder, text, message):
     (folder / "clips.json").write_text(text)
-    assert any(fault.startswith("clips.json: ") and said in fault for fault in faults(folder))
+    assert any(fault.startswith("clips.json: ") and message in fault for fault in faults(folder))
 
 
 @pytest.mark.parametrize("missing", ["participants.tsv", "clips.tsv", "clips.json"])
@@ -454,7 +454,7 @@ def test_notes_say_what_is_allowed_but_odd(folder):
     ]
 
 
-def test_videos_are_looked_for_only_when_asked(folder):
+def test_videos_are_looked_for_only_on_request(folder):
     shutil.rmtree(folder / "videos")
     assert len(faults(folder)) == 4
     assert len(Cohort.read(folder, check_videos=False).clips) == 4

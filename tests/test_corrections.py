@@ -389,7 +389,7 @@ def clinic(tmp_path):
 
 
 def test_from_a_cohort_to_a_labelling_program_and_back(clinic, capsys):
-    """select, a person moves one point in one picture, correct: twice the same labels, the store,
+    """select, a person moves one point in one image, correct: twice the same labels, the store,
     the bytes, nobody's file name.
     """
     out, store = clinic / "check", Store(clinic / "store")
@@ -513,7 +513,7 @@ def test_corrections_of_one_file_and_corrected_tracks_in_another(clinic, tmp_pat
     assert np.flatnonzero((wrist == [5.5, 6.5]).all(axis=1)).tolist() == [
         read_corrections(corrections_file(source))[0].source_index
     ]
-    for labels, more, told in (
+    for labels, more, message in (
         (tables[0], ["--out", str(source)], "these are the predicted tracks"),
         (tables[1], [], "which the tracks of c2 do not show"),
         (tmp_path / "dlc", [], "labels of 2 videos"),
@@ -521,11 +521,11 @@ def test_corrections_of_one_file_and_corrected_tracks_in_another(clinic, tmp_pat
     ):
         assert (
             main(["tracking", "correct", str(labels), *about, *more]) == 2
-            and told in capsys.readouterr().err
+            and message in capsys.readouterr().err
         )
 
 
-def test_a_clip_without_a_video_is_left_out_and_said(clinic, capsys):
+def test_a_clip_without_a_video_is_left_out_and_reported(clinic, capsys):
     (clinic / "named_after_nobody.mp4").rename(clinic / "away.mp4")
     words = [
         "tracking",
@@ -551,9 +551,9 @@ def test_a_clip_without_a_video_is_left_out_and_said(clinic, capsys):
         )
     )
     assert main(words) == 1
-    said = capsys.readouterr().out
+    printed = capsys.readouterr().out
     assert (
-        "1 frames of 1 clips" in said
-        and "left out: c1: there is no such file" in said
-        and "named_after_nobody" not in said
+        "1 frames of 1 clips" in printed
+        and "left out: c1: there is no such file" in printed
+        and "named_after_nobody" not in printed
     )

@@ -71,8 +71,8 @@ def faces_by_default(path: Path, frames: int | None = None) -> int:
     """
     mtcnn, count = MTCNN(keep_all=True), 0
     with av.open(str(path)) as container:
-        for picture in islice(container.decode(video=0), frames):
-            count += mtcnn.detect(picture.to_ndarray(format="rgb24"))[0] is not None
+        for image in islice(container.decode(video=0), frames):
+            count += mtcnn.detect(image.to_ndarray(format="rgb24"))[0] is not None
     return count
 
 
@@ -297,11 +297,11 @@ def test_a_head_rests_on_landmarks_detector_and_joints_and_other_faces_stay_apar
 
 
 @pytest.fixture
-def told(tmp_path) -> Path:
+def tagged(tmp_path) -> Path:
     """A video of nobody, 20 frames at uneven times, stored lying on its side, with sound, a title,
     a date and a place.
     """
-    path = tmp_path / "told.mov"
+    path = tmp_path / "tagged.mov"
     with av.open(str(path), "w", options={"movflags": "use_metadata_tags"}) as container:
         container.metadata.update(
             {
@@ -336,15 +336,15 @@ def told(tmp_path) -> Path:
     return path
 
 
-def test_sound_and_metadata_are_gone_and_every_frame_has_its_time(told, tmp_path):
-    with av.open(str(told)) as container:
+def test_sound_and_metadata_are_gone_and_every_frame_has_its_time(tagged, tmp_path):
+    with av.open(str(tagged)) as container:
         assert {stream.type for stream in container.streams} == {
             "video",
             "audio",
         } and container.metadata["title"] == "ward 3"
-    summary = deidentify_videos([told], tmp_path / "out", progress=False)
-    assert summary.records["told"]["reasons"]["whole frame"] == 20  # nobody was found
-    with av.open(str(tmp_path / "out" / "told.mp4")) as container:
+    summary = deidentify_videos([tagged], tmp_path / "out", progress=False)
+    assert summary.records["tagged"]["reasons"]["whole frame"] == 20  # nobody was found
+    with av.open(str(tmp_path / "out" / "tagged.mp4")) as container:
         assert [stream.type for stream in container.streams] == ["video"]
         assert container.metadata.keys() <= {"major_brand", "minor_version", "compatible_brands"}
         assert container.streams.video[0].metadata == {
@@ -357,26 +357,34 @@ def test_sound_and_metadata_are_gone_and_every_frame_has_its_time(told, tmp_path
             176,
             Fraction(15, 16),
         )  # upright
-        pictures = list(container.decode(video=0))
-        assert [round(picture.time * 1000) for picture in pictures][:5] == [
+        decoded = list(container.decode(video=0))
+        assert [round(image.time * 1000) for image in decoded][:5] == [
             0,
             30,
             70,
             120,
             150,
-        ] and len(pictures) == 20
+        ] and len(decoded) == 20
         assert all(
-            np.abs(picture.to_ndarray(format="rgb24").astype(int) - 127).max() < 3
-            for picture in pictures
+            np.abs(image.to_ndarray(format="rgb24").astype(int) - 127).max() < 3
+            for image in decoded
         )
-    data = (tmp_path / "out" / "told.mp4").read_bytes()
+    data = (tmp_path / "out" / "tagged.mp4").read_bytes()
     assert not any(word in data for word in (b"ward 3", b"bed 7", b"+48.1", b"2024"))
 
 
-def test_lost_frames_are_kept_on_request_and_a_second_run_does_no_work(told, tmp_path):
+def test_lost_frames_are_kept_on_request_and_a_second_run_does_no_work(tagged, tmp_path):
     assert (
         main(
-            ["deidentify", str(told), "--out", str(tmp_path / "out"), "--lost", "keep", "--rename"]
+            [
+                "deidentify",
+                str(tagged),
+                "--out",
+                str(tmp_path / "out"),
+                "--lost",
+                "keep",
+                "--rename",
+            ]
         )
         == 0
     )
@@ -386,14 +394,14 @@ def test_lost_frames_are_kept_on_request_and_a_second_run_does_no_work(told, tmp
     assert [reason for reason, _ in read_log(copy)] == ["nothing"] * 20
     changed = copy.stat().st_mtime_ns
     again = deidentify_videos(
-        [told],
+        [tagged],
         tmp_path / "out",
         options=DeidentifyOptions(lost="keep"),
         rename=True,
         progress=False,
     )
     assert again.skipped == ["video-001"] and copy.stat().st_mtime_ns == changed
-    other = deidentify_videos([told], tmp_path / "out", rename=True, progress=False)
+    other = deidentify_videos([tagged], tmp_path / "out", rename=True, progress=False)
     assert (
         other.done == ["video-001"]
         and np.abs(next(every_frame(copy)).image.astype(int) - 127).max() < 3
@@ -427,34 +435,34 @@ def test_a_damaged_frame_keeps_its_place_and_is_covered(tmp_path):
     )
 
 
-def test_bad_videos_are_listed_and_the_others_are_made(told, tmp_path, capsys):
+def test_bad_videos_are_listed_and_the_others_are_made(tagged, tmp_path, capsys):
     (tmp_path / "text.mp4").write_text("no video")
     (tmp_path / "empty.avi").write_bytes(b"")
-    videos = [tmp_path / "text.mp4", told, tmp_path / "gone.mp4", tmp_path / "empty.avi"]
+    videos = [tmp_path / "text.mp4", tagged, tmp_path / "gone.mp4", tmp_path / "empty.avi"]
     assert main(["deidentify", *map(str, videos), "--out", str(tmp_path / "out")]) == 1
-    said = capsys.readouterr().out
-    assert said.startswith("4 videos: 1 covered, 0 were there already, 3 failed\n")
+    printed = capsys.readouterr().out
+    assert printed.startswith("4 videos: 1 covered, 0 were there already, 3 failed\n")
     assert (
-        "failed: gone: there is no such file" in said
-        and "failed: empty: is empty (0 bytes)" in said
-        and "failed: text: " in said
+        "failed: gone: there is no such file" in printed
+        and "failed: empty: is empty (0 bytes)" in printed
+        and "failed: text: " in printed
     )
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == [
-        "told.csv",
-        "told.json",
-        "told.mp4",
+        "tagged.csv",
+        "tagged.json",
+        "tagged.mp4",
     ]
 
 
-def test_nothing_is_overwritten_that_is_not_ours(told, tmp_path):
+def test_nothing_is_overwritten_that_is_not_ours(tagged, tmp_path):
     write_video(tmp_path / "clip.mp4", (np.full((144, 176, 3), 9, np.uint8) for _ in range(3)), 25)
     with pytest.raises(UserError, match=r"clip\.mp4: "):
         deidentify_videos([tmp_path / "clip.mp4"], tmp_path, progress=False)
     (tmp_path / "out").mkdir()
-    (tmp_path / "out" / "told.mp4").write_bytes(b"somebody's")
+    (tmp_path / "out" / "tagged.mp4").write_bytes(b"somebody's")
     with pytest.raises(UserError, match=re.escape(f"{tmp_path / 'out'}")):
-        deidentify_videos([told], tmp_path / "out", progress=False)
-    assert (tmp_path / "out" / "told.mp4").read_bytes() == b"somebody's"
+        deidentify_videos([tagged], tmp_path / "out", progress=False)
+    assert (tmp_path / "out" / "tagged.mp4").read_bytes() == b"somebody's"
     with pytest.raises(UserError, match="would share the copy"):
         deidentify_videos(
             [tmp_path / "a" / "v.mp4", tmp_path / "b" / "V.avi"], tmp_path / "out", progress=False
@@ -462,22 +470,22 @@ def test_nothing_is_overwritten_that_is_not_ours(told, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("options", "said"),
+    ("options", "message"),
     [
         ({"grow": 0.5}, "grow"),
         ({"lost_after": -1}, "lost_after"),
         ({"lost": "blur"}, "cover or keep"),
     ],
 )
-def test_options_that_make_no_sense_are_refused(options, said):
-    with pytest.raises(UserError, match=said):
+def test_options_that_make_no_sense_are_refused(options, message):
+    with pytest.raises(UserError, match=message):
         DeidentifyOptions(**options)
 
 
-def test_a_cohorts_copy_is_a_cohort_with_videos_named_by_clip(told, tmp_path):
+def test_a_cohorts_copy_is_a_cohort_with_videos_named_by_clip(tagged, tmp_path):
     folder = tmp_path / "cohort"
     (folder / "videos").mkdir(parents=True)
-    told.rename(folder / "videos" / "smith.mov")
+    tagged.rename(folder / "videos" / "smith.mov")
     (folder / "participants.tsv").write_text("participant_id\tsex\nP1\tF\n")
     rows = [
         "clip_id\tparticipant_id\tvideo\ttracks\tstart\tend\tsign",
@@ -528,8 +536,8 @@ def test_a_cohorts_copy_is_a_cohort_with_videos_named_by_clip(told, tmp_path):
 def test_no_face_is_left_in_a_talking_face(testdata, tmp_path):
     with av.open(str(testdata / "faces/carphone_176x144.mp4")) as container:
         images = [
-            picture.to_ndarray(format="rgb24")
-            for picture, _ in zip(container.decode(video=0), range(30))
+            image.to_ndarray(format="rgb24")
+            for image, _ in zip(container.decode(video=0), range(30))
         ]
     write_video(tmp_path / "talk.mp4", iter(images), 30)
     deidentify_videos([tmp_path / "talk.mp4"], tmp_path / "out", progress=False)

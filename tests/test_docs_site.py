@@ -146,7 +146,7 @@ def test_the_api_pages_have_signatures_and_docstrings(site):
     assert "make_tracks" in text and "fps" in text and "confidence" in text
 
 
-def test_the_citation_has_what_the_format_asks_for():
+def test_the_citation_has_what_the_format_requires():
     """Citation File Format 1.2.0: the keys that it requires, of the work and of each reference."""
     record = yaml.safe_load((ROOT / "CITATION.cff").read_text(encoding="utf-8"))
     assert record["cff-version"] == "1.2.0" and record["type"] == "software"

@@ -136,10 +136,10 @@ def test_confidence_is_the_mean_probability_of_the_time_in_which_it_was_on():
     assert event.confidence == pytest.approx(0.8) and event.kind == ("dystonia", "left")
 
 
-def test_an_event_is_told_as_soon_as_nothing_can_change_it():
+def test_an_event_is_reported_as_soon_as_nothing_can_change_it():
     detector = EventDetector(Hysteresis(0.6, 0.4, 0, merge=1.0, unseen=0), "sign")
-    told = [spans(detector.push(*window)) for window in windows(0.9, 0.1, 0.1, 0.1, 0.9)]
-    assert told == [
+    detected = [spans(detector.push(*window)) for window in windows(0.9, 0.1, 0.1, 0.1, 0.9)]
+    assert detected == [
         [],
         [],
         [],

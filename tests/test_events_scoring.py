@@ -78,7 +78,7 @@ def test_events_longer_than_longest_are_several():
     assert counted([(100, 400)], [(100, 400)], longest=300) == (1, 1, 0)
 
 
-def test_a_share_of_the_event_has_to_be_found_where_that_is_asked():
+def test_a_share_of_the_event_has_to_be_found_where_that_is_required():
     assert counted([(100, 110)], [(105, 110)], overlap=0.4) == (1, 1, 0)
     assert counted([(100, 110)], [(106, 110)], overlap=0.4) == (1, 0, 1)
     assert counted([(100, 110)], [(100, 102), (104, 107)], overlap=0.4) == (
@@ -246,8 +246,8 @@ def cohort():
 
 
 def test_counts_add_up_before_anything_is_divided_and_empty_recordings_count():
-    judged = evaluate_events(cohort())
-    sign = judged["signs"]["sign"]
+    evaluation = evaluate_events(cohort())
+    sign = evaluation["signs"]["sign"]
     assert (sign["counts"]["events"], sign["counts"]["hits"], sign["counts"]["false_alarms"]) == (
         3,
         2,
@@ -276,10 +276,10 @@ def test_counts_add_up_before_anything_is_divided_and_empty_recordings_count():
     )
     assert (
         sign["recordings"]["p1_2"]["false_alarms"] == 1
-        and judged["hours"] == 2
-        and judged["participants"] == 3
+        and evaluation["hours"] == 2
+        and evaluation["participants"] == 3
     )
-    assert json.loads(json.dumps(judged, allow_nan=False)) == judged
+    assert json.loads(json.dumps(evaluation, allow_nan=False)) == evaluation
 
 
 def test_intervals_are_over_participants():

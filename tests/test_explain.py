@@ -455,11 +455,11 @@ def test_intervals_are_over_participants():
 
 def test_where_all_participants_are_alike_a_rate_has_wilsons_interval_and_a_share_none():
     rows = [{"hit": 1.0, "hit_chance": chance, "joint_share": 0.5} for chance in (0.2, 0.25, 0.3)]
-    told = summary(rows, ["a", "b", "c"])
-    assert told["hit"] == 1 and told["hit_interval"] == [0.4385, 1] == [
+    result = summary(rows, ["a", "b", "c"])
+    assert result["hit"] == 1 and result["hit_interval"] == [0.4385, 1] == [
         round(bound, 4) for bound in wilson(3, 3)
     ]
-    assert told["hit_above_chance"] == [0.1885, 0.75] and told["joint_share_interval"] == [
+    assert result["hit_above_chance"] == [0.1885, 0.75] and result["joint_share_interval"] == [
         None,
         None,
     ]
@@ -503,8 +503,8 @@ def test_a_clip_without_evidence_counts_as_none_on_the_truth():
         predicted=[1, 1],
         truths=[truth, truth],
     )
-    told = agreements(findings)
-    assert (told["clips"], told["without_evidence"], told["hit"], told["joint_share"]) == (
+    result = agreements(findings)
+    assert (result["clips"], result["without_evidence"], result["hit"], result["joint_share"]) == (
         2,
         1,
         0.5,
@@ -530,7 +530,7 @@ def test_the_truth_of_a_phantom_names_the_arm_that_is_held_and_the_landmarks_tha
     )
 
 
-def test_the_data_dependent_graph_of_a_clip_is_a_softmax_over_who_is_heard():
+def test_the_data_dependent_graph_of_a_clip_is_a_softmax_over_source_joints():
     torch.manual_seed(0)
     network = AGCN(StreamShape(2, SKELETON, 2), widths=[4, 8]).eval()
     x = torch.randn(1, 2, 16, 11)
@@ -556,6 +556,6 @@ def test_gnn_explainer_finds_the_joint_that_a_graph_network_was_taught():
         optimiser.zero_grad()
         nn.functional.cross_entropy(network(x, torch.ones(96, 8, 11)), target).backward()
         optimiser.step()
-    told = explain_graph(network, clip_of(x[1:2]), 1, SKELETON, epochs=60)
-    assert told.joints.shape == (4, 11) and told.bones.shape == (10,)
-    assert NAMES[told.joints.mean(axis=0).argmax()] == "left_wrist"
+    result = explain_graph(network, clip_of(x[1:2]), 1, SKELETON, epochs=60)
+    assert result.joints.shape == (4, 11) and result.bones.shape == (10,)
+    assert NAMES[result.joints.mean(axis=0).argmax()] == "left_wrist"

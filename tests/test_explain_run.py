@@ -62,24 +62,24 @@ def test_each_clip_is_explained_by_the_model_that_never_saw_the_person(made):
 def test_a_run_is_explained_and_not_twice(made, capsys):
     assert main(["explain", str(made), "--model", "agcn"]) == 0
     path = made / "explanation" / "swing-pose-agcn.json"
-    told = json.loads(path.read_text())
+    document = json.loads(path.read_text())
     printed = capsys.readouterr().out
     assert (
         "by a model that was not trained on its participant" in printed
         and "random weights: rank correlation" in printed
         and "deletion:" in printed
     )
-    assert len(told["clips"]) == 11, "one of twelve is not scored"
-    assert sum(told["joints"].values()) == pytest.approx(1, abs=1e-3)
-    assert sum(edge["share"] for edge in told["edges"]) == pytest.approx(1, abs=1e-3)
-    assert sum(told["time"]) == pytest.approx(1, abs=1e-3)
-    assert max(told["joints"], key=told["joints"].get) == "left_wrist"
+    assert len(document["clips"]) == 11, "one of twelve is not scored"
+    assert sum(document["joints"].values()) == pytest.approx(1, abs=1e-3)
+    assert sum(edge["share"] for edge in document["edges"]) == pytest.approx(1, abs=1e-3)
+    assert sum(document["time"]) == pytest.approx(1, abs=1e-3)
+    assert max(document["joints"], key=document["joints"].get) == "left_wrist"
     assert (
-        told["held_out"]
-        and told["truth"] is None
-        and told["layout"].keys() == told["joints"].keys()
+        document["held_out"]
+        and document["truth"] is None
+        and document["layout"].keys() == document["joints"].keys()
     )
-    assert told["completeness"]["relative_gap"] < 0.05
+    assert document["completeness"]["relative_gap"] < 0.05
     arrays = np.load(path.with_suffix(".npz"), allow_pickle=False)
     assert arrays["map/p1_0"].shape == (16, 11) and arrays["C/p1_0"].shape == (2, 3, 11, 11)
     assert arrays["B"].shape == arrays["A"].shape == (2, 3, 11, 11)
@@ -90,10 +90,14 @@ def test_a_run_is_explained_and_not_twice(made, capsys):
 
 def test_single_clips_and_the_other_method(made):
     (path,) = explain(made, task="swing (pose)", model="gat", clips=["p1_0"], method="occlusion")
-    told = json.loads(path.read_text())
+    document = json.loads(path.read_text())
     assert path == made / "explanation" / "clips" / "swing-pose-gat-occlusion.json"
-    assert [row["clip_id"] for row in told["clips"]] == ["p1_0"] and told["completeness"] is None
-    assert told["graph"]["algorithm"] == "GNNExplainer" and len(told["graph"]["edges"]) == 10
+    assert [row["clip_id"] for row in document["clips"]] == ["p1_0"] and document[
+        "completeness"
+    ] is None
+    assert (
+        document["graph"]["algorithm"] == "GNNExplainer" and len(document["graph"]["edges"]) == 10
+    )
 
 
 def test_single_clips_do_not_touch_the_explanation_of_the_run(made):
@@ -101,12 +105,12 @@ def test_single_clips_do_not_touch_the_explanation_of_the_run(made):
     before = whole.read_bytes()
     assert main(["explain", str(made), "--model", "agcn", "--clips", "p1_0"]) == 0
     assert whole.read_bytes() == before
-    told = json.loads((made / "explanation" / "clips" / whole.name).read_text())
-    assert [row["clip_id"] for row in told["clips"]] == ["p1_0"] and told["left_out"] == []
+    document = json.loads((made / "explanation" / "clips" / whole.name).read_text())
+    assert [row["clip_id"] for row in document["clips"]] == ["p1_0"] and document["left_out"] == []
 
 
 def on_the_page(run: Path) -> str:
-    """What the report says that its picture is the mean of."""
+    """Of which clips the report states that its figure is the mean."""
     (one,) = read_explanations(run)
     return shown_by_the_report(one)["what"]
 
@@ -115,18 +119,18 @@ def copy_of(made: Path, folder: Path) -> Path:
     return Path(shutil.copytree(made, folder, ignore=shutil.ignore_patterns("explanation")))
 
 
-def test_what_was_not_kept_or_left_the_cohort_is_told(made, tmp_path, capsys):
+def test_what_was_not_kept_or_left_the_cohort_is_reported(made, tmp_path, capsys):
     run = copy_of(made, tmp_path / "run")
     shutil.rmtree(run / "kept" / "swing-pose" / "seed-0" / "p3")
     assert main(["explain", str(run), "--model", "agcn"]) == 0
     assert "2 of 11 scored clips are left out: p3_0, p3_1 (" in capsys.readouterr().out
-    told = json.loads((run / "explanation" / "swing-pose-agcn.json").read_text())
+    document = json.loads((run / "explanation" / "swing-pose-agcn.json").read_text())
     assert (
-        told["left_out"] == ["p3_0", "p3_1"]
-        and told["shown"]["left_out"] == 2
-        and told["shown"]["scored"] == 11
+        document["left_out"] == ["p3_0", "p3_1"]
+        and document["shown"]["left_out"] == 2
+        and document["shown"]["scored"] == 11
     )
-    assert len(told["clips"]) == 9
+    assert len(document["clips"]) == 9
     assert on_the_page(run).endswith(
         ", of held-out participants; 2 of 11 labelled clips are left out"
     )
@@ -151,12 +155,12 @@ def test_leftovers_of_another_protocol_are_not_explained(made, tmp_path):
     assert len(clips) == len(set(clips)) == 11
 
 
-def test_folds_by_recording_know_the_person_and_that_is_said(shared_cohort, tmp_path, capsys):
+def test_folds_by_recording_know_the_person_and_that_is_reported(shared_cohort, tmp_path, capsys):
     reading = Reading("swing", channels=("joint",), window=16, whole=True, rate=12.5)
     schedule = Schedule(epochs=1, patience=None, device="cpu")
     models = {"agcn": Model(Network("agcn", {"widths": [4]}), schedule=schedule)}
     split, tasks = Split(by="recording", folds=2), {"swing (pose)": Task(reading)}
-    asked = {
+    arguments = {
         "tasks": tasks,
         "models": models,
         "validation": 0.0,
@@ -164,7 +168,7 @@ def test_folds_by_recording_know_the_person_and_that_is_said(shared_cohort, tmp_
         "final": False,
         "split": split,
     }
-    run_loso(Protocol(cohort=str(shared_cohort), out=str(tmp_path), **asked))
+    run_loso(Protocol(cohort=str(shared_cohort), out=str(tmp_path), **arguments))
     found = list(explained(tmp_path, "swing-pose", "agcn"))
     known = {
         clip
@@ -177,15 +181,15 @@ def test_folds_by_recording_know_the_person_and_that_is_said(shared_cohort, tmp_
     printed = capsys.readouterr().out
     assert "not trained on its participant" not in printed
     assert "each clip by a model trained on other clips of" in printed
-    told = json.loads((tmp_path / "explanation" / "swing-pose-agcn.json").read_text())
-    assert told["held_out"] and told["shown"]["people"] == (
+    document = json.loads((tmp_path / "explanation" / "swing-pose-agcn.json").read_text())
+    assert document["held_out"] and document["shown"]["people"] == (
         "known" if len(known) == 11 else "some known"
     )
     assert ", held out, " in on_the_page(tmp_path)
 
 
 @pytest.mark.parametrize(
-    ("options", "said"),
+    ("options", "message"),
     [
         ({"task": "smile"}, "no models for the task 'smile'; tasks are swing-pose"),
         ({"model": "tcn"}, "swing-pose has no model 'tcn'; it has agcn, gat"),
@@ -194,8 +198,8 @@ def test_folds_by_recording_know_the_person_and_that_is_said(shared_cohort, tmp_
         ({"method": "lime"}, "method 'lime': there are integrated_gradients, occlusion"),
     ],
 )
-def test_what_is_not_there_is_said_in_one_line(made, options, said):
-    with pytest.raises(UserError, match=said) as caught:
+def test_what_is_not_there_is_reported_in_one_line(made, options, message):
+    with pytest.raises(UserError, match=message) as caught:
         explain(made, **options)
     assert "\n" not in str(caught.value)
 
@@ -217,7 +221,7 @@ def test_runs_without_models_and_models_of_appearance_are_refused(made, tmp_path
 
 
 @pytest.mark.parametrize(
-    ("file", "content", "said"),
+    ("file", "content", "message"),
     [
         ("config.yaml", "a: [", "config.yaml: not YAML"),
         ("config.yaml", "out: x", "config.yaml: names no cohort"),
@@ -228,10 +232,10 @@ def test_runs_without_models_and_models_of_appearance_are_refused(made, tmp_path
         ),
     ],
 )
-def test_damaged_files_of_a_run_are_named_in_one_line(made, tmp_path, file, content, said):
+def test_damaged_files_of_a_run_are_named_in_one_line(made, tmp_path, file, content, message):
     run = copy_of(made, tmp_path / "run")
     (run / file).write_text(content)
-    with pytest.raises(UserError, match=said) as caught:
+    with pytest.raises(UserError, match=message) as caught:
         explain(run, model="agcn")
     assert "\n" not in str(caught.value)
 
@@ -243,8 +247,8 @@ def test_a_task_without_a_model_of_keypoints_does_not_stop_the_others(made, tmp_
     (path,) = explain(run)
     assert path.name == "swing-pose-agcn.json"
     assert (
-        "left out: " in (said := capsys.readouterr().err)
-        and "no model of voice reads keypoints only; there are tcn" in said
+        "left out: " in (message := capsys.readouterr().err)
+        and "no model of voice reads keypoints only; there are tcn" in message
     )
 
 
@@ -252,7 +256,7 @@ def explained_skeleton(run: Path):
     return next(explained(run, "swing-pose", "agcn")).saved.shape.skeleton
 
 
-def test_models_trained_on_everybody_are_said_to_be_that(made, tmp_path, capsys):
+def test_models_trained_on_everybody_are_reported_to_be_that(made, tmp_path, capsys):
     fold = next((made / "kept" / "swing-pose" / "seed-0").iterdir())
     target = tmp_path / "models" / "swing-pose" / "agcn"
     target.mkdir(parents=True)
@@ -261,20 +265,20 @@ def test_models_trained_on_everybody_are_said_to_be_that(made, tmp_path, capsys)
     (tmp_path / "config.yaml").write_bytes((made / "config.yaml").read_bytes())
     assert main(["explain", str(tmp_path), "--clips", "[p1_0]"]) == 0
     assert "TRAINED ON THESE CLIPS" in capsys.readouterr().out
-    told = json.loads((tmp_path / "explanation" / "clips" / "swing-pose-agcn.json").read_text())
-    assert not told["held_out"] and told["shown"]["people"] == "trained on"
+    document = json.loads((tmp_path / "explanation" / "clips" / "swing-pose-agcn.json").read_text())
+    assert not document["held_out"] and document["shown"]["people"] == "trained on"
 
 
 def appearance_model(made: Path, folder: Path) -> None:
     """A TCN with the description of one of the run's AGCNs."""
-    told = json.loads(
+    document = json.loads(
         (made / "kept" / "swing-pose" / "seed-0" / "p0" / "agcn" / "model.json").read_text()
     )
-    told["network"] = {
+    document["network"] = {
         "stream": "tcn",
         "options": {"width": 8, "blocks": 1},
     }
-    told["shape"]["appearance_channels"] = 5
-    (folder / "model.json").write_text(json.dumps(told))
-    shape = StreamShape(2, explained_skeleton(made), told["shape"]["keypoint_channels"], 5)
+    document["shape"]["appearance_channels"] = 5
+    (folder / "model.json").write_text(json.dumps(document))
+    shape = StreamShape(2, explained_skeleton(made), document["shape"]["keypoint_channels"], 5)
     save_file(TCN(shape, width=8, blocks=1).state_dict(), folder / "weights.safetensors")

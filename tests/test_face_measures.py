@@ -68,7 +68,7 @@ def test_a_turned_head_shows_the_same_measures(yaw, pitch):
 
 
 def test_a_face_of_other_proportions_is_measured_within_a_stated_tolerance_under_turns():
-    """A nose 15 % longer and deeper, flatter cheeks, in a picture: up to 20 degrees lids stay
+    """A nose 15 % longer and deeper, flatter cheeks, in an image: up to 20 degrees lids stay
     within 0.01 and the mouth within 0.04.
     """
     other = {place: position * (1, 1.0, 0.85) for place, position in LOPSIDED.items()}
@@ -93,7 +93,7 @@ def test_angles_are_the_patients():
             tracks.position.sel(keypoint=name).values[0] for name in ("landmark_29", "landmark_27")
         )
         face = face_measures(tracks).iloc[0]
-        if side == "left":  # the patient's left is the picture's right
+        if side == "left":  # the patient's left is the image's right
             assert tip[nose[side]] > bridge[nose[side]] and face.yaw == pytest.approx(15, abs=0.05)
         else:
             assert tip[1] - bridge[1] < 100 * (0.15 + 0.07) and face.pitch == pytest.approx(
@@ -220,17 +220,20 @@ def test_two_pictures_annotated_by_hand(testdata):
     assert abs(asymmetry(takeo.left_eye_aperture, takeo.right_eye_aperture)) < 0.1
     assert takeo.mouth_opening < takeo.left_eye_aperture < 0.2 < takeo.mouth_width
     einstein = annotated(testdata / "faces" / "einstein.pts")
-    turned_away, asked = face_measures(einstein).iloc[0], face_measures(einstein, widest=60).iloc[0]
+    turned_away, accepted = (
+        face_measures(einstein).iloc[0],
+        face_measures(einstein, widest=60).iloc[0],
+    )
     assert turned_away.yaw > 30 and 10 < turned_away.roll < 30 and not turned_away.assessable
     assert (
-        asked.assessable and asked.left_eye_aperture > 0.03 and asked.mouth_opening > 0.03
+        accepted.assessable and accepted.left_eye_aperture > 0.03 and accepted.mouth_opening > 0.03
     )  # he speaks
 
 
 @pytest.mark.realdata
 @pytest.mark.parametrize("scheme", ["mesh", "68"])
 def test_the_places_of_both_schemes_lie_where_their_names_say_on_a_real_face(testdata, scheme):
-    """The patient's left is the picture's right; faces made by hand share the numbers of the points
+    """The patient's left is the image's right; faces made by hand share the numbers of the points
     and could not tell.
     """
     table = pd.read_csv(testdata / "keypoints" / "news" / "016.csv")

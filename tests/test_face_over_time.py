@@ -68,7 +68,7 @@ def test_blinks_are_the_same_at_any_frame_rate(fps):
     ] * 2
 
 
-def test_each_side_is_judged_by_itself():
+def test_each_side_is_evaluated_by_itself():
     """The left eye is half as open throughout and closes by half of that; the right eye does not
     move in the second blink.
     """
@@ -236,7 +236,7 @@ def test_a_clip_of_ten_frames_is_too_short_to_drift_or_blink(frames):
         assert summary["left_eye_aperture_median"] == pytest.approx(0.1, abs=1e-3)
 
 
-def test_summary_says_how_far_each_side_moves():
+def test_summary_states_how_far_each_side_moves():
     """A smile that the left corner follows by 0.10 and the right one by 0.04, five times over."""
     time = np.arange(250) / 25
     smile = (np.sin(2 * np.pi * time / 2) > 0).astype(float)

@@ -1,5 +1,5 @@
-"""Fine-tuning and the curve, on pictures in which every joint is a dot of its own colour, so that a
-place can be told by its colour.
+"""Fine-tuning and the curve, on images in which every joint is a dot of its own colour, so that a
+position can be read from its colour.
 """
 
 import json
@@ -59,7 +59,7 @@ QUICK = FinetuneOptions(
 
 
 def dots(positions: np.ndarray) -> np.ndarray:
-    """A grey picture with a dot at each joint, x, y px."""
+    """A grey image with a dot at each joint, x, y px."""
     image = np.full((HEIGHT, WIDTH, 3), 90, np.uint8)
     y, x = np.mgrid[:HEIGHT, :WIDTH] + 0.5
     for colour, (at_x, at_y) in zip(COLOURS, positions):
@@ -107,15 +107,15 @@ def test_in_a_mirror_left_becomes_right():
 )
 def test_after_any_disturbance_each_joint_lies_on_its_own_colour(tmp_path, what):
     labels = dotted(tmp_path, people=1, frames=4)
-    pictures = JointDataset(labels, 96, 1.0, "frame", what, seed=3)
+    images = JointDataset(labels, 96, 1.0, "frame", what, seed=3)
     seen = 0
     for number in range(12):
-        picture, position, known = pictures[number]
+        pixels, position, known = images[number]
         for joint in range(3):
             if known[joint]:
                 x, y = (position[joint].numpy() * 96).astype(int)
                 named = JOINTS[mirrored_indices(JOINTS)[joint]] if what.mirror else JOINTS[joint]
-                colour = picture[:, min(y, 95), min(x, 95)].numpy() * 255
+                colour = pixels[:, min(y, 95), min(x, 95)].numpy() * 255
                 distances = np.abs(COLOURS - colour).sum(1)
                 if (
                     np.abs(labels.position[number % 4] - labels.position[number % 4][:, None])
@@ -136,17 +136,17 @@ def test_boxes_follow_their_picture(tmp_path):
         "a", tmp_path / "a.png", "v", "P", 0, 160, 120, {"patient": (40, 30, 100, 90)}
     )
     labels = Labels(["head"], [frame], np.full((1, 1, 2), np.nan), np.zeros((1, 1), int))
-    picture, target = RegionDataset(labels, ["patient", "face"], STILL)[0]
+    pixels, target = RegionDataset(labels, ["patient", "face"], STILL)[0]
     np.testing.assert_allclose(
         target["boxes"], [[80, 80, 200, 240]]
     )  # 320 px for 160 across and for 120 down
     assert target["labels"].tolist() == [1]
     disturbed = RegionDataset(labels, ["patient", "face"], Augmentation(light=0, cover=0), seed=1)
     for number in range(6):
-        picture, target = disturbed[number]
+        pixels, target = disturbed[number]
         left, top, right, bottom = target["boxes"][0].round().int().tolist()
-        inside = picture[0, top + 3 : bottom - 3, left + 3 : right - 3]
-        assert (inside > 0.98).all() and (picture[0] > 0.98).sum() <= (right - left + 2) * (
+        inside = pixels[0, top + 3 : bottom - 3, left + 3 : right - 3]
+        assert (inside > 0.98).all() and (pixels[0] > 0.98).sum() <= (right - left + 2) * (
             bottom - top + 2
         )
 
@@ -197,16 +197,16 @@ def test_a_stopped_training_goes_on_to_the_same_weights(tmp_path, monkeypatch):
         torch.manual_seed(0)
         module = JointTraining(JointNetwork(JOINTS), options)
         for kind in kinds:
-            pictures = kind(labels, 64, 1.0, "frame", options.augmentation, 0)
+            images = kind(labels, 64, 1.0, "frame", options.augmentation, 0)
             if kind is Stopped:
                 with pytest.raises(KeyboardInterrupt):
-                    training.train(module, pictures, 10, folder, options, False)
+                    training.train(module, images, 10, folder, options, False)
                 torch.manual_seed(1)
                 module = JointTraining(
                     JointNetwork(JOINTS), options
                 )  # as another process would begin
             else:
-                training.train(module, pictures, 10, folder, options, False)
+                training.train(module, images, 10, folder, options, False)
         return module.network.state_dict()
 
     whole, resumed = (
@@ -218,7 +218,7 @@ def test_a_stopped_training_goes_on_to_the_same_weights(tmp_path, monkeypatch):
 
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory):
-    """Detectors trained for seconds on forty pictures of dots, with one of five people held out."""
+    """Detectors trained for seconds on forty images of dots, with one of five people held out."""
     folder = tmp_path_factory.mktemp("finetune")
     labels = dotted(folder / "labels")
     return folder, labels, finetune(labels, folder / "detectors", QUICK, progress=False)
@@ -230,7 +230,7 @@ def test_training_finds_the_dots_of_people_never_seen(trained):
     before = measure(initial_detectors(labels, QUICK).to("cpu"), unseen).overall.mean.value
     after = detectors.about["held out"]["error"]["overall"]["mean_px"]["value"]
     assert detectors.about["held out"]["participants"] == sorted(set(unseen.participants))
-    assert before > 35 and after < 10  # px; a picture is 160 wide, a dot 14
+    assert before > 35 and after < 10  # px; an image is 160 wide, a dot 14
 
 
 def test_what_is_finished_is_only_read(trained):
@@ -255,9 +255,9 @@ def test_other_pictures_are_another_training(trained, tmp_path):
     assert training_key(copy, QUICK) != key
 
 
-def test_the_verb_trains_says_the_error_and_checks_the_joints(tmp_path, capsys):
-    labels = dotted(tmp_path / "pictures", people=3, frames=3)
-    write_coco(labels, tmp_path / "pictures/labels.json")
+def test_the_verb_trains_reports_the_error_and_checks_the_joints(tmp_path, capsys):
+    labels = dotted(tmp_path / "images", people=3, frames=3)
+    write_coco(labels, tmp_path / "images/labels.json")
     arm = (
         "name: arm\npart: body\njoints: [left_wrist, right_wrist, {}]\nedges: [[left_wrist,"
         " right_wrist]]\nroot: right_wrist\n"
@@ -280,7 +280,7 @@ def test_the_verb_trains_says_the_error_and_checks_the_joints(tmp_path, capsys):
     command = [
         "tracking",
         "finetune",
-        str(tmp_path / "pictures/labels.json"),
+        str(tmp_path / "images/labels.json"),
         "--out",
         str(tmp_path / "out"),
         *quick,
@@ -288,11 +288,11 @@ def test_the_verb_trains_says_the_error_and_checks_the_joints(tmp_path, capsys):
     assert main([*command, "--skeleton", str(tmp_path / "other.yaml")]) == 2
     assert "'nose'" in capsys.readouterr().err
     assert main(command) == 0
-    said = capsys.readouterr().out
+    printed = capsys.readouterr().out
     assert (
-        "on 3 frames of 1 participants held out: mean" in said
-        and "patient: " in said
-        and "--pose keypoint-rcnn" in said
+        "on 3 frames of 1 participants held out: mean" in printed
+        and "patient: " in printed
+        and "--pose keypoint-rcnn" in printed
     )
     assert json.loads((tmp_path / "out/detectors.json").read_text())["about"]["frames"] == 6
 
@@ -444,10 +444,10 @@ def test_the_curve_has_a_point_a_count_with_every_set(tmp_path):
     how = CurveOptions(
         (0, 1, 4), unseen=0.34, cm_per_px=0.4, finetune=replace(QUICK, joint_steps=6, size=64)
     )
-    said: list[str] = []
-    curve = label_count_curve(labels, tmp_path / "out", how, report=said.append, progress=False)
+    printed: list[str] = []
+    curve = label_count_curve(labels, tmp_path / "out", how, report=printed.append, progress=False)
     assert (
-        curve.frames == {0: 0, 1: 2, 4: 8} and len(said) == 3
+        curve.frames == {0: 0, 1: 2, 4: 8} and len(printed) == 3
     )  # two people are trained on, one is never seen
     assert list(curve.errors[0]) == ["test", "unseen"] and list(curve.errors[4]) == [
         "train",

@@ -464,7 +464,7 @@ def test_the_23_joints_from_68_points_are_those_of_face_23():
 # Names
 
 
-def test_names_are_mapped_by_a_file_and_an_absent_one_is_told(tmp_path):
+def test_names_are_mapped_by_a_file_and_an_absent_one_is_reported(tmp_path):
     formats.write(tagged(["Hand", "Tongue"]), tmp_path / "a.csv", "deeplabcut")
     (tmp_path / "names.yaml").write_text("Hand: left_wrist\n")
     tracks = formats.read(tmp_path / "a.csv", fps=25, names=tmp_path / "names.yaml")
@@ -478,13 +478,13 @@ def test_names_are_mapped_by_a_file_and_an_absent_one_is_told(tmp_path):
 # Faults
 
 
-def test_a_format_without_frame_rate_asks_for_it(tmp_path):
+def test_a_format_without_frame_rate_requires_it(tmp_path):
     formats.write(tagged(["a", "b"]), tmp_path / "a.csv", "deeplabcut")
     with pytest.raises(UserError, match="no frame rate"):
         formats.read(tmp_path / "a.csv")
 
 
-def test_text_among_numbers_is_told_by_file_row_and_column(tmp_path):
+def test_text_among_numbers_is_reported_by_file_row_and_column(tmp_path):
     path = tmp_path / "a.csv"
     path.write_text("scorer,me,me\nbodyparts,hand,hand\ncoords,x,y\n0,1,2\n1,oops,4\n")
     with pytest.raises(
@@ -546,7 +546,7 @@ def test_a_pickle_in_an_h5_is_followed_as_far_as_names_go_and_never_run(tmp_path
     assert not trap.exists()
 
 
-def test_what_a_format_cannot_hold_is_told(tmp_path):
+def test_what_a_format_cannot_hold_is_reported(tmp_path):
     with pytest.raises(UserError, match="'tail'"):
         formats.write(tagged(["nose", "tail"]), tmp_path / "o", "openpose")
     with pytest.raises(UserError, match=r"pyfeat .*deeplabcut"):

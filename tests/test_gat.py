@@ -1,5 +1,5 @@
-"""The graph attention network: its edges by hand, its nodes by tags, and that it learns what only
-the course over time tells.
+"""The graph attention network: its edges by hand, its nodes by tags, and that it learns classes
+that differ only in their trajectory over time.
 """
 
 from dataclasses import replace
@@ -31,7 +31,7 @@ def chain(tmp_path):
 def test_edges_of_two_clips_of_two_steps_of_two_joints_by_hand(tmp_path):
     network = GAT(StreamShape(2, chain(tmp_path), 1), width=4)
     index, kind = network.edges(batch=2, steps=2)
-    told = {
+    kinds = {
         (start, stop): int(number)
         for (start, stop), number in zip(index.T.tolist(), kind.argmax(dim=1))
     }
@@ -42,7 +42,7 @@ def test_edges_of_two_clips_of_two_steps_of_two_joints_by_hand(tmp_path):
         **{(0, 2): 3, (1, 3): 3},
         **{(2, 0): 4, (3, 1): 4},
     }
-    assert told == {
+    assert kinds == {
         **one,
         **{(start + 4, stop + 4): number for (start, stop), number in one.items()},
     }
@@ -122,7 +122,7 @@ def test_what_stands_under_a_zero_mask_is_not_read():
     torch.testing.assert_close(network(x, mask), network(garbage, mask))
 
 
-def test_a_wrist_that_swings_is_told_from_one_that_rests_in_the_same_place():
+def test_a_wrist_that_swings_is_distinguished_from_one_that_rests_in_the_same_place():
     """The mean pose of both classes is the same. Clips of the same kind that were not trained on
     are scored.
     """

@@ -68,7 +68,7 @@ def test_imports_up_and_sideways_are_found_and_those_down_or_within_are_not(hous
 def test_docstrings_are_counted_in_public_names_and_their_words_everywhere(house):
     path = ROOT / "semiology/errors.py"
     source = '''"""One two three four five."""
-def told(): ...
+def sleep(): ...
 def _private():
     """Four words are too-few."""
 class Held:
@@ -78,7 +78,7 @@ class Held:
 '''
     trees = {path: ast.parse(source)}
     assert list(house.undocumented(trees)) == [
-        "semiology/errors.py:2 told",
+        "semiology/errors.py:2 sleep",
         "semiology/errors.py:7 Held.method",
     ]
     assert list(house.short_docstrings(trees)) == ["semiology/errors.py:3 Four words are too-few."]

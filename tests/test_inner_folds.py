@@ -72,7 +72,7 @@ def test_the_plausible_levels_follow_the_conformal_rank():
     )  # too few clips to rule anything out
 
 
-def test_plausible_levels_hold_the_truth_as_often_as_asked_for():
+def test_plausible_levels_hold_the_truth_as_often_as_requested():
     rng = np.random.default_rng(2)
 
     def draw(count):
@@ -214,7 +214,7 @@ def test_models_of_another_protocol_in_the_same_folder_go(cohort):
     ] == ["swing (pose)-small.npz"]
 
 
-def test_renamed_levels_and_recordings_are_read_anew(cohort):
+def test_renamed_levels_and_recordings_are_read_again(cohort):
     run_loso(protocol(cohort, final=False))
     for name in ("clips.tsv", "clips.json"):
         text = (cohort / name).read_text().replace("absent", "no").replace("present", "yes")
@@ -302,7 +302,7 @@ def test_clips_with_too_little_tracking_are_reported_as_not_assessable(cohort):
     assert "p1_0" not in set(pd.read_csv(cohort / "run/predictions.csv")["clip_id"])
 
 
-def test_final_models_are_calibrated_by_what_the_folds_said(cohort):
+def test_final_models_are_calibrated_by_the_folds_predictions(cohort):
     run_loso(protocol(cohort, calibration=Calibration("temperature", 2, 0.6)))
     saved = load_model(cohort / "run/models/swing-pose/small")
     table = read_predictions(cohort / "run/predictions.csv")

@@ -133,7 +133,7 @@ def test_noise_level_is_the_noise():
     )
 
 
-def test_the_smallest_jerk_that_stands_out_is_told():
+def test_the_smallest_jerk_that_stands_out_is_reported():
     """A few of that size are found, half of those a tenth or a fifth larger, nearly all half as
     large again.
     """
@@ -319,7 +319,7 @@ def test_bad_joints_and_settings_are_named():
         JerkSettings(shortest=0.5)
 
 
-def test_only_the_joints_asked_for():
+def test_only_the_requested_joints():
     position = jerking("right_wrist", position=jerking("left_wrist"))
     found = find_jerks(make_tracks(position, NAMES, 25.0), joints=["right_wrist"])
     assert [jerk.joint for jerk in found.jerks] == ["right_wrist"]

@@ -58,7 +58,7 @@ def found_in(
 @pytest.mark.parametrize(
     ("middle", "far"), [("left_elbow", "left_wrist"), ("left_knee", "left_ankle")]
 )
-def test_an_elbow_or_knee_is_not_judged_where_the_limbs_end_is_not_seen(middle, far):
+def test_an_elbow_or_knee_is_not_evaluated_where_the_limbs_end_is_not_seen(middle, far):
     position = jerk(still(), middle, 10.0)
     assert [one.joint for one in found_in(position).jerks] == [middle]
     confidence = np.ones(position.shape[:2])
@@ -130,7 +130,7 @@ def test_a_point_of_the_head_that_jerks_alone_is_the_trackers(point):
     assert found_in(jerk(still(), point, 5.0)).jerks == []
 
 
-def test_a_nose_without_a_head_is_judged_by_itself():
+def test_a_nose_without_a_head_is_evaluated_by_itself():
     body = [number for number, name in enumerate(NAMES) if name not in HEAD[1:]]
     found = find_jerks(
         make_tracks(jerk(still(), "nose", 5.0)[:, body], [NAMES[number] for number in body], 25.0)

@@ -102,7 +102,7 @@ def test_a_model_made_with_another_key_or_not_kept_is_missing_with_its_clips(run
     ]
 
 
-def test_damage_is_told_in_one_line(run):
+def test_damage_is_reported_in_one_line(run):
     write_text(run / "kept/sign-pose/seed-0/a/agcn/model.json", "{")
     with pytest.raises(UserError, match=r"model\.json: the model's description"):
         kept_folds(run, "sign-pose", "agcn", 0)

@@ -85,12 +85,12 @@ def test_the_cutoff_is_where_a_sine_loses_3_db(order, fps):
     assert np.sqrt(2 * np.nanmean(kept**2)) == pytest.approx(np.sqrt(0.5), abs=0.01)
 
 
-def test_the_filters_at_25_frames_a_second_are_those_that_the_page_tells():
-    told = {
+def test_the_filters_at_25_frames_a_second_are_those_of_the_page():
+    expected = {
         3.0: [(9, 3.0), (11, 2.9), (17, 3.2), (19, 3.1)],
         6.0: [(5, 6.0), (9, 5.9), (7, 5.8), (11, 5.8)],
     }
-    for cutoff, filters in told.items():
+    for cutoff, filters in expected.items():
         for order, (window, exact) in enumerate(filters):
             found = savitzky_golay(order, cutoff, 25.0)
             assert found.window == window and found.cutoff == pytest.approx(exact, abs=0.06), (
@@ -127,7 +127,7 @@ def test_nothing_crosses_a_gap():
     "cutoff, numbers",
     [(13, r"13 Hz.*\(15 frames"), (0, r" 0 Hz.*\(15 frames"), (7.4, r"7\.4 Hz.* 4\.75 Hz")],
 )
-def test_a_cutoff_out_of_reach_says_what_is_in_reach(cutoff, numbers):
+def test_a_cutoff_out_of_reach_states_what_is_in_reach(cutoff, numbers):
     with pytest.raises(UserError, match=numbers):
         derivative(np.zeros((50, 2)), 15.0, 3, cutoff)
     assert highest_cutoff(3, 15.0) == pytest.approx(4.75, abs=0.01)
@@ -200,7 +200,7 @@ def test_a_sine_has_its_frequency_amplitude_and_band(frequency, band):
     assert found.seconds == 20
 
 
-def test_rhythm_does_not_cross_gaps_and_says_what_counted():
+def test_rhythm_does_not_cross_gaps_and_states_what_counted():
     t = np.arange(20 * 25) / 25
     sine = np.outer(0.3 * np.sin(2 * np.pi * 5 * t), [1.0, 0.0])
     sine[250:] += 50  # a jump within the gap: in the spectrum it would be everywhere

@@ -1,5 +1,5 @@
-"""Labelled frames in and out: tagged positions (x tells frame and joint, y the joint), real
-projects, and each fault told in one line.
+"""Labelled frames in and out: tagged positions (x encodes frame and joint, y the joint), real
+projects, and each fault reported in one line.
 """
 
 import json
@@ -30,7 +30,7 @@ def tagged(folder, *, boxes=True):
     """
     frames = []
     for place, (video, index) in enumerate([("v1", 3), ("v1", 12), ("v2", 3), ("v2", 100)]):
-        image = folder / "pictures" / video / f"img{index:03d}.png"
+        image = folder / "stills" / video / f"img{index:03d}.png"
         image.parent.mkdir(parents=True, exist_ok=True)
         Image.fromarray(np.full((48, 64, 3), 50 * place, np.uint8)).save(image)
         regions = (
@@ -51,7 +51,7 @@ def tagged(folder, *, boxes=True):
 
 
 def same(labels, expected):
-    """Everything but where the pictures lie."""
+    """Everything but where the images are."""
     assert labels.keypoints == expected.keypoints
     place = expected.frames[0].image
     assert [replace(frame, image=place) for frame in labels.frames] == [
@@ -66,7 +66,7 @@ def test_coco_and_back(tmp_path):
     content = json.loads(write_coco(labels, tmp_path / "labels.json").read_text())
     assert content["images"][1] == {
         "id": 2,
-        "file_name": "pictures/v1/img012.png",
+        "file_name": "stills/v1/img012.png",
         "width": 64,
         "height": 48,
         "video": "v1",
@@ -205,7 +205,7 @@ CVAT_EXPORT = """<?xml version="1.0" encoding="utf-8"?>
 
 
 def test_a_skeleton_of_cvat(tmp_path):
-    """Written by hand after CVAT's exporter: an occluded point, one that is outside, and a picture
+    """Written by hand after CVAT's exporter: an occluded point, one that is outside, and an image
     that nobody marked.
     """
     (tmp_path / "annotations.xml").write_text(CVAT_EXPORT)
@@ -295,11 +295,11 @@ def test_label_studio_faults_are_named(tmp_path, result, fault):
 def test_an_export_brings_its_pictures_and_is_never_overwritten(tmp_path, program):
     labels = tagged(tmp_path, boxes=False)
     path = write_labels(labels, tmp_path / "export", program)
-    pictures = sorted(
+    stills = sorted(
         file.relative_to(tmp_path / "export").as_posix().split("/", 1)[1]
         for file in path.parent.rglob("*.png")
     )
-    assert pictures == sorted(frame.frame_id for frame in labels.frames)
+    assert stills == sorted(frame.frame_id for frame in labels.frames)
     assert (
         str(tmp_path) not in path.read_text() or program == "deeplabcut"
     )  # which wants its own folder's path
@@ -313,7 +313,7 @@ def test_an_export_brings_its_pictures_and_is_never_overwritten(tmp_path, progra
 
 @pytest.mark.realdata
 def test_the_real_reaching_project(testdata, tmp_path):
-    """55 frames, five parts, 42 points that nobody marked; two sizes of picture; csv and h5 say the
+    """55 frames, five parts, 42 points that nobody marked; two image sizes; csv and h5 say the
     same.
     """
     project = testdata / "keypoints/dlc/reaching"
@@ -378,7 +378,7 @@ def people(content):
     [
         (
             lambda c: c["annotations"].append(people(c)[2]),
-            r"labels\.json: pictures/v2/img003\.png: two people",
+            r"labels\.json: stills/v2/img003\.png: two people",
         ),
         (
             lambda c: c["images"][0].update(width=128),
@@ -451,7 +451,7 @@ def test_coco_of_others_has_no_keys_of_ours(coco, caplog):
 def test_pictures_that_moved(tmp_path):
     labels = tagged(tmp_path)
     path = write_coco(labels, tmp_path / "labels.json")
-    shutil.move(tmp_path / "pictures", tmp_path / "moved")
+    shutil.move(tmp_path / "stills", tmp_path / "moved")
     with pytest.raises(UserError, match=r"labels\.json: 4 of 4 .*v1/img003\.png"):
         read_labels(path)
     assert [frame.image for frame in read_labels(path, images=tmp_path / "moved").frames] == [
@@ -464,9 +464,9 @@ def test_pictures_that_moved(tmp_path):
 
 def test_one_picture_does_not_stand_for_two_frames(tmp_path):
     path = write_coco(tagged(tmp_path), tmp_path / "labels.json")
-    for image in (tmp_path / "pictures").glob("*/*.png"):
+    for image in (tmp_path / "stills").glob("*/*.png"):
         shutil.copy(image, tmp_path / image.name)
-    shutil.rmtree(tmp_path / "pictures")  # the two img003.png are one file now
+    shutil.rmtree(tmp_path / "stills")  # the two img003.png are one file now
     with pytest.raises(UserError, match=r"v2/img003\.png and v1/img003\.png .*img003\.png"):
         read_labels(path)
 

@@ -31,7 +31,7 @@ def source(cohort, **reading) -> ClipSource:
     return ClipSource(str(cohort), Reading(**{"label": "swing", "window": 16, **reading}))
 
 
-def test_clips_that_are_not_scored_are_left_out_and_said_so(cohort):
+def test_clips_that_are_not_scored_are_left_out_and_reported_so(cohort):
     made = source(cohort)
     assert len(made.clips) == 11
     assert made.left_out == ["p5_1: swing not scored"]
@@ -207,7 +207,7 @@ def test_a_stored_vector_stands_for_the_frames_around_it(cohort, tmp_path):
     )  # squares of 1, 3, 4 less their mean: 25 + 1 + 16 over 27
 
 
-def test_a_module_says_what_batches_have_to_hold(cohort):
+def test_a_module_states_what_batches_have_to_hold(cohort):
     data, student = (
         ClipDataModule(source(cohort, window=32), ["p0"], validation=0),
         DistillationModule(small().make_network, Seen()),
@@ -298,7 +298,7 @@ def test_the_teacher_is_frozen_and_absent_from_the_student(cohort):
     assert id(module.match.weight) in optimised
 
 
-def test_a_saved_model_says_the_same(cohort, tmp_path):
+def test_a_saved_model_predicts_the_same(cohort, tmp_path):
     made = source(cohort, window=32)
     data = ClipDataModule(made, ["p0"], validation=0)
     module = fit(small(), data, Schedule(epochs=1, patience=None, device="cpu"), seed=0)

@@ -76,13 +76,13 @@ def figure(participant: int, frames: int = 120) -> np.ndarray:
     return size * np.einsum("tij,tnj->tni", sway, joints) + (0, 0, 3.0)
 
 
-def picture(joints: np.ndarray) -> np.ndarray:
+def image(joints: np.ndarray) -> np.ndarray:
     """(time, 11, 2) px by a camera of focal length 800 px."""
     return 360 + 800 * joints[..., :2] / joints[..., 2:]
 
 
 def flat_tracks(**changes):
-    return make_tracks(picture(figure(0)), JOINTS, 25.0, **changes)
+    return make_tracks(image(figure(0)), JOINTS, 25.0, **changes)
 
 
 # Cameras and errors
@@ -99,7 +99,7 @@ def test_the_virtual_camera_projects_known_points_to_hand_computed_pixels():
 
     # straight on: (0.7, -0.4, 5.0) m from the lens
     assert seen(no, no, no) == pytest.approx([WIDTH / 2 + 140, HEIGHT / 2 - 80], abs=1e-3)
-    # turned to its own right, so what was away comes to the picture's right: (1.0, -0.4, -0.2)
+    # turned to its own right, so what was away comes to the image's right: (1.0, -0.4, -0.2)
     # about the middle, (1.5, -0.4, 3.8) m
     assert seen(quarter, no, no) == pytest.approx(
         [WIDTH / 2 + 1500 / 3.8, HEIGHT / 2 - 400 / 3.8], abs=1e-2
@@ -108,7 +108,7 @@ def test_the_virtual_camera_projects_known_points_to_hand_computed_pixels():
     assert seen(no, quarter, no) == pytest.approx(
         [WIDTH / 2 + 700 / 3.6, HEIGHT / 2 - 1000 / 3.6], abs=1e-2
     )
-    # the picture turned clockwise, what was above comes to the right: (0.4, 0.2, 1.0), (0.9, 0.2,
+    # the image turned clockwise, what was above comes to the right: (0.4, 0.2, 1.0), (0.9, 0.2,
     # 5.0) m
     assert seen(no, no, quarter) == pytest.approx([WIDTH / 2 + 180, HEIGHT / 2 + 40], abs=1e-2)
 
@@ -191,14 +191,14 @@ def test_values_are_read_at_other_times_on_straight_lines_and_never_across_a_hol
 
 
 def test_a_lost_shoulder_loses_the_neck_and_no_error_changes_nothing():
-    position = torch.from_numpy(picture(figure(0)))[None].float()
+    position = torch.from_numpy(image(figure(0)))[None].float()
     generator = torch.Generator().manual_seed(0)
     exact = TrackerNoise(jitter=0, drift=0, lost=0, covered=0).track(
         position, torch.tensor([250.0]), generator
     )
     own = [
         PLACE[name] for name in JOINTS if name not in ("neck", "spine_base")
-    ]  # those two are middles of others in the picture
+    ]  # those two are middles of others in the image
     assert torch.allclose(exact[:, :, own], position[:, :, own], atol=1e-3)
     shoulders = position[:, :, [PLACE["left_shoulder"], PLACE["right_shoulder"]]]
     assert torch.allclose(exact[:, :, PLACE["neck"]], shoulders.mean(2), atol=1e-3)
@@ -216,7 +216,7 @@ def test_a_lost_shoulder_loses_the_neck_and_no_error_changes_nothing():
 
 
 def test_what_the_lifter_reads_depends_neither_on_the_pictures_size_nor_on_the_place_in_it():
-    position = torch.from_numpy(picture(figure(0)))[None].float()
+    position = torch.from_numpy(image(figure(0)))[None].float()
     lengths = torch.from_numpy(bone_lengths(figure(0))[0]).float()
     scaled, seen = normalise(position, lengths)
     other, _ = normalise(3.5 * position + torch.tensor([200.0, -90.0]), lengths)
@@ -224,7 +224,7 @@ def test_what_the_lifter_reads_depends_neither_on_the_pictures_size_nor_on_the_p
 
 
 def test_frames_without_neck_or_with_too_few_joints_count_as_not_seen():
-    position = torch.from_numpy(picture(figure(0)))[None].float()
+    position = torch.from_numpy(image(figure(0)))[None].float()
     position[0, 3, PLACE["neck"]] = torch.nan
     position[0, 4, [PLACE[name] for name in JOINTS if name.endswith(("wrist", "elbow", "hip"))]] = (
         torch.nan
@@ -363,7 +363,7 @@ def test_train_and_apply_by_the_command_line(tmp_path, capsys):
     assert "120 of 120 frames" in capsys.readouterr().out
 
 
-def test_a_cohort_of_tracks_says_whose_each_recording_is(cohort, tmp_path):
+def test_a_cohort_of_tracks_states_whose_each_recording_is(cohort, tmp_path):
     for file in (cohort / "tracks").glob("*.nc"):
         save_tracks(make_tracks(None, JOINTS, 25.0, position_3d=figure(0, frames=40)), file)
     assert sorted({motion.participant_id for motion in read_motions([cohort])}) == [
@@ -374,7 +374,7 @@ def test_a_cohort_of_tracks_says_whose_each_recording_is(cohort, tmp_path):
 # The shipped lifter
 
 
-def test_the_shipped_lifter_is_small_and_what_its_card_says():
+def test_the_shipped_lifter_is_small_and_what_its_card_states():
     lifter = load_lifter()
     assert SHIPPED.stat().st_size < 5_000_000
     assert lifter.card["sha256"] == content_hash(SHIPPED) and lifter.card["joints"] == JOINTS
@@ -411,7 +411,7 @@ def test_shoulder_width_sets_the_scale():
 
 
 def test_coco_tracks_keep_their_keypoints_and_gain_the_joints_that_they_lack():
-    joints = picture(figure(0))
+    joints = image(figure(0))
     position = np.random.default_rng(0).normal(300, 50, (120, len(COCO), 2))
     for name in COCO:
         if name in JOINTS:
@@ -427,13 +427,13 @@ def test_coco_tracks_keep_their_keypoints_and_gain_the_joints_that_they_lack():
     assert lifted["position_3d"].sel(keypoint=["nose", "left_knee"]).isnull().all()
     same = lift(flat_tracks())["position_3d"].sel(
         keypoint=JOINTS
-    )  # there the neck is tracked: not quite the middle in the picture
+    )  # there the neck is tracked: not quite the middle in the image
     np.testing.assert_allclose(lifted["position_3d"].sel(keypoint=JOINTS), same, atol=0.02)
     assert [step["step"] for step in steps(lifted)] == ["lift"]
 
 
 def test_what_was_not_tracked_is_not_given():
-    position = picture(figure(0))
+    position = image(figure(0))
     position[10:20, PLACE["left_wrist"]] = np.nan
     position[50, PLACE["left_shoulder"]] = position[50, PLACE["neck"]] = np.nan
     lifted = (
@@ -450,7 +450,7 @@ def test_what_was_not_tracked_is_not_given():
 
 def test_other_rates_are_lifted_at_25_hz():
     fast = make_tracks(
-        picture(figure(0, frames=120)).repeat(2, axis=0), JOINTS, 50.0
+        image(figure(0, frames=120)).repeat(2, axis=0), JOINTS, 50.0
     )  # each frame twice: the same 4.8 s
     slow, fast = (
         lift(tracks)["position_3d"].sel(keypoint="left_wrist").values
@@ -472,7 +472,7 @@ def test_tracks_that_cannot_be_lifted_are_refused(tmp_path, capsys):
         load_lifter().joints(np.zeros((5, 12, 2)))
     save_tracks(flat_tracks(), tmp_path / "p0.nc")
     assert main(["lift", "train", str(tmp_path), "--out", str(tmp_path / "own.safetensors")]) == 2
-    assert "p0.nc" in (said := capsys.readouterr().err) and said.count("\n") == 1
+    assert "p0.nc" in (message := capsys.readouterr().err) and message.count("\n") == 1
     assert (
         main(
             ["lift", "train", str(tmp_path / "nothing"), "--out", str(tmp_path / "own.safetensors")]

@@ -132,7 +132,7 @@ def test_every_frame_has_one_window_and_is_read_by_it():
     assert all(tagged[frame, 0, 0] in windows[owner][:, 0, 0] for frame, owner in enumerate(owners))
 
 
-def test_a_window_has_the_level_of_most_of_its_judged_frames():
+def test_a_window_has_the_level_of_most_of_its_evaluated_frames():
     truth = np.array(
         [0, 1, 1, 1, LEFT_OUT, LEFT_OUT, LEFT_OUT, 2, LEFT_OUT, LEFT_OUT, LEFT_OUT, LEFT_OUT, 2]
     )
@@ -179,8 +179,8 @@ def test_a_network_answers_every_window_and_hears_those_around_it():
     assert logits.shape == (2, 5, 3)
     changed = keypoints.clone()
     changed[0, 4] += 1.0
-    heard = (network(changed, mask) - logits).abs().amax(dim=2)
-    assert (heard[0] > 0).all() and (heard[1] == 0).all()  # the whole recording, and no other
+    reached = (network(changed, mask) - logits).abs().amax(dim=2)
+    assert (reached[0] > 0).all() and (reached[1] == 0).all()  # the whole recording, and no other
 
 
 def windows_source_shape():
@@ -227,7 +227,7 @@ def test_the_figures_of_a_recording_that_a_person_can_count():
     first.
     """
     truth = np.array([0, 0, 0, 1, 1, 1, 1, 0, 0, LEFT_OUT])
-    said = np.eye(2)[[0, 0, 1, 1, 1, 1, 1, 1, 0, 0]]
+    predicted = np.eye(2)[[0, 0, 1, 1, 1, 1, 1, 1, 0, 0]]
     recordings = [
         Recording(f"r{n}", f"p{n}", np.zeros((10, 1, 2)), truth, (Event(3.0, 4.0, "a"),))
         for n in range(2)
@@ -235,7 +235,7 @@ def test_the_figures_of_a_recording_that_a_person_can_count():
     right = np.eye(2)[np.maximum(truth, 0)]
     instant = Hysteresis(0.5, 0.5, 0.0, 0.0)
     found = evaluate_predictions(
-        recordings, {"m": {"r0": said, "r1": right}}, ["none", "a"], 1.0, instant
+        recordings, {"m": {"r0": predicted, "r1": right}}, ["none", "a"], 1.0, instant
     )
     assert found["frames"]["judged"] == 18 and found["frames"]["share_by_level"] == {
         "none": 0.5556,
@@ -436,10 +436,10 @@ def test_short_empty_and_lost_recordings_take_part(tmp_path):
     lost[60:100] = np.nan
     save_tracks(make_tracks(lost, JOINTS, RATE), tmp_path / "tracks/p2_0.nc")
     assert localise(settings).failed == {}
-    said = out_of_fold(settings, read_recordings(settings))["timeline"]
-    assert said["p0_0"].shape == (7, 3) and np.isfinite(said["p0_0"]).all()
-    assert said["p1_0"].shape == (160, 3)
-    gone = np.isnan(said["p2_0"]).all(axis=1)
+    predicted = out_of_fold(settings, read_recordings(settings))["timeline"]
+    assert predicted["p0_0"].shape == (7, 3) and np.isfinite(predicted["p0_0"]).all()
+    assert predicted["p1_0"].shape == (160, 3)
+    gone = np.isnan(predicted["p2_0"]).all(axis=1)
     assert gone[68:92].all() and not gone[:56].any() and not gone[104:].any()
     table = pd.read_csv(Path(settings.out) / "timelines/p2_0/timeline.csv")
     assert table[(table["start"] >= 7) & (table["end"] <= 9)]["probability"].isna().all()
@@ -524,7 +524,7 @@ def test_settings_that_make_no_sense_are_refused(fault, words):
         Localisation(**{**right, **fault})
 
 
-def test_the_verb_says_what_is_wrong_in_one_line(tmp_path, capsys):
+def test_the_verb_reports_what_is_wrong_in_one_line(tmp_path, capsys):
     assert main(["localise", "--config", str(CONFIG), "--cohort", str(tmp_path / "nowhere")]) == 2
     error = capsys.readouterr().err.strip()
     assert (

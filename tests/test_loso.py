@@ -99,7 +99,7 @@ def test_a_model_is_not_given_another_trackers_tracks(cohort):
     for path in (cohort / "tracks").glob("*.nc"):
         save_tracks(read_tracks(path).assign_attrs(backend="keypoint-rcnn"), path)
     run_loso(protocol(cohort))
-    with pytest.raises(UserError, match="learned from tracks by keypoint-rcnn, not by mediapipe"):
+    with pytest.raises(UserError, match="trained on tracks by keypoint-rcnn, not by mediapipe"):
         predict(cohort / "no_video.mp4", cohort / "run")
 
 
@@ -119,13 +119,13 @@ def test_a_second_run_trains_nothing_and_a_changed_setting_trains_again(cohort):
     )
 
 
-def test_a_cohort_edited_between_two_runs_is_read_anew(cohort):
-    asked = protocol(
+def test_a_cohort_edited_between_two_runs_is_read_again(cohort):
+    request = protocol(
         cohort, models={"agcn": Model(AGCN, schedule=QUICK)}, split=Split("grouped", 2), final=False
     )
     keys = []
     for _ in range(2):
-        assert run_loso(asked).failed == {}
+        assert run_loso(request).failed == {}
         keys.append(
             [
                 json.loads(path.read_text())["key"]
@@ -288,12 +288,12 @@ def test_an_interrupted_run_goes_on_where_it_was(cohort):
             break
         time.sleep(0.1)
     process.send_signal(signal.SIGINT)
-    _, said = process.communicate(timeout=60)
+    _, output = process.communicate(timeout=60)
     done = {path: path.stat().st_mtime_ns for path in folds.glob("p*.json")}
     assert (
         process.returncode == 130
-        and "the same command continues from there" in said
-        and "Traceback" not in said
+        and "the same command continues from there" in output
+        and "Traceback" not in output
     )
     assert 2 <= len(done) < 6 and not list(folds.glob(".part-*"))
     assert main(["loso", "--config", str(cohort / "loso.yaml")]) == 0

@@ -78,13 +78,13 @@ def test_macro_f1_leaves_out_a_level_that_no_clip_has():
 
 
 def test_one_level_only_has_no_f1_and_no_auc():
-    judged = evaluate(predictions([0, 0, 0], [0.1, 0.6, 0.2], ["P1", "P2", "P3"]), draws=50)
-    found = judged["tasks"]["dystonia (pose)"]["models"]["agcn"]["metrics"]
+    result = evaluate(predictions([0, 0, 0], [0.1, 0.6, 0.2], ["P1", "P2", "P3"]), draws=50)
+    found = result["tasks"]["dystonia (pose)"]["models"]["agcn"]["metrics"]
     assert found["accuracy"]["value"] == pytest.approx(2 / 3)
     for name in ("f1", "auc", "balanced_accuracy", "sensitivity"):
         assert found[name]["value"] is None and found[name]["low"] is None
         assert found[name]["reason"] == "all clips have the same class"
-    json.dumps(judged, allow_nan=False)
+    json.dumps(result, allow_nan=False)
 
 
 @pytest.mark.parametrize("levels", [2, 4])
@@ -145,10 +145,10 @@ def test_interval_of_independent_clips_is_the_binomial_one():
     right = np.arange(400) % 10 < 7
     truth = np.arange(400) % 2
     score = np.where(right, truth, 1 - truth) * 0.8 + 0.1
-    judged = evaluate(
+    result = evaluate(
         predictions(truth, score, [f"P{number:03d}" for number in range(400)]), draws=4000
     )
-    found = judged["tasks"]["dystonia (pose)"]["models"]["agcn"]["metrics"]["accuracy"]
+    found = result["tasks"]["dystonia (pose)"]["models"]["agcn"]["metrics"]["accuracy"]
     half = 1.96 * math.sqrt(0.7 * 0.3 / 400)
     assert found["value"] == pytest.approx(0.7)
     assert found["low"] == pytest.approx(0.7 - half, abs=0.005)
@@ -160,10 +160,10 @@ def test_interval_is_wider_where_clips_of_a_participant_agree():
     people = np.repeat(np.arange(40), 10)
     truth = np.arange(400) % 2
     score = np.where(people % 10 < 7, truth, 1 - truth) * 0.8 + 0.1
-    judged = evaluate(
+    result = evaluate(
         predictions(truth, score, [f"P{number:02d}" for number in people]), draws=4000
     )
-    found = judged["tasks"]["dystonia (pose)"]["models"]["agcn"]["metrics"]["accuracy"]
+    found = result["tasks"]["dystonia (pose)"]["models"]["agcn"]["metrics"]["accuracy"]
     half = 1.96 * math.sqrt(0.7 * 0.3 / 40)
     assert found["low"] == pytest.approx(0.7 - half, abs=0.02)
     assert found["high"] == pytest.approx(0.7 + half, abs=0.02)
@@ -171,10 +171,10 @@ def test_interval_is_wider_where_clips_of_a_participant_agree():
 
 def test_identical_participants_give_an_interval_without_width():
     truth, score = [0, 0, 1, 1] * 12, [0.2, 0.7, 0.4, 0.9] * 12
-    judged = evaluate(
+    result = evaluate(
         predictions(truth, score, [f"P{number // 4:02d}" for number in range(48)]), draws=200
     )
-    for found in judged["tasks"]["dystonia (pose)"]["models"]["agcn"]["metrics"].values():
+    for found in result["tasks"]["dystonia (pose)"]["models"]["agcn"]["metrics"].values():
         assert found["low"] == pytest.approx(found["value"]) and found["high"] == pytest.approx(
             found["value"]
         )
@@ -183,8 +183,8 @@ def test_identical_participants_give_an_interval_without_width():
 
 def test_resampled_cohorts_of_one_level_are_counted():
     # two participants, one with the sign: half of the resampled cohorts hold one of them twice
-    judged = evaluate(predictions([0, 1], [0.3, 0.3], ["P1", "P2"]), draws=2000)
-    found = judged["tasks"]["dystonia (pose)"]["models"]["agcn"]["metrics"]
+    result = evaluate(predictions([0, 1], [0.3, 0.3], ["P1", "P2"]), draws=2000)
+    found = result["tasks"]["dystonia (pose)"]["models"]["agcn"]["metrics"]
     assert found["auc"]["degenerate"] == pytest.approx(1000, abs=100)
     assert found["accuracy"]["degenerate"] == 0
     assert (
@@ -272,13 +272,13 @@ def test_terminal_table_has_the_form_of_table_1():
             for name in ("forest", "agcn_kd", "tcn", "agcn")
         ]
     )
-    judged = evaluate(table, draws=200)
-    text = table_text(judged)
+    result = evaluate(table, draws=200)
+    text = table_text(result)
     first = text.splitlines()[0]
     assert first.split("  ")[-1].strip() == "AGCN + distillation" and first.index(
         "AGCN"
     ) < first.index("TCN") < first.index("distillation")
-    found = judged["tasks"]["dystonia (pose)"]["models"]["agcn"]["metrics"]
+    found = result["tasks"]["dystonia (pose)"]["models"]["agcn"]["metrics"]
     assert text.splitlines()[1].split()[2:5] == [
         f"{found['f1']['value']:.2f}",
         "/",

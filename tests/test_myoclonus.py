@@ -136,7 +136,7 @@ def test_rates_count_usable_time_only():
     assert visit.items[0].parts["left_arm"].frequency_class == 3
 
 
-def test_a_part_that_was_not_seen_enough_is_not_scored_and_the_total_says_on_what_it_rests():
+def test_a_part_that_was_not_seen_enough_is_not_scored_and_the_total_states_on_what_it_rests():
     found = measured(left_arm=jerking(2, 0.02, seconds=4.9), left_leg=PartMeasure(seconds=0))
     (visit,) = visits_of([(clip("a"), found)])
     assert (
@@ -347,7 +347,7 @@ def test_movements_of_a_task_are_timed_and_their_smoothness_is_that_of_minimum_j
     assert task.sparc == pytest.approx(-1.41, abs=0.02)
 
 
-def test_a_movement_that_a_gap_cuts_is_not_counted_and_a_hand_that_is_hardly_seen_says_nothing():
+def test_a_movement_that_a_gap_cuts_is_not_counted_and_a_hand_that_is_hardly_seen_is_not_scored():
     assert reaching(gap=range(170, 180)).movements == 3
     lost = reaching(gap=range(100, 400))
     assert lost.side == "left" and lost.movements == 0 and math.isnan(lost.sparc)

@@ -20,7 +20,7 @@ from semiology.severity.myoclonus.overlay import captions, marks
 from semiology.video import read_frames, write_video
 
 FPS = 25.0
-PLACES = {  # px, of somebody who sits 100 px of torso tall; the legs are out of the picture
+PLACES = {  # px, of somebody who sits 100 px of torso tall; the legs are out of the frame
     **{"nose": (160, 50), "left_ear": (170, 50), "right_ear": (150, 50)},
     **{
         f"{side}_{joint}": (160 + sign * x, y)

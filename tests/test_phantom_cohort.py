@@ -35,7 +35,7 @@ def test_nineteen_participants_have_the_papers_counts():
 
 
 @pytest.mark.parametrize(("dystonia", "emotion"), [(0.0, 1.0), (0.5, 0.25), (1.0, 1.0), (0.9, 0.3)])
-def test_prevalence_is_what_was_asked_for(dystonia, emotion):
+def test_prevalence_is_what_was_requested(dystonia, emotion):
     shown = [traits(7, subject, dystonia, emotion) for subject in range(190)]
     assert np.mean([s.dystonia for s in shown]) == pytest.approx(dystonia, abs=0.03)
     assert np.mean([s.emotion for s in shown]) == pytest.approx(emotion, abs=0.03)
@@ -153,7 +153,7 @@ def folder(tmp_path_factory):
     return out
 
 
-def test_the_folder_is_a_cohort_and_says_that_it_is_synthetic(folder):
+def test_the_folder_is_a_cohort_and_states_that_it_is_synthetic(folder):
     cohort = Cohort.read(folder)
     assert [clip.clip_id for clip in cohort.clips] == ["sub-01_sz-01", "sub-02_sz-01"]
     assert list(cohort.labels) == ["dystonia", "dystonia_side", "emotion", "expression"]
@@ -165,9 +165,9 @@ def test_the_folder_is_a_cohort_and_says_that_it_is_synthetic(folder):
         "SYNTHETIC" in text
         for text in ((folder / "README.md").read_text(), (folder / "clips.json").read_text())
     )
-    told = json.loads((folder / "truth" / "sub-01_sz-01.json").read_text())
-    assert told["synthetic"] is True
-    assert told["rendered"]["dystonia"]["side"] == cohort.clips[0].labels["dystonia_side"]
+    content = json.loads((folder / "truth" / "sub-01_sz-01.json").read_text())
+    assert content["synthetic"] is True
+    assert content["rendered"]["dystonia"]["side"] == cohort.clips[0].labels["dystonia_side"]
 
 
 def test_truth_and_video_have_the_same_frames(folder):
@@ -180,7 +180,7 @@ def test_truth_and_video_have_the_same_frames(folder):
         assert read_tracks(folder / "truth" / f"{clip.clip_id}_face.nc").sizes["keypoint"] == 23
 
 
-def test_a_second_call_makes_nothing_anew_and_mends_what_is_missing(folder):
+def test_a_second_call_makes_nothing_again_and_mends_what_is_missing(folder):
     before = {path: path.stat().st_mtime_ns for path in (folder / "videos").iterdir()}
     lost = sorted(before)[0]
     lost.unlink()

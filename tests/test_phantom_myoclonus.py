@@ -71,7 +71,7 @@ def test_a_jerk_carries_its_joint_as_far_as_is_stated_between_the_performance_wi
     assert apart[~during].max() < 1e-3
 
 
-def test_at_its_peak_the_stated_amplitude_is_exact_and_the_truth_says_so():
+def test_at_its_peak_the_stated_amplitude_is_exact_and_the_truth_states_it():
     for subject in range(4):
         exam = plan_exam(STATED, subject, 0, "action")
         first, moved = displacements(exam)
@@ -139,7 +139,7 @@ def test_a_jerk_rises_quickly_and_returns_slowly():
 
 
 @pytest.mark.parametrize("rate", [2, 20, 60])
-def test_as_many_jerks_a_minute_as_are_asked_for(rate):
+def test_as_many_jerks_a_minute_as_are_requested(rate):
     how = Burden(rate, 0.03, 0.0, {joint: 1 / len(PULLED) for joint in PULLED}, 0.0)
     jerks = draw_jerks(np.random.default_rng(1), how, 60 * 100)
     assert len(jerks) == pytest.approx(100 * rate, abs=4 * np.sqrt(100 * rate))
@@ -188,7 +188,7 @@ def test_jerks_follow_claps():
         assert 0.05 <= np.min(jerk.onset - claps[claps < jerk.onset]) <= 0.10
 
 
-def test_a_participant_is_the_same_whatever_else_is_asked_for(tmp_path):
+def test_a_participant_is_the_same_whatever_else_is_requested(tmp_path):
     few, more = tmp_path / "few", tmp_path / "more"
     make_myoclonus(few, subjects=1, visits=1, seconds=6, panels=["action"], **TRACKS)
     make_myoclonus(more, subjects=2, visits=2, seconds=6, noise=1.0, **TRACKS)
@@ -255,9 +255,9 @@ def test_a_cohort_of_tracks_passes_the_check_and_the_second_call_does_nothing(tm
         control = people.set_index("participant_id").group[clip.participant_id] == "control"
         assert control == (clip.scores["severity_true"] == 0)
         table = pd.read_csv(out / f"truth/{clip.clip_id}_jerks.tsv", sep="\t")
-        told = json.loads((out / f"truth/{clip.clip_id}.json").read_text())
+        content = json.loads((out / f"truth/{clip.clip_id}.json").read_text())
         assert not (control and len(table)) and set(table.onset) == {
-            round(jerk["onset"], 4) for jerk in told["jerks"]
+            round(jerk["onset"], 4) for jerk in content["jerks"]
         }
         assert "position_3d" not in read_tracks(out / clip.tracks)
     before = {path: path.stat().st_mtime_ns for path in (out / "tracks").iterdir()}
@@ -284,7 +284,7 @@ def test_a_rendered_clip_has_its_frames_and_stated_amplitudes_have_no_severity(t
 
 
 @pytest.mark.parametrize(
-    ("fault", "said"),
+    ("fault", "message"),
     [
         ({"subjects": 0}, "subjects=0"),
         ({"visits": 0}, "visits=0"),
@@ -303,8 +303,8 @@ def test_a_rendered_clip_has_its_frames_and_stated_amplitudes_have_no_severity(t
         ({"width": 97}, "width=97"),
     ],
 )
-def test_what_makes_no_sense_is_said_in_one_line(tmp_path, fault, said):
-    with pytest.raises(UserError, match="phantom: ") as told:
+def test_what_makes_no_sense_is_reported_in_one_line(tmp_path, fault, message):
+    with pytest.raises(UserError, match="phantom: ") as caught:
         make_myoclonus(tmp_path / "out", **{**TRACKS, **fault})
-    assert said in str(told.value) and "\n" not in str(told.value)
+    assert message in str(caught.value) and "\n" not in str(caught.value)
     assert not (tmp_path / "out").exists()

@@ -204,24 +204,24 @@ def test_the_folder_is_a_cohort_of_whole_videos(folder):
 
 def test_the_table_of_events_holds_the_phases(folder):
     for clip in Cohort.read(folder).clips:
-        told = json.loads((folder / "truth" / f"{clip.clip_id}.json").read_text())
+        content = json.loads((folder / "truth" / f"{clip.clip_id}.json").read_text())
         table = read_events(folder / "events" / f"{clip.clip_id}_events.tsv")
         whole = [event for event in table.events if event.sign == "seizure"]
         phases = [event for event in table.events if event.sign != "seizure"]
         assert [(event.onset, event.duration, event.level) for event in whole] == [
             (0, 6, clip.labels["seizure_type"])
         ]
-        assert [event.sign for event in phases] == [phase["kind"] for phase in told["phases"]]
+        assert [event.sign for event in phases] == [phase["kind"] for phase in content["phases"]]
         assert [event.onset for event in phases] == pytest.approx(
-            [phase["start"] for phase in told["phases"]], abs=1e-3
+            [phase["start"] for phase in content["phases"]], abs=1e-3
         )
         assert [event.offset for event in phases] == pytest.approx(
-            [phase["stop"] for phase in told["phases"]], abs=2e-3
+            [phase["stop"] for phase in content["phases"]], abs=2e-3
         )
         assert table.duration == 6
 
 
-def test_a_second_call_makes_nothing_anew_and_more_subjects_leave_the_first_as_they_are(folder):
+def test_a_second_call_makes_nothing_again_and_more_subjects_leave_the_first_as_they_are(folder):
     recipe = {"seconds": (6, 6), "fps": 10, "width": 96, "height": 80, "progress": False}
     files = [path for name in ("videos", "truth", "events") for path in (folder / name).iterdir()]
     before = {path: path.stat().st_mtime_ns for path in files}
@@ -307,8 +307,8 @@ def video(path):
     return np.stack([frame.image.astype(float) for frame in read_frames(path, fps=15)])
 
 
-def test_a_long_recording_has_its_seizures_where_they_were_asked_for(tmp_path):
-    told = render_long(
+def test_a_long_recording_has_its_seizures_where_they_were_requested(tmp_path):
+    events = render_long(
         tmp_path / "long.mp4",
         0.5,
         [("TCS", 15.0, 10.0), ("FOS", 3.0, 6.0)],
@@ -318,10 +318,10 @@ def test_a_long_recording_has_its_seizures_where_they_were_asked_for(tmp_path):
         height=80,
     )
     assert [
-        (event.onset, event.duration, event.level) for event in told if event.sign == "seizure"
+        (event.onset, event.duration, event.level) for event in events if event.sign == "seizure"
     ] == [(3, 6, "FOS"), (15, 10, "TCS")]
     table = read_events(tmp_path / "long_events.tsv")
-    assert len(table.events) == len(told) and table.duration == 30
+    assert len(table.events) == len(events) and table.duration == 30
     assert len(list(read_frames(tmp_path / "long.mp4", fps=10))) == 300
 
 

@@ -147,14 +147,14 @@ def test_a_face_with_sides_is_painted_side_by_side():
     recipe = WeaknessRecipe(seconds=2, fps=12.5, size=128)
     exam = examine(recipe, draw_participant(recipe, "control", 0), "happiness")
     performance = act(exam)
-    picture = list(film(exam, performance))[-1]
-    assert picture.shape == (128, 128, 3)
+    frame = list(film(exam, performance))[-1]
+    assert frame.shape == (128, 128, 3)
     # head and light as they are, one action more on the left: nothing changes on the right half of
     # the face
     actions = performance.actions.copy()
     actions[:, ACTIONS.index("brow_inner"), 0] += 1
     other = list(film(exam, replace(performance, actions=actions)))[-1]
-    changed = np.argwhere((picture != other).any(-1))
+    changed = np.argwhere((frame != other).any(-1))
     camera = performance.camera
     eyes = {
         side: camera.project(performance.landmarks[f"{side}_eye_inner"][-1])[0]
@@ -211,7 +211,7 @@ def test_without_noise_the_tracks_are_the_truth(tmp_path):
     assert truth.position.to_numpy() == pytest.approx(tracks.position.to_numpy(), abs=0)
 
 
-def test_somebody_is_the_same_among_more_and_a_second_call_makes_nothing_anew(folder, tmp_path):
+def test_somebody_is_the_same_among_more_and_a_second_call_makes_nothing_again(folder, tmp_path):
     before = {path: path.stat().st_mtime_ns for path in (folder / "tracks").iterdir()}
     lost = folder / "tracks" / "patient-002_anger.nc"
     held = lost.read_bytes()
@@ -250,8 +250,8 @@ def test_parameters_that_make_no_sense_are_refused(tmp_path, wrong):
     assert list(tmp_path.iterdir()) == []
 
 
-def test_the_verb_makes_a_cohort_and_tells_a_users_mistake_in_one_line(tmp_path, capsys):
-    asked = [
+def test_the_verb_makes_a_cohort_and_reports_a_users_mistake_in_one_line(tmp_path, capsys):
+    arguments = [
         "phantom",
         "weakness",
         str(tmp_path / "made"),
@@ -264,9 +264,9 @@ def test_the_verb_makes_a_cohort_and_tells_a_users_mistake_in_one_line(tmp_path,
         "--seconds",
         "2",
     ]
-    assert main([*asked, "--patients", "1"]) == 0
+    assert main([*arguments, "--patients", "1"]) == 0
     assert len(Cohort.read(tmp_path / "made").clips) == len(PANELS)
-    assert main([*asked, "--patients", "0"]) != 0
+    assert main([*arguments, "--patients", "0"]) != 0
     assert "give 0 or more of each" in capsys.readouterr().err
 
 

@@ -89,7 +89,7 @@ def beside(left: list[np.ndarray], right: list[np.ndarray], enters: int) -> list
     ]
 
 
-def pictures(path: Path, count: int, width: int, height: int) -> list[np.ndarray]:
+def frames_of(path: Path, count: int, width: int, height: int) -> list[np.ndarray]:
     images = (frame.image for frame in read_frames(path) if frame.image is not None)
     return [
         np.asarray(Image.fromarray(image).resize((width, height)))
@@ -101,10 +101,10 @@ def pictures(path: Path, count: int, width: int, height: int) -> list[np.ndarray
 def test_the_pose_stays_with_the_patient_when_another_person_enters(
     testdata,
 ):
-    patient = pictures(testdata / "faces/carphone_176x144.mp4", 60, 352, 288)
+    patient = frames_of(testdata / "faces/carphone_176x144.mp4", 60, 352, 288)
     other = [
         np.pad(image, ((72, 72), (88, 88), (0, 0)))
-        for image in pictures(testdata / "faces/WolfgangLanger_Pexels.mp4", 60, 176, 144)
+        for image in frames_of(testdata / "faces/WolfgangLanger_Pexels.mp4", 60, 176, 144)
     ]
     frames = beside(patient, other, enters=24)
     for frame in frames[36:42]:
@@ -126,7 +126,7 @@ def test_the_pose_stays_with_the_patient_when_another_person_enters(
 
 @pytest.mark.realdata
 def test_body_and_face_agree_on_where_the_eyes_are_and_on_left_and_right(testdata):
-    image = pictures(testdata / "faces/WolfgangLanger_Pexels.mp4", 5, 640, 360)[-1]
+    image = frames_of(testdata / "faces/WolfgangLanger_Pexels.mp4", 5, 640, 360)[-1]
     backend = MediaPipePose()
     [found] = backend.track([(image, location())])
     body = dict(zip(BODY, found["body"].position))
@@ -134,7 +134,7 @@ def test_body_and_face_agree_on_where_the_eyes_are_and_on_left_and_right(testdat
     eyes = np.linalg.norm(mesh["mesh_473"] - mesh["mesh_468"])
     assert (
         body["left_eye"][0] > body["right_eye"][0]
-    )  # the patient's left is at the right of the picture
+    )  # the patient's left is at the right of the image
     for eye, iris in [("left_eye", "mesh_473"), ("right_eye", "mesh_468")]:
         assert np.linalg.norm(body[eye] - mesh[iris]) < 0.25 * eyes
     metres = dict(zip(MESH, found["face"].position_3d))

@@ -10,7 +10,7 @@ from semiology.models.features.vgg import load_vgg
 from semiology.models.pretraining import pretrain, read_images
 
 
-def picture(dark: str, generator: np.random.Generator, size: int = 48) -> np.ndarray:
+def frame(dark: str, generator: np.random.Generator, size: int = 48) -> np.ndarray:
     """Grey noise, (size, size), with a dark upper or lower half, or a dark left one."""
     image = generator.integers(120, 200, (size, size))
     half = {
@@ -28,21 +28,21 @@ def class_folders(folder, classes: dict[str, str], count: int):
     for name, dark in classes.items():
         (folder / name).mkdir(parents=True)
         for number in range(count):
-            Image.fromarray(picture(dark, generator)).save(folder / name / f"{number}.png")
+            Image.fromarray(frame(dark, generator)).save(folder / name / f"{number}.png")
     return folder
 
 
 def fer_table(path, rows: list[tuple[str, str, str]]):
     generator = np.random.default_rng(0)
     lines = [
-        f"{emotion},{' '.join(map(str, picture(dark, generator).ravel()))},{usage}"
+        f"{emotion},{' '.join(map(str, frame(dark, generator).ravel()))},{usage}"
         for emotion, dark, usage in rows
     ]
     path.write_text("emotion,pixels,Usage\n" + "\n".join(lines) + "\n")
     return path
 
 
-def test_a_small_vgg_learns_from_class_folders_and_says_how_well(tmp_path):
+def test_a_small_vgg_learns_from_class_folders_and_reports_how_well(tmp_path):
     folder = class_folders(tmp_path / "images", {"up": "upper", "down": "lower"}, 40)
     result = pretrain(
         "expression",
@@ -57,7 +57,7 @@ def test_a_small_vgg_learns_from_class_folders_and_says_how_well(tmp_path):
     assert result.accuracy > 0.9
     vgg = load_vgg(result.path)
     assert (vgg.form, vgg.width, vgg.size, vgg.classes) == ("fer", 0.125, 48, ["down", "up"])
-    test = np.stack([np.repeat(picture("upper", np.random.default_rng(9))[..., None], 3, axis=2)])
+    test = np.stack([np.repeat(frame("upper", np.random.default_rng(9))[..., None], 3, axis=2)])
     assert vgg.classes[int(vgg(vgg.prepare(list(test))).argmax())] == "up"
     with safe_open(result.path, framework="np") as stored:
         facts = stored.metadata()
@@ -100,9 +100,7 @@ def test_fer_2013s_table_names_classes_and_what_is_held_out(tmp_path):
         True,
     ]
     assert data.images.shape == (4, 48, 48, 3)
-    np.testing.assert_array_equal(
-        data.images[0, ..., 0], picture("upper", np.random.default_rng(0))
-    )
+    np.testing.assert_array_equal(data.images[0, ..., 0], frame("upper", np.random.default_rng(0)))
 
 
 def test_train_and_test_folders_are_kept_apart(tmp_path):
@@ -141,12 +139,12 @@ def test_a_flip_turns_a_class_that_names_a_side_into_its_mirror(tmp_path):
         ([("3", "upper", "Training"), ("", "lower", "Training")], 'row 3, column "emotion"'),
     ],
 )
-def test_faults_of_a_table_are_said_with_their_place(tmp_path, rows, fault):
+def test_faults_of_a_table_are_reported_with_their_place(tmp_path, rows, fault):
     with pytest.raises(UserError, match=fault):
         read_images(fer_table(tmp_path / "fer.csv", rows), 48, 0.15, 0)
 
 
-def test_faults_of_files_are_said_with_their_place(tmp_path):
+def test_faults_of_files_are_reported_with_their_place(tmp_path):
     with pytest.raises(UserError, match="not there"):
         read_images(tmp_path / "nowhere", 48, 0.15, 0)
     with pytest.raises(UserError, match="no images in class folders"):

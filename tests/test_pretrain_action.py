@@ -14,7 +14,7 @@ from semiology.video import write_video
 
 
 def moving_square(path, direction: str, start: int, frames: int = 24, fps: float = 15.0):
-    """A bright square on grey that moves by 3 px a frame, or none; a picture alone does not tell
+    """A bright square on grey that moves by 3 px a frame, or none; a single frame does not show
     where to.
     """
     images = np.full((frames, 64, 64, 3), 90, np.uint8)
@@ -78,7 +78,7 @@ def test_a_small_network_learns_which_way_things_move(tmp_path):
     assert "participants" not in facts
 
 
-def test_the_same_seed_gives_the_same_bytes_and_says_who_taught(tmp_path):
+def test_the_same_seed_gives_the_same_bytes_and_records_who_taught(tmp_path):
     folder = class_folders(tmp_path / "clips", ["up", "down"], 2, frames=9)
     files = []
     for name in "ab":
@@ -174,12 +174,12 @@ def test_damaged_and_short_files_are_listed_without_their_names_and_the_rest_goe
         )
         == 1
     )
-    said = capsys.readouterr().out
+    printed = capsys.readouterr().out
     assert (
-        "failed: up, file 2 by name: is empty" in said
-        and "failed: down, file 4 by name: has 5 frames at 15 Hz" in said
+        "failed: up, file 2 by name: is empty" in printed
+        and "failed: down, file 4 by name: has 5 frames at 15 Hz" in printed
     )
-    assert "secret" not in said and load_snippet_network(out).classes == ["down", "up"]
+    assert "secret" not in printed and load_snippet_network(out).classes == ["down", "up"]
 
 
 @pytest.mark.parametrize(

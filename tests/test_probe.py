@@ -58,7 +58,7 @@ def test_a_planted_direction_is_found_and_p_is_the_least_that_the_permutations_a
         assert result.p == pytest.approx(1 / 20) and "p = 0.05 (19 permutations" in str(result)
 
 
-def test_noise_is_not_told_apart():
+def test_noise_is_not_decoded():
     p = [
         linear_probe(features(noise(seed)), SIGN, permutations=39, draws=50).p for seed in range(3)
     ]
@@ -76,7 +76,7 @@ def test_a_label_that_follows_the_person_is_read_off_within_but_not_across_peopl
     assert identity_probe(layer, permutations=0).scores["accuracy"].value == 1
     assert (
         random_labels(layer, sex, to="participant").mean == 1
-    )  # any label that is dealt to people is learned by heart
+    )  # any label that is assigned to people can be memorised
     assert random_labels(layer, sex, to="clip").mean < 0.6
 
 
@@ -148,7 +148,7 @@ def test_a_perfect_rank_correlation_is_a_share_of_the_way_from_minus_one():
     assert "Wilson" not in scores["r2"].interval.method and scores["r2"].interval.low > 0.9
 
 
-def test_layers_of_three_clips_have_no_similarity_and_it_is_said_why():
+def test_layers_of_three_clips_have_no_similarity_and_it_is_reported_why():
     layer = Features("features", features(noise()).table.iloc[:3], "nobody")
     alike, why = _alike({"features": layer})
     assert alike is None and "3 clips; needs four" in why
@@ -223,8 +223,8 @@ def test_nobody_is_on_both_sides_of_a_fold_nor_of_an_inner_fold():
             not set(OWNERS[split.train]) & set(OWNERS[split.test])
             and len(split.train) == (PEOPLE - 1) * CLIPS
         )
-        for fitted, judged in split.inner:
-            assert not set(OWNERS[split.train][fitted]) & set(OWNERS[split.train][judged])
+        for fitted, tested in split.inner:
+            assert not set(OWNERS[split.train][fitted]) & set(OWNERS[split.train][tested])
     groups = make_splits(features(noise()), IDS, OWNERS, "participant", 4, 0)
     assert [len(set(OWNERS[split.test])) for split in groups] == [2] * 4
 
@@ -308,7 +308,7 @@ def few(values):
 
 
 @pytest.mark.parametrize(
-    ("asked", "said"),
+    ("probing", "message"),
     [
         (
             lambda: linear_probe(features(noise()), few(["yes"] * 12 + ["no"] * 4)),
@@ -337,9 +337,9 @@ def few(values):
         (lambda: cka(noise(), noise()[:9]), "same clips"),
     ],
 )
-def test_what_cannot_be_probed_is_said_in_one_line(asked, said):
-    with pytest.raises(UserError, match=said) as raised:
-        asked()
+def test_what_cannot_be_probed_is_reported_in_one_line(probing, message):
+    with pytest.raises(UserError, match=message) as raised:
+        probing()
     assert "\n" not in str(raised.value)
 
 

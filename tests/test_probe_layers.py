@@ -78,7 +78,7 @@ def write_run(folder, saved, owners, folds):
             "label": "swing",
             "stream": "pose",
         }
-        said = {
+        prediction = {
             "truth": "absent",
             "predicted": "absent",
             "score": 0.4,
@@ -93,7 +93,7 @@ def write_run(folder, saved, owners, folds):
                     "fold": fold,
                     "clip_id": clip,
                     "participant_id": owners[clip],
-                    **said,
+                    **prediction,
                 }
             )
     pd.DataFrame(rows).to_csv(folder / "predictions.csv", index=False)
@@ -179,7 +179,7 @@ def test_outputs_of_every_known_layout_come_out_by_window_and_step():
         by_step(torch.zeros(3), windows, joints, "odd")
 
 
-def test_features_of_a_fold_come_from_its_own_model_and_are_judged_on_whom_it_never_saw(run):
+def test_features_of_a_fold_come_from_its_own_model_and_are_tested_on_whom_it_never_saw(run):
     logits = run_features(run, layers=["logits"])["logits"]
     assert logits.seen == "others" and len(logits.table) == 6 * 11
     assert (logits.table["f0"] == logits.table["fold"].str[1:].astype(float)).all()
@@ -229,7 +229,7 @@ def test_the_unseen_test_set_neither_teaches_the_probe_nor_is_pooled(saved, coho
     assert "4 clips of the unseen test set take no part" in probing.text()
 
 
-def test_with_one_kept_fold_only_its_held_out_clips_are_judged(run):
+def test_with_one_kept_fold_only_its_held_out_clips_are_tested(run):
     for number in range(1, 6):
         shutil.rmtree(run / f"kept/swing-pose/seed-0/p{number}")
     stream = find_stream(run)
@@ -256,7 +256,7 @@ def test_the_verb_probes_what_loso_kept(cohort, capsys):
     run_loso(
         Protocol(str(cohort), str(run), {"swing (pose)": task}, models, validation=0.0, keep=True)
     )
-    asked = [
+    command = [
         "probe",
         str(run),
         "--target",
@@ -266,7 +266,7 @@ def test_the_verb_probes_what_loso_kept(cohort, capsys):
         "--task",
         "swing (pose)",
     ]
-    assert main([*asked, "--layers", "[input, blocks.1, features]"]) == 0
+    assert main([*command, "--layers", "[input, blocks.1, features]"]) == 0
     printed = capsys.readouterr().out
     assert (
         "5 with two clips or more" in printed
@@ -282,31 +282,31 @@ def test_the_verb_probes_what_loso_kept(cohort, capsys):
         and (table["identity_unmet_chance"] == 0.2).all()
     )
     assert table.loc[0, "score"] > 0.9  # the wrist swings or it does not
-    told = json.loads(
+    document = json.loads(
         (run / "probe/swing-pose-agcn-swing-input-blocks-1-features.json").read_text()
     )
     assert (
-        told["layers"]["features"]["levels"] == ["absent", "present"]
-        and told["layers"]["input"]["permutations"] == 9
+        document["layers"]["features"]["levels"] == ["absent", "present"]
+        and document["layers"]["input"]["permutations"] == 9
     )
-    assert told["cka"]["values"][1][2] == pytest.approx(1, abs=1e-4)
+    assert document["cka"]["values"][1][2] == pytest.approx(1, abs=1e-4)
     assert (
-        main([*asked, "--layers", "[logits]", "--final", "true"]) == 0
+        main([*command, "--layers", "[logits]", "--final", "true"]) == 0
     )  # the model that was trained on everybody
-    assert "has seen those that it is judged on" in capsys.readouterr().out
+    assert "has seen those that it is tested on" in capsys.readouterr().out
     assert pd.read_csv(run / "probe/swing-pose-agcn-swing-final-logits.csv")["seen"].tolist() == [
         "had seen the participant"
     ]
 
 
 def test_each_way_of_probing_has_a_table_of_its_own(run, capsys):
-    asked = ["probe", str(run), "--target", "swing", "--permutations", "0"]
+    command = ["probe", str(run), "--target", "swing", "--permutations", "0"]
     for more in (
         ("--layers", "[]"),
         ("--layers", "logits"),
         ("--layers", "logits", "--probe", "logistic"),
     ):
-        assert main([*asked, *more]) == 0
+        assert main([*command, *more]) == 0
     assert sorted(path.stem for path in (run / "probe").glob("*.csv")) == sorted(
         f"swing-pose-agcn-swing{name}" for name in ("", "-logits", "-logistic-logits")
     )
@@ -317,10 +317,14 @@ def test_each_way_of_probing_has_a_table_of_its_own(run, capsys):
         ["clips", "participants", "probe", "permutations"]
     ].drop_duplicates().to_numpy().tolist() == [[11, 6, "ridge", 0]]
     printed = capsys.readouterr().out
-    assert "no null asked for" in printed and "nan" not in printed and "left out" not in printed
+    assert (
+        "no permutations requested" in printed
+        and "nan" not in printed
+        and "left out" not in printed
+    )
 
 
-def test_scored_clips_that_are_left_out_are_said(run, cohort, capsys):
+def test_scored_clips_that_are_left_out_are_reported(run, cohort, capsys):
     shutil.rmtree(run / "kept/swing-pose/seed-0/p3")
     clips = (cohort / "clips.tsv").read_text().splitlines(keepends=True)
     (cohort / "clips.tsv").write_text(
@@ -335,9 +339,9 @@ def test_scored_clips_that_are_left_out_are_said(run, cohort, capsys):
         " model of fold p3)"
     )
     assert wanted in capsys.readouterr().out
-    told = json.loads((run / "probe/swing-pose-agcn-swing-logits.json").read_text())
-    assert told["scored"] == 11 and list(told["left_out"]) == ["p0_1", "p3_0", "p3_1"]
-    assert told["layers"]["logits"]["clips"] == 8
+    document = json.loads((run / "probe/swing-pose-agcn-swing-logits.json").read_text())
+    assert document["scored"] == 11 and list(document["left_out"]) == ["p0_1", "p3_0", "p3_1"]
+    assert document["layers"]["logits"]["clips"] == 8
 
 
 def test_columns_of_participants_and_clips_can_be_probed(cohort):
@@ -358,36 +362,39 @@ def test_columns_of_participants_and_clips_can_be_probed(cohort):
     assert set(linear_probe(layer, age, permutations=0).scores) == {"r2", "spearman"}
 
 
-def test_faults_are_told_in_one_line(run, cohort, saved, capsys):
-    def said(*arguments):
+def test_faults_are_reported_in_one_line(run, cohort, saved, capsys):
+    def refusal(*arguments):
         assert main(["probe", *map(str, arguments)]) == 2
         line = capsys.readouterr().err
         assert line.count("\n") == 1
         return line
 
-    assert "no column 'mood'" in (line := said(run, "--target", "mood")) and "swing, side" in line
     assert (
-        "no layer 'blocks.7'" in (line := said(run, "--target", "swing", "--layers", "[blocks.7]"))
+        "no column 'mood'" in (line := refusal(run, "--target", "mood")) and "swing, side" in line
+    )
+    assert (
+        "no layer 'blocks.7'"
+        in (line := refusal(run, "--target", "swing", "--layers", "[blocks.7]"))
         and "blocks.1, " in line
     )
-    assert "gives nothing itself" in said(run, "--target", "swing", "--layers", "[blocks]")
+    assert "gives nothing itself" in refusal(run, "--target", "swing", "--layers", "[blocks]")
     assert (
-        "no model 'tcn'" in (line := said(run, "--target", "swing", "--model", "tcn"))
+        "no model 'tcn'" in (line := refusal(run, "--target", "swing", "--model", "tcn"))
         and "agcn" in line
     )
-    assert "no task 'face'" in said(run, "--target", "swing", "--task", "face")
-    assert "no such folder" in said(cohort / "nowhere", "--target", "swing")
+    assert "no task 'face'" in refusal(run, "--target", "swing", "--task", "face")
+    assert "no such folder" in refusal(cohort / "nowhere", "--target", "swing")
     record = run / "folds/swing-pose/seed-0/p0.json"
-    told = json.loads(record.read_text())
-    record.write_text(json.dumps({**told, "held_out_clips": ["p0_0"]}))
-    assert "trains on others" in said(run, "--target", "swing")
+    document = json.loads(record.read_text())
+    record.write_text(json.dumps({**document, "held_out_clips": ["p0_0"]}))
+    assert "trains on others" in refusal(run, "--target", "swing")
     record.unlink()
-    assert "p0.json" in said(run, "--target", "swing")
-    assert "final: true" in said(run, "--target", "swing", "--final", "true")
+    assert "p0.json" in refusal(run, "--target", "swing")
+    assert "final: true" in refusal(run, "--target", "swing", "--final", "true")
     for empty in ("kept/swing-pose/seed-0", "kept/swing-pose", "kept"):
         shutil.rmtree(run / empty)
         (run / empty).mkdir()
-        assert "keep: true" in said(run, "--target", "swing")
+        assert "keep: true" in refusal(run, "--target", "swing")
     other = ClipSource(str(cohort), replace(saved.reading, window=16))
     with pytest.raises(UserError, match="read in another way"):
         layer_features(saved, other)

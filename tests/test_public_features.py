@@ -67,7 +67,9 @@ def own(tmp_path) -> Path:
     return write_people(tmp_path / "published", subjects=4, seizures=2)
 
 
-def test_where_only_the_person_can_be_told_seizures_are_named_rightly_and_new_subjects_are_not(run):
+def test_where_only_the_person_can_be_identified_new_subjects_are_not_classified(
+    run,
+):
     metrics = json.loads((run / "metrics.json").read_text())
     by = {
         task: found["models"]["mean"]["by"]["recording"]["metrics"]["accuracy"]["value"]
@@ -196,7 +198,7 @@ def test_the_vectors_come_through_as_they_are(own, tmp_path):
     )
 
 
-def test_the_verb_makes_the_same_cohort_and_tells_what_was_left_out(own, tmp_path, capsys):
+def test_the_verb_makes_the_same_cohort_and_reports_what_was_left_out(own, tmp_path, capsys):
     table = pd.read_csv(own / "seizures.csv", dtype=str)
     table.loc[0, "Discard"] = "Yes"
     table.loc[1, "Discard"] = "Large"
@@ -261,7 +263,7 @@ def test_a_seizure_of_one_view_counts_with_that_one(own, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("damage", "said"),
+    ("damage", "message"),
     [
         (
             lambda view: (view / f"{view.name}_000003.pth").write_bytes(b"PK"),
@@ -282,13 +284,13 @@ def test_a_seizure_of_one_view_counts_with_that_one(own, tmp_path):
         ),
     ],
 )
-def test_a_damaged_set_is_named_in_one_line(own, tmp_path, damage, said, capsys):
+def test_a_damaged_set_is_named_in_one_line(own, tmp_path, damage, message, capsys):
     damage(own / FEATURES / "002_01_S")
     assert main(["loso", "--config", str(config(own, tmp_path / "run"))]) == 2
     (line,) = [
         line for line in capsys.readouterr().err.splitlines() if line.startswith("semiology loso:")
     ]
-    assert re.search(said, line)
+    assert re.search(message, line)
     assert not Path("planted").exists() and not (tmp_path / "run/cohort/clips.tsv").exists()
 
 

@@ -92,10 +92,13 @@ def test_report_from_predictions_alone_holds_the_numbers_counted_by_hand(tmp_pat
     assert {"design", "result", "chance", "errors", "limits", "words", "tripod"} <= set(page.ids)
     assert "Synthetic" not in page.text and "Not assessable in" not in page.text
     assert not re.search(r"of \d+ permutations", page.text)
-    judged = json.loads((tmp_path / "metrics.json").read_text())["tasks"]["dystonia (pose)"][
+    evaluated = json.loads((tmp_path / "metrics.json").read_text())["tasks"]["dystonia (pose)"][
         "models"
     ]["agcn"]
-    assert judged["metrics"]["f1"]["value"] == 0.75 and judged["confusion"] == [[3, 1], [1, 3]]
+    assert evaluated["metrics"]["f1"]["value"] == 0.75 and evaluated["confusion"] == [
+        [3, 1],
+        [1, 3],
+    ]
 
 
 def test_every_participant_and_clip_has_a_mark_for_every_model(page):
@@ -198,7 +201,7 @@ def test_verdict_of_the_audit_stands_near_the_top(page, copy):
         "Leave-one-subject-out"
     )
     assert (
-        "the camera tells dystonia (AUC 0.91, p = 0.01)" in page.text
+        "the camera predicts dystonia (AUC 0.91, p = 0.01)" in page.text
         and "centre 0.5" in page.text
         and "2 checks passed" in page.text
     )
@@ -215,7 +218,7 @@ def test_an_audit_of_other_predictions_is_not_shown_as_this_ones(copy):
     (copy / "predictions.csv").write_text(text.replace("P8_a", "P8_b"))
     shown = Page(write_report(copy).read_text()).text
     assert "? Data leakage check: of other predictions" in shown and "semiology audit" in shown
-    assert "the camera tells dystonia" not in shown and "Not checked: whether camera" in shown
+    assert "the camera predicts dystonia" not in shown and "Not checked: whether camera" in shown
     (copy / "predictions.csv").write_text(text)
     (copy / "null.json").unlink()
     assert "leakage check: of other predictions" in Page(write_report(copy).read_text()).text

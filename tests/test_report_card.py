@@ -45,7 +45,7 @@ def write_model(folder: Path, **about) -> Path:
     return folder
 
 
-def test_card_holds_the_out_of_fold_results_and_says_so(tmp_path):
+def test_card_holds_the_out_of_fold_results_and_states_it(tmp_path):
     write_predictions(tmp_path)
     (tmp_path / "notes.json").write_text(json.dumps(["Synthetic: rendered figures."]))
     write_report(tmp_path)

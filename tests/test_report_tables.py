@@ -30,8 +30,8 @@ def test_every_number_of_metrics_json_is_in_the_table(run):
     rows = table[table["versus"].isna()].set_index(["model", "level", "metric"])
     assert rows.index.is_unique
     numbers = 0
-    for model, judged in found["models"].items():
-        for level, at in {"clip": judged, **judged["by"]}.items():
+    for model, result in found["models"].items():
+        for level, at in {"clip": result, **result["by"]}.items():
             for name, metric in at["metrics"].items():
                 row = rows.loc[(model, level, name)]
                 assert (
@@ -41,13 +41,13 @@ def test_every_number_of_metrics_json_is_in_the_table(run):
                 )
                 assert close(row["p"], metric.get("null", {}).get("p"))
                 numbers += 1
-        assert close(rows.loc[(model, "clip", "ece"), "value"], judged["calibration"]["ece"])
+        assert close(rows.loc[(model, "clip", "ece"), "value"], result["calibration"]["ece"])
         assert close(
             rows.loc[(model, "clip", "ece_calibrated"), "value"],
-            judged["calibration"]["calibrated"]["ece"],
+            result["calibration"]["calibrated"]["ece"],
         )
         assert close(
-            rows.loc[(model, "clip", "committed"), "value"], judged["abstention"]["committed"]
+            rows.loc[(model, "clip", "committed"), "value"], result["abstention"]["committed"]
         )
     assert numbers >= 3 * 11
     differences = table[table["versus"].notna()].set_index(["model", "versus", "metric"])

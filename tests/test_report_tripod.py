@@ -35,7 +35,7 @@ NEVER |= {"18d", "18e", "19", "20b", "20c", "23b", "24", "25", "27b", "27c"}
 
 
 @pytest.fixture(scope="module")
-def said(tmp_path_factory) -> dict[str, str]:
+def content(tmp_path_factory) -> dict[str, str]:
     """Part -> what the page of a run with everything says."""
     run = tmp_path_factory.mktemp("tripod")
     write_everything(run)
@@ -51,10 +51,10 @@ def parts(text: str) -> dict[str, str]:
     return {item: Page(words).text for item, words in rows}
 
 
-def test_27_items_in_52_parts(said):
-    assert list(said) == list(ITEMS) and len(said) == 52
+def test_27_items_in_52_parts(content):
+    assert list(content) == list(ITEMS) and len(content) == 52
     assert [
-        int(number) for number in dict.fromkeys(re.match(r"\d+", item)[0] for item in said)
+        int(number) for number in dict.fromkeys(re.match(r"\d+", item)[0] for item in content)
     ] == list(range(1, 28))
     # the published numbers of parts: 18 has six, 12 has seven, 27 three
     assert {item for item in ITEMS if item.startswith("18")} == {
@@ -65,35 +65,36 @@ def test_27_items_in_52_parts(said):
     }
 
 
-def test_what_the_run_knows_is_filled_in(said):
-    assert said["8a"].startswith("dystonia: absent and present.")
+def test_what_the_run_knows_is_filled_in(content):
+    assert content["8a"].startswith("dystonia: absent and present.")
     assert (
-        "8 participants, absent in 4 (4 clips), present in 4 (4 clips)" in said["20a"]
-        and "2 clips not assessable" in said["20a"]
+        "8 participants, absent in 4 (4 clips), present in 4 (4 clips)" in content["20a"]
+        and "2 clips not assessable" in content["20a"]
     )
     assert (
-        "joint and motion of upper body 11" in said["9b"] and "12.5 frames a second" in said["9b"]
+        "joint and motion of upper body 11" in content["9b"]
+        and "12.5 frames a second" in content["9b"]
     )
     assert (
-        said["12a"].startswith("Leave-one-subject-out")
-        and "AUC" in said["12e"]
-        and "bootstrap" in said["12e"]
+        content["12a"].startswith("Leave-one-subject-out")
+        and "AUC" in content["12e"]
+        and "bootstrap" in content["12e"]
     )
-    assert "(AGCN)" in said["13"] and said["16"].startswith("None by design")
-    assert "semiology" in said["18f"] and "means over 2 seeds" in said["12g"]
-    assert said["5a"].startswith("Synthetic videos")
+    assert "(AGCN)" in content["13"] and content["16"].startswith("None by design")
+    assert "semiology" in content["18f"] and "means over 2 seeds" in content["12g"]
+    assert content["5a"].startswith("Synthetic videos")
 
 
-def test_what_no_run_knows_is_left_to_the_authors(said):
-    assert {item for item, words in said.items() if words == YOURS} >= NEVER
+def test_what_no_run_knows_is_left_to_the_authors(content):
+    assert {item for item, words in content.items() if words == YOURS} >= NEVER
 
 
 def test_without_a_configuration_nothing_is_claimed_of_it(tmp_path):
     write_predictions(tmp_path)
     text = write_report(tmp_path).read_text()
-    said = parts(text)
-    assert {said[item] for item in ("5a", "7", "9b", "12b", "12f", "13", "22")} == {YOURS}
-    filled = sum(words != YOURS for words in said.values())
+    content = parts(text)
+    assert {content[item] for item in ("5a", "7", "9b", "12b", "12f", "13", "22")} == {YOURS}
+    filled = sum(words != YOURS for words in content.values())
     assert f"{filled} of 52 parts of its 27 items" in Page(text).text
 
 
@@ -101,11 +102,11 @@ def test_a_threshold_that_was_fitted_for_abstaining_is_reported(tmp_path):
     write_predictions(tmp_path)
     assert "no threshold was fitted" in parts(write_report(tmp_path).read_text())["15"]
     (tmp_path / "config.yaml").write_text("calibration: {method: none, coverage: 0.8}\n")
-    said = parts(write_report(tmp_path).read_text())["15"]
+    content = parts(write_report(tmp_path).read_text())["15"]
     assert (
-        "no threshold was fitted" not in said
-        and "the true class in 80 % of clips" in said
-        and "fitted on training participants" in said
+        "no threshold was fitted" not in content
+        and "the true class in 80 % of clips" in content
+        and "fitted on training participants" in content
     )
 
 

@@ -56,10 +56,10 @@ def test_the_published_counts_give_the_published_figures():
     best = GESTURES_ACCURACY["blstm", 16]
     hits, rejections, false_alarms, misses = best.confusion
     truth = [1] * (hits + misses) + [0] * (rejections + false_alarms)
-    said = [1] * hits + [0] * misses + [0] * rejections + [1] * false_alarms
+    predicted = [1] * hits + [0] * misses + [0] * rejections + [1] * false_alarms
     assert len(truth) == GESTURES.clips == sum(published.GESTURES_SEIZURES.values())
-    assert round(sklearn.metrics.accuracy_score(truth, said), 3) == best.accuracy
-    assert round(sklearn.metrics.f1_score(truth, said), 3) == best.f1
+    assert round(sklearn.metrics.accuracy_score(truth, predicted), 3) == best.accuracy
+    assert round(sklearn.metrics.f1_score(truth, predicted), 3) == best.f1
 
 
 def test_every_published_accuracy_of_gestures_is_a_count_of_183_seizures():
@@ -369,7 +369,7 @@ def test_with_features_in_the_store_all_three_models_run(two_signs, small, tmp_p
         "--settings",
         str(small),
     ]
-    asked = [
+    arguments = [
         "--dystonia",
         "swing",
         "--emotion",
@@ -381,7 +381,7 @@ def test_with_features_in_the_store_all_three_models_run(two_signs, small, tmp_p
         "--jobs",
         "1",
     ]
-    assert main(["reproduce", "hou2022", *where, *asked]) == 0, (
+    assert main(["reproduce", "hou2022", *where, *arguments]) == 0, (
         "what the user left out is no failure"
     )
     assert (tmp_path / "run/reproduction.json").read_bytes() == content
@@ -394,7 +394,7 @@ def test_with_features_in_the_store_all_three_models_run(two_signs, small, tmp_p
 
 
 @pytest.mark.parametrize(
-    ("columns", "said"),
+    ("columns", "message"),
     [
         (
             {},
@@ -411,8 +411,8 @@ def test_with_features_in_the_store_all_three_models_run(two_signs, small, tmp_p
         ({"dystonia": "none", "emotion": "none"}, "nothing is left to run"),
     ],
 )
-def test_labels_that_do_not_fit_are_refused_with_what_to_do(two_signs, tmp_path, columns, said):
-    with pytest.raises(UserError, match=said):
+def test_labels_that_do_not_fit_are_refused_with_what_to_do(two_signs, tmp_path, columns, message):
+    with pytest.raises(UserError, match=message):
         reproduce_hou2022(two_signs, tmp_path / "run", **columns)
 
 
@@ -428,7 +428,7 @@ def test_settings_that_do_not_fit_are_refused_in_one_line(two_signs, tmp_path, c
         "--settings",
         str(bad),
     ]
-    for text, said in [
+    for text, message in [
         ("- a list", "holds no mapping"),
         ("a: [", "not YAML"),
         ("no_such_key: 1", "no_such_key"),
@@ -436,8 +436,8 @@ def test_settings_that_do_not_fit_are_refused_in_one_line(two_signs, tmp_path, c
     ]:
         bad.write_text(text)
         assert main(call) == 2
-        told = capsys.readouterr().err.strip().splitlines()[-1]
-        assert told.startswith(f"semiology reproduce: {bad}: ") and said in told
+        line = capsys.readouterr().err.strip().splitlines()[-1]
+        assert line.startswith(f"semiology reproduce: {bad}: ") and message in line
     bad.unlink()
     assert main(call) == 2 and "no such file of settings" in capsys.readouterr().err
     assert (
@@ -450,7 +450,7 @@ def test_settings_that_do_not_fit_are_refused_in_one_line(two_signs, tmp_path, c
     )
 
 
-def test_the_command_prints_the_table_and_says_that_something_was_left_out(
+def test_the_command_prints_the_table_and_reports_that_something_was_left_out(
     two_signs, small, tmp_path, capsys
 ):
     out = tmp_path / "run"

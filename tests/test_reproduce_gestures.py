@@ -1,5 +1,5 @@
-"""GESTURES: where snippets are taken, aggregators, the public layout, how seizures are dealt, and a
-small run to its verdict.
+"""GESTURES: where snippets are taken, aggregators, the public layout, how seizures are assigned
+to folds, and a small run to its verdict.
 """
 
 import json
@@ -195,14 +195,14 @@ def test_frame_numbers_are_ordered_as_numbers(tmp_path):
     assert read_vectors(tmp_path)[:, 0].tolist() == [9, 10, 100]
 
 
-def test_frame_numbers_with_gaps_are_told(own):
+def test_frame_numbers_with_gaps_are_reported(own):
     assert read_feature_set(own, 4, 4, shortest=1.0).notes == []
     where = own / "features_fpc_4_fps_4"
     (where / "001_01_L/001_01_L_000003.pth").unlink()
     for path in where.glob("002_02_S/*.pth"):  # every third frame: a step as good as any other
         path.rename(path.with_name(f"{3 * int(path.stem[-6:]):06d}.pth"))
-    told = "1 views whose frame numbers have gaps, read as if they had none: 001_01_L"
-    assert read_feature_set(own, 4, 4, shortest=1.0).notes == [told]
+    note = "1 views whose frame numbers have gaps, read as if they had none: 001_01_L"
+    assert read_feature_set(own, 4, 4, shortest=1.0).notes == [note]
 
 
 def test_an_impossible_correlation_is_refused_before_anything_is_trained(public, tmp_path):
@@ -303,7 +303,7 @@ def damage_all(folder):
 
 
 @pytest.mark.parametrize(
-    ("damage", "said"),
+    ("damage", "message"),
     [
         (damage_column, "seizures.csv: column OnsetClonic missing; it has Subject"),
         (damage_discard, "row 4, column Discard: 'Maybe'; known are Yes, Large, Small"),
@@ -324,9 +324,9 @@ def damage_all(folder):
         (lambda folder: (folder / "seizures.csv").write_text(""), "seizures.csv: not a table"),
     ],
 )
-def test_bad_input_is_refused_with_its_place(own, damage, said):
+def test_bad_input_is_refused_with_its_place(own, damage, message):
     damage(own)
-    with pytest.raises(UserError, match=said):
+    with pytest.raises(UserError, match=message):
         read_feature_set(own, 4, 4, shortest=1.0)
 
 
@@ -364,30 +364,30 @@ def views_of(subjects: dict[str, list[int]]) -> list[View]:
     ]
 
 
-def test_seizures_are_dealt_round_the_folds_tonic_clonic_first():
-    dealt = by_seizure(views_of({"a": [1, 0], "b": [0, 1], "c": [1, 0]}), 2)
-    assert dealt == {"a_0": 0, "b_1": 1, "c_0": 0, "a_1": 1, "b_0": 0, "c_1": 1}
+def test_seizures_are_assigned_round_the_folds_tonic_clonic_first():
+    assignment = by_seizure(views_of({"a": [1, 0], "b": [0, 1], "c": [1, 0]}), 2)
+    assert assignment == {"a_0": 0, "b_1": 1, "c_0": 0, "a_1": 1, "b_0": 0, "c_1": 1}
 
 
 def test_subjects_are_never_divided_and_both_kinds_are_spread():
     views = views_of({f"{number:02d}": [number % 2, 1, 0] for number in range(20)})
-    dealt = by_subject(views, 5, seed=1)
+    assignment = by_subject(views, 5, seed=1)
     owner = {view.recording_id: view.participant_id for view in views}
     folds_of = {
-        subject: {fold for name, fold in dealt.items() if owner[name] == subject}
+        subject: {fold for name, fold in assignment.items() if owner[name] == subject}
         for subject in set(owner.values())
     }
     assert all(len(folds) == 1 for folds in folds_of.values())
     target = {view.recording_id: view.target for view in views}
     shares = [
-        np.mean([target[name] for name, fold in dealt.items() if fold == number])
+        np.mean([target[name] for name, fold in assignment.items() if fold == number])
         for number in range(5)
     ]
     assert min(shares) > 0.3 and max(shares) < 0.7
-    assert by_subject(views, 5, seed=1) == dealt != by_subject(views, 5, seed=2)
+    assert by_subject(views, 5, seed=1) == assignment != by_subject(views, 5, seed=2)
 
 
-def test_seizures_that_cannot_be_dealt_are_refused():
+def test_seizures_that_cannot_be_assigned_are_refused():
     with pytest.raises(UserError, match="2 subjects cannot be split into 3 folds"):
         by_subject(views_of({"a": [1, 0], "b": [0, 1]}), 3)
     with pytest.raises(UserError, match="fold 5 of 5 got no seizure"):
@@ -402,7 +402,7 @@ def test_the_shipped_config_is_the_papers_protocol():
 
 
 @pytest.mark.parametrize(
-    ("changed", "said"),
+    ("changed", "message"),
     [
         ({"gamma": 0}, "gamma: 0"),
         ({"folds": 1}, "folds: 1"),
@@ -411,8 +411,8 @@ def test_the_shipped_config_is_the_papers_protocol():
         ({"splits": ()}, "one or more"),
     ],
 )
-def test_impossible_settings_are_refused(changed, said):
-    with pytest.raises(UserError, match=said):
+def test_impossible_settings_are_refused(changed, message):
+    with pytest.raises(UserError, match=message):
         GesturesProtocol("features", "out", **changed)
 
 

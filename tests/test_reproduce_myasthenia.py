@@ -293,7 +293,7 @@ def test_unseen_participants_are_drawn_in_the_studys_shares_with_every_level_in_
     assert unseen_participants(cohort, ["diagnosis", "severity"], draw=1)[0] != unseen
 
 
-def test_a_column_of_the_cohort_says_who_is_unseen(tmp_path):
+def test_a_column_of_the_cohort_states_who_is_unseen(tmp_path):
     cohort = Cohort.read(
         write_cohort(tmp_path, sets={"c00": "unseen", "p11": "unseen"}, filmed=False),
         check_videos=False,
@@ -309,8 +309,11 @@ def test_tracks_alone_run_with_the_agcn_alone(tmp_path, small, capsys):
     where = ["--cohort", str(folder), "--out", str(tmp_path / "run"), "--settings", str(small)]
     short = ["--epochs", "1", "--seeds", "[0, 1]", "--folds", "2", "--jobs", "1"]
     assert main(["reproduce", "myasthenia", *where, *short]) == 2
-    said = capsys.readouterr().err.strip().splitlines()[-1]
-    assert "24 of 24 clips have no face_vgg features" in said and "--models '[agcn, blstm]'" in said
+    message = capsys.readouterr().err.strip().splitlines()[-1]
+    assert (
+        "24 of 24 clips have no face_vgg features" in message
+        and "--models '[agcn, blstm]'" in message
+    )
     assert main(["reproduce", "myasthenia", *where, *short, "--models", "[agcn]"]) == 0
     printed = capsys.readouterr().out
     assert (
@@ -390,7 +393,7 @@ def test_with_features_in_the_store_all_models_and_the_fusion_run(tmp_path, smal
 
 
 @pytest.mark.parametrize(
-    ("cohort", "options", "said"),
+    ("cohort", "options", "message"),
     [
         (
             {"sets": {}},
@@ -422,9 +425,9 @@ def test_with_features_in_the_store_all_models_and_the_fusion_run(tmp_path, smal
         ({}, {"diagnosis": "none", "severity": "none"}, "nothing is left to run"),
     ],
 )
-def test_cohorts_that_do_not_fit_are_refused_with_what_to_do(tmp_path, cohort, options, said):
+def test_cohorts_that_do_not_fit_are_refused_with_what_to_do(tmp_path, cohort, options, message):
     folder = write_cohort(tmp_path / "cohort", **cohort)
-    with pytest.raises(UserError, match=said):
+    with pytest.raises(UserError, match=message):
         reproduce_myasthenia(folder, tmp_path / "run", **{"models": ["agcn"], "jobs": 1} | options)
 
 

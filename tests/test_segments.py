@@ -1,4 +1,4 @@
-"""Clips of any length: windows of equal segments, snippets of the whole picture, and the networks
+"""Clips of any length: windows of equal segments, snippets of whole frames, and the networks
 that put segments together.
 """
 
@@ -247,7 +247,7 @@ def test_appearance_follows_its_segments(cohort):
     ].shape == (3, 4)
 
 
-# Snippets of the whole picture
+# Snippets of whole frames
 
 
 def test_the_snippet_that_starts_nearest():
@@ -307,7 +307,7 @@ def test_a_seizure_too_short_for_its_segments_repeats_snippets(frames):
     assert example["appearance"].shape == (16, 4, 1) and example["appearance_mask"].min() == 1
 
 
-def test_a_clip_without_snippets_is_not_assessable_and_says_why(frames):
+def test_a_clip_without_snippets_is_not_assessable_with_a_reason(frames):
     store = Store(frames / "store")
     features = np.full((20, 4), np.nan)
     features[0] = 1
@@ -339,7 +339,7 @@ def test_snippets_of_another_size_or_rate_are_refused_with_what_there_is(frames)
 
 
 @pytest.mark.parametrize(
-    ("wrong", "said"),
+    ("wrong", "message"),
     [
         ({"whole": True, "segments": 2}, "`whole` resamples the clip"),
         ({"segments": -1}, "reading.segments: -1"),
@@ -359,8 +359,8 @@ def test_snippets_of_another_size_or_rate_are_refused_with_what_there_is(frames)
         ({"channels": ()}, "reading.channels: none"),
     ],
 )
-def test_readings_that_do_not_go_together(wrong, said):
-    with pytest.raises(UserError, match=said):
+def test_readings_that_do_not_go_together(wrong, message):
+    with pytest.raises(UserError, match=message):
         Reading(**{"label": "swing", **wrong})
 
 
@@ -444,7 +444,7 @@ def test_segments_are_counted_by_the_data_and_not_by_the_network():
 
 
 def test_networks_that_cannot_be_built_say_so():
-    keypoints, pictures = replace(SHAPE, appearance_channels=0), replace(SHAPE, keypoint_channels=0)
+    keypoints, images = replace(SHAPE, appearance_channels=0), replace(SHAPE, keypoint_channels=0)
     make = Network(
         "segments",
         {"encoder": {"stream": "tcn", "options": {"layers": 2}}},
@@ -455,14 +455,14 @@ def test_networks_that_cannot_be_built_say_so():
         Network("segments")(keypoints)
     for stream in (AGCN, GAT):
         with pytest.raises(ValueError, match="no keypoints"):
-            stream(pictures)
+            stream(images)
     with pytest.raises(ValueError, match="one window's values and their mask"):
         Segments(SHAPE, {"stream": "segments"})
     with pytest.raises(ValueError, match="a TCN standardises"):
         Segments(SHAPE, BODY["encoder"], standardised=True)
 
 
-def test_features_are_standardised_on_training_clips_alone_where_it_is_asked_for(frames):
+def test_features_are_standardised_on_training_clips_alone_where_it_is_requested(frames):
     source = frame_source(frames)
     for options, wanted in (
         ({"standardised": True}, True),
@@ -553,13 +553,14 @@ def test_two_views_of_a_seizure_end_in_one_statement(frames):
     assert (result.refused, result.failed) == ({}, {})
     rows = pd.read_csv(frames / "run/predictions.csv")
     assert len(rows) == 2 * 12 and rows["recording_id"].nunique() == 6
-    judged = json.loads((frames / "run/metrics.json").read_text())["tasks"]["type"]["models"][
+    evaluated = json.loads((frames / "run/metrics.json").read_text())["tasks"]["type"]["models"][
         "blstm"
     ]
     own = rows[rows["model"] == "blstm"].groupby("recording_id")
     correct = (own["score"].mean() > 0.5) == (own["truth"].first() == "TCS")
     assert (
-        judged["by"]["recording"]["metrics"]["accuracy"]["value"] == pytest.approx(correct.mean())
+        evaluated["by"]["recording"]["metrics"]["accuracy"]["value"]
+        == pytest.approx(correct.mean())
         and correct.mean() > 0.8
     )
     sources = json.loads((frames / "run/sources.json").read_text())

@@ -1,5 +1,5 @@
 """Frames to label: the ones that differ, the ones where the tracker is unsure, the ones where it
-leaps; and their pictures.
+leaps; and their images.
 """
 
 import numpy as np
@@ -58,7 +58,7 @@ def test_kmeans_takes_one_frame_of_each_scene(video, seed):
     assert rows.tolist() == choose_rows(video, 3, "kmeans", seed=seed).tolist()
 
 
-def test_another_seed_draws_other_frames_and_as_many_are_returned_as_asked(video):
+def test_another_seed_draws_other_frames_and_as_many_are_returned_as_requested(video):
     assert len({tuple(choose_rows(video, 5, "kmeans", seed=seed)) for seed in range(4)}) > 1
     assert [
         len(choose_rows(video, count, method))
@@ -92,7 +92,7 @@ def test_a_tenth_of_the_frames(video):
     ]
 
 
-def test_equal_frames_still_give_the_number_asked_for():
+def test_equal_frames_still_give_the_requested_number():
     assert len(set(diverse_frames(np.full((20, 6), 7, np.uint8), 4).tolist())) == 4
 
 
@@ -156,8 +156,8 @@ def test_steady_fast_movement_is_no_jump():
 
 def test_pictures_are_the_frames_of_the_rows_and_labels_hold_the_tracks_there(video, tmp_path):
     position = np.zeros((90, 3, 2))
-    position[..., 0] = np.arange(90)[:, None]  # x tells the row
-    position[..., 1] = [10, 20, 200]  # y tells the joint; the third is below the picture
+    position[..., 0] = np.arange(90)[:, None]  # x encodes the row
+    position[..., 1] = [10, 20, 200]  # y encodes the joint; the third is below the frame
     confidence = np.ones((90, 3)) * [1, 0, 1]
     tracks = make_tracks(
         position, ["wrist", "elbow", "hip"], 25.0, confidence=confidence, width=160, height=96
@@ -218,7 +218,7 @@ def test_frames_that_do_not_fit_are_named(video, tmp_path, change, fault):
         label_frames(video, folder=tmp_path, name="c1", participant_id="p1", **given)
 
 
-def test_what_needs_tracks_says_so(video):
+def test_what_needs_tracks_reports_it(video):
     with pytest.raises(UserError, match="'jumps'"):
         choose_rows(video, 3, "jumps")
     for wrong in ({"count": 0}, {}, {"count": 3, "share": 0.1}, {"share": 1.5}, {"share": 0.0}):

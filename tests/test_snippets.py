@@ -37,7 +37,7 @@ def snippets(count: int, frames: int = 8) -> np.ndarray:
 
 def ported(state: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
     """The state as in checkpoints that came from Caffe2: wider between the second pair of
-    convolutions of blocks that halve the picture.
+    convolutions of blocks that halve the frame.
     """
     changed = dict(state)
     for layer, wide, channels in ((2, 288, 128), (3, 576, 256), (4, 1152, 512)):
@@ -68,7 +68,7 @@ def test_five_percent_of_the_columns_go_at_each_side_and_black_makes_it_square()
     image[:, 10:190] = (0, 200, 0)
     made = prepare_frame(image)
     assert made.shape == (112, 112, 3) and made.dtype == np.uint8 and not made[..., 0].any()
-    high = 112 * 100 / 180  # of the picture in the square: 62 rows
+    high = 112 * 100 / 180  # of the frame in the square: 62 rows
     rows = np.flatnonzero((made[..., 1] > 100).all(axis=1))
     assert abs(len(rows) - high) <= 1 and abs((rows[0] + rows[-1]) / 2 - 55.5) <= 0.5
     assert not made[:24].any() and not made[-24:].any() and (made[40:72, :, 1] == 200).all()
@@ -227,7 +227,7 @@ def test_bf16_turns_the_vectors_hardly(small):
 # where weights come from
 
 
-def test_without_weights_it_is_said_how_to_get_them(tmp_path, monkeypatch):
+def test_without_weights_it_is_reported_how_to_get_them(tmp_path, monkeypatch):
     monkeypatch.setenv("SEMIOLOGY_WEIGHTS", str(tmp_path))
     for given in (None, tmp_path / "none.pth"):
         with pytest.raises(
@@ -329,7 +329,7 @@ def test_a_video_shorter_than_one_snippet_has_none():
 
 
 def test_memory_does_not_grow_with_the_video():
-    """Frames are asked for one at a time, and the network sees a batch as soon as it is full."""
+    """Frames are requested one at a time, and the network sees a batch as soon as it is full."""
     seen = []
 
     class Counting(Echo):

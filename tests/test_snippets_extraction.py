@@ -27,11 +27,13 @@ from semiology.tracking.extraction.run import trained_on
 from semiology.video import read_frames, write_video
 
 
-def write_weights(path: Path, seed: int = 0, **told: object) -> Path:
+def write_weights(path: Path, seed: int = 0, **metadata: object) -> Path:
     torch.manual_seed(seed)
     network = R2Plus1D(Shape.make(2, depth=10, width=0.0625))
     initialise(network)
-    save_file(network.state_dict(), path, {name: json.dumps(value) for name, value in told.items()})
+    save_file(
+        network.state_dict(), path, {name: json.dumps(value) for name, value in metadata.items()}
+    )
     return path
 
 
@@ -104,7 +106,7 @@ def test_a_cohort_without_tracks_gets_snippets_alone_and_a_second_run_does_no_wo
     assert {path: path.stat().st_mtime_ns for path in (tmp_path / "store").rglob("*.*")} == written
 
 
-def test_what_is_stored_is_what_the_network_says_of_those_frames(tmp_path, weights):
+def test_what_is_stored_is_what_the_network_returns_for_those_frames(tmp_path, weights):
     video = film(tmp_path / "videos" / "a.mp4", 60, fps=30)
     extract_cohort(
         cohort_of(tmp_path, [("c1", "videos/a.mp4", "0", "n/a")]),
@@ -112,9 +114,9 @@ def test_what_is_stored_is_what_the_network_says_of_those_frames(tmp_path, weigh
         options=only(weights),
         progress=False,
     )
-    pictures = np.stack([prepare_frame(frame.image) for frame in read_frames(video, fps=15)])
+    images = np.stack([prepare_frame(frame.image) for frame in read_frames(video, fps=15)])
     expected = load_snippet_network(weights).embed(
-        np.stack([pictures[start : start + 8] for start in (0, 8, 16)])
+        np.stack([images[start : start + 8] for start in (0, 8, 16)])
     )
     np.testing.assert_array_equal(Store(tmp_path / "store").features("c1", "snippets")[0], expected)
 
@@ -187,7 +189,7 @@ def test_snippets_stand_beside_tracks_and_leave_their_keys_alone(tmp_path, weigh
     )
 
 
-def test_a_clip_shorter_than_a_snippet_is_stored_without_any_and_told_by_its_id(
+def test_a_clip_shorter_than_a_snippet_is_stored_without_any_and_reported_by_its_id(
     tmp_path, weights, capsys
 ):
     film(tmp_path / "videos" / "secret.mp4", 40)
@@ -207,11 +209,11 @@ def test_a_clip_shorter_than_a_snippet_is_stored_without_any_and_told_by_its_id(
         str(weights),
     ]
     assert main(where) == 0
-    said = capsys.readouterr().out
+    output = capsys.readouterr().out
     assert (
-        "warning: short: shorter than one snippet" in said
-        and "secret" not in said
-        and "brief" not in said
+        "warning: short: shorter than one snippet" in output
+        and "secret" not in output
+        and "brief" not in output
     )
     store = Store(tmp_path / "store")
     assert store.features("long", "snippets")[0].shape == (5, 32)
@@ -240,7 +242,7 @@ def test_a_clip_shorter_than_a_snippet_is_stored_without_any_and_told_by_its_id(
         (ExtractOptions(pose="none", snippet_weights=Path("gone.pth")), "weights get r2plus1d_18"),
     ],
 )
-def test_what_cannot_be_extracted_is_said_before_the_first_clip(tmp_path, options, fault):
+def test_what_cannot_be_extracted_is_reported_before_the_first_clip(tmp_path, options, fault):
     with pytest.raises(UserError, match=fault):
         extract_videos([film(tmp_path / "videos" / "a.mp4", 20)], tmp_path / "out", options=options)
     assert not (tmp_path / "out").exists()
@@ -254,7 +256,7 @@ def test_a_network_of_our_own_knows_the_frames_of_its_snippets(tmp_path):
         UserError,
         match=(
             r"own\.safetensors: .*16 frames, not 8;"
-            r" --snippets.frames 16"
+            r" give --snippets.frames 16"
         ),
     ):
         extract_cohort(cohort, tmp_path / "store", options=only(own), progress=False)
@@ -292,8 +294,11 @@ def test_impossible_snippets_are_refused():
 def test_the_audit_knows_whom_the_snippet_network_was_trained_on(tmp_path):
     film(tmp_path / "videos" / "a.mp4", 20)
     cohort = cohort_of(tmp_path, [("c1", "videos/a.mp4", "0", "n/a")])
-    for name, told, expected in (("own", {"participants": ["P1"]}, ["P1"]), ("silent", {}, None)):
-        path = write_weights(tmp_path / f"{name}.safetensors", **told)
+    for name, metadata, expected in (
+        ("own", {"participants": ["P1"]}, ["P1"]),
+        ("silent", {}, None),
+    ):
+        path = write_weights(tmp_path / f"{name}.safetensors", **metadata)
         extract_cohort(cohort, tmp_path / name, options=only(path), progress=False)
         stages = Store(tmp_path / name).record("c1")["stages"]
         assert used_weights(stages) == {
@@ -338,8 +343,8 @@ def test_real_people_become_snippets(testdata, tmp_path, weights, name):
     assert (
         np.linalg.norm(np.diff(features, axis=0), axis=1) > 0
     ).all()  # people move: no two snippets are the same
-    pictures = [prepare_frame(frame.image) for frame in read_frames(video, 0, 1.6, 15)]
+    images = [prepare_frame(frame.image) for frame in read_frames(video, 0, 1.6, 15)]
     expected = load_snippet_network(weights, precision="fp32").embed(
-        np.stack([np.stack(pictures[4:12])])
+        np.stack([np.stack(images[4:12])])
     )
     np.testing.assert_allclose(features[1:2], expected, rtol=1e-3, atol=1e-6)

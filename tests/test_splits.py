@@ -1,4 +1,4 @@
-"""Who is held out together, by each way of dealing clips to folds."""
+"""Who is held out together, by each way of assigning clips to folds."""
 
 import json
 from dataclasses import asdict
@@ -47,7 +47,7 @@ def test_grouped_folds_hold_every_clip_once_and_whole_participants(seed):
     assert len(people) == 3 and sum(map(len, people)) == 6
 
 
-def test_more_folds_than_clips_of_any_level_are_dealt_all_the_same():
+def test_more_folds_than_clips_of_any_level_are_assigned_all_the_same():
     one_each = [clip(f"p{person}", person) for person in range(6)]  # three clips of each level
     held = [
         clip_id
@@ -144,7 +144,7 @@ def test_tasks_that_differ_in_their_split_alone_are_paired_the_one_by_recording_
 
 
 def test_the_difference_that_a_split_makes_by_hand():
-    def said(task: str, right: dict[str, bool]) -> pd.DataFrame:
+    def table_of(task: str, right: dict[str, bool]) -> pd.DataFrame:
         truth = {name: "TCS" if int(name[1]) % 2 else "FOS" for name in right}
         rows = pd.DataFrame(
             {
@@ -165,8 +165,8 @@ def test_the_difference_that_a_split_makes_by_hand():
 
     names = [f"p{number}" for number in range(8)]
     known, new = (
-        said("known", dict.fromkeys(names, True)),
-        said("new", {name: name in names[:6] for name in names}),
+        table_of("known", dict.fromkeys(names, True)),
+        table_of("new", {name: name in names[:6] for name in names}),
     )
     found = {
         each["metric"]: each
@@ -241,7 +241,7 @@ def test_leaving_one_centre_out_reads_the_column_of_the_participants(cohort):
         ),
     ],
 )
-def test_what_cannot_be_dealt_is_refused_in_one_line(cohort, split, message):
+def test_what_cannot_be_assigned_is_refused_in_one_line(cohort, split, message):
     with pytest.raises(UserError, match=message):
         split_clips(split, CLIPS, str(cohort), seed=0)
 
@@ -254,7 +254,7 @@ def test_a_participant_in_two_centres_is_refused(cohort):
         split_clips(Split(by="centre"), CLIPS, str(cohort), seed=0)
 
 
-def test_a_task_holds_out_whom_its_own_split_says(cohort):
+def test_a_task_holds_out_whom_its_own_split_states(cohort):
     quick = Schedule(epochs=1, patience=None, device="cpu")
     protocol = Protocol(
         cohort=str(cohort),

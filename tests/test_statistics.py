@@ -30,7 +30,7 @@ from semiology.evaluation.statistics.units import ANY, MEAN, combine
 TASK = "dystonia (pose)"
 
 
-def judged(table: pd.DataFrame, **options) -> dict:
+def evaluated(table: pd.DataFrame, **options) -> dict:
     return evaluate(table, **{"draws": 300} | options)["tasks"][TASK]["models"]["agcn"]
 
 
@@ -126,7 +126,7 @@ def test_a_difference_has_a_symmetric_interval():
 
 def test_a_perfect_value_gets_the_interval_of_its_participants():
     truth, _, participant = cohort()
-    found = judged(predictions(truth, truth * 0.8 + 0.1, participant))["metrics"]
+    found = evaluated(predictions(truth, truth * 0.8 + 0.1, participant))["metrics"]
     assert (
         found["accuracy"]["low"] == pytest.approx(wilson(19, 19)[0])
         and found["accuracy"]["high"] == 1
@@ -141,7 +141,7 @@ def test_a_perfect_value_gets_the_interval_of_its_participants():
 
 def test_closed_forms_are_used_only_where_they_hold_and_are_named():
     truth, score, participant = cohort()
-    several = judged(predictions(truth, score, participant), closed_form=True)
+    several = evaluated(predictions(truth, score, participant), closed_form=True)
     assert "Obuchowski" in several["metrics"]["auc"]["interval"]
     assert "BCa" in several["metrics"]["accuracy"]["interval"]  # a participant has several clips
     assert several["by"]["participant"]["metrics"]["accuracy"]["interval"] == "Wilson"
@@ -171,10 +171,11 @@ def test_a_participant_with_clips_of_both_kinds_has_the_sign():
 def test_recordings_are_combined_and_refused_where_their_clips_disagree():
     table = predictions([0, 0, 1, 1], [0.2, 0.6, 0.3, 0.9], ["P1", "P1", "P2", "P2"])
     views = table.assign(recording_id=["a", "a", "b", "c"])
-    found = judged(views)["by"]["recording"]
+    found = evaluated(views)["by"]["recording"]
     assert found["n"] == 3 and found["metrics"]["accuracy"]["value"] == pytest.approx(2 / 3)
     assert (
-        judged(table)["by"]["recording"]["reason"] == "every recording has one clip: see the clips"
+        evaluated(table)["by"]["recording"]["reason"]
+        == "every recording has one clip: see the clips"
     )
     with pytest.raises(UserError, match="differ in truth"):
         combine(table.assign(recording_id=["a", "b", "b", "c"]), LEVELS, "recording")
@@ -191,27 +192,28 @@ def test_reliability_bins_and_error_by_hand():
     assert found["brier"] == pytest.approx((0.01 + 0.81 + 0.01 + 0.01) / 4)
 
 
-def test_calibration_error_of_right_probabilities_is_what_is_said():
+def test_calibration_error_of_right_probabilities_is_what_is_reported():
     draw = np.random.default_rng(0)
-    errors, said = [], []
+    errors, estimates = [], []
     for _ in range(200):
         probability = draw.random(40)
         found = reliability(
             (draw.random(40) < probability).astype(int), np.stack([1 - probability, probability], 1)
         )
         errors.append(found["ece"])
-        said.append(found["ece_if_right"])
-    assert np.mean(said) == pytest.approx(np.mean(errors), abs=0.01) and np.mean(errors) > 0.08
+        estimates.append(found["ece_if_right"])
+    assert np.mean(estimates) == pytest.approx(np.mean(errors), abs=0.01) and np.mean(errors) > 0.08
 
 
-def test_calibrated_probabilities_and_abstentions_are_judged_where_they_are():
+def test_calibrated_probabilities_and_abstentions_are_evaluated_where_they_are():
     table = predictions([0, 0, 1, 1], [0.2, 0.6, 0.3, 0.9], ["P1", "P2", "P3", "P4"])
     assert (
-        judged(table)["calibration"]["calibrated"] is None and judged(table)["abstention"] is None
+        evaluated(table)["calibration"]["calibrated"] is None
+        and evaluated(table)["abstention"] is None
     )
     table["calibrated"] = [{"absent": 1 - p, "present": p} for p in (0.0, 0.0, 1.0, 1.0)]
     table["plausible"] = [["absent"], LEVELS, ["absent"], ["present"]]
-    found = judged(table, coverage=0.9)
+    found = evaluated(table, coverage=0.9)
     assert found["calibration"]["calibrated"]["brier"] == 0
     assert found["abstention"] == {
         "coverage": 0.9,
@@ -221,7 +223,7 @@ def test_calibrated_probabilities_and_abstentions_are_judged_where_they_are():
     }
 
 
-def test_several_labels_of_a_clip_are_judged_together():
+def test_several_labels_of_a_clip_are_evaluated_together():
     people = ["P1", "P2", "P3", "P4"]
     first = predictions([0, 0, 1, 1], [0.1, 0.9, 0.9, 0.9], people)
     second = predictions([0, 1, 0, 1], [0.1, 0.9, 0.9, 0.9], people, task="emotion (face)").assign(
@@ -243,7 +245,7 @@ def test_several_labels_of_a_clip_are_judged_together():
 def test_values_are_those_of_the_whole_evaluation():
     truth, score, participant = cohort()
     table = predictions(truth, score, participant)
-    found = judged(table)["metrics"]
+    found = evaluated(table)["metrics"]
     assert values(table)[TASK]["agcn"] == {
         name: found[name]["value"] for name in metrics.metric_names(2)
     }

@@ -115,7 +115,7 @@ def test_exact_and_random_null_agree_and_a_real_difference_has_the_smallest_p():
         LosoRidge(np.where(np.arange(24)[:, None] == 3, np.nan, noise), people)
 
 
-def test_p_counts_the_right_tail_and_says_its_resolution():
+def test_p_counts_the_right_tail_and_states_its_resolution():
     assert compare_with_null(0.8, [0.5, 0.9, None])["p"] == pytest.approx(2 / 3)
     assert compare_with_null(0.2, [0.1, 0.3, 0.4], lower_is_better=True)["p"] == pytest.approx(
         2 / 4
@@ -175,16 +175,16 @@ def test_models_of_a_run_with_the_same_permutations_are_tested_together():
         name: {"auc": draw.normal(0.45, 0.1, n).tolist()}
         for name, n in (("agcn", 39), ("tcn", 39), ("linear", 199))
     }
-    judged = evaluate(table, draws=50, null={"dystonia (pose)": nulls})
-    found = judged["together"]
+    result = evaluate(table, draws=50, null={"dystonia (pose)": nulls})
+    found = result["together"]
     assert found["models"] == 2 and set(found["adjusted"]) == {
         "dystonia (pose) / agcn",
         "dystonia (pose) / tcn",
     }
-    alone = judged["tasks"]["dystonia (pose)"]["models"]["agcn"]["metrics"]["auc"]["null"]
+    alone = result["tasks"]["dystonia (pose)"]["models"]["agcn"]["metrics"]["auc"]["null"]
     assert alone["p"] <= found["p"] and found["resolution"] == alone["resolution"] == 1 / 40
     assert (
-        judged["method"]["permutations"] == f"{describe_resolution(39)}; {describe_resolution(199)}"
+        result["method"]["permutations"] == f"{describe_resolution(39)}; {describe_resolution(199)}"
     )
     assert evaluate(table, draws=50)["together"] is None
 

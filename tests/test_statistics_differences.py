@@ -38,7 +38,7 @@ def test_a_model_that_is_always_right_and_one_that_never_is_have_no_certain_diff
                 found[metric]["low"] is None
                 and found[metric]["reason"] == "every resampled cohort has the same difference"
             ), metric
-    assert found["accuracy"]["p"] == 2 / 2**8  # the exchange of models still tells them apart
+    assert found["accuracy"]["p"] == 2 / 2**8  # permuting the models still separates them
 
 
 def test_intervals_of_differences_stay_within_what_the_metric_allows():

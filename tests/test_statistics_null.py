@@ -43,8 +43,10 @@ def test_models_without_a_null_are_named_beside_those_with_one():
     ):
         found = method(both, none)
         assert found["chance"] == UNTESTED and found["permutations"] == "none"
-    judged = evaluate(pd.concat(both), draws=20, null={TASK: {"linear": NULL}})
-    assert f"Chance: permutation of labels, of linear only; AGCN: {UNTESTED}" in table_text(judged)
+    evaluated = evaluate(pd.concat(both), draws=20, null={TASK: {"linear": NULL}})
+    assert f"Chance: permutation of labels, of linear only; AGCN: {UNTESTED}" in table_text(
+        evaluated
+    )
 
 
 def test_a_model_that_was_tested_in_one_task_is_named_with_it():
@@ -65,13 +67,13 @@ def test_a_mean_over_seeds_against_single_seeds_is_stated():
         table("linear"),
         table("linear", seed=1),
     ]
-    said = (
+    resolution = (
         "AGCN: the result is a mean over 2 seeds, each value of the null is of one seed: p is"
         " conservative or not exact"
     )
     assert (
         method(seeds, {TASK: {"agcn": NULL, "linear": NULL}})["chance"]
-        == f"permutation of labels; {said}"
+        == f"permutation of labels; {resolution}"
     )
     assert "mean over" not in method(seeds, {TASK: {"linear": NULL}})["chance"]
     assert "mean over" not in method(seeds[:1], {TASK: {"agcn": NULL}})["chance"]

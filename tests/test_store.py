@@ -30,7 +30,7 @@ def test_a_key_changes_with_everything_it_depends_on_and_with_nothing_else():
     assert len({key, *map(make_key, others)}) == 4
 
 
-def test_what_is_written_comes_back_and_the_record_says_what_it_was_made_of(tmp_path):
+def test_what_is_written_comes_back_and_the_record_states_what_it_was_made_of(tmp_path):
     store = Store(tmp_path)
     features, time = np.array([[1.5, 2.0], [np.nan, np.nan]], np.float32), np.array([0.0, 0.2])
     store.write("c1", "body", "k1", tracks(7))
@@ -54,7 +54,7 @@ def test_what_is_written_comes_back_and_the_record_says_what_it_was_made_of(tmp_
     }
 
 
-def test_what_is_absent_is_said_with_the_command_that_makes_it(tmp_path):
+def test_what_is_absent_is_reported_with_the_command_that_makes_it(tmp_path):
     store = Store(tmp_path)
     with pytest.raises(UserError, match=r"clip c1: no body .* semiology extract COHORT --store"):
         store.tracks("c1", "body")

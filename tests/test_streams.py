@@ -55,8 +55,10 @@ def literal_graph_conv(x: torch.Tensor, layer: AdaptiveGraphConv) -> torch.Tenso
             else:
                 graph = layer.learned[k] + layer.alpha * torch.tanh(similarity)
             for j in range(joints):
-                heard = sum(graph[i, j] * x[b][:, :, i] for i in range(joints))  # (channel, time)
-                y[:, :, j] = y[:, :, j] + weight[:, k] @ heard
+                aggregated = sum(
+                    graph[i, j] * x[b][:, :, i] for i in range(joints)
+                )  # (channel, time)
+                y[:, :, j] = y[:, :, j] + weight[:, k] @ aggregated
         outputs.append(y + layer.project.bias[:, None, None])
     stacked = torch.stack(outputs)
     mean = stacked.mean(dim=(0, 2, 3), keepdim=True)
@@ -71,7 +73,7 @@ def literal_graph_conv(x: torch.Tensor, layer: AdaptiveGraphConv) -> torch.Tenso
 @pytest.mark.parametrize("width", [3, 8])
 def test_graph_convolution_equals_the_literal_equations_forward_and_gradient(form, width):
     layer = randomised(AdaptiveGraphConv(3, width, torch.from_numpy(SKELETON.partitions()), form))
-    # tagged input: the value tells batch, channel, time and joint, so that a scrambled layout
+    # tagged input: the value identifies batch, channel, time and joint, so that a scrambled layout
     # cannot pass
     x = torch.arange(2 * 3 * 4 * 11, dtype=torch.float64).view(2, 3, 4, 11) / 100 + torch.randn(
         2, 3, 4, 11, dtype=torch.float64
@@ -143,12 +145,12 @@ def settled(form: str = "agcn", widths=(8, 8, 16, 16)) -> AGCN:
 
 
 @pytest.mark.parametrize("form", ["agcn", "aagcn"])
-def test_the_network_folded_for_scoring_says_what_the_network_says(form):
+def test_the_network_folded_for_scoring_has_the_same_output(form):
     network = settled(form)
     x, mask = torch.randn(3, 3, 32, 11), (torch.rand(3, 32, 11) > 0.2).float()
     with torch.no_grad():
-        said, folded = network(x, mask), FoldedAGCN(network)
-        torch.testing.assert_close(folded(x, mask), said, rtol=1e-5, atol=1e-5)
+        reference, folded = network(x, mask), FoldedAGCN(network)
+        torch.testing.assert_close(folded(x, mask), reference, rtol=1e-5, atol=1e-5)
         torch.testing.assert_close(
             folded(x[:1, :, :20], mask[:1, :20]),
             network(x[:1, :, :20], mask[:1, :20]),
@@ -168,18 +170,18 @@ def test_the_network_folded_in_bf16_is_off_by_bf16s_digits(fused):
     network = settled()
     x, mask = torch.randn(16, 3, 32, 11), torch.ones(16, 32, 11)
     with torch.no_grad():
-        said, folded = network(x, mask), FoldedAGCN(network, torch.bfloat16)
+        reference, folded = network(x, mask), FoldedAGCN(network, torch.bfloat16)
         if not fused:
             for layer in folded.modules():
                 if isinstance(layer, FoldedConv):
                     layer.packs = False
         found = folded(x, mask)
     assert found.dtype == torch.float32
-    error = (found - said).abs().max() / said.std()
+    error = (found - reference).abs().max() / reference.std()
     assert 0 < error < 0.05  # eight bits of mantissa: 0.4 % a rounding, some tens of them in a row
 
 
-def test_the_fused_convolution_is_asked_for_where_it_is_and_in_types_that_it_has():
+def test_the_fused_convolution_is_used_where_it_is_available_and_in_types_that_it_has():
     assert is_fused(torch.float32) == torch.backends.mkldnn.is_available()
     assert not is_fused(torch.float64)
 
@@ -286,7 +288,7 @@ def test_wrong_shapes_and_options_are_refused_with_what_was_expected():
         Network("tcn")(StreamShape(2, SKELETON, 3))
 
 
-def test_softmax_runs_over_the_joint_that_is_heard():
+def test_softmax_runs_over_the_source_joint():
     layer = randomised(AdaptiveGraphConv(3, 8, torch.from_numpy(SKELETON.partitions())))
     x = torch.randn(2, 3, 4, 11).double()
     data_dependent = layer.adjacency(x) - layer.fixed - layer.learned

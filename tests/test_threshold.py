@@ -73,7 +73,7 @@ def test_of_equal_thresholds_the_balanced_one_then_the_lowest():
     assert (found.value, found.sensitivity, found.specificity) == (4.5, 0.75, 0.75)
 
 
-def test_a_score_that_tells_nothing_calls_everybody_positive():
+def test_an_uninformative_score_calls_everybody_positive():
     found = youden([0, 1, 1], [0.4, 0.4, 0.4])
     assert (found.value, found.sensitivity, found.specificity) == (0.4, 1.0, 0.0)
     with pytest.raises(ValueError, match="both classes"):

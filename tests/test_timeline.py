@@ -124,7 +124,7 @@ def landmarks_at(x: float) -> Landmarks:
     return Landmarks(position, np.full(len(names), 0.9), np.zeros((len(names), 3)))
 
 
-def said(saved: SavedModel, recent: KeypointBuffer, first: int, end: int):
+def predictions(saved: SavedModel, recent: KeypointBuffer, first: int, end: int):
     return probabilities(saved, prepare(recent.tracks("body", first, end), saved.reading))
 
 
@@ -138,12 +138,14 @@ def test_windows_lie_where_length_and_step_say_and_the_last_ends_with_the_video(
     rows = []
     for index, x in enumerate(path):
         recent.add(index, True, {"body": landmarks_at(x)})
-        for more, _ in sign.advance(index + 1, lambda first, end: said(saved, recent, first, end)):
+        for more, _ in sign.advance(
+            index + 1, lambda first, end: predictions(saved, recent, first, end)
+        ):
             rows += more
             assert (rows[-1].end * 12.5) == pytest.approx(
                 index + 1
             )  # as soon as the window is whole
-    last, _ = sign.finish(57, lambda first, end: said(saved, recent, first, end))
+    last, _ = sign.finish(57, lambda first, end: predictions(saved, recent, first, end))
     times = [(row.start, row.end) for row in rows + last]
     np.testing.assert_allclose(
         times, [(0, 1.6), (0.8, 2.4), (1.6, 3.2), (2.4, 4.0), (37 / 12.5, 57 / 12.5)]
@@ -171,7 +173,7 @@ def test_every_class_but_the_first_is_a_sign_and_a_window_without_a_patient_is_n
     )  # eleven joints: two ears, shoulders, elbows, wrists, hips
     for index in range(20):
         recent.add(index, True, {})
-    [(rows, events)] = sign.advance(20, lambda first, end: said(saved, recent, first, end))
+    [(rows, events)] = sign.advance(20, lambda first, end: predictions(saved, recent, first, end))
     assert [(row.level, row.probability) for row in rows] == [
         ("left", None),
         ("right", None),
@@ -199,7 +201,7 @@ def test_a_model_over_segments_reads_a_window_of_any_length(run):
         rows += [
             row
             for more, _ in sign.advance(
-                index + 1, lambda first, end: said(saved, recent, first, end)
+                index + 1, lambda first, end: predictions(saved, recent, first, end)
             )
             for row in more
         ]
@@ -438,11 +440,11 @@ def test_the_timeline_of_another_video_is_not_written_over(whole, tmp_path):
 def test_a_complete_run_whose_tables_were_changed_is_not_taken_for_complete(whole, tmp_path):
     for path in whole.iterdir():
         (tmp_path / path.name).write_bytes(path.read_bytes())
-    told = json.loads((whole / "timeline.json").read_text())
-    record = Record(tmp_path, told["key"], told["video"])
-    assert record.finished(told["source_bytes"]) == told and record.finished(1) is None
+    document = json.loads((whole / "timeline.json").read_text())
+    record = Record(tmp_path, document["key"], document["video"])
+    assert record.finished(document["source_bytes"]) == document and record.finished(1) is None
     (tmp_path / "events.tsv").write_text("x")
-    assert record.finished(told["source_bytes"]) is None
+    assert record.finished(document["source_bytes"]) is None
 
 
 # live
@@ -471,7 +473,7 @@ def test_a_file_that_grows_is_followed_while_it_is_written(whole, video, run, tm
 
 @pytest.fixture
 def camera(video):
-    """A "camera" on this machine: sends what it is told to, and then hangs up or hangs."""
+    """A "camera" on this machine: sends what the test gives it, and then hangs up or hangs."""
     content = video.read_bytes()
     release = threading.Event()
 
@@ -538,11 +540,11 @@ def test_a_camera_that_stalls_ends_with_a_message_and_its_results(camera, run, t
 def test_ctrl_c_ends_a_camera_properly(camera, run, tmp_path, monkeypatch, capsys):
     taken = []
 
-    def stopped(sign, frames, said):
+    def stopped(sign, frames, predictions):
         if len(taken) == 30:
             raise KeyboardInterrupt
         taken.append(frames)
-        return advance(sign, frames, said)
+        return advance(sign, frames, predictions)
 
     advance = Sign.advance
     monkeypatch.setattr(Sign, "advance", stopped)
@@ -621,9 +623,10 @@ def test_a_window_longer_than_the_video_is_the_whole_video(run):
     for index in range(25):
         recent.add(index, True, {"body": landmarks_at(300 + index)})
         assert (
-            list(sign.advance(index + 1, lambda first, end: said(saved, recent, first, end))) == []
+            list(sign.advance(index + 1, lambda first, end: predictions(saved, recent, first, end)))
+            == []
         )
-    [row], _ = sign.finish(25, lambda first, end: said(saved, recent, first, end))
+    [row], _ = sign.finish(25, lambda first, end: predictions(saved, recent, first, end))
     assert (row.start, row.end) == (0, 2) and row.probability is not None
 
 
@@ -715,15 +718,15 @@ def test_a_camera_that_is_not_there_is_refused_without_its_password(run, tmp_pat
 
 
 def test_formats_that_need_their_end_are_not_read_while_they_grow(tmp_path):
-    pictures = [np.full((64, 96, 3), 9 * n, np.uint8) for n in range(20)]
+    images = [np.full((64, 96, 3), 9 * n, np.uint8) for n in range(20)]
     for suffix, message in (
         (".mp4", r"a\.mp4: .*index"),
         (".avi", r"a\.avi: .*avi"),
     ):
-        write_video(tmp_path / f"a{suffix}", iter(pictures), 25)
+        write_video(tmp_path / f"a{suffix}", iter(images), 25)
         with pytest.raises(UserError, match=message):
             list(growing_frames(tmp_path / f"a{suffix}", 0.2))
-    asked = []
+    connections = []
     with socket.socket() as listener:  # a playlist that calls itself a video: nobody is called
         listener.bind(("127.0.0.1", 0))
         listener.listen()
@@ -735,9 +738,9 @@ def test_formats_that_need_their_end_are_not_read_while_they_grow(tmp_path):
         with pytest.raises(UserError, match=r"list\.m3u8"):
             list(growing_frames(tmp_path / "list.m3u8", 0.2))
         with pytest.raises(TimeoutError):
-            asked.append(listener.accept())
-    assert not asked
-    write_video(tmp_path / "a.mkv", iter(pictures), 25)
+            connections.append(listener.accept())
+    assert not connections
+    write_video(tmp_path / "a.mkv", iter(images), 25)
     assert len(list(growing_frames(tmp_path / "a.mkv", 0.2))) == 20
 
 

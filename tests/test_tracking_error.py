@@ -145,7 +145,7 @@ def test_the_resampled_median_is_that_of_the_repeated_values():
     np.testing.assert_allclose([row.mean.low, row.mean.high], np.percentile(means, [2.5, 97.5]))
 
 
-def test_one_participant_has_no_interval_and_the_table_says_so():
+def test_one_participant_has_no_interval_and_the_table_states_it():
     alone = table([[5, 10]])
     assert np.isnan(alone.overall.mean.low) and "no intervals: one participant only" in alone.text()
     assert alone.to_dict()["intervals"] == "no intervals: one participant only"
@@ -160,11 +160,11 @@ def test_one_participant_has_no_interval_and_the_table_says_so():
     assert "95 % intervals by resampling 2 participants" in wrist_in_one.text()
 
 
-def test_the_scale_is_always_said():
+def test_the_scale_is_always_stated():
     assert "no scale given, so px only" in table([[5, 10]]).text()
-    said = table([[5, 10]], cm_per_px=0.4).text()
+    summary = table([[5, 10]], cm_per_px=0.4).text()
     assert (
-        "scale 0.4 cm a px" in said and "mean, cm" in said and "3.00" in said
+        "scale 0.4 cm a px" in summary and "mean, cm" in summary and "3.00" in summary
     )  # (5 + 10) / 2 * 0.4
 
 

@@ -24,7 +24,7 @@ BODY = [
 
 
 def tagged(frames: int = 4) -> np.ndarray:
-    """(time, keypoint, space) whose every value tells where it belongs: 100 time + 10 keypoint +
+    """(time, keypoint, space) whose every value encodes its position: 100 time + 10 keypoint +
     space.
     """
     t, k, s = np.meshgrid(np.arange(frames), np.arange(len(BODY)), np.arange(2), indexing="ij")
@@ -137,7 +137,7 @@ def test_a_long_csv_of_any_keypoints(tmp_path):
         ("frame,x,y\n0,1,2\n", "columns keypoint"),
     ],
 )
-def test_a_wrong_csv_says_where(tmp_path, text, message):
+def test_a_wrong_csv_is_reported_with_the_place(tmp_path, text, message):
     path = tmp_path / "wrong.csv"
     path.write_text(text)
     with pytest.raises(UserError, match=message):
@@ -211,7 +211,7 @@ def test_a_point_without_a_score_is_present_and_no_threshold_drops_it():
 
 
 @pytest.mark.parametrize("value", [5, -1, 1.0001, np.inf])
-def test_a_confidence_outside_0_to_1_is_an_error_that_says_where(value):
+def test_a_confidence_outside_0_to_1_is_an_error_that_states_where(value):
     confidence = np.full((4, 10), 0.5)
     confidence[2, BODY.index("left_wrist")] = value
     with pytest.raises(UserError, match=rf"frame 2, keypoint 'left_wrist': confidence {value:g} "):

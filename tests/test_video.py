@@ -164,7 +164,7 @@ def test_b_frames_come_in_order_of_presentation(tmp_path):
     assert shown(path) == list(range(40))
 
 
-def test_past_the_end_frames_are_missing_and_it_is_said(tmp_path, caplog):
+def test_past_the_end_frames_are_missing_and_it_is_reported(tmp_path, caplog):
     path = make(tmp_path / "short.mp4", [n / 25 for n in range(25)])
     with caplog.at_level(logging.WARNING):
         assert shown(path, 0.8, 1.2) == [20, 21, 22, 23, 24, *[None] * 5]
@@ -353,7 +353,7 @@ def no_video(tmp_path: Path) -> dict[str, Path]:
 
 
 @pytest.mark.parametrize(
-    ("kind", "said"),
+    ("kind", "message"),
     [
         ("missing", "no such file"),
         ("empty", "0 bytes"),
@@ -364,10 +364,10 @@ def no_video(tmp_path: Path) -> dict[str, Path]:
         ("picture", "single image"),
     ],
 )
-def test_what_is_no_video_is_said_in_one_line(tmp_path, kind, said):
+def test_what_is_no_video_is_reported_in_one_line(tmp_path, kind, message):
     path = no_video(tmp_path)[kind]
     for read in (probe, lambda path: list(read_frames(path))):
-        with pytest.raises(VideoError, match=said) as caught:
+        with pytest.raises(VideoError, match=message) as caught:
             read(path)
         assert str(caught.value).startswith(f"{path}: ") and "\n" not in str(caught.value)
         assert str(path) not in caught.value.fault

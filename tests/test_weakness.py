@@ -164,7 +164,7 @@ def test_deficits_by_hand():
     ]  # the worse half counts
 
 
-def test_a_control_is_judged_without_itself():
+def test_a_control_is_evaluated_without_itself():
     """The same face gets the same score, whether its owner is called a control or a patient;
     whereas it does shift others' reference.
     """
@@ -244,7 +244,7 @@ def test_unknown_asymmetry_has_no_side():
     ]
 
 
-def test_a_measure_is_read_in_the_panel_that_asks_for_it():
+def test_a_measure_is_read_in_the_panel_that_requires_it():
     clips = pd.DataFrame(
         [
             {

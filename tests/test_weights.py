@@ -81,7 +81,7 @@ def change_one_byte(path):
     path.write_bytes(content)
 
 
-def test_the_list_says_what_torchvisions_own_list_says():
+def test_the_list_agrees_with_torchvisions_own_list():
     known = known_weights()
     assert len(known) == 6
     for entry in known.values():
@@ -172,7 +172,7 @@ def test_get_fetches_checks_and_keeps(mirror, tmp_path):
     loaded = load("small", here, mirror)
     assert all(torch.equal(loaded[name], STATE[name]) for name in STATE) and len(loaded) == 2
     (tmp_path / "published" / path.name).unlink()
-    assert get("small", here, mirror) == path  # it is there: nothing is asked for
+    assert get("small", here, mirror) == path  # it is there: nothing is requested
 
 
 def test_get_keeps_nothing_that_was_not_published(mirror, tmp_path):
@@ -184,7 +184,7 @@ def test_get_keeps_nothing_that_was_not_published(mirror, tmp_path):
     assert list(here.iterdir()) == []
 
 
-def test_a_host_that_refuses_or_is_not_there_is_one_line_that_says_what_to_do(mirror, tmp_path):
+def test_a_host_that_refuses_or_is_not_there_is_one_line_that_states_what_to_do(mirror, tmp_path):
     next((tmp_path / "published").iterdir()).unlink()
     with pytest.raises(
         UserError, match=r"could not be fetched \(File not found\).*weights add FILE small"
@@ -242,7 +242,7 @@ def test_add_takes_the_published_file_and_no_other(mirror, tmp_path):
         add(brought, "large", here, mirror)
 
 
-def test_one_changed_byte_is_named_with_both_hashes_and_verify_tells(mirror, tmp_path, capsys):
+def test_one_changed_byte_is_named_with_both_hashes_and_verify_reports_it(mirror, tmp_path, capsys):
     path = get("small", tmp_path / "here", mirror)
     expected = path.stem.removeprefix("small-")
     change_one_byte(path)
@@ -254,11 +254,11 @@ def test_one_changed_byte_is_named_with_both_hashes_and_verify_tells(mirror, tmp
     options = ["--folder", str(tmp_path / "here"), "--registry", str(mirror)]
     assert main(["weights", "verify", *options]) == 1
     assert "changed" in capsys.readouterr().out
-    assert main(["weights", "get", "small", *options]) == 0  # fetched anew over the changed one
+    assert main(["weights", "get", "small", *options]) == 0  # fetched again over the changed one
     assert main(["weights", "verify", *options]) == 0
 
 
-def test_the_verb_lists_adds_and_says_what_is_missing(mirror, tmp_path, capsys, monkeypatch):
+def test_the_verb_lists_adds_and_reports_what_is_missing(mirror, tmp_path, capsys, monkeypatch):
     monkeypatch.setenv("SEMIOLOGY_WEIGHTS", str(tmp_path / "here"))
     published = next((tmp_path / "published").iterdir())
     assert main(["weights", "list", "--registry", str(mirror)]) == 0
@@ -272,8 +272,8 @@ def test_the_verb_lists_adds_and_says_what_is_missing(mirror, tmp_path, capsys, 
     )
     for wrong in (["get"], ["add", str(published)], ["get", "nothing"]):
         assert main(["weights", *wrong]) == 2
-    told = capsys.readouterr().err.splitlines()
-    assert len(told) == 3 and all(name in line for name in known_weights() for line in told)
+    lines = capsys.readouterr().err.splitlines()
+    assert len(lines) == 3 and all(name in line for name in known_weights() for line in lines)
 
 
 @pytest.mark.parametrize("fault", [{"sha256": ""}, {"sha256": "12345678x"}, {"colour": "red"}])

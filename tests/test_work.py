@@ -66,7 +66,7 @@ def test_a_call_whose_worker_died_is_started_again(tmp_path):
     assert (tmp_path / "died").exists()
 
 
-def test_a_worker_that_is_told_to_stop_costs_its_task_only_and_the_asker_itself_stops(tmp_path):
+def test_a_worker_that_is_ordered_to_stop_costs_its_task_only_and_the_asker_itself_stops(tmp_path):
     calls = [delayed(stop_at_first)(number, tmp_path / "stopped") for number in range(4)]
     assert sorted(run_parallel(calls, Workers(jobs=2))) == [0, 1, 4, 9]
     with pytest.raises(KeyboardInterrupt):
@@ -125,14 +125,14 @@ def test_impossible_settings_are_named(settings, fault):
 
 
 @pytest.mark.parametrize(("backend", "package"), [("ray", "ray"), ("dask", "distributed")])
-def test_a_backend_that_is_not_installed_says_what_to_install(
+def test_a_backend_that_is_not_installed_reports_what_to_install(
     backend, package, monkeypatch, tmp_path, capsys
 ):
     monkeypatch.setitem(
         sys.modules, package, None
     )  # importing it now fails as if it were not there
     (tmp_path / "a.mp4").touch()
-    asked = [
+    arguments = [
         "--backend",
         backend,
         "--address",
@@ -142,7 +142,7 @@ def test_a_backend_that_is_not_installed_says_what_to_install(
         "--out",
         str(tmp_path / "out"),
     ]
-    assert main(["extract", str(tmp_path / "a.mp4"), *asked]) == 2
+    assert main(["extract", str(tmp_path / "a.mp4"), *arguments]) == 2
     assert f"pip install 'semiology[{backend}]'" in capsys.readouterr().err
 
 
@@ -169,7 +169,7 @@ def test_dask_workers_do_the_same_and_a_dead_one_costs_its_task_only(dask_cluste
         list(run_parallel([delayed(refuse)(7)], workers))
 
 
-def test_dask_workers_without_the_gpus_that_are_asked_for_are_refused(dask_cluster):
+def test_dask_workers_without_the_gpus_that_are_requested_are_refused(dask_cluster):
     address = dask_cluster.scheduler_address
     with pytest.raises(UserError, match=f"gpus_per_task 0.5: .*{address}"):
         list(

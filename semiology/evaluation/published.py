@@ -130,7 +130,7 @@ GESTURES = PublishedCohort(
 
 GESTURES_SEIZURES = {"FOS": 106, "TCS": 77}  # [T]
 
-# [P] accuracy by (aggregator, segments) at gamma 4, folds dealt by seizure [T, C]; F1 and counts
+# [P] accuracy by (aggregator, segments) at gamma 4, folds by seizure [T, C]; F1 and counts
 # are printed for the best only
 GESTURES_ACCURACY: Mapping[tuple[str, int], Published] = {
     ("mean", 2): Published(None, 0.880, "P"),

@@ -210,7 +210,7 @@ def _find_seek_point(path: str | Path, start: float) -> _SeekPoint | None:
         with open_video(path) as (
             container,
             stream,
-        ):  # opened anew: where a seek lands may depend on what was read before
+        ):  # opened again: where a seek lands may depend on what was read before
             container.seek(offset, stream=stream)
             return _verified_seek_point(in_order(container, stream), times, origin, target, offset)
     except av.error.FFmpegError:

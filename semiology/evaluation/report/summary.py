@@ -176,7 +176,7 @@ def _sure(found: Mapping[str, Any]) -> str:
 
 
 def _chance(found: Mapping[str, Any]) -> str:
-    by_model = {model: judged["metrics"] for model, judged in found["models"].items()}
+    by_model = {model: result["metrics"] for model, result in found["models"].items()}
     nulls = {
         model: metrics[name]["null"]
         for model, metrics in by_model.items()

@@ -26,7 +26,7 @@ ITEMS = {
         "Background",
         "medical setting, diagnosis or prognosis, why this model, which others exist",
     ),
-    "3b": ("Background", "for which patients, for what purpose, used by whom"),
+    "3b": ("Background", "for which patients, for what purpose, and for which users"),
     "3c": ("Background", "known inequalities between groups"),
     "4": ("Objectives", "aims; development, evaluation or both"),
     "5a": ("Data", "where the data come from, why these, whom they represent"),
@@ -123,8 +123,8 @@ def checklist(
         {
             "item": item,
             "topic": topic,
-            "asked": required,
-            "said": known.get(item, YOURS),
+            "requirement": required,
+            "content": known.get(item, YOURS),
             "filled": item in known,
         }
         for item, (topic, required) in ITEMS.items()

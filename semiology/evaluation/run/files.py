@@ -76,7 +76,7 @@ def run_json(path: Path, maker: str, kind: type = dict) -> Any:
     """
     if not path.exists():
         return kind()
-    return read_json(path, kind, remedy=f"delete it, or write it anew with `semiology {maker}`")
+    return read_json(path, kind, remedy=f"delete it, or write it again with `semiology {maker}`")
 
 
 def checked(path: Path, maker: str, kind: type[Checked], content: Any) -> Checked:
@@ -91,7 +91,8 @@ def checked(path: Path, maker: str, kind: type[Checked], content: Any) -> Checke
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"])
         raise UserError(
-            f"{path}: {where}: {first['msg']}; delete it, or write it anew with `semiology {maker}`"
+            f"{path}: {where}: {first['msg']}; delete it, or write it again with `semiology"
+            f" {maker}`"
         ) from error
 
 
@@ -108,7 +109,7 @@ def read_config(path: Path) -> tuple[dict[str, Any], str]:
         parsed = yaml.safe_load(text)
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise UserError(
-            f"{path}: not YAML ({' '.join(str(error).split())}); delete it, or write it anew with"
+            f"{path}: not YAML ({' '.join(str(error).split())}); delete it, or write it again with"
             " `semiology loso`"
         ) from error
     checked(path, "loso", PROTOCOL, parsed)

@@ -45,7 +45,7 @@ def read_predictions(path: str | Path) -> pd.DataFrame:
     Columns that may be absent: `recording_id` (what several clips or views of one seizure share;
     the clip_id by default), `calibrated` (as `scores`, after a calibration fitted on training
     participants; empty where there was none), `plausible` (JSON list: the levels that cannot be
-    ruled out at the run's coverage; empty where that was not asked for. The model commits itself
+    ruled out at the run's coverage; empty where it was not computed. The model commits itself
     where it is one level, and abstains otherwise).
 
     Returns:

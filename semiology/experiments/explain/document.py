@@ -103,7 +103,7 @@ def document(found: Findings) -> dict[str, Any]:
 
 
 def layout(found: Findings) -> dict[str, list[float]]:
-    """Mean position of each joint over all clips, in body units, y down as in a picture."""
+    """Mean position of each joint over all clips, in body units, y down as in an image."""
     mean = np.nanmean(np.concatenate([clip.joints for clip in found.source.clips]), axis=0)[:, :2]
     return {
         name: [round(float(value), 4) for value in place]
@@ -151,8 +151,8 @@ def agreements(found: Findings) -> dict[str, Any] | None:
     """Agreement with a phantom's truth over the clips that show the sign: of the model, of it where
     it was right, of random networks.
 
-    A clip whose map has no evidence for the level counts as 0; `without_evidence` tells how many
-    there are.
+    A clip whose map has no evidence for the level counts as 0; `without_evidence` is their
+    number.
     """
     skeleton = found.source.reading.graph
     marked = [

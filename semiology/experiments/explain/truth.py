@@ -181,7 +181,7 @@ def over_participants(
 
     By the methods that the metrics have (semiology.evaluation.statistics.intervals), which are
     wider than percentiles where people are few. There is none where all participants have the same
-    mean: drawing them again tells nothing.
+    mean: resampling them shows nothing.
     """
     names = sorted(set(participants))
     member = np.array(

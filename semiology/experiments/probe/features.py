@@ -1,8 +1,8 @@
 """Features of one layer as a plain table: a row a clip (or a frame), the keys first, then one
 column a feature.
 
-What a stream reads, summed up clip by clip: the layer below the first, against which the others are
-judged.
+What a stream reads, summed up clip by clip: the layer below the first, with which the others are
+compared.
 """
 
 from collections.abc import Sequence
@@ -21,9 +21,9 @@ from semiology.models.training.clips import ClipData, ClipSource, summaries
 Seen = Literal["nobody", "others", "everybody"]  # whose clips trained the layer
 SEEN = {
     "nobody": "nothing was trained: what the stream reads",
-    "others": "each clip is judged on the layer of the fold whose model never saw its participant",
+    "others": "each clip is tested on the layer of the fold whose model never saw its participant",
     "everybody": (
-        "the layer was trained on all participants, and has seen those that it is judged on"
+        "the layer was trained on all participants, and has seen those that it is tested on"
     ),
 }
 KEYS = ("fold", "held_out", "clip_id", "participant_id", "window", "time")
@@ -180,7 +180,7 @@ def input_features(
     """
     if what == "joints" and source.reading.part == "frame":
         raise UserError(
-            f"{source.cohort}: the whole picture is read, without joints; ask for appearance"
+            f"{source.cohort}: whole frames are read, without joints; request appearance"
         )
     if what == "appearance" and source.reading.appearance is None:
         raise UserError(

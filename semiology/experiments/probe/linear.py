@@ -103,7 +103,7 @@ def logistic(split: Split, codes: np.ndarray, levels: int) -> tuple[np.ndarray, 
     """
     y = codes[split.train]
     pipeline = make_pipeline(prepared(), LogisticRegression(class_weight="balanced", max_iter=500))
-    inner = [(fitted, judged) for fitted, judged in split.inner if len(set(y[fitted])) > 1]
+    inner = [(fitted, tested) for fitted, tested in split.inner if len(set(y[fitted])) > 1]
     with warnings.catch_warnings():
         warnings.simplefilter(
             "ignore", ConvergenceWarning
@@ -170,7 +170,7 @@ def linear_probe(
             are left out.
         model: "ridge", or "logistic" (slower: each permutation is a fit of its own) for text.
         by: "participant" tests on participants left out; "clip" on other clips of the same
-            participants, which tells how much of a result is the recognition of a person.
+            participants, which shows how much of a result is the recognition of a person.
         folds: instead of leaving out one participant, so many groups of them (with by="clip":
             groups of clips, 5 if not given).
         permutations: n of the null; 0 for none.
@@ -262,15 +262,15 @@ def make_splits(
     if by == "clip":
         levels = np.zeros(len(clips)) if levels is None else levels
         part = clip_parts(owners, levels, folds, seed)
-        for values, may_judge in spaces:
+        for values, testable in spaces:
             for number in range(part.max() + 1):
-                train, test = everything[part != number], everything[(part == number) & may_judge]
+                train, test = everything[part != number], everything[(part == number) & testable]
                 if len(test) and len(train):
                     inner = _inner(_ranks(owners[train], levels[train], rng))
                     splits.append(Split(values, train, test, inner))
         return _some(splits, features)
     if features.by_fold:
-        tests = [(values, everything[may_judge]) for values, may_judge in spaces]
+        tests = [(values, everything[testable]) for values, testable in spaces]
     else:
         people = rng.permutation(sorted(set(owners))) if folds else np.array(sorted(set(owners)))
         groups = (
@@ -379,7 +379,7 @@ def check_permutations(permutations: int) -> None:
         UserError: it is negative.
     """
     if permutations < 0:
-        raise UserError(f"permutations: {permutations} asked for; ask for 0 (no null) or more")
+        raise UserError(f"permutations: {permutations}; give 0 (no null) or more")
 
 
 def check_levels(codes: np.ndarray, levels: list[str], owners: np.ndarray, by: By) -> None:

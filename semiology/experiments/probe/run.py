@@ -138,7 +138,7 @@ class Probing:
         null = (
             f"{first.permutations} permutations of participants' labels"
             if first.permutations
-            else "no null asked for"
+            else "no permutations requested"
         )
         lines = [
             (
@@ -161,12 +161,12 @@ class Probing:
                 " from them nor is tested on them"
             )
         if self.alike is None:
-            lines.append(f"similarity of layers: not asked: {self.no_cka}")
+            lines.append(f"similarity of layers: not computed: {self.no_cka}")
         return "\n".join(lines)
 
     def _who(self) -> list[str]:
         if self.identity is None:
-            return [f"who is it: not asked: {self.no_identity}"]
+            return [f"who is it: not computed: {self.no_identity}"]
         among = next(iter(self.identity.values())).participants
         lines = [
             "who, of trained: accuracy of naming the participant of a clip, among those it trained"
@@ -216,14 +216,14 @@ class Probing:
             "model": self.model,
             "layers": layers,
             "identity": self.no_identity or "probed",
-            "cka": self.no_cka if self.alike is None else _cka_told(self.alike),
+            "cka": self.no_cka if self.alike is None else _cka_document(self.alike),
             "scored": self.scored,
             "left_out": self.left_out,
             "unseen_test_set": self.apart,
         }
 
 
-def _cka_told(alike: pd.DataFrame) -> dict[str, Any]:
+def _cka_document(alike: pd.DataFrame) -> dict[str, Any]:
     values = [
         [None if pd.isna(value) else float(value) for value in row] for row in alike.to_numpy()
     ]
@@ -302,7 +302,7 @@ def probe_run(
         + [_named(layers)] * bool(layers)
     )
     name = "-".join([stream.task, stream.model, slug(target), *ways])
-    left_out = stream.left_out(_may_be_judged(features))
+    left_out = stream.left_out(_tested_clips(features))
     scored, apart = len(stream.scored), len(stream.folds[0].unused) if stream.folds else 0
     controls = (results, random, identity, unmet, no_identity, alike, no_cka)
     probing = Probing(target, stream.task, stream.model, name, *controls, scored, left_out, apart)
@@ -321,7 +321,7 @@ def _named(layers: Sequence[str]) -> str:
     )
 
 
-def _may_be_judged(features: Mapping[str, Features]) -> set[str]:
+def _tested_clips(features: Mapping[str, Features]) -> set[str]:
     table = next(iter(features.values())).table
     return set(table.loc[table["held_out"], "clip_id"] if "held_out" in table else table["clip_id"])
 

@@ -3,5 +3,5 @@ printed.
 
 published holds what the papers print, agreement says how far such a figure can be trusted and
 whether two agree, settings reads a protocol and lists what departs from it. hou2022 runs Hou et al.
-2022; dealing and gestures run GESTURES (MICCAI 2021).
+2022; gestures runs GESTURES (MICCAI 2021).
 """

@@ -351,10 +351,10 @@ def wilson_of_clips(cohort: PublishedCohort, correlation: float) -> str:
         f" {cohort.clips} clips of {cohort.participants} patients [{cohort.source}] that count as"
         f" {cohort.clips / effect:.0f} independent ones, if being right in two clips of one patient"
         f" correlates at {correlation:g} [choice] and the clips are distributed as"
-        f" {_dealt(cohort.clips_each)} [choice; {cohort.stated}]."
+        f" {_distribution(cohort.clips_each)} [choice; {cohort.stated}]."
     )
 
 
-def _dealt(clips_each: tuple[int, ...]) -> str:
+def _distribution(clips_each: tuple[int, ...]) -> str:
     counts = {count: clips_each.count(count) for count in sorted(set(clips_each))}
     return ", ".join(f"{patients} x {count}" for count, patients in counts.items())

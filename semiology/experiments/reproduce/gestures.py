@@ -1,15 +1,10 @@
 """GESTURES (Pérez-García et al., MICCAI 2021) on its public features: aggregators by segments,
 folds by seizure and by subject.
 
-What a run of GESTURES is asked to do: the content of configs/gestures_table.yaml.
-
-The table of GESTURES: published beside obtained, seizure by seizure; and what folds by seizure
-promise too much.
-
-Into which fold each seizure goes: as the authors of GESTURES assigned them, or all of a subject
-together.
-
-Train an aggregator on the snippets of many recordings, and score recordings with it.
+The settings are in configs/gestures_table.yaml. An aggregator is trained on the snippets of many
+recordings and scores the held-out ones. Seizures are assigned to folds as the authors did, or by
+subject, so that all seizures of a subject are in one fold; the difference between the two is the
+optimism of folds by seizure. The result is compared with the published table.
 """
 
 import hashlib
@@ -420,11 +415,11 @@ def reproduce_gestures(
     }
     write_json(out / "cohort.json", cohort)
     write_json(out / "notes.json", data.notes)
-    dealing = {
+    tasks = {
         TASKS[split]: {"split": {"by": SPLIT[split], "folds": protocol.folds}} for split in assigned
     }
     write_text(
-        out / "config.yaml", yaml.safe_dump(asdict(protocol) | {"tasks": dealing}, sort_keys=False)
+        out / "config.yaml", yaml.safe_dump(asdict(protocol) | {"tasks": tasks}, sort_keys=False)
     )  # the report compares them
     predictions = read_predictions(out / "predictions.csv")
     found = differences(predictions, TASKS)

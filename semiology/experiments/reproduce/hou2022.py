@@ -82,7 +82,7 @@ def reproduce_hou2022(
 
     Writes a run as `semiology loso` does (resumable), and reproduction.json into it. Models that
     read appearance features are left out of a task if the store lacks them for any scored clip;
-    this is said.
+    a message states this.
 
     Args:
         cohort: folder of the cohort.

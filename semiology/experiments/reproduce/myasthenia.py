@@ -453,7 +453,7 @@ def reproduce_myasthenia(
     }
     if not columns:
         raise UserError("nothing is left to run: give a column for --diagnosis or for --severity")
-    used, left_out = _asked_for(used, columns, models)
+    used, left_out = _requested(used, columns, models)
     used, how = _on_this_cohort(used, columns, draw)
     result = run_loso(used)
     not_run = [f"{task}: {why}" for task, why in {**result.refused, **result.failed}.items()]
@@ -490,10 +490,10 @@ def sign_of(task: str) -> str:
     return task.partition(" ")[0]
 
 
-def _asked_for(
+def _requested(
     protocol: Protocol, columns: Mapping[str, str], models: Sequence[str] | None
 ) -> tuple[Protocol, list[str]]:
-    """The protocol with the tasks that have a column and the models asked for, and a sentence for
+    """The protocol with the tasks that have a column and the requested models, and a sentence for
     everything that is left out.
     """
     if unknown := [name for name in models or () if name not in protocol.models]:
@@ -543,8 +543,8 @@ def _asked_for(
 def _on_this_cohort(
     protocol: Protocol, columns: Mapping[str, str], draw: int
 ) -> tuple[Protocol, str]:
-    """The protocol with the cohort's unseen participants, who are said in words, after a look
-    whether it can run.
+    """The protocol with the cohort's unseen participants, and how they were chosen, in words,
+    after a check that it can run.
     """
     cohort = Cohort.read(protocol.cohort)
     for sign, column in columns.items():

@@ -142,7 +142,7 @@ class GAT(nn.Module):
         self.embed = nn.Linear(stride * self.channels, width)
         self.place = nn.Parameter(
             torch.randn(self.joints, width) * 0.1
-        )  # tells joints apart, as AGCN's learned graph does
+        )  # distinguishes the joints, as AGCN's learned graph does
         self.blocks = nn.ModuleList(Block(width, heads, kernel, dropout) for _ in range(blocks))
         self.head = nn.Linear(width, shape.classes)
         self._edges: dict[tuple[int, int, torch.device], tuple[Tensor, Tensor]] = {}

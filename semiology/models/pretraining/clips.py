@@ -220,12 +220,12 @@ def pretrain_action(
         or min(width, epochs, batch, frames) <= 0
         or (per_file is not None and per_file < 1)
     ):
-        asked = (
+        given = (
             f"depth={depth}, width={width}, frames={frames}, per_file={per_file}, epochs={epochs},"
             f" batch={batch}"
         )
         raise UserError(
-            f"pretrain action: {asked}; depth is one of {', '.join(map(str, LAYERS))}, the others"
+            f"pretrain action: {given}; depth is one of {', '.join(map(str, LAYERS))}, the others"
             " are above 0"
         )
     refuse_folder(out)

@@ -332,7 +332,7 @@ def prepare(tracks: xr.Dataset, reading: Reading) -> np.ndarray:
     fps = tracks.attrs["fps"]
     if reading.rate > fps + 1e-6:
         raise UserError(
-            f"rate: {reading.rate:g} Hz asked for, but the tracks hold {fps:g} frames per second;"
+            f"rate: {reading.rate:g} Hz requested, but the tracks hold {fps:g} frames per second;"
             " set rate to at most that"
         )
     length = int(np.floor((len(joints) - 1) / fps * reading.rate + 1e-6)) + 1

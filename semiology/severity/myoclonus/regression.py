@@ -121,10 +121,10 @@ def fit_score(
         rated: the clinician's scores.
         features: `visit_features` of every visit, also of those that were not rated.
     """
-    told = [
+    measured = [
         key for key, own in features.items() if not all(math.isnan(value) for value in own.values())
     ]  # others were never in view
-    keys = [key for key in rated if key in told and not math.isnan(rated[key])]
+    keys = [key for key in rated if key in measured and not math.isnan(rated[key])]
     people = sorted({participant for participant, _ in keys})
     seen = tuple(
         name for name in FEATURES if any(not math.isnan(features[key][name]) for key in keys)
@@ -136,13 +136,13 @@ def fit_score(
     low = -math.inf if score.minimum is None else score.minimum
     high = math.inf if score.maximum is None else score.maximum
     predicted: dict[Key, float] = {}
-    unrated = {participant for participant, _ in told} - set(people)
+    unrated = {participant for participant, _ in measured} - set(people)
     for participant in (*people, *sorted(unrated)):
         rows = [number for number, key in enumerate(keys) if key[0] != participant]
         train = _matrix([keys[row] for row in rows], features, seen)
         alpha = least_error(train, target[rows], [keys[row][0] for row in rows])
         model = make_pipeline(_preprocessing(), Ridge(alpha)).fit(train, target[rows])
-        own = [key for key in told if key[0] == participant]
+        own = [key for key in measured if key[0] == participant]
         if own:
             predicted |= {
                 key: float(np.clip(value, low, high))

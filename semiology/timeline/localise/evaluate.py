@@ -133,7 +133,7 @@ def evaluate_predictions(
         for name, predictions in models.items()
     }
     last = list(models)[-1]
-    judged_frames = sum(int(frames.sum()) for frames in counted.values())
+    evaluated_frames = sum(int(frames.sum()) for frames in counted.values())
     return {
         "levels": levels,
         "participants": people,
@@ -141,7 +141,7 @@ def evaluate_predictions(
         "events": sum(len(recording.events) for recording in recordings),
         "frames": {
             "all": sum(len(recording.truth) for recording in recordings),
-            "judged": judged_frames,
+            "judged": evaluated_frames,
             "not_judgeable": sum(
                 int((recording.truth == LEFT_OUT).sum()) for recording in recordings
             ),
