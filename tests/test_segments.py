@@ -491,7 +491,7 @@ def test_a_network_and_a_reading_that_do_not_fit_are_refused(cohort):
         match="agcn: reads one window, and the reading makes 3 segments; make it the encoder",
     ):
         fit(StreamModule(plain), ClipDataModule(body(cohort), ["p0"]), schedule, 0)
-    with pytest.raises(UserError, match="Segments: reads segments, and the reading makes none"):
+    with pytest.raises(UserError, match="segments: reads segments, and the reading makes none"):
         fit(StreamModule(over), ClipDataModule(body(cohort, segments=0), ["p0"]), schedule, 0)
     with pytest.raises(UserError, match="the teacher: reads one window"):
         fit(DistillationModule(over, TCN(SHAPE)), ClipDataModule(body(cohort), ["p0"]), schedule, 0)
