@@ -10,11 +10,10 @@ import pytest
 import yaml
 from PIL import Image
 
-from semiology import make_tracks
 from semiology.cli.experiments import read_protocol
 from semiology.cli.main import main
 from semiology.data.store import Store
-from semiology.data.tracks import save_tracks
+from semiology.data.tracks import make_tracks, save_tracks
 from semiology.evaluation.run.settings import Protocol
 from semiology.experiments.loso import run_loso
 from semiology.models.training.reading import Reading

@@ -11,10 +11,10 @@ import pandas as pd
 import pytest
 import torch
 
-from semiology import load_skeleton, make_tracks, read_tracks
+from semiology import load_skeleton, read_tracks
 from semiology.cli.main import main
 from semiology.cli.timeline import read_localisation
-from semiology.data.tracks import save_tracks
+from semiology.data.tracks import make_tracks, save_tracks
 from semiology.errors import UserError
 from semiology.evaluation.run.settings import Model
 from semiology.models.networks import Network

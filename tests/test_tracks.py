@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from semiology import UserError, load_skeleton, make_tracks, read_tracks
+from semiology import UserError, load_skeleton
 from semiology.data.preprocessing import (
     bones,
     coordinates,
@@ -14,7 +14,7 @@ from semiology.data.preprocessing import (
     select,
     smooth,
 )
-from semiology.data.tracks import save_tracks, steps
+from semiology.data.tracks import make_tracks, read_tracks, save_tracks, steps
 
 BODY = [
     f"{side}_{joint}"
