@@ -43,7 +43,8 @@ def atomic_path(path: str | Path) -> Iterator[Path]:
             raise UserError(
                 f"{path.parent}: the disk is full; free some space and run the same command again"
             ) from error
-        if error.errno in (errno.EACCES, errno.EROFS, errno.EPERM, errno.ENOTDIR):
+        unwritable = (errno.EACCES, errno.EROFS, errno.EPERM, errno.ENOTDIR, errno.EEXIST)
+        if error.errno in unwritable:
             raise UserError(
                 f"{path}: cannot be written ({error.strerror}); choose another folder"
             ) from error

@@ -11,6 +11,7 @@ import av
 import numpy as np
 import pandas as pd
 import pytest
+import xarray as xr
 import yaml
 from conftest import write_cohort
 from weak_faces import write_weak_cohort
@@ -262,3 +263,66 @@ def test_importing_semiology_loads_no_library():
     code = "import sys, semiology; print(sorted({'torch', 'numpy', 'pandas'} & set(sys.modules)))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+POSITION = np.zeros((5, 1, 2))
+
+
+@pytest.mark.parametrize(
+    ("mistake", "message"),
+    [
+        (lambda s: s.make_tracks(POSITION, ["a"], "25"), "fps must be a number, got '25'"),
+        (lambda s: s.make_tracks(POSITION, "a", 25), "keypoints must be a list of names"),
+        (
+            lambda s: s.make_tracks(POSITION, ["a"], 25, source_time=[0, 1]),
+            r"source_time has shape \(2,\), expected \(5,\)",
+        ),
+        (
+            lambda s: s.preprocess(s.make_tracks(POSITION, ["a"], 25), min_confidence=50),
+            "min_confidence must be a number from 0 to 1, got 50",
+        ),
+        (
+            lambda s: s.preprocess(s.make_tracks(POSITION, ["a"], 25), longest_gap=-1),
+            r"longest_gap \(s\) must be a number of 0 or more, got -1",
+        ),
+        (
+            lambda s: s.tracking_error(s.make_tracks(POSITION, ["a"], 25), "x.nc", cutoff=80),
+            "cutoff must be a number from 0 to 1, got 80",
+        ),
+        (lambda s: s.tracking_error({}, "x.nc"), "no tracks were given"),
+        (lambda s: s.read_tracks(None), "expected a path, got NoneType"),
+        (lambda s: s.write_tracks(POSITION, "x.nc"), "expected a file or what `make_tracks`"),
+        (lambda s: s.kinematics(xr.Dataset()), "this Dataset has no attribute fps"),
+        (lambda s: s.extract([], out="x"), "no video was given"),
+        (lambda s: s.loso("."), "cannot be read"),
+        (lambda s: s.evaluate("."), "name the file predictions.csv"),
+        (lambda s: s.evaluate(None), "got NoneType"),
+        (lambda s: s.agreement("x.tsv", machine="m", raters="r"), r"write \['r'\]"),
+        (lambda s: s.score_events("a", "b", names="c"), "names must be a dict"),
+    ],
+)
+def test_a_mistake_in_an_argument_is_a_user_error(mistake, message):
+    with pytest.raises(semiology.UserError, match=message):
+        mistake(semiology)
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "message"),
+    [
+        ("joints", 5, "write a list of names"),
+        ("joints", {"x": "left_ear", "y": None}, "keypoints as a list"),
+        ("edges", [["x"]], "list of pairs"),
+        ("root", ["x"], "name of one joint"),
+        ("origin", "x", "list of one or more joints"),
+        ("scale", ["x"], "list of two joints"),
+    ],
+)
+def test_a_skeleton_of_another_form_names_the_key(tmp_path, key, value, message):
+    parts = {"name": "a", "part": "body", "joints": ["x", "y"], "edges": [["x", "y"]]}
+    parts |= {"root": "y", "origin": ["y"], "scale": ["x", "y"]}
+    path = tmp_path / "s.yaml"
+    path.write_text(yaml.safe_dump(parts))
+    assert semiology.load_skeleton(path).names == ["x", "y"]
+    path.write_text(yaml.safe_dump(parts | {key: value}))
+    with pytest.raises(semiology.UserError, match=f"s.yaml: {key}: .*{message}"):
+        semiology.load_skeleton(path)

@@ -44,7 +44,9 @@ def run_extract(arguments: list[str]) -> int:
         summary = extract_cohort(cohort, parsed.store, options=chosen, workers=workers)
     else:
         if parsed.out is None:
-            raise UserError(f"{parsed.inputs[0]}: videos need --out DIR")
+            raise UserError(
+                f"{parsed.inputs[0]}: is not a cohort's folder, and videos need --out DIR"
+            )
         summary = extract_videos(parsed.inputs, parsed.out, options=chosen, workers=workers)
     print(summary.text())
     return 1 if summary.failed else 0

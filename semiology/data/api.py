@@ -4,7 +4,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import math
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -73,17 +74,54 @@ def make_tracks(
     """
     from semiology.data import tracks
 
+    if isinstance(keypoints, str) or not isinstance(keypoints, Iterable):
+        raise UserError(f"tracks: keypoints must be a list of names, got {keypoints!r}")
     return tracks.make_tracks(
         _numbers("position", position),
         list(keypoints),
-        fps,
+        as_number("tracks: fps", fps),
         confidence=_numbers("confidence", confidence),
         position_3d=_numbers("position_3d", position_3d),
         source_time=_numbers("source_time", source_time),
         source_index=_numbers("source_index", source_index, int),
-        width=width,
-        height=height,
+        width=int(as_number("tracks: width", width, at_least=0)),
+        height=int(as_number("tracks: height", height, at_least=0)),
     )
+
+
+def as_number(
+    name: str, value: Any, *, at_least: float = -math.inf, at_most: float = math.inf
+) -> float:
+    """A finite number in a range, from an argument.
+
+    Raises
+    ------
+    UserError
+        Not a number, NaN or infinite, or outside of the range.
+    """
+    try:
+        number = math.nan if isinstance(value, str | bytes | bool) else float(value)
+    except (TypeError, ValueError):
+        number = math.nan
+    if not (math.isfinite(number) and at_least <= number <= at_most):
+        low, high = math.isfinite(at_least), math.isfinite(at_most)
+        bounds = f" of {at_least:g} or more" if low and not high else ""
+        bounds = f" from {at_least:g} to {at_most:g}" if low and high else bounds
+        raise UserError(f"{name} must be a number{bounds}, got {value!r}")
+    return number
+
+
+def as_path(name: str, path: Any) -> Path:
+    """A path from an argument.
+
+    Raises
+    ------
+    UserError
+        Neither a str nor a Path.
+    """
+    if not isinstance(path, str | Path):
+        raise UserError(f"{name}: expected a path, got {type(path).__name__}")
+    return Path(path)
 
 
 def _numbers(name: str, values: Any, kind: type = float) -> np.ndarray | None:
@@ -141,6 +179,12 @@ def read_tracks(
     """
     from semiology.data.formats import read
 
+    path = as_path("read_tracks", path)
+    fps = None if fps is None else as_number(f"{path}: fps", fps)
+    if names is not None and not isinstance(names, str | Path | Mapping):
+        raise UserError(
+            f"{path}: names must be a dict or a YAML file, theirs: ours, got {type(names).__name__}"
+        )
     how: dict[str, Any] = {"individual": individual, "width": width, "height": height}
     return read(path, format, fps=fps, names=names, **how)
 
@@ -176,8 +220,11 @@ def write_tracks(tracks: xr.Dataset, path: str | Path, *, format: str = "netcdf"
     """
     from semiology.data.formats import write
 
-    write(tracks, path, format)
-    return Path(path)
+    path = as_path("write_tracks", path)
+    if isinstance(tracks, str | Path):
+        raise UserError(f"write_tracks: expected tracks, got a path; read_tracks({str(tracks)!r})")
+    write(as_tracks(tracks), path, format)
+    return path
 
 
 def load_skeleton(name: str | Path) -> Skeleton:
@@ -247,7 +294,8 @@ def preprocess(
     Raises
     ------
     UserError
-        Keypoints that the skeleton needs are missing; `normalise` without a skeleton.
+        Keypoints that the skeleton needs are missing; `normalise` without a skeleton; a number
+        outside of its range.
 
     Examples
     --------
@@ -259,7 +307,15 @@ def preprocess(
     from semiology.data.skeleton import load_skeleton as load
 
     result = as_tracks(tracks)
+    min_confidence = as_number("preprocess: min_confidence", min_confidence, at_least=0, at_most=1)
+    longest_gap = as_number("preprocess: longest_gap (s)", longest_gap, at_least=0)
+    smoothing = as_number("preprocess: smoothing (s)", smoothing, at_least=0)
     joints = load(str(skeleton)) if isinstance(skeleton, str | Path) else skeleton
+    if joints is not None and not hasattr(joints, "joints"):
+        raise UserError(
+            "preprocess: skeleton must be a name, a YAML file or what `load_skeleton` returned,"
+            f" got {type(joints).__name__}"
+        )
     if joints is not None:
         result = preprocessing.select(result, joints)
     if min_confidence > 0:
@@ -301,7 +357,7 @@ def check_cohort(folder: str | Path) -> Result:
     """
     from semiology.data.cohort import check_cohort as check
 
-    if not Path(folder).is_dir():
+    if not as_path("check_cohort", folder).is_dir():
         raise UserError(f"{folder}: no such folder; a cohort has participants.tsv and clips.tsv")
     report = check(Path(folder))
     return Result("Cohort", ok=report.ok, report=str(report), table=report.to_dict())
@@ -321,6 +377,11 @@ def as_tracks(tracks: str | Path | xr.Dataset) -> xr.Dataset:
         raise UserError(
             f"tracks: expected a file or what `make_tracks` returned, got {type(tracks).__name__}"
         )
+    if "fps" not in tracks.attrs or not {"time", "keypoint"} <= set(tracks.coords):
+        raise UserError(
+            "tracks: this Dataset has no attribute fps or no coordinates time and keypoint; make"
+            " it with `make_tracks` or `read_tracks`"
+        )
     return tracks
 
 
@@ -328,4 +389,6 @@ def as_cohort(cohort: str | Path | Cohort) -> Cohort:
     """A cohort from its folder or as it is. Videos are not checked."""
     from semiology.data.cohort import Cohort
 
-    return cohort if isinstance(cohort, Cohort) else Cohort.read(cohort, check_videos=False)
+    if isinstance(cohort, Cohort):
+        return cohort
+    return Cohort.read(as_path("cohort", cohort), check_videos=False)

@@ -100,6 +100,24 @@ def mirrored_name(name: str) -> str:
     return re.sub(r"(?<![a-z])(left|right)(?![a-z])", lambda match: swap[match.group()], name)
 
 
+def _wrong_form(raw: dict) -> str | None:
+    """What has another form in a skeleton's YAML than it needs, or None."""
+    if not isinstance(raw["joints"], dict):
+        return "joints: write a list of names, or a mapping from each joint to its keypoints"
+    if not all(sources is None or isinstance(sources, list) for sources in raw["joints"].values()):
+        return "joints: write each joint's keypoints as a list, such as neck: [left_ear, right_ear]"
+    edges = raw["edges"]
+    if not isinstance(edges, list) or not all(isinstance(e, list) and len(e) == 2 for e in edges):
+        return "edges: write a list of pairs, outer joint first, such as [left_wrist, left_elbow]"
+    if not isinstance(raw["root"], str):
+        return "root: write the name of one joint"
+    if not isinstance(raw["origin"], list) or not raw["origin"]:
+        return "origin: write a list of one or more joints"
+    if not isinstance(raw["scale"], list) or len(raw["scale"]) != 2:
+        return "scale: write a list of two joints, whose distance is the unit"
+    return None
+
+
 def load_skeleton(source: str | Path) -> Skeleton:
     """Read a skeleton by the name of a built-in one (`upper_body_11`, `face_23`, ...) or from a
     YAML file.
@@ -129,6 +147,8 @@ def load_skeleton(source: str | Path) -> Skeleton:
         raw["joints"], list
     ):  # joints tracked under their own names may be given as a plain list
         raw["joints"] = {joint: [joint] for joint in raw["joints"]}
+    if fault := _wrong_form(raw):
+        raise UserError(f"{path}: {fault}")
     skeleton = Skeleton(
         name=str(raw["name"]),
         part=str(raw["part"]),

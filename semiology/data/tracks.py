@@ -113,6 +113,11 @@ def make_tracks(
                 f"tracks: {name} has shape {np.shape(array)}, expected {expected[name]} for"
                 f" {len(keypoints)} keypoint names"
             )
+    for name, values in {"source_time": source_time, "source_index": source_index}.items():
+        if values is not None and np.shape(values) != (frames,):
+            raise UserError(
+                f"tracks: {name} has shape {np.shape(values)}, expected ({frames},), one a frame"
+            )
     if len(set(keypoints)) != len(keypoints):
         raise UserError(
             "tracks: keypoint names repeat:"

@@ -8,6 +8,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from semiology.data.api import as_path
 from semiology.data.result import Result, run_folder
 from semiology.errors import UserError
 
@@ -54,6 +55,11 @@ def evaluate(predictions: str | Path | pd.DataFrame, *, draws: int = 2000, seed:
 
     if isinstance(predictions, str | Path):
         predictions = read_predictions(Path(predictions))
+    elif not hasattr(predictions, "columns"):
+        raise UserError(
+            "predictions: expected the path of predictions.csv or its DataFrame, got"
+            f" {type(predictions).__name__}"
+        )
     elif missing := [column for column in COLUMNS if column not in predictions]:
         raise UserError(
             f"predictions: no column {missing[0]!r}; a table of predictions has"
@@ -190,7 +196,13 @@ def agreement(
     from semiology.evaluation.agreement.run import agree, write_agreement
     from semiology.evaluation.agreement.scores import read_scores
 
-    scores = read_scores(Path(table), machine, list(raters), participant, visit)
+    if isinstance(raters, str):
+        raise UserError(f"agreement: raters must be a list of columns; write [{raters!r}]")
+    if not isinstance(machine, str):
+        raise UserError(f"agreement: machine must be the name of a column, got {machine!r}")
+    scores = read_scores(
+        as_path("agreement: table", table), machine, list(raters), participant, visit
+    )
     how = {"draws": draws, "seed": seed}
     if out is None:
         figures, document = agree(scores, retest, change, **how)

@@ -7,6 +7,7 @@ from inspect import signature
 from pathlib import Path
 from typing import Any, Literal
 
+from semiology.data.api import as_path
 from semiology.data.result import Result, from_options, run_folder
 from semiology.errors import UserError
 from semiology.evaluation.api import run_result
@@ -53,7 +54,7 @@ def loso(config: str | Path | Mapping[str, Any], **options: Any) -> Result:
     from semiology.experiments.reproduce.settings import read_yaml
 
     named = "loso" if isinstance(config, Mapping) else str(config)
-    settings = config if isinstance(config, Mapping) else read_yaml(Path(config))
+    settings = config if isinstance(config, Mapping) else read_yaml(as_path("loso", config))
     result = run_loso(from_options({**settings, **options}, Protocol, named))
     return run_result(
         "Cross-validation",

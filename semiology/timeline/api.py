@@ -8,7 +8,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from semiology.data.api import as_path
 from semiology.data.result import Result, from_options, run_folder
+from semiology.errors import UserError
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -204,7 +206,9 @@ def find_events(
     from semiology.timeline.events.tuning import read_thresholds
 
     chosen = None if thresholds is None else read_thresholds(thresholds)
-    events = find_in_timeline(read_timeline(timeline), out, chosen)
+    events = find_in_timeline(
+        read_timeline(as_path("find_events: timeline", timeline)), out, chosen
+    )
     rows = [[getattr(event, name) for name in EVENT] for event in events]
     table = pd.DataFrame(rows, columns=EVENT)
     return Result("Events", folder=Path(out), events=table, tuned=chosen is not None)
@@ -267,9 +271,15 @@ def score_events(
     from semiology.timeline.events.scoring import Tolerances
 
     chosen = from_options(tolerances, Tolerances, "score_events")
+    if names is not None and not isinstance(names, Mapping):
+        raise UserError("score_events: names must be a dict, sign as detected: sign in reference")
     people = None if participants is None else Path(participants)
     recordings, missing = pair_tables(
-        Path(reference), Path(detected), duration, people, dict(names) if names else None
+        as_path("score_events: reference", reference),
+        as_path("score_events: detected", detected),
+        duration,
+        people,
+        dict(names) if names else None,
     )
     content = evaluation.evaluate_events(recordings, chosen, draws, seed)
     return Result(

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from semiology.data.api import as_cohort, as_tracks, read_tracks
+from semiology.data.api import as_cohort, as_number, as_path, as_tracks, read_tracks
 from semiology.data.result import Result, from_options
 from semiology.errors import UserError
 
@@ -77,7 +77,9 @@ def extract(
         )
     elif out is not None and store is None and not isinstance(source, Cohort):
         folder = Path(out)
-        videos = [source] if isinstance(source, str | Path) else list(source)
+        videos = [source] if isinstance(source, str | Path) else list(source or [])
+        if not videos:
+            raise UserError("extract: no video was given")
         summary = extract_videos(videos, out, options=chosen, workers=workers, progress=progress)
     else:
         raise UserError(
@@ -148,7 +150,10 @@ def tracking_error(
     from semiology.tracking import tracking_error as error
     from semiology.tracking.labels.io import read_labels
 
-    labels = Path(labels)
+    labels = as_path("tracking_error: labels", labels)
+    as_number("tracking_error: cutoff", cutoff, at_least=0, at_most=1)
+    if isinstance(tracks, Mapping) and not len(tracks):
+        raise UserError("tracking_error: no tracks were given")
     if labels.suffix.lower() in (".slp", ".nc"):
         marked = error.as_labels(read_tracks(labels), video or labels.stem)
     else:

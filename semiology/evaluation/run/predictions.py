@@ -66,6 +66,10 @@ def read_predictions(path: str | Path) -> pd.DataFrame:
         )  # a level may well be called "None"
     except FileNotFoundError as error:
         raise UserError(f"{path}: not found; `semiology loso` writes it") from error
+    except (IsADirectoryError, NotADirectoryError) as error:
+        raise UserError(
+            f"{path}: cannot be read ({error.strerror}); name the file predictions.csv of a run"
+        ) from error
     except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError) as error:
         raise UserError(
             f"{path}: not a table of predictions ({' '.join(str(error).split())}); write it again"
