@@ -293,6 +293,14 @@ POSITION = np.zeros((5, 1, 2))
         (lambda s: s.read_tracks(None), "expected a path, got NoneType"),
         (lambda s: s.write_tracks(POSITION, "x.nc"), "expected a file or what `make_tracks`"),
         (lambda s: s.kinematics(xr.Dataset()), "this Dataset has no attribute fps"),
+        (
+            lambda s: s.kinematics(s.make_tracks(POSITION, ["left_wrist"], 25)),
+            "the tracks lack left_shoulder and right_shoulder",
+        ),
+        (
+            lambda s: s.find_jerks(s.make_tracks(POSITION, ["left_shoulder"], 25)),
+            "the tracks lack right_shoulder",
+        ),
         (lambda s: s.extract([], out="x"), "no video was given"),
         (lambda s: s.loso("."), "cannot be read"),
         (lambda s: s.evaluate("."), "name the file predictions.csv"),

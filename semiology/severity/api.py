@@ -6,8 +6,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from semiology.data.api import as_cohort, as_tracks
+from semiology.data.api import as_cohort, as_number, as_tracks
 from semiology.data.result import Result, from_options
+from semiology.errors import UserError
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -60,10 +61,25 @@ def kinematics(
     """
     from semiology.severity.kinematics import kinematic_table
 
-    chosen = {} if cutoff is None else {"cutoff": cutoff}
+    chosen = {} if cutoff is None else {"cutoff": as_number("kinematics: cutoff (Hz)", cutoff)}
     named = None if joints is None else list(joints)
-    table = kinematic_table(as_tracks(tracks), unit, joints=named, **chosen)
+    tracks = as_tracks(tracks)
+    if unit == "torso":
+        _check_torso(tracks, "kinematics", "; or choose another unit (px, m)")
+    table = kinematic_table(tracks, unit, joints=named, **chosen)
     return Result("Kinematics", table=table, unit=unit)
+
+
+def _check_torso(tracks: xr.Dataset, where: str, instead: str = "") -> None:
+    """Raise a UserError where the tracks lack the shoulders, without which no torso length is
+    known and every number would be NaN."""
+    from semiology.severity.kinematics.segments import SHOULDERS
+
+    if missing := [name for name in SHOULDERS if name not in tracks.keypoint.values]:
+        raise UserError(
+            f"{where}: torso lengths need the keypoints {' and '.join(SHOULDERS)}, and the tracks"
+            f" lack {' and '.join(missing)}; add or rename them (names of `read_tracks`){instead}"
+        )
 
 
 def find_jerks(
@@ -90,7 +106,7 @@ def find_jerks(
     Raises
     ------
     UserError
-        No such joint or option, fewer than 15 frames per second.
+        No such joint or option, fewer than 15 frames per second, no shoulders in the tracks.
 
     References
     ----------
@@ -106,7 +122,9 @@ def find_jerks(
 
     settings = from_options(options, jerks.JerkSettings, "find_jerks")
     named = None if joints is None else list(joints)
-    found = jerks.find_jerks(as_tracks(tracks), settings, named)
+    tracks = as_tracks(tracks)
+    _check_torso(tracks, "find_jerks")
+    found = jerks.find_jerks(tracks, settings, named)
     return Result(
         "Jerks", jerks=jerks.jerk_table(found), smallest=found.smallest, usable=found.usable
     )
