@@ -127,3 +127,9 @@ def test_a_wrong_command_is_one_line(arguments, message, tmp_path, monkeypatch, 
     output = capsys.readouterr()
     printed = [line for line in (output.out + output.err).splitlines() if message in line]
     assert len(printed) == 1 and "Traceback" not in output.err
+
+
+def test_a_config_that_is_not_text_is_refused(tmp_path, capsys):
+    (tmp_path / "run.yaml").write_bytes(b"\xff\xfe")
+    assert main(["loso", "--config", str(tmp_path / "run.yaml")]) == 2
+    assert "not text in UTF-8" in capsys.readouterr().err

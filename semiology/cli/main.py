@@ -97,6 +97,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
             file=sys.stderr,
         )
         return 2
+    except UnicodeDecodeError as error:
+        print(
+            f"semiology {arguments[0]}: a file among the inputs is not text in UTF-8 ({error});"
+            " check the path, or save it again as UTF-8",
+            file=sys.stderr,
+        )
+        return 2
     except KeyboardInterrupt:
         print(
             f"\nsemiology {arguments[0]}: stopped; finished work is saved, and the same command"
