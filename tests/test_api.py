@@ -306,6 +306,7 @@ POSITION = np.zeros((5, 1, 2))
         (lambda s: s.evaluate("."), "name the file predictions.csv"),
         (lambda s: s.evaluate(None), "got NoneType"),
         (lambda s: s.agreement("x.tsv", machine="m", raters="r"), r"write \['r'\]"),
+        (lambda s: s.agreement("x.tsv", machine="m", raters=[]), "at least one column"),
         (lambda s: s.score_events("a", "b", names="c"), "names must be a dict"),
     ],
 )

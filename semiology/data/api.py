@@ -342,13 +342,13 @@ def check_cohort(folder: str | Path) -> Result:
     Returns
     -------
     Result
-        ok : bool, whether there is no fault; report : str, the table and the faults; table : the
-        same as a dict.
+        ok : bool, whether every video can be opened; report : str, the table for a paper and what
+        could not be opened; table : the same as a dict.
 
     Raises
     ------
     UserError
-        No such folder.
+        No such folder, or faults in the tables: all of them, each with file, row and column.
 
     Examples
     --------

@@ -198,6 +198,10 @@ def agreement(
 
     if isinstance(raters, str):
         raise UserError(f"agreement: raters must be a list of columns; write [{raters!r}]")
+    if not raters:
+        raise UserError(
+            "agreement: raters is empty; give at least one column of a clinician's scores"
+        )
     if not isinstance(machine, str):
         raise UserError(f"agreement: machine must be the name of a column, got {machine!r}")
     scores = read_scores(

@@ -128,9 +128,11 @@ def find_models(folder: Path, snippets: bool = False) -> dict[str, SavedModel]:
     The models read keypoints or, with `snippets`, vectors of the whole frame.
 
     Raises:
-        UserError: no models, or a model with other input.
+        UserError: no such folder, no models, or a model with other input.
     """
     folder = Path(folder)
+    if not folder.is_dir():
+        raise UserError(f"{folder}: no such folder; give that of a run, or of one of its models")
     found = {}
     if (folder / "model.json").is_file():
         saved = load_model(folder)
