@@ -3,7 +3,6 @@
 import importlib.util
 import os
 import platform
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from semiology.cli import parser
@@ -61,6 +60,8 @@ def diagnose() -> tuple[list[str], list[str]]:
     """Lines about the installation, and faults with what to do about each (empty where all is
     well).
     """
+    from importlib.metadata import PackageNotFoundError, version
+
     from semiology.weights import known_weights, weights_folder
 
     lines = [f"Python {platform.python_version()} on {platform.platform()}, {os.cpu_count()} cores"]
@@ -144,6 +145,8 @@ def _instruction_sets() -> str:
 
 
 def _backends(faults: list[str]) -> list[str]:
+    from importlib.metadata import version
+
     lines = []
     found = importlib.util.find_spec("mediapipe")
     if found is None or found.origin is None:

@@ -1,7 +1,6 @@
 """Verbs that train one network: pretrain, train."""
 
 import sys
-from importlib.metadata import version
 from pathlib import Path
 
 from semiology.cli import Command, act, description, options, parser
@@ -53,6 +52,8 @@ def run_train(arguments: list[str]) -> int:
     network as a model folder, which a teacher and `semiology predict` read; `predict` prints the
     held-out clips' probabilities.
     """
+    from importlib.metadata import version
+
     from lightning.pytorch.cli import LightningCLI
 
     from semiology.models.training.datamodule import ClipDataModule
