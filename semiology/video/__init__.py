@@ -1,23 +1,28 @@
 """A video file to frames on a regular grid, and back.
 
-decode.py opens a file and turns packets into frames in order, reader.py numbers them (and seeks)
-and describes a video, resample.py puts them on a regular grid, writer.py encodes images and copies
-every frame of a video at its own time. live.py reads a growing file or a camera in a thread of its
-own; prefetch.py holds the threads and queues.
+decode.py opens a file and turns packets into frames, clock.py finds their times, fields.py makes
+frames of fields, image.py upright RGB of square pixels. reader.py seeks and describes a video,
+resample.py puts its frames on a regular grid, writer.py encodes images and copies every frame of a
+video at its own time. live.py reads a growing file or a camera in a thread of its own; prefetch.py
+holds the threads and queues.
 """
 
-from semiology.video.decode import VideoError
+from semiology.video.decode import Reading, VideoError
+from semiology.video.fields import Scan, scan_fields
 from semiology.video.reader import VideoInfo, probe
 from semiology.video.resample import Frame, read_frames
 from semiology.video.writer import every_frame, write_copy, write_video
 
 __all__ = [
     "Frame",
+    "Reading",
+    "Scan",
     "VideoError",
     "VideoInfo",
     "every_frame",
     "probe",
     "read_frames",
+    "scan_fields",
     "write_copy",
     "write_video",
 ]

@@ -1,43 +1,72 @@
-"""Open a video file and decode its packets: whole frames in order of time, damaged ones marked.
+"""Open a video file and decode its packets: frames in the order in which they are shown, damaged
+ones marked.
 
-A file that is no video gives one clear `VideoError`. Frame times come from the frames themselves;
-what the header says of counts, rate and duration is not used. `Converter` turns a decoded frame
-into an upright RGB array.
+A file that is no video gives one clear `VideoError`. Frame times come from the frames themselves
+(clock.py); what the header states of counts, rate and duration is not used. `Reading` holds what a
+user can set against the header.
 """
 
-import heapq
 import itertools
-import math
 import os
-import statistics
-from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
+from fractions import Fraction
 from pathlib import Path
-from typing import Any
+from typing import Literal, get_args
 
 import av
-import numpy as np
 from av.container import InputContainer
 from av.packet import Packet
 from av.stream import Disposition
 from av.video.frame import VideoFrame
-from av.video.reformatter import VideoReformatter
 from av.video.stream import VideoStream
 
 from semiology.errors import UserError
+from semiology.video.clock import DEFAULT_PERIOD, Stamped, Timed, presentation_times
+from semiology.video.image import parse_aspect
 
-# decoded frames held back: late timestamps are put in order, and the frame interval is known on
-# both sides
-LOOK_AHEAD = 8
-# s; a timestamp that falls back by more starts a new segment (joined recordings), it is not a late
-# frame
-JUMP_BACK = 1.0
-DEFAULT_PERIOD = 0.04  # s; interval of a video that has one frame only
 THREADS = 2  # nearly all that more threads gain for one file; clips run in parallel anyway
 NOTHING_DECODES = (
     "no frame of it can be decoded: the file is damaged or cut off; copy it again from its source"
 )
+
+
+Fields = Literal["auto", "both", "off"]
+
+
+@dataclass(frozen=True)
+class Reading:
+    """How a file is read, where its header is wrong or more than its frames is wanted.
+
+    Attributes:
+        pixel_aspect: "W:H", width of a stored pixel over its height, in place of what the file
+            states.
+        fields: of interlaced video. "auto" makes one frame of the two fields of each, "both" makes
+            a frame of every field (50 Hz out of 25), "off" leaves them woven.
+    """
+
+    pixel_aspect: str | None = None
+    fields: Fields = "auto"
+
+    def __post_init__(self) -> None:
+        """Check the settings.
+
+        Raises:
+            UserError: no such setting.
+        """
+        if self.fields not in get_args(Fields):
+            raise UserError(f"fields={self.fields!r}: give one of {', '.join(get_args(Fields))}")
+        if self.pixel_aspect is not None:
+            parse_aspect(self.pixel_aspect)
+
+    @property
+    def aspect(self) -> Fraction | None:
+        """The given width of a pixel over its height; None: as the file states."""
+        return None if self.pixel_aspect is None else parse_aspect(self.pixel_aspect)
+
+
+AS_STATED = Reading()
 
 
 class VideoError(UserError):
@@ -115,75 +144,96 @@ def video_stream(container: InputContainer, name: str | Path) -> VideoStream:
 
 
 def header_duration(container: InputContainer, stream: VideoStream) -> float | None:
-    """Length in seconds by the header, None where it gives none."""
+    """Length in seconds by the header, None where it gives none.
+
+    Matroska's header holds the time at which the file ends, not how long it lasts.
+    """
     if stream.duration and stream.time_base:
         return float(stream.duration * stream.time_base)
-    return container.duration / av.time_base if container.duration else None
+    if not container.duration:
+        return None
+    start = container.start_time if container.format.name.startswith("matroska") else 0
+    return (container.duration - (start or 0)) / av.time_base
+
+
+class StatedAspect:
+    """The pixel aspect ratio that a file states, which may change from frame to frame.
+
+    As in players, the container's ratio counts where it differs from the codec's; else the codec's
+    at each frame. FFmpeg gives it to the decoder's context only, not to PyAV's frames.
+    """
+
+    def __init__(self, stream: VideoStream):
+        self._context = stream.codec_context
+        self._container = stream.sample_aspect_ratio
+        own = self._context.sample_aspect_ratio
+        self._fixed = bool(self._container) and bool(own) and self._container != own
+
+    def now(self) -> Fraction:
+        """Of the frame that was decoded last; 1 where nothing is stated."""
+        own = None if self._fixed else self._context.sample_aspect_ratio
+        return own or self._container or Fraction(1)
+
+
+@dataclass(frozen=True, slots=True)
+class Decoded:
+    """A whole frame as decoded, and the width of its pixels over their height as it is stored."""
+
+    frame: VideoFrame
+    pixel_aspect: Fraction
 
 
 def in_order(
-    container: InputContainer, stream: VideoStream
-) -> Iterator[tuple[float, float, VideoFrame | None]]:
-    """Frames in order of time: timestamp in seconds, median interval of the 16 frames around it in
-    seconds, decoded frame (None where damaged).
+    container: InputContainer, stream: VideoStream, aspect: Fraction | None = None
+) -> Iterator[Timed[Decoded | None]]:
+    """All frames in the order in which they are shown, with their times on the file's own clock (s)
+    as `presentation_times` finds them; None where a frame is damaged.
 
-    A frame without a timestamp follows its predecessor by one interval. A timestamp that falls back
-    by more than `JUMP_BACK` belongs to a recording that was joined on: its times go on where the
-    first ended. MPEG-1/2 packs time only some frames, and what FFmpeg infers for the others may
-    fall back by a frame or two, while the decoder's order is certain: there such a frame follows
-    its predecessor too.
+    Args:
+        container, stream: as `open_video` gives them.
+        aspect: width of a stored pixel over its height; None: as the file states it.
     """
-    order_is_certain = stream.codec_context.name in ("mpeg1video", "mpeg2video")
-    held: list[tuple[float, int, VideoFrame | None]] = []
-    past: deque[float] = deque(maxlen=LOOK_AHEAD)
-    latest, shift = -math.inf, 0.0
-    for count, (seconds, decoded) in enumerate(_decoded(container, stream)):
-        if latest == -math.inf and decoded is None and seconds is None:
-            continue  # the first frame is the first that the decoder gives
-        follow = latest + _period(past, held) if latest > -math.inf else 0.0
-        if seconds is None:
-            seconds = follow
-        else:
-            if seconds + shift < latest - JUMP_BACK:
-                shift = follow - seconds
-            seconds += shift
-            if order_is_certain and seconds <= latest:
-                seconds = follow
-        latest = max(latest, seconds)
-        heapq.heappush(held, (seconds, count, decoded))
-        if len(held) > LOOK_AHEAD:
-            yield _release(past, held)
-    while held:
-        yield _release(past, held)
+    frames = _decoded(container, stream, aspect)
+    first = next((frame for frame in frames if frame.content or frame.pts is not None), None)
+    if first is None:  # the first frame is the first that the decoder gives
+        return
+    rate = float(stream.guessed_rate or stream.average_rate or 0)
+    yield from presentation_times(
+        itertools.chain([first], frames),
+        by_dts=shown_by_dts(container, stream),
+        inferred=stream.codec_context.name in ("mpeg1video", "mpeg2video"),
+        interval=1 / rate if 1 <= rate <= 240 else DEFAULT_PERIOD,
+    )
 
 
-def timestamp(unit: VideoFrame | Packet) -> float:
-    """Presentation time in seconds of a frame or packet that has one."""
-    assert unit.pts is not None and unit.time_base is not None
-    return float(unit.pts * unit.time_base)
+def shown_by_dts(container: InputContainer, stream: VideoStream) -> bool:
+    """Whether the container has no presentation times and the codec reorders frames."""
+    return container.format.name in ("avi", "asf") and stream.codec_context.reorder_depth > 0
+
+
+def timestamp(unit: VideoFrame | Packet, kind: str = "pts") -> float | None:
+    """Presentation ("pts") or decoding ("dts") time in s of a frame or packet; None without one."""
+    stamp = getattr(unit, kind)
+    return None if stamp is None else float(stamp * unit.time_base)
 
 
 def _decoded(
-    container: InputContainer, stream: VideoStream
-) -> Iterator[tuple[float | None, VideoFrame | None]]:
-    """Frames as the decoder gives them, with their timestamp in seconds; a damaged frame keeps its
-    place as None.
+    container: InputContainer, stream: VideoStream, aspect: Fraction | None
+) -> Iterator[Stamped[Decoded | None]]:
+    """Frames as the decoder gives them; a damaged frame keeps its place as None.
 
     Frames after a damaged one are predicted from it and carry its artefacts without being marked
     corrupt, so everything up to the next key frame counts as damaged.
     """
     packets = container.demux(stream)
-    whole, ended = (
-        True,
-        False,
-    )  # a file may begin between two key frames, with its references in packets that are not shown
+    stated = StatedAspect(stream)
+    # a file may begin between two key frames, with its references in packets that are not shown
+    whole, ended = True, False
     while not ended:
         try:
             packet = next(packets, None)
-        except (
-            av.error.FFmpegError
-        ):  # the container is damaged here: what was read so far is still good
-            packet = None
+        except av.error.FFmpegError:
+            packet = None  # the container is damaged here: what was read so far is still good
         ended = packet is None
         try:
             frames = stream.decode(packet)
@@ -191,81 +241,52 @@ def _decoded(
             return
         except av.error.FFmpegError:
             whole = False
-            yield None, None
+            yield Stamped(None, None, None)
             continue
-        for decoded in frames:
-            whole = (whole or decoded.key_frame) and not decoded.is_corrupt
-            if (
-                decoded.time_base is None
-            ):  # what the decoder still held when the container broke off
-                decoded.time_base = stream.time_base
-            yield None if decoded.pts is None else timestamp(decoded), decoded if whole else None
+        for frame in frames:
+            whole = (whole or frame.key_frame) and not frame.is_corrupt
+            if frame.time_base is None:  # what the decoder still held when the container broke off
+                frame.time_base = stream.time_base
+            content = Decoded(frame, aspect or stated.now()) if whole else None
+            yield Stamped(timestamp(frame), timestamp(frame, "dts"), content)
 
 
-def _release(
-    past: deque[float], held: list[tuple[float, int, VideoFrame | None]]
-) -> tuple[float, float, VideoFrame | None]:
-    seconds, _, decoded = heapq.heappop(held)
-    past.append(seconds)
-    return seconds, _period(past, held), decoded
+@dataclass(frozen=True, slots=True)
+class SourceFrame:
+    """One frame of a video, not converted yet.
 
-
-def _period(past: deque[float], held: list[tuple[float, int, VideoFrame | None]]) -> float:
-    """Median interval in seconds of the frames just past and those held back."""
-    times = sorted([*past, *(seconds for seconds, _, _ in held)])
-    steps = [later - earlier for earlier, later in itertools.pairwise(times) if later > earlier]
-    return statistics.median(steps) if steps else DEFAULT_PERIOD
-
-
-class Converter:
-    """Turns the decoded frames of one video into upright RGB arrays.
-
-    One object serves the whole video, to save memory: a PyAV frame that converts itself starts
-    threads of its own, and one whose side data was read refers to itself; both stay in memory until
-    Python's garbage collector runs. So the display matrix is read once.
+    Attributes:
+        time: s from the video's first frame.
+        index: place in the order of presentation, 0 for the first frame; damaged frames keep their
+            place.
+        period: s; median interval of the frames around this one.
+        decoded: the frame as decoded, or deinterlaced; None where damaged.
+        pixel_aspect: width of a stored pixel over its height.
     """
 
-    def __init__(self) -> None:
-        self._reformatter = VideoReformatter()
-        self._matrix: tuple[float, tuple[int, int, int, int]] | None = (
-            None  # the rotation that a frame states, and its display matrix
-        )
-
-    def __call__(
-        self, decoded: VideoFrame, width: int | None = None, height: int | None = None
-    ) -> np.ndarray:
-        """The frame as (height, width, 3) uint8 RGB, turned upright (and mirrored) by its display
-        matrix.
-
-        With `width` and `height` (px, upright) it is scaled to that size in the same pass.
-        """
-        if self._matrix is None or self._matrix[0] != decoded.rotation:
-            self._matrix = decoded.rotation, _matrix(decoded)
-        a, b, c, d = self._matrix[1]
-        turned = abs(b) > abs(a)
-        if turned:
-            width, height = height, width
-        image = self._reformatter.reformat(decoded, width, height, "rgb24").to_ndarray()
-        if turned:
-            image = image.transpose(1, 0, 2)  # what is stored as y is shown as x
-        flip_x, flip_y = (c < 0, b < 0) if turned else (a < 0, d < 0)
-        if flip_x:
-            image = image[:, ::-1]
-        if flip_y:
-            image = image[::-1]
-        return np.ascontiguousarray(image)
+    time: float
+    index: int
+    period: float
+    decoded: VideoFrame | None
+    pixel_aspect: Fraction = Fraction(1)
 
 
-def rotation(decoded: VideoFrame) -> int:
-    """Degrees clockwise by which the stored frame is turned to stand upright: 0, 90, 180 or 270."""
-    a, b, _, _ = _matrix(decoded)
-    return round(math.degrees(math.atan2(b, a)) / 90) * 90 % 360
+def numbered(
+    frames: Iterable[Timed[Decoded | None]], origin: float | None = None, index: int = 0
+) -> Iterator[SourceFrame]:
+    """Frames of `in_order`, numbered, with times counted from the video's first frame.
 
-
-def _matrix(decoded: VideoFrame) -> tuple[int, int, int, int]:
-    """The display matrix's a, b, c, d: shown x = a x + c y, shown y = b x + d y."""
-    matrix: Any = decoded.side_data.get("DISPLAYMATRIX")
-    if matrix is None:
-        return 1, 0, 0, 1
-    a, b, _, c, d = np.frombuffer(matrix, np.int32)[:5].tolist()
-    return a, b, c, d
+    Args:
+        frames: in order.
+        origin: time of the video's first frame, s; by default that of the first of these.
+        index: number in the video of the first of these.
+    """
+    for number, timed in enumerate(frames, index):
+        origin = timed.time if origin is None else origin
+        if timed.content is None:
+            yield SourceFrame(timed.time - origin, number, timed.period, None)
+        else:
+            content = timed.content
+            yield SourceFrame(
+                timed.time - origin, number, timed.period, content.frame, content.pixel_aspect
+            )

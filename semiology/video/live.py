@@ -15,9 +15,11 @@ import av
 from av.container import InputContainer
 
 from semiology.errors import UserError
-from semiology.video.decode import LOOK_AHEAD, VideoError, in_order, video_stream
+from semiology.video.clock import LOOK_AHEAD
+from semiology.video.decode import SourceFrame, VideoError, in_order, numbered, video_stream
+from semiology.video.fields import deinterlaced
 from semiology.video.prefetch import QUEUE_LENGTH, BoundedQueue
-from semiology.video.reader import Damage, SourceFrame, numbered
+from semiology.video.reader import Damage
 
 SCHEMES = ("rtsp", "rtsps", "http", "https", "udp")
 # a growing file is read through us; a playlist that calls itself a video may open nothing more
@@ -195,7 +197,8 @@ def growing_frames(path: str | Path, timeout: float) -> LiveFrames:
 
 
 def _frames(container: InputContainer, name: str | Path, damage: Damage) -> Iterator[SourceFrame]:
-    return numbered(in_order(container, video_stream(container, name)), damage=damage)
+    frames = numbered(in_order(container, video_stream(container, name)))
+    return damage.sound(deinterlaced(frames, None, "auto"))
 
 
 class GrowingFile:

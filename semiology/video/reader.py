@@ -3,31 +3,45 @@
 Frames in the middle of a file are reached by seeking only where the file's index can be trusted.
 """
 
+import itertools
 import math
+import statistics
 from bisect import bisect_left
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from fractions import Fraction
 from pathlib import Path
 
 import av
 from av.container import InputContainer
-from av.video.frame import VideoFrame
+from av.packet import Packet
 from av.video.stream import VideoStream
 
+from semiology.video.clock import Timed
 from semiology.video.decode import (
+    AS_STATED,
     NOTHING_DECODES,
-    Converter,
+    Decoded,
+    Reading,
+    SourceFrame,
     VideoError,
     header_duration,
     in_order,
+    numbered,
     open_video,
-    rotation,
+    shown_by_dts,
     timestamp,
 )
+from semiology.video.fields import deinterlaced, scan_fields
+from semiology.video.image import likely_aspect, plausible, rotation, square_size
 
 # s; a clip that starts earlier is reached by decoding from the beginning, which needs no trust in
 # the file's index
 SEEK_FROM = 30.0
+
+
+# packets whose times give a video's frame rate
+RATED = 64
 
 
 @dataclass(frozen=True)
@@ -36,69 +50,100 @@ class VideoInfo:
     that is plausible.
     """
 
-    width: int  # px, after rotation
-    height: int  # px, after rotation
-    fps: float | None  # Hz; None where the header gives none or an absurd one
-    start: (
-        float  # s, timestamp of the first frame; every other time in this package counts from there
-    )
+    width: int  # px, in square pixels, after rotation
+    height: int  # px, in square pixels, after rotation
+    fps: float | None  # Hz, of the first frames by their times; None where they have none
+    start: float  # s, time of the first frame; every other time in this package counts from there
     duration: float | None  # s; None where the header gives none
     # degrees clockwise by which the stored frame is turned to stand upright: 0, 90, 180 or 270
     rotation: int
-    # width of a pixel over its height; not applied: the paper leaves resolutions unchanged [P]
-    pixel_aspect: float
+    pixel_aspect: Fraction  # width of a stored pixel over its height
+    stored_width: int  # px, as stored
+    stored_height: int  # px, as stored
+    # "W:H" that the pixels most likely have, where the file states none of its kind; else None
+    likely_aspect: str | None
     codec: str
     container: str
 
 
-def probe(path: str | Path) -> VideoInfo:
+def probe(path: str | Path, reading: Reading = AS_STATED) -> VideoInfo:
     """Open a video and decode its first whole frame.
 
     Raises:
-        VideoError: the file is absent, empty, no video, or no frame of it decodes.
+        VideoError: the file is absent, empty, no video, or no frame of it decodes; it states pixels
+            that no camera has.
     """
     with open_video(path) as (container, stream):
+        rate = _frame_rate(container, stream)
+    with open_video(path) as (container, stream):
         start = None
-        for seconds, _, decoded in in_order(container, stream):
-            start = seconds if start is None else start
-            if decoded is not None:
+        for timed in in_order(container, stream, reading.aspect):
+            start = timed.time if start is None else start
+            if timed.content is not None:
                 break
         else:
             raise VideoError(path, NOTHING_DECODES)
-        height, width = Converter()(decoded).shape[:2]
-        rate = float(stream.average_rate or 0)
-        names = container.format.name.split(
-            ","
-        )  # "mov,mp4,m4a,...": one reader, several containers
+        frame, aspect = timed.content.frame, timed.content.pixel_aspect
+        check_aspect(path, aspect)
+        size = square_size(frame.width, frame.height, aspect)
+        turned = rotation(frame)
+        # "mov,mp4,m4a,...": one reader, several containers
+        names = container.format.name.split(",")
         suffix = Path(path).suffix.lower().lstrip(".")
         return VideoInfo(
-            width=width,
-            height=height,
-            fps=rate if 0.1 <= rate <= 1000 else None,
+            *(size[::-1] if turned % 180 else size),
+            fps=rate,
             start=start,
             duration=header_duration(container, stream),
-            rotation=rotation(decoded),
-            pixel_aspect=float(stream.sample_aspect_ratio or 1),
+            rotation=turned,
+            pixel_aspect=aspect,
+            stored_width=frame.width,
+            stored_height=frame.height,
+            likely_aspect=likely_aspect(frame.width, frame.height, aspect)
+            if reading.pixel_aspect is None
+            else None,
             codec=stream.codec_context.name,
             container=suffix if suffix in names else names[0],
         )
 
 
-@dataclass(frozen=True, slots=True)
-class SourceFrame:
-    """One whole frame of a video, as decoded.
+def check_aspect(path: str | Path, aspect: Fraction) -> None:
+    """Check that pixels of this shape can be a camera's.
 
-    Attributes:
-        time: s from the video's first frame.
-        index: place in presentation order, 0 for the first frame; damaged frames keep their place.
-        period: s; median interval of the frames around this one.
-        decoded: the frame, not converted yet.
+    Raises:
+        VideoError: they cannot.
     """
+    if not plausible(aspect):
+        ratio = f"{aspect.numerator}:{aspect.denominator}"
+        raise VideoError(
+            path, f"states pixels of {ratio}, as no camera has; give the true one by --pixel_aspect"
+        )
 
-    time: float
-    index: int
-    period: float
-    decoded: VideoFrame
+
+def _frame_rate(container: InputContainer, stream: VideoStream) -> float | None:
+    """Frames a second by the times of the first packets; None where they have none.
+
+    Headers state what they like for field pairs, telecine and variable rates. The header's rate is
+    given where the times agree with it: it is exact where they are rounded to milliseconds.
+    """
+    kind = "dts" if shown_by_dts(container, stream) else "pts"
+    packets = itertools.islice(_sized(container, stream), RATED)
+    try:
+        stamps = {timestamp(packet, kind) for packet in packets}
+    except av.error.FFmpegError:
+        return None
+    times = sorted(stamp for stamp in stamps if stamp is not None)
+    # the last ones are those of frames whose neighbours come later
+    steps = [later - earlier for earlier, later in itertools.pairwise(times[:-4] or times)]
+    stated = float(stream.average_rate or 0)
+    if not steps:
+        return stated if 0.1 <= stated <= 1000 else None
+    median = statistics.median(steps)
+    step = statistics.mean(steps) if max(steps) < 1.75 * median else median
+    for rate in (stated, 2 * stated):  # H.264 field pairs come in a packet each
+        if abs(rate * step - 1) < 0.005:
+            return stated
+    return 1 / step
 
 
 @dataclass(slots=True)
@@ -110,19 +155,26 @@ class Damage:
     frames: int = 0
     at_end: bool = False
 
+    def sound(self, frames: Iterable[SourceFrame]) -> Iterator[SourceFrame]:
+        """The frames that are whole; the others are counted."""
+        for frame in frames:
+            self.at_end = frame.decoded is None
+            self.frames += self.at_end
+            if frame.decoded is not None:
+                yield frame
 
-def source_frames(
-    path: str | Path, start: float = 0.0, damage: Damage | None = None
+
+def all_frames(
+    path: str | Path, start: float = 0.0, reading: Reading = AS_STATED
 ) -> Iterator[SourceFrame]:
-    """All whole frames of the video in order of time, beginning before `start` (s from the first
-    frame). Memory holds a dozen frames.
-
-    Damaged frames are counted in the numbering and recorded in `damage`.
+    """All frames of the video in order of time, damaged ones too, beginning before `start` (s from
+    the first frame). Memory holds a dozen frames.
 
     Raises:
         VideoError: the file cannot be opened as a video.
     """
     seek_point = _find_seek_point(path, start) if start >= SEEK_FROM else None
+    scan = scan_fields(path) if reading.fields != "off" else None
     with open_video(path) as (container, stream):
         if seek_point is None:
             origin, index, first = None, 0, -math.inf
@@ -130,35 +182,23 @@ def source_frames(
             origin, index, first = seek_point.origin, seek_point.index, seek_point.first
             container.seek(seek_point.offset, stream=stream)
         frames = (
-            (seconds, period, decoded)
-            for seconds, period, decoded in in_order(container, stream)
-            if seconds >= first
+            timed for timed in in_order(container, stream, reading.aspect) if timed.time >= first
         )
-        yield from numbered(frames, origin, index, damage)
+        yield from deinterlaced(numbered(frames, origin, index), scan, reading.fields)
 
 
-def numbered(
-    frames: Iterable[tuple[float, float, VideoFrame | None]],
-    origin: float | None = None,
-    index: int = 0,
+def source_frames(
+    path: str | Path,
+    start: float = 0.0,
     damage: Damage | None = None,
+    reading: Reading = AS_STATED,
 ) -> Iterator[SourceFrame]:
-    """Frames of `in_order`, numbered, with times counted from the video's first frame.
+    """The whole frames of `all_frames`; damaged ones are counted in `damage`.
 
-    Args:
-        frames: timestamp (s), interval (s) and decoded frame, None where damaged.
-        origin: timestamp of the video's first frame, s; by default that of the first of these.
-        index: number in the video of the first of these.
-        damage: takes the count of damaged frames.
+    Raises:
+        VideoError: the file cannot be opened as a video.
     """
-    damage = Damage() if damage is None else damage
-    for number, (seconds, period, decoded) in enumerate(frames, index):
-        origin = seconds if origin is None else origin
-        damage.at_end = decoded is None
-        if decoded is None:
-            damage.frames += 1
-        else:
-            yield SourceFrame(seconds - origin, number, period, decoded)
+    return (damage or Damage()).sound(all_frames(path, start, reading))
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,12 +222,13 @@ def _find_seek_point(path: str | Path, start: float) -> _SeekPoint | None:
     that count is the frame's number.
     """
     with open_video(path) as (container, stream):
-        origin = next((seconds for seconds, _, _ in in_order(container, stream)), None)
+        origin = next((timed.time for timed in in_order(container, stream)), None)
     if origin is None:
         return None
     target = origin + start
     with open_video(path) as (container, stream):
-        packet_times = _packet_times(container, stream, origin, target + 1)
+        kind = "dts" if shown_by_dts(container, stream) else "pts"
+        packet_times = _packet_times(container, stream, kind, origin, target + 1)
     times = [seconds for seconds, _ in packet_times]
     if len(set(times)) < len(times):
         return None
@@ -196,29 +237,27 @@ def _find_seek_point(path: str | Path, start: float) -> _SeekPoint | None:
             offset = round((target - 2) / float(stream.time_base or 1))
             container.seek(offset, stream=stream)
             packet = next(
-                (
-                    packet
-                    for packet in container.demux(stream)
-                    if packet.pts is not None and packet.pos is not None
-                ),
-                None,
+                (packet for packet in _sized(container, stream) if packet.pos is not None), None
             )
-            if packet is None or (timestamp(packet), packet.pos) not in packet_times:
-                return (
-                    None  # the same times come twice in joined recordings: this is another segment
-                )
-        with open_video(path) as (
-            container,
-            stream,
-        ):  # opened again: where a seek lands may depend on what was read before
-            container.seek(offset, stream=stream)
-            return _verified_seek_point(in_order(container, stream), times, origin, target, offset)
+            if packet is None or (timestamp(packet, kind), packet.pos) not in packet_times:
+                # the same times come twice in joined recordings: this is another segment
+                return None
+        # H.264 field pairs come in a packet each: every other one begins a frame
+        for each in (1, 2):
+            with open_video(path) as (container, stream):
+                # opened again: where a seek lands may depend on what was read before
+                container.seek(offset, stream=stream)
+                frames = in_order(container, stream)
+                found = _verified_seek_point(frames, times[::each], origin, target, offset)
+            if found is not None:
+                return found
     except av.error.FFmpegError:
-        return None
+        pass
+    return None
 
 
 def _verified_seek_point(
-    frames: Iterator[tuple[float, float, VideoFrame | None]],
+    frames: Iterator[Timed[Decoded | None]],
     times: list[float],
     origin: float,
     target: float,
@@ -227,38 +266,47 @@ def _verified_seek_point(
     """The seek point, if each frame in the second before `target` is whole and is the next of
     `times`; else None.
     """
-    begin = next((seconds for seconds, _, _ in frames), math.inf)
+    begin = next((timed.time for timed in frames), math.inf)
     if begin >= target - 1:
         return None
     seek_point = None
     index = bisect_left(times, target - 1)
-    for seconds, _, decoded in frames:
-        if seconds < target - 1:
+    for timed in frames:
+        if timed.time < target - 1:
             continue
-        if decoded is None or times[index : index + 1] != [seconds]:
+        if timed.content is None or times[index : index + 1] != [timed.time]:
             return None
-        seek_point = seek_point or _SeekPoint(origin, offset, seconds, index)
-        if seconds >= target:
+        seek_point = seek_point or _SeekPoint(origin, offset, timed.time, index)
+        if timed.time >= target:
             return seek_point
         index += 1
     return None
 
 
+def _sized(container: InputContainer, stream: VideoStream) -> Iterator[Packet]:
+    """The packets that hold something to show."""
+    return (packet for packet in container.demux(stream) if packet.size and not packet.is_discard)
+
+
 def _packet_times(
-    container: InputContainer, stream: VideoStream, begin: float, end: float
+    container: InputContainer, stream: VideoStream, kind: str, begin: float, end: float
 ) -> list[tuple[float, int | None]]:
-    """(timestamp in seconds, byte position) of the packets from `begin` to `end`, sorted by time;
-    empty where a packet has no timestamp.
+    """(time stamp in s, byte position) of the packets from `begin` to `end`, sorted by time; empty
+    where a packet has no time stamp.
+
+    Args:
+        container, stream: to read.
+        kind: "pts" or "dts".
+        begin, end: s.
     """
     packets: list[tuple[float, int | None]] = []
     try:
-        for packet in container.demux(stream):
-            if packet.size == 0 or packet.is_discard:
-                continue
-            if packet.pts is None:
+        for packet in _sized(container, stream):
+            stamp, decoding = timestamp(packet, kind), timestamp(packet, "dts")
+            if stamp is None:
                 return []
-            packets.append((timestamp(packet), packet.pos))
-            if packet.dts is not None and packet.dts * packet.time_base > end:
+            packets.append((stamp, packet.pos))
+            if decoding is not None and decoding > end:
                 break
     except av.error.FFmpegError:
         return []

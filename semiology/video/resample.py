@@ -10,8 +10,9 @@ from pathlib import Path
 
 import numpy as np
 
-from semiology.video.decode import NOTHING_DECODES, Converter, VideoError
-from semiology.video.reader import Damage, SourceFrame, probe, source_frames
+from semiology.video.decode import AS_STATED, NOTHING_DECODES, Reading, SourceFrame, VideoError
+from semiology.video.image import Converter
+from semiology.video.reader import Damage, check_aspect, probe, source_frames
 
 # fraction of an interval over which a source frame may stand for a grid time; above 1/2 for jitter,
 # below 1 to see one lost frame
@@ -44,6 +45,7 @@ def read_frames(
     end: float | None = None,
     fps: float = 25.0,
     damage: Damage | None = None,
+    reading: Reading = AS_STATED,
 ) -> Iterator[Frame]:
     """Frames of the video from `start` to `end` (s from its first frame), resampled to `fps` (Hz)
     whatever its own rate is.
@@ -57,10 +59,10 @@ def read_frames(
     `end` lies further, the rest is missing and a warning is logged. [our choice]
 
     Frames that the grid does not need are not converted to RGB; memory holds a dozen frames,
-    however long the video. A frame whose size differs from the clip's first is scaled to it.
-    Interlaced video is not deinterlaced, high dynamic range is not tone mapped, and pixels that are
-    not square are left so (`VideoInfo.pixel_aspect`). Damaged source frames are counted in
-    `damage`, where one is given.
+    however long the video. Images have square pixels, and interlaced video is deinterlaced, both as
+    `reading` sets it. A frame whose size differs from the clip's first is scaled to fit into it,
+    without distortion, on black. High dynamic range is not tone mapped. Damaged source frames are
+    counted in `damage`, where one is given.
 
     Raises:
         VideoError: the file is no video, nothing of it decodes, it ends before `start`, it turns
@@ -74,7 +76,9 @@ def read_frames(
             f"cannot be cut from {start} s to {end} s at {fps} Hz; start at 0 s or later, end after"
             " the start",
         )
-    stop = yield from resample_frames(source_frames(path, start, damage), path, start, end, fps)
+    stop = yield from resample_frames(
+        source_frames(path, start, damage, reading), path, start, end, fps
+    )
     if end is not None and end > stop + 1 / fps:
         log.warning(
             "the video ends at %.2f s, %.2f s before the requested end; these frames are missing",
@@ -177,7 +181,9 @@ class FrameConverter:
             return self.converted[
                 1
             ].copy()  # a copy, so that drawing in one frame leaves the next alone
-        image = self.convert(source.decoded)
+        assert source.decoded is not None, "a damaged frame has no image"
+        check_aspect(self.path, source.pixel_aspect)
+        image = self.convert(source.decoded, source.pixel_aspect)
         if self.shape is None:
             self.shape = image.shape
         elif image.shape != self.shape:
@@ -188,6 +194,18 @@ class FrameConverter:
                     f" {source.time:.2f} s"
                 )
                 raise VideoError(self.path, f"{change}; end the clip before that")
-            image = self.convert(source.decoded, width, height)
+            image = _centred(
+                self.convert(source.decoded, source.pixel_aspect, (width, height)), self.shape
+            )
         self.converted = (source.index, image)
         return image
+
+
+def _centred(image: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
+    """The image in the middle of a black one of that shape, which is nowhere smaller."""
+    if image.shape == shape:
+        return image
+    top, left = (shape[0] - image.shape[0]) // 2, (shape[1] - image.shape[1]) // 2
+    canvas = np.zeros(shape, np.uint8)
+    canvas[top : top + image.shape[0], left : left + image.shape[1]] = image
+    return canvas

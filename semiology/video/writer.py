@@ -16,8 +16,8 @@ from av.video.stream import VideoStream
 
 from semiology.errors import UserError
 from semiology.files import atomic_path
-from semiology.video.decode import NOTHING_DECODES, VideoError, in_order, open_video
-from semiology.video.reader import SourceFrame
+from semiology.video.decode import AS_STATED, NOTHING_DECODES, Reading, VideoError
+from semiology.video.reader import all_frames
 from semiology.video.resample import Frame, FrameConverter
 
 H264 = "libx264" if "libx264" in av.codecs_available else "mpeg4"
@@ -97,30 +97,26 @@ def write_video(
         container.mux(stream.encode(None))
 
 
-def every_frame(path: str | Path) -> Iterator[Frame]:
+def every_frame(path: str | Path, reading: Reading = AS_STATED) -> Iterator[Frame]:
     """All frames of a video in order of time, each once, whatever its rate: no grid.
 
     `index` and `source_index` are the frame's place, `time` and `source_time` its time in s from
     the first frame, rounded to 1 / 60000 s; a frame that claims a time that is taken follows its
     predecessor by one such tick. A damaged frame, and those after it up to the next key frame, come
-    with `image` None. Sizes, colours and rotation as in `read_frames`.
+    with `image` None. Sizes, fields, colours and rotation as in `read_frames`.
 
     Raises:
         VideoError: the file is no video, nothing of it decodes, it turns from landscape to
             portrait.
     """
     make = FrameConverter(path, TICKS)
-    origin, tick, whole = None, -1, 0
-    with open_video(path) as (container, stream):
-        for index, (seconds, period, decoded) in enumerate(in_order(container, stream)):
-            origin = seconds if origin is None else origin
-            tick = max(round((seconds - origin) * TICKS), tick + 1)
-            time = tick / TICKS
-            image = (
-                None if decoded is None else make.image(SourceFrame(time, index, period, decoded))
-            )
-            whole += image is not None
-            yield Frame(index, time, time, index, image)
+    tick, whole = -1, 0
+    for source in all_frames(path, reading=reading):
+        tick = max(round(source.time * TICKS), tick + 1)
+        time = tick / TICKS
+        image = None if source.decoded is None else make.image(source)
+        whole += image is not None
+        yield Frame(source.index, time, time, source.index, image)
     if not whole:
         raise VideoError(path, NOTHING_DECODES)
 

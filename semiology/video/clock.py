@@ -1,0 +1,182 @@
+"""When each frame is shown: the decoder's order, and the time stamps that can be believed.
+
+FFmpeg's decoders give frames in the order in which they are shown, whatever the container. Time
+stamps are less certain. AVI and ASF hold no presentation times: FFmpeg makes them up in decoding
+order, so with B-frames they jump to and fro, and a file that was copied from such a one carries
+them along. There the decoding time is believed: it rises in the decoder's order, ahead of the true
+time by the codec's reorder depth. [our choice, after FFmpeg 8.1's behaviour: docs/video.md]
+"""
+
+import itertools
+import statistics
+from collections import deque
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Generic, TypeVar
+
+# frames held back: a wrong time is noticed by what follows it, and the frame interval is known on
+# both sides
+LOOK_AHEAD = 8
+# s; a time stamp that falls back by more starts another recording that was joined on
+JUMP_BACK = 1.0
+DEFAULT_PERIOD = 0.04  # s; interval of a video that states none
+
+Content = TypeVar("Content")
+
+
+@dataclass(slots=True)
+class Stamped(Generic[Content]):
+    """One frame as the decoder gave it.
+
+    Attributes:
+        pts: its presentation time stamp, s; None where it has none.
+        dts: its decoding time stamp, s; None where it has none.
+        content: the frame.
+    """
+
+    pts: float | None
+    dts: float | None
+    content: Content
+
+
+@dataclass(slots=True)
+class Timed(Generic[Content]):
+    """One frame with the time at which it is shown.
+
+    Attributes:
+        time: s, on the file's own clock.
+        period: s, median interval of the 16 frames around.
+        content: the frame.
+    """
+
+    time: float
+    period: float
+    content: Content
+
+
+def presentation_times(
+    frames: Iterable[Stamped[Content]],
+    *,
+    by_dts: bool = False,
+    inferred: bool = False,
+    interval: float = DEFAULT_PERIOD,
+) -> Iterator[Timed[Content]]:
+    """The frames in the order in which they come, each with a time that is later than the last.
+
+    - A frame without a time stamp, and one that repeats the stamp of its predecessor, lies between
+      its neighbours: evenly, and no further from its predecessor than one interval.
+    - Presentation times that fall back while decoding times rise are made up in decoding order:
+      from there on, decoding times count.
+    - Times that fall back by more than `JUMP_BACK`, or where decoding times fall back as well,
+      belong to a recording that was joined on: it goes on where the first one ended.
+
+    Args:
+        frames: in the decoder's order.
+        by_dts: believe decoding times from the beginning.
+        inferred: time stamps that fall back a little are inferred by FFmpeg (MPEG-1/2 packs have
+            times for some frames only) and count as absent.
+        interval: s between frames, until two times are known.
+    """
+    clock: _Clock[Content] = _Clock(by_dts, inferred, interval)
+    for frame in frames:
+        clock.take(frame)
+        yield from clock.released(LOOK_AHEAD)
+    clock.settle(None)
+    yield from clock.released(0)
+
+
+class _Clock(Generic[Content]):
+    """Frames on their way through `presentation_times`: those without a time yet (`run`), those
+    that have one (`held`), and the times of those released (`past`).
+    """
+
+    def __init__(self, by_dts: bool, inferred: bool, interval: float):
+        self.by_dts, self.inferred, self.interval = by_dts, inferred, interval
+        self.run: list[Stamped[Content]] = []
+        self.held: deque[tuple[float, Stamped[Content]]] = deque()
+        self.past: deque[float] = deque(maxlen=LOOK_AHEAD)
+        self.anchor: tuple[float, Stamped[Content]] | None = None  # the last frame released
+        self.last: float | None = None  # s, time of the last frame that has one
+        self.stamp: float | None = None  # s, the last time stamp believed, shifted
+        self.dts: float | None = None
+        self.shift = 0.0
+
+    def take(self, frame: Stamped[Content]) -> None:
+        """Give a frame its time, or let it wait for the next one's."""
+        before, self.dts = self.dts, self.dts if frame.dts is None else frame.dts
+        stamp = frame.dts if self.by_dts else frame.pts
+        if stamp is not None and self.stamp is not None and stamp + self.shift <= self.stamp:
+            if stamp + self.shift < self.stamp - JUMP_BACK:
+                self._join(stamp)
+            elif self.inferred or stamp + self.shift == self.stamp:
+                stamp = None
+            elif not self.by_dts and _rises(before, frame.dts):
+                self._believe_dts(frame)
+                return
+            else:
+                self._join(stamp)
+        if stamp is None:
+            self.run.append(frame)
+            if len(self.run) > LOOK_AHEAD:
+                self.settle(None)
+            return
+        time = stamp + self.shift
+        self.settle(time)
+        if self.last is not None and time <= self.last:  # a long run had no time stamps: catch up
+            time = self.last + self.period() / 2
+        self.held.append((time, frame))
+        self.last, self.stamp = time, stamp + self.shift
+
+    def settle(self, following: float | None) -> None:
+        """Give the waiting frames their times, before the `following` one (s), where it is known.
+
+        Decoding times of a codec's last frames are absent, and so are all times of a bare stream.
+        """
+        if not self.run:
+            return
+        step, gaps = self.period(), len(self.run) + 1
+        if self.last is None:
+            self.last = -step if following is None else following - gaps * step
+        elif following is not None:
+            step = min(step, (following - self.last) / gaps)
+        for frame in self.run:
+            self.last += step
+            self.held.append((self.last, frame))
+        self.run.clear()
+
+    def released(self, ahead: int) -> Iterator[Timed[Content]]:
+        """The frames that have more than `ahead` behind them."""
+        while len(self.held) > ahead:
+            time, frame = self.anchor = self.held.popleft()
+            self.past.append(time)
+            yield Timed(time, self.period(), frame.content)
+
+    def period(self) -> float:
+        """Median interval of the frames just past and those held back, s."""
+        times = [*self.past, *(time for time, _ in self.held)]
+        steps = [later - earlier for earlier, later in itertools.pairwise(times) if later > earlier]
+        return statistics.median(steps) if steps else self.interval
+
+    def _join(self, stamp: float) -> None:
+        """Shift the times of a recording that was joined on: it follows after one interval."""
+        self.settle(None)
+        assert self.last is not None
+        self.shift = self.last + self.period() - stamp
+        self.stamp = self.last
+
+    def _believe_dts(self, frame: Stamped[Content]) -> None:
+        """Go over to decoding times, also for the frames that were not released yet."""
+        waiting = [*(earlier for _, earlier in self.held), *self.run, frame]
+        self.held.clear()
+        self.run.clear()
+        self.by_dts, self.shift, self.stamp, self.last = True, 0.0, None, None
+        if self.anchor is not None and self.anchor[1].dts is not None:
+            self.last = self.stamp = self.anchor[0]
+            self.shift = self.anchor[0] - self.anchor[1].dts
+        self.dts = None
+        for each in waiting:
+            self.take(each)
+
+
+def _rises(before: float | None, after: float | None) -> bool:
+    return before is not None and after is not None and before < after
