@@ -11,6 +11,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 from semiology.data.preprocessing import select
 from semiology.data.skeleton import Skeleton
+from semiology.data.tracks import reading_of
 from semiology.video import read_frames, write_video
 
 COLOURS = {
@@ -132,7 +133,7 @@ def write_overlay(
 
     def images() -> Iterator[np.ndarray]:
         last: np.ndarray | None = None
-        for frame in read_frames(video, start, end, fps):
+        for frame in read_frames(video, start, end, fps, reading=reading_of(tracks)):
             if frame.image is not None:
                 last = frame.image
             if last is None:

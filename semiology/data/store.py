@@ -45,7 +45,7 @@ from semiology.errors import UserError
 from semiology.files import atomic_path, content_hash, read_json, write_json
 
 # raise when the same input and parameters give other content than before: part of every key
-SCHEMA = 1
+SCHEMA = 2
 TRACKS = ("body", "face")
 FEATURES = {
     "body_vgg": "--body_weights",
@@ -104,8 +104,20 @@ class Store:
         return corrections_file(self.folder / clip_id / f"{part}.nc")
 
     def video_digits(self, clip_id: str) -> str:
-        """First sixteen digits of the SHA-256 of the clip's source file; empty where unknown."""
-        return str(self.record(clip_id)["source"].get("sha256", ""))[:16]
+        """First sixteen digits of the SHA-256 of the clip's source file; empty where unknown.
+
+        Where its frames were made of stored ones (pixels that are not square, a frame of every
+        field), the digits are of both: positions and frame numbers hold for this way of reading
+        alone.
+        """
+        record = self.record(clip_id)
+        digits = str(record["source"].get("sha256", ""))
+        reading = next(
+            (entry["reading"] for entry in record["stages"].values() if "reading" in entry), None
+        )
+        if digits and reading:
+            digits = hashlib.sha256(f"{digits} {reading}".encode()).hexdigest()
+        return digits[:16]
 
     def features(self, clip_id: str, stage: str) -> Features:
         """Features of a clip, stage "body_vgg", "face_vgg" or "snippets": (time, channel) float32,
@@ -129,7 +141,8 @@ class Store:
         """The file of a stage, as the record names it.
 
         Raises:
-            UserError: there is none; the message has the command that makes it.
+            UserError: there is none; the message has the command that makes it. It is of another
+                version.
         """
         entry = self.record(clip_id)["stages"].get(stage)
         if entry is None or not (path := self.folder / clip_id / entry["file"]).is_file():
@@ -137,6 +150,12 @@ class Store:
             raise UserError(
                 f"clip {clip_id}: no {stage} in {self.folder}; run: semiology extract COHORT"
                 f" --store {self.folder}{weights}"
+            )
+        if entry.get("schema") != SCHEMA:
+            raise UserError(
+                f"clip {clip_id}: {self.folder} was made by another version of semiology, which"
+                " read videos in another way (pixels that are not square, interlaced frames); extract"
+                " into a new store"
             )
         return path
 
@@ -236,7 +255,11 @@ class Store:
         """
         record = self.record(clip_id)
         entries = {
-            stage: {"file": self.file(clip_id, stage, str(entry["key"])).name, **entry}
+            stage: {
+                "file": self.file(clip_id, stage, str(entry["key"])).name,
+                "schema": SCHEMA,
+                **entry,
+            }
             for stage, entry in stages.items()
         }
         new = {**record, "source": dict(source), "stages": {**record["stages"], **entries}}

@@ -1,7 +1,7 @@
 """Tracks, the container of keypoints over time: an xarray.Dataset with the dimension names of the
 `movement` package.
 
-    position     (time, space, keypoint)     pixels, x to the right, y down
+    position     (time, space, keypoint)     square pixels, x to the right, y down
     position_3d  (time, space_3d, keypoint)  metres, x to the right, y down, z away from the camera
     confidence   (time, keypoint)            0 to 1, NaN where a point has no score
 
@@ -10,12 +10,15 @@ confidence. A finite position whose confidence is NaN is present, without a scor
 confidence removes it (compare as `~(confidence < threshold)`). `time` is a regular grid in seconds
 from the start of the clip; where a frame of the video is missing, its row is NaN and `source_index`
 is -1: rows are never removed. Left and right are the patient's. The attribute `steps` records every
-processing step after tracking.
+processing step after tracking. Tracks of a video record how it was read: `pixels` ("square"),
+`pixel_aspect` of its stored pixels, `stored_width` and `stored_height`, `scan` and `fields`. With
+fields "both", `source_index` counts fields: 2 n and 2 n + 1 are those of frame n.
 """
 
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
+from fractions import Fraction
 from importlib.metadata import version
 from pathlib import Path
 
@@ -26,6 +29,7 @@ import xarray as xr
 
 from semiology.errors import UserError
 from semiology.files import atomic_path
+from semiology.video import Reading, probe, scan_fields
 
 # errors of h5py, and of numpy on its output, for damaged files
 H5_FAULTS = (
@@ -184,6 +188,63 @@ def beyond_0_to_1(confidence: np.ndarray) -> np.ndarray:
     the same shape.
     """
     return (confidence < -ROUNDING) | (confidence > 1 + ROUNDING)
+
+
+def video_attributes(path: str | Path, reading: Reading) -> dict[str, str | int]:
+    """What tracks record of how their video's frames were read: how it is stored, the shape of its
+    pixels, its fields.
+
+    Raises:
+        VideoError: the video cannot be read.
+    """
+    info, scan = probe(path, reading), scan_fields(path)
+    aspect = 1 / info.pixel_aspect if info.rotation % 180 else info.pixel_aspect
+    return {
+        "pixels": "square",
+        "pixel_aspect": f"{aspect.numerator}:{aspect.denominator}",
+        "pixel_aspect_given": reading.pixel_aspect or "",
+        "stored_width": info.stored_width,
+        "stored_height": info.stored_height,
+        "scan": str(scan),
+        "fields": reading.fields if scan.interlaced else "progressive",
+    }
+
+
+def reading_of(tracks: xr.Dataset | None) -> Reading:
+    """How the frames that tracks were made of were read, so that others are read the same way."""
+    attributes = {} if tracks is None else tracks.attrs
+    fields = attributes.get("fields", "auto")
+    return Reading(
+        attributes.get("pixel_aspect_given") or None,
+        fields if fields in ("both", "off") else "auto",
+    )
+
+
+def in_stored_pixels(tracks: xr.Dataset) -> xr.Dataset:
+    """The same tracks in pixels of the video as it is stored (turned upright), for programs that
+    read its frames so. Tracks are in square pixels otherwise.
+
+    Raises:
+        UserError: tracks of frames whose pixels are not known, or that are in stored pixels.
+    """
+    if tracks.attrs.get("pixels") != "square" or "position" not in tracks:
+        raise UserError(
+            "tracks: are not known to be in square pixels of a video; only those that semiology"
+            " extract made can be given in stored pixels"
+        )
+    aspect = Fraction(tracks.attrs["pixel_aspect"].replace(":", "/"))
+    # the shorter axis of a pixel was enlarged
+    scale = xr.DataArray(
+        [1 / max(float(aspect), 1.0), min(float(aspect), 1.0)], {"space": ["x", "y"]}
+    )
+    position = (tracks["position"] * scale).astype(np.float32).transpose(*tracks["position"].dims)
+    sizes = {
+        name: round(tracks.attrs[name] * float(factor))
+        for name, factor in zip(("width", "height"), scale)
+    }
+    return with_step(
+        tracks.assign(position=position).assign_attrs(sizes, pixels="stored"), "in_stored_pixels"
+    )
 
 
 def steps(tracks: xr.Dataset) -> list[dict]:

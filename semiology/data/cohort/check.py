@@ -12,11 +12,12 @@ from typing import Any
 from semiology.data.cohort.cohort import Cohort
 from semiology.data.cohort.label import Label
 from semiology.data.cohort.row import Clip
-from semiology.video import VideoError, VideoInfo, probe
+from semiology.video import Scan, VideoError, VideoInfo, probe, scan_fields
 
 OVERRUN = 1.0  # s; a clip that ends later than this after the end of its video is noted
 # videos at a time: one waits for the disk while others are decoded; each holds a dozen frames
 OPENED = 4
+NAMED = 6  # clips that are named beside how they were recorded; to_dict has all
 
 
 @dataclass(frozen=True)
@@ -48,9 +49,11 @@ class CohortReport:
     labels: dict[str, LabelCount]
     durations: list[float]  # s, of clips whose length is known
     by_header: int  # number of durations taken from a video's header
-    resolutions: dict[str, int]  # "width x height" px, upright -> clips
-    frame_rates: dict[str, int]  # Hz by the header -> clips
+    resolutions: dict[str, int]  # "width x height" in square px, upright -> clips
+    frame_rates: dict[str, int]  # Hz by the times of its first frames -> clips
     containers: dict[str, int]  # -> clips
+    # clip_id -> stored size, pixel aspect ratio, codec, rate, fields: as the camera recorded it
+    recorded: dict[str, str] = field(default_factory=dict)
     scores: dict[str, list[float]] = field(
         default_factory=dict
     )  # score -> the numbers of the clips that have one
@@ -95,6 +98,12 @@ class CohortReport:
             ("container", _counts(self.containers) or "no video"),
         ]
         text = [f"{name:<14}{value}" for name, value in lines]
+        if self.recorded:
+            text += ["", "recorded as"]
+        for kind, number in _tally(self.recorded.values()).items():
+            named = [clip_id for clip_id, own in self.recorded.items() if own == kind][:NAMED]
+            more = f" and {number - NAMED} more" if number > NAMED else ""
+            text.append(f"  {kind}: {', '.join(named)}{more}")
         if self.labels:
             text += ["", f"{'label':<20}{'level':<20}{'clips':>14}{'participants':>16}"]
         for name, count in self.labels.items():
@@ -129,7 +138,8 @@ def check_cohort(folder: str | Path) -> CohortReport:
     """
     cohort = Cohort.read(folder)
     videos, faults = _open(cohort)
-    infos = {clip.clip_id: videos[clip.video] for clip in cohort.clips if clip.video in videos}
+    opened = {clip.clip_id: videos[clip.video] for clip in cohort.clips if clip.video in videos}
+    infos = {clip_id: info for clip_id, (info, _) in opened.items()}
     durations, by_header, overruns = [], 0, []
     for clip in cohort.clips:
         header = infos[clip.clip_id].duration if clip.clip_id in infos else None
@@ -142,11 +152,7 @@ def check_cohort(folder: str | Path) -> CohortReport:
                 f"{clip.clip_id} runs past the end of its video, which by its header lasts"
                 f" {header:.1f} s"
             )
-    oblong = [clip_id for clip_id, info in infos.items() if abs(info.pixel_aspect - 1) > 0.01]
-    if oblong:
-        overruns.append(
-            f"pixels are not square in {', '.join(oblong)}; resolutions are left as they are"
-        )
+    overruns += _aspect_notes(infos)
     per_participant = Counter(clip.participant_id for clip in cohort.clips)
     return CohortReport(
         participants=len(cohort.participants),
@@ -167,6 +173,7 @@ def check_cohort(folder: str | Path) -> CohortReport:
             "not known" if info.fps is None else f"{info.fps:.5g} Hz" for info in infos.values()
         ),
         containers=_tally(info.container for info in infos.values()),
+        recorded={clip_id: _recorded(info, scan) for clip_id, (info, scan) in opened.items()},
         scores={
             name: [own for clip in cohort.clips if (own := clip.scores[name]) is not None]
             for name in cohort.scores
@@ -178,8 +185,18 @@ def check_cohort(folder: str | Path) -> CohortReport:
     )
 
 
-def _open(cohort: Cohort) -> tuple[dict[str, VideoInfo], dict[str, str]]:
-    """Properties of each video, and the faults of those that cannot be opened, by path in
+def _recorded(info: VideoInfo, scan: Scan) -> str:
+    """How a video was recorded, in one line."""
+    aspect = f"{info.pixel_aspect.numerator}:{info.pixel_aspect.denominator}"
+    rate = "rate not known" if info.fps is None else f"{info.fps:.5g} Hz"
+    size = f"{info.stored_width}x{info.stored_height}"
+    return f"{info.codec}, {size} pixels of {aspect}, {rate}, {scan}"
+
+
+def _open(
+    cohort: Cohort,
+) -> tuple[dict[str, tuple[VideoInfo, Scan]], dict[str, str]]:
+    """Properties and fields of each video, and the faults of those that cannot be opened, by path in
     clips.tsv.
     """
     videos, faults = {}, {}
@@ -188,17 +205,30 @@ def _open(cohort: Cohort) -> tuple[dict[str, VideoInfo], dict[str, str]]:
         for video, found in zip(
             named, pool.map(_opened, [cohort.folder / video for video in named])
         ):
-            if isinstance(found, VideoInfo):
-                videos[video] = found
-            else:
+            if isinstance(found, str):
                 faults[video] = found
+            else:
+                videos[video] = found
     return videos, faults
 
 
-def _opened(path: Path) -> VideoInfo | str:
-    """Properties of a video, or why it cannot be opened."""
+def _aspect_notes(infos: dict[str, VideoInfo]) -> list[str]:
+    """A note for each ratio that stored pixels most likely have, and none is stated."""
+    unstated: dict[str, list[str]] = {}
+    for clip_id, info in infos.items():
+        if info.likely_aspect is not None:
+            unstated.setdefault(info.likely_aspect, []).append(clip_id)
+    return [
+        f"no pixel aspect ratio is stated in {', '.join(clip_ids)}, whose pixels are most likely"
+        f" {aspect}: --pixel_aspect {aspect} reads them so"
+        for aspect, clip_ids in unstated.items()
+    ]
+
+
+def _opened(path: Path) -> tuple[VideoInfo, Scan] | str:
+    """Properties and fields of a video, or why it cannot be opened."""
     try:
-        return probe(path)
+        return probe(path), scan_fields(path)
     except VideoError as error:
         return error.fault
 

@@ -12,6 +12,8 @@ from semiology.errors import UserError
 from semiology.tracking.boxes import grown, scaled, side, to_whole_pixels
 from semiology.tracking.deidentify.heads import HeadDetection
 from semiology.tracking.patient import FACE_THRESHOLD, MIN_SAMPLES, FaceTrack, link_faces
+from semiology.video import Reading
+from semiology.video.decode import Fields
 
 GREY = 127  # flat: a filled area keeps nothing of the image; blurring and pixelation can be undone
 # s; each frame gets its neighbours' boxes within this time too: heads move while a frame is exposed
@@ -32,13 +34,25 @@ class DeidentifyOptions:
         lost_after: s from the nearest frame in which the patient's head was found to where it
             counts as lost.
         grow: times the size of the box around face or head joints that is covered.
+        pixel_aspect: "W:H", width of a stored pixel over its height, where the header states none
+            or a wrong one. The copy has square pixels.
+        fields: of interlaced videos: "auto" makes one frame of both fields, "both" a frame of every
+            field, "off" leaves them woven.
     """
 
     lost: Literal["cover", "keep"] = "cover"
     lost_after: float = 0.5
     grow: float = 1.5
+    pixel_aspect: str | None = None
+    fields: Fields = "auto"
+
+    @property
+    def reading(self) -> Reading:
+        """How the videos are read."""
+        return Reading(self.pixel_aspect, self.fields)
 
     def __post_init__(self) -> None:
+        _ = self.reading
         if self.lost not in ("cover", "keep"):
             raise UserError(f"deidentify: lost={self.lost!r}; give cover or keep")
         if not 0 <= self.lost_after <= 60:

@@ -13,7 +13,8 @@ from semiology.tracking.boxes import around, centre, side, square, union
 from semiology.tracking.patient import FaceDetector, Faces, PatientLocation, follow_patient
 from semiology.tracking.pose import pose_backend
 from semiology.tracking.pose.base import Landmarks
-from semiology.video import every_frame, read_frames
+from semiology.video import Reading, every_frame, read_frames
+from semiology.video.decode import AS_STATED
 
 FACE_INTERVAL = 0.48  # s between the frames in which the first pass detects faces, as in extraction
 JOINTS = ("nose", "left_eye", "right_eye", "left_ear", "right_ear")
@@ -49,7 +50,9 @@ class HeadDetection:
     damaged: bool = False
 
 
-def detect_heads(video: str | Path, *, progress: bool = False) -> list[HeadDetection]:
+def detect_heads(
+    video: str | Path, *, reading: Reading = AS_STATED, progress: bool = False
+) -> list[HeadDetection]:
     """Detect heads in every frame. The patient is chosen as in extraction; MediaPipe gives pose and
     landmarks.
 
@@ -62,14 +65,18 @@ def detect_heads(video: str | Path, *, progress: bool = False) -> list[HeadDetec
     """
     backend = pose_backend("mediapipe")
     patient = follow_patient(
-        read_frames(video, fps=1 / FACE_INTERVAL), FaceDetector(), FACE_INTERVAL
+        read_frames(video, fps=1 / FACE_INTERVAL, reading=reading), FaceDetector(), FACE_INTERVAL
     )
     detector = FaceDetector(smallest=0, threshold=0)
     detections: list[HeadDetection] = []
 
     def frames() -> Iterator[tuple[np.ndarray | None, PatientLocation]]:
         for frame in tqdm(
-            every_frame(video), "detecting heads", leave=False, unit="frame", disable=not progress
+            every_frame(video, reading),
+            "detecting heads",
+            leave=False,
+            unit="frame",
+            disable=not progress,
         ):
             faces = NO_FACES if frame.image is None else detector(frame.image)
             detections.append(

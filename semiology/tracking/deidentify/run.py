@@ -28,7 +28,7 @@ from semiology.tracking.patient import FaceDetector
 from semiology.tracking.pose import pose_backend
 from semiology.video import VideoError, probe
 
-VERSION = 1  # raise when the same video and options give a different copy: it is part of the key
+VERSION = 2  # raise when the same video and options give a different copy: it is part of the key
 MARKER_FILE = "deidentified.json"  # marks a cohort's folder as a de-identified copy
 REASONS = ("face", "head", "filled", "whole frame", "damaged", "nothing")
 
@@ -230,11 +230,13 @@ def deidentify_video(
         VideoError: the video cannot be read.
         UserError: the copy cannot be made, see `write_checked`, or cannot be written.
     """
-    info = probe(video)
-    plan = plan_covers(detect_heads(video, progress=progress), info.width, info.height, options)
+    reading = options.reading
+    info = probe(video, reading)
+    heads = detect_heads(video, reading=reading, progress=progress)
+    plan = plan_covers(heads, info.width, info.height, options)
     with atomic_path(copy) as temporary:
         final, rounds = write_verified(
-            video, temporary, plan, info, grow=options.grow, progress=progress
+            video, temporary, plan, info, grow=options.grow, reading=reading, progress=progress
         )
         shares = [covered_fraction(cover.boxes, info.width, info.height) for cover in final]
         counts = Counter(cover.reason for cover in final)

@@ -16,7 +16,8 @@ from semiology.errors import UserError
 from semiology.tracking.boxes import scaled, to_whole_pixels
 from semiology.tracking.deidentify.cover import GREY, TIME_MARGIN, Cover, paint
 from semiology.tracking.patient import FACE_THRESHOLD, FaceDetector, Faces
-from semiology.video import VideoInfo, every_frame, write_copy
+from semiology.video import Reading, VideoInfo, every_frame, write_copy
+from semiology.video.decode import AS_STATED
 
 # rounds in which a face that is still detected gets a box; in later ones its frame is covered whole
 BOX_ROUNDS = 3
@@ -30,10 +31,11 @@ def write_verified(
     info: VideoInfo,
     *,
     grow: float,
+    reading: Reading = AS_STATED,
     progress: bool = False,
 ) -> tuple[list[Cover], int]:
     """Write `video` to `out` with the boxes of `plan` covered, so that MTCNN at its default
-    thresholds detects no face in any frame of the written file.
+    thresholds detects no face in any frame of the written file. The copy has square pixels.
 
     A face that is still detected gets a box in its frame and those within 0.1 s, `grow` times its
     size where its probability is 0.9 or more (the others are mostly false detections); after three
@@ -48,16 +50,12 @@ def write_verified(
             used.
     """
     detector = FaceDetector(smallest=0, threshold=0)
-    aspect = (
-        1 / info.pixel_aspect if info.rotation % 180 else info.pixel_aspect
-    )  # the copy stands upright
     searched: dict[int, bytes] = {}
     for number in range(1, MAX_ROUNDS + 1):
-        painted = _painted(video, plan, info)
+        painted = _painted(video, plan, info, reading)
         write_copy(
             out,
             tqdm(painted, "writing", len(plan), False, unit="frame", disable=not progress),
-            pixel_aspect=aspect,
         )
         decoded = tqdm(
             every_frame(out),
@@ -78,9 +76,9 @@ def write_verified(
 
 
 def _painted(
-    video: str | Path, plan: Sequence[Cover], info: VideoInfo
+    video: str | Path, plan: Sequence[Cover], info: VideoInfo, reading: Reading
 ) -> Iterator[tuple[float, np.ndarray]]:
-    for frame, cover in zip(every_frame(video), plan, strict=True):
+    for frame, cover in zip(every_frame(video, reading), plan, strict=True):
         yield (
             cover.time,
             (

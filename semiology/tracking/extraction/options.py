@@ -7,6 +7,8 @@ import numpy as np
 
 from semiology.errors import UserError
 from semiology.tracking.pose.base import PARTS, KeypointRCNNOptions
+from semiology.video import Reading
+from semiology.video.decode import Fields
 from semiology.weights import snippet_weights
 
 NO_POSE = "none"  # instead of a pose backend: no tracks
@@ -46,6 +48,10 @@ class ExtractOptions:
 
     Attributes:
         fps: of the tracks, Hz. 25 [P].
+        pixel_aspect: "W:H", width of a stored pixel over its height, for videos whose header states
+            none or a wrong one; by default as the header states it.
+        fields: of interlaced videos: "auto" makes one frame of both fields, "both" a frame of every
+            field, and tracks at the rate of the fields (50 Hz of 25), "off" leaves them woven.
         face_every: the first pass detects faces in every n-th frame: at 25 Hz every 0.48 s. [our
             choice]
         pose: the pose backend: mediapipe or keypoint-rcnn; none makes no tracks, for snippets
@@ -65,6 +71,8 @@ class ExtractOptions:
     """
 
     fps: float = 25.0
+    pixel_aspect: str | None = None
+    fields: Fields = "auto"
     face_every: int = 12
     pose: str = "mediapipe"
     keypoint_rcnn: KeypointRCNNOptions = field(default_factory=KeypointRCNNOptions)
@@ -75,6 +83,19 @@ class ExtractOptions:
     layer: str = "penultimate"
     snippet_weights: Path | None = None
     snippets: SnippetOptions = field(default_factory=SnippetOptions)
+
+    def __post_init__(self) -> None:
+        """Check what every clip would fail by.
+
+        Raises:
+            UserError: no such pixel aspect ratio or way to read fields.
+        """
+        _ = self.reading
+
+    @property
+    def reading(self) -> Reading:
+        """How the videos are read."""
+        return Reading(self.pixel_aspect, self.fields)
 
     def vgg_weights(self) -> dict[str, Path]:
         """Stage of crops around tracks -> file of weights, for those that are given."""

@@ -23,7 +23,7 @@ from joblib import delayed
 
 from semiology.data.cohort import Cohort
 from semiology.data.store import TRACKS, Features, Store, fingerprint, is_unchanged, make_key
-from semiology.data.tracks import open_tracks, read_tracks, time_slice
+from semiology.data.tracks import open_tracks, read_tracks, time_slice, video_attributes
 from semiology.errors import UserError
 from semiology.files import content_hash
 from semiology.parallel import Workers, run_parallel
@@ -279,6 +279,8 @@ def _extract_clip(
     if not source.is_tracks and (participants := trained_on(options)):
         entries = {stage: {**entry, "trained_on": participants} for stage, entry in entries.items()}
     for part in set(depends) & set(TRACKS):
+        if not source.is_tracks and (reading := _unlike_stored(source.path, options)):
+            entries[part]["reading"] = reading
         known = record["stages"].get(part, {})
         if part in shares:
             entries[part]["found"] = shares[part]
@@ -302,6 +304,15 @@ def _extract_clip(
         )  # at once: a later failure loses nothing that is stored
     found = {part: entries[part]["found"] for part in depends if part in TRACKS}
     return _Outcome(source.clip_id, bool(missing), found, short=short)
+
+
+def _unlike_stored(path: Path, options: ExtractOptions) -> str:
+    """How a video's frames differ from the stored ones: "24:11 both"; empty where positions and
+    numbers of frames are the same.
+    """
+    made = video_attributes(path, options.reading)
+    same = made["pixel_aspect"] == "1:1" and made["fields"] != "both"
+    return "" if same else f"{made['pixel_aspect']} {made['fields']}"
 
 
 def _tracks(
@@ -348,7 +359,13 @@ def _appearance(
     from semiology.models.features.vgg import appearance_features, load_vgg
 
     frames = clip_progress.watch(
-        read_frames(source.path, source.start, source.end, options.fps / options.appearance_every),
+        read_frames(
+            source.path,
+            source.start,
+            source.end,
+            options.fps / options.appearance_every,
+            reading=options.reading,
+        ),
         stage,
     )
     part = stage.removesuffix("_vgg")
@@ -368,7 +385,9 @@ def _snippets(
     from semiology.models.features import RATE, snippet_features
 
     settings = options.snippets
-    frames = clip_progress.watch(read_frames(source.path, source.start, source.end, RATE), stage)
+    frames = clip_progress.watch(
+        read_frames(source.path, source.start, source.end, RATE, reading=options.reading), stage
+    )
     return snippet_features(
         frames,
         _snippet_network(options),
@@ -397,6 +416,7 @@ def _dependencies(
     clip = {"sha256": origin["sha256"], "start": source.start, "end": source.end}
     if source.is_tracks:
         return {"body": {"stage": "body", **clip, "imported": True}}
+    clip |= {"pixel_aspect": options.pixel_aspect, "fields": options.fields}
     stages: dict[str, dict[str, object]] = {}
     if options.pose != NO_POSE:
         settings = {"fps": options.fps, "face_every": options.face_every}

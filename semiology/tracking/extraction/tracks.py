@@ -13,14 +13,14 @@ import numpy as np
 import xarray as xr
 
 from semiology.data.skeleton import Skeleton
-from semiology.data.tracks import make_tracks
+from semiology.data.tracks import make_tracks, video_attributes
 from semiology.errors import UserError
 from semiology.tracking.extraction.options import ExtractOptions
 from semiology.tracking.extraction.progress import ClipProgress
 from semiology.tracking.patient import FaceDetector, Patient, PatientLocation, follow_patient
 from semiology.tracking.pose import pose_backend
 from semiology.tracking.pose.base import KeypointRCNNOptions, Landmarks, PoseBackend
-from semiology.video import Frame, read_frames
+from semiology.video import Frame, probe, read_frames, scan_fields
 from semiology.video.prefetch import prefetch
 
 AHEAD = 8  # frames decoded ahead of the pose backend
@@ -83,9 +83,10 @@ def track_blocks(
     """
     clip_progress = clip_progress or ClipProgress()
     tracker = backend(options)
-    interval = options.face_every / options.fps
+    interval, reading = options.face_every / options.fps, options.reading
+    rate, recorded = track_rate(path, options), video_attributes(path, reading)
     patient = follow_patient(
-        clip_progress.watch(read_frames(path, start, end, 1 / interval), "faces"),
+        clip_progress.watch(read_frames(path, start, end, 1 / interval, reading=reading), "faces"),
         face_detector(),
         interval,
     )
@@ -93,7 +94,8 @@ def track_blocks(
 
     def seen() -> Iterator[tuple[np.ndarray | None, PatientLocation]]:
         for frame in prefetch(
-            clip_progress.watch(read_frames(path, start, end, options.fps), "tracks"), AHEAD
+            clip_progress.watch(read_frames(path, start, end, rate, reading=reading), "tracks"),
+            AHEAD,
         ):
             frames.append(replace(frame, image=None))
             yield frame.image, patient.at(frame.time)
@@ -118,10 +120,19 @@ def track_blocks(
             )
         )
         if len(block) == BLOCK:
-            yield _datasets(block, keypoints, tracker, patient, options.fps)
+            yield _datasets(block, keypoints, tracker, patient, rate, recorded)
             block = []
     if block:
-        yield _datasets(block, keypoints, tracker, patient, options.fps)
+        yield _datasets(block, keypoints, tracker, patient, rate, recorded)
+
+
+def track_rate(path: str | Path, options: ExtractOptions) -> float:
+    """Frames per second of a video's tracks, Hz: as the options state; where every field of it is a
+    frame, those of its fields.
+    """
+    if options.fields == "both" and scan_fields(path).interlaced:
+        return 2 * (probe(path).fps or options.fps)
+    return options.fps
 
 
 def _datasets(
@@ -130,6 +141,7 @@ def _datasets(
     tracker: PoseBackend,
     patient: Patient,
     fps: float,
+    recorded: Mapping[str, str | int],
 ) -> dict[str, xr.Dataset]:
     """Part -> tracks of successive frames, with their times in the clip (s)."""
     made = {}
@@ -151,7 +163,8 @@ def _datasets(
             height=patient.height,
             backend=tracker.name,
         )
-        made[part] = tracks.assign_coords(time=np.array([frame.index for frame, _ in block]) / fps)
+        time = np.array([frame.index for frame, _ in block]) / fps
+        made[part] = tracks.assign_coords(time=time).assign_attrs(recorded)
     return made
 
 
