@@ -154,8 +154,8 @@ class Store:
         if entry.get("schema") != SCHEMA:
             raise UserError(
                 f"clip {clip_id}: {self.folder} was made by another version of semiology, which"
-                " read videos in another way (pixels that are not square, interlaced frames); extract"
-                " into a new store"
+                " read videos in another way (oblong pixels, interlaced frames); extract into a new"
+                " store"
             )
         return path
 

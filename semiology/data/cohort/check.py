@@ -196,8 +196,8 @@ def _recorded(info: VideoInfo, scan: Scan) -> str:
 def _open(
     cohort: Cohort,
 ) -> tuple[dict[str, tuple[VideoInfo, Scan]], dict[str, str]]:
-    """Properties and fields of each video, and the faults of those that cannot be opened, by path in
-    clips.tsv.
+    """Properties and fields of each video, and the faults of those that cannot be opened, by its
+    path in clips.tsv.
     """
     videos, faults = {}, {}
     named = sorted({clip.video for clip in cohort.clips if clip.video})
