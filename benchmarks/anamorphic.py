@@ -1,0 +1,171 @@
+"""Real people in 352x576 with oblong pixels, as recorders write them: what the default backend finds
+by `semiology extract`, beside the same pixels scaled to square ones, and as they are stored.
+
+    python benchmarks/anamorphic.py [--clips walking room dance]
+
+The videos are public ones of the test data (SEMIOLOGY_TESTDATA, by default ../shared/data). Each is
+fitted, on black, into a 16:9 or 4:3 image of 576 lines, squeezed to 352 columns and encoded once
+for each container, with its ratio in the header; MJPEG in AVI has none and gets --pixel_aspect. The
+square copy is what that file decodes to, scaled to square pixels and encoded nearly without loss.
+"""
+
+import argparse
+import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import numpy as np
+from PIL import Image
+from record import record
+
+from semiology.data.tracks import read_tracks
+from semiology.tracking.extraction import found_fraction
+from semiology.video import read_frames
+
+TESTDATA = Path(
+    os.environ.get("SEMIOLOGY_TESTDATA", Path(__file__).resolve().parents[2] / "shared" / "data")
+)
+CLIPS = {  # clip -> video, shapes: in 16:9, upright videos leave a person 60 columns
+    "walking": ("people/walking_1768x994.mp4", ("16:9", "4:3")),
+    "room": ("people/room_cam01_portrait.mp4", ("4:3",)),
+    "dance": ("people/dance_720x406.mp4", ("4:3",)),
+}
+WIDTH, HEIGHT = 352, 576
+SHAPES = {"16:9": Fraction(32, 11), "4:3": Fraction(24, 11)}
+CONTAINERS = {  # name -> suffix, container, codec, pixel format
+    "MPG": (".mpg", "mpeg", "mpeg2video", "yuv420p"),
+    "AVI": (".avi", "avi", "mpeg4", "yuv420p"),
+    "ASF": (".asf", "asf", "wmv2", "yuv420p"),
+    "MP4": (".mp4", "mp4", "libx264", "yuv420p"),
+    "AVI, no ratio": (".avi", "avi", "mjpeg", "yuvj420p"),
+}
+FOUND, ANGLE = 2.0, 3.0  # % points and degrees that a file may differ from its square copy
+
+
+def main() -> int:
+    """Print found fraction and elbow angle of every file and record them."""
+    parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
+    parser.add_argument("--clips", nargs="+", default=list(CLIPS), choices=list(CLIPS))
+    arguments = parser.parse_args()
+    if not TESTDATA.is_dir():
+        print(f"anamorphic: no test data at {TESTDATA}; set SEMIOLOGY_TESTDATA", file=sys.stderr)
+        return 2
+    head = f"{'clip':<9}{'shape':<7}{'container':<15}{'as stored':>18}{'square copy':>18}"
+    print(f"{head}{'extract':>18}   body found, right elbow")
+    figures, missed = {}, []
+    for clip in arguments.clips:
+        for shape in CLIPS[clip][1]:
+            for container in CONTAINERS:
+                own = _measure(clip, shape, container)
+                figures[f"{clip} {shape} {container}"] = own
+                cells = "".join(
+                    f"{found:>10.1f} % {angle:>5.0f}" for found, angle in own.values()
+                )
+                print(f"{clip:<9}{shape:<7}{container:<15}{cells}", flush=True)
+                (found, angle), (copy_found, copy_angle) = own["extract"], own["square copy"]
+                if not (abs(found - copy_found) <= FOUND and abs(angle - copy_angle) <= ANGLE):
+                    missed.append(f"{clip} {shape} {container}")
+    for name in missed:
+        print(f"misses: {name}")
+    target = f"within {FOUND:g} % points and {ANGLE:g} degrees of the square copy, in every file"
+    return record(
+        "anamorphic",
+        figures,
+        target,
+        not missed,
+        headline=f"{len(figures) - len(missed)} of {len(figures)} files as their square copies",
+    )
+
+
+def _measure(clip: str, shape: str, container: str) -> dict[str, tuple[float, float]]:
+    """Reading -> body found (%) and median angle of the right elbow (degrees)."""
+    suffix, name, codec, pixel_format = CONTAINERS[container]
+    aspect = SHAPES[shape]
+    stated = None if container == "AVI, no ratio" else aspect
+    ratio = f"{aspect.numerator}:{aspect.denominator}"
+    with tempfile.TemporaryDirectory() as folder:
+        video, copy = Path(folder) / f"oblong{suffix}", Path(folder) / "square.mp4"
+        images = _squeezed(TESTDATA / CLIPS[clip][0], aspect)
+        _encode(video, images, name, codec, pixel_format, stated)
+        _encode(copy, _scaled(video, aspect), "mp4", "libx264", "yuv420p", None)
+        # the loss is that of the stored pixels, whatever holds them: one container shows it
+        as_stored = ["--pixel_aspect", "1:1"] if container == "MPG" else []
+        given = [] if stated else ["--pixel_aspect", ratio]
+        return {
+            "as stored": _extracted(video, as_stored) if as_stored else (np.nan, np.nan),
+            "square copy": _extracted(copy, []),
+            "extract": _extracted(video, given),
+        }
+
+
+def _squeezed(path: Path, aspect: Fraction) -> Iterator[Image.Image]:
+    """The video's frames at 25 Hz, fitted on black into the shape and squeezed to 352x576."""
+    width = round(WIDTH * aspect)
+    for frame in read_frames(path):
+        image = Image.fromarray(frame.image)
+        scale = min(width / image.width, HEIGHT / image.height)
+        size = round(image.width * scale), round(image.height * scale)
+        canvas = Image.new("RGB", (width, HEIGHT))
+        place = (width - size[0]) // 2, (HEIGHT - size[1]) // 2
+        canvas.paste(image.resize(size, Image.Resampling.BICUBIC), place)
+        yield canvas.resize((WIDTH, HEIGHT), Image.Resampling.BICUBIC)
+
+
+def _scaled(path: Path, aspect: Fraction) -> Iterator[Image.Image]:
+    """The frames that the file decodes to, scaled to square pixels."""
+    with av.open(str(path)) as source:
+        for frame in source.decode(source.streams.video[0]):
+            image = frame.to_image()
+            yield image.resize((round(WIDTH * aspect), HEIGHT), Image.Resampling.BILINEAR)
+
+
+def _encode(
+    path: Path,
+    images: Iterator[Image.Image],
+    container: str,
+    codec: str,
+    pixel_format: str,
+    aspect: Fraction | None,
+) -> None:
+    with av.open(str(path), "w", format=container) as target:
+        stream = None
+        for number, image in enumerate(images):
+            if stream is None:
+                stream = target.add_stream(codec, rate=25)
+                stream.width, stream.height = image.width, image.height
+                stream.pix_fmt = pixel_format
+                if codec == "libx264":
+                    stream.options = {"crf": "10" if aspect is None else "20"}
+                else:
+                    stream.bit_rate = 3_000_000
+                if aspect is not None:
+                    stream.codec_context.sample_aspect_ratio = aspect
+            frame = av.VideoFrame.from_image(image)
+            frame.pts, frame.time_base = number, Fraction(1, 25)
+            target.mux(stream.encode(frame))
+        target.mux(stream.encode(None))
+
+
+def _extracted(video: Path, options: list[str]) -> tuple[float, float]:
+    """Body found (%) and median angle of the right elbow (degrees) by `semiology extract`."""
+    out = video.parent / f"out-{video.suffix[1:]}-{len(options)}"
+    command = [sys.executable, "-m", "semiology.cli.main", "extract", str(video)]
+    subprocess.run([*command, "--out", str(out), *options], check=True, capture_output=True)
+    tracks = read_tracks(out / video.stem / "body.nc")
+    position = tracks["position"]
+    shoulder, elbow, wrist = (
+        position.sel(keypoint=f"right_{joint}").values for joint in ("shoulder", "elbow", "wrist")
+    )
+    upper, lower = shoulder - elbow, wrist - elbow
+    lengths = np.linalg.norm(upper, axis=1) * np.linalg.norm(lower, axis=1)
+    angles = np.degrees(np.arccos(np.clip((upper * lower).sum(axis=1) / lengths, -1, 1)))
+    return 100 * found_fraction(tracks), float(np.nanmedian(angles))
+
+
+if __name__ == "__main__":
+    sys.exit(main())
