@@ -1,5 +1,5 @@
-"""Real people in 352x576 with oblong pixels, as recorders write them: what the default backend finds
-by `semiology extract`, beside the same pixels scaled to square ones, and as they are stored.
+"""Real people in 352x576 with oblong pixels, as recorders write them: what the default backend
+finds by `semiology extract`, beside the same pixels scaled to square ones, and as they are stored.
 
     python benchmarks/anamorphic.py [--clips walking room dance]
 
@@ -63,9 +63,7 @@ def main() -> int:
             for container in CONTAINERS:
                 own = _measure(clip, shape, container)
                 figures[f"{clip} {shape} {container}"] = own
-                cells = "".join(
-                    f"{found:>10.1f} % {angle:>5.0f}" for found, angle in own.values()
-                )
+                cells = "".join(f"{found:>10.1f} % {angle:>5.0f}" for found, angle in own.values())
                 print(f"{clip:<9}{shape:<7}{container:<15}{cells}", flush=True)
                 (found, angle), (copy_found, copy_angle) = own["extract"], own["square copy"]
                 if not (abs(found - copy_found) <= FOUND and abs(angle - copy_angle) <= ANGLE):

@@ -138,7 +138,8 @@ class _Clock(Generic[Content]):
         if self.last is None:
             self.last = -step if following is None else following - gaps * step
         elif following is not None:
-            step = min(step, (following - self.last) / gaps)
+            between = (following - self.last) / gaps
+            step = min(step, between) if between > 0 else step / 2
         for frame in self.run:
             self.last += step
             self.held.append((self.last, frame))

@@ -43,6 +43,7 @@ class Scan:
         top, bottom: how many show combs, top or bottom field first.
         clean: how many show movement without combs; the others show too little movement.
         stated_first: "top" or "bottom" by the codec's header, None where it states neither.
+        rate: frames a second by the header, Hz.
     """
 
     tested: int = 0
@@ -51,6 +52,7 @@ class Scan:
     bottom: int = 0
     clean: int = 0
     stated_first: str | None = None
+    rate: float = 0.0
 
     @property
     def combed(self) -> int:
@@ -74,8 +76,11 @@ class Scan:
 
     @property
     def pulldown(self) -> bool:
-        """Whether some frames show combs and more do not, as where film was spread over fields."""
-        return COMBED <= self.combed < self.clean and self.clean + self.combed >= CLEAN
+        """Whether two of five frames show combs, or nearly so, at 30 frames a second: film that was
+        spread over fields (3:2 pulldown).
+        """
+        moving = self.clean + self.combed
+        return 29 < self.rate <= 30 and moving >= CLEAN and 0.25 <= self.combed / moving <= 0.55
 
     @property
     def seen_first(self) -> str | None:
@@ -128,13 +133,12 @@ def scan_fields(path: str | Path) -> Scan:
 @lru_cache(maxsize=1024)
 def _scanned(path: Path, changed: int, size: int) -> Scan:
     counts: Counter[str] = Counter()
-    first = None
+    first, rate = None, 0.0
     for place in PLACES:
         with open_video(path) as (container, stream):
             first = {2: "top", 3: "bottom"}.get(stream.codec_context.field_order)
-            possible = (
-                stream.codec_context.height >= LOWEST and float(stream.average_rate or 0) <= FASTEST
-            )
+            rate = float(stream.average_rate or 0)
+            possible = stream.codec_context.height >= LOWEST and rate <= FASTEST
             length = container.duration or 0
             if place and not length:
                 break
@@ -155,6 +159,7 @@ def _scanned(path: Path, changed: int, size: int) -> Scan:
         counts["bff"],
         counts["progressive"],
         first,
+        rate,
     )
 
 
