@@ -342,7 +342,7 @@ def run_tracks_import(arguments: list[str]) -> int:
 def run_tracks_export(arguments: list[str]) -> int:
     """Write tracks as a file of another program."""
     from semiology.data import formats
-    from semiology.data.tracks import read_tracks
+    from semiology.data.tracks import in_stored_pixels, read_tracks
 
     export_parser = parser("tracks export", run_tracks_export)
     export_parser.add_argument("tracks", type=Path, help="the tracks, .nc or .csv")
@@ -362,8 +362,15 @@ def run_tracks_export(arguments: list[str]) -> int:
         default=None,
         help="YAML file, one line a keypoint, `ours: theirs`",
     )
+    export_parser.add_argument(
+        "--stored_pixels",
+        action="store_true",
+        help="positions in the video's stored pixels, for programs that do not make them square",
+    )
     parsed = export_parser.parse_args(arguments)
     tracks = read_tracks(parsed.tracks)
+    if parsed.stored_pixels:
+        tracks = in_stored_pixels(tracks)
     if parsed.keypoints is not None:
         if lacking := [name for name in parsed.keypoints if name not in tracks.keypoint.values]:
             raise UserError(
