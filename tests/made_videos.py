@@ -592,6 +592,19 @@ LONG = {
     "long_mpeg1_b2.mpg": Coding("mpeg", "mpeg1video", 2, 25),
     "long_mpeg2_b2.ts": Coding("mpegts", "mpeg2video", 2, 25),
     "long_mpeg2_b2.m2v": Coding("mpeg2video", "mpeg2video", 2, 25),
+    "long_h264_open_gop.ts": Coding(
+        "mpegts", H264, options=x264(3, 25, **{"open-gop": 1}), tick=SLOW
+    ),
+    "long_h264_no_key_frames.ts": Coding(
+        "mpegts", H264, options=x264(3, 25, **{"intra-refresh": 1}), tick=SLOW
+    ),
+    "long_h264_no_key_frames.mp4": Coding(
+        "mp4", H264, options=x264(3, 25, **{"intra-refresh": 1}), tick=SLOW
+    ),
+    "long_h264_one_key_frame.mp4": Coding("mp4", H264, options=x264(3, 2000), tick=SLOW),
+    "long_hevc_b3.mp4": Coding("mp4", HEVC, options=x265(3, 25), tick=SLOW),
+    "long_mjpeg.avi": Coding("avi", "mjpeg", pix_fmt="yuvj420p", tick=SLOW),
+    "long_mpeg1_b2.avi": Coding("avi", "mpeg1video", 2, 25),
     "long_h264_b3.h264": Coding("h264", H264, options=x264(3, 25)),
 }
 for _name, _coding in LONG.items():
@@ -630,6 +643,47 @@ _add(
     Coding("avi", "mjpeg", pix_fmt="yuvj420p", tick=Fraction(1, 50)),
     range(0, 120, 2),
 )
+
+
+@made("packed_mpeg4_b1.avi")
+def _(path: Path) -> Truth:
+    """As DivX packed B-frames: each in one chunk with the frame that it is predicted from, and an
+    empty frame in the chunk that was its own.
+    """
+    empty = b"\x00\x00\x01\xb6\x50\x4f"  # a P-frame that says "not coded"
+
+    def change(packets: list[Packet]) -> Iterable[Packet]:
+        data = [bytes(packet) for packet in packets]
+        data[0] = data[0].replace(
+            b"\x00\x00\x01\xb6", b"\x00\x00\x01\xb2DivX503b1393p\0\x00\x00\x01\xb6", 1
+        )
+        packed = [data[0]]
+        for packet, own, following in zip(packets[1:], data[1:], [*data[2:], b""], strict=True):
+            b_frame = own[own.index(b"\x00\x00\x01\xb6") + 4] >> 6 == 2
+            packed.append(empty if b_frame else own)
+            if not b_frame and following and following[4] >> 6 == 2:
+                packed[-1] += following
+            assert packet.size
+        for place, (packet, content) in enumerate(zip(packets, packed, strict=True)):
+            new = Packet(content)
+            new.stream, new.time_base = packet.stream, packet.time_base
+            new.pts = new.dts = place
+            new.is_keyframe = packet.is_keyframe
+            yield new
+
+    return write(path, Coding("avi", "mpeg4", 1), range(COUNT), change=change)
+
+
+@made("starts_late_h264_b3.avi")
+def _(path: Path) -> Truth:
+    """The stream's header delays it by 50 frames."""
+    truth = write(path, _h264("avi", 3), range(COUNT))
+    data = bytearray(path.read_bytes())
+    at = data.index(b"strh") + 8
+    struct.pack_into("<I", data, at + 28, 50)
+    path.write_bytes(data)
+    return truth
+
 
 # Rates that are no whole number of ticks, and rates that vary.
 for _name, _coding in {
@@ -1065,6 +1119,8 @@ for _suffix, _coding in {
     "h264_b3.ts": _h264("mpegts", 3),
     "mpeg2_b2.mpg": Coding("vob", "mpeg2video", 2),
     "mpeg2_b2.m2v": Coding("mpeg2video", "mpeg2video", 2),
+    "h264_b3_open_gop.ts": _h264("mpegts", 3, **{"open-gop": 1}),
+    "hevc_b3.ts": Coding("mpegts", HEVC, options=x265(3)),
 }.items():
     VIDEOS.append(MadeVideo(f"begun_late_{_suffix}", lambda path, c=_coding: _begun_late(path, c)))
 

@@ -29,7 +29,7 @@ QUICK = [
     "wraps_mpeg2_b2.mpg",
     "joined_same_start_mpeg2_b2.mpg",
     "joined_earlier_h264_b3.ts",
-    "leaps_an_hour_mpeg2_b2.mpg",
+    "leaps_5_s_mpeg2_b2.mpg",
     "copied_from_h264_b3_avi.mp4",
     "copied_from_h264_b3_avi_with_holes.mp4",
     "repeats_a_time_thrice.mkv",
