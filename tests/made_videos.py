@@ -353,7 +353,7 @@ def joined(path: Path, coding: Coding, starts: Sequence[float], count: int = 60)
     """
     data, numbers = b"", []
     for part, start in enumerate(starts):
-        own = list(range(part * 200, part * 200 + count))
+        own = list(range(part * max(count, 200), part * max(count, 200) + count))
         write(path, coding, range(count), own, shift(start))
         data += path.read_bytes()
         numbers += own
@@ -519,6 +519,7 @@ PLAIN = {
     "mpeg4_b2.mp4": Coding("mp4", "mpeg4", 2),
     "mpeg4_b2.mkv": Coding("matroska", "mpeg4", 2),
     "mpeg4_b2.ts": Coding("mpegts", "mpeg4", 2),
+    "mpeg4_b2.nut": Coding("nut", "mpeg4", 2),
     "mpeg4_b0.m4v": Coding("m4v", "mpeg4"),
     "mpeg4_b2.m4v": Coding("m4v", "mpeg4", 2),
     "mpeg4_b0.asf": Coding("asf", "mpeg4"),
@@ -609,6 +610,36 @@ LONG = {
 }
 for _name, _coding in LONG.items():
     _add(_name, _coding, range(round(40 / _coding.tick)))
+
+VIDEOS += [
+    MadeVideo(
+        "long_joined_h264_b3.ts",
+        lambda path: joined(path, LONG["long_h264_b3.ts"], [1, 1], 250),
+    ),
+    MadeVideo(
+        "long_joined_earlier_h264_b3.ts",
+        lambda path: joined(path, LONG["long_h264_b3.ts"], [90, 10], 250),
+    ),
+    MadeVideo(
+        "long_joined_mpeg2_b2.mpg",
+        lambda path: joined(path, LONG["long_mpeg2_b2.mpg"], [1, 1], 500),
+    ),
+    MadeVideo(
+        "long_copied.mp4", lambda path: _copied(path, "mp4", LONG["long_h264_b3.avi"], range(500))
+    ),
+    MadeVideo(
+        "long_copied.mkv",
+        lambda path: _copied(path, "matroska", LONG["long_h264_b3.avi"], range(500)),
+    ),
+    MadeVideo("long_telecine.mpg", lambda path: _telecine(path, "vob", 1000)),
+]
+LONG_HOLE = [n for n in range(515) if not 100 <= n < 115]
+for _name in ("h264_b3.avi", "mpeg4_b2.avi", "h264_b3.mp4", "h264_b3.mkv"):
+    _add(f"long_hole_{_name}", LONG[f"long_{_name}"], LONG_HOLE)
+_add("long_wraps_after_20_s.ts", LONG["long_h264_b3.ts"], range(500), shift(WRAP / CLOCK - 21.4))
+_add(
+    "long_wraps_after_20_s.mpg", LONG["long_mpeg2_b2.mpg"], range(1000), shift(WRAP / CLOCK - 20.5)
+)
 
 # Holes: an AVI has empty chunks there, the others nothing.
 HOLE = [n for n in range(COUNT + 15) if not (20 <= n < 25 or 40 <= n < 50)]
@@ -720,8 +751,12 @@ _add("starts_at_5_8_s.mkv", _h264("matroska", 3), range(COUNT), shift(5.8))
 _add("starts_at_100_s.ts", _h264("mpegts", 3), range(COUNT), shift(100))
 _add("starts_at_100_s.mpg", Coding("vob", "mpeg2video", 2), range(COUNT), shift(100))
 _add("starts_at_5_s.flv", _h264("flv", 3), range(COUNT), shift(5))
-_add("starts_below_0.nut", Coding("nut", "mpeg4", 2), range(COUNT), shift(-1.0))
-_add("starts_below_0.ts", Coding("mpegts", "mpeg2video", 2), range(COUNT), shift(-2.0))
+_add(
+    "starts_below_0.mkv",
+    Coding("matroska", "mpeg4", 2, mux={"avoid_negative_ts": "disabled"}),
+    range(COUNT),
+    shift(-1.0),
+)
 _add("wraps_h264_b3.ts", _h264("mpegts", 3), range(COUNT), shift(WRAP / CLOCK - 1.4 - 1))
 _add(
     "wraps_mpeg2_b2.ts",
@@ -1039,15 +1074,16 @@ def _mp4_tick(path: Path) -> int:
 
 
 # Soft telecine: 23.976 Hz shown as 59.94 fields, three and two in turn.
-def _telecine(path: Path, container: str) -> Truth:
+def _telecine(path: Path, container: str, count: int = COUNT) -> Truth:
     field = NTSC / 2
-    ticks = [(5 * n + 1) // 2 for n in range(COUNT)]  # fields: 0, 3, 5, 8, 10
+    ticks = [(5 * n + 1) // 2 for n in range(count)]  # fields: 0, 3, 5, 8, 10
 
     def change(packets: list[Packet]) -> Iterable[Packet]:
         shown = sorted(packet.pts for packet in packets)
-        fields = [(5 * n + 1) // 2 for n in range(-4, COUNT + 8)]
+        place_of = {pts: place for place, pts in enumerate(shown)}
+        fields = [(5 * n + 1) // 2 for n in range(-4, count + 8)]
         for packet in packets:
-            place = shown.index(packet.pts)
+            place = place_of[packet.pts]
             data = bytearray(bytes(packet))
             at = data.find(b"\x00\x00\x01\xb5\x14")
             if at >= 0:  # sequence extension: fields may repeat only where it is not progressive
@@ -1064,7 +1100,7 @@ def _telecine(path: Path, container: str) -> Truth:
             yield packet
 
     coding = Coding(container, "mpeg2video", 2, tick=NTSC)
-    truth = write(path, coding, range(COUNT), None, change)
+    truth = write(path, coding, range(count), None, change)
     return Truth(truth.numbers, [float(tick * field) for tick in ticks])
 
 

@@ -24,7 +24,7 @@ QUICK = [
     "ntsc_h264_b3.mkv",
     "varied_widely_h264_b3.mp4",
     "starts_at_5_8_s.mkv",
-    "starts_below_0.nut",
+    "starts_below_0.mkv",
     "wraps_h264_b3.ts",
     "wraps_mpeg2_b2.mpg",
     "joined_same_start_mpeg2_b2.mpg",
