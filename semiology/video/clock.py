@@ -19,6 +19,9 @@ from typing import Generic, TypeVar
 LOOK_AHEAD = 8
 # s; a time stamp that falls back by more starts another recording that was joined on
 JUMP_BACK = 1.0
+# s, half of what MPEG's 33-bit clock counts to: FFmpeg takes a time that falls back for the clock's
+# wrap and adds the whole
+JUMP_AHEAD = 2**32 / 90_000
 DEFAULT_PERIOD = 0.04  # s; interval of a video that states none
 
 Content = TypeVar("Content")
@@ -67,8 +70,9 @@ def presentation_times(
       its neighbours: evenly, and no further from its predecessor than one interval.
     - Presentation times that fall back while decoding times rise are made up in decoding order:
       from there on, decoding times count.
-    - Times that fall back by more than `JUMP_BACK`, or where decoding times fall back as well,
-      belong to a recording that was joined on: it goes on where the first one ended.
+    - Times that fall back by more than `JUMP_BACK`, or where decoding times fall back as well, or
+      that are half a day ahead, belong to a recording that was joined on: it goes on where the
+      first one ended.
 
     Args:
         frames: in the decoder's order.
@@ -105,10 +109,11 @@ class _Clock(Generic[Content]):
         """Give a frame its time, or let it wait for the next one's."""
         before, self.dts = self.dts, self.dts if frame.dts is None else frame.dts
         stamp = frame.dts if self.by_dts else frame.pts
-        if stamp is not None and self.stamp is not None and stamp + self.shift <= self.stamp:
-            if stamp + self.shift < self.stamp - JUMP_BACK:
-                self._join(stamp)
-            elif self.inferred or stamp + self.shift == self.stamp:
+        step = None if None in (stamp, self.stamp) else stamp + self.shift - self.stamp
+        if step is not None and (step < -JUMP_BACK or step > JUMP_AHEAD):
+            self._join(stamp)
+        elif step is not None and step <= 0:
+            if self.inferred or step == 0:
                 stamp = None
             elif not self.by_dts and _rises(before, frame.dts):
                 self._believe_dts(frame)

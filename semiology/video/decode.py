@@ -197,7 +197,7 @@ def in_order(
     first = next((frame for frame in frames if frame.content or frame.pts is not None), None)
     if first is None:  # the first frame is the first that the decoder gives
         return
-    rate = float(stream.guessed_rate or stream.average_rate or 0)
+    rate = float(stream.average_rate or stream.guessed_rate or 0)
     yield from presentation_times(
         itertools.chain([first], frames),
         by_dts=shown_by_dts(container, stream),
@@ -207,8 +207,11 @@ def in_order(
 
 
 def shown_by_dts(container: InputContainer, stream: VideoStream) -> bool:
-    """Whether the container has no presentation times and the codec reorders frames."""
-    return container.format.name in ("avi", "asf") and stream.codec_context.reorder_depth > 0
+    """Whether the container has no presentation times: those of AVI are made up and lag behind a
+    hole; those of ASF are wrong where the codec reorders frames.
+    """
+    name = container.format.name
+    return name == "avi" or (name == "asf" and stream.codec_context.reorder_depth > 0)
 
 
 def timestamp(unit: VideoFrame | Packet, kind: str = "pts") -> float | None:
