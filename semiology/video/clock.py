@@ -70,9 +70,9 @@ def presentation_times(
       its neighbours: evenly, and no further from its predecessor than one interval.
     - Presentation times that fall back while decoding times rise are made up in decoding order:
       from there on, decoding times count.
-    - Times that fall back by more than `JUMP_BACK`, or where decoding times fall back as well, or
-      that are half a day ahead, belong to a recording that was joined on: it goes on where the
-      first one ended.
+    - Times that fall back by more than `JUMP_BACK`, or twice in turn and decoding times with them,
+      or that leap half a day ahead, belong to a recording that was joined on: it goes on where the
+      first one ended. A single frame whose times fall back counts as one without.
 
     Args:
         frames: in the decoder's order.
@@ -103,34 +103,50 @@ class _Clock(Generic[Content]):
         self.last: float | None = None  # s, time of the last frame that has one
         self.stamp: float | None = None  # s, the last time stamp believed, shifted
         self.dts: float | None = None
+        self.back: Stamped[Content] | None = None  # the last frame, where its stamp fell back
         self.shift = 0.0
 
     def take(self, frame: Stamped[Content]) -> None:
         """Give a frame its time, or let it wait for the next one's."""
-        before, self.dts = self.dts, self.dts if frame.dts is None else frame.dts
-        stamp = frame.dts if self.by_dts else frame.pts
-        step = None if None in (stamp, self.stamp) else stamp + self.shift - self.stamp
-        if step is not None and (step < -JUMP_BACK or step > JUMP_AHEAD):
-            self._join(stamp)
-        elif step is not None and step <= 0:
-            if self.inferred or step == 0:
-                stamp = None
-            elif not self.by_dts and _rises(before, frame.dts):
-                self._believe_dts(frame)
-                return
-            else:
-                self._join(stamp)
-        if stamp is None:
+        stamp, before, back = self._stamp(frame), self.dts, self.back
+        self.dts, self.back = before if frame.dts is None else frame.dts, None
+        step = 0.0 if stamp is None or self.stamp is None else stamp + self.shift - self.stamp
+        if back is not None and step < 0:  # two in turn: another recording began with the first
+            self.run.remove(back)
+            self._begin(back)
+            self.take(frame)
+            return
+        if step < -JUMP_BACK or step > JUMP_AHEAD:
+            self._begin(frame)
+        elif step < 0 and not self.inferred and not self.by_dts and _rises(before, frame.dts):
+            self._believe_dts(frame)
+        elif stamp is None or (step <= 0 and self.stamp is not None):
+            self.back = frame if step < 0 and not self.inferred else None
             self.run.append(frame)
             if len(self.run) > LOOK_AHEAD:
                 self.settle(None)
-            return
-        time = stamp + self.shift
-        self.settle(time)
+        else:
+            self._place(frame, stamp + self.shift)
+
+    def _stamp(self, frame: Stamped[Content]) -> float | None:
+        return frame.dts if self.by_dts else frame.pts
+
+    def _place(self, frame: Stamped[Content], stamp: float) -> None:
+        """Give a frame the time of its stamp, and those that wait for it theirs."""
+        self.settle(stamp)
+        time = stamp
         if self.last is not None and time <= self.last:  # a long run had no time stamps: catch up
             time = self.last + self.period() / 2
         self.held.append((time, frame))
-        self.last, self.stamp = time, stamp + self.shift
+        self.last, self.stamp = time, stamp
+
+    def _begin(self, frame: Stamped[Content]) -> None:
+        """A recording that was joined on begins with this frame, after one interval."""
+        self.settle(None)
+        stamp = self._stamp(frame)
+        assert self.last is not None and stamp is not None
+        self.shift = self.last + self.period() - stamp
+        self._place(frame, stamp + self.shift)
 
     def settle(self, following: float | None) -> None:
         """Give the waiting frames their times, before the `following` one (s), where it is known.
@@ -162,13 +178,6 @@ class _Clock(Generic[Content]):
         times = [*self.past, *(time for time, _ in self.held)]
         steps = [later - earlier for earlier, later in itertools.pairwise(times) if later > earlier]
         return statistics.median(steps) if steps else self.interval
-
-    def _join(self, stamp: float) -> None:
-        """Shift the times of a recording that was joined on: it follows after one interval."""
-        self.settle(None)
-        assert self.last is not None
-        self.shift = self.last + self.period() - stamp
-        self.stamp = self.last
 
     def _believe_dts(self, frame: Stamped[Content]) -> None:
         """Go over to decoding times, also for the frames that were not released yet."""

@@ -201,17 +201,18 @@ def in_order(
     yield from presentation_times(
         itertools.chain([first], frames),
         by_dts=shown_by_dts(container, stream),
-        inferred=stream.codec_context.name in ("mpeg1video", "mpeg2video"),
+        inferred=container.format.name == "mpeg",
         interval=1 / rate if 1 <= rate <= 240 else DEFAULT_PERIOD,
     )
 
 
 def shown_by_dts(container: InputContainer, stream: VideoStream) -> bool:
-    """Whether the container has no presentation times: those of AVI are made up and lag behind a
-    hole; those of ASF are wrong where the codec reorders frames.
+    """Whether the container has no presentation times: those of AVI and of bare MPEG-1/2 are made
+    up, and those of ASF are wrong where the codec reorders frames.
     """
     name = container.format.name
-    return name == "avi" or (name == "asf" and stream.codec_context.reorder_depth > 0)
+    reorders = stream.codec_context.reorder_depth > 0
+    return name in ("avi", "mpegvideo") or (name == "asf" and reorders)
 
 
 def timestamp(unit: VideoFrame | Packet, kind: str = "pts") -> float | None:
