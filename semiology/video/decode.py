@@ -8,6 +8,7 @@ user can set against the header.
 
 import itertools
 import os
+from bisect import bisect_left
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -221,6 +222,26 @@ def timestamp(unit: VideoFrame | Packet, kind: str = "pts") -> float | None:
     return None if stamp is None else float(stamp * unit.time_base)
 
 
+def demuxed(container: InputContainer, stream: VideoStream) -> Iterator[Packet]:
+    """The stream's packets, the last one empty.
+
+    AVI counts time in chunks. Where some are overwritten, FFmpeg counts those that it finds; the
+    file's index has them all, by the byte at which each one's header of 8 begins.
+    """
+    index = stream.index_entries if container.format.name == "avi" else ()
+    known = len(index)
+    following = 0
+    for packet in container.demux(stream):
+        if known and packet.pos is not None and packet.dts is not None:
+            header = packet.pos - 8
+            if not (following < known and index[following].pos == header):
+                following = bisect_left(index, header, key=lambda entry: entry.pos)
+            if following < known and index[following].pos == header:
+                packet.dts = index[following].timestamp
+                following += 1
+        yield packet
+
+
 def _decoded(
     container: InputContainer, stream: VideoStream, aspect: Fraction | None
 ) -> Iterator[Stamped[Decoded | None]]:
@@ -229,7 +250,7 @@ def _decoded(
     Frames after a damaged one are predicted from it and carry its artefacts without being marked
     corrupt, so everything up to the next key frame counts as damaged.
     """
-    packets = container.demux(stream)
+    packets = demuxed(container, stream)
     stated = StatedAspect(stream)
     # a file may begin between two key frames, with its references in packets that are not shown
     whole, ended = True, False

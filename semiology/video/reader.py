@@ -25,6 +25,7 @@ from semiology.video.decode import (
     Reading,
     SourceFrame,
     VideoError,
+    demuxed,
     header_duration,
     in_order,
     numbered,
@@ -285,7 +286,8 @@ def _verified_seek_point(
 
 def _sized(container: InputContainer, stream: VideoStream) -> Iterator[Packet]:
     """The packets that hold something to show."""
-    return (packet for packet in container.demux(stream) if packet.size and not packet.is_discard)
+    packets = demuxed(container, stream)
+    return (packet for packet in packets if packet.size and not packet.is_discard)
 
 
 def _packet_times(
