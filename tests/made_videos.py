@@ -1053,7 +1053,8 @@ def _(path: Path) -> Truth:
     truth = write(path, _h264("mp4", 3), range(COUNT))
     tick = _mp4_tick(path)
     replace_box(path, EDIT_LIST, edits((20 * 40, 2 * tick), (20 * 40, 42 * tick)))
-    return Truth([*range(20), *range(40, 60)], truth.times[:40])
+    cut = "cut by an edit list"
+    return Truth([*range(20), *range(40, 60)], truth.times[:40], refused=cut, grid_refused=cut)
 
 
 @made("edit_swaps_the_halves.mp4")

@@ -7,6 +7,7 @@ user can set against the header.
 """
 
 import itertools
+import math
 import os
 from bisect import bisect_left
 from collections.abc import Iterable, Iterator
@@ -227,11 +228,26 @@ def demuxed(container: InputContainer, stream: VideoStream) -> Iterator[Packet]:
 
     AVI counts time in chunks. Where some are overwritten, FFmpeg counts those that it finds; the
     file's index has them all, by the byte at which each one's header of 8 begins.
+
+    Raises:
+        VideoError: an MP4 or MOV whose edit list goes on among reordered frames: FFmpeg 8.1 gives
+            what follows too late by as many frames as it hides there.
     """
     index = stream.index_entries if container.format.name == "avi" else ()
     known = len(index)
     following = 0
+    edited = container.format.name.startswith("mov") and stream.codec_context.reorder_depth > 0
+    first, last = math.inf, -math.inf
     for packet in container.demux(stream):
+        if edited and packet.pts is not None:
+            if packet.is_discard and first < packet.pts < last:
+                raise VideoError(
+                    container.name.removeprefix("file:"),
+                    "was cut by an edit list within a group of frames, whose times are then not"
+                    " known; encode it anew",
+                )
+            if not packet.is_discard:
+                first, last = min(first, packet.pts), max(last, packet.pts)
         if known and packet.pos is not None and packet.dts is not None:
             header = packet.pos - 8
             if not (following < known and index[following].pos == header):
