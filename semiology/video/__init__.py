@@ -1,9 +1,10 @@
 """A video file to frames on a regular grid, and back.
 
-decode.py opens a file and turns packets into frames in order, reader.py numbers them (and seeks)
-and describes a video, resample.py puts them on a regular grid, writer.py encodes images and copies
-every frame of a video at its own time. live.py reads a growing file or a camera in a thread of its
-own; prefetch.py holds the threads and queues.
+decode.py opens a file and turns packets into frames in order, colour.py makes RGB of a frame and
+tells night infrared from day, reader.py numbers frames (and seeks) and describes a video,
+resample.py puts them on a regular grid, writer.py encodes images and copies every frame of a video
+at its own time. live.py reads a growing file or a camera in a thread of its own; prefetch.py holds
+the threads and queues.
 """
 
 from semiology.video.decode import VideoError

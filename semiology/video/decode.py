@@ -26,6 +26,7 @@ from av.video.reformatter import VideoReformatter
 from av.video.stream import VideoStream
 
 from semiology.errors import UserError
+from semiology.video.colour import to_rgb
 
 # decoded frames held back: late timestamps are put in order, and the frame interval is known on
 # both sides
@@ -245,7 +246,7 @@ class Converter:
         turned = abs(b) > abs(a)
         if turned:
             width, height = height, width
-        image = self._reformatter.reformat(decoded, width, height, "rgb24").to_ndarray()
+        image = to_rgb(self._reformatter, decoded, width, height)
         if turned:
             image = image.transpose(1, 0, 2)  # what is stored as y is shown as x
         flip_x, flip_y = (c < 0, b < 0) if turned else (a < 0, d < 0)
