@@ -38,12 +38,12 @@ WHOLE = [[0, 0, 176, 144]]
 
 @pytest.fixture(scope="module")
 def phantom(tmp_path_factory):
-    """Two seconds of a phantom at 352x288, its covered copy, and the 23 landmarks of each frame,
+    """Two seconds of a phantom at 384x288, its covered copy, and the 23 landmarks of each frame,
     (time, landmark, 2) px.
     """
     folder = tmp_path_factory.mktemp("phantom")
     plan, _ = plan_clip(DystoniaEmotionRecipe(seconds=(2, 2)), 7, 0)
-    assert (plan.subject.view.width, plan.subject.view.height) == (352, 288)
+    assert (plan.subject.view.width, plan.subject.view.height) == (384, 288)
     performance = perform(plan)
     write_video(folder / "in.mp4", film(plan, performance), 25)
     summary = deidentify_videos([folder / "in.mp4"], folder / "out", progress=False)
@@ -99,15 +99,15 @@ def test_every_landmark_of_the_face_is_covered_in_every_frame_and_the_rest_is_as
     for row, index in enumerate(truth.source_index.values):
         reason, boxes = log[index]
         assert reason in ("face", "head", "filled")
-        covered = np.zeros((288, 352), bool)
+        covered = np.zeros((288, 384), bool)
         for x0, y0, x1, y1 in boxes:
             covered[y0:y1, x0:x1] = True
         points = truth.position.values[row].T.astype(int)
-        inside = (points >= 0).all(1) & (points < [352, 288]).all(1)
+        inside = (points >= 0).all(1) & (points < [384, 288]).all(1)
         assert covered[points[inside, 1], points[inside, 0]].all(), index
     for (_, boxes), (before, after) in zip(log, frames, strict=True):
         assert before.time == pytest.approx(after.time, abs=1e-4)
-        far = np.ones((288, 352), bool)
+        far = np.ones((288, 384), bool)
         for x0, y0, x1, y1 in boxes:
             far[max(y0 - 16, 0) : y1 + 16, max(x0 - 16, 0) : x1 + 16] = (
                 False  # 16 px: a block of the codec

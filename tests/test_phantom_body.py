@@ -5,11 +5,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from semiology.phantom.drawing.camera import Camera
 from semiology.phantom.drawing.clip import draw_plan, draw_subject, perform
 from semiology.phantom.drawing.face import ACTIONS, expression, features, landmarks
 from semiology.phantom.drawing.kinematics import ARM_ANGLES, HEAD_ANGLES, SIDES, TRUNK_ANGLES, pose
 from semiology.phantom.drawing.person import draw_person
+from semiology.phantom.drawing.raster import Camera
 from semiology.phantom.shared.truth import body_truth, face_truth
 
 PERSON = draw_person(np.random.default_rng(0))

@@ -2,6 +2,7 @@
 
 import json
 import sys
+from fractions import Fraction
 
 import numpy as np
 import pytest
@@ -21,7 +22,7 @@ from semiology.phantom.drawing.episodes import draw_episodes
 from semiology.phantom.dystonia_emotion.recipe import DystoniaEmotionRecipe, plan_clip
 from semiology.phantom.shared.design import labels, random_signs, traits
 from semiology.phantom.shared.truth import body_truth, face_truth
-from semiology.video import read_frames
+from semiology.video import probe, read_frames
 
 SHORT = DystoniaEmotionRecipe(seconds=(6, 8))
 
@@ -51,13 +52,20 @@ def test_a_positive_participant_has_a_positive_clip_and_a_negative_one_none():
 
 def test_twenty_subjects_bring_every_resolution_and_container_of_the_paper():
     views = [plan_clip(SHORT, subject, 0)[0].subject.view for subject in range(20)]
-    sizes = [(view.width, view.height) for view in views]
+    sizes = [view.stored for view in views]
     assert {size: sizes.count(size) for size in sizes} == {
         (352, 576): 4,
         (352, 288): 4,
         (704, 576): 4,
         (720, 576): 4,
         (1280, 720): 4,
+    }
+    assert {(view.stored, view.pixel_aspect, (view.width, view.height)) for view in views} == {
+        ((352, 576), Fraction(24, 11), (768, 576)),
+        ((352, 288), Fraction(12, 11), (384, 288)),
+        ((704, 576), Fraction(12, 11), (768, 576)),
+        ((720, 576), Fraction(16, 15), (768, 576)),
+        ((1280, 720), Fraction(1), (1280, 720)),
     }
     containers = [view.container for view in views]
     assert {name: containers.count(name) for name in containers} == {
@@ -178,6 +186,17 @@ def test_truth_and_video_have_the_same_frames(folder):
         assert [frame.source_index for frame in frames] == truth.source_index.to_numpy().tolist()
         assert frames[0].image.shape == (truth.attrs["height"], truth.attrs["width"], 3)
         assert read_tracks(folder / "truth" / f"{clip.clip_id}_face.nc").sizes["keypoint"] == 23
+
+
+def test_the_file_is_squeezed_and_states_its_ratio(folder):
+    """The truth is in square pixels: as wide as the file's pixels are."""
+    for clip in Cohort.read(folder).clips:
+        stored = json.loads((folder / "truth" / f"{clip.clip_id}.json").read_text())["stored"]
+        truth = read_tracks(folder / "truth" / f"{clip.clip_id}.nc")
+        ratio = Fraction(stored["pixel_aspect"])
+        assert probe(folder / clip.video).pixel_aspect == pytest.approx(float(ratio))
+        assert truth.attrs["width"] == stored["width"] * ratio
+        assert truth.attrs["height"] == stored["height"]
 
 
 def test_a_second_call_makes_nothing_again_and_mends_what_is_missing(folder):

@@ -90,7 +90,7 @@ def run(tmp_path_factory) -> Path:
 
 @pytest.fixture(scope="session")
 def video(tmp_path_factory) -> Path:
-    """Five seconds of a phantom's seizure, MPEG-1."""
+    """Five seconds of a phantom's seizure, MPEG-2."""
     folder = make_phantom(
         tmp_path_factory.mktemp("phantom"),
         subjects=1,

@@ -388,7 +388,7 @@ def test_writing_refuses_what_it_cannot_do_and_leaves_nothing(tmp_path):
         write_video(tmp_path / "a.gifv", [number_image(0)], 25)
     with pytest.raises(UserError, match=r"a\.mp4: .*no image"):
         write_video(tmp_path / "a.mp4", [], 25)
-    with pytest.raises(UserError, match=r"a\.mpg: mpeg1video .*13 frames"):
+    with pytest.raises(UserError, match=r"a\.mpg: mpeg2video .*13 frames"):
         write_video(tmp_path / "a.mpg", [number_image(0)], 13)
     with pytest.raises(ValueError, match=r"image 1 has shape \(10, 10, 3\)"):
         write_video(tmp_path / "a.mp4", [number_image(0), np.zeros((10, 10, 3), np.uint8)], 25)

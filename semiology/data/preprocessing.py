@@ -14,6 +14,7 @@ from scipy.signal import savgol_filter
 from semiology.data.skeleton import Skeleton
 from semiology.data.tracks import with_step
 from semiology.errors import UserError
+from semiology.video.colour import infrared_fraction, is_infrared
 
 POSITIONS = {"position": "space", "position_3d": "space_3d"}
 
@@ -228,6 +229,21 @@ def unbroken_runs(flags: np.ndarray) -> list[slice]:
     """The runs of True in (time,) flags, as slices in order."""
     edges = np.flatnonzero(np.diff(np.concatenate([[0], np.asarray(flags, np.int8), [0]])))
     return [slice(start, end) for start, end in edges.reshape(-1, 2).tolist()]
+
+
+def infrared(tracks: xr.Dataset) -> tuple[float, list[tuple[float, float]]]:
+    """Night infrared in tracks: the fraction of frames (missing ones left out), 0 to 1, and the
+    stretches (start, end) in s, see `semiology.video.colour.is_infrared`. NaN and none where the
+    tracks hold no chroma.
+    """
+    if "chroma" not in tracks.coords:
+        return float("nan"), []
+    chroma, fps = tracks["chroma"].values, float(tracks.attrs["fps"])
+    time = tracks["time"].values
+    runs = unbroken_runs(is_infrared(chroma, fps))
+    return infrared_fraction(chroma, fps), [
+        (float(time[run.start]), float(time[run.stop - 1] + 1 / fps)) for run in runs
+    ]
 
 
 def _per_series(values: np.ndarray, change) -> np.ndarray:

@@ -10,9 +10,12 @@ confidence. A finite position whose confidence is NaN is present, without a scor
 confidence removes it (compare as `~(confidence < threshold)`). `time` is a regular grid in seconds
 from the start of the clip; where a frame of the video is missing, its row is NaN and `source_index`
 is -1: rows are never removed. Left and right are the patient's. The attribute `steps` records every
-processing step after tracking. Tracks of a video record how it was read: `pixels` ("square"),
-`pixel_aspect` of its stored pixels, `stored_width` and `stored_height`, `scan` and `fields`. With
-fields "both", `source_index` counts fields: 2 n and 2 n + 1 are those of frame n.
+processing step after tracking.
+
+Tracks of a video record how it was read: `pixels` ("square"), `pixel_aspect` of its stored pixels,
+`stored_width` and `stored_height`, `scan` and `fields`. With fields "both", `source_index` counts
+fields: 2 n and 2 n + 1 are those of frame n. `chroma` (time,) is how far each frame's colours are
+from grey (`semiology.video.colour`), NaN where it is missing.
 """
 
 import json
@@ -74,6 +77,7 @@ def make_tracks(
     position_3d: np.ndarray | None = None,
     source_time: np.ndarray | None = None,
     source_index: np.ndarray | None = None,
+    chroma: np.ndarray | None = None,
     width: int = 0,
     height: int = 0,
     backend: str = "",
@@ -90,6 +94,8 @@ def make_tracks(
         position_3d: (time, keypoint, 3) metres.
         source_time: (time,) s, the time of the source frame in its video; NaN where missing.
         source_index: (time,) number of the source frame; -1 where missing.
+        chroma: (time,) mean distance of the frame's colours from grey; NaN where missing. None:
+            not known, and no coordinate.
         width: of the frame, px; 0 where unknown.
         height: of the frame, px; 0 where unknown.
         backend: name of the tracker.
@@ -117,7 +123,8 @@ def make_tracks(
                 f"tracks: {name} has shape {np.shape(array)}, expected {expected[name]} for"
                 f" {len(keypoints)} keypoint names"
             )
-    for name, values in {"source_time": source_time, "source_index": source_index}.items():
+    by_frame = {"source_time": source_time, "source_index": source_index, "chroma": chroma}
+    for name, values in by_frame.items():
         if values is not None and np.shape(values) != (frames,):
             raise UserError(
                 f"tracks: {name} has shape {np.shape(values)}, expected ({frames},), one a frame"
@@ -169,6 +176,7 @@ def make_tracks(
                 time if source_time is None else np.asarray(source_time, float),
             ),
             "source_index": ("time", index.astype(np.int64)),
+            **({} if chroma is None else {"chroma": ("time", np.asarray(chroma, np.float32))}),
         },
         attrs={
             "fps": float(fps),

@@ -7,9 +7,9 @@ truth as tracks (truth.py), simulated tracker errors (tracker_noise.py).
 
 drawing/ renders persons in a room and is imported by the phantom only. person.py and kinematics.py
 make a body with rigid bones, face.py its expressions; episodes.py and motion.py define its
-movement; camera.py, raster.py, portrait.py, figure.py and room.py draw it; filming.py simulates
-camera and recorder. clip.py combines them: all random choices of a video are drawn into a Plan,
-which `perform` and `film` apply.
+movement; raster.py (the camera too), portrait.py, figure.py and room.py draw it; filming.py
+simulates camera and recorder. clip.py combines them: all random choices of a video are drawn into a
+Plan, which `perform` and `film` apply.
 """
 
 from semiology.phantom.dystonia_emotion.recipe import make_phantom

@@ -10,6 +10,7 @@ import json
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
+from fractions import Fraction
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -44,14 +45,16 @@ class Video:
     """A video that is rendered while it is written.
 
     Attributes:
-        frames: (height, width, 3) uint8 RGB each.
+        frames: (height, width, 3) uint8 RGB each, as the file stores them.
         fps: frames a second.
         bit_rate: bits a second; None: the default of `write_video`.
+        pixel_aspect: width of a stored pixel over its height.
     """
 
     frames: Iterable[NDArray]
     fps: float
     bit_rate: int | None = None
+    pixel_aspect: Fraction = Fraction(1)
 
 
 @dataclass(frozen=True)
@@ -232,7 +235,13 @@ def write_clip(path: Path, truth: Path, clip: Clip, recipe: Recipe) -> None:
     contents, clip_id = clip.render(), clip.row["clip_id"]
     if isinstance(contents.recording, Video):
         video = contents.recording
-        write_video(path, video.frames, video.fps, bit_rate=video.bit_rate)
+        write_video(
+            path,
+            video.frames,
+            video.fps,
+            bit_rate=video.bit_rate,
+            pixel_aspect=video.pixel_aspect,
+        )
     else:
         save_tracks(contents.recording, path)
     if contents.events is not None:

@@ -13,6 +13,7 @@ from av.video.frame import VideoFrame
 from av.video.reformatter import VideoReformatter
 
 from semiology.errors import UserError
+from semiology.video.colour import to_rgb
 
 # widest pixel that is believed, and its inverse the highest: 352x576 in 16:9 has 32:11, half
 # resolutions of it twice that. [our choice]
@@ -106,7 +107,7 @@ class Converter:
         size = square_size(decoded.width, decoded.height, aspect)
         if within is not None:
             size = _fitted(size, within[::-1] if turned else within)
-        image = self._reformatter.reformat(decoded, *size, "rgb24").to_ndarray()
+        image = to_rgb(self._reformatter, decoded, *size)
         if turned:
             image = image.transpose(1, 0, 2)  # what is stored as y is shown as x
         flip_x, flip_y = (c < 0, b < 0) if turned else (a < 0, d < 0)

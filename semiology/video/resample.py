@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
+from semiology.video.colour import chroma
 from semiology.video.decode import AS_STATED, NOTHING_DECODES, Reading, SourceFrame, VideoError
 from semiology.video.image import Converter
 from semiology.video.reader import Damage, check_aspect, probe, source_frames
@@ -37,6 +38,7 @@ class Frame:
     source_time: float  # s from the video's first frame; NaN where missing
     source_index: int  # number of the source frame in the video, from 0; -1 where missing
     image: np.ndarray | None  # (height, width, 3) uint8 RGB, upright; None where missing
+    chroma: float = math.nan  # mean distance of the colours from grey; NaN where missing
 
 
 def read_frames(
@@ -169,7 +171,8 @@ class FrameConverter:
     def __call__(self, index: int, source: SourceFrame | None) -> Frame:
         if source is None:
             return Frame(index, index / self.fps, math.nan, -1, None)
-        return Frame(index, index / self.fps, source.time, source.index, self.image(source))
+        image = self.image(source)
+        return Frame(index, index / self.fps, source.time, source.index, image, chroma(image))
 
     def image(self, source: SourceFrame) -> np.ndarray:
         """(height, width, 3) uint8 RGB of a source frame, upright, of the first one's size.

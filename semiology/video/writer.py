@@ -12,10 +12,13 @@ from pathlib import Path
 
 import av
 import numpy as np
+from av.packet import Packet
+from av.video.reformatter import ColorRange, Colorspace, VideoReformatter
 from av.video.stream import VideoStream
 
 from semiology.errors import UserError
 from semiology.files import atomic_path
+from semiology.video.colour import usual_matrix
 from semiology.video.decode import AS_STATED, NOTHING_DECODES, Reading, VideoError
 from semiology.video.reader import all_frames
 from semiology.video.resample import Frame, FrameConverter
@@ -25,8 +28,9 @@ WRITERS = {  # suffix -> (container, codec)
     ".mp4": ("mp4", H264),
     ".mov": ("mov", H264),
     ".mkv": ("matroska", H264),
-    ".mpg": ("mpeg", "mpeg1video"),
-    ".mpeg": ("mpeg", "mpeg1video"),
+    # MPEG-2, as recorders write it: MPEG-1 holds no ratio of pixels that 352x576 needs
+    ".mpg": ("mpeg", "mpeg2video"),
+    ".mpeg": ("mpeg", "mpeg2video"),
     ".avi": ("avi", "mpeg4"),
     ".asf": ("asf", "wmv2"),
     ".wmv": ("asf", "wmv2"),
@@ -38,24 +42,43 @@ TICKS = 60_000
 # frame
 KEY_FRAMES = 50
 
+# bytes of a program stream's pack. Where a key frame's headers lie in two packs, and another frame
+# begins in the second one, FFmpeg gives the key frame the other's time: a leap, and later the same
+# time twice, in 6 of 150 files of small frames [R: FFmpeg 8.1.2]
+PACK = 2048
+# the shapes of a frame, width over height, that MPEG-2 can state, besides square pixels [ISO/IEC
+# 13818-2, table 6-3]
+MPEG2_SHAPES = (Fraction(4, 3), Fraction(16, 9), Fraction(221, 100))
+
 
 def write_video(
-    path: str | Path, images: Iterable[np.ndarray], fps: float, *, bit_rate: int | None = None
+    path: str | Path,
+    images: Iterable[np.ndarray],
+    fps: float,
+    *,
+    bit_rate: int | None = None,
+    pixel_aspect: Fraction | float = 1,
 ) -> None:
     """Encode images, (height, width, 3) uint8 RGB and all of one size, as they come; the file
     appears when it is whole.
 
-    The suffix chooses container and codec: .mp4, .mov, .mkv (H.264), .mpg (MPEG-1), .avi (MPEG-4),
+    The suffix chooses container and codec: .mp4, .mov, .mkv (H.264), .mpg (MPEG-2), .avi (MPEG-4),
     .asf, .wmv (WMV2). An odd width or height is made even by repeating the last column or row,
-    because these codecs halve the colour planes; pixel coordinates stay.
+    because these codecs halve the colour planes; pixel coordinates stay. Colours are of limited
+    range, BT.709 for HD and BT.601 below, which the header states where the codec can.
 
     Args:
-        fps: frames a second; MPEG-1 knows 23.976, 24, 25, 29.97, 30, 50, 59.94 and 60 only.
+        images: in the pixels of the file: where those are not square, the caller has squeezed them.
+        fps: frames a second; MPEG-2 knows 23.976, 24, 25, 29.97, 30, 50, 59.94, 60 and some
+            fractions of them.
         bit_rate: bits a second; by default H.264 at constant quality (CRF 20), the others at 0.2
             bit a pixel. [our choice]
+        pixel_aspect: width of a pixel over its height, for the header; reduced to terms of 255 at
+            most.
 
     Raises:
-        UserError: another suffix, a rate that the codec refuses, no image, or the disk is full.
+        UserError: another suffix, a rate or a ratio that the codec refuses, no image, or the disk
+            is full.
     """
     path = Path(path)
     if path.suffix.lower() not in WRITERS:
@@ -66,35 +89,73 @@ def write_video(
     if first is None:
         raise UserError(f"{path}: there is no image to write")
     rate = Fraction(fps).limit_denominator(1001)
+    height, width = (side + side % 2 for side in first.shape[:2])
+    if not 0 < pixel_aspect < math.inf:
+        raise UserError(f"{path}: a pixel cannot be {pixel_aspect:g} as wide as high")
+    aspect = Fraction(pixel_aspect).limit_denominator(255)
+    shape = aspect * width / height
+    if codec == "mpeg2video" and aspect != 1 and shape not in MPEG2_SHAPES:
+        raise UserError(
+            f"{path}: MPEG-2 states square pixels or frames of 4:3, 16:9 and 2.21:1, and"
+            f" {width}x{height} px of {aspect} would be {float(shape):.3f}:1; write .mp4 or .mkv"
+        )
     with (
         atomic_path(path) as temporary,
         av.open(str(temporary), mode="w", format=container_name) as container,
     ):
         stream = container.add_stream(codec, rate=rate)
         assert isinstance(stream, VideoStream)
-        stream.height, stream.width = (side + side % 2 for side in first.shape[:2])
-        stream.pix_fmt = "yuv420p"
+        stream.height, stream.width, stream.pix_fmt = height, width, "yuv420p"
+        stream.codec_context.sample_aspect_ratio = aspect
+        matrix = usual_matrix(width, height)
+        stream.codec_context.colorspace = matrix
+        stream.codec_context.color_range = ColorRange.MPEG
         if codec == "libx264" and bit_rate is None:
             stream.options = {"crf": "20", "preset": "veryfast"}
         else:
             stream.bit_rate = bit_rate or int(0.2 * stream.width * stream.height * rate)
-        for index, image in enumerate(chain([first], images)):
-            if image.shape != first.shape:
-                raise ValueError(
-                    f"image {index} has shape {image.shape}, the first had {first.shape}"
-                )
-            image = np.pad(
-                image, ((0, image.shape[0] % 2), (0, image.shape[1] % 2), (0, 0)), mode="edge"
-            )
-            frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(image), format="rgb24")
-            frame.pts, frame.time_base = index, 1 / rate
+        for frame in chain(_frames(chain([first], images), rate, matrix), [None]):
             try:
-                container.mux(stream.encode(frame))
+                packets = stream.encode(frame)
             except av.error.ArgumentError as error:
                 raise UserError(
                     f"{path}: {codec} cannot be written at {float(rate):g} frames a second"
                 ) from error
-        container.mux(stream.encode(None))
+            container.mux(_stuffed(packets) if codec == "mpeg2video" else packets)
+
+
+def _frames(
+    images: Iterable[np.ndarray], rate: Fraction, matrix: Colorspace
+) -> Iterator[av.VideoFrame]:
+    """Images of one size as frames for an encoder: even sides, YUV by that matrix, times at `rate`
+    (Hz).
+    """
+    reformatter, shape = VideoReformatter(), None
+    for index, image in enumerate(images):
+        shape = shape or image.shape
+        if image.shape != shape:
+            raise ValueError(f"image {index} has shape {image.shape}, the first had {shape}")
+        image = np.pad(
+            image, ((0, image.shape[0] % 2), (0, image.shape[1] % 2), (0, 0)), mode="edge"
+        )
+        rgb = av.VideoFrame.from_ndarray(np.ascontiguousarray(image), format="rgb24")
+        frame = reformatter.reformat(rgb, format="yuv420p", dst_colorspace=matrix)
+        frame.pts, frame.time_base = index, 1 / rate
+        yield frame
+
+
+def _stuffed(packets: Iterable[Packet]) -> list[Packet]:
+    """MPEG-2 frames that fill a pack each, and key frames two: zeros behind them, which decoders
+    skip. So no two frames begin within one pack.
+    """
+    filled = []
+    for packet in packets:
+        least = 2 * PACK if packet.is_keyframe else PACK
+        content = Packet(bytes(packet).ljust(least, b"\0"))
+        content.stream, content.is_keyframe = packet.stream, packet.is_keyframe
+        content.pts, content.dts, content.time_base = packet.pts, packet.dts, packet.time_base
+        filled.append(content)
+    return filled
 
 
 def every_frame(path: str | Path, reading: Reading = AS_STATED) -> Iterator[Frame]:
@@ -172,10 +233,7 @@ def _stream(
     context = stream.codec_context
     context.time_base = Fraction(1, TICKS)
     context.gop_size = KEY_FRAMES
-    context.colorspace, context.color_range = (
-        av.video.reformatter.Colorspace.SMPTE170M,
-        av.video.reformatter.ColorRange.MPEG,
-    )
+    context.colorspace, context.color_range = Colorspace.SMPTE170M, ColorRange.MPEG
     if math.isfinite(pixel_aspect) and pixel_aspect != 1:
         context.sample_aspect_ratio = Fraction(pixel_aspect).limit_denominator(255)
     if H264 == "libx264":

@@ -21,6 +21,7 @@ MEASURED = {
     "frame rate": ("fps",),
     "duration": ("duration",),
     "brightness and colour": ("brightness", "colour"),
+    "night infrared": ("infrared",),
 }
 NAMED = ("centre", "camera")  # covariates whose absence is reported
 DURATION = "duration"  # warns only: how long a seizure lasts is a sign too

@@ -53,6 +53,7 @@ class Source(File):
     duration: float | None = None
     brightness: float | None = None
     colour: float | None = None
+    infrared: float | None = None
     movement: TimeCourse | None = None
     pictures: Annotated[TimeCourse, AfterValidator(_images)] | None = None
 

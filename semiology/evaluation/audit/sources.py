@@ -6,8 +6,8 @@ without the cohort.
      "features" (part of the cohort),
                          "content": SHA-256 of that file, "start", "end" (s), "covariates": {name:
                          value}, "width", "height" (px), "fps" (Hz), "duration" (s), "brightness",
-                         "colour" (0 to 1), "pictures", "movement": time courses as text, see
-                         fingerprint.py}},
+                         "colour" (0 to 1), "infrared" (fraction of frames), "pictures",
+                         "movement": time courses as text, see fingerprint.py}},
      "weights": {SHA-256: {"what", "origin", "participants": [participant_id] or null where
      unknown}}}
 
@@ -21,6 +21,7 @@ from typing import Any
 import numpy as np
 
 from semiology.data.cohort import Clip, Cohort
+from semiology.data.preprocessing import infrared
 from semiology.data.store import Store, fingerprint, make_key
 from semiology.data.tracks import read_tracks, time_slice
 from semiology.errors import UserError
@@ -120,6 +121,7 @@ def _measured(folder: Path, clip: Clip, store: Store | None) -> dict[str, Any]:
             return _without_tracks(clip, store, video)
         tracks = store.predicted(clip.clip_id, part)
     fps, frames = float(tracks.attrs["fps"]), tracks.sizes["time"]
+    by_night, _ = infrared(tracks)
     size = {name: int(tracks.attrs.get(name, 0)) or None for name in ("width", "height")}
     entry: dict[str, Any] = {
         "kind": "tracks" if clip.tracks else "video",
@@ -128,6 +130,8 @@ def _measured(folder: Path, clip: Clip, store: Store | None) -> dict[str, Any]:
         "duration": round(frames / fps, 3),
         "movement": to_text(positions(tracks), UNIT),
     }
+    if np.isfinite(by_night):
+        entry["infrared"] = round(by_night, 4)
     entry |= {name: value for name, value in video.items() if value is not None}
     entry.setdefault("end", clip.start + entry["duration"])
     return entry

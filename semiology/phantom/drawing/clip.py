@@ -6,7 +6,6 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from semiology.phantom.drawing.camera import Camera
 from semiology.phantom.drawing.episodes import GRIMACES, POSTURES, Episode, draw_episodes
 from semiology.phantom.drawing.face import ACTIONS, landmarks
 from semiology.phantom.drawing.figure import PARTS, Actor, part_colours
@@ -14,7 +13,7 @@ from semiology.phantom.drawing.filming import FPS, Light, View, develop, draw_li
 from semiology.phantom.drawing.kinematics import SIDES, Angles, Figure, pose
 from semiology.phantom.drawing.motion import Movement, actions, angles, draw_movement
 from semiology.phantom.drawing.person import SCRUBS, Person, draw_person
-from semiology.phantom.drawing.raster import Canvas, shading_table
+from semiology.phantom.drawing.raster import Camera, Canvas, shading_table
 from semiology.phantom.drawing.room import HIP_HEIGHT, Room, draw_room, photograph
 
 

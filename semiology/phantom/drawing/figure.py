@@ -6,12 +6,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from semiology.phantom.drawing.camera import Camera
 from semiology.phantom.drawing.face import head_scale
 from semiology.phantom.drawing.kinematics import SIDES, Figure
 from semiology.phantom.drawing.person import Colour, Person
 from semiology.phantom.drawing.portrait import Paints, paint_head
-from semiology.phantom.drawing.raster import Canvas
+from semiology.phantom.drawing.raster import Camera, Canvas
 
 PARTS = ("head", "skin", "gown", "pattern", "hair", "nose", "nostril", "bandage")
 Sensor = Callable[

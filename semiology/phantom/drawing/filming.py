@@ -4,32 +4,39 @@ noise.
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from fractions import Fraction
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
 from semiology.errors import UserError
-from semiology.phantom.drawing.camera import Camera
 from semiology.phantom.drawing.person import Body, Colour
+from semiology.phantom.drawing.raster import Camera
 from semiology.phantom.drawing.room import HIP_HEIGHT, Room
 
 FPS = 25.0
-# width, height (px) of Hou et al. 2022 [P], taken as they are stated and with square pixels
+# width, height (px) of the files of Hou et al. 2022 [P]; width of a pixel over its height, which
+# the paper does not state: PAL's 4:3, which recorders of these sizes have, and square at 720 lines
 # [choice]; scale at which the figure is drawn
-RESOLUTIONS: tuple[tuple[int, int, float], ...] = (
-    (352, 576, 1.25),
-    (352, 288, 1.5),
-    (704, 576, 0.75),
-    (720, 576, 0.75),
-    (1280, 720, 0.5),
+RESOLUTIONS: tuple[tuple[int, int, Fraction, float], ...] = (
+    (352, 576, Fraction(24, 11), 0.75),
+    (352, 288, Fraction(12, 11), 1.5),
+    (704, 576, Fraction(12, 11), 0.75),
+    (720, 576, Fraction(16, 15), 0.75),
+    (1280, 720, Fraction(1), 0.5),
 )
 CONTAINERS = (".mpg", ".mp4", ".avi", ".asf")  # [P]
 
 
 @dataclass(frozen=True)
 class View:
-    """Camera and recorder, those of one subject."""
+    """Camera and recorder, those of one subject.
+
+    The image has square pixels, as the file is read; the recorder squeezes its width by
+    `pixel_aspect`.
+    """
 
     width: int  # px
     height: int  # px
@@ -42,6 +49,12 @@ class View:
     span: float  # m that the shorter side of the image shows at the patient
     shift: tuple[float, float, float]  # m, from the upper chest to where the camera looks
     roll: float  # rad
+    pixel_aspect: Fraction = Fraction(1)  # width of a pixel of the file over its height
+
+    @property
+    def stored(self) -> tuple[int, int]:
+        """Width and height in the file, px."""
+        return round(self.width / self.pixel_aspect), self.height
 
     def camera(self, body: Body, room: Room) -> Camera:
         """The camera of the delivered image, aimed at the upper chest."""
@@ -64,12 +77,10 @@ class View:
 
 def draw_view(rng: np.random.Generator, room: Room) -> View:
     """Draw a camera on the wall and its recorder."""
-    width, height, scale = RESOLUTIONS[rng.integers(len(RESOLUTIONS))]
+    size = _image_size(int(rng.integers(len(RESOLUTIONS))))
     chest_rises = np.pi / 2 - room.recline  # how far above the level the chest looks
     return View(
-        width=width,
-        height=height,
-        scale=scale,
+        **size,
         container=CONTAINERS[rng.integers(len(CONTAINERS))],
         azimuth=float(np.radians(rng.uniform(-32, 32))),
         elevation=float(
@@ -86,8 +97,14 @@ def draw_view(rng: np.random.Generator, room: Room) -> View:
 
 def recorded_by(view: View, resolution: int, container: int) -> View:
     """The same camera with another recorder: numbers in RESOLUTIONS and CONTAINERS."""
-    width, height, scale = RESOLUTIONS[resolution]
-    return replace(view, width=width, height=height, scale=scale, container=CONTAINERS[container])
+    return replace(view, **_image_size(resolution), container=CONTAINERS[container])
+
+
+def _image_size(resolution: int) -> dict[str, Any]:
+    """The fields of a View that follow from a number in RESOLUTIONS."""
+    stored, height, pixel_aspect, scale = RESOLUTIONS[resolution]
+    width = round(stored * pixel_aspect)
+    return {"width": width, "height": height, "pixel_aspect": pixel_aspect, "scale": scale}
 
 
 @dataclass(frozen=True)
@@ -115,7 +132,8 @@ class Light:
 
     def bit_rate(self, view: View) -> int:
         """Bits a second at FPS, by the image's area."""
-        return int(self.bits_a_pixel * view.width * view.height * FPS)
+        width, height = view.stored
+        return int(self.bits_a_pixel * width * height * FPS)
 
 
 def draw_light(rng: np.random.Generator, view: View) -> Light:
@@ -159,6 +177,12 @@ def develop(
         )
 
 
+def as_stored(frames: Iterator[NDArray], view: View) -> Iterator[NDArray]:
+    """Delivered frames -> frames as the file holds them, squeezed where its pixels are wide."""
+    for frame in frames:
+        yield np.asarray(Image.fromarray(frame).resize(view.stored, Image.Resampling.BILINEAR))
+
+
 CHUNK = 500  # frames that are performed and drawn at a time
 
 
@@ -166,7 +190,9 @@ def with_image_size(view: View, width: int, height: int) -> View:
     """The same camera with another image size, in px; frames are drawn at that size, so that it
     decides the time for rendering.
     """
-    return replace(view, width=width, height=height, scale=1.0, container=".mp4")
+    return replace(
+        view, width=width, height=height, scale=1.0, container=".mp4", pixel_aspect=Fraction(1)
+    )
 
 
 def check_film(fps: float, width: int, height: int) -> None:

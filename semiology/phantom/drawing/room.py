@@ -5,11 +5,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from semiology.phantom.drawing.camera import Camera
 from semiology.phantom.drawing.figure import Sensor
 from semiology.phantom.drawing.kinematics import SIDES
 from semiology.phantom.drawing.person import Body, Colour
-from semiology.phantom.drawing.raster import LEVELS, Canvas, shading_table
+from semiology.phantom.drawing.raster import LEVELS, Camera, Canvas, shading_table
 
 HIP_HEIGHT = 0.10  # m, spine base above the mattress
 BED_HALF_WIDTH = 0.46  # m

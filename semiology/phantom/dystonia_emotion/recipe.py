@@ -27,7 +27,13 @@ from semiology.phantom.drawing.clip import (
     film,
     perform,
 )
-from semiology.phantom.drawing.filming import CONTAINERS, FPS, RESOLUTIONS, recorded_by
+from semiology.phantom.drawing.filming import (
+    CONTAINERS,
+    FPS,
+    RESOLUTIONS,
+    as_stored,
+    recorded_by,
+)
 from semiology.phantom.shared.design import (
     DYSTONIA,
     EMOTION,
@@ -138,7 +144,7 @@ class DystoniaEmotionRecipe(Recipe):
     null: bool = False
 
     kind = ""
-    version = 2
+    version = 3
     readme = DYSTONIA_EMOTION_README
     floats = ("seconds",)
 
@@ -242,9 +248,10 @@ def clip_row(
 
 def render(plan: Plan, performance: Performance, row: dict[str, str]) -> Contents:
     """Render one clip: its video, joints, landmarks, labels and episodes."""
-    rate = plan.light.bit_rate(plan.subject.view)
+    view = plan.subject.view
+    frames = as_stored(film(plan, performance), view)
     return Contents(
-        Video(film(plan, performance), FPS, rate),
+        Video(frames, FPS, plan.light.bit_rate(view), view.pixel_aspect),
         {".nc": body_truth(plan, performance), "_face.nc": face_truth(plan, performance)},
         {"labels": {name: row[name] for name in LABELS}, **clip_facts(plan, performance)},
     )

@@ -183,5 +183,10 @@ def clip_facts(plan: Plan, performance: Performance) -> dict:
             name: round(float(getattr(body, name)), 5)
             for name in ("trunk", "shoulder", "hip", "upper_arm", "forearm", "neck")
         },
+        "stored": {
+            "width": plan.subject.view.stored[0],
+            "height": plan.subject.view.stored[1],
+            "pixel_aspect": str(plan.subject.view.pixel_aspect),
+        },
         "camera": camera.parameters(),
     }

@@ -12,6 +12,8 @@ from semiology.video.decode import Fields
 from semiology.weights import snippet_weights
 
 NO_POSE = "none"  # instead of a pose backend: no tracks
+# fraction of frames with the patient below which infrared is named as a reason [our choice]
+LITTLE_FOUND = 0.5
 
 
 @dataclass(frozen=True)
@@ -126,6 +128,8 @@ class ExtractSummary:
         without_video: clips that have features of their own and no video.
         found: clip_id -> "body" and "face" -> fraction of the video's frames in which that part of
             the patient was found.
+        infrared: clip_id -> fraction of its frames that were filmed in night infrared, for clips
+            that have such frames.
     """
 
     done: list[str] = field(default_factory=list)
@@ -134,6 +138,7 @@ class ExtractSummary:
     short: list[str] = field(default_factory=list)
     without_video: list[str] = field(default_factory=list)
     found: dict[str, dict[str, float]] = field(default_factory=dict)
+    infrared: dict[str, float] = field(default_factory=dict)
 
     @property
     def nobody(self) -> list[str]:
@@ -165,6 +170,14 @@ class ExtractSummary:
         lines += [
             f"warning: {clip_id}: nobody was found in any frame; its tracks are empty"
             for clip_id in self.nobody
+        ]
+        lines += [
+            f"warning: {clip_id}: {part} found in {found[part]:.1%} of frames;"
+            f" {self.infrared[clip_id]:.1%} of its frames are night infrared, in which the default"
+            " tracker finds less"
+            for clip_id, found in self.found.items()
+            for part in found
+            if clip_id in self.infrared and found[part] < LITTLE_FOUND
         ]
         lines += [
             f"warning: {clip_id}: shorter than one snippet; it has none and cannot be assessed by"

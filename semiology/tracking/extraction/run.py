@@ -16,7 +16,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import xarray as xr
 from joblib import delayed
@@ -33,7 +33,6 @@ from semiology.tracking.extraction.tracks import (
     FoundFraction,
     backend,
     extract_tracks,
-    found_fraction,
     needs_lift,
     track_blocks,
 )
@@ -163,6 +162,8 @@ def _extract_all(
         (summary.done if outcome.worked else summary.skipped).append(source.clip_id)
         if outcome.found:
             summary.found[source.clip_id] = outcome.found
+        if outcome.infrared:
+            summary.infrared[source.clip_id] = outcome.infrared
         if outcome.short:
             summary.short.append(source.clip_id)
     return summary
@@ -206,6 +207,7 @@ class _Outcome:
     clip_id: str
     worked: bool = False
     found: dict[str, float] = field(default_factory=dict)
+    infrared: float = 0.0
     fault: str | None = None
     short: bool = False
 
@@ -222,8 +224,18 @@ def _complete(source: Source, store: Store, options: ExtractOptions) -> _Outcome
             source.clip_id, stage
         ):
             return None
-    found = {part: record["stages"][part]["found"] for part in TRACKS if part in record["stages"]}
-    return _Outcome(source.clip_id, found=found)
+    parts = {part: record["stages"][part] for part in TRACKS if part in record["stages"]}
+    return _Outcome(source.clip_id, found=_found(parts), infrared=_infrared(parts))
+
+
+def _found(parts: Mapping[str, Mapping[str, Any]]) -> dict[str, float]:
+    """Part -> fraction of frames in which it was found, by the record's entries."""
+    return {part: entry["found"] for part, entry in parts.items()}
+
+
+def _infrared(parts: Mapping[str, Mapping[str, Any]]) -> float:
+    """Fraction of infrared frames by the record's entries, 0 where they state none."""
+    return max((entry.get("infrared") or 0.0 for entry in parts.values()), default=0.0)
 
 
 def _extract_one(
@@ -283,14 +295,15 @@ def _extract_clip(
             entries[part]["reading"] = reading
         known = record["stages"].get(part, {})
         if part in shares:
-            entries[part]["found"] = shares[part]
+            entries[part] |= shares[part]
         elif known.get("key") == keys[part]:
-            entries[part]["found"] = known["found"]
+            entries[part] |= {"found": known["found"], "infrared": known.get("infrared")}
         else:
-            entries[part]["found"] = found_fraction(
-                read_tracks(store.file(source.clip_id, part, keys[part]))
-            )
-    store.note(source.clip_id, origin, {part: entries[part] for part in depends if part in TRACKS})
+            counted = FoundFraction()
+            counted.add(read_tracks(store.file(source.clip_id, part, keys[part])))
+            entries[part] |= counted.shares()
+    tracked = {part: entries[part] for part in depends if part in TRACKS}
+    store.note(source.clip_id, origin, tracked)
     short = False
     for stage in [stage for stage in depends if stage not in TRACKS]:
         if stage in missing:
@@ -302,8 +315,7 @@ def _extract_clip(
         store.note(
             source.clip_id, origin, {stage: entries[stage]}
         )  # at once: a later failure loses nothing that is stored
-    found = {part: entries[part]["found"] for part in depends if part in TRACKS}
-    return _Outcome(source.clip_id, bool(missing), found, short=short)
+    return _Outcome(source.clip_id, bool(missing), _found(tracked), _infrared(tracked), short=short)
 
 
 def _unlike_stored(path: Path, options: ExtractOptions) -> str:
@@ -321,9 +333,9 @@ def _tracks(
     options: ExtractOptions,
     keys: Mapping[str, str],
     clip_progress: ClipProgress,
-) -> dict[str, float]:
-    """Make and store these tracks (part -> key). Returns part -> fraction of frames in which it was
-    found.
+) -> dict[str, dict[str, float | None]]:
+    """Make and store these tracks (part -> key). Returns part -> fractions of frames, see
+    `FoundFraction.shares`.
     """
     shares = {part: FoundFraction() for part in keys}
     with store.growing(source.clip_id, keys) as take:
@@ -331,7 +343,7 @@ def _tracks(
             take(block)
             for part, share in shares.items():
                 share.add(block[part])
-    return {part: share.found for part, share in shares.items()}
+    return {part: share.shares() for part, share in shares.items()}
 
 
 def _blocks(

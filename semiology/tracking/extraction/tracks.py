@@ -4,7 +4,7 @@ patient in every frame.
 
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -21,6 +21,7 @@ from semiology.tracking.patient import FaceDetector, Patient, PatientLocation, f
 from semiology.tracking.pose import pose_backend
 from semiology.tracking.pose.base import KeypointRCNNOptions, Landmarks, PoseBackend
 from semiology.video import Frame, probe, read_frames, scan_fields
+from semiology.video.colour import infrared_fraction
 from semiology.video.prefetch import prefetch
 
 AHEAD = 8  # frames decoded ahead of the pose backend
@@ -159,6 +160,7 @@ def _datasets(
             ),
             source_time=np.array([frame.source_time for frame, _ in block]),
             source_index=np.array([frame.source_index for frame, _ in block]),
+            chroma=np.array([frame.chroma for frame, _ in block]),
             width=patient.width,
             height=patient.height,
             backend=tracker.name,
@@ -237,22 +239,40 @@ def found_fraction(tracks: xr.Dataset) -> float:
 @dataclass
 class FoundFraction:
     """`found_fraction` of tracks that come in blocks: counts of the frames that the video has, and
-    of those in which any keypoint was found.
+    of those in which any keypoint was found; and how many were filmed in night infrared.
     """
 
     frames: int = 0
     with_any: int = 0
+    fps: float = 1.0
+    chroma: list[np.ndarray] = field(default_factory=list)  # of each block
 
     def add(self, tracks: xr.Dataset) -> None:
         """Count the frames of one more block."""
         seen = tracks["source_index"].values >= 0
         self.frames += int(seen.sum())
         self.with_any += int((tracks["confidence"].values != 0).any(axis=1)[seen].sum())
+        if "chroma" in tracks.coords:
+            self.fps = float(tracks.attrs["fps"])
+            self.chroma.append(tracks["chroma"].values)
 
     @property
     def found(self) -> float:
         """The fraction so far, 0 to 1; 0 without frames."""
         return self.with_any / self.frames if self.frames else 0.0
+
+    @property
+    def infrared(self) -> float | None:
+        """The fraction of the frames so far that are infrared, 0 to 1; None where the tracks do not
+        tell.
+        """
+        chroma = np.concatenate(self.chroma) if self.chroma else np.zeros(0)
+        fraction = infrared_fraction(chroma, self.fps)
+        return None if np.isnan(fraction) else fraction
+
+    def shares(self) -> dict[str, float | None]:
+        """Both fractions, as the record of a clip states them."""
+        return {"found": self.found, "infrared": self.infrared}
 
 
 @cache
