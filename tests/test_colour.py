@@ -131,6 +131,14 @@ def test_formats_come_back_within_two_levels(kind):
     assert np.abs(centres.astype(int) - colours).max() <= QUICK.get(kind, 2)
 
 
+@pytest.mark.parametrize("kind", ["rgba", "bgr24", "gbrp", "gray"])
+def test_what_has_no_matrix_is_left_alone_at_any_size(kind):
+    frame = VideoFrame.from_ndarray(np.full((16, 1280, 3), 77, np.uint8), format="rgb24")
+    frame = frame.reformat(format=kind)
+    frame.colorspace = UNSPECIFIED
+    assert (to_rgb(VideoReformatter(), frame) == 77).all()
+
+
 @pytest.mark.parametrize("kind", ["gray", "gray10le", "gray16le", "ya8"])
 def test_grey_is_full_unless_it_is_declared_limited(kind):
     grey = np.repeat(np.arange(16, 236, dtype=np.uint8)[None, :, None], 16, 0).repeat(3, 2)

@@ -105,8 +105,8 @@ DYSTONIA_EMOTION_README = f"""# Phantom cohort
 - `participants.tsv`, `clips.tsv`, `clips.json`: a cohort as `semiology cohort check` reads it.
 - `videos/`: the rendered clips. `start` and `end` in clips.tsv are the main phase; some videos \
 begin before it or go on after it.
-- `truth/<clip_id>.nc`: the eleven joints of the main phase, in pixels and in metres (camera \
-axes: x right, y down, z away). Confidence is 0
+- `truth/<clip_id>.nc`: the eleven joints of the main phase, in square pixels and in metres \
+(camera axes: x right, y down, z away). Confidence is 0
   where a joint is hidden or out of the picture; its position is true all the same.
 - `truth/<clip_id>_face.nc`: the 23 landmarks of the face, likewise.
 - `truth/<clip_id>.json`: what was rendered and when, who is in view, camera, light and the \
