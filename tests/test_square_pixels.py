@@ -1,5 +1,6 @@
-"""Square pixels: a disc that was squeezed by the recorder is round again, whoever states the ratio."""
+"""Square pixels: a disc that a recorder squeezed is round again, whoever states the ratio."""
 
+import struct
 from fractions import Fraction
 
 import av
@@ -111,13 +112,30 @@ def test_a_ratio_that_changes_in_mid_file_keeps_discs_round(tmp_path):
     assert images[-1][:60].max() < 40 and images[-1][-60:].max() < 40  # black above and below
 
 
-@pytest.mark.parametrize("ratio", [Fraction(1000, 1), Fraction(1, 1000)])
-def test_a_ratio_that_no_camera_has_is_refused_and_can_be_set_right(tmp_path, ratio):
-    path = write(tmp_path / "a.ts", [disc(64, 48, 1)] * 2, "libx264", "mpegts", ratio)
+def stating(path, width, height):
+    """An MP4 whose header states pixels of this width and height."""
+    aspect = Fraction(12, 11)
+    write(path, [disc(64, 48, 1)] * 2, "mjpeg", "mp4", aspect)
+    content = path.read_bytes()
+    at = content.index(b"pasp") + 4
+    assert struct.unpack(">II", content[at : at + 8]) == (12, 11)
+    path.write_bytes(content[:at] + struct.pack(">II", width, height) + content[at + 8 :])
+    return path
+
+
+@pytest.mark.parametrize(("width", "height"), [(1000, 1), (1, 1000), (9, 1)])
+def test_a_ratio_that_no_camera_has_is_refused_and_can_be_set_right(tmp_path, width, height):
+    path = stating(tmp_path / "a.mp4", width, height)
     for read in (probe, lambda path: next(read_frames(path))):
-        with pytest.raises(VideoError, match=f"{ratio.numerator}:{ratio.denominator}.*--pixel_asp"):
+        with pytest.raises(VideoError, match=f"{width}:{height}.*--pixel_aspect"):
             read(path)
     assert probe(path, Reading(pixel_aspect="1:1")).width == 64
+
+
+@pytest.mark.parametrize(("width", "height"), [(0, 0), (0, 1), (1, 0)])
+def test_a_ratio_of_nothing_leaves_the_codecs_own(tmp_path, width, height):
+    path = stating(tmp_path / "a.mp4", width, height)  # its JPEGs state 12:11
+    assert probe(path).pixel_aspect == Fraction(12, 11)
 
 
 @pytest.mark.parametrize("text", ["0:0", "4", "1.5:1", "-1:2", "a:b", "1000:1", "1:1000", ""])
