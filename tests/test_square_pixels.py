@@ -7,7 +7,7 @@ import av
 import numpy as np
 import pytest
 
-from semiology.data.tracks import in_stored_pixels, make_tracks, reading_of, steps
+from semiology.data.tracks import in_square_pixels, in_stored_pixels, make_tracks, reading_of, steps
 from semiology.errors import UserError
 from semiology.tracking.extraction import ExtractOptions, extract_tracks
 from semiology.video import Reading, VideoError, every_frame, probe, read_frames
@@ -178,6 +178,11 @@ def test_stored_pixels_by_hand():
     assert steps(stored)[-1]["step"] == "in_stored_pixels"
     high = tracks.assign_attrs(pixels="square", pixel_aspect="1:2")
     assert in_stored_pixels(high).position.values[0, :, 0] == pytest.approx([240, 50])
+    back = in_square_pixels(stored, "24:11")
+    assert back.position.values[0, :, 0] == pytest.approx([240, 100])
+    assert (back.attrs["width"], back.attrs["height"]) == (768, 576)
+    with pytest.raises(UserError, match="stored pixels"):
+        in_square_pixels(back, "24:11")
     for wrong in (tracks, stored):
         with pytest.raises(UserError, match="square pixels"):
             in_stored_pixels(wrong)

@@ -274,7 +274,7 @@ def run_tracks(arguments: list[str]) -> int:
 def run_tracks_import(arguments: list[str]) -> int:
     """Read a file of another program and write it as tracks."""
     from semiology.data import formats
-    from semiology.data.tracks import save_tracks, steps
+    from semiology.data.tracks import in_square_pixels, save_tracks, steps
     from semiology.tracking.extraction import found_fraction
 
     import_parser = parser("tracks import", run_tracks_import)
@@ -310,6 +310,12 @@ def run_tracks_import(arguments: list[str]) -> int:
     import_parser.add_argument(
         "--height", type=int, default=0, help="of the image, px, where the file does not state it"
     )
+    import_parser.add_argument(
+        "--pixel_aspect",
+        type=str | None,
+        default=None,
+        help="W:H, of the pixels of the frames that were tracked, where they were not square",
+    )
     parsed = import_parser.parse_args(arguments)
     if parsed.out.suffix.lower() != ".nc":
         raise UserError(f"{parsed.out}: tracks are written as .nc")
@@ -324,6 +330,8 @@ def run_tracks_import(arguments: list[str]) -> int:
         width=parsed.width,
         height=parsed.height,
     )
+    if parsed.pixel_aspect is not None:
+        tracks = in_square_pixels(tracks, parsed.pixel_aspect)
     save_tracks(tracks, parsed.out)
     frames, missing = tracks.sizes["time"], int((tracks["source_index"].values < 0).sum())
     found = f"found in {found_fraction(tracks):.1%} of the others"

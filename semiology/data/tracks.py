@@ -33,6 +33,7 @@ import xarray as xr
 from semiology.errors import UserError
 from semiology.files import atomic_path
 from semiology.video import Reading, probe, scan_fields
+from semiology.video.image import parse_aspect
 
 # errors of h5py, and of numpy on its output, for damaged files
 H5_FAULTS = (
@@ -240,19 +241,43 @@ def in_stored_pixels(tracks: xr.Dataset) -> xr.Dataset:
             "tracks: are not known to be in square pixels of a video; only those that semiology"
             " extract made can be given in stored pixels"
         )
-    aspect = Fraction(tracks.attrs["pixel_aspect"].replace(":", "/"))
-    # the shorter axis of a pixel was enlarged
-    scale = xr.DataArray(
-        [1 / max(float(aspect), 1.0), min(float(aspect), 1.0)], {"space": ["x", "y"]}
-    )
+    stored = _scaled(tracks, 1 / _enlarged(parse_aspect(tracks.attrs["pixel_aspect"])))
+    return with_step(stored.assign_attrs(pixels="stored"), "in_stored_pixels")
+
+
+def in_square_pixels(tracks: xr.Dataset, pixel_aspect: str) -> xr.Dataset:
+    """Tracks that another program made of frames as they are stored, in square pixels.
+
+    Args:
+        tracks: in stored pixels.
+        pixel_aspect: "W:H", width of a stored pixel over its height, in the frames that were
+            tracked.
+
+    Raises:
+        UserError: no such ratio; tracks without positions in px, or in square pixels.
+    """
+    aspect = parse_aspect(pixel_aspect)
+    if tracks.attrs.get("pixels") == "square" or "position" not in tracks:
+        raise UserError("tracks: hold no positions in stored pixels; leave the pixel aspect out")
+    square = _scaled(tracks, _enlarged(aspect))
+    recorded = {"pixels": "square", "pixel_aspect": pixel_aspect}
+    return with_step(square.assign_attrs(recorded), "in_square_pixels", pixel_aspect=pixel_aspect)
+
+
+def _enlarged(aspect: Fraction) -> np.ndarray:
+    """By how much x and y of stored pixels are enlarged: the shorter side of a pixel is."""
+    return np.array([max(float(aspect), 1.0), max(1 / float(aspect), 1.0)])
+
+
+def _scaled(tracks: xr.Dataset, factors: np.ndarray) -> xr.Dataset:
+    """Tracks with x, y and the frame's size multiplied by two factors."""
+    scale = xr.DataArray(factors, {"space": ["x", "y"]})
     position = (tracks["position"] * scale).astype(np.float32).transpose(*tracks["position"].dims)
     sizes = {
-        name: round(tracks.attrs[name] * float(factor))
-        for name, factor in zip(("width", "height"), scale)
+        name: round(tracks.attrs[name] * factor)
+        for name, factor in zip(("width", "height"), factors)
     }
-    return with_step(
-        tracks.assign(position=position).assign_attrs(sizes, pixels="stored"), "in_stored_pixels"
-    )
+    return tracks.assign(position=position).assign_attrs(sizes)
 
 
 def steps(tracks: xr.Dataset) -> list[dict]:

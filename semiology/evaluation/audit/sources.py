@@ -37,7 +37,7 @@ from semiology.files import read_json, write_json
 from semiology.video import VideoError, probe, read_frames
 from semiology.weights import known_weights
 
-SCHEMA = 1  # raise when the same file gives other fingerprints
+SCHEMA = 2  # raise when the same file gives other fingerprints
 IN_PACKAGES = {
     "mtcnn": "facenet-pytorch",
     "mediapipe": "mediapipe",

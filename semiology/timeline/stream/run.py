@@ -49,7 +49,7 @@ from semiology.tracking.extraction.tracks import backend, face_detector
 from semiology.tracking.patient import FaceDetector, Faces, PatientLocation
 from semiology.tracking.pose.base import KeypointRCNNOptions, PoseBackend
 
-SCHEMA = 2  # raise when the same input gives other results than before
+SCHEMA = 3  # raise when the same input gives other results than before
 FACES_EVERY = 0.48  # s between face detections, as in extraction. [our choice]
 LATENCIES = 100_000  # number of the last windows' latencies in the summary
 

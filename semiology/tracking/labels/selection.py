@@ -14,10 +14,12 @@ import xarray as xr
 from PIL import Image
 from sklearn.cluster import MiniBatchKMeans
 
+from semiology.data.tracks import reading_of
 from semiology.errors import UserError
 from semiology.files import atomic_path
 from semiology.tracking.labels.labels import HIDDEN, UNLABELLED, VISIBLE, LabelledFrame, Labels
-from semiology.video import read_frames
+from semiology.video import Reading, read_frames
+from semiology.video.decode import AS_STATED
 
 Method = Literal["kmeans", "confidence", "jumps", "uniform"]
 
@@ -88,7 +90,11 @@ def choose_rows(
             else jump_rows(tracks, count)
         )
     rows, thumbnails = read_thumbnails(
-        video, tracks.attrs["fps"] if tracks is not None else fps, start, end
+        video,
+        tracks.attrs["fps"] if tracks is not None else fps,
+        start,
+        end,
+        reading=reading_of(tracks),
     )
     count = count or math.ceil(share * (rows[-1] + 1))
     if method == "uniform":
@@ -97,7 +103,12 @@ def choose_rows(
 
 
 def read_thumbnails(
-    video: str | Path, fps: float = 25.0, start: float = 0.0, end: float | None = None
+    video: str | Path,
+    fps: float = 25.0,
+    start: float = 0.0,
+    end: float | None = None,
+    *,
+    reading: Reading = AS_STATED,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Rows (frame,) and thumbnails (frame, pixel) uint8 of a video, grey and 30 px wide; frames
     that are missing are left out.
@@ -108,7 +119,7 @@ def read_thumbnails(
     rows: list[int] = []
     thumbnails: list[np.ndarray] = []
     every = 1
-    for frame in read_frames(video, start, end, fps):
+    for frame in read_frames(video, start, end, fps, reading=reading):
         if frame.image is None or frame.index % every:
             continue
         height, width = frame.image.shape[:2]
@@ -257,7 +268,7 @@ def label_frames(
     labelled: dict[int, LabelledFrame] = {}
     position: list[np.ndarray] = []
     visibility: list[np.ndarray] = []
-    for frame in read_frames(video, start, end, fps):
+    for frame in read_frames(video, start, end, fps, reading=reading_of(tracks)):
         if frame.index not in wanted:
             continue
         wanted.remove(frame.index)
