@@ -45,7 +45,7 @@ class VideoError(UserError):
     file's name must not appear.
     """
 
-    def __init__(self, path: str | Path, fault: str):
+    def __init__(self, path: object, fault: str):
         super().__init__(path, fault)
         self.fault = fault
 

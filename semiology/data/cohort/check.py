@@ -12,7 +12,7 @@ from typing import Any
 from semiology.data.cohort.cohort import Cohort
 from semiology.data.cohort.label import Label
 from semiology.data.cohort.row import Clip
-from semiology.video import VideoError, VideoInfo, probe
+from semiology.video import Recording, VideoError, VideoInfo, probe
 
 OVERRUN = 1.0  # s; a clip that ends later than this after the end of its video is noted
 # videos at a time: one waits for the disk while others are decoded; each holds a dozen frames
@@ -129,7 +129,8 @@ def check_cohort(folder: str | Path) -> CohortReport:
     """
     cohort = Cohort.read(folder)
     videos, faults = _open(cohort)
-    infos = {clip.clip_id: videos[clip.video] for clip in cohort.clips if clip.video in videos}
+    infos = {clip.clip_id: videos[_video(clip)] for clip in cohort.clips if _video(clip) in videos}
+    of_recordings, about_recordings = _check_recordings(cohort)
     durations, by_header, overruns = [], 0, []
     for clip in cohort.clips:
         header = infos[clip.clip_id].duration if clip.clip_id in infos else None
@@ -171,23 +172,23 @@ def check_cohort(folder: str | Path) -> CohortReport:
             name: [own for clip in cohort.clips if (own := clip.scores[name]) is not None]
             for name in cohort.scores
         },
-        notes=cohort.notes + overruns,
+        notes=cohort.notes + about_recordings + overruns,
         failures={
-            clip.clip_id: faults[clip.video] for clip in cohort.clips if clip.video in faults
-        },
+            clip.clip_id: faults[_video(clip)] for clip in cohort.clips if _video(clip) in faults
+        }
+        | of_recordings,
     )
 
 
 def _open(cohort: Cohort) -> tuple[dict[str, VideoInfo], dict[str, str]]:
-    """Properties of each video, and the faults of those that cannot be opened, by path in
-    clips.tsv.
+    """Properties of each video and recording, and the faults of those that cannot be opened, by
+    name in clips.tsv.
     """
     videos, faults = {}, {}
-    named = sorted({clip.video for clip in cohort.clips if clip.video})
+    named = sorted({video for clip in cohort.clips if (video := _video(clip))})
+    sources = [cohort.recordings.get(video, cohort.folder / video) for video in named]
     with ThreadPoolExecutor(OPENED) as pool:
-        for video, found in zip(
-            named, pool.map(_opened, [cohort.folder / video for video in named])
-        ):
+        for video, found in zip(named, pool.map(_opened, sources)):
             if isinstance(found, VideoInfo):
                 videos[video] = found
             else:
@@ -195,7 +196,25 @@ def _open(cohort: Cohort) -> tuple[dict[str, VideoInfo], dict[str, str]]:
     return videos, faults
 
 
-def _opened(path: Path) -> VideoInfo | str:
+def _video(clip: Clip) -> str:
+    """What clips.tsv names: a video or a recording."""
+    return clip.video or clip.recording
+
+
+def _check_recordings(cohort: Cohort) -> tuple[dict[str, str], list[str]]:
+    """Recordings with faults, by name, and notes on their gaps and overlaps."""
+    failures, notes = {}, []
+    for name, recording in cohort.recordings.items():
+        faults, found = recording.check()
+        if faults:
+            more = f" (and {len(faults) - 1} more)" if len(faults) > 1 else ""
+            failures[f"recording {name}"] = faults[0] + more
+        parts = f"{len(recording.parts)} parts"
+        notes.append(f"recording {name}: {'; '.join([parts, *found])}")
+    return failures, notes
+
+
+def _opened(path: Path | Recording) -> VideoInfo | str:
     """Properties of a video, or why it cannot be opened."""
     try:
         return probe(path)

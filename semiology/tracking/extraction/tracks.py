@@ -20,7 +20,7 @@ from semiology.tracking.extraction.progress import ClipProgress
 from semiology.tracking.patient import FaceDetector, Patient, PatientLocation, follow_patient
 from semiology.tracking.pose import pose_backend
 from semiology.tracking.pose.base import KeypointRCNNOptions, Landmarks, PoseBackend
-from semiology.video import Frame, read_frames
+from semiology.video import Frame, Recording, read_frames
 from semiology.video.prefetch import prefetch
 
 AHEAD = 8  # frames decoded ahead of the pose backend
@@ -35,7 +35,7 @@ CONCAT: Any = {
 
 
 def extract_tracks(
-    path: str | Path,
+    path: str | Path | Recording,
     start: float = 0.0,
     end: float | None = None,
     options: ExtractOptions | None = None,
@@ -46,7 +46,7 @@ def extract_tracks(
     NaN.
 
     Args:
-        path: of the video.
+        path: of the video; or a recording of many files.
         start, end: of the clip, s from the video's first frame; end None is the video's end.
         options: of the extraction.
         keep: part -> names of the keypoints to keep; by default all 511, which take a gigabyte an
@@ -67,7 +67,7 @@ def extract_tracks(
 
 
 def track_blocks(
-    path: str | Path,
+    path: str | Path | Recording,
     start: float,
     end: float | None,
     options: ExtractOptions,

@@ -17,7 +17,7 @@ from sklearn.cluster import MiniBatchKMeans
 from semiology.errors import UserError
 from semiology.files import atomic_path
 from semiology.tracking.labels.labels import HIDDEN, UNLABELLED, VISIBLE, LabelledFrame, Labels
-from semiology.video import read_frames
+from semiology.video import Recording, read_frames
 
 Method = Literal["kmeans", "confidence", "jumps", "uniform"]
 
@@ -37,7 +37,7 @@ MIN_JUMP = 2.0
 
 
 def choose_rows(
-    video: str | Path,
+    video: str | Path | Recording,
     count: int | None = None,
     method: Method = "kmeans",
     *,
@@ -97,7 +97,7 @@ def choose_rows(
 
 
 def read_thumbnails(
-    video: str | Path, fps: float = 25.0, start: float = 0.0, end: float | None = None
+    video: str | Path | Recording, fps: float = 25.0, start: float = 0.0, end: float | None = None
 ) -> tuple[np.ndarray, np.ndarray]:
     """Rows (frame,) and thumbnails (frame, pixel) uint8 of a video, grey and 30 px wide; frames
     that are missing are left out.
@@ -210,7 +210,7 @@ def _highest(score: np.ndarray, tracks: xr.Dataset, count: int) -> np.ndarray:
 
 
 def label_frames(
-    video: str | Path,
+    video: str | Path | Recording,
     rows: Sequence[int] | np.ndarray,
     folder: str | Path,
     *,
