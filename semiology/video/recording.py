@@ -64,8 +64,9 @@ class Recording:
     """Files in order of their starts, on one clock.
 
     A gap between two parts is a hole: no frame is moved. Where two overlap, the later is taken from
-    its first frame on, so that any second is found without reading what is before it; overlapping
-    frames that differ are logged as a warning. [our choice]
+    its first frame on, so that any second is found without reading what is before it; a frame of
+    the earlier less than half an interval before that is the same moment, and left out.
+    Overlapping frames that differ are logged as a warning. [our choice]
 
     Frames are numbered by part: part p's frame n is p * 10,000,000 + n (`place`), so numbers rise
     through the recording and no file has to be counted to number another.
@@ -192,7 +193,7 @@ class Recording:
                     if before is not None and not before.compare(time, frame):
                         self._tell(before, part, report)
                         before = None
-                    if time < until:
+                    if time < until - frame.period / 2:
                         number = part.number * PART_FRAMES + frame.index
                         yield replace(frame, time=time, index=number)
                     elif not overlap.add(time, frame):
