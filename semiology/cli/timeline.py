@@ -262,15 +262,15 @@ def run_clock_fit(arguments: list[str]) -> int:
     )
     parsed = fit_parser.parse_args(arguments)
     recording = _recording(parsed.recording)
+    end = recording.duration()
     start = None if parsed.eeg is None else edf_start(parsed.eeg)
     if parsed.pairs is not None:
-        clock = fit_clock(read_pairs(parsed.pairs, start), start)
+        clock = fit_clock(read_pairs(parsed.pairs, start))
     elif start is not None:
         clock = clock_from_starts(recording, start)
     else:
         raise UserError("give --pairs, or --eeg where one computer recorded both")
-    out = write_clock(_folder(parsed.recording), recording.name, clock)
-    end = recording.duration()
+    out = write_clock(Path(parsed.recording.partition("#")[0]).parent, recording.name, clock)
     print(
         f"EEG second = {clock.offset:.3f} + {1 + clock.drift / 1e6:.9f} * second of the recording"
     )
@@ -314,15 +314,16 @@ def run_clock_convert(arguments: list[str]) -> int:
         " recording",
     )
     parsed = convert_parser.parse_args(arguments)
-    recording, folder = _recording(parsed.recording), _folder(parsed.recording)
+    table, _, name = parsed.recording.partition("#")
+    folder, name = Path(table).parent, name or _recording(parsed.recording).name
     begin = 0.0
     if parsed.clip is not None:
         clips = {clip.clip_id: clip for clip in Cohort.read(folder, check_videos=False).clips}
-        if parsed.clip not in clips or clips[parsed.clip].recording != recording.name:
-            raise UserError(f"clips.tsv has no clip {parsed.clip!r} of recording {recording}")
+        if parsed.clip not in clips or clips[parsed.clip].recording != name:
+            raise UserError(f"clips.tsv has no clip {parsed.clip!r} of recording {name}")
         begin = clips[parsed.clip].start
     if parsed.to == "eeg":
-        clock = read_clock(folder, recording.name)
+        clock = read_clock(folder, name)
         count = convert_file(
             parsed.table,
             parsed.out,
@@ -330,7 +331,7 @@ def run_clock_convert(arguments: list[str]) -> int:
             "the EEG file's first sample",
         )
     elif parsed.to == "wall":
-        recording.wall(0.0)  # an error here comes before the table is read
+        recording = _recording(parsed.recording)
         count = convert_file(
             parsed.table,
             parsed.out,
@@ -368,11 +369,6 @@ def _recording(name: str) -> "Recording":
     if not isinstance(recording, Recording):
         raise UserError(f"{name}: is no recording; write FOLDER/recordings.tsv#ID")
     return recording
-
-
-def _folder(recording: str) -> Path:
-    """The folder of the table that a recording is named by."""
-    return Path(recording.partition("#")[0]).parent
 
 
 def run_localise(arguments: list[str]) -> int:

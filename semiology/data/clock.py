@@ -1,7 +1,7 @@
 """The clock of an EEG beside that of a video recording: offset and drift from marked pairs.
 
-FOLDER/recordings.json holds each recording's clock: `EEG` with `Offset` (s), `Drift` (ppm), the
-`Pairs` it was fitted from and, where known, the file's `Start`.
+FOLDER/recordings.json holds each recording's clock: `EEG` with `Offset` (s), `Drift` (ppm) and the
+`Pairs` it was fitted from.
 """
 
 import math
@@ -46,7 +46,6 @@ class EEGClock:
         offset: EEG second at second 0 of the recording.
         drift: ppm; positive where the EEG's clock is the faster one.
         pairs: marks that it was fitted from; none where only the files' starts are known.
-        start: wall clock of the EEG's first sample, by its header; None where not known.
 
     Raises:
         UserError: a drift that no clock has, a number that is not finite.
@@ -55,7 +54,6 @@ class EEGClock:
     offset: float
     drift: float = 0.0
     pairs: tuple[Pair, ...] = ()
-    start: datetime | None = None
 
     def __post_init__(self) -> None:
         if not (math.isfinite(self.offset) and math.isfinite(self.drift)):
@@ -96,12 +94,11 @@ class EEGClock:
         return sigma * math.sqrt(1 / len(times) + (seconds - times.mean()) ** 2 / spread)
 
 
-def fit_clock(pairs: Sequence[Pair], start: datetime | None = None) -> EEGClock:
+def fit_clock(pairs: Sequence[Pair]) -> EEGClock:
     """Offset and linear drift by least squares; of a single pair the offset alone.
 
     Args:
         pairs: (s of the recording, s of the EEG) of what is seen in both.
-        start: wall clock of the EEG's first sample.
 
     Raises:
         UserError: no pair, pairs too near to each other for a drift, a drift that no clock has,
@@ -111,7 +108,7 @@ def fit_clock(pairs: Sequence[Pair], start: datetime | None = None) -> EEGClock:
         raise UserError("no marked pair; mark one event at least in the video and in the EEG")
     video, eeg = np.array(pairs, float).T
     if len(pairs) == 1:
-        return EEGClock(float(eeg[0] - video[0]), 0.0, tuple(pairs), start)
+        return EEGClock(float(eeg[0] - video[0]), 0.0, tuple(pairs))
     span = float(np.ptp(video))
     if span < SHORTEST:
         raise UserError(
@@ -121,7 +118,7 @@ def fit_clock(pairs: Sequence[Pair], start: datetime | None = None) -> EEGClock:
     middle = video.mean()
     late = eeg - video
     drift = float(((video - middle) * (late - late.mean())).sum() / np.square(video - middle).sum())
-    clock = EEGClock(float(late.mean() - drift * middle), drift * 1e6, tuple(pairs), start)
+    clock = EEGClock(float(late.mean() - drift * middle), drift * 1e6, tuple(pairs))
     if clock.residual > CONTRADICTION:
         worst = max(pairs, key=lambda pair: abs(pair[1] - clock.eeg(pair[0])))
         raise UserError(
@@ -150,7 +147,7 @@ def clock_from_starts(recording: Recording, start: datetime) -> EEGClock:
             f"recording {recording}: the EEG starts {abs(offset) / 86400:.0f} days from the video;"
             " its header's date is false (anonymised?): give marked pairs"
         )
-    return EEGClock(offset, start=start)
+    return EEGClock(offset)
 
 
 def read_pairs(path: str | Path, start: datetime | None = None) -> list[Pair]:
@@ -205,8 +202,7 @@ def read_clock(folder: str | Path, recording_id: str) -> EEGClock:
     try:
         found = entry["EEG"]
         pairs = tuple((float(video), float(eeg)) for video, eeg in found.get("Pairs", []))
-        start = datetime.fromisoformat(found["Start"]) if found.get("Start") else None
-        return EEGClock(float(found["Offset"]), float(found.get("Drift", 0.0)), pairs, start)
+        return EEGClock(float(found["Offset"]), float(found.get("Drift", 0.0)), pairs)
     except UserError as error:
         raise UserError(f"{path}: recording {recording_id}: {error}") from error
     except (KeyError, TypeError, AttributeError, ValueError) as error:
@@ -228,8 +224,6 @@ def write_clock(folder: str | Path, recording_id: str, clock: EEGClock) -> Path:
         "Drift": round(clock.drift, 6),
         "Pairs": [list(pair) for pair in clock.pairs],
     }
-    if clock.start is not None:
-        entry["Start"] = clock.start.isoformat()
     content[recording_id] = {**content.get(recording_id, {}), "EEG": entry}
     write_json(path, content)
     return path

@@ -185,10 +185,15 @@ def _open(cohort: Cohort) -> tuple[dict[str, VideoInfo], dict[str, str]]:
     name in clips.tsv.
     """
     videos, faults = {}, {}
-    named = sorted({video for clip in cohort.clips if (video := _video(clip))})
-    sources = [cohort.recordings.get(video, cohort.folder / video) for video in named]
+    sources = {
+        _video(clip): cohort.recordings[clip.recording]
+        if clip.recording
+        else cohort.folder / clip.video
+        for clip in sorted(cohort.clips, key=_video)
+        if _video(clip)
+    }
     with ThreadPoolExecutor(OPENED) as pool:
-        for video, found in zip(named, pool.map(_opened, sources)):
+        for video, found in zip(sources, pool.map(_opened, sources.values())):
             if isinstance(found, VideoInfo):
                 videos[video] = found
             else:
@@ -197,8 +202,8 @@ def _open(cohort: Cohort) -> tuple[dict[str, VideoInfo], dict[str, str]]:
 
 
 def _video(clip: Clip) -> str:
-    """What clips.tsv names: a video or a recording."""
-    return clip.video or clip.recording
+    """What clips.tsv names: a video or a recording; "" where neither."""
+    return clip.video or (f"recording {clip.recording}" if clip.recording else "")
 
 
 def _check_recordings(cohort: Cohort) -> tuple[dict[str, str], list[str]]:
