@@ -16,22 +16,22 @@ from semiology.cli.main import main
 from semiology.data.clock import (
     EEGClock,
     clock_from_starts,
+    edf_start,
     fit_clock,
     read_clock,
-    read_pairs,
     write_clock,
 )
 from semiology.data.cohort import Cohort, CohortError, check_cohort, read_recordings, video_source
 from semiology.data.cohort.recordings import start_of_name
-from semiology.data.edf import edf_start
 from semiology.data.events import Event, read_events, write_events
 from semiology.data.store import Store, fingerprint, is_unchanged
-from semiology.data.times import convert_file
+from semiology.data.times import convert_file, read_pairs
+from semiology.data.tracks import read_tracks
 from semiology.errors import UserError
 from semiology.severity.jerks.jerk import Jerk
 from semiology.severity.jerks.table import read_jerks, write_jerks
 from semiology.timeline.stream.sources import open_source
-from semiology.tracking.extraction import ExtractOptions, extract_cohort
+from semiology.tracking.extraction import ExtractOptions, extract_cohort, extract_videos
 from semiology.video import Part, Recording, VideoError, probe, read_frames, recording, write_video
 from semiology.video.recording import PART_FRAMES
 
@@ -125,7 +125,7 @@ def test_in_an_overlap_the_later_part_counts_from_its_first_frame(tmp_path, capl
     assert [frame.source_index for frame in frames[14:16]] == [14, PART_FRAMES]
     assert not caplog.records
     faults, notes = recorded(tmp_path, (0.0, range(50)), (0.8, range(20, 70))).check()
-    assert faults == [] and notes == ["1 overlaps of 1.20 to 1.20 s by the headers"]
+    assert faults == [] and notes == ["1 overlap of 1.20 s by the headers"]
 
 
 def test_overlapping_parts_that_differ_are_reported(tmp_path, caplog):
@@ -362,6 +362,15 @@ def test_clips_of_a_recording_are_extracted_across_parts(files):
     assert (third.done, third.skipped) == (["c1"], ["c2"])
 
 
+def test_a_whole_recording_is_extracted_by_its_name(files):
+    write_table(files, [("a.mp4", "0"), ("b.mp4", "1.2")])
+    out, options = files / "out", ExtractOptions(lift=False)
+    name = f"{files}/recordings.tsv#night"
+    assert extract_videos([name], out, options=options, progress=False).done == ["night"]
+    source = read_tracks(out / "night" / "body.nc")["source_index"].values
+    assert (source >= 0).sum() == 50 and source[25:30].tolist() == [-1] * 5
+
+
 def test_a_fingerprint_of_a_recording_changes_with_its_parts_and_starts(night):
     known = fingerprint(night, {})
     assert is_unchanged(night, json.loads(json.dumps(known)))
@@ -396,7 +405,7 @@ def test_the_cohort_table_reports_parts_gaps_and_faults(files):
     report = check_cohort(files)
     assert report.ok and report.resolutions == {"64x48": 1}
     assert report.durations == [pytest.approx(63.5, abs=0.05)]
-    assert report.notes[-1] == "recording night: 3 parts; 1 gaps of 60.50 to 60.50 s by the headers"
+    assert report.notes[-1] == "recording night: 3 parts; 1 gap of 60.50 s by the headers"
     (files / "b.mp4").write_bytes(b"nothing that is a video")
     report = check_cohort(files)
     assert not report.ok

@@ -245,8 +245,8 @@ def run_clock_fit(arguments: list[str]) -> int:
     """Fit offset and drift of an EEG's clock from marked pairs, and write them into the cohort's
     recordings.json. Without pairs, the offset is that of the files' starts.
     """
-    from semiology.data.clock import clock_from_starts, fit_clock, read_pairs, write_clock
-    from semiology.data.edf import edf_start
+    from semiology.data.clock import clock_from_starts, edf_start, fit_clock, write_clock
+    from semiology.data.times import read_pairs
 
     fit_parser = parser("clock fit", run_clock_fit)
     _add_recording(fit_parser)

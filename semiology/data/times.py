@@ -1,5 +1,5 @@
-"""Tables and JSON files of events, timelines and jerks with their times on another clock: the one
-place that converts, whoever wrote them.
+"""Tables of times: marked pairs of video and EEG, and the one place that gives events, timelines and
+jerks on another clock, whoever wrote them.
 """
 
 import csv
@@ -11,12 +11,55 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from semiology.data.clock import Pair
+from semiology.data.cohort.row import finite
+from semiology.data.cohort.table import Fault, read_table
 from semiology.errors import UserError
 from semiology.files import read_json, write_json, write_text
 
 # columns and keys that hold a time, in the tables of events, timelines, jerks and measures
 TIMES = ("onset", "offset", "start", "end", "peak", "time")
 SPANS = ("duration",)
+
+
+def read_pairs(path: str | Path, start: datetime | None = None) -> list[Pair]:
+    """Read marked pairs from a table (.tsv) with the columns video (s of the recording) and eeg (s
+    of the EEG file, or a date-time by the EEG's clock).
+
+    Args:
+        path: of the table.
+        start: of the EEG's first sample, for date-times.
+
+    Raises:
+        UserError: no such table, a missing column, a cell that is no time.
+    """
+    path = Path(path)
+    faults: list[Fault] = []
+    table = read_table(path, ("video", "eeg"), faults, [])
+    if faults:
+        raise UserError(str(path.parent / str(faults[0])))
+    pairs = []
+    for row, cells in table.rows:
+        column = "video"
+        try:
+            video = finite(cells["video"], "seconds")
+            column = "eeg"
+            pairs.append((video, _eeg_seconds(cells["eeg"], start)))
+        except ValueError as error:
+            fault = Fault(path.name, str(error), row, column)
+            raise UserError(str(path.parent / str(fault))) from None
+    return pairs
+
+
+def _eeg_seconds(cell: str, start: datetime | None) -> float:
+    if not re.match(r"\d{4}-\d{2}-\d{2}[T ]", cell):
+        return finite(cell, "seconds or a date-time")
+    if start is None:
+        raise ValueError("is a date-time; give the EEG too (--eeg), for its start")
+    moment = datetime.fromisoformat(cell)
+    if moment.tzinfo is not None:
+        raise ValueError(f"{cell!r} has a time zone, which an EEG's clock has not; leave it out")
+    return (moment - start).total_seconds()
 
 
 def convert_file(

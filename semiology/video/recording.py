@@ -243,12 +243,8 @@ class Recording:
                     faults += replace(self, parts=(part, after))._differences()
             elif end < after.start - ROUNDED:
                 gaps.append(after.start - end)
-        notes = [
-            f"{len(found)} {what} of {min(found):.2f} to {max(found):.2f} s by the headers"
-            for what, found in (("gaps", gaps), ("overlaps", overlaps))
-            if found
-        ]
-        return faults, notes
+        notes = [_range(what, found) for what, found in (("gap", gaps), ("overlap", overlaps))]
+        return faults, [note for note in notes if note]
 
     def _differences(self) -> list[str]:
         """A line where the second of two parts differs from the first; none where they agree."""
@@ -284,6 +280,15 @@ class Recording:
 
     def _fault(self, part: Part, what: str) -> VideoError:
         return VideoError(self.name, f"part {part.number + 1}: {what}")
+
+
+def _range(what: str, found: list[float]) -> str:
+    """How many gaps or overlaps (s) there are and how long; empty where there is none."""
+    if not found:
+        return ""
+    longest = f" to {max(found):.2f}" if len(found) > 1 else ""
+    plural = "s" if len(found) > 1 else ""
+    return f"{len(found)} {what}{plural} of {min(found):.2f}{longest} s by the headers"
 
 
 class _Overlap:

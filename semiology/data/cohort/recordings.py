@@ -11,9 +11,9 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TypeAlias
 
+from semiology.data.clock import edf_start
 from semiology.data.cohort.row import Clip, finite, identifier, relative_path
 from semiology.data.cohort.table import Fault, read_table
-from semiology.data.edf import edf_start
 from semiology.errors import UserError
 from semiology.files import read_json
 from semiology.video import Part, Recording, VideoError
@@ -259,7 +259,7 @@ def _start(folder: Path, cell: str, path: Path) -> Start:
 
 
 def _parsed(text: str) -> Start:
-    """Seconds, or a date-time."""
+    """Seconds of the recording, or a date-time."""
     if re.match(r"\d{4}-\d{2}-\d{2}[T ]", text):
         try:
             return datetime.fromisoformat(text)
