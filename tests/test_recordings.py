@@ -286,6 +286,7 @@ def test_starts_are_read_from_sidecars_metadata_and_eeg_files(files):
         ([("a.mp4", "%Y%m%d")], (2, "start"), "the name of a file does not fit '%Y%m%d'"),
         ([("a.mp4", "%Q")], (2, "start"), "'%Q' holds %Q; a pattern may hold %Y"),
         ([("a.mp4", "x.edf")], (2, "start"), "x.edf: cannot be read (No such file or directory)"),
+        ([("a.mp4", "0"), ("a.mp4", "9")], (3, "video"), "a file of this row is already in row 2"),
         ([("*.avi", "0")], (2, "video"), "no file in the cohort's folder fits '*.avi'"),
         ([("*.mp4", "0")], (2, "start"), "'0' gives two files of the pattern one start"),
         ([("../a.mp4", "0")], (2, "video"), "leads out of the cohort's folder"),

@@ -1,5 +1,5 @@
-"""Tables of times: marked pairs of video and EEG, and the one place that gives events, timelines and
-jerks on another clock, whoever wrote them.
+"""Tables of times: marked pairs of video and EEG, and the one place that gives events, timelines
+and jerks on another clock, whoever wrote them.
 """
 
 import csv

@@ -105,7 +105,7 @@ def read_recordings(
         try:
             recordings[name] = _recording(name, parts)
         except _RowError as error:
-            found.append(Fault(TABLE, str(error), error.row, "start"))
+            found.append(Fault(TABLE, str(error), error.row, error.column))
     if faults is None and len(found) > known:
         raise UserError(f"{folder / str(found[known])}")
     return recordings
@@ -164,17 +164,23 @@ def _remembered(folder: Path, changed_ns: int) -> dict[str, Recording]:
 class _RowError(ValueError):
     """A row of recordings.tsv that does not fit the others."""
 
-    def __init__(self, row: int, what: str):
+    def __init__(self, row: int, what: str, column: str = "start"):
         super().__init__(what)
-        self.row = row
+        self.row, self.column = row, column
 
 
 def _recording(name: str, parts: list[tuple[int, Path, Start]]) -> Recording:
     """The recording of these rows (row number, file, start).
 
     Raises:
-        _RowError: starts of two kinds, or that do not ascend.
+        _RowError: one file twice, starts of two kinds or that do not ascend.
     """
+    rows: dict[Path, int] = {}
+    for number, path, _ in parts:
+        if path in rows:
+            what = f"a file of this row is already in row {rows[path]}; name each part once"
+            raise _RowError(number, what, "video")
+        rows[path] = number
     row, _, first = parts[0]
     for number, _, start in parts[1:]:
         if _kind(start) != _kind(first):
