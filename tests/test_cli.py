@@ -13,7 +13,8 @@ from semiology.cli.main import TASKS, VERBS, main
 
 PAGE = (Path(__file__).resolve().parents[1] / "docs/verbs.md").read_text(encoding="utf-8")
 WITHOUT_TORCH = """phantom, phantom seizures, cohort check, extract, report, audit, agreement,
-    myoclonus, weakness, events score, events tune, events find, weights, deidentify,
+    myoclonus, weakness, events score, events tune, events find, clock fit, clock convert, weights,
+    deidentify,
     tracks import, tracks export, tracking, tracking select, tracking correct, tracking error,
     tracking truth, doctor"""
 

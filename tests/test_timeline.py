@@ -10,6 +10,7 @@ import time
 from dataclasses import asdict, replace
 from pathlib import Path
 
+import av
 import numpy as np
 import pandas as pd
 import pytest
@@ -469,6 +470,33 @@ def test_a_file_that_grows_is_followed_while_it_is_written(whole, video, run, tm
     writer.join()
     assert same(tmp_path / "out", whole)
     assert result["frames"]["dropped"] == 0 and result["latency_s"]["largest"] > 0
+
+
+def lossless(path: Path, images: list[np.ndarray]) -> None:
+    """A file of these images, bit for bit, 25 Hz."""
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("ffv1", rate=25)
+        stream.height, stream.width = images[0].shape[:2]
+        stream.pix_fmt = "bgr0"
+        for image in images:
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(image).reformat(format="bgr0")))
+        container.mux(stream.encode(None))
+
+
+def test_a_recording_of_two_files_has_the_timeline_of_the_one_file(video, run, tmp_path):
+    images = [frame.image for frame in read_frames(video)]
+    lossless(tmp_path / "whole.mkv", images)
+    lossless(tmp_path / "a.mkv", images[:60])
+    lossless(tmp_path / "b.mkv", images[60:])
+    rows = ["recording_id\tvideo\tstart", "night\ta.mkv\t0", "night\tb.mkv\t2.4"]
+    (tmp_path / "recordings.tsv").write_text("\n".join(rows) + "\n")
+    timeline(str(tmp_path / "whole.mkv"), run, tmp_path / "one", FAST, progress=False)
+    night = f"{tmp_path}/recordings.tsv#night"
+    result = timeline(night, run, tmp_path / "two", FAST, progress=False)
+    assert same(tmp_path / "one", tmp_path / "two")
+    assert result["complete"] and result["ended"] is None
+    again = timeline(night, run, tmp_path / "two", FAST, progress=False)
+    assert again == json.loads((tmp_path / "two" / "timeline.json").read_text())
 
 
 @pytest.fixture

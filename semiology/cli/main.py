@@ -59,6 +59,7 @@ TASKS = {
         "predict": Verb("timeline", "run_predict"),
         "timeline": Verb("timeline", "run_timeline"),
         "events": Verb("timeline", "run_events", "EVENTS_ACTIONS"),
+        "clock": Verb("timeline", "run_clock", "CLOCK_ACTIONS"),
         "localise": Verb("timeline", "run_localise"),
     },
     "Severity": {

@@ -1,4 +1,4 @@
-"""Verbs of signs over time: predict, timeline, events, localise."""
+"""Verbs of signs over time: predict, timeline, events, clock, localise."""
 
 import sys
 from pathlib import Path
@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
     from semiology.timeline.events.scoring import Tolerances
     from semiology.timeline.localise.settings import Localisation
+    from semiology.video import Recording
 
 
 def run_predict(arguments: list[str]) -> int:
@@ -49,7 +50,11 @@ def run_timeline(arguments: list[str]) -> int:
     from semiology.timeline.stream import TimelineOptions, timeline
 
     timeline_parser = parser("timeline", run_timeline)
-    timeline_parser.add_argument("source", type=str, help="a video, or a camera's address")
+    timeline_parser.add_argument(
+        "source",
+        type=str,
+        help="a video, a recording of many (FOLDER/recordings.tsv#ID), or a camera's address",
+    )
     timeline_parser.add_function_arguments(timeline, skip={"source", "options"})
     timeline_parser.add_class_arguments(TimelineOptions, None)
     parsed = timeline_parser.instantiate_classes(timeline_parser.parse_args(arguments))
@@ -227,6 +232,143 @@ def run_events_find(arguments: list[str]) -> int:
 
 
 EVENTS_ACTIONS = {"score": run_events_score, "tune": run_events_tune, "find": run_events_find}
+
+
+def run_clock(arguments: list[str]) -> int:
+    """Relate a recording's clock to that of its EEG, and give the times of a table in seconds of
+    the EEG or on the wall clock.
+    """
+    return act("clock", run_clock, CLOCK_ACTIONS, arguments)
+
+
+def run_clock_fit(arguments: list[str]) -> int:
+    """Fit offset and drift of an EEG's clock from marked pairs, and write them into the cohort's
+    recordings.json. Without pairs, the offset is that of the files' starts.
+    """
+    from semiology.data.clock import clock_from_starts, edf_start, fit_clock, write_clock
+    from semiology.data.times import read_pairs
+
+    fit_parser = parser("clock fit", run_clock_fit)
+    _add_recording(fit_parser)
+    fit_parser.add_argument(
+        "--pairs",
+        type=Path | None,
+        default=None,
+        help="table (.tsv) of what is seen in both: columns video (s of the recording) and eeg (s"
+        " of the EEG file, or a date-time by its clock)",
+    )
+    fit_parser.add_argument(
+        "--eeg", type=Path | None, default=None, help="the EEG (EDF, BDF), for its start"
+    )
+    parsed = fit_parser.parse_args(arguments)
+    recording = _recording(parsed.recording)
+    end = recording.duration()
+    start = None if parsed.eeg is None else edf_start(parsed.eeg)
+    if parsed.pairs is not None:
+        clock = fit_clock(read_pairs(parsed.pairs, start))
+    elif start is not None:
+        clock = clock_from_starts(recording, start)
+    else:
+        raise UserError("give --pairs, or --eeg where one computer recorded both")
+    out = write_clock(Path(parsed.recording.partition("#")[0]).parent, recording.name, clock)
+    print(
+        f"EEG second = {clock.offset:.3f} + {1 + clock.drift / 1e6:.9f} * second of the recording"
+    )
+    print(f"drift {clock.drift:.1f} ppm, {len(clock.pairs)} pairs, largest residual", end=" ")
+    print(f"{1000 * clock.residual:.0f} ms")
+    if end is not None and clock.pairs:
+        errors = f"{1000 * clock.error(0):.0f} ms at its start, {1000 * clock.error(end):.0f} ms"
+        print(f"standard error {errors} at its end, for marks good to a frame")
+    if not clock.pairs:
+        print("note: from the starts alone: drift is taken for 0; mark pairs to check it")
+    print(out)
+    return 0
+
+
+def run_clock_convert(arguments: list[str]) -> int:
+    """Write a copy of a table of events, a timeline or jerks with its times in seconds of the
+    recording or of the EEG file, or with the wall clock beside them.
+    """
+    from semiology.data.clock import read_clock
+    from semiology.data.cohort import Cohort
+    from semiology.data.times import convert_file
+
+    convert_parser = parser("clock convert", run_clock_convert)
+    convert_parser.add_argument(
+        "table", type=Path, help="events.tsv, timeline.csv, timeline.json, a table of jerks"
+    )
+    _add_recording(convert_parser)
+    convert_parser.add_argument(
+        "--to",
+        choices=["eeg", "recording", "wall"],
+        required=True,
+        help="eeg: s of the EEG file; recording: s of the recording; wall: also dates, which"
+        " identify people",
+    )
+    convert_parser.add_argument("--out", type=Path, required=True, help="the copy")
+    convert_parser.add_argument(
+        "--clip",
+        type=str | None,
+        default=None,
+        help="the clip whose times these are, counted from its start; by default they are s of the"
+        " recording",
+    )
+    parsed = convert_parser.parse_args(arguments)
+    table, _, name = parsed.recording.partition("#")
+    folder, name = Path(table).parent, name or _recording(parsed.recording).name
+    begin = 0.0
+    if parsed.clip is not None:
+        clips = {clip.clip_id: clip for clip in Cohort.read(folder, check_videos=False).clips}
+        if parsed.clip not in clips or clips[parsed.clip].recording != name:
+            raise UserError(f"clips.tsv has no clip {parsed.clip!r} of recording {name}")
+        begin = clips[parsed.clip].start
+    if parsed.to == "eeg":
+        clock = read_clock(folder, name)
+        count = convert_file(
+            parsed.table,
+            parsed.out,
+            lambda seconds: clock.eeg(begin + seconds),
+            "the EEG file's first sample",
+        )
+    elif parsed.to == "wall":
+        recording = _recording(parsed.recording)
+        count = convert_file(
+            parsed.table,
+            parsed.out,
+            lambda seconds: recording.wall(begin + seconds),
+            "the recording's start",
+        )
+    else:
+        count = convert_file(
+            parsed.table,
+            parsed.out,
+            lambda seconds: begin + seconds,
+            "the recording's second 0",
+        )
+    print(f"{parsed.out}: {count} times, {parsed.to}")
+    return 0
+
+
+CLOCK_ACTIONS = {"fit": run_clock_fit, "convert": run_clock_convert}
+
+
+def _add_recording(clock_parser: "ArgumentParser") -> None:
+    clock_parser.add_argument(
+        "--recording",
+        type=str,
+        required=True,
+        help="FOLDER/recordings.tsv#ID; #ID may be left out where the table has one recording",
+    )
+
+
+def _recording(name: str) -> "Recording":
+    from semiology.data.cohort import video_source
+    from semiology.video import Recording
+
+    recording = video_source(name)
+    if not isinstance(recording, Recording):
+        raise UserError(f"{name}: is no recording; write FOLDER/recordings.tsv#ID")
+    return recording
 
 
 def run_localise(arguments: list[str]) -> int:

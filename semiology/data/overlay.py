@@ -12,7 +12,7 @@ from PIL import Image, ImageDraw, ImageFont
 from semiology.data.preprocessing import select
 from semiology.data.skeleton import Skeleton
 from semiology.data.tracks import reading_of
-from semiology.video import read_frames, write_video
+from semiology.video import Recording, read_frames, write_video
 
 COLOURS = {
     "left": (255, 170, 0),
@@ -95,7 +95,7 @@ def _dot(
 
 
 def write_overlay(
-    video: str | Path,
+    video: str | Path | Recording,
     body: xr.Dataset | None,
     face: xr.Dataset | None,
     out: str | Path,

@@ -26,6 +26,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import h5netcdf
 import numpy as np
@@ -43,6 +44,7 @@ from semiology.data.corrections import (
 from semiology.data.tracks import netcdf_bytes, read_tracks, save_tracks, time_slice
 from semiology.errors import UserError
 from semiology.files import atomic_path, content_hash, read_json, write_json
+from semiology.video import Recording
 
 # raise when the same input and parameters give other content than before: part of every key
 SCHEMA = 2
@@ -275,15 +277,25 @@ class Store:
         write_json(self.folder / clip_id / "record.json", record)
 
 
-def fingerprint(path: Path, known: Mapping[str, object]) -> dict[str, object]:
+def fingerprint(path: Path | Recording, known: Mapping[str, object]) -> dict[str, object]:
     """Content hash of a file, with its size and modification time (ns); a `known` hash is reused
-    while these two are unchanged.
+    while these two are unchanged. Of a recording a hash over its parts' hashes, numbers and starts,
+    and those of its parts.
 
     So a second run over hundreds of gigabytes reads none of them. A change that preserves size and
     modification time is missed.
     """
     if is_unchanged(path, known):
         return dict(known)
+    if isinstance(path, Recording):
+        old = _known_parts(known)
+        starts = [(part.number, part.start) for part in path.parts]
+        parts = [
+            fingerprint(part.path, old.get(start, {})) for part, start in zip(path.parts, starts)
+        ]
+        placed = [[*start, own["sha256"]] for start, own in zip(starts, parts)]
+        digest = hashlib.sha256(json.dumps(placed).encode()).hexdigest()
+        return {"sha256": digest, "starts": [list(start) for start in starts], "parts": parts}
     status = path.stat()
     return {
         "sha256": _sha256(path, status.st_size, status.st_mtime_ns),
@@ -300,10 +312,27 @@ def _sha256(path: Path, size: int, changed_ns: int) -> str:
     return content_hash(path)
 
 
-def is_unchanged(path: Path, known: Mapping[str, object]) -> bool:
-    """Whether a file exists with the size and modification time of a known fingerprint."""
+def _known_parts(known: Mapping[str, Any]) -> dict[tuple[int, float], Mapping[str, object]]:
+    """(number, start) -> fingerprint of each part of a recording; empty for that of a file."""
+    return {
+        (number, start): own
+        for (number, start), own in zip(known.get("starts", []), known.get("parts", []))
+    }
+
+
+def is_unchanged(path: Path | Recording, known: Mapping[str, object]) -> bool:
+    """Whether a file exists with the size and modification time of a known fingerprint; of a
+    recording, whether all parts do and start where they did.
+    """
     if not known or not path.is_file():
         return False
+    if isinstance(path, Recording):
+        old = _known_parts(known)
+        return len(old) == len(path.parts) and all(
+            is_unchanged(part.path, old.get((part.number, part.start), {})) for part in path.parts
+        )
+    if "parts" in known:
+        return False  # it was a recording
     status = path.stat()
     return (status.st_size, status.st_mtime_ns) == (known["size"], known["changed_ns"])
 

@@ -32,7 +32,7 @@ import xarray as xr
 
 from semiology.errors import UserError
 from semiology.files import atomic_path
-from semiology.video import Reading, probe, scan_fields
+from semiology.video import Reading, Recording, probe, scan_fields
 from semiology.video.image import parse_aspect
 
 # errors of h5py, and of numpy on its output, for damaged files
@@ -199,7 +199,7 @@ def beyond_0_to_1(confidence: np.ndarray) -> np.ndarray:
     return (confidence < -ROUNDING) | (confidence > 1 + ROUNDING)
 
 
-def video_attributes(path: str | Path, reading: Reading) -> dict[str, str | int]:
+def video_attributes(path: str | Path | Recording, reading: Reading) -> dict[str, str | int]:
     """What tracks record of how their video's frames were read: how it is stored, the shape of its
     pixels, its fields.
 

@@ -109,7 +109,8 @@ def predict_timeline(
     Parameters
     ----------
     source : path or str
-        A video, or a camera's address (rtsp, rtsps, http, https, udp).
+        A video, a recording of many files (FOLDER/recordings.tsv#ID, docs/recordings.md), or a
+        camera's address (rtsp, rtsps, http, https, udp).
     model : path or Result
         What `loso` returned or a run's folder, made with final: true; or the folder of one model.
     out : path, optional

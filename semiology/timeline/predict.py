@@ -9,12 +9,14 @@ import numpy as np
 import torch
 import xarray as xr
 
+from semiology.data.cohort import video_source
 from semiology.data.overlay import write_overlay
 from semiology.data.skeleton import load_skeleton
+from semiology.data.store import fingerprint
 from semiology.errors import UserError
 from semiology.evaluation.run.settings import PREFERRED
 from semiology.evaluation.statistics.calibration import Calibrator
-from semiology.files import content_hash, write_json
+from semiology.files import write_json
 from semiology.models.training.clips import ClipData, ClipSource, prepare, too_few, too_little
 from semiology.models.training.datamodule import NO_CHANGE, ClipDataset
 from semiology.models.training.saved import SavedModel, load_model
@@ -57,7 +59,7 @@ def predict(
     probabilities). Not a diagnosis.
 
     Args:
-        video: the file.
+        video: the file; or a recording of many files, FOLDER/recordings.tsv#ID.
         model: folder of a run (its models trained on all participants, the distilled AGCN where
             there is one), or of one model.
         out: folder of the results; by default the video's name in the current folder.
@@ -88,7 +90,8 @@ def predict(
     tracker = backend(options)
     read = [saved.reading.graph for saved in models.values()]
     keep = required_keypoints([*read, *(drawn[part] for part in tracker.keypoints)], tracker)
-    tracks = extract_tracks(video, start, end, options, keep)
+    source = video_source(video)
+    tracks = extract_tracks(source, start, end, options, keep)
     frames, fps = tracks["body"].sizes["time"], tracks["body"].attrs["fps"]
     signs = {
         task: score_sign(saved, tracks[saved.reading.part], length, step)
@@ -99,7 +102,7 @@ def predict(
             "Research software, not a medical device. Probabilities come from models trained on the"
             " run's participants."
         ),
-        "video_sha256": content_hash(video),
+        "video_sha256": fingerprint(source, {})["sha256"],
         "start_s": start,
         "duration_s": frames / fps,
         "found": {part: round(found_fraction(found), 4) for part, found in tracks.items()},
@@ -108,7 +111,7 @@ def predict(
     folder = Path(Path(video).stem + "_prediction") if out is None else Path(out)
     write_json(folder / "prediction.json", result)
     write_overlay(
-        video,
+        source,
         tracks["body"],
         tracks.get("face"),
         folder / "overlay.mp4",

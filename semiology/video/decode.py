@@ -2,7 +2,7 @@
 ones marked.
 
 A file that is no video gives one clear `VideoError`. Frame times come from the frames themselves
-(clock.py); what the header states of counts, rate and duration is not used. `Reading` holds what a
+(timestamps.py); what the header states of counts, rate and duration is not used. `Reading` holds what a
 user can set against the header.
 """
 
@@ -25,8 +25,8 @@ from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
 from semiology.errors import UserError
-from semiology.video.clock import DEFAULT_PERIOD, Stamped, Timed, presentation_times
 from semiology.video.image import parse_aspect
+from semiology.video.timestamps import DEFAULT_PERIOD, Stamped, Timed, presentation_times
 
 THREADS = 2  # nearly all that more threads gain for one file; clips run in parallel anyway
 NOTHING_DECODES = (
@@ -76,7 +76,7 @@ class VideoError(UserError):
     file's name must not appear.
     """
 
-    def __init__(self, path: str | Path, fault: str):
+    def __init__(self, path: object, fault: str):
         super().__init__(path, fault)
         self.fault = fault
 

@@ -15,11 +15,11 @@ import av
 from av.container import InputContainer
 
 from semiology.errors import UserError
-from semiology.video.clock import LOOK_AHEAD
 from semiology.video.decode import SourceFrame, VideoError, in_order, numbered, video_stream
 from semiology.video.fields import deinterlaced
 from semiology.video.prefetch import QUEUE_LENGTH, BoundedQueue
 from semiology.video.reader import Damage
+from semiology.video.timestamps import LOOK_AHEAD
 
 SCHEMES = ("rtsp", "rtsps", "http", "https", "udp")
 # a growing file is read through us; a playlist that calls itself a video may open nothing more

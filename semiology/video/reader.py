@@ -17,7 +17,6 @@ from av.container import InputContainer
 from av.packet import Packet
 from av.video.stream import VideoStream
 
-from semiology.video.clock import Timed
 from semiology.video.decode import (
     AS_STATED,
     NOTHING_DECODES,
@@ -35,6 +34,7 @@ from semiology.video.decode import (
 )
 from semiology.video.fields import deinterlaced, scan_fields
 from semiology.video.image import likely_aspect, plausible, rotation, square_size
+from semiology.video.timestamps import Timed
 
 # s; a clip that starts earlier is reached by decoding from the beginning, which needs no trust in
 # the file's index
@@ -108,7 +108,7 @@ def probe(path: str | Path, reading: Reading = AS_STATED) -> VideoInfo:
         )
 
 
-def check_aspect(path: str | Path, aspect: Fraction) -> None:
+def check_aspect(path: object, aspect: Fraction) -> None:
     """Check that pixels of this shape can be a camera's.
 
     Raises:

@@ -13,16 +13,12 @@ import numpy as np
 from semiology.video.colour import chroma
 from semiology.video.decode import AS_STATED, NOTHING_DECODES, Reading, SourceFrame, VideoError
 from semiology.video.image import Converter
-from semiology.video.reader import Damage, check_aspect, probe, source_frames
+from semiology.video.reader import Damage, check_aspect
+from semiology.video.recording import MAX_HOLE, Recording, probe, source_frames
 
 # fraction of an interval over which a source frame may stand for a grid time; above 1/2 for jitter,
 # below 1 to see one lost frame
 MAX_OFFSET = 0.75
-
-# s; without a requested end, a longer hole is taken for a damaged timestamp and not filled with
-# missing
-# frames
-MAX_HOLE = 600.0
 
 TIE = 1e-6  # s; halfway between two frames the earlier is taken, whatever the rounding
 
@@ -43,7 +39,7 @@ class Frame:
 
 
 def read_frames(
-    path: str | Path,
+    path: str | Path | Recording,
     start: float = 0.0,
     end: float | None = None,
     fps: float = 25.0,
@@ -51,7 +47,7 @@ def read_frames(
     reading: Reading = AS_STATED,
 ) -> Iterator[Frame]:
     """Frames of the video from `start` to `end` (s from its first frame), resampled to `fps` (Hz)
-    whatever its own rate is.
+    whatever its own rate is. Of a `Recording` times are seconds of the recording, over all parts.
 
     Each output frame is the source frame nearest in time. It is missing (`image` None,
     `source_index` -1) where the nearest whole frame is further than 0.75 of an interval: the longer
@@ -79,9 +75,10 @@ def read_frames(
             f"cannot be cut from {start} s to {end} s at {fps} Hz; start at 0 s or later, end after"
             " the start",
         )
-    stop = yield from resample_frames(
-        source_frames(path, start, damage, reading), path, start, end, fps
-    )
+    # between two parts of a recording a gap may be of any length
+    longest = math.inf if isinstance(path, Recording) else MAX_HOLE
+    sources = source_frames(path, start, damage, reading)
+    stop = yield from resample_frames(sources, path, start, end, fps, longest)
     if end is not None and end > stop + 1 / fps:
         log.warning(
             "the video ends at %.2f s, %.2f s before the requested end; these frames are missing",
@@ -97,7 +94,12 @@ def read_frames(
 
 
 def resample_frames(
-    sources: Iterable[SourceFrame], path: str | Path, start: float, end: float | None, fps: float
+    sources: Iterable[SourceFrame],
+    path: str | Path | Recording,
+    start: float,
+    end: float | None,
+    fps: float,
+    longest: float = MAX_HOLE,
 ) -> Generator[Frame, None, float]:
     """Put source frames, of a file or a stream, on the grid of `read_frames`.
 
@@ -105,6 +107,7 @@ def resample_frames(
         sources: in order of time.
         path: what errors call the video.
         start, end, fps: as in `read_frames`.
+        longest: s; without `end`, a longer hole is taken for a damaged timestamp.
 
     Returns:
         The generator's return value: where the last source frame ends, s; infinity where the
@@ -118,7 +121,7 @@ def resample_frames(
     index = 0
     last: SourceFrame | None = None
     for source in sources:
-        if end is None and last is not None and source.time - last.time > MAX_HOLE:
+        if end is None and last is not None and source.time - last.time > longest:
             jump = f"times jump from {last.time:.2f} s to {source.time:.2f} s"
             raise VideoError(
                 path,
@@ -163,7 +166,7 @@ class FrameConverter:
     once.
     """
 
-    def __init__(self, path: str | Path, fps: float):
+    def __init__(self, path: str | Path | Recording, fps: float):
         self.path, self.fps = path, fps
         self.shape: tuple[int, ...] | None = None
         self.converted: tuple[int, np.ndarray] | None = None

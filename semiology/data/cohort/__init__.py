@@ -2,13 +2,14 @@
 clips.json.
 
 table.py reads a tab-separated table as spreadsheets write it, label.py the sidecar that defines
-labels and scores, row.py validates a row, cohort.py joins and checks them, check.py makes the
-summary table of a paper.
+labels and scores, row.py validates a row, recordings.py reads which files are one recording,
+cohort.py joins and checks them, check.py makes the summary table of a paper.
 """
 
 from semiology.data.cohort.check import CohortReport, check_cohort
 from semiology.data.cohort.cohort import Cohort, CohortError
 from semiology.data.cohort.label import Label, Score
+from semiology.data.cohort.recordings import clip_source, read_recordings, video_source
 from semiology.data.cohort.row import Clip, Participant
 
 __all__ = [
@@ -20,4 +21,7 @@ __all__ = [
     "Participant",
     "Score",
     "check_cohort",
+    "clip_source",
+    "read_recordings",
+    "video_source",
 ]

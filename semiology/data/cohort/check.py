@@ -12,7 +12,7 @@ from typing import Any
 from semiology.data.cohort.cohort import Cohort
 from semiology.data.cohort.label import Label
 from semiology.data.cohort.row import Clip
-from semiology.video import Scan, VideoError, VideoInfo, probe, scan_fields
+from semiology.video import Recording, Scan, VideoError, VideoInfo, probe, scan_fields
 
 OVERRUN = 1.0  # s; a clip that ends later than this after the end of its video is noted
 # videos at a time: one waits for the disk while others are decoded; each holds a dozen frames
@@ -138,8 +138,9 @@ def check_cohort(folder: str | Path) -> CohortReport:
     """
     cohort = Cohort.read(folder)
     videos, faults = _open(cohort)
-    opened = {clip.clip_id: videos[clip.video] for clip in cohort.clips if clip.video in videos}
+    opened = {clip.clip_id: videos[_video(clip)] for clip in cohort.clips if _video(clip) in videos}
     infos = {clip_id: info for clip_id, (info, _) in opened.items()}
+    of_recordings, about_recordings = _check_recordings(cohort)
     durations, by_header, overruns = [], 0, []
     for clip in cohort.clips:
         header = infos[clip.clip_id].duration if clip.clip_id in infos else None
@@ -178,10 +179,11 @@ def check_cohort(folder: str | Path) -> CohortReport:
             name: [own for clip in cohort.clips if (own := clip.scores[name]) is not None]
             for name in cohort.scores
         },
-        notes=cohort.notes + overruns,
+        notes=cohort.notes + about_recordings + overruns,
         failures={
-            clip.clip_id: faults[clip.video] for clip in cohort.clips if clip.video in faults
-        },
+            clip.clip_id: faults[_video(clip)] for clip in cohort.clips if _video(clip) in faults
+        }
+        | of_recordings,
     )
 
 
@@ -196,15 +198,19 @@ def _recorded(info: VideoInfo, scan: Scan) -> str:
 def _open(
     cohort: Cohort,
 ) -> tuple[dict[str, tuple[VideoInfo, Scan]], dict[str, str]]:
-    """Properties and fields of each video, and the faults of those that cannot be opened, by its
-    path in clips.tsv.
+    """Properties and fields of each video and recording, and the faults of those that cannot be
+    opened, by name in clips.tsv.
     """
     videos, faults = {}, {}
-    named = sorted({clip.video for clip in cohort.clips if clip.video})
+    sources = {
+        _video(clip): cohort.recordings[clip.recording]
+        if clip.recording
+        else cohort.folder / clip.video
+        for clip in sorted(cohort.clips, key=_video)
+        if _video(clip)
+    }
     with ThreadPoolExecutor(OPENED) as pool:
-        for video, found in zip(
-            named, pool.map(_opened, [cohort.folder / video for video in named])
-        ):
+        for video, found in zip(sources, pool.map(_opened, sources.values())):
             if isinstance(found, str):
                 faults[video] = found
             else:
@@ -225,7 +231,25 @@ def _aspect_notes(infos: dict[str, VideoInfo]) -> list[str]:
     ]
 
 
-def _opened(path: Path) -> tuple[VideoInfo, Scan] | str:
+def _video(clip: Clip) -> str:
+    """What clips.tsv names: a video or a recording; "" where neither."""
+    return clip.video or (f"recording {clip.recording}" if clip.recording else "")
+
+
+def _check_recordings(cohort: Cohort) -> tuple[dict[str, str], list[str]]:
+    """Recordings with faults, by name, and notes on their gaps and overlaps."""
+    failures, notes = {}, []
+    for name, recording in cohort.recordings.items():
+        faults, found = recording.check()
+        if faults:
+            more = f" (and {len(faults) - 1} more)" if len(faults) > 1 else ""
+            failures[f"recording {name}"] = faults[0] + more
+        parts = f"{len(recording.parts)} parts"
+        notes.append(f"recording {name}: {'; '.join([parts, *found])}")
+    return failures, notes
+
+
+def _opened(path: Path | Recording) -> tuple[VideoInfo, Scan] | str:
     """Properties and fields of a video, or why it cannot be opened."""
     try:
         return probe(path), scan_fields(path)

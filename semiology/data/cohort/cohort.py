@@ -9,9 +9,11 @@ from typing import Any, TypeVar
 from pydantic import ValidationError
 
 from semiology.data.cohort.label import FIXED_COLUMNS, Columns, Label, Score, read_columns
+from semiology.data.cohort.recordings import TABLE, read_recordings
 from semiology.data.cohort.row import Clip, Participant, relative_path
 from semiology.data.cohort.table import Fault, Table, read_table
 from semiology.errors import UserError
+from semiology.video import Recording
 
 Row = TypeVar("Row", Participant, Clip)
 # unknown participants for whom a similar name is suggested: for many it would take minutes
@@ -48,6 +50,9 @@ class Cohort:
         What is allowed but worth knowing.
     visits : list of str
         Of the column `visit`, first to last.
+    recordings : dict
+        recording_id -> its files, where the folder has recordings.tsv (docs/recordings.md); empty
+        where videos were not checked.
 
     Examples
     --------
@@ -63,6 +68,7 @@ class Cohort:
     notes: list[str] = field(default_factory=list)
     scores: dict[str, Score] = field(default_factory=dict)
     visits: list[str] = field(default_factory=list)
+    recordings: dict[str, Recording] = field(default_factory=dict)
 
     @property
     def groups(self) -> dict[str, str]:
@@ -81,8 +87,8 @@ class Cohort:
         folder : path
             Of the cohort.
         check_videos : bool
-            Whether the files that clips.tsv names must exist; they are not opened (`check_cohort`
-            does).
+            Whether the files that clips.tsv and recordings.tsv name must exist; they are not opened
+            (`check_cohort` does).
 
         Raises
         ------
@@ -100,7 +106,9 @@ class Cohort:
         clip_table = read_table(
             folder / "clips.tsv", ["clip_id", "participant_id", "start", "end"], faults, notes
         )
-        if clip_table.columns and not {"video", "tracks", "features"} & set(clip_table.columns):
+        if clip_table.columns and not {"video", "recording", "tracks", "features"} & set(
+            clip_table.columns
+        ):
             faults.append(
                 Fault(
                     clip_table.file,
@@ -117,7 +125,9 @@ class Cohort:
             {row["participant_id"] for _, row in participant_table.rows if "participant_id" in row},
             faults,
         )
+        recordings = read_recordings(folder, faults, notes) if check_videos else {}
         if check_videos:
+            _check_recordings(clip_table, recordings, faults)
             _check_files(folder, clip_table, faults)
         if faults:
             raise CohortError(
@@ -127,7 +137,10 @@ class Cohort:
             {clip.covariates["visit"] for clip in clips if clip.covariates.get("visit")}
         )
         notes += _notes(participants, clips, columns)
-        return cls(folder, participants, clips, columns.labels, notes, columns.scores, visits)
+        return cls(
+            *(folder, participants, clips, columns.labels, notes, columns.scores, visits),
+            recordings,
+        )
 
     def scored(self, label: str) -> list[Clip]:
         """The clips with a score for `label`, binary or categorical.
@@ -250,6 +263,16 @@ def _check_unique(table: Table, column: str, faults: list[Fault]) -> None:
             first[name] = number
 
 
+def _check_recordings(table: Table, recordings: dict[str, Recording], faults: list[Fault]) -> None:
+    if any(fault.file == TABLE for fault in faults):
+        return  # a recording may be missing because its rows have faults
+    for number, row in table.rows:
+        if (named := row.get("recording")) and named not in recordings:
+            hint = _hint(named, set(recordings))
+            what = f"recording {named!r} is not in {TABLE}; {hint}"
+            faults.append(Fault(table.file, what, number, "recording"))
+
+
 def _check_files(folder: Path, table: Table, faults: list[Fault]) -> None:
     for number, row in table.rows:
         for column in ("video", "tracks", "features"):
@@ -288,8 +311,8 @@ def _notes(participants: list[Participant], clips: list[Clip], columns: Columns)
             notes.append(f"{name}: no clip has the level {', '.join(unseen)}")
     owners: dict[str, set[str]] = defaultdict(set)
     for clip in clips:
-        if clip.video:
-            owners[clip.video].add(clip.participant_id)
+        if clip.video or clip.recording:
+            owners[clip.video or clip.recording].add(clip.participant_id)
     for shared in owners.values():
         if len(shared) > 1:
             notes.append(

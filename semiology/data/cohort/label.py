@@ -10,7 +10,10 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError,
 from semiology.data.cohort.row import finite
 from semiology.data.cohort.table import Fault
 
-FIXED_COLUMNS = ("clip_id", "participant_id", "video", "tracks", "features", "start", "end")
+FIXED_COLUMNS = (
+    *("clip_id", "participant_id", "video", "recording", "tracks", "features"),
+    *("start", "end"),
+)
 KNOWN_COVARIATES = ("recording_id", "view", "centre", "camera", "panel", "item", "visit")
 
 

@@ -10,7 +10,12 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, model_validator
 SEX = {"f": "F", "female": "F", "m": "M", "male": "M", "o": "O", "other": "O"}
 
 
-def _identifier(text: str) -> str:
+def identifier(text: str) -> str:
+    """Check that a text can name a file and a folder on every operating system; returns it.
+
+    Raises:
+        ValueError: why it cannot.
+    """
     if not text:
         raise ValueError("is empty; every row needs one")
     if re.fullmatch(r"[0-9][.,0-9]*[eE]\+[0-9]+", text):
@@ -89,7 +94,7 @@ def _sex(text: str) -> str | None:
     return SEX.get(text.lower())
 
 
-Identifier = Annotated[str, BeforeValidator(_identifier)]
+Identifier = Annotated[str, BeforeValidator(identifier)]
 RelativePath = Annotated[str, BeforeValidator(relative_path)]
 
 
@@ -112,6 +117,8 @@ class Clip(BaseModel):
     clip_id: Identifier
     participant_id: Identifier
     video: RelativePath = ""  # relative to the cohort's folder; "" where the clip has tracks only
+    # recording_id in recordings.tsv, in place of a video: start and end are s of the recording
+    recording: Annotated[str, BeforeValidator(lambda text: text and identifier(text))] = ""
     tracks: RelativePath = (
         ""  # relative to the cohort's folder; "" where keypoints are extracted from the video
     )
@@ -129,8 +136,10 @@ class Clip(BaseModel):
 
     @model_validator(mode="after")
     def _consistent(self) -> "Clip":
-        if not (self.video or self.tracks or self.features):
+        if not (self.video or self.recording or self.tracks or self.features):
             raise ValueError("names neither a video nor tracks nor features; give one of them")
+        if self.video and self.recording:
+            raise ValueError("names a video and a recording; a clip is of one of them")
         if self.end is not None and self.end <= self.start:
             raise ValueError(
                 f"ends at {self.end:g} s, not after its start at {self.start:g} s; correct start"

@@ -20,7 +20,7 @@ from typing import Any
 
 import numpy as np
 
-from semiology.data.cohort import Clip, Cohort
+from semiology.data.cohort import Clip, Cohort, clip_source
 from semiology.data.preprocessing import infrared
 from semiology.data.store import Store, fingerprint, make_key
 from semiology.data.tracks import read_tracks, time_slice
@@ -34,7 +34,7 @@ from semiology.evaluation.audit.fingerprint import (
     to_text,
 )
 from semiology.files import read_json, write_json
-from semiology.video import VideoError, probe, read_frames
+from semiology.video import Recording, VideoError, probe, read_frames
 from semiology.weights import known_weights
 
 SCHEMA = 2  # raise when the same file gives other fingerprints
@@ -115,7 +115,7 @@ def _measured(folder: Path, clip: Clip, store: Store | None) -> dict[str, Any]:
             raise UserError(
                 f"clip {clip.clip_id} is a video; give the store that `semiology extract` filled"
             )
-        video = _images(folder / clip.video, clip, store)
+        video = _images(_source(folder, clip), clip, store)
         part = "body" if store.has(clip.clip_id, "body") else "face"
         if store.has(clip.clip_id, "snippets") and not store.has(clip.clip_id, part):
             return _without_tracks(clip, store, video)
@@ -167,11 +167,19 @@ def _features_entry(folder: Path, clip: Clip, store: Store | None) -> dict[str, 
     }
 
 
-def _images(path: Path, clip: Clip, store: Store) -> dict[str, Any]:
+def _source(folder: Path, clip: Clip) -> Path | Recording | None:
+    """The video of a clip; None where it is of a recording whose parts are not all there."""
+    try:
+        return clip_source(folder, clip)
+    except UserError:
+        return None
+
+
+def _images(path: Path | Recording | None, clip: Clip, store: Store) -> dict[str, Any]:
     """Content, part, size, brightness and small images of a video clip, cached in the store."""
     known = store.record(clip.clip_id)["source"]
     part = {"start": clip.start, "end": clip.end}
-    if not path.is_file():
+    if path is None or not path.is_file():
         return {"content": known.get("sha256"), **part}
     content = str(fingerprint(path, known)["sha256"])
     key = make_key({"audit": SCHEMA, "sha256": content, "rate": IMAGE_RATE, **part})

@@ -6,7 +6,7 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
-from semiology.data.cohort import Clip
+from semiology.data.cohort import Clip, clip_source
 from semiology.data.overlay import write_overlay
 from semiology.data.skeleton import Skeleton, load_skeleton
 from semiology.errors import UserError
@@ -27,7 +27,8 @@ def write_jerk_overlay(
         UserError: the clip has no video, or it cannot be read; the tracks are in m, or hold the
             joints of no skeleton.
     """
-    if not clip.video:
+    video = clip_source(folder, clip)
+    if video is None:
         raise UserError(
             "has no video to draw in; leave --overlay out for clips that have only tracks"
         )
@@ -37,7 +38,7 @@ def write_jerk_overlay(
         )
     try:
         return write_overlay(
-            folder / clip.video,
+            video,
             tracks,
             None,
             out,
@@ -48,7 +49,7 @@ def write_jerk_overlay(
             marks=marks(tracks, jerks),
         )
     except UserError as error:
-        raise UserError(str(error).replace(str(folder / clip.video), "its video")) from error
+        raise UserError(str(error).replace(str(video), "its video")) from error
 
 
 def marks(tracks: xr.Dataset, jerks: list[Jerk]) -> list[NDArray]:

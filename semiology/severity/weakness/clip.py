@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from semiology.data.cohort import Clip
+from semiology.data.cohort import Clip, clip_source
 from semiology.data.corrections import corrections_file
 from semiology.data.store import Store, clip_tracks, make_key
 from semiology.errors import UserError
@@ -161,8 +161,8 @@ def expressions_of(clip: Clip, sources: Sources) -> pd.DataFrame:
         UserError: see `table_expressions` and `vgg_expressions`; no store.
     """
     if sources.tables is not None:
-        video = sources.folder / clip.video
-        fps = sources.fps or (probe(video).fps if clip.video and video.is_file() else None)
+        video = clip_source(sources.folder, clip)
+        fps = sources.fps or (probe(video).fps if video is not None and video.is_file() else None)
         return table_expressions(
             sources.tables / f"{clip.clip_id}.csv", clip.clip_id, clip.start, clip.end, fps
         )

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 from tqdm import tqdm
 
+from semiology.data.cohort import video_source
 from semiology.data.store import make_key
 from semiology.errors import UserError
 from semiology.models.training.clips import prepare
@@ -71,8 +72,8 @@ def timeline(
     with the video. Not a diagnosis.
 
     Args:
-        source: a video; with --growing one that is still being written; or a camera's address
-            (rtsp, rtsps, http, https, udp).
+        source: a video; with --growing one that is still being written; a recording of many files,
+            FOLDER/recordings.tsv#ID; or a camera's address (rtsp, rtsps, http, https, udp).
         model: folder of a run (its models trained on all participants, the distilled AGCN where
             there is one), or of one model.
         out: folder of the results; by default the video's name in the current folder.
@@ -119,7 +120,7 @@ def timeline(
     folder = (
         Path(out)
         if out is not None
-        else Path((Path(source).stem if not video.live else "camera") + "_timeline")
+        else Path((video_source(source).stem if not video.live else "camera") + "_timeline")
     )
     identity = video.identity()  # reads the whole file
     key = make_key(

@@ -8,9 +8,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Protocol
 
+from semiology.data.cohort import video_source
+from semiology.data.store import fingerprint
 from semiology.errors import UserError
-from semiology.files import content_hash
-from semiology.video import Frame, VideoError, probe, read_frames
+from semiology.video import Frame, Recording, VideoError, probe, read_frames
 from semiology.video.live import LiveFrames, camera_frames, growing_frames, without_credentials
 from semiology.video.reader import Damage
 from semiology.video.resample import resample_frames
@@ -65,7 +66,8 @@ class Source(Protocol):
 
 
 def open_source(source: str, fps: float, growing: float | None, stall: float) -> "File | Live":
-    """Open a file by its path or a camera by its address (anything with ://).
+    """Open a file by its path, a recording of many files by `FOLDER/recordings.tsv#ID`, or a camera
+    by its address (anything with ://).
 
     Raises:
         UserError: no such file, an address of an unsupported kind, a waiting time that is not
@@ -80,8 +82,10 @@ def open_source(source: str, fps: float, growing: float | None, stall: float) ->
                 " camera has --stall"
             )
         return Live(camera_frames(source, stall), without_credentials(source), fps, "")
-    path = Path(source)
+    path = video_source(source)
     if growing is not None:
+        if isinstance(path, Recording):
+            raise UserError(f"{source}: --growing is for one file, not for a recording of many")
         return Live(growing_frames(path, growing), path, fps, _first_hash(path))
     own = probe(path).fps  # an error here comes before models are loaded
     if own is not None and fps > max(own, TRACK_RATE) + 1e-6:
@@ -93,21 +97,23 @@ def open_source(source: str, fps: float, growing: float | None, stall: float) ->
 
 
 class File:
-    """A complete file, which can be read repeatedly."""
+    """A complete file, or a recording of many, which can be read repeatedly."""
 
     live = False
     dropped = 0
 
-    def __init__(self, path: Path, fps: float):
+    def __init__(self, path: Path | Recording, fps: float):
         self.path, self.fps, self.name = path, fps, str(path)
         self.latest, self.damage = -1, Damage()
 
     def identity(self) -> str:
-        """SHA-256 of the file's bytes, in hexadecimal."""
-        return content_hash(self.path)
+        """SHA-256 of the file's bytes, in hexadecimal; of a recording see `fingerprint`."""
+        return str(fingerprint(self.path, {})["sha256"])
 
     def size(self) -> int | None:
-        """Size of the file in bytes."""
+        """Size of the file, or of all parts, in bytes."""
+        if isinstance(self.path, Recording):
+            return self.path.size()
         return self.path.stat().st_size
 
     def duration(self) -> float | None:

@@ -13,8 +13,8 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from semiology.video import Frame, VideoError
-from semiology.video.decode import header_duration, open_video
+from semiology.video import Frame, Recording, VideoError
+from semiology.video.recording import header_length
 
 POLL_INTERVAL = 0.5  # s between reads of the files
 STAGE_COST = {
@@ -77,7 +77,10 @@ class Progress:
     """
 
     def __init__(
-        self, clips: Sequence[tuple[Path, float, float | None]], fps: float, enabled: bool
+        self,
+        clips: Sequence[tuple[Path | Recording, float, float | None]],
+        fps: float,
+        enabled: bool,
     ):
         self.clips, self.fps, self.enabled = clips, fps, enabled
         self._done: set[int] = set()
@@ -138,13 +141,12 @@ _FORMAT = (
 )
 
 
-def clip_length(path: Path, start: float, end: float | None) -> float:
+def clip_length(path: Path | Recording, start: float, end: float | None) -> float:
     """Length of a clip, s, without reading its video; 0 where its header gives none."""
     if end is not None:
         return end - start
     try:
-        with open_video(path) as (container, stream):
-            return max((header_duration(container, stream) or 0.0) - start, 0.0)
+        return max((header_length(path) or 0.0) - start, 0.0)
     except VideoError:
         return 0.0
 

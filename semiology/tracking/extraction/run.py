@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any
 import xarray as xr
 from joblib import delayed
 
-from semiology.data.cohort import Cohort
+from semiology.data.cohort import Cohort, clip_source, video_source
 from semiology.data.store import TRACKS, Features, Store, fingerprint, is_unchanged, make_key
 from semiology.data.tracks import open_tracks, read_tracks, time_slice, video_attributes
 from semiology.errors import UserError
@@ -37,7 +37,7 @@ from semiology.tracking.extraction.tracks import (
     track_blocks,
 )
 from semiology.tracking.patient import FaceDetector
-from semiology.video import VideoError, read_frames
+from semiology.video import Recording, VideoError, read_frames
 from semiology.weights import metadata
 
 if TYPE_CHECKING:
@@ -46,10 +46,12 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Source:
-    """One clip to extract: part of a video, or the clip's own tracks (`start`, `end` in s)."""
+    """One clip to extract: part of a video or recording, or the clip's own tracks (`start`, `end`
+    in s).
+    """
 
     clip_id: str
-    path: Path
+    path: Path | Recording
     start: float = 0.0
     end: float | None = None
     is_tracks: bool = False
@@ -74,22 +76,22 @@ def extract_cohort(
         UserError: weights that cannot be used, a backend that is not there; the store cannot be
             written or the disk is full; no clip has a video or tracks.
     """
-    without_video = [clip.clip_id for clip in cohort.clips if not (clip.video or clip.tracks)]
+    inputs = {
+        clip.clip_id: cohort.folder / clip.tracks
+        if clip.tracks
+        else clip_source(cohort.folder, clip)
+        for clip in cohort.clips
+    }
+    without_video = [clip_id for clip_id, path in inputs.items() if path is None]
     if cohort.clips and len(without_video) == len(cohort.clips):
         raise UserError(
             f"{cohort.folder}: its clips have features of their own and no video: there is"
             " nothing to extract"
         )
     sources = [
-        Source(
-            clip.clip_id,
-            cohort.folder / (clip.tracks or clip.video),
-            clip.start,
-            clip.end,
-            bool(clip.tracks),
-        )
+        Source(clip.clip_id, path, clip.start, clip.end, bool(clip.tracks))
         for clip in cohort.clips
-        if clip.clip_id not in without_video
+        if (path := inputs[clip.clip_id]) is not None
     ]
     summary = _extract_all(
         sources, Store(store), options or ExtractOptions(), workers or Workers(), progress
@@ -107,12 +109,13 @@ def extract_videos(
     progress: bool = True,
 ) -> ExtractSummary:
     """Extract whole videos into OUT/<name without suffix>/body.nc and face.nc (and features, where
-    weights are given).
+    weights are given). `FOLDER/recordings.tsv#ID` is a video of many files.
 
     Raises:
         UserError: as `extract_cohort`; two videos of the same name.
     """
-    sources = [Source(Path(video).stem, Path(video)) for video in videos]
+    read = [video_source(video) for video in videos]
+    sources = [Source(video.stem, video) for video in read]
     for source in sources:
         twins = [str(other.path) for other in sources if other.clip_id == source.clip_id]
         if len(twins) > 1:
@@ -318,7 +321,7 @@ def _extract_clip(
     return _Outcome(source.clip_id, bool(missing), _found(tracked), _infrared(tracked), short=short)
 
 
-def _unlike_stored(path: Path, options: ExtractOptions) -> str:
+def _unlike_stored(path: Path | Recording, options: ExtractOptions) -> str:
     """How a video's frames differ from the stored ones: "24:11 both"; empty where positions and
     numbers of frames are the same.
     """
@@ -350,6 +353,7 @@ def _blocks(
     source: Source, options: ExtractOptions, clip_progress: ClipProgress
 ) -> Iterator[dict[str, xr.Dataset]]:
     if source.is_tracks:
+        assert isinstance(source.path, Path)
         yield {"body": time_slice(read_tracks(source.path), source.start, source.end)}
     elif needs_lift(options):
         yield extract_tracks(

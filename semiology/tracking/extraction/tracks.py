@@ -20,7 +20,7 @@ from semiology.tracking.extraction.progress import ClipProgress
 from semiology.tracking.patient import FaceDetector, Patient, PatientLocation, follow_patient
 from semiology.tracking.pose import pose_backend
 from semiology.tracking.pose.base import KeypointRCNNOptions, Landmarks, PoseBackend
-from semiology.video import Frame, probe, read_frames, scan_fields
+from semiology.video import Frame, Recording, probe, read_frames, scan_fields
 from semiology.video.colour import infrared_fraction
 from semiology.video.prefetch import prefetch
 
@@ -36,7 +36,7 @@ CONCAT: Any = {
 
 
 def extract_tracks(
-    path: str | Path,
+    path: str | Path | Recording,
     start: float = 0.0,
     end: float | None = None,
     options: ExtractOptions | None = None,
@@ -47,7 +47,7 @@ def extract_tracks(
     NaN.
 
     Args:
-        path: of the video.
+        path: of the video; or a recording of many files.
         start, end: of the clip, s from the video's first frame; end None is the video's end.
         options: of the extraction.
         keep: part -> names of the keypoints to keep; by default all 511, which take a gigabyte an
@@ -68,7 +68,7 @@ def extract_tracks(
 
 
 def track_blocks(
-    path: str | Path,
+    path: str | Path | Recording,
     start: float,
     end: float | None,
     options: ExtractOptions,
@@ -127,7 +127,7 @@ def track_blocks(
         yield _datasets(block, keypoints, tracker, patient, rate, recorded)
 
 
-def track_rate(path: str | Path, options: ExtractOptions) -> float:
+def track_rate(path: str | Path | Recording, options: ExtractOptions) -> float:
     """Frames per second of a video's tracks, Hz: as the options state; where every field of it is a
     frame, those of its fields.
     """

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import xarray as xr
 
-from semiology.data.cohort import Cohort
+from semiology.data.cohort import Cohort, clip_source
 from semiology.data.preprocessing import select
 from semiology.data.skeleton import Skeleton
 from semiology.data.store import Store
@@ -16,6 +16,7 @@ from semiology.errors import UserError
 from semiology.tracking.labels.io import image_folder, write_labels
 from semiology.tracking.labels.labels import Labels, concatenate_labels
 from semiology.tracking.labels.selection import Method, choose_rows, label_frames
+from semiology.video import Recording
 
 
 @dataclass(frozen=True)
@@ -25,14 +26,14 @@ class Footage:
     Attributes:
         name: its clip_id, or the stem of a single video; the name in folders and labels.
         participant_id: of the patient.
-        video: the file; None where the clip has none.
+        video: the file, or a recording's parts; None where the clip has none.
         start, end: of the clip in it, s.
         store: with its tracks; None where there are no tracks to start the labels from.
     """
 
     name: str
     participant_id: str
-    video: Path | None
+    video: Path | Recording | None
     start: float = 0.0
     end: float | None = None
     store: Store | None = None
@@ -59,11 +60,10 @@ def cohort_footage(cohort: str | Path, store: str | Path | None = None) -> Itera
     """The clips of a cohort, with their tracks where a store is given."""
     read = Cohort.read(cohort, check_videos=False)
     for clip in read.clips:
-        video = read.folder / clip.video if clip.video else None
         yield Footage(
             clip.clip_id,
             clip.participant_id,
-            video,
+            clip_source(read.folder, clip),
             clip.start,
             clip.end,
             Store(store) if store else None,

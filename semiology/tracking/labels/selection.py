@@ -18,7 +18,7 @@ from semiology.data.tracks import reading_of
 from semiology.errors import UserError
 from semiology.files import atomic_path
 from semiology.tracking.labels.labels import HIDDEN, UNLABELLED, VISIBLE, LabelledFrame, Labels
-from semiology.video import Reading, read_frames
+from semiology.video import Reading, Recording, read_frames
 from semiology.video.decode import AS_STATED
 
 Method = Literal["kmeans", "confidence", "jumps", "uniform"]
@@ -39,7 +39,7 @@ MIN_JUMP = 2.0
 
 
 def choose_rows(
-    video: str | Path,
+    video: str | Path | Recording,
     count: int | None = None,
     method: Method = "kmeans",
     *,
@@ -103,7 +103,7 @@ def choose_rows(
 
 
 def read_thumbnails(
-    video: str | Path,
+    video: str | Path | Recording,
     fps: float = 25.0,
     start: float = 0.0,
     end: float | None = None,
@@ -221,7 +221,7 @@ def _highest(score: np.ndarray, tracks: xr.Dataset, count: int) -> np.ndarray:
 
 
 def label_frames(
-    video: str | Path,
+    video: str | Path | Recording,
     rows: Sequence[int] | np.ndarray,
     folder: str | Path,
     *,

@@ -4,7 +4,7 @@ from itertools import pairwise
 
 import pytest
 
-from semiology.video.clock import Stamped, presentation_times
+from semiology.video.timestamps import Stamped, presentation_times
 
 
 def timed(stamps, **how):
