@@ -7,9 +7,11 @@ import av
 import numpy as np
 import pytest
 
+from semiology.data.cohort import Cohort, check_cohort
+from semiology.data.store import Store
 from semiology.data.tracks import in_square_pixels, in_stored_pixels, make_tracks, reading_of, steps
 from semiology.errors import UserError
-from semiology.tracking.extraction import ExtractOptions, extract_tracks
+from semiology.tracking.extraction import ExtractOptions, extract_cohort, extract_tracks
 from semiology.video import Reading, VideoError, every_frame, probe, read_frames
 from semiology.video.image import likely_aspect, parse_aspect, square_size
 
@@ -186,3 +188,28 @@ def test_stored_pixels_by_hand():
     for wrong in (tracks, stored):
         with pytest.raises(UserError, match="square pixels"):
             in_stored_pixels(wrong)
+
+
+def test_a_clip_of_a_cohort_has_its_own_ratio(tmp_path):
+    """Of two clips without a ratio in their headers, the table states one."""
+    for name in ("a.avi", "b.avi"):
+        write(tmp_path / name, [disc(352, 288, Fraction(12, 11))] * 3, "mjpeg", "avi")
+    (tmp_path / "participants.tsv").write_text("participant_id\np1\n")
+    (tmp_path / "clips.tsv").write_text(
+        "clip_id\tparticipant_id\tvideo\tstart\tend\tpixel_aspect\n"
+        "a\tp1\ta.avi\t0\tn/a\t12:11\nb\tp1\tb.avi\t0\tn/a\tn/a\n"
+    )
+    (tmp_path / "clips.json").write_text("{}")
+    report = check_cohort(tmp_path)
+    assert report.resolutions == {"384x288": 1, "352x288": 1}
+    assert "352x288 pixels of 12:11" in report.recorded["a"]
+    assert [note for note in report.notes if "12:11" in note and " in b," in note]
+    extract_cohort(Cohort.read(tmp_path), tmp_path / "store", progress=False)
+    tracks = {name: Store(tmp_path / "store").tracks(name, "body").attrs for name in ("a", "b")}
+    assert (tracks["a"]["width"], tracks["a"]["pixel_aspect"]) == (384, "12:11")
+    assert (tracks["b"]["width"], tracks["b"]["pixel_aspect"]) == (352, "1:1")
+    (tmp_path / "clips.tsv").write_text(
+        "clip_id\tparticipant_id\tvideo\tstart\tend\tpixel_aspect\na\tp1\ta.avi\t0\tn/a\t4to3\n"
+    )
+    with pytest.raises(UserError, match='row 2, column "pixel_aspect"'):
+        Cohort.read(tmp_path)

@@ -2,8 +2,8 @@
 ones marked.
 
 A file that is no video gives one clear `VideoError`. Frame times come from the frames themselves
-(timestamps.py); what the header states of counts, rate and duration is not used. `Reading` holds what a
-user can set against the header.
+(timestamps.py); what the header states of counts, rate and duration is not used. `Reading` holds
+what a user can set against the header.
 """
 
 import itertools

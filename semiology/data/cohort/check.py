@@ -12,7 +12,7 @@ from typing import Any
 from semiology.data.cohort.cohort import Cohort
 from semiology.data.cohort.label import Label
 from semiology.data.cohort.row import Clip
-from semiology.video import Recording, Scan, VideoError, VideoInfo, probe, scan_fields
+from semiology.video import Reading, Recording, Scan, VideoError, VideoInfo, probe, scan_fields
 
 OVERRUN = 1.0  # s; a clip that ends later than this after the end of its video is noted
 # videos at a time: one waits for the disk while others are decoded; each holds a dozen frames
@@ -203,14 +203,15 @@ def _open(
     """
     videos, faults = {}, {}
     sources = {
-        _video(clip): cohort.recordings[clip.recording]
-        if clip.recording
-        else cohort.folder / clip.video
+        _video(clip): (
+            cohort.recordings[clip.recording] if clip.recording else cohort.folder / clip.video,
+            Reading(clip.pixel_aspect),
+        )
         for clip in sorted(cohort.clips, key=_video)
         if _video(clip)
     }
     with ThreadPoolExecutor(OPENED) as pool:
-        for video, found in zip(sources, pool.map(_opened, sources.values())):
+        for video, found in zip(sources, pool.map(lambda each: _opened(*each), sources.values())):
             if isinstance(found, str):
                 faults[video] = found
             else:
@@ -226,7 +227,7 @@ def _aspect_notes(infos: dict[str, VideoInfo]) -> list[str]:
             unstated.setdefault(info.likely_aspect, []).append(clip_id)
     return [
         f"no pixel aspect ratio is stated in {', '.join(clip_ids)}, whose pixels are most likely"
-        f" {aspect}: --pixel_aspect {aspect} reads them so"
+        f" {aspect}: write it into a column pixel_aspect of clips.tsv"
         for aspect, clip_ids in unstated.items()
     ]
 
@@ -249,10 +250,10 @@ def _check_recordings(cohort: Cohort) -> tuple[dict[str, str], list[str]]:
     return failures, notes
 
 
-def _opened(path: Path | Recording) -> tuple[VideoInfo, Scan] | str:
+def _opened(path: Path | Recording, reading: Reading) -> tuple[VideoInfo, Scan] | str:
     """Properties and fields of a video, or why it cannot be opened."""
     try:
-        return probe(path), scan_fields(path)
+        return probe(path, reading), scan_fields(path)
     except VideoError as error:
         return error.fault
 

@@ -12,7 +12,7 @@ from semiology.data.cohort.table import Fault
 
 FIXED_COLUMNS = (
     *("clip_id", "participant_id", "video", "recording", "tracks", "features"),
-    *("start", "end"),
+    *("start", "end", "pixel_aspect"),
 )
 KNOWN_COVARIATES = ("recording_id", "view", "centre", "camera", "panel", "item", "visit")
 

@@ -7,6 +7,8 @@ from typing import Annotated
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, model_validator
 
+from semiology.video.image import parse_aspect
+
 SEX = {"f": "F", "female": "F", "m": "M", "male": "M", "o": "O", "other": "O"}
 
 
@@ -49,6 +51,12 @@ def relative_path(text: str) -> str:
 
 def _seconds(text: str) -> float | None:
     return None if text == "" else _number(text, "seconds")
+
+
+def _aspect(text: str) -> str | None:
+    if text:
+        parse_aspect(text)
+    return text or None
 
 
 def _age(text: str) -> float | None:
@@ -130,6 +138,8 @@ class Clip(BaseModel):
     end: Annotated[float | None, BeforeValidator(_seconds)] = (
         None  # s from the video's first frame; None = to its end
     )
+    # "W:H", width of a stored pixel over its height; None: as the video's header states it
+    pixel_aspect: Annotated[str | None, BeforeValidator(_aspect)] = None
     labels: dict[str, str | None] = {}  # label -> level, None where not scored
     scores: dict[str, float | None] = {}  # score -> number, None where not scored
     covariates: dict[str, str] = {}

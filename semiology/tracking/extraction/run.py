@@ -13,7 +13,7 @@ leakage audit.
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -47,7 +47,7 @@ if TYPE_CHECKING:
 @dataclass(frozen=True)
 class Source:
     """One clip to extract: part of a video or recording, or the clip's own tracks (`start`, `end`
-    in s).
+    in s). Its own `pixel_aspect` goes before that of the options.
     """
 
     clip_id: str
@@ -55,6 +55,13 @@ class Source:
     start: float = 0.0
     end: float | None = None
     is_tracks: bool = False
+    pixel_aspect: str | None = None
+
+    def options(self, common: ExtractOptions) -> ExtractOptions:
+        """The options of an extraction, for this clip."""
+        if self.pixel_aspect is None:
+            return common
+        return replace(common, pixel_aspect=self.pixel_aspect)
 
 
 def extract_cohort(
@@ -89,7 +96,7 @@ def extract_cohort(
             " nothing to extract"
         )
     sources = [
-        Source(clip.clip_id, path, clip.start, clip.end, bool(clip.tracks))
+        Source(clip.clip_id, path, clip.start, clip.end, bool(clip.tracks), clip.pixel_aspect)
         for clip in cohort.clips
         if (path := inputs[clip.clip_id]) is not None
     ]
@@ -139,7 +146,7 @@ def _extract_all(
     outcomes = {
         source.clip_id: outcome
         for source in sources
-        if (outcome := _complete(source, store, options))
+        if (outcome := _complete(source, store, source.options(options)))
     }
     todo = [source for source in sources if source.clip_id not in outcomes]
     if todo:
@@ -245,7 +252,7 @@ def _extract_one(
     source: Source, store: Store, options: ExtractOptions, clip_progress: Path | None
 ) -> _Outcome:
     try:
-        return _extract_clip(source, store, options, ClipProgress(clip_progress))
+        return _extract_clip(source, store, source.options(options), ClipProgress(clip_progress))
     except VideoError as error:
         return _Outcome(source.clip_id, fault=error.fault)
     except UserError as error:

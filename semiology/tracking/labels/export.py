@@ -16,7 +16,8 @@ from semiology.errors import UserError
 from semiology.tracking.labels.io import image_folder, write_labels
 from semiology.tracking.labels.labels import Labels, concatenate_labels
 from semiology.tracking.labels.selection import Method, choose_rows, label_frames
-from semiology.video import Recording
+from semiology.video import Reading, Recording
+from semiology.video.decode import AS_STATED
 
 
 @dataclass(frozen=True)
@@ -29,6 +30,7 @@ class Footage:
         video: the file, or a recording's parts; None where the clip has none.
         start, end: of the clip in it, s.
         store: with its tracks; None where there are no tracks to start the labels from.
+        reading: how the video is read where there are no tracks, which record theirs.
     """
 
     name: str
@@ -37,6 +39,7 @@ class Footage:
     start: float = 0.0
     end: float | None = None
     store: Store | None = None
+    reading: Reading = AS_STATED
 
     def tracks(self, skeleton: Skeleton) -> xr.Dataset | None:
         """The skeleton's joints as tracked and corrected so far; None without a store."""
@@ -67,6 +70,7 @@ def cohort_footage(cohort: str | Path, store: str | Path | None = None) -> Itera
             clip.start,
             clip.end,
             Store(store) if store else None,
+            Reading(clip.pixel_aspect),
         )
 
 
@@ -137,6 +141,7 @@ def select_frames(
                 fps=fps,
                 start=clip.start,
                 end=clip.end,
+                reading=clip.reading,
             )
         except UserError as error:
             result.failed.append((clip.name, getattr(error, "fault", str(error))))

@@ -232,6 +232,7 @@ def label_frames(
     fps: float = 25.0,
     start: float = 0.0,
     end: float | None = None,
+    reading: Reading = AS_STATED,
 ) -> Labels:
     """Write the frames of some rows as PNG and return labels for them: empty, or filled in from
     tracks, so that they only have to be corrected.
@@ -250,6 +251,7 @@ def label_frames(
         tracks: on the same grid, of the same video.
         fps: of the rows, Hz; with `tracks`, theirs.
         start, end: of the clip in the video, s.
+        reading: how the video is read, without `tracks`, which record theirs.
 
     Raises:
         UserError: a row without a frame, tracks of another video or interval, a keypoint that they
@@ -268,7 +270,8 @@ def label_frames(
     labelled: dict[int, LabelledFrame] = {}
     position: list[np.ndarray] = []
     visibility: list[np.ndarray] = []
-    for frame in read_frames(video, start, end, fps, reading=reading_of(tracks)):
+    reading = reading if tracks is None else reading_of(tracks)
+    for frame in read_frames(video, start, end, fps, reading=reading):
         if frame.index not in wanted:
             continue
         wanted.remove(frame.index)
