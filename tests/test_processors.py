@@ -141,9 +141,12 @@ def test_a_convolution_over_frames_is_torchs_own(kernel, channels, stride):
 
 
 def test_small_networks_train_on_a_processor_with_avx2_only():
+    # a gradient that never ends is ended after a minute of processor time
     code = """
+import resource
 import torch
 from test_processors import SMALL, off
+resource.setrlimit(resource.RLIMIT_CPU, (60, 60))
 assert torch.backends.cpu.get_cpu_capability() != "AVX512"
 print(max(off(how) for how in SMALL for _ in range(5)))
 """
