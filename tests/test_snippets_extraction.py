@@ -153,6 +153,8 @@ def test_the_key_changes_with_every_parameter_and_not_with_the_batch(tmp_path, w
             "sha256": content_hash(tmp_path / "videos" / "a.mp4"),
             "start": 0.0,
             "end": 2.0,
+            "pixel_aspect": None,
+            "fields": "auto",
         },
         **{
             "rate": 15.0,

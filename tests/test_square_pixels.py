@@ -204,7 +204,10 @@ def test_a_clip_of_a_cohort_has_its_own_ratio(tmp_path):
     assert report.resolutions == {"384x288": 1, "352x288": 1}
     assert "352x288 pixels of 12:11" in report.recorded["a"]
     assert [note for note in report.notes if "12:11" in note and " in b," in note]
-    extract_cohort(Cohort.read(tmp_path), tmp_path / "store", progress=False)
+    for _ in range(2):  # the second time nothing is extracted
+        summary = extract_cohort(Cohort.read(tmp_path), tmp_path / "store", progress=False)
+        assert summary.likely_aspect == {"b": "12:11"}
+    assert "--pixel_aspect 12:11" in summary.text()
     tracks = {name: Store(tmp_path / "store").tracks(name, "body").attrs for name in ("a", "b")}
     assert (tracks["a"]["width"], tracks["a"]["pixel_aspect"]) == (384, "12:11")
     assert (tracks["b"]["width"], tracks["b"]["pixel_aspect"]) == (352, "1:1")

@@ -128,6 +128,8 @@ class ExtractSummary:
         without_video: clips that have features of their own and no video.
         found: clip_id -> "body" and "face" -> fraction of the video's frames in which that part of
             the patient was found.
+        likely_aspect: clip_id -> pixel aspect ratio that the video most likely has, for clips whose
+            header states none.
         infrared: clip_id -> fraction of its frames that were filmed in night infrared, for clips
             that have such frames.
     """
@@ -139,6 +141,7 @@ class ExtractSummary:
     without_video: list[str] = field(default_factory=list)
     found: dict[str, dict[str, float]] = field(default_factory=dict)
     infrared: dict[str, float] = field(default_factory=dict)
+    likely_aspect: dict[str, str] = field(default_factory=dict)
 
     @property
     def nobody(self) -> list[str]:
@@ -183,6 +186,11 @@ class ExtractSummary:
             f"warning: {clip_id}: shorter than one snippet; it has none and cannot be assessed by"
             " them"
             for clip_id in self.short
+        ]
+        lines += [
+            f"warning: {clip_id}: its header states no pixel aspect ratio; its size is usual for"
+            f" pixels of {aspect} (--pixel_aspect {aspect}; 1:1 where they are square)"
+            for clip_id, aspect in self.likely_aspect.items()
         ]
         lines += [f"failed: {clip_id}: {message}" for clip_id, message in self.failed]
         return "\n".join(lines)

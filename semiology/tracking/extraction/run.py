@@ -37,7 +37,7 @@ from semiology.tracking.extraction.tracks import (
     track_blocks,
 )
 from semiology.tracking.patient import FaceDetector
-from semiology.video import Recording, VideoError, read_frames
+from semiology.video import Recording, VideoError, probe, read_frames
 from semiology.weights import metadata
 
 if TYPE_CHECKING:
@@ -172,6 +172,8 @@ def _extract_all(
         (summary.done if outcome.worked else summary.skipped).append(source.clip_id)
         if outcome.found:
             summary.found[source.clip_id] = outcome.found
+        if outcome.likely_aspect:
+            summary.likely_aspect[source.clip_id] = outcome.likely_aspect
         if outcome.infrared:
             summary.infrared[source.clip_id] = outcome.infrared
         if outcome.short:
@@ -218,6 +220,7 @@ class _Outcome:
     worked: bool = False
     found: dict[str, float] = field(default_factory=dict)
     infrared: float = 0.0
+    likely_aspect: str | None = None
     fault: str | None = None
     short: bool = False
 
@@ -235,12 +238,22 @@ def _complete(source: Source, store: Store, options: ExtractOptions) -> _Outcome
         ):
             return None
     parts = {part: record["stages"][part] for part in TRACKS if part in record["stages"]}
-    return _Outcome(source.clip_id, found=_found(parts), infrared=_infrared(parts))
+    return _Outcome(
+        source.clip_id,
+        found=_found(parts),
+        infrared=_infrared(parts),
+        likely_aspect=_likely_aspect(parts),
+    )
 
 
 def _found(parts: Mapping[str, Mapping[str, Any]]) -> dict[str, float]:
     """Part -> fraction of frames in which it was found, by the record's entries."""
     return {part: entry["found"] for part, entry in parts.items()}
+
+
+def _likely_aspect(parts: Mapping[str, Mapping[str, Any]]) -> str | None:
+    """The pixel aspect ratio that the video should most likely state, by the record's entries."""
+    return next((entry.get("likely_aspect") for entry in parts.values()), None)
 
 
 def _infrared(parts: Mapping[str, Mapping[str, Any]]) -> float:
@@ -301,8 +314,8 @@ def _extract_clip(
     if not source.is_tracks and (participants := trained_on(options)):
         entries = {stage: {**entry, "trained_on": participants} for stage, entry in entries.items()}
     for part in set(depends) & set(TRACKS):
-        if not source.is_tracks and (reading := _unlike_stored(source.path, options)):
-            entries[part]["reading"] = reading
+        if not source.is_tracks:
+            entries[part] |= _geometry(source.path, options)
         known = record["stages"].get(part, {})
         if part in shares:
             entries[part] |= shares[part]
@@ -325,16 +338,27 @@ def _extract_clip(
         store.note(
             source.clip_id, origin, {stage: entries[stage]}
         )  # at once: a later failure loses nothing that is stored
-    return _Outcome(source.clip_id, bool(missing), _found(tracked), _infrared(tracked), short=short)
+    return _Outcome(
+        source.clip_id,
+        bool(missing),
+        _found(tracked),
+        short=short,
+        infrared=_infrared(tracked),
+        likely_aspect=_likely_aspect(tracked),
+    )
 
 
-def _unlike_stored(path: Path | Recording, options: ExtractOptions) -> str:
-    """How a video's frames differ from the stored ones: "24:11 both"; empty where positions and
-    numbers of frames are the same.
+def _geometry(path: Path | Recording, options: ExtractOptions) -> dict[str, str]:
+    """For the record: how a video's frames differ from the stored ones, "24:11 both", where
+    positions or numbers of frames do; and the pixel aspect ratio that it should most likely state.
     """
     made = video_attributes(path, options.reading)
-    same = made["pixel_aspect"] == "1:1" and made["fields"] != "both"
-    return "" if same else f"{made['pixel_aspect']} {made['fields']}"
+    geometry = {}
+    if made["pixel_aspect"] != "1:1" or made["fields"] == "both":
+        geometry["reading"] = f"{made['pixel_aspect']} {made['fields']}"
+    if likely := probe(path, options.reading).likely_aspect:
+        geometry["likely_aspect"] = likely
+    return geometry
 
 
 def _tracks(
