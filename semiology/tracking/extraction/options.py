@@ -1,5 +1,6 @@
 """Options of an extraction, and its summary."""
 
+import math
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -70,6 +71,9 @@ class ExtractOptions:
         snippet_weights: a network of snippets, by file or by the name of published weights
             (r2plus1d_18); without it no snippets.
         snippets: which snippets, and how.
+
+    Raises:
+        UserError: a frame rate or a step that is not positive, a `lift` that is not a bool.
     """
 
     fps: float = 25.0
@@ -90,8 +94,20 @@ class ExtractOptions:
         """Check what every clip would fail by.
 
         Raises:
-            UserError: no such pixel aspect ratio or way to read fields.
+            UserError: a rate, interval, pixel aspect ratio or way to read fields that cannot be.
         """
+        if not (math.isfinite(self.fps) and self.fps > 0):
+            raise UserError(f"extract: fps={self.fps:g} Hz; give a positive number")
+        if min(self.face_every, self.appearance_every) < 1:
+            raise UserError(
+                f"extract: face_every={self.face_every}, appearance_every={self.appearance_every};"
+                " give 1 or more of each"
+            )
+        if not isinstance(self.lift, bool):
+            raise UserError(
+                f"extract: lift={str(self.lift)!r}; give true or false (a lifter of your own is"
+                " applied by `semiology lift apply --weights`)"
+            )
         _ = self.reading
 
     @property
