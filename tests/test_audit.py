@@ -42,7 +42,7 @@ from semiology.evaluation.run.settings import Split
 from semiology.files import content_hash
 from semiology.models.pretraining import pretrain
 from semiology.tracking.extraction import ExtractOptions
-from semiology.tracking.extraction.run import trained_on
+from semiology.tracking.extraction.keys import trained_on
 from semiology.tracking.pose.base import KeypointRCNNOptions
 from semiology.tracking.pose.detectors import DetectorSetup
 from semiology.video import read_frames, write_video

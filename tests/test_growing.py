@@ -8,7 +8,8 @@ import safetensors.numpy
 import safetensors.torch
 import xarray as xr
 
-from semiology.data.store import append_tracks, write_arrays
+from semiology.data.append import append_tracks
+from semiology.data.store import write_arrays
 from semiology.data.tracks import make_tracks, open_tracks, read_tracks, save_tracks
 
 
@@ -54,7 +55,7 @@ def test_a_disk_that_is_full_is_an_error_and_not_the_end_of_the_process(tmp_path
 import resource, signal
 import numpy as np
 from pathlib import Path
-from semiology.data.store import append_tracks
+from semiology.data.append import append_tracks
 from semiology.data.tracks import make_tracks
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 # a file may not grow beyond the limit: the system refuses as a full disk does

@@ -22,8 +22,8 @@ from semiology.models.features.r2plus1d import R2Plus1D, Shape, initialise
 from semiology.models.training.clips import ClipSource
 from semiology.models.training.reading import Reading
 from semiology.tracking.extraction import ExtractOptions, extract_cohort, extract_videos
+from semiology.tracking.extraction.keys import trained_on
 from semiology.tracking.extraction.options import SnippetOptions
-from semiology.tracking.extraction.run import trained_on
 from semiology.video import read_frames, write_video
 
 

@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 
 from semiology.data.cohort import Cohort, check_cohort
+from semiology.data.pixels import in_square_pixels, in_stored_pixels, reading_of
 from semiology.data.store import Store
-from semiology.data.tracks import in_square_pixels, in_stored_pixels, make_tracks, reading_of, steps
+from semiology.data.tracks import make_tracks, steps
 from semiology.errors import UserError
 from semiology.tracking.extraction import ExtractOptions, extract_cohort, extract_tracks
 from semiology.video import Reading, VideoError, every_frame, probe, read_frames

@@ -274,7 +274,8 @@ def run_tracks(arguments: list[str]) -> int:
 def run_tracks_import(arguments: list[str]) -> int:
     """Read a file of another program and write it as tracks."""
     from semiology.data import formats
-    from semiology.data.tracks import in_square_pixels, save_tracks, steps
+    from semiology.data.pixels import in_square_pixels
+    from semiology.data.tracks import save_tracks, steps
     from semiology.tracking.extraction import found_fraction
 
     import_parser = parser("tracks import", run_tracks_import)
@@ -350,7 +351,8 @@ def run_tracks_import(arguments: list[str]) -> int:
 def run_tracks_export(arguments: list[str]) -> int:
     """Write tracks as a file of another program."""
     from semiology.data import formats
-    from semiology.data.tracks import in_stored_pixels, read_tracks
+    from semiology.data.pixels import in_stored_pixels
+    from semiology.data.tracks import read_tracks
 
     export_parser = parser("tracks export", run_tracks_export)
     export_parser.add_argument("tracks", type=Path, help="the tracks, .nc or .csv")

@@ -9,9 +9,9 @@ import numpy as np
 import xarray as xr
 from PIL import Image, ImageDraw, ImageFont
 
+from semiology.data.pixels import reading_of
 from semiology.data.preprocessing import select
 from semiology.data.skeleton import Skeleton
-from semiology.data.tracks import reading_of
 from semiology.video import Recording, read_frames, write_video
 
 COLOURS = {

@@ -240,7 +240,7 @@ class _Chain:
         yield from self._made(self.graph.push(frame.decoded, frame.index))
 
     def end(self) -> Iterator[SourceFrame]:
-        """Empty the graph."""
+        """What is still in the graph comes out."""
         if self.graph is not None:
             yield from self._made(self.graph.end())
         self.graph, self.last = None, None

@@ -1,7 +1,5 @@
 """Whether a map points to where and when the sign is, against chance: only on phantoms, where that
-is known.
-
-What is known of a phantom's clips: which joints carry the sign, and when.
+is known: which joints carry the sign, and when.
 
 The rules are our choice, made before any map was looked at.
 """
@@ -27,9 +25,8 @@ from semiology.experiments.explain.maps import ClipMap, share
 from semiology.files import read_json
 from semiology.phantom.shared.truth import landmark_displacements
 
-MOVING = (
-    0.25  # of an expression's largest displacement: landmarks that move at least so far carry it
-)
+# of an expression's largest displacement: landmarks that move at least so far carry it
+MOVING = 0.25
 
 
 @dataclass(frozen=True)

@@ -11,10 +11,8 @@ The training participants of the networks that were used are recorded beside the
 leakage audit.
 """
 
-import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from functools import cache
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,13 +20,15 @@ import xarray as xr
 from joblib import delayed
 
 from semiology.data.cohort import Cohort, clip_source, video_source
+from semiology.data.pixels import video_attributes
 from semiology.data.store import TRACKS, Features, Store, fingerprint, is_unchanged, make_key
-from semiology.data.tracks import open_tracks, read_tracks, time_slice, video_attributes
+from semiology.data.tracks import open_tracks, read_tracks, time_slice
 from semiology.errors import UserError
-from semiology.files import content_hash
 from semiology.parallel import Workers, run_parallel
-from semiology.tracking.extraction.options import NO_POSE, ExtractOptions, ExtractSummary
+from semiology.tracking.extraction.keys import Source, dependencies, snippet_network, trained_on
+from semiology.tracking.extraction.options import NO_POSE, ExtractOptions
 from semiology.tracking.extraction.progress import ClipProgress, Progress, progress_stages
+from semiology.tracking.extraction.summary import ExtractSummary
 from semiology.tracking.extraction.tracks import (
     FoundFraction,
     backend,
@@ -36,32 +36,10 @@ from semiology.tracking.extraction.tracks import (
     needs_lift,
     track_blocks,
 )
-from semiology.tracking.patient import FaceDetector
 from semiology.video import Recording, VideoError, probe, read_frames
-from semiology.weights import metadata
 
 if TYPE_CHECKING:
-    from semiology.models.features import SnippetNetwork
-
-
-@dataclass(frozen=True)
-class Source:
-    """One clip to extract: part of a video or recording, or the clip's own tracks (`start`, `end`
-    in s). Its own `pixel_aspect` goes before that of the options.
-    """
-
-    clip_id: str
-    path: Path | Recording
-    start: float = 0.0
-    end: float | None = None
-    is_tracks: bool = False
-    pixel_aspect: str | None = None
-
-    def options(self, common: ExtractOptions) -> ExtractOptions:
-        """The options of an extraction, for this clip."""
-        if self.pixel_aspect is None:
-            return common
-        return replace(common, pixel_aspect=self.pixel_aspect)
+    pass
 
 
 def extract_cohort(
@@ -205,7 +183,7 @@ def _check(options: ExtractOptions) -> None:
         for path in options.vgg_weights().values():
             load_vgg(path)
     if options.snippet_weights is not None:
-        trained = _snippet_network(options).frames
+        trained = snippet_network(options).frames
         if trained not in (None, options.snippets.frames):
             raise UserError(
                 f"{options.snippet_weights}: was trained on snippets of {trained} frames,"
@@ -232,7 +210,7 @@ def _complete(source: Source, store: Store, options: ExtractOptions) -> _Outcome
     record = store.record(source.clip_id)
     if not is_unchanged(source.path, record["source"]):
         return None
-    for stage, depends in _dependencies(source, record["source"], options).items():
+    for stage, depends in dependencies(source, record["source"], options).items():
         if record["stages"].get(stage, {}).get("key") != make_key(depends) or not store.has(
             source.clip_id, stage
         ):
@@ -298,7 +276,7 @@ def _extract_clip(
         raise VideoError(source.path, "there is no such file; check the path")
     record = store.record(source.clip_id)
     origin = fingerprint(source.path, record["source"])
-    depends = _dependencies(source, origin, options)
+    depends = dependencies(source, origin, options)
     keys = {stage: make_key(entry) for stage, entry in depends.items()}
     missing = [stage for stage in depends if not store.has(source.clip_id, stage, keys[stage])]
     parts = [part for part in TRACKS if part in missing]
@@ -437,108 +415,8 @@ def _snippets(
     )
     return snippet_features(
         frames,
-        _snippet_network(options),
+        snippet_network(options),
         length=settings.frames,
         stride=settings.stride,
         batch=settings.batch,
     )
-
-
-@cache
-def _snippet_network(options: ExtractOptions) -> "SnippetNetwork":
-    """The snippet network of this process, loaded once and used for all of its clips."""
-    from semiology.models.features import load_snippet_network
-
-    return load_snippet_network(
-        options.snippet_weights,
-        precision=options.snippets.precision,
-        device=options.snippets.device,
-    )
-
-
-def _dependencies(
-    source: Source, origin: dict, options: ExtractOptions
-) -> dict[str, dict[str, object]]:
-    """Stage -> all parameters that its content depends on, for the keys of the store."""
-    clip = {"sha256": origin["sha256"], "start": source.start, "end": source.end}
-    if source.is_tracks:
-        return {"body": {"stage": "body", **clip, "imported": True}}
-    clip |= {"pixel_aspect": options.pixel_aspect, "fields": options.fields}
-    stages: dict[str, dict[str, object]] = {}
-    if options.pose != NO_POSE:
-        settings = {"fps": options.fps, "face_every": options.face_every}
-        tracker = backend(options)
-        models = {"detector": FaceDetector.parameters(), "pose": tracker.parameters()}
-        stages |= {
-            part: {"stage": part, **clip, **settings, **models} for part in tracker.keypoints
-        }
-        if needs_lift(options):
-            from semiology.tracking.lift.lifter import SHIPPED
-
-            stages["body"]["lift"] = _weights_hash(SHIPPED)
-    for stage, path in options.vgg_weights().items():
-        tracks = make_key(stages[stage.removesuffix("_vgg")])
-        rate = options.fps / options.appearance_every
-        stages[stage] = {
-            "stage": stage,
-            "tracks": tracks,
-            "vgg": _weights_hash(path),
-            "rate": rate,
-            "layer": options.layer,
-        }
-    if options.snippet_weights is not None:
-        from semiology.models.features.snippets import CROP, RATE, SIZE
-
-        stages["snippets"] = {
-            **{"stage": "snippets", **clip, "rate": RATE, "crop": CROP, "size": SIZE},
-            **{
-                "frames": options.snippets.frames,
-                "stride": options.snippets.stride,
-                "precision": _snippet_network(options).precision,
-            },
-            "network": _weights_hash(options.weights()["snippets"]),
-        }
-    return stages
-
-
-@cache
-def _weights_hash(path: Path) -> str:
-    return content_hash(path)
-
-
-@cache
-def trained_on(options: ExtractOptions) -> dict[str, list[str]]:
-    """SHA-256 of weights -> participants they were trained on, for the detectors, VGGs and snippet
-    networks that record them; others are left out.
-
-    A folder of detectors records them in detectors.json, the others in their metadata (`semiology
-    pretrain --participants`). Detectors that were fine-tuned from other fine-tuned ones do not
-    record the participants of those, and are left out.
-    """
-    known: dict[str, list[str]] = {}
-    folder = options.keypoint_rcnn.weights
-    if options.pose == "keypoint-rcnn" and folder is not None and str(folder) != "coco":
-        from semiology.tracking.pose.detectors import read_description
-
-        description = read_description(folder)
-        about = description["about"]
-        from_public = about.get("options", {}).get("start") in ("coco", "imagenet", "scratch")
-        participants = about.get("participants") if from_public else None
-        known |= {
-            digest: participants
-            for digest in description["sha256"].values()
-            if participants is not None
-        }
-    for path in options.weights().values():
-        participants = _participants(path)
-        if participants is not None:
-            known[content_hash(path)] = participants
-    return known
-
-
-def _participants(path: Path) -> list[str] | None:
-    """Training participants by a network's metadata; None where they are not recorded."""
-    try:
-        return json.loads(metadata(path).get("participants", "null"))
-    except ValueError:
-        return None

@@ -12,8 +12,9 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
+from semiology.data.pixels import video_attributes
 from semiology.data.skeleton import Skeleton
-from semiology.data.tracks import make_tracks, video_attributes
+from semiology.data.tracks import make_tracks
 from semiology.errors import UserError
 from semiology.tracking.extraction.options import ExtractOptions
 from semiology.tracking.extraction.progress import ClipProgress

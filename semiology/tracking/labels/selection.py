@@ -14,7 +14,7 @@ import xarray as xr
 from PIL import Image
 from sklearn.cluster import MiniBatchKMeans
 
-from semiology.data.tracks import reading_of
+from semiology.data.pixels import reading_of
 from semiology.errors import UserError
 from semiology.files import atomic_path
 from semiology.tracking.labels.labels import HIDDEN, UNLABELLED, VISIBLE, LabelledFrame, Labels

@@ -1,0 +1,91 @@
+"""The result of an extraction, in numbers and in a few lines."""
+
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from semiology.tracking.pose.base import PARTS
+
+# fraction of frames with the patient below which infrared is named as a reason [our choice]
+LITTLE_FOUND = 0.5
+
+
+@dataclass
+class ExtractSummary:
+    """Result of an extraction, in the order of the clips.
+
+    Attributes:
+        done: clips that were extracted.
+        skipped: clips that were complete already.
+        failed: (clip_id, reason).
+        short: clips, extracted now, that are shorter than one snippet; they have none, and are not
+            assessable where snippets are read.
+        without_video: clips that have features of their own and no video.
+        found: clip_id -> "body" and "face" -> fraction of the video's frames in which that part of
+            the patient was found.
+        likely_aspect: clip_id -> pixel aspect ratio that the video most likely has, for clips whose
+            header states none.
+        infrared: clip_id -> fraction of its frames that were filmed in night infrared, for clips
+            that have such frames.
+    """
+
+    done: list[str] = field(default_factory=list)
+    skipped: list[str] = field(default_factory=list)
+    failed: list[tuple[str, str]] = field(default_factory=list)
+    short: list[str] = field(default_factory=list)
+    without_video: list[str] = field(default_factory=list)
+    found: dict[str, dict[str, float]] = field(default_factory=dict)
+    infrared: dict[str, float] = field(default_factory=dict)
+    likely_aspect: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def nobody(self) -> list[str]:
+        """Clips in which no frame shows the patient: their tracks are all NaN."""
+        return [clip_id for clip_id, parts in self.found.items() if not any(parts.values())]
+
+    def text(self) -> str:
+        """A few lines to print."""
+        total = len(self.done) + len(self.skipped) + len(self.failed)
+        lines = [
+            f"{total} clips: {len(self.done)} extracted, {len(self.skipped)} were there already,"
+            f" {len(self.failed)} failed"
+        ]
+        if self.without_video:
+            lines.append(
+                f"{len(self.without_video)} more clips have features of their own and no video:"
+                " nothing was extracted from them"
+            )
+        for part in PARTS:
+            fractions = {
+                clip_id: found[part] for clip_id, found in self.found.items() if part in found
+            }
+            if fractions:
+                least = min(fractions, key=lambda clip_id: fractions[clip_id])
+                lines.append(
+                    f"{part} found in {np.mean(list(fractions.values())):.1%} of frames; least in"
+                    f" {least} ({fractions[least]:.1%})"
+                )
+        lines += [
+            f"warning: {clip_id}: nobody was found in any frame; its tracks are empty"
+            for clip_id in self.nobody
+        ]
+        lines += [
+            f"warning: {clip_id}: {part} found in {found[part]:.1%} of frames;"
+            f" {self.infrared[clip_id]:.1%} of its frames are night infrared, in which the default"
+            " tracker finds less"
+            for clip_id, found in self.found.items()
+            for part in found
+            if clip_id in self.infrared and found[part] < LITTLE_FOUND
+        ]
+        lines += [
+            f"warning: {clip_id}: shorter than one snippet; it has none and cannot be assessed by"
+            " them"
+            for clip_id in self.short
+        ]
+        lines += [
+            f"warning: {clip_id}: its header states no pixel aspect ratio; its size is usual for"
+            f" pixels of {aspect} (--pixel_aspect {aspect}; 1:1 where they are square)"
+            for clip_id, aspect in self.likely_aspect.items()
+        ]
+        lines += [f"failed: {clip_id}: {message}" for clip_id, message in self.failed]
+        return "\n".join(lines)
