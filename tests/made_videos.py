@@ -613,8 +613,7 @@ for _name, _coding in LONG.items():
 
 VIDEOS += [
     MadeVideo(
-        "long_joined_h264_b3.ts",
-        lambda path: joined(path, LONG["long_h264_b3.ts"], [1, 1], 250),
+        "long_joined_h264_b3.ts", lambda path: joined(path, LONG["long_h264_b3.ts"], [1, 1], 250)
     ),
     MadeVideo(
         "long_joined_earlier_h264_b3.ts",

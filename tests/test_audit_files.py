@@ -159,11 +159,7 @@ def test_a_model_of_the_protocol_without_any_prediction_is_not_passed(run):
             "not possible",
             ("null-constant", (TASK, "linear", "auc")),
         ),
-        (
-            lambda null: null.update({TASK: []}),
-            "not possible",
-            ("null-damaged", ("null.json",)),
-        ),
+        (lambda null: null.update({TASK: []}), "not possible", ("null-damaged", ("null.json",))),
     ],
 )
 def test_an_invented_null_is_not_passed(run, change, result, fact):

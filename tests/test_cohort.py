@@ -100,10 +100,7 @@ def test_scored_leaves_out_clips_without_a_score(folder):
         "sub-03_sz-01",
     ]
     assert len(cohort.scored("dystonia")) == 4
-    with pytest.raises(
-        UserError,
-        match=r"'tremor'.* dystonia, emotion, dystonia_side",
-    ):
+    with pytest.raises(UserError, match=r"'tremor'.* dystonia, emotion, dystonia_side"):
         cohort.scored("tremor")
 
 
@@ -173,12 +170,7 @@ def test_cells_that_cannot_be(folder, old, new, column, named):
         ([("sub-02\tM", "sub-01\tM")], 3, "participant_id", ["'sub-01'", "row 2"]),
         ([("\t31\t", "\t310\t")], 2, "age", ["'310'"]),
         ([("\tF\t", "\twoman\t")], 2, "sex", ["'woman'", "F, M, O"]),
-        (
-            [("participant_id", "Participant_ID")],
-            1,
-            "participant_id",
-            ['"Participant_ID"'],
-        ),
+        ([("participant_id", "Participant_ID")], 1, "participant_id", ['"Participant_ID"']),
         ([("\tgroup", "\tage")], 1, "age", ["twice"]),
         ([("\t31\tphantom", "\t31")], 2, None, ["3 cells", "4"]),
     ],
@@ -365,11 +357,7 @@ def test_the_table_counts_scores(rated):
 
 @pytest.mark.parametrize(
     ("text", "message"),
-    [
-        ("{", "JSON"),
-        ("[]", "object"),
-        ('{"camera": {}, "camera": {}}', '"camera"'),
-    ],
+    [("{", "JSON"), ("[]", "object"), ('{"camera": {}, "camera": {}}', '"camera"')],
 )
 def test_a_sidecar_that_is_no_json(folder, text, message):
     (folder / "clips.json").write_text(text)

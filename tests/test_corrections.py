@@ -268,10 +268,7 @@ def test_labels_of_other_frames_are_named(change, fault):
 @pytest.mark.parametrize(
     ("row", "fault"),
     [
-        (
-            "102,left_wrist,,5,,2,AB,2026-03-01T12:00:00Z,x,",
-            r"corrections\.csv: row 2: visibility",
-        ),
+        ("102,left_wrist,,5,,2,AB,2026-03-01T12:00:00Z,x,", r"corrections\.csv: row 2: visibility"),
         (
             "102,left_wrist,,5,6,7,AB,2026-03-01T12:00:00Z,x,",
             r"corrections\.csv: row 2: visibility",

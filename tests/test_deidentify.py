@@ -358,13 +358,9 @@ def test_sound_and_metadata_are_gone_and_every_frame_has_its_time(tagged, tmp_pa
             None,
         )  # upright, and in square pixels: 176 * 16 / 15
         decoded = list(container.decode(video=0))
-        assert [round(image.time * 1000) for image in decoded][:5] == [
-            0,
-            30,
-            70,
-            120,
-            150,
-        ] and len(decoded) == 20
+        assert [round(image.time * 1000) for image in decoded][:5] == [0, 30, 70, 120, 150] and len(
+            decoded
+        ) == 20
         assert all(
             np.abs(image.to_ndarray(format="rgb24").astype(int) - 127).max() < 3
             for image in decoded
@@ -509,10 +505,7 @@ def test_a_cohorts_copy_is_a_cohort_with_videos_named_by_clip(tagged, tmp_path):
     copy = Cohort.read(tmp_path / "copy")
     assert [
         (clip.clip_id, clip.video, clip.start, clip.end, clip.labels["sign"]) for clip in copy.clips
-    ] == [
-        ("c1", "videos/c1.mp4", 0.0, 0.3, "no"),
-        ("c2", "videos/c1.mp4", 0.3, None, None),
-    ]
+    ] == [("c1", "videos/c1.mp4", 0.0, 0.3, "no"), ("c2", "videos/c1.mp4", 0.3, None, None)]
     assert [(person.participant_id, person.sex) for person in copy.participants] == [("P1", "F")]
     everything = summary.text() + "".join(
         path.read_text() for path in (tmp_path / "copy").rglob("*.*") if path.suffix != ".mp4"

@@ -109,9 +109,7 @@ def test_three_tenths_are_as_long_as_three_times_a_tenth():
 
 
 @pytest.mark.parametrize("missing", [None, NAN])
-def test_an_event_continues_across_a_short_gap_and_ends_where_a_long_one_begins(
-    missing,
-):
+def test_an_event_continues_across_a_short_gap_and_ends_where_a_long_one_begins(missing):
     """0.5 after the stretch keeps an event but does not begin one."""
     probabilities = [0.9, 0.9, missing, missing, 0.5, 0.1]  # on until 2.5, nothing known until 4.5
     assert found(probabilities, Hysteresis(0.6, 0.4, 0, 0, unseen=2.0)) == [(0.5, 5.5)]
@@ -325,10 +323,7 @@ GOOD = "onset\tduration\ttrial_type\n1.0\t2.0\tdystonia\n"
 @pytest.mark.parametrize(
     ("text", "what"),
     [
-        (
-            GOOD + "soon\t1\ttonic\n",
-            r'row 3, column "onset": .*\'soon\'',
-        ),
+        (GOOD + "soon\t1\ttonic\n", r'row 3, column "onset": .*\'soon\''),
         (GOOD + "n/a\t1\ttonic\n", r'row 3, column "onset": .*n/a'),
         (GOOD + "9\tn/a\ttonic\n", r'row 3, column "duration": .*n/a'),
         (GOOD + "9\t-1\ttonic\n", r'row 3, column "duration": .*\'-1\''),

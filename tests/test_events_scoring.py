@@ -329,10 +329,7 @@ def test_levels_count_where_the_truth_has_them():
             [Recording("c", "p", 900, events((1, 2)), events((1, 2), sign="other"))],
             r"\(other\).*\(sign\).*--names",
         ),
-        (
-            [Recording("c7", "p", 90, events((100, 110)), [])],
-            "c7: .*'sign' at 100 s .* 90 s",
-        ),
+        ([Recording("c7", "p", 90, events((100, 110)), [])], "c7: .*'sign' at 100 s .* 90 s"),
     ],
 )
 def test_cohorts_that_cannot_be_evaluated_are_refused(recordings, what):

@@ -330,10 +330,7 @@ def saved_model(network: nn.Module, options: Network, shape: StreamShape) -> Sav
 
 
 def test_randomisation_goes_from_the_head_to_the_input_and_ends_with_no_trained_weight():
-    shape, options = (
-        StreamShape(2, SKELETON, 2),
-        Network("agcn", {"widths": [4, 4]}),
-    )
+    shape, options = (StreamShape(2, SKELETON, 2), Network("agcn", {"widths": [4, 4]}))
     torch.manual_seed(0)
     trained, fresh = options(shape), options(shape)
     with torch.no_grad():
@@ -353,10 +350,7 @@ def test_randomisation_goes_from_the_head_to_the_input_and_ends_with_no_trained_
 
 
 def test_the_sanity_check_refuses_a_map_that_ignores_the_weights_and_passes_the_weights_alone():
-    shape, options = (
-        StreamShape(2, SKELETON, 2),
-        Network("agcn", {"widths": [8]}),
-    )
+    shape, options = (StreamShape(2, SKELETON, 2), Network("agcn", {"widths": [8]}))
     torch.manual_seed(0)
     saved = saved_model(options(shape), options, shape)
     x = torch.randn(2, 16, 11)

@@ -27,16 +27,8 @@ def made(shared_cohort, tmp_path_factory) -> Path:
     """A run with kept folds of an AGCN and a GAT, on the wrist that swings in half of the clips."""
     reading = Reading("swing", channels=("joint", "motion"), window=16, whole=True, rate=12.5)
     schedule = Schedule(epochs=8, patience=None, device="cpu")
-    agcn = Model(
-        Network("agcn", {"widths": [8, 8]}),
-        learning_rate=0.01,
-        schedule=schedule,
-    )
-    gat = Model(
-        Network("gat", {"width": 8, "blocks": 1}),
-        learning_rate=0.01,
-        schedule=schedule,
-    )
+    agcn = Model(Network("agcn", {"widths": [8, 8]}), learning_rate=0.01, schedule=schedule)
+    gat = Model(Network("gat", {"width": 8, "blocks": 1}), learning_rate=0.01, schedule=schedule)
     run = tmp_path_factory.mktemp("run")
     tasks, models = {"swing (pose)": Task(reading)}, {"agcn": agcn, "gat": gat}
     run_loso(
@@ -274,10 +266,7 @@ def appearance_model(made: Path, folder: Path) -> None:
     document = json.loads(
         (made / "kept" / "swing-pose" / "seed-0" / "p0" / "agcn" / "model.json").read_text()
     )
-    document["network"] = {
-        "stream": "tcn",
-        "options": {"width": 8, "blocks": 1},
-    }
+    document["network"] = {"stream": "tcn", "options": {"width": 8, "blocks": 1}}
     document["shape"]["appearance_channels"] = 5
     (folder / "model.json").write_text(json.dumps(document))
     shape = StreamShape(2, explained_skeleton(made), document["shape"]["keypoint_channels"], 5)

@@ -231,10 +231,7 @@ def test_sleap_a_label_takes_the_place_of_the_prediction_and_old_files_count_fro
     assert tracks.position.values[1].tolist() == [
         [100.125, 101.125],
         [100.625, 101.625],
-    ] and tracks.confidence.values[1].tolist() == [
-        0.75,
-        0.75,
-    ]
+    ] and tracks.confidence.values[1].tolist() == [0.75, 0.75]
     with h5py.File(tmp_path / "a.slp", "r+") as file:
         file["metadata"].attrs["format_id"] = 1.0
     assert formats.read(tmp_path / "a.slp", fps=25).position.values[0].tolist() == [
@@ -360,11 +357,7 @@ def test_movement_is_written_as_movement_makes_its_datasets_since_0_17(tmp_path)
             "space",
             "keypoint",
             "individual",
-        ) and data.confidence.dims == (
-            "time",
-            "keypoint",
-            "individual",
-        )
+        ) and data.confidence.dims == ("time", "keypoint", "individual")
         assert {name: coordinate.values.tolist() for name, coordinate in data.coords.items()} == {
             "time": [0, 0.04, 0.08, 0.12],
             "space": ["x", "y"],

@@ -236,14 +236,7 @@ def test_every_joint_of_the_trackers_has_one_segment():
     assert [
         segment_of(name)
         for name in ("left_wrist", "right_knee", "head", "nose", "spine_base", "landmark_07")
-    ] == [
-        "left_arm",
-        "right_leg",
-        "neck",
-        "face",
-        "trunk",
-        "",
-    ]
+    ] == ["left_arm", "right_leg", "neck", "face", "trunk", ""]
     assert [side_of(name) for name in ("mouth_right", "left_hip", "nose", "brow_left_inner")] == [
         "right",
         "left",

@@ -380,10 +380,7 @@ def people(content):
             lambda c: c["annotations"].append(people(c)[2]),
             r"labels\.json: stills/v2/img003\.png: two people",
         ),
-        (
-            lambda c: c["images"][0].update(width=128),
-            r"img003\.png: 64x48 px.* 128x48",
-        ),
+        (lambda c: c["images"][0].update(width=128), r"img003\.png: 64x48 px.* 128x48"),
         (
             lambda c: people(c)[1].update(keypoints=[70, 5, 2] * 3),
             r"wrist of v1/img012\.png .*70\.0, 5\.0.* 64x48 px; 3 ",
@@ -400,21 +397,12 @@ def people(content):
             lambda c: people(c)[0].update(keypoints=["left"] * 9),
             r"v1/img003\.png: .*keypoints .*3 times",
         ),
-        (
-            lambda c: people(c)[0].update(image_id=99),
-            r"labels\.json: .*image 99 and category 1",
-        ),
-        (
-            lambda c: c["images"][0].update(frame_index="third"),
-            r"v1/img003\.png: .*frame_index",
-        ),
+        (lambda c: people(c)[0].update(image_id=99), r"labels\.json: .*image 99 and category 1"),
+        (lambda c: c["images"][0].update(frame_index="third"), r"v1/img003\.png: .*frame_index"),
         (lambda c: c["categories"][0].pop("keypoints"), r"labels\.json: 0 categories"),
         (lambda c: c.update(annotations=[]), r"labels\.json: nothing is labelled"),
         (lambda c: c.pop("images"), r'labels\.json: "images"'),
-        (
-            lambda c: c["images"][0].update(id=[1]),
-            r"labels\.json: .*COCO or Label Studio",
-        ),
+        (lambda c: c["images"][0].update(id=[1]), r"labels\.json: .*COCO or Label Studio"),
         (
             lambda c: c["categories"][0].update(keypoints=True),
             r"labels\.json: .*COCO or Label Studio",

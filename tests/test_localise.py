@@ -54,9 +54,7 @@ JOINTS = load_skeleton("upper_body_11").names
 REST = np.random.default_rng(7).normal(0, 1, (11, 2)) * 40 + 200  # px
 RATE = 10.0  # Hz
 SMALL = Model(
-    Network("agcn", {"widths": [8, 8], "kernel": 5}),
-    learning_rate=0.01,
-    schedule=Schedule(8, None),
+    Network("agcn", {"widths": [8, 8], "kernel": 5}), learning_rate=0.01, schedule=Schedule(8, None)
 )
 
 
@@ -170,9 +168,7 @@ def test_a_network_answers_every_window_and_hears_those_around_it():
     source_shape = windows_source_shape()
     torch.manual_seed(0)
     network = WindowsBLSTM(
-        source_shape,
-        {"stream": "agcn", "options": {"widths": [8]}},
-        width=4,
+        source_shape, {"stream": "agcn", "options": {"widths": [8]}}, width=4
     ).eval()
     keypoints, mask = torch.randn(2, 5, 4, 12, 11), torch.ones(2, 5, 12, 11)
     logits = network(keypoints, mask)

@@ -329,10 +329,7 @@ def with_model(**columns) -> Callable[[pd.DataFrame], pd.DataFrame]:
             with_cell("truth", 0, "unclear"),
             "row 2, column truth: 'unclear' is none of the levels absent, present",
         ),
-        (
-            with_cell("score", 0, 0.9),
-            "row 2, column score: 0.9, but scores give 'present' 0.1",
-        ),
+        (with_cell("score", 0, 0.9), "row 2, column score: 0.9, but scores give 'present' 0.1"),
         (
             lambda table: pd.concat([table, table.iloc[[1]]]),
             "row 6: second prediction of clip clip-001 by agcn, seed 0",

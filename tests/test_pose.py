@@ -98,9 +98,7 @@ def frames_of(path: Path, count: int, width: int, height: int) -> list[np.ndarra
 
 
 @pytest.mark.realdata
-def test_the_pose_stays_with_the_patient_when_another_person_enters(
-    testdata,
-):
+def test_the_pose_stays_with_the_patient_when_another_person_enters(testdata):
     patient = frames_of(testdata / "faces/carphone_176x144.mp4", 60, 352, 288)
     other = [
         np.pad(image, ((72, 72), (88, 88), (0, 0)))

@@ -67,9 +67,7 @@ def own(tmp_path) -> Path:
     return write_people(tmp_path / "published", subjects=4, seizures=2)
 
 
-def test_where_only_the_person_can_be_identified_new_subjects_are_not_classified(
-    run,
-):
+def test_where_only_the_person_can_be_identified_new_subjects_are_not_classified(run):
     metrics = json.loads((run / "metrics.json").read_text())
     by = {
         task: found["models"]["mean"]["by"]["recording"]["metrics"]["accuracy"]["value"]

@@ -21,10 +21,7 @@ READING = {
     "window": 64,
 }
 MODEL = {
-    "network": {
-        "stream": "agcn",
-        "options": {"widths": [16, 32], "dropout": 0.2},
-    },
+    "network": {"stream": "agcn", "options": {"widths": [16, 32], "dropout": 0.2}},
     "reading": READING,
     "levels": ["absent", "present"],
     "shape": {},

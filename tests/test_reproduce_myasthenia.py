@@ -263,10 +263,7 @@ SMALL = {
     },
     "models": {
         "agcn": {"network": {"options": {"widths": [4]}}, "schedule": {"device": "cpu"}},
-        "tcn": {
-            "network": {"options": {"width": 4, "blocks": 1}},
-            "schedule": {"device": "cpu"},
-        },
+        "tcn": {"network": {"options": {"width": 4, "blocks": 1}}, "schedule": {"device": "cpu"}},
         "blstm": {"network": {"options": {"width": 4}}, "schedule": {"device": "cpu"}},
     },
 }

@@ -380,17 +380,12 @@ def test_a_segment_in_which_nobody_was_seen_has_no_influence_and_the_encoder_lea
 ):
     torch.manual_seed(0)
     network = Segments(
-        SHAPE,
-        {"stream": encoder.lower(), "options": {**options, "dropout": 0.0}},
-        "attention",
+        SHAPE, {"stream": encoder.lower(), "options": {**options, "dropout": 0.0}}, "attention"
     )
     values, mask = (
         (torch.randn(2, 4, 5, 12), torch.ones(2, 4, 12))
         if encoder == "TCN"
-        else (
-            torch.randn(2, 4, 2, 12, 11),
-            torch.ones(2, 4, 12, 11),
-        )
+        else (torch.randn(2, 4, 2, 12, 11), torch.ones(2, 4, 12, 11))
     )
     mask[0, 2] = 0
     other = values.clone()
@@ -445,10 +440,7 @@ def test_segments_are_counted_by_the_data_and_not_by_the_network():
 
 def test_networks_that_cannot_be_built_say_so():
     keypoints, images = replace(SHAPE, appearance_channels=0), replace(SHAPE, keypoint_channels=0)
-    make = Network(
-        "segments",
-        {"encoder": {"stream": "tcn", "options": {"layers": 2}}},
-    )
+    make = Network("segments", {"encoder": {"stream": "tcn", "options": {"layers": 2}}})
     with pytest.raises(UserError, match="has no option layers"):
         make(SHAPE)
     with pytest.raises(UserError, match="no appearance features"):
@@ -482,10 +474,7 @@ def test_features_are_standardised_on_training_clips_alone_where_it_is_requested
 
 def test_a_network_and_a_reading_that_do_not_fit_are_refused(cohort):
     schedule = Schedule(epochs=1, patience=None, device="cpu")
-    plain, over = (
-        Network("agcn", {"widths": [8]}),
-        Network("segments", BODY),
-    )
+    plain, over = (Network("agcn", {"widths": [8]}), Network("segments", BODY))
     with pytest.raises(
         UserError,
         match="agcn: reads one window, and the reading makes 3 segments; make it the encoder",
@@ -533,9 +522,7 @@ def test_two_views_of_a_seizure_end_in_one_statement(frames):
     schedule = Schedule(epochs=6, patience=None, device="cpu")
     models = {
         kind: Model(
-            Network("segments", {"kind": kind, "width": 8}),
-            learning_rate=0.05,
-            schedule=schedule,
+            Network("segments", {"kind": kind, "width": 8}), learning_rate=0.05, schedule=schedule
         )
         for kind in ("attention", "blstm")
     }

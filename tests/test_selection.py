@@ -64,16 +64,7 @@ def test_another_seed_draws_other_frames_and_as_many_are_returned_as_requested(v
         len(choose_rows(video, count, method))
         for count in (1, 7, 90, 200)
         for method in ("kmeans", "uniform")
-    ] == [
-        1,
-        1,
-        7,
-        7,
-        90,
-        90,
-        90,
-        90,
-    ]
+    ] == [1, 1, 7, 7, 90, 90, 90, 90]
 
 
 def test_a_tenth_of_the_frames(video):
@@ -174,10 +165,7 @@ def test_pictures_are_the_frames_of_the_rows_and_labels_hold_the_tracks_there(vi
     assert [frame.frame_id for frame in labels.frames] == ["c1/img00012.png", "c1/img00070.png"]
     assert [
         (frame.index, frame.width, frame.height, frame.participant_id) for frame in labels.frames
-    ] == [
-        (12, 160, 96, "p1"),
-        (70, 160, 96, "p1"),
-    ]
+    ] == [(12, 160, 96, "p1"), (70, 160, 96, "p1")]
     assert labels.position[:, :2].tolist() == [[[12, 20], [12, 10]], [[70, 20], [70, 10]]]
     assert (
         labels.visibility.tolist() == [[HIDDEN, VISIBLE, UNLABELLED]] * 2

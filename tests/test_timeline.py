@@ -159,9 +159,7 @@ def test_windows_lie_where_length_and_step_say_and_the_last_ends_with_the_video(
     assert rows[3].probability == probabilities(saved, prepare(tracks, saved.reading))["present"]
 
 
-def test_every_class_but_the_first_is_a_sign_and_a_window_without_a_patient_is_not_assessable(
-    run,
-):
+def test_every_class_but_the_first_is_a_sign_and_a_window_without_a_patient_is_not_assessable(run):
     saved = save_model(run / "third", "side", ["none", "left", "right"])
     sign = Sign(
         "side", saved, Windows(1.6, 0.8), 12.5, thresholds_of({"side": saved}, None)[0]["side"]
@@ -747,10 +745,7 @@ def test_a_camera_that_is_not_there_is_refused_without_its_password(run, tmp_pat
 
 def test_formats_that_need_their_end_are_not_read_while_they_grow(tmp_path):
     images = [np.full((64, 96, 3), 9 * n, np.uint8) for n in range(20)]
-    for suffix, message in (
-        (".mp4", r"a\.mp4: .*index"),
-        (".avi", r"a\.avi: .*avi"),
-    ):
+    for suffix, message in ((".mp4", r"a\.mp4: .*index"), (".avi", r"a\.avi: .*avi")):
         write_video(tmp_path / f"a{suffix}", iter(images), 25)
         with pytest.raises(UserError, match=message):
             list(growing_frames(tmp_path / f"a{suffix}", 0.2))

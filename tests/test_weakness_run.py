@@ -210,10 +210,7 @@ def test_a_clinicians_score_must_not_have_the_name_of_ours(tmp_path):
             (folder / file).read_text(encoding="utf-8").replace("doctor", "asymmetry"),
             encoding="utf-8",
         )
-    with pytest.raises(
-        UserError,
-        match=r"clips\.json: .* 'asymmetry' ",
-    ):
+    with pytest.raises(UserError, match=r"clips\.json: .* 'asymmetry' "):
         measure_weakness(Cohort.read(folder), tmp_path / "out", progress=False)
 
 

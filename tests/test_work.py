@@ -76,18 +76,9 @@ def test_a_worker_that_is_ordered_to_stop_costs_its_task_only_and_the_asker_itse
 def test_a_call_that_kills_every_worker_fails_alone():
     calls = [delayed(die)(number) for number in range(4)]
     done = list(
-        run_parallel(
-            calls,
-            Workers(jobs=2, retries=0),
-            lost=lambda number, why: f"{number}: {why}",
-        )
+        run_parallel(calls, Workers(jobs=2, retries=0), lost=lambda number, why: f"{number}: {why}")
     )
-    assert sorted(map(str, done)) == [
-        "0",
-        f"1: {LOST_MESSAGE}",
-        "4",
-        "9",
-    ]
+    assert sorted(map(str, done)) == ["0", f"1: {LOST_MESSAGE}", "4", "9"]
 
 
 def test_without_a_substitute_a_lost_call_is_an_error_after_all_others():

@@ -288,10 +288,7 @@ def run_tracks_import(arguments: list[str]) -> int:
         help=f"by default recognised; {', '.join(formats.FORMATS)}",
     )
     import_parser.add_argument(
-        "--fps",
-        type=float | None,
-        default=None,
-        help="Hz, for formats that do not state it",
+        "--fps", type=float | None, default=None, help="Hz, for formats that do not state it"
     )
     import_parser.add_argument(
         "--names",

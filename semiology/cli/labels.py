@@ -436,10 +436,7 @@ def add_label_arguments(labels_parser: "ArgumentParser") -> None:
         help="table with the columns video and participant_id",
     )
     labels_parser.add_argument(
-        "--images",
-        type=Path | None,
-        default=None,
-        help="the folder of the images, if they moved",
+        "--images", type=Path | None, default=None, help="the folder of the images, if they moved"
     )
     labels_parser.add_argument(
         "--skeleton",

@@ -340,10 +340,7 @@ def run_clock_convert(arguments: list[str]) -> int:
         )
     else:
         count = convert_file(
-            parsed.table,
-            parsed.out,
-            lambda seconds: begin + seconds,
-            "the recording's second 0",
+            parsed.table, parsed.out, lambda seconds: begin + seconds, "the recording's second 0"
         )
     print(f"{parsed.out}: {count} times, {parsed.to}")
     return 0

@@ -236,11 +236,7 @@ def write_clip(path: Path, truth: Path, clip: Clip, recipe: Recipe) -> None:
     if isinstance(contents.recording, Video):
         video = contents.recording
         write_video(
-            path,
-            video.frames,
-            video.fps,
-            bit_rate=video.bit_rate,
-            pixel_aspect=video.pixel_aspect,
+            path, video.frames, video.fps, bit_rate=video.bit_rate, pixel_aspect=video.pixel_aspect
         )
     else:
         save_tracks(contents.recording, path)

@@ -289,10 +289,7 @@ class _Graph:
         self._kind = frame.width, frame.height, frame.format.name
         self._graph = av.filter.Graph()
         last = self._graph.add_buffer(
-            width=frame.width,
-            height=frame.height,
-            format=frame.format,
-            time_base=Fraction(1, 4),
+            width=frame.width, height=frame.height, format=frame.format, time_base=Fraction(1, 4)
         )
         for name in filters:
             own, _, arguments = name.partition("=")

@@ -189,10 +189,7 @@ def all_frames(
 
 
 def source_frames(
-    path: str | Path,
-    start: float = 0.0,
-    damage: Damage | None = None,
-    reading: Reading = AS_STATED,
+    path: str | Path, start: float = 0.0, damage: Damage | None = None, reading: Reading = AS_STATED
 ) -> Iterator[SourceFrame]:
     """The whole frames of `all_frames`; damaged ones are counted in `damage`.
 

@@ -195,9 +195,7 @@ def _recorded(info: VideoInfo, scan: Scan) -> str:
     return f"{info.codec}, {size} pixels of {aspect}, {rate}, {scan}"
 
 
-def _open(
-    cohort: Cohort,
-) -> tuple[dict[str, tuple[VideoInfo, Scan]], dict[str, str]]:
+def _open(cohort: Cohort) -> tuple[dict[str, tuple[VideoInfo, Scan]], dict[str, str]]:
     """Properties and fields of each video and recording, and the faults of those that cannot be
     opened, by name in clips.tsv.
     """

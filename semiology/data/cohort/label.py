@@ -189,11 +189,7 @@ def read_columns(path: Path, columns: list[str], faults: list[Fault]) -> Columns
             )
         if not isinstance(entry, dict) or entry.get(
             "Role", "covariate" if name in KNOWN_COVARIATES else None
-        ) not in (
-            "label",
-            "score",
-            "covariate",
-        ):
+        ) not in ("label", "score", "covariate"):
             faults.append(Fault(path.name, f"give it a {_ROLES}", column=name))
             continue
         try:

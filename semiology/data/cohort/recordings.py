@@ -44,9 +44,7 @@ Source: TypeAlias = Path | Recording
 
 
 def read_recordings(
-    folder: str | Path,
-    faults: list[Fault] | None = None,
-    notes: list[str] | None = None,
+    folder: str | Path, faults: list[Fault] | None = None, notes: list[str] | None = None
 ) -> dict[str, Recording]:
     """Recordings of FOLDER/recordings.tsv, recording_id -> recording; none without that table.
 

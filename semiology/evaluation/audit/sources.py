@@ -298,9 +298,7 @@ def check_outside(run: Run, elsewhere: Sequence[str] = ()) -> Check:
             some = f"{', '.join(known[:5])}{' ...' if len(known) > 5 else ''}"
             faults.append(
                 Finding(
-                    "weights-leak",
-                    f"{name} was trained on {some}, held out here",
-                    (digest, *known),
+                    "weights-leak", f"{name} was trained on {some}, held out here", (digest, *known)
                 )
             )
         elif unnamed := [entry for entry in trained_on if " " in entry]:

@@ -394,9 +394,6 @@ def roc_figure(title: str, curves: Sequence[tuple[Array, Array]]) -> Markup:
             )
         )
     parts += shares_axes(
-        SIZE,
-        SIZE,
-        "false positive rate, FP / (FP + TN)",
-        "true positive rate, TP / (TP + FN)",
+        SIZE, SIZE, "false positive rate, FP / (FP + TN)", "true positive rate, TP / (TP + FN)"
     )
     return svg(title, f"-42 -8 {SIZE + 54} {SIZE + 48}", parts)

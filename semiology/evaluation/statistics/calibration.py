@@ -250,10 +250,7 @@ def reliability(truth: ArrayLike, probability: Array, bins: int = BINS) -> dict[
     if probability.shape[1] == 2:
         predicted, observed = probability[:, 1], (truth == 1).astype(float)
     else:
-        predicted, observed = (
-            probability.max(1),
-            (probability.argmax(1) == truth).astype(float),
-        )
+        predicted, observed = (probability.max(1), (probability.argmax(1) == truth).astype(float))
     edges = np.linspace(0, 1, bins + 1)
     # a probability on an edge belongs to the bin below, as in scikit-learn
     index = np.searchsorted(edges[1:-1], predicted)

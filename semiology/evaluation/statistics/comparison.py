@@ -144,10 +144,7 @@ def _closed_form(model: OutOfFold, name: str) -> Interval | None:
     if name == "auc" and model.classes == 2 and model.contributing("auc") > 1:
         low, high = delong(model.truth, model.probability[0, :, 1], model.participant).limits()[0]
         return Interval(
-            float(low),
-            float(high),
-            0,
-            method="DeLong, clips clustered by participant (Obuchowski)",
+            float(low), float(high), 0, method="DeLong, clips clustered by participant (Obuchowski)"
         )
     return None
 

@@ -581,10 +581,7 @@ def _hits(confusion: Array) -> Array:
 
 def _ratio(numerator: Array, denominator: Array) -> Array:
     return np.divide(
-        numerator,
-        denominator,
-        out=np.full(np.shape(denominator), np.nan),
-        where=denominator > 0,
+        numerator, denominator, out=np.full(np.shape(denominator), np.nan), where=denominator > 0
     )
 
 

@@ -107,11 +107,7 @@ def _evaluate_labels(
     weights = draw_participants(len(participants), draws, seed)
     values, resampled, left_out = (
         _metrics(rows @ table, len(tables))
-        for rows in (
-            np.ones((1, len(participants))),
-            weights,
-            leave_one_out(len(participants)),
-        )
+        for rows in (np.ones((1, len(participants))), weights, leave_one_out(len(participants)))
     )
     count = len(participants)
     metrics = {}

@@ -193,18 +193,12 @@ class Probing:
                 },
                 "selectivity": control.selectivity(result),
                 "identity_trained": (
-                    {
-                        **self.identity[layer].to_dict(),
-                        "guessing": self.identity[layer].guessing,
-                    }
+                    {**self.identity[layer].to_dict(), "guessing": self.identity[layer].guessing}
                     if self.identity
                     else None
                 ),
                 "identity_unmet": (
-                    {
-                        **self.unmet[layer].to_dict(),
-                        "guessing": self.unmet[layer].guessing,
-                    }
+                    {**self.unmet[layer].to_dict(), "guessing": self.unmet[layer].guessing}
                     if self.unmet
                     else None
                 ),

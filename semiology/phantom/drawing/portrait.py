@@ -290,9 +290,7 @@ def paint_skin_looks(
         paint_over(image, np.clip(0.45 * a["pallor"] * front, 0, 1), paints.pale)
         rings = np.exp(-(((side - 0.032) / 0.014) ** 2) - ((v + 0.008) / 0.007) ** 2)
         paint_over(
-            image,
-            np.clip(0.6 * a["pallor"] * front * rings, 0, 1),
-            paints.skin * np.float32(0.45),
+            image, np.clip(0.6 * a["pallor"] * front * rings, 0, 1), paints.skin * np.float32(0.45)
         )
     if a["furrow"] > 0.02:
         frown = np.minimum(0.0010 - np.abs(side - 0.005), 0.009 - np.abs(v - 0.028))
@@ -301,7 +299,5 @@ def paint_skin_looks(
         )
         lines = np.maximum(soft(frown, pixel), soft(fold, pixel))
         paint_over(
-            image,
-            np.clip(0.6 * a["furrow"] * front * lines, 0, 1),
-            paints.skin * np.float32(0.35),
+            image, np.clip(0.6 * a["furrow"] * front * lines, 0, 1), paints.skin * np.float32(0.35)
         )

@@ -19,21 +19,8 @@ from semiology.phantom.cohort import (
     make_cohort,
     numbered,
 )
-from semiology.phantom.drawing.clip import (
-    Performance,
-    Plan,
-    draw_plan,
-    draw_subject,
-    film,
-    perform,
-)
-from semiology.phantom.drawing.filming import (
-    CONTAINERS,
-    FPS,
-    RESOLUTIONS,
-    as_stored,
-    recorded_by,
-)
+from semiology.phantom.drawing.clip import Performance, Plan, draw_plan, draw_subject, film, perform
+from semiology.phantom.drawing.filming import CONTAINERS, FPS, RESOLUTIONS, as_stored, recorded_by
 from semiology.phantom.shared.design import (
     DYSTONIA,
     EMOTION,

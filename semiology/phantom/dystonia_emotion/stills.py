@@ -14,14 +14,7 @@ from tqdm import tqdm
 from semiology.errors import UserError
 from semiology.files import atomic_path, write_text
 from semiology.phantom.cohort import NOTICE
-from semiology.phantom.drawing.clip import (
-    Performance,
-    Plan,
-    draw_plan,
-    draw_subject,
-    film,
-    perform,
-)
+from semiology.phantom.drawing.clip import Performance, Plan, draw_plan, draw_subject, film, perform
 from semiology.phantom.drawing.episodes import POSTURES, Episode
 from semiology.phantom.drawing.face import EXPRESSIONS
 from semiology.phantom.drawing.filming import FPS

@@ -130,10 +130,7 @@ def embed_recording(
 
 
 def _vectors(
-    encoder: Any,
-    windows: list[ClipData],
-    settings: Localisation,
-    rng: np.random.Generator | None,
+    encoder: Any, windows: list[ClipData], settings: Localisation, rng: np.random.Generator | None
 ) -> Tensor:
     """Vectors (window, feature) of the encoder, computed in batches."""
     source = windows_source([], settings)

@@ -54,8 +54,7 @@ def write_verified(
     for number in range(1, MAX_ROUNDS + 1):
         painted = _painted(video, plan, info, reading)
         write_copy(
-            out,
-            tqdm(painted, "writing", len(plan), False, unit="frame", disable=not progress),
+            out, tqdm(painted, "writing", len(plan), False, unit="frame", disable=not progress)
         )
         decoded = tqdm(
             every_frame(out),

@@ -1,5 +1,5 @@
-"""A clip to extract; what each stage of its extraction depends on, for the keys of the store; and on
-whom the networks were trained, for the leakage audit.
+"""A clip to extract; what each stage of its extraction depends on, for the keys of the store; and
+on whom the networks were trained, for the leakage audit.
 """
 
 import json
@@ -11,10 +11,7 @@ from typing import TYPE_CHECKING
 from semiology.data.store import make_key
 from semiology.files import content_hash
 from semiology.tracking.extraction.options import NO_POSE, ExtractOptions
-from semiology.tracking.extraction.tracks import (
-    backend,
-    needs_lift,
-)
+from semiology.tracking.extraction.tracks import backend, needs_lift
 from semiology.tracking.patient import FaceDetector
 from semiology.video import Recording
 from semiology.weights import metadata

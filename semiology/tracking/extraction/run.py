@@ -375,11 +375,7 @@ def _blocks(
 
 
 def _appearance(
-    source: Source,
-    store: Store,
-    options: ExtractOptions,
-    stage: str,
-    clip_progress: ClipProgress,
+    source: Source, store: Store, options: ExtractOptions, stage: str, clip_progress: ClipProgress
 ) -> Features:
     from semiology.models.features.vgg import appearance_features, load_vgg
 
@@ -401,11 +397,7 @@ def _appearance(
 
 
 def _snippets(
-    source: Source,
-    store: Store,
-    options: ExtractOptions,
-    stage: str,
-    clip_progress: ClipProgress,
+    source: Source, store: Store, options: ExtractOptions, stage: str, clip_progress: ClipProgress
 ) -> Features:
     from semiology.models.features import RATE, snippet_features
 

@@ -16,12 +16,7 @@ from semiology.data.keypoint_names import COCO_17
 from semiology.errors import UserError
 from semiology.files import content_hash
 from semiology.tracking.boxes import iou
-from semiology.tracking.finetune.dataset import (
-    JointDataset,
-    RegionDataset,
-    frame_box,
-    patient_box,
-)
+from semiology.tracking.finetune.dataset import JointDataset, RegionDataset, frame_box, patient_box
 from semiology.tracking.finetune.training import (
     FinetuneOptions,
     JointTraining,

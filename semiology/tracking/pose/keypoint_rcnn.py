@@ -189,10 +189,7 @@ class PatientBox:
         """
         self._count += 1
         if not has_regions:
-            return whole(image.shape[1], image.shape[0]), (
-                location.face,
-                location.probability,
-            )
+            return whole(image.shape[1], image.shape[0]), (location.face, location.probability)
         if regions is not None:
             box = choose_patient(*regions["patient"], location, self._box)
             if box is not None:
