@@ -31,6 +31,7 @@ def predict(
     step: float = 1.0,
     pose: str = "mediapipe",
     keypoint_rcnn: Mapping[str, Any] | None = None,
+    pixel_aspect: str | None = None,
 ) -> Result:
     """Each sign's probability over one short video, and a copy with skeleton and probabilities
     drawn in. Nothing here is a diagnosis.
@@ -53,6 +54,9 @@ def predict(
         The tracker that the model's training tracks came from: mediapipe or keypoint-rcnn.
     keypoint_rcnn : mapping, optional
         Options of keypoint-rcnn: weights, ... (docs/detectors.md).
+    pixel_aspect : str, optional
+        "W:H", width of a stored pixel over its height, where the video's header states none or a
+        wrong one.
 
     Returns
     -------
@@ -89,6 +93,7 @@ def predict(
         step,
         pose,
         keypoint_rcnn=_keypoint_rcnn(keypoint_rcnn, "predict"),
+        pixel_aspect=pixel_aspect,
     )
     return Result("Prediction", folder=folder, signs=content["signs"], everything=content)
 

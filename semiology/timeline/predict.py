@@ -51,6 +51,7 @@ def predict(
     step: float = 1.0,
     pose: str = "mediapipe",
     keypoint_rcnn: KeypointRCNNOptions | None = None,
+    pixel_aspect: str | None = None,
 ) -> dict[str, Any]:
     """Predict the probability of each sign in one video with a run's models: for the whole clip and
     in sliding windows over it.
@@ -70,6 +71,8 @@ def predict(
         step: s, from window to window.
         pose: the pose backend; the one of the models' training tracks.
         keypoint_rcnn: options of the backend keypoint-rcnn.
+        pixel_aspect: "W:H", width of a stored pixel over its height, where the header states none
+            or a wrong one.
 
     Returns:
         The content of prediction.json.
@@ -85,7 +88,9 @@ def predict(
         )
     models = find_models(model)
     check_trackers(models, pose)
-    options = ExtractOptions(pose=pose, keypoint_rcnn=keypoint_rcnn or KeypointRCNNOptions())
+    options = ExtractOptions(
+        pose=pose, keypoint_rcnn=keypoint_rcnn or KeypointRCNNOptions(), pixel_aspect=pixel_aspect
+    )
     drawn = {"body": load_skeleton("upper_body_11"), "face": load_skeleton("face_23")}
     tracker = backend(options)
     read = [saved.reading.graph for saved in models.values()]

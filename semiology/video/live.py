@@ -15,7 +15,15 @@ import av
 from av.container import InputContainer
 
 from semiology.errors import UserError
-from semiology.video.decode import SourceFrame, VideoError, in_order, numbered, video_stream
+from semiology.video.decode import (
+    AS_STATED,
+    Reading,
+    SourceFrame,
+    VideoError,
+    in_order,
+    numbered,
+    video_stream,
+)
 from semiology.video.fields import deinterlaced
 from semiology.video.prefetch import QUEUE_LENGTH, BoundedQueue
 from semiology.video.reader import Damage
@@ -106,12 +114,13 @@ class LiveFrames:
         self._queue.put(why)
 
 
-def camera_frames(url: str, stall: float) -> LiveFrames:
+def camera_frames(url: str, stall: float, reading: Reading = AS_STATED) -> LiveFrames:
     """Frames of a camera or stream, the oldest dropped where processing is too slow.
 
     Args:
         url: rtsp, rtsps, http, https or udp.
         stall: s; nothing for so long raises `Stalled`.
+        reading: how frames are read; of their fields, flags alone decide.
 
     Raises:
         UserError: another kind of address. When frames are taken: it cannot be reached, it holds no
@@ -129,7 +138,7 @@ def camera_frames(url: str, stall: float) -> LiveFrames:
                 " address, user and password"
             ) from error
         with container:
-            yield from _frames(container, without_credentials(url), damage)
+            yield from _frames(container, without_credentials(url), damage, reading)
 
     return LiveFrames(read, stall, drop=True)
 
@@ -154,7 +163,7 @@ def without_credentials(url: str) -> str:
     return parts._replace(netloc=parts.netloc.rpartition("@")[2], query="").geturl()
 
 
-def growing_frames(path: str | Path, timeout: float) -> LiveFrames:
+def growing_frames(path: str | Path, timeout: float, reading: Reading = AS_STATED) -> LiveFrames:
     """Frames of a file that is still being written; it has ended when it has not grown for
     `timeout` s. No frame is dropped.
 
@@ -191,14 +200,16 @@ def growing_frames(path: str | Path, timeout: float) -> LiveFrames:
                         f"a {container.format.name} file cannot be read while it grows; record"
                         " MPEG-TS or Matroska",
                     )
-                yield from _frames(container, path, damage)
+                yield from _frames(container, path, damage, reading)
 
     return LiveFrames(read, None, drop=False)
 
 
-def _frames(container: InputContainer, name: str | Path, damage: Damage) -> Iterator[SourceFrame]:
-    frames = numbered(in_order(container, video_stream(container, name)))
-    return damage.sound(deinterlaced(frames, None, "auto"))
+def _frames(
+    container: InputContainer, name: str | Path, damage: Damage, reading: Reading
+) -> Iterator[SourceFrame]:
+    frames = numbered(in_order(container, video_stream(container, name), reading.aspect))
+    return damage.sound(deinterlaced(frames, None, reading.fields))
 
 
 class GrowingFile:

@@ -13,6 +13,7 @@ from semiology.errors import UserError
 from semiology.models.training.saved import SavedModel
 from semiology.timeline.events import Hysteresis
 from semiology.timeline.events.tuning import read_thresholds
+from semiology.video import Reading
 
 Thresholds = dict[str, dict[str, Hysteresis]]  # task -> level -> when an event begins and ends
 
@@ -32,6 +33,8 @@ class TimelineOptions:
         growing: s; for a file that is still being written: it has ended when it has not grown for
             this time.
         stall: s; a camera that delivers nothing for this time has ended.
+        pixel_aspect: "W:H", width of a stored pixel over its height, where the header states none
+            or a wrong one.
         snippet_weights: the network of snippets, for models that read them: a file or the name of
             published weights.
         snippet_stride: frames from one snippet's start to the next, as in the extraction for the
@@ -45,10 +48,17 @@ class TimelineOptions:
     block: float = 60.0
     growing: float | None = None
     stall: float = 10.0
+    pixel_aspect: str | None = None
     snippet_weights: Path | None = None
     snippet_stride: int = 8
 
+    @property
+    def reading(self) -> Reading:
+        """How the video is read."""
+        return Reading(self.pixel_aspect)
+
     def __post_init__(self) -> None:
+        _ = self.reading
         for name in ("fps", "length", "step", "block", "stall", "growing", "snippet_stride"):
             value = getattr(self, name)
             if value is not None and not 0 < value < math.inf:
@@ -74,6 +84,7 @@ class TimelineOptions:
             "step": self.step,
             "block": self.block,
             "growing": self.growing is not None,
+            "pixel_aspect": self.pixel_aspect,
         }
 
 

@@ -100,7 +100,7 @@ def timeline(
                 f" or more, not {options.fps:g}"
             )
     thresholds, tuned = thresholds_of(models, options.thresholds)
-    video = open_source(source, options.fps, options.growing, options.stall)
+    video = open_source(source, options.fps, options.growing, options.stall, options.reading)
     tracks = any(saved.reading.part != "frame" for saved in models.values())
     tracker = (
         backend(ExtractOptions(pose=pose, keypoint_rcnn=keypoint_rcnn or KeypointRCNNOptions()))

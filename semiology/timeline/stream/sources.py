@@ -11,7 +11,8 @@ from typing import Protocol
 from semiology.data.cohort import video_source
 from semiology.data.store import fingerprint
 from semiology.errors import UserError
-from semiology.video import Frame, Recording, VideoError, probe, read_frames
+from semiology.video import Frame, Reading, Recording, VideoError, probe, read_frames
+from semiology.video.decode import AS_STATED
 from semiology.video.live import LiveFrames, camera_frames, growing_frames, without_credentials
 from semiology.video.reader import Damage
 from semiology.video.resample import resample_frames
@@ -65,7 +66,9 @@ class Source(Protocol):
         ...
 
 
-def open_source(source: str, fps: float, growing: float | None, stall: float) -> "File | Live":
+def open_source(
+    source: str, fps: float, growing: float | None, stall: float, reading: Reading = AS_STATED
+) -> "File | Live":
     """Open a file by its path, a recording of many files by `FOLDER/recordings.tsv#ID`, or a camera
     by its address (anything with ://).
 
@@ -81,19 +84,19 @@ def open_source(source: str, fps: float, growing: float | None, stall: float) ->
                 f"{without_credentials(source)}: --growing is for a file that is being written; a"
                 " camera has --stall"
             )
-        return Live(camera_frames(source, stall), without_credentials(source), fps, "")
+        return Live(camera_frames(source, stall, reading), without_credentials(source), fps, "")
     path = video_source(source)
     if growing is not None:
         if isinstance(path, Recording):
             raise UserError(f"{source}: --growing is for one file, not for a recording of many")
-        return Live(growing_frames(path, growing), path, fps, _first_hash(path))
-    own = probe(path).fps  # an error here comes before models are loaded
+        return Live(growing_frames(path, growing, reading), path, fps, _first_hash(path))
+    own = probe(path, reading).fps  # an error here comes before models are loaded
     if own is not None and fps > max(own, TRACK_RATE) + 1e-6:
         raise UserError(
             f"{path}: has {own:g} frames per second; fps={fps:g} would process frames repeatedly;"
             f" set {max(own, TRACK_RATE):g} or less"
         )
-    return File(path, fps)
+    return File(path, fps, reading)
 
 
 class File:
@@ -102,8 +105,8 @@ class File:
     live = False
     dropped = 0
 
-    def __init__(self, path: Path | Recording, fps: float):
-        self.path, self.fps, self.name = path, fps, str(path)
+    def __init__(self, path: Path | Recording, fps: float, reading: Reading = AS_STATED):
+        self.path, self.fps, self.name, self.reading = path, fps, str(path), reading
         self.latest, self.damage = -1, Damage()
 
     def identity(self) -> str:
@@ -118,11 +121,14 @@ class File:
 
     def duration(self) -> float | None:
         """Duration in s by the header; None where it gives none."""
-        return probe(self.path).duration
+        return probe(self.path, self.reading).duration
 
     def frames(self, first: int) -> Iterator[Frame]:
         """The frames from index `first` on, by seeking in the file."""
-        for frame in read_frames(self.path, first / self.fps, fps=self.fps, damage=self.damage):
+        start = first / self.fps
+        for frame in read_frames(
+            self.path, start, fps=self.fps, damage=self.damage, reading=self.reading
+        ):
             self.latest = first + frame.index
             yield replace(frame, index=self.latest, time=self.latest / self.fps)
 
