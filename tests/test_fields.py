@@ -6,7 +6,7 @@ import av
 import numpy as np
 import pytest
 
-from semiology.video import Reading, every_frame, read_frames, scan_fields
+from semiology.video import Reading, every_frame, read_frames, reader, scan_fields
 from semiology.video.fields import Scan
 
 HEIGHT, WIDTH, STEP = 416, 64, 2  # px; the bar moves STEP to the right from field to field
@@ -171,3 +171,29 @@ def test_a_hole_is_no_neighbour(tmp_path):
 )
 def test_flags_and_images_decide_together(scan, interlaced_is, says):
     assert scan.interlaced is interlaced_is and str(scan) == says
+
+
+@pytest.mark.realdata
+def test_a_cameras_field_pairs_give_every_field_once_and_can_be_sought(tmp_path, testdata):
+    """AVCHD of 1080i, which has a packet for every field."""
+    camera = testdata / "decoding/odd/Sony ILCE-7M3 (A7M3).mts"
+    assert str(scan_fields(camera)) == "interlaced, top field first"
+    times = [frame.time for frame in every_frame(camera, Reading(fields="both"))]
+    assert len(times) == 26 and np.diff(times) == pytest.approx(np.full(25, 0.02), abs=1e-4)
+    looped = tmp_path / "looped.ts"
+    with av.open(str(camera)) as source, av.open(str(looped), "w", format="mpegts") as target:
+        stream = source.streams.video[0]
+        copied = target.add_stream_from_template(stream)
+        packets = [p for p in source.demux(stream) if p.size]
+        contents = [(p.pts - p.dts, p.is_keyframe, bytes(p)) for p in packets]
+        for number in range(66 * len(contents)):  # 34 s
+            delay, key, content = contents[number % len(contents)]
+            packet = av.Packet(content)
+            packet.stream, packet.time_base, packet.is_keyframe = copied, stream.time_base, key
+            packet.dts = 90_000 + number * 1800
+            packet.pts = packet.dts + delay
+            target.mux(packet)
+    found = reader._find_seek_point(looped, 32.0)
+    assert found.index == round((found.first - found.origin) * 25) == 775
+    frame = next(frame for frame in reader.source_frames(looped, 32.0) if frame.time >= 32)
+    assert (frame.index, frame.time) == (800, pytest.approx(32.0))
