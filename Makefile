@@ -37,14 +37,13 @@ lint: setup
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy semiology
 
-# A file of tests is run by one process, so that what its tests share is made once (--dist loadfile).
 # COV=1 measures coverage too and fails below the floor that pyproject.toml states (fail_under), as CI does.
 test: lint
-	$(BIN)/pytest -n auto --dist loadfile $(if $(COV),--cov --cov-report=term)
+	$(BIN)/pytest -n auto $(if $(COV),--cov --cov-report=term)
 
 # Which lines no test reaches: the same, in a table and in runs/coverage/index.html.
 coverage: setup
-	$(BIN)/pytest -n auto --dist loadfile --cov --cov-report=term --cov-report=html:runs/coverage
+	$(BIN)/pytest -n auto --cov --cov-report=term --cov-report=html:runs/coverage
 
 docs: setup
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
