@@ -25,10 +25,9 @@ from semiology import make_tracks, read_tracks, write_tracks
 from semiology.evaluation.audit import audit, verdict
 from semiology.evaluation.run.predictions import read_predictions
 from semiology.evaluation.run.settings import Split
-from semiology.experiments.clips import task_source
 from semiology.experiments.fold import Fold, run_fold
 from semiology.experiments.loso import run_loso
-from semiology.experiments.splits import split_clips
+from semiology.experiments.splits import split_clips, task_source
 
 DEMO = Path("runs/demo")
 

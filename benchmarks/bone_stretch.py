@@ -18,7 +18,7 @@ from record import record
 from semiology.data.preprocessing import coordinates, select
 from semiology.tracking.extraction import extract_tracks
 from semiology.tracking.lift import lift
-from semiology.tracking.lift.body import BONES, MIRRORED_BONE, SKELETON, bone_lengths
+from semiology.tracking.lift.network import BONES, MIRRORED_BONE, SKELETON, bone_lengths
 from semiology.tracking.lift.training import joint_errors, procrustes
 
 PEOPLE = (

@@ -33,8 +33,8 @@ from semiology.evaluation.audit.copies import check_copies
 from semiology.evaluation.audit.records import read_run
 from semiology.evaluation.report import write_report
 from semiology.evaluation.run.settings import Model, Protocol, Split, Task
-from semiology.experiments.clips import clips_digest, forget_sources, task_source
 from semiology.experiments.loso import run_loso
+from semiology.experiments.splits import clips_digest, forget_sources, task_source
 from semiology.experiments.training import check_parts, task_parts
 from semiology.models.networks import Network
 from semiology.models.training.reading import Reading, Schedule

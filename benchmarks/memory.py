@@ -37,7 +37,7 @@ from seizure_watch import RUN as FILMED
 from semiology.data.cohort import Cohort
 from semiology.data.tracks import read_tracks, save_tracks
 from semiology.evaluation.run.settings import Model, Protocol, Split, Task
-from semiology.experiments.clips import task_source
+from semiology.experiments.splits import task_source
 from semiology.experiments.training import check_parts, task_parts
 from semiology.files import write_text
 from semiology.models.networks import Network

@@ -9,10 +9,9 @@ import pytest
 from audit_leaks import LEAKS, TASK, Leak, add_features, protocol
 
 from semiology.evaluation.audit import audit
-from semiology.experiments.clips import task_source
 from semiology.experiments.fold import Fold, run_fold
 from semiology.experiments.loso import run_loso
-from semiology.experiments.splits import split_clips
+from semiology.experiments.splits import split_clips, task_source
 
 
 @pytest.fixture(scope="module")

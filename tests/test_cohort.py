@@ -9,7 +9,7 @@ import pytest
 
 from semiology.data.cohort import Cohort, CohortError, check_cohort
 from semiology.errors import UserError
-from semiology.experiments.probe.targets import cohort_target
+from semiology.experiments.probe.features import cohort_target
 from semiology.video import VideoError, write_video
 
 EXAMPLE = Path(__file__).resolve().parents[1] / "data_manifests" / "example"

@@ -14,11 +14,15 @@ from torch import nn
 from semiology import load_skeleton
 from semiology.evaluation.statistics.intervals import wilson
 from semiology.experiments.explain.attribution import (
+    ClipInput,
     Gated,
     LogOdds,
     bone_coordinates,
+    clip_input,
     integrated_gradients,
+    mean_pose,
     occlusion,
+    valid,
 )
 from semiology.experiments.explain.checks import (
     FRACTIONS,
@@ -31,7 +35,6 @@ from semiology.experiments.explain.checks import (
 )
 from semiology.experiments.explain.document import Findings, agreements
 from semiology.experiments.explain.graphs import clip_graphs, explain_graph
-from semiology.experiments.explain.inputs import ClipInput, clip_input, mean_pose, valid
 from semiology.experiments.explain.maps import ClipMap, course, over_clip, region_shares, share
 from semiology.experiments.explain.truth import (
     SignTruth,

@@ -10,7 +10,7 @@ import torch
 import torch.nn.functional as F
 
 from semiology import load_skeleton, make_tracks
-from semiology.data.graphs import to_graph
+from semiology.data.preprocessing import to_graph
 from semiology.models.networks import GAT, Network, StreamShape
 from semiology.models.training.reading import Reading
 from semiology.models.training.saved import SavedModel, load_model

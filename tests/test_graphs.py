@@ -5,7 +5,7 @@ from torch_geometric.data import Batch
 from torch_geometric.nn import GATConv
 
 from semiology import load_skeleton, make_tracks
-from semiology.data.graphs import to_graph
+from semiology.data.preprocessing import to_graph
 
 
 @pytest.fixture

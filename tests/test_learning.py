@@ -9,7 +9,7 @@ import torch
 from semiology import UserError, load_skeleton
 from semiology.data.cohort import Cohort
 from semiology.data.store import Store
-from semiology.experiments.clips import permuted
+from semiology.experiments.splits import permuted
 from semiology.models.networks import TCN, Network, StreamShape
 from semiology.models.training.augmentation import Augmentation, Change
 from semiology.models.training.clips import ClipSource

@@ -12,9 +12,8 @@ from semiology.cli.main import main
 from semiology.data.tracks import save_tracks, steps
 from semiology.files import content_hash
 from semiology.tracking.lift import LifterNetwork, lift, load_lifter
-from semiology.tracking.lift.body import BONES, bone_lengths, rigid_body
 from semiology.tracking.lift.lifter import SHIPPED
-from semiology.tracking.lift.network import normalise
+from semiology.tracking.lift.network import BONES, bone_lengths, normalise, rigid_body
 from semiology.tracking.lift.simulation import (
     HEIGHT,
     WIDTH,

@@ -18,9 +18,9 @@ from semiology.data.tracks import save_tracks
 from semiology.evaluation.run.predictions import read_predictions
 from semiology.evaluation.run.settings import Fusion, Model, Protocol, Split, Task
 from semiology.experiments.baseline import clip_features, linear_fold
-from semiology.experiments.clips import begin_run, open_source
 from semiology.experiments.loso import run_loso
 from semiology.experiments.run_files import fuse
+from semiology.experiments.splits import begin_run, open_source
 from semiology.files import slug
 from semiology.models.networks import Network
 from semiology.models.training.clips import ClipSource

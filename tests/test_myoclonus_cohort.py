@@ -16,7 +16,7 @@ from semiology.data.tracks import make_tracks, read_tracks, save_tracks
 from semiology.errors import UserError
 from semiology.severity.jerks import read_jerks
 from semiology.severity.myoclonus import Settings, score_cohort
-from semiology.severity.myoclonus.overlay import captions, marks
+from semiology.severity.myoclonus.run import captions, marks
 from semiology.video import read_frames, write_video
 
 FPS = 25.0

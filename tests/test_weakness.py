@@ -6,8 +6,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from semiology.severity.weakness.groups import benjamini_hochberg, compare, compare_groups
 from semiology.severity.weakness.measures import MEASURES, asymmetries, measure_values
+from semiology.severity.weakness.run import benjamini_hochberg, compare, compare_groups
 from semiology.severity.weakness.score import deficits_of, margin_of, weaker_side, weakness_scores
 
 # Hollander and Wolfe 1973, page 69: permeability of the human chorioamnion at term and before; W =

@@ -43,8 +43,8 @@ TASKS = {
         "tracking": Verb("labels", "run_tracking", "TRACKING_ACTIONS"),
     },
     "Training and cross-validation": {
-        "pretrain": Verb("training", "run_pretrain", "PRETRAIN_ACTIONS"),
-        "train": Verb("training", "run_train", "TRAIN_ACTIONS"),
+        "pretrain": Verb("experiments", "run_pretrain", "PRETRAIN_ACTIONS"),
+        "train": Verb("experiments", "run_train", "TRAIN_ACTIONS"),
         "loso": Verb("experiments", "run_loso"),
         "reproduce": Verb("experiments", "run_reproduce", "REPRODUCE_ACTIONS"),
     },

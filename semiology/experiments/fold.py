@@ -17,8 +17,7 @@ from semiology.evaluation.run.records import Record, read_record
 from semiology.evaluation.run.settings import Model, Protocol
 from semiology.evaluation.statistics.calibration import Calibrator
 from semiology.experiments.baseline import LINEAR, linear_fold
-from semiology.experiments.clips import clips_digest, open_source, task_source
-from semiology.experiments.splits import Part
+from semiology.experiments.splits import Part, clips_digest, open_source, task_source
 from semiology.experiments.training import (
     Trained,
     TrainingSet,

@@ -18,7 +18,7 @@ from semiology.evaluation.run.predictions import COLUMNS, OPTIONAL, TEST, TEST_S
 from semiology.evaluation.run.settings import Fusion, Protocol
 from semiology.evaluation.statistics.results import values
 from semiology.experiments.baseline import LINEAR, linear_null
-from semiology.experiments.clips import open_source
+from semiology.experiments.splits import open_source
 from semiology.experiments.training import calibrators
 from semiology.files import atomic_path, read_json, slug, write_json, write_text
 from semiology.models.networks import AGCN

@@ -1,9 +1,14 @@
-"""How clips are split into folds: which are held out together."""
+"""The clips of a task, read once in each process, also with permuted labels, and how they are split
+into folds: which are held out together.
+"""
 
+import hashlib
 import re
 import warnings
+import zlib
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import lru_cache
 
 import numpy as np
 from sklearn.model_selection import StratifiedGroupKFold
@@ -11,8 +16,10 @@ from sklearn.model_selection import StratifiedGroupKFold
 from semiology.data.cohort import Cohort
 from semiology.errors import UserError
 from semiology.evaluation.run.predictions import TEST
-from semiology.evaluation.run.settings import Split
-from semiology.models.training.clips import ClipData
+from semiology.evaluation.run.settings import Protocol, Split
+from semiology.evaluation.statistics.permutation import permute_labels
+from semiology.models.training.clips import ClipData, ClipSource
+from semiology.models.training.reading import Reading
 
 
 @dataclass(frozen=True)
@@ -147,3 +154,58 @@ def _column(clips: list[ClipData], folder: str, column: str) -> list[str]:
             f"split.column: {odd!r} names a fold and its file; use letters, digits, _ . - only"
         )
     return [values[clip.participant_id] for clip in clips]
+
+
+@lru_cache(maxsize=8)
+def open_source(cohort: str, store: str | None, reading: Reading) -> ClipSource:
+    """The clips of a reading, read once in each process."""
+    return ClipSource(cohort, reading, store)
+
+
+def forget_sources() -> None:
+    """Read the clips again when they are next needed: the cohort may have been edited since, in
+    for example in a notebook.
+    """
+    open_source.cache_clear()
+    clips_digest.cache_clear()
+
+
+@lru_cache(maxsize=1)
+def begin_run(run: str) -> None:
+    """Forget what was read for other runs, once in each process: those of joblib and of a cluster
+    outlive the run that they began with.
+
+    Args:
+        run: a word that no other run has.
+    """
+    forget_sources()
+
+
+def task_source(protocol: Protocol, task: str, permutation: int | None = None) -> ClipSource:
+    """The task's clips; with a permutation, labels are permuted between participants."""
+    source = open_source(protocol.cohort, protocol.store, protocol.tasks[task].reading)
+    if permutation is None:
+        return source
+    rng = np.random.default_rng([permutation, zlib.crc32(task.encode())])
+    return source.with_clips(permuted(source.clips, rng))
+
+
+def permuted(clips: list[ClipData], rng: np.random.Generator) -> list[ClipData]:
+    """The clips with labels permuted between whole participants."""
+    targets = permute_labels(
+        [clip.participant_id for clip in clips], [clip.target for clip in clips], rng
+    )
+    return [replace(clip, target=int(target)) for clip, target in zip(clips, targets)]
+
+
+@lru_cache(maxsize=8)
+def clips_digest(source: ClipSource) -> str:
+    """SHA-256 of what the models will read of every clip."""
+    digest = hashlib.sha256()
+    for clip in source.clips:
+        digest.update(f"{clip.clip_id}/{clip.participant_id}/{clip.target}".encode())
+        digest.update(np.ascontiguousarray(clip.joints).tobytes())
+        for read in (clip.appearance, clip.held, clip.starts):
+            if read is not None:
+                digest.update(np.ascontiguousarray(read).tobytes())
+    return digest.hexdigest()

@@ -11,8 +11,7 @@ import numpy as np
 
 from semiology.evaluation.run.settings import Model, Protocol
 from semiology.evaluation.statistics.calibration import Calibrator, fit_calibrator
-from semiology.experiments.clips import task_source
-from semiology.experiments.splits import Part, split_clips, split_groups
+from semiology.experiments.splits import Part, split_clips, split_groups, task_source
 from semiology.models.training.clips import ClipSource
 from semiology.models.training.datamodule import ClipDataModule
 from semiology.models.training.modules import DistillationModule, StreamModule

@@ -1,6 +1,6 @@
 """Leakage audit: do a run's records prove that no held-out participant was used in training?
 
-records.py reads a run; folds.py, predictions.py, copies.py, confounds.py and weights.py hold the
+records.py reads a run; folds.py, predictions.py, copies.py, confounds.py and sources.py hold the
 checks; run.py makes them all and gives a verdict. sources.py and fingerprint.py write, while the
 cohort is at hand, what the audit later needs to know of each clip.
 """

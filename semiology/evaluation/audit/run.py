@@ -15,7 +15,7 @@ from semiology.evaluation.audit.folds import (
 )
 from semiology.evaluation.audit.predictions import check_chance, check_table
 from semiology.evaluation.audit.records import read_run
-from semiology.evaluation.audit.weights import check_outside
+from semiology.evaluation.audit.sources import check_outside
 from semiology.evaluation.run.files import digests
 from semiology.files import write_json
 

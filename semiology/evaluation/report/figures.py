@@ -3,7 +3,7 @@
 They are written as SVG rather than drawn by matplotlib because the page needs what only inline SVG
 gives: the page's own fonts, a title for screen readers in every figure, values shown on hover
 (joints, calibration bins, deletion curves), about 1 kB a figure, and an import of the report
-without matplotlib. Plots without hover are by matplotlib: Bland-Altman plots (agreement/page.py).
+without matplotlib. Plots without hover are by matplotlib: Bland-Altman plots (agreement/run.py).
 
 Colours are those of Okabe and Ito, distinct in the usual colour-vision deficiencies; shape or dash
 repeats the distinction, for paper.

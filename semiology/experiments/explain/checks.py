@@ -23,8 +23,7 @@ from scipy.stats import spearmanr
 from torch import nn
 
 from semiology.data.skeleton import Skeleton
-from semiology.experiments.explain.attribution import Gated, LogOdds
-from semiology.experiments.explain.inputs import ClipInput
+from semiology.experiments.explain.attribution import ClipInput, Gated, LogOdds
 from semiology.models.training.saved import SavedModel
 
 # mean rank correlation with the map of a wholly randomised network, below which the check is passed

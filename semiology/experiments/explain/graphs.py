@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from torch_geometric.explain import Explainer, GNNExplainer
 
 from semiology.data.skeleton import Skeleton
-from semiology.experiments.explain.inputs import ClipInput
+from semiology.experiments.explain.attribution import ClipInput
 from semiology.models.networks import AGCN, GAT
 
 

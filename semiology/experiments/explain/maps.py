@@ -12,8 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from semiology.data.skeleton import Skeleton
-from semiology.experiments.explain.attribution import Attribution
-from semiology.experiments.explain.inputs import ClipInput
+from semiology.experiments.explain.attribution import Attribution, ClipInput
 
 REGIONS = ("brow", "eye", "nose", "mouth")  # of a face, by its landmarks' names
 PARTS_OF_TIME = 20

@@ -17,15 +17,17 @@ from tqdm import tqdm
 from semiology.errors import UserError
 from semiology.experiments.explain.attribution import (
     METHODS,
+    ClipInput,
     LogOdds,
     Method,
+    clip_input,
     integrated_gradients,
+    mean_pose,
     occlusion,
 )
 from semiology.experiments.explain.checks import Deletion, Randomised, deletion, randomised
 from semiology.experiments.explain.document import Findings, arrays, document
 from semiology.experiments.explain.graphs import clip_graphs, explain_graph
-from semiology.experiments.explain.inputs import ClipInput, clip_input, mean_pose
 from semiology.experiments.explain.maps import ClipMap, over_clip
 from semiology.experiments.explain.models import (
     Explained,

@@ -3,14 +3,18 @@ similarity. A notebook's interface.
 """
 
 from semiology.experiments.probe.controls import identity_probe, random_labels
-from semiology.experiments.probe.features import Features, input_features, read_features
-from semiology.experiments.probe.layers import layer_features, layer_names
+from semiology.experiments.probe.features import (
+    Features,
+    cohort_columns,
+    cohort_target,
+    input_features,
+    read_features,
+)
+from semiology.experiments.probe.layers import cka, layer_features, layer_names, similarity
 from semiology.experiments.probe.linear import linear_probe
 from semiology.experiments.probe.models import run_features
 from semiology.experiments.probe.result import ProbeResult
 from semiology.experiments.probe.run import Probing, probe_run
-from semiology.experiments.probe.similarity import cka, similarity
-from semiology.experiments.probe.targets import cohort_columns, cohort_target
 
 __all__ = [
     "Features",

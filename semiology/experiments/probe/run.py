@@ -9,12 +9,11 @@ import pandas as pd
 
 from semiology.errors import UserError
 from semiology.experiments.probe.controls import RandomLabels, identity_probe, random_labels
-from semiology.experiments.probe.features import SEEN, Features
+from semiology.experiments.probe.features import SEEN, Features, Kind, cohort_target
+from semiology.experiments.probe.layers import similarity
 from semiology.experiments.probe.linear import ModelName, check_permutations, linear_probe
 from semiology.experiments.probe.models import find_stream, run_cohort, stream_features
 from semiology.experiments.probe.result import ProbeResult
-from semiology.experiments.probe.similarity import similarity
-from semiology.experiments.probe.targets import Kind, cohort_target
 from semiology.files import atomic_path, slug, write_json
 
 # the table's note on each layer, by `Features.seen`; the report warns of the last

@@ -15,7 +15,6 @@ from semiology.evaluation.report import write_report
 from semiology.evaluation.run.settings import Protocol, Task
 from semiology.evaluation.statistics.metrics import NAMES
 from semiology.evaluation.statistics.results import model_name
-from semiology.experiments.clips import open_source
 from semiology.experiments.loso import run_loso
 from semiology.experiments.reproduce.comparison import (
     CORRELATION,
@@ -38,6 +37,7 @@ from semiology.experiments.reproduce.settings import (
     with_workers,
     without_features,
 )
+from semiology.experiments.splits import open_source
 from semiology.files import read_json
 
 TASKS = {

@@ -63,7 +63,7 @@ class GAT(nn.Module):
     Frames are folded into steps; blocks of graph attention and temporal convolution; mean over
     seen steps and joints; linear head. A node is a joint in a step of `stride` frames and carries
     their channels side by side; node number = (clip * steps + step) * joints + joint, as in
-    `semiology.data.graphs`. All sizes are our choice.
+    `semiology.data.preprocessing`. All sizes are our choice.
 
     Parameters
     ----------

@@ -2,8 +2,8 @@
 part, as in the Unified Myoclonus Rating Scale (UMRS).
 
 measures.py measures one clip, umrs.py holds the formula with its classes and cut-offs,
-regression.py predicts clinicians' scores, changes.py compares visits, tables.py, figures.py and
-page.py write the results, overlay.py marks jerks in the videos, and run.py processes a cohort.
+regression.py predicts clinicians' scores, changes.py compares visits, tables.py and
+page.py write the results, and run.py processes a cohort and marks jerks in the videos.
 """
 
 from semiology.severity.myoclonus.changes import Change, changes

@@ -1,6 +1,6 @@
 """The 3D lifter: joints in the image (px) to joints in space (m), for trackers without depth.
 
-lifter.py applies a trained lifter to tracks, network.py is the network, body.py the skeleton;
+lifter.py applies a trained lifter to tracks, network.py is the network with its skeleton;
 simulation.py has the virtual cameras and tracking errors, training.py trains and evaluates.
 """
 

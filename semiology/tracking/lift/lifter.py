@@ -14,8 +14,15 @@ from semiology.data.preprocessing import coordinates, select
 from semiology.data.tracks import with_step
 from semiology.errors import UserError
 from semiology.files import atomic_path, content_hash, read_json, write_json
-from semiology.tracking.lift.body import BONES, ROOT, SKELETON, median_lengths, rigid_body
-from semiology.tracking.lift.network import LifterNetwork, normalise
+from semiology.tracking.lift.network import (
+    BONES,
+    ROOT,
+    SKELETON,
+    LifterNetwork,
+    median_lengths,
+    normalise,
+    rigid_body,
+)
 from semiology.tracking.lift.simulation import FPS, resample
 from semiology.weights import load_state
 

@@ -15,7 +15,7 @@ from semiology.data.cohort import Cohort
 from semiology.data.preprocessing import coordinates, select
 from semiology.data.tracks import read_tracks
 from semiology.errors import UserError
-from semiology.tracking.lift.body import SKELETON
+from semiology.tracking.lift.network import SKELETON
 
 WIDTH, HEIGHT = 720, 576  # px, of the virtual image
 FPS = 25.0  # Hz, of the lifter's input and output; that of extracted tracks [P]

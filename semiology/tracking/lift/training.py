@@ -15,17 +15,18 @@ from torch import Tensor, nn
 from tqdm import tqdm
 
 from semiology.errors import UserError
-from semiology.tracking.lift.body import (
+from semiology.tracking.lift.lifter import Lifter, mean_lengths
+from semiology.tracking.lift.network import (
     BONES,
     INNER,
     OUTER,
     ROOT,
     SKELETON,
+    LifterNetwork,
     median_lengths,
+    normalise,
     rigid_body,
 )
-from semiology.tracking.lift.lifter import Lifter, mean_lengths
-from semiology.tracking.lift.network import LifterNetwork, normalise
 from semiology.tracking.lift.simulation import (
     FPS,
     CameraRange,
