@@ -19,7 +19,7 @@ from semiology.evaluation.run.predictions import read_predictions
 from semiology.evaluation.run.settings import Fusion, Model, Protocol, Split, Task
 from semiology.experiments.baseline import clip_features, linear_fold
 from semiology.experiments.loso import run_loso
-from semiology.experiments.run_files import fuse
+from semiology.experiments.outputs import fuse
 from semiology.experiments.splits import begin_run, open_source
 from semiology.files import slug
 from semiology.models.networks import Network

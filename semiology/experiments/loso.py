@@ -18,7 +18,7 @@ from semiology.evaluation.report import write_report
 from semiology.evaluation.report.tripod import write_cards
 from semiology.evaluation.run.settings import Protocol
 from semiology.experiments.fold import Fold, finished_record, fold_key, run_fold, train_final
-from semiology.experiments.run_files import predictions_table, write_beside
+from semiology.experiments.outputs import predictions_table, write_beside
 from semiology.experiments.splits import begin_run, task_source
 from semiology.experiments.training import check_parts, task_parts
 from semiology.files import atomic_path, slug

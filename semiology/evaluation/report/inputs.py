@@ -8,7 +8,7 @@ import pandas as pd
 from pydantic import Field
 
 from semiology.errors import UserError
-from semiology.evaluation.run import files as run_files
+from semiology.evaluation.run import files
 from semiology.evaluation.run.files import Checked, File, checked, digests, run_json
 from semiology.models.training.reading import NotAssessable
 
@@ -192,7 +192,7 @@ def read_config(run: Path) -> tuple[dict[str, Any], str]:
     Raises:
         UserError: it is not YAML, or not a protocol.
     """
-    parsed, text = run_files.read_config(run / "config.yaml")
+    parsed, text = files.read_config(run / "config.yaml")
     return parsed, without_folders(text)
 
 
