@@ -30,6 +30,7 @@ from semiology.evaluation.agreement.comparisons import (
 )
 from semiology.evaluation.agreement.pairs import COLUMNS, Estimate, Paired, formatted
 from semiology.evaluation.agreement.scores import Scores
+from semiology.evaluation.report.plots import new_figure, save_figure
 from semiology.evaluation.report.rendering import render
 from semiology.evaluation.statistics.intervals import METHOD
 from semiology.files import atomic_path, slug, write_json, write_text
@@ -295,12 +296,7 @@ def draw_bland_altman(
         first: name of the first rater.
         second: name of the second rater; the difference is first minus second.
     """
-    import matplotlib
-
-    matplotlib.use("Agg")
-    from matplotlib import pyplot
-
-    figure, axes = pyplot.subplots(figsize=(7, 4.6), layout="constrained")
+    figure, (axes,) = new_figure(7, 4.6)
     mean = (pair.first + pair.second) / 2
     for who in range(pair.participants if pair.repeated else 0):
         own = np.flatnonzero(pair.participant == who)
@@ -331,11 +327,8 @@ def draw_bland_altman(
         )
     axes.axhline(0, color="black", linewidth=0.5)
     axes.set(xlabel=f"mean of {first} and {second}", ylabel=f"{first} minus {second}")
-    axes.spines[["top", "right"]].set_visible(False)
     repeated = ", rows of one joined" if pair.repeated else ""
     axes.set_title(
         f"{len(mean)} rows of {pair.participants} participants{repeated}", fontsize=10, loc="left"
     )
-    with atomic_path(path) as temporary:
-        figure.savefig(temporary, dpi=130)
-    pyplot.close(figure)
+    save_figure(figure, path)

@@ -15,7 +15,8 @@ from pathlib import Path
 import numpy as np
 
 from semiology.errors import UserError
-from semiology.files import atomic_path, write_json, write_text
+from semiology.evaluation.report.plots import new_figure, save_figure
+from semiology.files import write_json, write_text
 from semiology.tracking.finetune.finetune import (
     finetune,
     initial_detectors,
@@ -268,12 +269,7 @@ def draw_curve(curve: Curve, path: str | Path) -> None:
     """Save the figure: mean error against labelled frames with its interval over participants, and,
     dotted, the error of the points above the cutoff.
     """
-    import matplotlib
-
-    matplotlib.use("Agg")
-    from matplotlib import pyplot
-
-    figure, axes = pyplot.subplots(figsize=(6.4, 4.0), layout="constrained")
+    figure, (axes,) = new_figure(6.4, 4.0)
     places = np.arange(len(curve.errors))
     for colour, name in zip(("#8a8a8a", "#0072b2", "#d55e00"), SETS):
         drawn = [
@@ -299,11 +295,8 @@ def draw_curve(curve: Curve, path: str | Path) -> None:
     axes.plot([], [], "k:", label=f"points with p > {curve.options.cutoff:g}")
     axes.set(xlabel="labelled frames a video", ylabel="mean error, px", yscale="log", xticks=places)
     axes.set_xticklabels([str(count) for count in curve.errors])
-    axes.spines[["top", "right"]].set_visible(False)
     axes.legend(frameon=False)
-    with atomic_path(path) as temporary:
-        figure.savefig(temporary, dpi=150)
-    pyplot.close(figure)
+    save_figure(figure, path, dpi=150)
 
 
 def _columns(rows: list[dict[str, str]]) -> str:
