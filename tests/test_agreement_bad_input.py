@@ -35,6 +35,7 @@ def figures(path, **options):
         ("", ("no scores", "one row a participant")),
         ("p1\tone\t1\t2\t9\n", ("row 2", "5 cells", "4")),
         ("p1\tone\t1\t2\np2\tone\t1\n", ("row 3", "3 cells", "4")),
+        ("p1\tone\tn/a\t2\np2\tone\t\t1\n", ("column machine", "no score")),
     ],
 )
 def test_a_faulty_table_is_located_by_row_and_column(tmp_path, rows, facts):

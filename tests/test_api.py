@@ -308,6 +308,13 @@ POSITION = np.zeros((5, 1, 2))
         (lambda s: s.agreement("x.tsv", machine="m", raters="r"), r"write \['r'\]"),
         (lambda s: s.agreement("x.tsv", machine="m", raters=[]), "at least one column"),
         (lambda s: s.score_events("a", "b", names="c"), "names must be a dict"),
+        (lambda s: s.read_tracks(""), "read_tracks: the path is empty"),
+        (lambda s: s.extract("a.mp4", out="x", fps=-1), "fps=-1 Hz"),
+        (lambda s: s.extract("a.mp4", out="x", fps=float("nan")), "fps=nan Hz"),
+        (lambda s: s.extract("a.mp4", out="x", face_every=0), "face_every=0"),
+        (lambda s: s.extract("a.mp4", out="x", lift="none.safetensors"), "lift: expected bool"),
+        (lambda s: s.extract("a.mp4", out="x", keypoint_rcnn=5), "keypoint_rcnn: .* got 5"),
+        (lambda s: s.predict("a.mp4", model="m", keypoint_rcnn=5), "predict: .* got 5"),
     ],
 )
 def test_a_mistake_in_an_argument_is_a_user_error(mistake, message):

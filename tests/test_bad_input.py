@@ -129,6 +129,19 @@ def test_a_wrong_command_is_one_line(arguments, message, tmp_path, monkeypatch, 
     assert len(printed) == 1 and "Traceback" not in output.err
 
 
+@pytest.mark.parametrize("verb", ["extract", "deidentify"])
+def test_videos_none_of_which_is_there_are_wrong_input(verb, tmp_path, capsys):
+    out = tmp_path / "out"
+    assert main([verb, "no.mp4", "neither.mp4", "--out", str(out)]) == 2
+    assert "no.mp4, neither.mp4: no such file" in capsys.readouterr().err
+    assert not out.exists()
+
+
+def test_a_file_of_tracks_that_is_not_there_is_named_once(tmp_path, capsys):
+    assert main(["lift", "train", "no.nc", "--out", str(tmp_path / "lifter.safetensors")]) == 2
+    assert capsys.readouterr().err.count("no.nc") == 1
+
+
 def test_a_config_that_is_not_text_is_refused(tmp_path, capsys):
     (tmp_path / "run.yaml").write_bytes(b"\xff\xfe")
     assert main(["loso", "--config", str(tmp_path / "run.yaml")]) == 2

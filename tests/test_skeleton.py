@@ -74,6 +74,24 @@ def test_sides_are_found_wherever_they_stand_in_the_name():
             r"missing \['part'\], unknown \['colour'\]",
         ),
         ("{name: [", "not valid YAML"),
+        (
+            "{name: x, part: hand, joints: [a], edges: [], root: a, origin: [a], scale: [a, a]}",
+            "part: write body or face, not 'hand'",
+        ),
+        (
+            (
+                "{name: x, part: body, joints: [a, b, c, d], edges: [[d, a], [a, b], [b, c],"
+                " [c, a]], root: a, origin: [a], scale: [a, b]}"
+            ),
+            "edges: a, b, c lead around",
+        ),
+        (
+            (
+                "{name: x, part: body, joints: [a], edges: [[a, a]], root: a, origin: [a],"
+                " scale: [a, a]}"
+            ),
+            "edges: a lead around",
+        ),
     ],
 )
 def test_a_wrong_skeleton_is_one_clear_line(tmp_path, text, message):

@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 import xarray as xr
 
+import semiology
 from semiology import UserError, load_skeleton
 from semiology.data.preprocessing import (
     bones,
@@ -150,6 +151,39 @@ def test_wrong_shapes_are_refused_with_what_was_expected():
         match=r"position has shape \(4, 10, 2\), expected \(4, 2, 2\) for 2 keypoint names",
     ):
         make_tracks(tagged(), ["a", "b"], 25.0)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"position": np.full((3, 2, 2), [np.inf, 0])}, "frame 0, keypoint 'a': position is inf"),
+        ({"position_3d": np.full((3, 2, 3), -np.inf)}, "frame 0, keypoint 'a': position_3d is inf"),
+        ({"keypoints": [1, 2]}, "must be text, got 1"),
+        ({"keypoints": ["a", ""]}, "must be text, got ''"),
+        ({"source_time": [0, 2, 1.5]}, "frame 2: source_time falls from 2 to 1.5"),
+        ({"source_time": [0, np.inf, np.inf]}, "frame 1: source_time inf"),
+        ({"source_index": [0, 1, 2], "source_time": [0, np.nan, 1]}, "frame 1: source_time nan"),
+        ({"source_index": [0, 5, 4]}, "frame 2: source_index falls from 5 to 4"),
+        ({"source_index": [0, np.nan, 1]}, "frame 1: source_index nan"),
+        ({"source_index": [0, 0.5, 1]}, "frame 1: source_index 0.5"),
+        ({"source_index": [0, -2, 1]}, "frame 1: source_index -2"),
+    ],
+)
+def test_what_cannot_be_a_track_is_refused_with_its_frame(changes, message):
+    given = {"position": np.zeros((3, 2, 2)), "keypoints": ["a", "b"], "fps": 25.0, **changes}
+    with pytest.raises(UserError, match=message):
+        semiology.make_tracks(**given)
+
+
+def test_a_missing_source_frame_has_no_time_and_a_frame_may_be_shown_twice():
+    given = np.zeros((4, 1, 2)), ["a"], 25.0
+    tracks = semiology.make_tracks(*given, source_time=[0.0, np.nan, 0.1, 0.1])
+    assert tracks.source_index.values.tolist() == [0, -1, 2, 3]
+    tracks = semiology.make_tracks(
+        *given, source_time=[0.0, np.nan, 0.1, 0.1], source_index=[0, -1, 7, 7]
+    )
+    assert tracks.source_index.values.tolist() == [0, -1, 7, 7]
+    assert np.isnan(tracks.source_time.values).tolist() == [False, True, False, False]
 
 
 def test_neck_head_and_spine_base_are_midpoints_and_carry_the_lower_confidence():

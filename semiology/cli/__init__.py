@@ -81,3 +81,14 @@ def cohort_folder(inputs: list[Path]) -> Path | None:
             f"{folders[0]}: give the folder of one cohort alone, or videos without folders"
         )
     return folders[0] if folders else None
+
+
+def refuse_missing(videos: list[Path]) -> None:
+    """Check that there is a video to work on; where some of several are missing, each is listed
+    with the clips that failed.
+
+    Raises:
+        UserError: none of the files exists.
+    """
+    if not any(path.exists() for path in videos):
+        raise UserError(f"{', '.join(map(str, videos))}: no such file")

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from semiology.cli import act, cohort_folder, options, parser
+from semiology.cli import act, cohort_folder, options, parser, refuse_missing
 from semiology.errors import UserError
 
 
@@ -47,6 +47,7 @@ def run_extract(arguments: list[str]) -> int:
             raise UserError(
                 f"{parsed.inputs[0]}: is not a cohort's folder, and videos need --out DIR"
             )
+        refuse_missing(parsed.inputs)
         summary = extract_videos(parsed.inputs, parsed.out, options=chosen, workers=workers)
     print(summary.text())
     return 1 if summary.failed else 0
@@ -88,6 +89,7 @@ def run_deidentify(arguments: list[str]) -> int:
         cohort = Cohort.read(folder, check_videos=False)
         summary = deidentify_cohort(cohort, parsed.out, options=chosen)
     else:
+        refuse_missing(parsed.inputs)
         summary = deidentify_videos(parsed.inputs, parsed.out, options=chosen, rename=parsed.rename)
     print(summary.text())
     return 1 if summary.failed else 0

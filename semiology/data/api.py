@@ -63,8 +63,8 @@ def make_tracks(
     Raises
     ------
     UserError
-        Shapes that do not fit, names that repeat, a frame rate that is not positive, a confidence
-        outside 0 to 1.
+        Shapes that do not fit, names that repeat or are no text, a frame rate that is not positive,
+        infinite positions, a confidence outside 0 to 1, source frames that run backwards.
 
     Examples
     --------
@@ -83,7 +83,7 @@ def make_tracks(
         confidence=_numbers("confidence", confidence),
         position_3d=_numbers("position_3d", position_3d),
         source_time=_numbers("source_time", source_time),
-        source_index=_numbers("source_index", source_index, int),
+        source_index=_numbers("source_index", source_index),
         width=int(as_number("tracks: width", width, at_least=0)),
         height=int(as_number("tracks: height", height, at_least=0)),
     )
@@ -117,18 +117,20 @@ def as_path(name: str, path: Any) -> Path:
     Raises
     ------
     UserError
-        Neither a str nor a Path.
+        Neither a str nor a Path, or an empty str.
     """
     if not isinstance(path, str | Path):
         raise UserError(f"{name}: expected a path, got {type(path).__name__}")
+    if not str(path):
+        raise UserError(f"{name}: the path is empty")
     return Path(path)
 
 
-def _numbers(name: str, values: Any, kind: type = float) -> np.ndarray | None:
+def _numbers(name: str, values: Any) -> np.ndarray | None:
     import numpy as np
 
     try:
-        return None if values is None else np.asarray(values, dtype=kind)
+        return None if values is None else np.asarray(values, dtype=float)
     except (TypeError, ValueError) as error:
         raise UserError(f"tracks: {name} is not an array of numbers ({error})") from error
 

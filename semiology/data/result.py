@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from copy import deepcopy
-from dataclasses import fields
+from dataclasses import fields, is_dataclass
 from html import escape
 from pathlib import Path
 from typing import Any, TypeVar
@@ -152,9 +153,17 @@ def from_options(options: Mapping[str, Any], kind: type[T], where: str) -> T:
     """
     from jsonargparse import ArgumentError, ArgumentParser
 
+    if not isinstance(options, Mapping):
+        raise UserError(f"{where}: expected options by name, got {options!r}")
     known = [field.name for field in fields(kind)]  # type: ignore[arg-type]
     if unknown := [name for name in options if name not in known]:
         raise UserError(f"{where}: no option {unknown[0]!r}; options are {', '.join(known)}")
+    for field in fields(kind):  # type: ignore[arg-type]
+        given = options.get(field.name, {})
+        if is_dataclass(field.default_factory) and not (
+            isinstance(given, Mapping) or is_dataclass(given)
+        ):
+            raise UserError(f"{where}: {field.name}: expected options by name, got {given!r}")
     parser = ArgumentParser(exit_on_error=False)
     parser.add_class_arguments(kind, None)
     try:
@@ -163,8 +172,17 @@ def from_options(options: Mapping[str, Any], kind: type[T], where: str) -> T:
     except UserError:
         raise
     except (ArgumentError, TypeError, ValueError) as error:
-        raise UserError(f"{where}: {' '.join(str(error).split())}") from error
+        raise UserError(f"{where}: {_in_our_words(str(error))}") from error
     return kind(**{name: getattr(instantiated, name) for name in known})
+
+
+def _in_our_words(message: str) -> str:
+    """A message of jsonargparse without its own terms, in one line."""
+    return re.sub(
+        r"Parser key \"(.+?)\": Expected an? <class '(\w+)'>\. Got value: ",
+        r"\1: expected \2, got ",
+        " ".join(message.split()),
+    )
 
 
 def _plain(value: Any) -> Any:

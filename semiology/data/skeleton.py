@@ -3,7 +3,7 @@ each defined in a few lines of YAML.
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -102,6 +102,8 @@ def mirrored_name(name: str) -> str:
 
 def _wrong_form(raw: dict) -> str | None:
     """What has another form in a skeleton's YAML than it needs, or None."""
+    if raw["part"] not in ("body", "face"):
+        return f"part: write body or face, not {raw['part']!r}"
     if not isinstance(raw["joints"], dict):
         return "joints: write a list of names, or a mapping from each joint to its keypoints"
     if not all(sources is None or isinstance(sources, list) for sources in raw["joints"].values()):
@@ -123,8 +125,8 @@ def load_skeleton(source: str | Path) -> Skeleton:
     YAML file.
 
     Raises:
-        UserError: no such skeleton, an unknown or missing key, an edge or origin that names a joint
-            that is not there.
+        UserError: no such skeleton, an unknown or missing key or part, an edge or origin that names
+            a joint that is not there, edges that lead around in a circle.
     """
     path = Path(source) if str(source).endswith((".yaml", ".yml")) else FOLDER / f"{source}.yaml"
     if not path.is_file():
@@ -167,7 +169,24 @@ def load_skeleton(source: str | Path) -> Skeleton:
         raise UserError(
             f"{path}: edges, root, origin or scale name joints that are not listed: {unknown}"
         )
+    if circle := _circle(skeleton.edges):
+        raise UserError(
+            f"{path}: edges: {', '.join(circle)} lead around in a circle; each edge names the outer"
+            " joint first and leads towards the root"
+        )
     return skeleton
+
+
+def _circle(edges: Sequence[tuple[str, str]]) -> list[str]:
+    """Joints on circles of edges, or between two; empty where every way inwards ends."""
+    left = list(edges)
+    while left:
+        outer, inner = {edge[0] for edge in left}, {edge[1] for edge in left}
+        kept = [edge for edge in left if edge[0] in inner and edge[1] in outer]
+        if len(kept) == len(left):
+            return sorted(outer & inner)
+        left = kept
+    return []
 
 
 def built_in_skeletons() -> list[str]:

@@ -91,8 +91,9 @@ def make_tracks(
         backend: name of the tracker.
 
     Raises:
-        UserError: a shape that does not fit, duplicate names, a frame rate that is not positive, a
-            confidence outside of 0 to 1.
+        UserError: a shape that does not fit, names that repeat or are no text, a frame rate that is
+            not positive, an infinite position, a confidence outside of 0 to 1, source frames that
+            run backwards or of which only the time or only the number is missing.
     """
     first = position if position is not None else position_3d
     if first is None:
@@ -118,6 +119,8 @@ def make_tracks(
             raise UserError(
                 f"tracks: {name} has shape {np.shape(values)}, expected ({frames},), one a frame"
             )
+    if nameless := [name for name in keypoints if not isinstance(name, str) or not name]:
+        raise UserError(f"tracks: keypoint names must be text, got {nameless[0]!r}")
     if len(set(keypoints)) != len(keypoints):
         raise UserError(
             "tracks: keypoint names repeat:"
@@ -126,6 +129,15 @@ def make_tracks(
     if not (np.isfinite(fps) and fps > 0):
         raise UserError(f"tracks: fps must be positive, got {fps}")
 
+    for name, array in {"position": position, "position_3d": position_3d}.items():
+        if array is not None and (wrong := np.argwhere(np.isinf(array))).size:
+            frame, keypoint = wrong[0][:2]
+            raise UserError(
+                f"tracks: frame {frame}, keypoint {keypoints[keypoint]!r}: {name} is infinite; give"
+                " NaN where it is missing"
+            )
+    time = np.arange(frames) / fps
+    source_time, source_index = _sources(source_time, source_index, time)
     finite = np.isfinite(np.asarray(first, dtype=float)).all(axis=2)
     confidence = np.asarray(
         finite if confidence is None else np.where(finite, confidence, 0), dtype=float
@@ -151,8 +163,6 @@ def make_tracks(
             ("time", "space_3d", "keypoint"),
             np.asarray(position_3d, np.float32).transpose(0, 2, 1),
         )
-    time = np.arange(frames) / fps
-    index = np.arange(frames) if source_index is None else np.asarray(source_index)
     return xr.Dataset(
         variables,
         coords={
@@ -160,11 +170,8 @@ def make_tracks(
             "keypoint": list(keypoints),
             "space": ["x", "y"],
             "space_3d": ["x", "y", "z"],
-            "source_time": (
-                "time",
-                time if source_time is None else np.asarray(source_time, float),
-            ),
-            "source_index": ("time", index.astype(np.int64)),
+            "source_time": ("time", source_time),
+            "source_index": ("time", source_index),
         },
         attrs={
             "fps": float(fps),
@@ -177,6 +184,38 @@ def make_tracks(
             "software": f"semiology {version('semiology')}",
         },
     )
+
+
+def _sources(
+    times: np.ndarray | None, numbers: np.ndarray | None, grid: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """(time,) s and (time,) number of each row's source frame, checked; where one of them is not
+    given it follows from the other, or from the grid of the rows.
+    """
+    time = grid if times is None else np.asarray(times, float)
+    if numbers is None:
+        index = np.where(np.isnan(time), -1, np.arange(len(time)))
+    else:
+        index = np.asarray(numbers)
+        if (wrong := np.flatnonzero((index < -1) | (index != np.floor(index)))).size:
+            raise UserError(
+                f"tracks: frame {wrong[0]}: source_index {index[wrong[0]]:g}; give a whole number"
+                " from 0 on, or -1 where the source frame is missing"
+            )
+    if (wrong := np.flatnonzero(np.isinf(time) | (np.isnan(time) & (index >= 0)))).size:
+        raise UserError(
+            f"tracks: frame {wrong[0]}: source_time {time[wrong[0]]:g}; give seconds, or NaN and"
+            " the source_index -1 where the source frame is missing"
+        )
+    for name, values in {"source_time": time, "source_index": index}.items():
+        known = np.flatnonzero((index >= 0) & np.isfinite(time))
+        if (falls := np.flatnonzero(np.diff(values[known]) < 0)).size:
+            before, after = known[falls[0]], known[falls[0] + 1]
+            raise UserError(
+                f"tracks: frame {after}: {name} falls from {values[before]:g} to"
+                f" {values[after]:g}; sort the frames by time"
+            )
+    return time, index.astype(np.int64)
 
 
 def beyond_0_to_1(confidence: np.ndarray) -> np.ndarray:

@@ -122,8 +122,9 @@ def read_scores(
     Raises
     ------
     UserError
-        There is no such file or no row, a column is missing or given twice, a score is not a
-        number, a row has no participant or no visit, or a participant has two rows of one visit.
+        There is no such file or no row, a column is missing, given twice or without any score, a
+        score is not a number, a row has no participant or no visit, or a participant has two
+        rows of one visit.
     """
     path = Path(path)
     scored = [machine, *raters]
@@ -141,6 +142,8 @@ def read_scores(
     table = pd.DataFrame(names, index=cells.index).assign(
         **{column: _numbers(cells[column], path) for column in scored}
     )
+    if empty := [column for column in scored if len(table) and table[column].isna().all()]:
+        raise UserError(f"{path}: column {empty[0]} has no score in any row; name another")
     twice = table.duplicated(["participant", "visit"], keep=False)
     if visit and twice.any():
         first = table[twice].iloc[0]

@@ -106,14 +106,21 @@ def score_cohort(
         progress: show a progress bar.
 
     Raises:
-        UserError: clips without tracks and no store; a clinician's score has the name of a column
-            of the results; `out` cannot be written; the disk is full.
+        UserError: clips without tracks and no store; a folder that is no store, where none is
+            needed; a clinician's score has the name of a column of the results; `out` cannot be
+            written; the disk is full.
     """
     out, settings = Path(out), settings or Settings()
-    if store is None and (lacking := [clip.clip_id for clip in cohort.clips if not clip.tracks]):
+    lacking = [clip.clip_id for clip in cohort.clips if not clip.tracks]
+    if store is None and lacking:
         raise UserError(
             f"{cohort.folder}: {len(lacking)} clips have no tracks of their own ({lacking[0]});"
             " give the store: --store DIR"
+        )
+    if store is not None and not lacking and not any(Path(store).glob("*/record.json")):
+        raise UserError(
+            f"{store}: is no store of `semiology extract`; leave it out, because all clips have"
+            " tracks of their own"
         )
     opened = None if store is None else Store(store)
     summary, measures = Summary(), {}

@@ -1,5 +1,6 @@
 """Options of an extraction, and its summary."""
 
+import math
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -62,6 +63,9 @@ class ExtractOptions:
         snippet_weights: a network of snippets, by file or by the name of published weights
             (r2plus1d_18); without it no snippets.
         snippets: which snippets, and how.
+
+    Raises:
+        UserError: a frame rate or a step that is not positive, a `lift` that is not a bool.
     """
 
     fps: float = 25.0
@@ -75,6 +79,20 @@ class ExtractOptions:
     layer: str = "penultimate"
     snippet_weights: Path | None = None
     snippets: SnippetOptions = field(default_factory=SnippetOptions)
+
+    def __post_init__(self) -> None:
+        if not (math.isfinite(self.fps) and self.fps > 0):
+            raise UserError(f"extract: fps={self.fps:g} Hz; give a positive number")
+        if min(self.face_every, self.appearance_every) < 1:
+            raise UserError(
+                f"extract: face_every={self.face_every}, appearance_every={self.appearance_every};"
+                " give 1 or more of each"
+            )
+        if not isinstance(self.lift, bool):
+            raise UserError(
+                f"extract: lift={str(self.lift)!r}; give true or false (a lifter of your own is"
+                " applied by `semiology lift apply --weights`)"
+            )
 
     def vgg_weights(self) -> dict[str, Path]:
         """Stage of crops around tracks -> file of weights, for those that are given."""

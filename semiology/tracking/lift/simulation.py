@@ -81,7 +81,9 @@ def read_motions(inputs: Sequence[str | Path]) -> list[Motion]:
         try:
             motions.append(as_motion(read_tracks(file), participant))
         except UserError as error:
-            raise UserError(f"{file}: {error}") from error
+            message = str(error)
+            named = message.startswith(f"{file}: ")
+            raise UserError(message if named else f"{file}: {message}") from error
     return motions
 
 
