@@ -187,13 +187,12 @@ def test_a_constant_column_has_no_correlation_and_a_reason(tmp_path):
         table(tmp_path, "".join(f"p{number}\tone\t{number}\t2\n" for number in range(6)))
     )
     assert sum("ICC and kappa" in note for note in document["notes"]) == 1
-    assert (
-        found["spearman"].value is None
-        and found["spearman"].reason == "r1 has the same score, 2, in all 6 rows: no correlation"
-    )
+    assert found["spearman"].value is None
+    assert [fact for fact in ("r1", "2,", "6 rows") if fact not in found["spearman"].reason] == []
     assert found["mean_absolute_error"].value == pytest.approx(9 / 6)
     same, _ = figures(table(tmp_path, "".join(f"p{number}\tone\t2\t2\n" for number in range(6))))
-    assert same["kappa_quadratic"].reason == same["icc_2_1"].reason == "all scores are the same"
+    assert same["kappa_quadratic"].value is same["icc_2_1"].value is None
+    assert same["kappa_quadratic"].reason and same["icc_2_1"].reason
     assert same["bias"].value == 0
 
 
@@ -212,16 +211,13 @@ def test_no_interval_where_it_would_only_look_certain(tmp_path):
     assert (
         found["spearman"].value == pytest.approx(0.577, abs=1e-3) and found["spearman"].low is None
     )
-    assert found["spearman"].reason == "without one of the participants there is no value"
+    assert "one of the participants" in found["spearman"].reason
     shifted, _ = figures(
         table(tmp_path, "".join(f"p{number}\tone\t{number + 1}\t{number}\n" for number in range(8)))
     )
     assert shifted["bias"].value == 1 and shifted["bias"].low is None
-    assert (
-        shifted["bias"].reason
-        == shifted["mean_absolute_error"].reason
-        == "every resampled cohort has the same value"
-    )
+    assert "resampled" in shifted["bias"].reason
+    assert shifted["bias"].reason == shifted["mean_absolute_error"].reason
 
 
 def test_few_participants_are_not_resampled(tmp_path):
@@ -231,11 +227,8 @@ def test_few_participants_are_not_resampled(tmp_path):
     rows = "".join(f"p{number}\tone\t{[0, 2, 1, 3, 4][number]}\t{number}\n" for number in range(5))
     few, _ = figures(table(tmp_path, rows.rpartition("p4")[0]))
     assert (few["spearman"].value, few["spearman"].low) == (pytest.approx(0.8), None)
-    assert (
-        few["spearman"].reason
-        == few["mean_absolute_error"].reason
-        == "4 participants are too few to resample"
-    )
+    assert few["spearman"].reason == few["mean_absolute_error"].reason
+    assert "4 participants" in few["spearman"].reason
     assert few["bias"].low is not None  # by Student's t
     enough, _ = figures(table(tmp_path, rows))
     assert enough["spearman"].low < 0.9 <= enough["spearman"].high
@@ -246,11 +239,10 @@ def test_one_participant_only(tmp_path):
         table(tmp_path, "p1\tone\t1\t2\np1\ttwo\t3\t3\np1\tthree\t5\t4\n"), visit="visit"
     )
     assert found["spearman"].value == pytest.approx(1) and found["spearman"].low is None
-    assert found["spearman"].reason == "one participant only"
-    assert (
-        found["lower_limit"].value is None and found["lower_limit"].reason == "one participant only"
-    )
-    assert "one rater only: inter-rater agreement is unknown" in document["notes"]
+    assert found["lower_limit"].value is None
+    assert "one participant" in found["spearman"].reason
+    assert found["spearman"].reason == found["lower_limit"].reason
+    assert sum("one rater" in note for note in document["notes"]) == 1
 
 
 def test_scores_with_ties_have_figures(tmp_path):
@@ -278,9 +270,8 @@ def test_cells_without_a_score(tmp_path):
         and "machine: 1 of 4 rows have no score" in document["notes"]
     )
     none, _ = figures(table(tmp_path, "p1\tone\t1\tn/a\np2\tone\tn/a\t3\n"))
-    assert {figure.reason for figure in none.values()} == {
-        "no row has a score of both machine and r1"
-    }
+    assert {(figure.rows, figure.value) for figure in none.values()} == {(0, None)}
+    assert all("machine" in figure.reason and "r1" in figure.reason for figure in none.values())
 
 
 def test_a_visit_that_a_participant_misses_is_noted(tmp_path):

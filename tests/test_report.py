@@ -84,7 +84,7 @@ def test_report_from_predictions_alone_holds_the_numbers_counted_by_hand(tmp_pat
     assert "0.83 / 0.81" in page.text and "38 videos of 19 patients" in page.text
     assert "8 clips of 8 participants" in page.text
     assert "present in 4 clips, 4 participants" in page.text
-    assert "Can dystonia be recognised, from pose, in a patient who was not in" in page.text
+    assert re.search(r"dystonia [a-z ]+, from pose, [a-z ]+\?", page.text)
     assert "0.67 / 0.50 always “present”" in page.text
     assert "– Data leakage check: not run" in page.text and "Not a medical device" in page.text
     # without the files that they need, these parts are not there
@@ -160,10 +160,7 @@ def test_all_files_of_the_run_are_shown(page):
 def test_p_is_shown_with_its_resolution(page):
     # AUC of AGCN: by hand 9 of 16 pairs concordant, 6 tied: 0.75; of the three null values with a
     # number one (0.9) is as good: p = 2 / 4
-    assert (
-        "1 of 3 permutations reached the result: p = 0.50. With so few permutations p cannot be"
-        " below 0.25: nothing can be shown." in page.text
-    )
+    assert re.search(r"1 of 3 permutations [a-z ]+: p = 0\.50\. [^.]* 0\.25:", page.text)
     assert re.search(r"AGCN \(the only one tested\): [a-z ]+, 3 permutations", page.text)
     assert (
         "0.40 (0.12–0.78)" in page.text and "0.400" in page.text
@@ -230,7 +227,7 @@ def test_what_was_fitted_on_whom_is_counted_in_the_records(page):
         "calibration of the probabilities 1 ✗ in 1 of 1 fits" in page.text
     )  # the record says that it saw the held-out clip
     assert "Leave-one-subject-out cross-validation" in page.text
-    assert "everything was repeated 4 times with labels permuted" in page.text
+    assert re.search(r"repeated 4 times [a-z ]+ permuted", page.text)
 
 
 def test_records_that_the_table_does_not_name_count_for_nothing(copy):
