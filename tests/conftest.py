@@ -1,5 +1,6 @@
 import json
 import os
+import shutil
 from pathlib import Path
 
 os.environ.setdefault(
@@ -30,13 +31,14 @@ def testdata() -> Path:
 
 
 @pytest.fixture
-def cohort(tmp_path):
-    return write_cohort(tmp_path)
+def cohort(shared_cohort, tmp_path):
+    """A copy of the cohort, in the test's own folder."""
+    return shutil.copytree(shared_cohort, tmp_path, dirs_exist_ok=True)
 
 
 @pytest.fixture(scope="session")
 def shared_cohort(tmp_path_factory):
-    """The same, made once, for tests that only read it."""
+    """The cohort, made once, for tests that only read it."""
     return write_cohort(tmp_path_factory.mktemp("cohort"))
 
 

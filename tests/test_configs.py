@@ -92,7 +92,15 @@ def tiny_cohort(folder: Path, readings: list[Reading]) -> None:
 
 def shortened(protocol: Protocol, folder: Path) -> Protocol:
     tasks = {
-        name: replace(task, reading=replace(task.reading, rate=min(task.reading.rate, 25.0)))
+        name: replace(
+            task,
+            reading=replace(
+                task.reading,
+                rate=min(task.reading.rate, 25.0),
+                window=min(task.reading.window, 16),
+                windows=min(task.reading.windows, 2),
+            ),
+        )
         for name, task in protocol.tasks.items()
     }
     models = {

@@ -50,9 +50,9 @@ SIDED = Augmentation(
 QUICK = FinetuneOptions(
     start="scratch",
     region="frame",
-    size=96,
+    size=64,
     batch=8,
-    joint_steps=120,
+    joint_steps=80,
     learning_rate=2e-3,
     augmentation=SIDED,
 )

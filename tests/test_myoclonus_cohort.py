@@ -68,11 +68,17 @@ ROWS = [  # clip, participant, panel, visit, rating, jerks
 
 
 @pytest.fixture
-def cohort(tmp_path) -> Path:
+def cohort(shared, tmp_path) -> Path:
+    """A copy of the cohort, in the test's own folder."""
+    return shutil.copytree(shared, tmp_path / "cohort")
+
+
+@pytest.fixture(scope="module")
+def shared(tmp_path_factory) -> Path:
     """Four participants: two visits, one visit, never in view, ten frames. Each clip also names a
     video of a telling name.
     """
-    folder = tmp_path / "cohort"
+    folder = tmp_path_factory.mktemp("myoclonus") / "cohort"
     rows = ["clip_id\tparticipant_id\tvideo\ttracks\tstart\tend\tpanel\tvisit\trater"]
     for clip_id, participant, panel, visit, rating, jerks in ROWS:
         seconds = 0.4 if participant == "sub-04" else 12.0
@@ -239,6 +245,12 @@ def test_a_cohort_without_tracks_needs_a_store(cohort, tmp_path, capsys):
     assert "sub-02_v1" in printed and "--store DIR" in printed
     assert run(cohort, tmp_path / "out", "--store", str(tmp_path / "store")) == 1
     assert table(tmp_path / "out", "failed.tsv").clip_id.tolist() == ["sub-02_v1"]
+
+
+def test_a_store_that_is_none_and_that_nobody_needs_is_refused(cohort, tmp_path, capsys):
+    assert run(cohort, tmp_path / "out", "--store", str(tmp_path / "store")) == 2
+    assert str(tmp_path / "store") in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
 
 
 def test_a_folder_that_cannot_be_written_stops_at_once(cohort, tmp_path, capsys):

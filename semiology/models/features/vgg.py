@@ -199,11 +199,14 @@ def load_vgg(path: str | Path | None) -> VGG19:
     ]
     size = int(about.get("size", 48 if form == "fer" else 224))
     width = float(about.get("width", len(first) / 64))
-    vgg = VGG19(
-        classes, form=form, width=width, batch_norm="features.1.running_mean" in state, size=size
-    )
+    normed = "features.1.running_mean" in state
+    with torch.device("meta"):  # no random weights for 140 million numbers that are read right away
+        vgg = VGG19(classes, form=form, width=width, batch_norm=normed, size=size)
+    state = {
+        name: part.float() if part.is_floating_point() else part for name, part in state.items()
+    }
     try:
-        vgg.load_state_dict(state)
+        vgg.load_state_dict(state, assign=True)
     except RuntimeError as error:
         raise UserError(f"{path}: not a VGG-19: {' '.join(str(error).split())[:200]}") from error
     return vgg.eval()
