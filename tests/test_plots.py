@@ -2,9 +2,11 @@
 
 import base64
 import re
+from pathlib import Path
 
 import pytest
 
+import semiology
 from semiology.errors import UserError
 from semiology.evaluation.report.plots import image, line_options, new_figure, save_figure
 
@@ -36,3 +38,13 @@ def test_rows_share_the_horizontal_axis():
     _, rows = new_figure(3.0, 2.0, rows=3)
     rows[0].set_xlim(0, 7)
     assert len(rows) == 3 and rows[2].get_xlim() == (0, 7)
+
+
+def test_no_other_module_makes_or_saves_a_figure():
+    package = Path(semiology.__file__).parent
+    makers = [
+        path.relative_to(package).as_posix()
+        for path in package.rglob("*.py")
+        if re.search(r"pyplot|\.savefig\(|= Figure\(", path.read_text(encoding="utf-8"))
+    ]
+    assert makers == ["evaluation/report/plots.py"]
