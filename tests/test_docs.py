@@ -121,7 +121,7 @@ def test_the_readmes_road_from_videos_to_a_report(tmp_path, monkeypatch, capsys)
                 "--dystonia",
                 "0.5",
                 "--seed",
-                "3",
+                "13",
             ]
         )
         == 0
