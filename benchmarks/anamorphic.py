@@ -6,7 +6,7 @@ finds by `semiology extract`, beside the same pixels scaled to square ones, and 
 The videos are public ones of the test data (SEMIOLOGY_TESTDATA, by default ../shared/data). Each is
 fitted, on black, into a 16:9 or 4:3 image of 576 lines, squeezed to 352 columns and encoded once
 for each container, with its ratio in the header; MJPEG in AVI has none and gets --pixel_aspect. The
-square copy is what that file decodes to, scaled to square pixels and encoded nearly without loss.
+square copy is what it decodes to, scaled to square pixels by FFmpeg and encoded without loss.
 """
 
 import argparse
@@ -20,6 +20,7 @@ from pathlib import Path
 
 import av
 import numpy as np
+from av.video.reformatter import VideoReformatter
 from PIL import Image
 from record import record
 
@@ -89,7 +90,8 @@ def _measure(clip: str, shape: str, container: str) -> dict[str, tuple[float, fl
     with tempfile.TemporaryDirectory() as folder:
         video, copy = Path(folder) / f"oblong{suffix}", Path(folder) / "square.mp4"
         images = _squeezed(TESTDATA / CLIPS[clip][0], aspect)
-        _encode(video, images, name, codec, pixel_format, stated)
+        frames = (av.VideoFrame.from_image(image) for image in images)
+        _encode(video, frames, name, codec, pixel_format, stated)
         _encode(copy, _scaled(video, aspect), "mp4", "libx264", "yuv420p", None)
         # the loss is that of the stored pixels, whatever holds them: one container shows it
         as_stored = ["--pixel_aspect", "1:1"] if container == "MPG" else []
@@ -114,36 +116,36 @@ def _squeezed(path: Path, aspect: Fraction) -> Iterator[Image.Image]:
         yield canvas.resize((WIDTH, HEIGHT), Image.Resampling.BICUBIC)
 
 
-def _scaled(path: Path, aspect: Fraction) -> Iterator[Image.Image]:
+def _scaled(path: Path, aspect: Fraction) -> Iterator[av.VideoFrame]:
     """The frames that the file decodes to, scaled to square pixels."""
+    reformatter = VideoReformatter()
     with av.open(str(path)) as source:
         for frame in source.decode(source.streams.video[0]):
-            image = frame.to_image()
-            yield image.resize((round(WIDTH * aspect), HEIGHT), Image.Resampling.BILINEAR)
+            yield reformatter.reformat(frame, round(WIDTH * aspect), HEIGHT, "yuv420p")
 
 
 def _encode(
     path: Path,
-    images: Iterator[Image.Image],
+    frames: Iterator[av.VideoFrame],
     container: str,
     codec: str,
     pixel_format: str,
     aspect: Fraction | None,
 ) -> None:
+    """Write frames at 25 Hz; H.264 without a ratio loses nothing."""
     with av.open(str(path), "w", format=container) as target:
         stream = None
-        for number, image in enumerate(images):
+        for number, frame in enumerate(frames):
             if stream is None:
                 stream = target.add_stream(codec, rate=25)
-                stream.width, stream.height = image.width, image.height
+                stream.width, stream.height = frame.width, frame.height
                 stream.pix_fmt = pixel_format
                 if codec == "libx264":
-                    stream.options = {"crf": "10" if aspect is None else "20"}
+                    stream.options = {"qp": "0"} if aspect is None else {"crf": "20"}
                 else:
                     stream.bit_rate = 3_000_000
                 if aspect is not None:
                     stream.codec_context.sample_aspect_ratio = aspect
-            frame = av.VideoFrame.from_image(image)
             frame.pts, frame.time_base = number, Fraction(1, 25)
             target.mux(stream.encode(frame))
         target.mux(stream.encode(None))

@@ -103,3 +103,10 @@ def test_inferred_stamps_that_fall_back_count_as_absent():
 def test_many_repeated_stamps_are_made_up_for():
     times = timed(same([0, 1, 2, *[3] * 15, *range(4, 40)]))
     assert times[-1] == 39  # the last stamp holds again
+
+
+@pytest.mark.parametrize("late", [4, 5])
+@pytest.mark.parametrize("inferred", [True, False])
+def test_a_stamp_that_leaps_and_is_taken_back_was_the_wrong_one(late, inferred):
+    stamps = [(n, None) for n in (0, 1, 2, late, 4, 5, 6, 7)]  # the fourth is of a later frame
+    assert timed(stamps, inferred=inferred) == [0, 1, 2, 3, 4, 5, 6, 7]

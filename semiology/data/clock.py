@@ -192,8 +192,8 @@ def edf_start(path: str | Path) -> datetime:
     """Start of an EDF, EDF+C, BDF or BDF+C file's first sample: the header's date and time and, in
     EDF+, the first record's own fraction of a second.
 
-    That fraction stands in the first annotation of the first record only; mne 1.13.2 and edfio
-    0.4.18 subtract it from the onsets and leave the start as it is in the header.
+    That fraction stands in the first annotation of the first record only: edfio 0.4.18 adds it to
+    the start, mne 1.13.2 leaves it out, pyedflib 0.1.42 reads it as thousandths.
 
     Raises:
         UserError: no such file, no EDF, a date that is none, a file with gaps (EDF+D).

@@ -66,6 +66,8 @@ def presentation_times(
 ) -> Iterator[Timed[Content]]:
     """The frames in the order in which they come, each with a time that is later than the last.
 
+    - A frame whose stamp leaps over just one frame, and is taken back by the next, is that frame:
+      in MPEG program streams some key frames have the time of a later one.
     - A frame without a time stamp, and one that repeats the stamp of its predecessor, lies between
       its neighbours: evenly, and no further from its predecessor than one interval.
     - Presentation times that fall back while decoding times rise are made up in decoding order:
@@ -120,6 +122,8 @@ class _Clock(Generic[Content]):
             self._begin(frame)
         elif step < 0 and not self.inferred and not self.by_dts and _rises(before, frame.dts):
             self._believe_dts(frame)
+        elif stamp is not None and step <= 0 and self._leapt(stamp + self.shift):
+            self._place(frame, stamp + self.shift)
         elif stamp is None or (step <= 0 and self.stamp is not None):
             self.back = frame if step < 0 and not self.inferred else None
             self.run.append(frame)
@@ -127,6 +131,19 @@ class _Clock(Generic[Content]):
                 self.settle(None)
         else:
             self._place(frame, stamp + self.shift)
+
+    def _leapt(self, time: float) -> bool:
+        """Whether the last frame's stamp was wrong, as it leapt over the one frame that lies
+        between this time (s) and its predecessor's; it then is put there.
+        """
+        if self.run or not self.held or len(self.past) + len(self.held) < 2:
+            return False
+        before = self.held[-2][0] if len(self.held) > 1 else self.past[-1]
+        if not 1.5 < (time - before) / self.period() < 2.5:
+            return False
+        self.last = self.stamp = (before + time) / 2
+        self.held[-1] = (self.last, self.held[-1][1])
+        return True
 
     def _stamp(self, frame: Stamped[Content]) -> float | None:
         return frame.dts if self.by_dts else frame.pts
