@@ -37,6 +37,8 @@ def to_rgb(
     decoded: VideoFrame,
     width: int | None = None,
     height: int | None = None,
+    *,
+    matrix: Colorspace | None = None,
 ) -> np.ndarray:
     """The frame as (height, width, 3) uint8 RGB, scaled in the same pass where `width` and `height`
     (px, stored) are given.
@@ -46,12 +48,14 @@ def to_rgb(
     and the rest BT.601. Where it declares no range, colour is limited and grey full, as in FFmpeg;
     grey that is declared limited is stretched, which FFmpeg leaves out. Alpha is dropped: a
     transparent pixel has the colour that is stored. High dynamic range is not tone mapped.
+
+    Args:
+        reformatter: of this size and format alone, as it keeps its tables.
+        decoded: the frame.
+        width, height: px.
+        matrix: in place of the frame's own (`frame_matrix`), for one that was scaled before.
     """
-    matrix = None
-    if decoded.colorspace == BT2020_CONSTANT:
-        matrix = Colorspace.BT2020
-    elif decoded.colorspace not in CONVERTED:
-        matrix = usual_matrix(decoded.width, decoded.height)
+    matrix = matrix or frame_matrix(decoded)
     rgb = reformatter.reformat(
         decoded, width, height, "rgb24", src_colorspace=matrix, dst_colorspace=matrix
     ).to_ndarray()
@@ -59,6 +63,15 @@ def to_rgb(
     if limited and decoded.format.name.startswith(GREY_FORMATS):
         rgb = STRETCHED[rgb]
     return rgb
+
+
+def frame_matrix(decoded: VideoFrame) -> Colorspace | None:
+    """The matrix by which a frame is converted; None where it declares one that FFmpeg takes."""
+    if decoded.colorspace == BT2020_CONSTANT:
+        return Colorspace.BT2020
+    if decoded.colorspace not in CONVERTED:
+        return usual_matrix(decoded.width, decoded.height)
+    return None
 
 
 def usual_matrix(width: int, height: int) -> Colorspace:

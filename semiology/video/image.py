@@ -13,7 +13,7 @@ from av.video.frame import VideoFrame
 from av.video.reformatter import VideoReformatter
 
 from semiology.errors import UserError
-from semiology.video.colour import to_rgb
+from semiology.video.colour import frame_matrix, to_rgb
 
 # widest pixel that is believed, and its inverse the highest: 352x576 in 16:9 has 32:11, half
 # resolutions of it twice that. [our choice]
@@ -83,7 +83,7 @@ class Converter:
     """
 
     def __init__(self) -> None:
-        self._reformatter = VideoReformatter()
+        self._reformatter, self._scaler = VideoReformatter(), VideoReformatter()
         self._matrix: tuple[float, tuple[int, int, int, int]] | None = (
             None  # the rotation that a frame states, and its display matrix
         )
@@ -107,7 +107,14 @@ class Converter:
         size = square_size(decoded.width, decoded.height, aspect)
         if within is not None:
             size = _fitted(size, within[::-1] if turned else within)
-        image = to_rgb(self._reformatter, decoded, *size)
+        if size != (decoded.width, decoded.height) and decoded.format.name.startswith("yuv"):
+            # scaled first, it has the colours of a file stored in that size; FFmpeg's single pass
+            # is up to a level off, and slower
+            matrix = frame_matrix(decoded)
+            decoded = self._scaler.reformat(decoded, *size)
+            image = to_rgb(self._reformatter, decoded, matrix=matrix)
+        else:
+            image = to_rgb(self._reformatter, decoded, *size)
         if turned:
             image = image.transpose(1, 0, 2)  # what is stored as y is shown as x
         flip_x, flip_y = (c < 0, b < 0) if turned else (a < 0, d < 0)
