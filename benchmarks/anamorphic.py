@@ -15,6 +15,7 @@ are named.
 """
 
 import argparse
+import itertools
 import os
 import subprocess
 import sys
@@ -42,6 +43,7 @@ CLIPS = {  # clip -> video, shapes: in 16:9, upright videos leave a person 60 co
     "dance": ("people/dance_720x406.mp4", ("4:3",)),
 }
 WIDTH, HEIGHT = 352, 576
+SECONDS = 6.0  # of a clip, at most
 SHAPES = {"16:9": Fraction(32, 11), "4:3": Fraction(24, 11)}
 CONTAINERS = {  # name -> suffix, container, codec, pixel format
     "MPG": (".mpg", "mpeg", "mpeg2video", "yuv420p"),
@@ -138,7 +140,7 @@ def _within(own: tuple[float, float], copies: list[tuple[float, float]]) -> bool
 def _squeezed(path: Path, aspect: Fraction) -> Iterator[Image.Image]:
     """The video's frames at 25 Hz, fitted on black into the shape and squeezed to 352x576."""
     width = round(WIDTH * aspect)
-    for frame in read_frames(path):
+    for frame in itertools.takewhile(lambda frame: frame.time < SECONDS, read_frames(path)):
         image = Image.fromarray(frame.image)
         scale = min(width / image.width, HEIGHT / image.height)
         size = round(image.width * scale), round(image.height * scale)
