@@ -179,7 +179,7 @@ def _encode(
                 if codec == "libx264":
                     stream.options = {"qp": "0"} if aspect is None else {"crf": "20"}
                 else:
-                    stream.bit_rate = 3_000_000
+                    stream.bit_rate = 16_000_000 if codec == "mjpeg" else 3_000_000
                 if aspect is not None:
                     stream.codec_context.sample_aspect_ratio = aspect
             frame.pts, frame.time_base = number, Fraction(1, 25)
