@@ -87,8 +87,9 @@ class Store:
         if any(row.video not in ("", self.video_digits(clip_id)) for row in corrections):
             path = self.corrections_file(clip_id, part)
             raise UserError(
-                f"{path}: of another file of clip {clip_id}: its frame numbers do not hold; move"
-                " the table away, or bring that file back"
+                f"{path}: of another file of clip {clip_id}, or of the same one read in another way"
+                " (pixel aspect, fields): its frame numbers or positions do not hold; move the"
+                " table away, or bring that file or way back"
             )
         return with_corrections(self.predicted(clip_id, part), corrections)
 
