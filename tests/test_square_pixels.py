@@ -133,6 +133,9 @@ def test_a_ratio_that_no_camera_has_is_refused_and_can_be_set_right(tmp_path, wi
         with pytest.raises(VideoError, match=f"{width}:{height}.*--pixel_aspect"):
             read(path)
     assert probe(path, Reading(pixel_aspect="1:1")).width == 64
+    assert list(read_frames(path, reading=Reading(pixel_aspect="1:1")))[-1].image is not None
+    tracks = extract_tracks(path, options=ExtractOptions(pixel_aspect="1:1"))["body"]
+    assert (tracks.attrs["width"], tracks.attrs["pixel_aspect"]) == (64, "1:1")
 
 
 @pytest.mark.parametrize(("width", "height"), [(0, 0), (0, 1), (1, 0)])

@@ -135,7 +135,7 @@ def track_rate(path: str | Path, options: ExtractOptions) -> float:
     frame, those of its fields.
     """
     if options.fields == "both" and scan_fields(path).interlaced:
-        return 2 * (probe(path).fps or options.fps)
+        return 2 * (probe(path, options.reading).fps or options.fps)
     return options.fps
 
 
