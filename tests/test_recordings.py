@@ -666,3 +666,15 @@ def test_a_clip_is_recorded_as_the_part_that_it_begins_in(files):
 def test_a_file_with_brackets_in_its_name_is_no_pattern(files):
     (files / "a.mp4").rename(files / "[a].mp4")
     assert starts(files, [("[a].mp4", "0"), ("b.mp4", "1")]) == [0.0, 1.0]
+
+
+def test_the_verbs_extract_and_label_frames_of_a_recording_by_its_name(files, capsys):
+    write_table(files, [("a.mp4", "0"), ("b.mp4", "1")])
+    named = f"{files}/recordings.tsv#night"
+    assert main(["extract", named, "--out", f"{files}/out"]) == 0
+    assert read_tracks(files / "out" / "night" / "body.nc").sizes["time"] == 50
+    select = ["tracking", "select", named, "--out", f"{files}/labels", "--format", "coco"]
+    assert main([*select, "--method", "uniform", "--frames", "2"]) == 0
+    assert len(list((files / "labels" / "images" / "night").iterdir())) == 2
+    assert main(["extract", f"{files}/recordings.tsv#day", "--out", f"{files}/out"]) == 2
+    assert "has no recording 'day'" in capsys.readouterr().err
