@@ -20,7 +20,7 @@ import xarray as xr
 from joblib import delayed
 
 from semiology.data.cohort import Cohort, clip_source, video_source
-from semiology.data.pixels import video_attributes
+from semiology.data.pixels import refuse_stored, video_attributes
 from semiology.data.store import TRACKS, Features, Store, fingerprint, is_unchanged, make_key
 from semiology.data.tracks import open_tracks, read_tracks, time_slice
 from semiology.errors import UserError
@@ -364,7 +364,8 @@ def _blocks(
 ) -> Iterator[dict[str, xr.Dataset]]:
     if source.is_tracks:
         assert isinstance(source.path, Path)
-        yield {"body": time_slice(read_tracks(source.path), source.start, source.end)}
+        own = refuse_stored(read_tracks(source.path))
+        yield {"body": time_slice(own, source.start, source.end)}
     elif needs_lift(options):
         yield extract_tracks(
             source.path, source.start, source.end, options, clip_progress=clip_progress
