@@ -651,11 +651,16 @@ def test_the_verb_names_marks_outside_the_recording_and_needs_a_clip(files, caps
 
 def test_a_clip_is_recorded_as_the_part_that_it_begins_in(files):
     write_video(files / "b.mp4", [np.full((72, 96, 3), 90, np.uint8)] * 25, fps=25)
-    write_table(files, [("a.mp4", "0"), ("b.mp4", "1")])
-    write_cohort(files, ("c1", "night", "1.2", "1.8"), ("c2", "night", "0.2", "0.8"))
+    write_table(files, [("a.mp4", "0"), ("b.mp4", "1.5")])
+    write_cohort(
+        files,
+        ("c1", "night", "1.7", "2.3"),
+        ("c2", "night", "0.2", "0.8"),
+        ("c3", "night", "1.4", "2.0"),  # begins in the gap
+    )
     store = Store(files / "store")
     extract_cohort(Cohort.read(files), store.folder, progress=False)
-    for clip, size in (("c1", (96, 72)), ("c2", (64, 48))):
+    for clip, size in (("c1", (96, 72)), ("c2", (64, 48)), ("c3", (96, 72))):
         attributes = store.tracks(clip, "body").attrs
         assert (attributes["stored_width"], attributes["stored_height"]) == size
         assert (attributes["width"], attributes["height"]) == size

@@ -385,12 +385,17 @@ def scan_fields(source: str | Path | Recording) -> Scan:
 
 def first_file(source: str | Path | Recording, start: float) -> str | Path:
     """The file that shows a clip's first frame: the video itself, or the part of a recording at
-    `start` (s), which is not always the first that is read.
+    `start` (s), which is not always the first that is read; in a gap the part after it.
+
+    Raises:
+        VideoError: the part cannot be opened as a video.
     """
     if not isinstance(source, Recording):
         return source
-    starts = [part.start for part in source.parts]
-    return source.parts[max(bisect_right(starts, start) - 1, 0)].path
+    index = max(bisect_right([part.start for part in source.parts], start) - 1, 0)
+    part, after = source.parts[index], source.parts[index + 1 : index + 2]
+    length = header_length(part.path)
+    return after[0].path if after and length and start >= part.start + length else part.path
 
 
 def _shape(path: Path) -> str:
