@@ -539,3 +539,29 @@ def test_no_face_is_left_in_a_talking_face(testdata, tmp_path):
         and faces_by_default(tmp_path / "out" / "talk.mp4") == 0
     )
     assert all(reason == "face" for reason, _ in read_log(tmp_path / "out" / "talk.mp4"))
+
+
+def test_a_cohorts_videos_are_read_in_their_own_pixels_and_copied_in_square_ones(tmp_path):
+    folder = tmp_path / "cohort"
+    folder.mkdir()
+    images = [np.full((96, 64, 3), 60 + number, np.uint8) for number in range(8)]
+    write_video(folder / "a.mp4", images, 25, pixel_aspect=Fraction(4, 3))  # the header is wrong
+    write_video(folder / "b.mp4", images, 25)
+    (folder / "participants.tsv").write_text("participant_id\nP1\n")
+    (folder / "recordings.tsv").write_text("recording_id\tvideo\tstart\nnight\ta.mp4\t0\n")
+    columns = "clip_id\tparticipant_id\tvideo\trecording\tstart\tend\tpixel_aspect\tsign\n"
+    own = "c1\tP1\ta.mp4\tn/a\t0\tn/a\t2:1\tno\n"
+    others = "c2\tP1\tb.mp4\tn/a\t0\tn/a\tn/a\tno\nc3\tP1\tn/a\tnight\t0\t0.2\tn/a\tno\n"
+    (folder / "clips.tsv").write_text(columns + own + others)
+    (folder / "clips.json").write_text(
+        json.dumps({"sign": {"Role": "label", "Levels": {"no": "", "yes": ""}}})
+    )
+    summary = deidentify_cohort(Cohort.read(folder), tmp_path / "copy", progress=False)
+    assert summary.done == ["c1", "c2"] and summary.left_out == ["c3"]
+    sizes = [probe(tmp_path / "copy" / "videos" / f"{name}.mp4") for name in ("c1", "c2")]
+    assert [(info.width, info.height) for info in sizes] == [(128, 96), (64, 96)]
+    assert all(info.pixel_aspect == 1 for info in sizes)
+    assert [clip.pixel_aspect for clip in Cohort.read(tmp_path / "copy").clips] == [None, None]
+    (folder / "clips.tsv").write_text(columns + own + own.replace("c1", "c4").replace("2:1", "1:1"))
+    with pytest.raises(UserError, match="c1 and c4 are of one video and state different pixels"):
+        deidentify_cohort(Cohort.read(folder), tmp_path / "other", progress=False)

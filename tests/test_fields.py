@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from semiology.video import Reading, every_frame, read_frames, reader, scan_fields
-from semiology.video.fields import Scan
+from semiology.video.fields import Scan, deinterlaced
 
 HEIGHT, WIDTH, STEP = 416, 64, 2  # px; the bar moves STEP to the right from field to field
 
@@ -197,3 +197,60 @@ def test_a_cameras_field_pairs_give_every_field_once_and_can_be_sought(tmp_path,
     assert found.index == round((found.first - found.origin) * 25) == 775
     frame = next(frame for frame in reader.source_frames(looped, 32.0) if frame.time >= 32)
     assert (frame.index, frame.time) == (800, pytest.approx(32.0))
+
+
+def test_flags_count_where_a_joined_file_begins_progressive(tmp_path):
+    plain, woven = tmp_path / "plain.ts", tmp_path / "woven.ts"
+    with av.open(str(plain), "w", format="mpegts") as target:
+        stream = target.add_stream("mpeg2video", rate=25)
+        stream.width, stream.height, stream.pix_fmt = WIDTH, HEIGHT, "yuv420p"
+        stream.bit_rate = 8_000_000
+        for number in range(20):
+            frame = av.VideoFrame.from_ndarray(bar(2 * number), "rgb24")
+            frame.pts, frame.time_base = number, Fraction(1, 25)
+            target.mux(stream.encode(frame))
+        target.mux(stream.encode(None))
+    interlaced(woven, "tff", 12, container="mpegts")
+    joined = tmp_path / "joined.ts"
+    joined.write_bytes(plain.read_bytes() + woven.read_bytes())
+    # the scan may miss what comes later in a long file
+    missed = Scan(14, 0, 0, 0, 14, None, 25.0)
+    for how in ("auto", "both"):
+        frames = list(
+            deinterlaced(reader.all_frames(joined, reading=Reading(fields="off")), missed, how)
+        )
+        assert [frame.index for frame in frames] == list(range(32))
+        images = [frame.decoded.to_ndarray(format="rgb24") for frame in frames]
+        for image in images[21:-1]:
+            assert np.abs(np.diff(place(image))).mean() < 0.6
+    assert all(
+        np.array_equal(a.image, b.image)
+        for a, b in zip(
+            list(every_frame(joined))[:20], list(every_frame(joined, Reading(fields="off")))[:20]
+        )
+    )
+
+
+def test_flags_are_not_false_before_every_place_was_looked_at(tmp_path):
+    """All frames are flagged; the first 150 of 200 are progressive."""
+    path = tmp_path / "mixed.mpg"
+    with av.open(str(path), "w", format="mpeg") as target:
+        stream = target.add_stream("mpeg2video", rate=25)
+        stream.width, stream.height, stream.pix_fmt = WIDTH, HEIGHT, "yuv420p"
+        stream.options, stream.bit_rate = {"flags": "+ildct+ilme"}, 8_000_000
+        for number in range(200):
+            woven = bar(2 * number % 24)
+            if number >= 150:
+                woven[1::2] = bar((2 * number + 1) % 24)[1::2]
+            frame = av.VideoFrame.from_ndarray(woven, "rgb24")
+            frame.pts, frame.time_base = number, Fraction(1, 25)
+            target.mux(stream.encode(frame))
+        target.mux(stream.encode(None))
+    found = scan_fields(path)
+    assert found.flagged and found.combed and found.interlaced
+
+
+@pytest.mark.realdata
+def test_lines_of_a_slow_screen_recording_are_no_fields(testdata):
+    path = testdata / "decoding/odd/testWMV.wmv"  # 5 frames a second
+    assert str(scan_fields(path)) == "progressive"

@@ -599,3 +599,87 @@ def test_the_verb_fits_and_converts(files, capsys):
     assert main([*fit]) == 2  # a date-time without the EEG's start
     assert "give the EEG too (--eeg)" in capsys.readouterr().err
     assert read_pairs(files / "pairs.tsv", edf_start(eeg))[1] == (3600.0, pytest.approx(3610.18))
+
+
+@pytest.mark.parametrize("cell", ["nan", "inf", "1e999"])
+def test_a_time_that_is_none_is_refused_on_every_clock(tmp_path, cell):
+    table, out = tmp_path / "a.tsv", tmp_path / "b.tsv"
+    dated = Recording("night", (Part(Path("a"), 0.0, 0),), datetime(2026, 3, 2, 22))
+    table.write_text(f"onset\tsign\n{cell}\tclonic\n")
+    for convert in (EEGClock(10.0).eeg, dated.wall):
+        with pytest.raises(UserError, match='row 2, column "onset"'):
+            convert_file(table, out, convert, "")
+    table.write_text("onset\tsign\n1e20\tclonic\n")
+    with pytest.raises(UserError, match="is on no calendar"):
+        convert_file(table, out, dated.wall, "")
+    assert not out.exists()
+
+
+def test_a_time_that_is_none_stays_in_json(tmp_path):
+    (tmp_path / "a.json").write_text('{"events": [{"onset": NaN, "duration": 1}, {"onset": 1.0}]}')
+    dated = Recording("night", (Part(Path("a"), 0.0, 0),), datetime(2026, 3, 2, 22))
+    assert convert_file(tmp_path / "a.json", tmp_path / "b.json", dated.wall, "") == 1
+    first, second = json.loads((tmp_path / "b.json").read_text())["events"]
+    assert set(first) == {"onset", "duration"}
+    assert second == {"onset": 1.0, "onset_wall": "2026-03-02T22:00:01.000"}
+
+
+def test_a_table_gets_dates_once(tmp_path):
+    dated = Recording("night", (Part(Path("a"), 0.0, 0),), datetime(2026, 3, 2, 22))
+    (tmp_path / "a.tsv").write_text("onset\n1\n")
+    convert_file(tmp_path / "a.tsv", tmp_path / "b.tsv", dated.wall, "")
+    with pytest.raises(UserError, match="onset_wall already"):
+        convert_file(tmp_path / "b.tsv", tmp_path / "c.tsv", dated.wall, "")
+
+
+def test_the_verb_names_marks_outside_the_recording_and_needs_a_clip(files, capsys):
+    write_table(files, [("a.mp4", "0"), ("b.mp4", "1")])
+    table = f"{files}/recordings.tsv#night"
+    (files / "pairs.tsv").write_text("video\teeg\n3610.2\t1.5\n")  # the wrong way round
+    pairs = ["--pairs", f"{files}/pairs.tsv"]
+    assert main(["clock", "fit", "--recording", table, *pairs]) == 0
+    assert "1 of 1 marks are not in the recording" in capsys.readouterr().out
+    (files / "pairs.tsv").write_text("video\teeg\n1.5\t3610.2\n")
+    assert main(["clock", "fit", "--recording", table, *pairs]) == 0
+    assert "not in the recording" not in capsys.readouterr().out
+    write_events(files / "found.tsv", [Event(0.5, 0.25, "clonic")])
+    convert = ["clock", "convert", f"{files}/found.tsv", "--recording", table]
+    assert main([*convert, "--to", "recording", "--out", f"{files}/out.tsv"]) == 2
+    assert "give --clip" in capsys.readouterr().err
+    assert not (files / "out.tsv").exists()
+
+
+def test_a_clip_is_recorded_as_the_part_that_it_begins_in(files):
+    write_video(files / "b.mp4", [np.full((72, 96, 3), 90, np.uint8)] * 25, fps=25)
+    write_table(files, [("a.mp4", "0"), ("b.mp4", "1.5")])
+    write_cohort(
+        files,
+        ("c1", "night", "1.7", "2.3"),
+        ("c2", "night", "0.2", "0.8"),
+        ("c3", "night", "1.4", "2.0"),  # begins in the gap
+    )
+    store = Store(files / "store")
+    extract_cohort(Cohort.read(files), store.folder, progress=False)
+    for clip, size in (("c1", (96, 72)), ("c2", (64, 48)), ("c3", (96, 72))):
+        attributes = store.tracks(clip, "body").attrs
+        assert (attributes["stored_width"], attributes["stored_height"]) == size
+        assert (attributes["width"], attributes["height"]) == size
+    _, notes = read_recordings(files)["night"].check()
+    assert any("96x72 pixels of 1:1 (1)" in note for note in notes)
+
+
+def test_a_file_with_brackets_in_its_name_is_no_pattern(files):
+    (files / "a.mp4").rename(files / "[a].mp4")
+    assert starts(files, [("[a].mp4", "0"), ("b.mp4", "1")]) == [0.0, 1.0]
+
+
+def test_the_verbs_extract_and_label_frames_of_a_recording_by_its_name(files, capsys):
+    write_table(files, [("a.mp4", "0"), ("b.mp4", "1")])
+    named = f"{files}/recordings.tsv#night"
+    assert main(["extract", named, "--out", f"{files}/out"]) == 0
+    assert read_tracks(files / "out" / "night" / "body.nc").sizes["time"] == 50
+    select = ["tracking", "select", named, "--out", f"{files}/labels", "--format", "coco"]
+    assert main([*select, "--method", "uniform", "--frames", "2"]) == 0
+    assert len(list((files / "labels" / "images" / "night").iterdir())) == 2
+    assert main(["extract", f"{files}/recordings.tsv#day", "--out", f"{files}/out"]) == 2
+    assert "has no recording 'day'" in capsys.readouterr().err

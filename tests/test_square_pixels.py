@@ -7,10 +7,10 @@ import av
 import numpy as np
 import pytest
 
-from semiology.data.cohort import Cohort, check_cohort
+from semiology.data.cohort import Clip, Cohort, check_cohort
 from semiology.data.pixels import in_square_pixels, in_stored_pixels, reading_of
-from semiology.data.store import Store
-from semiology.data.tracks import make_tracks, steps
+from semiology.data.store import Store, clip_tracks
+from semiology.data.tracks import make_tracks, save_tracks, steps
 from semiology.errors import UserError
 from semiology.tracking.extraction import ExtractOptions, extract_cohort, extract_tracks
 from semiology.video import Reading, VideoError, every_frame, probe, read_frames
@@ -133,6 +133,9 @@ def test_a_ratio_that_no_camera_has_is_refused_and_can_be_set_right(tmp_path, wi
         with pytest.raises(VideoError, match=f"{width}:{height}.*--pixel_aspect"):
             read(path)
     assert probe(path, Reading(pixel_aspect="1:1")).width == 64
+    assert list(read_frames(path, reading=Reading(pixel_aspect="1:1")))[-1].image is not None
+    tracks = extract_tracks(path, options=ExtractOptions(pixel_aspect="1:1"))["body"]
+    assert (tracks.attrs["width"], tracks.attrs["pixel_aspect"]) == (64, "1:1")
 
 
 @pytest.mark.parametrize(("width", "height"), [(0, 0), (0, 1), (1, 0)])
@@ -217,3 +220,17 @@ def test_a_clip_of_a_cohort_has_its_own_ratio(tmp_path):
     )
     with pytest.raises(UserError, match='row 2, column "pixel_aspect"'):
         Cohort.read(tmp_path)
+
+
+def test_tracks_in_oblong_pixels_are_no_clips_own(tmp_path):
+    points = make_tracks(np.full((5, 1, 2), 10.0), ["nose"], 25.0, width=352, height=576)
+    square = in_square_pixels(points, "24:11")
+    save_tracks(in_stored_pixels(square), tmp_path / "oblong.nc")
+    save_tracks(square, tmp_path / "square.nc")
+    assert clip_tracks(tmp_path, clip("square.nc"), None, "body").attrs["width"] == 768
+    with pytest.raises(UserError, match="in stored pixels of 24:11; make them square"):
+        clip_tracks(tmp_path, clip("oblong.nc"), None, "body")
+
+
+def clip(tracks):
+    return Clip(clip_id="c1", participant_id="P1", tracks=tracks, start="0", end="")

@@ -11,6 +11,7 @@ import pytest
 
 from semiology.errors import UserError
 from semiology.video import VideoError, probe, read_frames, reader, write_video
+from semiology.video.decode import in_order, open_video
 
 WIDTH, HEIGHT = 64, 48
 
@@ -420,3 +421,20 @@ def test_reading_gathers_neither_threads_nor_pictures(tmp_path):
     finally:
         gc.enable()
     assert max(threads[1:]) - min(threads[1:]) <= 2
+
+
+def test_a_stream_that_appears_while_a_damaged_file_is_read_loses_no_frame(tmp_path):
+    """PyAV 18.1 raises an IndexError after the last packet of such a file."""
+    write_video(tmp_path / "a.mp4", [np.full((48, 64, 3), 9 * n, np.uint8) for n in range(12)], 25)
+
+    class Damaged:
+        def __init__(self, container):
+            self.format, self._container = container.format, container
+
+        def demux(self, stream):
+            yield from (packet for packet in self._container.demux(stream) if packet.size)
+            raise IndexError("list index out of range")
+
+    with open_video(tmp_path / "a.mp4") as (container, stream):
+        times = [timed.time for timed in in_order(Damaged(container), stream)]
+    assert times == pytest.approx([n / 25 for n in range(12)])

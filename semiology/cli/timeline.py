@@ -279,6 +279,13 @@ def run_clock_fit(arguments: list[str]) -> int:
     if end is not None and clock.pairs:
         errors = f"{1000 * clock.error(0):.0f} ms at its start, {1000 * clock.error(end):.0f} ms"
         print(f"standard error {errors} at its end, for marks good to a frame")
+    begin = recording.parts[0].start
+    outside = [video for video, _ in clock.pairs if video < begin or (end and video > end + 1)]
+    if outside:
+        print(
+            f"note: {len(outside)} of {len(clock.pairs)} marks are not in the recording, the first"
+            f" at {outside[0]:g} s; are video and eeg the wrong way round?"
+        )
     if not clock.pairs:
         print("note: from the starts alone: drift is taken for 0; mark pairs to check it")
     print(out)
@@ -314,6 +321,8 @@ def run_clock_convert(arguments: list[str]) -> int:
         " recording",
     )
     parsed = convert_parser.parse_args(arguments)
+    if parsed.to == "recording" and parsed.clip is None:
+        raise UserError("--to recording: times are s of the recording already; give --clip ID")
     table, _, name = parsed.recording.partition("#")
     folder, name = Path(table).parent, name or _recording(parsed.recording).name
     begin = 0.0

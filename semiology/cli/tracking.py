@@ -10,13 +10,16 @@ def run_extract(arguments: list[str]) -> int:
     """Extract tracks and appearance features from a cohort or from videos. A cohort needs --store,
     videos need --out; finished clips are not extracted again.
     """
-    from semiology.data.cohort import Cohort
+    from semiology.data.cohort import Cohort, video_source
     from semiology.parallel import Workers
     from semiology.tracking.extraction import ExtractOptions, extract_cohort, extract_videos
 
     extract_parser = parser("extract", run_extract)
     extract_parser.add_argument(
-        "inputs", nargs="+", type=Path, help="the folder of a cohort, or videos"
+        "inputs",
+        nargs="+",
+        type=Path,
+        help="the folder of a cohort, or videos; FOLDER/recordings.tsv#ID is a recording of many",
     )
     extract_parser.add_argument(
         "--store",
@@ -47,7 +50,8 @@ def run_extract(arguments: list[str]) -> int:
             raise UserError(
                 f"{parsed.inputs[0]}: is not a cohort's folder, and videos need --out DIR"
             )
-        refuse_missing(parsed.inputs)
+        if all(isinstance(video_source(path), Path) for path in parsed.inputs):
+            refuse_missing(parsed.inputs)
         summary = extract_videos(parsed.inputs, parsed.out, options=chosen, workers=workers)
     print(summary.text())
     return 1 if summary.failed else 0

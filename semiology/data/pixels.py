@@ -77,6 +77,20 @@ def in_square_pixels(tracks: xr.Dataset, pixel_aspect: str) -> xr.Dataset:
     return with_step(square.assign_attrs(recorded), "in_square_pixels", pixel_aspect=pixel_aspect)
 
 
+def refuse_stored(tracks: xr.Dataset) -> xr.Dataset:
+    """The tracks, for what measures angles and distances.
+
+    Raises:
+        UserError: they are in stored pixels that are not square.
+    """
+    if tracks.attrs.get("pixels") == "stored" and tracks.attrs["pixel_aspect"] != "1:1":
+        raise UserError(
+            f"tracks: are in stored pixels of {tracks.attrs['pixel_aspect']}; make them square by"
+            " semiology tracks import --pixel_aspect"
+        )
+    return tracks
+
+
 def _enlarged(aspect: Fraction) -> np.ndarray:
     """By how much x and y of stored pixels are enlarged: the shorter side of a pixel is."""
     return np.array([max(float(aspect), 1.0), max(1 / float(aspect), 1.0)])

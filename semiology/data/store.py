@@ -40,6 +40,7 @@ from semiology.data.corrections import (
     read_corrections,
     with_corrections,
 )
+from semiology.data.pixels import refuse_stored
 from semiology.data.tracks import read_tracks, save_tracks, time_slice
 from semiology.errors import UserError
 from semiology.files import atomic_path, content_hash, read_json, write_json
@@ -87,8 +88,9 @@ class Store:
         if any(row.video not in ("", self.video_digits(clip_id)) for row in corrections):
             path = self.corrections_file(clip_id, part)
             raise UserError(
-                f"{path}: of another file of clip {clip_id}: its frame numbers do not hold; move"
-                " the table away, or bring that file back"
+                f"{path}: of another file of clip {clip_id}, or of the same one read in another way"
+                " (pixel aspect, fields): its frame numbers or positions do not hold; move the"
+                " table away, or bring that file or way back"
             )
         return with_corrections(self.predicted(clip_id, part), corrections)
 
@@ -347,9 +349,9 @@ def clip_tracks(folder: Path, clip: Clip, store: Store | None, part: str) -> xr.
         part: "body" or "face", of the store.
 
     Raises:
-        UserError: no tracks and no store, tracks that cannot be read, no frame from the clip's
-            start to its end. The message has the clip's id, and not the path of its own tracks,
-            which may be named after a video.
+        UserError: no tracks and no store, tracks that cannot be read or are in oblong pixels, no
+            frame from the clip's start to its end. The message has the clip's id, and not the path
+            of its own tracks, which may be named after a video.
     """
     if not clip.tracks:
         if store is None:
@@ -360,7 +362,7 @@ def clip_tracks(folder: Path, clip: Clip, store: Store | None, part: str) -> xr.
         return store.tracks(clip.clip_id, part)
     path = folder / clip.tracks
     try:
-        return time_slice(read_corrected(path), clip.start, clip.end)
+        return time_slice(refuse_stored(read_corrected(path)), clip.start, clip.end)
     except UserError as error:
         what = (
             str(error)

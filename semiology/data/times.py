@@ -5,6 +5,7 @@ and jerks on another clock, whoever wrote them.
 import csv
 import io
 import json
+import math
 import re
 from collections.abc import Callable, Mapping
 from datetime import datetime
@@ -152,6 +153,8 @@ def _converted_table(path: Path, convert: Callable[[float], float | datetime]) -
         }
         line = [replaced.get(name, cell) for name, cell in zip(header, row)]
         lines.append((line, [str(new.get(name, "n/a")) for name in wall]))
+    if old := [name for name in wall if beside and name in header]:
+        raise UserError(f"{path}: has a column {old[0]} already; convert the table it was made of")
     text = io.StringIO()
     writer = csv.writer(text, delimiter=separator, lineterminator="\n")
     writer.writerow(header + (wall if beside else []))
@@ -161,11 +164,9 @@ def _converted_table(path: Path, convert: Callable[[float], float | datetime]) -
 
 def _cell(path: Path, row: int, column: str, cell: str) -> float:
     try:
-        return float(cell)
-    except ValueError:
-        raise UserError(
-            f'{path}: row {row}, column "{column}": {cell!r} is no number; write seconds'
-        ) from None
+        return finite(cell, "seconds")
+    except ValueError as error:
+        raise UserError(f'{path}: row {row}, column "{column}": {error}') from None
 
 
 def _places(cell: str) -> int:
@@ -180,11 +181,12 @@ def _converted_json(content: Any, convert: Callable[[float], float | datetime]) 
         return [each for each, _ in made], sum(count for _, count in made)
     if not isinstance(content, dict):
         return content, 0
-    if isinstance(content.get("onset"), int | float):
+    onset = content.get("onset")
+    if isinstance(onset, int | float) and math.isfinite(onset):
         values = {
             name: float(content[name])
             for name in (*TIMES, *SPANS)
-            if isinstance(content.get(name), int | float)
+            if isinstance(content.get(name), int | float) and math.isfinite(content[name])
         }
         new = _converted(values, convert)
         rounded = {

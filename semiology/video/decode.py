@@ -223,6 +223,18 @@ def timestamp(unit: VideoFrame | Packet, kind: str = "pts") -> float | None:
     return None if stamp is None else float(stamp * unit.time_base)
 
 
+def _until_flush(container: InputContainer, stream: VideoStream) -> Iterator[Packet]:
+    """The packets as the container gives them. Where a damaged file shows a stream that it did not
+    have when it was opened, PyAV 18.1 fails after the last one: its list of streams lacks that one.
+    """
+    packets = container.demux(stream)
+    while True:
+        try:
+            yield next(packets)
+        except (StopIteration, IndexError):
+            return
+
+
 def demuxed(container: InputContainer, stream: VideoStream) -> Iterator[Packet]:
     """The stream's packets, the last one empty.
 
@@ -238,7 +250,7 @@ def demuxed(container: InputContainer, stream: VideoStream) -> Iterator[Packet]:
     following = 0
     edited = container.format.name.startswith("mov") and stream.codec_context.reorder_depth > 0
     first, last = math.inf, -math.inf
-    for packet in container.demux(stream):
+    for packet in _until_flush(container, stream):
         if edited and packet.pts is not None:
             if packet.is_discard and first < packet.pts < last:
                 raise VideoError(

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from functools import lru_cache
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -21,8 +22,8 @@ from semiology.video.decode import Fields, SourceFrame, in_order, open_video
 
 # px; two fields need the full height of a television frame: 480, 486, 576 or 1080 lines
 LOWEST = 400
-# Hz; faster video is progressive
-FASTEST = 31.0
+# Hz; faster video is progressive, and in slower one lines that idet takes for combs are no fields
+SLOWEST, FASTEST = 10.0, 31.0
 # fractions of a file's length at which some frames are tested for combs, which show only where
 # something moves, and how many. [our choice: 50 ms of computing]
 PLACES = (0.0, 0.15, 0.4, 0.65, 0.9)
@@ -139,6 +140,7 @@ def _scanned(path: Path, changed: int, size: int) -> Scan:
             first = {2: "top", 3: "bottom"}.get(stream.codec_context.field_order)
             rate = float(stream.average_rate or 0)
             possible = stream.codec_context.height >= LOWEST and rate <= FASTEST
+            possible &= rate >= SLOWEST or not rate
             length = container.duration or 0
             if place and not length:
                 break
@@ -148,7 +150,9 @@ def _scanned(path: Path, changed: int, size: int) -> Scan:
                 counts += _combs(_first_frames(container, stream))
             except av.error.FFmpegError:
                 continue  # a seek that finds nothing: other places are left
-        if max(counts["tff"], counts["bff"], counts["progressive"]) >= CLEAN:
+        # flags are false only where no place contradicts that
+        clean = counts["progressive"] if not counts["flagged"] else 0
+        if max(counts["tff"], counts["bff"], clean) >= CLEAN:
             break
         if not possible and not counts["flagged"]:
             return Scan(counts["tested"])
@@ -193,7 +197,9 @@ def deinterlaced(
 ) -> Iterator[SourceFrame]:
     """The same frames, made of the fields of interlaced ones; progressive frames pass unchanged.
 
-    Fields that lie beyond a hole or a damaged frame are not used.
+    Fields that lie beyond a hole or a damaged frame are not used. Where a file that looked
+    progressive has flagged frames further on (a joined one), these become a frame each, also with
+    "both".
 
     Args:
         frames: of one video, in order.
@@ -201,13 +207,20 @@ def deinterlaced(
         fields: as in `Reading`. With "both", the frames of an interlaced file are fields: those of
             source frame n have the numbers 2 n and 2 n + 1, half a frame interval apart.
     """
-    if fields == "off" or (scan is not None and not scan.interlaced):
+    if fields == "off" or (scan is not None and scan.falsely_flagged):
         yield from frames
         return
-    chain = _Chain(scan, fields == "both")
+    interlaced, frames = scan is None or scan.interlaced, iter(frames)
+    if not interlaced:
+        for frame in frames:
+            if frame.decoded is not None and frame.decoded.interlaced_frame:
+                frames = chain([frame], frames)
+                break
+            yield frame
+    made = _Chain(scan, fields == "both" and interlaced)
     for frame in frames:
-        yield from chain.take(frame)
-    yield from chain.end()
+        yield from made.take(frame)
+    yield from made.end()
 
 
 class _Chain:

@@ -8,6 +8,7 @@ is open at a time.
 import logging
 import math
 from bisect import bisect_left, bisect_right
+from collections import Counter
 from collections.abc import Callable, Generator, Iterator
 from contextlib import closing
 from dataclasses import dataclass, field, replace
@@ -146,14 +147,19 @@ class Recording:
         """The wall clock at a second of the recording.
 
         Raises:
-            UserError: it is not known.
+            UserError: it is not known, or beyond the calendar.
         """
         if self.began is None:
             raise UserError(
                 f"recording {self.name}: its parts start at seconds, so the wall clock is not"
                 " known; write date-times into recordings.tsv"
             )
-        return self.began + timedelta(seconds=seconds)
+        try:
+            return self.began + timedelta(seconds=seconds)
+        except (OverflowError, ValueError) as error:  # ValueError: NaN
+            raise UserError(
+                f"recording {self.name}: second {seconds:g} is on no calendar; correct the time"
+            ) from error
 
     def over(self, start: float, end: float | None) -> "Recording":
         """The recording with those parts only that frames from `start` to `end` (s) may come from;
@@ -223,13 +229,16 @@ class Recording:
 
         Returns:
             Faults (parts that cannot be opened, lie within another, overlap and differ), and notes
-            (how many gaps and overlaps there are), a line each.
+            (how many gaps and overlaps there are, whether parts are of several shapes), a line
+            each.
         """
         faults: list[str] = []
         ends: list[float | None] = []
+        shapes: Counter[str] = Counter()
         for part in self.parts:
             try:
                 length = self._length(part)
+                shapes[_shape(part.path)] += 1
                 ends.append(None if length is None else part.start + length)
             except VideoError as error:
                 faults.append(error.fault)
@@ -251,6 +260,11 @@ class Recording:
             elif end < after.start - ROUNDED:
                 gaps.append(after.start - end)
         notes = [_range(what, found) for what, found in (("gap", gaps), ("overlap", overlaps))]
+        if len(shapes) > 1:
+            counted = ", ".join(f"{shape} ({number})" for shape, number in shapes.most_common())
+            notes.append(
+                f"parts are stored as {counted}; a clip's frames are fitted into its first"
+            )
         return faults, [note for note in notes if note]
 
     def _differences(self) -> list[str]:
@@ -367,6 +381,29 @@ def scan_fields(source: str | Path | Recording) -> Scan:
     """
     path = source.parts[0].path if isinstance(source, Recording) else source
     return fields.scan_fields(path)
+
+
+def first_file(source: str | Path | Recording, start: float) -> str | Path:
+    """The file that shows a clip's first frame: the video itself, or the part of a recording at
+    `start` (s), which is not always the first that is read; in a gap the part after it.
+
+    Raises:
+        VideoError: the part cannot be opened as a video.
+    """
+    if not isinstance(source, Recording):
+        return source
+    index = max(bisect_right([part.start for part in source.parts], start) - 1, 0)
+    part, after = source.parts[index], source.parts[index + 1 : index + 2]
+    length = header_length(part.path)
+    return after[0].path if after and length and start >= part.start + length else part.path
+
+
+def _shape(path: Path) -> str:
+    """Size and pixels of a file by its header, "352x576 pixels of 24:11"."""
+    with open_video(path) as (_, stream):
+        aspect = stream.sample_aspect_ratio or 1
+        size = f"{stream.codec_context.width}x{stream.codec_context.height}"
+        return f"{size} pixels of {aspect.numerator}:{aspect.denominator}"
 
 
 def header_length(source: str | Path | Recording) -> float | None:

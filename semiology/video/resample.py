@@ -85,11 +85,11 @@ def read_frames(
             stop,
             end - stop,
         )
-    elif end is None and (probe(path).duration or 0) > stop + 1:
+    elif end is None and (probe(path, reading).duration or 0) > stop + 1:
         log.warning(
             "the video ends at %.2f s, but its header states %.2f s: it may be cut off",
             stop,
-            probe(path).duration,
+            probe(path, reading).duration,
         )
 
 

@@ -220,17 +220,17 @@ def _files(folder: Path, cell: str) -> list[Path]:
     if not cell:
         raise ValueError("is empty; name the part's file, or a pattern such as night/*.mpg")
     relative_path(cell)
+    if (folder / cell).is_file():  # also one whose name has brackets
+        return [folder / cell]
     if any(mark in cell for mark in "*?["):
         paths = sorted(path for path in folder.glob(cell) if path.is_file() and _is_video(path))
         if not paths:
             raise ValueError(f"no file in the cohort's folder fits {cell!r}; correct the pattern")
         return paths
-    if not (folder / cell).is_file():
-        raise ValueError(
-            "there is no such file in the cohort's folder: a part is missing; put it there, or"
-            " delete the row to leave a gap"
-        )
-    return [folder / cell]
+    raise ValueError(
+        "there is no such file in the cohort's folder: a part is missing; put it there, or delete"
+        " the row to leave a gap"
+    )
 
 
 def _is_video(path: Path) -> bool:

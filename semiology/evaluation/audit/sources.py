@@ -37,7 +37,7 @@ from semiology.evaluation.audit.fingerprint import (
 )
 from semiology.evaluation.audit.records import Run
 from semiology.files import read_json, write_json
-from semiology.video import Recording, VideoError, probe, read_frames
+from semiology.video import Reading, Recording, VideoError, probe, read_frames
 from semiology.weights import known_weights
 
 SCHEMA = 2  # raise when the same file gives other fingerprints
@@ -185,15 +185,18 @@ def _images(path: Path | Recording | None, clip: Clip, store: Store) -> dict[str
     if path is None or not path.is_file():
         return {"content": known.get("sha256"), **part}
     content = str(fingerprint(path, known)["sha256"])
-    key = make_key({"audit": SCHEMA, "sha256": content, "rate": IMAGE_RATE, **part})
+    given = {} if clip.pixel_aspect is None else {"pixel_aspect": clip.pixel_aspect}
+    key = make_key({"audit": SCHEMA, "sha256": content, "rate": IMAGE_RATE, **part, **given})
     cache = store.folder / clip.clip_id / f"pictures-{key}.json"
     try:
         return read_json(cache)
     except UserError:
         pass  # not cached yet, or damaged
     try:
-        info = probe(path)
-        cells, colour = small_images(read_frames(path, clip.start, clip.end, IMAGE_RATE))
+        reading = Reading(clip.pixel_aspect)
+        info = probe(path, reading)
+        frames = read_frames(path, clip.start, clip.end, IMAGE_RATE, reading=reading)
+        cells, colour = small_images(frames)
     except VideoError:
         # as if the video did not exist any more: the clip was extracted before
         return {"content": content, **part}

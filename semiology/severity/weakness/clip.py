@@ -18,7 +18,7 @@ from semiology.errors import UserError
 from semiology.files import content_hash, read_json, write_json, write_text
 from semiology.severity.face import face_measures, summarise
 from semiology.severity.weakness.expressions import table_expressions, vgg_expressions, weights_hash
-from semiology.video import probe
+from semiology.video import Reading, probe
 
 VERSION = 3  # raise when the same clip gives other numbers than before
 # s of an assessable face that a clip needs: a smile takes that long, and a blink may fill less [our
@@ -162,7 +162,9 @@ def expressions_of(clip: Clip, sources: Sources) -> pd.DataFrame:
     """
     if sources.tables is not None:
         video = clip_source(sources.folder, clip)
-        fps = sources.fps or (probe(video).fps if video is not None and video.is_file() else None)
+        fps = sources.fps
+        if not fps and video is not None and video.is_file():
+            fps = probe(video, Reading(clip.pixel_aspect)).fps
         return table_expressions(
             sources.tables / f"{clip.clip_id}.csv", clip.clip_id, clip.start, clip.end, fps
         )

@@ -6,7 +6,7 @@ import csv
 import io
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -39,8 +39,8 @@ class DeidentifySummary:
         skipped: copies that were there already.
         failed: (name, reason).
         records: name -> content of its .json.
-        left_out: clips of a cohort that have tracks but no video; tracks hold faces too and are not
-            copied.
+        left_out: clips of a cohort that have no video of their own, but tracks, which hold faces
+            too, or a recording of many files; they are not copied.
     """
 
     done: list[str] = field(default_factory=list)
@@ -64,7 +64,10 @@ class DeidentifySummary:
                 f"{name}: {record['frames']} frames: {reasons}; {record['covered']:.1%} of the"
                 " image covered"
             )
-        lines += [f"left out: {clip_id}: has tracks and no video" for clip_id in self.left_out]
+        lines += [
+            f"left out: {clip_id}: has tracks or a recording, and no video"
+            for clip_id in self.left_out
+        ]
         lines += [f"failed: {name}: {message}" for name, message in self.failed]
         return "\n".join(lines)
 
@@ -105,11 +108,9 @@ def deidentify_videos(
                 f"{' and '.join(twins)}: would share the copy {Path(out) / name}.mp4; rename one,"
                 " or number them by --rename"
             )
+    chosen = options or DeidentifyOptions()
     return _all(
-        [(name, Path(video)) for name, video in zip(names, videos)],
-        Path(out),
-        options or DeidentifyOptions(),
-        progress,
+        [(name, Path(video), chosen) for name, video in zip(names, videos)], Path(out), progress
     )
 
 
@@ -126,12 +127,13 @@ def deidentify_cohort(
     Start and end of the clips stay valid, because no frame is left out. Participants' table and
     sidecar are copied unchanged: whether they identify a person is for the user to check. Clips
     whose video failed, and those with tracks only, are not in the copy; the column `tracks` is
-    dropped, because tracks hold the face's landmarks. OUT/deidentified.json has a summary of each
-    video.
+    dropped, because tracks hold the face's landmarks, and so is `pixel_aspect`: a video is read by
+    it, before the options' own, and its copy has square pixels. OUT/deidentified.json has a summary
+    of each video.
 
     Raises:
-        UserError: OUT is the cohort itself or holds something else; the cohort has no video; OUT
-            cannot be written.
+        UserError: OUT is the cohort itself or holds something else; the cohort has no video, or
+            clips of one video with different pixels; OUT cannot be written.
     """
     out = Path(out)
     if out.resolve() == cohort.folder.resolve():
@@ -141,28 +143,39 @@ def deidentify_cohort(
             f"{out}: holds a cohort that was not made by semiology deidentify; choose another"
             " folder"
         )
+    options = options or DeidentifyOptions()
     names: dict[str, str] = {}
+    aspects: dict[str, str | None] = {}
     for clip in cohort.clips:
         if clip.video:
             names.setdefault(clip.video, clip.clip_id)
+            if aspects.setdefault(clip.video, clip.pixel_aspect) != clip.pixel_aspect:
+                raise UserError(
+                    f"{cohort.folder}: clips {names[clip.video]} and {clip.clip_id} are of one"
+                    " video and state different pixels; correct pixel_aspect in clips.tsv"
+                )
     if not names:
         raise UserError(f"{cohort.folder}: no clip of it names a video; there is nothing to cover")
-    sources = [(name, cohort.folder / video) for video, name in names.items()]
-    summary = _all(sources, out / "videos", options or DeidentifyOptions(), progress)
+    sources = [
+        (
+            name,
+            cohort.folder / video,
+            replace(options, pixel_aspect=aspects[video] or options.pixel_aspect),
+        )
+        for video, name in names.items()
+    ]
+    summary = _all(sources, out / "videos", progress)
     failed = {name for name, _ in summary.failed}
     summary.left_out = [clip.clip_id for clip in cohort.clips if not clip.video]
     table = read_table(cohort.folder / "clips.tsv", [], [], [])
-    columns = [column for column in table.columns if column != "tracks"]
+    columns = [column for column in table.columns if column not in ("tracks", "pixel_aspect")]
     copied = [row for _, row in table.rows if row["video"] and names[row["video"]] not in failed]
     rows = [{**row, "video": f"videos/{names[row['video']]}.mp4"} for row in copied]
     clips = io.StringIO()
     csv.writer(clips, delimiter="\t", lineterminator="\n").writerows(
         [columns, *([row[column] or "n/a" for column in columns] for row in rows)]
     )
-    write_json(
-        out / MARKER_FILE,
-        {"options": asdict(options or DeidentifyOptions()), "videos": summary.records},
-    )
+    write_json(out / MARKER_FILE, {"options": asdict(options), "videos": summary.records})
     for name in ("participants.tsv", "clips.json"):
         with atomic_path(out / name) as temporary:
             temporary.write_bytes((cohort.folder / name).read_bytes())
@@ -171,10 +184,10 @@ def deidentify_cohort(
 
 
 def _all(
-    sources: Sequence[tuple[str, Path]], out: Path, options: DeidentifyOptions, progress: bool
+    sources: Sequence[tuple[str, Path, DeidentifyOptions]], out: Path, progress: bool
 ) -> DeidentifySummary:
     pose_backend("mediapipe")  # fails here, before the first video, where it is not installed
-    for name, video in sources:
+    for name, video, _ in sources:
         copy = out / f"{name}.mp4"
         if copy.exists() and video.exists() and copy.samefile(video):
             raise UserError(f"{copy}: is the video itself; choose another folder for the copy")
@@ -183,7 +196,7 @@ def _all(
                 f"{copy}: is there and was not made by semiology deidentify; choose another folder"
             )
     summary = DeidentifySummary()
-    for name, video in sources:
+    for name, video, options in sources:
         copy = out / f"{name}.mp4"
         try:
             key = _key(video, options)
@@ -267,7 +280,7 @@ def log(plan: Sequence[Cover], shares: Sequence[float]) -> str:
 
 
 def _key(video: Path, options: DeidentifyOptions) -> str:
-    probe(video)  # raises for an unreadable file before all of it is hashed
+    probe(video, options.reading)  # raises for an unreadable file before all of it is hashed
     models = {"detector": FaceDetector.parameters(), "pose": pose_backend("mediapipe").parameters()}
     return make_key(
         {

@@ -20,7 +20,7 @@ import xarray as xr
 from joblib import delayed
 
 from semiology.data.cohort import Cohort, clip_source, video_source
-from semiology.data.pixels import video_attributes
+from semiology.data.pixels import refuse_stored, video_attributes
 from semiology.data.store import TRACKS, Features, Store, fingerprint, is_unchanged, make_key
 from semiology.data.tracks import open_tracks, read_tracks, time_slice
 from semiology.errors import UserError
@@ -36,7 +36,8 @@ from semiology.tracking.extraction.tracks import (
     needs_lift,
     track_blocks,
 )
-from semiology.video import Recording, VideoError, probe, read_frames
+from semiology.video import VideoError, probe, read_frames
+from semiology.video.recording import first_file
 
 if TYPE_CHECKING:
     pass
@@ -293,7 +294,7 @@ def _extract_clip(
         entries = {stage: {**entry, "trained_on": participants} for stage, entry in entries.items()}
     for part in set(depends) & set(TRACKS):
         if not source.is_tracks:
-            entries[part] |= _geometry(source.path, options)
+            entries[part] |= _geometry(first_file(source.path, source.start), options)
         known = record["stages"].get(part, {})
         if part in shares:
             entries[part] |= shares[part]
@@ -326,7 +327,7 @@ def _extract_clip(
     )
 
 
-def _geometry(path: Path | Recording, options: ExtractOptions) -> dict[str, str]:
+def _geometry(path: str | Path, options: ExtractOptions) -> dict[str, str]:
     """For the record: how a video's frames differ from the stored ones, "24:11 both", where
     positions or numbers of frames do; and the pixel aspect ratio that it should most likely state.
     """
@@ -363,7 +364,8 @@ def _blocks(
 ) -> Iterator[dict[str, xr.Dataset]]:
     if source.is_tracks:
         assert isinstance(source.path, Path)
-        yield {"body": time_slice(read_tracks(source.path), source.start, source.end)}
+        own = refuse_stored(read_tracks(source.path))
+        yield {"body": time_slice(own, source.start, source.end)}
     elif needs_lift(options):
         yield extract_tracks(
             source.path, source.start, source.end, options, clip_progress=clip_progress

@@ -24,6 +24,7 @@ from semiology.tracking.pose.base import KeypointRCNNOptions, Landmarks, PoseBac
 from semiology.video import Frame, Recording, probe, read_frames, scan_fields
 from semiology.video.colour import infrared_fraction
 from semiology.video.prefetch import prefetch
+from semiology.video.recording import first_file
 
 AHEAD = 8  # frames decoded ahead of the pose backend
 BLOCK = 500  # frames of tracks in memory at a time: 20 s, 6 MB. [our choice]
@@ -86,7 +87,8 @@ def track_blocks(
     clip_progress = clip_progress or ClipProgress()
     tracker = backend(options)
     interval, reading = options.face_every / options.fps, options.reading
-    rate, recorded = track_rate(path, options), video_attributes(path, reading)
+    shown = first_file(path, start)
+    rate, recorded = track_rate(shown, options), video_attributes(shown, reading)
     patient = follow_patient(
         clip_progress.watch(read_frames(path, start, end, 1 / interval, reading=reading), "faces"),
         face_detector(),
@@ -128,12 +130,12 @@ def track_blocks(
         yield _datasets(block, keypoints, tracker, patient, rate, recorded)
 
 
-def track_rate(path: str | Path | Recording, options: ExtractOptions) -> float:
+def track_rate(path: str | Path, options: ExtractOptions) -> float:
     """Frames per second of a video's tracks, Hz: as the options state; where every field of it is a
     frame, those of its fields.
     """
     if options.fields == "both" and scan_fields(path).interlaced:
-        return 2 * (probe(path).fps or options.fps)
+        return 2 * (probe(path, options.reading).fps or options.fps)
     return options.fps
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import xarray as xr
 
-from semiology.data.cohort import Cohort, clip_source
+from semiology.data.cohort import Cohort, clip_source, video_source
 from semiology.data.preprocessing import select
 from semiology.data.skeleton import Skeleton
 from semiology.data.store import Store
@@ -76,7 +76,7 @@ def cohort_footage(cohort: str | Path, store: str | Path | None = None) -> Itera
 
 def video_footage(videos: Iterable[Path], store: str | Path | None = None) -> Iterator[Footage]:
     """Single videos, with the tracks that `semiology extract VIDEO... --out DIR` put into DIR."""
-    for video in videos:
+    for video in map(video_source, videos):
         yield Footage(
             video.stem, video.stem, video, store=Store(store, plain=True) if store else None
         )
