@@ -33,6 +33,7 @@ from record import record
 from semiology.data.tracks import read_tracks
 from semiology.tracking.extraction import found_fraction
 from semiology.video import read_frames
+from semiology.video.image import ratio
 
 TESTDATA = Path(
     os.environ.get("SEMIOLOGY_TESTDATA", Path(__file__).resolve().parents[2] / "shared" / "data")
@@ -100,7 +101,6 @@ def _measure(clip: str, shape: str, container: str) -> dict[str, tuple[float, fl
     suffix, name, codec, pixel_format = CONTAINERS[container]
     aspect = SHAPES[shape]
     stated = None if container == "AVI, no ratio" else aspect
-    ratio = f"{aspect.numerator}:{aspect.denominator}"
     with tempfile.TemporaryDirectory() as folder:
         video = Path(folder) / f"oblong{suffix}"
         images = _squeezed(TESTDATA / CLIPS[clip][0], aspect)
@@ -119,7 +119,7 @@ def _measure(clip: str, shape: str, container: str) -> dict[str, tuple[float, fl
         found = {
             "as stored": stored,
             "square copy": copied(Interpolation.BILINEAR),
-            "extract": _extracted(video, [] if stated else ["--pixel_aspect", ratio]),
+            "extract": _extracted(video, [] if stated else ["--pixel_aspect", ratio(aspect)]),
         }
         if not _within(found["extract"], [found["square copy"]]):
             found["bicubic copy"] = copied(Interpolation.BICUBIC)

@@ -9,7 +9,7 @@ import xarray as xr
 from semiology.data.tracks import with_step
 from semiology.errors import UserError
 from semiology.video import Reading, Recording, probe, scan_fields
-from semiology.video.image import parse_aspect
+from semiology.video.image import parse_aspect, ratio
 
 
 def video_attributes(path: str | Path | Recording, reading: Reading) -> dict[str, str | int]:
@@ -23,7 +23,7 @@ def video_attributes(path: str | Path | Recording, reading: Reading) -> dict[str
     aspect = 1 / info.pixel_aspect if info.rotation % 180 else info.pixel_aspect
     return {
         "pixels": "square",
-        "pixel_aspect": f"{aspect.numerator}:{aspect.denominator}",
+        "pixel_aspect": ratio(aspect),
         "pixel_aspect_given": reading.pixel_aspect or "",
         "stored_width": info.stored_width,
         "stored_height": info.stored_height,

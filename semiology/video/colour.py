@@ -1,5 +1,5 @@
 """Colours of a frame: RGB as the file declares it; and how far an image is from grey, by which
-night infrared is told from day.
+night infrared is distinguished from day.
 """
 
 import numpy as np

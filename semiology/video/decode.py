@@ -256,7 +256,7 @@ def demuxed(container: InputContainer, stream: VideoStream) -> Iterator[Packet]:
                 raise VideoError(
                     container.name.removeprefix("file:"),
                     "was cut by an edit list within a group of frames, whose times are then not"
-                    " known; encode it anew",
+                    " known; encode it again",
                 )
             if not packet.is_discard:
                 first, last = min(first, packet.pts), max(last, packet.pts)

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from functools import lru_cache
-from itertools import chain
+from itertools import chain, takewhile
 from pathlib import Path
 from typing import Any
 
@@ -180,15 +180,12 @@ def _first_frames(container: Any, stream: Any) -> list[VideoFrame]:
 def _combs(frames: list[VideoFrame]) -> Counter[str]:
     """How many of successive frames are flagged, and what `idet` finds in them."""
     counts = Counter(tested=len(frames), flagged=sum(frame.interlaced_frame for frame in frames))
-    graph = None
-    for number, frame in enumerate(frames):
-        graph = graph or _Graph(frame, "idet")
-        if not graph.fits(frame):
-            break
-        for out in graph.push(frame, number):
+    if frames:
+        graph = _Graph(frames[0], "idet")
+        alike = takewhile(graph.fits, frames)
+        passed = [out for number, frame in enumerate(alike) for out in graph.push(frame, number)]
+        for out in (*passed, *graph.end()):
             counts[out.metadata.get("lavfi.idet.multiple.current_frame", "")] += 1
-    for out in graph.end() if graph is not None else ():
-        counts[out.metadata.get("lavfi.idet.multiple.current_frame", "")] += 1
     return counts
 
 
@@ -231,9 +228,10 @@ class _Chain:
         mode = "send_field" if both else "send_frame"
         first = scan.seen_first if scan is not None and (scan.unflagged or scan.misordered) else ""
         order = {"top": "tff", "bottom": "bff"}.get(first or "")
+        self.all_woven = bool(order)  # whatever the flags of its frames
         self.filters = (
             [f"setfield={order}", f"bwdif={mode}:deint=all"]
-            if order
+            if self.all_woven
             else [f"bwdif={mode}:deint=interlaced"]
         )
         self.graph: _Graph | None = None
@@ -271,7 +269,7 @@ class _Chain:
 
     def _woven(self, frame: SourceFrame) -> bool:
         assert frame.decoded is not None
-        return self.filters[-1].endswith("all") or bool(frame.decoded.interlaced_frame)
+        return self.all_woven or bool(frame.decoded.interlaced_frame)
 
     def _made(self, images: Iterable[VideoFrame]) -> Iterator[SourceFrame]:
         for image in images:

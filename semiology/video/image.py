@@ -44,9 +44,14 @@ def parse_aspect(text: str) -> Fraction:
     if not (width.isdecimal() and height.isdecimal() and int(width) and int(height)):
         raise UserError(f"pixel_aspect={text}: give W:H in whole numbers, as 12:11")
     aspect = Fraction(int(width), int(height))
-    if not 1 / WIDEST <= aspect <= WIDEST:
+    if not plausible(aspect):
         raise UserError(f"pixel_aspect={text}: no camera has such pixels; give {WIDEST}:1 or less")
     return aspect
+
+
+def ratio(aspect: Fraction) -> str:
+    """A pixel aspect ratio as text, "W:H", which `parse_aspect` reads."""
+    return f"{aspect.numerator}:{aspect.denominator}"
 
 
 def plausible(aspect: Fraction) -> bool:

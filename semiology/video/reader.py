@@ -33,14 +33,12 @@ from semiology.video.decode import (
     timestamp,
 )
 from semiology.video.fields import deinterlaced, scan_fields
-from semiology.video.image import likely_aspect, plausible, rotation, square_size
+from semiology.video.image import likely_aspect, plausible, ratio, rotation, square_size
 from semiology.video.timestamps import Timed
 
 # s; a clip that starts earlier is reached by decoding from the beginning, which needs no trust in
 # the file's index
 SEEK_FROM = 30.0
-
-
 # packets whose times give a video's frame rate
 RATED = 64
 
@@ -115,9 +113,10 @@ def check_aspect(path: object, aspect: Fraction) -> None:
         VideoError: they cannot.
     """
     if not plausible(aspect):
-        ratio = f"{aspect.numerator}:{aspect.denominator}"
         raise VideoError(
-            path, f"states pixels of {ratio}, as no camera has; give the true one by --pixel_aspect"
+            path,
+            f"states pixels of {ratio(aspect)}, as no camera has; give the true one by"
+            " --pixel_aspect",
         )
 
 

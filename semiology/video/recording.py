@@ -13,6 +13,7 @@ from collections.abc import Callable, Generator, Iterator
 from contextlib import closing
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from fractions import Fraction
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -31,6 +32,7 @@ from semiology.video.decode import (
     open_video,
 )
 from semiology.video.fields import Scan
+from semiology.video.image import ratio
 from semiology.video.reader import Damage, VideoInfo
 
 # numbers of source frames that each part has for itself: more than a file of a day at 100 Hz has
@@ -401,9 +403,8 @@ def first_file(source: str | Path | Recording, start: float) -> str | Path:
 def _shape(path: Path) -> str:
     """Size and pixels of a file by its header, "352x576 pixels of 24:11"."""
     with open_video(path) as (_, stream):
-        aspect = stream.sample_aspect_ratio or 1
         size = f"{stream.codec_context.width}x{stream.codec_context.height}"
-        return f"{size} pixels of {aspect.numerator}:{aspect.denominator}"
+        return f"{size} pixels of {ratio(stream.sample_aspect_ratio or Fraction(1))}"
 
 
 def header_length(source: str | Path | Recording) -> float | None:

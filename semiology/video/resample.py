@@ -14,7 +14,7 @@ from semiology.video.colour import chroma
 from semiology.video.decode import AS_STATED, NOTHING_DECODES, Reading, SourceFrame, VideoError
 from semiology.video.image import Converter
 from semiology.video.reader import Damage, check_aspect
-from semiology.video.recording import MAX_HOLE, Recording, probe, source_frames
+from semiology.video.recording import MAX_HOLE, Recording, header_length, source_frames
 
 # fraction of an interval over which a source frame may stand for a grid time; above 1/2 for jitter,
 # below 1 to see one lost frame
@@ -85,11 +85,11 @@ def read_frames(
             stop,
             end - stop,
         )
-    elif end is None and (probe(path, reading).duration or 0) > stop + 1:
+    elif end is None and (length := header_length(path) or 0) > stop + 1:
         log.warning(
             "the video ends at %.2f s, but its header states %.2f s: it may be cut off",
             stop,
-            probe(path, reading).duration,
+            length,
         )
 
 

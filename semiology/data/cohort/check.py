@@ -13,6 +13,7 @@ from semiology.data.cohort.cohort import Cohort
 from semiology.data.cohort.label import Label
 from semiology.data.cohort.row import Clip
 from semiology.video import Reading, Recording, Scan, VideoError, VideoInfo, probe, scan_fields
+from semiology.video.image import ratio
 
 OVERRUN = 1.0  # s; a clip that ends later than this after the end of its video is noted
 # videos at a time: one waits for the disk while others are decoded; each holds a dozen frames
@@ -189,10 +190,9 @@ def check_cohort(folder: str | Path) -> CohortReport:
 
 def _recorded(info: VideoInfo, scan: Scan) -> str:
     """How a video was recorded, in one line."""
-    aspect = f"{info.pixel_aspect.numerator}:{info.pixel_aspect.denominator}"
     rate = "rate not known" if info.fps is None else f"{info.fps:.5g} Hz"
     size = f"{info.stored_width}x{info.stored_height}"
-    return f"{info.codec}, {size} pixels of {aspect}, {rate}, {scan}"
+    return f"{info.codec}, {size} pixels of {ratio(info.pixel_aspect)}, {rate}, {scan}"
 
 
 def _open(cohort: Cohort) -> tuple[dict[str, tuple[VideoInfo, Scan]], dict[str, str]]:

@@ -95,7 +95,7 @@ begin before it or go on after it.
 - `truth/<clip_id>.nc`: the eleven joints of the main phase, in square pixels and in metres \
 (camera axes: x right, y down, z away). Confidence is 0
   where a joint is hidden or out of the picture; its position is true all the same.
-- `truth/<clip_id>_face.nc`: the 23 landmarks of the face, likewise.
+- `truth/<clip_id>_face.nc`: the 23 landmarks of the face, in the same form.
 - `truth/<clip_id>.json`: what was rendered and when, who is in view, camera, light and the \
 recipe. In a null cohort (`"null": true` in the
   recipe) the labels mean nothing, and what was rendered stands under `rendered`.

@@ -15,6 +15,7 @@ from semiology.video import Frame, Reading, Recording, VideoError, probe, read_f
 from semiology.video.decode import AS_STATED
 from semiology.video.live import LiveFrames, camera_frames, growing_frames, without_credentials
 from semiology.video.reader import Damage
+from semiology.video.recording import header_length
 from semiology.video.resample import resample_frames
 
 # bytes of a growing file that identify it: a second or less of a recording. [our choice]
@@ -121,7 +122,7 @@ class File:
 
     def duration(self) -> float | None:
         """Duration in s by the header; None where it gives none."""
-        return probe(self.path, self.reading).duration
+        return header_length(self.path)
 
     def frames(self, first: int) -> Iterator[Frame]:
         """The frames from index `first` on, by seeking in the file."""

@@ -292,9 +292,11 @@ def _extract_clip(
     }
     if not source.is_tracks and (participants := trained_on(options)):
         entries = {stage: {**entry, "trained_on": participants} for stage, entry in entries.items()}
+    geometry = {}
+    if not source.is_tracks and set(depends) & set(TRACKS):
+        geometry = _geometry(first_file(source.path, source.start), options)
     for part in set(depends) & set(TRACKS):
-        if not source.is_tracks:
-            entries[part] |= _geometry(first_file(source.path, source.start), options)
+        entries[part] |= geometry
         known = record["stages"].get(part, {})
         if part in shares:
             entries[part] |= shares[part]
