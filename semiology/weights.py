@@ -8,9 +8,11 @@ listed: `load_state` reads them by path.
 import os
 import re
 import urllib.request
-from collections.abc import Iterator
+import zipfile
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, fields
 from http.client import HTTPException
+from importlib.metadata import version
 from pathlib import Path
 from shutil import copyfile
 from typing import TYPE_CHECKING, Any
@@ -18,13 +20,15 @@ from typing import TYPE_CHECKING, Any
 import yaml
 from tqdm import tqdm
 
+from semiology.arrays import arrays_intact, write_arrays
 from semiology.errors import UserError
 from semiology.files import atomic_path, content_hash
 
 if TYPE_CHECKING:
-    from torch import Tensor
+    from torch import Tensor, nn
 
 REGISTRY = Path(__file__).with_name("weights.yaml")
+SOFTWARE = f"semiology {version('semiology')}"
 
 
 @dataclass(frozen=True)
@@ -269,6 +273,16 @@ def check_hash(path: Path, sha256: str, *, called: str | Path | None = None) -> 
         )
 
 
+def save_state(
+    path: str | Path, network: "nn.Module", about: Mapping[str, object] | None = None
+) -> None:
+    """Write a network's state_dict as .safetensors with a checksum, whole or not at all; `about`
+    becomes its metadata. Raises as `write_arrays`.
+    """
+    state = {name: value.detach().cpu().numpy() for name, value in network.state_dict().items()}
+    write_arrays(path, state, {"software": SOFTWARE, **(about or {})})
+
+
 def load_state(path: str | Path, sha256: str | None = None) -> "dict[str, Tensor]":
     """Tensors by name, on the CPU, from .safetensors or a file of `torch.save`; no code in the file
     is executed.
@@ -278,7 +292,9 @@ def load_state(path: str | Path, sha256: str | None = None) -> "dict[str, Tensor
 
     Args:
         path: of the file.
-        sha256: that the file must have; None for the user's own weights.
+        sha256: that the file must have; None for the user's own weights. Checksums in the file
+            are verified: those of `save_state`, and those of the zip archive of `torch.save`.
+            Safetensors of other programs have none.
 
     Raises:
         UserError: no such file, another hash, a file that is damaged, or that holds more than
@@ -293,7 +309,14 @@ def load_state(path: str | Path, sha256: str | None = None) -> "dict[str, Tensor
         raise UserError(f"{path}: no such file of weights")
     if sha256:
         check_hash(path, sha256)
+    changed = UserError(
+        f"{path}: damaged, its bytes changed since it was written; copy or train it again"
+    )
     if path.suffix == ".safetensors":
+        intact = arrays_intact(path)
+        ours = metadata(path).get("software", "").startswith("semiology")
+        if intact is False or (ours and intact is None):
+            raise changed
         try:
             return load_file(path)
         except SafetensorError as error:
@@ -301,7 +324,13 @@ def load_state(path: str | Path, sha256: str | None = None) -> "dict[str, Tensor
                 f"{path}: not a readable safetensors file ({error}); copy or train it again"
             ) from error
     try:
+        if zipfile.is_zipfile(path):  # torch.save's, with a CRC-32 of each tensor
+            with zipfile.ZipFile(path) as archive:
+                if archive.testzip() is not None:
+                    raise changed
         content: Any = torch.load(path, map_location="cpu", weights_only=True)
+    except UserError:
+        raise
     except (EOFError, RuntimeError) as error:  # torch's reader meets the end too soon
         reason = str(error).partition("\n")[0] or "it ends too soon"
         raise UserError(

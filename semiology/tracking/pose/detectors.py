@@ -9,12 +9,11 @@ from typing import Any
 
 import numpy as np
 import torch
-from safetensors.torch import save
 from torchvision.models.detection.ssd import SSD
 
 from semiology.data.keypoint_names import COCO_17
 from semiology.errors import UserError
-from semiology.files import atomic_path, content_hash, read_json, write_json
+from semiology.files import content_hash, read_json, write_json
 from semiology.tracking.pose.joint_network import (
     JointNetwork,
     crop_matrix,
@@ -24,7 +23,7 @@ from semiology.tracking.pose.joint_network import (
     warp,
 )
 from semiology.tracking.pose.ssd import REGIONS, coco_network, find_regions, region_network
-from semiology.weights import load, load_state
+from semiology.weights import load, load_state, save_state
 
 MARGIN = 1.25  # side of the crop around the patient, in longer sides of the box. [our choice]
 COCO = {
@@ -125,14 +124,10 @@ class Detectors:
         hashes = {}
         for name, network in {"joints": self.joints, "regions": self.regions}.items():
             if network is not None:
-                content = save(
-                    {key: value.cpu().contiguous() for key, value in network.state_dict().items()}
-                )
-                with atomic_path(folder / f"{name}.safetensors") as temporary:
-                    temporary.write_bytes(content)
+                save_state(folder / f"{name}.safetensors", network)
                 hashes[name] = content_hash(folder / f"{name}.safetensors")
         description = {"setup": asdict(self.setup), "sha256": hashes, "about": self.about}
-        write_json(folder / "detectors.json", description)
+        write_json(folder / "detectors.json", description, checksummed=True)
         return folder
 
 
@@ -183,7 +178,7 @@ def read_description(weights: str | Path) -> dict[str, Any]:
             " them, or give coco"
         )
     what, remedy = "a description of detectors", "run `semiology tracking finetune` again"
-    description = read_json(path, what=what, remedy=remedy)
+    description = read_json(path, what=what, remedy=remedy, checksummed=True)
     try:
         DetectorSetup(**description["setup"]), description["sha256"], description["about"]
     except (ValueError, KeyError, TypeError) as error:
