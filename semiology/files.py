@@ -13,6 +13,7 @@ import json
 import mmap
 import os
 import re
+import struct
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -179,6 +180,21 @@ def is_intact(content: bytes | mmap.mmap, start: int = 0, end: int | None = None
     with memoryview(content) as view:
         found = checksum(view[: stated.start(1)], NO_CHECKSUM.encode(), view[stated.end(1) :])
     return found == stated[1].decode()
+
+
+def safetensors_intact(path: str | Path) -> bool | None:
+    """Whether safetensors are as they were written; None where they have no checksum."""
+    try:
+        with (
+            open(path, "rb") as stream,
+            mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ) as content,
+        ):
+            (size,) = struct.unpack("<Q", content[:8])
+            if size > len(content) - 8:
+                return None
+            return is_intact(content, 8, 8 + size)
+    except (OSError, ValueError, struct.error):
+        return None
 
 
 def end_with_checksum(path: str | Path) -> None:

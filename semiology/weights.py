@@ -9,10 +9,9 @@ import os
 import re
 import urllib.request
 import zipfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass, fields
 from http.client import HTTPException
-from importlib.metadata import version
 from pathlib import Path
 from shutil import copyfile
 from typing import TYPE_CHECKING, Any
@@ -20,15 +19,13 @@ from typing import TYPE_CHECKING, Any
 import yaml
 from tqdm import tqdm
 
-from semiology.arrays import arrays_intact, write_arrays
 from semiology.errors import UserError
-from semiology.files import atomic_path, content_hash
+from semiology.files import atomic_path, content_hash, safetensors_intact
 
 if TYPE_CHECKING:
-    from torch import Tensor, nn
+    from torch import Tensor
 
 REGISTRY = Path(__file__).with_name("weights.yaml")
-SOFTWARE = f"semiology {version('semiology')}"
 
 
 @dataclass(frozen=True)
@@ -273,16 +270,6 @@ def check_hash(path: Path, sha256: str, *, called: str | Path | None = None) -> 
         )
 
 
-def save_state(
-    path: str | Path, network: "nn.Module", about: Mapping[str, object] | None = None
-) -> None:
-    """Write a network's state_dict as .safetensors with a checksum, whole or not at all; `about`
-    becomes its metadata. Raises as `write_arrays`.
-    """
-    state = {name: value.detach().cpu().numpy() for name, value in network.state_dict().items()}
-    write_arrays(path, state, {"software": SOFTWARE, **(about or {})})
-
-
 def load_state(path: str | Path, sha256: str | None = None) -> "dict[str, Tensor]":
     """Tensors by name, on the CPU, from .safetensors or a file of `torch.save`; no code in the file
     is executed.
@@ -293,7 +280,7 @@ def load_state(path: str | Path, sha256: str | None = None) -> "dict[str, Tensor
     Args:
         path: of the file.
         sha256: that the file must have; None for the user's own weights. Checksums in the file
-            are verified: those of `save_state`, and those of the zip archive of `torch.save`.
+            are verified: those of semiology, and those of the zip archive of `torch.save`.
             Safetensors of other programs have none.
 
     Raises:
@@ -313,7 +300,7 @@ def load_state(path: str | Path, sha256: str | None = None) -> "dict[str, Tensor
         f"{path}: damaged, its bytes changed since it was written; copy or train it again"
     )
     if path.suffix == ".safetensors":
-        intact = arrays_intact(path)
+        intact = safetensors_intact(path)
         ours = metadata(path).get("software", "").startswith("semiology")
         if intact is False or (ours and intact is None):
             raise changed

@@ -13,12 +13,13 @@ import xarray as xr
 import xxhash
 
 from semiology import UserError
-from semiology.arrays import read_arrays, write_arrays
 from semiology.data.append import append_tracks
+from semiology.data.arrays import read_arrays, write_arrays
 from semiology.data.store import Store
 from semiology.data.tracks import make_tracks, open_tracks, read_tracks, save_tracks
 from semiology.files import read_json, write_json
-from semiology.weights import load_state, save_state
+from semiology.models.training.saved import save_state
+from semiology.weights import load_state
 
 
 def test_json_is_written_with_one_space_and_a_line_feed_or_in_one_line(tmp_path):

@@ -9,8 +9,8 @@ import safetensors.numpy
 import safetensors.torch
 import xarray as xr
 
-from semiology.arrays import write_arrays
 from semiology.data.append import append_tracks
+from semiology.data.arrays import write_arrays
 from semiology.data.tracks import make_tracks, open_tracks, read_tracks, save_tracks
 
 

@@ -30,8 +30,8 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from semiology.arrays import read_arrays, write_arrays
 from semiology.data.append import append_tracks
+from semiology.data.arrays import read_arrays, write_arrays
 from semiology.data.cohort import Clip
 from semiology.data.corrections import (
     corrections_file,

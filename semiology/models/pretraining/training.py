@@ -14,7 +14,7 @@ from tqdm import tqdm
 
 from semiology.data.skeleton import mirrored_name
 from semiology.errors import UserError
-from semiology.weights import save_state
+from semiology.models.training.saved import save_state
 
 
 class Labelled(Protocol):

@@ -2,21 +2,21 @@
 it and to read its input.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import nn
 
-from semiology.arrays import read_arrays
+from semiology.data.arrays import read_arrays, write_arrays
 from semiology.data.skeleton import Skeleton
 from semiology.errors import UserError
 from semiology.files import read_json, write_json
 from semiology.models.networks import Network, StreamShape
 from semiology.models.training.reading import Reading
-from semiology.weights import save_state
 
 
 @dataclass(frozen=True)
@@ -52,6 +52,16 @@ class SavedModel:
         }
         write_json(folder / "model.json", description, checksummed=True)
         return folder
+
+
+def save_state(
+    path: str | Path, network: nn.Module, about: Mapping[str, object] | None = None
+) -> None:
+    """Write a network's state_dict as .safetensors with a checksum, whole or not at all; `about`
+    becomes its metadata. Raises as `write_arrays`.
+    """
+    state = {name: value.detach().cpu().numpy() for name, value in network.state_dict().items()}
+    write_arrays(path, state, {"software": f"semiology {version('semiology')}", **(about or {})})
 
 
 def note(folder: str | Path, **entries: Any) -> None:

@@ -13,9 +13,9 @@ from typing import Any
 import numpy as np
 from safetensors import SafetensorError, safe_open
 
-from semiology.arrays import arrays_intact, write_arrays
+from semiology.data.arrays import write_arrays
 from semiology.errors import UserError
-from semiology.files import content_hash, read_json, write_json, write_text
+from semiology.files import content_hash, read_json, safetensors_intact, write_json, write_text
 from semiology.timeline.events import Event, Hysteresis, write_events
 from semiology.timeline.events.plot import draw_timeline
 from semiology.timeline.events.timeline import read_timeline
@@ -79,7 +79,7 @@ class Record:
         """The state of the last block and its arrays; None without a readable one."""
         try:
             path = self.folder / "state.safetensors"
-            if not arrays_intact(path):
+            if not safetensors_intact(path):
                 return None
             with safe_open(path, framework="np") as stored:
                 state = json.loads((stored.metadata() or {})["state"])

@@ -13,6 +13,7 @@ from semiology.data.preprocessing import coordinates, select
 from semiology.data.tracks import with_step
 from semiology.errors import UserError
 from semiology.files import content_hash, read_json, write_json
+from semiology.models.training.saved import save_state
 from semiology.tracking.lift.network import (
     BONES,
     ROOT,
@@ -23,7 +24,7 @@ from semiology.tracking.lift.network import (
     rigid_body,
 )
 from semiology.tracking.lift.simulation import FPS, resample
-from semiology.weights import load_state, save_state
+from semiology.weights import load_state
 
 SHIPPED = Path(__file__).with_name("lifter.safetensors")
 SHOULDERS = [SKELETON.names.index(name) for name in ("left_shoulder", "right_shoulder")]

@@ -14,6 +14,7 @@ from torchvision.models.detection.ssd import SSD
 from semiology.data.keypoint_names import COCO_17
 from semiology.errors import UserError
 from semiology.files import content_hash, read_json, write_json
+from semiology.models.training.saved import save_state
 from semiology.tracking.pose.joint_network import (
     JointNetwork,
     crop_matrix,
@@ -23,7 +24,7 @@ from semiology.tracking.pose.joint_network import (
     warp,
 )
 from semiology.tracking.pose.ssd import REGIONS, coco_network, find_regions, region_network
-from semiology.weights import load, load_state, save_state
+from semiology.weights import load, load_state
 
 MARGIN = 1.25  # side of the crop around the patient, in longer sides of the box. [our choice]
 COCO = {

@@ -3,7 +3,6 @@ never read as numbers. Without torch.
 """
 
 import json
-import mmap
 import struct
 from collections.abc import Mapping
 from pathlib import Path
@@ -13,7 +12,7 @@ from safetensors import SafetensorError
 from safetensors.numpy import load_file
 
 from semiology.errors import UserError
-from semiology.files import CHECKSUM, NO_CHECKSUM, atomic_path, checksum, is_intact
+from semiology.files import CHECKSUM, NO_CHECKSUM, atomic_path, checksum, safetensors_intact
 
 KINDS = {
     "float64": "F64",
@@ -74,24 +73,9 @@ def read_arrays(path: str | Path, remedy: str) -> dict[str, np.ndarray]:
     Raises:
         UserError: no such file, no safetensors, bytes that were changed since it was written.
     """
-    if not arrays_intact(path):
+    if not safetensors_intact(path):
         raise UserError(f"{path}: damaged, its bytes changed since it was written; {remedy}")
     try:
         return load_file(path)
     except (SafetensorError, OSError) as error:
         raise UserError(f"{path}: damaged ({error}); {remedy}") from error
-
-
-def arrays_intact(path: str | Path) -> bool | None:
-    """Whether a file of `write_arrays` is as it was written; None for a file without a checksum."""
-    try:
-        with (
-            open(path, "rb") as stream,
-            mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ) as content,
-        ):
-            (size,) = struct.unpack("<Q", content[:8])
-            if size > len(content) - 8:
-                return None
-            return is_intact(content, 8, 8 + size)
-    except (OSError, ValueError, struct.error):
-        return None
