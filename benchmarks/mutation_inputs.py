@@ -45,6 +45,7 @@ class Input:
         arguments: of `semiology`, from the folder of the copy and a fresh folder for what it
             writes.
         told: the command has to fail when a single bit of the file is flipped.
+        valid: exit status on the valid file.
     """
 
     name: str
@@ -52,6 +53,7 @@ class Input:
     arguments: Callable[[Path, Path], list[str]] = field(repr=False)
     inside: Path | None = None
     told: bool = False
+    valid: int = 0
 
 
 def make_inputs(folder: Path) -> list[Input]:
@@ -236,7 +238,11 @@ def _of_keypoints(folder: Path) -> list[Input]:
             Input("real OpenFace csv", REAL / "faces/OpenFace_Test.csv", stated),
         ]
         found += [
-            Input("real SLEAP .slp", file, lambda copy, out: [*imports(copy, out)])
+            Input(
+                "real SLEAP .slp",
+                file,
+                lambda copy, out: [*imports(copy, out), "--individual", "female"],
+            )
             for file in sorted(REAL.glob("keypoints/sleap/**/*.slp"))[:1]
         ]
     return found
@@ -285,12 +291,13 @@ def _of_tables(folder: Path) -> list[Input]:
             ],
         ),
         Input(
-            "config",
+            "config",  # of a cohort that is not there: nothing is trained
             folder / "loso.yaml",
             lambda copy, out: [
                 "loso", "--config", str(copy), "--cohort", str(out / "none"), "--out",
                 str(out / "run"),
             ],
+            valid=2,
         ),
     ]  # fmt: skip
 
