@@ -1,17 +1,34 @@
-"""Writing files whole or not at all, and naming them by what they hold."""
+"""Writing files whole or not at all, knowing whether they are as they were written, and naming them
+by what they hold.
+
+A checksum stands in the file that it is of, as text that is `"xxh3_128": "<32 hexadecimal digits>"`
+in JSON: the XXH3 hash of all the file's bytes, with zeros in place of these digits. It finds
+damage, not forgery. XXH3 reads 7.5 GB a second on the processor where SHA-256 reads 0.9. [our
+choice]
+"""
 
 import errno
 import hashlib
 import json
+import mmap
 import os
 import re
+import struct
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import xxhash
+
 from semiology.errors import UserError
+
+CHECKSUM = "xxh3_128"
+NO_CHECKSUM = "0" * 32
+CHECKSUM_LINE = "\n{"
+CHECKSUM_BYTES = len(f'{CHECKSUM_LINE}"{CHECKSUM}":"{NO_CHECKSUM}"}}\n')
+STATED = re.compile(rb'"xxh3_128": ?"([0-9a-f]{32})"')
 
 
 @contextmanager
@@ -70,17 +87,31 @@ def write_text(path: str | Path, text: str) -> None:
         temporary.write_text(text, encoding="utf-8")
 
 
-def write_json(path: str | Path, content: Any, *, indent: int | None = 1, **options: Any) -> None:
+def write_json(
+    path: str | Path,
+    content: Any,
+    *,
+    indent: int | None = 1,
+    checksummed: bool = False,
+    **options: Any,
+) -> None:
     """Write a JSON file, whole or not at all; raises as `atomic_path`.
 
     Args:
         path: of the file.
         content: what `json.dumps` takes.
         indent: spaces; the file then ends with a line feed. None writes one line without any.
+        checksummed: add a checksum to the object, which `read_json` verifies: for files that no
+            person is to change.
         options: others of `json.dumps`.
     """
-    text = json.dumps(content, indent=indent, **options)
-    write_text(path, text if indent is None else text + "\n")
+    if checksummed:
+        content = {**content, CHECKSUM: NO_CHECKSUM}
+    text = json.dumps(content, indent=indent, **options) + ("" if indent is None else "\n")
+    if checksummed:
+        before, _, after = text.rpartition(NO_CHECKSUM)
+        text = before + checksum(text.encode()) + after
+    write_text(path, text)
 
 
 def read_json(
@@ -89,20 +120,24 @@ def read_json(
     *,
     what: str = "",
     remedy: str = "correct it, or write it again",
+    checksummed: bool = False,
 ) -> Any:
-    """The content of a JSON file.
+    """The content of a JSON file, without its checksum.
 
     Args:
         path: of the file.
         kind: what it has to hold: dict (an object) or list; object lets everything through.
         what: the file should be, for the message: "the card of a lifter".
         remedy: the end of the message: what to do.
+        checksummed: it must have a checksum; one that is there is always verified.
 
     Raises:
-        UserError: the file is missing or cannot be read, is not JSON, or holds something else.
+        UserError: the file is missing or cannot be read, is not JSON, holds something else, or is
+            not as it was written.
     """
     try:
-        content = json.loads(Path(path).read_text(encoding="utf-8"))
+        raw = Path(path).read_bytes()
+        content = json.loads(raw.decode("utf-8"))
     except OSError as error:
         missing = isinstance(error, FileNotFoundError | NotADirectoryError)
         fault = "no such file" if missing else f"cannot be read ({error.strerror})"
@@ -112,7 +147,82 @@ def read_json(
     if not isinstance(content, kind):
         wanted = what or ("a JSON object" if kind is dict else "a JSON list")
         raise UserError(f"{path}: not {wanted}; {remedy}")
+    has_one = isinstance(content, dict) and content.pop(CHECKSUM, None) is not None
+    if has_one and not is_intact(raw):
+        raise UserError(f"{path}: damaged, its bytes changed since it was written; {remedy}")
+    if checksummed and not has_one:
+        raise UserError(
+            f"{path}: not {what or 'as it was written'}: it has no checksum (damaged, or of an"
+            f" earlier version); {remedy}"
+        )
     return content
+
+
+def checksum(*blocks: bytes | memoryview) -> str:
+    """Checksum of a file with these bytes, 32 hexadecimal digits, `NO_CHECKSUM` in its place."""
+    digest = xxhash.xxh3_128()
+    for block in blocks:
+        digest.update(block)
+    return digest.hexdigest()
+
+
+def is_intact(content: bytes | mmap.mmap, start: int = 0, end: int | None = None) -> bool | None:
+    """Whether a file's bytes are as they were written; None where they state no checksum.
+
+    Args:
+        content: all bytes of the file.
+        start, end: where the checksum stands; the last one there is taken.
+    """
+    places = list(STATED.finditer(content, start, len(content) if end is None else end))
+    if not places:
+        return None
+    stated = places[-1]
+    with memoryview(content) as view:
+        found = checksum(view[: stated.start(1)], NO_CHECKSUM.encode(), view[stated.end(1) :])
+    return found == stated[1].decode()
+
+
+def safetensors_intact(path: str | Path) -> bool | None:
+    """Whether safetensors are as they were written; None where they have no checksum."""
+    try:
+        with (
+            open(path, "rb") as stream,
+            mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ) as content,
+        ):
+            (size,) = struct.unpack("<Q", content[:8])
+            if size > len(content) - 8:
+                return None
+            return is_intact(content, 8, 8 + size)
+    except (OSError, ValueError, struct.error):
+        return None
+
+
+def end_with_checksum(path: str | Path) -> None:
+    """Append a checksum in a line of its own, for formats that stop reading at their own end, as
+    HDF5 does.
+    """
+    ending = f'{CHECKSUM_LINE}"{CHECKSUM}":"{NO_CHECKSUM}"}}\n'
+    with open(path, "r+b") as stream:
+        with mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ) as content:
+            digest = checksum(memoryview(content), ending.encode())
+        stream.seek(0, os.SEEK_END)
+        stream.write(ending.replace(NO_CHECKSUM, digest).encode())
+
+
+def ends_intact(path: str | Path) -> bool | None:
+    """Whether a file that `end_with_checksum` completed is as it was; None for one without."""
+    try:
+        with (
+            open(path, "rb") as stream,
+            mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ) as content,
+        ):
+            start = max(len(content) - CHECKSUM_BYTES, 0)
+            ending = content[start:]
+            if ending.startswith(CHECKSUM_LINE.encode()) or ending.endswith(b'"}\n'):
+                return bool(is_intact(content, start))
+            return None
+    except (OSError, ValueError):
+        return None
 
 
 def content_hash(path: str | Path) -> str:

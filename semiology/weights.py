@@ -8,6 +8,7 @@ listed: `load_state` reads them by path.
 import os
 import re
 import urllib.request
+import zipfile
 from collections.abc import Iterator
 from dataclasses import dataclass, fields
 from http.client import HTTPException
@@ -19,7 +20,7 @@ import yaml
 from tqdm import tqdm
 
 from semiology.errors import UserError
-from semiology.files import atomic_path, content_hash
+from semiology.files import atomic_path, content_hash, safetensors_intact
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -278,7 +279,9 @@ def load_state(path: str | Path, sha256: str | None = None) -> "dict[str, Tensor
 
     Args:
         path: of the file.
-        sha256: that the file must have; None for the user's own weights.
+        sha256: that the file must have; None for the user's own weights. Checksums in the file
+            are verified: those of semiology, and those of the zip archive of `torch.save`.
+            Safetensors of other programs have none.
 
     Raises:
         UserError: no such file, another hash, a file that is damaged, or that holds more than
@@ -293,7 +296,14 @@ def load_state(path: str | Path, sha256: str | None = None) -> "dict[str, Tensor
         raise UserError(f"{path}: no such file of weights")
     if sha256:
         check_hash(path, sha256)
+    changed = UserError(
+        f"{path}: damaged, its bytes changed since it was written; copy or train it again"
+    )
     if path.suffix == ".safetensors":
+        intact = safetensors_intact(path)
+        ours = metadata(path).get("software", "").startswith("semiology")
+        if intact is False or (ours and intact is None):
+            raise changed
         try:
             return load_file(path)
         except SafetensorError as error:
@@ -301,7 +311,13 @@ def load_state(path: str | Path, sha256: str | None = None) -> "dict[str, Tensor
                 f"{path}: not a readable safetensors file ({error}); copy or train it again"
             ) from error
     try:
+        if zipfile.is_zipfile(path):  # torch.save's, with a CRC-32 of each tensor
+            with zipfile.ZipFile(path) as archive:
+                if archive.testzip() is not None:
+                    raise changed
         content: Any = torch.load(path, map_location="cpu", weights_only=True)
+    except UserError:
+        raise
     except (EOFError, RuntimeError) as error:  # torch's reader meets the end too soon
         reason = str(error).partition("\n")[0] or "it ends too soon"
         raise UserError(

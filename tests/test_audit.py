@@ -39,7 +39,7 @@ from semiology.evaluation.audit.fingerprint import (
 )
 from semiology.evaluation.audit.sources import used_weights
 from semiology.evaluation.run.settings import Split
-from semiology.files import content_hash
+from semiology.files import content_hash, read_json, write_json
 from semiology.models.pretraining import pretrain
 from semiology.tracking.extraction import ExtractOptions
 from semiology.tracking.extraction.keys import trained_on
@@ -130,9 +130,9 @@ def test_an_unseen_test_set_beside_folds_passes_and_is_in_no_training_set(moving
         for path in (run / "folds").rglob("*.json")
         if json.loads(path.read_text())["fold"] != "test"
     )
-    record = json.loads(path.read_text())
+    record = read_json(path)
     record["models"]["agcn"]["seen"]["weights"].append("c4")
-    path.write_text(json.dumps(record))
+    write_json(path, record, checksummed=True)
     assert ("test-set-in-training", ("p4",)) in facts(found(run, "participants"))
     path.with_name("test.json").unlink()
     assert found(run, "table").result == "not possible"
@@ -294,9 +294,8 @@ def test_weights_hold_their_training_participants_and_the_store_records_them(tmp
 def test_fine_tuned_detectors_hold_their_training_participants(tmp_path, start, known):
     setup = DetectorSetup(["nose"], "mobilenet_v3_large", 64)
     about = {"participants": ["p1"], "options": {"start": start}}
-    (tmp_path / "detectors.json").write_text(
-        json.dumps({"setup": asdict(setup), "sha256": {"joints": "ab" * 32}, "about": about})
-    )
+    description = {"setup": asdict(setup), "sha256": {"joints": "ab" * 32}, "about": about}
+    write_json(tmp_path / "detectors.json", description, checksummed=True)
     options = ExtractOptions(
         pose="keypoint-rcnn", keypoint_rcnn=KeypointRCNNOptions(weights=tmp_path)
     )
@@ -306,9 +305,9 @@ def test_fine_tuned_detectors_hold_their_training_participants(tmp_path, start, 
 def edited(run: Path, change) -> Path:
     """The run with the record of the fold that held c3 out changed."""
     path = fold_of_c3(run)
-    record = json.loads(path.read_text())
+    record = read_json(path)
     change(record)
-    path.write_text(json.dumps(record))
+    write_json(path, record, checksummed=True)
     return run
 
 

@@ -12,6 +12,7 @@ from audit_leaks import TASK, moving_cohort, quick_run, read_clips, write_clips
 
 from semiology.evaluation.audit import Check, audit, verdict, write_sources
 from semiology.evaluation.run.settings import Split
+from semiology.files import CHECKSUM, write_json
 
 
 @pytest.fixture(scope="module")
@@ -45,7 +46,7 @@ def changed(run: Path, name: str, change) -> Path:
     path = run / name
     content = yaml.safe_load(path.read_text())
     change(content)
-    path.write_text(json.dumps(content))
+    write_json(path, content, checksummed=isinstance(content, dict) and content.pop(CHECKSUM, None))
     return run
 
 

@@ -13,6 +13,7 @@ from semiology.experiments.clips import task_source
 from semiology.experiments.fold import Fold, run_fold
 from semiology.experiments.loso import run_loso
 from semiology.experiments.splits import split_clips
+from semiology.files import read_json, write_json
 
 
 @pytest.fixture(scope="module")
@@ -55,9 +56,9 @@ def test_a_leaked_model_without_a_record_is_not_passed(clean, tmp_path):
     path = Fold(TASK, 0, part).path(run)
     with LEAKS[0].plant():
         run_fold(settings, Fold(TASK, 0, part), run)
-    record = json.loads(path.read_text())
+    record = read_json(path)
     del record["models"]["agcn"], record["models"]["tcn"]
-    path.write_text(json.dumps(record))
+    write_json(path, record, checksummed=True)
     found = {check.name: check for check in audit(run)}
     assert {
         found[name].result for name in ("weights", "class weights", "batch norm", "teacher")

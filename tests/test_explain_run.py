@@ -8,7 +8,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from safetensors.torch import save_file
 
 from semiology import UserError
 from semiology.cli.main import main
@@ -18,8 +17,10 @@ from semiology.evaluation.run.settings import Model, Protocol, Split, Task
 from semiology.experiments.explain import explain
 from semiology.experiments.explain.models import explained, run_data
 from semiology.experiments.loso import run_loso
+from semiology.files import read_json, write_json
 from semiology.models.networks import TCN, Network, StreamShape
 from semiology.models.training.reading import Reading, Schedule
+from semiology.models.training.saved import save_state
 
 
 @pytest.fixture(scope="module")
@@ -263,11 +264,9 @@ def test_models_trained_on_everybody_are_reported_to_be_that(made, tmp_path, cap
 
 def appearance_model(made: Path, folder: Path) -> None:
     """A TCN with the description of one of the run's AGCNs."""
-    document = json.loads(
-        (made / "kept" / "swing-pose" / "seed-0" / "p0" / "agcn" / "model.json").read_text()
-    )
+    document = read_json(made / "kept/swing-pose/seed-0/p0/agcn/model.json")
     document["network"] = {"stream": "tcn", "options": {"width": 8, "blocks": 1}}
     document["shape"]["appearance_channels"] = 5
-    (folder / "model.json").write_text(json.dumps(document))
+    write_json(folder / "model.json", document, checksummed=True)
     shape = StreamShape(2, explained_skeleton(made), document["shape"]["keypoint_channels"], 5)
-    save_file(TCN(shape, width=8, blocks=1).state_dict(), folder / "weights.safetensors")
+    save_state(folder / "weights.safetensors", TCN(shape, width=8, blocks=1))

@@ -9,7 +9,7 @@ import h5netcdf
 import xarray as xr
 
 from semiology.data.tracks import netcdf_bytes
-from semiology.files import atomic_path
+from semiology.files import atomic_path, end_with_checksum
 
 
 @contextmanager
@@ -38,6 +38,8 @@ def append_tracks(path: str | Path) -> Iterator[Callable[[xr.Dataset], None]]:
         finally:
             if file is not None:
                 file.close()
+        if file is not None:
+            end_with_checksum(temporary)
 
 
 class _Growing:

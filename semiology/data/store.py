@@ -12,7 +12,8 @@ readable record per clip.
                                                   fraction of frames found
 
 A file appears whole or not at all, so its presence means that it is complete; two processes that
-make the same file make the same bytes. Names of videos are not stored.
+make the same file make the same bytes. Every file that semiology wrote holds a checksum
+(`semiology.files`), which is verified when it is read. Names of videos are not stored.
 
 Tracks of any length are written in blocks (`append_tracks`), of which memory holds one, and a full
 disk raises an error. `clip_tracks` reads the tracks of a cohort's clip, its own or from a store.
@@ -20,7 +21,6 @@ disk raises an error. `clip_tracks` reads the tracks of a cohort's clip, its own
 
 import hashlib
 import json
-import struct
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from functools import cache
@@ -29,10 +29,9 @@ from typing import Any
 
 import numpy as np
 import xarray as xr
-from safetensors import SafetensorError
-from safetensors.numpy import load_file
 
 from semiology.data.append import append_tracks
+from semiology.data.arrays import read_arrays, write_arrays
 from semiology.data.cohort import Clip
 from semiology.data.corrections import (
     corrections_file,
@@ -43,11 +42,11 @@ from semiology.data.corrections import (
 from semiology.data.pixels import refuse_stored
 from semiology.data.tracks import read_tracks, save_tracks, time_slice
 from semiology.errors import UserError
-from semiology.files import atomic_path, content_hash, read_json, write_json
+from semiology.files import content_hash, read_json, write_json
 from semiology.video import Recording
 
 # raise when the same input and parameters give other content than before: part of every key
-SCHEMA = 2
+SCHEMA = 3
 TRACKS = ("body", "face")
 FEATURES = {
     "body_vgg": "--body_weights",
@@ -132,12 +131,7 @@ class Store:
             UserError: the clip, or this stage of it, was not extracted; the file is damaged.
         """
         path = self.path(clip_id, stage)
-        try:
-            stored = load_file(path)
-        except (SafetensorError, OSError) as error:
-            raise UserError(
-                f"{path}: damaged; delete it and run semiology extract again"
-            ) from error
+        stored = read_arrays(path, "delete it and run semiology extract again")
         return stored["features"], stored["time"]
 
     def path(self, clip_id: str, stage: str) -> Path:
@@ -156,9 +150,8 @@ class Store:
             )
         if entry.get("schema") != SCHEMA:
             raise UserError(
-                f"clip {clip_id}: {self.folder} was made by another version of semiology, which"
-                " read videos in another way (oblong pixels, interlaced frames); extract into a new"
-                " store"
+                f"clip {clip_id}: {self.folder} was made by another version of semiology; extract"
+                " into a new store"
             )
         return path
 
@@ -166,7 +159,7 @@ class Store:
         """Whether a stage was extracted, and, with `key`, from this input with these parameters."""
         if key is not None and not self.plain:
             return self.file(clip_id, stage, key).is_file()
-        entry = self.record(clip_id)["stages"].get(stage)
+        entry = self.known_record(clip_id)["stages"].get(stage)
         return (
             entry is not None
             and key in (None, entry["key"])
@@ -182,17 +175,28 @@ class Store:
 
     def record(self, clip_id: str) -> dict:
         """The record of a clip: {"source": {...}, "stages": {stage: {...}}}; empty where nothing is
-        stored or the file is damaged.
+        stored.
+
+        Raises:
+            UserError: the record is damaged.
         """
-        try:
-            record = read_json(self.folder / clip_id / "record.json")
-        except UserError:
-            record = {}  # files are found by their keys: nothing is extracted again
+        path = self.folder / clip_id / "record.json"
+        remedy = "delete it and run semiology extract again, which finds the files that are there"
+        record = read_json(path, remedy=remedy, checksummed=True) if path.is_file() else {}
         return {
             "clip_id": clip_id,
             "source": record.get("source", {}),
             "stages": record.get("stages", {}),
         }
+
+    def known_record(self, clip_id: str) -> dict:
+        """The record of a clip, empty where it is damaged: for extraction, which finds files by
+        their keys and extracts nothing twice.
+        """
+        try:
+            return self.record(clip_id)
+        except UserError:
+            return {"clip_id": clip_id, "source": {}, "stages": {}}
 
     def write(self, clip_id: str, stage: str, key: str, content: xr.Dataset | Features) -> None:
         """Write a stage's file; it counts as extracted once `note` has recorded it.
@@ -256,7 +260,7 @@ class Store:
         """Add stages (stage -> key, depends, found ...) and the source's fingerprint to the clip's
         record.
         """
-        record = self.record(clip_id)
+        record = self.known_record(clip_id)
         entries = {
             stage: {
                 "file": self.file(clip_id, stage, str(entry["key"])).name,
@@ -270,12 +274,12 @@ class Store:
             self._write_record(clip_id, new)
 
     def _retract(self, clip_id: str, stage: str) -> None:
-        record = self.record(clip_id)
+        record = self.known_record(clip_id)
         del record["stages"][stage]
         self._write_record(clip_id, record)
 
     def _write_record(self, clip_id: str, record: dict) -> None:
-        write_json(self.folder / clip_id / "record.json", record)
+        write_json(self.folder / clip_id / "record.json", record, checksummed=True)
 
 
 def fingerprint(path: Path | Recording, known: Mapping[str, object]) -> dict[str, object]:
@@ -370,31 +374,3 @@ def clip_tracks(folder: Path, clip: Clip, store: Store | None, part: str) -> xr.
             .replace(str(path), "its tracks")
         )
         raise UserError(f"clip {clip.clip_id}: {what}") from error
-
-
-def write_arrays(path: str | Path, arrays: dict[str, np.ndarray]) -> None:
-    """Write arrays as safetensors, whole or not at all, without copying them in memory. The order
-    is that of the safetensors library, and so are the bytes.
-
-    Raises:
-        UserError: the disk is full, the folder cannot be written.
-    """
-    kinds = {"float32": "F32", "float64": "F64"}
-    header, offset = {}, 0
-    wide_first = sorted(
-        arrays, key=lambda name: (-arrays[name].itemsize, name)
-    )  # so that every number is aligned to its size
-    whole = {name: np.ascontiguousarray(arrays[name]) for name in wide_first}
-    for name, array in whole.items():
-        header[name] = {
-            "dtype": kinds[str(array.dtype)],
-            "shape": list(array.shape),
-            "data_offsets": [offset, offset + array.nbytes],
-        }
-        offset += array.nbytes
-    header_bytes = json.dumps(header, separators=(",", ":")).encode()
-    header_bytes += b" " * (-len(header_bytes) % 8)
-    with atomic_path(path) as temporary, open(temporary, "wb") as stream:
-        stream.write(struct.pack("<Q", len(header_bytes)) + header_bytes)
-        for array in whole.values():
-            stream.write(array.data if array.size else b"")

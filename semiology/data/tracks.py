@@ -30,7 +30,7 @@ import pandas as pd
 import xarray as xr
 
 from semiology.errors import UserError
-from semiology.files import atomic_path
+from semiology.files import atomic_path, end_with_checksum, ends_intact
 
 # errors of h5py, and of numpy on its output, for damaged files
 H5_FAULTS = (
@@ -261,6 +261,7 @@ def save_tracks(tracks: xr.Dataset, path: str | Path) -> Path:
     content = netcdf_bytes(tracks)
     with atomic_path(path) as temporary:
         temporary.write_bytes(content)
+        end_with_checksum(temporary)
     return Path(path)
 
 
@@ -318,6 +319,7 @@ def open_tracks(path: str | Path) -> Iterator[xr.Dataset]:
     Raises:
         UserError: not such a file, or a damaged one.
     """
+    _refuse_changed(Path(path))
     try:
         opened = xr.open_dataset(path, engine="h5netcdf")
     except H5_FAULTS as error:
@@ -349,6 +351,7 @@ def read_netcdf(path: Path) -> xr.Dataset:
     Raises:
         UserError: not such a file, or a damaged one.
     """
+    _refuse_changed(path)
     try:
         with (
             h5py.File(path, "r") as file
@@ -359,6 +362,11 @@ def read_netcdf(path: Path) -> xr.Dataset:
             return opened.load()
     except H5_FAULTS as error:
         raise UserError(f"{path}: {DAMAGED}, or give a .csv") from error
+
+
+def _refuse_changed(path: Path) -> None:
+    if ends_intact(path) is False:
+        raise UserError(f"{path}: its bytes changed since it was written: {DAMAGED}")
 
 
 def _own(file: h5py.File) -> xr.Dataset | None:

@@ -204,7 +204,7 @@ def write_record(
         "predictions": rows,
         "seconds": round(seconds, 2),
     }
-    write_json(fold.path(run), record, indent=None)
+    write_json(fold.path(run), record, indent=None, checksummed=True)
 
 
 def with_calibration(

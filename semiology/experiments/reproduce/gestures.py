@@ -509,7 +509,7 @@ def _run_fold(
         "selected": {},
         "predictions": predictions,
     }
-    write_json(path, record, indent=None)
+    write_json(path, record, indent=None, checksummed=True)
 
 
 def _table(records: list[dict[str, Any]]) -> pd.DataFrame:

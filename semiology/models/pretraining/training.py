@@ -4,19 +4,17 @@ import json
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from importlib.metadata import version
 from pathlib import Path
 from typing import Protocol
 
 import numpy as np
 import torch
-from safetensors.torch import save
 from torch import Tensor, nn
 from tqdm import tqdm
 
 from semiology.data.skeleton import mirrored_name
 from semiology.errors import UserError
-from semiology.files import atomic_path
+from semiology.models.training.saved import save_state
 
 
 class Labelled(Protocol):
@@ -171,30 +169,9 @@ def save_trained(
         UserError: the folder cannot be written, the disk is full.
     """
     accuracies = {"accuracy": made.accuracy, "balanced_accuracy": made.balanced_accuracy}
-    metadata = {
-        **facts,
-        "classes": json.dumps(made.classes),
-        **accuracies,
-        "software": f"semiology {version('semiology')}",
-    }
+    metadata = {**facts, "classes": json.dumps(made.classes), **accuracies}
     metadata |= {} if participants is None else {"participants": json.dumps(sorted(participants))}
-    state = {
-        name: value.detach().cpu().contiguous() for name, value in network.state_dict().items()
-    }
-    with atomic_path(made.path) as temporary:
-        temporary.write_bytes(
-            _in_order(save(state, {name: str(value) for name, value in metadata.items()}))
-        )
-
-
-def _in_order(stored: bytes) -> bytes:
-    """The same safetensors with its header sorted. The library writes metadata in a random order;
-    the same training would then give another hash, by which the store names features.
-    """
-    size = int.from_bytes(stored[:8], "little")
-    header = json.dumps(json.loads(stored[8 : 8 + size]), sort_keys=True).encode()
-    header += b" " * (-len(header) % 8)  # tensors begin at a multiple of eight bytes
-    return len(header).to_bytes(8, "little") + header + stored[8 + size :]
+    save_state(made.path, network, metadata)
 
 
 TRAINING, HELD_OUT = ("train", "training"), ("validation", "valid", "val", "test")

@@ -2,18 +2,19 @@
 it and to read its input.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from safetensors import SafetensorError
-from safetensors.torch import load_file, save
+import torch
 from torch import nn
 
+from semiology.data.arrays import read_arrays, write_arrays
 from semiology.data.skeleton import Skeleton
 from semiology.errors import UserError
-from semiology.files import atomic_path, read_json, write_json
+from semiology.files import read_json, write_json
 from semiology.models.networks import Network, StreamShape
 from semiology.models.training.reading import Reading
 
@@ -41,11 +42,7 @@ class SavedModel:
     def save(self, folder: str | Path) -> Path:
         """Write the folder; each file whole or not at all, the description last."""
         folder = Path(folder)
-        weights = save(
-            {name: value.cpu().contiguous() for name, value in self.network.state_dict().items()}
-        )
-        with atomic_path(folder / "weights.safetensors") as temporary:
-            temporary.write_bytes(weights)
+        save_state(folder / "weights.safetensors", self.network)
         description = {
             "network": asdict(self.options),
             "reading": asdict(self.reading),
@@ -53,16 +50,26 @@ class SavedModel:
             "shape": asdict(self.shape),
             "about": self.about,
         }
-        write_json(folder / "model.json", description)
+        write_json(folder / "model.json", description, checksummed=True)
         return folder
+
+
+def save_state(
+    path: str | Path, network: nn.Module, about: Mapping[str, object] | None = None
+) -> None:
+    """Write a network's state_dict as .safetensors with a checksum, whole or not at all; `about`
+    becomes its metadata. Raises as `write_arrays`.
+    """
+    state = {name: value.detach().cpu().numpy() for name, value in network.state_dict().items()}
+    write_arrays(path, state, {"software": f"semiology {version('semiology')}", **(about or {})})
 
 
 def note(folder: str | Path, **entries: Any) -> None:
     """Put entries into the `about` of a saved model, beside or in place of what is there."""
     path = Path(folder) / "model.json"
-    description = read_json(path)
+    description = read_json(path, checksummed=True)
     description["about"] |= entries
-    write_json(path, description)
+    write_json(path, description, checksummed=True)
 
 
 def load_model(folder: str | Path) -> SavedModel:
@@ -79,7 +86,8 @@ def load_model(folder: str | Path) -> SavedModel:
             f"{folder}: holds no trained model (model.json and weights.safetensors); `semiology"
             " loso` or `semiology train fit` makes one"
         )
-    raw = read_json(description, remedy="train the model again")
+    raw = read_json(description, remedy="train the model again", checksummed=True)
+    state = read_arrays(weights, "train the model again")
     try:
         graph = raw["shape"].pop("skeleton")
         skeleton = Skeleton(
@@ -96,10 +104,10 @@ def load_model(folder: str | Path) -> SavedModel:
         reading = reading.with_graph(skeleton)
         options = Network(**raw["network"])
         network = options(shape)
-        network.load_state_dict(load_file(weights))
+        network.load_state_dict({name: torch.from_numpy(value) for name, value in state.items()})
     except UserError:
         raise
-    except (KeyError, TypeError, ValueError, RuntimeError, SafetensorError) as error:
+    except (KeyError, TypeError, ValueError, RuntimeError) as error:
         raise UserError(
             f"{folder}: model.json and weights.safetensors do not fit together or are damaged:"
             f" {error}"

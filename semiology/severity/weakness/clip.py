@@ -103,7 +103,7 @@ def save_clip(measured: MeasuredClip, clip_id: str, key: str, out: Path) -> None
     else:
         expressions.unlink(missing_ok=True)  # of a source that is no longer given
     content = {"key": key, "summary": measured.summary}
-    write_json(out / "measures" / f"{clip_id}.json", content)
+    write_json(out / "measures" / f"{clip_id}.json", content, checksummed=True)
 
 
 def load_clip(clip_id: str, key: str, out: Path) -> dict[str, float] | None:

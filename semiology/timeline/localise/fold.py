@@ -127,7 +127,7 @@ def run_fold(
         "answers": predictions,
         "seconds": round(time.monotonic() - began, 2),
     }
-    write_json(path, record, indent=None)
+    write_json(path, record, indent=None, checksummed=True)
 
 
 def rounded(rows: np.ndarray) -> list[list[float] | None]:

@@ -12,10 +12,10 @@ from typing import Any
 
 import numpy as np
 from safetensors import SafetensorError, safe_open
-from safetensors.numpy import save
 
+from semiology.data.arrays import write_arrays
 from semiology.errors import UserError
-from semiology.files import atomic_path, content_hash, read_json, write_json, write_text
+from semiology.files import content_hash, read_json, safetensors_intact, write_json, write_text
 from semiology.timeline.events import Event, Hysteresis, write_events
 from semiology.timeline.events.plot import draw_timeline
 from semiology.timeline.events.timeline import read_timeline
@@ -78,7 +78,10 @@ class Record:
     def _state(self) -> tuple[dict[str, Any], dict[str, np.ndarray]] | None:
         """The state of the last block and its arrays; None without a readable one."""
         try:
-            with safe_open(self.folder / "state.safetensors", framework="np") as stored:
+            path = self.folder / "state.safetensors"
+            if not safetensors_intact(path):
+                return None
+            with safe_open(path, framework="np") as stored:
                 state = json.loads((stored.metadata() or {})["state"])
                 names = stored.keys()  # it is no mapping
                 return state, {name: stored.get_tensor(name) for name in names}
@@ -134,8 +137,8 @@ class Record:
         self.add(rows)
         write_events(self.folder / "events.tsv", events, seconds)
         whole = {**state, "key": self.key, "video": self.video, "bytes": self.table.stat().st_size}
-        with atomic_path(self.folder / "state.safetensors") as temporary:
-            temporary.write_bytes(save(arrays, metadata={"state": json.dumps(whole)}))
+        path = self.folder / "state.safetensors"
+        write_arrays(path, arrays, {"state": json.dumps(whole)})
 
     def add(self, rows: Iterable[Row]) -> None:
         """Append rows to the table, times to the millisecond."""

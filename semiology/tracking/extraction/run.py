@@ -208,7 +208,7 @@ def _complete(source: Source, store: Store, options: ExtractOptions) -> _Outcome
     """The outcome of a clip that is complete by its record, else None: a second run reads no video
     and starts no worker.
     """
-    record = store.record(source.clip_id)
+    record = store.known_record(source.clip_id)
     if not is_unchanged(source.path, record["source"]):
         return None
     for stage, depends in dependencies(source, record["source"], options).items():
@@ -275,7 +275,7 @@ def _extract_clip(
 ) -> _Outcome:
     if not source.path.is_file():
         raise VideoError(source.path, "there is no such file; check the path")
-    record = store.record(source.clip_id)
+    record = store.known_record(source.clip_id)
     origin = fingerprint(source.path, record["source"])
     depends = dependencies(source, origin, options)
     keys = {stage: make_key(entry) for stage, entry in depends.items()}

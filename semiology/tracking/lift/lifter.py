@@ -8,12 +8,12 @@ from typing import Any
 import numpy as np
 import torch
 import xarray as xr
-from safetensors.torch import save
 
 from semiology.data.preprocessing import coordinates, select
 from semiology.data.tracks import with_step
 from semiology.errors import UserError
-from semiology.files import atomic_path, content_hash, read_json, write_json
+from semiology.files import content_hash, read_json, write_json
+from semiology.models.training.saved import save_state
 from semiology.tracking.lift.network import (
     BONES,
     ROOT,
@@ -75,14 +75,9 @@ class Lifter:
         and with the hash of the weights.
         """
         path = Path(path).with_suffix(".safetensors")
-        state = {
-            name: value.detach().cpu().contiguous()
-            for name, value in self.network.state_dict().items()
-        }
-        with atomic_path(path) as temporary:
-            temporary.write_bytes(save(state))
+        save_state(path, self.network)
         card = {**self.card, "sha256": content_hash(path)}
-        write_json(path.with_suffix(".json"), card)
+        write_json(path.with_suffix(".json"), card, checksummed=True)
         return path
 
 
@@ -97,7 +92,7 @@ def load_lifter(path: str | Path = SHIPPED) -> Lifter:
     if not beside.is_file():
         raise UserError(f"{beside}: no card beside the weights; `semiology lift train` writes both")
     what, remedy = "the card of a lifter", "`semiology lift train` writes one"
-    card = read_json(beside, what=what, remedy=remedy)
+    card = read_json(beside, what=what, remedy=remedy, checksummed=True)
     try:
         joints, sizes, sha256 = card["joints"], card["network"], card["sha256"]
     except (ValueError, KeyError, TypeError) as error:

@@ -9,12 +9,12 @@ from typing import Any
 
 import numpy as np
 import torch
-from safetensors.torch import save
 from torchvision.models.detection.ssd import SSD
 
 from semiology.data.keypoint_names import COCO_17
 from semiology.errors import UserError
-from semiology.files import atomic_path, content_hash, read_json, write_json
+from semiology.files import content_hash, read_json, write_json
+from semiology.models.training.saved import save_state
 from semiology.tracking.pose.joint_network import (
     JointNetwork,
     crop_matrix,
@@ -125,14 +125,10 @@ class Detectors:
         hashes = {}
         for name, network in {"joints": self.joints, "regions": self.regions}.items():
             if network is not None:
-                content = save(
-                    {key: value.cpu().contiguous() for key, value in network.state_dict().items()}
-                )
-                with atomic_path(folder / f"{name}.safetensors") as temporary:
-                    temporary.write_bytes(content)
+                save_state(folder / f"{name}.safetensors", network)
                 hashes[name] = content_hash(folder / f"{name}.safetensors")
         description = {"setup": asdict(self.setup), "sha256": hashes, "about": self.about}
-        write_json(folder / "detectors.json", description)
+        write_json(folder / "detectors.json", description, checksummed=True)
         return folder
 
 
@@ -183,7 +179,7 @@ def read_description(weights: str | Path) -> dict[str, Any]:
             " them, or give coco"
         )
     what, remedy = "a description of detectors", "run `semiology tracking finetune` again"
-    description = read_json(path, what=what, remedy=remedy)
+    description = read_json(path, what=what, remedy=remedy, checksummed=True)
     try:
         DetectorSetup(**description["setup"]), description["sha256"], description["about"]
     except (ValueError, KeyError, TypeError) as error:
