@@ -384,6 +384,76 @@ def test_a_still_patient_who_is_not_found_in_ten_frames_does_not_move(tmp_path):
     assert table.keypoints["b"].predicted.value == 1
 
 
+LIGHTNING_POSE = (
+    "scorer,t,t,t,set\nbodyparts,a,a,a,{0}\ncoords,x,y,likelihood,{0}\n"
+    "labeled-data/v/img0003.png,1,2,0.5,train\nlabeled-data/v/img0005.png,3,4,0.75,unused\n"
+)
+EKS = (
+    f"scorer{',ensemble-kalman_tracker' * 9}\nbodyparts{',a' * 9}\ncoords,x,y,likelihood,"
+    "x_ens_median,y_ens_median,x_ens_var,y_ens_var,x_posterior_var,y_posterior_var\n"
+    "3,1,2,0.5,91,92,93,94,95,96\n5,3,4,0.75,91,92,93,94,95,96\n"
+)
+
+
+@pytest.mark.parametrize(
+    ("text", "aside"),
+    [
+        (LIGHTNING_POSE.format(""), ["set"]),
+        (LIGHTNING_POSE.format("Unnamed: 4_level_2"), ["set"]),
+        (EKS, EKS.split("likelihood,")[1].split("\n")[0].split(",")),
+    ],
+)
+def test_deeplabcut_columns_that_other_programs_add_are_set_aside_and_named(tmp_path, text, aside):
+    (tmp_path / "a.csv").write_text(text)
+    tracks = formats.read(tmp_path / "a.csv", fps=25)
+    assert tracks.position.values[[3, 5], :, 0].tolist() == [[1, 2], [3, 4]]
+    assert tracks.confidence.values[:, 0].tolist() == [0, 0, 0, 0.5, 0, 0.75]
+    assert steps(tracks)[0] == {"step": "set_aside", "columns": aside}
+
+
+def test_a_label_that_is_not_labelled_has_no_place(tmp_path):
+    (tmp_path / "a.csv").write_text(
+        "scorer,t,t,t,t,t,t\nbodyparts,a,a,a,b,b,b\ncoords,x,y,visible,x,y,visible\n"
+        "labeled-data/v/img0000.png,1,2,2,3,4,1\nlabeled-data/v/img0001.png,0,0,0,,,0\n"
+    )
+    tracks = formats.read(tmp_path / "a.csv", fps=25)
+    assert tracks.position.values[0].tolist() == [[1, 3], [2, 4]]
+    assert np.isnan(tracks.position.values[1]).all()
+    assert tracks.confidence.values.tolist() == [[1, 1], [0, 0]]
+
+
+def test_deeplabcut_a_third_coordinate_is_refused(tmp_path):
+    (tmp_path / "a.csv").write_text("scorer,t,t,t\nbodyparts,a,a,a\ncoords,x,y,z\n0,1,2,3\n")
+    with pytest.raises(UserError, match="coords 'z' in its header"):
+        formats.read(tmp_path / "a.csv", fps=25)
+
+
+def test_tables_between_semicolons_are_recognised_and_read(tmp_path):
+    rows = "0;430,5;350;0,95;1;2;1e-3\n1;;;;1,25;2;1\n"
+    (tmp_path / "a.csv").write_text("\ufeff" + DLC.replace(",", ";") + rows, encoding="utf-8")
+    tracks = formats.read(tmp_path / "a.csv", fps=25)
+    assert tracks.position.sel(space="x").values[0].tolist() == [430.5, 1]
+    assert tracks.confidence.values.tolist() == [pytest.approx([0.95, 0.001]), [0, 1]]
+    assert np.isnan(tracks.position.values[1, :, 0]).all()
+
+
+@pytest.mark.parametrize(
+    "cell", ["-nan(ind)", "nan(ind)", "-nan", "-1.#IND", "1.#QNAN00", "-1.#IND000000"]
+)
+def test_openface_writes_not_a_number_as_the_machine_does(tmp_path, cell):
+    path = openface_table(tmp_path / "o.csv")
+    lines = path.read_text().splitlines()
+    lines[2] = ", ".join([*lines[2].split(", ")[:4], *[cell] * (5 * 68 + 1)])
+    path.write_text("\n".join(lines))
+    tracks = formats.read(path)
+    assert (
+        np.isnan(tracks.position.values[1]).all() and np.isfinite(tracks.position.values[2]).all()
+    )
+    path.write_text("\n".join(lines).replace(cell, "-nan(banana)"))
+    with pytest.raises(UserError, match=r"row 3, column .*'-nan\(banana\)' is not a number"):
+        formats.read(path)
+
+
 def movement_file(path, times, unit, fps=None, position=None):
     x = np.arange(len(times), dtype=float)[:, None, None, None] if position is None else position
     data = xr.Dataset(
