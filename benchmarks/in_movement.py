@@ -36,6 +36,8 @@ def main(ours: Path, theirs: Path, fps: float) -> dict:
             if path.suffix == ".nc":
                 save_poses.to_dlc_file(data, theirs / f"{path.name}.csv", split_individuals=False)
                 individual_wise(data).to_netcdf(theirs / f"{path.name}.individual.nc")
+                for name, cut in cuts(data).items():
+                    cut.to_netcdf(theirs / f"{path.name}.{name}.nc")
         except Exception as error:  # whatever it is, it is what a user of movement would meet
             report["faults"][path.name] = [f"{type(error).__name__}: {error}"]
     report["without a score"] = without_a_score()
@@ -77,9 +79,22 @@ def individual_wise(data: xr.Dataset) -> xr.Dataset:
     """The same poses with one score for an individual in a frame, which movement takes since
     0.17.0.
     """
-    score = np.linspace(0, 1, data.sizes["time"])[:, None]
+    score = np.linspace(0.1, 1, data.sizes["time"])[:, None]
     ValidPosesInputs(position_array=data.position.values, confidence_array=score)
     return data.assign(confidence=(("time", "individual"), score))
+
+
+def cuts(data: xr.Dataset) -> dict[str, xr.Dataset]:
+    """Parts of a dataset, as movement's users take them: their times stay those of the whole."""
+    middle = data.time.values[data.sizes["time"] // 2]
+    frames = data.assign_coords(time=np.arange(data.sizes["time"]))
+    frames.attrs = {**data.attrs, "time_unit": "frames"}
+    del frames.attrs["fps"]
+    return {
+        "late": data.sel(time=slice(middle, None)),
+        "second": data.isel(time=slice(None, None, 2)),
+        "frames": frames.isel(time=slice(3, None)),
+    }
 
 
 def without_a_score() -> str:

@@ -7,7 +7,8 @@ movement 0.17.0 needs Python 3.12 or later and numpy 2, so it gets an environmen
 once by uv in the user's cache (about 1 GB). Exported are real keypoints of the test data and tracks
 made by hand with what is rare: missing points and frames, points without a score, an odd frame
 rate, names beyond ASCII. Equal are positions and confidences (as float32, NaN where NaN was),
-times, names and frame rate.
+times, names and frame rate. Parts that movement cuts out of them (from a time on, every second
+frame, in frames) are read with each row at its own time.
 """
 
 import argparse
@@ -90,6 +91,12 @@ def main() -> int:
         report = json.loads(answer.stdout.splitlines()[-1])
         for name, tracks in exported.items():
             faults = [f"movement: {fault}" for fault in report["faults"][name]]
+            if name.endswith(".nc"):
+                faults += [
+                    fault
+                    for cut in ("late", "second", "frames")
+                    for fault in shifted(tracks, theirs / f"{name}.{cut}.nc")
+                ]
             backs = [f"{name}.nc"] + (
                 [f"{name}.csv", f"{name}.individual.nc"] if name.endswith(".nc") else []
             )
@@ -160,7 +167,7 @@ def differences(tracks: xr.Dataset, back: Path) -> list[str]:
         found = np.isfinite(tracks["position"].transpose("time", "keypoint", "space").values).all(
             axis=2
         )
-        confidence = np.where(found, np.linspace(0, 1, len(confidence))[:, None], 0).astype(
+        confidence = np.where(found, np.linspace(0.1, 1, len(confidence))[:, None], 0).astype(
             np.float32
         )
     names = [str(name) for name in tracks["keypoint"].values]
@@ -182,6 +189,28 @@ def differences(tracks: xr.Dataset, back: Path) -> list[str]:
         for what, (one, other) in pairs.items()
         if not np.array_equal(one, other, equal_nan=True)
     ]
+
+
+def shifted(tracks: xr.Dataset, back: Path) -> list[str]:
+    """What is wrong with the part of the tracks that movement cut out: every row that it has must
+    stand at its own time, and those that it has not must be missing.
+    """
+    fps, cut = tracks.attrs["fps"], back.name.split(".")[-2]
+    part = formats.read(back, fps=fps if cut == "frames" else None)
+    rows = {
+        "late": np.arange(tracks.sizes["time"] // 2, tracks.sizes["time"]),
+        "second": np.arange(0, tracks.sizes["time"], 2),
+        "frames": np.arange(3, tracks.sizes["time"]),
+    }[cut]
+    places = np.flatnonzero(part["source_index"].values >= 0)
+    whole = tracks["position"].transpose("time", "space", "keypoint").values
+    equal = (
+        np.array_equal(part["source_index"].values[places], rows)
+        and np.allclose(part["time"].values[places], rows / fps, rtol=0, atol=1e-6)
+        and np.array_equal(part["position"].values[places], whole[rows], equal_nan=True)
+        and not np.isfinite(np.delete(part["position"].values, places, axis=0)).any()
+    )
+    return [] if equal else [f"{back.name}: its rows are not at their times"]
 
 
 if __name__ == "__main__":

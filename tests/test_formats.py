@@ -15,8 +15,11 @@ from semiology.data import formats
 from semiology.data.formats.deeplabcut import read_table
 from semiology.data.formats.pandas_h5 import literal
 from semiology.data.keypoint_names import BODY, BODY_25, COCO_17, FACE_68
-from semiology.data.preprocessing import select
+from semiology.data.preprocessing import fill_gaps, select
 from semiology.data.tracks import read_tracks, save_tracks, steps
+from semiology.tracking.tracking_error import as_labels, tracking_error
+
+NAN = np.nan
 
 SUFFIX = {
     "netcdf": ".nc",
@@ -327,6 +330,209 @@ def test_scores_that_are_heights_of_peaks_are_cut_and_the_steps_say_so(tmp_path)
         "highest": 1.5,
     }  # neither rounding nor a missing point is counted
     assert steps(tracks)[0] == cut
+
+
+DLC = "scorer,s,s,s,s,s,s\nbodyparts,a,a,a,b,b,b\ncoords,x,y,likelihood,x,y,likelihood\n"
+
+
+@pytest.mark.parametrize("lost", ["-1,-1,-1", "0,0,0", ",,", "430,350,0", ",,0", "-1.0,-1.0,-1.0"])
+def test_deeplabcut_a_point_that_was_not_found_has_no_place(tmp_path, lost):
+    rows = f"0,430,350,0.95,1,2,0.5\n1,{lost},1,2,0.5\n2,430,350,0.95,1,2,0.5\n"
+    (tmp_path / "a.csv").write_text(DLC + rows)
+    tracks = formats.read(tmp_path / "a.csv", fps=25)
+    assert np.isnan(tracks.position.sel(keypoint="a").values[1]).all()
+    assert tracks.confidence.values.tolist() == [
+        pytest.approx([0.95, 0.5]),
+        [0, 0.5],
+        pytest.approx([0.95, 0.5]),
+    ]
+    assert tracks.position.sel(keypoint="b", space="x").values.tolist() == [1, 1, 1]
+    had_a_place = 0 if lost.startswith(",") else 1
+    noted = [step["points"] for step in steps(tracks) if step["step"] == "not_found"]
+    assert noted == [1] * had_a_place
+    assert not [step for step in steps(tracks) if step["step"] == "cut_confidence"]
+
+
+def test_deeplabcut_without_likelihoods_everything_is_there(tmp_path):
+    (tmp_path / "a.csv").write_text(DLC + "0,430,350,,1,2,\n1,430,350,nan,,,\n")
+    tracks = formats.read(tmp_path / "a.csv", fps=25)
+    np.testing.assert_array_equal(tracks.confidence, np.float32([[NAN, NAN], [NAN, 0]]))
+    assert np.isfinite(tracks.position.values[:, :, 0]).all()
+
+
+def test_a_huge_frame_number_in_a_table_is_named_and_takes_no_memory(tmp_path):
+    names = [f"k{number}" for number in range(33)]
+    header = [["scorer", *["s"] * 66], ["bodyparts", *(n for n in names for _ in "xy")]]
+    rows = [*header, ["coords", *["x", "y"] * 33], ["0", *["1"] * 66], ["9999999", *["1"] * 66]]
+    (tmp_path / "a.csv").write_text("\n".join(",".join(row) for row in rows))
+    with pytest.raises(UserError, match=r"a\.csv: the frame 9999999 .* the file has 2"):
+        formats.read(tmp_path / "a.csv", fps=25)
+
+
+def test_a_still_patient_who_is_not_found_in_ten_frames_does_not_move(tmp_path):
+    """The figures by hand: nobody moves, so the error is 0 px; found is half of the points."""
+    rows = [
+        f"{t},0,0,0,430,350,0.9" if t % 2 else f"{t},430,350,0.9,430,350,0.9" for t in range(20)
+    ]
+    (tmp_path / "a.csv").write_text(DLC + "\n".join(rows))
+    tracks = formats.read(tmp_path / "a.csv", fps=25)
+    moved = np.linalg.norm(np.diff(fill_gaps(tracks, 0.2).position.values, axis=0), axis=1)
+    assert np.nanmax(moved) == 0
+    true = make_tracks(np.full((20, 2, 2), [430.0, 350.0]), ["a", "b"], 25.0)
+    table = tracking_error({"v": tracks}, as_labels(true, "v"))
+    assert (table.keypoints["a"].mean.value, table.keypoints["a"].predicted.value) == (0, 0.5)
+    assert table.keypoints["b"].predicted.value == 1
+
+
+LIGHTNING_POSE = (
+    "scorer,t,t,t,set\nbodyparts,a,a,a,{0}\ncoords,x,y,likelihood,{0}\n"
+    "labeled-data/v/img0003.png,1,2,0.5,train\nlabeled-data/v/img0005.png,3,4,0.75,unused\n"
+)
+EKS = (
+    f"scorer{',ensemble-kalman_tracker' * 9}\nbodyparts{',a' * 9}\ncoords,x,y,likelihood,"
+    "x_ens_median,y_ens_median,x_ens_var,y_ens_var,x_posterior_var,y_posterior_var\n"
+    "3,1,2,0.5,91,92,93,94,95,96\n5,3,4,0.75,91,92,93,94,95,96\n"
+)
+
+
+@pytest.mark.parametrize(
+    ("text", "aside"),
+    [
+        (LIGHTNING_POSE.format(""), ["set"]),
+        (LIGHTNING_POSE.format("Unnamed: 4_level_2"), ["set"]),
+        (EKS, EKS.split("likelihood,")[1].split("\n")[0].split(",")),
+    ],
+)
+def test_deeplabcut_columns_that_other_programs_add_are_set_aside_and_named(tmp_path, text, aside):
+    (tmp_path / "a.csv").write_text(text)
+    tracks = formats.read(tmp_path / "a.csv", fps=25)
+    assert tracks.position.values[[3, 5], :, 0].tolist() == [[1, 2], [3, 4]]
+    assert tracks.confidence.values[:, 0].tolist() == [0, 0, 0, 0.5, 0, 0.75]
+    assert steps(tracks)[0] == {"step": "set_aside", "columns": aside}
+
+
+def test_a_label_that_is_not_labelled_has_no_place(tmp_path):
+    (tmp_path / "a.csv").write_text(
+        "scorer,t,t,t,t,t,t\nbodyparts,a,a,a,b,b,b\ncoords,x,y,visible,x,y,visible\n"
+        "labeled-data/v/img0000.png,1,2,2,3,4,1\nlabeled-data/v/img0001.png,0,0,0,,,0\n"
+    )
+    tracks = formats.read(tmp_path / "a.csv", fps=25)
+    assert tracks.position.values[0].tolist() == [[1, 3], [2, 4]]
+    assert np.isnan(tracks.position.values[1]).all()
+    assert tracks.confidence.values.tolist() == [[1, 1], [0, 0]]
+
+
+def test_deeplabcut_a_third_coordinate_is_refused(tmp_path):
+    (tmp_path / "a.csv").write_text("scorer,t,t,t\nbodyparts,a,a,a\ncoords,x,y,z\n0,1,2,3\n")
+    with pytest.raises(UserError, match="coords 'z' in its header"):
+        formats.read(tmp_path / "a.csv", fps=25)
+
+
+def test_tables_between_semicolons_are_recognised_and_read(tmp_path):
+    rows = "0;430,5;350;0,95;1;2;1e-3\n1;;;;1,25;2;1\n"
+    (tmp_path / "a.csv").write_text("\ufeff" + DLC.replace(",", ";") + rows, encoding="utf-8")
+    tracks = formats.read(tmp_path / "a.csv", fps=25)
+    assert tracks.position.sel(space="x").values[0].tolist() == [430.5, 1]
+    assert tracks.confidence.values.tolist() == [pytest.approx([0.95, 0.001]), [0, 1]]
+    assert np.isnan(tracks.position.values[1, :, 0]).all()
+
+
+@pytest.mark.parametrize(
+    "cell", ["-nan(ind)", "nan(ind)", "-nan", "-1.#IND", "1.#QNAN00", "-1.#IND000000"]
+)
+def test_openface_writes_not_a_number_as_the_machine_does(tmp_path, cell):
+    path = openface_table(tmp_path / "o.csv")
+    lines = path.read_text().splitlines()
+    lines[2] = ", ".join([*lines[2].split(", ")[:4], *[cell] * (5 * 68 + 1)])
+    path.write_text("\n".join(lines))
+    tracks = formats.read(path)
+    assert (
+        np.isnan(tracks.position.values[1]).all() and np.isfinite(tracks.position.values[2]).all()
+    )
+    path.write_text("\n".join(lines).replace(cell, "-nan(banana)"))
+    with pytest.raises(UserError, match=r"row 3, column .*'-nan\(banana\)' is not a number"):
+        formats.read(path)
+
+
+def movement_file(path, times, unit, fps=None, position=None):
+    x = np.arange(len(times), dtype=float)[:, None, None, None] if position is None else position
+    data = xr.Dataset(
+        {"position": (("time", "space", "keypoint", "individual"), x + np.zeros((1, 2, 1, 1)))},
+        {"time": times, "space": ["x", "y"], "keypoint": ["a"], "individual": ["p"]},
+        {"ds_type": "poses", "time_unit": unit} | ({} if fps is None else {"fps": fps}),
+    )
+    data.to_netcdf(path, engine="h5netcdf")
+    return path
+
+
+@pytest.mark.parametrize(
+    ("times", "unit", "fps", "given", "rate", "rows", "source"),
+    [  # the cases by movement 0.17.0: sel(time=slice(...)), isel(time=slice(None, None, 2)), dropna
+        (np.arange(500, 510) / 50, "seconds", 50.0, None, 50, range(500, 510), range(500, 510)),
+        (np.arange(0, 20, 2) / 50, "seconds", 50.0, None, 25, range(10), range(0, 20, 2)),
+        (np.arange(500, 520, 2) / 50, "seconds", 50.0, 25, 25, range(250, 260), range(500, 520, 2)),
+        (np.arange(500, 510), "frames", None, 50, 50, range(500, 510), range(500, 510)),
+        (np.arange(500, 530, 3), "frames", None, 50, 50, range(500, 530, 3), range(500, 530, 3)),
+        (
+            np.array([0, 1, 2, 4, 5]) / 50,
+            "seconds",
+            50.0,
+            None,
+            50,
+            [0, 1, 2, 4, 5],
+            [0, 1, 2, 4, 5],
+        ),
+        (np.array([1, 3, 5, 7]) / 50, "seconds", 50.0, None, 50, [1, 3, 5, 7], [1, 3, 5, 7]),
+        (np.arange(10, 20) / 29.97, "seconds", None, None, 29.97, range(10, 20), range(10, 20)),
+        (np.arange(10, 20) / 29.97, "seconds", None, 29.97, 29.97, range(10, 20), range(10, 20)),
+    ],
+)
+def test_movement_a_row_stays_at_its_time(tmp_path, times, unit, fps, given, rate, rows, source):
+    tracks = formats.read(movement_file(tmp_path / "m.nc", times, unit, fps), fps=given)
+    assert tracks.attrs["fps"] == pytest.approx(rate, rel=1e-9)
+    seconds = np.array(times) / (1 if unit == "seconds" else given)
+    np.testing.assert_allclose(tracks.time.values[list(rows)], seconds, atol=1e-9)
+    np.testing.assert_allclose(tracks.source_time.values[list(rows)], seconds, atol=1e-9)
+    assert tracks.source_index.values[list(rows)].tolist() == list(source)
+    x = tracks.position.sel(space="x", keypoint="a").values
+    assert x[list(rows)].tolist() == list(range(len(times)))
+    others = np.setdiff1d(np.arange(tracks.sizes["time"]), list(rows))
+    assert np.isnan(x[others]).all() and (tracks.source_index.values[others] == -1).all()
+
+
+@pytest.mark.parametrize(
+    ("times", "unit", "fps", "given", "message"),
+    [
+        (np.arange(10) / 50, "seconds", 50.0, 25, "of 50 frames per second, not 25"),
+        (np.arange(10) / 50, "seconds", None, 25, "row 1: time 0.02 seconds is no frame at 25"),
+        (np.arange(10) / 25, "seconds", 30.0, None, "row 2: time 0.08 seconds is no frame at 30"),
+        (np.arange(10), "frames", None, None, "has no frame rate"),
+        (np.arange(10.0), "ms", 50.0, None, "float64 in ms"),
+        (np.arange(-2, 8) / 50, "seconds", 50.0, None, "row 0: time -0.04"),
+        (np.array([0, 0.04, 0.02]), "seconds", 50.0, None, "row 2: time does not rise from 0.04"),
+        (
+            1.7e9 + np.arange(9) / 50,
+            "seconds",
+            50.0,
+            None,
+            "row 0: time 1.7e.09 seconds is too far",
+        ),
+        (np.arange(10) / 50, "seconds", -50.0, None, r"frame rate \(fps\) is"),
+    ],
+)
+def test_movement_times_that_contradict_the_rate_are_refused(
+    tmp_path, times, unit, fps, given, message
+):
+    with pytest.raises(UserError, match=message):
+        formats.read(movement_file(tmp_path / "m.nc", times, unit, fps), fps=given)
+
+
+def test_movement_one_movement_a_second_stays_one_when_every_second_frame_is_left_out(tmp_path):
+    times = np.arange(0, 200, 2) / 50
+    wave = np.sin(2 * np.pi * times)[:, None, None, None]
+    tracks = formats.read(movement_file(tmp_path / "m.nc", times, "seconds", 50.0, wave))
+    power = np.abs(np.fft.rfft(tracks.position.values[:, 0, 0]))
+    assert np.fft.rfftfreq(tracks.sizes["time"], 1 / tracks.attrs["fps"])[power.argmax()] == 1
 
 
 def test_a_score_outside_0_to_1_where_none_can_be_is_named_by_frame_and_keypoint(tmp_path):

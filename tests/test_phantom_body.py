@@ -5,6 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from semiology.data.tracks import read_tracks, save_tracks
 from semiology.phantom.drawing.clip import draw_plan, draw_subject, perform
 from semiology.phantom.drawing.face import ACTIONS, expression, features, landmarks
 from semiology.phantom.drawing.kinematics import ARM_ANGLES, HEAD_ANGLES, SIDES, TRUNK_ANGLES, pose
@@ -129,7 +130,7 @@ def test_the_patients_left_is_at_the_right_of_the_picture(seed):
     assert (eyes.sel(keypoint="left_eye_outer") > eyes.sel(keypoint="right_eye_outer")).all()
 
 
-def test_a_face_that_is_turned_away_is_not_seen():
+def test_a_face_that_is_turned_away_is_not_seen_and_its_true_places_stay(tmp_path):
     plan = some_plan()
     performance = perform(plan)
     behind = {
@@ -141,7 +142,9 @@ def test_a_face_that_is_turned_away_is_not_seen():
     )  # half a turn about the neck
     turned = replace(performance, figure=away, landmarks=behind)
     assert (face_truth(plan, performance).confidence == 1).any()
-    assert (face_truth(plan, turned).confidence == 0).all()
+    hidden = face_truth(plan, turned)
+    assert (hidden.confidence == 0).all() and np.isfinite(hidden.position).all()
+    assert hidden.equals(read_tracks(save_tracks(hidden, tmp_path / "truth.nc")))
 
 
 def test_expressions_move_the_landmarks_that_they_are_known_by():

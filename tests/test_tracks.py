@@ -145,6 +145,137 @@ def test_a_wrong_csv_is_reported_with_the_place(tmp_path, text, message):
         read_tracks(path, fps=None if "time" in text else 10)
 
 
+@pytest.mark.parametrize("rate", [23.976, 25, 29.97, 30, 50, 59.94, 60, 120, 12.5])
+@pytest.mark.parametrize("decimals", [3, 6])
+def test_times_of_a_csv_may_be_rounded_and_give_the_rate_from_first_to_last(
+    tmp_path, rate, decimals
+):
+    frames = [*range(40), *range(300, 2000)]  # a hole of 260 frames
+    rows = [f"{frame / rate:.{decimals}f},nose,{frame},0" for frame in frames]
+    (tmp_path / "a.csv").write_text("time,keypoint,x,y\n" + "\n".join(rows))
+    tracks = read_tracks(tmp_path / "a.csv")
+    assert tracks.attrs["fps"] == rate and tracks.sizes["time"] == 2000
+    x = tracks.position.values[:, 0, 0]
+    assert x[frames].tolist() == frames and np.isnan(x[40:300]).all()
+    assert (tracks.source_index.values[40:300] == -1).all()
+
+
+def test_a_csv_that_begins_later_stays_there_and_keeps_its_times(tmp_path):
+    path = tmp_path / "a.csv"
+    path.write_text("time,keypoint,x,y\n10.012,nose,1,2\n10.052,nose,3,4\n10.092,nose,5,6\n")
+    tracks = read_tracks(path)
+    assert tracks.attrs["fps"] == 25 and tracks.sizes["time"] == 253
+    assert np.isnan(tracks.position.values[:250]).all()
+    assert tracks.position.values[250:, 0, 0].tolist() == [1, 3, 5]
+    assert tracks.source_time.values[250:].tolist() == [10.012, 10.052, 10.092]
+
+
+@pytest.mark.parametrize(
+    ("rows", "fps", "message"),
+    [
+        (
+            "1764446400.00,nose,1,2\n1764446400.04,nose,1,2",
+            None,
+            'row 2, column "time": 1.76445e+09',
+        ),
+        ("0,nose,1,2\n33,nose,1,2\n67,nose,1,2", None, "a time is in seconds"),
+        ("0,nose,1,2\n0.04,nose,1,2\n5e5,nose,1,2", 25, 'row 4, column "time": 500000 s is too'),
+        ("0,nose,1,2\n-0.04,nose,1,2", 25, 'row 3, column "time": -0.04: is negative'),
+        ("0,nose,1,2\n,nose,1,2", 25, 'row 3, column "time": is empty'),
+        ("0,nose,1,2\ninf,nose,1,2", 25, 'row 3, column "time": inf: is negative or infinite'),
+        ("0,nose,1,2\n1,,1,2", 25, 'row 3, column "keypoint": is empty'),
+    ],
+)
+def test_times_that_are_none_of_a_clip_are_named_by_row(tmp_path, rows, fps, message):
+    (tmp_path / "a.csv").write_text("time,keypoint,x,y\n" + rows)
+    with pytest.raises(UserError) as raised:
+        read_tracks(tmp_path / "a.csv", fps=fps)
+    assert message in str(raised.value)
+
+
+@pytest.mark.parametrize("frame", ["10000000", "9999999", "1e300", "4000000"])
+def test_one_huge_frame_number_is_named_by_row_and_takes_no_memory(tmp_path, frame):
+    names = [f"k{number}" for number in range(33)]
+    rows = [f"{row},{name},1,2" for row in (0, 1) for name in names] + [f"{frame},k0,1,2"]
+    (tmp_path / "a.csv").write_text("frame,keypoint,x,y\n" + "\n".join(rows))
+    with pytest.raises(UserError, match=r'a\.csv: row 68, column "frame": '):
+        read_tracks(tmp_path / "a.csv", fps=25)
+
+
+def test_a_csv_between_semicolons_has_decimal_commas_and_names_stay_as_they_are(tmp_path):
+    (tmp_path / "a.csv").write_text(
+        "time;keypoint;x;y;confidence\n0;01;1,5;2;0,5\n0;1;3;4;\n0,04;01;-nan(ind);-1.#IND;0\n"
+        "0,04;NA;7;8;1\n"
+    )
+    tracks = read_tracks(tmp_path / "a.csv")
+    assert tracks.keypoint.values.tolist() == ["01", "1", "NA"] and tracks.attrs["fps"] == 25
+    assert tracks.position.sel(keypoint="01").values[0].tolist() == [1.5, 2]
+    np.testing.assert_array_equal(tracks.confidence, np.float32([[0.5, np.nan, 0], [0, 0, 1]]))
+
+
+def test_what_was_not_found_has_no_place_and_what_has_no_score_is_there():
+    confidence = np.array([[0.9], [0], [np.nan], [1e-6]])
+    tracks = make_tracks(
+        line([1, 2, 3, 4]), ["a"], 25.0, confidence=confidence, position_3d=np.ones((4, 1, 3))
+    )
+    found = [True, False, True, True]
+    assert np.isfinite(tracks.position.values).all(axis=1)[:, 0].tolist() == found
+    assert np.isfinite(tracks.position_3d.values).all(axis=1)[:, 0].tolist() == found
+    np.testing.assert_array_equal(tracks.confidence[:, 0], np.float32([0.9, 0, np.nan, 1e-6]))
+
+
+def test_half_a_position_is_none():
+    position = line([1, 2, 3])
+    position[1, 0, 1] = np.nan
+    assert np.isnan(make_tracks(position, ["a"], 25.0).position.values[1]).all()
+
+
+def test_positions_that_an_older_file_has_for_what_was_not_found_are_not_read(tmp_path):
+    tracks = make_tracks(line([1, 2, 3]), ["a"], 25.0, position_3d=np.ones((3, 1, 3)))
+    tracks["confidence"][1] = 0
+    save_tracks(tracks, tmp_path / "a.nc")
+    for name in ("position", "position_3d"):
+        values = read_tracks(tmp_path / "a.nc")[name].values
+        assert np.isnan(values[1]).all() and np.isfinite(values[[0, 2]]).all()
+        assert values.shape == tracks[name].shape
+
+
+@pytest.mark.parametrize("who", ["filled", "truth"])
+def test_places_that_were_put_where_none_was_seen_stay(tmp_path, who):
+    tracks = make_tracks(line([1, np.nan, 3]), ["a"], 25.0)
+    if who == "filled":
+        tracks = fill_gaps(tracks, 0.2)
+    else:
+        tracks["position"] = make_tracks(line([1, 2, 3]), ["a"], 25.0).position
+        tracks.attrs["backend"] = "phantom truth"
+    read = read_tracks(save_tracks(tracks, tmp_path / "a.nc"))
+    assert read.position.values[:, 0, 0].tolist() == [1, 2, 3]
+    assert read.confidence.values[:, 0].tolist() == [1, 0, 1]
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"fps": np.nan}, "fps is nan"),
+        ({"time": [0, 0.08, 0.04]}, "frame 2: time does not rise from 0.08 to 0.04"),
+        ({"time": [0, np.nan, 0.04]}, "frame 1: time does not rise"),
+        ({"confidence": -1}, "frame 1, a: confidence -1 is outside"),
+        ({"confidence": 95}, "frame 1, a: confidence 95 is outside"),
+    ],
+)
+def test_a_stored_file_that_cannot_be_tracks_is_refused(tmp_path, change, message):
+    tracks = make_tracks(line([1, 2, 3]), ["a"], 25.0)
+    if "fps" in change:
+        tracks.attrs["fps"] = change["fps"]
+    elif "time" in change:
+        tracks = tracks.assign_coords(time=change["time"])
+    else:
+        tracks["confidence"][1] = change["confidence"]
+    save_tracks(tracks, tmp_path / "a.nc")
+    with pytest.raises(UserError, match=f"a.nc: {message}"):
+        read_tracks(tmp_path / "a.nc")
+
+
 def test_wrong_shapes_are_refused_with_what_was_expected():
     with pytest.raises(
         UserError,

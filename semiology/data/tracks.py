@@ -6,8 +6,11 @@
     confidence   (time, keypoint)            0 to 1, NaN where a point has no score
 
 A file holds `position` or `position_3d` or both. Missing is NaN in the positions and 0 in the
-confidence. A finite position whose confidence is NaN is present, without a score: no threshold of
-confidence removes it (compare as `~(confidence < threshold)`). `time` is a regular grid in seconds
+confidence. The reverse holds too, wherever tracks are made or read: a point with confidence 0 was
+not found, and has no position, whatever a file has there. Only what puts points where none was seen
+keeps positions at confidence 0: `fill_gaps`, and the truth of a phantom. A finite position whose
+confidence is NaN is present, without a score: no threshold of confidence removes it (compare as
+`~(confidence < threshold)`). `time` is a regular grid in seconds
 from the start of the clip; where a frame of the video is missing, its row is NaN and `source_index`
 is -1: rows are never removed. Left and right are the patient's. The attribute `steps` records every
 processing step after tracking.
@@ -26,9 +29,9 @@ from pathlib import Path
 
 import h5py
 import numpy as np
-import pandas as pd
 import xarray as xr
 
+from semiology.data.rows import beyond_0_to_1, read_long_csv
 from semiology.errors import UserError
 from semiology.files import atomic_path, end_with_checksum, ends_intact
 
@@ -60,9 +63,7 @@ DAMAGED = (
     "not a readable netCDF file of tracks; make it again (delete it first where semiology extract"
     " made it)"
 )
-# by which a confidence may lie outside of 0 to 1, as sums of float32 probabilities do; it is cut
-# [our choice]
-ROUNDING = 1e-5
+TRUTH = "phantom truth"  # backend of tracks that are known, not tracked
 SCHEMA = 1  # raise when the meaning of a saved file changes: it is part of every key in the store
 
 
@@ -87,8 +88,9 @@ def make_tracks(
         position: (time, keypoint, 2) px, or None where only 3D is known.
         keypoints: names, in the order of the arrays.
         fps: frames per second of the rows, Hz.
-        confidence: (time, keypoint) 0 to 1, NaN where a point has no score; by default 1 where the
-            position is finite. Where the position is missing it becomes 0.
+        confidence: (time, keypoint) 0 to 1, NaN where a point has no score; by default 1 where
+            the position is finite. Where the position is missing it becomes 0, and where it is 0
+            both positions become NaN.
         position_3d: (time, keypoint, 3) metres.
         source_time: (time,) s, the time of the source frame in its video; NaN where missing.
         source_index: (time,) number of the source frame; -1 where missing.
@@ -147,9 +149,14 @@ def make_tracks(
             )
     time = np.arange(frames) / fps
     source_time, source_index = _sources(source_time, source_index, time)
-    finite = np.isfinite(np.asarray(first, dtype=float)).all(axis=2)
+    whole = {
+        name: np.isfinite(array).all(axis=2)
+        for name, array in {"position": position, "position_3d": position_3d}.items()
+        if array is not None
+    }
+    found = next(iter(whole.values()))  # in px, where there are px
     confidence = np.asarray(
-        finite if confidence is None else np.where(finite, confidence, 0), dtype=float
+        found if confidence is None else np.where(found, confidence, 0), dtype=float
     )
     if (wrong := np.argwhere(beyond_0_to_1(confidence))).size:
         frame, keypoint = wrong[0]
@@ -159,18 +166,27 @@ def make_tracks(
         )
         raise UserError(f"tracks: {what} is outside of 0 to 1; give NaN where there is no score")
     confidence = np.clip(confidence, 0, 1).astype(np.float32)
+    found = ~(confidence <= 0)
     variables: dict[str, tuple[tuple[str, ...], np.ndarray]] = {
         "confidence": (("time", "keypoint"), confidence)
     }
     if position is not None:
         variables["position"] = (
             ("time", "space", "keypoint"),
-            np.asarray(position, np.float32).transpose(0, 2, 1),
+            np.where(
+                (found & whole["position"])[..., None],
+                np.asarray(position, np.float32),
+                np.float32(np.nan),
+            ).transpose(0, 2, 1),
         )
     if position_3d is not None:
         variables["position_3d"] = (
             ("time", "space_3d", "keypoint"),
-            np.asarray(position_3d, np.float32).transpose(0, 2, 1),
+            np.where(
+                (found & whole["position_3d"])[..., None],
+                np.asarray(position_3d, np.float32),
+                np.float32(np.nan),
+            ).transpose(0, 2, 1),
         )
     return xr.Dataset(
         variables,
@@ -228,13 +244,6 @@ def _sources(
     return time, index.astype(np.int64)
 
 
-def beyond_0_to_1(confidence: np.ndarray) -> np.ndarray:
-    """Which confidences are neither between 0 and 1, to `ROUNDING`, nor NaN: an array of bool of
-    the same shape.
-    """
-    return (confidence < -ROUNDING) | (confidence > 1 + ROUNDING)
-
-
 def steps(tracks: xr.Dataset) -> list[dict]:
     """The processing steps since tracking, oldest first: a list of {"step": name, parameter:
     value}.
@@ -288,28 +297,63 @@ def netcdf_bytes(tracks: xr.Dataset, *, growing: bool = False) -> bytes:
 
 
 def read_tracks(path: str | Path, *, fps: float | None = None) -> xr.Dataset:
-    """Read tracks from our netCDF, or from a long CSV.
-
-    The CSV has one row a frame and keypoint: `time` (s) or `frame` (then give `fps`), `keypoint`,
-    `x`, `y` (px) and/or `x_m`, `y_m`, `z_m` (metres), and, if known, `confidence`. Rows that are
-    absent are missing frames. Rows must lie on a regular grid (to 1/4 frame).
+    """Read tracks from our netCDF, or from a long CSV (see `rows.read_long_csv`).
 
     Raises:
-        UserError: no such file, not a netCDF or CSV, columns missing, text among numbers, two rows
-            for one frame and keypoint, a confidence outside of 0 to 1.
+        UserError: no such file, not a netCDF, not such tracks, a frame rate that is not positive,
+            times that do not rise, a confidence outside of 0 to 1; and as `rows.read_long_csv`.
     """
     path = Path(path)
     if not path.is_file():
         raise UserError(f"{path}: no such file of tracks")
     if path.suffix.lower() == ".csv":
-        return _read_csv(path, fps)
+        return make_tracks(**read_long_csv(path, fps), backend="csv")
     tracks = read_netcdf(path)
     if not {"confidence", "time", "keypoint"} <= set(tracks.variables) or "fps" not in tracks.attrs:
         raise UserError(
             f"{path}: a netCDF file, but not one of semiology's tracks (no confidence, keypoint or"
             " fps); try semiology tracks import"
         )
-    return tracks.assign_coords(keypoint=[str(name) for name in tracks.keypoint.values])
+    _check_stored(tracks, path)
+    return _without_unseen(
+        tracks.assign_coords(keypoint=[str(name) for name in tracks.keypoint.values])
+    )
+
+
+def _check_stored(tracks: xr.Dataset, path: Path) -> None:
+    fps, time = tracks.attrs["fps"], tracks["time"].values
+    if not (np.isfinite(fps) and fps > 0):
+        raise UserError(f"{path}: fps is {fps}; tracks have a positive frame rate; make it again")
+    if (falls := np.flatnonzero(~(np.diff(time.astype(float)) > 0))).size:
+        raise UserError(
+            f"{path}: frame {falls[0] + 1}: time does not rise from {time[falls[0]]} to"
+            f" {time[falls[0] + 1]}; make it again"
+        )
+    confidence = tracks["confidence"].transpose("time", "keypoint").values
+    if (wrong := np.argwhere(beyond_0_to_1(confidence))).size:
+        frame, keypoint = wrong[0]
+        raise UserError(
+            f"{path}: frame {frame}, {tracks.keypoint.values[keypoint]}: confidence"
+            f" {confidence[frame, keypoint]:g} is outside of 0 to 1; make it again"
+        )
+
+
+def _without_unseen(tracks: xr.Dataset) -> xr.Dataset:
+    """Tracks of a file, without the positions that it has for points that were not found."""
+    lost = tracks["confidence"] <= 0
+    if (
+        not lost.any()
+        or str(tracks.attrs.get("backend", "")).startswith(TRUTH)
+        or any(step["step"] == "fill_gaps" for step in steps(tracks))
+    ):
+        return tracks
+    there = {name: tracks[name] for name in ("position", "position_3d") if name in tracks.data_vars}
+    placed = {
+        name: values.where(~lost).transpose(*values.dims)
+        for name, values in there.items()
+        if (values.notnull() & lost).any()
+    }
+    return tracks.assign(placed)
 
 
 @contextmanager
@@ -401,96 +445,3 @@ def _own(file: h5py.File) -> xr.Dataset | None:
         if not key.startswith("_")
     }
     return xr.Dataset(variables, attrs=attributes).set_coords(coordinates & set(variables))
-
-
-def _read_csv(path: Path, fps: float | None) -> xr.Dataset:
-    try:
-        table = pd.read_csv(path)
-    except (ValueError, UnicodeDecodeError) as error:
-        raise UserError(f"{path}: not a readable CSV: {error}") from error
-    spaces = {"position": ["x", "y"], "position_3d": ["x_m", "y_m", "z_m"]}
-    present = {
-        name: columns for name, columns in spaces.items() if set(columns) <= set(table.columns)
-    }
-    if "keypoint" not in table or not present or not {"time", "frame"} & set(table.columns):
-        needed = "keypoint, time or frame, and x,y (px) or x_m,y_m,z_m (m)"
-        found = (
-            f"has {list(table.columns)[:8]}; if it is another program's: semiology tracks import"
-        )
-        raise UserError(f"{path}: needs the columns {needed}; {found}")
-    coordinates = [column for columns in present.values() for column in columns]
-    numbers = [
-        column for column in ("time", "frame", "confidence", *coordinates) if column in table
-    ]
-    for column in numbers:
-        converted = pd.to_numeric(table[column], errors="coerce")
-        if (bad := converted.isna() & table[column].notna()).any():
-            row = int(np.flatnonzero(bad)[0])
-            raise UserError(
-                f'{path}: row {row + 2}, column "{column}": {table[column].iloc[row]!r} is not a'
-                " number"
-            )
-        table[column] = converted
-    if (
-        "confidence" in table
-        and (outside := beyond_0_to_1(table["confidence"].to_numpy(float))).any()
-    ):
-        row = int(np.flatnonzero(outside)[0])
-        what = (
-            f"{table['confidence'].iloc[row]:g} is outside of 0 to 1; leave it empty where there is"
-            " no score"
-        )
-        raise UserError(f'{path}: row {row + 2}, column "confidence": {what}')
-    if "frame" in table:
-        if fps is None:
-            raise UserError(
-                f"{path}: has frame numbers; give the frame rate too (fps), or a column time in"
-                " seconds"
-            )
-        rows = table["frame"].to_numpy()
-    else:
-        stamps = np.unique(table["time"].dropna())
-        fps = fps or (1 / float(np.median(np.diff(stamps))) if len(stamps) > 1 else None)
-        if fps is None:
-            raise UserError(f"{path}: one time stamp only; give the frame rate (fps)")
-        rows = table["time"].to_numpy() * fps
-    if np.isnan(rows).any() or (np.abs(rows - np.round(rows)) > 0.25).any():
-        row = int(np.flatnonzero(np.isnan(rows) | (np.abs(rows - np.round(rows)) > 0.25))[0])
-        raise UserError(
-            f"{path}: row {row + 2}: time or frame is empty or off the grid of {fps:g} frames per"
-            " second; resample first"
-        )
-    if (rows < 0).any():
-        raise UserError(
-            f"{path}: row {int(np.flatnonzero(rows < 0)[0]) + 2}: negative time; time counts from"
-            " the clip's start"
-        )
-    frame = np.round(rows).astype(int)
-    if (twice := table.assign(frame=frame).duplicated(["frame", "keypoint"])).any():
-        raise UserError(
-            f"{path}: row {int(np.flatnonzero(twice)[0]) + 2}: a second row for the same frame and"
-            " keypoint"
-        )
-    keypoints = [str(name) for name in dict.fromkeys(table["keypoint"].astype(str))]
-    place = (
-        table["keypoint"]
-        .astype(str)
-        .map({name: number for number, name in enumerate(keypoints)})
-        .to_numpy()
-    )
-    arrays = {}
-    for name, columns in present.items():
-        arrays[name] = np.full((frame.max() + 1, len(keypoints), len(columns)), np.nan, np.float32)
-        arrays[name][frame, place] = table[columns].to_numpy()
-    confidence = None
-    if "confidence" in table:
-        confidence = np.zeros((frame.max() + 1, len(keypoints)), np.float32)
-        confidence[frame, place] = table["confidence"]  # an empty cell is NaN: no score
-    return make_tracks(
-        arrays.get("position"),
-        keypoints,
-        fps,
-        confidence=confidence,
-        position_3d=arrays.get("position_3d"),
-        backend="csv",
-    )

@@ -1,5 +1,5 @@
-"""Tracks in the formats of other programs, one file per format: `read(path, ...) -> tracks` and,
-where the format is written, `write(tracks, path)`.
+"""Tracks in the formats of other programs, one file per format, and in our own (`own`):
+`read(path, ...) -> tracks` and, where the format is written, `write(tracks, path)`.
 
 `read` here recognises the format, renames joints, and records in the tracks' steps what the format
 has and tracks do not; `write` is its counterpart.
@@ -14,6 +14,7 @@ import xarray as xr
 import yaml
 
 from semiology.data.formats.common import names_of
+from semiology.data.rows import separator
 from semiology.data.tracks import read_netcdf, with_step
 from semiology.errors import UserError
 
@@ -33,6 +34,7 @@ class Format:
     lost: str | None
 
 
+OWN = ("netcdf", "long_csv")
 NO_METRES = "metres, frame rate, image size, steps"
 FORMATS = {
     "netcdf": Format("our .nc", "", ""),
@@ -129,7 +131,8 @@ def write(tracks: xr.Dataset, path: str | Path, format: str) -> None:
 def _module(format: str):
     if format not in FORMATS:
         raise UserError(f"no format {format!r}; formats are {', '.join(FORMATS)}")
-    return import_module(f"semiology.data.formats.{format}")
+    file = "own" if format in OWN else format
+    return import_module(f"semiology.data.formats.{file}")
 
 
 def recognise(path: Path) -> str:
@@ -161,7 +164,8 @@ def recognise(path: Path) -> str:
         )
     if suffix == ".csv":
         with open(path, encoding="utf-8-sig", errors="replace") as stream:
-            first = [cell.strip() for cell in stream.readline().split(",")]
+            line = stream.readline()
+        first = [cell.strip() for cell in line.split(separator(line))]
         if first[0] == "scorer":
             return "deeplabcut"
         if {"FaceScore", "x_0"} <= set(first):

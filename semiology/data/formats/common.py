@@ -19,12 +19,14 @@ import numpy as np
 import xarray as xr
 from scipy.optimize import linear_sum_assignment
 
-from semiology.data.tracks import beyond_0_to_1, make_tracks, with_step
+from semiology.data.rows import LONGEST, NO_NUMBER, beyond_0_to_1, check_size, separator
+from semiology.data.tracks import make_tracks, with_step
 from semiology.errors import UserError
 from semiology.files import write_text
 
 FURTHEST = 1e7  # px; larger positions are invalid [our choice]
-LONGEST = 10_000_000  # rows; larger frame numbers are invalid (110 h at 25 Hz) [our choice]
+DECIMAL_COMMA = re.compile(r"^([-+]?\d*),(\d+(?:[eE][-+]?\d+)?)$")
+PADDING = -1  # as x, y and confidence of what DeepLabCut 3 did not find
 # largest movement of a person between two frames with a pose, in longer sides of the pose's box
 # [our
 # choice]
@@ -41,12 +43,18 @@ def tracks_from_rows(
     confidence: np.ndarray | None = None,
     peaks: bool = False,
     position_3d: np.ndarray | None = None,
+    source_index: np.ndarray | None = None,
+    source_time: np.ndarray | None = None,
     width: int = 0,
     height: int = 0,
     backend: str = "",
 ) -> xr.Dataset:
     """Tracks from rows that carry frame numbers (from 0). Frames without a row are missing: NaN,
     `source_index` -1.
+
+    A point with confidence 0 or below was not found, whatever its position; the step `not_found`
+    records how many of them had one. So was one that DeepLabCut 3 pads with -1, -1, -1, through
+    whatever program it came.
 
     Args:
         path: of the file, for messages.
@@ -60,12 +68,14 @@ def tracks_from_rows(
             little outside of 0 to 1: such values are clipped, and the step `cut_confidence` records
             their number and the largest excess.
         position_3d: (row, keypoint, 3) m.
+        source_index: (row,) number of each row's frame in its video, where that is not `frames`.
+        source_time: (row,) s, where that is not the grid's.
         width, height: of the frame, px; 0 where unknown.
         backend: name of the tracker.
 
     Raises:
-        UserError: no frame rate, no rows, two rows for one frame, a frame number below 0, a
-            position beyond any image, a confidence outside of 0 to 1 that is no peak.
+        UserError: no frame rate, no rows, two rows for one frame, a frame number that is none or
+            too large, a position beyond any image, a confidence outside of 0 to 1 that is no peak.
     """
     if fps is None:
         raise UserError(
@@ -73,9 +83,12 @@ def tracks_from_rows(
         )
     if not len(frames):
         raise UserError(f"{path}: holds no frames")
-    if strange := [frame for frame in frames if not 0 <= frame < LONGEST]:
+    strange = [frame for frame in frames if not 0 <= frame < LONGEST or frame != int(frame)]
+    if strange:
         raise UserError(f"{path}: {strange[0]} is not the number of a frame, counted from 0")
     number = np.asarray(frames, dtype=np.int64)
+    last = int(number.max())
+    check_size(f"{path}: the frame {last}", last, len(keypoints), len(number))
     if len(np.unique(number)) != len(number):
         values, counts = np.unique(number, return_counts=True)
         raise UserError(
@@ -93,7 +106,10 @@ def tracks_from_rows(
         )
 
     cut: dict = {}
+    unseen = 0
     if confidence is not None:
+        padding = (position == PADDING).all(axis=2) & (confidence == PADDING)
+        position = np.where(padding[..., None], np.nan, position)
         outside = beyond_0_to_1(confidence) & np.isfinite(position).all(axis=2)
         if outside.any() and not peaks:
             row, keypoint = np.argwhere(outside)[0]
@@ -108,30 +124,33 @@ def tracks_from_rows(
                 "lowest": float(confidence[outside].min()),
                 "highest": float(confidence[outside].max()),
             }
+        unseen = int((padding | (np.isfinite(position).all(axis=2) & (confidence <= 0))).sum())
         confidence = np.clip(confidence, 0, 1)
 
     def on_grid(array: np.ndarray | None, fill: float) -> np.ndarray | None:
         if array is None:
             return None
-        grid = np.full((int(number.max()) + 1, *array.shape[1:]), fill, np.float32)
+        grid = np.full((last + 1, *array.shape[1:]), fill, np.float32)
         grid[number] = array
         return grid
 
-    index = np.full(int(number.max()) + 1, -1)
-    index[number] = number
+    index, time = np.full(last + 1, -1), np.full(last + 1, np.nan)
+    index[number] = number if source_index is None else source_index
+    time[number] = number / fps if source_time is None else source_time
     tracks = make_tracks(
         on_grid(position, np.nan),
         list(keypoints),
         fps,
         confidence=on_grid(confidence, 0),
         position_3d=on_grid(position_3d, np.nan),
-        source_time=np.where(index >= 0, index / fps, np.nan),
+        source_time=time,
         source_index=index,
         width=width,
         height=height,
         backend=backend,
     )
-    return with_step(tracks, "cut_confidence", **cut) if cut else tracks
+    tracks = with_step(tracks, "cut_confidence", **cut) if cut else tracks
+    return with_step(tracks, "not_found", points=unseen) if unseen else tracks
 
 
 def pixels(tracks: xr.Dataset, path: Path) -> tuple[np.ndarray, np.ndarray]:
@@ -297,6 +316,8 @@ def _distance(seen: np.ndarray, pose: np.ndarray) -> float:
 def read_cells(path: Path, keep: str = "") -> list[list[str]]:
     """All rows of a csv as text, spaces around cells removed; empty lines at the end are dropped.
 
+    Between semicolons, a comma in a number is the decimal sign.
+
     Args:
         path: of the file.
         keep: pattern of the first cell of the columns to read; by default all are read.
@@ -310,7 +331,9 @@ def read_cells(path: Path, keep: str = "") -> list[list[str]]:
         with open(path, newline="", encoding="utf-8-sig") as stream:
             rows: list[list[str]] = []
             columns, width = [], 0
-            for row in csv.reader(stream):
+            between = separator(stream.readline())
+            stream.seek(0)
+            for row in csv.reader(stream, delimiter=between):
                 if not rows:
                     columns, width = (
                         [
@@ -330,7 +353,10 @@ def read_cells(path: Path, keep: str = "") -> list[list[str]]:
                         f"{path}: row {len(rows) + 1} has {len(row)} cells, the first row has"
                         f" {width}; is the file whole?"
                     )
-                rows.append([row[number].strip() for number in columns] if row else [])
+                cells = [row[number].strip() for number in columns] if row else []
+                if between == ";":
+                    cells = [DECIMAL_COMMA.sub(r"\1.\2", cell) for cell in cells]
+                rows.append(cells)
     except (csv.Error, UnicodeDecodeError) as error:
         raise UserError(f"{path}: not a readable csv ({error}); export it again") from error
     while rows and not any(rows[-1]):
@@ -345,7 +371,7 @@ def read_cells(path: Path, keep: str = "") -> list[list[str]]:
 def numbers(
     path: Path, rows: Sequence[Sequence[str]], columns: Sequence[str], first_row: int
 ) -> np.ndarray:
-    """(row, column) float64 of text cells; empty cells are NaN.
+    """(row, column) float64 of text cells; empty cells, and those for "not a number", are NaN.
 
     Args:
         path: for messages.
@@ -373,11 +399,11 @@ def numbers(
 
 
 def _number(cell: str) -> float:
-    """The number in a cell; infinity where it is not a number."""
+    """The number in a cell; infinity where it is other text."""
     try:
         return float(cell)
     except ValueError:
-        return np.inf
+        return np.nan if cell in NO_NUMBER else np.inf
 
 
 def take_columns(path: Path, cells: Sequence[Sequence[str]], columns: Sequence[str]) -> np.ndarray:

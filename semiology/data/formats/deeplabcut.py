@@ -5,9 +5,14 @@ Columns have three levels (scorer, bodyparts, coords) or four (individuals after
 x, y in px, in tracks also likelihood. Rows are frame numbers in tracks and paths of images in label
 tables, in one cell or in three ("labeled-data", video, image). Source: [C] DeepLabCut's own example
 projects.
+
+Programs that write such tables add columns, which are set aside: Lightning Pose the part of the
+data that a frame is of (`set`) and whether a label is `visible`, EKS the median and the variances
+of its networks. Source: [C] Lightning Pose 2.4.3, EKS 4.6.2.
 """
 
-from dataclasses import dataclass
+import re
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -25,10 +30,14 @@ from semiology.data.formats.common import (
     write_cells,
 )
 from semiology.data.formats.pandas_h5 import read_frame, write_frame
+from semiology.data.tracks import with_step
 from semiology.errors import UserError
 
 SCORER = "semiology"  # of tables that are written
 HEADER = ("scorer", "individuals", "bodyparts", "coords")
+COORDS = ("x", "y", "likelihood")
+VISIBLE = "visible"  # 0 not labelled, 1 hidden, 2 visible
+ASIDE = re.compile(rf"{VISIBLE}|zscore|[xy]_((ens|posterior)_)?(var|median)")
 
 
 @dataclass(frozen=True)
@@ -45,6 +54,7 @@ class Table:
             not labelled.
         present: (individual, keypoint) which columns the file has: individuals may have keypoints
             of their own.
+        aside: names of the columns that are set aside.
     """
 
     scorer: str
@@ -53,6 +63,7 @@ class Table:
     rows: list[str] | list[int]
     values: np.ndarray
     present: np.ndarray
+    aside: list[str] = field(default_factory=list)
 
 
 def read_table(path: str | Path) -> Table:
@@ -63,7 +74,11 @@ def read_table(path: str | Path) -> Table:
             repeat.
     """
     path = Path(path)
-    columns, index, values = _read_csv(path) if path.suffix.lower() == ".csv" else read_frame(path)
+    aside: list[str] = []
+    if path.suffix.lower() == ".csv":
+        columns, index, values, aside = _read_csv(path)
+    else:
+        columns, index, values = read_frame(path)
     if len(columns[0]) not in (3, 4):
         raise UserError(
             f"{path}: columns have {len(columns[0])} levels; DeepLabCut's have scorer,"
@@ -80,12 +95,10 @@ def read_table(path: str | Path) -> Table:
     ]
     individuals = list(dict.fromkeys(individual for individual, _, _ in named))
     keypoints = list(dict.fromkeys(keypoint for _, keypoint, _ in named))
-    coords = (
-        ["x", "y", "likelihood"]
-        if any(coord == "likelihood" for _, _, coord in named)
-        else ["x", "y"]
-    )
-    if unknown := sorted({coord for _, _, coord in named} - set(coords)):
+    names = [coord for _, _, coord in named]
+    coords = [coord for coord in COORDS if coord in (*COORDS[:2], *names)]
+    others = dict.fromkeys(coord for coord in names if coord not in coords)
+    if unknown := [coord for coord in others if not ASIDE.fullmatch(coord)]:
         raise UserError(
             f"{path}: coords {unknown[0]!r} in its header, expected x, y and likelihood"
         )
@@ -94,14 +107,25 @@ def read_table(path: str | Path) -> Table:
         raise UserError(f"{path}: the column {' '.join(filter(None, twice))} is there twice")
     shaped = np.full((len(index), len(individuals), len(keypoints), len(coords)), np.nan)
     present = np.zeros((len(individuals), len(keypoints)), bool)
+    unlabelled = np.zeros(shaped.shape[:3], bool)
     for column, (individual, keypoint, coord) in enumerate(named):
         place = individuals.index(individual), keypoints.index(keypoint)
-        shaped[:, *place, coords.index(coord)] = values[:, column]
-        present[place] = True
-    return Table(str(columns[0][0]), individuals, keypoints, _rows(path, index), shaped, present)
+        if coord in coords:
+            shaped[:, *place, coords.index(coord)] = values[:, column]
+            present[place] = True
+        elif coord == VISIBLE:
+            unlabelled[:, *place] = values[:, column] == 0
+    shaped[unlabelled] = np.nan
+    rows = _rows(path, index)
+    return Table(
+        str(columns[0][0]), individuals, keypoints, rows, shaped, present, [*aside, *others]
+    )
 
 
-def _read_csv(path: Path) -> tuple[list[tuple[str, ...]], list[tuple], np.ndarray]:
+def _read_csv(path: Path) -> tuple[list[tuple[str, ...]], list[tuple], np.ndarray, list[str]]:
+    """Names of the columns by level, names of the rows, values (row, column), and the names of the
+    columns that are of the frame and not of a keypoint.
+    """
     cells = read_cells(path)
     header: list[list[str]] = []
     while len(header) < len(cells) and cells[len(header)][0] in HEADER:
@@ -114,17 +138,21 @@ def _read_csv(path: Path) -> tuple[list[tuple[str, ...]], list[tuple], np.ndarra
     wide = 1 + next(
         (number for number, cell in enumerate(header[-1][1:]) if cell), 0
     )  # cells that name a row: 1 or 3
-    columns = list(zip(*(row[wide:] for row in header), strict=True))
+    every = list(zip(*(row[wide:] for row in header), strict=True))
+    # pandas writes an empty level as "", and what it read of that as "Unnamed: 7_level_2"
+    of_points = [n for n, column in enumerate(every) if not re.match("$|Unnamed: ", column[-1])]
+    columns = [every[n] for n in of_points]
     if not columns:
         raise UserError(f"{path}: has no columns of keypoints")
     body = cells[len(header) :]
     values = numbers(
         path,
-        [row[wide:] for row in body],
+        [[row[wide + n] for n in of_points] for row in body],
         [" ".join(column[1:]) for column in columns],
         len(header) + 1,
     )
-    return columns, [tuple(row[:wide]) for row in body], values
+    aside = [column[0] for column in every if column not in columns]
+    return columns, [tuple(row[:wide]) for row in body], values, aside
 
 
 def _rows(path: Path, index: list[tuple]) -> list[str] | list[int]:
@@ -160,7 +188,7 @@ def read(
     frames = [row if isinstance(row, int) else frame_number(row, path) for row in table.rows]
     present = table.present[chosen]
     values = table.values[:, chosen, present]
-    return tracks_from_rows(
+    tracks = tracks_from_rows(
         path,
         frames,
         [name for name, there in zip(table.keypoints, present, strict=True) if there],
@@ -174,6 +202,7 @@ def read(
         height=height,
         backend=f"deeplabcut: {table.scorer}",
     )
+    return with_step(tracks, "set_aside", columns=table.aside) if table.aside else tracks
 
 
 def write(tracks: xr.Dataset, path: Path) -> None:

@@ -75,7 +75,7 @@ def read(
         else np.zeros(0, bool)
     )
     found = (mine & (success == 1))[:, None, None]
-    number = frame.astype(int) - 1  # OpenFace counts frames from 1
+    number = frame - 1  # OpenFace counts frames from 1
     if fps is None:
         fps = _rate(path, number[mine], take_columns(path, cells, ["timestamp"])[mine, 0])
     return tracks_from_rows(

@@ -8,14 +8,13 @@ from numpy.typing import NDArray
 
 from semiology.data.preprocessing import unbroken_runs
 from semiology.data.skeleton import load_skeleton
-from semiology.data.tracks import make_tracks
+from semiology.data.tracks import TRUTH, make_tracks
 from semiology.phantom.drawing.clip import Performance, Plan, Subject
 from semiology.phantom.drawing.face import expression, landmarks
 from semiology.phantom.drawing.filming import FPS
 from semiology.phantom.drawing.kinematics import SIDES
 from semiology.phantom.drawing.person import draw_person
 
-BACKEND = "phantom truth"
 # cosine between a landmark's outward normal and the camera below which it counts as hidden
 TURNED_AWAY = 0.15
 HIDING = (
@@ -123,18 +122,19 @@ def container(
     inside = ((position >= 0) & (position < [camera.width, camera.height])).all(-1)
     visible = inside & ~np.stack(list(hidden.values()), 1)
     index = np.arange(len(visible))
-    return make_tracks(
+    tracks = make_tracks(
         position,
         list(points),
         fps,
-        confidence=visible.astype(np.float32),
         position_3d=position_3d,
         source_time=index / fps,
         source_index=index,
         width=camera.width,
         height=camera.height,
-        backend=BACKEND,
+        backend=TRUTH,
     )
+    # set here: `make_tracks` would take the places of hidden points away
+    return tracks.assign(confidence=(("time", "keypoint"), visible.astype(np.float32)))
 
 
 def spans(flags: NDArray, times: NDArray) -> list[list[float]]:

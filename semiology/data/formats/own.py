@@ -1,5 +1,5 @@
-"""Our own readable csv: one row per frame and keypoint, `time` (s), `keypoint`, `x`, `y` (px),
-`x_m`, `y_m`, `z_m` (m), `confidence`.
+"""Our own formats, as all commands write and read them: tracks (.nc), and the readable csv with one
+row per frame and keypoint (`rows.read_long_csv`).
 """
 
 from pathlib import Path
@@ -8,9 +8,9 @@ import numpy as np
 import xarray as xr
 
 from semiology.data.formats.common import choose_individual, names_of, number_texts, write_cells
-from semiology.data.tracks import read_tracks
-
-COLUMNS = {"position": ["x", "y"], "position_3d": ["x_m", "y_m", "z_m"]}
+from semiology.data.rows import COLUMNS
+from semiology.data.tracks import read_tracks, save_tracks
+from semiology.errors import UserError
 
 
 def read(
@@ -21,21 +21,35 @@ def read(
     width: int = 0,
     height: int = 0,
 ) -> xr.Dataset:
-    """Read as `tracks.read_tracks`, whose docstring has the columns.
+    """Read as `tracks.read_tracks`. The frame rate of an .nc is in the file.
 
     Raises:
-        UserError: as `tracks.read_tracks`.
+        UserError: as `tracks.read_tracks`; a frame rate was given that is another than the .nc's.
     """
     choose_individual(path, individual, [""])
-    return read_tracks(path, fps=fps).assign_attrs(width=width, height=height)
+    if path.suffix.lower() == ".csv":
+        return read_tracks(path, fps=fps).assign_attrs(width=width, height=height)
+    tracks = read_tracks(path)
+    if fps is not None and fps != tracks.attrs["fps"]:
+        raise UserError(
+            f"{path}: has {tracks.attrs['fps']:g} frames per second, not {fps:g}; leave the frame"
+            " rate out"
+        )
+    return tracks.assign_attrs(
+        width=width or tracks.attrs["width"], height=height or tracks.attrs["height"]
+    )
 
 
 def write(tracks: xr.Dataset, path: Path) -> None:
-    """Write one row per frame and keypoint, also where it is missing, so that no frame is lost.
+    """Write tracks as netCDF, as `tracks.save_tracks` does, or as .csv: one row per frame and
+    keypoint, also where it is missing, so that no frame is lost.
 
     Raises:
-        UserError: a folder that cannot be written.
+        UserError: as `tracks.save_tracks`.
     """
+    if path.suffix.lower() != ".csv":
+        save_tracks(tracks, path)
+        return
     names, frames = names_of(tracks), tracks.sizes["time"]
     header, blocks = ["time", "keypoint"], []
     for name, columns in COLUMNS.items():
