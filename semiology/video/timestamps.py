@@ -14,6 +14,9 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
+from av.packet import Packet
+from av.video.frame import VideoFrame
+
 # frames held back: a wrong time is noticed by what follows it, and the frame interval is known on
 # both sides
 LOOK_AHEAD = 8
@@ -55,6 +58,12 @@ class Timed(Generic[Content]):
     time: float
     period: float
     content: Content
+
+
+def timestamp(unit: VideoFrame | Packet, kind: str = "pts") -> float | None:
+    """Presentation ("pts") or decoding ("dts") time in s of a frame or packet; None without one."""
+    stamp = getattr(unit, kind)
+    return None if stamp is None else float(stamp * unit.time_base)
 
 
 def presentation_times(

@@ -2,6 +2,7 @@
 and properties of the videos.
 """
 
+import math
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field
@@ -14,6 +15,7 @@ from semiology.data.cohort.label import Label
 from semiology.data.cohort.row import Clip
 from semiology.video import Reading, Recording, Scan, VideoError, VideoInfo, probe, scan_fields
 from semiology.video.image import ratio
+from semiology.video.reader import lost_places
 
 OVERRUN = 1.0  # s; a clip that ends later than this after the end of its video is noted
 # videos at a time: one waits for the disk while others are decoded; each holds a dozen frames
@@ -140,7 +142,7 @@ def check_cohort(folder: str | Path) -> CohortReport:
     cohort = Cohort.read(folder)
     videos, faults = _open(cohort)
     opened = {clip.clip_id: videos[_video(clip)] for clip in cohort.clips if _video(clip) in videos}
-    infos = {clip_id: info for clip_id, (info, _) in opened.items()}
+    infos = {clip_id: info for clip_id, (info, _, _) in opened.items()}
     of_recordings, about_recordings = _check_recordings(cohort)
     durations, by_header, overruns = [], 0, []
     for clip in cohort.clips:
@@ -154,7 +156,7 @@ def check_cohort(folder: str | Path) -> CohortReport:
                 f"{clip.clip_id} runs past the end of its video, which by its header lasts"
                 f" {header:.1f} s"
             )
-    overruns += _aspect_notes(infos)
+    overruns += _aspect_notes(infos) + _loss_notes(cohort, opened)
     per_participant = Counter(clip.participant_id for clip in cohort.clips)
     return CohortReport(
         participants=len(cohort.participants),
@@ -175,7 +177,7 @@ def check_cohort(folder: str | Path) -> CohortReport:
             "not known" if info.fps is None else f"{info.fps:.5g} Hz" for info in infos.values()
         ),
         containers=_tally(info.container for info in infos.values()),
-        recorded={clip_id: _recorded(info, scan) for clip_id, (info, scan) in opened.items()},
+        recorded={clip_id: _recorded(info, scan) for clip_id, (info, scan, _) in opened.items()},
         scores={
             name: [own for clip in cohort.clips if (own := clip.scores[name]) is not None]
             for name in cohort.scores
@@ -195,9 +197,9 @@ def _recorded(info: VideoInfo, scan: Scan) -> str:
     return f"{info.codec}, {size} pixels of {ratio(info.pixel_aspect)}, {rate}, {scan}"
 
 
-def _open(cohort: Cohort) -> tuple[dict[str, tuple[VideoInfo, Scan]], dict[str, str]]:
-    """Properties and fields of each video and recording, and the faults of those that cannot be
-    opened, by name in clips.tsv.
+def _open(cohort: Cohort) -> tuple[dict[str, tuple[VideoInfo, Scan, list[float]]], dict[str, str]]:
+    """Properties, fields and losses of each video and recording, and the faults of those that
+    cannot be opened, by name in clips.tsv.
     """
     videos, faults = {}, {}
     sources = {
@@ -230,6 +232,26 @@ def _aspect_notes(infos: dict[str, VideoInfo]) -> list[str]:
     ]
 
 
+def _loss_notes(
+    cohort: Cohort, opened: dict[str, tuple[VideoInfo, Scan, list[float]]]
+) -> list[str]:
+    """A note for each clip from whose video frames were lost on their way."""
+    notes = []
+    for clip in cohort.clips:
+        within = [
+            time
+            for time in (opened[clip.clip_id][2] if clip.clip_id in opened else [])
+            if time < (clip.end or math.inf)
+        ]
+        if within:
+            places = f"{len(within)} places, the last" if len(within) > 1 else "a place,"
+            notes.append(
+                f"{clip.clip_id}: frames of its video were lost on their way at {places} at"
+                f" {within[-1]:.2f} s; what follows is missing up to the next key frame"
+            )
+    return notes
+
+
 def _video(clip: Clip) -> str:
     """What clips.tsv names: a video or a recording; "" where neither."""
     return clip.video or (f"recording {clip.recording}" if clip.recording else "")
@@ -248,10 +270,13 @@ def _check_recordings(cohort: Cohort) -> tuple[dict[str, str], list[str]]:
     return failures, notes
 
 
-def _opened(path: Path | Recording, reading: Reading) -> tuple[VideoInfo, Scan] | str:
-    """Properties and fields of a video, or why it cannot be opened."""
+def _opened(path: Path | Recording, reading: Reading) -> tuple[VideoInfo, Scan, list[float]] | str:
+    """Properties and fields of a video, and where frames of it were lost (s), or why it cannot be
+    opened. Recordings of many files are not searched for losses, which takes reading them whole.
+    """
     try:
-        return probe(path, reading), scan_fields(path)
+        lost = lost_places(path) if isinstance(path, Path) else []
+        return probe(path, reading), scan_fields(path), lost
     except VideoError as error:
         return error.fault
 

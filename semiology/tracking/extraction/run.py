@@ -155,6 +155,8 @@ def _extract_all(
             summary.likely_aspect[source.clip_id] = outcome.likely_aspect
         if outcome.infrared:
             summary.infrared[source.clip_id] = outcome.infrared
+        if outcome.missing:
+            summary.missing[source.clip_id] = outcome.missing
         if outcome.short:
             summary.short.append(source.clip_id)
     return summary
@@ -199,6 +201,7 @@ class _Outcome:
     worked: bool = False
     found: dict[str, float] = field(default_factory=dict)
     infrared: float = 0.0
+    missing: float = 0.0
     likely_aspect: str | None = None
     fault: str | None = None
     short: bool = False
@@ -221,6 +224,7 @@ def _complete(source: Source, store: Store, options: ExtractOptions) -> _Outcome
         source.clip_id,
         found=_found(parts),
         infrared=_infrared(parts),
+        missing=_missing(parts),
         likely_aspect=_likely_aspect(parts),
     )
 
@@ -238,6 +242,11 @@ def _likely_aspect(parts: Mapping[str, Mapping[str, Any]]) -> str | None:
 def _infrared(parts: Mapping[str, Mapping[str, Any]]) -> float:
     """Fraction of infrared frames by the record's entries, 0 where they state none."""
     return max((entry.get("infrared") or 0.0 for entry in parts.values()), default=0.0)
+
+
+def _missing(parts: Mapping[str, Mapping[str, Any]]) -> float:
+    """Fraction of missing frames by the record's entries, 0 where there are none."""
+    return max((entry.get("missing", 0.0) for entry in parts.values()), default=0.0)
 
 
 def _extract_one(
@@ -302,6 +311,7 @@ def _extract_clip(
             entries[part] |= shares[part]
         elif known.get("key") == keys[part]:
             entries[part] |= {"found": known["found"], "infrared": known.get("infrared")}
+            entries[part] |= {"missing": known["missing"]} if "missing" in known else {}
         else:
             counted = FoundFraction()
             counted.add(read_tracks(store.file(source.clip_id, part, keys[part])))
@@ -325,6 +335,7 @@ def _extract_clip(
         _found(tracked),
         short=short,
         infrared=_infrared(tracked),
+        missing=_missing(tracked),
         likely_aspect=_likely_aspect(tracked),
     )
 

@@ -27,6 +27,8 @@ class ExtractSummary:
             header states none.
         infrared: clip_id -> fraction of its frames that were filmed in night infrared, for clips
             that have such frames.
+        missing: clip_id -> fraction of its frames that the video lacks, for clips with such frames:
+            holes, damaged frames, and what was predicted from these.
     """
 
     done: list[str] = field(default_factory=list)
@@ -36,6 +38,7 @@ class ExtractSummary:
     without_video: list[str] = field(default_factory=list)
     found: dict[str, dict[str, float]] = field(default_factory=dict)
     infrared: dict[str, float] = field(default_factory=dict)
+    missing: dict[str, float] = field(default_factory=dict)
     likely_aspect: dict[str, str] = field(default_factory=dict)
 
     @property
@@ -65,6 +68,12 @@ class ExtractSummary:
                     f"{part} found in {np.mean(list(fractions.values())):.1%} of frames; least in"
                     f" {least} ({fractions[least]:.1%})"
                 )
+        if self.missing:
+            most = max(self.missing, key=lambda clip_id: self.missing[clip_id])
+            lines.append(
+                f"frames are missing or damaged in {len(self.missing)} clips; most in {most}"
+                f" ({self.missing[most]:.1%})"
+            )
         lines += [
             f"warning: {clip_id}: nobody was found in any frame; its tracks are empty"
             for clip_id in self.nobody
