@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 from made_videos import Coding, number_of, write, x264, x265
 
-from semiology.data.cohort import check_cohort
-from semiology.video import every_frame, read_frames
+from semiology.data.cohort import Cohort, check_cohort
+from semiology.tracking.extraction import extract_cohort
+from semiology.video import every_frame, probe, read_frames
 from semiology.video.reader import Damage
 
 KEY = 24  # frames from key frame to key frame
@@ -138,12 +139,17 @@ def test_frames_that_refer_to_a_damaged_one_that_is_shown_later_are_damaged(tmp_
     ]
 
 
-def test_cohort_check_lists_where_frames_were_lost(tmp_path):
-    (tmp_path / "participants.tsv").write_text("participant_id\nsub-01\n")
+def cohort(folder: Path, *names: str) -> None:
+    """The tables of a cohort with a clip for each name."""
+    (folder / "participants.tsv").write_text("participant_id\nsub-01\n")
     rows = ["clip_id\tparticipant_id\tvideo\tstart\tend"]
-    rows += [f"{name}\tsub-01\t{name}.mkv\t0\tn/a" for name in ("lost", "hole")]
-    (tmp_path / "clips.tsv").write_text("\n".join(rows) + "\n")
-    (tmp_path / "clips.json").write_text("{}")
+    rows += [f"{name}\tsub-01\t{name}.mkv\t0\tn/a" for name in names]
+    (folder / "clips.tsv").write_text("\n".join(rows) + "\n")
+    (folder / "clips.json").write_text("{}")
+
+
+def test_cohort_check_lists_where_frames_were_lost(tmp_path):
+    cohort(tmp_path, "lost", "hole")
     write(tmp_path / "lost.mkv", CODINGS["h264"], range(60), change=without(30))
     ticks = [tick for tick in range(60) if tick != 30]
     write(tmp_path / "hole.mkv", CODINGS["h264"], ticks, ticks)
@@ -153,8 +159,39 @@ def test_cohort_check_lists_where_frames_were_lost(tmp_path):
     ]
 
 
-def test_a_summary_has_the_fraction_of_missing_frames():
-    from semiology.tracking.extraction import ExtractSummary
+def test_the_summary_and_the_record_have_the_fraction_of_missing_frames(tmp_path):
+    cohort(tmp_path, "lost")
+    write(tmp_path / "lost.mkv", CODINGS["h264"], range(60), change=without(30))
+    summary = extract_cohort(Cohort.read(tmp_path), tmp_path / "store", progress=False)
+    # frames 30 to 47 of 60: 48 is a key frame
+    assert summary.missing == {"lost": pytest.approx(0.3)}
+    assert "missing or damaged in 1 clip; most in lost (30.0%)" in summary.text()
+    again = extract_cohort(Cohort.read(tmp_path), tmp_path / "store", progress=False)
+    assert again.skipped == ["lost"] and again.missing == summary.missing
 
-    text = ExtractSummary(done=["a", "b"], missing={"a": 0.29, "b": 0.01}).text()
-    assert "frames are missing or damaged in 2 clips; most in a (29.0%)" in text
+
+def test_of_two_video_streams_it_is_said_which_is_read(tmp_path):
+    cohort(tmp_path, "two")
+    with av.open(str(tmp_path / "two.mkv"), "w") as target:
+        streams = [target.add_stream("mpeg4", rate=25) for _ in range(2)]
+        for stream, width in zip(streams, (64, 128)):
+            stream.width, stream.height, stream.pix_fmt = width, 96, "yuv420p"
+        for number in range(10):
+            for stream in streams:
+                image = np.full((96, stream.width, 3), 10 * number, np.uint8)
+                target.mux(stream.encode(av.VideoFrame.from_ndarray(image, "rgb24")))
+        for stream in streams:
+            target.mux(stream.encode(None))
+    shown = next(every_frame(tmp_path / "two.mkv")).image.shape[1]
+    which = {64: "1 of 2, 64x96", 128: "2 of 2, 128x96"}[shown]
+    assert probe(tmp_path / "two.mkv").stream == which
+    said = f"two: its video holds several video streams; number {which}, is read"
+    assert said in check_cohort(tmp_path).notes
+    for _ in range(2):  # the second time nothing is extracted
+        summary = extract_cohort(Cohort.read(tmp_path), tmp_path / "store", progress=False)
+        assert summary.stream == {"two": which} and which in summary.text()
+
+
+def test_a_single_video_stream_is_no_news(tmp_path):
+    write(tmp_path / "one.mkv", CODINGS["h264"], range(5))
+    assert probe(tmp_path / "one.mkv").stream is None

@@ -129,8 +129,7 @@ def video_stream(container: InputContainer, name: str | Path) -> VideoStream:
         "_pipe"
     ):  # FFmpeg also plays text and images
         raise VideoError(name, "is a text or a single image, not a video")
-    still = Disposition.attached_pic | Disposition.timed_thumbnails
-    streams = [stream for stream in container.streams.video if not stream.disposition & still]
+    streams = _video_streams(container)
     if not streams:
         raise VideoError(name, "holds no video stream (sound only?); name a video")
     streams = [stream for stream in streams if stream.codec_context is not None]
@@ -144,6 +143,20 @@ def video_stream(container: InputContainer, name: str | Path) -> VideoStream:
     stream.thread_type = "AUTO"
     stream.codec_context.thread_count = THREADS
     return stream
+
+
+def _video_streams(container: InputContainer) -> list[VideoStream]:
+    """The video streams of a container but cover art."""
+    still = Disposition.attached_pic | Disposition.timed_thumbnails
+    return [stream for stream in container.streams.video if not stream.disposition & still]
+
+
+def which_stream(container: InputContainer, stream: VideoStream) -> str | None:
+    """Which video stream is read, "1 of 2, 640x480"; None where there is one alone."""
+    streams = _video_streams(container)
+    number = [each.index for each in streams].index(stream.index) + 1
+    size = f"{stream.codec_context.width}x{stream.codec_context.height}"
+    return f"{number} of {len(streams)}, {size}" if len(streams) > 1 else None
 
 
 def header_duration(container: InputContainer, stream: VideoStream) -> float | None:

@@ -30,6 +30,7 @@ from semiology.video.decode import (
     numbered,
     open_video,
     shown_by_dts,
+    which_stream,
 )
 from semiology.video.fields import deinterlaced, scan_fields
 from semiology.video.image import likely_aspect, plausible, ratio, rotation, square_size
@@ -63,6 +64,8 @@ class VideoInfo:
     likely_aspect: str | None
     codec: str
     container: str
+    # "1 of 2, 640x480": which video stream is read, of a file that holds several; else None
+    stream: str | None = None
 
 
 def probe(path: str | Path, reading: Reading = AS_STATED) -> VideoInfo:
@@ -103,6 +106,7 @@ def probe(path: str | Path, reading: Reading = AS_STATED) -> VideoInfo:
             else None,
             codec=stream.codec_context.name,
             container=suffix if suffix in names else names[0],
+            stream=which_stream(container, stream),
         )
 
 

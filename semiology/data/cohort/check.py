@@ -156,6 +156,11 @@ def check_cohort(folder: str | Path) -> CohortReport:
                 f"{clip.clip_id} runs past the end of its video, which by its header lasts"
                 f" {header:.1f} s"
             )
+    overruns += [
+        f"{clip_id}: its video holds several video streams; number {info.stream}, is read"
+        for clip_id, info in infos.items()
+        if info.stream is not None
+    ]
     overruns += _aspect_notes(infos) + _loss_notes(cohort, opened)
     per_participant = Counter(clip.participant_id for clip in cohort.clips)
     return CohortReport(

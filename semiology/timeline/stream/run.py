@@ -365,8 +365,8 @@ class TimelineRun:
         """Message about a video that was read to its end but may be truncated; else None."""
         if video.damage.at_end > CUT_OFF:
             return (
-                f"the last {video.damage.at_end} frames of the video are damaged: it was cut off, or"
-                " frames were lost before them"
+                f"the last {video.damage.at_end} frames of the video are damaged: it was cut off,"
+                " or frames were lost before them"
             )
         if video.damage.at_end:
             return (

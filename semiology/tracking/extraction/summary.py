@@ -29,6 +29,8 @@ class ExtractSummary:
             that have such frames.
         missing: clip_id -> fraction of its frames that the video lacks, for clips with such frames:
             holes, damaged frames, and what was predicted from these.
+        stream: clip_id -> which video stream was read, "1 of 2, 640x480", for clips whose video
+            holds several.
     """
 
     done: list[str] = field(default_factory=list)
@@ -39,6 +41,7 @@ class ExtractSummary:
     found: dict[str, dict[str, float]] = field(default_factory=dict)
     infrared: dict[str, float] = field(default_factory=dict)
     missing: dict[str, float] = field(default_factory=dict)
+    stream: dict[str, str] = field(default_factory=dict)
     likely_aspect: dict[str, str] = field(default_factory=dict)
 
     @property
@@ -71,7 +74,8 @@ class ExtractSummary:
         if self.missing:
             most = max(self.missing, key=lambda clip_id: self.missing[clip_id])
             lines.append(
-                f"frames are missing or damaged in {len(self.missing)} clips; most in {most}"
+                f"frames are missing or damaged in {len(self.missing)}"
+                f" clip{'s' if len(self.missing) > 1 else ''}; most in {most}"
                 f" ({self.missing[most]:.1%})"
             )
         lines += [
@@ -95,6 +99,10 @@ class ExtractSummary:
             f"warning: {clip_id}: its header states no pixel aspect ratio; its size is usual for"
             f" pixels of {aspect} (--pixel_aspect {aspect}; 1:1 where they are square)"
             for clip_id, aspect in self.likely_aspect.items()
+        ]
+        lines += [
+            f"warning: {clip_id}: its video holds several video streams; number {stream}, was read"
+            for clip_id, stream in self.stream.items()
         ]
         lines += [f"failed: {clip_id}: {message}" for clip_id, message in self.failed]
         return "\n".join(lines)
