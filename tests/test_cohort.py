@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from semiology.data.cohort import Cohort, CohortError, check_cohort
+from semiology.data.cohort.label import current_tags
 from semiology.errors import UserError
 from semiology.experiments.probe.features import cohort_target
 from semiology.video import VideoError, write_video
@@ -499,3 +500,41 @@ def test_videos_that_cannot_be_opened_end_the_table(folder):
 def test_no_folder_is_one_line(tmp_path):
     with pytest.raises(UserError, match="none: "):
         Cohort.read(tmp_path / "none")
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("Semiology-motor-dystonic", "Semiology-dystonic"),
+        ("Semiology-motor-automatisms-hypermotor", "Semiology-hypermotor"),
+        ("Semiology-experiential-affective-emotional", "Semiology-affective-emotional"),
+        ("Semiology-motor-myoclonic", "Semiology-myoclonic-jerk"),
+        ("Semiology-motor-automatisms-pedal", "Semiology-automatisms"),
+        ("Semiology-sensory-autonomic-sensation", "Semiology-autonomic-sensation"),
+        ("Semiology-language-related-aphasia", "Semiology-aphasia"),
+        ("Postictal-semiology-nose-wiping", "Postictal-nose-wiping"),
+        ("(Semiology-motor-tonic, Left), Red", "(Semiology-tonic, Left), Red"),
+        # of 2.1.0 already
+        ("Semiology-autonomic-sensation", "Semiology-autonomic-sensation"),
+        ("Semiology-motor-behavioral-arrest", "Semiology-motor-behavioral-arrest"),
+        ("Semiology-elementary-motor", "Semiology-elementary-motor"),
+        ("Semiology-sensory-other", "Semiology-sensory-other"),
+        ("Semiology-myoclonic-jerk", "Semiology-myoclonic-jerk"),
+    ],
+)
+def test_old_hed_tags_are_read_by_their_new_names(old, new):
+    assert current_tags(old) == new
+
+
+def test_a_translated_hed_tag_is_noted(folder):
+    edit(folder, "clips.json", ("Semiology-dystonic", "Semiology-motor-dystonic"))
+    cohort = Cohort.read(folder)
+    assert cohort.labels["dystonia"].hed == "Semiology-dystonic"
+    assert [note for note in cohort.notes if "1.1.0" in note and note.startswith("dystonia: ")]
+
+
+def test_hed_tags_are_validated_where_hedtools_is_installed(folder):
+    pytest.importorskip("hed")
+    edit(folder, "clips.json", ("Semiology-dystonic", "Semiology-bogus"))
+    notes = [note for note in check_cohort(folder).notes if "Semiology-bogus" in note]
+    assert len(notes) == 1 and "not valid in HED-SCORE 2.1.0" in notes[0]

@@ -6,12 +6,14 @@ import math
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field
+from importlib.resources import files
+from importlib.util import find_spec
 from pathlib import Path
 from statistics import median
 from typing import Any
 
 from semiology.data.cohort.cohort import Cohort
-from semiology.data.cohort.label import Label
+from semiology.data.cohort.label import HED_SCORE, Label
 from semiology.data.cohort.row import Clip
 from semiology.video import Reading, Recording, Scan, VideoError, VideoInfo, probe, scan_fields
 from semiology.video.image import ratio
@@ -187,7 +189,7 @@ def check_cohort(folder: str | Path) -> CohortReport:
             name: [own for clip in cohort.clips if (own := clip.scores[name]) is not None]
             for name in cohort.scores
         },
-        notes=cohort.notes + about_recordings + overruns,
+        notes=cohort.notes + _hed_notes(cohort) + about_recordings + overruns,
         failures={
             clip.clip_id: faults[_video(clip)] for clip in cohort.clips if _video(clip) in faults
         }
@@ -222,6 +224,32 @@ def _open(cohort: Cohort) -> tuple[dict[str, tuple[VideoInfo, Scan, list[float]]
             else:
                 videos[video] = found
     return videos, faults
+
+
+def _hed_notes(cohort: Cohort) -> list[str]:
+    """A note for each HED tag that HED-SCORE does not know; none where hedtools is not installed.
+
+    The schema is the one that hedtools brings along: nothing is fetched.
+    """
+    tags = {
+        (name, tag)
+        for name, label in cohort.labels.items()
+        for tag in (label.hed.values() if isinstance(label.hed, dict) else [label.hed])
+        if tag
+    }
+    if not tags or find_spec("hed") is None:
+        return []
+    from hed import HedString, load_schema
+
+    schema = files("hed") / "schema" / "schema_data" / f"HED_score_{HED_SCORE}.xml"
+    if not schema.is_file():
+        return [f"HED tags were not checked: hedtools brings no HED-SCORE {HED_SCORE}"]
+    loaded = load_schema(str(schema))
+    return [
+        f"{name}: HED tag {tag!r} is not valid in HED-SCORE {HED_SCORE}: {issues[0]['message']}"
+        for name, tag in sorted(tags)
+        if (issues := HedString(tag, loaded).validate())
+    ]
 
 
 def _aspect_notes(infos: dict[str, VideoInfo]) -> list[str]:
