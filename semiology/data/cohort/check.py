@@ -12,9 +12,15 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
+import numpy as np
+from safetensors import SafetensorError
+from safetensors.numpy import load_file
+
 from semiology.data.cohort.cohort import Cohort
 from semiology.data.cohort.label import HED_SCORE, Label
 from semiology.data.cohort.row import Clip
+from semiology.data.tracks import read_tracks
+from semiology.errors import UserError
 from semiology.video import Reading, Recording, Scan, VideoError, VideoInfo, probe, scan_fields
 from semiology.video.image import ratio
 from semiology.video.reader import lost_places
@@ -41,7 +47,7 @@ class LabelCount:
 @dataclass(frozen=True)
 class CohortReport:
     """Counts of a cohort. `str()` is the printed table, `to_dict()` the same for JSON; `ok` is
-    False where a video cannot be opened.
+    False where a video, or what stands in for it, cannot be opened.
     """
 
     participants: int
@@ -55,7 +61,7 @@ class CohortReport:
     durations: list[float]  # s, of clips whose length is known
     by_header: int  # number of durations taken from a video's header
     resolutions: dict[str, int]  # "width x height" in square px, upright -> clips
-    frame_rates: dict[str, int]  # Hz by the times of its first frames -> clips
+    frame_rates: dict[str, int]  # Hz by the times of its first frames, or of tracks -> clips
     containers: dict[str, int]  # -> clips
     # clip_id -> stored size, pixel aspect ratio, codec, rate, fields: as the camera recorded it
     recorded: dict[str, str] = field(default_factory=dict)
@@ -65,11 +71,11 @@ class CohortReport:
     notes: list[str] = field(default_factory=list)
     failures: dict[str, str] = field(
         default_factory=dict
-    )  # clip_id -> why its video cannot be opened
+    )  # clip_id -> why its video, tracks or features cannot be opened
 
     @property
     def ok(self) -> bool:
-        """Whether every video can be opened."""
+        """Whether every video, and what stands in for one, can be opened."""
         return not self.failures
 
     def to_dict(self) -> dict[str, Any]:
@@ -98,9 +104,9 @@ class CohortReport:
                 "duration",
                 f"median {_spread(self.durations)} s{total}" if self.durations else "not known",
             ),
-            ("resolution", _counts(self.resolutions) or "no video"),
-            ("frame rate", _counts(self.frame_rates) or "no video"),
-            ("container", _counts(self.containers) or "no video"),
+            ("resolution", _counts(self.resolutions) or "not known"),
+            ("frame rate", _counts(self.frame_rates) or "not known"),
+            ("container", _counts(self.containers) or "not known"),
         ]
         text = [f"{name:<14}{value}" for name, value in lines]
         if self.recorded:
@@ -135,10 +141,10 @@ class CohortReport:
 
 
 def check_cohort(folder: str | Path) -> CohortReport:
-    """Read a cohort, open each of its videos once, and count.
+    """Read a cohort, open each of its videos, tracks and features once, and count.
 
     Raises:
-        CohortError: the tables have faults. A video that cannot be opened does not raise but is
+        CohortError: the tables have faults. A file that cannot be opened does not raise but is
             listed, and `ok` is False.
     """
     cohort = Cohort.read(folder)
@@ -146,24 +152,29 @@ def check_cohort(folder: str | Path) -> CohortReport:
     opened = {clip.clip_id: videos[_video(clip)] for clip in cohort.clips if _video(clip) in videos}
     infos = {clip_id: info for clip_id, (info, _, _) in opened.items()}
     of_recordings, about_recordings = _check_recordings(cohort)
+    own, own_faults = _own_files(cohort)
     durations, by_header, overruns = [], 0, []
     for clip in cohort.clips:
         header = infos[clip.clip_id].duration if clip.clip_id in infos else None
-        end = header if clip.end is None else clip.end
+        known = own[clip.clip_id].duration if clip.clip_id in own else header
+        end = known if clip.end is None else clip.end
         if end is not None and end > clip.start:
             durations.append(round(end - clip.start, 3))
-            by_header += clip.end is None
-        if header is not None and max(clip.start, clip.end or 0) > header + OVERRUN:
-            overruns.append(
-                f"{clip.clip_id} runs past the end of its video, which by its header lasts"
-                f" {header:.1f} s"
+            by_header += clip.end is None and clip.clip_id not in own
+        if known is not None and max(clip.start, clip.end or 0) > known + OVERRUN:
+            what = (
+                f"{'tracks' if clip.tracks else 'features'}, which last"
+                if clip.clip_id in own
+                else "video, which by its header lasts"
             )
+            overruns.append(f"{clip.clip_id} runs past the end of its {what} {known:.1f} s")
     overruns += [
         f"{clip_id}: its video holds several video streams; number {info.stream}, is read"
         for clip_id, info in infos.items()
         if info.stream is not None
     ]
     overruns += _aspect_notes(infos) + _loss_notes(cohort, opened)
+    described: list[VideoInfo | _Own] = [*infos.values(), *own.values()]
     per_participant = Counter(clip.participant_id for clip in cohort.clips)
     return CohortReport(
         participants=len(cohort.participants),
@@ -179,22 +190,97 @@ def check_cohort(folder: str | Path) -> CohortReport:
         },
         durations=durations,
         by_header=by_header,
-        resolutions=_tally(f"{info.width}x{info.height}" for info in infos.values()),
-        frame_rates=_tally(
-            "not known" if info.fps is None else f"{info.fps:.5g} Hz" for info in infos.values()
+        resolutions=_tally(
+            f"{each.width}x{each.height}" for each in described if each.width and each.height
         ),
-        containers=_tally(info.container for info in infos.values()),
+        frame_rates=_tally(
+            "not known" if each.fps is None else f"{each.fps:.5g} Hz" for each in described
+        ),
+        containers=_tally(each.container for each in described),
         recorded={clip_id: _recorded(info, scan) for clip_id, (info, scan, _) in opened.items()},
         scores={
-            name: [own for clip in cohort.clips if (own := clip.scores[name]) is not None]
+            name: [one for clip in cohort.clips if (one := clip.scores[name]) is not None]
             for name in cohort.scores
         },
         notes=cohort.notes + _hed_notes(cohort) + about_recordings + overruns,
         failures={
             clip.clip_id: faults[_video(clip)] for clip in cohort.clips if _video(clip) in faults
         }
+        | own_faults
         | of_recordings,
     )
+
+
+@dataclass(frozen=True)
+class _Own:
+    """What tracks or features that stand in for a video tell of themselves."""
+
+    duration: float  # s
+    fps: float
+    container: str  # suffix of the file
+    width: int = 0  # px, 0 where not known
+    height: int = 0  # px, 0 where not known
+
+
+def _own_files(cohort: Cohort) -> tuple[dict[str, _Own], dict[str, str]]:
+    """What each clip's own tracks or features tell, and why some cannot be used, by clip."""
+    known, faults = {}, {}
+    for clip in cohort.clips:
+        path = cohort.folder / (clip.tracks or clip.features)
+        if clip.video or clip.recording or not (clip.tracks or clip.features):
+            continue
+        try:
+            known[clip.clip_id] = _own_tracks(path) if clip.tracks else _own_features(path)
+        except (UserError, ValueError) as error:
+            faults[clip.clip_id] = str(error).removeprefix(f"{path}: ")
+    return known, faults
+
+
+def _own_tracks(path: Path) -> _Own:
+    """What tracks tell.
+
+    Raises:
+        UserError: as `read_tracks`.
+        ValueError: a rate or times that are not possible.
+    """
+    tracks = read_tracks(path)
+    fps, time = float(tracks.attrs["fps"]), np.asarray(tracks["time"].values, float)
+    if not 0 < fps < math.inf:
+        raise ValueError(f"its tracks have {fps:g} frames a second; import them again with --fps")
+    _check_times(time, "tracks")
+    width, height = (int(tracks.attrs.get(name, 0)) for name in ("width", "height"))
+    return _Own(float(time[-1]) + 1 / fps, fps, path.suffix.lower().lstrip("."), width, height)
+
+
+def _own_features(path: Path) -> _Own:
+    """What features tell.
+
+    Raises:
+        ValueError: no such file, or times that are not possible.
+    """
+    try:
+        stored = load_file(path)
+        time = np.asarray(stored["time"], float)
+        rows = len(stored["features"])
+    except (SafetensorError, OSError, KeyError) as error:
+        raise ValueError("is damaged, or no file of features") from error
+    if rows != len(time):
+        raise ValueError(f"has {rows} rows of features and {len(time)} times")
+    _check_times(time, "features")
+    step = float(np.median(np.diff(time))) if len(time) > 1 else math.nan
+    return _Own(float(time[-1]) + (step if len(time) > 1 else 0), 1 / step, path.suffix[1:])
+
+
+def _check_times(time: np.ndarray, what: str) -> None:
+    if time.ndim != 1 or not len(time):
+        raise ValueError(f"its {what} have no times")
+    if not np.isfinite(time).all():
+        raise ValueError(f"its {what} have no time in row {int(np.argmin(np.isfinite(time)))}")
+    if (later := np.diff(time) <= 0).any():
+        row = int(np.argmax(later)) + 1
+        raise ValueError(
+            f"its {what} go back in time in row {row}, from {time[row - 1]:g} s to {time[row]:g} s"
+        )
 
 
 def _recorded(info: VideoInfo, scan: Scan) -> str:
